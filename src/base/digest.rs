@@ -1,0 +1,146 @@
+//! SHA-256 digests: the one function behind which all hashing sits.
+//!
+//! Written `sha256:<64 lower-case hex digits>` in every file and output of snapback. A faster
+//! kernel may replace the inside of [`Hasher`]; the bytes that come out are the standard's.
+
+use std::{fmt, io, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use sha2::Digest as _;
+
+/// A SHA-256 digest (32 bytes), FIPS 180-4.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Digest([u8; 32]);
+
+/// A text that is not a SHA-256 digest.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not a digest of the form sha256:<64 hex digits>")]
+pub struct NotADigest(pub String);
+
+impl Digest {
+    /// Hashes a byte string.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// Hashes everything a reader yields; returns the digest and the number of bytes.
+    pub fn of_reader(reader: &mut dyn io::Read) -> io::Result<(Self, u64)> {
+        let mut hasher = Hasher::default();
+        let size = io::copy(reader, &mut hasher)?;
+        Ok((hasher.finish(), size))
+    }
+
+    /// The 64 hex digits without the `sha256:` prefix.
+    pub fn hex(&self) -> String {
+        use fmt::Write;
+        let mut text = String::with_capacity(64);
+        for byte in self.0 {
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
+
+    /// Reads 64 hex digits.
+    pub fn from_hex(hex: &str) -> Result<Self, NotADigest> {
+        let wrong = || NotADigest(hex.to_string());
+        let bytes = hex.as_bytes();
+        if bytes.len() != 64 {
+            return Err(wrong());
+        }
+        let nibble = |byte: u8| match byte {
+            b'0'..=b'9' => Some(byte - b'0'),
+            b'a'..=b'f' => Some(byte - b'a' + 10),
+            _ => None,
+        };
+        let mut out = [0; 32];
+        for (slot, pair) in out.iter_mut().zip(bytes.chunks_exact(2)) {
+            *slot = nibble(pair[0]).zip(nibble(pair[1])).map(|(a, b)| a << 4 | b).ok_or_else(wrong)?;
+        }
+        Ok(Self(out))
+    }
+
+    /// The raw 32 bytes.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", self.hex())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl FromStr for Digest {
+    type Err = NotADigest;
+    fn from_str(text: &str) -> Result<Self, NotADigest> {
+        let hex = text.strip_prefix("sha256:").ok_or_else(|| NotADigest(text.to_string()))?;
+        Self::from_hex(hex)
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = NotADigest;
+    fn try_from(text: String) -> Result<Self, NotADigest> {
+        text.parse()
+    }
+}
+
+/// A running SHA-256; also a `Write`, so that it can be fed by `io::copy`.
+#[derive(Clone, Default)]
+pub struct Hasher(sha2::Sha256);
+
+impl Hasher {
+    /// Feeds bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Ends and returns the digest.
+    pub fn finish(self) -> Digest {
+        Digest(self.0.finalize().into())
+    }
+}
+
+impl io::Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_standards_vector_for_abc() {
+        let text = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(Digest::of(b"abc").to_string(), text);
+        assert_eq!(text.parse::<Digest>().expect("it is a digest"), Digest::of(b"abc"));
+    }
+
+    #[test]
+    fn other_spellings_are_refused() {
+        for text in ["", "abc", "sha256:ABC", "md5:900150983cd24fb0d6963f7d28e17f72", &format!("sha256:{}", "G".repeat(64))] {
+            assert!(text.parse::<Digest>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What went wrong, for people and for programs: a kind (which fixes the exit code) and hints.
+//!
+//! Each room has one `thiserror` enum that implements [`Fault`]; engines and `App` return
+//! [`Failure`], a boxed fault, so `?` works across rooms without wrapper variants.
+
+use std::fmt;
+
+/// The family of a failure; fixes the process exit code and, later, the HTTP status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A defect of snapback itself.
+    Bug,
+    /// The command line or a configuration file is wrong.
+    Usage,
+    /// Some of several tasks failed, the rest is done.
+    Partial,
+    /// Something was checked and is bad.
+    Bad,
+    /// A task, version or operation does not exist.
+    NotFound,
+    /// Refused for safety; nothing was changed.
+    Refused,
+    /// Somebody else changed it: stale `--from`, tag elsewhere, plan out of date.
+    Conflict,
+    /// Something that is needed is missing or failed (program, disk space, service).
+    Missing,
+    /// A remote or the network failed.
+    Network,
+    /// There is no repository here.
+    NoRepository,
+    /// Another process holds the lock.
+    Locked,
+    /// Not allowed: owner, key or role.
+    Denied,
+    /// An undo failed; a person is needed.
+    Stuck,
+    /// A time limit passed; the state is safe.
+    TimeLimit,
+    /// Cancelled by a signal (its number); the state is safe.
+    Cancelled(i32),
+}
+
+impl Kind {
+    /// The process exit code of this kind; the table is in the README and every man page.
+    pub fn exit_code(self) -> i32 {
+        match self {
+            Self::Bug => 1,
+            Self::Usage => 2,
+            Self::Partial => 3,
+            Self::Bad => 4,
+            Self::NotFound => 5,
+            Self::Refused => 6,
+            Self::Conflict => 7,
+            Self::Missing => 8,
+            Self::Network => 9,
+            Self::NoRepository => 10,
+            Self::Locked => 11,
+            Self::Denied => 12,
+            Self::Stuck => 13,
+            Self::TimeLimit => 124,
+            Self::Cancelled(signal) => 128 + signal,
+        }
+    }
+
+    /// The stable snake-case word for this kind in `--json` output.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Bug => "bug",
+            Self::Usage => "usage",
+            Self::Partial => "partial",
+            Self::Bad => "bad",
+            Self::NotFound => "not_found",
+            Self::Refused => "refused",
+            Self::Conflict => "conflict",
+            Self::Missing => "missing",
+            Self::Network => "network",
+            Self::NoRepository => "no_repository",
+            Self::Locked => "locked",
+            Self::Denied => "denied",
+            Self::Stuck => "stuck",
+            Self::TimeLimit => "time_limit",
+            Self::Cancelled(_) => "cancelled",
+        }
+    }
+}
+
+/// A next step that can be pasted: why, and the arguments of the command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    /// What the command is for, in a few words.
+    pub why: String,
+    /// The command, one element an argument; empty when there is only advice.
+    pub argv: Vec<String>,
+}
+
+impl Hint {
+    /// Makes a hint from a reason and a command line written as separate words.
+    pub fn run(why: impl Into<String>, argv: &[&str]) -> Self {
+        Self { why: why.into(), argv: argv.iter().map(ToString::to_string).collect() }
+    }
+
+    /// Makes a hint that is advice only.
+    pub fn say(why: impl Into<String>) -> Self {
+        Self { why: why.into(), argv: Vec::new() }
+    }
+}
+
+/// An error with a kind and hints; implemented by the error enum of each room.
+pub trait Fault: std::error::Error + Send + Sync + 'static {
+    /// The family, and with it the exit code.
+    fn kind(&self) -> Kind;
+    /// Next steps, most useful first.
+    fn hints(&self) -> Vec<Hint> {
+        Vec::new()
+    }
+}
+
+/// Any room's fault, boxed; what engines and `App` return.
+pub struct Failure(Box<dyn Fault>);
+
+impl Failure {
+    /// The family of the fault inside.
+    pub fn kind(&self) -> Kind {
+        self.0.kind()
+    }
+
+    /// The hints of the fault inside.
+    pub fn hints(&self) -> Vec<Hint> {
+        self.0.hints()
+    }
+
+    /// The message and the messages of its sources, outermost first.
+    pub fn chain(&self) -> Vec<String> {
+        let mut lines = vec![self.0.to_string()];
+        let mut next = self.0.source();
+        while let Some(error) = next {
+            let line = error.to_string();
+            if lines.last() != Some(&line) {
+                lines.push(line);
+            }
+            next = error.source();
+        }
+        lines
+    }
+}
+
+impl<E: Fault> From<E> for Failure {
+    fn from(fault: E) -> Self {
+        Self(Box::new(fault))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.chain().join(": "))
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.kind(), self.chain().join(": "))
+    }
+}

@@ -1,0 +1,173 @@
+//! The file-system port: everything snapback does to files goes through this trait.
+//!
+//! One implementation is real ([`Root`](super::Root), confined below a directory handle); the
+//! tests have a simulated one that loses unsynced writes at a crash, and that skips one
+//! [`SyncPoint`] at a time to prove that the tests would notice. Paths are relative to the
+//! port's root. No method follows a symbolic link, in any component.
+//!
+//! A failed sync is never retried: after it the kernel may have dropped the dirty pages
+//! (Rebello et al., ATC 2020), so the operation must abort.
+
+use std::io::{self, Read, Write};
+
+use super::RelPath;
+
+/// A named place where bytes are forced to the disk. Each one has a test that fails without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SyncPoint {
+    /// The bytes of a stored object, before it gets its name.
+    ObjectFile,
+    /// The folders that name stored objects.
+    ObjectDir,
+    /// The bytes of an operation's plan.
+    PlanFile,
+    /// The first record of an operation's journal.
+    JournalFile,
+    /// Each later record of a journal.
+    JournalRecord,
+    /// The folders that name the plan and the journal.
+    JournalDir,
+    /// The bytes of a file staged for the tree.
+    StageFile,
+    /// The staging folder.
+    StageDir,
+    /// The folders of the tree in which names changed.
+    TreeDir,
+    /// Each record of the verdict log.
+    VerdictRecord,
+    /// The folder that names the verdict log.
+    VerdictDir,
+}
+
+impl SyncPoint {
+    /// Every sync point, for the tests that skip them one by one.
+    pub const ALL: [Self; 11] = [
+        Self::ObjectFile,
+        Self::ObjectDir,
+        Self::PlanFile,
+        Self::JournalFile,
+        Self::JournalRecord,
+        Self::JournalDir,
+        Self::StageFile,
+        Self::StageDir,
+        Self::TreeDir,
+        Self::VerdictRecord,
+        Self::VerdictDir,
+    ];
+}
+
+/// What a directory entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Type {
+    /// A regular file.
+    File,
+    /// A symbolic link.
+    Symlink,
+    /// A directory.
+    Dir,
+    /// A device, FIFO or socket: never read, never replaced.
+    Other,
+}
+
+/// What `lstat` says, as far as snapback uses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stat {
+    /// The type of the entry.
+    pub kind: Type,
+    /// Permission bits, `0o7777` masked.
+    pub mode: u32,
+    /// Size in bytes.
+    pub size: u64,
+    /// Modification time: seconds and nanoseconds since 1970.
+    pub mtime: (i64, u32),
+    /// Change time: seconds and nanoseconds since 1970.
+    pub ctime: (i64, u32),
+    /// Inode number.
+    pub ino: u64,
+    /// Device number: two entries on different devices cannot be renamed onto each other.
+    pub dev: u64,
+    /// User id of the owner.
+    pub uid: u32,
+    /// Number of hard links.
+    pub links: u64,
+}
+
+/// A file being written.
+pub trait Output: Write + Send {
+    /// Forces the bytes written so far to the disk.
+    fn sync(&mut self, point: SyncPoint) -> io::Result<()>;
+    /// Sets the permission bits (`0o7777` masked), whatever the umask.
+    fn set_mode(&mut self, mode: u32) -> io::Result<()>;
+    /// Sets the modification time: seconds and nanoseconds since 1970.
+    fn set_mtime(&mut self, mtime: (i64, u32)) -> io::Result<()>;
+}
+
+/// Files below one root. See the module's documentation for the rules all methods keep.
+pub trait Fs: Send + Sync {
+    /// The entry itself, links not followed; `None` when it, or a folder above it, is missing.
+    fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>>;
+    /// Opens a regular file for reading; anything else is an error.
+    fn open(&self, path: &RelPath) -> io::Result<Box<dyn Read + Send>>;
+    /// The target of a symbolic link.
+    fn read_link(&self, path: &RelPath) -> io::Result<Vec<u8>>;
+    /// The names in a folder, unsorted; an error when it is not one.
+    fn list(&self, dir: &RelPath) -> io::Result<Vec<Vec<u8>>>;
+    /// Creates a new file (never an existing one) with these permission bits less the umask.
+    fn create(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>>;
+    /// Opens an existing file for appending.
+    fn append(&self, path: &RelPath) -> io::Result<Box<dyn Output>>;
+    /// Creates a symbolic link (never over an existing entry).
+    fn symlink(&self, target: &[u8], path: &RelPath) -> io::Result<()>;
+    /// Creates one folder with these permission bits less the umask; an error when it exists.
+    fn create_dir(&self, path: &RelPath, mode: u32) -> io::Result<()>;
+    /// Renames over whatever file is there, atomically.
+    fn rename(&self, from: &RelPath, to: &RelPath) -> io::Result<()>;
+    /// Swaps two existing entries atomically; `Unsupported` where the file system cannot.
+    fn exchange(&self, a: &RelPath, b: &RelPath) -> io::Result<()>;
+    /// Removes a file or symbolic link.
+    fn remove_file(&self, path: &RelPath) -> io::Result<()>;
+    /// Removes an empty folder.
+    fn remove_dir(&self, path: &RelPath) -> io::Result<()>;
+    /// Forces the names in a folder to the disk.
+    fn sync_dir(&self, dir: &RelPath, point: SyncPoint) -> io::Result<()>;
+}
+
+/// Reads a whole file of at most `limit` bytes.
+pub fn read_limited(fs: &dyn Fs, path: &RelPath, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs.open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("{path} is larger than {limit} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Creates a folder and the missing ones above it; returns those it created, topmost first.
+pub fn create_dir_all(fs: &dyn Fs, dir: &RelPath, mode: u32) -> io::Result<Vec<RelPath>> {
+    let mut missing = Vec::new();
+    let mut at = dir.clone();
+    while !at.is_root() && fs.stat(&at)?.is_none() {
+        missing.push(at.clone());
+        at = at.parent();
+    }
+    missing.reverse();
+    for dir in &missing {
+        fs.create_dir(dir, mode)?;
+    }
+    Ok(missing)
+}
+
+/// Writes a new file whole: temp name, bytes, sync, rename, sync of the folder.
+pub fn write_durably(fs: &dyn Fs, path: &RelPath, bytes: &[u8], mode: u32, points: (SyncPoint, SyncPoint)) -> io::Result<()> {
+    let (dir, name) = path.split();
+    let temp = dir.join([b".tmp-", name].concat());
+    if fs.stat(&temp)?.is_some() {
+        fs.remove_file(&temp)?;
+    }
+    let mut file = fs.create(&temp, mode)?;
+    file.write_all(bytes)?;
+    file.sync(points.0)?;
+    drop(file);
+    fs.rename(&temp, path)?;
+    fs.sync_dir(&dir, points.1)
+}

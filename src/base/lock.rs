@@ -1,0 +1,124 @@
+//! One writer at a time: a kernel lock on a file that stays.
+//!
+//! The kernel frees it when its holder dies, so there is no stale lock and no `unlock` command.
+//! What the file says about the holder is for people only and is never believed.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, Read, Seek, Write},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Fault, Hint, Kind};
+
+/// Who holds a lock, as written into the lock file for display.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+pub struct Holder {
+    /// Process id.
+    pub pid: u32,
+    /// Host name.
+    pub host: String,
+    /// The subcommand it runs.
+    pub command: String,
+    /// When it took the lock, RFC 3339.
+    pub since: String,
+}
+
+/// A lock that could not be taken.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process holds it.
+    #[error("another snapback is at work here: {}", describe(.0.as_ref()))]
+    Held(Option<Holder>),
+    /// The lock file cannot be opened or locked.
+    #[error("cannot lock {path}")]
+    Io {
+        /// The lock file.
+        path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Held(_) => Kind::Locked,
+            Self::Io { .. } => Kind::Missing,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Held(_) => vec![Hint::say("wait for it, or let snapback wait: --lock-wait 60s")],
+            Self::Io { .. } => Vec::new(),
+        }
+    }
+}
+
+/// The holder in words.
+fn describe(holder: Option<&Holder>) -> String {
+    holder.map_or_else(
+        || "its name is not known yet".into(),
+        |h| {
+            let field = |text: &str| super::text::escape(text.as_bytes());
+            format!("pid {} on {}, `{}`, since {}", h.pid, field(&h.host), field(&h.command), field(&h.since))
+        },
+    )
+}
+
+/// A held lock; dropping it frees it.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock, waiting at most `wait`.
+    pub fn take(path: &Path, holder: &Holder, wait: Duration) -> Result<Self, Error> {
+        let io_error = |source| Error::Io { path: path.display().to_string(), source };
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io_error)?;
+        let end = Instant::now() + wait;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < end => std::thread::sleep(Duration::from_millis(20)),
+                Err(TryLockError::WouldBlock) => return Err(Error::Held(read_holder(&mut file))),
+                Err(TryLockError::Error(source)) => return Err(io_error(source)),
+            }
+        }
+        // Display only: a failure to write it is no reason to stop.
+        let text = serde_json::to_vec(holder).unwrap_or_default();
+        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text));
+        Ok(Self { _file: file })
+    }
+}
+
+/// What the lock file says, if it can be read.
+fn read_holder(file: &mut File) -> Option<Holder> {
+    let mut text = String::new();
+    file.rewind().ok()?;
+    file.take(4096).read_to_string(&mut text).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_taker_is_told_who_holds_it() {
+        let dir = tempfile::tempdir().expect("because tests can make folders");
+        let path = dir.path().join("lock");
+        let holder = Holder { pid: 7, host: "h".into(), command: "rollback".into(), since: "2026-01-01T00:00:00Z".into() };
+        let lock = Lock::take(&path, &holder, Duration::ZERO).expect("it is free");
+        let error = Lock::take(&path, &holder, Duration::ZERO).expect_err("it is held");
+        assert!(error.to_string().contains("pid 7 on h, `rollback`"), "{error}");
+        assert_eq!(error.kind().exit_code(), 11);
+        drop(lock);
+        Lock::take(&path, &holder, Duration::ZERO).expect("it is free again");
+    }
+}

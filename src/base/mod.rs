@@ -1,0 +1,26 @@
+//! Row 0, the ground: words that know nothing of tasks or releases.
+//!
+//! Error kinds and exit codes, ids and digests, safe paths, the file-system port with its
+//! named sync points, the kernel lock, the clock and child processes. Nothing here may use a
+//! word of the domain, and nothing above may touch files, processes or time except through it.
+//! Read [`fs`] next: every durable change in snapback goes through that trait.
+
+pub mod clock;
+pub mod digest;
+pub mod failure;
+pub mod fs;
+pub mod ids;
+pub mod lock;
+pub mod path;
+pub mod process;
+pub mod root;
+pub mod text;
+pub mod yaml;
+
+pub use clock::Clock;
+pub use digest::{Digest, Hasher};
+pub use failure::{Failure, Fault, Hint, Kind};
+pub use fs::{Fs, Output, Stat, SyncPoint, Type};
+pub use ids::{GitId, ObjectId, OpId, TaskId};
+pub use path::RelPath;
+pub use root::Root;

@@ -1,0 +1,292 @@
+//! Safe relative paths: the only kind of path that may name a file below a [`Root`](super::Root).
+//!
+//! Paths from manifests, git trees and command lines are untrusted; [`RelPath::parse`] refuses
+//! everything that could leave the tree or reach into `.git` or `.snapback`, in every spelling
+//! that some file system folds onto them (git's t1014 list). Names are bytes, not text.
+
+use std::{ffi::OsStr, fmt, os::unix::ffi::OsStrExt};
+
+use bstr::{BStr, BString, ByteSlice};
+use serde::{Deserialize, Serialize, de};
+
+/// A checked relative path, `/`-separated bytes. Empty only for [`RelPath::root`].
+///
+/// As text (manifests, JSON) it is itself when it is UTF-8 and does not begin with `bytes:`,
+/// else `bytes:` and hex digits, so that every name round-trips.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct RelPath(BString);
+
+/// Why a path was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unsafe path {path:?}: {why}")]
+pub struct UnsafePath {
+    /// The path, escaped.
+    pub path: String,
+    /// The rule it breaks.
+    pub why: &'static str,
+}
+
+/// Longest path that is accepted, in bytes (Linux `PATH_MAX`).
+const PATH_MAX: usize = 4096;
+/// Longest name that is accepted, in bytes.
+const NAME_MAX: usize = 255;
+/// The characters that HFS+ ignores when it compares names (git's `next_hfs_char`).
+const HFS_IGNORED: [char; 16] = [
+    '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{206a}', '\u{206b}',
+    '\u{206c}', '\u{206d}', '\u{206e}', '\u{206f}', '\u{feff}',
+];
+
+impl RelPath {
+    /// Checks an untrusted path.
+    pub fn parse(path: impl AsRef<[u8]>) -> Result<Self, UnsafePath> {
+        let bytes = path.as_ref();
+        match reason_to_refuse(bytes) {
+            None => Ok(Self(bytes.into())),
+            Some(why) => Err(UnsafePath { path: bytes.as_bstr().to_string(), why }),
+        }
+    }
+
+    /// The root itself.
+    pub fn root() -> Self {
+        Self::default()
+    }
+
+    /// A path of snapback's own making, which may lie in a reserved folder. Never for input.
+    pub fn own(path: impl Into<Vec<u8>>) -> Self {
+        Self(BString::from(path.into()))
+    }
+
+    /// This path with one more name, of snapback's own making, below it.
+    pub fn join(&self, name: impl AsRef<[u8]>) -> Self {
+        let mut path = self.0.clone();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name.as_ref());
+        Self(path)
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes as a byte string.
+    pub fn as_bstr(&self) -> &BStr {
+        self.0.as_bstr()
+    }
+
+    /// The path for the operating system.
+    pub fn as_os(&self) -> &OsStr {
+        OsStr::from_bytes(&self.0)
+    }
+
+    /// True for the root itself.
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The folder that holds it (the root for a top-level name) and its last name.
+    pub fn split(&self) -> (RelPath, &[u8]) {
+        match self.0.rfind_byte(b'/') {
+            Some(at) => (Self(self.0[..at].into()), &self.0[at + 1..]),
+            None => (Self::root(), &self.0),
+        }
+    }
+
+    /// The folder that holds it; the root for a top-level name.
+    pub fn parent(&self) -> RelPath {
+        self.split().0
+    }
+
+    /// The last name.
+    pub fn name(&self) -> &[u8] {
+        self.split().1
+    }
+
+    /// All folders above it, nearest first, without the root.
+    pub fn ancestors(&self) -> impl Iterator<Item = RelPath> {
+        let mut at = self.parent();
+        std::iter::from_fn(move || {
+            (!at.is_root()).then(|| {
+                let here = at.clone();
+                at = here.parent();
+                here
+            })
+        })
+    }
+
+    /// True when `self` is `folder` or lies below it.
+    pub fn is_in(&self, folder: &RelPath) -> bool {
+        folder.is_root()
+            || self.0 == folder.0
+            || (self.0.len() > folder.0.len() && self.0.starts_with(&folder.0) && self.0[folder.0.len()] == b'/')
+    }
+
+    /// The form for manifests and JSON; [`RelPath::from_text`] is its inverse.
+    pub fn to_text(&self) -> String {
+        match self.0.to_str() {
+            Ok(text) if !text.starts_with("bytes:") => text.to_string(),
+            _ => {
+                use fmt::Write;
+                let mut hex = String::from("bytes:");
+                for byte in self.0.iter() {
+                    let _ = write!(hex, "{byte:02x}");
+                }
+                hex
+            }
+        }
+    }
+
+    /// Reads the form of manifests and JSON, and checks it.
+    pub fn from_text(text: &str) -> Result<Self, UnsafePath> {
+        let Some(hex) = text.strip_prefix("bytes:") else { return Self::parse(text) };
+        let wrong = || UnsafePath { path: text.to_string(), why: "bytes: must be followed by pairs of hex digits" };
+        if hex.len() % 2 != 0 || !hex.bytes().all(|c| c.is_ascii_hexdigit()) {
+            return Err(wrong());
+        }
+        let byte = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|p| u8::from_str_radix(p, 16).ok());
+        let bytes = hex.as_bytes().chunks_exact(2).map(byte).collect::<Option<Vec<u8>>>().ok_or_else(wrong)?;
+        Self::parse(bytes)
+    }
+}
+
+/// The rule that a path breaks, or `None`.
+fn reason_to_refuse(path: &[u8]) -> Option<&'static str> {
+    if path.is_empty() {
+        return Some("it is empty");
+    }
+    if path.len() >= PATH_MAX {
+        return Some("it is longer than 4095 bytes");
+    }
+    if path.contains(&0) {
+        return Some("it holds a NUL byte");
+    }
+    if path[0] == b'/' {
+        return Some("it is absolute");
+    }
+    path.split(|byte| *byte == b'/').find_map(reason_to_refuse_name)
+}
+
+/// The rule that one name of a path breaks, or `None`.
+fn reason_to_refuse_name(name: &[u8]) -> Option<&'static str> {
+    match name {
+        b"" => return Some("it holds an empty name"),
+        b"." | b".." => return Some("it holds '.' or '..'"),
+        _ if name.len() > NAME_MAX => return Some("it holds a name longer than 255 bytes"),
+        _ => {}
+    }
+    // A backslash is a separator on Windows and in no honest repository path that matters here.
+    let first = name.split(|byte| matches!(byte, b'\\' | b':')).next().unwrap_or(name);
+    for part in [name, first] {
+        if is_spelling_of(part, ".git", "git~1") {
+            return Some("it reaches into .git");
+        }
+        if is_spelling_of(part, ".snapback", "snapba~1") {
+            return Some("it reaches into .snapback, which is reserved");
+        }
+    }
+    None
+}
+
+/// True when some file system takes `name` for `reserved` (case, HFS+ and NTFS rules).
+fn is_spelling_of(name: &[u8], reserved: &str, short: &str) -> bool {
+    let folded: String = name.to_str_lossy().chars().filter(|c| !HFS_IGNORED.contains(c)).collect();
+    let folded = folded.trim_end_matches([' ', '.']).to_lowercase();
+    folded == reserved || folded == short
+}
+
+impl fmt::Display for RelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&super::text::escape(&self.0))
+    }
+}
+
+impl fmt::Debug for RelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl Serialize for RelPath {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_text())
+    }
+}
+
+impl<'de> Deserialize<'de> for RelPath {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::from_text(&text).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn honest_paths_pass_and_round_trip() {
+        for path in
+            [&b"a"[..], b"tasks/T01/config.yaml", b"a b\nc", b"\xff\xfe/x", b".gitignore", b".github/x", b"bytes:x", b"git", b"...", b"a."]
+        {
+            let parsed = RelPath::parse(path).expect("it is honest");
+            assert_eq!(RelPath::from_text(&parsed.to_text()).expect("it round-trips"), parsed);
+        }
+    }
+
+    #[test]
+    fn hostile_paths_are_refused() {
+        let long = vec![b'a'; 256];
+        let hostile: [&[u8]; 34] = [
+            b"",
+            b"/",
+            b"/etc/passwd",
+            b"..",
+            b"a/..",
+            b"a/../../x",
+            b".",
+            b"a/./b",
+            b"a//b",
+            b"a/",
+            b"\0",
+            b"a\0b",
+            b".git",
+            b".git/config",
+            b"a/.git/hooks/x",
+            b".GIT",
+            b".Git/x",
+            b".git ",
+            b".git.",
+            b".git. .",
+            b".git::$INDEX_ALLOCATION",
+            b".git\\foo",
+            b"git~1",
+            b"GIT~1/x",
+            ".g\u{200c}it".as_bytes(),
+            ".gi\u{feff}t/x".as_bytes(),
+            b".snapback",
+            b".Snapback/x",
+            b".snapback.",
+            b"snapba~1",
+            b"x/.snapback/y",
+            b".git:x",
+            &long,
+            b"..\0",
+        ];
+        for path in hostile {
+            assert!(RelPath::parse(path).is_err(), "{:?}", path.as_bstr());
+        }
+        assert!(RelPath::parse(vec![b'a'; 5000]).is_err());
+        assert!(RelPath::from_text("bytes:2e2e").is_err(), "hex cannot smuggle '..'");
+        assert!(RelPath::from_text("bytes:zz").is_err());
+    }
+
+    #[test]
+    fn being_in_a_folder_is_not_a_prefix_of_text() {
+        let path = |text: &str| RelPath::parse(text).expect("it is honest");
+        assert!(path("tasks/T01/x").is_in(&path("tasks/T01")));
+        assert!(!path("tasks/T010/x").is_in(&path("tasks/T01")));
+        assert_eq!(path("a/b/c").ancestors().map(|p| p.to_text()).collect::<Vec<_>>(), ["a/b", "a"]);
+    }
+}

@@ -1,0 +1,1 @@
+//! Child processes (being built by its owner).

@@ -1,0 +1,257 @@
+//! The real file system below one directory handle, which no path can leave.
+//!
+//! Every operation opens the parent folder with `openat2(RESOLVE_BENEATH | NO_SYMLINKS |
+//! NO_MAGICLINKS)` and acts on the last name relative to that handle, so a folder that is
+//! swapped for a link in the meantime is an error, never an escape.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps},
+    io::Errno,
+};
+
+use super::{
+    RelPath,
+    fs::{Fs, Output, Stat, SyncPoint, Type},
+};
+
+/// A directory handle; the real implementation of [`Fs`].
+pub struct Root {
+    handle: OwnedFd,
+    path: PathBuf,
+}
+
+impl Root {
+    /// Opens an existing directory as a root.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let handle = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(Self { handle, path: path.to_path_buf() })
+    }
+
+    /// Where the root is, for messages and for child processes.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens something below the root, following no link.
+    fn open_beneath(&self, path: &RelPath, flags: OFlags, mode: u32) -> io::Result<OwnedFd> {
+        let name = if path.is_root() { Path::new(".") } else { Path::new(path.as_os()) };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        // EAGAIN: something was renamed during the walk; the kernel asks to try again.
+        for _ in 0..128 {
+            match rustix::fs::openat2(&self.handle, name, flags | OFlags::CLOEXEC, Mode::from_raw_mode(mode), resolve) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(Errno::XDEV | Errno::LOOP) => return Err(unexpected_symlink(path)),
+                other => return Ok(other?),
+            }
+        }
+        Err(Errno::AGAIN.into())
+    }
+
+    /// The handle of the folder that holds `path`, and the last name.
+    fn parent<'a>(&self, path: &'a RelPath) -> io::Result<(OwnedFd, &'a Path)> {
+        use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+        let (dir, name) = path.split();
+        let handle = self.open_beneath(&dir, OFlags::PATH | OFlags::DIRECTORY, 0)?;
+        Ok((handle, Path::new(OsStr::from_bytes(name))))
+    }
+}
+
+/// The error for a symbolic link where a folder was expected.
+fn unexpected_symlink(path: &RelPath) -> io::Error {
+    io::Error::other(format!("unexpected symbolic link on the way to {path}"))
+}
+
+/// The permission bits of a mode.
+fn permissions(mode: u32) -> Mode {
+    Mode::from_raw_mode(mode & 0o7777)
+}
+
+impl Fs for Root {
+    fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
+        let found = if path.is_root() {
+            rustix::fs::fstat(&self.handle)
+        } else {
+            match self.parent(path) {
+                Ok((dir, name)) => rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW),
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        };
+        match found {
+            Ok(stat) => Ok(Some(to_stat(&stat))),
+            Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn open(&self, path: &RelPath) -> io::Result<Box<dyn Read + Send>> {
+        // NONBLOCK: opening a FIFO must not wait for its writer; the type check below refuses it.
+        let handle = self.open_beneath(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK, 0)?;
+        if FileType::from_raw_mode(rustix::fs::fstat(&handle)?.st_mode) != FileType::RegularFile {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{path} is not a regular file")));
+        }
+        Ok(Box::new(File::from(handle)))
+    }
+
+    fn read_link(&self, path: &RelPath) -> io::Result<Vec<u8>> {
+        let (dir, name) = self.parent(path)?;
+        Ok(rustix::fs::readlinkat(&dir, name, Vec::new())?.into_bytes())
+    }
+
+    fn list(&self, dir: &RelPath) -> io::Result<Vec<Vec<u8>>> {
+        let handle = self.open_beneath(dir, OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::new(handle)? {
+            let name = entry?.file_name().to_bytes().to_vec();
+            if name != b"." && name != b".." {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn create(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
+        let (dir, name) = self.parent(path)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let handle = rustix::fs::openat(&dir, name, flags, permissions(mode))?;
+        Ok(Box::new(RootFile(File::from(handle))))
+    }
+
+    fn append(&self, path: &RelPath) -> io::Result<Box<dyn Output>> {
+        let handle = self.open_beneath(path, OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW, 0)?;
+        Ok(Box::new(RootFile(File::from(handle))))
+    }
+
+    fn symlink(&self, target: &[u8], path: &RelPath) -> io::Result<()> {
+        let (dir, name) = self.parent(path)?;
+        Ok(rustix::fs::symlinkat(target, &dir, name)?)
+    }
+
+    fn create_dir(&self, path: &RelPath, mode: u32) -> io::Result<()> {
+        let (dir, name) = self.parent(path)?;
+        Ok(rustix::fs::mkdirat(&dir, name, permissions(mode))?)
+    }
+
+    fn rename(&self, from: &RelPath, to: &RelPath) -> io::Result<()> {
+        let ((from_dir, from), (to_dir, to)) = (self.parent(from)?, self.parent(to)?);
+        Ok(rustix::fs::renameat(&from_dir, from, &to_dir, to)?)
+    }
+
+    fn exchange(&self, a: &RelPath, b: &RelPath) -> io::Result<()> {
+        let ((a_dir, a), (b_dir, b)) = (self.parent(a)?, self.parent(b)?);
+        match rustix::fs::renameat_with(&a_dir, a, &b_dir, b, RenameFlags::EXCHANGE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(io::ErrorKind::Unsupported.into()),
+            other => Ok(other?),
+        }
+    }
+
+    fn remove_file(&self, path: &RelPath) -> io::Result<()> {
+        let (dir, name) = self.parent(path)?;
+        Ok(rustix::fs::unlinkat(&dir, name, AtFlags::empty())?)
+    }
+
+    fn remove_dir(&self, path: &RelPath) -> io::Result<()> {
+        let (dir, name) = self.parent(path)?;
+        Ok(rustix::fs::unlinkat(&dir, name, AtFlags::REMOVEDIR)?)
+    }
+
+    fn sync_dir(&self, dir: &RelPath, _point: SyncPoint) -> io::Result<()> {
+        let handle = self.open_beneath(dir, OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
+        Ok(rustix::fs::fsync(&handle)?)
+    }
+}
+
+/// Converts what the kernel says.
+#[expect(clippy::cast_possible_truncation, reason = "nanoseconds are below 1e9")]
+#[allow(clippy::unnecessary_cast, reason = "the field types differ between platforms")]
+fn to_stat(stat: &rustix::fs::Stat) -> Stat {
+    let kind = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Type::File,
+        FileType::Symlink => Type::Symlink,
+        FileType::Directory => Type::Dir,
+        _ => Type::Other,
+    };
+    Stat {
+        kind,
+        mode: stat.st_mode & 0o7777,
+        size: u64::try_from(stat.st_size).unwrap_or_default(),
+        mtime: (stat.st_mtime as i64, stat.st_mtime_nsec as u32),
+        ctime: (stat.st_ctime as i64, stat.st_ctime_nsec as u32),
+        ino: stat.st_ino,
+        dev: stat.st_dev,
+        uid: stat.st_uid,
+        links: stat.st_nlink as u64,
+    }
+}
+
+/// A file of a [`Root`] being written.
+struct RootFile(File);
+
+impl Write for RootFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Output for RootFile {
+    fn sync(&mut self, _point: SyncPoint) -> io::Result<()> {
+        self.0.sync_all()
+    }
+
+    fn set_mode(&mut self, mode: u32) -> io::Result<()> {
+        Ok(rustix::fs::fchmod(&self.0, permissions(mode))?)
+    }
+
+    fn set_mtime(&mut self, mtime: (i64, u32)) -> io::Result<()> {
+        let time = Timespec { tv_sec: mtime.0, tv_nsec: mtime.1.into() };
+        let omit = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT };
+        Ok(rustix::fs::futimens(&self.0, &Timestamps { last_access: omit, last_modification: time })?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_link_is_followed_in_any_component() {
+        let dir = tempfile::tempdir().expect("because tests can make folders");
+        let outside = tempfile::tempdir().expect("because tests can make folders");
+        let root = Root::open(dir.path()).expect("it opens");
+        let own = |text: &str| RelPath::own(text);
+        root.symlink(outside.path().as_os_str().as_encoded_bytes(), &own("d")).expect("it links");
+        root.create_dir(&own("real"), 0o755).expect("it makes a folder");
+        root.symlink(b"real", &own("in")).expect("it links");
+        assert!(root.create(&own("d/x"), 0o644).is_err());
+        assert!(root.create(&own("in/x"), 0o644).is_err(), "not even a link that stays inside");
+        assert!(root.create(&own("../x"), 0o644).is_err());
+        assert!(root.open(&own("d")).is_err());
+        assert_eq!(root.stat(&own("d")).expect("it stats").expect("it is there").kind, Type::Symlink);
+        assert_eq!(outside.path().read_dir().expect("it lists").count(), 0);
+    }
+
+    #[test]
+    fn an_existing_file_is_never_created_over_and_swaps_are_atomic() {
+        let dir = tempfile::tempdir().expect("because tests can make folders");
+        let root = Root::open(dir.path()).expect("it opens");
+        let (a, b) = (RelPath::own("a"), RelPath::own("b"));
+        root.create(&a, 0o644).expect("new").write_all(b"A").expect("it writes");
+        root.create(&b, 0o600).expect("new").write_all(b"B").expect("it writes");
+        assert!(root.create(&a, 0o644).is_err());
+        root.exchange(&a, &b).expect("ext4 and tmpfs can");
+        let mut text = String::new();
+        root.open(&a).expect("it opens").read_to_string(&mut text).expect("it reads");
+        assert_eq!(text, "B");
+    }
+}

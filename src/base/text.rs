@@ -1,0 +1,90 @@
+//! Text for people: foreign bytes are escaped before they reach a terminal, a log or a report.
+
+use std::fmt::Write;
+
+/// Escapes control characters, bidirectional overrides and bytes that are not UTF-8.
+pub fn escape(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if is_unsafe(c) {
+                let _ = write!(out, "{}", c.escape_default());
+            } else {
+                out.push(c);
+            }
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out
+}
+
+/// Characters that move the cursor, end a line or turn the reading direction.
+fn is_unsafe(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+}
+
+/// The candidates that are near to what was typed, nearest first, at most three.
+pub fn did_you_mean<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let limit = 1 + typed.chars().count() / 4;
+    let mut near: Vec<_> = candidates.into_iter().map(|c| (distance(typed, c), c)).filter(|(d, _)| *d <= limit).collect();
+    near.sort_unstable();
+    near.into_iter().take(3).map(|(_, c)| c).collect()
+}
+
+/// Levenshtein distance in characters, ignoring ASCII case (Wagner and Fischer's two-row form).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.to_ascii_lowercase().chars().collect(), b.to_ascii_lowercase().chars().collect());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// A number of bytes for people: `812 B`, `4.0 MB`, `2.1 GB` (powers of 1000).
+pub fn size(bytes: u64) -> String {
+    let units = ["kB", "MB", "GB", "TB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
+    let mut value = bytes as f64 / 1000.0;
+    let mut unit = 0;
+    while value >= 999.95 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", units[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_escapes_and_foreign_bytes_are_defused() {
+        assert_eq!(escape(b"a\x1b[31mb\n"), "a\\u{1b}[31mb\\n");
+        assert_eq!(escape("舆情 \u{202e}x".as_bytes()), "舆情 \\u{202e}x");
+        assert_eq!(escape(b"\xffok"), "\\xffok");
+    }
+
+    #[test]
+    fn suggestions_are_near() {
+        assert_eq!(did_you_mean("1.2.1", ["1.2.0", "1.3.1", "9.9.9"]), ["1.2.0", "1.3.1"]);
+        assert_eq!(did_you_mean("t01", ["T01", "T02", "momentum"]), ["T01", "T02"]);
+        assert!(did_you_mean("xyz", ["momentum"]).is_empty());
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!([size(0), size(999), size(4_000_000), size(2_147_483_648)], ["0 B", "999 B", "4.0 MB", "2.1 GB"]);
+    }
+}

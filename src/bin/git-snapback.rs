@@ -1,0 +1,3 @@
+//! The same program under the name that `git snapback` looks for.
+
+fn main() {}

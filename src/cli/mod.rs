@@ -1,0 +1,1 @@
+//! Row 10, the command line: clap, no logic.

@@ -1,0 +1,1 @@
+//! Row 3, the change engine: steps, journal, runner, recovery.

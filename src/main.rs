@@ -1,0 +1,3 @@
+//! The `snapback` program.
+
+fn main() {}

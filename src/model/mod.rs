@@ -1,0 +1,33 @@
+//! Row 1, plain data with public fields: what snapback talks about, and its wire formats.
+//!
+//! The only room that derives `Serialize` for formats. No I/O: bytes come in, bytes go out.
+//! Read [`manifest`] (what a release is), then [`operation`] (how the world is changed).
+
+pub mod answer;
+pub mod dependencies;
+pub mod event;
+pub mod manifest;
+pub mod operation;
+pub mod overview;
+pub mod plan;
+pub mod report;
+pub mod request;
+pub mod settings;
+pub mod tag;
+pub mod verdict;
+pub mod verification;
+pub mod version;
+
+pub use answer::Answer;
+pub use dependencies::DependencyList;
+pub use event::{Event, Sink};
+pub use manifest::Manifest;
+pub use operation::{FileState, Operation, PathChange, Source};
+pub use plan::Plan;
+pub use report::Report;
+pub use request::Request;
+pub use settings::{Settings, TaskSpec};
+pub use tag::TagName;
+pub use verdict::{Verdict, VerdictRecord};
+pub use verification::{Check, Status, Verification};
+pub use version::Version;

@@ -1,0 +1,272 @@
+//! What an operation does to the world, as data: it is written down before anything is changed.
+//!
+//! Everything that mutates is an [`Operation`], a list of [`Step`]s with the state before and
+//! after. All bytes that a step needs lie in git or in the store, durable, before the plan is
+//! written; so recovery and undo need nothing but the plan and the journal.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{VerdictRecord, Version};
+use crate::base::{Digest, GitId, ObjectId, OpId, RelPath, TaskId};
+
+/// The format of `plan.json`.
+pub const OPERATION_SCHEMA: &str = "snapback.operation/1";
+
+/// Where the bytes of a file or the target of a link can be read from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A git blob, byte for byte.
+    Blob(GitId),
+    /// An object of the content-addressed store.
+    Object(ObjectId),
+    /// A Git LFS object below `<git common dir>/lfs/objects`.
+    Lfs(Digest),
+}
+
+/// A regular file or a symbolic link in the tree, and where its bytes are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileState {
+    /// True for a symbolic link; its bytes are its target.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub link: bool,
+    /// Permission bits (`0o7777` masked); 0o777 for links.
+    pub mode: u32,
+    /// Size in bytes.
+    pub size: u64,
+    /// SHA-256 of the bytes as they lie in the tree.
+    pub digest: Digest,
+    /// Modification time to restore: seconds and nanoseconds since 1970; `None` = the time of writing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtime: Option<(i64, u32)>,
+    /// Where the bytes are kept.
+    pub source: Source,
+}
+
+impl FileState {
+    /// True when both have the same bytes, type and permission bits.
+    pub fn same(&self, other: &Self) -> bool {
+        (self.link, self.digest) == (other.link, other.digest) && (self.link || self.mode == other.mode)
+    }
+}
+
+/// One path of the tree, before and after; `None` = absent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathChange {
+    /// The path below the work tree.
+    pub path: RelPath,
+    /// What is there before.
+    pub before: Option<FileState>,
+    /// What is there after.
+    pub after: Option<FileState>,
+}
+
+/// A path in a commit's tree or in the index.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeEntry {
+    /// git's mode as octal text: `100644`, `100755` or `120000`.
+    pub mode: String,
+    /// The blob.
+    pub id: GitId,
+}
+
+/// One path of a commit's tree or of the index, before and after; `None` = absent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeChange {
+    /// The path below the work tree.
+    pub path: RelPath,
+    /// The entry before.
+    pub before: Option<TreeEntry>,
+    /// The entry after.
+    pub after: Option<TreeEntry>,
+}
+
+/// A reference that moves; the value before must match.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefChange {
+    /// The full name, `refs/…`.
+    pub name: String,
+    /// The value that it must have; `None` = it must not exist.
+    pub before: Option<GitId>,
+    /// The value it gets.
+    pub after: GitId,
+}
+
+/// What becomes visible in git, in one go: the commit point of an operation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Publication {
+    /// References, in the order in which they move; the branch is last.
+    pub refs: Vec<RefChange>,
+    /// The line for the reference logs.
+    pub log_message: String,
+    /// How the commit differs from its parent; undo applies the inverse to the then newest commit.
+    pub tree: Vec<TreeChange>,
+    /// How the index changes.
+    pub index: Vec<TreeChange>,
+}
+
+/// The registry entry of the task, as JSON text, before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistryChange {
+    /// The registry file.
+    pub path: RelPath,
+    /// The version before, `None` when the task had no entry.
+    pub before: Option<Version>,
+    /// The version after.
+    pub after: Option<Version>,
+}
+
+/// A switch of the task's Python environment: a link or folder that is renamed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentChange {
+    /// The environment's folder below the work tree.
+    pub path: RelPath,
+    /// The freshly built environment, beside it.
+    pub built: RelPath,
+    /// Where the old one is kept, beside it; `None` when there was none.
+    pub kept: Option<RelPath>,
+}
+
+/// When a command of the task runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CommandRole {
+    /// Before the files change.
+    Stop,
+    /// After the change was verified; also to bring the old version back when it was not.
+    Start,
+}
+
+/// One step of an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Runs the task's stop or start command; its undo runs the opposite one.
+    Command {
+        /// Which of the two.
+        role: CommandRole,
+    },
+    /// Changes files of the tree.
+    Files(Vec<PathChange>),
+    /// Switches the environment.
+    Environment(EnvironmentChange),
+    /// Runs the four levels of verification against a version; failing may unwind.
+    Verify {
+        /// The version that the tree must hold now.
+        version: Version,
+    },
+    /// Moves references and the index: the commit point.
+    Publish(Publication),
+    /// Writes verdicts on versions.
+    Verdicts(Vec<VerdictRecord>),
+}
+
+impl Step {
+    /// The step's name in journals and messages.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Command { role: CommandRole::Stop } => "stop",
+            Self::Command { role: CommandRole::Start } => "start",
+            Self::Files(_) => "files",
+            Self::Environment(_) => "environment",
+            Self::Verify { .. } => "verify",
+            Self::Publish(_) => "publish",
+            Self::Verdicts(_) => "verdicts",
+        }
+    }
+}
+
+/// The kinds of operations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OpKind {
+    /// A release.
+    CreateSnapshot,
+    /// A return to a release.
+    Rollback,
+    /// The inverse of a rollback or redo.
+    Undo,
+    /// The inverse of an undo.
+    Redo,
+    /// Manifests for tags that existed before.
+    Adopt,
+    /// The registry or the configs were made to agree.
+    RegistrySync,
+}
+
+impl OpKind {
+    /// The command's name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::CreateSnapshot => "create-snapshot",
+            Self::Rollback => "rollback",
+            Self::Undo => "undo",
+            Self::Redo => "redo",
+            Self::Adopt => "adopt",
+            Self::RegistrySync => "registry-sync",
+        }
+    }
+}
+
+/// Who did something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// git's `user.name`.
+    pub name: String,
+    /// git's `user.email`.
+    pub email: String,
+}
+
+/// A change of the world: the content of `plan.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// [`OPERATION_SCHEMA`].
+    pub schema: String,
+    /// Its id.
+    pub id: OpId,
+    /// What kind of operation.
+    pub kind: OpKind,
+    /// The task; `None` when several are touched.
+    pub task: Option<TaskId>,
+    /// The active version before.
+    pub from: Option<Version>,
+    /// The active version after.
+    pub to: Option<Version>,
+    /// The user's reason.
+    pub message: String,
+    /// Who ran it.
+    pub who: Person,
+    /// On which host.
+    pub host: String,
+    /// In which work tree (absolute path as text, foreign bytes replaced).
+    pub worktree: String,
+    /// When it was planned.
+    pub at: Timestamp,
+    /// The operation that this one takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<OpId>,
+    /// The registry entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<RegistryChange>,
+    /// What it does, in order.
+    pub steps: Vec<Step>,
+}
+
+impl Operation {
+    /// All path changes of its file steps.
+    pub fn path_changes(&self) -> impl Iterator<Item = &PathChange> {
+        self.steps.iter().flat_map(|step| match step {
+            Step::Files(changes) => changes.as_slice(),
+            _ => &[],
+        })
+    }
+
+    /// Its publication, if it has one.
+    pub fn publication(&self) -> Option<&Publication> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Publish(publication) => Some(publication),
+            _ => None,
+        })
+    }
+}

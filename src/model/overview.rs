@@ -1,0 +1,176 @@
+//! Tables for people and programs: tasks, releases, operations, differences.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Manifest, Version, dependencies::PackageChange, operation::OpKind, plan::FileLine, report::Outcome, verdict::Standing};
+use crate::base::{GitId, OpId, RelPath, TaskId};
+
+/// One task.
+#[derive(Debug, Clone, Serialize)]
+pub struct TaskLine {
+    /// The task.
+    pub task: TaskId,
+    /// Its name for people.
+    pub title: Option<String>,
+    /// The version in the registry.
+    pub active: Option<Version>,
+    /// The version in the config.
+    pub config: Option<Version>,
+    /// The newest release.
+    pub newest: Option<Version>,
+    /// How many releases there are.
+    pub releases: usize,
+    /// What was said of the active version.
+    pub standing: Standing,
+    /// Files that differ from the active release, including untracked ones.
+    pub drift: usize,
+    /// One sentence when something is wrong, else empty: "config says 1.3.0, registry 1.2.0".
+    pub trouble: String,
+}
+
+/// One release of a task.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReleaseLine {
+    /// The version.
+    pub version: Version,
+    /// The tag.
+    pub tag: String,
+    /// The commit that holds the files.
+    pub commit: GitId,
+    /// When it was made.
+    pub at: Timestamp,
+    /// Who made it.
+    pub author: String,
+    /// Why: the first line of the tag's message, or of the commit's.
+    pub message: String,
+    /// What was said of it.
+    pub standing: Standing,
+    /// True when it is the active one.
+    pub active: bool,
+    /// True when it has a manifest.
+    pub manifest: bool,
+}
+
+/// One release in full.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReleaseDetail {
+    /// Its line.
+    pub release: ReleaseLine,
+    /// Its manifest.
+    pub manifest: Option<Manifest>,
+    /// Number of files and their size in bytes.
+    pub files: usize,
+    /// Size of all files in bytes.
+    pub bytes: u64,
+}
+
+/// One operation.
+#[derive(Debug, Clone, Serialize)]
+pub struct OperationLine {
+    /// Its id.
+    pub id: OpId,
+    /// Its kind.
+    pub kind: OpKind,
+    /// The task.
+    pub task: Option<TaskId>,
+    /// The active version before.
+    pub from: Option<Version>,
+    /// The active version after.
+    pub to: Option<Version>,
+    /// When it was planned.
+    pub at: Timestamp,
+    /// Who ran it.
+    pub who: String,
+    /// On which host.
+    pub host: String,
+    /// Why.
+    pub message: String,
+    /// How it ended; `None` while it is unfinished.
+    pub outcome: Option<Outcome>,
+    /// The step at which an unfinished or stuck one stands.
+    pub stands_at: Option<String>,
+    /// The operation that took it back.
+    pub undone_by: Option<OpId>,
+}
+
+/// A line of history: a release or an operation, newest first.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HistoryLine {
+    /// A release.
+    Release(ReleaseLine),
+    /// A rollback, undo or redo.
+    Operation(OperationLine),
+}
+
+/// What differs between two versions of a task.
+#[derive(Debug, Clone, Serialize)]
+pub struct Difference {
+    /// The task.
+    pub task: TaskId,
+    /// The first version; `None` = the work tree.
+    pub before: Option<Version>,
+    /// The second version; `None` = the work tree.
+    pub after: Option<Version>,
+    /// Files that differ.
+    pub code: Vec<FileLine>,
+    /// The differences as a unified patch, text files only.
+    pub patch: String,
+    /// Configuration values that differ: key, before, after.
+    pub config: Vec<(String, Option<String>, Option<String>)>,
+    /// Packages that differ.
+    pub packages: Vec<PackageChange>,
+    /// Environment variables: name, and true when it is new, false when it goes.
+    pub variables: Vec<(String, bool)>,
+}
+
+/// What became of one tag in an adoption.
+#[derive(Debug, Clone, Serialize)]
+pub struct AdoptionLine {
+    /// The tag's name, escaped.
+    pub tag: String,
+    /// The task and version it stands for.
+    pub release: Option<(TaskId, Version)>,
+    /// How many files the release has.
+    pub files: usize,
+    /// Why it was not adopted; `None` when it was (or would be).
+    pub reason: Option<String>,
+}
+
+/// One thing `doctor` looked at.
+#[derive(Debug, Clone, Serialize)]
+pub struct DoctorLine {
+    /// What was looked at.
+    pub what: String,
+    /// True when it is fine.
+    pub ok: bool,
+    /// What was seen.
+    pub seen: String,
+    /// How to mend it.
+    pub fix: Option<String>,
+}
+
+/// A difference between the registry, the configs and the tags.
+#[derive(Debug, Clone, Serialize)]
+pub struct DriftLine {
+    /// The task.
+    pub task: TaskId,
+    /// The version in the registry.
+    pub registry: Option<Version>,
+    /// The version in the config.
+    pub config: Option<Version>,
+    /// What can be done.
+    pub remedy: String,
+}
+
+/// A file that `init` writes.
+#[derive(Debug, Clone, Serialize)]
+pub struct InitFile {
+    /// Its path.
+    pub path: RelPath,
+    /// Its text before, `None` when it is new.
+    pub before: Option<String>,
+    /// Its text after.
+    pub after: String,
+}

@@ -1,0 +1,80 @@
+//! A plan as people and programs see it: what an operation would do, before it does it.
+
+use serde::Serialize;
+
+use super::{
+    Version,
+    dependencies::PackageChange,
+    operation::{OpKind, Operation},
+};
+use crate::base::{RelPath, TaskId};
+
+/// What one path goes through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Letter {
+    /// Added.
+    A,
+    /// Modified.
+    M,
+    /// Deleted.
+    D,
+}
+
+/// One line of a plan's list of files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileLine {
+    /// The path.
+    pub path: RelPath,
+    /// What happens to it.
+    pub letter: Letter,
+    /// Lines added, `None` for binary or large files.
+    pub added: Option<u32>,
+    /// Lines removed, `None` for binary or large files.
+    pub removed: Option<u32>,
+    /// Size after, in bytes (before, when it is deleted).
+    pub size: u64,
+    /// True when its bytes lie in the store.
+    pub large: bool,
+    /// Short remarks: "uncommitted edits are saved", "max_leverage: 5 -> 3".
+    pub note: String,
+}
+
+/// The plan of an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The kind of operation.
+    pub kind: OpKind,
+    /// The task.
+    pub task: TaskId,
+    /// The task's name for people.
+    pub title: Option<String>,
+    /// The active version before.
+    pub from: Option<Version>,
+    /// The active version after.
+    pub to: Option<Version>,
+    /// About the version that is gone to: who made it, when, why, its standing.
+    pub about: String,
+    /// The files that change.
+    pub files: Vec<FileLine>,
+    /// How many files of the task stay as they are.
+    pub unchanged: usize,
+    /// Untracked files that stay where they are.
+    pub untracked: Vec<RelPath>,
+    /// Protected files that stay as they are.
+    pub protected: Vec<RelPath>,
+    /// Files that other tasks use too and that differ from what the version expects.
+    pub drift: Vec<String>,
+    /// Packages that differ.
+    pub packages: Vec<PackageChange>,
+    /// Environment variables that the version needs and that are not set.
+    pub missing_variables: Vec<String>,
+    /// Commands that will run: role and command line.
+    pub commands: Vec<(String, String)>,
+    /// Things people should know.
+    pub notes: Vec<String>,
+    /// True when nothing would change.
+    pub nothing_to_do: bool,
+    /// What is done, exactly; not shown.
+    #[serde(skip)]
+    pub operation: Option<Operation>,
+}

@@ -1,0 +1,75 @@
+//! What a person asks for; engines turn it into a plan, and under the lock into an operation.
+
+use super::{
+    Version,
+    settings::{EnvMode, OnVerifyFail},
+    version::Bump,
+};
+use crate::base::{OpId, TaskId};
+
+/// Something that changes the world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// A release.
+    CreateSnapshot(CreateSnapshot),
+    /// A return to a release.
+    Rollback(Rollback),
+    /// The inverse of an operation.
+    Undo(Undo),
+    /// The inverse of an undo.
+    Redo(Undo),
+}
+
+/// Which version a release gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NextVersion {
+    /// This one.
+    Exactly(Version),
+    /// The newest one, raised. The version in the task's config wins when it is not released yet.
+    Bump(Bump),
+}
+
+/// Asks for a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateSnapshot {
+    /// The task.
+    pub task: TaskId,
+    /// Its version; `None` = the version in the config if it is not released yet, else a patch bump.
+    pub version: Option<NextVersion>,
+    /// Why.
+    pub message: String,
+    /// False with `--no-verify`: the user's own `pre-commit` hook is not run.
+    pub run_hooks: bool,
+}
+
+/// Asks for a return to a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollback {
+    /// The task.
+    pub task: TaskId,
+    /// An optimistic lock: must equal the active version.
+    pub from: Option<Version>,
+    /// The target; `None` = the newest version proven good, not bad or held, older than the active one.
+    pub to: Option<Version>,
+    /// Why.
+    pub message: String,
+    /// False with `--no-commit`: only the work tree changes.
+    pub commit: bool,
+    /// True when files that other tasks use too are restored as well.
+    pub with_shared: bool,
+    /// Overrides the settings.
+    pub env: Option<EnvMode>,
+    /// Overrides the settings.
+    pub on_verify_fail: Option<OnVerifyFail>,
+    /// False with `--no-restart`: stop and start commands are not run.
+    pub restart: bool,
+}
+
+/// Asks for the inverse of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undo {
+    /// Only operations of this task count.
+    pub task: Option<TaskId>,
+    /// This operation; `None` = the newest one that can be taken back.
+    pub op: Option<OpId>,
+}

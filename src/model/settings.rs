@@ -1,0 +1,121 @@
+//! The settings in force: what `snapback.yaml` (or discovery without it) says, resolved.
+
+use std::time::Duration;
+
+use crate::base::{RelPath, TaskId};
+
+/// Settings of a repository. Paths are relative to the work tree.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The registry file, default `task_registry.json`.
+    pub registry: RelPath,
+    /// The folder of release manifests, default `snapshots`.
+    pub snapshots: RelPath,
+    /// The tasks, sorted by id.
+    pub tasks: Vec<TaskSpec>,
+    /// What happens when level 3 or 4 fails after a rollback.
+    pub on_verify_fail: OnVerifyFail,
+    /// What a rollback does with the task's dependencies.
+    pub env: EnvMode,
+    /// True when a rollback needs `--message`.
+    pub require_reason: bool,
+    /// True when the settings come from a file, false when they were discovered.
+    pub from_file: bool,
+}
+
+impl Settings {
+    /// Finds a task.
+    pub fn task(&self, id: &TaskId) -> Option<&TaskSpec> {
+        self.tasks.binary_search_by(|task| task.id.cmp(id)).ok().map(|at| &self.tasks[at])
+    }
+
+    /// The path of a release's manifest: `<snapshots>/snapshot-<task>-v<version>.yaml`.
+    pub fn manifest_path(&self, task: &TaskId, version: &super::Version) -> RelPath {
+        self.snapshots.join(format!("snapshot-{task}-v{version}.yaml"))
+    }
+}
+
+/// What happens when level 3 or 4 fails after a rollback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnVerifyFail {
+    /// Everything is put back as it was before.
+    #[default]
+    Undo,
+    /// The version stays; the exit code says that it is bad.
+    Keep,
+    /// A person is asked; without a terminal, undo.
+    Ask,
+}
+
+/// What a rollback does with the task's dependencies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EnvMode {
+    /// Says what differs.
+    #[default]
+    Plan,
+    /// Builds a new environment beside the old one and switches.
+    Sync,
+    /// Nothing.
+    Off,
+}
+
+/// One task.
+#[derive(Debug, Clone)]
+pub struct TaskSpec {
+    /// Its id.
+    pub id: TaskId,
+    /// A name for people.
+    pub title: Option<String>,
+    /// The folder that the task lives in, usually `tasks/<id>`; commands run here.
+    pub dir: RelPath,
+    /// Globs of its files (git's syntax: `*` stops at `/`, `**` does not). Default `<dir>/**`.
+    pub paths: Vec<String>,
+    /// Globs of files that are not its, though `paths` matches.
+    pub exclude: Vec<String>,
+    /// Globs of files it uses together with other tasks: recorded, not restored unless asked.
+    pub shared: Vec<String>,
+    /// Globs of files that no rollback overwrites or removes.
+    pub protect: Vec<String>,
+    /// Globs of files that are kept in the store instead of git, ignored by git or not.
+    pub large_files: Vec<String>,
+    /// A file of `paths` at least this big is kept in the store too; `None` = only the globs.
+    pub large_over: Option<u64>,
+    /// The configuration file that holds the version; `None` when the task has none.
+    pub config: Option<RelPath>,
+    /// Where in the configuration the version is, default `version`; dots go deeper.
+    pub version_key: String,
+    /// The Python environment's folder, when the task has one of its own.
+    pub venv: Option<RelPath>,
+    /// Names of environment variables that must be set.
+    pub environment_variables: Vec<String>,
+    /// Level 3.
+    pub smoke: Vec<CommandSpec>,
+    /// Level 4.
+    pub probes: Vec<Probe>,
+    /// Stops the running task before a change.
+    pub stop: Option<CommandSpec>,
+    /// Starts it after the change.
+    pub start: Option<CommandSpec>,
+}
+
+/// A command of the task, run in its folder, without standard input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandSpec {
+    /// The command line, run by `sh -c`.
+    pub run: String,
+    /// Time limit; its whole process group is killed after it.
+    pub timeout: Duration,
+}
+
+/// A level 4 probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// A command that must exit 0.
+    Command(CommandSpec),
+    /// An address that must accept a TCP connection: host, port.
+    Port(String, u16, Duration),
+    /// A URL (plain `http://`) that must answer with a status from 200 to 299.
+    Http(String, Duration),
+    /// Bytes that must be free on the disk of the work tree.
+    DiskFree(u64),
+}

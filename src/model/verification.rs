@@ -1,0 +1,81 @@
+//! The result of verification: checks in four levels, and one verdict for all of them.
+
+use serde::{Deserialize, Serialize};
+
+use super::Version;
+use crate::base::TaskId;
+
+/// How a check ended. The order is from best to worst.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It holds.
+    Pass,
+    /// It does not apply or was not asked for.
+    Skipped,
+    /// It could not be run; never counted as a pass.
+    Inconclusive,
+    /// It does not hold.
+    Fail,
+}
+
+/// One check of one level.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Stable name, `<level word>.<what>`, for example `integrity.files`.
+    pub id: String,
+    /// 1 integrity, 2 configuration, 3 smoke, 4 production readiness.
+    pub level: u8,
+    /// How it ended.
+    pub status: Status,
+    /// What was seen, one fact a line; at most 100 lines.
+    pub evidence: Vec<String>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// All checks on one version of one task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// The task.
+    pub task: TaskId,
+    /// The version it was checked against.
+    pub version: Version,
+    /// The checks, in the order of their levels.
+    pub checks: Vec<Check>,
+}
+
+/// The words for levels 1 to 4.
+pub const LEVEL_WORDS: [&str; 4] = ["integrity", "configuration", "smoke", "readiness"];
+
+impl Verification {
+    /// The worst status of a level; `Skipped` when the level has no check.
+    pub fn level(&self, level: u8) -> Status {
+        worst(self.checks.iter().filter(|check| check.level == level))
+    }
+
+    /// The worst status of all.
+    pub fn status(&self) -> Status {
+        worst(self.checks.iter())
+    }
+
+    /// True when no check failed and none was inconclusive.
+    pub fn is_good(&self) -> bool {
+        self.status() <= Status::Skipped
+    }
+
+    /// The checks that failed or were inconclusive.
+    pub fn problems(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| check.status > Status::Skipped)
+    }
+}
+
+/// The worst status; a pass beats skipped, so that one passing check makes a level pass.
+fn worst<'a>(checks: impl Iterator<Item = &'a Check>) -> Status {
+    let (mut worst, mut passed) = (Status::Skipped, false);
+    for check in checks {
+        worst = worst.max(check.status);
+        passed |= check.status == Status::Pass;
+    }
+    if worst == Status::Skipped && passed { Status::Pass } else { worst }
+}

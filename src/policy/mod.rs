@@ -1,0 +1,1 @@
+//! Row 2, pure decisions; now is an argument.

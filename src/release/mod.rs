@@ -1,0 +1,1 @@
+//! Row 6, create-snapshot and adopt.

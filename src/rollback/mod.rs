@@ -1,0 +1,1 @@
+//! Row 6, rollback, undo and redo.

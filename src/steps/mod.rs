@@ -1,0 +1,1 @@
+//! Row 5, the steps that engines share: files, publish, commands, environment, verdicts.

@@ -1,0 +1,1 @@
+//! Row 3, the content-addressed store: the only room that names zstd.

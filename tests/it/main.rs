@@ -1,0 +1,1 @@
+//! The integration tests: library level first, the command line only for wiring.
