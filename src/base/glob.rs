@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::RelPath;
 
@@ -36,13 +36,17 @@ impl Globs {
         let mut builder = GlobSetBuilder::new();
         let mut prefixes = Vec::with_capacity(patterns.len());
         for pattern in patterns {
-            let wrong = |why: &str| BadGlob { pattern: pattern.clone(), why: why.to_string() };
-            prefixes.push(literal_prefix(pattern).map_err(wrong)?);
-            let glob = GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build();
-            builder.add(glob.map_err(|error| wrong(&error.kind().to_string()))?);
+            let (glob, prefix) = compile(pattern)?;
+            builder.add(glob);
+            prefixes.push(prefix);
         }
         let whole = |error: globset::Error| BadGlob { pattern: patterns.join(" "), why: error.kind().to_string() };
         Ok(Self { set: builder.build().map_err(whole)?, prefixes })
+    }
+
+    /// Checks one pattern without building a matcher, which is a hundred times cheaper.
+    pub fn check(pattern: &str) -> Result<(), BadGlob> {
+        compile(pattern).map(drop)
     }
 
     /// True when one of the patterns matches the whole path.
@@ -70,6 +74,14 @@ pub fn is_wild(pattern: &str) -> bool {
 /// The pattern that matches exactly this text.
 pub fn escape(text: &str) -> String {
     globset::escape(text)
+}
+
+/// Reads one pattern: the glob, and the folder that it begins with.
+fn compile(pattern: &str) -> Result<(Glob, RelPath), BadGlob> {
+    let wrong = |why: String| BadGlob { pattern: pattern.to_string(), why };
+    let prefix = literal_prefix(pattern).map_err(|why| wrong(why.to_string()))?;
+    let glob = GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build();
+    Ok((glob.map_err(|error| wrong(error.kind().to_string()))?, prefix))
 }
 
 /// The folder that a pattern begins with; refuses patterns that could never match a safe path.

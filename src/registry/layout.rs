@@ -54,13 +54,11 @@ pub(super) fn insert(text: &str, root: &Node, container: &Node, at: usize, item:
         );
         return Change { span: container.span.clone(), text };
     }
-    match spans.get(at) {
-        Some(next) => Change { span: next.start..next.start, text: format!("{new}{}", style.separator) },
-        None => {
-            let end = spans[spans.len() - 1].end;
-            Change { span: end..end, text: format!("{}{new}", style.separator) }
-        }
+    if let Some(next) = spans.get(at) {
+        return Change { span: next.start..next.start, text: format!("{new}{}", style.separator) };
     }
+    let end = spans[spans.len() - 1].end;
+    Change { span: end..end, text: format!("{}{new}", style.separator) }
 }
 
 /// Removes the `at`-th item, with the separator that came with it.

@@ -104,7 +104,7 @@ impl Node {
 
 /// The line of a byte, counted from 1.
 pub(super) fn line_at(text: &str, at: usize) -> usize {
-    1 + text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
+    text.as_bytes()[..at.min(text.len())].split(|byte| *byte == b'\n').count()
 }
 
 /// Checks the size, takes off the byte-order mark and checks that it is text.
@@ -114,7 +114,7 @@ pub(super) fn text_of<'a>(bytes: &'a [u8], file: &str, limit: usize) -> Result<&
     }
     let text = std::str::from_utf8(bytes).map_err(|error| Error::Parse {
         file: file.to_string(),
-        line: 1 + bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count(),
+        line: bytes[..error.valid_up_to()].split(|byte| *byte == b'\n').count(),
         why: "it is not UTF-8".to_string(),
     })?;
     Ok(text.strip_prefix(BOM).unwrap_or(text))

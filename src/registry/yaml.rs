@@ -2,7 +2,7 @@
 //!
 //! A loader would expand aliases, merge maps and turn 1.10 into 1.1 before anyone could look.
 //! Anchors, aliases, tags and block scalars are marked instead (`Node::odd`): what holds one
-//! cannot be edited exactly. Size, depth and the number of aliases are limited first.
+//! cannot be edited exactly. Size, depth and the number of aliases are limited.
 
 use std::ops::Range;
 
@@ -21,17 +21,19 @@ pub(super) const MERGE: &str = "<<";
 pub(super) fn parse(bytes: &[u8], file: &str) -> Result<Node, Error> {
     let text = text_of(bytes, file, Limits::human().bytes)?;
     let failed = |line: usize, why: String| Error::Parse { file: file.to_string(), line, why };
-    check(text.as_bytes(), Limits::human()).map_err(|error| failed(0, error.to_string()))?;
     let mut options = Options::default();
     options.set_emit_comments(false);
+    options.flow_nesting_limit = Limits::human().depth;
+    options.block_nesting_limit = Limits::human().depth;
     let mut events = Events { text, parser: Parser::new_from_str_with_options(text, options) };
     let broken = |error: ScanError| failed(error.marker().line(), error.to_string());
-    loop {
-        let Some((event, _)) = events.next().map_err(broken)? else { break };
+    while let Some((event, _)) = events.next().map_err(broken)? {
         if matches!(event, Event::DocumentStart(..)) {
             let (event, span) = events.expect().map_err(broken)?;
             let node = events.node(&event, span).map_err(broken)?;
             node.refuse_duplicates(file, text)?;
+            // This also refuses a second document and too many aliases, which the tree only names.
+            check(text.as_bytes(), Limits::human()).map_err(|error| failed(0, error.to_string()))?;
             return Ok(node);
         }
     }
