@@ -1,0 +1,1 @@
+//! `env: sync`: a new Python environment is built beside the old one, never in its place.
