@@ -177,12 +177,30 @@ pub fn difference(wanted: &[String], installed: &[String]) -> Difference {
     for (name, version) in &wanted {
         match installed.get(name) {
             None => found.missing.push(text(name, version)),
-            Some(other) if other != version => found.different.push((name.clone(), version.clone(), other.clone())),
+            Some(other) if !is_same_version(other, version) => found.different.push((name.clone(), version.clone(), other.clone())),
             Some(_) => {}
         }
     }
     found.extra = installed.iter().filter(|(name, _)| !wanted.contains_key(*name)).map(|(name, version)| text(name, version)).collect();
     found
+}
+
+/// True for two spellings of one version (PEP 440): case, a leading `v`, zeros at the end of the
+/// release, separators before a suffix.
+fn is_same_version(a: &str, b: &str) -> bool {
+    let normal = |version: &str| {
+        let version = version.trim().trim_start_matches(['v', 'V']).to_lowercase();
+        let end = version.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(version.len());
+        let (mut release, suffix) = version.split_at(end);
+        release = release.trim_end_matches('.');
+        while let Some(shorter) = release.strip_suffix(".0") {
+            release = shorter;
+        }
+        // Behind `+` or ` @ ` every character counts.
+        let local = suffix.find(['+', ' ']).unwrap_or(suffix.len());
+        (release.to_string(), suffix[..local].replace(['-', '_', '.'], ""), suffix[local..].to_string())
+    };
+    a == b || normal(a) == normal(b)
 }
 
 #[cfg(test)]
@@ -203,5 +221,15 @@ mod tests {
         assert_eq!(found.different, [("b".into(), "1".into(), "2".into())]);
         assert_eq!(found.to_string(), "a==1 is missing; b is 2, not 1; d==1 is extra");
         assert!(difference(&list(&["a==1"]), &list(&["a==1"])).is_empty());
+    }
+
+    #[test]
+    fn versions_have_several_spellings() {
+        for (a, b) in [("1.0", "1"), ("1.0.0", "1"), ("1.0-rc1", "1.0rc1"), ("V2.0.Post1", "2.post1"), ("1.0+cu118", "1+cu118")] {
+            assert!(is_same_version(a, b), "{a} {b}");
+        }
+        for (a, b) in [("1.0", "1.1"), ("10", "1"), ("1.0+cu118", "1.0+cu121"), ("1", "1 @ local"), ("1.0rc1", "1.0")] {
+            assert!(!is_same_version(a, b), "{a} {b}");
+        }
     }
 }
