@@ -5,6 +5,7 @@
 //! word of the domain, and nothing above may touch files, processes or time except through it.
 //! Read [`fs`] next: every durable change in snapback goes through that trait.
 
+pub mod cancel;
 pub mod clock;
 pub mod digest;
 pub mod failure;
