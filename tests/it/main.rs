@@ -6,4 +6,6 @@
 
 mod support;
 
+mod killer_harness;
+mod sandbox;
 mod sim_fs;
