@@ -6,6 +6,7 @@
 
 mod support;
 
+// mod kill_sweep;
 mod killer_harness;
 mod sandbox;
 mod sim_fs;
