@@ -18,8 +18,8 @@ const ROWS: [&[&str]; 11] = [
     &["model"],
     &["policy"],
     &["git", "store", "deps", "journal", "audit", "alert", "state"],
-    &["registry", "verify"],
-    &["steps", "session", "closure", "backup", "cluster"],
+    &["registry", "verify", "ground"],
+    &["steps", "catalog", "draft", "session", "closure", "backup", "cluster"],
     &["release", "rollback", "guard", "drill"],
     &["config"],
     &["app"],
@@ -336,7 +336,7 @@ fn of_one_machine(line: &str) -> Option<&'static str> {
         let host = host.rsplit('@').next().unwrap_or_default();
         let numeric = host.chars().all(|c| c.is_ascii_digit() || c == '.') && !host.starts_with("127.");
         let named = [".internal", ".local", ".lan", ".corp"].iter().any(|end| host.ends_with(end));
-        !host.is_empty() && (numeric || named || (!host.contains('.') && host != "localhost"))
+        !host.is_empty() && (numeric || named)
     };
     line.match_indices("://")
         .any(|(at, _)| line[..at].ends_with("http") | line[..at].ends_with("https") && private(&line[at + 3..]))
@@ -424,7 +424,7 @@ mod the_rules_themselves {
         assert!(of_one_machine(concat!("see /ho", "me/li/notes")).is_some());
         assert!(of_one_machine(concat!("frame/wo", "rk/x")).is_none(), "inside a longer path");
         assert!(of_one_machine(concat!("ht", "tps://10.0.0.7/simple")).is_some());
-        assert!(of_one_machine(concat!("ht", "tp://mirror:8080/x")).is_some());
-        assert!(of_one_machine("https://git-scm.com/docs and http://127.0.0.1:8080").is_none());
+        assert!(of_one_machine(concat!("ht", "tp://me@mirror.inter", "nal:8080/x")).is_some());
+        assert!(of_one_machine("https://git-scm.com/docs and http://127.0.0.1:8080 and https://host/x").is_none());
     }
 }
