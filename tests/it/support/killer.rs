@@ -94,6 +94,9 @@ fn start(target: &Target, stdout: &File, stderr: &File) -> io::Result<libc::pid_
         let program = libc::sock_fprog { len: u16::try_from(filter.len()).unwrap_or(0), filter: filter.as_ptr().cast_mut() };
         // SAFETY: plain system calls between fork and exec; the filter lives in this closure.
         let set = unsafe {
+            // A test run in the background inherits ignored signals; the program must not.
+            libc::signal(libc::SIGINT, libc::SIG_DFL);
+            libc::signal(libc::SIGTERM, libc::SIG_DFL);
             libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) == 0
                 && libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
                 && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == 0

@@ -84,7 +84,7 @@ impl Sandbox {
             sandbox.write(&format!("tasks/{id}/model.bin"), &noise(id, 70_000));
         }
         sandbox.write("task_registry.json", registry(&ids).as_bytes());
-        sandbox.write("snapback.yaml", settings(&ids).as_bytes());
+        sandbox.write("snapback.yaml", SETTINGS.as_bytes());
         sandbox.write(".gitignore", b"*.bin\n*.log\n__pycache__/\n");
         sandbox.git(&["add", "-A"]).expect(0);
         sandbox.git(&["commit", "-q", "-m", "tasks"]).expect(0);
@@ -273,10 +273,7 @@ fn registry(ids: &[String]) -> String {
 }
 
 /// The settings: the large files of every task go to the store.
-fn settings(ids: &[String]) -> String {
-    let tasks: Vec<String> = ids.iter().map(|id| format!("  {id}:\n    large_files: [\"tasks/{id}/*.bin\"]\n")).collect();
-    format!("tasks:\n{}", tasks.concat())
-}
+const SETTINGS: &str = "version: 1\ndefaults:\n  large_files: {patterns: [\"*.bin\"]}\n";
 
 /// Bytes that do not compress, always the same for the same name.
 pub fn noise(name: &str, len: usize) -> Vec<u8> {
