@@ -117,15 +117,27 @@ pub struct RegistryChange {
     pub after: Option<Version>,
 }
 
-/// A switch of the task's Python environment: a link or folder that is renamed.
+/// A switch of the task's Python environment. What stands at its path is renamed aside, and
+/// something else takes its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvironmentChange {
-    /// The environment's folder below the work tree.
+    /// The environment's path below the work tree.
     pub path: RelPath,
-    /// The freshly built environment, beside it.
-    pub built: RelPath,
-    /// Where the old one is kept, beside it; `None` when there was none.
-    pub kept: Option<RelPath>,
+    /// Where what stands there is kept, beside it; `None` when nothing does.
+    pub aside: Option<RelPath>,
+    /// What takes its place; `None` when nothing does.
+    pub bring: Option<Bring>,
+}
+
+/// What takes the place of an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bring {
+    /// A symbolic link to this folder beside it: a freshly built environment. A link, because an
+    /// environment's scripts name their own folder and break when it is renamed.
+    Link(RelPath),
+    /// What was renamed aside before.
+    Rename(RelPath),
 }
 
 /// When a command of the task runs.
