@@ -134,6 +134,15 @@ fn named_tasks_and_discovery_go_together() {
     let (settings, _) = loaded(&files).expect("it loads");
     assert_eq!(settings.tasks.iter().map(|task| task.dir.to_text()).collect::<Vec<_>>(), ["tasks/T01", "tasks/T02", "research/x"]);
     assert_eq!(settings.task(&id("X")).expect("it is there").paths, ["lib/a.py", "research/x/**"]);
+    let rules = "tasks: {discover: [{glob: 'q?/fix/*', id: 'S-{name}'}, {glob: q1/fix/}]}";
+    let deep = loaded(&[("snapback.yaml", rules), ("q1/fix/a/", ""), ("q2/fix/b/x", ""), ("q22/fix/c/", ""), ("q3/a/", "")]);
+    assert_eq!(
+        deep.err().map(|error| error.to_string()).as_deref(),
+        Some("tasks: fix and S-a both own q1/fix/a/**; use `exclude` in one of them, or `shared` for files that both use")
+    );
+    let deep =
+        loaded(&[("snapback.yaml", &rules.replace("q1/fix/}", "none/*/}")), ("q1/fix/a/", ""), ("q2/fix/b/x", ""), ("q22/fix/c/", "")]);
+    assert_eq!(deep.expect("it loads").0.tasks.iter().map(|task| task.id.as_str()).collect::<Vec<_>>(), ["S-a", "S-b"]);
     let none = loaded(&[("snapback.yaml", "tasks: {discover: [], A: }"), ("tasks/T01/config.yaml", "")]).expect("it loads").0;
     assert_eq!(none.tasks.iter().map(|task| task.dir.to_text()).collect::<Vec<_>>(), ["tasks/A"]);
     let whole = self::settings("tasks: {discover: [], all: {path: .}}");

@@ -6,6 +6,8 @@
 //! bytes are handed out. Nothing here reads or writes a file; bytes come in, bytes go out.
 //! Read [`task_registry`] for the shapes of a registry, [`task_config`] for configurations.
 
+#[cfg(test)]
+mod config_tests;
 mod json;
 mod layout;
 mod secret;

@@ -40,10 +40,21 @@ pub(super) fn is_named(key: &str) -> bool {
         || words.windows(2).any(|pair| PAIRS.contains(&(pair[0].as_str(), pair[1].as_str())))
 }
 
-/// True when a value holds a secret whatever its key: a URL with a password, a private key.
+/// How the keys of well-known services begin.
+const PREFIXES: [&str; 9] = ["ghp_", "gho_", "github_pat_", "glpat-", "sk-", "xoxb-", "xoxp-", "AKIA", "tvly-"];
+/// Parameters of a URL that carry a secret.
+const PARAMETERS: [&str; 6] = ["token=", "key=", "secret=", "password=", "signature=", "sig="];
+
+/// True when a value holds a secret whatever its key: a URL with a password or a token, the key
+/// of a well-known service, a private key.
 pub(super) fn is_held(text: &str) -> bool {
-    let login = text.split_once("://").and_then(|(_, rest)| rest.split('/').next()).and_then(|host| host.rsplit_once('@'));
-    login.is_some_and(|(user, _)| user.contains(':')) || text.contains("PRIVATE KEY-----")
+    let url = text.split_once("://").map(|(_, rest)| rest);
+    let login = url.and_then(|rest| rest.split('/').next()).and_then(|host| host.rsplit_once('@'));
+    let query = url.and_then(|rest| rest.split_once('?')).map(|(_, query)| query.to_ascii_lowercase());
+    login.is_some_and(|(user, _)| user.contains(':'))
+        || query.is_some_and(|query| PARAMETERS.iter().any(|parameter| query.contains(parameter)))
+        || PREFIXES.iter().any(|prefix| text.starts_with(prefix) && text.len() >= prefix.len() + 12)
+        || text.contains("PRIVATE KEY-----")
 }
 
 /// The words of a key in lower case: split at signs, and where a capital follows a small letter.
@@ -80,6 +91,9 @@ mod tests {
     fn values_that_are_secrets_by_themselves() {
         assert!(is_held("postgres://user:pw@db/x"));
         assert!(is_held("-----BEGIN RSA PRIVATE KEY-----\nMII"));
+        assert!(is_held("https://example.com/hook?a=1&access_token=xyz"));
+        assert!(is_held("ghp_abcdefghijklmnop"));
+        assert!(!is_held("sk-learn") && !is_held("https://example.com/q?page=2"));
         assert!(!is_held("https://example.com:8080/a@b:c"));
         assert!(!is_held("li:wei@example.com"));
     }

@@ -138,7 +138,9 @@ fn only_this_differs(format: Format, before: &str, after: &str, key: &str, new: 
         }
         Format::Yaml => {
             let libyaml = |text: &str| serde_yaml::from_str::<serde_yaml::Value>(text).ok();
-            let saphyr = |text: &str| serde_saphyr::from_str::<serde_yaml::Value>(text).ok();
+            // Otherwise the keys `on` and `y` would be one key, `true`.
+            let options = serde_saphyr::options! { strict_booleans: true };
+            let saphyr = |text: &str| serde_saphyr::from_str_with_options::<serde_yaml::Value>(text, options.clone()).ok();
             same_but(libyaml(before), libyaml(after), key)
                 && same_but(saphyr(before), saphyr(after), key)
                 && text_at_key(serde_yaml::Deserializer::from_str(after), key).as_deref() == Some(new)

@@ -73,34 +73,29 @@ impl Registry {
 
     /// The active version of a task; `None` when it has no entry, or its entry no version.
     pub fn version(&self, task: &TaskId) -> Result<Option<Version>, Error> {
-        let Some(entry) = self.entry(task) else { return Ok(None) };
-        let Some((key, node)) = version_of(task, entry)? else { return Ok(None) };
-        let Some(text) = node.scalar() else {
-            return match node.value {
-                Value::Null => Ok(None),
-                _ => Err(shape(format!("the {key} of {task} is neither text nor null"))),
-            };
-        };
-        let wrong = |source| Error::ReadVersion { file: FILE.to_string(), key: format!("{task}.{key}"), source };
-        text.parse().map(Some).map_err(wrong)
+        self.entry(task).map_or(Ok(None), |entry| read_version(task, entry))
     }
 
     /// The entries that look like tasks, in the order of the file, with their versions (`None`
     /// when there is none that can be read; [`Registry::version`] says why).
     pub fn tasks(&self) -> Vec<(TaskId, Option<Version>)> {
-        let is_task = |node: &Node| !matches!(version_of_any(node), None | Some(Value::Map(_) | Value::List(_)));
-        let ids: Vec<TaskId> = match &self.container().value {
+        let entries: Vec<(&str, &Node)> = match &self.container().value {
             Value::Map(entries) => {
                 // Beside bare versions at the top, other facts may stand, such as the file's own version.
                 let of_tasks = self.container_key().is_some();
                 let is_bare = |entry: &Entry| is_version(&entry.node) && !VERSION_KEYS.contains(&entry.key.as_str());
-                let fits = |entry: &&Entry| is_task(&entry.node) && (of_tasks || !entry.node.entries().is_empty() || is_bare(entry));
-                entries.iter().filter(fits).filter_map(|entry| entry.key.parse().ok()).collect()
+                let fits = |entry: &&Entry| names_version(&entry.node) && (of_tasks || !entry.node.entries().is_empty() || is_bare(entry));
+                entries.iter().filter(fits).map(|entry| (entry.key.as_str(), &entry.node)).collect()
             }
-            Value::List(items) => items.iter().filter_map(id_of).filter_map(|id| id.parse().ok()).collect(),
+            Value::List(items) => items.iter().filter_map(|item| Some((id_of(item)?, item))).collect(),
             _ => Vec::new(),
         };
-        ids.into_iter().map(|id| (id.clone(), self.version(&id).unwrap_or_default())).collect()
+        let read = |(id, entry): (&str, &Node)| {
+            let id: TaskId = id.parse().ok()?;
+            let version = read_version(&id, entry).unwrap_or_default();
+            Some((id, version))
+        };
+        entries.into_iter().filter_map(read).collect()
     }
 
     /// The entry of a task as canonical JSON (no blanks, keys sorted): equal texts, equal entries.
@@ -282,12 +277,24 @@ fn version_of<'a>(task: &TaskId, entry: &'a Node) -> Result<Option<(&'static str
     }
 }
 
-/// The first thing in an entry that is called a version.
-fn version_of_any(entry: &Node) -> Option<&Value> {
-    match &entry.value {
-        Value::Map(_) => VERSION_KEYS.iter().find_map(|key| entry.get(key)).map(|node| &node.value),
-        other => Some(other),
+/// The version of an entry, read.
+fn read_version(task: &TaskId, entry: &Node) -> Result<Option<Version>, Error> {
+    let Some((key, node)) = version_of(task, entry)? else { return Ok(None) };
+    match (&node.value, node.scalar()) {
+        (Value::Null, _) => Ok(None),
+        (_, None) => Err(shape(format!("the {key} of {task} is neither text nor null"))),
+        (_, Some(text)) => {
+            let wrong = |source| Error::ReadVersion { file: FILE.to_string(), key: format!("{task}.{key}"), source };
+            text.parse().map(Some).map_err(wrong)
+        }
     }
+}
+
+/// True for a scalar, and for a map that holds one under a version's name.
+fn names_version(entry: &Node) -> bool {
+    let named = || VERSION_KEYS.iter().find_map(|key| entry.get(key));
+    let node = if matches!(entry.value, Value::Map(_)) { named() } else { Some(entry) };
+    node.is_some_and(|node| !matches!(node.value, Value::Map(_) | Value::List(_)))
 }
 
 /// True for a text that is a version.
