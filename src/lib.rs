@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod deps;
+pub mod draft;
 pub mod git;
 pub mod ground;
 pub mod journal;

@@ -30,10 +30,16 @@ pub fn load(git: &Repo, settings: &Settings, release: &Release) -> Result<Found,
     let bytes = bytes_of(git, settings, release, &tag)?;
     let manifest = Manifest::parse(&bytes)?;
     if manifest.metadata.task_id != release.task || manifest.metadata.version != release.version {
-        return Err(crate::model::manifest::Error::Rule(format!("it is of {} {}", manifest.metadata.task_id, manifest.metadata.version)).into());
+        return Err(
+            crate::model::manifest::Error::Rule(format!("it is of {} {}", manifest.metadata.task_id, manifest.metadata.version)).into()
+        );
     }
     let commit = &manifest.metadata.git_commit;
-    let same = if manifest.schema.is_some() { *commit == tag.commit.as_str() } else { commit.len() >= 7 && tag.commit.as_str().starts_with(commit.as_str()) };
+    let same = if manifest.schema.is_some() {
+        *commit == tag.commit.as_str()
+    } else {
+        commit.len() >= 7 && tag.commit.as_str().starts_with(commit.as_str())
+    };
     if !same {
         return Err(Error::TagMoved { tag: release.tag(), expected: commit.clone(), found: tag.commit.to_string() }.into());
     }

@@ -111,9 +111,15 @@ impl Fault for Error {
                 Hint::say(format!("did you mean {}?", near.join(", "))),
                 Hint::run("see its releases", &["snapback", "list", "--task", task.as_str()]),
             ],
-            Self::NoManifest { task, .. } => vec![Hint::run("make manifests for its tags", &["snapback", "adopt", "--task", task.as_str()])],
-            Self::ManifestChanged { task, .. } => vec![Hint::run("see who changed it", &["git", "log", "-p", "--", &format!("snapshots/snapshot-{task}-v*.yaml")])],
-            Self::TagMoved { tag, expected, .. } => vec![Hint::say(format!("if the move was a mistake: git update-ref refs/tags/{tag} back to the tag on {expected}; refs/snapback/keep still has it"))],
+            Self::NoManifest { task, .. } => {
+                vec![Hint::run("make manifests for its tags", &["snapback", "adopt", "--task", task.as_str()])]
+            }
+            Self::ManifestChanged { task, .. } => {
+                vec![Hint::run("see who changed it", &["git", "log", "-p", "--", &format!("snapshots/snapshot-{task}-v*.yaml")])]
+            }
+            Self::TagMoved { tag, expected, .. } => vec![Hint::say(format!(
+                "if the move was a mistake: git update-ref refs/tags/{tag} back to the tag on {expected}; refs/snapback/keep still has it"
+            ))],
             Self::Unsteady(_) => vec![Hint::say("stop the task, or set its `stop` command, and try again")],
             Self::NotAFile { path, .. } => vec![Hint::say(format!("add {path} to the task's `exclude`"))],
             Self::Read { .. } => Vec::new(),

@@ -99,8 +99,10 @@ pub enum StepDraft {
     },
     /// Takes back a switch of the environment.
     EnvironmentBack(EnvironmentChange),
-    /// Verifies this version.
-    Verify(Version),
+    /// Verifies this version; `None` = exactly the recorded files.
+    Verify(Option<Version>),
+    /// Checks that this version is ready.
+    Ready(Version),
     /// Runs the task's start command.
     Start,
     /// Publishes the commit and the index.

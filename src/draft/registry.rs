@@ -50,7 +50,9 @@ pub fn edit(ground: &Ground, task: &TaskId, version: Option<&Version>) -> Result
     let committed = in_git(ground, &converter, task, version, head.as_ref(), &in_tree)?;
     let staged = if index == head { committed.clone() } else { in_git(ground, &converter, task, version, index.as_ref(), &in_tree)? };
     edit.blobs = [&committed, &staged].into_iter().map(|(_, bytes)| NewBlob::Bytes(bytes.clone())).collect();
-    let change = |before: Option<TreeEntry>, after: &TreeEntry| (before.as_ref() != Some(after)).then(|| TreeChange { path: path.clone(), before, after: Some(after.clone()) });
+    let change = |before: Option<TreeEntry>, after: &TreeEntry| {
+        (before.as_ref() != Some(after)).then(|| TreeChange { path: path.clone(), before, after: Some(after.clone()) })
+    };
     edit.tree = change(head, &committed.0);
     edit.index = change(index, &staged.0);
     edit.committed = Some(committed);
@@ -58,9 +60,16 @@ pub fn edit(ground: &Ground, task: &TaskId, version: Option<&Version>) -> Result
 }
 
 /// Edits the work tree's registry; returns its bytes after the edit.
-fn work_tree(ground: &Ground, task: &TaskId, version: Option<&Version>, tracked: Option<&Tracked>, edit: &mut RegistryEdit) -> Result<Vec<u8>, Failure> {
+fn work_tree(
+    ground: &Ground,
+    task: &TaskId,
+    version: Option<&Version>,
+    tracked: Option<&Tracked>,
+    edit: &mut RegistryEdit,
+) -> Result<Vec<u8>, Failure> {
     let path = &ground.settings.registry;
-    let blob = tracked.and_then(|tracked| tracked.index.as_ref()).filter(|_| tracked.is_some_and(|tracked| tracked.state == WorkState::Clean));
+    let blob =
+        tracked.and_then(|tracked| tracked.index.as_ref()).filter(|_| tracked.is_some_and(|tracked| tracked.state == WorkState::Clean));
     let before = tree::existing(&*ground.tree, &ground.git, path, blob.map(|entry| &entry.id))?;
     let now = read::read_small(&*ground.tree, path)?;
     let registry = now.as_deref().map_or_else(|| Ok(Registry::empty()), Registry::parse)?;
@@ -71,7 +80,15 @@ fn work_tree(ground: &Ground, task: &TaskId, version: Option<&Version>, tracked:
         let say = |version: Option<&Version>| version.map_or_else(|| "none".to_string(), ToString::to_string);
         let letter = if before.is_some() { Letter::M } else { Letter::A };
         let note = format!("{task}: {} -> {}", say(was.as_ref()), say(version));
-        edit.line = Some(FileLine { path: path.clone(), letter, added: Some(1), removed: Some(u32::from(was.is_some())), size: after.len() as u64, large: false, note });
+        edit.line = Some(FileLine {
+            path: path.clone(),
+            letter,
+            added: Some(1),
+            removed: Some(u32::from(was.is_some())),
+            size: after.len() as u64,
+            large: false,
+            note,
+        });
         edit.file = Some(FileDraft { path: path.clone(), before, after: Some(tree::with_bytes(mode, after.clone())) });
     }
     Ok(after)
@@ -79,7 +96,14 @@ fn work_tree(ground: &Ground, task: &TaskId, version: Option<&Version>, tracked:
 
 /// The entry and bytes of a registry that git keeps, after the edit. One that git does not have
 /// yet becomes the work tree's.
-fn in_git(ground: &Ground, converter: &Converter, task: &TaskId, version: Option<&Version>, entry: Option<&TreeEntry>, in_tree: &[u8]) -> Result<(TreeEntry, Vec<u8>), Failure> {
+fn in_git(
+    ground: &Ground,
+    converter: &Converter,
+    task: &TaskId,
+    version: Option<&Version>,
+    entry: Option<&TreeEntry>,
+    in_tree: &[u8],
+) -> Result<(TreeEntry, Vec<u8>), Failure> {
     let bytes = match entry {
         Some(entry) => read::with_version(&read::in_blob(&ground.git, &entry.id)?, task, version)?,
         None => converter.to_git(&ground.settings.registry, in_tree.to_vec())?,

@@ -13,7 +13,9 @@ use crate::{
     model::{
         FileState, Manifest, Operation, PathChange, Source, TagName, Verdict, VerdictRecord,
         manifest::Role,
-        operation::{Bring, CommandRole, EnvironmentChange, OPERATION_SCHEMA, Person, Publication, RefChange, Step, TreeChange, TreeEntry},
+        operation::{
+            Bring, CommandRole, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person, Publication, RefChange, Step, TreeChange, TreeEntry,
+        },
     },
     store::Session,
 };
@@ -51,11 +53,11 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
     let who = ground.git.identity()?;
     let mut saved = 0;
     let mut session = ground.store.begin()?;
+    write_blobs(ground, &draft.blobs)?;
     let objects = put_large(ground, &mut *session, &draft, &mut saved)?;
     let total: u64 = draft.files.iter().flat_map(|file| [&file.before, &file.after]).flatten().map(|kept| kept.state.size).sum();
     let mut changes = ground.work("saving", total, true, || put_files(ground, &mut *session, &draft.files, &mut saved))?;
     session.commit()?;
-    write_blobs(ground, &draft.blobs)?;
     let mut publication = Publication { log_message: log_message(&draft), index: draft.index.clone(), ..Publication::default() };
     let mut commit = None;
     if let Some(wanted) = &draft.commit {
@@ -72,7 +74,8 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
         schema: OPERATION_SCHEMA.into(),
         id,
         kind: plan.kind,
-        task: Some(plan.task),
+        // An adoption touches many tasks.
+        task: (plan.kind != OpKind::Adopt).then_some(plan.task),
         from: plan.from,
         to: plan.to,
         message: draft.message,
@@ -88,7 +91,12 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
 }
 
 /// Puts the large files of a release into the store.
-fn put_large(ground: &Ground, session: &mut dyn Session, draft: &Draft, saved: &mut u64) -> Result<BTreeMap<RelPath, crate::base::ObjectId>, Failure> {
+fn put_large(
+    ground: &Ground,
+    session: &mut dyn Session,
+    draft: &Draft,
+    saved: &mut u64,
+) -> Result<BTreeMap<RelPath, crate::base::ObjectId>, Failure> {
     let mut objects = BTreeMap::new();
     for (path, digest) in &draft.large {
         let read = |source| crate::catalog::Error::Read { path: path.clone(), source };
@@ -118,7 +126,14 @@ fn put_state(ground: &Ground, session: &mut dyn Session, path: &RelPath, kept: &
     let state = &kept.state;
     let stored = match &kept.keep {
         Keep::Already => return Ok(state.clone()),
-        Keep::Bytes(bytes) => session.put(&mut &bytes[..])?,
+        Keep::Bytes(bytes) => {
+            let blob = ground.git.blob_id(bytes);
+            // What goes into the commit too need not be kept a second time.
+            if ground.git.has_object(&blob) {
+                return Ok(FileState { source: Source::Blob(blob), ..state.clone() });
+            }
+            session.put(&mut &bytes[..])?
+        }
         Keep::FromTree => {
             let read = |source| crate::catalog::Error::Read { path: path.clone(), source };
             if state.link {
@@ -137,7 +152,7 @@ fn put_state(ground: &Ground, session: &mut dyn Session, path: &RelPath, kept: &
 }
 
 /// Writes the blobs that git does not have yet.
-fn write_blobs(ground: &Ground, blobs: &[NewBlob]) -> Result<(), Failure> {
+pub fn write_blobs(ground: &Ground, blobs: &[NewBlob]) -> Result<(), Failure> {
     use rayon::prelude::*;
     let converter = ground.git.converter(Attributes::WorkTree)?;
     blobs.par_iter().try_for_each(|blob| {
@@ -211,7 +226,13 @@ impl CommitWriter<'_> {
     fn commit(&self, parent: &GitId, tree: &[TreeChange], message: &str) -> Result<GitId, Failure> {
         let git = &self.ground.git;
         let tree = git.write_tree(parent, tree)?;
-        let draft = git::CommitDraft { tree, parents: vec![parent.clone()], message: message.into(), who: self.who.clone(), at: self.ground.clock.now() };
+        let draft = git::CommitDraft {
+            tree,
+            parents: vec![parent.clone()],
+            message: message.into(),
+            who: self.who.clone(),
+            at: self.ground.clock.now(),
+        };
         Ok(git.write_commit(&draft)?)
     }
 
@@ -222,7 +243,8 @@ impl CommitWriter<'_> {
             TagName::Marker { to, .. } => to,
         };
         let message = format!("{text}\n\nSnapback-Task: {}\nSnapback-Version: {version}\n{trailers}", name.task());
-        let draft = git::TagDraft { name: name.to_string(), target: target.clone(), message, who: self.who.clone(), at: self.ground.clock.now() };
+        let draft =
+            git::TagDraft { name: name.to_string(), target: target.clone(), message, who: self.who.clone(), at: self.ground.clock.now() };
         let after = self.ground.git.write_tag(&draft)?;
         let mut refs = Vec::new();
         if let TagName::Release { task, version } = name {
@@ -235,7 +257,12 @@ impl CommitWriter<'_> {
     /// A commit that keeps alive what undo needs from git: HEAD, and what was only in the index.
     fn safety(&self, head: &GitId) -> Result<GitId, Failure> {
         let only_in_index = |change: &&TreeChange| {
-            let committed = self.draft.commit.iter().flat_map(|commit| &commit.tree).any(|other| other.path == change.path && other.before == change.before);
+            let committed = self
+                .draft
+                .commit
+                .iter()
+                .flat_map(|commit| &commit.tree)
+                .any(|other| other.path == change.path && other.before == change.before);
             change.before.is_some() && !committed
         };
         let staged: Vec<TreeChange> = self.draft.index.iter().filter(only_in_index).cloned().collect();
@@ -254,7 +281,14 @@ impl CommitWriter<'_> {
 
     /// The index entry of a path.
     fn in_index(&self, path: &RelPath) -> Result<Option<TreeEntry>, Failure> {
-        Ok(self.ground.git.scan(std::slice::from_ref(path))?.tracked.into_iter().find(|tracked| tracked.path == *path).and_then(|tracked| tracked.index))
+        Ok(self
+            .ground
+            .git
+            .scan(std::slice::from_ref(path))?
+            .tracked
+            .into_iter()
+            .find(|tracked| tracked.path == *path)
+            .and_then(|tracked| tracked.index))
     }
 
     /// The change of the work tree that puts the manifest there.
@@ -283,7 +317,14 @@ fn finish_manifest(manifest: &Manifest, commit: &GitId, objects: &BTreeMap<RelPa
 }
 
 /// The steps of the operation.
-fn steps(ground: &Ground, draft: &Draft, id: &OpId, who: &Person, changes: Vec<PathChange>, publication: Publication) -> Result<Vec<Step>, Failure> {
+fn steps(
+    ground: &Ground,
+    draft: &Draft,
+    id: &OpId,
+    who: &Person,
+    changes: Vec<PathChange>,
+    publication: Publication,
+) -> Result<Vec<Step>, Failure> {
     let task = &draft.plan.task;
     let verdict = |version: &crate::model::Version, verdict| {
         Step::Verdicts(vec![VerdictRecord {
@@ -303,6 +344,7 @@ fn steps(ground: &Ground, draft: &Draft, id: &OpId, who: &Person, changes: Vec<P
             StepDraft::Start => Step::Command { role: CommandRole::Start },
             StepDraft::Files => Step::Files(changes.take().unwrap_or_default()),
             StepDraft::Verify(version) => Step::Verify { version: version.clone() },
+            StepDraft::Ready(version) => Step::Ready { version: version.clone() },
             StepDraft::Publish => Step::Publish(publication.take().unwrap_or_default()),
             StepDraft::Hold(version) => verdict(version, Verdict::Held),
             StepDraft::Release(version) => verdict(version, Verdict::Released),

@@ -57,6 +57,14 @@ impl Repo {
         if success { Ok(()) } else { Err(Error::Push { remote: remote.to_string(), output }) }
     }
 
+    /// True when the user has a pre-commit hook: a file in the hooks folder, or a configured one.
+    pub fn has_pre_commit(&self) -> Result<bool, Error> {
+        let (success, output) = run(&self.program(&[], &["rev-parse", "--git-path", "hooks/pre-commit"]))?;
+        let file = success && self.work_tree().join(&output).is_file();
+        let (configured, _) = run(&self.program(&[], &["config", "--get-regexp", "^hook\\..*\\.event$", "pre-commit"]))?;
+        Ok(file || configured)
+    }
+
     /// Runs the user's pre-commit hook, if there is one, on the index with these changes.
     ///
     /// The hook sees a temporary index; what it stages there is dropped.

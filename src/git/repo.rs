@@ -159,6 +159,16 @@ impl Repo {
         self.inner.prefix.clone()
     }
 
+    /// True when the executable bit of files in the work tree means something (`core.fileMode`).
+    pub fn trusts_file_mode(&self) -> bool {
+        self.with(|repo| repo.config_snapshot().boolean("core.fileMode").unwrap_or(true))
+    }
+
+    /// True when the work tree's file system takes names that differ only by case for one.
+    pub fn folds_case(&self) -> bool {
+        self.with(|repo| repo.config_snapshot().boolean("core.ignoreCase").unwrap_or(false))
+    }
+
     /// True when object ids are SHA-256.
     pub fn is_sha256(&self) -> bool {
         self.inner.hash.len_in_hex() == 64

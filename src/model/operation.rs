@@ -163,9 +163,14 @@ pub enum Step {
     Files(Vec<PathChange>),
     /// Switches the environment.
     Environment(EnvironmentChange),
-    /// Runs the four levels of verification against a version; failing may unwind.
+    /// Verifies what the earlier steps did; failing turns the operation back.
     Verify {
-        /// The version that the tree must hold now.
+        /// The version that the tree must hold now; `None` = exactly the recorded files.
+        version: Option<Version>,
+    },
+    /// Checks that the restarted task is ready for production; failing may turn back.
+    Ready {
+        /// The version that must be ready.
         version: Version,
     },
     /// Moves references and the index: the commit point.
@@ -183,6 +188,7 @@ impl Step {
             Self::Files(_) => "files",
             Self::Environment(_) => "environment",
             Self::Verify { .. } => "verify",
+            Self::Ready { .. } => "ready",
             Self::Publish(_) => "publish",
             Self::Verdicts(_) => "verdicts",
         }

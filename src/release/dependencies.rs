@@ -15,7 +15,8 @@ use crate::{
 /// Collects the list, and adds the shared files to the release's entries.
 pub fn collect(ground: &Ground, task: &TaskSpec, scope: &Scope, head: &GitId, found: &mut Found) -> Result<DependencyList, Failure> {
     let files: Vec<RelPath> = found.entries.iter().filter(|file| file.is_restored()).map(|file| file.path.clone()).collect();
-    let of = deps::Task { fs: &*ground.tree, dir: &task.dir, files: &files, venv: task.venv.as_ref(), variables: &task.environment_variables };
+    let of =
+        deps::Task { fs: &*ground.tree, dir: &task.dir, files: &files, venv: task.venv.as_ref(), variables: &task.environment_variables };
     let (mut list, warnings) = deps::collect(&of)?;
     found.notes.extend(warnings);
     in_git_form(&mut list, found);

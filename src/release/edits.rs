@@ -46,7 +46,13 @@ fn set_in_config(ground: &Ground, task: &TaskSpec, version: &Version, head: &Git
     }
     let entry = TreeEntry { mode, id };
     let in_head = ground.git.entry(head, path)?;
-    let in_index = ground.git.scan(std::slice::from_ref(path))?.tracked.into_iter().find(|tracked| tracked.path == *path).and_then(|tracked| tracked.index);
+    let in_index = ground
+        .git
+        .scan(std::slice::from_ref(path))?
+        .tracked
+        .into_iter()
+        .find(|tracked| tracked.path == *path)
+        .and_then(|tracked| tracked.index);
     let before = tree::existing(&*ground.tree, &ground.git, path, in_index.as_ref().map(|entry| &entry.id))?;
     replace(&mut found.tree, TreeChange { path: path.clone(), before: in_head, after: Some(entry.clone()) });
     replace(&mut found.index, TreeChange { path: path.clone(), before: in_index, after: Some(entry) });
@@ -66,7 +72,15 @@ fn note_version(ground: &Ground, task: &TaskSpec, version: &Version, bytes: &[u8
     let note = format!("{}: {} -> {version}", task.version_key, was.map_or_else(|| "none".into(), |was| was.to_string()));
     match found.lines.iter_mut().find(|line| line.path == *path) {
         Some(line) => line.note = note,
-        None => found.lines.push(FileLine { path: path.clone(), letter: Letter::M, added: Some(1), removed: Some(1), size: bytes.len() as u64, large: false, note }),
+        None => found.lines.push(FileLine {
+            path: path.clone(),
+            letter: Letter::M,
+            added: Some(1),
+            removed: Some(1),
+            size: bytes.len() as u64,
+            large: false,
+            note,
+        }),
     }
     let _ = ground;
 }

@@ -70,8 +70,11 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, head: &GitId, previ
     if let Some(path) = scan.submodules.iter().find(|path| scope.owns(path)) {
         return Err(Error::NotAFile { path: path.clone(), what: "a nested repository or submodule" }.into());
     }
-    let known: HashMap<&GitId, (Digest, u64)> =
-        previous.into_iter().flat_map(|manifest| &manifest.files).filter_map(|file| Some((file.blob.as_ref()?, (file.digest()?, file.size?)))).collect();
+    let known: HashMap<&GitId, (Digest, u64)> = previous
+        .into_iter()
+        .flat_map(|manifest| &manifest.files)
+        .filter_map(|file| Some((file.blob.as_ref()?, (file.digest()?, file.size?))))
+        .collect();
     let converter = ground.git.converter(Attributes::WorkTree)?;
     let reader = Reader { ground, converter: &converter, known: &known };
     let (small, large) = split(ground, scope, &scan.untracked, &scan.ignored)?;
@@ -162,7 +165,13 @@ impl Reader<'_> {
             let pointer = git::Repo::lfs_pointer(&now.digest, now.size);
             let id = self.ground.git.blob_id(&pointer);
             let (checksum, size) = (Digest::of(&pointer), pointer.len() as u64);
-            return Ok(Some(Seen { entry: TreeEntry { mode, id: id.clone() }, checksum, size, blob: Some(NewBlob::Lfs(path.clone(), id)), sync: false }));
+            return Ok(Some(Seen {
+                entry: TreeEntry { mode, id: id.clone() },
+                checksum,
+                size,
+                blob: Some(NewBlob::Lfs(path.clone(), id)),
+                sync: false,
+            }));
         }
         let bytes = all_bytes(&*self.ground.tree, path, now)?;
         let in_git = if link { bytes } else { self.converter.to_git(path, bytes)? };

@@ -1,10 +1,6 @@
 //! Which version a release gets: a pure decision.
 
-use crate::model::{
-    Version,
-    request::NextVersion,
-    version::Bump,
-};
+use crate::model::{Version, request::NextVersion, version::Bump};
 
 /// The version asked for; else the configuration's when it is newer than every release; else
 /// the newest release with its patch number raised; for a first release the configuration's or

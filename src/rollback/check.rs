@@ -7,15 +7,13 @@ use crate::{
     catalog::{Scope, manifests, registry as read, releases::Releases},
     git::{Attributes, Tracked, WorkState},
     ground::Ground,
-    model::{
-        Check, Manifest, Status, TaskSpec, Verification, Version,
-        manifest::FileEntry,
-        verdict::Standing,
-    },
+    model::{Check, Manifest, Status, TaskSpec, Verification, Version, manifest::FileEntry, verdict::Standing},
     verify::{
         self, Checking,
         configuration::{self, Said},
+        evidence::Variables,
         integrity::{self, Depth},
+        readiness::Readiness,
     },
 };
 
@@ -38,7 +36,14 @@ impl Levels {
 }
 
 /// Checks that the work tree holds a version.
-pub fn tree(ground: &Ground, task: &TaskSpec, releases: &Releases, standing: Standing, version: &Version, levels: Levels) -> Result<Verification, Failure> {
+pub fn tree(
+    ground: &Ground,
+    task: &TaskSpec,
+    releases: &Releases,
+    standing: Standing,
+    version: &Version,
+    levels: Levels,
+) -> Result<Verification, Failure> {
     let release = releases.find(&task.id, version)?;
     let mut verification = Verification { task: task.id.clone(), version: version.clone(), checks: Vec::new() };
     let found = match manifests::load(&ground.git, &ground.settings, release) {
@@ -48,17 +53,39 @@ pub fn tree(ground: &Ground, task: &TaskSpec, releases: &Releases, standing: Sta
             return Ok(verification);
         }
     };
-    verification.checks.push(Checking::begin(1, "integrity.manifest").end(Status::Pass, vec![format!("tag {} -> commit {} -> manifest", release.tag(), found.tag.commit.short())]));
+    verification.checks.push(
+        Checking::begin(1, "integrity.manifest")
+            .end(Status::Pass, vec![format!("tag {} -> commit {} -> manifest", release.tag(), found.tag.commit.short())]),
+    );
     let scope = Scope::new(&ground.settings, task)?;
     verification.checks.extend(files(ground, &scope, &found.manifest, levels.deep)?);
     verification.checks.extend(configuration(ground, task, &found.manifest)?);
+    let variables = variables(task, &found.manifest);
     if levels.smoke {
-        verification.checks.extend(verify::smoke::smoke(&task.smoke, &command_dir(ground, task)));
+        verification.checks.extend(verify::smoke::smoke(&task.smoke, &command_dir(ground, task), &variables)?);
     }
     if levels.readiness {
-        verification.checks.extend(verify::readiness::readiness(&*ground.tree, ground.git.work_tree(), task, &found.manifest.dependencies, standing.held));
+        verification.checks.extend(ready(ground, task, &found.manifest, standing.held, &variables)?);
     }
     Ok(verification)
+}
+
+/// Level 4 alone, for the task after its restart.
+pub fn readiness(ground: &Ground, task: &TaskSpec, releases: &Releases, version: &Version) -> Result<Vec<Check>, Failure> {
+    let manifest = manifests::load(&ground.git, &ground.settings, releases.find(&task.id, version)?)?.manifest;
+    ready(ground, task, &manifest, false, &variables(task, &manifest))
+}
+
+/// Level 4.
+fn ready(ground: &Ground, task: &TaskSpec, manifest: &Manifest, is_held: bool, variables: &Variables) -> Result<Vec<Check>, Failure> {
+    let expected = &manifest.dependencies;
+    let of = Readiness { task, fs: &*ground.tree, work_tree: ground.git.work_tree(), expected, is_held, variables };
+    Ok(verify::readiness::readiness(&of)?)
+}
+
+/// The variables that the task and the release name; their values never leave this value.
+fn variables(task: &TaskSpec, manifest: &Manifest) -> Variables {
+    Variables::read(task.environment_variables.iter().chain(&manifest.dependencies.environment_variables))
 }
 
 /// The folder that the task's commands run in.
@@ -70,14 +97,22 @@ pub fn command_dir(ground: &Ground, task: &TaskSpec) -> std::path::PathBuf {
 /// Level 1 on the work tree.
 fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, deep: bool) -> Result<Vec<Check>, Failure> {
     let scan = ground.git.scan(&scope.dirs())?;
-    let clean: HashMap<&RelPath, &Tracked> = scan.tracked.iter().filter(|tracked| tracked.state == WorkState::Clean).map(|tracked| (&tracked.path, tracked)).collect();
+    let clean: HashMap<&RelPath, &Tracked> =
+        scan.tracked.iter().filter(|tracked| tracked.state == WorkState::Clean).map(|tracked| (&tracked.path, tracked)).collect();
     let is_clean = |file: &FileEntry| {
         let entry = clean.get(&file.path).and_then(|tracked| tracked.index.as_ref());
-        !deep && file.blob.is_some() && entry.is_some_and(|entry| Some(&entry.id) == file.blob.as_ref() && Some(&entry.mode) == file.mode.as_ref())
+        !deep
+            && file.blob.is_some()
+            && entry.is_some_and(|entry| Some(&entry.id) == file.blob.as_ref() && Some(&entry.mode) == file.mode.as_ref())
     };
     let wanted = |file: &FileEntry| file.is_restored() && !scope.protects(&file.path);
     let listed: HashSet<&RelPath> = manifest.files.iter().map(|file| &file.path).collect();
-    let extra = |tracked: &&Tracked| scope.owns(&tracked.path) && !scope.protects(&tracked.path) && !listed.contains(&tracked.path) && tracked.state != WorkState::Missing;
+    let extra = |tracked: &&Tracked| {
+        scope.owns(&tracked.path)
+            && !scope.protects(&tracked.path)
+            && !listed.contains(&tracked.path)
+            && tracked.state != WorkState::Missing
+    };
     let extras: Vec<RelPath> = scan.tracked.iter().filter(extra).map(|tracked| tracked.path.clone()).collect();
     let converter = ground.git.converter(Attributes::WorkTree)?;
     Ok(vec![integrity::tree(&*ground.tree, manifest, &converter, &wanted, &is_clean), integrity::extra(&extras)])
@@ -86,7 +121,8 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, deep: bool) -> Res
 /// Level 2.
 fn configuration(ground: &Ground, task: &TaskSpec, manifest: &Manifest) -> Result<Vec<Check>, Failure> {
     let text = |failure: Failure| failure.to_string();
-    let registry = read::in_tree(&*ground.tree, &ground.settings).and_then(|registry| Ok(registry.map(|registry| registry.version(&task.id)).transpose()?.flatten()));
+    let registry = read::in_tree(&*ground.tree, &ground.settings)
+        .and_then(|registry| Ok(registry.map(|registry| registry.version(&task.id)).transpose()?.flatten()));
     let config = match &task.config {
         Some(_) => read::config_version(&*ground.tree, task).map_err(text),
         // A task without a configuration file cannot disagree with it.
@@ -112,7 +148,9 @@ pub fn release(ground: &Ground, task: &TaskSpec, releases: &Releases, version: &
             return Ok(verification);
         }
     };
-    verification.checks.push(checking.end(Status::Pass, vec![format!("tag {} -> commit {} -> manifest", release.tag(), found.tag.commit.short())]));
+    verification
+        .checks
+        .push(checking.end(Status::Pass, vec![format!("tag {} -> commit {} -> manifest", release.tag(), found.tag.commit.short())]));
     verification.checks.push(keep_reference(ground, release)?);
     let scope = Scope::new(&ground.settings, task)?;
     let mut dirs = scope.dirs();
@@ -121,7 +159,11 @@ pub fn release(ground: &Ground, task: &TaskSpec, releases: &Releases, version: &
     verification.checks.push(integrity::commit(&found.manifest, &entries, &|path| scope.owns(path) && found.manifest.schema.is_some()));
     let depth = if deep { Depth::Deep } else { Depth::Present };
     let total = found.manifest.files.len() as u64;
-    verification.checks.push(ground.work("verifying", total, false, || integrity::kept(&ground.git, &*ground.store, &found.manifest, depth, &|n| ground.progress(n))));
+    verification.checks.push(
+        ground.work("verifying", total, false, || {
+            integrity::kept(&ground.git, &*ground.store, &found.manifest, depth, &|n| ground.progress(n))
+        }),
+    );
     Ok(verification)
 }
 

@@ -128,13 +128,20 @@ impl Way<'_> {
     /// it brings other ones along, else those of the work tree.
     fn attributes(&self, wanted: &BTreeMap<&RelPath, &FileEntry>, tracked: &HashMap<&RelPath, &Tracked>) -> Attributes<'_> {
         let differs = |(path, file): (&&RelPath, &&FileEntry)| {
-            path.name() == b".gitattributes" && tracked.get(*path).and_then(|tracked| tracked.index.as_ref()).map(|entry| &entry.id) != file.blob.as_ref()
+            path.name() == b".gitattributes"
+                && tracked.get(*path).and_then(|tracked| tracked.index.as_ref()).map(|entry| &entry.id) != file.blob.as_ref()
         };
         if wanted.iter().any(differs) { Attributes::Commit(&self.target.tag.commit) } else { Attributes::WorkTree }
     }
 
     /// Finds what must be written.
-    fn restore(&self, wanted: &BTreeMap<&RelPath, &FileEntry>, tracked: &HashMap<&RelPath, &Tracked>, converter: &Converter, compared: &mut Compared) -> Result<(), Failure> {
+    fn restore(
+        &self,
+        wanted: &BTreeMap<&RelPath, &FileEntry>,
+        tracked: &HashMap<&RelPath, &Tracked>,
+        converter: &Converter,
+        compared: &mut Compared,
+    ) -> Result<(), Failure> {
         let files: Vec<&FileEntry> = wanted.values().copied().filter(|file| !self.protects(&file.path, compared)).collect();
         let bytes = files.len() as u64;
         let results: Vec<Option<FileDraft>> = self.ground.work("comparing", bytes, false, || {
@@ -192,7 +199,13 @@ impl Way<'_> {
 
     /// Finds what must go: tracked files that the target does not have, and untracked ones that
     /// some release listed.
-    fn remove(&self, wanted: &BTreeMap<&RelPath, &FileEntry>, tracked: &[Tracked], loose: &[(&RelPath, bool)], compared: &mut Compared) -> Result<(), Failure> {
+    fn remove(
+        &self,
+        wanted: &BTreeMap<&RelPath, &FileEntry>,
+        tracked: &[Tracked],
+        loose: &[(&RelPath, bool)],
+        compared: &mut Compared,
+    ) -> Result<(), Failure> {
         for file in tracked.iter().filter(|file| self.scope.owns(&file.path) && !wanted.contains_key(&file.path)) {
             if self.protects(&file.path, compared) {
                 continue;
@@ -205,8 +218,11 @@ impl Way<'_> {
             note(&mut compared.tree, &file.path, file.head.clone(), None);
             note(&mut compared.index, &file.path, file.index.clone(), None);
         }
-        let candidates: Vec<&RelPath> =
-            loose.iter().filter(|(path, ignored)| !wanted.contains_key(path) && (!ignored || self.scope.names_large(path))).map(|(path, _)| *path).collect();
+        let candidates: Vec<&RelPath> = loose
+            .iter()
+            .filter(|(path, ignored)| !wanted.contains_key(path) && (!ignored || self.scope.names_large(path)))
+            .map(|(path, _)| *path)
+            .collect();
         let listed = self.listed(&candidates);
         for path in candidates {
             if self.protects(path, compared) {
@@ -248,10 +264,14 @@ impl Way<'_> {
     /// Removes the bytecode of changed Python modules: Python believes a cache whose second and
     /// size match the source, so a quick rewrite of the same size would run the old code.
     fn drop_bytecode(&self, loose: &[(&RelPath, bool)], compared: &mut Compared) -> Result<(), Failure> {
-        let changed: BTreeSet<(RelPath, Vec<u8>)> = compared.files.iter().filter_map(|file| {
-            let stem = file.path.name().strip_suffix(b".py")?;
-            Some((file.path.parent().join("__pycache__"), [stem, b"."].concat()))
-        }).collect();
+        let changed: BTreeSet<(RelPath, Vec<u8>)> = compared
+            .files
+            .iter()
+            .filter_map(|file| {
+                let stem = file.path.name().strip_suffix(b".py")?;
+                Some((file.path.parent().join("__pycache__"), [stem, b"."].concat()))
+            })
+            .collect();
         for (path, _) in loose.iter().filter(|(path, _)| path.name().ends_with(b".pyc")) {
             let folder = path.parent();
             let stale = changed.iter().any(|(dir, stem)| *dir == folder && path.name().starts_with(stem));
@@ -294,7 +314,9 @@ impl Way<'_> {
                 let users = self.users(&file.path);
                 let expects = short(file.blob.as_ref());
                 let has = short(now.as_ref().map(|entry| &entry.id));
-                compared.drift.push(format!("{} {} expects {} {expects}, HEAD has {has}{users}", self.task.id, manifest.metadata.version, file.path));
+                compared
+                    .drift
+                    .push(format!("{} {} expects {} {expects}, HEAD has {has}{users}", self.task.id, manifest.metadata.version, file.path));
             }
         }
         Ok(())

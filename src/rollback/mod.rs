@@ -17,12 +17,7 @@ use crate::{
     catalog::{self, Scope, manifests, releases::Releases},
     draft::{CommitDraft, Draft, StepDraft, registry},
     ground::Ground,
-    model::{
-        DependencyList, Manifest, TagName, TaskSpec, Version,
-        request,
-        settings::EnvMode,
-        verdict::Standing,
-    },
+    model::{DependencyList, Manifest, TagName, TaskSpec, Version, request, settings::EnvMode, verdict::Standing},
     policy,
 };
 
@@ -119,13 +114,20 @@ impl Fault for Error {
                 Hint::run("see its versions", &["snapback", "list", "--task", task.as_str()]),
                 Hint::say("name the version: --to <version>"),
             ],
-            Self::Damaged { task, .. } => vec![Hint::run("see which versions are whole", &["snapback", "verify-snapshot", "--task", task.as_str(), "--all", "--deep"])],
+            Self::Damaged { task, .. } => vec![Hint::run(
+                "see which versions are whole",
+                &["snapback", "verify-snapshot", "--task", task.as_str(), "--all", "--deep"],
+            )],
             Self::InTheWay { path, .. } => vec![Hint::say(format!("move {path} out of the way and try again"))],
             Self::CaseTwins(..) => vec![Hint::say("roll back on a file system that keeps case")],
             Self::NoReason => vec![Hint::say("say why: --message \"…\"")],
-            Self::NotVerified { .. } => vec![Hint::say("see the checks above; `--on-verify-fail keep` leaves the version in place although it fails")],
+            Self::NotVerified { .. } => {
+                vec![Hint::say("see the checks above; `--on-verify-fail keep` leaves the version in place although it fails")]
+            }
             Self::NothingTo(_) => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
-            Self::CannotUndo { .. } => vec![Hint::run("go back to an earlier version instead", &["snapback", "rollback", "--to", "previous"])],
+            Self::CannotUndo { .. } => {
+                vec![Hint::run("go back to an earlier version instead", &["snapback", "rollback", "--to", "previous"])]
+            }
         }
     }
 }
@@ -134,7 +136,13 @@ impl Fault for Error {
 pub type Standings = BTreeMap<TaskId, BTreeMap<Version, Standing>>;
 
 /// Describes the rollback that is asked for, without changing anything.
-pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, standings: &Standings, request: &request::Rollback) -> Result<Draft, Failure> {
+pub fn draft(
+    ground: &Ground,
+    task: &TaskSpec,
+    releases: &Releases,
+    standings: &Standings,
+    request: &request::Rollback,
+) -> Result<Draft, Failure> {
     ground.git.check_ready()?;
     if ground.settings.require_reason && request.message.trim().is_empty() {
         return Err(Error::NoReason.into());
@@ -147,7 +155,8 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, standings: &
     let scope = Scope::new(&ground.settings, task)?;
     let before = active.as_ref().and_then(|version| releases.find(&task.id, version).ok());
     let before = before.and_then(|release| manifests::load(&ground.git, &ground.settings, release).ok()).map(|found| found.manifest);
-    let way = compare::Way { ground, task, scope: &scope, releases, target: &found, before: before.as_ref(), with_shared: request.with_shared };
+    let way =
+        compare::Way { ground, task, scope: &scope, releases, target: &found, before: before.as_ref(), with_shared: request.with_shared };
     let compared = way.compare()?;
     let mut draft = Draft::new(show::plan(ground, task, active.as_ref(), &found, standings, &compared), &request.message);
     draft.files = compared.files;
@@ -164,7 +173,13 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, standings: &
 }
 
 /// The version to go to.
-fn target(task: &TaskSpec, releases: &Releases, standings: &Standings, active: Option<&Version>, request: &request::Rollback) -> Result<Version, Error> {
+fn target(
+    task: &TaskSpec,
+    releases: &Releases,
+    standings: &Standings,
+    active: Option<&Version>,
+    request: &request::Rollback,
+) -> Result<Version, Error> {
     if let Some(to) = &request.to {
         return Ok(to.clone());
     }
@@ -211,7 +226,14 @@ fn commit(
 }
 
 /// Says what differs in dependencies, and plans a new environment when that is wanted.
-fn add_dependencies(ground: &Ground, task: &TaskSpec, before: &DependencyList, target: &Manifest, request: &request::Rollback, draft: &mut Draft) {
+fn add_dependencies(
+    ground: &Ground,
+    task: &TaskSpec,
+    before: &DependencyList,
+    target: &Manifest,
+    request: &request::Rollback,
+    draft: &mut Draft,
+) {
     let mode = request.env.unwrap_or(ground.settings.env);
     if mode == EnvMode::Off {
         return;
@@ -224,7 +246,9 @@ fn add_dependencies(ground: &Ground, task: &TaskSpec, before: &DependencyList, t
         (Some(venv), EnvMode::Sync) if python => {
             draft.steps.push(StepDraft::Environment { venv: venv.clone(), packages: target.dependencies.python_packages.clone() });
         }
-        (None, EnvMode::Sync) if python => draft.plan.notes.push("the task has no environment of its own (`env: {venv: …}`), so packages stay as they are".into()),
+        (None, EnvMode::Sync) if python => {
+            draft.plan.notes.push("the task has no environment of its own (`env: {venv: …}`), so packages stay as they are".into())
+        }
         _ => {}
     }
 }
@@ -238,7 +262,9 @@ fn add_steps(task: &TaskSpec, active: Option<&Version>, to: &Version, request: &
         return;
     }
     let restart = request.restart;
-    let command = |role: &str, command: &Option<crate::model::settings::CommandSpec>| command.as_ref().map(|command| (role.to_string(), command.run.clone()));
+    let command = |role: &str, command: &Option<crate::model::settings::CommandSpec>| {
+        command.as_ref().map(|command| (role.to_string(), command.run.clone()))
+    };
     if restart {
         draft.plan.commands.extend(command("stop", &task.stop));
         draft.plan.commands.extend(command("start", &task.start));
@@ -247,8 +273,9 @@ fn add_steps(task: &TaskSpec, active: Option<&Version>, to: &Version, request: &
     draft.steps.extend((restart && task.stop.is_some()).then_some(StepDraft::Stop));
     draft.steps.push(StepDraft::Files);
     draft.steps.extend(environment);
-    draft.steps.push(StepDraft::Verify(to.clone()));
+    draft.steps.push(StepDraft::Verify(Some(to.clone())));
     draft.steps.extend((restart && task.start.is_some()).then_some(StepDraft::Start));
+    draft.steps.push(StepDraft::Ready(to.clone()));
     if draft.commit.is_some() {
         draft.steps.push(StepDraft::Publish);
     }

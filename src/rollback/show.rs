@@ -9,11 +9,7 @@ use crate::{
         lines::{self, Side},
     },
     ground::{Ground, copy_checked},
-    model::{
-        Plan, TaskSpec, Version,
-        operation::OpKind,
-        plan::FileLine,
-    },
+    model::{Plan, TaskSpec, Version, operation::OpKind, plan::FileLine},
     registry::task_config,
 };
 
@@ -21,7 +17,14 @@ use crate::{
 const SHOWN: u64 = 4 << 20;
 
 /// The plan.
-pub fn plan(ground: &Ground, task: &TaskSpec, active: Option<&Version>, target: &Found, standings: &Standings, compared: &Compared) -> Plan {
+pub fn plan(
+    ground: &Ground,
+    task: &TaskSpec,
+    active: Option<&Version>,
+    target: &Found,
+    standings: &Standings,
+    compared: &Compared,
+) -> Plan {
     let version = &target.manifest.metadata.version;
     let standing = standings.get(&task.id).and_then(|versions| versions.get(version)).copied().unwrap_or_default();
     let mut notes = Vec::new();
@@ -58,7 +61,12 @@ fn about(target: &Found, standing: &str) -> String {
 }
 
 /// The lines of the changed files.
-pub fn file_lines(ground: &Ground, task: &TaskSpec, files: &[FileDraft], uncommitted: &std::collections::BTreeSet<RelPath>) -> Vec<FileLine> {
+pub fn file_lines(
+    ground: &Ground,
+    task: &TaskSpec,
+    files: &[FileDraft],
+    uncommitted: &std::collections::BTreeSet<RelPath>,
+) -> Vec<FileLine> {
     let shown = files.iter().filter(|file| !file.path.name().ends_with(b".pyc"));
     shown.filter_map(|file| file_line(ground, task, file, uncommitted.contains(&file.path))).collect()
 }

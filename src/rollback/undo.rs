@@ -74,7 +74,8 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
     let scan = if paths.is_empty() { crate::git::Scan::default() } else { ground.git.scan(&paths)? };
     for change in operation.path_changes().filter(|change| change.path != *registry_path) {
         let tracked = scan.tracked.iter().find(|tracked| tracked.path == change.path);
-        let blob = tracked.filter(|tracked| tracked.state == WorkState::Clean).and_then(|tracked| tracked.index.as_ref()).map(|entry| &entry.id);
+        let blob =
+            tracked.filter(|tracked| tracked.state == WorkState::Clean).and_then(|tracked| tracked.index.as_ref()).map(|entry| &entry.id);
         let now = tree::existing(&*ground.tree, &ground.git, &change.path, blob)?;
         let same = match (&now, &change.before) {
             (None, None) => true,
@@ -124,7 +125,10 @@ fn plan(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKind, f
         packages: Vec::new(),
         missing_variables: Vec::new(),
         commands: Vec::new(),
-        notes: edited.iter().map(|path| format!("{path} was changed since; what is there now is saved and `snapback redo` brings it back")).collect(),
+        notes: edited
+            .iter()
+            .map(|path| format!("{path} was changed since; what is there now is saved and `snapback redo` brings it back"))
+            .collect(),
         nothing_to_do: false,
         operation: None,
     }
@@ -152,7 +156,8 @@ fn add_commit(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpK
         }
     }
     let say = |version: &Option<crate::model::Version>| version.as_ref().map_or_else(|| "none".into(), |version| format!("v{version}"));
-    let message = format!("{}({}): {} -> {} takes back {}", kind.word(), task.id, say(&operation.to), say(&operation.from), operation.id.short());
+    let message =
+        format!("{}({}): {} -> {} takes back {}", kind.word(), task.id, say(&operation.to), say(&operation.from), operation.id.short());
     draft.commit = Some(CommitDraft { head, tree, message, tag: None, manifest: None });
     Ok(())
 }
@@ -167,13 +172,16 @@ fn add_steps(task: &TaskSpec, operation: &Operation, kind: OpKind, draft: &mut D
             draft.steps.push(StepDraft::EnvironmentBack(change.clone()));
         }
     }
+    draft.steps.push(StepDraft::Verify(None));
     draft.steps.extend((ran(CommandRole::Start) && task.start.is_some()).then_some(StepDraft::Start));
     if draft.commit.is_some() {
         draft.steps.push(StepDraft::Publish);
     }
     // Undo of a rollback 1.3 -> 1.2 lifts the hold of 1.3; redo puts it back.
     match (kind, &operation.from, &operation.to) {
-        (OpKind::Redo, Some(to), Some(left)) if left > to => draft.steps.extend([StepDraft::Hold(left.clone()), StepDraft::Release(to.clone())]),
+        (OpKind::Redo, Some(to), Some(left)) if left > to => {
+            draft.steps.extend([StepDraft::Hold(left.clone()), StepDraft::Release(to.clone())])
+        }
         (_, Some(to), _) => draft.steps.push(StepDraft::Release(to.clone())),
         _ => {}
     }

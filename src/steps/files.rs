@@ -61,7 +61,9 @@ impl Fault for Error {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::InTheWay { path, .. } => vec![Hint::say(format!("move {path} out of the way and try again"))],
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => vec![Hint::say("make room on the disk and try again")],
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                vec![Hint::say("make room on the disk and try again")]
+            }
             Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 vec![Hint::say("make the folder writable for you and try again")]
             }

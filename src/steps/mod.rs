@@ -11,25 +11,35 @@ pub mod publish;
 pub mod verdicts;
 pub mod verify;
 
+use std::{cell::RefCell, rc::Rc};
+
 use crate::{
     base::Failure,
     ground::Ground,
     journal,
-    model::{Operation, TaskSpec, Version, operation::Step},
+    model::{Operation, TaskSpec, operation::Step},
 };
 
-/// Runs the verification of a version; an error turns the operation back.
-pub type VerifyFn<'a> = Box<dyn FnMut(&Version) -> Result<(), Failure> + 'a>;
+/// Runs a verification; an error turns the operation back.
+pub type VerifyFn<'a> = Box<dyn FnMut(verify::What<'_>) -> Result<(), Failure> + 'a>;
 
 /// The steps of an operation, ready to run.
-pub fn build<'a>(ground: &'a Ground, operation: &'a Operation, task: Option<&'a TaskSpec>, verify: VerifyFn<'a>) -> Vec<Box<dyn journal::Step + 'a>> {
-    let mut verify = Some(verify);
+pub fn build<'a>(
+    ground: &'a Ground,
+    operation: &'a Operation,
+    task: Option<&'a TaskSpec>,
+    verify: VerifyFn<'a>,
+) -> Vec<Box<dyn journal::Step + 'a>> {
+    let verify = Rc::new(RefCell::new(verify));
+    let check = |what| Box::new(verify::Verify::new(what, verify.clone()));
     let make = |step: &'a Step| -> Box<dyn journal::Step + 'a> {
         match step {
             Step::Command { role } => Box::new(command::Command::new(ground, task, *role)),
             Step::Files(changes) => Box::new(files::Files::new(ground, &operation.id, operation.at, changes)),
             Step::Environment(change) => Box::new(environment::Environment::new(&*ground.tree, change)),
-            Step::Verify { version } => Box::new(verify::Verify::new(version, verify.take())),
+            Step::Verify { version: Some(version) } => check(verify::What::Version(version)),
+            Step::Verify { version: None } => check(verify::What::Recorded),
+            Step::Ready { version } => check(verify::What::Ready(version)),
             Step::Publish(publication) => Box::new(publish::Publish::new(ground, &operation.id, publication)),
             Step::Verdicts(records) => Box::new(verdicts::Verdicts::new(&*ground.state, records)),
         }

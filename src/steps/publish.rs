@@ -47,4 +47,10 @@ impl Step for Publish<'_> {
     fn is_commit_point(&self) -> bool {
         true
     }
+
+    /// The branch moves last.
+    fn is_passed(&self) -> Result<bool, Failure> {
+        let Some(branch) = self.publication.refs.last() else { return Ok(false) };
+        Ok(self.git.find_ref(&branch.name)?.as_ref() == Some(&branch.after))
+    }
 }

@@ -38,7 +38,9 @@ impl Fault for Error {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Io(_) => Vec::new(),
-            Self::Damaged(_) => vec![Hint::say("move .git/snapback/verdicts.jsonl aside; verdicts begin anew, nothing else depends on them")],
+            Self::Damaged(_) => {
+                vec![Hint::say("move .git/snapback/verdicts.jsonl aside; verdicts begin anew, nothing else depends on them")]
+            }
         }
     }
 }

@@ -46,7 +46,8 @@ pub fn commit(manifest: &Manifest, entries: &[(RelPath, TreeEntry)], owns: &(dyn
     }
     let expected = manifest.files.iter().filter(|file| file.is_restored() && file.role != Role::Large);
     let in_commit: std::collections::HashSet<&RelPath> = entries.iter().map(|(path, _)| path).collect();
-    problems.extend(expected.filter(|file| !in_commit.contains(&file.path)).map(|file| format!("{} is not in the tag's commit", file.path)));
+    problems
+        .extend(expected.filter(|file| !in_commit.contains(&file.path)).map(|file| format!("{} is not in the tag's commit", file.path)));
     checking.judge(problems, format!("{seen} files in the tag's commit are those of the manifest"))
 }
 
@@ -71,7 +72,9 @@ fn kept_problem(git: &Repo, store: &dyn Store, file: &FileEntry, depth: Depth) -
     let path = &file.path;
     let Some(digest) = file.digest() else { return Some(format!("{path} has no full checksum in the manifest: {:?}", file.checksum)) };
     match (&file.blob, &file.object) {
-        (Some(blob), _) if depth == Depth::Present => (!git.has_object(blob)).then(|| format!("{path}: its blob {blob} is not in this repository")),
+        (Some(blob), _) if depth == Depth::Present => {
+            (!git.has_object(blob)).then(|| format!("{path}: its blob {blob} is not in this repository"))
+        }
         (Some(blob), _) => match git.read_blob(blob) {
             Ok(bytes) => bytes_problem(file, digest, &bytes),
             Err(error) => Some(format!("{path}: {error}")),
@@ -100,7 +103,9 @@ fn bytes_problem(file: &FileEntry, digest: Digest, bytes: &[u8]) -> Option<Strin
     if found != digest {
         return Some(format!("{}: its bytes have {found}, the manifest says {digest}", file.path));
     }
-    file.size.filter(|size| *size != bytes.len() as u64).map(|size| format!("{}: it has {} bytes, the manifest says {size}", file.path, bytes.len()))
+    file.size
+        .filter(|size| *size != bytes.len() as u64)
+        .map(|size| format!("{}: it has {} bytes, the manifest says {size}", file.path, bytes.len()))
 }
 
 /// Every file of the manifest that `wanted` names lies in the work tree as released. `is_clean`
@@ -171,4 +176,3 @@ pub fn extra(found: &[RelPath]) -> Check {
     let problems = found.iter().map(|path| format!("{path} is not in the release")).collect();
     checking.judge(problems, "nothing extra among the task's tracked files".into())
 }
-

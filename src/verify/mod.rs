@@ -4,8 +4,13 @@
 //! pass. Nothing here repairs or decides: engines read the verdict from the [`Verification`]
 //! (crate::model::Verification) that they put together.
 
+pub mod commands;
 pub mod configuration;
+pub mod evidence;
 pub mod integrity;
+mod probes;
+pub mod readiness;
+pub mod smoke;
 
 use std::time::Instant;
 
