@@ -6,7 +6,7 @@ use super::{App, change::millis};
 use crate::{
     base::{Failure, TaskId},
     draft,
-    journal::{Log, Runner, history},
+    journal::{Log, history},
     model::{Report, Settings, overview::AdoptionLine, settings::OnVerifyFail},
     release::adopt,
 };
@@ -40,7 +40,7 @@ impl App {
         let log = Log::begin(self.ground.state.clone(), &written.operation)?;
         let mut report = self.empty_report(&written.operation, begun);
         report.commit = written.commit;
-        self.run_steps(log, &written.operation, OnVerifyFail::Undo, &mut report, Runner::run)?;
+        self.run_steps(log, &written.operation, OnVerifyFail::Undo, &mut report, |runner| runner.run())?;
         report.duration_ms = millis(begun);
         self.keep_report(&report);
         Ok((lines, Some(report)))
@@ -54,7 +54,7 @@ impl App {
             return Ok(None);
         }
         let Some(text) = adopt::configuration(&self.ground)? else { return Ok(None) };
-        let settings = crate::config::parse(self.work_tree(), &text)?;
+        let settings = crate::config::settings_of(self.work_tree(), &text)?;
         Ok(Some((settings, text)))
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use super::{App, Error};
 use crate::{
     base::{
-        Failure, Fs, OpId, RelPath, SyncPoint,
+        Failure, RelPath, SyncPoint,
         fs::{create_dir_all, write_durably},
     },
     draft::{self, Draft, write::Written},
@@ -114,7 +114,7 @@ impl App {
         self.ground.sink.take(crate::model::Event::Began { op: operation.id.clone() });
         let mut report = self.empty_report(operation, begun);
         (report.commit, report.tag, report.saved_bytes) = (written.commit.clone(), tag, written.saved);
-        self.run_steps(log, operation, on_fail, &mut report, Runner::run)?;
+        self.run_steps(log, operation, on_fail, &mut report, |runner| runner.run())?;
         report.duration_ms = millis(begun);
         self.keep_report(&report);
         Ok(report)

@@ -47,7 +47,7 @@ impl App {
 
     /// Finishes the unfinished operation.
     pub fn resume(&self) -> Result<Report, Failure> {
-        self.recover(Runner::run)
+        self.recover(|runner| runner.run())
     }
 
     /// Takes the unfinished operation back. One that was published already is finished instead,

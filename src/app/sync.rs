@@ -7,7 +7,7 @@ use crate::{
     base::{Failure, TaskId},
     catalog::registry as read,
     draft::{self, Draft, FileDraft, StepDraft, registry, tree},
-    journal::{Log, Runner, history},
+    journal::{Log, history},
     model::{Plan, Report, TaskSpec, Version, operation::OpKind, overview::DriftLine, settings::OnVerifyFail},
     registry::task_config,
 };
@@ -52,7 +52,7 @@ impl App {
             let written = draft::write::write(&self.ground, id, draft)?;
             let log = Log::begin(self.ground.state.clone(), &written.operation)?;
             let mut report = self.empty_report(&written.operation, begun);
-            self.run_steps(log, &written.operation, OnVerifyFail::Undo, &mut report, Runner::run)?;
+            self.run_steps(log, &written.operation, OnVerifyFail::Undo, &mut report, |runner| runner.run())?;
             report.duration_ms = millis(begun);
             self.keep_report(&report);
             last = Some(report);

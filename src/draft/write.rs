@@ -14,7 +14,7 @@ use crate::{
         FileState, Manifest, Operation, PathChange, Source, TagName, Verdict, VerdictRecord,
         manifest::Role,
         operation::{
-            Bring, CommandRole, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person, Publication, RefChange, Step, TreeChange, TreeEntry,
+            CommandRole, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person, Publication, RefChange, Step, TreeChange, TreeEntry,
         },
     },
     store::Session,
@@ -370,11 +370,11 @@ fn build_environment(ground: &Ground, id: &OpId, venv: &RelPath, packages: &[Str
     let built = beside(id, venv, "built");
     deps::environment::build(ground.git.work_tree(), venv, &built, packages, &[])?;
     let aside = stands(ground, venv)?.then(|| beside(id, venv, "kept"));
-    Ok(EnvironmentChange { path: venv.clone(), aside, bring: Some(Bring::Link(built)) })
+    Ok(EnvironmentChange { path: venv.clone(), aside, bring: Some(built) })
 }
 
 /// The inverse of a switch: what was put aside comes back.
 fn environment_back(ground: &Ground, id: &OpId, change: &EnvironmentChange) -> Result<EnvironmentChange, Failure> {
     let aside = stands(ground, &change.path)?.then(|| beside(id, &change.path, "kept"));
-    Ok(EnvironmentChange { path: change.path.clone(), aside, bring: change.aside.clone().map(Bring::Rename) })
+    Ok(EnvironmentChange { path: change.path.clone(), aside, bring: change.aside.clone() })
 }

@@ -125,19 +125,9 @@ pub struct EnvironmentChange {
     pub path: RelPath,
     /// Where what stands there is kept, beside it; `None` when nothing does.
     pub aside: Option<RelPath>,
-    /// What takes its place; `None` when nothing does.
-    pub bring: Option<Bring>,
-}
-
-/// What takes the place of an environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Bring {
-    /// A symbolic link to this folder beside it: a freshly built environment. A link, because an
-    /// environment's scripts name their own folder and break when it is renamed.
-    Link(RelPath),
-    /// What was renamed aside before.
-    Rename(RelPath),
+    /// What takes its place, beside it: a freshly built environment, or what was renamed aside
+    /// before; `None` when nothing does.
+    pub bring: Option<RelPath>,
 }
 
 /// When a command of the task runs.

@@ -11,7 +11,7 @@ use crate::{
     ground::Ground,
     model::{
         FileState, Manifest, Plan, Source, TagName, Version,
-        manifest::{FileEntry, MANIFEST_SCHEMA, Metadata, Role},
+        manifest::{FileEntry, MANIFEST_SCHEMA, Metadata},
         operation::{OpKind, TreeChange, TreeEntry},
         overview::AdoptionLine,
     },

@@ -1,15 +1,15 @@
 //! Switches a task's Python environment to one that was built beside it.
 //!
-//! What stands at the environment's path is renamed aside and kept; a link to the built one, or
-//! what an earlier switch put aside, takes its place. The inverse is the same with the roles
-//! exchanged.
+//! What stands at the environment's path is renamed aside and kept; the built one, whose scripts
+//! name their final place already, or what an earlier switch put aside takes its place. The
+//! inverse is the same with the roles exchanged.
 
 use serde_json::Value;
 
 use crate::{
-    base::{Failure, Fault, Fs, Kind, RelPath, SyncPoint, Type},
+    base::{Failure, Fault, Fs, Kind, RelPath, SyncPoint},
     journal::Step,
-    model::operation::{Bring, EnvironmentChange},
+    model::operation::EnvironmentChange,
 };
 
 /// What stops a switch.
@@ -48,28 +48,25 @@ impl<'a> Environment<'a> {
 
     /// True when the newcomer is in its place.
     fn is_switched(&self) -> std::io::Result<bool> {
-        let path = &self.change.path;
-        let is_link = self.tree.stat(path)?.is_some_and(|stat| stat.kind == Type::Symlink);
-        Ok(match &self.change.bring {
-            Some(Bring::Link(built)) => is_link && self.tree.read_link(path)? == built.name(),
-            Some(Bring::Rename(from)) => self.stands(path)? && !self.stands(from)?,
-            None => !self.stands(path)?,
-        })
+        let there = self.stands(&self.change.path)?;
+        match &self.change.bring {
+            Some(from) => Ok(there && !self.stands(from)?),
+            None => Ok(!there),
+        }
     }
 
     /// Switches; may have been done in part.
     fn switch(&self) -> std::io::Result<()> {
         let EnvironmentChange { path, aside, bring } = self.change;
         if !self.is_switched()? {
-            if let Some(aside) = aside.as_ref().filter(|aside| !self.stands(aside).unwrap_or(true))
+            if let Some(aside) = aside
                 && self.stands(path)?
+                && !self.stands(aside)?
             {
                 self.tree.rename_new(path, aside)?;
             }
-            match bring {
-                Some(Bring::Link(built)) => self.tree.symlink(built.name(), path)?,
-                Some(Bring::Rename(from)) => self.tree.rename_new(from, path)?,
-                None => {}
+            if let Some(from) = bring {
+                self.tree.rename_new(from, path)?;
             }
         }
         self.tree.sync_dir(&path.parent(), SyncPoint::TreeDir)
@@ -78,12 +75,10 @@ impl<'a> Environment<'a> {
     /// Switches back; may have been done in part.
     fn switch_back(&self) -> std::io::Result<()> {
         let EnvironmentChange { path, aside, bring } = self.change;
-        if self.is_switched()? {
-            match bring {
-                Some(Bring::Link(_)) => self.tree.remove_file(path)?,
-                Some(Bring::Rename(from)) => self.tree.rename_new(path, from)?,
-                None => {}
-            }
+        if let Some(from) = bring
+            && self.is_switched()?
+        {
+            self.tree.rename_new(path, from)?;
         }
         if let Some(aside) = aside
             && !self.stands(path)?
@@ -101,7 +96,7 @@ impl Step for Environment<'_> {
     }
 
     fn prepare(&mut self) -> Result<Value, Failure> {
-        let (Some(Bring::Link(from) | Bring::Rename(from))) = &self.change.bring else { return Ok(Value::Null) };
+        let Some(from) = &self.change.bring else { return Ok(Value::Null) };
         match self.stands(from) {
             Ok(true) => Ok(Value::Null),
             Ok(false) => Err(Error::Gone(from.to_string()).into()),

@@ -9,7 +9,7 @@
 
 use std::{
     collections::BTreeSet,
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter},
 };
 
 use jiff::Timestamp;
@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::{
     base::{
-        Digest, Failure, Fault, Fs, Hint, Kind, OpId, Output, RelPath, Stat, SyncPoint, Type,
+        Digest, Failure, Fault, Fs, Hint, Kind, OpId, RelPath, Stat, SyncPoint, Type,
         fs::{create_dir_all, write_durably},
     },
     ground::{Bytes, Ground, copy_checked},
