@@ -273,7 +273,7 @@ fn only_the_index_without_references() {
     case.assert_no_locks();
     case.repo.publish(&case.publication, &prepared, &case.scratch).unwrap();
     assert!(case.repo.is_published(&case.publication).unwrap());
-    assert_eq!(case.git_here(&["status", "--porcelain", "tasks/T01"]), "R  tasks/T01/a -> tasks/T01/new".replace('R', "R").as_str());
+    assert_eq!(case.git_here(&["status", "--porcelain", "tasks/T01"]), "D  tasks/T01/a\nA  tasks/T01/new");
     assert!(case.repo.unpublish(&case.publication, &prepared, &case.scratch).is_err());
     case.publication.index.clear();
     let prepared = case.prepare();

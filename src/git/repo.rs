@@ -19,9 +19,6 @@ use crate::{
     model::operation::Person,
 };
 
-/// Bytes of decoded objects that each handle keeps: trees are read again and again.
-const OBJECT_CACHE_BYTES: usize = 8 << 20;
-
 /// A git repository with a work tree.
 #[derive(Clone)]
 pub struct Repo {
@@ -92,7 +89,7 @@ impl Repo {
 
     /// Collects the absolute places of a repository.
     fn assemble(shared: gix::ThreadSafeRepository, dir: &Path) -> Result<Self, Error> {
-        let mut repo = shared.to_thread_local();
+        let repo = shared.to_thread_local();
         let real = |path: &Path| path.canonicalize().map_err(|source| Error::File { doing: "finding", path: path.to_path_buf(), source });
         let work_tree = real(repo.workdir().unwrap_or(dir))?;
         let (git_dir, common_dir) = (real(repo.git_dir())?, real(repo.common_dir())?);
@@ -104,7 +101,6 @@ impl Repo {
         let below = dir.canonicalize().ok().and_then(|dir| dir.strip_prefix(&work_tree).map(Path::to_path_buf).ok());
         let prefix = below.and_then(|below| RelPath::parse(below.as_os_str().as_encoded_bytes()).ok()).unwrap_or_default();
         let hash = repo.object_hash();
-        repo.object_cache_size_if_unset(OBJECT_CACHE_BYTES);
         Ok(Self {
             inner: Arc::new(Inner {
                 shared,
@@ -124,11 +120,8 @@ impl Repo {
     /// Lends a gix handle to one call.
     pub(super) fn with<T>(&self, call: impl FnOnce(&gix::Repository) -> T) -> T {
         let idle = self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let repo = idle.unwrap_or_else(|| {
-            let mut repo = self.inner.shared.to_thread_local();
-            repo.object_cache_size_if_unset(OBJECT_CACHE_BYTES);
-            repo
-        });
+        // No handle has an object cache: a check of an object must read the disk.
+        let repo = idle.unwrap_or_else(|| self.inner.shared.to_thread_local());
         let result = call(&repo);
         self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner).push(repo);
         result

@@ -10,7 +10,7 @@ use crate::base::RelPath;
 
 fn listed(sandbox: &Sandbox, args: &[&str]) -> Vec<RelPath> {
     let out = sandbox.git(args);
-    let mut paths: Vec<_> = out.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(rel).collect();
+    let mut paths: Vec<_> = out.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(RelPath::own).collect();
     paths.sort();
     paths.dedup();
     paths

@@ -131,7 +131,8 @@ impl<'a> Walk<'a> {
                     rest.split_at(rest.partition_point(|other| other.path_in(self.index.path_backing()).starts_with(prefix)));
                 let place = find(&names, &name[..slash]);
                 if let Some(at) = place {
-                    names[at].tracked = true;
+                    // A link or file in the place of a folder is an untracked name.
+                    names[at].tracked = names[at].kind == FileType::Directory;
                 }
                 folders.push((self.child(path, &name[..slash])?, place, group));
                 rest = after;
