@@ -67,7 +67,7 @@ impl Repo {
     /// Makes a converter that takes the attributes from there.
     pub fn converter(&self, attributes: Attributes<'_>) -> Result<Converter, Error> {
         let place = match attributes {
-            Attributes::WorkTree => Place::WorkTree(self.read_index(true)?),
+            Attributes::WorkTree => Place::WorkTree(Box::new(self.read_index(true)?)),
             Attributes::Commit(commit) => Place::Tree(self.tree_of(commit)?),
         };
         let doing = "reading how to convert files";
@@ -239,7 +239,7 @@ mod tests {
         let commit = sandbox.id("HEAD");
         let of_commit = repo.converter(Attributes::Commit(&commit)).unwrap();
         for name in names {
-            std::fs::remove_file(sandbox.path(name)).unwrap();
+            sandbox.remove(name);
         }
         sandbox.git(&["checkout", "-q", "--", "."]);
         for name in names {

@@ -120,7 +120,7 @@ pub enum Error {
     #[error("the git index changed since this was planned")]
     IndexChanged,
     /// A reference has not the value it must have.
-    #[error("{name} is {} and not {} as it was when this was planned", or_absent(found), or_absent(expected))]
+    #[error("{name} is {} and not {} as it was when this was planned", or_absent(found.as_ref()), or_absent(expected.as_ref()))]
     RefChanged {
         /// The full name.
         name: String,
@@ -238,8 +238,8 @@ fn age(secs: Option<u64>) -> String {
 }
 
 /// A short id, or `absent`.
-fn or_absent(id: &Option<GitId>) -> &str {
-    id.as_ref().map_or("absent", GitId::short)
+fn or_absent(id: Option<&GitId>) -> &str {
+    id.map_or("absent", GitId::short)
 }
 
 /// Names what was being done when an error of the git library came up.
@@ -272,8 +272,13 @@ impl Fault for Error {
             | Self::HookRefused { .. } => Kind::Refused,
             Self::Owner { .. } => Kind::Denied,
             Self::GitLocked { .. } => Kind::Locked,
-            Self::Identity | Self::MissingObject { .. } | Self::MissingLfs { .. } => Kind::Missing,
-            Self::Program(_) | Self::Git { .. } | Self::File { .. } | Self::Sync { .. } => Kind::Missing,
+            Self::Identity
+            | Self::MissingObject { .. }
+            | Self::MissingLfs { .. }
+            | Self::Program(_)
+            | Self::Git { .. }
+            | Self::File { .. }
+            | Self::Sync { .. } => Kind::Missing,
             Self::BadObject { .. } | Self::BadTag { .. } | Self::BadPath { .. } | Self::Prepared(_) => Kind::Bad,
             Self::Ambiguous { .. } => Kind::Usage,
             Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::RefClash { .. } => Kind::Conflict,

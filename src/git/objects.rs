@@ -277,7 +277,7 @@ mod tests {
         let other = repo.write_blob(b"forged\n").unwrap();
         let objects = sandbox.path(".git/objects");
         let file = |id: &GitId| super::super::sync::loose_path(&objects, &repo.oid(id).unwrap());
-        std::fs::remove_file(file(&id)).unwrap();
+        sandbox.remove(file(&id));
         std::fs::copy(file(&other), file(&id)).unwrap();
         assert_eq!(repo.read_blob(&id).expect_err("it is forged").kind(), ErrorKind::Bad);
     }

@@ -52,7 +52,7 @@ impl Case {
             after,
         };
         let tree = vec![change("tasks/T01/a", None), change("tasks/T01/new", after)];
-        std::fs::remove_file(repo.work_tree().join("tasks/T01/a")).unwrap();
+        sandbox.remove(repo.work_tree().join("tasks/T01/a"));
         std::fs::copy(sandbox_file(&sandbox, b"2\n"), repo.work_tree().join("tasks/T01/new")).unwrap();
         let (who, at) = (repo.identity().unwrap(), "2026-02-24T05:10:00Z".parse().unwrap());
         let draft = CommitDraft {
@@ -255,7 +255,9 @@ fn somebody_elses_change_is_a_conflict_and_nothing_moves() {
         let before = case.everything();
         let error = case.repo.publish(&case.publication, &prepared, &case.scratch).expect_err("it must not move");
         assert_eq!(error.kind(), kind, "{number}: {error}");
-        let _ = std::fs::remove_file(case.sandbox.path(".git/refs/heads/main.lock"));
+        if case.sandbox.path(".git/refs/heads/main.lock").exists() {
+            case.sandbox.remove(".git/refs/heads/main.lock");
+        }
         case.assert_no_locks();
         assert_eq!(case.everything(), before, "{number}");
     }

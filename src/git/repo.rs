@@ -58,7 +58,8 @@ impl Repo {
     /// Finds the repository that a directory belongs to, as git does (`GIT_DIR` is obeyed).
     pub fn discover(dir: &Path) -> Result<Self, Error> {
         let options = || gix::discover::upwards::Options { match_ceiling_dir_or_error: false, ..Default::default() };
-        let found = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(dir, options(), Default::default());
+        let found =
+            gix::ThreadSafeRepository::discover_with_environment_overrides_opts(dir, options(), gix::sec::trust::Mapping::default());
         let shared = match found {
             Ok(shared) => shared,
             Err(_) if gix::discover::upwards_opts(dir, options()).is_err() => {

@@ -48,6 +48,15 @@ impl Sandbox {
         fs::write(path, bytes).unwrap();
     }
 
+    pub fn remove(&self, name: impl AsRef<Path>) {
+        let path = self.root().join(name);
+        if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
+    }
+
+    pub fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.path(from), self.path(to)).unwrap();
+    }
+
     fn command(&self, args: &[&str]) -> Output {
         let mut git = Command::new("git");
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"GIT_")) {

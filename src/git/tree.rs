@@ -312,7 +312,7 @@ mod tests {
             // gix refuses to write some of these, so the object is written by hand.
             body.extend_from_slice(format!("100644 {}\0", entry.filename).as_bytes());
             body.extend_from_slice(entry.oid.as_slice());
-            std::fs::write(sandbox.path("tree"), &body).unwrap();
+            sandbox.write("tree", &body);
             let tree = sandbox.text(&["hash-object", "-t", "tree", "-w", "--literally", "tree"]);
             let commit: GitId = sandbox.text(&["commit-tree", &tree, "-m", "hostile"]).parse().unwrap();
             let error = repo.entries(&commit, &[RelPath::root()]).expect_err("it is hostile");
