@@ -191,6 +191,11 @@ fn reason_to_refuse_name(name: &[u8]) -> Option<&'static str> {
 
 /// True when some file system takes `name` for `reserved` (case, HFS+ and NTFS rules).
 fn is_spelling_of(name: &[u8], reserved: &str, short: &str) -> bool {
+    if name.is_ascii() {
+        // Nearly every name: no copy is needed.
+        let kept = name.trim_end_with(|c| matches!(c, ' ' | '.'));
+        return kept.eq_ignore_ascii_case(reserved.as_bytes()) || kept.eq_ignore_ascii_case(short.as_bytes());
+    }
     let folded: String = name.to_str_lossy().chars().filter(|c| !HFS_IGNORED.contains(c)).collect();
     let folded = folded.trim_end_matches([' ', '.']).to_lowercase();
     folded == reserved || folded == short

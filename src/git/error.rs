@@ -129,6 +129,12 @@ pub enum Error {
         /// The value it has.
         found: Option<GitId>,
     },
+    /// HEAD went to another branch.
+    #[error("HEAD is not on {branch} any more, as it was when this was planned")]
+    HeadMoved {
+        /// The branch's full name.
+        branch: String,
+    },
     /// A reference's name is a folder of another one's.
     #[error("{name} cannot exist beside {other}")]
     RefClash {
@@ -281,7 +287,9 @@ impl Fault for Error {
             | Self::Sync { .. } => Kind::Missing,
             Self::BadObject { .. } | Self::BadTag { .. } | Self::BadPath { .. } | Self::Prepared(_) => Kind::Bad,
             Self::Ambiguous { .. } => Kind::Usage,
-            Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::RefClash { .. } => Kind::Conflict,
+            Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::HeadMoved { .. } | Self::RefClash { .. } => {
+                Kind::Conflict
+            }
             Self::Push { .. } => Kind::Network,
         }
     }
@@ -317,7 +325,7 @@ impl Fault for Error {
             Self::BadObject { .. } => vec![Hint::run("see what is damaged", &["git", "fsck", "--full"])],
             Self::MissingLfs { .. } => vec![Hint::run("fetch it", &["git", "lfs", "fetch", "--all"])],
             Self::Filter { .. } => vec![Hint::say("exclude the path from the task, or store it with Git LFS")],
-            Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } => {
+            Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::HeadMoved { .. } => {
                 vec![Hint::say("run the command again: it plans from what is there now")]
             }
             Self::RefClash { other, .. } => vec![Hint::run("see what it is", &["git", "show", "--no-patch", other])],

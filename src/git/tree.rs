@@ -22,6 +22,9 @@ use crate::{
     model::operation::{TreeChange, TreeEntry},
 };
 
+/// Tells what lies below a folder with this tree, when that is known without reading the tree.
+pub(super) type Known<'a> = &'a (dyn Fn(&RelPath, &gix::oid) -> Option<Vec<(RelPath, TreeEntry)>> + Sync);
+
 /// An entry of one tree: mode and object.
 type Slot = (EntryMode, ObjectId);
 
@@ -31,11 +34,16 @@ impl Repo {
     /// The root lists all. A path that is not in the commit adds nothing. Submodules are listed
     /// with the mode `160000`.
     pub fn entries(&self, commit: &GitId, dirs: &[RelPath]) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+        self.entries_but(commit, dirs, &|_, _| None)
+    }
+
+    /// [`Repo::entries`], where `known` may spare reading a folder's tree by telling what is in it.
+    pub(super) fn entries_but(&self, commit: &GitId, dirs: &[RelPath], known: Known<'_>) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
         let tree = self.tree_of(commit)?;
         let mut found = Vec::new();
         for dir in without_nested(dirs) {
             match self.find_in_tree(tree, &dir)? {
-                Some((mode, id)) if mode.is_tree() => found.extend(self.list_below(commit, id, &dir)?),
+                Some((mode, id)) if mode.is_tree() => found.extend(self.list_below(commit, id, &dir, known)?),
                 Some((mode, id)) => found.push((dir, tree_entry(mode, &id))),
                 None => {}
             }
@@ -129,7 +137,10 @@ impl Repo {
     }
 
     /// Everything below one tree, unsorted; folders in parallel.
-    fn list_below(&self, commit: &GitId, tree: ObjectId, dir: &RelPath) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+    fn list_below(&self, commit: &GitId, tree: ObjectId, dir: &RelPath, known: Known<'_>) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+        if let Some(entries) = known(dir, &tree) {
+            return Ok(entries);
+        }
         let mut folders = Vec::new();
         let mut files = self.each_entry(tree, |mode, name, id| {
             let path = RelPath::parse(name).map_err(|source| bad_path(commit, source))?;
@@ -144,7 +155,7 @@ impl Repo {
             }
             Ok(Some((path, tree_entry(mode, &id))))
         })?;
-        let below = folders.par_iter().map(|(path, id)| self.list_below(commit, *id, path)).collect::<Result<Vec<_>, _>>()?;
+        let below = folders.par_iter().map(|(path, id)| self.list_below(commit, *id, path, known)).collect::<Result<Vec<_>, _>>()?;
         Ok(files.drain(..).flatten().chain(below.into_iter().flatten()).collect())
     }
 
