@@ -58,7 +58,8 @@ impl RelPath {
 
     /// This path with one more name, of snapback's own making, below it.
     pub fn join(&self, name: impl AsRef<[u8]>) -> Self {
-        let mut path = self.0.clone();
+        let mut path = BString::from(Vec::with_capacity(self.0.len() + 1 + name.as_ref().len()));
+        path.extend_from_slice(&self.0);
         if !path.is_empty() {
             path.push(b'/');
         }

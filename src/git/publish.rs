@@ -247,31 +247,39 @@ impl Repo {
         }
         disk::remove(staged)?;
         if moved && change.before.is_none() && self.read_ref(&change.name)?.is_some() {
-            self.delete_packed(change)?;
+            self.delete_packed(change, staged)?;
         }
         Ok(touched)
     }
 
-    /// Deletes a new reference that somebody packed meanwhile: only git's own way rewrites
-    /// `packed-refs`.
-    fn delete_packed(&self, change: &RefChange) -> Result<(), Error> {
-        let expected = gix::refs::Target::Object(self.oid(&change.after)?);
-        let doing = "deleting a packed reference";
-        self.with(|repo| {
-            let name = change.name.as_str().try_into().during(doing)?;
-            repo.edit_reference(gix::refs::transaction::RefEdit {
-                change: gix::refs::transaction::Change::Delete {
-                    expected: gix::refs::transaction::PreviousValue::MustExistAndMatch(expected),
-                    log: gix::refs::transaction::RefLog::AndReference,
-                },
-                name,
-                deref: false,
-            })
-            .during(doing)
-            .map(|_| ())
-        })?;
+    /// Takes a new reference out of `packed-refs`, where somebody packed it meanwhile.
+    fn delete_packed(&self, change: &RefChange, staged: &Path) -> Result<(), Error> {
+        let target = self.common_dir().join("packed-refs");
+        let packed = disk::read(&target)?.unwrap_or_default();
+        let lock = Lock { target, staged: staged.to_path_buf(), bytes: without_ref(&packed, change) };
+        lock.take()?;
+        if disk::read(&lock.target)?.as_ref() != Some(&packed) {
+            lock.release()?;
+            return Err(Error::RefChanged { name: change.name.clone(), expected: None, found: self.read_ref(&change.name)? });
+        }
+        lock.publish()?;
+        disk::remove(staged)?;
         disk::sync(self.common_dir())
     }
+}
+
+/// The lines of `packed-refs` without one reference, and without the line that peels it.
+fn without_ref(packed: &[u8], change: &RefChange) -> Vec<u8> {
+    let gone = format!("{} {}", change.after, change.name);
+    let mut kept = Vec::with_capacity(packed.len());
+    let mut skipping = false;
+    for line in packed.split_inclusive(|byte| *byte == b'\n') {
+        skipping = line.trim_ascii_end() == gone.as_bytes() || skipping && line.starts_with(b"^");
+        if !skipping {
+            kept.extend_from_slice(line);
+        }
+    }
+    kept
 }
 
 /// One publication, and the locks that belong to it.

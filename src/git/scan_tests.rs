@@ -101,3 +101,25 @@ fn fresh_and_hidden_files_must_be_read() {
     let scan = sandbox.repo().scan(&[RelPath::root()]).unwrap();
     assert_eq!((state(&scan, "a"), state(&scan, "b")), (WorkState::Clean, WorkState::Maybe));
 }
+
+#[test]
+fn submodules_and_conflicts_are_told_apart() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a", b"1\n");
+    let commit = sandbox.commit("first");
+    sandbox.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{commit},vendor/lib")]);
+    sandbox.git(&["commit", "-q", "-m", "submodule"]);
+    sandbox.write("vendor/lib/inside", b"x");
+    sandbox.git(&["checkout", "-q", "-b", "side"]);
+    sandbox.write("a", b"2\n");
+    sandbox.git(&["commit", "-q", "-am", "side"]);
+    sandbox.git(&["checkout", "-q", "main"]);
+    sandbox.write("a", b"3\n");
+    sandbox.git(&["commit", "-q", "-am", "main"]);
+    assert!(!sandbox.git_may_fail(&["merge", "-q", "side"]));
+    let scan = sandbox.repo().scan(&[RelPath::root()]).unwrap();
+    assert_eq!(scan.submodules, [rel("vendor/lib")]);
+    assert_eq!((scan.tracked.len(), scan.tracked[0].index.clone(), scan.tracked[0].state), (1, None, WorkState::Maybe));
+    assert_eq!((scan.untracked.len(), scan.ignored.len()), (0, 0));
+    assert_eq!(sandbox.repo().scan(&[rel("vendor/lib/inside")]).unwrap().submodules, [rel("vendor/lib")]);
+}

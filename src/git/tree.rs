@@ -127,6 +127,10 @@ impl Repo {
             if object.kind != Kind::Tree {
                 return Err(bad(format!("it is a {} and not a tree", object.kind)));
             }
+            let actual = gix::objs::compute_hash(self.hash(), Kind::Tree, &object.data).map_err(|error| bad(error.to_string()))?;
+            if actual != id {
+                return Err(bad(format!("its bytes have the id {actual}")));
+            }
             TreeRefIter::from_bytes(&object.data, self.hash())
                 .map(|entry| {
                     let entry = entry.map_err(|error| bad(error.to_string()))?;
@@ -377,5 +381,16 @@ mod tests {
             let error = repo.write_tree(&commit, std::slice::from_ref(&change)).expect_err("it conflicts");
             assert_eq!(error.kind(), ErrorKind::Conflict, "{change:?}");
         }
+    }
+
+    #[test]
+    fn a_forged_tree_is_noticed() {
+        let (sandbox, commit) = sample();
+        let repo = sandbox.repo();
+        let file = |spec: &str| super::super::sync::loose_path(&sandbox.path(".git/objects"), &repo.oid(&sandbox.id(spec)).unwrap());
+        let (forged, other) = (file("HEAD:tasks/T01"), file("HEAD:tasks/T02"));
+        sandbox.remove(&forged);
+        std::fs::copy(other, forged).unwrap();
+        assert_eq!(repo.entries(&commit, &[RelPath::root()]).expect_err("it is forged").kind(), ErrorKind::Bad);
     }
 }

@@ -138,7 +138,8 @@ impl<'a> Walk<'a> {
                 rest = after;
                 continue;
             }
-            let (_, after) = rest.split_at(rest.partition_point(|other| other.path_in(self.index.path_backing())[cut..] == *name));
+            let same = rest.iter().take_while(|other| other.path_in(self.index.path_backing())[cut..] == *name).count();
+            let after = &rest[same..];
             let place = find(&names, name);
             let child = child(path, name)?;
             let listed = match place {
