@@ -4,7 +4,7 @@
 //! elsewhere, and carries a variable by which a hook that calls snapback can be told. Nothing
 //! is ever passed through a shell.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::Path};
 
 use super::{Error, Repo, disk};
 use crate::{base::text, model::operation::TreeChange};
@@ -33,16 +33,20 @@ const LOCATION_VARIABLES: [&str; 16] = [
 ];
 
 impl Repo {
-    /// The git program on this repository.
-    fn program(&self, options: &[&str], arguments: &[&str]) -> duct::Expression {
-        let place = |name: &str, path: &std::path::Path| {
+    /// The git program on this repository, with its own index or another one.
+    fn program(&self, index: Option<&Path>, arguments: &[&str]) -> duct::Expression {
+        let place = |name: &str, path: &Path| {
             let mut option = OsString::from(name);
             option.push(path);
             option
         };
         let mut all = vec![place("--git-dir=", self.git_dir()), place("--work-tree=", self.work_tree())];
-        all.extend(options.iter().chain(arguments).map(OsString::from));
+        all.extend(arguments.iter().map(OsString::from));
         let mut command = duct::cmd("git", all).dir(self.work_tree()).env(DEPTH_VARIABLE, "1").stdin_null();
+        // In duct the first word on a variable is the last: the index must come before the removals.
+        if let Some(index) = index {
+            command = command.env("GIT_INDEX_FILE", index);
+        }
         for variable in LOCATION_VARIABLES {
             command = command.env_remove(variable);
         }
@@ -51,9 +55,9 @@ impl Repo {
 
     /// Pushes references by full name, all or none; no hook runs.
     pub fn push(&self, remote: &str, refs: &[String]) -> Result<(), Error> {
-        let mut arguments = vec!["push", "--atomic", "--", remote];
+        let mut arguments = vec!["-c", "core.hooksPath=/dev/null", "push", "--atomic", "--", remote];
         arguments.extend(refs.iter().map(String::as_str));
-        let (success, output) = run(&self.program(&["-c", "core.hooksPath=/dev/null"], &arguments))?;
+        let (success, output) = run(&self.program(None, &arguments))?;
         if success { Ok(()) } else { Err(Error::Push { remote: remote.to_string(), output }) }
     }
 
@@ -73,7 +77,7 @@ impl Repo {
         let temp = tempfile::tempdir().map_err(failed)?;
         let file = temp.path().join("index");
         disk::write_synced(&file, &self.changed_index(index, true)?)?;
-        let hook = self.program(&[], &["hook", "run", "--ignore-missing", "pre-commit"]).env("GIT_INDEX_FILE", &file);
+        let hook = self.program(Some(&file), &["hook", "run", "--ignore-missing", "pre-commit"]);
         let (success, output) = run(&hook)?;
         if success { Ok(()) } else { Err(Error::HookRefused { output }) }
     }
