@@ -1,1 +1,12 @@
 //! The integration tests: library level first, the command line only for wiring.
+//!
+//! `support/` holds what they share: the simulated file system, the sandbox of real
+//! repositories, the harness that kills the real program at a chosen system call.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests use the standard library directly and may panic")]
+
+mod support;
+
+// mod kill_sweep;
+mod killer_harness;
+mod sandbox;
+mod sim_fs;

@@ -1,0 +1,9 @@
+//! What the integration tests share.
+#![allow(dead_code, reason = "a toolbox: not every tool is in use in every state of the suite")]
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub mod killer;
+pub mod sandbox;
+pub mod sim;
+
+pub use sandbox::Sandbox;

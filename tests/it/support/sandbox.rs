@@ -1,0 +1,336 @@
+//! Real repositories in temporary folders, and the real programs run in them.
+//!
+//! Every child process gets a cleared environment: no user's git configuration, no colours, a
+//! fixed user and locale, HOME inside the sandbox. git itself is the judge of what it says.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt, fs::PermissionsExt},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use snapback::base::Digest;
+use tempfile::TempDir;
+
+/// What a finished program said.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// The exit code; 128 + the signal's number when one ended it.
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// The answer of a `--json` run.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("one JSON document on stdout ({error}): {self:?}"))
+    }
+
+    /// Itself, when the exit code is this one.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// What lies at a path of a work tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// `f`, `l`, `d` or `?`.
+    pub kind: char,
+    /// Permission bits; 0 for links.
+    pub mode: u32,
+    /// SHA-256 of the bytes, or of the link's target.
+    pub digest: Digest,
+    /// Modification time in nanoseconds; 0 for folders, which change with their names.
+    pub mtime: i128,
+}
+
+/// Every path of a tree, as text, with what lies there.
+pub type Tree = BTreeMap<String, Entry>;
+
+/// A repository in a folder of its own that goes with it.
+pub struct Sandbox {
+    dir: TempDir,
+}
+
+impl Sandbox {
+    /// A repository with one empty commit and nothing else.
+    pub fn empty() -> Self {
+        let sandbox = Self { dir: tempfile::tempdir().unwrap() };
+        fs::create_dir_all(sandbox.root()).unwrap();
+        fs::create_dir_all(sandbox.home()).unwrap();
+        sandbox.git(&["init", "-q", "-b", "main"]).expect(0);
+        sandbox.git(&["commit", "-q", "--allow-empty", "-m", "first"]).expect(0);
+        sandbox
+    }
+
+    /// A repository with tasks T01, T02, … at version 1.0.0, not yet released: five files each,
+    /// one of them large (kept in the store), and a registry; all committed except the large ones.
+    pub fn new(tasks: usize) -> Self {
+        let sandbox = Self::empty();
+        let ids: Vec<String> = (1..=tasks).map(|n| format!("T{n:02}")).collect();
+        for id in &ids {
+            sandbox.write(&format!("tasks/{id}/config.yaml"), config("1.0.0", 3).as_bytes());
+            sandbox.write(&format!("tasks/{id}/signal.py"), format!("# {id}\ndef signal(x):\n    return x > 0\n").as_bytes());
+            sandbox.write(&format!("tasks/{id}/run.sh"), b"#!/bin/sh\nexec python3 signal.py\n");
+            sandbox.chmod(&format!("tasks/{id}/run.sh"), 0o755);
+            sandbox.write(&format!("tasks/{id}/lib/rules.py"), b"RULES = ['a', 'b']\n");
+            sandbox.write(&format!("tasks/{id}/model.bin"), &noise(id, 70_000));
+        }
+        sandbox.write("task_registry.json", registry(&ids).as_bytes());
+        sandbox.write("snapback.yaml", SETTINGS.as_bytes());
+        sandbox.write(".gitignore", b"*.bin\n*.log\n__pycache__/\n");
+        sandbox.git(&["add", "-A"]).expect(0);
+        sandbox.git(&["commit", "-q", "-m", "tasks"]).expect(0);
+        sandbox
+    }
+
+    /// The work tree.
+    pub fn root(&self) -> PathBuf {
+        self.dir.path().join("repo")
+    }
+
+    /// The HOME of every program.
+    pub fn home(&self) -> PathBuf {
+        self.dir.path().join("home")
+    }
+
+    /// An independent copy: bytes, modes, times, `.git` and all.
+    pub fn copy(&self) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let from = self.dir.path().join(".");
+        let status = Command::new("cp").arg("-a").arg(from).arg(dir.path()).status().unwrap();
+        assert!(status.success(), "cp -a");
+        Self { dir }
+    }
+
+    /// The environment of every program; nothing else is inherited but PATH.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let home = self.home().to_str().unwrap().to_string();
+        let path = std::env::var("PATH").unwrap_or_default();
+        let who = [("NAME", "Li Wei"), ("EMAIL", "li.wei@example.com")];
+        let mut all = vec![("HOME".into(), home.clone()), ("XDG_CONFIG_HOME".into(), format!("{home}/.config")), ("PATH".into(), path)];
+        for (what, value) in who {
+            all.push((format!("GIT_AUTHOR_{what}"), value.into()));
+            all.push((format!("GIT_COMMITTER_{what}"), value.into()));
+        }
+        let fixed = [("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_TERMINAL_PROMPT", "0"), ("LC_ALL", "C.UTF-8"), ("TZ", "UTC"), ("TERM", "dumb")];
+        all.extend(fixed.map(|(name, value)| (name.to_string(), value.to_string())));
+        all
+    }
+
+    /// A program, to be run in the work tree with nothing inherited.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.root()).env_clear().envs(self.environment()).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a program to its end.
+    pub fn run(&self, program: &str, args: &[&str]) -> Ran {
+        finish(self.command(program).args(args))
+    }
+
+    /// Runs git.
+    #[track_caller]
+    pub fn git(&self, args: &[&str]) -> Ran {
+        self.run("git", args)
+    }
+
+    /// What git prints, without the last line end; it must succeed.
+    #[track_caller]
+    pub fn git_out(&self, args: &[&str]) -> String {
+        self.git(args).expect(0).stdout.trim_end_matches('\n').to_string()
+    }
+
+    /// Runs the snapback that was built for these tests.
+    #[track_caller]
+    pub fn snapback(&self, args: &[&str]) -> Ran {
+        self.run(snapback_program(), args)
+    }
+
+    /// Releases a version of a task; it must succeed.
+    #[track_caller]
+    pub fn release(&self, task: &str, version: &str) -> Ran {
+        let message = format!("{task} {version}");
+        self.snapback(&["create-snapshot", "--task", task, "--version", version, "-m", &message, "--yes"]).expect(0)
+    }
+
+    /// The absolute path of something in the work tree.
+    pub fn at(&self, path: &str) -> PathBuf {
+        self.root().join(path)
+    }
+
+    /// Writes a file of the work tree, with its folders.
+    pub fn write(&self, path: &str, bytes: &[u8]) {
+        let path = self.at(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// Reads a file of the work tree.
+    #[track_caller]
+    pub fn read(&self, path: &str) -> Vec<u8> {
+        fs::read(self.at(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// True when something lies there, also a broken link.
+    pub fn exists(&self, path: &str) -> bool {
+        fs::symlink_metadata(self.at(path)).is_ok()
+    }
+
+    /// Sets permission bits.
+    pub fn chmod(&self, path: &str, mode: u32) {
+        fs::set_permissions(self.at(path), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// Everything in the work tree (without `.git`) whose path `wanted` accepts.
+    pub fn tree_where(&self, wanted: impl Fn(&str) -> bool) -> Tree {
+        let mut tree = Tree::new();
+        collect(&self.root(), &self.root(), &mut tree);
+        tree.retain(|path, _| wanted(path));
+        tree
+    }
+
+    /// Everything in the work tree, without `.git`.
+    pub fn tree(&self) -> Tree {
+        self.tree_where(|_| true)
+    }
+
+    /// Everything below a folder.
+    pub fn tree_in(&self, folder: &str) -> Tree {
+        let below = format!("{folder}/");
+        self.tree_where(|path| path.starts_with(&below))
+    }
+
+    /// Everything that is not below a folder.
+    pub fn tree_outside(&self, folder: &str) -> Tree {
+        let below = format!("{folder}/");
+        self.tree_where(|path| path != folder && !path.starts_with(&below))
+    }
+
+    /// The records of `git status`, sorted: two letters, a space, the path.
+    pub fn status(&self) -> Vec<String> {
+        let text = self.git_out(&["status", "--porcelain=v1", "-z", "-uall"]);
+        let mut records: Vec<String> = text.split('\0').filter(|record| !record.is_empty()).map(str::to_string).collect();
+        records.sort();
+        records
+    }
+
+    /// What is wrong with the repository itself: objects, references, locks and temporary files left.
+    pub fn unsound(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let fsck = self.git(&["fsck", "--strict", "--full", "--no-progress"]);
+        let complaints = fsck.stdout.lines().chain(fsck.stderr.lines());
+        wrong.extend(complaints.filter(|line| !line.starts_with("dangling ") && !line.starts_with("notice: ")).map(str::to_string));
+        if fsck.code != 0 {
+            wrong.push(format!("git fsck ended with {}", fsck.code));
+        }
+        wrong.extend(leftovers(&self.at(".git"), &|name| name.ends_with(".lock")));
+        wrong.extend(leftovers(&self.root(), &|name| name == ".snapback" || name.starts_with(".tmp-") || name.starts_with(".snapback-")));
+        wrong
+    }
+
+    /// The version of a task in the registry.
+    pub fn registry_version(&self, task: &str) -> Option<String> {
+        self.registry_entry(task)?.get("version")?.as_str().map(str::to_string)
+    }
+
+    /// The entry of a task in the registry.
+    pub fn registry_entry(&self, task: &str) -> Option<serde_json::Value> {
+        let registry: serde_json::Value = serde_json::from_slice(&self.read("task_registry.json")).unwrap();
+        registry.get("tasks").unwrap_or(&registry).get(task).cloned()
+    }
+
+    /// The version in a task's configuration.
+    pub fn config_version(&self, task: &str) -> Option<String> {
+        let text = String::from_utf8(self.read(&format!("tasks/{task}/config.yaml"))).unwrap();
+        text.lines().find_map(|line| line.strip_prefix("version: ").map(|version| version.trim_matches('"').to_string()))
+    }
+}
+
+/// The program under test.
+pub fn snapback_program() -> &'static str {
+    env!("CARGO_BIN_EXE_snapback")
+}
+
+/// A task's configuration.
+pub fn config(version: &str, leverage: u32) -> String {
+    format!("# The configuration of the task.\nname: momentum\nversion: {version}\nmax_leverage: {leverage}   # times\n")
+}
+
+/// A registry with these tasks at version 1.0.0.
+fn registry(ids: &[String]) -> String {
+    let entries: Vec<String> =
+        ids.iter().map(|id| format!("    \"{id}\": {{\n      \"name\": \"task {id}\",\n      \"version\": \"1.0.0\"\n    }}")).collect();
+    format!("{{\n  \"tasks\": {{\n{}\n  }},\n  \"note\": \"kept by hand\"\n}}\n", entries.join(",\n"))
+}
+
+/// The settings: the large files of every task go to the store.
+const SETTINGS: &str = "version: 1\ndefaults:\n  large_files: {patterns: [\"*.bin\"]}\n";
+
+/// Bytes that do not compress, always the same for the same name.
+pub fn noise(name: &str, len: usize) -> Vec<u8> {
+    let seed = name.bytes().fold(1_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+    let mut random = super::sim::crash::Random(seed);
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        bytes.extend_from_slice(&random.next().to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// Runs a prepared command to its end.
+pub fn finish(command: &mut Command) -> Ran {
+    use std::os::unix::process::ExitStatusExt;
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let code = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0));
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ran { code, stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// Adds everything below `dir`, except `.git`, to `tree`.
+fn collect(root: &Path, dir: &Path, tree: &mut Tree) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.strip_prefix(root).unwrap();
+        if name == Path::new(".git") {
+            continue;
+        }
+        let meta = fs::symlink_metadata(&path).unwrap();
+        let (kind, bytes) = match meta.file_type() {
+            kind if kind.is_dir() => ('d', Vec::new()),
+            kind if kind.is_symlink() => ('l', fs::read_link(&path).unwrap().as_os_str().as_bytes().to_vec()),
+            kind if kind.is_file() => ('f', fs::read(&path).unwrap()),
+            _ => ('?', Vec::new()),
+        };
+        let mode = if kind == 'l' { 0 } else { meta.mode() & 0o7777 };
+        let mtime = if kind == 'd' { 0 } else { i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec()) };
+        tree.insert(name.to_string_lossy().into_owned(), Entry { kind, mode, digest: Digest::of(&bytes), mtime });
+        if kind == 'd' {
+            collect(root, &path, tree);
+        }
+    }
+}
+
+/// Paths below `dir` whose last name is one that must not be left behind.
+fn leftovers(dir: &Path, is_one: &dyn Fn(&str) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if is_one(&name) {
+            found.push(format!("left behind: {}", path.display()));
+        } else if name != ".git" && fs::symlink_metadata(&path).is_ok_and(|meta| meta.is_dir()) {
+            found.extend(leftovers(&path, is_one));
+        }
+    }
+    found
+}

@@ -1,0 +1,318 @@
+//! A file system in memory that loses what was not synced: the simulated twin of `base::Root`.
+//!
+//! File bytes and attributes become durable by `Output::sync`, names by `sync_dir` of their
+//! folder, and by nothing else, which is less than any real file system gives. A test runs code
+//! with [`SimFs::crash_at`], takes the possible disks by [`SimFs::crash_states`], runs the
+//! recovery on each and looks at the result; [`sweep`] does it for every mutating call. Tests
+//! of the tests skip one [`SyncPoint`] at a time ([`SimFs::skip`]) and demand a failure.
+
+pub mod crash;
+pub mod disk;
+mod port;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+    io::{self, Read, Write},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use disk::{Disk, Effect, Inode, Node, Slot, errno};
+use snapback::base::{Fs, RelPath, SyncPoint};
+
+/// The power went: the code under test must stop. See [`is_crash`].
+#[derive(Debug)]
+pub struct PowerCut;
+
+impl fmt::Display for PowerCut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("simulated power cut")
+    }
+}
+
+impl std::error::Error for PowerCut {}
+
+/// True for the error that mutating calls return from [`SimFs::crash_at`] on.
+pub fn is_crash(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<PowerCut>)
+}
+
+/// An effect that is not yet durable.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// Counts up; never reused.
+    pub id: u64,
+    pub effect: Effect,
+    /// True after a failed sync: the kernel took the pages for clean, no later sync writes them.
+    pub forgotten: bool,
+}
+
+/// What a mutating call does, as far as injected errors tell calls apart.
+#[derive(Clone, Copy, PartialEq)]
+enum Call {
+    /// Needs space: a full disk makes it fail.
+    Grow,
+    /// Needs none.
+    Change,
+}
+
+/// An error to inject.
+#[derive(Clone, Copy)]
+struct Fail {
+    from: u64,
+    errno: i32,
+    for_ever: bool,
+}
+
+struct State {
+    live: Disk,
+    durable: Disk,
+    pending: Vec<Pending>,
+    next_ino: u64,
+    next_effect: u64,
+    tick: i64,
+    calls: u64,
+    crash_at: Option<u64>,
+    fail: Option<Fail>,
+    skipped: HashSet<SyncPoint>,
+    synced: BTreeMap<SyncPoint, u64>,
+}
+
+/// The file system. Clones are handles of the same one; [`SimFs::fork`] makes a second one.
+#[derive(Clone)]
+pub struct SimFs(Arc<Mutex<State>>);
+
+impl SimFs {
+    /// An empty, durable root folder.
+    pub fn new() -> Self {
+        Self::on(Disk::empty(), HashSet::new())
+    }
+
+    /// A freshly booted file system.
+    fn on(disk: Disk, skipped: HashSet<SyncPoint>) -> Self {
+        let next_ino = disk.inodes.keys().max().expect("because there is a root") + 1;
+        let (live, durable) = (disk.clone(), disk);
+        let (pending, synced) = (Vec::new(), BTreeMap::new());
+        let state =
+            State { live, durable, pending, next_ino, next_effect: 0, tick: 1_000, calls: 0, crash_at: None, fail: None, skipped, synced };
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().expect("because no holder panics")
+    }
+
+    /// From now on every sync of this point does nothing: a mutant.
+    pub fn skip(&self, point: SyncPoint) {
+        self.state().skipped.insert(point);
+    }
+
+    /// How often each point was synced (or skipped): a point that is never reached proves nothing.
+    pub fn synced(&self, point: SyncPoint) -> u64 {
+        self.state().synced.get(&point).copied().unwrap_or(0)
+    }
+
+    /// How many mutating calls there were.
+    pub fn calls(&self) -> u64 {
+        self.state().calls
+    }
+
+    /// The `k`-th mutating call from now on (from 1) and all after it fail with [`PowerCut`].
+    pub fn crash_at(&self, k: u64) {
+        let mut state = self.state();
+        state.crash_at = Some(state.calls + k);
+    }
+
+    /// The `k`-th mutating call from now on fails with an errno, once, or with all after it.
+    /// A full disk (ENOSPC, EDQUOT) hits only calls that need space.
+    pub fn fail_at(&self, k: u64, errno: i32, for_ever: bool) {
+        let mut state = self.state();
+        state.fail = Some(Fail { from: state.calls + k, errno, for_ever });
+    }
+
+    /// Neither crashes nor errors from now on.
+    pub fn calm(&self) {
+        let mut state = self.state();
+        (state.crash_at, state.fail) = (None, None);
+    }
+
+    /// True when the crash of [`SimFs::crash_at`] has happened.
+    pub fn crashed(&self) -> bool {
+        let state = self.state();
+        state.crash_at.is_some_and(|at| state.calls >= at)
+    }
+
+    /// Makes everything durable, as a long quiet time does.
+    pub fn settle(&self) {
+        let mut state = self.state();
+        state.durable = state.live.clone();
+        state.pending.clear();
+    }
+
+    /// An independent copy, with what is pending and without injected faults.
+    pub fn fork(&self) -> Self {
+        let state = self.state();
+        let copy = Self::on(state.live.clone(), state.skipped.clone());
+        let mut twin = copy.state();
+        (twin.durable, twin.pending) = (state.durable.clone(), state.pending.clone());
+        (twin.next_ino, twin.next_effect, twin.tick) = (state.next_ino, state.next_effect, state.tick);
+        drop(twin);
+        copy
+    }
+
+    /// At most `limit` different disks that a power cut at this moment can leave, each booted:
+    /// no counters, no faults, the same skipped points. The same seed gives the same disks.
+    pub fn crash_states(&self, limit: usize, seed: u64) -> Vec<SimFs> {
+        let state = self.state();
+        let disks = crash::states(&state.durable, &state.pending, limit, seed);
+        disks.into_iter().map(|disk| Self::on(disk, state.skipped.clone())).collect()
+    }
+
+    /// Every path with what is there now: `d`, `l` or `f`, permission bits, bytes.
+    pub fn tree(&self) -> BTreeMap<Vec<u8>, (char, u32, Vec<u8>)> {
+        self.state().live.tree()
+    }
+
+    /// For preparing tests: a file with its folders, neither counted nor durable before [`SimFs::settle`].
+    pub fn put(&self, path: &str, bytes: &[u8]) {
+        let faults = {
+            let mut state = self.state();
+            (state.crash_at.take(), state.fail.take(), state.calls)
+        };
+        let path = RelPath::own(path);
+        snapback::base::fs::create_dir_all(self, &path.parent(), 0o755).expect("because the test gives a free path");
+        if self.stat(&path).expect("because the path is plain").is_some() {
+            self.remove_file(&path).expect("because it is a file");
+        }
+        self.create(&path, 0o644).and_then(|mut file| file.write_all(bytes)).expect("because the test gives a free path");
+        let mut state = self.state();
+        (state.crash_at, state.fail, state.calls) = faults;
+    }
+
+    /// For looking: the bytes of a file, `None` when there is none.
+    pub fn get(&self, path: &str) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.open(&RelPath::own(path)).ok()?.read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+}
+
+impl State {
+    /// Counts a mutating call and injects what is due.
+    fn enter(&mut self, call: Call) -> io::Result<()> {
+        self.calls += 1;
+        self.tick += 1;
+        if self.crash_at.is_some_and(|at| self.calls >= at) {
+            return Err(io::Error::other(PowerCut));
+        }
+        let Some(fail) = self.fail else { return Ok(()) };
+        let full = matches!(fail.errno, libc::ENOSPC | libc::EDQUOT);
+        if self.calls < fail.from || (full && call != Call::Grow) {
+            return Ok(());
+        }
+        if !fail.for_ever {
+            self.fail = None;
+        }
+        Err(errno(fail.errno))
+    }
+
+    /// Does something now, and remembers that it is not durable.
+    fn act(&mut self, effect: Effect) -> u64 {
+        self.live.apply(&effect);
+        self.next_effect += 1;
+        self.pending.push(Pending { id: self.next_effect, effect, forgotten: false });
+        self.next_effect
+    }
+
+    /// A new inode. It exists on the disk at once; no name does.
+    fn inode(&mut self, node: Node, mode: u32) -> u64 {
+        let (ino, now) = (self.next_ino, (self.tick, 0));
+        self.next_ino += 1;
+        let inode = Inode { node, mode, mtime: now, ctime: now };
+        self.durable.inodes.insert(ino, inode.clone());
+        self.live.inodes.insert(ino, inode);
+        ino
+    }
+
+    /// A new inode under a name that must be free.
+    fn make(&mut self, path: &RelPath, node: Node, mode: u32) -> io::Result<u64> {
+        let slot = self.live.slot(path)?;
+        if self.live.get(&slot).is_some() {
+            return Err(errno(libc::EEXIST));
+        }
+        let ino = self.inode(node, mode);
+        self.act(Effect::Link { slot, ino });
+        Ok(ino)
+    }
+
+    /// The slot of a path, and the inode it names.
+    fn named(&self, path: &RelPath) -> io::Result<(Slot, u64)> {
+        let slot = self.live.slot(path)?;
+        let ino = self.live.get(&slot).ok_or_else(|| errno(libc::ENOENT))?;
+        Ok((slot, ino))
+    }
+
+    /// Notes a sync; false when this point is skipped.
+    fn reaches(&mut self, point: SyncPoint) -> bool {
+        *self.synced.entry(point).or_default() += 1;
+        !self.skipped.contains(&point)
+    }
+
+    /// Makes durable what `due` picks, in order.
+    fn flush(&mut self, mut due: impl FnMut(&Pending) -> bool) {
+        let (flushed, kept) = std::mem::take(&mut self.pending).into_iter().partition(|pending| due(pending));
+        self.pending = kept;
+        let flushed: Vec<Pending> = flushed;
+        for pending in flushed {
+            self.durable.apply(&pending.effect);
+        }
+    }
+
+    /// The effects that a sync of a folder writes. A change of two folders takes along what
+    /// happened before it in the other one, as every journal does.
+    fn due_for(&self, dir: u64) -> HashSet<u64> {
+        let (mut dirs, mut wanted, mut due) = (HashSet::from([dir]), HashSet::new(), HashSet::new());
+        for pending in self.pending.iter().rev().filter(|pending| !pending.forgotten) {
+            let touched = pending.effect.dirs();
+            let here = touched.iter().any(|dir| dirs.contains(dir));
+            if !here && !wanted.contains(&pending.id) {
+                continue;
+            }
+            due.insert(pending.id);
+            dirs.extend(touched);
+            if let Effect::Unlink { after: Some(id), .. } = pending.effect {
+                wanted.insert(id);
+            }
+        }
+        due
+    }
+}
+
+/// Runs `act` on forks of `base` (which should be settled) that crash at each mutating call in
+/// turn, and `look` on every disk that each crash can leave, at most `limit` a crash point.
+/// `look` gets the disk and whether `act` had reported success before the power went; it
+/// returns what is wrong. The last round lets `act` finish and then cuts the power.
+///
+/// Returns the number of disks looked at, or the first complaint with the crash point.
+pub fn sweep<T>(
+    base: &SimFs,
+    limit: usize,
+    seed: u64,
+    act: impl Fn(&SimFs) -> io::Result<T>,
+    look: impl Fn(&SimFs, bool) -> Result<(), String>,
+) -> Result<u64, String> {
+    let mut looked = 0;
+    for k in 1.. {
+        let fs = base.fork();
+        fs.crash_at(k);
+        let done = act(&fs).is_ok();
+        for (nth, disk) in fs.crash_states(limit, seed ^ k).iter().enumerate() {
+            looked += 1;
+            look(disk, done).map_err(|wrong| format!("power cut at call {k}, disk {nth} (seed {seed}): {wrong}"))?;
+        }
+        if !fs.crashed() {
+            break;
+        }
+    }
+    Ok(looked)
+}

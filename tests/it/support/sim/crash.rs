@@ -1,0 +1,127 @@
+//! Which disks a power cut can leave, given the durable disk and the pending effects.
+//!
+//! The kernel may write pending effects in any order, so every subset is possible; writes may
+//! also reach the disk in part. The structured cases come first, random subsets fill the rest.
+
+use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
+
+use super::{
+    Pending,
+    disk::{Disk, Effect},
+};
+
+/// A small generator (SplitMix64, Steele et al. 2014): the same seed gives the same states.
+pub struct Random(pub u64);
+
+impl Random {
+    /// The next number.
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number below `limit`, which must not be 0.
+    pub fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % limit as u64).expect("because it is below a usize")
+    }
+}
+
+/// How unsynced bytes reach the disk.
+#[derive(Clone, Copy, PartialEq)]
+enum Tear {
+    /// Whole.
+    No,
+    /// The first half of each write.
+    Half,
+    /// The length, but zeros for bytes.
+    Zeros,
+}
+
+/// One possible crash: which pending effects survive, and which file's writes are torn.
+struct Case {
+    keep: Vec<bool>,
+    tear: Tear,
+    /// The file that is torn; `None` = all.
+    torn: Option<u64>,
+}
+
+/// At most `limit` different disks that a power cut can leave.
+pub fn states(durable: &Disk, pending: &[Pending], limit: usize, seed: u64) -> Vec<Disk> {
+    let mut random = Random(seed);
+    let mut cases = structured(pending);
+    // When not all fit, each crash point looks at other ones; the first four always stay.
+    for at in (5..cases.len()).rev() {
+        let other = 4 + random.below(at - 3);
+        cases.swap(at, other);
+    }
+    let mut known = HashSet::new();
+    let mut disks = Vec::new();
+    let mut add = |case: &Case| {
+        let disk = apply(durable, pending, case);
+        let mut hasher = DefaultHasher::new();
+        disk.tree().hash(&mut hasher);
+        if disks.len() < limit && known.insert(hasher.finish()) {
+            disks.push(disk);
+        }
+        disks.len() < limit
+    };
+    let more = cases.iter().all(&mut add);
+    // Random subsets repeat once nearly all were seen, so the number of tries has a limit too.
+    if more && pending.len() > 2 {
+        let tries = (limit * 2).min(1 << pending.len().min(20));
+        for _ in 0..tries {
+            let keep = pending.iter().map(|_| random.below(2) == 1).collect();
+            if !add(&Case { keep, tear: Tear::No, torn: None }) {
+                break;
+            }
+        }
+    }
+    disks
+}
+
+/// The cases that are always worth a look, the four most telling first.
+fn structured(pending: &[Pending]) -> Vec<Case> {
+    let all = pending.len();
+    let case = |keep: Vec<bool>| Case { keep, tear: Tear::No, torn: None };
+    let by = |rule: &dyn Fn(usize, &Effect) -> bool| case(pending.iter().enumerate().map(|(at, p)| rule(at, &p.effect)).collect());
+    let mut cases =
+        vec![by(&|_, _| false), by(&|_, _| true), by(&|_, effect| effect.file().is_none()), by(&|_, effect| effect.file().is_some())];
+    cases.extend((0..all).map(|drop| by(&|at, _| at != drop)));
+    cases.extend((0..all).map(|only| by(&|at, _| at == only)));
+    cases.extend((1..all).map(|end| by(&|at, _| at < end)));
+    let files: HashSet<u64> = pending.iter().filter(|p| matches!(p.effect, Effect::Write { .. })).filter_map(|p| p.effect.file()).collect();
+    let mut files: Vec<Option<u64>> = files.into_iter().map(Some).collect();
+    files.sort_unstable();
+    files.push(None);
+    for tear in [Tear::Half, Tear::Zeros] {
+        cases.extend(files.iter().map(|torn| Case { keep: vec![true; all], tear, torn: *torn }));
+    }
+    cases
+}
+
+/// The disk that one crash leaves.
+fn apply(durable: &Disk, pending: &[Pending], case: &Case) -> Disk {
+    let mut disk = durable.clone();
+    let lost: HashSet<u64> = pending.iter().zip(&case.keep).filter(|(_, keep)| !**keep).map(|(p, _)| p.id).collect();
+    for (pending, _) in pending.iter().zip(&case.keep).filter(|(_, keep)| **keep) {
+        match &pending.effect {
+            Effect::Unlink { after: Some(id), .. } if lost.contains(id) => {}
+            Effect::Write { ino, at, bytes } if case.tear != Tear::No && case.torn.is_none_or(|torn| torn == *ino) => {
+                let bytes = match case.tear {
+                    Tear::Half => Arc::from(&bytes[..bytes.len() / 2]),
+                    _ => Arc::from(vec![0; bytes.len()]),
+                };
+                disk.apply(&Effect::Write { ino: *ino, at: *at, bytes });
+            }
+            effect => disk.apply(effect),
+        }
+    }
+    disk
+}
