@@ -166,8 +166,8 @@ mod tests {
     #[test]
     fn durations() {
         assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
-        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
+        assert_eq!(duration("2h 30m"), Ok(Duration::from_mins(150)));
         assert!(duration("-5s").is_err());
         assert!(duration("soon").is_err());
     }

@@ -1,5 +1,7 @@
 //! Plan, ask once, carry out: what all changing commands do around one [`Request`].
 
+use std::fmt::Write;
+
 use super::{error::Error, render, reply::Reply, session::Session};
 use crate::{
     base::{Failure, Hint},
@@ -62,7 +64,7 @@ pub fn reply_and_push(session: &Session, request: &Request, remote: Option<&str>
     match session.app()?.push(&report, remote) {
         Ok(()) => {
             reply.next.retain(|step| step.argv.first().is_none_or(|word| word != "git"));
-            reply.text.push_str(&format!("  pushed to {}\n", render::safe(remote)));
+            let _ = writeln!(reply.text, "  pushed to {}", render::safe(remote));
             Ok(reply)
         }
         Err(failure) => {

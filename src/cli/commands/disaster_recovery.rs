@@ -1,6 +1,6 @@
 //! `disaster-recovery`: backup, rollback, verification and a report, without a question.
 
-use std::{fs::File, io::Write, path::PathBuf};
+use std::{fmt::Write as _, fs::File, io::Write, path::PathBuf};
 
 use clap_complete::ArgValueCandidates;
 
@@ -58,7 +58,9 @@ impl Run for Args {
         };
         let written = File::create(path).and_then(|mut file| file.write_all(page.as_bytes()).and_then(|()| file.sync_all()));
         match written {
-            Ok(()) => reply.text.push_str(&format!("  report: {}\n", path.display())),
+            Ok(()) => {
+                let _ = writeln!(reply.text, "  report: {}", path.display());
+            }
             // The recovery itself is done: its exit code stays.
             Err(source) => session.print_failure(&Error::Write { path: path.clone(), source }.into(), false),
         }

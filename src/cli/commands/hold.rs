@@ -24,9 +24,7 @@ impl Run for Args {
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
-        match self.lift {
-            false => self.on.record(session, Verdict::Held, "held"),
-            true => self.on.record(session, Verdict::Released, "no longer held"),
-        }
+        let (verdict, word) = if self.lift { (Verdict::Released, "no longer held") } else { (Verdict::Held, "held") };
+        self.on.record(session, verdict, word)
     }
 }

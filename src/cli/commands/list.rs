@@ -1,5 +1,7 @@
 //! `list`: the versions of a task, newest first.
 
+use std::fmt::Write;
+
 use serde_json::json;
 
 use super::Run;
@@ -27,12 +29,13 @@ impl Run for Args {
             let mut lines = session.app()?.releases(task)?;
             lines.truncate(self.limit.unwrap_or(usize::MAX));
             if tasks.len() > 1 {
-                page.push_str(&format!("{task}\n"));
+                let _ = writeln!(page, "{task}");
             }
-            page.push_str(&match lines.as_slice() {
-                [] => format!("{task} has no release; make one: snapback create-snapshot -t {task}\n"),
-                lines => tables::releases(session.out, &session.zone, lines),
-            });
+            if lines.is_empty() {
+                let _ = writeln!(page, "{task} has no release; make one: snapback create-snapshot -t {task}");
+            } else {
+                page.push_str(&tables::releases(session.out, &session.zone, &lines));
+            }
             data.push(json!({ "task": task, "releases": lines }));
         }
         Ok(Reply::new(page, json!({ "tasks": data })))

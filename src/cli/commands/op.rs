@@ -1,5 +1,7 @@
 //! `op`: the operations that were run, and what to do with one that did not finish.
 
+use std::fmt::Write;
+
 use clap::Subcommand;
 use serde_json::json;
 
@@ -88,7 +90,7 @@ fn show(session: &Session, text: &str) -> Result<Reply, Failure> {
             (_, None) => "D",
             _ => "M",
         };
-        page.push_str(&format!("  {letter} {}\n", change.path));
+        let _ = writeln!(page, "  {letter} {}", change.path);
     }
     if let Some(report) = &report {
         page.push_str(&crate::cli::render::report::report(session.out, report));

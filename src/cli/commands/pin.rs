@@ -24,9 +24,7 @@ impl Run for Args {
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
-        match self.remove {
-            false => self.on.record(session, Verdict::Pinned, "pinned"),
-            true => self.on.record(session, Verdict::Unpinned, "no longer pinned"),
-        }
+        let (verdict, word) = if self.remove { (Verdict::Unpinned, "no longer pinned") } else { (Verdict::Pinned, "pinned") };
+        self.on.record(session, verdict, word)
     }
 }

@@ -29,20 +29,21 @@ enum Format {
 }
 
 impl Format {
-    fn text(self) -> &'static str {
+    fn schema(self) -> Value {
+        let read = |text: &str| serde_json::from_str(text).expect("because a test reads every schema");
         match self {
-            Self::Config => include_str!("../schema/config.json"),
-            Self::Answer => include_str!("../schema/answer.json"),
-            Self::Manifest => include_str!("../schema/manifest.json"),
+            Self::Config => crate::config::schema(),
+            Self::Answer => read(include_str!("../schema/answer.json")),
+            Self::Manifest => read(include_str!("../schema/manifest.json")),
         }
     }
 }
 
 impl Run for Args {
     fn run(&self, _session: &Session) -> Result<Reply, Failure> {
-        let text = self.format.text();
-        let schema: Value = serde_json::from_str(text).expect("because a test reads every schema");
-        Ok(Reply::new(text.into(), schema))
+        let schema = self.format.schema();
+        let text = serde_json::to_string_pretty(&schema).expect("because a JSON value always renders");
+        Ok(Reply::new(text + "\n", schema))
     }
 }
 
@@ -53,9 +54,9 @@ mod tests {
     #[test]
     fn schemas_are_json_and_name_every_field_of_the_formats() {
         for format in Format::value_variants() {
-            serde_json::from_str::<Value>(format.text()).expect("it is JSON");
+            assert!(format.schema().is_object());
         }
-        let schema: Value = serde_json::from_str(Format::Answer.text()).expect("it is JSON");
+        let schema = Format::Answer.schema();
         let answer = serde_json::to_value(crate::model::Answer::new("x")).expect("it renders");
         for key in answer.as_object().expect("it is an object").keys() {
             assert!(schema["properties"].get(key).is_some(), "{key}");

@@ -40,8 +40,8 @@ fn next(lines: &[TaskLine]) -> Vec<Hint> {
     if worst.drift > 0 && worst.active.is_some() {
         return vec![Hint::run("see what differs", &["snapback", "diff", "-t", task])];
     }
-    match worst.standing.bad {
-        true => vec![Hint::run("go back to a good version", &["snapback", "rollback", "-t", task])],
-        false => vec![Hint::run("see what disagrees", &["snapback", "registry", "sync"])],
+    if worst.standing.bad {
+        return vec![Hint::run("go back to a good version", &["snapback", "rollback", "-t", task])];
     }
+    vec![Hint::run("see what disagrees", &["snapback", "registry", "sync"])]
 }

@@ -1,5 +1,7 @@
 //! Differences as text: between two versions of a task, and of the files that `init` writes.
 
+use std::fmt::Write;
+
 use super::{
     Paint, Style, count,
     plan::{file_rows, package_lines},
@@ -27,7 +29,7 @@ pub fn difference(style: Style, diff: &Difference, stat: bool) -> String {
     let mut section = |title: &str, lines: Vec<String>| {
         for (at, line) in lines.iter().enumerate() {
             let title = if at == 0 { title } else { "" };
-            text.push_str(&format!("  {} {line}\n", style.paint(Paint::Faint, &format!("{title:<8}"))));
+            let _ = writeln!(text, "  {} {line}", style.paint(Paint::Faint, &format!("{title:<8}")));
         }
     };
     section("files", file_rows(style, &diff.code, OpKind::Rollback));
@@ -73,7 +75,7 @@ pub fn init_file(style: Style, file: &InitFile) -> String {
     let mut text = format!("  {verb} {}\n", style.paint(Paint::Strong, &file.path.to_string()));
     let mut lines = |sign: char, paint: Paint, lines: &[&str]| {
         for line in lines {
-            text.push_str(&format!("    {}\n", style.paint(paint, &format!("{sign}{}", safe(line)))));
+            let _ = writeln!(text, "    {}", style.paint(paint, &format!("{sign}{}", safe(line))));
         }
     };
     lines('-', Paint::Bad, &old[..old.len() - tail]);

@@ -22,12 +22,13 @@ pub fn failure(style: Style, failure: &Failure, untouched: bool) -> String {
 
 /// Lines `hint: why:  command`.
 pub fn hints(style: Style, hints: impl Iterator<Item = Next>) -> String {
-    hints.map(|hint| format!("  {} {}\n", style.paint(Paint::Attention, "hint:"), with_command(style, &hint))).collect()
+    let word = style.paint(Paint::Attention, "hint:");
+    hints.fold(String::new(), |text, hint| text + &format!("  {word} {}\n", with_command(style, &hint)))
 }
 
 /// Lines `  take it back:  snapback undo`.
 pub fn next_steps(style: Style, steps: &[Next]) -> String {
-    steps.iter().map(|step| format!("  {}\n", with_command(style, step))).collect()
+    steps.iter().fold(String::new(), |text, step| text + &format!("  {}\n", with_command(style, step)))
 }
 
 fn with_command(style: Style, step: &Next) -> String {
