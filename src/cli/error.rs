@@ -16,7 +16,7 @@ pub enum Error {
         hints: Vec<Hint>,
     },
     /// It asks, and nobody is there.
-    #[error("this asks before it changes anything, and there is no terminal to ask on: add --yes to carry the plan out")]
+    #[error("this asks before it changes anything, and nobody can be asked here: add --yes to carry the plan out")]
     NeedsYes {
         /// The same command with `--yes`.
         argv: Vec<String>,

@@ -111,7 +111,8 @@ fn long_overview(root: &Command) -> String {
 
 /// What clap refuses, in one line.
 pub fn message(refusal: &clap::Error) -> String {
-    if refusal.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+    use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
+    if matches!(refusal.kind(), DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand) {
         return "a command is missing; `snapback -h` lists them".into();
     }
     let text = refusal.to_string();
@@ -133,24 +134,36 @@ pub fn manual_pages() -> Vec<(String, Vec<u8>)> {
 /// Adds the page of a command, then those of its subcommands.
 fn add_page(pages: &mut Vec<(String, Vec<u8>)>, command: &Command, name: &str) {
     let mut page = Vec::new();
-    let named = command.clone().name(name.to_string());
-    clap_mangen::Man::new(named).title(name).section("1").render(&mut page).expect("because writing to memory cannot fail");
-    if name != "snapback" {
-        page.extend_from_slice(exit_status().as_bytes());
-    }
+    // The texts around the arguments become sections of their own, and nothing is hidden here.
+    let shown = command.clone().name(name.to_string()).after_help(None::<&str>).after_long_help(None::<&str>);
+    let shown = shown.mut_args(|arg| arg.hide_short_help(false));
+    clap_mangen::Man::new(shown).title(name).section("1").render(&mut page).expect("because writing to memory cannot fail");
+    let text = |text: Option<&clap::builder::StyledStr>| text.map(ToString::to_string).unwrap_or_default();
+    page.extend(section("EXAMPLES", text(command.get_before_help()).trim_start_matches("Examples:\n")));
+    page.extend(section("NOTES", &text(command.get_after_help())));
+    page.extend(exit_status());
     pages.push((format!("{name}.1"), page));
     for inner in command.get_subcommands() {
         add_page(pages, inner, &format!("{name}-{}", inner.get_name()));
     }
 }
 
-/// The table of exit codes in roff; the first page has it in its text already.
-fn exit_status() -> String {
+/// A section whose lines stay as they are; nothing when there are none.
+fn section(title: &str, text: &str) -> Vec<u8> {
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let text = text.replace('\\', "\\e").replace('-', "\\-").lines().map(|line| format!("\\&{line}\n")).collect::<Vec<_>>().concat();
+    format!(".SH {title}\n.nf\n{text}.fi\n").into_bytes()
+}
+
+/// The table of exit codes in roff.
+fn exit_status() -> Vec<u8> {
     let mut text = String::from(".SH \"EXIT STATUS\"\n");
     for (code, meaning) in EXIT_CODES {
         let _ = write!(text, ".TP\n{code}\n{}\n", meaning.replace('-', "\\-"));
     }
-    text
+    text.into_bytes()
 }
 
 #[cfg(test)]
@@ -276,7 +289,9 @@ mod tests {
             assert!(pages.iter().any(|(page, _)| page == name), "{name}");
         }
         for (name, page) in pages.iter().filter(|(name, _)| name != "git-snapback.1") {
-            assert!(String::from_utf8_lossy(page).to_lowercase().contains("stuck: a person is needed"), "{name}");
+            let page = String::from_utf8_lossy(page);
+            assert!(page.contains("stuck: a person is needed") && page.contains(".SH EXAMPLES"), "{name}");
+            assert!(page.contains("Print one JSON document"), "{name}");
         }
     }
 

@@ -46,7 +46,7 @@ pub fn main() -> ExitCode {
 fn execute(cli: &Cli) -> i32 {
     let command = cli.command.name();
     let session = Session::new(&cli.globals, &command);
-    let limit = cli.globals.timeout.map(signals::Deadline::start);
+    let limit = cli.globals.timeout.map(|limit| signals::Deadline::start(limit, cli.command.changes()));
     let result = match session.refuse_inside_a_hook(cli.command.changes()) {
         Ok(()) => cli.command.run(&session),
         Err(failure) => Err(failure),

@@ -20,6 +20,9 @@ pub fn install() {
     let _ = cancel::install();
 }
 
+/// How long a command that only reads may go on after its time limit.
+const GRACE: Duration = Duration::from_secs(2);
+
 /// A time limit for the whole command.
 pub struct Deadline {
     limit: Duration,
@@ -28,13 +31,19 @@ pub struct Deadline {
 
 impl Deadline {
     /// Starts the clock; when it runs out, this process gets a TERM, as if a person had sent it.
-    pub fn start(limit: Duration) -> Self {
+    /// A command that `changes` something then comes to its own safe end; any other one is ended
+    /// if it does not within [`GRACE`].
+    pub fn start(limit: Duration, changes: bool) -> Self {
         let passed = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&passed);
         std::thread::spawn(move || {
             std::thread::sleep(limit);
             flag.store(true, Ordering::SeqCst);
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
+            if !changes {
+                std::thread::sleep(GRACE);
+                std::process::exit(Kind::TimeLimit.exit_code());
+            }
         });
         Self { limit, passed }
     }

@@ -1,7 +1,7 @@
 //! The demo: a throw-away repository and the walk through it, typed as a person would.
 //!
 //! Every line that is shown is the line that runs, by this very program; nothing outside the
-//! demo's folder is read or written, and nothing is looked up on a network. Read [`walk`].
+//! demo's folder is read or written, and nothing is looked up on a network. Read `Walk::all`.
 
 mod stage;
 mod strategies;
