@@ -103,6 +103,7 @@ impl Session {
                 Error::NeedsYes { argv: with_yes(std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned())) }.into()
             );
         }
+        self.sink.finish();
         let _ = write!(std::io::stderr(), "{question} [y/N] ");
         let answer = read_line()?;
         if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") { Ok(()) } else { Err(Error::Declined.into()) }
@@ -130,6 +131,7 @@ impl Session {
 
     /// Prints a failure on standard error.
     pub fn print_failure(&self, failure: &Failure, untouched: bool) {
+        self.sink.finish();
         let _ = write!(std::io::stderr(), "{}", render::error::failure(self.err, failure, untouched));
     }
 

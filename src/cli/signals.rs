@@ -32,7 +32,7 @@ pub struct Deadline {
 impl Deadline {
     /// Starts the clock; when it runs out, this process gets a TERM, as if a person had sent it.
     /// A command that `changes` something then comes to its own safe end; any other one is ended
-    /// if it does not within [`GRACE`].
+    /// if it does not within two seconds.
     pub fn start(limit: Duration, changes: bool) -> Self {
         let passed = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&passed);

@@ -73,6 +73,13 @@ impl Progress {
         self.state().warnings.clone()
     }
 
+    /// Takes the bar away, so that what is printed next is not drawn over.
+    pub fn finish(&self) {
+        if let Some(bar) = self.state().work.take().and_then(|work| work.bar) {
+            bar.finish_and_clear();
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -147,9 +154,9 @@ fn line(what: &str, done: u64, total: u64, bytes: bool, took: Duration) -> Strin
 
 fn bar_style(known: bool, bytes: bool) -> ProgressStyle {
     let template = match (known, bytes) {
-        (true, true) => "  {msg:<10} {bar:24} {bytes} of {total_bytes}  {binary_bytes_per_sec}  {eta} left",
+        (true, true) => "  {msg:<10} {bar:24} {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left",
         (true, false) => "  {msg:<10} {bar:24} {pos} of {len}  {per_sec}  {eta} left",
-        (false, true) => "  {msg:<10} {spinner} {bytes}  {binary_bytes_per_sec}",
+        (false, true) => "  {msg:<10} {spinner} {decimal_bytes}  {decimal_bytes_per_sec}",
         (false, false) => "  {msg:<10} {spinner} {pos}  {per_sec}",
     };
     ProgressStyle::with_template(template).expect("because the template is constant").progress_chars("=> ")
