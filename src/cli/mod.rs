@@ -52,7 +52,7 @@ fn execute(cli: &Cli) -> i32 {
         Err(failure) => Err(failure),
     };
     match result {
-        Ok(reply) => answer(&session, &command, &reply),
+        Ok(reply) => answer(&session, &command, &signals::explain_reply(reply, limit.as_ref())),
         Err(failure) => {
             let failure = match &limit {
                 Some(limit) => limit.explain(failure),

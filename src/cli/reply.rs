@@ -9,6 +9,7 @@ use crate::{
     model::{
         Answer, Plan, Report, Verification,
         answer::{Next, Problem},
+        report::Outcome,
     },
 };
 
@@ -21,6 +22,8 @@ pub struct Reply {
     pub changed: bool,
     /// True when nothing could have been changed.
     pub dry_run: bool,
+    /// True when an operation failed and was put back.
+    pub undone: bool,
     /// The operation, if there was one.
     pub op: Option<OpId>,
     /// For programs.
@@ -53,6 +56,15 @@ impl Reply {
         self
     }
 
+    /// The same; an operation that was put back because somebody stopped it is no bad version.
+    pub fn stopped_by(self, kind: Kind) -> Self {
+        if !self.undone {
+            return self;
+        }
+        let message = self.problem.as_ref().map(|problem| problem.message.clone()).unwrap_or_default();
+        self.with_problem(kind, message)
+    }
+
     /// The same as something that changed the world.
     pub fn changed(mut self) -> Self {
         self.changed = true;
@@ -71,7 +83,8 @@ impl Reply {
         let text = render::report::report(style, report);
         let data = plan.map_or_else(|| json!({ "report": report }), |plan| json!({ "plan": plan, "report": report }));
         let reply =
-            Self { changed: report.changed, op: report.op.clone(), ..Self::new(text, data) }.with_next(render::report::next(report));
+            Self { changed: report.changed, undone: report.outcome == Outcome::Undone, op: report.op.clone(), ..Self::new(text, data) }
+                .with_next(render::report::next(report));
         let sentence = render::report::report(Style::default(), &Report { verification: None, ..report.clone() });
         match kind_of_code(render::report::exit_code(report)) {
             None => reply,
@@ -121,7 +134,6 @@ fn kind_of_code(code: i32) -> Option<Kind> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::report::Outcome;
 
     #[test]
     fn one_object_behind_text_json_and_exit_code() {
@@ -144,6 +156,10 @@ mod tests {
         let answer = Reply::of_report(Style::default(), None, &report).answer("rollback", Vec::new());
         assert_eq!((answer.ok, answer.exit_code, answer.changed), (false, 4, false));
         assert_eq!(answer.error.expect("it failed").code, "SB04");
+        let stopped = Reply::of_report(Style::default(), None, &report).stopped_by(Kind::Cancelled(2));
+        assert_eq!((stopped.exit_code, stopped.problem.expect("it failed").kind), (130, "cancelled".into()));
+        let done = Reply::of_report(Style::default(), None, &render::report::tests::sample()).stopped_by(Kind::Cancelled(2));
+        assert_eq!(done.exit_code, 0);
     }
 
     #[test]

@@ -124,6 +124,11 @@ impl Session {
         self.touched.get() || self.sink.began()
     }
 
+    /// What a command in a preview printed.
+    pub fn preview_output(&self) -> String {
+        self.sink.preview()
+    }
+
     /// The warnings so far.
     pub fn warnings(&self) -> Vec<String> {
         self.sink.warnings()

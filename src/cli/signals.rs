@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use super::error::Error;
+use super::{error::Error, reply::Reply};
 use crate::base::{Failure, Kind, cancel};
 
 /// Makes Ctrl-C and TERM requests that the engines honour. Where that fails, a signal ends the
@@ -51,6 +51,19 @@ impl Deadline {
     /// A cancellation that came from the clock is a time limit.
     pub fn explain(&self, failure: Failure) -> Failure {
         let cancelled = matches!(failure.kind(), Kind::Cancelled(_));
-        if cancelled && self.passed.load(Ordering::SeqCst) { Error::TimeLimit(self.limit).into() } else { failure }
+        if cancelled && self.passed() { Error::TimeLimit(self.limit).into() } else { failure }
+    }
+
+    fn passed(&self) -> bool {
+        self.passed.load(Ordering::SeqCst)
+    }
+}
+
+/// The same reply; when the operation was put back because of a signal, its exit code says so.
+pub fn explain_reply(reply: Reply, limit: Option<&Deadline>) -> Reply {
+    match cancel::requested() {
+        None => reply,
+        Some(_) if limit.is_some_and(Deadline::passed) => reply.stopped_by(Kind::TimeLimit),
+        Some(signal) => reply.stopped_by(Kind::Cancelled(signal)),
     }
 }

@@ -11,7 +11,14 @@ use serde_json::json;
 use super::Run;
 use crate::{
     base::{Failure, Kind, RelPath, TaskId},
-    cli::{args::OneTask, complete, error::Error, render::count, reply::Reply, session::Session},
+    cli::{
+        args::OneTask,
+        complete,
+        error::Error,
+        render::{count, safe},
+        reply::Reply,
+        session::Session,
+    },
     model::Version,
 };
 
@@ -54,7 +61,9 @@ impl Run for Args {
         }
         if let Some(command) = &self.what.run {
             let code = app.run_in_preview(&task, &version, command)?;
-            return Ok(Reply { exit_code: code, ..Reply::new(String::new(), json!({ "command": command, "exit_code": code })) });
+            let output = session.preview_output();
+            let text = output.lines().map(safe).fold(String::new(), |text, line| text + &line + "\n");
+            return Ok(Reply { exit_code: code, ..Reply::new(text, json!({ "command": command, "exit_code": code, "output": output })) });
         }
         let into = self.what.into.as_ref().ok_or_else(|| Error::usage("add --into, --cat or --run"))?;
         let files = app.export(&task, &version, into)?;

@@ -22,6 +22,9 @@ use crate::{
 /// How often a line is written when there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
+/// The step whose text is what a command in a preview printed: an answer, not talk.
+const PREVIEW: &str = "preview";
+
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Talk {
@@ -45,6 +48,7 @@ pub struct Progress {
 struct State {
     work: Option<Work>,
     warnings: Vec<String>,
+    preview: String,
 }
 
 struct Work {
@@ -71,6 +75,11 @@ impl Progress {
     /// The warnings so far.
     pub fn warnings(&self) -> Vec<String> {
         self.state().warnings.clone()
+    }
+
+    /// What a command in a preview printed, line by line as it is.
+    pub fn preview(&self) -> String {
+        self.state().preview.clone()
     }
 
     /// Takes the bar away, so that what is printed next is not drawn over.
@@ -118,6 +127,7 @@ impl Sink for Progress {
                     bar.finish_and_clear();
                 }
             }
+            Event::StepDone { step: PREVIEW, text } => state.preview = text,
             Event::StepDone { step, text } => self.step(&state, step, &text),
             Event::Warning(text) => {
                 let word = self.style.paint(Paint::Attention, "warning:");
@@ -192,6 +202,8 @@ mod tests {
         sink.take(Event::WorkDone { more: 2 });
         assert!(!sink.began());
         sink.take(Event::WorkEnded);
+        sink.take(Event::StepDone { step: PREVIEW, text: "a\nb".into() });
+        assert_eq!(sink.preview(), "a\nb");
         sink.take(Event::Began { op: OpId::new(1, 1) });
         assert!(sink.began());
     }
