@@ -14,7 +14,7 @@ use crate::{
     model::Version,
 };
 
-/// Put any task of a repository back, exactly and verified, to any version it ever released.
+/// Put any task of a repository back, verified, to any version it released.
 #[derive(Debug, Parser)]
 #[command(name = "snapback", version, propagate_version = false)]
 pub struct Cli {
@@ -73,7 +73,7 @@ pub struct Globals {
 #[derive(Debug, Args)]
 pub struct OneTask {
     /// The task; may be left out in its folder
-    #[arg(short, long, value_name = "TASK", env = "SNAPBACK_TASK", add = ArgValueCandidates::new(complete::tasks))]
+    #[arg(short, long, value_name = "TASK", env = "SNAPBACK_TASK", hide_env = true, add = ArgValueCandidates::new(complete::tasks))]
     task: Option<String>,
 }
 
@@ -81,7 +81,7 @@ pub struct OneTask {
 #[derive(Debug, Args)]
 pub struct SomeTasks {
     /// A task; repeat it for several
-    #[arg(short, long = "task", value_name = "TASK", env = "SNAPBACK_TASK", value_delimiter = ',', add = ArgValueCandidates::new(complete::tasks))]
+    #[arg(short, long = "task", value_name = "TASK", env = "SNAPBACK_TASK", hide_env = true, value_delimiter = ',', add = ArgValueCandidates::new(complete::tasks))]
     tasks: Vec<String>,
 }
 

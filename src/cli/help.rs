@@ -44,7 +44,7 @@ Shell    completions  man  schema
 /// The examples of the first page.
 const EXAMPLES: &str = "\
 Examples:
-  snapback demo --auto                                see it work in a throw-away repository
+  snapback demo --auto                                see it work
   snapback init                                       set up your own
   snapback create-snapshot -t T01 -m \"tighter stop\"   release
   snapback rollback -t T01 --from 1.3.0 --to 1.2.0    go back, verified
@@ -178,7 +178,7 @@ mod tests {
                 add(list, inner);
             }
         }
-        let (mut list, mut root) = (Vec::new(), command());
+        let (mut list, mut root) = (Vec::new(), command().term_width(80));
         root.build();
         add(&mut list, &root);
         list
@@ -226,7 +226,7 @@ mod tests {
             assert!(!lines.is_empty(), "{} has no example", one.get_name());
             all_parse(&lines);
         }
-        let help = command().render_help().to_string();
+        let help = command().term_width(80).render_help().to_string();
         assert!(help.lines().count() <= 25, "{help}");
         all_parse(&command_lines(&help));
     }
@@ -236,11 +236,11 @@ mod tests {
         for one in command().get_subcommands() {
             assert!(OVERVIEW.split_whitespace().any(|word| word == one.get_name()), "{}", one.get_name());
         }
-        insta::assert_snapshot!(command().render_help().to_string(), @r#"
-        Put any task of a repository back, exactly and verified, to any version it ever released
+        insta::assert_snapshot!(command().term_width(80).render_help().to_string(), @r#"
+        Put any task of a repository back, verified, to any version it released
 
         Examples:
-          snapback demo --auto                                see it work in a throw-away repository
+          snapback demo --auto                                see it work
           snapback init                                       set up your own
           snapback create-snapshot -t T01 -m "tighter stop"   release
           snapback rollback -t T01 --from 1.3.0 --to 1.2.0    go back, verified

@@ -12,7 +12,7 @@ use crate::{
 /// Write manifests for tags that exist already, so that they can be rolled back to
 #[derive(Debug, clap::Args)]
 #[command(
-    before_help = "Examples:\n  snapback adopt --all --dry-run      list what would be adopted, and what not and why\n  snapback adopt -t T01 --yes"
+    before_help = "Examples:\n  snapback adopt --all --dry-run      list what would be, and what not and why\n  snapback adopt -t T01 --yes"
 )]
 pub struct Args {
     #[command(flatten)]

@@ -13,7 +13,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(
     before_help = "Examples:\n  snapback completions bash > ~/.local/share/bash-completion/completions/snapback\n  snapback completions zsh > ~/.zfunc/_snapback\n  snapback completions fish > ~/.config/fish/completions/snapback.fish",
-    after_help = "Task ids and versions too, asked from the program at each TAB; put this into ~/.bashrc instead:\n  source <(COMPLETE=bash snapback)"
+    after_help = "For task ids and versions too, put this into ~/.bashrc instead:\n  source <(COMPLETE=bash snapback)"
 )]
 pub struct Args {
     /// The shell

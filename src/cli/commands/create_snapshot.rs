@@ -13,11 +13,11 @@ use crate::{
     },
 };
 
-/// Release a task: commit its files, its manifest and its registry entry, and tag them
+/// Release a task: commit its files, manifest and registry entry, and tag them
 #[derive(Debug, clap::Args)]
 #[command(
     visible_alias = "snap",
-    before_help = "Examples:\n  snapback create-snapshot -t T01 -m \"tighter stop\"      the version in its config, else a patch\n  snapback create-snapshot -t T01 --version 1.3.0\n  snapback snap -t T01 --bump minor --dry-run            show what would be released"
+    before_help = "Examples:\n  snapback create-snapshot -t T01 -m \"tighter stop\"    its config's version, or a patch\n  snapback create-snapshot -t T01 --version 1.3.0\n  snapback snap -t T01 --bump minor --dry-run          show what would be released"
 )]
 pub struct Args {
     #[command(flatten)]

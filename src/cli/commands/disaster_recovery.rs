@@ -29,9 +29,9 @@ pub struct Args {
     #[command(flatten)]
     task: OneTask,
     /// The version to go to
-    #[arg(long, value_name = "VERSION", visible_alias = "to", add = ArgValueCandidates::new(complete::versions))]
+    #[arg(long, value_name = "V", alias = "to", add = ArgValueCandidates::new(complete::versions))]
     target_version: Option<String>,
-    /// Write the report (Markdown) here; else to standard output
+    /// Write the report (Markdown) here, not to standard output
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     report: Option<PathBuf>,
     #[command(flatten)]

@@ -9,7 +9,7 @@ use crate::{
     cli::{render::tables, reply::Reply, session::Session},
 };
 
-/// Check git, the repository, the configuration and the store; each fault with its fix
+/// Check what snapback needs; each fault comes with its fix
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:\n  snapback doctor\n  snapback -C ~/strategies doctor --json")]
 pub struct Args {}

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Find tasks and write snapback.yaml, the registry and ignore rules; shows them first
+/// Find tasks and write snapback.yaml, the registry and ignore rules
 #[derive(Debug, clap::Args)]
 #[command(before_help = "Examples:\n  snapback init --dry-run     show what would be written\n  snapback init")]
 pub struct Args {}

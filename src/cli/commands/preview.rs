@@ -25,7 +25,7 @@ use crate::{
 /// Look at a version without touching the work tree
 #[derive(Debug, clap::Args)]
 #[command(
-    before_help = "Examples:\n  snapback preview -t T01 1.2.0 --into scratch              write its files into a new folder\n  snapback preview -t T01 1.2.0 --cat tasks/T01/config.yaml\n  snapback preview -t T01 1.2.0 --run \"python3 smoke.py\"    run there, then remove it"
+    before_help = "Examples:\n  snapback preview -t T01 1.2.0 --into scratch    its files, in a new folder\n  snapback preview -t T01 1.2.0 --cat tasks/T01/config.yaml\n  snapback preview -t T01 1.2.0 --run \"make check\""
 )]
 pub struct Args {
     #[command(flatten)]

@@ -13,7 +13,7 @@ use crate::{
 /// Compare the registry with the configs and tags, and make them agree
 #[derive(Debug, clap::Args)]
 #[command(
-    before_help = "Examples:\n  snapback registry sync                  show where they disagree\n  snapback registry sync --from config    write the configs' versions into the registry"
+    before_help = "Examples:\n  snapback registry sync                  show where they differ\n  snapback registry sync --from config    the configs are right"
 )]
 pub struct Args {
     #[command(subcommand)]

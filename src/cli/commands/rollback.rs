@@ -24,13 +24,13 @@ use crate::{
 /// Put a task back, exactly and verified, to a version it released
 #[derive(Debug, clap::Args)]
 #[command(
-    before_help = "Examples:\n  snapback rollback -t T01                          to the newest version proven good\n  snapback rollback -t T01 --from 1.3.0 --to 1.2.0\n  snapback rollback -t T01 --to @2h --dry-run       to what was active two hours ago",
-    after_help = "VERSION: 1.2.0  v1.2.0  T01-v1.2.0  previous  last-good  active  latest  @2h  @2026-08-20T15:00+08:00  a commit"
+    before_help = "Examples:\n  snapback rollback -t T01                       to the newest one proven good\n  snapback rollback -t T01 --from 1.3.0 --to 1.2.0\n  snapback rollback -t T01 --to @2h --dry-run    what was active 2 h ago",
+    after_help = "VERSION: 1.2.0  v1.2.0  T01-v1.2.0  previous  last-good  active  latest  @2h\n         @2026-08-20T15:00+08:00  a commit"
 )]
 pub struct Args {
     #[command(flatten)]
     task: OneTask,
-    /// The version that must be active now, else nothing is done
+    /// Only if this version is active now
     #[arg(long, value_name = "VERSION", add = ArgValueCandidates::new(complete::versions))]
     from: Option<String>,
     /// The version to go to
@@ -55,11 +55,11 @@ pub struct How {
     /// Restore files that other tasks use too
     #[arg(long)]
     with_shared: bool,
-    /// What to do with dependencies
-    #[arg(long, value_enum, value_name = "MODE")]
+    /// Dependencies: plan (say what differs), sync or off
+    #[arg(long, value_enum, value_name = "MODE", hide_possible_values = true)]
     env: Option<Env>,
-    /// When smoke test or probes fail
-    #[arg(long, value_enum, value_name = "WHAT")]
+    /// When smoke test or probes fail: undo, keep or ask
+    #[arg(long, value_enum, value_name = "WHAT", hide_possible_values = true)]
     on_verify_fail: Option<OnFail>,
     /// Do not stop and start the task
     #[arg(long)]

@@ -13,10 +13,10 @@ use crate::{
     },
 };
 
-/// Prove that a task stands at a version: integrity, configuration, smoke test, readiness
+/// Prove that a task stands at a version, in four levels
 #[derive(Debug, clap::Args)]
 #[command(
-    before_help = "Examples:\n  snapback verify-rollback -t T01                     at the version the registry says\n  snapback verify-rollback -t T01 --expected 1.2.0"
+    before_help = "Examples:\n  snapback verify-rollback -t T01                 at the one in the registry\n  snapback verify-rollback -t T01 --expected 1.2.0"
 )]
 pub struct Args {
     #[command(flatten)]

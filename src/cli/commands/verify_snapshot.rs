@@ -13,7 +13,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(
     visible_alias = "verify",
-    before_help = "Examples:\n  snapback verify-snapshot -t T01                    the active version\n  snapback verify-snapshot -t T01 --version 1.2.0\n  snapback verify --all --deep                       every release of every task"
+    before_help = "Examples:\n  snapback verify-snapshot -t T01                the active version\n  snapback verify-snapshot -t T01 --version 1.2.0\n  snapback verify --all --deep                   every release there is"
 )]
 pub struct Args {
     #[command(flatten)]
