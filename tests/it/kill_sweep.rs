@@ -1,17 +1,18 @@
-//! The real program is killed at its mutating system calls, one run each, then `op resume` or
+//! The real program is disturbed at its mutating system calls, one run each, then `op resume` or
 //! `op abort` follows: nothing may be lost, mixed or left behind at any point.
 //!
-//! Every n-th point is visited, `SNAPBACK_SWEEP_STRIDE` says n (odd, so that both ways of
-//! recovery get their share); `SNAPBACK_SWEEP=full` visits all. The checks are the invariants of
-//! the design: I1 nothing lost, I2 old or new, I4 undo is the inverse, I5 recovery twice is
-//! recovery once, I12 nothing else is touched, I20 exit 0 only when it is so.
+//! By default it is killed at every n-th point; `SNAPBACK_SWEEP_STRIDE` says n (odd, so that both
+//! ways of recovery get their share). `SNAPBACK_SWEEP=full` visits all points, and in all modes:
+//! kills before and after the call, torn writes, I/O errors, a full disk, signals. The checks
+//! are the invariants of the design: I1 nothing lost, I2 old or new, I4 undo is the inverse, I5
+//! recovery twice is recovery once, I12 nothing else is touched, I20 exit 0 only when it is so.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use std::{
     collections::BTreeMap,
     sync::{
         Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
 };
 
@@ -114,7 +115,7 @@ fn repository() -> Sandbox {
     sandbox.write("tasks/T01/config.yaml", config("1.0.0", 5).as_bytes());
     sandbox.write("tasks/T01/new_filter.py", b"def keep(x):\n    return True\n");
     sandbox.write("tasks/T01/model.bin", &noise("second model", 90_000));
-    std::fs::remove_file(sandbox.at("tasks/T01/lib/rules.py")).unwrap();
+    std::fs::remove_dir_all(sandbox.at("tasks/T01/lib")).unwrap();
     sandbox.release("T01", "1.1.0");
     // In the scope: edited, new and ignored files. Outside: the same, and something staged.
     sandbox.write("tasks/T01/run.sh", b"#!/bin/sh\n# half an idea\n");
@@ -152,13 +153,16 @@ impl Scenario {
     }
 
     /// Kills at one point, recovers, and says what is wrong.
-    fn visit(&self, k: u64, old: &World, new: &World) -> Vec<String> {
+    fn visit(&self, mode: Mode, k: u64, old: &World, new: &World) -> Vec<String> {
         let sandbox = self.base.copy();
-        let ran = killer::run(&Self::target(&sandbox, &self.argv), Mode::Kill, k).expect("because ptrace worked for the count");
+        let ran = killer::run(&Self::target(&sandbox, &self.argv), mode, k).expect("because ptrace worked for the count");
         let word = if k.is_multiple_of(2) { "resume" } else { "abort" };
         let recovered = sandbox.snapback(&["op", word, "--yes"]);
         let found = World::of(&sandbox);
-        let mut wrong = self.judge(&found, old, new, word, recovered.code);
+        let mut wrong = self.judge(&found, old, new, (word, recovered.code));
+        if !ran.killed {
+            wrong.extend(honesty(ran.exit, recovered.code, &found, old, new));
+        }
         wrong.extend(sandbox.unsound());
         wrong.extend(disagreement(&sandbox));
         for again in ["resume", "abort"] {
@@ -174,14 +178,14 @@ impl Scenario {
                 wrong.push(format!("I1, I4: {back} (exit {code}) does not bring back {:?}", old.differs(&now)));
             }
         }
-        let told = format!("{} killed at {k}, {}; op {word} exit {}: {}", self.name, ran.at, recovered.code, recovered.stderr.trim());
+        let told = format!("{} {mode:?} at {k}, {}; op {word} exit {}: {}", self.name, ran.at, recovered.code, recovered.stderr.trim());
         wrong.into_iter().map(|what| format!("{told}\n    {what}")).collect()
     }
 
     /// Old or new, as the exit code says.
-    fn judge(&self, found: &World, old: &World, new: &World, word: &str, code: i32) -> Vec<String> {
+    fn judge(&self, found: &World, old: &World, new: &World, recovery: (&str, i32)) -> Vec<String> {
         let (is_old, is_new) = (found == old, found == new);
-        let right = match (word, code) {
+        let right = match recovery {
             ("resume", 0) => is_new,
             ("abort", 0) => is_old,
             // Nothing to recover: it had not begun, or it was already done.
@@ -207,35 +211,46 @@ impl Scenario {
         let new = World::of(&done);
         assert_ne!(old, new, "it does something");
         assert_eq!((done.unsound(), disagreement(&done)), (Vec::new(), Vec::new()));
-        let (stride, next, wrong) = (stride(), AtomicU64::new(1), Mutex::new(Vec::new()));
+        let points = points(calls);
+        let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
         std::thread::scope(|scope| {
             for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
                 scope.spawn(|| {
-                    loop {
-                        let k = next.fetch_add(stride, Ordering::Relaxed);
-                        // One point past the end: an undisturbed run, then nothing to recover.
-                        if k > calls + stride {
-                            break;
-                        }
-                        wrong.lock().unwrap().extend(self.visit(k, &old, &new));
+                    while let Some((mode, k)) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let found = self.visit(*mode, *k, &old, &new);
+                        wrong.lock().unwrap().extend(found);
                     }
                 });
             }
         });
         let wrong = wrong.into_inner().unwrap();
-        println!("{}: {calls} calls, every {stride}. visited, {} violations", self.name, wrong.len());
+        println!("{}: {calls} calls, {} points visited, {} violations", self.name, points.len(), wrong.len());
         assert!(wrong.is_empty(), "{} violations, the first:\n{}", wrong.len(), wrong[..wrong.len().min(12)].join("\n"));
     }
 }
 
-/// How many points one step goes.
-fn stride() -> u64 {
+/// What is dishonest about the exit code of a run that was not killed: 0 exactly when the new
+/// state was reached. A cancelled run may have been past the point of no return.
+fn honesty(exit: i32, recovery: i32, found: &World, old: &World, new: &World) -> Option<String> {
+    let honest = match exit {
+        0 => found == new && recovery == 5,
+        130 | 143 => true,
+        _ => recovery != 5 || found == old,
+    };
+    (!honest).then(|| format!("I20: exit {exit}, recovery exit {recovery}, but it is old {}, new {}", found == old, found == new))
+}
+
+/// The points to visit, one past the end included: that run is undisturbed.
+fn points(calls: u64) -> Vec<(Mode, u64)> {
+    let all = |mode| (1..=calls + 1).map(move |k| (mode, k));
     if std::env::var("SNAPBACK_SWEEP").as_deref() == Ok("full") {
-        return 1;
+        let errors = [Mode::Err(libc::EIO), Mode::Err(libc::ENOSPC), Mode::ErrAll(libc::ENOSPC), Mode::ErrAll(libc::EIO)];
+        let modes = [Mode::Kill, Mode::After, Mode::Torn, Mode::Term, Mode::Int];
+        return modes.into_iter().chain(errors).flat_map(all).collect();
     }
     let stride = std::env::var("SNAPBACK_SWEEP_STRIDE").map_or(7, |text| text.parse().expect("SNAPBACK_SWEEP_STRIDE is a number"));
     assert!(stride % 2 == 1, "SNAPBACK_SWEEP_STRIDE must be odd, so that points are resumed and aborted in turn");
-    stride
+    all(Mode::Kill).step_by(stride).chain([(Mode::Kill, calls + 1)]).collect()
 }
 
 /// Where registry, configuration, tag and manifest of the task disagree.

@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""Adoption of a real monorepo: every release tag that exists becomes a release of snapback.
+
+usage: adopt.py MIRROR [--rollbacks N] [--seed N]
+
+MIRROR is a local clone (bare or not) of a repository with many tags of the form name-vX.Y.Z,
+for example of https://github.com/GitoxideLabs/gitoxide. Every name becomes a task with the
+folder of that name, also when only old tags have such a folder. Then:
+
+  - `adopt --all --dry-run` and `adopt --all` must finish and account for every such tag:
+    adopted, or listed with the reason
+  - random tasks are rolled back to random adopted versions; the folder must then be byte-equal
+    to what git has at the tag, everything outside untouched, `git fsck` clean
+"""
+
+import argparse
+import json
+import random
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import lab
+
+TAG = re.compile(r"^(?P<task>[A-Za-z0-9][A-Za-z0-9._-]*?)-v(?P<version>\d+\.\d+\.\d+\S*)$")
+
+
+def timed(what, act):
+    started = time.monotonic()
+    result = act()
+    print(f"{what}: {time.monotonic() - started:.2f} s", flush=True)
+    return result
+
+
+def prepare(mirror, place):
+    """A work tree of the mirror, with a configuration that names its tasks. Also: tags by task."""
+    home = Path(place).parent / "home"
+    home.mkdir()
+    clone = lab.Repo(Path(place).parent, home)
+    clone.git("clone", "-q", "--no-hardlinks", "--no-checkout", mirror, place)
+    repo = lab.Repo(place, home)
+    repo.git("config", "gc.auto", "0")
+    leave_out_missing(repo)
+    tags = {}
+    for tag in repo.git("for-each-ref", "--format=%(refname:strip=2)", "refs/tags").text().split():
+        found = TAG.match(tag)
+        if found:
+            tags.setdefault(found["task"], []).append(tag)
+    tasks = sorted(tags)
+    lines = [f"  {task}: {{path: {task}}}\n" for task in tasks]
+    repo.write("snapback.yaml", ("version: 1\ntasks:\n  discover: []\n" + "".join(lines)).encode())
+    repo.git("add", "snapback.yaml")
+    repo.git("commit", "-q", "-m", "Name the tasks")
+    return repo, tasks, tags
+
+
+def leave_out_missing(repo):
+    """Checks the newest commit out. Files whose bytes the mirror lacks are first taken out of it."""
+    listed = repo.git("rev-list", "--objects", "--no-walk", "--missing=print", "HEAD").text().splitlines()
+    missing = {line[1:] for line in listed if line.startswith("?")}
+    repo.git("read-tree", "HEAD")
+    gone = [path for path, (_, blob) in repo.blobs("HEAD", ".").items() if blob in missing]
+    if gone:
+        repo.git("update-index", "-z", "--force-remove", "--stdin", input="\0".join(gone).encode("utf-8", "surrogateescape"))
+        repo.git("commit", "-q", "-m", "Leave out what the mirror lacks")
+        print(f"the mirror lacks the bytes of {len(gone)} files of its newest commit; they are left out")
+    repo.git("checkout-index", "-a", "-f")
+    repo.git("update-index", "-q", "--refresh")
+
+
+def complaints(repo):
+    """What git fsck says, as a set: a mirror that lacks objects says so before and after."""
+    ran = repo.git("fsck", "--no-progress", "--no-dangling", code=None)
+    return set(ran.text().splitlines()) | set(ran.err.decode().splitlines())
+
+
+def account(answer, tags, tasks):
+    """Every tag of a task must be adopted or listed with a reason."""
+    rows = {row["tag"]: row for row in lines_of(answer["data"])}
+    adopted = {tag: row for tag, row in rows.items() if row.get("release") and not row.get("reason")}
+    wrong = [tag for task in tasks for tag in tags[task] if tag not in rows]
+    wrong += [tag for tag, row in rows.items() if tag not in adopted and not row.get("reason")]
+    return adopted, wrong
+
+
+def lines_of(data):
+    """The lines of the adoption, wherever the answer keeps them."""
+    if isinstance(data, list):
+        return data
+    return next(value for value in data.values() if isinstance(value, list) and value and "tag" in value[0])
+
+
+def active_versions(repo):
+    data = repo.snapback("status", "--json").json()["data"]
+    rows = data if isinstance(data, list) else next(value for value in data.values() if isinstance(value, list))
+    return {row["task"]: row["active"] for row in rows}
+
+
+def compare(repo, tag, task):
+    """The folder of the task against git, byte for byte. The list of what differs."""
+    blobs = repo.blobs(f"refs/tags/{tag}", task)
+    here = {path: entry for path, entry in repo.tree().items() if path.startswith(f"{task}/")}
+    wrong = [f"{tag}: {path} is only {'here' if path in here else 'in git'}" for path in sorted(blobs.keys() ^ here.keys())]
+    contents = repo.contents([blob for _, blob in blobs.values()]) if blobs else {}
+    for path in sorted(blobs.keys() & here.keys()):
+        mode, blob = blobs[path]
+        full = repo.path / path
+        data = str(full.readlink()).encode() if full.is_symlink() else full.read_bytes()
+        kind = {"100644": "0o644", "100755": "0o755", "120000": "link"}[mode]
+        if data != contents[blob] or here[path][0] != kind:
+            wrong.append(f"{tag}: {path} differs")
+    return wrong
+
+
+def roll(repo, adopted, count, seed):
+    """Random rollbacks; the list of what was wrong."""
+    choose, wrong, spent = random.Random(seed), [], 0.0
+    by_task = {}
+    for row in adopted.values():
+        task, version = row["release"]
+        by_task.setdefault(task, []).append((version, row["tag"]))
+    active = active_versions(repo)
+    able = sorted(task for task, known in by_task.items() if active.get(task) and any(version != active[task] for version, _ in known))
+    for _ in range(count):
+        task = choose.choice(able)
+        version, tag = choose.choice([known for known in sorted(by_task[task]) if known[0] != active[task]])
+        before = {path: entry for path, entry in repo.tree().items() if not path.startswith(f"{task}/")}
+        started = time.monotonic()
+        ran = repo.snapback("rollback", "--task", task, "--from", active[task], "--to", version, "--yes", code=None)
+        spent += time.monotonic() - started
+        if ran.code != 0:
+            wrong.append(f"{task} {active[task]} -> {version}: exit {ran.code}: {ran.err.decode()[:300]}")
+            continue
+        active[task] = version
+        wrong += compare(repo, tag, task)
+        after = {path: entry for path, entry in repo.tree().items() if not path.startswith(f"{task}/")}
+        before.pop("task_registry.json", None), after.pop("task_registry.json", None)
+        if before != after:
+            wrong.append(f"{task} -> {version}: something outside changed")
+    print(f"{count} rollbacks of {len(able)} tasks: {spent:.2f} s, {1000 * spent / max(count, 1):.0f} ms each")
+    return wrong
+
+
+def main():
+    parser = argparse.ArgumentParser(description="adoption of a real monorepo")
+    parser.add_argument("mirror")
+    parser.add_argument("--rollbacks", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="snapback-adopt-") as place:
+        repo, tasks, tags = prepare(str(Path(options.mirror).resolve()), str(Path(place) / "repo"))
+        print(f"{sum(map(len, tags.values()))} tags of the form name-vX.Y.Z, {len(tasks)} tasks")
+        said = complaints(repo)
+        before, head = repo.tree(), repo.git("rev-parse", "HEAD").text()
+        dry = timed("adopt --all --dry-run", lambda: repo.snapback("adopt", "--all", "--dry-run", "--yes", "--json"))
+        wrong = [] if (before, head) == (repo.tree(), repo.git("rev-parse", "HEAD").text()) else ["the dry run changed something"]
+        real = timed("adopt --all", lambda: repo.snapback("adopt", "--all", "--yes", "--json"))
+        adopted, missing = account(real.json(), tags, tasks)
+        promised, _ = account(dry.json(), tags, tasks)
+        wrong += [f"not accounted for: {tag}" for tag in missing]
+        wrong += [] if adopted.keys() == promised.keys() else ["the dry run promised something else"]
+        reasons = {}
+        for row in lines_of(real.json()["data"]):
+            if row.get("reason"):
+                reasons[row["reason"]] = reasons.get(row["reason"], 0) + 1
+        print(f"{len(adopted)} adopted, {sum(reasons.values())} not: {json.dumps(reasons)[:600]}")
+        again = repo.snapback("adopt", "--all", "--yes", "--json").json()
+        wrong += ["adopting twice changed something"] if again["changed"] else []
+        wrong += roll(repo, adopted, options.rollbacks, options.seed)
+        wrong += [f"git fsck: {line}" for line in sorted(complaints(repo) - said)]
+    print(f"adopt: {len(adopted)} releases, {options.rollbacks} rollbacks, {len(wrong)} violations")
+    print("\n".join(wrong[:20]))
+    sys.exit(1 if wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
