@@ -63,9 +63,9 @@ impl Repo {
 
     /// True when the user has a pre-commit hook: a file in the hooks folder, or a configured one.
     pub fn has_pre_commit(&self) -> Result<bool, Error> {
-        let (success, output) = run(&self.program(&[], &["rev-parse", "--git-path", "hooks/pre-commit"]))?;
+        let (success, output) = run(&self.program(None, &["rev-parse", "--git-path", "hooks/pre-commit"]))?;
         let file = success && self.work_tree().join(&output).is_file();
-        let (configured, _) = run(&self.program(&[], &["config", "--get-regexp", "^hook\\..*\\.event$", "pre-commit"]))?;
+        let (configured, _) = run(&self.program(None, &["config", "--get-regexp", "^hook\\..*\\.event$", "pre-commit"]))?;
         Ok(file || configured)
     }
 
