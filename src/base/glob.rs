@@ -8,7 +8,7 @@ use std::path::Path;
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::RelPath;
+use super::{Fault, Kind, RelPath};
 
 /// The signs that make a name of a pattern a wildcard.
 const WILD: [char; 5] = ['*', '?', '[', '{', '\\'];
@@ -28,6 +28,12 @@ pub struct BadGlob {
     pub pattern: String,
     /// What is wrong with it.
     pub why: String,
+}
+
+impl Fault for BadGlob {
+    fn kind(&self) -> Kind {
+        Kind::Usage
+    }
 }
 
 impl Globs {

@@ -94,7 +94,10 @@ impl Reply {
 
     /// The answer for verifications; the worst one fixes the exit code.
     pub fn of_verifications(style: Style, all: &[Verification], verbose: bool) -> Self {
-        let text = all.iter().map(|one| render::verification::verification(style, one, verbose)).collect();
+        let text = match all {
+            [_, _, ..] if !verbose => render::verification::verifications(style, all),
+            _ => all.iter().map(|one| render::verification::verification(style, one, verbose)).collect(),
+        };
         let reply = Self::new(text, json!({ "verifications": all }));
         let worst = all.iter().max_by_key(|one| one.status());
         match worst.and_then(|worst| kind_of_code(render::verification::exit_code(worst)).map(|kind| (kind, worst))) {

@@ -176,6 +176,15 @@ pub fn load_with_warnings(
     Ok((settings, warnings))
 }
 
+/// The settings that a text would give, as if it were the repository's configuration.
+pub fn settings_of(work_tree: &Path, text: &str) -> Result<Settings, Error> {
+    let unreadable = |source| Error::Read { file: work_tree.display().to_string(), source };
+    let root = Root::open(work_tree).map_err(unreadable)?;
+    let mut settings = resolve::resolve(parse(NAMES[0], text.as_bytes())?, &root, &mut Vec::new())?;
+    settings.from_file = true;
+    Ok(settings)
+}
+
 /// One warning for all entries of the registry that are no tasks.
 fn name_strangers(settings: &Settings, strangers: &[TaskId]) -> Option<String> {
     let shown: Vec<&str> = strangers.iter().take(5).map(TaskId::as_str).collect();

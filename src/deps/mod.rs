@@ -3,7 +3,7 @@
 //! A [`Collector`] reads one ecosystem's files below the work tree and adds names and versions
 //! to a list; a new one is a file here and one row in [`COLLECTORS`]. No collector runs a
 //! program, reads `.env`, or records a value, a password or a token: lists are committed.
-//! Read [`places`] for where lock files are looked for, [`environment`] for `env: sync`.
+//! Read `places.rs` for where lock files are looked for, [`environment`] for `env: sync`.
 
 use std::io;
 

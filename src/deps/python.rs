@@ -1,7 +1,7 @@
 //! Python packages: the installed set of the task's environment, else its lock files.
 //!
 //! The environment is the settings' `venv`, else `.venv`, `venv` or `env` in the task's folder.
-//! Lock files are recorded by digest in either case. Read [`super::installed`] and
+//! Lock files are recorded by digest in either case. Read [`mod@super::installed`] and
 //! [`super::python_lock`] for the two sources.
 
 use crate::base::RelPath;

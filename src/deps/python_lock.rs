@@ -58,8 +58,14 @@ impl Format {
     }
 }
 
+/// Largest TOML that is read, in bytes: its reader needs 70 times as much memory for `[[],[],…`.
+const TOML_LIMIT: usize = 8 << 20;
+
 /// Reads TOML; the message says where it failed and quotes nothing of the text.
 pub(super) fn toml<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    if text.len() > TOML_LIMIT {
+        return Err("it is larger than 8 MiB".into());
+    }
     toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start.min(text.len()));
         format!("not its format, at line {}", text.as_bytes()[..at].split(|byte| *byte == b'\n').count())

@@ -39,6 +39,10 @@ pub trait Step {
     fn is_commit_point(&self) -> bool {
         false
     }
+    /// For a commit point: true when the world has seen it, although it is not recorded as done.
+    fn is_passed(&self) -> Result<bool, Failure> {
+        Ok(false)
+    }
 }
 
 /// What can go wrong in the engine itself.

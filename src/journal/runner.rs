@@ -48,7 +48,9 @@ impl<'a> Runner<'a> {
     pub fn abort(mut self, why: &str) -> Result<Ended, Failure> {
         let standing = self.standing()?;
         match standing.phase {
-            Phase::Forward { done, started } if standing.committed => self.forward(done, started, true),
+            Phase::Forward { done, started } if standing.committed || self.is_passed(done, started.is_some())? => {
+                self.forward(done, started, standing.committed)
+            }
             Phase::Forward { .. } => {
                 self.log.append(Record::TurnedBack { why: why.into() })?;
                 self.backward(standing.prepared.len(), &standing.prepared, Reason(why.into()).into())
@@ -58,6 +60,14 @@ impl<'a> Runner<'a> {
                 self.backward(step + 1, &standing.prepared, Reason(why).into())
             }
             _ => self.run(),
+        }
+    }
+
+    /// True when the started step is a commit point that the world has seen.
+    fn is_passed(&self, at: usize, started: bool) -> Result<bool, Failure> {
+        match self.steps.get(at) {
+            Some(step) if started => step.is_passed(),
+            _ => Ok(false),
         }
     }
 
@@ -71,7 +81,8 @@ impl<'a> Runner<'a> {
         for at in done..self.steps.len() {
             match self.apply(at, started.take()) {
                 Ok(()) => committed |= self.steps[at].is_commit_point(),
-                Err(failure) if committed => return Err(failure),
+                // Seen by the world in part: it can only be finished, by the next run.
+                Err(failure) if committed || self.steps[at].is_passed()? => return Err(failure),
                 Err(failure) => {
                     // A commit point that failed half-way takes its own part back in its undo.
                     let prepared = self.standing()?.prepared;

@@ -5,7 +5,10 @@ use crate::model::{Version, verdict::Standing};
 /// The newest version older than the active one that was proven or called good and is neither
 /// bad nor held. Not simply the one before: that one may be why somebody rolls back twice.
 pub fn default_target<'a>(active: Option<&Version>, versions: impl Iterator<Item = (&'a Version, Standing)>) -> Option<&'a Version> {
-    versions.filter(|(version, standing)| active.is_none_or(|active| *version < active) && standing.may_be_default_target()).map(|(version, _)| version).max()
+    versions
+        .filter(|(version, standing)| active.is_none_or(|active| *version < active) && standing.may_be_default_target())
+        .map(|(version, _)| version)
+        .max()
 }
 
 #[cfg(test)]

@@ -44,6 +44,10 @@ pub fn next(report: &Report) -> Vec<Hint> {
         (Outcome::Undone, _) => vec![Hint::run("see what was tried", &["snapback", "op", "show", &id])],
         (Outcome::Done, OpKind::Rollback | OpKind::Redo) => vec![Hint::run("take it back", &["snapback", "undo"]), share()],
         (Outcome::Done, OpKind::Undo) => vec![Hint::run("bring it again", &["snapback", "redo"]), share()],
+        (Outcome::Done, OpKind::CreateSnapshot) if exit_code(report) == Kind::Bad.exit_code() => {
+            let task = report.task.as_ref().map(ToString::to_string).unwrap_or_default();
+            vec![Hint::run("go back to the newest good version", &["snapback", "rollback", "--task", &task])]
+        }
         (Outcome::Done, _) => vec![share()],
     }
 }
@@ -144,6 +148,8 @@ pub(crate) mod tests {
         let release = Report { kind: OpKind::CreateSnapshot, tag: Some("T01-v1.2.0".into()), saved_bytes: 0, ..sample() };
         insta::assert_snapshot!(report(Style::default(), &release), @"T01 1.2.0 is released: commit 4be1c070, tag T01-v1.2.0, verified.  (1.9 s, 4 files changed, operation 9f3c21aa)");
         assert_eq!(next(&release)[0].argv, ["git", "push", "--follow-tags"]);
+        let bad = Report { verification: Some(verification::tests::sample()), ..release };
+        assert_eq!(next(&bad)[0].argv, ["snapback", "rollback", "--task", "T01"]);
     }
 
     #[test]
