@@ -85,10 +85,10 @@ impl Reply {
         let reply =
             Self { changed: report.changed, undone: report.outcome == Outcome::Undone, op: report.op.clone(), ..Self::new(text, data) }
                 .with_next(render::report::next(report));
-        let sentence = render::report::report(Style::default(), &Report { verification: None, ..report.clone() });
+        let sentence = render::report::last_line(Style::default(), report);
         match kind_of_code(render::report::exit_code(report)) {
             None => reply,
-            Some(kind) => reply.with_problem(kind, sentence.trim_end()),
+            Some(kind) => reply.with_problem(kind, sentence),
         }
     }
 
