@@ -19,7 +19,9 @@ pub fn markdown(plan: &Plan, done: &Report, zone: &TimeZone) -> String {
         let _ = writeln!(text, "> {}\n", line(note));
     }
     let mut fact = |what: &str, seen: &str| {
-        let _ = writeln!(text, "- {what}: {}", line(seen));
+        if !seen.is_empty() {
+            let _ = writeln!(text, "- {what}: {}", line(seen));
+        }
     };
     fact("From", &version(&done.from));
     fact("To", &version(&done.to));
