@@ -2,10 +2,13 @@
 
 pub mod app;
 pub mod base;
+pub mod catalog;
 pub mod cli;
 pub mod config;
 pub mod deps;
+pub mod draft;
 pub mod git;
+pub mod ground;
 pub mod journal;
 pub mod model;
 pub mod policy;

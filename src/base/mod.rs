@@ -5,10 +5,12 @@
 //! word of the domain, and nothing above may touch files, processes or time except through it.
 //! Read [`fs`] next: every durable change in snapback goes through that trait.
 
+pub mod cancel;
 pub mod clock;
 pub mod digest;
 pub mod failure;
 pub mod fs;
+pub mod glob;
 pub mod ids;
 pub mod lock;
 pub mod path;
@@ -21,6 +23,7 @@ pub use clock::Clock;
 pub use digest::{Digest, Hasher};
 pub use failure::{Failure, Fault, Hint, Kind};
 pub use fs::{Fs, Output, Stat, SyncPoint, Type};
+pub use glob::Globs;
 pub use ids::{GitId, ObjectId, OpId, TaskId};
 pub use path::RelPath;
 pub use root::Root;

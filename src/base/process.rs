@@ -1,1 +1,318 @@
-//! Child processes (being built by its owner).
+//! Child processes: the only place that starts one.
+//!
+//! Every child leads a process group of its own, reads nothing, and has a time limit; what it
+//! prints is kept up to a cap and the rest is drained, so that neither 10 GB of output nor a
+//! grandchild that holds the pipe can stall snapback. git's location variables are removed
+//! from its environment, and `SNAPBACK_HOOK_DEPTH` tells a hook that snapback is above it.
+//! Never put text of a release into [`Command::shell`]. Read `process/child.rs` for how
+//! a group ends, `process/stream.rs` for its output.
+
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    os::unix::process::{CommandExt, ExitStatusExt},
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Fault, Hint, Kind,
+    cancel::{self, Cancelled},
+};
+
+mod child;
+mod stream;
+use child::{Child, End};
+use stream::Stream;
+
+/// Variables by which git names a repository to its children (`git rev-parse --local-env-vars`).
+const GIT_LOCATION_VARIABLES: [&str; 17] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_CONFIG_COUNT",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NAMESPACE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+];
+/// Set to `1` for every child; a hook that finds it is not run again.
+pub const DEPTH_VARIABLE: &str = "SNAPBACK_HOOK_DEPTH";
+
+/// A command to run. Standard input is always empty.
+#[derive(Debug, Clone)]
+pub struct Command {
+    argv: Vec<OsString>,
+    dir: PathBuf,
+    set: Vec<(OsString, OsString)>,
+    remove: Vec<OsString>,
+    limit: Duration,
+    grace: Duration,
+    cap: usize,
+    merged: bool,
+    cancellable: bool,
+    daemon: bool,
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It exited with this code.
+    Code(i32),
+    /// This signal killed it.
+    Signal(i32),
+    /// Its time limit passed and its group was killed.
+    TimedOut,
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exited with {code}"),
+            Self::Signal(signal) => write!(f, "was killed by signal {signal}"),
+            Self::TimedOut => f.write_str("passed its time limit"),
+        }
+    }
+}
+
+/// What a child left behind.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// How it ended.
+    pub status: Exit,
+    /// Its standard output, at most the cap: the first and the last half.
+    pub stdout: Vec<u8>,
+    /// Its standard error output, likewise; empty when merged.
+    pub stderr: Vec<u8>,
+    /// True when output was left out.
+    pub truncated: bool,
+    /// How long it ran.
+    pub duration: Duration,
+}
+
+impl Ended {
+    /// True when it exited with code 0.
+    pub fn succeeded(&self) -> bool {
+        self.status == Exit::Code(0)
+    }
+}
+
+/// A command that gave no result.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The program, or the folder to run it in, is missing or cannot be executed.
+    #[error("cannot start {program}: {source}")]
+    Start {
+        /// The program, escaped.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system failed while the child ran; its group was killed.
+    #[error("lost sight of {program}: {source}")]
+    Watch {
+        /// The program, escaped.
+        program: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A signal asked snapback to stop; the child's group was ended.
+    #[error("{program} was stopped")]
+    Cancelled {
+        /// The program, escaped.
+        program: String,
+        /// The signal.
+        source: Cancelled,
+    },
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Start { .. } | Self::Watch { .. } => Kind::Missing,
+            Self::Cancelled { source, .. } => source.kind(),
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Start { program, .. } => vec![Hint::say(format!("install {program}, or put it on PATH"))],
+            Self::Watch { .. } => Vec::new(),
+            Self::Cancelled { source, .. } => source.hints(),
+        }
+    }
+}
+
+impl Command {
+    /// A program, run in `dir`: one hour at most, 1 MiB of each output stream kept.
+    pub fn new(program: impl AsRef<OsStr>, dir: &Path) -> Self {
+        Self {
+            argv: vec![program.as_ref().to_os_string()],
+            dir: dir.to_path_buf(),
+            set: Vec::new(),
+            remove: Vec::new(),
+            limit: Duration::from_hours(1),
+            grace: Duration::from_secs(2),
+            cap: 1 << 20,
+            merged: false,
+            cancellable: true,
+            daemon: false,
+        }
+    }
+
+    /// A command line of the trusted configuration, run by `sh -c` in `dir`.
+    pub fn shell(line: &str, dir: &Path) -> Self {
+        Self::new("sh", dir).args(["-c", line])
+    }
+
+    /// Adds arguments.
+    pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
+        self.argv.extend(args.into_iter().map(|arg| arg.as_ref().to_os_string()));
+        self
+    }
+
+    /// Adds one argument.
+    pub fn arg(self, arg: impl AsRef<OsStr>) -> Self {
+        self.args([arg])
+    }
+
+    /// Sets a variable of its environment.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.set.push((name.as_ref().to_os_string(), value.as_ref().to_os_string()));
+        self
+    }
+
+    /// Removes a variable from its environment.
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.remove.push(name.as_ref().to_os_string());
+        self
+    }
+
+    /// Its time limit.
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// How long its group has between TERM and KILL, default 2 s.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Bytes of each output stream that are kept.
+    pub fn output_cap(mut self, bytes: usize) -> Self {
+        self.cap = bytes;
+        self
+    }
+
+    /// Standard error goes where standard output goes, in the order of writing.
+    pub fn merged(mut self) -> Self {
+        self.merged = true;
+        self
+    }
+
+    /// It runs to its end though a signal asked to stop: for what puts things back.
+    pub fn despite_cancel(mut self) -> Self {
+        self.cancellable = false;
+        self
+    }
+
+    /// It may leave processes behind that live on, as a command that starts a service does.
+    /// Its output goes to a file without a name, so that they can go on writing.
+    pub fn may_daemonise(mut self) -> Self {
+        self.daemon = true;
+        self
+    }
+
+    /// Runs it to its end, its time limit or a signal to stop.
+    pub fn run(&self) -> Result<Ended, Error> {
+        self.run_until(&|| if self.cancellable { cancel::requested() } else { None })
+    }
+
+    /// Runs it; `cancelled` says whether a signal asked to stop.
+    fn run_until(&self, cancelled: &dyn Fn() -> Option<i32>) -> Result<Ended, Error> {
+        let start_failed = |source| Error::Start { program: self.program(), source };
+        let watch_failed = |source| Error::Watch { program: self.program(), source };
+        if let Some(signal) = cancelled() {
+            return Err(Error::Cancelled { program: self.program(), source: Cancelled { signal } });
+        }
+        let begin = Instant::now();
+        let (handle, mut streams) = self.start().map_err(start_failed)?;
+        let mut child = Child::of(&handle).map_err(watch_failed)?;
+        let outcome = child.watch(&mut streams, begin + self.limit, cancelled);
+        let end = match outcome {
+            Ok(End::Exited) if self.daemon => Ok(()),
+            Ok(End::Exited) => child.kill_rest(&mut streams),
+            Ok(End::TimedOut | End::Cancelled(_)) => child.end(&mut streams, self.grace),
+            Err(_) => child.end(&mut streams, Duration::ZERO),
+        };
+        end.map_err(watch_failed)?;
+        let status = handle.wait().map_err(watch_failed)?.status;
+        let status = match outcome.map_err(watch_failed)? {
+            End::Exited => exit_of(status),
+            End::TimedOut => Exit::TimedOut,
+            End::Cancelled(signal) => return Err(Error::Cancelled { program: self.program(), source: Cancelled { signal } }),
+        };
+        let [out, err] = streams.map(Stream::finish);
+        let ((stdout, cut_out), (stderr, cut_err)) = (out.map_err(watch_failed)?, err.map_err(watch_failed)?);
+        Ok(Ended { status, stdout, stderr, truncated: cut_out || cut_err, duration: begin.elapsed() })
+    }
+
+    /// Starts the child in a group of its own, its output connected to the streams.
+    fn start(&self) -> io::Result<(duct::Handle, [Stream; 2])> {
+        if !self.dir.is_dir() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, format!("the folder {} is missing", self.dir.display())));
+        }
+        let (out, out_end) = Stream::new(self.cap, self.daemon)?;
+        let (err, err_end) = Stream::new(self.cap, self.daemon)?;
+        let (program, args) = self.argv.split_first().expect("because new() gives a program");
+        let mut expression = duct::cmd(program, args).stdin_null().dir(&self.dir).unchecked();
+        expression = if self.merged {
+            drop(err_end);
+            expression.stderr_to_stdout().stdout_file(out_end)
+        } else {
+            expression.stdout_file(out_end).stderr_file(err_end)
+        };
+        // duct lets the call made first win, so what is most specific comes first.
+        expression = expression.env(DEPTH_VARIABLE, "1");
+        for (name, value) in self.set.iter().rev() {
+            expression = expression.env(name, value);
+        }
+        for name in GIT_LOCATION_VARIABLES.iter().map(OsStr::new).chain(self.remove.iter().map(OsString::as_os_str)) {
+            expression = expression.env_remove(name);
+        }
+        expression = expression.before_spawn(|command| {
+            command.process_group(0);
+            Ok(())
+        });
+        Ok((expression.start()?, [out, err]))
+    }
+
+    /// The program for messages; of a shell command, the line.
+    fn program(&self) -> String {
+        let shown = match self.argv.as_slice() {
+            [sh, c, line] if sh == "sh" && c == "-c" => line,
+            argv => &argv[0],
+        };
+        super::text::escape(shown.as_encoded_bytes())
+    }
+}
+
+/// The end of a process in our words.
+fn exit_of(status: ExitStatus) -> Exit {
+    status.code().map_or_else(|| Exit::Signal(status.signal().unwrap_or(0)), Exit::Code)
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Write},
+    io::{self, Read, Seek, Write},
     os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
@@ -54,6 +54,16 @@ impl Root {
         Err(Errno::AGAIN.into())
     }
 
+    /// Opens a regular file, and nothing else, for reading.
+    fn open_file(&self, path: &RelPath) -> io::Result<File> {
+        // NONBLOCK: opening a FIFO must not wait for its writer; the type check below refuses it.
+        let handle = self.open_beneath(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK, 0)?;
+        if FileType::from_raw_mode(rustix::fs::fstat(&handle)?.st_mode) != FileType::RegularFile {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{path} is not a regular file")));
+        }
+        Ok(File::from(handle))
+    }
+
     /// The handle of the folder that holds `path`, and the last name.
     fn parent<'a>(&self, path: &'a RelPath) -> io::Result<(OwnedFd, &'a Path)> {
         use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
@@ -92,12 +102,13 @@ impl Fs for Root {
     }
 
     fn open(&self, path: &RelPath) -> io::Result<Box<dyn Read + Send>> {
-        // NONBLOCK: opening a FIFO must not wait for its writer; the type check below refuses it.
-        let handle = self.open_beneath(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK, 0)?;
-        if FileType::from_raw_mode(rustix::fs::fstat(&handle)?.st_mode) != FileType::RegularFile {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{path} is not a regular file")));
-        }
-        Ok(Box::new(File::from(handle)))
+        Ok(Box::new(self.open_file(path)?))
+    }
+
+    fn open_at(&self, path: &RelPath, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        let mut file = self.open_file(path)?;
+        file.seek(io::SeekFrom::Start(offset))?;
+        Ok(Box::new(file))
     }
 
     fn read_link(&self, path: &RelPath) -> io::Result<Vec<u8>> {
@@ -142,6 +153,14 @@ impl Fs for Root {
     fn rename(&self, from: &RelPath, to: &RelPath) -> io::Result<()> {
         let ((from_dir, from), (to_dir, to)) = (self.parent(from)?, self.parent(to)?);
         Ok(rustix::fs::renameat(&from_dir, from, &to_dir, to)?)
+    }
+
+    fn rename_new(&self, from: &RelPath, to: &RelPath) -> io::Result<()> {
+        let ((from_dir, from_name), (to_dir, to_name)) = (self.parent(from)?, self.parent(to)?);
+        match rustix::fs::renameat_with(&from_dir, from_name, &to_dir, to_name, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if self.stat(to)?.is_none() => self.rename(from, to),
+            other => Ok(other?),
+        }
     }
 
     fn exchange(&self, a: &RelPath, b: &RelPath) -> io::Result<()> {

@@ -79,9 +79,12 @@ pub fn check(bytes: &[u8], limits: Limits) -> Result<(), Error> {
     serde_saphyr::from_str_with_options::<IgnoredAny>(text, options).map(drop).map_err(|error| Error::Syntax(one_line(&error.to_string())))
 }
 
-/// The first line of a message that may carry a drawing of the place.
+/// The first line of a message that may carry a drawing of the place and advice for programmers.
 fn one_line(message: &str) -> String {
-    super::text::escape(message.lines().next().unwrap_or_default().as_bytes())
+    let line = message.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    let line = line.split_once(", set DuplicateKeyPolicy").map_or(line, |(line, _)| line);
+    super::text::escape(line.as_bytes())
 }
 
 #[cfg(test)]

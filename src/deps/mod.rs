@@ -1,1 +1,198 @@
 //! Row 3, dependency lists: collectors and how an environment is put back.
+//!
+//! A [`Collector`] reads one ecosystem's files below the work tree and adds names and versions
+//! to a list; a new one is a file here and one row in [`COLLECTORS`]. No collector runs a
+//! program, reads `.env`, or records a value, a password or a token: lists are committed.
+//! Read `places.rs` for where lock files are looked for, [`environment`] for `env: sync`.
+
+use std::io;
+
+use crate::{
+    base::{Digest, Fault, Fs, Hint, Kind, RelPath, fs::read_limited, process},
+    model::{DependencyList, dependencies::LockFile},
+};
+
+mod cargo;
+pub mod environment;
+mod installed;
+mod node;
+mod node_text;
+mod places;
+mod python;
+mod python_lock;
+mod requirements;
+mod scan;
+pub mod shared;
+mod url;
+mod variables;
+
+pub use installed::{Difference, difference, installed};
+
+/// Largest lock file that is read, in bytes.
+const LOCK_LIMIT: u64 = 64 << 20;
+/// Largest source or configuration file that is searched, in bytes.
+const SOURCE_LIMIT: u64 = 4 << 20;
+
+/// The collectors, in the order in which they run.
+pub const COLLECTORS: [&dyn Collector; 4] = [&python::Python, &node::Node, &cargo::Cargo, &variables::Variables];
+
+/// Reads one ecosystem's dependencies.
+pub trait Collector: Sync {
+    /// A stable word for messages.
+    fn name(&self) -> &'static str;
+    /// Adds what it finds; what it cannot understand is a warning, what it cannot read an error.
+    fn collect(&self, task: &Task<'_>, found: &mut Found) -> Result<(), Error>;
+}
+
+/// The task whose dependencies are read.
+#[derive(Clone, Copy)]
+pub struct Task<'a> {
+    /// The work tree.
+    pub fs: &'a dyn Fs,
+    /// The task's folder.
+    pub dir: &'a RelPath,
+    /// The files of the release.
+    pub files: &'a [RelPath],
+    /// The environment's folder, when the settings name one.
+    pub venv: Option<&'a RelPath>,
+    /// Names of environment variables that the settings name.
+    pub variables: &'a [String],
+}
+
+/// What the collectors have found so far.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The list, in any order and with doubles until [`collect`] returns it.
+    pub list: DependencyList,
+    /// What was found but not understood, for people.
+    pub warnings: Vec<String>,
+}
+
+/// What went wrong with dependencies.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file of the work tree could not be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file or folder.
+        path: RelPath,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A program that builds an environment could not be run.
+    #[error("cannot build the environment {path}")]
+    Run {
+        /// The environment's folder.
+        path: RelPath,
+        /// Why.
+        source: process::Error,
+    },
+    /// A program that builds an environment failed.
+    #[error("cannot build the environment {path}: {step} failed: {output}")]
+    Step {
+        /// The environment's folder.
+        path: RelPath,
+        /// What was tried.
+        step: &'static str,
+        /// The last lines it printed, escaped, without credentials.
+        output: String,
+    },
+    /// Packages that no program can install from a list of names and versions.
+    #[error("cannot build the environment {path}: not installed from a package index: {}", .packages.join(", "))]
+    Unpinned {
+        /// The environment's folder.
+        path: RelPath,
+        /// The packages, as recorded.
+        packages: Vec<String>,
+    },
+    /// The environment was built, but is not what was asked for.
+    #[error("the environment {path} came out different: {difference}")]
+    Different {
+        /// The environment's folder.
+        path: RelPath,
+        /// What differs.
+        difference: Difference,
+    },
+    /// The new environment's files could not be handled.
+    #[error("cannot prepare the environment {path}: {source}")]
+    Files {
+        /// The file or folder.
+        path: RelPath,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Run { source, .. } => source.kind(),
+            Self::Read { .. } | Self::Step { .. } | Self::Unpinned { .. } | Self::Different { .. } | Self::Files { .. } => Kind::Missing,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Run { .. } => vec![Hint::say("install uv, or Python with its venv module, or set env: plan")],
+            Self::Step { .. } | Self::Different { .. } => {
+                vec![Hint::say("the old environment is untouched; set env: plan to roll back without it")]
+            }
+            Self::Unpinned { .. } => vec![Hint::say("install these by hand, or set env: plan")],
+            Self::Read { .. } | Self::Files { .. } => Vec::new(),
+        }
+    }
+}
+
+impl Found {
+    /// Records a lock file with the digest of its bytes.
+    fn lock_file(&mut self, task: &Task<'_>, path: &RelPath) -> Result<(), Error> {
+        let digest = task.fs.open(path).and_then(|mut file| Digest::of_reader(&mut file));
+        let (checksum, _) = digest.map_err(|source| Error::Read { path: path.clone(), source })?;
+        self.list.lockfiles.push(LockFile { path: path.clone(), checksum });
+        Ok(())
+    }
+
+    /// Reads a lock file as text; a warning and `None` when it is too large or not UTF-8.
+    fn lock_text(&mut self, task: &Task<'_>, path: &RelPath) -> Result<Option<String>, Error> {
+        match read_limited(task.fs, path, LOCK_LIMIT) {
+            Ok(bytes) => {
+                let text = String::from_utf8(bytes).ok();
+                if text.is_none() {
+                    self.warn(path, "it is not UTF-8");
+                }
+                Ok(text)
+            }
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+                self.warn(path, "it is larger than 64 MiB");
+                Ok(None)
+            }
+            Err(source) => Err(Error::Read { path: path.clone(), source }),
+        }
+    }
+
+    /// Says that a file was not understood. `why` never quotes the file.
+    fn warn(&mut self, path: &RelPath, why: &str) {
+        self.warnings.push(format!("{path} is not understood, its packages are not recorded: {why}"));
+    }
+}
+
+/// Reads the dependency list of a task: every list sorted, without doubles.
+///
+/// Returns it with warnings for people about what was found but not understood.
+pub fn collect(task: &Task<'_>) -> Result<(DependencyList, Vec<String>), Error> {
+    let mut found = Found::default();
+    for collector in COLLECTORS {
+        collector.collect(task, &mut found)?;
+    }
+    let Found { mut list, warnings } = found;
+    for names in [&mut list.python_packages, &mut list.node_packages, &mut list.cargo_packages, &mut list.environment_variables] {
+        names.sort_unstable();
+        names.dedup();
+    }
+    list.lockfiles.sort_unstable();
+    list.lockfiles.dedup();
+    Ok((list, warnings))
+}
+
+#[cfg(test)]
+mod tests;

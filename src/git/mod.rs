@@ -1,1 +1,39 @@
 //! Row 3, git: the only room that names gix or runs the git program.
+//!
+//! [`Repo`] reads commits, references, the index and the work tree, and writes objects through
+//! gix; nothing here ever writes a file of the work tree, runs a filter program or fetches.
+//! What gix does not do is done here: objects are synced ([`Repo::sync_objects`]), and
+//! references and index move by a protocol of our own that a kill at any point leaves
+//! explainable ([`Repo::publish`]). Read `repo.rs`, `scan.rs` and `publish.rs` in that order.
+
+mod attributes;
+mod convert;
+mod disk;
+mod error;
+mod index;
+mod lfs;
+mod locks;
+mod objects;
+mod program;
+mod publish;
+#[cfg(test)]
+mod publish_tests;
+mod ready;
+mod reflog;
+mod refs;
+mod repo;
+mod scan;
+#[cfg(test)]
+mod scan_tests;
+mod sync;
+#[cfg(test)]
+mod testing;
+mod tree;
+mod walk;
+
+pub use convert::{Attributes, Converter, Worktree};
+pub use error::Error;
+pub use objects::{CommitDraft, CommitInfo, TagDraft};
+pub use refs::{PeeledTag, TagRef};
+pub use repo::{Head, Repo};
+pub use scan::{Scan, Tracked, WorkState};

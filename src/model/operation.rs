@@ -117,15 +117,17 @@ pub struct RegistryChange {
     pub after: Option<Version>,
 }
 
-/// A switch of the task's Python environment: a link or folder that is renamed.
+/// A switch of the task's Python environment. What stands at its path is renamed aside, and
+/// something else takes its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvironmentChange {
-    /// The environment's folder below the work tree.
+    /// The environment's path below the work tree.
     pub path: RelPath,
-    /// The freshly built environment, beside it.
-    pub built: RelPath,
-    /// Where the old one is kept, beside it; `None` when there was none.
-    pub kept: Option<RelPath>,
+    /// Where what stands there is kept, beside it; `None` when nothing does.
+    pub aside: Option<RelPath>,
+    /// What takes its place, beside it: a freshly built environment, or what was renamed aside
+    /// before; `None` when nothing does.
+    pub bring: Option<RelPath>,
 }
 
 /// When a command of the task runs.
@@ -151,9 +153,14 @@ pub enum Step {
     Files(Vec<PathChange>),
     /// Switches the environment.
     Environment(EnvironmentChange),
-    /// Runs the four levels of verification against a version; failing may unwind.
+    /// Verifies what the earlier steps did; failing turns the operation back.
     Verify {
-        /// The version that the tree must hold now.
+        /// The version that the tree must hold now; `None` = exactly the recorded files.
+        version: Option<Version>,
+    },
+    /// Checks that the restarted task is ready for production; failing may turn back.
+    Ready {
+        /// The version that must be ready.
         version: Version,
     },
     /// Moves references and the index: the commit point.
@@ -171,6 +178,7 @@ impl Step {
             Self::Files(_) => "files",
             Self::Environment(_) => "environment",
             Self::Verify { .. } => "verify",
+            Self::Ready { .. } => "ready",
             Self::Publish(_) => "publish",
             Self::Verdicts(_) => "verdicts",
         }

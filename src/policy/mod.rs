@@ -1,1 +1,4 @@
-//! Row 2, pure decisions; now is an argument.
+//! Row 2, pure decisions over plain data; `now` is always an argument. No I/O, no clock.
+
+pub mod target;
+pub mod undo;

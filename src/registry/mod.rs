@@ -1,1 +1,138 @@
-//! Row 4, task_registry.json and task configs: edits that keep every other byte.
+//! Row 4, `task_registry.json` and the version in a task's configuration: edits of one value.
+//!
+//! Both are files of the users, so an edit replaces the bytes of one scalar (or adds one entry)
+//! and keeps every other byte: comments, order, indentation, line ends, byte-order mark. What
+//! cannot be edited exactly is refused, and every edit is read again and compared before its
+//! bytes are handed out. Nothing here reads or writes a file; bytes come in, bytes go out.
+//! Read [`task_registry`] for the shapes of a registry, [`task_config`] for configurations.
+
+#[cfg(test)]
+mod config_tests;
+mod json;
+mod layout;
+mod secret;
+pub mod task_config;
+pub mod task_registry;
+#[cfg(test)]
+mod tests;
+mod toml;
+mod tree;
+mod yaml;
+
+use crate::{
+    base::{Fault, Hint, Kind},
+    model::version::NotAVersion,
+};
+
+pub use task_registry::Registry;
+
+/// A registry or a configuration that cannot be read or edited.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Larger than the limit.
+    #[error("{file} has {size} bytes, more than the {limit} that are read")]
+    TooLarge {
+        /// The file.
+        file: String,
+        /// Its size in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// Not text of its format.
+    #[error("{file} cannot be read: {}{why}", at_line(*.line))]
+    Parse {
+        /// The file.
+        file: String,
+        /// The line, counted from 1; 0 when it is not known.
+        line: usize,
+        /// What the parser says.
+        why: String,
+    },
+    /// The same key twice in one map: the parsers of the world disagree about which one counts.
+    #[error("{file}, line {line}: the key {key:?} is there twice")]
+    DuplicateKey {
+        /// The file.
+        file: String,
+        /// The key or the id.
+        key: String,
+        /// The line of the second one, counted from 1.
+        line: usize,
+    },
+    /// Readable, but of none of the known shapes.
+    #[error("{file}: {why}")]
+    Shape {
+        /// The file.
+        file: String,
+        /// What was found and what was expected.
+        why: String,
+    },
+    /// A value at the version's place that is no version.
+    #[error("{file}: the value of {key:?} cannot be a version")]
+    ReadVersion {
+        /// The file.
+        file: String,
+        /// The key, dotted.
+        key: String,
+        /// What is wrong with it, with the value.
+        source: NotAVersion,
+    },
+    /// The configuration holds no version at the key.
+    #[error("{file} has no version: the key {key:?} is missing")]
+    NoVersion {
+        /// The file.
+        file: String,
+        /// The key, dotted.
+        key: String,
+    },
+    /// An entry that is not there cannot be removed.
+    #[error("{file} has no entry for {task}")]
+    NoEntry {
+        /// The file.
+        file: String,
+        /// The task.
+        task: String,
+    },
+    /// An edit that could not keep every other byte and value.
+    #[error("{file}: {key:?} is not edited, because {why}")]
+    Edit {
+        /// The file.
+        file: String,
+        /// The key, dotted.
+        key: String,
+        /// Why.
+        why: String,
+    },
+    /// A configuration in a format that is not read.
+    #[error("{file} is none of .yaml, .yml, .json and .toml")]
+    Format {
+        /// The file.
+        file: String,
+    },
+}
+
+/// The words "line 3: ", or nothing.
+fn at_line(line: usize) -> String {
+    if line == 0 { String::new() } else { format!("line {line}: ") }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Edit { .. } => Kind::Refused,
+            Self::Format { .. } => Kind::Usage,
+            Self::NoEntry { .. } => Kind::NotFound,
+            _ => Kind::Bad,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::NoVersion { key, .. } => vec![Hint::say(format!("add `{key}: 1.0.0` to it, or name the right key with `version_key`"))],
+            Self::ReadVersion { .. } => vec![Hint::say("write it as three numbers, such as 1.2.0, without a `v`")],
+            Self::DuplicateKey { .. } => vec![Hint::say("remove one of the two")],
+            Self::Edit { .. } => vec![Hint::say("write the version as a plain or quoted text of its own, on one line")],
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,1 +1,238 @@
-//! Row 6, create-snapshot and adopt.
+//! Row 7, create-snapshot and adopt: how releases come to be.
+//!
+//! [`draft`] reads the task's files, decides the version and describes the release;
+//! `draft::write` makes its objects; the operation then changes configuration, registry and
+//! manifest in the work tree and publishes branch, tag and index in one step. [`adopt`] makes
+//! manifests for tags that are older than snapback.
+
+pub mod adopt;
+pub mod dependencies;
+pub mod edits;
+pub mod files;
+pub mod version;
+
+use crate::{
+    base::{Failure, Fault, Hint, Kind, TaskId},
+    catalog::{self, Scope, releases::Releases},
+    draft::{CommitDraft, Draft, StepDraft},
+    ground::Ground,
+    model::{
+        DependencyList, Manifest, Plan, TagName, TaskSpec, Version,
+        manifest::{FileEntry, MANIFEST_SCHEMA, Metadata, Role},
+        operation::{OpKind, RegistryChange, TreeChange},
+        plan::FileLine,
+        request::CreateSnapshot,
+    },
+};
+
+/// What stops a release.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The tag exists with another content.
+    #[error("{tag} exists already, at {at}; a released version is never changed")]
+    TagExists {
+        /// The tag.
+        tag: String,
+        /// Its commit, abbreviated.
+        at: String,
+        /// The task.
+        task: TaskId,
+    },
+    /// A branch has the tag's name.
+    #[error("a branch is called {0}, which the tag would be called too")]
+    BranchHasItsName(String),
+    /// There is nothing to release.
+    #[error("{0} has no files: nothing matches its paths")]
+    NoFiles(TaskId),
+    /// The configuration has no version field.
+    #[error("{path} of {task} has no `{key}`, so the release could not be recognised from it")]
+    ConfigWithoutVersion {
+        /// The task.
+        task: TaskId,
+        /// Its configuration.
+        path: String,
+        /// The missing field.
+        key: String,
+    },
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::TagExists { .. } | Self::BranchHasItsName(_) => Kind::Conflict,
+            Self::NoFiles(_) | Self::ConfigWithoutVersion { .. } => Kind::Refused,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::TagExists { task, .. } => vec![
+                Hint::run("take the next version", &["snapback", "create-snapshot", "--task", task.as_str(), "--bump", "patch"]),
+                Hint::run("see what is released", &["snapback", "list", "--task", task.as_str()]),
+            ],
+            Self::BranchHasItsName(name) => vec![Hint::run("rename the branch", &["git", "branch", "-m", name, &format!("{name}-work")])],
+            Self::NoFiles(_) => vec![Hint::say("check `path` and `exclude` of the task in snapback.yaml, and .gitignore")],
+            Self::ConfigWithoutVersion { path, key, .. } => vec![Hint::say(format!("add `{key}: 0.1.0` to {path}"))],
+        }
+    }
+}
+
+/// Describes the release that is asked for, without changing anything.
+pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &CreateSnapshot) -> Result<Draft, Failure> {
+    ground.git.check_ready()?;
+    let head = ground.git.head()?;
+    let scope = Scope::new(&ground.settings, task)?;
+    let config = catalog::registry::config_version(&*ground.tree, task)?;
+    if let (Some(path), None) = (&task.config, &config)
+        && catalog::capture::stat(&*ground.tree, path)?.is_some()
+    {
+        let (path, key) = (path.to_string(), task.version_key.clone());
+        return Err(Error::ConfigWithoutVersion { task: task.id.clone(), path, key }.into());
+    }
+    let active = catalog::registry::active_version(&*ground.tree, &ground.settings, task)?;
+    let version = version::choose(request.version.as_ref(), config.as_ref(), releases.of(&task.id).map(|release| &release.version));
+    let tag = TagName::release(&task.id, &version);
+    if ground.git.find_ref(&format!("refs/heads/{tag}"))?.is_some() {
+        return Err(Error::BranchHasItsName(tag.to_string()).into());
+    }
+    let previous = previous(ground, releases, task, active.as_ref())?;
+    let mut found = files::find(ground, task, &scope, &head.commit, previous.as_ref())?;
+    if found.entries.is_empty() {
+        return Err(Error::NoFiles(task.id.clone()).into());
+    }
+    edits::set_versions(ground, task, &version, &head.commit, &mut found)?;
+    if let Ok(release) = releases.find(&task.id, &version) {
+        return existing(ground, task, release, active, found, request);
+    }
+    let dependencies = dependencies::collect(ground, task, &scope, &head.commit, &mut found)?;
+    let plan = plan(task, active.clone(), &version, request, &found);
+    let mut draft = Draft::new(plan, &request.message);
+    let manifest = manifest(ground, task, &version, previous.map(|manifest| manifest.metadata.version), request, &mut found, dependencies);
+    let message = if request.message.is_empty() { String::new() } else { format!(" {}", request.message) };
+    let text = if request.message.is_empty() { format!("{} {version}", task.id) } else { request.message.clone() };
+    let tree = found.tree.into_iter().filter(|change| change.before != change.after).collect();
+    draft.commit = Some(CommitDraft {
+        head,
+        tree,
+        message: format!("release({}): v{version}{message}", task.id),
+        tag: Some((tag, text)),
+        manifest: Some(manifest),
+    });
+    draft.registry = Some(RegistryChange { path: ground.settings.registry.clone(), before: active, after: Some(version) });
+    draft.index = found.index.into_iter().filter(|change| change.before != change.after).collect();
+    draft.files = found.edits;
+    draft.large = found.large;
+    draft.blobs = found.blobs;
+    draft.unsynced = found.unsynced;
+    draft.steps = vec![StepDraft::Files, StepDraft::Publish];
+    Ok(draft)
+}
+
+/// The manifest of the active release, which spares hashing what has not changed since.
+fn previous(ground: &Ground, releases: &Releases, task: &TaskSpec, active: Option<&Version>) -> Result<Option<Manifest>, Failure> {
+    let release = active.and_then(|version| releases.find(&task.id, version).ok()).or_else(|| releases.of(&task.id).next_back());
+    let Some(release) = release else { return Ok(None) };
+    match catalog::manifests::load(&ground.git, &ground.settings, release) {
+        Ok(found) => Ok(Some(found.manifest)),
+        Err(failure) if failure.kind() == Kind::Refused => Ok(None),
+        Err(failure) => {
+            ground.warn(format!("the manifest of {} is not used: {failure}", release.tag()));
+            Ok(None)
+        }
+    }
+}
+
+/// The release exists: success when it is the very same, else a conflict.
+fn existing(
+    ground: &Ground,
+    task: &TaskSpec,
+    release: &catalog::Release,
+    active: Option<Version>,
+    found: files::Found,
+    request: &CreateSnapshot,
+) -> Result<Draft, Failure> {
+    let tag = ground.git.peel_tag(&release.tag_id)?;
+    let same = catalog::manifests::load(&ground.git, &ground.settings, release).is_ok_and(|there| {
+        let mut files = there.manifest.files.iter().filter(|file| file.is_restored());
+        let mut now = found.entries.iter().filter(|file| file.is_restored());
+        files.by_ref().zip(now.by_ref()).all(|(a, b)| (&a.path, &a.checksum, &a.mode) == (&b.path, &b.checksum, &b.mode))
+            && files.next().is_none()
+            && now.next().is_none()
+    });
+    if !same || active.as_ref() != Some(&release.version) {
+        return Err(Error::TagExists { tag: release.tag(), at: tag.commit.short().into(), task: task.id.clone() }.into());
+    }
+    let mut plan = plan(task, active, &release.version, request, &found);
+    plan.nothing_to_do = true;
+    plan.files.clear();
+    plan.notes.push(format!("{} is released already, with these very files", release.tag()));
+    Ok(Draft::new(plan, &request.message))
+}
+
+/// What the person sees.
+fn plan(task: &TaskSpec, active: Option<Version>, version: &Version, request: &CreateSnapshot, found: &files::Found) -> Plan {
+    let mut files: Vec<FileLine> = found.lines.clone();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut notes = found.notes.clone();
+    if active.as_ref().is_some_and(|active| version < active) {
+        notes.push(format!("{version} is older than the active version"));
+    }
+    Plan {
+        kind: OpKind::CreateSnapshot,
+        task: task.id.clone(),
+        title: task.title.clone(),
+        from: active,
+        to: Some(version.clone()),
+        about: request.message.clone(),
+        unchanged: found.entries.iter().filter(|file| file.is_restored()).count().saturating_sub(files.len()),
+        files,
+        untracked: Vec::new(),
+        protected: Vec::new(),
+        drift: Vec::new(),
+        packages: Vec::new(),
+        missing_variables: Vec::new(),
+        commands: Vec::new(),
+        notes,
+        nothing_to_do: false,
+        operation: None,
+    }
+}
+
+/// The manifest; commit and object ids are filled in when they exist.
+fn manifest(
+    ground: &Ground,
+    task: &TaskSpec,
+    version: &Version,
+    previous: Option<Version>,
+    request: &CreateSnapshot,
+    found: &mut files::Found,
+    dependencies: DependencyList,
+) -> Manifest {
+    let mut files: Vec<FileEntry> = std::mem::take(&mut found.entries);
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Manifest {
+        schema: Some(MANIFEST_SCHEMA.into()),
+        metadata: Metadata {
+            task_id: task.id.clone(),
+            version: version.clone(),
+            created_at: ground.clock.now().to_string(),
+            git_commit: String::new(),
+            git_tag: TagName::release(&task.id, version).to_string(),
+            previous,
+            message: (!request.message.is_empty()).then(|| request.message.clone()),
+            adopted: false,
+        },
+        files,
+        dependencies,
+    }
+}
+
+/// The changes of the index that a pre-commit hook should see.
+pub fn hook_view(draft: &Draft) -> Vec<TreeChange> {
+    draft.index.clone()
+}
+
+/// The role of a file of the task.
+pub fn role(task: &TaskSpec, path: &crate::base::RelPath) -> Role {
+    if task.config.as_ref() == Some(path) { Role::Config } else { Role::Source }
+}

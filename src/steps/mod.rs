@@ -1,1 +1,48 @@
-//! Row 5, the steps that engines share: files, publish, commands, environment, verdicts.
+//! Row 5, the steps that engines share, one file a step.
+//!
+//! Each one implements [`journal::Step`](crate::journal::Step) over the ports of the ground;
+//! [`build`] turns an operation's plan into steps, for a first run and for recovery alike, so
+//! that a crash is finished by the very code that was interrupted.
+
+pub mod command;
+pub mod environment;
+pub mod files;
+pub mod publish;
+pub mod verdicts;
+pub mod verify;
+
+use std::{cell::RefCell, rc::Rc};
+
+use crate::{
+    base::Failure,
+    ground::Ground,
+    journal,
+    model::{Operation, TaskSpec, operation::Step},
+};
+
+/// Runs a verification; an error turns the operation back.
+pub type VerifyFn<'a> = Box<dyn FnMut(verify::What<'_>) -> Result<(), Failure> + 'a>;
+
+/// The steps of an operation, ready to run.
+pub fn build<'a>(
+    ground: &'a Ground,
+    operation: &'a Operation,
+    task: Option<&'a TaskSpec>,
+    verify: VerifyFn<'a>,
+) -> Vec<Box<dyn journal::Step + 'a>> {
+    let verify = Rc::new(RefCell::new(verify));
+    let check = |what| Box::new(verify::Verify::new(what, verify.clone()));
+    let make = |step: &'a Step| -> Box<dyn journal::Step + 'a> {
+        match step {
+            Step::Command { role } => Box::new(command::Command::new(ground, task, *role)),
+            Step::Files(changes) => Box::new(files::Files::new(ground, &operation.id, operation.at, changes)),
+            Step::Environment(change) => Box::new(environment::Environment::new(&*ground.tree, change)),
+            Step::Verify { version: Some(version) } => check(verify::What::Version(version)),
+            Step::Verify { version: None } => check(verify::What::Recorded),
+            Step::Ready { version } => check(verify::What::Ready(version)),
+            Step::Publish(publication) => Box::new(publish::Publish::new(ground, &operation.id, publication)),
+            Step::Verdicts(records) => Box::new(verdicts::Verdicts::new(&*ground.state, records)),
+        }
+    };
+    operation.steps.iter().map(make).collect()
+}

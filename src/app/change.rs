@@ -1,0 +1,291 @@
+//! Plan and apply: everything that changes the world goes through [`App::apply`].
+
+use std::{
+    cell::RefCell,
+    hash::{BuildHasher, Hasher, RandomState},
+    time::Instant,
+};
+
+use super::{App, Error};
+use crate::{
+    base::{
+        Failure, RelPath, SyncPoint,
+        fs::{create_dir_all, write_durably},
+    },
+    draft::{self, Draft, write::Written},
+    journal::{self, Ended, Log, Runner, history},
+    model::{
+        Check, Operation, Plan, Report, Request, Status, TaskSpec, Verdict, VerdictRecord, Verification, operation::OpKind,
+        report::Outcome, settings::OnVerifyFail,
+    },
+    release,
+    rollback::{self, check},
+    steps::{self, files, verdicts, verify::What},
+    verify::Checking,
+};
+
+impl App {
+    /// What a request would do. Reads only.
+    pub fn plan(&self, request: &Request) -> Result<Plan, Failure> {
+        self.draft(request).map(|draft| draft.plan)
+    }
+
+    /// Does what is asked for. With the plan that was shown, it is done only if it is still what
+    /// would be done.
+    ///
+    /// # Errors
+    /// Every error before the operation's intent is written changes nothing. An operation that
+    /// fails afterwards is taken back, and the report says so; when that fails too, it is stuck.
+    pub fn apply(&self, request: &Request, shown: Option<&Plan>) -> Result<Report, Failure> {
+        let begun = Instant::now();
+        let _lock = self.lock()?;
+        self.refuse_unfinished()?;
+        let mut draft = self.draft(request)?;
+        if shown.is_some_and(|shown| *shown != draft.plan) {
+            return Err(Error::PlanOutOfDate.into());
+        }
+        if let Request::CreateSnapshot(wanted) = request
+            && wanted.run_hooks
+            && !draft.plan.nothing_to_do
+        {
+            draft = self.run_hook(request, draft)?;
+        }
+        if draft.plan.nothing_to_do {
+            return Ok(self.nothing_done(&draft, begun));
+        }
+        crate::base::cancel::check()?;
+        let id = history::next_id(&*self.ground.state, random())?;
+        let tag = draft.commit.as_ref().and_then(|commit| commit.tag.as_ref()).map(|(name, _)| name.to_string());
+        let written = draft::write::write(&self.ground, id, draft)?;
+        crate::base::cancel::check()?;
+        let log = Log::begin(self.ground.state.clone(), &written.operation)?;
+        self.run(log, &written, tag, on_verify_fail(request), begun)
+    }
+
+    /// Describes what a request would do.
+    fn draft(&self, request: &Request) -> Result<Draft, Failure> {
+        let ground = &self.ground;
+        match request {
+            Request::CreateSnapshot(wanted) => release::draft(ground, self.spec(&wanted.task)?, &self.all_releases()?, wanted),
+            Request::Rollback(wanted) => {
+                rollback::draft(ground, self.spec(&wanted.task)?, &self.all_releases()?, &self.standings()?, wanted)
+            }
+            Request::Undo(wanted) | Request::Redo(wanted) => {
+                let kind = if matches!(request, Request::Undo(_)) { OpKind::Undo } else { OpKind::Redo };
+                let operation = rollback::undo::find(ground, wanted, kind)?;
+                self.refuse_other_work_tree(&operation)?;
+                let task = self.spec(rollback::undo::task_of(&operation)?)?;
+                rollback::undo::draft(ground, task, &operation, kind)
+            }
+        }
+    }
+
+    /// Lets the user's `pre-commit` hook look at what will be committed. It may change files, so
+    /// the draft is made again after it.
+    fn run_hook(&self, request: &Request, draft: Draft) -> Result<Draft, Failure> {
+        if !self.ground.git.has_pre_commit()? {
+            return Ok(draft);
+        }
+        draft::write::write_blobs(&self.ground, &draft.blobs)?;
+        self.ground.git.run_pre_commit(&draft.index)?;
+        self.draft(request)
+    }
+
+    /// An unfinished operation must be dealt with first; leftovers of one that never began go.
+    pub(super) fn refuse_unfinished(&self) -> Result<(), Failure> {
+        let state = &self.ground.state;
+        create_dir_all(&**state, &RelPath::own("ops"), 0o700).map_err(|source| Error::State { path: self.state_path.clone(), source })?;
+        history::sweep(&**state)?;
+        match history::unfinished(state)? {
+            Some(found) => Err(journal::Error::Unfinished(found.operation.id).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Undo of what was done in another work tree would change the wrong files.
+    pub(super) fn refuse_other_work_tree(&self, operation: &Operation) -> Result<(), Error> {
+        let here = self.work_tree().to_string_lossy();
+        if operation.worktree == here { Ok(()) } else { Err(Error::OtherWorkTree(operation.worktree.clone())) }
+    }
+
+    /// Runs a new operation and reports.
+    fn run(&self, log: Log, written: &Written, tag: Option<String>, on_fail: OnVerifyFail, begun: Instant) -> Result<Report, Failure> {
+        let operation = &written.operation;
+        self.ground.sink.take(crate::model::Event::Began { op: operation.id.clone() });
+        let mut report = self.empty_report(operation, begun);
+        (report.commit, report.tag, report.saved_bytes) = (written.commit.clone(), tag, written.saved);
+        self.run_steps(log, operation, on_fail, &mut report, |runner| runner.run())?;
+        report.duration_ms = millis(begun);
+        self.keep_report(&report);
+        Ok(report)
+    }
+
+    /// Runs the steps of an operation in a direction, and fills in how it ended.
+    pub(super) fn run_steps(
+        &self,
+        log: Log,
+        operation: &Operation,
+        on_fail: OnVerifyFail,
+        report: &mut Report,
+        direction: impl FnOnce(Runner<'_>) -> Result<Ended, Failure>,
+    ) -> Result<(), Failure> {
+        let task = operation.task.as_ref().and_then(|id| self.ground.settings.task(id));
+        let verification: RefCell<Option<Verification>> = RefCell::default();
+        let verify = |what: What<'_>| self.verify_step(operation, task, what, on_fail, &verification);
+        let ended = direction(Runner::new(log, steps::build(&self.ground, operation, task, Box::new(verify))))?;
+        report.verification = verification.take();
+        match ended {
+            Ended::Done => {
+                report.outcome = Outcome::Done;
+                self.after(operation, task, report)?;
+            }
+            Ended::Undone(failure) => {
+                (report.outcome, report.changed) = (Outcome::Undone, false);
+                (report.commit, report.tag) = (None, None);
+                report.notes.extend(failure.chain());
+            }
+            Ended::Stuck(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// One verification inside an operation.
+    fn verify_step(
+        &self,
+        operation: &Operation,
+        task: Option<&TaskSpec>,
+        what: What<'_>,
+        on_fail: OnVerifyFail,
+        result: &RefCell<Option<Verification>>,
+    ) -> Result<(), Failure> {
+        let Some(task) = task else { return Ok(()) };
+        let (checks, version) = match what {
+            What::Recorded => (vec![self.recorded(operation)], operation.to.clone()),
+            What::Version(version) => {
+                let levels = check::Levels { readiness: false, ..check::Levels::ALL };
+                let verified =
+                    check::tree(&self.ground, task, &self.all_releases()?, crate::model::verdict::Standing::default(), version, levels)?;
+                (verified.checks, Some(version.clone()))
+            }
+            What::Ready(version) => (check::readiness(&self.ground, task, &self.all_releases()?, version)?, Some(version.clone())),
+        };
+        let turns_back = |check: &&Check| check.status == Status::Fail && (check.level <= 2 || on_fail != OnVerifyFail::Keep);
+        let failed: Vec<String> =
+            checks.iter().filter(turns_back).map(|check| format!("{}: {}", check.id, check.evidence.join("; "))).collect();
+        let Some(version) = version else { return Ok(()) };
+        let mut slot = result.borrow_mut();
+        let all = slot.get_or_insert_with(|| Verification { task: task.id.clone(), version: version.clone(), checks: Vec::new() });
+        all.checks.extend(checks);
+        if failed.is_empty() { Ok(()) } else { Err(rollback::Error::NotVerified { version, problems: failed.join(" | ") }.into()) }
+    }
+
+    /// Every path holds exactly what the operation recorded.
+    fn recorded(&self, operation: &Operation) -> Check {
+        let checking = Checking::begin(1, "integrity.files");
+        let wrong =
+            |change: &&crate::model::PathChange| !files::holds(&*self.ground.tree, &change.path, change.after.as_ref()).unwrap_or(false);
+        let problems = operation.path_changes().filter(wrong).map(|change| format!("{} is not what it was", change.path)).collect();
+        checking.judge(problems, format!("{} paths exactly as recorded", operation.path_changes().count()))
+    }
+
+    /// What follows a finished operation: a release is verified, and proven when it holds.
+    fn after(&self, operation: &Operation, task: Option<&TaskSpec>, report: &mut Report) -> Result<(), Failure> {
+        let (OpKind::CreateSnapshot, Some(task), Some(version)) = (operation.kind, task, &operation.to) else { return Ok(()) };
+        let releases = self.all_releases()?;
+        let mut verification = check::release(&self.ground, task, &releases, version, false)?;
+        let levels = check::Levels { smoke: true, ..check::Levels::FIRST_TWO };
+        let tree = check::tree(&self.ground, task, &releases, crate::model::verdict::Standing::default(), version, levels)?;
+        verification.checks.extend(tree.checks.into_iter().filter(|check| check.id != "integrity.manifest"));
+        if verification.is_good() {
+            let record = VerdictRecord {
+                task: task.id.clone(),
+                version: version.clone(),
+                verdict: Verdict::Proven,
+                reason: "verified at release".into(),
+                who: report.who.clone(),
+                at: self.ground.clock.now(),
+                op: Some(operation.id.clone()),
+            };
+            verdicts::append(&*self.ground.state, &[record])?;
+        }
+        report.verification = Some(verification);
+        Ok(())
+    }
+
+    /// The report of a request that found nothing to do.
+    fn nothing_done(&self, draft: &Draft, begun: Instant) -> Report {
+        let plan = &draft.plan;
+        Report {
+            op: None,
+            kind: plan.kind,
+            task: Some(plan.task.clone()),
+            from: plan.from.clone(),
+            to: plan.to.clone(),
+            outcome: Outcome::Done,
+            changed: false,
+            message: draft.message.clone(),
+            who: String::new(),
+            at: self.ground.clock.now(),
+            duration_ms: millis(begun),
+            commit: None,
+            tag: None,
+            files_changed: 0,
+            saved_bytes: 0,
+            verification: None,
+            notes: plan.notes.clone(),
+        }
+    }
+
+    /// The report of an operation that has not ended yet.
+    pub(super) fn empty_report(&self, operation: &Operation, begun: Instant) -> Report {
+        Report {
+            op: Some(operation.id.clone()),
+            kind: operation.kind,
+            task: operation.task.clone(),
+            from: operation.from.clone(),
+            to: operation.to.clone(),
+            outcome: Outcome::Done,
+            changed: true,
+            message: operation.message.clone(),
+            who: format!("{} <{}>", operation.who.name, operation.who.email),
+            at: operation.at,
+            duration_ms: millis(begun),
+            commit: None,
+            tag: None,
+            files_changed: operation.path_changes().count(),
+            saved_bytes: 0,
+            verification: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Keeps the report beside the journal. It is derived, so failing to write it stops nothing.
+    pub(super) fn keep_report(&self, report: &Report) {
+        let Some(op) = &report.op else { return };
+        let path = journal::log::folder(op).join("report.json");
+        let text = serde_json::to_vec_pretty(report).expect("because plain data always renders");
+        let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
+        if let Err(error) = write_durably(&*self.ground.state, &path, &text, 0o600, points) {
+            self.ground.warn(format!("the report of {} was not kept: {error}", op.short()));
+        }
+    }
+}
+
+/// What happens when level 3 or 4 fails.
+fn on_verify_fail(request: &Request) -> OnVerifyFail {
+    match request {
+        Request::Rollback(wanted) => wanted.on_verify_fail.unwrap_or_default(),
+        _ => OnVerifyFail::Undo,
+    }
+}
+
+/// Milliseconds since a moment.
+pub(super) fn millis(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Random digits for an id; need not be secret, only unlikely to repeat.
+pub(super) fn random() -> u32 {
+    let bits = RandomState::new().build_hasher().finish();
+    u32::try_from(bits >> 32).expect("because the upper half has 32 bits")
+}

@@ -1,0 +1,289 @@
+//! Row 9, the front door: the opened ports of one repository and one method a use case.
+//!
+//! Everything a program can do with snapback is here; the command line adds words only. Changing
+//! methods take the operation lock, make the plan again under it, and refuse when it is no longer
+//! the one that was shown. Read [`App::apply`] next.
+
+mod adopt;
+mod change;
+mod compare;
+mod operations;
+mod preview;
+mod resolve;
+mod setup;
+mod sync;
+mod view;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    base::{
+        Clock, Failure, Fault, Fs, Hint, Kind, RelPath, Root, TaskId,
+        fs::create_dir_all,
+        lock::{Holder, Lock},
+        text,
+    },
+    catalog::{
+        self,
+        releases::{self, Releases},
+    },
+    config,
+    git::Repo,
+    ground::Ground,
+    model::{Settings, Sink, TaskSpec, event::Quiet},
+    rollback::Standings,
+    steps::verdicts,
+    store::ObjectStore,
+};
+
+pub use setup::{doctor, init, init_files};
+pub use sync::SyncFrom;
+
+/// How a repository is opened.
+pub struct Options {
+    /// What time it is.
+    pub clock: Clock,
+    /// Where events go.
+    pub sink: Arc<dyn Sink>,
+    /// A configuration file instead of the repository's own.
+    pub config: Option<PathBuf>,
+    /// How long to wait for another snapback.
+    pub lock_wait: Duration,
+    /// The command, for whoever has to wait for this one.
+    pub command: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { clock: Clock::System, sink: Arc::new(Quiet), config: None, lock_wait: Duration::ZERO, command: "library".into() }
+    }
+}
+
+/// What the front door itself refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The state folder cannot be used.
+    #[error("cannot use {path}")]
+    State {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The plan that was shown is not what would be done now.
+    #[error("the repository changed after the plan was shown")]
+    PlanOutOfDate,
+    /// The operation belongs to another work tree.
+    #[error("the unfinished operation belongs to the work tree {0}")]
+    OtherWorkTree(String),
+    /// There is no unfinished operation.
+    #[error("no operation is unfinished")]
+    NothingUnfinished,
+    /// It could not be taken back because it had been published.
+    #[error("operation {0} had been published already; it is complete now")]
+    WasPublished(String),
+    /// A word that names no version.
+    #[error("{text:?} names no version of {task}: {why}")]
+    NoSuchVersion {
+        /// The task.
+        task: TaskId,
+        /// What was typed.
+        text: String,
+        /// Why not.
+        why: String,
+    },
+    /// The folder to export into is not empty.
+    #[error("{0} exists and is not an empty folder")]
+    NotEmpty(PathBuf),
+    /// The release has no such file.
+    #[error("{task} {version} has no file {path}")]
+    NoSuchFile {
+        /// The task.
+        task: TaskId,
+        /// The version.
+        version: String,
+        /// The file.
+        path: RelPath,
+    },
+    /// A file outside the repository cannot be written or read.
+    #[error("cannot use {0}")]
+    Outside(PathBuf, #[source] std::io::Error),
+    /// The registry and the config disagree and neither can be taken.
+    #[error("{0}")]
+    CannotSync(String),
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::State { .. } | Self::Outside(..) => Kind::Missing,
+            Self::PlanOutOfDate | Self::WasPublished(_) => Kind::Conflict,
+            Self::OtherWorkTree(_) | Self::NotEmpty(_) | Self::CannotSync(_) => Kind::Refused,
+            Self::NothingUnfinished | Self::NoSuchVersion { .. } | Self::NoSuchFile { .. } => Kind::NotFound,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::PlanOutOfDate => vec![Hint::say("run the command again to see the new plan")],
+            Self::OtherWorkTree(path) => vec![Hint::run("finish it there", &["snapback", "-C", path, "op", "resume"])],
+            Self::WasPublished(_) => vec![Hint::run("take it back", &["snapback", "undo"])],
+            Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
+            Self::NoSuchVersion { task, .. } => vec![Hint::run("see its versions", &["snapback", "list", "--task", task.as_str()])],
+            Self::NoSuchFile { task, version, .. } => {
+                vec![Hint::run("see its files", &["snapback", "show", "--task", task.as_str(), "--version", version])]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// An opened repository.
+///
+/// ```
+/// use snapback::{app::{App, Options}, model::{Request, request::CreateSnapshot}};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path();
+/// # std::fs::create_dir_all(path.join("tasks/T01"))?;
+/// # std::fs::write(path.join("tasks/T01/config.yaml"), "version: 1.0.0\n")?;
+/// # for args in [&["init", "-q", "-b", "main"][..], &["config", "user.name", "A"], &["config", "user.email", "a@example.org"],
+/// #     &["add", "."], &["commit", "-qm", "begin"]] {
+/// #     assert!(std::process::Command::new("git").args(args).current_dir(path).status()?.success());
+/// # }
+/// # let fail = |failure: snapback::base::Failure| failure.to_string();
+/// let app = App::open(path, Options::default()).map_err(fail)?;
+/// let request = Request::CreateSnapshot(CreateSnapshot {
+///     task: app.find_task("T01").map_err(fail)?,
+///     version: None,
+///     message: "first".into(),
+///     run_hooks: true,
+/// });
+/// let plan = app.plan(&request).map_err(fail)?;
+/// let report = app.apply(&request, Some(&plan)).map_err(fail)?;
+/// assert_eq!(report.tag.as_deref(), Some("T01-v1.0.0"));
+/// # Ok(())
+/// # }
+/// ```
+pub struct App {
+    ground: Ground,
+    state_path: PathBuf,
+    lock_wait: Duration,
+    command: String,
+}
+
+impl App {
+    /// Opens the repository that holds a folder, and its settings.
+    pub fn open(dir: &Path, options: Options) -> Result<Self, Failure> {
+        let git = Arc::new(Repo::discover(dir)?);
+        let state_path = git.common_dir().join("snapback");
+        let state = open_state(git.common_dir())?;
+        let failed = |source| Error::State { path: git.work_tree().to_path_buf(), source };
+        let tree: Arc<dyn Fs> = Arc::new(Root::open(git.work_tree()).map_err(failed)?);
+        let registry = |path: &RelPath| catalog::registry::read_small(&*tree, path).ok().flatten();
+        let (settings, warnings) = config::load_with_warnings(git.work_tree(), options.config.as_deref(), registry)?;
+        let store = Arc::new(ObjectStore::new(state.clone(), RelPath::own("store")));
+        let uname = rustix::system::uname();
+        let ground = Ground {
+            tree,
+            state,
+            store,
+            git,
+            settings: Arc::new(settings),
+            sink: options.sink,
+            clock: options.clock,
+            host: uname.nodename().to_string_lossy().into_owned(),
+            umask: umask(),
+        };
+        for warning in warnings {
+            ground.warn(warning);
+        }
+        Ok(Self { ground, state_path, lock_wait: options.lock_wait, command: options.command })
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.ground.settings
+    }
+
+    /// The top of the work tree.
+    pub fn work_tree(&self) -> &Path {
+        self.ground.git.work_tree()
+    }
+
+    /// The task whose folder the opened folder is in.
+    pub fn task_here(&self) -> Option<TaskId> {
+        let here = self.ground.git.prefix();
+        let inside = |task: &&TaskSpec| !task.dir.is_root() && here.is_in(&task.dir);
+        self.ground.settings.tasks.iter().find(inside).map(|task| task.id.clone())
+    }
+
+    /// Finds a task by what was typed.
+    pub fn find_task(&self, typed: &str) -> Result<TaskId, Failure> {
+        let ids = || self.ground.settings.tasks.iter().map(|task| task.id.as_str());
+        match typed.parse::<TaskId>() {
+            Ok(id) if self.ground.settings.task(&id).is_some() => Ok(id),
+            _ => {
+                let near = text::did_you_mean(typed, ids()).into_iter().map(String::from).collect();
+                Err(catalog::Error::UnknownTask { task: text::escape(typed.as_bytes()), near }.into())
+            }
+        }
+    }
+
+    /// The settings of a task.
+    fn spec(&self, id: &TaskId) -> Result<&TaskSpec, Failure> {
+        match self.ground.settings.task(id) {
+            Some(task) => Ok(task),
+            None => self.find_task(id.as_str()).map(|_| unreachable!("because the task was not found")),
+        }
+    }
+
+    /// All releases.
+    fn all_releases(&self) -> Result<Releases, Failure> {
+        releases::all(&self.ground.git, |id| self.ground.settings.task(id).is_some())
+    }
+
+    /// All verdicts.
+    fn standings(&self) -> Result<Standings, Failure> {
+        Ok(verdicts::standings(&*self.ground.state)?)
+    }
+
+    /// Takes the operation lock.
+    fn lock(&self) -> Result<Lock, Failure> {
+        let holder = Holder {
+            pid: std::process::id(),
+            host: self.ground.host.clone(),
+            command: self.command.clone(),
+            since: self.ground.clock.now().to_string(),
+        };
+        Ok(Lock::take(&self.state_path.join("lock"), &holder, self.lock_wait)?)
+    }
+}
+
+/// Opens the state folder below the git common dir, creating it at first.
+fn open_state(common_dir: &Path) -> Result<Arc<dyn Fs>, Error> {
+    let path = common_dir.join("snapback");
+    let open = || -> std::io::Result<Root> {
+        if !path.is_dir() {
+            create_dir_all(&Root::open(common_dir)?, &RelPath::own("snapback"), 0o700)?;
+        }
+        Root::open(&path)
+    };
+    match open() {
+        Ok(root) => Ok(Arc::new(root)),
+        Err(source) => Err(Error::State { path, source }),
+    }
+}
+
+/// The permission bits that new files do not get. Reading it needs setting it; this runs once,
+/// while the process has one thread.
+fn umask() -> u32 {
+    use rustix::{fs::Mode, process::umask};
+    let mask = umask(Mode::from_raw_mode(0o077));
+    umask(mask);
+    mask.as_raw_mode()
+}

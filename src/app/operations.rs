@@ -1,0 +1,108 @@
+//! Operations: listed, shown, and the unfinished one finished or taken back.
+
+use std::time::Instant;
+
+use super::{App, Error, change::millis};
+use crate::{
+    base::{Failure, fs::read_limited},
+    journal::{
+        self, Runner,
+        history::{self, Found},
+        status::Phase,
+    },
+    model::{Operation, Report, operation::Step, overview::OperationLine, report::Outcome, settings::OnVerifyFail},
+};
+
+impl App {
+    /// All operations, newest first.
+    pub fn operations(&self) -> Result<Vec<OperationLine>, Failure> {
+        let mut lines: Vec<OperationLine> = Vec::new();
+        for id in history::ids(&*self.ground.state)? {
+            if let Some(found) = history::open(&self.ground.state, &id)? {
+                if let Some(undone) = found.operation.undoes.as_ref().filter(|_| found.phase == Phase::Finished { done: true })
+                    && let Some(line) = lines.iter_mut().find(|line| line.id == *undone)
+                {
+                    line.undone_by = Some(id.clone());
+                }
+                lines.push(line(&found));
+            }
+        }
+        lines.reverse();
+        Ok(lines)
+    }
+
+    /// One operation by its id, short id or a prefix: its line, plan and report.
+    pub fn operation(&self, text: &str) -> Result<(OperationLine, Operation, Option<Report>), Failure> {
+        let id = history::find(&*self.ground.state, text)?;
+        let found = history::open(&self.ground.state, &id)?.ok_or_else(|| journal::Error::NotFound(text.into()))?;
+        let path = journal::log::folder(&id).join("report.json");
+        let report = read_limited(&*self.ground.state, &path, 64 << 20).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Ok((line(&found), found.operation, report))
+    }
+
+    /// The operation that did not finish, if there is one.
+    pub fn unfinished(&self) -> Result<Option<OperationLine>, Failure> {
+        Ok(history::unfinished(&self.ground.state)?.as_ref().map(line))
+    }
+
+    /// Finishes the unfinished operation.
+    pub fn resume(&self) -> Result<Report, Failure> {
+        self.recover(|runner| runner.run())
+    }
+
+    /// Takes the unfinished operation back. One that was published already is finished instead,
+    /// and that is an error which says so.
+    pub fn abort(&self) -> Result<Report, Failure> {
+        let report = self.recover(|runner| runner.abort("a person asked for it"))?;
+        match (&report.op, report.outcome) {
+            (Some(op), Outcome::Done) => Err(Error::WasPublished(op.short()).into()),
+            _ => Ok(report),
+        }
+    }
+
+    /// Brings the unfinished operation to an end.
+    fn recover(&self, direction: impl FnOnce(Runner<'_>) -> Result<journal::Ended, Failure>) -> Result<Report, Failure> {
+        let begun = Instant::now();
+        let _lock = self.lock()?;
+        history::sweep(&*self.ground.state)?;
+        let Found { operation, log, .. } = history::unfinished(&self.ground.state)?.ok_or(Error::NothingUnfinished)?;
+        self.refuse_other_work_tree(&operation)?;
+        let mut report = self.empty_report(&operation, begun);
+        if let Some(publication) = operation.publication() {
+            report.commit = publication.refs.last().map(|branch| branch.after.clone());
+            let tag = |name: &str| name.strip_prefix("refs/tags/").map(String::from);
+            report.tag = publication.refs.iter().find_map(|change| tag(&change.name));
+        }
+        self.run_steps(log, &operation, OnVerifyFail::Undo, &mut report, direction)?;
+        report.duration_ms = millis(begun);
+        self.keep_report(&report);
+        Ok(report)
+    }
+}
+
+/// The line of an operation.
+fn line(found: &Found) -> OperationLine {
+    let operation = &found.operation;
+    let name = |at: usize| operation.steps.get(at).map(Step::name).unwrap_or("end").to_string();
+    let (outcome, stands_at) = match &found.phase {
+        Phase::Finished { done: true } => (Some(Outcome::Done), None),
+        Phase::Finished { done: false } => (Some(Outcome::Undone), None),
+        Phase::Stuck { step, .. } => (Some(Outcome::Stuck), Some(name(*step))),
+        Phase::Forward { done, .. } => (None, Some(name(*done))),
+        Phase::Backward { left, .. } => (None, Some(name(left.saturating_sub(1)))),
+    };
+    OperationLine {
+        id: operation.id.clone(),
+        kind: operation.kind,
+        task: operation.task.clone(),
+        from: operation.from.clone(),
+        to: operation.to.clone(),
+        at: operation.at,
+        who: format!("{} <{}>", operation.who.name, operation.who.email),
+        host: operation.host.clone(),
+        message: operation.message.clone(),
+        outcome,
+        stands_at,
+        undone_by: None,
+    }
+}

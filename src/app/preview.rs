@@ -1,0 +1,97 @@
+//! The time machine: a release's files read or exported without touching the work tree.
+
+use std::{io::Write, path::Path};
+
+use super::{App, Error};
+use crate::{
+    base::{Failure, Fs, RelPath, Root, SyncPoint, TaskId, fs::create_dir_all, process},
+    catalog::manifests,
+    git::{Attributes, Worktree},
+    model::{
+        Manifest, Source, Version,
+        manifest::{FileEntry, Role},
+    },
+};
+
+impl App {
+    /// The manifest of a release.
+    pub(super) fn manifest(&self, task: &TaskId, version: &Version) -> Result<Manifest, Failure> {
+        let releases = self.all_releases()?;
+        Ok(manifests::load(&self.ground.git, &self.ground.settings, releases.find(task, version)?)?.manifest)
+    }
+
+    /// Writes one file of a release, as git or the store keeps it.
+    pub fn cat(&self, task: &TaskId, version: &Version, path: &RelPath, out: &mut dyn Write) -> Result<(), Failure> {
+        let manifest = self.manifest(task, version)?;
+        let missing = || Error::NoSuchFile { task: task.clone(), version: version.to_string(), path: path.clone() };
+        let file = manifest.file(path).ok_or_else(missing)?;
+        self.copy(file, out)
+    }
+
+    /// Writes the kept bytes of a file.
+    pub(super) fn copy(&self, file: &FileEntry, out: &mut dyn Write) -> Result<(), Failure> {
+        use crate::ground::Bytes;
+        let source = match (&file.blob, &file.object) {
+            (Some(blob), _) => Source::Blob(blob.clone()),
+            (None, Some(object)) => Source::Object(*object),
+            (None, None) => return Ok(()),
+        };
+        self.ground.copy(&source, out)
+    }
+
+    /// Exports a release's files below an empty or new folder; returns how many there are.
+    pub fn export(&self, task: &TaskId, version: &Version, into: &Path) -> Result<usize, Failure> {
+        let manifest = self.manifest(task, version)?;
+        let outside = |source| Error::Outside(into.to_path_buf(), source);
+        std::fs::create_dir_all(into).map_err(outside)?;
+        if into.read_dir().map_err(outside)?.next().is_some() {
+            return Err(Error::NotEmpty(into.to_path_buf()).into());
+        }
+        let root = Root::open(into).map_err(outside)?;
+        let converter = self.ground.git.converter(Attributes::WorkTree)?;
+        let files: Vec<&FileEntry> = manifest.files.iter().filter(|file| file.role != Role::Registry).collect();
+        for file in &files {
+            create_dir_all(&root, &file.path.parent(), 0o777).map_err(outside)?;
+            let mut bytes = Vec::new();
+            if file.mode.as_deref() == Some("120000") {
+                self.copy(file, &mut bytes)?;
+                root.symlink(&bytes, &file.path).map_err(outside)?;
+                continue;
+            }
+            let mode = if file.mode.as_deref() == Some("100755") { 0o777 } else { 0o666 };
+            let mut out = root.create(&file.path, mode).map_err(outside)?;
+            if file.role == Role::Large {
+                self.copy(file, &mut out)?;
+            } else {
+                self.copy(file, &mut bytes)?;
+                match converter.to_worktree(&file.path, bytes)? {
+                    Worktree::Same(bytes) | Worktree::Changed(bytes) => out.write_all(&bytes).map_err(outside)?,
+                    Worktree::Lfs { oid, .. } => {
+                        use crate::ground::Bytes;
+                        self.ground.copy(&Source::Lfs(oid), &mut out)?;
+                    }
+                }
+            }
+            out.sync(SyncPoint::StageFile).map_err(outside)?;
+        }
+        Ok(files.len())
+    }
+
+    /// Exports a release into a scratch folder, runs a command in the task's folder there, and
+    /// removes the scratch folder. Returns the command's exit code; its output goes to the sink.
+    pub fn run_in_preview(&self, task: &TaskId, version: &Version, command: &str) -> Result<i32, Failure> {
+        let outside = |source| Error::Outside(std::env::temp_dir(), source);
+        let scratch = tempfile::Builder::new().prefix("snapback-preview-").tempdir().map_err(outside)?;
+        let into = scratch.path().join("tree");
+        self.export(task, version, &into)?;
+        let dir = into.join(self.spec(task)?.dir.as_os());
+        let dir = if dir.is_dir() { dir } else { into };
+        let ended = process::Command::shell(command, &dir).merged().run()?;
+        self.ground.say("preview", String::from_utf8_lossy(&ended.stdout).trim_end());
+        Ok(match ended.status {
+            process::Exit::Code(code) => code,
+            process::Exit::Signal(signal) => 128 + signal,
+            process::Exit::TimedOut => 124,
+        })
+    }
+}

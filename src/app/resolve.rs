@@ -1,0 +1,114 @@
+//! The ways to write a version: `1.2.0`, `v1.2.0`, `T01-v1.2.0`, words, times and commits.
+
+use jiff::{Span, Timestamp};
+
+use super::{App, Error};
+use crate::{
+    base::{Failure, TaskId, text},
+    catalog::{self, releases::Releases},
+    model::{TagName, Version, verdict::Standing},
+    policy,
+};
+
+impl App {
+    /// Finds the version that was typed.
+    pub fn resolve_version(&self, task: &TaskId, typed: &str) -> Result<Version, Failure> {
+        let spec = self.spec(task)?;
+        let releases = self.all_releases()?;
+        let none = |why: &str| Error::NoSuchVersion { task: task.clone(), text: text::escape(typed.as_bytes()), why: why.into() };
+        let active = || catalog::registry::active_version(&*self.ground.tree, &self.ground.settings, spec);
+        match typed {
+            "active" => active()?.ok_or_else(|| none("the registry names no version").into()),
+            "latest" => {
+                releases.of(task).next_back().map(|release| release.version.clone()).ok_or_else(|| none("it has no release").into())
+            }
+            "previous" => {
+                let active = active()?;
+                let older = releases.of(task).rev().find(|release| active.as_ref().is_none_or(|active| release.version < *active));
+                older.map(|release| release.version.clone()).ok_or_else(|| none("there is no older release").into())
+            }
+            "last-good" => {
+                let standings = self.standings()?;
+                let of =
+                    |version: &Version| -> Standing { standings.get(task).and_then(|all| all.get(version)).copied().unwrap_or_default() };
+                let versions = releases.of(task).map(|release| (&release.version, of(&release.version)));
+                policy::target::default_target(active()?.as_ref(), versions)
+                    .cloned()
+                    .ok_or_else(|| none("no older release is proven good").into())
+            }
+            _ if typed.starts_with('@') => self
+                .version_at(task, &releases, &typed[1..])
+                .and_then(|found| found.ok_or_else(|| none("there was no release then").into())),
+            _ => self.named_version(task, &releases, typed),
+        }
+    }
+
+    /// A version by number, tag or commit.
+    fn named_version(&self, task: &TaskId, releases: &Releases, typed: &str) -> Result<Version, Failure> {
+        let by_tag = match TagName::parse(typed, |id| id == task) {
+            Some(TagName::Release { version, .. }) => Some(version),
+            _ => None,
+        };
+        let plain = typed.strip_prefix('v').unwrap_or(typed).parse().ok();
+        if let Some(version) = by_tag.or(plain) {
+            return Ok(releases.find(task, &version).map(|release| release.version.clone())?);
+        }
+        if let Some(commit) = self.ground.git.resolve_commit(typed)? {
+            for release in releases.of(task).rev() {
+                if self.ground.git.peel_tag(&release.tag_id)?.commit == commit {
+                    return Ok(release.version.clone());
+                }
+            }
+        }
+        Err(releases.unknown(task, typed).into())
+    }
+
+    /// The newest release that existed at a time: `2h`, `3d` ago or RFC 3339.
+    fn version_at(&self, task: &TaskId, releases: &Releases, when: &str) -> Result<Option<Version>, Failure> {
+        let Some(then) = moment(when, self.ground.clock.now()) else {
+            let why = "write @2h, @3d or @2026-08-20T15:00+08:00".to_string();
+            return Err(Error::NoSuchVersion { task: task.clone(), text: text::escape(when.as_bytes()), why }.into());
+        };
+        let mut best: Option<(Timestamp, Version)> = None;
+        for release in releases.of(task) {
+            let tag = self.ground.git.peel_tag(&release.tag_id)?;
+            let at = match tag.at {
+                Some(at) => at,
+                None => self.ground.git.commit(&tag.commit)?.time,
+            };
+            if at <= then && best.as_ref().is_none_or(|(newest, version)| (at, &release.version) > (*newest, version)) {
+                best = Some((at, release.version.clone()));
+            }
+        }
+        Ok(best.map(|(_, version)| version))
+    }
+}
+
+/// A moment: a span before now, or a time with its offset.
+fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Some(time);
+    }
+    if let Ok(time) = jiff::fmt::strtime::parse("%Y-%m-%dT%H:%M%:z", text) {
+        return time.to_timestamp().ok();
+    }
+    let span: Span = text.parse().ok()?;
+    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
+    now.checked_sub(duration).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments() {
+        let now: Timestamp = "2026-08-20T12:00:00Z".parse().expect("it is a time");
+        let at = |text| moment(text, now).map(|time| time.to_string());
+        assert_eq!(at("2h").as_deref(), Some("2026-08-20T10:00:00Z"));
+        assert_eq!(at("3d").as_deref(), Some("2026-08-17T12:00:00Z"));
+        assert_eq!(at("2026-08-20T15:00+08:00").as_deref(), Some("2026-08-20T07:00:00Z"));
+        assert_eq!(at("2026-08-20T15:00:00Z").as_deref(), Some("2026-08-20T15:00:00Z"));
+        assert_eq!(at("soon"), None);
+    }
+}

@@ -1,0 +1,135 @@
+//! A running process group: watched, drained, and ended whole.
+//!
+//! The leader is looked at with `waitid(WNOWAIT)` and reaped by the caller only after the group
+//! was killed, so its number cannot have passed to a stranger when the signal is sent.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid},
+};
+
+use super::stream::Stream;
+
+/// How often time limits and the cancel flag are looked at.
+const TICK: Duration = Duration::from_millis(50);
+/// How long the pipes are read on after the end, when somebody outside the group holds them.
+const DRAIN: Duration = Duration::from_millis(200);
+/// How long a killed process may take to go away.
+const KILL_WAIT: Duration = Duration::from_secs(10);
+
+/// What ended the watch over a child.
+pub(super) enum End {
+    /// Its leader exited.
+    Exited,
+    /// The time is up.
+    TimedOut,
+    /// This signal asked to stop.
+    Cancelled(i32),
+}
+
+/// The leader of a process group that is not reaped yet, so that its number stays its own.
+pub(super) struct Child {
+    group: Pid,
+    watch: Option<OwnedFd>,
+}
+
+impl Child {
+    /// The child that has just been started.
+    pub(super) fn of(handle: &duct::Handle) -> io::Result<Self> {
+        let id = handle.pids().first().and_then(|id| i32::try_from(*id).ok()).and_then(Pid::from_raw);
+        let group = id.ok_or_else(|| io::Error::other("the child has no process id"))?;
+        // Without a pidfd (old kernels, seccomp) the tick notices the end a little later.
+        Ok(Self { group, watch: pidfd_open(group, PidfdFlags::empty()).ok() })
+    }
+
+    /// Drains the streams until the child exits, the time is up or a signal asks to stop.
+    pub(super) fn watch(&mut self, streams: &mut [Stream; 2], until: Instant, cancelled: &dyn Fn() -> Option<i32>) -> io::Result<End> {
+        loop {
+            if self.has_exited()? {
+                return Ok(End::Exited);
+            }
+            if let Some(signal) = cancelled() {
+                return Ok(End::Cancelled(signal));
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(End::TimedOut);
+            }
+            self.wait_for_output(streams, left.min(TICK))?;
+        }
+    }
+
+    /// Ends the whole group: TERM, time to clean up, KILL.
+    pub(super) fn end(&mut self, streams: &mut [Stream; 2], grace: Duration) -> io::Result<()> {
+        self.signal(Signal::TERM)?;
+        // A stopped process sees TERM only when it goes on.
+        self.signal(Signal::CONT)?;
+        let until = Instant::now() + grace;
+        self.watch(streams, until, &|| None)?;
+        self.drain(streams, until)?;
+        self.kill_rest(streams)
+    }
+
+    /// Kills what is left of the group and waits for its leader; reads the last output.
+    pub(super) fn kill_rest(&mut self, streams: &mut [Stream; 2]) -> io::Result<()> {
+        self.signal(Signal::KILL)?;
+        if !matches!(self.watch(streams, Instant::now() + KILL_WAIT, &|| None)?, End::Exited) {
+            return Err(io::Error::other("a killed process does not go away"));
+        }
+        self.drain(streams, Instant::now() + DRAIN)
+    }
+
+    /// Reads until nobody holds the pipes any more, or the time is up.
+    fn drain(&mut self, streams: &mut [Stream; 2], until: Instant) -> io::Result<()> {
+        self.watch = None;
+        while streams.iter().any(Stream::is_open) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            self.wait_for_output(streams, left)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for output or the child's end, at most `time`, and takes what is there.
+    fn wait_for_output(&self, streams: &mut [Stream; 2], time: Duration) -> io::Result<()> {
+        let ready: Vec<bool> = {
+            let watched = streams.iter().filter_map(Stream::pipe).chain(self.watch.as_ref().map(AsFd::as_fd));
+            let mut fds: Vec<PollFd<'_>> = watched.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+            let time = Timespec::try_from(time).map_err(|_| io::ErrorKind::InvalidInput)?;
+            match poll(&mut fds, Some(&time)) {
+                Err(rustix::io::Errno::INTR) => return Ok(()),
+                other => other?,
+            };
+            fds.iter().map(|fd| !fd.revents().is_empty()).collect()
+        };
+        for (stream, ready) in streams.iter_mut().filter(|stream| stream.is_open()).zip(ready) {
+            if ready {
+                stream.take()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// True when the leader has ended. It is not reaped.
+    fn has_exited(&self) -> io::Result<bool> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        Ok(waitid(WaitId::Pid(self.group), options)?.is_some())
+    }
+
+    /// Signals the whole group.
+    fn signal(&self, signal: Signal) -> io::Result<()> {
+        match kill_process_group(self.group, signal) {
+            // EPERM: only processes of another user (setuid programs) are left in the group.
+            Ok(()) | Err(rustix::io::Errno::SRCH | rustix::io::Errno::PERM) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

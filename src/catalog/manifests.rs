@@ -1,0 +1,87 @@
+//! Finds the manifest of a release and checks the chain tag -> commit -> manifest.
+
+use super::{Error, Release};
+use crate::{
+    base::{Digest, Failure, GitId},
+    git::{PeeledTag, Repo},
+    model::{Manifest, Settings},
+};
+
+/// The line of a tag's message that names the digest of the manifest.
+pub const MANIFEST_TRAILER: &str = "Snapback-Manifest: ";
+
+/// A manifest and the tag it belongs to.
+pub struct Found {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The peeled tag.
+    pub tag: PeeledTag,
+}
+
+/// The digest that a tag's message names, if it names one.
+pub fn digest_in(message: &str) -> Option<Digest> {
+    message.lines().rev().find_map(|line| line.strip_prefix(MANIFEST_TRAILER)?.trim().parse().ok())
+}
+
+/// Loads and checks the manifest of a release: the tag's commit is the manifest's, the
+/// manifest's digest is the tag's (adopted tags name none).
+pub fn load(git: &Repo, settings: &Settings, release: &Release) -> Result<Found, Failure> {
+    let tag = git.peel_tag(&release.tag_id)?;
+    let bytes = bytes_of(git, settings, release, &tag)?;
+    let manifest = Manifest::parse(&bytes)?;
+    if manifest.metadata.task_id != release.task || manifest.metadata.version != release.version {
+        return Err(
+            crate::model::manifest::Error::Rule(format!("it is of {} {}", manifest.metadata.task_id, manifest.metadata.version)).into()
+        );
+    }
+    let commit = &manifest.metadata.git_commit;
+    let same = if manifest.schema.is_some() {
+        *commit == tag.commit.as_str()
+    } else {
+        commit.len() >= 7 && tag.commit.as_str().starts_with(commit.as_str())
+    };
+    if !same {
+        return Err(Error::TagMoved { tag: release.tag(), expected: commit.clone(), found: tag.commit.to_string() }.into());
+    }
+    Ok(Found { manifest, tag })
+}
+
+/// The manifest's bytes: from the commit the branch is on, else from any other branch. Where the
+/// tag names a digest, bytes that have it win, and bytes that do not are an error.
+fn bytes_of(git: &Repo, settings: &Settings, release: &Release, tag: &PeeledTag) -> Result<Vec<u8>, Failure> {
+    let expected = digest_in(&tag.message);
+    let mut wrong = None;
+    let mut tried: Vec<GitId> = Vec::new();
+    for commit in heads(git)? {
+        let path = settings.manifest_path(&release.task, &release.version);
+        let Some(entry) = git.entry(&commit, &path)? else { continue };
+        if tried.contains(&entry.id) {
+            continue;
+        }
+        let bytes = git.read_blob(&entry.id)?;
+        let digest = Digest::of(&bytes);
+        if expected.is_none_or(|expected| expected == digest) {
+            return Ok(bytes);
+        }
+        wrong.get_or_insert(digest);
+        tried.push(entry.id);
+    }
+    let (task, version) = (release.task.clone(), release.version.clone());
+    Err(match (expected, wrong) {
+        (Some(expected), Some(found)) => Error::ManifestChanged { task, version, expected: expected.to_string(), found: found.to_string() },
+        _ => Error::NoManifest { task, version },
+    }
+    .into())
+}
+
+/// The commits in which a manifest is looked for: HEAD first, other branches only when needed.
+fn heads(git: &Repo) -> Result<impl Iterator<Item = GitId>, Failure> {
+    let head = git.head()?.commit;
+    let mut others: Option<std::vec::IntoIter<(String, GitId)>> = None;
+    let below = |prefix: &str| git.refs_below(prefix).unwrap_or_default();
+    let rest = std::iter::from_fn(move || {
+        let iter = others.get_or_insert_with(|| [below("refs/heads/"), below("refs/remotes/")].concat().into_iter());
+        iter.next().map(|(_, id)| id)
+    });
+    Ok(std::iter::once(head).chain(rest))
+}

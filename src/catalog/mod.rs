@@ -1,0 +1,128 @@
+//! Row 5, what there is: the releases of a task, their manifests, and the task's files now.
+//!
+//! Reads only. Engines compare what the catalog finds with what is wanted; nothing here decides
+//! or changes anything. Read [`capture`] next: it turns a path of the tree into a
+//! [`FileState`](crate::model::FileState) that can be brought back.
+
+pub mod capture;
+pub mod manifests;
+pub mod registry;
+pub mod releases;
+pub mod scope;
+
+use crate::{
+    base::{Fault, Hint, Kind, RelPath, TaskId},
+    model::Version,
+};
+
+pub use releases::Release;
+pub use scope::Scope;
+
+/// What is not there, or not as it must be.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No task has this id.
+    #[error("there is no task {task:?}")]
+    UnknownTask {
+        /// What was typed.
+        task: String,
+        /// Ids that are near.
+        near: Vec<String>,
+    },
+    /// The task has no such release.
+    #[error("{task} has no version {version}")]
+    UnknownVersion {
+        /// The task.
+        task: TaskId,
+        /// What was typed.
+        version: String,
+        /// Versions that are near, then the newest ones.
+        near: Vec<String>,
+    },
+    /// The release has a tag but no manifest.
+    #[error("{task} {version} has no manifest: its tag is older than snapback here")]
+    NoManifest {
+        /// The task.
+        task: TaskId,
+        /// The version.
+        version: Version,
+    },
+    /// The manifest is not the one that the tag names.
+    #[error("the manifest of {task} {version} was changed: its tag names {expected}, the file is {found}")]
+    ManifestChanged {
+        /// The task.
+        task: TaskId,
+        /// The version.
+        version: Version,
+        /// The digest in the tag.
+        expected: String,
+        /// The digest of the file.
+        found: String,
+    },
+    /// The tag was moved: its commit is not the one of the manifest.
+    #[error("the tag {tag} points to {found}, its manifest was made for {expected}")]
+    TagMoved {
+        /// The tag.
+        tag: String,
+        /// The commit in the manifest.
+        expected: String,
+        /// The commit of the tag.
+        found: String,
+    },
+    /// A file of the tree cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: RelPath,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file kept changing while it was read.
+    #[error("{0} is being written: it changed three times while it was read")]
+    Unsteady(RelPath),
+    /// A device, FIFO or socket, or a nested repository, is where a file of the task should be.
+    #[error("{path} is {what}, which cannot be released or restored")]
+    NotAFile {
+        /// Where.
+        path: RelPath,
+        /// What it is.
+        what: &'static str,
+    },
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::UnknownTask { .. } | Self::UnknownVersion { .. } => Kind::NotFound,
+            Self::NoManifest { .. } | Self::NotAFile { .. } => Kind::Refused,
+            Self::ManifestChanged { .. } | Self::TagMoved { .. } => Kind::Bad,
+            Self::Read { .. } | Self::Unsteady(_) => Kind::Missing,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::UnknownTask { near, .. } if near.is_empty() => vec![Hint::run("see all tasks", &["snapback", "status"])],
+            Self::UnknownTask { near, .. } => vec![Hint::say(format!("did you mean {}?", near.join(", ")))],
+            Self::UnknownVersion { task, near, .. } if near.is_empty() => {
+                vec![Hint::run("make its first release", &["snapback", "create-snapshot", "--task", task.as_str()])]
+            }
+            Self::UnknownVersion { task, near, .. } => vec![
+                Hint::say(format!("did you mean {}?", near.join(", "))),
+                Hint::run("see its releases", &["snapback", "list", "--task", task.as_str()]),
+            ],
+            Self::NoManifest { task, .. } => {
+                vec![Hint::run("make manifests for its tags", &["snapback", "adopt", "--task", task.as_str()])]
+            }
+            Self::ManifestChanged { task, .. } => {
+                vec![Hint::run("see who changed it", &["git", "log", "-p", "--", &format!("snapshots/snapshot-{task}-v*.yaml")])]
+            }
+            Self::TagMoved { tag, expected, .. } => vec![Hint::say(format!(
+                "if the move was a mistake: git update-ref refs/tags/{tag} back to the tag on {expected}; refs/snapback/keep still has it"
+            ))],
+            Self::Unsteady(_) => vec![Hint::say("stop the task, or set its `stop` command, and try again")],
+            Self::NotAFile { path, .. } => vec![Hint::say(format!("add {path} to the task's `exclude`"))],
+            Self::Read { .. } => Vec::new(),
+        }
+    }
+}

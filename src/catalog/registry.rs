@@ -1,0 +1,55 @@
+//! The registry as it is in the three places where git keeps a file: commit, index, work tree.
+
+use super::Error;
+use crate::{
+    base::{Failure, Fs, GitId, RelPath, TaskId, fs::read_limited},
+    git::Repo,
+    model::{Settings, TaskSpec, Version},
+    registry::{Registry, task_config},
+};
+
+/// Largest registry or configuration that is read, in bytes.
+const LIMIT: u64 = 16 << 20;
+
+/// The bytes of a small file of the work tree; `None` when there is none.
+pub fn read_small(tree: &dyn Fs, path: &RelPath) -> Result<Option<Vec<u8>>, Error> {
+    let failed = |source| Error::Read { path: path.clone(), source };
+    match tree.stat(path).map_err(failed)? {
+        None => Ok(None),
+        Some(_) => read_limited(tree, path, LIMIT).map(Some).map_err(failed),
+    }
+}
+
+/// The registry of the work tree; an empty one when there is none.
+pub fn in_tree(tree: &dyn Fs, settings: &Settings) -> Result<Option<Registry>, Failure> {
+    Ok(read_small(tree, &settings.registry)?.map(|bytes| Registry::parse(&bytes)).transpose()?)
+}
+
+/// The registry of a blob.
+pub fn in_blob(git: &Repo, blob: &GitId) -> Result<Registry, Failure> {
+    Ok(Registry::parse(&git.read_blob(blob)?)?)
+}
+
+/// The version in the task's configuration file in the work tree.
+pub fn config_version(tree: &dyn Fs, task: &TaskSpec) -> Result<Option<Version>, Failure> {
+    let Some(path) = &task.config else { return Ok(None) };
+    let Some(bytes) = read_small(tree, path)? else { return Ok(None) };
+    Ok(task_config::version(&bytes, path, &task.version_key)?)
+}
+
+/// The active version: the registry's, else the configuration's.
+pub fn active_version(tree: &dyn Fs, settings: &Settings, task: &TaskSpec) -> Result<Option<Version>, Failure> {
+    let registry = in_tree(tree, settings)?;
+    match registry.map(|registry| registry.version(&task.id)).transpose()?.flatten() {
+        Some(version) => Ok(Some(version)),
+        None => config_version(tree, task),
+    }
+}
+
+/// New bytes of a registry with one task's version set, or its entry removed.
+pub fn with_version(registry: &Registry, task: &TaskId, version: Option<&Version>) -> Result<Vec<u8>, Failure> {
+    Ok(match version {
+        Some(version) => registry.with_version(task, version)?,
+        None => registry.without_task(task)?,
+    })
+}

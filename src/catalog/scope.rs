@@ -1,0 +1,75 @@
+//! Which files are a task's: globs from the settings, compiled once.
+
+use crate::{
+    base::{Failure, RelPath, glob::Globs},
+    model::{Settings, TaskSpec},
+};
+
+/// The compiled globs of one task.
+pub struct Scope {
+    paths: Globs,
+    exclude: Globs,
+    shared: Globs,
+    protect: Globs,
+    large: Globs,
+    large_over: Option<u64>,
+    registry: RelPath,
+    snapshots: RelPath,
+}
+
+impl Scope {
+    /// Compiles a task's globs.
+    pub fn new(settings: &Settings, task: &TaskSpec) -> Result<Self, Failure> {
+        Ok(Self {
+            paths: Globs::new(&task.paths)?,
+            exclude: Globs::new(&task.exclude)?,
+            shared: Globs::new(&task.shared)?,
+            protect: Globs::new(&task.protect)?,
+            large: Globs::new(&task.large_files)?,
+            large_over: task.large_over,
+            registry: settings.registry.clone(),
+            snapshots: settings.snapshots.clone(),
+        })
+    }
+
+    /// The folders below which all of the task's files lie.
+    pub fn dirs(&self) -> Vec<RelPath> {
+        let mut dirs = self.paths.literal_prefixes();
+        dirs.extend(self.large.literal_prefixes().into_iter().filter(|dir| !dir.is_root()));
+        dirs.sort();
+        dirs.dedup();
+        let all = dirs.clone();
+        dirs.retain(|dir| !all.iter().any(|other| other != dir && dir.is_in(other)));
+        dirs
+    }
+
+    /// The folders below which the shared files lie.
+    pub fn shared_dirs(&self) -> Vec<RelPath> {
+        self.shared.literal_prefixes()
+    }
+
+    /// True for a file of the task.
+    pub fn owns(&self, path: &RelPath) -> bool {
+        self.paths.matches(path) && !self.exclude.matches(path) && *path != self.registry && !path.is_in(&self.snapshots)
+    }
+
+    /// True for a file that the task shares with others.
+    pub fn shares(&self, path: &RelPath) -> bool {
+        self.shared.matches(path) && !self.owns(path)
+    }
+
+    /// True for a file that no rollback touches.
+    pub fn protects(&self, path: &RelPath) -> bool {
+        self.protect.matches(path)
+    }
+
+    /// True for a file that is kept in the store; only files that git does not track are asked about.
+    pub fn is_large(&self, path: &RelPath, size: u64) -> bool {
+        self.owns(path) && (self.large.matches(path) || self.large_over.is_some_and(|limit| size >= limit))
+    }
+
+    /// True for a file that the large-file globs name, whatever its size.
+    pub fn names_large(&self, path: &RelPath) -> bool {
+        self.owns(path) && self.large.matches(path)
+    }
+}

@@ -1,0 +1,91 @@
+//! What `init` would write: a first `snapback.yaml`, a first registry, lines for `.gitignore`.
+//!
+//! Nothing is written here, and nothing that exists is replaced; run again it gives no files.
+
+use std::{io::Read, path::Path};
+
+use super::{Error, NAMES, ignore};
+use crate::{
+    base::{Fs, Globs, RelPath, Root, TaskId},
+    model::{Settings, TaskSpec, Version, overview::InitFile},
+    registry::{Registry, task_config},
+};
+
+/// The first configuration: valid as it is, and still valid with every `# ` of its sample taken off.
+pub(super) const TEMPLATE: &str = r#"# snapback's configuration; all of it is optional. `snapback schema config` prints every key.
+version: 1
+
+# Without more, every folder tasks/<id>/ that holds a config.yaml, .yml, .json or .toml is a task.
+#
+# tasks:
+#   discover:                              # other places; each folder that matches is a task
+#     - {glob: "strategies/*/", id: "{name}"}
+#   T01:                                   # what one task needs besides
+#     exclude: ["*.parquet"]               # not part of its releases
+#     protect: [positions.json]            # never overwritten by a rollback
+#     large_files: {patterns: ["*.db"], over: 50MB}   # kept in the store instead of git
+#     env: {venv: .venv, variables: [TUSHARE_TOKEN]}  # names only, never values
+#     verify: [{run: "python -m pytest -q -m smoke", timeout: 2m}]
+#     ready: [{disk_free: 1GB}]
+#     restart: {run: "systemctl --user restart t01"}
+# rollback: {on_verify_fail: undo, env: plan, require_reason: false}
+"#;
+
+/// The files that `init` would write.
+///
+/// `tracks` is true when git already tracks a file that matches; a `.gitignore` rule that would
+/// ignore such files, or the task's and snapback's own, is left out.
+///
+/// # Errors
+/// A task whose configuration holds something that is no version, or a file that cannot be read.
+pub fn init_files(work_tree: &Path, settings: &Settings, tracks: impl Fn(&Globs) -> bool) -> Result<Vec<InitFile>, Error> {
+    let unreadable = |source| Error::Read { file: work_tree.display().to_string(), source };
+    let root = Root::open(work_tree).map_err(unreadable)?;
+    let mut files = Vec::new();
+    let names = NAMES.map(RelPath::own);
+    if !settings.from_file && read(&root, &names[0])?.is_none() && read(&root, &names[1])?.is_none() {
+        files.push(InitFile { path: names[0].clone(), before: None, after: TEMPLATE.to_string() });
+    }
+    if read(&root, &settings.registry)?.is_none() {
+        let versions = versions(&root, settings)?;
+        let after = String::from_utf8(Registry::of(&versions)).expect("because JSON is UTF-8");
+        files.push(InitFile { path: settings.registry.clone(), before: None, after });
+    }
+    let path = RelPath::own(".gitignore");
+    let before = read(&root, &path)?;
+    let not_text = |_| Error::Read { file: path.to_string(), source: std::io::Error::other("it is not UTF-8; add the rules by hand") };
+    let before = before.map(String::from_utf8).transpose().map_err(not_text)?;
+    if let Some(after) = ignore::completed(before.as_deref().unwrap_or_default(), settings, tracks) {
+        files.push(InitFile { path, before, after });
+    }
+    Ok(files)
+}
+
+/// The tasks that have a version in their configuration.
+fn versions(root: &Root, settings: &Settings) -> Result<Vec<(TaskId, Version)>, Error> {
+    let mut versions = Vec::new();
+    for task in &settings.tasks {
+        if let Some(version) = version(root, task)? {
+            versions.push((task.id.clone(), version));
+        }
+    }
+    Ok(versions)
+}
+
+/// The version in a task's configuration.
+fn version(root: &Root, task: &TaskSpec) -> Result<Option<Version>, Error> {
+    let Some(config) = &task.config else { return Ok(None) };
+    let Some(bytes) = read(root, config)? else { return Ok(None) };
+    task_config::version(&bytes, config, &task.version_key).map_err(Error::Registry)
+}
+
+/// The bytes of a file; `None` when it is not there.
+fn read(root: &Root, path: &RelPath) -> Result<Option<Vec<u8>>, Error> {
+    let unreadable = |source| Error::Read { file: path.to_string(), source };
+    if root.stat(path).map_err(unreadable)?.is_none() {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    root.open(path).and_then(|file| file.take(16 << 20).read_to_end(&mut bytes)).map_err(unreadable)?;
+    Ok(Some(bytes))
+}

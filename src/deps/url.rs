@@ -1,0 +1,77 @@
+//! URLs without their secrets: lists of dependencies are committed for all to read.
+//!
+//! User names and passwords, query strings and fragments are cut off; the user `git` of ssh
+//! stays, because it is no secret and nothing works without it. Local paths are not recorded
+//! at all: they are true on one machine only.
+
+/// A URL without credentials, query and fragment.
+pub(super) fn without_credentials(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_string() };
+    let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    let authority = match authority.rsplit_once('@') {
+        Some(("git", host)) if scheme.ends_with("ssh") => format!("git@{host}"),
+        Some((_, host)) => host.to_string(),
+        None => authority.to_string(),
+    };
+    // A path may name a revision behind `@`; a password with a slash would stand before it.
+    let path = if authority.contains(':') && path.contains('@') && !is_port(&authority) { "" } else { path };
+    let authority = if is_port(&authority) { authority.as_str() } else { authority.split(':').next().unwrap_or_default() };
+    format!("{scheme}://{authority}{path}")
+}
+
+/// True when what follows the colon, if there is one, is a port number.
+fn is_port(authority: &str) -> bool {
+    let host_end = authority.rfind(']').unwrap_or(0);
+    authority[host_end..].split_once(':').is_none_or(|(_, port)| port.bytes().all(|c| c.is_ascii_digit()))
+}
+
+/// True for something that is fetched by its URL.
+pub(super) fn is_url(text: &str) -> bool {
+    text.contains("://") || text.starts_with("git@")
+}
+
+/// Every URL inside a text, without credentials.
+pub(super) fn clean_text(text: &str) -> String {
+    let clean = |word: &str| {
+        let start = word.find(|c| !matches!(c, '"' | '\'' | '(' | '<')).unwrap_or(0);
+        let (open, word) = word.split_at(start);
+        if word.contains("://") { format!("{open}{}", without_credentials(word)) } else { format!("{open}{word}") }
+    };
+    text.split_whitespace().map(clean).collect::<Vec<_>>().join(" ")
+}
+
+/// How a package that comes from a URL is recorded: behind `name==version`.
+pub(super) fn origin(url: &str, revision: Option<&str>) -> String {
+    if url.starts_with("file:") || !is_url(url) {
+        return " @ local".into();
+    }
+    let revision = revision.filter(|text| text.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-/".contains(&c)));
+    let revision = revision.map(|text| format!("@{text}")).unwrap_or_default();
+    format!(" @ {}{revision}", without_credentials(url))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_cut_off() {
+        for (url, clean) in [
+            ("https://user:s3cret@host/a/b.whl", "https://host/a/b.whl"),
+            ("https://s3cret@host:8080/a", "https://host:8080/a"),
+            ("https://u:p@s3cret@host/a", "https://host/a"),
+            ("https://u:s3/cret@host/a", "https://u"),
+            ("https://host/a?token=s3cret#s3cret", "https://host/a"),
+            ("git+ssh://git@host/a.git@v1", "git+ssh://git@host/a.git@v1"),
+            ("git+https://host/a.git@v1", "git+https://host/a.git@v1"),
+            ("https://[::1]:80/a", "https://[::1]:80/a"),
+            ("git@host:a/b.git", "git@host:a/b.git"),
+        ] {
+            assert_eq!(without_credentials(url), clean);
+        }
+        assert_eq!(clean_text("-e 'https://u:s3cret@host/x' b"), "-e 'https://host/x' b");
+        assert_eq!(origin("file:///home/me/x", None), " @ local");
+        assert_eq!(origin("https://t@host/x.git", Some("abc")), " @ https://host/x.git@abc");
+    }
+}

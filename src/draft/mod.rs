@@ -1,0 +1,165 @@
+//! Row 6, an operation before it is written down: everything that is known without changing a byte.
+//!
+//! Engines make a [`Draft`] by reading. Its [`Plan`] is what a person sees; under the lock the
+//! draft is made again, and only if its plan is still the one that was shown does
+//! [`write`](write::write) put the bytes into git and the store and turn it into an
+//! [`Operation`](crate::model::Operation).
+
+pub mod lines;
+pub mod registry;
+pub mod tree;
+pub mod write;
+
+use crate::{
+    base::{GitId, OpId, RelPath},
+    git::Head,
+    model::{
+        FileState, Manifest, Plan, Source, TagName, Version,
+        operation::{EnvironmentChange, RegistryChange, TreeChange},
+    },
+};
+
+/// How the bytes of a state get to where its source says.
+#[derive(Debug, Clone)]
+pub enum Keep {
+    /// They are there.
+    Already,
+    /// They are copied from the work tree into the store.
+    FromTree,
+    /// These are put into the store.
+    Bytes(Vec<u8>),
+}
+
+/// A file state and how its bytes are kept.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// The state; its source is final only when `keep` is [`Keep::Already`].
+    pub state: FileState,
+    /// How its bytes get there.
+    pub keep: Keep,
+}
+
+impl Kept {
+    /// A state whose bytes are kept already.
+    pub fn already(state: FileState) -> Self {
+        Self { state, keep: Keep::Already }
+    }
+}
+
+/// One path of the work tree, before and after.
+#[derive(Debug, Clone)]
+pub struct FileDraft {
+    /// The path.
+    pub path: RelPath,
+    /// What is there.
+    pub before: Option<Kept>,
+    /// What goes there.
+    pub after: Option<Kept>,
+}
+
+/// A blob that git does not have yet.
+#[derive(Debug, Clone)]
+pub enum NewBlob {
+    /// The git form of a file of the work tree, which must hash to this id.
+    FromTree(RelPath, GitId),
+    /// A Git LFS file: its bytes go to the LFS folder, its pointer into a blob.
+    Lfs(RelPath, GitId),
+    /// These bytes.
+    Bytes(Vec<u8>),
+}
+
+/// A commit to be made on top of HEAD.
+#[derive(Debug, Clone)]
+pub struct CommitDraft {
+    /// Where the branch is.
+    pub head: Head,
+    /// How its tree changes.
+    pub tree: Vec<TreeChange>,
+    /// The commit message.
+    pub message: String,
+    /// An annotated tag on the commit: its name and the text before the trailers.
+    pub tag: Option<(TagName, String)>,
+    /// The manifest of a release, its commit still to be filled in.
+    pub manifest: Option<Manifest>,
+}
+
+/// One step of a draft; becomes a step of the operation.
+#[derive(Debug, Clone)]
+pub enum StepDraft {
+    /// Runs the task's stop command.
+    Stop,
+    /// Changes the files of the draft.
+    Files,
+    /// Builds this environment beside the old one and switches to it.
+    Environment {
+        /// The environment's folder.
+        venv: RelPath,
+        /// What must be installed, `name==version`.
+        packages: Vec<String>,
+    },
+    /// Takes back a switch of the environment.
+    EnvironmentBack(EnvironmentChange),
+    /// Verifies this version; `None` = exactly the recorded files.
+    Verify(Option<Version>),
+    /// Checks that this version is ready.
+    Ready(Version),
+    /// Runs the task's start command.
+    Start,
+    /// Publishes the commit and the index.
+    Publish,
+    /// Holds this version.
+    Hold(Version),
+    /// Lifts the hold of this version.
+    Release(Version),
+}
+
+/// An operation before it is written down.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// What a person sees; holds kind, task, versions.
+    pub plan: Plan,
+    /// The user's reason.
+    pub message: String,
+    /// The operation that this one takes back.
+    pub undoes: Option<OpId>,
+    /// Changes of the work tree, sorted by path.
+    pub files: Vec<FileDraft>,
+    /// Large files of a release: path and digest; they go into the store as they are.
+    pub large: Vec<(RelPath, crate::base::Digest)>,
+    /// Blobs that git does not have yet.
+    pub blobs: Vec<NewBlob>,
+    /// Blobs that git has but that may not be durable.
+    pub unsynced: Vec<GitId>,
+    /// The commit; `None` when none is wanted.
+    pub commit: Option<CommitDraft>,
+    /// How the index changes.
+    pub index: Vec<TreeChange>,
+    /// The registry entry.
+    pub registry: Option<RegistryChange>,
+    /// What is done, in order.
+    pub steps: Vec<StepDraft>,
+}
+
+impl Draft {
+    /// A draft that does nothing yet.
+    pub fn new(plan: Plan, message: &str) -> Self {
+        Self {
+            plan,
+            message: message.into(),
+            undoes: None,
+            files: Vec::new(),
+            large: Vec::new(),
+            blobs: Vec::new(),
+            unsynced: Vec::new(),
+            commit: None,
+            index: Vec::new(),
+            registry: None,
+            steps: Vec::new(),
+        }
+    }
+}
+
+/// A source to be replaced when the bytes are put; the object's id is not known before.
+pub fn unknown_source(digest: crate::base::Digest) -> Source {
+    Source::Object(crate::base::ObjectId(digest))
+}

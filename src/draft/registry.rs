@@ -1,0 +1,128 @@
+//! The edit of a task's registry entry in the three places where git keeps a file: the commit,
+//! the index and the work tree. Each keeps what else is in it, so other tasks' uncommitted
+//! entries stay uncommitted.
+
+use super::{Draft, FileDraft, NewBlob, tree};
+use crate::{
+    base::{Failure, RelPath, TaskId},
+    catalog::registry as read,
+    git::{Attributes, Converter, Tracked, WorkState},
+    ground::Ground,
+    model::{
+        Version,
+        operation::{RegistryChange, TreeChange, TreeEntry},
+        plan::{FileLine, Letter},
+    },
+    registry::Registry,
+};
+
+/// The edit.
+pub struct RegistryEdit {
+    /// The registry.
+    pub path: RelPath,
+    /// The change of the work tree; `None` when the entry is right already.
+    pub file: Option<FileDraft>,
+    /// The change of the commit's tree; `None` when git does not track the registry.
+    pub tree: Option<TreeChange>,
+    /// The change of the index.
+    pub index: Option<TreeChange>,
+    /// Blobs to be written.
+    pub blobs: Vec<NewBlob>,
+    /// The git form of the committed registry after the edit, when it is committed.
+    pub committed: Option<(TreeEntry, Vec<u8>)>,
+    /// The plan's line.
+    pub line: Option<FileLine>,
+}
+
+/// Describes the edit that sets (or, with `None`, removes) the task's version.
+pub fn edit(ground: &Ground, task: &TaskId, version: Option<&Version>) -> Result<RegistryEdit, Failure> {
+    let path = &ground.settings.registry;
+    let scan = ground.git.scan(std::slice::from_ref(path))?;
+    let tracked = scan.tracked.into_iter().find(|tracked| tracked.path == *path);
+    let ignored = scan.ignored.contains(path);
+    let converter = ground.git.converter(Attributes::WorkTree)?;
+    let mut edit = RegistryEdit { path: path.clone(), file: None, tree: None, index: None, blobs: Vec::new(), committed: None, line: None };
+    let in_tree = work_tree(ground, task, version, tracked.as_ref(), &mut edit)?;
+    if ignored && tracked.is_none() {
+        return Ok(edit);
+    }
+    let (head, index) = tracked.map_or((None, None), |tracked| (tracked.head, tracked.index));
+    let committed = in_git(ground, &converter, task, version, head.as_ref(), &in_tree)?;
+    let staged = if index == head { committed.clone() } else { in_git(ground, &converter, task, version, index.as_ref(), &in_tree)? };
+    edit.blobs = [&committed, &staged].into_iter().map(|(_, bytes)| NewBlob::Bytes(bytes.clone())).collect();
+    let change = |before: Option<TreeEntry>, after: &TreeEntry| {
+        (before.as_ref() != Some(after)).then(|| TreeChange { path: path.clone(), before, after: Some(after.clone()) })
+    };
+    edit.tree = change(head, &committed.0);
+    edit.index = change(index, &staged.0);
+    edit.committed = Some(committed);
+    Ok(edit)
+}
+
+/// Edits the work tree's registry; returns its bytes after the edit.
+fn work_tree(
+    ground: &Ground,
+    task: &TaskId,
+    version: Option<&Version>,
+    tracked: Option<&Tracked>,
+    edit: &mut RegistryEdit,
+) -> Result<Vec<u8>, Failure> {
+    let path = &ground.settings.registry;
+    let blob =
+        tracked.and_then(|tracked| tracked.index.as_ref()).filter(|_| tracked.is_some_and(|tracked| tracked.state == WorkState::Clean));
+    let before = tree::existing(&*ground.tree, &ground.git, path, blob.map(|entry| &entry.id))?;
+    let now = read::read_small(&*ground.tree, path)?;
+    let registry = now.as_deref().map_or_else(|| Ok(Registry::empty()), Registry::parse)?;
+    let was = registry.version(task)?;
+    let after = read::with_version(&registry, task, version)?;
+    if now.as_deref() != Some(&after[..]) {
+        let mode = before.as_ref().map_or(0o666 & !ground.umask, |kept| kept.state.mode);
+        let say = |version: Option<&Version>| version.map_or_else(|| "none".to_string(), ToString::to_string);
+        let letter = if before.is_some() { Letter::M } else { Letter::A };
+        let note = format!("{task}: {} -> {}", say(was.as_ref()), say(version));
+        edit.line = Some(FileLine {
+            path: path.clone(),
+            letter,
+            added: Some(1),
+            removed: Some(u32::from(was.is_some())),
+            size: after.len() as u64,
+            large: false,
+            note,
+        });
+        edit.file = Some(FileDraft { path: path.clone(), before, after: Some(tree::with_bytes(mode, after.clone())) });
+    }
+    Ok(after)
+}
+
+/// The entry and bytes of a registry that git keeps, after the edit. One that git does not have
+/// yet becomes the work tree's.
+fn in_git(
+    ground: &Ground,
+    converter: &Converter,
+    task: &TaskId,
+    version: Option<&Version>,
+    entry: Option<&TreeEntry>,
+    in_tree: &[u8],
+) -> Result<(TreeEntry, Vec<u8>), Failure> {
+    let bytes = match entry {
+        Some(entry) => read::with_version(&read::in_blob(&ground.git, &entry.id)?, task, version)?,
+        None => converter.to_git(&ground.settings.registry, in_tree.to_vec())?,
+    };
+    let mode = entry.map_or_else(|| "100644".into(), |entry| entry.mode.clone());
+    Ok((TreeEntry { mode, id: ground.git.blob_id(&bytes) }, bytes))
+}
+
+impl RegistryEdit {
+    /// Adds the edit to a draft.
+    pub fn add_to(self, draft: &mut Draft, before: Option<Version>, after: Option<Version>) {
+        draft.files.extend(self.file);
+        draft.files.sort_by(|a, b| a.path.cmp(&b.path));
+        if let Some(commit) = &mut draft.commit {
+            commit.tree.extend(self.tree);
+            draft.index.extend(self.index);
+            draft.blobs.extend(self.blobs);
+        }
+        draft.plan.files.extend(self.line);
+        draft.registry = Some(RegistryChange { path: self.path, before, after });
+    }
+}

@@ -1,0 +1,380 @@
+//! Turns a draft into an operation: first every byte it needs is made durable in the store and in
+//! git, invisible to anybody; then the operation is plain data.
+
+use std::collections::BTreeMap;
+
+use super::{Draft, FileDraft, Keep, Kept, NewBlob, StepDraft};
+use crate::{
+    base::{Digest, Failure, Fault, GitId, Hint, Kind, OpId, RelPath},
+    catalog::capture,
+    deps,
+    git::{self, Attributes},
+    ground::Ground,
+    model::{
+        FileState, Manifest, Operation, PathChange, Source, TagName, Verdict, VerdictRecord,
+        manifest::Role,
+        operation::{
+            CommandRole, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person, Publication, RefChange, Step, TreeChange, TreeEntry,
+        },
+    },
+    store::Session,
+};
+
+/// What stops a draft from being written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file changed between the plan and now.
+    #[error("{0} changed while its bytes were saved")]
+    Changed(RelPath),
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        Kind::Conflict
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        vec![Hint::say("nothing was changed; run the command again when the file is no longer written to")]
+    }
+}
+
+/// What writing a draft made.
+pub struct Written {
+    /// The operation, ready to be begun.
+    pub operation: Operation,
+    /// The commit it will publish, the release's own for a release.
+    pub commit: Option<GitId>,
+    /// How many bytes the store grew by.
+    pub saved: u64,
+}
+
+/// Makes everything durable that the operation needs, and the operation.
+pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure> {
+    let who = ground.git.identity()?;
+    let mut saved = 0;
+    let mut session = ground.store.begin()?;
+    write_blobs(ground, &draft.blobs)?;
+    let objects = put_large(ground, &mut *session, &draft, &mut saved)?;
+    let total: u64 = draft.files.iter().flat_map(|file| [&file.before, &file.after]).flatten().map(|kept| kept.state.size).sum();
+    let mut changes = ground.work("saving", total, true, || put_files(ground, &mut *session, &draft.files, &mut saved))?;
+    session.commit()?;
+    let mut publication = Publication { log_message: log_message(&draft), index: draft.index.clone(), ..Publication::default() };
+    let mut commit = None;
+    if let Some(wanted) = &draft.commit {
+        let writer = CommitWriter { ground, who: &who, id: &id, draft: &draft };
+        let (made, manifest) = writer.write(wanted, &objects, &mut publication)?;
+        commit = Some(made);
+        changes.extend(manifest);
+        changes.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+    ground.git.sync_objects(&draft.unsynced)?;
+    let steps = steps(ground, &draft, &id, &who, changes, publication)?;
+    let plan = draft.plan;
+    let operation = Operation {
+        schema: OPERATION_SCHEMA.into(),
+        id,
+        kind: plan.kind,
+        // An adoption touches many tasks.
+        task: (plan.kind != OpKind::Adopt).then_some(plan.task),
+        from: plan.from,
+        to: plan.to,
+        message: draft.message,
+        who,
+        host: ground.host.clone(),
+        worktree: ground.git.work_tree().to_string_lossy().into_owned(),
+        at: ground.clock.now(),
+        undoes: draft.undoes,
+        registry: draft.registry,
+        steps,
+    };
+    Ok(Written { operation, commit, saved })
+}
+
+/// Puts the large files of a release into the store.
+fn put_large(
+    ground: &Ground,
+    session: &mut dyn Session,
+    draft: &Draft,
+    saved: &mut u64,
+) -> Result<BTreeMap<RelPath, crate::base::ObjectId>, Failure> {
+    let mut objects = BTreeMap::new();
+    for (path, digest) in &draft.large {
+        let read = |source| crate::catalog::Error::Read { path: path.clone(), source };
+        let stored = session.put(&mut ground.tree.open(path).map_err(read)?)?;
+        if stored.digest != *digest {
+            return Err(Error::Changed(path.clone()).into());
+        }
+        *saved += stored.grown;
+        objects.insert(path.clone(), stored.id);
+    }
+    Ok(objects)
+}
+
+/// Saves the bytes that the change of files needs, and fills in where they are.
+fn put_files(ground: &Ground, session: &mut dyn Session, files: &[FileDraft], saved: &mut u64) -> Result<Vec<PathChange>, Failure> {
+    let mut changes = Vec::with_capacity(files.len());
+    for file in files {
+        let mut put = |kept: &Option<Kept>| kept.as_ref().map(|kept| put_state(ground, session, &file.path, kept, saved)).transpose();
+        let (before, after) = (put(&file.before)?, put(&file.after)?);
+        changes.push(PathChange { path: file.path.clone(), before, after });
+    }
+    Ok(changes)
+}
+
+/// Saves the bytes of one state.
+fn put_state(ground: &Ground, session: &mut dyn Session, path: &RelPath, kept: &Kept, saved: &mut u64) -> Result<FileState, Failure> {
+    let state = &kept.state;
+    let stored = match &kept.keep {
+        Keep::Already => return Ok(state.clone()),
+        Keep::Bytes(bytes) => {
+            let blob = ground.git.blob_id(bytes);
+            // What goes into the commit too need not be kept a second time.
+            if ground.git.has_object(&blob) {
+                return Ok(FileState { source: Source::Blob(blob), ..state.clone() });
+            }
+            session.put(&mut &bytes[..])?
+        }
+        Keep::FromTree => {
+            let read = |source| crate::catalog::Error::Read { path: path.clone(), source };
+            if state.link {
+                session.put(&mut &ground.tree.read_link(path).map_err(read)?[..])?
+            } else {
+                session.put(&mut ground.tree.open(path).map_err(read)?)?
+            }
+        }
+    };
+    if stored.digest != state.digest {
+        return Err(Error::Changed(path.clone()).into());
+    }
+    *saved += stored.grown;
+    ground.progress(state.size);
+    Ok(FileState { source: Source::Object(stored.id), ..state.clone() })
+}
+
+/// Writes the blobs that git does not have yet.
+pub fn write_blobs(ground: &Ground, blobs: &[NewBlob]) -> Result<(), Failure> {
+    use rayon::prelude::*;
+    let converter = ground.git.converter(Attributes::WorkTree)?;
+    blobs.par_iter().try_for_each(|blob| {
+        let (path, expected, bytes) = match blob {
+            NewBlob::Bytes(bytes) => return ground.git.write_blob(bytes).map(drop).map_err(Failure::from),
+            NewBlob::Lfs(path, id) => {
+                let read = |source| crate::catalog::Error::Read { path: path.clone(), source };
+                let (oid, size) = ground.git.store_lfs(&mut ground.tree.open(path).map_err(read)?)?;
+                (path, id, git::Repo::lfs_pointer(&oid, size))
+            }
+            NewBlob::FromTree(path, id) => {
+                let now = capture::read(&*ground.tree, path)?.ok_or_else(|| Error::Changed(path.clone()))?;
+                let is_link = now.is_link();
+                let bytes = super::tree::all_bytes(&*ground.tree, path, now)?;
+                (path, id, if is_link { bytes } else { converter.to_git(path, bytes)? })
+            }
+        };
+        if ground.git.write_blob(&bytes)? == *expected { Ok(()) } else { Err(Error::Changed(path.clone()).into()) }
+    })
+}
+
+/// The line for the reference logs.
+fn log_message(draft: &Draft) -> String {
+    let first = draft.commit.as_ref().and_then(|commit| commit.message.lines().next()).unwrap_or_default();
+    format!("snapback: {first}")
+}
+
+/// Writes commits and tag of one operation.
+struct CommitWriter<'a> {
+    ground: &'a Ground,
+    who: &'a Person,
+    id: &'a OpId,
+    draft: &'a Draft,
+}
+
+impl CommitWriter<'_> {
+    /// Writes them and says which references move. A release makes two commits: one with its
+    /// files, which the tag names, and one with its manifest, which names the first.
+    fn write(
+        &self,
+        wanted: &super::CommitDraft,
+        objects: &BTreeMap<RelPath, crate::base::ObjectId>,
+        publication: &mut Publication,
+    ) -> Result<(GitId, Option<PathChange>), Failure> {
+        let git = &self.ground.git;
+        publication.tree.clone_from(&wanted.tree);
+        let commit = self.commit(&wanted.head.commit, &wanted.tree, &wanted.message)?;
+        let (mut tip, mut change, mut trailers) = (commit.clone(), None, String::new());
+        if let Some(manifest) = &wanted.manifest {
+            let text = finish_manifest(manifest, &commit, objects).render();
+            let meta = &manifest.metadata;
+            let path = self.ground.settings.manifest_path(&meta.task_id, &meta.version);
+            let entry = TreeEntry { mode: "100644".into(), id: git.write_blob(text.as_bytes())? };
+            let add = TreeChange { path: path.clone(), before: git.entry(&commit, &path)?, after: Some(entry) };
+            tip = self.commit(&commit, std::slice::from_ref(&add), &format!("manifest({}): v{}", meta.task_id, meta.version))?;
+            trailers = format!("Snapback-Manifest: {}\n", Digest::of(text.as_bytes()));
+            publication.tree.push(add.clone());
+            publication.index.push(TreeChange { before: self.in_index(&path)?, ..add });
+            change = Some(self.manifest_change(path, text)?);
+        }
+        if let Some((name, text)) = &wanted.tag {
+            publication.refs.extend(self.tag(name, text, &trailers, &commit)?);
+        }
+        let safety = format!("refs/snapback/safety/{}", self.id);
+        publication.refs.push(RefChange { name: safety, before: None, after: self.safety(&wanted.head.commit)? });
+        publication.refs.push(RefChange { name: wanted.head.branch.clone(), before: Some(wanted.head.commit.clone()), after: tip });
+        Ok((commit, change))
+    }
+
+    /// Writes one commit.
+    fn commit(&self, parent: &GitId, tree: &[TreeChange], message: &str) -> Result<GitId, Failure> {
+        let git = &self.ground.git;
+        let tree = git.write_tree(parent, tree)?;
+        let draft = git::CommitDraft {
+            tree,
+            parents: vec![parent.clone()],
+            message: message.into(),
+            who: self.who.clone(),
+            at: self.ground.clock.now(),
+        };
+        Ok(git.write_commit(&draft)?)
+    }
+
+    /// Writes the tag and, for a release, names the second reference that keeps it.
+    fn tag(&self, name: &TagName, text: &str, trailers: &str, target: &GitId) -> Result<Vec<RefChange>, Failure> {
+        let version = match name {
+            TagName::Release { version, .. } => version,
+            TagName::Marker { to, .. } => to,
+        };
+        let message = format!("{text}\n\nSnapback-Task: {}\nSnapback-Version: {version}\n{trailers}", name.task());
+        let draft =
+            git::TagDraft { name: name.to_string(), target: target.clone(), message, who: self.who.clone(), at: self.ground.clock.now() };
+        let after = self.ground.git.write_tag(&draft)?;
+        let mut refs = Vec::new();
+        if let TagName::Release { task, version } = name {
+            refs.push(RefChange { name: TagName::keep_reference(task, version), before: None, after: after.clone() });
+        }
+        refs.push(RefChange { name: name.reference(), before: None, after });
+        Ok(refs)
+    }
+
+    /// A commit that keeps alive what undo needs from git: HEAD, and what was only in the index.
+    fn safety(&self, head: &GitId) -> Result<GitId, Failure> {
+        let only_in_index = |change: &&TreeChange| {
+            let committed = self
+                .draft
+                .commit
+                .iter()
+                .flat_map(|commit| &commit.tree)
+                .any(|other| other.path == change.path && other.before == change.before);
+            change.before.is_some() && !committed
+        };
+        let staged: Vec<TreeChange> = self.draft.index.iter().filter(only_in_index).cloned().collect();
+        let mut changes = Vec::new();
+        for change in staged {
+            let before = self.ground.git.entry(head, &change.path)?;
+            if before != change.before {
+                changes.push(TreeChange { path: change.path, before, after: change.before });
+            }
+        }
+        if changes.is_empty() {
+            return Ok(head.clone());
+        }
+        self.commit(head, &changes, "what was staged before a snapback operation")
+    }
+
+    /// The index entry of a path.
+    fn in_index(&self, path: &RelPath) -> Result<Option<TreeEntry>, Failure> {
+        Ok(self
+            .ground
+            .git
+            .scan(std::slice::from_ref(path))?
+            .tracked
+            .into_iter()
+            .find(|tracked| tracked.path == *path)
+            .and_then(|tracked| tracked.index))
+    }
+
+    /// The change of the work tree that puts the manifest there.
+    fn manifest_change(&self, path: RelPath, text: String) -> Result<PathChange, Failure> {
+        let tree = &*self.ground.tree;
+        let mut session = self.ground.store.begin()?;
+        let converter = self.ground.git.converter(Attributes::WorkTree)?;
+        let after = super::tree::new_file(self.ground, &converter, &path, text.into_bytes())?;
+        let before = super::tree::existing(tree, &self.ground.git, &path, None)?;
+        let mut grown = 0;
+        let mut put = |kept: Option<Kept>| kept.map(|kept| put_state(self.ground, &mut *session, &path, &kept, &mut grown)).transpose();
+        let (before, after) = (put(before)?, put(Some(after))?);
+        session.commit()?;
+        Ok(PathChange { path, before, after })
+    }
+}
+
+/// Fills in what is known only now: the commit and the ids of the stored objects.
+fn finish_manifest(manifest: &Manifest, commit: &GitId, objects: &BTreeMap<RelPath, crate::base::ObjectId>) -> Manifest {
+    let mut manifest = manifest.clone();
+    manifest.metadata.git_commit = commit.to_string();
+    for file in manifest.files.iter_mut().filter(|file| file.role == Role::Large) {
+        file.object = objects.get(&file.path).copied();
+    }
+    manifest
+}
+
+/// The steps of the operation.
+fn steps(
+    ground: &Ground,
+    draft: &Draft,
+    id: &OpId,
+    who: &Person,
+    changes: Vec<PathChange>,
+    publication: Publication,
+) -> Result<Vec<Step>, Failure> {
+    let task = &draft.plan.task;
+    let verdict = |version: &crate::model::Version, verdict| {
+        Step::Verdicts(vec![VerdictRecord {
+            task: task.clone(),
+            version: version.clone(),
+            verdict,
+            reason: draft.message.clone(),
+            who: format!("{} <{}>", who.name, who.email),
+            at: ground.clock.now(),
+            op: Some(id.clone()),
+        }])
+    };
+    let (mut changes, mut publication) = (Some(changes), Some(publication));
+    let step = |step: &StepDraft| -> Result<Step, Failure> {
+        Ok(match step {
+            StepDraft::Stop => Step::Command { role: CommandRole::Stop },
+            StepDraft::Start => Step::Command { role: CommandRole::Start },
+            StepDraft::Files => Step::Files(changes.take().unwrap_or_default()),
+            StepDraft::Verify(version) => Step::Verify { version: version.clone() },
+            StepDraft::Ready(version) => Step::Ready { version: version.clone() },
+            StepDraft::Publish => Step::Publish(publication.take().unwrap_or_default()),
+            StepDraft::Hold(version) => verdict(version, Verdict::Held),
+            StepDraft::Release(version) => verdict(version, Verdict::Released),
+            StepDraft::EnvironmentBack(change) => Step::Environment(environment_back(ground, id, change)?),
+            StepDraft::Environment { venv, packages } => Step::Environment(build_environment(ground, id, venv, packages)?),
+        })
+    };
+    draft.steps.iter().map(step).collect()
+}
+
+/// A path beside the environment, for this operation.
+fn beside(id: &OpId, venv: &RelPath, what: &str) -> RelPath {
+    venv.parent().join([venv.name(), format!(".{what}-{}", id.short()).as_bytes()].concat())
+}
+
+/// True when something stands at a path.
+fn stands(ground: &Ground, path: &RelPath) -> Result<bool, Failure> {
+    Ok(capture::stat(&*ground.tree, path)?.is_some())
+}
+
+/// Builds an environment beside the old one.
+fn build_environment(ground: &Ground, id: &OpId, venv: &RelPath, packages: &[String]) -> Result<EnvironmentChange, Failure> {
+    let built = beside(id, venv, "built");
+    deps::environment::build(ground.git.work_tree(), venv, &built, packages, &[])?;
+    let aside = stands(ground, venv)?.then(|| beside(id, venv, "kept"));
+    Ok(EnvironmentChange { path: venv.clone(), aside, bring: Some(built) })
+}
+
+/// The inverse of a switch: what was put aside comes back.
+fn environment_back(ground: &Ground, id: &OpId, change: &EnvironmentChange) -> Result<EnvironmentChange, Failure> {
+    let aside = stands(ground, &change.path)?.then(|| beside(id, &change.path, "kept"));
+    Ok(EnvironmentChange { path: change.path.clone(), aside, bring: change.aside.clone() })
+}

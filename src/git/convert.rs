@@ -1,0 +1,307 @@
+//! Between the bytes git stores and those of the work tree: line ends, encodings, Git LFS.
+//!
+//! Attributes and `core.autocrlf` decide, as in git; gix does line ends, `ident` and
+//! `working-tree-encoding`. Filter *programs* are never run, since a configuration may hold any
+//! command: Git LFS is done natively (`lfs.rs`), and any other configured driver is an error.
+
+use std::sync::{Mutex, PoisonError};
+
+use gix::{
+    attrs::StateRef,
+    bstr::ByteSlice,
+    filter::plumbing::{
+        Pipeline,
+        eol::AutoCrlf,
+        pipeline::convert::to_worktree::{Options, UnknownEncoding},
+    },
+};
+
+use super::{
+    Error, Repo,
+    attributes::{Place, Rules},
+    error::During,
+    lfs,
+    repo::git_id,
+    walk::entries_at,
+};
+use crate::base::{Digest, GitId, RelPath};
+
+/// Where `.gitattributes` are read from.
+#[derive(Debug, Clone, Copy)]
+pub enum Attributes<'a> {
+    /// The work tree, as it is now.
+    WorkTree,
+    /// A commit: the target of a restore decides how its files are written.
+    Commit(&'a GitId),
+}
+
+/// What the work tree gets for a blob.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Worktree {
+    /// The blob's own bytes.
+    Same(Vec<u8>),
+    /// Other bytes.
+    Changed(Vec<u8>),
+    /// The bytes of a Git LFS object; see [`Repo::lfs_path`].
+    Lfs {
+        /// Their SHA-256.
+        oid: Digest,
+        /// Their number.
+        size: u64,
+    },
+}
+
+/// Converts files as one place's attributes ask. Can be shared between threads.
+pub struct Converter {
+    repo: Repo,
+    rules: Rules,
+    auto_crlf: bool,
+    trivial: bool,
+    drivers: Vec<String>,
+    idle: Mutex<Vec<Pipeline>>,
+    pattern: Pipeline,
+}
+
+impl Repo {
+    /// Makes a converter that takes the attributes from there.
+    pub fn converter(&self, attributes: Attributes<'_>) -> Result<Converter, Error> {
+        let place = match attributes {
+            Attributes::WorkTree => Place::WorkTree(self.read_index(true)?),
+            Attributes::Commit(commit) => Place::Tree(self.tree_of(commit)?),
+        };
+        let doing = "reading how to convert files";
+        let (mut options, context) = self.with(|repo| {
+            let options = gix::filter::Pipeline::options(repo).during(doing)?;
+            Ok((options, repo.command_context().during(doing)?))
+        })?;
+        let drivers =
+            options.drivers.drain(..).filter(|driver| driver.clean.is_some() || driver.smudge.is_some() || driver.process.is_some());
+        let drivers = drivers.map(|driver| driver.name.to_string()).collect();
+        let auto_crlf = options.eol_config.auto_crlf != AutoCrlf::Disabled;
+        let rules = Rules::new(self, place)?;
+        Ok(Converter {
+            repo: self.clone(),
+            trivial: !auto_crlf && rules.none_anywhere()?,
+            rules,
+            auto_crlf,
+            drivers,
+            idle: Mutex::default(),
+            pattern: Pipeline::new(context, self.hash(), options),
+        })
+    }
+}
+
+impl Converter {
+    /// What git would store for a file's bytes; for Git LFS, the pointer.
+    pub fn to_git(&self, path: &RelPath, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
+        if self.is_plain(path)? {
+            return Ok(bytes);
+        }
+        if self.is_lfs(path)? {
+            // As git-lfs does: nothing stays nothing, and a pointer stays itself.
+            let keep = bytes.is_empty() || lfs::parse_pointer(&bytes).is_some();
+            return Ok(if keep { bytes } else { Repo::lfs_pointer(&Digest::of(&bytes), bytes.len() as u64) });
+        }
+        self.with_pipeline(|pipeline| {
+            let mut failed = None;
+            let mut outcome = pipeline
+                .convert_to_git(
+                    bytes.as_slice(),
+                    path.as_os().as_ref(),
+                    &mut |_, out| failed = self.rules.matching(path, out).err(),
+                    &mut |buffer| Ok(self.stored(path).map(|bytes| buffer.extend_from_slice(&bytes))),
+                )
+                .map_err(|source| convert_error(path, source))?;
+            let changed = outcome.is_changed();
+            let mut converted = Vec::new();
+            if changed {
+                std::io::copy(&mut outcome, &mut converted).map_err(|source| convert_error(path, source))?;
+            }
+            drop(outcome);
+            match failed {
+                Some(error) => Err(error),
+                None => Ok(changed.then_some(converted)),
+            }
+        })
+        .map(|converted| converted.unwrap_or(bytes))
+    }
+
+    /// What the work tree gets for a blob.
+    ///
+    /// For Git LFS the blob must be a pointer and its object must be here, with its size;
+    /// a blob that is no pointer is taken as it is.
+    pub fn to_worktree(&self, path: &RelPath, blob: Vec<u8>) -> Result<Worktree, Error> {
+        if self.is_plain(path)? {
+            return Ok(Worktree::Same(blob));
+        }
+        if self.is_lfs(path)? {
+            let Some((oid, size)) = lfs::parse_pointer(&blob) else { return Ok(Worktree::Same(blob)) };
+            let here = self.repo.lfs_path(&oid).metadata().is_ok_and(|found| found.is_file() && found.len() == size);
+            return if here { Ok(Worktree::Lfs { oid, size }) } else { Err(Error::MissingLfs { path: path.clone(), oid }) };
+        }
+        let converted = self.with_pipeline(|pipeline| {
+            let mut failed = None;
+            let options = Options { unknown_encoding: UnknownEncoding::Fail, ..Options::default() };
+            let outcome = pipeline
+                .convert_to_worktree(&blob, path.as_bstr(), &mut |_, out| failed = self.rules.matching(path, out).err(), options)
+                .map_err(|source| convert_error(path, source))?;
+            let converted = outcome.is_changed().then(|| outcome.as_bytes().map(<[u8]>::to_vec)).flatten();
+            drop(outcome);
+            match failed {
+                Some(error) => Err(error),
+                None => Ok(converted),
+            }
+        })?;
+        Ok(match converted {
+            Some(bytes) if bytes != blob => Worktree::Changed(bytes),
+            _ => Worktree::Same(blob),
+        })
+    }
+
+    /// True when a path is stored with Git LFS; a path with another filter driver is an error.
+    pub fn is_lfs(&self, path: &RelPath) -> Result<bool, Error> {
+        if self.rules.none_for(path)? {
+            return Ok(false);
+        }
+        let mut out = self.rules.selection(&["filter"]);
+        self.rules.matching(path, &mut out)?;
+        let driver = out.iter_selected().next().and_then(|found| match found.assignment.state {
+            StateRef::Value(name) => Some(name.as_bstr().to_str_lossy().into_owned()),
+            _ => None,
+        });
+        match driver {
+            None => Ok(false),
+            Some(name) if name == "lfs" => Ok(true),
+            // A driver that is not configured does nothing, in git too.
+            Some(name) if !self.drivers.contains(&name) => Ok(false),
+            Some(driver) => Err(Error::Filter { path: path.clone(), driver }),
+        }
+    }
+
+    /// True when this path's bytes are the same in git and in the work tree, whatever they are.
+    pub fn is_plain(&self, path: &RelPath) -> Result<bool, Error> {
+        Ok(!self.auto_crlf && self.rules.none_for(path)?)
+    }
+
+    /// True when that is known to hold for every path.
+    ///
+    /// Known only for [`Attributes::Commit`]: in a work tree any folder may hold a
+    /// `.gitattributes`, so ask [`Converter::is_plain`] there, which looks once a folder.
+    pub fn is_trivial(&self) -> bool {
+        self.trivial
+    }
+
+    /// What git has for a path now: line ends that are already wrong there are kept, as in git.
+    fn stored(&self, path: &RelPath) -> Option<Vec<u8>> {
+        let id = match self.rules.place() {
+            Place::WorkTree(index) => entries_at(index, path).0.first().map(|entry| entry.id),
+            Place::Tree(tree) => self.repo.find_in_tree(*tree, path).ok()?.filter(|(mode, _)| mode.is_blob()).map(|(_, id)| id),
+        };
+        self.repo.read_blob(&git_id(&id?)).ok()
+    }
+
+    /// Lends a pipeline to one call.
+    fn with_pipeline<T>(&self, call: impl FnOnce(&mut Pipeline) -> T) -> T {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut pipeline = idle.unwrap_or_else(|| self.pattern.clone());
+        let result = call(&mut pipeline);
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(pipeline);
+        result
+    }
+}
+
+/// The error for a path that cannot be converted.
+fn convert_error(path: &RelPath, source: impl Into<super::error::Cause>) -> Error {
+    Error::Convert { path: path.clone(), source: source.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Sandbox, rel};
+    use super::*;
+    use crate::base::{Fault, Kind};
+
+    /// Every file, as a fresh checkout of git writes it, must be what the converter says; and back.
+    fn assert_like_git(sandbox: &Sandbox, names: &[&str]) {
+        let repo = sandbox.repo();
+        let commit = sandbox.id("HEAD");
+        let of_commit = repo.converter(Attributes::Commit(&commit)).unwrap();
+        for name in names {
+            std::fs::remove_file(sandbox.path(name)).unwrap();
+        }
+        sandbox.git(&["checkout", "-q", "--", "."]);
+        for name in names {
+            let in_tree = std::fs::read(sandbox.path(name)).unwrap();
+            let blob = repo.read_blob(&sandbox.id(&format!("HEAD:{name}"))).unwrap();
+            let written = match of_commit.to_worktree(&rel(name), blob.clone()).unwrap() {
+                Worktree::Same(bytes) | Worktree::Changed(bytes) => bytes,
+                Worktree::Lfs { .. } => panic!("{name} is not a large file"),
+            };
+            assert_eq!(written.as_bstr(), in_tree.as_bstr(), "{name} to the work tree");
+            let hashed = sandbox.text(&["hash-object", "--path", name, name]);
+            let of_tree = repo.converter(Attributes::WorkTree).unwrap();
+            let back = of_tree.to_git(&rel(name), in_tree).unwrap();
+            assert_eq!(repo.blob_id(&back).as_str(), hashed, "{name} to git");
+        }
+    }
+
+    #[test]
+    fn line_ends_are_those_of_git() {
+        for config in [&[][..], &["core.autocrlf", "true"], &["core.autocrlf", "input"], &["core.eol", "crlf"]] {
+            let sandbox = Sandbox::new();
+            let attributes = "*.txt text\n*.win text eol=crlf\n*.unix text eol=lf\n*.bin binary\n*.auto text=auto\n*.id ident\n*.u16 text working-tree-encoding=UTF-16LE\n";
+            sandbox.write(".gitattributes", attributes.as_bytes());
+            sandbox.write("sub/.gitattributes", b"*.txt -text\n");
+            let names = ["a.txt", "b.win", "c.unix", "d.bin", "e.auto", "sub/a.txt", "other", "f.id"];
+            for name in names {
+                sandbox.write(name, b"one\ntwo $Id$\nthree\n");
+            }
+            sandbox.write("g.bin", b"one\r\ntwo\n\0");
+            sandbox.write("h.auto", b"one\n\0two\n");
+            sandbox.write("i.u16", &"one\ntwo\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
+            sandbox.commit("all");
+            if let [name, value] = config {
+                sandbox.git(&["config", name, value]);
+            }
+            assert_like_git(&sandbox, &[&names[..], &["g.bin", "h.auto", "i.u16"]].concat());
+        }
+    }
+
+    #[test]
+    fn the_targets_attributes_decide_and_none_is_trivial() {
+        let sandbox = Sandbox::new();
+        sandbox.write("a.txt", b"1\n");
+        let before = sandbox.commit("plain");
+        sandbox.write("deep/er/.gitattributes", b"*.txt eol=crlf\n");
+        sandbox.write("deep/er/a.txt", b"1\n");
+        let after = sandbox.commit("rules");
+        let repo = sandbox.repo();
+        let (old, new) = (repo.converter(Attributes::Commit(&before)).unwrap(), repo.converter(Attributes::Commit(&after)).unwrap());
+        assert!(old.is_trivial() && !new.is_trivial());
+        let path = rel("deep/er/a.txt");
+        assert_eq!(old.to_worktree(&path, b"1\n".to_vec()).unwrap(), Worktree::Same(b"1\n".to_vec()));
+        assert_eq!(new.to_worktree(&path, b"1\n".to_vec()).unwrap(), Worktree::Changed(b"1\r\n".to_vec()));
+        assert!(new.is_plain(&rel("a.txt")).unwrap() && !new.is_plain(&path).unwrap());
+    }
+
+    #[test]
+    fn filter_programs_are_refused_and_info_attributes_win() {
+        let sandbox = Sandbox::new();
+        sandbox.write(".gitattributes", b"*.x filter=evil\n*.y filter=unknown\n");
+        sandbox.write("a.x", b"1\n");
+        sandbox.commit("filter");
+        sandbox.git(&["config", "filter.evil.clean", "touch pwned; cat"]);
+        let repo = sandbox.repo();
+        let converter = repo.converter(Attributes::WorkTree).unwrap();
+        let error = converter.to_git(&rel("a.x"), b"1\n".to_vec()).expect_err("a program would run");
+        assert_eq!(error.kind(), Kind::Refused);
+        assert!(error.to_string().contains("evil"), "{error}");
+        assert!(converter.to_worktree(&rel("a.x"), b"1\n".to_vec()).is_err());
+        assert_eq!(converter.to_git(&rel("a.y"), b"1\n".to_vec()).unwrap(), b"1\n");
+        assert!(!sandbox.path("pwned").exists());
+
+        sandbox.write(".git/info/attributes", b"*.x -filter eol=crlf\n");
+        let converter = sandbox.repo().converter(Attributes::WorkTree).unwrap();
+        assert_eq!(converter.to_git(&rel("a.x"), b"1\r\n".to_vec()).unwrap(), b"1\n");
+    }
+}

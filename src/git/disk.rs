@@ -1,0 +1,116 @@
+//! Files of the git directory: the few durable operations that the publish protocol needs.
+//!
+//! `base::fs` has no hard links and knows no git directory, so this file is the one place of
+//! the room that links, renames, removes and syncs. It never touches the work tree. A failed
+//! sync is returned and never tried again.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use super::Error;
+use crate::base::Clock;
+
+/// The lock file that git uses for a file: its name with `.lock`.
+pub(super) fn lock_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+/// Fails when a lock file exists.
+pub(super) fn check_absent(lock: &Path) -> Result<(), Error> {
+    match fs::symlink_metadata(lock) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(Error::File { doing: "looking at", path: lock.to_path_buf(), source }),
+        Ok(_) => Err(locked(lock)),
+    }
+}
+
+/// The error for a lock that is somebody else's.
+pub(super) fn locked(lock: &Path) -> Error {
+    let written = fs::symlink_metadata(lock).map(|found| found.mtime()).ok();
+    let age_secs = written.and_then(|mtime| u64::try_from(Clock::System.now().as_second() - mtime).ok());
+    Error::GitLocked { file: lock.to_path_buf(), age_secs }
+}
+
+/// Reads a whole file; `None` when it does not exist.
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(source) => Err(Error::File { doing: "reading", path: path.to_path_buf(), source }),
+    }
+}
+
+/// Writes a new file and forces its bytes to the disk; an existing one is replaced.
+pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    remove(path)?;
+    let failed = |source| Error::File { doing: "writing", path: path.to_path_buf(), source };
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.sync_all().map_err(|source| Error::Sync { path: path.to_path_buf(), source })
+}
+
+/// Forces a file's bytes, or a folder's names, to the disk.
+pub(super) fn sync(path: &Path) -> Result<(), Error> {
+    let sync = |path: &Path| File::open(path)?.sync_all();
+    sync(path).map_err(|source| Error::Sync { path: path.to_path_buf(), source })
+}
+
+/// Renames over whatever file is there.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    rustix::fs::rename(from, to).map_err(|error| Error::File { doing: "renaming to", path: to.to_path_buf(), source: error.into() })
+}
+
+/// Removes a file; a missing one is no error. Returns whether it was there.
+pub(super) fn remove(path: &Path) -> Result<bool, Error> {
+    match rustix::fs::unlink(path) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(false),
+        Err(error) => Err(Error::File { doing: "removing", path: path.to_path_buf(), source: error.into() }),
+    }
+}
+
+/// Creates a folder and those above it; returns every folder whose names changed.
+pub(super) fn create_dirs(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let mut missing = Vec::new();
+    let mut at = dir;
+    while !at.exists() {
+        missing.push(at.to_path_buf());
+        let Some(parent) = at.parent() else { break };
+        at = parent;
+    }
+    let mut changed = Vec::new();
+    for dir in missing.iter().rev() {
+        match fs::create_dir(dir) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(Error::File { doing: "creating", path: dir.clone(), source }),
+            Ok(()) => {}
+        }
+        changed.extend(dir.parent().map(Path::to_path_buf));
+    }
+    Ok(changed)
+}
+
+/// Removes the empty folders that lie where a file must go; false when one is not empty.
+pub(super) fn clear_empty_dirs(dir: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if !entry.file_type()?.is_dir() || !clear_empty_dirs(&entry.path())? {
+            return Ok(false);
+        }
+    }
+    fs::remove_dir(dir).map(|()| true)
+}
+
+/// True when both names are the same file.
+pub(super) fn same_file(a: &Path, b: &Path) -> bool {
+    match (fs::symlink_metadata(a), fs::symlink_metadata(b)) {
+        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        _ => false,
+    }
+}

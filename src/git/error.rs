@@ -1,0 +1,326 @@
+//! What can go wrong with git, for people: one variant an operation that failed.
+//!
+//! Every variant has the kind that fixes the exit code, and the commands that help.
+//! Messages name objects, files and references; foreign bytes in them are escaped.
+
+use std::{io, path::PathBuf};
+
+use crate::base::{Digest, Fault, GitId, Hint, Kind, RelPath, path::UnsafePath};
+
+/// The error below one of ours: gix's, the file system's or a child process's.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// What went wrong with git.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no repository at or above the directory.
+    #[error("{} is not inside a git repository", dir.display())]
+    NoRepository {
+        /// Where the search began.
+        dir: PathBuf,
+    },
+    /// The repository has no work tree.
+    #[error("the repository {} is bare: it has no work tree", dir.display())]
+    Bare {
+        /// The repository.
+        dir: PathBuf,
+    },
+    /// The references are stored in a format that the git library does not read.
+    #[error("the repository keeps its references in the format {0:?}, which is not supported")]
+    RefStorage(String),
+    /// The repository belongs to somebody else, and is not listed in `safe.directory`.
+    #[error("the repository {} belongs to another user", dir.display())]
+    Owner {
+        /// The work tree.
+        dir: PathBuf,
+    },
+    /// HEAD names a branch without commits.
+    #[error("the branch {branch} has no commit yet")]
+    Unborn {
+        /// The branch's full name.
+        branch: String,
+    },
+    /// HEAD is not on a branch.
+    #[error("HEAD is detached: it is not on a branch")]
+    Detached,
+    /// A merge, rebase or the like was begun and not ended.
+    #[error("a {what} is in progress")]
+    InProgress {
+        /// What it is.
+        what: &'static str,
+        /// The git command that gives it up.
+        abort: &'static [&'static str],
+    },
+    /// A lock file of git is there.
+    #[error("{} exists{}: git is running here, or was killed", file.display(), age(*age_secs))]
+    GitLocked {
+        /// The lock file.
+        file: PathBuf,
+        /// How old it is, when that is known.
+        age_secs: Option<u64>,
+    },
+    /// The index holds a merge conflict.
+    #[error("{path} has an unresolved merge conflict in the index")]
+    Unmerged {
+        /// The first such path.
+        path: RelPath,
+    },
+    /// Parts of the tree are not checked out.
+    #[error("the work tree is sparse: parts of it are not checked out")]
+    Sparse,
+    /// `user.name` or `user.email` is not set.
+    #[error("git does not know who you are: user.name and user.email are not both set")]
+    Identity,
+    /// An object is not in this repository.
+    #[error("the git object {id} is missing here")]
+    MissingObject {
+        /// Its id.
+        id: GitId,
+    },
+    /// The bytes of an object do not have its id, or cannot be decoded.
+    #[error("the git object {id} is damaged: {why}")]
+    BadObject {
+        /// Its id.
+        id: GitId,
+        /// What is wrong.
+        why: String,
+    },
+    /// A tag does not lead to a commit.
+    #[error("the tag object {id} does not lead to a commit: {why}")]
+    BadTag {
+        /// The tag object.
+        id: GitId,
+        /// Where it leads.
+        why: String,
+    },
+    /// A tree or the index holds a path that must never be written.
+    #[error("{place} holds a path that is not safe")]
+    BadPath {
+        /// The commit or the index.
+        place: String,
+        /// The path and the rule.
+        #[source]
+        source: UnsafePath,
+    },
+    /// A commit's abbreviation fits several commits.
+    #[error("{spec} is the beginning of several commit ids")]
+    Ambiguous {
+        /// What was typed.
+        spec: String,
+    },
+    /// A path of a tree is not what the change expects.
+    #[error("{path} changed in {place} since this was planned")]
+    PathChanged {
+        /// The path.
+        path: RelPath,
+        /// `the commit` or `the index`.
+        place: &'static str,
+    },
+    /// The index file changed between prepare and publish.
+    #[error("the git index changed since this was planned")]
+    IndexChanged,
+    /// A reference has not the value it must have.
+    #[error("{name} is {} and not {} as it was when this was planned", or_absent(found), or_absent(expected))]
+    RefChanged {
+        /// The full name.
+        name: String,
+        /// The value it must have.
+        expected: Option<GitId>,
+        /// The value it has.
+        found: Option<GitId>,
+    },
+    /// A reference's name is a folder of another one's.
+    #[error("{name} cannot exist beside {other}")]
+    RefClash {
+        /// The new reference.
+        name: String,
+        /// The one that is in the way.
+        other: String,
+    },
+    /// A name is not one for a shared reference.
+    #[error("{name:?} cannot be published: {why}")]
+    RefName {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A path has a filter driver; its programs are never run.
+    #[error("{path} has the filter {driver:?} in .gitattributes, and filter programs are never run")]
+    Filter {
+        /// The path.
+        path: RelPath,
+        /// The driver's name.
+        driver: String,
+    },
+    /// A path cannot be converted between work tree and git.
+    #[error("{path} cannot be converted as .gitattributes ask")]
+    Convert {
+        /// The path.
+        path: RelPath,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The bytes of a large file are not here.
+    #[error("the Git LFS object {oid} of {path} is missing here")]
+    MissingLfs {
+        /// The path.
+        path: RelPath,
+        /// The object.
+        oid: Digest,
+    },
+    /// The last reference has moved: there is nothing to take back any more.
+    #[error("{name} has already been published")]
+    AlreadyPublished {
+        /// The last reference, or the index.
+        name: String,
+    },
+    /// The value is not one that `prepare_publication` made.
+    #[error("the prepared publication cannot be read: {0}")]
+    Prepared(String),
+    /// `git push` failed.
+    #[error("git push to {remote} failed: {output}")]
+    Push {
+        /// The remote.
+        remote: String,
+        /// What git said.
+        output: String,
+    },
+    /// The user's pre-commit hook said no.
+    #[error("the pre-commit hook refused: {output}")]
+    HookRefused {
+        /// What it printed.
+        output: String,
+    },
+    /// The git program could not be run.
+    #[error("the git program could not be run")]
+    Program(#[source] io::Error),
+    /// An operation of the git library failed.
+    #[error("{doing} failed")]
+    Git {
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        #[source]
+        source: Cause,
+    },
+    /// A file could not be read or written.
+    #[error("{doing} {} failed", path.display())]
+    File {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// Bytes could not be forced to the disk; whether they are durable is unknown.
+    #[error("forcing {} to the disk failed, so it may be lost at a power cut", path.display())]
+    Sync {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// ` (3 minutes old)`, or nothing.
+fn age(secs: Option<u64>) -> String {
+    match secs {
+        None => String::new(),
+        Some(secs @ 0..120) => format!(" ({secs} s old)"),
+        Some(secs @ 120..7200) => format!(" ({} minutes old)", secs / 60),
+        Some(secs) => format!(" ({} hours old)", secs / 3600),
+    }
+}
+
+/// A short id, or `absent`.
+fn or_absent(id: &Option<GitId>) -> &str {
+    id.as_ref().map_or("absent", GitId::short)
+}
+
+/// Names what was being done when an error of the git library came up.
+pub(super) trait During<T> {
+    /// Wraps the error.
+    fn during(self, doing: &'static str) -> Result<T, Error>;
+}
+
+impl<T, E: Into<Cause>> During<T> for Result<T, E> {
+    fn during(self, doing: &'static str) -> Result<T, Error> {
+        self.map_err(|error| Error::Git { doing, source: error.into() })
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoRepository { .. } => Kind::NoRepository,
+            Self::Bare { .. }
+            | Self::RefStorage(_)
+            | Self::Unborn { .. }
+            | Self::Detached
+            | Self::InProgress { .. }
+            | Self::Unmerged { .. }
+            | Self::Sparse
+            | Self::RefName { .. }
+            | Self::Filter { .. }
+            | Self::Convert { .. }
+            | Self::AlreadyPublished { .. }
+            | Self::HookRefused { .. } => Kind::Refused,
+            Self::Owner { .. } => Kind::Denied,
+            Self::GitLocked { .. } => Kind::Locked,
+            Self::Identity | Self::MissingObject { .. } | Self::MissingLfs { .. } => Kind::Missing,
+            Self::Program(_) | Self::Git { .. } | Self::File { .. } | Self::Sync { .. } => Kind::Missing,
+            Self::BadObject { .. } | Self::BadTag { .. } | Self::BadPath { .. } | Self::Prepared(_) => Kind::Bad,
+            Self::Ambiguous { .. } => Kind::Usage,
+            Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::RefClash { .. } => Kind::Conflict,
+            Self::Push { .. } => Kind::Network,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::NoRepository { .. } => vec![Hint::run("make a repository here", &["git", "init"])],
+            Self::Bare { .. } => vec![Hint::run("work in a clone", &["git", "clone", "<repository>"])],
+            Self::RefStorage(_) => vec![Hint::run("convert the references", &["git", "refs", "migrate", "--ref-format=files"])],
+            Self::Owner { dir } => vec![Hint::run(
+                "if you trust it, say so",
+                &["git", "config", "--global", "--add", "safe.directory", &dir.to_string_lossy()],
+            )],
+            Self::Unborn { .. } => vec![Hint::run("make a first commit", &["git", "commit", "--allow-empty", "-m", "Begin"])],
+            Self::Detached => vec![Hint::run("go to a branch", &["git", "switch", "<branch>"])],
+            Self::InProgress { abort, .. } => vec![Hint::say("finish it"), Hint::run("or give it up", abort)],
+            Self::GitLocked { file, .. } => {
+                vec![
+                    Hint::say("wait until git has ended"),
+                    Hint::run("if no git is running, remove the lock", &["rm", &file.to_string_lossy()]),
+                ]
+            }
+            Self::Unmerged { .. } => vec![Hint::run("see what is unresolved", &["git", "status"])],
+            Self::Sparse => vec![Hint::run("check everything out", &["git", "sparse-checkout", "disable"])],
+            Self::Identity => vec![
+                Hint::run("set your name", &["git", "config", "user.name", "<name>"]),
+                Hint::run("set your address", &["git", "config", "user.email", "<email>"]),
+            ],
+            Self::MissingObject { .. } => vec![
+                Hint::run("fetch everything", &["git", "fetch", "--refetch", "--filter=blob:limit=1t"]),
+                Hint::run("in a shallow clone", &["git", "fetch", "--unshallow"]),
+            ],
+            Self::BadObject { .. } => vec![Hint::run("see what is damaged", &["git", "fsck", "--full"])],
+            Self::MissingLfs { .. } => vec![Hint::run("fetch it", &["git", "lfs", "fetch", "--all"])],
+            Self::Filter { .. } => vec![Hint::say("exclude the path from the task, or store it with Git LFS")],
+            Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } => {
+                vec![Hint::say("run the command again: it plans from what is there now")]
+            }
+            Self::RefClash { other, .. } => vec![Hint::run("see what it is", &["git", "show", "--no-patch", other])],
+            Self::Push { remote, .. } => vec![Hint::run("try it by hand", &["git", "push", "--follow-tags", remote])],
+            Self::HookRefused { .. } => vec![Hint::say("mend what it names, or use --no-verify")],
+            Self::Program(_) => vec![Hint::say("install git and put it on PATH")],
+            Self::Sync { .. } => vec![Hint::say("check the disk; nothing was published")],
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The index: read fresh each time, and a new one made for the publish protocol.
+//!
+//! The new index is the current one with some entries changed. Two things keep git's later
+//! comparison honest: an entry gets stat data only when the file was read and is that blob, and
+//! entries that were "racily clean" lose theirs, because the new file's time would make git
+//! trust them (git's `ce_smudge_racily_clean_entry`).
+
+use std::collections::BTreeMap;
+
+use gix::index::{
+    File,
+    entry::{Flags, Mode, Stat, stat::Options},
+};
+use rayon::prelude::*;
+use rustix::fs::{AtFlags, CWD, FileType};
+
+use super::{Attributes, Converter, Error, Repo, error::During, scan::index_entry, tree::entry_kind, walk::to_index_stat};
+use crate::{
+    base::RelPath,
+    model::operation::{TreeChange, TreeEntry},
+};
+
+/// What an entry's flags and mode become.
+type NewEntries<'a> = BTreeMap<&'a [u8], (&'a RelPath, Option<&'a TreeEntry>)>;
+
+impl Repo {
+    /// Reads the index file; a missing one is empty. `trusting` skips its checksum.
+    pub(super) fn read_index(&self, trusting: bool) -> Result<File, Error> {
+        File::at_or_default(self.index_path(), self.hash(), trusting, gix::index::decode::Options::default()).during("reading the index")
+    }
+
+    /// The bytes of the index with these changes; a `before` that does not match is a conflict.
+    ///
+    /// With `with_stat` the files of the work tree are read, to save git the comparison.
+    pub(super) fn changed_index(&self, changes: &[TreeChange], with_stat: bool) -> Result<Vec<u8>, Error> {
+        let mut index = self.read_index(false)?;
+        let options = self.with(gix::Repository::stat_options).during("reading the configuration")?;
+        check_before(&index, changes)?;
+        smudge_racy(&mut index, options);
+        let after: NewEntries<'_> = changes.iter().map(|change| (change.path.as_bytes(), (&change.path, change.after.as_ref()))).collect();
+        index.remove_entries(|_, path, _| after.contains_key(path.as_ref() as &[u8]));
+        let stats = if with_stat { self.stats_of(&after)? } else { BTreeMap::new() };
+        for (bytes, (path, entry)) in &after {
+            let Some(entry) = entry else { continue };
+            let mode = entry_kind(entry).map(|kind| Mode::from(gix::objs::tree::EntryMode::from(kind)));
+            let mode = mode.ok_or_else(|| changed(path))?;
+            let stat = stats.get(bytes).copied().unwrap_or_default();
+            index.dangerously_push_entry(stat, self.oid(&entry.id)?, Flags::empty(), mode, path.as_bstr());
+        }
+        index.sort_entries();
+        check_no_clash(&index, &after)?;
+        // Both would describe the old entries; git makes them anew.
+        index.remove_tree();
+        index.remove_resolve_undo();
+        let mut bytes = Vec::new();
+        index.write_to(&mut bytes, gix::index::write::Options::default()).during("writing the index")?;
+        Ok(bytes)
+    }
+
+    /// The stat data of those files that hold, converted, the blob of their new entry.
+    fn stats_of<'a>(&self, after: &NewEntries<'a>) -> Result<BTreeMap<&'a [u8], Stat>, Error> {
+        let converter = self.converter(Attributes::WorkTree)?;
+        let found = after.par_iter().filter_map(|(bytes, (path, entry))| {
+            let stat = self.stat_if_same(&converter, path, (*entry)?)?;
+            Some((*bytes, stat))
+        });
+        Ok(found.collect())
+    }
+
+    /// The stat data of a file, when it is the entry's blob and did not change meanwhile.
+    fn stat_if_same(&self, converter: &Converter, path: &RelPath, entry: &TreeEntry) -> Option<Stat> {
+        let file = self.work_tree().join(path.as_os());
+        let lstat = || rustix::fs::statat(CWD, &file, AtFlags::SYMLINK_NOFOLLOW).ok();
+        let before = lstat()?;
+        let bytes = match FileType::from_raw_mode(before.st_mode) {
+            FileType::Symlink if entry.mode == "120000" => std::fs::read_link(&file).ok()?.into_os_string().into_encoded_bytes(),
+            FileType::RegularFile if entry.mode != "120000" => converter.to_git(path, std::fs::read(&file).ok()?).ok()?,
+            _ => return None,
+        };
+        let after = lstat()?;
+        (self.blob_id(&bytes) == entry.id && to_index_stat(&before) == to_index_stat(&after)).then(|| to_index_stat(&after))
+    }
+}
+
+/// Fails unless every changed path is in the index as the change says.
+fn check_before(index: &File, changes: &[TreeChange]) -> Result<(), Error> {
+    for change in changes {
+        let now = index.entry_range(change.path.as_bstr()).map(|range| &index.entries()[range]);
+        let same = match (now, &change.before) {
+            (None, None) => true,
+            (Some([entry]), Some(before)) => entry.stage_raw() == 0 && index_entry(entry) == *before,
+            _ => false,
+        };
+        if !same {
+            return Err(changed(&change.path));
+        }
+    }
+    Ok(())
+}
+
+/// Takes the stat data from entries that were written in the second of the old index or later.
+fn smudge_racy(index: &mut File, options: Options) {
+    let written = index.timestamp();
+    for entry in index.entries_mut() {
+        if entry.stat.is_racy(written, options) {
+            entry.stat = Stat::default();
+        }
+    }
+}
+
+/// Fails when a new entry is a folder of another one, or lies below one that is a file.
+fn check_no_clash(index: &File, after: &NewEntries<'_>) -> Result<(), Error> {
+    for (path, entry) in after.values() {
+        let is_file = |dir: RelPath| index.entry_by_path(dir.as_bstr()).is_some();
+        if entry.is_some() && (path.ancestors().any(is_file) || index.path_is_directory(path.as_bstr())) {
+            return Err(changed(path));
+        }
+    }
+    Ok(())
+}
+
+/// The error for a path of the index that is not what was planned.
+fn changed(path: &RelPath) -> Error {
+    Error::PathChanged { path: path.clone(), place: "the index" }
+}

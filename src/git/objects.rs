@@ -1,0 +1,305 @@
+//! Commits, blobs and tag objects: read with their hash checked, written without a reference.
+//!
+//! Nothing here is durable until [`Repo::sync_objects`], and nothing is visible until a
+//! reference names it. An object that is missing is an error: it is never fetched, not even in
+//! a partial clone.
+
+use std::{collections::HashSet, sync::PoisonError};
+
+use gix::{
+    ObjectId,
+    bstr::ByteSlice,
+    objs::{Kind, WriteTo},
+};
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{Error, Repo, error::During, repo::git_id};
+use crate::{base::GitId, model::operation::Person};
+
+/// The fewest digits that are taken for an abbreviated id, as in git.
+const MIN_ABBREVIATION: usize = 4;
+
+/// What a commit says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitInfo {
+    /// Its tree.
+    pub tree: GitId,
+    /// Its parents, in order.
+    pub parents: Vec<GitId>,
+    /// Its author.
+    pub author: Person,
+    /// The author's time.
+    pub time: Timestamp,
+    /// The message; bytes that are not UTF-8 are replaced.
+    pub message: String,
+}
+
+/// A commit to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitDraft {
+    /// Its tree.
+    pub tree: GitId,
+    /// Its parents, in order.
+    pub parents: Vec<GitId>,
+    /// The message.
+    pub message: String,
+    /// Author and committer.
+    pub who: Person,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An annotated tag to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagDraft {
+    /// The name after `refs/tags/`.
+    pub name: String,
+    /// The tagged object.
+    pub target: GitId,
+    /// The message.
+    pub message: String,
+    /// The tagger.
+    pub who: Person,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Repo {
+    /// Reads a commit.
+    pub fn commit(&self, id: &GitId) -> Result<CommitInfo, Error> {
+        let bytes = self.read_object(id, Kind::Commit)?;
+        let bad = |why: &dyn std::fmt::Display| Error::BadObject { id: id.clone(), why: why.to_string() };
+        let commit = gix::objs::CommitRef::from_bytes(&bytes, self.hash()).map_err(|error| bad(&error))?;
+        let author = commit.author().map_err(|error| bad(&error))?;
+        Ok(CommitInfo {
+            tree: git_id(&commit.tree()),
+            parents: commit.parents().map(|id| git_id(&id)).collect(),
+            author: person(&author),
+            time: timestamp(&author).ok_or_else(|| bad(&"its time cannot be read"))?,
+            message: commit.message.to_str_lossy().into_owned(),
+        })
+    }
+
+    /// The commit that a full or abbreviated id names; `None` when there is none.
+    ///
+    /// Names of references are never taken for commits. Several fitting commits are an error.
+    pub fn resolve_commit(&self, spec: &str) -> Result<Option<GitId>, Error> {
+        let hex = spec.to_ascii_lowercase();
+        let fits = (MIN_ABBREVIATION..=self.hash().len_in_hex()).contains(&hex.len()) && hex.bytes().all(|c| c.is_ascii_hexdigit());
+        if !fits {
+            return Ok(None);
+        }
+        self.with(|repo| {
+            let prefix = gix::hash::Prefix::from_hex(&hex).during("reading an abbreviated id")?;
+            let mut candidates = HashSet::new();
+            repo.objects.lookup_prefix(prefix, Some(&mut candidates)).during("looking for a commit")?;
+            let is_commit = |id: &ObjectId| repo.find_header(*id).is_ok_and(|header| header.kind() == Kind::Commit);
+            let mut commits = candidates.into_iter().filter(is_commit);
+            match (commits.next(), commits.next()) {
+                (None, _) => Ok(None),
+                (Some(id), None) => Ok(Some(git_id(&id))),
+                _ => Err(Error::Ambiguous { spec: spec.to_string() }),
+            }
+        })
+    }
+
+    /// The bytes of a blob, checked against its id.
+    pub fn read_blob(&self, id: &GitId) -> Result<Vec<u8>, Error> {
+        self.read_object(id, Kind::Blob)
+    }
+
+    /// The bytes of an object of one kind, checked against its id.
+    pub(super) fn read_object(&self, id: &GitId, kind: Kind) -> Result<Vec<u8>, Error> {
+        let oid = self.oid(id)?;
+        let bytes = self.with(|repo| {
+            let object = repo.try_find_object(oid).map_err(|error| Error::BadObject { id: id.clone(), why: error.to_string() })?;
+            let mut object = object.ok_or_else(|| Error::MissingObject { id: id.clone() })?;
+            if object.kind == kind {
+                Ok(std::mem::take(&mut object.data))
+            } else {
+                Err(Error::BadObject { id: id.clone(), why: format!("it is a {} and not a {kind}", object.kind) })
+            }
+        })?;
+        let actual = gix::objs::compute_hash(self.hash(), kind, &bytes).during("hashing an object")?;
+        if actual == oid { Ok(bytes) } else { Err(Error::BadObject { id: id.clone(), why: format!("its bytes have the id {actual}") }) }
+    }
+
+    /// True when the object is in this repository.
+    pub fn has_object(&self, id: &GitId) -> bool {
+        self.oid(id).is_ok_and(|oid| self.with(|repo| repo.has_object(oid)))
+    }
+
+    /// The id that these bytes have as a blob; writes nothing.
+    pub fn blob_id(&self, bytes: &[u8]) -> GitId {
+        let id = gix::objs::compute_hash(self.hash(), Kind::Blob, bytes).expect("because hashing bytes in memory cannot fail");
+        git_id(&id)
+    }
+
+    /// Writes a blob, unless it is there.
+    pub fn write_blob(&self, bytes: &[u8]) -> Result<GitId, Error> {
+        let id = self.with(|repo| repo.write_blob(bytes).map(gix::Id::detach)).during("writing a blob")?;
+        self.remember(id);
+        Ok(git_id(&id))
+    }
+
+    /// Writes an object of any kind, unless it is there.
+    pub(super) fn write_object(&self, object: &impl WriteTo, doing: &'static str) -> Result<ObjectId, Error> {
+        let id = self.with(|repo| repo.write_object(object).map(gix::Id::detach)).during(doing)?;
+        self.remember(id);
+        Ok(id)
+    }
+
+    /// Notes an object for the next [`Repo::sync_objects`].
+    fn remember(&self, id: ObjectId) {
+        self.unsynced().lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+    }
+
+    /// Writes a commit, signed when `commit.gpgSign` is set; no reference moves.
+    pub fn write_commit(&self, draft: &CommitDraft) -> Result<GitId, Error> {
+        let who = signature(&draft.who, draft.at);
+        let mut commit = gix::objs::Commit {
+            tree: self.oid(&draft.tree)?,
+            parents: draft.parents.iter().map(|id| self.oid(id)).collect::<Result<_, _>>()?,
+            author: who.clone(),
+            committer: who,
+            encoding: None,
+            message: with_newline(&draft.message).into(),
+            extra_headers: Vec::new(),
+        };
+        if let Some(options) = self.with(gix::Repository::commit_signing_options_if_enabled).during("reading how to sign commits")? {
+            commit = commit.sign(options).during("signing the commit")?;
+        }
+        Ok(git_id(&self.write_object(&commit, "writing a commit")?))
+    }
+
+    /// Writes an annotated tag object, signed when `tag.gpgSign` is set; no reference is made.
+    pub fn write_tag(&self, draft: &TagDraft) -> Result<GitId, Error> {
+        let target = self.oid(&draft.target)?;
+        let header = self.with(|repo| repo.find_header(target).map(|header| header.kind()));
+        let mut tag = gix::objs::Tag {
+            target,
+            target_kind: header.map_err(|_| Error::MissingObject { id: draft.target.clone() })?,
+            name: draft.name.as_str().into(),
+            tagger: Some(signature(&draft.who, draft.at)),
+            message: with_newline(&draft.message).into(),
+            signature: None,
+        };
+        let signs = |repo: &gix::Repository| {
+            let config = repo.config_snapshot();
+            config.boolean("tag.gpgSign").unwrap_or(false) || config.boolean("tag.forceSignAnnotated").unwrap_or(false)
+        };
+        if self.with(signs) {
+            let options = self.with(gix::Repository::commit_signing_options).during("reading how to sign tags")?;
+            tag = tag.sign(options).during("signing the tag")?;
+        }
+        Ok(git_id(&self.write_object(&tag, "writing a tag")?))
+    }
+}
+
+/// The message as git stores it: ended by a newline.
+fn with_newline(message: &str) -> String {
+    format!("{}\n", message.trim_end_matches('\n'))
+}
+
+/// A person at a moment, in the local time zone, as git writes it.
+pub(super) fn signature(who: &Person, at: Timestamp) -> gix::actor::Signature {
+    let offset = TimeZone::system().to_offset(at).seconds();
+    gix::actor::Signature {
+        name: who.name.as_str().into(),
+        email: who.email.as_str().into(),
+        time: gix::date::Time { seconds: at.as_second(), offset },
+    }
+}
+
+/// The name and address of a signature.
+pub(super) fn person(signature: &gix::actor::SignatureRef<'_>) -> Person {
+    Person { name: signature.name.trim().to_str_lossy().into_owned(), email: signature.email.trim().to_str_lossy().into_owned() }
+}
+
+/// The moment of a signature.
+pub(super) fn timestamp(signature: &gix::actor::SignatureRef<'_>) -> Option<Timestamp> {
+    Timestamp::from_second(signature.time().ok()?.seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Sandbox;
+    use super::*;
+    use crate::base::{Fault, Kind as ErrorKind};
+
+    fn draft(sandbox: &Sandbox, parent: &GitId) -> CommitDraft {
+        CommitDraft {
+            tree: sandbox.id("HEAD^{tree}"),
+            parents: vec![parent.clone()],
+            message: "release(T01): v1.0.0".to_string(),
+            who: sandbox.repo().identity().unwrap(),
+            at: "2026-02-24T05:10:00Z".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn commits_and_tags_are_what_git_writes() {
+        for format in ["sha1", "sha256"] {
+            let sandbox = Sandbox::with_format(format);
+            sandbox.write("a", b"1\n");
+            let first = sandbox.commit("first");
+            let repo = sandbox.repo();
+            assert_eq!(repo.is_sha256(), format == "sha256");
+            let commit = repo.write_commit(&draft(&sandbox, &first)).unwrap();
+            let at = "2026-02-24T05:10:00Z".parse().unwrap();
+            let who = repo.identity().unwrap();
+            let tag =
+                repo.write_tag(&TagDraft { name: "T01-v1.0.0".into(), target: commit.clone(), message: "m".into(), who, at }).unwrap();
+            sandbox.git(&["update-ref", "refs/tags/T01-v1.0.0", tag.as_str()]);
+            sandbox.git(&["fsck", "--strict"]);
+            assert_eq!(
+                sandbox.text(&["show", "-s", "--format=%an <%ae> %at %s", commit.as_str()]),
+                "Ada <ada@example.org> 1771909800 release(T01): v1.0.0"
+            );
+            assert_eq!(sandbox.id("T01-v1.0.0^{commit}"), commit);
+            let read = repo.commit(&commit).unwrap();
+            assert_eq!((read.parents, read.time, read.message.as_str()), (vec![first], at, "release(T01): v1.0.0\n"));
+        }
+    }
+
+    #[test]
+    fn blobs_are_checked_and_absent_ones_are_missing() {
+        let sandbox = Sandbox::new();
+        let repo = sandbox.repo();
+        let id = repo.write_blob(b"bytes\n").unwrap();
+        assert_eq!(sandbox.git(&["cat-file", "blob", id.as_str()]), b"bytes\n");
+        assert_eq!((repo.read_blob(&id).unwrap(), repo.blob_id(b"bytes\n")), (b"bytes\n".to_vec(), id.clone()));
+        let absent = repo.blob_id(b"other");
+        assert!(!repo.has_object(&absent));
+        assert_eq!(repo.read_blob(&absent).expect_err("it is absent").kind(), ErrorKind::Missing);
+
+        // Another object's file under this id: the bytes no longer have the id.
+        let other = repo.write_blob(b"forged\n").unwrap();
+        let objects = sandbox.path(".git/objects");
+        let file = |id: &GitId| super::super::sync::loose_path(&objects, &repo.oid(id).unwrap());
+        std::fs::remove_file(file(&id)).unwrap();
+        std::fs::copy(file(&other), file(&id)).unwrap();
+        assert_eq!(repo.read_blob(&id).expect_err("it is forged").kind(), ErrorKind::Bad);
+    }
+
+    #[test]
+    fn abbreviations_name_commits_only() {
+        let sandbox = Sandbox::new();
+        sandbox.write("a", b"1\n");
+        let first = sandbox.commit("first");
+        sandbox.git(&["tag", "abcd"]);
+        let repo = sandbox.repo();
+        assert_eq!(repo.resolve_commit(&first.as_str()[..7]).unwrap(), Some(first.clone()));
+        assert_eq!(repo.resolve_commit(first.as_str()).unwrap(), Some(first));
+        for other in ["main", "HEAD", "abcd", "", "abc", sandbox.id("HEAD^{tree}").as_str()] {
+            assert_eq!(repo.resolve_commit(other).unwrap(), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn without_a_name_there_is_no_identity() {
+        let sandbox = Sandbox::new();
+        sandbox.git(&["config", "user.name", ""]);
+        assert!(matches!(sandbox.repo().identity(), Err(Error::Identity)));
+    }
+}

@@ -1,0 +1,400 @@
+//! The commit point: references and index become visible, in one go, after any interruption.
+//!
+//! gix and git lock all references of a transaction but move them one by one, and a killed
+//! process leaves locks that nobody can explain. Here every lock is recognisable (`locks.rs`),
+//! every step may run again, and until the last reference has moved everything can be taken
+//! back. Order: index lock, reference locks, checks, logs, references (the branch is last),
+//! index, syncs. Objects must be durable before ([`Repo::sync_objects`]).
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Repo, disk, error::During, locks::Lock};
+use crate::{
+    base::{Digest, GitId},
+    model::operation::{Publication, RefChange},
+};
+
+/// What `prepare_publication` found out, kept in the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Prepared {
+    /// The index, when it changes.
+    index: Option<PreparedIndex>,
+}
+
+/// The index file before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct PreparedIndex {
+    /// The digest of the file that it was made from; `None` when there was none.
+    from: Option<Digest>,
+    /// The digest of the new file.
+    to: Digest,
+}
+
+/// Called after each step with its name; a test interrupts there.
+pub(super) type Pause<'a> = &'a mut dyn FnMut(&str) -> Result<(), Error>;
+
+impl Repo {
+    /// Checks that a publication can be made, and stages the new index durably in `scratch`.
+    ///
+    /// `scratch` is the operation's own folder, best on the git directory's file system.
+    /// Nothing becomes visible. The value belongs into the journal, for the other calls.
+    pub fn prepare_publication(&self, publication: &Publication, scratch: &Path) -> Result<serde_json::Value, Error> {
+        disk::create_dirs(scratch)?;
+        for change in &publication.refs {
+            self.check_name(change)?;
+            self.check_value(change)?;
+        }
+        let index = if publication.index.is_empty() { None } else { Some(self.prepare_index(publication, scratch)?) };
+        disk::sync(scratch)?;
+        serde_json::to_value(Prepared { index }).map_err(|error| Error::Prepared(error.to_string()))
+    }
+
+    /// Stages the new index.
+    fn prepare_index(&self, publication: &Publication, scratch: &Path) -> Result<PreparedIndex, Error> {
+        let from = self.index_digest()?;
+        let bytes = self.changed_index(&publication.index, true)?;
+        if self.index_digest()? != from {
+            return Err(Error::IndexChanged);
+        }
+        disk::write_synced(&staged_index(scratch), &bytes)?;
+        Ok(PreparedIndex { from, to: Digest::of(&bytes) })
+    }
+
+    /// Makes the publication visible and durable. May run again after a crash at any point.
+    ///
+    /// On an error before the last reference moved, the locks are removed again; references that
+    /// had moved stay until [`Repo::unpublish`]. An index that somebody else changed after the
+    /// last reference moved is left as it is.
+    pub fn publish(&self, publication: &Publication, prepared: &serde_json::Value, scratch: &Path) -> Result<(), Error> {
+        self.publish_pausing(publication, prepared, scratch, &mut |_| Ok(()))
+    }
+
+    /// [`Repo::publish`], with a pause after each step.
+    pub(super) fn publish_pausing(
+        &self,
+        publication: &Publication,
+        prepared: &serde_json::Value,
+        scratch: &Path,
+        pause: Pause<'_>,
+    ) -> Result<(), Error> {
+        let work = Work::new(self, publication, prepared, scratch)?;
+        disk::create_dirs(scratch)?;
+        let done = work.lock_and_check(pause).and_then(|()| work.move_all(pause));
+        if let Err(error) = done {
+            // Best effort: recovery removes what is left, and the first error is the one to tell.
+            let _ = work.release();
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Takes back a publication whose last reference has not moved. May run again.
+    pub fn unpublish(&self, publication: &Publication, prepared: &serde_json::Value, scratch: &Path) -> Result<(), Error> {
+        let work = Work::new(self, publication, prepared, scratch)?;
+        work.check_not_published()?;
+        disk::create_dirs(scratch)?;
+        work.release()?;
+        let mut touched = BTreeSet::new();
+        for (number, change) in publication.refs.iter().enumerate().rev() {
+            if self.read_ref(&change.name)?.as_ref() == Some(&change.after) {
+                touched.extend(self.take_back(change, &scratch.join(format!("unref-{number}")))?);
+            }
+            touched.extend(self.unlog_move(change)?);
+        }
+        sync_existing(touched)
+    }
+
+    /// True when every reference has its new value (a branch may have moved on from there), or,
+    /// without references, when the index holds every new entry.
+    pub fn is_published(&self, publication: &Publication) -> Result<bool, Error> {
+        if publication.refs.is_empty() {
+            let index = self.read_index(true)?;
+            let holds = |change: &crate::model::operation::TreeChange| {
+                index.entry_by_path(change.path.as_bstr()).map(super::scan::index_entry) == change.after
+            };
+            return Ok(publication.index.iter().all(holds));
+        }
+        for change in &publication.refs {
+            if !self.has_moved(change)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Removes the lock files that this publication left behind, and no others.
+    pub fn clear_own_locks(&self, publication: &Publication, prepared: &serde_json::Value, scratch: &Path) -> Result<(), Error> {
+        Work::new(self, publication, prepared, scratch)?.release()
+    }
+
+    /// The digest of the index file; `None` when there is none.
+    fn index_digest(&self) -> Result<Option<Digest>, Error> {
+        Ok(disk::read(self.index_path())?.map(|bytes| Digest::of(&bytes)))
+    }
+
+    /// The file of a shared reference.
+    fn ref_path(&self, name: &str) -> PathBuf {
+        self.common_dir().join(name)
+    }
+
+    /// The value of a reference, read from the files themselves: loose, then packed.
+    fn read_ref(&self, name: &str) -> Result<Option<GitId>, Error> {
+        let damaged = || Error::RefName { name: name.to_string(), why: "it is symbolic or damaged" };
+        let path = self.ref_path(name);
+        if !path.is_dir()
+            && let Some(bytes) = disk::read(&path)?
+        {
+            let text = std::str::from_utf8(&bytes).map_err(|_| damaged())?;
+            return text.trim_end().parse().map(Some).map_err(|_| damaged());
+        }
+        let packed = disk::read(&self.common_dir().join("packed-refs"))?.unwrap_or_default();
+        let wanted = format!(" {name}");
+        let line = packed.split(|byte| *byte == b'\n').find(|line| line.ends_with(wanted.as_bytes()) && !line.starts_with(b"#"));
+        let Some(line) = line else { return Ok(None) };
+        let id = &line[..line.len() - wanted.len()];
+        // The name may end another, longer one: then what is before it is no id.
+        std::str::from_utf8(id).ok().and_then(|id| id.parse().ok()).map(Some).ok_or_else(damaged)
+    }
+
+    /// Refuses names that are not shared references, or cannot exist beside others.
+    fn check_name(&self, change: &RefChange) -> Result<(), Error> {
+        let name = change.name.as_str();
+        let refused = |why| Error::RefName { name: name.to_string(), why };
+        let valid = name.starts_with("refs/") && gix::validate::reference::name(name.into()).is_ok();
+        if !valid || name.split('/').count() < 3 {
+            return Err(refused("it is not the full name of a reference"));
+        }
+        if ["refs/bisect/", "refs/worktree/", "refs/rewritten/"].iter().any(|private| name.starts_with(private)) {
+            return Err(refused("it belongs to one work tree"));
+        }
+        let clash = |other: &str| Error::RefClash { name: name.to_string(), other: other.to_string() };
+        let folders = name.match_indices('/').map(|(at, _)| &name[..at]).skip(1);
+        for folder in folders {
+            if self.read_ref(folder)?.is_some() {
+                return Err(clash(folder));
+            }
+        }
+        match self.refs_below(&format!("{name}/"))?.first() {
+            Some((other, _)) => Err(clash(other)),
+            None => Ok(()),
+        }
+    }
+
+    /// Fails unless a reference has the value before, or has moved already.
+    fn check_value(&self, change: &RefChange) -> Result<(), Error> {
+        let found = self.read_ref(&change.name)?;
+        if found == change.before || self.has_moved(change)? {
+            return Ok(());
+        }
+        Err(Error::RefChanged { name: change.name.clone(), expected: change.before.clone(), found })
+    }
+
+    /// True when a reference has its new value; a branch may also have moved on from there.
+    fn has_moved(&self, change: &RefChange) -> Result<bool, Error> {
+        let Some(now) = self.read_ref(&change.name)? else { return Ok(false) };
+        if now == change.after {
+            return Ok(true);
+        }
+        if !change.name.starts_with("refs/heads/") || Some(&now) == change.before.as_ref() {
+            return Ok(false);
+        }
+        let (now, after) = (self.oid(&now)?, self.oid(&change.after)?);
+        self.with(|repo| {
+            let bases = repo.merge_bases_many(now, &[after]).during("looking whether the branch has moved on")?;
+            Ok(bases.iter().any(|base| *base == after))
+        })
+    }
+
+    /// Gives one reference its old value again; returns the folders to sync.
+    fn take_back(&self, change: &RefChange, staged: &Path) -> Result<Vec<PathBuf>, Error> {
+        let target = self.ref_path(&change.name);
+        let value = change.before.as_ref().unwrap_or(&change.after);
+        let lock = Lock { target: target.clone(), staged: staged.to_path_buf(), bytes: format!("{value}\n").into_bytes() };
+        lock.take()?;
+        let moved = self.read_ref(&change.name)?.as_ref() == Some(&change.after);
+        let touched = target.parent().map(Path::to_path_buf).into_iter().collect();
+        if moved && change.before.is_some() {
+            lock.publish()?;
+        } else {
+            if moved {
+                disk::remove(&target)?;
+            }
+            lock.release()?;
+        }
+        disk::remove(staged)?;
+        if moved && change.before.is_none() && self.read_ref(&change.name)?.is_some() {
+            self.delete_packed(change)?;
+        }
+        Ok(touched)
+    }
+
+    /// Deletes a new reference that somebody packed meanwhile: only git's own way rewrites
+    /// `packed-refs`.
+    fn delete_packed(&self, change: &RefChange) -> Result<(), Error> {
+        let expected = gix::refs::Target::Object(self.oid(&change.after)?);
+        let doing = "deleting a packed reference";
+        self.with(|repo| {
+            let name = change.name.as_str().try_into().during(doing)?;
+            repo.edit_reference(gix::refs::transaction::RefEdit {
+                change: gix::refs::transaction::Change::Delete {
+                    expected: gix::refs::transaction::PreviousValue::MustExistAndMatch(expected),
+                    log: gix::refs::transaction::RefLog::AndReference,
+                },
+                name,
+                deref: false,
+            })
+            .during(doing)
+            .map(|_| ())
+        })?;
+        disk::sync(self.common_dir())
+    }
+}
+
+/// One publication, and the locks that belong to it.
+struct Work<'a> {
+    repo: &'a Repo,
+    publication: &'a Publication,
+    index: Option<(PreparedIndex, Lock)>,
+    refs: Vec<(&'a RefChange, Lock)>,
+}
+
+impl<'a> Work<'a> {
+    fn new(repo: &'a Repo, publication: &'a Publication, prepared: &serde_json::Value, scratch: &Path) -> Result<Self, Error> {
+        let prepared: Prepared = serde_json::from_value(prepared.clone()).map_err(|error| Error::Prepared(error.to_string()))?;
+        let index = match prepared.index {
+            None => None,
+            Some(index) => {
+                let staged = staged_index(scratch);
+                let bytes = disk::read(&staged)?.unwrap_or_default();
+                if Digest::of(&bytes) != index.to {
+                    return Err(Error::Prepared(format!("{} is not what was staged", staged.display())));
+                }
+                Some((index, Lock { target: repo.index_path().to_path_buf(), staged, bytes }))
+            }
+        };
+        let lock = |(number, change): (usize, &'a RefChange)| {
+            let staged = scratch.join(format!("ref-{number}"));
+            (change, Lock { target: repo.ref_path(&change.name), staged, bytes: format!("{}\n", change.after).into_bytes() })
+        };
+        Ok(Self { repo, publication, index, refs: publication.refs.iter().enumerate().map(lock).collect() })
+    }
+
+    /// True when the last reference has moved: there is no way back.
+    fn is_past_return(&self) -> Result<bool, Error> {
+        match self.refs.last() {
+            Some((last, _)) => self.repo.has_moved(last),
+            None => Ok(false),
+        }
+    }
+
+    /// Fails when the publication cannot be taken back any more.
+    fn check_not_published(&self) -> Result<(), Error> {
+        let index_is_new = || Ok(matches!(&self.index, Some((index, _)) if self.repo.index_digest()? == Some(index.to)));
+        match self.publication.refs.last() {
+            Some(last) if self.is_past_return()? => Err(Error::AlreadyPublished { name: last.name.clone() }),
+            None if index_is_new()? => Err(Error::AlreadyPublished { name: "the index".to_string() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes every lock that is still needed, then checks that nothing changed meanwhile.
+    fn lock_and_check(&self, pause: Pause<'_>) -> Result<(), Error> {
+        for change in &self.publication.refs {
+            self.repo.check_name(change)?;
+        }
+        if let Some((index, lock)) = &self.index
+            && self.index_is_due(index)?
+        {
+            lock.take()?;
+            pause("index locked")?;
+            self.index_is_due(index)?;
+        }
+        for (change, lock) in &self.refs {
+            if self.repo.has_moved(change)? {
+                lock.release()?;
+                continue;
+            }
+            if lock.target.is_dir() {
+                // git leaves empty folders where references were; anything else is in the way.
+                disk::clear_empty_dirs(&lock.target).map_err(|source| Error::File {
+                    doing: "clearing",
+                    path: lock.target.clone(),
+                    source,
+                })?;
+            }
+            lock.take()?;
+            pause("reference locked")?;
+        }
+        self.publication.refs.iter().try_for_each(|change| self.repo.check_value(change))
+    }
+
+    /// True when the index must still be replaced; an index that is neither is an error, except
+    /// after the last reference moved, when somebody went on working.
+    fn index_is_due(&self, index: &PreparedIndex) -> Result<bool, Error> {
+        match self.repo.index_digest()? {
+            now if now == Some(index.to) => Ok(false),
+            now if now == index.from => Ok(true),
+            _ if self.is_past_return()? => Ok(false),
+            _ => Err(Error::IndexChanged),
+        }
+    }
+
+    /// Logs and moves the references, replaces the index, and syncs.
+    fn move_all(&self, pause: Pause<'_>) -> Result<(), Error> {
+        let mut touched = BTreeSet::new();
+        for (change, lock) in self.refs.iter().filter(|(_, lock)| lock.is_held()) {
+            touched.extend(self.repo.log_move(change, &self.publication.log_message)?);
+            pause("move logged")?;
+            let _ = lock;
+        }
+        for (_, lock) in &self.refs {
+            if lock.is_held() {
+                lock.publish()?;
+                pause("reference moved")?;
+            }
+            touched.extend(self.folders_of(&lock.target));
+        }
+        if let Some((index, lock)) = &self.index {
+            if lock.is_held() {
+                if self.index_is_due(index)? {
+                    lock.publish()?;
+                }
+                lock.release()?;
+                pause("index replaced")?;
+            }
+            touched.extend(lock.target.parent().map(Path::to_path_buf));
+        }
+        sync_existing(touched)?;
+        pause("synced")
+    }
+
+    /// The folders from a reference up to the git directory: some of them may be new.
+    fn folders_of(&self, target: &Path) -> Vec<PathBuf> {
+        let common = self.repo.common_dir();
+        target.ancestors().skip(1).take_while(|dir| dir.starts_with(common)).map(Path::to_path_buf).collect()
+    }
+
+    /// Removes the locks of this publication.
+    fn release(&self) -> Result<(), Error> {
+        for (_, lock) in &self.refs {
+            lock.release()?;
+        }
+        self.index.iter().try_for_each(|(_, lock)| lock.release())
+    }
+}
+
+/// Where the new index is staged.
+fn staged_index(scratch: &Path) -> PathBuf {
+    scratch.join("index.new")
+}
+
+/// Syncs files, then folders; what was removed meanwhile needs no sync.
+fn sync_existing(paths: BTreeSet<PathBuf>) -> Result<(), Error> {
+    let (dirs, files): (Vec<_>, Vec<_>) = paths.into_iter().filter(|path| path.exists()).partition(|path| path.is_dir());
+    files.iter().chain(&dirs).try_for_each(|path| disk::sync(path))
+}

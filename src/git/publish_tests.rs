@@ -1,0 +1,292 @@
+//! The publish protocol, interrupted after each of its steps, with git itself as the judge.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+use super::{
+    CommitDraft, Error, Repo, TagDraft,
+    testing::{Sandbox, rel},
+};
+use crate::{
+    base::{Fault, Kind},
+    model::operation::{Publication, RefChange, TreeChange, TreeEntry},
+};
+
+/// A repository with one commit, and a publication of a second one with a tag.
+struct Case {
+    sandbox: Sandbox,
+    repo: Repo,
+    publication: Publication,
+    scratch: PathBuf,
+}
+
+impl Case {
+    fn new() -> Self {
+        Self::of(Sandbox::new(), None)
+    }
+
+    /// In the sandbox's own work tree, or in a linked one.
+    fn of(sandbox: Sandbox, linked: Option<&Path>) -> Self {
+        sandbox.write("tasks/T01/a", b"1\n");
+        sandbox.write("tasks/T02/b", b"1\n");
+        sandbox.commit("first");
+        sandbox.write("tasks/T02/b", b"staged\n");
+        sandbox.git(&["add", "tasks/T02/b"]);
+        sandbox.git(&["pack-refs", "--all"]);
+        let repo = match linked {
+            None => sandbox.repo(),
+            Some(dir) => {
+                sandbox.git(&["worktree", "add", "-q", "-b", "side", dir.to_str().unwrap()]);
+                Repo::discover(dir).unwrap()
+            }
+        };
+        let head = repo.head().unwrap();
+        let after = Some(TreeEntry { mode: "100644".into(), id: repo.write_blob(b"2\n").unwrap() });
+        let change = |path: &str, after: Option<TreeEntry>| TreeChange {
+            path: rel(path),
+            before: repo.entry(&head.commit, &rel(path)).unwrap(),
+            after,
+        };
+        let tree = vec![change("tasks/T01/a", None), change("tasks/T01/new", after)];
+        std::fs::remove_file(repo.work_tree().join("tasks/T01/a")).unwrap();
+        std::fs::copy(sandbox_file(&sandbox, b"2\n"), repo.work_tree().join("tasks/T01/new")).unwrap();
+        let (who, at) = (repo.identity().unwrap(), "2026-02-24T05:10:00Z".parse().unwrap());
+        let draft = CommitDraft {
+            tree: repo.write_tree(&head.commit, &tree).unwrap(),
+            parents: vec![head.commit.clone()],
+            message: "release".into(),
+            who: who.clone(),
+            at,
+        };
+        let commit = repo.write_commit(&draft).unwrap();
+        let tag = repo.write_tag(&TagDraft { name: "T01-v1.0.0".into(), target: commit.clone(), message: "m".into(), who, at }).unwrap();
+        repo.sync_objects(&[]).unwrap();
+        let refs = vec![
+            RefChange { name: "refs/tags/T01-v1.0.0".into(), before: None, after: tag.clone() },
+            RefChange { name: "refs/snapback/keep/T01/1.0.0".into(), before: None, after: tag },
+            RefChange { name: head.branch, before: Some(head.commit), after: commit },
+        ];
+        let publication = Publication { refs, log_message: "snapback: release\nT01".into(), index: tree.clone(), tree };
+        let scratch = repo.common_dir().join("snapback/ops/000001-aaaaaaaa");
+        Self { sandbox, repo, publication, scratch }
+    }
+
+    fn prepare(&self) -> Value {
+        self.repo.prepare_publication(&self.publication, &self.scratch).unwrap()
+    }
+
+    /// Publishes and is killed after the n-th step; false when there were fewer steps.
+    fn killed_after(&self, prepared: &Value, steps: usize) -> bool {
+        let mut left = steps;
+        let run = || {
+            self.repo.publish_pausing(&self.publication, prepared, &self.scratch, &mut |_| {
+                left -= 1;
+                assert!(left != 0, "killed");
+                Ok(())
+            })
+        };
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Err(_) => true,
+            Ok(result) => {
+                result.unwrap();
+                false
+            }
+        }
+    }
+
+    fn assert_no_locks(&self) {
+        for dir in [self.repo.git_dir(), self.repo.common_dir()] {
+            let mut stack = vec![dir.to_path_buf()];
+            while let Some(dir) = stack.pop() {
+                for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
+                    let path = entry.path();
+                    assert!(path.extension().is_none_or(|kind| kind != "lock"), "{}", path.display());
+                    if path.is_dir() {
+                        stack.push(path);
+                    }
+                }
+            }
+        }
+    }
+
+    fn git_here(&self, args: &[&str]) -> String {
+        let dir = self.repo.work_tree().to_str().unwrap();
+        self.sandbox.text(&[&["-C", dir], args].concat())
+    }
+
+    fn assert_published(&self) {
+        assert!(self.repo.is_published(&self.publication).unwrap());
+        self.assert_no_locks();
+        let commit = self.publication.refs[2].after.as_str();
+        assert_eq!(self.git_here(&["rev-parse", "HEAD"]), commit);
+        assert_eq!(self.git_here(&["rev-parse", "T01-v1.0.0^{commit}"]), commit);
+        assert_eq!(self.git_here(&["status", "--porcelain", "tasks/T01"]), "");
+        for log in ["HEAD", self.publication.refs[2].name.as_str()] {
+            let lines = self.git_here(&["reflog", "show", "--format=%H %gs", log]);
+            let ours: Vec<_> = lines.lines().filter(|line| line.ends_with("snapback: release T01")).collect();
+            assert_eq!(ours, [format!("{commit} snapback: release T01")], "{log}");
+        }
+        self.sandbox.git(&["fsck", "--strict"]);
+    }
+
+    fn assert_unchanged(&self, before: &(String, String)) {
+        assert!(!self.repo.is_published(&self.publication).unwrap());
+        self.assert_no_locks();
+        assert_eq!(&self.everything(), before);
+        self.sandbox.git(&["fsck", "--strict"]);
+    }
+
+    /// All references, and the index with its logs.
+    fn everything(&self) -> (String, String) {
+        let refs = self.git_here(&["for-each-ref"]);
+        (refs, self.git_here(&["ls-files", "-s"]) + &self.git_here(&["reflog"]) + &self.git_here(&["status", "--porcelain"]))
+    }
+}
+
+fn sandbox_file(sandbox: &Sandbox, bytes: &[u8]) -> PathBuf {
+    sandbox.write(".git/bytes", bytes);
+    sandbox.path(".git/bytes")
+}
+
+#[test]
+fn publishing_moves_everything_and_keeps_what_others_staged() {
+    for format in ["sha1", "sha256"] {
+        let case = Case::of(Sandbox::with_format(format), None);
+        let prepared = case.prepare();
+        case.repo.publish(&case.publication, &prepared, &case.scratch).unwrap();
+        case.assert_published();
+        assert_eq!(case.git_here(&["status", "--porcelain"]), "M  tasks/T02/b");
+        // Again, and after somebody went on working: nothing changes.
+        case.repo.publish(&case.publication, &prepared, &case.scratch).unwrap();
+        case.assert_published();
+        case.sandbox.commit("more");
+        case.sandbox.git(&["pack-refs", "--all"]);
+        let before = case.everything();
+        case.repo.publish(&case.publication, &prepared, &case.scratch).unwrap();
+        assert!(case.repo.is_published(&case.publication).unwrap());
+        assert_eq!(case.everything(), before);
+        let error = case.repo.unpublish(&case.publication, &prepared, &case.scratch).expect_err("it is public");
+        assert!(matches!(error, Error::AlreadyPublished { .. }));
+    }
+}
+
+#[test]
+fn a_kill_after_any_step_can_be_finished() {
+    let mut steps = 1;
+    loop {
+        let case = Case::new();
+        let prepared = case.prepare();
+        let killed = case.killed_after(&prepared, steps);
+        if killed && steps % 2 == 0 {
+            // Killed again, at the first step of the second run.
+            case.killed_after(&prepared, 1);
+        }
+        case.repo.publish(&case.publication, &prepared, &case.scratch).unwrap();
+        case.assert_published();
+        if !killed {
+            break;
+        }
+        steps += 1;
+    }
+    assert!(steps > 10, "there were only {steps} steps");
+}
+
+#[test]
+fn a_kill_before_the_branch_moves_can_be_taken_back() {
+    for steps in 1.. {
+        let case = Case::new();
+        let before = case.everything();
+        let prepared = case.prepare();
+        assert!(case.killed_after(&prepared, steps), "the branch moves before the end");
+        if case.repo.head().unwrap().commit == case.publication.refs[2].after {
+            let error = case.repo.unpublish(&case.publication, &prepared, &case.scratch).expect_err("too late");
+            assert!(matches!(error, Error::AlreadyPublished { .. }));
+            assert!(steps > 8, "the branch moved at step {steps}");
+            return;
+        }
+        if steps % 2 == 0 {
+            case.sandbox.git_may_fail(&["pack-refs", "--all"]);
+        }
+        for _ in 0..2 {
+            case.repo.unpublish(&case.publication, &prepared, &case.scratch).unwrap();
+            case.assert_unchanged(&before);
+        }
+        // And then it can still be published.
+        case.repo.publish(&case.publication, &prepared, &case.scratch).unwrap();
+        case.assert_published();
+    }
+}
+
+#[test]
+fn a_linked_work_tree_has_its_own_head_and_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let case = Case::of(Sandbox::new(), Some(&dir.path().join("linked")));
+    assert_ne!(case.repo.git_dir(), case.repo.common_dir());
+    case.repo.check_ready().unwrap();
+    let prepared = case.prepare();
+    assert!(case.killed_after(&prepared, 3));
+    case.repo.clear_own_locks(&case.publication, &prepared, &case.scratch).unwrap();
+    case.assert_no_locks();
+    case.repo.publish(&case.publication, &prepared, &case.scratch).unwrap();
+    case.assert_published();
+    assert_eq!(case.sandbox.text(&["status", "--porcelain"]), "M  tasks/T02/b", "the main work tree is as it was");
+    assert_ne!(case.sandbox.id("main"), case.sandbox.id("side"));
+}
+
+#[test]
+fn somebody_elses_change_is_a_conflict_and_nothing_moves() {
+    type Meddle = fn(&Sandbox);
+    let meddles: [(Meddle, Kind); 6] = [
+        (|sandbox| drop(sandbox.git(&["tag", "T01-v1.0.0"])), Kind::Conflict),
+        (|sandbox| drop(sandbox.git(&["tag", "T01-v1.0.0/below"])), Kind::Conflict),
+        (|sandbox| drop(sandbox.git(&["update-ref", "refs/snapback/keep", "HEAD"])), Kind::Conflict),
+        (|sandbox| drop(sandbox.git(&["commit", "-q", "--allow-empty", "-m", "theirs"])), Kind::Conflict),
+        (|sandbox| drop(sandbox.git(&["rm", "-q", "--cached", "tasks/T02/b", "-f"])), Kind::Conflict),
+        (|sandbox| sandbox.write(".git/refs/heads/main.lock", b""), Kind::Locked),
+    ];
+    for (number, (meddle, kind)) in meddles.into_iter().enumerate() {
+        let case = Case::new();
+        let prepared = case.prepare();
+        meddle(&case.sandbox);
+        let before = case.everything();
+        let error = case.repo.publish(&case.publication, &prepared, &case.scratch).expect_err("it must not move");
+        assert_eq!(error.kind(), kind, "{number}: {error}");
+        let _ = std::fs::remove_file(case.sandbox.path(".git/refs/heads/main.lock"));
+        case.assert_no_locks();
+        assert_eq!(case.everything(), before, "{number}");
+    }
+}
+
+#[test]
+fn only_the_index_without_references() {
+    let mut case = Case::new();
+    case.publication.refs.clear();
+    assert!(!case.repo.is_published(&case.publication).unwrap());
+    let prepared = case.prepare();
+    case.repo.unpublish(&case.publication, &prepared, &case.scratch).unwrap();
+    assert!(case.killed_after(&prepared, 1));
+    case.repo.unpublish(&case.publication, &prepared, &case.scratch).unwrap();
+    case.assert_no_locks();
+    case.repo.publish(&case.publication, &prepared, &case.scratch).unwrap();
+    assert!(case.repo.is_published(&case.publication).unwrap());
+    assert_eq!(case.git_here(&["status", "--porcelain", "tasks/T01"]), "R  tasks/T01/a -> tasks/T01/new".replace('R', "R").as_str());
+    assert!(case.repo.unpublish(&case.publication, &prepared, &case.scratch).is_err());
+    case.publication.index.clear();
+    let prepared = case.prepare();
+    case.repo.publish(&case.publication, &prepared, &case.scratch).unwrap();
+}
+
+#[test]
+fn names_that_are_not_shared_references_are_refused() {
+    let case = Case::new();
+    for name in ["main", "HEAD", "refs/heads", "refs/heads/../x", "refs/tags/a.lock", "refs/bisect/bad", "refs/tags/a b"] {
+        let mut publication = case.publication.clone();
+        publication.refs[0].name = name.into();
+        let error = case.repo.prepare_publication(&publication, &case.scratch).expect_err("it is no such name");
+        assert!(matches!(error, Error::RefName { .. }), "{name}: {error}");
+    }
+}

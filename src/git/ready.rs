@@ -1,0 +1,117 @@
+//! May a changing command run here, now? One error, with its own remedy, a reason.
+//!
+//! Asked once, before anything is planned. Reading commands never ask: a repository in the
+//! middle of a merge can still be looked at.
+
+use gix::state::InProgress;
+
+use super::{Error, Repo, disk};
+use crate::base::RelPath;
+
+impl Repo {
+    /// Refuses what would make a change unsafe or wrong.
+    ///
+    /// Checked: HEAD is on a branch with a commit; no merge, rebase, cherry-pick, revert, mailbox
+    /// or bisect is under way; git holds no lock here; the index has no conflict; the work tree
+    /// is not sparse.
+    pub fn check_ready(&self) -> Result<(), Error> {
+        self.check_no_operation()?;
+        self.head()?;
+        for lock in [disk::lock_of(self.index_path()), disk::lock_of(&self.git_dir().join("HEAD"))] {
+            disk::check_absent(&lock)?;
+        }
+        self.check_index()
+    }
+
+    /// Refuses a repository in the middle of one of git's own operations.
+    fn check_no_operation(&self) -> Result<(), Error> {
+        let state = self.with(gix::Repository::state);
+        let sequence = || self.git_dir().join("sequencer/todo").exists().then_some(InProgress::CherryPickSequence);
+        let Some(state) = state.or_else(sequence) else { return Ok(()) };
+        let (what, abort): (_, &'static [&'static str]) = match state {
+            InProgress::Merge => ("merge", &["git", "merge", "--abort"]),
+            InProgress::Rebase | InProgress::RebaseInteractive | InProgress::ApplyMailboxRebase => {
+                ("rebase", &["git", "rebase", "--abort"])
+            }
+            InProgress::CherryPick | InProgress::CherryPickSequence => ("cherry-pick", &["git", "cherry-pick", "--abort"]),
+            InProgress::Revert | InProgress::RevertSequence => ("revert", &["git", "revert", "--abort"]),
+            InProgress::Bisect => ("bisect", &["git", "bisect", "reset"]),
+            InProgress::ApplyMailbox => ("git am", &["git", "am", "--abort"]),
+        };
+        Err(Error::InProgress { what, abort })
+    }
+
+    /// Refuses conflicts and sparse work trees.
+    fn check_index(&self) -> Result<(), Error> {
+        let sparse = self.with(|repo| repo.config_snapshot().boolean("core.sparseCheckout").unwrap_or(false));
+        let index = self.read_index(true)?;
+        if sparse || index.is_sparse() {
+            return Err(Error::Sparse);
+        }
+        let unmerged = index.entries().iter().find(|entry| entry.stage_raw() != 0);
+        match unmerged {
+            None => Ok(()),
+            Some(entry) => {
+                let path =
+                    RelPath::parse(entry.path(&index)).map_err(|source| Error::BadPath { place: "the index".to_string(), source })?;
+                Err(Error::Unmerged { path })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::testing::Sandbox;
+    use super::*;
+    use crate::base::{Fault, Kind};
+
+    #[test]
+    fn each_obstacle_is_named() {
+        let sandbox = Sandbox::new();
+        let repo = sandbox.repo();
+        assert!(matches!(repo.check_ready(), Err(Error::Unborn { .. })));
+        sandbox.write("a", b"1\n");
+        sandbox.commit("first");
+        repo.check_ready().expect("nothing is in the way");
+
+        fs::write(sandbox.path(".git/index.lock"), b"").unwrap();
+        let error = repo.check_ready().expect_err("the index is locked");
+        assert_eq!(error.kind(), Kind::Locked);
+        assert!(error.to_string().contains("index.lock"), "{error}");
+        fs::remove_file(sandbox.path(".git/index.lock")).unwrap();
+
+        sandbox.git(&["checkout", "-q", "--detach"]);
+        assert!(matches!(repo.check_ready(), Err(Error::Detached)));
+        sandbox.git(&["checkout", "-q", "main"]);
+
+        sandbox.git(&["bisect", "start"]);
+        let error = repo.check_ready().expect_err("a bisect is under way");
+        assert!(error.to_string().contains("bisect"), "{error}");
+        sandbox.git(&["bisect", "reset"]);
+    }
+
+    #[test]
+    fn merges_conflicts_and_sparse_trees_are_refused() {
+        let sandbox = Sandbox::new();
+        let repo = sandbox.repo();
+        sandbox.write("a", b"1\n");
+        sandbox.commit("first");
+        sandbox.git(&["checkout", "-q", "-b", "side"]);
+        sandbox.write("a", b"2\n");
+        sandbox.commit("side");
+        sandbox.git(&["checkout", "-q", "main"]);
+        sandbox.write("a", b"3\n");
+        sandbox.commit("main");
+        sandbox.git_may_fail(&["merge", "-q", "side"]);
+        assert!(matches!(repo.check_ready(), Err(Error::InProgress { what: "merge", .. })));
+        fs::remove_file(sandbox.path(".git/MERGE_HEAD")).unwrap();
+        assert!(matches!(repo.check_ready(), Err(Error::Unmerged { .. })));
+        sandbox.git(&["reset", "-q", "--hard"]);
+        repo.check_ready().expect("nothing is in the way");
+        sandbox.git(&["sparse-checkout", "set", "sub"]);
+        assert!(matches!(sandbox.repo().check_ready(), Err(Error::Sparse)));
+    }
+}

@@ -1,0 +1,231 @@
+//! Opening a repository: where it is, whose it is, and who the user is.
+//!
+//! A [`Repo`] is cheap to clone and can be used from many threads: each call borrows a gix
+//! handle from a pool. Opening never changes anything, and refuses what the rest of the room
+//! cannot serve (bare repositories, reftable, repositories of another owner). Whether a
+//! *changing* command may run is asked separately, in `ready.rs`.
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use gix::{ObjectId, bstr::ByteSlice};
+
+use super::{Error, error::During};
+use crate::{
+    base::{GitId, RelPath},
+    model::operation::Person,
+};
+
+/// Bytes of decoded objects that each handle keeps: trees are read again and again.
+const OBJECT_CACHE_BYTES: usize = 8 << 20;
+
+/// A git repository with a work tree.
+#[derive(Clone)]
+pub struct Repo {
+    inner: Arc<Inner>,
+}
+
+/// What the clones of a [`Repo`] share.
+struct Inner {
+    shared: gix::ThreadSafeRepository,
+    idle: Mutex<Vec<gix::Repository>>,
+    work_tree: PathBuf,
+    git_dir: PathBuf,
+    common_dir: PathBuf,
+    index_path: PathBuf,
+    prefix: RelPath,
+    hash: gix::hash::Kind,
+    unsynced: Mutex<HashSet<ObjectId>>,
+    synced_packs: Mutex<HashSet<PathBuf>>,
+}
+
+/// The branch that HEAD is on, and its newest commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// The branch's full name, `refs/heads/…`.
+    pub branch: String,
+    /// The commit.
+    pub commit: GitId,
+}
+
+impl std::fmt::Debug for Repo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Repo").field(&self.inner.work_tree).finish()
+    }
+}
+
+impl Repo {
+    /// Finds the repository that a directory belongs to, as git does (`GIT_DIR` is obeyed).
+    pub fn discover(dir: &Path) -> Result<Self, Error> {
+        let options = || gix::discover::upwards::Options { match_ceiling_dir_or_error: false, ..Default::default() };
+        let found = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(dir, options(), Default::default());
+        let shared = match found {
+            Ok(shared) => shared,
+            Err(_) if gix::discover::upwards_opts(dir, options()).is_err() => {
+                return Err(Error::NoRepository { dir: dir.to_path_buf() });
+            }
+            Err(error) => return Err(error).during("opening the repository"),
+        };
+        Self::check_supported(&shared, dir)?;
+        Self::assemble(shared, dir)
+    }
+
+    /// Refuses repositories that the rest of the room cannot serve.
+    fn check_supported(shared: &gix::ThreadSafeRepository, dir: &Path) -> Result<(), Error> {
+        let repo = shared.to_thread_local();
+        if let Some(format) = repo.config_snapshot().string("extensions.refStorage")
+            && format != "files"
+        {
+            return Err(Error::RefStorage(format.to_string()));
+        }
+        if repo.git_dir_trust() != gix::sec::Trust::Full {
+            return Err(Error::Owner { dir: repo.workdir().unwrap_or(dir).to_path_buf() });
+        }
+        if repo.workdir().is_none() {
+            return Err(Error::Bare { dir: repo.git_dir().to_path_buf() });
+        }
+        Ok(())
+    }
+
+    /// Collects the absolute places of a repository.
+    fn assemble(shared: gix::ThreadSafeRepository, dir: &Path) -> Result<Self, Error> {
+        let mut repo = shared.to_thread_local();
+        let real = |path: &Path| path.canonicalize().map_err(|source| Error::File { doing: "finding", path: path.to_path_buf(), source });
+        let work_tree = real(repo.workdir().unwrap_or(dir))?;
+        let (git_dir, common_dir) = (real(repo.git_dir())?, real(repo.common_dir())?);
+        let index_path = repo.index_path();
+        let index_path = match (index_path.parent().map(Path::canonicalize), index_path.file_name()) {
+            (Some(Ok(folder)), Some(name)) => folder.join(name),
+            _ => index_path,
+        };
+        let below = dir.canonicalize().ok().and_then(|dir| dir.strip_prefix(&work_tree).map(Path::to_path_buf).ok());
+        let prefix = below.and_then(|below| RelPath::parse(below.as_os_str().as_encoded_bytes()).ok()).unwrap_or_default();
+        let hash = repo.object_hash();
+        repo.object_cache_size_if_unset(OBJECT_CACHE_BYTES);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                shared,
+                idle: Mutex::new(vec![repo]),
+                work_tree,
+                git_dir,
+                common_dir,
+                index_path,
+                prefix,
+                hash,
+                unsynced: Mutex::default(),
+                synced_packs: Mutex::default(),
+            }),
+        })
+    }
+
+    /// Lends a gix handle to one call.
+    pub(super) fn with<T>(&self, call: impl FnOnce(&gix::Repository) -> T) -> T {
+        let idle = self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let repo = idle.unwrap_or_else(|| {
+            let mut repo = self.inner.shared.to_thread_local();
+            repo.object_cache_size_if_unset(OBJECT_CACHE_BYTES);
+            repo
+        });
+        let result = call(&repo);
+        self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner).push(repo);
+        result
+    }
+
+    /// The top of the work tree, absolute, links resolved.
+    pub fn work_tree(&self) -> &Path {
+        &self.inner.work_tree
+    }
+
+    /// The private git directory: of a linked work tree, the one below `worktrees/`.
+    pub fn git_dir(&self) -> &Path {
+        &self.inner.git_dir
+    }
+
+    /// The git directory that all work trees share: objects, references, configuration.
+    pub fn common_dir(&self) -> &Path {
+        &self.inner.common_dir
+    }
+
+    /// The index file of this work tree.
+    pub(super) fn index_path(&self) -> &Path {
+        &self.inner.index_path
+    }
+
+    /// Where the directory given to [`Repo::discover`] is below the work tree.
+    pub fn prefix(&self) -> RelPath {
+        self.inner.prefix.clone()
+    }
+
+    /// True when the executable bit of files in the work tree means something (`core.fileMode`).
+    pub fn trusts_file_mode(&self) -> bool {
+        self.with(|repo| repo.config_snapshot().boolean("core.fileMode").unwrap_or(true))
+    }
+
+    /// True when the work tree's file system takes names that differ only by case for one.
+    pub fn folds_case(&self) -> bool {
+        self.with(|repo| repo.config_snapshot().boolean("core.ignoreCase").unwrap_or(false))
+    }
+
+    /// True when object ids are SHA-256.
+    pub fn is_sha256(&self) -> bool {
+        self.inner.hash.len_in_hex() == 64
+    }
+
+    /// The kind of object ids.
+    pub(super) fn hash(&self) -> gix::hash::Kind {
+        self.inner.hash
+    }
+
+    /// Objects written, or found while writing, that have not been synced yet.
+    pub(super) fn unsynced(&self) -> &Mutex<HashSet<ObjectId>> {
+        &self.inner.unsynced
+    }
+
+    /// Pack files that this process has synced.
+    pub(super) fn synced_packs(&self) -> &Mutex<HashSet<PathBuf>> {
+        &self.inner.synced_packs
+    }
+
+    /// gix's form of an id; an id of the other hash kind names nothing in this repository.
+    pub(super) fn oid(&self, id: &GitId) -> Result<ObjectId, Error> {
+        ObjectId::from_hex(id.as_str().as_bytes())
+            .ok()
+            .filter(|oid| oid.kind() == self.inner.hash)
+            .ok_or_else(|| Error::MissingObject { id: id.clone() })
+    }
+
+    /// The user, as git would write them into a commit: environment first, then configuration.
+    pub fn identity(&self) -> Result<Person, Error> {
+        self.with(|repo| {
+            let author = repo.author().transpose().during("reading user.name and user.email")?.ok_or(Error::Identity)?;
+            let text = |bytes: &gix::bstr::BStr| bytes.trim().to_str_lossy().into_owned();
+            let person = Person { name: text(author.name), email: text(author.email) };
+            if person.name.is_empty() || person.email.is_empty() { Err(Error::Identity) } else { Ok(person) }
+        })
+    }
+
+    /// The branch that HEAD is on; an unborn or detached HEAD is an error.
+    pub fn head(&self) -> Result<Head, Error> {
+        self.with(|repo| {
+            let head = repo.head().during("reading HEAD")?;
+            match head.kind {
+                gix::head::Kind::Symbolic(branch) => {
+                    let name = branch.name.as_bstr().to_string();
+                    let mut reference = repo.find_reference(&branch.name).during("reading the branch")?;
+                    let commit = reference.follow_to_object().during("reading the branch")?;
+                    Ok(Head { branch: name, commit: git_id(&commit) })
+                }
+                gix::head::Kind::Unborn(branch) => Err(Error::Unborn { branch: branch.as_bstr().to_string() }),
+                gix::head::Kind::Detached { .. } => Err(Error::Detached),
+            }
+        })
+    }
+}
+
+/// Our form of a gix id.
+pub(super) fn git_id(id: &gix::oid) -> GitId {
+    id.to_hex().to_string().parse().expect("because gix ids are 40 or 64 lower-case hex digits")
+}

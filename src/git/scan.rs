@@ -1,0 +1,170 @@
+//! What is where: HEAD, index and work tree compared below some folders, without reading files.
+//!
+//! `walk.rs` makes the pass over the work tree; here its findings are joined with HEAD's tree,
+//! and the files that the index does not know are sorted by the ignore rules. Ignored files are
+//! listed one by one because a task's large files may be among them.
+
+use gix::index::entry::Mode;
+use gix::worktree::stack::state::ignore::Source;
+use rayon::prelude::*;
+
+use super::{
+    Error, Repo,
+    error::During,
+    repo::git_id,
+    tree::without_nested,
+    walk::{Found, Walk, entries_at},
+};
+use crate::{base::RelPath, model::operation::TreeEntry};
+
+/// What can be said about a file of the work tree without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkState {
+    /// Its stat data is the index entry's, by git's rules: its bytes are that blob, converted.
+    Clean,
+    /// It must be read.
+    Maybe,
+    /// Nothing is there.
+    Missing,
+    /// A folder or a special file is there.
+    TypeChanged,
+}
+
+/// A path that HEAD or the index holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tracked {
+    /// The path.
+    pub path: RelPath,
+    /// The index's entry.
+    pub index: Option<TreeEntry>,
+    /// HEAD's entry.
+    pub head: Option<TreeEntry>,
+    /// What is in its place.
+    pub state: WorkState,
+}
+
+/// The state below some folders. All lists are sorted by the bytes of the paths.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// What HEAD or the index holds.
+    pub tracked: Vec<Tracked>,
+    /// Files that are neither in the index nor ignored.
+    pub untracked: Vec<RelPath>,
+    /// Files that are ignored.
+    pub ignored: Vec<RelPath>,
+    /// Submodules and nested repositories; nothing below them is listed.
+    pub submodules: Vec<RelPath>,
+}
+
+impl Repo {
+    /// Compares HEAD, index and work tree below these folders, or at exactly these files.
+    pub fn scan(&self, dirs: &[RelPath]) -> Result<Scan, Error> {
+        let dirs = without_nested(dirs);
+        let (index, head) = rayon::join(|| self.read_index(true), || self.head_entries(&dirs));
+        let (index, head) = (index?, head?);
+        let (options, file_mode) = self.with(|repo| {
+            let options = repo.stat_options().during("reading the configuration")?;
+            Ok((options, repo.config_snapshot().boolean("core.fileMode").unwrap_or(true)))
+        })?;
+        let walk = Walk { work_tree: self.work_tree(), index: &index, stat: options, file_mode };
+        let mut scan = Scan::default();
+        let mut tracked = Vec::new();
+        let mut others = Vec::new();
+        for dir in &dirs {
+            if let Some(above) = self.nested_above(&index, dir) {
+                scan.submodules.push(above);
+                continue;
+            }
+            let (here, below) = entries_at(&index, dir);
+            let Found { tracked: entries, others: names, nested } = walk.start(dir, here, below)?;
+            tracked.extend(entries);
+            others.extend(names);
+            scan.submodules.extend(nested);
+        }
+        tracked.par_sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        others.par_sort_unstable();
+        let index_side = tracked.into_par_iter().map(|(path, entry, state)| Tracked {
+            path,
+            index: (entry.stage_raw() == 0).then(|| index_entry(entry)),
+            head: None,
+            state,
+        });
+        scan.tracked = self.join_head(index_side.collect(), head, &others);
+        self.sort_others(&index, others, &mut scan)?;
+        scan.submodules.sort_unstable();
+        scan.submodules.dedup();
+        Ok(scan)
+    }
+
+    /// HEAD's entries below these folders, without submodules; none on an unborn branch.
+    fn head_entries(&self, dirs: &[RelPath]) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+        let commit = self.with(|repo| repo.head_id().ok().map(|id| git_id(&id)));
+        let Some(commit) = commit else { return Ok(Vec::new()) };
+        let mut entries = self.entries(&commit, dirs)?;
+        entries.retain(|(_, entry)| entry.mode != "160000");
+        Ok(entries)
+    }
+
+    /// The submodule or nested repository that a path lies in, if any.
+    fn nested_above(&self, index: &gix::index::State, path: &RelPath) -> Option<RelPath> {
+        let is_nested = |dir: &RelPath| {
+            entries_at(index, dir).0.first().is_some_and(|entry| entry.mode == Mode::COMMIT)
+                || self.work_tree().join(dir.as_os()).join(".git").symlink_metadata().is_ok()
+        };
+        path.ancestors().filter(is_nested).last()
+    }
+
+    /// Merges HEAD's side into the index's side; both are sorted.
+    fn join_head(&self, index_side: Vec<Tracked>, head: Vec<(RelPath, TreeEntry)>, others: &[RelPath]) -> Vec<Tracked> {
+        let mut joined = Vec::with_capacity(index_side.len().max(head.len()));
+        let mut head = head.into_iter().peekable();
+        let only_in_head = |path: RelPath, entry: TreeEntry| {
+            let state = self.state_of_unindexed(&path, others);
+            Tracked { path, index: None, head: Some(entry), state }
+        };
+        for mut tracked in index_side {
+            while let Some((path, entry)) = head.next_if(|(path, _)| *path < tracked.path) {
+                joined.push(only_in_head(path, entry));
+            }
+            if let Some((_, entry)) = head.next_if(|(path, _)| *path == tracked.path) {
+                tracked.head = Some(entry);
+            }
+            joined.push(tracked);
+        }
+        joined.extend(head.map(|(path, entry)| only_in_head(path, entry)));
+        joined
+    }
+
+    /// What is in the place of a path that only HEAD holds.
+    fn state_of_unindexed(&self, path: &RelPath, others: &[RelPath]) -> WorkState {
+        if others.binary_search(path).is_ok() {
+            return WorkState::Maybe;
+        }
+        // The walk listed every file; what is left is a folder, a special file, or nothing.
+        match self.work_tree().join(path.as_os()).symlink_metadata() {
+            Ok(found) if !found.is_symlink() => WorkState::TypeChanged,
+            _ => WorkState::Missing,
+        }
+    }
+
+    /// Sorts files that the index does not know into untracked and ignored.
+    fn sort_others(&self, index: &gix::index::State, others: Vec<RelPath>, scan: &mut Scan) -> Result<(), Error> {
+        if others.is_empty() {
+            return Ok(());
+        }
+        let doing = "reading the ignore rules";
+        self.with(|repo| {
+            let mut rules = repo.excludes(index, None, Source::WorktreeThenIdMappingIfNotSkipped).during(doing)?;
+            for path in others {
+                let ignored = rules.at_entry(path.as_bstr(), Some(Mode::FILE)).during(doing)?.is_excluded();
+                if ignored { scan.ignored.push(path) } else { scan.untracked.push(path) }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Our form of an index entry.
+pub(super) fn index_entry(entry: &gix::index::Entry) -> TreeEntry {
+    TreeEntry { mode: format!("{:06o}", entry.mode.bits()), id: git_id(&entry.id) }
+}

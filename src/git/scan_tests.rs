@@ -1,0 +1,105 @@
+//! Scans against `git status` and `git ls-files`.
+
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt, time::Duration};
+
+use super::{
+    Scan, WorkState,
+    testing::{Sandbox, rel},
+};
+use crate::base::RelPath;
+
+fn listed(sandbox: &Sandbox, args: &[&str]) -> Vec<RelPath> {
+    let out = sandbox.git(args);
+    let mut paths: Vec<_> = out.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(rel).collect();
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+fn paths(scan: &Scan, keep: impl Fn(&super::Tracked) -> bool) -> Vec<RelPath> {
+    scan.tracked.iter().filter(|tracked| keep(tracked)).map(|tracked| tracked.path.clone()).collect()
+}
+
+fn state(scan: &Scan, path: &str) -> WorkState {
+    scan.tracked.iter().find(|tracked| tracked.path == rel(path)).unwrap().state
+}
+
+fn busy() -> Sandbox {
+    let sandbox = Sandbox::new();
+    for name in
+        ["tasks/T01/a", "tasks/T01/b", "tasks/T01/sub/c", "tasks/T01/sub/d", "tasks/T01-x/e", "tasks/T02/f", "top", "gone/g", "linked/h"]
+    {
+        sandbox.write(name, name.as_bytes());
+    }
+    sandbox.write(OsStr::from_bytes(b"tasks/T01/\xff"), b"x");
+    sandbox.write(".gitignore", b"*.log\nbuild/\n!keep.log\n");
+    sandbox.commit("first");
+    // Entries written in the second of the index are never trusted: let that second pass.
+    std::thread::sleep(Duration::from_millis(1100));
+    sandbox.git(&["update-index", "-q", "--really-refresh"]);
+    sandbox.git(&["read-tree", "HEAD"]);
+    sandbox.git(&["update-index", "-q", "--refresh"]);
+    sandbox.write("tasks/T01/b", b"changed");
+    std::fs::remove_file(sandbox.path("tasks/T01/sub/c")).unwrap();
+    std::fs::remove_file(sandbox.path("top")).unwrap();
+    sandbox.write("top/now a folder", b"x");
+    std::fs::remove_dir_all(sandbox.path("gone")).unwrap();
+    std::fs::rename(sandbox.path("linked"), sandbox.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("elsewhere", sandbox.path("linked")).unwrap();
+    for name in
+        ["tasks/T01/new", "tasks/T01/x.log", "tasks/T01/sub/keep.log", "build/out/deep", "tasks/T01/build/y", ".snapback/z", "n e\nw/w"]
+    {
+        sandbox.write(name, b"x");
+    }
+    sandbox.write(OsStr::from_bytes(b"tasks/T01/new-\xfe"), b"x");
+    sandbox.git(&["rm", "-q", "--cached", "tasks/T02/f"]);
+    sandbox.git(&["init", "-q", "nested"]);
+    sandbox.write("nested/inside", b"x");
+    sandbox
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "tests change the work tree")]
+fn a_scan_agrees_with_git() {
+    let sandbox = busy();
+    let repo = sandbox.repo();
+    for dirs in [&["."][..], &["tasks/T01"], &["tasks/T01", "tasks/T02/f", "top"], &["tasks/T01/b", "absent"], &["linked"]] {
+        let given: Vec<_> = dirs.iter().map(|dir| if *dir == "." { RelPath::root() } else { rel(dir) }).collect();
+        let scan = repo.scan(&given).unwrap();
+        let ask = |args: &[&str]| listed(&sandbox, &[args, &["-z", "--"], dirs].concat());
+        assert_eq!(paths(&scan, |tracked| tracked.index.is_some()), ask(&["ls-files"]), "{dirs:?} index");
+        assert_eq!(paths(&scan, |tracked| tracked.head.is_some()), ask(&["ls-tree", "-r", "--name-only", "HEAD"]), "{dirs:?} HEAD");
+        let visible = |path: &RelPath| !path.is_in(&RelPath::own(".snapback")) && !path.is_in(&rel("nested"));
+        let others = |args: &[&str]| ask(args).into_iter().filter(visible).collect::<Vec<_>>();
+        assert_eq!(scan.untracked, others(&["ls-files", "--others", "--exclude-standard"]), "{dirs:?} untracked");
+        assert_eq!(scan.ignored, others(&["ls-files", "--others", "--ignored", "--exclude-standard"]), "{dirs:?} ignored");
+        let dirty = ask(&["diff-files", "--name-only"]);
+        assert_eq!(paths(&scan, |tracked| tracked.index.is_some() && tracked.state != WorkState::Clean), dirty, "{dirs:?} changed");
+    }
+    let scan = repo.scan(&[RelPath::root()]).unwrap();
+    assert_eq!(scan.submodules, [rel("nested")]);
+    assert_eq!(repo.scan(&[rel("nested/inside")]).unwrap().submodules, [rel("nested")]);
+    assert_eq!(state(&scan, "tasks/T01/a"), WorkState::Clean);
+    assert_eq!(state(&scan, "tasks/T01/b"), WorkState::Maybe);
+    assert_eq!(state(&scan, "top"), WorkState::TypeChanged);
+    for missing in ["gone/g", "linked/h", "tasks/T01/sub/c"] {
+        assert_eq!(state(&scan, missing), WorkState::Missing, "{missing}");
+    }
+    assert_eq!(state(&scan, "tasks/T02/f"), WorkState::Maybe, "HEAD has it, the index does not");
+}
+
+#[test]
+fn fresh_and_hidden_files_must_be_read() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a", b"1\n");
+    sandbox.write("b", b"1\n");
+    let scan = sandbox.repo().scan(&[RelPath::root()]).unwrap();
+    assert_eq!((scan.tracked.len(), scan.untracked), (0, vec![rel("a"), rel("b")]), "an unborn branch has no HEAD");
+    sandbox.commit("first");
+    // Written in the second of the index: the same size and time would hide a change.
+    sandbox.write("a", b"2\n");
+    std::thread::sleep(Duration::from_millis(1100));
+    sandbox.git(&["update-index", "--assume-unchanged", "b"]);
+    let scan = sandbox.repo().scan(&[RelPath::root()]).unwrap();
+    assert_eq!((state(&scan, "a"), state(&scan, "b")), (WorkState::Maybe, WorkState::Maybe));
+}

@@ -1,0 +1,87 @@
+//! A real repository in a temporary folder, driven by the real git program.
+
+#![expect(clippy::disallowed_methods, reason = "tests use the real git as their oracle")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use super::Repo;
+use crate::base::{GitId, RelPath};
+
+/// A work tree with a `.git`, on branch `main`, that vanishes at the end of the test.
+pub(crate) struct Sandbox {
+    dir: tempfile::TempDir,
+}
+
+impl Sandbox {
+    pub fn new() -> Self {
+        Self::with_format("sha1")
+    }
+
+    pub fn with_format(format: &str) -> Self {
+        let sandbox = Self { dir: tempfile::tempdir().unwrap() };
+        sandbox.git(&["init", "-q", "-b", "main", &format!("--object-format={format}")]);
+        sandbox.git(&["config", "user.name", "Ada"]);
+        sandbox.git(&["config", "user.email", "ada@example.org"]);
+        sandbox.git(&["config", "commit.gpgSign", "false"]);
+        sandbox
+    }
+
+    pub fn root(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root().join(name)
+    }
+
+    pub fn repo(&self) -> Repo {
+        Repo::discover(self.root()).unwrap()
+    }
+
+    pub fn write(&self, name: impl AsRef<Path>, bytes: &[u8]) {
+        let path = self.root().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    fn command(&self, args: &[&str]) -> Output {
+        let mut git = Command::new("git");
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"GIT_")) {
+            git.env_remove(name);
+        }
+        git.arg("-c").arg("core.hooksPath=/dev/null").args(args).current_dir(self.root()).output().unwrap()
+    }
+
+    pub fn git(&self, args: &[&str]) -> Vec<u8> {
+        let output = self.command(args);
+        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    pub fn git_may_fail(&self, args: &[&str]) -> bool {
+        self.command(args).status.success()
+    }
+
+    pub fn text(&self, args: &[&str]) -> String {
+        String::from_utf8(self.git(args)).unwrap().trim_end().to_string()
+    }
+
+    pub fn id(&self, spec: &str) -> GitId {
+        self.text(&["rev-parse", spec]).parse().unwrap()
+    }
+
+    pub fn commit(&self, message: &str) -> GitId {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "--allow-empty", "-m", message]);
+        self.id("HEAD")
+    }
+}
+
+/// A path of a test.
+pub(crate) fn rel(path: impl AsRef<[u8]>) -> RelPath {
+    RelPath::parse(path).unwrap()
+}

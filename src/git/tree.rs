@@ -1,0 +1,370 @@
+//! Trees: what a commit holds below some folders, and a new tree made from an old one.
+//!
+//! Paths in trees are untrusted: each passes `RelPath::parse` or is an error. A new tree is
+//! built from a base and a list of changes whose `before` must be true, so that two plans made
+//! from the same base cannot silently overwrite each other.
+
+use std::collections::BTreeMap;
+
+use gix::{
+    ObjectId,
+    bstr::ByteSlice,
+    objs::{
+        Kind, TreeRefIter,
+        tree::{EntryKind, EntryMode},
+    },
+};
+use rayon::prelude::*;
+
+use super::{Error, Repo, repo::git_id};
+use crate::{
+    base::{GitId, RelPath, path::UnsafePath},
+    model::operation::{TreeChange, TreeEntry},
+};
+
+/// An entry of one tree: mode and object.
+type Slot = (EntryMode, ObjectId);
+
+impl Repo {
+    /// Everything below these folders, or exactly these files, sorted by the bytes of the paths.
+    ///
+    /// The root lists all. A path that is not in the commit adds nothing. Submodules are listed
+    /// with the mode `160000`.
+    pub fn entries(&self, commit: &GitId, dirs: &[RelPath]) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+        let tree = self.tree_of(commit)?;
+        let mut found = Vec::new();
+        for dir in without_nested(dirs) {
+            match self.find_in_tree(tree, &dir)? {
+                Some((mode, id)) if mode.is_tree() => found.extend(self.list_below(commit, id, &dir)?),
+                Some((mode, id)) => found.push((dir, tree_entry(mode, &id))),
+                None => {}
+            }
+        }
+        found.par_sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        match found.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            None => Ok(found),
+            Some(pair) => Err(bad_path(commit, UnsafePath { path: pair[0].0.to_string(), why: "it is there twice" })),
+        }
+    }
+
+    /// One path of a commit; `None` when it is absent or a folder.
+    pub fn entry(&self, commit: &GitId, path: &RelPath) -> Result<Option<TreeEntry>, Error> {
+        let found = self.find_in_tree(self.tree_of(commit)?, path)?;
+        Ok(found.filter(|(mode, _)| !mode.is_tree()).map(|(mode, id)| tree_entry(mode, &id)))
+    }
+
+    /// Writes the commit's tree with some paths changed; returns the new tree.
+    ///
+    /// A path that is not `before` is a conflict. Folders that become empty vanish.
+    pub fn write_tree(&self, base_commit: &GitId, changes: &[TreeChange]) -> Result<GitId, Error> {
+        let base = self.tree_of(base_commit)?;
+        let mut sorted: Vec<(&[u8], &TreeChange)> = changes.iter().map(|change| (change.path.as_bytes(), change)).collect();
+        sorted.sort_by_key(|(path, _)| *path);
+        let tree = match self.rewrite(Some(base), &sorted)? {
+            Some(tree) => tree,
+            None => self.write_object(&gix::objs::Tree { entries: Vec::new() }, "writing a tree")?,
+        };
+        Ok(git_id(&tree))
+    }
+
+    /// The tree of a commit.
+    pub(super) fn tree_of(&self, commit: &GitId) -> Result<ObjectId, Error> {
+        self.oid(&self.commit(commit)?.tree)
+    }
+
+    /// The mode and object at a path; the root is the tree itself.
+    pub(super) fn find_in_tree(&self, tree: ObjectId, path: &RelPath) -> Result<Option<Slot>, Error> {
+        let mut at = (EntryMode::from(EntryKind::Tree), tree);
+        if path.is_root() {
+            return Ok(Some(at));
+        }
+        for name in path.as_bytes().split(|byte| *byte == b'/') {
+            if !at.0.is_tree() {
+                return Ok(None);
+            }
+            match self.read_tree(at.1)?.remove(name) {
+                Some(slot) => at = slot,
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(at))
+    }
+
+    /// True when a file of this name lies in a tree or below it.
+    pub(super) fn has_file_named(&self, tree: ObjectId, name: &[u8]) -> Result<bool, Error> {
+        let mut found = false;
+        let folders = self.each_entry(tree, |mode, other, id| {
+            found |= mode.is_blob() && other == name;
+            Ok(mode.is_tree().then_some(id))
+        })?;
+        let below = |id: &ObjectId| self.has_file_named(*id, name);
+        if found {
+            return Ok(true);
+        }
+        let folders: Vec<_> = folders.into_iter().flatten().collect();
+        folders.par_iter().map(below).try_reduce(|| false, |a, b| Ok(a || b))
+    }
+
+    /// All entries of one tree, by name.
+    fn read_tree(&self, id: ObjectId) -> Result<BTreeMap<Vec<u8>, Slot>, Error> {
+        self.each_entry(id, |mode, name, id| Ok((name.to_vec(), (mode, id)))).map(|entries| entries.into_iter().collect())
+    }
+
+    /// Calls `take` with mode, name and object of each entry of one tree.
+    fn each_entry<T>(&self, id: ObjectId, mut take: impl FnMut(EntryMode, &[u8], ObjectId) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+        let bad = |why: String| Error::BadObject { id: git_id(&id), why };
+        self.with(|repo| {
+            let object = repo.try_find_object(id).map_err(|error| bad(error.to_string()))?;
+            let object = object.ok_or_else(|| Error::MissingObject { id: git_id(&id) })?;
+            if object.kind != Kind::Tree {
+                return Err(bad(format!("it is a {} and not a tree", object.kind)));
+            }
+            TreeRefIter::from_bytes(&object.data, self.hash())
+                .map(|entry| {
+                    let entry = entry.map_err(|error| bad(error.to_string()))?;
+                    take(entry.mode, entry.filename, entry.oid.to_owned())
+                })
+                .collect()
+        })
+    }
+
+    /// Everything below one tree, unsorted; folders in parallel.
+    fn list_below(&self, commit: &GitId, tree: ObjectId, dir: &RelPath) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+        let mut folders = Vec::new();
+        let mut files = self.each_entry(tree, |mode, name, id| {
+            let path = RelPath::parse(name).map_err(|source| bad_path(commit, source))?;
+            // A name with a slash would smuggle a path through the check of one name.
+            if name.contains(&b'/') {
+                return Err(bad_path(commit, UnsafePath { path: path.to_string(), why: "a name in a tree holds '/'" }));
+            }
+            let path = dir.join(name);
+            if mode.is_tree() {
+                folders.push((path, id));
+                return Ok(None);
+            }
+            Ok(Some((path, tree_entry(mode, &id))))
+        })?;
+        let below = folders.par_iter().map(|(path, id)| self.list_below(commit, *id, path)).collect::<Result<Vec<_>, _>>()?;
+        Ok(files.drain(..).flatten().chain(below.into_iter().flatten()).collect())
+    }
+
+    /// One tree with changes applied, whose paths are relative to it; `None` when it became empty.
+    fn rewrite(&self, tree: Option<ObjectId>, changes: &[(&[u8], &TreeChange)]) -> Result<Option<ObjectId>, Error> {
+        let mut slots = match tree {
+            Some(id) => self.read_tree(id)?,
+            None => BTreeMap::new(),
+        };
+        for (name, group) in by_first_name(changes) {
+            let (here, below): (Vec<_>, Vec<_>) = group.into_iter().partition(|(rest, _)| rest.is_empty());
+            self.rewrite_name(&mut slots, name, &here, &below)?;
+        }
+        if slots.is_empty() {
+            return Ok(None);
+        }
+        let entry = |(name, (mode, oid)): (Vec<u8>, Slot)| gix::objs::tree::Entry { mode, filename: name.into(), oid };
+        let mut entries: Vec<_> = slots.into_iter().map(entry).collect();
+        entries.sort();
+        self.write_object(&gix::objs::Tree { entries }, "writing a tree").map(Some)
+    }
+
+    /// Applies the changes to one name of a tree: at it, and below it.
+    fn rewrite_name(
+        &self,
+        slots: &mut BTreeMap<Vec<u8>, Slot>,
+        name: &[u8],
+        here: &[(&[u8], &TreeChange)],
+        below: &[(&[u8], &TreeChange)],
+    ) -> Result<(), Error> {
+        let changed = |change: &TreeChange| Error::PathChanged { path: change.path.clone(), place: "the commit" };
+        for (_, change) in here {
+            let now = slots.get(name).filter(|(mode, _)| !mode.is_tree()).map(|(mode, id)| tree_entry(*mode, id));
+            if now != change.before {
+                return Err(changed(change));
+            }
+            if now.is_some() {
+                slots.remove(name);
+            }
+        }
+        if let Some((_, first)) = below.first() {
+            let subtree = match slots.remove(name) {
+                Some((mode, id)) if mode.is_tree() => Some(id),
+                Some(_) => return Err(changed(first)),
+                None => None,
+            };
+            if let Some(id) = self.rewrite(subtree, below)? {
+                slots.insert(name.to_vec(), (EntryKind::Tree.into(), id));
+            }
+        }
+        for (_, change) in here {
+            let Some(after) = &change.after else { continue };
+            // What is still there is a folder that keeps other files.
+            if slots.contains_key(name) {
+                return Err(changed(change));
+            }
+            let kind = entry_kind(after).ok_or_else(|| changed(change))?;
+            slots.insert(name.to_vec(), (kind.into(), self.oid(&after.id)?));
+        }
+        Ok(())
+    }
+}
+
+/// Groups sorted changes by the first name of their paths, and cuts that name off.
+fn by_first_name<'a>(changes: &[(&'a [u8], &'a TreeChange)]) -> BTreeMap<&'a [u8], Vec<(&'a [u8], &'a TreeChange)>> {
+    let mut groups: BTreeMap<&[u8], Vec<_>> = BTreeMap::new();
+    for (path, change) in changes {
+        let (name, rest) = path.split_once_str("/").unwrap_or((path, b""));
+        groups.entry(name).or_default().push((rest, *change));
+    }
+    groups
+}
+
+/// Our form of a tree's entry, with the mode that git would show.
+pub(super) fn tree_entry(mode: EntryMode, id: &gix::oid) -> TreeEntry {
+    let text = match mode.kind() {
+        EntryKind::Tree => "040000",
+        EntryKind::Blob => "100644",
+        EntryKind::BlobExecutable => "100755",
+        EntryKind::Link => "120000",
+        EntryKind::Commit => "160000",
+    };
+    TreeEntry { mode: text.to_string(), id: git_id(id) }
+}
+
+/// git's kind for our mode; `None` for a mode that cannot be in a tree as a file.
+pub(super) fn entry_kind(entry: &TreeEntry) -> Option<EntryKind> {
+    match entry.mode.as_str() {
+        "100644" => Some(EntryKind::Blob),
+        "100755" => Some(EntryKind::BlobExecutable),
+        "120000" => Some(EntryKind::Link),
+        "160000" => Some(EntryKind::Commit),
+        _ => None,
+    }
+}
+
+/// These paths without those that lie in another one of them, sorted.
+pub(super) fn without_nested(dirs: &[RelPath]) -> Vec<RelPath> {
+    let mut kept: Vec<RelPath> = dirs.iter().filter(|dir| !dirs.iter().any(|other| other != *dir && dir.is_in(other))).cloned().collect();
+    kept.sort();
+    kept.dedup();
+    kept
+}
+
+/// The error for a path of a commit that must never be written.
+fn bad_path(commit: &GitId, source: UnsafePath) -> Error {
+    Error::BadPath { place: format!("the commit {}", commit.short()), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
+    use super::super::testing::{Sandbox, rel};
+    use super::*;
+    use crate::base::{Fault, Kind as ErrorKind};
+
+    fn listing(repo: &Repo, commit: &GitId, dirs: &[RelPath]) -> String {
+        let line = |(path, entry): (RelPath, TreeEntry)| {
+            let kind = if entry.mode == "160000" { "commit" } else { "blob" };
+            [format!("{} {kind} {}\t", entry.mode, entry.id).as_bytes(), path.as_bytes(), b"\0"].concat()
+        };
+        let bytes: Vec<u8> = repo.entries(commit, dirs).unwrap().into_iter().flat_map(line).collect();
+        bytes.as_bstr().to_string()
+    }
+
+    fn sample() -> (Sandbox, GitId) {
+        let sandbox = Sandbox::new();
+        for name in ["tasks/T01/a", "tasks/T01/sub/b", "tasks/T01-x/c", "tasks/T01.y", "tasks/T02/d e\nf", "top"] {
+            sandbox.write(name, name.as_bytes());
+        }
+        sandbox.write(std::ffi::OsStr::from_bytes(b"tasks/T01/\xff\xfe"), b"x");
+        std::os::unix::fs::symlink("a", sandbox.path("tasks/T01/link")).unwrap();
+        sandbox.git(&["add", "-A"]);
+        sandbox.git(&["update-index", "--chmod=+x", "tasks/T01/a"]);
+        sandbox.git(&["commit", "-q", "-m", "first"]);
+        let id = sandbox.id("HEAD");
+        (sandbox, id)
+    }
+
+    #[test]
+    fn listings_are_those_of_git() {
+        let (sandbox, commit) = sample();
+        let repo = sandbox.repo();
+        for dirs in [&[][..], &["tasks/T01"], &["tasks/T01", "tasks/T02"], &["tasks/T01/a", "top"], &["absent", "top/x"]] {
+            let mut args = vec!["ls-tree", "-r", "-z", "HEAD", "--"];
+            args.extend(dirs);
+            let paths: Vec<_> = if dirs.is_empty() { vec![RelPath::root()] } else { dirs.iter().map(rel).collect() };
+            assert_eq!(listing(&repo, &commit, &paths), sandbox.git(&args).as_bstr().to_string(), "{dirs:?}");
+        }
+        assert_eq!(repo.entry(&commit, &rel("tasks/T01")).unwrap(), None, "a folder is no entry");
+        assert_eq!(repo.entry(&commit, &rel("tasks/T01/a")).unwrap().unwrap().mode, "100755");
+    }
+
+    #[test]
+    fn a_hostile_tree_is_refused() {
+        let sandbox = Sandbox::new();
+        sandbox.write("a", b"1\n");
+        sandbox.commit("first");
+        let repo = sandbox.repo();
+        let oid = repo.oid(&repo.blob_id(b"1\n")).unwrap();
+        for name in ["..", ".git", "a/b", ".snapback"] {
+            let entry = gix::objs::tree::Entry { mode: EntryKind::Blob.into(), filename: name.into(), oid };
+            let mut body = Vec::new();
+            // gix refuses to write some of these, so the object is written by hand.
+            body.extend_from_slice(format!("100644 {}\0", entry.filename).as_bytes());
+            body.extend_from_slice(entry.oid.as_slice());
+            std::fs::write(sandbox.path("tree"), &body).unwrap();
+            let tree = sandbox.text(&["hash-object", "-t", "tree", "-w", "--literally", "tree"]);
+            let commit: GitId = sandbox.text(&["commit-tree", &tree, "-m", "hostile"]).parse().unwrap();
+            let error = repo.entries(&commit, &[RelPath::root()]).expect_err("it is hostile");
+            assert_eq!(error.kind(), ErrorKind::Bad, "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_new_tree_is_the_old_one_with_the_changes() {
+        let (sandbox, commit) = sample();
+        let repo = sandbox.repo();
+        let blob = repo.write_blob(b"new\n").unwrap();
+        let after = Some(TreeEntry { mode: "100644".into(), id: blob });
+        let change =
+            |path: &str, after: Option<TreeEntry>| TreeChange { path: rel(path), before: repo.entry(&commit, &rel(path)).unwrap(), after };
+        let changes = [
+            change("tasks/T01/a", None),
+            change("tasks/T01/a/deeper", after.clone()),
+            change("tasks/T01/sub/b", None),
+            change("tasks/T01/sub", after.clone()),
+            change("tasks/T02/d e\nf", None),
+            change("new/folder/file", after.clone()),
+        ];
+        let tree = repo.write_tree(&commit, &changes).unwrap();
+        let mut expected: BTreeMap<_, _> = repo.entries(&commit, &[RelPath::root()]).unwrap().into_iter().collect();
+        for change in changes {
+            match change.after {
+                None => expected.remove(&change.path),
+                Some(entry) => expected.insert(change.path, entry),
+            };
+        }
+        let written: GitId = sandbox.text(&["commit-tree", tree.as_str(), "-m", "new"]).parse().unwrap();
+        assert_eq!(repo.entries(&written, &[RelPath::root()]).unwrap(), expected.into_iter().collect::<Vec<_>>());
+        sandbox.git(&["reset", "-q", "--soft", written.as_str()]);
+        sandbox.git(&["fsck", "--strict"]);
+        assert_eq!(sandbox.text(&["ls-tree", "HEAD", "tasks/T02"]), "", "the empty folder is gone");
+    }
+
+    #[test]
+    fn a_change_against_something_else_is_a_conflict() {
+        let (sandbox, commit) = sample();
+        let repo = sandbox.repo();
+        let entry = Some(TreeEntry { mode: "100644".into(), id: repo.write_blob(b"new\n").unwrap() });
+        let wrong = [
+            TreeChange { path: rel("top"), before: None, after: entry.clone() },
+            TreeChange { path: rel("top"), before: entry.clone(), after: None },
+            TreeChange { path: rel("tasks/T01"), before: None, after: entry.clone() },
+            TreeChange { path: rel("top/below"), before: None, after: entry },
+        ];
+        for change in wrong {
+            let error = repo.write_tree(&commit, std::slice::from_ref(&change)).expect_err("it conflicts");
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{change:?}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Append-only logs whose damage shows: one checksummed, chained JSON record a line.
+//!
+//! A line is `<64 hex digits> <JSON>\n`; the digits are the SHA-256 of the previous line's digits
+//! (nothing for the first), a space and the JSON, so a changed, lost or moved line is seen. A
+//! last line without its end is what a crash leaves, and is not damage.
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::base::Digest;
+
+/// A log that was read.
+#[derive(Debug)]
+pub struct Chain<T> {
+    /// The records, oldest first.
+    pub records: Vec<T>,
+    /// The digits of the last line; empty for an empty log.
+    pub last: String,
+    /// How many bytes are whole lines; what follows is torn.
+    pub whole: usize,
+}
+
+/// A line and its digits, given the previous line's digits.
+pub fn render<T: Serialize>(previous: &str, record: &T) -> (String, String) {
+    let json = serde_json::to_string(record).expect("because plain data always renders");
+    let digits = Digest::of(format!("{previous} {json}").as_bytes()).hex();
+    (format!("{digits} {json}\n"), digits)
+}
+
+/// Reads a log; the error names the first damaged line.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Chain<T>, String> {
+    let (mut records, mut last, mut whole) = (Vec::new(), String::new(), 0);
+    while let Some(end) = bytes[whole..].iter().position(|byte| *byte == b'\n') {
+        let number = records.len() + 1;
+        let line = std::str::from_utf8(&bytes[whole..whole + end]).ok();
+        let (digits, json) = line.and_then(|line| line.split_once(' ')).ok_or_else(|| format!("line {number} is not a record"))?;
+        if Digest::of(format!("{last} {json}").as_bytes()).hex() != digits {
+            return Err(format!("line {number} has the wrong checksum"));
+        }
+        records.push(serde_json::from_str(json).map_err(|error| format!("line {number}: {error}"))?);
+        last = digits.to_string();
+        whole += end + 1;
+    }
+    Ok(Chain { records, last, whole })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_last_line_is_dropped_and_every_other_damage_is_found() {
+        let (mut last, mut text) = (String::new(), String::new());
+        for record in ["begin", "a\nb", "舆情"] {
+            let (line, digits) = render(&last, &record);
+            text += &line;
+            last = digits;
+        }
+        let whole = parse::<String>(text.as_bytes()).expect("it is whole").records;
+        for cut in 0..text.len() {
+            let chain = parse::<String>(&text.as_bytes()[..cut]).expect("a prefix is what a crash leaves");
+            assert_eq!(chain.records[..], whole[..chain.records.len()]);
+            assert!(chain.whole <= cut);
+        }
+        for at in 0..text.len() {
+            let mut bad = text.clone().into_bytes();
+            bad[at] ^= 1;
+            let found = parse::<String>(&bad).map(|chain| chain.records);
+            assert!(found.is_err() || found.as_ref().is_ok_and(|records| records.len() < whole.len()), "byte {at}: {found:?}");
+        }
+    }
+}

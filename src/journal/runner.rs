@@ -1,0 +1,143 @@
+//! Runs the steps of an operation forward, back, and on after a crash.
+
+use super::{
+    Error, Log, Record, Step,
+    status::{self, Phase},
+};
+use crate::base::Failure;
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// All steps are done.
+    Done,
+    /// A step failed and everything was taken back; why.
+    Undone(Failure),
+    /// A step could not be taken back.
+    Stuck(Error),
+}
+
+/// Runs one operation.
+pub struct Runner<'a> {
+    log: Log,
+    steps: Vec<Box<dyn Step + 'a>>,
+}
+
+impl<'a> Runner<'a> {
+    /// A runner for an operation whose intent is written. The steps must be those of its plan.
+    pub fn new(log: Log, steps: Vec<Box<dyn Step + 'a>>) -> Self {
+        Self { log, steps }
+    }
+
+    /// Goes forward from wherever the operation stands; turns back when a step fails before the
+    /// commit point. After the commit point a failure is returned and the operation stays
+    /// unfinished: it can be resumed.
+    pub fn run(self) -> Result<Ended, Failure> {
+        let standing = self.standing()?;
+        match standing.phase {
+            Phase::Forward { done, started } => self.forward(done, started, standing.committed),
+            Phase::Backward { left, why } => self.backward(left, &standing.prepared, Reason(why).into()),
+            Phase::Finished { done: true } => Ok(Ended::Done),
+            Phase::Finished { done: false } => Ok(Ended::Undone(Reason("it was taken back".into()).into())),
+            Phase::Stuck { step, why } => Ok(Ended::Stuck(self.stuck(step, why))),
+        }
+    }
+
+    /// Turns back from wherever the operation stands. Past the commit point it goes forward
+    /// instead, and ends as `Done`.
+    pub fn abort(mut self, why: &str) -> Result<Ended, Failure> {
+        let standing = self.standing()?;
+        match standing.phase {
+            Phase::Forward { done, started } if standing.committed || self.is_passed(done, started.is_some())? => {
+                self.forward(done, started, standing.committed)
+            }
+            Phase::Forward { .. } => {
+                self.log.append(Record::TurnedBack { why: why.into() })?;
+                self.backward(standing.prepared.len(), &standing.prepared, Reason(why.into()).into())
+            }
+            Phase::Stuck { step, why } => {
+                self.log.append(Record::TriedAgain)?;
+                self.backward(step + 1, &standing.prepared, Reason(why).into())
+            }
+            _ => self.run(),
+        }
+    }
+
+    /// True when the started step is a commit point that the world has seen.
+    fn is_passed(&self, at: usize, started: bool) -> Result<bool, Failure> {
+        match self.steps.get(at) {
+            Some(step) if started => step.is_passed(),
+            _ => Ok(false),
+        }
+    }
+
+    /// Where it stands.
+    fn standing(&self) -> Result<status::Standing, Error> {
+        status::of(self.log.records()).map_err(|why| Error::Damaged(self.log.op().clone(), why))
+    }
+
+    /// Applies the steps that are not done.
+    fn forward(mut self, done: usize, mut started: Option<serde_json::Value>, mut committed: bool) -> Result<Ended, Failure> {
+        for at in done..self.steps.len() {
+            match self.apply(at, started.take()) {
+                Ok(()) => committed |= self.steps[at].is_commit_point(),
+                // Seen by the world in part: it can only be finished, by the next run.
+                Err(failure) if committed || self.steps[at].is_passed()? => return Err(failure),
+                Err(failure) => {
+                    // A commit point that failed half-way takes its own part back in its undo.
+                    let prepared = self.standing()?.prepared;
+                    self.log.append(Record::TurnedBack { why: failure.to_string() })?;
+                    return self.backward(prepared.len(), &prepared, failure);
+                }
+            }
+        }
+        self.log.append(Record::Finished { done: true })?;
+        Ok(Ended::Done)
+    }
+
+    /// Prepares, starts and applies one step.
+    fn apply(&mut self, at: usize, started: Option<serde_json::Value>) -> Result<(), Failure> {
+        let step = &mut self.steps[at];
+        let prepared = if let Some(prepared) = started {
+            prepared
+        } else {
+            let prepared = step.prepare()?;
+            self.log.append(Record::Started { step: at, prepared: prepared.clone() })?;
+            prepared
+        };
+        step.apply(&prepared)?;
+        self.log.append(Record::Done { step: at, commit_point: self.steps[at].is_commit_point() })?;
+        Ok(())
+    }
+
+    /// Takes back the first `left` steps, the last of them first.
+    fn backward(mut self, left: usize, prepared: &[serde_json::Value], reason: Failure) -> Result<Ended, Failure> {
+        for at in (0..left).rev() {
+            if let Err(failure) = self.steps[at].undo(&prepared[at]) {
+                let why = failure.to_string();
+                self.log.append(Record::Stuck { step: at, why: why.clone() })?;
+                return Ok(Ended::Stuck(self.stuck(at, why)));
+            }
+            self.log.append(Record::Undone { step: at })?;
+        }
+        self.log.append(Record::Finished { done: false })?;
+        Ok(Ended::Undone(reason))
+    }
+
+    /// The error for a stuck operation.
+    fn stuck(&self, step: usize, why: String) -> Error {
+        let step = self.steps.get(step).map_or_else(|| format!("{step}"), |step| step.name().to_string());
+        Error::Stuck { op: self.log.op().short(), step, why }
+    }
+}
+
+/// Why an operation was taken back, when it is only known as text.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Reason(String);
+
+impl crate::base::Fault for Reason {
+    fn kind(&self) -> crate::base::Kind {
+        crate::base::Kind::Bad
+    }
+}

@@ -1,0 +1,201 @@
+//! Adding and removing one entry of a JSON map or list, in the style of its neighbours.
+//!
+//! Pure text: a container, the spans of its items, and a recipe for a new one come in; one
+//! replacement of bytes goes out. Removing what was added gives back the bytes from before,
+//! whenever the items are separated alike.
+
+use std::ops::Range;
+
+use super::tree::{Node, Value};
+
+/// A replacement of a span of the text.
+pub(super) struct Change {
+    /// What goes.
+    pub span: Range<usize>,
+    /// What comes.
+    pub text: String,
+}
+
+/// A new item: an optional key with either fields (a map) or one text.
+pub(super) struct Item<'a> {
+    /// The key, `None` in a list.
+    pub key: Option<&'a str>,
+    /// What stands at it.
+    pub body: Body<'a>,
+}
+
+/// The value of a new item.
+pub(super) enum Body<'a> {
+    /// One text.
+    Text(&'a str),
+    /// A map of texts.
+    Fields(Vec<(&'a str, &'a str)>),
+}
+
+/// Where the items of a container stand: a property from its key to the end of its value.
+pub(super) fn item_spans(container: &Node) -> Vec<Range<usize>> {
+    match &container.value {
+        Value::Map(entries) => entries.iter().map(|entry| entry.key_span.start..entry.node.span.end).collect(),
+        Value::List(items) => items.iter().map(|item| item.span.clone()).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Adds an item before the `at`-th one, or after the last.
+pub(super) fn insert(text: &str, root: &Node, container: &Node, at: usize, item: &Item<'_>) -> Change {
+    let spans = item_spans(container);
+    let style = Style::of(text, root, container, &spans);
+    let new = style.render(text, container, item);
+    if spans.is_empty() {
+        let (open, close) = brackets(text, container);
+        let text = style.lines.as_ref().map_or_else(
+            || format!("{open}{new}{close}"),
+            |lines| format!("{open}{nl}{inner}{new}{nl}{outer}{close}", nl = lines.newline, inner = lines.inner, outer = lines.outer),
+        );
+        return Change { span: container.span.clone(), text };
+    }
+    if let Some(next) = spans.get(at) {
+        return Change { span: next.start..next.start, text: format!("{new}{}", style.separator) };
+    }
+    let end = spans[spans.len() - 1].end;
+    Change { span: end..end, text: format!("{}{new}", style.separator) }
+}
+
+/// Removes the `at`-th item, with the separator that came with it.
+pub(super) fn remove(text: &str, container: &Node, at: usize) -> Change {
+    let spans = item_spans(container);
+    let span = match (spans.len(), spans.get(at + 1)) {
+        (1, _) => {
+            let (open, close) = brackets(text, container);
+            return Change { span: container.span.clone(), text: format!("{open}{close}") };
+        }
+        (_, Some(next)) => spans[at].start..next.start,
+        (_, None) => spans[at - 1].end..spans[at].end,
+    };
+    Change { span, text: String::new() }
+}
+
+/// The brackets of a container.
+fn brackets<'a>(text: &'a str, container: &Node) -> (&'a str, &'a str) {
+    let span = &container.span;
+    (&text[span.start..=span.start], &text[span.end - 1..span.end])
+}
+
+/// How the items of a container are laid out.
+struct Style {
+    /// What stands between two items, the comma included.
+    separator: String,
+    /// What stands between a key and its value.
+    colon: String,
+    /// The line style; `None` when everything stands on one line.
+    lines: Option<Lines>,
+}
+
+/// How items on lines of their own are indented.
+struct Lines {
+    newline: &'static str,
+    /// Before the closing bracket of the container.
+    outer: String,
+    /// Before each item.
+    inner: String,
+    /// One step deeper.
+    unit: String,
+}
+
+impl Style {
+    /// Reads the style off the container, and off the whole text where the container is empty.
+    fn of(text: &str, root: &Node, container: &Node, spans: &[Range<usize>]) -> Self {
+        let colon = colon_in(text, container).or_else(|| colon_in(text, root)).unwrap_or(": ").to_string();
+        let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+        let unit = unit_of(text, root);
+        let bare = root.span.end - root.span.start <= 2;
+        let lines = match spans.first() {
+            Some(first) => indent_at(text, first.start).map(|inner| (indent_of_line(text, container.span.start), inner.to_string())),
+            None if bare || text[root.span.clone()].contains('\n') => {
+                let outer = indent_of_line(text, container.span.start);
+                Some((outer, format!("{outer}{unit}")))
+            }
+            None => None,
+        };
+        let lines = lines.map(|(outer, inner)| Lines { newline, outer: outer.to_string(), inner, unit });
+        let separator = match (spans, &lines) {
+            ([.., before, last], _) => text[before.end..last.start].to_string(),
+            (_, Some(lines)) => format!(",{}{}", lines.newline, lines.inner),
+            _ => if colon.ends_with(' ') { ", " } else { "," }.to_string(),
+        };
+        Self { separator, colon, lines }
+    }
+
+    /// Writes the new item.
+    fn render(&self, text: &str, container: &Node, item: &Item<'_>) -> String {
+        let key = item.key.map_or_else(String::new, |key| format!("{}{}", quoted(key), self.colon));
+        match &item.body {
+            Body::Text(value) => format!("{key}{}", quoted(value)),
+            Body::Fields(fields) => {
+                let field = |(name, value): &(&str, &str)| format!("{}{}{}", quoted(name), self.colon, quoted(value));
+                let fields: Vec<String> = fields.iter().map(field).collect();
+                let flat = neighbour(container).is_some_and(|node| !text[node.span.clone()].contains('\n'));
+                match &self.lines {
+                    Some(Lines { newline, inner, unit, .. }) if !flat => {
+                        let glue = format!(",{newline}{inner}{unit}");
+                        format!("{key}{{{newline}{inner}{unit}{}{newline}{inner}}}", fields.join(&glue))
+                    }
+                    _ => {
+                        let glue = if self.colon.ends_with(' ') { ", " } else { "," };
+                        let pad = neighbour(container).map_or("", |node| padding(text, node));
+                        format!("{key}{{{pad}{}{pad}}}", fields.join(glue))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The last item that is a map: new maps look like it.
+pub(super) fn neighbour(container: &Node) -> Option<&Node> {
+    let is_map = |node: &&Node| !node.entries().is_empty();
+    match &container.value {
+        Value::Map(entries) => entries.iter().rev().map(|entry| &entry.node).find(is_map),
+        Value::List(items) => items.iter().rev().find(is_map),
+        _ => None,
+    }
+}
+
+/// The blanks after the opening bracket of a map on one line.
+fn padding<'a>(text: &'a str, node: &Node) -> &'a str {
+    node.entries().first().map_or("", |first| &text[node.span.start + 1..first.key_span.start])
+}
+
+/// What stands between the first key and its value, at this node or in the maps it holds.
+fn colon_in<'a>(text: &'a str, node: &Node) -> Option<&'a str> {
+    match &node.value {
+        Value::Map(entries) => entries.first().map(|entry| &text[entry.key_span.end..entry.node.span.start]),
+        Value::List(items) => items.iter().find_map(|item| colon_in(text, item)),
+        _ => None,
+    }
+}
+
+/// One step of indentation: how much deeper the root's items stand than the root.
+fn unit_of(text: &str, root: &Node) -> String {
+    let first = item_spans(root).first().and_then(|span| indent_at(text, span.start));
+    first.filter(|indent| !indent.is_empty()).unwrap_or("  ").to_string()
+}
+
+/// The blanks before a byte, when only blanks stand between it and the beginning of its line.
+fn indent_at(text: &str, at: usize) -> Option<&str> {
+    let start = text[..at].rfind('\n')? + 1;
+    let before = &text[start..at];
+    before.bytes().all(|byte| matches!(byte, b' ' | b'\t')).then_some(before)
+}
+
+/// The blanks at the beginning of the line that holds a byte.
+fn indent_of_line(text: &str, at: usize) -> &str {
+    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
+    let line = &text[start..];
+    &line[..line.len() - line.trim_start_matches([' ', '\t']).len()]
+}
+
+/// A text as JSON.
+pub(super) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

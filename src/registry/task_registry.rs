@@ -1,0 +1,313 @@
+//! `task_registry.json`: which version of each task is active. Any of these shapes:
+//!
+//! ```json
+//! {"tasks": {"T01": {"version": "1.2.0"}}}
+//! {"T01": {"version": "1.2.0"}}
+//! {"tasks": [{"id": "T01", "version": "1.2.0"}]}
+//! ```
+//!
+//! Also `{"T01": "1.2.0"}`, and a bare list. A list names its tasks by `id`, `task_id` or `name`;
+//! the version may be called `version`, `current_version` or `active_version`, but only one of
+//! them. Other keys are kept. snapback itself begins with the first shape ([`Registry::of`]).
+
+use serde_json::Value as Json;
+
+use super::{
+    Error, json,
+    layout::{self, Body, Change, Item},
+    tree::{Entry, Node, Value, splice, text_of},
+};
+use crate::{base::TaskId, model::Version};
+
+/// The largest registry that is read: 16 MiB.
+const LIMIT: usize = 16 << 20;
+/// The name in messages; the caller knows the path.
+const FILE: &str = "the task registry";
+/// The names of a version, in an entry.
+const VERSION_KEYS: [&str; 3] = ["version", "current_version", "active_version"];
+/// The names of a task's id, in an entry of a list.
+const ID_KEYS: [&str; 3] = ["id", "task_id", "name"];
+
+/// A registry and the bytes it was read from.
+#[derive(Debug)]
+pub struct Registry {
+    bytes: Vec<u8>,
+    root: Node,
+    plain: Json,
+}
+
+impl Registry {
+    /// Reads a registry; refuses more than 16 MiB, invalid JSON, a depth over 128, a key or a
+    /// task that is there twice, and a text that is neither a map nor a list.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let (root, plain) = json::parse(bytes, FILE, LIMIT)?;
+        if matches!(root.get("tasks"), Some(Node { value: Value::Null, .. })) {
+            return Err(shape("\"tasks\" is null, neither a map nor a list"));
+        }
+        let registry = Self { bytes: bytes.to_vec(), root, plain };
+        match (&registry.root.value, &registry.container().value) {
+            (Value::Map(_) | Value::List(_), Value::Map(_)) => {}
+            (Value::Map(_) | Value::List(_), Value::List(_)) => registry.refuse_twins()?,
+            _ => return Err(shape("it is neither a map nor a list of tasks")),
+        }
+        Ok(registry)
+    }
+
+    /// The registry without tasks: `{"tasks": {}}` on three lines.
+    pub fn empty() -> Self {
+        Self::parse(&Self::of(&[])).expect("because a rendered registry is valid")
+    }
+
+    /// The bytes of a new registry with these tasks, as adding them one by one would write them.
+    pub fn of(tasks: &[(TaskId, Version)]) -> Vec<u8> {
+        let entry = |(task, version): &(TaskId, Version)| (task.to_string(), serde_json::json!({ "version": version.to_string() }));
+        let tasks: serde_json::Map<String, Json> = tasks.iter().map(entry).collect();
+        let text = serde_json::to_string_pretty(&serde_json::json!({ "tasks": tasks })).expect("because plain data renders");
+        (text + "\n").into_bytes()
+    }
+
+    /// The bytes it was read from.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The active version of a task; `None` when it has no entry, or its entry no version.
+    pub fn version(&self, task: &TaskId) -> Result<Option<Version>, Error> {
+        self.entry(task).map_or(Ok(None), |entry| read_version(task, entry))
+    }
+
+    /// The entries that look like tasks, in the order of the file, with their versions (`None`
+    /// when there is none that can be read; [`Registry::version`] says why).
+    pub fn tasks(&self) -> Vec<(TaskId, Option<Version>)> {
+        let entries: Vec<(&str, &Node)> = match &self.container().value {
+            Value::Map(entries) => {
+                // Beside bare versions at the top, other facts may stand, such as the file's own version.
+                let of_tasks = self.container_key().is_some();
+                let is_bare = |entry: &Entry| is_version(&entry.node) && !VERSION_KEYS.contains(&entry.key.as_str());
+                let fits = |entry: &&Entry| names_version(&entry.node) && (of_tasks || !entry.node.entries().is_empty() || is_bare(entry));
+                entries.iter().filter(fits).map(|entry| (entry.key.as_str(), &entry.node)).collect()
+            }
+            Value::List(items) => items.iter().filter_map(|item| Some((id_of(item)?, item))).collect(),
+            _ => Vec::new(),
+        };
+        let read = |(id, entry): (&str, &Node)| {
+            let id: TaskId = id.parse().ok()?;
+            let version = read_version(&id, entry).unwrap_or_default();
+            Some((id, version))
+        };
+        entries.into_iter().filter_map(read).collect()
+    }
+
+    /// The entry of a task as canonical JSON (no blanks, keys sorted): equal texts, equal entries.
+    pub fn entry_text(&self, task: &TaskId) -> Option<String> {
+        let mut entry = self.plain_entry(task)?.clone();
+        entry.sort_all_objects();
+        Some(entry.to_string())
+    }
+
+    /// The bytes with this version of the task: only the version's text differs, or an entry is
+    /// added in the style of the file.
+    pub fn with_version(&self, task: &TaskId, version: &Version) -> Result<Vec<u8>, Error> {
+        let version = version.to_string();
+        let change = match self.entry(task) {
+            None => self.added(task, &version),
+            Some(entry) => match version_of(task, entry)? {
+                Some((_, node)) if matches!(node.value, Value::Text(_) | Value::Null) => {
+                    Change { span: node.span.clone(), text: layout::quoted(&version) }
+                }
+                Some((key, _)) => return Err(refused(task, format!("its {key} is not a text"))),
+                None if matches!(entry.value, Value::Map(_)) => {
+                    let item = Item { key: Some(VERSION_KEYS[0]), body: Body::Text(&version) };
+                    layout::insert(self.text(), &self.root, entry, usize::MAX, &item)
+                }
+                None => return Err(refused(task, "its entry is neither a text nor a map".to_string())),
+            },
+        };
+        self.checked(task, &change, Some(&version))
+    }
+
+    /// The bytes without the task's entry; takes back what adding it did.
+    pub fn without_task(&self, task: &TaskId) -> Result<Vec<u8>, Error> {
+        let missing = || Error::NoEntry { file: FILE.to_string(), task: task.to_string() };
+        let at = self.position(task).ok_or_else(missing)?;
+        self.checked(task, &layout::remove(self.text(), self.container(), at), None)
+    }
+
+    /// The text without a byte-order mark.
+    fn text(&self) -> &str {
+        text_of(&self.bytes, FILE, LIMIT).expect("because it was read before")
+    }
+
+    /// The key of the map or list of tasks, `None` when it is the root.
+    fn container_key(&self) -> Option<&'static str> {
+        matches!(self.root.get("tasks")?.value, Value::Map(_) | Value::List(_)).then_some("tasks")
+    }
+
+    /// The map or list of tasks.
+    fn container(&self) -> &Node {
+        self.container_key().and_then(|key| self.root.get(key)).unwrap_or(&self.root)
+    }
+
+    /// The position of a task's entry.
+    fn position(&self, task: &TaskId) -> Option<usize> {
+        match &self.container().value {
+            Value::Map(entries) => entries.iter().position(|entry| entry.key == task.as_str()),
+            Value::List(items) => items.iter().position(|item| id_of(item) == Some(task.as_str())),
+            _ => None,
+        }
+    }
+
+    /// The entry of a task.
+    fn entry(&self, task: &TaskId) -> Option<&Node> {
+        let at = self.position(task)?;
+        match &self.container().value {
+            Value::Map(entries) => Some(&entries[at].node),
+            Value::List(items) => Some(&items[at]),
+            _ => None,
+        }
+    }
+
+    /// The entry of a task as a plain value.
+    fn plain_entry(&self, task: &TaskId) -> Option<&Json> {
+        let at = self.position(task)?;
+        match plain_container(&self.plain, self.container_key()) {
+            Json::Array(items) => items.get(at),
+            container => container.get(task.as_str()),
+        }
+    }
+
+    /// Refuses a list that names a task twice.
+    fn refuse_twins(&self) -> Result<(), Error> {
+        let Value::List(items) = &self.container().value else { return Ok(()) };
+        let mut seen = std::collections::HashSet::new();
+        for item in items {
+            if let Some(id) = id_of(item).filter(|id| !seen.insert(*id)) {
+                let line = super::tree::line_at(self.text(), item.span.start);
+                return Err(Error::DuplicateKey { file: FILE.to_string(), key: id.to_string(), line });
+            }
+        }
+        Ok(())
+    }
+
+    /// The change that adds an entry: sorted in where the entries are sorted, else at the end.
+    fn added(&self, task: &TaskId, version: &str) -> Change {
+        let container = self.container();
+        let like = layout::neighbour(container);
+        let name =
+            |keys: [&'static str; 3]| keys.into_iter().find(|key| like.is_some_and(|node| node.get(key).is_some())).unwrap_or(keys[0]);
+        let names: Option<Vec<&str>> = match &container.value {
+            Value::Map(entries) => Some(entries.iter().map(|entry| entry.key.as_str()).collect()),
+            Value::List(items) => items.iter().map(id_of).collect(),
+            _ => None,
+        };
+        let sorted = names.filter(|names| names.is_sorted());
+        let at = sorted.map_or(usize::MAX, |names| names.partition_point(|name| *name < task.as_str()));
+        let version_key = name(VERSION_KEYS);
+        let item = match &container.value {
+            Value::List(_) => Item { key: None, body: Body::Fields(vec![(name(ID_KEYS), task.as_str()), (version_key, version)]) },
+            Value::Map(entries) if !entries.is_empty() && entries.iter().all(|entry| is_version(&entry.node)) => {
+                Item { key: Some(task.as_str()), body: Body::Text(version) }
+            }
+            _ => Item { key: Some(task.as_str()), body: Body::Fields(vec![(version_key, version)]) },
+        };
+        layout::insert(self.text(), &self.root, container, at, &item)
+    }
+
+    /// Applies a change, reads the result and compares: only this task's version (`None`: its
+    /// whole entry) may differ.
+    fn checked(&self, task: &TaskId, change: &Change, version: Option<&str>) -> Result<Vec<u8>, Error> {
+        let bytes = splice(&self.bytes, &change.span, &change.text);
+        let after = Self::parse(&bytes).map_err(|error| refused(task, format!("the result would not be valid ({error})")))?;
+        let right =
+            version.is_none_or(|version| after.version(task).is_ok_and(|read| read.is_some_and(|read| read.to_string() == version)));
+        let ((others, fields), (others_after, fields_after)) = (self.rest(task), after.rest(task));
+        if !right || others != others_after || (version.is_some() && fields != fields_after) {
+            return Err(refused(task, "the edit would change something else too".to_string()));
+        }
+        Ok(bytes)
+    }
+
+    /// The whole registry without the task's entry, and that entry without its version and id.
+    fn rest(&self, task: &TaskId) -> (Json, Option<Json>) {
+        let mut plain = self.plain.clone();
+        let position = self.position(task);
+        let container = plain_container_mut(&mut plain, self.container_key());
+        let entry = match container {
+            Json::Array(items) => position.map(|at| items.remove(at)),
+            Json::Object(map) => map.shift_remove(task.as_str()),
+            _ => None,
+        };
+        let known = |key: &String| VERSION_KEYS.contains(&key.as_str()) || (position.is_some() && ID_KEYS.contains(&key.as_str()));
+        let others = entry.and_then(|entry| match entry {
+            Json::Object(map) => Some(map.into_iter().filter(|(key, _)| !known(key)).collect::<serde_json::Map<_, _>>()),
+            _ => None,
+        });
+        (plain, others.filter(|map| !map.is_empty()).map(Json::Object))
+    }
+}
+
+/// The map or list of tasks in a plain value.
+fn plain_container<'a>(plain: &'a Json, key: Option<&str>) -> &'a Json {
+    key.and_then(|key| plain.get(key)).unwrap_or(plain)
+}
+
+/// The same, to change it.
+fn plain_container_mut<'a>(plain: &'a mut Json, key: Option<&str>) -> &'a mut Json {
+    match key {
+        Some(key) => &mut plain[key],
+        None => plain,
+    }
+}
+
+/// The id in an entry of a list.
+fn id_of(item: &Node) -> Option<&str> {
+    ID_KEYS.iter().find_map(|key| item.get(key)).and_then(Node::scalar)
+}
+
+/// The version of an entry, with its key; two of them are an error.
+fn version_of<'a>(task: &TaskId, entry: &'a Node) -> Result<Option<(&'static str, &'a Node)>, Error> {
+    if !matches!(entry.value, Value::Map(_)) {
+        let scalar = entry.scalar().is_some() || matches!(entry.value, Value::Null);
+        return Ok(scalar.then_some(("version", entry)));
+    }
+    let mut found = VERSION_KEYS.into_iter().filter_map(|key| Some((key, entry.get(key)?)));
+    match (found.next(), found.next()) {
+        (Some((first, _)), Some((second, _))) => Err(shape(format!("{task} has both {first:?} and {second:?}; keep one of them"))),
+        (first, _) => Ok(first),
+    }
+}
+
+/// The version of an entry, read.
+fn read_version(task: &TaskId, entry: &Node) -> Result<Option<Version>, Error> {
+    let Some((key, node)) = version_of(task, entry)? else { return Ok(None) };
+    match (&node.value, node.scalar()) {
+        (Value::Null, _) => Ok(None),
+        (_, None) => Err(shape(format!("the {key} of {task} is neither text nor null"))),
+        (_, Some(text)) => {
+            let wrong = |source| Error::ReadVersion { file: FILE.to_string(), key: format!("{task}.{key}"), source };
+            text.parse().map(Some).map_err(wrong)
+        }
+    }
+}
+
+/// True for a scalar, and for a map that holds one under a version's name.
+fn names_version(entry: &Node) -> bool {
+    let named = || VERSION_KEYS.iter().find_map(|key| entry.get(key));
+    let node = if matches!(entry.value, Value::Map(_)) { named() } else { Some(entry) };
+    node.is_some_and(|node| !matches!(node.value, Value::Map(_) | Value::List(_)))
+}
+
+/// True for a text that is a version.
+fn is_version(node: &Node) -> bool {
+    matches!(&node.value, Value::Text(text) if text.parse::<Version>().is_ok())
+}
+
+/// The error for an unexpected shape.
+fn shape(why: impl Into<String>) -> Error {
+    Error::Shape { file: FILE.to_string(), why: why.into() }
+}
+
+/// The error for an edit that cannot be exact.
+fn refused(task: &TaskId, why: String) -> Error {
+    Error::Edit { file: FILE.to_string(), key: task.to_string(), why }
+}

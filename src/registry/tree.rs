@@ -1,0 +1,131 @@
+//! One shape for JSON, YAML and TOML: nodes that know which bytes of the text they come from.
+//!
+//! The formats' own value types forget spans, quotes, anchors and duplicate keys, which is
+//! all that an exact edit needs to know. A scalar keeps its text, so 1.10 stays 1.10. Nothing
+//! here knows a format; `json`, `yaml` and `toml` build these trees.
+
+use std::{collections::HashSet, ops::Range};
+
+use super::Error;
+
+/// The byte-order mark that some editors put before UTF-8 text.
+pub(super) const BOM: &str = "\u{feff}";
+
+/// A value and where it stands.
+#[derive(Debug)]
+pub(super) struct Node {
+    /// Its bytes in the text, without a byte-order mark.
+    pub span: Range<usize>,
+    /// What it is.
+    pub value: Value,
+    /// Why it, and what is below it, cannot be edited exactly.
+    pub odd: Option<&'static str>,
+}
+
+/// What a node is.
+#[derive(Debug)]
+pub(super) enum Value {
+    /// Keys and values, in the order of the file.
+    Map(Vec<Entry>),
+    /// Values.
+    List(Vec<Node>),
+    /// A text; in YAML any plain scalar but null.
+    Text(String),
+    /// A number, a boolean or a date, as it is written.
+    Other(String),
+    /// Nothing, `null` or `~`.
+    Null,
+}
+
+/// A key and its value.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// The key as text.
+    pub key: String,
+    /// Where the key stands, with its quotes.
+    pub key_span: Range<usize>,
+    /// The value.
+    pub node: Node,
+}
+
+impl Node {
+    /// The entries when it is a map, else none.
+    pub fn entries(&self) -> &[Entry] {
+        match &self.value {
+            Value::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The value of a key of a map.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+    }
+
+    /// Every node from below the root to the dotted key; `None` when it is absent.
+    pub fn walk(&self, dotted: &str) -> Option<Vec<&Node>> {
+        let mut at = self;
+        dotted
+            .split('.')
+            .map(|key| {
+                at = at.get(key)?;
+                Some(at)
+            })
+            .collect()
+    }
+
+    /// The text of a scalar, as it means (texts) or as it is written (the rest).
+    pub fn scalar(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) | Value::Other(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Refuses a map, at any depth, that has a key twice.
+    pub fn refuse_duplicates(&self, file: &str, text: &str) -> Result<(), Error> {
+        match &self.value {
+            Value::List(items) => items.iter().try_for_each(|item| item.refuse_duplicates(file, text)),
+            Value::Map(entries) => {
+                let mut seen = HashSet::new();
+                for entry in entries {
+                    if !seen.insert(entry.key.as_str()) {
+                        let line = line_at(text, entry.key_span.start);
+                        return Err(Error::DuplicateKey { file: file.to_string(), key: entry.key.clone(), line });
+                    }
+                    entry.node.refuse_duplicates(file, text)?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The line of a byte, counted from 1.
+pub(super) fn line_at(text: &str, at: usize) -> usize {
+    text.as_bytes()[..at.min(text.len())].split(|byte| *byte == b'\n').count()
+}
+
+/// Checks the size, takes off the byte-order mark and checks that it is text.
+pub(super) fn text_of<'a>(bytes: &'a [u8], file: &str, limit: usize) -> Result<&'a str, Error> {
+    if bytes.len() > limit {
+        return Err(Error::TooLarge { file: file.to_string(), size: bytes.len(), limit });
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| Error::Parse {
+        file: file.to_string(),
+        line: bytes[..error.valid_up_to()].split(|byte| *byte == b'\n').count(),
+        why: "it is not UTF-8".to_string(),
+    })?;
+    Ok(text.strip_prefix(BOM).unwrap_or(text))
+}
+
+/// The bytes with one span of the text (counted without the byte-order mark) replaced.
+pub(super) fn splice(bytes: &[u8], span: &Range<usize>, with: &str) -> Vec<u8> {
+    let shift = if bytes.starts_with(BOM.as_bytes()) { BOM.len() } else { 0 };
+    let mut out = Vec::with_capacity(bytes.len() + with.len());
+    out.extend_from_slice(&bytes[..shift + span.start]);
+    out.extend_from_slice(with.as_bytes());
+    out.extend_from_slice(&bytes[shift + span.end..]);
+    out
+}

@@ -1,0 +1,243 @@
+//! The files of a release: what git tracks and what is new goes into the commit, large files into
+//! the store. Bytes whose blob the previous manifest knows are not hashed again.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+use super::role;
+use crate::{
+    base::{Digest, Failure, GitId, RelPath},
+    catalog::{Error, Scope, capture},
+    draft::{
+        FileDraft, NewBlob,
+        lines::{self, Side},
+        tree::all_bytes,
+    },
+    git::{self, Attributes, Converter, Tracked, WorkState},
+    ground::Ground,
+    model::{
+        Manifest, TaskSpec,
+        manifest::{FileEntry, Role},
+        operation::{TreeChange, TreeEntry},
+        plan::FileLine,
+    },
+};
+
+/// What a release consists of.
+#[derive(Default)]
+pub struct Found {
+    /// The manifest's files.
+    pub entries: Vec<FileEntry>,
+    /// How the commit's tree differs from HEAD; entries that do not differ may be among them.
+    pub tree: Vec<TreeChange>,
+    /// How the index changes; entries that do not differ may be among them.
+    pub index: Vec<TreeChange>,
+    /// Changes of the work tree: versions in configuration and registry.
+    pub edits: Vec<FileDraft>,
+    /// Large files and their digests.
+    pub large: Vec<(RelPath, Digest)>,
+    /// Blobs to be written.
+    pub blobs: Vec<NewBlob>,
+    /// Blobs that git has but may not have synced.
+    pub unsynced: Vec<GitId>,
+    /// The plan's lines.
+    pub lines: Vec<FileLine>,
+    /// The plan's remarks.
+    pub notes: Vec<String>,
+}
+
+/// One file after it was looked at.
+struct Looked {
+    path: RelPath,
+    head: Option<TreeEntry>,
+    index: Option<TreeEntry>,
+    now: Option<Seen>,
+}
+
+/// What git stores for a file of the work tree.
+struct Seen {
+    entry: TreeEntry,
+    checksum: Digest,
+    size: u64,
+    blob: Option<NewBlob>,
+    sync: bool,
+}
+
+/// Finds them.
+pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, head: &GitId, previous: Option<&Manifest>) -> Result<Found, Failure> {
+    let scan = ground.git.scan(&scope.dirs())?;
+    if let Some(path) = scan.submodules.iter().find(|path| scope.owns(path)) {
+        return Err(Error::NotAFile { path: path.clone(), what: "a nested repository or submodule" }.into());
+    }
+    let known: HashMap<&GitId, (Digest, u64)> = previous
+        .into_iter()
+        .flat_map(|manifest| &manifest.files)
+        .filter_map(|file| Some((file.blob.as_ref()?, (file.digest()?, file.size?))))
+        .collect();
+    let converter = ground.git.converter(Attributes::WorkTree)?;
+    let reader = Reader { ground, converter: &converter, known: &known };
+    let (small, large) = split(ground, scope, &scan.untracked, &scan.ignored)?;
+    let tracked: Vec<&Tracked> = scan.tracked.iter().filter(|tracked| scope.owns(&tracked.path)).collect();
+    let total = (tracked.len() + small.len()) as u64;
+    let looked: Vec<Looked> = ground.work("reading", total, false, || {
+        let tracked = tracked.par_iter().map(|tracked| reader.tracked(tracked));
+        let untracked = small.par_iter().map(|path| reader.untracked(path));
+        tracked.chain(untracked).collect::<Result<_, Failure>>()
+    })?;
+    let mut found = Found::default();
+    for file in looked {
+        add(ground, task, file, &mut found);
+    }
+    let bytes = large.iter().map(|(_, size)| size).sum();
+    ground.work("hashing", bytes, true, || add_large(ground, large, previous, &mut found))?;
+    let _ = head;
+    Ok(found)
+}
+
+/// Splits what git does not track into small files for git and large ones (with their sizes) for
+/// the store. Ignored files are taken only when the large-file globs name them.
+fn split(ground: &Ground, scope: &Scope, untracked: &[RelPath], ignored: &[RelPath]) -> Result<(Vec<RelPath>, Vec<(RelPath, u64)>), Error> {
+    let (mut small, mut large) = (Vec::new(), Vec::new());
+    let ignored = ignored.iter().filter(|path| scope.names_large(path));
+    for path in untracked.iter().filter(|path| scope.owns(path)).chain(ignored) {
+        let Some(stat) = capture::stat(&*ground.tree, path)? else { continue };
+        match stat.kind {
+            crate::base::Type::File if scope.is_large(path, stat.size) => large.push((path.clone(), stat.size)),
+            crate::base::Type::File | crate::base::Type::Symlink => small.push(path.clone()),
+            crate::base::Type::Dir | crate::base::Type::Other => {
+                return Err(Error::NotAFile { path: path.clone(), what: "a device, FIFO or socket" });
+            }
+        }
+    }
+    Ok((small, large))
+}
+
+/// Reads files into what git stores for them.
+struct Reader<'a> {
+    ground: &'a Ground,
+    converter: &'a Converter,
+    known: &'a HashMap<&'a GitId, (Digest, u64)>,
+}
+
+impl Reader<'_> {
+    /// A file that the index or HEAD knows.
+    fn tracked(&self, tracked: &Tracked) -> Result<Looked, Failure> {
+        let now = match (&tracked.state, &tracked.index) {
+            (WorkState::Clean, Some(entry)) => Some(self.clean(entry)?),
+            (WorkState::Missing | WorkState::TypeChanged, _) => None,
+            _ => self.read(&tracked.path, tracked.index.as_ref())?,
+        };
+        self.ground.progress(1);
+        Ok(Looked { path: tracked.path.clone(), head: tracked.head.clone(), index: tracked.index.clone(), now })
+    }
+
+    /// A new file.
+    fn untracked(&self, path: &RelPath) -> Result<Looked, Failure> {
+        let now = self.read(path, None)?;
+        self.ground.progress(1);
+        Ok(Looked { path: path.clone(), head: None, index: None, now })
+    }
+
+    /// A file that equals its index entry.
+    fn clean(&self, entry: &TreeEntry) -> Result<Seen, Failure> {
+        let known = self.known.get(&entry.id).copied();
+        let (checksum, size) = match known {
+            Some(known) => known,
+            None => {
+                let bytes = self.ground.git.read_blob(&entry.id)?;
+                (Digest::of(&bytes), bytes.len() as u64)
+            }
+        };
+        Ok(Seen { entry: entry.clone(), checksum, size, blob: None, sync: known.is_none() })
+    }
+
+    /// A file that must be read.
+    fn read(&self, path: &RelPath, index: Option<&TreeEntry>) -> Result<Option<Seen>, Failure> {
+        let Some(now) = capture::read(&*self.ground.tree, path)? else { return Ok(None) };
+        let link = now.is_link();
+        let mode = match index {
+            // Where the file system keeps no executable bit, the index says what it is.
+            Some(entry) if !link && entry.mode != "120000" && !self.ground.git.trusts_file_mode() => entry.mode.clone(),
+            _ => now.git_mode().to_string(),
+        };
+        if !link && self.converter.is_lfs(path)? {
+            let pointer = git::Repo::lfs_pointer(&now.digest, now.size);
+            let id = self.ground.git.blob_id(&pointer);
+            let (checksum, size) = (Digest::of(&pointer), pointer.len() as u64);
+            return Ok(Some(Seen {
+                entry: TreeEntry { mode, id: id.clone() },
+                checksum,
+                size,
+                blob: Some(NewBlob::Lfs(path.clone(), id)),
+                sync: false,
+            }));
+        }
+        let bytes = all_bytes(&*self.ground.tree, path, now)?;
+        let in_git = if link { bytes } else { self.converter.to_git(path, bytes)? };
+        let id = self.ground.git.blob_id(&in_git);
+        let blob = (!self.ground.git.has_object(&id)).then(|| NewBlob::FromTree(path.clone(), id.clone()));
+        let sync = blob.is_none();
+        Ok(Some(Seen { entry: TreeEntry { mode, id }, checksum: Digest::of(&in_git), size: in_git.len() as u64, blob, sync }))
+    }
+}
+
+/// Adds a looked-at file to the release.
+fn add(ground: &Ground, task: &TaskSpec, file: Looked, found: &mut Found) {
+    let Looked { path, head, index, now } = file;
+    let after = now.as_ref().map(|seen| seen.entry.clone());
+    if head != after {
+        found.lines.extend(plan_line(ground, &path, head.as_ref(), now.as_ref()));
+        found.tree.push(TreeChange { path: path.clone(), before: head, after: after.clone() });
+    }
+    if index != after {
+        found.index.push(TreeChange { path: path.clone(), before: index, after });
+    }
+    let Some(seen) = now else { return };
+    if seen.sync {
+        found.unsynced.push(seen.entry.id.clone());
+    }
+    found.blobs.extend(seen.blob);
+    found.entries.push(FileEntry {
+        checksum: seen.checksum.to_string(),
+        size: Some(seen.size),
+        mode: Some(seen.entry.mode),
+        role: role(task, &path),
+        blob: Some(seen.entry.id),
+        object: None,
+        path,
+    });
+}
+
+/// The plan's line for a file that differs from HEAD.
+fn plan_line(ground: &Ground, path: &RelPath, head: Option<&TreeEntry>, now: Option<&Seen>) -> Option<FileLine> {
+    let before = head.and_then(|entry| ground.git.read_blob(&entry.id).ok());
+    let after = now.and_then(|_| capture::read(&*ground.tree, path).ok().flatten());
+    let before = before.as_deref().map(|bytes| Side { size: bytes.len() as u64, bytes: Some(bytes) });
+    let after = after.as_ref().map(|now| Side { size: now.size, bytes: now.bytes.as_deref() });
+    lines::line(path, before, after, false, String::new())
+}
+
+/// Adds the large files: hashed here, stored when the draft is written.
+fn add_large(ground: &Ground, large: Vec<(RelPath, u64)>, previous: Option<&Manifest>, found: &mut Found) -> Result<(), Failure> {
+    for (path, _) in large {
+        let Some(now) = capture::read(&*ground.tree, &path)? else { continue };
+        ground.progress(now.size);
+        let before = previous.and_then(|manifest| manifest.file(&path)).filter(|file| file.role == Role::Large);
+        if before.is_none_or(|file| file.digest() != Some(now.digest)) {
+            let side = |size| Some(Side { size, bytes: None });
+            found.lines.extend(lines::line(&path, before.and_then(|file| side(file.size?)), side(now.size), true, String::new()));
+        }
+        found.large.push((path.clone(), now.digest));
+        found.entries.push(FileEntry {
+            checksum: now.digest.to_string(),
+            size: Some(now.size),
+            mode: Some(now.git_mode().into()),
+            role: Role::Large,
+            blob: None,
+            object: Some(crate::base::ObjectId(now.digest)),
+            path,
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! The four levels on one version of a task, as `verify-rollback` and every rollback run them.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    base::{Failure, RelPath},
+    catalog::{Scope, manifests, registry as read, releases::Releases},
+    git::{Attributes, Tracked, WorkState},
+    ground::Ground,
+    model::{Check, Manifest, Status, TaskSpec, Verification, Version, manifest::FileEntry, verdict::Standing},
+    verify::{
+        self, Checking,
+        configuration::{self, Said},
+        evidence::Variables,
+        integrity::{self, Depth},
+        readiness::Readiness,
+    },
+};
+
+/// How far to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Levels {
+    /// Run the smoke commands.
+    pub smoke: bool,
+    /// Run the readiness checks.
+    pub readiness: bool,
+    /// Read every byte again instead of believing git's stat cache.
+    pub deep: bool,
+}
+
+impl Levels {
+    /// All four.
+    pub const ALL: Self = Self { smoke: true, readiness: true, deep: false };
+    /// Integrity and configuration only.
+    pub const FIRST_TWO: Self = Self { smoke: false, readiness: false, deep: false };
+}
+
+/// Checks that the work tree holds a version.
+pub fn tree(
+    ground: &Ground,
+    task: &TaskSpec,
+    releases: &Releases,
+    standing: Standing,
+    version: &Version,
+    levels: Levels,
+) -> Result<Verification, Failure> {
+    let release = releases.find(&task.id, version)?;
+    let mut verification = Verification { task: task.id.clone(), version: version.clone(), checks: Vec::new() };
+    let found = match manifests::load(&ground.git, &ground.settings, release) {
+        Ok(found) => found,
+        Err(failure) => {
+            verification.checks.push(Checking::begin(1, "integrity.manifest").end(Status::Fail, failure.chain()));
+            return Ok(verification);
+        }
+    };
+    verification.checks.push(
+        Checking::begin(1, "integrity.manifest")
+            .end(Status::Pass, vec![format!("tag {} -> commit {} -> manifest", release.tag(), found.tag.commit.short())]),
+    );
+    let scope = Scope::new(&ground.settings, task)?;
+    verification.checks.extend(files(ground, &scope, &found.manifest, levels.deep)?);
+    verification.checks.extend(configuration(ground, task, &found.manifest)?);
+    let variables = variables(task, &found.manifest);
+    if levels.smoke {
+        verification.checks.extend(verify::smoke::smoke(&task.smoke, &command_dir(ground, task), &variables)?);
+    }
+    if levels.readiness {
+        verification.checks.extend(ready(ground, task, &found.manifest, standing.held, &variables)?);
+    }
+    Ok(verification)
+}
+
+/// Level 4 alone, for the task after its restart.
+pub fn readiness(ground: &Ground, task: &TaskSpec, releases: &Releases, version: &Version) -> Result<Vec<Check>, Failure> {
+    let manifest = manifests::load(&ground.git, &ground.settings, releases.find(&task.id, version)?)?.manifest;
+    ready(ground, task, &manifest, false, &variables(task, &manifest))
+}
+
+/// Level 4.
+fn ready(ground: &Ground, task: &TaskSpec, manifest: &Manifest, is_held: bool, variables: &Variables) -> Result<Vec<Check>, Failure> {
+    let expected = &manifest.dependencies;
+    let of = Readiness { task, fs: &*ground.tree, work_tree: ground.git.work_tree(), expected, is_held, variables };
+    Ok(verify::readiness::readiness(&of)?)
+}
+
+/// The variables that the task and the release name; their values never leave this value.
+fn variables(task: &TaskSpec, manifest: &Manifest) -> Variables {
+    Variables::read(task.environment_variables.iter().chain(&manifest.dependencies.environment_variables))
+}
+
+/// The folder that the task's commands run in.
+pub fn command_dir(ground: &Ground, task: &TaskSpec) -> std::path::PathBuf {
+    let dir = ground.git.work_tree().join(task.dir.as_os());
+    if dir.is_dir() { dir } else { ground.git.work_tree().to_path_buf() }
+}
+
+/// Level 1 on the work tree.
+fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, deep: bool) -> Result<Vec<Check>, Failure> {
+    let scan = ground.git.scan(&scope.dirs())?;
+    let clean: HashMap<&RelPath, &Tracked> =
+        scan.tracked.iter().filter(|tracked| tracked.state == WorkState::Clean).map(|tracked| (&tracked.path, tracked)).collect();
+    let is_clean = |file: &FileEntry| {
+        let entry = clean.get(&file.path).and_then(|tracked| tracked.index.as_ref());
+        !deep
+            && file.blob.is_some()
+            && entry.is_some_and(|entry| Some(&entry.id) == file.blob.as_ref() && Some(&entry.mode) == file.mode.as_ref())
+    };
+    let wanted = |file: &FileEntry| file.is_restored() && !scope.protects(&file.path);
+    let listed: HashSet<&RelPath> = manifest.files.iter().map(|file| &file.path).collect();
+    let extra = |tracked: &&Tracked| {
+        scope.owns(&tracked.path)
+            && !scope.protects(&tracked.path)
+            && !listed.contains(&tracked.path)
+            && tracked.state != WorkState::Missing
+    };
+    let extras: Vec<RelPath> = scan.tracked.iter().filter(extra).map(|tracked| tracked.path.clone()).collect();
+    let converter = ground.git.converter(Attributes::WorkTree)?;
+    Ok(vec![integrity::tree(&*ground.tree, manifest, &converter, &wanted, &is_clean), integrity::extra(&extras)])
+}
+
+/// Level 2.
+fn configuration(ground: &Ground, task: &TaskSpec, manifest: &Manifest) -> Result<Vec<Check>, Failure> {
+    let text = |failure: Failure| failure.to_string();
+    let registry = read::in_tree(&*ground.tree, &ground.settings)
+        .and_then(|registry| Ok(registry.map(|registry| registry.version(&task.id)).transpose()?.flatten()));
+    let config = match &task.config {
+        Some(_) => read::config_version(&*ground.tree, task).map_err(text),
+        // A task without a configuration file cannot disagree with it.
+        None => Ok(Some(manifest.metadata.version.clone())),
+    };
+    let said = Said { registry: registry.map_err(text), config };
+    let converter = ground.git.converter(Attributes::WorkTree)?;
+    Ok(vec![
+        configuration::versions(&manifest.metadata.version, &said, manifest.metadata.adopted),
+        configuration::lockfiles(&*ground.tree, manifest, &converter),
+    ])
+}
+
+/// Checks a release where it is kept: tag, commit, manifest, and every byte of it.
+pub fn release(ground: &Ground, task: &TaskSpec, releases: &Releases, version: &Version, deep: bool) -> Result<Verification, Failure> {
+    let release = releases.find(&task.id, version)?;
+    let mut verification = Verification { task: task.id.clone(), version: version.clone(), checks: Vec::new() };
+    let checking = Checking::begin(1, "integrity.manifest");
+    let found = match manifests::load(&ground.git, &ground.settings, release) {
+        Ok(found) => found,
+        Err(failure) => {
+            verification.checks.push(checking.end(Status::Fail, failure.chain()));
+            return Ok(verification);
+        }
+    };
+    verification
+        .checks
+        .push(checking.end(Status::Pass, vec![format!("tag {} -> commit {} -> manifest", release.tag(), found.tag.commit.short())]));
+    verification.checks.push(keep_reference(ground, release)?);
+    let scope = Scope::new(&ground.settings, task)?;
+    let mut dirs = scope.dirs();
+    dirs.extend(found.manifest.files.iter().filter(|file| !scope.owns(&file.path)).map(|file| file.path.clone()));
+    let entries = ground.git.entries(&found.tag.commit, &dirs)?;
+    verification.checks.push(integrity::commit(&found.manifest, &entries, &|path| scope.owns(path) && found.manifest.schema.is_some()));
+    let depth = if deep { Depth::Deep } else { Depth::Present };
+    let total = found.manifest.files.len() as u64;
+    verification.checks.push(
+        ground.work("verifying", total, false, || {
+            integrity::kept(&ground.git, &*ground.store, &found.manifest, depth, &|n| ground.progress(n))
+        }),
+    );
+    Ok(verification)
+}
+
+/// The second reference names the same tag, so a moved tag shows.
+fn keep_reference(ground: &Ground, release: &crate::catalog::Release) -> Result<Check, Failure> {
+    let checking = Checking::begin(1, "integrity.tag");
+    let name = crate::model::TagName::keep_reference(&release.task, &release.version);
+    Ok(match ground.git.find_ref(&name)? {
+        None => checking.end(Status::Skipped, vec![format!("there is no {name}: the release was made elsewhere")]),
+        Some(id) if id == release.tag_id => checking.end(Status::Pass, vec![format!("{name} names the same tag")]),
+        Some(id) => checking.end(Status::Fail, vec![format!("the tag was moved: {name} still names {}", id.short())]),
+    })
+}

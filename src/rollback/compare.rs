@@ -1,0 +1,343 @@
+//! Compares a release with what is there: which paths change, and how, in the work tree, the
+//! commit and the index. Proves on the way that every byte of the target is here and intact.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rayon::prelude::*;
+
+use super::Error;
+use crate::{
+    base::{Failure, GitId, RelPath, Type},
+    catalog::{self, Scope, capture, manifests::Found, releases::Releases},
+    draft::{FileDraft, Kept, tree},
+    git::{Attributes, Converter, Tracked, WorkState},
+    ground::Ground,
+    model::{
+        Manifest, Status, TaskSpec,
+        manifest::{FileEntry, Role},
+        operation::{TreeChange, TreeEntry},
+    },
+    verify::integrity,
+};
+
+/// What is compared.
+pub struct Way<'a> {
+    /// The ports.
+    pub ground: &'a Ground,
+    /// The task.
+    pub task: &'a TaskSpec,
+    /// Its globs.
+    pub scope: &'a Scope,
+    /// All releases.
+    pub releases: &'a Releases,
+    /// The target.
+    pub target: &'a Found,
+    /// The manifest of the active version.
+    pub before: Option<&'a Manifest>,
+    /// True when shared files are restored too.
+    pub with_shared: bool,
+}
+
+/// What was found.
+#[derive(Default)]
+pub struct Compared {
+    /// Changes of the work tree, sorted by path.
+    pub files: Vec<FileDraft>,
+    /// Changes of the commit's tree.
+    pub tree: Vec<TreeChange>,
+    /// Changes of the index.
+    pub index: Vec<TreeChange>,
+    /// Blobs that must be durable before files that hold the same bytes are replaced.
+    pub unsynced: Vec<GitId>,
+    /// How many files stay as they are.
+    pub unchanged: usize,
+    /// Untracked files that stay.
+    pub untracked: Vec<RelPath>,
+    /// Protected files that stay.
+    pub protected: Vec<RelPath>,
+    /// Shared files that differ from what the target expects.
+    pub drift: Vec<String>,
+    /// Paths whose content in the work tree was not committed.
+    pub uncommitted: BTreeSet<RelPath>,
+    /// Stale bytecode that goes.
+    pub bytecode: usize,
+}
+
+impl Way<'_> {
+    /// Compares.
+    pub fn compare(&self) -> Result<Compared, Failure> {
+        self.check_commit()?;
+        let wanted = self.wanted();
+        self.check_twins(&wanted)?;
+        let mut dirs = self.scope.dirs();
+        dirs.extend(wanted.values().filter(|file| !self.scope.owns(&file.path)).map(|file| file.path.clone()));
+        let scan = self.ground.git.scan(&dirs)?;
+        let tracked: HashMap<&RelPath, &Tracked> = scan.tracked.iter().map(|tracked| (&tracked.path, tracked)).collect();
+        let converter = self.ground.git.converter(self.attributes(&wanted, &tracked))?;
+        let mut compared = Compared::default();
+        self.restore(&wanted, &tracked, &converter, &mut compared)?;
+        let loose = scan.untracked.iter().map(|path| (path, false)).chain(scan.ignored.iter().map(|path| (path, true)));
+        let loose: Vec<(&RelPath, bool)> = loose.filter(|(path, _)| self.scope.owns(path)).collect();
+        self.remove(&wanted, &scan.tracked, &loose, &mut compared)?;
+        self.drop_bytecode(&loose, &mut compared)?;
+        compared.files.sort_by(|a, b| a.path.cmp(&b.path));
+        compared.files.dedup_by(|a, b| a.path == b.path);
+        self.check_room(&compared, &loose)?;
+        self.find_drift(&mut compared)?;
+        Ok(compared)
+    }
+
+    /// The tag's commit holds what the manifest says.
+    fn check_commit(&self) -> Result<(), Failure> {
+        let Found { manifest, tag } = self.target;
+        if manifest.schema.is_none() {
+            return Ok(());
+        }
+        let mut dirs = self.scope.dirs();
+        dirs.extend(manifest.files.iter().filter(|file| !self.scope.owns(&file.path)).map(|file| file.path.clone()));
+        let entries = self.ground.git.entries(&tag.commit, &dirs)?;
+        let check = integrity::commit(manifest, &entries, &|_| false);
+        if check.status == Status::Pass {
+            return Ok(());
+        }
+        let tag = manifest.metadata.git_tag.clone();
+        Err(Error::Damaged { tag, problems: check.evidence.join("; "), task: self.task.id.clone() }.into())
+    }
+
+    /// The files that are restored, by path.
+    fn wanted(&self) -> BTreeMap<&RelPath, &FileEntry> {
+        let files = self.target.manifest.files.iter();
+        files.filter(|file| file.is_restored() || (self.with_shared && file.role == Role::Shared)).map(|file| (&file.path, file)).collect()
+    }
+
+    /// Paths that are one on a file system that folds case.
+    fn check_twins(&self, wanted: &BTreeMap<&RelPath, &FileEntry>) -> Result<(), Failure> {
+        let mut folded: HashMap<String, &RelPath> = HashMap::new();
+        for path in wanted.keys() {
+            let key = String::from_utf8_lossy(path.as_bytes()).to_lowercase();
+            if let Some(twin) = folded.insert(key, path)
+                && self.ground.git.folds_case()
+            {
+                return Err(Error::CaseTwins(twin.to_string(), path.to_string()).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Line endings follow the attributes that will be in force afterwards: the target's own when
+    /// it brings other ones along, else those of the work tree.
+    fn attributes(&self, wanted: &BTreeMap<&RelPath, &FileEntry>, tracked: &HashMap<&RelPath, &Tracked>) -> Attributes<'_> {
+        let differs = |(path, file): (&&RelPath, &&FileEntry)| {
+            path.name() == b".gitattributes"
+                && tracked.get(*path).and_then(|tracked| tracked.index.as_ref()).map(|entry| &entry.id) != file.blob.as_ref()
+        };
+        if wanted.iter().any(differs) { Attributes::Commit(&self.target.tag.commit) } else { Attributes::WorkTree }
+    }
+
+    /// Finds what must be written.
+    fn restore(
+        &self,
+        wanted: &BTreeMap<&RelPath, &FileEntry>,
+        tracked: &HashMap<&RelPath, &Tracked>,
+        converter: &Converter,
+        compared: &mut Compared,
+    ) -> Result<(), Failure> {
+        let files: Vec<&FileEntry> = wanted.values().copied().filter(|file| !self.protects(&file.path, compared)).collect();
+        let bytes = files.len() as u64;
+        let results: Vec<Option<FileDraft>> = self.ground.work("comparing", bytes, false, || {
+            let one = |file: &&FileEntry| {
+                let result = self.restore_one(file, tracked.get(&file.path).copied(), converter);
+                self.ground.progress(1);
+                result
+            };
+            files.par_iter().map(one).collect::<Result<_, Failure>>()
+        })?;
+        for (file, draft) in files.iter().zip(results) {
+            self.note_in_git(file, tracked.get(&file.path).copied(), draft.is_some(), compared);
+            match draft {
+                Some(draft) => compared.files.push(draft),
+                None => compared.unchanged += 1,
+            }
+        }
+        Ok(())
+    }
+
+    /// True, and noted, for a protected path that exists; one that is missing may be restored.
+    fn protects(&self, path: &RelPath, compared: &mut Compared) -> bool {
+        let protected = self.scope.protects(path) && capture::stat(&*self.ground.tree, path).ok().flatten().is_some();
+        if protected {
+            compared.protected.push(path.clone());
+        }
+        protected
+    }
+
+    /// The change of one file, `None` when it is as released.
+    fn restore_one(&self, file: &FileEntry, tracked: Option<&Tracked>, converter: &Converter) -> Result<Option<FileDraft>, Failure> {
+        let clean = tracked.filter(|tracked| tracked.state == WorkState::Clean).and_then(|tracked| tracked.index.as_ref());
+        if clean.is_some_and(|entry| Some(&entry.id) == file.blob.as_ref() && Some(&entry.mode) == file.mode.as_ref()) {
+            return Ok(None);
+        }
+        let before = tree::existing(&*self.ground.tree, &self.ground.git, &file.path, clean.map(|entry| &entry.id))?;
+        let after = tree::restored(self.ground, converter, file)?;
+        if before.as_ref().is_some_and(|before| before.state.same(&after.state)) {
+            return Ok(None);
+        }
+        Ok(Some(FileDraft { path: file.path.clone(), before, after: Some(after) }))
+    }
+
+    /// Notes how commit and index change for a restored file.
+    fn note_in_git(&self, file: &FileEntry, tracked: Option<&Tracked>, changes: bool, compared: &mut Compared) {
+        let (head, index) = tracked.map_or((None, None), |tracked| (tracked.head.clone(), tracked.index.clone()));
+        if changes && tracked.is_some_and(|tracked| tracked.state != WorkState::Clean || tracked.head != tracked.index) {
+            compared.uncommitted.insert(file.path.clone());
+        }
+        compared.unsynced.extend(changes.then(|| index.as_ref().map(|entry| entry.id.clone())).flatten());
+        let after = file.blob.clone().zip(file.mode.clone()).map(|(id, mode)| TreeEntry { mode, id });
+        note(&mut compared.tree, &file.path, head, after.clone());
+        note(&mut compared.index, &file.path, index, after);
+    }
+
+    /// Finds what must go: tracked files that the target does not have, and untracked ones that
+    /// some release listed.
+    fn remove(
+        &self,
+        wanted: &BTreeMap<&RelPath, &FileEntry>,
+        tracked: &[Tracked],
+        loose: &[(&RelPath, bool)],
+        compared: &mut Compared,
+    ) -> Result<(), Failure> {
+        for file in tracked.iter().filter(|file| self.scope.owns(&file.path) && !wanted.contains_key(&file.path)) {
+            if self.protects(&file.path, compared) {
+                continue;
+            }
+            let blob = file.index.as_ref().filter(|_| file.state == WorkState::Clean).map(|entry| &entry.id);
+            if let Some(before) = self.existing(&file.path, blob)? {
+                compared.unsynced.extend(blob.cloned());
+                compared.files.push(FileDraft { path: file.path.clone(), before: Some(before), after: None });
+            }
+            note(&mut compared.tree, &file.path, file.head.clone(), None);
+            note(&mut compared.index, &file.path, file.index.clone(), None);
+        }
+        let candidates: Vec<&RelPath> = loose
+            .iter()
+            .filter(|(path, ignored)| !wanted.contains_key(path) && (!ignored || self.scope.names_large(path)))
+            .map(|(path, _)| *path)
+            .collect();
+        let listed = self.listed(&candidates);
+        for path in candidates {
+            if self.protects(path, compared) {
+                continue;
+            }
+            match self.existing(path, None)?.filter(|_| listed.contains(path)) {
+                Some(before) => compared.files.push(FileDraft { path: path.clone(), before: Some(before), after: None }),
+                None => compared.untracked.push(path.clone()),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is at a path now.
+    fn existing(&self, path: &RelPath, blob: Option<&GitId>) -> Result<Option<Kept>, Failure> {
+        Ok(tree::existing(&*self.ground.tree, &self.ground.git, path, blob)?)
+    }
+
+    /// Which of these paths some release of the task listed as its own.
+    fn listed(&self, candidates: &[&RelPath]) -> BTreeSet<RelPath> {
+        let mut listed = BTreeSet::new();
+        if candidates.is_empty() {
+            return listed;
+        }
+        let mut take = |manifest: &Manifest| {
+            let own = manifest.files.iter().filter(|file| file.is_restored());
+            let paths: std::collections::HashSet<&RelPath> = own.map(|file| &file.path).collect();
+            listed.extend(candidates.iter().filter(|path| paths.contains(*path)).map(|path| (*path).clone()));
+        };
+        self.before.into_iter().for_each(&mut take);
+        for release in self.releases.of(&self.task.id) {
+            if let Ok(found) = catalog::manifests::load(&self.ground.git, &self.ground.settings, release) {
+                take(&found.manifest);
+            }
+        }
+        listed
+    }
+
+    /// Removes the bytecode of changed Python modules: Python believes a cache whose second and
+    /// size match the source, so a quick rewrite of the same size would run the old code.
+    fn drop_bytecode(&self, loose: &[(&RelPath, bool)], compared: &mut Compared) -> Result<(), Failure> {
+        let changed: BTreeSet<(RelPath, Vec<u8>)> = compared
+            .files
+            .iter()
+            .filter_map(|file| {
+                let stem = file.path.name().strip_suffix(b".py")?;
+                Some((file.path.parent().join("__pycache__"), [stem, b"."].concat()))
+            })
+            .collect();
+        for (path, _) in loose.iter().filter(|(path, _)| path.name().ends_with(b".pyc")) {
+            let folder = path.parent();
+            let stale = changed.iter().any(|(dir, stem)| *dir == folder && path.name().starts_with(stem));
+            if let Some(before) = stale.then(|| self.existing(path, None)).transpose()?.flatten() {
+                compared.untracked.retain(|other| other != *path);
+                compared.files.push(FileDraft { path: (*path).clone(), before: Some(before), after: None });
+                compared.bytecode += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every path that is written can be: no folder with other files stands there.
+    fn check_room(&self, compared: &Compared, loose: &[(&RelPath, bool)]) -> Result<(), Failure> {
+        let goes: BTreeSet<&RelPath> = compared.files.iter().filter(|file| file.after.is_none()).map(|file| &file.path).collect();
+        for file in compared.files.iter().filter(|file| file.after.is_some() && file.before.is_none()) {
+            let Some(stat) = capture::stat(&*self.ground.tree, &file.path)? else { continue };
+            let stays = loose.iter().any(|(path, _)| path.is_in(&file.path) && !goes.contains(path));
+            let emptied = goes.iter().any(|path| path.is_in(&file.path));
+            if stat.kind != Type::Dir || stays || !emptied {
+                let what = if stat.kind == Type::Dir { "a folder" } else { "something else" };
+                let version = self.target.manifest.metadata.version.clone();
+                return Err(Error::InTheWay { path: file.path.to_string(), what: what.into(), version }.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Shared files that are not what the target expects.
+    fn find_drift(&self, compared: &mut Compared) -> Result<(), Failure> {
+        if self.with_shared {
+            return Ok(());
+        }
+        let head = self.ground.git.head()?.commit;
+        let Found { manifest, .. } = self.target;
+        for file in manifest.files.iter().filter(|file| file.role == Role::Shared) {
+            let now = self.ground.git.entry(&head, &file.path)?;
+            if now.as_ref().map(|entry| &entry.id) != file.blob.as_ref() {
+                let short = |id: Option<&GitId>| id.map_or_else(|| "no file".into(), |id| format!("@{}", id.short()));
+                let users = self.users(&file.path);
+                let expects = short(file.blob.as_ref());
+                let has = short(now.as_ref().map(|entry| &entry.id));
+                compared
+                    .drift
+                    .push(format!("{} {} expects {} {expects}, HEAD has {has}{users}", self.task.id, manifest.metadata.version, file.path));
+            }
+        }
+        Ok(())
+    }
+
+    /// Which other tasks' newest releases list a shared file, in words.
+    fn users(&self, path: &RelPath) -> String {
+        let others = self.ground.settings.tasks.iter().filter(|task| task.id != self.task.id);
+        let uses = |task: &&TaskSpec| {
+            let newest = self.releases.of(&task.id).next_back();
+            let manifest = newest.and_then(|release| catalog::manifests::load(&self.ground.git, &self.ground.settings, release).ok());
+            manifest.is_some_and(|found| found.manifest.file(path).is_some())
+        };
+        let names: Vec<String> = others.filter(uses).take(5).map(|task| task.id.to_string()).collect();
+        if names.is_empty() { String::new() } else { format!("; {} use it too", names.join(", ")) }
+    }
+}
+
+/// Adds a change when there is one.
+fn note(changes: &mut Vec<TreeChange>, path: &RelPath, before: Option<TreeEntry>, after: Option<TreeEntry>) {
+    if before != after {
+        changes.push(TreeChange { path: path.clone(), before, after });
+    }
+}

@@ -1,0 +1,130 @@
+//! The plan of a rollback as a person sees it.
+
+use super::{Standings, compare::Compared};
+use crate::{
+    base::RelPath,
+    catalog::{capture, manifests::Found},
+    draft::{
+        FileDraft, Keep, Kept,
+        lines::{self, Side},
+    },
+    ground::{Ground, copy_checked},
+    model::{Plan, TaskSpec, Version, operation::OpKind, plan::FileLine},
+    registry::task_config,
+};
+
+/// Bytes of states up to this size are read for counting lines.
+const SHOWN: u64 = 4 << 20;
+
+/// The plan.
+pub fn plan(
+    ground: &Ground,
+    task: &TaskSpec,
+    active: Option<&Version>,
+    target: &Found,
+    standings: &Standings,
+    compared: &Compared,
+) -> Plan {
+    let version = &target.manifest.metadata.version;
+    let standing = standings.get(&task.id).and_then(|versions| versions.get(version)).copied().unwrap_or_default();
+    let mut notes = Vec::new();
+    if compared.bytecode > 0 {
+        notes.push(format!("{} stale bytecode files of changed modules go too", compared.bytecode));
+    }
+    Plan {
+        kind: OpKind::Rollback,
+        task: task.id.clone(),
+        title: task.title.clone(),
+        from: active.cloned(),
+        to: Some(version.clone()),
+        about: about(target, standing.word()),
+        files: file_lines(ground, task, &compared.files, &compared.uncommitted),
+        unchanged: compared.unchanged,
+        untracked: compared.untracked.clone(),
+        protected: compared.protected.clone(),
+        drift: compared.drift.clone(),
+        packages: Vec::new(),
+        missing_variables: Vec::new(),
+        commands: Vec::new(),
+        notes,
+        nothing_to_do: false,
+        operation: None,
+    }
+}
+
+/// Who made the target, when and why.
+fn about(target: &Found, standing: &str) -> String {
+    let meta = &target.manifest.metadata;
+    let by = target.tag.tagger.as_ref().map_or_else(String::new, |person| format!("by {}, ", person.name));
+    let why = meta.message.as_ref().map_or_else(String::new, |message| format!(": \"{message}\""));
+    format!("{by}{}{why}, {standing}", meta.created_at)
+}
+
+/// The lines of the changed files.
+pub fn file_lines(
+    ground: &Ground,
+    task: &TaskSpec,
+    files: &[FileDraft],
+    uncommitted: &std::collections::BTreeSet<RelPath>,
+) -> Vec<FileLine> {
+    let shown = files.iter().filter(|file| !file.path.name().ends_with(b".pyc"));
+    shown.filter_map(|file| file_line(ground, task, file, uncommitted.contains(&file.path))).collect()
+}
+
+/// The line of one changed file.
+fn file_line(ground: &Ground, task: &TaskSpec, file: &FileDraft, uncommitted: bool) -> Option<FileLine> {
+    let size = |kept: &Option<Kept>| kept.as_ref().map(|kept| kept.state.size);
+    let large = [size(&file.before), size(&file.after)].into_iter().flatten().any(|size| size > SHOWN);
+    let read = |kept: &Option<Kept>| kept.as_ref().and_then(|kept| bytes(ground, &file.path, kept));
+    let (before, after) = if large { (None, None) } else { (read(&file.before), read(&file.after)) };
+    let mut note = String::new();
+    if task.config.as_ref() == Some(&file.path) {
+        note = config_note(&file.path, before.as_deref(), after.as_deref());
+    }
+    if uncommitted {
+        note = if note.is_empty() { "uncommitted edits are saved".into() } else { format!("{note}; uncommitted edits are saved") };
+    }
+    let before = size(&file.before).map(|size| Side { size, bytes: before.as_deref() });
+    let after = size(&file.after).map(|size| Side { size, bytes: after.as_deref() });
+    lines::line(&file.path, before, after, large, note)
+}
+
+/// The bytes of a state, from wherever they are before anything is saved.
+fn bytes(ground: &Ground, path: &RelPath, kept: &Kept) -> Option<Vec<u8>> {
+    match &kept.keep {
+        Keep::Bytes(bytes) => Some(bytes.clone()),
+        Keep::FromTree => capture::read(&*ground.tree, path).ok()??.bytes,
+        Keep::Already => {
+            let mut bytes = Vec::new();
+            copy_checked(ground, &kept.state, &mut bytes).ok().map(|()| bytes)
+        }
+    }
+}
+
+/// The first three configuration values that change, `key: before -> after`.
+fn config_note(path: &RelPath, before: Option<&[u8]>, after: Option<&[u8]>) -> String {
+    let values = |bytes: Option<&[u8]>| bytes.and_then(|bytes| task_config::values(bytes, path).ok()).unwrap_or_default();
+    let (before, after) = (values(before), values(after));
+    let changed = value_changes(&before, &after);
+    let text = changed.iter().take(3).map(|(key, before, after)| {
+        let say = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".into());
+        format!("{key}: {} -> {}", say(before), say(after))
+    });
+    text.collect::<Vec<_>>().join(", ")
+}
+
+/// A changed value: key, before, after.
+pub type ValueChange = (String, Option<String>, Option<String>);
+
+/// The values that differ, in the order of their keys.
+pub fn value_changes(before: &[(String, String)], after: &[(String, String)]) -> Vec<ValueChange> {
+    let mut all: std::collections::BTreeMap<&String, (Option<&String>, Option<&String>)> = std::collections::BTreeMap::new();
+    for (key, value) in before {
+        all.entry(key).or_default().0 = Some(value);
+    }
+    for (key, value) in after {
+        all.entry(key).or_default().1 = Some(value);
+    }
+    let differs = all.into_iter().filter(|(_, (before, after))| before != after);
+    differs.map(|(key, (before, after))| (key.clone(), before.cloned(), after.cloned())).collect()
+}

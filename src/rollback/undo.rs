@@ -1,0 +1,193 @@
+//! The inverse of an operation, described in the same terms as the operation itself.
+//!
+//! Every path goes back to the state that was recorded before; what is there now is saved first,
+//! so an undo can be redone. The branch goes forward: one more commit whose tree is, for the
+//! touched paths, what it was. The registry goes back by its one entry, because other tasks may
+//! have moved on since.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{Error, show};
+use crate::{
+    base::{Failure, Fs, OpId, RelPath, TaskId},
+    catalog,
+    draft::{CommitDraft, Draft, FileDraft, Kept, StepDraft, registry, tree},
+    git::WorkState,
+    ground::Ground,
+    journal::{self, history, status::Phase},
+    model::{
+        Operation, Plan, TaskSpec,
+        operation::{CommandRole, OpKind, Step, TreeChange},
+        request,
+    },
+    policy::undo::{Done, Stacks, stacks},
+};
+
+/// The operations that ended as done, oldest first.
+pub fn finished(state: &Arc<dyn Fs>) -> Result<Vec<Done>, Failure> {
+    let mut done = Vec::new();
+    for id in history::ids(&**state)? {
+        let Some(found) = history::open(state, &id)? else { continue };
+        if found.phase == (Phase::Finished { done: true }) {
+            let Operation { id, kind, task, undoes, .. } = found.operation;
+            done.push(Done { id, kind, task, undoes });
+        }
+    }
+    Ok(done)
+}
+
+/// Finds the operation that an undo (or redo) takes back.
+pub fn find(ground: &Ground, request: &request::Undo, kind: OpKind) -> Result<Operation, Failure> {
+    let done = finished(&ground.state)?;
+    let Stacks { undo, redo } = stacks(done.iter(), request.task.as_ref());
+    let (stack, word) = if kind == OpKind::Redo { (redo, "redo") } else { (undo, "undo") };
+    let id = match &request.op {
+        None => stack.last().cloned().ok_or(Error::NothingTo(word))?,
+        Some(id) if stack.contains(id) => id.clone(),
+        Some(id) => return Err(cannot(ground, id)?.into()),
+    };
+    Ok(open(&ground.state, &id)?)
+}
+
+/// Opens an operation.
+fn open(state: &Arc<dyn Fs>, id: &OpId) -> Result<Operation, journal::Error> {
+    history::open(state, id)?.map(|found| found.operation).ok_or_else(|| journal::Error::NotFound(id.to_string()))
+}
+
+/// Why an operation cannot be taken back.
+fn cannot(ground: &Ground, id: &OpId) -> Result<Error, journal::Error> {
+    let kind = open(&ground.state, id)?.kind;
+    let why = match kind {
+        OpKind::CreateSnapshot => ": a released version is never changed",
+        OpKind::Adopt => ": it only added manifests",
+        _ => ": it was taken back already, or a release was made on top of it",
+    };
+    Ok(Error::CannotUndo { op: id.short(), kind: kind.word(), why })
+}
+
+/// Describes the inverse of an operation, without changing anything.
+pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKind) -> Result<Draft, Failure> {
+    ground.git.check_ready()?;
+    let registry_path = &ground.settings.registry;
+    let (mut files, mut unsynced, mut uncommitted) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let paths: Vec<RelPath> = operation.path_changes().map(|change| change.path.clone()).filter(|path| path != registry_path).collect();
+    let scan = if paths.is_empty() { crate::git::Scan::default() } else { ground.git.scan(&paths)? };
+    for change in operation.path_changes().filter(|change| change.path != *registry_path) {
+        let tracked = scan.tracked.iter().find(|tracked| tracked.path == change.path);
+        let blob =
+            tracked.filter(|tracked| tracked.state == WorkState::Clean).and_then(|tracked| tracked.index.as_ref()).map(|entry| &entry.id);
+        let now = tree::existing(&*ground.tree, &ground.git, &change.path, blob)?;
+        let same = match (&now, &change.before) {
+            (None, None) => true,
+            (Some(now), Some(before)) => now.state.same(before),
+            _ => false,
+        };
+        if same {
+            continue;
+        }
+        let moved_on = match (&now, &change.after) {
+            (Some(now), Some(after)) => !now.state.same(after),
+            (None, None) => false,
+            _ => true,
+        };
+        if moved_on {
+            uncommitted.insert(change.path.clone());
+        }
+        unsynced.extend(blob.cloned());
+        files.push(FileDraft { path: change.path.clone(), before: now, after: change.before.clone().map(Kept::already) });
+    }
+    let mut draft = Draft::new(plan(ground, task, operation, kind, &files, &uncommitted), "");
+    draft.undoes = Some(operation.id.clone());
+    draft.files = files;
+    draft.unsynced = unsynced;
+    add_commit(ground, task, operation, kind, &mut draft)?;
+    if let Some(change) = &operation.registry {
+        registry::edit(ground, &task.id, change.before.as_ref())?.add_to(&mut draft, change.after.clone(), change.before.clone());
+    }
+    add_steps(task, operation, kind, &mut draft);
+    Ok(draft)
+}
+
+/// What the person sees.
+fn plan(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKind, files: &[FileDraft], edited: &BTreeSet<RelPath>) -> Plan {
+    Plan {
+        kind,
+        task: task.id.clone(),
+        title: task.title.clone(),
+        from: operation.to.clone(),
+        to: operation.from.clone(),
+        about: format!("takes back {} {} of {}", operation.kind.word(), operation.id.short(), operation.at),
+        files: show::file_lines(ground, task, files, edited),
+        unchanged: operation.path_changes().count().saturating_sub(files.len()),
+        untracked: Vec::new(),
+        protected: Vec::new(),
+        drift: Vec::new(),
+        packages: Vec::new(),
+        missing_variables: Vec::new(),
+        commands: Vec::new(),
+        notes: edited
+            .iter()
+            .map(|path| format!("{path} was changed since; what is there now is saved and `snapback redo` brings it back"))
+            .collect(),
+        nothing_to_do: false,
+        operation: None,
+    }
+}
+
+/// The commit and index changes: for each path that the operation changed, what it was before.
+fn add_commit(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKind, draft: &mut Draft) -> Result<(), Failure> {
+    let Some(publication) = operation.publication() else { return Ok(()) };
+    let registry_path = &ground.settings.registry;
+    let head = ground.git.head()?;
+    let own = |change: &&TreeChange| change.path != *registry_path;
+    let mut tree = Vec::new();
+    for change in publication.tree.iter().filter(own) {
+        let before = ground.git.entry(&head.commit, &change.path)?;
+        if before != change.before {
+            tree.push(TreeChange { path: change.path.clone(), before, after: change.before.clone() });
+        }
+    }
+    let paths: Vec<RelPath> = publication.index.iter().filter(own).map(|change| change.path.clone()).collect();
+    let scan = if paths.is_empty() { crate::git::Scan::default() } else { ground.git.scan(&paths)? };
+    for change in publication.index.iter().filter(own) {
+        let before = scan.tracked.iter().find(|tracked| tracked.path == change.path).and_then(|tracked| tracked.index.clone());
+        if before != change.before {
+            draft.index.push(TreeChange { path: change.path.clone(), before, after: change.before.clone() });
+        }
+    }
+    let say = |version: &Option<crate::model::Version>| version.as_ref().map_or_else(|| "none".into(), |version| format!("v{version}"));
+    let message =
+        format!("{}({}): {} -> {} takes back {}", kind.word(), task.id, say(&operation.to), say(&operation.from), operation.id.short());
+    draft.commit = Some(CommitDraft { head, tree, message, tag: None, manifest: None });
+    Ok(())
+}
+
+/// The steps: those of the operation, seen from the other side.
+fn add_steps(task: &TaskSpec, operation: &Operation, kind: OpKind, draft: &mut Draft) {
+    let ran = |role: CommandRole| operation.steps.contains(&Step::Command { role });
+    draft.steps.extend((ran(CommandRole::Stop) && task.stop.is_some()).then_some(StepDraft::Stop));
+    draft.steps.push(StepDraft::Files);
+    for step in &operation.steps {
+        if let Step::Environment(change) = step {
+            draft.steps.push(StepDraft::EnvironmentBack(change.clone()));
+        }
+    }
+    draft.steps.push(StepDraft::Verify(None));
+    draft.steps.extend((ran(CommandRole::Start) && task.start.is_some()).then_some(StepDraft::Start));
+    if draft.commit.is_some() {
+        draft.steps.push(StepDraft::Publish);
+    }
+    // Undo of a rollback 1.3 -> 1.2 lifts the hold of 1.3; redo puts it back.
+    match (kind, &operation.from, &operation.to) {
+        (OpKind::Redo, Some(to), Some(left)) if left > to => {
+            draft.steps.extend([StepDraft::Hold(left.clone()), StepDraft::Release(to.clone())])
+        }
+        (_, Some(to), _) => draft.steps.push(StepDraft::Release(to.clone())),
+        _ => {}
+    }
+}
+
+/// The task that an operation belongs to.
+pub fn task_of(operation: &Operation) -> Result<&TaskId, catalog::Error> {
+    operation.task.as_ref().ok_or(catalog::Error::UnknownTask { task: String::new(), near: Vec::new() })
+}

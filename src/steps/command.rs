@@ -1,0 +1,72 @@
+//! Stops the task before a change and starts it afterwards, by the commands of its settings.
+//!
+//! The commands come from the settings in force now, never from the version that is gone to.
+//! After a crash they may run a second time: a stop command must bear that nothing is running.
+
+use serde_json::Value;
+
+use crate::{
+    base::Failure,
+    ground::Ground,
+    journal::Step,
+    model::{TaskSpec, operation::CommandRole},
+    verify::{commands, evidence::Variables},
+};
+
+/// The step.
+pub struct Command<'a> {
+    ground: &'a Ground,
+    task: Option<&'a TaskSpec>,
+    role: CommandRole,
+}
+
+impl<'a> Command<'a> {
+    /// The step for one task; does nothing when the task is gone or has no such command.
+    pub fn new(ground: &'a Ground, task: Option<&'a TaskSpec>, role: CommandRole) -> Self {
+        Self { ground, task, role }
+    }
+
+    /// Runs the command of a role.
+    fn run(&self, role: CommandRole) -> Result<(), Failure> {
+        let Some(task) = self.task else { return Ok(()) };
+        let (word, command) = match role {
+            CommandRole::Stop => ("stop", &task.stop),
+            CommandRole::Start => ("start", &task.start),
+        };
+        let Some(command) = command else { return Ok(()) };
+        let dir = self.ground.git.work_tree().join(task.dir.as_os());
+        let dir = if dir.is_dir() { dir } else { self.ground.git.work_tree().to_path_buf() };
+        let variables = Variables::read(&task.environment_variables);
+        match role {
+            CommandRole::Stop => commands::stop(command, &dir, &variables, true)?,
+            CommandRole::Start => commands::start(command, &dir, &variables, true)?,
+        };
+        self.ground.say(word, command.run.clone());
+        Ok(())
+    }
+}
+
+impl Step for Command<'_> {
+    fn name(&self) -> &'static str {
+        match self.role {
+            CommandRole::Stop => "stop",
+            CommandRole::Start => "start",
+        }
+    }
+
+    fn prepare(&mut self) -> Result<Value, Failure> {
+        Ok(Value::Null)
+    }
+
+    fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
+        self.run(self.role)
+    }
+
+    /// The opposite command: what was stopped is started again, in the version that is back.
+    fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
+        self.run(match self.role {
+            CommandRole::Stop => CommandRole::Start,
+            CommandRole::Start => CommandRole::Stop,
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! Switches a task's Python environment to one that was built beside it.
+//!
+//! What stands at the environment's path is renamed aside and kept; the built one, whose scripts
+//! name their final place already, or what an earlier switch put aside takes its place. The
+//! inverse is the same with the roles exchanged.
+
+use serde_json::Value;
+
+use crate::{
+    base::{Failure, Fault, Fs, Kind, RelPath, SyncPoint},
+    journal::Step,
+    model::operation::EnvironmentChange,
+};
+
+/// What stops a switch.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file system call failed.
+    #[error("cannot switch the environment {0}")]
+    Switch(String, #[source] std::io::Error),
+    /// The environment that was built is gone.
+    #[error("the environment that was built, {0}, is gone")]
+    Gone(String),
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        Kind::Missing
+    }
+}
+
+/// The step.
+pub struct Environment<'a> {
+    tree: &'a dyn Fs,
+    change: &'a EnvironmentChange,
+}
+
+impl<'a> Environment<'a> {
+    /// The step for one environment.
+    pub fn new(tree: &'a dyn Fs, change: &'a EnvironmentChange) -> Self {
+        Self { tree, change }
+    }
+
+    /// True when a path is there.
+    fn stands(&self, path: &RelPath) -> std::io::Result<bool> {
+        Ok(self.tree.stat(path)?.is_some())
+    }
+
+    /// True when the newcomer is in its place.
+    fn is_switched(&self) -> std::io::Result<bool> {
+        let there = self.stands(&self.change.path)?;
+        match &self.change.bring {
+            Some(from) => Ok(there && !self.stands(from)?),
+            None => Ok(!there),
+        }
+    }
+
+    /// Switches; may have been done in part.
+    fn switch(&self) -> std::io::Result<()> {
+        let EnvironmentChange { path, aside, bring } = self.change;
+        if !self.is_switched()? {
+            if let Some(aside) = aside
+                && self.stands(path)?
+                && !self.stands(aside)?
+            {
+                self.tree.rename_new(path, aside)?;
+            }
+            if let Some(from) = bring {
+                self.tree.rename_new(from, path)?;
+            }
+        }
+        self.tree.sync_dir(&path.parent(), SyncPoint::TreeDir)
+    }
+
+    /// Switches back; may have been done in part.
+    fn switch_back(&self) -> std::io::Result<()> {
+        let EnvironmentChange { path, aside, bring } = self.change;
+        if let Some(from) = bring
+            && self.is_switched()?
+        {
+            self.tree.rename_new(path, from)?;
+        }
+        if let Some(aside) = aside
+            && !self.stands(path)?
+            && self.stands(aside)?
+        {
+            self.tree.rename_new(aside, path)?;
+        }
+        self.tree.sync_dir(&path.parent(), SyncPoint::TreeDir)
+    }
+}
+
+impl Step for Environment<'_> {
+    fn name(&self) -> &'static str {
+        "environment"
+    }
+
+    fn prepare(&mut self) -> Result<Value, Failure> {
+        let Some(from) = &self.change.bring else { return Ok(Value::Null) };
+        match self.stands(from) {
+            Ok(true) => Ok(Value::Null),
+            Ok(false) => Err(Error::Gone(from.to_string()).into()),
+            Err(error) => Err(Error::Switch(self.change.path.to_string(), error).into()),
+        }
+    }
+
+    fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
+        Ok(self.switch().map_err(|error| Error::Switch(self.change.path.to_string(), error))?)
+    }
+
+    fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
+        Ok(self.switch_back().map_err(|error| Error::Switch(self.change.path.to_string(), error))?)
+    }
+}

@@ -1,0 +1,328 @@
+//! Changes files of the tree: the heart of a rollback, and of taking one back.
+//!
+//! Protocol (see the design's reliability rules): every new file is written whole into one
+//! staging folder `.snapback` at the top of the work tree and synced; then each is swapped with what stands at its path, deletions are renames into the staging folder; then the
+//! folders are synced; only then the displaced files are dropped. What is displaced must be the
+//! recorded old or new content: anything else is a stranger's edit made since the plan, and is put
+//! into the store first. Never follows a link, never writes in place, never removes a folder
+//! that is not empty.
+
+use std::{
+    collections::BTreeSet,
+    io::{self, BufWriter},
+};
+
+use jiff::Timestamp;
+use rayon::prelude::*;
+use serde_json::Value;
+
+use crate::{
+    base::{
+        Digest, Failure, Fault, Fs, Hint, Kind, OpId, RelPath, Stat, SyncPoint, Type,
+        fs::{create_dir_all, write_durably},
+    },
+    ground::{Bytes, Ground, copy_checked},
+    journal::Step,
+    model::{FileState, PathChange},
+    store::Store,
+};
+
+/// What stops a change of files.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file system call failed.
+    #[error("cannot {doing} {path}")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// Where.
+        path: RelPath,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A directory, device, FIFO or socket stands where a file should.
+    #[error("{path} is {what} now, and a file must go there")]
+    InTheWay {
+        /// Where.
+        path: RelPath,
+        /// What stands there.
+        what: &'static str,
+    },
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Io { .. } => Kind::Missing,
+            Self::InTheWay { .. } => Kind::Refused,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::InTheWay { path, .. } => vec![Hint::say(format!("move {path} out of the way and try again"))],
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                vec![Hint::say("make room on the disk and try again")]
+            }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                vec![Hint::say("make the folder writable for you and try again")]
+            }
+            Self::Io { .. } => Vec::new(),
+        }
+    }
+}
+
+/// Makes an [`Error::Io`] from a system error.
+fn failed<'a>(doing: &'static str, path: &'a RelPath) -> impl Fn(io::Error) -> Error + 'a {
+    move |source| Error::Io { doing, path: path.clone(), source }
+}
+
+/// How old a modification time must be, in seconds, to prove together with the size that a file
+/// was not written since: far above the clock tick of any file system.
+const SETTLED_SECS: i64 = 10;
+
+/// The beginning of the name of a file that is being staged.
+const WRITING: &str = "writing-";
+
+/// The step.
+pub struct Files<'a> {
+    tree: &'a dyn Fs,
+    state: &'a dyn Fs,
+    store: &'a dyn Store,
+    bytes: &'a dyn Bytes,
+    op: OpId,
+    at: Timestamp,
+    stage: RelPath,
+    changes: &'a [PathChange],
+}
+
+/// The staging folder; no user file may have this name, see [`RelPath::parse`].
+pub const STAGE: &str = ".snapback";
+
+impl<'a> Files<'a> {
+    /// The step over the real ports.
+    pub fn new(ground: &'a Ground, op: &OpId, at: Timestamp, changes: &'a [PathChange]) -> Self {
+        Self::over((&*ground.tree, &*ground.state, &*ground.store, ground), op, at, changes)
+    }
+
+    /// The step over any ports: tree, state folder, store, source of bytes.
+    pub fn over(
+        (tree, state, store, bytes): (&'a dyn Fs, &'a dyn Fs, &'a dyn Store, &'a dyn Bytes),
+        op: &OpId,
+        at: Timestamp,
+        changes: &'a [PathChange],
+    ) -> Self {
+        Self { tree, state, store, bytes, op: op.clone(), at, stage: RelPath::own(STAGE), changes }
+    }
+
+    /// Brings every path to its `after` (or `before` when going back), from wherever it stands.
+    fn go(&self, forward: bool) -> Result<(), Failure> {
+        let goal = |change: &'a PathChange| if forward { change.after.as_ref() } else { change.before.as_ref() };
+        self.clear_stage()?;
+        let open: Vec<(usize, &PathChange)> = self
+            .changes
+            .par_iter()
+            .enumerate()
+            .map(|(at, change)| Ok((!self.is(&change.path, goal(change))?).then_some((at, change))))
+            .filter_map(Result::transpose)
+            .collect::<Result<_, Failure>>()?;
+        // Even when nothing is open, a run that was killed may have left its last renames unsynced.
+        if !open.is_empty() {
+            self.tree.create_dir(&self.stage, 0o700).map_err(failed("create", &self.stage))?;
+            open.par_iter().try_for_each(|(at, change)| self.stage_file(*at, goal(change)))?;
+            self.displace(&open, &goal)?;
+            self.install(&open, &goal)?;
+        }
+        self.sync_folders()?;
+        self.clear_stage()?;
+        self.tree.sync_dir(&RelPath::root(), SyncPoint::TreeDir).map_err(failed("sync", &self.stage))?;
+        Ok(())
+    }
+
+    /// Where the n-th change's new content is staged and its displaced content lands.
+    fn staged(&self, at: usize) -> RelPath {
+        self.stage.join(format!("{at}"))
+    }
+
+    /// Writes one new file or link into the staging folder and syncs it.
+    fn stage_file(&self, at: usize, goal: Option<&FileState>) -> Result<(), Failure> {
+        let Some(state) = goal else { return Ok(()) };
+        if state.link {
+            let (path, mut target) = (self.staged(at), Vec::new());
+            copy_checked(self.bytes, state, &mut target)?;
+            return Ok(self.tree.symlink(&target, &path).map_err(failed("create", &path))?);
+        }
+        // A name of its own until it is whole: what a crash leaves under it is nobody's.
+        let path = self.stage.join(format!("{WRITING}{at}"));
+        let file = self.tree.create(&path, 0o600).map_err(failed("create", &path))?;
+        let mut file = BufWriter::with_capacity(256 << 10, file);
+        copy_checked(self.bytes, state, &mut file)?;
+        let finish = || -> io::Result<()> {
+            let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+            file.set_mode(state.mode)?;
+            if let Some(mtime) = state.mtime {
+                file.set_mtime(mtime)?;
+            }
+            file.sync(SyncPoint::StageFile)?;
+            self.tree.rename(&path, &self.staged(at))
+        };
+        Ok(finish().map_err(failed("write", &path))?)
+    }
+
+    /// Takes away what has no place after the change, deepest first, and the folders it leaves empty.
+    fn displace(&self, open: &[(usize, &'a PathChange)], goal: &dyn Fn(&'a PathChange) -> Option<&'a FileState>) -> Result<(), Failure> {
+        for (at, change) in open.iter().rev().filter(|(_, change)| goal(change).is_none()) {
+            let path = &change.path;
+            self.check_replaceable(path)?;
+            self.tree.rename(path, &self.staged(*at)).map_err(failed("remove", path))?;
+            for dir in path.ancestors() {
+                match self.tree.remove_dir(&dir) {
+                    Ok(()) => {}
+                    Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::ResourceBusy) => break,
+                    Err(error) => return Err(failed("remove", &dir)(error).into()),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts every staged file in its place.
+    fn install(&self, open: &[(usize, &'a PathChange)], goal: &dyn Fn(&'a PathChange) -> Option<&'a FileState>) -> Result<(), Failure> {
+        for (at, change) in open.iter().filter(|(_, change)| goal(change).is_some()) {
+            let (path, staged) = (&change.path, self.staged(*at));
+            create_dir_all(self.tree, &path.parent(), 0o777).map_err(failed("create the folder of", path))?;
+            if self.check_replaceable(path)?.is_none() {
+                self.tree.rename_new(&staged, path).map_err(failed("write", path))?;
+                continue;
+            }
+            match self.tree.exchange(&staged, path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                    self.keep_stranger(path, change)?;
+                    self.tree.rename(&staged, path).map_err(failed("write", path))?;
+                }
+                Err(error) => return Err(failed("write", path)(error).into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// What stands at a path, when it may be replaced.
+    fn check_replaceable(&self, path: &RelPath) -> Result<Option<Stat>, Error> {
+        let stat = self.tree.stat(path).map_err(failed("look at", path))?;
+        let what = match stat.map(|stat| stat.kind) {
+            None | Some(Type::File | Type::Symlink) => return Ok(stat),
+            Some(Type::Dir) => "a directory",
+            Some(Type::Other) => "a device, FIFO or socket",
+        };
+        Err(Error::InTheWay { path: path.clone(), what })
+    }
+
+    /// Syncs every folder in which a name may have changed, and the folders above it: one of
+    /// them may be new or gone.
+    fn sync_folders(&self) -> Result<(), Failure> {
+        let mut dirs = BTreeSet::from([RelPath::root()]);
+        for change in self.changes {
+            dirs.extend(change.path.ancestors());
+        }
+        let dirs: Vec<_> = dirs.into_iter().collect();
+        dirs.par_iter().try_for_each(|dir| {
+            let is_dir = self.tree.stat(dir).map_err(failed("look at", dir))?.is_some_and(|stat| stat.kind == Type::Dir);
+            if is_dir { self.tree.sync_dir(dir, SyncPoint::TreeDir).map_err(failed("sync", dir)) } else { Ok(()) }
+        })?;
+        Ok(())
+    }
+
+    /// Empties and removes the staging folder; strangers' content in it is kept in the store.
+    fn clear_stage(&self) -> Result<(), Failure> {
+        if self.tree.stat(&self.stage).map_err(failed("look at", &self.stage))?.is_none() {
+            return Ok(());
+        }
+        for name in self.tree.list(&self.stage).map_err(failed("list", &self.stage))? {
+            let path = self.stage.join(&name);
+            let number = std::str::from_utf8(&name).ok().and_then(|name| name.parse::<usize>().ok());
+            if let Some(change) = number.and_then(|at| self.changes.get(at)) {
+                self.keep_stranger(&path, change)?;
+            }
+            self.tree.remove_file(&path).map_err(failed("remove", &path))?;
+        }
+        Ok(self.tree.remove_dir(&self.stage).map_err(failed("remove", &self.stage))?)
+    }
+
+    /// Puts what stands at `path` into the store unless it is a change's known old or new content.
+    fn keep_stranger(&self, path: &RelPath, change: &PathChange) -> Result<(), Failure> {
+        let known = [change.before.as_ref(), change.after.as_ref()];
+        for state in known.iter().flatten() {
+            if self.is_settled(path, state)? || self.is(path, Some(state))? {
+                return Ok(());
+            }
+        }
+        let Some(stat) = self.tree.stat(path).map_err(failed("look at", path))? else { return Ok(()) };
+        let mut session = self.store.begin()?;
+        let stored = if stat.kind == Type::Symlink {
+            session.put(&mut &self.tree.read_link(path).map_err(failed("read", path))?[..])?
+        } else {
+            session.put(&mut self.tree.open(path).map_err(failed("read", path))?)?
+        };
+        session.commit()?;
+        let note = serde_json::json!({ "path": change.path, "object": stored.id, "mode": stat.mode, "link": stat.kind == Type::Symlink });
+        let file = RelPath::own(format!("ops/{}/kept-{}.json", self.op, stored.digest.hex()));
+        let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
+        write_durably(self.state, &file, note.to_string().as_bytes(), 0o600, points).map_err(failed("write", &file))?;
+        Ok(())
+    }
+
+    /// True when size and an old enough modification time prove that it is the recorded file.
+    fn is_settled(&self, path: &RelPath, state: &FileState) -> Result<bool, Failure> {
+        let stat = self.tree.stat(path).map_err(failed("look at", path))?;
+        Ok(stat.is_some_and(|stat| {
+            stat.kind == Type::File
+                && !state.link
+                && stat.size == state.size
+                && Some(stat.mtime) == state.mtime
+                && stat.mtime.0 + SETTLED_SECS < self.at.as_second()
+        }))
+    }
+
+    /// True when a path holds exactly a state (`None` = nothing).
+    fn is(&self, path: &RelPath, state: Option<&FileState>) -> Result<bool, Failure> {
+        Ok(holds(self.tree, path, state).map_err(failed("read", path))?)
+    }
+}
+
+/// True when a path holds exactly a state: type, bytes and, for files, permission bits.
+pub fn holds(tree: &dyn Fs, path: &RelPath, state: Option<&FileState>) -> io::Result<bool> {
+    let (stat, state) = match (tree.stat(path)?, state) {
+        (None, None) => return Ok(true),
+        (Some(stat), Some(state)) => (stat, state),
+        _ => return Ok(false),
+    };
+    match stat.kind {
+        Type::Symlink if state.link => Ok(Digest::of(&tree.read_link(path)?) == state.digest),
+        Type::File if !state.link && stat.size == state.size && stat.mode == state.mode => {
+            Ok(Digest::of_reader(&mut tree.open(path)?)?.0 == state.digest)
+        }
+        _ => Ok(false),
+    }
+}
+
+impl Step for Files<'_> {
+    fn name(&self) -> &'static str {
+        "files"
+    }
+
+    fn prepare(&mut self) -> Result<Value, Failure> {
+        for change in self.changes {
+            self.check_replaceable(&change.path)?;
+        }
+        Ok(Value::Null)
+    }
+
+    fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
+        self.go(true)
+    }
+
+    fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
+        self.go(false)
+    }
+}

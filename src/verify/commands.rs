@@ -1,0 +1,217 @@
+//! The commands of a task: its checks, and what stops and starts it.
+//!
+//! They come from the trusted configuration in force, never from a release, and run in the
+//! task's folder without standard input, each with its time limit. What could not be run is
+//! inconclusive; a time limit that passed is a failure, for the check did run.
+
+use std::{path::Path, time::Duration};
+
+use crate::{
+    base::{
+        Fault, Hint, Kind,
+        cancel::Cancelled,
+        process::{self, Command, Ended, Exit},
+    },
+    model::{Check, Status, settings::CommandSpec},
+};
+
+use super::evidence::Variables;
+
+/// Lines of output that are kept as evidence.
+const OUTPUT_LINES: usize = 20;
+
+/// A stop or start command that did its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// What was seen, one fact a line.
+    pub evidence: Vec<String>,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// A stop or start command that did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It ended badly or could not be started.
+    #[error("the {what} command failed: {}", .evidence.join("; "))]
+    Failed {
+        /// `stop` or `start`.
+        what: &'static str,
+        /// What was seen, one fact a line.
+        evidence: Vec<String>,
+    },
+    /// Its time limit passed.
+    #[error("the {what} command did not end in time: {}", .evidence.join("; "))]
+    TimeLimit {
+        /// `stop` or `start`.
+        what: &'static str,
+        /// What was seen, one fact a line.
+        evidence: Vec<String>,
+    },
+    /// A signal asked to stop while it ran.
+    #[error("the {what} command was stopped")]
+    Cancelled {
+        /// `stop` or `start`.
+        what: &'static str,
+        /// The signal.
+        source: Cancelled,
+    },
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Failed { .. } => Kind::Missing,
+            Self::TimeLimit { .. } => Kind::TimeLimit,
+            Self::Cancelled { source, .. } => source.kind(),
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Failed { what, .. } | Self::TimeLimit { what, .. } => {
+                vec![Hint::say(format!("run it by hand in the task's folder, then correct `{what}` in snapback.yaml"))]
+            }
+            Self::Cancelled { source, .. } => source.hints(),
+        }
+    }
+}
+
+/// Stops the running task. With `despite_cancel` a signal does not interrupt it.
+pub fn stop(spec: &CommandSpec, dir: &Path, variables: &Variables, despite_cancel: bool) -> Result<Ran, Error> {
+    run("stop", spec, shell(spec, dir), variables, despite_cancel)
+}
+
+/// Starts the task; what it leaves running lives on. With `despite_cancel` a signal does not
+/// interrupt it: for putting things back.
+pub fn start(spec: &CommandSpec, dir: &Path, variables: &Variables, despite_cancel: bool) -> Result<Ran, Error> {
+    run("start", spec, shell(spec, dir).may_daemonise(), variables, despite_cancel)
+}
+
+/// Runs a stop or start command.
+fn run(what: &'static str, spec: &CommandSpec, command: Command, variables: &Variables, despite_cancel: bool) -> Result<Ran, Error> {
+    let command = if despite_cancel { command.despite_cancel() } else { command };
+    let ended = match command.run() {
+        Ok(ended) => ended,
+        Err(process::Error::Cancelled { source, .. }) => return Err(Error::Cancelled { what, source }),
+        Err(error) => return Err(Error::Failed { what, evidence: vec![variables.line(&error.to_string())] }),
+    };
+    let evidence = evidence(spec, &ended, variables);
+    match ended.status {
+        Exit::Code(0) => Ok(Ran { evidence, duration_ms: millis(ended.duration) }),
+        Exit::TimedOut => Err(Error::TimeLimit { what, evidence }),
+        Exit::Code(_) | Exit::Signal(_) => Err(Error::Failed { what, evidence }),
+    }
+}
+
+/// A check that passes when the command exits 0.
+pub(super) fn check(id: String, level: u8, spec: &CommandSpec, dir: &Path, variables: &Variables) -> Result<Check, Cancelled> {
+    match shell(spec, dir).run() {
+        Ok(ended) => {
+            let status = match ended.status {
+                Exit::Code(0) => Status::Pass,
+                // The shell's codes for a command that is missing or cannot be executed.
+                Exit::Code(126 | 127) => Status::Inconclusive,
+                Exit::Code(_) | Exit::Signal(_) | Exit::TimedOut => Status::Fail,
+            };
+            Ok(Check { id, level, status, evidence: evidence(spec, &ended, variables), duration_ms: millis(ended.duration) })
+        }
+        Err(process::Error::Cancelled { source, .. }) => Err(source),
+        Err(error) => {
+            let evidence = vec![format!("command: {}", variables.line(&spec.run)), variables.line(&error.to_string())];
+            Ok(Check { id, level, status: Status::Inconclusive, evidence, duration_ms: 0 })
+        }
+    }
+}
+
+/// The command of a spec; errors stand between the output as they were written.
+fn shell(spec: &CommandSpec, dir: &Path) -> Command {
+    Command::shell(&spec.run, dir).limit(spec.timeout).merged()
+}
+
+/// The command, how it ended, and the last lines it printed.
+fn evidence(spec: &CommandSpec, ended: &Ended, variables: &Variables) -> Vec<String> {
+    let how = match ended.status {
+        Exit::Code(126) => "exit 126: the command cannot be executed".into(),
+        Exit::Code(127) => "exit 127: the command was not found".into(),
+        Exit::Code(code) => format!("exit {code}"),
+        Exit::Signal(signal) => format!("killed by signal {signal}"),
+        Exit::TimedOut => format!("killed: its time limit of {:?} passed", spec.timeout),
+    };
+    let mut lines = vec![format!("command: {}", variables.line(&spec.run)), how];
+    lines.extend(variables.last_lines(whole_lines(ended), OUTPUT_LINES).into_iter().map(|line| format!("| {line}")));
+    lines
+}
+
+/// The output without what was cut: a value cut in half would not be recognised and hidden.
+fn whole_lines(ended: &Ended) -> &[u8] {
+    use bstr::ByteSlice;
+    if !ended.truncated {
+        return &ended.stdout;
+    }
+    let after_mark = ended.stdout.rfind(b" bytes left out]\n").unwrap_or(0);
+    // Past the mark's own line, and past the line that the cut went through.
+    ended.stdout[after_mark..].splitn(3, |byte| *byte == b'\n').nth(2).unwrap_or_default()
+}
+
+/// Whole milliseconds.
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{ffi::OsString, time::Instant};
+
+    use super::*;
+
+    fn spec(run: &str) -> CommandSpec {
+        CommandSpec { run: run.into(), timeout: Duration::from_secs(20) }
+    }
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().expect("because tests can make folders")
+    }
+
+    #[test]
+    fn start_leaves_a_service_running_and_stop_ends_it() {
+        let (dir, none) = (folder(), Variables::default());
+        let ran = start(&spec("(while :; do sleep 0.05; done) & echo $! > pid; echo started"), dir.path(), &none, false);
+        assert_eq!(ran.expect("it starts").evidence[1..], ["exit 0", "| started"]);
+        stop(&spec("kill $(cat pid)"), dir.path(), &none, true).expect("the service was still there");
+        let begin = Instant::now();
+        let stat = || {
+            let pid = std::fs::read_to_string(dir.path().join("pid")).expect("it is written");
+            std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_else(|_| ") Z".into())
+        };
+        while !stat().contains(") Z") {
+            assert!(begin.elapsed() < Duration::from_secs(5), "it is still running");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn failures_say_what_was_seen_without_secrets() {
+        let variables = Variables::of([("TOKEN".to_string(), OsString::from("s3cret"))]);
+        let error = stop(&spec("echo token s3cret >&2; exit 3"), folder().path(), &variables, false).expect_err("it fails");
+        assert_eq!(error.kind(), Kind::Missing);
+        assert_eq!(error.to_string(), "the stop command failed: command: echo token *** >&2; exit 3; exit 3; | token ***");
+        let slow = CommandSpec { run: "sleep 300".into(), timeout: Duration::from_millis(100) };
+        let error = start(&slow, folder().path(), &variables, false).expect_err("it takes too long");
+        assert_eq!(error.kind(), Kind::TimeLimit);
+        let error = start(&spec("true"), Path::new("/no/such/folder"), &variables, false).expect_err("there is no folder");
+        assert!(error.to_string().contains("/no/such/folder"), "{error}");
+    }
+
+    #[test]
+    fn a_value_that_the_cap_cut_in_half_is_left_out() {
+        let ended = Ended {
+            status: Exit::Code(0),
+            stdout: b"head\n[9 bytes left out]\ncret\nlast\nend".to_vec(),
+            stderr: Vec::new(),
+            truncated: true,
+            duration: Duration::ZERO,
+        };
+        assert_eq!(whole_lines(&ended), b"last\nend");
+    }
+}

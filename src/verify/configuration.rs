@@ -1,0 +1,70 @@
+//! Level 2, configuration: tag, manifest, registry and configuration name the same version, and
+//! lock files and environment variable names are as recorded.
+
+use super::Checking;
+use crate::{
+    base::{Digest, Fs},
+    git::Converter,
+    model::{Check, Manifest, Status, Version},
+};
+
+/// What the work tree says of the version.
+pub struct Said {
+    /// The registry's entry; an error's text when it cannot be read.
+    pub registry: Result<Option<Version>, String>,
+    /// The configuration's field; an error's text when it cannot be read.
+    pub config: Result<Option<Version>, String>,
+}
+
+/// The versions agree. A registry or configuration that is silent is inconclusive for releases
+/// made by snapback, and skipped for adopted ones, whose tags are older than both.
+pub fn versions(expected: &Version, said: &Said, adopted: bool) -> Check {
+    let checking = Checking::begin(2, "configuration.versions");
+    let mut worst = Status::Pass;
+    let mut evidence = Vec::new();
+    for (who, what) in [("registry", &said.registry), ("config", &said.config)] {
+        let status = match what {
+            Ok(Some(version)) if version == expected => Status::Pass,
+            Ok(Some(version)) => {
+                evidence.push(format!("the {who} says {version}, expected {expected}"));
+                if adopted && who == "config" { Status::Skipped } else { Status::Fail }
+            }
+            Ok(None) => {
+                evidence.push(format!("the {who} names no version"));
+                if adopted { Status::Skipped } else { Status::Inconclusive }
+            }
+            Err(why) => {
+                evidence.push(format!("the {who} cannot be read: {why}"));
+                Status::Fail
+            }
+        };
+        worst = worst.max(status);
+    }
+    if worst == Status::Pass {
+        evidence.push(format!("registry = config = manifest = tag = {expected}"));
+    }
+    checking.end(worst, evidence)
+}
+
+/// The lock files are those that were recorded.
+pub fn lockfiles(tree: &dyn Fs, manifest: &Manifest, converter: &Converter) -> Check {
+    let checking = Checking::begin(2, "configuration.lockfiles");
+    let files = &manifest.dependencies.lockfiles;
+    if files.is_empty() {
+        return checking.end(Status::Skipped, vec!["the release has no lock files".into()]);
+    }
+    let mut problems = Vec::new();
+    for file in files {
+        let mut bytes = Vec::new();
+        let read = tree.open(&file.path).and_then(|mut reader| std::io::Read::read_to_end(&mut reader, &mut bytes));
+        match read {
+            Err(error) => problems.push(format!("{}: {error}", file.path)),
+            Ok(_) if Digest::of(&bytes) == file.checksum => {}
+            Ok(_) => match converter.to_git(&file.path, bytes) {
+                Ok(bytes) if Digest::of(&bytes) == file.checksum => {}
+                _ => problems.push(format!("{} is not the recorded one", file.path)),
+            },
+        }
+    }
+    checking.judge(problems, format!("{} lock files as recorded", files.len()))
+}

@@ -1,0 +1,125 @@
+//! What checks may say: escaped, short, and free of the values of the task's variables.
+//!
+//! Evidence is stored, committed and sent about, so every text from outside goes through
+//! [`Variables::secret_free`] first. A value in another form (encoded, split) is not recognised;
+//! values of fewer than four bytes are no secrets, and hiding them would hide the evidence.
+
+use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
+};
+
+use bstr::ByteSlice;
+
+use crate::base::text::escape;
+
+/// Most lines of one check's evidence.
+pub const MOST_LINES: usize = 100;
+/// Longest line, in characters.
+const LINE: usize = 500;
+/// Shortest value, and line of a value, that is hidden, in bytes.
+const SHORTEST: usize = 4;
+/// What stands in a value's place.
+const MASK: &str = "***";
+
+/// The environment variables of a task as this process has them.
+#[derive(Clone, Default)]
+pub struct Variables {
+    values: BTreeMap<String, OsString>,
+    hidden: Vec<Vec<u8>>,
+}
+
+impl Variables {
+    /// Reads those with these names from the environment of this process.
+    pub fn read<'a>(names: impl IntoIterator<Item = &'a String>) -> Self {
+        Self::of(names.into_iter().filter_map(|name| Some((name.clone(), std::env::var_os(name)?))))
+    }
+
+    /// Takes names and values.
+    pub fn of(values: impl IntoIterator<Item = (String, OsString)>) -> Self {
+        let values: BTreeMap<_, _> = values.into_iter().collect();
+        let mut hidden: Vec<Vec<u8>> = Vec::new();
+        for value in values.values() {
+            let value = value.as_encoded_bytes();
+            // A program may print one line of a key that has many.
+            let lines = value.lines().map(<[u8]>::trim_ascii);
+            hidden.extend(lines.chain([value, value.trim_ascii()]).filter(|text| text.len() >= SHORTEST).map(<[u8]>::to_vec));
+        }
+        // The longest first, for one value may hold another.
+        hidden.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
+        hidden.dedup();
+        Self { values, hidden }
+    }
+
+    /// The value of a variable; only to see whether it is set or empty, never to show.
+    pub(super) fn get(&self, name: &str) -> Option<&OsStr> {
+        self.values.get(name).map(OsString::as_os_str)
+    }
+
+    /// A text in which every value stands as `***`.
+    pub fn secret_free(&self, text: &[u8]) -> Vec<u8> {
+        self.hidden.iter().fold(text.to_vec(), |text, value| if text.contains_str(value) { text.replace(value, MASK) } else { text })
+    }
+
+    /// One line that may be shown.
+    pub fn line(&self, text: &str) -> String {
+        cut(&escape(&self.secret_free(text.as_bytes())))
+    }
+
+    /// The last `most` lines of an output that may be shown.
+    pub fn last_lines(&self, output: &[u8], most: usize) -> Vec<String> {
+        let clean = self.secret_free(output);
+        let lines: Vec<&[u8]> = clean.lines().map(ByteSlice::trim_end).filter(|line| !line.is_empty()).collect();
+        lines[lines.len().saturating_sub(most)..].iter().map(|line| cut(&escape(line))).collect()
+    }
+}
+
+/// Cuts a long line.
+fn cut(line: &str) -> String {
+    match line.char_indices().nth(LINE) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line.to_string(),
+    }
+}
+
+/// Cuts evidence to [`MOST_LINES`] lines.
+pub fn bounded(mut lines: Vec<String>) -> Vec<String> {
+    if lines.len() > MOST_LINES {
+        let more = lines.len() - MOST_LINES + 1;
+        lines.truncate(MOST_LINES - 1);
+        lines.push(format!("and {more} more"));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(values: &[(&str, &str)]) -> Variables {
+        Variables::of(values.iter().map(|(name, value)| (name.to_string(), OsString::from(value))))
+    }
+
+    #[test]
+    fn values_are_hidden_and_short_ones_are_not() {
+        let variables = variables(&[("TOKEN", "s3cret"), ("LONG", "s3cret-and-more"), ("KEY", "-----\nabcd1234\n"), ("DEBUG", "1")]);
+        assert_eq!(variables.line("a s3cret, s3cret-and-more 1\n"), "a ***, *** 1\\n");
+        assert_eq!(variables.last_lines(b"x\nabcd1234\n\n\x1b[31mend  \n", 2), ["***", "\\u{1b}[31mend"]);
+    }
+
+    #[test]
+    fn lines_and_lists_are_bounded() {
+        let none = Variables::default();
+        assert_eq!(none.line(&"é".repeat(1000)).chars().count(), LINE + 1);
+        let long = bounded(vec![String::new(); 1000]);
+        assert_eq!((long.len(), long[99].as_str()), (100, "and 901 more"));
+        assert_eq!(none.last_lines(b"1\n2\n3", 2), ["2", "3"]);
+    }
+
+    #[test]
+    fn the_environment_is_read() {
+        let names = ["PATH".to_string(), "NO_SUCH_VARIABLE_HERE".to_string()];
+        let variables = Variables::read(&names);
+        assert!(variables.get("PATH").is_some() && variables.get("NO_SUCH_VARIABLE_HERE").is_none());
+    }
+}

@@ -1,0 +1,178 @@
+//! Level 1, integrity: every path of the manifest has its type, mode, size and digest, in git or
+//! the store and in the work tree, and nothing extra stands among the task's own paths.
+
+use rayon::prelude::*;
+
+use super::Checking;
+use crate::{
+    base::{Digest, Fs, RelPath, Type},
+    git::{Converter, Repo},
+    model::{
+        Check, Manifest,
+        manifest::{FileEntry, Role},
+        operation::TreeEntry,
+    },
+    store::Store,
+};
+
+/// How much of a release's kept bytes is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Objects must exist; their bytes are not read.
+    Present,
+    /// Every byte is read and hashed.
+    Deep,
+}
+
+/// The files of the tag's commit are those of the manifest. `entries` is the commit's content
+/// within the task's folders; `owns` says which of them are the task's.
+pub fn commit(manifest: &Manifest, entries: &[(RelPath, TreeEntry)], owns: &(dyn Fn(&RelPath) -> bool + Sync)) -> Check {
+    let checking = Checking::begin(1, "integrity.commit");
+    let listed: std::collections::HashMap<&RelPath, &FileEntry> = manifest.files.iter().map(|file| (&file.path, file)).collect();
+    let mut problems = Vec::new();
+    let mut seen = 0;
+    for (path, entry) in entries {
+        match listed.get(path) {
+            Some(file) if file.role == Role::Large => problems.push(format!("{path} is in the commit and in the store")),
+            Some(file) => {
+                seen += usize::from(file.is_restored());
+                if file.blob.as_ref().is_some_and(|blob| *blob != entry.id) || file.mode.as_ref().is_some_and(|mode| *mode != entry.mode) {
+                    problems.push(format!("{path} is another file in the tag's commit than in the manifest"));
+                }
+            }
+            None if owns(path) => problems.push(format!("{path} is in the tag's commit but not in the manifest")),
+            None => {}
+        }
+    }
+    let expected = manifest.files.iter().filter(|file| file.is_restored() && file.role != Role::Large);
+    let in_commit: std::collections::HashSet<&RelPath> = entries.iter().map(|(path, _)| path).collect();
+    problems
+        .extend(expected.filter(|file| !in_commit.contains(&file.path)).map(|file| format!("{} is not in the tag's commit", file.path)));
+    checking.judge(problems, format!("{seen} files in the tag's commit are those of the manifest"))
+}
+
+/// Every byte of the release is kept: blobs in git, large files in the store.
+pub fn kept(git: &Repo, store: &dyn Store, manifest: &Manifest, depth: Depth, progress: &(dyn Fn(u64) + Sync)) -> Check {
+    let checking = Checking::begin(1, "integrity.kept");
+    let problems: Vec<String> = manifest
+        .files
+        .par_iter()
+        .filter_map(|file| {
+            let problem = kept_problem(git, store, file, depth);
+            progress(1);
+            problem
+        })
+        .collect();
+    let how = if depth == Depth::Deep { "read and hashed" } else { "present" };
+    checking.judge(problems, format!("{} files {how}", manifest.files.len()))
+}
+
+/// What is wrong with the kept bytes of a file.
+fn kept_problem(git: &Repo, store: &dyn Store, file: &FileEntry, depth: Depth) -> Option<String> {
+    let path = &file.path;
+    let Some(digest) = file.digest() else { return Some(format!("{path} has no full checksum in the manifest: {:?}", file.checksum)) };
+    match (&file.blob, &file.object) {
+        (Some(blob), _) if depth == Depth::Present => {
+            (!git.has_object(blob)).then(|| format!("{path}: its blob {blob} is not in this repository"))
+        }
+        (Some(blob), _) => match git.read_blob(blob) {
+            Ok(bytes) => bytes_problem(file, digest, &bytes),
+            Err(error) => Some(format!("{path}: {error}")),
+        },
+        (None, Some(object)) if depth == Depth::Present => match store.size(object) {
+            Ok(Some(size)) if file.size.is_none_or(|expected| expected == size) => None,
+            Ok(Some(size)) => Some(format!("{path}: the store has {size} bytes of it")),
+            Ok(None) => Some(format!("{path}: the store has no object {object}")),
+            Err(error) => Some(format!("{path}: {error}")),
+        },
+        (None, Some(object)) => {
+            let mut hasher = crate::base::Hasher::default();
+            match store.read(object, &mut hasher) {
+                Ok(_) if hasher.finish() == digest => None,
+                Ok(_) => Some(format!("{path}: the stored bytes do not have the manifest's checksum")),
+                Err(error) => Some(format!("{path}: {error}")),
+            }
+        }
+        (None, None) => None,
+    }
+}
+
+/// What is wrong with the bytes of a file.
+fn bytes_problem(file: &FileEntry, digest: Digest, bytes: &[u8]) -> Option<String> {
+    let found = Digest::of(bytes);
+    if found != digest {
+        return Some(format!("{}: its bytes have {found}, the manifest says {digest}", file.path));
+    }
+    file.size
+        .filter(|size| *size != bytes.len() as u64)
+        .map(|size| format!("{}: it has {} bytes, the manifest says {size}", file.path, bytes.len()))
+}
+
+/// Every file of the manifest that `wanted` names lies in the work tree as released. `is_clean`
+/// names paths that git's own stat cache proves to be equal to a blob; they are not read again.
+pub fn tree(
+    tree: &dyn Fs,
+    manifest: &Manifest,
+    converter: &Converter,
+    wanted: &(dyn Fn(&FileEntry) -> bool + Sync),
+    is_clean: &(dyn Fn(&FileEntry) -> bool + Sync),
+) -> Check {
+    let checking = Checking::begin(1, "integrity.files");
+    let files: Vec<&FileEntry> = manifest.files.iter().filter(|file| wanted(file)).collect();
+    let unread = files.iter().filter(|file| is_clean(file)).count();
+    let problems = files.par_iter().filter(|file| !is_clean(file)).filter_map(|file| tree_problem(tree, converter, file)).collect();
+    let read = files.len() - unread;
+    let rest = if unread == 0 { String::new() } else { format!(", {unread} by git's stat cache") };
+    checking.judge(problems, format!("{}/{} files as released ({read} read and hashed{rest})", files.len(), files.len()))
+}
+
+/// What is wrong with a file of the work tree.
+fn tree_problem(tree: &dyn Fs, converter: &Converter, file: &FileEntry) -> Option<String> {
+    let path = &file.path;
+    let Some(digest) = file.digest() else { return Some(format!("{path} has no full checksum in the manifest: {:?}", file.checksum)) };
+    let stat = match tree.stat(path) {
+        Ok(Some(stat)) => stat,
+        Ok(None) => return Some(format!("{path} is missing")),
+        Err(error) => return Some(format!("{path}: {error}")),
+    };
+    let link = file.mode.as_deref() == Some("120000");
+    let kind = if link { Type::Symlink } else { Type::File };
+    if stat.kind != kind {
+        return Some(format!("{path} is a {:?} and should be a {kind:?}", stat.kind));
+    }
+    let executable = stat.mode & 0o100 != 0;
+    if !link && file.mode.as_deref().is_some_and(|mode| (mode == "100755") != executable) {
+        return Some(format!("{path} is {}executable and should not be so", if executable { "" } else { "not " }));
+    }
+    match differs(tree, converter, file, digest, link) {
+        Ok(false) => None,
+        Ok(true) => Some(format!("{path} has other bytes than the release")),
+        Err(why) => Some(format!("{path}: {why}")),
+    }
+}
+
+/// True when the bytes, converted to git's form where attributes say so, are not the release's.
+fn differs(tree: &dyn Fs, converter: &Converter, file: &FileEntry, digest: Digest, link: bool) -> Result<bool, String> {
+    let text = |error: std::io::Error| error.to_string();
+    if link {
+        return Ok(Digest::of(&tree.read_link(&file.path).map_err(text)?) != digest);
+    }
+    let (found, _) = Digest::of_reader(&mut tree.open(&file.path).map_err(text)?).map_err(text)?;
+    if found == digest {
+        return Ok(false);
+    }
+    if file.role == Role::Large || converter.is_trivial() {
+        return Ok(true);
+    }
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut tree.open(&file.path).map_err(text)?, &mut bytes).map_err(text)?;
+    let in_git = converter.to_git(&file.path, bytes).map_err(|error| error.to_string())?;
+    Ok(Digest::of(&in_git) != digest)
+}
+
+/// Nothing extra stands among the task's own paths.
+pub fn extra(found: &[RelPath]) -> Check {
+    let checking = Checking::begin(1, "integrity.extra");
+    let problems = found.iter().map(|path| format!("{path} is not in the release")).collect();
+    checking.judge(problems, "nothing extra among the task's tracked files".into())
+}

@@ -1,0 +1,65 @@
+//! Level 3, smoke: the task's own commands must exit 0.
+//!
+//! All of them run, in the order of the configuration, also after one failed. Read
+//! [`super::commands`] for how they run and what they leave as evidence.
+
+use std::path::Path;
+
+use crate::{
+    base::cancel::Cancelled,
+    model::{Check, Status, settings::CommandSpec},
+};
+
+use super::{commands, evidence::Variables};
+
+/// Runs the smoke commands in the task's folder; one check a command (`smoke.1`, `smoke.2`, …),
+/// one skipped check when there is none. An error only when a signal asked to stop.
+pub fn smoke(specs: &[CommandSpec], dir: &Path, variables: &Variables) -> Result<Vec<Check>, Cancelled> {
+    if specs.is_empty() {
+        let evidence = vec!["no smoke command is configured".into()];
+        return Ok(vec![Check { id: "smoke.commands".into(), level: 3, status: Status::Skipped, evidence, duration_ms: 0 }]);
+    }
+    let check = |(at, spec)| commands::check(format!("smoke.{}", at + 1), 3, spec, dir, variables);
+    specs.iter().enumerate().map(check).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{ffi::OsString, time::Duration};
+
+    use super::*;
+    use Status::{Fail, Inconclusive, Pass};
+
+    fn run(commands: &[&str], dir: &Path) -> Vec<Check> {
+        let spec = |run: &&str| CommandSpec { run: run.to_string(), timeout: Duration::from_millis(500) };
+        let variables = Variables::of([("TOKEN".to_string(), OsString::from("s3cret"))]);
+        smoke(&commands.iter().map(spec).collect::<Vec<_>>(), dir, &variables).expect("nobody cancels")
+    }
+
+    #[test]
+    fn each_end_has_its_status() {
+        let dir = tempfile::tempdir().expect("because tests can make folders");
+        let commands = ["echo fine", "echo s3cret; exit 1", "kill -9 $$", "sleep 300", "no-such-command-here", "cat"];
+        let checks = run(&commands, dir.path());
+        let statuses: Vec<_> = checks.iter().map(|check| check.status).collect();
+        assert_eq!(statuses, [Pass, Fail, Fail, Fail, Inconclusive, Pass]);
+        assert_eq!(checks[1].id, "smoke.2");
+        assert_eq!(checks[1].evidence, ["command: echo ***; exit 1", "exit 1", "| ***"]);
+        assert!(checks[3].evidence[1].contains("time limit"), "{:?}", checks[3].evidence);
+        assert!(checks.iter().all(|check| check.level == 3));
+    }
+
+    #[test]
+    fn only_the_last_lines_are_kept() {
+        let dir = tempfile::tempdir().expect("because tests can make folders");
+        let evidence = &run(&["seq 1 100"], dir.path())[0].evidence;
+        assert_eq!((evidence.len(), evidence[2].as_str(), evidence[21].as_str()), (22, "| 81", "| 100"));
+    }
+
+    #[test]
+    fn what_could_not_run_is_never_a_pass() {
+        assert_eq!(run(&["true"], Path::new("/no/such/folder"))[0].status, Status::Inconclusive);
+        let none = run(&[], Path::new("/"));
+        assert_eq!((none.len(), none[0].status), (1, Status::Skipped));
+    }
+}
