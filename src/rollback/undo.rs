@@ -114,7 +114,7 @@ fn plan(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKind, f
         title: task.title.clone(),
         from: operation.to.clone(),
         to: operation.from.clone(),
-        about: format!("takes back {} {} of {}", operation.kind.word(), operation.id.short(), operation.at),
+        about: format!("takes back {} {} of {} UTC", operation.kind.word(), operation.id.short(), operation.at.strftime("%Y-%m-%d %H:%M")),
         files: show::file_lines(ground, task, files, edited),
         unchanged: operation.path_changes().count().saturating_sub(files.len()),
         untracked: Vec::new(),

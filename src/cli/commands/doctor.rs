@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    app,
+    app::App,
     base::{Failure, Kind},
     cli::{render::tables, reply::Reply, session::Session},
 };
@@ -16,7 +16,7 @@ pub struct Args {}
 
 impl Run for Args {
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
-        let lines = app::doctor(&session.dir());
+        let lines = App::doctor(&session.dir());
         let reply = Reply::new(tables::doctor(session.out, &lines), json!({ "checks": lines }));
         let well = lines.iter().all(|line| line.ok);
         Ok(if well { reply } else { reply.with_problem(Kind::Missing, "something needs mending") })

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    app,
+    app::App,
     base::{Failure, Hint},
     cli::{
         render::{count, diff::init_file},
@@ -25,7 +25,7 @@ impl Run for Args {
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let dir = session.dir();
-        let mut files = app::init_files(&dir)?;
+        let mut files = App::init_files(&dir)?;
         files.retain(|file| file.before.as_ref() != Some(&file.after));
         let data = json!({ "files": files });
         if files.is_empty() {
@@ -38,7 +38,7 @@ impl Run for Args {
         session.say(&show(session.err));
         session.confirm(&format!("Write {}?", count(files.len(), "file")))?;
         session.about_to_change();
-        app::init(&dir, &files)?;
+        App::init(&dir, &files)?;
         let names: Vec<_> = files.iter().map(|file| file.path.to_text()).collect();
         let mut add = vec!["git", "add", "--"];
         add.extend(names.iter().map(String::as_str));
