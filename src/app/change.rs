@@ -39,13 +39,21 @@ impl App {
     /// Every error before the operation's intent is written changes nothing. An operation that
     /// fails afterwards is taken back, and the report says so; when that fails too, it is stuck.
     pub fn apply(&self, request: &Request, shown: Option<&Plan>) -> Result<Report, Failure> {
+        let same = |plan: &Plan| if shown.is_some_and(|shown| shown != plan) { Err(Error::PlanOutOfDate.into()) } else { Ok(()) };
+        self.apply_seen(request, same)
+    }
+
+    /// Does what is asked for, with a plan that is made once, under the lock, and shown to `see`
+    /// just before; an error from it stops everything. For callers that need not wait for a person.
+    ///
+    /// # Errors
+    /// Those of [`App::apply`].
+    pub fn apply_seen(&self, request: &Request, see: impl FnOnce(&Plan) -> Result<(), Failure>) -> Result<Report, Failure> {
         let begun = Instant::now();
         let _lock = self.lock()?;
         self.refuse_unfinished()?;
         let mut draft = self.draft(request)?;
-        if shown.is_some_and(|shown| *shown != draft.plan) {
-            return Err(Error::PlanOutOfDate.into());
-        }
+        see(&draft.plan)?;
         if let Request::CreateSnapshot(wanted) = request
             && wanted.run_hooks
             && !draft.plan.nothing_to_do
