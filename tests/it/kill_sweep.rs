@@ -188,6 +188,8 @@ impl Scenario {
         let right = match recovery {
             ("resume", 0) => is_new,
             ("abort", 0) => is_old,
+            // It was published already, so it was finished, and that is what the conflict says.
+            ("abort", 7) => is_new,
             // Nothing to recover: it had not begun, or it was already done.
             (_, 5) => is_old || is_new,
             _ => false,
