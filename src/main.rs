@@ -1,3 +1,7 @@
-//! The `snapback` program.
+//! The `snapback` program. All of it is in the library; read [`snapback::cli`] next.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    snapback::cli::main()
+}

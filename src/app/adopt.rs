@@ -33,7 +33,7 @@ impl App {
         if dry_run || adoption.manifests.is_empty() {
             return Ok((lines, None));
         }
-        let draft = adopt::draft(&ground, adoption, found.map(|(_, text)| text))?;
+        let draft = adopt::draft(&ground, &adoption, found.map(|(_, text)| text))?;
         crate::base::cancel::check()?;
         let id = history::next_id(&*self.ground.state, super::change::random())?;
         let written = draft::write::write(&ground, id, draft)?;

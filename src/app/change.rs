@@ -15,8 +15,10 @@ use crate::{
     draft::{self, Draft, write::Written},
     journal::{self, Ended, Log, Runner, history},
     model::{
-        Check, Operation, Plan, Report, Request, Status, TaskSpec, Verdict, VerdictRecord, Verification, operation::OpKind,
-        report::Outcome, settings::OnVerifyFail,
+        Check, Operation, Plan, Report, Request, Status, TaskSpec, Verdict, VerdictRecord, Verification,
+        operation::{OpKind, Step},
+        report::Outcome,
+        settings::OnVerifyFail,
     },
     release,
     rollback::{self, check},
@@ -167,7 +169,11 @@ impl App {
                     check::tree(&self.ground, task, &self.all_releases()?, crate::model::verdict::Standing::default(), version, levels)?;
                 (verified.checks, Some(version.clone()))
             }
-            What::Ready(version) => (check::readiness(&self.ground, task, &self.all_releases()?, version)?, Some(version.clone())),
+            What::Ready(version) => {
+                let mut checks = check::readiness(&self.ground, task, &self.all_releases()?, version)?;
+                leave_packages(operation, &mut checks);
+                (checks, Some(version.clone()))
+            }
         };
         let turns_back = |check: &&Check| check.status == Status::Fail && (check.level <= 2 || on_fail != OnVerifyFail::Keep);
         let failed: Vec<String> =
@@ -268,6 +274,17 @@ impl App {
         if let Err(error) = write_durably(&*self.ground.state, &path, &text, 0o600, points) {
             self.ground.warn(format!("the report of {} was not kept: {error}", op.short()));
         }
+    }
+}
+
+/// An operation that was not asked to change packages does not fail because they differ.
+fn leave_packages(operation: &Operation, checks: &mut [Check]) {
+    if operation.steps.iter().any(|step| matches!(step, Step::Environment(_))) {
+        return;
+    }
+    for check in checks.iter_mut().filter(|check| check.id == "readiness.dependencies" && check.status == Status::Fail) {
+        check.status = Status::Skipped;
+        check.evidence.push("packages were left as they are; `--env sync` changes them".into());
     }
 }
 

@@ -124,10 +124,7 @@ fn add_file(found: &mut Difference, spec: &TaskSpec, path: &RelPath, old: Option
         return;
     }
     let large = old.is_some_and(|file| file.large) || new.is_some_and(|file| file.large);
-    fn side(file: Option<&Loaded>) -> Option<Side<'_>> {
-        file.map(|file| Side { size: file.size, bytes: file.bytes.as_deref() })
-    }
-    found.code.extend(lines::line(path, side(old), side(new), large, String::new()));
+    found.code.extend(lines::line(path, side_of(old), side_of(new), large, String::new()));
     if spec.config.as_ref() == Some(path) {
         let values =
             |file: Option<&Loaded>| file.and_then(|file| task_config::values(file.bytes.as_deref()?, path).ok()).unwrap_or_default();
@@ -143,4 +140,9 @@ fn add_file(found: &mut Difference, spec: &TaskSpec, path: &RelPath, old: Option
         let diff = TextDiff::from_lines(&before, &after);
         found.patch += &diff.unified_diff().context_radius(3).header(&name("a", old), &name("b", new)).to_string();
     }
+}
+
+/// The side of a plan's line for a loaded file.
+fn side_of(file: Option<&Loaded>) -> Option<Side<'_>> {
+    file.map(|file| Side { size: file.size, bytes: file.bytes.as_deref() })
 }

@@ -40,7 +40,6 @@ use crate::{
     store::ObjectStore,
 };
 
-pub use setup::{doctor, init, init_files};
 pub use sync::SyncFrom;
 
 /// How a repository is opened.

@@ -83,7 +83,7 @@ impl App {
 /// The line of an operation.
 fn line(found: &Found) -> OperationLine {
     let operation = &found.operation;
-    let name = |at: usize| operation.steps.get(at).map(Step::name).unwrap_or("end").to_string();
+    let name = |at: usize| operation.steps.get(at).map_or("end", Step::name).to_string();
     let (outcome, stands_at) = match &found.phase {
         Phase::Finished { done: true } => (Some(Outcome::Done), None),
         Phase::Finished { done: false } => (Some(Outcome::Undone), None),

@@ -15,59 +15,59 @@ use crate::{
     model::overview::{DoctorLine, InitFile},
 };
 
-/// The files that `init` would write into the repository that holds a folder.
-pub fn init_files(dir: &Path) -> Result<Vec<InitFile>, Failure> {
-    let app = App::open(dir, Options::default())?;
-    let tracked = match app.ground.git.scan(&[crate::base::RelPath::root()]) {
-        Ok(scan) => scan.tracked,
-        Err(_) => Vec::new(),
-    };
-    let tracks = |globs: &Globs| tracked.iter().any(|tracked| globs.matches(&tracked.path));
-    Ok(config::init_files(app.work_tree(), app.settings(), tracks)?)
-}
-
-/// Writes them. A file that is not as it was when they were shown is an error, and nothing more
-/// is written.
-pub fn init(dir: &Path, files: &[InitFile]) -> Result<(), Failure> {
-    let app = App::open(dir, Options::default())?;
-    let _lock = app.lock()?;
-    let root = Root::open(app.work_tree()).map_err(|source| Error::State { path: dir.to_path_buf(), source })?;
-    for file in files {
-        cancel::check()?;
-        let failed = |source| Error::State { path: app.work_tree().join(file.path.as_os()), source };
-        let stat = root.stat(&file.path).map_err(failed)?;
-        let now = stat.map(|_| read_limited(&root, &file.path, 64 << 20)).transpose().map_err(failed)?;
-        if now.as_deref() != file.before.as_ref().map(String::as_bytes) {
-            return Err(Error::PlanOutOfDate.into());
-        }
-        create_dir_all(&root, &file.path.parent(), 0o777).map_err(failed)?;
-        let mode = stat.map_or(0o666, |stat| stat.mode);
-        write_durably(&root, &file.path, file.after.as_bytes(), mode, (SyncPoint::StageFile, SyncPoint::TreeDir)).map_err(failed)?;
-    }
-    Ok(())
-}
-
-/// Looks at everything that snapback needs; each trouble with its remedy.
-pub fn doctor(dir: &Path) -> Vec<DoctorLine> {
-    let mut lines = vec![git_program(dir)];
-    let git = match Repo::discover(dir) {
-        Ok(git) => git,
-        Err(error) => {
-            lines.push(trouble("repository", &error));
-            return lines;
-        }
-    };
-    lines.push(fine("repository", git.work_tree().display().to_string()));
-    lines.push(said("state of the repository", git.check_ready().map(|()| "ready for changes".into())));
-    lines.push(said("your name in commits", git.identity().map(|who| format!("{} <{}>", who.name, who.email))));
-    match App::open(dir, Options::default()) {
-        Ok(app) => lines.extend(app.look()),
-        Err(failure) => lines.push(failed("configuration", &failure)),
-    }
-    lines
-}
-
 impl App {
+    /// The files that `init` would write into the repository that holds a folder.
+    pub fn init_files(dir: &Path) -> Result<Vec<InitFile>, Failure> {
+        let app = App::open(dir, Options::default())?;
+        let tracked = match app.ground.git.scan(&[crate::base::RelPath::root()]) {
+            Ok(scan) => scan.tracked,
+            Err(_) => Vec::new(),
+        };
+        let tracks = |globs: &Globs| tracked.iter().any(|tracked| globs.matches(&tracked.path));
+        Ok(config::init_files(app.work_tree(), app.settings(), tracks)?)
+    }
+
+    /// Writes them. A file that is not as it was when they were shown is an error, and nothing more
+    /// is written.
+    pub fn init(dir: &Path, files: &[InitFile]) -> Result<(), Failure> {
+        let app = App::open(dir, Options::default())?;
+        let _lock = app.lock()?;
+        let root = Root::open(app.work_tree()).map_err(|source| Error::State { path: dir.to_path_buf(), source })?;
+        for file in files {
+            cancel::check()?;
+            let failed = |source| Error::State { path: app.work_tree().join(file.path.as_os()), source };
+            let stat = root.stat(&file.path).map_err(failed)?;
+            let now = stat.map(|_| read_limited(&root, &file.path, 64 << 20)).transpose().map_err(failed)?;
+            if now.as_deref() != file.before.as_ref().map(String::as_bytes) {
+                return Err(Error::PlanOutOfDate.into());
+            }
+            create_dir_all(&root, &file.path.parent(), 0o777).map_err(failed)?;
+            let mode = stat.map_or(0o666, |stat| stat.mode);
+            write_durably(&root, &file.path, file.after.as_bytes(), mode, (SyncPoint::StageFile, SyncPoint::TreeDir)).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at everything that snapback needs; each trouble with its remedy.
+    pub fn doctor(dir: &Path) -> Vec<DoctorLine> {
+        let mut lines = vec![git_program(dir)];
+        let git = match Repo::discover(dir) {
+            Ok(git) => git,
+            Err(error) => {
+                lines.push(trouble("repository", &error));
+                return lines;
+            }
+        };
+        lines.push(fine("repository", git.work_tree().display().to_string()));
+        lines.push(said("state of the repository", git.check_ready().map(|()| "ready for changes".into())));
+        lines.push(said("your name in commits", git.identity().map(|who| format!("{} <{}>", who.name, who.email))));
+        match App::open(dir, Options::default()) {
+            Ok(app) => lines.extend(app.look()),
+            Err(failure) => lines.push(failed("configuration", &failure)),
+        }
+        lines
+    }
+
     /// Looks at settings, operations and registry.
     fn look(&self) -> Vec<DoctorLine> {
         let count = self.ground.settings.tasks.len();

@@ -8,8 +8,9 @@ use rayon::prelude::*;
 use super::App;
 use crate::{
     base::{Failure, RelPath, TaskId},
-    catalog::{Release, Scope, manifests, registry as read, releases::Releases},
-    git::{PeeledTag, Scan, Tracked, WorkState},
+    catalog::{Release, Scope, capture, manifests, registry as read, releases::Releases},
+    draft::tree::all_bytes,
+    git::{Attributes, Converter, PeeledTag, Scan, Tracked, WorkState},
     model::{
         TaskSpec, Verdict, VerdictRecord, Verification, Version,
         operation::{OpKind, TreeEntry},
@@ -84,8 +85,11 @@ impl App {
             entries.iter().filter(|(path, _)| scope.owns(path)).map(|(path, entry)| (path, entry)).collect();
         let tracked: Vec<&Tracked> =
             below(&scan.tracked, &dirs, |tracked| &tracked.path).filter(|tracked| scope.owns(&tracked.path)).collect();
-        let same =
-            |tracked: &&&Tracked| tracked.state == WorkState::Clean && tracked.index.as_ref() == released.get(&tracked.path).copied();
+        let converter = self.ground.git.converter(Attributes::WorkTree)?;
+        let same = |tracked: &&&Tracked| {
+            let index = tracked.index.as_ref().filter(|entry| Some(*entry) == released.get(&tracked.path).copied());
+            index.is_some_and(|entry| tracked.state == WorkState::Clean || self.reads_as(&converter, &tracked.path, entry))
+        };
         let equal = tracked.iter().filter(same).count();
         let gone = |tracked: &&&Tracked| tracked.state == WorkState::Missing && !released.contains_key(&tracked.path);
         let tracked_differ = tracked.len() - equal - tracked.iter().filter(gone).count();
@@ -93,6 +97,18 @@ impl App {
         let missing = released.keys().filter(|path| !listed.contains(*path)).count();
         let untracked = below(&scan.untracked, &dirs, |path| path).filter(|path| scope.owns(path) && !scope.names_large(path)).count();
         Ok(tracked_differ + missing + untracked)
+    }
+
+    /// True when a file that git's stat cache cannot vouch for has an entry's bytes and mode.
+    fn reads_as(&self, converter: &Converter, path: &RelPath, entry: &TreeEntry) -> bool {
+        let Some(now) = capture::read(&*self.ground.tree, path).ok().flatten() else { return false };
+        let (link, mode) = (now.is_link(), now.git_mode());
+        let mode_fits = mode == entry.mode || (!link && !self.ground.git.trusts_file_mode());
+        let Ok(bytes) = all_bytes(&*self.ground.tree, path, now) else { return false };
+        if !mode_fits || self.ground.git.blob_id(&bytes) == entry.id {
+            return mode_fits;
+        }
+        !link && converter.to_git(path, bytes).is_ok_and(|bytes| self.ground.git.blob_id(&bytes) == entry.id)
     }
 
     /// The releases of a task, newest version first.

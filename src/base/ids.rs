@@ -156,8 +156,7 @@ impl GitId {
 impl FromStr for GitId {
     type Err = NotAGitId;
     fn from_str(text: &str) -> Result<Self, NotAGitId> {
-        let fits = matches!(text.len(), 40 | 64) && text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
-        if fits { Ok(Self(text.to_string())) } else { Err(NotAGitId(text.to_string())) }
+        Self::try_from(text.to_string())
     }
 }
 
@@ -176,7 +175,8 @@ impl From<GitId> for String {
 impl TryFrom<String> for GitId {
     type Error = NotAGitId;
     fn try_from(text: String) -> Result<Self, NotAGitId> {
-        text.parse()
+        let fits = matches!(text.len(), 40 | 64) && text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
+        if fits { Ok(Self(text)) } else { Err(NotAGitId(text)) }
     }
 }
 

@@ -58,7 +58,8 @@ impl RelPath {
 
     /// This path with one more name, of snapback's own making, below it.
     pub fn join(&self, name: impl AsRef<[u8]>) -> Self {
-        let mut path = self.0.clone();
+        let mut path = BString::from(Vec::with_capacity(self.0.len() + 1 + name.as_ref().len()));
+        path.extend_from_slice(&self.0);
         if !path.is_empty() {
             path.push(b'/');
         }
@@ -191,6 +192,11 @@ fn reason_to_refuse_name(name: &[u8]) -> Option<&'static str> {
 
 /// True when some file system takes `name` for `reserved` (case, HFS+ and NTFS rules).
 fn is_spelling_of(name: &[u8], reserved: &str, short: &str) -> bool {
+    if name.is_ascii() {
+        // Nearly every name: no copy is needed.
+        let kept = name.trim_end_with(|c| matches!(c, ' ' | '.'));
+        return kept.eq_ignore_ascii_case(reserved.as_bytes()) || kept.eq_ignore_ascii_case(short.as_bytes());
+    }
     let folded: String = name.to_str_lossy().chars().filter(|c| !HFS_IGNORED.contains(c)).collect();
     let folded = folded.trim_end_matches([' ', '.']).to_lowercase();
     folded == reserved || folded == short

@@ -1,3 +1,7 @@
 //! The same program under the name that `git snapback` looks for.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    snapback::cli::main()
+}

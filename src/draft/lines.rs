@@ -68,12 +68,10 @@ mod tests {
     #[test]
     fn lines_are_counted_for_text_only() {
         let path = RelPath::parse("a.py").expect("safe");
-        fn side(bytes: &[u8]) -> Option<Side<'_>> {
-            Some(Side { size: bytes.len() as u64, bytes: Some(bytes) })
-        }
-        let text = line(&path, side(b"a\nb\nc\n"), side(b"a\nx\nc\nd\n"), false, String::new()).expect("it changed");
+        let side = |bytes: &'static [u8]| Side { size: bytes.len() as u64, bytes: Some(bytes) };
+        let text = line(&path, Some(side(b"a\nb\nc\n")), Some(side(b"a\nx\nc\nd\n")), false, String::new()).expect("it changed");
         assert_eq!((text.letter, text.added, text.removed), (Letter::M, Some(2), Some(1)));
-        let binary = line(&path, None, side(b"\0\x01"), false, String::new()).expect("it is new");
+        let binary = line(&path, None, Some(side(b"\0\x01")), false, String::new()).expect("it is new");
         assert_eq!((binary.letter, binary.added, binary.size), (Letter::A, None, 2));
         assert_eq!(line(&path, None, None, false, String::new()), None);
     }

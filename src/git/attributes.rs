@@ -30,7 +30,7 @@ const FILE: &str = ".gitattributes";
 /// Where `.gitattributes` files are read from.
 pub(super) enum Place {
     /// The work tree; the index where a file is missing there, as git does.
-    WorkTree(gix::index::File),
+    WorkTree(Box<gix::index::File>),
     /// A commit's tree.
     Tree(ObjectId),
 }

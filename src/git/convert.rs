@@ -1,8 +1,9 @@
 //! Between the bytes git stores and those of the work tree: line ends, encodings, Git LFS.
 //!
-//! Attributes and `core.autocrlf` decide, as in git; gix does line ends, `ident` and
-//! `working-tree-encoding`. Filter *programs* are never run, since a configuration may hold any
-//! command: Git LFS is done natively (`lfs.rs`), and any other configured driver is an error.
+//! Attributes and `core.autocrlf` decide, as in git; gix does the line ends. Filter *programs*
+//! are never run, since a configuration may hold any command: Git LFS is done natively
+//! (`lfs.rs`), and any other configured driver is an error. So are two conversions that gix
+//! does otherwise than git: `ident` (the space in `$Id: … $`) and `working-tree-encoding` (UTF-16).
 
 use std::sync::{Mutex, PoisonError};
 
@@ -66,7 +67,7 @@ impl Repo {
     /// Makes a converter that takes the attributes from there.
     pub fn converter(&self, attributes: Attributes<'_>) -> Result<Converter, Error> {
         let place = match attributes {
-            Attributes::WorkTree => Place::WorkTree(self.read_index(true)?),
+            Attributes::WorkTree => Place::WorkTree(Box::new(self.read_index(true)?)),
             Attributes::Commit(commit) => Place::Tree(self.tree_of(commit)?),
         };
         let doing = "reading how to convert files";
@@ -158,23 +159,34 @@ impl Converter {
         })
     }
 
-    /// True when a path is stored with Git LFS; a path with another filter driver is an error.
+    /// True when a path is stored with Git LFS; a path with another conversion than
+    /// line ends is an error.
     pub fn is_lfs(&self, path: &RelPath) -> Result<bool, Error> {
         if self.rules.none_for(path)? {
             return Ok(false);
         }
-        let mut out = self.rules.selection(&["filter"]);
+        let mut out = self.rules.selection(&["filter", "ident", "working-tree-encoding"]);
         self.rules.matching(path, &mut out)?;
-        let driver = out.iter_selected().next().and_then(|found| match found.assignment.state {
-            StateRef::Value(name) => Some(name.as_bstr().to_str_lossy().into_owned()),
+        let refused = |driver: String| Err(Error::Filter { path: path.clone(), driver });
+        let value = |state: Option<StateRef<'_>>| match state {
+            Some(StateRef::Value(name)) => Some(name.as_bstr().to_str_lossy().into_owned()),
             _ => None,
-        });
+        };
+        let mut states = out.iter_selected().map(|found| found.assignment.state);
+        let driver = value(states.next());
+        if states.next() == Some(StateRef::Set) {
+            return refused("ident".to_string());
+        }
+        match value(states.next()) {
+            Some(encoding) if !encoding.eq_ignore_ascii_case("utf-8") => return refused(format!("working-tree-encoding={encoding}")),
+            _ => {}
+        }
         match driver {
             None => Ok(false),
             Some(name) if name == "lfs" => Ok(true),
             // A driver that is not configured does nothing, in git too.
             Some(name) if !self.drivers.contains(&name) => Ok(false),
-            Some(driver) => Err(Error::Filter { path: path.clone(), driver }),
+            Some(driver) => refused(driver),
         }
     }
 
@@ -227,7 +239,7 @@ mod tests {
         let commit = sandbox.id("HEAD");
         let of_commit = repo.converter(Attributes::Commit(&commit)).unwrap();
         for name in names {
-            std::fs::remove_file(sandbox.path(name)).unwrap();
+            sandbox.remove(name);
         }
         sandbox.git(&["checkout", "-q", "--", "."]);
         for name in names {
@@ -249,21 +261,21 @@ mod tests {
     fn line_ends_are_those_of_git() {
         for config in [&[][..], &["core.autocrlf", "true"], &["core.autocrlf", "input"], &["core.eol", "crlf"]] {
             let sandbox = Sandbox::new();
-            let attributes = "*.txt text\n*.win text eol=crlf\n*.unix text eol=lf\n*.bin binary\n*.auto text=auto\n*.id ident\n*.u16 text working-tree-encoding=UTF-16LE\n";
+            let attributes = "*.txt text\n*.win text eol=crlf\n*.unix text eol=lf\n*.bin binary\n*.auto text=auto\n";
             sandbox.write(".gitattributes", attributes.as_bytes());
             sandbox.write("sub/.gitattributes", b"*.txt -text\n");
-            let names = ["a.txt", "b.win", "c.unix", "d.bin", "e.auto", "sub/a.txt", "other", "f.id"];
+            let names = ["a.txt", "b.win", "c.unix", "d.bin", "e.auto", "sub/a.txt", "other"];
             for name in names {
-                sandbox.write(name, b"one\ntwo $Id$\nthree\n");
+                sandbox.write(name, b"one\ntwo\nthree\n");
             }
             sandbox.write("g.bin", b"one\r\ntwo\n\0");
             sandbox.write("h.auto", b"one\n\0two\n");
-            sandbox.write("i.u16", &"one\ntwo\n".encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
+            sandbox.write("i.auto", b"one\r\ntwo\r\nthree\n");
             sandbox.commit("all");
             if let [name, value] = config {
                 sandbox.git(&["config", name, value]);
             }
-            assert_like_git(&sandbox, &[&names[..], &["g.bin", "h.auto", "i.u16"]].concat());
+            assert_like_git(&sandbox, &[&names[..], &["g.bin", "h.auto", "i.auto"]].concat());
         }
     }
 
@@ -287,7 +299,7 @@ mod tests {
     #[test]
     fn filter_programs_are_refused_and_info_attributes_win() {
         let sandbox = Sandbox::new();
-        sandbox.write(".gitattributes", b"*.x filter=evil\n*.y filter=unknown\n");
+        sandbox.write(".gitattributes", b"*.x filter=evil\n*.y filter=unknown\n*.z ident\n*.u working-tree-encoding=UTF-16\n");
         sandbox.write("a.x", b"1\n");
         sandbox.commit("filter");
         sandbox.git(&["config", "filter.evil.clean", "touch pwned; cat"]);
@@ -298,6 +310,9 @@ mod tests {
         assert!(error.to_string().contains("evil"), "{error}");
         assert!(converter.to_worktree(&rel("a.x"), b"1\n".to_vec()).is_err());
         assert_eq!(converter.to_git(&rel("a.y"), b"1\n".to_vec()).unwrap(), b"1\n");
+        for unlike_git in ["a.z", "a.u"] {
+            assert!(matches!(converter.to_git(&rel(unlike_git), b"$Id$".to_vec()), Err(Error::Filter { .. })), "{unlike_git}");
+        }
         assert!(!sandbox.path("pwned").exists());
 
         sandbox.write(".git/info/attributes", b"*.x -filter eol=crlf\n");

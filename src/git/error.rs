@@ -5,7 +5,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::base::{Digest, Fault, GitId, Hint, Kind, RelPath, path::UnsafePath};
+use crate::base::{Digest, Fault, GitId, Hint, Kind, RelPath, path::UnsafePath, process};
 
 /// The error below one of ours: gix's, the file system's or a child process's.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -120,7 +120,7 @@ pub enum Error {
     #[error("the git index changed since this was planned")]
     IndexChanged,
     /// A reference has not the value it must have.
-    #[error("{name} is {} and not {} as it was when this was planned", or_absent(found), or_absent(expected))]
+    #[error("{name} is {} and not {} as it was when this was planned", or_absent(found.as_ref()), or_absent(expected.as_ref()))]
     RefChanged {
         /// The full name.
         name: String,
@@ -128,6 +128,12 @@ pub enum Error {
         expected: Option<GitId>,
         /// The value it has.
         found: Option<GitId>,
+    },
+    /// HEAD went to another branch.
+    #[error("HEAD is not on {branch} any more, as it was when this was planned")]
+    HeadMoved {
+        /// The branch's full name.
+        branch: String,
     },
     /// A reference's name is a folder of another one's.
     #[error("{name} cannot exist beside {other}")]
@@ -193,9 +199,9 @@ pub enum Error {
         /// What it printed.
         output: String,
     },
-    /// The git program could not be run.
-    #[error("the git program could not be run")]
-    Program(#[source] io::Error),
+    /// The git program could not be run, or was stopped.
+    #[error("running the git program failed")]
+    Program(#[source] process::Error),
     /// An operation of the git library failed.
     #[error("{doing} failed")]
     Git {
@@ -238,8 +244,8 @@ fn age(secs: Option<u64>) -> String {
 }
 
 /// A short id, or `absent`.
-fn or_absent(id: &Option<GitId>) -> &str {
-    id.as_ref().map_or("absent", GitId::short)
+fn or_absent(id: Option<&GitId>) -> &str {
+    id.map_or("absent", GitId::short)
 }
 
 /// Names what was being done when an error of the git library came up.
@@ -272,12 +278,19 @@ impl Fault for Error {
             | Self::HookRefused { .. } => Kind::Refused,
             Self::Owner { .. } => Kind::Denied,
             Self::GitLocked { .. } => Kind::Locked,
-            Self::Identity | Self::MissingObject { .. } | Self::MissingLfs { .. } => Kind::Missing,
-            Self::Program(_) | Self::Git { .. } | Self::File { .. } | Self::Sync { .. } => Kind::Missing,
+            Self::Identity
+            | Self::MissingObject { .. }
+            | Self::MissingLfs { .. }
+            | Self::Git { .. }
+            | Self::File { .. }
+            | Self::Sync { .. } => Kind::Missing,
             Self::BadObject { .. } | Self::BadTag { .. } | Self::BadPath { .. } | Self::Prepared(_) => Kind::Bad,
             Self::Ambiguous { .. } => Kind::Usage,
-            Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::RefClash { .. } => Kind::Conflict,
+            Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::HeadMoved { .. } | Self::RefClash { .. } => {
+                Kind::Conflict
+            }
             Self::Push { .. } => Kind::Network,
+            Self::Program(error) => error.kind(),
         }
     }
 
@@ -312,13 +325,13 @@ impl Fault for Error {
             Self::BadObject { .. } => vec![Hint::run("see what is damaged", &["git", "fsck", "--full"])],
             Self::MissingLfs { .. } => vec![Hint::run("fetch it", &["git", "lfs", "fetch", "--all"])],
             Self::Filter { .. } => vec![Hint::say("exclude the path from the task, or store it with Git LFS")],
-            Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } => {
+            Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::HeadMoved { .. } => {
                 vec![Hint::say("run the command again: it plans from what is there now")]
             }
             Self::RefClash { other, .. } => vec![Hint::run("see what it is", &["git", "show", "--no-patch", other])],
             Self::Push { remote, .. } => vec![Hint::run("try it by hand", &["git", "push", "--follow-tags", remote])],
             Self::HookRefused { .. } => vec![Hint::say("mend what it names, or use --no-verify")],
-            Self::Program(_) => vec![Hint::say("install git and put it on PATH")],
+            Self::Program(error) => error.hints(),
             Self::Sync { .. } => vec![Hint::say("check the disk; nothing was published")],
             _ => Vec::new(),
         }

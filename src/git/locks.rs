@@ -36,7 +36,10 @@ impl Lock {
 
     /// Takes the lock, or finds that it is held by this operation already.
     pub fn take(&self) -> Result<(), Error> {
-        if disk::read(&self.staged)?.as_deref() != Some(&self.bytes) {
+        if disk::read(&self.staged)?.as_deref() == Some(&self.bytes) {
+            // A run that was killed may have written it without syncing it.
+            disk::sync(&self.staged)?;
+        } else {
             disk::write_synced(&self.staged, &self.bytes)?;
         }
         let lock = self.path();
@@ -64,7 +67,7 @@ impl Lock {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 if self.is_held() {
-                    return Ok(());
+                    return disk::sync(lock);
                 }
                 let begun = disk::read(lock)?.is_some_and(|bytes| !bytes.is_empty() && self.bytes.starts_with(&bytes));
                 if !begun {

@@ -277,7 +277,7 @@ mod tests {
         let other = repo.write_blob(b"forged\n").unwrap();
         let objects = sandbox.path(".git/objects");
         let file = |id: &GitId| super::super::sync::loose_path(&objects, &repo.oid(id).unwrap());
-        std::fs::remove_file(file(&id)).unwrap();
+        sandbox.remove(file(&id));
         std::fs::copy(file(&other), file(&id)).unwrap();
         assert_eq!(repo.read_blob(&id).expect_err("it is forged").kind(), ErrorKind::Bad);
     }
@@ -301,5 +301,60 @@ mod tests {
         let sandbox = Sandbox::new();
         sandbox.git(&["config", "user.name", ""]);
         assert!(matches!(sandbox.repo().identity(), Err(Error::Identity)));
+    }
+
+    #[test]
+    fn a_partial_clone_never_fetches() {
+        let origin = Sandbox::new();
+        origin.write("a", b"1\n");
+        origin.commit("first");
+        origin.git(&["config", "uploadpack.allowFilter", "true"]);
+        let url = format!("file://{}", origin.root().display());
+        origin.git(&["clone", "-q", "--no-checkout", "--filter=blob:none", &url, "partial"]);
+        let repo = Repo::discover(&origin.path("partial")).unwrap();
+        let error = repo.read_blob(&origin.id("HEAD:a")).expect_err("it is not here");
+        assert!(matches!(error, Error::MissingObject { .. }), "{error}");
+        assert!(!repo.has_object(&origin.id("HEAD:a")));
+    }
+
+    #[test]
+    fn signatures_are_made_when_git_is_set_to_sign() {
+        let sandbox = Sandbox::new();
+        sandbox.write("a", b"1\n");
+        let first = sandbox.commit("first");
+        let key = sandbox.path(".git/key");
+        let make = crate::base::process::Command::new("ssh-keygen", sandbox.root()).args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key);
+        if !make.run().is_ok_and(|ended| ended.succeeded()) {
+            return;
+        }
+        let public = std::fs::read(key.with_extension("pub")).unwrap();
+        sandbox.write(".git/signers", &[b"ada@example.org ", public.as_slice()].concat());
+        for (name, value) in
+            [("gpg.format", "ssh"), ("user.signingKey", key.to_str().unwrap()), ("commit.gpgSign", "true"), ("tag.gpgSign", "true")]
+        {
+            sandbox.git(&["config", name, value]);
+        }
+        sandbox.git(&["config", "gpg.ssh.allowedSignersFile", sandbox.path(".git/signers").to_str().unwrap()]);
+        let repo = sandbox.repo();
+        let draft = draft(&sandbox, &first);
+        let commit = repo.write_commit(&draft).unwrap();
+        sandbox.git(&["verify-commit", commit.as_str()]);
+        let CommitDraft { who, at, .. } = draft;
+        let tag = TagDraft { name: "T01-v1.0.0".into(), target: commit, message: "the message\n\nSnapback-Task: T01".into(), who, at };
+        let id = repo.write_tag(&tag).unwrap();
+        sandbox.git(&["update-ref", "refs/tags/T01-v1.0.0", id.as_str()]);
+        sandbox.git(&["verify-tag", "T01-v1.0.0"]);
+        assert_eq!(repo.peel_tag(&id).unwrap().message, "the message\n\nSnapback-Task: T01\n", "without the signature");
+        sandbox.git(&["fsck", "--strict"]);
+    }
+
+    #[test]
+    fn many_threads_share_one_repository() {
+        use rayon::prelude::*;
+        let repo = &Sandbox::new();
+        let (sandbox, repo) = (repo, repo.repo());
+        let ids: Vec<_> = (0..200_u32).into_par_iter().map(|n| repo.write_blob(&n.to_le_bytes()).unwrap()).collect();
+        sandbox.git(&["repack", "-adq"]);
+        ids.par_iter().enumerate().for_each(|(n, id)| assert_eq!(repo.read_blob(id).unwrap(), u32::try_from(n).unwrap().to_le_bytes()));
     }
 }

@@ -24,6 +24,8 @@ use crate::{
 struct Prepared {
     /// The index, when it changes.
     index: Option<PreparedIndex>,
+    /// True when HEAD is on the branch that moves last: then it must stay there.
+    on_branch: bool,
 }
 
 /// The index file before and after.
@@ -45,13 +47,12 @@ impl Repo {
     /// Nothing becomes visible. The value belongs into the journal, for the other calls.
     pub fn prepare_publication(&self, publication: &Publication, scratch: &Path) -> Result<serde_json::Value, Error> {
         disk::create_dirs(scratch)?;
-        for change in &publication.refs {
-            self.check_name(change)?;
-            self.check_value(change)?;
-        }
+        self.check_names(publication)?;
+        publication.refs.iter().try_for_each(|change| self.check_value(change))?;
+        let on_branch = publication.refs.last().is_some_and(|last| self.is_head_on(&last.name));
         let index = if publication.index.is_empty() { None } else { Some(self.prepare_index(publication, scratch)?) };
         disk::sync(scratch)?;
-        serde_json::to_value(Prepared { index }).map_err(|error| Error::Prepared(error.to_string()))
+        serde_json::to_value(Prepared { index, on_branch }).map_err(|error| Error::Prepared(error.to_string()))
     }
 
     /// Stages the new index.
@@ -127,6 +128,15 @@ impl Repo {
         Ok(true)
     }
 
+    /// True when the publication can only be finished: its last reference has moved (a branch may
+    /// have moved on since), or, without references, the index has been replaced.
+    pub fn is_past_return(&self, publication: &Publication) -> Result<bool, Error> {
+        match publication.refs.last() {
+            Some(last) => self.has_moved(last),
+            None => Ok(!publication.index.is_empty() && self.is_published(publication)?),
+        }
+    }
+
     /// Removes the lock files that this publication left behind, and no others.
     pub fn clear_own_locks(&self, publication: &Publication, prepared: &serde_json::Value, scratch: &Path) -> Result<(), Error> {
         Work::new(self, publication, prepared, scratch)?.release()
@@ -161,7 +171,25 @@ impl Repo {
         std::str::from_utf8(id).ok().and_then(|id| id.parse().ok()).map(Some).ok_or_else(damaged)
     }
 
+    /// True when HEAD names this branch.
+    fn is_head_on(&self, branch: &str) -> bool {
+        let head = disk::read(&self.git_dir().join("HEAD")).ok().flatten().unwrap_or_default();
+        head.trim_ascii_end() == format!("ref: {branch}").as_bytes()
+    }
+
     /// Refuses names that are not shared references, or cannot exist beside others.
+    fn check_names(&self, publication: &Publication) -> Result<(), Error> {
+        for change in &publication.refs {
+            self.check_name(change)?;
+            let folder = format!("{}/", change.name);
+            if let Some(other) = publication.refs.iter().find(|other| other.name.starts_with(&folder)) {
+                return Err(Error::RefClash { name: other.name.clone(), other: change.name.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses one name that is not a shared reference, or cannot exist beside others.
     fn check_name(&self, change: &RefChange) -> Result<(), Error> {
         let name = change.name.as_str();
         let refused = |why| Error::RefName { name: name.to_string(), why };
@@ -228,31 +256,39 @@ impl Repo {
         }
         disk::remove(staged)?;
         if moved && change.before.is_none() && self.read_ref(&change.name)?.is_some() {
-            self.delete_packed(change)?;
+            self.delete_packed(change, staged)?;
         }
         Ok(touched)
     }
 
-    /// Deletes a new reference that somebody packed meanwhile: only git's own way rewrites
-    /// `packed-refs`.
-    fn delete_packed(&self, change: &RefChange) -> Result<(), Error> {
-        let expected = gix::refs::Target::Object(self.oid(&change.after)?);
-        let doing = "deleting a packed reference";
-        self.with(|repo| {
-            let name = change.name.as_str().try_into().during(doing)?;
-            repo.edit_reference(gix::refs::transaction::RefEdit {
-                change: gix::refs::transaction::Change::Delete {
-                    expected: gix::refs::transaction::PreviousValue::MustExistAndMatch(expected),
-                    log: gix::refs::transaction::RefLog::AndReference,
-                },
-                name,
-                deref: false,
-            })
-            .during(doing)
-            .map(|_| ())
-        })?;
+    /// Takes a new reference out of `packed-refs`, where somebody packed it meanwhile.
+    fn delete_packed(&self, change: &RefChange, staged: &Path) -> Result<(), Error> {
+        let target = self.common_dir().join("packed-refs");
+        let packed = disk::read(&target)?.unwrap_or_default();
+        let lock = Lock { target, staged: staged.to_path_buf(), bytes: without_ref(&packed, change) };
+        lock.take()?;
+        if disk::read(&lock.target)?.as_ref() != Some(&packed) {
+            lock.release()?;
+            return Err(Error::RefChanged { name: change.name.clone(), expected: None, found: self.read_ref(&change.name)? });
+        }
+        lock.publish()?;
+        disk::remove(staged)?;
         disk::sync(self.common_dir())
     }
+}
+
+/// The lines of `packed-refs` without one reference, and without the line that peels it.
+fn without_ref(packed: &[u8], change: &RefChange) -> Vec<u8> {
+    let gone = format!("{} {}", change.after, change.name);
+    let mut kept = Vec::with_capacity(packed.len());
+    let mut skipping = false;
+    for line in packed.split_inclusive(|byte| *byte == b'\n') {
+        skipping = line.trim_ascii_end() == gone.as_bytes() || skipping && line.starts_with(b"^");
+        if !skipping {
+            kept.extend_from_slice(line);
+        }
+    }
+    kept
 }
 
 /// One publication, and the locks that belong to it.
@@ -261,6 +297,7 @@ struct Work<'a> {
     publication: &'a Publication,
     index: Option<(PreparedIndex, Lock)>,
     refs: Vec<(&'a RefChange, Lock)>,
+    on_branch: bool,
 }
 
 impl<'a> Work<'a> {
@@ -281,22 +318,14 @@ impl<'a> Work<'a> {
             let staged = scratch.join(format!("ref-{number}"));
             (change, Lock { target: repo.ref_path(&change.name), staged, bytes: format!("{}\n", change.after).into_bytes() })
         };
-        Ok(Self { repo, publication, index, refs: publication.refs.iter().enumerate().map(lock).collect() })
-    }
-
-    /// True when the last reference has moved: there is no way back.
-    fn is_past_return(&self) -> Result<bool, Error> {
-        match self.refs.last() {
-            Some((last, _)) => self.repo.has_moved(last),
-            None => Ok(false),
-        }
+        Ok(Self { repo, publication, index, on_branch: prepared.on_branch, refs: publication.refs.iter().enumerate().map(lock).collect() })
     }
 
     /// Fails when the publication cannot be taken back any more.
     fn check_not_published(&self) -> Result<(), Error> {
         let index_is_new = || Ok(matches!(&self.index, Some((index, _)) if self.repo.index_digest()? == Some(index.to)));
         match self.publication.refs.last() {
-            Some(last) if self.is_past_return()? => Err(Error::AlreadyPublished { name: last.name.clone() }),
+            Some(last) if self.repo.has_moved(last)? => Err(Error::AlreadyPublished { name: last.name.clone() }),
             None if index_is_new()? => Err(Error::AlreadyPublished { name: "the index".to_string() }),
             _ => Ok(()),
         }
@@ -304,9 +333,7 @@ impl<'a> Work<'a> {
 
     /// Takes every lock that is still needed, then checks that nothing changed meanwhile.
     fn lock_and_check(&self, pause: Pause<'_>) -> Result<(), Error> {
-        for change in &self.publication.refs {
-            self.repo.check_name(change)?;
-        }
+        self.repo.check_names(self.publication)?;
         if let Some((index, lock)) = &self.index
             && self.index_is_due(index)?
         {
@@ -330,7 +357,13 @@ impl<'a> Work<'a> {
             lock.take()?;
             pause("reference locked")?;
         }
-        self.publication.refs.iter().try_for_each(|change| self.repo.check_value(change))
+        self.publication.refs.iter().try_for_each(|change| self.repo.check_value(change))?;
+        match self.publication.refs.last() {
+            Some(last) if self.on_branch && !self.repo.is_head_on(&last.name) && !self.repo.has_moved(last)? => {
+                Err(Error::HeadMoved { branch: last.name.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// True when the index must still be replaced; an index that is neither is an error, except
@@ -339,7 +372,7 @@ impl<'a> Work<'a> {
         match self.repo.index_digest()? {
             now if now == Some(index.to) => Ok(false),
             now if now == index.from => Ok(true),
-            _ if self.is_past_return()? => Ok(false),
+            _ if self.repo.is_past_return(self.publication)? => Ok(false),
             _ => Err(Error::IndexChanged),
         }
     }

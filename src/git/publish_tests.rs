@@ -52,7 +52,7 @@ impl Case {
             after,
         };
         let tree = vec![change("tasks/T01/a", None), change("tasks/T01/new", after)];
-        std::fs::remove_file(repo.work_tree().join("tasks/T01/a")).unwrap();
+        sandbox.remove(repo.work_tree().join("tasks/T01/a"));
         std::fs::copy(sandbox_file(&sandbox, b"2\n"), repo.work_tree().join("tasks/T01/new")).unwrap();
         let (who, at) = (repo.identity().unwrap(), "2026-02-24T05:10:00Z".parse().unwrap());
         let draft = CommitDraft {
@@ -167,7 +167,7 @@ fn publishing_moves_everything_and_keeps_what_others_staged() {
         case.sandbox.git(&["pack-refs", "--all"]);
         let before = case.everything();
         case.repo.publish(&case.publication, &prepared, &case.scratch).unwrap();
-        assert!(case.repo.is_published(&case.publication).unwrap());
+        assert!(case.repo.is_published(&case.publication).unwrap() && case.repo.is_past_return(&case.publication).unwrap());
         assert_eq!(case.everything(), before);
         let error = case.repo.unpublish(&case.publication, &prepared, &case.scratch).expect_err("it is public");
         assert!(matches!(error, Error::AlreadyPublished { .. }));
@@ -202,7 +202,9 @@ fn a_kill_before_the_branch_moves_can_be_taken_back() {
         let before = case.everything();
         let prepared = case.prepare();
         assert!(case.killed_after(&prepared, steps), "the branch moves before the end");
-        if case.repo.head().unwrap().commit == case.publication.refs[2].after {
+        let moved = case.repo.head().unwrap().commit == case.publication.refs[2].after;
+        assert_eq!(case.repo.is_past_return(&case.publication).unwrap(), moved, "step {steps}");
+        if moved {
             let error = case.repo.unpublish(&case.publication, &prepared, &case.scratch).expect_err("too late");
             assert!(matches!(error, Error::AlreadyPublished { .. }));
             assert!(steps > 8, "the branch moved at step {steps}");
@@ -240,7 +242,8 @@ fn a_linked_work_tree_has_its_own_head_and_index() {
 #[test]
 fn somebody_elses_change_is_a_conflict_and_nothing_moves() {
     type Meddle = fn(&Sandbox);
-    let meddles: [(Meddle, Kind); 6] = [
+    let meddles: [(Meddle, Kind); 7] = [
+        (|sandbox| drop(sandbox.git(&["switch", "-q", "-c", "other"])), Kind::Conflict),
         (|sandbox| drop(sandbox.git(&["tag", "T01-v1.0.0"])), Kind::Conflict),
         (|sandbox| drop(sandbox.git(&["tag", "T01-v1.0.0/below"])), Kind::Conflict),
         (|sandbox| drop(sandbox.git(&["update-ref", "refs/snapback/keep", "HEAD"])), Kind::Conflict),
@@ -255,7 +258,9 @@ fn somebody_elses_change_is_a_conflict_and_nothing_moves() {
         let before = case.everything();
         let error = case.repo.publish(&case.publication, &prepared, &case.scratch).expect_err("it must not move");
         assert_eq!(error.kind(), kind, "{number}: {error}");
-        let _ = std::fs::remove_file(case.sandbox.path(".git/refs/heads/main.lock"));
+        if case.sandbox.path(".git/refs/heads/main.lock").exists() {
+            case.sandbox.remove(".git/refs/heads/main.lock");
+        }
         case.assert_no_locks();
         assert_eq!(case.everything(), before, "{number}");
     }
@@ -271,9 +276,10 @@ fn only_the_index_without_references() {
     assert!(case.killed_after(&prepared, 1));
     case.repo.unpublish(&case.publication, &prepared, &case.scratch).unwrap();
     case.assert_no_locks();
+    assert!(!case.repo.is_past_return(&case.publication).unwrap());
     case.repo.publish(&case.publication, &prepared, &case.scratch).unwrap();
-    assert!(case.repo.is_published(&case.publication).unwrap());
-    assert_eq!(case.git_here(&["status", "--porcelain", "tasks/T01"]), "R  tasks/T01/a -> tasks/T01/new".replace('R', "R").as_str());
+    assert!(case.repo.is_past_return(&case.publication).unwrap());
+    assert_eq!(case.git_here(&["status", "--porcelain", "tasks/T01"]), "D  tasks/T01/a\nA  tasks/T01/new");
     assert!(case.repo.unpublish(&case.publication, &prepared, &case.scratch).is_err());
     case.publication.index.clear();
     let prepared = case.prepare();
@@ -288,5 +294,63 @@ fn names_that_are_not_shared_references_are_refused() {
         publication.refs[0].name = name.into();
         let error = case.repo.prepare_publication(&publication, &case.scratch).expect_err("it is no such name");
         assert!(matches!(error, Error::RefName { .. }), "{name}: {error}");
+    }
+}
+
+#[test]
+fn references_of_one_publication_may_not_clash() {
+    let case = Case::new();
+    let mut publication = case.publication.clone();
+    publication.refs[1].name = "refs/tags/T01-v1.0.0/below".into();
+    let error = case.repo.prepare_publication(&publication, &case.scratch).expect_err("one is a folder of the other");
+    assert!(matches!(error, Error::RefClash { .. }), "{error}");
+}
+
+#[test]
+fn indexes_of_every_kind_are_read_and_written() {
+    let kinds: [&[&str]; 3] = [&["--index-version", "4"], &["--split-index"], &["--untracked-cache"]];
+    for kind in kinds {
+        let case = Case::new();
+        case.sandbox.git(&[&["update-index"], kind].concat());
+        case.sandbox.git(&["status"]);
+        let prepared = case.prepare();
+        case.repo.publish(&case.publication, &prepared, &case.scratch).unwrap();
+        case.assert_published();
+        assert_eq!(case.git_here(&["status", "--porcelain"]), "M  tasks/T02/b", "{kind:?}");
+        case.sandbox.git(&["commit", "-q", "-m", "theirs"]);
+        case.sandbox.git(&["fsck", "--strict"]);
+    }
+}
+
+#[test]
+fn a_change_in_the_second_of_the_old_index_is_not_hidden_by_the_new_one() {
+    let case = Case::new();
+    let file = case.sandbox.path("tasks/T02/b");
+    let staged = file.metadata().unwrap().modified().unwrap();
+    // The same size and time as what was staged: only the age of the old index betrays it.
+    case.sandbox.write("tasks/T02/b", b"hidden\n");
+    set_modified(&file, staged);
+    let prepared = case.prepare();
+    set_modified(&case.scratch.join("index.new"), staged + std::time::Duration::from_secs(10));
+    case.repo.publish(&case.publication, &prepared, &case.scratch).unwrap();
+    assert_eq!(case.git_here(&["status", "--porcelain"]), "MM tasks/T02/b");
+}
+
+fn set_modified(file: &Path, time: std::time::SystemTime) {
+    std::fs::OpenOptions::new().write(true).open(file).and_then(|file| file.set_modified(time)).unwrap();
+}
+
+#[test]
+fn scratch_may_lie_on_another_file_system() {
+    let Ok(dir) = tempfile::tempdir_in("/dev/shm") else { return };
+    for steps in [0, 1, 2, 3, 5, 7] {
+        let mut case = Case::new();
+        case.scratch = dir.path().join(steps.to_string());
+        let prepared = case.prepare();
+        if steps > 0 {
+            assert!(case.killed_after(&prepared, steps));
+        }
+        case.repo.publish(&case.publication, &prepared, &case.scratch).unwrap();
+        case.assert_published();
     }
 }

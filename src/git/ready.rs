@@ -62,8 +62,6 @@ impl Repo {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::super::testing::Sandbox;
     use super::*;
     use crate::base::{Fault, Kind};
@@ -77,11 +75,11 @@ mod tests {
         sandbox.commit("first");
         repo.check_ready().expect("nothing is in the way");
 
-        fs::write(sandbox.path(".git/index.lock"), b"").unwrap();
+        sandbox.write(".git/index.lock", b"");
         let error = repo.check_ready().expect_err("the index is locked");
         assert_eq!(error.kind(), Kind::Locked);
         assert!(error.to_string().contains("index.lock"), "{error}");
-        fs::remove_file(sandbox.path(".git/index.lock")).unwrap();
+        sandbox.remove(".git/index.lock");
 
         sandbox.git(&["checkout", "-q", "--detach"]);
         assert!(matches!(repo.check_ready(), Err(Error::Detached)));
@@ -107,7 +105,7 @@ mod tests {
         sandbox.commit("main");
         sandbox.git_may_fail(&["merge", "-q", "side"]);
         assert!(matches!(repo.check_ready(), Err(Error::InProgress { what: "merge", .. })));
-        fs::remove_file(sandbox.path(".git/MERGE_HEAD")).unwrap();
+        sandbox.remove(".git/MERGE_HEAD");
         assert!(matches!(repo.check_ready(), Err(Error::Unmerged { .. })));
         sandbox.git(&["reset", "-q", "--hard"]);
         repo.check_ready().expect("nothing is in the way");

@@ -11,16 +11,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use gix::{ObjectId, bstr::ByteSlice};
+use gix::{ObjectId, bstr::ByteSlice, sec::trust::DefaultForLevel};
 
 use super::{Error, error::During};
 use crate::{
     base::{GitId, RelPath},
     model::operation::Person,
 };
-
-/// Bytes of decoded objects that each handle keeps: trees are read again and again.
-const OBJECT_CACHE_BYTES: usize = 8 << 20;
 
 /// A git repository with a work tree.
 #[derive(Clone)]
@@ -61,7 +58,10 @@ impl Repo {
     /// Finds the repository that a directory belongs to, as git does (`GIT_DIR` is obeyed).
     pub fn discover(dir: &Path) -> Result<Self, Error> {
         let options = || gix::discover::upwards::Options { match_ceiling_dir_or_error: false, ..Default::default() };
-        let found = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(dir, options(), Default::default());
+        // A replaced object does not have the bytes that its id, and so a tag, vouches for.
+        let open = |trust| gix::open::Options::default_for_level(trust).config_overrides(["core.useReplaceRefs=false"]);
+        let open = gix::sec::trust::Mapping { full: open(gix::sec::Trust::Full), reduced: open(gix::sec::Trust::Reduced) };
+        let found = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(dir, options(), open);
         let shared = match found {
             Ok(shared) => shared,
             Err(_) if gix::discover::upwards_opts(dir, options()).is_err() => {
@@ -92,7 +92,7 @@ impl Repo {
 
     /// Collects the absolute places of a repository.
     fn assemble(shared: gix::ThreadSafeRepository, dir: &Path) -> Result<Self, Error> {
-        let mut repo = shared.to_thread_local();
+        let repo = shared.to_thread_local();
         let real = |path: &Path| path.canonicalize().map_err(|source| Error::File { doing: "finding", path: path.to_path_buf(), source });
         let work_tree = real(repo.workdir().unwrap_or(dir))?;
         let (git_dir, common_dir) = (real(repo.git_dir())?, real(repo.common_dir())?);
@@ -104,7 +104,6 @@ impl Repo {
         let below = dir.canonicalize().ok().and_then(|dir| dir.strip_prefix(&work_tree).map(Path::to_path_buf).ok());
         let prefix = below.and_then(|below| RelPath::parse(below.as_os_str().as_encoded_bytes()).ok()).unwrap_or_default();
         let hash = repo.object_hash();
-        repo.object_cache_size_if_unset(OBJECT_CACHE_BYTES);
         Ok(Self {
             inner: Arc::new(Inner {
                 shared,
@@ -124,11 +123,8 @@ impl Repo {
     /// Lends a gix handle to one call.
     pub(super) fn with<T>(&self, call: impl FnOnce(&gix::Repository) -> T) -> T {
         let idle = self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let repo = idle.unwrap_or_else(|| {
-            let mut repo = self.inner.shared.to_thread_local();
-            repo.object_cache_size_if_unset(OBJECT_CACHE_BYTES);
-            repo
-        });
+        // No handle has an object cache: a check of an object must read the disk.
+        let repo = idle.unwrap_or_else(|| self.inner.shared.to_thread_local());
         let result = call(&repo);
         self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner).push(repo);
         result
@@ -213,7 +209,9 @@ impl Repo {
             let head = repo.head().during("reading HEAD")?;
             match head.kind {
                 gix::head::Kind::Symbolic(branch) => {
-                    let name = branch.name.as_bstr().to_string();
+                    let name = branch.name.as_bstr().to_str().map(str::to_string);
+                    let name = name
+                        .map_err(|_| Error::RefName { name: branch.name.as_bstr().to_string(), why: "the branch's name is not UTF-8" })?;
                     let mut reference = repo.find_reference(&branch.name).during("reading the branch")?;
                     let commit = reference.follow_to_object().during("reading the branch")?;
                     Ok(Head { branch: name, commit: git_id(&commit) })
@@ -227,5 +225,64 @@ impl Repo {
 
 /// Our form of a gix id.
 pub(super) fn git_id(id: &gix::oid) -> GitId {
-    id.to_hex().to_string().parse().expect("because gix ids are 40 or 64 lower-case hex digits")
+    GitId::try_from(id.to_hex().to_string()).expect("because gix ids are 40 or 64 lower-case hex digits")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Sandbox, rel};
+    use super::*;
+    use crate::base::{Fault, Kind};
+
+    #[test]
+    fn places_are_absolute_and_the_prefix_is_the_folder() {
+        let sandbox = Sandbox::new();
+        sandbox.write("tasks/T01/a", b"1\n");
+        let commit = sandbox.commit("first");
+        let root = sandbox.root().canonicalize().unwrap();
+        let repo = Repo::discover(&sandbox.path("tasks/T01")).unwrap();
+        assert_eq!((repo.work_tree(), repo.prefix()), (root.as_path(), rel("tasks/T01")));
+        assert_eq!((repo.git_dir(), repo.common_dir()), (root.join(".git").as_path(), root.join(".git").as_path()));
+        assert_eq!(repo.head().unwrap(), Head { branch: "refs/heads/main".into(), commit });
+        assert!(sandbox.repo().prefix().is_root());
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_refused() {
+        let nowhere = tempfile::tempdir().unwrap();
+        assert_eq!(Repo::discover(nowhere.path()).expect_err("there is none").kind(), Kind::NoRepository);
+        assert_eq!(Repo::discover(&nowhere.path().join("absent")).expect_err("there is none").kind(), Kind::NoRepository);
+
+        let sandbox = Sandbox::new();
+        sandbox.git(&["init", "-q", "--bare", "bare"]);
+        assert!(matches!(Repo::discover(&sandbox.path("bare")), Err(Error::Bare { .. })));
+        sandbox.git(&["init", "-q", "--ref-format=reftable", "tables"]);
+        let error = Repo::discover(&sandbox.path("tables")).expect_err("gix would see no tags");
+        assert!(matches!(error, Error::RefStorage(ref format) if format == "reftable"), "{error:?}");
+    }
+
+    #[test]
+    fn another_users_repository_is_refused_as_git_does() {
+        let sandbox = Sandbox::new();
+        sandbox.write("a", b"1\n");
+        // Only root can give a folder away.
+        for dir in [sandbox.root(), &sandbox.path(".git")] {
+            if std::os::unix::fs::chown(dir, Some(12345), None).is_err() {
+                return;
+            }
+        }
+        assert!(!sandbox.git_may_fail(&["status"]));
+        assert_eq!(Repo::discover(sandbox.root()).expect_err("it is somebody else's").kind(), Kind::Denied);
+    }
+
+    #[test]
+    fn replaced_objects_are_read_as_they_are() {
+        let sandbox = Sandbox::new();
+        sandbox.write("a", b"1\n");
+        sandbox.write("b", b"2\n");
+        sandbox.commit("first");
+        let (a, b) = (sandbox.id("HEAD:a"), sandbox.id("HEAD:b"));
+        sandbox.git(&["replace", a.as_str(), b.as_str()]);
+        assert_eq!(sandbox.repo().read_blob(&a).unwrap(), b"1\n");
+    }
 }

@@ -60,8 +60,7 @@ impl Repo {
     /// Compares HEAD, index and work tree below these folders, or at exactly these files.
     pub fn scan(&self, dirs: &[RelPath]) -> Result<Scan, Error> {
         let dirs = without_nested(dirs);
-        let (index, head) = rayon::join(|| self.read_index(true), || self.head_entries(&dirs));
-        let (index, head) = (index?, head?);
+        let index = self.read_index(true)?;
         let (options, file_mode) = self.with(|repo| {
             let options = repo.stat_options().during("reading the configuration")?;
             Ok((options, repo.config_snapshot().boolean("core.fileMode").unwrap_or(true)))
@@ -70,13 +69,10 @@ impl Repo {
         let mut scan = Scan::default();
         let mut tracked = Vec::new();
         let mut others = Vec::new();
-        for dir in &dirs {
-            if let Some(above) = self.nested_above(&index, dir) {
-                scan.submodules.push(above);
-                continue;
-            }
-            let (here, below) = entries_at(&index, dir);
-            let Found { tracked: entries, others: names, nested } = walk.start(dir, here, below)?;
+        let walk_all = || dirs.iter().map(|dir| self.walk_one(&walk, &index, dir)).collect::<Result<Vec<_>, Error>>();
+        let (found, head) = rayon::join(walk_all, || self.head_entries(&index, &dirs));
+        let head = head?;
+        for Found { tracked: entries, others: names, nested } in found? {
             tracked.extend(entries);
             others.extend(names);
             scan.submodules.extend(nested);
@@ -96,11 +92,22 @@ impl Repo {
         Ok(scan)
     }
 
+    /// Walks one folder, unless it lies in a nested repository.
+    fn walk_one<'a>(&self, walk: &Walk<'a>, index: &'a gix::index::State, dir: &RelPath) -> Result<Found<'a>, Error> {
+        if let Some(above) = self.nested_above(index, dir) {
+            return Ok(Found { nested: vec![above], ..Found::default() });
+        }
+        let (here, below) = entries_at(index, dir);
+        walk.start(dir, here, below)
+    }
+
     /// HEAD's entries below these folders, without submodules; none on an unborn branch.
-    fn head_entries(&self, dirs: &[RelPath]) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+    ///
+    /// Folders whose tree the index knows to be its own content are not read (git's cache tree).
+    fn head_entries(&self, index: &gix::index::State, dirs: &[RelPath]) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
         let commit = self.with(|repo| repo.head_id().ok().map(|id| git_id(&id)));
         let Some(commit) = commit else { return Ok(Vec::new()) };
-        let mut entries = self.entries(&commit, dirs)?;
+        let mut entries = self.entries_but(&commit, dirs, &|dir, tree| cached(index, dir, tree))?;
         entries.retain(|(_, entry)| entry.mode != "160000");
         Ok(entries)
     }
@@ -167,4 +174,18 @@ impl Repo {
 /// Our form of an index entry.
 pub(super) fn index_entry(entry: &gix::index::Entry) -> TreeEntry {
     TreeEntry { mode: format!("{:06o}", entry.mode.bits()), id: git_id(&entry.id) }
+}
+
+/// The index's entries below a folder, if the index says that they make up this tree.
+fn cached(index: &gix::index::State, dir: &RelPath, tree: &gix::oid) -> Option<Vec<(RelPath, TreeEntry)>> {
+    let mut node = index.tree()?;
+    for name in dir.as_bytes().split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
+        node = node.children.iter().find(|child| child.name.as_slice() == name)?;
+    }
+    let below = entries_at(index, dir).1;
+    if node.id != tree || node.num_entries? as usize != below.len() {
+        return None;
+    }
+    let entry = |entry: &gix::index::Entry| Some((RelPath::parse(entry.path(index)).ok()?, index_entry(entry)));
+    below.par_iter().map(entry).collect()
 }

@@ -1,6 +1,6 @@
 //! Scans against `git status` and `git ls-files`.
 
-use std::{ffi::OsStr, os::unix::ffi::OsStrExt, time::Duration};
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
 use super::{
     Scan, WorkState,
@@ -10,7 +10,7 @@ use crate::base::RelPath;
 
 fn listed(sandbox: &Sandbox, args: &[&str]) -> Vec<RelPath> {
     let out = sandbox.git(args);
-    let mut paths: Vec<_> = out.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(rel).collect();
+    let mut paths: Vec<_> = out.split(|byte| *byte == 0).filter(|path| !path.is_empty()).map(RelPath::own).collect();
     paths.sort();
     paths.dedup();
     paths
@@ -33,18 +33,15 @@ fn busy() -> Sandbox {
     }
     sandbox.write(OsStr::from_bytes(b"tasks/T01/\xff"), b"x");
     sandbox.write(".gitignore", b"*.log\nbuild/\n!keep.log\n");
+    // Entries written in the second of the index, or later, are never trusted.
+    sandbox.age();
     sandbox.commit("first");
-    // Entries written in the second of the index are never trusted: let that second pass.
-    std::thread::sleep(Duration::from_millis(1100));
-    sandbox.git(&["update-index", "-q", "--really-refresh"]);
-    sandbox.git(&["read-tree", "HEAD"]);
-    sandbox.git(&["update-index", "-q", "--refresh"]);
     sandbox.write("tasks/T01/b", b"changed");
-    std::fs::remove_file(sandbox.path("tasks/T01/sub/c")).unwrap();
-    std::fs::remove_file(sandbox.path("top")).unwrap();
+    sandbox.remove("tasks/T01/sub/c");
+    sandbox.remove("top");
     sandbox.write("top/now a folder", b"x");
-    std::fs::remove_dir_all(sandbox.path("gone")).unwrap();
-    std::fs::rename(sandbox.path("linked"), sandbox.path("elsewhere")).unwrap();
+    sandbox.remove("gone");
+    sandbox.rename("linked", "elsewhere");
     std::os::unix::fs::symlink("elsewhere", sandbox.path("linked")).unwrap();
     for name in
         ["tasks/T01/new", "tasks/T01/x.log", "tasks/T01/sub/keep.log", "build/out/deep", "tasks/T01/build/y", ".snapback/z", "n e\nw/w"]
@@ -59,7 +56,6 @@ fn busy() -> Sandbox {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "tests change the work tree")]
 fn a_scan_agrees_with_git() {
     let sandbox = busy();
     let repo = sandbox.repo();
@@ -96,10 +92,34 @@ fn fresh_and_hidden_files_must_be_read() {
     let scan = sandbox.repo().scan(&[RelPath::root()]).unwrap();
     assert_eq!((scan.tracked.len(), scan.untracked), (0, vec![rel("a"), rel("b")]), "an unborn branch has no HEAD");
     sandbox.commit("first");
-    // Written in the second of the index: the same size and time would hide a change.
-    sandbox.write("a", b"2\n");
-    std::thread::sleep(Duration::from_millis(1100));
+    // Written in the second of the index: the same size and time could hide a change.
+    assert_eq!(state(&sandbox.repo().scan(&[rel("a")]).unwrap(), "a"), WorkState::Maybe);
+    sandbox.age();
+    sandbox.git(&["update-index", "--refresh"]);
+    assert_eq!(state(&sandbox.repo().scan(&[rel("a")]).unwrap(), "a"), WorkState::Clean);
     sandbox.git(&["update-index", "--assume-unchanged", "b"]);
     let scan = sandbox.repo().scan(&[RelPath::root()]).unwrap();
-    assert_eq!((state(&scan, "a"), state(&scan, "b")), (WorkState::Maybe, WorkState::Maybe));
+    assert_eq!((state(&scan, "a"), state(&scan, "b")), (WorkState::Clean, WorkState::Maybe));
+}
+
+#[test]
+fn submodules_and_conflicts_are_told_apart() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a", b"1\n");
+    let commit = sandbox.commit("first");
+    sandbox.git(&["update-index", "--add", "--cacheinfo", &format!("160000,{commit},vendor/lib")]);
+    sandbox.git(&["commit", "-q", "-m", "submodule"]);
+    sandbox.write("vendor/lib/inside", b"x");
+    sandbox.git(&["checkout", "-q", "-b", "side"]);
+    sandbox.write("a", b"2\n");
+    sandbox.git(&["commit", "-q", "-am", "side"]);
+    sandbox.git(&["checkout", "-q", "main"]);
+    sandbox.write("a", b"3\n");
+    sandbox.git(&["commit", "-q", "-am", "main"]);
+    assert!(!sandbox.git_may_fail(&["merge", "-q", "side"]));
+    let scan = sandbox.repo().scan(&[RelPath::root()]).unwrap();
+    assert_eq!(scan.submodules, [rel("vendor/lib")]);
+    assert_eq!((scan.tracked.len(), scan.tracked[0].index.clone(), scan.tracked[0].state), (1, None, WorkState::Maybe));
+    assert_eq!((scan.untracked.len(), scan.ignored.len()), (0, 0));
+    assert_eq!(sandbox.repo().scan(&[rel("vendor/lib/inside")]).unwrap().submodules, [rel("vendor/lib")]);
 }

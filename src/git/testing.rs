@@ -48,6 +48,30 @@ impl Sandbox {
         fs::write(path, bytes).unwrap();
     }
 
+    pub fn remove(&self, name: impl AsRef<Path>) {
+        let path = self.root().join(name);
+        if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
+    }
+
+    /// Gives every file of the work tree a time long ago.
+    pub fn age(&self) {
+        let mut stack = vec![self.root().to_path_buf()];
+        while let Some(dir) = stack.pop() {
+            for entry in fs::read_dir(dir).unwrap().map(Result::unwrap).filter(|entry| entry.file_name() != ".git") {
+                if entry.file_type().unwrap().is_dir() {
+                    stack.push(entry.path());
+                } else if entry.file_type().unwrap().is_file() {
+                    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000);
+                    fs::File::open(entry.path()).and_then(|file| file.set_modified(time)).unwrap();
+                }
+            }
+        }
+    }
+
+    pub fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.path(from), self.path(to)).unwrap();
+    }
+
     fn command(&self, args: &[&str]) -> Output {
         let mut git = Command::new("git");
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"GIT_")) {

@@ -22,6 +22,9 @@ use crate::{
     model::operation::{TreeChange, TreeEntry},
 };
 
+/// Tells what lies below a folder with this tree, when that is known without reading the tree.
+pub(super) type Known<'a> = &'a (dyn Fn(&RelPath, &gix::oid) -> Option<Vec<(RelPath, TreeEntry)>> + Sync);
+
 /// An entry of one tree: mode and object.
 type Slot = (EntryMode, ObjectId);
 
@@ -31,11 +34,16 @@ impl Repo {
     /// The root lists all. A path that is not in the commit adds nothing. Submodules are listed
     /// with the mode `160000`.
     pub fn entries(&self, commit: &GitId, dirs: &[RelPath]) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+        self.entries_but(commit, dirs, &|_, _| None)
+    }
+
+    /// [`Repo::entries`], where `known` may spare reading a folder's tree by telling what is in it.
+    pub(super) fn entries_but(&self, commit: &GitId, dirs: &[RelPath], known: Known<'_>) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
         let tree = self.tree_of(commit)?;
         let mut found = Vec::new();
         for dir in without_nested(dirs) {
             match self.find_in_tree(tree, &dir)? {
-                Some((mode, id)) if mode.is_tree() => found.extend(self.list_below(commit, id, &dir)?),
+                Some((mode, id)) if mode.is_tree() => found.extend(self.list_below(commit, id, &dir, known)?),
                 Some((mode, id)) => found.push((dir, tree_entry(mode, &id))),
                 None => {}
             }
@@ -119,6 +127,10 @@ impl Repo {
             if object.kind != Kind::Tree {
                 return Err(bad(format!("it is a {} and not a tree", object.kind)));
             }
+            let actual = gix::objs::compute_hash(self.hash(), Kind::Tree, &object.data).map_err(|error| bad(error.to_string()))?;
+            if actual != id {
+                return Err(bad(format!("its bytes have the id {actual}")));
+            }
             TreeRefIter::from_bytes(&object.data, self.hash())
                 .map(|entry| {
                     let entry = entry.map_err(|error| bad(error.to_string()))?;
@@ -129,7 +141,10 @@ impl Repo {
     }
 
     /// Everything below one tree, unsorted; folders in parallel.
-    fn list_below(&self, commit: &GitId, tree: ObjectId, dir: &RelPath) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+    fn list_below(&self, commit: &GitId, tree: ObjectId, dir: &RelPath, known: Known<'_>) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+        if let Some(entries) = known(dir, &tree) {
+            return Ok(entries);
+        }
         let mut folders = Vec::new();
         let mut files = self.each_entry(tree, |mode, name, id| {
             let path = RelPath::parse(name).map_err(|source| bad_path(commit, source))?;
@@ -144,7 +159,7 @@ impl Repo {
             }
             Ok(Some((path, tree_entry(mode, &id))))
         })?;
-        let below = folders.par_iter().map(|(path, id)| self.list_below(commit, *id, path)).collect::<Result<Vec<_>, _>>()?;
+        let below = folders.par_iter().map(|(path, id)| self.list_below(commit, *id, path, known)).collect::<Result<Vec<_>, _>>()?;
         Ok(files.drain(..).flatten().chain(below.into_iter().flatten()).collect())
     }
 
@@ -312,7 +327,7 @@ mod tests {
             // gix refuses to write some of these, so the object is written by hand.
             body.extend_from_slice(format!("100644 {}\0", entry.filename).as_bytes());
             body.extend_from_slice(entry.oid.as_slice());
-            std::fs::write(sandbox.path("tree"), &body).unwrap();
+            sandbox.write("tree", &body);
             let tree = sandbox.text(&["hash-object", "-t", "tree", "-w", "--literally", "tree"]);
             let commit: GitId = sandbox.text(&["commit-tree", &tree, "-m", "hostile"]).parse().unwrap();
             let error = repo.entries(&commit, &[RelPath::root()]).expect_err("it is hostile");
@@ -366,5 +381,16 @@ mod tests {
             let error = repo.write_tree(&commit, std::slice::from_ref(&change)).expect_err("it conflicts");
             assert_eq!(error.kind(), ErrorKind::Conflict, "{change:?}");
         }
+    }
+
+    #[test]
+    fn a_forged_tree_is_noticed() {
+        let (sandbox, commit) = sample();
+        let repo = sandbox.repo();
+        let file = |spec: &str| super::super::sync::loose_path(&sandbox.path(".git/objects"), &repo.oid(&sandbox.id(spec)).unwrap());
+        let (forged, other) = (file("HEAD:tasks/T01"), file("HEAD:tasks/T02"));
+        sandbox.remove(&forged);
+        std::fs::copy(other, forged).unwrap();
+        assert_eq!(repo.entries(&commit, &[RelPath::root()]).expect_err("it is forged").kind(), ErrorKind::Bad);
     }
 }

@@ -46,7 +46,7 @@ pub(super) struct Found<'a> {
     pub nested: Vec<RelPath>,
 }
 
-impl<'a> Found<'a> {
+impl Found<'_> {
     fn merge(&mut self, other: Self) {
         self.tracked.extend(other.tracked);
         self.others.extend(other.others);
@@ -121,7 +121,7 @@ impl<'a> Walk<'a> {
             return Ok(found);
         }
         let cut = if path.is_root() { 0 } else { path.as_bytes().len() + 1 };
-        let mut folders: Vec<(RelPath, Option<usize>, &'a [Entry])> = Vec::new();
+        let mut folders: Vec<Folder<'a>> = Vec::new();
         let mut rest = entries;
         while let Some(entry) = rest.first() {
             let name = &entry.path_in(self.index.path_backing())[cut..];
@@ -131,15 +131,17 @@ impl<'a> Walk<'a> {
                     rest.split_at(rest.partition_point(|other| other.path_in(self.index.path_backing()).starts_with(prefix)));
                 let place = find(&names, &name[..slash]);
                 if let Some(at) = place {
-                    names[at].tracked = true;
+                    // A link or file in the place of a folder is an untracked name.
+                    names[at].tracked = names[at].kind == FileType::Directory;
                 }
-                folders.push((self.child(path, &name[..slash])?, place, group));
+                folders.push((child(path, &name[..slash])?, place, group));
                 rest = after;
                 continue;
             }
-            let (_, after) = rest.split_at(rest.partition_point(|other| other.path_in(self.index.path_backing())[cut..] == *name));
+            let same = rest.iter().take_while(|other| other.path_in(self.index.path_backing())[cut..] == *name).count();
+            let after = &rest[same..];
             let place = find(&names, name);
-            let child = self.child(path, name)?;
+            let child = child(path, name)?;
             let listed = match place {
                 Some(at) => {
                     // A folder in the place of a tracked file holds untracked files.
@@ -152,36 +154,15 @@ impl<'a> Walk<'a> {
             rest = after;
         }
         for name in names.iter().filter(|name| !name.tracked) {
-            self.untracked(&mut found, &mut folders, path, name, &names);
+            untracked(&mut found, &mut folders, path, name, &names);
         }
         found.merge(self.below(dir, &names, folders)?);
         Ok(found)
     }
 
-    /// Sorts a name that the index does not know.
-    fn untracked(
-        &self,
-        found: &mut Found<'a>,
-        folders: &mut Vec<(RelPath, Option<usize>, &'a [Entry])>,
-        path: &RelPath,
-        name: &Name,
-        names: &[Name],
-    ) {
-        // Names that could never be restored are nobody's business here.
-        if RelPath::parse(&name.bytes).is_err() {
-            return;
-        }
-        let child = path.join(&name.bytes);
-        match name.kind {
-            FileType::Directory => folders.push((child, find(names, &name.bytes), &[])),
-            FileType::RegularFile | FileType::Symlink => found.others.push(child),
-            _ => {}
-        }
-    }
-
     /// Walks the folders of a folder in parallel.
-    fn below(&self, dir: &OwnedFd, names: &[Name], folders: Vec<(RelPath, Option<usize>, &'a [Entry])>) -> Result<Found<'a>, Error> {
-        let walk = |(path, place, entries): (RelPath, Option<usize>, &'a [Entry])| match place {
+    fn below(&self, dir: &OwnedFd, names: &[Name], folders: Vec<Folder<'a>>) -> Result<Found<'a>, Error> {
+        let walk = |(path, place, entries): Folder<'a>| match place {
             Some(at) if names[at].kind == FileType::Directory => self.enter(dir, &names[at].bytes, &path, entries),
             _ => self.missing(entries),
         };
@@ -235,12 +216,6 @@ impl<'a> Walk<'a> {
         if clean { WorkState::Clean } else { WorkState::Maybe }
     }
 
-    /// The path of a name that the index holds.
-    fn child(&self, path: &RelPath, name: &[u8]) -> Result<RelPath, Error> {
-        RelPath::parse(name).map_err(bad_path)?;
-        Ok(path.join(name))
-    }
-
     /// The names of a folder, sorted.
     fn list(&self, dir: &OwnedFd, path: &RelPath) -> Result<Vec<Name>, Error> {
         let mut buffer = vec![MaybeUninit::uninit(); LISTING_BYTES];
@@ -277,6 +252,29 @@ impl<'a> Walk<'a> {
     fn failed(&self, path: &RelPath, source: io::Error) -> Error {
         Error::File { doing: "looking at", path: self.work_tree.join(path.as_os()), source }
     }
+}
+
+/// A folder to walk: its path, its place in the listing, and the entries below it.
+type Folder<'a> = (RelPath, Option<usize>, &'a [Entry]);
+
+/// Sorts a name that the index does not know.
+fn untracked<'a>(found: &mut Found<'a>, folders: &mut Vec<Folder<'a>>, path: &RelPath, name: &Name, names: &[Name]) {
+    // Names that could never be restored are nobody's business here.
+    if RelPath::parse(&name.bytes).is_err() {
+        return;
+    }
+    let child = path.join(&name.bytes);
+    match name.kind {
+        FileType::Directory => folders.push((child, find(names, &name.bytes), &[])),
+        FileType::RegularFile | FileType::Symlink => found.others.push(child),
+        _ => {}
+    }
+}
+
+/// The path of a name that the index holds.
+fn child(path: &RelPath, name: &[u8]) -> Result<RelPath, Error> {
+    RelPath::parse(name).map_err(bad_path)?;
+    Ok(path.join(name))
 }
 
 /// The place of a name in a sorted listing.

@@ -194,7 +194,7 @@ fn adopt_one(ground: &Ground, scope: &Scope, release: &Release, previous: Option
 
 /// The operation that writes the manifests, the registry entries of tasks that have none, and
 /// the configuration when it was found from the tags.
-pub fn draft(ground: &Ground, adoption: Adoption, configuration: Option<String>) -> Result<Draft, Failure> {
+pub fn draft(ground: &Ground, adoption: &Adoption, configuration: Option<String>) -> Result<Draft, Failure> {
     let newest = newest(&adoption.manifests);
     let first = newest.keys().next().cloned().unwrap_or_else(|| "none".parse().expect("because it is a legal id"));
     let mut new: Vec<(RelPath, Vec<u8>)> = adoption

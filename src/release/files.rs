@@ -95,9 +95,12 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, head: &GitId, previ
     Ok(found)
 }
 
+/// Small files, and large ones with their sizes.
+type Split = (Vec<RelPath>, Vec<(RelPath, u64)>);
+
 /// Splits what git does not track into small files for git and large ones (with their sizes) for
 /// the store. Ignored files are taken only when the large-file globs name them.
-fn split(ground: &Ground, scope: &Scope, untracked: &[RelPath], ignored: &[RelPath]) -> Result<(Vec<RelPath>, Vec<(RelPath, u64)>), Error> {
+fn split(ground: &Ground, scope: &Scope, untracked: &[RelPath], ignored: &[RelPath]) -> Result<Split, Error> {
     let (mut small, mut large) = (Vec::new(), Vec::new());
     let ignored = ignored.iter().filter(|path| scope.names_large(path));
     for path in untracked.iter().filter(|path| scope.owns(path)).chain(ignored) {

@@ -95,14 +95,14 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &Cr
     if ground.git.find_ref(&format!("refs/heads/{tag}"))?.is_some() {
         return Err(Error::BranchHasItsName(tag.to_string()).into());
     }
-    let previous = previous(ground, releases, task, active.as_ref())?;
+    let previous = previous(ground, releases, task, active.as_ref());
     let mut found = files::find(ground, task, &scope, &head.commit, previous.as_ref())?;
     if found.entries.is_empty() {
         return Err(Error::NoFiles(task.id.clone()).into());
     }
     edits::set_versions(ground, task, &version, &head.commit, &mut found)?;
     if let Ok(release) = releases.find(&task.id, &version) {
-        return existing(ground, task, release, active, found, request);
+        return existing(ground, task, release, active, &found, request);
     }
     let dependencies = dependencies::collect(ground, task, &scope, &head.commit, &mut found)?;
     let plan = plan(task, active.clone(), &version, request, &found);
@@ -129,15 +129,14 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &Cr
 }
 
 /// The manifest of the active release, which spares hashing what has not changed since.
-fn previous(ground: &Ground, releases: &Releases, task: &TaskSpec, active: Option<&Version>) -> Result<Option<Manifest>, Failure> {
-    let release = active.and_then(|version| releases.find(&task.id, version).ok()).or_else(|| releases.of(&task.id).next_back());
-    let Some(release) = release else { return Ok(None) };
+fn previous(ground: &Ground, releases: &Releases, task: &TaskSpec, active: Option<&Version>) -> Option<Manifest> {
+    let release = active.and_then(|version| releases.find(&task.id, version).ok()).or_else(|| releases.of(&task.id).next_back())?;
     match catalog::manifests::load(&ground.git, &ground.settings, release) {
-        Ok(found) => Ok(Some(found.manifest)),
-        Err(failure) if failure.kind() == Kind::Refused => Ok(None),
+        Ok(found) => Some(found.manifest),
+        Err(failure) if failure.kind() == Kind::Refused => None,
         Err(failure) => {
             ground.warn(format!("the manifest of {} is not used: {failure}", release.tag()));
-            Ok(None)
+            None
         }
     }
 }
@@ -148,7 +147,7 @@ fn existing(
     task: &TaskSpec,
     release: &catalog::Release,
     active: Option<Version>,
-    found: files::Found,
+    found: &files::Found,
     request: &CreateSnapshot,
 ) -> Result<Draft, Failure> {
     let tag = ground.git.peel_tag(&release.tag_id)?;
@@ -162,7 +161,7 @@ fn existing(
     if !same || active.as_ref() != Some(&release.version) {
         return Err(Error::TagExists { tag: release.tag(), at: tag.commit.short().into(), task: task.id.clone() }.into());
     }
-    let mut plan = plan(task, active, &release.version, request, &found);
+    let mut plan = plan(task, active, &release.version, request, found);
     plan.nothing_to_do = true;
     plan.files.clear();
     plan.notes.push(format!("{} is released already, with these very files", release.tag()));

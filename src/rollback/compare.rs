@@ -13,7 +13,7 @@ use crate::{
     git::{Attributes, Converter, Tracked, WorkState},
     ground::Ground,
     model::{
-        Manifest, Status, TaskSpec,
+        Manifest, Source, Status, TaskSpec,
         manifest::{FileEntry, Role},
         operation::{TreeChange, TreeEntry},
     },
@@ -153,7 +153,7 @@ impl Way<'_> {
             files.par_iter().map(one).collect::<Result<_, Failure>>()
         })?;
         for (file, draft) in files.iter().zip(results) {
-            self.note_in_git(file, tracked.get(&file.path).copied(), draft.is_some(), compared);
+            self.note_in_git(file, tracked.get(&file.path).copied(), draft.as_ref(), compared);
             match draft {
                 Some(draft) => compared.files.push(draft),
                 None => compared.unchanged += 1,
@@ -177,7 +177,8 @@ impl Way<'_> {
         if clean.is_some_and(|entry| Some(&entry.id) == file.blob.as_ref() && Some(&entry.mode) == file.mode.as_ref()) {
             return Ok(None);
         }
-        let before = tree::existing(&*self.ground.tree, &self.ground.git, &file.path, clean.map(|entry| &entry.id))?;
+        let known = tracked.and_then(|tracked| tracked.index.as_ref()).map(|entry| &entry.id);
+        let before = tree::existing(&*self.ground.tree, &self.ground.git, &file.path, known)?;
         let after = tree::restored(self.ground, converter, file)?;
         if before.as_ref().is_some_and(|before| before.state.same(&after.state)) {
             return Ok(None);
@@ -186,12 +187,15 @@ impl Way<'_> {
     }
 
     /// Notes how commit and index change for a restored file.
-    fn note_in_git(&self, file: &FileEntry, tracked: Option<&Tracked>, changes: bool, compared: &mut Compared) {
+    fn note_in_git(&self, file: &FileEntry, tracked: Option<&Tracked>, draft: Option<&FileDraft>, compared: &mut Compared) {
         let (head, index) = tracked.map_or((None, None), |tracked| (tracked.head.clone(), tracked.index.clone()));
-        if changes && tracked.is_some_and(|tracked| tracked.state != WorkState::Clean || tracked.head != tracked.index) {
-            compared.uncommitted.insert(file.path.clone());
+        if let Some(before) = draft.and_then(|draft| draft.before.as_ref()) {
+            let committed = head.as_ref().is_some_and(|entry| before.state.source == Source::Blob(entry.id.clone()));
+            if file.role != Role::Large && !committed {
+                compared.uncommitted.insert(file.path.clone());
+            }
+            compared.unsynced.extend(index.as_ref().map(|entry| entry.id.clone()));
         }
-        compared.unsynced.extend(changes.then(|| index.as_ref().map(|entry| entry.id.clone())).flatten());
         let after = file.blob.clone().zip(file.mode.clone()).map(|(id, mode)| TreeEntry { mode, id });
         note(&mut compared.tree, &file.path, head, after.clone());
         note(&mut compared.index, &file.path, index, after);
@@ -210,7 +214,7 @@ impl Way<'_> {
             if self.protects(&file.path, compared) {
                 continue;
             }
-            let blob = file.index.as_ref().filter(|_| file.state == WorkState::Clean).map(|entry| &entry.id);
+            let blob = file.index.as_ref().map(|entry| &entry.id);
             if let Some(before) = self.existing(&file.path, blob)? {
                 compared.unsynced.extend(blob.cloned());
                 compared.files.push(FileDraft { path: file.path.clone(), before: Some(before), after: None });

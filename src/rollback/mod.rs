@@ -247,7 +247,7 @@ fn add_dependencies(
             draft.steps.push(StepDraft::Environment { venv: venv.clone(), packages: target.dependencies.python_packages.clone() });
         }
         (None, EnvMode::Sync) if python => {
-            draft.plan.notes.push("the task has no environment of its own (`env: {venv: …}`), so packages stay as they are".into())
+            draft.plan.notes.push("the task has no environment of its own (`env: {venv: …}`), so packages stay as they are".into());
         }
         _ => {}
     }

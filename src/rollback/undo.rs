@@ -12,7 +12,6 @@ use crate::{
     base::{Failure, Fs, OpId, RelPath, TaskId},
     catalog,
     draft::{CommitDraft, Draft, FileDraft, Kept, StepDraft, registry, tree},
-    git::WorkState,
     ground::Ground,
     journal::{self, history, status::Phase},
     model::{
@@ -74,8 +73,7 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
     let scan = if paths.is_empty() { crate::git::Scan::default() } else { ground.git.scan(&paths)? };
     for change in operation.path_changes().filter(|change| change.path != *registry_path) {
         let tracked = scan.tracked.iter().find(|tracked| tracked.path == change.path);
-        let blob =
-            tracked.filter(|tracked| tracked.state == WorkState::Clean).and_then(|tracked| tracked.index.as_ref()).map(|entry| &entry.id);
+        let blob = tracked.and_then(|tracked| tracked.index.as_ref()).map(|entry| &entry.id);
         let now = tree::existing(&*ground.tree, &ground.git, &change.path, blob)?;
         let same = match (&now, &change.before) {
             (None, None) => true,
@@ -116,7 +114,7 @@ fn plan(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKind, f
         title: task.title.clone(),
         from: operation.to.clone(),
         to: operation.from.clone(),
-        about: format!("takes back {} {} of {}", operation.kind.word(), operation.id.short(), operation.at),
+        about: format!("takes back {} {} of {} UTC", operation.kind.word(), operation.id.short(), operation.at.strftime("%Y-%m-%d %H:%M")),
         files: show::file_lines(ground, task, files, edited),
         unchanged: operation.path_changes().count().saturating_sub(files.len()),
         untracked: Vec::new(),
@@ -180,7 +178,7 @@ fn add_steps(task: &TaskSpec, operation: &Operation, kind: OpKind, draft: &mut D
     // Undo of a rollback 1.3 -> 1.2 lifts the hold of 1.3; redo puts it back.
     match (kind, &operation.from, &operation.to) {
         (OpKind::Redo, Some(to), Some(left)) if left > to => {
-            draft.steps.extend([StepDraft::Hold(left.clone()), StepDraft::Release(to.clone())])
+            draft.steps.extend([StepDraft::Hold(left.clone()), StepDraft::Release(to.clone())]);
         }
         (_, Some(to), _) => draft.steps.push(StepDraft::Release(to.clone())),
         _ => {}

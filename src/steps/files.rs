@@ -86,6 +86,7 @@ const WRITING: &str = "writing-";
 
 /// The step.
 pub struct Files<'a> {
+    ground: Option<&'a Ground>,
     tree: &'a dyn Fs,
     state: &'a dyn Fs,
     store: &'a dyn Store,
@@ -102,7 +103,7 @@ pub const STAGE: &str = ".snapback";
 impl<'a> Files<'a> {
     /// The step over the real ports.
     pub fn new(ground: &'a Ground, op: &OpId, at: Timestamp, changes: &'a [PathChange]) -> Self {
-        Self::over((&*ground.tree, &*ground.state, &*ground.store, ground), op, at, changes)
+        Self { ground: Some(ground), ..Self::over((&*ground.tree, &*ground.state, &*ground.store, ground), op, at, changes) }
     }
 
     /// The step over any ports: tree, state folder, store, source of bytes.
@@ -112,7 +113,7 @@ impl<'a> Files<'a> {
         at: Timestamp,
         changes: &'a [PathChange],
     ) -> Self {
-        Self { tree, state, store, bytes, op: op.clone(), at, stage: RelPath::own(STAGE), changes }
+        Self { ground: None, tree, state, store, bytes, op: op.clone(), at, stage: RelPath::own(STAGE), changes }
     }
 
     /// Brings every path to its `after` (or `before` when going back), from wherever it stands.
@@ -319,7 +320,11 @@ impl Step for Files<'_> {
     }
 
     fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
-        self.go(true)
+        self.go(true)?;
+        if let Some(ground) = self.ground {
+            ground.say("files", format!("{} changed", self.changes.len()));
+        }
+        Ok(())
     }
 
     fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {

@@ -1,0 +1,190 @@
+//! The arguments that all commands share, and the types that several use.
+//!
+//! Flags of one command live in its own file. Every global option has a `SNAPBACK_*`
+//! equivalent and works before and after the subcommand.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::{ArgAction, Args, Parser, builder::FalseyValueParser};
+use clap_complete::ArgValueCandidates;
+
+use super::{commands::Command, complete, error::Error, render::colour::Choice, session::Session};
+use crate::{
+    base::{Failure, TaskId},
+    model::Version,
+};
+
+/// Put any task of a repository back, verified, to any version it released.
+#[derive(Debug, Parser)]
+#[command(name = "snapback", version, propagate_version = false)]
+pub struct Cli {
+    /// Options of all commands.
+    #[command(flatten)]
+    pub globals: Globals,
+    /// The subcommand.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of all commands.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of all commands")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub struct Globals {
+    /// Work as if started in DIR
+    #[arg(short = 'C', value_name = "DIR", global = true, hide_short_help = true, env = "SNAPBACK_DIR", value_hint = clap::ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
+    /// Read FILE instead of snapback.yaml
+    #[arg(long, value_name = "FILE", global = true, hide_short_help = true, env = "SNAPBACK_CONFIG", value_hint = clap::ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Say only the answer and what is wrong
+    #[arg(short, long, global = true, hide_short_help = true, env = "SNAPBACK_QUIET", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub quiet: bool,
+    /// Show every file, package and fact
+    #[arg(short, long, global = true, hide_short_help = true, env = "SNAPBACK_VERBOSE", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub verbose: bool,
+    /// Print one JSON document on standard output, on failure too
+    #[arg(long, global = true, hide_short_help = true, env = "SNAPBACK_JSON", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub json: bool,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", global = true, hide_short_help = true, env = "SNAPBACK_COLOR", value_enum, default_value = "auto")]
+    pub color: Choice,
+    /// Never draw progress bars
+    #[arg(long, global = true, hide_short_help = true, env = "SNAPBACK_NO_PROGRESS", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub no_progress: bool,
+    /// Never ask, even on a terminal
+    #[arg(long, global = true, hide_short_help = true, env = "SNAPBACK_NO_INPUT", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub no_input: bool,
+    /// Carry the plan out without asking
+    #[arg(short, long, global = true, hide_short_help = true, env = "SNAPBACK_YES", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub yes: bool,
+    /// Show the plan and stop
+    #[arg(short = 'n', long, global = true, hide_short_help = true, env = "SNAPBACK_DRY_RUN", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub dry_run: bool,
+    /// Stop safely after DURATION, such as 90s or 5m
+    #[arg(long, value_name = "DURATION", global = true, hide_short_help = true, env = "SNAPBACK_TIMEOUT", value_parser = duration)]
+    pub timeout: Option<Duration>,
+    /// Wait up to DURATION while another snapback is at work
+    #[arg(long, value_name = "DURATION", global = true, hide_short_help = true, env = "SNAPBACK_LOCK_WAIT", value_parser = duration, default_value = "0s")]
+    pub lock_wait: Duration,
+}
+
+/// `--task`, once.
+#[derive(Debug, Args)]
+pub struct OneTask {
+    /// The task; may be left out in its folder
+    #[arg(short, long, value_name = "TASK", env = "SNAPBACK_TASK", hide_env = true, add = ArgValueCandidates::new(complete::tasks))]
+    task: Option<String>,
+}
+
+/// `--task`, several times.
+#[derive(Debug, Args)]
+pub struct SomeTasks {
+    /// A task; repeat it for several
+    #[arg(short, long = "task", value_name = "TASK", env = "SNAPBACK_TASK", hide_env = true, value_delimiter = ',', add = ArgValueCandidates::new(complete::tasks))]
+    tasks: Vec<String>,
+}
+
+impl OneTask {
+    /// The task that was named, or the one whose folder this is, or the only one.
+    pub fn find(&self, session: &Session) -> Result<TaskId, Failure> {
+        self.find_if_any(session)?.ok_or_else(|| Error::usage("which task? add --task TASK").into())
+    }
+
+    /// The same; `None` when there is no saying.
+    pub fn find_if_any(&self, session: &Session) -> Result<Option<TaskId>, Failure> {
+        let app = session.app()?;
+        if let Some(name) = &self.task {
+            return app.find_task(name).map(Some);
+        }
+        let only = || match app.settings().tasks.as_slice() {
+            [only] => Some(only.id.clone()),
+            _ => None,
+        };
+        Ok(app.task_here().or_else(only))
+    }
+}
+
+impl SomeTasks {
+    /// The tasks that were named, in that order and once each; none when none was named.
+    pub fn named(&self, session: &Session) -> Result<Vec<TaskId>, Failure> {
+        let mut tasks = Vec::new();
+        for name in &self.tasks {
+            let task = session.app()?.find_task(name)?;
+            if !tasks.contains(&task) {
+                tasks.push(task);
+            }
+        }
+        Ok(tasks)
+    }
+
+    /// The tasks that were named, else all when `all`, else the one whose folder this is, or the only one.
+    pub fn find(&self, session: &Session, all: bool) -> Result<Vec<TaskId>, Failure> {
+        let named = self.named(session)?;
+        let app = session.app()?;
+        match app.task_here() {
+            _ if !named.is_empty() => Ok(named),
+            Some(here) if !all => Ok(vec![here]),
+            None if !all && app.settings().tasks.len() != 1 => Err(Error::usage("which task? add --task TASK or --all").into()),
+            _ => Ok(app.settings().tasks.iter().map(|task| task.id.clone()).collect()),
+        }
+    }
+
+    /// The tasks that were named, else the one whose folder this is, else all.
+    pub fn find_or_all(&self, session: &Session) -> Result<Vec<TaskId>, Failure> {
+        let here = session.app()?.task_here().is_some();
+        self.find(session, !here)
+    }
+}
+
+/// A version of a task, written in any of the accepted ways; `None` stays `None`.
+pub fn version(session: &Session, task: &TaskId, text: Option<&String>) -> Result<Option<Version>, Failure> {
+    text.map(|text| session.app()?.resolve_version(task, text)).transpose()
+}
+
+/// A duration such as `90s`, `5m`, `1h 30m`, or a number of seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(secs) = text.parse::<u32>() {
+        return Ok(Duration::from_secs(secs.into()));
+    }
+    let parsed: jiff::SignedDuration = text.parse().map_err(|_| "write it like 90s, 5m or 1h 30m".to_string())?;
+    Duration::try_from(parsed).map_err(|_| "it must not be negative".to_string())
+}
+
+/// True when the arguments or the environment ask for JSON; for when clap cannot say.
+pub fn wants_json(argv: &[OsString]) -> bool {
+    let asked = argv.iter().skip(1).take_while(|word| *word != "--").any(|word| word == "--json");
+    asked
+        || std::env::var_os("SNAPBACK_JSON")
+            .is_some_and(|value| !matches!(value.to_str(), Some("" | "0" | "n" | "no" | "f" | "false" | "off")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
+        assert_eq!(duration("2h 30m"), Ok(Duration::from_mins(150)));
+        assert!(duration("-5s").is_err());
+        assert!(duration("soon").is_err());
+    }
+
+    #[test]
+    fn json_is_seen_before_clap() {
+        let argv = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        assert!(wants_json(&argv(&["snapback", "--nonsense", "--json"])));
+        assert!(!wants_json(&argv(&["snapback", "preview", "--", "--json"])));
+    }
+
+    #[test]
+    fn global_options_work_before_and_after_the_command() {
+        for line in ["snapback --json -y --lock-wait 5s undo", "snapback undo -y --json --lock-wait=5s"] {
+            let cli = Cli::try_parse_from(line.split(' ')).expect("it is right");
+            assert!(cli.globals.json && cli.globals.yes && !cli.globals.dry_run);
+            assert_eq!(cli.globals.lock_wait, Duration::from_secs(5));
+        }
+    }
+}

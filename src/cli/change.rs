@@ -1,0 +1,82 @@
+//! Plan, ask once, carry out: what all changing commands do around one [`Request`].
+
+use std::fmt::Write;
+
+use super::{error::Error, render, reply::Reply, session::Session};
+use crate::{
+    base::{Failure, Hint},
+    model::{Plan, Report, Request, report::Outcome},
+};
+
+/// What became of a request.
+pub enum Course {
+    /// It was a dry run.
+    Shown(Box<Plan>),
+    /// It was carried out, or there was nothing to do.
+    Done(Box<Plan>, Box<Report>),
+}
+
+/// Whether there is a question between the plan and the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// Once, unless `--yes` was given.
+    Once,
+    /// Never: the command itself is the yes.
+    Never,
+}
+
+/// Shows the plan, asks, and carries it out.
+pub fn carry_out(session: &Session, request: &Request, ask: Ask) -> Result<Course, Failure> {
+    let app = session.app()?;
+    let plan = Box::new(app.plan(request)?);
+    if session.globals.dry_run {
+        return Ok(Course::Shown(plan));
+    }
+    if !plan.nothing_to_do {
+        session.say(&render::plan::plan(session.err, &plan, session.globals.verbose));
+        if ask == Ask::Once {
+            session.confirm(&render::plan::question(&plan))?;
+        }
+    }
+    let report = app.apply(request, Some(&plan))?;
+    Ok(Course::Done(plan, Box::new(report)))
+}
+
+/// The same as a reply.
+pub fn reply(session: &Session, request: &Request) -> Result<Reply, Failure> {
+    Ok(match carry_out(session, request, Ask::Once)? {
+        Course::Shown(plan) => Reply::dry_run(session.out, &plan, session.globals.verbose),
+        Course::Done(plan, report) => Reply::of_report(session.out, Some(&plan), &report),
+    })
+}
+
+/// The same, and pushes what was made.
+pub fn reply_and_push(session: &Session, request: &Request, remote: Option<&str>) -> Result<Reply, Failure> {
+    let Some(remote) = remote else { return reply(session, request) };
+    let (plan, report) = match carry_out(session, request, Ask::Once)? {
+        Course::Shown(plan) => return Ok(Reply::dry_run(session.out, &plan, session.globals.verbose)),
+        Course::Done(plan, report) => (plan, report),
+    };
+    let mut reply = Reply::of_report(session.out, Some(&plan), &report);
+    if report.outcome != Outcome::Done || !report.changed {
+        return Ok(reply);
+    }
+    match session.app()?.push(&report, remote) {
+        Ok(()) => {
+            reply.next.retain(|step| step.argv.first().is_none_or(|word| word != "git"));
+            let _ = writeln!(reply.text, "  pushed to {}", render::safe(remote));
+            Ok(reply)
+        }
+        Err(failure) => {
+            session.print_failure(&failure, false);
+            let message = format!("done here, but not pushed: {failure}");
+            Ok(reply.with_problem(failure.kind(), message).with_next(vec![Hint::run("push it", &["git", "push", "--follow-tags", remote])]))
+        }
+    }
+}
+
+/// A version as typed after `--version`: `1.3.0` or `v1.3.0`.
+pub fn new_version(text: &str) -> Result<crate::model::Version, Failure> {
+    let plain = text.strip_prefix('v').unwrap_or(text);
+    plain.parse().map_err(|error: crate::model::version::NotAVersion| Error::usage(error.to_string()).into())
+}

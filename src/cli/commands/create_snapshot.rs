@@ -1,0 +1,80 @@
+//! `create-snapshot`: releases a task.
+
+use clap::ValueEnum;
+
+use super::Run;
+use crate::{
+    base::Failure,
+    cli::{args::OneTask, change, reply::Reply, session::Session},
+    model::{
+        Request,
+        request::{CreateSnapshot, NextVersion},
+        version,
+    },
+};
+
+/// Release a task: commit its files, manifest and registry entry, and tag them
+#[derive(Debug, clap::Args)]
+#[command(
+    visible_alias = "snap",
+    before_help = "Examples:\n  snapback create-snapshot -t T01 -m \"tighter stop\"    its config's version, or a patch\n  snapback create-snapshot -t T01 --version 1.3.0\n  snapback snap -t T01 --bump minor --dry-run          show what would be released"
+)]
+pub struct Args {
+    #[command(flatten)]
+    task: OneTask,
+    /// The version, such as 1.3.0
+    #[arg(long, value_name = "VERSION", conflicts_with = "bump")]
+    version: Option<String>,
+    /// Raise the newest version
+    #[arg(long, value_enum, value_name = "PART")]
+    bump: Option<Bump>,
+    /// Why
+    #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    message: String,
+    /// Do not run your own pre-commit hook
+    #[arg(long)]
+    no_verify: bool,
+    /// Push branch and tag afterwards
+    #[arg(long, value_name = "REMOTE", num_args = 0..=1, require_equals = true, default_missing_value = "origin")]
+    push: Option<String>,
+}
+
+/// A part of a version.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Bump {
+    Major,
+    Minor,
+    Patch,
+}
+
+impl Args {
+    fn next_version(&self) -> Result<Option<NextVersion>, Failure> {
+        if let Some(text) = &self.version {
+            return Ok(Some(NextVersion::Exactly(change::new_version(text)?)));
+        }
+        Ok(self.bump.map(|bump| {
+            NextVersion::Bump(match bump {
+                Bump::Major => version::Bump::Major,
+                Bump::Minor => version::Bump::Minor,
+                Bump::Patch => version::Bump::Patch,
+            })
+        }))
+    }
+}
+
+impl Run for Args {
+    fn changes(&self) -> bool {
+        true
+    }
+
+    fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        let version = self.next_version()?;
+        let request = Request::CreateSnapshot(CreateSnapshot {
+            task: self.task.find(session)?,
+            version,
+            message: self.message.clone(),
+            run_hooks: !self.no_verify,
+        });
+        change::reply_and_push(session, &request, self.push.as_deref())
+    }
+}

@@ -1,0 +1,37 @@
+//! `demo`: the whole loop in a throw-away repository.
+
+use std::path::PathBuf;
+
+use super::Run;
+use crate::{
+    base::Failure,
+    cli::{
+        demo::{self, Place},
+        reply::Reply,
+        session::Session,
+    },
+};
+
+/// Walk through release, break, rollback and undo in a throw-away repository
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = "Examples:\n  snapback demo --auto           by itself, a few seconds, no network\n  snapback demo                  step by step\n  snapback demo --auto --keep    and leave the repository to play with"
+)]
+pub struct Args {
+    /// Do not wait for Enter between the steps
+    #[arg(long)]
+    auto: bool,
+    /// Use DIR, which must be empty or new; it stays
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    dir: Option<PathBuf>,
+    /// Leave the repository behind
+    #[arg(long)]
+    keep: bool,
+}
+
+impl Run for Args {
+    fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        let place = self.dir.clone().map_or(Place::Temporary(self.keep), Place::Folder);
+        demo::run(session, &place, self.auto)
+    }
+}

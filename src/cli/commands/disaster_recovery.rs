@@ -1,0 +1,69 @@
+//! `disaster-recovery`: backup, rollback, verification and a report, without a question.
+
+use std::{fmt::Write as _, fs::File, io::Write, path::PathBuf};
+
+use clap_complete::ArgValueCandidates;
+
+use super::{Run, rollback::How};
+use crate::{
+    base::Failure,
+    cli::{
+        args::OneTask,
+        change::{Ask, Course, carry_out},
+        complete,
+        error::Error,
+        render::recovery,
+        reply::Reply,
+        session::Session,
+    },
+    model::Request,
+};
+
+/// Save everything, roll back, verify, and write a report; asks nothing
+#[derive(Debug, clap::Args)]
+#[command(
+    visible_alias = "dr",
+    before_help = "Examples:\n  snapback disaster-recovery -t T01 --target-version 1.2.0\n  snapback dr -t T01 --report recovery.md    to the newest version proven good"
+)]
+pub struct Args {
+    #[command(flatten)]
+    task: OneTask,
+    /// The version to go to
+    #[arg(long, value_name = "V", alias = "to", add = ArgValueCandidates::new(complete::versions))]
+    target_version: Option<String>,
+    /// Write the report (Markdown) here, not to standard output
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    report: Option<PathBuf>,
+    #[command(flatten)]
+    how: How,
+}
+
+impl Run for Args {
+    fn changes(&self) -> bool {
+        true
+    }
+
+    fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        let rollback = self.how.request(session, &self.task, None, self.target_version.as_ref())?;
+        let (plan, report) = match carry_out(session, &Request::Rollback(rollback), Ask::Never)? {
+            Course::Shown(plan) => return Ok(Reply::dry_run(session.out, &plan, session.globals.verbose)),
+            Course::Done(plan, report) => (plan, report),
+        };
+        let page = recovery::markdown(&plan, &report, &session.zone);
+        let mut reply = Reply::of_report(session.out, Some(&plan), &report);
+        let Some(path) = &self.report else {
+            reply.text = page;
+            reply.next.clear();
+            return Ok(reply);
+        };
+        let written = File::create(path).and_then(|mut file| file.write_all(page.as_bytes()).and_then(|()| file.sync_all()));
+        match written {
+            Ok(()) => {
+                let _ = writeln!(reply.text, "  report: {}", path.display());
+            }
+            // The recovery itself is done: its exit code stays.
+            Err(source) => session.print_failure(&Error::Write { path: path.clone(), source }.into(), false),
+        }
+        Ok(reply)
+    }
+}

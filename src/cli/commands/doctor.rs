@@ -1,0 +1,24 @@
+//! `doctor`: looks at everything snapback needs.
+
+use serde_json::json;
+
+use super::Run;
+use crate::{
+    app::App,
+    base::{Failure, Kind},
+    cli::{render::tables, reply::Reply, session::Session},
+};
+
+/// Check what snapback needs; each fault comes with its fix
+#[derive(Debug, clap::Args)]
+#[command(before_help = "Examples:\n  snapback doctor\n  snapback -C ~/strategies doctor --json")]
+pub struct Args {}
+
+impl Run for Args {
+    fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        let lines = App::doctor(&session.dir());
+        let reply = Reply::new(tables::doctor(session.out, &lines), json!({ "checks": lines }));
+        let well = lines.iter().all(|line| line.ok);
+        Ok(if well { reply } else { reply.with_problem(Kind::Missing, "something needs mending") })
+    }
+}

@@ -1,0 +1,52 @@
+//! `init`: finds the tasks and writes the configuration, the first registry and ignore rules.
+
+use serde_json::json;
+
+use super::Run;
+use crate::{
+    app::App,
+    base::{Failure, Hint},
+    cli::{
+        render::{count, diff::init_file},
+        reply::Reply,
+        session::Session,
+    },
+};
+
+/// Find tasks and write snapback.yaml, the registry and ignore rules
+#[derive(Debug, clap::Args)]
+#[command(before_help = "Examples:\n  snapback init --dry-run     show what would be written\n  snapback init")]
+pub struct Args {}
+
+impl Run for Args {
+    fn changes(&self) -> bool {
+        true
+    }
+
+    fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        let dir = session.dir();
+        let mut files = App::init_files(&dir)?;
+        files.retain(|file| file.before.as_ref() != Some(&file.after));
+        let data = json!({ "files": files });
+        if files.is_empty() {
+            return Ok(Reply::new("everything is set up already; nothing to do.\n".into(), data));
+        }
+        let show = |style| files.iter().map(|file| init_file(style, file)).collect::<String>();
+        if session.globals.dry_run {
+            return Ok(Reply { dry_run: true, ..Reply::new(show(session.out), data) });
+        }
+        session.say(&show(session.err));
+        session.confirm(&format!("Write {}?", count(files.len(), "file")))?;
+        session.about_to_change();
+        App::init(&dir, &files)?;
+        let names: Vec<_> = files.iter().map(|file| file.path.to_text()).collect();
+        let mut add = vec!["git", "add", "--"];
+        add.extend(names.iter().map(String::as_str));
+        let next = vec![
+            Hint::run("keep them", &add),
+            Hint::run("then", &["git", "commit", "-m", "Set up snapback"]),
+            Hint::run("see your tasks", &["snapback", "status"]),
+        ];
+        Ok(Reply::new(format!("{} written, not committed.\n", count(files.len(), "file")), data).changed().with_next(next))
+    }
+}

@@ -1,0 +1,43 @@
+//! `list`: the versions of a task, newest first.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::Run;
+use crate::{
+    base::Failure,
+    cli::{args::SomeTasks, render::tables, reply::Reply, session::Session},
+};
+
+/// List versions with date, state, author and reason
+#[derive(Debug, clap::Args)]
+#[command(visible_alias = "ls", before_help = "Examples:\n  snapback list -t T01\n  snapback ls              the versions of all tasks")]
+pub struct Args {
+    #[command(flatten)]
+    tasks: SomeTasks,
+    /// At most so many versions of a task
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+impl Run for Args {
+    fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        let (mut page, mut data) = (String::new(), Vec::new());
+        let tasks = self.tasks.find_or_all(session)?;
+        for task in &tasks {
+            let mut lines = session.app()?.releases(task)?;
+            lines.truncate(self.limit.unwrap_or(usize::MAX));
+            if tasks.len() > 1 {
+                let _ = writeln!(page, "{task}");
+            }
+            if lines.is_empty() {
+                let _ = writeln!(page, "{task} has no release; make one: snapback create-snapshot -t {task}");
+            } else {
+                page.push_str(&tables::releases(session.out, &session.zone, &lines));
+            }
+            data.push(json!({ "task": task, "releases": lines }));
+        }
+        Ok(Reply::new(page, json!({ "tasks": data })))
+    }
+}

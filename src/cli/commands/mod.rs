@@ -1,0 +1,102 @@
+//! The subcommands, one file each: arguments, one or two calls of `App`, one [`Reply`].
+//!
+//! To add one: write its file, add its `mod` line and its word in the list below. The
+//! module's name with dashes is the command's name. Every file gives an example in its help,
+//! which a test parses.
+
+mod adopt;
+mod completions;
+mod create_snapshot;
+mod demo;
+mod diff;
+mod disaster_recovery;
+mod doctor;
+mod history;
+mod hold;
+mod init;
+mod list;
+mod man;
+mod mark;
+mod op;
+mod pin;
+mod preview;
+mod redo;
+mod registry;
+mod rollback;
+mod schema;
+mod show;
+mod status;
+mod undo;
+mod verify_rollback;
+mod verify_snapshot;
+
+use clap::Subcommand;
+
+use super::{reply::Reply, session::Session};
+use crate::base::Failure;
+
+/// What every subcommand can do.
+pub trait Run {
+    /// True when it changes the repository: such a command is refused inside hooks.
+    fn changes(&self) -> bool {
+        false
+    }
+
+    /// Does it.
+    fn run(&self, session: &Session) -> Result<Reply, Failure>;
+}
+
+/// Makes the enum of all subcommands from the list.
+macro_rules! commands {
+    ($($module:ident: $variant:ident),* $(,)?) => {
+        /// A subcommand with its arguments.
+        #[derive(Debug, Subcommand)]
+        #[expect(missing_docs, reason = "each command's arguments carry its description")]
+        pub enum Command { $($variant($module::Args)),* }
+
+        impl Command {
+            /// Its name on the command line.
+            pub fn name(&self) -> String {
+                match self { $(Self::$variant(_) => stringify!($module).replace('_', "-")),* }
+            }
+
+            /// See [`Run::changes`].
+            pub fn changes(&self) -> bool {
+                match self { $(Self::$variant(args) => args.changes()),* }
+            }
+
+            /// See [`Run::run`].
+            pub fn run(&self, session: &Session) -> Result<Reply, Failure> {
+                match self { $(Self::$variant(args) => args.run(session)),* }
+            }
+        }
+    };
+}
+
+commands! {
+    init: Init,
+    demo: Demo,
+    create_snapshot: CreateSnapshot,
+    rollback: Rollback,
+    undo: Undo,
+    redo: Redo,
+    disaster_recovery: DisasterRecovery,
+    status: Status,
+    list: List,
+    history: History,
+    show: Show,
+    diff: Diff,
+    preview: Preview,
+    verify_snapshot: VerifySnapshot,
+    verify_rollback: VerifyRollback,
+    mark: Mark,
+    hold: Hold,
+    pin: Pin,
+    op: Op,
+    adopt: Adopt,
+    registry: Registry,
+    doctor: Doctor,
+    completions: Completions,
+    man: Man,
+    schema: Schema,
+}

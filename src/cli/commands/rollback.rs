@@ -1,0 +1,120 @@
+//! `rollback`: puts a task back to a version it released.
+//!
+//! The model for all commands: read the arguments, let `change` plan, ask and carry out.
+
+use clap::ValueEnum;
+use clap_complete::ArgValueCandidates;
+
+use super::Run;
+use crate::{
+    base::Failure,
+    cli::{
+        args::{OneTask, version},
+        change, complete,
+        reply::Reply,
+        session::Session,
+    },
+    model::{
+        Request,
+        request::Rollback,
+        settings::{EnvMode, OnVerifyFail},
+    },
+};
+
+/// Put a task back, exactly and verified, to a version it released
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = "Examples:\n  snapback rollback -t T01                       to the newest one proven good\n  snapback rollback -t T01 --from 1.3.0 --to 1.2.0\n  snapback rollback -t T01 --to @2h --dry-run    what was active 2 h ago",
+    after_help = "VERSION: 1.2.0  v1.2.0  T01-v1.2.0  previous  last-good  active  latest  @2h\n         @2026-08-20T15:00+08:00  a commit"
+)]
+pub struct Args {
+    #[command(flatten)]
+    task: OneTask,
+    /// Only if this version is active now
+    #[arg(long, value_name = "VERSION", add = ArgValueCandidates::new(complete::versions))]
+    from: Option<String>,
+    /// The version to go to
+    #[arg(long, value_name = "VERSION", visible_alias = "target-version", add = ArgValueCandidates::new(complete::versions))]
+    to: Option<String>,
+    #[command(flatten)]
+    how: How,
+    /// Push branch and tag afterwards
+    #[arg(long, value_name = "REMOTE", num_args = 0..=1, require_equals = true, default_missing_value = "origin")]
+    push: Option<String>,
+}
+
+/// How a rollback is done.
+#[derive(Debug, clap::Args)]
+pub struct How {
+    /// Why
+    #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    message: String,
+    /// Change the work tree only
+    #[arg(long)]
+    no_commit: bool,
+    /// Restore files that other tasks use too
+    #[arg(long)]
+    with_shared: bool,
+    /// Dependencies: plan (say what differs), sync or off
+    #[arg(long, value_enum, value_name = "MODE", hide_possible_values = true)]
+    env: Option<Env>,
+    /// When smoke test or probes fail: undo, keep or ask
+    #[arg(long, value_enum, value_name = "WHAT", hide_possible_values = true)]
+    on_verify_fail: Option<OnFail>,
+    /// Do not stop and start the task
+    #[arg(long)]
+    no_restart: bool,
+}
+
+/// What to do with dependencies.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Env {
+    Plan,
+    Sync,
+    Off,
+}
+
+/// What to do when level 3 or 4 fails.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum OnFail {
+    Undo,
+    Keep,
+    Ask,
+}
+
+impl How {
+    /// The request for one task; versions in any accepted spelling.
+    pub fn request(&self, session: &Session, task: &OneTask, from: Option<&String>, to: Option<&String>) -> Result<Rollback, Failure> {
+        let task = task.find(session)?;
+        Ok(Rollback {
+            from: version(session, &task, from)?,
+            to: version(session, &task, to)?,
+            task,
+            message: self.message.clone(),
+            commit: !self.no_commit,
+            with_shared: self.with_shared,
+            env: self.env.map(|mode| match mode {
+                Env::Plan => EnvMode::Plan,
+                Env::Sync => EnvMode::Sync,
+                Env::Off => EnvMode::Off,
+            }),
+            on_verify_fail: self.on_verify_fail.map(|what| match what {
+                OnFail::Undo => OnVerifyFail::Undo,
+                OnFail::Keep => OnVerifyFail::Keep,
+                OnFail::Ask => OnVerifyFail::Ask,
+            }),
+            restart: !self.no_restart,
+        })
+    }
+}
+
+impl Run for Args {
+    fn changes(&self) -> bool {
+        true
+    }
+
+    fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        let rollback = self.how.request(session, &self.task, self.from.as_ref(), self.to.as_ref())?;
+        change::reply_and_push(session, &Request::Rollback(rollback), self.push.as_deref())
+    }
+}

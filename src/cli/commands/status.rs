@@ -1,0 +1,47 @@
+//! `status`: one line a task, worst first.
+
+use serde_json::json;
+
+use super::Run;
+use crate::{
+    base::{Failure, Hint, Kind},
+    cli::{args::SomeTasks, render::tables, reply::Reply, session::Session},
+    model::overview::TaskLine,
+};
+
+/// Show where the tasks stand, worst first
+#[derive(Debug, clap::Args)]
+#[command(before_help = "Examples:\n  snapback status\n  snapback status -t T01 --exit-code    4 when something needs a look")]
+pub struct Args {
+    #[command(flatten)]
+    tasks: SomeTasks,
+    /// Exit with 4 when a task needs a look
+    #[arg(long)]
+    exit_code: bool,
+}
+
+impl Run for Args {
+    fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        let app = session.app()?;
+        let lines = app.status(&self.tasks.named(session)?)?;
+        let open = app.unfinished()?;
+        let mut page = open.as_ref().map(|line| tables::unfinished(session.out, line)).unwrap_or_default();
+        page.push_str(&tables::tasks(session.out, &lines));
+        let reply = Reply::new(page, json!({ "tasks": lines, "unfinished": open })).with_next(next(&lines));
+        let look = open.is_some() || lines.iter().any(tables::needs_a_look);
+        Ok(if self.exit_code && look { reply.with_problem(Kind::Bad, "a task needs a look") } else { reply })
+    }
+}
+
+/// What to do about the worst task.
+fn next(lines: &[TaskLine]) -> Vec<Hint> {
+    let Some(worst) = lines.first().filter(|line| tables::needs_a_look(line)) else { return Vec::new() };
+    let task = worst.task.as_str();
+    if worst.drift > 0 && worst.active.is_some() {
+        return vec![Hint::run("see what differs", &["snapback", "diff", "-t", task])];
+    }
+    if worst.standing.bad {
+        return vec![Hint::run("go back to a good version", &["snapback", "rollback", "-t", task])];
+    }
+    vec![Hint::run("see what disagrees", &["snapback", "registry", "sync"])]
+}

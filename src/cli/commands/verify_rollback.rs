@@ -1,0 +1,36 @@
+//! `verify-rollback`: proves that a task stands where it should, in four levels.
+
+use clap_complete::ArgValueCandidates;
+
+use super::Run;
+use crate::{
+    base::Failure,
+    cli::{
+        args::{OneTask, version},
+        complete,
+        reply::Reply,
+        session::Session,
+    },
+};
+
+/// Prove that a task stands at a version, in four levels
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = "Examples:\n  snapback verify-rollback -t T01                 at the one in the registry\n  snapback verify-rollback -t T01 --expected 1.2.0"
+)]
+pub struct Args {
+    #[command(flatten)]
+    task: OneTask,
+    /// The version that it must stand at
+    #[arg(long, value_name = "VERSION", add = ArgValueCandidates::new(complete::versions))]
+    expected: Option<String>,
+}
+
+impl Run for Args {
+    fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        let task = self.task.find(session)?;
+        let expected = version(session, &task, self.expected.as_ref())?;
+        let found = session.app()?.verify_rollback(&task, expected.as_ref())?;
+        Ok(Reply::of_verifications(session.out, &[found], session.globals.verbose))
+    }
+}

@@ -1,0 +1,59 @@
+//! `verify-snapshot`: proves that releases are intact.
+
+use clap_complete::ArgValueCandidates;
+
+use super::Run;
+use crate::{
+    base::{Failure, TaskId},
+    cli::{args::SomeTasks, complete, error::Error, reply::Reply, session::Session},
+    model::Version,
+};
+
+/// Prove that releases are intact: tag, commit, manifest and every file's digest
+#[derive(Debug, clap::Args)]
+#[command(
+    visible_alias = "verify",
+    before_help = "Examples:\n  snapback verify-snapshot -t T01                the active version\n  snapback verify-snapshot -t T01 --version 1.2.0\n  snapback verify --all --deep                   every release there is"
+)]
+pub struct Args {
+    #[command(flatten)]
+    tasks: SomeTasks,
+    /// A version; repeat it for several
+    #[arg(long = "version", value_name = "VERSION", add = ArgValueCandidates::new(complete::versions))]
+    versions: Vec<String>,
+    /// Every release of the tasks named, or of all tasks
+    #[arg(long, conflicts_with = "versions")]
+    all: bool,
+    /// Read every byte again, large files in the store too
+    #[arg(long)]
+    deep: bool,
+}
+
+impl Args {
+    /// The versions of one task that are to be verified.
+    fn versions(&self, session: &Session, task: &TaskId) -> Result<Vec<Version>, Failure> {
+        let app = session.app()?;
+        if self.all {
+            return Ok(app.release_names(task)?.into_iter().map(|(version, _)| version).collect());
+        }
+        let active = ["active".to_string()];
+        let wanted = if self.versions.is_empty() { active.as_slice() } else { &self.versions };
+        wanted.iter().map(|text| app.resolve_version(task, text)).collect()
+    }
+}
+
+impl Run for Args {
+    fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        let tasks = self.tasks.find(session, self.all)?;
+        if tasks.len() > 1 && !self.versions.is_empty() {
+            return Err(Error::usage("--version goes with one task").into());
+        }
+        let mut found = Vec::new();
+        for task in &tasks {
+            for version in self.versions(session, task)? {
+                found.push(session.app()?.verify_snapshot(task, &version, self.deep)?);
+            }
+        }
+        Ok(Reply::of_verifications(session.out, &found, session.globals.verbose))
+    }
+}

@@ -1,0 +1,87 @@
+//! Values for the TAB key: task ids, and the versions of the task that is on the line.
+//!
+//! Silent when anything is wrong: a completion must never get in the way.
+
+use std::path::PathBuf;
+
+use clap_complete::CompletionCandidate;
+
+use crate::{
+    app::{App, Options},
+    base::TaskId,
+};
+
+/// The ids of all tasks, with their titles.
+pub fn tasks() -> Vec<CompletionCandidate> {
+    let Some(app) = open(&words()) else { return Vec::new() };
+    let candidate = |task: &crate::model::TaskSpec| {
+        CompletionCandidate::new(task.id.to_string()).help(task.title.as_ref().map(|title| super::render::safe(title).into()))
+    };
+    app.settings().tasks.iter().map(candidate).collect()
+}
+
+/// The versions of the task on the line (or of the folder's), and the words that stand for one.
+pub fn versions() -> Vec<CompletionCandidate> {
+    let words = words();
+    let Some(app) = open(&words) else { return Vec::new() };
+    let Some(task) = named_task(&words).and_then(|name| app.find_task(&name).ok()).or_else(|| here(&app)) else { return Vec::new() };
+    let names = app.release_names(&task).unwrap_or_default();
+    let candidate = |(version, about): (crate::model::Version, String)| {
+        CompletionCandidate::new(version.to_string()).help(Some(super::render::safe(&about).into()))
+    };
+    let words = [("previous", "the one before the active one"), ("last-good", "the newest proven one"), ("latest", "the newest one")];
+    let words = words.into_iter().map(|(word, help)| CompletionCandidate::new(word).help(Some(help.into())));
+    names.into_iter().map(candidate).chain(words).collect()
+}
+
+fn here(app: &App) -> Option<TaskId> {
+    match app.settings().tasks.as_slice() {
+        [only] => Some(only.id.clone()),
+        _ => app.task_here(),
+    }
+}
+
+/// The words on the line: what follows the `--` of the completion call.
+fn words() -> Vec<String> {
+    let all = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    all.skip_while(|word| word != "--").skip(1).collect()
+}
+
+fn open(words: &[String]) -> Option<App> {
+    let dir = value_of(words, "-C", "-C").map_or_else(|| PathBuf::from("."), PathBuf::from);
+    let config = value_of(words, "--config", "--config").map(PathBuf::from);
+    App::open(&dir, Options { config, ..Options::default() }).ok()
+}
+
+fn named_task(words: &[String]) -> Option<String> {
+    value_of(words, "-t", "--task")
+}
+
+/// The last value of an option: `-t X`, `-tX`, `--task X`, `--task=X`.
+fn value_of(words: &[String], short: &str, long: &str) -> Option<String> {
+    let mut found = None;
+    for (at, word) in words.iter().enumerate() {
+        let attached = word.strip_prefix(long).and_then(|rest| rest.strip_prefix('='));
+        let glued = word.strip_prefix(short).filter(|rest| !rest.is_empty() && !short.starts_with("--"));
+        if word == short || word == long {
+            found = words.get(at + 1).cloned().or(found);
+        } else if let Some(value) = attached.or(glued) {
+            found = Some(value.to_string());
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_task_on_the_line_is_found() {
+        let task = |line: &str| named_task(&line.split(' ').map(String::from).collect::<Vec<_>>());
+        assert_eq!(task("snapback rollback -t T01 --to").as_deref(), Some("T01"));
+        assert_eq!(task("snapback rollback --task=T02 --to").as_deref(), Some("T02"));
+        assert_eq!(task("snapback rollback -tT03 --to").as_deref(), Some("T03"));
+        assert_eq!(task("snapback rollback --to"), None);
+    }
+}

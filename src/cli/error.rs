@@ -1,0 +1,91 @@
+//! What the command line itself refuses, before or around what `App` does.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::base::{Fault, Hint, Kind};
+
+/// A fault of the command line.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Arguments that do not fit together.
+    #[error("{message}")]
+    Usage {
+        /// What does not fit.
+        message: String,
+        /// How to write it.
+        hints: Vec<Hint>,
+    },
+    /// It asks, and nobody is there.
+    #[error("this asks before it changes anything, and nobody can be asked here: add --yes to carry the plan out")]
+    NeedsYes {
+        /// The same command with `--yes`.
+        argv: Vec<String>,
+    },
+    /// The answer was not yes.
+    #[error("not confirmed")]
+    Declined,
+    /// A changing command in a hook that snapback runs.
+    #[error("called from inside a hook that snapback runs: it would wait for itself")]
+    InsideHook,
+    /// `--timeout` passed.
+    #[error("the time limit of {0:?} passed; the state is safe")]
+    TimeLimit(Duration),
+    /// The answer could not be written.
+    #[error("the answer cannot be written to standard output")]
+    Answer(#[source] std::io::Error),
+    /// A file could not be written.
+    #[error("{path} cannot be written")]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A named operation is not the unfinished one.
+    #[error("operation {0} is not unfinished")]
+    NotUnfinished(String),
+    /// The demo waits for Enter, and nobody is there.
+    #[error("the demo waits for Enter between its steps, and there is no terminal: add --auto")]
+    NeedsAuto,
+    /// A program that the demo needs is missing or failed.
+    #[error("the demo cannot go on: {0}")]
+    Demo(String),
+    /// The demo saw something that must not be.
+    #[error("the demo saw what must not be: {0}")]
+    DemoIsWrong(String),
+}
+
+impl Error {
+    /// A usage error without hints.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Usage { message: message.into(), hints: Vec::new() }
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Usage { .. } => Kind::Usage,
+            Self::NeedsYes { .. } | Self::NeedsAuto | Self::Declined | Self::InsideHook => Kind::Refused,
+            Self::TimeLimit(_) => Kind::TimeLimit,
+            Self::Answer(_) | Self::Write { .. } | Self::Demo(_) => Kind::Missing,
+            Self::NotUnfinished(_) => Kind::NotFound,
+            Self::DemoIsWrong(_) => Kind::Bug,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Usage { hints, .. } => hints.clone(),
+            Self::NeedsYes { argv } => vec![Hint { why: "without a question".into(), argv: argv.clone() }],
+            Self::InsideHook => vec![Hint::say("take the command out of the hook; reading commands such as `snapback status` may stay")],
+            Self::TimeLimit(_) => vec![Hint::run("see where it stands", &["snapback", "status"])],
+            Self::NotUnfinished(_) => vec![Hint::run("list the operations", &["snapback", "op", "list"])],
+            Self::Answer(_) | Self::Write { .. } => vec![Hint::say("check that the disk is not full and the place is writable")],
+            Self::NeedsAuto => vec![Hint::run("walk through by itself", &["snapback", "demo", "--auto"])],
+            Self::DemoIsWrong(_) => vec![Hint::run("look at what it left", &["snapback", "demo", "--auto", "--keep"])],
+            Self::Declined | Self::Demo(_) => Vec::new(),
+        }
+    }
+}

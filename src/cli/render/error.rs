@@ -1,0 +1,121 @@
+//! A failure as text: what happened, its causes, what can be done, and that nothing was changed.
+
+use std::fmt::Write;
+
+use super::{Paint, Style, command_line, safe};
+use crate::{base::Failure, model::answer::Next};
+
+/// The whole message; `untouched` when it is certain that nothing was changed.
+pub fn failure(style: Style, failure: &Failure, untouched: bool) -> String {
+    let chain = failure.chain();
+    let mut causes = chain.iter().map(|cause| safe(cause));
+    let mut text = format!("{} {}\n", style.paint(Paint::Bad, "error:"), causes.next().unwrap_or_default());
+    for cause in causes {
+        let _ = writeln!(text, "  caused by: {cause}");
+    }
+    text.push_str(&hints(style, failure.hints().into_iter().map(Next::from)));
+    if untouched {
+        text.push_str("  nothing was changed\n");
+    }
+    text
+}
+
+/// Lines `hint: why:  command`.
+pub fn hints(style: Style, hints: impl Iterator<Item = Next>) -> String {
+    let word = style.paint(Paint::Attention, "hint:");
+    hints.fold(String::new(), |text, hint| text + &format!("  {word} {}\n", with_command(style, &hint)))
+}
+
+/// Lines `  take it back:  snapback undo`.
+pub fn next_steps(style: Style, steps: &[Next]) -> String {
+    steps.iter().fold(String::new(), |text, step| text + &format!("  {}\n", with_command(style, step)))
+}
+
+fn with_command(style: Style, step: &Next) -> String {
+    if step.argv.is_empty() {
+        return safe(&step.why);
+    }
+    format!("{}:  {}", safe(&step.why), style.paint(Paint::Copy, &command_line(&step.argv)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        base::{Fault, Hint, Kind},
+        model::Answer,
+    };
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("T01 is at 1.3.1, not at \x1b[2J1.3.0")]
+    struct Stale(#[source] std::io::Error);
+
+    impl Fault for Stale {
+        fn kind(&self) -> Kind {
+            Kind::Conflict
+        }
+        fn hints(&self) -> Vec<Hint> {
+            vec![
+                Hint::run("roll back from where it is", &["snapback", "rollback", "-t", "T01", "-m", "two words"]),
+                Hint::say("ask who changed it"),
+            ]
+        }
+    }
+
+    fn stale() -> Failure {
+        Stale(std::io::Error::other("changed at 10:02")).into()
+    }
+
+    #[test]
+    fn what_people_see() {
+        insta::assert_snapshot!(failure(Style::default(), &stale(), true), @r"
+        error: T01 is at 1.3.1, not at \u{1b}[2J1.3.0
+          caused by: changed at 10:02
+          hint: roll back from where it is:  snapback rollback -t T01 -m 'two words'
+          hint: ask who changed it
+          nothing was changed
+        ");
+        assert!(!failure(Style::default(), &stale(), false).contains("nothing was changed"));
+    }
+
+    #[test]
+    fn what_programs_see() {
+        let answer = serde_json::to_string_pretty(&Answer::failed("rollback", &stale())).expect("because plain data always renders");
+        insta::assert_snapshot!(answer, @r#"
+        {
+          "schema": "snapback.answer/1",
+          "ok": false,
+          "command": "rollback",
+          "exit_code": 7,
+          "changed": false,
+          "dry_run": false,
+          "op_id": null,
+          "data": null,
+          "error": {
+            "code": "SB07",
+            "kind": "conflict",
+            "message": "T01 is at 1.3.1, not at \u001b[2J1.3.0: changed at 10:02",
+            "hints": [
+              {
+                "why": "roll back from where it is",
+                "argv": [
+                  "snapback",
+                  "rollback",
+                  "-t",
+                  "T01",
+                  "-m",
+                  "two words"
+                ]
+              },
+              {
+                "why": "ask who changed it",
+                "argv": []
+              }
+            ]
+          },
+          "warnings": [],
+          "next": []
+        }
+        "#);
+    }
+}

@@ -1,0 +1,149 @@
+//! Plans, reports and tables as text for people: pure functions from `model` values to strings.
+//!
+//! Nothing here prints, asks or decides; foreign text is escaped before it gets into a line.
+//! Every colour has a sign beside it, so that nothing is lost without colour. Start with
+//! [`Style`], then [`plan`] and [`report`], which show what the other pages look like.
+
+pub mod colour;
+pub mod diff;
+pub mod error;
+pub mod plan;
+pub mod progress;
+pub mod recovery;
+pub mod report;
+pub mod table;
+pub mod tables;
+pub mod verification;
+
+use jiff::{Timestamp, tz::TimeZone};
+
+/// What a piece of text means; fixes its colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Paint {
+    /// No colour.
+    #[default]
+    Plain,
+    /// A good result: green.
+    Good,
+    /// Needs a look: yellow.
+    Attention,
+    /// A failure, nothing else: red.
+    Bad,
+    /// Something to copy: cyan.
+    Copy,
+    /// Tasks and versions: bold.
+    Strong,
+    /// Detail: dim.
+    Faint,
+}
+
+/// How text looks on one stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Style {
+    /// True when colours are wanted.
+    pub colour: bool,
+    /// False when only ASCII signs can be shown.
+    pub unicode: bool,
+}
+
+impl Style {
+    /// The text in its colour.
+    pub fn paint(self, paint: Paint, text: &str) -> String {
+        let code = match paint {
+            Paint::Plain => return text.to_string(),
+            Paint::Good => "32",
+            Paint::Attention => "33",
+            Paint::Bad => "31",
+            Paint::Copy => "36",
+            Paint::Strong => "1",
+            Paint::Faint => "2",
+        };
+        if self.colour && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
+    }
+
+    /// The sign of a good result, two columns wide in ASCII.
+    pub fn ok(self) -> String {
+        self.paint(Paint::Good, if self.unicode { "✓" } else { "ok" })
+    }
+
+    /// The sign of something that needs a look.
+    pub fn attention(self) -> String {
+        self.paint(Paint::Attention, if self.unicode { "⚠" } else { "! " })
+    }
+
+    /// The sign of a failure.
+    pub fn fail(self) -> String {
+        self.paint(Paint::Bad, if self.unicode { "✗" } else { "x " })
+    }
+
+    /// The sign of something that was left out.
+    pub fn left_out(self) -> String {
+        self.paint(Paint::Faint, if self.unicode { "·" } else { "- " })
+    }
+
+    /// The arrow between a state and the next.
+    pub fn arrow(self) -> &'static str {
+        if self.unicode { "→" } else { "->" }
+    }
+}
+
+/// Foreign text, made safe for a terminal.
+pub fn safe(text: &str) -> String {
+    crate::base::text::escape(text.as_bytes())
+}
+
+/// A moment in local time: `2026-02-24 13:10`.
+pub fn moment(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// A duration for people: `0.8 s`, `2 min 5 s`.
+pub fn duration(ms: u64) -> String {
+    let secs = ms / 1000;
+    if secs < 60 { format!("{secs}.{} s", ms % 1000 / 100) } else { format!("{} min {} s", secs / 60, secs % 60) }
+}
+
+/// `1 file`, `2 files`.
+pub fn count(number: usize, word: &str) -> String {
+    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A command line that can be pasted into a shell.
+pub fn command_line(argv: &[String]) -> String {
+    let quote = |word: &String| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+./:@,%^~".contains(c);
+        if !word.is_empty() && word.chars().all(plain) && !word.starts_with('~') {
+            word.clone()
+        } else if word.chars().any(char::is_control) {
+            format!("$'{}'", word.escape_default())
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    };
+    argv.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_can_be_pasted() {
+        let argv = ["snapback", "show", "-t", "T01", "it's", "a b", "", "x\ny"].map(String::from);
+        assert_eq!(command_line(&argv), r"snapback show -t T01 'it'\''s' 'a b' '' $'x\ny'");
+    }
+
+    #[test]
+    fn durations_and_counts() {
+        assert_eq!([duration(0), duration(1940), duration(125_000)], ["0.0 s", "1.9 s", "2 min 5 s"]);
+        assert_eq!([count(1, "file"), count(0, "file")], ["1 file", "0 files"]);
+    }
+
+    #[test]
+    fn colour_never_comes_without_a_sign() {
+        let (plain, coloured) = (Style::default(), Style { colour: true, unicode: true });
+        assert_eq!([plain.ok(), plain.attention(), plain.fail()], ["ok", "! ", "x "]);
+        assert_eq!(coloured.ok(), "\u{1b}[32m✓\u{1b}[0m");
+        assert_eq!(coloured.paint(Paint::Bad, ""), "");
+    }
+}

@@ -1,0 +1,276 @@
+//! A plan as text: what would change, what stays, what runs, and how to take it back.
+
+use std::fmt::Write;
+
+use super::{
+    Paint, Style, count, safe,
+    table::{Cell, lines},
+};
+use crate::{
+    base::{RelPath, text::size},
+    model::{
+        Plan,
+        dependencies::PackageChange,
+        operation::OpKind,
+        plan::{FileLine, Letter},
+    },
+};
+
+/// Files that are listed one by one without `-v`.
+const FILES_SHOWN: usize = 30;
+/// Other entries that are listed one by one without `-v`.
+const ENTRIES_SHOWN: usize = 8;
+
+/// The whole plan; with `all`, no list is cut short.
+pub fn plan(style: Style, plan: &Plan, all: bool) -> String {
+    let mut page = Page { style, text: head(style, plan) + "\n" };
+    page.section("files", &file_lines(style, plan, all));
+    page.section("deps", &package_lines(style, &plan.packages, all));
+    page.section("shared", &cut(plan.drift.iter().map(|line| safe(line)).collect(), ENTRIES_SHOWN, all));
+    if !plan.missing_variables.is_empty() {
+        let names = safe(&plan.missing_variables.join(", "));
+        page.section("needs", &[format!("{} not set: {names}", style.paint(Paint::Attention, "environment variables"))]);
+    }
+    for (role, command) in &plan.commands {
+        page.section(&safe(role), &[safe(command)]);
+    }
+    for note in &plan.notes {
+        page.section("note", &[safe(note)]);
+    }
+    if matches!(plan.kind, OpKind::Rollback | OpKind::Undo | OpKind::Redo) && !plan.nothing_to_do {
+        let back = if plan.kind == OpKind::Undo { "snapback redo" } else { "snapback undo" };
+        page.section("safety", &[format!("everything is saved first; `{back}` brings it back")]);
+    }
+    page.text
+}
+
+/// A page with a label in the left margin of each section.
+struct Page {
+    style: Style,
+    text: String,
+}
+
+impl Page {
+    fn section(&mut self, label: &str, lines: &[String]) {
+        for (at, line) in lines.iter().enumerate() {
+            let label = if at == 0 { format!("{label:<8}") } else { " ".repeat(8) };
+            let _ = writeln!(self.text, "  {} {line}", self.style.paint(Paint::Faint, &label));
+        }
+    }
+}
+
+/// `Plan  T01 momentum  1.3.0 -> 1.2.0  (about)`.
+fn head(style: Style, plan: &Plan) -> String {
+    let verb = match plan.kind {
+        OpKind::Rollback => String::new(),
+        kind => format!("{}  ", kind.word()),
+    };
+    let title = plan.title.as_deref().map(|title| format!(" {}", safe(title))).unwrap_or_default();
+    let version = |version: &Option<crate::model::Version>| version.as_ref().map_or("nothing".to_string(), ToString::to_string);
+    let way =
+        if plan.from == plan.to { version(&plan.to) } else { format!("{} {} {}", version(&plan.from), style.arrow(), version(&plan.to)) };
+    let about = if plan.about.is_empty() { String::new() } else { style.paint(Paint::Faint, &format!("  ({})", safe(&plan.about))) };
+    format!("Plan  {verb}{}{title}  {}{about}", style.paint(Paint::Strong, plan.task.as_str()), style.paint(Paint::Strong, &way))
+}
+
+fn file_lines(style: Style, plan: &Plan, all: bool) -> Vec<String> {
+    let shown = if all { plan.files.len() } else { FILES_SHOWN };
+    let mut out = file_rows(style, &plan.files[..shown.min(plan.files.len())], plan.kind);
+    if plan.files.len() > shown {
+        out.push(format!("… and {} more (-v lists all)", plan.files.len() - shown).replace('…', if style.unicode { "…" } else { "..." }));
+    }
+    let mut rest = vec![format!("{} unchanged", plan.unchanged)];
+    if !plan.untracked.is_empty() {
+        rest.push(format!("{} untracked stay", plan.untracked.len()));
+    }
+    if !plan.protected.is_empty() {
+        rest.push(format!("{} protected ({})", plan.protected.len(), names(&plan.protected)));
+    }
+    out.push(rest.join(", "));
+    out
+}
+
+/// Lines such as `M tasks/T01/signal.py  +4  -31  note`.
+pub fn file_rows(style: Style, files: &[FileLine], kind: OpKind) -> Vec<String> {
+    let row = |file: &FileLine| -> Vec<Cell> {
+        let (letter, paint) = match file.letter {
+            Letter::A => ("A", Paint::Good),
+            Letter::M => ("M", Paint::Attention),
+            Letter::D => ("D", Paint::Bad),
+        };
+        let mut remarks = Vec::new();
+        if file.large {
+            let place = if kind == OpKind::CreateSnapshot { "into the store" } else { "from the store" };
+            remarks.push(if file.letter == Letter::D { size(file.size) } else { format!("{} {place}", size(file.size)) });
+        } else if file.added.is_none() && file.removed.is_none() {
+            remarks.push(size(file.size));
+        }
+        if !file.note.is_empty() {
+            remarks.push(safe(&file.note));
+        }
+        let number = |sign: char, lines: Option<u32>| lines.filter(|n| *n > 0).map(|n| format!("{sign}{n}")).unwrap_or_default();
+        vec![
+            Cell::painted(paint, format!("{letter} {}", file.path)),
+            number('+', file.added).into(),
+            number('-', file.removed).into(),
+            remarks.join(", ").into(),
+        ]
+    };
+    lines(style, &files.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Lines such as `pandas 2.2.1 -> 2.1.4`.
+pub fn package_lines(style: Style, packages: &[PackageChange], all: bool) -> Vec<String> {
+    let line = |change: &PackageChange| {
+        let name = safe(&change.name);
+        match (change.before.as_deref().map(safe), change.after.as_deref().map(safe)) {
+            (Some(before), Some(after)) => format!("{name} {before} {} {after}", style.arrow()),
+            (None, Some(after)) => format!("{name} {after} is added"),
+            (Some(before), None) => format!("{name} {before} goes"),
+            (None, None) => name,
+        }
+    };
+    cut(packages.iter().map(line).collect(), ENTRIES_SHOWN, all)
+}
+
+/// The first lines, and how many more there are.
+fn cut(mut lines: Vec<String>, most: usize, all: bool) -> Vec<String> {
+    if !all && lines.len() > most + 1 {
+        let more = lines.len() - most;
+        lines.truncate(most);
+        lines.push(format!("and {more} more (-v lists all)"));
+    }
+    lines
+}
+
+/// The last names of the first paths.
+fn names(paths: &[RelPath]) -> String {
+    let name = |path: &RelPath| crate::base::text::escape(path.name());
+    let mut shown: Vec<_> = paths.iter().take(3).map(name).collect();
+    if paths.len() > 3 {
+        shown.push(format!("{} more", paths.len() - 3));
+    }
+    shown.join(", ")
+}
+
+/// The question that is asked before the plan is carried out.
+pub fn question(plan: &Plan) -> String {
+    let task = &plan.task;
+    let to = plan.to.as_ref().map(ToString::to_string).unwrap_or_default();
+    match plan.kind {
+        OpKind::CreateSnapshot => format!("Release {task} {to}?"),
+        OpKind::Rollback => format!("Roll back {task}?"),
+        OpKind::Undo => format!("Take {task} back to {to}?"),
+        OpKind::Redo => format!("Bring {task} forward to {to} again?"),
+        OpKind::Adopt => format!("Adopt the releases of {task}?"),
+        OpKind::RegistrySync => format!("Synchronise {task}?"),
+    }
+}
+
+/// One line about how much a plan changes.
+pub fn size_of_change(plan: &Plan) -> String {
+    format!("{} would change", count(plan.files.len(), "file"))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    fn path(text: &str) -> RelPath {
+        RelPath::parse(text).expect("it is honest")
+    }
+
+    fn file(letter: Letter, name: &str, lines: Option<(u32, u32)>, note: &str) -> FileLine {
+        FileLine {
+            path: path(&format!("tasks/T01/{name}")),
+            letter,
+            added: lines.map(|(added, _)| added),
+            removed: lines.map(|(_, removed)| removed),
+            size: 214_000_000,
+            large: lines.is_none(),
+            note: note.into(),
+        }
+    }
+
+    /// A rollback with a bit of everything.
+    pub fn sample() -> Plan {
+        Plan {
+            kind: OpKind::Rollback,
+            task: "T01".parse().expect("it is an id"),
+            title: Some("momentum".into()),
+            from: "1.3.0".parse().ok(),
+            to: "1.2.0".parse().ok(),
+            about: "1.2.0 by Li Wei, 3 days ago: \"tighter stop\", good".into(),
+            files: vec![
+                file(Letter::M, "signal.py", Some((4, 31)), ""),
+                file(Letter::M, "config.yaml", Some((1, 1)), "max_leverage: 5 -> 3"),
+                file(Letter::D, "new\x1b[2Jfilter.py", Some((0, 8)), "added in 1.3.0"),
+                file(Letter::M, "model.bin", None, ""),
+            ],
+            unchanged: 11,
+            untracked: vec![path("a"), path("b"), path("c")],
+            protected: vec![path("tasks/T01/positions.json")],
+            drift: vec!["lib/util.py differs from what 1.2.0 was released with; T02 uses it too".into()],
+            packages: vec![PackageChange {
+                ecosystem: "python",
+                name: "pandas".into(),
+                before: Some("2.2.1".into()),
+                after: Some("2.1.4".into()),
+            }],
+            missing_variables: vec!["TUSHARE_TOKEN".into()],
+            commands: vec![("checks".into(), "python -m pytest -q".into()), ("after".into(), "systemctl restart momentum".into())],
+            notes: Vec::new(),
+            nothing_to_do: false,
+            operation: None,
+        }
+    }
+
+    #[test]
+    fn a_rollback() {
+        insta::assert_snapshot!(plan(Style::default(), &sample(), false), @r#"
+        Plan  T01 momentum  1.3.0 -> 1.2.0  (1.2.0 by Li Wei, 3 days ago: "tighter stop", good)
+          files    M tasks/T01/signal.py              +4  -31
+                   M tasks/T01/config.yaml            +1  -1   max_leverage: 5 -> 3
+                   D tasks/T01/new\u{1b}[2Jfilter.py      -8   added in 1.3.0
+                   M tasks/T01/model.bin                       214.0 MB from the store
+                   11 unchanged, 3 untracked stay, 1 protected (positions.json)
+          deps     pandas 2.2.1 -> 2.1.4
+          shared   lib/util.py differs from what 1.2.0 was released with; T02 uses it too
+          needs    environment variables not set: TUSHARE_TOKEN
+          checks   python -m pytest -q
+          after    systemctl restart momentum
+          safety   everything is saved first; `snapback undo` brings it back
+        "#);
+        assert_eq!(question(&sample()), "Roll back T01?");
+    }
+
+    #[test]
+    fn a_release_in_unicode() {
+        let release = Plan {
+            kind: OpKind::CreateSnapshot,
+            from: None,
+            to: "0.1.0".parse().ok(),
+            about: String::new(),
+            drift: Vec::new(),
+            packages: Vec::new(),
+            missing_variables: Vec::new(),
+            commands: Vec::new(),
+            protected: Vec::new(),
+            files: vec![file(Letter::A, "model.bin", None, "ignored by git")],
+            ..sample()
+        };
+        insta::assert_snapshot!(plan(Style { colour: false, unicode: true }, &release, false), @"
+        Plan  create-snapshot  T01 momentum  nothing → 0.1.0
+          files    A tasks/T01/model.bin  214.0 MB into the store, ignored by git
+                   11 unchanged, 3 untracked stay
+        ");
+    }
+
+    #[test]
+    fn long_lists_are_cut_unless_all_is_wanted() {
+        let mut long = sample();
+        long.files = (0..50).map(|n| file(Letter::M, &format!("f{n:02}"), Some((1, 0)), "")).collect();
+        assert!(plan(Style::default(), &long, false).contains("... and 20 more (-v lists all)"));
+        assert!(plan(Style::default(), &long, true).contains("tasks/T01/f49"));
+    }
+}

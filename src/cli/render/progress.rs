@@ -1,0 +1,218 @@
+//! Events as talk on standard error: bars on a terminal, else a line every ten seconds.
+//!
+//! A sink over [`Event`]. It never fails: a terminal that went away loses talk, not work.
+
+use std::{
+    io::Write,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Paint, Style, safe};
+use crate::{
+    base::text::size,
+    model::event::{Event, Sink},
+};
+
+/// How often a line is written when there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// The step whose text is what a command in a preview printed: an answer, not talk.
+const PREVIEW: &str = "preview";
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Talk {
+    /// Only warnings.
+    Quiet,
+    /// Finished steps, and a line every ten seconds of long work.
+    Lines,
+    /// Finished steps, and a bar for long work.
+    Bars,
+}
+
+/// The sink of the command line.
+pub struct Progress {
+    style: Style,
+    talk: Talk,
+    began: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    work: Option<Work>,
+    warnings: Vec<String>,
+    preview: String,
+}
+
+struct Work {
+    what: &'static str,
+    total: u64,
+    done: u64,
+    bytes: bool,
+    began: Instant,
+    said: Instant,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// Makes the sink.
+    pub fn new(style: Style, talk: Talk) -> Self {
+        Self { style, talk, began: AtomicBool::new(false), state: Mutex::default() }
+    }
+
+    /// True when an operation has begun: from then on it is not certain that nothing was changed.
+    pub fn began(&self) -> bool {
+        self.began.load(Ordering::SeqCst)
+    }
+
+    /// The warnings so far.
+    pub fn warnings(&self) -> Vec<String> {
+        self.state().warnings.clone()
+    }
+
+    /// What a command in a preview printed, line by line as it is.
+    pub fn preview(&self) -> String {
+        self.state().preview.clone()
+    }
+
+    /// Takes the bar away, so that what is printed next is not drawn over.
+    pub fn finish(&self) {
+        if let Some(bar) = self.state().work.take().and_then(|work| work.bar) {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn step(&self, state: &State, step: &str, text: &str) {
+        if self.talk != Talk::Quiet {
+            say(state.work.as_ref(), &format!("  {} {:<10} {}", self.style.ok(), safe(step), safe(text)));
+        }
+    }
+
+    fn begin(&self, what: &'static str, total: u64, bytes: bool) -> Work {
+        let now = Instant::now();
+        let bar = (self.talk == Talk::Bars).then(|| {
+            let bar = ProgressBar::with_draw_target((total > 0).then_some(total), ProgressDrawTarget::stderr_with_hz(10));
+            bar.set_style(bar_style(total > 0, bytes));
+            bar.set_message(what);
+            bar
+        });
+        Work { what, total, done: 0, bytes, began: now, said: now, bar }
+    }
+}
+
+impl Sink for Progress {
+    fn take(&self, event: Event) {
+        let mut state = self.state();
+        match event {
+            Event::Began { .. } => self.began.store(true, Ordering::SeqCst),
+            Event::WorkBegan { what, total, bytes } => state.work = Some(self.begin(what, total, bytes)),
+            Event::WorkDone { more } => {
+                if let Some(work) = &mut state.work {
+                    work.advance(more, self.talk);
+                }
+            }
+            Event::WorkEnded => {
+                if let Some(bar) = state.work.take().and_then(|work| work.bar) {
+                    bar.finish_and_clear();
+                }
+            }
+            Event::StepDone { step: PREVIEW, text } => state.preview = text,
+            Event::StepDone { step, text } => self.step(&state, step, &text),
+            Event::Warning(text) => {
+                let word = self.style.paint(Paint::Attention, "warning:");
+                say(state.work.as_ref(), &format!("{word} {}", safe(&text)));
+                state.warnings.push(text);
+            }
+        }
+    }
+}
+
+impl Work {
+    fn advance(&mut self, more: u64, talk: Talk) {
+        self.done = self.done.saturating_add(more);
+        if let Some(bar) = &self.bar {
+            bar.inc(more);
+        } else if talk == Talk::Lines && self.said.elapsed() >= LINE_EVERY {
+            let now = Instant::now();
+            self.said = now;
+            say(None, &line(self.what, self.done, self.total, self.bytes, now - self.began));
+        }
+    }
+}
+
+/// `  hashing: 40 % (1.2 GB of 3.0 GB), about 20 s left`.
+fn line(what: &str, done: u64, total: u64, bytes: bool, took: Duration) -> String {
+    let amount = |number: u64| if bytes { size(number) } else { number.to_string() };
+    if total == 0 || done == 0 {
+        return format!("  {what}: {}", amount(done));
+    }
+    let percent = u128::from(done) * 100 / u128::from(total);
+    let left = took.as_millis() * u128::from(total.saturating_sub(done)) / u128::from(done) / 1000;
+    format!("  {what}: {percent} % ({} of {}), about {left} s left", amount(done), amount(total))
+}
+
+fn bar_style(known: bool, bytes: bool) -> ProgressStyle {
+    let template = match (known, bytes) {
+        (true, true) => "  {msg:<10} {bar:24} {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left",
+        (true, false) => "  {msg:<10} {bar:24} {pos} of {len}  {per_sec}  {eta} left",
+        (false, true) => "  {msg:<10} {spinner} {decimal_bytes}  {decimal_bytes_per_sec}",
+        (false, false) => "  {msg:<10} {spinner} {pos}  {per_sec}",
+    };
+    ProgressStyle::with_template(template).expect("because the template is constant").progress_chars("=> ")
+}
+
+/// Writes a line above the bar, if there is one.
+fn say(work: Option<&Work>, line: &str) {
+    let write = || {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    };
+    match work.and_then(|work| work.bar.as_ref()) {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::OpId;
+
+    #[test]
+    fn lines_tell_how_long_it_takes() {
+        let took = Duration::from_secs(10);
+        assert_eq!(line("hashing", 1_200_000_000, 3_000_000_000, true, took), "  hashing: 40 % (1.2 GB of 3.0 GB), about 15 s left");
+        assert_eq!(line("reading", 7, 0, false, took), "  reading: 7");
+    }
+
+    #[test]
+    fn it_knows_whether_an_operation_has_begun() {
+        let sink = Progress::new(Style::default(), Talk::Quiet);
+        sink.take(Event::WorkBegan { what: "hashing", total: 2, bytes: false });
+        sink.take(Event::WorkDone { more: 2 });
+        assert!(!sink.began());
+        sink.take(Event::WorkEnded);
+        sink.take(Event::StepDone { step: PREVIEW, text: "a\nb".into() });
+        assert_eq!(sink.preview(), "a\nb");
+        sink.take(Event::Began { op: OpId::new(1, 1) });
+        assert!(sink.began());
+    }
+
+    #[test]
+    fn all_bars_can_be_drawn() {
+        for (total, bytes) in [(0, false), (0, true), (9, false), (9, true)] {
+            let work = Progress::new(Style::default(), Talk::Bars).begin("saving", total, bytes);
+            assert!(work.bar.is_some());
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! A report as text, as an exit code and as next steps: three views of one object.
+
+use std::fmt::Write;
+
+use super::{Paint, Style, count, duration, safe, verification};
+use crate::{
+    base::{Hint, Kind, text::size},
+    model::{Report, operation::OpKind, report::Outcome},
+};
+
+/// The exit code that a report stands for.
+pub fn exit_code(report: &Report) -> i32 {
+    match report.outcome {
+        Outcome::Stuck => Kind::Stuck.exit_code(),
+        Outcome::Undone => Kind::Bad.exit_code(),
+        Outcome::Done => report.verification.as_ref().map_or(0, verification::exit_code),
+    }
+}
+
+/// What happened, the most important line last.
+pub fn report(style: Style, report: &Report) -> String {
+    let mut text = String::new();
+    if let Some(checked) = &report.verification {
+        text.push_str(&verification::problems(style, checked));
+    }
+    for note in notes(report) {
+        let _ = writeln!(text, "  {} {}", style.attention(), safe(note));
+    }
+    text + &last_line(style, report) + "\n"
+}
+
+/// The line that says it all.
+pub fn last_line(style: Style, report: &Report) -> String {
+    format!("{}{}", sentence(style, report), tail(style, report))
+}
+
+/// The notes, without those that repeat a check that is shown with its evidence.
+pub fn notes(report: &Report) -> impl Iterator<Item = &String> {
+    let problems = report.verification.iter().flat_map(crate::model::Verification::problems);
+    let shown: Vec<&str> = problems.map(|check| check.id.as_str()).collect();
+    report.notes.iter().filter(move |note| !shown.iter().any(|id| note.contains(id)))
+}
+
+/// What can be done after it, most useful first.
+pub fn next(report: &Report) -> Vec<Hint> {
+    let Some(op) = &report.op else { return Vec::new() };
+    let id = op.short();
+    let share = || Hint::run("share it", &["git", "push", "--follow-tags"]);
+    match (report.outcome, report.kind) {
+        (Outcome::Stuck, _) => vec![
+            Hint::run("see what is left to do", &["snapback", "op", "show", &id]),
+            Hint::run("try to go on", &["snapback", "op", "resume"]),
+            Hint::run("try to go back", &["snapback", "op", "abort"]),
+        ],
+        (Outcome::Undone, _) => vec![Hint::run("see what was tried", &["snapback", "op", "show", &id])],
+        (Outcome::Done, OpKind::Rollback | OpKind::Redo) => vec![Hint::run("take it back", &["snapback", "undo"]), share()],
+        (Outcome::Done, OpKind::Undo) => vec![Hint::run("bring it again", &["snapback", "redo"]), share()],
+        (Outcome::Done, OpKind::CreateSnapshot) if exit_code(report) == Kind::Bad.exit_code() => {
+            let task = report.task.as_ref().map(ToString::to_string).unwrap_or_default();
+            vec![Hint::run("go back to the newest good version", &["snapback", "rollback", "--task", &task])]
+        }
+        (Outcome::Done, _) => vec![share()],
+    }
+}
+
+/// The sentence that says it all.
+fn sentence(style: Style, report: &Report) -> String {
+    let strong = |text: &str| style.paint(Paint::Strong, text);
+    let task = strong(report.task.as_ref().map_or("every task", |task| task.as_str()));
+    let version = |version: &Option<crate::model::Version>| strong(&version.as_ref().map_or("no version".into(), ToString::to_string));
+    let (from, to) = (version(&report.from), version(&report.to));
+    match report.outcome {
+        Outcome::Stuck => format!("{task} is {}: a person is needed, see below.", style.paint(Paint::Bad, "stuck half-way")),
+        Outcome::Undone => format!(
+            "{task} is as it was ({from}): the {} {} and everything was put back.",
+            report.kind.word(),
+            style.paint(Paint::Bad, "failed")
+        ),
+        Outcome::Done if !report.changed => format!("{task} is at {to} already; nothing to do."),
+        Outcome::Done => match report.kind {
+            OpKind::CreateSnapshot => format!("{task} {to} is released{}{}.", made(report), verified(style, report)),
+            OpKind::Adopt => format!("{task}: {} written{}.", count(report.files_changed, "manifest"), made(report)),
+            OpKind::RegistrySync => format!("{task}: registry and configs agree{}.", made(report)),
+            OpKind::Rollback if report.from.is_some() && report.from != report.to => {
+                format!("{task} is at {to}{}.  {from} is held.", verified(style, report))
+            }
+            OpKind::Rollback | OpKind::Redo | OpKind::Undo => format!("{task} is at {to}{}.", verified(style, report)),
+        },
+    }
+}
+
+/// `, verified`, or what is wrong.
+fn verified(style: Style, report: &Report) -> String {
+    match report.verification.as_ref().map(verification::exit_code) {
+        None => String::new(),
+        Some(0) => format!(", {}", style.paint(Paint::Good, "verified")),
+        Some(4) => format!(", but {}", style.paint(Paint::Bad, "verification failed")),
+        Some(_) => format!(", but {}", style.paint(Paint::Attention, "not all of it could be verified")),
+    }
+}
+
+/// `: commit 88ad0f12, tag T01-v1.3.0`.
+fn made(report: &Report) -> String {
+    let commit = report.commit.as_ref().map(|commit| format!("commit {}", commit.short()));
+    let tag = report.tag.as_ref().map(|tag| format!("tag {}", safe(tag)));
+    let made: Vec<_> = commit.into_iter().chain(tag).collect();
+    if made.is_empty() { String::new() } else { format!(": {}", made.join(", ")) }
+}
+
+/// `  (1.9 s, 4 files changed, operation 9f3c21aa)`.
+fn tail(style: Style, report: &Report) -> String {
+    let Some(op) = &report.op else { return String::new() };
+    let mut parts = vec![duration(report.duration_ms)];
+    if report.outcome == Outcome::Done && report.changed {
+        parts.push(format!("{} changed", count(report.files_changed, "file")));
+    }
+    if report.saved_bytes > 0 {
+        parts.push(format!("{} saved", size(report.saved_bytes)));
+    }
+    parts.push(format!("operation {}", op.short()));
+    style.paint(Paint::Faint, &format!("  ({})", parts.join(", ")))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::base::OpId;
+
+    /// A rollback that was done and verified.
+    pub fn sample() -> Report {
+        let mut verification = verification::tests::sample();
+        verification.version = "1.2.0".parse().expect("it is a version");
+        verification.checks.truncate(2);
+        Report {
+            op: Some(OpId::new(7, 0x9f3c_21aa)),
+            kind: OpKind::Rollback,
+            task: "T01".parse().ok(),
+            from: "1.3.0".parse().ok(),
+            to: "1.2.0".parse().ok(),
+            outcome: Outcome::Done,
+            changed: true,
+            message: "drawdown".into(),
+            who: "Li Wei <li@example.com>".into(),
+            at: "2026-02-24T05:10:00Z".parse().expect("it is a time"),
+            duration_ms: 1940,
+            commit: "4be1c07000000000000000000000000000000000".parse().ok(),
+            tag: Some("T01-v1.2.0-rollback-from-v1.3.0".into()),
+            files_changed: 4,
+            saved_bytes: 4_000_000,
+            verification: Some(verification),
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn done() {
+        insta::assert_snapshot!(report(Style::default(), &sample()), @"T01 is at 1.2.0, verified.  1.3.0 is held.  (1.9 s, 4 files changed, 4.0 MB saved, operation 9f3c21aa)");
+        assert_eq!(exit_code(&sample()), 0);
+        let release = Report { kind: OpKind::CreateSnapshot, tag: Some("T01-v1.2.0".into()), saved_bytes: 0, ..sample() };
+        insta::assert_snapshot!(report(Style::default(), &release), @"T01 1.2.0 is released: commit 4be1c070, tag T01-v1.2.0, verified.  (1.9 s, 4 files changed, operation 9f3c21aa)");
+        assert_eq!(next(&release)[0].argv, ["git", "push", "--follow-tags"]);
+        let bad = Report { verification: Some(verification::tests::sample()), ..release };
+        assert_eq!(next(&bad)[0].argv, ["snapback", "rollback", "--task", "T01"]);
+    }
+
+    #[test]
+    fn undone_stuck_and_kept_although_bad() {
+        let bad = Report { verification: Some(verification::tests::sample()), ..sample() };
+        insta::assert_snapshot!(report(Style::default(), &bad), @r"
+          x  smoke.command             python3 smoke.py: exit code 1  (0.8 s)
+               AssertionError: \u{1b}[31mdrawdown
+        T01 is at 1.2.0, but verification failed.  1.3.0 is held.  (1.9 s, 4 files changed, 4.0 MB saved, operation 9f3c21aa)
+        ");
+        assert_eq!(exit_code(&bad), 4);
+        let again = "1.3.0 does not hold up: smoke.command: exit code 1".to_string();
+        let undone = Report { outcome: Outcome::Undone, changed: false, notes: vec![again], ..bad };
+        insta::assert_snapshot!(report(Style::default(), &undone), @r"
+          x  smoke.command             python3 smoke.py: exit code 1  (0.8 s)
+               AssertionError: \u{1b}[31mdrawdown
+        T01 is as it was (1.3.0): the rollback failed and everything was put back.  (1.9 s, 4.0 MB saved, operation 9f3c21aa)
+        ");
+        assert_eq!(exit_code(&undone), 4);
+        let stuck = Report { outcome: Outcome::Stuck, notes: vec!["files: No space left on device".into()], verification: None, ..undone };
+        insta::assert_snapshot!(report(Style::default(), &stuck), @"
+          !  files: No space left on device
+        T01 is stuck half-way: a person is needed, see below.  (1.9 s, 4.0 MB saved, operation 9f3c21aa)
+        ");
+        assert_eq!(exit_code(&stuck), 13);
+        assert_eq!(next(&stuck)[0].argv, ["snapback", "op", "show", "9f3c21aa"]);
+    }
+
+    #[test]
+    fn nothing_to_do() {
+        let idle = Report { op: None, changed: false, verification: None, commit: None, ..sample() };
+        assert_eq!(report(Style::default(), &idle), "T01 is at 1.2.0 already; nothing to do.\n");
+        assert!(next(&idle).is_empty());
+    }
+}

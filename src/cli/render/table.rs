@@ -1,0 +1,82 @@
+//! Columns that line up, whatever the script: widths are those of the terminal, not of bytes.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::{Paint, Style};
+
+/// One cell: its text (already safe) and its colour.
+#[derive(Debug, Clone, Default)]
+pub struct Cell {
+    text: String,
+    paint: Paint,
+}
+
+impl Cell {
+    /// A cell in a colour.
+    pub fn painted(paint: Paint, text: impl Into<String>) -> Self {
+        Self { text: text.into(), paint }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::painted(Paint::Plain, text)
+    }
+}
+
+/// A row of cells from mixed values.
+macro_rules! row {
+    ($($cell:expr),* $(,)?) => { vec![$($crate::cli::render::table::Cell::from($cell)),*] };
+}
+pub(crate) use row;
+
+/// Lines of aligned cells, two spaces between columns, none at the ends of lines.
+pub fn lines(style: Style, rows: &[Vec<Cell>]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.text.width()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<Cell>| {
+        let mut line = String::new();
+        let mut gap = 0;
+        for (cell, column) in row.iter().zip(&widths) {
+            if !cell.text.is_empty() {
+                line.extend(std::iter::repeat_n(' ', gap));
+                line.push_str(&style.paint(cell.paint, &cell.text));
+                gap = 0;
+            }
+            gap += column - cell.text.width() + if *column > 0 { 2 } else { 0 };
+        }
+        line
+    };
+    rows.iter().map(line).collect()
+}
+
+/// A table: a faint head, then the rows; each line ends in a newline.
+pub fn table(style: Style, head: &[&str], rows: Vec<Vec<Cell>>) -> String {
+    let head = head.iter().map(|word| Cell::painted(Paint::Faint, *word)).collect();
+    let all: Vec<_> = std::iter::once(head).chain(rows).collect();
+    lines(style, &all).join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_characters_and_empty_cells_line_up() {
+        let rows = vec![row!["T01", "动量", "1.2.0"], row!["T010", "", "0.1.0"], row!["x", "carry"]];
+        insta::assert_snapshot!(table(Style::default(), &["TASK", "TITLE", "VERSION"], rows), @r"
+        TASK  TITLE  VERSION
+        T01   动量   1.2.0
+        T010         0.1.0
+        x     carry
+        ");
+    }
+
+    #[test]
+    fn colour_does_not_move_columns() {
+        let rows = vec![vec![Cell::painted(Paint::Good, "a"), "b".into()], row!["aa", "b"]];
+        let lines = lines(Style { colour: true, unicode: false }, &rows);
+        assert_eq!(lines, ["\u{1b}[32ma\u{1b}[0m   b", "aa  b"]);
+    }
+}

@@ -1,0 +1,370 @@
+//! The tables: tasks, releases, history, operations, adoption, drift, doctor.
+
+use std::fmt::Write;
+
+use jiff::tz::TimeZone;
+
+use super::{
+    Paint, Style, count, moment, safe,
+    table::{Cell, row, table},
+};
+use crate::{
+    base::text::size,
+    model::{
+        Version,
+        overview::{AdoptionLine, DoctorLine, DriftLine, HistoryLine, OperationLine, ReleaseDetail, ReleaseLine, TaskLine},
+        report::Outcome,
+        verdict::Standing,
+    },
+};
+
+/// One line a task, and a count.
+pub fn tasks(style: Style, lines: &[TaskLine]) -> String {
+    if lines.is_empty() {
+        return "no task is configured here\n".into();
+    }
+    let row = |line: &TaskLine| {
+        let drift = if line.drift == 0 { Cell::from("-") } else { Cell::painted(Paint::Attention, count(line.drift, "file")) };
+        let trouble = if line.trouble.is_empty() { Cell::from("") } else { Cell::painted(Paint::Attention, safe(&line.trouble)) };
+        row![
+            Cell::painted(Paint::Strong, line.task.as_str()),
+            safe(line.title.as_deref().unwrap_or("")),
+            version(line.active.as_ref()),
+            state(line.standing),
+            drift,
+            version(line.newest.as_ref()),
+            line.releases.to_string(),
+            trouble,
+        ]
+    };
+    let mut text = table(style, &["TASK", "TITLE", "ACTIVE", "STATE", "DRIFT", "NEWEST", "RELEASES", ""], lines.iter().map(row).collect());
+    let look = lines.iter().filter(|line| needs_a_look(line)).count();
+    let rest =
+        if look == 0 { "all as released".to_string() } else { format!("{look} {} a look", if look == 1 { "needs" } else { "need" }) };
+    let _ = writeln!(text, "{}: {rest}", count(lines.len(), "task"));
+    text
+}
+
+/// True for a task that differs from its release, is called bad, or is in trouble.
+pub fn needs_a_look(line: &TaskLine) -> bool {
+    line.drift > 0 || line.standing.bad || !line.trouble.is_empty()
+}
+
+/// The unfinished operation, for the top of `status`.
+pub fn unfinished(style: Style, line: &OperationLine) -> String {
+    format!(
+        "{} an operation did not finish: {} ({})\n  finish it:  snapback op resume\n  go back:    snapback op abort\n",
+        style.attention(),
+        operation_words(style, line),
+        safe(&line.host)
+    )
+}
+
+/// One line a release.
+pub fn releases(style: Style, zone: &TimeZone, lines: &[ReleaseLine]) -> String {
+    let row = |line: &ReleaseLine| {
+        let paint = if line.active { Paint::Strong } else { Paint::Plain };
+        row![
+            Cell::painted(paint, format!("{} {}", if line.active { "*" } else { " " }, line.version)),
+            moment(line.at, zone),
+            state(line.standing),
+            safe(&line.author),
+            safe(&line.message),
+        ]
+    };
+    table(style, &["  VERSION", "DATE", "STATE", "AUTHOR", "REASON"], lines.iter().map(row).collect())
+}
+
+/// Releases and operations, newest first.
+pub fn history(style: Style, zone: &TimeZone, lines: &[HistoryLine]) -> String {
+    let row = |line: &HistoryLine| match line {
+        HistoryLine::Release(release) => row![
+            moment(release.at, zone),
+            "release",
+            safe(&release.tag),
+            safe(&release.author),
+            safe(&release.message),
+            release.commit.short()
+        ],
+        HistoryLine::Operation(operation) => operation_row(style, zone, operation),
+    };
+    table(style, &["DATE", "WHAT", "VERSION", "WHO", "REASON", "ID"], lines.iter().map(row).collect())
+}
+
+/// Operations, newest first.
+pub fn operations(style: Style, zone: &TimeZone, lines: &[OperationLine]) -> String {
+    if lines.is_empty() {
+        return "no operation was ever run here\n".into();
+    }
+    let row = |line: &OperationLine| {
+        let mut row = operation_row(style, zone, line);
+        row.push(ending(line));
+        row
+    };
+    table(style, &["DATE", "WHAT", "VERSION", "WHO", "REASON", "ID", "STATE"], lines.iter().map(row).collect())
+}
+
+fn operation_row(style: Style, zone: &TimeZone, line: &OperationLine) -> Vec<Cell> {
+    let task = line.task.as_ref().map(|task| format!("{task} ")).unwrap_or_default();
+    row![
+        moment(line.at, zone),
+        line.kind.word(),
+        format!("{task}{}", way(style, line)),
+        name(&line.who),
+        safe(&line.message),
+        line.id.short()
+    ]
+}
+
+/// The name in `name <email>`.
+fn name(who: &str) -> String {
+    safe(who.split(" <").next().unwrap_or(who))
+}
+
+/// How an operation ended.
+fn ending(line: &OperationLine) -> Cell {
+    match (line.outcome, &line.undone_by) {
+        (Some(Outcome::Done), Some(by)) => Cell::painted(Paint::Faint, format!("undone by {}", by.short())),
+        (Some(Outcome::Done), None) => Cell::painted(Paint::Good, "done"),
+        (Some(Outcome::Undone), _) => Cell::painted(Paint::Attention, "failed, put back"),
+        (Some(Outcome::Stuck), _) => Cell::painted(Paint::Bad, format!("stuck{}", at(line))),
+        (None, _) => Cell::painted(Paint::Attention, format!("unfinished{}", at(line))),
+    }
+}
+
+fn at(line: &OperationLine) -> String {
+    line.stands_at.as_deref().map(|step| format!(" at {}", safe(step))).unwrap_or_default()
+}
+
+fn way(style: Style, line: &OperationLine) -> String {
+    match (&line.from, &line.to) {
+        (Some(from), Some(to)) if from != to => format!("{from} {} {to}", style.arrow()),
+        (_, Some(version)) | (Some(version), None) => version.to_string(),
+        (None, None) => String::new(),
+    }
+}
+
+/// `9f3c21aa  rollback T01 1.3.0 -> 1.2.0`.
+pub fn operation_words(style: Style, line: &OperationLine) -> String {
+    let task = line.task.as_ref().map(|task| format!(" {task}")).unwrap_or_default();
+    format!("{}  {}{task} {}", line.id.short(), line.kind.word(), way(style, line))
+}
+
+/// One operation in full.
+pub fn operation(style: Style, zone: &TimeZone, line: &OperationLine, steps: &[&str]) -> String {
+    let facts = [
+        ("when", moment(line.at, zone)),
+        ("who", format!("{} on {}", safe(&line.who), safe(&line.host))),
+        ("reason", safe(&line.message)),
+        ("steps", steps.join(", ")),
+    ];
+    let mut text = format!("{}\n", style.paint(Paint::Strong, &operation_words(style, line)));
+    for (what, seen) in facts.iter().filter(|(_, seen)| !seen.is_empty()) {
+        let _ = writeln!(text, "  {what:<8} {seen}");
+    }
+    let state = ending(line);
+    text + &format!("  {:<8} {}\n", "state", super::table::lines(style, &[vec![state]])[0])
+}
+
+/// One release in full.
+pub fn release(style: Style, zone: &TimeZone, detail: &ReleaseDetail) -> String {
+    let line = &detail.release;
+    let name = style.paint(Paint::Strong, &line.version.to_string());
+    let mut text = format!("{name}{}\n", if line.active { "  (active)" } else { "" });
+    let mut fact = |what: &str, seen: &str| {
+        let _ = writeln!(text, "  {what:<9} {seen}");
+    };
+    fact("when", &moment(line.at, zone));
+    fact("who", &safe(&line.author));
+    fact("reason", &safe(&line.message));
+    fact("state", line.standing.word());
+    fact("tag", &safe(&line.tag));
+    fact("commit", line.commit.as_str());
+    fact("files", &format!("{}, {}", count(detail.files, "file"), size(detail.bytes)));
+    let Some(manifest) = &detail.manifest else {
+        fact("manifest", "none (`snapback adopt` writes one)");
+        return text;
+    };
+    let packages = &manifest.dependencies;
+    let number = packages.python_packages.len() + packages.node_packages.len() + packages.cargo_packages.len();
+    fact("deps", &count(number, "package"));
+    if !packages.environment_variables.is_empty() {
+        fact("needs", &safe(&packages.environment_variables.join(", ")));
+    }
+    for file in &manifest.files {
+        let size = file.size.map(size).unwrap_or_default();
+        let _ = writeln!(text, "    {:<12} {size:>9}  {}", safe(file.checksum.get(7..19).unwrap_or("")), file.path);
+    }
+    text
+}
+
+/// What became of each tag.
+pub fn adoption(style: Style, lines: &[AdoptionLine], dry_run: bool, all: bool) -> String {
+    let (taken, refused): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.reason.is_none());
+    let mut text = String::new();
+    let shown = if all { refused.len() } else { 20 };
+    for line in refused.iter().take(shown) {
+        let _ = writeln!(text, "  {} {}  {}", style.left_out(), safe(&line.tag), safe(line.reason.as_deref().unwrap_or("")));
+    }
+    if refused.len() > shown {
+        let _ = writeln!(text, "  and {} more (-v lists all)", refused.len() - shown);
+    }
+    let verb = if dry_run { "would be adopted" } else { "adopted" };
+    let _ = writeln!(text, "{} {verb}, {} left out.", count(taken.len(), "tag"), refused.len());
+    text
+}
+
+/// Where registry, configs and tags disagree.
+pub fn drift(style: Style, lines: &[DriftLine]) -> String {
+    if lines.is_empty() {
+        return "registry, configs and tags agree\n".into();
+    }
+    let row =
+        |line: &DriftLine| row![line.task.as_str(), version(line.registry.as_ref()), version(line.config.as_ref()), safe(&line.remedy)];
+    table(style, &["TASK", "REGISTRY", "CONFIG", "REMEDY"], lines.iter().map(row).collect())
+}
+
+/// What doctor saw.
+pub fn doctor(style: Style, lines: &[DoctorLine]) -> String {
+    let mut text = String::new();
+    let rows: Vec<_> = lines.iter().map(|line| row![safe(&line.what), safe(&line.seen)]).collect();
+    for (line, shown) in lines.iter().zip(super::table::lines(style, &rows)) {
+        let sign = if line.ok { style.ok() } else { style.fail() };
+        let _ = writeln!(text, "{sign} {shown}");
+        if let (false, Some(fix)) = (line.ok, &line.fix) {
+            let _ = writeln!(text, "   {} {}", style.paint(Paint::Attention, "fix:"), safe(fix));
+        }
+    }
+    let bad = lines.iter().filter(|line| !line.ok).count();
+    let _ = if bad == 0 { writeln!(text, "everything is in order") } else { writeln!(text, "{} to mend", count(bad, "thing")) };
+    text
+}
+
+fn version(version: Option<&Version>) -> Cell {
+    version.map_or(Cell::painted(Paint::Faint, "-"), |version| version.to_string().into())
+}
+
+fn state(standing: Standing) -> Cell {
+    let paint = match standing.word() {
+        "bad" => Paint::Bad,
+        "held" => Paint::Attention,
+        "good" | "proven" => Paint::Good,
+        _ => Paint::Faint,
+    };
+    let pin = if standing.pinned { ", pinned" } else { "" };
+    Cell::painted(paint, format!("{}{pin}", standing.word()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{base::OpId, model::operation::OpKind};
+
+    fn task(id: &str, title: &str, drift: usize, standing: Standing, trouble: &str) -> TaskLine {
+        TaskLine {
+            task: id.parse().expect("it is an id"),
+            title: Some(title.into()),
+            active: "1.2.0".parse().ok(),
+            config: "1.2.0".parse().ok(),
+            newest: "1.10.0".parse().ok(),
+            releases: 7,
+            standing,
+            drift,
+            trouble: trouble.into(),
+        }
+    }
+
+    fn operation_line() -> OperationLine {
+        OperationLine {
+            id: OpId::new(7, 0x9f3c_21aa),
+            kind: OpKind::Rollback,
+            task: "T01".parse().ok(),
+            from: "1.3.0".parse().ok(),
+            to: "1.2.0".parse().ok(),
+            at: "2026-02-24T05:10:00Z".parse().expect("it is a time"),
+            who: "Li Wei <li@example.com>".into(),
+            host: "prod-1".into(),
+            message: "drawdown".into(),
+            outcome: None,
+            stands_at: Some("files".into()),
+            undone_by: None,
+        }
+    }
+
+    #[test]
+    fn status_with_wide_titles() {
+        let bad = Standing { bad: true, ..Standing::default() };
+        let lines = [
+            task("T03", "配对", 0, bad, "config says 1.3.0, registry 1.2.0"),
+            task("T02", "carry", 2, Standing { proven: true, pinned: true, ..Standing::default() }, ""),
+            task("T01", "momentum", 0, Standing { good: true, ..Standing::default() }, ""),
+        ];
+        insta::assert_snapshot!(tasks(Style::default(), &lines), @"
+        TASK  TITLE     ACTIVE  STATE           DRIFT    NEWEST  RELEASES
+        T03   配对      1.2.0   bad             -        1.10.0  7         config says 1.3.0, registry 1.2.0
+        T02   carry     1.2.0   proven, pinned  2 files  1.10.0  7
+        T01   momentum  1.2.0   good            -        1.10.0  7
+        3 tasks: 2 need a look
+        ");
+    }
+
+    #[test]
+    fn operations_and_the_unfinished_one() {
+        let zone = TimeZone::UTC;
+        let done = OperationLine { outcome: Some(Outcome::Done), undone_by: Some(OpId::new(8, 1)), ..operation_line() };
+        insta::assert_snapshot!(operations(Style::default(), &zone, &[operation_line(), done]), @"
+        DATE              WHAT      VERSION             WHO     REASON    ID        STATE
+        2026-02-24 05:10  rollback  T01 1.3.0 -> 1.2.0  Li Wei  drawdown  9f3c21aa  unfinished at files
+        2026-02-24 05:10  rollback  T01 1.3.0 -> 1.2.0  Li Wei  drawdown  9f3c21aa  undone by 00000001
+        ");
+        insta::assert_snapshot!(unfinished(Style::default(), &operation_line()), @"
+        !  an operation did not finish: 9f3c21aa  rollback T01 1.3.0 -> 1.2.0 (prod-1)
+          finish it:  snapback op resume
+          go back:    snapback op abort
+        ");
+        insta::assert_snapshot!(operation(Style::default(), &zone, &operation_line(), &["stop", "files"]), @"
+        9f3c21aa  rollback T01 1.3.0 -> 1.2.0
+          when     2026-02-24 05:10
+          who      Li Wei <li@example.com> on prod-1
+          reason   drawdown
+          steps    stop, files
+          state    unfinished at files
+        ");
+    }
+
+    #[test]
+    fn releases_and_history() {
+        let line = ReleaseLine {
+            version: "1.2.0".parse().expect("it is a version"),
+            tag: "T01-v1.2.0".into(),
+            commit: "4be1c07000000000000000000000000000000000".parse().expect("it is an id"),
+            at: "2026-02-20T05:10:00Z".parse().expect("it is a time"),
+            author: "Li Wei".into(),
+            message: "tighter\nstop".into(),
+            standing: Standing::default(),
+            active: true,
+            manifest: true,
+        };
+        insta::assert_snapshot!(releases(Style::default(), &TimeZone::UTC, std::slice::from_ref(&line)), @r"
+          VERSION  DATE              STATE    AUTHOR  REASON
+        * 1.2.0    2026-02-20 05:10  unknown  Li Wei  tighter\nstop
+        ");
+        let lines = [HistoryLine::Operation(operation_line()), HistoryLine::Release(line)];
+        insta::assert_snapshot!(history(Style::default(), &TimeZone::UTC, &lines), @r"
+        DATE              WHAT      VERSION             WHO     REASON         ID
+        2026-02-24 05:10  rollback  T01 1.3.0 -> 1.2.0  Li Wei  drawdown       9f3c21aa
+        2026-02-20 05:10  release   T01-v1.2.0          Li Wei  tighter\nstop  4be1c070
+        ");
+    }
+
+    #[test]
+    fn what_is_left_out_is_named() {
+        let line =
+            |tag: &str, reason: Option<&str>| AdoptionLine { tag: tag.into(), release: None, files: 0, reason: reason.map(Into::into) };
+        let lines = [line("T01-v1.0.0", None), line("v9", Some("no task has this name"))];
+        insta::assert_snapshot!(adoption(Style::default(), &lines, true, false), @"
+          -  v9  no task has this name
+        1 tag would be adopted, 1 left out.
+        ");
+    }
+}

@@ -1,0 +1,177 @@
+//! One run of the program: where it works, how it talks, whether it may ask.
+
+use std::{
+    cell::{Cell, OnceCell},
+    io::{BufRead, IsTerminal, Write},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use jiff::tz::TimeZone;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::{
+    args::Globals,
+    error::Error,
+    render::{
+        self, Style, colour,
+        progress::{Progress, Talk},
+    },
+};
+use crate::{
+    app::{App, Options},
+    base::{Clock, Failure, cancel, process::DEPTH_VARIABLE},
+};
+
+/// One run of the program.
+pub struct Session {
+    /// Options of all commands.
+    pub globals: Globals,
+    /// How standard output looks.
+    pub out: Style,
+    /// How standard error looks.
+    pub err: Style,
+    /// The zone in which times are shown.
+    pub zone: TimeZone,
+    command: String,
+    talk: Talk,
+    sink: Arc<Progress>,
+    app: OnceCell<App>,
+    touched: Cell<bool>,
+}
+
+impl Session {
+    /// Reads the environment and the terminals.
+    pub fn new(globals: &Globals, command: &str) -> Self {
+        let env = |name: &str| std::env::var_os(name).and_then(|value| value.into_string().ok());
+        let on_terminal = std::io::stderr().is_terminal();
+        let out = colour::decide(globals.color, std::io::stdout().is_terminal(), env);
+        let err = colour::decide(globals.color, on_terminal, env);
+        let talk = match () {
+            () if globals.quiet || (globals.json && !on_terminal) => Talk::Quiet,
+            () if on_terminal && !globals.no_progress && env("TERM").as_deref() != Some("dumb") && env("CI").is_none() => Talk::Bars,
+            () => Talk::Lines,
+        };
+        Self {
+            globals: globals.clone(),
+            out,
+            err,
+            zone: TimeZone::system(),
+            command: command.into(),
+            talk,
+            sink: Arc::new(Progress::new(err, talk)),
+            app: OnceCell::new(),
+            touched: Cell::new(false),
+        }
+    }
+
+    /// The folder to work in.
+    pub fn dir(&self) -> PathBuf {
+        self.globals.dir.clone().unwrap_or_else(|| PathBuf::from("."))
+    }
+
+    /// The repository, opened once.
+    pub fn app(&self) -> Result<&App, Failure> {
+        if let Some(app) = self.app.get() {
+            return Ok(app);
+        }
+        let options = Options {
+            clock: Clock::System,
+            sink: self.sink.clone(),
+            config: self.globals.config.clone(),
+            lock_wait: self.globals.lock_wait,
+            command: self.command.clone(),
+        };
+        let app = App::open(&self.dir(), options)?;
+        Ok(self.app.get_or_init(|| app))
+    }
+
+    /// Says something on standard error, unless it is to be quiet.
+    pub fn say(&self, text: &str) {
+        if self.talk != Talk::Quiet {
+            let _ = write!(std::io::stderr(), "{text}");
+        }
+    }
+
+    /// Asks for a yes, once. `--yes` is one; without a terminal it is an error that names it.
+    pub fn confirm(&self, question: &str) -> Result<(), Failure> {
+        if self.globals.yes {
+            return Ok(());
+        }
+        if !self.can_ask() {
+            return Err(
+                Error::NeedsYes { argv: with_yes(std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned())) }.into()
+            );
+        }
+        self.sink.finish();
+        let _ = write!(std::io::stderr(), "{question} [y/N] ");
+        let answer = read_line()?;
+        if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") { Ok(()) } else { Err(Error::Declined.into()) }
+    }
+
+    /// True when a person sits there: both standard input and standard error are terminals.
+    pub fn can_ask(&self) -> bool {
+        !self.globals.no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// To be called just before a change that is not a journaled operation.
+    pub fn about_to_change(&self) {
+        self.touched.set(true);
+    }
+
+    /// False when it is certain that nothing was changed.
+    pub fn may_have_changed(&self) -> bool {
+        self.touched.get() || self.sink.began()
+    }
+
+    /// What a command in a preview printed.
+    pub fn preview_output(&self) -> String {
+        self.sink.preview()
+    }
+
+    /// The warnings so far.
+    pub fn warnings(&self) -> Vec<String> {
+        self.sink.warnings()
+    }
+
+    /// Prints a failure on standard error.
+    pub fn print_failure(&self, failure: &Failure, untouched: bool) {
+        self.sink.finish();
+        let _ = write!(std::io::stderr(), "{}", render::error::failure(self.err, failure, untouched));
+    }
+
+    /// A hook that snapback runs must not change what snapback is changing.
+    pub fn refuse_inside_a_hook(&self, changes: bool) -> Result<(), Failure> {
+        if changes && std::env::var_os(DEPTH_VARIABLE).is_some() { Err(Error::InsideHook.into()) } else { Ok(()) }
+    }
+}
+
+/// The same command with `--yes`.
+fn with_yes(words: impl Iterator<Item = String>) -> Vec<String> {
+    ["snapback".to_string(), "--yes".to_string()].into_iter().chain(words).collect()
+}
+
+/// Reads a line from the terminal; a signal ends the wait.
+pub fn read_line() -> Result<String, Failure> {
+    let stdin = std::io::stdin();
+    let tenth = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    loop {
+        cancel::check()?;
+        if poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&tenth)).is_ok_and(|ready| ready > 0) {
+            let mut line = String::new();
+            let _ = stdin.lock().read_line(&mut line);
+            return Ok(line);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flag_goes_where_it_always_works() {
+        let words = ["rollback", "-t", "T01", "--", "x"].map(String::from);
+        assert_eq!(with_yes(words.into_iter())[..4], ["snapback", "--yes", "rollback", "-t"]);
+    }
+}
