@@ -6,6 +6,7 @@
 
 mod support;
 
+// mod engine_sim;
 // mod kill_sweep;
 mod killer_harness;
 mod sandbox;

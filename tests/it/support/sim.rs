@@ -149,6 +149,17 @@ impl SimFs {
         state.pending.clear();
     }
 
+    /// Forces one file and its name to the disk whatever is skipped: for stand-ins of what
+    /// another program does durably.
+    pub fn force(&self, path: &RelPath) -> io::Result<()> {
+        let mut state = self.state();
+        state.enter(Call::Change)?;
+        let (slot, ino) = state.named(path)?;
+        let due = state.due_for(slot.0);
+        state.flush(|pending| due.contains(&pending.id) || pending.effect.file() == Some(ino));
+        Ok(())
+    }
+
     /// An independent copy, with what is pending and without injected faults.
     pub fn fork(&self) -> Self {
         let state = self.state();
@@ -294,11 +305,11 @@ impl State {
 /// returns what is wrong. The last round lets `act` finish and then cuts the power.
 ///
 /// Returns the number of disks looked at, or the first complaint with the crash point.
-pub fn sweep<T>(
+pub fn sweep<T, E>(
     base: &SimFs,
     limit: usize,
     seed: u64,
-    act: impl Fn(&SimFs) -> io::Result<T>,
+    act: impl Fn(&SimFs) -> Result<T, E>,
     look: impl Fn(&SimFs, bool) -> Result<(), String>,
 ) -> Result<u64, String> {
     let mut looked = 0;

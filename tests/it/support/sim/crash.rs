@@ -3,11 +3,7 @@
 //! The kernel may write pending effects in any order, so every subset is possible; writes may
 //! also reach the disk in part. The structured cases come first, random subsets fill the rest.
 
-use std::{
-    collections::HashSet,
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use super::{
     Pending,
@@ -65,9 +61,7 @@ pub fn states(durable: &Disk, pending: &[Pending], limit: usize, seed: u64) -> V
     let mut disks = Vec::new();
     let mut add = |case: &Case| {
         let disk = apply(durable, pending, case);
-        let mut hasher = DefaultHasher::new();
-        disk.tree().hash(&mut hasher);
-        if disks.len() < limit && known.insert(hasher.finish()) {
+        if disks.len() < limit && known.insert(disk.fingerprint()) {
             disks.push(disk);
         }
         disks.len() < limit

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::{DefaultHasher, Hash, Hasher},
     io,
     sync::Arc,
 };
@@ -195,6 +196,26 @@ impl Disk {
         let content = Arc::make_mut(content);
         content.resize(content.len().max(at + bytes.len()), 0);
         content[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// A number that differs (but for chance) between disks whose trees differ.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash_dir(ROOT, &mut hasher);
+        hasher.finish()
+    }
+
+    fn hash_dir(&self, dir: u64, hasher: &mut DefaultHasher) {
+        for (name, ino) in self.entries(dir).into_iter().flatten() {
+            let inode = self.inode(*ino);
+            (name, inode.mode).hash(hasher);
+            match &inode.node {
+                Node::File(bytes) => bytes.hash(hasher),
+                Node::Symlink(target) => target.hash(hasher),
+                Node::Dir(_) => self.hash_dir(*ino, hasher),
+            }
+            hasher.write_u8(0xff);
+        }
     }
 
     /// Every path below the root with what is there: `d`, `l` or `f`, permission bits, bytes.
