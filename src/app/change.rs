@@ -78,7 +78,7 @@ impl App {
         match request {
             Request::CreateSnapshot(wanted) => release::draft(ground, self.spec(&wanted.task)?, &self.all_releases()?, wanted),
             Request::Rollback(wanted) => {
-                rollback::draft(ground, self.spec(&wanted.task)?, &self.all_releases()?, &self.standings()?, wanted)
+                rollback::draft(ground, self.spec(&wanted.task)?, &self.releases_for(&wanted.task)?, &self.standings()?, wanted)
             }
             Request::Undo(wanted) | Request::Redo(wanted) => {
                 let kind = if matches!(request, Request::Undo(_)) { OpKind::Undo } else { OpKind::Redo };
@@ -173,12 +173,18 @@ impl App {
             What::Recorded => (vec![self.recorded(operation)], operation.to.clone()),
             What::Version(version) => {
                 let levels = check::Levels { readiness: false, ..check::Levels::ALL };
-                let verified =
-                    check::tree(&self.ground, task, &self.all_releases()?, crate::model::verdict::Standing::default(), version, levels)?;
+                let verified = check::tree(
+                    &self.ground,
+                    task,
+                    &self.releases_for(&task.id)?,
+                    crate::model::verdict::Standing::default(),
+                    version,
+                    levels,
+                )?;
                 (verified.checks, Some(version.clone()))
             }
             What::Ready(version) => {
-                let mut checks = check::readiness(&self.ground, task, &self.all_releases()?, version)?;
+                let mut checks = check::readiness(&self.ground, task, &self.releases_for(&task.id)?, version)?;
                 leave_packages(operation, &mut checks);
                 (checks, Some(version.clone()))
             }

@@ -246,6 +246,13 @@ impl App {
         releases::all(&self.ground.git, |id| self.ground.settings.task(id).is_some())
     }
 
+    /// All releases, and those of one task whose tag was deleted.
+    fn releases_for(&self, task: &TaskId) -> Result<Releases, Failure> {
+        let mut releases = self.all_releases()?;
+        releases.add_lost(&self.ground.git, task)?;
+        Ok(releases)
+    }
+
     /// All verdicts.
     fn standings(&self) -> Result<Standings, Failure> {
         Ok(verdicts::standings(&*self.ground.state)?)

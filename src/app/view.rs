@@ -125,7 +125,7 @@ impl App {
 
     /// Versions and tags of a task, newest first: cheap, for completion.
     pub fn release_names(&self, task: &TaskId) -> Result<Vec<(Version, String)>, Failure> {
-        Ok(self.all_releases()?.of(task).rev().map(|release| (release.version.clone(), release.tag())).collect())
+        Ok(self.releases_for(task)?.of(task).rev().map(|release| (release.version.clone(), release.tag())).collect())
     }
 
     /// The line of one release.
@@ -199,12 +199,12 @@ impl App {
 
     /// Checks a release where it is kept. `deep` reads every byte.
     pub fn verify_snapshot(&self, task: &TaskId, version: &Version, deep: bool) -> Result<Verification, Failure> {
-        check::release(&self.ground, self.spec(task)?, &self.all_releases()?, version, deep)
+        check::release(&self.ground, self.spec(task)?, &self.releases_for(task)?, version, deep)
     }
 
     /// Runs the four levels on the work tree; without an expected version, the active one.
     pub fn verify_rollback(&self, task: &TaskId, expected: Option<&Version>) -> Result<Verification, Failure> {
-        let (spec, releases) = (self.spec(task)?, self.all_releases()?);
+        let (spec, releases) = (self.spec(task)?, self.releases_for(task)?);
         let version = match expected {
             Some(version) => version.clone(),
             None => self.resolve_version(task, "active")?,

@@ -167,13 +167,19 @@ pub fn release(ground: &Ground, task: &TaskSpec, releases: &Releases, version: &
     Ok(verification)
 }
 
-/// The second reference names the same tag, so a moved tag shows.
+/// The second reference names the same tag, so a moved or deleted tag shows.
 fn keep_reference(ground: &Ground, release: &crate::catalog::Release) -> Result<Check, Failure> {
     let checking = Checking::begin(1, "integrity.tag");
+    if release.lost {
+        let tag = release.tag();
+        let evidence =
+            vec![format!("the tag {tag} is missing"), format!("bring it back: git update-ref refs/tags/{tag} {}", release.tag_id)];
+        return Ok(checking.end(Status::Fail, evidence));
+    }
     let name = crate::model::TagName::keep_reference(&release.task, &release.version);
     Ok(match ground.git.find_ref(&name)? {
         None => checking.end(Status::Skipped, vec![format!("there is no {name}: the release was made elsewhere")]),
         Some(id) if id == release.tag_id => checking.end(Status::Pass, vec![format!("{name} names the same tag")]),
-        Some(id) => checking.end(Status::Fail, vec![format!("the tag was moved: {name} still names {}", id.short())]),
+        Some(id) => checking.end(Status::Fail, vec![format!("the tag was moved: {name} still names {id}")]),
     })
 }
