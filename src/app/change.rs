@@ -76,7 +76,7 @@ impl App {
     fn draft(&self, request: &Request) -> Result<Draft, Failure> {
         let ground = &self.ground;
         match request {
-            Request::CreateSnapshot(wanted) => release::draft(ground, self.spec(&wanted.task)?, &self.all_releases()?, wanted),
+            Request::CreateSnapshot(wanted) => release::draft(ground, self.spec(&wanted.task)?, &self.releases_for(&wanted.task)?, wanted),
             Request::Rollback(wanted) => {
                 rollback::draft(ground, self.spec(&wanted.task)?, &self.releases_for(&wanted.task)?, &self.standings()?, wanted)
             }

@@ -196,6 +196,7 @@ impl App {
             sink: options.sink,
             clock: options.clock,
             host: uname.nodename().to_string_lossy().into_owned(),
+            read: Arc::default(),
             umask: umask(),
         };
         for warning in warnings {

@@ -16,8 +16,8 @@ use crate::{
 impl App {
     /// The manifest of a release.
     pub(super) fn manifest(&self, task: &TaskId, version: &Version) -> Result<Manifest, Failure> {
-        let releases = self.all_releases()?;
-        Ok(manifests::load(&self.ground.git, &self.ground.settings, releases.find(task, version)?)?.manifest)
+        let releases = self.releases_for(task)?;
+        Ok(manifests::load(&self.ground, releases.find(task, version)?)?.manifest.clone())
     }
 
     /// Writes one file of a release, as git or the store keeps it.

@@ -182,12 +182,12 @@ impl App {
 
     /// One release in full.
     pub fn show(&self, task: &TaskId, version: &Version) -> Result<ReleaseDetail, Failure> {
-        let releases = self.all_releases()?;
+        let releases = self.releases_for(task)?;
         let release = releases.find(task, version)?;
         let active = read::active_version(&*self.ground.tree, &self.ground.settings, self.spec(task)?)?;
         let tag = self.ground.git.peel_tag(&release.tag_id)?;
         let line = self.release_line(release, &tag, &self.standings()?, active.as_ref())?;
-        let manifest = manifests::load(&self.ground.git, &self.ground.settings, release).ok().map(|found| found.manifest);
+        let manifest = manifests::load(&self.ground, release).ok().map(|found| found.manifest.clone());
         let own = || manifest.iter().flat_map(|manifest| &manifest.files).filter(|file| file.is_restored());
         Ok(ReleaseDetail {
             release: line,

@@ -65,7 +65,7 @@ struct Seen {
 }
 
 /// Finds them.
-pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, head: &GitId, previous: Option<&Manifest>) -> Result<Found, Failure> {
+pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, previous: Option<&Manifest>) -> Result<Found, Failure> {
     let scan = ground.git.scan(&scope.dirs())?;
     if let Some(path) = scan.submodules.iter().find(|path| scope.owns(path)) {
         return Err(Error::NotAFile { path: path.clone(), what: "a nested repository or submodule" }.into());
@@ -91,7 +91,6 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, head: &GitId, previ
     }
     let bytes = large.iter().map(|(_, size)| size).sum();
     ground.work("hashing", bytes, true, || add_large(ground, large, previous, &mut found))?;
-    let _ = head;
     Ok(found)
 }
 

@@ -46,7 +46,7 @@ pub fn tree(
 ) -> Result<Verification, Failure> {
     let release = releases.find(&task.id, version)?;
     let mut verification = Verification { task: task.id.clone(), version: version.clone(), checks: Vec::new() };
-    let found = match manifests::load(&ground.git, &ground.settings, release) {
+    let found = match manifests::load(ground, release) {
         Ok(found) => found,
         Err(failure) => {
             verification.checks.push(Checking::begin(1, "integrity.manifest").end(Status::Fail, failure.chain()));
@@ -72,8 +72,8 @@ pub fn tree(
 
 /// Level 4 alone, for the task after its restart.
 pub fn readiness(ground: &Ground, task: &TaskSpec, releases: &Releases, version: &Version) -> Result<Vec<Check>, Failure> {
-    let manifest = manifests::load(&ground.git, &ground.settings, releases.find(&task.id, version)?)?.manifest;
-    ready(ground, task, &manifest, false, &variables(task, &manifest))
+    let found = manifests::load(ground, releases.find(&task.id, version)?)?;
+    ready(ground, task, &found.manifest, false, &variables(task, &found.manifest))
 }
 
 /// Level 4.
@@ -141,7 +141,7 @@ pub fn release(ground: &Ground, task: &TaskSpec, releases: &Releases, version: &
     let release = releases.find(&task.id, version)?;
     let mut verification = Verification { task: task.id.clone(), version: version.clone(), checks: Vec::new() };
     let checking = Checking::begin(1, "integrity.manifest");
-    let found = match manifests::load(&ground.git, &ground.settings, release) {
+    let found = match manifests::load(ground, release) {
         Ok(found) => found,
         Err(failure) => {
             verification.checks.push(checking.end(Status::Fail, failure.chain()));

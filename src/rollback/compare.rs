@@ -258,7 +258,7 @@ impl Way<'_> {
         };
         self.before.into_iter().for_each(&mut take);
         for release in self.releases.of(&self.task.id) {
-            if let Ok(found) = catalog::manifests::load(&self.ground.git, &self.ground.settings, release) {
+            if let Ok(found) = catalog::manifests::load(self.ground, release) {
                 take(&found.manifest);
             }
         }
@@ -331,7 +331,7 @@ impl Way<'_> {
         let others = self.ground.settings.tasks.iter().filter(|task| task.id != self.task.id);
         let uses = |task: &&TaskSpec| {
             let newest = self.releases.of(&task.id).next_back();
-            let manifest = newest.and_then(|release| catalog::manifests::load(&self.ground.git, &self.ground.settings, release).ok());
+            let manifest = newest.and_then(|release| catalog::manifests::load(self.ground, release).ok());
             manifest.is_some_and(|found| found.manifest.file(path).is_some())
         };
         let names: Vec<String> = others.filter(uses).take(5).map(|task| task.id.to_string()).collect();
