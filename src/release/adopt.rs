@@ -244,25 +244,7 @@ pub fn draft(ground: &Ground, adoption: &Adoption, configuration: Option<String>
 
 /// What the person sees.
 fn plan(task: TaskId, new: &[(RelPath, Vec<u8>)]) -> Plan {
-    Plan {
-        kind: OpKind::Adopt,
-        task,
-        title: None,
-        from: None,
-        to: None,
-        about: format!("{} files are added", new.len()),
-        files: Vec::new(),
-        unchanged: 0,
-        untracked: Vec::new(),
-        protected: Vec::new(),
-        drift: Vec::new(),
-        packages: Vec::new(),
-        missing_variables: Vec::new(),
-        commands: Vec::new(),
-        notes: Vec::new(),
-        nothing_to_do: false,
-        operation: None,
-    }
+    Plan { about: format!("{} files are added", new.len()), ..Plan::new(OpKind::Adopt, &task) }
 }
 
 /// The registry with the newest adopted version of each task that it does not name yet.

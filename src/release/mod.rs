@@ -21,7 +21,7 @@ use crate::{
     model::{
         DependencyList, Manifest, Plan, TagName, TaskSpec, Version,
         manifest::{FileEntry, MANIFEST_SCHEMA, Metadata, Role},
-        operation::{OpKind, RegistryChange, TreeChange},
+        operation::{OpKind, RegistryChange},
         plan::FileLine,
         request::CreateSnapshot,
     },
@@ -180,23 +180,14 @@ fn plan(task: &TaskSpec, active: Option<Version>, version: &Version, request: &C
         notes.push(format!("{version} is older than the active version"));
     }
     Plan {
-        kind: OpKind::CreateSnapshot,
-        task: task.id.clone(),
         title: task.title.clone(),
         from: active,
         to: Some(version.clone()),
         about: request.message.clone(),
         unchanged: found.entries.iter().filter(|file| file.is_restored()).count().saturating_sub(files.len()),
         files,
-        untracked: Vec::new(),
-        protected: Vec::new(),
-        drift: Vec::new(),
-        packages: Vec::new(),
-        missing_variables: Vec::new(),
-        commands: Vec::new(),
         notes,
-        nothing_to_do: false,
-        operation: None,
+        ..Plan::new(OpKind::CreateSnapshot, &task.id)
     }
 }
 

@@ -32,8 +32,6 @@ pub fn plan(
         notes.push(format!("{} stale bytecode files of changed modules go too", compared.bytecode));
     }
     Plan {
-        kind: OpKind::Rollback,
-        task: task.id.clone(),
         title: task.title.clone(),
         from: active.cloned(),
         to: Some(version.clone()),
@@ -43,12 +41,8 @@ pub fn plan(
         untracked: compared.untracked.clone(),
         protected: compared.protected.clone(),
         drift: compared.drift.clone(),
-        packages: Vec::new(),
-        missing_variables: Vec::new(),
-        commands: Vec::new(),
         notes,
-        nothing_to_do: false,
-        operation: None,
+        ..Plan::new(OpKind::Rollback, &task.id)
     }
 }
 
