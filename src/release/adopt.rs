@@ -209,7 +209,7 @@ pub fn draft(ground: &Ground, adoption: &Adoption, configuration: Option<String>
     new.sort();
     let message = format!("adopt: {} manifests of {} tasks", adoption.manifests.len(), newest.len());
     let head = ground.git.head()?;
-    let mut draft = Draft::new(plan(first, &new), &message);
+    let mut draft = Draft::new(plan(&first, &new), &message);
     let paths: Vec<RelPath> = new.iter().map(|(path, _)| path.clone()).collect();
     let scan = ground.git.scan(&paths)?;
     let tracked: HashMap<&RelPath, &crate::git::Tracked> = scan.tracked.iter().map(|tracked| (&tracked.path, tracked)).collect();
@@ -243,8 +243,8 @@ pub fn draft(ground: &Ground, adoption: &Adoption, configuration: Option<String>
 }
 
 /// What the person sees.
-fn plan(task: TaskId, new: &[(RelPath, Vec<u8>)]) -> Plan {
-    Plan { about: format!("{} files are added", new.len()), ..Plan::new(OpKind::Adopt, &task) }
+fn plan(task: &TaskId, new: &[(RelPath, Vec<u8>)]) -> Plan {
+    Plan { about: format!("{} files are added", new.len()), ..Plan::new(OpKind::Adopt, task) }
 }
 
 /// The registry with the newest adopted version of each task that it does not name yet.
