@@ -86,7 +86,7 @@ impl App {
         if !self.ground.git.has_pre_commit()? {
             return Ok(draft);
         }
-        draft::write::write_blobs(&self.ground, &draft.blobs)?;
+        draft::write::write_blobs(&self.ground, &draft)?;
         self.ground.git.run_pre_commit(&draft.index)?;
         self.draft(request)
     }
@@ -147,6 +147,14 @@ impl App {
             Ended::Stuck(error) => return Err(error.into()),
         }
         Ok(())
+    }
+
+    /// What happens when level 3 or 4 fails: the request's word, else that of the settings.
+    fn on_verify_fail(&self, request: &Request) -> OnVerifyFail {
+        match request {
+            Request::Rollback(wanted) => wanted.on_verify_fail.unwrap_or(self.ground.settings.on_verify_fail),
+            _ => OnVerifyFail::Undo,
+        }
     }
 
     /// One verification inside an operation.
@@ -268,14 +276,6 @@ impl App {
         if let Err(error) = write_durably(&*self.ground.state, &path, &text, 0o600, points) {
             self.ground.warn(format!("the report of {} was not kept: {error}", op.short()));
         }
-    }
-}
-
-/// What happens when level 3 or 4 fails.
-fn on_verify_fail(request: &Request) -> OnVerifyFail {
-    match request {
-        Request::Rollback(wanted) => wanted.on_verify_fail.unwrap_or_default(),
-        _ => OnVerifyFail::Undo,
     }
 }
 
