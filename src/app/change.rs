@@ -59,7 +59,7 @@ impl App {
         let written = draft::write::write(&self.ground, id, draft)?;
         crate::base::cancel::check()?;
         let log = Log::begin(self.ground.state.clone(), &written.operation)?;
-        self.run(log, &written, tag, on_verify_fail(request), begun)
+        self.run(log, &written, tag, self.on_verify_fail(request), begun)
     }
 
     /// Describes what a request would do.
