@@ -69,7 +69,7 @@ impl App {
         let written = draft::write::write(&self.ground, id, draft)?;
         crate::base::cancel::check()?;
         let log = Log::begin(self.ground.state.clone(), &written.operation)?;
-        self.run(log, &written, tag, on_verify_fail(request), begun)
+        self.run(log, &written, tag, self.on_verify_fail(request), begun)
     }
 
     /// Describes what a request would do.
@@ -96,7 +96,7 @@ impl App {
         if !self.ground.git.has_pre_commit()? {
             return Ok(draft);
         }
-        draft::write::write_blobs(&self.ground, &draft.blobs)?;
+        draft::write::write_blobs(&self.ground, &draft)?;
         self.ground.git.run_pre_commit(&draft.index)?;
         self.draft(request)
     }
@@ -157,6 +157,14 @@ impl App {
             Ended::Stuck(error) => return Err(error.into()),
         }
         Ok(())
+    }
+
+    /// What happens when level 3 or 4 fails: the request's word, else that of the settings.
+    fn on_verify_fail(&self, request: &Request) -> OnVerifyFail {
+        match request {
+            Request::Rollback(wanted) => wanted.on_verify_fail.unwrap_or(self.ground.settings.on_verify_fail),
+            _ => OnVerifyFail::Undo,
+        }
     }
 
     /// One verification inside an operation.
@@ -299,14 +307,6 @@ fn leave_packages(operation: &Operation, checks: &mut [Check]) {
     for check in checks.iter_mut().filter(|check| check.id == "readiness.dependencies" && check.status == Status::Fail) {
         check.status = Status::Skipped;
         check.evidence.push("packages were left as they are; `--env sync` changes them".into());
-    }
-}
-
-/// What happens when level 3 or 4 fails.
-fn on_verify_fail(request: &Request) -> OnVerifyFail {
-    match request {
-        Request::Rollback(wanted) => wanted.on_verify_fail.unwrap_or_default(),
-        _ => OnVerifyFail::Undo,
     }
 }
 

@@ -75,7 +75,7 @@ impl Root {
 
 /// The error for a symbolic link where a folder was expected.
 fn unexpected_symlink(path: &RelPath) -> io::Error {
-    io::Error::other(format!("unexpected symbolic link on the way to {path}"))
+    io::Error::new(io::ErrorKind::NotADirectory, format!("unexpected symbolic link on the way to {path}"))
 }
 
 /// The permission bits of a mode.
@@ -256,6 +256,7 @@ mod tests {
         assert!(root.create(&own("in/x"), 0o644).is_err(), "not even a link that stays inside");
         assert!(root.create(&own("../x"), 0o644).is_err());
         assert!(root.open(&own("d")).is_err());
+        assert!(root.stat(&own("d/x")).expect("it stats").is_none(), "nothing of ours is behind a link");
         assert_eq!(root.stat(&own("d")).expect("it stats").expect("it is there").kind, Type::Symlink);
         assert_eq!(outside.path().read_dir().expect("it lists").count(), 0);
     }

@@ -14,7 +14,7 @@ use gix::index::{
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, FileType};
 
-use super::{Attributes, Converter, Error, Repo, error::During, scan::index_entry, tree::entry_kind, walk::to_index_stat};
+use super::{Attributes, Converter, Error, Repo, error::During, rules_gone, scan::index_entry, tree::entry_kind, walk::to_index_stat};
 use crate::{
     base::RelPath,
     model::operation::{TreeChange, TreeEntry},
@@ -59,7 +59,8 @@ impl Repo {
 
     /// The stat data of those files that hold, converted, the blob of their new entry.
     fn stats_of<'a>(&self, after: &NewEntries<'a>) -> Result<BTreeMap<&'a [u8], Stat>, Error> {
-        let converter = self.converter(Attributes::WorkTree)?;
+        let gone = rules_gone(after.values().copied());
+        let converter = self.converter(Attributes::After(&gone))?;
         let found = after.par_iter().filter_map(|(bytes, (path, entry))| {
             let stat = self.stat_if_same(&converter, path, (*entry)?)?;
             Some((*bytes, stat))

@@ -31,7 +31,7 @@ mod testing;
 mod tree;
 mod walk;
 
-pub use convert::{Attributes, Converter, Worktree};
+pub use convert::{Attributes, Converter, RuleChanges, Worktree, rules_gone};
 pub use error::Error;
 pub use objects::{CommitDraft, CommitInfo, TagDraft};
 pub use refs::{PeeledTag, TagRef};

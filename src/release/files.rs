@@ -31,7 +31,7 @@ pub struct Found {
     pub entries: Vec<FileEntry>,
     /// How the commit's tree differs from HEAD; entries that do not differ may be among them.
     pub tree: Vec<TreeChange>,
-    /// How the index changes; entries that do not differ may be among them.
+    /// How the index changes; an entry that does not differ only gets new stat data.
     pub index: Vec<TreeChange>,
     /// Changes of the work tree: versions in configuration and registry.
     pub edits: Vec<FileDraft>,
@@ -53,6 +53,8 @@ struct Looked {
     head: Option<TreeEntry>,
     index: Option<TreeEntry>,
     now: Option<Seen>,
+    /// True when the index's stat data may not be the file's.
+    stale: bool,
 }
 
 /// What git stores for a file of the work tree.
@@ -75,7 +77,9 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, previous: Option<&M
         .flat_map(|manifest| &manifest.files)
         .filter_map(|file| Some((file.blob.as_ref()?, (file.digest()?, file.size?))))
         .collect();
-    let converter = ground.git.converter(Attributes::WorkTree)?;
+    let lost = |tracked: &&Tracked| scope.owns(&tracked.path) && matches!(tracked.state, WorkState::Missing | WorkState::TypeChanged);
+    let gone = git::rules_gone(scan.tracked.iter().filter(lost).map(|tracked| (&tracked.path, None)));
+    let converter = ground.git.converter(Attributes::After(&gone))?;
     let reader = Reader { ground, converter: &converter, known: &known };
     let (small, large) = split(ground, scope, &scan.untracked, &scan.ignored)?;
     let tracked: Vec<&Tracked> = scan.tracked.iter().filter(|tracked| scope.owns(&tracked.path)).collect();
@@ -131,14 +135,15 @@ impl Reader<'_> {
             _ => self.read(&tracked.path, tracked.index.as_ref())?,
         };
         self.ground.progress(1);
-        Ok(Looked { path: tracked.path.clone(), head: tracked.head.clone(), index: tracked.index.clone(), now })
+        let stale = tracked.state == WorkState::Maybe;
+        Ok(Looked { path: tracked.path.clone(), head: tracked.head.clone(), index: tracked.index.clone(), now, stale })
     }
 
     /// A new file.
     fn untracked(&self, path: &RelPath) -> Result<Looked, Failure> {
         let now = self.read(path, None)?;
         self.ground.progress(1);
-        Ok(Looked { path: path.clone(), head: None, index: None, now })
+        Ok(Looked { path: path.clone(), head: None, index: None, now, stale: false })
     }
 
     /// A file that equals its index entry.
@@ -186,13 +191,13 @@ impl Reader<'_> {
 
 /// Adds a looked-at file to the release.
 fn add(ground: &Ground, task: &TaskSpec, file: Looked, found: &mut Found) {
-    let Looked { path, head, index, now } = file;
+    let Looked { path, head, index, now, stale } = file;
     let after = now.as_ref().map(|seen| seen.entry.clone());
     if head != after {
         found.lines.extend(plan_line(ground, &path, head.as_ref(), now.as_ref()));
         found.tree.push(TreeChange { path: path.clone(), before: head, after: after.clone() });
     }
-    if index != after {
+    if index != after || (stale && after.is_some()) {
         found.index.push(TreeChange { path: path.clone(), before: index, after });
     }
     let Some(seen) = now else { return };

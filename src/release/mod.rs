@@ -122,7 +122,7 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &Cr
         manifest: Some(manifest),
     });
     draft.registry = Some(RegistryChange { path: ground.settings.registry.clone(), before: active, after: Some(version) });
-    draft.index = found.index.into_iter().filter(|change| change.before != change.after).collect();
+    draft.index = found.index;
     draft.files = found.edits;
     draft.large = found.large;
     draft.blobs = found.blobs;

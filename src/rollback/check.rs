@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::{
     base::{Failure, RelPath},
     catalog::{Scope, manifests, registry as read, releases::Releases},
-    git::{Attributes, Tracked, WorkState},
+    git::{Attributes, Tracked, WorkState, rules_gone},
     ground::Ground,
     model::{Check, Manifest, Status, TaskSpec, Verification, Version, manifest::FileEntry, verdict::Standing},
     verify::{
@@ -111,10 +111,14 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, deep: bool) -> Res
         scope.owns(&tracked.path)
             && !scope.protects(&tracked.path)
             && !listed.contains(&tracked.path)
-            && tracked.state != WorkState::Missing
+            // A folder in its place is no file of the task; what lies in it is looked at by itself.
+            && !matches!(tracked.state, WorkState::Missing | WorkState::TypeChanged)
     };
     let extras: Vec<RelPath> = scan.tracked.iter().filter(extra).map(|tracked| tracked.path.clone()).collect();
-    let converter = ground.git.converter(Attributes::WorkTree)?;
+    // Inside an operation the index may still have the rules of the version that is left.
+    let lost = scan.tracked.iter().filter(|tracked| tracked.state == WorkState::Missing && scope.owns(&tracked.path));
+    let gone = rules_gone(lost.map(|tracked| (&tracked.path, None)));
+    let converter = ground.git.converter(Attributes::After(&gone))?;
     Ok(vec![integrity::tree(&*ground.tree, manifest, &converter, &wanted, &is_clean), integrity::extra(&extras)])
 }
 

@@ -140,7 +140,9 @@ fn add_commit(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpK
     let scan = if paths.is_empty() { crate::git::Scan::default() } else { ground.git.scan(&paths)? };
     for change in publication.index.iter().filter(own) {
         let before = scan.tracked.iter().find(|tracked| tracked.path == change.path).and_then(|tracked| tracked.index.clone());
-        if before != change.before {
+        // A rewritten file whose entry stays needs new stat data, or git takes it for an edit.
+        let rewritten = before.is_some() && draft.files.iter().any(|file| file.path == change.path);
+        if before != change.before || rewritten {
             draft.index.push(TreeChange { path: change.path.clone(), before, after: change.before.clone() });
         }
     }

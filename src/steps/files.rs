@@ -291,10 +291,12 @@ impl<'a> Files<'a> {
     }
 }
 
-/// True when a path holds exactly a state: type, bytes and, for files, permission bits.
+/// True when a path holds exactly a state: type, bytes and, for files, permission bits. A folder
+/// is nothing: where a file was, one with other files in it may have come.
 pub fn holds(tree: &dyn Fs, path: &RelPath, state: Option<&FileState>) -> io::Result<bool> {
     let (stat, state) = match (tree.stat(path)?, state) {
         (None, None) => return Ok(true),
+        (Some(stat), None) => return Ok(stat.kind == Type::Dir),
         (Some(stat), Some(state)) => (stat, state),
         _ => return Ok(false),
     };
@@ -313,7 +315,10 @@ impl Step for Files<'_> {
     }
 
     fn prepare(&mut self) -> Result<Value, Failure> {
-        for change in self.changes {
+        // A folder that the change itself empties makes room in time.
+        let goes: BTreeSet<RelPath> =
+            self.changes.iter().filter(|change| change.after.is_none()).flat_map(|change| change.path.ancestors()).collect();
+        for change in self.changes.iter().filter(|change| !goes.contains(&change.path)) {
             self.check_replaceable(&change.path)?;
         }
         Ok(Value::Null)

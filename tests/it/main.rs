@@ -10,4 +10,8 @@ mod support;
 // mod kill_sweep;
 mod killer_harness;
 mod sandbox;
+mod settings;
+mod shapes;
+mod shapes_git;
+mod shapes_large;
 mod sim_fs;

@@ -5,5 +5,6 @@
 pub mod killer;
 pub mod sandbox;
 pub mod sim;
+pub mod story;
 
 pub use sandbox::Sandbox;

@@ -105,7 +105,7 @@ impl Disk {
         match &self.inode(ino).node {
             Node::Dir(entries) => Ok(entries),
             Node::File(_) => Err(errno(libc::ENOTDIR)),
-            Node::Symlink(_) => Err(io::Error::other("unexpected symbolic link")),
+            Node::Symlink(_) => Err(io::Error::new(io::ErrorKind::NotADirectory, "unexpected symbolic link")),
         }
     }
 

@@ -1,0 +1,127 @@
+//! Large files in the store, from nothing to 2 GB, and how much memory they take.
+//!
+//! The 2 GB test runs only with `SNAPBACK_TEST_BIG=1`: it writes about 10 GB.
+
+use std::{
+    fs::File,
+    io::{Read, Write},
+    process::Child,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use snapback::base::Digest;
+
+use crate::support::{
+    Sandbox,
+    sandbox::{noise, snapback_program},
+    story::{Story, set_version},
+};
+
+const MODEL: &str = "tasks/T01/model.bin";
+/// What releasing and rolling back may take, whatever the size of the files.
+const MEMORY_KB: u64 = 300_000;
+
+/// Writes that many megabytes that do not compress, no two of them the same.
+fn fill(sandbox: &Sandbox, name: &str, megabytes: u64) {
+    let mut block = noise(name, 1 << 20);
+    let mut file = File::create(sandbox.at(MODEL)).unwrap();
+    for at in 0..megabytes {
+        block[..8].copy_from_slice(&at.to_le_bytes());
+        file.write_all(&block).unwrap();
+    }
+}
+
+/// The digest of the model, read in pieces.
+fn digest(sandbox: &Sandbox) -> (Digest, u64) {
+    Digest::of_reader(&mut File::open(sandbox.at(MODEL)).unwrap()).unwrap()
+}
+
+/// The most memory that the process has had so far, in kB.
+fn peak(child: &Child) -> Option<u64> {
+    let mut text = String::new();
+    File::open(format!("/proc/{}/status", child.id())).ok()?.read_to_string(&mut text).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches(" kB").parse().ok()
+}
+
+/// Runs snapback to its end; returns the most memory it had, in kB, as far as it was seen.
+#[track_caller]
+fn run(sandbox: &Sandbox, args: &[&str]) -> u64 {
+    let begun = Instant::now();
+    let mut child = sandbox.command(snapback_program()).args(args).arg("--yes").arg("--quiet").spawn().unwrap();
+    let mut most = 0;
+    let status = loop {
+        most = most.max(peak(&child).unwrap_or(0));
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None => sleep(Duration::from_millis(5)),
+        }
+    };
+    println!("{}: {:.1} s, {} MB", args[0], begun.elapsed().as_secs_f64(), most / 1000);
+    assert!(status.success(), "{args:?}: {status}");
+    assert!(most > 0 && most < MEMORY_KB, "{args:?} took {most} kB");
+    most
+}
+
+/// Releases two models of that size, goes back, undoes and redoes it.
+fn back_and_forth(megabytes: u64) {
+    let sandbox = Sandbox::new(1);
+    fill(&sandbox, "old", megabytes);
+    let old = digest(&sandbox);
+    assert_eq!(old.1, megabytes << 20);
+    run(&sandbox, &["create-snapshot", "--task", "T01", "--version", "1.0.0", "-m", "old"]);
+    fill(&sandbox, "new", megabytes);
+    let new = digest(&sandbox);
+    set_version(&sandbox, "1.1.0");
+    run(&sandbox, &["create-snapshot", "--task", "T01", "--version", "1.1.0", "-m", "new"]);
+    assert_eq!(digest(&sandbox), new);
+    run(&sandbox, &["rollback", "--task", "T01", "--from", "1.1.0", "--to", "1.0.0"]);
+    assert_eq!(digest(&sandbox), old);
+    run(&sandbox, &["verify-rollback", "--task", "T01", "--expected", "1.0.0"]);
+    run(&sandbox, &["undo"]);
+    assert_eq!(digest(&sandbox), new);
+    run(&sandbox, &["redo"]);
+    assert_eq!(digest(&sandbox), old);
+    assert_eq!(sandbox.status(), Vec::<String>::new());
+    assert_eq!(sandbox.unsound(), Vec::<String>::new());
+}
+
+#[test]
+fn forty_megabytes() {
+    back_and_forth(40);
+}
+
+#[test]
+fn two_gigabytes() {
+    if std::env::var_os("SNAPBACK_TEST_BIG").is_none_or(|value| value != "1") {
+        println!("skipped: set SNAPBACK_TEST_BIG=1 to write 10 GB");
+        return;
+    }
+    back_and_forth(2048);
+}
+
+#[test]
+fn nothing_at_all_can_be_large() {
+    let sandbox = Sandbox::new(1);
+    sandbox.write(MODEL, b"");
+    let story = Story::begin(&sandbox, |sandbox| {
+        sandbox.write(MODEL, &noise("new", 100_000));
+        sandbox.write("tasks/T01/second.bin", b"");
+    });
+    story.go();
+}
+
+#[test]
+fn a_file_may_become_large_and_small_again() {
+    let sandbox = Sandbox::new(1);
+    sandbox.write("tasks/T01/table.csv", b"small\n");
+    let story = Story::begin(&sandbox, |sandbox| {
+        // 1.1.0 keeps it in the store: git no longer tracks it.
+        sandbox.git(&["rm", "-q", "--cached", "tasks/T01/table.csv"]).expect(0);
+        sandbox.git(&["commit", "-q", "-m", "the table is large now"]).expect(0);
+        std::fs::rename(sandbox.at("tasks/T01/table.csv"), sandbox.at("tasks/T01/table.csv.bin")).unwrap();
+        std::fs::remove_file(sandbox.at(MODEL)).unwrap();
+    });
+    story.go();
+}
