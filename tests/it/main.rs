@@ -7,7 +7,7 @@
 mod support;
 
 // mod engine_sim;
-// mod kill_sweep;
+mod kill_sweep;
 mod killer_harness;
 mod sandbox;
 mod settings;
