@@ -7,6 +7,7 @@
 mod support;
 
 // mod kill_sweep;
+mod crash_states;
 mod killer_harness;
 mod sandbox;
 mod sim_fs;

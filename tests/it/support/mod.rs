@@ -4,6 +4,8 @@
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod killer;
 pub mod sandbox;
+pub mod explore;
 pub mod sim;
+pub mod world;
 
 pub use sandbox::Sandbox;

@@ -189,6 +189,24 @@ impl SimFs {
         (state.crash_at, state.fail, state.calls) = faults;
     }
 
+    /// For stand-ins of what is not under test: a sync of a folder that no mutant skips.
+    pub fn sync_certainly(&self, dir: &RelPath) -> io::Result<()> {
+        let mut state = self.state();
+        let due = state.due_for(state.live.walk(dir)?);
+        state.enter(Call::Change)?;
+        state.flush(|pending| due.contains(&pending.id));
+        Ok(())
+    }
+
+    /// For preparing tests: what [`SimFs::put`] does, durable at once.
+    pub fn put_synced(&self, path: &str, bytes: &[u8]) {
+        self.put(path, bytes);
+        let mut state = self.state();
+        let ino = state.live.walk(&RelPath::own(path)).expect("because it was just put");
+        let due = state.due_for(state.live.walk(&RelPath::own(path).parent()).expect("because it holds a file"));
+        state.flush(|pending| pending.effect.file() == Some(ino) || due.contains(&pending.id));
+    }
+
     /// For looking: the bytes of a file, `None` when there is none.
     pub fn get(&self, path: &str) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();

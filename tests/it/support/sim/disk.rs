@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::{Hash, Hasher},
     io,
     sync::Arc,
 };
@@ -195,6 +196,24 @@ impl Disk {
         let content = Arc::make_mut(content);
         content.resize(content.len().max(at + bytes.len()), 0);
         content[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// Hashes what is below a folder. Large files count as different when they were written apart.
+    pub fn hash_tree(&self, dir: u64, into: &mut impl Hasher) {
+        for (name, ino) in self.entries(dir).into_iter().flatten() {
+            let inode = self.inode(*ino);
+            (name, inode.mode).hash(into);
+            match &inode.node {
+                Node::File(bytes) if bytes.len() > 100_000 => (0, Arc::as_ptr(bytes)).hash(into),
+                Node::File(bytes) => (1, bytes).hash(into),
+                Node::Symlink(target) => (2, target).hash(into),
+                Node::Dir(_) => {
+                    3.hash(into);
+                    self.hash_tree(*ino, into);
+                    4.hash(into);
+                }
+            }
+        }
     }
 
     /// Every path below the root with what is there: `d`, `l` or `f`, permission bits, bytes.
