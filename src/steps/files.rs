@@ -209,7 +209,8 @@ impl<'a> Files<'a> {
             self.check_replaceable(path)?;
             self.tree.rename(path, &self.staged(*at)).map_err(failed("remove", path))?;
         }
-        Ok(())
+        // Before the folders go that held it.
+        Ok(self.tree.sync_dir(&self.stage, SyncPoint::TreeDir).map_err(failed("sync", &self.stage))?)
     }
 
     /// Removes the folders that are empty because of the change, deepest first; also those that

@@ -8,6 +8,7 @@ mod support;
 
 // mod kill_sweep;
 mod crash_states;
+mod disk_errors;
 mod killer_harness;
 mod sandbox;
 mod sim_fs;

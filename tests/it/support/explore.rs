@@ -9,7 +9,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use snapback::{journal::Ended, model::operation::EnvironmentChange};
+use snapback::{base::Failure, journal::Ended, model::operation::EnvironmentChange};
 
 use super::{
     sim::SimFs,
@@ -46,12 +46,16 @@ impl Scenario {
     /// Plans and runs the operation; true when success is reported, `None` when it was not even
     /// planned.
     pub fn act(&self, disk: &SimFs) -> Option<bool> {
-        let world = World::on(disk);
+        Some(matches!(self.attempt(disk, &World::on(disk))?, Ok(Ended::Done)))
+    }
+
+    /// Plans and runs the operation; how it ended, `None` when it was not even planned.
+    pub fn attempt(&self, disk: &SimFs, world: &World) -> Option<Result<Ended, Failure>> {
         let operation = world.plan(&self.after, self.environment.as_ref()).ok()?;
         if let Some((When::BetweenPlanAndApply, path, bytes)) = self.stranger {
             disk.put_synced(&format!("work/{path}"), bytes);
         }
-        Some(matches!(world.run(&operation), Ok(Ended::Done)))
+        Some(world.run(&operation))
     }
 
     /// How many mutating calls it makes.
@@ -62,7 +66,7 @@ impl Scenario {
     }
 
     /// Recovers a disk and judges it; whether the new tree is there.
-    fn mend(&self, disk: &SimFs, resume: bool, reported: bool) -> Result<bool, String> {
+    pub fn mend(&self, disk: &SimFs, resume: bool, reported: bool) -> Result<bool, String> {
         let world = World::on(disk);
         let ended = world.recover(resume).map_err(|failure| format!("the recovery failed: {failure:?}"))?;
         if let Some(Ended::Stuck(error)) = ended {

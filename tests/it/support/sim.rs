@@ -50,8 +50,8 @@ pub struct Pending {
 /// What a mutating call does, as far as injected errors tell calls apart.
 #[derive(Clone, Copy, PartialEq)]
 enum Call {
-    /// Needs space: a full disk makes it fail.
-    Grow,
+    /// Needs this many bytes of space: a full disk makes it fail.
+    Grow(usize),
     /// Needs none.
     Change,
 }
@@ -74,6 +74,8 @@ struct State {
     calls: u64,
     crash_at: Option<u64>,
     fail: Option<Fail>,
+    /// How many bytes the disk has; `None` = enough.
+    room: Option<u64>,
     skipped: HashSet<SyncPoint>,
     synced: BTreeMap<SyncPoint, u64>,
 }
@@ -93,8 +95,20 @@ impl SimFs {
         let next_ino = disk.inodes.keys().max().expect("because there is a root") + 1;
         let (live, durable) = (disk.clone(), disk);
         let (pending, synced) = (Vec::new(), BTreeMap::new());
-        let state =
-            State { live, durable, pending, next_ino, next_effect: 0, tick: 1_000, calls: 0, crash_at: None, fail: None, skipped, synced };
+        let state = State {
+            live,
+            durable,
+            pending,
+            next_ino,
+            next_effect: 0,
+            tick: 1_000,
+            calls: 0,
+            crash_at: None,
+            fail: None,
+            room: None,
+            skipped,
+            synced,
+        };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -128,6 +142,16 @@ impl SimFs {
     pub fn fail_at(&self, k: u64, errno: i32, for_ever: bool) {
         let mut state = self.state();
         state.fail = Some(Fail { from: state.calls + k, errno, for_ever });
+    }
+
+    /// How many bytes are in use.
+    pub fn used(&self) -> u64 {
+        self.state().live.used(disk::ROOT)
+    }
+
+    /// From now on the disk has this many bytes, and a call that needs more fails with ENOSPC.
+    pub fn limit_room(&self, bytes: u64) {
+        self.state().room = Some(bytes);
     }
 
     /// Neither crashes nor errors from now on.
@@ -223,9 +247,14 @@ impl State {
         if self.crash_at.is_some_and(|at| self.calls >= at) {
             return Err(io::Error::other(PowerCut));
         }
+        if let (Some(room), Call::Grow(more)) = (self.room, call)
+            && self.live.used(disk::ROOT) + more as u64 > room
+        {
+            return Err(errno(libc::ENOSPC));
+        }
         let Some(fail) = self.fail else { return Ok(()) };
         let full = matches!(fail.errno, libc::ENOSPC | libc::EDQUOT);
-        if self.calls < fail.from || (full && call != Call::Grow) {
+        if self.calls < fail.from || (full && call == Call::Change) {
             return Ok(());
         }
         if !fail.for_ever {

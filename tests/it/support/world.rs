@@ -13,7 +13,10 @@ use std::{
 use jiff::Timestamp;
 use serde_json::Value;
 use snapback::{
-    base::{Failure, Fs, OpId, Output, RelPath, Stat, SyncPoint, fs::create_dir_all},
+    base::{
+        Failure, Fs, OpId, Output, RelPath, Stat, SyncPoint,
+        fs::{create_dir_all, read_limited},
+    },
     ground::Bytes,
     journal::{Ended, Log, Phase, Runner, Step, history},
     model::{
@@ -31,7 +34,7 @@ pub type Tree = BTreeMap<String, (char, u32, Vec<u8>)>;
 
 /// One folder of the simulated disk as a port of its own, so that all ports crash together.
 #[derive(Clone)]
-pub struct Below(pub SimFs, pub &'static str);
+pub struct Below(pub Arc<dyn Fs>, pub &'static str);
 
 impl Below {
     fn at(&self, path: &RelPath) -> RelPath {
@@ -94,23 +97,24 @@ impl Bytes for Stored {
 
 /// The stand-in for the move of the branch: a name in `git/refs`, synced whatever is skipped.
 struct Commit<'a> {
-    fs: &'a SimFs,
+    disk: &'a dyn Fs,
+    sync: &'a Sync,
     name: RelPath,
 }
 
 impl Commit<'_> {
     fn point(&self) -> io::Result<()> {
-        if self.fs.stat(&self.name)?.is_none() {
-            self.fs.symlink(b"published", &self.name)?;
+        if self.disk.stat(&self.name)?.is_none() {
+            self.disk.symlink(b"published", &self.name)?;
         }
-        self.fs.sync_certainly(&self.name.parent())
+        (self.sync)(&self.name.parent())
     }
 
     fn take_back(&self) -> io::Result<()> {
-        if self.fs.stat(&self.name)?.is_some() {
-            self.fs.remove_file(&self.name)?;
+        if self.disk.stat(&self.name)?.is_some() {
+            self.disk.remove_file(&self.name)?;
         }
-        self.fs.sync_certainly(&self.name.parent())
+        (self.sync)(&self.name.parent())
     }
 }
 
@@ -131,13 +135,20 @@ impl Step for Commit<'_> {
         true
     }
     fn is_passed(&self) -> Result<bool, Failure> {
-        Ok(self.fs.stat(&self.name).map_err(verdicts::Error::Io)?.is_some())
+        Ok(self.disk.stat(&self.name).map_err(verdicts::Error::Io)?.is_some())
     }
 }
 
-/// The ports of one repository on a simulated disk.
+/// A sync that no mutant skips.
+type Sync = dyn Fn(&RelPath) -> io::Result<()>;
+/// Every path of a disk: kind, permission bits, bytes.
+pub type Paths = BTreeMap<Vec<u8>, (char, u32, Vec<u8>)>;
+
+/// The ports of one repository on a disk.
 pub struct World {
-    pub disk: SimFs,
+    disk: Arc<dyn Fs>,
+    look: Box<dyn Fn() -> Paths>,
+    sync: Box<Sync>,
     tree: Below,
     state: Arc<dyn Fs>,
     store: Arc<ObjectStore>,
@@ -145,30 +156,50 @@ pub struct World {
 }
 
 impl World {
-    /// Opens what is on a disk.
-    pub fn on(disk: &SimFs) -> Self {
+    /// Opens what is on a simulated disk.
+    pub fn on(sim: &SimFs) -> Self {
+        let (look, sync) = (sim.clone(), sim.clone());
+        Self::over(Arc::new(sim.clone()), Box::new(move || look.tree()), Box::new(move |dir| sync.sync_certainly(dir)))
+    }
+
+    /// Opens what is on any disk, given how to see all of it and how to sync one folder.
+    pub fn over(disk: Arc<dyn Fs>, look: Box<dyn Fn() -> Paths>, sync: Box<Sync>) -> Self {
         let state: Arc<dyn Fs> = Arc::new(Below(disk.clone(), "git/snapback"));
         let store = Arc::new(ObjectStore::new(state.clone(), RelPath::own("store")));
-        Self { disk: disk.clone(), tree: Below(disk.clone(), "work"), state, bytes: Stored(store.clone()), store }
+        let tree = Below(disk.clone(), "work");
+        Self { disk, look, sync, tree, state, bytes: Stored(store.clone()), store }
     }
 
     /// A quiet disk with these files.
     pub fn with(tree: &Tree) -> SimFs {
         let disk = SimFs::new();
-        for dir in ["work", "git/refs", "git/snapback"] {
-            create_dir_all(&disk, &RelPath::own(dir), 0o755).unwrap();
-        }
-        for (path, (kind, mode, bytes)) in tree {
-            put(&disk, path, *kind, *mode, bytes);
-        }
+        Self::fill(&disk, tree);
         disk.settle();
         disk
+    }
+
+    /// Makes an empty disk one with these files.
+    pub fn fill(disk: &dyn Fs, tree: &Tree) {
+        for dir in ["work", "git/refs", "git/snapback"] {
+            create_dir_all(disk, &RelPath::own(dir), 0o755).unwrap();
+        }
+        for (path, (kind, mode, bytes)) in tree {
+            let path = RelPath::own(format!("work/{path}"));
+            create_dir_all(disk, &path.parent(), 0o755).unwrap();
+            if *kind == 'l' {
+                disk.symlink(bytes, &path).unwrap();
+            } else {
+                let mut file = disk.create(&path, 0o644).unwrap();
+                file.write_all(bytes).unwrap();
+                file.set_mode(*mode).unwrap();
+            }
+        }
     }
 
     /// The files of the work tree, and the folders that hold none.
     pub fn tree(&self) -> (Tree, Vec<String>) {
         let (mut files, mut dirs, mut used) = (Tree::new(), BTreeSet::new(), BTreeSet::new());
-        for (path, (kind, mode, bytes)) in self.disk.tree() {
+        for (path, (kind, mode, bytes)) in (self.look)() {
             let Some(path) = path.strip_prefix(b"work/") else { continue };
             let path = String::from_utf8(path.to_vec()).unwrap();
             used.insert(RelPath::own(path.clone()).parent().to_text());
@@ -240,7 +271,7 @@ impl World {
                     Box::new(Files::over(ports, &operation.id, operation.at, changes))
                 }
                 operation::Step::Environment(change) => Box::new(Environment::new(&self.tree, change)),
-                operation::Step::Publish(_) => Box::new(Commit { fs: &self.disk, name: reference(&operation.id) }),
+                operation::Step::Publish(_) => Box::new(Commit { disk: &*self.disk, sync: &*self.sync, name: reference(&operation.id) }),
                 operation::Step::Verdicts(records) => Box::new(Verdicts::new(&*self.state, records)),
                 other => unreachable!("{} is no step of these tests", other.name()),
             }
@@ -286,7 +317,7 @@ impl World {
 
     /// True when a note in an operation's folder names stored bytes of a path.
     pub fn keeps_stranger(&self, path: &str, bytes: &[u8]) -> bool {
-        let notes = self.disk.tree().into_iter().filter(|(name, _)| name.windows(6).any(|part| part == b"/kept-") && name.ends_with(b".json"));
+        let notes = (self.look)().into_iter().filter(|(name, _)| name.windows(6).any(|part| part == b"/kept-") && name.ends_with(b".json"));
         notes.filter(|(name, _)| !name.windows(6).any(|part| part == b"/.tmp-")).any(|(_, (_, _, note))| {
             let Ok(note) = serde_json::from_slice::<Value>(&note) else { return false };
             let mut found = Vec::new();
@@ -337,7 +368,7 @@ impl World {
             self.judge_end(operation, done)?;
         }
         let leftover = |name: &Vec<u8>| name.split(|byte| *byte == b'/').any(|part| part == b".snapback" || part.starts_with(b".tmp-"));
-        match self.disk.tree().into_keys().find(leftover) {
+        match (self.look)().into_keys().find(leftover) {
             Some(name) => Err(format!("I18: {} is left", String::from_utf8_lossy(&name))),
             None => Ok(done),
         }
@@ -347,7 +378,7 @@ impl World {
     fn judge_end(&self, operation: &Operation, done: bool) -> Result<(), String> {
         let published = self.disk.stat(&reference(&operation.id)).unwrap().is_some();
         let held = verdicts::standings(&*self.state).map_err(|error| format!("{error}"))?;
-        let lines = self.disk.get("git/snapback/verdicts.jsonl").unwrap_or_default();
+        let lines = read_limited(&*self.state, &RelPath::own("verdicts.jsonl"), 1 << 20).unwrap_or_default();
         let said = String::from_utf8_lossy(&lines).matches(&operation.id.to_string()).count();
         if published != done || said != usize::from(done) || (done && held.is_empty()) {
             return Err(format!("I2: done {done}, but published {published} and {said} verdicts"));
@@ -372,17 +403,6 @@ fn reference(op: &OpId) -> RelPath {
     RelPath::own(format!("git/refs/{op}"))
 }
 
-/// Puts one file or link into the work tree, as a user does.
-pub fn put(disk: &SimFs, path: &str, kind: char, mode: u32, bytes: &[u8]) {
-    let rel = RelPath::own(format!("work/{path}"));
-    if kind == 'l' {
-        create_dir_all(disk, &rel.parent(), 0o755).unwrap();
-        return disk.symlink(bytes, &rel).unwrap();
-    }
-    disk.put(&format!("work/{path}"), bytes);
-    disk.append(&rel).unwrap().set_mode(mode).unwrap();
-}
-
 /// Saves the bytes of one state.
 fn save(session: &mut dyn Session, (kind, mode, bytes): &(char, u32, Vec<u8>)) -> Result<FileState, Failure> {
     let stored = session.put(&mut &bytes[..])?;
@@ -393,7 +413,9 @@ fn save(session: &mut dyn Session, (kind, mode, bytes): &(char, u32, Vec<u8>)) -
 /// The paths in which two trees differ.
 fn difference(found: &Tree, wanted: &Tree) -> String {
     let paths: BTreeSet<&String> = found.keys().chain(wanted.keys()).collect();
-    let show = |entry: Option<&(char, u32, Vec<u8>)>| entry.map(|(kind, mode, bytes)| format!("{kind} {mode:o} {:?}", String::from_utf8_lossy(bytes)));
+    let show = |entry: Option<&(char, u32, Vec<u8>)>| {
+        entry.map(|(kind, mode, bytes)| format!("{kind} {mode:o} {:?}", String::from_utf8_lossy(bytes)))
+    };
     let lines = paths.into_iter().filter(|path| found.get(*path) != wanted.get(*path));
     lines.map(|path| format!("{path} is {:?}, not {:?}; ", show(found.get(path)), show(wanted.get(path)))).collect()
 }

@@ -15,6 +15,9 @@ use snapback::base::{RelPath, Stat, Type};
 /// The inode number of the root folder.
 pub const ROOT: u64 = 1;
 
+/// What a name and its inode take, in bytes.
+pub const ENTRY: usize = 100;
+
 /// What an inode holds. Contents are shared between copies of a disk until one is changed.
 #[derive(Clone, Debug)]
 pub enum Node {
@@ -196,6 +199,16 @@ impl Disk {
         let content = Arc::make_mut(content);
         content.resize(content.len().max(at + bytes.len()), 0);
         content[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// How many bytes are in use below a folder.
+    pub fn used(&self, dir: u64) -> u64 {
+        let of = |ino: &u64| match &self.inode(*ino).node {
+            Node::File(bytes) => bytes.len() as u64,
+            Node::Symlink(target) => target.len() as u64,
+            Node::Dir(_) => self.used(*ino),
+        };
+        self.entries(dir).into_iter().flatten().map(|(_, ino)| ENTRY as u64 + of(ino)).sum()
     }
 
     /// Hashes what is below a folder. Large files count as different when they were written apart.
