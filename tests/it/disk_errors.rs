@@ -24,7 +24,7 @@ fn fails(scenario: &Scenario, k: u64, errno: i32, for_ever: bool) -> Result<bool
     let reported = matches!(ended, Some(Ok(Ended::Done)));
     match ended {
         None | Some(Ok(Ended::Done | Ended::Undone(_))) => world.judge(&scenario.case(), reported)?,
-        Some(Err(_) | Ok(Ended::Stuck(_))) => scenario.mend(&disk, k % 2 == 0, false)?,
+        Some(Err(_) | Ok(Ended::Stuck(_))) => scenario.mend(&disk, k.is_multiple_of(2), false)?,
     };
     for (nth, cut) in disk.crash_states(3, k).iter().enumerate() {
         scenario.mend(cut, nth % 2 == 0, reported).map_err(|wrong| format!("power cut after it, disk {nth}: {wrong}"))?;

@@ -12,3 +12,5 @@ mod disk_errors;
 mod killer_harness;
 mod sandbox;
 mod sim_fs;
+mod small_disk;
+mod walks;

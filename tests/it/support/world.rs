@@ -326,6 +326,11 @@ impl World {
         })
     }
 
+    /// The counter of the newest operation; 0 = there is none.
+    pub fn counter(&self) -> u64 {
+        history::ids(&*self.state).unwrap().last().map_or(0, OpId::counter)
+    }
+
     /// The promises, after a recovery. `before` and `after` are the only trees that may be
     /// there; `reported` is what was said before the power went; `base` is the number of the
     /// operation before. Answers which of the trees it is.
@@ -342,8 +347,8 @@ impl World {
         }
         for id in history::ids(&*self.state).map_err(|error| error.to_string())?.iter().filter(|id| id.counter() <= case.earlier) {
             let found = history::open(&self.state, id).map_err(|error| error.to_string())?;
-            if found.is_none_or(|found| found.phase != Phase::Finished { done: true }) {
-                return Err(format!("I3: the earlier operation {id} was reported as done and is not"));
+            if !found.is_some_and(|found| matches!(found.phase, Phase::Finished { .. })) {
+                return Err(format!("I3: the earlier operation {id} was over and is not"));
             }
         }
         let (mut files, empty) = self.tree();
@@ -417,5 +422,5 @@ fn difference(found: &Tree, wanted: &Tree) -> String {
         entry.map(|(kind, mode, bytes)| format!("{kind} {mode:o} {:?}", String::from_utf8_lossy(bytes)))
     };
     let lines = paths.into_iter().filter(|path| found.get(*path) != wanted.get(*path));
-    lines.map(|path| format!("{path} is {:?}, not {:?}; ", show(found.get(path)), show(wanted.get(path)))).collect()
+    lines.map(|path| format!("{path} is {:?}, not {:?}", show(found.get(path)), show(wanted.get(path)))).collect::<Vec<_>>().join("; ")
 }
