@@ -188,17 +188,24 @@ pub fn create_dir_all(fs: &dyn Fs, dir: &RelPath, mode: u32) -> io::Result<Vec<R
     Ok(missing)
 }
 
-/// Writes a new file whole: temp name, bytes, sync, rename, sync of the folder.
+/// Writes a new file whole: temp name, bytes, sync, rename, sync of the folder. A file that could
+/// not be written leaves nothing behind.
 pub fn write_durably(fs: &dyn Fs, path: &RelPath, bytes: &[u8], mode: u32, points: (SyncPoint, SyncPoint)) -> io::Result<()> {
     let (dir, name) = path.split();
     let temp = dir.join([b".tmp-", name].concat());
     if fs.stat(&temp)?.is_some() {
         fs.remove_file(&temp)?;
     }
-    let mut file = fs.create(&temp, mode)?;
-    file.write_all(bytes)?;
-    file.sync(points.0)?;
-    drop(file);
-    fs.rename(&temp, path)?;
+    let write = || -> io::Result<()> {
+        let mut file = fs.create(&temp, mode)?;
+        file.write_all(bytes)?;
+        file.sync(points.0)?;
+        drop(file);
+        fs.rename(&temp, path)
+    };
+    if let Err(error) = write() {
+        let _ = fs.remove_file(&temp);
+        return Err(error);
+    }
     fs.sync_dir(&dir, points.1)
 }

@@ -6,7 +6,8 @@
 
 mod support;
 
-// mod engine_sim;
+mod crash_states;
+mod disk_errors;
 mod kill_sweep;
 mod killer_harness;
 mod sandbox;
@@ -15,3 +16,5 @@ mod shapes;
 mod shapes_git;
 mod shapes_large;
 mod sim_fs;
+mod small_disk;
+mod walks;

@@ -50,8 +50,8 @@ pub struct Pending {
 /// What a mutating call does, as far as injected errors tell calls apart.
 #[derive(Clone, Copy, PartialEq)]
 enum Call {
-    /// Needs space: a full disk makes it fail.
-    Grow,
+    /// Needs this many bytes of space: a full disk makes it fail.
+    Grow(usize),
     /// Needs none.
     Change,
 }
@@ -74,6 +74,8 @@ struct State {
     calls: u64,
     crash_at: Option<u64>,
     fail: Option<Fail>,
+    /// How many bytes the disk has; `None` = enough.
+    room: Option<u64>,
     skipped: HashSet<SyncPoint>,
     synced: BTreeMap<SyncPoint, u64>,
 }
@@ -93,8 +95,20 @@ impl SimFs {
         let next_ino = disk.inodes.keys().max().expect("because there is a root") + 1;
         let (live, durable) = (disk.clone(), disk);
         let (pending, synced) = (Vec::new(), BTreeMap::new());
-        let state =
-            State { live, durable, pending, next_ino, next_effect: 0, tick: 1_000, calls: 0, crash_at: None, fail: None, skipped, synced };
+        let state = State {
+            live,
+            durable,
+            pending,
+            next_ino,
+            next_effect: 0,
+            tick: 1_000,
+            calls: 0,
+            crash_at: None,
+            fail: None,
+            room: None,
+            skipped,
+            synced,
+        };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -128,6 +142,16 @@ impl SimFs {
     pub fn fail_at(&self, k: u64, errno: i32, for_ever: bool) {
         let mut state = self.state();
         state.fail = Some(Fail { from: state.calls + k, errno, for_ever });
+    }
+
+    /// How many bytes are in use.
+    pub fn used(&self) -> u64 {
+        self.state().live.used(disk::ROOT)
+    }
+
+    /// From now on the disk has this many bytes, and a call that needs more fails with ENOSPC.
+    pub fn limit_room(&self, bytes: u64) {
+        self.state().room = Some(bytes);
     }
 
     /// Neither crashes nor errors from now on.
@@ -200,6 +224,24 @@ impl SimFs {
         (state.crash_at, state.fail, state.calls) = faults;
     }
 
+    /// For stand-ins of what is not under test: a sync of a folder that no mutant skips.
+    pub fn sync_certainly(&self, dir: &RelPath) -> io::Result<()> {
+        let mut state = self.state();
+        let due = state.due_for(state.live.walk(dir)?);
+        state.enter(Call::Change)?;
+        state.flush(|pending| due.contains(&pending.id));
+        Ok(())
+    }
+
+    /// For preparing tests: what [`SimFs::put`] does, durable at once.
+    pub fn put_synced(&self, path: &str, bytes: &[u8]) {
+        self.put(path, bytes);
+        let mut state = self.state();
+        let ino = state.live.walk(&RelPath::own(path)).expect("because it was just put");
+        let due = state.due_for(state.live.walk(&RelPath::own(path).parent()).expect("because it holds a file"));
+        state.flush(|pending| pending.effect.file() == Some(ino) || due.contains(&pending.id));
+    }
+
     /// For looking: the bytes of a file, `None` when there is none.
     pub fn get(&self, path: &str) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -216,9 +258,14 @@ impl State {
         if self.crash_at.is_some_and(|at| self.calls >= at) {
             return Err(io::Error::other(PowerCut));
         }
+        if let (Some(room), Call::Grow(more)) = (self.room, call)
+            && self.live.used(disk::ROOT) + more as u64 > room
+        {
+            return Err(errno(libc::ENOSPC));
+        }
         let Some(fail) = self.fail else { return Ok(()) };
         let full = matches!(fail.errno, libc::ENOSPC | libc::EDQUOT);
-        if self.calls < fail.from || (full && call != Call::Grow) {
+        if self.calls < fail.from || (full && call == Call::Change) {
             return Ok(());
         }
         if !fail.for_ever {

@@ -3,11 +3,15 @@
 //! The kernel may write pending effects in any order, so every subset is possible; writes may
 //! also reach the disk in part. The structured cases come first, random subsets fill the rest.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    hash::{DefaultHasher, Hasher},
+    sync::Arc,
+};
 
 use super::{
     Pending,
-    disk::{Disk, Effect},
+    disk::{Disk, Effect, ROOT},
 };
 
 /// A small generator (SplitMix64, Steele et al. 2014): the same seed gives the same states.
@@ -61,7 +65,9 @@ pub fn states(durable: &Disk, pending: &[Pending], limit: usize, seed: u64) -> V
     let mut disks = Vec::new();
     let mut add = |case: &Case| {
         let disk = apply(durable, pending, case);
-        if disks.len() < limit && known.insert(disk.fingerprint()) {
+        let mut hasher = DefaultHasher::new();
+        disk.hash_tree(ROOT, &mut hasher);
+        if disks.len() < limit && known.insert(hasher.finish()) {
             disks.push(disk);
         }
         disks.len() < limit
