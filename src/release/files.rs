@@ -169,7 +169,7 @@ impl Reader<'_> {
             Some(entry) if !link && entry.mode != "120000" && !self.ground.git.trusts_file_mode() => entry.mode.clone(),
             _ => now.git_mode().to_string(),
         };
-        if !link && self.converter.is_lfs(path)? {
+        if !link && self.converter.is_lfs(path)? && !self.stays(path, now.bytes.as_ref())? {
             let pointer = git::Repo::lfs_pointer(&now.digest, now.size);
             let id = self.ground.git.blob_id(&pointer);
             let (checksum, size) = (Digest::of(&pointer), pointer.len() as u64);
@@ -187,6 +187,13 @@ impl Reader<'_> {
         let blob = (!self.ground.git.has_object(&id)).then(|| NewBlob::FromTree(path.clone(), id.clone()));
         let sync = blob.is_none();
         Ok(Some(Seen { entry: TreeEntry { mode, id }, checksum: Digest::of(&in_git), size: in_git.len() as u64, blob, sync }))
+    }
+
+    /// True when git keeps the bytes of a Git LFS file as they are: nothing, and a pointer whose
+    /// object was never fetched.
+    fn stays(&self, path: &RelPath, bytes: Option<&Vec<u8>>) -> Result<bool, Failure> {
+        let Some(bytes) = bytes.filter(|bytes| bytes.len() < 1024) else { return Ok(false) };
+        Ok(self.converter.to_git(path, bytes.clone())? == *bytes)
     }
 }
 

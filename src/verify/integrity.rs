@@ -157,12 +157,16 @@ fn differs(tree: &dyn Fs, converter: &Converter, file: &FileEntry, digest: Diges
     if link {
         return Ok(Digest::of(&tree.read_link(&file.path).map_err(text)?) != digest);
     }
-    let (found, _) = Digest::of_reader(&mut tree.open(&file.path).map_err(text)?).map_err(text)?;
+    let (found, size) = Digest::of_reader(&mut tree.open(&file.path).map_err(text)?).map_err(text)?;
     if found == digest {
         return Ok(false);
     }
     if file.role == Role::Large || converter.is_trivial() {
         return Ok(true);
+    }
+    if converter.is_lfs(&file.path).map_err(|error| error.to_string())? {
+        // However large it is, its pointer is known from its digest.
+        return Ok(Digest::of(&Repo::lfs_pointer(&found, size)) != digest);
     }
     let mut bytes = Vec::new();
     std::io::Read::read_to_end(&mut tree.open(&file.path).map_err(text)?, &mut bytes).map_err(text)?;

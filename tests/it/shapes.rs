@@ -306,3 +306,33 @@ fn a_release_takes_what_is_there_and_leaves_other_tasks_alone() {
     assert_eq!(sandbox.git_out(&["show", "T01-v1.1.0:tasks/T01/signal.py"]), "edited");
     assert_eq!(sandbox.status(), ["M  tasks/T02/signal.py"], "T02 stays staged, T01 is clean");
 }
+
+#[test]
+fn what_stands_in_the_way_is_not_touched() {
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("rules.py"), b"not ours\n").unwrap();
+    let sandbox = Sandbox::new(2);
+    sandbox.write("tasks/T01/data", b"a file\n");
+    let _story = Story::begin(&sandbox, |sandbox| {
+        remove(sandbox, "tasks/T01/data");
+        sandbox.write("tasks/T01/lib/rules.py", b"RULES = []\n");
+    });
+    let refused = |what: &str| {
+        let before = (sandbox.tree(), sandbox.status(), sandbox.git_out(&["rev-parse", "HEAD"]));
+        let failed = rollback(&sandbox, "1.1.0", "1.0.0").expect(6);
+        assert!(failed.stderr.contains(what) && failed.stderr.contains("nothing was changed"), "{}", failed.stderr);
+        assert_eq!((sandbox.tree(), sandbox.status(), sandbox.git_out(&["rev-parse", "HEAD"])), before);
+    };
+    // A folder with somebody's file where a file goes.
+    sandbox.write("tasks/T01/data/mine.log", b"mine\n");
+    refused("tasks/T01/data");
+    fs::remove_dir_all(sandbox.at("tasks/T01/data")).unwrap();
+    // An untracked link out of the tree where a folder goes.
+    fs::remove_dir_all(sandbox.at("tasks/T01/lib")).unwrap();
+    symlink(outside.path(), sandbox.at("tasks/T01/lib")).unwrap();
+    refused("tasks/T01/lib");
+    assert_eq!(fs::read(outside.path().join("rules.py")).unwrap(), b"not ours\n");
+    remove(&sandbox, "tasks/T01/lib");
+    rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
+    assert_eq!(sandbox.read("tasks/T01/data"), b"a file\n");
+}

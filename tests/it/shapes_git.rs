@@ -123,6 +123,20 @@ fn git_lfs_edits_that_were_not_committed_come_back_with_undo() {
 }
 
 #[test]
+fn git_lfs_pointers_that_were_never_fetched_stay_pointers() {
+    let Some(sandbox) = with_lfs() else { return };
+    sandbox.write("tasks/T01/model.onnx", &noise("1.0.0", 50_000));
+    sandbox.git(&["add", "--", "tasks/T01/model.onnx"]).expect(0);
+    sandbox.git(&["commit", "-q", "-m", "by git-lfs itself"]).expect(0);
+    let pointer = sandbox.git_out(&["show", "HEAD:tasks/T01/model.onnx"]) + "\n";
+    // As a clone with GIT_LFS_SKIP_SMUDGE=1 leaves it.
+    sandbox.write("tasks/T01/model.onnx", pointer.as_bytes());
+    sandbox.release("T01", "1.0.0");
+    assert_eq!(sandbox.git_out(&["show", "T01-v1.0.0:tasks/T01/model.onnx"]) + "\n", pointer, "no pointer to a pointer");
+    assert_eq!(sandbox.status(), Vec::<String>::new());
+}
+
+#[test]
 fn git_lfs_bytes_that_are_not_here_are_an_error_that_changes_nothing() {
     let Some(sandbox) = with_lfs() else { return };
     sandbox.write("tasks/T01/model.onnx", &noise("1.0.0", 50_000));
