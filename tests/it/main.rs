@@ -7,6 +7,7 @@
 mod support;
 
 // mod kill_sweep;
+mod environment;
 mod killer_harness;
 mod sandbox;
 mod settings;
