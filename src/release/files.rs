@@ -1,7 +1,7 @@
 //! The files of a release: what git tracks and what is new goes into the commit, large files into
 //! the store. Bytes whose blob the previous manifest knows are not hashed again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -83,10 +83,14 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, head: &GitId, previ
     let reader = Reader { ground, converter: &converter, known: &known };
     let (small, large) = split(ground, scope, &scan.untracked, &scan.ignored)?;
     let tracked: Vec<&Tracked> = scan.tracked.iter().filter(|tracked| scope.owns(&tracked.path)).collect();
+    // A file that was staged as deleted and still lies there is an untracked file that HEAD knows.
+    let unstaged = tracked.iter().filter(|tracked| tracked.index.is_none());
+    let in_head: HashMap<&RelPath, &TreeEntry> = unstaged.filter_map(|tracked| Some((&tracked.path, tracked.head.as_ref()?))).collect();
+    let there: HashSet<&RelPath> = small.iter().collect();
     let total = (tracked.len() + small.len()) as u64;
     let looked: Vec<Looked> = ground.work("reading", total, false, || {
-        let tracked = tracked.par_iter().map(|tracked| reader.tracked(tracked));
-        let untracked = small.par_iter().map(|path| reader.untracked(path));
+        let tracked = tracked.par_iter().filter(|tracked| !there.contains(&tracked.path)).map(|tracked| reader.tracked(tracked));
+        let untracked = small.par_iter().map(|path| reader.untracked(path, in_head.get(path).copied()));
         tracked.chain(untracked).collect::<Result<_, Failure>>()
     })?;
     let mut found = Found::default();
@@ -132,7 +136,7 @@ impl Reader<'_> {
     fn tracked(&self, tracked: &Tracked) -> Result<Looked, Failure> {
         let now = match (&tracked.state, &tracked.index) {
             (WorkState::Clean, Some(entry)) => Some(self.clean(entry)?),
-            (WorkState::Missing | WorkState::TypeChanged, _) => None,
+            (WorkState::Missing | WorkState::TypeChanged, _) | (_, None) => None,
             _ => self.read(&tracked.path, tracked.index.as_ref())?,
         };
         self.ground.progress(1);
@@ -140,11 +144,11 @@ impl Reader<'_> {
         Ok(Looked { path: tracked.path.clone(), head: tracked.head.clone(), index: tracked.index.clone(), now, stale })
     }
 
-    /// A new file.
-    fn untracked(&self, path: &RelPath) -> Result<Looked, Failure> {
+    /// A file that the index does not know; HEAD may.
+    fn untracked(&self, path: &RelPath, head: Option<&TreeEntry>) -> Result<Looked, Failure> {
         let now = self.read(path, None)?;
         self.ground.progress(1);
-        Ok(Looked { path: path.clone(), head: None, index: None, now, stale: false })
+        Ok(Looked { path: path.clone(), head: head.cloned(), index: None, now, stale: false })
     }
 
     /// A file that equals its index entry.

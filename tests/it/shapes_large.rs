@@ -83,7 +83,7 @@ fn back_and_forth(sandbox: &Sandbox, path: &str, megabytes: u64) {
     run(sandbox, &["create-snapshot", "--task", "T01", "--version", "1.0.0", "-m", "old"]);
     fill("new");
     let new = digest();
-    set_version(&sandbox, "1.1.0");
+    set_version(sandbox, "1.1.0");
     run(sandbox, &["create-snapshot", "--task", "T01", "--version", "1.1.0", "-m", "new"]);
     assert_eq!(digest(), new);
     run(sandbox, &["rollback", "--task", "T01", "--from", "1.1.0", "--to", "1.0.0"]);
@@ -144,5 +144,20 @@ fn a_file_may_become_large_and_small_again() {
         std::fs::rename(sandbox.at("tasks/T01/table.csv"), sandbox.at("tasks/T01/table.csv.bin")).unwrap();
         std::fs::remove_file(sandbox.at(MODEL)).unwrap();
     });
+    story.go();
+}
+
+#[test]
+fn a_file_may_move_between_store_and_git() {
+    let sandbox = Sandbox::new(1);
+    sandbox.write("tasks/T01/to-store.bin", b"in git\n");
+    sandbox.git(&["add", "-f", "tasks/T01/to-store.bin"]).expect(0);
+    sandbox.git(&["commit", "-q", "-m", "small enough for git"]).expect(0);
+    let story = Story::begin(&sandbox, |sandbox| {
+        sandbox.git(&["add", "-f", MODEL]).expect(0);
+        sandbox.git(&["rm", "-q", "--cached", "tasks/T01/to-store.bin"]).expect(0);
+        sandbox.write("tasks/T01/to-store.bin", b"in the store\n");
+    });
+    assert_eq!(sandbox.git_out(&["ls-files", "*.bin"]), MODEL);
     story.go();
 }
