@@ -15,3 +15,4 @@ mod shapes;
 mod shapes_git;
 mod shapes_large;
 mod sim_fs;
+mod undoing;
