@@ -16,7 +16,7 @@ use rustix::fs::{AtFlags, CWD, FileType};
 
 use super::{Attributes, Converter, Error, Repo, error::During, rules_gone, scan::index_entry, tree::entry_kind, walk::to_index_stat};
 use crate::{
-    base::RelPath,
+    base::{Digest, RelPath},
     model::operation::{TreeChange, TreeEntry},
 };
 
@@ -97,12 +97,22 @@ impl Repo {
         let before = lstat()?;
         let bytes = match FileType::from_raw_mode(before.st_mode) {
             FileType::Symlink if entry.mode == "120000" => std::fs::read_link(&file).ok()?.into_os_string().into_encoded_bytes(),
-            FileType::RegularFile if entry.mode != "120000" => converter.to_git(path, std::fs::read(&file).ok()?).ok()?,
+            FileType::RegularFile if entry.mode != "120000" => in_git(converter, path, &file)?,
             _ => return None,
         };
         let after = lstat()?;
         (self.blob_id(&bytes) == entry.id && to_index_stat(&before) == to_index_stat(&after)).then(|| to_index_stat(&after))
     }
+}
+
+/// What git stores for a file of the work tree. Git LFS files may be larger than the memory; their
+/// pointers are known from their digests.
+fn in_git(converter: &Converter, path: &RelPath, file: &std::path::Path) -> Option<Vec<u8>> {
+    if file.metadata().ok()?.len() < 1 << 20 || !converter.is_lfs(path).ok()? {
+        return converter.to_git(path, std::fs::read(file).ok()?).ok();
+    }
+    let (digest, size) = Digest::of_reader(&mut std::fs::File::open(file).ok()?).ok()?;
+    Some(Repo::lfs_pointer(&digest, size))
 }
 
 /// Fails unless every changed path is in the index as the change says.

@@ -1,7 +1,7 @@
 //! The files of a release: what git tracks and what is new goes into the commit, large files into
 //! the store. Bytes whose blob the previous manifest knows are not hashed again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -83,10 +83,14 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, previous: Option<&M
     let reader = Reader { ground, converter: &converter, known: &known };
     let (small, large) = split(ground, scope, &scan.untracked, &scan.ignored)?;
     let tracked: Vec<&Tracked> = scan.tracked.iter().filter(|tracked| scope.owns(&tracked.path)).collect();
+    // A file that was staged as deleted and still lies there is an untracked file that HEAD knows.
+    let unstaged = tracked.iter().filter(|tracked| tracked.index.is_none());
+    let in_head: HashMap<&RelPath, &TreeEntry> = unstaged.filter_map(|tracked| Some((&tracked.path, tracked.head.as_ref()?))).collect();
+    let there: HashSet<&RelPath> = small.iter().collect();
     let total = (tracked.len() + small.len()) as u64;
     let looked: Vec<Looked> = ground.work("reading", total, false, || {
-        let tracked = tracked.par_iter().map(|tracked| reader.tracked(tracked));
-        let untracked = small.par_iter().map(|path| reader.untracked(path));
+        let tracked = tracked.par_iter().filter(|tracked| !there.contains(&tracked.path)).map(|tracked| reader.tracked(tracked));
+        let untracked = small.par_iter().map(|path| reader.untracked(path, in_head.get(path).copied()));
         tracked.chain(untracked).collect::<Result<_, Failure>>()
     })?;
     let mut found = Found::default();
@@ -131,7 +135,7 @@ impl Reader<'_> {
     fn tracked(&self, tracked: &Tracked) -> Result<Looked, Failure> {
         let now = match (&tracked.state, &tracked.index) {
             (WorkState::Clean, Some(entry)) => Some(self.clean(entry)?),
-            (WorkState::Missing | WorkState::TypeChanged, _) => None,
+            (WorkState::Missing | WorkState::TypeChanged, _) | (_, None) => None,
             _ => self.read(&tracked.path, tracked.index.as_ref())?,
         };
         self.ground.progress(1);
@@ -139,11 +143,11 @@ impl Reader<'_> {
         Ok(Looked { path: tracked.path.clone(), head: tracked.head.clone(), index: tracked.index.clone(), now, stale })
     }
 
-    /// A new file.
-    fn untracked(&self, path: &RelPath) -> Result<Looked, Failure> {
+    /// A file that the index does not know; HEAD may.
+    fn untracked(&self, path: &RelPath, head: Option<&TreeEntry>) -> Result<Looked, Failure> {
         let now = self.read(path, None)?;
         self.ground.progress(1);
-        Ok(Looked { path: path.clone(), head: None, index: None, now, stale: false })
+        Ok(Looked { path: path.clone(), head: head.cloned(), index: None, now, stale: false })
     }
 
     /// A file that equals its index entry.
@@ -168,7 +172,7 @@ impl Reader<'_> {
             Some(entry) if !link && entry.mode != "120000" && !self.ground.git.trusts_file_mode() => entry.mode.clone(),
             _ => now.git_mode().to_string(),
         };
-        if !link && self.converter.is_lfs(path)? {
+        if !link && self.converter.is_lfs(path)? && !self.stays(path, now.bytes.as_ref())? {
             let pointer = git::Repo::lfs_pointer(&now.digest, now.size);
             let id = self.ground.git.blob_id(&pointer);
             let (checksum, size) = (Digest::of(&pointer), pointer.len() as u64);
@@ -186,6 +190,13 @@ impl Reader<'_> {
         let blob = (!self.ground.git.has_object(&id)).then(|| NewBlob::FromTree(path.clone(), id.clone()));
         let sync = blob.is_none();
         Ok(Some(Seen { entry: TreeEntry { mode, id }, checksum: Digest::of(&in_git), size: in_git.len() as u64, blob, sync }))
+    }
+
+    /// True when git keeps the bytes of a Git LFS file as they are: nothing, and a pointer whose
+    /// object was never fetched.
+    fn stays(&self, path: &RelPath, bytes: Option<&Vec<u8>>) -> Result<bool, Failure> {
+        let Some(bytes) = bytes.filter(|bytes| bytes.len() < 1024) else { return Ok(false) };
+        Ok(self.converter.to_git(path, bytes.clone())? == *bytes)
     }
 }
 

@@ -119,7 +119,10 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, deep: bool) -> Res
     let lost = scan.tracked.iter().filter(|tracked| tracked.state == WorkState::Missing && scope.owns(&tracked.path));
     let gone = rules_gone(lost.map(|tracked| (&tracked.path, None)));
     let converter = ground.git.converter(Attributes::After(&gone))?;
-    Ok(vec![integrity::tree(&*ground.tree, manifest, &converter, &wanted, &is_clean), integrity::extra(&extras)])
+    Ok(vec![
+        integrity::tree(&*ground.tree, manifest, &converter, ground.git.trusts_file_mode(), &wanted, &is_clean),
+        integrity::extra(&extras),
+    ])
 }
 
 /// Level 2.
@@ -162,12 +165,11 @@ pub fn release(ground: &Ground, task: &TaskSpec, releases: &Releases, version: &
     let entries = ground.git.entries(&found.tag.commit, &dirs)?;
     verification.checks.push(integrity::commit(&found.manifest, &entries, &|path| scope.owns(path) && found.manifest.schema.is_some()));
     let depth = if deep { Depth::Deep } else { Depth::Present };
+    let converter = ground.git.converter(Attributes::Commit(&found.tag.commit))?;
     let total = found.manifest.files.len() as u64;
-    verification.checks.push(
-        ground.work("verifying", total, false, || {
-            integrity::kept(&ground.git, &*ground.store, &found.manifest, depth, &|n| ground.progress(n))
-        }),
-    );
+    verification.checks.push(ground.work("verifying", total, false, || {
+        integrity::kept((&ground.git, &*ground.store), &converter, &found.manifest, depth, &|n| ground.progress(n))
+    }));
     Ok(verification)
 }
 

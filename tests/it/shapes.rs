@@ -299,10 +299,90 @@ fn a_release_takes_what_is_there_and_leaves_other_tasks_alone() {
     sandbox.git(&["add", "--", "tasks/T01/signal.py"]).expect(0);
     sandbox.write("tasks/T01/signal.py", b"edited\n");
     sandbox.write("tasks/T01/notes.txt", b"untracked\n");
+    sandbox.git(&["rm", "-q", "--cached", "tasks/T01/run.sh"]).expect(0);
+    sandbox.git(&["rm", "-q", "tasks/T01/lib/rules.py"]).expect(0);
+    sandbox.write("tasks/T01/intended.txt", b"intended\n");
+    sandbox.git(&["add", "--intent-to-add", "tasks/T01/intended.txt"]).expect(0);
     sandbox.write("tasks/T02/signal.py", b"staged in T02\n");
     sandbox.git(&["add", "--", "tasks/T02"]).expect(0);
     set_version(&sandbox, "1.1.0");
     sandbox.release("T01", "1.1.0");
     assert_eq!(sandbox.git_out(&["show", "T01-v1.1.0:tasks/T01/signal.py"]), "edited");
+    assert_eq!(sandbox.git_out(&["show", "T01-v1.1.0:tasks/T01/intended.txt"]), "intended");
+    let names = sandbox.git_out(&["ls-tree", "-r", "--name-only", "T01-v1.1.0", "--", TASK]);
+    assert!(names.contains("run.sh"), "a file that is there is released, whatever was staged: {names}");
+    assert!(!names.contains("rules.py"), "{names}");
+    sandbox.snapback(&["verify-snapshot", "--task", "T01", "--all", "--deep"]).expect(0);
     assert_eq!(sandbox.status(), ["M  tasks/T02/signal.py"], "T02 stays staged, T01 is clean");
+}
+
+#[test]
+fn what_stands_in_the_way_is_not_touched() {
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("rules.py"), b"not ours\n").unwrap();
+    let sandbox = Sandbox::new(2);
+    sandbox.write("tasks/T01/data", b"a file\n");
+    let _story = Story::begin(&sandbox, |sandbox| {
+        remove(sandbox, "tasks/T01/data");
+        sandbox.write("tasks/T01/lib/rules.py", b"RULES = []\n");
+    });
+    let refused = |what: &str| {
+        let before = (sandbox.tree(), sandbox.status(), sandbox.git_out(&["rev-parse", "HEAD"]));
+        let failed = rollback(&sandbox, "1.1.0", "1.0.0").expect(6);
+        assert!(failed.stderr.contains(what) && failed.stderr.contains("nothing was changed"), "{}", failed.stderr);
+        assert_eq!((sandbox.tree(), sandbox.status(), sandbox.git_out(&["rev-parse", "HEAD"])), before);
+    };
+    // A folder with somebody's file where a file goes.
+    sandbox.write("tasks/T01/data/mine.log", b"mine\n");
+    refused("tasks/T01/data");
+    fs::remove_dir_all(sandbox.at("tasks/T01/data")).unwrap();
+    // An untracked link out of the tree where a folder goes.
+    fs::remove_dir_all(sandbox.at("tasks/T01/lib")).unwrap();
+    symlink(outside.path(), sandbox.at("tasks/T01/lib")).unwrap();
+    refused("tasks/T01/lib");
+    assert_eq!(fs::read(outside.path().join("rules.py")).unwrap(), b"not ours\n");
+    remove(&sandbox, "tasks/T01/lib");
+    rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
+    assert_eq!(sandbox.read("tasks/T01/data"), b"a file\n");
+}
+
+#[test]
+fn ignore_rules_that_change() {
+    let sandbox = Sandbox::new(2);
+    sandbox.write("tasks/T01/.gitignore", b"cache.txt\n");
+    sandbox.write("tasks/T01/data.txt", b"1.0.0\n");
+    sandbox.write("tasks/T01/cache.txt", b"ignored in 1.0.0\n");
+    sandbox.release("T01", "1.0.0");
+    sandbox.write("tasks/T01/.gitignore", b"data.txt\n");
+    sandbox.git(&["rm", "-q", "--cached", "tasks/T01/data.txt"]).expect(0);
+    sandbox.write("tasks/T01/data.txt", b"ignored in 1.1.0\n");
+    sandbox.write("tasks/T01/cache.txt", b"1.1.0\n");
+    set_version(&sandbox, "1.1.0");
+    sandbox.release("T01", "1.1.0");
+    assert_eq!(
+        sandbox.git_out(&["ls-files", "tasks/T01"]).lines().filter(|path| path.ends_with(".txt")).collect::<Vec<_>>(),
+        ["tasks/T01/cache.txt"]
+    );
+    let new = sandbox.tree_in(TASK);
+    rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
+    assert_eq!(sandbox.read("tasks/T01/data.txt"), b"1.0.0\n");
+    assert!(!sandbox.exists("tasks/T01/cache.txt"), "1.0.0 has no such file, and 1.1.0 had");
+    assert_eq!(sandbox.status(), Vec::<String>::new());
+    sandbox.snapback(&["verify-rollback", "--task", "T01", "--expected", "1.0.0"]).expect(0);
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    assert_eq!(sandbox.tree_in(TASK), new, "also the ignored file");
+    assert_eq!(sandbox.status(), Vec::<String>::new());
+    assert_eq!(sandbox.unsound(), Vec::<String>::new());
+}
+
+#[test]
+fn a_preview_has_the_line_ends_of_its_version() {
+    let sandbox = Sandbox::new(2);
+    sandbox.write("tasks/T01/.gitattributes", b"*.txt text eol=crlf\n");
+    sandbox.write("tasks/T01/a.txt", b"one\r\n");
+    let story = Story::begin(&sandbox, |sandbox| sandbox.write("tasks/T01/.gitattributes", b"*.txt text eol=lf\n"));
+    drop(story);
+    let into = sandbox.home().join("export");
+    sandbox.snapback(&["preview", "--task", "T01", "1.0.0", "--into", into.to_str().unwrap()]).expect(0);
+    assert_eq!(fs::read(into.join("tasks/T01/a.txt")).unwrap(), b"one\r\n");
 }

@@ -123,6 +123,20 @@ fn git_lfs_edits_that_were_not_committed_come_back_with_undo() {
 }
 
 #[test]
+fn git_lfs_pointers_that_were_never_fetched_stay_pointers() {
+    let Some(sandbox) = with_lfs() else { return };
+    sandbox.write("tasks/T01/model.onnx", &noise("1.0.0", 50_000));
+    sandbox.git(&["add", "--", "tasks/T01/model.onnx"]).expect(0);
+    sandbox.git(&["commit", "-q", "-m", "by git-lfs itself"]).expect(0);
+    let pointer = sandbox.git_out(&["show", "HEAD:tasks/T01/model.onnx"]) + "\n";
+    // As a clone with GIT_LFS_SKIP_SMUDGE=1 leaves it.
+    sandbox.write("tasks/T01/model.onnx", pointer.as_bytes());
+    sandbox.release("T01", "1.0.0");
+    assert_eq!(sandbox.git_out(&["show", "T01-v1.0.0:tasks/T01/model.onnx"]) + "\n", pointer, "no pointer to a pointer");
+    assert_eq!(sandbox.status(), Vec::<String>::new());
+}
+
+#[test]
 fn git_lfs_bytes_that_are_not_here_are_an_error_that_changes_nothing() {
     let Some(sandbox) = with_lfs() else { return };
     sandbox.write("tasks/T01/model.onnx", &noise("1.0.0", 50_000));
@@ -135,4 +149,67 @@ fn git_lfs_bytes_that_are_not_here_are_an_error_that_changes_nothing() {
     assert!(failed.stderr.contains("model.onnx") && failed.stderr.contains("git lfs fetch"), "{}", failed.stderr);
     assert_eq!(sandbox.tree_in(TASK), story.new);
     assert_eq!(sandbox.status(), Vec::<String>::new());
+}
+
+#[test]
+fn bytes_of_a_git_lfs_file_that_are_lost_make_a_release_bad() {
+    let Some(sandbox) = with_lfs() else { return };
+    sandbox.write("tasks/T01/model.onnx", &noise("1.0.0", 50_000));
+    sandbox.release("T01", "1.0.0");
+    sandbox.snapback(&["verify-snapshot", "--task", "T01", "--all"]).expect(0);
+    let pointer = sandbox.git_out(&["show", "T01-v1.0.0:tasks/T01/model.onnx"]);
+    let oid = pointer.split("sha256:").nth(1).unwrap()[..64].to_string();
+    let object = format!(".git/lfs/objects/{}/{}/{oid}", &oid[..2], &oid[2..4]);
+    sandbox.chmod(&object, 0o644);
+    let mut bytes = sandbox.read(&object);
+    bytes[100] ^= 1;
+    sandbox.write(&object, &bytes);
+    let bad = sandbox.snapback(&["verify-snapshot", "--task", "T01", "--all", "--deep"]).expect(4);
+    assert!(bad.stdout.contains("model.onnx"), "{}", bad.stdout);
+    fs::remove_file(sandbox.at(&object)).unwrap();
+    let bad = sandbox.snapback(&["verify-snapshot", "--task", "T01", "--all"]).expect(4);
+    assert!(bad.stdout.contains("model.onnx"), "{}", bad.stdout);
+}
+
+#[test]
+fn forms_of_the_index() {
+    for setup in [
+        &["update-index", "--index-version", "4"][..],
+        &["update-index", "--split-index"],
+        &["update-index", "--untracked-cache"],
+        &["config", "feature.manyFiles", "true"],
+        &["config", "index.skipHash", "true"],
+        &["config", "index.threads", "2"],
+    ] {
+        let sandbox = Sandbox::new(2);
+        sandbox.git(setup).expect(0);
+        sandbox.write("tasks/T02/staged.txt", b"staged\n");
+        sandbox.git(&["add", "tasks/T02/staged.txt"]).expect(0);
+        sandbox.git(&["commit", "-q", "-m", "T02"]).expect(0);
+        println!("{setup:?}");
+        let story = Story::begin(&sandbox, |sandbox| {
+            sandbox.write("tasks/T01/signal.py", b"other\n");
+            sandbox.write("tasks/T01/new.txt", b"new\n");
+        });
+        story.go();
+    }
+}
+
+#[test]
+fn without_executable_bits_the_index_decides() {
+    let sandbox = Sandbox::new(2);
+    sandbox.git(&["config", "core.fileMode", "false"]).expect(0);
+    sandbox.release("T01", "1.0.0");
+    sandbox.git(&["update-index", "--chmod=+x", "tasks/T01/signal.py"]).expect(0);
+    sandbox.chmod("tasks/T01/run.sh", 0o644);
+    crate::support::story::set_version(&sandbox, "1.1.0");
+    sandbox.release("T01", "1.1.0");
+    let mode = |version: &str, path: &str| sandbox.git_out(&["ls-tree", version, "--", path])[..6].to_string();
+    assert_eq!(mode("T01-v1.1.0", "tasks/T01/signal.py"), "100755");
+    assert_eq!(mode("T01-v1.1.0", "tasks/T01/run.sh"), "100755", "the work tree's bit counts for nothing");
+    assert_eq!(sandbox.status(), Vec::<String>::new());
+    rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
+    assert_eq!(mode("HEAD", "tasks/T01/signal.py"), "100644");
+    assert_eq!(sandbox.status(), Vec::<String>::new());
+    sandbox.snapback(&["verify-rollback", "--task", "T01", "--expected", "1.0.0"]).expect(0);
 }

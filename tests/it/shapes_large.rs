@@ -19,22 +19,23 @@ use crate::support::{
 };
 
 const MODEL: &str = "tasks/T01/model.bin";
+const ONNX: &str = "tasks/T01/model.onnx";
 /// What releasing and rolling back may take, whatever the size of the files.
 const MEMORY_KB: u64 = 300_000;
 
 /// Writes that many megabytes that do not compress, no two of them the same.
-fn fill(sandbox: &Sandbox, name: &str, megabytes: u64) {
+fn fill(sandbox: &Sandbox, path: &str, name: &str, megabytes: u64) {
     let mut block = noise(name, 1 << 20);
-    let mut file = File::create(sandbox.at(MODEL)).unwrap();
+    let mut file = File::create(sandbox.at(path)).unwrap();
     for at in 0..megabytes {
         block[..8].copy_from_slice(&at.to_le_bytes());
         file.write_all(&block).unwrap();
     }
 }
 
-/// The digest of the model, read in pieces.
-fn digest(sandbox: &Sandbox) -> (Digest, u64) {
-    Digest::of_reader(&mut File::open(sandbox.at(MODEL)).unwrap()).unwrap()
+/// The digest of a file, read in pieces.
+fn digest(sandbox: &Sandbox, path: &str) -> (Digest, u64) {
+    Digest::of_reader(&mut File::open(sandbox.at(path)).unwrap()).unwrap()
 }
 
 /// The most memory that the process has had so far, in kB.
@@ -64,41 +65,61 @@ fn run(sandbox: &Sandbox, args: &[&str]) -> u64 {
     most
 }
 
+/// True when the tests that write gigabytes are wanted.
+fn wants_big() -> bool {
+    let wanted = std::env::var_os("SNAPBACK_TEST_BIG").is_some_and(|value| value == "1");
+    if !wanted {
+        println!("skipped: set SNAPBACK_TEST_BIG=1 to write 10 GB");
+    }
+    wanted
+}
+
 /// Releases two models of that size, goes back, undoes and redoes it.
-fn back_and_forth(megabytes: u64) {
-    let sandbox = Sandbox::new(1);
-    fill(&sandbox, "old", megabytes);
-    let old = digest(&sandbox);
+fn back_and_forth(sandbox: &Sandbox, path: &str, megabytes: u64) {
+    let (fill, digest) = (|name: &str| fill(sandbox, path, name, megabytes), || digest(sandbox, path));
+    fill("old");
+    let old = digest();
     assert_eq!(old.1, megabytes << 20);
-    run(&sandbox, &["create-snapshot", "--task", "T01", "--version", "1.0.0", "-m", "old"]);
-    fill(&sandbox, "new", megabytes);
-    let new = digest(&sandbox);
-    set_version(&sandbox, "1.1.0");
-    run(&sandbox, &["create-snapshot", "--task", "T01", "--version", "1.1.0", "-m", "new"]);
-    assert_eq!(digest(&sandbox), new);
-    run(&sandbox, &["rollback", "--task", "T01", "--from", "1.1.0", "--to", "1.0.0"]);
-    assert_eq!(digest(&sandbox), old);
-    run(&sandbox, &["verify-rollback", "--task", "T01", "--expected", "1.0.0"]);
-    run(&sandbox, &["undo"]);
-    assert_eq!(digest(&sandbox), new);
-    run(&sandbox, &["redo"]);
-    assert_eq!(digest(&sandbox), old);
+    run(sandbox, &["create-snapshot", "--task", "T01", "--version", "1.0.0", "-m", "old"]);
+    fill("new");
+    let new = digest();
+    set_version(sandbox, "1.1.0");
+    run(sandbox, &["create-snapshot", "--task", "T01", "--version", "1.1.0", "-m", "new"]);
+    assert_eq!(digest(), new);
+    run(sandbox, &["rollback", "--task", "T01", "--from", "1.1.0", "--to", "1.0.0"]);
+    assert_eq!(digest(), old);
+    run(sandbox, &["verify-rollback", "--task", "T01", "--expected", "1.0.0"]);
+    run(sandbox, &["undo"]);
+    assert_eq!(digest(), new);
+    run(sandbox, &["redo"]);
+    assert_eq!(digest(), old);
     assert_eq!(sandbox.status(), Vec::<String>::new());
     assert_eq!(sandbox.unsound(), Vec::<String>::new());
 }
 
 #[test]
 fn forty_megabytes() {
-    back_and_forth(40);
+    back_and_forth(&Sandbox::new(1), MODEL, 40);
 }
 
 #[test]
 fn two_gigabytes() {
-    if std::env::var_os("SNAPBACK_TEST_BIG").is_none_or(|value| value != "1") {
-        println!("skipped: set SNAPBACK_TEST_BIG=1 to write 10 GB");
-        return;
+    if wants_big() {
+        back_and_forth(&Sandbox::new(1), MODEL, 2048);
     }
-    back_and_forth(2048);
+}
+
+#[test]
+fn half_a_gigabyte_in_git_lfs() {
+    let sandbox = Sandbox::new(1);
+    if sandbox.git(&["lfs", "install", "--local"]).code != 0 {
+        println!("skipped: git-lfs is not installed");
+    } else if wants_big() {
+        sandbox.write(".gitattributes", b"*.onnx filter=lfs diff=lfs merge=lfs -text\n");
+        sandbox.git(&["add", ".gitattributes"]).expect(0);
+        sandbox.git(&["commit", "-q", "-m", "large files"]).expect(0);
+        back_and_forth(&sandbox, ONNX, 512);
+    }
 }
 
 #[test]
@@ -123,5 +144,20 @@ fn a_file_may_become_large_and_small_again() {
         std::fs::rename(sandbox.at("tasks/T01/table.csv"), sandbox.at("tasks/T01/table.csv.bin")).unwrap();
         std::fs::remove_file(sandbox.at(MODEL)).unwrap();
     });
+    story.go();
+}
+
+#[test]
+fn a_file_may_move_between_store_and_git() {
+    let sandbox = Sandbox::new(1);
+    sandbox.write("tasks/T01/to-store.bin", b"in git\n");
+    sandbox.git(&["add", "-f", "tasks/T01/to-store.bin"]).expect(0);
+    sandbox.git(&["commit", "-q", "-m", "small enough for git"]).expect(0);
+    let story = Story::begin(&sandbox, |sandbox| {
+        sandbox.git(&["add", "-f", MODEL]).expect(0);
+        sandbox.git(&["rm", "-q", "--cached", "tasks/T01/to-store.bin"]).expect(0);
+        sandbox.write("tasks/T01/to-store.bin", b"in the store\n");
+    });
+    assert_eq!(sandbox.git_out(&["ls-files", "*.bin"]), MODEL);
     story.go();
 }
