@@ -313,7 +313,12 @@ impl Step for Files<'_> {
 
     fn prepare(&mut self) -> Result<Value, Failure> {
         for change in self.changes {
-            self.check_replaceable(&change.path)?;
+            let goes = |other: &PathChange| other.after.is_none() && other.path != change.path && other.path.is_in(&change.path);
+            match self.check_replaceable(&change.path) {
+                // A folder whose files go makes room; one that is not empty then is seen when it is applied.
+                Err(Error::InTheWay { .. }) if change.after.is_some() && self.changes.iter().any(goes) => {}
+                other => drop(other?),
+            }
         }
         Ok(Value::Null)
     }
