@@ -12,13 +12,13 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps},
+    fs::{Access, AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps},
     io::Errno,
 };
 
 use super::{
     RelPath,
-    fs::{Fs, Output, Stat, SyncPoint, Type},
+    fs::{Fs, LinkOnTheWay, Output, Stat, SyncPoint, Type},
 };
 
 /// A directory handle; the real implementation of [`Fs`].
@@ -75,7 +75,7 @@ impl Root {
 
 /// The error for a symbolic link where a folder was expected.
 fn unexpected_symlink(path: &RelPath) -> io::Error {
-    io::Error::other(format!("unexpected symbolic link on the way to {path}"))
+    io::Error::other(LinkOnTheWay(path.clone()))
 }
 
 /// The permission bits of a mode.
@@ -179,6 +179,11 @@ impl Fs for Root {
     fn remove_dir(&self, path: &RelPath) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
         Ok(rustix::fs::unlinkat(&dir, name, AtFlags::REMOVEDIR)?)
+    }
+
+    fn check_writable(&self, dir: &RelPath) -> io::Result<()> {
+        let handle = self.open_beneath(dir, OFlags::PATH | OFlags::DIRECTORY, 0)?;
+        Ok(rustix::fs::accessat(&handle, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
     }
 
     fn sync_dir(&self, dir: &RelPath, _point: SyncPoint) -> io::Result<()> {

@@ -128,7 +128,9 @@ impl Reply {
 
 /// The kind behind the exit code of a report or a verification; `None` for success.
 fn kind_of_code(code: i32) -> Option<Kind> {
-    [Kind::Bad, Kind::Missing, Kind::Stuck].into_iter().find(|kind| kind.exit_code() == code)
+    use Kind::{Bad, Bug, Conflict, Denied, Locked, Missing, Network, NoRepository, NotFound, Partial, Refused, Stuck, TimeLimit, Usage};
+    let plain = [Bug, Usage, Partial, Bad, NotFound, Refused, Conflict, Missing, Network, NoRepository, Locked, Denied, Stuck, TimeLimit];
+    plain.into_iter().chain([Kind::Cancelled(2), Kind::Cancelled(15)]).find(|kind| kind.exit_code() == code)
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::{
 pub fn exit_code(report: &Report) -> i32 {
     match report.outcome {
         Outcome::Stuck => Kind::Stuck.exit_code(),
-        Outcome::Undone => Kind::Bad.exit_code(),
+        Outcome::Undone => report.exit_code.unwrap_or(Kind::Bad.exit_code()),
         Outcome::Done => report.verification.as_ref().map_or(0, verification::exit_code),
     }
 }
@@ -133,6 +133,7 @@ pub(crate) mod tests {
             files_changed: 4,
             saved_bytes: 4_000_000,
             verification: Some(verification),
+            exit_code: None,
             notes: Vec::new(),
         }
     }
