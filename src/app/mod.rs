@@ -128,6 +128,7 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
+            Self::NothingUnfinished => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
             Self::PlanOutOfDate => vec![Hint::say("run the command again to see the new plan")],
             Self::OtherWorkTree(path) => vec![Hint::run("finish it there", &["snapback", "-C", path, "op", "resume"])],
             Self::WasPublished(_) => vec![Hint::run("take it back", &["snapback", "undo"])],
