@@ -6,6 +6,7 @@
 
 mod support;
 
+mod bad_input;
 // mod kill_sweep;
 mod killer_harness;
 mod sandbox;
