@@ -8,8 +8,9 @@ use rayon::prelude::*;
 use super::App;
 use crate::{
     base::{Failure, RelPath, TaskId},
-    catalog::{Release, Scope, manifests, registry as read, releases::Releases},
-    git::{PeeledTag, Scan, Tracked, WorkState},
+    catalog::{Release, Scope, capture, manifests, registry as read, releases::Releases},
+    draft::tree::all_bytes,
+    git::{Attributes, Converter, PeeledTag, Scan, Tracked, WorkState},
     model::{
         TaskSpec, Verdict, VerdictRecord, Verification, Version,
         operation::{OpKind, TreeEntry},
@@ -84,8 +85,13 @@ impl App {
             entries.iter().filter(|(path, _)| scope.owns(path)).map(|(path, entry)| (path, entry)).collect();
         let tracked: Vec<&Tracked> =
             below(&scan.tracked, &dirs, |tracked| &tracked.path).filter(|tracked| scope.owns(&tracked.path)).collect();
-        let same =
-            |tracked: &&&Tracked| tracked.state == WorkState::Clean && tracked.index.as_ref() == released.get(&tracked.path).copied();
+        let converter = self.ground.git.converter(Attributes::WorkTree)?;
+        let is_released = |tracked: &Tracked| tracked.index.as_ref() == released.get(&tracked.path).copied();
+        let same = |tracked: &&&Tracked| match tracked.state {
+            WorkState::Clean => is_released(tracked),
+            WorkState::Maybe => is_released(tracked) && self.is_as_indexed(&converter, tracked).unwrap_or(false),
+            WorkState::Missing | WorkState::TypeChanged => false,
+        };
         let equal = tracked.iter().filter(same).count();
         let gone = |tracked: &&&Tracked| tracked.state == WorkState::Missing && !released.contains_key(&tracked.path);
         let tracked_differ = tracked.len() - equal - tracked.iter().filter(gone).count();
@@ -93,6 +99,16 @@ impl App {
         let missing = released.keys().filter(|path| !listed.contains(*path)).count();
         let untracked = below(&scan.untracked, &dirs, |path| path).filter(|path| scope.owns(path) && !scope.names_large(path)).count();
         Ok(tracked_differ + missing + untracked)
+    }
+
+    /// True when a file that git's stat cache cannot vouch for, such as one written in the second
+    /// of its release, has the bytes and the mode of its index entry.
+    fn is_as_indexed(&self, converter: &Converter, tracked: &Tracked) -> Result<bool, Failure> {
+        let (Some(entry), Some(now)) = (&tracked.index, capture::read(&*self.ground.tree, &tracked.path)?) else { return Ok(false) };
+        let (mode, link) = (now.git_mode(), now.is_link());
+        let bytes = all_bytes(&*self.ground.tree, &tracked.path, now)?;
+        let bytes = if link { bytes } else { converter.to_git(&tracked.path, bytes)? };
+        Ok(mode == entry.mode && self.ground.git.blob_id(&bytes) == entry.id)
     }
 
     /// The releases of a task, newest version first.
@@ -160,7 +176,8 @@ impl App {
             op.kind != OpKind::CreateSnapshot && op.task.as_ref().is_none_or(|id| tasks.contains(id))
         };
         lines.extend(self.operations()?.into_iter().filter(ours).map(|line| (line.at, HistoryLine::Operation(line))));
-        lines.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        // Tags know whole seconds only; in the same second an operation came after the release.
+        lines.sort_by_key(|(at, line)| (std::cmp::Reverse(at.as_second()), matches!(line, HistoryLine::Release(_))));
         Ok(lines.into_iter().map(|(_, line)| line).collect())
     }
 
