@@ -135,7 +135,7 @@ impl Fault for Error {
             Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
             Self::NoSuchVersion { task, .. } => vec![Hint::run("see its versions", &["snapback", "list", "--task", task.as_str()])],
             Self::NoSuchFile { task, version, .. } => {
-                vec![Hint::run("see its files", &["snapback", "show", "--task", task.as_str(), "--version", version])]
+                vec![Hint::run("see its files", &["snapback", "show", "--task", task.as_str(), version])]
             }
             _ => Vec::new(),
         }

@@ -171,6 +171,6 @@ mod tests {
         good.checks.truncate(2);
         let reply = Reply::of_verifications(Style::default(), &[good.clone(), bad, good], false);
         assert_eq!(reply.exit_code, 4);
-        assert_eq!(reply.problem.expect("it failed").message, "T01 1.3.0 is bad: smoke failed.");
+        assert_eq!(reply.problem.expect("it failed").message, "T01 1.3.0 does not hold: smoke failed.");
     }
 }

@@ -88,7 +88,7 @@ fn run(command: &duct::Expression) -> Result<(bool, String), Error> {
     let output = command.stdout_capture().stderr_capture().unchecked().run().map_err(Error::Program)?;
     let all = [output.stderr, output.stdout].concat();
     let lines: Vec<_> = all.split(|byte| *byte == b'\n').map(text::escape).filter(|line| !line.is_empty()).collect();
-    Ok((output.status.success(), lines.join("\n")))
+    Ok((output.status.success(), lines.join("; ")))
 }
 
 #[cfg(test)]

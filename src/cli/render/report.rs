@@ -34,7 +34,10 @@ pub fn report(style: Style, report: &Report) -> String {
 pub fn next(report: &Report) -> Vec<Hint> {
     let Some(op) = &report.op else { return Vec::new() };
     let id = op.short();
-    let share = || Hint::run("share it", &["git", "push", "--follow-tags"]);
+    let share = || match report.commit {
+        Some(_) => Hint::run("share it", &["git", "push", "--follow-tags"]),
+        None => Hint::run("see what is not committed", &["git", "status", "--short"]),
+    };
     match (report.outcome, report.kind) {
         (Outcome::Stuck, _) => vec![
             Hint::run("see what is left to do", &["snapback", "op", "show", &id]),
@@ -64,7 +67,7 @@ fn sentence(style: Style, report: &Report) -> String {
         Outcome::Done if !report.changed => format!("{task} is at {to} already; nothing to do."),
         Outcome::Done => match report.kind {
             OpKind::CreateSnapshot => format!("{task} {to} is released{}{}.", made(report), verified(style, report)),
-            OpKind::Adopt => format!("{task}: {} written{}.", count(report.files_changed, "manifest"), made(report)),
+            OpKind::Adopt => format!("{task}: manifests written{}.", made(report)),
             OpKind::RegistrySync => format!("{task}: registry and configs agree{}.", made(report)),
             OpKind::Rollback if report.from.is_some() && report.from != report.to => {
                 format!("{task} is at {to}{}.  {from} is held.", verified(style, report))
