@@ -7,6 +7,7 @@
 mod support;
 
 mod bad_input;
+mod commands;
 // mod kill_sweep;
 mod killer_harness;
 mod sandbox;
