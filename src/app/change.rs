@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    collections::BTreeSet,
     hash::{BuildHasher, Hasher, RandomState},
     time::Instant,
 };
@@ -9,9 +10,10 @@ use std::{
 use super::{App, Error};
 use crate::{
     base::{
-        Failure, RelPath, SyncPoint,
+        Failure, RelPath, SyncPoint, Type,
         fs::{create_dir_all, write_durably},
     },
+    catalog,
     draft::{self, Draft, write::Written},
     journal::{self, Ended, Log, Runner, history},
     model::{
@@ -72,8 +74,22 @@ impl App {
         self.run(log, &written, tag, self.on_verify_fail(request), begun)
     }
 
-    /// Describes what a request would do.
+    /// Describes what a request would do; the folders it would change can be written to.
     fn draft(&self, request: &Request) -> Result<Draft, Failure> {
+        let draft = self.describe(request)?;
+        let folders: BTreeSet<RelPath> = draft.files.iter().map(|file| file.path.parent()).collect();
+        for folder in folders {
+            // A folder that is missing is made in the nearest one above it that is there.
+            let there = |dir: &RelPath| self.ground.tree.stat(dir).is_ok_and(|stat| stat.is_some_and(|stat| stat.kind == Type::Dir));
+            let nearest = std::iter::once(folder.clone()).chain(folder.ancestors()).find(there).unwrap_or_default();
+            let failed = |source| catalog::Error::Unwritable { folder: nearest.clone(), source };
+            self.ground.tree.check_writable(&nearest).map_err(failed)?;
+        }
+        Ok(draft)
+    }
+
+    /// Describes what a request would do.
+    fn describe(&self, request: &Request) -> Result<Draft, Failure> {
         let ground = &self.ground;
         match request {
             Request::CreateSnapshot(wanted) => release::draft(ground, self.spec(&wanted.task)?, &self.releases_for(&wanted.task)?, wanted),
@@ -151,6 +167,7 @@ impl App {
             }
             Ended::Undone(failure) => {
                 (report.outcome, report.changed) = (Outcome::Undone, false);
+                report.exit_code = Some(failure.kind().exit_code());
                 (report.commit, report.tag) = (None, None);
                 report.notes.extend(failure.chain());
             }
@@ -260,6 +277,7 @@ impl App {
             files_changed: 0,
             saved_bytes: 0,
             verification: None,
+            exit_code: None,
             notes: plan.notes.clone(),
         }
     }
@@ -283,6 +301,7 @@ impl App {
             files_changed: operation.path_changes().count(),
             saved_bytes: 0,
             verification: None,
+            exit_code: None,
             notes: Vec::new(),
         }
     }

@@ -128,13 +128,14 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
+            Self::NothingUnfinished => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
             Self::PlanOutOfDate => vec![Hint::say("run the command again to see the new plan")],
             Self::OtherWorkTree(path) => vec![Hint::run("finish it there", &["snapback", "-C", path, "op", "resume"])],
             Self::WasPublished(_) => vec![Hint::run("take it back", &["snapback", "undo"])],
             Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
             Self::NoSuchVersion { task, .. } => vec![Hint::run("see its versions", &["snapback", "list", "--task", task.as_str()])],
             Self::NoSuchFile { task, version, .. } => {
-                vec![Hint::run("see its files", &["snapback", "show", "--task", task.as_str(), "--version", version])]
+                vec![Hint::run("see its files", &["snapback", "show", "--task", task.as_str(), version])]
             }
             _ => Vec::new(),
         }

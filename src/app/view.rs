@@ -176,7 +176,8 @@ impl App {
             op.kind != OpKind::CreateSnapshot && op.task.as_ref().is_none_or(|id| tasks.contains(id))
         };
         lines.extend(self.operations()?.into_iter().filter(ours).map(|line| (line.at, HistoryLine::Operation(line))));
-        lines.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        // Tags know whole seconds only; in the same second an operation came after the release.
+        lines.sort_by_key(|(at, line)| (std::cmp::Reverse(at.as_second()), matches!(line, HistoryLine::Release(_))));
         Ok(lines.into_iter().map(|(_, line)| line).collect())
     }
 

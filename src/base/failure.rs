@@ -124,9 +124,14 @@ impl Failure {
         self.0.kind()
     }
 
-    /// The hints of the fault inside.
+    /// The hints of the fault inside; never none, for a person needs a next step.
     pub fn hints(&self) -> Vec<Hint> {
-        self.0.hints()
+        let hints = self.0.hints();
+        match self.kind() {
+            _ if !hints.is_empty() => hints,
+            Kind::Cancelled(_) => vec![Hint::say("run it again when you are ready")],
+            _ => vec![Hint::run("check everything that is needed here", &["snapback", "doctor"])],
+        }
     }
 
     /// True when the disk, or the user's share of it, is full.

@@ -140,7 +140,16 @@ pub trait Fs: Send + Sync {
     fn remove_dir(&self, path: &RelPath) -> io::Result<()>;
     /// Forces the names in a folder to the disk.
     fn sync_dir(&self, dir: &RelPath, point: SyncPoint) -> io::Result<()>;
+    /// Fails early when names in a folder cannot be changed by this user; a good answer promises nothing.
+    fn check_writable(&self, _dir: &RelPath) -> io::Result<()> {
+        Ok(())
+    }
 }
+
+/// The source of an [`io::Error`] for a symbolic link where a folder was expected.
+#[derive(Debug, thiserror::Error)]
+#[error("there is a symbolic link on the way to {0}")]
+pub struct LinkOnTheWay(pub RelPath);
 
 /// Reads a whole file of at most `limit` bytes.
 pub fn read_limited(fs: &dyn Fs, path: &RelPath, limit: u64) -> io::Result<Vec<u8>> {

@@ -131,7 +131,9 @@ impl Reply {
 
 /// The kind behind the exit code of a report or a verification; `None` for success.
 fn kind_of_code(code: i32) -> Option<Kind> {
-    [Kind::Bad, Kind::Missing, Kind::Stuck].into_iter().find(|kind| kind.exit_code() == code)
+    use Kind::{Bad, Bug, Conflict, Denied, Locked, Missing, Network, NoRepository, NotFound, Partial, Refused, Stuck, TimeLimit, Usage};
+    let plain = [Bug, Usage, Partial, Bad, NotFound, Refused, Conflict, Missing, Network, NoRepository, Locked, Denied, Stuck, TimeLimit];
+    plain.into_iter().chain([Kind::Cancelled(2), Kind::Cancelled(15)]).find(|kind| kind.exit_code() == code)
 }
 
 #[cfg(test)]
@@ -172,6 +174,6 @@ mod tests {
         good.checks.truncate(2);
         let reply = Reply::of_verifications(Style::default(), &[good.clone(), bad, good], false);
         assert_eq!(reply.exit_code, 4);
-        assert_eq!(reply.problem.expect("it failed").message, "T01 1.3.0 is bad: smoke failed.");
+        assert_eq!(reply.problem.expect("it failed").message, "T01 1.3.0 does not hold: smoke failed.");
     }
 }

@@ -66,6 +66,7 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
     if let Some(wanted) = &draft.commit {
         let writer = CommitWriter { ground, who: &who, id: &id, draft: &draft };
         let (made, manifest) = writer.write(wanted, &objects, &mut publication)?;
+        ground.git.check_publication(&publication)?;
         commit = Some(made);
         changes.extend(manifest);
         changes.sort_by(|a, b| a.path.cmp(&b.path));

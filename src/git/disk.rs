@@ -30,6 +30,15 @@ pub(super) fn check_absent(lock: &Path) -> Result<(), Error> {
     }
 }
 
+/// Fails when this user cannot change the names in a folder; one that is missing can be made.
+pub(super) fn check_writable(folder: &Path) -> Result<(), Error> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    match accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(errno) => Err(Error::File { doing: "writing into", path: folder.to_path_buf(), source: errno.into() }),
+    }
+}
+
 /// The error for a lock that is somebody else's.
 pub(super) fn locked(lock: &Path) -> Error {
     let written = fs::symlink_metadata(lock).map(|found| found.mtime()).ok();

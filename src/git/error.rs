@@ -333,7 +333,16 @@ impl Fault for Error {
             Self::HookRefused { .. } => vec![Hint::say("mend what it names, or use --no-verify")],
             Self::Program(error) => error.hints(),
             Self::Sync { .. } => vec![Hint::say("check the disk; nothing was published")],
-            _ => Vec::new(),
+            Self::File { path, .. } => {
+                vec![Hint::run("see who owns it, and that the disk is neither full nor read-only", &["ls", "-ld", &path.to_string_lossy()])]
+            }
+            Self::Convert { .. } => vec![Hint::say("see what .gitattributes ask for this path, or exclude it from the task")],
+            Self::Git { .. } | Self::BadTag { .. } | Self::BadPath { .. } | Self::Prepared(_) => {
+                vec![Hint::run("see whether the repository is whole", &["git", "fsck", "--full"])]
+            }
+            Self::Ambiguous { spec } => vec![Hint::run("see all that begin so", &["git", "rev-parse", &format!("--disambiguate={spec}")])],
+            Self::RefName { .. } => vec![Hint::say("choose a task id and a version that git takes in a reference's name")],
+            Self::AlreadyPublished { .. } => vec![Hint::run("finish the operation", &["snapback", "op", "resume"])],
         }
     }
 }

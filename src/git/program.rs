@@ -63,7 +63,7 @@ fn run(command: &Command) -> Result<(bool, String), Error> {
     let ended = command.run().map_err(Error::Program)?;
     let all = [ended.stderr.as_slice(), ended.stdout.as_slice()].concat();
     let lines: Vec<_> = all.split(|byte| *byte == b'\n').map(text::escape).filter(|line| !line.is_empty()).collect();
-    Ok((ended.succeeded(), lines.join("\n")))
+    Ok((ended.succeeded(), lines.join("; ")))
 }
 
 #[cfg(test)]

@@ -177,6 +177,13 @@ impl Repo {
         head.trim_ascii_end() == format!("ref: {branch}").as_bytes()
     }
 
+    /// Says early what [`Repo::prepare_publication`] would refuse: a reference that cannot exist
+    /// beside others, or has not the value it must have.
+    pub fn check_publication(&self, publication: &Publication) -> Result<(), Error> {
+        self.check_names(publication)?;
+        publication.refs.iter().try_for_each(|change| self.check_value(change))
+    }
+
     /// Refuses names that are not shared references, or cannot exist beside others.
     fn check_names(&self, publication: &Publication) -> Result<(), Error> {
         for change in &publication.refs {

@@ -207,7 +207,8 @@ pub fn draft(ground: &Ground, adoption: &Adoption, configuration: Option<String>
     new.extend(configuration.map(|text| (RelPath::own("snapback.yaml"), text.into_bytes())));
     new.extend(registry(ground, &newest)?.map(|bytes| (ground.settings.registry.clone(), bytes)));
     new.sort();
-    let message = format!("adopt: {} manifests of {} tasks", adoption.manifests.len(), newest.len());
+    let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+    let message = format!("adopt: {} of {}", count(adoption.manifests.len(), "manifest"), count(newest.len(), "task"));
     let head = ground.git.head()?;
     let mut draft = Draft::new(plan(&first, &new), &message);
     let paths: Vec<RelPath> = new.iter().map(|(path, _)| path.clone()).collect();

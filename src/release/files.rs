@@ -135,12 +135,24 @@ impl Reader<'_> {
     fn tracked(&self, tracked: &Tracked) -> Result<Looked, Failure> {
         let now = match (&tracked.state, &tracked.index) {
             (WorkState::Clean, Some(entry)) => Some(self.clean(entry)?),
-            (WorkState::Missing | WorkState::TypeChanged, _) | (_, None) => None,
+            (WorkState::Missing, _) | (_, None) => None,
+            (WorkState::TypeChanged, _) => {
+                self.refuse_special(&tracked.path)?;
+                None
+            }
             _ => self.read(&tracked.path, tracked.index.as_ref())?,
         };
         self.ground.progress(1);
         let stale = tracked.state == WorkState::Maybe;
         Ok(Looked { path: tracked.path.clone(), head: tracked.head.clone(), index: tracked.index.clone(), now, stale })
+    }
+
+    /// A folder in place of a file is a removal; a device, FIFO or socket is nothing to release.
+    fn refuse_special(&self, path: &RelPath) -> Result<(), Error> {
+        match capture::stat(&*self.ground.tree, path)?.map(|stat| stat.kind) {
+            Some(crate::base::Type::Other) => Err(Error::NotAFile { path: path.clone(), what: "a device, FIFO or socket" }),
+            _ => Ok(()),
+        }
     }
 
     /// A file that the index does not know; HEAD may.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    base::{Failure, RelPath},
+    base::{Failure, RelPath, Type},
     catalog::{Scope, manifests, registry as read, releases::Releases},
     git::{Attributes, Tracked, WorkState, rules_gone},
     ground::Ground,
@@ -107,12 +107,14 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, deep: bool) -> Res
     };
     let wanted = |file: &FileEntry| file.is_restored() && !scope.protects(&file.path);
     let listed: HashSet<&RelPath> = manifest.files.iter().map(|file| &file.path).collect();
+    let is_folder = |path: &RelPath| ground.tree.stat(path).ok().flatten().is_some_and(|stat| stat.kind == Type::Dir);
     let extra = |tracked: &&Tracked| {
         scope.owns(&tracked.path)
             && !scope.protects(&tracked.path)
             && !listed.contains(&tracked.path)
-            // A folder in its place is no file of the task; what lies in it is looked at by itself.
-            && !matches!(tracked.state, WorkState::Missing | WorkState::TypeChanged)
+            && tracked.state != WorkState::Missing
+            // A folder in place of a file is no file too many; what is in it is looked at by itself.
+            && !(tracked.state == WorkState::TypeChanged && is_folder(&tracked.path))
     };
     let extras: Vec<RelPath> = scan.tracked.iter().filter(extra).map(|tracked| tracked.path.clone()).collect();
     // Inside an operation the index may still have the rules of the version that is left.

@@ -6,10 +6,12 @@
 
 mod support;
 
+mod bad_input;
+mod commands;
 mod crash_states;
 mod disk_errors;
-mod kill_sweep;
 mod environment;
+mod kill_sweep;
 mod killer_harness;
 mod sandbox;
 mod settings;
@@ -18,5 +20,5 @@ mod shapes_git;
 mod shapes_large;
 mod sim_fs;
 mod small_disk;
-mod walks;
 mod undoing;
+mod walks;

@@ -12,7 +12,7 @@ use crate::{
 pub fn exit_code(report: &Report) -> i32 {
     match report.outcome {
         Outcome::Stuck => Kind::Stuck.exit_code(),
-        Outcome::Undone => Kind::Bad.exit_code(),
+        Outcome::Undone => report.exit_code.unwrap_or(Kind::Bad.exit_code()),
         Outcome::Done => report.verification.as_ref().map_or(0, verification::exit_code),
     }
 }
@@ -45,7 +45,10 @@ pub fn notes(report: &Report) -> impl Iterator<Item = &String> {
 pub fn next(report: &Report) -> Vec<Hint> {
     let Some(op) = &report.op else { return Vec::new() };
     let id = op.short();
-    let share = || Hint::run("share it", &["git", "push", "--follow-tags"]);
+    let share = || match report.commit {
+        Some(_) => Hint::run("share it", &["git", "push", "--follow-tags"]),
+        None => Hint::run("see what is not committed", &["git", "status", "--short"]),
+    };
     match (report.outcome, report.kind) {
         (Outcome::Stuck, _) => vec![
             Hint::run("see what is left to do", &["snapback", "op", "show", &id]),
@@ -79,7 +82,7 @@ fn sentence(style: Style, report: &Report) -> String {
         Outcome::Done if !report.changed => format!("{task} is at {to} already; nothing to do."),
         Outcome::Done => match report.kind {
             OpKind::CreateSnapshot => format!("{task} {to} is released{}{}.", made(report), verified(style, report)),
-            OpKind::Adopt => format!("{task}: {} written{}.", count(report.files_changed, "manifest"), made(report)),
+            OpKind::Adopt => format!("{task}: manifests written{}.", made(report)),
             OpKind::RegistrySync => format!("{task}: registry and configs agree{}.", made(report)),
             OpKind::Rollback if report.from.as_ref().zip(report.to.as_ref()).is_some_and(|(from, to)| from > to) => {
                 format!("{task} is at {to}{}.  {from} is held.", verified(style, report))
@@ -148,6 +151,7 @@ pub(crate) mod tests {
             files_changed: 4,
             saved_bytes: 4_000_000,
             verification: Some(verification),
+            exit_code: None,
             notes: Vec::new(),
         }
     }

@@ -169,7 +169,8 @@ pub fn operation(style: Style, zone: &TimeZone, line: &OperationLine, steps: &[&
 /// One release in full.
 pub fn release(style: Style, zone: &TimeZone, detail: &ReleaseDetail) -> String {
     let line = &detail.release;
-    let name = style.paint(Paint::Strong, &line.version.to_string());
+    let name = style.paint(Paint::Strong, line.tag.trim_end_matches(&format!("-v{}", line.version)));
+    let name = format!("{name} {}", style.paint(Paint::Strong, &line.version.to_string()));
     let mut text = format!("{name}{}\n", if line.active { "  (active)" } else { "" });
     let mut fact = |what: &str, seen: &str| {
         let _ = writeln!(text, "  {what:<9} {seen}");

@@ -52,7 +52,7 @@ pub fn verdict(style: Style, verification: &Verification) -> String {
         levels.map(|level| LEVEL_WORDS[usize::from(level) - 1]).collect::<Vec<_>>().join(", ")
     };
     match verification.status() {
-        Status::Fail => format!("{name} is {}: {} failed.", style.paint(Paint::Bad, "bad"), words(Status::Fail)),
+        Status::Fail => format!("{name} does {}: {} failed.", style.paint(Paint::Bad, "not hold"), words(Status::Fail)),
         Status::Inconclusive => {
             format!("{name} is {}: {} could not be checked.", style.paint(Paint::Attention, "inconclusive"), words(Status::Inconclusive))
         }
@@ -118,7 +118,7 @@ pub(crate) mod tests {
           x  smoke.command             python3 smoke.py: exit code 1  (0.8 s)
                AssertionError: \u{1b}[31mdrawdown
           -  readiness.variables
-        T01 1.3.0 is bad: smoke failed.
+        T01 1.3.0 does not hold: smoke failed.
         ");
         assert_eq!(exit_code(&sample()), 4);
     }
