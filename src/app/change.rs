@@ -15,6 +15,7 @@ use crate::{
     },
     catalog,
     draft::{self, Draft, write::Written},
+    ground::Ground,
     journal::{self, Ended, Log, Runner, history},
     model::{
         Check, Operation, Plan, Report, Request, Status, TaskSpec, Verdict, VerdictRecord, Verification,
@@ -210,7 +211,7 @@ impl App {
             }
             What::Ready(version) => {
                 let mut checks = check::readiness(&self.ground, task, &self.releases_for(&task.id)?, version)?;
-                leave_packages(operation, &mut checks);
+                leave_packages(&self.ground, operation, &mut checks);
                 (checks, Some(version.clone()))
             }
         };
@@ -319,13 +320,13 @@ impl App {
 }
 
 /// An operation that was not asked to change packages does not fail because they differ.
-fn leave_packages(operation: &Operation, checks: &mut [Check]) {
+fn leave_packages(ground: &Ground, operation: &Operation, checks: &mut [Check]) {
     if operation.steps.iter().any(|step| matches!(step, Step::Environment(_))) {
         return;
     }
     for check in checks.iter_mut().filter(|check| check.id == "readiness.dependencies" && check.status == Status::Fail) {
         check.status = Status::Skipped;
-        check.evidence.push("packages were left as they are; `--env sync` changes them".into());
+        ground.warn(format!("packages were left as they are (`--env sync` changes them): {}", check.evidence.join("; ")));
     }
 }
 

@@ -337,8 +337,13 @@ impl Way<'_> {
             let version = || self.target.manifest.metadata.version.clone();
             for dir in file.path.ancestors() {
                 let stat = capture::stat(&*self.ground.tree, &dir)?;
-                if stat.is_some_and(|stat| stat.kind != Type::Dir) && !goes.contains(&dir) {
-                    return Err(Error::InTheWay { path: dir.to_string(), what: "no folder".into(), version: version() }.into());
+                let what = match stat.map(|stat| stat.kind) {
+                    None | Some(Type::Dir) => continue,
+                    Some(Type::Symlink) => "a symbolic link",
+                    Some(Type::File | Type::Other) => "no folder",
+                };
+                if !goes.contains(&dir) {
+                    return Err(Error::InTheWay { path: dir.to_string(), what: what.into(), version: version() }.into());
                 }
             }
             let Some(stat) = capture::stat(&*self.ground.tree, &file.path)? else { continue };

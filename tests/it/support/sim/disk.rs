@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use snapback::base::{RelPath, Stat, Type};
+use snapback::base::{LinkOnTheWay, RelPath, Stat, Type};
 
 /// The inode number of the root folder.
 pub const ROOT: u64 = 1;
@@ -108,7 +108,7 @@ impl Disk {
         match &self.inode(ino).node {
             Node::Dir(entries) => Ok(entries),
             Node::File(_) => Err(errno(libc::ENOTDIR)),
-            Node::Symlink(_) => Err(io::Error::other("unexpected symbolic link")),
+            Node::Symlink(_) => Err(link_on_the_way()),
         }
     }
 
@@ -250,4 +250,9 @@ impl Disk {
         }
         found
     }
+}
+
+/// The error for a link where a folder or file was expected.
+pub fn link_on_the_way() -> io::Error {
+    io::Error::other(LinkOnTheWay(RelPath::root()))
 }

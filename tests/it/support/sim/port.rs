@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use snapback::base::{Fs, Output, RelPath, Stat, SyncPoint};
+use snapback::base::{Fs, LinkOnTheWay, Output, RelPath, Stat, SyncPoint};
 
 use super::{
     Call, Pending, SimFs, State,
@@ -26,11 +26,17 @@ fn check_target(disk: &Disk, from: u64, to: u64) -> io::Result<()> {
     }
 }
 
+/// True when the folder of a path is missing, or is none.
+fn is_absent(error: &io::Error) -> bool {
+    let link = error.get_ref().is_some_and(|inner| inner.is::<LinkOnTheWay>());
+    link || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 impl Fs for SimFs {
     fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
         let state = self.state();
         let parent = match state.live.walk(&path.parent()) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+            Err(error) if is_absent(&error) => return Ok(None),
             other => other?,
         };
         if path.is_root() {
@@ -38,7 +44,7 @@ impl Fs for SimFs {
         }
         match state.live.entries(parent) {
             Ok(entries) => Ok(entries.get(path.name()).map(|ino| state.live.stat(*ino))),
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -48,7 +54,7 @@ impl Fs for SimFs {
         match &state.live.inode(state.live.walk(path)?).node {
             Node::File(bytes) => Ok(Box::new(Cursor::new(bytes.to_vec()))),
             Node::Dir(_) => Err(io::ErrorKind::InvalidInput.into()),
-            Node::Symlink(_) => Err(io::Error::new(io::ErrorKind::NotADirectory, "unexpected symbolic link")),
+            Node::Symlink(_) => Err(disk::link_on_the_way()),
         }
     }
 
@@ -78,7 +84,7 @@ impl Fs for SimFs {
         match &state.live.inode(ino).node {
             Node::File(_) => Ok(Box::new(SimFile { fs: self.clone(), ino, at: None })),
             Node::Dir(_) => Err(errno(libc::EISDIR)),
-            Node::Symlink(_) => Err(io::Error::new(io::ErrorKind::NotADirectory, "unexpected symbolic link")),
+            Node::Symlink(_) => Err(disk::link_on_the_way()),
         }
     }
 
