@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    collections::BTreeSet,
     hash::{BuildHasher, Hasher, RandomState},
     time::Instant,
 };
@@ -9,14 +10,17 @@ use std::{
 use super::{App, Error};
 use crate::{
     base::{
-        Failure, RelPath, SyncPoint,
+        Failure, RelPath, SyncPoint, Type,
         fs::{create_dir_all, write_durably},
     },
+    catalog,
     draft::{self, Draft, write::Written},
     journal::{self, Ended, Log, Runner, history},
     model::{
-        Check, Operation, Plan, Report, Request, Status, TaskSpec, Verdict, VerdictRecord, Verification, operation::OpKind,
-        report::Outcome, settings::OnVerifyFail,
+        Check, Operation, Plan, Report, Request, Status, TaskSpec, Verdict, VerdictRecord, Verification,
+        operation::{OpKind, Step},
+        report::Outcome,
+        settings::OnVerifyFail,
     },
     release,
     rollback::{self, check},
@@ -37,13 +41,21 @@ impl App {
     /// Every error before the operation's intent is written changes nothing. An operation that
     /// fails afterwards is taken back, and the report says so; when that fails too, it is stuck.
     pub fn apply(&self, request: &Request, shown: Option<&Plan>) -> Result<Report, Failure> {
+        let same = |plan: &Plan| if shown.is_some_and(|shown| shown != plan) { Err(Error::PlanOutOfDate.into()) } else { Ok(()) };
+        self.apply_seen(request, same)
+    }
+
+    /// Does what is asked for, with a plan that is made once, under the lock, and shown to `see`
+    /// just before; an error from it stops everything. For callers that need not wait for a person.
+    ///
+    /// # Errors
+    /// Those of [`App::apply`].
+    pub fn apply_seen(&self, request: &Request, see: impl FnOnce(&Plan) -> Result<(), Failure>) -> Result<Report, Failure> {
         let begun = Instant::now();
         let _lock = self.lock()?;
         self.refuse_unfinished()?;
         let mut draft = self.draft(request)?;
-        if shown.is_some_and(|shown| *shown != draft.plan) {
-            return Err(Error::PlanOutOfDate.into());
-        }
+        see(&draft.plan)?;
         if let Request::CreateSnapshot(wanted) = request
             && wanted.run_hooks
             && !draft.plan.nothing_to_do
@@ -62,13 +74,27 @@ impl App {
         self.run(log, &written, tag, self.on_verify_fail(request), begun)
     }
 
-    /// Describes what a request would do.
+    /// Describes what a request would do; the folders it would change can be written to.
     fn draft(&self, request: &Request) -> Result<Draft, Failure> {
+        let draft = self.describe(request)?;
+        let folders: BTreeSet<RelPath> = draft.files.iter().map(|file| file.path.parent()).collect();
+        for folder in folders {
+            // A folder that is missing is made in the nearest one above it that is there.
+            let there = |dir: &RelPath| self.ground.tree.stat(dir).is_ok_and(|stat| stat.is_some_and(|stat| stat.kind == Type::Dir));
+            let nearest = std::iter::once(folder.clone()).chain(folder.ancestors()).find(there).unwrap_or_default();
+            let failed = |source| catalog::Error::Unwritable { folder: nearest.clone(), source };
+            self.ground.tree.check_writable(&nearest).map_err(failed)?;
+        }
+        Ok(draft)
+    }
+
+    /// Describes what a request would do.
+    fn describe(&self, request: &Request) -> Result<Draft, Failure> {
         let ground = &self.ground;
         match request {
-            Request::CreateSnapshot(wanted) => release::draft(ground, self.spec(&wanted.task)?, &self.all_releases()?, wanted),
+            Request::CreateSnapshot(wanted) => release::draft(ground, self.spec(&wanted.task)?, &self.releases_for(&wanted.task)?, wanted),
             Request::Rollback(wanted) => {
-                rollback::draft(ground, self.spec(&wanted.task)?, &self.all_releases()?, &self.standings()?, wanted)
+                rollback::draft(ground, self.spec(&wanted.task)?, &self.releases_for(&wanted.task)?, &self.standings()?, wanted)
             }
             Request::Undo(wanted) | Request::Redo(wanted) => {
                 let kind = if matches!(request, Request::Undo(_)) { OpKind::Undo } else { OpKind::Redo };
@@ -141,6 +167,7 @@ impl App {
             }
             Ended::Undone(failure) => {
                 (report.outcome, report.changed) = (Outcome::Undone, false);
+                report.exit_code = Some(failure.kind().exit_code());
                 (report.commit, report.tag) = (None, None);
                 report.notes.extend(failure.chain());
             }
@@ -171,11 +198,21 @@ impl App {
             What::Recorded => (vec![self.recorded(operation)], operation.to.clone()),
             What::Version(version) => {
                 let levels = check::Levels { readiness: false, ..check::Levels::ALL };
-                let verified =
-                    check::tree(&self.ground, task, &self.all_releases()?, crate::model::verdict::Standing::default(), version, levels)?;
+                let verified = check::tree(
+                    &self.ground,
+                    task,
+                    &self.releases_for(&task.id)?,
+                    crate::model::verdict::Standing::default(),
+                    version,
+                    levels,
+                )?;
                 (verified.checks, Some(version.clone()))
             }
-            What::Ready(version) => (check::readiness(&self.ground, task, &self.all_releases()?, version)?, Some(version.clone())),
+            What::Ready(version) => {
+                let mut checks = check::readiness(&self.ground, task, &self.releases_for(&task.id)?, version)?;
+                leave_packages(operation, &mut checks);
+                (checks, Some(version.clone()))
+            }
         };
         let turns_back = |check: &&Check| check.status == Status::Fail && (check.level <= 2 || on_fail != OnVerifyFail::Keep);
         let failed: Vec<String> =
@@ -240,6 +277,7 @@ impl App {
             files_changed: 0,
             saved_bytes: 0,
             verification: None,
+            exit_code: None,
             notes: plan.notes.clone(),
         }
     }
@@ -263,6 +301,7 @@ impl App {
             files_changed: operation.path_changes().count(),
             saved_bytes: 0,
             verification: None,
+            exit_code: None,
             notes: Vec::new(),
         }
     }
@@ -276,6 +315,17 @@ impl App {
         if let Err(error) = write_durably(&*self.ground.state, &path, &text, 0o600, points) {
             self.ground.warn(format!("the report of {} was not kept: {error}", op.short()));
         }
+    }
+}
+
+/// An operation that was not asked to change packages does not fail because they differ.
+fn leave_packages(operation: &Operation, checks: &mut [Check]) {
+    if operation.steps.iter().any(|step| matches!(step, Step::Environment(_))) {
+        return;
+    }
+    for check in checks.iter_mut().filter(|check| check.id == "readiness.dependencies" && check.status == Status::Fail) {
+        check.status = Status::Skipped;
+        check.evidence.push("packages were left as they are; `--env sync` changes them".into());
     }
 }
 

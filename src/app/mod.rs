@@ -128,13 +128,14 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
+            Self::NothingUnfinished => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
             Self::PlanOutOfDate => vec![Hint::say("run the command again to see the new plan")],
             Self::OtherWorkTree(path) => vec![Hint::run("finish it there", &["snapback", "-C", path, "op", "resume"])],
             Self::WasPublished(_) => vec![Hint::run("take it back", &["snapback", "undo"])],
             Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
             Self::NoSuchVersion { task, .. } => vec![Hint::run("see its versions", &["snapback", "list", "--task", task.as_str()])],
             Self::NoSuchFile { task, version, .. } => {
-                vec![Hint::run("see its files", &["snapback", "show", "--task", task.as_str(), "--version", version])]
+                vec![Hint::run("see its files", &["snapback", "show", "--task", task.as_str(), version])]
             }
             _ => Vec::new(),
         }
@@ -196,6 +197,7 @@ impl App {
             sink: options.sink,
             clock: options.clock,
             host: uname.nodename().to_string_lossy().into_owned(),
+            read: Arc::default(),
             umask: umask(),
         };
         for warning in warnings {
@@ -244,6 +246,13 @@ impl App {
     /// All releases.
     fn all_releases(&self) -> Result<Releases, Failure> {
         releases::all(&self.ground.git, |id| self.ground.settings.task(id).is_some())
+    }
+
+    /// All releases, and those of one task whose tag was deleted.
+    fn releases_for(&self, task: &TaskId) -> Result<Releases, Failure> {
+        let mut releases = self.all_releases()?;
+        releases.add_lost(&self.ground.git, task)?;
+        Ok(releases)
     }
 
     /// All verdicts.

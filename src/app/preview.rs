@@ -4,8 +4,9 @@ use std::{io::Write, path::Path};
 
 use super::{App, Error};
 use crate::{
-    base::{Failure, Fs, RelPath, Root, SyncPoint, TaskId, fs::create_dir_all, process},
+    base::{Digest, Failure, Fs, RelPath, Root, SyncPoint, TaskId, fs::create_dir_all, process},
     catalog::manifests,
+    draft,
     git::{Attributes, Worktree},
     model::{
         Manifest, Source, Version,
@@ -16,8 +17,8 @@ use crate::{
 impl App {
     /// The manifest of a release.
     pub(super) fn manifest(&self, task: &TaskId, version: &Version) -> Result<Manifest, Failure> {
-        let releases = self.all_releases()?;
-        Ok(manifests::load(&self.ground.git, &self.ground.settings, releases.find(task, version)?)?.manifest)
+        let releases = self.releases_for(task)?;
+        Ok(manifests::load(&self.ground, releases.find(task, version)?)?.manifest.clone())
     }
 
     /// Writes one file of a release, as git or the store keeps it.
@@ -32,7 +33,15 @@ impl App {
     pub(super) fn copy(&self, file: &FileEntry, out: &mut dyn Write) -> Result<(), Failure> {
         use crate::ground::Bytes;
         let source = match (&file.blob, &file.object) {
-            (Some(blob), _) => Source::Blob(blob.clone()),
+            (Some(blob), _) => {
+                let bytes = self.ground.git.read_blob(blob)?;
+                let (found, path) = (Digest::of(&bytes), file.path.clone());
+                if let Some(expected) = file.digest().filter(|expected| *expected != found) {
+                    return Err(draft::tree::Error::Differs { path, expected, found }.into());
+                }
+                let written = out.write_all(&bytes);
+                return written.map_err(|source| Error::Outside(std::path::PathBuf::from("the output"), source).into());
+            }
             (None, Some(object)) => Source::Object(*object),
             (None, None) => return Ok(()),
         };

@@ -8,8 +8,9 @@ use rayon::prelude::*;
 use super::App;
 use crate::{
     base::{Failure, RelPath, TaskId},
-    catalog::{Release, Scope, manifests, registry as read, releases::Releases},
-    git::{PeeledTag, Scan, Tracked, WorkState},
+    catalog::{Release, Scope, capture, manifests, registry as read, releases::Releases},
+    draft::tree::all_bytes,
+    git::{Attributes, Converter, PeeledTag, Scan, Tracked, WorkState},
     model::{
         TaskSpec, Verdict, VerdictRecord, Verification, Version,
         operation::{OpKind, TreeEntry},
@@ -84,8 +85,11 @@ impl App {
             entries.iter().filter(|(path, _)| scope.owns(path)).map(|(path, entry)| (path, entry)).collect();
         let tracked: Vec<&Tracked> =
             below(&scan.tracked, &dirs, |tracked| &tracked.path).filter(|tracked| scope.owns(&tracked.path)).collect();
-        let same =
-            |tracked: &&&Tracked| tracked.state == WorkState::Clean && tracked.index.as_ref() == released.get(&tracked.path).copied();
+        let converter = self.ground.git.converter(Attributes::WorkTree)?;
+        let same = |tracked: &&&Tracked| {
+            let index = tracked.index.as_ref().filter(|entry| Some(*entry) == released.get(&tracked.path).copied());
+            index.is_some_and(|entry| tracked.state == WorkState::Clean || self.reads_as(&converter, &tracked.path, entry))
+        };
         let equal = tracked.iter().filter(same).count();
         let gone = |tracked: &&&Tracked| tracked.state == WorkState::Missing && !released.contains_key(&tracked.path);
         let tracked_differ = tracked.len() - equal - tracked.iter().filter(gone).count();
@@ -93,6 +97,18 @@ impl App {
         let missing = released.keys().filter(|path| !listed.contains(*path)).count();
         let untracked = below(&scan.untracked, &dirs, |path| path).filter(|path| scope.owns(path) && !scope.names_large(path)).count();
         Ok(tracked_differ + missing + untracked)
+    }
+
+    /// True when a file that git's stat cache cannot vouch for has an entry's bytes and mode.
+    fn reads_as(&self, converter: &Converter, path: &RelPath, entry: &TreeEntry) -> bool {
+        let Some(now) = capture::read(&*self.ground.tree, path).ok().flatten() else { return false };
+        let (link, mode) = (now.is_link(), now.git_mode());
+        let mode_fits = mode == entry.mode || (!link && !self.ground.git.trusts_file_mode());
+        let Ok(bytes) = all_bytes(&*self.ground.tree, path, now) else { return false };
+        if !mode_fits || self.ground.git.blob_id(&bytes) == entry.id {
+            return mode_fits;
+        }
+        !link && converter.to_git(path, bytes).is_ok_and(|bytes| self.ground.git.blob_id(&bytes) == entry.id)
     }
 
     /// The releases of a task, newest version first.
@@ -109,7 +125,7 @@ impl App {
 
     /// Versions and tags of a task, newest first: cheap, for completion.
     pub fn release_names(&self, task: &TaskId) -> Result<Vec<(Version, String)>, Failure> {
-        Ok(self.all_releases()?.of(task).rev().map(|release| (release.version.clone(), release.tag())).collect())
+        Ok(self.releases_for(task)?.of(task).rev().map(|release| (release.version.clone(), release.tag())).collect())
     }
 
     /// The line of one release.
@@ -160,18 +176,19 @@ impl App {
             op.kind != OpKind::CreateSnapshot && op.task.as_ref().is_none_or(|id| tasks.contains(id))
         };
         lines.extend(self.operations()?.into_iter().filter(ours).map(|line| (line.at, HistoryLine::Operation(line))));
-        lines.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        // Tags know whole seconds only; in the same second an operation came after the release.
+        lines.sort_by_key(|(at, line)| (std::cmp::Reverse(at.as_second()), matches!(line, HistoryLine::Release(_))));
         Ok(lines.into_iter().map(|(_, line)| line).collect())
     }
 
     /// One release in full.
     pub fn show(&self, task: &TaskId, version: &Version) -> Result<ReleaseDetail, Failure> {
-        let releases = self.all_releases()?;
+        let releases = self.releases_for(task)?;
         let release = releases.find(task, version)?;
         let active = read::active_version(&*self.ground.tree, &self.ground.settings, self.spec(task)?)?;
         let tag = self.ground.git.peel_tag(&release.tag_id)?;
         let line = self.release_line(release, &tag, &self.standings()?, active.as_ref())?;
-        let manifest = manifests::load(&self.ground.git, &self.ground.settings, release).ok().map(|found| found.manifest);
+        let manifest = manifests::load(&self.ground, release).ok().map(|found| found.manifest.clone());
         let own = || manifest.iter().flat_map(|manifest| &manifest.files).filter(|file| file.is_restored());
         Ok(ReleaseDetail {
             release: line,
@@ -183,12 +200,12 @@ impl App {
 
     /// Checks a release where it is kept. `deep` reads every byte.
     pub fn verify_snapshot(&self, task: &TaskId, version: &Version, deep: bool) -> Result<Verification, Failure> {
-        check::release(&self.ground, self.spec(task)?, &self.all_releases()?, version, deep)
+        check::release(&self.ground, self.spec(task)?, &self.releases_for(task)?, version, deep)
     }
 
     /// Runs the four levels on the work tree; without an expected version, the active one.
     pub fn verify_rollback(&self, task: &TaskId, expected: Option<&Version>) -> Result<Verification, Failure> {
-        let (spec, releases) = (self.spec(task)?, self.all_releases()?);
+        let (spec, releases) = (self.spec(task)?, self.releases_for(task)?);
         let version = match expected {
             Some(version) => version.clone(),
             None => self.resolve_version(task, "active")?,

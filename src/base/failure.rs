@@ -124,9 +124,26 @@ impl Failure {
         self.0.kind()
     }
 
-    /// The hints of the fault inside.
+    /// The hints of the fault inside; never none, for a person needs a next step.
     pub fn hints(&self) -> Vec<Hint> {
-        self.0.hints()
+        let hints = self.0.hints();
+        match self.kind() {
+            _ if !hints.is_empty() => hints,
+            Kind::Cancelled(_) => vec![Hint::say("run it again when you are ready")],
+            _ => vec![Hint::run("check everything that is needed here", &["snapback", "doctor"])],
+        }
+    }
+
+    /// True when the disk, or the user's share of it, is full.
+    pub fn is_disk_full(&self) -> bool {
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&*self.0);
+        while let Some(error) = next {
+            if error.downcast_ref::<std::io::Error>().is_some_and(is_disk_full) {
+                return true;
+            }
+            next = error.source();
+        }
+        false
     }
 
     /// The message and the messages of its sources, outermost first.
@@ -142,6 +159,11 @@ impl Failure {
         }
         lines
     }
+}
+
+/// True when the disk, or the user's share of it, is full.
+pub fn is_disk_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }
 
 impl<E: Fault> From<E> for Failure {

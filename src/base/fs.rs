@@ -140,7 +140,16 @@ pub trait Fs: Send + Sync {
     fn remove_dir(&self, path: &RelPath) -> io::Result<()>;
     /// Forces the names in a folder to the disk.
     fn sync_dir(&self, dir: &RelPath, point: SyncPoint) -> io::Result<()>;
+    /// Fails early when names in a folder cannot be changed by this user; a good answer promises nothing.
+    fn check_writable(&self, _dir: &RelPath) -> io::Result<()> {
+        Ok(())
+    }
 }
+
+/// The source of an [`io::Error`] for a symbolic link where a folder was expected.
+#[derive(Debug, thiserror::Error)]
+#[error("there is a symbolic link on the way to {0}")]
+pub struct LinkOnTheWay(pub RelPath);
 
 /// Reads a whole file of at most `limit` bytes.
 pub fn read_limited(fs: &dyn Fs, path: &RelPath, limit: u64) -> io::Result<Vec<u8>> {
@@ -149,6 +158,27 @@ pub fn read_limited(fs: &dyn Fs, path: &RelPath, limit: u64) -> io::Result<Vec<u
     if bytes.len() as u64 > limit {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("{path} is larger than {limit} bytes")));
     }
+    Ok(bytes)
+}
+
+/// Reads to the end of a file that should have `size` bytes, with few system calls.
+pub fn read_sized(file: &mut dyn Read, size: u64) -> io::Result<Vec<u8>> {
+    // One byte more than expected shows the end, or that there is more.
+    let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)? + 1];
+    let mut filled = 0;
+    loop {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if filled == bytes.len() {
+            file.read_to_end(&mut bytes)?;
+            return Ok(bytes);
+        }
+    }
+    bytes.truncate(filled);
     Ok(bytes)
 }
 
@@ -167,17 +197,24 @@ pub fn create_dir_all(fs: &dyn Fs, dir: &RelPath, mode: u32) -> io::Result<Vec<R
     Ok(missing)
 }
 
-/// Writes a new file whole: temp name, bytes, sync, rename, sync of the folder.
+/// Writes a new file whole: temp name, bytes, sync, rename, sync of the folder. A file that could
+/// not be written leaves nothing behind.
 pub fn write_durably(fs: &dyn Fs, path: &RelPath, bytes: &[u8], mode: u32, points: (SyncPoint, SyncPoint)) -> io::Result<()> {
     let (dir, name) = path.split();
     let temp = dir.join([b".tmp-", name].concat());
     if fs.stat(&temp)?.is_some() {
         fs.remove_file(&temp)?;
     }
-    let mut file = fs.create(&temp, mode)?;
-    file.write_all(bytes)?;
-    file.sync(points.0)?;
-    drop(file);
-    fs.rename(&temp, path)?;
+    let write = || -> io::Result<()> {
+        let mut file = fs.create(&temp, mode)?;
+        file.write_all(bytes)?;
+        file.sync(points.0)?;
+        drop(file);
+        fs.rename(&temp, path)
+    };
+    if let Err(error) = write() {
+        let _ = fs.remove_file(&temp);
+        return Err(error);
+    }
     fs.sync_dir(&dir, points.1)
 }

@@ -22,7 +22,7 @@ pub mod yaml;
 pub use clock::Clock;
 pub use digest::{Digest, Hasher};
 pub use failure::{Failure, Fault, Hint, Kind};
-pub use fs::{Fs, Output, Stat, SyncPoint, Type};
+pub use fs::{Fs, LinkOnTheWay, Output, Stat, SyncPoint, Type};
 pub use glob::Globs;
 pub use ids::{GitId, ObjectId, OpId, TaskId};
 pub use path::RelPath;

@@ -12,13 +12,13 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps},
+    fs::{Access, AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps},
     io::Errno,
 };
 
 use super::{
     RelPath,
-    fs::{Fs, Output, Stat, SyncPoint, Type},
+    fs::{Fs, LinkOnTheWay, Output, Stat, SyncPoint, Type},
 };
 
 /// A directory handle; the real implementation of [`Fs`].
@@ -75,7 +75,12 @@ impl Root {
 
 /// The error for a symbolic link where a folder was expected.
 fn unexpected_symlink(path: &RelPath) -> io::Error {
-    io::Error::new(io::ErrorKind::NotADirectory, format!("unexpected symbolic link on the way to {path}"))
+    io::Error::other(LinkOnTheWay(path.clone()))
+}
+
+/// True when a link stands where a folder was expected.
+fn is_link_on_the_way(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<LinkOnTheWay>())
 }
 
 /// The permission bits of a mode.
@@ -90,7 +95,12 @@ impl Fs for Root {
         } else {
             match self.parent(path) {
                 Ok((dir, name)) => rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW),
-                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+                // A link where a folder should be hides nothing: what it leads to is not below this root.
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) || is_link_on_the_way(&error) =>
+                {
+                    return Ok(None);
+                }
                 Err(error) => return Err(error),
             }
         };
@@ -179,6 +189,11 @@ impl Fs for Root {
     fn remove_dir(&self, path: &RelPath) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
         Ok(rustix::fs::unlinkat(&dir, name, AtFlags::REMOVEDIR)?)
+    }
+
+    fn check_writable(&self, dir: &RelPath) -> io::Result<()> {
+        let handle = self.open_beneath(dir, OFlags::PATH | OFlags::DIRECTORY, 0)?;
+        Ok(rustix::fs::accessat(&handle, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
     }
 
     fn sync_dir(&self, dir: &RelPath, _point: SyncPoint) -> io::Result<()> {

@@ -84,7 +84,14 @@ fn one_line(message: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
     let line = line.strip_prefix("error: ").unwrap_or(line);
     let line = line.split_once(", set DuplicateKeyPolicy").map_or(line, |(line, _)| line);
-    super::text::escape(line.as_bytes())
+    let Some((place, limit)) = line.split_once("budget breached: ") else { return super::text::escape(line.as_bytes()) };
+    let what = match limit.split([' ', '{']).next().unwrap_or_default() {
+        "Anchors" | "Aliases" | "AliasAnchorRatio" => "it has more anchors or aliases (`&`, `*`) than are read",
+        "Depth" => "it is nested deeper than is read",
+        "Documents" => "it has several documents",
+        _ => "it is larger than is read",
+    };
+    super::text::escape(format!("{place}{what}").as_bytes())
 }
 
 #[cfg(test)]

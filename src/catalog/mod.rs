@@ -11,7 +11,7 @@ pub mod releases;
 pub mod scope;
 
 use crate::{
-    base::{Fault, Hint, Kind, RelPath, TaskId},
+    base::{Fault, Hint, Kind, LinkOnTheWay, RelPath, TaskId},
     model::Version,
 };
 
@@ -77,6 +77,14 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The names in a folder cannot be changed by this user.
+    #[error("cannot write into {folder}")]
+    Unwritable {
+        /// The folder.
+        folder: RelPath,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A file kept changing while it was read.
     #[error("{0} is being written: it changed three times while it was read")]
     Unsteady(RelPath),
@@ -96,7 +104,8 @@ impl Fault for Error {
             Self::UnknownTask { .. } | Self::UnknownVersion { .. } => Kind::NotFound,
             Self::NoManifest { .. } | Self::NotAFile { .. } => Kind::Refused,
             Self::ManifestChanged { .. } | Self::TagMoved { .. } => Kind::Bad,
-            Self::Read { .. } | Self::Unsteady(_) => Kind::Missing,
+            Self::Read { source, .. } | Self::Unwritable { source, .. } if is_link_on_the_way(source) => Kind::Refused,
+            Self::Read { .. } | Self::Unwritable { .. } | Self::Unsteady(_) => Kind::Missing,
         }
     }
 
@@ -104,9 +113,10 @@ impl Fault for Error {
         match self {
             Self::UnknownTask { near, .. } if near.is_empty() => vec![Hint::run("see all tasks", &["snapback", "status"])],
             Self::UnknownTask { near, .. } => vec![Hint::say(format!("did you mean {}?", near.join(", ")))],
-            Self::UnknownVersion { task, near, .. } if near.is_empty() => {
-                vec![Hint::run("make its first release", &["snapback", "create-snapshot", "--task", task.as_str()])]
-            }
+            Self::UnknownVersion { task, near, .. } if near.is_empty() => vec![
+                Hint::run("make its first release", &["snapback", "create-snapshot", "--task", task.as_str()]),
+                Hint::run("or, if it was released elsewhere, fetch its tags", &["git", "fetch", "--tags"]),
+            ],
             Self::UnknownVersion { task, near, .. } => vec![
                 Hint::say(format!("did you mean {}?", near.join(", "))),
                 Hint::run("see its releases", &["snapback", "list", "--task", task.as_str()]),
@@ -122,7 +132,18 @@ impl Fault for Error {
             ))],
             Self::Unsteady(_) => vec![Hint::say("stop the task, or set its `stop` command, and try again")],
             Self::NotAFile { path, .. } => vec![Hint::say(format!("add {path} to the task's `exclude`"))],
-            Self::Read { .. } => Vec::new(),
+            Self::Unwritable { folder, .. } => {
+                vec![Hint::run("see who owns it, and run snapback as that user", &["ls", "-ld", &folder.to_string()])]
+            }
+            Self::Read { path, source } if is_link_on_the_way(source) => vec![Hint::say(format!(
+                "no symbolic link is followed on the way to {path}: move it away, or put the real folder in its place"
+            ))],
+            Self::Read { path, .. } => vec![Hint::say(format!("see who may read {path}, and that its disk is well"))],
         }
     }
+}
+
+/// True when a link stands where a folder should.
+fn is_link_on_the_way(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<LinkOnTheWay>())
 }

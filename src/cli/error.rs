@@ -77,6 +77,7 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
+            Self::Usage { hints, .. } if hints.is_empty() => vec![Hint::run("see how it is written", &["snapback", "--help"])],
             Self::Usage { hints, .. } => hints.clone(),
             Self::NeedsYes { argv } => vec![Hint { why: "without a question".into(), argv: argv.clone() }],
             Self::InsideHook => vec![Hint::say("take the command out of the hook; reading commands such as `snapback status` may stay")],
@@ -85,7 +86,8 @@ impl Fault for Error {
             Self::Answer(_) | Self::Write { .. } => vec![Hint::say("check that the disk is not full and the place is writable")],
             Self::NeedsAuto => vec![Hint::run("walk through by itself", &["snapback", "demo", "--auto"])],
             Self::DemoIsWrong(_) => vec![Hint::run("look at what it left", &["snapback", "demo", "--auto", "--keep"])],
-            Self::Declined | Self::Demo(_) => Vec::new(),
+            Self::Declined => vec![Hint::say("run it again and answer y, or add --dry-run to see the plan alone")],
+            Self::Demo(_) => vec![Hint::run("see what is missing", &["snapback", "doctor"])],
         }
     }
 }

@@ -85,16 +85,19 @@ impl Reply {
         let reply =
             Self { changed: report.changed, undone: report.outcome == Outcome::Undone, op: report.op.clone(), ..Self::new(text, data) }
                 .with_next(render::report::next(report));
-        let sentence = render::report::report(Style::default(), &Report { verification: None, ..report.clone() });
+        let sentence = render::report::last_line(Style::default(), report);
         match kind_of_code(render::report::exit_code(report)) {
             None => reply,
-            Some(kind) => reply.with_problem(kind, sentence.trim_end()),
+            Some(kind) => reply.with_problem(kind, sentence),
         }
     }
 
     /// The answer for verifications; the worst one fixes the exit code.
     pub fn of_verifications(style: Style, all: &[Verification], verbose: bool) -> Self {
-        let text = all.iter().map(|one| render::verification::verification(style, one, verbose)).collect();
+        let text = match all {
+            [_, _, ..] if !verbose => render::verification::verifications(style, all),
+            _ => all.iter().map(|one| render::verification::verification(style, one, verbose)).collect(),
+        };
         let reply = Self::new(text, json!({ "verifications": all }));
         let worst = all.iter().max_by_key(|one| one.status());
         match worst.and_then(|worst| kind_of_code(render::verification::exit_code(worst)).map(|kind| (kind, worst))) {
@@ -128,7 +131,9 @@ impl Reply {
 
 /// The kind behind the exit code of a report or a verification; `None` for success.
 fn kind_of_code(code: i32) -> Option<Kind> {
-    [Kind::Bad, Kind::Missing, Kind::Stuck].into_iter().find(|kind| kind.exit_code() == code)
+    use Kind::{Bad, Bug, Conflict, Denied, Locked, Missing, Network, NoRepository, NotFound, Partial, Refused, Stuck, TimeLimit, Usage};
+    let plain = [Bug, Usage, Partial, Bad, NotFound, Refused, Conflict, Missing, Network, NoRepository, Locked, Denied, Stuck, TimeLimit];
+    plain.into_iter().chain([Kind::Cancelled(2), Kind::Cancelled(15)]).find(|kind| kind.exit_code() == code)
 }
 
 #[cfg(test)]
@@ -169,6 +174,6 @@ mod tests {
         good.checks.truncate(2);
         let reply = Reply::of_verifications(Style::default(), &[good.clone(), bad, good], false);
         assert_eq!(reply.exit_code, 4);
-        assert_eq!(reply.problem.expect("it failed").message, "T01 1.3.0 is bad: smoke failed.");
+        assert_eq!(reply.problem.expect("it failed").message, "T01 1.3.0 does not hold: smoke failed.");
     }
 }

@@ -88,7 +88,7 @@ pub enum Error {
     #[error("both {} and {} are there; snapback does not guess which one counts", NAMES[0], NAMES[1])]
     Choose,
     /// A rule that the shape does not express.
-    #[error("{at}: {why}")]
+    #[error("the configuration is wrong at {at}: {why}")]
     Rule {
         /// The key, dotted.
         at: String,
@@ -96,7 +96,7 @@ pub enum Error {
         why: String,
     },
     /// A path that is not safe.
-    #[error("{at} cannot be used")]
+    #[error("the configuration is wrong at {at}")]
     Path {
         /// The key, dotted.
         at: String,
@@ -104,7 +104,7 @@ pub enum Error {
         source: UnsafePath,
     },
     /// A pattern that does not compile.
-    #[error("{at} cannot be used")]
+    #[error("the configuration is wrong at {at}")]
     Glob {
         /// The key, dotted.
         at: String,
@@ -139,7 +139,10 @@ impl Fault for Error {
             Self::Parse { .. } | Self::Rule { .. } => vec![Hint::run("see every key and its form", &["snapback", "schema", "config"])],
             Self::Choose => vec![Hint::say("remove one of the two")],
             Self::Registry(error) => error.hints(),
-            _ => Vec::new(),
+            Self::Read { file, .. } => vec![Hint::run("see whether it is there", &["ls", "-l", file])],
+            Self::Path { .. } | Self::Glob { .. } | Self::Discover { .. } => {
+                vec![Hint::run("see every key and its form", &["snapback", "schema", "config"])]
+            }
         }
     }
 }

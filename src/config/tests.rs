@@ -138,7 +138,9 @@ fn named_tasks_and_discovery_go_together() {
     let deep = loaded(&[("snapback.yaml", rules), ("q1/fix/a/", ""), ("q2/fix/b/x", ""), ("q22/fix/c/", ""), ("q3/a/", "")]);
     assert_eq!(
         deep.err().map(|error| error.to_string()).as_deref(),
-        Some("tasks: fix and S-a both own q1/fix/a/**; use `exclude` in one of them, or `shared` for files that both use")
+        Some(
+            "the configuration is wrong at tasks: fix and S-a both own q1/fix/a/**; use `exclude` in one of them, or `shared` for files that both use"
+        )
     );
     let deep =
         loaded(&[("snapback.yaml", &rules.replace("q1/fix/}", "none/*/}")), ("q1/fix/a/", ""), ("q2/fix/b/x", ""), ("q22/fix/c/", "")]);

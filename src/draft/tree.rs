@@ -68,7 +68,7 @@ pub fn restored(ground: &Ground, converter: &Converter, file: &FileEntry) -> Res
     let link = file.mode.as_deref() == Some("120000");
     let mode = if link { 0o777 } else { permissions(ground, path, file.mode.as_deref() == Some("100755"))? };
     if let (Role::Large, Some(object)) = (file.role, &file.object) {
-        let size = ground.store.verify(object)?;
+        let size = ground.store.verify(object).map_err(|source| Error::Large { path: path.clone(), source })?;
         return Ok(Kept::already(FileState { link: false, mode, size, digest, mtime: None, source: Source::Object(*object) }));
     }
     let blob = file.blob.as_ref().ok_or_else(|| Error::NoBytes(path.clone()))?;
@@ -95,6 +95,14 @@ pub enum Error {
     /// The manifest has no full checksum for it.
     #[error("the manifest has no full checksum of {0}")]
     NoChecksum(RelPath),
+    /// The store does not have its bytes, or not whole.
+    #[error("the bytes of {path} cannot be restored")]
+    Large {
+        /// The file.
+        path: RelPath,
+        /// What the store said.
+        source: crate::store::Error,
+    },
     /// The manifest does not say where its bytes are.
     #[error("the manifest does not say where the bytes of {0} are")]
     NoBytes(RelPath),
@@ -112,10 +120,21 @@ pub enum Error {
 
 impl crate::base::Fault for Error {
     fn kind(&self) -> crate::base::Kind {
-        crate::base::Kind::Bad
+        match self {
+            Self::Large { source, .. } => source.kind(),
+            _ => crate::base::Kind::Bad,
+        }
     }
 
     fn hints(&self) -> Vec<crate::base::Hint> {
-        vec![crate::base::Hint::run("see everything that is wrong with the releases", &["snapback", "verify-snapshot", "--all", "--deep"])]
+        let copy = crate::base::Hint::say("in a clone: copy the folder .git/snapback/store from the repository that made the release");
+        let missing = matches!(self, Self::Large { source: crate::store::Error::Missing(_), .. }).then_some(copy);
+        missing
+            .into_iter()
+            .chain([crate::base::Hint::run(
+                "see everything that is wrong with the releases",
+                &["snapback", "verify-snapshot", "--all", "--deep"],
+            )])
+            .collect()
     }
 }

@@ -58,11 +58,15 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
     let total: u64 = draft.files.iter().flat_map(|file| [&file.before, &file.after]).flatten().map(|kept| kept.state.size).sum();
     let mut changes = ground.work("saving", total, true, || put_files(ground, &mut *session, &draft.files, &mut saved))?;
     session.commit()?;
+    if !draft.files.is_empty() {
+        ground.say("saved", format!("{} paths, {} new in the store", draft.files.len(), crate::base::text::size(saved)));
+    }
     let mut publication = Publication { log_message: log_message(&draft), index: draft.index.clone(), ..Publication::default() };
     let mut commit = None;
     if let Some(wanted) = &draft.commit {
         let writer = CommitWriter { ground, who: &who, id: &id, draft: &draft };
         let (made, manifest) = writer.write(wanted, &objects, &mut publication)?;
+        ground.git.check_publication(&publication)?;
         commit = Some(made);
         changes.extend(manifest);
         changes.sort_by(|a, b| a.path.cmp(&b.path));

@@ -30,6 +30,15 @@ pub(super) fn check_absent(lock: &Path) -> Result<(), Error> {
     }
 }
 
+/// Fails when this user cannot change the names in a folder; one that is missing can be made.
+pub(super) fn check_writable(folder: &Path) -> Result<(), Error> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    match accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
+        Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(errno) => Err(Error::File { doing: "writing into", path: folder.to_path_buf(), source: errno.into() }),
+    }
+}
+
 /// The error for a lock that is somebody else's.
 pub(super) fn locked(lock: &Path) -> Error {
     let written = fs::symlink_metadata(lock).map(|found| found.mtime()).ok();
@@ -59,6 +68,13 @@ pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 pub(super) fn sync(path: &Path) -> Result<(), Error> {
     let sync = |path: &Path| File::open(path)?.sync_all();
     sync(path).map_err(|source| Error::Sync { path: path.to_path_buf(), source })
+}
+
+/// Forces everything on the file system that holds a folder to the disk. Linux reports writes that
+/// failed since the folder was opened.
+pub(super) fn sync_file_system(dir: &Path) -> Result<(), Error> {
+    let sync = |dir: &Path| -> io::Result<()> { Ok(rustix::fs::syncfs(File::open(dir)?)?) };
+    sync(dir).map_err(|source| Error::Sync { path: dir.to_path_buf(), source })
 }
 
 /// Renames over whatever file is there.

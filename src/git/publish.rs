@@ -128,6 +128,15 @@ impl Repo {
         Ok(true)
     }
 
+    /// True when the publication can only be finished: its last reference has moved (a branch may
+    /// have moved on since), or, without references, the index has been replaced.
+    pub fn is_past_return(&self, publication: &Publication) -> Result<bool, Error> {
+        match publication.refs.last() {
+            Some(last) => self.has_moved(last),
+            None => Ok(!publication.index.is_empty() && self.is_published(publication)?),
+        }
+    }
+
     /// Removes the lock files that this publication left behind, and no others.
     pub fn clear_own_locks(&self, publication: &Publication, prepared: &serde_json::Value, scratch: &Path) -> Result<(), Error> {
         Work::new(self, publication, prepared, scratch)?.release()
@@ -166,6 +175,13 @@ impl Repo {
     fn is_head_on(&self, branch: &str) -> bool {
         let head = disk::read(&self.git_dir().join("HEAD")).ok().flatten().unwrap_or_default();
         head.trim_ascii_end() == format!("ref: {branch}").as_bytes()
+    }
+
+    /// Says early what [`Repo::prepare_publication`] would refuse: a reference that cannot exist
+    /// beside others, or has not the value it must have.
+    pub fn check_publication(&self, publication: &Publication) -> Result<(), Error> {
+        self.check_names(publication)?;
+        publication.refs.iter().try_for_each(|change| self.check_value(change))
     }
 
     /// Refuses names that are not shared references, or cannot exist beside others.
@@ -312,19 +328,11 @@ impl<'a> Work<'a> {
         Ok(Self { repo, publication, index, on_branch: prepared.on_branch, refs: publication.refs.iter().enumerate().map(lock).collect() })
     }
 
-    /// True when the last reference has moved: there is no way back.
-    fn is_past_return(&self) -> Result<bool, Error> {
-        match self.refs.last() {
-            Some((last, _)) => self.repo.has_moved(last),
-            None => Ok(false),
-        }
-    }
-
     /// Fails when the publication cannot be taken back any more.
     fn check_not_published(&self) -> Result<(), Error> {
         let index_is_new = || Ok(matches!(&self.index, Some((index, _)) if self.repo.index_digest()? == Some(index.to)));
         match self.publication.refs.last() {
-            Some(last) if self.is_past_return()? => Err(Error::AlreadyPublished { name: last.name.clone() }),
+            Some(last) if self.repo.has_moved(last)? => Err(Error::AlreadyPublished { name: last.name.clone() }),
             None if index_is_new()? => Err(Error::AlreadyPublished { name: "the index".to_string() }),
             _ => Ok(()),
         }
@@ -358,7 +366,7 @@ impl<'a> Work<'a> {
         }
         self.publication.refs.iter().try_for_each(|change| self.repo.check_value(change))?;
         match self.publication.refs.last() {
-            Some(last) if self.on_branch && !self.repo.is_head_on(&last.name) && !self.is_past_return()? => {
+            Some(last) if self.on_branch && !self.repo.is_head_on(&last.name) && !self.repo.has_moved(last)? => {
                 Err(Error::HeadMoved { branch: last.name.clone() })
             }
             _ => Ok(()),
@@ -371,7 +379,7 @@ impl<'a> Work<'a> {
         match self.repo.index_digest()? {
             now if now == Some(index.to) => Ok(false),
             now if now == index.from => Ok(true),
-            _ if self.is_past_return()? => Ok(false),
+            _ if self.repo.is_past_return(self.publication)? => Ok(false),
             _ => Err(Error::IndexChanged),
         }
     }

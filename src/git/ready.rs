@@ -3,6 +3,8 @@
 //! Asked once, before anything is planned. Reading commands never ask: a repository in the
 //! middle of a merge can still be looked at.
 
+use std::path::Path;
+
 use gix::state::InProgress;
 
 use super::{Error, Repo, disk};
@@ -16,9 +18,12 @@ impl Repo {
     /// is not sparse.
     pub fn check_ready(&self) -> Result<(), Error> {
         self.check_no_operation()?;
-        self.head()?;
-        for lock in [disk::lock_of(self.index_path()), disk::lock_of(&self.git_dir().join("HEAD"))] {
-            disk::check_absent(&lock)?;
+        let branch = self.common_dir().join(self.head()?.branch);
+        for place in [self.index_path(), &self.git_dir().join("HEAD"), &branch] {
+            disk::check_absent(&disk::lock_of(place))?;
+        }
+        for folder in [self.git_dir(), &self.common_dir().join("objects"), &self.common_dir().join("refs/tags"), branch_folder(&branch)] {
+            disk::check_writable(folder)?;
         }
         self.check_index()
     }
@@ -58,6 +63,11 @@ impl Repo {
             }
         }
     }
+}
+
+/// The folder that holds a branch's file.
+fn branch_folder(branch: &Path) -> &Path {
+    branch.parent().expect("because a branch lies below the git folder")
 }
 
 #[cfg(test)]

@@ -61,10 +61,12 @@ impl Repo {
         // A replaced object does not have the bytes that its id, and so a tag, vouches for.
         let open = |trust| gix::open::Options::default_for_level(trust).config_overrides(["core.useReplaceRefs=false"]);
         let open = gix::sec::trust::Mapping { full: open(gix::sec::Trust::Full), reduced: open(gix::sec::Trust::Reduced) };
-        let found = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(dir, options(), open);
+        // gix asserts that a path which it shortens ends in `.git`; it shortens relative ones, bare or not.
+        let absolute = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
+        let found = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(&absolute, options(), open);
         let shared = match found {
             Ok(shared) => shared,
-            Err(_) if gix::discover::upwards_opts(dir, options()).is_err() => {
+            Err(_) if gix::discover::upwards_opts(&absolute, options()).is_err() => {
                 return Err(Error::NoRepository { dir: dir.to_path_buf() });
             }
             Err(error) => return Err(error).during("opening the repository"),

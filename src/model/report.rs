@@ -53,6 +53,9 @@ pub struct Report {
     pub saved_bytes: u64,
     /// What was verified.
     pub verification: Option<Verification>,
+    /// The exit code of what stopped it, when it was put back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
     /// Why it did not succeed, and what people should know.
     pub notes: Vec<String>,
 }

@@ -132,7 +132,8 @@ impl Fault for Error {
             Self::ReadVersion { .. } => vec![Hint::say("write it as three numbers, such as 1.2.0, without a `v`")],
             Self::DuplicateKey { .. } => vec![Hint::say("remove one of the two")],
             Self::Edit { .. } => vec![Hint::say("write the version as a plain or quoted text of its own, on one line")],
-            _ => Vec::new(),
+            Self::NoEntry { .. } => vec![Hint::run("see how registry and configs differ", &["snapback", "registry", "sync"])],
+            _ => vec![Hint::say("mend it, or see who changed it with `git log -p` and take the last good one with `git restore`")],
         }
     }
 }

@@ -67,7 +67,7 @@ struct Seen {
 }
 
 /// Finds them.
-pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, head: &GitId, previous: Option<&Manifest>) -> Result<Found, Failure> {
+pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, previous: Option<&Manifest>) -> Result<Found, Failure> {
     let scan = ground.git.scan(&scope.dirs())?;
     if let Some(path) = scan.submodules.iter().find(|path| scope.owns(path)) {
         return Err(Error::NotAFile { path: path.clone(), what: "a nested repository or submodule" }.into());
@@ -99,7 +99,6 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, head: &GitId, previ
     }
     let bytes = large.iter().map(|(_, size)| size).sum();
     ground.work("hashing", bytes, true, || add_large(ground, large, previous, &mut found))?;
-    let _ = head;
     Ok(found)
 }
 
@@ -136,12 +135,24 @@ impl Reader<'_> {
     fn tracked(&self, tracked: &Tracked) -> Result<Looked, Failure> {
         let now = match (&tracked.state, &tracked.index) {
             (WorkState::Clean, Some(entry)) => Some(self.clean(entry)?),
-            (WorkState::Missing | WorkState::TypeChanged, _) | (_, None) => None,
+            (WorkState::Missing, _) | (_, None) => None,
+            (WorkState::TypeChanged, _) => {
+                self.refuse_special(&tracked.path)?;
+                None
+            }
             _ => self.read(&tracked.path, tracked.index.as_ref())?,
         };
         self.ground.progress(1);
         let stale = tracked.state == WorkState::Maybe;
         Ok(Looked { path: tracked.path.clone(), head: tracked.head.clone(), index: tracked.index.clone(), now, stale })
+    }
+
+    /// A folder in place of a file is a removal; a device, FIFO or socket is nothing to release.
+    fn refuse_special(&self, path: &RelPath) -> Result<(), Error> {
+        match capture::stat(&*self.ground.tree, path)?.map(|stat| stat.kind) {
+            Some(crate::base::Type::Other) => Err(Error::NotAFile { path: path.clone(), what: "a device, FIFO or socket" }),
+            _ => Ok(()),
+        }
     }
 
     /// A file that the index does not know; HEAD may.

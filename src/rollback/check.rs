@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    base::{Failure, RelPath},
+    base::{Failure, RelPath, Type},
     catalog::{Scope, manifests, registry as read, releases::Releases},
     git::{Attributes, Tracked, WorkState, rules_gone},
     ground::Ground,
@@ -46,7 +46,7 @@ pub fn tree(
 ) -> Result<Verification, Failure> {
     let release = releases.find(&task.id, version)?;
     let mut verification = Verification { task: task.id.clone(), version: version.clone(), checks: Vec::new() };
-    let found = match manifests::load(&ground.git, &ground.settings, release) {
+    let found = match manifests::load(ground, release) {
         Ok(found) => found,
         Err(failure) => {
             verification.checks.push(Checking::begin(1, "integrity.manifest").end(Status::Fail, failure.chain()));
@@ -72,8 +72,8 @@ pub fn tree(
 
 /// Level 4 alone, for the task after its restart.
 pub fn readiness(ground: &Ground, task: &TaskSpec, releases: &Releases, version: &Version) -> Result<Vec<Check>, Failure> {
-    let manifest = manifests::load(&ground.git, &ground.settings, releases.find(&task.id, version)?)?.manifest;
-    ready(ground, task, &manifest, false, &variables(task, &manifest))
+    let found = manifests::load(ground, releases.find(&task.id, version)?)?;
+    ready(ground, task, &found.manifest, false, &variables(task, &found.manifest))
 }
 
 /// Level 4.
@@ -107,12 +107,14 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, deep: bool) -> Res
     };
     let wanted = |file: &FileEntry| file.is_restored() && !scope.protects(&file.path);
     let listed: HashSet<&RelPath> = manifest.files.iter().map(|file| &file.path).collect();
+    let is_folder = |path: &RelPath| ground.tree.stat(path).ok().flatten().is_some_and(|stat| stat.kind == Type::Dir);
     let extra = |tracked: &&Tracked| {
         scope.owns(&tracked.path)
             && !scope.protects(&tracked.path)
             && !listed.contains(&tracked.path)
-            // A folder in its place is no file of the task; what lies in it is looked at by itself.
-            && !matches!(tracked.state, WorkState::Missing | WorkState::TypeChanged)
+            && tracked.state != WorkState::Missing
+            // A folder in place of a file is no file too many; what is in it is looked at by itself.
+            && !(tracked.state == WorkState::TypeChanged && is_folder(&tracked.path))
     };
     let extras: Vec<RelPath> = scan.tracked.iter().filter(extra).map(|tracked| tracked.path.clone()).collect();
     // Inside an operation the index may still have the rules of the version that is left.
@@ -148,7 +150,7 @@ pub fn release(ground: &Ground, task: &TaskSpec, releases: &Releases, version: &
     let release = releases.find(&task.id, version)?;
     let mut verification = Verification { task: task.id.clone(), version: version.clone(), checks: Vec::new() };
     let checking = Checking::begin(1, "integrity.manifest");
-    let found = match manifests::load(&ground.git, &ground.settings, release) {
+    let found = match manifests::load(ground, release) {
         Ok(found) => found,
         Err(failure) => {
             verification.checks.push(checking.end(Status::Fail, failure.chain()));
@@ -173,13 +175,19 @@ pub fn release(ground: &Ground, task: &TaskSpec, releases: &Releases, version: &
     Ok(verification)
 }
 
-/// The second reference names the same tag, so a moved tag shows.
+/// The second reference names the same tag, so a moved or deleted tag shows.
 fn keep_reference(ground: &Ground, release: &crate::catalog::Release) -> Result<Check, Failure> {
     let checking = Checking::begin(1, "integrity.tag");
+    if release.lost {
+        let tag = release.tag();
+        let evidence =
+            vec![format!("the tag {tag} is missing"), format!("bring it back: git update-ref refs/tags/{tag} {}", release.tag_id)];
+        return Ok(checking.end(Status::Fail, evidence));
+    }
     let name = crate::model::TagName::keep_reference(&release.task, &release.version);
     Ok(match ground.git.find_ref(&name)? {
         None => checking.end(Status::Skipped, vec![format!("there is no {name}: the release was made elsewhere")]),
         Some(id) if id == release.tag_id => checking.end(Status::Pass, vec![format!("{name} names the same tag")]),
-        Some(id) => checking.end(Status::Fail, vec![format!("the tag was moved: {name} still names {}", id.short())]),
+        Some(id) => checking.end(Status::Fail, vec![format!("the tag was moved: {name} still names {id}")]),
     })
 }

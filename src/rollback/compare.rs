@@ -75,10 +75,14 @@ impl Way<'_> {
     pub fn compare(&self) -> Result<Compared, Failure> {
         self.check_commit()?;
         let wanted = self.wanted();
+        self.check_scope(&wanted)?;
         self.check_twins(&wanted)?;
         let mut dirs = self.scope.dirs();
         dirs.extend(wanted.values().filter(|file| !self.scope.owns(&file.path)).map(|file| file.path.clone()));
         let scan = self.ground.git.scan(&dirs)?;
+        if let Some(path) = scan.submodules.iter().find(|path| self.scope.owns(path)) {
+            return Err(catalog::Error::NotAFile { path: path.clone(), what: "a nested repository or submodule" }.into());
+        }
         let tracked: HashMap<&RelPath, &Tracked> = scan.tracked.iter().map(|tracked| (&tracked.path, tracked)).collect();
         let rules = self.rules(&wanted, &tracked);
         let converter = self.ground.git.converter(Attributes::After(&rules))?;
@@ -111,6 +115,23 @@ impl Way<'_> {
         }
         let tag = manifest.metadata.git_tag.clone();
         Err(Error::Damaged { tag, problems: check.evidence.join("; "), task: self.task.id.clone() }.into())
+    }
+
+    /// A manifest reaches only the task's own folders, whoever wrote it. What the settings
+    /// exclude by now may still come back: it was the task's when it was released.
+    fn check_scope(&self, wanted: &BTreeMap<&RelPath, &FileEntry>) -> Result<(), Failure> {
+        let (dirs, settings) = (self.scope.dirs(), &self.ground.settings);
+        let own = |path: &RelPath| {
+            let inside = dirs.iter().any(|dir| path.is_in(dir)) && *path != settings.registry && !path.is_in(&settings.snapshots);
+            self.scope.owns(path) || inside
+        };
+        match wanted.values().find(|file| file.role != Role::Shared && !own(&file.path)) {
+            None => Ok(()),
+            Some(file) => {
+                let version = self.target.manifest.metadata.version.clone();
+                Err(Error::OutOfScope { path: file.path.clone(), task: self.task.id.clone(), version }.into())
+            }
+        }
     }
 
     /// The files that are restored, by path.
@@ -279,7 +300,7 @@ impl Way<'_> {
         };
         self.before.into_iter().for_each(&mut take);
         for release in self.releases.of(&self.task.id) {
-            if let Ok(found) = catalog::manifests::load(&self.ground.git, &self.ground.settings, release) {
+            if let Ok(found) = catalog::manifests::load(self.ground, release) {
                 take(&found.manifest);
             }
         }
@@ -358,7 +379,7 @@ impl Way<'_> {
         let others = self.ground.settings.tasks.iter().filter(|task| task.id != self.task.id);
         let uses = |task: &&TaskSpec| {
             let newest = self.releases.of(&task.id).next_back();
-            let manifest = newest.and_then(|release| catalog::manifests::load(&self.ground.git, &self.ground.settings, release).ok());
+            let manifest = newest.and_then(|release| catalog::manifests::load(self.ground, release).ok());
             manifest.is_some_and(|found| found.manifest.file(path).is_some())
         };
         let names: Vec<String> = others.filter(uses).take(5).map(|task| task.id.to_string()).collect();

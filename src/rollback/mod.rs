@@ -13,7 +13,7 @@ pub mod undo;
 use std::collections::BTreeMap;
 
 use crate::{
-    base::{Failure, Fault, Hint, Kind, TaskId},
+    base::{Failure, Fault, Hint, Kind, RelPath, TaskId},
     catalog::{self, Scope, manifests, releases::Releases},
     draft::{CommitDraft, Draft, StepDraft, registry},
     ground::Ground,
@@ -51,6 +51,16 @@ pub enum Error {
         problems: String,
         /// The task.
         task: TaskId,
+    },
+    /// The manifest lists a file that is not the task's.
+    #[error("the manifest of {task} {version} lists {path}, which is not a file of {task}")]
+    OutOfScope {
+        /// The file.
+        path: RelPath,
+        /// The task.
+        task: TaskId,
+        /// The target.
+        version: Version,
     },
     /// Something stands where a file must go.
     #[error("{path} is {what} now, and {version} has a file there")]
@@ -96,7 +106,7 @@ impl Fault for Error {
         match self {
             Self::StaleFrom { .. } => Kind::Conflict,
             Self::NoGoodVersion { .. } | Self::NothingTo(_) => Kind::NotFound,
-            Self::Damaged { .. } | Self::NotVerified { .. } => Kind::Bad,
+            Self::Damaged { .. } | Self::OutOfScope { .. } | Self::NotVerified { .. } => Kind::Bad,
             Self::InTheWay { .. } | Self::CaseTwins(..) | Self::NoReason | Self::CannotUndo { .. } => Kind::Refused,
         }
     }
@@ -118,6 +128,10 @@ impl Fault for Error {
                 "see which versions are whole",
                 &["snapback", "verify-snapshot", "--task", task.as_str(), "--all", "--deep"],
             )],
+            Self::OutOfScope { task, .. } => vec![
+                Hint::run("see who wrote it", &["git", "log", "-p", "--", &format!("snapshots/snapshot-{task}-v*.yaml")]),
+                Hint::say("if the task had another folder then, look at the release with `snapback preview`"),
+            ],
             Self::InTheWay { path, .. } => vec![Hint::say(format!("move {path} out of the way and try again"))],
             Self::CaseTwins(..) => vec![Hint::say("roll back on a file system that keeps case")],
             Self::NoReason => vec![Hint::say("say why: --message \"…\"")],
@@ -151,12 +165,19 @@ pub fn draft(
     let to = target(task, releases, standings, active.as_ref(), request)?;
     check_from(task, active.as_ref(), &to, request)?;
     let release = releases.find(&task.id, &to)?;
-    let found = manifests::load(&ground.git, &ground.settings, release)?;
+    let found = manifests::load(ground, release)?;
     let scope = Scope::new(&ground.settings, task)?;
     let before = active.as_ref().and_then(|version| releases.find(&task.id, version).ok());
-    let before = before.and_then(|release| manifests::load(&ground.git, &ground.settings, release).ok()).map(|found| found.manifest);
-    let way =
-        compare::Way { ground, task, scope: &scope, releases, target: &found, before: before.as_ref(), with_shared: request.with_shared };
+    let before = before.and_then(|release| manifests::load(ground, release).ok());
+    let way = compare::Way {
+        ground,
+        task,
+        scope: &scope,
+        releases,
+        target: &found,
+        before: before.as_ref().map(|found| &found.manifest),
+        with_shared: request.with_shared,
+    };
     let compared = way.compare()?;
     let mut draft = Draft::new(show::plan(ground, task, active.as_ref(), &found, standings, &compared), &request.message);
     draft.files = compared.files;
@@ -166,7 +187,7 @@ pub fn draft(
         draft.commit = Some(commit(ground, task, releases, active.as_ref(), &to, request, compared.tree)?);
     }
     registry::edit(ground, &task.id, Some(&to))?.add_to(&mut draft, active.clone(), Some(to.clone()));
-    let dependencies = before.map(|manifest| manifest.dependencies).unwrap_or_default();
+    let dependencies = before.map(|found| found.manifest.dependencies.clone()).unwrap_or_default();
     add_dependencies(ground, task, &dependencies, &found.manifest, request, &mut draft);
     add_steps(task, active.as_ref(), &to, request, &mut draft);
     Ok(draft)

@@ -118,26 +118,17 @@ fn indexed(scan: &Scan) -> HashMap<&RelPath, &TreeEntry> {
 /// What the person sees.
 fn plan(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKind, files: &[FileDraft], edited: &BTreeSet<RelPath>) -> Plan {
     Plan {
-        kind,
-        task: task.id.clone(),
         title: task.title.clone(),
         from: operation.to.clone(),
         to: operation.from.clone(),
-        about: format!("takes back {} {} of {}", operation.kind.word(), operation.id.short(), operation.at),
+        about: format!("takes back {} {} of {} UTC", operation.kind.word(), operation.id.short(), operation.at.strftime("%Y-%m-%d %H:%M")),
         files: show::file_lines(ground, task, files, edited),
         unchanged: operation.path_changes().count().saturating_sub(files.len()),
-        untracked: Vec::new(),
-        protected: Vec::new(),
-        drift: Vec::new(),
-        packages: Vec::new(),
-        missing_variables: Vec::new(),
-        commands: Vec::new(),
         notes: edited
             .iter()
             .map(|path| format!("{path} was changed since; what is there now is saved and `snapback redo` brings it back"))
             .collect(),
-        nothing_to_do: false,
-        operation: None,
+        ..Plan::new(kind, &task.id)
     }
 }
 

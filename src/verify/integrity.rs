@@ -198,7 +198,7 @@ fn differs(tree: &dyn Fs, converter: &Converter, file: &FileEntry, digest: Diges
     if found == digest {
         return Ok(false);
     }
-    if file.role == Role::Large || converter.is_trivial() {
+    if file.role == Role::Large || converter.is_plain(&file.path).map_err(|error| error.to_string())? {
         return Ok(true);
     }
     if converter.is_lfs(&file.path).map_err(|error| error.to_string())? {

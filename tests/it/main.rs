@@ -6,8 +6,12 @@
 
 mod support;
 
-// mod kill_sweep;
+mod bad_input;
+mod commands;
+mod crash_states;
+mod disk_errors;
 mod environment;
+mod kill_sweep;
 mod killer_harness;
 mod sandbox;
 mod settings;
@@ -15,4 +19,6 @@ mod shapes;
 mod shapes_git;
 mod shapes_large;
 mod sim_fs;
+mod small_disk;
 mod undoing;
+mod walks;

@@ -51,7 +51,6 @@ impl On {
         if session.globals.dry_run {
             return Ok(Reply { dry_run: true, ..Reply::new(format!("dry run: {task} {version} would be {word}\n"), data) });
         }
-        session.about_to_change();
         app.mark(&task, &version, verdict, &self.message)?;
         Ok(Reply::new(format!("{task} {version} is {word}.\n"), data).changed())
     }

@@ -4,7 +4,7 @@ use clap_complete::ArgValueCandidates;
 
 use super::Run;
 use crate::{
-    base::Failure,
+    base::{Failure, Hint, Kind},
     cli::{
         args::{OneTask, version},
         complete,
@@ -31,6 +31,11 @@ impl Run for Args {
         let task = self.task.find(session)?;
         let expected = version(session, &task, self.expected.as_ref())?;
         let found = session.app()?.verify_rollback(&task, expected.as_ref())?;
-        Ok(Reply::of_verifications(session.out, &[found], session.globals.verbose))
+        let reply = Reply::of_verifications(session.out, std::slice::from_ref(&found), session.globals.verbose);
+        if reply.exit_code != Kind::Bad.exit_code() {
+            return Ok(reply);
+        }
+        let (task, version) = (found.task.as_str(), found.version.to_string());
+        Ok(reply.with_next(vec![Hint::run("see what differs", &["snapback", "diff", "-t", task, &version])]))
     }
 }

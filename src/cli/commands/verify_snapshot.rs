@@ -4,7 +4,7 @@ use clap_complete::ArgValueCandidates;
 
 use super::Run;
 use crate::{
-    base::{Failure, TaskId},
+    base::{Failure, Hint, Kind, TaskId},
     cli::{args::SomeTasks, complete, error::Error, reply::Reply, session::Session},
     model::Version,
 };
@@ -54,6 +54,13 @@ impl Run for Args {
                 found.push(session.app()?.verify_snapshot(task, &version, self.deep)?);
             }
         }
-        Ok(Reply::of_verifications(session.out, &found, session.globals.verbose))
+        let reply = Reply::of_verifications(session.out, &found, session.globals.verbose);
+        if reply.exit_code != Kind::Bad.exit_code() {
+            return Ok(reply);
+        }
+        Ok(reply.with_next(vec![
+            Hint::run("see what git says of the repository", &["git", "fsck", "--full"]),
+            Hint::run("fetch missing objects again, where a remote has them", &["git", "fetch", "--refetch", "--tags"]),
+        ]))
     }
 }

@@ -169,7 +169,8 @@ pub fn operation(style: Style, zone: &TimeZone, line: &OperationLine, steps: &[&
 /// One release in full.
 pub fn release(style: Style, zone: &TimeZone, detail: &ReleaseDetail) -> String {
     let line = &detail.release;
-    let name = style.paint(Paint::Strong, &line.version.to_string());
+    let name = style.paint(Paint::Strong, line.tag.trim_end_matches(&format!("-v{}", line.version)));
+    let name = format!("{name} {}", style.paint(Paint::Strong, &line.version.to_string()));
     let mut text = format!("{name}{}\n", if line.active { "  (active)" } else { "" });
     let mut fact = |what: &str, seen: &str| {
         let _ = writeln!(text, "  {what:<9} {seen}");
@@ -227,9 +228,10 @@ pub fn drift(style: Style, lines: &[DriftLine]) -> String {
 /// What doctor saw.
 pub fn doctor(style: Style, lines: &[DoctorLine]) -> String {
     let mut text = String::new();
-    for line in lines {
+    let rows: Vec<_> = lines.iter().map(|line| row![safe(&line.what), safe(&line.seen)]).collect();
+    for (line, shown) in lines.iter().zip(super::table::lines(style, &rows)) {
         let sign = if line.ok { style.ok() } else { style.fail() };
-        let _ = writeln!(text, "{sign} {:<20} {}", safe(&line.what), safe(&line.seen));
+        let _ = writeln!(text, "{sign} {shown}");
         if let (false, Some(fix)) = (line.ok, &line.fix) {
             let _ = writeln!(text, "   {} {}", style.paint(Paint::Attention, "fix:"), safe(fix));
         }

@@ -1,0 +1,257 @@
+//! Sessions around the work: init, adopt, registry, doctor, demo, and texts for shells and readers.
+
+use std::fs;
+
+use super::{released, shows};
+use crate::support::{Sandbox, sandbox::config};
+
+/// A repository that has never heard of snapback.
+fn fresh() -> Sandbox {
+    let sandbox = Sandbox::empty();
+    for task in ["T01", "T02"] {
+        sandbox.write(&format!("tasks/{task}/config.yaml"), config("1.0.0", 3).as_bytes());
+        sandbox.write(&format!("tasks/{task}/signal.py"), b"def signal(x):\n    return x > 0\n");
+    }
+    sandbox.git(&["add", "-A"]).expect(0);
+    sandbox.git(&["commit", "-qm", "tasks"]).expect(0);
+    sandbox
+}
+
+#[test]
+fn init() {
+    let sandbox = fresh();
+    shows!(sandbox, ["snapback init --dry-run | grep -v '^    +'", "snapback init 2>&1 | grep -v '^    +'", "snapback init --yes -q", "snapback init --yes", "git status --short", "snapback status"], @"
+    $ snapback init --dry-run | grep -v '^    +'
+      write  snapback.yaml
+      write  task_registry.json
+      write  .gitignore
+    $ snapback init 2>&1 | grep -v '^    +'
+      write  snapback.yaml
+      write  task_registry.json
+      write  .gitignore
+    error: this asks before it changes anything, and nobody can be asked here: add --yes to carry the plan out
+      hint: without a question:  snapback --yes init
+      nothing was changed
+    $ snapback init --yes -q
+    3 files written, not committed.
+    $ snapback init --yes
+    everything is set up already; nothing to do.
+    $ git status --short
+    ?? .gitignore
+    ?? snapback.yaml
+    ?? task_registry.json
+    $ snapback status
+    TASK  TITLE  ACTIVE  STATE    DRIFT  NEWEST  RELEASES
+    T01          1.0.0   unknown  -      -       0         the active version is not released
+    T02          1.0.0   unknown  -      -       0         the active version is not released
+    2 tasks: 2 need a look
+      see what disagrees:  snapback registry sync
+    ");
+}
+
+#[test]
+fn adopt() {
+    let sandbox = fresh();
+    sandbox.git(&["tag", "-am", "by hand", "T01-v1.0.0"]).expect(0);
+    sandbox.git(&["tag", "T02-v0.9.0"]).expect(0);
+    sandbox.git(&["tag", "unrelated"]).expect(0);
+    shows!(sandbox, ["snapback rollback -t T02 --to 0.9.0 --yes", "snapback adopt --all --dry-run", "snapback adopt -t T01 --yes", "snapback adopt --all --yes", "git log --format=%s", "snapback verify-snapshot --all"], @"
+    $ snapback rollback -t T02 --to 0.9.0 --yes
+    error: T02 0.9.0 has no manifest: its tag is older than snapback here
+      hint: make manifests for its tags:  snapback adopt --task T02
+      nothing was changed
+    [exit 6]
+    $ snapback adopt --all --dry-run
+      -  unrelated  its name is not of the form <task>-v<version>
+    2 tags would be adopted, 1 left out.
+    $ snapback adopt -t T01 --yes
+      -  unrelated  its name is not of the form <task>-v<version>
+    1 tag would be adopted, 1 left out.
+      -  unrelated  its name is not of the form <task>-v<version>
+    1 tag adopted, 1 left out.
+    every task: manifests written: commit [id].  ([secs] s, 2 files changed, operation [id])
+      share it:  git push --follow-tags
+    $ snapback adopt --all --yes
+      -  T01-v1.0.0  it has a manifest already
+      -  unrelated  its name is not of the form <task>-v<version>
+    1 tag would be adopted, 2 left out.
+      -  T01-v1.0.0  it has a manifest already
+      -  unrelated  its name is not of the form <task>-v<version>
+    1 tag adopted, 2 left out.
+    every task: manifests written: commit [id].  ([secs] s, 2 files changed, operation [id])
+      share it:  git push --follow-tags
+    $ git log --format=%s
+    adopt: 1 manifest of 1 task
+    adopt: 1 manifest of 1 task
+    tasks
+    first
+    $ snapback verify-snapshot --all
+      ok integrity.manifest        tag T01-v1.0.0 -> commit [id] -> manifest
+      -  integrity.tag             there is no refs/snapback/keep/T01/1.0.0: the release was made elsewhere
+      ok integrity.commit          2 files in the tag's commit are those of the manifest
+      ok integrity.kept            2 files present
+    T01 1.0.0 is verified (not checked: configuration, smoke, readiness).
+      ok integrity.manifest        tag T02-v0.9.0 -> commit [id] -> manifest
+      -  integrity.tag             there is no refs/snapback/keep/T02/0.9.0: the release was made elsewhere
+      ok integrity.commit          2 files in the tag's commit are those of the manifest
+      ok integrity.kept            2 files present
+    T02 0.9.0 is verified (not checked: configuration, smoke, readiness).
+    ");
+}
+
+#[test]
+fn registry_sync() {
+    let sandbox = released();
+    shows!(sandbox, ["snapback registry sync"], @"
+    $ snapback registry sync
+    registry, configs and tags agree
+    ");
+    sandbox.write("tasks/T02/config.yaml", config("2.0.0", 3).as_bytes());
+    shows!(sandbox, ["snapback registry sync", "snapback registry sync --from config --yes", "snapback registry sync", "git status --short"], @"
+    $ snapback registry sync
+    TASK  REGISTRY  CONFIG  REMEDY
+    T02   1.0.0     2.0.0   snapback registry sync --from config, or --from registry
+      the configs are right:  snapback registry sync --from config
+      the registry is right:  snapback registry sync --from registry
+    [exit 4]
+    $ snapback registry sync --from config --yes
+    TASK  REGISTRY  CONFIG  REMEDY
+    T02   1.0.0     2.0.0   snapback registry sync --from config, or --from registry
+    T02: registry and configs agree.  ([secs] s, 1 file changed, operation [id])
+      see what is not committed:  git status --short
+    $ snapback registry sync
+    registry, configs and tags agree
+    $ git status --short
+     M task_registry.json
+     M tasks/T02/config.yaml
+    ");
+}
+
+#[test]
+fn doctor() {
+    let sandbox = released();
+    shows!(sandbox, ["snapback doctor"], @"
+    $ snapback doctor
+    ok git                  git version [version]
+    ok repository           /sandbox/repo
+    ok state of the repository ready for changes
+    ok your name in commits Li Wei <li.wei@example.com>
+    ok tasks                2 tasks
+    ok operations           none is unfinished
+    ok registry             agrees with the configurations
+    ok lock                 free
+    everything is in order
+    ");
+    sandbox.write(".git/index.lock", b"");
+    sandbox.write("task_registry.json", b"{");
+    shows!(sandbox, ["snapback doctor"], @"
+    $ snapback doctor
+    ok git                  git version [version]
+    ok repository           /sandbox/repo
+    x  state of the repository /sandbox/repo/.git/index.lock exists ([secs] s old): git is running here, or was killed
+       fix: wait until git has ended
+    ok your name in commits Li Wei <li.wei@example.com>
+    ok tasks                2 tasks
+    ok operations           none is unfinished
+    x  registry             the task registry cannot be read: line 1: it is not valid JSON: EOF while parsing an object at line 1 column 1
+       fix: mend it, or see who changed it with `git log -p` and take the last good one with `git restore`
+    ok lock                 free
+    2 things to mend
+    [exit 8]
+    ");
+}
+
+#[test]
+fn completions() {
+    let sandbox = released();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = sandbox.snapback(&["completions", shell]).expect(0).stdout;
+        assert!(script.contains("snapback") && script.len() > 500, "{shell}: {script}");
+    }
+    let complete = |words: &str, at: u8| {
+        format!(
+            "COMPLETE=bash _CLAP_IFS=' ' _CLAP_COMPLETE_INDEX={at} _CLAP_COMPLETE_COMP_TYPE=9 _CLAP_COMPLETE_SPACE=true snapback -- {words}"
+        )
+    };
+    let lines = [
+        complete("snapback roll", 1),
+        complete("snapback rollback -t ''", 3),
+        complete("snapback rollback -t T01 --to ''", 5),
+        complete("snapback op ''", 2),
+    ];
+    shows!(sandbox, [&lines[0], &lines[1], &lines[2], &lines[3]], @"
+    $ COMPLETE=bash _CLAP_IFS=' ' _CLAP_COMPLETE_INDEX=1 _CLAP_COMPLETE_COMP_TYPE=9 _CLAP_COMPLETE_SPACE=true snapback -- snapback roll
+    rollback
+    $ COMPLETE=bash _CLAP_IFS=' ' _CLAP_COMPLETE_INDEX=3 _CLAP_COMPLETE_COMP_TYPE=9 _CLAP_COMPLETE_SPACE=true snapback -- snapback rollback -t ''
+    T01 T02
+    $ COMPLETE=bash _CLAP_IFS=' ' _CLAP_COMPLETE_INDEX=5 _CLAP_COMPLETE_COMP_TYPE=9 _CLAP_COMPLETE_SPACE=true snapback -- snapback rollback -t T01 --to ''
+    1.1.0 1.0.0 previous last-good latest
+    $ COMPLETE=bash _CLAP_IFS=' ' _CLAP_COMPLETE_INDEX=2 _CLAP_COMPLETE_COMP_TYPE=9 _CLAP_COMPLETE_SPACE=true snapback -- snapback op ''
+    list show resume abort -C --config --quiet --verbose --json --color --no-progress --no-input --yes --dry-run --timeout --lock-wait --help
+    ");
+}
+
+#[test]
+fn man_and_schema() {
+    let sandbox = released();
+    shows!(sandbox, ["snapback man ../man && ls ../man"], @"
+    $ snapback man ../man && ls ../man
+    32 pages in ../man
+    git-snapback.1
+    snapback-adopt.1
+    snapback-completions.1
+    snapback-create-snapshot.1
+    snapback-demo.1
+    snapback-diff.1
+    snapback-disaster-recovery.1
+    snapback-doctor.1
+    snapback-history.1
+    snapback-hold.1
+    snapback-init.1
+    snapback-list.1
+    snapback-man.1
+    snapback-mark.1
+    snapback-op-abort.1
+    snapback-op-list.1
+    snapback-op-resume.1
+    snapback-op-show.1
+    snapback-op.1
+    snapback-pin.1
+    snapback-preview.1
+    snapback-redo.1
+    snapback-registry-sync.1
+    snapback-registry.1
+    snapback-rollback.1
+    snapback-schema.1
+    snapback-show.1
+    snapback-status.1
+    snapback-undo.1
+    snapback-verify-rollback.1
+    snapback-verify-snapshot.1
+    snapback.1
+    ");
+    let page = fs::read_to_string(sandbox.home().parent().unwrap().join("man/snapback-rollback.1")).unwrap();
+    assert!(page.contains("\\-\\-from") && page.contains("EXIT"), "{page}");
+    for format in ["config", "answer", "manifest"] {
+        let schema: serde_json::Value = serde_json::from_str(&sandbox.snapback(&["schema", format]).expect(0).stdout).unwrap();
+        assert!(schema["$schema"].is_string() && schema["properties"].is_object(), "{format}: {schema}");
+    }
+}
+
+#[test]
+fn demo() {
+    let sandbox = Sandbox::empty();
+    let before = sandbox.everything();
+    shows!(sandbox, ["snapback demo"], @"
+    $ snapback demo
+    error: the demo waits for Enter between its steps, and there is no terminal: add --auto
+      hint: walk through by itself:  snapback demo --auto
+    [exit 6]
+    ");
+    let ran = sandbox.snapback(&["demo", "--auto"]).expect(0);
+    println!("{}{}", ran.stderr, ran.stdout);
+    for word in ["create-snapshot", "rollback", "undo", "redo", "git fsck"] {
+        assert!((ran.stderr.clone() + &ran.stdout).contains(word), "{word}");
+    }
+    assert_eq!(sandbox.everything(), before, "nothing outside its folder");
+}
