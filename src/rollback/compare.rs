@@ -337,8 +337,10 @@ impl Way<'_> {
             let version = || self.target.manifest.metadata.version.clone();
             for dir in file.path.ancestors() {
                 let stat = capture::stat(&*self.ground.tree, &dir)?;
-                if stat.is_some_and(|stat| stat.kind != Type::Dir) && !goes.contains(&dir) {
-                    return Err(Error::InTheWay { path: dir.to_string(), what: "no folder".into(), version: version() }.into());
+                let kind = stat.map_or(Type::Dir, |stat| stat.kind);
+                if kind != Type::Dir && !goes.contains(&dir) {
+                    let what = if kind == Type::Symlink { "a symbolic link" } else { "no folder" };
+                    return Err(Error::InTheWay { path: dir.to_string(), what: what.into(), version: version() }.into());
                 }
             }
             let Some(stat) = capture::stat(&*self.ground.tree, &file.path)? else { continue };
