@@ -337,12 +337,9 @@ impl Way<'_> {
             let version = || self.target.manifest.metadata.version.clone();
             for dir in file.path.ancestors() {
                 let stat = capture::stat(&*self.ground.tree, &dir)?;
-                let what = match stat.map(|stat| stat.kind) {
-                    None | Some(Type::Dir) => continue,
-                    Some(Type::Symlink) => "a symbolic link",
-                    Some(Type::File | Type::Other) => "no folder",
-                };
-                if !goes.contains(&dir) {
+                let kind = stat.map_or(Type::Dir, |stat| stat.kind);
+                if kind != Type::Dir && !goes.contains(&dir) {
+                    let what = if kind == Type::Symlink { "a symbolic link" } else { "no folder" };
                     return Err(Error::InTheWay { path: dir.to_string(), what: what.into(), version: version() }.into());
                 }
             }

@@ -5,18 +5,22 @@
 //! touched paths, what it was. The registry goes back by its one entry, because other tasks may
 //! have moved on since.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{Error, show};
 use crate::{
     base::{Failure, Fs, OpId, RelPath, TaskId},
     catalog,
     draft::{CommitDraft, Draft, FileDraft, Kept, StepDraft, registry, tree},
+    git::Scan,
     ground::Ground,
     journal::{self, history, status::Phase},
     model::{
         Operation, Plan, TaskSpec,
-        operation::{CommandRole, OpKind, Step, TreeChange},
+        operation::{CommandRole, OpKind, Step, TreeChange, TreeEntry},
         request,
     },
     policy::undo::{Done, Stacks, stacks},
@@ -70,10 +74,10 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
     let registry_path = &ground.settings.registry;
     let (mut files, mut unsynced, mut uncommitted) = (Vec::new(), Vec::new(), BTreeSet::new());
     let paths: Vec<RelPath> = operation.path_changes().map(|change| change.path.clone()).filter(|path| path != registry_path).collect();
-    let scan = if paths.is_empty() { crate::git::Scan::default() } else { ground.git.scan(&paths)? };
+    let scan = if paths.is_empty() { Scan::default() } else { ground.git.scan(&paths)? };
+    let indexed = indexed(&scan);
     for change in operation.path_changes().filter(|change| change.path != *registry_path) {
-        let tracked = scan.tracked.iter().find(|tracked| tracked.path == change.path);
-        let blob = tracked.and_then(|tracked| tracked.index.as_ref()).map(|entry| &entry.id);
+        let blob = indexed.get(&change.path).map(|entry| &entry.id);
         let now = tree::existing(&*ground.tree, &ground.git, &change.path, blob)?;
         let same = match (&now, &change.before) {
             (None, None) => true,
@@ -104,6 +108,11 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
     }
     add_steps(task, operation, kind, &mut draft);
     Ok(draft)
+}
+
+/// The index's entries.
+fn indexed(scan: &Scan) -> HashMap<&RelPath, &TreeEntry> {
+    scan.tracked.iter().filter_map(|tracked| Some((&tracked.path, tracked.index.as_ref()?))).collect()
 }
 
 /// What the person sees.
@@ -137,11 +146,12 @@ fn add_commit(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpK
         }
     }
     let paths: Vec<RelPath> = publication.index.iter().filter(own).map(|change| change.path.clone()).collect();
-    let scan = if paths.is_empty() { crate::git::Scan::default() } else { ground.git.scan(&paths)? };
+    let scan = if paths.is_empty() { Scan::default() } else { ground.git.scan(&paths)? };
+    let (indexed, files): (_, HashSet<&RelPath>) = (indexed(&scan), draft.files.iter().map(|file| &file.path).collect());
     for change in publication.index.iter().filter(own) {
-        let before = scan.tracked.iter().find(|tracked| tracked.path == change.path).and_then(|tracked| tracked.index.clone());
+        let before = indexed.get(&change.path).map(|entry| (*entry).clone());
         // A rewritten file whose entry stays needs new stat data, or git takes it for an edit.
-        let rewritten = before.is_some() && draft.files.iter().any(|file| file.path == change.path);
+        let rewritten = before.is_some() && files.contains(&change.path);
         if before != change.before || rewritten {
             draft.index.push(TreeChange { path: change.path.clone(), before, after: change.before.clone() });
         }
