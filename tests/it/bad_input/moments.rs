@@ -53,7 +53,9 @@ fn a_signal_at_any_moment() {
         sandbox.run("kill", &[signal, &child.id().to_string()]);
         let ran = wait(child);
         *ends.entry(ran.code).or_default() += 1;
-        assert!(ran.code == 0 || ran.code == code, "{micros} µs: {ran:?}");
+        // A signal before the program's first instruction ends it; a shell says the same code then.
+        let ended_at_once = ran.code == 1000 + code - 128;
+        assert!(ran.code == 0 || ran.code == code || ended_at_once, "{micros} µs: {ran:?}");
         let now = content(&sandbox);
         if ran.code == 0 {
             assert_eq!(now, new, "{micros} µs: {ran:?}");
@@ -61,7 +63,9 @@ fn a_signal_at_any_moment() {
         } else {
             assert_eq!(now, old, "{micros} µs: {ran:?}");
             assert_eq!(references(&sandbox), before, "{micros} µs: {ran:?}");
-            assert_eq!(ran.stderr.lines().filter(|line| line.starts_with("error:")).count(), 1, "{ran:?}");
+            let errors = ran.stderr.lines().filter(|line| line.starts_with("error:")).count();
+            let put_back = ran.stdout.contains("everything was put back");
+            assert!(ended_at_once || errors == 1 || put_back, "{ran:?}");
         }
         assert_eq!(sandbox.unsound(), Vec::<String>::new(), "{micros} µs: {ran:?}");
         let resumed = sandbox.snapback(&["op", "resume"]).expect(5);

@@ -16,14 +16,14 @@ fn create_snapshot() {
     Plan  create-snapshot  T01  1.0.0  (first)
       files    A tasks/T01/model.bin  70.0 kB into the store
                4 unchanged
-    T01 1.0.0 is released: commit [id], tag T01-v1.0.0, verified.  ([secs] s, 1 file changed, 70.1 kB saved, operation [id])
+    T01 1.0.0 is released: commit [id], tag T01-v1.0.0, verified.  ([secs] s, 1 file changed, operation [id])
       share it:  git push --follow-tags
     $ snapback snap -t T01 --yes
     Plan  create-snapshot  T01  1.0.0 -> 1.0.1
       files    M task_registry.json     +1  -1  T01: 1.0.0 -> 1.0.1
                M tasks/T01/config.yaml  +1  -1  version: 1.0.0 -> 1.0.1
                3 unchanged
-    T01 1.0.1 is released: commit [id], tag T01-v1.0.1, verified.  ([secs] s, 3 files changed, 147 B saved, operation [id])
+    T01 1.0.1 is released: commit [id], tag T01-v1.0.1, verified.  ([secs] s, 3 files changed, operation [id])
       share it:  git push --follow-tags
     ");
     sandbox.write("tasks/T01/signal.py", b"changed\n");
@@ -34,7 +34,7 @@ fn create_snapshot() {
                M tasks/T01/config.yaml  +1  -1  version: 1.0.1 -> 1.1.0
                M tasks/T01/signal.py    +1  -3
                2 unchanged
-    T01 1.1.0 is released: commit [id], tag T01-v1.1.0, verified.  ([secs] s, 3 files changed, 147 B saved, operation [id])
+    T01 1.1.0 is released: commit [id], tag T01-v1.1.0, verified.  ([secs] s, 3 files changed, operation [id])
       share it:  git push --follow-tags
     $ git log --format=%s
     manifest(T01): v1.1.0
@@ -91,7 +91,7 @@ fn create_snapshot_pushes() {
     Plan  create-snapshot  T01  1.0.0
       files    A tasks/T01/model.bin  70.0 kB into the store
                4 unchanged
-    T01 1.0.0 is released: commit [id], tag T01-v1.0.0, verified.  ([secs] s, 1 file changed, 70.1 kB saved, operation [id])
+    T01 1.0.0 is released: commit [id], tag T01-v1.0.0, verified.  ([secs] s, 1 file changed, operation [id])
       pushed to origin
     $ git ls-remote -q --refs origin | cut -f2
     refs/heads/main
@@ -107,7 +107,7 @@ fn create_snapshot_pushes() {
                2 unchanged
     error: git push to nowhere failed: [git's words]
       hint: try it by hand:  git push --follow-tags nowhere
-    T01 1.0.1 is released: commit [id], tag T01-v1.0.1, verified.  ([secs] s, 3 files changed, 147 B saved, operation [id])
+    T01 1.0.1 is released: commit [id], tag T01-v1.0.1, verified.  ([secs] s, 3 files changed, operation [id])
       share it:  git push --follow-tags
       push it:  git push --follow-tags nowhere
     [exit 9]
@@ -157,7 +157,7 @@ fn rollback() {
                M task_registry.json     +1  -1  T01: 1.1.0 -> 1.0.0
                3 unchanged
       safety   everything is saved first; `snapback undo` brings it back
-    T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, 161 B saved, operation [id])
+    T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, operation [id])
       take it back:  snapback undo
       share it:  git push --follow-tags
     "#);
@@ -225,14 +225,14 @@ fn rollback_without_commit() {
     let sandbox = released();
     shows!(sandbox, ["snapback rollback -t T01 --to 1.0.0 --no-commit --yes -q", "git status --short", "snapback undo --yes -q", "git status --short"], @"
     $ snapback rollback -t T01 --to 1.0.0 --no-commit --yes -q
-    T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, 161 B saved, operation [id])
+    T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, operation [id])
     $ git status --short
      M task_registry.json
      M tasks/T01/config.yaml
      D tasks/T01/new.py
      M tasks/T01/signal.py
     $ snapback undo --yes -q
-    T01 is at 1.1.0, verified.  ([secs] s, 4 files changed, 238 B saved, operation [id])
+    T01 is at 1.1.0, verified.  ([secs] s, 4 files changed, operation [id])
     $ git status --short
     ");
 }
@@ -256,7 +256,7 @@ fn rollback_that_fails_its_smoke_test() {
       x  smoke.1                   command: test -e new.py
            exit 1
       !  1.0.0 does not hold up: smoke.1: command: test -e new.py; exit 1
-    T01 is as it was (1.1.0): the rollback failed and everything was put back.  ([secs] s, 161 B saved, operation [id])
+    T01 is as it was (1.1.0): the rollback failed and everything was put back.  ([secs] s, operation [id])
       see what was tried:  snapback op show [id]
     [exit 4]
     $ git status --short
@@ -292,14 +292,14 @@ fn disaster_recovery() {
                M task_registry.json     +1  -1  T01: 1.1.0 -> 1.0.0
                3 unchanged
       safety   everything is saved first; `snapback undo` brings it back
-    T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, 161 B saved, operation [id])
+    T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, operation [id])
       report: ../report.md
       take it back:  snapback undo
       share it:  git push --follow-tags
     $ cat ../report.md
     # Disaster recovery of T01
 
-    T01 is at 1.0.0.  1.1.0 is held.  ([secs] s, 4 files changed, 161 B saved, operation [id])
+    T01 is at 1.0.0.  1.1.0 is held.  ([secs] s, 4 files changed, operation [id])
 
     - From: 1.1.0
     - To: 1.0.0
@@ -313,7 +313,7 @@ fn disaster_recovery() {
 
     ## Backup
 
-    161 B saved into the store before anything changed.
+    [size] saved into the store before anything changed.
 
     ## Files
 
@@ -370,7 +370,7 @@ fn operations() {
       M tasks/T01/config.yaml
       D tasks/T01/new.py
       M tasks/T01/signal.py
-    T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, 161 B saved, operation [id])
+    T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, operation [id])
     $ snapback op resume
     error: no operation is unfinished
       hint: see all operations:  snapback op list

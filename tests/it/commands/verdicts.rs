@@ -45,6 +45,7 @@ fn verify_snapshot_names_a_damaged_object() {
     let sandbox = released();
     let blob = sandbox.git_out(&["rev-parse", "T01-v1.0.0:tasks/T01/signal.py"]);
     let object = format!(".git/objects/{}/{}", &blob[..2], &blob[2..]);
+    let kept = sandbox.read(&object);
     fs::remove_file(sandbox.at(&object)).unwrap();
     shows!(sandbox, ["snapback verify-snapshot -t T01 --all"], @"
     $ snapback verify-snapshot -t T01 --all
@@ -62,6 +63,7 @@ fn verify_snapshot_names_a_damaged_object() {
       fetch missing objects again, where a remote has them:  git fetch --refetch --tags
     [exit 4]
     ");
+    sandbox.write(&object, &kept);
     let store = sandbox.tree_where(|path| path == "tasks/T01/model.bin")["tasks/T01/model.bin"].digest.hex();
     let stored = format!(".git/snapback/store/objects/{}/{}", &store[..2], &store[2..]);
     let mut bytes = sandbox.read(&stored);
