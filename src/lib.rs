@@ -1,4 +1,57 @@
 //! snapback puts any task of a repository back, exactly and verified, to any version it released.
+//!
+//! A *task* is a folder (or a set of globs) of a git repository with a version of its own. A
+//! *release* is a tag `T01-v1.2.0` on a commit, a *manifest* that lists every file with its
+//! SHA-256, and a dependency list; large files lie in a content-addressed *store*. A *rollback*
+//! brings one task, and only that task, back to a release, goes forward in git's history, and can
+//! itself be undone. Start at [`app::App`].
+//!
+//! # The whole idea
+//!
+//! ```text
+//!   choose paths        describe                    keep bytes
+//!   task ───────────> Manifest / FileState ───> git objects | store
+//!                            │
+//!                            v
+//!   Draft (pure) ─> Plan shown ─> Operation journalled ─> steps ─> Report ─> undo
+//! ```
+//!
+//! 1. **Reading comes first.** An engine ([`release`], [`rollback`]) only reads and makes a
+//!    [`draft::Draft`]; its [`model::Plan`] is what a person sees. Under the lock it is made again
+//!    and must still be the same.
+//! 2. **Bytes before intent.** `draft::write` makes every byte that will be needed durable, in git
+//!    and in the store, where nobody can see it. What is overwritten or deleted is among them.
+//! 3. **One way to change the world.** The resulting [`model::Operation`] is plain data; the
+//!    [`journal`] writes it down and runs its [`steps`]. A failure unwinds them, a crash is
+//!    finished or unwound by the next run from the plan alone.
+//! 4. **One commit point.** References and index move last, in one step that is taken back or
+//!    finished after a crash. Undo is an operation like any other, with before and after exchanged.
+//! 5. **Engines never print.** They emit [`model::Event`]s and return plans and reports.
+//!
+//! # The house
+//!
+//! A module imports only from rows above its own; `tests/tidy.rs` checks it.
+//!
+//! | row | rooms |
+//! |---|---|
+//! | 0 | [`base`]: error kinds, ids, digests, safe paths, the file-system port, lock, processes |
+//! | 1 | [`model`]: plain data and wire formats |
+//! | 2 | [`policy`]: pure decisions |
+//! | 3 | [`git`], [`store`], [`deps`], [`journal`] |
+//! | 4 | [`ground`] (the opened ports), [`registry`], [`verify`] |
+//! | 5 | [`catalog`]: what there is: releases, manifests, files now |
+//! | 6 | [`draft`]: operations before they are written down; [`steps`]: what operations do |
+//! | 7 | [`release`], [`rollback`] |
+//! | 8 | [`config`] |
+//! | 9 | [`app`] |
+//! | 11 | [`cli`] |
+//!
+//! The design page knew neither `ground`, `catalog`, `draft` nor `steps`. Releases, rollbacks and
+//! undos turned out to be the same thing seen from three sides, and a crash has to be finished by
+//! code that knows none of the three; so what they share is a room of its own below them.
+//!
+//! To know the product, read [`rollback`], [`journal`] and its `status`, [`steps::files`],
+//! [`verify`], and `cli/commands/rollback.rs`.
 
 pub mod app;
 pub mod base;

@@ -17,8 +17,10 @@ use crate::{
     draft::{self, Draft, write::Written},
     journal::{self, Ended, Log, Runner, history},
     model::{
-        Check, Operation, Plan, Report, Request, Status, TaskSpec, Verdict, VerdictRecord, Verification, operation::OpKind,
-        report::Outcome, settings::OnVerifyFail,
+        Check, Operation, Plan, Report, Request, Status, TaskSpec, Verdict, VerdictRecord, Verification,
+        operation::{OpKind, Step},
+        report::Outcome,
+        settings::OnVerifyFail,
     },
     release,
     rollback::{self, check},
@@ -39,13 +41,21 @@ impl App {
     /// Every error before the operation's intent is written changes nothing. An operation that
     /// fails afterwards is taken back, and the report says so; when that fails too, it is stuck.
     pub fn apply(&self, request: &Request, shown: Option<&Plan>) -> Result<Report, Failure> {
+        let same = |plan: &Plan| if shown.is_some_and(|shown| shown != plan) { Err(Error::PlanOutOfDate.into()) } else { Ok(()) };
+        self.apply_seen(request, same)
+    }
+
+    /// Does what is asked for, with a plan that is made once, under the lock, and shown to `see`
+    /// just before; an error from it stops everything. For callers that need not wait for a person.
+    ///
+    /// # Errors
+    /// Those of [`App::apply`].
+    pub fn apply_seen(&self, request: &Request, see: impl FnOnce(&Plan) -> Result<(), Failure>) -> Result<Report, Failure> {
         let begun = Instant::now();
         let _lock = self.lock()?;
         self.refuse_unfinished()?;
         let mut draft = self.draft(request)?;
-        if shown.is_some_and(|shown| *shown != draft.plan) {
-            return Err(Error::PlanOutOfDate.into());
-        }
+        see(&draft.plan)?;
         if let Request::CreateSnapshot(wanted) = request
             && wanted.run_hooks
             && !draft.plan.nothing_to_do
@@ -61,7 +71,7 @@ impl App {
         let written = draft::write::write(&self.ground, id, draft)?;
         crate::base::cancel::check()?;
         let log = Log::begin(self.ground.state.clone(), &written.operation)?;
-        self.run(log, &written, tag, on_verify_fail(request), begun)
+        self.run(log, &written, tag, self.on_verify_fail(request), begun)
     }
 
     /// Describes what a request would do; the folders it would change can be written to.
@@ -82,9 +92,9 @@ impl App {
     fn describe(&self, request: &Request) -> Result<Draft, Failure> {
         let ground = &self.ground;
         match request {
-            Request::CreateSnapshot(wanted) => release::draft(ground, self.spec(&wanted.task)?, &self.all_releases()?, wanted),
+            Request::CreateSnapshot(wanted) => release::draft(ground, self.spec(&wanted.task)?, &self.releases_for(&wanted.task)?, wanted),
             Request::Rollback(wanted) => {
-                rollback::draft(ground, self.spec(&wanted.task)?, &self.all_releases()?, &self.standings()?, wanted)
+                rollback::draft(ground, self.spec(&wanted.task)?, &self.releases_for(&wanted.task)?, &self.standings()?, wanted)
             }
             Request::Undo(wanted) | Request::Redo(wanted) => {
                 let kind = if matches!(request, Request::Undo(_)) { OpKind::Undo } else { OpKind::Redo };
@@ -102,7 +112,7 @@ impl App {
         if !self.ground.git.has_pre_commit()? {
             return Ok(draft);
         }
-        draft::write::write_blobs(&self.ground, &draft.blobs)?;
+        draft::write::write_blobs(&self.ground, &draft)?;
         self.ground.git.run_pre_commit(&draft.index)?;
         self.draft(request)
     }
@@ -166,6 +176,14 @@ impl App {
         Ok(())
     }
 
+    /// What happens when level 3 or 4 fails: the request's word, else that of the settings.
+    fn on_verify_fail(&self, request: &Request) -> OnVerifyFail {
+        match request {
+            Request::Rollback(wanted) => wanted.on_verify_fail.unwrap_or(self.ground.settings.on_verify_fail),
+            _ => OnVerifyFail::Undo,
+        }
+    }
+
     /// One verification inside an operation.
     fn verify_step(
         &self,
@@ -180,11 +198,21 @@ impl App {
             What::Recorded => (vec![self.recorded(operation)], operation.to.clone()),
             What::Version(version) => {
                 let levels = check::Levels { readiness: false, ..check::Levels::ALL };
-                let verified =
-                    check::tree(&self.ground, task, &self.all_releases()?, crate::model::verdict::Standing::default(), version, levels)?;
+                let verified = check::tree(
+                    &self.ground,
+                    task,
+                    &self.releases_for(&task.id)?,
+                    crate::model::verdict::Standing::default(),
+                    version,
+                    levels,
+                )?;
                 (verified.checks, Some(version.clone()))
             }
-            What::Ready(version) => (check::readiness(&self.ground, task, &self.all_releases()?, version)?, Some(version.clone())),
+            What::Ready(version) => {
+                let mut checks = check::readiness(&self.ground, task, &self.releases_for(&task.id)?, version)?;
+                leave_packages(operation, &mut checks);
+                (checks, Some(version.clone()))
+            }
         };
         let turns_back = |check: &&Check| check.status == Status::Fail && (check.level <= 2 || on_fail != OnVerifyFail::Keep);
         let failed: Vec<String> =
@@ -290,11 +318,14 @@ impl App {
     }
 }
 
-/// What happens when level 3 or 4 fails.
-fn on_verify_fail(request: &Request) -> OnVerifyFail {
-    match request {
-        Request::Rollback(wanted) => wanted.on_verify_fail.unwrap_or_default(),
-        _ => OnVerifyFail::Undo,
+/// An operation that was not asked to change packages does not fail because they differ.
+fn leave_packages(operation: &Operation, checks: &mut [Check]) {
+    if operation.steps.iter().any(|step| matches!(step, Step::Environment(_))) {
+        return;
+    }
+    for check in checks.iter_mut().filter(|check| check.id == "readiness.dependencies" && check.status == Status::Fail) {
+        check.status = Status::Skipped;
+        check.evidence.push("packages were left as they are; `--env sync` changes them".into());
     }
 }
 

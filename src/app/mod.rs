@@ -197,6 +197,7 @@ impl App {
             sink: options.sink,
             clock: options.clock,
             host: uname.nodename().to_string_lossy().into_owned(),
+            read: Arc::default(),
             umask: umask(),
         };
         for warning in warnings {
@@ -245,6 +246,13 @@ impl App {
     /// All releases.
     fn all_releases(&self) -> Result<Releases, Failure> {
         releases::all(&self.ground.git, |id| self.ground.settings.task(id).is_some())
+    }
+
+    /// All releases, and those of one task whose tag was deleted.
+    fn releases_for(&self, task: &TaskId) -> Result<Releases, Failure> {
+        let mut releases = self.all_releases()?;
+        releases.add_lost(&self.ground.git, task)?;
+        Ok(releases)
     }
 
     /// All verdicts.

@@ -17,8 +17,8 @@ use crate::{
 impl App {
     /// The manifest of a release.
     pub(super) fn manifest(&self, task: &TaskId, version: &Version) -> Result<Manifest, Failure> {
-        let releases = self.all_releases()?;
-        Ok(manifests::load(&self.ground.git, &self.ground.settings, releases.find(task, version)?)?.manifest)
+        let releases = self.releases_for(task)?;
+        Ok(manifests::load(&self.ground, releases.find(task, version)?)?.manifest.clone())
     }
 
     /// Writes one file of a release, as git or the store keeps it.
@@ -57,7 +57,8 @@ impl App {
             return Err(Error::NotEmpty(into.to_path_buf()).into());
         }
         let root = Root::open(into).map_err(outside)?;
-        let converter = self.ground.git.converter(Attributes::WorkTree)?;
+        let commit = self.ground.git.peel_tag(&self.all_releases()?.find(task, version)?.tag_id)?.commit;
+        let converter = self.ground.git.converter(Attributes::Commit(&commit))?;
         let files: Vec<&FileEntry> = manifest.files.iter().filter(|file| file.role != Role::Registry).collect();
         for file in &files {
             create_dir_all(&root, &file.path.parent(), 0o777).map_err(outside)?;

@@ -14,7 +14,7 @@ impl App {
     /// Finds the version that was typed.
     pub fn resolve_version(&self, task: &TaskId, typed: &str) -> Result<Version, Failure> {
         let spec = self.spec(task)?;
-        let releases = self.all_releases()?;
+        let releases = self.releases_for(task)?;
         let none = |why: &str| Error::NoSuchVersion { task: task.clone(), text: text::escape(typed.as_bytes()), why: why.into() };
         let active = || catalog::registry::active_version(&*self.ground.tree, &self.ground.settings, spec);
         match typed {

@@ -91,23 +91,5 @@ impl App {
 
 /// The plan of one task's repair.
 fn plan(task: &TaskSpec, line: &DriftLine, version: &Version) -> Plan {
-    Plan {
-        kind: OpKind::RegistrySync,
-        task: task.id.clone(),
-        title: task.title.clone(),
-        from: line.registry.clone(),
-        to: Some(version.clone()),
-        about: String::new(),
-        files: Vec::new(),
-        unchanged: 0,
-        untracked: Vec::new(),
-        protected: Vec::new(),
-        drift: Vec::new(),
-        packages: Vec::new(),
-        missing_variables: Vec::new(),
-        commands: Vec::new(),
-        notes: Vec::new(),
-        nothing_to_do: false,
-        operation: None,
-    }
+    Plan { title: task.title.clone(), from: line.registry.clone(), to: Some(version.clone()), ..Plan::new(OpKind::RegistrySync, &task.id) }
 }

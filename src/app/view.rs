@@ -86,11 +86,9 @@ impl App {
         let tracked: Vec<&Tracked> =
             below(&scan.tracked, &dirs, |tracked| &tracked.path).filter(|tracked| scope.owns(&tracked.path)).collect();
         let converter = self.ground.git.converter(Attributes::WorkTree)?;
-        let is_released = |tracked: &Tracked| tracked.index.as_ref() == released.get(&tracked.path).copied();
-        let same = |tracked: &&&Tracked| match tracked.state {
-            WorkState::Clean => is_released(tracked),
-            WorkState::Maybe => is_released(tracked) && self.is_as_indexed(&converter, tracked).unwrap_or(false),
-            WorkState::Missing | WorkState::TypeChanged => false,
+        let same = |tracked: &&&Tracked| {
+            let index = tracked.index.as_ref().filter(|entry| Some(*entry) == released.get(&tracked.path).copied());
+            index.is_some_and(|entry| tracked.state == WorkState::Clean || self.reads_as(&converter, &tracked.path, entry))
         };
         let equal = tracked.iter().filter(same).count();
         let gone = |tracked: &&&Tracked| tracked.state == WorkState::Missing && !released.contains_key(&tracked.path);
@@ -101,14 +99,16 @@ impl App {
         Ok(tracked_differ + missing + untracked)
     }
 
-    /// True when a file that git's stat cache cannot vouch for, such as one written in the second
-    /// of its release, has the bytes and the mode of its index entry.
-    fn is_as_indexed(&self, converter: &Converter, tracked: &Tracked) -> Result<bool, Failure> {
-        let (Some(entry), Some(now)) = (&tracked.index, capture::read(&*self.ground.tree, &tracked.path)?) else { return Ok(false) };
-        let (mode, link) = (now.git_mode(), now.is_link());
-        let bytes = all_bytes(&*self.ground.tree, &tracked.path, now)?;
-        let bytes = if link { bytes } else { converter.to_git(&tracked.path, bytes)? };
-        Ok(mode == entry.mode && self.ground.git.blob_id(&bytes) == entry.id)
+    /// True when a file that git's stat cache cannot vouch for has an entry's bytes and mode.
+    fn reads_as(&self, converter: &Converter, path: &RelPath, entry: &TreeEntry) -> bool {
+        let Some(now) = capture::read(&*self.ground.tree, path).ok().flatten() else { return false };
+        let (link, mode) = (now.is_link(), now.git_mode());
+        let mode_fits = mode == entry.mode || (!link && !self.ground.git.trusts_file_mode());
+        let Ok(bytes) = all_bytes(&*self.ground.tree, path, now) else { return false };
+        if !mode_fits || self.ground.git.blob_id(&bytes) == entry.id {
+            return mode_fits;
+        }
+        !link && converter.to_git(path, bytes).is_ok_and(|bytes| self.ground.git.blob_id(&bytes) == entry.id)
     }
 
     /// The releases of a task, newest version first.
@@ -125,7 +125,7 @@ impl App {
 
     /// Versions and tags of a task, newest first: cheap, for completion.
     pub fn release_names(&self, task: &TaskId) -> Result<Vec<(Version, String)>, Failure> {
-        Ok(self.all_releases()?.of(task).rev().map(|release| (release.version.clone(), release.tag())).collect())
+        Ok(self.releases_for(task)?.of(task).rev().map(|release| (release.version.clone(), release.tag())).collect())
     }
 
     /// The line of one release.
@@ -183,12 +183,12 @@ impl App {
 
     /// One release in full.
     pub fn show(&self, task: &TaskId, version: &Version) -> Result<ReleaseDetail, Failure> {
-        let releases = self.all_releases()?;
+        let releases = self.releases_for(task)?;
         let release = releases.find(task, version)?;
         let active = read::active_version(&*self.ground.tree, &self.ground.settings, self.spec(task)?)?;
         let tag = self.ground.git.peel_tag(&release.tag_id)?;
         let line = self.release_line(release, &tag, &self.standings()?, active.as_ref())?;
-        let manifest = manifests::load(&self.ground.git, &self.ground.settings, release).ok().map(|found| found.manifest);
+        let manifest = manifests::load(&self.ground, release).ok().map(|found| found.manifest.clone());
         let own = || manifest.iter().flat_map(|manifest| &manifest.files).filter(|file| file.is_restored());
         Ok(ReleaseDetail {
             release: line,
@@ -200,12 +200,12 @@ impl App {
 
     /// Checks a release where it is kept. `deep` reads every byte.
     pub fn verify_snapshot(&self, task: &TaskId, version: &Version, deep: bool) -> Result<Verification, Failure> {
-        check::release(&self.ground, self.spec(task)?, &self.all_releases()?, version, deep)
+        check::release(&self.ground, self.spec(task)?, &self.releases_for(task)?, version, deep)
     }
 
     /// Runs the four levels on the work tree; without an expected version, the active one.
     pub fn verify_rollback(&self, task: &TaskId, expected: Option<&Version>) -> Result<Verification, Failure> {
-        let (spec, releases) = (self.spec(task)?, self.all_releases()?);
+        let (spec, releases) = (self.spec(task)?, self.releases_for(task)?);
         let version = match expected {
             Some(version) => version.clone(),
             None => self.resolve_version(task, "active")?,

@@ -134,6 +134,18 @@ impl Failure {
         }
     }
 
+    /// True when the disk, or the user's share of it, is full.
+    pub fn is_disk_full(&self) -> bool {
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&*self.0);
+        while let Some(error) = next {
+            if error.downcast_ref::<std::io::Error>().is_some_and(is_disk_full) {
+                return true;
+            }
+            next = error.source();
+        }
+        false
+    }
+
     /// The message and the messages of its sources, outermost first.
     pub fn chain(&self) -> Vec<String> {
         let mut lines = vec![self.0.to_string()];
@@ -147,6 +159,11 @@ impl Failure {
         }
         lines
     }
+}
+
+/// True when the disk, or the user's share of it, is full.
+pub fn is_disk_full(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }
 
 impl<E: Fault> From<E> for Failure {

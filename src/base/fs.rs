@@ -161,6 +161,27 @@ pub fn read_limited(fs: &dyn Fs, path: &RelPath, limit: u64) -> io::Result<Vec<u
     Ok(bytes)
 }
 
+/// Reads to the end of a file that should have `size` bytes, with few system calls.
+pub fn read_sized(file: &mut dyn Read, size: u64) -> io::Result<Vec<u8>> {
+    // One byte more than expected shows the end, or that there is more.
+    let mut bytes = vec![0; usize::try_from(size).map_err(io::Error::other)? + 1];
+    let mut filled = 0;
+    loop {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if filled == bytes.len() {
+            file.read_to_end(&mut bytes)?;
+            return Ok(bytes);
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
 /// Creates a folder and the missing ones above it; returns those it created, topmost first.
 pub fn create_dir_all(fs: &dyn Fs, dir: &RelPath, mode: u32) -> io::Result<Vec<RelPath>> {
     let mut missing = Vec::new();
@@ -176,17 +197,24 @@ pub fn create_dir_all(fs: &dyn Fs, dir: &RelPath, mode: u32) -> io::Result<Vec<R
     Ok(missing)
 }
 
-/// Writes a new file whole: temp name, bytes, sync, rename, sync of the folder.
+/// Writes a new file whole: temp name, bytes, sync, rename, sync of the folder. A file that could
+/// not be written leaves nothing behind.
 pub fn write_durably(fs: &dyn Fs, path: &RelPath, bytes: &[u8], mode: u32, points: (SyncPoint, SyncPoint)) -> io::Result<()> {
     let (dir, name) = path.split();
     let temp = dir.join([b".tmp-", name].concat());
     if fs.stat(&temp)?.is_some() {
         fs.remove_file(&temp)?;
     }
-    let mut file = fs.create(&temp, mode)?;
-    file.write_all(bytes)?;
-    file.sync(points.0)?;
-    drop(file);
-    fs.rename(&temp, path)?;
+    let write = || -> io::Result<()> {
+        let mut file = fs.create(&temp, mode)?;
+        file.write_all(bytes)?;
+        file.sync(points.0)?;
+        drop(file);
+        fs.rename(&temp, path)
+    };
+    if let Err(error) = write() {
+        let _ = fs.remove_file(&temp);
+        return Err(error);
+    }
     fs.sync_dir(&dir, points.1)
 }

@@ -78,6 +78,11 @@ fn unexpected_symlink(path: &RelPath) -> io::Error {
     io::Error::other(LinkOnTheWay(path.clone()))
 }
 
+/// True when a link stands where a folder was expected.
+fn is_link_on_the_way(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<LinkOnTheWay>())
+}
+
 /// The permission bits of a mode.
 fn permissions(mode: u32) -> Mode {
     Mode::from_raw_mode(mode & 0o7777)
@@ -90,7 +95,12 @@ impl Fs for Root {
         } else {
             match self.parent(path) {
                 Ok((dir, name)) => rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW),
-                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+                // A link where a folder should be hides nothing: what it leads to is not below this root.
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) || is_link_on_the_way(&error) =>
+                {
+                    return Ok(None);
+                }
                 Err(error) => return Err(error),
             }
         };
@@ -261,6 +271,7 @@ mod tests {
         assert!(root.create(&own("in/x"), 0o644).is_err(), "not even a link that stays inside");
         assert!(root.create(&own("../x"), 0o644).is_err());
         assert!(root.open(&own("d")).is_err());
+        assert!(root.stat(&own("d/x")).expect("it stats").is_none(), "nothing of ours is behind a link");
         assert_eq!(root.stat(&own("d")).expect("it stats").expect("it is there").kind, Type::Symlink);
         assert_eq!(outside.path().read_dir().expect("it lists").count(), 0);
     }

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::Error;
 use crate::{
-    base::{Digest, Fs, RelPath, Stat, Type},
+    base::{Digest, Fs, RelPath, Stat, Type, fs::read_sized},
     model::{FileState, Source},
 };
 
@@ -88,7 +88,6 @@ fn read_once(tree: &dyn Fs, path: &RelPath, stat: Stat) -> std::io::Result<Now> 
         let (digest, size) = Digest::of_reader(&mut file)?;
         return Ok(Now { stat, digest, size, bytes: None });
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(stat.size).unwrap_or_default() + 1);
-    file.take(SMALL + 1).read_to_end(&mut bytes)?;
+    let bytes = read_sized(&mut file.take(SMALL + 1), stat.size)?;
     Ok(Now { stat, digest: Digest::of(&bytes), size: bytes.len() as u64, bytes: Some(bytes) })
 }

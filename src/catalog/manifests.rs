@@ -1,22 +1,18 @@
 //! Finds the manifest of a release and checks the chain tag -> commit -> manifest.
 
+use std::sync::Arc;
+
 use super::{Error, Release};
+pub use crate::ground::ReadRelease as Found;
 use crate::{
     base::{Digest, Failure, GitId},
     git::{PeeledTag, Repo},
+    ground::Ground,
     model::{Manifest, Settings},
 };
 
 /// The line of a tag's message that names the digest of the manifest.
 pub const MANIFEST_TRAILER: &str = "Snapback-Manifest: ";
-
-/// A manifest and the tag it belongs to.
-pub struct Found {
-    /// The manifest.
-    pub manifest: Manifest,
-    /// The peeled tag.
-    pub tag: PeeledTag,
-}
 
 /// The digest that a tag's message names, if it names one.
 pub fn digest_in(message: &str) -> Option<Digest> {
@@ -25,7 +21,18 @@ pub fn digest_in(message: &str) -> Option<Digest> {
 
 /// Loads and checks the manifest of a release: the tag's commit is the manifest's, the
 /// manifest's digest is the tag's (adopted tags name none).
-pub fn load(git: &Repo, settings: &Settings, release: &Release) -> Result<Found, Failure> {
+pub fn load(ground: &Ground, release: &Release) -> Result<Arc<Found>, Failure> {
+    let known = || ground.read.lock().expect("because no holder of this lock panics");
+    if let Some(found) = known().get(&release.tag_id) {
+        return Ok(found.clone());
+    }
+    let found = Arc::new(read(&ground.git, &ground.settings, release)?);
+    known().insert(release.tag_id.clone(), found.clone());
+    Ok(found)
+}
+
+/// Reads and checks it.
+fn read(git: &Repo, settings: &Settings, release: &Release) -> Result<Found, Failure> {
     let tag = git.peel_tag(&release.tag_id)?;
     let bytes = bytes_of(git, settings, release, &tag)?;
     let manifest = Manifest::parse(&bytes)?;

@@ -18,6 +18,8 @@ pub struct Release {
     pub version: Version,
     /// What the tag's reference holds: a tag object or a commit.
     pub tag_id: GitId,
+    /// True when the tag was deleted and only its second reference is left.
+    pub lost: bool,
 }
 
 impl Release {
@@ -43,7 +45,7 @@ pub fn all(git: &Repo, is_task: impl Fn(&TaskId) -> bool) -> Result<Releases, Fa
         let Some(name) = std::str::from_utf8(&tag.name).ok().and_then(|name| TagName::parse(name, &is_task)) else { continue };
         match name {
             TagName::Release { task, version } => {
-                let release = Release { task: task.clone(), version: version.clone(), tag_id: tag.id };
+                let release = Release { task: task.clone(), version: version.clone(), tag_id: tag.id, lost: false };
                 found.by_task.entry(task).or_default().insert(version, release);
             }
             marker @ TagName::Marker { .. } => found.markers.push(marker),
@@ -56,6 +58,17 @@ impl Releases {
     /// The releases of one task, in rising order.
     pub fn of(&self, task: &TaskId) -> impl DoubleEndedIterator<Item = &Release> {
         self.by_task.get(task).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// Adds the releases of a task whose tag was deleted: their second reference still has them.
+    pub fn add_lost(&mut self, git: &Repo, task: &TaskId) -> Result<(), Failure> {
+        let below = format!("refs/snapback/keep/{task}/");
+        for (name, tag_id) in git.refs_below(&below)? {
+            let Some(version) = name.strip_prefix(&below).and_then(|rest| rest.parse::<Version>().ok()) else { continue };
+            let release = Release { task: task.clone(), version: version.clone(), tag_id, lost: true };
+            self.by_task.entry(task.clone()).or_default().entry(version).or_insert(release);
+        }
+        Ok(())
     }
 
     /// Finds a release; the error suggests others.

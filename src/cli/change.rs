@@ -28,6 +28,9 @@ pub enum Ask {
 /// Shows the plan, asks, and carries it out.
 pub fn carry_out(session: &Session, request: &Request, ask: Ask) -> Result<Course, Failure> {
     let app = session.app()?;
+    if !session.globals.dry_run && (session.globals.yes || ask == Ask::Never) {
+        return carry_out_at_once(session, request);
+    }
     let plan = Box::new(app.plan(request)?);
     if session.globals.dry_run {
         return Ok(Course::Shown(plan));
@@ -39,6 +42,20 @@ pub fn carry_out(session: &Session, request: &Request, ask: Ask) -> Result<Cours
         }
     }
     let report = app.apply(request, Some(&plan))?;
+    Ok(Course::Done(plan, Box::new(report)))
+}
+
+/// Nobody is asked, so the plan is made once, under the lock.
+fn carry_out_at_once(session: &Session, request: &Request) -> Result<Course, Failure> {
+    let mut seen = None;
+    let report = session.app()?.apply_seen(request, |plan| {
+        if !plan.nothing_to_do {
+            session.say(&render::plan::plan(session.err, plan, session.globals.verbose));
+        }
+        seen = Some(Box::new(plan.clone()));
+        Ok(())
+    })?;
+    let plan = seen.expect("because a report comes only after its plan");
     Ok(Course::Done(plan, Box::new(report)))
 }
 

@@ -71,7 +71,7 @@ fn answer(session: &Session, command: &str, reply: &Reply) -> i32 {
         reply.page(session.out, session.globals.quiet)
     };
     match put(&text) {
-        Err(error) if !reply.changed && error.kind() != std::io::ErrorKind::BrokenPipe => {
+        Err(error) if reply.exit_code == 0 && !reply.changed && error.kind() != std::io::ErrorKind::BrokenPipe => {
             let failure = Failure::from(error::Error::Answer(error));
             session.print_failure(&failure, false);
             failure.kind().exit_code()

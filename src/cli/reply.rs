@@ -85,16 +85,19 @@ impl Reply {
         let reply =
             Self { changed: report.changed, undone: report.outcome == Outcome::Undone, op: report.op.clone(), ..Self::new(text, data) }
                 .with_next(render::report::next(report));
-        let sentence = render::report::report(Style::default(), &Report { verification: None, ..report.clone() });
+        let sentence = render::report::last_line(Style::default(), report);
         match kind_of_code(render::report::exit_code(report)) {
             None => reply,
-            Some(kind) => reply.with_problem(kind, sentence.trim_end()),
+            Some(kind) => reply.with_problem(kind, sentence),
         }
     }
 
     /// The answer for verifications; the worst one fixes the exit code.
     pub fn of_verifications(style: Style, all: &[Verification], verbose: bool) -> Self {
-        let text = all.iter().map(|one| render::verification::verification(style, one, verbose)).collect();
+        let text = match all {
+            [_, _, ..] if !verbose => render::verification::verifications(style, all),
+            _ => all.iter().map(|one| render::verification::verification(style, one, verbose)).collect(),
+        };
         let reply = Self::new(text, json!({ "verifications": all }));
         let worst = all.iter().max_by_key(|one| one.status());
         match worst.and_then(|worst| kind_of_code(render::verification::exit_code(worst)).map(|kind| (kind, worst))) {

@@ -53,11 +53,14 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
     let who = ground.git.identity()?;
     let mut saved = 0;
     let mut session = ground.store.begin()?;
-    write_blobs(ground, &draft.blobs)?;
+    write_blobs(ground, &draft)?;
     let objects = put_large(ground, &mut *session, &draft, &mut saved)?;
     let total: u64 = draft.files.iter().flat_map(|file| [&file.before, &file.after]).flatten().map(|kept| kept.state.size).sum();
     let mut changes = ground.work("saving", total, true, || put_files(ground, &mut *session, &draft.files, &mut saved))?;
     session.commit()?;
+    if !draft.files.is_empty() {
+        ground.say("saved", format!("{} paths, {} new in the store", draft.files.len(), crate::base::text::size(saved)));
+    }
     let mut publication = Publication { log_message: log_message(&draft), index: draft.index.clone(), ..Publication::default() };
     let mut commit = None;
     if let Some(wanted) = &draft.commit {
@@ -153,10 +156,11 @@ fn put_state(ground: &Ground, session: &mut dyn Session, path: &RelPath, kept: &
 }
 
 /// Writes the blobs that git does not have yet.
-pub fn write_blobs(ground: &Ground, blobs: &[NewBlob]) -> Result<(), Failure> {
+pub fn write_blobs(ground: &Ground, draft: &Draft) -> Result<(), Failure> {
     use rayon::prelude::*;
-    let converter = ground.git.converter(Attributes::WorkTree)?;
-    blobs.par_iter().try_for_each(|blob| {
+    let gone = git::rules_gone(draft.index.iter().map(|change| (&change.path, change.after.as_ref())));
+    let converter = ground.git.converter(Attributes::After(&gone))?;
+    draft.blobs.par_iter().try_for_each(|blob| {
         let (path, expected, bytes) = match blob {
             NewBlob::Bytes(bytes) => return ground.git.write_blob(bytes).map(drop).map_err(Failure::from),
             NewBlob::Lfs(path, id) => {

@@ -21,7 +21,7 @@ use gix::{
     glob::pattern::Case,
 };
 
-use super::{Error, Repo, error::During, repo::git_id, walk::entries_at};
+use super::{Error, Repo, RuleChanges, error::During, repo::git_id, walk::entries_at};
 use crate::base::RelPath;
 
 /// The name of the files.
@@ -29,8 +29,8 @@ const FILE: &str = ".gitattributes";
 
 /// Where `.gitattributes` files are read from.
 pub(super) enum Place {
-    /// The work tree; the index where a file is missing there, as git does.
-    WorkTree(Box<gix::index::File>),
+    /// The work tree, with changes to come; the index where a file is missing there, as git does.
+    WorkTree(Box<gix::index::File>, RuleChanges),
     /// A commit's tree.
     Tree(ObjectId),
 }
@@ -110,7 +110,7 @@ impl Rules {
     /// True when no rule exists anywhere; in a work tree that is never known.
     pub fn none_anywhere(&self) -> Result<bool, Error> {
         match &self.place {
-            Place::WorkTree(_) => Ok(false),
+            Place::WorkTree(..) => Ok(false),
             Place::Tree(_) if self.has_globals => Ok(false),
             Place::Tree(tree) => self.repo.has_file_named(*tree, FILE.as_bytes()).map(|found| !found),
         }
@@ -152,7 +152,10 @@ impl Rules {
         let path = dir.join(FILE);
         let entry = match &self.place {
             Place::Tree(tree) => self.repo.find_in_tree(*tree, &path)?.filter(|(mode, _)| mode.is_blob()).map(|(_, id)| id),
-            Place::WorkTree(index) => {
+            Place::WorkTree(_, changes) if changes.contains_key(&path) => {
+                return changes[&path].as_ref().map(|id| self.repo.read_blob(id)).transpose();
+            }
+            Place::WorkTree(index, _) => {
                 let file = self.repo.work_tree().join(path.as_os());
                 match file.symlink_metadata() {
                     Ok(found) if found.is_file() => {

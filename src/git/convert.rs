@@ -5,7 +5,10 @@
 //! (`lfs.rs`), and any other configured driver is an error. So are two conversions that gix
 //! does otherwise than git: `ident` (the space in `$Id: … $`) and `working-tree-encoding` (UTF-16).
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
 
 use gix::{
     attrs::StateRef,
@@ -25,15 +28,29 @@ use super::{
     repo::git_id,
     walk::entries_at,
 };
-use crate::base::{Digest, GitId, RelPath};
+use crate::{
+    base::{Digest, GitId, RelPath},
+    model::operation::TreeEntry,
+};
 
 /// Where `.gitattributes` are read from.
 #[derive(Debug, Clone, Copy)]
 pub enum Attributes<'a> {
     /// The work tree, as it is now.
     WorkTree,
+    /// The work tree, as it will be when these changes are done.
+    After(&'a RuleChanges),
     /// A commit: the target of a restore decides how its files are written.
     Commit(&'a GitId),
+}
+
+/// `.gitattributes` files that change, with their new blobs; `None` = the file goes.
+pub type RuleChanges = BTreeMap<RelPath, Option<GitId>>;
+
+/// The `.gitattributes` that the index loses: without this the index would still lend its own.
+pub fn rules_gone<'a>(changes: impl IntoIterator<Item = (&'a RelPath, Option<&'a TreeEntry>)>) -> RuleChanges {
+    let gone = changes.into_iter().filter(|(path, after)| after.is_none() && path.name() == b".gitattributes");
+    gone.map(|(path, _)| (path.clone(), None)).collect()
 }
 
 /// What the work tree gets for a blob.
@@ -67,7 +84,8 @@ impl Repo {
     /// Makes a converter that takes the attributes from there.
     pub fn converter(&self, attributes: Attributes<'_>) -> Result<Converter, Error> {
         let place = match attributes {
-            Attributes::WorkTree => Place::WorkTree(Box::new(self.read_index(true)?)),
+            Attributes::WorkTree => Place::WorkTree(Box::new(self.read_index(true)?), RuleChanges::new()),
+            Attributes::After(changes) => Place::WorkTree(Box::new(self.read_index(true)?), changes.clone()),
             Attributes::Commit(commit) => Place::Tree(self.tree_of(commit)?),
         };
         let doing = "reading how to convert files";
@@ -206,7 +224,7 @@ impl Converter {
     /// What git has for a path now: line ends that are already wrong there are kept, as in git.
     fn stored(&self, path: &RelPath) -> Option<Vec<u8>> {
         let id = match self.rules.place() {
-            Place::WorkTree(index) => entries_at(index, path).0.first().map(|entry| entry.id),
+            Place::WorkTree(index, _) => entries_at(index, path).0.first().map(|entry| entry.id),
             Place::Tree(tree) => self.repo.find_in_tree(*tree, path).ok()?.filter(|(mode, _)| mode.is_blob()).map(|(_, id)| id),
         };
         self.repo.read_blob(&git_id(&id?)).ok()

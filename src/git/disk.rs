@@ -70,6 +70,13 @@ pub(super) fn sync(path: &Path) -> Result<(), Error> {
     sync(path).map_err(|source| Error::Sync { path: path.to_path_buf(), source })
 }
 
+/// Forces everything on the file system that holds a folder to the disk. Linux reports writes that
+/// failed since the folder was opened.
+pub(super) fn sync_file_system(dir: &Path) -> Result<(), Error> {
+    let sync = |dir: &Path| -> io::Result<()> { Ok(rustix::fs::syncfs(File::open(dir)?)?) };
+    sync(dir).map_err(|source| Error::Sync { path: dir.to_path_buf(), source })
+}
+
 /// Renames over whatever file is there.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
     rustix::fs::rename(from, to).map_err(|error| Error::File { doing: "renaming to", path: to.to_path_buf(), source: error.into() })

@@ -5,7 +5,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::base::{Digest, Fault, GitId, Hint, Kind, RelPath, path::UnsafePath};
+use crate::base::{Digest, Fault, GitId, Hint, Kind, RelPath, path::UnsafePath, process};
 
 /// The error below one of ours: gix's, the file system's or a child process's.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -199,9 +199,9 @@ pub enum Error {
         /// What it printed.
         output: String,
     },
-    /// The git program could not be run.
-    #[error("the git program could not be run")]
-    Program(#[source] io::Error),
+    /// The git program could not be run, or was stopped.
+    #[error("running the git program failed")]
+    Program(#[source] process::Error),
     /// An operation of the git library failed.
     #[error("{doing} failed")]
     Git {
@@ -281,7 +281,6 @@ impl Fault for Error {
             Self::Identity
             | Self::MissingObject { .. }
             | Self::MissingLfs { .. }
-            | Self::Program(_)
             | Self::Git { .. }
             | Self::File { .. }
             | Self::Sync { .. } => Kind::Missing,
@@ -291,6 +290,7 @@ impl Fault for Error {
                 Kind::Conflict
             }
             Self::Push { .. } => Kind::Network,
+            Self::Program(error) => error.kind(),
         }
     }
 
@@ -331,7 +331,7 @@ impl Fault for Error {
             Self::RefClash { other, .. } => vec![Hint::run("see what it is", &["git", "show", "--no-patch", other])],
             Self::Push { remote, .. } => vec![Hint::run("try it by hand", &["git", "push", "--follow-tags", remote])],
             Self::HookRefused { .. } => vec![Hint::say("mend what it names, or use --no-verify")],
-            Self::Program(_) => vec![Hint::say("install git and put it on PATH")],
+            Self::Program(error) => error.hints(),
             Self::Sync { .. } => vec![Hint::say("check the disk; nothing was published")],
             Self::File { path, .. } => {
                 vec![Hint::run("see who owns it, and that the disk is neither full nor read-only", &["ls", "-ld", &path.to_string_lossy()])]

@@ -2,8 +2,8 @@
 //!
 //! The new index is the current one with some entries changed. Two things keep git's later
 //! comparison honest: an entry gets stat data only when the file was read and is that blob, and
-//! entries that were "racily clean" lose theirs, because the new file's time would make git
-//! trust them (git's `ce_smudge_racily_clean_entry`).
+//! entries that were "racily clean" are read again or lose theirs, because the new index's time
+//! would make git trust them (git's `ce_smudge_racily_clean_entry`).
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ use gix::index::{
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, FileType};
 
-use super::{Attributes, Converter, Error, Repo, error::During, scan::index_entry, tree::entry_kind, walk::to_index_stat};
+use super::{Attributes, Converter, Error, Repo, error::During, rules_gone, scan::index_entry, tree::entry_kind, walk::to_index_stat};
 use crate::{
-    base::RelPath,
+    base::{Digest, RelPath},
     model::operation::{TreeChange, TreeEntry},
 };
 
@@ -36,10 +36,12 @@ impl Repo {
         let mut index = self.read_index(false)?;
         let options = self.with(gix::Repository::stat_options).during("reading the configuration")?;
         check_before(&index, changes)?;
-        smudge_racy(&mut index, options);
         let after: NewEntries<'_> = changes.iter().map(|change| (change.path.as_bytes(), (&change.path, change.after.as_ref()))).collect();
         index.remove_entries(|_, path, _| after.contains_key(path.as_ref() as &[u8]));
-        let stats = if with_stat { self.stats_of(&after)? } else { BTreeMap::new() };
+        let gone = rules_gone(after.values().copied());
+        let converter = self.converter(Attributes::After(&gone))?;
+        self.refresh_doubtful(&mut index, options, with_stat.then_some(&converter));
+        let stats = if with_stat { self.stats_of(&converter, &after) } else { BTreeMap::new() };
         for (bytes, (path, entry)) in &after {
             let Some(entry) = entry else { continue };
             let mode = entry_kind(entry).map(|kind| Mode::from(gix::objs::tree::EntryMode::from(kind)));
@@ -58,13 +60,34 @@ impl Repo {
     }
 
     /// The stat data of those files that hold, converted, the blob of their new entry.
-    fn stats_of<'a>(&self, after: &NewEntries<'a>) -> Result<BTreeMap<&'a [u8], Stat>, Error> {
-        let converter = self.converter(Attributes::WorkTree)?;
+    fn stats_of<'a>(&self, converter: &Converter, after: &NewEntries<'a>) -> BTreeMap<&'a [u8], Stat> {
         let found = after.par_iter().filter_map(|(bytes, (path, entry))| {
-            let stat = self.stat_if_same(&converter, path, (*entry)?)?;
+            let stat = self.stat_if_same(converter, path, (*entry)?)?;
             Some((*bytes, stat))
         });
-        Ok(found.collect())
+        found.collect()
+    }
+
+    /// Entries that were written in the second of the old index or later prove nothing once the
+    /// new index is younger, so their files are read: those that are the entry's blob get fresh
+    /// stat data, the others (all, without a converter) lose it. Entries without stat data get it
+    /// back in the same way, else every later look at them would have to read the file.
+    fn refresh_doubtful(&self, index: &mut File, options: Options, converter: Option<&Converter>) {
+        let written = index.timestamp();
+        let doubtful = |entry: &gix::index::Entry| entry.stat.is_racy(written, options) || entry.stat == Stat::default();
+        let places: Vec<usize> = index.entries().iter().enumerate().filter(|(_, entry)| doubtful(entry)).map(|(at, _)| at).collect();
+        let fresh: Vec<Stat> = places
+            .par_iter()
+            .map(|at| {
+                let entry = &index.entries()[*at];
+                let path = RelPath::parse(entry.path(index)).ok().filter(|_| entry.stage_raw() == 0);
+                let stat = path.zip(converter).and_then(|(path, converter)| self.stat_if_same(converter, &path, &index_entry(entry)));
+                stat.unwrap_or_default()
+            })
+            .collect();
+        for (at, stat) in places.into_iter().zip(fresh) {
+            index.entries_mut()[at].stat = stat;
+        }
     }
 
     /// The stat data of a file, when it is the entry's blob and did not change meanwhile.
@@ -74,12 +97,22 @@ impl Repo {
         let before = lstat()?;
         let bytes = match FileType::from_raw_mode(before.st_mode) {
             FileType::Symlink if entry.mode == "120000" => std::fs::read_link(&file).ok()?.into_os_string().into_encoded_bytes(),
-            FileType::RegularFile if entry.mode != "120000" => converter.to_git(path, std::fs::read(&file).ok()?).ok()?,
+            FileType::RegularFile if entry.mode != "120000" => in_git(converter, path, &file)?,
             _ => return None,
         };
         let after = lstat()?;
         (self.blob_id(&bytes) == entry.id && to_index_stat(&before) == to_index_stat(&after)).then(|| to_index_stat(&after))
     }
+}
+
+/// What git stores for a file of the work tree. Git LFS files may be larger than the memory; their
+/// pointers are known from their digests.
+fn in_git(converter: &Converter, path: &RelPath, file: &std::path::Path) -> Option<Vec<u8>> {
+    if file.metadata().ok()?.len() < 1 << 20 || !converter.is_lfs(path).ok()? {
+        return converter.to_git(path, std::fs::read(file).ok()?).ok();
+    }
+    let (digest, size) = Digest::of_reader(&mut std::fs::File::open(file).ok()?).ok()?;
+    Some(Repo::lfs_pointer(&digest, size))
 }
 
 /// Fails unless every changed path is in the index as the change says.
@@ -96,16 +129,6 @@ fn check_before(index: &File, changes: &[TreeChange]) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Takes the stat data from entries that were written in the second of the old index or later.
-fn smudge_racy(index: &mut File, options: Options) {
-    let written = index.timestamp();
-    for entry in index.entries_mut() {
-        if entry.stat.is_racy(written, options) {
-            entry.stat = Stat::default();
-        }
-    }
 }
 
 /// Fails when a new entry is a folder of another one, or lies below one that is a file.

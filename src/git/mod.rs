@@ -31,10 +31,9 @@ mod testing;
 mod tree;
 mod walk;
 
-pub use convert::{Attributes, Converter, Worktree};
+pub use convert::{Attributes, Converter, RuleChanges, Worktree, rules_gone};
 pub use error::Error;
 pub use objects::{CommitDraft, CommitInfo, TagDraft};
-pub use program::DEPTH_VARIABLE;
 pub use refs::{PeeledTag, TagRef};
 pub use repo::{Head, Repo};
 pub use scan::{Scan, Tracked, WorkState};

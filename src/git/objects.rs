@@ -323,8 +323,8 @@ mod tests {
         sandbox.write("a", b"1\n");
         let first = sandbox.commit("first");
         let key = sandbox.path(".git/key");
-        let made = duct::cmd!("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", &key).stdout_null().unchecked().run();
-        if !made.is_ok_and(|output| output.status.success()) {
+        let make = crate::base::process::Command::new("ssh-keygen", sandbox.root()).args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key);
+        if !make.run().is_ok_and(|ended| ended.succeeded()) {
             return;
         }
         let public = std::fs::read(key.with_extension("pub")).unwrap();

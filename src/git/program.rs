@@ -1,71 +1,46 @@
 //! The git program, for the two things that gix cannot do: push, and the user's hooks.
 //!
-//! Every call names the repository explicitly, drops the `GIT_*` variables that would lead it
-//! elsewhere, and carries a variable by which a hook that calls snapback can be told. Nothing
-//! is ever passed through a shell.
+//! Every call names the repository explicitly. `base::process` drops the `GIT_*` variables that
+//! would lead it elsewhere, and sets the one by which a hook that calls snapback can be told.
+//! Nothing is ever passed through a shell.
 
 use std::{ffi::OsString, path::Path};
 
 use super::{Error, Repo, disk};
-use crate::{base::text, model::operation::TreeChange};
-
-/// Set for every child: snapback refuses to change anything below itself.
-pub const DEPTH_VARIABLE: &str = "SNAPBACK_HOOK_DEPTH";
-
-/// The variables that move git to another place (`git rev-parse --local-env-vars` and kin).
-const LOCATION_VARIABLES: [&str; 16] = [
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_COMMON_DIR",
-    "GIT_CONFIG",
-    "GIT_DIR",
-    "GIT_GRAFT_FILE",
-    "GIT_IMPLICIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_INTERNAL_SUPER_PREFIX",
-    "GIT_NAMESPACE",
-    "GIT_NO_REPLACE_OBJECTS",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_PREFIX",
-    "GIT_QUARANTINE_PATH",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_SHALLOW_FILE",
-    "GIT_WORK_TREE",
-];
+use crate::{
+    base::{process::Command, text},
+    model::operation::TreeChange,
+};
 
 impl Repo {
-    /// The git program on this repository, with its own index or another one.
-    fn program(&self, index: Option<&Path>, arguments: &[&str]) -> duct::Expression {
+    /// The git program on this repository.
+    fn program(&self, arguments: &[&str]) -> Command {
         let place = |name: &str, path: &Path| {
             let mut option = OsString::from(name);
             option.push(path);
             option
         };
-        let mut all = vec![place("--git-dir=", self.git_dir()), place("--work-tree=", self.work_tree())];
-        all.extend(arguments.iter().map(OsString::from));
-        let mut command = duct::cmd("git", all).dir(self.work_tree()).env(DEPTH_VARIABLE, "1").stdin_null();
-        // In duct the first word on a variable is the last: the index must come before the removals.
-        if let Some(index) = index {
-            command = command.env("GIT_INDEX_FILE", index);
-        }
-        for variable in LOCATION_VARIABLES {
-            command = command.env_remove(variable);
-        }
-        command
+        Command::new("git", self.work_tree())
+            .args([place("--git-dir=", self.git_dir()), place("--work-tree=", self.work_tree())])
+            .args(arguments)
+            .env_remove("GIT_QUARANTINE_PATH")
     }
 
     /// Pushes references by full name, all or none; no hook runs.
     pub fn push(&self, remote: &str, refs: &[String]) -> Result<(), Error> {
         let mut arguments = vec!["-c", "core.hooksPath=/dev/null", "push", "--atomic", "--", remote];
         arguments.extend(refs.iter().map(String::as_str));
-        let (success, output) = run(&self.program(None, &arguments))?;
+        // Nobody can answer: the child has no terminal, and waiting for one would hang.
+        let push = self.program(&arguments).env("GIT_TERMINAL_PROMPT", "0").env("SSH_ASKPASS_REQUIRE", "force");
+        let (success, output) = run(&push)?;
         if success { Ok(()) } else { Err(Error::Push { remote: remote.to_string(), output }) }
     }
 
     /// True when the user has a pre-commit hook: a file in the hooks folder, or a configured one.
     pub fn has_pre_commit(&self) -> Result<bool, Error> {
-        let (success, output) = run(&self.program(None, &["rev-parse", "--git-path", "hooks/pre-commit"]))?;
+        let (success, output) = run(&self.program(&["rev-parse", "--git-path", "hooks/pre-commit"]))?;
         let file = success && self.work_tree().join(&output).is_file();
-        let (configured, _) = run(&self.program(None, &["config", "--get-regexp", "^hook\\..*\\.event$", "pre-commit"]))?;
+        let (configured, _) = run(&self.program(&["config", "--get-regexp", "^hook\\..*\\.event$", "pre-commit"]))?;
         Ok(file || configured)
     }
 
@@ -77,18 +52,18 @@ impl Repo {
         let temp = tempfile::tempdir().map_err(failed)?;
         let file = temp.path().join("index");
         disk::write_synced(&file, &self.changed_index(index, true)?)?;
-        let hook = self.program(Some(&file), &["hook", "run", "--ignore-missing", "pre-commit"]);
+        let hook = self.program(&["hook", "run", "--ignore-missing", "pre-commit"]).env("GIT_INDEX_FILE", &file);
         let (success, output) = run(&hook)?;
         if success { Ok(()) } else { Err(Error::HookRefused { output }) }
     }
 }
 
 /// Runs to the end; returns success and what was printed, errors first, escaped line by line.
-fn run(command: &duct::Expression) -> Result<(bool, String), Error> {
-    let output = command.stdout_capture().stderr_capture().unchecked().run().map_err(Error::Program)?;
-    let all = [output.stderr, output.stdout].concat();
+fn run(command: &Command) -> Result<(bool, String), Error> {
+    let ended = command.run().map_err(Error::Program)?;
+    let all = [ended.stderr.as_slice(), ended.stdout.as_slice()].concat();
     let lines: Vec<_> = all.split(|byte| *byte == b'\n').map(text::escape).filter(|line| !line.is_empty()).collect();
-    Ok((output.status.success(), lines.join("; ")))
+    Ok((ended.succeeded(), lines.join("; ")))
 }
 
 #[cfg(test)]

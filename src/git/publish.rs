@@ -128,6 +128,15 @@ impl Repo {
         Ok(true)
     }
 
+    /// True when the publication can only be finished: its last reference has moved (a branch may
+    /// have moved on since), or, without references, the index has been replaced.
+    pub fn is_past_return(&self, publication: &Publication) -> Result<bool, Error> {
+        match publication.refs.last() {
+            Some(last) => self.has_moved(last),
+            None => Ok(!publication.index.is_empty() && self.is_published(publication)?),
+        }
+    }
+
     /// Removes the lock files that this publication left behind, and no others.
     pub fn clear_own_locks(&self, publication: &Publication, prepared: &serde_json::Value, scratch: &Path) -> Result<(), Error> {
         Work::new(self, publication, prepared, scratch)?.release()
@@ -319,19 +328,11 @@ impl<'a> Work<'a> {
         Ok(Self { repo, publication, index, on_branch: prepared.on_branch, refs: publication.refs.iter().enumerate().map(lock).collect() })
     }
 
-    /// True when the last reference has moved: there is no way back.
-    fn is_past_return(&self) -> Result<bool, Error> {
-        match self.refs.last() {
-            Some((last, _)) => self.repo.has_moved(last),
-            None => Ok(false),
-        }
-    }
-
     /// Fails when the publication cannot be taken back any more.
     fn check_not_published(&self) -> Result<(), Error> {
         let index_is_new = || Ok(matches!(&self.index, Some((index, _)) if self.repo.index_digest()? == Some(index.to)));
         match self.publication.refs.last() {
-            Some(last) if self.is_past_return()? => Err(Error::AlreadyPublished { name: last.name.clone() }),
+            Some(last) if self.repo.has_moved(last)? => Err(Error::AlreadyPublished { name: last.name.clone() }),
             None if index_is_new()? => Err(Error::AlreadyPublished { name: "the index".to_string() }),
             _ => Ok(()),
         }
@@ -365,7 +366,7 @@ impl<'a> Work<'a> {
         }
         self.publication.refs.iter().try_for_each(|change| self.repo.check_value(change))?;
         match self.publication.refs.last() {
-            Some(last) if self.on_branch && !self.repo.is_head_on(&last.name) && !self.is_past_return()? => {
+            Some(last) if self.on_branch && !self.repo.is_head_on(&last.name) && !self.repo.has_moved(last)? => {
                 Err(Error::HeadMoved { branch: last.name.clone() })
             }
             _ => Ok(()),
@@ -378,7 +379,7 @@ impl<'a> Work<'a> {
         match self.repo.index_digest()? {
             now if now == Some(index.to) => Ok(false),
             now if now == index.from => Ok(true),
-            _ if self.is_past_return()? => Ok(false),
+            _ if self.repo.is_past_return(self.publication)? => Ok(false),
             _ => Err(Error::IndexChanged),
         }
     }

@@ -167,7 +167,7 @@ fn publishing_moves_everything_and_keeps_what_others_staged() {
         case.sandbox.git(&["pack-refs", "--all"]);
         let before = case.everything();
         case.repo.publish(&case.publication, &prepared, &case.scratch).unwrap();
-        assert!(case.repo.is_published(&case.publication).unwrap());
+        assert!(case.repo.is_published(&case.publication).unwrap() && case.repo.is_past_return(&case.publication).unwrap());
         assert_eq!(case.everything(), before);
         let error = case.repo.unpublish(&case.publication, &prepared, &case.scratch).expect_err("it is public");
         assert!(matches!(error, Error::AlreadyPublished { .. }));
@@ -202,7 +202,9 @@ fn a_kill_before_the_branch_moves_can_be_taken_back() {
         let before = case.everything();
         let prepared = case.prepare();
         assert!(case.killed_after(&prepared, steps), "the branch moves before the end");
-        if case.repo.head().unwrap().commit == case.publication.refs[2].after {
+        let moved = case.repo.head().unwrap().commit == case.publication.refs[2].after;
+        assert_eq!(case.repo.is_past_return(&case.publication).unwrap(), moved, "step {steps}");
+        if moved {
             let error = case.repo.unpublish(&case.publication, &prepared, &case.scratch).expect_err("too late");
             assert!(matches!(error, Error::AlreadyPublished { .. }));
             assert!(steps > 8, "the branch moved at step {steps}");
@@ -274,8 +276,9 @@ fn only_the_index_without_references() {
     assert!(case.killed_after(&prepared, 1));
     case.repo.unpublish(&case.publication, &prepared, &case.scratch).unwrap();
     case.assert_no_locks();
+    assert!(!case.repo.is_past_return(&case.publication).unwrap());
     case.repo.publish(&case.publication, &prepared, &case.scratch).unwrap();
-    assert!(case.repo.is_published(&case.publication).unwrap());
+    assert!(case.repo.is_past_return(&case.publication).unwrap());
     assert_eq!(case.git_here(&["status", "--porcelain", "tasks/T01"]), "D  tasks/T01/a\nA  tasks/T01/new");
     assert!(case.repo.unpublish(&case.publication, &prepared, &case.scratch).is_err());
     case.publication.index.clear();

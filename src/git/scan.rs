@@ -94,13 +94,11 @@ impl Repo {
 
     /// Walks one folder, unless it lies in a nested repository.
     fn walk_one<'a>(&self, walk: &Walk<'a>, index: &'a gix::index::State, dir: &RelPath) -> Result<Found<'a>, Error> {
-        match self.nested_above(index, dir) {
-            Some(above) => Ok(Found { nested: vec![above], ..Found::default() }),
-            None => {
-                let (here, below) = entries_at(index, dir);
-                walk.start(dir, here, below)
-            }
+        if let Some(above) = self.nested_above(index, dir) {
+            return Ok(Found { nested: vec![above], ..Found::default() });
         }
+        let (here, below) = entries_at(index, dir);
+        walk.start(dir, here, below)
     }
 
     /// HEAD's entries below these folders, without submodules; none on an unborn branch.

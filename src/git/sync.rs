@@ -18,6 +18,10 @@ use crate::base::GitId;
 
 /// Syncs in flight at once: disks merge flushes, so more threads than cores pay.
 const THREADS: usize = 16;
+/// How often what git moved into a pack meanwhile is looked for.
+const ATTEMPTS: usize = 3;
+/// Above this many loose objects one sync of the whole file system costs less than one each.
+const MANY: usize = 512;
 
 impl Repo {
     /// Forces to the disk what was written through this `Repo` since the last call, and `also`.
@@ -33,26 +37,47 @@ impl Repo {
             return Ok(());
         }
         let objects = self.common_dir().join("objects");
-        let (mut files, mut packed) = (Vec::new(), false);
-        for id in &ids {
-            let file = loose_path(&objects, id);
+        // git packs in the background and removes what was loose: look again for what is gone.
+        for _ in 0..ATTEMPTS {
+            ids = self.sync_found(&objects, &ids)?;
+            if ids.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(Error::MissingObject { id: super::repo::git_id(ids.iter().next().expect("because some are left")) })
+    }
+
+    /// Syncs what is found, loose or packed; returns the objects that went away meanwhile.
+    fn sync_found(&self, objects: &Path, ids: &HashSet<ObjectId>) -> Result<HashSet<ObjectId>, Error> {
+        let (mut files, mut loose, mut packed) = (Vec::new(), Vec::new(), false);
+        for id in ids {
+            let file = loose_path(objects, id);
             if file.exists() {
-                files.push(file);
+                loose.push((*id, file));
             } else if self.with(|repo| repo.has_object(id)) {
                 packed = true;
             } else {
                 return Err(Error::MissingObject { id: super::repo::git_id(id) });
             }
         }
-        let mut dirs: BTreeSet<PathBuf> = files.iter().filter_map(|file| file.parent().map(Path::to_path_buf)).collect();
-        if !files.is_empty() {
-            dirs.insert(objects.clone());
+        let mut dirs: BTreeSet<PathBuf> = loose.iter().filter_map(|(_, file)| file.parent().map(Path::to_path_buf)).collect();
+        if !loose.is_empty() {
+            dirs.insert(objects.to_path_buf());
         }
         if packed {
             self.add_packs(&objects.join("pack"), &mut files, &mut dirs)?;
         }
+        if loose.len() > MANY {
+            disk::sync_file_system(objects)?;
+            return Ok(loose.into_iter().filter(|(_, file)| !file.exists()).map(|(id, _)| id).collect());
+        }
         sync_all(&files)?;
-        sync_all(&dirs.into_iter().collect::<Vec<_>>())
+        if files.iter().any(|pack| !pack.exists()) {
+            return Ok(ids.clone());
+        }
+        let paths: Vec<PathBuf> = loose.iter().map(|(_, file)| file.clone()).chain(dirs).collect();
+        sync_all(&paths)?;
+        Ok(loose.into_iter().filter(|(_, file)| !file.exists()).map(|(id, _)| id).collect())
     }
 
     /// Adds the pack files that this process has not synced yet.
@@ -78,15 +103,19 @@ pub(super) fn loose_path(objects: &Path, id: &ObjectId) -> PathBuf {
     objects.join(&hex[..2]).join(&hex[2..])
 }
 
-/// Syncs files or folders on several threads.
+/// Syncs files or folders on several threads. What is gone is no error here: see the caller.
 fn sync_all(paths: &[PathBuf]) -> Result<(), Error> {
+    let sync = |path: &PathBuf| match disk::sync(path) {
+        Err(Error::File { source, .. } | Error::Sync { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
     if paths.len() < 4 {
-        return paths.iter().try_for_each(|path| disk::sync(path));
+        return paths.iter().try_for_each(sync);
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS.min(paths.len())).build();
     match pool {
-        Ok(pool) => pool.install(|| paths.par_iter().try_for_each(|path| disk::sync(path))),
-        Err(_) => paths.iter().try_for_each(|path| disk::sync(path)),
+        Ok(pool) => pool.install(|| paths.par_iter().try_for_each(sync)),
+        Err(_) => paths.iter().try_for_each(sync),
     }
 }
 

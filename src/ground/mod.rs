@@ -2,16 +2,32 @@
 
 pub mod bytes;
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use crate::{
-    base::{Clock, Fs},
-    git::Repo,
-    model::{Event, Settings, Sink},
+    base::{Clock, Fs, GitId},
+    git::{PeeledTag, Repo},
+    model::{Event, Manifest, Settings, Sink},
     store::Store,
 };
 
 pub use bytes::{Bytes, copy_checked};
+
+/// A release that was read: its manifest, and its peeled tag.
+#[derive(Debug)]
+pub struct ReadRelease {
+    /// The manifest.
+    pub manifest: Manifest,
+    /// The peeled tag.
+    pub tag: PeeledTag,
+}
+
+/// Releases that were read, by what their tag's reference holds: neither tag nor manifest of a
+/// release ever changes, and the manifest of 50,000 files takes a while to read.
+pub type ReadReleases = Arc<Mutex<HashMap<GitId, Arc<ReadRelease>>>>;
 
 /// What engines and steps act on.
 #[derive(Clone)]
@@ -32,6 +48,8 @@ pub struct Ground {
     pub clock: Clock,
     /// The name of this host.
     pub host: String,
+    /// The releases that were read so far.
+    pub read: ReadReleases,
     /// The permission bits that new files do not get.
     pub umask: u32,
 }

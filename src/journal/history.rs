@@ -11,7 +11,7 @@ use super::{
     status::{self, Phase},
 };
 use crate::{
-    base::{Fs, OpId, RelPath},
+    base::{Fs, OpId, RelPath, SyncPoint},
     model::Operation,
 };
 
@@ -62,14 +62,17 @@ pub fn unfinished(fs: &Arc<dyn Fs>) -> Result<Option<Found>, Error> {
     Ok(None)
 }
 
-/// Removes the folders of operations that crashed before their intent was written, newest first.
-/// Nothing had been changed by them. Only under the lock.
+/// Removes the folders of operations that crashed before their intent was written, newest first;
+/// nothing had been changed by them. The last record of the newest that has one is made durable:
+/// the next operation stands on it, but whoever wrote it may have been killed before the sync.
+/// Only under the lock.
 pub fn sweep(fs: &dyn Fs) -> Result<(), Error> {
     for id in ids(fs)?.iter().rev() {
         let dir = folder(id);
         let failed = |error| Error::Write(id.clone(), error);
-        if fs.stat(&dir.join("journal.jsonl")).map_err(failed)?.is_some() {
-            return Ok(());
+        let journal = dir.join("journal.jsonl");
+        if fs.stat(&journal).map_err(failed)?.is_some() {
+            return fs.append(&journal).and_then(|mut file| file.sync(SyncPoint::JournalRecord)).map_err(failed);
         }
         for name in fs.list(&dir).map_err(failed)? {
             fs.remove_file(&dir.join(name)).map_err(failed)?;

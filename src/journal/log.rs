@@ -2,16 +2,18 @@
 //!
 //! The form of a line is in [`super::chain`]. A last line that is cut short is what a crash
 //! leaves: it is dropped, because a record counts only once it is synced. The plan lies beside
-//! it in `plan.json`, and its digest in the first record.
+//! it in `plan.json`, and its digest in the first record. Opening a journal writes nothing, so it
+//! can be read while another process appends; [`Log::settle`] comes before a recovery acts.
 
 use std::{io, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, chain};
+use super::{Error, chain, reserve};
 use crate::{
     base::{
         Digest, Fs, OpId, RelPath, SyncPoint,
+        failure::is_disk_full,
         fs::{create_dir_all, read_limited, write_durably},
     },
     model::Operation,
@@ -93,6 +95,21 @@ pub struct Log {
     dir: RelPath,
     last: String,
     records: Vec<Record>,
+    /// The lines of the records.
+    lines: Vec<u8>,
+    /// What is known of the file.
+    file: Known,
+}
+
+/// What is known of a journal's file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// It holds the records and nothing else, durably.
+    Settled,
+    /// It was read: its end may be torn, or not on the disk yet.
+    Read,
+    /// Writing it failed, and so did replacing it.
+    Lost,
 }
 
 /// The folder of an operation below the state folder.
@@ -107,6 +124,7 @@ impl Log {
         let failed = |error| Error::Write(op.clone(), error);
         let plan = serde_json::to_vec_pretty(operation).expect("because plain data always renders");
         let dir = folder(&op);
+        reserve::fill(&*fs).map_err(failed)?;
         create_dir_all(&*fs, &dir, 0o700).map_err(failed)?;
         write_durably(&*fs, &dir.join("plan.json"), &plan, 0o600, (SyncPoint::PlanFile, SyncPoint::JournalDir)).map_err(failed)?;
         for above in [dir.parent(), RelPath::root()] {
@@ -116,7 +134,7 @@ impl Log {
         let (line, last) = chain::render("", &first);
         let points = (SyncPoint::JournalFile, SyncPoint::JournalDir);
         write_durably(&*fs, &dir.join("journal.jsonl"), line.as_bytes(), 0o600, points).map_err(failed)?;
-        Ok(Self { fs, op, dir, last, records: vec![first] })
+        Ok(Self { fs, op, dir, last, records: vec![first], lines: line.into_bytes(), file: Known::Settled })
     }
 
     /// Opens the journal of an operation and its plan. `None` when there was a crash before the
@@ -128,8 +146,8 @@ impl Log {
         if fs.stat(&path).map_err(failed)?.is_none() {
             return Ok(None);
         }
-        let bytes = read_limited(&*fs, &path, LIMIT).map_err(failed)?;
-        let chain::Chain { records, last, whole } = chain::parse(&bytes).map_err(|why| Error::Damaged(op.clone(), why))?;
+        let mut lines = read_limited(&*fs, &path, LIMIT).map_err(failed)?;
+        let chain::Chain { records, last, whole } = chain::parse(&lines).map_err(|why| Error::Damaged(op.clone(), why))?;
         let plan = read_limited(&*fs, &dir.join("plan.json"), LIMIT).map_err(failed)?;
         let damaged = |why: &str| Error::Damaged(op.clone(), why.to_string());
         match records.first() {
@@ -137,25 +155,65 @@ impl Log {
             _ => return Err(damaged("its plan is not the one that was begun")),
         }
         let operation: Operation = serde_json::from_slice(&plan).map_err(|error| damaged(&error.to_string()))?;
-        let log = Self { fs, op: op.clone(), dir, last, records };
-        if whole < bytes.len() {
-            log.rewrite(&bytes[..whole]).map_err(|error| Error::Write(op.clone(), error))?;
-        }
-        Ok(Some((log, operation)))
+        lines.truncate(whole);
+        Ok(Some((Self { fs, op: op.clone(), dir, last, records, lines, file: Known::Read }, operation)))
     }
 
-    /// Appends a record; it is durable when this returns.
+    /// Makes what was read durable, and nothing but that, before anybody acts on it: a process
+    /// that was killed may have left records that no disk holds yet, or half a record.
+    pub fn settle(&mut self) -> Result<(), Error> {
+        match self.file {
+            Known::Settled => return Ok(()),
+            Known::Read => {}
+            Known::Lost => return Err(Error::Write(self.op.clone(), io::Error::other("an earlier write failed"))),
+        }
+        match self.replace() {
+            Err(error) if is_disk_full(&error) && self.free_reserve() => self.replace(),
+            other => other,
+        }
+        .map_err(|error| Error::Write(self.op.clone(), error))
+    }
+
+    /// Appends a record; it is durable when this returns. On an error it is not in the journal,
+    /// and others can follow; when even that could not be reached, all later calls fail.
     pub fn append(&mut self, record: Record) -> Result<(), Error> {
+        self.settle()?;
         let (line, last) = chain::render(&self.last, &record);
-        let write = || -> io::Result<()> {
-            let mut file = self.fs.append(&self.dir.join("journal.jsonl"))?;
-            file.write_all(line.as_bytes())?;
-            file.sync(SyncPoint::JournalRecord)
-        };
-        write().map_err(|error| Error::Write(self.op.clone(), error))?;
+        match self.write(line.as_bytes()) {
+            Err(error) if is_disk_full(&error) && self.file == Known::Settled => {
+                self.free_reserve();
+                self.write(line.as_bytes())
+            }
+            other => other,
+        }
+        .map_err(|error| Error::Write(self.op.clone(), error))?;
         self.last = last;
+        self.lines.extend_from_slice(line.as_bytes());
         self.records.push(record);
         Ok(())
+    }
+
+    /// Gives back the room that is kept for a recovery; false when there is none.
+    pub fn free_reserve(&self) -> bool {
+        reserve::free(&*self.fs)
+    }
+
+    /// Writes a line. What a failure leaves at the end of the file is unknown, and a failed sync
+    /// is never retried: the file is replaced by a fresh one without the line.
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        let write = || -> io::Result<()> {
+            let mut file = self.fs.append(&self.dir.join("journal.jsonl"))?;
+            file.write_all(line)?;
+            file.sync(SyncPoint::JournalRecord)
+        };
+        let result = write();
+        if let Err(error) = &result {
+            let full = is_disk_full(error);
+            if self.replace().is_err() && !(full && self.free_reserve() && self.replace().is_ok()) {
+                self.file = Known::Lost;
+            }
+        }
+        result
     }
 
     /// The records so far, oldest first.
@@ -168,8 +226,11 @@ impl Log {
         &self.op
     }
 
-    /// Drops a torn last line, so that the next record does not grow onto it.
-    fn rewrite(&self, whole: &[u8]) -> io::Result<()> {
-        write_durably(&*self.fs, &self.dir.join("journal.jsonl"), whole, 0o600, (SyncPoint::JournalFile, SyncPoint::JournalDir))
+    /// Replaces the file by a fresh one with the same records.
+    fn replace(&mut self) -> io::Result<()> {
+        let points = (SyncPoint::JournalFile, SyncPoint::JournalDir);
+        write_durably(&*self.fs, &self.dir.join("journal.jsonl"), &self.lines, 0o600, points)?;
+        self.file = Known::Settled;
+        Ok(())
     }
 }

@@ -12,6 +12,7 @@
 pub mod chain;
 pub mod history;
 pub mod log;
+pub mod reserve;
 pub mod runner;
 pub mod status;
 
@@ -35,6 +36,10 @@ pub trait Step {
     fn apply(&mut self, prepared: &serde_json::Value) -> Result<(), Failure>;
     /// Takes it back, whether it was done in part, in whole or not at all.
     fn undo(&mut self, prepared: &serde_json::Value) -> Result<(), Failure>;
+    /// Drops what only `undo` needed; runs when all steps are done, perhaps again after a crash.
+    fn finish(&mut self, _prepared: &serde_json::Value) -> Result<(), Failure> {
+        Ok(())
+    }
     /// True when, once it is done, the operation can only go forward.
     fn is_commit_point(&self) -> bool {
         false

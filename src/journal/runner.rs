@@ -32,8 +32,11 @@ impl<'a> Runner<'a> {
     /// Goes forward from wherever the operation stands; turns back when a step fails before the
     /// commit point. After the commit point a failure is returned and the operation stays
     /// unfinished: it can be resumed.
-    pub fn run(self) -> Result<Ended, Failure> {
+    pub fn run(mut self) -> Result<Ended, Failure> {
         let standing = self.standing()?;
+        if !matches!(standing.phase, Phase::Finished { .. }) {
+            self.log.settle()?;
+        }
         match standing.phase {
             Phase::Forward { done, started } => self.forward(done, started, standing.committed),
             Phase::Backward { left, why } => self.backward(left, &standing.prepared, Reason(why).into()),
@@ -47,6 +50,9 @@ impl<'a> Runner<'a> {
     /// instead, and ends as `Done`.
     pub fn abort(mut self, why: &str) -> Result<Ended, Failure> {
         let standing = self.standing()?;
+        if !matches!(standing.phase, Phase::Finished { .. }) {
+            self.log.settle()?;
+        }
         match standing.phase {
             Phase::Forward { done, started } if standing.committed || self.is_passed(done, started.is_some())? => {
                 self.forward(done, started, standing.committed)
@@ -79,7 +85,7 @@ impl<'a> Runner<'a> {
     /// Applies the steps that are not done.
     fn forward(mut self, done: usize, mut started: Option<serde_json::Value>, mut committed: bool) -> Result<Ended, Failure> {
         for at in done..self.steps.len() {
-            match self.apply(at, started.take()) {
+            match self.apply(at, started.take(), committed) {
                 Ok(()) => committed |= self.steps[at].is_commit_point(),
                 // Seen by the world in part: it can only be finished, by the next run.
                 Err(failure) if committed || self.steps[at].is_passed()? => return Err(failure),
@@ -91,12 +97,17 @@ impl<'a> Runner<'a> {
                 }
             }
         }
+        let prepared = self.standing()?.prepared;
+        for (step, prepared) in self.steps.iter_mut().zip(&prepared) {
+            with_reserve(&self.log, || step.finish(prepared))?;
+        }
         self.log.append(Record::Finished { done: true })?;
         Ok(Ended::Done)
     }
 
-    /// Prepares, starts and applies one step.
-    fn apply(&mut self, at: usize, started: Option<serde_json::Value>) -> Result<(), Failure> {
+    /// Prepares, starts and applies one step. Past the commit point there is no way but forward,
+    /// so the reserve is used.
+    fn apply(&mut self, at: usize, started: Option<serde_json::Value>, committed: bool) -> Result<(), Failure> {
         let step = &mut self.steps[at];
         let prepared = if let Some(prepared) = started {
             prepared
@@ -105,7 +116,11 @@ impl<'a> Runner<'a> {
             self.log.append(Record::Started { step: at, prepared: prepared.clone() })?;
             prepared
         };
-        step.apply(&prepared)?;
+        if committed {
+            with_reserve(&self.log, || step.apply(&prepared))?;
+        } else {
+            step.apply(&prepared)?;
+        }
         self.log.append(Record::Done { step: at, commit_point: self.steps[at].is_commit_point() })?;
         Ok(())
     }
@@ -113,7 +128,7 @@ impl<'a> Runner<'a> {
     /// Takes back the first `left` steps, the last of them first.
     fn backward(mut self, left: usize, prepared: &[serde_json::Value], reason: Failure) -> Result<Ended, Failure> {
         for at in (0..left).rev() {
-            if let Err(failure) = self.steps[at].undo(&prepared[at]) {
+            if let Err(failure) = with_reserve(&self.log, || self.steps[at].undo(&prepared[at])) {
                 let why = failure.to_string();
                 self.log.append(Record::Stuck { step: at, why: why.clone() })?;
                 return Ok(Ended::Stuck(self.stuck(at, why)));
@@ -128,6 +143,14 @@ impl<'a> Runner<'a> {
     fn stuck(&self, step: usize, why: String) -> Error {
         let step = self.steps.get(step).map_or_else(|| format!("{step}"), |step| step.name().to_string());
         Error::Stuck { op: self.log.op().short(), step, why }
+    }
+}
+
+/// Does something that can be done again; when the disk is full, a second time with the reserve.
+fn with_reserve(log: &Log, mut act: impl FnMut() -> Result<(), Failure>) -> Result<(), Failure> {
+    match act() {
+        Err(failure) if failure.is_disk_full() && log.free_reserve() => act(),
+        other => other,
     }
 }
 

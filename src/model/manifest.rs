@@ -295,7 +295,7 @@ fn read_file<'a>(lines: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>)
     let path: String = serde_json::from_str(lines.next()?.strip_prefix("  - path: ")?).ok()?;
     let path = RelPath::from_text(&path).ok()?;
     let checksum = lines.next()?.strip_prefix("    checksum: ")?;
-    let checksum = checksum.parse::<Digest>().ok()?.to_string();
+    let checksum = checksum.parse::<Digest>().is_ok().then(|| checksum.to_string())?;
     let size = lines.next()?.strip_prefix("    size: ")?;
     let size: u64 = size.parse().ok().filter(|n: &u64| n.to_string() == size)?;
     let mode = lines.next()?.strip_prefix("    mode: \"")?.strip_suffix('"')?;

@@ -78,3 +78,28 @@ pub struct Plan {
     #[serde(skip)]
     pub operation: Option<Operation>,
 }
+
+impl Plan {
+    /// A plan of a kind for a task that says nothing yet.
+    pub fn new(kind: OpKind, task: &TaskId) -> Self {
+        Self {
+            kind,
+            task: task.clone(),
+            title: None,
+            from: None,
+            to: None,
+            about: String::new(),
+            files: Vec::new(),
+            unchanged: 0,
+            untracked: Vec::new(),
+            protected: Vec::new(),
+            drift: Vec::new(),
+            packages: Vec::new(),
+            missing_variables: Vec::new(),
+            commands: Vec::new(),
+            notes: Vec::new(),
+            nothing_to_do: false,
+            operation: None,
+        }
+    }
+}

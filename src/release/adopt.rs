@@ -210,7 +210,7 @@ pub fn draft(ground: &Ground, adoption: &Adoption, configuration: Option<String>
     let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
     let message = format!("adopt: {} of {}", count(adoption.manifests.len(), "manifest"), count(newest.len(), "task"));
     let head = ground.git.head()?;
-    let mut draft = Draft::new(plan(first, &new), &message);
+    let mut draft = Draft::new(plan(&first, &new), &message);
     let paths: Vec<RelPath> = new.iter().map(|(path, _)| path.clone()).collect();
     let scan = ground.git.scan(&paths)?;
     let tracked: HashMap<&RelPath, &crate::git::Tracked> = scan.tracked.iter().map(|tracked| (&tracked.path, tracked)).collect();
@@ -244,26 +244,8 @@ pub fn draft(ground: &Ground, adoption: &Adoption, configuration: Option<String>
 }
 
 /// What the person sees.
-fn plan(task: TaskId, new: &[(RelPath, Vec<u8>)]) -> Plan {
-    Plan {
-        kind: OpKind::Adopt,
-        task,
-        title: None,
-        from: None,
-        to: None,
-        about: format!("{} files are added", new.len()),
-        files: Vec::new(),
-        unchanged: 0,
-        untracked: Vec::new(),
-        protected: Vec::new(),
-        drift: Vec::new(),
-        packages: Vec::new(),
-        missing_variables: Vec::new(),
-        commands: Vec::new(),
-        notes: Vec::new(),
-        nothing_to_do: false,
-        operation: None,
-    }
+fn plan(task: &TaskId, new: &[(RelPath, Vec<u8>)]) -> Plan {
+    Plan { about: format!("{} files are added", new.len()), ..Plan::new(OpKind::Adopt, task) }
 }
 
 /// The registry with the newest adopted version of each task that it does not name yet.

@@ -59,13 +59,13 @@ fn set_in_config(ground: &Ground, task: &TaskSpec, version: &Version, head: &Git
     found.blobs.retain(|blob| !matches!(blob, NewBlob::FromTree(other, _) if other == path));
     found.blobs.push(NewBlob::Bytes(in_git));
     let kept_mode = before.as_ref().map_or(0o666 & !ground.umask, |kept| kept.state.mode);
-    note_version(ground, task, version, &bytes, found);
+    note_version(task, version, &bytes, found);
     found.edits.push(FileDraft { path: path.clone(), before, after: Some(tree::with_bytes(kept_mode, edited)) });
     Ok(())
 }
 
 /// Says in the plan that the configuration's version changes.
-fn note_version(ground: &Ground, task: &TaskSpec, version: &Version, bytes: &[u8], found: &mut Found) {
+fn note_version(task: &TaskSpec, version: &Version, bytes: &[u8], found: &mut Found) {
     use crate::model::plan::{FileLine, Letter};
     let Some(path) = &task.config else { return };
     let was = task_config::version(bytes, path, &task.version_key).ok().flatten();
@@ -82,7 +82,6 @@ fn note_version(ground: &Ground, task: &TaskSpec, version: &Version, bytes: &[u8
             note,
         }),
     }
-    let _ = ground;
 }
 
 /// Replaces the change of a path, or adds it.

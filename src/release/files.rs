@@ -1,7 +1,7 @@
 //! The files of a release: what git tracks and what is new goes into the commit, large files into
 //! the store. Bytes whose blob the previous manifest knows are not hashed again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -31,7 +31,7 @@ pub struct Found {
     pub entries: Vec<FileEntry>,
     /// How the commit's tree differs from HEAD; entries that do not differ may be among them.
     pub tree: Vec<TreeChange>,
-    /// How the index changes; entries that do not differ may be among them.
+    /// How the index changes; an entry that does not differ only gets new stat data.
     pub index: Vec<TreeChange>,
     /// Changes of the work tree: versions in configuration and registry.
     pub edits: Vec<FileDraft>,
@@ -53,6 +53,8 @@ struct Looked {
     head: Option<TreeEntry>,
     index: Option<TreeEntry>,
     now: Option<Seen>,
+    /// True when the index's stat data may not be the file's.
+    stale: bool,
 }
 
 /// What git stores for a file of the work tree.
@@ -65,7 +67,7 @@ struct Seen {
 }
 
 /// Finds them.
-pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, head: &GitId, previous: Option<&Manifest>) -> Result<Found, Failure> {
+pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, previous: Option<&Manifest>) -> Result<Found, Failure> {
     let scan = ground.git.scan(&scope.dirs())?;
     if let Some(path) = scan.submodules.iter().find(|path| scope.owns(path)) {
         return Err(Error::NotAFile { path: path.clone(), what: "a nested repository or submodule" }.into());
@@ -75,14 +77,20 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, head: &GitId, previ
         .flat_map(|manifest| &manifest.files)
         .filter_map(|file| Some((file.blob.as_ref()?, (file.digest()?, file.size?))))
         .collect();
-    let converter = ground.git.converter(Attributes::WorkTree)?;
+    let lost = |tracked: &&Tracked| scope.owns(&tracked.path) && matches!(tracked.state, WorkState::Missing | WorkState::TypeChanged);
+    let gone = git::rules_gone(scan.tracked.iter().filter(lost).map(|tracked| (&tracked.path, None)));
+    let converter = ground.git.converter(Attributes::After(&gone))?;
     let reader = Reader { ground, converter: &converter, known: &known };
     let (small, large) = split(ground, scope, &scan.untracked, &scan.ignored)?;
     let tracked: Vec<&Tracked> = scan.tracked.iter().filter(|tracked| scope.owns(&tracked.path)).collect();
+    // A file that was staged as deleted and still lies there is an untracked file that HEAD knows.
+    let unstaged = tracked.iter().filter(|tracked| tracked.index.is_none());
+    let in_head: HashMap<&RelPath, &TreeEntry> = unstaged.filter_map(|tracked| Some((&tracked.path, tracked.head.as_ref()?))).collect();
+    let there: HashSet<&RelPath> = small.iter().collect();
     let total = (tracked.len() + small.len()) as u64;
     let looked: Vec<Looked> = ground.work("reading", total, false, || {
-        let tracked = tracked.par_iter().map(|tracked| reader.tracked(tracked));
-        let untracked = small.par_iter().map(|path| reader.untracked(path));
+        let tracked = tracked.par_iter().filter(|tracked| !there.contains(&tracked.path)).map(|tracked| reader.tracked(tracked));
+        let untracked = small.par_iter().map(|path| reader.untracked(path, in_head.get(path).copied()));
         tracked.chain(untracked).collect::<Result<_, Failure>>()
     })?;
     let mut found = Found::default();
@@ -91,7 +99,6 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, head: &GitId, previ
     }
     let bytes = large.iter().map(|(_, size)| size).sum();
     ground.work("hashing", bytes, true, || add_large(ground, large, previous, &mut found))?;
-    let _ = head;
     Ok(found)
 }
 
@@ -128,7 +135,7 @@ impl Reader<'_> {
     fn tracked(&self, tracked: &Tracked) -> Result<Looked, Failure> {
         let now = match (&tracked.state, &tracked.index) {
             (WorkState::Clean, Some(entry)) => Some(self.clean(entry)?),
-            (WorkState::Missing, _) => None,
+            (WorkState::Missing, _) | (_, None) => None,
             (WorkState::TypeChanged, _) => {
                 self.refuse_special(&tracked.path)?;
                 None
@@ -136,7 +143,8 @@ impl Reader<'_> {
             _ => self.read(&tracked.path, tracked.index.as_ref())?,
         };
         self.ground.progress(1);
-        Ok(Looked { path: tracked.path.clone(), head: tracked.head.clone(), index: tracked.index.clone(), now })
+        let stale = tracked.state == WorkState::Maybe;
+        Ok(Looked { path: tracked.path.clone(), head: tracked.head.clone(), index: tracked.index.clone(), now, stale })
     }
 
     /// A folder in place of a file is a removal; a device, FIFO or socket is nothing to release.
@@ -147,11 +155,11 @@ impl Reader<'_> {
         }
     }
 
-    /// A new file.
-    fn untracked(&self, path: &RelPath) -> Result<Looked, Failure> {
+    /// A file that the index does not know; HEAD may.
+    fn untracked(&self, path: &RelPath, head: Option<&TreeEntry>) -> Result<Looked, Failure> {
         let now = self.read(path, None)?;
         self.ground.progress(1);
-        Ok(Looked { path: path.clone(), head: None, index: None, now })
+        Ok(Looked { path: path.clone(), head: head.cloned(), index: None, now, stale: false })
     }
 
     /// A file that equals its index entry.
@@ -176,7 +184,7 @@ impl Reader<'_> {
             Some(entry) if !link && entry.mode != "120000" && !self.ground.git.trusts_file_mode() => entry.mode.clone(),
             _ => now.git_mode().to_string(),
         };
-        if !link && self.converter.is_lfs(path)? {
+        if !link && self.converter.is_lfs(path)? && !self.stays(path, now.bytes.as_ref())? {
             let pointer = git::Repo::lfs_pointer(&now.digest, now.size);
             let id = self.ground.git.blob_id(&pointer);
             let (checksum, size) = (Digest::of(&pointer), pointer.len() as u64);
@@ -195,17 +203,24 @@ impl Reader<'_> {
         let sync = blob.is_none();
         Ok(Some(Seen { entry: TreeEntry { mode, id }, checksum: Digest::of(&in_git), size: in_git.len() as u64, blob, sync }))
     }
+
+    /// True when git keeps the bytes of a Git LFS file as they are: nothing, and a pointer whose
+    /// object was never fetched.
+    fn stays(&self, path: &RelPath, bytes: Option<&Vec<u8>>) -> Result<bool, Failure> {
+        let Some(bytes) = bytes.filter(|bytes| bytes.len() < 1024) else { return Ok(false) };
+        Ok(self.converter.to_git(path, bytes.clone())? == *bytes)
+    }
 }
 
 /// Adds a looked-at file to the release.
 fn add(ground: &Ground, task: &TaskSpec, file: Looked, found: &mut Found) {
-    let Looked { path, head, index, now } = file;
+    let Looked { path, head, index, now, stale } = file;
     let after = now.as_ref().map(|seen| seen.entry.clone());
     if head != after {
         found.lines.extend(plan_line(ground, &path, head.as_ref(), now.as_ref()));
         found.tree.push(TreeChange { path: path.clone(), before: head, after: after.clone() });
     }
-    if index != after {
+    if index != after || (stale && after.is_some()) {
         found.index.push(TreeChange { path: path.clone(), before: index, after });
     }
     let Some(seen) = now else { return };

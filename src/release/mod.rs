@@ -11,15 +11,17 @@ pub mod edits;
 pub mod files;
 pub mod version;
 
+use std::sync::Arc;
+
 use crate::{
     base::{Failure, Fault, Hint, Kind, TaskId},
-    catalog::{self, Scope, releases::Releases},
+    catalog::{self, Scope, manifests::Found, releases::Releases},
     draft::{CommitDraft, Draft, StepDraft},
     ground::Ground,
     model::{
         DependencyList, Manifest, Plan, TagName, TaskSpec, Version,
         manifest::{FileEntry, MANIFEST_SCHEMA, Metadata, Role},
-        operation::{OpKind, RegistryChange, TreeChange},
+        operation::{OpKind, RegistryChange},
         plan::FileLine,
         request::CreateSnapshot,
     },
@@ -96,7 +98,7 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &Cr
         return Err(Error::BranchHasItsName(tag.to_string()).into());
     }
     let previous = previous(ground, releases, task, active.as_ref());
-    let mut found = files::find(ground, task, &scope, &head.commit, previous.as_ref())?;
+    let mut found = files::find(ground, task, &scope, previous.as_ref().map(|found| &found.manifest))?;
     if found.entries.is_empty() {
         return Err(Error::NoFiles(task.id.clone()).into());
     }
@@ -107,7 +109,8 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &Cr
     let dependencies = dependencies::collect(ground, task, &scope, &head.commit, &mut found)?;
     let plan = plan(task, active.clone(), &version, request, &found);
     let mut draft = Draft::new(plan, &request.message);
-    let manifest = manifest(ground, task, &version, previous.map(|manifest| manifest.metadata.version), request, &mut found, dependencies);
+    let manifest =
+        manifest(ground, task, &version, previous.map(|found| found.manifest.metadata.version.clone()), request, &mut found, dependencies);
     let message = if request.message.is_empty() { String::new() } else { format!(" {}", request.message) };
     let text = if request.message.is_empty() { format!("{} {version}", task.id) } else { request.message.clone() };
     let tree = found.tree.into_iter().filter(|change| change.before != change.after).collect();
@@ -119,7 +122,7 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &Cr
         manifest: Some(manifest),
     });
     draft.registry = Some(RegistryChange { path: ground.settings.registry.clone(), before: active, after: Some(version) });
-    draft.index = found.index.into_iter().filter(|change| change.before != change.after).collect();
+    draft.index = found.index;
     draft.files = found.edits;
     draft.large = found.large;
     draft.blobs = found.blobs;
@@ -129,10 +132,10 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &Cr
 }
 
 /// The manifest of the active release, which spares hashing what has not changed since.
-fn previous(ground: &Ground, releases: &Releases, task: &TaskSpec, active: Option<&Version>) -> Option<Manifest> {
+fn previous(ground: &Ground, releases: &Releases, task: &TaskSpec, active: Option<&Version>) -> Option<Arc<Found>> {
     let release = active.and_then(|version| releases.find(&task.id, version).ok()).or_else(|| releases.of(&task.id).next_back())?;
-    match catalog::manifests::load(&ground.git, &ground.settings, release) {
-        Ok(found) => Some(found.manifest),
+    match catalog::manifests::load(ground, release) {
+        Ok(found) => Some(found),
         Err(failure) if failure.kind() == Kind::Refused => None,
         Err(failure) => {
             ground.warn(format!("the manifest of {} is not used: {failure}", release.tag()));
@@ -151,7 +154,7 @@ fn existing(
     request: &CreateSnapshot,
 ) -> Result<Draft, Failure> {
     let tag = ground.git.peel_tag(&release.tag_id)?;
-    let same = catalog::manifests::load(&ground.git, &ground.settings, release).is_ok_and(|there| {
+    let same = catalog::manifests::load(ground, release).is_ok_and(|there| {
         let mut files = there.manifest.files.iter().filter(|file| file.is_restored());
         let mut now = found.entries.iter().filter(|file| file.is_restored());
         files.by_ref().zip(now.by_ref()).all(|(a, b)| (&a.path, &a.checksum, &a.mode) == (&b.path, &b.checksum, &b.mode))
@@ -177,23 +180,14 @@ fn plan(task: &TaskSpec, active: Option<Version>, version: &Version, request: &C
         notes.push(format!("{version} is older than the active version"));
     }
     Plan {
-        kind: OpKind::CreateSnapshot,
-        task: task.id.clone(),
         title: task.title.clone(),
         from: active,
         to: Some(version.clone()),
         about: request.message.clone(),
         unchanged: found.entries.iter().filter(|file| file.is_restored()).count().saturating_sub(files.len()),
         files,
-        untracked: Vec::new(),
-        protected: Vec::new(),
-        drift: Vec::new(),
-        packages: Vec::new(),
-        missing_variables: Vec::new(),
-        commands: Vec::new(),
         notes,
-        nothing_to_do: false,
-        operation: None,
+        ..Plan::new(OpKind::CreateSnapshot, &task.id)
     }
 }
 
@@ -224,11 +218,6 @@ fn manifest(
         files,
         dependencies,
     }
-}
-
-/// The changes of the index that a pre-commit hook should see.
-pub fn hook_view(draft: &Draft) -> Vec<TreeChange> {
-    draft.index.clone()
 }
 
 /// The role of a file of the task.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::{
     base::{Failure, RelPath, Type},
     catalog::{Scope, manifests, registry as read, releases::Releases},
-    git::{Attributes, Tracked, WorkState},
+    git::{Attributes, Tracked, WorkState, rules_gone},
     ground::Ground,
     model::{Check, Manifest, Status, TaskSpec, Verification, Version, manifest::FileEntry, verdict::Standing},
     verify::{
@@ -46,7 +46,7 @@ pub fn tree(
 ) -> Result<Verification, Failure> {
     let release = releases.find(&task.id, version)?;
     let mut verification = Verification { task: task.id.clone(), version: version.clone(), checks: Vec::new() };
-    let found = match manifests::load(&ground.git, &ground.settings, release) {
+    let found = match manifests::load(ground, release) {
         Ok(found) => found,
         Err(failure) => {
             verification.checks.push(Checking::begin(1, "integrity.manifest").end(Status::Fail, failure.chain()));
@@ -72,8 +72,8 @@ pub fn tree(
 
 /// Level 4 alone, for the task after its restart.
 pub fn readiness(ground: &Ground, task: &TaskSpec, releases: &Releases, version: &Version) -> Result<Vec<Check>, Failure> {
-    let manifest = manifests::load(&ground.git, &ground.settings, releases.find(&task.id, version)?)?.manifest;
-    ready(ground, task, &manifest, false, &variables(task, &manifest))
+    let found = manifests::load(ground, releases.find(&task.id, version)?)?;
+    ready(ground, task, &found.manifest, false, &variables(task, &found.manifest))
 }
 
 /// Level 4.
@@ -117,8 +117,14 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, deep: bool) -> Res
             && !(tracked.state == WorkState::TypeChanged && is_folder(&tracked.path))
     };
     let extras: Vec<RelPath> = scan.tracked.iter().filter(extra).map(|tracked| tracked.path.clone()).collect();
-    let converter = ground.git.converter(Attributes::WorkTree)?;
-    Ok(vec![integrity::tree(&*ground.tree, manifest, &converter, &wanted, &is_clean), integrity::extra(&extras)])
+    // Inside an operation the index may still have the rules of the version that is left.
+    let lost = scan.tracked.iter().filter(|tracked| tracked.state == WorkState::Missing && scope.owns(&tracked.path));
+    let gone = rules_gone(lost.map(|tracked| (&tracked.path, None)));
+    let converter = ground.git.converter(Attributes::After(&gone))?;
+    Ok(vec![
+        integrity::tree(&*ground.tree, manifest, &converter, ground.git.trusts_file_mode(), &wanted, &is_clean),
+        integrity::extra(&extras),
+    ])
 }
 
 /// Level 2.
@@ -144,7 +150,7 @@ pub fn release(ground: &Ground, task: &TaskSpec, releases: &Releases, version: &
     let release = releases.find(&task.id, version)?;
     let mut verification = Verification { task: task.id.clone(), version: version.clone(), checks: Vec::new() };
     let checking = Checking::begin(1, "integrity.manifest");
-    let found = match manifests::load(&ground.git, &ground.settings, release) {
+    let found = match manifests::load(ground, release) {
         Ok(found) => found,
         Err(failure) => {
             verification.checks.push(checking.end(Status::Fail, failure.chain()));
@@ -161,22 +167,27 @@ pub fn release(ground: &Ground, task: &TaskSpec, releases: &Releases, version: &
     let entries = ground.git.entries(&found.tag.commit, &dirs)?;
     verification.checks.push(integrity::commit(&found.manifest, &entries, &|path| scope.owns(path) && found.manifest.schema.is_some()));
     let depth = if deep { Depth::Deep } else { Depth::Present };
+    let converter = ground.git.converter(Attributes::Commit(&found.tag.commit))?;
     let total = found.manifest.files.len() as u64;
-    verification.checks.push(
-        ground.work("verifying", total, false, || {
-            integrity::kept(&ground.git, &*ground.store, &found.manifest, depth, &|n| ground.progress(n))
-        }),
-    );
+    verification.checks.push(ground.work("verifying", total, false, || {
+        integrity::kept((&ground.git, &*ground.store), &converter, &found.manifest, depth, &|n| ground.progress(n))
+    }));
     Ok(verification)
 }
 
-/// The second reference names the same tag, so a moved tag shows.
+/// The second reference names the same tag, so a moved or deleted tag shows.
 fn keep_reference(ground: &Ground, release: &crate::catalog::Release) -> Result<Check, Failure> {
     let checking = Checking::begin(1, "integrity.tag");
+    if release.lost {
+        let tag = release.tag();
+        let evidence =
+            vec![format!("the tag {tag} is missing"), format!("bring it back: git update-ref refs/tags/{tag} {}", release.tag_id)];
+        return Ok(checking.end(Status::Fail, evidence));
+    }
     let name = crate::model::TagName::keep_reference(&release.task, &release.version);
     Ok(match ground.git.find_ref(&name)? {
         None => checking.end(Status::Skipped, vec![format!("there is no {name}: the release was made elsewhere")]),
         Some(id) if id == release.tag_id => checking.end(Status::Pass, vec![format!("{name} names the same tag")]),
-        Some(id) => checking.end(Status::Fail, vec![format!("the tag was moved: {name} still names {}", id.short())]),
+        Some(id) => checking.end(Status::Fail, vec![format!("the tag was moved: {name} still names {id}")]),
     })
 }

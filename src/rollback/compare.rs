@@ -10,7 +10,7 @@ use crate::{
     base::{Failure, GitId, RelPath, Type},
     catalog::{self, Scope, capture, manifests::Found, releases::Releases},
     draft::{FileDraft, Kept, tree},
-    git::{Attributes, Converter, Tracked, WorkState},
+    git::{Attributes, Converter, RuleChanges, Tracked, WorkState},
     ground::Ground,
     model::{
         Manifest, Source, Status, TaskSpec,
@@ -63,6 +63,13 @@ pub struct Compared {
     pub bytecode: usize,
 }
 
+/// How files of the target become files of the work tree.
+struct Reader<'a> {
+    converter: &'a Converter,
+    /// False when other rules are in force afterwards: they may make other bytes of the same blob.
+    same_rules: bool,
+}
+
 impl Way<'_> {
     /// Compares.
     pub fn compare(&self) -> Result<Compared, Failure> {
@@ -77,9 +84,11 @@ impl Way<'_> {
             return Err(catalog::Error::NotAFile { path: path.clone(), what: "a nested repository or submodule" }.into());
         }
         let tracked: HashMap<&RelPath, &Tracked> = scan.tracked.iter().map(|tracked| (&tracked.path, tracked)).collect();
-        let converter = self.ground.git.converter(self.attributes(&wanted, &tracked))?;
+        let rules = self.rules(&wanted, &tracked);
+        let converter = self.ground.git.converter(Attributes::After(&rules))?;
         let mut compared = Compared::default();
-        self.restore(&wanted, &tracked, &converter, &mut compared)?;
+        let reader = Reader { converter: &converter, same_rules: rules.is_empty() };
+        self.restore(&wanted, &tracked, &reader, &mut compared)?;
         let loose = scan.untracked.iter().map(|path| (path, false)).chain(scan.ignored.iter().map(|path| (path, true)));
         let loose: Vec<(&RelPath, bool)> = loose.filter(|(path, _)| self.scope.owns(path)).collect();
         self.remove(&wanted, &scan.tracked, &loose, &mut compared)?;
@@ -145,14 +154,20 @@ impl Way<'_> {
         Ok(())
     }
 
-    /// Line endings follow the attributes that will be in force afterwards: the target's own when
-    /// it brings other ones along, else those of the work tree.
-    fn attributes(&self, wanted: &BTreeMap<&RelPath, &FileEntry>, tracked: &HashMap<&RelPath, &Tracked>) -> Attributes<'_> {
-        let differs = |(path, file): (&&RelPath, &&FileEntry)| {
-            path.name() == b".gitattributes"
-                && tracked.get(*path).and_then(|tracked| tracked.index.as_ref()).map(|entry| &entry.id) != file.blob.as_ref()
+    /// Line endings follow the attributes that will be in force afterwards: the target's own in
+    /// the task, those of the work tree elsewhere.
+    fn rules(&self, wanted: &BTreeMap<&RelPath, &FileEntry>, tracked: &HashMap<&RelPath, &Tracked>) -> RuleChanges {
+        let is_rules = |path: &RelPath| path.name() == b".gitattributes" && !self.protects(path, &mut Compared::default());
+        let clean = |path: &RelPath| {
+            tracked.get(path).filter(|tracked| tracked.state == WorkState::Clean).and_then(|tracked| tracked.index.as_ref())
         };
-        if wanted.iter().any(differs) { Attributes::Commit(&self.target.tag.commit) } else { Attributes::WorkTree }
+        let differs = |path: &RelPath, file: &FileEntry| clean(path).map(|entry| &entry.id) != file.blob.as_ref();
+        let come = wanted
+            .iter()
+            .filter(|(path, file)| is_rules(path) && differs(path, file))
+            .map(|(path, file)| ((*path).clone(), file.blob.clone()));
+        let go = tracked.keys().filter(|path| self.scope.owns(path) && !wanted.contains_key(*path) && is_rules(path));
+        come.chain(go.map(|path| ((*path).clone(), None))).collect()
     }
 
     /// Finds what must be written.
@@ -160,14 +175,14 @@ impl Way<'_> {
         &self,
         wanted: &BTreeMap<&RelPath, &FileEntry>,
         tracked: &HashMap<&RelPath, &Tracked>,
-        converter: &Converter,
+        reader: &Reader<'_>,
         compared: &mut Compared,
     ) -> Result<(), Failure> {
         let files: Vec<&FileEntry> = wanted.values().copied().filter(|file| !self.protects(&file.path, compared)).collect();
         let bytes = files.len() as u64;
         let results: Vec<Option<FileDraft>> = self.ground.work("comparing", bytes, false, || {
             let one = |file: &&FileEntry| {
-                let result = self.restore_one(file, tracked.get(&file.path).copied(), converter);
+                let result = self.restore_one(file, tracked.get(&file.path).copied(), reader);
                 self.ground.progress(1);
                 result
             };
@@ -193,14 +208,15 @@ impl Way<'_> {
     }
 
     /// The change of one file, `None` when it is as released.
-    fn restore_one(&self, file: &FileEntry, tracked: Option<&Tracked>, converter: &Converter) -> Result<Option<FileDraft>, Failure> {
+    fn restore_one(&self, file: &FileEntry, tracked: Option<&Tracked>, reader: &Reader<'_>) -> Result<Option<FileDraft>, Failure> {
         let clean = tracked.filter(|tracked| tracked.state == WorkState::Clean).and_then(|tracked| tracked.index.as_ref());
-        if clean.is_some_and(|entry| Some(&entry.id) == file.blob.as_ref() && Some(&entry.mode) == file.mode.as_ref()) {
+        if reader.same_rules && clean.is_some_and(|entry| Some(&entry.id) == file.blob.as_ref() && Some(&entry.mode) == file.mode.as_ref())
+        {
             return Ok(None);
         }
         let known = tracked.and_then(|tracked| tracked.index.as_ref()).map(|entry| &entry.id);
         let before = tree::existing(&*self.ground.tree, &self.ground.git, &file.path, known)?;
-        let after = tree::restored(self.ground, converter, file)?;
+        let after = tree::restored(self.ground, reader.converter, file)?;
         if before.as_ref().is_some_and(|before| before.state.same(&after.state)) {
             return Ok(None);
         }
@@ -219,7 +235,12 @@ impl Way<'_> {
         }
         let after = file.blob.clone().zip(file.mode.clone()).map(|(id, mode)| TreeEntry { mode, id });
         note(&mut compared.tree, &file.path, head, after.clone());
-        note(&mut compared.index, &file.path, index, after);
+        if draft.is_some() && index.is_some() && index == after {
+            // Other bytes of the same blob: git must be told of their size, or it takes them for an edit.
+            compared.index.push(TreeChange { path: file.path.clone(), before: index, after });
+        } else {
+            note(&mut compared.index, &file.path, index, after);
+        }
     }
 
     /// Finds what must go: tracked files that the target does not have, and untracked ones that
@@ -279,7 +300,7 @@ impl Way<'_> {
         };
         self.before.into_iter().for_each(&mut take);
         for release in self.releases.of(&self.task.id) {
-            if let Ok(found) = catalog::manifests::load(&self.ground.git, &self.ground.settings, release) {
+            if let Ok(found) = catalog::manifests::load(self.ground, release) {
                 take(&found.manifest);
             }
         }
@@ -313,13 +334,19 @@ impl Way<'_> {
     fn check_room(&self, compared: &Compared, loose: &[(&RelPath, bool)]) -> Result<(), Failure> {
         let goes: BTreeSet<&RelPath> = compared.files.iter().filter(|file| file.after.is_none()).map(|file| &file.path).collect();
         for file in compared.files.iter().filter(|file| file.after.is_some() && file.before.is_none()) {
+            let version = || self.target.manifest.metadata.version.clone();
+            for dir in file.path.ancestors() {
+                let stat = capture::stat(&*self.ground.tree, &dir)?;
+                if stat.is_some_and(|stat| stat.kind != Type::Dir) && !goes.contains(&dir) {
+                    return Err(Error::InTheWay { path: dir.to_string(), what: "no folder".into(), version: version() }.into());
+                }
+            }
             let Some(stat) = capture::stat(&*self.ground.tree, &file.path)? else { continue };
             let stays = loose.iter().any(|(path, _)| path.is_in(&file.path) && !goes.contains(path));
             let emptied = goes.iter().any(|path| path.is_in(&file.path));
             if stat.kind != Type::Dir || stays || !emptied {
                 let what = if stat.kind == Type::Dir { "a folder" } else { "something else" };
-                let version = self.target.manifest.metadata.version.clone();
-                return Err(Error::InTheWay { path: file.path.to_string(), what: what.into(), version }.into());
+                return Err(Error::InTheWay { path: file.path.to_string(), what: what.into(), version: version() }.into());
             }
         }
         Ok(())
@@ -352,7 +379,7 @@ impl Way<'_> {
         let others = self.ground.settings.tasks.iter().filter(|task| task.id != self.task.id);
         let uses = |task: &&TaskSpec| {
             let newest = self.releases.of(&task.id).next_back();
-            let manifest = newest.and_then(|release| catalog::manifests::load(&self.ground.git, &self.ground.settings, release).ok());
+            let manifest = newest.and_then(|release| catalog::manifests::load(self.ground, release).ok());
             manifest.is_some_and(|found| found.manifest.file(path).is_some())
         };
         let names: Vec<String> = others.filter(uses).take(5).map(|task| task.id.to_string()).collect();

@@ -165,12 +165,19 @@ pub fn draft(
     let to = target(task, releases, standings, active.as_ref(), request)?;
     check_from(task, active.as_ref(), &to, request)?;
     let release = releases.find(&task.id, &to)?;
-    let found = manifests::load(&ground.git, &ground.settings, release)?;
+    let found = manifests::load(ground, release)?;
     let scope = Scope::new(&ground.settings, task)?;
     let before = active.as_ref().and_then(|version| releases.find(&task.id, version).ok());
-    let before = before.and_then(|release| manifests::load(&ground.git, &ground.settings, release).ok()).map(|found| found.manifest);
-    let way =
-        compare::Way { ground, task, scope: &scope, releases, target: &found, before: before.as_ref(), with_shared: request.with_shared };
+    let before = before.and_then(|release| manifests::load(ground, release).ok());
+    let way = compare::Way {
+        ground,
+        task,
+        scope: &scope,
+        releases,
+        target: &found,
+        before: before.as_ref().map(|found| &found.manifest),
+        with_shared: request.with_shared,
+    };
     let compared = way.compare()?;
     let mut draft = Draft::new(show::plan(ground, task, active.as_ref(), &found, standings, &compared), &request.message);
     draft.files = compared.files;
@@ -180,7 +187,7 @@ pub fn draft(
         draft.commit = Some(commit(ground, task, releases, active.as_ref(), &to, request, compared.tree)?);
     }
     registry::edit(ground, &task.id, Some(&to))?.add_to(&mut draft, active.clone(), Some(to.clone()));
-    let dependencies = before.map(|manifest| manifest.dependencies).unwrap_or_default();
+    let dependencies = before.map(|found| found.manifest.dependencies.clone()).unwrap_or_default();
     add_dependencies(ground, task, &dependencies, &found.manifest, request, &mut draft);
     add_steps(task, active.as_ref(), &to, request, &mut draft);
     Ok(draft)

@@ -9,7 +9,7 @@ use crate::{
         lines::{self, Side},
     },
     ground::{Ground, copy_checked},
-    model::{Plan, TaskSpec, Version, operation::OpKind, plan::FileLine},
+    model::{Plan, Source, TaskSpec, Version, operation::OpKind, plan::FileLine},
     registry::task_config,
 };
 
@@ -32,8 +32,6 @@ pub fn plan(
         notes.push(format!("{} stale bytecode files of changed modules go too", compared.bytecode));
     }
     Plan {
-        kind: OpKind::Rollback,
-        task: task.id.clone(),
         title: task.title.clone(),
         from: active.cloned(),
         to: Some(version.clone()),
@@ -43,21 +41,18 @@ pub fn plan(
         untracked: compared.untracked.clone(),
         protected: compared.protected.clone(),
         drift: compared.drift.clone(),
-        packages: Vec::new(),
-        missing_variables: Vec::new(),
-        commands: Vec::new(),
         notes,
-        nothing_to_do: false,
-        operation: None,
+        ..Plan::new(OpKind::Rollback, &task.id)
     }
 }
 
 /// Who made the target, when and why.
 fn about(target: &Found, standing: &str) -> String {
     let meta = &target.manifest.metadata;
+    let day = meta.created_at.get(..16).unwrap_or(&meta.created_at).replace('T', " ");
     let by = target.tag.tagger.as_ref().map_or_else(String::new, |person| format!("by {}, ", person.name));
     let why = meta.message.as_ref().map_or_else(String::new, |message| format!(": \"{message}\""));
-    format!("{by}{}{why}, {standing}", meta.created_at)
+    format!("{by}{day} UTC{why}, {standing}")
 }
 
 /// The lines of the changed files.
@@ -86,7 +81,8 @@ fn file_line(ground: &Ground, task: &TaskSpec, file: &FileDraft, uncommitted: bo
     }
     let before = size(&file.before).map(|size| Side { size, bytes: before.as_deref() });
     let after = size(&file.after).map(|size| Side { size, bytes: after.as_deref() });
-    lines::line(&file.path, before, after, large, note)
+    let stored = file.after.as_ref().is_some_and(|kept| matches!((&kept.keep, &kept.state.source), (Keep::Already, Source::Object(_))));
+    lines::line(&file.path, before, after, large || stored, note)
 }
 
 /// The bytes of a state, from wherever they are before anything is saved.

@@ -109,26 +109,17 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
 /// What the person sees.
 fn plan(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKind, files: &[FileDraft], edited: &BTreeSet<RelPath>) -> Plan {
     Plan {
-        kind,
-        task: task.id.clone(),
         title: task.title.clone(),
         from: operation.to.clone(),
         to: operation.from.clone(),
-        about: format!("takes back {} {} of {}", operation.kind.word(), operation.id.short(), operation.at),
+        about: format!("takes back {} {} of {} UTC", operation.kind.word(), operation.id.short(), operation.at.strftime("%Y-%m-%d %H:%M")),
         files: show::file_lines(ground, task, files, edited),
         unchanged: operation.path_changes().count().saturating_sub(files.len()),
-        untracked: Vec::new(),
-        protected: Vec::new(),
-        drift: Vec::new(),
-        packages: Vec::new(),
-        missing_variables: Vec::new(),
-        commands: Vec::new(),
         notes: edited
             .iter()
             .map(|path| format!("{path} was changed since; what is there now is saved and `snapback redo` brings it back"))
             .collect(),
-        nothing_to_do: false,
-        operation: None,
+        ..Plan::new(kind, &task.id)
     }
 }
 
@@ -149,7 +140,9 @@ fn add_commit(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpK
     let scan = if paths.is_empty() { crate::git::Scan::default() } else { ground.git.scan(&paths)? };
     for change in publication.index.iter().filter(own) {
         let before = scan.tracked.iter().find(|tracked| tracked.path == change.path).and_then(|tracked| tracked.index.clone());
-        if before != change.before {
+        // A rewritten file whose entry stays needs new stat data, or git takes it for an edit.
+        let rewritten = before.is_some() && draft.files.iter().any(|file| file.path == change.path);
+        if before != change.before || rewritten {
             draft.index.push(TreeChange { path: change.path.clone(), before, after: change.before.clone() });
         }
     }

@@ -64,12 +64,19 @@ impl<'a> Environment<'a> {
                 && !self.stands(aside)?
             {
                 self.tree.rename_new(path, aside)?;
+                // The second rename must not reach the disk before the first.
+                self.sync()?;
             }
             if let Some(from) = bring {
                 self.tree.rename_new(from, path)?;
             }
         }
-        self.tree.sync_dir(&path.parent(), SyncPoint::TreeDir)
+        self.sync()
+    }
+
+    /// Makes the names durable.
+    fn sync(&self) -> std::io::Result<()> {
+        self.tree.sync_dir(&self.change.path.parent(), SyncPoint::TreeDir)
     }
 
     /// Switches back; may have been done in part.
@@ -79,6 +86,7 @@ impl<'a> Environment<'a> {
             && self.is_switched()?
         {
             self.tree.rename_new(path, from)?;
+            self.sync()?;
         }
         if let Some(aside) = aside
             && !self.stands(path)?
@@ -86,7 +94,7 @@ impl<'a> Environment<'a> {
         {
             self.tree.rename_new(aside, path)?;
         }
-        self.tree.sync_dir(&path.parent(), SyncPoint::TreeDir)
+        self.sync()
     }
 }
 

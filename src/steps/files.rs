@@ -1,11 +1,13 @@
 //! Changes files of the tree: the heart of a rollback, and of taking one back.
 //!
 //! Protocol (see the design's reliability rules): every new file is written whole into one
-//! staging folder `.snapback` at the top of the work tree and synced; then each is swapped with what stands at its path, deletions are renames into the staging folder; then the
-//! folders are synced; only then the displaced files are dropped. What is displaced must be the
-//! recorded old or new content: anything else is a stranger's edit made since the plan, and is put
-//! into the store first. Never follows a link, never writes in place, never removes a folder
-//! that is not empty.
+//! staging folder `.snapback` at the top of the work tree and synced; then each is swapped with
+//! what stands at its path, deletions are renames into the staging folder; then the folders are
+//! synced. What is displaced must be the recorded old or new content: anything else is a
+//! stranger's edit made since the plan, and is put into the store. The displaced files stay in
+//! the staging folder until the whole operation is over, so that taking it back moves them and
+//! needs no space. Never follows a link, never writes in place, never removes a folder that is
+//! not empty.
 
 use std::{
     collections::BTreeSet,
@@ -81,11 +83,26 @@ fn failed<'a>(doing: &'static str, path: &'a RelPath) -> impl Fn(io::Error) -> E
 /// was not written since: far above the clock tick of any file system.
 const SETTLED_SECS: i64 = 10;
 
+/// What stands in the way when it is a folder.
+const DIRECTORY: &str = "a directory";
+
+/// What is removed from the staging folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Clear {
+    /// What is not whole.
+    Unfinished,
+    /// Nothing.
+    Nothing,
+    /// Everything, and the folder.
+    All,
+}
+
 /// The beginning of the name of a file that is being staged.
 const WRITING: &str = "writing-";
 
 /// The step.
 pub struct Files<'a> {
+    ground: Option<&'a Ground>,
     tree: &'a dyn Fs,
     state: &'a dyn Fs,
     store: &'a dyn Store,
@@ -102,7 +119,7 @@ pub const STAGE: &str = ".snapback";
 impl<'a> Files<'a> {
     /// The step over the real ports.
     pub fn new(ground: &'a Ground, op: &OpId, at: Timestamp, changes: &'a [PathChange]) -> Self {
-        Self::over((&*ground.tree, &*ground.state, &*ground.store, ground), op, at, changes)
+        Self { ground: Some(ground), ..Self::over((&*ground.tree, &*ground.state, &*ground.store, ground), op, at, changes) }
     }
 
     /// The step over any ports: tree, state folder, store, source of bytes.
@@ -112,13 +129,13 @@ impl<'a> Files<'a> {
         at: Timestamp,
         changes: &'a [PathChange],
     ) -> Self {
-        Self { tree, state, store, bytes, op: op.clone(), at, stage: RelPath::own(STAGE), changes }
+        Self { ground: None, tree, state, store, bytes, op: op.clone(), at, stage: RelPath::own(STAGE), changes }
     }
 
     /// Brings every path to its `after` (or `before` when going back), from wherever it stands.
     fn go(&self, forward: bool) -> Result<(), Failure> {
         let goal = |change: &'a PathChange| if forward { change.after.as_ref() } else { change.before.as_ref() };
-        self.clear_stage()?;
+        self.clear_stage(Clear::Unfinished)?;
         let open: Vec<(usize, &PathChange)> = self
             .changes
             .par_iter()
@@ -128,15 +145,22 @@ impl<'a> Files<'a> {
             .collect::<Result<_, Failure>>()?;
         // Even when nothing is open, a run that was killed may have left its last renames unsynced.
         if !open.is_empty() {
-            self.tree.create_dir(&self.stage, 0o700).map_err(failed("create", &self.stage))?;
-            open.par_iter().try_for_each(|(at, change)| self.stage_file(*at, goal(change)))?;
+            create_dir_all(self.tree, &self.stage, 0o700).map_err(failed("create", &self.stage))?;
+            // Before anything is displaced into a folder that a crash could take away.
+            self.tree.sync_dir(&RelPath::root(), SyncPoint::TreeDir).map_err(failed("sync", &self.stage))?;
+            open.par_iter().try_for_each(|(at, change)| self.stage_file(*at, change, goal(change)))?;
             self.displace(&open, &goal)?;
-            self.install(&open, &goal)?;
         }
-        self.sync_folders()?;
-        self.clear_stage()?;
-        self.tree.sync_dir(&RelPath::root(), SyncPoint::TreeDir).map_err(failed("sync", &self.stage))?;
-        Ok(())
+        self.remove_empty_folders(&goal)?;
+        self.install(&open, &goal)?;
+        self.clear_stage(Clear::Nothing)?;
+        self.sync_folders()
+    }
+
+    /// Drops what was displaced.
+    fn drop_stage(&self) -> Result<(), Failure> {
+        self.clear_stage(Clear::All)?;
+        Ok(self.tree.sync_dir(&RelPath::root(), SyncPoint::TreeDir).map_err(failed("sync", &self.stage))?)
     }
 
     /// Where the n-th change's new content is staged and its displaced content lands.
@@ -144,13 +168,22 @@ impl<'a> Files<'a> {
         self.stage.join(format!("{at}"))
     }
 
-    /// Writes one new file or link into the staging folder and syncs it.
-    fn stage_file(&self, at: usize, goal: Option<&FileState>) -> Result<(), Failure> {
+    /// Writes one new file or link into the staging folder and syncs it, unless it is there
+    /// already: displaced by the opposite direction, or staged by a run that was killed.
+    fn stage_file(&self, at: usize, change: &PathChange, goal: Option<&FileState>) -> Result<(), Failure> {
+        let staged = self.staged(at);
+        if self.tree.stat(&staged).map_err(failed("look at", &staged))?.is_some() {
+            if goal.is_some() && self.is(&staged, goal)? {
+                return Ok(());
+            }
+            self.keep_stranger(&staged, change)?;
+            self.tree.remove_file(&staged).map_err(failed("remove", &staged))?;
+        }
         let Some(state) = goal else { return Ok(()) };
         if state.link {
-            let (path, mut target) = (self.staged(at), Vec::new());
+            let mut target = Vec::new();
             copy_checked(self.bytes, state, &mut target)?;
-            return Ok(self.tree.symlink(&target, &path).map_err(failed("create", &path))?);
+            return Ok(self.tree.symlink(&target, &staged).map_err(failed("create", &staged))?);
         }
         // A name of its own until it is whole: what a crash leaves under it is nobody's.
         let path = self.stage.join(format!("{WRITING}{at}"));
@@ -164,23 +197,38 @@ impl<'a> Files<'a> {
                 file.set_mtime(mtime)?;
             }
             file.sync(SyncPoint::StageFile)?;
-            self.tree.rename(&path, &self.staged(at))
+            self.tree.rename(&path, &staged)
         };
         Ok(finish().map_err(failed("write", &path))?)
     }
 
-    /// Takes away what has no place after the change, deepest first, and the folders it leaves empty.
+    /// Takes away what has no place after the change.
     fn displace(&self, open: &[(usize, &'a PathChange)], goal: &dyn Fn(&'a PathChange) -> Option<&'a FileState>) -> Result<(), Failure> {
         for (at, change) in open.iter().rev().filter(|(_, change)| goal(change).is_none()) {
             let path = &change.path;
             self.check_replaceable(path)?;
             self.tree.rename(path, &self.staged(*at)).map_err(failed("remove", path))?;
-            for dir in path.ancestors() {
-                match self.tree.remove_dir(&dir) {
-                    Ok(()) => {}
-                    Err(error) if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::ResourceBusy) => break,
-                    Err(error) => return Err(failed("remove", &dir)(error).into()),
-                }
+        }
+        // Before the folders go that held it.
+        Ok(self.tree.sync_dir(&self.stage, SyncPoint::TreeDir).map_err(failed("sync", &self.stage))?)
+    }
+
+    /// Removes the folders that are empty because of the change, deepest first; also those that
+    /// a run which was killed left so.
+    fn remove_empty_folders(&self, goal: &dyn Fn(&'a PathChange) -> Option<&'a FileState>) -> Result<(), Failure> {
+        use io::ErrorKind::{DirectoryNotEmpty, NotADirectory, NotFound, ResourceBusy};
+        let gone = self.changes.iter().filter(|change| goal(change).is_none());
+        let dirs: BTreeSet<RelPath> = gone.flat_map(|change| change.path.ancestors()).collect();
+        // A folder sorts before what lies in it.
+        for dir in dirs.iter().rev() {
+            match self.tree.stat(dir).map_err(failed("look at", dir))? {
+                Some(stat) if stat.kind == Type::Dir => {}
+                _ => continue,
+            }
+            match self.tree.remove_dir(dir) {
+                Ok(()) => {}
+                Err(error) if matches!(error.kind(), DirectoryNotEmpty | NotADirectory | NotFound | ResourceBusy) => {}
+                Err(error) => return Err(failed("remove", dir)(error).into()),
             }
         }
         Ok(())
@@ -212,16 +260,29 @@ impl<'a> Files<'a> {
         let stat = self.tree.stat(path).map_err(failed("look at", path))?;
         let what = match stat.map(|stat| stat.kind) {
             None | Some(Type::File | Type::Symlink) => return Ok(stat),
-            Some(Type::Dir) => "a directory",
+            Some(Type::Dir) => DIRECTORY,
             Some(Type::Other) => "a device, FIFO or socket",
         };
         Err(Error::InTheWay { path: path.clone(), what })
     }
 
+    /// True when the change takes away every file below a folder.
+    fn is_emptied(&self, dir: &RelPath) -> Result<bool, Failure> {
+        for name in self.tree.list(dir).map_err(failed("list", dir))? {
+            let path = dir.join(name);
+            let is_dir = self.tree.stat(&path).map_err(failed("look at", &path))?.is_some_and(|stat| stat.kind == Type::Dir);
+            let goes = if is_dir { self.is_emptied(&path)? } else { self.changes.iter().any(|c| c.path == path && c.after.is_none()) };
+            if !goes {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Syncs every folder in which a name may have changed, and the folders above it: one of
     /// them may be new or gone.
     fn sync_folders(&self) -> Result<(), Failure> {
-        let mut dirs = BTreeSet::from([RelPath::root()]);
+        let mut dirs = BTreeSet::from([RelPath::root(), self.stage.clone()]);
         for change in self.changes {
             dirs.extend(change.path.ancestors());
         }
@@ -233,20 +294,27 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
-    /// Empties and removes the staging folder; strangers' content in it is kept in the store.
-    fn clear_stage(&self) -> Result<(), Failure> {
+    /// Keeps strangers' content that is in the staging folder in the store, and removes what is
+    /// to be cleared.
+    fn clear_stage(&self, clear: Clear) -> Result<(), Failure> {
         if self.tree.stat(&self.stage).map_err(failed("look at", &self.stage))?.is_none() {
             return Ok(());
         }
         for name in self.tree.list(&self.stage).map_err(failed("list", &self.stage))? {
             let path = self.stage.join(&name);
             let number = std::str::from_utf8(&name).ok().and_then(|name| name.parse::<usize>().ok());
-            if let Some(change) = number.and_then(|at| self.changes.get(at)) {
+            let change = number.and_then(|at| self.changes.get(at));
+            if let Some(change) = change.filter(|_| clear != Clear::Unfinished) {
                 self.keep_stranger(&path, change)?;
             }
-            self.tree.remove_file(&path).map_err(failed("remove", &path))?;
+            if clear == Clear::All || (clear == Clear::Unfinished && change.is_none()) {
+                self.tree.remove_file(&path).map_err(failed("remove", &path))?;
+            }
         }
-        Ok(self.tree.remove_dir(&self.stage).map_err(failed("remove", &self.stage))?)
+        if clear == Clear::All {
+            self.tree.remove_dir(&self.stage).map_err(failed("remove", &self.stage))?;
+        }
+        Ok(())
     }
 
     /// Puts what stands at `path` into the store unless it is a change's known old or new content.
@@ -278,7 +346,7 @@ impl<'a> Files<'a> {
         Ok(stat.is_some_and(|stat| {
             stat.kind == Type::File
                 && !state.link
-                && stat.size == state.size
+                && (stat.size, stat.mode) == (state.size, state.mode)
                 && Some(stat.mtime) == state.mtime
                 && stat.mtime.0 + SETTLED_SECS < self.at.as_second()
         }))
@@ -290,10 +358,12 @@ impl<'a> Files<'a> {
     }
 }
 
-/// True when a path holds exactly a state: type, bytes and, for files, permission bits.
+/// True when a path holds exactly a state: type, bytes and, for files, permission bits. A folder
+/// is no file: other paths say what is to be in it.
 pub fn holds(tree: &dyn Fs, path: &RelPath, state: Option<&FileState>) -> io::Result<bool> {
     let (stat, state) = match (tree.stat(path)?, state) {
         (None, None) => return Ok(true),
+        (Some(stat), None) => return Ok(stat.kind == Type::Dir),
         (Some(stat), Some(state)) => (stat, state),
         _ => return Ok(false),
     };
@@ -313,10 +383,8 @@ impl Step for Files<'_> {
 
     fn prepare(&mut self) -> Result<Value, Failure> {
         for change in self.changes {
-            let goes = |other: &PathChange| other.after.is_none() && other.path != change.path && other.path.is_in(&change.path);
             match self.check_replaceable(&change.path) {
-                // A folder whose files go makes room; one that is not empty then is seen when it is applied.
-                Err(Error::InTheWay { .. }) if change.after.is_some() && self.changes.iter().any(goes) => {}
+                Err(Error::InTheWay { what: DIRECTORY, .. }) if change.after.is_none() || self.is_emptied(&change.path)? => {}
                 other => drop(other?),
             }
         }
@@ -324,10 +392,19 @@ impl Step for Files<'_> {
     }
 
     fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
-        self.go(true)
+        self.go(true)?;
+        if let Some(ground) = self.ground {
+            ground.say("files", format!("{} changed", self.changes.len()));
+        }
+        Ok(())
     }
 
     fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
-        self.go(false)
+        self.go(false)?;
+        self.drop_stage()
+    }
+
+    fn finish(&mut self, _prepared: &Value) -> Result<(), Failure> {
+        self.drop_stage()
     }
 }

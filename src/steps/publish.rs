@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use crate::{
     base::{Failure, OpId},
-    git::Repo,
     ground::Ground,
     journal::Step,
     model::operation::Publication,
@@ -14,7 +13,7 @@ use crate::{
 
 /// The step.
 pub struct Publish<'a> {
-    git: &'a Repo,
+    ground: &'a Ground,
     scratch: PathBuf,
     publication: &'a Publication,
 }
@@ -23,7 +22,7 @@ impl<'a> Publish<'a> {
     /// The step for one operation; its folder serves as scratch space.
     pub fn new(ground: &'a Ground, op: &OpId, publication: &'a Publication) -> Self {
         let scratch = ground.git.common_dir().join("snapback").join("ops").join(op.to_string());
-        Self { git: &ground.git, scratch, publication }
+        Self { ground, scratch, publication }
     }
 }
 
@@ -33,24 +32,27 @@ impl Step for Publish<'_> {
     }
 
     fn prepare(&mut self) -> Result<Value, Failure> {
-        Ok(self.git.prepare_publication(self.publication, &self.scratch)?)
+        Ok(self.ground.git.prepare_publication(self.publication, &self.scratch)?)
     }
 
     fn apply(&mut self, prepared: &Value) -> Result<(), Failure> {
-        Ok(self.git.publish(self.publication, prepared, &self.scratch)?)
+        self.ground.git.publish(self.publication, prepared, &self.scratch)?;
+        if let Some(branch) = self.publication.refs.last() {
+            let text = self.publication.log_message.trim_start_matches("snapback: ");
+            self.ground.say("committed", format!("{}  {text}", branch.after.short()));
+        }
+        Ok(())
     }
 
     fn undo(&mut self, prepared: &Value) -> Result<(), Failure> {
-        Ok(self.git.unpublish(self.publication, prepared, &self.scratch)?)
+        Ok(self.ground.git.unpublish(self.publication, prepared, &self.scratch)?)
     }
 
     fn is_commit_point(&self) -> bool {
         true
     }
 
-    /// The branch moves last.
     fn is_passed(&self) -> Result<bool, Failure> {
-        let Some(branch) = self.publication.refs.last() else { return Ok(false) };
-        Ok(self.git.find_ref(&branch.name)?.as_ref() == Some(&branch.after))
+        Ok(self.ground.git.is_past_return(self.publication)?)
     }
 }

@@ -71,7 +71,8 @@ pub fn standings(state: &dyn Fs) -> Result<BTreeMap<TaskId, BTreeMap<Version, St
     Ok(records.into_iter().map(|(task, versions)| (task, fold(versions))).collect())
 }
 
-/// Appends records that are not there yet (same operation, version and verdict), durably.
+/// Appends records that are not there yet (same operation, version and verdict), durably. What a
+/// killed run left, and what a failed sync may have lost, is written anew with the whole log.
 pub fn append(state: &dyn Fs, records: &[VerdictRecord]) -> Result<(), Error> {
     let (log, bytes) = load(state)?;
     let there = |new: &VerdictRecord| new.op.is_some() && log.records.contains(new);
@@ -81,13 +82,20 @@ pub fn append(state: &dyn Fs, records: &[VerdictRecord]) -> Result<(), Error> {
         text += &line;
         last = digits;
     }
-    if log.whole == 0 || log.whole < bytes.len() {
-        let all = [&bytes[..log.whole], text.as_bytes()].concat();
-        return Ok(write_durably(state, &path(), &all, 0o600, (SyncPoint::VerdictRecord, SyncPoint::VerdictDir))?);
+    let replace = |with: &str| {
+        let all = [&bytes[..log.whole], with.as_bytes()].concat();
+        write_durably(state, &path(), &all, 0o600, (SyncPoint::VerdictRecord, SyncPoint::VerdictDir))
+    };
+    if log.whole == 0 || log.whole < bytes.len() || records.iter().any(there) {
+        return Ok(replace(&text)?);
     }
-    let mut file = state.append(&path())?;
-    file.write_all(text.as_bytes())?;
-    Ok(file.sync(SyncPoint::VerdictRecord)?)
+    let append = || -> io::Result<()> {
+        let mut file = state.append(&path())?;
+        file.write_all(text.as_bytes())?;
+        file.sync(SyncPoint::VerdictRecord)
+    };
+    // What a failure leaves at the end of the file is unknown.
+    Ok(append().inspect_err(|_| drop(replace("")))?)
 }
 
 /// The step.

@@ -74,7 +74,7 @@ impl Store for ObjectStore {
             self.sweep(&tmp)
         };
         begin().map_err(Error::Write)?;
-        Ok(Box::new(Puts { store: self, tmp, unsynced: Vec::new(), named: Vec::new(), committed: false }))
+        Ok(Box::new(Puts { store: self, tmp, unsynced: Vec::new(), named: Vec::new(), relied_on: BTreeSet::new(), committed: false }))
     }
 
     fn size(&self, id: &ObjectId) -> Result<Option<u64>, Error> {
@@ -107,6 +107,8 @@ struct Puts<'a> {
     tmp: RelPath,
     unsynced: Vec<Box<dyn Output>>,
     named: Vec<(RelPath, ObjectId)>,
+    /// Folders of objects that were there already: a run that was killed may not have synced them.
+    relied_on: BTreeSet<RelPath>,
     committed: bool,
 }
 
@@ -127,7 +129,8 @@ impl Puts<'_> {
     fn name(&mut self) -> std::io::Result<()> {
         let fs = &*self.store.fs;
         // Always synced: a run that was killed may have left a folder in it that has no durable name yet.
-        let mut dirs = BTreeSet::from([self.store.dir.join("objects")]);
+        let mut dirs = std::mem::take(&mut self.relied_on);
+        dirs.insert(self.store.dir.join("objects"));
         for (temp, id) in &self.named {
             let path = self.store.path(id);
             if fs.stat(&path.parent())?.is_none() {
@@ -167,6 +170,7 @@ impl Session for Puts<'_> {
             drop(file);
             fs.remove_file(&temp).map_err(Error::Write)?;
             stored.grown = 0;
+            self.relied_on.insert(self.store.path(&id).parent());
             return Ok(stored);
         }
         self.unsynced.push(file);

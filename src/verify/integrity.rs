@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::Checking;
 use crate::{
     base::{Digest, Fs, RelPath, Type},
-    git::{Converter, Repo},
+    git::{Converter, Repo, Worktree},
     model::{
         Check, Manifest,
         manifest::{FileEntry, Role},
@@ -51,14 +51,21 @@ pub fn commit(manifest: &Manifest, entries: &[(RelPath, TreeEntry)], owns: &(dyn
     checking.judge(problems, format!("{seen} files in the tag's commit are those of the manifest"))
 }
 
-/// Every byte of the release is kept: blobs in git, large files in the store.
-pub fn kept(git: &Repo, store: &dyn Store, manifest: &Manifest, depth: Depth, progress: &(dyn Fn(u64) + Sync)) -> Check {
+/// Every byte of the release is kept: blobs in git, those of Git LFS in its folder, large files in
+/// the store. `converter` is that of the release's own commit.
+pub fn kept(
+    (git, store): (&Repo, &dyn Store),
+    converter: &Converter,
+    manifest: &Manifest,
+    depth: Depth,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Check {
     let checking = Checking::begin(1, "integrity.kept");
     let problems: Vec<String> = manifest
         .files
         .par_iter()
         .filter_map(|file| {
-            let problem = kept_problem(git, store, file, depth);
+            let problem = kept_problem(git, store, file, depth).or_else(|| lfs_problem(git, converter, file, depth));
             progress(1);
             problem
         })
@@ -97,6 +104,29 @@ fn kept_problem(git: &Repo, store: &dyn Store, file: &FileEntry, depth: Depth) -
     }
 }
 
+/// What is wrong with the Git LFS bytes of a file, if it has any.
+fn lfs_problem(git: &Repo, converter: &Converter, file: &FileEntry, depth: Depth) -> Option<String> {
+    let (path, blob) = (&file.path, file.blob.as_ref()?);
+    // A path with another filter is an error elsewhere: no rollback writes it.
+    if converter.is_trivial() || file.mode.as_deref() == Some("120000") || !converter.is_lfs(path).is_ok_and(|lfs| lfs) {
+        return None;
+    }
+    let oid = match git.read_blob(blob).and_then(|pointer| converter.to_worktree(path, pointer)) {
+        Ok(Worktree::Lfs { oid, .. }) => oid,
+        Ok(_) => return None,
+        Err(error) => return Some(error.to_string()),
+    };
+    if depth == Depth::Present {
+        return None;
+    }
+    let found = std::fs::File::open(git.lfs_path(&oid)).and_then(|mut bytes| Digest::of_reader(&mut bytes));
+    match found {
+        Ok((found, _)) if found == oid => None,
+        Ok((found, _)) => Some(format!("{path}: its Git LFS bytes have {found}, its pointer says {oid}")),
+        Err(error) => Some(format!("{path}: {error}")),
+    }
+}
+
 /// What is wrong with the bytes of a file.
 fn bytes_problem(file: &FileEntry, digest: Digest, bytes: &[u8]) -> Option<String> {
     let found = Digest::of(bytes);
@@ -110,24 +140,27 @@ fn bytes_problem(file: &FileEntry, digest: Digest, bytes: &[u8]) -> Option<Strin
 
 /// Every file of the manifest that `wanted` names lies in the work tree as released. `is_clean`
 /// names paths that git's own stat cache proves to be equal to a blob; they are not read again.
+/// Without `file_mode` the file system keeps no executable bit, or git is told not to believe it.
 pub fn tree(
     tree: &dyn Fs,
     manifest: &Manifest,
     converter: &Converter,
+    file_mode: bool,
     wanted: &(dyn Fn(&FileEntry) -> bool + Sync),
     is_clean: &(dyn Fn(&FileEntry) -> bool + Sync),
 ) -> Check {
     let checking = Checking::begin(1, "integrity.files");
     let files: Vec<&FileEntry> = manifest.files.iter().filter(|file| wanted(file)).collect();
     let unread = files.iter().filter(|file| is_clean(file)).count();
-    let problems = files.par_iter().filter(|file| !is_clean(file)).filter_map(|file| tree_problem(tree, converter, file)).collect();
+    let problems =
+        files.par_iter().filter(|file| !is_clean(file)).filter_map(|file| tree_problem(tree, converter, file_mode, file)).collect();
     let read = files.len() - unread;
     let rest = if unread == 0 { String::new() } else { format!(", {unread} by git's stat cache") };
     checking.judge(problems, format!("{}/{} files as released ({read} read and hashed{rest})", files.len(), files.len()))
 }
 
 /// What is wrong with a file of the work tree.
-fn tree_problem(tree: &dyn Fs, converter: &Converter, file: &FileEntry) -> Option<String> {
+fn tree_problem(tree: &dyn Fs, converter: &Converter, file_mode: bool, file: &FileEntry) -> Option<String> {
     let path = &file.path;
     let Some(digest) = file.digest() else { return Some(format!("{path} has no full checksum in the manifest: {:?}", file.checksum)) };
     let stat = match tree.stat(path) {
@@ -141,8 +174,12 @@ fn tree_problem(tree: &dyn Fs, converter: &Converter, file: &FileEntry) -> Optio
         return Some(format!("{path} is a {:?} and should be a {kind:?}", stat.kind));
     }
     let executable = stat.mode & 0o100 != 0;
-    if !link && file.mode.as_deref().is_some_and(|mode| (mode == "100755") != executable) {
-        return Some(format!("{path} is {}executable and should not be so", if executable { "" } else { "not " }));
+    if file_mode && !link && file.mode.as_deref().is_some_and(|mode| (mode == "100755") != executable) {
+        return Some(format!(
+            "{path} is {}executable and should {}be so",
+            if executable { "" } else { "not " },
+            if executable { "not " } else { "" }
+        ));
     }
     match differs(tree, converter, file, digest, link) {
         Ok(false) => None,
@@ -157,12 +194,16 @@ fn differs(tree: &dyn Fs, converter: &Converter, file: &FileEntry, digest: Diges
     if link {
         return Ok(Digest::of(&tree.read_link(&file.path).map_err(text)?) != digest);
     }
-    let (found, _) = Digest::of_reader(&mut tree.open(&file.path).map_err(text)?).map_err(text)?;
+    let (found, size) = Digest::of_reader(&mut tree.open(&file.path).map_err(text)?).map_err(text)?;
     if found == digest {
         return Ok(false);
     }
-    if file.role == Role::Large || converter.is_trivial() {
+    if file.role == Role::Large || converter.is_plain(&file.path).map_err(|error| error.to_string())? {
         return Ok(true);
+    }
+    if converter.is_lfs(&file.path).map_err(|error| error.to_string())? {
+        // However large it is, its pointer is known from its digest.
+        return Ok(Digest::of(&Repo::lfs_pointer(&found, size)) != digest);
     }
     let mut bytes = Vec::new();
     std::io::Read::read_to_end(&mut tree.open(&file.path).map_err(text)?, &mut bytes).map_err(text)?;

@@ -8,7 +8,17 @@ mod support;
 
 mod bad_input;
 mod commands;
-// mod kill_sweep;
+mod crash_states;
+mod disk_errors;
+mod environment;
+mod kill_sweep;
 mod killer_harness;
 mod sandbox;
+mod settings;
+mod shapes;
+mod shapes_git;
+mod shapes_large;
 mod sim_fs;
+mod small_disk;
+mod undoing;
+mod walks;

@@ -71,7 +71,7 @@ impl Walk<'_> {
         self.types("snapback rollback -t T01 --from 1.3.0 --to 1.2.0 -m 'drawdown' --yes", &[0])?;
         self.must_be(&good, "1.2.0")?;
         self.types("snapback verify-rollback -t T01 --expected 1.2.0", &[0])?;
-        self.title("Changed your mind?", "an undo is exact, too: the broken version is back, byte for byte")?;
+        self.title("Changed your mind", "an undo is exact, too: the broken version is back, byte for byte")?;
         // The smoke test of 1.3.0 still fails, and the exit code may say so.
         self.types("snapback undo --yes", &[0, 4])?;
         self.must_be(&bad, "1.3.0")?;
@@ -79,7 +79,7 @@ impl Walk<'_> {
         self.must_be(&good, "1.2.0")?;
         self.title("Look back", "who, when, why; and git agrees that all is well")?;
         self.types("snapback history -t T01", &[0])?;
-        self.types("git fsck --strict --no-dangling", &[0])?;
+        self.silent("git fsck --strict --no-dangling")?;
         self.silent("git status --porcelain")?;
         Ok(self.stage.took_ms())
     }
@@ -100,6 +100,9 @@ impl Walk<'_> {
         self.stage.show(&format!("$ {}\n", self.session.out.paint(Paint::Copy, line)), json);
         let (code, output) = self.stage.types(line)?;
         self.stage.show(&output, json);
+        if code != 0 {
+            self.stage.show(&format!("  (exit code {code})\n"), json);
+        }
         self.steps.push(json!({ "line": line, "exit_code": code, "output": output }));
         if expected.contains(&code) {
             return Ok(output);
@@ -111,7 +114,11 @@ impl Walk<'_> {
     /// Types a line that must not print anything.
     fn silent(&mut self, line: &str) -> Result<(), Failure> {
         let output = self.types(line, &[0])?;
-        if output.is_empty() { Ok(()) } else { Err(Error::DemoIsWrong(format!("`{line}` is not silent")).into()) }
+        if !output.is_empty() {
+            return Err(Error::DemoIsWrong(format!("`{line}` is not silent")).into());
+        }
+        self.stage.show(&format!("  {} clean\n", self.session.out.ok()), self.session.globals.json);
+        Ok(())
     }
 
     /// The files of all tasks must be those, byte for byte.

@@ -14,9 +14,14 @@ use crate::{
 pub fn markdown(plan: &Plan, done: &Report, zone: &TimeZone) -> String {
     let version = |version: &Option<crate::model::Version>| version.as_ref().map_or("none".into(), ToString::to_string);
     let mut text = format!("# Disaster recovery of {}\n\n", plan.task);
-    let _ = writeln!(text, "{}\n", report::report(Style::default(), &Report { verification: None, ..done.clone() }).trim_end());
+    let _ = writeln!(text, "{}\n", report::last_line(Style::default(), done));
+    for note in report::notes(done) {
+        let _ = writeln!(text, "> {}\n", line(note));
+    }
     let mut fact = |what: &str, seen: &str| {
-        let _ = writeln!(text, "- {what}: {}", line(seen));
+        if !seen.is_empty() {
+            let _ = writeln!(text, "- {what}: {}", line(seen));
+        }
     };
     fact("From", &version(&done.from));
     fact("To", &version(&done.to));
@@ -33,7 +38,7 @@ pub fn markdown(plan: &Plan, done: &Report, zone: &TimeZone) -> String {
     if let Some(tag) = &done.tag {
         fact("Tag", tag);
     }
-    let _ = write!(text, "\n## Backup\n\n{} saved into the store before anything changed.\n", size(done.saved_bytes));
+    let _ = write!(text, "\n## Backup\n\nEvery path that changes was saved first; {} were new in the store.\n", size(done.saved_bytes));
     text.push_str("\n## Files\n\n");
     for file in &plan.files {
         let verb = match file.letter {
@@ -95,7 +100,7 @@ mod tests {
         insta::assert_snapshot!(markdown(&super::super::plan::tests::sample(), &done, &TimeZone::UTC), @r"
         # Disaster recovery of T01
 
-        T01 is at 1.2.0.  1.3.0 is held.  (1.9 s, 4 files changed, 4.0 MB saved, operation 9f3c21aa)
+        T01 is at 1.2.0, verified.  1.3.0 is held.  (1.9 s, 4 files changed, 4.0 MB saved, operation 9f3c21aa)
 
         - From: 1.3.0
         - To: 1.2.0
@@ -109,7 +114,7 @@ mod tests {
 
         ## Backup
 
-        4.0 MB saved into the store before anything changed.
+        Every path that changes was saved first; 4.0 MB were new in the store.
 
         ## Files
 

@@ -23,11 +23,22 @@ pub fn report(style: Style, report: &Report) -> String {
     if let Some(checked) = &report.verification {
         text.push_str(&verification::problems(style, checked));
     }
-    for note in &report.notes {
+    for note in notes(report) {
         let _ = writeln!(text, "  {} {}", style.attention(), safe(note));
     }
-    let _ = writeln!(text, "{}{}", sentence(style, report), tail(style, report));
-    text
+    text + &last_line(style, report) + "\n"
+}
+
+/// The line that says it all.
+pub fn last_line(style: Style, report: &Report) -> String {
+    format!("{}{}", sentence(style, report), tail(style, report))
+}
+
+/// The notes, without those that repeat a check that is shown with its evidence.
+pub fn notes(report: &Report) -> impl Iterator<Item = &String> {
+    let problems = report.verification.iter().flat_map(crate::model::Verification::problems);
+    let shown: Vec<&str> = problems.map(|check| check.id.as_str()).collect();
+    report.notes.iter().filter(move |note| !shown.iter().any(|id| note.contains(id)))
 }
 
 /// What can be done after it, most useful first.
@@ -47,6 +58,10 @@ pub fn next(report: &Report) -> Vec<Hint> {
         (Outcome::Undone, _) => vec![Hint::run("see what was tried", &["snapback", "op", "show", &id])],
         (Outcome::Done, OpKind::Rollback | OpKind::Redo) => vec![Hint::run("take it back", &["snapback", "undo"]), share()],
         (Outcome::Done, OpKind::Undo) => vec![Hint::run("bring it again", &["snapback", "redo"]), share()],
+        (Outcome::Done, OpKind::CreateSnapshot) if exit_code(report) == Kind::Bad.exit_code() => {
+            let task = report.task.as_ref().map(ToString::to_string).unwrap_or_default();
+            vec![Hint::run("go back to the newest good version", &["snapback", "rollback", "--task", &task])]
+        }
         (Outcome::Done, _) => vec![share()],
     }
 }
@@ -69,7 +84,7 @@ fn sentence(style: Style, report: &Report) -> String {
             OpKind::CreateSnapshot => format!("{task} {to} is released{}{}.", made(report), verified(style, report)),
             OpKind::Adopt => format!("{task}: manifests written{}.", made(report)),
             OpKind::RegistrySync => format!("{task}: registry and configs agree{}.", made(report)),
-            OpKind::Rollback if report.from.is_some() && report.from != report.to => {
+            OpKind::Rollback if report.from.as_ref().zip(report.to.as_ref()).is_some_and(|(from, to)| from > to) => {
                 format!("{task} is at {to}{}.  {from} is held.", verified(style, report))
             }
             OpKind::Rollback | OpKind::Redo | OpKind::Undo => format!("{task} is at {to}{}.", verified(style, report)),
@@ -148,6 +163,8 @@ pub(crate) mod tests {
         let release = Report { kind: OpKind::CreateSnapshot, tag: Some("T01-v1.2.0".into()), saved_bytes: 0, ..sample() };
         insta::assert_snapshot!(report(Style::default(), &release), @"T01 1.2.0 is released: commit 4be1c070, tag T01-v1.2.0, verified.  (1.9 s, 4 files changed, operation 9f3c21aa)");
         assert_eq!(next(&release)[0].argv, ["git", "push", "--follow-tags"]);
+        let bad = Report { verification: Some(verification::tests::sample()), ..release };
+        assert_eq!(next(&bad)[0].argv, ["snapback", "rollback", "--task", "T01"]);
     }
 
     #[test]
@@ -159,7 +176,8 @@ pub(crate) mod tests {
         T01 is at 1.2.0, but verification failed.  1.3.0 is held.  (1.9 s, 4 files changed, 4.0 MB saved, operation 9f3c21aa)
         ");
         assert_eq!(exit_code(&bad), 4);
-        let undone = Report { outcome: Outcome::Undone, changed: false, ..bad };
+        let again = "1.3.0 does not hold up: smoke.command: exit code 1".to_string();
+        let undone = Report { outcome: Outcome::Undone, changed: false, notes: vec![again], ..bad };
         insta::assert_snapshot!(report(Style::default(), &undone), @r"
           x  smoke.command             python3 smoke.py: exit code 1  (0.8 s)
                AssertionError: \u{1b}[31mdrawdown

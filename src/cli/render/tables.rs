@@ -228,9 +228,10 @@ pub fn drift(style: Style, lines: &[DriftLine]) -> String {
 /// What doctor saw.
 pub fn doctor(style: Style, lines: &[DoctorLine]) -> String {
     let mut text = String::new();
-    for line in lines {
+    let rows: Vec<_> = lines.iter().map(|line| row![safe(&line.what), safe(&line.seen)]).collect();
+    for (line, shown) in lines.iter().zip(super::table::lines(style, &rows)) {
         let sign = if line.ok { style.ok() } else { style.fail() };
-        let _ = writeln!(text, "{sign} {:<20} {}", safe(&line.what), safe(&line.seen));
+        let _ = writeln!(text, "{sign} {shown}");
         if let (false, Some(fix)) = (line.ok, &line.fix) {
             let _ = writeln!(text, "   {} {}", style.paint(Paint::Attention, "fix:"), safe(fix));
         }

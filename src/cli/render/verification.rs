@@ -26,6 +26,18 @@ pub fn verification(style: Style, verification: &Verification, all: bool) -> Str
     text + &verdict(style, verification) + "\n"
 }
 
+/// Several versions: what does not hold, one verdict each, and a count.
+pub fn verifications(style: Style, all: &[Verification]) -> String {
+    let mut text = String::new();
+    for one in all {
+        text.push_str(&problems(style, one));
+        let _ = writeln!(text, "{} {}", sign(style, one.status()), verdict(style, one));
+    }
+    let bad = all.iter().filter(|one| !one.is_good()).count();
+    let rest = if bad == 0 { "all verified".into() } else { format!("{bad} not verified") };
+    text + &format!("{}: {rest}\n", super::count(all.len(), "version"))
+}
+
 /// The checks that do not hold, with their evidence.
 pub fn problems(style: Style, verification: &Verification) -> String {
     verification.problems().map(|check| check_lines(style, check, true)).collect()
@@ -35,7 +47,8 @@ pub fn problems(style: Style, verification: &Verification) -> String {
 pub fn verdict(style: Style, verification: &Verification) -> String {
     let name = style.paint(Paint::Strong, &format!("{} {}", verification.task, verification.version));
     let words = |wanted: Status| {
-        let levels = (1..=4).filter(|level| verification.level(*level) == wanted);
+        let looked_at = |level: &u8| verification.checks.iter().any(|check| check.level == *level);
+        let levels = (1..=4).filter(looked_at).filter(|level| verification.level(*level) == wanted);
         levels.map(|level| LEVEL_WORDS[usize::from(level) - 1]).collect::<Vec<_>>().join(", ")
     };
     match verification.status() {
@@ -111,13 +124,26 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn several_versions() {
+        let mut good = sample();
+        good.checks.truncate(2);
+        insta::assert_snapshot!(verifications(Style::default(), &[good, sample()]), @r"
+        ok T01 1.3.0 is verified.
+          x  smoke.command             python3 smoke.py: exit code 1  (0.8 s)
+               AssertionError: \u{1b}[31mdrawdown
+        x  T01 1.3.0 is bad: smoke failed.
+        2 versions: 1 not verified
+        ");
+    }
+
+    #[test]
     fn inconclusive_is_never_good() {
         let mut could_not_run = sample();
         could_not_run.checks[2].status = Status::Inconclusive;
         assert_eq!(exit_code(&could_not_run), 8);
         assert_eq!(verdict(Style::default(), &could_not_run), "T01 1.3.0 is inconclusive: smoke could not be checked.");
-        could_not_run.checks.truncate(2);
+        could_not_run.checks.remove(2);
         assert_eq!(exit_code(&could_not_run), 0);
-        assert_eq!(verdict(Style::default(), &could_not_run), "T01 1.3.0 is verified (not checked: smoke, readiness).");
+        assert_eq!(verdict(Style::default(), &could_not_run), "T01 1.3.0 is verified (not checked: readiness).");
     }
 }

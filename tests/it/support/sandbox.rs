@@ -47,7 +47,7 @@ pub struct Entry {
     pub mode: u32,
     /// SHA-256 of the bytes, or of the link's target.
     pub digest: Digest,
-    /// Modification time in nanoseconds; 0 for folders, which change with their names.
+    /// Modification time in nanoseconds; 0 for folders, which change with their names, and for links, whose times nobody reads.
     pub mtime: i128,
 }
 
@@ -57,15 +57,22 @@ pub type Tree = BTreeMap<String, Entry>;
 /// A repository in a folder of its own that goes with it.
 pub struct Sandbox {
     dir: TempDir,
+    /// The folder of the work tree; `repo` unless a test went to another one.
+    pub work: &'static str,
 }
 
 impl Sandbox {
     /// A repository with one empty commit and nothing else.
     pub fn empty() -> Self {
-        let sandbox = Self { dir: tempfile::tempdir().unwrap() };
+        Self::of_format("sha1")
+    }
+
+    /// The same with this object format.
+    pub fn of_format(format: &str) -> Self {
+        let sandbox = Self { dir: tempfile::tempdir().unwrap(), work: "repo" };
         fs::create_dir_all(sandbox.root()).unwrap();
         fs::create_dir_all(sandbox.home()).unwrap();
-        sandbox.git(&["init", "-q", "-b", "main"]).expect(0);
+        sandbox.git(&["init", "-q", "-b", "main", "--object-format", format]).expect(0);
         sandbox.git(&["commit", "-q", "--allow-empty", "-m", "first"]).expect(0);
         sandbox
     }
@@ -73,7 +80,12 @@ impl Sandbox {
     /// A repository with tasks T01, T02, … at version 1.0.0, not yet released: five files each,
     /// one of them large (kept in the store), and a registry; all committed except the large ones.
     pub fn new(tasks: usize) -> Self {
-        let sandbox = Self::empty();
+        Self::empty().with_tasks(tasks)
+    }
+
+    /// Itself, with that many tasks.
+    pub fn with_tasks(self, tasks: usize) -> Self {
+        let sandbox = self;
         let ids: Vec<String> = (1..=tasks).map(|n| format!("T{n:02}")).collect();
         for id in &ids {
             sandbox.write(&format!("tasks/{id}/config.yaml"), config("1.0.0", 3).as_bytes());
@@ -93,7 +105,7 @@ impl Sandbox {
 
     /// The work tree.
     pub fn root(&self) -> PathBuf {
-        self.dir.path().join("repo")
+        self.dir.path().join(self.work)
     }
 
     /// The HOME of every program.
@@ -107,7 +119,7 @@ impl Sandbox {
         let from = self.dir.path().join(".");
         let status = Command::new("cp").arg("-a").arg(from).arg(dir.path()).status().unwrap();
         assert!(status.success(), "cp -a");
-        Self { dir }
+        Self { dir, work: self.work }
     }
 
     /// The environment of every program; nothing else is inherited but PATH.
@@ -326,7 +338,7 @@ fn collect(root: &Path, dir: &Path, tree: &mut Tree) {
             _ => ('?', Vec::new()),
         };
         let mode = if kind == 'l' { 0 } else { meta.mode() & 0o7777 };
-        let mtime = if kind == 'd' { 0 } else { i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec()) };
+        let mtime = if kind == 'd' || kind == 'l' { 0 } else { i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec()) };
         tree.insert(name.to_string_lossy().into_owned(), Entry { kind, mode, digest: Digest::of(&bytes), mtime });
         if kind == 'd' {
             collect(root, &path, tree);

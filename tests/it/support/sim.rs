@@ -50,8 +50,8 @@ pub struct Pending {
 /// What a mutating call does, as far as injected errors tell calls apart.
 #[derive(Clone, Copy, PartialEq)]
 enum Call {
-    /// Needs space: a full disk makes it fail.
-    Grow,
+    /// Needs this many bytes of space: a full disk makes it fail.
+    Grow(usize),
     /// Needs none.
     Change,
 }
@@ -74,6 +74,8 @@ struct State {
     calls: u64,
     crash_at: Option<u64>,
     fail: Option<Fail>,
+    /// How many bytes the disk has; `None` = enough.
+    room: Option<u64>,
     skipped: HashSet<SyncPoint>,
     synced: BTreeMap<SyncPoint, u64>,
 }
@@ -93,8 +95,20 @@ impl SimFs {
         let next_ino = disk.inodes.keys().max().expect("because there is a root") + 1;
         let (live, durable) = (disk.clone(), disk);
         let (pending, synced) = (Vec::new(), BTreeMap::new());
-        let state =
-            State { live, durable, pending, next_ino, next_effect: 0, tick: 1_000, calls: 0, crash_at: None, fail: None, skipped, synced };
+        let state = State {
+            live,
+            durable,
+            pending,
+            next_ino,
+            next_effect: 0,
+            tick: 1_000,
+            calls: 0,
+            crash_at: None,
+            fail: None,
+            room: None,
+            skipped,
+            synced,
+        };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -130,6 +144,16 @@ impl SimFs {
         state.fail = Some(Fail { from: state.calls + k, errno, for_ever });
     }
 
+    /// How many bytes are in use.
+    pub fn used(&self) -> u64 {
+        self.state().live.used(disk::ROOT)
+    }
+
+    /// From now on the disk has this many bytes, and a call that needs more fails with ENOSPC.
+    pub fn limit_room(&self, bytes: u64) {
+        self.state().room = Some(bytes);
+    }
+
     /// Neither crashes nor errors from now on.
     pub fn calm(&self) {
         let mut state = self.state();
@@ -147,6 +171,17 @@ impl SimFs {
         let mut state = self.state();
         state.durable = state.live.clone();
         state.pending.clear();
+    }
+
+    /// Forces one file and its name to the disk whatever is skipped: for stand-ins of what
+    /// another program does durably.
+    pub fn force(&self, path: &RelPath) -> io::Result<()> {
+        let mut state = self.state();
+        state.enter(Call::Change)?;
+        let (slot, ino) = state.named(path)?;
+        let due = state.due_for(slot.0);
+        state.flush(|pending| due.contains(&pending.id) || pending.effect.file() == Some(ino));
+        Ok(())
     }
 
     /// An independent copy, with what is pending and without injected faults.
@@ -189,6 +224,24 @@ impl SimFs {
         (state.crash_at, state.fail, state.calls) = faults;
     }
 
+    /// For stand-ins of what is not under test: a sync of a folder that no mutant skips.
+    pub fn sync_certainly(&self, dir: &RelPath) -> io::Result<()> {
+        let mut state = self.state();
+        let due = state.due_for(state.live.walk(dir)?);
+        state.enter(Call::Change)?;
+        state.flush(|pending| due.contains(&pending.id));
+        Ok(())
+    }
+
+    /// For preparing tests: what [`SimFs::put`] does, durable at once.
+    pub fn put_synced(&self, path: &str, bytes: &[u8]) {
+        self.put(path, bytes);
+        let mut state = self.state();
+        let ino = state.live.walk(&RelPath::own(path)).expect("because it was just put");
+        let due = state.due_for(state.live.walk(&RelPath::own(path).parent()).expect("because it holds a file"));
+        state.flush(|pending| pending.effect.file() == Some(ino) || due.contains(&pending.id));
+    }
+
     /// For looking: the bytes of a file, `None` when there is none.
     pub fn get(&self, path: &str) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -205,9 +258,14 @@ impl State {
         if self.crash_at.is_some_and(|at| self.calls >= at) {
             return Err(io::Error::other(PowerCut));
         }
+        if let (Some(room), Call::Grow(more)) = (self.room, call)
+            && self.live.used(disk::ROOT) + more as u64 > room
+        {
+            return Err(errno(libc::ENOSPC));
+        }
         let Some(fail) = self.fail else { return Ok(()) };
         let full = matches!(fail.errno, libc::ENOSPC | libc::EDQUOT);
-        if self.calls < fail.from || (full && call != Call::Grow) {
+        if self.calls < fail.from || (full && call == Call::Change) {
             return Ok(());
         }
         if !fail.for_ever {
@@ -294,11 +352,11 @@ impl State {
 /// returns what is wrong. The last round lets `act` finish and then cuts the power.
 ///
 /// Returns the number of disks looked at, or the first complaint with the crash point.
-pub fn sweep<T>(
+pub fn sweep<T, E>(
     base: &SimFs,
     limit: usize,
     seed: u64,
-    act: impl Fn(&SimFs) -> io::Result<T>,
+    act: impl Fn(&SimFs) -> Result<T, E>,
     look: impl Fn(&SimFs, bool) -> Result<(), String>,
 ) -> Result<u64, String> {
     let mut looked = 0;

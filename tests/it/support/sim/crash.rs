@@ -5,13 +5,13 @@
 
 use std::{
     collections::HashSet,
-    hash::{DefaultHasher, Hash, Hasher},
+    hash::{DefaultHasher, Hasher},
     sync::Arc,
 };
 
 use super::{
     Pending,
-    disk::{Disk, Effect},
+    disk::{Disk, Effect, ROOT},
 };
 
 /// A small generator (SplitMix64, Steele et al. 2014): the same seed gives the same states.
@@ -66,7 +66,7 @@ pub fn states(durable: &Disk, pending: &[Pending], limit: usize, seed: u64) -> V
     let mut add = |case: &Case| {
         let disk = apply(durable, pending, case);
         let mut hasher = DefaultHasher::new();
-        disk.tree().hash(&mut hasher);
+        disk.hash_tree(ROOT, &mut hasher);
         if disks.len() < limit && known.insert(hasher.finish()) {
             disks.push(disk);
         }

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    hash::{Hash, Hasher},
     io,
     sync::Arc,
 };
@@ -13,6 +14,9 @@ use snapback::base::{RelPath, Stat, Type};
 
 /// The inode number of the root folder.
 pub const ROOT: u64 = 1;
+
+/// What a name and its inode take, in bytes.
+pub const ENTRY: usize = 100;
 
 /// What an inode holds. Contents are shared between copies of a disk until one is changed.
 #[derive(Clone, Debug)]
@@ -195,6 +199,34 @@ impl Disk {
         let content = Arc::make_mut(content);
         content.resize(content.len().max(at + bytes.len()), 0);
         content[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// How many bytes are in use below a folder.
+    pub fn used(&self, dir: u64) -> u64 {
+        let of = |ino: &u64| match &self.inode(*ino).node {
+            Node::File(bytes) => bytes.len() as u64,
+            Node::Symlink(target) => target.len() as u64,
+            Node::Dir(_) => self.used(*ino),
+        };
+        self.entries(dir).into_iter().flatten().map(|(_, ino)| ENTRY as u64 + of(ino)).sum()
+    }
+
+    /// Hashes what is below a folder. Large files count as different when they were written apart.
+    pub fn hash_tree(&self, dir: u64, into: &mut impl Hasher) {
+        for (name, ino) in self.entries(dir).into_iter().flatten() {
+            let inode = self.inode(*ino);
+            (name, inode.mode).hash(into);
+            match &inode.node {
+                Node::File(bytes) if bytes.len() > 100_000 => (0, Arc::as_ptr(bytes)).hash(into),
+                Node::File(bytes) => (1, bytes).hash(into),
+                Node::Symlink(target) => (2, target).hash(into),
+                Node::Dir(_) => {
+                    3.hash(into);
+                    self.hash_tree(*ino, into);
+                    4.hash(into);
+                }
+            }
+        }
     }
 
     /// Every path below the root with what is there: `d`, `l` or `f`, permission bits, bytes.

@@ -11,7 +11,7 @@ use snapback::base::{Fs, Output, RelPath, Stat, SyncPoint};
 
 use super::{
     Call, Pending, SimFs, State,
-    disk::{Disk, Effect, Node, errno},
+    disk::{self, Disk, Effect, Node, errno},
     is_crash,
 };
 
@@ -48,7 +48,7 @@ impl Fs for SimFs {
         match &state.live.inode(state.live.walk(path)?).node {
             Node::File(bytes) => Ok(Box::new(Cursor::new(bytes.to_vec()))),
             Node::Dir(_) => Err(io::ErrorKind::InvalidInput.into()),
-            Node::Symlink(_) => Err(io::Error::other("unexpected symbolic link")),
+            Node::Symlink(_) => Err(io::Error::new(io::ErrorKind::NotADirectory, "unexpected symbolic link")),
         }
     }
 
@@ -67,7 +67,7 @@ impl Fs for SimFs {
 
     fn create(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
         let mut state = self.state();
-        state.enter(Call::Grow)?;
+        state.enter(Call::Grow(disk::ENTRY))?;
         let ino = state.make(path, Node::File(Arc::default()), mode & 0o7755)?;
         Ok(Box::new(SimFile { fs: self.clone(), ino, at: Some(0) }))
     }
@@ -78,19 +78,19 @@ impl Fs for SimFs {
         match &state.live.inode(ino).node {
             Node::File(_) => Ok(Box::new(SimFile { fs: self.clone(), ino, at: None })),
             Node::Dir(_) => Err(errno(libc::EISDIR)),
-            Node::Symlink(_) => Err(io::Error::other("unexpected symbolic link")),
+            Node::Symlink(_) => Err(io::Error::new(io::ErrorKind::NotADirectory, "unexpected symbolic link")),
         }
     }
 
     fn symlink(&self, target: &[u8], path: &RelPath) -> io::Result<()> {
         let mut state = self.state();
-        state.enter(Call::Grow)?;
+        state.enter(Call::Grow(disk::ENTRY + target.len()))?;
         state.make(path, Node::Symlink(target.into()), 0o777).map(drop)
     }
 
     fn create_dir(&self, path: &RelPath, mode: u32) -> io::Result<()> {
         let mut state = self.state();
-        state.enter(Call::Grow)?;
+        state.enter(Call::Grow(disk::ENTRY))?;
         state.make(path, Node::Dir(Arc::default()), mode & 0o7755).map(drop)
     }
 
@@ -159,10 +159,8 @@ impl Fs for SimFs {
         let ino = state.live.walk(dir)?;
         state.live.entries(ino)?;
         let due = state.due_for(ino);
-        if let Err(error) = state.enter(Call::Change) {
-            state.forget(&error, |pending| due.contains(&pending.id));
-            return Err(error);
-        }
+        // A journal that cannot write names stops altogether: none is forgotten and passed over.
+        state.enter(Call::Change)?;
         if state.reaches(point) {
             state.flush(|pending| due.contains(&pending.id));
         }
@@ -190,7 +188,7 @@ struct SimFile {
 impl Write for SimFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut state = self.fs.state();
-        state.enter(Call::Grow)?;
+        state.enter(Call::Grow(bytes.len()))?;
         let at = match (self.at, &state.live.inode(self.ino).node) {
             (Some(at), _) => at,
             (None, Node::File(content)) => content.len(),

@@ -1,0 +1,66 @@
+//! The crash model over the real code: store, journal, steps and recovery on a disk that loses
+//! whatever was not synced, at every call. Invariants I1 to I6 after each.
+//!
+//! `SNAPBACK_CRASH_STATES` says how many disks to look at; the default keeps a debug build fast.
+
+use std::time::Instant;
+
+use snapback::base::SyncPoint;
+
+use crate::support::{
+    explore::{Scenario, When, alone},
+    scenarios::{first, second},
+};
+
+/// How many disks to look at in all.
+fn wanted() -> usize {
+    std::env::var("SNAPBACK_CRASH_STATES").ok().and_then(|text| text.parse().ok()).unwrap_or(4_000)
+}
+
+/// Explores and says how far it got.
+fn explore(name: &str, scenario: &Scenario, share: usize) {
+    let begun = Instant::now();
+    let calls = alone(|| scenario.calls());
+    // Each disk brings about two more: cut recoveries and what follows them.
+    let limit = (wanted() / share / usize::try_from(calls).unwrap()).max(4);
+    let looked = scenario.explore(limit, 13).unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
+    println!("{name}: {looked} crash states at {calls} calls in {:.1} s", begun.elapsed().as_secs_f32());
+}
+
+#[test]
+fn a_first_operation_survives_every_crash() {
+    explore("first operation", &first(), 2);
+}
+
+#[test]
+fn the_inverse_right_after_it_survives_every_crash() {
+    explore("second operation", &second(), 2);
+}
+
+#[test]
+fn what_somebody_else_wrote_in_between_is_kept() {
+    for (when, path) in [
+        (When::BetweenPlanAndApply, "T/config.yaml"),
+        (When::BetweenPlanAndApply, "T/gone/deep/only"),
+        (When::BeforeRecovery, "T/config.yaml"),
+        (When::BeforeRecovery, "T/run.sh"),
+    ] {
+        let scenario = Scenario { stranger: Some((when, path, b"a stranger's edit")), ..first() };
+        explore(path, &scenario, 8);
+    }
+}
+
+#[test]
+fn each_skipped_sync_is_noticed() {
+    let begun = Instant::now();
+    for point in SyncPoint::ALL {
+        let caught = [first(), second()].iter().find_map(|scenario| {
+            let mutant = Scenario { base: scenario.base.fork(), ..scenario.clone() };
+            mutant.base.skip(point);
+            (0..3).find_map(|round| mutant.explore(8 << (2 * round), 5).err())
+        });
+        let caught = caught.unwrap_or_else(|| panic!("nothing notices that {point:?} is skipped"));
+        println!("{point:?}: {caught}");
+    }
+    println!("{} mutants in {:.1} s", SyncPoint::ALL.len(), begun.elapsed().as_secs_f32());
+}

@@ -1,0 +1,66 @@
+//! The operations that the crash tests look at: two versions of a task that differ in every way
+//! that files can, and the way there and back.
+
+use snapback::{base::RelPath, model::operation::EnvironmentChange};
+
+use super::{
+    explore::{Scenario, alone},
+    world::{Tree, World},
+};
+
+/// A tree from lines of kind, mode, path and text.
+pub fn tree(lines: &[(char, u32, &str, &str)]) -> Tree {
+    lines.iter().map(|(kind, mode, path, text)| (path.to_string(), (*kind, *mode, text.as_bytes().to_vec()))).collect()
+}
+
+/// Two versions of a task that differ in every way that files can.
+pub fn versions() -> (Tree, Tree) {
+    let before = tree(&[
+        ('f', 0o644, "T/config.yaml", "version: 2\n"),
+        ('f', 0o644, "T/run.sh", "#!/bin/sh\n"),
+        ('l', 0o777, "T/link", "config.yaml"),
+        ('f', 0o644, "T/linked", "a file"),
+        ('f', 0o600, "T/todir", "a file that becomes a folder"),
+        ('f', 0o644, "T/tofile/x", "in a folder that becomes a file"),
+        ('f', 0o644, "T/gone/deep/only", "the only file of its folder"),
+        ('f', 0o644, "T/same", "unchanged"),
+        ('f', 0o644, "other/file", "of another task"),
+        ('f', 0o755, "T/.venv/python", "old"),
+        ('f', 0o755, "T/.venv-built/python", "new"),
+    ]);
+    let after = tree(&[
+        ('f', 0o644, "T/config.yaml", "version: 1, which is longer than the other one\n"),
+        ('f', 0o755, "T/run.sh", "#!/bin/sh\n"),
+        ('l', 0o777, "T/link", "run.sh"),
+        ('l', 0o777, "T/linked", "same"),
+        ('f', 0o644, "T/todir/y", "in a folder that was a file"),
+        ('f', 0o644, "T/tofile", ""),
+        ('f', 0o644, "T/new/and/deep", "in new folders"),
+        ('f', 0o644, "T/same", "unchanged"),
+        ('f', 0o644, "other/file", "of another task"),
+        ('f', 0o755, "T/.venv-aside/python", "old"),
+        ('f', 0o755, "T/.venv/python", "new"),
+    ]);
+    (before, after)
+}
+
+/// The switch of the environment, there and back.
+fn switch(there: bool) -> EnvironmentChange {
+    let [aside, built] = ["T/.venv-aside", "T/.venv-built"].map(RelPath::own);
+    let (aside, bring) = if there { (aside, built) } else { (built, aside) };
+    EnvironmentChange { path: RelPath::own("T/.venv"), aside: Some(aside), bring: Some(bring) }
+}
+
+/// The first operation of a repository.
+pub fn first() -> Scenario {
+    let (before, after) = versions();
+    Scenario { base: World::with(&before), before, after, environment: Some(switch(true)), earlier: 0, stranger: None }
+}
+
+/// Its inverse, right after it: nothing has had time to become durable by itself.
+pub fn second() -> Scenario {
+    let first = first();
+    let base = first.base.fork();
+    alone(|| assert_eq!(first.act(&base), Some(true)));
+    Scenario { base, before: first.after, after: first.before, environment: Some(switch(false)), earlier: 1, stranger: None }
+}

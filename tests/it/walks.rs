@@ -1,0 +1,142 @@
+//! Random sequences of changes, undos, foreign edits, kills and power cuts on one simulated disk,
+//! against a model that is a map of paths.
+
+use proptest::prelude::*;
+use snapback::journal::Ended;
+
+use crate::support::{
+    explore::alone,
+    sim::SimFs,
+    world::{Case, Tree, World},
+};
+
+/// The paths; some are folders of others.
+const PATHS: [&str; 7] = ["a", "a/b", "c/d", "c/e/f", "c/e", "g", "h/i/j"];
+
+/// One path gets this content, or goes.
+type Edit = (usize, Option<(char, u32, u8)>);
+
+/// One act of the walk.
+#[derive(Debug, Clone)]
+enum Act {
+    /// An operation changes these paths.
+    Change(Vec<Edit>),
+    /// The newest operation that was not taken back is taken back.
+    Undo,
+    /// Somebody edits one file without snapback.
+    Foreign(usize, u8),
+    /// An operation changes these paths; the process or the machine stops on the way.
+    Crash { edits: Vec<Edit>, at: u64, power: bool, pick: usize, resume: bool },
+}
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let content = prop_oneof![
+        3 => (Just('f'), prop_oneof![Just(0o644), Just(0o755)], 0..4_u8).prop_map(Some),
+        1 => (Just('l'), Just(0o777), 0..4_u8).prop_map(Some),
+        2 => Just(None),
+    ];
+    prop::collection::vec((0..PATHS.len(), content), 1..5)
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![
+        2 => edits().prop_map(Act::Change),
+        2 => Just(Act::Undo),
+        1 => (0..PATHS.len(), 0..4_u8).prop_map(|(path, text)| Act::Foreign(path, text)),
+        3 => (edits(), 0..400_u64, any::<bool>(), 0..20_usize, any::<bool>())
+            .prop_map(|(edits, at, power, pick, resume)| Act::Crash { edits, at, power, pick, resume }),
+    ];
+    prop::collection::vec(act, 1..10)
+}
+
+/// The tree after some edits: a file and a folder of the same name exclude each other.
+fn edited(tree: &Tree, edits: &[Edit]) -> Tree {
+    let mut tree = tree.clone();
+    for (path, content) in edits {
+        let path = PATHS[*path];
+        tree.remove(path);
+        if let Some((kind, mode, text)) = content {
+            tree.retain(|other, _| !other.starts_with(&format!("{path}/")) && !path.starts_with(&format!("{other}/")));
+            tree.insert(path.into(), (*kind, *mode, format!("text {text}").into_bytes()));
+        }
+    }
+    tree
+}
+
+/// The walk so far.
+struct Walk {
+    disk: SimFs,
+    tree: Tree,
+    /// The trees before each operation that can be taken back.
+    undo: Vec<Tree>,
+}
+
+impl Walk {
+    /// Runs an operation to its end.
+    fn change(&mut self, target: &Tree) {
+        let world = World::on(&self.disk);
+        let operation = world.plan(target, None).unwrap();
+        let ended = world.run(&operation).unwrap();
+        assert!(matches!(ended, Ended::Done), "{ended:?}");
+        self.tree.clone_from(target);
+    }
+
+    /// Begins an operation, stops it and recovers.
+    fn crash(&mut self, target: &Tree, at: u64, power: Option<usize>, resume: bool) {
+        let earlier = World::on(&self.disk).counter();
+        let trial = self.disk.fork();
+        World::on(&trial).plan(target, None).and_then(|operation| World::on(&trial).run(&operation)).unwrap();
+        self.disk.crash_at(1 + at % (trial.calls() + 1));
+        let world = World::on(&self.disk);
+        let reported = world.plan(target, None).and_then(|operation| world.run(&operation)).is_ok();
+        if let Some(pick) = power {
+            let disks = self.disk.crash_states(20, at);
+            self.disk = disks[pick % disks.len()].clone();
+        }
+        self.disk.calm();
+        let world = World::on(&self.disk);
+        world.recover(resume).unwrap();
+        let case = Case { before: &self.tree, after: target, earlier, stranger: None };
+        if world.judge(&case, reported).unwrap() {
+            self.undo.push(std::mem::replace(&mut self.tree, target.clone()));
+        }
+    }
+
+    fn act(&mut self, act: &Act) {
+        match act {
+            Act::Change(edits) => {
+                self.undo.push(self.tree.clone());
+                self.change(&edited(&self.tree, edits));
+            }
+            Act::Undo => {
+                if let Some(target) = self.undo.pop() {
+                    self.change(&target);
+                }
+            }
+            Act::Foreign(path, text) => {
+                let path = PATHS[*path];
+                if self.tree.get(path).is_some_and(|(kind, ..)| *kind == 'f') {
+                    let bytes = format!("foreign {text}").into_bytes();
+                    self.disk.put_synced(&format!("work/{path}"), &bytes);
+                    self.tree.insert(path.into(), ('f', 0o644, bytes));
+                }
+            }
+            Act::Crash { edits, at, power, pick, resume } => {
+                self.crash(&edited(&self.tree, edits), *at, power.then_some(*pick), *resume);
+            }
+        }
+        assert_eq!(World::on(&self.disk).tree(), (self.tree.clone(), Vec::new()));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn any_walk_ends_where_the_model_does(acts in acts()) {
+        alone(|| {
+            let tree = edited(&Tree::new(), &[(0, Some(('f', 0o644, 0))), (2, Some(('f', 0o755, 1)))]);
+            let mut walk = Walk { disk: World::with(&tree), tree, undo: Vec::new() };
+            acts.iter().for_each(|act| walk.act(act));
+        });
+    }
+}
