@@ -59,7 +59,15 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
     let mut changes = ground.work("saving", total, true, || put_files(ground, &mut *session, &draft.files, &mut saved))?;
     session.commit()?;
     if !draft.files.is_empty() {
-        ground.say("saved", format!("{} paths, {} new in the store", draft.files.len(), crate::base::text::size(saved)));
+        ground.say(
+            "saved",
+            format!(
+                "{} path{}, {} new in the store",
+                draft.files.len(),
+                if draft.files.len() == 1 { "" } else { "s" },
+                crate::base::text::size(saved)
+            ),
+        );
     }
     let mut publication = Publication { log_message: log_message(&draft), index: draft.index.clone(), ..Publication::default() };
     let mut commit = None;

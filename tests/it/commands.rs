@@ -58,6 +58,9 @@ const FILTERS: &[(&str, &str)] = &[
     (r"\b\d+(\.\d+)? (ms|s)\b", "[secs] s"),
     (r"\.tmp[A-Za-z0-9]{6}", "[tmp]"),
     (r"git version [0-9.]+", "git version [version]"),
+    (r", [\d.]+ [kM]?B (saved|new in the store)", ""),
+    (r"[\d.]+ [kM]?B were new", "[size] were new"),
+    (r"as released \([^)]*\)", "as released"),
     (r"(example\.com>) on \S+", "$1 on [host]"),
     (r"(git push to nowhere failed): .*", "$1: [git's words]"),
 ];

@@ -16,14 +16,19 @@ fn create_snapshot() {
     Plan  create-snapshot  T01  1.0.0  (first)
       files    A tasks/T01/model.bin  70.0 kB into the store
                4 unchanged
-    T01 1.0.0 is released: commit [id], tag T01-v1.0.0, verified.  ([secs] s, 1 file changed, 70.1 kB saved, operation [id])
+      ok files      1 changed
+      ok committed  [id]  release(T01): v1.0.0 first
+    T01 1.0.0 is released: commit [id], tag T01-v1.0.0, verified.  ([secs] s, 1 file changed, operation [id])
       share it:  git push --follow-tags
     $ snapback snap -t T01 --yes
     Plan  create-snapshot  T01  1.0.0 -> 1.0.1
       files    M task_registry.json     +1  -1  T01: 1.0.0 -> 1.0.1
                M tasks/T01/config.yaml  +1  -1  version: 1.0.0 -> 1.0.1
                3 unchanged
-    T01 1.0.1 is released: commit [id], tag T01-v1.0.1, verified.  ([secs] s, 3 files changed, 147 B saved, operation [id])
+      ok saved      2 paths
+      ok files      3 changed
+      ok committed  [id]  release(T01): v1.0.1
+    T01 1.0.1 is released: commit [id], tag T01-v1.0.1, verified.  ([secs] s, 3 files changed, operation [id])
       share it:  git push --follow-tags
     ");
     sandbox.write("tasks/T01/signal.py", b"changed\n");
@@ -34,7 +39,10 @@ fn create_snapshot() {
                M tasks/T01/config.yaml  +1  -1  version: 1.0.1 -> 1.1.0
                M tasks/T01/signal.py    +1  -3
                2 unchanged
-    T01 1.1.0 is released: commit [id], tag T01-v1.1.0, verified.  ([secs] s, 3 files changed, 147 B saved, operation [id])
+      ok saved      2 paths
+      ok files      3 changed
+      ok committed  [id]  release(T01): v1.1.0 second
+    T01 1.1.0 is released: commit [id], tag T01-v1.1.0, verified.  ([secs] s, 3 files changed, operation [id])
       share it:  git push --follow-tags
     $ git log --format=%s
     manifest(T01): v1.1.0
@@ -91,7 +99,9 @@ fn create_snapshot_pushes() {
     Plan  create-snapshot  T01  1.0.0
       files    A tasks/T01/model.bin  70.0 kB into the store
                4 unchanged
-    T01 1.0.0 is released: commit [id], tag T01-v1.0.0, verified.  ([secs] s, 1 file changed, 70.1 kB saved, operation [id])
+      ok files      1 changed
+      ok committed  [id]  release(T01): v1.0.0
+    T01 1.0.0 is released: commit [id], tag T01-v1.0.0, verified.  ([secs] s, 1 file changed, operation [id])
       pushed to origin
     $ git ls-remote -q --refs origin | cut -f2
     refs/heads/main
@@ -105,9 +115,12 @@ fn create_snapshot_pushes() {
                M tasks/T01/config.yaml  +1  -1  version: 1.0.0 -> 1.0.1
                M tasks/T01/signal.py    +1  -3
                2 unchanged
+      ok saved      2 paths
+      ok files      3 changed
+      ok committed  [id]  release(T01): v1.0.1
     error: git push to nowhere failed: [git's words]
       hint: try it by hand:  git push --follow-tags nowhere
-    T01 1.0.1 is released: commit [id], tag T01-v1.0.1, verified.  ([secs] s, 3 files changed, 147 B saved, operation [id])
+    T01 1.0.1 is released: commit [id], tag T01-v1.0.1, verified.  ([secs] s, 3 files changed, operation [id])
       share it:  git push --follow-tags
       push it:  git push --follow-tags nowhere
     [exit 9]
@@ -119,7 +132,7 @@ fn rollback() {
     let sandbox = released();
     shows!(sandbox, ["snapback rollback -t T01 --dry-run"], @r#"
     $ snapback rollback -t T01 --dry-run
-    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time]: "T01 1.0.0", proven)
+    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time] UTC: "T01 1.0.0", proven)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
                D tasks/T01/new.py           -1
                M tasks/T01/signal.py    +2  -1
@@ -130,7 +143,7 @@ fn rollback() {
     "#);
     shows!(sandbox, ["snapback rollback -t T01 --to previous"], @r#"
     $ snapback rollback -t T01 --to previous
-    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time]: "T01 1.0.0", proven)
+    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time] UTC: "T01 1.0.0", proven)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
                D tasks/T01/new.py           -1
                M tasks/T01/signal.py    +2  -1
@@ -150,14 +163,17 @@ fn rollback() {
       nothing was changed
     [exit 7]
     $ snapback rollback -t T01 --from 1.1.0 --to 1.0.0 -m 'drawdown' --yes
-    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time]: "T01 1.0.0", proven)
+    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time] UTC: "T01 1.0.0", proven)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
                D tasks/T01/new.py           -1
                M tasks/T01/signal.py    +2  -1
                M task_registry.json     +1  -1  T01: 1.1.0 -> 1.0.0
                3 unchanged
       safety   everything is saved first; `snapback undo` brings it back
-    T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, 161 B saved, operation [id])
+      ok saved      4 paths
+      ok files      4 changed
+      ok committed  [id]  rollback(T01): v1.1.0 -> v1.0.0 drawdown
+    T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, operation [id])
       take it back:  snapback undo
       share it:  git push --follow-tags
     "#);
@@ -171,31 +187,37 @@ fn undo_redo() {
     $ snapback rollback -t T01 --to 1.0.0 --yes
     T01 is at 1.0.0 already; nothing to do.
     $ snapback undo --yes
-    Plan  undo  T01  1.0.0 -> 1.1.0  (takes back rollback [id] of [time])
+    Plan  undo  T01  1.0.0 -> 1.1.0  (takes back rollback [id] of [time] UTC)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 3 -> 5, version: 1.0.0 -> 1.1.0
                A tasks/T01/new.py       +1
                M tasks/T01/signal.py    +1  -2
                M task_registry.json     +1  -1  T01: 1.0.0 -> 1.1.0
                1 unchanged
       safety   everything is saved first; `snapback redo` brings it back
+      ok saved      4 paths
+      ok files      4 changed
+      ok committed  [id]  undo(T01): v1.0.0 -> v1.1.0 takes back [id]
     T01 is at 1.1.0, verified.  ([secs] s, 4 files changed, operation [id])
       bring it again:  snapback redo
       share it:  git push --follow-tags
     $ snapback redo --yes
-    Plan  redo  T01  1.1.0 -> 1.0.0  (takes back undo [id] of [time])
+    Plan  redo  T01  1.1.0 -> 1.0.0  (takes back undo [id] of [time] UTC)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
                D tasks/T01/new.py           -1
                M tasks/T01/signal.py    +2  -1
                M task_registry.json     +1  -1  T01: 1.1.0 -> 1.0.0
                1 unchanged
       safety   everything is saved first; `snapback undo` brings it back
+      ok saved      4 paths
+      ok files      4 changed
+      ok committed  [id]  redo(T01): v1.1.0 -> v1.0.0 takes back [id]
     T01 is at 1.0.0, verified.  ([secs] s, 4 files changed, operation [id])
       take it back:  snapback undo
       share it:  git push --follow-tags
     ");
     shows!(sandbox, ["snapback undo --dry-run", "git log --format=%s", "git tag"], @"
     $ snapback undo --dry-run
-    Plan  undo  T01  1.0.0 -> 1.1.0  (takes back redo [id] of [time])
+    Plan  undo  T01  1.0.0 -> 1.1.0  (takes back redo [id] of [time] UTC)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 3 -> 5, version: 1.0.0 -> 1.1.0
                A tasks/T01/new.py       +1
                M tasks/T01/signal.py    +1  -2
@@ -225,14 +247,14 @@ fn rollback_without_commit() {
     let sandbox = released();
     shows!(sandbox, ["snapback rollback -t T01 --to 1.0.0 --no-commit --yes -q", "git status --short", "snapback undo --yes -q", "git status --short"], @"
     $ snapback rollback -t T01 --to 1.0.0 --no-commit --yes -q
-    T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, 161 B saved, operation [id])
+    T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, operation [id])
     $ git status --short
      M task_registry.json
      M tasks/T01/config.yaml
      D tasks/T01/new.py
      M tasks/T01/signal.py
     $ snapback undo --yes -q
-    T01 is at 1.1.0, verified.  ([secs] s, 4 files changed, 238 B saved, operation [id])
+    T01 is at 1.1.0, verified.  ([secs] s, 4 files changed, operation [id])
     $ git status --short
     ");
 }
@@ -245,7 +267,7 @@ fn rollback_that_fails_its_smoke_test() {
     sandbox.git(&["commit", "-qam", "settings"]).expect(0);
     shows!(sandbox, ["snapback rollback -t T01 --to 1.0.0 --yes", "git status --short"], @r#"
     $ snapback rollback -t T01 --to 1.0.0 --yes
-    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time]: "T01 1.0.0", proven)
+    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time] UTC: "T01 1.0.0", proven)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
                D tasks/T01/new.py           -1
                M tasks/T01/signal.py    +2  -1
@@ -253,17 +275,18 @@ fn rollback_that_fails_its_smoke_test() {
                3 unchanged
       check    test -e new.py
       safety   everything is saved first; `snapback undo` brings it back
+      ok saved      4 paths
+      ok files      4 changed
       x  smoke.1                   command: test -e new.py
            exit 1
-      !  1.0.0 does not hold up: smoke.1: command: test -e new.py; exit 1
-    T01 is as it was (1.1.0): the rollback failed and everything was put back.  ([secs] s, 161 B saved, operation [id])
+    T01 is as it was (1.1.0): the rollback failed and everything was put back.  ([secs] s, operation [id])
       see what was tried:  snapback op show [id]
     [exit 4]
     $ git status --short
     "#);
     shows!(sandbox, ["snapback rollback -t T01 --to 1.0.0 --yes --on-verify-fail keep"], @r#"
     $ snapback rollback -t T01 --to 1.0.0 --yes --on-verify-fail keep
-    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time]: "T01 1.0.0", proven)
+    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time] UTC: "T01 1.0.0", proven)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
                D tasks/T01/new.py           -1
                M tasks/T01/signal.py    +2  -1
@@ -271,6 +294,9 @@ fn rollback_that_fails_its_smoke_test() {
                3 unchanged
       check    test -e new.py
       safety   everything is saved first; `snapback undo` brings it back
+      ok saved      4 paths
+      ok files      4 changed
+      ok committed  [id]  rollback(T01): v1.1.0 -> v1.0.0
       x  smoke.1                   command: test -e new.py
            exit 1
     T01 is at 1.0.0, but verification failed.  1.1.0 is held.  ([secs] s, 4 files changed, operation [id])
@@ -285,21 +311,24 @@ fn disaster_recovery() {
     let sandbox = released();
     shows!(sandbox, ["snapback disaster-recovery -t T01 --target-version 1.0.0 -m 'drawdown' --report ../report.md", "cat ../report.md"], @r#"
     $ snapback disaster-recovery -t T01 --target-version 1.0.0 -m 'drawdown' --report ../report.md
-    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time]: "T01 1.0.0", proven)
+    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time] UTC: "T01 1.0.0", proven)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
                D tasks/T01/new.py           -1
                M tasks/T01/signal.py    +2  -1
                M task_registry.json     +1  -1  T01: 1.1.0 -> 1.0.0
                3 unchanged
       safety   everything is saved first; `snapback undo` brings it back
-    T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, 161 B saved, operation [id])
+      ok saved      4 paths
+      ok files      4 changed
+      ok committed  [id]  rollback(T01): v1.1.0 -> v1.0.0 drawdown
+    T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, operation [id])
       report: ../report.md
       take it back:  snapback undo
       share it:  git push --follow-tags
     $ cat ../report.md
     # Disaster recovery of T01
 
-    T01 is at 1.0.0.  1.1.0 is held.  ([secs] s, 4 files changed, 161 B saved, operation [id])
+    T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, operation [id])
 
     - From: 1.1.0
     - To: 1.0.0
@@ -313,7 +342,7 @@ fn disaster_recovery() {
 
     ## Backup
 
-    161 B saved into the store before anything changed.
+    Every path that changes was saved first; [size] were new in the store.
 
     ## Files
 
@@ -328,7 +357,7 @@ fn disaster_recovery() {
     | check | result | seen |
     |---|---|---|
     | integrity.manifest | pass | tag T01-v1.0.0 -> commit [id] -> manifest |
-    | integrity.files | pass | 5/5 files as released (5 read and hashed) |
+    | integrity.files | pass | 5/5 files as released |
     | integrity.extra | pass | nothing extra among the task's tracked files |
     | configuration.versions | pass | registry = config = manifest = tag = 1.0.0 |
     | configuration.lockfiles | skipped | the release has no lock files |
@@ -370,7 +399,7 @@ fn operations() {
       M tasks/T01/config.yaml
       D tasks/T01/new.py
       M tasks/T01/signal.py
-    T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, 161 B saved, operation [id])
+    T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, operation [id])
     $ snapback op resume
     error: no operation is unfinished
       hint: see all operations:  snapback op list

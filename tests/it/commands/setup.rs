@@ -67,6 +67,9 @@ fn adopt() {
     $ snapback adopt -t T01 --yes
       -  unrelated  its name is not of the form <task>-v<version>
     1 tag would be adopted, 1 left out.
+      ok saved      2 paths
+      ok files      2 changed
+      ok committed  [id]  adopt: 1 manifest of 1 task
       -  unrelated  its name is not of the form <task>-v<version>
     1 tag adopted, 1 left out.
     every task: manifests written: commit [id].  ([secs] s, 2 files changed, operation [id])
@@ -75,6 +78,9 @@ fn adopt() {
       -  T01-v1.0.0  it has a manifest already
       -  unrelated  its name is not of the form <task>-v<version>
     1 tag would be adopted, 2 left out.
+      ok saved      2 paths
+      ok files      2 changed
+      ok committed  [id]  adopt: 1 manifest of 1 task
       -  T01-v1.0.0  it has a manifest already
       -  unrelated  its name is not of the form <task>-v<version>
     1 tag adopted, 2 left out.
@@ -86,16 +92,9 @@ fn adopt() {
     tasks
     first
     $ snapback verify-snapshot --all
-      ok integrity.manifest        tag T01-v1.0.0 -> commit [id] -> manifest
-      -  integrity.tag             there is no refs/snapback/keep/T01/1.0.0: the release was made elsewhere
-      ok integrity.commit          2 files in the tag's commit are those of the manifest
-      ok integrity.kept            2 files present
-    T01 1.0.0 is verified (not checked: configuration, smoke, readiness).
-      ok integrity.manifest        tag T02-v0.9.0 -> commit [id] -> manifest
-      -  integrity.tag             there is no refs/snapback/keep/T02/0.9.0: the release was made elsewhere
-      ok integrity.commit          2 files in the tag's commit are those of the manifest
-      ok integrity.kept            2 files present
-    T02 0.9.0 is verified (not checked: configuration, smoke, readiness).
+    ok T01 1.0.0 is verified.
+    ok T02 0.9.0 is verified.
+    2 versions: all verified
     ");
 }
 
@@ -117,6 +116,8 @@ fn registry_sync() {
     $ snapback registry sync --from config --yes
     TASK  REGISTRY  CONFIG  REMEDY
     T02   1.0.0     2.0.0   snapback registry sync --from config, or --from registry
+      ok saved      1 path
+      ok files      1 changed
     T02: registry and configs agree.  ([secs] s, 1 file changed, operation [id])
       see what is not committed:  git status --short
     $ snapback registry sync
@@ -132,30 +133,30 @@ fn doctor() {
     let sandbox = released();
     shows!(sandbox, ["snapback doctor"], @"
     $ snapback doctor
-    ok git                  git version [version]
-    ok repository           /sandbox/repo
-    ok state of the repository ready for changes
-    ok your name in commits Li Wei <li.wei@example.com>
-    ok tasks                2 tasks
-    ok operations           none is unfinished
-    ok registry             agrees with the configurations
-    ok lock                 free
+    ok git                      git version [version]
+    ok repository               /sandbox/repo
+    ok state of the repository  ready for changes
+    ok your name in commits     Li Wei <li.wei@example.com>
+    ok tasks                    2 tasks
+    ok operations               none is unfinished
+    ok registry                 agrees with the configurations
+    ok lock                     free
     everything is in order
     ");
     sandbox.write(".git/index.lock", b"");
     sandbox.write("task_registry.json", b"{");
     shows!(sandbox, ["snapback doctor"], @"
     $ snapback doctor
-    ok git                  git version [version]
-    ok repository           /sandbox/repo
-    x  state of the repository /sandbox/repo/.git/index.lock exists ([secs] s old): git is running here, or was killed
+    ok git                      git version [version]
+    ok repository               /sandbox/repo
+    x  state of the repository  /sandbox/repo/.git/index.lock exists ([secs] s old): git is running here, or was killed
        fix: wait until git has ended
-    ok your name in commits Li Wei <li.wei@example.com>
-    ok tasks                2 tasks
-    ok operations           none is unfinished
-    x  registry             the task registry cannot be read: line 1: it is not valid JSON: EOF while parsing an object at line 1 column 1
+    ok your name in commits     Li Wei <li.wei@example.com>
+    ok tasks                    2 tasks
+    ok operations               none is unfinished
+    x  registry                 the task registry cannot be read: line 1: it is not valid JSON: EOF while parsing an object at line 1 column 1
        fix: mend it, or see who changed it with `git log -p` and take the last good one with `git restore`
-    ok lock                 free
+    ok lock                     free
     2 things to mend
     [exit 8]
     ");
