@@ -47,7 +47,8 @@ impl Root {
         for _ in 0..128 {
             match rustix::fs::openat2(&self.handle, name, flags | OFlags::CLOEXEC, Mode::from_raw_mode(mode), resolve) {
                 Err(Errno::AGAIN | Errno::INTR) => {}
-                Err(Errno::XDEV | Errno::LOOP) => return Err(unexpected_symlink(path)),
+                Err(Errno::LOOP) => return Err(unexpected_symlink(path)),
+                Err(Errno::XDEV) => return Err(io::Error::other(format!("{path} leaves the root"))),
                 other => return Ok(other?),
             }
         }
@@ -73,9 +74,10 @@ impl Root {
     }
 }
 
-/// The error for a symbolic link where a folder was expected.
+/// The error for a symbolic link where a folder was expected: links are never followed, so it is
+/// no folder.
 fn unexpected_symlink(path: &RelPath) -> io::Error {
-    io::Error::other(format!("unexpected symbolic link on the way to {path}"))
+    io::Error::new(io::ErrorKind::NotADirectory, format!("unexpected symbolic link on the way to {path}"))
 }
 
 /// The permission bits of a mode.

@@ -14,7 +14,7 @@ use crate::support::{
 
 /// How many disks to look at in all.
 fn wanted() -> usize {
-    std::env::var("SNAPBACK_CRASH_STATES").ok().and_then(|text| text.parse().ok()).unwrap_or(4_000)
+    std::env::var("SNAPBACK_CRASH_STATES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000)
 }
 
 /// Explores and says how far it got.
@@ -23,7 +23,7 @@ fn explore(name: &str, scenario: &Scenario, share: usize) {
     let calls = alone(|| scenario.calls());
     // Each disk brings about two more: cut recoveries and what follows them.
     let limit = (wanted() / share / usize::try_from(calls).unwrap()).max(4);
-    let looked = scenario.explore(limit, 13).unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
+    let looked = scenario.explore(limit, 31).unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
     println!("{name}: {looked} crash states at {calls} calls in {:.1} s", begun.elapsed().as_secs_f32());
 }
 
@@ -57,7 +57,7 @@ fn each_skipped_sync_is_noticed() {
         let caught = [first(), second()].iter().find_map(|scenario| {
             let mutant = Scenario { base: scenario.base.fork(), ..scenario.clone() };
             mutant.base.skip(point);
-            (0..3).find_map(|round| mutant.explore(8 << (2 * round), 5).err())
+            (1..4).find_map(|round| mutant.explore(4 << (2 * round), 13).err())
         });
         let caught = caught.unwrap_or_else(|| panic!("nothing notices that {point:?} is skipped"));
         println!("{point:?}: {caught}");

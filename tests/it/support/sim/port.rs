@@ -48,7 +48,7 @@ impl Fs for SimFs {
         match &state.live.inode(state.live.walk(path)?).node {
             Node::File(bytes) => Ok(Box::new(Cursor::new(bytes.to_vec()))),
             Node::Dir(_) => Err(io::ErrorKind::InvalidInput.into()),
-            Node::Symlink(_) => Err(io::Error::other("unexpected symbolic link")),
+            Node::Symlink(_) => Err(io::Error::new(io::ErrorKind::NotADirectory, "unexpected symbolic link")),
         }
     }
 
@@ -78,7 +78,7 @@ impl Fs for SimFs {
         match &state.live.inode(ino).node {
             Node::File(_) => Ok(Box::new(SimFile { fs: self.clone(), ino, at: None })),
             Node::Dir(_) => Err(errno(libc::EISDIR)),
-            Node::Symlink(_) => Err(io::Error::other("unexpected symbolic link")),
+            Node::Symlink(_) => Err(io::Error::new(io::ErrorKind::NotADirectory, "unexpected symbolic link")),
         }
     }
 
