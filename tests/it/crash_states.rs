@@ -10,6 +10,7 @@ use snapback::base::SyncPoint;
 use crate::support::{
     explore::{Scenario, When, alone},
     scenarios::{first, second},
+    world::World,
 };
 
 /// How many disks to look at in all.
@@ -63,4 +64,18 @@ fn each_skipped_sync_is_noticed() {
         println!("{point:?}: {caught}");
     }
     println!("{} mutants in {:.1} s", SyncPoint::ALL.len(), begun.elapsed().as_secs_f32());
+}
+
+#[test]
+fn reading_a_journal_that_another_process_is_writing_changes_nothing() {
+    let scenario = first();
+    let disk = scenario.base.fork();
+    alone(|| assert_eq!(scenario.act(&disk), Some(true)));
+    let journal = "git/snapback/ops/000001-00000007/journal.jsonl";
+    let torn = [&disk.get(journal).unwrap()[..], b"half a rec"].concat();
+    disk.put(journal, &torn);
+    let calls = disk.calls();
+    let (_, ended) = World::on(&disk).newest().unwrap().unwrap();
+    assert_eq!(ended, Some(true), "the torn end does not count");
+    assert_eq!((disk.calls(), disk.get(journal)), (calls, Some(torn)));
 }
