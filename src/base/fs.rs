@@ -101,7 +101,8 @@ pub trait Output: Write + Send {
 
 /// Files below one root. See the module's documentation for the rules all methods keep.
 pub trait Fs: Send + Sync {
-    /// The entry itself, links not followed; `None` when it, or a folder above it, is missing.
+    /// The entry itself, links not followed; `None` when it is missing, or a folder above it is
+    /// missing or no folder.
     fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>>;
     /// Opens a regular file for reading; anything else is an error.
     fn open(&self, path: &RelPath) -> io::Result<Box<dyn Read + Send>>;

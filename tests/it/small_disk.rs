@@ -162,6 +162,9 @@ fn world(dir: &Path, left: &Arc<AtomicI64>) -> World {
     World::over(Arc::new(Stopping { root: open(), left: left.clone() }), Box::new(look), Box::new(sync))
 }
 
+/// Mounts something; why it could not.
+type Mount<'a> = &'a dyn Fn() -> Result<(), String>;
+
 /// Takes every byte that is left.
 fn fill_up(path: &Path) {
     let mut filler = fs::File::create(path).unwrap();
@@ -175,8 +178,7 @@ fn fill_up(path: &Path) {
 fn take_back_everywhere(mounted: &Path, stride: usize) -> usize {
     let scenario = first();
     let case = Case { before: &scenario.before, after: &scenario.after, earlier: 0, stranger: None };
-    let mut runs = 0;
-    for k in (1..).step_by(stride) {
+    for (runs, k) in (1..).step_by(stride).enumerate() {
         let dir = mounted.join("disk");
         fs::create_dir(&dir).unwrap();
         World::fill(&Root::open(&dir).unwrap(), &scenario.before);
@@ -187,7 +189,6 @@ fn take_back_everywhere(mounted: &Path, stride: usize) -> usize {
             assert!(matches!(ended, Ok(Ended::Done)), "{ended:?}");
             return runs;
         }
-        runs += 1;
         fill_up(&mounted.join("filler"));
         let back = world(&dir, &Arc::new(AtomicI64::new(i64::MAX)));
         back.recover(false).unwrap_or_else(|failure| panic!("stopped at {k}: {failure:?}"));
@@ -209,7 +210,7 @@ fn taking_back_on_a_full_tmpfs_and_a_full_ext4() {
         quietly("mkfs.ext4", &["-q", "-m", "0", "-F", image])?;
         quietly("mount", &["-o", "loop", image, place])
     };
-    let kinds: [(&str, usize, &dyn Fn() -> Result<(), String>); 2] =
+    let kinds: [(&str, usize, Mount<'_>); 2] =
         [("tmpfs", 3, &|| quietly("mount", &["-t", "tmpfs", "-o", "size=2m", "none", place])), ("ext4", 9, &ext4)];
     for (name, stride, mount) in kinds {
         match mount() {

@@ -115,18 +115,16 @@ impl Scenario {
         unreachable!("the recovery ends")
     }
 
-    /// Everything that a crash at the `k`-th call can leave; the number of disks, and whether the
-    /// operation was over before.
-    fn at(&self, k: u64, limit: usize, stride: u64) -> Result<(u64, bool), String> {
+    /// Everything that a crash at the `k`-th call can leave; the number of disks.
+    fn at(&self, k: u64, limit: usize, stride: u64) -> Result<u64, String> {
         let disk = self.base.fork();
         disk.crash_at(k);
         let acted = self.act(&disk);
         let reported = acted == Some(true);
         if acted.is_none() && self.stranger.is_some_and(|(when, ..)| when == When::BetweenPlanAndApply) {
             // The power went before the stranger came.
-            return Ok((0, false));
+            return Ok(0);
         }
-        let over = !disk.crashed();
         let disks = disk.crash_states(limit, k);
         let mut looked = disks.len() as u64;
         for (nth, cut) in disks.iter().enumerate() {
@@ -149,25 +147,24 @@ impl Scenario {
                 looked += self.settle(&killed, resume, reported, true).map_err(named)?;
             }
         }
-        Ok((looked, over))
+        Ok(looked)
     }
 
-    /// Looks at everything; the number of disks, or the first broken promise.
+    /// Looks at everything, the last calls first; the number of disks, or a broken promise.
     pub fn explore(&self, limit: usize, stride: u64) -> Result<u64, String> {
-        let (next, looked, over) = (AtomicU64::new(1), AtomicU64::new(0), AtomicBool::new(false));
+        // One more than there are: the power goes when all is done.
+        let last = alone(|| self.calls()) + 1;
+        let (next, looked, over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
         let wrong: Mutex<Option<(u64, String)>> = Mutex::default();
         let work = || {
             while !over.load(Ordering::Relaxed) {
-                let k = next.fetch_add(1, Ordering::Relaxed);
+                let Some(k) = last.checked_sub(next.fetch_add(1, Ordering::Relaxed)).filter(|k| *k > 0) else { return };
                 match self.at(k, limit, stride) {
-                    Ok((disks, last)) => {
-                        looked.fetch_add(disks, Ordering::Relaxed);
-                        over.fetch_or(last, Ordering::Relaxed);
-                    }
+                    Ok(disks) => drop(looked.fetch_add(disks, Ordering::Relaxed)),
                     Err(complaint) => {
                         over.store(true, Ordering::Relaxed);
                         let mut wrong = wrong.lock().unwrap();
-                        if wrong.as_ref().is_none_or(|(first, _)| k < *first) {
+                        if wrong.as_ref().is_none_or(|(latest, _)| k > *latest) {
                             *wrong = Some((k, complaint));
                         }
                     }

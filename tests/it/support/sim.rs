@@ -200,7 +200,11 @@ impl SimFs {
     pub fn crash_states(&self, limit: usize, seed: u64) -> Vec<SimFs> {
         let state = self.state();
         let disks = crash::states(&state.durable, &state.pending, limit, seed);
-        disks.into_iter().map(|disk| Self::on(disk, state.skipped.clone())).collect()
+        let boot = |mut disk: Disk| {
+            disk.forget_nameless();
+            Self::on(disk, state.skipped.clone())
+        };
+        disks.into_iter().map(boot).collect()
     }
 
     /// Every path with what is there now: `d`, `l` or `f`, permission bits, bytes.

@@ -44,12 +44,41 @@ enum Tear {
     Zeros,
 }
 
-/// One possible crash: which pending effects survive, and which file's writes are torn.
-struct Case {
-    keep: Vec<bool>,
-    tear: Tear,
-    /// The file that is torn; `None` = all.
-    torn: Option<u64>,
+/// One possible crash: which pending effects survive.
+#[derive(Clone, Copy)]
+enum Case {
+    None,
+    All,
+    /// Names, but no bytes and attributes.
+    Names,
+    /// Bytes and attributes, but no names.
+    Files,
+    AllBut(usize),
+    Only(usize),
+    /// The first so many.
+    First(usize),
+    /// All, but the writes of one file (`None` = of all files) are torn.
+    Torn(Tear, Option<u64>),
+    /// A random subset by this seed.
+    Random(u64),
+}
+
+impl Case {
+    /// Which effects survive.
+    fn keep(self, pending: &[Pending]) -> Vec<bool> {
+        let mut random = Random(if let Self::Random(seed) = self { seed } else { 0 });
+        let survives = |(at, pending): (usize, &Pending)| match self {
+            Self::None => false,
+            Self::All | Self::Torn(..) => true,
+            Self::Names => pending.effect.file().is_none(),
+            Self::Files => pending.effect.file().is_some(),
+            Self::AllBut(one) => at != one,
+            Self::Only(one) => at == one,
+            Self::First(end) => at < end,
+            Self::Random(_) => random.below(2) == 1,
+        };
+        pending.iter().enumerate().map(survives).collect()
+    }
 }
 
 /// At most `limit` different disks that a power cut can leave.
@@ -63,7 +92,7 @@ pub fn states(durable: &Disk, pending: &[Pending], limit: usize, seed: u64) -> V
     }
     let mut known = HashSet::new();
     let mut disks = Vec::new();
-    let mut add = |case: &Case| {
+    let mut add = |case: Case| {
         let disk = apply(durable, pending, case);
         let mut hasher = DefaultHasher::new();
         disk.hash_tree(ROOT, &mut hasher);
@@ -72,13 +101,12 @@ pub fn states(durable: &Disk, pending: &[Pending], limit: usize, seed: u64) -> V
         }
         disks.len() < limit
     };
-    let more = cases.iter().all(&mut add);
+    let more = cases.into_iter().all(&mut add);
     // Random subsets repeat once nearly all were seen, so the number of tries has a limit too.
     if more && pending.len() > 2 {
         let tries = (limit * 2).min(1 << pending.len().min(20));
         for _ in 0..tries {
-            let keep = pending.iter().map(|_| random.below(2) == 1).collect();
-            if !add(&Case { keep, tear: Tear::No, torn: None }) {
+            if !add(Case::Random(random.next())) {
                 break;
             }
         }
@@ -89,32 +117,31 @@ pub fn states(durable: &Disk, pending: &[Pending], limit: usize, seed: u64) -> V
 /// The cases that are always worth a look, the four most telling first.
 fn structured(pending: &[Pending]) -> Vec<Case> {
     let all = pending.len();
-    let case = |keep: Vec<bool>| Case { keep, tear: Tear::No, torn: None };
-    let by = |rule: &dyn Fn(usize, &Effect) -> bool| case(pending.iter().enumerate().map(|(at, p)| rule(at, &p.effect)).collect());
-    let mut cases =
-        vec![by(&|_, _| false), by(&|_, _| true), by(&|_, effect| effect.file().is_none()), by(&|_, effect| effect.file().is_some())];
-    cases.extend((0..all).map(|drop| by(&|at, _| at != drop)));
-    cases.extend((0..all).map(|only| by(&|at, _| at == only)));
-    cases.extend((1..all).map(|end| by(&|at, _| at < end)));
+    let mut cases = vec![Case::None, Case::All, Case::Names, Case::Files];
+    cases.extend((0..all).map(Case::AllBut));
+    cases.extend((0..all).map(Case::Only));
+    cases.extend((1..all).map(Case::First));
     let files: HashSet<u64> = pending.iter().filter(|p| matches!(p.effect, Effect::Write { .. })).filter_map(|p| p.effect.file()).collect();
     let mut files: Vec<Option<u64>> = files.into_iter().map(Some).collect();
     files.sort_unstable();
     files.push(None);
     for tear in [Tear::Half, Tear::Zeros] {
-        cases.extend(files.iter().map(|torn| Case { keep: vec![true; all], tear, torn: *torn }));
+        cases.extend(files.iter().map(|torn| Case::Torn(tear, *torn)));
     }
     cases
 }
 
 /// The disk that one crash leaves.
-fn apply(durable: &Disk, pending: &[Pending], case: &Case) -> Disk {
+fn apply(durable: &Disk, pending: &[Pending], case: Case) -> Disk {
+    let keep = case.keep(pending);
+    let (tear, torn) = if let Case::Torn(tear, torn) = case { (tear, torn) } else { (Tear::No, None) };
     let mut disk = durable.clone();
-    let lost: HashSet<u64> = pending.iter().zip(&case.keep).filter(|(_, keep)| !**keep).map(|(p, _)| p.id).collect();
-    for (pending, _) in pending.iter().zip(&case.keep).filter(|(_, keep)| **keep) {
+    let lost: HashSet<u64> = pending.iter().zip(&keep).filter(|(_, keep)| !**keep).map(|(p, _)| p.id).collect();
+    for (pending, _) in pending.iter().zip(&keep).filter(|(_, keep)| **keep) {
         match &pending.effect {
             Effect::Unlink { after: Some(id), .. } if lost.contains(id) => {}
-            Effect::Write { ino, at, bytes } if case.tear != Tear::No && case.torn.is_none_or(|torn| torn == *ino) => {
-                let bytes = match case.tear {
+            Effect::Write { ino, at, bytes } if tear != Tear::No && torn.is_none_or(|torn| torn == *ino) => {
+                let bytes = match tear {
                     Tear::Half => Arc::from(&bytes[..bytes.len() / 2]),
                     _ => Arc::from(vec![0; bytes.len()]),
                 };
