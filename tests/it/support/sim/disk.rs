@@ -4,7 +4,7 @@
 //! disk and gives a disk that a power cut could have left. Names are bytes, as in `RelPath`.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     hash::{Hash, Hasher},
     io,
     sync::Arc,
@@ -199,6 +199,19 @@ impl Disk {
         let content = Arc::make_mut(content);
         content.resize(content.len().max(at + bytes.len()), 0);
         content[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+
+    /// Drops the inodes that no name leads to, as a file system check does at boot.
+    pub fn forget_nameless(&mut self) {
+        let (mut named, mut todo) = (HashSet::from([ROOT]), vec![ROOT]);
+        while let Some(dir) = todo.pop() {
+            for ino in self.entries(dir).into_iter().flat_map(BTreeMap::values) {
+                if named.insert(*ino) {
+                    todo.push(*ino);
+                }
+            }
+        }
+        self.inodes.retain(|ino, _| named.contains(ino));
     }
 
     /// How many bytes are in use below a folder.
