@@ -82,11 +82,19 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, previous: Option<&M
     let converter = ground.git.converter(Attributes::After(&gone))?;
     let reader = Reader { ground, converter: &converter, known: &known };
     let (small, large) = split(ground, scope, &scan.untracked, &scan.ignored)?;
-    let tracked: Vec<&Tracked> = scan.tracked.iter().filter(|tracked| scope.owns(&tracked.path)).collect();
+    // What HEAD has and the index has not is a new file again, when it is still there to be taken.
+    let taken_out: HashMap<&RelPath, Option<TreeEntry>> = scan
+        .tracked
+        .iter()
+        .filter(|tracked| tracked.index.is_none() && small.binary_search(&tracked.path).is_ok())
+        .map(|tracked| (&tracked.path, tracked.head.clone()))
+        .collect();
+    let is_own = |tracked: &&Tracked| scope.owns(&tracked.path) && !taken_out.contains_key(&tracked.path);
+    let tracked: Vec<&Tracked> = scan.tracked.iter().filter(is_own).collect();
     let total = (tracked.len() + small.len()) as u64;
     let looked: Vec<Looked> = ground.work("reading", total, false, || {
         let tracked = tracked.par_iter().map(|tracked| reader.tracked(tracked));
-        let untracked = small.par_iter().map(|path| reader.untracked(path));
+        let untracked = small.par_iter().map(|path| reader.untracked(path, taken_out.get(path).cloned().flatten()));
         tracked.chain(untracked).collect::<Result<_, Failure>>()
     })?;
     let mut found = Found::default();
@@ -116,6 +124,7 @@ fn split(ground: &Ground, scope: &Scope, untracked: &[RelPath], ignored: &[RelPa
             }
         }
     }
+    small.sort_unstable();
     Ok((small, large))
 }
 
@@ -131,7 +140,7 @@ impl Reader<'_> {
     fn tracked(&self, tracked: &Tracked) -> Result<Looked, Failure> {
         let now = match (&tracked.state, &tracked.index) {
             (WorkState::Clean, Some(entry)) => Some(self.clean(entry)?),
-            (WorkState::Missing | WorkState::TypeChanged, _) => None,
+            (WorkState::Missing | WorkState::TypeChanged, _) | (_, None) => None,
             _ => self.read(&tracked.path, tracked.index.as_ref())?,
         };
         self.ground.progress(1);
@@ -139,11 +148,11 @@ impl Reader<'_> {
         Ok(Looked { path: tracked.path.clone(), head: tracked.head.clone(), index: tracked.index.clone(), now, stale })
     }
 
-    /// A new file.
-    fn untracked(&self, path: &RelPath) -> Result<Looked, Failure> {
+    /// A new file, or one that was taken out of the index.
+    fn untracked(&self, path: &RelPath, head: Option<TreeEntry>) -> Result<Looked, Failure> {
         let now = self.read(path, None)?;
         self.ground.progress(1);
-        Ok(Looked { path: path.clone(), head: None, index: None, now, stale: false })
+        Ok(Looked { path: path.clone(), head, index: None, now, stale: false })
     }
 
     /// A file that equals its index entry.
@@ -233,6 +242,8 @@ fn add_large(ground: &Ground, large: Vec<(RelPath, u64)>, previous: Option<&Mani
         let before = previous.and_then(|manifest| manifest.file(&path)).filter(|file| file.role == Role::Large);
         if before.is_none_or(|file| file.digest() != Some(now.digest)) {
             let side = |size| Some(Side { size, bytes: None });
+            // It may have been in git until now; there it is gone.
+            found.lines.retain(|line| line.path != path);
             found.lines.extend(lines::line(&path, before.and_then(|file| side(file.size?)), side(now.size), true, String::new()));
         }
         found.large.push((path.clone(), now.digest));
