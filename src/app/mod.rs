@@ -36,7 +36,7 @@ use crate::{
     ground::Ground,
     model::{Settings, Sink, TaskSpec, event::Quiet},
     rollback::Standings,
-    steps::verdicts,
+    steps::{files, verdicts},
     store::ObjectStore,
 };
 
@@ -76,9 +76,15 @@ pub enum Error {
     /// The plan that was shown is not what would be done now.
     #[error("the repository changed after the plan was shown")]
     PlanOutOfDate,
+    /// Something of the user's has the name that changes of files are staged under.
+    #[error("{} is in the work tree, and snapback needs this name while it changes files", files::STAGE)]
+    StageTaken,
     /// The operation belongs to another work tree.
     #[error("the unfinished operation belongs to the work tree {0}")]
     OtherWorkTree(String),
+    /// The operation to take back was done in another work tree.
+    #[error("the operation was done in the work tree {0}, whose files it changed")]
+    DoneElsewhere(String),
     /// There is no unfinished operation.
     #[error("no operation is unfinished")]
     NothingUnfinished,
@@ -121,7 +127,7 @@ impl Fault for Error {
         match self {
             Self::State { .. } | Self::Outside(..) => Kind::Missing,
             Self::PlanOutOfDate | Self::WasPublished(_) => Kind::Conflict,
-            Self::OtherWorkTree(_) | Self::NotEmpty(_) | Self::CannotSync(_) => Kind::Refused,
+            Self::StageTaken | Self::OtherWorkTree(_) | Self::DoneElsewhere(_) | Self::NotEmpty(_) | Self::CannotSync(_) => Kind::Refused,
             Self::NothingUnfinished | Self::NoSuchVersion { .. } | Self::NoSuchFile { .. } => Kind::NotFound,
         }
     }
@@ -130,6 +136,8 @@ impl Fault for Error {
         match self {
             Self::PlanOutOfDate => vec![Hint::say("run the command again to see the new plan")],
             Self::OtherWorkTree(path) => vec![Hint::run("finish it there", &["snapback", "-C", path, "op", "resume"])],
+            Self::StageTaken => vec![Hint::say(format!("no operation is unfinished, so it is yours: move {} away", files::STAGE))],
+            Self::DoneElsewhere(path) => vec![Hint::run("take it back there", &["snapback", "-C", path, "undo"])],
             Self::WasPublished(_) => vec![Hint::run("take it back", &["snapback", "undo"])],
             Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
             Self::NoSuchVersion { task, .. } => vec![Hint::run("see its versions", &["snapback", "list", "--task", task.as_str()])],

@@ -15,7 +15,7 @@ use crate::{
     ground::Ground,
     journal::{self, history, status::Phase},
     model::{
-        Operation, Plan, TaskSpec,
+        Operation, Plan, TaskSpec, Version,
         operation::{CommandRole, OpKind, Step, TreeChange},
         request,
     },
@@ -42,10 +42,38 @@ pub fn find(ground: &Ground, request: &request::Undo, kind: OpKind) -> Result<Op
     let (stack, word) = if kind == OpKind::Redo { (redo, "redo") } else { (undo, "undo") };
     let id = match &request.op {
         None => stack.last().cloned().ok_or(Error::NothingTo(word))?,
-        Some(id) if stack.contains(id) => id.clone(),
+        Some(id) if stack.contains(id) => {
+            refuse_later(&done, id, kind)?;
+            id.clone()
+        }
         Some(id) => return Err(cannot(ground, id)?.into()),
     };
     Ok(open(&ground.state, &id)?)
+}
+
+/// Only the last operation of a task can be taken back: an earlier one knows nothing of the
+/// files that a later one changed.
+fn refuse_later(done: &[Done], id: &OpId, kind: OpKind) -> Result<(), Error> {
+    let Some(task) = done.iter().find(|op| op.id == *id).and_then(|op| op.task.clone()) else { return Ok(()) };
+    let Stacks { undo, redo } = stacks(done.iter(), Some(&task));
+    match if kind == OpKind::Redo { redo } else { undo }.last() {
+        Some(last) if last != id => Err(Error::NotTheLast { op: id.short(), later: last.short(), task }),
+        _ => Ok(()),
+    }
+}
+
+/// The registry must still name the version that the operation left: after a branch was switched
+/// or the task went elsewhere, the inverse would mix versions.
+fn check_place(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Result<(), Failure> {
+    let Some(change) = &operation.registry else { return Ok(()) };
+    let now = catalog::registry::in_tree(&*ground.tree, &ground.settings)?;
+    let now = now.map(|registry| registry.version(&task.id)).transpose()?.flatten();
+    if now == change.after {
+        return Ok(());
+    }
+    let say = |version: &Option<Version>| version.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
+    let (active, left, before) = (say(&now), say(&change.after), operation.from.as_ref().map(ToString::to_string));
+    Err(Error::MovedOn { task: task.id.clone(), active, op: operation.id.short(), left, before }.into())
 }
 
 /// Opens an operation.
@@ -67,6 +95,7 @@ fn cannot(ground: &Ground, id: &OpId) -> Result<Error, journal::Error> {
 /// Describes the inverse of an operation, without changing anything.
 pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKind) -> Result<Draft, Failure> {
     ground.git.check_ready()?;
+    check_place(ground, task, operation)?;
     let registry_path = &ground.settings.registry;
     let (mut files, mut unsynced, mut uncommitted) = (Vec::new(), Vec::new(), BTreeSet::new());
     let paths: Vec<RelPath> = operation.path_changes().map(|change| change.path.clone()).filter(|path| path != registry_path).collect();
@@ -100,7 +129,7 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
     draft.unsynced = unsynced;
     add_commit(ground, task, operation, kind, &mut draft)?;
     if let Some(change) = &operation.registry {
-        registry::edit(ground, &task.id, change.before.as_ref())?.add_to(&mut draft, change.after.clone(), change.before.clone());
+        registry::back(ground, &task.id, operation, change)?.add_to(&mut draft, change.before.clone());
     }
     add_steps(task, operation, kind, &mut draft);
     Ok(draft)
