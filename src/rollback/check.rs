@@ -119,7 +119,10 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, deep: bool) -> Res
     let lost = scan.tracked.iter().filter(|tracked| tracked.state == WorkState::Missing && scope.owns(&tracked.path));
     let gone = rules_gone(lost.map(|tracked| (&tracked.path, None)));
     let converter = ground.git.converter(Attributes::After(&gone))?;
-    Ok(vec![integrity::tree(&*ground.tree, manifest, &converter, &wanted, &is_clean), integrity::extra(&extras)])
+    Ok(vec![
+        integrity::tree(&*ground.tree, manifest, &converter, &wanted, &is_clean, ground.git.trusts_file_mode()),
+        integrity::extra(&extras),
+    ])
 }
 
 /// Level 2.

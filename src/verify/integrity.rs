@@ -110,24 +110,27 @@ fn bytes_problem(file: &FileEntry, digest: Digest, bytes: &[u8]) -> Option<Strin
 
 /// Every file of the manifest that `wanted` names lies in the work tree as released. `is_clean`
 /// names paths that git's own stat cache proves to be equal to a blob; they are not read again.
+/// Without `trusts_mode` executable bits say nothing, as in git with `core.fileMode=false`.
 pub fn tree(
     tree: &dyn Fs,
     manifest: &Manifest,
     converter: &Converter,
     wanted: &(dyn Fn(&FileEntry) -> bool + Sync),
     is_clean: &(dyn Fn(&FileEntry) -> bool + Sync),
+    trusts_mode: bool,
 ) -> Check {
     let checking = Checking::begin(1, "integrity.files");
     let files: Vec<&FileEntry> = manifest.files.iter().filter(|file| wanted(file)).collect();
     let unread = files.iter().filter(|file| is_clean(file)).count();
-    let problems = files.par_iter().filter(|file| !is_clean(file)).filter_map(|file| tree_problem(tree, converter, file)).collect();
+    let problems =
+        files.par_iter().filter(|file| !is_clean(file)).filter_map(|file| tree_problem(tree, converter, file, trusts_mode)).collect();
     let read = files.len() - unread;
     let rest = if unread == 0 { String::new() } else { format!(", {unread} by git's stat cache") };
     checking.judge(problems, format!("{}/{} files as released ({read} read and hashed{rest})", files.len(), files.len()))
 }
 
 /// What is wrong with a file of the work tree.
-fn tree_problem(tree: &dyn Fs, converter: &Converter, file: &FileEntry) -> Option<String> {
+fn tree_problem(tree: &dyn Fs, converter: &Converter, file: &FileEntry, trusts_mode: bool) -> Option<String> {
     let path = &file.path;
     let Some(digest) = file.digest() else { return Some(format!("{path} has no full checksum in the manifest: {:?}", file.checksum)) };
     let stat = match tree.stat(path) {
@@ -141,7 +144,7 @@ fn tree_problem(tree: &dyn Fs, converter: &Converter, file: &FileEntry) -> Optio
         return Some(format!("{path} is a {:?} and should be a {kind:?}", stat.kind));
     }
     let executable = stat.mode & 0o100 != 0;
-    if !link && file.mode.as_deref().is_some_and(|mode| (mode == "100755") != executable) {
+    if trusts_mode && !link && file.mode.as_deref().is_some_and(|mode| (mode == "100755") != executable) {
         return Some(format!("{path} is {}executable and should not be so", if executable { "" } else { "not " }));
     }
     match differs(tree, converter, file, digest, link) {
