@@ -9,6 +9,7 @@ mod support;
 // mod engine_sim;
 mod kill_sweep;
 mod killer_harness;
+mod review;
 mod sandbox;
 mod settings;
 mod shapes;
