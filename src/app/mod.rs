@@ -192,7 +192,7 @@ impl App {
         let failed = |source| Error::State { path: git.work_tree().to_path_buf(), source };
         let tree: Arc<dyn Fs> = Arc::new(Root::open(git.work_tree()).map_err(failed)?);
         let registry = |path: &RelPath| catalog::registry::read_small(&*tree, path).ok().flatten();
-        let (settings, warnings) = config::load_with_warnings(git.work_tree(), options.config.as_deref(), registry)?;
+        let (settings, warnings) = config::load_with_warnings(git.work_tree(), options.config.as_deref(), registry, is_released(&git))?;
         let store = Arc::new(ObjectStore::new(state.clone(), RelPath::own("store")));
         let uname = rustix::system::uname();
         let ground = Ground {
@@ -276,6 +276,16 @@ impl App {
             since: self.ground.clock.now().to_string(),
         };
         Ok(Lock::take(&self.state_path.join("lock"), &holder, self.lock_wait)?)
+    }
+}
+
+/// Says of a task whether it has a release; the tags are listed once, when somebody asks.
+fn is_released(git: &Repo) -> impl Fn(&TaskId) -> bool {
+    let tags = std::cell::OnceCell::new();
+    move |id| {
+        let prefix = format!("{id}-v");
+        let tags = tags.get_or_init(|| git.tags().unwrap_or_default());
+        tags.iter().any(|tag| tag.name.starts_with(prefix.as_bytes()))
     }
 }
 
