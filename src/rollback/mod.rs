@@ -213,7 +213,7 @@ pub fn draft(
     let dependencies = before.map(|found| found.manifest.dependencies.clone()).unwrap_or_default();
     set_loose_config(ground, task, &found.manifest, &mut draft)?;
     add_dependencies(ground, task, &dependencies, &found.manifest, request, &mut draft);
-    add_steps(task, active.as_ref(), &to, request, &mut draft);
+    add_steps(task, standings, active.as_ref(), &to, request, &mut draft);
     Ok(draft)
 }
 
@@ -323,7 +323,14 @@ fn add_dependencies(
 }
 
 /// The order of the steps.
-fn add_steps(task: &TaskSpec, active: Option<&Version>, to: &Version, request: &request::Rollback, draft: &mut Draft) {
+fn add_steps(
+    task: &TaskSpec,
+    standings: &Standings,
+    active: Option<&Version>,
+    to: &Version,
+    request: &request::Rollback,
+    draft: &mut Draft,
+) {
     let environment = std::mem::take(&mut draft.steps);
     let registry_only = draft.commit.as_ref().is_none_or(|commit| commit.tree.is_empty()) && draft.index.is_empty();
     if draft.files.is_empty() && environment.is_empty() && registry_only {
@@ -348,6 +355,8 @@ fn add_steps(task: &TaskSpec, active: Option<&Version>, to: &Version, request: &
     if draft.commit.is_some() {
         draft.steps.push(StepDraft::Publish);
     }
-    draft.steps.extend(active.filter(|from| *from > to).map(|from| StepDraft::Hold(from.clone())));
-    draft.steps.push(StepDraft::Release(to.clone()));
+    // Only what changes is said, so that the inverse of the operation is that of its verdicts.
+    let is_held = |version: &Version| standings.get(&task.id).and_then(|versions| versions.get(version)).is_some_and(|said| said.held);
+    draft.steps.extend(active.filter(|from| *from > to && !is_held(from)).map(|from| StepDraft::Hold(from.clone())));
+    draft.steps.extend(is_held(to).then(|| StepDraft::Release(to.clone())));
 }

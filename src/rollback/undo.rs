@@ -15,7 +15,7 @@ use crate::{
     ground::Ground,
     journal::{self, history, status::Phase},
     model::{
-        Operation, Plan, TaskSpec, Version,
+        Operation, Plan, TaskSpec, Verdict, Version,
         operation::{CommandRole, OpKind, Step, TreeChange},
         request,
     },
@@ -131,7 +131,7 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
     if let Some(change) = &operation.registry {
         registry::back(ground, &task.id, operation, change)?.add_to(&mut draft, change.before.clone());
     }
-    add_steps(task, operation, kind, &mut draft);
+    add_steps(task, operation, &mut draft);
     Ok(draft)
 }
 
@@ -183,7 +183,7 @@ fn add_commit(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpK
 }
 
 /// The steps: those of the operation, seen from the other side.
-fn add_steps(task: &TaskSpec, operation: &Operation, kind: OpKind, draft: &mut Draft) {
+fn add_steps(task: &TaskSpec, operation: &Operation, draft: &mut Draft) {
     let ran = |role: CommandRole| operation.steps.contains(&Step::Command { role });
     draft.steps.extend((ran(CommandRole::Stop) && task.stop.is_some()).then_some(StepDraft::Stop));
     draft.steps.push(StepDraft::Files);
@@ -198,13 +198,12 @@ fn add_steps(task: &TaskSpec, operation: &Operation, kind: OpKind, draft: &mut D
         draft.steps.push(StepDraft::Publish);
     }
     // Undo of a rollback 1.3 -> 1.2 lifts the hold of 1.3; redo puts it back.
-    match (kind, &operation.from, &operation.to) {
-        (OpKind::Redo, Some(to), Some(left)) if left > to => {
-            draft.steps.extend([StepDraft::Hold(left.clone()), StepDraft::Release(to.clone())]);
-        }
-        (_, Some(to), _) => draft.steps.push(StepDraft::Release(to.clone())),
-        _ => {}
-    }
+    let records = operation.steps.iter().filter_map(|step| if let Step::Verdicts(records) = step { Some(records) } else { None });
+    draft.steps.extend(records.flatten().filter_map(|record| match record.verdict {
+        Verdict::Held => Some(StepDraft::Release(record.version.clone())),
+        Verdict::Released => Some(StepDraft::Hold(record.version.clone())),
+        _ => None,
+    }));
 }
 
 /// The task that an operation belongs to.
