@@ -233,3 +233,54 @@ fn a_release_writes_over_no_file_that_only_the_work_tree_has() {
     assert_eq!(sandbox.read("snapshots/snapshot-T01-v1.0.0.yaml"), b"mine\n");
     assert_eq!(sandbox.git_out(&["tag"]), "");
 }
+
+#[test]
+fn a_task_whose_folder_or_configuration_was_deleted_can_be_brought_back() {
+    let sandbox = three_releases();
+    std::fs::remove_dir_all(sandbox.at("tasks/T01")).unwrap();
+    let gone = sandbox.tree();
+    back_to(&sandbox, "1.2.0", &[]);
+    story::assert_released(&sandbox, "1.2.0");
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    assert_eq!(sandbox.tree(), gone);
+    sandbox.snapback(&["redo", "--yes"]).expect(0);
+    story::assert_released(&sandbox, "1.2.0");
+    std::fs::remove_file(sandbox.at("tasks/T01/config.yaml")).unwrap();
+    back_to(&sandbox, "1.0.0", &[]);
+    story::assert_released(&sandbox, "1.0.0");
+}
+
+#[test]
+fn undo_takes_holds_back_as_they_were() {
+    let sandbox = three_releases();
+    let state = |version: &str| {
+        let listed = sandbox.snapback(&["list", "--task", "T01"]).expect(0).stdout;
+        let line = listed.lines().find(|line| line.contains(&format!(" {version} "))).unwrap().to_string();
+        line.contains(" held ")
+    };
+    back_to(&sandbox, "1.1.0", &[]);
+    assert!(state("1.2.0"), "what was left is held");
+    back_to(&sandbox, "1.2.0", &[]);
+    assert!(!state("1.2.0"), "going there lifts the hold");
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    assert!(state("1.2.0"), "and taking that back puts it on again");
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    assert!(!state("1.2.0"));
+}
+
+#[test]
+fn a_configuration_that_no_rollback_touches_does_not_turn_it_back() {
+    for key in ["protect", "exclude"] {
+        let sandbox = Sandbox::new(1);
+        let settings = [&sandbox.read("snapback.yaml")[..], format!("tasks:\n  T01: {{{key}: [config.yaml]}}\n").as_bytes()].concat();
+        sandbox.write("snapback.yaml", &settings);
+        sandbox.git(&["commit", "-q", "-am", "the configuration stays"]).expect(0);
+        sandbox.release("T01", "1.0.0");
+        sandbox.write("tasks/T01/signal.py", b"two = 2\n");
+        sandbox.release("T01", "1.1.0");
+        let config = sandbox.read("tasks/T01/config.yaml");
+        back_to(&sandbox, "1.0.0", &[]);
+        assert_eq!(sandbox.read("tasks/T01/config.yaml"), config, "{key}");
+        assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.0.0"));
+    }
+}
