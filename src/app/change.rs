@@ -100,7 +100,7 @@ impl App {
             Request::Undo(wanted) | Request::Redo(wanted) => {
                 let kind = if matches!(request, Request::Undo(_)) { OpKind::Undo } else { OpKind::Redo };
                 let operation = rollback::undo::find(ground, wanted, kind)?;
-                self.refuse_other_work_tree(&operation)?;
+                self.refuse_other_work_tree(&operation).map_err(|_| Error::DoneElsewhere(operation.worktree.clone()))?;
                 let task = self.spec(rollback::undo::task_of(&operation)?)?;
                 rollback::undo::draft(ground, task, &operation, kind)
             }
@@ -125,7 +125,16 @@ impl App {
         history::sweep(&**state)?;
         match history::unfinished(state)? {
             Some(found) => Err(journal::Error::Unfinished(found.operation.id).into()),
+            None => self.refuse_strangers_stage(),
+        }
+    }
+
+    /// No operation is unfinished, so what has the name of the staging folder is the user's: a
+    /// change of files would empty it.
+    fn refuse_strangers_stage(&self) -> Result<(), Failure> {
+        match crate::catalog::capture::stat(&*self.ground.tree, &RelPath::own(files::STAGE))? {
             None => Ok(()),
+            Some(_) => Err(Error::StageTaken.into()),
         }
     }
 
@@ -218,7 +227,10 @@ impl App {
         let turns_back = |check: &&Check| check.status == Status::Fail && (check.level <= 2 || on_fail != OnVerifyFail::Keep);
         let failed: Vec<String> =
             checks.iter().filter(turns_back).map(|check| format!("{}: {}", check.id, check.evidence.join("; "))).collect();
-        let Some(version) = version else { return Ok(()) };
+        let Some(version) = version else {
+            // The task had no version then, so there is no report to fill; what fails still turns back.
+            return if failed.is_empty() { Ok(()) } else { Err(rollback::Error::NotRestored(failed.join(" | ")).into()) };
+        };
         let mut slot = result.borrow_mut();
         let all = slot.get_or_insert_with(|| Verification { task: task.id.clone(), version: version.clone(), checks: Vec::new() });
         all.checks.extend(checks);

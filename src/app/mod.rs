@@ -36,7 +36,7 @@ use crate::{
     ground::Ground,
     model::{Settings, Sink, TaskSpec, event::Quiet},
     rollback::Standings,
-    steps::verdicts,
+    steps::{files, verdicts},
     store::ObjectStore,
 };
 
@@ -76,9 +76,15 @@ pub enum Error {
     /// The plan that was shown is not what would be done now.
     #[error("the repository changed after the plan was shown")]
     PlanOutOfDate,
+    /// Something of the user's has the name that changes of files are staged under.
+    #[error("{} is in the work tree, and snapback needs this name while it changes files", files::STAGE)]
+    StageTaken,
     /// The operation belongs to another work tree.
     #[error("the unfinished operation belongs to the work tree {0}")]
     OtherWorkTree(String),
+    /// The operation to take back was done in another work tree.
+    #[error("the operation was done in the work tree {0}, whose files it changed")]
+    DoneElsewhere(String),
     /// There is no unfinished operation.
     #[error("no operation is unfinished")]
     NothingUnfinished,
@@ -121,7 +127,7 @@ impl Fault for Error {
         match self {
             Self::State { .. } | Self::Outside(..) => Kind::Missing,
             Self::PlanOutOfDate | Self::WasPublished(_) => Kind::Conflict,
-            Self::OtherWorkTree(_) | Self::NotEmpty(_) | Self::CannotSync(_) => Kind::Refused,
+            Self::StageTaken | Self::OtherWorkTree(_) | Self::DoneElsewhere(_) | Self::NotEmpty(_) | Self::CannotSync(_) => Kind::Refused,
             Self::NothingUnfinished | Self::NoSuchVersion { .. } | Self::NoSuchFile { .. } => Kind::NotFound,
         }
     }
@@ -131,6 +137,8 @@ impl Fault for Error {
             Self::NothingUnfinished => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
             Self::PlanOutOfDate => vec![Hint::say("run the command again to see the new plan")],
             Self::OtherWorkTree(path) => vec![Hint::run("finish it there", &["snapback", "-C", path, "op", "resume"])],
+            Self::StageTaken => vec![Hint::say(format!("no operation is unfinished, so it is yours: move {} away", files::STAGE))],
+            Self::DoneElsewhere(path) => vec![Hint::run("take it back there", &["snapback", "-C", path, "undo"])],
             Self::WasPublished(_) => vec![Hint::run("take it back", &["snapback", "undo"])],
             Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
             Self::NoSuchVersion { task, .. } => vec![Hint::run("see its versions", &["snapback", "list", "--task", task.as_str()])],
@@ -185,7 +193,7 @@ impl App {
         let failed = |source| Error::State { path: git.work_tree().to_path_buf(), source };
         let tree: Arc<dyn Fs> = Arc::new(Root::open(git.work_tree()).map_err(failed)?);
         let registry = |path: &RelPath| catalog::registry::read_small(&*tree, path).ok().flatten();
-        let (settings, warnings) = config::load_with_warnings(git.work_tree(), options.config.as_deref(), registry)?;
+        let (settings, warnings) = config::load_with_warnings(git.work_tree(), options.config.as_deref(), registry, is_released(&git))?;
         let store = Arc::new(ObjectStore::new(state.clone(), RelPath::own("store")));
         let uname = rustix::system::uname();
         let ground = Ground {
@@ -269,6 +277,16 @@ impl App {
             since: self.ground.clock.now().to_string(),
         };
         Ok(Lock::take(&self.state_path.join("lock"), &holder, self.lock_wait)?)
+    }
+}
+
+/// Says of a task whether it has a release; the tags are listed once, when somebody asks.
+fn is_released(git: &Repo) -> impl Fn(&TaskId) -> bool {
+    let tags = std::cell::OnceCell::new();
+    move |id| {
+        let prefix = format!("{id}-v");
+        let tags = tags.get_or_init(|| git.tags().unwrap_or_default());
+        tags.iter().any(|tag| tag.name.starts_with(prefix.as_bytes()))
     }
 }
 

@@ -70,7 +70,7 @@ impl App {
         let mut draft = Draft::new(plan(task, line, &version), "registry sync");
         match from {
             SyncFrom::Config => {
-                registry::edit(&self.ground, &task.id, Some(&version))?.add_to(&mut draft, line.registry.clone(), Some(version));
+                registry::edit(&self.ground, &task.id, Some(&version))?.add_to(&mut draft, Some(version));
             }
             SyncFrom::Registry => draft.files.extend(self.config_edit(task, &version)?),
         }

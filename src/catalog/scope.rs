@@ -8,6 +8,8 @@ use crate::{
 /// The compiled globs of one task.
 pub struct Scope {
     paths: Globs,
+    /// The configuration, when it lies outside the paths and is no other task's.
+    config: Option<RelPath>,
     exclude: Globs,
     shared: Globs,
     protect: Globs,
@@ -20,8 +22,10 @@ pub struct Scope {
 impl Scope {
     /// Compiles a task's globs.
     pub fn new(settings: &Settings, task: &TaskSpec) -> Result<Self, Failure> {
+        let paths = Globs::new(&task.paths)?;
         Ok(Self {
-            paths: Globs::new(&task.paths)?,
+            config: own_config(settings, task, &paths)?,
+            paths,
             exclude: Globs::new(&task.exclude)?,
             shared: Globs::new(&task.shared)?,
             protect: Globs::new(&task.protect)?,
@@ -36,6 +40,7 @@ impl Scope {
     pub fn dirs(&self) -> Vec<RelPath> {
         let mut dirs = self.paths.literal_prefixes();
         dirs.extend(self.large.literal_prefixes().into_iter().filter(|dir| !dir.is_root()));
+        dirs.extend(self.config.clone());
         dirs.sort();
         dirs.dedup();
         let all = dirs.clone();
@@ -50,7 +55,10 @@ impl Scope {
 
     /// True for a file of the task.
     pub fn owns(&self, path: &RelPath) -> bool {
-        self.paths.matches(path) && !self.exclude.matches(path) && *path != self.registry && !path.is_in(&self.snapshots)
+        (self.paths.matches(path) || self.config.as_ref() == Some(path))
+            && !self.exclude.matches(path)
+            && *path != self.registry
+            && !path.is_in(&self.snapshots)
     }
 
     /// True for a file that the task shares with others.
@@ -72,4 +80,16 @@ impl Scope {
     pub fn names_large(&self, path: &RelPath) -> bool {
         self.owns(path) && self.large.matches(path)
     }
+}
+
+/// The task's configuration when it lies outside its paths: it is the task's all the same, unless
+/// another task has it.
+fn own_config(settings: &Settings, task: &TaskSpec, paths: &Globs) -> Result<Option<RelPath>, Failure> {
+    let Some(config) = task.config.as_ref().filter(|config| !paths.matches(config)) else { return Ok(None) };
+    for other in settings.tasks.iter().filter(|other| other.id != task.id) {
+        if other.config.as_ref() == Some(config) || Globs::new(&other.paths)?.matches(config) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(config.clone()))
 }

@@ -55,6 +55,24 @@ pub(super) fn find(root: &Root, rules: &[Rule], warnings: &mut Vec<String>) -> R
     Ok(found)
 }
 
+/// Where a task was that no rule finds any more: the first place that a rule gives its id, when
+/// nothing but a folder stands there now.
+pub(super) fn lost(root: &Root, rules: &[Rule], id: TaskId) -> Option<Found> {
+    let dir = rules.iter().find_map(|rule| {
+        let (before, after) = rule.id.split_once("{name}")?;
+        let name = id.as_str().strip_prefix(before)?.strip_suffix(after)?;
+        let (above, last) = rule.glob.trim_end_matches('/').rsplit_once('/').unwrap_or(("", rule.glob.trim_end_matches('/')));
+        let fits = Globs::new(&[last.to_string()]).ok()?.matches(&RelPath::parse(name).ok()?);
+        let path = if above.is_empty() { name.to_string() } else { format!("{above}/{name}") };
+        (fits && !is_wild(above)).then(|| RelPath::parse(path).ok()).flatten()
+    })?;
+    match root.stat(&dir) {
+        Ok(None) => Some(Found { id, dir }),
+        Ok(Some(stat)) if stat.kind == Type::Dir => Some(Found { id, dir }),
+        _ => None,
+    }
+}
+
 /// The configuration file in a task's folder.
 pub(super) fn config_in(root: &Root, dir: &RelPath) -> Option<RelPath> {
     let is_file = |path: &RelPath| matches!(root.stat(path), Ok(Some(stat)) if stat.kind == Type::File);

@@ -149,18 +149,20 @@ impl Fault for Error {
 
 /// The settings in force; see [`load_with_warnings`].
 pub fn load(work_tree: &Path, explicit: Option<&Path>, registry_bytes: impl Fn(&RelPath) -> Option<Vec<u8>>) -> Result<Settings, Error> {
-    load_with_warnings(work_tree, explicit, registry_bytes).map(|(settings, _)| settings)
+    load_with_warnings(work_tree, explicit, registry_bytes, |_| false).map(|(settings, _)| settings)
 }
 
 /// The settings in force, and what looks wrong but stops nothing: folders that cannot be tasks,
 /// tasks without a folder, registry entries without a task.
 ///
-/// `registry_bytes` gives the registry's bytes, `None` when there is none; it is only looked at
-/// for warnings.
+/// `registry_bytes` gives the registry's bytes, `None` when there is none. It is looked at for
+/// warnings, and for tasks whose folder or configuration was lost: `is_released` says which of
+/// its tasks have releases, and those are tasks still, because they can be brought back.
 pub fn load_with_warnings(
     work_tree: &Path,
     explicit: Option<&Path>,
     registry_bytes: impl Fn(&RelPath) -> Option<Vec<u8>>,
+    is_released: impl Fn(&TaskId) -> bool,
 ) -> Result<(Settings, Vec<String>), Error> {
     let unreadable = |source| Error::Read { file: work_tree.display().to_string(), source };
     let root = Root::open(work_tree).map_err(unreadable)?;
@@ -171,9 +173,15 @@ pub fn load_with_warnings(
     let from_file = file.is_some();
     let file = file.map(|(name, bytes)| parse(&name, &bytes)).transpose()?.unwrap_or_default();
     let mut warnings = Vec::new();
-    let mut settings = resolve::resolve(file, &root, &mut warnings)?;
+    let read_registry = |path: &RelPath| registry_bytes(path).and_then(|bytes| Registry::parse(&bytes).ok());
+    let released = |path: &RelPath, is_known: &dyn Fn(&TaskId) -> bool| {
+        let registry = read_registry(path);
+        let named = registry.iter().flat_map(Registry::tasks).map(|(id, _)| id);
+        named.filter(|id| !is_known(id) && is_released(id)).collect()
+    };
+    let mut settings = resolve::resolve(file, &root, &released, &mut warnings)?;
     settings.from_file = from_file;
-    let registry = registry_bytes(&settings.registry).and_then(|bytes| Registry::parse(&bytes).ok());
+    let registry = read_registry(&settings.registry);
     let strangers = registry.iter().flat_map(Registry::tasks).map(|(id, _)| id).filter(|id| settings.task(id).is_none());
     warnings.extend(name_strangers(&settings, &strangers.collect::<Vec<TaskId>>()));
     Ok((settings, warnings))
@@ -183,7 +191,7 @@ pub fn load_with_warnings(
 pub fn settings_of(work_tree: &Path, text: &str) -> Result<Settings, Error> {
     let unreadable = |source| Error::Read { file: work_tree.display().to_string(), source };
     let root = Root::open(work_tree).map_err(unreadable)?;
-    let mut settings = resolve::resolve(parse(NAMES[0], text.as_bytes())?, &root, &mut Vec::new())?;
+    let mut settings = resolve::resolve(parse(NAMES[0], text.as_bytes())?, &root, &|_, _| Vec::new(), &mut Vec::new())?;
     settings.from_file = true;
     Ok(settings)
 }

@@ -28,8 +28,13 @@ const READY: Duration = Duration::from_secs(30);
 /// Time limit of `stop`, `start` and `restart` without one.
 const SWITCH: Duration = Duration::from_mins(1);
 
+/// Given the registry's path and which tasks are known, names those that have releases all the same.
+pub(super) type Released<'a> = &'a dyn Fn(&RelPath, &dyn Fn(&TaskId) -> bool) -> Vec<TaskId>;
+
 /// Gives a file its meaning; `from_file` is left to the caller.
-pub(super) fn resolve(file: ConfigFile, root: &Root, warnings: &mut Vec<String>) -> Result<Settings, Error> {
+///
+/// `released` names tasks of the registry that have releases but are not known.
+pub(super) fn resolve(file: ConfigFile, root: &Root, released: Released<'_>, warnings: &mut Vec<String>) -> Result<Settings, Error> {
     if let Some(version) = file.version.filter(|version| *version != 1) {
         return Err(rule("version", format!("the format {version} is not known; this snapback knows 1")));
     }
@@ -40,7 +45,14 @@ pub(super) fn resolve(file: ConfigFile, root: &Root, warnings: &mut Vec<String>)
         return Err(rule("defaults", "`path` and `title` belong to one task each"));
     }
     let declared = file.tasks.unwrap_or_default();
-    let found = discover::find(root, &rules(declared.discover)?, warnings)?;
+    let rules = rules(declared.discover)?;
+    let mut found = discover::find(root, &rules, warnings)?;
+    let is_known = |id: &TaskId| found.iter().any(|found| found.id == *id) || declared.named.iter().any(|(name, _)| name == id.as_str());
+    let lost: Vec<Found> = released(&registry, &is_known).into_iter().filter_map(|id| discover::lost(root, &rules, id)).collect();
+    warnings.extend(
+        lost.iter().map(|lost| format!("{} has lost its folder {} or its configuration; its releases have them", lost.id, lost.dir)),
+    );
+    found.extend(lost);
     let mut tasks = named(declared.named, &found, &defaults, root, warnings)?;
     let taken: HashSet<RelPath> = tasks.iter().map(|task| task.dir.clone()).collect();
     let ids: HashSet<TaskId> = tasks.iter().map(|task| task.id.clone()).collect();

@@ -40,6 +40,9 @@ pub fn existing(tree: &dyn Fs, git: &Repo, path: &RelPath, blob: Option<&GitId>)
 fn permissions(ground: &Ground, path: &RelPath, executable: bool) -> Result<u32, catalog::Error> {
     let there = capture::stat(&*ground.tree, path)?.filter(|stat| stat.kind == crate::base::Type::File);
     let mode = there.map_or(0o666 & !ground.umask, |stat| stat.mode & 0o777);
+    if there.is_some() && !ground.git.trusts_file_mode() {
+        return Ok(mode);
+    }
     let plain = mode & !0o111;
     Ok(if executable { plain | (plain & 0o444) >> 2 } else { plain })
 }

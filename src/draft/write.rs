@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Draft, FileDraft, Keep, Kept, NewBlob, StepDraft};
+use super::{Draft, Keep, Kept, NewBlob, StepDraft};
 use crate::{
     base::{Digest, Failure, Fault, GitId, Hint, Kind, OpId, RelPath},
     catalog::capture,
@@ -56,7 +56,7 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
     write_blobs(ground, &draft)?;
     let objects = put_large(ground, &mut *session, &draft, &mut saved)?;
     let total: u64 = draft.files.iter().flat_map(|file| [&file.before, &file.after]).flatten().map(|kept| kept.state.size).sum();
-    let mut changes = ground.work("saving", total, true, || put_files(ground, &mut *session, &draft.files, &mut saved))?;
+    let mut changes = ground.work("saving", total, true, || put_files(ground, &mut *session, &draft, &mut saved))?;
     session.commit()?;
     if !draft.files.is_empty() {
         ground.say(
@@ -123,11 +123,16 @@ fn put_large(
 }
 
 /// Saves the bytes that the change of files needs, and fills in where they are.
-fn put_files(ground: &Ground, session: &mut dyn Session, files: &[FileDraft], saved: &mut u64) -> Result<Vec<PathChange>, Failure> {
-    let mut changes = Vec::with_capacity(files.len());
-    for file in files {
-        let mut put = |kept: &Option<Kept>| kept.as_ref().map(|kept| put_state(ground, session, &file.path, kept, saved)).transpose();
-        let (before, after) = (put(&file.before)?, put(&file.after)?);
+fn put_files(ground: &Ground, session: &mut dyn Session, draft: &Draft, saved: &mut u64) -> Result<Vec<PathChange>, Failure> {
+    let mut changes = Vec::with_capacity(draft.files.len());
+    for file in &draft.files {
+        let mut put = |kept: Option<&Kept>| kept.map(|kept| put_state(ground, session, &file.path, kept, saved)).transpose();
+        let before = file.before.clone().map(|kept| match kept.state.source {
+            // Without a commit no safety reference keeps a blob that only the index or a moving branch names.
+            Source::Blob(_) if draft.commit.is_none() => Kept { keep: Keep::FromTree, ..kept },
+            _ => kept,
+        });
+        let (before, after) = (put(before.as_ref())?, put(file.after.as_ref())?);
         changes.push(PathChange { path: file.path.clone(), before, after });
     }
     Ok(changes)

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::{
     base::{Digest, Failure, GitId, RelPath, TaskId, text},
-    catalog::{Release, Scope, registry as read, releases},
+    catalog::{Release, Scope, manifests, registry as read, releases},
     draft::{CommitDraft, Draft, FileDraft, Keep, Kept, NewBlob, StepDraft, tree},
     ground::Ground,
     model::{
@@ -143,6 +143,9 @@ fn adopt_task(ground: &Ground, scopes: &HashMap<&TaskId, Scope>, group: &[&Relea
 fn adopt_one(ground: &Ground, scope: &Scope, release: &Release, previous: Option<&Version>, known: &mut Known) -> Result<Manifest, String> {
     let said = |error: crate::git::Error| error.to_string();
     let tag = ground.git.peel_tag(&release.tag_id).map_err(said)?;
+    if manifests::digest_in(&tag.message).is_some() {
+        return Err("it was released by snapback elsewhere: bring the branch with its manifest here (git fetch, git merge)".into());
+    }
     let commit = ground.git.commit(&tag.commit).map_err(said)?;
     let task = ground.settings.task(&release.task).ok_or("its task is gone")?;
     let mut files = Vec::new();
@@ -205,7 +208,9 @@ pub fn draft(ground: &Ground, adoption: &Adoption, configuration: Option<String>
         })
         .collect();
     new.extend(configuration.map(|text| (RelPath::own("snapback.yaml"), text.into_bytes())));
-    new.extend(registry(ground, &newest)?.map(|bytes| (ground.settings.registry.clone(), bytes)));
+    let registry = registry(ground, &newest)?;
+    let entered = registry.as_ref().map(|(_, entered)| entered.clone()).unwrap_or_default();
+    new.extend(registry.map(|(bytes, _)| (ground.settings.registry.clone(), bytes)));
     new.sort();
     let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
     let message = format!("adopt: {} of {}", count(adoption.manifests.len(), "manifest"), count(newest.len(), "task"));
@@ -229,14 +234,24 @@ pub fn draft(ground: &Ground, adoption: &Adoption, configuration: Option<String>
         };
         draft.files.push(FileDraft { path: path.clone(), before, after: Some(Kept { state, keep: Keep::Already }) });
         draft.blobs.push(NewBlob::Bytes(bytes));
-        let after = Some(TreeEntry { mode: "100644".into(), id });
         let tracked = tracked.get(&path);
-        draft.index.push(TreeChange {
-            path: path.clone(),
-            before: tracked.and_then(|tracked| tracked.index.clone()),
-            after: after.clone(),
-        });
-        changes.push(TreeChange { before: tracked.and_then(|tracked| tracked.head.clone()), path, after });
+        let (head, index) = (tracked.and_then(|tracked| tracked.head.clone()), tracked.and_then(|tracked| tracked.index.clone()));
+        if path == ground.settings.registry && head.is_none() && index.is_none() && scan.ignored.contains(&path) {
+            continue;
+        }
+        let mut entry = |before: Option<&TreeEntry>| match before {
+            // Only the new entries are committed; what else is not committed there stays so.
+            Some(before) if path == ground.settings.registry => {
+                let bytes = with_entries(&read::in_blob(&ground.git, &before.id)?, &entered)?;
+                let entry = TreeEntry { mode: before.mode.clone(), id: ground.git.blob_id(&bytes) };
+                draft.blobs.push(NewBlob::Bytes(bytes));
+                Ok::<_, Failure>(entry)
+            }
+            _ => Ok(TreeEntry { mode: "100644".into(), id: id.clone() }),
+        };
+        let (in_head, in_index) = (entry(head.as_ref())?, entry(index.as_ref())?);
+        draft.index.push(TreeChange { path: path.clone(), before: index, after: Some(in_index) });
+        changes.push(TreeChange { path, before: head, after: Some(in_head) });
     }
     draft.commit = Some(CommitDraft { head, tree: changes, message, tag: None, manifest: None });
     draft.steps = vec![StepDraft::Files, StepDraft::Publish];
@@ -248,20 +263,34 @@ fn plan(task: &TaskId, new: &[(RelPath, Vec<u8>)]) -> Plan {
     Plan { about: format!("{} files are added", new.len()), ..Plan::new(OpKind::Adopt, task) }
 }
 
-/// The registry with the newest adopted version of each task that it does not name yet.
-fn registry(ground: &Ground, newest: &BTreeMap<TaskId, Version>) -> Result<Option<Vec<u8>>, Failure> {
-    let before = read::in_tree(&*ground.tree, &ground.settings)?;
-    let Some(registry) = before else {
-        return Ok(Some(Registry::of(&newest.iter().map(|(task, version)| (task.clone(), version.clone())).collect::<Vec<_>>())));
+/// The tasks that get an entry in the registry, and their versions.
+type Entered = Vec<(TaskId, Version)>;
+
+/// The registry with the newest adopted version of each task that it does not name yet, and which
+/// these are.
+fn registry(ground: &Ground, newest: &BTreeMap<TaskId, Version>) -> Result<Option<(Vec<u8>, Entered)>, Failure> {
+    let all = || newest.iter().map(|(task, version)| (task.clone(), version.clone()));
+    let Some(registry) = read::in_tree(&*ground.tree, &ground.settings)? else {
+        let entered: Entered = all().collect();
+        return Ok(Some((Registry::of(&entered), entered)));
     };
-    let mut bytes = registry.bytes().to_vec();
-    for (task, version) in newest {
-        let now = Registry::parse(&bytes)?;
-        if now.version(task)?.is_none() {
-            bytes = now.with_version(task, version)?;
+    let mut entered = Entered::new();
+    for (task, version) in all() {
+        if registry.version(&task)?.is_none() {
+            entered.push((task, version));
         }
     }
-    Ok((bytes != registry.bytes()).then_some(bytes))
+    let bytes = with_entries(&registry, &entered)?;
+    Ok((bytes != registry.bytes()).then_some((bytes, entered)))
+}
+
+/// The bytes of a registry with some tasks' versions set.
+fn with_entries(registry: &Registry, entered: &Entered) -> Result<Vec<u8>, Failure> {
+    let mut bytes = registry.bytes().to_vec();
+    for (task, version) in entered {
+        bytes = Registry::parse(&bytes)?.with_version(task, version)?;
+    }
+    Ok(bytes)
 }
 
 /// A configuration whose tasks are the folders that the tags are named after; `None` when no tag

@@ -40,6 +40,7 @@ fn set_in_config(ground: &Ground, task: &TaskSpec, version: &Version, head: &Git
     let in_git = converter.to_git(path, edited.clone())?;
     let id = ground.git.blob_id(&in_git);
     let listed = found.entries.iter_mut().find(|file| file.path == *path);
+    let is_listed = listed.is_some();
     let mode = listed.as_ref().and_then(|file| file.mode.clone()).unwrap_or_else(|| "100644".into());
     if let Some(file) = listed {
         (file.checksum, file.size, file.blob) = (Digest::of(&in_git).to_string(), Some(in_git.len() as u64), Some(id.clone()));
@@ -54,10 +55,13 @@ fn set_in_config(ground: &Ground, task: &TaskSpec, version: &Version, head: &Git
         .find(|tracked| tracked.path == *path)
         .and_then(|tracked| tracked.index);
     let before = tree::existing(&*ground.tree, &ground.git, path, in_index.as_ref().map(|entry| &entry.id))?;
-    replace(&mut found.tree, TreeChange { path: path.clone(), before: in_head, after: Some(entry.clone()) });
-    replace(&mut found.index, TreeChange { path: path.clone(), before: in_index, after: Some(entry) });
-    found.blobs.retain(|blob| !matches!(blob, NewBlob::FromTree(other, _) if other == path));
-    found.blobs.push(NewBlob::Bytes(in_git));
+    // What git ignores stays out of it: only the file itself gets the version.
+    if is_listed || in_index.is_some() {
+        replace(&mut found.tree, TreeChange { path: path.clone(), before: in_head, after: Some(entry.clone()) });
+        replace(&mut found.index, TreeChange { path: path.clone(), before: in_index, after: Some(entry) });
+        found.blobs.retain(|blob| !matches!(blob, NewBlob::FromTree(other, _) if other == path));
+        found.blobs.push(NewBlob::Bytes(in_git));
+    }
     let kept_mode = before.as_ref().map_or(0o666 & !ground.umask, |kept| kept.state.mode);
     note_version(task, version, &bytes, found);
     found.edits.push(FileDraft { path: path.clone(), before, after: Some(tree::with_bytes(kept_mode, edited)) });

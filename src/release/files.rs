@@ -120,6 +120,7 @@ fn split(ground: &Ground, scope: &Scope, untracked: &[RelPath], ignored: &[RelPa
             }
         }
     }
+    small.sort_unstable();
     Ok((small, large))
 }
 
@@ -256,6 +257,8 @@ fn add_large(ground: &Ground, large: Vec<(RelPath, u64)>, previous: Option<&Mani
         let before = previous.and_then(|manifest| manifest.file(&path)).filter(|file| file.role == Role::Large);
         if before.is_none_or(|file| file.digest() != Some(now.digest)) {
             let side = |size| Some(Side { size, bytes: None });
+            // It may have been in git until now; there it is gone.
+            found.lines.retain(|line| line.path != path);
             found.lines.extend(lines::line(&path, before.and_then(|file| side(file.size?)), side(now.size), true, String::new()));
         }
         found.large.push((path.clone(), now.digest));

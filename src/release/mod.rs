@@ -43,6 +43,9 @@ pub enum Error {
     /// A branch has the tag's name.
     #[error("a branch is called {0}, which the tag would be called too")]
     BranchHasItsName(String),
+    /// A file that is nowhere else has the manifest's name.
+    #[error("{0} is there and not committed; the release would write its manifest over it")]
+    ManifestInTheWay(crate::base::RelPath),
     /// There is nothing to release.
     #[error("{0} has no files: nothing matches its paths")]
     NoFiles(TaskId),
@@ -62,7 +65,7 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::TagExists { .. } | Self::BranchHasItsName(_) => Kind::Conflict,
-            Self::NoFiles(_) | Self::ConfigWithoutVersion { .. } => Kind::Refused,
+            Self::ManifestInTheWay(_) | Self::NoFiles(_) | Self::ConfigWithoutVersion { .. } => Kind::Refused,
         }
     }
 
@@ -73,6 +76,7 @@ impl Fault for Error {
                 Hint::run("see what is released", &["snapback", "list", "--task", task.as_str()]),
             ],
             Self::BranchHasItsName(name) => vec![Hint::run("rename the branch", &["git", "branch", "-m", name, &format!("{name}-work")])],
+            Self::ManifestInTheWay(path) => vec![Hint::say(format!("move {path} away, or commit it, and try again"))],
             Self::NoFiles(_) => vec![Hint::say("check `path` and `exclude` of the task in snapback.yaml, and .gitignore")],
             Self::ConfigWithoutVersion { path, key, .. } => vec![Hint::say(format!("add `{key}: 0.1.0` to {path}"))],
         }
@@ -106,6 +110,7 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &Cr
     if let Ok(release) = releases.find(&task.id, &version) {
         return existing(ground, task, release, active, &found, request);
     }
+    check_manifest_place(ground, task, &version)?;
     let dependencies = dependencies::collect(ground, task, &scope, &head.commit, &mut found)?;
     let plan = plan(task, active.clone(), &version, request, &found);
     let mut draft = Draft::new(plan, &request.message);
@@ -129,6 +134,15 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &Cr
     draft.unsynced = found.unsynced;
     draft.steps = vec![StepDraft::Files, StepDraft::Publish];
     Ok(draft)
+}
+
+/// A release cannot be taken back, so it may not write over what only the work tree has.
+fn check_manifest_place(ground: &Ground, task: &TaskSpec, version: &Version) -> Result<(), Failure> {
+    let path = ground.settings.manifest_path(&task.id, version);
+    let Some(now) = catalog::capture::read(&*ground.tree, &path)? else { return Ok(()) };
+    let committed = ground.git.entry(&ground.git.head()?.commit, &path)?;
+    let same = committed.is_some_and(|entry| now.bytes.is_some_and(|bytes| ground.git.blob_id(&bytes) == entry.id));
+    if same { Ok(()) } else { Err(Error::ManifestInTheWay(path).into()) }
 }
 
 /// The manifest of the active release, which spares hashing what has not changed since.

@@ -59,7 +59,7 @@ pub fn tree(
     );
     let scope = Scope::new(&ground.settings, task)?;
     verification.checks.extend(files(ground, &scope, &found.manifest, levels.deep)?);
-    verification.checks.extend(configuration(ground, task, &found.manifest)?);
+    verification.checks.extend(configuration(ground, task, &scope, &found.manifest)?);
     let variables = variables(task, &found.manifest);
     if levels.smoke {
         verification.checks.extend(verify::smoke::smoke(&task.smoke, &command_dir(ground, task), &variables)?);
@@ -128,14 +128,14 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, deep: bool) -> Res
 }
 
 /// Level 2.
-fn configuration(ground: &Ground, task: &TaskSpec, manifest: &Manifest) -> Result<Vec<Check>, Failure> {
+fn configuration(ground: &Ground, task: &TaskSpec, scope: &Scope, manifest: &Manifest) -> Result<Vec<Check>, Failure> {
     let text = |failure: Failure| failure.to_string();
     let registry = read::in_tree(&*ground.tree, &ground.settings)
         .and_then(|registry| Ok(registry.map(|registry| registry.version(&task.id)).transpose()?.flatten()));
     let config = match &task.config {
-        Some(_) => read::config_version(&*ground.tree, task).map_err(text),
-        // A task without a configuration file cannot disagree with it.
-        None => Ok(Some(manifest.metadata.version.clone())),
+        Some(path) if scope.owns(path) && !scope.protects(path) => read::config_version(&*ground.tree, task).map_err(text),
+        // A task without a configuration file cannot disagree with it, nor one that no rollback touches.
+        _ => Ok(Some(manifest.metadata.version.clone())),
     };
     let said = Said { registry: registry.map_err(text), config };
     let converter = ground.git.converter(Attributes::WorkTree)?;

@@ -264,9 +264,11 @@ impl Way<'_> {
             note(&mut compared.tree, &file.path, file.head.clone(), None);
             note(&mut compared.index, &file.path, file.index.clone(), None);
         }
+        // What was taken out of the index is listed on both sides.
+        let known: std::collections::HashSet<&RelPath> = tracked.iter().map(|file| &file.path).collect();
         let candidates: Vec<&RelPath> = loose
             .iter()
-            .filter(|(path, ignored)| !wanted.contains_key(path) && (!ignored || self.scope.names_large(path)))
+            .filter(|(path, ignored)| !wanted.contains_key(path) && !known.contains(path) && (!ignored || self.scope.names_large(path)))
             .map(|(path, _)| *path)
             .collect();
         let listed = self.listed(&candidates);

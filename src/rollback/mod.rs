@@ -15,10 +15,11 @@ use std::collections::BTreeMap;
 use crate::{
     base::{Failure, Fault, Hint, Kind, RelPath, TaskId},
     catalog::{self, Scope, manifests, releases::Releases},
-    draft::{CommitDraft, Draft, StepDraft, registry},
+    draft::{CommitDraft, Draft, FileDraft, StepDraft, registry, tree},
     ground::Ground,
     model::{DependencyList, Manifest, TagName, TaskSpec, Version, request, settings::EnvMode, verdict::Standing},
     policy,
+    registry::task_config,
 };
 
 /// What stops a rollback.
@@ -86,6 +87,33 @@ pub enum Error {
         /// The failed checks.
         problems: String,
     },
+    /// The files are not what they were before any version.
+    #[error("what was there before could not be brought back: {0}")]
+    NotRestored(String),
+    /// A later operation of the task stands on the one to take back.
+    #[error("operation {later} of {task} came after {op}; taking back only {op} would mix two versions")]
+    NotTheLast {
+        /// The operation that was asked for.
+        op: String,
+        /// The one to take back first.
+        later: String,
+        /// The task.
+        task: TaskId,
+    },
+    /// The task is no longer where the operation left it.
+    #[error("{task} is at {active} now, and operation {op} left it at {left}")]
+    MovedOn {
+        /// The task.
+        task: TaskId,
+        /// The version that the registry names, or "no version".
+        active: String,
+        /// The operation.
+        op: String,
+        /// The version that it left.
+        left: String,
+        /// The version that it began at.
+        before: Option<String>,
+    },
     /// There is nothing to take back.
     #[error("there is nothing to {0}")]
     NothingTo(&'static str),
@@ -104,9 +132,9 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::StaleFrom { .. } => Kind::Conflict,
+            Self::StaleFrom { .. } | Self::NotTheLast { .. } | Self::MovedOn { .. } => Kind::Conflict,
             Self::NoGoodVersion { .. } | Self::NothingTo(_) => Kind::NotFound,
-            Self::Damaged { .. } | Self::OutOfScope { .. } | Self::NotVerified { .. } => Kind::Bad,
+            Self::Damaged { .. } | Self::OutOfScope { .. } | Self::NotVerified { .. } | Self::NotRestored(_) => Kind::Bad,
             Self::InTheWay { .. } | Self::CaseTwins(..) | Self::NoReason | Self::CannotUndo { .. } => Kind::Refused,
         }
     }
@@ -138,6 +166,15 @@ impl Fault for Error {
             Self::NotVerified { .. } => {
                 vec![Hint::say("see the checks above; `--on-verify-fail keep` leaves the version in place although it fails")]
             }
+            Self::NotRestored(_) => vec![Hint::run("see what was tried", &["snapback", "op", "list"])],
+            Self::NotTheLast { later, task, .. } => vec![
+                Hint::run("take the later one back first", &["snapback", "undo", later]),
+                Hint::run("see its operations", &["snapback", "history", "--task", task.as_str()]),
+            ],
+            Self::MovedOn { task, before: Some(before), .. } => {
+                vec![Hint::run("go to the version before it", &["snapback", "rollback", "--task", task.as_str(), "--to", before])]
+            }
+            Self::MovedOn { task, .. } => vec![Hint::run("see what happened", &["snapback", "history", "--task", task.as_str()])],
             Self::NothingTo(_) => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
             Self::CannotUndo { .. } => {
                 vec![Hint::run("go back to an earlier version instead", &["snapback", "rollback", "--to", "previous"])]
@@ -186,10 +223,11 @@ pub fn draft(
         draft.index = compared.index;
         draft.commit = Some(commit(ground, task, releases, active.as_ref(), &to, request, compared.tree)?);
     }
-    registry::edit(ground, &task.id, Some(&to))?.add_to(&mut draft, active.clone(), Some(to.clone()));
+    registry::edit(ground, &task.id, Some(&to))?.add_to(&mut draft, Some(to.clone()));
     let dependencies = before.map(|found| found.manifest.dependencies.clone()).unwrap_or_default();
+    set_loose_config(ground, task, &found.manifest, &mut draft)?;
     add_dependencies(ground, task, &dependencies, &found.manifest, request, &mut draft);
-    add_steps(task, active.as_ref(), &to, request, &mut draft);
+    add_steps(task, standings, active.as_ref(), &to, request, &mut draft);
     Ok(draft)
 }
 
@@ -246,6 +284,30 @@ fn commit(
     Ok(CommitDraft { head: ground.git.head()?, tree, message, tag, manifest: None })
 }
 
+/// A configuration that the release does not keep, because git ignores it, stays as it is but for
+/// its version.
+fn set_loose_config(ground: &Ground, task: &TaskSpec, target: &Manifest, draft: &mut Draft) -> Result<(), Failure> {
+    let Some(path) = task.config.as_ref().filter(|path| target.file(path).is_none()) else { return Ok(()) };
+    let goes = draft.files.iter().any(|file| file.path == *path);
+    let Some(bytes) = catalog::registry::read_small(&*ground.tree, path)?.filter(|_| !goes) else { return Ok(()) };
+    let version = &target.metadata.version;
+    if catalog::registry::config_version(&*ground.tree, task)?.is_none_or(|now| now == *version) {
+        return Ok(());
+    }
+    let scan = ground.git.scan(std::slice::from_ref(path))?;
+    if scan.tracked.iter().any(|tracked| tracked.path == *path) {
+        return Ok(());
+    }
+    let edited = task_config::with_version(&bytes, path, &task.version_key, version)?;
+    let before = tree::existing(&*ground.tree, &ground.git, path, None)?;
+    let mode = before.as_ref().map_or(0o666 & !ground.umask, |kept| kept.state.mode);
+    let file = FileDraft { path: path.clone(), before, after: Some(tree::with_bytes(mode, edited)) };
+    draft.plan.files.extend(show::file_lines(ground, task, std::slice::from_ref(&file), &std::collections::BTreeSet::new()));
+    draft.files.push(file);
+    draft.files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(())
+}
+
 /// Says what differs in dependencies, and plans a new environment when that is wanted.
 fn add_dependencies(
     ground: &Ground,
@@ -275,7 +337,14 @@ fn add_dependencies(
 }
 
 /// The order of the steps.
-fn add_steps(task: &TaskSpec, active: Option<&Version>, to: &Version, request: &request::Rollback, draft: &mut Draft) {
+fn add_steps(
+    task: &TaskSpec,
+    standings: &Standings,
+    active: Option<&Version>,
+    to: &Version,
+    request: &request::Rollback,
+    draft: &mut Draft,
+) {
     let environment = std::mem::take(&mut draft.steps);
     let registry_only = draft.commit.as_ref().is_none_or(|commit| commit.tree.is_empty()) && draft.index.is_empty();
     if draft.files.is_empty() && environment.is_empty() && registry_only {
@@ -300,6 +369,8 @@ fn add_steps(task: &TaskSpec, active: Option<&Version>, to: &Version, request: &
     if draft.commit.is_some() {
         draft.steps.push(StepDraft::Publish);
     }
-    draft.steps.extend(active.filter(|from| *from > to).map(|from| StepDraft::Hold(from.clone())));
-    draft.steps.push(StepDraft::Release(to.clone()));
+    // Only what changes is said, so that the inverse of the operation is that of its verdicts.
+    let is_held = |version: &Version| standings.get(&task.id).and_then(|versions| versions.get(version)).is_some_and(|said| said.held);
+    draft.steps.extend(active.filter(|from| *from > to && !is_held(from)).map(|from| StepDraft::Hold(from.clone())));
+    draft.steps.extend(is_held(to).then(|| StepDraft::Release(to.clone())));
 }

@@ -19,7 +19,7 @@ use crate::{
     ground::Ground,
     journal::{self, history, status::Phase},
     model::{
-        Operation, Plan, TaskSpec,
+        Operation, Plan, TaskSpec, Verdict, Version,
         operation::{CommandRole, OpKind, Step, TreeChange, TreeEntry},
         request,
     },
@@ -46,10 +46,38 @@ pub fn find(ground: &Ground, request: &request::Undo, kind: OpKind) -> Result<Op
     let (stack, word) = if kind == OpKind::Redo { (redo, "redo") } else { (undo, "undo") };
     let id = match &request.op {
         None => stack.last().cloned().ok_or(Error::NothingTo(word))?,
-        Some(id) if stack.contains(id) => id.clone(),
+        Some(id) if stack.contains(id) => {
+            refuse_later(&done, id, kind)?;
+            id.clone()
+        }
         Some(id) => return Err(cannot(ground, id)?.into()),
     };
     Ok(open(&ground.state, &id)?)
+}
+
+/// Only the last operation of a task can be taken back: an earlier one knows nothing of the
+/// files that a later one changed.
+fn refuse_later(done: &[Done], id: &OpId, kind: OpKind) -> Result<(), Error> {
+    let Some(task) = done.iter().find(|op| op.id == *id).and_then(|op| op.task.clone()) else { return Ok(()) };
+    let Stacks { undo, redo } = stacks(done.iter(), Some(&task));
+    match if kind == OpKind::Redo { redo } else { undo }.last() {
+        Some(last) if last != id => Err(Error::NotTheLast { op: id.short(), later: last.short(), task }),
+        _ => Ok(()),
+    }
+}
+
+/// The registry must still name the version that the operation left: after a branch was switched
+/// or the task went elsewhere, the inverse would mix versions.
+fn check_place(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Result<(), Failure> {
+    let Some(change) = &operation.registry else { return Ok(()) };
+    let now = catalog::registry::in_tree(&*ground.tree, &ground.settings)?;
+    let now = now.map(|registry| registry.version(&task.id)).transpose()?.flatten();
+    if now == change.after {
+        return Ok(());
+    }
+    let say = |version: &Option<Version>| version.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
+    let (active, left, before) = (say(&now), say(&change.after), operation.from.as_ref().map(ToString::to_string));
+    Err(Error::MovedOn { task: task.id.clone(), active, op: operation.id.short(), left, before }.into())
 }
 
 /// Opens an operation.
@@ -71,6 +99,7 @@ fn cannot(ground: &Ground, id: &OpId) -> Result<Error, journal::Error> {
 /// Describes the inverse of an operation, without changing anything.
 pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKind) -> Result<Draft, Failure> {
     ground.git.check_ready()?;
+    check_place(ground, task, operation)?;
     let registry_path = &ground.settings.registry;
     let (mut files, mut unsynced, mut uncommitted) = (Vec::new(), Vec::new(), BTreeSet::new());
     let paths: Vec<RelPath> = operation.path_changes().map(|change| change.path.clone()).filter(|path| path != registry_path).collect();
@@ -104,9 +133,9 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
     draft.unsynced = unsynced;
     add_commit(ground, task, operation, kind, &mut draft)?;
     if let Some(change) = &operation.registry {
-        registry::edit(ground, &task.id, change.before.as_ref())?.add_to(&mut draft, change.after.clone(), change.before.clone());
+        registry::back(ground, &task.id, operation, change)?.add_to(&mut draft, change.before.clone());
     }
-    add_steps(task, operation, kind, &mut draft);
+    add_steps(task, operation, &mut draft);
     Ok(draft)
 }
 
@@ -164,7 +193,7 @@ fn add_commit(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpK
 }
 
 /// The steps: those of the operation, seen from the other side.
-fn add_steps(task: &TaskSpec, operation: &Operation, kind: OpKind, draft: &mut Draft) {
+fn add_steps(task: &TaskSpec, operation: &Operation, draft: &mut Draft) {
     let ran = |role: CommandRole| operation.steps.contains(&Step::Command { role });
     draft.steps.extend((ran(CommandRole::Stop) && task.stop.is_some()).then_some(StepDraft::Stop));
     draft.steps.push(StepDraft::Files);
@@ -179,13 +208,12 @@ fn add_steps(task: &TaskSpec, operation: &Operation, kind: OpKind, draft: &mut D
         draft.steps.push(StepDraft::Publish);
     }
     // Undo of a rollback 1.3 -> 1.2 lifts the hold of 1.3; redo puts it back.
-    match (kind, &operation.from, &operation.to) {
-        (OpKind::Redo, Some(to), Some(left)) if left > to => {
-            draft.steps.extend([StepDraft::Hold(left.clone()), StepDraft::Release(to.clone())]);
-        }
-        (_, Some(to), _) => draft.steps.push(StepDraft::Release(to.clone())),
-        _ => {}
-    }
+    let records = operation.steps.iter().filter_map(|step| if let Step::Verdicts(records) = step { Some(records) } else { None });
+    draft.steps.extend(records.flatten().filter_map(|record| match record.verdict {
+        Verdict::Held => Some(StepDraft::Release(record.version.clone())),
+        Verdict::Released => Some(StepDraft::Hold(record.version.clone())),
+        _ => None,
+    }));
 }
 
 /// The task that an operation belongs to.

@@ -13,6 +13,7 @@ mod disk_errors;
 mod environment;
 mod kill_sweep;
 mod killer_harness;
+mod review;
 mod sandbox;
 mod settings;
 mod shapes;
