@@ -196,10 +196,9 @@ impl Scenario {
     fn judge(&self, found: &World, old: &World, new: &World, recovery: (&str, i32)) -> Vec<String> {
         let (is_old, is_new) = (found == old, found == new);
         let right = match recovery {
-            ("resume", 0) => is_new,
+            // An abort of what was published already finishes it, and the conflict says so.
+            ("resume", 0) | ("abort", 7) => is_new,
             ("abort", 0) => is_old,
-            // It was published already, so it was finished, and that is what the conflict says.
-            ("abort", 7) => is_new,
             // Nothing to recover: it had not begun, or it was already done.
             (_, 5) => is_old || is_new,
             _ => false,

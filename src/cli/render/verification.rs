@@ -131,7 +131,7 @@ pub(crate) mod tests {
         ok T01 1.3.0 is verified.
           x  smoke.command             python3 smoke.py: exit code 1  (0.8 s)
                AssertionError: \u{1b}[31mdrawdown
-        x  T01 1.3.0 is bad: smoke failed.
+        x  T01 1.3.0 does not hold: smoke failed.
         2 versions: 1 not verified
         ");
     }

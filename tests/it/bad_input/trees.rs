@@ -95,8 +95,8 @@ fn a_link_in_place_of_a_folder() {
     let sandbox = released();
     fs::rename(sandbox.at("tasks"), sandbox.home().join("tasks")).unwrap();
     symlink("../home/tasks", sandbox.at("tasks")).unwrap();
-    refused(&sandbox, 5, BACK, &["no task \"T01\""]);
-    assert!(refused(&sandbox, 5, SNAP, &["no task \"T01\""]).stderr.contains("tasks is a symbolic link"));
+    refused(&sandbox, 6, BACK, &["tasks is a symbolic link now", "move tasks"]);
+    assert!(refused(&sandbox, 6, SNAP, &["T01"]).stderr.contains("tasks is a symbolic link"));
 }
 
 #[test]

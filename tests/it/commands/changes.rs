@@ -393,7 +393,7 @@ fn operations() {
       when     [time]
       who      Li Wei <li.wei@example.com> on [host]
       reason   drawdown
-      steps    files, verify, ready, publish, verdicts, verdicts
+      steps    files, verify, ready, publish, verdicts
       state    done
       M task_registry.json
       M tasks/T01/config.yaml
