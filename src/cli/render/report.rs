@@ -81,7 +81,7 @@ fn sentence(style: Style, report: &Report) -> String {
             OpKind::CreateSnapshot => format!("{task} {to} is released{}{}.", made(report), verified(style, report)),
             OpKind::Adopt => format!("{task}: {} written{}.", count(report.files_changed, "manifest"), made(report)),
             OpKind::RegistrySync => format!("{task}: registry and configs agree{}.", made(report)),
-            OpKind::Rollback if report.from.is_some() && report.from != report.to => {
+            OpKind::Rollback if report.from > report.to => {
                 format!("{task} is at {to}{}.  {from} is held.", verified(style, report))
             }
             OpKind::Rollback | OpKind::Redo | OpKind::Undo => format!("{task} is at {to}{}.", verified(style, report)),
