@@ -284,3 +284,24 @@ fn a_configuration_that_no_rollback_touches_does_not_turn_it_back() {
         assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.0.0"));
     }
 }
+
+#[test]
+fn releases_outlive_a_branch_that_was_reset_or_deleted() {
+    let sandbox = three_releases();
+    sandbox.git(&["reset", "-q", "--hard", "T01-v1.0.0"]).expect(0);
+    sandbox.git(&["reflog", "expire", "--expire=now", "--all"]).expect(0);
+    sandbox.git(&["gc", "-q", "--prune=now"]).expect(0);
+    for version in ["1.0.0", "1.1.0", "1.2.0"] {
+        sandbox.snapback(&["verify-snapshot", "--task", "T01", "--version", version, "--deep"]).expect(0);
+    }
+    back_to(&sandbox, "1.2.0", &[]);
+    story::assert_released(&sandbox, "1.2.0");
+}
+
+#[test]
+fn going_forward_holds_nothing_and_says_so() {
+    let sandbox = three_releases();
+    back_to(&sandbox, "1.0.0", &[]);
+    let ran = sandbox.snapback(&["rollback", "--task", "T01", "--to", "1.1.0", "--yes"]).expect(0);
+    assert!(!ran.stdout.contains("held"), "{ran:?}");
+}
