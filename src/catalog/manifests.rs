@@ -53,13 +53,13 @@ fn read(git: &Repo, settings: &Settings, release: &Release) -> Result<Found, Fai
     Ok(Found { manifest, tag })
 }
 
-/// The manifest's bytes: from the commit the branch is on, else from any other branch. Where the
-/// tag names a digest, bytes that have it win, and bytes that do not are an error.
+/// The manifest's bytes: from the commit the branch is on, else from any other branch, else from
+/// what the operations here keep alive, because a branch may be reset or deleted. Where the tag names a digest, bytes that have it win, and bytes that do not are an error.
 fn bytes_of(git: &Repo, settings: &Settings, release: &Release, tag: &PeeledTag) -> Result<Vec<u8>, Failure> {
     let expected = digest_in(&tag.message);
     let mut wrong = None;
     let mut tried: Vec<GitId> = Vec::new();
-    for commit in heads(git)? {
+    for commit in heads(git, expected.is_some())? {
         let path = settings.manifest_path(&release.task, &release.version);
         let Some(entry) = git.entry(&commit, &path)? else { continue };
         if tried.contains(&entry.id) {
@@ -81,13 +81,14 @@ fn bytes_of(git: &Repo, settings: &Settings, release: &Release, tag: &PeeledTag)
     .into())
 }
 
-/// The commits in which a manifest is looked for: HEAD first, other branches only when needed.
-fn heads(git: &Repo) -> Result<impl Iterator<Item = GitId>, Failure> {
+/// The commits in which a manifest is looked for: HEAD first, the others only when needed.
+fn heads(git: &Repo, with_kept: bool) -> Result<impl Iterator<Item = GitId>, Failure> {
     let head = git.head()?.commit;
     let mut others: Option<std::vec::IntoIter<(String, GitId)>> = None;
     let below = |prefix: &str| git.refs_below(prefix).unwrap_or_default();
     let rest = std::iter::from_fn(move || {
-        let iter = others.get_or_insert_with(|| [below("refs/heads/"), below("refs/remotes/")].concat().into_iter());
+        let kept = || if with_kept { below("refs/snapback/safety/") } else { Vec::new() };
+        let iter = others.get_or_insert_with(|| [below("refs/heads/"), below("refs/remotes/"), kept()].concat().into_iter());
         iter.next().map(|(_, id)| id)
     });
     Ok(std::iter::once(head).chain(rest))

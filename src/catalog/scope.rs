@@ -24,7 +24,7 @@ impl Scope {
     pub fn new(settings: &Settings, task: &TaskSpec) -> Result<Self, Failure> {
         let paths = Globs::new(&task.paths)?;
         Ok(Self {
-            config: own_config(settings, task, &paths)?,
+            config: own_config(settings, task, &paths),
             paths,
             exclude: Globs::new(&task.exclude)?,
             shared: Globs::new(&task.shared)?,
@@ -84,12 +84,8 @@ impl Scope {
 
 /// The task's configuration when it lies outside its paths: it is the task's all the same, unless
 /// another task has it.
-fn own_config(settings: &Settings, task: &TaskSpec, paths: &Globs) -> Result<Option<RelPath>, Failure> {
-    let Some(config) = task.config.as_ref().filter(|config| !paths.matches(config)) else { return Ok(None) };
-    for other in settings.tasks.iter().filter(|other| other.id != task.id) {
-        if other.config.as_ref() == Some(config) || Globs::new(&other.paths)?.matches(config) {
-            return Ok(None);
-        }
-    }
-    Ok(Some(config.clone()))
+fn own_config(settings: &Settings, task: &TaskSpec, paths: &Globs) -> Option<RelPath> {
+    let config = task.config.as_ref().filter(|config| !paths.matches(config))?;
+    let is_shared = settings.tasks.iter().any(|other| other.id != task.id && other.config.as_ref() == Some(config));
+    (!is_shared).then(|| config.clone())
 }

@@ -62,6 +62,7 @@ pub(super) fn resolve(file: ConfigFile, root: &Root, released: Released<'_>, war
     tasks.sort_by(|a, b| a.id.cmp(&b.id));
     refuse_twins(&tasks)?;
     refuse_overlaps(&tasks)?;
+    refuse_foreign_configs(&tasks)?;
     let own = [registry.clone(), RelPath::own("snapback.yaml"), RelPath::own("snapback.yml")];
     for task in &mut tasks {
         keep_own_files_out(task, &own, &snapshots);
@@ -240,6 +241,21 @@ fn refuse_overlaps(tasks: &[TaskSpec]) -> Result<(), Error> {
         let outer = outer_globs(glob).find_map(|outer| owners.get(outer.as_str()).copied().filter(|other| other.id != task.id));
         if let Some(other) = outer.filter(|other| !gives_away(other, glob)) {
             return refused(other, task, glob);
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a configuration that is another task's file: a release of one would change the other.
+fn refuse_foreign_configs(tasks: &[TaskSpec]) -> Result<(), Error> {
+    let owns = |task: &TaskSpec, path: &RelPath| {
+        let matches = |globs: &[String]| Globs::new(globs).is_ok_and(|globs| globs.matches(path));
+        matches(&task.paths) && !matches(&task.exclude)
+    };
+    for task in tasks {
+        let Some(config) = task.config.as_ref().filter(|config| !config.is_in(&task.dir)) else { continue };
+        if let Some(other) = tasks.iter().find(|other| other.id != task.id && owns(other, config)) {
+            return Err(rule(&format!("tasks.{}.config", task.id), format!("{config} is a file of {}; use `exclude` there", other.id)));
         }
     }
     Ok(())

@@ -235,7 +235,9 @@ impl CommitWriter<'_> {
             publication.refs.extend(self.tag(name, text, &trailers, &commit)?);
         }
         let safety = format!("refs/snapback/safety/{}", self.id);
-        publication.refs.push(RefChange { name: safety, before: None, after: self.safety(&wanted.head.commit)? });
+        // The tag of a release does not reach its manifest, which is one commit later.
+        let base = if wanted.manifest.is_some() { &tip } else { &wanted.head.commit };
+        publication.refs.push(RefChange { name: safety, before: None, after: self.safety(base)? });
         publication.refs.push(RefChange { name: wanted.head.branch.clone(), before: Some(wanted.head.commit.clone()), after: tip });
         Ok((commit, change))
     }
@@ -272,7 +274,8 @@ impl CommitWriter<'_> {
         Ok(refs)
     }
 
-    /// A commit that keeps alive what undo needs from git: HEAD, and what was only in the index.
+    /// A commit that keeps alive what must not be lost from git: HEAD, the manifest of a release
+    /// when the branch is reset, and what was only in the index.
     fn safety(&self, head: &GitId) -> Result<GitId, Failure> {
         let only_in_index = |change: &&TreeChange| {
             let committed = self

@@ -26,14 +26,14 @@ use crate::{
     policy::undo::{Done, Stacks, stacks},
 };
 
-/// The operations that ended as done, oldest first.
-pub fn finished(state: &Arc<dyn Fs>) -> Result<Vec<Done>, Failure> {
+/// The operations that ended as done, oldest first, and in which work tree each was done.
+fn finished(state: &Arc<dyn Fs>) -> Result<Vec<(Done, String)>, Failure> {
     let mut done = Vec::new();
     for id in history::ids(&**state)? {
         let Some(found) = history::open(state, &id)? else { continue };
         if found.phase == (Phase::Finished { done: true }) {
-            let Operation { id, kind, task, undoes, .. } = found.operation;
-            done.push(Done { id, kind, task, undoes });
+            let Operation { id, kind, task, undoes, worktree, .. } = found.operation;
+            done.push((Done { id, kind, task, undoes }, worktree));
         }
     }
     Ok(done)
@@ -41,12 +41,19 @@ pub fn finished(state: &Arc<dyn Fs>) -> Result<Vec<Done>, Failure> {
 
 /// Finds the operation that an undo (or redo) takes back.
 pub fn find(ground: &Ground, request: &request::Undo, kind: OpKind) -> Result<Operation, Failure> {
-    let done = finished(&ground.state)?;
-    let Stacks { undo, redo } = stacks(done.iter(), request.task.as_ref());
-    let (stack, word) = if kind == OpKind::Redo { (redo, "redo") } else { (undo, "undo") };
+    let all = finished(&ground.state)?;
+    let here = ground.git.work_tree().to_string_lossy();
+    let done_here: Vec<Done> = all.iter().filter(|(_, worktree)| *worktree == here).map(|(done, _)| done.clone()).collect();
+    let done: Vec<Done> = all.into_iter().map(|(done, _)| done).collect();
+    let pick = |stacks: Stacks| if kind == OpKind::Redo { stacks.redo } else { stacks.undo };
+    let word = if kind == OpKind::Redo { "redo" } else { "undo" };
+    let stack = pick(stacks(done.iter(), request.task.as_ref()));
+    // What was done here comes first: other work trees have their own files, and their own turn.
+    let of_here = pick(stacks(done_here.iter(), request.task.as_ref()));
     let id = match &request.op {
-        None => stack.last().cloned().ok_or(Error::NothingTo(word))?,
+        None => of_here.last().or(stack.last()).cloned().ok_or(Error::NothingTo(word))?,
         Some(id) if stack.contains(id) => {
+            let done = if of_here.contains(id) { done_here } else { done };
             refuse_later(&done, id, kind)?;
             id.clone()
         }

@@ -304,6 +304,10 @@ impl<'a> Files<'a> {
             let path = self.stage.join(&name);
             let number = std::str::from_utf8(&name).ok().and_then(|name| name.parse::<usize>().ok());
             let change = number.and_then(|at| self.changes.get(at));
+            // Whatever has another name was put there by somebody else, and stays.
+            if change.is_none() && !name.starts_with(WRITING.as_bytes()) {
+                continue;
+            }
             if let Some(change) = change.filter(|_| clear != Clear::Unfinished) {
                 self.keep_stranger(&path, change)?;
             }
@@ -311,10 +315,13 @@ impl<'a> Files<'a> {
                 self.tree.remove_file(&path).map_err(failed("remove", &path))?;
             }
         }
-        if clear == Clear::All {
-            self.tree.remove_dir(&self.stage).map_err(failed("remove", &self.stage))?;
+        if clear != Clear::All {
+            return Ok(());
         }
-        Ok(())
+        match self.tree.remove_dir(&self.stage) {
+            Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(failed("remove", &self.stage)(error).into()),
+            _ => Ok(()),
+        }
     }
 
     /// Puts what stands at `path` into the store unless it is a change's known old or new content.
@@ -382,6 +389,9 @@ impl Step for Files<'_> {
     }
 
     fn prepare(&mut self) -> Result<Value, Failure> {
+        if self.tree.stat(&self.stage).map_err(failed("look at", &self.stage))?.is_some() {
+            return Err(Error::InTheWay { path: self.stage.clone(), what: "somebody else's" }.into());
+        }
         for change in self.changes {
             match self.check_replaceable(&change.path) {
                 Err(Error::InTheWay { what: DIRECTORY, .. }) if change.after.is_none() || self.is_emptied(&change.path)? => {}

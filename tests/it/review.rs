@@ -284,3 +284,54 @@ fn a_configuration_that_no_rollback_touches_does_not_turn_it_back() {
         assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.0.0"));
     }
 }
+
+#[test]
+fn releases_outlive_a_branch_that_was_reset_or_deleted() {
+    let sandbox = three_releases();
+    sandbox.git(&["reset", "-q", "--hard", "T01-v1.0.0"]).expect(0);
+    sandbox.git(&["reflog", "expire", "--expire=now", "--all"]).expect(0);
+    sandbox.git(&["gc", "-q", "--prune=now"]).expect(0);
+    for version in ["1.0.0", "1.1.0", "1.2.0"] {
+        sandbox.snapback(&["verify-snapshot", "--task", "T01", "--version", version, "--deep"]).expect(0);
+    }
+    back_to(&sandbox, "1.2.0", &[]);
+    story::assert_released(&sandbox, "1.2.0");
+}
+
+#[test]
+fn going_forward_holds_nothing_and_says_so() {
+    let sandbox = three_releases();
+    back_to(&sandbox, "1.0.0", &[]);
+    let ran = sandbox.snapback(&["rollback", "--task", "T01", "--to", "1.1.0", "--yes"]).expect(0);
+    assert!(!ran.stdout.contains("held"), "{ran:?}");
+}
+
+#[test]
+fn undo_takes_back_what_was_done_in_this_work_tree_first() {
+    let mut sandbox = three_releases();
+    sandbox.git(&["worktree", "add", "-q", "../linked", "-b", "linked"]).expect(0);
+    sandbox.work = "linked";
+    let here = sandbox.tree_in("tasks");
+    back_to(&sandbox, "1.0.0", &[]);
+    sandbox.work = "repo";
+    back_to(&sandbox, "1.1.0", &[]);
+    let there = sandbox.tree();
+    sandbox.work = "linked";
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    assert_eq!(sandbox.tree_in("tasks"), here);
+    let ran = sandbox.snapback(&["undo", "--yes"]).expect(6);
+    assert!(ran.stderr.contains("was done in the work tree"), "{ran:?}");
+    sandbox.work = "repo";
+    assert_eq!(sandbox.tree(), there);
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    story::assert_released(&sandbox, "1.2.0");
+}
+
+#[test]
+fn a_configuration_that_is_another_tasks_file_is_refused() {
+    let sandbox = Sandbox::new(2);
+    let settings = [&sandbox.read("snapback.yaml")[..], b"tasks:\n  T02: {config: /tasks/T01/config.yaml}\n"].concat();
+    sandbox.write("snapback.yaml", &settings);
+    let ran = sandbox.snapback(&["create-snapshot", "--task", "T02", "--yes"]).expect(2);
+    assert!(ran.stderr.contains("tasks/T01/config.yaml is a file of T01"), "{ran:?}");
+}

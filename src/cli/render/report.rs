@@ -84,7 +84,7 @@ fn sentence(style: Style, report: &Report) -> String {
             OpKind::CreateSnapshot => format!("{task} {to} is released{}{}.", made(report), verified(style, report)),
             OpKind::Adopt => format!("{task}: manifests written{}.", made(report)),
             OpKind::RegistrySync => format!("{task}: registry and configs agree{}.", made(report)),
-            OpKind::Rollback if report.from.as_ref().zip(report.to.as_ref()).is_some_and(|(from, to)| from > to) => {
+            OpKind::Rollback if report.from > report.to => {
                 format!("{task} is at {to}{}.  {from} is held.", verified(style, report))
             }
             OpKind::Rollback | OpKind::Redo | OpKind::Undo => format!("{task} is at {to}{}.", verified(style, report)),
