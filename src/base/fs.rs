@@ -192,10 +192,21 @@ pub fn create_dir_all(fs: &dyn Fs, dir: &RelPath, mode: u32) -> io::Result<Vec<R
         at = at.parent();
     }
     missing.reverse();
-    for dir in &missing {
-        fs.create_dir(dir, mode)?;
+    let mut created = Vec::new();
+    for dir in missing {
+        match fs.create_dir(&dir, mode) {
+            Ok(()) => created.push(dir),
+            // Another process made it a moment earlier.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && is_dir(fs, &dir)? => {}
+            Err(error) => return Err(error),
+        }
     }
-    Ok(missing)
+    Ok(created)
+}
+
+/// True when a path is a folder.
+fn is_dir(fs: &dyn Fs, path: &RelPath) -> io::Result<bool> {
+    Ok(fs.stat(path)?.is_some_and(|stat| stat.kind == Type::Dir))
 }
 
 /// Writes a new file whole: temp name, bytes, sync, rename, sync of the folder. A file that could

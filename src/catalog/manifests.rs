@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Error, Release};
+use super::{Error, Release, capture};
 pub use crate::ground::ReadRelease as Found;
 use crate::{
     base::{Digest, Failure, GitId},
-    git::{PeeledTag, Repo},
+    git::{Attributes, PeeledTag, Repo},
     ground::Ground,
     model::{Manifest, Settings},
 };
@@ -26,15 +26,17 @@ pub fn load(ground: &Ground, release: &Release) -> Result<Arc<Found>, Failure> {
     if let Some(found) = known().get(&release.tag_id) {
         return Ok(found.clone());
     }
-    let found = Arc::new(read(&ground.git, &ground.settings, release)?);
+    let found = Arc::new(read(ground, release)?);
     known().insert(release.tag_id.clone(), found.clone());
     Ok(found)
 }
 
 /// Reads and checks it.
-fn read(git: &Repo, settings: &Settings, release: &Release) -> Result<Found, Failure> {
+fn read(ground: &Ground, release: &Release) -> Result<Found, Failure> {
+    let (git, settings) = (&ground.git, &ground.settings);
     let tag = git.peel_tag(&release.tag_id)?;
     let bytes = bytes_of(git, settings, release, &tag)?;
+    check_copy(ground, release, &bytes)?;
     let manifest = Manifest::parse(&bytes)?;
     if manifest.metadata.task_id != release.task || manifest.metadata.version != release.version {
         return Err(
@@ -53,8 +55,20 @@ fn read(git: &Repo, settings: &Settings, release: &Release) -> Result<Found, Fai
     Ok(Found { manifest, tag })
 }
 
+/// An edit of the work tree's copy that is not committed yet is not passed over either.
+fn check_copy(ground: &Ground, release: &Release, bytes: &[u8]) -> Result<(), Failure> {
+    let path = ground.settings.manifest_path(&release.task, &release.version);
+    let Some(copy) = capture::read(&*ground.tree, &path)?.and_then(|now| now.bytes) else { return Ok(()) };
+    if copy == bytes || ground.git.converter(Attributes::WorkTree)?.to_git(&path, copy.clone())? == bytes {
+        return Ok(());
+    }
+    let (expected, found) = (Digest::of(bytes).to_string(), Digest::of(&copy).to_string());
+    Err(Error::ManifestChanged { task: release.task.clone(), version: release.version.clone(), expected, found }.into())
+}
+
 /// The manifest's bytes: from the commit the branch is on, else from any other branch, else from
-/// what the operations here keep alive, because a branch may be reset or deleted. Where the tag names a digest, bytes that have it win, and bytes that do not are an error.
+/// what the operations here keep alive, because a branch may be reset or deleted. Where the
+/// tag names a digest, bytes that have it win, and bytes that do not are an error.
 fn bytes_of(git: &Repo, settings: &Settings, release: &Release, tag: &PeeledTag) -> Result<Vec<u8>, Failure> {
     let expected = digest_in(&tag.message);
     let mut wrong = None;
@@ -71,6 +85,10 @@ fn bytes_of(git: &Repo, settings: &Settings, release: &Release, tag: &PeeledTag)
             return Ok(bytes);
         }
         wrong.get_or_insert(digest);
+        // A changed manifest on the branch itself is never passed over: somebody must look at it.
+        if tried.is_empty() && commit == git.head()?.commit {
+            break;
+        }
         tried.push(entry.id);
     }
     let (task, version) = (release.task.clone(), release.version.clone());
