@@ -95,7 +95,7 @@ impl App {
         match request {
             Request::CreateSnapshot(wanted) => release::draft(ground, self.spec(&wanted.task)?, &self.releases_for(&wanted.task)?, wanted),
             Request::Rollback(wanted) => {
-                rollback::draft(ground, self.spec(&wanted.task)?, &self.releases_for(&wanted.task)?, &self.standings()?, wanted)
+                rollback::draft(ground, self.spec(&wanted.task)?, &self.releases_beside(&wanted.task)?, &self.standings()?, wanted)
             }
             Request::Undo(wanted) | Request::Redo(wanted) => {
                 let kind = if matches!(request, Request::Undo(_)) { OpKind::Undo } else { OpKind::Redo };
@@ -249,7 +249,7 @@ impl App {
     /// What follows a finished operation: a release is verified, and proven when it holds.
     fn after(&self, operation: &Operation, task: Option<&TaskSpec>, report: &mut Report) -> Result<(), Failure> {
         let (OpKind::CreateSnapshot, Some(task), Some(version)) = (operation.kind, task, &operation.to) else { return Ok(()) };
-        let releases = self.all_releases()?;
+        let releases = self.tagged_releases(&task.id)?;
         let mut verification = check::release(&self.ground, task, &releases, version, false)?;
         let levels = check::Levels { smoke: true, ..check::Levels::FIRST_TWO };
         let tree = check::tree(&self.ground, task, &releases, crate::model::verdict::Standing::default(), version, levels)?;
