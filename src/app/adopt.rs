@@ -7,7 +7,7 @@ use crate::{
     base::{Failure, TaskId},
     draft,
     journal::{Log, history},
-    model::{Report, Settings, overview::AdoptionLine, settings::OnVerifyFail},
+    model::{Report, Settings, overview::AdoptionLine},
     release::adopt,
 };
 
@@ -40,7 +40,7 @@ impl App {
         let log = Log::begin(self.ground.state.clone(), &written.operation)?;
         let mut report = self.empty_report(&written.operation, begun);
         report.commit = written.commit;
-        self.run_steps(log, &written.operation, OnVerifyFail::Undo, &mut report, |runner| runner.run())?;
+        self.run_steps(log, &written.operation, &mut report, |runner| runner.run())?;
         report.duration_ms = millis(begun);
         self.keep_report(&report);
         Ok((lines, Some(report)))

@@ -69,10 +69,11 @@ impl App {
         crate::base::cancel::check()?;
         let id = history::next_id(&*self.ground.state, random())?;
         let tag = draft.commit.as_ref().and_then(|commit| commit.tag.as_ref()).map(|(name, _)| name.to_string());
-        let written = draft::write::write(&self.ground, id, draft)?;
+        let mut written = draft::write::write(&self.ground, id, draft)?;
+        written.operation.on_verify_fail = self.on_verify_fail(request);
         crate::base::cancel::check()?;
         let log = Log::begin(self.ground.state.clone(), &written.operation)?;
-        self.run(log, &written, tag, self.on_verify_fail(request), begun)
+        self.run(log, &written, tag, begun)
     }
 
     /// Describes what a request would do; the folders it would change can be written to.
@@ -95,7 +96,7 @@ impl App {
         match request {
             Request::CreateSnapshot(wanted) => release::draft(ground, self.spec(&wanted.task)?, &self.releases_for(&wanted.task)?, wanted),
             Request::Rollback(wanted) => {
-                rollback::draft(ground, self.spec(&wanted.task)?, &self.releases_for(&wanted.task)?, &self.standings()?, wanted)
+                rollback::draft(ground, self.spec(&wanted.task)?, &self.releases_beside(&wanted.task)?, &self.standings()?, wanted)
             }
             Request::Undo(wanted) | Request::Redo(wanted) => {
                 let kind = if matches!(request, Request::Undo(_)) { OpKind::Undo } else { OpKind::Redo };
@@ -145,12 +146,12 @@ impl App {
     }
 
     /// Runs a new operation and reports.
-    fn run(&self, log: Log, written: &Written, tag: Option<String>, on_fail: OnVerifyFail, begun: Instant) -> Result<Report, Failure> {
+    fn run(&self, log: Log, written: &Written, tag: Option<String>, begun: Instant) -> Result<Report, Failure> {
         let operation = &written.operation;
         self.ground.sink.take(crate::model::Event::Began { op: operation.id.clone() });
         let mut report = self.empty_report(operation, begun);
         (report.commit, report.tag, report.saved_bytes) = (written.commit.clone(), tag, written.saved);
-        self.run_steps(log, operation, on_fail, &mut report, |runner| runner.run())?;
+        self.run_steps(log, operation, &mut report, |runner| runner.run())?;
         report.duration_ms = millis(begun);
         self.keep_report(&report);
         Ok(report)
@@ -161,13 +162,12 @@ impl App {
         &self,
         log: Log,
         operation: &Operation,
-        on_fail: OnVerifyFail,
         report: &mut Report,
         direction: impl FnOnce(Runner<'_>) -> Result<Ended, Failure>,
     ) -> Result<(), Failure> {
         let task = operation.task.as_ref().and_then(|id| self.ground.settings.task(id));
         let verification: RefCell<Option<Verification>> = RefCell::default();
-        let verify = |what: What<'_>| self.verify_step(operation, task, what, on_fail, &verification);
+        let verify = |what: What<'_>| self.verify_step(operation, task, what, &verification);
         let ended = direction(Runner::new(log, steps::build(&self.ground, operation, task, Box::new(verify))))?;
         report.verification = verification.take();
         match ended {
@@ -200,7 +200,6 @@ impl App {
         operation: &Operation,
         task: Option<&TaskSpec>,
         what: What<'_>,
-        on_fail: OnVerifyFail,
         result: &RefCell<Option<Verification>>,
     ) -> Result<(), Failure> {
         let Some(task) = task else { return Ok(()) };
@@ -224,7 +223,8 @@ impl App {
                 (checks, Some(version.clone()))
             }
         };
-        let turns_back = |check: &&Check| check.status == Status::Fail && (check.level <= 2 || on_fail != OnVerifyFail::Keep);
+        let turns_back =
+            |check: &&Check| check.status == Status::Fail && (check.level <= 2 || operation.on_verify_fail != OnVerifyFail::Keep);
         let failed: Vec<String> =
             checks.iter().filter(turns_back).map(|check| format!("{}: {}", check.id, check.evidence.join("; "))).collect();
         let Some(version) = version else {
@@ -249,7 +249,7 @@ impl App {
     /// What follows a finished operation: a release is verified, and proven when it holds.
     fn after(&self, operation: &Operation, task: Option<&TaskSpec>, report: &mut Report) -> Result<(), Failure> {
         let (OpKind::CreateSnapshot, Some(task), Some(version)) = (operation.kind, task, &operation.to) else { return Ok(()) };
-        let releases = self.all_releases()?;
+        let releases = self.tagged_releases(&task.id)?;
         let mut verification = check::release(&self.ground, task, &releases, version, false)?;
         let levels = check::Levels { smoke: true, ..check::Levels::FIRST_TWO };
         let tree = check::tree(&self.ground, task, &releases, crate::model::verdict::Standing::default(), version, levels)?;

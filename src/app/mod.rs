@@ -7,6 +7,7 @@
 mod adopt;
 mod change;
 mod compare;
+mod drift;
 mod operations;
 mod preview;
 mod resolve;
@@ -256,9 +257,21 @@ impl App {
         releases::all(&self.ground.git, |id| self.ground.settings.task(id).is_some())
     }
 
-    /// All releases, and those of one task whose tag was deleted.
-    fn releases_for(&self, task: &TaskId) -> Result<Releases, Failure> {
+    /// The releases of one task.
+    fn tagged_releases(&self, task: &TaskId) -> Result<Releases, Failure> {
+        releases::of_task(&self.ground.git, task, |id| self.ground.settings.task(id).is_some())
+    }
+
+    /// All releases, and those of one task whose tag was deleted: for plans that name other tasks.
+    fn releases_beside(&self, task: &TaskId) -> Result<Releases, Failure> {
         let mut releases = self.all_releases()?;
+        releases.add_lost(&self.ground.git, task)?;
+        Ok(releases)
+    }
+
+    /// The releases of one task, those whose tag was deleted too.
+    fn releases_for(&self, task: &TaskId) -> Result<Releases, Failure> {
+        let mut releases = self.tagged_releases(task)?;
         releases.add_lost(&self.ground.git, task)?;
         Ok(releases)
     }

@@ -10,7 +10,7 @@ use crate::{
         history::{self, Found},
         status::Phase,
     },
-    model::{Operation, Report, operation::Step, overview::OperationLine, report::Outcome, settings::OnVerifyFail},
+    model::{Operation, Report, operation::Summary, overview::OperationLine, report::Outcome},
 };
 
 impl App {
@@ -18,13 +18,13 @@ impl App {
     pub fn operations(&self) -> Result<Vec<OperationLine>, Failure> {
         let mut lines: Vec<OperationLine> = Vec::new();
         for id in history::ids(&*self.ground.state)? {
-            if let Some(found) = history::open(&self.ground.state, &id)? {
-                if let Some(undone) = found.operation.undoes.as_ref().filter(|_| found.phase == Phase::Finished { done: true })
+            if let Some(found) = history::summary(&self.ground.state, &id)? {
+                if let Some(undone) = found.summary.undoes.as_ref().filter(|_| found.phase == Phase::Finished { done: true })
                     && let Some(line) = lines.iter_mut().find(|line| line.id == *undone)
                 {
                     line.undone_by = Some(id.clone());
                 }
-                lines.push(line(&found));
+                lines.push(line(&found.summary, &found.phase));
             }
         }
         lines.reverse();
@@ -37,12 +37,12 @@ impl App {
         let found = history::open(&self.ground.state, &id)?.ok_or_else(|| journal::Error::NotFound(text.into()))?;
         let path = journal::log::folder(&id).join("report.json");
         let report = read_limited(&*self.ground.state, &path, 64 << 20).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Ok((line(&found), found.operation, report))
+        Ok((line(&Summary::from(&found.operation), &found.phase), found.operation, report))
     }
 
     /// The operation that did not finish, if there is one.
     pub fn unfinished(&self) -> Result<Option<OperationLine>, Failure> {
-        Ok(history::unfinished(&self.ground.state)?.as_ref().map(line))
+        Ok(history::unfinished(&self.ground.state)?.map(|found| line(&Summary::from(&found.operation), &found.phase)))
     }
 
     /// Finishes the unfinished operation.
@@ -73,7 +73,7 @@ impl App {
             let tag = |name: &str| name.strip_prefix("refs/tags/").map(String::from);
             report.tag = publication.refs.iter().find_map(|change| tag(&change.name));
         }
-        self.run_steps(log, &operation, OnVerifyFail::Undo, &mut report, direction)?;
+        self.run_steps(log, &operation, &mut report, direction)?;
         report.duration_ms = millis(begun);
         self.keep_report(&report);
         Ok(report)
@@ -81,10 +81,9 @@ impl App {
 }
 
 /// The line of an operation.
-fn line(found: &Found) -> OperationLine {
-    let operation = &found.operation;
-    let name = |at: usize| operation.steps.get(at).map_or("end", Step::name).to_string();
-    let (outcome, stands_at) = match &found.phase {
+fn line(operation: &Summary, phase: &Phase) -> OperationLine {
+    let name = |at: usize| operation.steps.get(at).map_or("end", String::as_str).to_string();
+    let (outcome, stands_at) = match phase {
         Phase::Finished { done: true } => (Some(Outcome::Done), None),
         Phase::Finished { done: false } => (Some(Outcome::Undone), None),
         Phase::Stuck { step, .. } => (Some(Outcome::Stuck), Some(name(*step))),

@@ -57,7 +57,7 @@ impl App {
             return Err(Error::NotEmpty(into.to_path_buf()).into());
         }
         let root = Root::open(into).map_err(outside)?;
-        let commit = self.ground.git.peel_tag(&self.all_releases()?.find(task, version)?.tag_id)?.commit;
+        let commit = self.ground.git.peel_tag(&self.tagged_releases(task)?.find(task, version)?.tag_id)?.commit;
         let converter = self.ground.git.converter(Attributes::Commit(&commit))?;
         let files: Vec<&FileEntry> = manifest.files.iter().filter(|file| file.role != Role::Registry).collect();
         for file in &files {

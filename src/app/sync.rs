@@ -8,7 +8,7 @@ use crate::{
     catalog::registry as read,
     draft::{self, Draft, FileDraft, StepDraft, registry, tree},
     journal::{Log, history},
-    model::{Plan, Report, TaskSpec, Version, operation::OpKind, overview::DriftLine, settings::OnVerifyFail},
+    model::{Plan, Report, TaskSpec, Version, operation::OpKind, overview::DriftLine},
     registry::task_config,
 };
 
@@ -52,7 +52,7 @@ impl App {
             let written = draft::write::write(&self.ground, id, draft)?;
             let log = Log::begin(self.ground.state.clone(), &written.operation)?;
             let mut report = self.empty_report(&written.operation, begun);
-            self.run_steps(log, &written.operation, OnVerifyFail::Undo, &mut report, |runner| runner.run())?;
+            self.run_steps(log, &written.operation, &mut report, |runner| runner.run())?;
             report.duration_ms = millis(begun);
             self.keep_report(&report);
             last = Some(report);

@@ -1,19 +1,21 @@
 //! What there is, for people and programs: status, releases, history, one release, verification.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use rayon::prelude::*;
 
-use super::App;
+use super::{
+    App,
+    drift::{Drift, Watched},
+};
 use crate::{
     base::{Failure, RelPath, TaskId},
-    catalog::{Release, Scope, capture, manifests, registry as read, releases::Releases},
-    draft::tree::all_bytes,
-    git::{Attributes, Converter, PeeledTag, Scan, Tracked, WorkState},
+    catalog::{Release, manifests, registry as read, releases::Releases},
+    git::PeeledTag,
     model::{
         TaskSpec, Verdict, VerdictRecord, Verification, Version,
-        operation::{OpKind, TreeEntry},
+        operation::OpKind,
         overview::{HistoryLine, ReleaseDetail, ReleaseLine, TaskLine},
         verdict::Standing,
     },
@@ -29,19 +31,26 @@ impl App {
             [] => self.ground.settings.tasks.iter().collect(),
             some => some.iter().map(|id| self.spec(id)).collect::<Result<_, _>>()?,
         };
-        let (releases, standings) = (self.all_releases()?, self.standings()?);
+        let (releases, standings) = match tasks {
+            [only] => (self.tagged_releases(only)?, self.standings()?),
+            _ => (self.all_releases()?, self.standings()?),
+        };
         let registry = read::in_tree(&*self.ground.tree, &self.ground.settings)?;
-        let dirs: Vec<RelPath> =
-            chosen.iter().filter_map(|task| Scope::new(&self.ground.settings, task).ok()).flat_map(|scope| scope.dirs()).collect();
-        let scan = self.ground.git.scan(&dirs)?;
-        let mut lines: Vec<TaskLine> =
-            chosen.par_iter().map(|task| self.task_line(task, registry.as_ref(), &releases, &standings, &scan)).collect();
+        let named: Vec<Active> = chosen.par_iter().map(|task| self.active_of(task, registry.as_ref())).collect();
+        let watched = chosen.par_iter().zip(&named).map(|(task, named)| {
+            let release = named.version.as_ref().and_then(|version| releases.find(&task.id, version).ok());
+            Watched::new(&self.ground, task, release)
+        });
+        let watched: Vec<Watched<'_>> = watched.collect();
+        let drift = Drift::new(&self.ground, &watched)?;
+        let pairs = named.into_par_iter().zip(&watched);
+        let mut lines: Vec<TaskLine> = pairs.map(|(named, watched)| task_line(watched, named, &releases, &standings, &drift)).collect();
         lines.sort_by(|a, b| (badness(b), &a.task).cmp(&(badness(a), &b.task)));
         Ok(lines)
     }
 
-    /// The line of one task. What cannot be read is its trouble.
-    fn task_line(&self, task: &TaskSpec, registry: Option<&Registry>, releases: &Releases, standings: &Standings, scan: &Scan) -> TaskLine {
+    /// Which version a task has, by the registry and by its configuration.
+    fn active_of(&self, task: &TaskSpec, registry: Option<&Registry>) -> Active {
         let mut trouble = Vec::new();
         let active = registry.map(|registry| registry.version(&task.id)).transpose();
         let active = active.map_err(|error| trouble.push(error.to_string())).ok().flatten().flatten();
@@ -51,76 +60,38 @@ impl App {
         {
             trouble.push(format!("the config says {config}, the registry {registry}"));
         }
-        let active = active.or_else(|| config.clone());
-        let release = active.as_ref().and_then(|version| releases.find(&task.id, version).ok());
-        if active.is_some() && release.is_none() {
-            trouble.push("the active version is not released".into());
-        }
-        let drift = release.map_or(Ok(0), |release| self.drift_of(task, release, scan)).unwrap_or_else(|failure| {
-            trouble.push(failure.to_string());
-            0
-        });
-        let standing = active.as_ref().map(|version| standing_of(standings, &task.id, version)).unwrap_or_default();
-        TaskLine {
-            task: task.id.clone(),
-            title: task.title.clone(),
-            newest: releases.of(&task.id).next_back().map(|release| release.version.clone()),
-            releases: releases.of(&task.id).count(),
-            active,
-            config,
-            standing,
-            drift,
-            trouble: trouble.join("; "),
-        }
-    }
-
-    /// How many files differ from a release, by git's stat cache. Files in the store are looked
-    /// at by `verify-rollback`, not here.
-    fn drift_of(&self, task: &TaskSpec, release: &Release, scan: &Scan) -> Result<usize, Failure> {
-        let scope = Scope::new(&self.ground.settings, task)?;
-        let dirs = scope.dirs();
-        let commit = self.ground.git.peel_tag(&release.tag_id)?.commit;
-        let entries = self.ground.git.entries(&commit, &dirs)?;
-        let released: HashMap<&RelPath, &TreeEntry> =
-            entries.iter().filter(|(path, _)| scope.owns(path)).map(|(path, entry)| (path, entry)).collect();
-        let tracked: Vec<&Tracked> =
-            below(&scan.tracked, &dirs, |tracked| &tracked.path).filter(|tracked| scope.owns(&tracked.path)).collect();
-        let converter = self.ground.git.converter(Attributes::WorkTree)?;
-        let same = |tracked: &&&Tracked| {
-            let index = tracked.index.as_ref().filter(|entry| Some(*entry) == released.get(&tracked.path).copied());
-            index.is_some_and(|entry| tracked.state == WorkState::Clean || self.reads_as(&converter, &tracked.path, entry))
-        };
-        let equal = tracked.iter().filter(same).count();
-        let gone = |tracked: &&&Tracked| tracked.state == WorkState::Missing && !released.contains_key(&tracked.path);
-        let tracked_differ = tracked.len() - equal - tracked.iter().filter(gone).count();
-        let listed: std::collections::HashSet<&RelPath> = tracked.iter().map(|tracked| &tracked.path).collect();
-        let missing = released.keys().filter(|path| !listed.contains(*path)).count();
-        let untracked = below(&scan.untracked, &dirs, |path| path).filter(|path| scope.owns(path) && !scope.names_large(path)).count();
-        Ok(tracked_differ + missing + untracked)
-    }
-
-    /// True when a file that git's stat cache cannot vouch for has an entry's bytes and mode.
-    fn reads_as(&self, converter: &Converter, path: &RelPath, entry: &TreeEntry) -> bool {
-        let Some(now) = capture::read(&*self.ground.tree, path).ok().flatten() else { return false };
-        let (link, mode) = (now.is_link(), now.git_mode());
-        let mode_fits = mode == entry.mode || (!link && !self.ground.git.trusts_file_mode());
-        let Ok(bytes) = all_bytes(&*self.ground.tree, path, now) else { return false };
-        if !mode_fits || self.ground.git.blob_id(&bytes) == entry.id {
-            return mode_fits;
-        }
-        !link && converter.to_git(path, bytes).is_ok_and(|bytes| self.ground.git.blob_id(&bytes) == entry.id)
+        Active { version: active.or_else(|| config.clone()), config, trouble }
     }
 
     /// The releases of a task, newest version first.
     pub fn releases(&self, task: &TaskId) -> Result<Vec<ReleaseLine>, Failure> {
-        let (releases, standings) = (self.all_releases()?, self.standings()?);
-        let active = read::active_version(&*self.ground.tree, &self.ground.settings, self.spec(task)?)?;
-        let mut lines = Vec::new();
-        for release in releases.of(task).rev() {
-            let tag = self.ground.git.peel_tag(&release.tag_id)?;
-            lines.push(self.release_line(release, &tag, &standings, active.as_ref())?);
+        self.release_lines(&[task], &self.tagged_releases(task)?)
+    }
+
+    /// The lines of all releases of some tasks, the newest version of each first.
+    fn release_lines(&self, tasks: &[&TaskId], releases: &Releases) -> Result<Vec<ReleaseLine>, Failure> {
+        let (standings, settings) = (self.standings()?, &self.ground.settings);
+        let registry = read::in_tree(&*self.ground.tree, settings)?;
+        let all: Vec<&Release> = tasks.iter().flat_map(|task| releases.of(task).rev()).collect();
+        let kept = self.manifests_of(&all)?;
+        let mut active: HashMap<&TaskId, Option<Version>> = HashMap::new();
+        for task in tasks {
+            active.insert(task, read::active_by(registry.as_ref(), &*self.ground.tree, self.spec(task)?)?);
         }
-        Ok(lines)
+        let line = |release: &&Release| {
+            let tag = self.ground.git.peel_tag(&release.tag_id)?;
+            let has_manifest = kept.contains(&settings.manifest_path(&release.task, &release.version));
+            self.release_line(release, &tag, &standings, active.get(&release.task).and_then(Option::as_ref), has_manifest)
+        };
+        all.par_iter().map(line).collect()
+    }
+
+    /// The manifests of some releases that the branch has.
+    fn manifests_of(&self, releases: &[&Release]) -> Result<HashSet<RelPath>, Failure> {
+        let Ok(head) = self.ground.git.head() else { return Ok(HashSet::new()) };
+        let paths: Vec<RelPath> =
+            releases.iter().map(|release| self.ground.settings.manifest_path(&release.task, &release.version)).collect();
+        Ok(self.ground.git.entries(&head.commit, &paths)?.into_iter().map(|(path, _)| path).collect())
     }
 
     /// Versions and tags of a task, newest first: cheap, for completion.
@@ -135,6 +106,7 @@ impl App {
         tag: &PeeledTag,
         standings: &Standings,
         active: Option<&Version>,
+        manifest: bool,
     ) -> Result<ReleaseLine, Failure> {
         let subject = |text: &str| text.lines().next().unwrap_or_default().trim().to_string();
         let (author, at, message) = match (&tag.tagger, tag.at) {
@@ -143,11 +115,6 @@ impl App {
                 let commit = self.ground.git.commit(&tag.commit)?;
                 (commit.author.name.clone(), commit.time, subject(&commit.message))
             }
-        };
-        let path = self.ground.settings.manifest_path(&release.task, &release.version);
-        let manifest = match self.ground.git.head() {
-            Ok(head) => self.ground.git.entry(&head.commit, &path)?.is_some(),
-            Err(_) => false,
         };
         Ok(ReleaseLine {
             version: release.version.clone(),
@@ -168,10 +135,12 @@ impl App {
             Some(task) => vec![self.spec(task)?.id.clone()],
             None => self.ground.settings.tasks.iter().map(|task| task.id.clone()).collect(),
         };
-        let mut lines: Vec<(Timestamp, HistoryLine)> = Vec::new();
-        for id in &tasks {
-            lines.extend(self.releases(id)?.into_iter().map(|line| (line.at, HistoryLine::Release(line))));
-        }
+        let releases = match task {
+            Some(task) => self.tagged_releases(task)?,
+            None => self.all_releases()?,
+        };
+        let of_tags = self.release_lines(&tasks.iter().collect::<Vec<_>>(), &releases)?;
+        let mut lines: Vec<(Timestamp, HistoryLine)> = of_tags.into_iter().map(|line| (line.at, HistoryLine::Release(line))).collect();
         let ours = |op: &crate::model::overview::OperationLine| {
             op.kind != OpKind::CreateSnapshot && op.task.as_ref().is_none_or(|id| tasks.contains(id))
         };
@@ -187,7 +156,8 @@ impl App {
         let release = releases.find(task, version)?;
         let active = read::active_version(&*self.ground.tree, &self.ground.settings, self.spec(task)?)?;
         let tag = self.ground.git.peel_tag(&release.tag_id)?;
-        let line = self.release_line(release, &tag, &self.standings()?, active.as_ref())?;
+        let has_manifest = !self.manifests_of(&[release])?.is_empty();
+        let line = self.release_line(release, &tag, &self.standings()?, active.as_ref(), has_manifest)?;
         let manifest = manifests::load(&self.ground, release).ok().map(|found| found.manifest.clone());
         let own = || manifest.iter().flat_map(|manifest| &manifest.files).filter(|file| file.is_restored());
         Ok(ReleaseDetail {
@@ -218,7 +188,7 @@ impl App {
     /// Says something of a version.
     pub fn mark(&self, task: &TaskId, version: &Version, verdict: Verdict, reason: &str) -> Result<(), Failure> {
         let _lock = self.lock()?;
-        self.all_releases()?.find(task, version)?;
+        self.tagged_releases(task)?.find(task, version)?;
         let who = self.ground.git.identity()?;
         let record = VerdictRecord {
             task: task.clone(),
@@ -240,15 +210,35 @@ impl App {
     }
 }
 
-/// The part of a list sorted by path that lies below some folders.
-fn below<'a, T>(sorted: &'a [T], dirs: &'a [RelPath], path: impl Fn(&T) -> &RelPath + Copy + 'a) -> impl Iterator<Item = &'a T> {
-    dirs.iter().flat_map(move |dir| {
-        let begin = sorted.partition_point(|item| path(item) < dir);
-        sorted[begin..]
-            .iter()
-            .take_while(move |item| path(item).as_bytes().starts_with(dir.as_bytes()))
-            .filter(move |item| path(item).is_in(dir))
-    })
+/// Which version a task has, and what is wrong with that.
+struct Active {
+    version: Option<Version>,
+    config: Option<Version>,
+    trouble: Vec<String>,
+}
+
+/// The line of one task. What cannot be read is its trouble.
+fn task_line(watched: &Watched<'_>, named: Active, releases: &Releases, standings: &Standings, drift: &Drift<'_>) -> TaskLine {
+    let Active { version: active, config, mut trouble } = named;
+    let task = watched.task;
+    if active.is_some() && watched.release.is_none() {
+        trouble.push("the active version is not released".into());
+    }
+    let drift = drift.of(watched).unwrap_or_else(|failure| {
+        trouble.push(failure.to_string());
+        0
+    });
+    TaskLine {
+        task: task.id.clone(),
+        title: task.title.clone(),
+        newest: releases.of(&task.id).next_back().map(|release| release.version.clone()),
+        releases: releases.of(&task.id).count(),
+        standing: active.as_ref().map(|version| standing_of(standings, &task.id, version)).unwrap_or_default(),
+        active,
+        config,
+        drift,
+        trouble: trouble.join("; "),
+    }
 }
 
 /// What was said of a version.

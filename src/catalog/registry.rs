@@ -39,7 +39,11 @@ pub fn config_version(tree: &dyn Fs, task: &TaskSpec) -> Result<Option<Version>,
 
 /// The active version: the registry's, else the configuration's.
 pub fn active_version(tree: &dyn Fs, settings: &Settings, task: &TaskSpec) -> Result<Option<Version>, Failure> {
-    let registry = in_tree(tree, settings)?;
+    active_by(in_tree(tree, settings)?.as_ref(), tree, task)
+}
+
+/// [`active_version`] by a registry that was read.
+pub fn active_by(registry: Option<&Registry>, tree: &dyn Fs, task: &TaskSpec) -> Result<Option<Version>, Failure> {
     match registry.map(|registry| registry.version(&task.id)).transpose()?.flatten() {
         Some(version) => Ok(Some(version)),
         None => config_version(tree, task),

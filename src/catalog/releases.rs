@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Error;
 use crate::{
     base::{Failure, GitId, TaskId, text},
-    git::Repo,
+    git::{Repo, TagRef},
     model::{TagName, Version},
 };
 
@@ -40,8 +40,22 @@ pub struct Releases {
 
 /// Reads all tags once.
 pub fn all(git: &Repo, is_task: impl Fn(&TaskId) -> bool) -> Result<Releases, Failure> {
+    Ok(of_tags(git.tags()?, is_task))
+}
+
+/// The releases and markers of one task. Tags of other tasks are not read.
+pub fn of_task(git: &Repo, task: &TaskId, is_task: impl Fn(&TaskId) -> bool) -> Result<Releases, Failure> {
+    let mut found = of_tags(git.tags_beginning_with(&format!("{task}-v"))?, is_task);
+    // An id may go on where another one ends: `T01-v2` is a task beside `T01`.
+    found.by_task.retain(|id, _| id == task);
+    found.markers.retain(|marker| marker.task() == task);
+    Ok(found)
+}
+
+/// The releases and markers among some tags.
+fn of_tags(tags: Vec<TagRef>, is_task: impl Fn(&TaskId) -> bool) -> Releases {
     let mut found = Releases::default();
-    for tag in git.tags()? {
+    for tag in tags {
         let Some(name) = std::str::from_utf8(&tag.name).ok().and_then(|name| TagName::parse(name, &is_task)) else { continue };
         match name {
             TagName::Release { task, version } => {
@@ -51,7 +65,7 @@ pub fn all(git: &Repo, is_task: impl Fn(&TaskId) -> bool) -> Result<Releases, Fa
             marker @ TagName::Marker { .. } => found.markers.push(marker),
         }
     }
-    Ok(found)
+    found
 }
 
 impl Releases {

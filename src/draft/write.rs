@@ -97,6 +97,7 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
         at: ground.clock.now(),
         undoes: draft.undoes,
         registry: draft.registry,
+        on_verify_fail: crate::model::settings::OnVerifyFail::default(),
         steps,
     };
     Ok(Written { operation, commit, saved })

@@ -47,7 +47,12 @@ pub struct PeeledTag {
 impl Repo {
     /// All tags, sorted by name.
     pub fn tags(&self) -> Result<Vec<TagRef>, Error> {
-        let tags = self.list_refs("refs/tags/")?;
+        self.tags_beginning_with("")
+    }
+
+    /// The tags whose names begin so, sorted by name; the others cost nothing when they are packed.
+    pub fn tags_beginning_with(&self, beginning: &str) -> Result<Vec<TagRef>, Error> {
+        let tags = self.list_refs(&format!("refs/tags/{beginning}"))?;
         let mut tags: Vec<_> = tags.into_iter().map(|(name, id)| TagRef { name: name["refs/tags/".len()..].into(), id }).collect();
         tags.sort_unstable();
         Ok(tags)
@@ -147,9 +152,13 @@ mod tests {
         sandbox.git(&["tag", "-a", "of/a/tag", "T01-v1.0.0", "-m", "outer"]);
         let loose = sandbox.repo().tags().unwrap();
         assert_eq!(loose.iter().map(|tag| tag.name.to_string()).collect::<Vec<_>>(), ["T01-v1.0.0", "light", "of/a/tag"]);
+        assert_eq!(sandbox.repo().tags_beginning_with("T01-v").unwrap(), loose[..1]);
         sandbox.git(&["pack-refs", "--all"]);
         let repo = sandbox.repo();
         assert_eq!(repo.tags().unwrap(), loose);
+        assert_eq!(repo.tags_beginning_with("T01-v").unwrap(), loose[..1]);
+        assert_eq!(sandbox.repo().tags_beginning_with("li").unwrap(), loose[1..2]);
+        assert_eq!(sandbox.repo().tags_beginning_with("x").unwrap(), []);
 
         let peeled = repo.peel_tag(&loose[0].id).unwrap();
         assert_eq!((peeled.commit.clone(), peeled.annotated), (commit.clone(), true));

@@ -4,7 +4,7 @@
 //! built from a base and a list of changes whose `before` must be true, so that two plans made
 //! from the same base cannot silently overwrite each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet, hash_map::Entry};
 
 use gix::{
     ObjectId,
@@ -28,6 +28,9 @@ pub(super) type Known<'a> = &'a (dyn Fn(&RelPath, &gix::oid) -> Option<Vec<(RelP
 /// An entry of one tree: mode and object.
 type Slot = (EntryMode, ObjectId);
 
+/// Trees that were read, by name within each: many paths of one commit read each tree once.
+type Trees = HashMap<ObjectId, BTreeMap<Vec<u8>, Slot>>;
+
 impl Repo {
     /// Everything below these folders, or exactly these files, sorted by the bytes of the paths.
     ///
@@ -41,8 +44,11 @@ impl Repo {
     pub(super) fn entries_but(&self, commit: &GitId, dirs: &[RelPath], known: Known<'_>) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
         let tree = self.tree_of(commit)?;
         let mut found = Vec::new();
-        for dir in without_nested(dirs) {
-            match self.find_in_tree(tree, &dir)? {
+        let (dirs, mut trees) = (without_nested(dirs), Trees::new());
+        let is_alone = dirs.len() == 1;
+        for dir in dirs {
+            let slot = if is_alone { self.find_in_tree(tree, &dir)? } else { self.find_in_trees(&mut trees, tree, &dir)? };
+            match slot {
                 Some((mode, id)) if mode.is_tree() => found.extend(self.list_below(commit, id, &dir, known)?),
                 Some((mode, id)) => found.push((dir, tree_entry(mode, &id))),
                 None => {}
@@ -82,20 +88,27 @@ impl Repo {
 
     /// The mode and object at a path; the root is the tree itself.
     pub(super) fn find_in_tree(&self, tree: ObjectId, path: &RelPath) -> Result<Option<Slot>, Error> {
-        let mut at = (EntryMode::from(EntryKind::Tree), tree);
-        if path.is_root() {
-            return Ok(Some(at));
-        }
-        for name in path.as_bytes().split(|byte| *byte == b'/') {
-            if !at.0.is_tree() {
-                return Ok(None);
-            }
-            match self.read_tree(at.1)?.remove(name) {
-                Some(slot) => at = slot,
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(at))
+        descend(tree, path, |tree, wanted| {
+            let mut slot = None;
+            self.each_entry(tree, |mode, name, id| {
+                if name == wanted {
+                    slot = Some((mode, id));
+                }
+                Ok(())
+            })?;
+            Ok(slot)
+        })
+    }
+
+    /// [`Repo::find_in_tree`] for many paths of one commit.
+    fn find_in_trees(&self, trees: &mut Trees, tree: ObjectId, path: &RelPath) -> Result<Option<Slot>, Error> {
+        descend(tree, path, |tree, wanted| {
+            let slots = match trees.entry(tree) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(self.read_tree(tree)?),
+            };
+            Ok(slots.get(wanted).copied())
+        })
     }
 
     /// True when a file of this name lies in a tree or below it.
@@ -258,10 +271,31 @@ pub(super) fn entry_kind(entry: &TreeEntry) -> Option<EntryKind> {
 
 /// These paths without those that lie in another one of them, sorted.
 pub(super) fn without_nested(dirs: &[RelPath]) -> Vec<RelPath> {
-    let mut kept: Vec<RelPath> = dirs.iter().filter(|dir| !dirs.iter().any(|other| other != *dir && dir.is_in(other))).cloned().collect();
+    let all: HashSet<&RelPath> = dirs.iter().collect();
+    let is_nested = |dir: &RelPath| !dir.is_root() && (all.contains(&RelPath::root()) || dir.ancestors().any(|above| all.contains(&above)));
+    let mut kept: Vec<RelPath> = dirs.iter().filter(|dir| !is_nested(dir)).cloned().collect();
     kept.sort();
     kept.dedup();
     kept
+}
+
+/// Goes down from a tree name by name; `look` finds a name in one tree.
+fn descend(
+    tree: ObjectId,
+    path: &RelPath,
+    mut look: impl FnMut(ObjectId, &[u8]) -> Result<Option<Slot>, Error>,
+) -> Result<Option<Slot>, Error> {
+    let mut at = (EntryMode::from(EntryKind::Tree), tree);
+    for name in path.as_bytes().split(|byte| *byte == b'/').filter(|_| !path.is_root()) {
+        if !at.0.is_tree() {
+            return Ok(None);
+        }
+        match look(at.1, name)? {
+            Some(slot) => at = slot,
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(at))
 }
 
 /// The error for a path of a commit that must never be written.

@@ -1,19 +1,30 @@
 //! The operations of a repository: listed, found by id, and which of them is unfinished.
 //!
+//! A list reads the journals only, whose first record has a [`Summary`]; a plan is read, and its
+//! digest checked, where somebody acts on it or asks for it.
+//!
 //! An operation begins only when every earlier one is finished, so only the newest folder can
 //! hold an unfinished one: looking at one folder is enough, however many there are.
 
 use std::sync::Arc;
 
 use super::{
-    Error, Log,
-    log::folder,
+    Error, Log, Record,
+    log::{self, folder},
     status::{self, Phase},
 };
 use crate::{
     base::{Fs, OpId, RelPath, SyncPoint},
-    model::Operation,
+    model::{Operation, operation::Summary},
 };
+
+/// What lists show of an operation, and where it stands.
+pub struct Listed {
+    /// What it is.
+    pub summary: Summary,
+    /// What is to be done with it.
+    pub phase: Phase,
+}
 
 /// An operation and where it stands.
 pub struct Found {
@@ -52,11 +63,24 @@ pub fn open(fs: &Arc<dyn Fs>, id: &OpId) -> Result<Option<Found>, Error> {
     Ok(Some(Found { operation, phase: standing.phase, committed: standing.committed, log }))
 }
 
+/// What a list shows of one operation; `None` when it crashed before its intent was written. The
+/// plan is read only when the journal is of an earlier version, which wrote no summary.
+pub fn summary(fs: &Arc<dyn Fs>, id: &OpId) -> Result<Option<Listed>, Error> {
+    let Some((_, chain)) = log::read(&**fs, id)? else { return Ok(None) };
+    let phase = status::of(&chain.records).map_err(|why| Error::Damaged(id.clone(), why))?.phase;
+    match chain.records.into_iter().next() {
+        Some(Record::Begin { summary: Some(summary), .. }) if summary.id == *id => Ok(Some(Listed { summary: *summary, phase })),
+        _ => Ok(open(fs, id)?.map(|found| Listed { summary: (&found.operation).into(), phase: found.phase })),
+    }
+}
+
 /// The unfinished operation, if there is one.
 pub fn unfinished(fs: &Arc<dyn Fs>) -> Result<Option<Found>, Error> {
     for id in ids(&**fs)?.iter().rev() {
-        if let Some(found) = open(fs, id)? {
-            return Ok((!matches!(found.phase, Phase::Finished { .. })).then_some(found));
+        match summary(fs, id)? {
+            None => {}
+            Some(Listed { phase: Phase::Finished { .. }, .. }) => return Ok(None),
+            Some(_) => return open(fs, id),
         }
     }
     Ok(None)
@@ -89,5 +113,51 @@ pub fn find(fs: &dyn Fs, text: &str) -> Result<OpId, Error> {
     match (hits.next(), hits.next()) {
         (Some(id), None) => Ok(id.clone()),
         _ => Err(Error::NotFound(text.into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Root;
+
+    fn operation() -> Operation {
+        let json = r#"{"schema": "snapback.operation/1", "id": "op-000001-00000007", "kind": "rollback", "task": "T01", "from": "1.1.0",
+            "to": "1.0.0", "message": "it lost money", "who": {"name": "Ada", "email": "ada@example.org"}, "host": "desk",
+            "worktree": "/w", "at": "2026-02-24T05:10:00Z", "steps": [{"files": []}, {"verify": {"version": null}}]}"#;
+        let mut operation: Operation =
+            serde_json::from_str(&json.replace("op-000001-00000007", &OpId::new(1, 7).to_string())).expect("a plan");
+        operation.steps.reverse();
+        operation
+    }
+
+    #[test]
+    fn a_list_reads_no_plan_unless_the_journal_is_an_old_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let fs: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).unwrap());
+        let operation = operation();
+        let (id, expected) = (operation.id.clone(), Summary::from(&operation));
+        assert_eq!(expected.steps, ["verify", "files"]);
+        drop(Log::begin(fs.clone(), &operation).unwrap());
+        let (journal, plan) = (folder(&id).join("journal.jsonl"), folder(&id).join("plan.json"));
+        let path = |path: &RelPath| dir.path().join(path.as_os());
+        let bytes = std::fs::read(path(&plan)).unwrap();
+        std::fs::remove_file(path(&plan)).unwrap();
+        let listed = summary(&fs, &id).unwrap().unwrap();
+        assert_eq!((listed.summary, listed.phase), (expected.clone(), Phase::Forward { done: 0, started: None }));
+        assert!(matches!(open(&fs, &id), Err(Error::Read(..))), "whoever acts on it needs its plan");
+
+        let put = |name: &RelPath, bytes: &[u8]| {
+            let _ = fs.remove_file(name);
+            fs.create(name, 0o600).unwrap().write_all(bytes).unwrap();
+        };
+        put(&plan, &bytes);
+        let first = Record::Begin { plan: crate::base::Digest::of(&bytes), summary: None };
+        let (line, _) = crate::journal::chain::render("", &first);
+        assert!(!line.contains("summary"), "it is what earlier versions wrote: {line}");
+        put(&journal, line.as_bytes());
+        assert_eq!(summary(&fs, &id).unwrap().unwrap().summary, expected);
+        put(&plan, b"{}");
+        assert!(matches!(summary(&fs, &id), Err(Error::Damaged(..))));
     }
 }

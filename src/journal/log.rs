@@ -16,7 +16,7 @@ use crate::{
         failure::is_disk_full,
         fs::{create_dir_all, read_limited, write_durably},
     },
-    model::Operation,
+    model::{Operation, operation::Summary},
 };
 
 /// One record of a journal.
@@ -27,6 +27,9 @@ pub enum Record {
     Begin {
         /// SHA-256 of `plan.json`.
         plan: Digest,
+        /// What lists show of it; journals of earlier versions have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        summary: Option<Box<Summary>>,
     },
     /// A step may be applied in part from here on.
     Started {
@@ -117,6 +120,19 @@ pub fn folder(op: &OpId) -> RelPath {
     RelPath::own(format!("ops/{op}"))
 }
 
+/// The lines and records of an operation's journal, without its plan. `None` when there was a
+/// crash before the intent was written.
+pub(super) fn read(fs: &dyn Fs, op: &OpId) -> Result<Option<(Vec<u8>, chain::Chain<Record>)>, Error> {
+    let path = folder(op).join("journal.jsonl");
+    let failed = |error| Error::Read(op.clone(), error);
+    if fs.stat(&path).map_err(failed)?.is_none() {
+        return Ok(None);
+    }
+    let lines = read_limited(fs, &path, LIMIT).map_err(failed)?;
+    let chain = chain::parse(&lines).map_err(|why| Error::Damaged(op.clone(), why))?;
+    Ok(Some((lines, chain)))
+}
+
 impl Log {
     /// Writes down an intent: folder, plan and first record, durable when this returns.
     pub fn begin(fs: Arc<dyn Fs>, operation: &Operation) -> Result<Self, Error> {
@@ -130,7 +146,7 @@ impl Log {
         for above in [dir.parent(), RelPath::root()] {
             fs.sync_dir(&above, SyncPoint::JournalDir).map_err(failed)?;
         }
-        let first = Record::Begin { plan: Digest::of(&plan) };
+        let first = Record::Begin { plan: Digest::of(&plan), summary: Some(Box::new(operation.into())) };
         let (line, last) = chain::render("", &first);
         let points = (SyncPoint::JournalFile, SyncPoint::JournalDir);
         write_durably(&*fs, &dir.join("journal.jsonl"), line.as_bytes(), 0o600, points).map_err(failed)?;
@@ -141,17 +157,12 @@ impl Log {
     /// intent was written: then nothing had been changed.
     pub fn open(fs: Arc<dyn Fs>, op: &OpId) -> Result<Option<(Self, Operation)>, Error> {
         let dir = folder(op);
-        let path = dir.join("journal.jsonl");
         let failed = |error| Error::Read(op.clone(), error);
-        if fs.stat(&path).map_err(failed)?.is_none() {
-            return Ok(None);
-        }
-        let mut lines = read_limited(&*fs, &path, LIMIT).map_err(failed)?;
-        let chain::Chain { records, last, whole } = chain::parse(&lines).map_err(|why| Error::Damaged(op.clone(), why))?;
+        let Some((mut lines, chain::Chain { records, last, whole })) = read(&*fs, op)? else { return Ok(None) };
         let plan = read_limited(&*fs, &dir.join("plan.json"), LIMIT).map_err(failed)?;
         let damaged = |why: &str| Error::Damaged(op.clone(), why.to_string());
         match records.first() {
-            Some(Record::Begin { plan: digest }) if *digest == Digest::of(&plan) => {}
+            Some(Record::Begin { plan: digest, .. }) if *digest == Digest::of(&plan) => {}
             _ => return Err(damaged("its plan is not the one that was begun")),
         }
         let operation: Operation = serde_json::from_slice(&plan).map_err(|error| damaged(&error.to_string()))?;

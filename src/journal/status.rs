@@ -97,7 +97,7 @@ mod tests {
     use crate::base::Digest;
 
     fn begin() -> Record {
-        Record::Begin { plan: Digest::of(b"plan") }
+        Record::Begin { plan: Digest::of(b"plan"), summary: None }
     }
 
     fn started(step: usize) -> Record {

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{VerdictRecord, Version};
+use super::{VerdictRecord, Version, settings::OnVerifyFail};
 use crate::base::{Digest, GitId, ObjectId, OpId, RelPath, TaskId};
 
 /// The format of `plan.json`.
@@ -257,8 +257,65 @@ pub struct Operation {
     /// The registry entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<RegistryChange>,
+    /// What happens when level 3 or 4 fails, so that a resumed operation does the same.
+    #[serde(default, skip_serializing_if = "OnVerifyFail::is_undo")]
+    pub on_verify_fail: OnVerifyFail,
     /// What it does, in order.
     pub steps: Vec<Step>,
+}
+
+/// What lists show of an operation: all but what its steps change. It stands in the journal, so
+/// that a list need not read plans, which grow with the number of files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Its id.
+    pub id: OpId,
+    /// What kind of operation.
+    pub kind: OpKind,
+    /// The task; `None` when several are touched.
+    pub task: Option<TaskId>,
+    /// The active version before.
+    pub from: Option<Version>,
+    /// The active version after.
+    pub to: Option<Version>,
+    /// The user's reason.
+    pub message: String,
+    /// Who ran it.
+    pub who: Person,
+    /// On which host.
+    pub host: String,
+    /// In which work tree (absolute path as text, foreign bytes replaced).
+    pub worktree: String,
+    /// When it was planned.
+    pub at: Timestamp,
+    /// The operation that this one takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<OpId>,
+    /// The registry entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<RegistryChange>,
+    /// The names of its steps, in order.
+    pub steps: Vec<String>,
+}
+
+impl From<&Operation> for Summary {
+    fn from(operation: &Operation) -> Self {
+        Self {
+            id: operation.id.clone(),
+            kind: operation.kind,
+            task: operation.task.clone(),
+            from: operation.from.clone(),
+            to: operation.to.clone(),
+            message: operation.message.clone(),
+            who: operation.who.clone(),
+            host: operation.host.clone(),
+            worktree: operation.worktree.clone(),
+            at: operation.at,
+            undoes: operation.undoes.clone(),
+            registry: operation.registry.clone(),
+            steps: operation.steps.iter().map(|step| step.name().to_string()).collect(),
+        }
+    }
 }
 
 impl Operation {

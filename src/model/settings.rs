@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::{RelPath, TaskId};
 
 /// Settings of a repository. Paths are relative to the work tree.
@@ -36,7 +38,8 @@ impl Settings {
 }
 
 /// What happens when level 3 or 4 fails after a rollback.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OnVerifyFail {
     /// Everything is put back as it was before.
     #[default]
@@ -45,6 +48,14 @@ pub enum OnVerifyFail {
     Keep,
     /// A person is asked; without a terminal, undo.
     Ask,
+}
+
+impl OnVerifyFail {
+    /// True for what happens when nobody says otherwise.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub(super) fn is_undo(&self) -> bool {
+        *self == Self::Undo
+    }
 }
 
 /// What a rollback does with the task's dependencies.

@@ -20,7 +20,7 @@ use crate::{
     journal::{self, history, status::Phase},
     model::{
         Operation, Plan, TaskSpec, Verdict, Version,
-        operation::{CommandRole, OpKind, Step, TreeChange, TreeEntry},
+        operation::{CommandRole, OpKind, Step, Summary, TreeChange, TreeEntry},
         request,
     },
     policy::undo::{Done, Stacks, stacks},
@@ -30,9 +30,9 @@ use crate::{
 fn finished(state: &Arc<dyn Fs>) -> Result<Vec<(Done, String)>, Failure> {
     let mut done = Vec::new();
     for id in history::ids(&**state)? {
-        let Some(found) = history::open(state, &id)? else { continue };
+        let Some(found) = history::summary(state, &id)? else { continue };
         if found.phase == (Phase::Finished { done: true }) {
-            let Operation { id, kind, task, undoes, worktree, .. } = found.operation;
+            let Summary { id, kind, task, undoes, worktree, .. } = found.summary;
             done.push((Done { id, kind, task, undoes }, worktree));
         }
     }

@@ -189,6 +189,22 @@ fn with_failing_smoke(rollback: &str) -> Sandbox {
 }
 
 #[test]
+fn a_resumed_rollback_keeps_to_what_was_asked_of_it() {
+    for (asked, code, left) in [("keep", 4, "1.0.0"), ("undo", 4, "1.1.0")] {
+        let sandbox = with_settings("", "  env: plan\n");
+        two_releases(&sandbox);
+        // The smoke test kills snapback the first time, and fails the second time.
+        let run = "test -e $HOME/killed && exit 1; : > $HOME/killed; kill -9 $PPID; sleep 5";
+        settings(&sandbox, &format!("    verify:\n      - {{run: \"{run}\"}}\n"), "  env: plan\n");
+        let killed = sandbox.snapback(&["rollback", "--task", "T01", "--to", "1.0.0", "--on-verify-fail", asked, "--yes"]);
+        assert_ne!(killed.code, 0, "{killed:?}");
+        let resumed = sandbox.snapback(&["op", "resume"]);
+        assert_eq!(resumed.code, code, "{asked}: {resumed:?}");
+        assert!(sandbox.read("tasks/T01/config.yaml").windows(5).any(|part| part == left.as_bytes()), "{asked}: {resumed:?}");
+    }
+}
+
+#[test]
 fn a_smoke_test_that_fails_undoes_the_rollback() {
     let sandbox = with_failing_smoke("  on_verify_fail: undo\n");
     let before = everything(&sandbox);

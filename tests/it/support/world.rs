@@ -259,6 +259,7 @@ impl World {
             at,
             undoes: None,
             registry: None,
+            on_verify_fail: snapback::model::settings::OnVerifyFail::default(),
             steps,
         })
     }

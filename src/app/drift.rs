@@ -1,0 +1,148 @@
+//! How far the files of many tasks are from their releases, by git's stat cache.
+//!
+//! What several tasks need is read once: the scan of the work tree, the tree of a commit that
+//! many releases share, the rules by which files are converted. Files in the store are looked at
+//! by `verify-rollback`, not here. Nothing is changed.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::OnceLock,
+};
+
+use rayon::prelude::*;
+
+use crate::{
+    base::{Failure, GitId, RelPath},
+    catalog::{Release, Scope, capture},
+    draft::tree::all_bytes,
+    git::{Attributes, Converter, Scan, Tracked, WorkState},
+    ground::Ground,
+    model::{TaskSpec, operation::TreeEntry},
+};
+
+/// What is below the tasks' folders in one commit, sorted by path.
+type Entries = Vec<(RelPath, TreeEntry)>;
+
+/// The work tree, and the commits of the active releases.
+pub(super) struct Drift<'a> {
+    ground: &'a Ground,
+    scan: Scan,
+    commits: HashMap<GitId, Entries>,
+    /// Made when the first file has to be read; `None` = it could not be made.
+    converter: OnceLock<Option<Converter>>,
+}
+
+/// A task and its active release.
+pub(super) struct Watched<'a> {
+    /// The task.
+    pub task: &'a TaskSpec,
+    /// Its globs.
+    pub scope: Result<Scope, Failure>,
+    /// Its active release and the commit of that.
+    pub release: Option<(&'a Release, Result<GitId, Failure>)>,
+}
+
+impl<'a> Watched<'a> {
+    /// Compiles the globs of a task and finds the commit of its release.
+    pub(super) fn new(ground: &Ground, task: &'a TaskSpec, release: Option<&'a Release>) -> Self {
+        let commit = |release: &Release| Ok(ground.git.peel_tag(&release.tag_id)?.commit);
+        Self { task, scope: Scope::new(&ground.settings, task), release: release.map(|release| (release, commit(release))) }
+    }
+
+    /// The folders of the task; none when its globs are wrong.
+    fn dirs(&self) -> Vec<RelPath> {
+        self.scope.as_ref().map(Scope::dirs).unwrap_or_default()
+    }
+}
+
+impl<'a> Drift<'a> {
+    /// Looks at the work tree and the commits once for all tasks.
+    pub(super) fn new(ground: &'a Ground, tasks: &[Watched<'_>]) -> Result<Self, Failure> {
+        let dirs: Vec<RelPath> = tasks.iter().flat_map(Watched::dirs).collect();
+        let (scan, commits) = rayon::join(|| ground.git.scan(&dirs), || commits(ground, tasks));
+        Ok(Self { ground, scan: scan?, commits, converter: OnceLock::new() })
+    }
+
+    /// How many files differ from the task's release; 0 without one.
+    pub(super) fn of(&self, watched: &Watched<'_>) -> Result<usize, Failure> {
+        let Some((release, commit)) = &watched.release else { return Ok(0) };
+        let alone;
+        let (scope, commit) = match (&watched.scope, commit) {
+            (Ok(scope), Ok(commit)) => (scope, commit),
+            // Both are tried again, because this error is the task's own to show.
+            _ => {
+                alone = (Scope::new(&self.ground.settings, watched.task)?, self.ground.git.peel_tag(&release.tag_id)?.commit);
+                (&alone.0, &alone.1)
+            }
+        };
+        let dirs = scope.dirs();
+        let own;
+        let entries = if let Some(entries) = self.commits.get(commit) {
+            entries
+        } else {
+            own = self.ground.git.entries(commit, &dirs)?;
+            &own
+        };
+        Ok(self.count(scope, &dirs, entries))
+    }
+
+    /// How many files of a scope differ from a commit's entries.
+    fn count(&self, scope: &Scope, dirs: &[RelPath], entries: &Entries) -> usize {
+        let released: HashMap<&RelPath, &TreeEntry> =
+            below(entries, dirs, |(path, _)| path).filter(|(path, _)| scope.owns(path)).map(|(path, entry)| (path, entry)).collect();
+        let tracked: Vec<&Tracked> =
+            below(&self.scan.tracked, dirs, |tracked| &tracked.path).filter(|tracked| scope.owns(&tracked.path)).collect();
+        let same = |tracked: &&&Tracked| {
+            let index = tracked.index.as_ref().filter(|entry| Some(*entry) == released.get(&tracked.path).copied());
+            index.is_some_and(|entry| tracked.state == WorkState::Clean || self.reads_as(&tracked.path, entry))
+        };
+        let equal = tracked.iter().filter(same).count();
+        let gone = |tracked: &&&Tracked| tracked.state == WorkState::Missing && !released.contains_key(&tracked.path);
+        let tracked_differ = tracked.len() - equal - tracked.iter().filter(gone).count();
+        let listed: HashSet<&RelPath> = tracked.iter().map(|tracked| &tracked.path).collect();
+        let missing = released.keys().filter(|path| !listed.contains(*path)).count();
+        let untracked = below(&self.scan.untracked, dirs, |path| path).filter(|path| scope.owns(path) && !scope.names_large(path)).count();
+        tracked_differ + missing + untracked
+    }
+
+    /// True when a file that git's stat cache cannot vouch for has an entry's bytes and mode.
+    fn reads_as(&self, path: &RelPath, entry: &TreeEntry) -> bool {
+        let (git, tree) = (&self.ground.git, &*self.ground.tree);
+        let Some(now) = capture::read(tree, path).ok().flatten() else { return false };
+        let (link, mode) = (now.is_link(), now.git_mode());
+        let mode_fits = mode == entry.mode || (!link && !git.trusts_file_mode());
+        let Ok(bytes) = all_bytes(tree, path, now) else { return false };
+        if !mode_fits || git.blob_id(&bytes) == entry.id {
+            return mode_fits;
+        }
+        let converter = || self.converter.get_or_init(|| git.converter(Attributes::WorkTree).ok()).as_ref();
+        !link && converter().and_then(|converter| converter.to_git(path, bytes).ok()).is_some_and(|bytes| git.blob_id(&bytes) == entry.id)
+    }
+}
+
+/// The entries of the commits that more than one task's release is of. What cannot be read here is
+/// left to the tasks, so that each shows its own error.
+fn commits(ground: &Ground, tasks: &[Watched<'_>]) -> HashMap<GitId, Entries> {
+    let mut shared: HashMap<&GitId, Vec<&Watched<'_>>> = HashMap::new();
+    for watched in tasks {
+        if let Some((_, Ok(commit))) = &watched.release {
+            shared.entry(commit).or_default().push(watched);
+        }
+    }
+    let read = |(commit, tasks): (&GitId, Vec<&Watched<'_>>)| {
+        let dirs: Vec<RelPath> = tasks.iter().flat_map(|watched| watched.dirs()).collect();
+        Some((commit.clone(), ground.git.entries(commit, &dirs).ok()?))
+    };
+    shared.into_par_iter().filter(|(_, tasks)| tasks.len() > 1).filter_map(read).collect()
+}
+
+/// The part of a list sorted by path that lies below some folders.
+fn below<'a, T>(sorted: &'a [T], dirs: &'a [RelPath], path: impl Fn(&T) -> &RelPath + Copy + 'a) -> impl Iterator<Item = &'a T> {
+    dirs.iter().flat_map(move |dir| {
+        let begin = sorted.partition_point(|item| path(item) < dir);
+        sorted[begin..]
+            .iter()
+            .take_while(move |item| path(item).as_bytes().starts_with(dir.as_bytes()))
+            .filter(move |item| path(item).is_in(dir))
+    })
+}
