@@ -16,6 +16,7 @@ pub mod lock;
 pub mod path;
 pub mod process;
 pub mod root;
+pub mod sorted;
 pub mod text;
 pub mod yaml;
 
@@ -27,3 +28,4 @@ pub use glob::Globs;
 pub use ids::{GitId, ObjectId, OpId, TaskId};
 pub use path::RelPath;
 pub use root::Root;
+pub use sorted::Sorted;

@@ -67,6 +67,14 @@ impl RelPath {
         Self(path)
     }
 
+    /// This path with one more, untrusted name below it.
+    pub fn child(&self, name: &[u8]) -> Result<Self, UnsafePath> {
+        match reason_to_refuse(name) {
+            None => Ok(self.join(name)),
+            Some(why) => Err(UnsafePath { path: name.as_bstr().to_string(), why }),
+        }
+    }
+
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -102,7 +110,7 @@ impl RelPath {
 
     /// The last name.
     pub fn name(&self) -> &[u8] {
-        self.split().1
+        self.0.rfind_byte(b'/').map_or(&self.0[..], |at| &self.0[at + 1..])
     }
 
     /// All folders above it, nearest first, without the root.
@@ -110,9 +118,8 @@ impl RelPath {
         let mut at = self.parent();
         std::iter::from_fn(move || {
             (!at.is_root()).then(|| {
-                let here = at.clone();
-                at = here.parent();
-                here
+                let above = at.parent();
+                std::mem::replace(&mut at, above)
             })
         })
     }
@@ -176,6 +183,10 @@ fn reason_to_refuse_name(name: &[u8]) -> Option<&'static str> {
         b"." | b".." => return Some("it holds '.' or '..'"),
         _ if name.len() > NAME_MAX => return Some("it holds a name longer than 255 bytes"),
         _ => {}
+    }
+    // What every spelling below begins with, when it is ASCII: nearly every name ends here.
+    if name.is_ascii() && !matches!(name[0], b'.' | b'g' | b'G' | b's' | b'S') {
+        return None;
     }
     // A backslash is a separator on Windows and in no honest repository path that matters here.
     let first = name.split(|byte| matches!(byte, b'\\' | b':')).next().unwrap_or(name);

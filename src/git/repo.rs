@@ -227,7 +227,10 @@ impl Repo {
 
 /// Our form of a gix id.
 pub(super) fn git_id(id: &gix::oid) -> GitId {
-    GitId::try_from(id.to_hex().to_string()).expect("because gix ids are 40 or 64 lower-case hex digits")
+    let mut hex = [0; 64];
+    let len = id.hex_to_buf(&mut hex).len();
+    let digits = std::str::from_utf8(&hex[..len]).expect("because hex digits are ASCII");
+    digits.parse().expect("because gix ids are 40 or 64 lower-case hex digits")
 }
 
 #[cfg(test)]

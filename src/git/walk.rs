@@ -260,10 +260,7 @@ type Folder<'a> = (RelPath, Option<usize>, &'a [Entry]);
 /// Sorts a name that the index does not know.
 fn untracked<'a>(found: &mut Found<'a>, folders: &mut Vec<Folder<'a>>, path: &RelPath, name: &Name, names: &[Name]) {
     // Names that could never be restored are nobody's business here.
-    if RelPath::parse(&name.bytes).is_err() {
-        return;
-    }
-    let child = path.join(&name.bytes);
+    let Ok(child) = path.child(&name.bytes) else { return };
     match name.kind {
         FileType::Directory => folders.push((child, find(names, &name.bytes), &[])),
         FileType::RegularFile | FileType::Symlink => found.others.push(child),
@@ -273,8 +270,7 @@ fn untracked<'a>(found: &mut Found<'a>, folders: &mut Vec<Folder<'a>>, path: &Re
 
 /// The path of a name that the index holds.
 fn child(path: &RelPath, name: &[u8]) -> Result<RelPath, Error> {
-    RelPath::parse(name).map_err(bad_path)?;
-    Ok(path.join(name))
+    path.child(name).map_err(bad_path)
 }
 
 /// The place of a name in a sorted listing.

@@ -1,9 +1,7 @@
 //! The four levels on one version of a task, as `verify-rollback` and every rollback run them.
 
-use std::collections::{HashMap, HashSet};
-
 use crate::{
-    base::{Failure, RelPath, Type},
+    base::{Failure, RelPath, Sorted, Type},
     catalog::{Scope, manifests, registry as read, releases::Releases},
     git::{Attributes, Tracked, WorkState, rules_gone},
     ground::Ground,
@@ -97,8 +95,8 @@ pub fn command_dir(ground: &Ground, task: &TaskSpec) -> std::path::PathBuf {
 /// Level 1 on the work tree.
 fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, deep: bool) -> Result<Vec<Check>, Failure> {
     let scan = ground.git.scan(&scope.dirs())?;
-    let clean: HashMap<&RelPath, &Tracked> =
-        scan.tracked.iter().filter(|tracked| tracked.state == WorkState::Clean).map(|tracked| (&tracked.path, tracked)).collect();
+    let clean = scan.tracked.iter().filter(|tracked| tracked.state == WorkState::Clean);
+    let clean = Sorted::new(clean.map(|tracked| (&tracked.path, tracked)));
     let is_clean = |file: &FileEntry| {
         let entry = clean.get(&file.path).and_then(|tracked| tracked.index.as_ref());
         !deep
@@ -106,12 +104,12 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, deep: bool) -> Res
             && entry.is_some_and(|entry| Some(&entry.id) == file.blob.as_ref() && Some(&entry.mode) == file.mode.as_ref())
     };
     let wanted = |file: &FileEntry| file.is_restored() && !scope.protects(&file.path);
-    let listed: HashSet<&RelPath> = manifest.files.iter().map(|file| &file.path).collect();
+    let listed = Sorted::new(manifest.files.iter().map(|file| (&file.path, ())));
     let is_folder = |path: &RelPath| ground.tree.stat(path).ok().flatten().is_some_and(|stat| stat.kind == Type::Dir);
     let extra = |tracked: &&Tracked| {
-        scope.owns(&tracked.path)
+        !listed.contains(&tracked.path)
+            && scope.owns(&tracked.path)
             && !scope.protects(&tracked.path)
-            && !listed.contains(&tracked.path)
             && tracked.state != WorkState::Missing
             // A folder in place of a file is no file too many; what is in it is looked at by itself.
             && !(tracked.state == WorkState::TypeChanged && is_folder(&tracked.path))

@@ -1,13 +1,13 @@
 //! Compares a release with what is there: which paths change, and how, in the work tree, the
 //! commit and the index. Proves on the way that every byte of the target is here and intact.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use rayon::prelude::*;
 
 use super::Error;
 use crate::{
-    base::{Failure, GitId, RelPath, Type},
+    base::{Failure, GitId, RelPath, Sorted, Type},
     catalog::{self, Scope, capture, manifests::Found, releases::Releases},
     draft::{FileDraft, Kept, tree},
     git::{Attributes, Converter, RuleChanges, Tracked, WorkState},
@@ -63,6 +63,9 @@ pub struct Compared {
     pub bytecode: usize,
 }
 
+/// The files that are restored, by path.
+type Wanted<'a> = Sorted<'a, &'a FileEntry>;
+
 /// How files of the target become files of the work tree.
 struct Reader<'a> {
     converter: &'a Converter,
@@ -83,7 +86,7 @@ impl Way<'_> {
         if let Some(path) = scan.submodules.iter().find(|path| self.scope.owns(path)) {
             return Err(catalog::Error::NotAFile { path: path.clone(), what: "a nested repository or submodule" }.into());
         }
-        let tracked: HashMap<&RelPath, &Tracked> = scan.tracked.iter().map(|tracked| (&tracked.path, tracked)).collect();
+        let tracked = Sorted::new(scan.tracked.iter().map(|tracked| (&tracked.path, tracked)));
         let rules = self.rules(&wanted, &tracked);
         let converter = self.ground.git.converter(Attributes::After(&rules))?;
         let mut compared = Compared::default();
@@ -119,7 +122,7 @@ impl Way<'_> {
 
     /// A manifest reaches only the task's own folders, whoever wrote it. What the settings
     /// exclude by now may still come back: it was the task's when it was released.
-    fn check_scope(&self, wanted: &BTreeMap<&RelPath, &FileEntry>) -> Result<(), Failure> {
+    fn check_scope(&self, wanted: &Wanted<'_>) -> Result<(), Failure> {
         let (dirs, settings) = (self.scope.dirs(), &self.ground.settings);
         let own = |path: &RelPath| {
             let inside = dirs.iter().any(|dir| path.is_in(dir)) && *path != settings.registry && !path.is_in(&settings.snapshots);
@@ -135,19 +138,21 @@ impl Way<'_> {
     }
 
     /// The files that are restored, by path.
-    fn wanted(&self) -> BTreeMap<&RelPath, &FileEntry> {
+    fn wanted(&self) -> Wanted<'_> {
         let files = self.target.manifest.files.iter();
-        files.filter(|file| file.is_restored() || (self.with_shared && file.role == Role::Shared)).map(|file| (&file.path, file)).collect()
+        let files = files.filter(|file| file.is_restored() || (self.with_shared && file.role == Role::Shared));
+        Sorted::new(files.map(|file| (&file.path, file)))
     }
 
     /// Paths that are one on a file system that folds case.
-    fn check_twins(&self, wanted: &BTreeMap<&RelPath, &FileEntry>) -> Result<(), Failure> {
+    fn check_twins(&self, wanted: &Wanted<'_>) -> Result<(), Failure> {
+        if !self.ground.git.folds_case() {
+            return Ok(());
+        }
         let mut folded: HashMap<String, &RelPath> = HashMap::new();
-        for path in wanted.keys() {
+        for path in wanted.paths() {
             let key = String::from_utf8_lossy(path.as_bytes()).to_lowercase();
-            if let Some(twin) = folded.insert(key, path)
-                && self.ground.git.folds_case()
-            {
+            if let Some(twin) = folded.insert(key, path) {
                 return Err(Error::CaseTwins(twin.to_string(), path.to_string()).into());
             }
         }
@@ -156,40 +161,41 @@ impl Way<'_> {
 
     /// Line endings follow the attributes that will be in force afterwards: the target's own in
     /// the task, those of the work tree elsewhere.
-    fn rules(&self, wanted: &BTreeMap<&RelPath, &FileEntry>, tracked: &HashMap<&RelPath, &Tracked>) -> RuleChanges {
+    fn rules(&self, wanted: &Wanted<'_>, tracked: &Sorted<'_, &Tracked>) -> RuleChanges {
         let is_rules = |path: &RelPath| path.name() == b".gitattributes" && !self.protects(path, &mut Compared::default());
         let clean = |path: &RelPath| {
             tracked.get(path).filter(|tracked| tracked.state == WorkState::Clean).and_then(|tracked| tracked.index.as_ref())
         };
         let differs = |path: &RelPath, file: &FileEntry| clean(path).map(|entry| &entry.id) != file.blob.as_ref();
         let come = wanted
-            .iter()
-            .filter(|(path, file)| is_rules(path) && differs(path, file))
-            .map(|(path, file)| ((*path).clone(), file.blob.clone()));
-        let go = tracked.keys().filter(|path| self.scope.owns(path) && !wanted.contains_key(*path) && is_rules(path));
-        come.chain(go.map(|path| ((*path).clone(), None))).collect()
+            .values()
+            .filter(|file| is_rules(&file.path) && differs(&file.path, file))
+            .map(|file| (file.path.clone(), file.blob.clone()));
+        let go = tracked.paths().filter(|path| is_rules(path) && self.scope.owns(path) && !wanted.contains(path));
+        come.chain(go.map(|path| (path.clone(), None))).collect()
     }
 
     /// Finds what must be written.
     fn restore(
         &self,
-        wanted: &BTreeMap<&RelPath, &FileEntry>,
-        tracked: &HashMap<&RelPath, &Tracked>,
+        wanted: &Wanted<'_>,
+        tracked: &Sorted<'_, &Tracked>,
         reader: &Reader<'_>,
         compared: &mut Compared,
     ) -> Result<(), Failure> {
-        let files: Vec<&FileEntry> = wanted.values().copied().filter(|file| !self.protects(&file.path, compared)).collect();
+        let files = wanted.values().copied().filter(|file| !self.protects(&file.path, compared));
+        let files: Vec<(&FileEntry, Option<&Tracked>)> = files.map(|file| (file, tracked.get(&file.path).copied())).collect();
         let bytes = files.len() as u64;
         let results: Vec<Option<FileDraft>> = self.ground.work("comparing", bytes, false, || {
-            let one = |file: &&FileEntry| {
-                let result = self.restore_one(file, tracked.get(&file.path).copied(), reader);
+            let one = |(file, tracked): &(&FileEntry, Option<&Tracked>)| {
+                let result = self.restore_one(file, *tracked, reader);
                 self.ground.progress(1);
                 result
             };
             files.par_iter().map(one).collect::<Result<_, Failure>>()
         })?;
-        for (file, draft) in files.iter().zip(results) {
-            self.note_in_git(file, tracked.get(&file.path).copied(), draft.as_ref(), compared);
+        for ((file, tracked), draft) in files.into_iter().zip(results) {
+            self.note_in_git(file, tracked, draft.as_ref(), compared);
             match draft {
                 Some(draft) => compared.files.push(draft),
                 None => compared.unchanged += 1,
@@ -225,7 +231,12 @@ impl Way<'_> {
 
     /// Notes how commit and index change for a restored file.
     fn note_in_git(&self, file: &FileEntry, tracked: Option<&Tracked>, draft: Option<&FileDraft>, compared: &mut Compared) {
-        let (head, index) = tracked.map_or((None, None), |tracked| (tracked.head.clone(), tracked.index.clone()));
+        let (head, index) = tracked.map_or((None, None), |tracked| (tracked.head.as_ref(), tracked.index.as_ref()));
+        let same = |entry: &TreeEntry| Some(&entry.id) == file.blob.as_ref() && Some(&entry.mode) == file.mode.as_ref();
+        if draft.is_none() && head.is_some_and(same) && index.is_some_and(same) {
+            return;
+        }
+        let (head, index) = (head.cloned(), index.cloned());
         if let Some(before) = draft.and_then(|draft| draft.before.as_ref()) {
             let committed = head.as_ref().is_some_and(|entry| before.state.source == Source::Blob(entry.id.clone()));
             if file.role != Role::Large && !committed {
@@ -245,14 +256,8 @@ impl Way<'_> {
 
     /// Finds what must go: tracked files that the target does not have, and untracked ones that
     /// some release listed.
-    fn remove(
-        &self,
-        wanted: &BTreeMap<&RelPath, &FileEntry>,
-        tracked: &[Tracked],
-        loose: &[(&RelPath, bool)],
-        compared: &mut Compared,
-    ) -> Result<(), Failure> {
-        for file in tracked.iter().filter(|file| self.scope.owns(&file.path) && !wanted.contains_key(&file.path)) {
+    fn remove(&self, wanted: &Wanted<'_>, tracked: &[Tracked], loose: &[(&RelPath, bool)], compared: &mut Compared) -> Result<(), Failure> {
+        for file in tracked.iter().filter(|file| !wanted.contains(&file.path) && self.scope.owns(&file.path)) {
             if self.protects(&file.path, compared) {
                 continue;
             }
@@ -265,10 +270,10 @@ impl Way<'_> {
             note(&mut compared.index, &file.path, file.index.clone(), None);
         }
         // What was taken out of the index is listed on both sides.
-        let known: std::collections::HashSet<&RelPath> = tracked.iter().map(|file| &file.path).collect();
+        let known = Sorted::new(tracked.iter().map(|file| (&file.path, ())));
         let candidates: Vec<&RelPath> = loose
             .iter()
-            .filter(|(path, ignored)| !wanted.contains_key(path) && !known.contains(path) && (!ignored || self.scope.names_large(path)))
+            .filter(|(path, ignored)| !wanted.contains(path) && !known.contains(path) && (!ignored || self.scope.names_large(path)))
             .map(|(path, _)| *path)
             .collect();
         let listed = self.listed(&candidates);

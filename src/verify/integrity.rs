@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::Checking;
 use crate::{
-    base::{Digest, Fs, RelPath, Type},
+    base::{Digest, Fs, RelPath, Sorted, Type},
     git::{Converter, Repo, Worktree},
     model::{
         Check, Manifest,
@@ -28,7 +28,7 @@ pub enum Depth {
 /// within the task's folders; `owns` says which of them are the task's.
 pub fn commit(manifest: &Manifest, entries: &[(RelPath, TreeEntry)], owns: &(dyn Fn(&RelPath) -> bool + Sync)) -> Check {
     let checking = Checking::begin(1, "integrity.commit");
-    let listed: std::collections::HashMap<&RelPath, &FileEntry> = manifest.files.iter().map(|file| (&file.path, file)).collect();
+    let listed = Sorted::new(manifest.files.iter().map(|file| (&file.path, file)));
     let mut problems = Vec::new();
     let mut seen = 0;
     for (path, entry) in entries {
@@ -45,7 +45,7 @@ pub fn commit(manifest: &Manifest, entries: &[(RelPath, TreeEntry)], owns: &(dyn
         }
     }
     let expected = manifest.files.iter().filter(|file| file.is_restored() && file.role != Role::Large);
-    let in_commit: std::collections::HashSet<&RelPath> = entries.iter().map(|(path, _)| path).collect();
+    let in_commit = Sorted::new(entries.iter().map(|(path, _)| (path, ())));
     problems
         .extend(expected.filter(|file| !in_commit.contains(&file.path)).map(|file| format!("{} is not in the tag's commit", file.path)));
     checking.judge(problems, format!("{seen} files in the tag's commit are those of the manifest"))
@@ -146,15 +146,14 @@ pub fn tree(
     manifest: &Manifest,
     converter: &Converter,
     file_mode: bool,
-    wanted: &(dyn Fn(&FileEntry) -> bool + Sync),
-    is_clean: &(dyn Fn(&FileEntry) -> bool + Sync),
+    wanted: &dyn Fn(&FileEntry) -> bool,
+    is_clean: &dyn Fn(&FileEntry) -> bool,
 ) -> Check {
     let checking = Checking::begin(1, "integrity.files");
     let files: Vec<&FileEntry> = manifest.files.iter().filter(|file| wanted(file)).collect();
-    let unread = files.iter().filter(|file| is_clean(file)).count();
-    let problems =
-        files.par_iter().filter(|file| !is_clean(file)).filter_map(|file| tree_problem(tree, converter, file_mode, file)).collect();
-    let read = files.len() - unread;
+    let doubtful: Vec<&FileEntry> = files.iter().copied().filter(|file| !is_clean(file)).collect();
+    let problems = doubtful.par_iter().filter_map(|file| tree_problem(tree, converter, file_mode, file)).collect();
+    let (read, unread) = (doubtful.len(), files.len() - doubtful.len());
     let rest = if unread == 0 { String::new() } else { format!(", {unread} by git's stat cache") };
     checking.judge(problems, format!("{}/{} files as released ({read} read and hashed{rest})", files.len(), files.len()))
 }
