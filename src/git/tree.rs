@@ -160,7 +160,8 @@ impl Repo {
         }
         let mut folders = Vec::new();
         let mut files = self.each_entry(tree, |mode, name, id| {
-            let path = RelPath::parse(name).map_err(|source| bad_path(commit, source))?;
+            let whole = |source: UnsafePath| UnsafePath { path: dir.join(name).to_string(), ..source };
+            let path = RelPath::parse(name).map_err(|source| bad_path(commit, whole(source)))?;
             // A name with a slash would smuggle a path through the check of one name.
             if name.contains(&b'/') {
                 return Err(bad_path(commit, UnsafePath { path: path.to_string(), why: "a name in a tree holds '/'" }));
