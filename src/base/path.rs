@@ -71,7 +71,7 @@ impl RelPath {
     pub fn child(&self, name: &[u8]) -> Result<Self, UnsafePath> {
         match reason_to_refuse(name) {
             None => Ok(self.join(name)),
-            Some(why) => Err(UnsafePath { path: name.as_bstr().to_string(), why }),
+            Some(why) => Err(UnsafePath { path: self.join(name).to_string(), why }),
         }
     }
 

@@ -77,6 +77,9 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A link is where the registry or a task's configuration should be.
+    #[error("{0} is a symbolic link, and snapback changes no file through a link")]
+    Linked(RelPath),
     /// The names in a folder cannot be changed by this user.
     #[error("cannot write into {folder}")]
     Unwritable {
@@ -102,7 +105,7 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::UnknownTask { .. } | Self::UnknownVersion { .. } => Kind::NotFound,
-            Self::NoManifest { .. } | Self::NotAFile { .. } => Kind::Refused,
+            Self::NoManifest { .. } | Self::NotAFile { .. } | Self::Linked(_) => Kind::Refused,
             Self::ManifestChanged { .. } | Self::TagMoved { .. } => Kind::Bad,
             Self::Read { source, .. } | Self::Unwritable { source, .. } if is_link_on_the_way(source) => Kind::Refused,
             Self::Read { .. } | Self::Unwritable { .. } | Self::Unsteady(_) => Kind::Missing,
@@ -130,6 +133,7 @@ impl Fault for Error {
             Self::TagMoved { tag, expected, .. } => vec![Hint::say(format!(
                 "if the move was a mistake: git update-ref refs/tags/{tag} back to the tag on {expected}; refs/snapback/keep still has it"
             ))],
+            Self::Linked(path) => vec![Hint::say(format!("put the file itself at {path}, in place of the link"))],
             Self::Unsteady(_) => vec![Hint::say("stop the task, or set its `stop` command, and try again")],
             Self::NotAFile { path, .. } => vec![Hint::say(format!("add {path} to the task's `exclude`"))],
             Self::Unwritable { folder, .. } => {

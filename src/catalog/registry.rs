@@ -2,7 +2,7 @@
 
 use super::Error;
 use crate::{
-    base::{Failure, Fs, GitId, RelPath, TaskId, fs::read_limited},
+    base::{Failure, Fs, GitId, RelPath, TaskId, Type, fs::read_limited},
     git::Repo,
     model::{Settings, TaskSpec, Version},
     registry::{Registry, task_config},
@@ -16,6 +16,7 @@ pub fn read_small(tree: &dyn Fs, path: &RelPath) -> Result<Option<Vec<u8>>, Erro
     let failed = |source| Error::Read { path: path.clone(), source };
     match tree.stat(path).map_err(failed)? {
         None => Ok(None),
+        Some(stat) if stat.kind == Type::Symlink => Err(Error::Linked(path.clone())),
         Some(_) => read_limited(tree, path, LIMIT).map(Some).map_err(failed),
     }
 }

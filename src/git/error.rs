@@ -337,7 +337,14 @@ impl Fault for Error {
                 vec![Hint::run("see who owns it, and that the disk is neither full nor read-only", &["ls", "-ld", &path.to_string_lossy()])]
             }
             Self::Convert { .. } => vec![Hint::say("see what .gitattributes ask for this path, or exclude it from the task")],
-            Self::Git { .. } | Self::BadTag { .. } | Self::BadPath { .. } | Self::Prepared(_) => {
+            Self::BadPath { source, .. } => vec![
+                Hint::say("no release can hold such a name; give it another one and commit"),
+                Hint::run(
+                    "or let git forget it, commit, and move it out of the task's folder",
+                    &["git", "rm", "-r", "--cached", &source.path],
+                ),
+            ],
+            Self::Git { .. } | Self::BadTag { .. } | Self::Prepared(_) => {
                 vec![Hint::run("see whether the repository is whole", &["git", "fsck", "--full"])]
             }
             Self::Ambiguous { spec } => vec![Hint::run("see all that begin so", &["git", "rev-parse", &format!("--disambiguate={spec}")])],

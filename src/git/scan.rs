@@ -54,6 +54,8 @@ pub struct Scan {
     pub ignored: Vec<RelPath>,
     /// Submodules and nested repositories; nothing below them is listed.
     pub submodules: Vec<RelPath>,
+    /// Untracked names that no release can hold, such as `.snapback`; nothing below them is listed.
+    pub refused: Vec<RelPath>,
 }
 
 impl Repo {
@@ -72,10 +74,11 @@ impl Repo {
         let walk_all = || dirs.iter().map(|dir| self.walk_one(&walk, &index, dir)).collect::<Result<Vec<_>, Error>>();
         let (found, head) = rayon::join(walk_all, || self.head_entries(&index, &dirs));
         let head = head?;
-        for Found { tracked: entries, others: names, nested } in found? {
+        for Found { tracked: entries, others: names, nested, refused } in found? {
             tracked.extend(entries);
             others.extend(names);
             scan.submodules.extend(nested);
+            scan.refused.extend(refused);
         }
         tracked.par_sort_unstable_by(|a, b| a.0.cmp(&b.0));
         others.par_sort_unstable();
@@ -89,6 +92,7 @@ impl Repo {
         self.sort_others(&index, others, &mut scan)?;
         scan.submodules.sort_unstable();
         scan.submodules.dedup();
+        scan.refused.sort_unstable();
         Ok(scan)
     }
 

@@ -21,7 +21,7 @@ use rustix::{
 };
 
 use super::{Error, scan::WorkState};
-use crate::base::RelPath;
+use crate::base::{RelPath, path::UnsafePath};
 
 /// Bytes of names that one call of the kernel may return.
 const LISTING_BYTES: usize = 32 << 10;
@@ -44,6 +44,8 @@ pub(super) struct Found<'a> {
     pub others: Vec<RelPath>,
     /// Submodules and nested repositories.
     pub nested: Vec<RelPath>,
+    /// Names that the index does not know and no release can hold.
+    pub refused: Vec<RelPath>,
 }
 
 impl Found<'_> {
@@ -51,6 +53,7 @@ impl Found<'_> {
         self.tracked.extend(other.tracked);
         self.others.extend(other.others);
         self.nested.extend(other.nested);
+        self.refused.extend(other.refused);
     }
 }
 
@@ -259,8 +262,13 @@ type Folder<'a> = (RelPath, Option<usize>, &'a [Entry]);
 
 /// Sorts a name that the index does not know.
 fn untracked<'a>(found: &mut Found<'a>, folders: &mut Vec<Folder<'a>>, path: &RelPath, name: &Name, names: &[Name]) {
-    // Names that could never be restored are nobody's business here.
-    let Ok(child) = path.child(&name.bytes) else { return };
+    // Names that could never be restored are not entered; git's own are nobody's business.
+    let Ok(child) = path.child(&name.bytes) else {
+        if name.bytes != b".git" {
+            found.refused.push(path.join(&name.bytes));
+        }
+        return;
+    };
     match name.kind {
         FileType::Directory => folders.push((child, find(names, &name.bytes), &[])),
         FileType::RegularFile | FileType::Symlink => found.others.push(child),
@@ -304,7 +312,7 @@ fn stat_time(secs: u32, nsecs: u32) -> stat::Time {
 }
 
 /// The error for a path of the index that must never be written.
-pub(super) fn bad_path(source: crate::base::path::UnsafePath) -> Error {
+pub(super) fn bad_path(source: UnsafePath) -> Error {
     Error::BadPath { place: "the index".to_string(), source }
 }
 

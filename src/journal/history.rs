@@ -142,7 +142,7 @@ mod tests {
         let (journal, plan) = (folder(&id).join("journal.jsonl"), folder(&id).join("plan.json"));
         let path = |path: &RelPath| dir.path().join(path.as_os());
         let bytes = std::fs::read(path(&plan)).unwrap();
-        std::fs::remove_file(path(&plan)).unwrap();
+        fs.remove_file(&plan).unwrap();
         let listed = summary(&fs, &id).unwrap().unwrap();
         assert_eq!((listed.summary, listed.phase), (expected.clone(), Phase::Forward { done: 0, started: None }));
         assert!(matches!(open(&fs, &id), Err(Error::Read(..))), "whoever acts on it needs its plan");

@@ -120,9 +120,12 @@ pub fn folder(op: &OpId) -> RelPath {
     RelPath::own(format!("ops/{op}"))
 }
 
+/// The lines of a journal, and its records.
+pub(super) type Journal = (Vec<u8>, chain::Chain<Record>);
+
 /// The lines and records of an operation's journal, without its plan. `None` when there was a
 /// crash before the intent was written.
-pub(super) fn read(fs: &dyn Fs, op: &OpId) -> Result<Option<(Vec<u8>, chain::Chain<Record>)>, Error> {
+pub(super) fn read(fs: &dyn Fs, op: &OpId) -> Result<Option<Journal>, Error> {
     let path = folder(op).join("journal.jsonl");
     let failed = |error| Error::Read(op.clone(), error);
     if fs.stat(&path).map_err(failed)?.is_none() {

@@ -69,6 +69,10 @@ struct Seen {
 /// Finds them.
 pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, previous: Option<&Manifest>) -> Result<Found, Failure> {
     let scan = ground.git.scan(&scope.dirs())?;
+    for path in scan.refused.iter().filter(|path| scope.owns(path)) {
+        let why = RelPath::parse(path.as_bytes()).map_or_else(|refusal| refusal.why, |_| "its name is reserved");
+        ground.warn(format!("{path} is not released ({why}): rename it, or name it in the task's `exclude`"));
+    }
     if let Some(path) = scan.submodules.iter().find(|path| scope.owns(path)) {
         return Err(Error::NotAFile { path: path.clone(), what: "a nested repository or submodule" }.into());
     }

@@ -289,3 +289,36 @@ fn a_reason_can_be_required() {
     assert!(sandbox.git_out(&["log", "-1", "--format=%s"]).contains("it lost money"));
     assert_same(&shape(&sandbox.tree_in(TASK)), &story.old);
 }
+
+#[test]
+fn a_reserved_name_in_a_task_is_named_with_what_to_do() {
+    let sandbox = Sandbox::new(1);
+    sandbox.write("tasks/T01/.snapback/notes", b"mine\n");
+    let args = ["create-snapshot", "--task", "T01", "--message", "first", "--yes"];
+    let released = sandbox.snapback(&args).expect(0);
+    assert!(released.stderr.contains("tasks/T01/.snapback is not released"), "{}", released.stderr);
+    sandbox.git(&["add", "-A", "-f"]).expect(0);
+    sandbox.git(&["commit", "-q", "-m", "notes"]).expect(0);
+    set_version(&sandbox, "1.1.0");
+    let refused = sandbox.snapback(&args).expect(4);
+    assert!(refused.stderr.contains("\"tasks/T01/.snapback\""), "{}", refused.stderr);
+    assert!(refused.stderr.contains("git rm -r --cached tasks/T01/.snapback"), "{}", refused.stderr);
+    sandbox.git(&["rm", "-q", "-r", "--cached", "tasks/T01/.snapback"]).expect(0);
+    sandbox.git(&["commit", "-q", "-m", "forget the notes"]).expect(0);
+    settings(&sandbox, "    exclude: [.snapback]\n", "  env: plan\n");
+    let released = sandbox.snapback(&args).expect(0);
+    assert!(!released.stderr.contains(".snapback"), "what is excluded is not spoken of: {}", released.stderr);
+}
+
+#[test]
+fn a_registry_that_is_a_link_is_refused_with_what_to_do() {
+    let sandbox = Sandbox::new(1);
+    sandbox.write("real.json", b"{\"tasks\": {}}\n");
+    let _ = fs::remove_file(sandbox.root().join("task_registry.json"));
+    std::os::unix::fs::symlink("real.json", sandbox.root().join("task_registry.json")).unwrap();
+    for args in [&["status"][..], &["create-snapshot", "--task", "T01", "--message", "first", "--yes"]] {
+        let refused = sandbox.snapback(args).expect(6);
+        assert!(refused.stderr.contains("task_registry.json is a symbolic link"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("hint: put the file itself at task_registry.json"), "{}", refused.stderr);
+    }
+}
