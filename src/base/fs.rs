@@ -152,9 +152,13 @@ pub trait Fs: Send + Sync {
 #[error("there is a symbolic link on the way to {0}")]
 pub struct LinkOnTheWay(pub RelPath);
 
+/// Bytes that nearly every source and configuration file fits in.
+const USUAL_SIZE: usize = 16 << 10;
+
 /// Reads a whole file of at most `limit` bytes.
 pub fn read_limited(fs: &dyn Fs, path: &RelPath, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    // Room for most sources and configurations: one call reads them, a second one finds the end.
+    let mut bytes = Vec::with_capacity(USUAL_SIZE);
     fs.open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("{path} is larger than {limit} bytes")));

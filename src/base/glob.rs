@@ -16,6 +16,10 @@ const WILD: [char; 5] = ['*', '?', '[', '{', '\\'];
 /// A compiled list of patterns; a path matches when one of them does.
 #[derive(Debug, Clone)]
 pub struct Globs {
+    /// All that lies below these folders matches: the patterns of the form `folder/**`, which are
+    /// asked about for every file.
+    below: Vec<RelPath>,
+    /// The other patterns.
     set: GlobSet,
     prefixes: Vec<RelPath>,
 }
@@ -41,13 +45,17 @@ impl Globs {
     pub fn new(patterns: &[String]) -> Result<Self, BadGlob> {
         let mut builder = GlobSetBuilder::new();
         let mut prefixes = Vec::with_capacity(patterns.len());
+        let mut below = Vec::new();
         for pattern in patterns {
             let (glob, prefix) = compile(pattern)?;
-            builder.add(glob);
+            match pattern.strip_suffix("/**") {
+                Some(folder) if prefix.as_bytes() == folder.as_bytes() => below.push(prefix.clone()),
+                _ => _ = builder.add(glob),
+            }
             prefixes.push(prefix);
         }
         let whole = |error: globset::Error| BadGlob { pattern: patterns.join(" "), why: error.kind().to_string() };
-        Ok(Self { set: builder.build().map_err(whole)?, prefixes })
+        Ok(Self { below, set: builder.build().map_err(whole)?, prefixes })
     }
 
     /// Checks one pattern without building a matcher, which is a hundred times cheaper.
@@ -57,7 +65,7 @@ impl Globs {
 
     /// True when one of the patterns matches the whole path.
     pub fn matches(&self, path: &RelPath) -> bool {
-        self.set.is_match(Path::new(path.as_os()))
+        self.below.iter().any(|folder| path != folder && path.is_in(folder)) || self.set.is_match(Path::new(path.as_os()))
     }
 
     /// For each pattern the deepest folder whose name holds no wildcard: nothing outside it can
@@ -68,7 +76,7 @@ impl Globs {
 
     /// True when there is no pattern, so that nothing ever matches.
     pub fn is_empty(&self) -> bool {
-        self.set.is_empty()
+        self.prefixes.is_empty()
     }
 }
 

@@ -57,6 +57,35 @@ impl Now {
 
 /// Reads a path; `None` when nothing is there or a folder is. Devices, FIFOs and sockets are errors.
 pub fn read(tree: &dyn Fs, path: &RelPath) -> Result<Option<Now>, Error> {
+    steadily(tree, path, |stat| read_once(tree, path, stat).map(|now| (now.size, now)))
+}
+
+/// The bytes of a path as [`read`] would give them, not hashed; `None` also when it is larger than [`SMALL`].
+pub fn bytes(tree: &dyn Fs, path: &RelPath) -> Result<Option<Vec<u8>>, Error> {
+    let once = |stat: Stat| match stat.kind {
+        Type::Symlink => tree.read_link(path).map(|target| (target.len() as u64, Some(target))),
+        _ if stat.size > SMALL => Ok((stat.size, None)),
+        _ => read_sized(&mut tree.open(path)?.take(SMALL + 1), stat.size).map(|bytes| (bytes.len() as u64, Some(bytes))),
+    };
+    Ok(steadily(tree, path, once)?.flatten())
+}
+
+/// True when a path is a file with exactly these bytes, compared without a copy of them.
+pub fn is_now(tree: &dyn Fs, path: &RelPath, bytes: &[u8]) -> bool {
+    let Ok(mut file) = tree.open(path) else { return false };
+    let (mut buffer, mut rest) = (vec![0; 128 << 10], bytes);
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return rest.is_empty(),
+            Ok(n) if rest.starts_with(&buffer[..n]) => rest = &rest[n..],
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            _ => return false,
+        }
+    }
+}
+
+/// Reads a path until it did not change meanwhile; `read` says how many bytes there were.
+fn steadily<T>(tree: &dyn Fs, path: &RelPath, read: impl Fn(Stat) -> std::io::Result<(u64, T)>) -> Result<Option<T>, Error> {
     for _ in 0..ATTEMPTS {
         let Some(before) = stat(tree, path)? else { return Ok(None) };
         match before.kind {
@@ -64,8 +93,8 @@ pub fn read(tree: &dyn Fs, path: &RelPath) -> Result<Option<Now>, Error> {
             Type::Other => return Err(Error::NotAFile { path: path.clone(), what: "a device, FIFO or socket" }),
             Type::File | Type::Symlink => {}
         }
-        let now = read_once(tree, path, before).map_err(|source| Error::Read { path: path.clone(), source })?;
-        if stat(tree, path)? == Some(before) && now.size == before.size {
+        let (size, now) = read(before).map_err(|source| Error::Read { path: path.clone(), source })?;
+        if stat(tree, path)? == Some(before) && size == before.size {
             return Ok(Some(now));
         }
     }

@@ -36,8 +36,9 @@ fn read(ground: &Ground, release: &Release) -> Result<Found, Failure> {
     let (git, settings) = (&ground.git, &ground.settings);
     let tag = git.peel_tag(&release.tag_id)?;
     let bytes = bytes_of(git, settings, release, &tag)?;
-    check_copy(ground, release, &bytes)?;
-    let manifest = Manifest::parse(&bytes)?;
+    let (copy, manifest) = rayon::join(|| check_copy(ground, release, &bytes), || Manifest::parse(&bytes));
+    copy?;
+    let manifest = manifest?;
     if manifest.metadata.task_id != release.task || manifest.metadata.version != release.version {
         return Err(
             crate::model::manifest::Error::Rule(format!("it is of {} {}", manifest.metadata.task_id, manifest.metadata.version)).into()
@@ -58,7 +59,10 @@ fn read(ground: &Ground, release: &Release) -> Result<Found, Failure> {
 /// An edit of the work tree's copy that is not committed yet is not passed over either.
 fn check_copy(ground: &Ground, release: &Release, bytes: &[u8]) -> Result<(), Failure> {
     let path = ground.settings.manifest_path(&release.task, &release.version);
-    let Some(copy) = capture::read(&*ground.tree, &path)?.and_then(|now| now.bytes) else { return Ok(()) };
+    if capture::is_now(&*ground.tree, &path, bytes) {
+        return Ok(());
+    }
+    let Some(copy) = capture::bytes(&*ground.tree, &path)? else { return Ok(()) };
     if copy == bytes || ground.git.converter(Attributes::WorkTree)?.to_git(&path, copy.clone())? == bytes {
         return Ok(());
     }

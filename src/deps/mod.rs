@@ -66,6 +66,8 @@ pub struct Found {
     pub list: DependencyList,
     /// What was found but not understood, for people.
     pub warnings: Vec<String>,
+    /// The sources that were read.
+    pub sources: shared::Sources,
 }
 
 /// What went wrong with dependencies.
@@ -180,18 +182,23 @@ impl Found {
 ///
 /// Returns it with warnings for people about what was found but not understood.
 pub fn collect(task: &Task<'_>) -> Result<(DependencyList, Vec<String>), Error> {
+    collect_all(task).map(|found| (found.list, found.warnings))
+}
+
+/// [`collect`], with the sources that were read on the way.
+pub fn collect_all(task: &Task<'_>) -> Result<Found, Error> {
     let mut found = Found::default();
     for collector in COLLECTORS {
         collector.collect(task, &mut found)?;
     }
-    let Found { mut list, warnings } = found;
+    let list = &mut found.list;
     for names in [&mut list.python_packages, &mut list.node_packages, &mut list.cargo_packages, &mut list.environment_variables] {
         names.sort_unstable();
         names.dedup();
     }
     list.lockfiles.sort_unstable();
     list.lockfiles.dedup();
-    Ok((list, warnings))
+    Ok(found)
 }
 
 #[cfg(test)]

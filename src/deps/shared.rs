@@ -5,8 +5,8 @@
 //! of the work tree (the standard library, installed packages) is not shared.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap},
-    io,
 };
 
 use rayon::prelude::*;
@@ -21,6 +21,11 @@ const FOLLOWED: usize = 10_000;
 /// The files outside `files` that the Python sources among them import, and what those import in
 /// turn, sorted. Files that cannot be read import nothing.
 pub fn imports(fs: &dyn Fs, files: &[RelPath]) -> Vec<RelPath> {
+    imports_with(fs, files, &Sources::default())
+}
+
+/// [`imports`], where some of the files have been read before.
+pub fn imports_with(fs: &dyn Fs, files: &[RelPath], sources: &Sources) -> Vec<RelPath> {
     let own: BTreeSet<&RelPath> = files.iter().collect();
     let mut modules = Modules { fs, known: HashMap::new() };
     let mut shared: BTreeSet<RelPath> = BTreeSet::new();
@@ -29,10 +34,10 @@ pub fn imports(fs: &dyn Fs, files: &[RelPath]) -> Vec<RelPath> {
     while !wave.is_empty() && left > 0 {
         wave.truncate(left);
         left -= wave.len();
-        let found: Vec<Vec<Import>> = wave.par_iter().map(|path| read(fs, path).map_or_else(|_| Vec::new(), |t| parse(&t))).collect();
+        let found: Vec<Cow<'_, [Import]>> = wave.par_iter().map(|path| sources.imports_of(fs, path)).collect();
         let mut next = Vec::new();
-        for (path, import) in wave.iter().zip(found).flat_map(|(path, all)| all.into_iter().map(move |import| (path, import))) {
-            for target in modules.resolve(path, &import) {
+        for (path, import) in wave.iter().zip(&found).flat_map(|(path, all)| all.iter().map(move |import| (path, import))) {
+            for target in modules.resolve(path, import) {
                 if !own.contains(&target) && shared.insert(target.clone()) {
                     next.push(target);
                 }
@@ -58,13 +63,35 @@ fn is_source(path: &RelPath) -> bool {
     path.name().ends_with(b".py") && !places::is_installed(path)
 }
 
-fn read(fs: &dyn Fs, path: &RelPath) -> io::Result<String> {
-    Ok(String::from_utf8_lossy(&read_limited(fs, path, SOURCE_LIMIT)?).into_owned())
+/// Sources that were read for another reason, and what each imports, so that none is read twice.
+#[derive(Debug, Default)]
+pub struct Sources(HashMap<RelPath, Vec<Import>>);
+
+impl Sources {
+    /// What a file imports, if it is a source: its bytes are at hand.
+    pub(super) fn imports_in(path: &RelPath, bytes: &[u8]) -> Option<Vec<Import>> {
+        is_source(path).then(|| parse(&String::from_utf8_lossy(bytes)))
+    }
+
+    /// Keeps what was found in a file.
+    pub(super) fn keep(&mut self, path: &RelPath, imports: Vec<Import>) {
+        self.0.insert(path.clone(), imports);
+    }
+
+    /// What a source imports; nothing when it cannot be read.
+    fn imports_of(&self, fs: &dyn Fs, path: &RelPath) -> Cow<'_, [Import]> {
+        match self.0.get(path) {
+            Some(known) => Cow::Borrowed(known),
+            None => Cow::Owned(
+                read_limited(fs, path, SOURCE_LIMIT).map_or_else(|_| Vec::new(), |bytes| parse(&String::from_utf8_lossy(&bytes))),
+            ),
+        }
+    }
 }
 
 /// One imported module, or a name that may be one.
 #[derive(Debug, PartialEq, Eq, Hash, Clone)]
-struct Import {
+pub(super) struct Import {
     /// Leading dots: 0 is absolute, 1 the file's own package.
     dots: usize,
     /// `a.b` as `[a, b]`.

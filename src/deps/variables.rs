@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::base::{RelPath, fs::read_limited};
 
-use super::{Collector, Error, Found, SOURCE_LIMIT, Task, places, scan};
+use super::{Collector, Error, Found, SOURCE_LIMIT, Task, places, scan, shared::Sources};
 
 /// Finds names of environment variables.
 pub(super) struct Variables;
@@ -28,7 +28,7 @@ impl Collector for Variables {
     }
 
     fn collect(&self, task: &Task<'_>, found: &mut Found) -> Result<(), Error> {
-        let mut names: BTreeSet<String> = scan_files(task)?.into_iter().filter(|name| is_particular(name)).collect();
+        let mut names: BTreeSet<String> = scan_files(task, &mut found.sources)?.into_iter().filter(|name| is_particular(name)).collect();
         for example in examples(task)? {
             match read_limited(task.fs, &example, SOURCE_LIMIT) {
                 Ok(bytes) => names.extend(example_keys(&bytes)),
@@ -43,23 +43,24 @@ impl Collector for Variables {
 }
 
 /// The names in the task's sources and configurations.
-fn scan_files(task: &Task<'_>) -> Result<BTreeSet<String>, Error> {
+fn scan_files(task: &Task<'_>, sources: &mut Sources) -> Result<BTreeSet<String>, Error> {
     let scannable = |path: &&RelPath| !is_environment_file(path.name()) && !places::is_installed(path);
     let files: Vec<_> =
         task.files.iter().filter(scannable).filter_map(|path| scan::Language::of(path.name()).map(|language| (path, language))).collect();
     let scan = |(path, language): &(&RelPath, scan::Language)| match read_limited(task.fs, path, SOURCE_LIMIT) {
-        Ok(bytes) => Ok(language.names(&bytes)),
+        Ok(bytes) => Ok((language.names(&bytes), Sources::imports_in(path, &bytes))),
         // Removed in the meantime, a link, or larger than what is searched.
-        Err(error) if is_passed_over(&error) => Ok(BTreeSet::new()),
+        Err(error) if is_passed_over(&error) => Ok((BTreeSet::new(), None)),
         Err(source) => Err(Error::Read { path: (*path).clone(), source }),
     };
-    files.par_iter().map(scan).try_reduce(BTreeSet::new, |mut a, mut b| {
-        if a.len() < b.len() {
-            std::mem::swap(&mut a, &mut b);
+    let mut names = BTreeSet::new();
+    for ((path, _), (found, imports)) in files.iter().zip(files.par_iter().map(scan).collect::<Result<Vec<_>, Error>>()?) {
+        names.extend(found);
+        if let Some(imports) = imports {
+            sources.keep(path, imports);
         }
-        a.extend(b);
-        Ok(a)
-    })
+    }
+    Ok(names)
 }
 
 /// True when a file that cannot be read is no reason to stop.

@@ -134,11 +134,12 @@ impl Repo {
             Tracked { path, index: None, head: Some(entry), state }
         };
         for mut tracked in index_side {
-            while let Some((path, entry)) = head.next_if(|(path, _)| *path < tracked.path) {
+            while let Some((path, entry)) = head.next_if(|(path, _)| *path <= tracked.path) {
+                if path == tracked.path {
+                    tracked.head = Some(entry);
+                    break;
+                }
                 joined.push(only_in_head(path, entry));
-            }
-            if let Some((_, entry)) = head.next_if(|(path, _)| *path == tracked.path) {
-                tracked.head = Some(entry);
             }
             joined.push(tracked);
         }
@@ -177,7 +178,13 @@ impl Repo {
 
 /// Our form of an index entry.
 pub(super) fn index_entry(entry: &gix::index::Entry) -> TreeEntry {
-    TreeEntry { mode: format!("{:06o}", entry.mode.bits()), id: git_id(&entry.id) }
+    let mode = match entry.mode {
+        Mode::FILE => "100644".into(),
+        Mode::FILE_EXECUTABLE => "100755".into(),
+        Mode::SYMLINK => "120000".into(),
+        other => format!("{:06o}", other.bits()).into(),
+    };
+    TreeEntry { mode, id: git_id(&entry.id) }
 }
 
 /// The index's entries below a folder, if the index says that they make up this tree.

@@ -254,12 +254,12 @@ pub(super) fn tree_entry(mode: EntryMode, id: &gix::oid) -> TreeEntry {
         EntryKind::Link => "120000",
         EntryKind::Commit => "160000",
     };
-    TreeEntry { mode: text.to_string(), id: git_id(id) }
+    TreeEntry { mode: text.into(), id: git_id(id) }
 }
 
 /// git's kind for our mode; `None` for a mode that cannot be in a tree as a file.
 pub(super) fn entry_kind(entry: &TreeEntry) -> Option<EntryKind> {
-    match entry.mode.as_str() {
+    match &*entry.mode {
         "100644" => Some(EntryKind::Blob),
         "100755" => Some(EntryKind::BlobExecutable),
         "120000" => Some(EntryKind::Link),

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DependencyList, TagName, Version};
+use super::{DependencyList, TagName, Version, operation::GitMode};
 use crate::base::{Digest, Fault, GitId, Hint, Kind, ObjectId, RelPath, TaskId, yaml};
 
 /// The format that is written.
@@ -111,7 +111,7 @@ pub struct FileEntry {
     pub size: Option<u64>,
     /// git's mode: `100644`, `100755` or `120000`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mode: Option<String>,
+    pub mode: Option<GitMode>,
     /// What it is to the release.
     #[serde(default)]
     pub role: Role,
@@ -283,7 +283,8 @@ fn read_canonical(bytes: &[u8]) -> Option<Result<Manifest, Error>> {
     let body = &text[at + FILES.len()..];
     let end = body.find("\ndependencies:")? + 1;
     let mut lines = body[..end].lines().peekable();
-    let mut files = Vec::new();
+    // Room for most of them at once: growing would copy them.
+    let mut files = Vec::with_capacity(end / 200);
     while lines.peek().is_some() {
         files.push(read_file(&mut lines)?);
     }
@@ -304,7 +305,7 @@ fn read_file<'a>(lines: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>)
     let size = lines.next()?.strip_prefix("    size: ")?;
     let size: u64 = size.parse().ok().filter(|n: &u64| n.to_string() == size)?;
     let mode = lines.next()?.strip_prefix("    mode: \"")?.strip_suffix('"')?;
-    let mode = matches!(mode, "100644" | "100755" | "120000").then(|| mode.to_string())?;
+    let mode = ["100644", "100755", "120000"].into_iter().find(|known| *known == mode)?.into();
     let role = match lines.next()?.strip_prefix("    role: ")? {
         "source" => Role::Source,
         "config" => Role::Config,

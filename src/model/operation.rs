@@ -4,6 +4,8 @@
 //! after. All bytes that a step needs lie in git or in the store, durable, before the plan is
 //! written; so recovery and undo need nothing but the plan and the journal.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -62,11 +64,14 @@ pub struct PathChange {
     pub after: Option<FileState>,
 }
 
+/// git's mode as octal text. There are five of them, so the text is hardly ever a copy.
+pub type GitMode = Cow<'static, str>;
+
 /// A path in a commit's tree or in the index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreeEntry {
     /// git's mode as octal text: `100644`, `100755` or `120000`.
-    pub mode: String,
+    pub mode: GitMode,
     /// The blob.
     pub id: GitId,
 }

@@ -17,10 +17,10 @@ pub fn collect(ground: &Ground, task: &TaskSpec, scope: &Scope, head: &GitId, fo
     let files: Vec<RelPath> = found.entries.iter().filter(|file| file.is_restored()).map(|file| file.path.clone()).collect();
     let of =
         deps::Task { fs: &*ground.tree, dir: &task.dir, files: &files, venv: task.venv.as_ref(), variables: &task.environment_variables };
-    let (mut list, warnings) = deps::collect(&of)?;
+    let deps::Found { mut list, warnings, sources } = deps::collect_all(&of)?;
     found.notes.extend(warnings);
     in_git_form(&mut list, found);
-    let imported = deps::shared::imports(&*ground.tree, &files);
+    let imported = deps::shared::imports_with(&*ground.tree, &files, &sources);
     let shared = shared_entries(ground, scope, head, &imported)?;
     let known: std::collections::HashSet<RelPath> = found.entries.iter().map(|file| file.path.clone()).collect();
     found.entries.extend(shared.into_iter().filter(|file| !known.contains(&file.path)));

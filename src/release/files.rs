@@ -187,7 +187,7 @@ impl Reader<'_> {
         let mode = match index {
             // Where the file system keeps no executable bit, the index says what it is.
             Some(entry) if !link && entry.mode != "120000" && !self.ground.git.trusts_file_mode() => entry.mode.clone(),
-            _ => now.git_mode().to_string(),
+            _ => now.git_mode().into(),
         };
         if !link && self.converter.is_lfs(path)? && !self.stays(path, now.bytes.as_ref())? {
             let pointer = git::Repo::lfs_pointer(&now.digest, now.size);

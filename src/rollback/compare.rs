@@ -76,13 +76,14 @@ struct Reader<'a> {
 impl Way<'_> {
     /// Compares.
     pub fn compare(&self) -> Result<Compared, Failure> {
-        self.check_commit()?;
         let wanted = self.wanted();
-        self.check_scope(&wanted)?;
-        self.check_twins(&wanted)?;
         let mut dirs = self.scope.dirs();
         dirs.extend(wanted.values().filter(|file| !self.scope.owns(&file.path)).map(|file| file.path.clone()));
-        let scan = self.ground.git.scan(&dirs)?;
+        let (commit, scan) = rayon::join(|| self.check_commit(), || self.ground.git.scan(&dirs));
+        commit?;
+        self.check_scope(&wanted)?;
+        self.check_twins(&wanted)?;
+        let scan = scan?;
         if let Some(path) = scan.submodules.iter().find(|path| self.scope.owns(path)) {
             return Err(catalog::Error::NotAFile { path: path.clone(), what: "a nested repository or submodule" }.into());
         }
@@ -186,18 +187,19 @@ impl Way<'_> {
         let files = wanted.values().copied().filter(|file| !self.protects(&file.path, compared));
         let files: Vec<(&FileEntry, Option<&Tracked>)> = files.map(|file| (file, tracked.get(&file.path).copied())).collect();
         let bytes = files.len() as u64;
-        let results: Vec<Option<FileDraft>> = self.ground.work("comparing", bytes, false, || {
+        // Boxed, because nearly all of them are `None` and the list is as long as the release.
+        let results: Vec<Option<Box<FileDraft>>> = self.ground.work("comparing", bytes, false, || {
             let one = |(file, tracked): &(&FileEntry, Option<&Tracked>)| {
                 let result = self.restore_one(file, *tracked, reader);
                 self.ground.progress(1);
-                result
+                result.map(|draft| draft.map(Box::new))
             };
             files.par_iter().map(one).collect::<Result<_, Failure>>()
         })?;
         for ((file, tracked), draft) in files.into_iter().zip(results) {
-            self.note_in_git(file, tracked, draft.as_ref(), compared);
+            self.note_in_git(file, tracked, draft.as_deref(), compared);
             match draft {
-                Some(draft) => compared.files.push(draft),
+                Some(draft) => compared.files.push(*draft),
                 None => compared.unchanged += 1,
             }
         }

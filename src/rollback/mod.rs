@@ -202,10 +202,11 @@ pub fn draft(
     let to = target(task, releases, standings, active.as_ref(), request)?;
     check_from(task, active.as_ref(), &to, request)?;
     let release = releases.find(&task.id, &to)?;
-    let found = manifests::load(ground, release)?;
-    let scope = Scope::new(&ground.settings, task)?;
     let before = active.as_ref().and_then(|version| releases.find(&task.id, version).ok());
-    let before = before.and_then(|release| manifests::load(ground, release).ok());
+    let load_before = || before.and_then(|release| manifests::load(ground, release).ok());
+    let (found, before) = rayon::join(|| manifests::load(ground, release), load_before);
+    let found = found?;
+    let scope = Scope::new(&ground.settings, task)?;
     let way = compare::Way {
         ground,
         task,
