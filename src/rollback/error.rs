@@ -1,0 +1,167 @@
+//! What stops a rollback, undo or redo: one variant a reason, each with its exit code and hints.
+
+use crate::{
+    base::{Fault, Hint, Kind, RelPath, TaskId},
+    model::Version,
+};
+
+/// What stops a rollback.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// `--from` is not the active version.
+    #[error("{task} is at {active}, not at {from}")]
+    StaleFrom {
+        /// The task.
+        task: TaskId,
+        /// The active version, or "no version".
+        active: String,
+        /// What was expected.
+        from: Version,
+        /// Where it should go.
+        to: String,
+    },
+    /// No version is proven good.
+    #[error("{task} has no older version that is proven good")]
+    NoGoodVersion {
+        /// The task.
+        task: TaskId,
+    },
+    /// The target's commit is not what its manifest says.
+    #[error("{tag} is damaged: {problems}")]
+    Damaged {
+        /// The tag.
+        tag: String,
+        /// What is wrong.
+        problems: String,
+        /// The task.
+        task: TaskId,
+    },
+    /// The manifest lists a file that is not the task's.
+    #[error("the manifest of {task} {version} lists {path}, which is not a file of {task}")]
+    OutOfScope {
+        /// The file.
+        path: RelPath,
+        /// The task.
+        task: TaskId,
+        /// The target.
+        version: Version,
+    },
+    /// Something stands where a file must go.
+    #[error("{path} is {what} now, and {version} has a file there")]
+    InTheWay {
+        /// Where.
+        path: String,
+        /// What it is.
+        what: String,
+        /// The target.
+        version: Version,
+    },
+    /// Two paths of the target are one on a file system that folds case.
+    #[error("{0} and {1} differ only by case, and the work tree's file system takes them for one")]
+    CaseTwins(String, String),
+    /// A reason is asked for by the settings.
+    #[error("a reason is needed: the settings say `require_reason`")]
+    NoReason,
+    /// Verification turned the operation back.
+    #[error("{version} does not hold up: {problems}")]
+    NotVerified {
+        /// The version.
+        version: Version,
+        /// The failed checks.
+        problems: String,
+    },
+    /// The files are not what they were before any version.
+    #[error("what was there before could not be brought back: {0}")]
+    NotRestored(String),
+    /// A later operation of the task stands on the one to take back.
+    #[error("operation {later} of {task} came after {op}; taking back only {op} would mix two versions")]
+    NotTheLast {
+        /// The operation that was asked for.
+        op: String,
+        /// The one to take back first.
+        later: String,
+        /// The task.
+        task: TaskId,
+    },
+    /// The task is no longer where the operation left it.
+    #[error("{task} is at {active} now, and operation {op} left it at {left}")]
+    MovedOn {
+        /// The task.
+        task: TaskId,
+        /// The version that the registry names, or "no version".
+        active: String,
+        /// The operation.
+        op: String,
+        /// The version that it left.
+        left: String,
+        /// The version that it began at.
+        before: Option<String>,
+    },
+    /// There is nothing to take back.
+    #[error("there is nothing to {0}")]
+    NothingTo(&'static str),
+    /// The operation cannot be taken back.
+    #[error("operation {op} ({kind}) cannot be taken back{why}")]
+    CannotUndo {
+        /// Its short id.
+        op: String,
+        /// Its kind.
+        kind: &'static str,
+        /// Why not.
+        why: &'static str,
+    },
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::StaleFrom { .. } | Self::NotTheLast { .. } | Self::MovedOn { .. } => Kind::Conflict,
+            Self::NoGoodVersion { .. } | Self::NothingTo(_) => Kind::NotFound,
+            Self::Damaged { .. } | Self::OutOfScope { .. } | Self::NotVerified { .. } | Self::NotRestored(_) => Kind::Bad,
+            Self::InTheWay { .. } | Self::CaseTwins(..) | Self::NoReason | Self::CannotUndo { .. } => Kind::Refused,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::StaleFrom { task, active, to, .. } => {
+                let (task, from) = (task.as_str(), active.as_str());
+                vec![
+                    Hint::run("roll back from where it is", &["snapback", "rollback", "--task", task, "--from", from, "--to", to]),
+                    Hint::run("see what happened", &["snapback", "history", "--task", task]),
+                ]
+            }
+            Self::NoGoodVersion { task } => vec![
+                Hint::run("see its versions", &["snapback", "list", "--task", task.as_str()]),
+                Hint::say("name the version: --to <version>"),
+            ],
+            Self::Damaged { task, .. } => vec![Hint::run(
+                "see which versions are whole",
+                &["snapback", "verify-snapshot", "--task", task.as_str(), "--all", "--deep"],
+            )],
+            Self::OutOfScope { task, .. } => vec![
+                Hint::run("see who wrote it", &["git", "log", "-p", "--", &format!("snapshots/snapshot-{task}-v*.yaml")]),
+                Hint::say("if the task had another folder then, look at the release with `snapback preview`"),
+            ],
+            Self::InTheWay { path, .. } => vec![Hint::say(format!("move {path} out of the way and try again"))],
+            Self::CaseTwins(..) => vec![Hint::say("roll back on a file system that keeps case")],
+            Self::NoReason => vec![Hint::say("say why: --message \"…\"")],
+            Self::NotVerified { .. } => {
+                vec![Hint::say("see the checks above; `--on-verify-fail keep` leaves the version in place although it fails")]
+            }
+            Self::NotRestored(_) => vec![Hint::run("see what was tried", &["snapback", "op", "list"])],
+            Self::NotTheLast { later, task, .. } => vec![
+                Hint::run("take the later one back first", &["snapback", "undo", later]),
+                Hint::run("see its operations", &["snapback", "history", "--task", task.as_str()]),
+            ],
+            Self::MovedOn { task, before: Some(before), .. } => {
+                vec![Hint::run("go to the version before it", &["snapback", "rollback", "--task", task.as_str(), "--to", before])]
+            }
+            Self::MovedOn { task, .. } => vec![Hint::run("see what happened", &["snapback", "history", "--task", task.as_str()])],
+            Self::NothingTo(_) => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
+            Self::CannotUndo { .. } => {
+                vec![Hint::run("go back to an earlier version instead", &["snapback", "rollback", "--to", "previous"])]
+            }
+        }
+    }
+}
