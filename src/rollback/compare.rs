@@ -47,6 +47,9 @@ pub struct Compared {
     pub tree: Vec<TreeChange>,
     /// Changes of the index.
     pub index: Vec<TreeChange>,
+    /// Index entries that are right but whose stat data is old: their files had to be read, and
+    /// every later look would read them again.
+    pub stale: Vec<TreeChange>,
     /// Blobs that must be durable before files that hold the same bytes are replaced.
     pub unsynced: Vec<GitId>,
     /// How many files stay as they are.

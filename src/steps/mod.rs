@@ -1,6 +1,6 @@
 //! Row 5, the steps that engines share, one file a step.
 //!
-//! Each one implements [`journal::Step`](crate::journal::Step) over the ports of the ground;
+//! Each one implements [`journal::Step`] over the ports of the ground;
 //! [`build`] turns an operation's plan into steps, for a first run and for recovery alike, so
 //! that a crash is finished by the very code that was interrupted.
 

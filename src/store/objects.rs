@@ -2,7 +2,7 @@
 //!
 //! `objects/<2 hex digits>/<62 hex digits>` below the store's folder, `tmp/` for objects being
 //! written. A put is: temp file, and at the commit sync of all temp files, renames, sync of the
-//! folders. The format of a file is in [`super::format`]. A failed sync ends the session.
+//! folders. The format of a file is in `format.rs`. A failed sync ends the session.
 
 use std::{
     collections::BTreeSet,

@@ -1,8 +1,8 @@
 //! Row 4, the four levels of verification, one check a file.
 //!
 //! A check returns [`Check`]s with evidence; what could not be run is inconclusive, never a
-//! pass. Nothing here repairs or decides: engines read the verdict from the [`Verification`]
-//! (crate::model::Verification) that they put together.
+//! pass. Nothing here repairs or decides: engines read the verdict from the
+//! [`Verification`](crate::model::Verification) that they put together.
 
 pub mod commands;
 pub mod configuration;
