@@ -239,6 +239,9 @@ impl Way<'_> {
         let (head, index) = tracked.map_or((None, None), |tracked| (tracked.head.as_ref(), tracked.index.as_ref()));
         let same = |entry: &TreeEntry| Some(&entry.id) == file.blob.as_ref() && Some(&entry.mode) == file.mode.as_ref();
         if draft.is_none() && head.is_some_and(same) && index.is_some_and(same) {
+            let stale = tracked.filter(|tracked| tracked.state == WorkState::Maybe).and_then(|tracked| tracked.index.clone());
+            let refresh = |entry| TreeChange { path: file.path.clone(), before: Some(TreeEntry::clone(&entry)), after: Some(entry) };
+            compared.stale.extend(stale.map(refresh));
             return;
         }
         let (head, index) = (head.cloned(), index.cloned());

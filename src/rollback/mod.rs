@@ -71,6 +71,9 @@ pub fn draft(
     set_loose_config(ground, task, &found.manifest, &mut draft)?;
     add_dependencies(ground, task, &dependencies, &found.manifest, request, &mut draft);
     add_steps(task, standings, active.as_ref(), &to, request, &mut draft);
+    if draft.commit.is_some() && !draft.plan.nothing_to_do {
+        draft.index.extend(compared.stale);
+    }
     Ok(draft)
 }
 

@@ -159,6 +159,8 @@ fn streams_that_are_closed() {
 fn git_is_not_on_the_path() {
     let sandbox = released();
     sandbox.write("tasks/T01/signal.py", b"changed\n");
+    // Only a hook needs the program.
+    sandbox.write(".git/hooks/pre-commit", b"#!/bin/sh\nexit 0\n");
     refused_as(&sandbox, 8, SNAP, &["git program", "PATH"], |command| {
         command.env("PATH", "/nonexistent");
     });
