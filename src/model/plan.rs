@@ -2,11 +2,7 @@
 
 use serde::Serialize;
 
-use super::{
-    Version,
-    dependencies::PackageChange,
-    operation::{OpKind, Operation},
-};
+use super::{Version, dependencies::PackageChange, operation::OpKind};
 use crate::base::{RelPath, TaskId};
 
 /// What one path goes through.
@@ -74,9 +70,6 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// True when nothing would change.
     pub nothing_to_do: bool,
-    /// What is done, exactly; not shown.
-    #[serde(skip)]
-    pub operation: Option<Operation>,
 }
 
 impl Plan {
@@ -99,7 +92,6 @@ impl Plan {
             commands: Vec::new(),
             notes: Vec::new(),
             nothing_to_do: false,
-            operation: None,
         }
     }
 }

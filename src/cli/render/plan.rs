@@ -221,7 +221,6 @@ pub(crate) mod tests {
             commands: vec![("checks".into(), "python -m pytest -q".into()), ("after".into(), "systemctl restart momentum".into())],
             notes: Vec::new(),
             nothing_to_do: false,
-            operation: None,
         }
     }
 
