@@ -38,7 +38,7 @@ use crate::{
     model::{Settings, Sink, TaskSpec, event::Quiet},
     rollback::Standings,
     steps::{files, verdicts},
-    store::ObjectStore,
+    store::ChunkStore,
 };
 
 pub use sync::SyncFrom;
@@ -195,7 +195,7 @@ impl App {
         let tree: Arc<dyn Fs> = Arc::new(Root::open(git.work_tree()).map_err(failed)?);
         let registry = |path: &RelPath| catalog::registry::read_small(&*tree, path).ok().flatten();
         let (settings, warnings) = config::load_with_warnings(git.work_tree(), options.config.as_deref(), registry, is_released(&git))?;
-        let store = Arc::new(ObjectStore::new(state.clone(), RelPath::own("store")));
+        let store = Arc::new(ChunkStore::new(state.clone(), RelPath::own("store")));
         let uname = rustix::system::uname();
         let ground = Ground {
             tree,

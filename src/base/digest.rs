@@ -66,6 +66,11 @@ impl Digest {
         if illegal > 15 { Err(wrong()) } else { Ok(Self(out)) }
     }
 
+    /// A digest of raw bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The raw 32 bytes.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0

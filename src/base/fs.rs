@@ -15,10 +15,18 @@ use super::RelPath;
 /// A named place where bytes are forced to the disk. Each one has a test that fails without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SyncPoint {
-    /// The bytes of a stored object, before it gets its name.
-    ObjectFile,
-    /// The folders that name stored objects.
-    ObjectDir,
+    /// The bytes of a pack of stored chunks, before it gets its name.
+    PackFile,
+    /// The folder that names packs.
+    PackDir,
+    /// The bytes of an index file of the store, before it gets its name.
+    IndexFile,
+    /// The folder that names index files.
+    IndexDir,
+    /// The bytes of a record of the store's commit log, before it gets its name.
+    CommitFile,
+    /// The folder that names the records of the commit log: the moment a session is durable.
+    CommitDir,
     /// The bytes of an operation's plan.
     PlanFile,
     /// The first record of an operation's journal.
@@ -39,9 +47,13 @@ pub enum SyncPoint {
 
 impl SyncPoint {
     /// Every sync point, for the tests that skip them one by one.
-    pub const ALL: [Self; 10] = [
-        Self::ObjectFile,
-        Self::ObjectDir,
+    pub const ALL: [Self; 14] = [
+        Self::PackFile,
+        Self::PackDir,
+        Self::IndexFile,
+        Self::IndexDir,
+        Self::CommitFile,
+        Self::CommitDir,
         Self::PlanFile,
         Self::JournalFile,
         Self::JournalRecord,
@@ -99,6 +111,30 @@ pub trait Output: Write + Send {
     fn set_mtime(&mut self, mtime: (i64, u32)) -> io::Result<()>;
 }
 
+/// A file that is read at any place, by several threads at once.
+pub trait Input: Send + Sync {
+    /// Fills the buffer from an offset; returns how many bytes there were before the end.
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize>;
+    /// As [`Input::read_at`], for large ranges that will not be read again soon: `offset`, the
+    /// buffer's address and its length are multiples of [`super::aligned::ALIGN`], and the page
+    /// cache is not filled where the file system can do without.
+    fn read_once_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        self.read_at(offset, into)
+    }
+}
+
+/// How a file is locked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// Beside others that share it.
+    Shared,
+    /// Alone.
+    Exclusive,
+}
+
+/// A kernel lock on a file; dropping it frees it, and so does the death of the process.
+pub type FileLock = Box<dyn std::any::Any + Send + Sync>;
+
 /// Files below one root. See the module's documentation for the rules all methods keep.
 pub trait Fs: Send + Sync {
     /// The entry itself, links not followed; `None` when it is missing, or a folder above it is
@@ -118,6 +154,16 @@ pub trait Fs: Send + Sync {
     fn list(&self, dir: &RelPath) -> io::Result<Vec<Vec<u8>>>;
     /// Creates a new file (never an existing one) with these permission bits less the umask.
     fn create(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>>;
+    /// As [`Fs::create`], for many bytes in a row that will not be read again soon: written
+    /// around the page cache where the file system can, and complete only after a sync.
+    fn create_bulk(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
+        self.create(path, mode)
+    }
+    /// Opens a regular file for reading at any place.
+    fn open_input(&self, path: &RelPath) -> io::Result<Box<dyn Input>>;
+    /// Locks a file, which is created when it is missing (no name is synced). `None`: another
+    /// holds it and `wait` is false.
+    fn lock(&self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>>;
     /// Opens an existing file for appending.
     fn append(&self, path: &RelPath) -> io::Result<Box<dyn Output>>;
     /// Creates a symbolic link (never over an existing entry).

@@ -5,6 +5,8 @@
 //! word of the domain, and nothing above may touch files, processes or time except through it.
 //! Read [`fs`] next: every durable change in snapback goes through that trait.
 
+pub mod aligned;
+pub mod bulk;
 pub mod cancel;
 pub mod clock;
 pub mod digest;
@@ -23,7 +25,7 @@ pub mod yaml;
 pub use clock::Clock;
 pub use digest::{Digest, Hasher};
 pub use failure::{Failure, Fault, Hint, Kind};
-pub use fs::{Fs, LinkOnTheWay, Output, Stat, SyncPoint, Type};
+pub use fs::{Fs, Input, LinkOnTheWay, Output, Stat, SyncPoint, Type};
 pub use glob::Globs;
 pub use ids::{GitId, ObjectId, OpId, TaskId};
 pub use path::RelPath;

@@ -18,7 +18,8 @@ use rustix::{
 
 use super::{
     RelPath,
-    fs::{Fs, LinkOnTheWay, Output, Stat, SyncPoint, Type},
+    bulk::{BulkFile, BulkInput},
+    fs::{FileLock, Fs, Hold, Input, LinkOnTheWay, Output, Stat, SyncPoint, Type},
 };
 
 /// A directory handle; the real implementation of [`Fs`].
@@ -145,6 +146,32 @@ impl Fs for Root {
         Ok(Box::new(RootFile(File::from(handle))))
     }
 
+    fn create_bulk(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
+        let (dir, name) = self.parent(path)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(Box::new(BulkFile::new(File::from(rustix::fs::openat(&dir, name, flags, permissions(mode))?))))
+    }
+
+    fn open_input(&self, path: &RelPath) -> io::Result<Box<dyn Input>> {
+        let direct = self.open_beneath(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::DIRECT, 0);
+        Ok(Box::new(BulkInput::new(self.open_file(path)?, direct.ok().map(File::from))))
+    }
+
+    fn lock(&self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>> {
+        let file = File::from(self.open_beneath(path, OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW, 0o600)?);
+        let tried = match (hold, wait) {
+            (Hold::Shared, true) => return file.lock_shared().map(|()| Some(Box::new(file) as FileLock)),
+            (Hold::Exclusive, true) => return file.lock().map(|()| Some(Box::new(file) as FileLock)),
+            (Hold::Shared, false) => file.try_lock_shared(),
+            (Hold::Exclusive, false) => file.try_lock(),
+        };
+        match tried {
+            Ok(()) => Ok(Some(Box::new(file))),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
     fn append(&self, path: &RelPath) -> io::Result<Box<dyn Output>> {
         let handle = self.open_beneath(path, OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW, 0)?;
         Ok(Box::new(RootFile(File::from(handle))))
@@ -228,6 +255,18 @@ fn to_stat(stat: &rustix::fs::Stat) -> Stat {
 /// A file of a [`Root`] being written.
 struct RootFile(File);
 
+/// Sets the permission bits of an open file.
+pub(super) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    Ok(rustix::fs::fchmod(file, permissions(mode))?)
+}
+
+/// Sets the modification time of an open file.
+pub(super) fn set_mtime(file: &File, mtime: (i64, u32)) -> io::Result<()> {
+    let time = Timespec { tv_sec: mtime.0, tv_nsec: mtime.1.into() };
+    let omit = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT };
+    Ok(rustix::fs::futimens(file, &Timestamps { last_access: omit, last_modification: time })?)
+}
+
 impl Write for RootFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes)
@@ -244,13 +283,11 @@ impl Output for RootFile {
     }
 
     fn set_mode(&mut self, mode: u32) -> io::Result<()> {
-        Ok(rustix::fs::fchmod(&self.0, permissions(mode))?)
+        set_mode(&self.0, mode)
     }
 
     fn set_mtime(&mut self, mtime: (i64, u32)) -> io::Result<()> {
-        let time = Timespec { tv_sec: mtime.0, tv_nsec: mtime.1.into() };
-        let omit = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT };
-        Ok(rustix::fs::futimens(&self.0, &Timestamps { last_access: omit, last_modification: time })?)
+        set_mtime(&self.0, mtime)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Turns a draft into an operation: first every byte it needs is made durable in the store and in
 //! git, invisible to anybody; then the operation is plain data.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use super::{Draft, Keep, Kept, NewBlob, StepDraft};
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
             CommandRole, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person, Publication, RefChange, Step, TreeChange, TreeEntry,
         },
     },
-    store::Session,
+    store::{Lease, Session},
 };
 
 /// What stops a draft from being written.
@@ -46,18 +46,20 @@ pub struct Written {
     pub commit: Option<GitId>,
     /// How many bytes the store grew by.
     pub saved: u64,
+    /// Keeps the stored objects until the operation that names them is begun.
+    pub leases: Vec<Lease>,
 }
 
 /// Makes everything durable that the operation needs, and the operation.
 pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure> {
     let who = ground.git.identity()?;
     let mut saved = 0;
-    let mut session = ground.store.begin()?;
+    let session = ground.store.begin()?;
     write_blobs(ground, &draft)?;
-    let objects = put_large(ground, &mut *session, &draft, &mut saved)?;
+    let objects = put_large(ground, &*session, &draft, &mut saved)?;
     let total: u64 = draft.files.iter().flat_map(|file| [&file.before, &file.after]).flatten().map(|kept| kept.state.size).sum();
-    let mut changes = ground.work("saving", total, true, || put_files(ground, &mut *session, &draft, &mut saved))?;
-    session.commit()?;
+    let mut changes = ground.work("saving", total, true, || put_files(ground, &*session, &draft, &mut saved))?;
+    let mut leases = vec![session.commit()?];
     if !draft.files.is_empty() {
         ground.say(
             "saved",
@@ -72,9 +74,10 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
     let mut publication = Publication { log_message: log_message(&draft), index: draft.index.clone(), ..Publication::default() };
     let mut commit = None;
     if let Some(wanted) = &draft.commit {
-        let writer = CommitWriter { ground, who: &who, id: &id, draft: &draft };
+        let writer = CommitWriter { ground, who: &who, id: &id, draft: &draft, leases: RefCell::default() };
         let (made, manifest) = writer.write(wanted, &objects, &mut publication)?;
         ground.git.check_publication(&publication)?;
+        leases.append(&mut writer.leases.take());
         commit = Some(made);
         changes.extend(manifest);
         changes.sort_by(|a, b| a.path.cmp(&b.path));
@@ -100,13 +103,13 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
         on_verify_fail: crate::model::settings::OnVerifyFail::default(),
         steps,
     };
-    Ok(Written { operation, commit, saved })
+    Ok(Written { operation, commit, saved, leases })
 }
 
 /// Puts the large files of a release into the store.
 fn put_large(
     ground: &Ground,
-    session: &mut dyn Session,
+    session: &dyn Session,
     draft: &Draft,
     saved: &mut u64,
 ) -> Result<BTreeMap<RelPath, crate::base::ObjectId>, Failure> {
@@ -124,7 +127,7 @@ fn put_large(
 }
 
 /// Saves the bytes that the change of files needs, and fills in where they are.
-fn put_files(ground: &Ground, session: &mut dyn Session, draft: &Draft, saved: &mut u64) -> Result<Vec<PathChange>, Failure> {
+fn put_files(ground: &Ground, session: &dyn Session, draft: &Draft, saved: &mut u64) -> Result<Vec<PathChange>, Failure> {
     let mut changes = Vec::with_capacity(draft.files.len());
     for file in &draft.files {
         let mut put = |kept: Option<&Kept>| kept.map(|kept| put_state(ground, session, &file.path, kept, saved)).transpose();
@@ -140,7 +143,7 @@ fn put_files(ground: &Ground, session: &mut dyn Session, draft: &Draft, saved: &
 }
 
 /// Saves the bytes of one state.
-fn put_state(ground: &Ground, session: &mut dyn Session, path: &RelPath, kept: &Kept, saved: &mut u64) -> Result<FileState, Failure> {
+fn put_state(ground: &Ground, session: &dyn Session, path: &RelPath, kept: &Kept, saved: &mut u64) -> Result<FileState, Failure> {
     let state = &kept.state;
     let stored = match &kept.keep {
         Keep::Already => return Ok(state.clone()),
@@ -205,6 +208,7 @@ struct CommitWriter<'a> {
     who: &'a Person,
     id: &'a OpId,
     draft: &'a Draft,
+    leases: RefCell<Vec<Lease>>,
 }
 
 impl CommitWriter<'_> {
@@ -316,14 +320,14 @@ impl CommitWriter<'_> {
     /// The change of the work tree that puts the manifest there.
     fn manifest_change(&self, path: RelPath, text: String) -> Result<PathChange, Failure> {
         let tree = &*self.ground.tree;
-        let mut session = self.ground.store.begin()?;
+        let session = self.ground.store.begin()?;
         let converter = self.ground.git.converter(Attributes::WorkTree)?;
         let after = super::tree::new_file(self.ground, &converter, &path, text.into_bytes())?;
         let before = super::tree::existing(tree, &self.ground.git, &path, None)?;
         let mut grown = 0;
-        let mut put = |kept: Option<Kept>| kept.map(|kept| put_state(self.ground, &mut *session, &path, &kept, &mut grown)).transpose();
+        let mut put = |kept: Option<Kept>| kept.map(|kept| put_state(self.ground, &*session, &path, &kept, &mut grown)).transpose();
         let (before, after) = (put(before)?, put(Some(after))?);
-        session.commit()?;
+        self.leases.borrow_mut().push(session.commit()?);
         Ok(PathChange { path, before, after })
     }
 }

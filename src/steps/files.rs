@@ -333,13 +333,13 @@ impl<'a> Files<'a> {
             }
         }
         let Some(stat) = self.tree.stat(path).map_err(failed("look at", path))? else { return Ok(()) };
-        let mut session = self.store.begin()?;
+        let session = self.store.begin()?;
         let stored = if stat.kind == Type::Symlink {
             session.put(&mut &self.tree.read_link(path).map_err(failed("read", path))?[..])?
         } else {
             session.put(&mut self.tree.open(path).map_err(failed("read", path))?)?
         };
-        session.commit()?;
+        let _lease = session.commit()?;
         let note = serde_json::json!({ "path": change.path, "object": stored.id, "mode": stat.mode, "link": stat.kind == Type::Symlink });
         let file = RelPath::own(format!("ops/{}/kept-{}.json", self.op, stored.digest.hex()));
         let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);

@@ -1,17 +1,34 @@
 //! Row 3, the content-addressed store: large files of releases and the copies that make undo safe.
 //!
-//! The port is [`Store`] and [`Session`]; [`objects`] is its durable form, one file an object.
-//! What is put is visible and durable only when the session is committed. Nothing is ever read
-//! without being checked against its id. The only room that names `zstd`.
+//! The port is [`Store`] and [`Session`]; [`ChunkStore`] keeps chunks of files in packs. What is
+//! put is visible and durable only when the session is committed, and nothing is ever read
+//! without being checked against its id. The only room that names `zstd`. Read `format/` for
+//! what is on the disk, `session.rs` and `ingest.rs` for the way in, `fetch.rs` and
+//! `restore.rs` for the way out, `commit.rs` for the one moment that counts.
 
-mod format;
-pub mod objects;
+mod chunker;
+mod chunks;
+mod commit;
+mod fetch;
+pub mod format;
+mod generation;
+mod index;
+mod ingest;
+mod layout;
+mod legacy;
+mod packer;
+mod restore;
+mod session;
+mod sha;
 
-use std::io::{self, Read, Write};
+use std::{
+    io::{self, Read, Write},
+    sync::Arc,
+};
 
-use crate::base::{Digest, Fault, Hint, Kind, ObjectId};
+use crate::base::{Digest, Fault, Fs, Hint, Kind, ObjectId, RelPath, fs::FileLock};
 
-pub use objects::ObjectStore;
+pub use chunks::ChunkStore;
 
 /// What can go wrong in the store.
 #[derive(Debug, thiserror::Error)]
@@ -36,12 +53,22 @@ pub enum Error {
     /// Reading the store failed.
     #[error("cannot read the store")]
     Io(#[source] io::Error),
+    /// A file has more chunks than a list can name.
+    #[error("a file of {size} bytes is too large for the store")]
+    TooLarge {
+        /// Number of bytes.
+        size: u64,
+    },
+    /// An earlier write of the session failed: nothing of it is kept.
+    #[error("the session of the store has failed already")]
+    Failed,
 }
 
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Missing(_) | Self::Read(_) | Self::Write(_) | Self::Io(_) => Kind::Missing,
+            Self::Missing(_) | Self::Read(_) | Self::Write(_) | Self::Io(_) | Self::Failed => Kind::Missing,
+            Self::TooLarge { .. } => Kind::Refused,
             Self::Damaged { .. } => Kind::Bad,
         }
     }
@@ -86,10 +113,45 @@ pub trait Store: Send + Sync {
     }
 }
 
-/// A session of puts; dropped without commit, it leaves nothing behind.
-pub trait Session: Send {
+/// A session of puts; dropped without commit, it leaves nothing behind. Threads may share it.
+pub trait Session: Send + Sync {
     /// Puts everything a reader yields. Not durable, not visible before the commit.
-    fn put(&mut self, from: &mut dyn Read) -> Result<Stored, Error>;
-    /// Makes everything that was put durable and visible.
-    fn commit(self: Box<Self>) -> Result<(), Error>;
+    fn put(&self, from: &mut dyn Read) -> Result<Stored, Error>;
+    /// Puts several contents that are in memory, of at most 8 MiB each: quicker than one by one.
+    fn put_small(&self, contents: &[&[u8]]) -> Result<Vec<Stored>, Error>;
+    /// Makes everything that was put durable and visible. Keep the lease until what names the
+    /// objects is durable too: until then a collection would think that nobody needs them.
+    fn commit(self: Box<Self>) -> Result<Lease, Error>;
+    /// As [`Session::commit`], and names objects (or, with `None`, names them no more) in the
+    /// same moment: a collection keeps named objects.
+    fn commit_with(self: Box<Self>, roots: &[(String, Option<ObjectId>)]) -> Result<Lease, Error>;
+}
+
+/// Keeps what a session committed from being collected, until it is dropped.
+#[must_use = "what was put can be collected as soon as the lease is dropped"]
+pub struct Lease {
+    held: Option<(Arc<dyn Fs>, RelPath, FileLock)>,
+}
+
+impl Lease {
+    /// Of a session that put nothing.
+    fn none() -> Self {
+        Self { held: None }
+    }
+
+    /// Of a session with a lock on a file of its own.
+    fn holding(fs: Arc<dyn Fs>, path: RelPath, lock: FileLock) -> Self {
+        Self { held: Some((fs, path, lock)) }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some((fs, path, lock)) = self.held.take() {
+            // While the lock is held nobody takes the file for that of a dead session. What
+            // cannot be removed is swept by the next collection.
+            let _ = fs.remove_file(&path);
+            drop(lock);
+        }
+    }
 }

@@ -21,5 +21,6 @@ mod shapes_git;
 mod shapes_large;
 mod sim_fs;
 mod small_disk;
+mod store;
 mod undoing;
 mod walks;

@@ -168,7 +168,7 @@ mod toy {
     pub fn act(fs: &SimFs) -> io::Result<()> {
         for name in FILES {
             let copy = path("copies").join(path(name).name());
-            write_durably(fs, &copy, &fs.get(name).unwrap(), 0o644, (SyncPoint::ObjectFile, SyncPoint::ObjectDir))?;
+            write_durably(fs, &copy, &fs.get(name).unwrap(), 0o644, (SyncPoint::PackFile, SyncPoint::PackDir))?;
         }
         write_durably(fs, &path("ops/journal"), b"begun", 0o644, (SyncPoint::JournalFile, SyncPoint::JournalDir))?;
         for name in FILES {

@@ -15,7 +15,10 @@ use std::{
 };
 
 use snapback::{
-    base::{Fs, Output, RelPath, Root, Stat, SyncPoint, Type},
+    base::{
+        Fs, Input, Output, RelPath, Root, Stat, SyncPoint, Type,
+        fs::{FileLock, Hold},
+    },
     journal::Ended,
 };
 
@@ -110,6 +113,12 @@ impl Fs for Stopping {
     fn sync_dir(&self, dir: &RelPath, point: SyncPoint) -> io::Result<()> {
         count(&self.left)?;
         self.root.sync_dir(dir, point)
+    }
+    fn open_input(&self, path: &RelPath) -> io::Result<Box<dyn Input>> {
+        self.root.open_input(path)
+    }
+    fn lock(&self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>> {
+        self.root.lock(path, hold, wait)
     }
 }
 

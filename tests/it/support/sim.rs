@@ -78,6 +78,8 @@ struct State {
     room: Option<u64>,
     skipped: HashSet<SyncPoint>,
     synced: BTreeMap<SyncPoint, u64>,
+    /// How many share a lock; -1 for one who holds it alone.
+    locks: BTreeMap<RelPath, i64>,
 }
 
 /// The file system. Clones are handles of the same one; [`SimFs::fork`] makes a second one.
@@ -108,6 +110,7 @@ impl SimFs {
             room: None,
             skipped,
             synced,
+            locks: BTreeMap::new(),
         };
         Self(Arc::new(Mutex::new(state)))
     }

@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use snapback::{
     base::{
-        Failure, Fs, OpId, Output, RelPath, Stat, SyncPoint,
-        fs::{create_dir_all, read_limited},
+        Failure, Fs, Input, OpId, Output, RelPath, Stat, SyncPoint,
+        fs::{FileLock, Hold, create_dir_all, read_limited},
     },
     ground::Bytes,
     journal::{Ended, Log, Phase, Runner, Step, history},
@@ -24,7 +24,7 @@ use snapback::{
         operation::{self, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person},
     },
     steps::{environment::Environment, files::Files, verdicts, verdicts::Verdicts},
-    store::{ObjectStore, Session, Store},
+    store::{ChunkStore, Session, Store},
 };
 
 use super::sim::SimFs;
@@ -82,10 +82,16 @@ impl Fs for Below {
     fn sync_dir(&self, dir: &RelPath, point: SyncPoint) -> io::Result<()> {
         self.0.sync_dir(&self.at(dir), point)
     }
+    fn open_input(&self, path: &RelPath) -> io::Result<Box<dyn Input>> {
+        self.0.open_input(&self.at(path))
+    }
+    fn lock(&self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>> {
+        self.0.lock(&self.at(path), hold, wait)
+    }
 }
 
 /// The bytes of stored objects.
-struct Stored(Arc<ObjectStore>);
+struct Stored(Arc<ChunkStore>);
 
 impl Bytes for Stored {
     fn copy(&self, source: &Source, into: &mut dyn Write) -> Result<(), Failure> {
@@ -151,7 +157,7 @@ pub struct World {
     sync: Box<Sync>,
     tree: Below,
     state: Arc<dyn Fs>,
-    store: Arc<ObjectStore>,
+    store: Arc<ChunkStore>,
     bytes: Stored,
 }
 
@@ -165,7 +171,7 @@ impl World {
     /// Opens what is on any disk, given how to see all of it and how to sync one folder.
     pub fn over(disk: Arc<dyn Fs>, look: Box<dyn Fn() -> Paths>, sync: Box<Sync>) -> Self {
         let state: Arc<dyn Fs> = Arc::new(Below(disk.clone(), "git/snapback"));
-        let store = Arc::new(ObjectStore::new(state.clone(), RelPath::own("store")));
+        let store = Arc::new(ChunkStore::new(state.clone(), RelPath::own("store")));
         let tree = Below(disk.clone(), "work");
         Self { disk, look, sync, tree, state, bytes: Stored(store.clone()), store }
     }
@@ -217,20 +223,20 @@ impl World {
     pub fn plan(&self, target: &Tree, environment: Option<&EnvironmentChange>) -> Result<Operation, Failure> {
         self.sweep()?;
         let id = history::next_id(&*self.state, 7)?;
-        let mut session = self.store.begin()?;
+        let session = self.store.begin()?;
         let now = self.tree().0;
         let paths: BTreeSet<&String> = now.keys().chain(target.keys()).filter(|path| !path.contains(".venv")).collect();
         let mut changes = Vec::new();
         for path in paths.into_iter().filter(|path| now.get(*path) != target.get(*path)) {
             let rel = RelPath::own(path.clone());
             let stat = self.tree.stat(&rel).map_err(verdicts::Error::Io)?;
-            let mut before = now.get(path).map(|entry| save(&mut *session, entry)).transpose()?;
+            let mut before = now.get(path).map(|entry| save(&*session, entry)).transpose()?;
             if let Some(before) = &mut before {
                 before.mtime = stat.map(|stat| stat.mtime);
             }
-            changes.push(PathChange { path: rel, before, after: target.get(path).map(|entry| save(&mut *session, entry)).transpose()? });
+            changes.push(PathChange { path: rel, before, after: target.get(path).map(|entry| save(&*session, entry)).transpose()? });
         }
-        session.commit()?;
+        let _lease = session.commit()?;
         let at = Timestamp::from_second(1_000_000).unwrap();
         let record = VerdictRecord {
             task: "T01".parse().unwrap(),
@@ -410,7 +416,7 @@ fn reference(op: &OpId) -> RelPath {
 }
 
 /// Saves the bytes of one state.
-fn save(session: &mut dyn Session, (kind, mode, bytes): &(char, u32, Vec<u8>)) -> Result<FileState, Failure> {
+fn save(session: &dyn Session, (kind, mode, bytes): &(char, u32, Vec<u8>)) -> Result<FileState, Failure> {
     let stored = session.put(&mut &bytes[..])?;
     let (link, source) = (*kind == 'l', Source::Object(stored.id));
     Ok(FileState { link, mode: *mode, size: stored.size, digest: stored.digest, mtime: None, source })

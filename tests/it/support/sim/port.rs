@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use snapback::base::{Fs, LinkOnTheWay, Output, RelPath, Stat, SyncPoint};
+use snapback::base::{
+    Fs, Input, LinkOnTheWay, Output, RelPath, Stat, SyncPoint,
+    fs::{FileLock, Hold},
+};
 
 use super::{
     Call, Pending, SimFs, State,
@@ -76,6 +79,29 @@ impl Fs for SimFs {
         state.enter(Call::Grow(disk::ENTRY))?;
         let ino = state.make(path, Node::File(Arc::default()), mode & 0o7755)?;
         Ok(Box::new(SimFile { fs: self.clone(), ino, at: Some(0) }))
+    }
+
+    fn open_input(&self, path: &RelPath) -> io::Result<Box<dyn Input>> {
+        let mut bytes = Vec::new();
+        self.open(path)?.read_to_end(&mut bytes)?;
+        Ok(Box::new(SimInput(bytes)))
+    }
+
+    fn lock(&self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>> {
+        if self.stat(path)?.is_none() {
+            self.create(path, 0o600)?;
+        }
+        let mut state = self.state();
+        let held = state.locks.entry(path.clone()).or_default();
+        // The simulated machine has one thread: waiting for a lock that it holds would never end.
+        match (hold, *held) {
+            (Hold::Shared, 0..) => *held += 1,
+            (Hold::Exclusive, 0) => *held = -1,
+            _ if wait => return Err(errno(libc::EDEADLK)),
+            _ => return Ok(None),
+        }
+        drop(state);
+        Ok(Some(Box::new(SimLock { fs: self.clone(), path: path.clone() })))
     }
 
     fn append(&self, path: &RelPath) -> io::Result<Box<dyn Output>> {
@@ -171,6 +197,32 @@ impl Fs for SimFs {
             state.flush(|pending| due.contains(&pending.id));
         }
         Ok(())
+    }
+}
+
+/// A file that is read at any place.
+struct SimInput(Vec<u8>);
+
+impl Input for SimInput {
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let from = usize::try_from(offset).unwrap().min(self.0.len());
+        let n = into.len().min(self.0.len() - from);
+        into[..n].copy_from_slice(&self.0[from..from + n]);
+        Ok(n)
+    }
+}
+
+/// A held lock: how many share it, or -1.
+struct SimLock {
+    fs: SimFs,
+    path: RelPath,
+}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        let mut state = self.fs.state();
+        let held = state.locks.get_mut(&self.path).expect("because it was taken");
+        *held = if *held < 0 { 0 } else { *held - 1 };
     }
 }
 

@@ -1,93 +1,71 @@
-//! The format of one stored object, version 1.
+//! Objects of stores made before there were packs: one compressed file an object. Only read.
+//!
+//! `objects/<2 hex digits>/<62 hex digits>` below the store's folder:
 //!
 //! ```text
 //! "SNBO" version:u8=1 codec:u8=1(zstd) 0 0 | zstd frames | plain length:u64 sha256:32 crc32:u32
 //! ```
 //!
 //! Integers are little-endian. The SHA-256 is of the plain bytes and equals the object's id; the
-//! CRC-32 (IEEE) is of every byte before it, so any single changed byte is found without decoding.
+//! CRC-32 (IEEE) is of every byte before it.
 
-use std::io::{self, Read, Write};
+use std::{
+    io::{self, BufReader, Read, Write},
+    sync::Arc,
+};
 
-use crate::base::{Digest, Hasher};
+use super::Error;
+use crate::base::{Digest, Fs, Hasher, ObjectId, RelPath};
 
 /// The first eight bytes.
 const HEAD: [u8; 8] = [b'S', b'N', b'B', b'O', 1, 1, 0, 0];
 /// Number of bytes after the frames.
-pub const TAIL: u64 = 8 + 32 + 4;
-/// zstd's level: 1 is as fast as the disk.
-const LEVEL: i32 = 1;
+const TAIL: u64 = 8 + 32 + 4;
 /// Largest window accepted when reading, as a power of two: 8 MiB.
 const WINDOW_LOG: u32 = 23;
 
-/// Counts and checksums what passes through to a writer.
-struct Tee<W> {
-    inner: W,
-    crc: crc32fast::Hasher,
-    count: u64,
+/// The objects of an old store.
+pub struct Legacy {
+    fs: Arc<dyn Fs>,
+    dir: RelPath,
 }
 
-impl<W: Write> Write for Tee<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.inner.write(bytes)?;
-        self.crc.update(&bytes[..n]);
-        self.count += n as u64;
-        Ok(n)
+impl Legacy {
+    /// The old objects of the store below `dir`.
+    pub fn new(fs: Arc<dyn Fs>, dir: RelPath) -> Self {
+        Self { fs, dir: dir.join("objects") }
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+    /// Where an object lies.
+    fn path(&self, id: &ObjectId) -> RelPath {
+        let hex = id.0.hex();
+        self.dir.join(&hex[..2]).join(&hex[2..])
     }
-}
 
-/// What [`encode`] wrote.
-pub struct Encoded {
-    /// SHA-256 of the plain bytes.
-    pub digest: Digest,
-    /// Number of plain bytes.
-    pub plain: u64,
-    /// Number of bytes written.
-    pub stored: u64,
-}
-
-/// Why [`encode`] stopped.
-pub enum Stop {
-    /// The source cannot be read.
-    Read(io::Error),
-    /// The target cannot be written.
-    Write(io::Error),
-}
-
-/// Writes an object.
-pub fn encode(from: &mut dyn Read, into: &mut dyn Write) -> Result<Encoded, Stop> {
-    let mut out = Tee { inner: into, crc: crc32fast::Hasher::new(), count: 0 };
-    out.write_all(&HEAD).map_err(Stop::Write)?;
-    let mut encoder = zstd::Encoder::new(&mut out, LEVEL).map_err(Stop::Write)?;
-    let (mut hasher, mut plain) = (Hasher::default(), 0);
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        let n = match from.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => n,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Stop::Read(error)),
-        };
-        hasher.update(&buffer[..n]);
-        plain += n as u64;
-        encoder.write_all(&buffer[..n]).map_err(Stop::Write)?;
+    /// The number of plain bytes of an object, `None` when it is not there.
+    pub fn size(&self, id: &ObjectId) -> Result<Option<u64>, Error> {
+        let path = self.path(id);
+        let Some(stat) = self.fs.stat(&path).map_err(Error::Io)? else { return Ok(None) };
+        let at = stat.size.checked_sub(TAIL).ok_or_else(|| Error::Damaged { id: *id, why: "it is too short".into() })?;
+        let mut tail = [0; 8];
+        self.fs.open_at(&path, at).and_then(|mut file| file.read_exact(&mut tail)).map_err(Error::Io)?;
+        Ok(Some(u64::from_le_bytes(tail)))
     }
-    encoder.finish().map_err(Stop::Write)?;
-    let digest = hasher.finish();
-    write_tail(&mut out, plain, &digest).map_err(Stop::Write)?;
-    Ok(Encoded { digest, plain, stored: out.count })
-}
 
-/// Writes what follows the frames.
-fn write_tail<W: Write>(out: &mut Tee<W>, plain: u64, digest: &Digest) -> io::Result<()> {
-    out.write_all(&plain.to_le_bytes())?;
-    out.write_all(digest.bytes())?;
-    let crc = out.crc.clone().finalize();
-    out.write_all(&crc.to_le_bytes())
+    /// Writes an object's bytes, checked as they flow.
+    pub fn read(&self, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
+        let path = self.path(id);
+        let Some(stat) = self.fs.stat(&path).map_err(Error::Io)? else { return Err(Error::Missing(*id)) };
+        let mut file = BufReader::with_capacity(256 << 10, self.fs.open(&path).map_err(Error::Io)?);
+        decode(&mut file, stat.size, &id.0, into).map_err(|broken| match broken {
+            Broken::Object(why) => Error::Damaged { id: *id, why },
+            Broken::Read(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Error::Damaged { id: *id, why: "it is cut short".into() }
+            }
+            Broken::Read(error) => Error::Io(error),
+            Broken::Write(error) => Error::Write(error),
+        })
+    }
 }
 
 /// Checksums what passes through from a reader.
@@ -105,7 +83,7 @@ impl Read for Checked<'_> {
 }
 
 /// Reads an object of `stored` bytes whose plain bytes must hash to `digest`.
-pub fn decode(from: &mut dyn Read, stored: u64, digest: &Digest, into: &mut dyn Write) -> Result<u64, Broken> {
+fn decode(from: &mut dyn Read, stored: u64, digest: &Digest, into: &mut dyn Write) -> Result<u64, Broken> {
     let frames = stored.checked_sub(HEAD.len() as u64 + TAIL).ok_or(Broken::Object("it is too short".into()))?;
     let mut source = Checked { inner: from, crc: crc32fast::Hasher::new() };
     let mut head = [0; HEAD.len()];
@@ -157,7 +135,7 @@ fn decompress(frames: &mut dyn Read, hasher: &mut Hasher, into: &mut dyn Write) 
 
 /// Why [`decode`] stopped.
 #[derive(Debug)]
-pub enum Broken {
+enum Broken {
     /// The object is not what it should be.
     Object(String),
     /// The file cannot be read.
@@ -170,26 +148,21 @@ pub enum Broken {
 mod tests {
     use super::*;
 
+    /// As the first version wrote it.
     fn encoded(plain: &[u8]) -> (Vec<u8>, Digest) {
-        let mut bytes = Vec::new();
-        let done = encode(&mut &plain[..], &mut bytes).unwrap_or_else(|_| panic!("a Vec takes everything"));
-        assert_eq!((done.plain, done.stored, done.digest), (plain.len() as u64, bytes.len() as u64, Digest::of(plain)));
-        (bytes, done.digest)
-    }
-
-    #[test]
-    fn what_goes_in_comes_out() {
-        for plain in [vec![], vec![1], vec![7; 1_000_000]] {
-            let (bytes, digest) = encoded(&plain);
-            let mut out = Vec::new();
-            decode(&mut &bytes[..], bytes.len() as u64, &digest, &mut out).expect("it is whole");
-            assert_eq!(out, plain);
-        }
+        let digest = Digest::of(plain);
+        let mut bytes = HEAD.to_vec();
+        bytes.extend(zstd::stream::encode_all(plain, 1).expect("a slice can be compressed"));
+        bytes.extend_from_slice(&(plain.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(digest.bytes());
+        bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
+        (bytes, digest)
     }
 
     #[test]
     fn every_changed_byte_and_every_cut_is_found() {
         let (bytes, digest) = encoded(b"some bytes, some bytes, some other bytes");
+        decode(&mut &bytes[..], bytes.len() as u64, &digest, &mut io::sink()).expect("it is whole");
         for at in 0..bytes.len() {
             for flip in [1, 0x80, 0xff] {
                 let mut bad = bytes.clone();

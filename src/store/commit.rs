@@ -1,0 +1,150 @@
+//! Entering the store and the one moment at which a session becomes durable.
+//!
+//! Packs and index files are synced before they are named, their folders before the record is
+//! named, and the folder of records last: a power cut before it leaves packs that nothing names,
+//! after it everything is there. A failed sync ends the commit and is never retried.
+
+use std::{
+    io::{self, Write},
+    sync::Arc,
+};
+
+use super::{
+    ChunkStore, Error, Lease,
+    format::{
+        record::{FileRef, Record, Root},
+        segment,
+    },
+    generation::Generation,
+    layout::{FILE_MODE, Layout},
+    packer::Packed,
+};
+use crate::base::{
+    Digest, Fs, ObjectId, RelPath, SyncPoint,
+    fs::{FileLock, Hold},
+};
+
+/// Packs without a segment from which on one is made.
+const LOOSE: usize = 32;
+/// Records that are kept besides the newest.
+const KEPT: usize = 16;
+
+/// Makes the folders, takes a lock on a file of the session's own, opens the newest commit.
+pub fn enter(store: &ChunkStore) -> Result<(String, FileLock, Arc<Generation>), Error> {
+    let (fs, layout) = (&*store.fs, &store.layout);
+    layout.make(fs).map_err(Error::Write)?;
+    // Beside other sessions, but not beside a commit or a collection that looks at sessions:
+    // which sessions are older than a commit must be certain.
+    let held = fs.lock(&layout.lock(), Hold::Shared, true).map_err(Error::Write)?;
+    let generation = store.refresh()?;
+    let name = format!("{:016x}-{}-{}", generation.record.sequence, std::process::id(), store.next_number());
+    let own = fs.lock(&layout.sessions().join(&name), Hold::Exclusive, true).map_err(Error::Write)?;
+    drop(held);
+    Ok((name, own.expect("because the lock was waited for"), generation))
+}
+
+/// What a session holds after its commit.
+pub fn lease(store: &ChunkStore, name: &str, held: FileLock) -> Lease {
+    Lease::holding(store.fs.clone(), store.layout.sessions().join(name), held)
+}
+
+/// Commits what a session wrote, and changes of named roots.
+pub fn publish(store: &ChunkStore, packed: Vec<Packed>, roots: &[(String, Option<ObjectId>)]) -> Result<(), Error> {
+    let fs = &*store.fs;
+    let _alone = fs.lock(&store.layout.lock(), Hold::Exclusive, true).map_err(Error::Write)?;
+    let generation = store.refresh()?;
+    let newest = store.layout.sequences(fs).map_err(Error::Io)?.last().copied().unwrap_or(0);
+    let mut record = generation.next(newest);
+    for pack in packed.iter().map(|packed| packed.table.pack) {
+        if !generation.index.packs().any(|known| known.id == pack.id) {
+            record.packs.push(pack);
+        }
+    }
+    for (name, id) in roots {
+        set_root(&mut record.roots, name, *id);
+    }
+    let segment = merge(&mut record, &generation, &packed);
+    let packs: Vec<_> = packed.iter().map(|packed| (packed.temp.clone(), store.layout.pack(&packed.table.pack.id))).collect();
+    write(store, &packs, segment.as_slice(), &record).map_err(Error::Write)?;
+    store.forget();
+    Ok(())
+}
+
+/// Sets or removes a root.
+fn set_root(roots: &mut Vec<Root>, name: &str, id: Option<ObjectId>) {
+    roots.retain(|root| root.name != name);
+    roots.extend(id.map(|id| Root { name: name.into(), id: id.0 }));
+    roots.sort_unstable();
+}
+
+/// Makes a segment of the packs that have none, once they are many.
+fn merge(record: &mut Record, generation: &Generation, packed: &[Packed]) -> Option<Vec<u8>> {
+    if record.packs.len() < LOOSE {
+        return None;
+    }
+    let tables: Vec<_> = generation.index.tables().iter().chain(packed.iter().map(|packed| &packed.table)).collect();
+    let mut packs = Vec::new();
+    let mut entries = Vec::new();
+    for table in tables.into_iter().filter(|table| record.packs.contains(&table.pack)) {
+        let pack = super::format::len_u32(packs.len());
+        packs.push(table.pack);
+        entries.extend(table.entries.iter().map(|entry| segment::Entry {
+            prefix: segment::prefix(&entry.blob.id),
+            kind: entry.blob.kind,
+            pack,
+            offset: entry.offset,
+            stored: entry.stored,
+            plain: entry.plain,
+        }));
+    }
+    let bytes = segment::encode(&packs, &mut entries);
+    record.packs.retain(|pack| !packs.contains(pack));
+    record.segments.push(FileRef { id: Digest::of(&bytes), size: bytes.len() as u64 });
+    Some(bytes)
+}
+
+/// Puts packs, index files and a record in place. The store's lock is held.
+pub fn write(store: &ChunkStore, packs: &[(RelPath, RelPath)], indexes: &[impl AsRef<[u8]>], record: &Record) -> io::Result<()> {
+    let (fs, layout) = (&*store.fs, &store.layout);
+    let mut named = Vec::new();
+    for bytes in indexes {
+        let path = layout.index(&Digest::of(bytes.as_ref()));
+        named.push((write_temp(store, bytes.as_ref(), SyncPoint::IndexFile)?, path));
+    }
+    let temp = write_temp(store, &record.encode(), SyncPoint::CommitFile)?;
+    for (temp, path) in packs.iter().chain(&named) {
+        fs.rename(temp, path)?;
+    }
+    if !packs.is_empty() {
+        fs.sync_dir(&layout.packs(), SyncPoint::PackDir)?;
+    }
+    if !named.is_empty() {
+        fs.sync_dir(&layout.indexes(), SyncPoint::IndexDir)?;
+    }
+    fs.rename_new(&temp, &layout.record(record.sequence))?;
+    fs.sync_dir(&layout.log(), SyncPoint::CommitDir)?;
+    forget_old_records(fs, layout);
+    Ok(())
+}
+
+/// Writes a synced file without a name.
+fn write_temp(store: &ChunkStore, bytes: &[u8], point: SyncPoint) -> io::Result<RelPath> {
+    let path = store.layout.tmp().join(format!("commit-{}-{}", std::process::id(), store.next_number()));
+    let mut file = store.fs.create(&path, FILE_MODE)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync(point));
+    drop(file);
+    if let Err(error) = written {
+        let _ = store.fs.remove_file(&path);
+        return Err(error);
+    }
+    Ok(path)
+}
+
+/// Drops records that nobody needs any more; what is left of them does no harm.
+fn forget_old_records(fs: &dyn Fs, layout: &Layout) {
+    let Ok(sequences) = layout.sequences(fs) else { return };
+    let old = sequences.len().saturating_sub(KEPT + 1);
+    for sequence in &sequences[..old] {
+        let _ = fs.remove_file(&layout.record(*sequence));
+    }
+}

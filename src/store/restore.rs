@@ -1,0 +1,75 @@
+//! Gives an object's bytes back in order: workers read and prove windows of its chunks ahead of
+//! the writer, in a bounded number of buffers.
+
+use std::{io::Write, sync::mpsc, thread};
+
+use super::{
+    Error,
+    fetch::Packs,
+    format::file::{Chunk, FileObject},
+    generation::Generation,
+};
+
+/// Plain bytes of a window.
+const WINDOW: usize = 8 << 20;
+/// Files up to this size are read by the calling thread alone.
+const ALONE: u64 = 16 << 20;
+
+/// Writes the bytes of a file.
+pub fn write(packs: &Packs, generation: &Generation, file: &FileObject, into: &mut dyn Write) -> Result<u64, Error> {
+    let windows = windows(&file.chunks);
+    if file.size <= ALONE {
+        let mut buffer = Vec::new();
+        for window in windows {
+            packs.window(generation, window, &mut buffer)?;
+            into.write_all(&buffer).map_err(Error::Write)?;
+        }
+        return Ok(file.size);
+    }
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(windows.len());
+    thread::scope(|scope| {
+        let mut results = Vec::with_capacity(workers);
+        let (free, back): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::channel::<Vec<u8>>()).unzip();
+        for (worker, back) in back.into_iter().enumerate() {
+            let (send, receive) = mpsc::sync_channel(1);
+            results.push(receive);
+            let windows = &windows;
+            scope.spawn(move || {
+                for window in windows.iter().skip(worker).step_by(workers) {
+                    let mut buffer = back.try_recv().unwrap_or_default();
+                    let read = packs.window(generation, window, &mut buffer).map(|()| buffer);
+                    // The writer has gone: it failed, and says so itself.
+                    if send.send(read).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        for nth in 0..windows.len() {
+            let read = results[nth % workers].recv().expect("because a worker sends every window of its own");
+            let buffer = read?;
+            into.write_all(&buffer).map_err(Error::Write)?;
+            // A worker that has ended needs no buffer.
+            let _ = free[nth % workers].send(buffer);
+        }
+        Ok(file.size)
+    })
+}
+
+/// Splits chunks into windows of about [`WINDOW`] bytes.
+fn windows(chunks: &[Chunk]) -> Vec<&[Chunk]> {
+    let mut windows = Vec::new();
+    let mut rest = chunks;
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fits = |chunk: &&Chunk| {
+            bytes += chunk.len as usize;
+            bytes <= WINDOW
+        };
+        let len = rest.iter().take_while(fits).count().max(1);
+        let (window, after) = rest.split_at(len);
+        windows.push(window);
+        rest = after;
+    }
+    windows
+}

@@ -1,0 +1,257 @@
+//! A session of puts: chunks that the store does not have go into new packs, and one commit
+//! makes all of them durable and visible. Several threads may put at the same time.
+//!
+//! A session holds a kernel lock on a file of its own until its [`Lease`](super::Lease) is
+//! dropped: no collection drops what it relies on meanwhile. Nothing is touched before the
+//! first byte arrives. Read `ingest.rs` next for how a large file is cut and stored.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    io::Read,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use super::{
+    ChunkStore, Error, Lease, Session, Stored, commit,
+    format::{
+        BlobId,
+        file::{Chunk, FileObject, MAX_CHUNKS},
+    },
+    generation::Generation,
+    index::{Place, data, list},
+    ingest,
+    packer::{Packed, Packer, temp},
+    sha,
+};
+use crate::base::{Digest, ObjectId, fs::FileLock};
+
+/// One in so many chunks that the store says it has is read and proved.
+const SAMPLE: u8 = 0;
+
+/// The session.
+pub struct Puts<'a> {
+    pub(super) store: &'a ChunkStore,
+    entered: OnceLock<Entered>,
+    /// Held while it enters: only the first put does.
+    entering: Mutex<()>,
+    seen: Mutex<HashSet<BlobId>>,
+    trusted: Mutex<HashMap<Digest, bool>>,
+    packers: Mutex<Vec<Packer>>,
+    packed: Mutex<Vec<Packed>>,
+    /// Temporary files, to be removed when the session fails.
+    temps: Mutex<BTreeSet<crate::base::RelPath>>,
+    files: AtomicUsize,
+    grown: AtomicU64,
+    failed: Mutex<bool>,
+    /// One large file at a time: it uses every core by itself.
+    pub(super) large: Mutex<()>,
+}
+
+/// What a session has once it has entered the store.
+struct Entered {
+    name: String,
+    lock: Mutex<Option<FileLock>>,
+    generation: Arc<Generation>,
+}
+
+/// Locks a mutex that no holder panics with.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("because no holder panics")
+}
+
+impl<'a> Puts<'a> {
+    /// A session that has touched nothing yet.
+    pub fn new(store: &'a ChunkStore) -> Self {
+        Self {
+            store,
+            entered: OnceLock::new(),
+            entering: Mutex::default(),
+            seen: Mutex::default(),
+            trusted: Mutex::default(),
+            packers: Mutex::default(),
+            packed: Mutex::default(),
+            temps: Mutex::default(),
+            files: AtomicUsize::new(0),
+            grown: AtomicU64::new(0),
+            failed: Mutex::default(),
+            large: Mutex::default(),
+        }
+    }
+
+    /// Enters the store: its folders, the session's lock, the commit it builds on.
+    fn enter(&self) -> Result<&Entered, Error> {
+        if let Some(entered) = self.entered.get() {
+            return Ok(entered);
+        }
+        let _one = lock(&self.entering);
+        if let Some(entered) = self.entered.get() {
+            return Ok(entered);
+        }
+        let (name, held, generation) = commit::enter(self.store)?;
+        let entered = Entered { name, lock: Mutex::new(Some(held)), generation };
+        Ok(self.entered.get_or_init(|| entered))
+    }
+
+    /// Stores chunks that lie one after the other in a file, those that are new.
+    pub(super) fn store_chunks(&self, chunks: &[&[u8]]) -> Result<Vec<Chunk>, Error> {
+        let ids = sha::digests(chunks);
+        let fresh = ids.iter().zip(chunks).map(|(id, bytes)| (data(*id), *bytes));
+        self.store_blobs(fresh)?;
+        let chunk = |(id, bytes): (&Digest, &&[u8])| Chunk { id: *id, len: u32::try_from(bytes.len()).expect("because chunks are small") };
+        Ok(ids.iter().zip(chunks).map(chunk).collect())
+    }
+
+    /// Stores the list of a file's chunks; returns what the file is in the store.
+    pub(super) fn store_file(&self, digest: Digest, file: &FileObject) -> Result<(), Error> {
+        if file.chunks.len() > MAX_CHUNKS {
+            return Err(Error::TooLarge { size: file.size });
+        }
+        self.store_blobs([(list(digest), &file.encode()[..])].into_iter())
+    }
+
+    /// Stores those blobs that the store does not have.
+    fn store_blobs<'b>(&self, blobs: impl Iterator<Item = (BlobId, &'b [u8])>) -> Result<(), Error> {
+        let mut packer = None;
+        for (blob, bytes) in blobs {
+            if !self.claim(blob)? {
+                continue;
+            }
+            let mut open = match packer.take() {
+                Some(open) => open,
+                None => self.packer()?,
+            };
+            match open.append(blob, bytes) {
+                Ok(grown) => self.grown.fetch_add(grown, Ordering::Relaxed),
+                Err(error) => {
+                    *lock(&self.failed) = true;
+                    return Err(Error::Write(error));
+                }
+            };
+            if open.is_full() {
+                self.finish(open)?;
+            } else {
+                packer = Some(open);
+            }
+        }
+        lock(&self.packers).extend(packer);
+        Ok(())
+    }
+
+    /// A pack to append to: one that no other thread uses.
+    fn packer(&self) -> Result<Packer, Error> {
+        if let Some(packer) = lock(&self.packers).pop() {
+            return Ok(packer);
+        }
+        let entered = self.enter()?;
+        let path = temp(&self.store.layout, &entered.name, self.files.fetch_add(1, Ordering::Relaxed));
+        lock(&self.temps).insert(path.clone());
+        Packer::new(&*self.store.fs, path).map_err(Error::Write)
+    }
+
+    /// Completes and syncs a pack.
+    fn finish(&self, packer: Packer) -> Result<(), Error> {
+        match packer.finish() {
+            Ok(packed) => lock(&self.packed).push(packed),
+            Err(error) => {
+                *lock(&self.failed) = true;
+                return Err(Error::Write(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// True when this session must store a blob: the store does not have it, and no other
+    /// thread of the session is about to.
+    fn claim(&self, blob: BlobId) -> Result<bool, Error> {
+        let generation = &self.enter()?.generation;
+        if !lock(&self.seen).insert(blob) {
+            return Ok(false);
+        }
+        if generation.index.is_dead(blob) {
+            return Ok(true);
+        }
+        for place in generation.index.find(blob).map_err(Error::Io)? {
+            if self.proves(&place, blob)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// True when a blob is there for sure: its pack is, whole, and a sample is read.
+    fn proves(&self, place: &Place, blob: BlobId) -> Result<bool, Error> {
+        let known = lock(&self.trusted).get(&place.pack.id).copied();
+        let whole = match known {
+            Some(whole) => whole,
+            None => {
+                let stat = self.store.fs.stat(&self.store.layout.pack(&place.pack.id)).map_err(Error::Io)?;
+                let whole = stat.is_some_and(|stat| stat.size == place.pack.size);
+                lock(&self.trusted).insert(place.pack.id, whole);
+                whole
+            }
+        };
+        if !whole || blob.id.bytes()[31] != SAMPLE {
+            return Ok(whole);
+        }
+        Ok(matches!(self.store.packs.read(place, blob), Ok(Ok(_))))
+    }
+
+    /// How many bytes the packs grew by until now.
+    pub(super) fn grown(&self) -> u64 {
+        self.grown.load(Ordering::Relaxed)
+    }
+
+    /// Completes every open pack, all at once.
+    fn finish_all(&self) -> Result<Vec<Packed>, Error> {
+        use rayon::prelude::*;
+        if *lock(&self.failed) {
+            return Err(Error::Failed);
+        }
+        let open = std::mem::take(&mut *lock(&self.packers));
+        open.into_par_iter().try_for_each(|packer| self.finish(packer))?;
+        Ok(std::mem::take(&mut *lock(&self.packed)))
+    }
+}
+
+impl Session for Puts<'_> {
+    fn put(&self, from: &mut dyn Read) -> Result<Stored, Error> {
+        ingest::put(self, from)
+    }
+
+    fn put_small(&self, contents: &[&[u8]]) -> Result<Vec<Stored>, Error> {
+        ingest::put_small(self, contents)
+    }
+
+    fn commit(self: Box<Self>) -> Result<Lease, Error> {
+        self.commit_with(&[])
+    }
+
+    fn commit_with(self: Box<Self>, roots: &[(String, Option<ObjectId>)]) -> Result<Lease, Error> {
+        if !roots.is_empty() {
+            self.enter()?;
+        }
+        let packed = self.finish_all()?;
+        let Some(entered) = self.entered.get() else { return Ok(Lease::none()) };
+        if !packed.is_empty() || !roots.is_empty() {
+            commit::publish(self.store, packed, roots)?;
+        }
+        lock(&self.temps).clear();
+        let held = lock(&entered.lock).take().expect("because a session commits once");
+        Ok(commit::lease(self.store, &entered.name, held))
+    }
+}
+
+impl Drop for Puts<'_> {
+    fn drop(&mut self) {
+        lock(&self.packers).clear();
+        for temp in std::mem::take(&mut *lock(&self.temps)) {
+            let _ = self.store.fs.remove_file(&temp);
+        }
+        if let Some(held) = self.entered.get().and_then(|entered| Some((&entered.name, lock(&entered.lock).take()?))) {
+            drop(commit::lease(self.store, held.0, held.1));
+        }
+    }
+}
