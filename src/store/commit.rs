@@ -5,6 +5,7 @@
 //! after it everything is there. A failed sync ends the commit and is never retried.
 
 use std::{
+    collections::BTreeSet,
     io::{self, Write},
     sync::Arc,
 };
@@ -25,7 +26,7 @@ use crate::base::{
 };
 
 /// Packs without a segment from which on one is made.
-const LOOSE: usize = 32;
+const LOOSE: usize = 8;
 /// Records that are kept besides the newest.
 const KEPT: usize = 16;
 
@@ -52,6 +53,7 @@ pub fn lease(store: &ChunkStore, name: &str, held: FileLock) -> Lease {
 pub fn publish(store: &ChunkStore, packed: Vec<Packed>, roots: &[(String, Option<ObjectId>)]) -> Result<(), Error> {
     let fs = &*store.fs;
     let _alone = fs.lock(&store.layout.lock(), Hold::Exclusive, true).map_err(Error::Write)?;
+    sweep(fs, &store.layout).map_err(Error::Write)?;
     let generation = store.refresh()?;
     let newest = store.layout.sequences(fs).map_err(Error::Io)?.last().copied().unwrap_or(0);
     let mut record = generation.next(newest);
@@ -68,6 +70,26 @@ pub fn publish(store: &ChunkStore, packed: Vec<Packed>, roots: &[(String, Option
     write(store, &packs, segment.as_slice(), &record).map_err(Error::Write)?;
     store.forget();
     Ok(())
+}
+
+/// Removes what dead sessions left, and the files of commits that were not finished. The store's
+/// lock is held alone: nobody enters and nobody commits meanwhile.
+fn sweep(fs: &dyn Fs, layout: &Layout) -> io::Result<()> {
+    let temps = Layout::names(fs, &layout.tmp())?;
+    if temps.is_empty() {
+        return Ok(());
+    }
+    let mut alive = BTreeSet::new();
+    for name in Layout::names(fs, &layout.sessions())? {
+        let path = layout.sessions().join(&name);
+        if fs.lock(&path, Hold::Exclusive, false)?.is_none() {
+            alive.insert(name);
+        } else {
+            fs.remove_file(&path)?;
+        }
+    }
+    let left = |name: &&String| !name.rsplit_once('-').is_some_and(|(session, _)| alive.contains(session));
+    temps.iter().filter(left).try_for_each(|name| fs.remove_file(&layout.tmp().join(name)))
 }
 
 /// Sets or removes a root.
@@ -129,8 +151,14 @@ pub fn write(store: &ChunkStore, packs: &[(RelPath, RelPath)], indexes: &[impl A
 
 /// Writes a synced file without a name.
 fn write_temp(store: &ChunkStore, bytes: &[u8], point: SyncPoint) -> io::Result<RelPath> {
-    let path = store.layout.tmp().join(format!("commit-{}-{}", std::process::id(), store.next_number()));
-    let mut file = store.fs.create(&path, FILE_MODE)?;
+    let (path, mut file) = loop {
+        let path = store.layout.tmp().join(format!("commit-{}-{}", std::process::id(), store.next_number()));
+        match store.fs.create(&path, FILE_MODE) {
+            // Left by a dead process that had our number.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            created => break (path, created?),
+        }
+    };
     let written = file.write_all(bytes).and_then(|()| file.sync(point));
     drop(file);
     if let Err(error) = written {

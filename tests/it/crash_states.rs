@@ -9,7 +9,7 @@ use snapback::base::SyncPoint;
 
 use crate::support::{
     explore::{Scenario, When, alone},
-    scenarios::{first, second},
+    scenarios::{first, indexing, second},
     world::World,
 };
 
@@ -39,6 +39,11 @@ fn the_inverse_right_after_it_survives_every_crash() {
 }
 
 #[test]
+fn an_operation_whose_commit_makes_an_index_survives_every_crash() {
+    explore("indexing", &indexing(), 8);
+}
+
+#[test]
 fn what_somebody_else_wrote_in_between_is_kept() {
     for (when, path) in [
         (When::BetweenPlanAndApply, "T/config.yaml"),
@@ -55,7 +60,7 @@ fn what_somebody_else_wrote_in_between_is_kept() {
 fn each_skipped_sync_is_noticed() {
     let begun = Instant::now();
     for point in SyncPoint::ALL {
-        let caught = [first(), second()].iter().find_map(|scenario| {
+        let caught = [first(), second(), indexing()].iter().find_map(|scenario| {
             let mutant = Scenario { base: scenario.base.fork(), ..scenario.clone() };
             mutant.base.skip(point);
             (1..4).find_map(|round| mutant.explore(4 << (2 * round), 13).err())

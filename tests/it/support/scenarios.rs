@@ -68,3 +68,11 @@ pub fn second() -> Scenario {
     alone(|| assert_eq!(first.act(&base), Some(true)));
     Scenario { base, before: first.after, after: first.before, environment: Some(switch(false)), earlier: 1, stranger: None }
 }
+
+/// The first operation on a store with so many packs that its commit makes an index of them.
+pub fn indexing() -> Scenario {
+    let scenario = first();
+    World::on(&scenario.base).commit_each(0..7);
+    scenario.base.settle();
+    scenario
+}

@@ -202,6 +202,15 @@ impl World {
         }
     }
 
+    /// Commits a pack of its own for each of these contents.
+    pub fn commit_each(&self, contents: std::ops::Range<u32>) {
+        for content in contents {
+            let session = self.store.begin().unwrap();
+            session.put(&mut &content.to_le_bytes()[..]).unwrap();
+            drop(session.commit().unwrap());
+        }
+    }
+
     /// The files of the work tree, and the folders that hold none.
     pub fn tree(&self) -> (Tree, Vec<String>) {
         let (mut files, mut dirs, mut used) = (Tree::new(), BTreeSet::new(), BTreeSet::new());
