@@ -272,6 +272,16 @@ fn files_and_functions_are_short_and_files_say_what_they_are_for() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The one file of the product that may have unsafe code; its proofs stand in it.
+const UNSAFE: &str = "src/base/sha256/kernel.rs";
+
+#[test]
+fn unsafe_code_is_in_one_file() {
+    let has = |text: &str| words(&code_only(text)).iter().any(|(.., word)| ["unsafe", "unsafe_code"].contains(word));
+    let files: Vec<String> = sources(&["src"]).into_iter().filter(|(_, text)| has(text)).map(|(file, _)| file).collect();
+    assert_eq!(files, [UNSAFE]);
+}
+
 /// The files whose module nobody declares. `top` is the crate's first file.
 fn undeclared(files: &BTreeMap<String, String>, top: &str) -> Vec<String> {
     let folder = top.rsplit_once('/').map_or("", |(folder, _)| folder);

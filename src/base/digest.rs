@@ -11,7 +11,7 @@ use sha2::Digest as _;
 /// A SHA-256 digest (32 bytes), FIPS 180-4.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub struct Digest([u8; 32]);
+pub struct Digest(pub(super) [u8; 32]);
 
 /// The value of each lower-case hex digit; 255 for every other byte.
 const NIBBLES: [u8; 256] = {

@@ -16,11 +16,12 @@ use super::{
     generation::Generation,
     index::{Place, data, list},
     layout::Layout,
-    sha,
+
 };
 use crate::base::{
     Digest, Fs, Input, ObjectId,
     aligned::{self, Aligned},
+    sha256,
 };
 
 /// Bytes read between two blobs of a run rather than reading twice.
@@ -187,7 +188,7 @@ fn runs(places: &[(Place, usize)]) -> impl Iterator<Item = &[(Place, usize)]> {
 /// Adds to `bad` what does not hash to its id.
 fn verify(chunks: &[Chunk], begins: &[usize], out: &[u8], bad: &mut Vec<usize>) {
     let slices: Vec<&[u8]> = chunks.iter().zip(begins).map(|(chunk, begin)| &out[*begin..][..chunk.len as usize]).collect();
-    let found = sha::digests(&slices);
+    let found = sha256::digests(&slices);
     bad.extend((0..chunks.len()).filter(|nth| found[*nth] != chunks[*nth].id));
     bad.sort_unstable();
     bad.dedup();

@@ -1,5 +1,5 @@
-//! From bytes to chunks: the caller's thread reads, cuts and hashes the whole; workers hash,
-//! look up, compress and write the chunks, a buffer at a time. Buffers are few and reused.
+//! From bytes to chunks: the caller's thread reads, cuts and hashes; workers look up, compress
+//! and write the chunks, a buffer at a time. Buffers are few and reused.
 
 use std::{
     io::{self, Read},
@@ -12,9 +12,12 @@ use super::{
     chunker::{self, Cutter},
     format::file::{Chunk, FileObject},
     session::Puts,
-    sha,
+
 };
-use crate::base::{Digest, Hasher, ObjectId};
+use crate::base::{
+    Digest, ObjectId,
+    sha256::{self, Stream},
+};
 
 /// Bytes of new content in a buffer: a file of more is cut into larger chunks, by all cores.
 const BUFFER: usize = 8 << 20;
@@ -51,9 +54,9 @@ pub fn put_small(session: &Puts<'_>, contents: &[&[u8]]) -> Result<Vec<Stored>, 
         }
         cuts.push((cutter, ends.len().max(1)));
     }
-    let chunks = session.store_chunks(&slices)?;
+    let chunks = session.store_chunks(&sha256::digests(&slices), &slices)?;
     let several: Vec<&[u8]> = contents.iter().zip(&cuts).filter(|(_, (_, count))| *count > 1).map(|(bytes, _)| *bytes).collect();
-    let mut wholes = sha::digests(&several).into_iter();
+    let mut wholes = sha256::digests(&several).into_iter();
     let mut rest = &chunks[..];
     let mut stored = Vec::with_capacity(contents.len());
     for (bytes, (cutter, count)) in contents.iter().zip(cuts) {
@@ -77,11 +80,12 @@ fn file(cutter: &Cutter, size: u64, chunks: Vec<Chunk>) -> FileObject {
     FileObject { chunker: chunker::VERSION, cutter: cutter.code(), size, chunks }
 }
 
-/// A buffer on its way: `ends` are the ends of the chunks at its front.
+/// A buffer on its way: `ends` are the ends of the chunks at its front, `ids` their digests.
 struct Batch {
     nth: usize,
     buffer: Vec<u8>,
     ends: Vec<usize>,
+    ids: Vec<Digest>,
 }
 
 /// What became of a batch: its chunks, and the buffer to be filled again.
@@ -116,7 +120,7 @@ fn work(session: &Puts<'_>, queue: &std::sync::Mutex<mpsc::Receiver<Batch>>, don
         let Ok(batch) = next else { return };
         let begins = std::iter::once(0).chain(batch.ends.iter().copied());
         let slices: Vec<&[u8]> = begins.zip(&batch.ends).map(|(begin, end)| &batch.buffer[begin..*end]).collect();
-        let chunks = session.store_chunks(&slices);
+        let chunks = session.store_chunks(&batch.ids, &slices);
         if done.send((batch.nth, chunks, batch.buffer)).is_err() {
             return;
         }
@@ -136,7 +140,7 @@ struct Feeder {
 impl Feeder {
     /// Digest, size and chunks of the whole file.
     fn feed(&mut self, cutter: &Cutter, first: Vec<u8>, from: &mut dyn Read) -> Result<(Digest, u64, Vec<Chunk>), Error> {
-        let (mut hasher, mut size, mut carry, mut nth) = (Hasher::default(), 0, Vec::new(), 0);
+        let (mut hasher, mut size, mut carry, mut nth) = (Stream::default(), 0, Vec::new(), 0);
         let mut buffer = first;
         self.idle -= 1;
         let mut begin = 0;
@@ -150,12 +154,14 @@ impl Feeder {
                 let read = from.take((BUFFER + CARRY - begin) as u64).read_to_end(&mut buffer).map_err(Error::Read)?;
                 last = read == 0;
             }
-            hasher.update(&buffer[begin..]);
             size += (buffer.len() - begin) as u64;
             let ends = cutter.cut(&buffer, last);
-            carry.extend_from_slice(&buffer[ends.last().copied().unwrap_or(0)..]);
+            let whole = ends.last().copied().unwrap_or(0);
+            // One pass for both: the digest of each chunk, and that of the file.
+            let ids = hasher.update(&buffer[..whole], &ends);
+            carry.extend_from_slice(&buffer[whole..]);
             // The workers end with an error of their own.
-            let _ = self.jobs.send(Batch { nth, buffer: std::mem::take(&mut buffer), ends });
+            let _ = self.jobs.send(Batch { nth, buffer: std::mem::take(&mut buffer), ends, ids });
             nth += 1;
         }
         self.collect(nth)?;

@@ -19,7 +19,6 @@ mod legacy;
 mod packer;
 mod restore;
 mod session;
-mod sha;
 
 use std::{
     io::{self, Read, Write},

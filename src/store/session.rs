@@ -24,7 +24,7 @@ use super::{
     index::{Place, data, list},
     ingest,
     packer::{Packed, Packer, temp},
-    sha,
+
 };
 use crate::base::{Digest, ObjectId, fs::FileLock};
 
@@ -95,9 +95,8 @@ impl<'a> Puts<'a> {
         Ok(self.entered.get_or_init(|| entered))
     }
 
-    /// Stores chunks that lie one after the other in a file, those that are new.
-    pub(super) fn store_chunks(&self, chunks: &[&[u8]]) -> Result<Vec<Chunk>, Error> {
-        let ids = sha::digests(chunks);
+    /// Stores those of these chunks that are new; `ids` are their digests.
+    pub(super) fn store_chunks(&self, ids: &[Digest], chunks: &[&[u8]]) -> Result<Vec<Chunk>, Error> {
         let fresh = ids.iter().zip(chunks).map(|(id, bytes)| (data(*id), *bytes));
         self.store_blobs(fresh)?;
         let chunk = |(id, bytes): (&Digest, &&[u8])| Chunk { id: *id, len: u32::try_from(bytes.len()).expect("because chunks are small") };

@@ -101,6 +101,7 @@ fn roll(hash: u64, byte: u8) -> u64 {
 ///
 /// Four bytes a step: the table words of a pair are added first, which halves the chain of
 /// dependent additions that bounds the speed, and one branch asks for all four.
+#[expect(clippy::needless_bitwise_bool, reason = "one branch that is almost never taken instead of four")]
 fn find_below(hash: &mut u64, bytes: &[u8], limit: u64) -> Option<usize> {
     let (groups, rest) = bytes.as_chunks::<4>();
     for (nth, group) in groups.iter().enumerate() {
@@ -109,7 +110,6 @@ fn find_below(hash: &mut u64, bytes: &[u8], limit: u64) -> Option<usize> {
         let second = (*hash << 2).wrapping_add((words[0] << 1).wrapping_add(words[1]));
         let third = (second << 1).wrapping_add(words[2]);
         let fourth = (second << 2).wrapping_add((words[2] << 1).wrapping_add(words[3]));
-        // `|` and not `||`: one branch that is almost never taken instead of four.
         if (first < limit) | (second < limit) | (third < limit) | (fourth < limit) {
             return Some(nth * 4 + find_one_by_one(hash, group, limit).expect("because one of the four is below the limit"));
         }

@@ -47,26 +47,26 @@ fn verify_snapshot_names_a_damaged_object() {
     [exit 4]
     ");
     sandbox.write(&object, &kept);
-    let store = sandbox.tree_where(|path| path == "tasks/T01/model.bin")["tasks/T01/model.bin"].digest.hex();
-    let stored = format!(".git/snapback/store/objects/{}/{}", &store[..2], &store[2..]);
-    let mut bytes = sandbox.read(&stored);
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
-    sandbox.chmod(&stored, 0o600);
-    sandbox.write(&stored, &bytes);
+    for pack in fs::read_dir(sandbox.at(".git/snapback/store/packs")).unwrap() {
+        let pack = format!(".git/snapback/store/packs/{}", pack.unwrap().file_name().to_str().unwrap());
+        let mut bytes = sandbox.read(&pack);
+        // In the stored bytes of its first blob.
+        bytes[52 + 52 + 1] ^= 1;
+        sandbox.write(&pack, &bytes);
+    }
     shows!(sandbox, ["snapback verify-snapshot -t T01 --version 1.1.0 --deep", "snapback rollback -t T01 --to 1.0.0 --yes"], @"
     $ snapback verify-snapshot -t T01 --version 1.1.0 --deep
       ok integrity.manifest        tag T01-v1.1.0 -> commit [id] -> manifest
       ok integrity.tag             refs/snapback/keep/T01/1.1.0 names the same tag
       ok integrity.commit          5 files in the tag's commit are those of the manifest
-      x  integrity.kept            tasks/T01/model.bin: the stored object sha256:[digest] is damaged: its checksums do not agree
+      x  integrity.kept            tasks/T01/model.bin: the stored object sha256:[digest] is damaged: a blob's checksum does not agree
     T01 1.1.0 does not hold: integrity failed.
       see what git says of the repository:  git fsck --full
       fetch missing objects again, where a remote has them:  git fetch --refetch --tags
     [exit 4]
     $ snapback rollback -t T01 --to 1.0.0 --yes
     error: the bytes of tasks/T01/model.bin cannot be restored
-      caused by: the stored object sha256:[digest] is damaged: its checksums do not agree
+      caused by: the stored object sha256:[digest] is damaged: a blob's checksum does not agree
       hint: see everything that is wrong with the releases:  snapback verify-snapshot --all --deep
       nothing was changed
     [exit 4]
