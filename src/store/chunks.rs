@@ -13,7 +13,7 @@ use super::{
     fetch::Packs,
     format::file::FileObject,
     generation::Generation,
-    index::{data, list},
+    index::{Damage, data, list},
     layout::Layout,
     legacy::Legacy,
     restore,
@@ -64,6 +64,11 @@ impl ChunkStore {
     /// Forgets the opened commit: there is a newer one.
     pub(super) fn forget(&self) {
         *self.opened.lock().expect("because no holder panics") = None;
+    }
+
+    /// What is damaged of the newest commit, as far as opening it shows.
+    pub fn damage(&self) -> Result<Vec<Damage>, Error> {
+        Ok(self.refresh()?.index.damage.clone())
     }
 
     /// A number that this process has not used for a file yet.

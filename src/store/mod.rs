@@ -28,6 +28,7 @@ use std::{
 use crate::base::{Digest, Fault, Fs, Hint, Kind, ObjectId, RelPath, fs::FileLock};
 
 pub use chunks::ChunkStore;
+pub use index::Damage;
 
 /// What can go wrong in the store.
 #[derive(Debug, thiserror::Error)]

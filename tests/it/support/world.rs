@@ -382,6 +382,10 @@ impl World {
         if !empty.is_empty() {
             return Err(format!("I2: empty folders are left: {empty:?}"));
         }
+        match self.store.damage() {
+            Ok(damage) if damage.is_empty() => {}
+            damaged => return Err(format!("I1: the store is damaged: {damaged:?}")),
+        }
         if let Some((operation, _)) = &newest {
             if let Some(change) = operation.path_changes().find(|change| change.before.as_ref().is_some_and(|state| !self.kept(state))) {
                 return Err(format!("I1: the old bytes of {} are not in the store", change.path));
