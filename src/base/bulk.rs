@@ -36,6 +36,8 @@ pub struct BulkFile {
     filled: usize,
     written: u64,
     allocated: u64,
+    /// True when the last block was not written because it is all zeros.
+    hole: bool,
     direct: bool,
     /// After a sync nothing may follow: the tail is not at a block's end.
     complete: bool,
@@ -44,7 +46,7 @@ pub struct BulkFile {
 impl BulkFile {
     /// Writes into a new, empty file.
     pub fn new(file: File) -> Self {
-        Self { file, buffer: None, small: Vec::new(), filled: 0, written: 0, allocated: 0, direct: false, complete: false }
+        Self { file, buffer: None, small: Vec::new(), filled: 0, written: 0, allocated: 0, hole: false, direct: false, complete: false }
     }
 
     /// Turns writing around the page cache on or off; `false` where it cannot be had.
@@ -74,8 +76,27 @@ impl BulkFile {
         Ok(())
     }
 
+    /// Leaves a hole where a whole block is zeros: a sparse file stays one.
+    fn skip(&mut self) -> io::Result<()> {
+        // Space asked for ahead is given back: it would fill the hole.
+        if self.allocated > self.written && self.allocated != u64::MAX {
+            self.file.set_len(self.written)?;
+        }
+        self.written += BLOCK as u64;
+        if self.allocated != u64::MAX {
+            self.allocated = self.written;
+        }
+        self.filled = 0;
+        self.hole = true;
+        Ok(())
+    }
+
     /// Writes the first `len` bytes of the buffer.
     fn write_out(&mut self, len: usize) -> io::Result<()> {
+        self.hole = false;
+        if len == BLOCK && self.buffer.as_ref().is_some_and(|buffer| is_zero(buffer)) {
+            return self.skip();
+        }
         self.allocate(self.written + len as u64)?;
         let mut done = 0;
         while done < len {
@@ -133,11 +154,16 @@ impl BulkFile {
             self.file.write_all_at(&buffer[whole..whole + tail], self.written)?;
             self.written += tail as u64;
         }
-        if self.allocated > self.written {
+        if self.allocated > self.written || self.hole {
             self.file.set_len(self.written)?;
         }
         Ok(())
     }
+}
+
+/// True when all bytes are zeros.
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.chunks(256).all(|part| part.iter().fold(0, |all, byte| all | byte) == 0)
 }
 
 impl Write for BulkFile {
@@ -261,6 +287,28 @@ mod tests {
             let mut some = [0; 10];
             let n = input.read_at(len as u64 / 2, &mut some).expect("it reads");
             assert_eq!(some[..n], bytes[len / 2..(len / 2 + 10).min(len)]);
+        }
+    }
+
+    #[test]
+    fn zeros_become_holes() {
+        use std::os::unix::fs::MetadataExt;
+        let dir = tempfile::tempdir().expect("because tests can make folders");
+        let root = Root::open(dir.path()).expect("it opens");
+        // Zeros at the beginning, in the middle and at the end, with and without a tail.
+        for (name, blocks, tail) in [("a", "0100", 7), ("b", "00", 0), ("c", "110011", 4096), ("d", "0", 1)] {
+            let mut bytes: Vec<u8> = blocks.bytes().flat_map(|block| vec![block - b'0'; BLOCK]).collect();
+            bytes.extend(vec![9; tail]);
+            let path = RelPath::own(name);
+            let mut file = root.create_bulk(&path, 0o600).expect("it creates");
+            file.write_all(&bytes).expect("it writes");
+            file.sync(SyncPoint::PackFile).expect("it syncs");
+            let mut found = Vec::new();
+            root.open(&path).expect("it opens").read_to_end(&mut found).expect("it reads");
+            assert!(found == bytes, "{blocks}");
+            let real = std::fs::metadata(dir.path().join(name)).expect("it is there").blocks() * 512;
+            let written = blocks.matches('1').count() * BLOCK + tail;
+            assert!(real <= written as u64 + (1 << 20), "{blocks}: {real} bytes on disk for {written}");
         }
     }
 
