@@ -46,11 +46,18 @@ pub struct Packs {
     open: Mutex<HashMap<Digest, Arc<dyn Input>>>,
 }
 
-/// The bytes of a run of blobs, and where in the pack they begin.
-struct Run {
-    buffer: Aligned,
-    begin: u64,
-    len: usize,
+/// What runs are read into, again and again: fresh pages cost more than hashing.
+#[derive(Default)]
+pub struct RunBuffer(Option<Aligned>);
+
+impl RunBuffer {
+    /// At least so many bytes.
+    fn of(&mut self, len: usize) -> &mut [u8] {
+        if self.0.as_ref().is_none_or(|buffer| buffer.len() < len) {
+            self.0 = Some(Aligned::new(len.next_power_of_two()));
+        }
+        &mut self.0.as_mut().expect("because it was just made")[..len]
+    }
 }
 
 impl Packs {
@@ -113,7 +120,7 @@ impl Packs {
     }
 
     /// Reads the chunks of a window of a file, one after the other, into `out`.
-    pub fn window(&self, generation: &Generation, chunks: &[Chunk], out: &mut Vec<u8>) -> Result<(), Error> {
+    pub fn window(&self, generation: &Generation, chunks: &[Chunk], buffer: &mut RunBuffer, out: &mut Vec<u8>) -> Result<(), Error> {
         let mut places = Vec::with_capacity(chunks.len());
         for (nth, chunk) in chunks.iter().enumerate() {
             let place = generation.index.find(data(chunk.id)).map_err(Error::Io)?.into_iter().next();
@@ -121,20 +128,20 @@ impl Packs {
         }
         places.sort_unstable_by_key(|(place, nth)| (place.pack, place.offset, *nth));
         let begins: Vec<usize> = chunks.iter().scan(0, |at, chunk| Some(std::mem::replace(at, *at + chunk.len as usize))).collect();
-        out.clear();
+        // Every byte is overwritten below, or the window is an error: nothing need be zeroed.
         out.resize(chunks.iter().map(|chunk| chunk.len as usize).sum(), 0);
         let mut bad = Vec::new();
         for run in runs(&places) {
             // What a run cannot give is looked for again, chunk by chunk, in every place.
-            let Ok(bytes) = self.read_run(run) else {
+            let Ok((bytes, begin)) = self.read_run(run, buffer) else {
                 bad.extend(run.iter().map(|(_, nth)| *nth));
                 continue;
             };
             for (place, nth) in run {
                 let chunk = chunks[*nth];
                 let target = &mut out[begins[*nth]..][..chunk.len as usize];
-                let from = usize::try_from(u64::from(place.offset) - bytes.begin).expect("because runs are short");
-                let stored = bytes.buffer[..bytes.len].get(from..).unwrap_or_default();
+                let from = usize::try_from(u64::from(place.offset) - begin).expect("because runs are short");
+                let stored = bytes.get(from..).unwrap_or_default();
                 if decode_into(stored, data(chunk.id), target).is_err() {
                     bad.push(*nth);
                 }
@@ -152,15 +159,15 @@ impl Packs {
         Ok(())
     }
 
-    /// Reads a run of blobs of one pack.
-    fn read_run(&self, run: &[(Place, usize)]) -> io::Result<Run> {
+    /// Reads a run of blobs of one pack; says where in the pack the bytes begin.
+    fn read_run<'b>(&self, run: &[(Place, usize)], buffer: &'b mut RunBuffer) -> io::Result<(&'b [u8], u64)> {
         let (first, last) = (&run[0].0, &run[run.len() - 1].0);
         let (from, to) = (u64::from(first.offset), end(last));
         let begin = aligned::floor(from);
-        let mut buffer = Aligned::new(usize::try_from(aligned::ceil(to) - begin).map_err(io::Error::other)?);
+        let buffer = buffer.of(usize::try_from(aligned::ceil(to) - begin).map_err(io::Error::other)?);
         let input = self.open(&first.pack.id)?;
-        let len = if to - from >= ONCE { input.read_once_at(begin, &mut buffer)? } else { input.read_at(begin, &mut buffer)? };
-        Ok(Run { buffer, begin, len })
+        let len = if to - from >= ONCE { input.read_once_at(begin, buffer)? } else { input.read_at(begin, buffer)? };
+        Ok((&buffer[..len], begin))
     }
 }
 

@@ -5,7 +5,7 @@ use std::{io::Write, sync::mpsc, thread};
 
 use super::{
     Error,
-    fetch::Packs,
+    fetch::{Packs, RunBuffer},
     format::file::{Chunk, FileObject},
     generation::Generation,
 };
@@ -19,9 +19,9 @@ const ALONE: u64 = 16 << 20;
 pub fn write(packs: &Packs, generation: &Generation, file: &FileObject, into: &mut dyn Write) -> Result<u64, Error> {
     let windows = windows(&file.chunks);
     if file.size <= ALONE {
-        let mut buffer = Vec::new();
+        let (mut run, mut buffer) = (RunBuffer::default(), Vec::new());
         for window in windows {
-            packs.window(generation, window, &mut buffer)?;
+            packs.window(generation, window, &mut run, &mut buffer)?;
             into.write_all(&buffer).map_err(Error::Write)?;
         }
         return Ok(file.size);
@@ -35,9 +35,10 @@ pub fn write(packs: &Packs, generation: &Generation, file: &FileObject, into: &m
             results.push(receive);
             let windows = &windows;
             scope.spawn(move || {
+                let mut run = RunBuffer::default();
                 for window in windows.iter().skip(worker).step_by(workers) {
                     let mut buffer = back.try_recv().unwrap_or_default();
-                    let read = packs.window(generation, window, &mut buffer).map(|()| buffer);
+                    let read = packs.window(generation, window, &mut run, &mut buffer).map(|()| buffer);
                     // The writer has gone: it failed, and says so itself.
                     if send.send(read).is_err() {
                         return;
