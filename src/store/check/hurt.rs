@@ -36,7 +36,8 @@ pub fn harm(store: &ChunkStore, found: &Found, roots: Option<&BTreeSet<ObjectId>
     let mut lost = BTreeSet::new();
     if let Some(roots) = roots {
         for id in found.packs.lists.iter().chain(roots).collect::<BTreeSet<_>>() {
-            if !walk.is_whole(*id)? {
+            // Of a list that nothing names, a collection may have dropped some chunks already.
+            if !walk.is_whole(*id, roots.contains(id))? {
                 lost.insert(*id);
             }
         }
@@ -72,8 +73,9 @@ fn to_harm(finding: &Finding, needs: &BTreeSet<ObjectId>) -> Harm {
 }
 
 impl Walk<'_> {
-    /// True when an object can be given back; notes by what it is hurt.
-    fn is_whole(&mut self, id: ObjectId) -> Result<bool, Error> {
+    /// True when an object can be given back; notes by what it is hurt. What is absent counts
+    /// only when the object must be there.
+    fn is_whole(&mut self, id: ObjectId, needed: bool) -> Result<bool, Error> {
         let generation = &self.found.generation;
         if !generation.index.find(data(id.0)).map_err(Error::Io)?.is_empty() {
             return self.has(id, data(id.0));
@@ -93,6 +95,9 @@ impl Walk<'_> {
         let mut whole = true;
         for chunk in &file.chunks {
             let places = self.found.generation.index.find(data(chunk.id)).map_err(Error::Io)?;
+            if places.is_empty() && !needed {
+                continue;
+            }
             if places.is_empty() {
                 self.absent.push((data(chunk.id), id));
                 whole = false;
