@@ -12,6 +12,7 @@ mod operations;
 mod preview;
 mod resolve;
 mod setup;
+mod store;
 mod sync;
 mod view;
 
@@ -41,6 +42,7 @@ use crate::{
     store::ChunkStore,
 };
 
+pub use store::{Names, Needed};
 pub use sync::SyncFrom;
 
 /// How a repository is opened.
@@ -180,6 +182,8 @@ impl Fault for Error {
 /// ```
 pub struct App {
     ground: Ground,
+    /// The store of the ground, for what only this one can do.
+    chunks: Arc<ChunkStore>,
     state_path: PathBuf,
     lock_wait: Duration,
     command: String,
@@ -200,7 +204,7 @@ impl App {
         let ground = Ground {
             tree,
             state,
-            store,
+            store: store.clone(),
             git,
             settings: Arc::new(settings),
             sink: options.sink,
@@ -212,7 +216,7 @@ impl App {
         for warning in warnings {
             ground.warn(warning);
         }
-        Ok(Self { ground, state_path, lock_wait: options.lock_wait, command: options.command })
+        Ok(Self { ground, chunks: store, state_path, lock_wait: options.lock_wait, command: options.command })
     }
 
     /// The settings in force.

@@ -85,6 +85,12 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// git cannot list what is reachable.
+    #[error("git cannot list what its references and logs reach: {output}")]
+    Listing {
+        /// What it said.
+        output: String,
+    },
     /// A tag does not lead to a commit.
     #[error("the tag object {id} does not lead to a commit: {why}")]
     BadTag {
@@ -283,6 +289,7 @@ impl Fault for Error {
             | Self::MissingLfs { .. }
             | Self::Git { .. }
             | Self::File { .. }
+            | Self::Listing { .. }
             | Self::Sync { .. } => Kind::Missing,
             Self::BadObject { .. } | Self::BadTag { .. } | Self::BadPath { .. } | Self::Prepared(_) => Kind::Bad,
             Self::Ambiguous { .. } => Kind::Usage,
@@ -313,6 +320,7 @@ impl Fault for Error {
                 ]
             }
             Self::Unmerged { .. } => vec![Hint::run("see what is unresolved", &["git", "status"])],
+            Self::Listing { .. } => vec![Hint::run("see what is damaged", &["git", "fsck", "--full"])],
             Self::Sparse => vec![Hint::run("check everything out", &["git", "sparse-checkout", "disable"])],
             Self::Identity => vec![
                 Hint::run("set your name", &["git", "config", "user.name", "<name>"]),

@@ -1,4 +1,4 @@
-//! The git program, for the two things that gix cannot do: push, and the user's hooks.
+//! The git program, for what gix cannot do: push, the user's hooks, and listing what all logs reach.
 //!
 //! Every call names the repository explicitly. `base::process` drops the `GIT_*` variables that
 //! would lead it elsewhere, and sets the one by which a hook that calls snapback can be told.
@@ -8,13 +8,13 @@ use std::{ffi::OsString, path::Path};
 
 use super::{Error, Repo, disk};
 use crate::{
-    base::{process::Command, text},
+    base::{process::{Command, Ended}, text},
     model::operation::TreeChange,
 };
 
 impl Repo {
     /// The git program on this repository.
-    fn program(&self, arguments: &[&str]) -> Command {
+    pub(super) fn program(&self, arguments: &[&str]) -> Command {
         let place = |name: &str, path: &Path| {
             let mut option = OsString::from(name);
             option.push(path);
@@ -65,9 +65,14 @@ impl Repo {
 /// Runs to the end; returns success and what was printed, errors first, escaped line by line.
 fn run(command: &Command) -> Result<(bool, String), Error> {
     let ended = command.run().map_err(Error::Program)?;
-    let all = [ended.stderr.as_slice(), ended.stdout.as_slice()].concat();
+    Ok((ended.succeeded(), printed(&ended)))
+}
+
+/// What a program printed, errors first, at most a few lines of it, escaped.
+pub(super) fn printed(ended: &Ended) -> String {
+    let all = [ended.stderr.as_slice(), &ended.stdout[..ended.stdout.len().min(1 << 20)]].concat();
     let lines: Vec<_> = all.split(|byte| *byte == b'\n').map(text::escape).filter(|line| !line.is_empty()).collect();
-    Ok((ended.succeeded(), lines.join("; ")))
+    lines.join("; ")
 }
 
 #[cfg(test)]

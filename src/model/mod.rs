@@ -13,6 +13,7 @@ pub mod plan;
 pub mod report;
 pub mod request;
 pub mod settings;
+pub mod store;
 pub mod tag;
 pub mod verdict;
 pub mod verification;

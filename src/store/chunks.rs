@@ -26,7 +26,7 @@ pub struct ChunkStore {
     pub(super) fs: Arc<dyn Fs>,
     pub(super) layout: Layout,
     pub(super) packs: Packs,
-    legacy: Legacy,
+    pub(super) legacy: Legacy,
     opened: Mutex<Option<Arc<Generation>>>,
     numbers: AtomicU64,
 }
@@ -76,17 +76,22 @@ impl ChunkStore {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Runs something on the opened commit, and again on the newest when the opened one lacks
-    /// what is looked for: another process may have put it, or a collection moved it.
-    fn with_newest<T>(&self, run: impl Fn(&Generation) -> Result<T, Error>) -> Result<T, Error> {
-        let generation = self.generation()?;
-        match run(&generation) {
-            Err(first @ (Error::Missing(_) | Error::Damaged { .. })) => {
-                let newest = self.refresh()?;
-                if Arc::ptr_eq(&newest, &generation) { Err(first) } else { run(&newest) }
+    /// Runs something on the opened commit, and again on the newest while that one lacks what is
+    /// looked for: another process may have put it, or a collection moved it.
+    pub(super) fn with_newest<T>(&self, mut run: impl FnMut(&Generation) -> Result<T, Error>) -> Result<T, Error> {
+        let mut generation = self.generation()?;
+        loop {
+            match run(&generation) {
+                Err(error @ (Error::Missing(_) | Error::Damaged { .. })) => generation = self.newer(&generation)?.ok_or(error)?,
+                other => return other,
             }
-            other => other,
         }
+    }
+
+    /// The newest commit, when it is newer than a known one.
+    pub(super) fn newer(&self, known: &Generation) -> Result<Option<Arc<Generation>>, Error> {
+        let newest = self.refresh()?;
+        Ok((newest.hash != known.hash).then_some(newest))
     }
 
     /// What an object is: the list of its chunks, or `None` for an object of one chunk.
@@ -125,27 +130,26 @@ impl Store for ChunkStore {
 
     fn read(&self, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
         let mut into = Counted { inner: into, count: 0 };
-        let generation = self.generation()?;
-        let first = self.read_from(&generation, id, &mut into);
-        let error = match first {
-            // Nothing was written yet: the newest commit may have it.
-            Err(error @ (Error::Missing(_) | Error::Damaged { .. })) if into.count == 0 => error,
-            other => return other,
-        };
-        let newest = self.refresh()?;
-        let again = if Arc::ptr_eq(&newest, &generation) { Err(error) } else { self.read_from(&newest, id, &mut into) };
-        match again {
-            Err(Error::Missing(missing)) if missing == *id && into.count == 0 => self.legacy.read(id, &mut into),
-            other => other,
+        let mut generation = self.generation()?;
+        loop {
+            match self.read_from(&generation, id, &mut into) {
+                // Nothing was written yet: the newest commit may have it.
+                Err(error @ (Error::Missing(_) | Error::Damaged { .. })) if into.count == 0 => match self.newer(&generation)? {
+                    Some(newer) => generation = newer,
+                    None if matches!(error, Error::Missing(missing) if missing == *id) => return self.legacy.read(id, &mut into),
+                    None => return Err(error),
+                },
+                other => return other,
+            }
         }
     }
 }
 
 impl ChunkStore {
     /// Reads an object of one commit.
-    fn read_from(&self, generation: &Generation, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
+    pub(super) fn read_from(&self, generation: &Generation, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
         if let Some(file) = self.resolve(generation, id)? {
-            return restore::write(&self.packs, generation, &file, into);
+            return restore::write(self, generation, &file, into);
         }
         let bytes = self.packs.fetch(generation, data(id.0))?;
         into.write_all(&bytes).map_err(Error::Write)?;

@@ -17,8 +17,9 @@ use super::{
         segment,
     },
     generation::Generation,
+    index::Table,
     layout::{FILE_MODE, Layout},
-    packer::Packed,
+    packer::{Packed, remove_leftover},
 };
 use crate::base::{
     Digest, Fs, ObjectId, RelPath, SyncPoint,
@@ -28,7 +29,7 @@ use crate::base::{
 /// Packs without a segment from which on one is made.
 const LOOSE: usize = 8;
 /// Records that are kept besides the newest.
-const KEPT: usize = 16;
+pub const KEPT: usize = 16;
 
 /// Makes the folders, takes a lock on a file of the session's own, opens the newest commit.
 pub fn enter(store: &ChunkStore) -> Result<(String, FileLock, Arc<Generation>), Error> {
@@ -67,7 +68,8 @@ pub fn publish(store: &ChunkStore, packed: Vec<Packed>, roots: &[(String, Option
     }
     let segment = merge(&mut record, &generation, &packed);
     let packs: Vec<_> = packed.iter().map(|packed| (packed.temp.clone(), store.layout.pack(&packed.table.pack.id))).collect();
-    write(store, &packs, segment.as_slice(), &record).map_err(Error::Write)?;
+    let indexes: Vec<_> = segment.into_iter().chain(spare(&mut record, &generation, &packed)).collect();
+    write(store, &packs, &indexes, &record).map_err(Error::Write)?;
     store.forget();
     Ok(())
 }
@@ -104,24 +106,36 @@ fn merge(record: &mut Record, generation: &Generation, packed: &[Packed]) -> Opt
     if record.packs.len() < LOOSE {
         return None;
     }
-    let tables: Vec<_> = generation.index.tables().iter().chain(packed.iter().map(|packed| &packed.table)).collect();
-    let mut packs = Vec::new();
+    let tables = generation.index.tables().iter().chain(packed.iter().map(|packed| &packed.table));
+    let tables: Vec<&Table> = tables.filter(|table| record.packs.contains(&table.pack)).collect();
+    record.packs.retain(|pack| !tables.iter().any(|table| table.pack == *pack));
+    let bytes = segment_of(&tables);
+    record.segments.push(FileRef::of(&bytes));
+    Some(bytes)
+}
+
+/// The segment of some packs.
+pub fn segment_of(tables: &[&Table]) -> Vec<u8> {
+    let packs: Vec<_> = tables.iter().map(|table| table.pack).collect();
     let mut entries = Vec::new();
-    for table in tables.into_iter().filter(|table| record.packs.contains(&table.pack)) {
-        let pack = super::format::len_u32(packs.len());
-        packs.push(table.pack);
-        entries.extend(table.entries.iter().map(|entry| segment::Entry {
-            prefix: segment::prefix(&entry.blob.id),
-            kind: entry.blob.kind,
-            pack,
-            offset: entry.offset,
-            stored: entry.stored,
-            plain: entry.plain,
-        }));
+    for (nth, table) in tables.iter().enumerate() {
+        let pack = super::format::len_u32(nth);
+        entries.extend(table.entries.iter().map(|entry| segment::Entry::of(entry, pack)));
     }
-    let bytes = segment::encode(&packs, &mut entries);
-    record.packs.retain(|pack| !packs.contains(pack));
-    record.segments.push(FileRef { id: Digest::of(&bytes), size: bytes.len() as u64 });
+    segment::encode(&packs, &mut entries)
+}
+
+/// A pack that has the very name of one that a collection may take from was stored again by
+/// this session, which relies on it: from now on the collection may not.
+fn spare(record: &mut Record, generation: &Generation, packed: &[Packed]) -> Option<Vec<u8>> {
+    let again = |id: &Digest| packed.iter().any(|packed| packed.table.pack.id == *id);
+    if record.dead.is_none() || !generation.index.dead().packs.iter().any(again) {
+        return None;
+    }
+    let mut dead = generation.index.dead().clone();
+    dead.packs.retain(|id| !again(id));
+    let bytes = dead.encode();
+    record.dead = Some(FileRef::of(&bytes));
     Some(bytes)
 }
 
@@ -149,16 +163,11 @@ pub fn write(store: &ChunkStore, packs: &[(RelPath, RelPath)], indexes: &[impl A
     Ok(())
 }
 
-/// Writes a synced file without a name.
-fn write_temp(store: &ChunkStore, bytes: &[u8], point: SyncPoint) -> io::Result<RelPath> {
-    let (path, mut file) = loop {
-        let path = store.layout.tmp().join(format!("commit-{}-{}", std::process::id(), store.next_number()));
-        match store.fs.create(&path, FILE_MODE) {
-            // Left by a dead process that had our number.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            created => break (path, created?),
-        }
-    };
+/// Writes a synced file without a name. The store's lock is held.
+pub fn write_temp(store: &ChunkStore, bytes: &[u8], point: SyncPoint) -> io::Result<RelPath> {
+    let path = store.layout.tmp().join(format!("commit-{}-{}", std::process::id(), store.next_number()));
+    remove_leftover(&*store.fs, &path)?;
+    let mut file = store.fs.create(&path, FILE_MODE)?;
     let written = file.write_all(bytes).and_then(|()| file.sync(point));
     drop(file);
     if let Err(error) = written {

@@ -9,7 +9,9 @@ use std::io;
 
 use super::{
     format::{
-        BlobId, BlobKind, Broken, PackRef, dead, pack,
+        BlobId, BlobKind, Broken, PackRef,
+        dead::Dead,
+        pack,
         record::{FileRef, Record},
         segment,
     },
@@ -55,7 +57,7 @@ pub struct Table {
 pub struct Index {
     tables: Vec<Table>,
     segments: Vec<Segment>,
-    dead: Vec<BlobId>,
+    dead: Dead,
     /// What could not be used.
     pub damage: Vec<Damage>,
 }
@@ -86,7 +88,7 @@ impl Index {
         if let Some(file) = &record.dead {
             let path = layout.index(&file.id);
             let bytes = read_whole(fs, &path, Some(file.size))?;
-            match bytes.and_then(|bytes| dead::decode(&bytes)) {
+            match bytes.and_then(|bytes| Dead::decode(&bytes)) {
                 Ok(dead) => index.dead = dead,
                 Err(broken) => index.note(path, broken.0),
             }
@@ -133,7 +135,17 @@ impl Index {
 
     /// True when a collection has condemned a blob: a new session must not rely on it.
     pub fn is_dead(&self, blob: BlobId) -> bool {
-        self.dead.binary_search(&blob).is_ok()
+        self.dead.has(blob)
+    }
+
+    /// The segments that could be opened, and their heads.
+    pub fn heads(&self) -> impl Iterator<Item = (FileRef, &segment::Head)> {
+        self.segments.iter().map(|segment| (segment.file, &segment.head))
+    }
+
+    /// What a collection that is under way has condemned.
+    pub fn dead(&self) -> &Dead {
+        &self.dead
     }
 
     /// All places of a blob, the newest first.
@@ -153,6 +165,7 @@ impl Index {
 
 /// One opened segment.
 struct Segment {
+    file: FileRef,
     head: segment::Head,
     entries: Entries,
 }
@@ -186,7 +199,7 @@ impl Segment {
         };
         let mut bytes = vec![0; len];
         input.read_at(0, &mut bytes)?;
-        Ok(segment::Head::decode(&bytes).map(|head| Self { head, entries: Entries::OnDisk(input) }))
+        Ok(segment::Head::decode(&bytes).map(|head| Self { file: *file, head, entries: Entries::OnDisk(input) }))
     }
 
     /// Checks a segment that was read whole.
@@ -196,7 +209,7 @@ impl Segment {
         }
         let len = segment::head_len(bytes.get(..segment::HEAD).unwrap_or_default(), file.size)?;
         let head = segment::Head::decode(&bytes[..len])?;
-        Ok(Self { head, entries: Entries::Read(bytes[len..bytes.len() - 32].to_vec()) })
+        Ok(Self { file: *file, head, entries: Entries::Read(bytes[len..bytes.len() - 32].to_vec()) })
     }
 
     /// Adds the places of a blob.

@@ -70,6 +70,26 @@ impl Layout {
         self.dir.join("sessions")
     }
 
+    /// Held while a collection or a repair is at work.
+    pub fn gc_lock(&self) -> RelPath {
+        self.dir.join("gc.lock")
+    }
+
+    /// Room that a collection can give up when the disk is full.
+    pub fn reserve(&self) -> RelPath {
+        self.dir.join("reserve")
+    }
+
+    /// When which pack was checked last.
+    pub fn verified(&self) -> RelPath {
+        self.dir.join("verified")
+    }
+
+    /// The folder of damaged files that repairs took out of use.
+    pub fn quarantine(&self) -> RelPath {
+        self.dir.join("quarantine")
+    }
+
     /// Held while a commit is made.
     pub fn lock(&self) -> RelPath {
         self.dir.join("lock")

@@ -14,7 +14,7 @@ use std::{
     sync::Arc,
 };
 
-use super::Error;
+use super::{Error, layout::Layout};
 use crate::base::{Digest, Fs, Hasher, ObjectId, RelPath};
 
 /// The first eight bytes.
@@ -40,6 +40,27 @@ impl Legacy {
     fn path(&self, id: &ObjectId) -> RelPath {
         let hex = id.0.hex();
         self.dir.join(&hex[..2]).join(&hex[2..])
+    }
+
+    /// All objects, and the number of stored bytes of each.
+    pub fn all(&self) -> io::Result<Vec<(ObjectId, u64)>> {
+        let mut found = Vec::new();
+        for front in Layout::names(&*self.fs, &self.dir)? {
+            for back in Layout::names(&*self.fs, &self.dir.join(&front))? {
+                let Ok(id) = Digest::from_hex(&format!("{front}{back}")) else { continue };
+                let stat = self.fs.stat(&self.path(&ObjectId(id)))?;
+                found.push((ObjectId(id), stat.map_or(0, |stat| stat.size)));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Removes an object, and its folder when that is empty.
+    pub fn remove(&self, id: &ObjectId) -> io::Result<()> {
+        let path = self.path(id);
+        self.fs.remove_file(&path)?;
+        let _ = self.fs.remove_dir(&path.parent());
+        Ok(())
     }
 
     /// The number of plain bytes of an object, `None` when it is not there.

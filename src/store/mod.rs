@@ -7,18 +7,23 @@
 //! `restore.rs` for the way out, `commit.rs` for the one moment that counts.
 
 mod chunker;
+mod check;
 mod chunks;
 mod commit;
 mod fetch;
 pub mod format;
+mod gc;
 mod generation;
 mod index;
 mod ingest;
 mod layout;
 mod legacy;
 mod packer;
+mod repair;
 mod restore;
+mod scan;
 mod session;
+mod stats;
 
 use std::{
     io::{self, Read, Write},
@@ -28,7 +33,10 @@ use std::{
 use crate::base::{Digest, Fault, Fs, Hint, Kind, ObjectId, RelPath, fs::FileLock};
 
 pub use chunks::ChunkStore;
+pub use check::{Check, Level};
+pub use gc::{Gc, Progress, Roots};
 pub use index::Damage;
+pub use repair::Candidates;
 
 /// What can go wrong in the store.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +67,17 @@ pub enum Error {
         /// Number of bytes.
         size: u64,
     },
+    /// A collection or a repair is at work already.
+    #[error("another collection or repair of the store is at work")]
+    Collecting,
+    /// Nothing is thrown away while it is not certain what is needed.
+    #[error("the store is damaged, so nothing is collected: {file}: {why}")]
+    Unsound {
+        /// The file, or the object.
+        file: String,
+        /// What was seen.
+        why: String,
+    },
     /// An earlier write of the session failed: nothing of it is kept.
     #[error("the session of the store has failed already")]
     Failed,
@@ -69,7 +88,8 @@ impl Fault for Error {
         match self {
             Self::Missing(_) | Self::Read(_) | Self::Write(_) | Self::Io(_) | Self::Failed => Kind::Missing,
             Self::TooLarge { .. } => Kind::Refused,
-            Self::Damaged { .. } => Kind::Bad,
+            Self::Damaged { .. } | Self::Unsound { .. } => Kind::Bad,
+            Self::Collecting => Kind::Locked,
         }
     }
 
@@ -79,6 +99,8 @@ impl Fault for Error {
             Self::Missing(_) | Self::Damaged { .. } => {
                 vec![Hint::run("see which releases need it", &["snapback", "verify-snapshot", "--all", "--deep"])]
             }
+            Self::Unsound { .. } => vec![Hint::run("heal what can be healed", &["snapback", "store", "repair"])],
+            Self::Collecting => vec![Hint::say("wait for it")],
             _ => Vec::new(),
         }
     }

@@ -36,6 +36,7 @@ pub struct Packed {
 impl Packer {
     /// Begins a pack at a temporary path.
     pub fn new(fs: &dyn Fs, temp: RelPath) -> io::Result<Self> {
+        remove_leftover(fs, &temp)?;
         let mut file = fs.create_bulk(&temp, FILE_MODE)?;
         file.write_all(&pack::header())?;
         let compressor = zstd::bulk::Compressor::new(LEVEL)?;
@@ -95,6 +96,12 @@ impl Packer {
         let size = self.size + (table.len() + pack::TRAILER) as u64;
         Ok(Packed { temp: self.temp, table: Table { pack: PackRef { id: trailer.id, size }, entries: self.entries } })
     }
+}
+
+/// Removes what a process that died left under a temporary name. The name is ours alone: a lock
+/// is held on it, or on the whole store; but process ids come again, in containers always.
+pub fn remove_leftover(fs: &dyn Fs, temp: &RelPath) -> io::Result<()> {
+    if fs.stat(temp)?.is_some() { fs.remove_file(temp) } else { Ok(()) }
 }
 
 /// Where a session writes its `nth` file.

@@ -4,8 +4,8 @@
 use std::{io::Write, sync::mpsc, thread};
 
 use super::{
-    Error,
-    fetch::{Packs, RunBuffer},
+    ChunkStore, Error,
+    fetch::RunBuffer,
     format::file::{Chunk, FileObject},
     generation::Generation,
 };
@@ -16,12 +16,12 @@ const WINDOW: usize = 8 << 20;
 const ALONE: u64 = 16 << 20;
 
 /// Writes the bytes of a file.
-pub fn write(packs: &Packs, generation: &Generation, file: &FileObject, into: &mut dyn Write) -> Result<u64, Error> {
+pub fn write(store: &ChunkStore, generation: &Generation, file: &FileObject, into: &mut dyn Write) -> Result<u64, Error> {
     let windows = windows(&file.chunks);
     if file.size <= ALONE {
         let (mut run, mut buffer) = (RunBuffer::default(), Vec::new());
         for window in windows {
-            packs.window(generation, window, &mut run, &mut buffer)?;
+            read(store, generation, window, &mut run, &mut buffer)?;
             into.write_all(&buffer).map_err(Error::Write)?;
         }
         return Ok(file.size);
@@ -38,7 +38,7 @@ pub fn write(packs: &Packs, generation: &Generation, file: &FileObject, into: &m
                 let mut run = RunBuffer::default();
                 for window in windows.iter().skip(worker).step_by(workers) {
                     let mut buffer = back.try_recv().unwrap_or_default();
-                    let read = packs.window(generation, window, &mut run, &mut buffer).map(|()| buffer);
+                    let read = read(store, generation, window, &mut run, &mut buffer).map(|()| buffer);
                     // The writer has gone: it failed, and says so itself.
                     if send.send(read).is_err() {
                         return;
@@ -55,6 +55,22 @@ pub fn write(packs: &Packs, generation: &Generation, file: &FileObject, into: &m
         }
         Ok(file.size)
     })
+}
+
+/// Reads a window. A collection may move packs between two windows of a file: then the newest
+/// commit knows where their chunks are.
+fn read(
+    store: &ChunkStore,
+    generation: &Generation,
+    window: &[Chunk],
+    run: &mut RunBuffer,
+    buffer: &mut Vec<u8>,
+) -> Result<(), Error> {
+    match store.packs.window(generation, window, run, buffer) {
+        Err(Error::Missing(_) | Error::Damaged { .. }) => {}
+        other => return other,
+    }
+    store.with_newest(|newest| store.packs.window(newest, window, run, buffer))
 }
 
 /// Splits chunks into windows of about [`WINDOW`] bytes.

@@ -7,7 +7,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    io::{self, Read},
+    io::Read,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -145,18 +145,9 @@ impl<'a> Puts<'a> {
             return Ok(packer);
         }
         let entered = self.enter()?;
-        loop {
-            let path = temp(&self.store.layout, &entered.name, self.files.fetch_add(1, Ordering::Relaxed));
-            match Packer::new(&*self.store.fs, path.clone()) {
-                // Left by a dead process that had our number.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(Error::Write(error)),
-                Ok(packer) => {
-                    lock(&self.temps).insert(path);
-                    return Ok(packer);
-                }
-            }
-        }
+        let path = temp(&self.store.layout, &entered.name, self.files.fetch_add(1, Ordering::Relaxed));
+        lock(&self.temps).insert(path.clone());
+        Packer::new(&*self.store.fs, path).map_err(Error::Write)
     }
 
     /// Completes and syncs a pack.

@@ -11,6 +11,7 @@ pub mod plan;
 pub mod progress;
 pub mod recovery;
 pub mod report;
+pub mod store;
 pub mod table;
 pub mod tables;
 pub mod verification;

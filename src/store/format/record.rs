@@ -22,6 +22,13 @@ pub struct FileRef {
     pub size: u64,
 }
 
+impl FileRef {
+    /// The file with these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self { id: Digest::of(bytes), size: bytes.len() as u64 }
+    }
+}
+
 /// A named object that a collection keeps.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Root {

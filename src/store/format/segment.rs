@@ -40,6 +40,14 @@ pub struct Entry {
     pub plain: u32,
 }
 
+impl Entry {
+    /// What the table of the segment's `pack`-th pack says of a blob.
+    pub fn of(entry: &super::pack::Entry, pack: u32) -> Self {
+        let (prefix, kind) = (prefix(&entry.blob.id), entry.blob.kind);
+        Self { prefix, kind, pack, offset: entry.offset, stored: entry.stored, plain: entry.plain }
+    }
+}
+
 /// The first half of an id.
 pub fn prefix(id: &Digest) -> [u8; 16] {
     id.bytes()[..16].try_into().expect("because half of 32 is 16")

@@ -6,6 +6,7 @@ pub mod explore;
 pub mod killer;
 pub mod sandbox;
 pub mod scenarios;
+pub mod shelf;
 pub mod sim;
 pub mod story;
 pub mod world;

@@ -1,0 +1,76 @@
+//! The store as a use case: figures, check, collection, repair; objects are named by who needs them.
+
+mod roots;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+    time::Duration,
+};
+
+pub use roots::Needed;
+
+use super::App;
+use crate::{
+    base::{Failure, ObjectId},
+    model::store::{CheckReport, GcReport, RepairReport, StoreStats},
+    store::{Check, Gc, Level},
+};
+
+/// How long a collection waits for sessions that began before it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Who needs some objects, in words: `T01 1.2.0 tasks/T01/model.bin`, `operation 9f3c21aa`.
+pub type Names = BTreeMap<ObjectId, Vec<String>>;
+
+impl App {
+    /// Figures of the store, and of each task.
+    pub fn store_stats(&self) -> Result<StoreStats, Failure> {
+        let needed = self.needed()?;
+        Ok(self.chunks.stats(&needed.groups())?)
+    }
+
+    /// Checks the store; also says who needs what is damaged.
+    pub fn check_store(&self, level: Level, budget: Option<Duration>) -> Result<(CheckReport, Names), Failure> {
+        // Whom damage hurts is worth knowing even when not everything that is named can be read.
+        let needed = self.needed().unwrap_or_else(|failure| {
+            self.ground.warn(format!("not everything that needs the store can be read: {failure}"));
+            Needed::default()
+        });
+        let how = Check { level, budget, seconds: self.seconds() };
+        let total = self.chunks.stats(&[]).map_or(0, |stats| stats.stored);
+        let report = self.ground.work("checking", total, true, || self.chunks.check(&needed.objects(), how, &|more| self.ground.progress(more)))?;
+        let hurt = report.damage.iter().flat_map(|harm| &harm.objects).chain(&report.lost);
+        let names = needed.names(hurt);
+        Ok((report, names))
+    }
+
+    /// Collects what nothing needs. When it cannot be known what is needed, nothing is collected.
+    pub fn collect_store(&self, dry_run: bool) -> Result<(GcReport, Names), Failure> {
+        let roots = || -> Result<BTreeSet<ObjectId>, Failure> { Ok(self.needed()?.objects()) };
+        let how = Gc { dry_run, patience: PATIENCE, seconds: self.seconds() };
+        let report = self.ground.work("collecting", 0, true, || self.chunks.gc(&roots, how, &|more| self.ground.progress(more)))?;
+        let names = self.needed()?.names(report.missing.iter());
+        Ok((report, names))
+    }
+
+    /// Repairs the store; files of the work tree that have the right bytes help.
+    pub fn repair_store(&self) -> Result<(RepairReport, Names), Failure> {
+        let needed = self.needed()?;
+        let tree = &self.ground.tree;
+        let candidates = |id: &ObjectId| -> Vec<Box<dyn Read>> {
+            let files = needed.paths(id).filter_map(|path| tree.open(path).ok());
+            files.map(|file| Box::new(file) as Box<dyn Read>).collect()
+        };
+        let total = self.chunks.stats(&[]).map_or(0, |stats| stats.stored);
+        let run = || self.chunks.repair(&needed.objects(), &candidates, &|more| self.ground.progress(more));
+        let report = self.ground.work("repairing", total, true, run)?;
+        let names = needed.names(report.lost.iter().chain(&report.healed));
+        Ok((report, names))
+    }
+
+    /// Now, for notes that people read.
+    fn seconds(&self) -> i64 {
+        self.ground.clock.now().as_second()
+    }
+}

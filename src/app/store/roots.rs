@@ -1,0 +1,279 @@
+//! Everything in the repository that names an object of the store: what a collection must keep.
+//!
+//! Too much is fine, too little never: every manifest that any reference, log, stash, index or
+//! work tree still has; every operation that is on record; everything that the store itself
+//! names. What cannot be read is an error with its name. A file that is called like a manifest
+//! and is none keeps every object whose digest stands anywhere in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    app::App,
+    base::{Digest, Failure, Fault, Fs, Kind, ObjectId, RelPath, Root, fs::read_limited},
+    model::{Manifest, Settings},
+    store::Store,
+};
+
+/// No manifest, plan or journal is larger.
+const MAX_FILE: u64 = 1 << 30;
+/// How the names of manifests begin and end.
+const MANIFEST: (&str, &str) = ("snapshot-", ".yaml");
+
+/// Something that may name objects cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} cannot be read, so nobody knows which stored objects it needs: {why}")]
+pub struct Unreadable {
+    what: String,
+    why: String,
+}
+
+impl Fault for Unreadable {
+    fn kind(&self) -> Kind {
+        Kind::Refused
+    }
+}
+
+/// The error for something that cannot be read.
+fn unreadable(what: impl Into<String>, why: impl ToString) -> Failure {
+    Unreadable { what: what.into(), why: why.to_string() }.into()
+}
+
+/// Who needs an object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Need {
+    /// The task, or what else.
+    group: String,
+    /// In words.
+    name: String,
+    /// The path that it has in the work tree.
+    path: Option<RelPath>,
+}
+
+/// The objects that are needed, and by whom.
+#[derive(Debug, Default)]
+pub struct Needed(BTreeMap<ObjectId, BTreeSet<Need>>);
+
+impl Needed {
+    /// The objects.
+    pub fn objects(&self) -> BTreeSet<ObjectId> {
+        self.0.keys().copied().collect()
+    }
+
+    /// The objects by group.
+    pub fn groups(&self) -> Vec<(String, Vec<ObjectId>)> {
+        let mut groups: BTreeMap<&str, Vec<ObjectId>> = BTreeMap::new();
+        for (id, needs) in &self.0 {
+            for need in needs {
+                groups.entry(&need.group).or_default().push(*id);
+            }
+        }
+        groups.into_iter().map(|(name, objects)| (name.to_string(), objects)).collect()
+    }
+
+    /// Who needs some of them, in words.
+    pub fn names<'a>(&self, ids: impl Iterator<Item = &'a ObjectId>) -> BTreeMap<ObjectId, Vec<String>> {
+        let words = |id: &ObjectId| self.0.get(id).map(|needs| (*id, needs.iter().map(|need| need.name.clone()).collect()));
+        ids.filter_map(words).collect()
+    }
+
+    /// Where an object's bytes may lie in the work tree.
+    pub fn paths(&self, id: &ObjectId) -> impl Iterator<Item = &RelPath> {
+        self.0.get(id).into_iter().flatten().filter_map(|need| need.path.as_ref())
+    }
+
+    fn add(&mut self, id: ObjectId, group: &str, name: String, path: Option<RelPath>) {
+        self.0.entry(id).or_default().insert(Need { group: group.into(), name, path });
+    }
+}
+
+impl App {
+    /// Everything in the repository that names objects of the store.
+    pub fn store_roots(&self) -> Result<BTreeSet<ObjectId>, Failure> {
+        Ok(self.needed()?.objects())
+    }
+
+    /// The same, and who needs what.
+    pub(super) fn needed(&self) -> Result<Needed, Failure> {
+        let mut needed = Needed::default();
+        // Operations first: one that ends meanwhile has put its manifest where it is looked for next.
+        self.needed_by_operations(&mut needed)?;
+        for (id, path) in self.ground.git.reachable_blobs(MANIFEST.0, MANIFEST.1)? {
+            let bytes = self.ground.git.read_blob(&id).map_err(|error| unreadable(format!("the manifest {path} ({id})"), error))?;
+            self.needed_by_manifest(&bytes, &path, &mut needed)?;
+        }
+        self.needed_by_work_trees(&mut needed)?;
+        for (name, id) in self.chunks.named()? {
+            needed.add(id, "named", format!("the copy {name}"), None);
+            for part in self.listed(&id)? {
+                needed.add(part, "named", format!("the copy {name}"), None);
+            }
+        }
+        Ok(needed)
+    }
+
+    /// What a listing that the store names lists: every object whose digest stands in it.
+    pub(super) fn listed(&self, id: &ObjectId) -> Result<Vec<ObjectId>, Failure> {
+        let mut bytes = Vec::new();
+        self.chunks.read(id, &mut bytes).map_err(|error| unreadable(format!("the listing {id}"), error))?;
+        self.known(&bytes)
+    }
+
+    /// What a manifest needs.
+    fn needed_by_manifest(&self, bytes: &[u8], path: &str, needed: &mut Needed) -> Result<(), Failure> {
+        let Ok(manifest) = Manifest::parse(bytes) else {
+            for id in self.known(bytes)? {
+                needed.add(id, "other", format!("something in {path}"), None);
+            }
+            return Ok(());
+        };
+        let (task, version) = (&manifest.metadata.task_id, &manifest.metadata.version);
+        for file in &manifest.files {
+            if let Some(id) = file.object {
+                needed.add(id, task.as_str(), format!("{task} {version} {}", file.path), Some(file.path.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the manifests that lie in any linked work tree need, committed or not.
+    fn needed_by_work_trees(&self, needed: &mut Needed) -> Result<(), Failure> {
+        for folder in self.ground.git.work_trees()? {
+            // One whose folder is gone holds nothing; git forgets it in time.
+            if !folder.is_dir() {
+                continue;
+            }
+            let named = |error: std::io::Error| unreadable(format!("the work tree {}", folder.display()), error);
+            let root = Root::open(&folder).map_err(named)?;
+            for path in manifests_in(&root, &self.ground.settings).map_err(named)? {
+                let bytes = read_limited(&root, &path, MAX_FILE).map_err(|error| unreadable(path.to_string(), error))?;
+                self.needed_by_manifest(&bytes, &path.to_string(), needed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the operations on record need: all of them, for each may be undone or done again.
+    fn needed_by_operations(&self, needed: &mut Needed) -> Result<(), Failure> {
+        let state = &*self.ground.state;
+        for op in crate::journal::history::ids(state)? {
+            let dir = RelPath::own(format!("ops/{op}"));
+            let named = |error: std::io::Error| unreadable(dir.to_string(), error);
+            for name in state.list(&dir).map_err(named)? {
+                let path = dir.join(&name);
+                let lines = name.ends_with(b".jsonl");
+                if !lines && !name.ends_with(b".json") {
+                    continue;
+                }
+                let bytes = match read_limited(state, &path, MAX_FILE) {
+                    // It has just been renamed or swept away.
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                    other => other.map_err(|error| unreadable(path.to_string(), error))?,
+                };
+                let mut ids = BTreeSet::new();
+                objects_in_json(&bytes, lines, &mut ids).map_err(|why| unreadable(path.to_string(), why))?;
+                for (id, at) in ids {
+                    needed.add(id, "operations", format!("operation {}", op.short()), at);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The objects that the store has among all digests that stand in some text.
+    fn known(&self, bytes: &[u8]) -> Result<Vec<ObjectId>, Failure> {
+        let mut known = Vec::new();
+        for id in digests_in(bytes) {
+            if self.chunks.size(&id)?.is_some() {
+                known.push(id);
+            }
+        }
+        Ok(known)
+    }
+}
+
+/// The manifests in the folder for them.
+fn manifests_in(tree: &dyn Fs, settings: &Settings) -> std::io::Result<Vec<RelPath>> {
+    let dir = &settings.snapshots;
+    if tree.stat(dir)?.is_none() {
+        return Ok(Vec::new());
+    }
+    let is_manifest = |name: &Vec<u8>| name.starts_with(MANIFEST.0.as_bytes()) && name.ends_with(MANIFEST.1.as_bytes());
+    Ok(tree.list(dir)?.into_iter().filter(is_manifest).map(|name| dir.join(name)).collect())
+}
+
+/// The objects that a plan, a report or a journal names, each with the path it is for: every text
+/// below a key `object`, wherever it stands.
+fn objects_in_json(bytes: &[u8], lines: bool, into: &mut BTreeSet<(ObjectId, Option<RelPath>)>) -> Result<(), String> {
+    if !lines {
+        let value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        return walk(&value, None, into);
+    }
+    let mut rest = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).peekable();
+    while let Some(line) = rest.next() {
+        match json_of_line(line) {
+            Some(value) => walk(&value, None, into)?,
+            // The last record of a journal may be cut short by a crash; its plan says the same.
+            None if rest.peek().is_none() => {}
+            None => return Err("a record is damaged".into()),
+        }
+    }
+    Ok(())
+}
+
+/// The value of a journal's line, which may carry a checksum around it.
+fn json_of_line(line: &[u8]) -> Option<serde_json::Value> {
+    let from = line.iter().position(|byte| *byte == b'{')?;
+    let to = line.iter().rposition(|byte| *byte == b'}')?;
+    serde_json::from_slice(line.get(from..=to)?).ok()
+}
+
+/// Collects the texts below keys `object`.
+fn walk(value: &serde_json::Value, path: Option<&RelPath>, into: &mut BTreeSet<(ObjectId, Option<RelPath>)>) -> Result<(), String> {
+    match value {
+        serde_json::Value::Array(values) => values.iter().try_for_each(|value| walk(value, path, into)),
+        serde_json::Value::Object(fields) => {
+            let own = fields.get("path").and_then(|text| RelPath::from_text(text.as_str()?).ok());
+            for (key, value) in fields {
+                match value.as_str().filter(|_| key == "object") {
+                    Some(text) => {
+                        let id = text.parse().map_err(|_| format!("{text:?} names no object"))?;
+                        into.insert((ObjectId(id), own.as_ref().or(path).cloned()));
+                    }
+                    None => walk(value, own.as_ref().or(path), into)?,
+                }
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Every run of 64 hexadecimal digits.
+fn digests_in(bytes: &[u8]) -> BTreeSet<ObjectId> {
+    let runs = bytes.split(|byte| !byte.is_ascii_hexdigit()).filter(|run| run.len() == 64);
+    runs.filter_map(|run| Digest::from_hex(&str::from_utf8(run).ok()?.to_ascii_lowercase()).ok().map(ObjectId)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_found_wherever_they_stand() {
+        let id = |text: &str| ObjectId(Digest::of(text.as_bytes()));
+        let (a, b, c) = (id("a"), id("b"), id("c"));
+        let json = format!(
+            r#"{{"steps": [{{"files": [{{"path": "x/y", "before": {{"source": {{"object": "{a}"}}}}, "after": null}}]}}], "object": "{b}"}}"#
+        );
+        let mut found = BTreeSet::new();
+        objects_in_json(json.as_bytes(), false, &mut found).unwrap();
+        assert_eq!(found, BTreeSet::from([(a, Some(RelPath::own("x/y"))), (b, None)]));
+        assert!(objects_in_json(b"{", false, &mut found).is_err());
+        assert!(objects_in_json(br#"{"object": "sha256:12"}"#, false, &mut found).is_err());
+        let journal = format!("{{\"n\": 1, \"object\": \"{c}\"}}\n{{\"cut");
+        objects_in_json(journal.as_bytes(), true, &mut found).unwrap();
+        assert!(found.contains(&(c, None)));
+        assert!(objects_in_json(b"{\"cut\n{}\n", true, &mut found).is_err(), "damage in the middle");
+        assert_eq!(digests_in(format!("- {a} {}\n{}0", b.0.hex(), c.0.hex()).as_bytes()), BTreeSet::from([a, b]));
+    }
+}

@@ -1,0 +1,143 @@
+//! Whom damage hurts: which objects need what is bad, and which have no other copy of it.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::{Finding, Found};
+use crate::{
+    base::{Digest, ObjectId},
+    model::store::Harm,
+    store::{
+        ChunkStore, Error,
+        format::BlobId,
+        index::{data, list},
+    },
+};
+
+/// Walks the objects of a store, with what is known to be bad.
+struct Walk<'a> {
+    store: &'a ChunkStore,
+    found: &'a Found,
+    /// Packs of which something is bad.
+    bad: HashSet<Digest>,
+    /// The objects that need what a finding is about.
+    needs: Vec<BTreeSet<ObjectId>>,
+    /// Blobs that were tried.
+    tried: HashMap<BlobId, bool>,
+    /// Chunks that nobody has, and whose objects.
+    absent: Vec<(BlobId, ObjectId)>,
+}
+
+/// Everything bad with the objects that it hurts, and the objects that cannot be given back.
+/// Without roots nothing was found, and no object is looked at.
+pub fn harm(store: &ChunkStore, found: &Found, roots: Option<&BTreeSet<ObjectId>>) -> Result<(Vec<Harm>, Vec<ObjectId>), Error> {
+    let bad = found.findings.iter().filter_map(|finding| Some(finding.place?.0)).collect();
+    let needs = vec![BTreeSet::new(); found.findings.len()];
+    let mut walk = Walk { store, found, bad, needs, tried: HashMap::new(), absent: Vec::new() };
+    let mut lost = BTreeSet::new();
+    if let Some(roots) = roots {
+        for id in found.packs.lists.iter().chain(roots).collect::<BTreeSet<_>>() {
+            // Of a list that nothing names, a collection may have dropped some chunks already.
+            if !walk.is_whole(*id, roots.contains(id))? {
+                lost.insert(*id);
+            }
+        }
+    }
+    let mut harms: Vec<Harm> = found.findings.iter().zip(&walk.needs).map(|(finding, needs)| to_harm(finding, needs)).collect();
+    for (blob, object) in &walk.absent {
+        let why = "it is in no pack".to_string();
+        harms.push(Harm { file: String::new(), why, blob: Some(ObjectId(blob.id)), objects: vec![*object] });
+    }
+    // A bad chunk that no list names is an object of its own.
+    for finding in &found.findings {
+        if let Some(blob) = finding.blob.filter(|blob| !walk.tried.contains_key(blob))
+            && !walk.can_be_read(blob)?
+        {
+            lost.insert(ObjectId(blob.id));
+        }
+    }
+    Ok((harms, lost.into_iter().collect()))
+}
+
+/// A finding for people and programs.
+fn to_harm(finding: &Finding, needs: &BTreeSet<ObjectId>) -> Harm {
+    let mut objects = needs.clone();
+    if objects.is_empty() {
+        objects.extend(finding.blob.map(|blob| ObjectId(blob.id)));
+    }
+    Harm {
+        file: finding.file.as_ref().map(ToString::to_string).unwrap_or_default(),
+        why: finding.why.clone(),
+        blob: finding.blob.map(|blob| ObjectId(blob.id)),
+        objects: objects.into_iter().collect(),
+    }
+}
+
+impl Walk<'_> {
+    /// True when an object can be given back; notes by what it is hurt. What is absent counts
+    /// only when the object must be there.
+    fn is_whole(&mut self, id: ObjectId, needed: bool) -> Result<bool, Error> {
+        let generation = &self.found.generation;
+        if !generation.index.find(data(id.0)).map_err(Error::Io)?.is_empty() {
+            return self.has(id, data(id.0));
+        }
+        if generation.index.find(list(id.0)).map_err(Error::Io)?.is_empty() {
+            // What is in no pack may be an object of the old format.
+            let old = self.store.legacy.size(&id).is_ok_and(|size| size.is_some());
+            if !old {
+                self.absent.push((list(id.0), id));
+            }
+            return Ok(old);
+        }
+        if !self.has(id, list(id.0))? {
+            return Ok(false);
+        }
+        let Ok(Some(file)) = self.store.packs.file(generation, &id) else { return Ok(false) };
+        let mut whole = true;
+        for chunk in &file.chunks {
+            let places = self.found.generation.index.find(data(chunk.id)).map_err(Error::Io)?;
+            if places.is_empty() && !needed {
+                continue;
+            }
+            if places.is_empty() {
+                self.absent.push((data(chunk.id), id));
+                whole = false;
+            } else if places.iter().all(|place| place.plain != chunk.len) {
+                whole = false;
+            } else {
+                whole &= self.has(id, data(chunk.id))?;
+            }
+        }
+        Ok(whole)
+    }
+
+    /// True when a blob of an object can be read.
+    fn has(&mut self, id: ObjectId, blob: BlobId) -> Result<bool, Error> {
+        let places = self.found.generation.index.find(blob).map_err(Error::Io)?;
+        if !places.iter().any(|place| self.bad.contains(&place.pack.id)) {
+            return Ok(true);
+        }
+        for (finding, needs) in self.found.findings.iter().zip(&mut self.needs) {
+            let hits = |(pack, offset): (Digest, Option<u32>)| {
+                places.iter().any(|place| place.pack.id == pack && offset.is_none_or(|offset| offset == place.offset))
+            };
+            if finding.place.is_some_and(hits) {
+                needs.insert(id);
+            }
+        }
+        self.can_be_read(blob)
+    }
+
+    /// True when one of the places of a blob gives it.
+    fn can_be_read(&mut self, blob: BlobId) -> Result<bool, Error> {
+        if let Some(known) = self.tried.get(&blob) {
+            return Ok(*known);
+        }
+        let readable = match self.store.packs.fetch(&self.found.generation, blob) {
+            Ok(_) => true,
+            Err(Error::Missing(_) | Error::Damaged { .. }) => false,
+            Err(error) => return Err(error),
+        };
+        self.tried.insert(blob, readable);
+        Ok(readable)
+    }
+}

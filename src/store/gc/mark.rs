@@ -1,0 +1,82 @@
+//! What is needed: everything that can be reached from the roots.
+
+use std::collections::{BTreeSet, HashSet};
+
+use crate::{
+    base::ObjectId,
+    store::{
+        ChunkStore, Error,
+        format::{BlobId, BlobKind, file::FileObject},
+        generation::Generation,
+        index::{data, list},
+    },
+};
+
+/// What the roots reach.
+#[derive(Default)]
+pub struct Reached {
+    /// Every blob that is needed.
+    pub blobs: HashSet<BlobId>,
+    /// Roots that are not there or not whole.
+    pub missing: BTreeSet<ObjectId>,
+}
+
+/// Follows every root to its list and its chunks. A list that cannot be read is an error: nobody
+/// knows which chunks it needs.
+pub fn reach(store: &ChunkStore, generation: &Generation, roots: &BTreeSet<ObjectId>) -> Result<Reached, Error> {
+    let mut reached = Reached::default();
+    for id in roots {
+        let whole = !generation.index.find(data(id.0)).map_err(Error::Io)?.is_empty();
+        if whole {
+            reached.blobs.insert(data(id.0));
+        }
+        // A chunk and a longer file never have the same digest; both are kept all the same.
+        match list_of(store, generation, id)? {
+            Some(file) => {
+                reached.blobs.insert(list(id.0));
+                if !add_chunks(generation, &file, &mut reached.blobs)? {
+                    reached.missing.insert(*id);
+                }
+            }
+            None if !whole && store.legacy.size(id)?.is_none() => {
+                reached.missing.insert(*id);
+            }
+            None => {}
+        }
+    }
+    Ok(reached)
+}
+
+/// The list of an object, when it has one.
+fn list_of(store: &ChunkStore, generation: &Generation, id: &ObjectId) -> Result<Option<FileObject>, Error> {
+    store.packs.file(generation, id).map_err(|error| match error {
+        Error::Damaged { id, why } => Error::Unsound { file: format!("the list of chunks of {id}"), why },
+        other => other,
+    })
+}
+
+/// Adds a file's chunks; false when one of them is not there.
+fn add_chunks(generation: &Generation, file: &FileObject, blobs: &mut HashSet<BlobId>) -> Result<bool, Error> {
+    let mut all = true;
+    for chunk in &file.chunks {
+        if blobs.insert(data(chunk.id)) {
+            all &= !generation.index.find(data(chunk.id)).map_err(Error::Io)?.is_empty();
+        }
+    }
+    Ok(all)
+}
+
+/// The objects among some blobs: the lists, and the chunks that are in none of these lists.
+pub fn objects(store: &ChunkStore, generation: &Generation, blobs: &HashSet<BlobId>) -> Result<BTreeSet<ObjectId>, Error> {
+    let mut parts = HashSet::new();
+    let lists = blobs.iter().filter(|blob| blob.kind == BlobKind::File);
+    for blob in lists {
+        match store.packs.file(generation, &ObjectId(blob.id)) {
+            Ok(Some(file)) => parts.extend(file.chunks.iter().map(|chunk| chunk.id)),
+            Ok(None) | Err(Error::Damaged { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let whole = |blob: &&BlobId| blob.kind == BlobKind::File || !parts.contains(&blob.id);
+    Ok(blobs.iter().filter(whole).map(|blob| ObjectId(blob.id)).collect())
+}

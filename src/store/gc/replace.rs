@@ -1,0 +1,133 @@
+//! Puts new packs in the place of old ones by one commit, and then removes what nothing names.
+
+use std::{collections::HashSet, io};
+
+use super::sessions;
+use crate::{
+    base::Digest,
+    store::{
+        ChunkStore, Error, commit,
+        format::{PackRef, record::FileRef},
+        index::Table,
+        layout::Layout,
+        packer::Packed,
+        scan,
+    },
+};
+
+/// So many small segments are left alone.
+const FEW_SEGMENTS: usize = 8;
+/// Entries of a segment that is made here, and from which on one is not small.
+const SEGMENT: usize = 1 << 20;
+
+/// What was removed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Swept {
+    /// Number of files.
+    pub files: usize,
+    /// Number of their bytes, of packs.
+    pub bytes: u64,
+}
+
+/// Commits that some packs are replaced by others; each removed one says whether something of it
+/// is dropped. `last` ends the collection: nothing is condemned any more.
+pub fn replace(store: &ChunkStore, removed: &[(PackRef, bool)], packed: Vec<Packed>, last: bool) -> Result<Swept, Error> {
+    let _alone = store.alone()?;
+    let newest = store.sound()?;
+    let mut record = newest.next(newest.record.sequence);
+    let new: Vec<PackRef> = packed.iter().map(|packed| packed.table.pack).collect();
+    // A session that stored the same pack again meanwhile relies on it: see `commit::spare`.
+    let may = |(pack, drops): &&(PackRef, bool)| !drops || newest.index.dead().packs.binary_search(&pack.id).is_ok();
+    let gone = removed.iter().filter(may).map(|(pack, _)| pack.id).filter(|id| !new.iter().any(|pack| pack.id == *id));
+    let gone: HashSet<Digest> = gone.collect();
+    let known: HashSet<Digest> = newest.index.packs().map(|pack| pack.id).collect();
+    let mut tables: Vec<Table> = Vec::new();
+    let mut segments = Vec::new();
+    let heads: Vec<_> = newest.index.heads().collect();
+    let many = last && heads.iter().filter(|(_, head)| head.entries < SEGMENT).count() > FEW_SEGMENTS;
+    for (file, head) in heads {
+        if !(many && head.entries < SEGMENT) && !head.packs.iter().any(|pack| gone.contains(&pack.id)) {
+            segments.push(file);
+            continue;
+        }
+        for pack in head.packs.iter().filter(|pack| !gone.contains(&pack.id)) {
+            tables.push(scan::sound_table(store, *pack)?);
+        }
+    }
+    record.packs.retain(|pack| !gone.contains(&pack.id));
+    let fresh: Vec<Packed> = packed.into_iter().filter(|packed| !known.contains(&packed.table.pack.id)).collect();
+    let names: Vec<_> = fresh.iter().map(|packed| (packed.temp.clone(), store.layout.pack(&packed.table.pack.id))).collect();
+    let unsegmented = tables.is_empty();
+    for packed in fresh {
+        if unsegmented {
+            record.packs.push(packed.table.pack);
+        } else {
+            tables.push(packed.table);
+        }
+    }
+    let indexes: Vec<Vec<u8>> = groups(&tables).iter().map(|group| commit::segment_of(group)).collect();
+    record.segments = segments.into_iter().chain(indexes.iter().map(|bytes| FileRef::of(bytes))).collect();
+    record.dead = record.dead.filter(|_| !last);
+    let (old, now) = (&newest.record, &record);
+    if (&old.packs, &old.segments, &old.dead) != (&now.packs, &now.segments, &now.dead) {
+        commit::write(store, &names, &indexes, &record).map_err(Error::Write)?;
+        store.forget();
+    }
+    sweep(store)
+}
+
+/// Splits tables into groups, one for each segment.
+pub fn groups(tables: &[Table]) -> Vec<Vec<&Table>> {
+    // Few tables are large: one pack has some hundred entries, or some ten thousand small files.
+    let mut groups: Vec<Vec<&Table>> = Vec::new();
+    let mut entries = usize::MAX;
+    for table in tables {
+        if entries.saturating_add(table.entries.len()) > SEGMENT {
+            groups.push(Vec::new());
+            entries = 0;
+        }
+        entries += table.entries.len();
+        groups.last_mut().expect("because the first table begins a group").push(table);
+    }
+    groups
+}
+
+/// Removes what the newest commit does not name: packs and index files, temporary files of
+/// sessions that died. The store's lock is held alone, so nobody is about to name any of it.
+pub fn sweep(store: &ChunkStore) -> Result<Swept, Error> {
+    let newest = store.sound()?;
+    let mut swept = Swept::default();
+    let packs: HashSet<Digest> = newest.index.packs().map(|pack| pack.id).collect();
+    for id in store.layout.pack_ids(&*store.fs).map_err(Error::Io)? {
+        if !packs.contains(&id) {
+            let path = store.layout.pack(&id);
+            swept.bytes += store.fs.stat(&path).map_err(Error::Io)?.map_or(0, |stat| stat.size);
+            swept.files += 1;
+            sessions::remove(store, &path).map_err(Error::Write)?;
+            store.packs.forget(&id);
+        }
+    }
+    let named = |name: &str| newest.record.segments.iter().chain(&newest.record.dead).any(|file| file.id.hex() == name);
+    let dir = store.layout.indexes();
+    for name in Layout::names(&*store.fs, &dir).map_err(Error::Io)?.iter().filter(|name| !named(name)) {
+        sessions::remove(store, &dir.join(name)).map_err(Error::Write)?;
+        swept.files += 1;
+    }
+    swept.files += sweep_temps(store).map_err(Error::Write)?;
+    Ok(swept)
+}
+
+/// Removes temporary files that no session at work writes.
+fn sweep_temps(store: &ChunkStore) -> io::Result<usize> {
+    let live = sessions::live(store)?;
+    let dir = store.layout.tmp();
+    let mut count = 0;
+    for name in Layout::names(&*store.fs, &dir)? {
+        let session = name.rsplit_once('-').map_or("", |(session, _)| session);
+        if !live.iter().any(|live| live.name == session) {
+            sessions::remove(store, &dir.join(&name))?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}

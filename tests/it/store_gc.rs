@@ -1,0 +1,254 @@
+//! The collection: what is named stays, what is not goes, beside sessions and through crashes.
+use std::{collections::BTreeSet, io::Write as _, sync::Arc};
+
+use snapback::{
+    base::{Fs, RelPath, Root, SyncPoint},
+    store::{ChunkStore, Gc, Level, Store},
+};
+
+use crate::support::{
+    shelf::{self, GC, check, gc, id, ids, noise, put, read},
+    sim::{SimFs, sweep},
+};
+
+fn folder() -> (tempfile::TempDir, Arc<dyn Fs>) {
+    let dir = tempfile::tempdir().unwrap();
+    let root: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).unwrap());
+    (dir, root)
+}
+
+fn used(dir: &tempfile::TempDir) -> u64 {
+    let packs = dir.path().join("store/packs");
+    std::fs::read_dir(packs).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
+}
+
+/// All of it can be read, and the store is whole.
+fn all_there(store: &ChunkStore, contents: &[Vec<u8>]) -> Result<(), String> {
+    for bytes in contents {
+        let found = read(store, &id(bytes)).map_err(|error| format!("{} bytes: {error}", bytes.len()))?;
+        if found != *bytes {
+            return Err(format!("{} bytes came back changed", bytes.len()));
+        }
+    }
+    let report = check(store, &ids(contents), Level::Deep).map_err(|error| error.to_string())?;
+    if report.is_sound() { Ok(()) } else { Err(format!("{report:?}")) }
+}
+
+#[test]
+fn what_nothing_names_goes_and_all_else_stays() {
+    let (dir, fs) = folder();
+    let store = shelf::open(&fs);
+    let large = noise(1, 12 << 20);
+    // Shares its first chunks with the large one.
+    let longer = [&large[..], &noise(2, 3 << 20)].concat();
+    let kept = vec![large, noise(3, 100), Vec::new()];
+    let gone = vec![longer, noise(4, 2 << 20), noise(5, 10)];
+    drop(put(&store, &kept).unwrap());
+    drop(put(&store, &gone).unwrap());
+    let before = used(&dir);
+    let dry = store.gc(&|| Ok(ids(&kept)), Gc { dry_run: true, ..GC }, &|_| ()).unwrap();
+    assert_eq!((used(&dir), dry.dropped.iter().copied().collect::<BTreeSet<_>>()), (before, ids(&gone)));
+    let report = gc(&store, &ids(&kept)).unwrap();
+    assert_eq!(report.dropped, dry.dropped);
+    assert!(report.missing.is_empty() && report.freed > 4 << 20, "{report:?}");
+    assert_eq!(used(&dir), before - report.freed);
+    for store in [&store, &shelf::open(&fs)] {
+        all_there(store, &kept).unwrap();
+        assert!(gone.iter().all(|bytes| store.size(&id(bytes)).unwrap().is_none()));
+    }
+    let again = gc(&store, &ids(&kept)).unwrap();
+    assert_eq!((again.freed, again.dead_blobs, again.leftovers), (0, 0, 0));
+    // What is gone can be put again, and a missing root is said.
+    drop(put(&store, &gone[1..2]).unwrap());
+    let report = gc(&store, &ids(&[kept[0].clone(), gone[0].clone(), gone[1].clone()])).unwrap();
+    assert_eq!(report.missing, [id(&gone[0])]);
+    all_there(&store, &[kept[0].clone(), gone[1].clone()]).unwrap();
+}
+
+#[test]
+fn named_objects_stay_until_they_are_named_no_more() {
+    let (_dir, fs) = folder();
+    let store = shelf::open(&fs);
+    let bytes = noise(1, 5000);
+    let session = store.begin().unwrap();
+    session.put(&mut &bytes[..]).unwrap();
+    drop(session.commit_with(&[("copy".into(), Some(id(&bytes)))]).unwrap());
+    gc(&store, &BTreeSet::new()).unwrap();
+    all_there(&store, std::slice::from_ref(&bytes)).unwrap();
+    drop(store.begin().unwrap().commit_with(&[("copy".into(), None)]).unwrap());
+    assert_eq!(gc(&store, &BTreeSet::new()).unwrap().dropped, [id(&bytes)]);
+    assert_eq!(store.size(&id(&bytes)).unwrap(), None);
+}
+
+#[test]
+fn sessions_that_began_before_are_waited_for() {
+    let (_dir, fs) = folder();
+    let (store, other) = (shelf::open(&fs), shelf::open(&fs));
+    let contents = vec![noise(1, 70_000), noise(2, 60_000)];
+    drop(put(&store, &contents).unwrap());
+    // It relies on what is there already, and nothing names it yet.
+    let lease = put(&other, &contents[..1]).unwrap();
+    let report = gc(&store, &BTreeSet::new()).unwrap();
+    assert_eq!((report.sessions_at_work, report.freed), (1, 0));
+    all_there(&store, &contents).unwrap();
+    drop(lease);
+    // Now it is named: the list of the condemned has it, and it stays all the same.
+    let report = gc(&store, &ids(&contents[..1])).unwrap();
+    assert_eq!((report.sessions_at_work, report.dropped.as_slice()), (0, &[id(&contents[1])][..]));
+    all_there(&store, &contents[..1]).unwrap();
+}
+
+#[test]
+fn what_a_newer_session_stores_again_stays() {
+    let (_dir, fs) = folder();
+    let (store, other) = (shelf::open(&fs), shelf::open(&fs));
+    let contents = vec![noise(1, 70_000)];
+    drop(put(&store, &contents).unwrap());
+    let early = put(&other, &contents).unwrap();
+    assert_eq!(gc(&store, &BTreeSet::new()).unwrap().sessions_at_work, 1);
+    drop(early);
+    // The very same pack: it has the name of the one that may be taken from.
+    let late = put(&other, &contents).unwrap();
+    let report = gc(&store, &BTreeSet::new()).unwrap();
+    assert_eq!(report.sessions_at_work, 1, "the second round waits for the newer session");
+    all_there(&other, &contents).unwrap();
+    drop(late);
+    assert_eq!(gc(&store, &BTreeSet::new()).unwrap().dropped, [id(&contents[0])]);
+}
+
+#[test]
+fn a_reader_that_looks_at_an_old_commit_finds_what_moved() {
+    let (_dir, fs) = folder();
+    let (store, reader) = (shelf::open(&fs), shelf::open(&fs));
+    let (kept, gone) = (vec![noise(1, 20 << 20), noise(2, 100)], vec![noise(3, 20 << 20)]);
+    drop(put(&store, &[&kept[..], &gone[..]].concat()).unwrap());
+    assert_eq!(reader.size(&id(&kept[0])).unwrap(), Some(20 << 20));
+    /// Collects when the first bytes have arrived.
+    struct Slow<'a>(Vec<u8>, Option<Box<dyn FnOnce() + 'a>>);
+    impl std::io::Write for Slow<'_> {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            if let Some(run) = self.1.take() {
+                run();
+            }
+            self.0.write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut into = Slow(Vec::new(), Some(Box::new(|| assert!(gc(&store, &ids(&kept)).unwrap().rewritten_packs > 0))));
+    reader.read(&id(&kept[0]), &mut into).unwrap();
+    assert!(into.0 == kept[0]);
+    all_there(&reader, &kept).unwrap();
+}
+
+#[test]
+fn many_small_packs_become_few() {
+    let (dir, fs) = folder();
+    let store = shelf::open(&fs);
+    let contents: Vec<Vec<u8>> = (0..80).map(|seed| noise(seed + 1, 2000)).collect();
+    for one in contents.chunks(1) {
+        drop(put(&store, one).unwrap());
+    }
+    let count = |name: &str| std::fs::read_dir(dir.path().join("store").join(name)).unwrap().count();
+    assert_eq!(count("packs"), 80);
+    gc(&store, &ids(&contents)).unwrap();
+    assert_eq!((count("packs"), count("tmp"), count("sessions")), (1, 0, 0));
+    assert!(count("index") <= 1 && count("log") <= 17);
+    all_there(&shelf::open(&fs), &contents).unwrap();
+}
+
+#[test]
+fn objects_of_the_old_format_move_into_packs() {
+    let (dir, fs) = folder();
+    let store = shelf::open(&fs);
+    let (kept, gone) = (noise(1, 9 << 20), noise(2, 500));
+    for bytes in [&kept, &gone] {
+        let mut object = b"SNBO\x01\x01\0\0".to_vec();
+        object.extend(zstd::stream::encode_all(&bytes[..], 1).unwrap());
+        object.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        object.extend_from_slice(id(bytes).0.bytes());
+        object.extend_from_slice(&crc32fast::hash(&object).to_le_bytes());
+        let hex = id(bytes).0.hex();
+        let folder = dir.path().join("store/objects").join(&hex[..2]);
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::File::create(folder.join(&hex[2..])).unwrap().write_all(&object).unwrap();
+    }
+    all_there(&store, &[kept.clone(), gone.clone()]).unwrap();
+    let report = gc(&store, &ids(std::slice::from_ref(&kept))).unwrap();
+    assert_eq!((report.migrated, report.dropped.as_slice()), (1, &[id(&gone)][..]));
+    assert_eq!(std::fs::read_dir(dir.path().join("store/objects")).unwrap().count(), 0);
+    all_there(&shelf::open(&fs), &[kept]).unwrap();
+    assert_eq!(store.size(&id(&gone)).unwrap(), None);
+}
+
+#[test]
+fn two_collections_are_one_too_many_and_a_damaged_store_is_left_alone() {
+    let (dir, fs) = folder();
+    let store = shelf::open(&fs);
+    let contents = vec![noise(1, 5000), noise(2, 6000)];
+    drop(put(&store, &contents).unwrap());
+    let held = fs.lock(&RelPath::own("store/gc.lock"), snapback::base::fs::Hold::Exclusive, false).unwrap();
+    assert_eq!(gc(&store, &BTreeSet::new()).unwrap_err().kind().exit_code(), 11);
+    drop(held);
+    let unknown = || Err(snapback::store::Error::Failed.into());
+    assert!(store.gc(&unknown, GC, &|_| ()).is_err(), "roots that cannot be known");
+    let pack = std::fs::read_dir(dir.path().join("store/packs")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&pack).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(&pack, bytes).unwrap();
+    let error = gc(&shelf::open(&fs), &BTreeSet::new()).unwrap_err();
+    assert_eq!(error.kind().exit_code(), 4, "{error}");
+    assert!(pack.exists());
+}
+
+/// Seven small files in three packs; four of them are named.
+fn simulated() -> (SimFs, Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    let sim = SimFs::new();
+    let fs: Arc<dyn Fs> = Arc::new(sim.clone());
+    let store = shelf::open(&fs);
+    let contents: Vec<Vec<u8>> = (0..7).map(|seed| noise(seed + 1, 300 + 40 * seed as usize)).collect();
+    for some in contents.chunks(3) {
+        drop(put(&store, some).unwrap());
+    }
+    sim.settle();
+    let kept: Vec<Vec<u8>> = contents.iter().step_by(2).cloned().collect();
+    (sim, contents, kept)
+}
+
+fn collect_on(sim: &SimFs, kept: &[Vec<u8>]) -> Result<(), snapback::base::Failure> {
+    let fs: Arc<dyn Fs> = Arc::new(sim.clone());
+    let store = shelf::open(&fs);
+    let roots = ids(kept);
+    gc(&store, &roots).map(drop)
+}
+
+/// After a crash: everything named is there, the store is whole, and a collection ends well.
+fn look(disk: &SimFs, kept: &[Vec<u8>]) -> Result<(), String> {
+    let fs: Arc<dyn Fs> = Arc::new(disk.clone());
+    all_there(&shelf::open(&fs), kept)?;
+    gc(&shelf::open(&fs), &ids(kept)).map_err(|error| format!("collecting again: {error}"))?;
+    all_there(&shelf::open(&fs), kept)?;
+    let store = shelf::open(&fs);
+    let left = store.stats(&[("all".into(), ids(kept).into_iter().collect())]).map_err(|error| error.to_string())?;
+    // A fifth of a pack may be dead.
+    if left.garbage * 5 <= left.stored { Ok(()) } else { Err(format!("{} bytes of garbage are left", left.garbage)) }
+}
+
+#[test]
+fn a_power_cut_at_any_call_of_a_collection_loses_nothing() {
+    let (sim, _, kept) = simulated();
+    let looked = sweep(&sim, 6, 11, |fs| collect_on(fs, &kept), |disk, _| look(disk, &kept)).unwrap();
+    assert!(looked > 100, "{looked} disks");
+}
+
+#[test]
+fn every_sync_of_a_collection_is_needed() {
+    for point in [SyncPoint::PackFile, SyncPoint::PackDir, SyncPoint::IndexFile, SyncPoint::IndexDir, SyncPoint::CommitFile, SyncPoint::CommitDir]
+    {
+        let (sim, _, kept) = simulated();
+        sim.skip(point);
+        let swept = sweep(&sim, 24, 5, |fs| collect_on(fs, &kept), |disk, _| look(disk, &kept));
+        assert!(swept.is_err(), "nobody notices that {point:?} is skipped");
+    }
+}
