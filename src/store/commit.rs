@@ -5,7 +5,6 @@
 //! after it everything is there. A failed sync ends the commit and is never retried.
 
 use std::{
-    collections::BTreeSet,
     io::{self, Write},
     sync::Arc,
 };
@@ -16,6 +15,7 @@ use super::{
         record::{FileRef, Record, Root},
         segment,
     },
+    gc,
     generation::Generation,
     index::Table,
     layout::{FILE_MODE, Layout},
@@ -54,7 +54,7 @@ pub fn lease(store: &ChunkStore, name: &str, held: FileLock) -> Lease {
 pub fn publish(store: &ChunkStore, packed: Vec<Packed>, roots: &[(String, Option<ObjectId>)]) -> Result<(), Error> {
     let fs = &*store.fs;
     let _alone = fs.lock(&store.layout.lock(), Hold::Exclusive, true).map_err(Error::Write)?;
-    sweep(fs, &store.layout).map_err(Error::Write)?;
+    gc::sessions::sweep(store).map_err(Error::Write)?;
     let generation = store.refresh()?;
     let newest = store.layout.sequences(fs).map_err(Error::Io)?.last().copied().unwrap_or(0);
     let mut record = generation.next(newest);
@@ -72,26 +72,6 @@ pub fn publish(store: &ChunkStore, packed: Vec<Packed>, roots: &[(String, Option
     write(store, &packs, &indexes, &record).map_err(Error::Write)?;
     store.forget();
     Ok(())
-}
-
-/// Removes what dead sessions left, and the files of commits that were not finished. The store's
-/// lock is held alone: nobody enters and nobody commits meanwhile.
-fn sweep(fs: &dyn Fs, layout: &Layout) -> io::Result<()> {
-    let temps = Layout::names(fs, &layout.tmp())?;
-    if temps.is_empty() {
-        return Ok(());
-    }
-    let mut alive = BTreeSet::new();
-    for name in Layout::names(fs, &layout.sessions())? {
-        let path = layout.sessions().join(&name);
-        if fs.lock(&path, Hold::Exclusive, false)?.is_none() {
-            alive.insert(name);
-        } else {
-            fs.remove_file(&path)?;
-        }
-    }
-    let left = |name: &&String| !name.rsplit_once('-').is_some_and(|(session, _)| alive.contains(session));
-    temps.iter().filter(left).try_for_each(|name| fs.remove_file(&layout.tmp().join(name)))
 }
 
 /// Sets or removes a root.

@@ -16,7 +16,6 @@ use super::{
     generation::Generation,
     index::{Place, data, list},
     layout::Layout,
-
 };
 use crate::base::{
     Digest, Fs, Input, ObjectId,

@@ -12,7 +12,6 @@ use super::{
     chunker::{self, Cutter},
     format::file::{Chunk, FileObject},
     session::Puts,
-
 };
 use crate::base::{
     Digest, ObjectId,

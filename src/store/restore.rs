@@ -59,13 +59,7 @@ pub fn write(store: &ChunkStore, generation: &Generation, file: &FileObject, int
 
 /// Reads a window. A collection may move packs between two windows of a file: then the newest
 /// commit knows where their chunks are.
-fn read(
-    store: &ChunkStore,
-    generation: &Generation,
-    window: &[Chunk],
-    run: &mut RunBuffer,
-    buffer: &mut Vec<u8>,
-) -> Result<(), Error> {
+fn read(store: &ChunkStore, generation: &Generation, window: &[Chunk], run: &mut RunBuffer, buffer: &mut Vec<u8>) -> Result<(), Error> {
     match store.packs.window(generation, window, run, buffer) {
         Err(Error::Missing(_) | Error::Damaged { .. }) => {}
         other => return other,

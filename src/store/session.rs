@@ -24,7 +24,6 @@ use super::{
     index::{Place, data, list},
     ingest,
     packer::{Packed, Packer, temp},
-
 };
 use crate::base::{Digest, ObjectId, fs::FileLock};
 

@@ -1,6 +1,6 @@
 //! Puts new packs in the place of old ones by one commit, and then removes what nothing names.
 
-use std::{collections::HashSet, io};
+use std::collections::HashSet;
 
 use super::sessions;
 use crate::{
@@ -113,21 +113,6 @@ pub fn sweep(store: &ChunkStore) -> Result<Swept, Error> {
         sessions::remove(store, &dir.join(name)).map_err(Error::Write)?;
         swept.files += 1;
     }
-    swept.files += sweep_temps(store).map_err(Error::Write)?;
+    swept.files += sessions::sweep(store).map_err(Error::Write)?;
     Ok(swept)
-}
-
-/// Removes temporary files that no session at work writes.
-fn sweep_temps(store: &ChunkStore) -> io::Result<usize> {
-    let live = sessions::live(store)?;
-    let dir = store.layout.tmp();
-    let mut count = 0;
-    for name in Layout::names(&*store.fs, &dir)? {
-        let session = name.rsplit_once('-').map_or("", |(session, _)| session);
-        if !live.iter().any(|live| live.name == session) {
-            sessions::remove(store, &dir.join(&name))?;
-            count += 1;
-        }
-    }
-    Ok(count)
 }

@@ -1,8 +1,7 @@
 //! Who is at work: a session holds a kernel lock on a file of its own, which dies with it.
 
 use std::{
-    io,
-    thread,
+    io, thread,
     time::{Duration, Instant},
 };
 
@@ -39,6 +38,21 @@ pub fn live(store: &ChunkStore) -> io::Result<Vec<Live>> {
         }
     }
     Ok(live)
+}
+
+/// Removes temporary files that no session at work writes, and says how many. The store's lock
+/// is held alone, so no commit is being made.
+pub fn sweep(store: &ChunkStore) -> io::Result<usize> {
+    let dir = store.layout.tmp();
+    let names = Layout::names(&*store.fs, &dir)?;
+    if names.is_empty() {
+        return Ok(0);
+    }
+    let live = live(store)?;
+    let session = |name: &str| name.rsplit_once('-').map_or(String::new(), |(session, _)| session.into());
+    let dead: Vec<_> = names.iter().filter(|name| !live.iter().any(|live| live.name == session(name))).collect();
+    dead.iter().try_for_each(|name| remove(store, &dir.join(name)))?;
+    Ok(dead.len())
 }
 
 /// Removes a file that another may have removed.
