@@ -6,6 +6,8 @@
 
 mod support;
 
+mod backup;
+mod backup_sqlite;
 mod bad_input;
 mod commands;
 mod crash_states;

@@ -26,6 +26,7 @@ mod rollback;
 mod schema;
 mod show;
 mod status;
+mod store;
 mod undo;
 mod verify_rollback;
 mod verify_snapshot;
@@ -95,6 +96,7 @@ commands! {
     op: Op,
     adopt: Adopt,
     registry: Registry,
+    store: Store,
     doctor: Doctor,
     completions: Completions,
     man: Man,

@@ -1,0 +1,90 @@
+//! `store`: folders put into the store under names, and brought back. One file a subcommand.
+
+mod drop;
+mod list;
+mod put;
+mod restore;
+
+use clap::Subcommand;
+
+use super::Run;
+use crate::{
+    base::Failure,
+    cli::{
+        render::{Style, safe},
+        reply::Reply,
+        session::Session,
+    },
+    model::backup::Trouble,
+};
+
+/// Put folders into the store, restore them, and look after it
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = "Examples:\n  snapback store put data models --name nightly\n  snapback store list\n  snapback store restore nightly --into restored"
+)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    Put(put::Args),
+    Restore(restore::Args),
+    List(list::Args),
+    Drop(drop::Args),
+}
+
+impl What {
+    fn args(&self) -> &dyn Run {
+        match self {
+            Self::Put(args) => args,
+            Self::Restore(args) => args,
+            Self::List(args) => args,
+            Self::Drop(args) => args,
+        }
+    }
+}
+
+impl Run for Args {
+    fn changes(&self) -> bool {
+        self.what.args().changes()
+    }
+
+    fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        self.what.args().run(session)
+    }
+}
+
+/// Most paths with a trouble that are shown.
+const SHOWN: usize = 20;
+
+/// Lines for what was left out or failed.
+fn troubles(style: Style, word: &str, all: &[Trouble], verbose: bool) -> String {
+    let shown = if verbose { all.len() } else { SHOWN };
+    let line = |trouble: &Trouble| format!("  {} {word} {}: {}\n", style.fail(), safe(&trouble.path.to_string()), safe(&trouble.why));
+    let mut text: String = all.iter().take(shown).map(line).collect();
+    if all.len() > shown {
+        text.push_str(&format!("  and {} more; --verbose shows them all\n", all.len() - shown));
+    }
+    text
+}
+
+/// `1 file`, `10,000 files`.
+fn files(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (nth, digit) in digits.chars().enumerate() {
+        if nth > 0 && (digits.len() - nth) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text + if count == 1 { " file" } else { " files" }
+}
+
+/// `0.04 s`.
+fn secs(millis: u64) -> String {
+    format!("{}.{:02} s", millis / 1000, millis % 1000 / 10)
+}
