@@ -17,6 +17,9 @@ use crate::{
     model::backup::Trouble,
 };
 
+/// Bytes that are read at once.
+const BLOCK: usize = 1 << 20;
+
 /// Something to do at a path of the listing.
 #[derive(Debug, Clone, Copy)]
 pub struct Task<'a> {
@@ -67,13 +70,13 @@ pub fn plan<'a>(fs: &dyn Fs, entries: &'a [Entry], cache: Option<&Cache>, folds_
     let others: HashSet<&RelPath> = walk.left.iter().map(|left| &left.path).collect();
     let compare = Compare { fs, walk: &walk, known: &known, folders, others };
     let twins = if folds_case { twins(entries) } else { HashSet::new() };
-    let look = |entry: &'a Entry| {
+    let look = |buffer: &mut Vec<u8>, entry: &'a Entry| {
         if twins.contains(&entry.path) {
             return Look::Refused("another path differs from it only in case, and this file system folds case".into());
         }
-        compare.look(entry)
+        compare.look(entry, buffer)
     };
-    let looks: Vec<Look<'a>> = entries.par_iter().with_min_len(64).map(look).collect();
+    let looks: Vec<Look<'a>> = entries.par_iter().with_max_len(64).map_init(Vec::new, look).collect();
     cancel::check()?;
     let top = fs.stat(&RelPath::root()).ok().flatten().map(|stat| stat.dev);
     let mut plan = Plan { one_device: walk.folders.iter().all(|folder| Some(folder.stat.dev) == top), ..Plan::default() };
@@ -120,7 +123,7 @@ impl Compare<'_> {
     }
 
     /// Compares one path.
-    fn look<'a>(&self, entry: &'a Entry) -> Look<'a> {
+    fn look<'a>(&self, entry: &'a Entry, buffer: &mut Vec<u8>) -> Look<'a> {
         if let Err(error) = RelPath::parse(entry.path.as_bytes()) {
             return Look::Refused(format!("the path is not safe: {}", error.why));
         }
@@ -138,18 +141,20 @@ impl Compare<'_> {
             (What::Folder, Some(_)) => Look::Refused("a file is there".into()),
             (_, None) if is_folder => Look::Refused("a folder is there".into()),
             (_, None) => Look::Write(Task { entry, now: None }),
-            (_, Some(nth)) => self.compare(entry, nth).unwrap_or_else(|error| Look::Refused(error.to_string())),
+            (_, Some(nth)) => self.compare(entry, nth, buffer).unwrap_or_else(|error| Look::Refused(error.to_string())),
         }
     }
 
     /// Compares a path at which there is a file or link.
-    fn compare<'a>(&self, entry: &'a Entry, nth: usize) -> io::Result<Look<'a>> {
+    fn compare<'a>(&self, entry: &'a Entry, nth: usize, buffer: &mut Vec<u8>) -> io::Result<Look<'a>> {
         let found = &self.walk.found[nth];
         let task = Task { entry, now: Some(found.stat) };
         let same = match &entry.what {
             What::File { size, object, .. } if found.stat.kind == Type::File && found.stat.size == *size => {
-                let known = self.known[nth].filter(|_| !found.in_use).map(|known| known.object.0);
-                known.map_or_else(|| Ok(Digest::of_reader(&mut *self.fs.open(&found.path)?)?.0), Ok::<_, io::Error>)? == object.0
+                match self.known[nth].filter(|_| !found.in_use) {
+                    Some(known) => known.object == *object,
+                    None => self.digest(found, buffer)? == object.0,
+                }
             }
             What::Link(target) if found.stat.kind == Type::Symlink => self.fs.read_link(&found.path)? == *target,
             _ => false,
@@ -161,6 +166,17 @@ impl Compare<'_> {
             (true, false) => Look::Touch(task),
             (false, _) => Look::Write(task),
         })
+    }
+
+    /// Hashes a file.
+    fn digest(&self, found: &Found, buffer: &mut Vec<u8>) -> io::Result<Digest> {
+        buffer.clear();
+        if found.stat.size <= BLOCK as u64 {
+            self.fs.read_into(&found.path, found.stat.size, buffer)?;
+            return Ok(Digest::of(buffer));
+        }
+        let mut file = io::BufReader::with_capacity(BLOCK, self.fs.open(&found.path)?);
+        Ok(Digest::of_reader(&mut file)?.0)
     }
 
     /// Finds what the listing does not have, and what would be overwritten.

@@ -284,7 +284,6 @@ impl Source {
         }
         let mut got = self.got.iter().peekable();
         let mut files: Vec<(&Found, Known)> = Vec::with_capacity(self.walk.found.len());
-        let fresh: Vec<Found>;
         let mut changed = Vec::new();
         for (nth, file) in self.walk.found.iter().enumerate() {
             match got.next_if(|(at, _)| *at == nth) {
@@ -297,7 +296,7 @@ impl Source {
             }
         }
         // Those that were read again look different now; they are few.
-        fresh = changed.iter().map(|(nth, _, stat)| Found { stat: *stat, ..self.walk.found[*nth].clone() }).collect();
+        let fresh: Vec<Found> = changed.iter().map(|(nth, _, stat)| Found { stat: *stat, ..self.walk.found[*nth].clone() }).collect();
         files.extend(fresh.iter().zip(&changed).map(|(file, (_, object, _))| (file, Known { object: *object, verified: self.cache.run })));
         files.sort_by(|a, b| a.0.path.cmp(&b.0.path));
         // Without it the next run reads everything, and is right all the same.

@@ -58,7 +58,7 @@ pub fn restore(ground: &Ground, restore: &Restore) -> Result<RestoreReport, Fail
     if !restore.dry_run {
         let lost: Vec<Found> = lost(&plan, restore.delete);
         if !lost.is_empty() && !restore.discard {
-            report.kept_as = Some(keep(ground, &restore.name, &root, &top, lost)?);
+            report.kept_as = Some(keep(ground, &restore.name, &root, &top, &lost)?);
         }
         Writer::new(ground, &root, plan.one_device).run(&plan, restore.delete, &mut report)?;
     }
@@ -86,7 +86,7 @@ fn lost(plan: &Plan<'_>, delete: bool) -> Vec<Found> {
 }
 
 /// Puts what would be lost into the store, under a name of its own, which is returned.
-fn keep(ground: &Ground, name: &str, root: &Root, top: &std::path::Path, lost: Vec<Found>) -> Result<String, Failure> {
+fn keep(ground: &Ground, name: &str, root: &Root, top: &std::path::Path, lost: &[Found]) -> Result<String, Failure> {
     let session = ground.store.begin()?;
     let progress = |more| ground.progress(more);
     let intake = Intake {
@@ -102,7 +102,7 @@ fn keep(ground: &Ground, name: &str, root: &Root, top: &std::path::Path, lost: V
     let got = ground.work("keeping", files.iter().map(|file| file.stat.size).sum(), true, || intake.take(&files))?;
     let mut got = got.into_iter();
     let mut entries = Vec::with_capacity(lost.len());
-    for found in &lost {
+    for found in lost {
         let cannot = |why: String| Error::CannotKeep { path: found.path.clone(), why };
         let what = match found.stat.kind {
             Type::Symlink => What::Link(root.read_link(&found.path).map_err(|error| cannot(error.to_string()))?),
@@ -118,8 +118,14 @@ fn keep(ground: &Ground, name: &str, root: &Root, top: &std::path::Path, lost: V
     let taken: Vec<String> = ground.store.roots()?.into_iter().map(|(root, _)| root).collect();
     // What was kept of what was kept is kept of the first.
     let name = name.strip_prefix("before-restore-").and_then(|rest| Some(rest.rsplit_once('-')?.0)).unwrap_or(name);
-    let kept = (1..).map(|n| format!("before-restore-{name}-{n}")).find(|kept| !taken.contains(&super::root_name(kept)));
-    let kept = kept.expect("because numbers do not end");
+    let mut nth = 1;
+    let kept = loop {
+        let kept = format!("before-restore-{name}-{nth}");
+        if !taken.contains(&super::root_name(&kept)) {
+            break kept;
+        }
+        nth += 1;
+    };
     put::name(ground, session, &kept, &entries, vec![super::folder_bytes(top)], true)?;
     Ok(kept)
 }

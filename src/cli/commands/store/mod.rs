@@ -5,6 +5,8 @@ mod list;
 mod put;
 mod restore;
 
+use std::fmt::Write;
+
 use clap::Subcommand;
 
 use super::Run;
@@ -66,7 +68,7 @@ fn troubles(style: Style, word: &str, all: &[Trouble], verbose: bool) -> String 
     let line = |trouble: &Trouble| format!("  {} {word} {}: {}\n", style.fail(), safe(&trouble.path.to_string()), safe(&trouble.why));
     let mut text: String = all.iter().take(shown).map(line).collect();
     if all.len() > shown {
-        text.push_str(&format!("  and {} more; --verbose shows them all\n", all.len() - shown));
+        let _ = writeln!(text, "  and {} more; --verbose shows them all", all.len() - shown);
     }
     text
 }
@@ -76,7 +78,7 @@ fn files(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::new();
     for (nth, digit) in digits.chars().enumerate() {
-        if nth > 0 && (digits.len() - nth) % 3 == 0 {
+        if nth > 0 && (digits.len() - nth).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -59,12 +59,13 @@ fn reply(session: &Session, report: &PutReport, dry_run: bool) -> Reply {
     let name = safe(&report.name);
     let what = format!("{}, {}", files(report.files), size(report.bytes));
     let read = format!("{} read, {}", files(report.read_files), size(report.read_bytes));
-    text.push_str(&match () {
+    let line = match () {
         () if dry_run => format!("dry run: {what}; {}\n", read.replace(" read", " to read")),
         () if !report.named => format!("{name} stands for what it did before: {what}, but not all could be read\n"),
         () if !report.changed => format!("{name} is unchanged: {what}  ({read}, {})\n", secs(report.duration_ms)),
         () => format!("{name} is stored: {what}  ({read}, the store grew by {}, {})\n", size(report.grown), secs(report.duration_ms)),
-    });
+    };
+    text.push_str(&line);
     let reply = Reply { changed: report.changed, dry_run, ..Reply::new(text, json!({ "put": report })) };
     let (failed, skipped) = (report.failed.len() as u64, report.skipped.len() as u64);
     let reply = match () {

@@ -1,6 +1,6 @@
 //! `store restore`: out of the store into a folder.
 
-use std::path::PathBuf;
+use std::{fmt::Write, path::PathBuf};
 
 use clap::ValueHint;
 use serde_json::json;
@@ -74,7 +74,7 @@ fn reply(session: &Session, report: &RestoreReport, restore: &Restore) -> Reply 
         n => format!(", {n} extra left alone"),
     };
     let name = safe(&report.name);
-    text.push_str(&if restore.dry_run {
+    let line = if restore.dry_run {
         format!("dry run: {name}: {counts}{extra}\n")
     } else {
         format!(
@@ -83,10 +83,11 @@ fn reply(session: &Session, report: &RestoreReport, restore: &Restore) -> Reply 
             size(report.bytes),
             secs(report.duration_ms)
         )
-    });
+    };
+    text.push_str(&line);
     let mut next = Vec::new();
     if let Some(kept) = &report.kept_as {
-        text.push_str(&format!("  what was overwritten or removed is kept as {}\n", safe(kept)));
+        let _ = writeln!(text, "  what was overwritten or removed is kept as {}", safe(kept));
         let into = restore.into.to_string_lossy();
         next.push(Hint::run("bring that back", &["snapback", "store", "restore", kept, "--into", &into]));
     }
