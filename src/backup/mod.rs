@@ -142,23 +142,20 @@ fn read_save(store: &dyn Store, name: &str, id: &ObjectId) -> Result<Save, Failu
     Save::decode(&bytes).map_err(|broken| Error::Damaged { name: name.into(), why: broken.to_string() }.into())
 }
 
-/// What is stored under a name; `None` when nothing is.
-fn find(store: &dyn Store, name: &str) -> Result<Option<(ObjectId, Save)>, Failure> {
-    let wanted = root_name(name);
-    match store.roots()?.into_iter().find(|(root, _)| *root == wanted) {
-        Some((_, id)) => Ok(Some((id, read_save(store, name, &id)?))),
-        None => Ok(None),
+/// The object that a name stands for.
+fn root(store: &dyn Store, name: &str) -> Result<ObjectId, Failure> {
+    let (wanted, roots) = (root_name(name), store.roots()?);
+    if let Some((_, id)) = roots.iter().find(|(root, _)| *root == wanted) {
+        return Ok(*id);
     }
+    let names = roots.iter().filter_map(|(root, _)| root.strip_prefix(ROOTS));
+    let near = text::did_you_mean(name, names).into_iter().map(String::from).collect();
+    Err(Error::Unknown { name: text::escape(name.as_bytes()), near }.into())
 }
 
-/// The same; an error when nothing is.
-fn find_known(store: &dyn Store, name: &str) -> Result<(ObjectId, Save), Failure> {
-    if let Some(found) = find(store, name)? {
-        return Ok(found);
-    }
-    let names: Vec<String> = store.roots()?.into_iter().filter_map(|(root, _)| Some(root.strip_prefix(ROOTS)?.to_string())).collect();
-    let near = text::did_you_mean(name, names.iter().map(String::as_str)).into_iter().map(String::from).collect();
-    Err(Error::Unknown { name: text::escape(name.as_bytes()), near }.into())
+/// What is stored under a name.
+fn find(store: &dyn Store, name: &str) -> Result<Save, Failure> {
+    read_save(store, name, &root(store, name)?)
 }
 
 /// The entries of a save. Memory is that of the listing and its entries.
@@ -186,18 +183,15 @@ pub fn listed(store: &dyn Store, id: &ObjectId) -> Result<Vec<ObjectId>, Failure
 
 /// Everything that was put, by name.
 pub fn list(ground: &Ground) -> Result<Vec<Saved>, Failure> {
-    let mut all = Vec::new();
-    for (root, id) in ground.store.roots()? {
-        let Some(name) = root.strip_prefix(ROOTS) else { continue };
-        all.push(saved(name, id, &read_save(&*ground.store, name, &id)?));
-    }
-    Ok(all)
+    let roots = ground.store.roots()?;
+    let named = roots.iter().filter_map(|(root, id)| Some((root.strip_prefix(ROOTS)?, *id)));
+    Ok(named.map(|(name, id)| saved(name, id, read_save(&*ground.store, name, &id))).collect())
 }
 
-/// What is stored under one name.
+/// What is stored under one name; one that cannot be read is shown too, for it can be dropped.
 pub fn show(ground: &Ground, name: &str) -> Result<Saved, Failure> {
-    let (id, save) = find_known(&*ground.store, name)?;
-    Ok(saved(name, id, &save))
+    let id = root(&*ground.store, name)?;
+    Ok(saved(name, id, read_save(&*ground.store, name, &id)))
 }
 
 /// Takes a name away. What only it needs goes with the next collection.
@@ -208,7 +202,10 @@ pub fn drop_name(ground: &Ground, name: &str) -> Result<Saved, Failure> {
 }
 
 /// A save for people.
-fn saved(name: &str, object: ObjectId, save: &Save) -> Saved {
+fn saved(name: &str, object: ObjectId, save: Result<Save, Failure>) -> Saved {
+    let trouble = save.as_ref().err().map(ToString::to_string);
+    let none = Save { seconds: 0, listing: object, files: 0, bytes: 0, folders: Vec::new() };
+    let save = save.unwrap_or(none);
     Saved {
         name: name.into(),
         at: jiff::Timestamp::from_second(save.seconds).unwrap_or_default(),
@@ -216,5 +213,6 @@ fn saved(name: &str, object: ObjectId, save: &Save) -> Saved {
         files: save.files,
         bytes: save.bytes,
         object,
+        trouble,
     }
 }

@@ -112,8 +112,9 @@ pub fn name(
 ) -> Result<bool, Failure> {
     let bytes_of_listing = listing::encode(entries);
     let listing = listing::object(&bytes_of_listing);
-    let before = super::find(&*ground.store, name)?;
-    if !grew && before.is_some_and(|(_, save)| save.listing == listing && save.folders == folders) {
+    // A first one, and one that cannot be read, is replaced.
+    let before = super::find(&*ground.store, name);
+    if !grew && before.is_ok_and(|save| save.listing == listing && save.folders == folders) {
         return Ok(false);
     }
     session.put(&mut &bytes_of_listing[..])?;

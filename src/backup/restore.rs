@@ -8,7 +8,7 @@ use std::{path::PathBuf, time::Instant};
 use super::{
     Error,
     cache::Cache,
-    find_known,
+    find,
     intake::{Got, Intake},
     listing::{Entry, What},
     plan::{self, Plan},
@@ -40,7 +40,7 @@ pub struct Restore {
 /// Restores.
 pub fn restore(ground: &Ground, restore: &Restore) -> Result<RestoreReport, Failure> {
     let begun = Instant::now();
-    let (_, save) = find_known(&*ground.store, &restore.name)?;
+    let save = find(&*ground.store, &restore.name)?;
     let entries = super::entries(&*ground.store, &restore.name, &save)?;
     let mut report = RestoreReport { name: restore.name.clone(), total: entries.len() as u64, ..RestoreReport::default() };
     if restore.dry_run && !restore.into.exists() {

@@ -30,7 +30,7 @@ use crate::{
 /// What the names of files being written begin with.
 pub const TEMP: &[u8] = b".snapback-restore-";
 /// Files of a batch, and bytes.
-const BATCH: (usize, u64) = (8192, 256 << 20);
+const BATCH: (usize, u64) = (4096, 128 << 20);
 /// Larger files are written one after the other.
 const SMALL: u64 = 8 << 20;
 /// Smaller files are not worth two calls to share their blocks.
@@ -162,51 +162,64 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Writes small files and links, a batch at a time.
+    /// Writes small files and links, a batch at a time; one is forced to the disk while the next
+    /// is written.
     fn write_small(&self, tasks: &[Task<'_>], report: &mut RestoreReport) -> Result<(), Failure> {
-        let mut rest = tasks;
-        while !rest.is_empty() {
-            let mut bytes = 0;
-            let fits = |task: &&Task<'_>| {
-                bytes += size(task.entry);
-                bytes <= BATCH.1
-            };
-            let len = rest.iter().take(BATCH.0).take_while(fits).count().max(1);
-            let (batch, after) = rest.split_at(len);
-            rest = after;
-            self.batch(batch, report)?;
+        let mut pending = Vec::new();
+        for batch in batches(tasks) {
+            let (synced, written) = rayon::join(|| self.sync_bytes(&pending), || self.batch(batch));
+            let mut ready = Vec::with_capacity(written.len());
+            for one in written {
+                match one {
+                    Ok(one) => ready.push(one),
+                    Err((entry, miss)) => self.miss(report, &entry.path, &miss),
+                }
+            }
+            if let Err(failure) = synced.and_then(|()| cancel::check().map_err(Failure::from)) {
+                pending.extend(ready);
+                return Err(self.abandon(&pending, failure));
+            }
+            self.place_all(&pending, report);
+            pending = ready;
         }
+        if let Err(failure) = self.sync_bytes(&pending) {
+            return Err(self.abandon(&pending, failure));
+        }
+        self.place_all(&pending, report);
         Ok(())
     }
 
-    /// Writes one batch: all beside their places, all synced, all renamed.
-    fn batch<'t>(&self, tasks: &[Task<'t>], report: &mut RestoreReport) -> Result<(), Failure> {
+    /// Writes one batch, all of it beside its places.
+    fn batch<'t>(&self, tasks: &[Task<'t>]) -> Vec<Result<Ready<'t>, (&'t Entry, Miss)>> {
         let write = |task: &Task<'t>| {
             let temp = self.temp(&task.entry.path);
-            match cancel::check().is_ok().then(|| self.write(task.entry, &temp, false)) {
-                Some(Ok(())) => Some(Ok((*task, temp))),
-                Some(Err(miss)) => {
+            match cancel::check().is_ok().then(|| self.write(task.entry, &temp, false))? {
+                Ok(()) => Some(Ok(Ready { task: *task, temp })),
+                Err(miss) => {
                     let _ = self.fs.remove_file(&temp);
                     Some(Err((task.entry, miss)))
                 }
-                None => None,
             }
         };
-        let written: Vec<_> = tasks.par_iter().with_max_len(32).filter_map(write).collect();
-        let mut ready = Vec::with_capacity(written.len());
-        for one in written {
-            match one {
-                Ok((task, temp)) => ready.push(Ready { task, temp }),
-                Err((entry, miss)) => self.miss(report, &entry.path, &miss),
-            }
+        tasks.par_iter().with_max_len(32).filter_map(write).collect()
+    }
+
+    /// Forces the bytes of written files to the disk, unless each was by itself.
+    fn sync_bytes(&self, ready: &[Ready<'_>]) -> Result<(), Failure> {
+        if ready.is_empty() || !self.together {
+            return Ok(());
         }
-        let synced = cancel::check().map_err(Failure::from).and_then(|()| {
-            if self.together { self.fs.sync_all(SyncPoint::StageFile).map_err(|error| Error::Sync(error).into()) } else { Ok(()) }
-        });
-        if let Err(failure) = synced {
-            ready.par_iter().for_each(|ready| drop(self.fs.remove_file(&ready.temp)));
-            return Err(failure);
-        }
+        self.fs.sync_all(SyncPoint::StageFile).map_err(|error| Error::Sync(error).into())
+    }
+
+    /// Takes away what was written and must not be used.
+    fn abandon(&self, ready: &[Ready<'_>], failure: Failure) -> Failure {
+        ready.par_iter().for_each(|ready| drop(self.fs.remove_file(&ready.temp)));
+        failure
+    }
+
+    /// Renames synced files to their places.
+    fn place_all(&self, ready: &[Ready<'_>], report: &mut RestoreReport) {
         let placed: Vec<_> = ready.par_iter().with_min_len(16).map(|ready| self.place(ready)).collect();
         for (ready, placed) in ready.iter().zip(placed) {
             if let Err(miss) = placed {
@@ -214,7 +227,6 @@ impl<'a> Writer<'a> {
                 self.miss(report, &ready.task.entry.path, &miss);
             }
         }
-        Ok(())
     }
 
     /// Writes a file or link under a temporary name. The store checks every byte on its way.
@@ -358,6 +370,22 @@ impl<'a> Writer<'a> {
 /// Number of bytes of a file; 0 for links and folders.
 fn size(entry: &Entry) -> u64 {
     if let What::File { size, .. } = entry.what { size } else { 0 }
+}
+
+/// Splits tasks into batches.
+fn batches<'s, 't>(tasks: &'s [Task<'t>]) -> impl Iterator<Item = &'s [Task<'t>]> {
+    let mut rest = tasks;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |task: &&Task<'_>| {
+            bytes += size(task.entry);
+            bytes <= BATCH.1
+        };
+        let len = rest.iter().take(BATCH.0).take_while(fits).count().max(1);
+        let (batch, after) = rest.split_at_checked(len)?;
+        rest = after;
+        Some(batch)
+    })
 }
 
 /// Tasks whose bytes are those of an earlier one, with that one's path; and all others.

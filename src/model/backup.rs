@@ -29,6 +29,8 @@ pub struct Saved {
     pub bytes: u64,
     /// The object that the name stands for.
     pub object: ObjectId,
+    /// Why it cannot be read; nothing when it can.
+    pub trouble: Option<String>,
 }
 
 /// What a put did.

@@ -7,6 +7,7 @@
 mod support;
 
 mod backup;
+mod backup_hostile;
 mod backup_sqlite;
 mod bad_input;
 mod commands;

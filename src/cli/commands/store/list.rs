@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    base::{Failure, text::size},
+    base::{Failure, Kind, text::size},
     cli::{
         commands::Run,
         render::{
@@ -26,7 +26,10 @@ impl Run for Args {
         let rows: Vec<Vec<Cell>> = all
             .iter()
             .map(|saved| {
-                let folders = saved.folders.iter().map(|folder| safe(folder)).collect::<Vec<_>>().join(" ");
+                let folders = match &saved.trouble {
+                    None => saved.folders.iter().map(|folder| safe(folder)).collect::<Vec<_>>().join(" "),
+                    Some(trouble) => safe(trouble),
+                };
                 row![safe(&saved.name), moment(saved.at, &session.zone), saved.files.to_string(), size(saved.bytes), folders]
             })
             .collect();
@@ -35,6 +38,8 @@ impl Run for Args {
         } else {
             table(session.out, &["NAME", "PUT", "FILES", "SIZE", "FROM"], rows)
         };
-        Ok(Reply::new(text, json!({ "names": all })))
+        let bad = all.iter().filter(|saved| saved.trouble.is_some()).count();
+        let reply = Reply::new(text, json!({ "names": all }));
+        Ok(if bad == 0 { reply } else { reply.with_problem(Kind::Bad, format!("{bad} of {} names cannot be read", all.len())) })
     }
 }
