@@ -8,6 +8,7 @@ mod support;
 
 mod backup;
 mod backup_hostile;
+mod backup_kills;
 mod backup_sqlite;
 mod bad_input;
 mod commands;
