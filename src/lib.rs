@@ -40,7 +40,7 @@
 //! | 3 | [`git`], [`store`], [`deps`], [`journal`] |
 //! | 4 | [`ground`] (the opened ports), [`registry`], [`verify`] |
 //! | 5 | [`catalog`]: what there is: releases, manifests, files now |
-//! | 6 | [`draft`]: operations before they are written down; [`steps`]: what operations do |
+//! | 6 | [`draft`]: operations before they are written down; [`steps`]: what operations do; [`backup`]: folders in the store |
 //! | 7 | [`release`], [`rollback`] |
 //! | 8 | [`config`] |
 //! | 9 | [`app`] |
@@ -54,6 +54,7 @@
 //! [`verify`], and `cli/commands/rollback.rs`.
 
 pub mod app;
+pub mod backup;
 pub mod base;
 pub mod catalog;
 pub mod cli;

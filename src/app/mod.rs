@@ -5,6 +5,7 @@
 //! the one that was shown. Read [`App::apply`] next.
 
 mod adopt;
+mod backup;
 mod change;
 mod compare;
 mod drift;

@@ -22,3 +22,11 @@ impl Clock {
         }
     }
 }
+
+/// Now, as files are stamped: seconds and nanoseconds since 1970. For telling whether a file was
+/// left alone since; never for order.
+pub fn of_files() -> (i64, u32) {
+    #[expect(clippy::disallowed_methods, reason = "the clock's one owner")]
+    let now = Timestamp::now();
+    (now.as_second(), u32::try_from(now.subsec_nanosecond()).unwrap_or(0))
+}

@@ -152,6 +152,24 @@ pub trait Fs: Send + Sync {
     fn read_link(&self, path: &RelPath) -> io::Result<Vec<u8>>;
     /// The names in a folder, unsorted; an error when it is not one.
     fn list(&self, dir: &RelPath) -> io::Result<Vec<Vec<u8>>>;
+    /// As [`Fs::list`], each name with what [`Fs::stat`] says of it, quicker than one by one.
+    /// What is removed meanwhile is left out.
+    fn scan(&self, dir: &RelPath) -> io::Result<Vec<(Vec<u8>, Stat)>> {
+        let mut found = Vec::new();
+        for name in self.list(dir)? {
+            if let Some(stat) = self.stat(&dir.join(&name))? {
+                found.push((name, stat));
+            }
+        }
+        Ok(found)
+    }
+    /// Appends the bytes of a regular file to a buffer, `size` of them when it is as it was seen.
+    /// Returns what the very file that was read says of itself afterwards.
+    fn read_into(&self, path: &RelPath, size: u64, into: &mut Vec<u8>) -> io::Result<Stat> {
+        into.reserve(usize::try_from(size).map_err(io::Error::other)? + 1);
+        self.open(path)?.read_to_end(into)?;
+        self.stat(path)?.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
     /// Creates a new file (never an existing one) with these permission bits less the umask.
     fn create(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>>;
     /// As [`Fs::create`], for many bytes in a row that will not be read again soon: written
@@ -185,6 +203,16 @@ pub trait Fs: Send + Sync {
     fn remove_file(&self, path: &RelPath) -> io::Result<()>;
     /// Removes an empty folder.
     fn remove_dir(&self, path: &RelPath) -> io::Result<()>;
+    /// Makes a new file that shares the blocks of another one; `Unsupported` where the file
+    /// system cannot. Later writes to either do not show in the other.
+    fn clone_file(&self, _from: &RelPath, _to: &RelPath, _mode: u32) -> io::Result<Box<dyn Output>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Forces everything that was written to the root's file system to the disk, bytes and names.
+    /// `Unsupported` where it cannot be had, or a failed write would go unnoticed.
+    fn sync_all(&self, _point: SyncPoint) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Forces the names in a folder to the disk.
     fn sync_dir(&self, dir: &RelPath, point: SyncPoint) -> io::Result<()>;
     /// Fails early when names in a folder cannot be changed by this user; a good answer promises nothing.

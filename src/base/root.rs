@@ -139,6 +139,38 @@ impl Fs for Root {
         Ok(names)
     }
 
+    fn scan(&self, dir: &RelPath) -> io::Result<Vec<(Vec<u8>, Stat)>> {
+        let handle = self.open_beneath(dir, OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
+        let mut found = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&handle)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            match rustix::fs::statat(&handle, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => found.push((name.to_bytes().to_vec(), to_stat(&stat))),
+                Err(Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(found)
+    }
+
+    fn read_into(&self, path: &RelPath, size: u64, into: &mut Vec<u8>) -> io::Result<Stat> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let mut file = File::from(self.open_beneath(path, flags, 0)?);
+        into.reserve(usize::try_from(size).map_err(io::Error::other)? + 1);
+        // A FIFO that took the file's place has no size to be read; the type is checked below.
+        let read = (&mut file).take(size + 1).read_to_end(into);
+        let stat = to_stat(&rustix::fs::fstat(&file)?);
+        if stat.kind != Type::File {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{path} is not a regular file")));
+        }
+        read?;
+        Ok(stat)
+    }
+
     fn create(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
         let (dir, name) = self.parent(path)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -223,10 +255,45 @@ impl Fs for Root {
         Ok(rustix::fs::accessat(&handle, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
     }
 
+    fn clone_file(&self, from: &RelPath, to: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
+        let source = self.open_file(from)?;
+        let (dir, name) = self.parent(to)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::openat(&dir, name, flags, permissions(mode))?);
+        match rustix::fs::ioctl_ficlone(&file, &source) {
+            Ok(()) => Ok(Box::new(RootFile(file))),
+            Err(error) => {
+                let _ = rustix::fs::unlinkat(&dir, name, AtFlags::empty());
+                match error {
+                    Errno::OPNOTSUPP | Errno::XDEV | Errno::INVAL | Errno::NOTTY | Errno::NOSYS => Err(io::ErrorKind::Unsupported.into()),
+                    error => Err(error.into()),
+                }
+            }
+        }
+    }
+
+    fn sync_all(&self, _point: SyncPoint) -> io::Result<()> {
+        // Before Linux 5.8 a failed write went unnoticed here (syncfs(2)). openat2, which all of
+        // this needs, came with 5.6: only two releases are between.
+        if !syncfs_tells() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let handle = self.open_beneath(&RelPath::root(), OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
+        Ok(rustix::fs::syncfs(&handle)?)
+    }
+
     fn sync_dir(&self, dir: &RelPath, _point: SyncPoint) -> io::Result<()> {
         let handle = self.open_beneath(dir, OFlags::RDONLY | OFlags::DIRECTORY, 0)?;
         Ok(rustix::fs::fsync(&handle)?)
     }
+}
+
+/// True when the kernel's syncfs reports failed writes: Linux 5.8 and later.
+fn syncfs_tells() -> bool {
+    let uname = rustix::system::uname();
+    let release = uname.release().to_string_lossy().into_owned();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse::<u32>().ok());
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (5, 8)
 }
 
 /// Converts what the kernel says.

@@ -37,6 +37,7 @@ Look     status  list (ls)  history (log)  show  diff  preview
 Check    verify-snapshot (verify)  verify-rollback
 Judge    mark  hold  pin
 Mend     op  registry
+Keep     store
 Shell    completions  man  schema
 
 `snapback rollback -h` explains one command, `snapback --help` everything.";
@@ -254,6 +255,7 @@ mod tests {
         Check    verify-snapshot (verify)  verify-rollback
         Judge    mark  hold  pin
         Mend     op  registry
+        Keep     store
         Shell    completions  man  schema
 
         `snapback rollback -h` explains one command, `snapback --help` everything.

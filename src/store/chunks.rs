@@ -128,6 +128,11 @@ impl Store for ChunkStore {
         }
     }
 
+    fn roots(&self) -> Result<Vec<(String, ObjectId)>, Error> {
+        let generation = self.refresh()?;
+        Ok(generation.record.roots.iter().map(|root| (root.name.clone(), ObjectId(root.id))).collect())
+    }
+
     fn read(&self, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
         let mut into = Counted { inner: into, count: 0 };
         let mut generation = self.generation()?;

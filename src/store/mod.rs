@@ -129,6 +129,9 @@ pub trait Store: Send + Sync {
     /// must be thrown away.
     fn read(&self, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error>;
 
+    /// The named objects of the newest commit, by name.
+    fn roots(&self) -> Result<Vec<(String, ObjectId)>, Error>;
+
     /// Reads and checks an object without keeping its bytes.
     fn verify(&self, id: &ObjectId) -> Result<u64, Error> {
         self.read(id, &mut io::sink())
@@ -141,6 +144,9 @@ pub trait Session: Send + Sync {
     fn put(&self, from: &mut dyn Read) -> Result<Stored, Error>;
     /// Puts several contents that are in memory, of at most 8 MiB each: quicker than one by one.
     fn put_small(&self, contents: &[&[u8]]) -> Result<Vec<Stored>, Error>;
+    /// Which of these objects the store has and this session may rely on: what is not held must
+    /// be put. Cheap: indexes are asked, packs looked at, a sample of the chunks read.
+    fn holds(&self, objects: &[ObjectId]) -> Result<Vec<bool>, Error>;
     /// Makes everything that was put durable and visible. Keep the lease until what names the
     /// objects is durable too: until then a collection would think that nobody needs them.
     fn commit(self: Box<Self>) -> Result<Lease, Error>;

@@ -168,11 +168,31 @@ impl<'a> Puts<'a> {
         if !lock(&self.seen).insert(blob) {
             return Ok(false);
         }
+        Ok(!self.has(generation, blob)?)
+    }
+
+    /// True when the store has a blob, for sure, and no collection is about to take it.
+    fn has(&self, generation: &Generation, blob: BlobId) -> Result<bool, Error> {
         if generation.index.is_dead(blob) {
-            return Ok(true);
+            return Ok(false);
         }
         for place in generation.index.find(blob).map_err(Error::Io)? {
             if self.proves(&place, blob)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// True when the store has the list of a file and all of its chunks.
+    fn has_file(&self, generation: &Generation, id: &ObjectId) -> Result<bool, Error> {
+        if !self.has(generation, list(id.0))? {
+            return Ok(false);
+        }
+        // A list that cannot be read is not relied on; `check` names the damage.
+        let Ok(Some(file)) = self.store.packs.file(generation, id) else { return Ok(false) };
+        for chunk in &file.chunks {
+            if !self.has(generation, data(chunk.id))? {
                 return Ok(false);
             }
         }
@@ -221,6 +241,13 @@ impl Session for Puts<'_> {
 
     fn put_small(&self, contents: &[&[u8]]) -> Result<Vec<Stored>, Error> {
         ingest::put_small(self, contents)
+    }
+
+    fn holds(&self, objects: &[ObjectId]) -> Result<Vec<bool>, Error> {
+        use rayon::prelude::*;
+        let generation = &self.enter()?.generation;
+        let held = |id: &ObjectId| Ok(self.has(generation, data(id.0))? || self.has_file(generation, id)?);
+        objects.par_iter().with_min_len(256).map(held).collect()
     }
 
     fn commit(self: Box<Self>) -> Result<Lease, Error> {

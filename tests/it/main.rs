@@ -6,6 +6,10 @@
 
 mod support;
 
+mod backup;
+mod backup_hostile;
+mod backup_kills;
+mod backup_sqlite;
 mod bad_input;
 mod commands;
 mod crash_states;

@@ -111,11 +111,9 @@ impl App {
         Ok(needed)
     }
 
-    /// What a listing that the store names lists: every object whose digest stands in it.
+    /// What a named object names itself: the files of a folder that was put.
     pub(super) fn listed(&self, id: &ObjectId) -> Result<Vec<ObjectId>, Failure> {
-        let mut bytes = Vec::new();
-        self.chunks.read(id, &mut bytes).map_err(|error| unreadable(format!("the listing {id}"), error))?;
-        self.known(&bytes)
+        crate::backup::listed(&*self.ground.store, id).map_err(|error| unreadable(format!("the listing {id}"), error))
     }
 
     /// What a manifest needs.

@@ -1,0 +1,39 @@
+//! Folders in the store: put, restore, list, drop. None of them is a journaled operation.
+//!
+//! A restore takes the operation lock, so that no rollback changes the same files meanwhile, and
+//! keeps what it overwrites under a name of its own; the store's commit is atomic by itself.
+
+use super::App;
+use crate::{
+    backup::{self, Put, Restore},
+    base::Failure,
+    model::backup::{PutReport, RestoreReport, Saved},
+};
+
+impl App {
+    /// Puts folders into the store under a name.
+    pub fn store_put(&self, put: &Put) -> Result<PutReport, Failure> {
+        backup::put::put(&self.ground, put)
+    }
+
+    /// Restores what was put under a name into a folder.
+    pub fn store_restore(&self, restore: &Restore) -> Result<RestoreReport, Failure> {
+        let _lock = (!restore.dry_run).then(|| self.lock()).transpose()?;
+        backup::restore::restore(&self.ground, restore)
+    }
+
+    /// What was put, by name.
+    pub fn store_list(&self) -> Result<Vec<Saved>, Failure> {
+        backup::list(&self.ground)
+    }
+
+    /// What was put under one name.
+    pub fn store_show(&self, name: &str) -> Result<Saved, Failure> {
+        backup::show(&self.ground, name)
+    }
+
+    /// Takes a name away; returns what it stood for.
+    pub fn store_drop(&self, name: &str) -> Result<Saved, Failure> {
+        backup::drop_name(&self.ground, name)
+    }
+}

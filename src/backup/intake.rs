@@ -1,0 +1,256 @@
+//! Reads files into a session of the store: small ones in batches by all cores, large ones one
+//! after the other, databases in use through a consistent copy.
+//!
+//! A file is believed only when it looked the same before and after it was read; else it is read
+//! again, three times at most. Memory: a batch a core, whatever the number of files.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use rayon::prelude::*;
+
+use super::{
+    cache::same,
+    scan::Found,
+    sqlite::{self, MAGIC},
+};
+use crate::{
+    base::{Failure, Fs, ObjectId, RelPath, Stat, Type, cancel},
+    store::{self, Session, Stored},
+};
+
+/// Files of a batch, and bytes.
+const BATCH: (usize, u64) = (64, 4 << 20);
+/// Files up to this size are read whole.
+const SMALL: u64 = 8 << 20;
+/// How often a file that changes is read.
+const TRIES: usize = 3;
+
+/// What became of a file.
+#[derive(Debug, Clone)]
+pub enum Got {
+    /// It is in the session.
+    Stored {
+        /// Its bytes.
+        object: ObjectId,
+        /// How it looked, before and after.
+        stat: Stat,
+        /// True for the copy of a database in use.
+        database: bool,
+    },
+    /// It is not there any more.
+    Gone,
+    /// It could not be read.
+    Failed(String),
+}
+
+/// The way in.
+pub struct Intake<'a> {
+    /// Where the files are.
+    pub fs: &'a dyn Fs,
+    /// The same as a path, for SQLite.
+    pub top: &'a Path,
+    /// Where copies of databases in use are made; `None` takes every file as it is.
+    pub copies: Option<PathBuf>,
+    /// Where they go.
+    pub session: &'a dyn Session,
+    /// Told of bytes that are done.
+    pub progress: &'a (dyn Fn(u64) + Sync),
+    /// How many bytes the store grew by.
+    pub grown: AtomicU64,
+}
+
+/// A file that cannot be taken in, or a store that cannot take it.
+enum Refusal {
+    File(Got),
+    /// It is not as it was seen: it has to be read again.
+    Changed,
+    Store(Failure),
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Self::File(if error.kind() == io::ErrorKind::NotFound { Got::Gone } else { Got::Failed(error.to_string()) })
+    }
+}
+
+impl From<store::Error> for Refusal {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Read(error) => error.into(),
+            other => Self::Store(other.into()),
+        }
+    }
+}
+
+/// What is good, or what became of the file; only the store's own failure goes further.
+fn settle(result: Result<Got, Refusal>) -> Result<Got, Failure> {
+    match result {
+        Ok(got) | Err(Refusal::File(got)) => Ok(got),
+        Err(Refusal::Changed) => Ok(Got::Failed(format!("it changed {TRIES} times while it was read"))),
+        Err(Refusal::Store(failure)) => Err(failure),
+    }
+}
+
+impl Intake<'_> {
+    /// Takes files in; returns what became of each. They should be sorted: neighbours then lie
+    /// beside each other in the store.
+    pub fn take(&self, files: &[&Found]) -> Result<Vec<Got>, Failure> {
+        let (mut small, mut large) = (Vec::new(), Vec::new());
+        for (nth, file) in files.iter().enumerate() {
+            if file.in_use || file.stat.size > SMALL { large.push(nth) } else { small.push(nth) }
+        }
+        let mut got = vec![Got::Gone; files.len()];
+        let batches = batches(files, &small);
+        let done: Vec<_> =
+            batches.par_iter().with_max_len(1).map_init(Vec::new, |buffer, batch| self.batch(files, batch, buffer)).collect();
+        for (batch, done) in batches.iter().zip(done) {
+            for (nth, one) in batch.iter().zip(done?) {
+                got[*nth] = one;
+            }
+        }
+        for nth in large {
+            cancel::check()?;
+            got[nth] = settle(self.one(files[nth]))?;
+            (self.progress)(files[nth].stat.size);
+        }
+        Ok(got)
+    }
+
+    /// Takes a batch of small files in.
+    fn batch(&self, files: &[&Found], batch: &[usize], buffer: &mut Vec<u8>) -> Result<Vec<Got>, Failure> {
+        cancel::check()?;
+        buffer.clear();
+        let mut read = Vec::with_capacity(batch.len());
+        for nth in batch {
+            let begin = buffer.len();
+            let stat = self.read(files[*nth], buffer);
+            if stat.is_err() {
+                buffer.truncate(begin);
+            }
+            read.push((stat, begin..buffer.len()));
+        }
+        let contents: Vec<&[u8]> = read.iter().filter(|(stat, _)| stat.is_ok()).map(|(_, range)| &buffer[range.clone()]).collect();
+        let mut stored = self.session.put_small(&contents)?.into_iter();
+        let mut got = Vec::with_capacity(batch.len());
+        let mut bytes = 0;
+        for (nth, (stat, range)) in batch.iter().zip(read) {
+            bytes += range.len() as u64;
+            got.push(match stat {
+                Ok(stat) => self.stored(&stored.next().expect("because each content was stored"), stat, false),
+                // It grew, or will not keep still: alone, with more patience.
+                Err(Refusal::Changed) => settle(self.one(files[*nth]))?,
+                Err(refusal) => settle(Err(refusal))?,
+            });
+        }
+        (self.progress)(bytes);
+        Ok(got)
+    }
+
+    /// Reads a small file once.
+    fn read(&self, file: &Found, buffer: &mut Vec<u8>) -> Result<Stat, Refusal> {
+        let after = self.fs.read_into(&file.path, file.stat.size, buffer)?;
+        if same(&file.stat, &after) { Ok(after) } else { Err(Refusal::Changed) }
+    }
+
+    /// Takes one file in, however often it has to be read.
+    fn one(&self, file: &Found) -> Result<Got, Refusal> {
+        if let Some(copies) = self.copies.as_ref().filter(|_| self.is_database(&file.path)) {
+            match self.database(file, copies) {
+                Err(Refusal::File(Got::Gone)) => {}
+                other => return other,
+            }
+        }
+        let mut before = file.stat;
+        for _ in 0..TRIES {
+            let stored = self.session.put(&mut self.fs.open(&file.path)?)?;
+            let after = self.fs.stat(&file.path)?.ok_or(Refusal::File(Got::Gone))?;
+            if same(&before, &after) && stored.size == after.size {
+                return Ok(self.stored(&stored, after, false));
+            }
+            before = self.fs.stat(&file.path)?.filter(|stat| stat.kind == Type::File).ok_or(Refusal::File(Got::Gone))?;
+        }
+        Err(Refusal::Changed)
+    }
+
+    /// Notes what was stored.
+    fn stored(&self, stored: &Stored, stat: Stat, database: bool) -> Got {
+        self.grown.fetch_add(stored.grown, Ordering::Relaxed);
+        Got::Stored { object: stored.id, stat: Stat { size: stored.size, ..stat }, database }
+    }
+
+    /// True for a database beside which SQLite keeps its log or journal.
+    pub fn is_database(&self, path: &RelPath) -> bool {
+        let beside = ["-wal", "-journal"].iter().any(|end| matches!(self.fs.stat(&side(path, end)), Ok(Some(_))));
+        let mut begin = [0; MAGIC.len()];
+        beside && self.fs.open(path).is_ok_and(|mut file| file.read_exact(&mut begin).is_ok()) && begin == *MAGIC
+    }
+
+    /// Takes the copy of a database in; `Gone` when its files have to be taken as they are.
+    fn database(&self, file: &Found, copies: &Path) -> Result<Got, Refusal> {
+        std::fs::create_dir_all(copies)?;
+        sweep(copies)?;
+        let copy = tempfile::Builder::new().prefix(&format!("{}-", std::process::id())).tempfile_in(copies)?;
+        match sqlite::copy(&self.top.join(file.path.as_os()), copy.path()) {
+            Ok(()) => {}
+            // A pair that nobody writes to is as good as a copy: its owner rolls it back.
+            Err(sqlite::Error::Unfinished) => return Err(Refusal::File(Got::Gone)),
+            Err(error) => return Err(Refusal::File(Got::Failed(chain(&error)))),
+        }
+        let stored = self.session.put(&mut copy.reopen()?)?;
+        Ok(self.stored(&stored, file.stat, true))
+    }
+}
+
+/// A file that SQLite keeps beside a database.
+pub fn side(path: &RelPath, end: &str) -> RelPath {
+    RelPath::own([path.as_bytes(), end.as_bytes()].concat())
+}
+
+/// An error with its causes.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text = format!("{text}: {error}");
+        next = error.source();
+    }
+    text
+}
+
+/// Removes the copies of processes that have ended.
+fn sweep(copies: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(copies)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.split('-').next()?.parse::<u32>().ok());
+        if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            #[expect(clippy::disallowed_methods, reason = "a scratch file outside every tree that the port guards")]
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Splits files into batches.
+fn batches(files: &[&Found], small: &[usize]) -> Vec<Vec<usize>> {
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut bytes = u64::MAX;
+    for nth in small {
+        let size = files[*nth].stat.size;
+        match batches.last_mut().filter(|batch| batch.len() < BATCH.0 && bytes.saturating_add(size) <= BATCH.1) {
+            Some(batch) => {
+                batch.push(*nth);
+                bytes += size;
+            }
+            None => {
+                batches.push(vec![*nth]);
+                bytes = size;
+            }
+        }
+    }
+    batches
+}

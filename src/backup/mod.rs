@@ -1,0 +1,218 @@
+//! Row 6, backup: folders put into the store under names, and brought back.
+//!
+//! A name is a root of the store that stands for a [`listing::Save`], which names a listing,
+//! which names every file's bytes. Putting reads only what changed ([`put`]); restoring writes
+//! only what differs, and first keeps what it would overwrite ([`restore`]). Nothing here
+//! deletes from the store: a dropped name's bytes go with the next collection.
+
+pub mod cache;
+pub mod intake;
+pub mod listing;
+pub mod plan;
+pub mod put;
+pub mod restore;
+pub mod scan;
+pub mod sqlite;
+pub mod wire;
+pub mod write;
+
+use std::{
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    base::{Failure, Fault, Hint, Kind, ObjectId, text},
+    ground::Ground,
+    model::backup::Saved,
+    store::Store,
+};
+use listing::{Entry, Save, What};
+
+pub use put::Put;
+pub use restore::Restore;
+
+/// What stops a put or a restore.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A folder cannot be used.
+    #[error("cannot use the folder {}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The listing of several folders needs a name for each.
+    #[error("{} has no name to be listed under", .0.display())]
+    NoName(PathBuf),
+    /// Two folders of the same name.
+    #[error("two of the folders are called {0}: put them under two names")]
+    SameName(String),
+    /// A name that cannot be one.
+    #[error("{0:?} cannot be a name: use 1 to 100 letters, digits, '.', '_' and '-'")]
+    BadName(String),
+    /// Nothing has this name.
+    #[error("nothing is stored under the name {name:?}")]
+    Unknown {
+        /// What was typed.
+        name: String,
+        /// Names that are near.
+        near: Vec<String>,
+    },
+    /// What would be overwritten could not be kept.
+    #[error("{path} would be overwritten and cannot be kept: {why}")]
+    CannotKeep {
+        /// The path.
+        path: crate::base::RelPath,
+        /// Why not.
+        why: String,
+    },
+    /// Restored bytes could not be forced to the disk.
+    #[error("what was restored may not be on the disk: forcing it there failed")]
+    Sync(#[source] std::io::Error),
+    /// What a name stands for cannot be read.
+    #[error("what {name:?} stands for cannot be read: {why}")]
+    Damaged {
+        /// The name.
+        name: String,
+        /// What was seen.
+        why: String,
+    },
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Folder { .. } | Self::Sync(_) => Kind::Missing,
+            Self::CannotKeep { .. } => Kind::Refused,
+            Self::NoName(_) | Self::SameName(_) | Self::BadName(_) => Kind::Usage,
+            Self::Unknown { .. } => Kind::NotFound,
+            Self::Damaged { .. } => Kind::Bad,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Unknown { near, .. } if !near.is_empty() => vec![Hint::say(format!("did you mean {}?", near.join(", ")))],
+            Self::Unknown { .. } => vec![Hint::run("see what is there", &["snapback", "store", "list"])],
+            Self::CannotKeep { .. } => vec![Hint::say("add --discard to lose what is overwritten")],
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// The beginning of the names of roots that are saves.
+const ROOTS: &str = "backup/";
+/// A save is no larger.
+const MAX_SAVE: u64 = 8 << 20;
+
+/// The store's root of a name.
+fn root_name(name: &str) -> String {
+    format!("{ROOTS}{name}")
+}
+
+/// Refuses what cannot be a name.
+fn check_name(name: &str) -> Result<(), Error> {
+    let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
+    if (1..=100).contains(&name.len()) && name.bytes().all(legal) { Ok(()) } else { Err(Error::BadName(name.into())) }
+}
+
+/// A folder's path as bytes.
+fn folder_bytes(folder: &Path) -> Vec<u8> {
+    folder.as_os_str().as_bytes().to_vec()
+}
+
+/// Reads an object that is small when it is what it should be.
+fn read_small(store: &dyn Store, id: &ObjectId) -> Result<Option<Vec<u8>>, Failure> {
+    match store.size(id)? {
+        None => Err(crate::store::Error::Missing(*id).into()),
+        Some(size) if size > MAX_SAVE => Ok(None),
+        Some(_) => {
+            let mut bytes = Vec::new();
+            store.read(id, &mut bytes)?;
+            Ok(Some(bytes))
+        }
+    }
+}
+
+/// Reads what a name's object says.
+fn read_save(store: &dyn Store, name: &str, id: &ObjectId) -> Result<Save, Failure> {
+    let bytes = read_small(store, id)?.unwrap_or_default();
+    Save::decode(&bytes).map_err(|broken| Error::Damaged { name: name.into(), why: broken.to_string() }.into())
+}
+
+/// The object that a name stands for.
+fn root(store: &dyn Store, name: &str) -> Result<ObjectId, Failure> {
+    let (wanted, roots) = (root_name(name), store.roots()?);
+    if let Some((_, id)) = roots.iter().find(|(root, _)| *root == wanted) {
+        return Ok(*id);
+    }
+    let names = roots.iter().filter_map(|(root, _)| root.strip_prefix(ROOTS));
+    let near = text::did_you_mean(name, names).into_iter().map(String::from).collect();
+    Err(Error::Unknown { name: text::escape(name.as_bytes()), near }.into())
+}
+
+/// What is stored under a name.
+fn find(store: &dyn Store, name: &str) -> Result<Save, Failure> {
+    read_save(store, name, &root(store, name)?)
+}
+
+/// The entries of a save. Memory is that of the listing and its entries.
+fn entries(store: &dyn Store, name: &str, save: &Save) -> Result<Vec<Entry>, Failure> {
+    let mut bytes = Vec::new();
+    store.read(&save.listing, &mut bytes)?;
+    listing::decode(&bytes).map_err(|broken| Error::Damaged { name: name.into(), why: broken.to_string() }.into())
+}
+
+/// The objects that an object names: those of a save, or none for any other object. A
+/// collection asks this of every root; an error must stop it.
+pub fn listed(store: &dyn Store, id: &ObjectId) -> Result<Vec<ObjectId>, Failure> {
+    let Some(bytes) = read_small(store, id)?.filter(|bytes| Save::is_one(bytes)) else { return Ok(Vec::new()) };
+    let broken = |broken: wire::Broken| Error::Damaged { name: id.to_string(), why: broken.to_string() };
+    let save = Save::decode(&bytes).map_err(broken)?;
+    let mut bytes = Vec::new();
+    store.read(&save.listing, &mut bytes)?;
+    let entries = listing::decode(&bytes).map_err(broken)?;
+    let objects = entries.iter().filter_map(|entry| if let What::File { object, .. } = entry.what { Some(object) } else { None });
+    let mut objects: Vec<ObjectId> = objects.chain([save.listing]).collect();
+    objects.sort_unstable();
+    objects.dedup();
+    Ok(objects)
+}
+
+/// Everything that was put, by name.
+pub fn list(ground: &Ground) -> Result<Vec<Saved>, Failure> {
+    let roots = ground.store.roots()?;
+    let named = roots.iter().filter_map(|(root, id)| Some((root.strip_prefix(ROOTS)?, *id)));
+    Ok(named.map(|(name, id)| saved(name, id, read_save(&*ground.store, name, &id))).collect())
+}
+
+/// What is stored under one name; one that cannot be read is shown too, for it can be dropped.
+pub fn show(ground: &Ground, name: &str) -> Result<Saved, Failure> {
+    let id = root(&*ground.store, name)?;
+    Ok(saved(name, id, read_save(&*ground.store, name, &id)))
+}
+
+/// Takes a name away. What only it needs goes with the next collection.
+pub fn drop_name(ground: &Ground, name: &str) -> Result<Saved, Failure> {
+    let gone = show(ground, name)?;
+    drop(ground.store.begin()?.commit_with(&[(root_name(name), None)])?);
+    Ok(gone)
+}
+
+/// A save for people.
+fn saved(name: &str, object: ObjectId, save: Result<Save, Failure>) -> Saved {
+    let trouble = save.as_ref().err().map(ToString::to_string);
+    let none = Save { seconds: 0, listing: object, files: 0, bytes: 0, folders: Vec::new() };
+    let save = save.unwrap_or(none);
+    Saved {
+        name: name.into(),
+        at: jiff::Timestamp::from_second(save.seconds).unwrap_or_default(),
+        folders: save.folders.iter().map(|folder| text::escape(folder)).collect(),
+        files: save.files,
+        bytes: save.bytes,
+        object,
+        trouble,
+    }
+}

@@ -1,0 +1,228 @@
+//! What a restore has to do: a comparison of a listing with a folder. Reads, never writes.
+
+use std::{collections::HashSet, io};
+
+use rayon::prelude::*;
+
+use super::{
+    cache::{Cache, Known},
+    intake::side,
+    listing::{Entry, What},
+    scan::{self, Found, Walk},
+    sqlite::MAGIC,
+    write::TEMP,
+};
+use crate::{
+    base::{Digest, Failure, Fs, RelPath, Stat, Type, cancel},
+    model::backup::Trouble,
+};
+
+/// Bytes that are read at once.
+const BLOCK: usize = 1 << 20;
+
+/// Something to do at a path of the listing.
+#[derive(Debug, Clone, Copy)]
+pub struct Task<'a> {
+    /// What is to be there.
+    pub entry: &'a Entry,
+    /// What is there now.
+    pub now: Option<Stat>,
+}
+
+/// All that is to be done.
+#[derive(Debug, Default)]
+pub struct Plan<'a> {
+    /// Paths that are to be written.
+    pub write: Vec<Task<'a>>,
+    /// Files of which mode or time alone is wrong.
+    pub touch: Vec<Task<'a>>,
+    /// What would be overwritten.
+    pub overwritten: Vec<Found>,
+    /// What SQLite keeps beside a database that is replaced: it belongs to the old one.
+    pub beside: Vec<Found>,
+    /// What the listing does not have.
+    pub extra: Vec<Found>,
+    /// Folders that the listing does not need, deepest first.
+    pub extra_folders: Vec<RelPath>,
+    /// What an interrupted restore left.
+    pub leftovers: Vec<RelPath>,
+    /// What cannot be done.
+    pub refused: Vec<Trouble>,
+    /// How many paths are right.
+    pub right: u64,
+    /// True when everything below the folder is on one file system.
+    pub one_device: bool,
+}
+
+/// What a comparison found at one path.
+enum Look<'a> {
+    Right,
+    Write(Task<'a>),
+    Touch(Task<'a>),
+    Refused(String),
+}
+
+/// Compares a listing with what is below a root.
+pub fn plan<'a>(fs: &dyn Fs, entries: &'a [Entry], cache: Option<&Cache>, folds_case: bool) -> Result<Plan<'a>, Failure> {
+    let walk = scan::walk(fs)?;
+    let known = cache.map_or_else(|| vec![None; walk.found.len()], |cache| cache.know(&walk.found));
+    let folders: HashSet<&RelPath> = walk.folders.iter().map(|folder| &folder.path).collect();
+    let others: HashSet<&RelPath> = walk.left.iter().map(|left| &left.path).collect();
+    let compare = Compare { fs, walk: &walk, known: &known, folders, others };
+    let twins = if folds_case { twins(entries) } else { HashSet::new() };
+    let look = |buffer: &mut Vec<u8>, entry: &'a Entry| {
+        if twins.contains(&entry.path) {
+            return Look::Refused("another path differs from it only in case, and this file system folds case".into());
+        }
+        compare.look(entry, buffer)
+    };
+    let looks: Vec<Look<'a>> = entries.par_iter().with_max_len(64).map_init(Vec::new, look).collect();
+    cancel::check()?;
+    let top = fs.stat(&RelPath::root()).ok().flatten().map(|stat| stat.dev);
+    let mut plan = Plan { one_device: walk.folders.iter().all(|folder| Some(folder.stat.dev) == top), ..Plan::default() };
+    for (entry, look) in entries.iter().zip(looks) {
+        match look {
+            Look::Right => plan.right += 1,
+            Look::Write(task) => plan.write.push(task),
+            Look::Touch(task) => plan.touch.push(task),
+            Look::Refused(why) => plan.refused.push(Trouble { path: entry.path.clone(), why }),
+        }
+    }
+    plan.refused.extend(walk.failed.iter().map(|left| Trouble { path: left.path.clone(), why: left.why.clone() }));
+    compare.extra(entries, &mut plan);
+    compare.beside(entries, &mut plan);
+    Ok(plan)
+}
+
+/// Paths that are one on a file system that folds case.
+fn twins(entries: &[Entry]) -> HashSet<&RelPath> {
+    let mut seen = std::collections::HashMap::new();
+    let mut twins = HashSet::new();
+    for entry in entries {
+        let folded = String::from_utf8_lossy(entry.path.as_bytes()).to_lowercase();
+        if let Some(first) = seen.insert(folded, &entry.path) {
+            twins.extend([first, &entry.path]);
+        }
+    }
+    twins
+}
+
+/// The folder as it is.
+struct Compare<'w> {
+    fs: &'w dyn Fs,
+    walk: &'w Walk,
+    known: &'w [Option<Known>],
+    folders: HashSet<&'w RelPath>,
+    others: HashSet<&'w RelPath>,
+}
+
+impl Compare<'_> {
+    /// The file or link at a path.
+    fn at(&self, path: &RelPath) -> Option<usize> {
+        self.walk.found.binary_search_by(|found| found.path.cmp(path)).ok()
+    }
+
+    /// Compares one path.
+    fn look<'a>(&self, entry: &'a Entry, buffer: &mut Vec<u8>) -> Look<'a> {
+        if let Err(error) = RelPath::parse(entry.path.as_bytes()) {
+            return Look::Refused(format!("the path is not safe: {}", error.why));
+        }
+        let way = entry.path.ancestors().find(|above| self.others.contains(above) || self.at(above).is_some());
+        if let Some(way) = way {
+            return Look::Refused(format!("{way} is no folder"));
+        }
+        let is_folder = self.folders.contains(&entry.path);
+        if self.others.contains(&entry.path) {
+            return Look::Refused("a device, FIFO or socket is there".into());
+        }
+        let now = self.at(&entry.path);
+        match (&entry.what, now) {
+            (What::Folder, None) if is_folder => Look::Right,
+            (What::Folder, Some(_)) => Look::Refused("a file is there".into()),
+            (_, None) if is_folder => Look::Refused("a folder is there".into()),
+            (_, None) => Look::Write(Task { entry, now: None }),
+            (_, Some(nth)) => self.compare(entry, nth, buffer).unwrap_or_else(|error| Look::Refused(error.to_string())),
+        }
+    }
+
+    /// Compares a path at which there is a file or link.
+    fn compare<'a>(&self, entry: &'a Entry, nth: usize, buffer: &mut Vec<u8>) -> io::Result<Look<'a>> {
+        let found = &self.walk.found[nth];
+        let task = Task { entry, now: Some(found.stat) };
+        let same = match &entry.what {
+            What::File { size, object, .. } if found.stat.kind == Type::File && found.stat.size == *size => {
+                match self.known[nth].filter(|_| !found.in_use) {
+                    Some(known) => known.object == *object,
+                    None => self.digest(found, buffer)? == object.0,
+                }
+            }
+            What::Link(target) if found.stat.kind == Type::Symlink => self.fs.read_link(&found.path)? == *target,
+            _ => false,
+        };
+        let is_link = matches!(entry.what, What::Link(_));
+        let as_listed = is_link || (found.stat.mode, found.stat.mtime) == (u32::from(entry.mode), entry.mtime);
+        Ok(match (same, as_listed) {
+            (true, true) => Look::Right,
+            (true, false) => Look::Touch(task),
+            (false, _) => Look::Write(task),
+        })
+    }
+
+    /// Hashes a file.
+    fn digest(&self, found: &Found, buffer: &mut Vec<u8>) -> io::Result<Digest> {
+        buffer.clear();
+        if found.stat.size <= BLOCK as u64 {
+            self.fs.read_into(&found.path, found.stat.size, buffer)?;
+            return Ok(Digest::of(buffer));
+        }
+        let mut file = io::BufReader::with_capacity(BLOCK, self.fs.open(&found.path)?);
+        Ok(Digest::of_reader(&mut file)?.0)
+    }
+
+    /// Finds what the listing does not have, and what would be overwritten.
+    fn extra(&self, entries: &[Entry], plan: &mut Plan<'_>) {
+        let listed = |path: &RelPath| entries.binary_search_by(|entry| entry.path.cmp(path)).is_ok();
+        for found in self.walk.found.iter().filter(|found| !listed(&found.path)) {
+            if found.path.name().starts_with(TEMP) {
+                plan.leftovers.push(found.path.clone());
+            } else {
+                plan.extra.push(found.clone());
+            }
+        }
+        let overwritten = plan.write.iter().filter(|task| task.now.is_some()).filter_map(|task| self.at(&task.entry.path));
+        plan.overwritten = overwritten.map(|nth| self.walk.found[nth].clone()).collect();
+        let mut needed: HashSet<RelPath> = HashSet::new();
+        for entry in entries {
+            needed.insert(entry.path.clone());
+            for above in entry.path.ancestors() {
+                if !needed.insert(above) {
+                    break;
+                }
+            }
+        }
+        let folders = self.walk.folders.iter().map(|folder| &folder.path);
+        plan.extra_folders = folders.rev().filter(|path| !needed.contains(path)).cloned().collect();
+    }
+
+    /// Finds the logs and journals of databases that are replaced: with the restored file they
+    /// would be taken for its own.
+    fn beside(&self, entries: &[Entry], plan: &mut Plan<'_>) {
+        for task in &plan.write {
+            let What::File { database, .. } = task.entry.what else { continue };
+            let sides = ["-wal", "-shm", "-journal"].map(|end| side(&task.entry.path, end));
+            let listed = |path: &RelPath| entries.binary_search_by(|entry| entry.path.cmp(path)).is_ok();
+            let there: Vec<_> = sides.iter().filter(|path| !listed(path)).filter_map(|path| self.at(path)).collect();
+            if !there.is_empty() && (database || self.is_database(&task.entry.path)) {
+                plan.beside.extend(there.into_iter().map(|nth| self.walk.found[nth].clone()));
+            }
+        }
+        let beside: HashSet<&RelPath> = plan.beside.iter().map(|found| &found.path).collect();
+        plan.extra.retain(|found| !beside.contains(&found.path));
+    }
+
+    /// True when what is there now is a SQLite database.
+    fn is_database(&self, path: &RelPath) -> bool {
+        let mut begin = [0; MAGIC.len()];
+        self.fs.open(path).is_ok_and(|mut file| file.read_exact(&mut begin).is_ok()) && begin == *MAGIC
+    }
+}

@@ -1,0 +1,142 @@
+//! Brings back what was put under a name.
+//!
+//! Compare, keep what would be lost, write what differs: see [`super::plan`] and [`super::write`].
+//! What is right already is left alone; one bad file does not stop the others.
+
+use std::{path::PathBuf, time::Instant};
+
+use super::{
+    Error,
+    cache::Cache,
+    find,
+    intake::{Got, Intake},
+    listing::{Entry, What},
+    plan::{self, Plan},
+    put,
+    scan::Found,
+    write::Writer,
+};
+use crate::{
+    base::{Failure, Fs, RelPath, Root, Type},
+    ground::Ground,
+    model::backup::RestoreReport,
+};
+
+/// What to restore.
+#[derive(Debug, Clone)]
+pub struct Restore {
+    /// What was put under this name.
+    pub name: String,
+    /// Into this folder, which is made when it is missing.
+    pub into: PathBuf,
+    /// Remove what the listing does not have.
+    pub delete: bool,
+    /// Do not keep what is overwritten or removed.
+    pub discard: bool,
+    /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+/// Restores.
+pub fn restore(ground: &Ground, restore: &Restore) -> Result<RestoreReport, Failure> {
+    let begun = Instant::now();
+    let save = find(&*ground.store, &restore.name)?;
+    let entries = super::entries(&*ground.store, &restore.name, &save)?;
+    let mut report = RestoreReport { name: restore.name.clone(), total: entries.len() as u64, ..RestoreReport::default() };
+    if restore.dry_run && !restore.into.exists() {
+        report.missing = report.total;
+        return Ok(report);
+    }
+    let failed = |source| Error::Folder { path: restore.into.clone(), source };
+    std::fs::create_dir_all(&restore.into).map_err(failed)?;
+    let top = std::fs::canonicalize(&restore.into).map_err(failed)?;
+    let root = Root::open(&top).map_err(failed)?;
+    let stat = root.stat(&RelPath::root()).map_err(failed)?.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+    let cache = Cache::of(&*ground.state, &super::folder_bytes(&top), &stat);
+    let plan = ground.work("comparing", 0, false, || plan::plan(&root, &entries, Some(&cache), folds_case(&root)))?;
+    count(&plan, &mut report);
+    if !restore.dry_run {
+        let lost: Vec<Found> = lost(&plan, restore.delete);
+        if !lost.is_empty() && !restore.discard {
+            report.kept_as = Some(keep(ground, &restore.name, &root, &top, &lost)?);
+        }
+        Writer::new(ground, &root, plan.one_device).run(&plan, restore.delete, &mut report)?;
+    }
+    report.failed.sort_by(|a, b| a.path.cmp(&b.path));
+    report.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(report)
+}
+
+/// Takes the figures of a plan into the report.
+fn count(plan: &Plan<'_>, report: &mut RestoreReport) {
+    report.right = plan.right;
+    report.missing = plan.write.iter().filter(|task| task.now.is_none()).count() as u64;
+    report.differing = plan.write.len() as u64 - report.missing;
+    report.touched = plan.touch.len() as u64;
+    report.extra = plan.extra.len() as u64;
+    report.failed.extend(plan.refused.iter().cloned());
+}
+
+/// Everything that a restore takes away, sorted.
+fn lost(plan: &Plan<'_>, delete: bool) -> Vec<Found> {
+    let extra = plan.extra.iter().filter(|_| delete);
+    let mut lost: Vec<Found> = plan.overwritten.iter().chain(&plan.beside).chain(extra).cloned().collect();
+    lost.sort_by(|a, b| a.path.cmp(&b.path));
+    lost
+}
+
+/// Puts what would be lost into the store, under a name of its own, which is returned.
+fn keep(ground: &Ground, name: &str, root: &Root, top: &std::path::Path, lost: &[Found]) -> Result<String, Failure> {
+    let session = ground.store.begin()?;
+    let progress = |more| ground.progress(more);
+    let intake = Intake {
+        fs: root,
+        top,
+        // Byte for byte, logs and journals too: all of it is taken away.
+        copies: None,
+        session: &*session,
+        progress: &progress,
+        grown: 0.into(),
+    };
+    let files: Vec<&Found> = lost.iter().filter(|found| found.stat.kind == Type::File).collect();
+    let got = ground.work("keeping", files.iter().map(|file| file.stat.size).sum(), true, || intake.take(&files))?;
+    let mut got = got.into_iter();
+    let mut entries = Vec::with_capacity(lost.len());
+    for found in lost {
+        let cannot = |why: String| Error::CannotKeep { path: found.path.clone(), why };
+        let what = match found.stat.kind {
+            Type::Symlink => What::Link(root.read_link(&found.path).map_err(|error| cannot(error.to_string()))?),
+            _ => match got.next().expect("because each file was taken in") {
+                Got::Stored { object, stat, .. } => What::File { size: stat.size, object, database: false },
+                Got::Gone => return Err(cannot("it was removed meanwhile".into()).into()),
+                Got::Failed(why) => return Err(cannot(why).into()),
+            },
+        };
+        let mode = u16::try_from(found.stat.mode & 0o7777).expect("because twelve bits fit");
+        entries.push(Entry { path: found.path.clone(), mode, mtime: found.stat.mtime, what });
+    }
+    let taken: Vec<String> = ground.store.roots()?.into_iter().map(|(root, _)| root).collect();
+    // What was kept of what was kept is kept of the first.
+    let name = name.strip_prefix("before-restore-").and_then(|rest| Some(rest.rsplit_once('-')?.0)).unwrap_or(name);
+    let mut nth = 1;
+    let kept = loop {
+        let kept = format!("before-restore-{name}-{nth}");
+        if !taken.contains(&super::root_name(&kept)) {
+            break kept;
+        }
+        nth += 1;
+    };
+    put::name(ground, session, &kept, &entries, vec![super::folder_bytes(top)], true)?;
+    Ok(kept)
+}
+
+/// True when the file system below a root takes two names for one that differ in case.
+fn folds_case(root: &Root) -> bool {
+    let (lower, upper) = (RelPath::own(".snapback-restore-case"), RelPath::own(".SNAPBACK-RESTORE-CASE"));
+    if root.create(&lower, 0o600).is_err() {
+        return false;
+    }
+    let folds = matches!(root.stat(&upper), Ok(Some(_)));
+    let _ = root.remove_file(&lower);
+    folds
+}

@@ -1,0 +1,408 @@
+//! Writes what a restore plans: each file beside its place, checked, then renamed into it.
+//!
+//! Small files are written by all cores, thousands at a time, forced to the disk together and
+//! only then renamed: no crash shows half a file under its name. Large ones use all cores
+//! themselves. Blocks are shared with an equal file of the same restore where the file system
+//! can (reflink); hard links are never made, for a later change would show in both.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use rayon::prelude::*;
+
+use super::{
+    Error,
+    cache::same,
+    listing::{Entry, What},
+    plan::{Plan, Task},
+    scan::Found,
+};
+use crate::{
+    base::{Digest, Failure, Fs, ObjectId, Output, RelPath, SyncPoint, Type, cancel},
+    ground::Ground,
+    model::backup::{RestoreReport, Trouble},
+    store,
+};
+
+/// What the names of files being written begin with.
+pub const TEMP: &[u8] = b".snapback-restore-";
+/// Files of a batch, and bytes.
+const BATCH: (usize, u64) = (4096, 128 << 20);
+/// Larger files are written one after the other.
+const SMALL: u64 = 8 << 20;
+/// Smaller files are not worth two calls to share their blocks.
+const CLONE_FROM: u64 = 64 << 10;
+
+/// Why a path was not restored.
+#[derive(Debug, thiserror::Error)]
+enum Miss {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error("it was changed meanwhile, and is left as it is")]
+    Changed,
+}
+
+/// The way out.
+pub struct Writer<'a> {
+    ground: &'a Ground,
+    fs: &'a dyn Fs,
+    /// One call syncs all: there is one file system, and it can.
+    together: bool,
+    nth: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// A file that is written, and not in its place yet.
+struct Ready<'a> {
+    task: Task<'a>,
+    temp: RelPath,
+}
+
+impl<'a> Writer<'a> {
+    /// Writes below a root.
+    pub fn new(ground: &'a Ground, fs: &'a dyn Fs, one_device: bool) -> Self {
+        Self { ground, fs, together: one_device, nth: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+    }
+
+    /// Does what is planned.
+    pub fn run(&mut self, plan: &Plan<'_>, delete: bool, report: &mut RestoreReport) -> Result<(), Failure> {
+        if self.together {
+            // Asked before anything depends on the answer.
+            self.together = self.fs.sync_all(SyncPoint::StageFile).is_ok();
+        }
+        for path in &plan.leftovers {
+            let _ = self.fs.remove_file(path);
+        }
+        let mut dirs = BTreeSet::new();
+        let tasks = self.make_folders(plan, &mut dirs, report);
+        let total = tasks.iter().map(|task| size(task.entry)).sum();
+        self.ground.work("restoring", total, true, || self.write_all(plan, tasks, report))?;
+        self.touch(plan, report);
+        let extra = plan.extra.iter().filter(|_| delete);
+        for found in plan.beside.iter().chain(extra) {
+            match self.remove(found) {
+                Ok(()) => report.removed += 1,
+                Err(miss) => self.miss(report, &found.path, &miss),
+            }
+            dirs.insert(found.path.parent());
+        }
+        for dir in plan.extra_folders.iter().filter(|_| delete) {
+            // One that is not empty stays.
+            if self.fs.remove_dir(dir).is_ok() {
+                dirs.remove(dir);
+                dirs.insert(dir.parent());
+            }
+        }
+        report.bytes = self.bytes.load(Ordering::Relaxed);
+        self.sync_names(plan, dirs)
+    }
+
+    /// Makes the folders that are missing; returns what can be written into them.
+    fn make_folders<'p>(&self, plan: &Plan<'p>, dirs: &mut BTreeSet<RelPath>, report: &mut RestoreReport) -> Vec<Task<'p>> {
+        let mut made: HashMap<RelPath, Result<(), String>> = HashMap::new();
+        let mut tasks = Vec::with_capacity(plan.write.len());
+        for task in &plan.write {
+            let is_folder = task.entry.what == What::Folder;
+            let dir = if is_folder { task.entry.path.clone() } else { task.entry.path.parent() };
+            let known = made.contains_key(&dir);
+            let ready = made.entry(dir.clone()).or_insert_with(|| {
+                let created = crate::base::fs::create_dir_all(self.fs, &dir, 0o777).map_err(|error| error.to_string())?;
+                dirs.extend(created.iter().map(RelPath::parent));
+                Ok(())
+            });
+            match ready {
+                Err(why) => report.failed.push(Trouble { path: task.entry.path.clone(), why: why.clone() }),
+                Ok(()) if is_folder => {}
+                Ok(()) => {
+                    tasks.push(*task);
+                    if !known {
+                        dirs.insert(dir);
+                    }
+                }
+            }
+        }
+        tasks
+    }
+
+    /// Writes all files and links.
+    fn write_all<'p>(&self, plan: &Plan<'p>, tasks: Vec<Task<'p>>, report: &mut RestoreReport) -> Result<(), Failure> {
+        let (later, tasks) = doubles(tasks);
+        let (large, mut small): (Vec<_>, Vec<_>) = tasks.into_iter().partition(|task| size(task.entry) > SMALL);
+        let firsts = report.failed.len();
+        self.write_large(&large, report)?;
+        if !later.is_empty() {
+            self.write_small(&small, report)?;
+            small.clear();
+            let failed: BTreeSet<RelPath> = report.failed[firsts..].iter().map(|trouble| trouble.path.clone()).collect();
+            let rest = self.clone_all(later, &failed, report);
+            let (large, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|task| size(task.entry) > SMALL);
+            self.write_large(&large, report)?;
+            small = rest;
+        }
+        debug_assert!(plan.write.len() >= small.len(), "because they come from there");
+        self.write_small(&small, report)
+    }
+
+    /// Writes large files, one after the other.
+    fn write_large(&self, tasks: &[Task<'_>], report: &mut RestoreReport) -> Result<(), Failure> {
+        for task in tasks {
+            cancel::check()?;
+            let temp = self.temp(&task.entry.path);
+            let written = self.write(task.entry, &temp, true).and_then(|()| self.place(&Ready { task: *task, temp: temp.clone() }));
+            if let Err(miss) = written {
+                let _ = self.fs.remove_file(&temp);
+                self.miss(report, &task.entry.path, &miss);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes small files and links, a batch at a time; one is forced to the disk while the next
+    /// is written.
+    fn write_small(&self, tasks: &[Task<'_>], report: &mut RestoreReport) -> Result<(), Failure> {
+        let mut pending = Vec::new();
+        for batch in batches(tasks) {
+            let (synced, written) = rayon::join(|| self.sync_bytes(&pending), || self.batch(batch));
+            let mut ready = Vec::with_capacity(written.len());
+            for one in written {
+                match one {
+                    Ok(one) => ready.push(one),
+                    Err((entry, miss)) => self.miss(report, &entry.path, &miss),
+                }
+            }
+            if let Err(failure) = synced.and_then(|()| cancel::check().map_err(Failure::from)) {
+                pending.extend(ready);
+                return Err(self.abandon(&pending, failure));
+            }
+            self.place_all(&pending, report);
+            pending = ready;
+        }
+        if let Err(failure) = self.sync_bytes(&pending) {
+            return Err(self.abandon(&pending, failure));
+        }
+        self.place_all(&pending, report);
+        Ok(())
+    }
+
+    /// Writes one batch, all of it beside its places.
+    fn batch<'t>(&self, tasks: &[Task<'t>]) -> Vec<Result<Ready<'t>, (&'t Entry, Miss)>> {
+        let write = |task: &Task<'t>| {
+            let temp = self.temp(&task.entry.path);
+            match cancel::check().is_ok().then(|| self.write(task.entry, &temp, false))? {
+                Ok(()) => Some(Ok(Ready { task: *task, temp })),
+                Err(miss) => {
+                    let _ = self.fs.remove_file(&temp);
+                    Some(Err((task.entry, miss)))
+                }
+            }
+        };
+        tasks.par_iter().with_max_len(32).filter_map(write).collect()
+    }
+
+    /// Forces the bytes of written files to the disk, unless each was by itself.
+    fn sync_bytes(&self, ready: &[Ready<'_>]) -> Result<(), Failure> {
+        if ready.is_empty() || !self.together {
+            return Ok(());
+        }
+        self.fs.sync_all(SyncPoint::StageFile).map_err(|error| Error::Sync(error).into())
+    }
+
+    /// Takes away what was written and must not be used.
+    fn abandon(&self, ready: &[Ready<'_>], failure: Failure) -> Failure {
+        ready.par_iter().for_each(|ready| drop(self.fs.remove_file(&ready.temp)));
+        failure
+    }
+
+    /// Renames synced files to their places.
+    fn place_all(&self, ready: &[Ready<'_>], report: &mut RestoreReport) {
+        let placed: Vec<_> = ready.par_iter().with_min_len(16).map(|ready| self.place(ready)).collect();
+        for (ready, placed) in ready.iter().zip(placed) {
+            if let Err(miss) = placed {
+                let _ = self.fs.remove_file(&ready.temp);
+                self.miss(report, &ready.task.entry.path, &miss);
+            }
+        }
+    }
+
+    /// Writes a file or link under a temporary name. The store checks every byte on its way.
+    fn write(&self, entry: &Entry, temp: &RelPath, large: bool) -> Result<(), Miss> {
+        let object = match &entry.what {
+            What::File { object, .. } => object,
+            What::Link(target) => return Ok(self.fs.symlink(target, temp)?),
+            What::Folder => return Ok(()),
+        };
+        let mut file = if large { self.fs.create_bulk(temp, 0o600)? } else { self.fs.create(temp, 0o600)? };
+        let n = self.ground.store.read(object, &mut *file)?;
+        if n != size(entry) {
+            return Err(io::Error::other("the listing gives it another size than the store").into());
+        }
+        self.dress(&mut *file, entry, large)?;
+        self.bytes.fetch_add(n, Ordering::Relaxed);
+        self.ground.progress(n);
+        Ok(())
+    }
+
+    /// Gives a written file its mode and time, and syncs it unless that is done for many at once.
+    fn dress(&self, file: &mut dyn Output, entry: &Entry, alone: bool) -> io::Result<()> {
+        file.set_mode(u32::from(entry.mode))?;
+        file.set_mtime(entry.mtime)?;
+        if alone || !self.together { file.sync(SyncPoint::StageFile) } else { Ok(()) }
+    }
+
+    /// Renames a written file to its place, unless somebody changed what is there.
+    fn place(&self, ready: &Ready<'_>) -> Result<(), Miss> {
+        let path = &ready.task.entry.path;
+        match ready.task.now {
+            Some(then) => {
+                if !self.fs.stat(path)?.is_some_and(|now| same(&then, &now)) {
+                    return Err(Miss::Changed);
+                }
+                Ok(self.fs.rename(&ready.temp, path)?)
+            }
+            None => match self.fs.rename_new(&ready.temp, path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Miss::Changed),
+                other => Ok(other?),
+            },
+        }
+    }
+
+    /// Lets files share the blocks of an equal one that is in place; returns those that have to
+    /// be written after all.
+    fn clone_all<'p>(&self, later: Vec<(Task<'p>, RelPath)>, failed: &BTreeSet<RelPath>, report: &mut RestoreReport) -> Vec<Task<'p>> {
+        let mut rest = Vec::new();
+        let mut can = true;
+        for (task, first) in later {
+            let temp = self.temp(&task.entry.path);
+            let cloned = if can && !failed.contains(&first) { self.clone_one(task.entry, &first, &temp) } else { Ok(false) };
+            match cloned {
+                Ok(true) => match self.place(&Ready { task, temp: temp.clone() }) {
+                    Ok(()) => report.cloned += 1,
+                    Err(miss) => {
+                        let _ = self.fs.remove_file(&temp);
+                        self.miss(report, &task.entry.path, &miss);
+                    }
+                },
+                Ok(false) | Err(_) => {
+                    can &= !matches!(&cloned, Err(error) if error.kind() == io::ErrorKind::Unsupported);
+                    let _ = self.fs.remove_file(&temp);
+                    rest.push(task);
+                }
+            }
+        }
+        rest
+    }
+
+    /// Makes one clone; false when the first file is not any more what was restored.
+    fn clone_one(&self, entry: &Entry, first: &RelPath, temp: &RelPath) -> io::Result<bool> {
+        let What::File { object, .. } = &entry.what else { return Ok(false) };
+        let mut file = self.fs.clone_file(first, temp, 0o600)?;
+        if ObjectId(Digest::of_reader(&mut *self.fs.open(temp)?)?.0) != *object {
+            return Ok(false);
+        }
+        self.dress(&mut *file, entry, true)?;
+        Ok(true)
+    }
+
+    /// Sets mode and time of files whose bytes are right.
+    fn touch(&self, plan: &Plan<'_>, report: &mut RestoreReport) {
+        let touch = |task: &Task<'_>| -> Result<(), Miss> {
+            let path = &task.entry.path;
+            if !self.fs.stat(path)?.zip(task.now).is_some_and(|(now, then)| same(&then, &now)) {
+                return Err(Miss::Changed);
+            }
+            match self.fs.append(path) {
+                Ok(mut file) => Ok(self.dress(&mut *file, task.entry, false)?),
+                // Not writable, or being run: a new file takes its place.
+                Err(_) => {
+                    let temp = self.temp(path);
+                    let written = self.write(task.entry, &temp, true).and_then(|()| self.place(&Ready { task: *task, temp: temp.clone() }));
+                    written.inspect_err(|_| drop(self.fs.remove_file(&temp)))
+                }
+            }
+        };
+        let done: Vec<_> = plan.touch.par_iter().with_min_len(16).map(touch).collect();
+        for (task, done) in plan.touch.iter().zip(done) {
+            if let Err(miss) = done {
+                self.miss(report, &task.entry.path, &miss);
+            }
+        }
+    }
+
+    /// Removes what was kept, if it is as it was.
+    fn remove(&self, found: &Found) -> Result<(), Miss> {
+        match self.fs.stat(&found.path)? {
+            Some(now) if same(&found.stat, &now) || now.kind == Type::Symlink => Ok(self.fs.remove_file(&found.path)?),
+            Some(_) => Err(Miss::Changed),
+            None => Ok(()),
+        }
+    }
+
+    /// Forces the names to the disk.
+    fn sync_names(&self, plan: &Plan<'_>, dirs: BTreeSet<RelPath>) -> Result<(), Failure> {
+        let synced = if self.together && !(dirs.is_empty() && plan.touch.is_empty()) {
+            self.fs.sync_all(SyncPoint::TreeDir)
+        } else {
+            dirs.into_iter().collect::<Vec<_>>().par_iter().try_for_each(|dir| self.fs.sync_dir(dir, SyncPoint::TreeDir))
+        };
+        synced.map_err(|error| Error::Sync(error).into())
+    }
+
+    /// Notes a path that was not restored.
+    fn miss(&self, report: &mut RestoreReport, path: &RelPath, miss: &Miss) {
+        if let Miss::Store(store::Error::Missing(_) | store::Error::Damaged { .. }) = miss {
+            report.damaged += 1;
+        }
+        report.failed.push(Trouble { path: path.clone(), why: super::intake::chain(miss) });
+    }
+
+    /// A name beside a path that nobody uses.
+    fn temp(&self, path: &RelPath) -> RelPath {
+        let nth = self.nth.fetch_add(1, Ordering::Relaxed);
+        path.parent().join([TEMP, format!("{}-{nth}", std::process::id()).as_bytes()].concat())
+    }
+}
+
+/// Number of bytes of a file; 0 for links and folders.
+fn size(entry: &Entry) -> u64 {
+    if let What::File { size, .. } = entry.what { size } else { 0 }
+}
+
+/// Splits tasks into batches.
+fn batches<'s, 't>(tasks: &'s [Task<'t>]) -> impl Iterator<Item = &'s [Task<'t>]> {
+    let mut rest = tasks;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |task: &&Task<'_>| {
+            bytes += size(task.entry);
+            bytes <= BATCH.1
+        };
+        let len = rest.iter().take(BATCH.0).take_while(fits).count().max(1);
+        let (batch, after) = rest.split_at_checked(len)?;
+        rest = after;
+        Some(batch)
+    })
+}
+
+/// Tasks whose bytes are those of an earlier one, with that one's path; and all others.
+fn doubles(tasks: Vec<Task<'_>>) -> (Vec<(Task<'_>, RelPath)>, Vec<Task<'_>>) {
+    let mut firsts: HashMap<ObjectId, &RelPath> = HashMap::new();
+    let (mut later, mut others) = (Vec::new(), Vec::with_capacity(tasks.len()));
+    for task in tasks {
+        match task.entry.what {
+            What::File { object, size, .. } if size >= CLONE_FROM => match firsts.get(&object) {
+                Some(first) => later.push((task, (*first).clone())),
+                None => {
+                    firsts.insert(object, &task.entry.path);
+                    others.push(task);
+                }
+            },
+            _ => others.push(task),
+        }
+    }
+    (later, others)
+}

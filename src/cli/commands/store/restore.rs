@@ -1,0 +1,104 @@
+//! `store restore`: out of the store into a folder.
+
+use std::{fmt::Write, path::PathBuf};
+
+use clap::ValueHint;
+use serde_json::json;
+
+use super::{files, secs, troubles};
+use crate::{
+    backup::Restore,
+    base::{Failure, Hint, Kind, text::size},
+    cli::{commands::Run, render::safe, reply::Reply, session::Session},
+    model::backup::RestoreReport,
+};
+
+/// Restore what was put under a name into a folder
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = "Examples:\n  snapback store restore nightly --into restored\n  snapback store restore nightly --into data --delete --dry-run",
+    after_help = "What is right already is left alone. What would be overwritten is kept in the store first, under a name of its own."
+)]
+pub struct Args {
+    /// The name
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// The folder; it is made when it is missing
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    into: PathBuf,
+    /// Remove what was not there when it was put
+    #[arg(long)]
+    delete: bool,
+    /// Do not keep what is overwritten or removed
+    #[arg(long)]
+    discard: bool,
+}
+
+impl Run for Args {
+    fn changes(&self) -> bool {
+        true
+    }
+
+    fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        let app = session.app()?;
+        let into = session.dir().join(&self.into);
+        let mut restore = Restore { name: self.name.clone(), into, delete: self.delete, discard: self.discard, dry_run: true };
+        if session.globals.dry_run {
+            return Ok(reply(session, &app.store_restore(&restore)?, &restore));
+        }
+        if self.discard {
+            let plan = app.store_restore(&restore)?;
+            let lost = plan.differing + if self.delete { plan.extra } else { 0 };
+            if lost > 0 {
+                session.confirm(&format!("Overwrite or remove {} without keeping them?", files(lost)))?;
+            }
+        }
+        restore.dry_run = false;
+        session.about_to_change();
+        let report = app.store_restore(&restore)?;
+        Ok(reply(session, &report, &restore))
+    }
+}
+
+/// The answer.
+fn reply(session: &Session, report: &RestoreReport, restore: &Restore) -> Reply {
+    let mut text = troubles(session.out, "not restored", &report.failed, session.globals.verbose);
+    let counts = format!(
+        "{} missing, {} differing, {} with another mode or time, {} right",
+        report.missing, report.differing, report.touched, report.right
+    );
+    let extra = match report.extra {
+        0 => String::new(),
+        n if restore.dry_run && restore.delete => format!(", {n} to be removed"),
+        n if restore.delete => format!(", {n} extra"),
+        n => format!(", {n} extra left alone"),
+    };
+    let name = safe(&report.name);
+    let line = if restore.dry_run {
+        format!("dry run: {name}: {counts}{extra}\n")
+    } else {
+        format!(
+            "{name} is in {}: {counts}{extra}  ({} written, {})\n",
+            safe(&restore.into.to_string_lossy()),
+            size(report.bytes),
+            secs(report.duration_ms)
+        )
+    };
+    text.push_str(&line);
+    let mut next = Vec::new();
+    if let Some(kept) = &report.kept_as {
+        let _ = writeln!(text, "  what was overwritten or removed is kept as {}", safe(kept));
+        let into = restore.into.to_string_lossy();
+        next.push(Hint::run("bring that back", &["snapback", "store", "restore", kept, "--into", &into]));
+    }
+    let changed = !restore.dry_run && report.missing + report.differing + report.touched + report.removed > 0;
+    let reply = Reply { changed, dry_run: restore.dry_run, ..Reply::new(text, json!({ "restore": report })) }.with_next(next);
+    let failed = files(report.failed.len() as u64);
+    match () {
+        () if report.damaged > 0 => {
+            reply.with_problem(Kind::Bad, format!("{failed} not restored, {} of them damaged in the store", report.damaged))
+        }
+        () if !report.failed.is_empty() => reply.with_problem(Kind::Partial, format!("{failed} not restored")),
+        () => reply,
+    }
+}

@@ -1,0 +1,122 @@
+//! A put or a restore is killed, or its calls fail, at many points: what was stored before is
+//! still there, no file is half of anything, nothing of the user's is lost, and the next run
+//! finishes the work.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+use std::{collections::BTreeMap, ffi::OsString, fs, path::Path};
+
+use crate::support::{
+    Sandbox,
+    killer::{self, Mode, Target},
+    sandbox::{noise, snapback_program},
+};
+
+/// The ways in which a call is disturbed, in turn: `EIO` is 5, `ENOSPC` 28.
+const MODES: [Mode; 5] = [Mode::Kill, Mode::ErrAll(28), Mode::After, Mode::Err(5), Mode::Torn];
+/// Points that are visited; `SNAPBACK_SWEEP=full` visits all.
+const VISITS: u64 = 15;
+
+/// The files of a folder.
+fn files(top: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    let Ok(entries) = fs::read_dir(top) else { return all };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        all.insert(path.file_name().unwrap().to_str().unwrap().to_string(), fs::read(&path).unwrap());
+    }
+    all
+}
+
+/// Writes a version of the folder.
+fn version(top: &Path, word: &str) {
+    fs::create_dir_all(top).unwrap();
+    for (name, len) in [("a", 100), ("b", 70_000), ("c", 9 << 20), ("d", 0)] {
+        fs::write(top.join(name), noise(&format!("{word}{name}"), len)).unwrap();
+    }
+    fs::write(top.join("same"), b"the same in all versions").unwrap();
+}
+
+fn put(sandbox: &Sandbox) -> [OsString; 5] {
+    ["store".into(), "put".into(), sandbox.home().join("data").into(), "--name".into(), "n".into()]
+}
+
+fn restore(sandbox: &Sandbox, name: &str, into: &str) -> [OsString; 5] {
+    ["store".into(), "restore".into(), name.into(), "--into".into(), sandbox.home().join(into).into()]
+}
+
+/// Runs the program undisturbed; its exit code must be 0.
+fn done(sandbox: &Sandbox, argv: &[OsString]) {
+    let words: Vec<&str> = argv.iter().map(|word| word.to_str().unwrap()).collect();
+    sandbox.snapback(&words).expect(0);
+}
+
+/// Disturbs a command in copies of a sandbox, and has each copy judged.
+fn sweep(base: &Sandbox, argv: impl Fn(&Sandbox) -> [OsString; 5], judge: impl Fn(&Sandbox, &killer::Ran)) {
+    let target = |sandbox: &Sandbox| {
+        let argv = std::iter::once(snapback_program().into()).chain(argv(sandbox)).collect();
+        Target { argv, env: sandbox.environment(), cwd: sandbox.root() }
+    };
+    let calls = killer::count(&target(&base.copy())).unwrap();
+    let full = std::env::var("SNAPBACK_SWEEP").is_ok_and(|word| word == "full");
+    let stride = if full { 1 } else { calls.div_ceil(VISITS) };
+    for (nth, k) in (1..=calls).step_by(usize::try_from(stride).unwrap()).enumerate() {
+        let sandbox = base.copy();
+        let ran = killer::run(&target(&sandbox), MODES[nth % MODES.len()], k).unwrap();
+        judge(&sandbox, &ran);
+    }
+}
+
+#[test]
+fn a_put_that_is_disturbed_names_the_old_or_the_new_version() {
+    let base = Sandbox::empty();
+    let data = base.home().join("data");
+    version(&data, "old");
+    done(&base, &put(&base));
+    let old = files(&data);
+    version(&data, "new");
+    let new = files(&data);
+    sweep(&base, put, |sandbox, ran| {
+        done(sandbox, &restore(sandbox, "n", "back"));
+        let found = files(&sandbox.home().join("back"));
+        assert!(found == old || found == new, "{ran:?}");
+        assert!(ran.exit != 0 || found == new, "it said that it was done: {ran:?}");
+        done(sandbox, &put(sandbox));
+        done(sandbox, &restore(sandbox, "n", "back"));
+        assert!(files(&sandbox.home().join("back")) == new, "{ran:?}");
+    });
+}
+
+#[test]
+fn a_restore_that_is_disturbed_loses_nothing_and_is_finished_by_the_next() {
+    let base = Sandbox::empty();
+    let data = base.home().join("data");
+    version(&data, "old");
+    done(&base, &put(&base));
+    let old = files(&data);
+    let back = base.home().join("back");
+    version(&back, "mine");
+    fs::write(back.join("extra"), b"extra").unwrap();
+    let mine = files(&back);
+    sweep(
+        &base,
+        |sandbox| restore(sandbox, "n", "back"),
+        |sandbox, ran| {
+            let mut found = files(&sandbox.home().join("back"));
+            found.retain(|name, _| !name.starts_with(".snapback-restore-"));
+            for (name, bytes) in &found {
+                assert!(Some(bytes) == old.get(name) || Some(bytes) == mine.get(name), "{name}: {ran:?}");
+            }
+            assert!(mine.keys().all(|name| found.contains_key(name)), "{ran:?}");
+            let lost: Vec<_> = mine.iter().filter(|(name, bytes)| found[*name] != **bytes).collect();
+            if !lost.is_empty() {
+                done(sandbox, &restore(sandbox, "before-restore-n-1", "kept"));
+                let kept = files(&sandbox.home().join("kept"));
+                assert!(lost.iter().all(|(name, bytes)| kept.get(*name) == Some(bytes)), "{ran:?}");
+            }
+            done(sandbox, &restore(sandbox, "n", "back"));
+            let mut found = files(&sandbox.home().join("back"));
+            assert_eq!(found.remove("extra").as_deref(), Some(&b"extra"[..]), "{ran:?}");
+            assert!(found == old, "{ran:?}: {:?}", found.keys());
+        },
+    );
+}
