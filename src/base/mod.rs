@@ -18,6 +18,7 @@ pub mod process;
 pub mod root;
 pub mod sorted;
 pub mod text;
+pub mod waiting;
 pub mod yaml;
 
 pub use clock::Clock;
@@ -29,3 +30,4 @@ pub use ids::{GitId, ObjectId, OpId, TaskId};
 pub use path::RelPath;
 pub use root::Root;
 pub use sorted::Sorted;
+pub use waiting::at_once;
