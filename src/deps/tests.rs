@@ -62,7 +62,8 @@ impl Tree {
     pub(super) fn collect(&self) -> (DependencyList, Vec<String>) {
         let dir = RelPath::own("t");
         let files: Vec<_> = self.files.iter().filter(|path| path.is_in(&dir)).cloned().collect();
-        let task = Task { fs: &self.root, dir: &dir, files: &files, venv: self.venv.as_ref(), variables: &self.variables };
+        let task =
+            Task { fs: &self.root, dir: &dir, files: &files, venv: self.venv.as_ref(), variables: &self.variables, known: Known::NOTHING };
         collect(&task).expect("nothing is unreadable")
     }
 }
@@ -122,7 +123,7 @@ fn every_collector_survives_every_hostile_text() {
         let files: Vec<(String, &[u8])> = NAMES.iter().map(|name| (format!("t/{name}"), text.as_slice())).collect();
         let tree = Tree::new(&files);
         let dir = RelPath::own("t");
-        let task = Task { fs: tree.fs(), dir: &dir, files: &tree.files, venv: None, variables: &[] };
+        let task = Task { fs: tree.fs(), dir: &dir, files: &tree.files, venv: None, variables: &[], known: Known::NOTHING };
         for collector in COLLECTORS {
             let mut found = Found::default();
             collector.collect(&task, &mut found).unwrap_or_else(|error| panic!("{}: {error}", collector.name()));

@@ -80,6 +80,9 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
         changes.sort_by(|a, b| a.path.cmp(&b.path));
     }
     ground.git.sync_objects(&draft.unsynced)?;
+    if let Some(facts) = &draft.facts {
+        facts.save(&*ground.state, &draft.plan.task);
+    }
     let steps = steps(ground, &draft, &id, &who, changes, publication)?;
     let plan = draft.plan;
     let operation = Operation {

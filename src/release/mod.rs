@@ -132,6 +132,7 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &Cr
     draft.large = found.large;
     draft.blobs = found.blobs;
     draft.unsynced = found.unsynced;
+    draft.facts = found.facts;
     draft.steps = vec![StepDraft::Files, StepDraft::Publish];
     Ok(draft)
 }
