@@ -11,6 +11,7 @@ mod convert;
 mod disk;
 mod error;
 mod index;
+mod index_file;
 mod lfs;
 mod locks;
 mod objects;

@@ -4,7 +4,7 @@
 //! reference names it. An object that is missing is an error: it is never fetched, not even in
 //! a partial clone.
 
-use std::{collections::HashSet, sync::PoisonError};
+use std::{collections::HashSet, path::Path, sync::PoisonError};
 
 use gix::{
     ObjectId,
@@ -12,12 +12,16 @@ use gix::{
     objs::{Kind, WriteTo},
 };
 use jiff::{Timestamp, tz::TimeZone};
+use rayon::prelude::*;
 
 use super::{Error, Repo, error::During, repo::git_id};
 use crate::{base::GitId, model::operation::Person};
 
 /// The fewest digits that are taken for an abbreviated id, as in git.
 const MIN_ABBREVIATION: usize = 4;
+
+/// How many objects must be looked for in a folder before listing it costs less.
+const WORTH_LISTING: usize = 8;
 
 /// What a commit says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +133,24 @@ impl Repo {
         self.oid(id).is_ok_and(|oid| self.with(|repo| repo.has_object(oid)))
     }
 
+    /// Those of many objects that are not in this repository.
+    ///
+    /// A folder of loose objects is listed when several are looked for in it: one call for
+    /// hundreds of names. Anything but a file of that name, and what is not listed, is asked for.
+    pub fn missing<'a>(&self, ids: impl IntoIterator<Item = &'a GitId>) -> HashSet<&'a GitId> {
+        let mut ids: Vec<&GitId> = ids.into_iter().collect();
+        ids.par_sort_unstable();
+        ids.dedup();
+        let objects = self.common_dir().join("objects");
+        let folders: Vec<&[&GitId]> = ids.chunk_by(|a, b| a.as_str()[..2] == b.as_str()[..2]).collect();
+        let absent = folders.into_par_iter().flat_map_iter(|folder| {
+            let worth = folder.len() >= WORTH_LISTING;
+            let listed = if worth { loose_names(&objects.join(&folder[0].as_str()[..2])) } else { HashSet::new() };
+            folder.iter().copied().filter(move |id| !listed.contains(&id.as_str()[2..]) && !self.has_object(id))
+        });
+        absent.collect()
+    }
+
     /// The id that these bytes have as a blob; writes nothing.
     pub fn blob_id(&self, bytes: &[u8]) -> GitId {
         let id = gix::objs::compute_hash(self.hash(), Kind::Blob, bytes).expect("because hashing bytes in memory cannot fail");
@@ -194,6 +216,13 @@ impl Repo {
         }
         Ok(git_id(&self.write_object(&tag, "writing a tag")?))
     }
+}
+
+/// The names of the files in a folder of loose objects.
+fn loose_names(folder: &Path) -> HashSet<String> {
+    let Ok(listing) = std::fs::read_dir(folder) else { return HashSet::new() };
+    let files = listing.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    files.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 /// The message as git stores it: ended by a newline.
@@ -280,6 +309,23 @@ mod tests {
         sandbox.remove(file(&id));
         std::fs::copy(file(&other), file(&id)).unwrap();
         assert_eq!(repo.read_blob(&id).expect_err("it is forged").kind(), ErrorKind::Bad);
+    }
+
+    #[test]
+    fn of_many_objects_the_missing_ones_are_told_loose_or_packed() {
+        let sandbox = Sandbox::new();
+        let repo = sandbox.repo();
+        sandbox.write("a", b"1\n");
+        sandbox.commit("first");
+        sandbox.git(&["gc", "-q"]);
+        let mut here: Vec<GitId> = (0..5000_u32).map(|n| repo.write_blob(&n.to_le_bytes()).unwrap()).collect();
+        here.push(sandbox.id("HEAD:a"));
+        assert_eq!(repo.missing(&here), HashSet::new());
+        let absent: Vec<GitId> = (0..1000_u32).map(|n| repo.blob_id(&[n.to_le_bytes(), [1; 4]].concat())).collect();
+        assert_eq!(repo.missing(here.iter().chain(&absent)), absent.iter().collect());
+        let objects = sandbox.path(".git/objects");
+        sandbox.remove(super::super::sync::loose_path(&objects, &repo.oid(&here[7]).unwrap()));
+        assert_eq!(repo.missing(&here), HashSet::from([&here[7]]));
     }
 
     #[test]

@@ -142,11 +142,6 @@ impl Repo {
         Work::new(self, publication, prepared, scratch)?.release()
     }
 
-    /// The digest of the index file; `None` when there is none.
-    fn index_digest(&self) -> Result<Option<Digest>, Error> {
-        Ok(disk::read(self.index_path())?.map(|bytes| Digest::of(&bytes)))
-    }
-
     /// The file of a shared reference.
     fn ref_path(&self, name: &str) -> PathBuf {
         self.common_dir().join(name)
