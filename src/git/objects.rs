@@ -4,7 +4,11 @@
 //! reference names it. An object that is missing is an error: it is never fetched, not even in
 //! a partial clone.
 
-use std::{collections::HashSet, path::Path, sync::PoisonError};
+use std::{
+    collections::HashSet,
+    path::Path,
+    sync::{Arc, PoisonError},
+};
 
 use gix::{
     ObjectId,
@@ -15,7 +19,10 @@ use jiff::{Timestamp, tz::TimeZone};
 use rayon::prelude::*;
 
 use super::{Error, Repo, error::During, repo::git_id};
-use crate::{base::GitId, model::operation::Person};
+use crate::{
+    base::{Digest, GitId},
+    model::operation::Person,
+};
 
 /// The fewest digits that are taken for an abbreviated id, as in git.
 const MIN_ABBREVIATION: usize = 4;
@@ -112,10 +119,38 @@ impl Repo {
         self.read_object(id, Kind::Blob)
     }
 
+    /// The bytes of a blob that have this digest; when they have another one, they are checked
+    /// against the blob's id, and `Err` holds the digest that they have.
+    pub fn read_blob_of(&self, id: &GitId, digest: Option<Digest>) -> Result<Result<Vec<u8>, Digest>, Error> {
+        let bytes = self.read_unchecked(id, Kind::Blob)?;
+        let found = Digest::of(&bytes);
+        if digest == Some(found) {
+            return Ok(Ok(bytes));
+        }
+        self.check_id(id, Kind::Blob, &bytes)?;
+        Ok(if digest.is_none() { Ok(bytes) } else { Err(found) })
+    }
+
     /// The bytes of an object of one kind, checked against its id.
     pub(super) fn read_object(&self, id: &GitId, kind: Kind) -> Result<Vec<u8>, Error> {
+        let bytes = self.read_unchecked(id, kind)?;
+        self.check_id(id, kind, &bytes)?;
+        Ok(bytes)
+    }
+
+    /// Fails unless these bytes have this id.
+    fn check_id(&self, id: &GitId, kind: Kind, bytes: &[u8]) -> Result<(), Error> {
+        let actual = gix::objs::compute_hash(self.hash(), kind, bytes).during("hashing an object")?;
+        if actual == self.oid(id)? {
+            return Ok(());
+        }
+        Err(Error::BadObject { id: id.clone(), why: format!("its bytes have the id {actual}") })
+    }
+
+    /// The bytes of an object of one kind, which something else must vouch for.
+    fn read_unchecked(&self, id: &GitId, kind: Kind) -> Result<Vec<u8>, Error> {
         let oid = self.oid(id)?;
-        let bytes = self.with(|repo| {
+        self.with(|repo| {
             let object = repo.try_find_object(oid).map_err(|error| Error::BadObject { id: id.clone(), why: error.to_string() })?;
             let mut object = object.ok_or_else(|| Error::MissingObject { id: id.clone() })?;
             if object.kind == kind {
@@ -123,9 +158,7 @@ impl Repo {
             } else {
                 Err(Error::BadObject { id: id.clone(), why: format!("it is a {} and not a {kind}", object.kind) })
             }
-        })?;
-        let actual = gix::objs::compute_hash(self.hash(), kind, &bytes).during("hashing an object")?;
-        if actual == oid { Ok(bytes) } else { Err(Error::BadObject { id: id.clone(), why: format!("its bytes have the id {actual}") }) }
+        })
     }
 
     /// True when the object is in this repository.
@@ -162,6 +195,25 @@ impl Repo {
         let id = self.with(|repo| repo.write_blob(bytes).map(gix::Id::detach)).during("writing a blob")?;
         self.remember(id);
         Ok(git_id(&id))
+    }
+
+    /// [`Repo::write_blob`] of bytes that [`Repo::recall`] gives back, until the next ones are kept.
+    pub fn write_kept_blob(&self, bytes: Vec<u8>) -> Result<GitId, Error> {
+        let id = self.write_blob(&bytes)?;
+        *self.kept_blob().lock().unwrap_or_else(PoisonError::into_inner) = Some((id.clone(), Arc::new(bytes)));
+        Ok(id)
+    }
+
+    /// The bytes that were kept when this blob was written; they are not read back from the disk.
+    pub fn recall(&self, id: &GitId) -> Option<Arc<Vec<u8>>> {
+        let kept = self.kept_blob().lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref().filter(|(kept, _)| kept == id).map(|(_, bytes)| bytes.clone())
+    }
+
+    /// The blob that was kept, when it has these bytes.
+    pub fn recall_id(&self, bytes: &[u8]) -> Option<GitId> {
+        let kept = self.kept_blob().lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref().filter(|(_, kept)| kept.as_slice() == bytes).map(|(id, _)| id.clone())
     }
 
     /// Writes an object of any kind, unless it is there.

@@ -38,8 +38,12 @@ struct Inner {
     unsynced: Mutex<HashSet<ObjectId>>,
     synced_packs: Mutex<HashSet<PathBuf>>,
     seen_index: Mutex<Option<Seen>>,
+    kept_blob: Mutex<KeptBlob>,
     known_trees: Mutex<HashMap<ObjectId, Arc<Vec<u8>>>>,
 }
+
+/// A blob and its bytes.
+type KeptBlob = Option<(GitId, Arc<Vec<u8>>)>;
 
 /// The branch that HEAD is on, and its newest commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +125,7 @@ impl Repo {
                 unsynced: Mutex::default(),
                 synced_packs: Mutex::default(),
                 seen_index: Mutex::default(),
+                kept_blob: Mutex::default(),
                 known_trees: Mutex::default(),
             }),
         })
@@ -199,6 +204,11 @@ impl Repo {
     /// Trees that were read and checked, for `tree.rs`.
     pub(super) fn known_trees(&self) -> &Mutex<HashMap<ObjectId, Arc<Vec<u8>>>> {
         &self.inner.known_trees
+    }
+
+    /// The blob whose bytes are kept in memory, for `objects.rs`.
+    pub(super) fn kept_blob(&self) -> &Mutex<KeptBlob> {
+        &self.inner.kept_blob
     }
 
     /// gix's form of an id; an id of the other hash kind names nothing in this repository.

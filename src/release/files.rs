@@ -15,7 +15,7 @@ use crate::{
         lines::{self, Side},
         tree::all_bytes,
     },
-    git::{self, Attributes, Converter, Tracked, WorkState},
+    git::{self, Attributes, Converter, Scan, Tracked, WorkState},
     ground::Ground,
     model::{
         Manifest, TaskSpec,
@@ -73,9 +73,8 @@ struct Seen {
     sync: bool,
 }
 
-/// Finds them.
-pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, previous: Option<&Manifest>) -> Result<Found, Failure> {
-    let scan = ground.git.scan(&scope.dirs())?;
+/// Finds them, given a scan of the task's folders.
+pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, scan: Scan, previous: Option<&Manifest>) -> Result<Found, Failure> {
     for path in scan.refused.iter().filter(|path| scope.owns(path)) {
         let why = RelPath::parse(path.as_bytes()).map_or_else(|refusal| refusal.why, |_| "its name is reserved");
         ground.warn(format!("{path} is not released ({why}): rename it, or name it in the task's `exclude`"));
