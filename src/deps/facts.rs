@@ -45,10 +45,10 @@ impl Says {
     fn render(&self) -> String {
         let mut text = String::new();
         for name in &self.names {
-            text += &format!("v {name}\n");
+            text.extend(["v ", name, "\n"]);
         }
         for import in self.imports.iter().flatten() {
-            text += &format!("i {}\n", import.to_text());
+            text.extend(["i ", &import.to_text(), "\n"]);
         }
         if self.imports.is_some() { text + "p\n" } else { text }
     }

@@ -74,7 +74,7 @@ struct Seen {
 }
 
 /// Finds them, given a scan of the task's folders.
-pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, scan: Scan, previous: Option<&Manifest>) -> Result<Found, Failure> {
+pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, scan: &Scan, previous: Option<&Manifest>) -> Result<Found, Failure> {
     for path in scan.refused.iter().filter(|path| scope.owns(path)) {
         let why = RelPath::parse(path.as_bytes()).map_or_else(|refusal| refusal.why, |_| "its name is reserved");
         ground.warn(format!("{path} is not released ({why}): rename it, or name it in the task's `exclude`"));

@@ -102,7 +102,7 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &Cr
         return Err(Error::BranchHasItsName(tag.to_string()).into());
     }
     let (previous, scan) = rayon::join(|| previous(ground, releases, task, active.as_ref()), || ground.git.scan(&scope.dirs()));
-    let mut found = files::find(ground, task, &scope, scan?, previous.as_ref().map(|found| &found.manifest))?;
+    let mut found = files::find(ground, task, &scope, &scan?, previous.as_ref().map(|found| &found.manifest))?;
     if found.entries.is_empty() {
         return Err(Error::NoFiles(task.id.clone()).into());
     }
