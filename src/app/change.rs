@@ -210,7 +210,7 @@ impl App {
                 let verified = check::tree(
                     &self.ground,
                     task,
-                    &self.releases_for(&task.id)?,
+                    &self.release_for(&task.id, version)?,
                     crate::model::verdict::Standing::default(),
                     version,
                     levels,
@@ -218,7 +218,7 @@ impl App {
                 (verified.checks, Some(version.clone()))
             }
             What::Ready(version) => {
-                let mut checks = check::readiness(&self.ground, task, &self.releases_for(&task.id)?, version)?;
+                let mut checks = check::readiness(&self.ground, task, &self.release_for(&task.id, version)?, version)?;
                 leave_packages(&self.ground, operation, &mut checks);
                 (checks, Some(version.clone()))
             }
@@ -249,10 +249,15 @@ impl App {
     /// What follows a finished operation: a release is verified, and proven when it holds.
     fn after(&self, operation: &Operation, task: Option<&TaskSpec>, report: &mut Report) -> Result<(), Failure> {
         let (OpKind::CreateSnapshot, Some(task), Some(version)) = (operation.kind, task, &operation.to) else { return Ok(()) };
-        let releases = self.tagged_releases(&task.id)?;
-        let mut verification = check::release(&self.ground, task, &releases, version, false)?;
+        let releases = self.release_for(&task.id, version)?;
         let levels = check::Levels { smoke: true, ..check::Levels::FIRST_TWO };
-        let tree = check::tree(&self.ground, task, &releases, crate::model::verdict::Standing::default(), version, levels)?;
+        // Read before, or both would read it; a failure is what both will say.
+        let _ = releases.find(&task.id, version).map(|release| catalog::manifests::load(&self.ground, release));
+        let (kept, tree) = rayon::join(
+            || check::release(&self.ground, task, &releases, version, false),
+            || check::tree(&self.ground, task, &releases, crate::model::verdict::Standing::default(), version, levels),
+        );
+        let (mut verification, tree) = (kept?, tree?);
         verification.checks.extend(tree.checks.into_iter().filter(|check| check.id != "integrity.manifest"));
         if verification.is_good() {
             let record = VerdictRecord {

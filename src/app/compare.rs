@@ -88,6 +88,7 @@ impl App {
             files: &paths,
             venv: spec.venv.as_ref(),
             variables: &spec.environment_variables,
+            known: deps::Known::NOTHING,
         };
         let dependencies = deps::collect(&of)?.0;
         Ok(SideOf { files: paths.into_iter().map(|path| (path, Content::Tree)).collect(), dependencies })

@@ -37,7 +37,7 @@ use crate::{
     config,
     git::Repo,
     ground::Ground,
-    model::{Settings, Sink, TaskSpec, event::Quiet},
+    model::{Settings, Sink, TaskSpec, Version, event::Quiet},
     rollback::Standings,
     steps::{files, verdicts},
     store::ChunkStore,
@@ -272,6 +272,12 @@ impl App {
         let mut releases = self.all_releases()?;
         releases.add_lost(&self.ground.git, task)?;
         Ok(releases)
+    }
+
+    /// One release of a task; all that there are when its tag was deleted.
+    fn release_for(&self, task: &TaskId, version: &Version) -> Result<Releases, Failure> {
+        let found = releases::one(&self.ground.git, task, version)?;
+        if found.by_task.is_empty() { self.releases_for(task) } else { Ok(found) }
     }
 
     /// The releases of one task, those whose tag was deleted too.

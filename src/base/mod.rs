@@ -21,6 +21,7 @@ pub mod root;
 pub mod sha256;
 pub mod sorted;
 pub mod text;
+pub mod waiting;
 pub mod yaml;
 
 pub use clock::Clock;
@@ -32,3 +33,4 @@ pub use ids::{GitId, ObjectId, OpId, TaskId};
 pub use path::RelPath;
 pub use root::Root;
 pub use sorted::Sorted;
+pub use waiting::at_once;

@@ -8,7 +8,7 @@ use crate::{
     base::{Digest, Failure, GitId},
     git::{Attributes, PeeledTag, Repo},
     ground::Ground,
-    model::{Manifest, Settings},
+    model::{DependencyList, Manifest, Settings},
 };
 
 /// The line of a tag's message that names the digest of the manifest.
@@ -29,6 +29,19 @@ pub fn load(ground: &Ground, release: &Release) -> Result<Arc<Found>, Failure> {
     let found = Arc::new(read(ground, release)?);
     known().insert(release.tag_id.clone(), found.clone());
     Ok(found)
+}
+
+/// The dependencies of a release by its manifest, whose files are not looked at.
+pub fn dependencies(ground: &Ground, release: &Release) -> Result<DependencyList, Failure> {
+    let tag = ground.git.peel_tag(&release.tag_id)?;
+    let expected = digest_in(&tag.message);
+    // The copy in the work tree is quicker to read, and as good when it has the digest.
+    let copy = capture::bytes(&*ground.tree, &ground.settings.manifest_path(&release.task, &release.version)).ok().flatten();
+    let bytes = match copy.filter(|bytes| expected == Some(Digest::of(bytes))) {
+        Some(bytes) => bytes,
+        None => bytes_of(&ground.git, &ground.settings, release, &tag)?,
+    };
+    Ok(Manifest::parse_dependencies(&bytes)?)
 }
 
 /// Reads and checks it.
@@ -83,12 +96,10 @@ fn bytes_of(git: &Repo, settings: &Settings, release: &Release, tag: &PeeledTag)
         if tried.contains(&entry.id) {
             continue;
         }
-        let bytes = git.read_blob(&entry.id)?;
-        let digest = Digest::of(&bytes);
-        if expected.is_none_or(|expected| expected == digest) {
-            return Ok(bytes);
+        match git.read_blob_of(&entry.id, expected)? {
+            Ok(bytes) => return Ok(bytes),
+            Err(digest) => drop(wrong.get_or_insert(digest)),
         }
-        wrong.get_or_insert(digest);
         // A changed manifest on the branch itself is never passed over: somebody must look at it.
         if tried.is_empty() && commit == git.head()?.commit {
             break;

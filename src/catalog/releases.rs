@@ -52,6 +52,16 @@ pub fn of_task(git: &Repo, task: &TaskId, is_task: impl Fn(&TaskId) -> bool) -> 
     Ok(found)
 }
 
+/// One release that has a tag: the tags are not listed. Empty when there is none.
+pub fn one(git: &Repo, task: &TaskId, version: &Version) -> Result<Releases, Failure> {
+    let mut found = Releases::default();
+    if let Some(tag_id) = git.find_ref(&TagName::release(task, version).reference())? {
+        let release = Release { task: task.clone(), version: version.clone(), tag_id, lost: false };
+        found.by_task.entry(task.clone()).or_default().insert(version.clone(), release);
+    }
+    Ok(found)
+}
+
 /// The releases and markers among some tags.
 fn of_tags(tags: Vec<TagRef>, is_task: impl Fn(&TaskId) -> bool) -> Releases {
     let mut found = Releases::default();

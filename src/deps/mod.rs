@@ -8,12 +8,13 @@
 use std::io;
 
 use crate::{
-    base::{Digest, Fault, Fs, Hint, Kind, RelPath, fs::read_limited, process},
+    base::{Digest, Fault, Fs, GitId, Hint, Kind, RelPath, fs::read_limited, process},
     model::{DependencyList, dependencies::LockFile},
 };
 
 mod cargo;
 pub mod environment;
+pub mod facts;
 mod installed;
 mod node;
 mod node_text;
@@ -57,6 +58,24 @@ pub struct Task<'a> {
     pub venv: Option<&'a RelPath>,
     /// Names of environment variables that the settings name.
     pub variables: &'a [String],
+    /// Which files need not be read, because it is known what they say.
+    pub known: Known<'a>,
+}
+
+/// What is known of sources before they are read.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// The blobs that the task's files are, in their order, where that is known unread.
+    pub blobs: &'a [Option<&'a GitId>],
+    /// The id that bytes have as a blob; `None` when nobody wants to know.
+    pub id: &'a (dyn Fn(&[u8]) -> Option<GitId> + Sync),
+    /// What blobs say.
+    pub facts: &'a facts::Facts,
+}
+
+impl Known<'_> {
+    /// Every source is read.
+    pub const NOTHING: Self = Known { blobs: &[], id: &|_| None, facts: &facts::Facts::NONE };
 }
 
 /// What the collectors have found so far.
@@ -66,8 +85,10 @@ pub struct Found {
     pub list: DependencyList,
     /// What was found but not understood, for people.
     pub warnings: Vec<String>,
-    /// The sources that were read.
+    /// The sources that were looked into.
     pub sources: shared::Sources,
+    /// What they say, when some of it was not known before.
+    pub facts: Option<facts::NewFacts>,
 }
 
 /// What went wrong with dependencies.
@@ -185,7 +206,7 @@ pub fn collect(task: &Task<'_>) -> Result<(DependencyList, Vec<String>), Error> 
     collect_all(task).map(|found| (found.list, found.warnings))
 }
 
-/// [`collect`], with the sources that were read on the way.
+/// [`collect`], with the sources that were looked into on the way.
 pub fn collect_all(task: &Task<'_>) -> Result<Found, Error> {
     let mut found = Found::default();
     for collector in COLLECTORS {

@@ -11,7 +11,7 @@ use bstr::ByteSlice;
 /// Longest destructuring pattern that is looked into, in bytes.
 const PATTERN: usize = 4096;
 
-/// How a file spells the use of a variable.
+/// How a file spells the use of a variable. The order is kept in files (`facts.rs`): add at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Language {
     /// `os.environ["X"]`, `os.getenv("X")`.

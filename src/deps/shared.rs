@@ -7,13 +7,14 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
 };
 
 use rayon::prelude::*;
 
 use crate::base::{Fs, RelPath, TaskId, Type, fs::read_limited};
 
-use super::{SOURCE_LIMIT, places};
+use super::{SOURCE_LIMIT, facts::Says, places};
 
 /// Most files that are read while imports are followed.
 const FOLLOWED: usize = 10_000;
@@ -59,28 +60,29 @@ pub fn users(fs: &dyn Fs, tasks: &[(TaskId, Vec<RelPath>)]) -> BTreeMap<RelPath,
     users
 }
 
-fn is_source(path: &RelPath) -> bool {
+/// True for a Python source that is not part of an installed package.
+pub(super) fn is_source(path: &RelPath) -> bool {
     path.name().ends_with(b".py") && !places::is_installed(path)
 }
 
-/// Sources that were read for another reason, and what each imports, so that none is read twice.
+/// What a file imports, if it is a source: its bytes are at hand.
+pub(super) fn imports_in(path: &RelPath, bytes: &[u8]) -> Option<Vec<Import>> {
+    is_source(path).then(|| parse(&String::from_utf8_lossy(bytes)))
+}
+
+/// Sources that were looked into for another reason, so that none is read twice.
 #[derive(Debug, Default)]
-pub struct Sources(HashMap<RelPath, Vec<Import>>);
+pub struct Sources(HashMap<RelPath, Arc<Says>>);
 
 impl Sources {
-    /// What a file imports, if it is a source: its bytes are at hand.
-    pub(super) fn imports_in(path: &RelPath, bytes: &[u8]) -> Option<Vec<Import>> {
-        is_source(path).then(|| parse(&String::from_utf8_lossy(bytes)))
-    }
-
     /// Keeps what was found in a file.
-    pub(super) fn keep(&mut self, path: &RelPath, imports: Vec<Import>) {
-        self.0.insert(path.clone(), imports);
+    pub(super) fn keep(&mut self, path: &RelPath, says: Arc<Says>) {
+        self.0.insert(path.clone(), says);
     }
 
     /// What a source imports; nothing when it cannot be read.
     fn imports_of(&self, fs: &dyn Fs, path: &RelPath) -> Cow<'_, [Import]> {
-        match self.0.get(path) {
+        match self.0.get(path).and_then(|says| says.imports.as_ref()) {
             Some(known) => Cow::Borrowed(known),
             None => Cow::Owned(
                 read_limited(fs, path, SOURCE_LIMIT).map_or_else(|_| Vec::new(), |bytes| parse(&String::from_utf8_lossy(&bytes))),
@@ -98,6 +100,26 @@ pub(super) struct Import {
     module: Vec<String>,
     /// Names behind `import`, which may be modules of the package.
     names: Vec<String>,
+}
+
+impl Import {
+    /// Dots, module and names, between spaces; [`Import::from_text`] is its inverse.
+    pub(super) fn to_text(&self) -> String {
+        let list = |parts: &[String], between: &str| if parts.is_empty() { "-".into() } else { parts.join(between) };
+        format!("{} {} {}", self.dots, list(&self.module, "."), list(&self.names, ","))
+    }
+
+    /// Reads what [`Import::to_text`] wrote.
+    pub(super) fn from_text(text: &str) -> Option<Self> {
+        let mut parts = text.split(' ');
+        let dots = parts.next()?.parse().ok()?;
+        let mut list = |between: char| {
+            let part = parts.next()?;
+            let names: Vec<String> = if part == "-" { Vec::new() } else { part.split(between).map(String::from).collect() };
+            names.iter().all(|name| is_identifier(name)).then_some(names)
+        };
+        Some(Self { dots, module: list('.')?, names: list(',')? })
+    }
 }
 
 /// The imports of a source, without doubles.

@@ -62,7 +62,8 @@ impl Tree {
     pub(super) fn collect(&self) -> (DependencyList, Vec<String>) {
         let dir = RelPath::own("t");
         let files: Vec<_> = self.files.iter().filter(|path| path.is_in(&dir)).cloned().collect();
-        let task = Task { fs: &self.root, dir: &dir, files: &files, venv: self.venv.as_ref(), variables: &self.variables };
+        let task =
+            Task { fs: &self.root, dir: &dir, files: &files, venv: self.venv.as_ref(), variables: &self.variables, known: Known::NOTHING };
         collect(&task).expect("nothing is unreadable")
     }
 }
@@ -122,7 +123,7 @@ fn every_collector_survives_every_hostile_text() {
         let files: Vec<(String, &[u8])> = NAMES.iter().map(|name| (format!("t/{name}"), text.as_slice())).collect();
         let tree = Tree::new(&files);
         let dir = RelPath::own("t");
-        let task = Task { fs: tree.fs(), dir: &dir, files: &tree.files, venv: None, variables: &[] };
+        let task = Task { fs: tree.fs(), dir: &dir, files: &tree.files, venv: None, variables: &[], known: Known::NOTHING };
         for collector in COLLECTORS {
             let mut found = Found::default();
             collector.collect(&task, &mut found).unwrap_or_else(|error| panic!("{}: {error}", collector.name()));
@@ -169,4 +170,31 @@ fn many_sources_are_searched() {
     let files: Vec<(String, String)> =
         (0..500).map(|n| (format!("t/{}/m{n}.py", n % 50), format!("import os\nos.getenv('V{}')\n# x\n", n % 7))).collect();
     assert_eq!(Tree::new(&files).collect().0.environment_variables, ["V0", "V1", "V2", "V3", "V4", "V5", "V6"]);
+}
+
+#[test]
+fn a_source_whose_blob_is_known_is_not_read() {
+    let tree =
+        Tree::new(&[("t/a.py", "import lib\nos.getenv('A')"), ("t/b.sh", "echo ${BB:?}"), ("t/c.txt", "os.getenv('C')"), ("lib.py", "")]);
+    let id = |bytes: &[u8]| Some(Digest::of(bytes).hex()[..40].parse::<GitId>().expect("it is an id"));
+    let (dir, files, task_id) = (RelPath::own("t"), tree.files(), "T01".parse().expect("it is an id"));
+    let state = tempfile::tempdir().expect("it makes folders");
+    let state = Root::open(state.path()).expect("it opens");
+    let (blobs, none) = ([id(b"import lib\nos.getenv('A')"), id(b"echo ${BB:?}"), None, None], facts::Facts::NONE);
+    let collect = |facts: &facts::Facts| {
+        let blobs: Vec<Option<&GitId>> = blobs.iter().map(Option::as_ref).collect();
+        let known = Known { blobs: &blobs, id: &id, facts };
+        collect_all(&Task { fs: tree.fs(), dir: &dir, files: &files[..3], venv: None, variables: &[], known }).expect("it reads")
+    };
+    let first = collect(&none);
+    first.facts.expect("all is new").save(&state, &task_id);
+    for path in &files[..2] {
+        tree.fs().remove_file(path).expect("it goes");
+    }
+    let second = collect(&facts::Facts::load(&state, &task_id));
+    assert_eq!(second.list.environment_variables, ["A", "BB"]);
+    assert_eq!(second.list, first.list);
+    assert!(second.facts.is_none(), "nothing is new");
+    assert_eq!(shared::imports_with(tree.fs(), &files[..1], &second.sources), [RelPath::own("lib.py")]);
+    assert_eq!(collect(&none).list.environment_variables, Vec::<String>::new(), "unknown sources are read");
 }

@@ -3,13 +3,17 @@
 //! They come from the settings, from `.env.example` and its like, and from reading sources and
 //! configurations with [`super::scan`]. `.env` itself, under any name, is never opened.
 
-use std::{collections::BTreeSet, io};
+use std::{collections::BTreeSet, io, sync::Arc};
 
 use rayon::prelude::*;
 
-use crate::base::{RelPath, fs::read_limited};
+use crate::base::{GitId, RelPath, fs::read_limited};
 
-use super::{Collector, Error, Found, SOURCE_LIMIT, Task, places, scan, shared::Sources};
+use super::{
+    Collector, Error, Found, SOURCE_LIMIT, Task,
+    facts::{NewFacts, Says},
+    places, scan, shared,
+};
 
 /// Finds names of environment variables.
 pub(super) struct Variables;
@@ -28,7 +32,7 @@ impl Collector for Variables {
     }
 
     fn collect(&self, task: &Task<'_>, found: &mut Found) -> Result<(), Error> {
-        let mut names: BTreeSet<String> = scan_files(task, &mut found.sources)?.into_iter().filter(|name| is_particular(name)).collect();
+        let mut names: BTreeSet<String> = scan_files(task, found)?.into_iter().filter(|name| is_particular(name)).collect();
         for example in examples(task)? {
             match read_limited(task.fs, &example, SOURCE_LIMIT) {
                 Ok(bytes) => names.extend(example_keys(&bytes)),
@@ -43,24 +47,68 @@ impl Collector for Variables {
 }
 
 /// The names in the task's sources and configurations.
-fn scan_files(task: &Task<'_>, sources: &mut Sources) -> Result<BTreeSet<String>, Error> {
-    let scannable = |path: &&RelPath| !is_environment_file(path.name()) && !places::is_installed(path);
-    let files: Vec<_> =
-        task.files.iter().filter(scannable).filter_map(|path| scan::Language::of(path.name()).map(|language| (path, language))).collect();
-    let scan = |(path, language): &(&RelPath, scan::Language)| match read_limited(task.fs, path, SOURCE_LIMIT) {
-        Ok(bytes) => Ok((language.names(&bytes), Sources::imports_in(path, &bytes))),
-        // Removed in the meantime, a link, or larger than what is searched.
-        Err(error) if is_passed_over(&error) => Ok((BTreeSet::new(), None)),
-        Err(source) => Err(Error::Read { path: (*path).clone(), source }),
+fn scan_files<'a>(task: &Task<'a>, found: &mut Found) -> Result<BTreeSet<String>, Error> {
+    let blobs = task.known.blobs.iter().copied().chain(std::iter::repeat(None));
+    let source = |(path, blob): (&'a RelPath, Option<&'a GitId>)| {
+        let is_passed = is_environment_file(path.name()) || places::is_installed(path);
+        let language = scan::Language::of(path.name()).filter(|_| !is_passed)?;
+        Some(Source { path, blob, language })
     };
-    let mut names = BTreeSet::new();
-    for ((path, _), (found, imports)) in files.iter().zip(files.par_iter().map(scan).collect::<Result<Vec<_>, Error>>()?) {
-        names.extend(found);
-        if let Some(imports) = imports {
-            sources.keep(path, imports);
+    let files: Vec<Source<'_>> = task.files.iter().zip(blobs).filter_map(source).collect();
+    let looked = files.par_iter().map(|file| look(task, file)).collect::<Result<Vec<_>, Error>>()?;
+    let (mut names, mut facts, mut is_new) = (BTreeSet::<String>::new(), Vec::with_capacity(files.len()), false);
+    for (file, looked) in files.iter().zip(looked) {
+        let Some(Looked { blob, says, was_known }) = looked else { continue };
+        is_new |= !was_known;
+        let new: Vec<String> = says.names.iter().filter(|name| !names.contains(*name)).cloned().collect();
+        names.extend(new);
+        if says.imports.is_some() {
+            found.sources.keep(file.path, says.clone());
         }
+        facts.extend(blob.map(|blob| (blob, file.kind(), says)));
     }
+    found.facts = is_new.then(|| NewFacts::new(facts));
     Ok(names)
+}
+
+/// A file to be looked into.
+struct Source<'a> {
+    path: &'a RelPath,
+    /// The blob that it is, when that is known.
+    blob: Option<&'a GitId>,
+    language: scan::Language,
+}
+
+impl Source<'_> {
+    /// The same bytes say something else in another language.
+    fn kind(&self) -> u8 {
+        self.language as u8 | u8::from(shared::is_source(self.path)) << 7
+    }
+}
+
+/// A source that was looked into.
+struct Looked {
+    /// The blob that it is, where that can be told.
+    blob: Option<GitId>,
+    says: Arc<Says>,
+    was_known: bool,
+}
+
+/// Looks into a source, unless what its blob says is known; `None` for one that is passed over.
+fn look(task: &Task<'_>, file: &Source<'_>) -> Result<Option<Looked>, Error> {
+    let (path, known) = (file.path, &task.known);
+    if let Some((blob, says)) = file.blob.and_then(|blob| Some((blob, known.facts.find(blob, file.kind())?))) {
+        return Ok(Some(Looked { blob: Some(blob.clone()), says: says.clone(), was_known: true }));
+    }
+    match read_limited(task.fs, path, SOURCE_LIMIT) {
+        Ok(bytes) => {
+            let says = Says { names: file.language.names(&bytes), imports: shared::imports_in(path, &bytes) };
+            Ok(Some(Looked { blob: (known.id)(&bytes), says: Arc::new(says), was_known: false }))
+        }
+        // Removed in the meantime, a link, or larger than what is searched.
+        Err(error) if is_passed_over(&error) => Ok(None),
+        Err(source) => Err(Error::Read { path: path.clone(), source }),
+    }
 }
 
 /// True when a file that cannot be read is no reason to stop.

@@ -12,6 +12,7 @@ pub mod write;
 
 use crate::{
     base::{GitId, OpId, RelPath},
+    deps::facts::NewFacts,
     git::Head,
     model::{
         FileState, Manifest, Plan, Source, TagName, Version,
@@ -138,6 +139,8 @@ pub struct Draft {
     pub registry: Option<RegistryChange>,
     /// What is done, in order.
     pub steps: Vec<StepDraft>,
+    /// What sources say, to spare the next release reading them.
+    pub facts: Option<NewFacts>,
 }
 
 impl Draft {
@@ -155,6 +158,7 @@ impl Draft {
             index: Vec::new(),
             registry: None,
             steps: Vec::new(),
+            facts: None,
         }
     }
 }

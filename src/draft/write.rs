@@ -83,6 +83,9 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
         changes.sort_by(|a, b| a.path.cmp(&b.path));
     }
     ground.git.sync_objects(&draft.unsynced)?;
+    if let Some(facts) = &draft.facts {
+        facts.save(&*ground.state, &draft.plan.task);
+    }
     let steps = steps(ground, &draft, &id, &who, changes, publication)?;
     let plan = draft.plan;
     let operation = Operation {
@@ -148,7 +151,7 @@ fn put_state(ground: &Ground, session: &dyn Session, path: &RelPath, kept: &Kept
     let stored = match &kept.keep {
         Keep::Already => return Ok(state.clone()),
         Keep::Bytes(bytes) => {
-            let blob = ground.git.blob_id(bytes);
+            let blob = ground.git.recall_id(bytes).unwrap_or_else(|| ground.git.blob_id(bytes));
             // What goes into the commit too need not be kept a second time.
             if ground.git.has_object(&blob) {
                 return Ok(FileState { source: Source::Blob(blob), ..state.clone() });
@@ -228,10 +231,11 @@ impl CommitWriter<'_> {
             let text = finish_manifest(manifest, &commit, objects).render();
             let meta = &manifest.metadata;
             let path = self.ground.settings.manifest_path(&meta.task_id, &meta.version);
-            let entry = TreeEntry { mode: "100644".into(), id: git.write_blob(text.as_bytes())? };
+            let (id, digest) = rayon::join(|| git.write_kept_blob(text.clone().into_bytes()), || Digest::of(text.as_bytes()));
+            let entry = TreeEntry { mode: "100644".into(), id: id? };
             let add = TreeChange { path: path.clone(), before: git.entry(&commit, &path)?, after: Some(entry) };
             tip = self.commit(&commit, std::slice::from_ref(&add), &format!("manifest({}): v{}", meta.task_id, meta.version))?;
-            trailers = format!("Snapback-Manifest: {}\n", Digest::of(text.as_bytes()));
+            trailers = format!("Snapback-Manifest: {digest}\n");
             publication.tree.push(add.clone());
             publication.index.push(TreeChange { before: self.in_index(&path)?, ..add });
             change = Some(self.manifest_change(path, text)?);

@@ -30,7 +30,7 @@ const FILE: &str = ".gitattributes";
 /// Where `.gitattributes` files are read from.
 pub(super) enum Place {
     /// The work tree, with changes to come; the index where a file is missing there, as git does.
-    WorkTree(Box<gix::index::File>, RuleChanges),
+    WorkTree(Arc<gix::index::File>, RuleChanges),
     /// A commit's tree.
     Tree(ObjectId),
 }

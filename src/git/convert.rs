@@ -84,8 +84,8 @@ impl Repo {
     /// Makes a converter that takes the attributes from there.
     pub fn converter(&self, attributes: Attributes<'_>) -> Result<Converter, Error> {
         let place = match attributes {
-            Attributes::WorkTree => Place::WorkTree(Box::new(self.read_index(true)?), RuleChanges::new()),
-            Attributes::After(changes) => Place::WorkTree(Box::new(self.read_index(true)?), changes.clone()),
+            Attributes::WorkTree => Place::WorkTree(self.read_index(true)?, RuleChanges::new()),
+            Attributes::After(changes) => Place::WorkTree(self.read_index(true)?, changes.clone()),
             Attributes::Commit(commit) => Place::Tree(self.tree_of(commit)?),
         };
         let doing = "reading how to convert files";

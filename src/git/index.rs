@@ -1,4 +1,4 @@
-//! The index: read fresh each time, and a new one made for the publish protocol.
+//! A new index, made for the publish protocol; `index_file.rs` reads the one that is there.
 //!
 //! The new index is the current one with some entries changed. Two things keep git's later
 //! comparison honest: an entry gets stat data only when the file was read and is that blob, and
@@ -24,16 +24,11 @@ use crate::{
 type NewEntries<'a> = BTreeMap<&'a [u8], (&'a RelPath, Option<&'a TreeEntry>)>;
 
 impl Repo {
-    /// Reads the index file; a missing one is empty. `trusting` skips its checksum.
-    pub(super) fn read_index(&self, trusting: bool) -> Result<File, Error> {
-        File::at_or_default(self.index_path(), self.hash(), trusting, gix::index::decode::Options::default()).during("reading the index")
-    }
-
     /// The bytes of the index with these changes; a `before` that does not match is a conflict.
     ///
     /// With `with_stat` the files of the work tree are read, to save git the comparison.
     pub(super) fn changed_index(&self, changes: &[TreeChange], with_stat: bool) -> Result<Vec<u8>, Error> {
-        let mut index = self.read_index(false)?;
+        let mut index = File::clone(&*self.read_index(false)?);
         let options = self.with(gix::Repository::stat_options).during("reading the configuration")?;
         check_before(&index, changes)?;
         let after: NewEntries<'_> = changes.iter().map(|change| (change.path.as_bytes(), (&change.path, change.after.as_ref()))).collect();

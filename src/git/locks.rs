@@ -36,12 +36,22 @@ impl Lock {
 
     /// Takes the lock, or finds that it is held by this operation already.
     pub fn take(&self) -> Result<(), Error> {
+        self.stage()?;
+        self.take_staged()
+    }
+
+    /// Writes the bytes to where they are staged, durably.
+    pub fn stage(&self) -> Result<(), Error> {
         if disk::read(&self.staged)?.as_deref() == Some(&self.bytes) {
             // A run that was killed may have written it without syncing it.
-            disk::sync(&self.staged)?;
+            disk::sync(&self.staged)
         } else {
-            disk::write_synced(&self.staged, &self.bytes)?;
+            disk::write_synced(&self.staged, &self.bytes)
         }
+    }
+
+    /// [`Lock::take`] when the bytes are staged.
+    pub fn take_staged(&self) -> Result<(), Error> {
         let lock = self.path();
         for _ in 0..ATTEMPTS {
             if let Some(dir) = lock.parent() {

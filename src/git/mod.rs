@@ -11,6 +11,7 @@ mod convert;
 mod disk;
 mod error;
 mod index;
+mod index_file;
 mod kept;
 mod lfs;
 mod locks;

@@ -4,7 +4,11 @@
 //! reference names it. An object that is missing is an error: it is never fetched, not even in
 //! a partial clone.
 
-use std::{collections::HashSet, sync::PoisonError};
+use std::{
+    collections::HashSet,
+    path::Path,
+    sync::{Arc, PoisonError},
+};
 
 use gix::{
     ObjectId,
@@ -12,12 +16,19 @@ use gix::{
     objs::{Kind, WriteTo},
 };
 use jiff::{Timestamp, tz::TimeZone};
+use rayon::prelude::*;
 
 use super::{Error, Repo, error::During, repo::git_id};
-use crate::{base::GitId, model::operation::Person};
+use crate::{
+    base::{Digest, GitId},
+    model::operation::Person,
+};
 
 /// The fewest digits that are taken for an abbreviated id, as in git.
 const MIN_ABBREVIATION: usize = 4;
+
+/// How many objects must be looked for in a folder before listing it costs less.
+const WORTH_LISTING: usize = 8;
 
 /// What a commit says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,10 +119,38 @@ impl Repo {
         self.read_object(id, Kind::Blob)
     }
 
+    /// The bytes of a blob that have this digest; when they have another one, they are checked
+    /// against the blob's id, and `Err` holds the digest that they have.
+    pub fn read_blob_of(&self, id: &GitId, digest: Option<Digest>) -> Result<Result<Vec<u8>, Digest>, Error> {
+        let bytes = self.read_unchecked(id, Kind::Blob)?;
+        let found = Digest::of(&bytes);
+        if digest == Some(found) {
+            return Ok(Ok(bytes));
+        }
+        self.check_id(id, Kind::Blob, &bytes)?;
+        Ok(if digest.is_none() { Ok(bytes) } else { Err(found) })
+    }
+
     /// The bytes of an object of one kind, checked against its id.
     pub(super) fn read_object(&self, id: &GitId, kind: Kind) -> Result<Vec<u8>, Error> {
+        let bytes = self.read_unchecked(id, kind)?;
+        self.check_id(id, kind, &bytes)?;
+        Ok(bytes)
+    }
+
+    /// Fails unless these bytes have this id.
+    fn check_id(&self, id: &GitId, kind: Kind, bytes: &[u8]) -> Result<(), Error> {
+        let actual = gix::objs::compute_hash(self.hash(), kind, bytes).during("hashing an object")?;
+        if actual == self.oid(id)? {
+            return Ok(());
+        }
+        Err(Error::BadObject { id: id.clone(), why: format!("its bytes have the id {actual}") })
+    }
+
+    /// The bytes of an object of one kind, which something else must vouch for.
+    fn read_unchecked(&self, id: &GitId, kind: Kind) -> Result<Vec<u8>, Error> {
         let oid = self.oid(id)?;
-        let bytes = self.with(|repo| {
+        self.with(|repo| {
             let object = repo.try_find_object(oid).map_err(|error| Error::BadObject { id: id.clone(), why: error.to_string() })?;
             let mut object = object.ok_or_else(|| Error::MissingObject { id: id.clone() })?;
             if object.kind == kind {
@@ -119,14 +158,30 @@ impl Repo {
             } else {
                 Err(Error::BadObject { id: id.clone(), why: format!("it is a {} and not a {kind}", object.kind) })
             }
-        })?;
-        let actual = gix::objs::compute_hash(self.hash(), kind, &bytes).during("hashing an object")?;
-        if actual == oid { Ok(bytes) } else { Err(Error::BadObject { id: id.clone(), why: format!("its bytes have the id {actual}") }) }
+        })
     }
 
     /// True when the object is in this repository.
     pub fn has_object(&self, id: &GitId) -> bool {
         self.oid(id).is_ok_and(|oid| self.with(|repo| repo.has_object(oid)))
+    }
+
+    /// Those of many objects that are not in this repository.
+    ///
+    /// A folder of loose objects is listed when several are looked for in it: one call for
+    /// hundreds of names. Anything but a file of that name, and what is not listed, is asked for.
+    pub fn missing<'a>(&self, ids: impl IntoIterator<Item = &'a GitId>) -> HashSet<&'a GitId> {
+        let mut ids: Vec<&GitId> = ids.into_iter().collect();
+        ids.par_sort_unstable();
+        ids.dedup();
+        let objects = self.common_dir().join("objects");
+        let folders: Vec<&[&GitId]> = ids.chunk_by(|a, b| a.as_str()[..2] == b.as_str()[..2]).collect();
+        let absent = folders.into_par_iter().flat_map_iter(|folder| {
+            let worth = folder.len() >= WORTH_LISTING;
+            let listed = if worth { loose_names(&objects.join(&folder[0].as_str()[..2])) } else { HashSet::new() };
+            folder.iter().copied().filter(move |id| !listed.contains(&id.as_str()[2..]) && !self.has_object(id))
+        });
+        absent.collect()
     }
 
     /// The id that these bytes have as a blob; writes nothing.
@@ -140,6 +195,25 @@ impl Repo {
         let id = self.with(|repo| repo.write_blob(bytes).map(gix::Id::detach)).during("writing a blob")?;
         self.remember(id);
         Ok(git_id(&id))
+    }
+
+    /// [`Repo::write_blob`] of bytes that [`Repo::recall`] gives back, until the next ones are kept.
+    pub fn write_kept_blob(&self, bytes: Vec<u8>) -> Result<GitId, Error> {
+        let id = self.write_blob(&bytes)?;
+        *self.kept_blob().lock().unwrap_or_else(PoisonError::into_inner) = Some((id.clone(), Arc::new(bytes)));
+        Ok(id)
+    }
+
+    /// The bytes that were kept when this blob was written; they are not read back from the disk.
+    pub fn recall(&self, id: &GitId) -> Option<Arc<Vec<u8>>> {
+        let kept = self.kept_blob().lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref().filter(|(kept, _)| kept == id).map(|(_, bytes)| bytes.clone())
+    }
+
+    /// The blob that was kept, when it has these bytes.
+    pub fn recall_id(&self, bytes: &[u8]) -> Option<GitId> {
+        let kept = self.kept_blob().lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref().filter(|(_, kept)| kept.as_slice() == bytes).map(|(id, _)| id.clone())
     }
 
     /// Writes an object of any kind, unless it is there.
@@ -194,6 +268,13 @@ impl Repo {
         }
         Ok(git_id(&self.write_object(&tag, "writing a tag")?))
     }
+}
+
+/// The names of the files in a folder of loose objects.
+fn loose_names(folder: &Path) -> HashSet<String> {
+    let Ok(listing) = std::fs::read_dir(folder) else { return HashSet::new() };
+    let files = listing.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    files.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 /// The message as git stores it: ended by a newline.
@@ -280,6 +361,23 @@ mod tests {
         sandbox.remove(file(&id));
         std::fs::copy(file(&other), file(&id)).unwrap();
         assert_eq!(repo.read_blob(&id).expect_err("it is forged").kind(), ErrorKind::Bad);
+    }
+
+    #[test]
+    fn of_many_objects_the_missing_ones_are_told_loose_or_packed() {
+        let sandbox = Sandbox::new();
+        let repo = sandbox.repo();
+        sandbox.write("a", b"1\n");
+        sandbox.commit("first");
+        sandbox.git(&["gc", "-q"]);
+        let mut here: Vec<GitId> = (0..5000_u32).map(|n| repo.write_blob(&n.to_le_bytes()).unwrap()).collect();
+        here.push(sandbox.id("HEAD:a"));
+        assert_eq!(repo.missing(&here), HashSet::new());
+        let absent: Vec<GitId> = (0..1000_u32).map(|n| repo.blob_id(&[n.to_le_bytes(), [1; 4]].concat())).collect();
+        assert_eq!(repo.missing(here.iter().chain(&absent)), absent.iter().collect());
+        let objects = sandbox.path(".git/objects");
+        sandbox.remove(super::super::sync::loose_path(&objects, &repo.oid(&here[7]).unwrap()));
+        assert_eq!(repo.missing(&here), HashSet::from([&here[7]]));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, Repo, disk, error::During, locks::Lock};
 use crate::{
-    base::{Digest, GitId},
+    base::{Digest, GitId, at_once},
     model::operation::{Publication, RefChange},
 };
 
@@ -140,11 +140,6 @@ impl Repo {
     /// Removes the lock files that this publication left behind, and no others.
     pub fn clear_own_locks(&self, publication: &Publication, prepared: &serde_json::Value, scratch: &Path) -> Result<(), Error> {
         Work::new(self, publication, prepared, scratch)?.release()
-    }
-
-    /// The digest of the index file; `None` when there is none.
-    fn index_digest(&self) -> Result<Option<Digest>, Error> {
-        Ok(disk::read(self.index_path())?.map(|bytes| Digest::of(&bytes)))
     }
 
     /// The file of a shared reference.
@@ -341,18 +336,26 @@ impl<'a> Work<'a> {
     /// Takes every lock that is still needed, then checks that nothing changed meanwhile.
     fn lock_and_check(&self, pause: Pause<'_>) -> Result<(), Error> {
         self.repo.check_names(self.publication)?;
-        if let Some((index, lock)) = &self.index
-            && self.index_is_due(index)?
-        {
-            lock.take()?;
-            pause("index locked")?;
-            self.index_is_due(index)?;
-        }
+        let mut due = Vec::with_capacity(self.refs.len() + 1);
         for (change, lock) in &self.refs {
             if self.repo.has_moved(change)? {
                 lock.release()?;
                 continue;
             }
+            due.push(lock);
+        }
+        let index = match &self.index {
+            Some((index, lock)) if self.index_is_due(index)? => Some((index, lock)),
+            _ => None,
+        };
+        let all: Vec<&Lock> = index.iter().map(|(_, lock)| *lock).chain(due.iter().copied()).collect();
+        at_once(&all, |lock| lock.stage())?;
+        if let Some((index, lock)) = index {
+            lock.take_staged()?;
+            pause("index locked")?;
+            self.index_is_due(index)?;
+        }
+        for lock in due {
             if lock.target.is_dir() {
                 // git leaves empty folders where references were; anything else is in the way.
                 disk::clear_empty_dirs(&lock.target).map_err(|source| Error::File {
@@ -361,7 +364,7 @@ impl<'a> Work<'a> {
                     source,
                 })?;
             }
-            lock.take()?;
+            lock.take_staged()?;
             pause("reference locked")?;
         }
         self.publication.refs.iter().try_for_each(|change| self.repo.check_value(change))?;
@@ -436,5 +439,6 @@ fn staged_index(scratch: &Path) -> PathBuf {
 /// Syncs files, then folders; what was removed meanwhile needs no sync.
 fn sync_existing(paths: BTreeSet<PathBuf>) -> Result<(), Error> {
     let (dirs, files): (Vec<_>, Vec<_>) = paths.into_iter().filter(|path| path.exists()).partition(|path| path.is_dir());
-    files.iter().chain(&dirs).try_for_each(|path| disk::sync(path))
+    at_once(&files, |path| disk::sync(path))?;
+    at_once(&dirs, |path| disk::sync(path))
 }

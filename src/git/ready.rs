@@ -49,7 +49,7 @@ impl Repo {
     /// Refuses conflicts and sparse work trees.
     fn check_index(&self) -> Result<(), Error> {
         let sparse = self.with(|repo| repo.config_snapshot().boolean("core.sparseCheckout").unwrap_or(false));
-        let index = self.read_index(true)?;
+        let index = self.read_index(false)?;
         if sparse || index.is_sparse() {
             return Err(Error::Sparse);
         }

@@ -6,14 +6,14 @@
 //! *changing* command may run is asked separately, in `ready.rs`.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use gix::{ObjectId, bstr::ByteSlice, sec::trust::DefaultForLevel};
 
-use super::{Error, error::During};
+use super::{Error, error::During, index_file::Seen};
 use crate::{
     base::{GitId, RelPath},
     model::operation::Person,
@@ -37,7 +37,13 @@ struct Inner {
     hash: gix::hash::Kind,
     unsynced: Mutex<HashSet<ObjectId>>,
     synced_packs: Mutex<HashSet<PathBuf>>,
+    seen_index: Mutex<Option<Seen>>,
+    kept_blob: Mutex<KeptBlob>,
+    known_trees: Mutex<HashMap<ObjectId, Arc<Vec<u8>>>>,
 }
+
+/// A blob and its bytes.
+type KeptBlob = Option<(GitId, Arc<Vec<u8>>)>;
 
 /// The branch that HEAD is on, and its newest commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,6 +124,9 @@ impl Repo {
                 hash,
                 unsynced: Mutex::default(),
                 synced_packs: Mutex::default(),
+                seen_index: Mutex::default(),
+                kept_blob: Mutex::default(),
+                known_trees: Mutex::default(),
             }),
         })
     }
@@ -185,6 +194,21 @@ impl Repo {
     /// Pack files that this process has synced.
     pub(super) fn synced_packs(&self) -> &Mutex<HashSet<PathBuf>> {
         &self.inner.synced_packs
+    }
+
+    /// The index file that was looked at last.
+    pub(super) fn seen_index(&self) -> &Mutex<Option<Seen>> {
+        &self.inner.seen_index
+    }
+
+    /// Trees that were read and checked, for `tree.rs`.
+    pub(super) fn known_trees(&self) -> &Mutex<HashMap<ObjectId, Arc<Vec<u8>>>> {
+        &self.inner.known_trees
+    }
+
+    /// The blob whose bytes are kept in memory, for `objects.rs`.
+    pub(super) fn kept_blob(&self) -> &Mutex<KeptBlob> {
+        &self.inner.kept_blob
     }
 
     /// gix's form of an id; an id of the other hash kind names nothing in this repository.

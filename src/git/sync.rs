@@ -11,13 +11,10 @@ use std::{
 };
 
 use gix::ObjectId;
-use rayon::prelude::*;
 
 use super::{Error, Repo, disk};
-use crate::base::GitId;
+use crate::base::{GitId, at_once};
 
-/// Syncs in flight at once: disks merge flushes, so more threads than cores pay.
-const THREADS: usize = 16;
 /// How often what git moved into a pack meanwhile is looked for.
 const ATTEMPTS: usize = 3;
 /// Above this many loose objects one sync of the whole file system costs less than one each.
@@ -103,20 +100,12 @@ pub(super) fn loose_path(objects: &Path, id: &ObjectId) -> PathBuf {
     objects.join(&hex[..2]).join(&hex[2..])
 }
 
-/// Syncs files or folders on several threads. What is gone is no error here: see the caller.
+/// Syncs files or folders. What is gone is no error here: see the caller.
 fn sync_all(paths: &[PathBuf]) -> Result<(), Error> {
-    let sync = |path: &PathBuf| match disk::sync(path) {
+    at_once(paths, |path| match disk::sync(path) {
         Err(Error::File { source, .. } | Error::Sync { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
         other => other,
-    };
-    if paths.len() < 4 {
-        return paths.iter().try_for_each(sync);
-    }
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS.min(paths.len())).build();
-    match pool {
-        Ok(pool) => pool.install(|| paths.par_iter().try_for_each(sync)),
-        Err(_) => paths.iter().try_for_each(sync),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,10 @@
 //! built from a base and a list of changes whose `before` must be true, so that two plans made
 //! from the same base cannot silently overwrite each other.
 
-use std::collections::{BTreeMap, HashMap, HashSet, hash_map::Entry};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
+    sync::{Arc, PoisonError},
+};
 
 use gix::{
     ObjectId,
@@ -24,6 +27,10 @@ use crate::{
 
 /// Tells what lies below a folder with this tree, when that is known without reading the tree.
 pub(super) type Known<'a> = &'a (dyn Fn(&RelPath, &gix::oid) -> Option<Vec<(RelPath, TreeEntry)>> + Sync);
+
+/// How many trees are kept, and how large each may be, in bytes: 64 MiB at the very most.
+const KNOWN_TREES: usize = 4096;
+const KNOWN_TREE: usize = 16 << 10;
 
 /// An entry of one tree: mode and object.
 type Slot = (EntryMode, ObjectId);
@@ -133,24 +140,27 @@ impl Repo {
 
     /// Calls `take` with mode, name and object of each entry of one tree.
     fn each_entry<T>(&self, id: ObjectId, mut take: impl FnMut(EntryMode, &[u8], ObjectId) -> Result<T, Error>) -> Result<Vec<T>, Error> {
-        let bad = |why: String| Error::BadObject { id: git_id(&id), why };
-        self.with(|repo| {
-            let object = repo.try_find_object(id).map_err(|error| bad(error.to_string()))?;
-            let object = object.ok_or_else(|| Error::MissingObject { id: git_id(&id) })?;
-            if object.kind != Kind::Tree {
-                return Err(bad(format!("it is a {} and not a tree", object.kind)));
-            }
-            let actual = gix::objs::compute_hash(self.hash(), Kind::Tree, &object.data).map_err(|error| bad(error.to_string()))?;
-            if actual != id {
-                return Err(bad(format!("its bytes have the id {actual}")));
-            }
-            TreeRefIter::from_bytes(&object.data, self.hash())
-                .map(|entry| {
-                    let entry = entry.map_err(|error| bad(error.to_string()))?;
-                    take(entry.mode, entry.filename, entry.oid.to_owned())
-                })
-                .collect()
-        })
+        let bytes = self.tree_bytes(id)?;
+        TreeRefIter::from_bytes(&bytes, self.hash())
+            .map(|entry| {
+                let entry = entry.map_err(|error| Error::BadObject { id: git_id(&id), why: error.to_string() })?;
+                take(entry.mode, entry.filename, entry.oid.to_owned())
+            })
+            .collect()
+    }
+
+    /// The bytes of a tree, checked against its id when this process reads it first: the commits
+    /// that one command looks at share nearly all of their trees.
+    fn tree_bytes(&self, id: ObjectId) -> Result<Arc<Vec<u8>>, Error> {
+        if let Some(known) = self.known_trees().lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+            return Ok(known.clone());
+        }
+        let bytes = Arc::new(self.read_object(&git_id(&id), Kind::Tree)?);
+        let mut known = self.known_trees().lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < KNOWN_TREES && bytes.len() < KNOWN_TREE {
+            known.insert(id, bytes.clone());
+        }
+        Ok(bytes)
     }
 
     /// Everything below one tree, unsorted; folders in parallel.

@@ -42,7 +42,10 @@ pub trait Bytes: Send + Sync {
 impl Bytes for Ground {
     fn copy(&self, source: &Source, into: &mut dyn Write) -> Result<(), Failure> {
         match source {
-            Source::Blob(id) => into.write_all(&self.git.read_blob(id)?).map_err(Error::Io)?,
+            Source::Blob(id) => match self.git.recall(id) {
+                Some(bytes) => into.write_all(&bytes).map_err(Error::Io)?,
+                None => into.write_all(&self.git.read_blob(id)?).map_err(Error::Io)?,
+            },
             Source::Object(id) => {
                 self.store.read(id, into)?;
             }

@@ -98,8 +98,10 @@ pub struct Log {
     dir: RelPath,
     last: String,
     records: Vec<Record>,
-    /// The lines of the records.
+    /// The lines of the records that are written.
     lines: Vec<u8>,
+    /// The lines of records that were noted, and go with the next one that is appended.
+    noted: Vec<u8>,
     /// What is known of the file.
     file: Known,
 }
@@ -153,7 +155,7 @@ impl Log {
         let (line, last) = chain::render("", &first);
         let points = (SyncPoint::JournalFile, SyncPoint::JournalDir);
         write_durably(&*fs, &dir.join("journal.jsonl"), line.as_bytes(), 0o600, points).map_err(failed)?;
-        Ok(Self { fs, op, dir, last, records: vec![first], lines: line.into_bytes(), file: Known::Settled })
+        Ok(Self { fs, op, dir, last, records: vec![first], lines: line.into_bytes(), noted: Vec::new(), file: Known::Settled })
     }
 
     /// Opens the journal of an operation and its plan. `None` when there was a crash before the
@@ -170,7 +172,7 @@ impl Log {
         }
         let operation: Operation = serde_json::from_slice(&plan).map_err(|error| damaged(&error.to_string()))?;
         lines.truncate(whole);
-        Ok(Some((Self { fs, op: op.clone(), dir, last, records, lines, file: Known::Read }, operation)))
+        Ok(Some((Self { fs, op: op.clone(), dir, last, records, lines, noted: Vec::new(), file: Known::Read }, operation)))
     }
 
     /// Makes what was read durable, and nothing but that, before anybody acts on it: a process
@@ -191,19 +193,40 @@ impl Log {
     /// Appends a record; it is durable when this returns. On an error it is not in the journal,
     /// and others can follow; when even that could not be reached, all later calls fail.
     pub fn append(&mut self, record: Record) -> Result<(), Error> {
-        self.settle()?;
         let (line, last) = chain::render(&self.last, &record);
-        match self.write(line.as_bytes()) {
+        self.write_all(&line)?;
+        self.last = last;
+        self.records.push(record);
+        Ok(())
+    }
+
+    /// Notes a record that may be lost: it is written with the next one, by the same sync.
+    pub fn note(&mut self, record: Record) {
+        let (line, last) = chain::render(&self.last, &record);
+        self.noted.extend_from_slice(line.as_bytes());
+        self.last = last;
+        self.records.push(record);
+    }
+
+    /// Makes what was noted durable.
+    pub fn write_noted(&mut self) -> Result<(), Error> {
+        if self.noted.is_empty() { Ok(()) } else { self.write_all("") }
+    }
+
+    /// Writes what was noted, and a line after it.
+    fn write_all(&mut self, line: &str) -> Result<(), Error> {
+        self.settle()?;
+        let lines = [&self.noted, line.as_bytes()].concat();
+        match self.write(&lines) {
             Err(error) if is_disk_full(&error) && self.file == Known::Settled => {
                 self.free_reserve();
-                self.write(line.as_bytes())
+                self.write(&lines)
             }
             other => other,
         }
         .map_err(|error| Error::Write(self.op.clone(), error))?;
-        self.last = last;
-        self.lines.extend_from_slice(line.as_bytes());
-        self.records.push(record);
+        self.noted.clear();
+        self.lines.extend_from_slice(&lines);
         Ok(())
     }
 
@@ -212,12 +235,12 @@ impl Log {
         reserve::free(&*self.fs)
     }
 
-    /// Writes a line. What a failure leaves at the end of the file is unknown, and a failed sync
-    /// is never retried: the file is replaced by a fresh one without the line.
-    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+    /// Writes lines. What a failure leaves at the end of the file is unknown, and a failed sync
+    /// is never retried: the file is replaced by a fresh one without them.
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         let write = || -> io::Result<()> {
             let mut file = self.fs.append(&self.dir.join("journal.jsonl"))?;
-            file.write_all(line)?;
+            file.write_all(lines)?;
             file.sync(SyncPoint::JournalRecord)
         };
         let result = write();

@@ -97,6 +97,8 @@ impl<'a> Runner<'a> {
                 }
             }
         }
+        // What is finished cannot be applied again.
+        self.log.write_noted()?;
         let prepared = self.standing()?.prepared;
         for (step, prepared) in self.steps.iter_mut().zip(&prepared) {
             with_reserve(&self.log, || step.finish(prepared))?;
@@ -121,7 +123,13 @@ impl<'a> Runner<'a> {
         } else {
             step.apply(&prepared)?;
         }
-        self.log.append(Record::Done { step: at, commit_point: self.steps[at].is_commit_point() })?;
+        let commit_point = self.steps[at].is_commit_point();
+        let done = Record::Done { step: at, commit_point };
+        if commit_point {
+            return Ok(self.log.append(done)?);
+        }
+        // Applying it again does no harm, so it is as durable as the record that follows.
+        self.log.note(done);
         Ok(())
     }
 

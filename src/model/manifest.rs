@@ -147,6 +147,15 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// What [`Manifest::parse`] would read as the dependencies. The files of a text in the
+    /// canonical form are passed over unread: for bytes that a digest vouches for.
+    pub fn parse_dependencies(bytes: &[u8]) -> Result<DependencyList, Error> {
+        match std::str::from_utf8(bytes).ok().and_then(canonical_parts) {
+            Some((_, _, tail)) => Ok(yaml::parse::<Tail>(tail.as_bytes(), yaml::Limits::machine())?.dependencies),
+            None => Self::parse(bytes).map(|manifest| manifest.dependencies),
+        }
+    }
+
     /// The canonical bytes.
     pub fn render(&self) -> String {
         let mut text = yaml::render(&Head { schema: self.schema.clone(), metadata: self.metadata.clone() });
@@ -275,25 +284,30 @@ fn render_file(text: &mut String, file: &FileEntry) {
 /// Reads the canonical form about fifty times faster than a YAML parser does; `None` when the
 /// text deviates from it anywhere, which sends it to the parser. A reader for 50,000 files.
 fn read_canonical(bytes: &[u8]) -> Option<Result<Manifest, Error>> {
-    let text = std::str::from_utf8(bytes).ok().filter(|text| text.len() <= yaml::Limits::machine().bytes)?;
-    if !text.starts_with("schema: snapback.manifest/1\n") {
-        return None;
-    }
-    let at = text.find("\nfiles:\n")? + 1;
-    let body = &text[at + FILES.len()..];
-    let end = body.find("\ndependencies:")? + 1;
-    let mut lines = body[..end].lines().peekable();
+    let (head, body, tail) = canonical_parts(std::str::from_utf8(bytes).ok()?)?;
+    let mut lines = body.lines().peekable();
     // Room for most of them at once: growing would copy them.
-    let mut files = Vec::with_capacity(end / 200);
+    let mut files = Vec::with_capacity(body.len() / 200);
     while lines.peek().is_some() {
         files.push(read_file(&mut lines)?);
     }
     let read = || -> Result<Manifest, Error> {
-        let head: Head = yaml::parse(text[..at].as_bytes(), yaml::Limits::machine())?;
-        let tail: Tail = yaml::parse(body[end..].as_bytes(), yaml::Limits::machine())?;
+        let head: Head = yaml::parse(head.as_bytes(), yaml::Limits::machine())?;
+        let tail: Tail = yaml::parse(tail.as_bytes(), yaml::Limits::machine())?;
         Ok(Manifest { schema: head.schema, metadata: head.metadata, files, dependencies: tail.dependencies })
     };
     Some(read())
+}
+
+/// Head, files and tail of a text that may be in the canonical form.
+fn canonical_parts(text: &str) -> Option<(&str, &str, &str)> {
+    if text.len() > yaml::Limits::machine().bytes || !text.starts_with("schema: snapback.manifest/1\n") {
+        return None;
+    }
+    let (head, rest) = text.split_at(text.find("\nfiles:\n")? + 1);
+    // The tail is short and comes last, and no line of a file begins with a letter.
+    let (body, tail) = rest[FILES.len()..].split_at(rest[FILES.len()..].rfind("\ndependencies:")? + 1);
+    Some((head, body, tail))
 }
 
 /// Reads one file of the canonical form.
@@ -366,6 +380,9 @@ mod tests {
         let slow: Manifest = yaml::parse(text.as_bytes(), yaml::Limits::machine()).expect("it is YAML");
         assert_eq!((&fast, &slow), (&manifest, &manifest));
         assert_eq!(Manifest::parse(text.as_bytes()).expect("it keeps the rules").render(), text);
+        assert_eq!(Manifest::parse_dependencies(text.as_bytes()).expect("they are there"), manifest.dependencies);
+        let by_hand = text.replacen("schema: snapback.manifest/1\n", "# a note\nschema: snapback.manifest/1\n", 1);
+        assert_eq!(Manifest::parse_dependencies(by_hand.as_bytes()).expect("it is YAML"), manifest.dependencies);
         let empty = Manifest { files: vec![], ..manifest };
         assert_eq!(Manifest::parse(empty.render().as_bytes()).expect("it reads"), empty);
     }

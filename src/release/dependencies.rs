@@ -4,7 +4,8 @@ use super::files::Found;
 use crate::{
     base::{Digest, Failure, GitId, RelPath},
     catalog::Scope,
-    deps,
+    deps::{self, facts::Facts},
+    git::Attributes,
     ground::Ground,
     model::{
         DependencyList, TaskSpec,
@@ -14,16 +15,36 @@ use crate::{
 
 /// Collects the list, and adds the shared files to the release's entries.
 pub fn collect(ground: &Ground, task: &TaskSpec, scope: &Scope, head: &GitId, found: &mut Found) -> Result<DependencyList, Failure> {
-    let files: Vec<RelPath> = found.entries.iter().filter(|file| file.is_restored()).map(|file| file.path.clone()).collect();
-    let of =
-        deps::Task { fs: &*ground.tree, dir: &task.dir, files: &files, venv: task.venv.as_ref(), variables: &task.environment_variables };
-    let deps::Found { mut list, warnings, sources } = deps::collect_all(&of)?;
+    let own = || found.entries.iter().filter(|file| file.is_restored());
+    let files: Vec<RelPath> = own().map(|file| file.path.clone()).collect();
+    let converter = ground.git.converter(Attributes::WorkTree)?;
+    let edited = |path: &RelPath| found.read.contains(path) || found.edits.iter().any(|file| file.path == *path);
+    // A file of Git LFS is not what its blob is; what other conversions change says the same.
+    let is_blob = |path: &RelPath| converter.is_plain(path).is_ok_and(|plain| plain) || converter.is_lfs(path).is_ok_and(|lfs| !lfs);
+    let blob = |file| Some(file).filter(|file: &&FileEntry| !edited(&file.path) && is_blob(&file.path))?.blob.as_ref();
+    let of = deps::Task {
+        fs: &*ground.tree,
+        dir: &task.dir,
+        files: &files,
+        venv: task.venv.as_ref(),
+        variables: &task.environment_variables,
+        known: deps::Known {
+            blobs: &own().map(blob).collect::<Vec<_>>(),
+            id: &|bytes| Some(ground.git.blob_id(bytes)),
+            facts: &Facts::load(&*ground.state, &task.id),
+        },
+    };
+    let deps::Found { mut list, warnings, sources, facts } = deps::collect_all(&of)?;
     found.notes.extend(warnings);
+    found.facts = facts;
     in_git_form(&mut list, found);
     let imported = deps::shared::imports_with(&*ground.tree, &files, &sources);
     let shared = shared_entries(ground, scope, head, &imported)?;
-    let known: std::collections::HashSet<RelPath> = found.entries.iter().map(|file| file.path.clone()).collect();
-    found.entries.extend(shared.into_iter().filter(|file| !known.contains(&file.path)));
+    let known: std::collections::HashSet<RelPath> = shared.iter().map(|file| file.path.clone()).collect();
+    let own: std::collections::HashSet<&RelPath> =
+        found.entries.iter().map(|file| &file.path).filter(|path| known.contains(*path)).collect();
+    let added: Vec<FileEntry> = shared.into_iter().filter(|file| !own.contains(&file.path)).collect();
+    found.entries.extend(added);
     Ok(list)
 }
 

@@ -9,12 +9,13 @@ use super::role;
 use crate::{
     base::{Digest, Failure, GitId, RelPath},
     catalog::{Error, Scope, capture},
+    deps::facts::NewFacts,
     draft::{
         FileDraft, NewBlob,
         lines::{self, Side},
         tree::all_bytes,
     },
-    git::{self, Attributes, Converter, Tracked, WorkState},
+    git::{self, Attributes, Converter, Scan, Tracked, WorkState},
     ground::Ground,
     model::{
         Manifest, TaskSpec,
@@ -45,6 +46,10 @@ pub struct Found {
     pub lines: Vec<FileLine>,
     /// The plan's remarks.
     pub notes: Vec<String>,
+    /// Which files were read, because the index does not vouch for them.
+    pub read: HashSet<RelPath>,
+    /// What the sources say, for the next release.
+    pub facts: Option<NewFacts>,
 }
 
 /// One file after it was looked at.
@@ -55,6 +60,8 @@ struct Looked {
     now: Option<Seen>,
     /// True when the index's stat data may not be the file's.
     stale: bool,
+    /// True when it was read.
+    read: bool,
 }
 
 /// What git stores for a file of the work tree.
@@ -66,9 +73,8 @@ struct Seen {
     sync: bool,
 }
 
-/// Finds them.
-pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, previous: Option<&Manifest>) -> Result<Found, Failure> {
-    let scan = ground.git.scan(&scope.dirs())?;
+/// Finds them, given a scan of the task's folders.
+pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, scan: &Scan, previous: Option<&Manifest>) -> Result<Found, Failure> {
     for path in scan.refused.iter().filter(|path| scope.owns(path)) {
         let why = RelPath::parse(path.as_bytes()).map_or_else(|refusal| refusal.why, |_| "its name is reserved");
         ground.warn(format!("{path} is not released ({why}): rename it, or name it in the task's `exclude`"));
@@ -149,7 +155,8 @@ impl Reader<'_> {
         };
         self.ground.progress(1);
         let stale = tracked.state == WorkState::Maybe;
-        Ok(Looked { path: tracked.path.clone(), head: tracked.head.clone(), index: tracked.index.clone(), now, stale })
+        let read = tracked.state != WorkState::Clean;
+        Ok(Looked { path: tracked.path.clone(), head: tracked.head.clone(), index: tracked.index.clone(), now, stale, read })
     }
 
     /// A folder in place of a file is a removal; a device, FIFO or socket is nothing to release.
@@ -164,7 +171,7 @@ impl Reader<'_> {
     fn untracked(&self, path: &RelPath, head: Option<&TreeEntry>) -> Result<Looked, Failure> {
         let now = self.read(path, None)?;
         self.ground.progress(1);
-        Ok(Looked { path: path.clone(), head: head.cloned(), index: None, now, stale: false })
+        Ok(Looked { path: path.clone(), head: head.cloned(), index: None, now, stale: false, read: true })
     }
 
     /// A file that equals its index entry.
@@ -219,7 +226,10 @@ impl Reader<'_> {
 
 /// Adds a looked-at file to the release.
 fn add(ground: &Ground, task: &TaskSpec, file: Looked, found: &mut Found) {
-    let Looked { path, head, index, now, stale } = file;
+    let Looked { path, head, index, now, stale, read } = file;
+    if read {
+        found.read.insert(path.clone());
+    }
     let after = now.as_ref().map(|seen| seen.entry.clone());
     if head != after {
         found.lines.extend(plan_line(ground, &path, head.as_ref(), now.as_ref()));

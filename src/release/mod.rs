@@ -101,8 +101,8 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &Cr
     if ground.git.find_ref(&format!("refs/heads/{tag}"))?.is_some() {
         return Err(Error::BranchHasItsName(tag.to_string()).into());
     }
-    let previous = previous(ground, releases, task, active.as_ref());
-    let mut found = files::find(ground, task, &scope, previous.as_ref().map(|found| &found.manifest))?;
+    let (previous, scan) = rayon::join(|| previous(ground, releases, task, active.as_ref()), || ground.git.scan(&scope.dirs()));
+    let mut found = files::find(ground, task, &scope, &scan?, previous.as_ref().map(|found| &found.manifest))?;
     if found.entries.is_empty() {
         return Err(Error::NoFiles(task.id.clone()).into());
     }
@@ -132,6 +132,7 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &Cr
     draft.large = found.large;
     draft.blobs = found.blobs;
     draft.unsynced = found.unsynced;
+    draft.facts = found.facts;
     draft.steps = vec![StepDraft::Files, StepDraft::Publish];
     Ok(draft)
 }

@@ -32,8 +32,6 @@ pub struct Way<'a> {
     pub releases: &'a Releases,
     /// The target.
     pub target: &'a Found,
-    /// The manifest of the active version.
-    pub before: Option<&'a Manifest>,
     /// True when shared files are restored too.
     pub with_shared: bool,
 }
@@ -313,7 +311,6 @@ impl Way<'_> {
             let paths: std::collections::HashSet<&RelPath> = own.map(|file| &file.path).collect();
             listed.extend(candidates.iter().filter(|path| paths.contains(*path)).map(|path| (*path).clone()));
         };
-        self.before.into_iter().for_each(&mut take);
         for release in self.releases.of(&self.task.id) {
             if let Ok(found) = catalog::manifests::load(self.ground, release) {
                 take(&found.manifest);

@@ -45,19 +45,11 @@ pub fn draft(
     check_from(task, active.as_ref(), &to, request)?;
     let release = releases.find(&task.id, &to)?;
     let before = active.as_ref().and_then(|version| releases.find(&task.id, version).ok());
-    let load_before = || before.and_then(|release| manifests::load(ground, release).ok());
-    let (found, before) = rayon::join(|| manifests::load(ground, release), load_before);
+    let dependencies = || before.and_then(|release| manifests::dependencies(ground, release).ok()).unwrap_or_default();
+    let (found, dependencies) = rayon::join(|| manifests::load(ground, release), dependencies);
     let found = found?;
     let scope = Scope::new(&ground.settings, task)?;
-    let way = compare::Way {
-        ground,
-        task,
-        scope: &scope,
-        releases,
-        target: &found,
-        before: before.as_ref().map(|found| &found.manifest),
-        with_shared: request.with_shared,
-    };
+    let way = compare::Way { ground, task, scope: &scope, releases, target: &found, with_shared: request.with_shared };
     let compared = way.compare()?;
     let mut draft = Draft::new(show::plan(ground, task, active.as_ref(), &found, standings, &compared), &request.message);
     draft.files = compared.files;
@@ -67,7 +59,6 @@ pub fn draft(
         draft.commit = Some(commit(ground, task, releases, active.as_ref(), &to, request, compared.tree)?);
     }
     registry::edit(ground, &task.id, Some(&to))?.add_to(&mut draft, Some(to.clone()));
-    let dependencies = before.map(|found| found.manifest.dependencies.clone()).unwrap_or_default();
     set_loose_config(ground, task, &found.manifest, &mut draft)?;
     add_dependencies(ground, task, &dependencies, &found.manifest, request, &mut draft);
     add_steps(task, standings, active.as_ref(), &to, request, &mut draft);

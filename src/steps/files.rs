@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::{
     base::{
-        Digest, Failure, Fault, Fs, Hint, Kind, OpId, RelPath, Stat, SyncPoint, Type,
+        Digest, Failure, Fault, Fs, Hint, Kind, OpId, RelPath, Stat, SyncPoint, Type, at_once,
         fs::{create_dir_all, write_durably},
     },
     ground::{Bytes, Ground, copy_checked},
@@ -148,7 +148,7 @@ impl<'a> Files<'a> {
             create_dir_all(self.tree, &self.stage, 0o700).map_err(failed("create", &self.stage))?;
             // Before anything is displaced into a folder that a crash could take away.
             self.tree.sync_dir(&RelPath::root(), SyncPoint::TreeDir).map_err(failed("sync", &self.stage))?;
-            open.par_iter().try_for_each(|(at, change)| self.stage_file(*at, change, goal(change)))?;
+            at_once(&open, |(at, change)| self.stage_file(*at, change, goal(change)))?;
             self.displace(&open, &goal)?;
         }
         self.remove_empty_folders(&goal)?;
@@ -287,7 +287,7 @@ impl<'a> Files<'a> {
             dirs.extend(change.path.ancestors());
         }
         let dirs: Vec<_> = dirs.into_iter().collect();
-        dirs.par_iter().try_for_each(|dir| {
+        at_once(&dirs, |dir| {
             let is_dir = self.tree.stat(dir).map_err(failed("look at", dir))?.is_some_and(|stat| stat.kind == Type::Dir);
             if is_dir { self.tree.sync_dir(dir, SyncPoint::TreeDir).map_err(failed("sync", dir)) } else { Ok(()) }
         })?;

@@ -1,11 +1,13 @@
 //! Level 1, integrity: every path of the manifest has its type, mode, size and digest, in git or
 //! the store and in the work tree, and nothing extra stands among the task's own paths.
 
+use std::collections::HashSet;
+
 use rayon::prelude::*;
 
 use super::Checking;
 use crate::{
-    base::{Digest, Fs, RelPath, Sorted, Type},
+    base::{Digest, Fs, GitId, RelPath, Sorted, Type},
     git::{Converter, Repo, Worktree},
     model::{
         Check, Manifest,
@@ -61,11 +63,13 @@ pub fn kept(
     progress: &(dyn Fn(u64) + Sync),
 ) -> Check {
     let checking = Checking::begin(1, "integrity.kept");
+    let blobs = manifest.files.iter().filter(|_| depth == Depth::Present).filter_map(|file| file.blob.as_ref());
+    let missing = git.missing(blobs);
     let problems: Vec<String> = manifest
         .files
         .par_iter()
         .filter_map(|file| {
-            let problem = kept_problem(git, store, file, depth).or_else(|| lfs_problem(git, converter, file, depth));
+            let problem = kept_problem((git, store), file, depth, &missing).or_else(|| lfs_problem(git, converter, file, depth));
             progress(1);
             problem
         })
@@ -75,12 +79,12 @@ pub fn kept(
 }
 
 /// What is wrong with the kept bytes of a file.
-fn kept_problem(git: &Repo, store: &dyn Store, file: &FileEntry, depth: Depth) -> Option<String> {
+fn kept_problem((git, store): (&Repo, &dyn Store), file: &FileEntry, depth: Depth, missing: &HashSet<&GitId>) -> Option<String> {
     let path = &file.path;
     let Some(digest) = file.digest() else { return Some(format!("{path} has no full checksum in the manifest: {:?}", file.checksum)) };
     match (&file.blob, &file.object) {
         (Some(blob), _) if depth == Depth::Present => {
-            (!git.has_object(blob)).then(|| format!("{path}: its blob {blob} is not in this repository"))
+            missing.contains(blob).then(|| format!("{path}: its blob {blob} is not in this repository"))
         }
         (Some(blob), _) => match git.read_blob(blob) {
             Ok(bytes) => bytes_problem(file, digest, &bytes),

@@ -15,6 +15,7 @@ mod commands;
 mod crash_states;
 mod disk_errors;
 mod environment;
+mod facts;
 mod kill_sweep;
 mod killer_harness;
 mod review;

@@ -1,0 +1,56 @@
+//! Work that waits for the disk, several pieces at once.
+//!
+//! The pool that computes has a thread for each core, and its idle threads spin. Waiting wants
+//! other threads: more than cores, because disks merge the flushes of several files into one, and
+//! asleep while there is nothing to do. Nothing here may know what the work is.
+
+use std::{
+    panic::resume_unwind,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    thread,
+};
+
+/// How many pieces wait at once.
+const THREADS: usize = 8;
+
+/// Does something for each item, several at once. After an error no more is begun; one of the
+/// errors is returned.
+pub fn at_once<T: Sync, E: Send>(items: &[T], act: impl Fn(&T) -> Result<(), E> + Sync) -> Result<(), E> {
+    let threads = THREADS.min(items.len());
+    if threads < 2 {
+        return items.iter().try_for_each(act);
+    }
+    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let run = || -> Result<(), E> {
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !failed.load(Ordering::Relaxed)) {
+            act(item).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        // This thread is one of them, so those that cannot be started are not missed.
+        let started: Vec<_> = (1..threads).map_while(|_| thread::Builder::new().spawn_scoped(scope, run).ok()).collect();
+        let own = run();
+        started.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).fold(own, Result::and)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_item_is_done_once_and_an_error_comes_out() {
+        for count in [0, 1, 2, 7, 100] {
+            let done: Vec<AtomicUsize> = (0..count).map(|_| AtomicUsize::new(0)).collect();
+            at_once(&done, |slot| {
+                slot.fetch_add(1, Ordering::Relaxed);
+                Ok::<(), ()>(())
+            })
+            .expect("nothing fails");
+            assert!(done.iter().all(|slot| slot.load(Ordering::Relaxed) == 1), "{count}");
+        }
+        let items: Vec<usize> = (0..100).collect();
+        assert_eq!(at_once(&items, |item| if *item == 50 { Err(*item) } else { Ok(()) }), Err(50));
+    }
+}
