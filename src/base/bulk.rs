@@ -269,7 +269,7 @@ mod tests {
         let root = Root::open(dir.path()).expect("it opens");
         for len in [0, 1, 4096, BLOCK / 4 - 1, BLOCK / 4, BLOCK, BLOCK + 1, 2 * BLOCK + 4096, 3 * BLOCK + 12345] {
             let path = RelPath::own(format!("f{len}"));
-            let bytes: Vec<u8> = (0..len).map(|at| (at / 7 % 251) as u8).collect();
+            let bytes: Vec<u8> = (0..len).map(|at| u8::try_from(at / 7 % 251).expect("because it is below 251")).collect();
             let mut file = root.create_bulk(&path, 0o600).expect("it creates");
             for part in bytes.chunks(100_003) {
                 file.write_all(part).expect("it writes");

@@ -51,7 +51,7 @@ pub fn lease(store: &ChunkStore, name: &str, held: FileLock) -> Lease {
 }
 
 /// Commits what a session wrote, and changes of named roots.
-pub fn publish(store: &ChunkStore, packed: Vec<Packed>, roots: &[(String, Option<ObjectId>)]) -> Result<(), Error> {
+pub fn publish(store: &ChunkStore, packed: &[Packed], roots: &[(String, Option<ObjectId>)]) -> Result<(), Error> {
     let fs = &*store.fs;
     let _alone = fs.lock(&store.layout.lock(), Hold::Exclusive, true).map_err(Error::Write)?;
     gc::sessions::sweep(store).map_err(Error::Write)?;
@@ -66,9 +66,9 @@ pub fn publish(store: &ChunkStore, packed: Vec<Packed>, roots: &[(String, Option
     for (name, id) in roots {
         set_root(&mut record.roots, name, *id);
     }
-    let segment = merge(&mut record, &generation, &packed);
+    let segment = merge(&mut record, &generation, packed);
     let packs: Vec<_> = packed.iter().map(|packed| (packed.temp.clone(), store.layout.pack(&packed.table.pack.id))).collect();
-    let indexes: Vec<_> = segment.into_iter().chain(spare(&mut record, &generation, &packed)).collect();
+    let indexes: Vec<_> = segment.into_iter().chain(spare(&mut record, &generation, packed)).collect();
     write(store, &packs, &indexes, &record).map_err(Error::Write)?;
     store.forget();
     Ok(())

@@ -152,7 +152,7 @@ impl<'a> Puts<'a> {
     /// Completes and syncs a pack.
     fn finish(&self, packer: Packer) -> Result<(), Error> {
         match packer.finish() {
-            Ok(packed) => lock(&self.packed).push(packed),
+            Ok(done) => lock(&self.packed).push(done),
             Err(error) => {
                 *lock(&self.failed) = true;
                 return Err(Error::Write(error));
@@ -261,7 +261,7 @@ impl Session for Puts<'_> {
         let packed = self.finish_all()?;
         let Some(entered) = self.entered.get() else { return Ok(Lease::none()) };
         if !packed.is_empty() || !roots.is_empty() {
-            commit::publish(self.store, packed, roots)?;
+            commit::publish(self.store, &packed, roots)?;
         }
         lock(&self.temps).clear();
         let held = lock(&entered.lock).take().expect("because a session commits once");
