@@ -36,7 +36,7 @@ Change   create-snapshot (snap)  rollback  undo  redo  disaster-recovery (dr)
 Look     status  list (ls)  history (log)  show  diff  preview
 Check    verify-snapshot (verify)  verify-rollback
 Judge    mark  hold  pin
-Mend     op  registry
+Mend     op  registry  store
 Shell    completions  man  schema
 
 `snapback rollback -h` explains one command, `snapback --help` everything.";
@@ -253,7 +253,7 @@ mod tests {
         Look     status  list (ls)  history (log)  show  diff  preview
         Check    verify-snapshot (verify)  verify-rollback
         Judge    mark  hold  pin
-        Mend     op  registry
+        Mend     op  registry  store
         Shell    completions  man  schema
 
         `snapback rollback -h` explains one command, `snapback --help` everything.

@@ -8,7 +8,10 @@ use std::{ffi::OsString, path::Path};
 
 use super::{Error, Repo, disk};
 use crate::{
-    base::{process::{Command, Ended}, text},
+    base::{
+        process::{Command, Ended},
+        text,
+    },
     model::operation::TreeChange,
 };
 

@@ -70,7 +70,8 @@ impl Generation {
         if !self.index.damage.is_empty() {
             // What could be rescued is named from now on; a damaged segment no longer.
             let named: std::collections::BTreeSet<_> = self.index.segment_packs().collect();
-            let damaged = |file: &super::format::record::FileRef| self.index.damage.iter().any(|d| d.file.name() == file.id.hex().as_bytes());
+            let damaged =
+                |file: &super::format::record::FileRef| self.index.damage.iter().any(|d| d.file.name() == file.id.hex().as_bytes());
             record.segments.retain(|file| !damaged(file));
             let rescued = self.index.tables().iter().map(|table| table.pack);
             record.packs.extend(rescued.filter(|pack| !named.contains(pack)));

@@ -6,8 +6,8 @@
 //! what is on the disk, `session.rs` and `ingest.rs` for the way in, `fetch.rs` and
 //! `restore.rs` for the way out, `commit.rs` for the one moment that counts.
 
-mod chunker;
 mod check;
+mod chunker;
 mod chunks;
 mod commit;
 mod fetch;
@@ -33,8 +33,8 @@ use std::{
 
 use crate::base::{Digest, Fault, Fs, Hint, Kind, ObjectId, RelPath, fs::FileLock};
 
-pub use chunks::ChunkStore;
 pub use check::{Check, Level};
+pub use chunks::ChunkStore;
 pub use gc::{Gc, Progress, Roots};
 pub use repair::Candidates;
 

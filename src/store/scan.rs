@@ -6,8 +6,7 @@
 use std::io;
 
 use super::{
-    ChunkStore, Error,
-    fetch,
+    ChunkStore, Error, fetch,
     format::{Broken, PackRef, blob, pack},
     index::{Table, read_table},
 };
@@ -118,4 +117,3 @@ pub fn sound_table(store: &ChunkStore, pack: PackRef) -> Result<Table, Error> {
 pub fn unsound(file: &RelPath, why: &str) -> Error {
     Error::Unsound { file: file.to_string(), why: why.into() }
 }
-

@@ -244,7 +244,8 @@ fn a_power_cut_at_any_call_of_a_collection_loses_nothing() {
 
 #[test]
 fn every_sync_of_a_collection_is_needed() {
-    for point in [SyncPoint::PackFile, SyncPoint::PackDir, SyncPoint::IndexFile, SyncPoint::IndexDir, SyncPoint::CommitFile, SyncPoint::CommitDir]
+    for point in
+        [SyncPoint::PackFile, SyncPoint::PackDir, SyncPoint::IndexFile, SyncPoint::IndexDir, SyncPoint::CommitFile, SyncPoint::CommitDir]
     {
         let (sim, _, kept) = simulated();
         sim.skip(point);

@@ -39,7 +39,8 @@ impl App {
         });
         let how = Check { level, budget, seconds: self.seconds() };
         let total = self.chunks.stats(&[]).map_or(0, |stats| stats.stored);
-        let report = self.ground.work("checking", total, true, || self.chunks.check(&needed.objects(), how, &|more| self.ground.progress(more)))?;
+        let report =
+            self.ground.work("checking", total, true, || self.chunks.check(&needed.objects(), how, &|more| self.ground.progress(more)))?;
         let hurt = report.damage.iter().flat_map(|harm| &harm.objects).chain(&report.lost);
         let names = needed.names(hurt);
         Ok((report, names))

@@ -10,7 +10,6 @@ mod index;
 mod packs;
 mod verified;
 
-
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},

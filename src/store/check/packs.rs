@@ -1,11 +1,6 @@
 //! The packs: each is whole, and every byte of it is accounted for.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    sync::Mutex,
-    time::Instant,
-};
+use std::{collections::BTreeMap, io, sync::Mutex, time::Instant};
 
 use rayon::prelude::*;
 

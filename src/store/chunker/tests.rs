@@ -202,7 +202,8 @@ fn cuts_are_frozen() {
         ("short", dice.text(64 << 10), "x"),
     ];
     let found: Vec<_> = golden.iter().map(|(what, data, _)| (*what, of_cuts(data, true))).collect();
-    let frozen: Vec<_> = golden.iter().zip(&found).map(|((what, _, cuts), (_, (count, _)))| (*what, (*count, (*cuts).to_string()))).collect();
+    let frozen: Vec<_> =
+        golden.iter().zip(&found).map(|((what, _, cuts), (_, (count, _)))| (*what, (*count, (*cuts).to_string()))).collect();
     assert_eq!(found, frozen, "a file that is stored already would be cut elsewhere and stored again");
 }
 

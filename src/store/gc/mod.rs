@@ -25,19 +25,16 @@ use std::{
 pub(super) use legacy::piped;
 pub(super) use mark::reach;
 use mark::{Reached, objects};
+use replace::sweep;
 pub(super) use replace::{groups, replace};
 pub(super) use rewrite::Copier;
-use replace::sweep;
 use rewrite::{Fate, due, fates};
 
 use super::{
-    ChunkStore, Error, commit,
+    ChunkStore, Error,
     check::Verified,
-    format::{
-        BlobId,
-        dead::Dead,
-        record::FileRef,
-    },
+    commit,
+    format::{BlobId, dead::Dead, record::FileRef},
     generation::Generation,
     layout::FILE_MODE,
     scan,

@@ -1,8 +1,7 @@
 //! Who is at work: a session holds a kernel lock on a file of its own, which dies with it.
 
 use std::{
-    io,
-    thread,
+    io, thread,
     time::{Duration, Instant},
 };
 

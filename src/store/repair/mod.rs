@@ -16,8 +16,9 @@ use std::{
 };
 
 use super::{
-    ChunkStore, Error, commit,
+    ChunkStore, Error,
     check::{Check, Finding, Found, Level, harm},
+    commit,
     format::{PackRef, record::FileRef},
     gc::{Copier, Progress, groups},
     index::Table,
