@@ -195,7 +195,7 @@ impl<'a> Copier<'a> {
     fn close(&mut self, packer: Packer) -> Result<(), Error> {
         let temp = packer.temp().clone();
         match packer.finish() {
-            Ok(packed) => self.packed.push(packed),
+            Ok(whole) => self.packed.push(whole),
             Err(error) => {
                 let _ = self.store.fs.remove_file(&temp);
                 return Err(Error::Write(error));
