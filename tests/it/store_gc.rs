@@ -209,6 +209,36 @@ fn two_collections_are_one_too_many_and_a_damaged_store_is_left_alone() {
     assert!(pack.exists());
 }
 
+#[test]
+fn a_large_segment_that_is_damaged_stops_a_collection() {
+    let (dir, fs) = folder();
+    let store = shelf::open(&fs);
+    // More than is read whole when the store is opened: 33 packs, 140,000 chunks.
+    for pack in 0..33_u64 {
+        let contents: Vec<[u8; 8]> = (0..4250_u64).map(|nth| (pack * 10_000 + nth).to_le_bytes()).collect();
+        let slices: Vec<&[u8]> = contents.iter().map(|bytes| &bytes[..]).collect();
+        let session = store.begin().unwrap();
+        session.put_small(&slices).unwrap();
+        drop(session.commit().unwrap());
+    }
+    let segment = std::fs::read_dir(dir.path().join("store/index")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    assert!(bytes.len() > 4 << 20);
+    let needed = id(&7_u64.to_le_bytes());
+    let at = bytes.windows(16).position(|window| *window == needed.0.bytes()[..16]).unwrap();
+    bytes[at + 15] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let error = gc(&shelf::open(&fs), &BTreeSet::from([needed])).unwrap_err();
+    assert_eq!(error.kind().exit_code(), 4, "{error}");
+    let store = shelf::open(&fs);
+    assert!(!check(&store, &BTreeSet::from([needed]), Level::Quick).unwrap().is_sound());
+    assert!(shelf::repair(&store, &BTreeSet::from([needed]), &[]).unwrap().lost.is_empty());
+    assert_eq!(read(&shelf::open(&fs), &needed).unwrap(), 7_u64.to_le_bytes());
+    let report = gc(&shelf::open(&fs), &BTreeSet::from([needed])).unwrap();
+    assert_eq!((report.removed_packs, report.rewritten_packs), (32, 1));
+    all_there(&shelf::open(&fs), &[7_u64.to_le_bytes().to_vec()]).unwrap();
+}
+
 /// Seven small files in three packs; four of them are named.
 fn simulated() -> (SimFs, Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let sim = SimFs::new();
