@@ -320,7 +320,6 @@ impl Fault for Error {
                 ]
             }
             Self::Unmerged { .. } => vec![Hint::run("see what is unresolved", &["git", "status"])],
-            Self::Listing { .. } => vec![Hint::run("see what is damaged", &["git", "fsck", "--full"])],
             Self::Sparse => vec![Hint::run("check everything out", &["git", "sparse-checkout", "disable"])],
             Self::Identity => vec![
                 Hint::run("set your name", &["git", "config", "user.name", "<name>"]),
@@ -330,7 +329,7 @@ impl Fault for Error {
                 Hint::run("fetch everything", &["git", "fetch", "--refetch", "--filter=blob:limit=1t"]),
                 Hint::run("in a shallow clone", &["git", "fetch", "--unshallow"]),
             ],
-            Self::BadObject { .. } => vec![Hint::run("see what is damaged", &["git", "fsck", "--full"])],
+            Self::BadObject { .. } | Self::Listing { .. } => vec![Hint::run("see what is damaged", &["git", "fsck", "--full"])],
             Self::MissingLfs { .. } => vec![Hint::run("fetch it", &["git", "lfs", "fetch", "--all"])],
             Self::Filter { .. } => vec![Hint::say("exclude the path from the task, or store it with Git LFS")],
             Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::HeadMoved { .. } => {

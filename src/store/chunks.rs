@@ -34,9 +34,10 @@ pub struct ChunkStore {
 impl ChunkStore {
     /// A store below `dir`.
     pub fn new(fs: Arc<dyn Fs>, dir: RelPath) -> Self {
-        let layout = Layout { dir: dir.clone() };
+        let legacy = Legacy::new(fs.clone(), &dir);
+        let layout = Layout { dir };
         let packs = Packs::new(fs.clone(), layout.clone());
-        Self { legacy: Legacy::new(fs.clone(), dir), fs, layout, packs, opened: Mutex::new(None), numbers: AtomicU64::new(0) }
+        Self { legacy, fs, layout, packs, opened: Mutex::new(None), numbers: AtomicU64::new(0) }
     }
 
     /// The commit that was opened last, or the newest.

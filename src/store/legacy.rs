@@ -32,7 +32,7 @@ pub struct Legacy {
 
 impl Legacy {
     /// The old objects of the store below `dir`.
-    pub fn new(fs: Arc<dyn Fs>, dir: RelPath) -> Self {
+    pub fn new(fs: Arc<dyn Fs>, dir: &RelPath) -> Self {
         Self { fs, dir: dir.join("objects") }
     }
 

@@ -72,7 +72,7 @@ impl Packer {
         let entry = Entry { blob, offset, stored: number(stored)?, plain: number(plain)?, codec, crc };
         self.size = entry.end();
         self.entries.push(entry);
-        Ok(entry.len() as u64 + pack::ENTRY as u64)
+        Ok(entry.span() as u64 + pack::ENTRY as u64)
     }
 
     /// True when no more blobs should go into it.

@@ -73,7 +73,7 @@ impl Scanner {
 
     /// A blob's header and stored bytes, proved; or why it is not the blob that the table names.
     pub fn blob(&mut self, entry: &pack::Entry, proof: Proof) -> io::Result<Result<(blob::Header, &[u8]), Broken>> {
-        let bytes = self.bytes(entry.offset.into(), entry.len())?;
+        let bytes = self.bytes(entry.offset.into(), entry.span())?;
         let proved = || {
             let (header, _) = blob::split(bytes)?;
             let said = (entry.blob, entry.codec, entry.plain, entry.stored, entry.crc);

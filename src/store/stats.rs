@@ -28,7 +28,7 @@ impl ChunkStore {
             stats.stored += pack.size;
             times.push((verified.last(&pack.id, Level::Fast), verified.last(&pack.id, Level::Deep)));
             for entry in scan::sound_table(self, pack)?.entries {
-                all_stored += entry.len() as u64;
+                all_stored += entry.span() as u64;
                 if seen.insert(entry.blob) {
                     match entry.blob.kind {
                         BlobKind::Data => (stats.chunks, stats.unique) = (stats.chunks + 1, stats.unique + u64::from(entry.plain)),

@@ -28,16 +28,18 @@ fn beside_a_writer(mode: &str) {
     let database = data.join("live.sqlite");
     let writer = Connection::open(&database).unwrap();
     writer.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
-    let made: String = writer.query_row(&format!("PRAGMA journal_mode={mode}"), [], |row| row.get(0)).unwrap();
-    assert_eq!(made, mode);
+    let journal: String = writer.query_row(&format!("PRAGMA journal_mode={mode}"), [], |row| row.get(0)).unwrap();
+    assert_eq!(journal, mode);
     // No power is cut here: the test need not wait for the disk.
     writer.execute_batch("PRAGMA synchronous=OFF; CREATE TABLE t(id INTEGER PRIMARY KEY, bytes BLOB)").unwrap();
     let (stop, committed) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {
         let (stop, committed) = (&stop, &committed);
+        // Whatever fails below, the writer stops: the scope waits for it.
+        let _stop = Stop(stop);
         scope.spawn(move || {
             let mut id = 0;
-            while !stop.load(Ordering::SeqCst) {
+            while !stop.load(Ordering::SeqCst) && id < MOST_ROWS {
                 let insert = "INSERT INTO t VALUES (?1, randomblob(3000)), (?1 + 1, randomblob(9000))";
                 writer.execute(insert, [id]).unwrap();
                 id += 2;
@@ -53,20 +55,26 @@ fn beside_a_writer(mode: &str) {
             let after = committed.load(Ordering::SeqCst) + 2;
             let into = sandbox.home().join("back");
             sandbox.snapback(&["store", "restore", "live", "--into", into.to_str().unwrap()]).expect(0);
-            if ran.code != 0 {
-                stop.store(true, Ordering::SeqCst);
-                panic!("{ran:?}");
-            }
+            ran.expect(0);
             let rows = rows(&into.join("live.sqlite"));
             let count = rows.len() as u64;
-            if !(before <= count && count <= after && count % 2 == 0) {
-                stop.store(true, Ordering::SeqCst);
-                panic!("{before} committed before, {after} after, {count} restored");
-            }
+            let told = format!("{before} committed before, {after} after, {count} restored");
+            assert!(before <= count && count <= after && count.is_multiple_of(2), "{told}");
             assert!(rows.iter().enumerate().all(|(nth, id)| *id == i64::try_from(nth).unwrap()), "none is missing");
         }
-        stop.store(true, Ordering::SeqCst);
     });
+}
+
+/// The writer ends by itself before the database has this many rows.
+const MOST_ROWS: i64 = 20_000;
+
+/// Tells the writer to stop, also when a test fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 #[test]

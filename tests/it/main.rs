@@ -28,6 +28,7 @@ mod sim_fs;
 mod small_disk;
 mod store;
 mod store_check;
+mod store_cli;
 mod store_gc;
 mod store_repair;
 mod store_rounds;

@@ -116,6 +116,20 @@ fn what_a_newer_session_stores_again_stays() {
     assert_eq!(gc(&store, &BTreeSet::new()).unwrap().dropped, [id(&contents[0])]);
 }
 
+/// Collects when the first bytes have arrived.
+struct Slow<'a>(Vec<u8>, Option<Box<dyn FnOnce() + 'a>>);
+impl std::io::Write for Slow<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if let Some(run) = self.1.take() {
+            run();
+        }
+        self.0.write(bytes)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 #[test]
 fn a_reader_that_looks_at_an_old_commit_finds_what_moved() {
     let (_dir, fs) = folder();
@@ -123,19 +137,6 @@ fn a_reader_that_looks_at_an_old_commit_finds_what_moved() {
     let (kept, gone) = (vec![noise(1, 20 << 20), noise(2, 100)], vec![noise(3, 20 << 20)]);
     drop(put(&store, &[&kept[..], &gone[..]].concat()).unwrap());
     assert_eq!(reader.size(&id(&kept[0])).unwrap(), Some(20 << 20));
-    /// Collects when the first bytes have arrived.
-    struct Slow<'a>(Vec<u8>, Option<Box<dyn FnOnce() + 'a>>);
-    impl std::io::Write for Slow<'_> {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            if let Some(run) = self.1.take() {
-                run();
-            }
-            self.0.write(bytes)
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
     let mut into = Slow(Vec::new(), Some(Box::new(|| assert!(gc(&store, &ids(&kept)).unwrap().rewritten_packs > 0))));
     reader.read(&id(&kept[0]), &mut into).unwrap();
     assert!(into.0 == kept[0]);
@@ -175,6 +176,12 @@ fn objects_of_the_old_format_move_into_packs() {
         std::fs::File::create(folder.join(&hex[2..])).unwrap().write_all(&object).unwrap();
     }
     all_there(&store, &[kept.clone(), gone.clone()]).unwrap();
+    let hex = id(&gone).0.hex();
+    let path = dir.path().join("store/objects").join(&hex[..2]).join(&hex[2..]);
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+    assert_eq!(check(&store, &ids(&[kept.clone(), gone.clone()]), Level::Deep).unwrap().lost, [id(&gone)]);
+    std::fs::write(&path, whole).unwrap();
     let report = gc(&store, &ids(std::slice::from_ref(&kept))).unwrap();
     assert_eq!((report.migrated, report.dropped.as_slice()), (1, &[id(&gone)][..]));
     assert_eq!(std::fs::read_dir(dir.path().join("store/objects")).unwrap().count(), 0);
@@ -202,12 +209,42 @@ fn two_collections_are_one_too_many_and_a_damaged_store_is_left_alone() {
     assert!(pack.exists());
 }
 
+#[test]
+fn a_large_segment_that_is_damaged_stops_a_collection() {
+    let (dir, fs) = folder();
+    let store = shelf::open(&fs);
+    // More than is read whole when the store is opened: 33 packs, 140,000 chunks.
+    for pack in 0..33_u64 {
+        let contents: Vec<[u8; 8]> = (0..4250_u64).map(|nth| (pack * 10_000 + nth).to_le_bytes()).collect();
+        let slices: Vec<&[u8]> = contents.iter().map(|bytes| &bytes[..]).collect();
+        let session = store.begin().unwrap();
+        session.put_small(&slices).unwrap();
+        drop(session.commit().unwrap());
+    }
+    let segment = std::fs::read_dir(dir.path().join("store/index")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    assert!(bytes.len() > 4 << 20);
+    let needed = id(&7_u64.to_le_bytes());
+    let at = bytes.windows(16).position(|window| *window == needed.0.bytes()[..16]).unwrap();
+    bytes[at + 15] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let error = gc(&shelf::open(&fs), &BTreeSet::from([needed])).unwrap_err();
+    assert_eq!(error.kind().exit_code(), 4, "{error}");
+    let store = shelf::open(&fs);
+    assert!(!check(&store, &BTreeSet::from([needed]), Level::Quick).unwrap().is_sound());
+    assert!(shelf::repair(&store, &BTreeSet::from([needed]), &[]).unwrap().lost.is_empty());
+    assert_eq!(read(&shelf::open(&fs), &needed).unwrap(), 7_u64.to_le_bytes());
+    let report = gc(&shelf::open(&fs), &BTreeSet::from([needed])).unwrap();
+    assert_eq!((report.removed_packs, report.rewritten_packs), (32, 1));
+    all_there(&shelf::open(&fs), &[7_u64.to_le_bytes().to_vec()]).unwrap();
+}
+
 /// Seven small files in three packs; four of them are named.
 fn simulated() -> (SimFs, Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let sim = SimFs::new();
     let fs: Arc<dyn Fs> = Arc::new(sim.clone());
     let store = shelf::open(&fs);
-    let contents: Vec<Vec<u8>> = (0..7).map(|seed| noise(seed + 1, 300 + 40 * seed as usize)).collect();
+    let contents: Vec<Vec<u8>> = (0..7).map(|seed| noise(seed + 1, 300 + 40 * usize::try_from(seed).unwrap())).collect();
     for some in contents.chunks(3) {
         drop(put(&store, some).unwrap());
     }
@@ -240,6 +277,27 @@ fn a_power_cut_at_any_call_of_a_collection_loses_nothing() {
     let (sim, _, kept) = simulated();
     let looked = sweep(&sim, 6, 11, |fs| collect_on(fs, &kept), |disk, _| look(disk, &kept)).unwrap();
     assert!(looked > 100, "{looked} disks");
+}
+
+#[test]
+fn a_collection_makes_room_on_a_full_disk() {
+    let sim = SimFs::new();
+    let fs: Arc<dyn Fs> = Arc::new(sim.clone());
+    let store = shelf::open(&fs);
+    let (kept, gone) = (vec![noise(1, 40_000), noise(2, 900)], vec![noise(3, 3 << 20)]);
+    let mixed = vec![noise(4, 100_000), noise(5, 50_000)];
+    drop(put(&store, &kept).unwrap());
+    // The first collection sets room aside.
+    gc(&store, &ids(&kept)).unwrap();
+    drop(put(&store, &gone).unwrap());
+    drop(put(&store, &mixed).unwrap());
+    sim.limit_room(sim.used());
+    assert!(put(&store, &[noise(6, 5000)]).is_err(), "the disk is full");
+    let kept = [&kept[..], &mixed[..1]].concat();
+    let report = gc(&store, &ids(&kept)).unwrap();
+    assert!(report.freed > 3 << 20, "{report:?}");
+    all_there(&store, &kept).unwrap();
+    drop(put(&store, &[noise(6, 5000)]).unwrap());
 }
 
 #[test]

@@ -27,7 +27,7 @@ const PART: &str = "SNAPBACK_GC_PART";
 const UNIVERSE: u64 = 24;
 
 fn rounds() -> u64 {
-    std::env::var("SNAPBACK_GC_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(6)
+    std::env::var("SNAPBACK_GC_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(12)
 }
 
 /// The `nth` content: one chunk, several chunks that others share, or nothing.
@@ -62,7 +62,7 @@ fn write(dir: &Path, seed: u64) {
     println!("ready");
     loop {
         let session = store.begin().unwrap();
-        let some: Vec<u64> = (0..1 + numbers.below(4)).map(|_| numbers.below(UNIVERSE)).collect();
+        let some: Vec<u64> = (0..=numbers.below(3)).map(|_| numbers.below(UNIVERSE)).collect();
         for nth in &some {
             session.put(&mut &content(*nth)[..]).unwrap();
         }

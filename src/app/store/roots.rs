@@ -34,7 +34,7 @@ impl Fault for Unreadable {
 }
 
 /// The error for something that cannot be read.
-fn unreadable(what: impl Into<String>, why: impl ToString) -> Failure {
+fn unreadable(what: impl Into<String>, why: &impl ToString) -> Failure {
     Unreadable { what: what.into(), why: why.to_string() }.into()
 }
 
@@ -98,7 +98,7 @@ impl App {
         // Operations first: one that ends meanwhile has put its manifest where it is looked for next.
         self.needed_by_operations(&mut needed)?;
         for (id, path) in self.ground.git.reachable_blobs(MANIFEST.0, MANIFEST.1)? {
-            let bytes = self.ground.git.read_blob(&id).map_err(|error| unreadable(format!("the manifest {path} ({id})"), error))?;
+            let bytes = self.ground.git.read_blob(&id).map_err(|error| unreadable(format!("the manifest {path} ({id})"), &error))?;
             self.needed_by_manifest(&bytes, &path, &mut needed)?;
         }
         self.needed_by_work_trees(&mut needed)?;
@@ -113,7 +113,7 @@ impl App {
 
     /// What a named object names itself: the files of a folder that was put.
     pub(super) fn listed(&self, id: &ObjectId) -> Result<Vec<ObjectId>, Failure> {
-        crate::backup::listed(&*self.ground.store, id).map_err(|error| unreadable(format!("the listing {id}"), error))
+        crate::backup::listed(&*self.ground.store, id).map_err(|error| unreadable(format!("the listing {id}"), &error))
     }
 
     /// What a manifest needs.
@@ -140,10 +140,10 @@ impl App {
             if !folder.is_dir() {
                 continue;
             }
-            let named = |error: std::io::Error| unreadable(format!("the work tree {}", folder.display()), error);
+            let named = |error: std::io::Error| unreadable(format!("the work tree {}", folder.display()), &error);
             let root = Root::open(&folder).map_err(named)?;
             for path in manifests_in(&root, &self.ground.settings).map_err(named)? {
-                let bytes = read_limited(&root, &path, MAX_FILE).map_err(|error| unreadable(path.to_string(), error))?;
+                let bytes = read_limited(&root, &path, MAX_FILE).map_err(|error| unreadable(path.to_string(), &error))?;
                 self.needed_by_manifest(&bytes, &path.to_string(), needed)?;
             }
         }
@@ -155,7 +155,7 @@ impl App {
         let state = &*self.ground.state;
         for op in crate::journal::history::ids(state)? {
             let dir = RelPath::own(format!("ops/{op}"));
-            let named = |error: std::io::Error| unreadable(dir.to_string(), error);
+            let named = |error: std::io::Error| unreadable(dir.to_string(), &error);
             for name in state.list(&dir).map_err(named)? {
                 let path = dir.join(&name);
                 let lines = name.ends_with(b".jsonl");
@@ -165,10 +165,10 @@ impl App {
                 let bytes = match read_limited(state, &path, MAX_FILE) {
                     // It has just been renamed or swept away.
                     Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                    other => other.map_err(|error| unreadable(path.to_string(), error))?,
+                    other => other.map_err(|error| unreadable(path.to_string(), &error))?,
                 };
                 let mut ids = BTreeSet::new();
-                objects_in_json(&bytes, lines, &mut ids).map_err(|why| unreadable(path.to_string(), why))?;
+                objects_in_json(&bytes, lines, &mut ids).map_err(|why| unreadable(path.to_string(), &why))?;
                 for (id, at) in ids {
                     needed.add(id, "operations", format!("operation {}", op.short()), at);
                 }

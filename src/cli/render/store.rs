@@ -63,7 +63,7 @@ pub fn stats(style: Style, zone: &TimeZone, stats: &StoreStats) -> String {
 /// What a check found.
 pub fn check(style: Style, report: &CheckReport, names: &Names, all: bool) -> String {
     let mut text = damage(style, &report.damage, names, all);
-    text.push_str(&objects(style.fail(), "cannot be given back", &report.lost, names, all));
+    text.push_str(&objects(&style.fail(), "cannot be given back", &report.lost, names, all));
     let seen = format!("{} with {}, {}", count(report.packs, "pack"), many(report.blobs, "chunk"), size(report.bytes));
     let verdict = if report.is_sound() { "is sound" } else { "is damaged" };
     let mark = if report.is_sound() { style.ok() } else { style.fail() };
@@ -97,7 +97,7 @@ fn left_out(text: &mut String, len: usize, all: bool) {
 }
 
 /// A list of objects with who needs them.
-fn objects(mark: String, what: &str, ids: &[ObjectId], names: &Names, all: bool) -> String {
+fn objects(mark: &str, what: &str, ids: &[ObjectId], names: &Names, all: bool) -> String {
     let mut text = String::new();
     for id in ids.iter().take(if all { usize::MAX } else { SHOWN }) {
         let who = names.get(id).map(|names| names.join(", ")).filter(|names| !names.is_empty());
@@ -109,9 +109,9 @@ fn objects(mark: String, what: &str, ids: &[ObjectId], names: &Names, all: bool)
 
 /// What a collection did, or would do.
 pub fn gc(style: Style, report: &GcReport, names: &Names, all: bool) -> String {
-    let mut text = objects(style.attention(), "named, but not in this store", &report.missing, names, all);
+    let mut text = objects(&style.attention(), "named, but not in this store", &report.missing, names, all);
     if all {
-        text.push_str(&objects(style.left_out(), "nothing names", &report.dropped, names, all));
+        text.push_str(&objects(&style.left_out(), "nothing names", &report.dropped, names, all));
     }
     if report.migrated > 0 {
         let _ = writeln!(text, "  {} of the old format into packs", count(report.migrated, "object"));
@@ -141,8 +141,8 @@ pub fn gc(style: Style, report: &GcReport, names: &Names, all: bool) -> String {
 /// What a repair did.
 pub fn repair(style: Style, report: &RepairReport, names: &Names, all: bool) -> String {
     let mut text = damage(style, &report.damage, &Names::new(), all);
-    text.push_str(&objects(style.ok(), "healed", &report.healed, names, all));
-    text.push_str(&objects(style.fail(), "lost", &report.lost, names, all));
+    text.push_str(&objects(&style.ok(), "healed", &report.healed, names, all));
+    text.push_str(&objects(&style.fail(), "lost", &report.lost, names, all));
     for file in &report.quarantined {
         let _ = writeln!(text, "  kept in {}", safe(file));
     }

@@ -1,6 +1,9 @@
 //! Whom damage hurts: which objects need what is bad, and which have no other copy of it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    io,
+};
 
 use super::{Finding, Found};
 use crate::{
@@ -13,6 +16,9 @@ use crate::{
     },
 };
 
+/// Why an object is not whole.
+const NOWHERE: &str = "it is in no pack";
+
 /// Walks the objects of a store, with what is known to be bad.
 struct Walk<'a> {
     store: &'a ChunkStore,
@@ -23,8 +29,8 @@ struct Walk<'a> {
     needs: Vec<BTreeSet<ObjectId>>,
     /// Blobs that were tried.
     tried: HashMap<BlobId, bool>,
-    /// Chunks that nobody has, and whose objects.
-    absent: Vec<(BlobId, ObjectId)>,
+    /// Chunks that no pack has, or why not, and whose objects.
+    absent: Vec<(BlobId, ObjectId, String)>,
 }
 
 /// Everything bad with the objects that it hurts, and the objects that cannot be given back.
@@ -43,8 +49,8 @@ pub fn harm(store: &ChunkStore, found: &Found, roots: Option<&BTreeSet<ObjectId>
         }
     }
     let mut harms: Vec<Harm> = found.findings.iter().zip(&walk.needs).map(|(finding, needs)| to_harm(finding, needs)).collect();
-    for (blob, object) in &walk.absent {
-        let why = "it is in no pack".to_string();
+    for (blob, object, why) in &walk.absent {
+        let why = why.clone();
         harms.push(Harm { file: String::new(), why, blob: Some(ObjectId(blob.id)), objects: vec![*object] });
     }
     // A bad chunk that no list names is an object of its own.
@@ -81,12 +87,7 @@ impl Walk<'_> {
             return self.has(id, data(id.0));
         }
         if generation.index.find(list(id.0)).map_err(Error::Io)?.is_empty() {
-            // What is in no pack may be an object of the old format.
-            let old = self.store.legacy.size(&id).is_ok_and(|size| size.is_some());
-            if !old {
-                self.absent.push((list(id.0), id));
-            }
-            return Ok(old);
+            return self.is_whole_in_old_format(id);
         }
         if !self.has(id, list(id.0))? {
             return Ok(false);
@@ -99,7 +100,7 @@ impl Walk<'_> {
                 continue;
             }
             if places.is_empty() {
-                self.absent.push((data(chunk.id), id));
+                self.absent.push((data(chunk.id), id, NOWHERE.into()));
                 whole = false;
             } else if places.iter().all(|place| place.plain != chunk.len) {
                 whole = false;
@@ -108,6 +109,18 @@ impl Walk<'_> {
             }
         }
         Ok(whole)
+    }
+
+    /// True when an object that is in no pack is one of the old format, and whole.
+    fn is_whole_in_old_format(&mut self, id: ObjectId) -> Result<bool, Error> {
+        let why = match self.store.legacy.read(&id, &mut io::sink()) {
+            Ok(_) => return Ok(true),
+            Err(Error::Missing(_)) => NOWHERE.into(),
+            Err(Error::Damaged { why, .. }) => why,
+            Err(error) => return Err(error),
+        };
+        self.absent.push((list(id.0), id, why));
+        Ok(false)
     }
 
     /// True when a blob of an object can be read.

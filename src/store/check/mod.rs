@@ -87,6 +87,12 @@ pub struct Found {
     pub packs: packs::Checked,
 }
 
+/// The first file of the index that does not say what the packs say.
+pub(super) fn index_damage(store: &ChunkStore, generation: &Generation) -> std::io::Result<Option<(RelPath, String)>> {
+    let findings = index::files(store, generation, Level::Fast)?;
+    Ok(findings.into_iter().find_map(|finding| Some((finding.file?, finding.why))))
+}
+
 impl ChunkStore {
     /// Checks the store. `roots` are the objects that must be there: a deep check finds those
     /// that are missing.

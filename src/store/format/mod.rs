@@ -152,7 +152,7 @@ impl<'a> Cut<'a> {
     }
 
     /// A magic and the version.
-    pub fn head(&mut self, magic: &[u8; 8]) -> Result<(), Broken> {
+    pub fn head(&mut self, magic: &[u8]) -> Result<(), Broken> {
         if self.bytes(8)? != magic {
             return Err(Broken::because("its first bytes are not those of its format"));
         }

@@ -43,13 +43,13 @@ pub struct Entry {
 
 impl Entry {
     /// Number of bytes with the header.
-    pub fn len(&self) -> usize {
+    pub fn span(&self) -> usize {
         blob::HEADER + self.stored as usize
     }
 
     /// Where the next blob can begin.
     pub fn end(&self) -> u64 {
-        u64::from(self.offset) + self.len() as u64
+        u64::from(self.offset) + self.span() as u64
     }
 }
 

@@ -27,9 +27,7 @@ pub fn reach(store: &ChunkStore, generation: &Generation, roots: &BTreeSet<Objec
     let mut reached = Reached::default();
     for id in roots {
         let whole = !generation.index.find(data(id.0)).map_err(Error::Io)?.is_empty();
-        if whole {
-            reached.blobs.insert(data(id.0));
-        }
+        reached.blobs.insert(data(id.0));
         // A chunk and a longer file never have the same digest; both are kept all the same.
         match list_of(store, generation, id)? {
             Some(file) => {

@@ -32,7 +32,7 @@ use rewrite::{Fate, due, fates};
 
 use super::{
     ChunkStore, Error,
-    check::Verified,
+    check::{Verified, index_damage},
     commit,
     format::{BlobId, dead::Dead, record::FileRef},
     generation::Generation,
@@ -137,6 +137,11 @@ impl Collection<'_> {
     fn roots(&self) -> Result<(BTreeSet<ObjectId>, Arc<Generation>), Failure> {
         let mut roots = (self.roots)()?;
         let generation = self.store.sound()?;
+        // Of a large segment only buckets are read; one that misses an entry would hide what is needed.
+        let damage = index_damage(self.store, &generation).map_err(Error::Io)?;
+        if let Some((file, why)) = damage {
+            return Err(scan::unsound(&file, &why).into());
+        }
         roots.extend(generation.record.roots.iter().map(|root| ObjectId(root.id)));
         Ok((roots, generation))
     }

@@ -44,9 +44,10 @@ pub fn replace(store: &ChunkStore, removed: &[(PackRef, bool)], packed: Vec<Pack
     let mut tables: Vec<Table> = Vec::new();
     let mut segments = Vec::new();
     let heads: Vec<_> = newest.index.heads().collect();
-    let many = last && heads.iter().filter(|(_, head)| head.entries < SEGMENT).count() > FEW_SEGMENTS;
+    let merges = last && heads.iter().filter(|(_, head)| head.entries < SEGMENT).count() > FEW_SEGMENTS;
     for (file, head) in heads {
-        if !(many && head.entries < SEGMENT) && !head.packs.iter().any(|pack| gone.contains(&pack.id)) {
+        let changes = head.packs.iter().any(|pack| gone.contains(&pack.id)) || (merges && head.entries < SEGMENT);
+        if !changes {
             segments.push(file);
             continue;
         }

@@ -75,7 +75,7 @@ pub fn fates(store: &ChunkStore, generation: &Generation, dead: &Dead, reached: 
         let may = dead.packs.binary_search(&pack.id).is_ok();
         let drops = |entry: &Entry| may && dead.has(entry.blob) && !reached.contains(&entry.blob);
         let (gone, live): (Vec<Entry>, Vec<Entry>) = scan::by_offset(&table).into_iter().partition(drops);
-        let dead_bytes = gone.iter().map(|entry| (entry.len() + pack::ENTRY) as u64).sum();
+        let dead_bytes = gone.iter().map(|entry| (entry.span() + pack::ENTRY) as u64).sum();
         fates.push(Fate { table, live, dead: gone.iter().map(|entry| entry.blob).collect(), dead_bytes });
     }
     Ok(fates)
@@ -195,7 +195,7 @@ impl<'a> Copier<'a> {
     fn close(&mut self, packer: Packer) -> Result<(), Error> {
         let temp = packer.temp().clone();
         match packer.finish() {
-            Ok(packed) => self.packed.push(packed),
+            Ok(whole) => self.packed.push(whole),
             Err(error) => {
                 let _ = self.store.fs.remove_file(&temp);
                 return Err(Error::Write(error));

@@ -79,7 +79,7 @@ impl ChunkStore {
             report.quarantined.extend(quarantine::copy(self, &self.layout.pack(id))?);
         }
         self.commit_without(&bad, found, packed)?;
-        for id in bad.iter() {
+        for id in &bad {
             self.packs.forget(id);
         }
         let packs = bad.iter().filter(|id| !new.contains(*id)).map(|id| self.layout.pack(id));

@@ -92,11 +92,11 @@ impl Fs for SimFs {
             self.create(path, 0o600)?;
         }
         let mut state = self.state();
-        let held = state.locks.entry(path.clone()).or_default();
+        let holders = state.locks.entry(path.clone()).or_default();
         // The simulated machine has one thread: waiting for a lock that it holds would never end.
-        match (hold, *held) {
-            (Hold::Shared, 0..) => *held += 1,
-            (Hold::Exclusive, 0) => *held = -1,
+        match (hold, *holders) {
+            (Hold::Shared, 0..) => *holders += 1,
+            (Hold::Exclusive, 0) => *holders = -1,
             _ if wait => return Err(errno(libc::EDEADLK)),
             _ => return Ok(None),
         }
