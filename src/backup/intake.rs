@@ -158,20 +158,23 @@ impl Intake<'_> {
 
     /// Takes one file in, however often it has to be read.
     fn one(&self, file: &Found) -> Result<Got, Refusal> {
-        if let Some(copies) = self.copies.as_ref().filter(|_| self.is_database(&file.path)) {
-            match self.database(file, copies) {
-                Err(Refusal::File(Got::Gone)) => {}
-                other => return other,
-            }
-        }
+        // A journal that was seen may be gone by now: its transaction is over, the next will come.
+        let mut live = file.in_use || self.has_journal(&file.path);
         let mut before = file.stat;
         for _ in 0..TRIES {
+            if let Some(copies) = self.copies.as_ref().filter(|_| live && self.is_sqlite(&file.path)) {
+                match self.database(file, copies) {
+                    Err(Refusal::File(Got::Gone)) => {}
+                    other => return other,
+                }
+            }
             let stored = self.session.put(&mut self.fs.open(&file.path)?)?;
             let after = self.fs.stat(&file.path)?.ok_or(Refusal::File(Got::Gone))?;
             if same(&before, &after) && stored.size == after.size {
                 return Ok(self.stored(&stored, after, false));
             }
             before = self.fs.stat(&file.path)?.filter(|stat| stat.kind == Type::File).ok_or(Refusal::File(Got::Gone))?;
+            live = true;
         }
         Err(Refusal::Changed)
     }
@@ -184,9 +187,18 @@ impl Intake<'_> {
 
     /// True for a database beside which SQLite keeps its log or journal.
     pub fn is_database(&self, path: &RelPath) -> bool {
-        let beside = ["-wal", "-journal"].iter().any(|end| matches!(self.fs.stat(&side(path, end)), Ok(Some(_))));
+        self.has_journal(path) && self.is_sqlite(path)
+    }
+
+    /// True for a file beside which SQLite would find a log or journal.
+    fn has_journal(&self, path: &RelPath) -> bool {
+        ["-wal", "-journal"].iter().any(|end| matches!(self.fs.stat(&side(path, end)), Ok(Some(_))))
+    }
+
+    /// True for a file that begins as SQLite's do.
+    fn is_sqlite(&self, path: &RelPath) -> bool {
         let mut begin = [0; MAGIC.len()];
-        beside && self.fs.open(path).is_ok_and(|mut file| file.read_exact(&mut begin).is_ok()) && begin == *MAGIC
+        self.fs.open(path).is_ok_and(|mut file| file.read_exact(&mut begin).is_ok()) && begin == *MAGIC
     }
 
     /// Takes the copy of a database in; `Gone` when its files have to be taken as they are.
