@@ -95,15 +95,15 @@ impl Layout {
         self.dir.join("lock")
     }
 
-    /// Makes the folders, durably; cheap when they are there.
+    /// Makes the folders, durably; cheap when they are.
     pub fn make(&self, fs: &dyn Fs) -> io::Result<()> {
-        let last = self.dir.join(DIRS[DIRS.len() - 1]);
-        if fs.stat(&last)?.is_some() {
-            return Ok(());
-        }
-        crate::base::fs::create_dir_all(fs, &self.dir, DIR_MODE)?;
+        let mut created = crate::base::fs::create_dir_all(fs, &self.dir, DIR_MODE)?;
         for name in DIRS {
-            crate::base::fs::create_dir_all(fs, &self.dir.join(name), DIR_MODE)?;
+            created.append(&mut crate::base::fs::create_dir_all(fs, &self.dir.join(name), DIR_MODE)?);
+        }
+        // Whoever made them may have died before they were durable: a commit came after that.
+        if created.is_empty() && !self.sequences(fs)?.is_empty() {
+            return Ok(());
         }
         // Two points, so that a skipped one shows: the folder's names, and its own name.
         fs.sync_dir(&self.dir, SyncPoint::CommitDir)?;

@@ -72,6 +72,9 @@ struct Collection<'a> {
     report: GcReport,
 }
 
+/// How often a collection that is held up tries again, 5 ms apart.
+const BRIEFLY: usize = 40;
+
 impl ChunkStore {
     /// Collects what neither `roots` nor the store's own named objects need. The caller's roots
     /// must be everything that is named anywhere, or an error when that cannot be known.
@@ -101,7 +104,14 @@ impl ChunkStore {
     /// Takes the lock of collections and repairs.
     pub(super) fn collecting(&self) -> Result<crate::base::fs::FileLock, Error> {
         self.layout.make(&*self.fs).map_err(Error::Write)?;
-        self.fs.lock(&self.layout.gc_lock(), Hold::Exclusive, false).map_err(Error::Write)?.ok_or(Error::Collecting)
+        for _ in 0..BRIEFLY {
+            if let Some(held) = self.fs.lock(&self.layout.gc_lock(), Hold::Exclusive, false).map_err(Error::Write)? {
+                return Ok(held);
+            }
+            // A child that is just being started holds what its parent has let go of.
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Err(Error::Collecting)
     }
 
     /// Sets room aside for the next collection.

@@ -197,7 +197,7 @@ fn man_and_schema() {
     let sandbox = released();
     shows!(sandbox, ["snapback man ../man && ls ../man"], @"
     $ snapback man ../man && ls ../man
-    37 pages in ../man
+    41 pages in ../man
     git-snapback.1
     snapback-adopt.1
     snapback-completions.1
@@ -227,8 +227,12 @@ fn man_and_schema() {
     snapback-show.1
     snapback-status.1
     snapback-store-check.1
+    snapback-store-drop.1
     snapback-store-gc.1
+    snapback-store-list.1
+    snapback-store-put.1
     snapback-store-repair.1
+    snapback-store-restore.1
     snapback-store-stats.1
     snapback-store.1
     snapback-undo.1
