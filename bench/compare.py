@@ -80,7 +80,7 @@ class Run:
 
     def __init__(self, data, versions, tools, place, traced, save):
         self.data, self.versions, self.tools, self.place, self.traced, self.save = data, versions, list(tools), place, traced, save
-        self.count, self.work = len(versions), place / "work"
+        self.count, self.work = len(versions), place / "work" if len(versions) > 1 else versions[0]
         self.names = defaultdict(list)
 
     def script(self, tool, text, trace=False, **values):
@@ -114,13 +114,14 @@ class Run:
         return cost
 
     def row(self, row, kind, act, *args):
-        """One row of all tools. One that fails is out for the rest of the data set."""
+        """One row of all tools. One that cannot store a version is out for the rest of the data set."""
         for tool in [tool for tool in self.tools if getattr(tool, kind)]:
             try:
                 cost = act(tool, *args)
             except lab.Failed as failed:
                 cost = {"failed": str(failed)}
-                self.tools.remove(tool)
+                if kind == "put":
+                    self.tools.remove(tool)
             print(f"{self.data:8} {row:10} {tool.name:10}", {key: round(value, 3) if isinstance(value, float) else value for key, value in cost.items()}, flush=True)
             self.save({"data": self.data, "row": row, "tool": tool.name} | cost)
 
@@ -156,12 +157,17 @@ class Run:
         dropped = [name for name in self.names[tool.name] if name not in kept]
         return self.measured(tool, tool.gc, keep=len(kept), drop=" ".join(dropped)) | stored(tool)
 
+    def bring(self, version):
+        """Makes the folder that is stored hold a version. The only version is stored from where it lies."""
+        if self.count > 1:
+            compare_data.bring(self.work, version)
+
     def rows(self):
-        compare_data.bring(self.work, self.versions[0])
+        self.bring(self.versions[0])
         self.row("first", "put", self.put, "v1", self.versions[0])
         self.row("unchanged", "put", self.put, "same", self.versions[0])
         for nth, version in enumerate(self.versions[1:], 2):
-            compare_data.bring(self.work, version)
+            self.bring(version)
             self.row("next", "put", self.put, f"v{nth}", version)
         self.row("verify", "verify", lambda tool: self.measured(tool, tool.verify))
         self.row("fast", "fast", lambda tool: self.measured(tool, tool.fast))
@@ -179,11 +185,19 @@ def stored(tool):
 
 
 def difference(source, restored):
-    """Nothing, "old files left", or the first thing that differs."""
+    """Nothing, one of compare_report.MILD, or the first thing that is wrong."""
     argv = ["diff", "-rq", "--no-dereference", source, restored]
-    lines = subprocess.run(argv, capture_output=True, text=True).stdout.splitlines()
-    wrong = [line for line in lines if not line.startswith(f"Only in {restored}")]
-    return wrong[0] if wrong else "old files left" if lines else ""
+    found = []
+    for line in subprocess.run(argv, capture_output=True, text=True).stdout.splitlines():
+        folder, _, name = line.removeprefix("Only in ").partition(": ")
+        lost = Path(folder) / name
+        if line.startswith(f"Only in {restored}"):
+            found.append("old files left")
+        elif line.startswith("Only in ") and lost.is_dir() and not any(path.is_file() for path in lost.rglob("*")):
+            found.append("empty folders lost")
+        else:
+            return line
+    return max(found, default="")
 
 
 def write(meta, figures, out):
@@ -244,6 +258,7 @@ def main():
             write(meta, figures, wanted.out)
     shutil.rmtree(place / "run" if wanted.place else place)
     print((wanted.out / "compare.md").read_text())
+    sys.exit(any(figure["tool"] == compare_report.US and (figure.get("failed") or figure.get("wrong")) for figure in figures) and 1)
 
 
 if __name__ == "__main__":
