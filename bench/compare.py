@@ -186,14 +186,15 @@ def stored(tool):
 
 def difference(source, restored):
     """Nothing, one of compare_report.MILD, or the first thing that is wrong."""
-    argv = ["diff", "-rq", "--no-dereference", source, restored]
-    found = []
-    for line in subprocess.run(argv, capture_output=True, text=True).stdout.splitlines():
+    asked, found = subprocess.run(["diff", "-rq", "--no-dereference", source, restored], capture_output=True, text=True), []
+    if asked.returncode > 1:
+        return asked.stderr.strip() or "diff failed"
+    for line in asked.stdout.splitlines():
         folder, _, name = line.removeprefix("Only in ").partition(": ")
         lost = Path(folder) / name
         if line.startswith(f"Only in {restored}"):
             found.append("old files left")
-        elif line.startswith("Only in ") and lost.is_dir() and not any(path.is_file() for path in lost.rglob("*")):
+        elif line.startswith("Only in ") and lost.is_dir() and all(path.is_dir() for path in lost.rglob("*")):
             found.append("empty folders lost")
         else:
             return line

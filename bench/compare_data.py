@@ -22,103 +22,95 @@ WHEELS = {
     "scipy": ["1.14.1", "1.15.0", "1.15.1", "1.15.2"],
     "pyarrow": ["17.0.0", "18.0.0", "18.1.0", "19.0.0"],
 }
-TARGET = ["--python-version", "3.11", "--implementation", "cp", "--platform", "manylinux_2_28_x86_64"]
-TARGET += ["--platform", "manylinux_2_17_x86_64", "--platform", "manylinux2014_x86_64"]
+PLATFORM = "--python-version 3.11 --implementation cp --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64"
 
 
-def random_file(path, size, seed):
-    source = random.Random(seed)
-    with open(path, "wb") as file:
-        for at in range(0, size, MIB):
-            file.write(source.randbytes(min(MIB, size - at)))
-
-
-def events(source, first, count):
-    """Lines of a log, as JSON."""
-    for nth in range(first, first + count):
-        words = f"{source.getrandbits(64):016x} {source.choice(('open', 'close', 'deliver', 'settle'))} {source.randrange(10**6)}"
-        yield (json.dumps({"seq": nth, "time": EPOCH + nth // 7, "price": source.randrange(10**7) / 100, "venue": f"V{nth % 23:02}", "what": words}) + "\n").encode()
-
-
-def log_file(path, size, seed, mode="wb"):
-    source = random.Random(seed)
+def fill(path, size, make, mode="wb"):
+    """Writes a file piece by piece; `make` gives so many bytes."""
     with open(path, mode) as file:
-        first, end = file.tell() // 128, file.tell() + size
-        while file.tell() < end:
-            file.write(b"".join(events(source, first, 1000)))
-            first += 1000
+        for at in range(0, size, MIB):
+            file.write(make(min(MIB, size - at)))
 
 
-def overwrite(path, size, runs, share, make):
-    """Writes `runs` runs of new bytes, `share` of the file together, at random places."""
-    source = random.Random(size)
-    with open(path, "r+b") as file:
-        for _ in range(runs):
-            length = max(4096, int(size * share / runs)) & ~3
-            file.seek(source.randrange(max(1, size - length)) & ~3)
-            file.write(make(source, length))
+def events(source):
+    """Gives lines of a log as JSON, at least so many bytes."""
+    def make(size):
+        lines, length = [], 0
+        while length < size:
+            event = {"time": EPOCH + source.randrange(10**7), "price": source.randrange(10**7) / 100, "venue": f"V{source.randrange(23):02}"}
+            event |= {"order": f"{source.getrandbits(64):016x}", "what": source.choice(("open", "change", "deliver", "settle"))}
+            lines.append(json.dumps(event).encode() + b"\n")
+            length += len(lines[-1])
+        return b"".join(lines)
+    return make
 
 
-def floats(source, length):
-    """Bytes of float32 like a layer's weights: few exponents, free mantissas."""
-    values, count = bytearray(length), length // 4
-    exponents = bytes(((0x3C, 0x3B, 0x3C, 0x3D, 0x3B, 0x3C, 0x3A, 0x3C)[byte & 7] | (byte & 0x80)) for byte in range(256))
-    for lane in range(3):
-        values[lane::4] = source.randbytes(count)
-    values[3::4] = source.randbytes(count).translate(exponents)
-    return values
+def floats(source):
+    """Gives bytes of float32 like a layer's weights: few exponents, free mantissas."""
+    exponents = bytes(b"\x3c\x3b\x3c\x3d\x3b\x3c\x3a\x3c"[byte & 7] | byte & 0x80 for byte in range(256))
+
+    def make(size):
+        values = bytearray(source.randbytes(size))
+        values[3::4] = values[3::4].translate(exponents)
+        return values
+    return make
 
 
 def mixed(top, factor):
-    random_file(top / "1/random.bin", int(640 * MIB * factor), 1)
-    log_file(top / "1/events.jsonl", int(384 * MIB * factor), 2)
-    copy_version(top, 1, 2)
-    log_file(top / "2/events.jsonl", int(4 * MIB * factor), 3, "ab")
+    source = random.Random(1)
+    fill(top / "1/random.bin", int(640 * MIB * factor), source.randbytes)
+    fill(top / "1/events.jsonl", int(384 * MIB * factor), events(source))
+    copy_first(top)
+    fill(top / "2/events.jsonl", int(4 * MIB * factor), events(source), "ab")
 
 
 def weights(top, factor):
-    source, size = random.Random(4), int(512 * factor) * MIB
-    with open(top / "1/model.f32", "wb") as file:
-        for _ in range(size // MIB):
-            file.write(floats(source, MIB))
-    copy_version(top, 1, 2)
-    overwrite(top / "2/model.f32", size, 10, 0.01, floats)
+    source, size = random.Random(2), int(512 * factor) * MIB
+    fill(top / "1/model.f32", size, floats(source))
+    copy_first(top)
+    with open(top / "2/model.f32", "r+b") as file:
+        for _ in range(10):
+            file.seek(source.randrange(size - size // 1000) & ~3)
+            file.write(floats(source)(size // 1000 & ~3))
 
 
 def sqlite(top, factor):
-    source, pages = random.Random(5), int(2_000_000_000 * factor) // 4096
-    rows = ((nth, source.randbytes(500).hex(), source.randbytes(300)) for nth in range(pages * 3))
-    with sqlite3.connect(top / "1/orders.db") as base:
-        base.executescript("PRAGMA page_size=4096; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; CREATE TABLE orders (id INTEGER PRIMARY KEY, note TEXT, data BLOB)")
-        base.executemany("INSERT INTO orders VALUES (?, substr(?, 1, 900), ?)", rows)
-    base.close()
-    copy_version(top, 1, 2)
-    with sqlite3.connect(top / "2/orders.db") as base:
-        changed = ((source.randbytes(300), source.randrange(pages * 3)) for _ in range(pages // 100))
-        base.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF")
-        base.executemany("UPDATE orders SET data = ? WHERE id = ?", changed)
-    base.close()
+    source, pages = random.Random(3), int(2_000_000_000 * factor) // 4096
+    rows = ((nth, source.randbytes(450).hex(), source.randbytes(300)) for nth in range(pages * 3))
+    changed = ((source.randbytes(300), source.randrange(pages * 3)) for _ in range(pages // 100))
+    create = "PRAGMA page_size=4096; CREATE TABLE orders (id INTEGER PRIMARY KEY, note TEXT, data BLOB)"
+    for version, script, insert, values in (
+        ("1", create, "INSERT INTO orders VALUES (?, ?, ?)", rows),
+        ("2", "", "UPDATE orders SET data = ? WHERE id = ?", changed),
+    ):
+        with sqlite3.connect(top / version / "orders.db") as base:
+            base.executescript(f"PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; {script}")
+            base.executemany(insert, values)
+        base.close()
+        if version == "1":
+            copy_first(top)
 
 
 def inserts(top, factor):
-    size, source = int(1024 * MIB * factor), random.Random(6)
-    random_file(top / "1/image.bin", size, 7)
-    at = 0
+    source, size, at = random.Random(4), int(1024 * MIB * factor), 0
+    fill(top / "1/image.bin", size, source.randbytes)
     with open(top / "1/image.bin", "rb") as old, open(top / "2/image.bin", "wb") as new:
-        for place in sorted(source.randrange(size) for _ in range(200)) + [size]:
-            new.write(old.read(place - at) + source.randbytes(source.randrange(1, 4000) if place < size else 0))
+        for place in sorted(source.randrange(size) for _ in range(200)):
+            new.write(old.read(place - at) + source.randbytes(source.randrange(1, 4000)))
             at = place
+        shutil.copyfileobj(old, new)
 
 
 def many(count, changed):
+    """Files of 8 KiB, every second one a log; of them the share `changed` is new in the next version."""
     def build(top, factor):
-        source = random.Random(8)
+        source = random.Random(5)
         for nth in range(int(count * factor)):
             file = top / f"1/{nth // 1000:03}/{nth:06}.{'bin' if nth % 2 else 'jsonl'}"
             file.parent.mkdir(exist_ok=True)
-            file.write_bytes(source.randbytes(8192) if nth % 2 else b"".join(events(source, nth * 70, 70))[:8192])
+            file.write_bytes((source.randbytes if nth % 2 else events(source))(8192)[:8192])
         if changed:
-            copy_version(top, 1, 2)
+            copy_first(top)
             for file in source.sample(sorted((top / "2").glob("*/*")), int(count * factor * changed)):
                 file.write_bytes(source.randbytes(8192))
     return build
@@ -129,15 +121,16 @@ def wheels(top, factor):
         for nth, version in enumerate(versions, 1):
             folder = top.parent / "wheels" / f"{package}-{version}"
             if not list(folder.glob("*.whl")):
-                argv = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", *TARGET, "-d", folder, f"{package}=={version}"]
-                subprocess.run(argv, check=True)
+                argv = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", *PLATFORM.split()]
+                subprocess.run([*argv, "-d", folder, f"{package}=={version}"], check=True)
             with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
                 archive.extractall(top / str(nth))
 
 
 def big(top, factor):
-    random_file(top / "1/big.bin", int(5_000_000_000 * factor), 9)
-    log_file(top / "1/big.bin", int(5_000_000_000 * factor), 10, "ab")
+    source = random.Random(6)
+    fill(top / "1/big.bin", int(5_000_000_000 * factor), source.randbytes)
+    fill(top / "1/big.bin", int(5_000_000_000 * factor), events(source), "ab")
 
 
 # name: (what it is, how many versions, runs by default, what makes it)
@@ -153,8 +146,9 @@ SETS = {
 }
 
 
-def copy_version(top, old, new):
-    shutil.copytree(top / str(old), top / str(new), dirs_exist_ok=True)
+def copy_first(top):
+    """The second version begins as a copy of the first."""
+    shutil.copytree(top / "1", top / "2", dirs_exist_ok=True)
 
 
 def settle_times(versions):
