@@ -72,11 +72,11 @@ class Report:
             for row, key, rivals, limit in self.goals(data):
                 ours = self.of(data, row, US, key)
                 theirs, rival = (1, "") if rivals is None else self.best(data, row, key, rivals)
-                verdict = "failed" if self.of(data, row, US, "failed") else "wrong" if self.of(data, row, US, "wrong") else ""
-                if ours is not None:
-                    verdict = verdict or ("met" if theirs is None or ours <= limit * theirs else "missed")
-                if theirs is not None and (rival or ours is not None):
-                    yield data, row, key, ours, theirs, rival, limit, verdict or "not measured"
+                if theirs is None or (not rival and ours is None):
+                    continue
+                verdict = "not measured" if ours is None else "met" if ours <= limit * theirs else "missed"
+                verdict = "failed" if self.of(data, row, US, "failed") else "wrong" if self.of(data, row, US, "wrong") else verdict
+                yield data, row, key, ours, theirs, rival, limit, verdict
 
     def cell(self, data, row, tool):
         wall, wrong = self.of(data, row, tool, "wall"), self.of(data, row, tool, "wrong")
@@ -90,7 +90,7 @@ class Report:
         return ", ".join(f"{row} {form(value)}" for row in rows if (value := self.of(data, row, tool, key)) is not None)
 
     def table(self, data):
-        rows = [row for row in ROWS if any((data, row, tool, "wall") in self.figures for tool in self.tools)]
+        rows = [row for row in ROWS if any((data, row, tool, key) in self.figures for tool in self.tools for key in ("wall", "syncs"))]
         yield f"\n### {data}: {compare_data.SETS[data][0]}\n"
         yield f"| | {' | '.join(ROWS[row] for row in rows)} | stored MiB (blocks) | flush s | syncs |\n|---|{'---:|' * len(rows)}---|---|---|"
         for tool in self.tools:
