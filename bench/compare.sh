@@ -30,7 +30,7 @@ done
 # borg 1.4 and DVC come from PyPI, rustic from crates.io; borg is compiled against these libraries.
 [ -x "$tools/borg/bin/borg" ] || missing+=(libacl1-dev libssl-dev liblz4-dev libzstd-dev libxxhash-dev pkg-config gcc python3-dev python3-venv)
 if [ ${#missing[@]} -gt 0 ] && [ "$(id -u)" = 0 ]; then
-  try apt-get install -y -qq "${missing[@]}"
+  try apt-get install -y -qq --no-upgrade "${missing[@]}"
 elif [ ${#missing[@]} -gt 0 ]; then
   echo "not root; please install: ${missing[*]}" >&2
 fi
