@@ -50,6 +50,13 @@
 //! undos turned out to be the same thing seen from three sides, and a crash has to be finished by
 //! code that knows none of the three; so what they share is a room of its own below them.
 //!
+//! The store differs from its design page in four points. An object is named by the SHA-256 of its
+//! bytes, not of its list of chunks, so that manifests stay right when the chunker changes. The
+//! commit log is one synced file a record, each with everything the store holds: no torn tails,
+//! nothing to replay. Indexes are read, not mapped: a read error of a mapped file kills the
+//! process. And checksums of stored bytes are CRC-32, of which there is a crate that is in use
+//! already.
+//!
 //! To know the product, read [`rollback`], [`journal`] and its `status`, [`steps::files`],
 //! [`verify`], and `cli/commands/rollback.rs`.
 

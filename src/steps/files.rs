@@ -11,7 +11,7 @@
 
 use std::{
     collections::BTreeSet,
-    io::{self, BufWriter},
+    io,
 };
 
 use jiff::Timestamp;
@@ -187,11 +187,9 @@ impl<'a> Files<'a> {
         }
         // A name of its own until it is whole: what a crash leaves under it is nobody's.
         let path = self.stage.join(format!("{WRITING}{at}"));
-        let file = self.tree.create(&path, 0o600).map_err(failed("create", &path))?;
-        let mut file = BufWriter::with_capacity(256 << 10, file);
+        let mut file = self.tree.create_bulk(&path, 0o600).map_err(failed("create", &path))?;
         copy_checked(self.bytes, state, &mut file)?;
-        let finish = || -> io::Result<()> {
-            let mut file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let mut finish = || -> io::Result<()> {
             file.set_mode(state.mode)?;
             if let Some(mtime) = state.mtime {
                 file.set_mtime(mtime)?;

@@ -1,6 +1,9 @@
-//! A put or a restore is killed, or its calls fail, at many points: what was stored before is
-//! still there, no file is half of anything, nothing of the user's is lost, and the next run
-//! finishes the work.
+//! A put, a restore or a collection is killed, or its calls fail, at many points: what was stored
+//! before is still there, no file is half of anything, nothing of the user's is lost, and the
+//! next run finishes the work.
+//!
+//! By default some points are visited, in turn in each way. `SNAPBACK_SWEEP_STRIDE=1` kills at
+//! every point, `SNAPBACK_SWEEP=full` disturbs every point in every way.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use std::{collections::BTreeMap, ffi::OsString, fs, path::Path};
@@ -13,7 +16,7 @@ use crate::support::{
 
 /// The ways in which a call is disturbed, in turn: `EIO` is 5, `ENOSPC` 28.
 const MODES: [Mode; 5] = [Mode::Kill, Mode::ErrAll(28), Mode::After, Mode::Err(5), Mode::Torn];
-/// Points that are visited; `SNAPBACK_SWEEP=full` visits all.
+/// Points that are visited by default.
 const VISITS: u64 = 15;
 
 /// The files of a folder.
@@ -36,12 +39,32 @@ fn version(top: &Path, word: &str) {
     fs::write(top.join("same"), b"the same in all versions").unwrap();
 }
 
-fn put(sandbox: &Sandbox) -> [OsString; 5] {
-    ["store".into(), "put".into(), sandbox.home().join("data").into(), "--name".into(), "n".into()]
+fn put(sandbox: &Sandbox) -> Vec<OsString> {
+    put_as(sandbox, "n")
 }
 
-fn restore(sandbox: &Sandbox, name: &str, into: &str) -> [OsString; 5] {
-    ["store".into(), "restore".into(), name.into(), "--into".into(), sandbox.home().join(into).into()]
+fn put_as(sandbox: &Sandbox, name: &str) -> Vec<OsString> {
+    vec!["store".into(), "put".into(), sandbox.home().join("data").into(), "--name".into(), name.into()]
+}
+
+fn restore(sandbox: &Sandbox, name: &str, into: &str) -> Vec<OsString> {
+    vec!["store".into(), "restore".into(), name.into(), "--into".into(), sandbox.home().join(into).into()]
+}
+
+fn words(words: &[&str]) -> Vec<OsString> {
+    words.iter().map(Into::into).collect()
+}
+
+/// The points and ways to disturb a command of so many calls.
+fn visits(calls: u64) -> Vec<(u64, Mode)> {
+    if std::env::var("SNAPBACK_SWEEP").is_ok_and(|word| word == "full") {
+        return (1..=calls).flat_map(|k| MODES.map(|mode| (k, mode))).collect();
+    }
+    if let Some(stride) = std::env::var("SNAPBACK_SWEEP_STRIDE").ok().and_then(|text| text.parse().ok()) {
+        return (1..=calls).step_by(stride).map(|k| (k, Mode::Kill)).collect();
+    }
+    let stride = usize::try_from(calls.div_ceil(VISITS)).unwrap();
+    (1..=calls).step_by(stride).zip(MODES.into_iter().cycle()).collect()
 }
 
 /// Runs the program undisturbed; its exit code must be 0.
@@ -51,19 +74,19 @@ fn done(sandbox: &Sandbox, argv: &[OsString]) {
 }
 
 /// Disturbs a command in copies of a sandbox, and has each copy judged.
-fn sweep(base: &Sandbox, argv: impl Fn(&Sandbox) -> [OsString; 5], judge: impl Fn(&Sandbox, &killer::Ran)) {
+fn sweep(base: &Sandbox, argv: impl Fn(&Sandbox) -> Vec<OsString>, judge: impl Fn(&Sandbox, &killer::Ran)) {
     let target = |sandbox: &Sandbox| {
         let argv = std::iter::once(snapback_program().into()).chain(argv(sandbox)).collect();
         Target { argv, env: sandbox.environment(), cwd: sandbox.root() }
     };
     let calls = killer::count(&target(&base.copy())).unwrap();
-    let full = std::env::var("SNAPBACK_SWEEP").is_ok_and(|word| word == "full");
-    let stride = if full { 1 } else { calls.div_ceil(VISITS) };
-    for (nth, k) in (1..=calls).step_by(usize::try_from(stride).unwrap()).enumerate() {
+    let visits = visits(calls);
+    for (k, mode) in &visits {
         let sandbox = base.copy();
-        let ran = killer::run(&target(&sandbox), MODES[nth % MODES.len()], k).unwrap();
+        let ran = killer::run(&target(&sandbox), *mode, *k).unwrap();
         judge(&sandbox, &ran);
     }
+    println!("{} runs over {calls} calls", visits.len());
 }
 
 #[test]
@@ -83,7 +106,41 @@ fn a_put_that_is_disturbed_names_the_old_or_the_new_version() {
         done(sandbox, &put(sandbox));
         done(sandbox, &restore(sandbox, "n", "back"));
         assert!(files(&sandbox.home().join("back")) == new, "{ran:?}");
+        done(sandbox, &words(&["store", "gc", "--yes"]));
+        done(sandbox, &words(&["store", "check", "--deep"]));
+        assert!(files(&sandbox.at(".git/snapback/store/tmp")).is_empty(), "leftovers of the dead are collected: {ran:?}");
     });
+}
+
+#[test]
+fn a_collection_that_is_disturbed_loses_nothing_and_is_finished_by_the_next() {
+    let base = Sandbox::empty();
+    let data = base.home().join("data");
+    version(&data, "old");
+    done(&base, &put_as(&base, "old"));
+    fs::remove_file(data.join("c")).unwrap();
+    version(&data, "new");
+    fs::copy(data.join("b"), data.join("e")).unwrap();
+    done(&base, &put(&base));
+    let kept = files(&data);
+    done(&base, &words(&["store", "drop", "old", "--yes"]));
+    let packs = |sandbox: &Sandbox| -> usize { files(&sandbox.at(".git/snapback/store/packs")).values().map(Vec::len).sum() };
+    let before = packs(&base);
+    sweep(
+        &base,
+        |_| words(&["store", "gc", "--yes"]),
+        |sandbox, ran| {
+            done(sandbox, &restore(sandbox, "n", "back"));
+            assert!(files(&sandbox.home().join("back")) == kept, "{ran:?}");
+            done(sandbox, &words(&["store", "check", "--deep"]));
+            done(sandbox, &words(&["store", "gc", "--yes"]));
+            assert!(packs(sandbox) < before * 2 / 3, "what nobody needs is gone: {ran:?}");
+            assert!(files(&sandbox.at(".git/snapback/store/tmp")).is_empty(), "{ran:?}");
+            fs::remove_dir_all(sandbox.home().join("back")).unwrap();
+            done(sandbox, &restore(sandbox, "n", "back"));
+            assert!(files(&sandbox.home().join("back")) == kept, "{ran:?}");
+        },
+    );
 }
 
 #[test]
