@@ -29,6 +29,7 @@ mod small_disk;
 mod store;
 mod store_check;
 mod store_cli;
+mod store_faults;
 mod store_gc;
 mod store_repair;
 mod store_rounds;
