@@ -212,13 +212,30 @@ def install(repo, name, files, version):
     repo.write(f"tasks/{name}/config.yaml", config(version))
 
 
-def package_repository(path):
-    """A repository whose tasks are the packages, each version released one by one. Also: the versions."""
+def large_file(name, nth):
+    """The large file of a package's nth version: about 5 MB, of which each version changes some."""
+    import random
+
+    numbers = random.Random(name)
+    data = bytearray(numbers.randbytes(5_000_000))
+    for _ in range(nth):
+        for _ in range(3):
+            at = numbers.randrange(len(data) - 50_000)
+            data[at : at + 50_000] = numbers.randbytes(50_000 + numbers.randrange(100))
+        data += numbers.randbytes(100_000)
+    return bytes(data)
+
+
+def package_repository(path, large=False):
+    """A repository whose tasks are the packages, each version released one by one. Also: the versions.
+    With `large`, each version has a file that git ignores and the store keeps."""
     repo = Repo(path).init()
+    if large:
+        repo.write("snapback.yaml", b'defaults:\n  large_files: {patterns: ["*.bin"]}\n')
     versions = {name: versions_of(name, wanted) for name, wanted in PACKAGES.items()}
     entries = {name: {"name": f"the package {name}", "version": wanted[0]} for name, wanted in PACKAGES.items()}
     repo.write("task_registry.json", (json.dumps({"tasks": entries, "note": "kept by hand"}, indent=2) + "\n").encode())
-    repo.write(".gitignore", b"*.log\n__pycache__/\n")
+    repo.write(".gitignore", b"*.log\n*.bin\n__pycache__/\n" if large else b"*.log\n__pycache__/\n")
     repo.write("docs/notes.md", b"# Notes\n")
     repo.write("tools/build.sh", b"#!/bin/sh\nexec true\n", 0o755)
     for name, wanted in PACKAGES.items():
@@ -230,5 +247,7 @@ def package_repository(path):
             if nth < len(wanted):
                 version = wanted[nth]
                 install(repo, name, versions[name][version], version)
+                if large:
+                    repo.write(f"tasks/{name}/model.bin", large_file(name, nth))
                 repo.snapback("create-snapshot", "--task", name, "--version", version, "-m", f"{name} {version}", "--yes")
     return repo, versions

@@ -10,7 +10,7 @@ and untracked files in and out of the tasks between them. After each operation:
   - `git fsck --strict` is clean, `git status` says exactly what the model predicts
   - undo and redo give back the bytes and modes that were there, the user's own included
 
-usage: walk.py [--seed N] [--operations N] [--keep DIR]
+usage: walk.py [--seed N] [--operations N] [--large] [--keep DIR]
 """
 
 import argparse
@@ -25,12 +25,13 @@ from collections import Counter
 
 import lab
 
-IGNORED = ".log"
+LOG, LARGE = ".log", ".bin"
+IGNORED = (LOG, LARGE)
 
 
 class Walk:
-    def __init__(self, repo, versions, seed):
-        self.repo, self.seed = repo, seed
+    def __init__(self, repo, versions, seed, large=False):
+        self.repo, self.seed, self.large = repo, seed, large
         self.random = random.Random(seed)
         self.active = {name: list(known)[-1] for name, known in versions.items()}
         self.known = {name: list(known) for name, known in versions.items()}
@@ -52,7 +53,10 @@ class Walk:
         self.release[name, version] = {
             path: (modes[mode], hashlib.sha256(bytes_of[blob]).hexdigest()) for path, (mode, blob) in blobs.items()
         }
-        self.ever[name] |= set(blobs)
+        if self.large:
+            bytes_of = lab.large_file(name, self.known[name].index(version))
+            self.release[name, version][f"tasks/{name}/model{LARGE}"] = ("0o644", hashlib.sha256(bytes_of).hexdigest())
+        self.ever[name] |= set(self.release[name, version])
 
     # What is there, and what should be.
 
@@ -70,9 +74,10 @@ class Walk:
         predicted = {path: letters for path, letters in outside_before.items() if not path.startswith(f"tasks/{name}/")}
         now, committed = self.scope(tree, name), self.release[name, self.active[name]]
         for path in now.keys() | committed.keys():
+            if path.endswith(IGNORED):
+                continue
             if path not in committed:
-                if not path.endswith(IGNORED):
-                    predicted[path] = "??"
+                predicted[path] = "??"
             elif path not in now:
                 predicted[path] = " D"
             elif now[path] != committed[path]:
@@ -101,7 +106,7 @@ class Walk:
         expected = self.release[name, version] | extra
         self.check(now == expected, f"{name} {version}: {first_difference(now, expected)}")
         for path in self.random.sample(sorted(files), min(3, len(files))):
-            if path not in dirty:
+            if path not in dirty and not path.endswith(LARGE):
                 shown = self.repo.git("show", f"refs/tags/{name}-v{version}:{path}").out
                 self.check(shown == (self.repo.path / path).read_bytes(), f"{path} differs from git show")
 
@@ -180,6 +185,9 @@ class Walk:
         """After a refusal: the user throws the own edits of the task away, as a person would."""
         folder = f"tasks/{name}"
         self.repo.git("restore", "--", folder)
+        if self.large:
+            nth = self.known[name].index(self.active[name])
+            self.repo.write(f"{folder}/model{LARGE}", lab.large_file(name, nth))
         for path in self.scope(self.repo.tree(), name).keys() - self.release[name, self.active[name]].keys():
             if path in self.ever[name]:
                 os.unlink(self.repo.path / path)
@@ -205,7 +213,7 @@ class Walk:
         elif kind == "chmod" and full.is_file():
             full.chmod(0o755 if full.stat().st_mode & 0o111 == 0 else 0o644)
         elif kind == "ignored":
-            self.repo.write(f"{folder}/run{IGNORED}", mark)
+            self.repo.write(f"{folder}/run{LOG}", mark)
         else:
             self.repo.write(f"{folder}/untracked {self.random.randrange(5)}.txt", mark)
         if not inside and self.random.random() < 0.2:
@@ -244,13 +252,14 @@ def main():
     parser = argparse.ArgumentParser(description="random walk on real code")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--operations", type=int, default=200, help="rollbacks, undos and redos (default 200)")
+    parser.add_argument("--large", action="store_true", help="every version has a large file, kept in the store")
     parser.add_argument("--keep", help="keep the repository in this folder")
     options = parser.parse_args()
     place = options.keep or tempfile.mkdtemp(prefix="snapback-walk-")
     started = time.monotonic()
-    repo, versions = lab.package_repository(os.path.join(place, "repo"))
+    repo, versions = lab.package_repository(os.path.join(place, "repo"), options.large)
     released = time.monotonic() - started
-    walk = Walk(repo, versions, options.seed)
+    walk = Walk(repo, versions, options.seed, options.large)
     for name, version in walk.active.items():
         walk.check_target(name, version, repo.tree(), {})
         walk.check(repo.snapback("verify-rollback", "--task", name, "--expected", version, code=None).code == 0, f"verify-rollback {name}")
@@ -264,7 +273,7 @@ def main():
     counts = ", ".join(f"{count} {what}" for what, count in sorted(walk.counts.items()))
     releases = sum(map(len, walk.known.values()))
     print(
-        f"walk: {len(walk.known)} packages, {releases} releases ({released:.1f} s), {walk.operations()} operations ({counts}), "
+        f"walk: {len(walk.known)} packages{', with large files' if options.large else ''}, {releases} releases ({released:.1f} s), {walk.operations()} operations ({counts}), "
         f"{walk.checks} checks, {len(walk.violations)} violations, {time.monotonic() - started:.1f} s, seed {options.seed}"
     )
     if not options.keep:
