@@ -22,5 +22,6 @@ mod shapes_large;
 mod sim_fs;
 mod small_disk;
 mod store;
+mod store_formats;
 mod undoing;
 mod walks;
