@@ -14,6 +14,9 @@ use crate::{
 
 mod cargo;
 pub mod environment;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod installed;
 mod node;
 mod node_text;

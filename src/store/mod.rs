@@ -11,6 +11,9 @@ mod chunks;
 mod commit;
 mod fetch;
 pub mod format;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod generation;
 mod index;
 mod ingest;
