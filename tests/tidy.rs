@@ -367,7 +367,8 @@ fn nothing_names_a_machine_or_a_private_host() {
             if let Some(what) = of_one_machine(line) {
                 wrong.push(format!("{file}:{}: {what}: {}", nth + 1, line.trim()));
             }
-            let foreign = file.ends_with("Cargo.lock") && line.starts_with("source = ") && !line.contains("github.com/rust-lang/crates.io-index");
+            let foreign =
+                file.ends_with("Cargo.lock") && line.starts_with("source = ") && !line.contains("github.com/rust-lang/crates.io-index");
             if foreign {
                 wrong.push(format!("{file}:{}: a crate from elsewhere: {line}", nth + 1));
             }

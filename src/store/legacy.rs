@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn more_bytes_than_an_object_says_are_never_written() {
-        let (mut bytes, digest) = encoded(&[0; 10 << 20]);
+        let (mut bytes, digest) = encoded(&vec![0; 10 << 20]);
         let tail = bytes.len() - 44;
         bytes[tail..tail + 8].copy_from_slice(&1000_u64.to_le_bytes());
         let mut written = Vec::new();

@@ -187,7 +187,11 @@ fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() { copy(&entry.path(), &target) } else { drop(fs::copy(entry.path(), target).unwrap()) }
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
     }
 }
 
@@ -286,12 +290,16 @@ fn a_store_from_before_packs_is_read_and_goes_on() {
     copy(&fixtures().join("before-packs"), &dir.path().join("store"));
     let contents: Vec<Vec<u8>> = objects.iter().map(|(byte, times)| vec![*byte; usize::from(*times)]).collect();
     let store = open(dir.path());
-    contents.iter().for_each(|bytes| read(&store, bytes));
+    for bytes in &contents {
+        read(&store, bytes);
+    }
     assert_eq!(store.size(&ObjectId(Digest::of(b"it never had this"))).unwrap(), None);
     // The same content again goes into a pack; the name stays, and each of the two is enough.
     put(&store, &contents[..1], "again");
-    for store in [&store, &open(dir.path())] {
-        contents.iter().for_each(|bytes| read(store, bytes));
+    let reopened = open(dir.path());
+    for bytes in &contents {
+        read(&store, bytes);
+        read(&reopened, bytes);
     }
     fs::remove_dir_all(dir.path().join("store/objects")).unwrap();
     let store = open(dir.path());
