@@ -15,6 +15,9 @@ use crate::{
 mod cargo;
 pub mod environment;
 pub mod facts;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod installed;
 mod node;
 mod node_text;

@@ -43,6 +43,12 @@ impl Collector for Node {
     }
 }
 
+/// The reader of lock files of this name.
+#[cfg(fuzzing)]
+pub(super) fn reader(name: &str) -> Option<Reader> {
+    FORMATS.into_iter().find(|(known, _)| *known == name).map(|(_, reader)| reader)
+}
+
 /// npm's lock file: `packages` since version 2, `dependencies` in version 1.
 #[derive(Deserialize)]
 struct Npm {

@@ -41,6 +41,13 @@ pub(super) fn packages(task: &Task<'_>, path: &RelPath, text: &str) -> Result<Ve
     Ok(packages)
 }
 
+/// The packages of a requirement file, without those that it includes.
+#[cfg(fuzzing)]
+pub(super) fn packages_of(text: &str) -> Vec<String> {
+    let package = |line| if let Line::Package(package) = line { Some(package) } else { None };
+    lines(text).into_iter().filter_map(package).collect()
+}
+
 /// The files that requirement files include or are constrained by.
 pub(super) fn includes(task: &Task<'_>, locks: &[RelPath], found: &mut Found) -> Result<BTreeSet<RelPath>, Error> {
     let mut all = BTreeSet::new();

@@ -6,6 +6,9 @@
 
 /// A URL without credentials, query and fragment.
 pub(super) fn without_credentials(url: &str) -> String {
+    // No URL has blanks or control characters. They are left out, because a cut there could
+    // leave half a password.
+    let url: String = url.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
     let url = url.split(['?', '#']).next().unwrap_or_default();
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_string() };
     let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
@@ -31,13 +34,14 @@ pub(super) fn is_url(text: &str) -> bool {
     text.contains("://") || text.starts_with("git@")
 }
 
-/// Every URL inside a text, without credentials.
+/// Every URL inside a text, without credentials; control characters are left out.
 pub(super) fn clean_text(text: &str) -> String {
     let clean = |word: &str| {
         let start = word.find(|c| !matches!(c, '"' | '\'' | '(' | '<')).unwrap_or(0);
         let (open, word) = word.split_at(start);
         if word.contains("://") { format!("{open}{}", without_credentials(word)) } else { format!("{open}{word}") }
     };
+    let text: String = text.chars().filter(|c| c.is_whitespace() || !c.is_control()).collect();
     text.split_whitespace().map(clean).collect::<Vec<_>>().join(" ")
 }
 
@@ -71,6 +75,8 @@ mod tests {
             assert_eq!(without_credentials(url), clean);
         }
         assert_eq!(clean_text("-e 'https://u:s3cret@host/x' b"), "-e 'https://host/x' b");
+        assert_eq!(clean_text("a\0\u{1b}[x]  https://u:12\u{1}34@host/x\r\n>=1"), "a[x] https://host/x >=1");
+        assert_eq!(origin("https://u:12 34@host/x\n--index-url=y", None), " @ https://host/x--index-url=y");
         assert_eq!(origin("file:///home/me/x", None), " @ local");
         assert_eq!(origin("https://t@host/x.git", Some("abc")), " @ https://host/x.git@abc");
     }

@@ -9,10 +9,7 @@
 //! needs no space. Never follows a link, never writes in place, never removes a folder that is
 //! not empty.
 
-use std::{
-    collections::BTreeSet,
-    io,
-};
+use std::{collections::BTreeSet, io};
 
 use jiff::Timestamp;
 use rayon::prelude::*;

@@ -67,18 +67,24 @@ impl Legacy {
     pub fn size(&self, id: &ObjectId) -> Result<Option<u64>, Error> {
         let path = self.path(id);
         let Some(stat) = self.fs.stat(&path).map_err(Error::Io)? else { return Ok(None) };
-        let at = stat.size.checked_sub(TAIL).ok_or_else(|| Error::Damaged { id: *id, why: "it is too short".into() })?;
+        self.says(id, &path, stat.size).map(Some)
+    }
+
+    /// The number of plain bytes that an object of `stored` bytes says that it has.
+    fn says(&self, id: &ObjectId, path: &RelPath, stored: u64) -> Result<u64, Error> {
+        let at = stored.checked_sub(TAIL).ok_or_else(|| Error::Damaged { id: *id, why: "it is too short".into() })?;
         let mut tail = [0; 8];
-        self.fs.open_at(&path, at).and_then(|mut file| file.read_exact(&mut tail)).map_err(Error::Io)?;
-        Ok(Some(u64::from_le_bytes(tail)))
+        self.fs.open_at(path, at).and_then(|mut file| file.read_exact(&mut tail)).map_err(Error::Io)?;
+        Ok(u64::from_le_bytes(tail))
     }
 
     /// Writes an object's bytes, checked as they flow.
     pub fn read(&self, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
         let path = self.path(id);
         let Some(stat) = self.fs.stat(&path).map_err(Error::Io)? else { return Err(Error::Missing(*id)) };
+        let lengths = Lengths { stored: stat.size, plain: self.says(id, &path, stat.size)? };
         let mut file = BufReader::with_capacity(256 << 10, self.fs.open(&path).map_err(Error::Io)?);
-        decode(&mut file, stat.size, &id.0, into).map_err(|broken| match broken {
+        decode(&mut file, lengths, &id.0, into).map_err(|broken| match broken {
             Broken::Object(why) => Error::Damaged { id: *id, why },
             Broken::Read(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Error::Damaged { id: *id, why: "it is cut short".into() }
@@ -87,6 +93,15 @@ impl Legacy {
             Broken::Write(error) => Error::Write(error),
         })
     }
+}
+
+/// How long an object is.
+#[derive(Clone, Copy)]
+pub(super) struct Lengths {
+    /// The file, in bytes.
+    pub stored: u64,
+    /// What it says that it decompresses to, in bytes: more is never written.
+    pub plain: u64,
 }
 
 /// Checksums what passes through from a reader.
@@ -103,9 +118,9 @@ impl Read for Checked<'_> {
     }
 }
 
-/// Reads an object of `stored` bytes whose plain bytes must hash to `digest`.
-fn decode(from: &mut dyn Read, stored: u64, digest: &Digest, into: &mut dyn Write) -> Result<u64, Broken> {
-    let frames = stored.checked_sub(HEAD.len() as u64 + TAIL).ok_or(Broken::Object("it is too short".into()))?;
+/// Reads an object whose plain bytes must hash to `digest`.
+pub(super) fn decode(from: &mut dyn Read, lengths: Lengths, digest: &Digest, into: &mut dyn Write) -> Result<u64, Broken> {
+    let frames = lengths.stored.checked_sub(HEAD.len() as u64 + TAIL).ok_or(Broken::Object("it is too short".into()))?;
     let mut source = Checked { inner: from, crc: crc32fast::Hasher::new() };
     let mut head = [0; HEAD.len()];
     source.read_exact(&mut head).map_err(Broken::Read)?;
@@ -114,7 +129,7 @@ fn decode(from: &mut dyn Read, stored: u64, digest: &Digest, into: &mut dyn Writ
     }
     let mut hasher = Hasher::default();
     let mut limited = (&mut source).take(frames);
-    let plain = decompress(&mut limited, &mut hasher, into)?;
+    let plain = decompress(&mut limited, lengths.plain, &mut hasher, into)?;
     if limited.limit() != 0 {
         return Err(Broken::Object("it has bytes after its frames".into()));
     }
@@ -136,8 +151,8 @@ fn decode(from: &mut dyn Read, stored: u64, digest: &Digest, into: &mut dyn Writ
     Ok(plain)
 }
 
-/// Decompresses frames into a writer and a hasher.
-fn decompress(frames: &mut dyn Read, hasher: &mut Hasher, into: &mut dyn Write) -> Result<u64, Broken> {
+/// Decompresses frames of at most `most` plain bytes into a writer and a hasher.
+fn decompress(frames: &mut dyn Read, most: u64, hasher: &mut Hasher, into: &mut dyn Write) -> Result<u64, Broken> {
     let broken = |error: io::Error| Broken::Object(format!("it cannot be decompressed ({error})"));
     let mut decoder = zstd::Decoder::new(frames).map_err(broken)?;
     decoder.window_log_max(WINDOW_LOG).map_err(broken)?;
@@ -148,15 +163,19 @@ fn decompress(frames: &mut dyn Read, hasher: &mut Hasher, into: &mut dyn Write) 
         if n == 0 {
             return Ok(plain);
         }
-        hasher.update(&buffer[..n]);
         plain += n as u64;
+        // A few bytes can decompress to more than any disk holds.
+        if plain > most {
+            return Err(Broken::Object("it has more bytes than it says".into()));
+        }
+        hasher.update(&buffer[..n]);
         into.write_all(&buffer[..n]).map_err(Broken::Write)?;
     }
 }
 
 /// Why [`decode`] stopped.
 #[derive(Debug)]
-enum Broken {
+pub(super) enum Broken {
     /// The object is not what it should be.
     Object(String),
     /// The file cannot be read.
@@ -180,19 +199,34 @@ mod tests {
         (bytes, digest)
     }
 
+    /// Reads an object as the store does.
+    fn read(bytes: &[u8], digest: &Digest, into: &mut dyn Write) -> Result<u64, Broken> {
+        let says = bytes.len().checked_sub(44).and_then(|at| bytes[at..].first_chunk()).map_or(0, |says| u64::from_le_bytes(*says));
+        decode(&mut &bytes[..], Lengths { stored: bytes.len() as u64, plain: says }, digest, into)
+    }
+
     #[test]
     fn every_changed_byte_and_every_cut_is_found() {
         let (bytes, digest) = encoded(b"some bytes, some bytes, some other bytes");
-        decode(&mut &bytes[..], bytes.len() as u64, &digest, &mut io::sink()).expect("it is whole");
+        read(&bytes, &digest, &mut io::sink()).expect("it is whole");
         for at in 0..bytes.len() {
             for flip in [1, 0x80, 0xff] {
                 let mut bad = bytes.clone();
                 bad[at] ^= flip;
-                assert!(decode(&mut &bad[..], bad.len() as u64, &digest, &mut io::sink()).is_err(), "byte {at}");
+                assert!(read(&bad, &digest, &mut io::sink()).is_err(), "byte {at}");
             }
-            assert!(decode(&mut &bytes[..at], at as u64, &digest, &mut io::sink()).is_err(), "cut at {at}");
+            assert!(read(&bytes[..at], &digest, &mut io::sink()).is_err(), "cut at {at}");
         }
-        let longer = [&bytes[..], b"x"].concat();
-        assert!(decode(&mut &longer[..], longer.len() as u64, &digest, &mut io::sink()).is_err());
+        assert!(read(&[&bytes[..], b"x"].concat(), &digest, &mut io::sink()).is_err());
+    }
+
+    #[test]
+    fn more_bytes_than_an_object_says_are_never_written() {
+        let (mut bytes, digest) = encoded(&vec![0; 10 << 20]);
+        let tail = bytes.len() - 44;
+        bytes[tail..tail + 8].copy_from_slice(&1000_u64.to_le_bytes());
+        let mut written = Vec::new();
+        assert!(matches!(read(&bytes, &digest, &mut written), Err(Broken::Object(_))));
+        assert!(written.len() <= 1000, "{} bytes", written.len());
     }
 }

@@ -12,6 +12,9 @@ mod chunks;
 mod commit;
 mod fetch;
 pub mod format;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod gc;
 mod generation;
 mod index;

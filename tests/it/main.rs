@@ -30,6 +30,7 @@ mod store;
 mod store_check;
 mod store_cli;
 mod store_faults;
+mod store_formats;
 mod store_gc;
 mod store_repair;
 mod store_rounds;

@@ -65,6 +65,10 @@ impl FileObject {
         if chunks.iter().map(|chunk| u64::from(chunk.len)).sum::<u64>() != size || chunks.iter().any(|chunk| chunk.len == 0) {
             return Err(Broken::because("its chunks do not add up to its size"));
         }
+        // A reader makes room for a chunk before it has seen it.
+        if chunks.iter().any(|chunk| chunk.len as usize > super::blob::MAX_PLAIN) {
+            return Err(Broken::because("it names a chunk that no blob can hold"));
+        }
         Ok(Self { chunker, cutter, size, chunks })
     }
 }
@@ -85,5 +89,14 @@ mod tests {
             assert!(FileObject::decode(&bad).is_err() && FileObject::decode(&bytes[..at]).is_err(), "byte {at}");
         }
         assert!(FileObject::decode(&FileObject { size: 31, ..file }.encode()).is_err());
+    }
+
+    #[test]
+    fn a_chunk_that_no_blob_can_hold_is_refused_before_anybody_makes_room_for_it() {
+        let file = |len: u32| FileObject { chunker: 1, cutter: 2, size: len.into(), chunks: vec![Chunk { id: Digest::of(&[1]), len }] };
+        let most = u32::try_from(super::super::blob::MAX_PLAIN).expect("it fits");
+        assert!(FileObject::decode(&file(most).encode()).is_ok());
+        assert!(FileObject::decode(&file(most + 1).encode()).is_err());
+        assert!(FileObject::decode(&file(u32::MAX).encode()).is_err());
     }
 }
