@@ -1,10 +1,6 @@
 //! Loading real files from real folders.
 
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, time::Duration};
 
 use super::*;
 use crate::{
@@ -232,16 +228,12 @@ fn one_file_counts() {
 }
 
 #[test]
-fn a_thousand_tasks_are_found_quickly() {
+fn a_thousand_tasks_are_found() {
     let names: Vec<String> = (0..1000).map(|n| format!("tasks/T{n:04}/config.yaml")).collect();
     let dir = tree(&names.iter().map(|name| (name.as_str(), "version: 1.0.0\n")).collect::<Vec<_>>());
-    let fastest = (0..5).map(|_| {
-        let begin = Instant::now();
-        assert_eq!(load(dir.path(), None, |_| None).expect("it loads").tasks.len(), 1000);
-        begin.elapsed()
-    });
-    let fastest = fastest.min().expect("it ran");
-    assert!(fastest < Duration::from_millis(100), "{fastest:?}");
+    let found = load(dir.path(), None, |_| None).expect("it loads").tasks;
+    let ids: Vec<String> = found.iter().map(|task| task.id.to_string()).collect();
+    assert_eq!(ids, (0..1000).map(|n| format!("T{n:04}")).collect::<Vec<_>>());
 }
 
 fn init(dir: &Path, tracked: &[&str]) -> Vec<InitFile> {
