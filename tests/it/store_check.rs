@@ -116,6 +116,9 @@ fn every_one_of_a_thousand_damages_is_found_and_named() {
     let files = files(dir.path());
     let mut numbers = Numbers(7);
     let mut hurt = 0;
+    // Deep includes fast; `SNAPBACK_SWEEP=full` runs it on every damage.
+    let full = std::env::var("SNAPBACK_SWEEP").is_ok_and(|word| word == "full");
+    let deep_stride = if full { 1 } else { 10 };
     for nth in 0..1000 {
         let path = &files[usize::try_from(numbers.below(files.len() as u64)).unwrap()];
         let whole = std::fs::read(path).unwrap();
@@ -125,7 +128,7 @@ fn every_one_of_a_thousand_damages_is_found_and_named() {
         assert!(!fast.is_sound(), "fast does not find {what}");
         let named = |file: &str| path.to_str().unwrap().ends_with(file);
         assert!(fast.damage.iter().any(|harm| named(&harm.file)), "{what}: {:?}", fast.damage);
-        if nth % 10 == 0 {
+        if nth % deep_stride == 0 {
             let deep = check(&shelf::open(&fs), &roots, Level::Deep).unwrap();
             assert!(deep.damage.iter().any(|harm| named(&harm.file)), "{what}: {:?}", deep.damage);
             let said: BTreeSet<ObjectId> = deep.lost.iter().copied().collect();
