@@ -20,7 +20,7 @@ fn open(bytes: &[u8]) -> Result<(), Broken> {
     assert_eq!(entries.len(), trailer.count as usize);
     for entry in &entries {
         assert!(entry.end() <= trailer.offset && entry.offset as usize >= pack::HEADER);
-        let _ = blob::split(&bytes[entry.offset as usize..][..entry.len()]);
+        let _ = blob::split(&bytes[entry.offset as usize..][..entry.span()]);
     }
     if entries.is_sorted_by(|a, b| a.blob < b.blob) {
         assert_eq!(pack::table(&mut entries), table, "a table has one form");

@@ -162,7 +162,7 @@ impl Cutter {
     }
 
     /// The cutter of a byte, `None` when this version of the chunker does not know it.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub fn from_code(code: u8) -> Option<Self> {
         CODED.iter().find(|(kind, _)| VERSION << 4 | kind == code).map(|(_, cutter)| *cutter)
     }
