@@ -5,9 +5,9 @@
 //! of variables and of modules are taken from it, never a byte of a file. An entry is made from
 //! bytes that were hashed, so it is the blob's whatever happened to the file meanwhile.
 //!
-//! Form: [`MAGIC`], SHA-256 of what follows, number of entries (4 bytes, little-endian), length of
+//! Form: `MAGIC`, SHA-256 of what follows, number of entries (4 bytes, little-endian), length of
 //! an id (1 byte); sorted entries of id in hex digits, kind (1 byte), place (4 bytes); the texts of
-//! [`Says`], each after its length (4 bytes), equal ones once.
+//! `Says`, each after its length (4 bytes), equal ones once.
 
 use std::{
     cmp::Ordering,
