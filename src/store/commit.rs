@@ -31,6 +31,14 @@ const LOOSE: usize = 8;
 /// Records that are kept besides the newest.
 pub const KEPT: usize = 16;
 
+impl ChunkStore {
+    /// Holds the store's lock alone: no session enters or commits meanwhile.
+    pub(super) fn alone(&self) -> Result<FileLock, Error> {
+        let held = self.fs.lock(&self.layout.lock(), Hold::Exclusive, true).map_err(Error::Write)?;
+        Ok(held.expect("because the lock was waited for"))
+    }
+}
+
 /// Makes the folders, takes a lock on a file of the session's own, opens the newest commit.
 pub fn enter(store: &ChunkStore) -> Result<(String, FileLock, Arc<Generation>), Error> {
     let (fs, layout) = (&*store.fs, &store.layout);
@@ -53,7 +61,7 @@ pub fn lease(store: &ChunkStore, name: &str, held: FileLock) -> Lease {
 /// Commits what a session wrote, and changes of named roots.
 pub fn publish(store: &ChunkStore, packed: &[Packed], roots: &[(String, Option<ObjectId>)]) -> Result<(), Error> {
     let fs = &*store.fs;
-    let _alone = fs.lock(&store.layout.lock(), Hold::Exclusive, true).map_err(Error::Write)?;
+    let _alone = store.alone()?;
     gc::sessions::sweep(store).map_err(Error::Write)?;
     let generation = store.refresh()?;
     let newest = store.layout.sequences(fs).map_err(Error::Io)?.last().copied().unwrap_or(0);

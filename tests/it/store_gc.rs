@@ -116,6 +116,23 @@ fn what_a_newer_session_stores_again_stays() {
     assert_eq!(gc(&store, &BTreeSet::new()).unwrap().dropped, [id(&contents[0])]);
 }
 
+#[test]
+fn what_is_being_moved_survives_a_commit_beside_it() {
+    let (_dir, fs) = folder();
+    let (store, other) = (shelf::open(&fs), shelf::open(&fs));
+    let (mut kept, gone) = (vec![noise(1, 20 << 20)], vec![noise(2, 20 << 20)]);
+    drop(put(&store, &[&kept[..], &gone[..]].concat()).unwrap());
+    // Told of each pack that was copied and has no name yet: a commit sweeps what has none.
+    let late = noise(3, 5000);
+    let told = |_: u64| drop(put(&other, std::slice::from_ref(&late)).unwrap());
+    let roots = ids(&[&kept[..], std::slice::from_ref(&late)].concat());
+    let report = store.gc(&|| Ok(roots.clone()), GC, &told).unwrap();
+    assert!(report.rewritten_packs > 0, "{report:?}");
+    kept.push(late.clone());
+    all_there(&other, &kept).unwrap();
+    assert_eq!(store.gc(&|| Ok(roots.clone()), GC, &|_| ()).unwrap().leftovers, 0);
+}
+
 /// Collects when the first bytes have arrived.
 struct Slow<'a>(Vec<u8>, Option<Box<dyn FnOnce() + 'a>>);
 impl std::io::Write for Slow<'_> {

@@ -276,11 +276,3 @@ fn condemned(store: &ChunkStore, generation: &Generation, reached: &Reached) -> 
     blobs.dedup();
     Ok(blobs)
 }
-
-impl ChunkStore {
-    /// Holds the store's lock alone: no session enters or commits meanwhile.
-    pub(super) fn alone(&self) -> Result<crate::base::fs::FileLock, Error> {
-        let held = self.fs.lock(&self.layout.lock(), Hold::Exclusive, true).map_err(Error::Write)?;
-        Ok(held.expect("because the lock was waited for"))
-    }
-}

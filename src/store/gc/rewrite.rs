@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use super::{Collection, replace};
 use crate::{
-    base::{Failure, cancel},
+    base::{Failure, RelPath, cancel},
     store::{
-        ChunkStore, Error,
+        ChunkStore, Error, Lease, commit,
         format::{
             BlobId, blob,
             dead::Dead,
@@ -14,7 +14,7 @@ use crate::{
         },
         generation::Generation,
         index::Table,
-        packer::{Packed, Packer},
+        packer::{self, Packed, Packer},
         scan::{self, Proof, Scanner},
     },
 };
@@ -129,9 +129,10 @@ impl Collection<'_> {
             }
             (self.progress)(fate.table.pack.size);
         }
-        let packed = copier.finish()?;
+        let (packed, lease) = copier.finish()?;
         let grown: u64 = packed.iter().map(|packed| packed.table.pack.size).sum();
         let swept = replace::replace(self.store, &removed, packed, false)?;
+        drop(lease);
         self.report.rewritten_packs += removed.len();
         self.report.freed += swept.bytes.saturating_sub(grown);
         Ok(())
@@ -139,8 +140,13 @@ impl Collection<'_> {
 }
 
 /// Copies encoded blobs into new packs, each once. Dropped, it leaves nothing behind.
+///
+/// It is a session like any other: what it writes is not taken for that of a dead one. So the
+/// store's lock must not be held while it copies.
 pub struct Copier<'a> {
     store: &'a ChunkStore,
+    entered: Option<(String, Lease)>,
+    files: usize,
     packer: Option<Packer>,
     packed: Vec<Packed>,
     seen: HashSet<BlobId>,
@@ -151,7 +157,7 @@ pub struct Copier<'a> {
 impl<'a> Copier<'a> {
     /// Copies nothing yet.
     pub fn new(store: &'a ChunkStore) -> Self {
-        Self { store, packer: None, packed: Vec::new(), seen: HashSet::new(), copied: 0 }
+        Self { store, entered: None, files: 0, packer: None, packed: Vec::new(), seen: HashSet::new(), copied: 0 }
     }
 
     /// Copies a blob that was proved, header and stored bytes.
@@ -177,10 +183,22 @@ impl<'a> Copier<'a> {
     /// The pack being written.
     fn packer(&mut self) -> Result<&mut Packer, Error> {
         if self.packer.is_none() {
-            let path = self.store.layout.tmp().join(format!("gc-{}-{}", std::process::id(), self.store.next_number()));
+            let path = self.temp()?;
             self.packer = Some(Packer::new(&*self.store.fs, path).map_err(Error::Write)?);
         }
         Ok(self.packer.as_mut().expect("because it was just made"))
+    }
+
+    /// A name for the next pack, of its own session.
+    fn temp(&mut self) -> Result<RelPath, Error> {
+        if self.entered.is_none() {
+            let (name, held, _) = commit::enter(self.store)?;
+            let lease = commit::lease(self.store, &name, held);
+            self.entered = Some((name, lease));
+        }
+        let (name, _) = self.entered.as_ref().expect("because it has just entered");
+        self.files += 1;
+        Ok(packer::temp(&self.store.layout, name, self.files))
     }
 
     /// Completes a pack that is full.
@@ -204,12 +222,14 @@ impl<'a> Copier<'a> {
         Ok(())
     }
 
-    /// Completes and syncs what is left, and hands all packs over.
-    pub fn finish(mut self) -> Result<Vec<Packed>, Error> {
+    /// Completes and syncs what is left, and hands all packs over; keep the lease until they
+    /// have a name.
+    pub fn finish(mut self) -> Result<(Vec<Packed>, Lease), Error> {
         if let Some(packer) = self.packer.take() {
             self.close(packer)?;
         }
-        Ok(std::mem::take(&mut self.packed))
+        let lease = self.entered.take().map_or_else(Lease::none, |(_, lease)| lease);
+        Ok((std::mem::take(&mut self.packed), lease))
     }
 }
 

@@ -81,7 +81,7 @@ fn put_chunks(store: &ChunkStore, file: &FileObject, from: &mut dyn Read) -> Res
             copier.add(data(chunk.id), &bytes)?;
         }
     }
-    let packed = copier.finish()?;
+    let (packed, _lease) = copier.finish()?;
     if !packed.is_empty() {
         replace(store, &[], packed, false)?;
     }

@@ -71,7 +71,7 @@ impl ChunkStore {
             salvage::copy(self, id, &mut copier)?;
         }
         report.copied = copier.copied;
-        let packed = copier.finish()?;
+        let (packed, _lease) = copier.finish()?;
         let _alone = self.alone()?;
         let new: HashSet<Digest> = packed.iter().map(|packed| packed.table.pack.id).collect();
         for id in bad.iter().filter(|id| new.contains(*id)) {
