@@ -247,6 +247,11 @@ def main():
     shown = {tool.name: {key: value for key, value in asdict(tool).items() if key in ("version", "level", "note", "floor")} for tool in tools}
     meta = {"command": " ".join(["bench/compare.sh", *sys.argv[1:]]), "when": time.strftime("%Y-%m-%d"), "machine": machine()}
     meta |= {"runs": wanted.runs or "1 (long) or 3 (short)", "tools": shown}
+
+    def keep(figure):
+        figures.append(figure)
+        write(meta, figures, wanted.out)  # what was measured stays, whatever ends the run
+
     for data in wanted.data.split(","):
         versions = compare_data.build(data, place / "data", wanted.factor)
         runs = compare_data.SETS[data][2] if wanted.runs is None else wanted.runs
@@ -255,8 +260,7 @@ def main():
             (place / "run").mkdir()
             # Each run begins with another program, so that none is always first after a change.
             turn = tools[nth % len(tools) :] + tools[: nth % len(tools)]
-            Run(data, versions, turn, place / "run", traced=nth == runs, save=figures.append).rows()
-            write(meta, figures, wanted.out)
+            Run(data, versions, turn, place / "run", traced=nth == runs, save=keep).rows()
     shutil.rmtree(place / "run" if wanted.place else place)
     print((wanted.out / "compare.md").read_text())
     sys.exit(any(figure["tool"] == compare_report.US and (figure.get("failed") or figure.get("wrong")) for figure in figures) and 1)

@@ -82,9 +82,24 @@ pub fn encode(entries: &[Entry]) -> Vec<u8> {
 
 /// Reads a listing, all of it or nothing. Memory is that of the entries that are there.
 pub fn decode(bytes: &[u8]) -> Result<Vec<Entry>, Broken> {
-    let mut cut = Cut::sealed(bytes, &LISTING, VERSION)?;
     let mut entries = Vec::new();
+    each(bytes, |entry| entries.push(entry))?;
+    Ok(entries)
+}
+
+/// The objects that a listing names; an error when it is not whole.
+pub fn objects(bytes: &[u8]) -> Result<Vec<ObjectId>, Broken> {
+    let mut objects = Vec::new();
+    let add = |entry: Entry| objects.extend(if let What::File { object, .. } = entry.what { Some(object) } else { None });
+    each(bytes, add)?;
+    Ok(objects)
+}
+
+/// Reads a listing and hands over every entry.
+fn each(bytes: &[u8], mut act: impl FnMut(Entry)) -> Result<(), Broken> {
+    let mut cut = Cut::sealed(bytes, &LISTING, VERSION)?;
     let mut path = Vec::new();
+    let mut count = 0;
     loop {
         let kind = cut.u8()?;
         if kind == END {
@@ -98,13 +113,13 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Entry>, Broken> {
             2 => What::Folder,
             _ => return Err(Broken("it has an entry of an unknown kind")),
         };
-        entries.push(Entry { path: RelPath::own(path.clone()), mode, mtime, what });
+        count += 1;
+        act(Entry { path: RelPath::own(path.clone()), mode, mtime, what });
     }
-    if cut.varint()? != entries.len() as u64 {
+    if cut.varint()? != count {
         return Err(Broken("it has another number of entries than it says"));
     }
-    cut.end()?;
-    Ok(entries)
+    cut.end()
 }
 
 /// One time that something was put under a name: what the name stands for in the store.

@@ -27,7 +27,7 @@ use crate::{
     model::backup::Saved,
     store::Store,
 };
-use listing::{Entry, Save, What};
+use listing::{Entry, Save};
 
 pub use put::Put;
 pub use restore::Restore;
@@ -173,9 +173,8 @@ pub fn listed(store: &dyn Store, id: &ObjectId) -> Result<Vec<ObjectId>, Failure
     let save = Save::decode(&bytes).map_err(broken)?;
     let mut bytes = Vec::new();
     store.read(&save.listing, &mut bytes)?;
-    let entries = listing::decode(&bytes).map_err(broken)?;
-    let objects = entries.iter().filter_map(|entry| if let What::File { object, .. } = entry.what { Some(object) } else { None });
-    let mut objects: Vec<ObjectId> = objects.chain([save.listing]).collect();
+    let mut objects = listing::objects(&bytes).map_err(broken)?;
+    objects.push(save.listing);
     objects.sort_unstable();
     objects.dedup();
     Ok(objects)

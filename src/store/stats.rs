@@ -16,6 +16,11 @@ use crate::{
 };
 
 impl ChunkStore {
+    /// Number of bytes of all packs.
+    pub fn stored(&self) -> Result<u64, Error> {
+        Ok(self.refresh()?.index.packs().map(|pack| pack.size).sum())
+    }
+
     /// Figures of the store, and of each group of objects.
     pub fn stats(&self, groups: &[(String, Vec<ObjectId>)]) -> Result<StoreStats, Error> {
         let generation = self.refresh()?;

@@ -1,5 +1,6 @@
 //! The store as a use case: figures, check, collection, repair; objects are named by who needs them.
 
+mod needed;
 mod roots;
 
 use std::{
@@ -8,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-pub use roots::Needed;
+pub use needed::Needed;
 
 use super::App;
 use crate::{
@@ -38,7 +39,7 @@ impl App {
             Needed::default()
         });
         let how = Check { level, budget, seconds: self.seconds() };
-        let total = self.chunks.stats(&[]).map_or(0, |stats| stats.stored);
+        let total = self.chunks.stored().unwrap_or(0);
         let report =
             self.ground.work("checking", total, true, || self.chunks.check(&needed.objects(), how, &|more| self.ground.progress(more)))?;
         let hurt = report.damage.iter().flat_map(|harm| &harm.objects).chain(&report.lost);
@@ -63,7 +64,7 @@ impl App {
             let files = needed.paths(id).filter_map(|path| tree.open(path).ok());
             files.map(|file| Box::new(file) as Box<dyn Read>).collect()
         };
-        let total = self.chunks.stats(&[]).map_or(0, |stats| stats.stored);
+        let total = self.chunks.stored().unwrap_or(0);
         let run = || self.chunks.repair(&needed.objects(), &candidates, &|more| self.ground.progress(more));
         let report = self.ground.work("repairing", total, true, run)?;
         let names = needed.names(report.lost.iter().chain(&report.healed));

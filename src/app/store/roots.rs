@@ -5,8 +5,9 @@
 //! names. What cannot be read is an error with its name. A file that is called like a manifest
 //! and is none keeps every object whose digest stands anywhere in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use super::{Needed, needed::Who};
 use crate::{
     app::App,
     base::{Digest, Failure, Fault, Fs, Kind, ObjectId, RelPath, Root, fs::read_limited},
@@ -38,54 +39,6 @@ fn unreadable(what: impl Into<String>, why: &impl ToString) -> Failure {
     Unreadable { what: what.into(), why: why.to_string() }.into()
 }
 
-/// Who needs an object.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Need {
-    /// The task, or what else.
-    group: String,
-    /// In words.
-    name: String,
-    /// The path that it has in the work tree.
-    path: Option<RelPath>,
-}
-
-/// The objects that are needed, and by whom.
-#[derive(Debug, Default)]
-pub struct Needed(BTreeMap<ObjectId, BTreeSet<Need>>);
-
-impl Needed {
-    /// The objects.
-    pub fn objects(&self) -> BTreeSet<ObjectId> {
-        self.0.keys().copied().collect()
-    }
-
-    /// The objects by group.
-    pub fn groups(&self) -> Vec<(String, Vec<ObjectId>)> {
-        let mut groups: BTreeMap<&str, Vec<ObjectId>> = BTreeMap::new();
-        for (id, needs) in &self.0 {
-            for need in needs {
-                groups.entry(&need.group).or_default().push(*id);
-            }
-        }
-        groups.into_iter().map(|(name, objects)| (name.to_string(), objects)).collect()
-    }
-
-    /// Who needs some of them, in words.
-    pub fn names<'a>(&self, ids: impl Iterator<Item = &'a ObjectId>) -> BTreeMap<ObjectId, Vec<String>> {
-        let words = |id: &ObjectId| self.0.get(id).map(|needs| (*id, needs.iter().map(|need| need.name.clone()).collect()));
-        ids.filter_map(words).collect()
-    }
-
-    /// Where an object's bytes may lie in the work tree.
-    pub fn paths(&self, id: &ObjectId) -> impl Iterator<Item = &RelPath> {
-        self.0.get(id).into_iter().flatten().filter_map(|need| need.path.as_ref())
-    }
-
-    fn add(&mut self, id: ObjectId, group: &str, name: String, path: Option<RelPath>) {
-        self.0.entry(id).or_default().insert(Need { group: group.into(), name, path });
-    }
-}
-
 impl App {
     /// Everything in the repository that names objects of the store.
     pub fn store_roots(&self) -> Result<BTreeSet<ObjectId>, Failure> {
@@ -103,12 +56,13 @@ impl App {
         }
         self.needed_by_work_trees(&mut needed)?;
         for (name, id) in self.chunks.named()? {
-            needed.add(id, "named", format!("the copy {name}"), None);
+            let who = Who::new("named", format!("the copy {name}"));
+            needed.add(id, &who, None);
             for part in self.listed(&id)? {
-                needed.add(part, "named", format!("the copy {name}"), None);
+                needed.add(part, &who, None);
             }
         }
-        Ok(needed)
+        Ok(needed.sorted())
     }
 
     /// What a named object names itself: the files of a folder that was put.
@@ -119,15 +73,17 @@ impl App {
     /// What a manifest needs.
     fn needed_by_manifest(&self, bytes: &[u8], path: &str, needed: &mut Needed) -> Result<(), Failure> {
         let Ok(manifest) = Manifest::parse(bytes) else {
+            let who = Who::new("other", format!("something in {path}"));
             for id in self.known(bytes)? {
-                needed.add(id, "other", format!("something in {path}"), None);
+                needed.add(id, &who, None);
             }
             return Ok(());
         };
         let (task, version) = (&manifest.metadata.task_id, &manifest.metadata.version);
+        let who = Who::new(task.as_str(), format!("{task} {version}"));
         for file in &manifest.files {
             if let Some(id) = file.object {
-                needed.add(id, task.as_str(), format!("{task} {version} {}", file.path), Some(file.path.clone()));
+                needed.add(id, &who, Some(file.path.clone()));
             }
         }
         Ok(())
@@ -154,6 +110,7 @@ impl App {
     fn needed_by_operations(&self, needed: &mut Needed) -> Result<(), Failure> {
         let state = &*self.ground.state;
         for op in crate::journal::history::ids(state)? {
+            let who = Who::new("operations", format!("operation {}", op.short()));
             let dir = RelPath::own(format!("ops/{op}"));
             let named = |error: std::io::Error| unreadable(dir.to_string(), &error);
             for name in state.list(&dir).map_err(named)? {
@@ -170,7 +127,7 @@ impl App {
                 let mut ids = BTreeSet::new();
                 objects_in_json(&bytes, lines, &mut ids).map_err(|why| unreadable(path.to_string(), &why))?;
                 for (id, at) in ids {
-                    needed.add(id, "operations", format!("operation {}", op.short()), at);
+                    needed.add(id, &who, at);
                 }
             }
         }

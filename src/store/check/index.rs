@@ -1,6 +1,6 @@
 //! The log and the index: records chain, segments say what the tables of their packs say.
 
-use std::{collections::HashMap, io};
+use std::io;
 
 use super::{Finding, Level};
 use crate::{
@@ -73,25 +73,21 @@ fn check_segment(store: &ChunkStore, bytes: &[u8], level: Level) -> io::Result<R
         let entries = rows.map(|row| head.entry(row)).collect::<Result<Vec<_>, Broken>>()?;
         Ok((head, entries))
     };
-    let (head, entries) = match parsed() {
+    let (head, mut entries) = match parsed() {
         Ok(parsed) => parsed,
         Err(broken) => return Ok(Err(broken)),
     };
     if level == Level::Quick {
         return Ok(Ok(()));
     }
-    let mut by_pack: HashMap<u32, Vec<segment::Entry>> = HashMap::new();
-    for entry in entries {
-        by_pack.entry(entry.pack).or_default().push(entry);
-    }
+    entries.sort_unstable_by_key(|entry| (entry.pack, entry.offset));
     for (nth, pack) in head.packs.iter().enumerate() {
         let nth = u32::try_from(nth).map_err(io::Error::other)?;
         let Ok(table) = scan::table_of(store, *pack)? else { continue };
-        let mut said = by_pack.remove(&nth).unwrap_or_default();
-        let mut true_ones: Vec<_> = table.entries.iter().map(|entry| segment::Entry::of(entry, nth)).collect();
-        said.sort_unstable_by_key(|entry| entry.offset);
-        true_ones.sort_unstable_by_key(|entry| entry.offset);
-        if said != true_ones {
+        let from = entries.partition_point(|entry| entry.pack < nth);
+        let said = entries[from..].iter().take_while(|entry| entry.pack == nth);
+        let table = scan::by_offset(&table);
+        if !said.copied().eq(table.iter().map(|entry| segment::Entry::of(entry, nth))) {
             return Ok(Err(Broken::because(format!("it does not say what the table of the pack {} says", pack.id))));
         }
     }
