@@ -2,7 +2,7 @@
 //! of the work tree heal it.
 use std::path::PathBuf;
 
-use crate::support::{Sandbox, sandbox::noise, story::set_version};
+use crate::support::{Sandbox, noise, story::set_version};
 
 const MODEL: &str = "tasks/T01/model.bin";
 
