@@ -25,8 +25,8 @@ use std::{
 pub(super) use legacy::piped;
 pub(super) use mark::reach;
 use mark::{Reached, objects};
+pub(super) use replace::replace;
 use replace::sweep;
-pub(super) use replace::{groups, replace};
 pub(super) use rewrite::Copier;
 use rewrite::{Fate, due, fates};
 
