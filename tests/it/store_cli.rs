@@ -57,6 +57,19 @@ fn a_collection_keeps_what_releases_and_operations_need() {
 }
 
 #[test]
+fn a_collection_that_misses_what_must_stay_is_no_success() {
+    let (sandbox, _) = sandbox();
+    std::fs::rename(sandbox.at(".git/snapback/store"), sandbox.at(".git/snapback/aside")).unwrap();
+    for args in [&["store", "check", "--deep"][..], &["store", "gc", "--dry-run"], &["store", "gc", "--yes"]] {
+        let ran = sandbox.snapback(args).expect(4);
+        assert!(ran.stdout.contains("T01 1.0.0 tasks/T01/model.bin"), "{args:?}: {}", ran.stdout);
+    }
+    let answer = sandbox.snapback(&["store", "gc", "--yes", "--json"]).expect(4).json();
+    assert_eq!((answer["ok"].clone(), answer["error"]["kind"].clone()), (false.into(), "bad".into()), "{answer}");
+    assert_eq!(answer["data"]["gc"]["missing"].as_array().unwrap().len(), 5, "of three releases and two operations: {answer}");
+}
+
+#[test]
 fn what_cannot_be_read_stops_a_collection() {
     let (sandbox, _) = sandbox();
     let ops = std::fs::read_dir(sandbox.at(".git/snapback/ops")).unwrap().next().unwrap().unwrap().path();
