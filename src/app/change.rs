@@ -101,7 +101,7 @@ impl App {
             Request::Undo(wanted) | Request::Redo(wanted) => {
                 let kind = if matches!(request, Request::Undo(_)) { OpKind::Undo } else { OpKind::Redo };
                 let operation = rollback::undo::find(ground, wanted, kind)?;
-                self.refuse_other_work_tree(&operation).map_err(|_| Error::DoneElsewhere(operation.worktree.clone()))?;
+                self.refuse_other_work_tree(&operation).map_err(|_| Error::DoneElsewhere(operation.about.worktree.clone()))?;
                 let task = self.spec(rollback::undo::task_of(&operation)?)?;
                 rollback::undo::draft(ground, task, &operation, kind)
             }
@@ -125,7 +125,7 @@ impl App {
         create_dir_all(&**state, &RelPath::own("ops"), 0o700).map_err(|source| Error::State { path: self.state_path.clone(), source })?;
         history::sweep(&**state)?;
         match history::unfinished(state)? {
-            Some(found) => Err(journal::Error::Unfinished(found.operation.id).into()),
+            Some(found) => Err(journal::Error::Unfinished(found.operation.about.id).into()),
             None => self.refuse_strangers_stage(),
         }
     }
@@ -142,13 +142,13 @@ impl App {
     /// Undo of what was done in another work tree would change the wrong files.
     pub(super) fn refuse_other_work_tree(&self, operation: &Operation) -> Result<(), Error> {
         let here = self.work_tree().to_string_lossy();
-        if operation.worktree == here { Ok(()) } else { Err(Error::OtherWorkTree(operation.worktree.clone())) }
+        if operation.about.worktree == here { Ok(()) } else { Err(Error::OtherWorkTree(operation.about.worktree.clone())) }
     }
 
     /// Runs a new operation and reports.
     fn run(&self, log: Log, written: &Written, tag: Option<String>, begun: Instant) -> Result<Report, Failure> {
         let operation = &written.operation;
-        self.ground.sink.take(crate::model::Event::Began { op: operation.id.clone() });
+        self.ground.sink.take(crate::model::Event::Began { op: operation.about.id.clone() });
         let mut report = self.empty_report(operation, begun);
         (report.commit, report.tag, report.saved_bytes) = (written.commit.clone(), tag, written.saved);
         self.run_steps(log, operation, &mut report, |runner| runner.run())?;
@@ -165,7 +165,7 @@ impl App {
         report: &mut Report,
         direction: impl FnOnce(Runner<'_>) -> Result<Ended, Failure>,
     ) -> Result<(), Failure> {
-        let task = operation.task.as_ref().and_then(|id| self.ground.settings.task(id));
+        let task = operation.about.task.as_ref().and_then(|id| self.ground.settings.task(id));
         let verification: RefCell<Option<Verification>> = RefCell::default();
         let verify = |what: What<'_>| self.verify_step(operation, task, what, &verification);
         let ended = direction(Runner::new(log, steps::build(&self.ground, operation, task, Box::new(verify))))?;
@@ -204,7 +204,7 @@ impl App {
     ) -> Result<(), Failure> {
         let Some(task) = task else { return Ok(()) };
         let (checks, version) = match what {
-            What::Recorded => (vec![self.recorded(operation)], operation.to.clone()),
+            What::Recorded => (vec![self.recorded(operation)], operation.about.to.clone()),
             What::Version(version) => {
                 let levels = check::Levels { readiness: false, ..check::Levels::ALL };
                 let verified = check::tree(
@@ -248,7 +248,7 @@ impl App {
 
     /// What follows a finished operation: a release is verified, and proven when it holds.
     fn after(&self, operation: &Operation, task: Option<&TaskSpec>, report: &mut Report) -> Result<(), Failure> {
-        let (OpKind::CreateSnapshot, Some(task), Some(version)) = (operation.kind, task, &operation.to) else { return Ok(()) };
+        let (OpKind::CreateSnapshot, Some(task), Some(version)) = (operation.about.kind, task, &operation.about.to) else { return Ok(()) };
         let releases = self.release_for(&task.id, version)?;
         let levels = check::Levels { smoke: true, ..check::Levels::FIRST_TWO };
         // Read before, or both would read it; a failure is what both will say.
@@ -267,7 +267,7 @@ impl App {
                 reason: "verified at release".into(),
                 who: report.who.clone(),
                 at: self.ground.clock.now(),
-                op: Some(operation.id.clone()),
+                op: Some(operation.about.id.clone()),
             };
             verdicts::append(&*self.ground.state, &[record])?;
         }
@@ -303,16 +303,16 @@ impl App {
     /// The report of an operation that has not ended yet.
     pub(super) fn empty_report(&self, operation: &Operation, begun: Instant) -> Report {
         Report {
-            op: Some(operation.id.clone()),
-            kind: operation.kind,
-            task: operation.task.clone(),
-            from: operation.from.clone(),
-            to: operation.to.clone(),
+            op: Some(operation.about.id.clone()),
+            kind: operation.about.kind,
+            task: operation.about.task.clone(),
+            from: operation.about.from.clone(),
+            to: operation.about.to.clone(),
             outcome: Outcome::Done,
             changed: true,
-            message: operation.message.clone(),
-            who: format!("{} <{}>", operation.who.name, operation.who.email),
-            at: operation.at,
+            message: operation.about.message.clone(),
+            who: format!("{} <{}>", operation.about.who.name, operation.about.who.email),
+            at: operation.about.at,
             duration_ms: millis(begun),
             commit: None,
             tag: None,

@@ -19,7 +19,7 @@ impl App {
         let mut lines: Vec<OperationLine> = Vec::new();
         for id in history::ids(&*self.ground.state)? {
             if let Some(found) = history::summary(&self.ground.state, &id)? {
-                if let Some(undone) = found.summary.undoes.as_ref().filter(|_| found.phase == Phase::Finished { done: true })
+                if let Some(undone) = found.summary.about.undoes.as_ref().filter(|_| found.phase == Phase::Finished { done: true })
                     && let Some(line) = lines.iter_mut().find(|line| line.id == *undone)
                 {
                     line.undone_by = Some(id.clone());
@@ -91,15 +91,15 @@ fn line(operation: &Summary, phase: &Phase) -> OperationLine {
         Phase::Backward { left, .. } => (None, Some(name(left.saturating_sub(1)))),
     };
     OperationLine {
-        id: operation.id.clone(),
-        kind: operation.kind,
-        task: operation.task.clone(),
-        from: operation.from.clone(),
-        to: operation.to.clone(),
-        at: operation.at,
-        who: format!("{} <{}>", operation.who.name, operation.who.email),
-        host: operation.host.clone(),
-        message: operation.message.clone(),
+        id: operation.about.id.clone(),
+        kind: operation.about.kind,
+        task: operation.about.task.clone(),
+        from: operation.about.from.clone(),
+        to: operation.about.to.clone(),
+        at: operation.about.at,
+        who: format!("{} <{}>", operation.about.who.name, operation.about.who.email),
+        host: operation.about.host.clone(),
+        message: operation.about.message.clone(),
         outcome,
         stands_at,
         undone_by: None,

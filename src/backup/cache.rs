@@ -12,11 +12,12 @@
 
 use std::io::Write as _;
 
-use super::{
-    scan::Found,
-    wire::{self, Broken, Cut},
+use super::{scan::Found, wire};
+use crate::base::{
+    Digest, Fs, ObjectId, RelPath, Stat,
+    cut::{Broken, Cut, begin, seal},
+    fs::read_limited,
 };
-use crate::base::{Digest, Fs, ObjectId, RelPath, Stat, fs::read_limited};
 
 const VERSION: u16 = 1;
 const MAGIC: [u8; 8] = *b"SNBSTAT1";
@@ -93,7 +94,7 @@ impl Cache {
     fn head(&self) -> Result<(Cut<'_>, u32, u64), Broken> {
         let mut cut = Cut::sealed(&self.bytes, &MAGIC, VERSION)?;
         if cut.digest()? != self.folder {
-            return Err(Broken("it is that of another folder"));
+            return Err(Broken::because("it is that of another folder"));
         }
         let (run, count) = (cut.u32()?, cut.u64()?);
         Ok((cut, run, count))
@@ -150,7 +151,7 @@ impl Cache {
         let settled = |stat: &Stat| nanos(stat.mtime).max(nanos(stat.ctime)) < nanos(began) - TICK;
         let kept = || files.iter().filter(|(file, _)| settled(&file.stat));
         let mut out = Vec::with_capacity(128 + files.len() * 112);
-        out.extend(wire::begin(MAGIC, VERSION));
+        out.extend(begin(&MAGIC, VERSION));
         out.extend_from_slice(self.folder.bytes());
         out.extend_from_slice(&self.run.to_le_bytes());
         out.extend_from_slice(&(kept().count() as u64).to_le_bytes());
@@ -163,7 +164,7 @@ impl Cache {
             out.extend_from_slice(&known.verified.to_le_bytes());
             before = &file.path;
         }
-        wire::seal(out)
+        seal(out)
     }
 }
 

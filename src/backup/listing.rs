@@ -11,8 +11,11 @@
 //! anything but the entry before, so listings of two versions share their chunks, and a listing
 //! of the same files is the same object. Entries are sorted by the bytes of their paths.
 
-use super::wire::{self, Broken, Cut};
-use crate::base::{Digest, ObjectId, RelPath};
+use super::wire;
+use crate::base::{
+    Digest, ObjectId, RelPath,
+    cut::{Broken, Cut, begin, seal},
+};
 
 const VERSION: u16 = 1;
 const LISTING: [u8; 8] = *b"SNBLIST1";
@@ -52,7 +55,7 @@ pub struct Entry {
 
 /// The bytes of a listing. Entries must be sorted by path, no two of the same.
 pub fn encode(entries: &[Entry]) -> Vec<u8> {
-    let mut out = wire::begin(LISTING, VERSION);
+    let mut out = begin(&LISTING, VERSION);
     let root = RelPath::root();
     let mut before = &root;
     for entry in entries {
@@ -77,7 +80,7 @@ pub fn encode(entries: &[Entry]) -> Vec<u8> {
     }
     out.push(END);
     wire::varint(&mut out, entries.len() as u64);
-    wire::seal(out)
+    seal(out)
 }
 
 /// Reads a listing, all of it or nothing. Memory is that of the entries that are there.
@@ -111,13 +114,13 @@ fn each(bytes: &[u8], mut act: impl FnMut(Entry)) -> Result<(), Broken> {
             0 | 3 => What::File { size: cut.varint()?, object: ObjectId(cut.digest()?), database: kind == 3 },
             1 => What::Link(cut.text()?.to_vec()),
             2 => What::Folder,
-            _ => return Err(Broken("it has an entry of an unknown kind")),
+            _ => return Err(Broken::because("it has an entry of an unknown kind")),
         };
         count += 1;
         act(Entry { path: RelPath::own(path.clone()), mode, mtime, what });
     }
     if cut.varint()? != count {
-        return Err(Broken("it has another number of entries than it says"));
+        return Err(Broken::because("it has another number of entries than it says"));
     }
     cut.end()
 }
@@ -140,7 +143,7 @@ pub struct Save {
 impl Save {
     /// Its bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = wire::begin(SAVE, VERSION);
+        let mut out = begin(&SAVE, VERSION);
         out.extend_from_slice(&self.seconds.to_le_bytes());
         out.extend_from_slice(self.listing.0.bytes());
         out.extend_from_slice(&self.files.to_le_bytes());
@@ -149,7 +152,7 @@ impl Save {
         for folder in &self.folders {
             wire::text(&mut out, folder);
         }
-        wire::seal(out)
+        seal(out)
     }
 
     /// Reads it.
@@ -222,7 +225,7 @@ mod tests {
             let mut bytes = encode(&entries());
             bytes.truncate(bytes.len() - 32);
             change(&mut bytes);
-            decode(&wire::seal(bytes)).is_ok()
+            decode(&seal(bytes)).is_ok()
         };
         assert!(reseal(&|_| ()));
         assert!(!reseal(&|bytes| *bytes.last_mut().expect("it is not empty") += 1), "another count");

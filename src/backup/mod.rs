@@ -169,7 +169,7 @@ fn entries(store: &dyn Store, name: &str, save: &Save) -> Result<Vec<Entry>, Fai
 /// collection asks this of every root; an error must stop it.
 pub fn listed(store: &dyn Store, id: &ObjectId) -> Result<Vec<ObjectId>, Failure> {
     let Some(bytes) = read_small(store, id)?.filter(|bytes| Save::is_one(bytes)) else { return Ok(Vec::new()) };
-    let broken = |broken: wire::Broken| Error::Damaged { name: id.to_string(), why: broken.to_string() };
+    let broken = |broken: crate::base::cut::Broken| Error::Damaged { name: id.to_string(), why: broken.to_string() };
     let save = Save::decode(&bytes).map_err(broken)?;
     let mut bytes = Vec::new();
     store.read(&save.listing, &mut bytes)?;

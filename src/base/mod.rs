@@ -9,6 +9,7 @@ pub mod aligned;
 pub mod bulk;
 pub mod cancel;
 pub mod clock;
+pub mod cut;
 pub mod digest;
 pub mod failure;
 pub mod fs;

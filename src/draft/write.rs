@@ -14,7 +14,7 @@ use crate::{
         FileState, Manifest, Operation, PathChange, Source, TagName, Verdict, VerdictRecord,
         manifest::Role,
         operation::{
-            CommandRole, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person, Publication, RefChange, Step, TreeChange, TreeEntry,
+            About, CommandRole, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person, Publication, RefChange, Step, TreeChange, TreeEntry,
         },
     },
     store::{Lease, Session},
@@ -88,8 +88,7 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
     }
     let steps = steps(ground, &draft, &id, &who, changes, publication)?;
     let plan = draft.plan;
-    let operation = Operation {
-        schema: OPERATION_SCHEMA.into(),
+    let about = About {
         id,
         kind: plan.kind,
         // An adoption touches many tasks.
@@ -103,9 +102,9 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
         at: ground.clock.now(),
         undoes: draft.undoes,
         registry: draft.registry,
-        on_verify_fail: crate::model::settings::OnVerifyFail::default(),
-        steps,
     };
+    let operation =
+        Operation { schema: OPERATION_SCHEMA.into(), about, on_verify_fail: crate::model::settings::OnVerifyFail::default(), steps };
     Ok(Written { operation, commit, saved, leases })
 }
 

@@ -69,7 +69,7 @@ pub fn summary(fs: &Arc<dyn Fs>, id: &OpId) -> Result<Option<Listed>, Error> {
     let Some((_, chain)) = log::read(&**fs, id)? else { return Ok(None) };
     let phase = status::of(&chain.records).map_err(|why| Error::Damaged(id.clone(), why))?.phase;
     match chain.records.into_iter().next() {
-        Some(Record::Begin { summary: Some(summary), .. }) if summary.id == *id => Ok(Some(Listed { summary: *summary, phase })),
+        Some(Record::Begin { summary: Some(summary), .. }) if summary.about.id == *id => Ok(Some(Listed { summary: *summary, phase })),
         _ => Ok(open(fs, id)?.map(|found| Listed { summary: (&found.operation).into(), phase: found.phase })),
     }
 }
@@ -136,7 +136,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let fs: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).unwrap());
         let operation = operation();
-        let (id, expected) = (operation.id.clone(), Summary::from(&operation));
+        let (id, expected) = (operation.about.id.clone(), Summary::from(&operation));
         assert_eq!(expected.steps, ["verify", "files"]);
         drop(Log::begin(fs.clone(), &operation).unwrap());
         let (journal, plan) = (folder(&id).join("journal.jsonl"), folder(&id).join("plan.json"));

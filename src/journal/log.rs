@@ -141,7 +141,7 @@ pub(super) fn read(fs: &dyn Fs, op: &OpId) -> Result<Option<Journal>, Error> {
 impl Log {
     /// Writes down an intent: folder, plan and first record, durable when this returns.
     pub fn begin(fs: Arc<dyn Fs>, operation: &Operation) -> Result<Self, Error> {
-        let op = operation.id.clone();
+        let op = operation.about.id.clone();
         let failed = |error| Error::Write(op.clone(), error);
         let plan = serde_json::to_vec_pretty(operation).expect("because plain data always renders");
         let dir = folder(&op);

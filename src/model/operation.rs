@@ -231,11 +231,9 @@ pub struct Person {
     pub email: String,
 }
 
-/// A change of the world: the content of `plan.json`.
+/// What an operation is, apart from what its steps do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Operation {
-    /// [`OPERATION_SCHEMA`].
-    pub schema: String,
+pub struct About {
     /// Its id.
     pub id: OpId,
     /// What kind of operation.
@@ -262,6 +260,16 @@ pub struct Operation {
     /// The registry entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<RegistryChange>,
+}
+
+/// A change of the world: the content of `plan.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operation {
+    /// [`OPERATION_SCHEMA`].
+    pub schema: String,
+    /// What it is; its fields stand beside the others.
+    #[serde(flatten)]
+    pub about: About,
     /// What happens when level 3 or 4 fails, so that a resumed operation does the same.
     #[serde(default, skip_serializing_if = "OnVerifyFail::is_undo")]
     pub on_verify_fail: OnVerifyFail,
@@ -273,53 +281,17 @@ pub struct Operation {
 /// that a list need not read plans, which grow with the number of files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
-    /// Its id.
-    pub id: OpId,
-    /// What kind of operation.
-    pub kind: OpKind,
-    /// The task; `None` when several are touched.
-    pub task: Option<TaskId>,
-    /// The active version before.
-    pub from: Option<Version>,
-    /// The active version after.
-    pub to: Option<Version>,
-    /// The user's reason.
-    pub message: String,
-    /// Who ran it.
-    pub who: Person,
-    /// On which host.
-    pub host: String,
-    /// In which work tree (absolute path as text, foreign bytes replaced).
-    pub worktree: String,
-    /// When it was planned.
-    pub at: Timestamp,
-    /// The operation that this one takes back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undoes: Option<OpId>,
-    /// The registry entry.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub registry: Option<RegistryChange>,
+    /// What the operation is; its fields stand beside the others.
+    #[serde(flatten)]
+    pub about: About,
     /// The names of its steps, in order.
     pub steps: Vec<String>,
 }
 
 impl From<&Operation> for Summary {
     fn from(operation: &Operation) -> Self {
-        Self {
-            id: operation.id.clone(),
-            kind: operation.kind,
-            task: operation.task.clone(),
-            from: operation.from.clone(),
-            to: operation.to.clone(),
-            message: operation.message.clone(),
-            who: operation.who.clone(),
-            host: operation.host.clone(),
-            worktree: operation.worktree.clone(),
-            at: operation.at,
-            undoes: operation.undoes.clone(),
-            registry: operation.registry.clone(),
-            steps: operation.steps.iter().map(|step| step.name().to_string()).collect(),
-        }
+        let steps = operation.steps.iter().map(|step| step.name().to_string()).collect();
+        Self { about: operation.about.clone(), steps }
     }
 }
 
@@ -338,5 +310,26 @@ impl Operation {
             Step::Publish(publication) => Some(publication),
             _ => None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_and_summaries_are_written_as_they_always_were() {
+        let about = format!(
+            r#""id":"{}","kind":"undo","task":"T01","from":null,"to":"1.0.0","message":"it lost money","who":{{"name":"Ada","email":"a@b"}},"host":"desk","worktree":"/w","at":"2026-02-24T05:10:00Z","undoes":"{}","registry":{{"path":"r.json","before":null,"after":"1.0.0"}}"#,
+            OpId::new(2, 7),
+            OpId::new(1, 7)
+        );
+        let plan =
+            format!(r#"{{"schema":"snapback.operation/1",{about},"on_verify_fail":"keep","steps":[{{"verify":{{"version":null}}}}]}}"#);
+        let operation: Operation = serde_json::from_str(&plan).expect("it is a plan");
+        assert_eq!(serde_json::to_string(&operation).expect("it renders"), plan);
+        let summary = serde_json::to_string(&Summary::from(&operation)).expect("it renders");
+        assert_eq!(summary, format!(r#"{{{about},"steps":["verify"]}}"#));
+        assert_eq!(serde_json::from_str::<Summary>(&summary).expect("it is one"), Summary::from(&operation));
     }
 }

@@ -50,15 +50,16 @@ impl Version {
         !self.0.pre.is_empty() && self.hotfix_day().is_none()
     }
 
-    /// The next version.
-    pub fn bumped(&self, bump: Bump) -> Self {
+    /// The next version; `None` when the number to raise is the largest that a version can have.
+    pub fn bumped(&self, bump: Bump) -> Option<Self> {
         let (major, minor, patch) = (self.0.major, self.0.minor, self.0.patch);
-        Self(match bump {
-            Bump::Major => semver::Version::new(major + 1, 0, 0),
-            Bump::Minor => semver::Version::new(major, minor + 1, 0),
+        let next = match bump {
+            Bump::Major => semver::Version::new(major.checked_add(1)?, 0, 0),
+            Bump::Minor => semver::Version::new(major, minor.checked_add(1)?, 0),
             Bump::Patch if self.is_prerelease() => semver::Version::new(major, minor, patch),
-            Bump::Patch => semver::Version::new(major, minor, patch + 1),
-        })
+            Bump::Patch => semver::Version::new(major, minor, patch.checked_add(1)?),
+        };
+        Some(Self(next))
     }
 
     /// What the order compares: base, then pre-release < release < hotfix.
@@ -138,9 +139,15 @@ mod tests {
 
     #[test]
     fn bumps() {
-        assert_eq!(version("1.2.3").bumped(Bump::Minor), version("1.3.0"));
-        assert_eq!(version("1.3.0-rc.1").bumped(Bump::Patch), version("1.3.0"));
-        assert_eq!(version("1.2.0-hotfix-20260224").bumped(Bump::Patch), version("1.2.1"));
+        let bumped = |text: &str, bump| version(text).bumped(bump).map(|next| next.to_string());
+        assert_eq!(bumped("1.2.3", Bump::Minor).as_deref(), Some("1.3.0"));
+        assert_eq!(bumped("1.3.0-rc.1", Bump::Patch).as_deref(), Some("1.3.0"));
+        assert_eq!(bumped("1.2.0-hotfix-20260224", Bump::Patch).as_deref(), Some("1.2.1"));
+        for (bump, last) in [(Bump::Major, [u64::MAX, 0, 0]), (Bump::Minor, [0, u64::MAX, 0]), (Bump::Patch, [0, 0, u64::MAX])] {
+            let last = last.map(|number| number.to_string()).join(".");
+            assert_eq!(bumped(&last, bump), None, "{last} is the last one");
+            assert_eq!(bumped(&format!("{last}-rc.1"), Bump::Patch), Some(last), "it has the number already");
+        }
     }
 
     #[test]

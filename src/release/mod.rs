@@ -59,12 +59,16 @@ pub enum Error {
         /// The missing field.
         key: String,
     },
+    /// The newest version cannot be raised.
+    #[error("no version comes after {0}: the number to raise is the largest that a version can have")]
+    NoNextVersion(Version),
 }
 
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::TagExists { .. } | Self::BranchHasItsName(_) => Kind::Conflict,
+            Self::NoNextVersion(_) => Kind::Usage,
             Self::ManifestInTheWay(_) | Self::NoFiles(_) | Self::ConfigWithoutVersion { .. } => Kind::Refused,
         }
     }
@@ -78,6 +82,7 @@ impl Fault for Error {
             Self::BranchHasItsName(name) => vec![Hint::run("rename the branch", &["git", "branch", "-m", name, &format!("{name}-work")])],
             Self::ManifestInTheWay(path) => vec![Hint::say(format!("move {path} away, or commit it, and try again"))],
             Self::NoFiles(_) => vec![Hint::say("check `path` and `exclude` of the task in snapback.yaml, and .gitignore")],
+            Self::NoNextVersion(_) => vec![Hint::say("raise another number with --bump, or name the version")],
             Self::ConfigWithoutVersion { path, key, .. } => vec![Hint::say(format!("add `{key}: 0.1.0` to {path}"))],
         }
     }
@@ -96,7 +101,7 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &Cr
         return Err(Error::ConfigWithoutVersion { task: task.id.clone(), path, key }.into());
     }
     let active = catalog::registry::active_version(&*ground.tree, &ground.settings, task)?;
-    let version = version::choose(request.version.as_ref(), config.as_ref(), releases.of(&task.id).map(|release| &release.version));
+    let version = version::choose(request.version.as_ref(), config.as_ref(), releases.of(&task.id).map(|release| &release.version))?;
     let tag = TagName::release(&task.id, &version);
     if ground.git.find_ref(&format!("refs/heads/{tag}"))?.is_some() {
         return Err(Error::BranchHasItsName(tag.to_string()).into());

@@ -20,7 +20,7 @@ use crate::{
     journal::{self, history, status::Phase},
     model::{
         Operation, Plan, TaskSpec, Verdict, Version,
-        operation::{CommandRole, OpKind, Step, Summary, TreeChange, TreeEntry},
+        operation::{About, CommandRole, OpKind, Step, TreeChange, TreeEntry},
         request,
     },
     policy::undo::{Done, Stacks, stacks},
@@ -32,7 +32,7 @@ fn finished(state: &Arc<dyn Fs>) -> Result<Vec<(Done, String)>, Failure> {
     for id in history::ids(&**state)? {
         let Some(found) = history::summary(state, &id)? else { continue };
         if found.phase == (Phase::Finished { done: true }) {
-            let Summary { id, kind, task, undoes, worktree, .. } = found.summary;
+            let About { id, kind, task, undoes, worktree, .. } = found.summary.about;
             done.push((Done { id, kind, task, undoes }, worktree));
         }
     }
@@ -76,15 +76,15 @@ fn refuse_later(done: &[Done], id: &OpId, kind: OpKind) -> Result<(), Error> {
 /// The registry must still name the version that the operation left: after a branch was switched
 /// or the task went elsewhere, the inverse would mix versions.
 fn check_place(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Result<(), Failure> {
-    let Some(change) = &operation.registry else { return Ok(()) };
+    let Some(change) = &operation.about.registry else { return Ok(()) };
     let now = catalog::registry::in_tree(&*ground.tree, &ground.settings)?;
     let now = now.map(|registry| registry.version(&task.id)).transpose()?.flatten();
     if now == change.after {
         return Ok(());
     }
     let say = |version: &Option<Version>| version.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
-    let (active, left, before) = (say(&now), say(&change.after), operation.from.as_ref().map(ToString::to_string));
-    Err(Error::MovedOn { task: task.id.clone(), active, op: operation.id.short(), left, before }.into())
+    let (active, left, before) = (say(&now), say(&change.after), operation.about.from.as_ref().map(ToString::to_string));
+    Err(Error::MovedOn { task: task.id.clone(), active, op: operation.about.id.short(), left, before }.into())
 }
 
 /// Opens an operation.
@@ -94,7 +94,7 @@ fn open(state: &Arc<dyn Fs>, id: &OpId) -> Result<Operation, journal::Error> {
 
 /// Why an operation cannot be taken back.
 fn cannot(ground: &Ground, id: &OpId) -> Result<Error, journal::Error> {
-    let kind = open(&ground.state, id)?.kind;
+    let kind = open(&ground.state, id)?.about.kind;
     let why = match kind {
         OpKind::CreateSnapshot => ": a released version is never changed",
         OpKind::Adopt => ": it only added manifests",
@@ -135,11 +135,11 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
         files.push(FileDraft { path: change.path.clone(), before: now, after: change.before.clone().map(Kept::already) });
     }
     let mut draft = Draft::new(plan(ground, task, operation, kind, &files, &uncommitted), "");
-    draft.undoes = Some(operation.id.clone());
+    draft.undoes = Some(operation.about.id.clone());
     draft.files = files;
     draft.unsynced = unsynced;
     add_commit(ground, task, operation, kind, &mut draft)?;
-    if let Some(change) = &operation.registry {
+    if let Some(change) = &operation.about.registry {
         registry::back(ground, &task.id, operation, change)?.add_to(&mut draft, change.before.clone());
     }
     add_steps(task, operation, &mut draft);
@@ -155,9 +155,14 @@ fn indexed(scan: &Scan) -> HashMap<&RelPath, &TreeEntry> {
 fn plan(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKind, files: &[FileDraft], edited: &BTreeSet<RelPath>) -> Plan {
     Plan {
         title: task.title.clone(),
-        from: operation.to.clone(),
-        to: operation.from.clone(),
-        about: format!("takes back {} {} of {} UTC", operation.kind.word(), operation.id.short(), operation.at.strftime("%Y-%m-%d %H:%M")),
+        from: operation.about.to.clone(),
+        to: operation.about.from.clone(),
+        about: format!(
+            "takes back {} {} of {} UTC",
+            operation.about.kind.word(),
+            operation.about.id.short(),
+            operation.about.at.strftime("%Y-%m-%d %H:%M")
+        ),
         files: show::file_lines(ground, task, files, edited),
         unchanged: operation.path_changes().count().saturating_sub(files.len()),
         notes: edited
@@ -193,8 +198,14 @@ fn add_commit(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpK
         }
     }
     let say = |version: &Option<crate::model::Version>| version.as_ref().map_or_else(|| "none".into(), |version| format!("v{version}"));
-    let message =
-        format!("{}({}): {} -> {} takes back {}", kind.word(), task.id, say(&operation.to), say(&operation.from), operation.id.short());
+    let message = format!(
+        "{}({}): {} -> {} takes back {}",
+        kind.word(),
+        task.id,
+        say(&operation.about.to),
+        say(&operation.about.from),
+        operation.about.id.short()
+    );
     draft.commit = Some(CommitDraft { head, tree, message, tag: None, manifest: None });
     Ok(())
 }
@@ -225,5 +236,5 @@ fn add_steps(task: &TaskSpec, operation: &Operation, draft: &mut Draft) {
 
 /// The task that an operation belongs to.
 pub fn task_of(operation: &Operation) -> Result<&TaskId, catalog::Error> {
-    operation.task.as_ref().ok_or(catalog::Error::UnknownTask { task: String::new(), near: Vec::new() })
+    operation.about.task.as_ref().ok_or(catalog::Error::UnknownTask { task: String::new(), near: Vec::new() })
 }

@@ -35,12 +35,12 @@ pub fn build<'a>(
     let make = |step: &'a Step| -> Box<dyn journal::Step + 'a> {
         match step {
             Step::Command { role } => Box::new(command::Command::new(ground, task, *role)),
-            Step::Files(changes) => Box::new(files::Files::new(ground, &operation.id, operation.at, changes)),
+            Step::Files(changes) => Box::new(files::Files::new(ground, &operation.about.id, operation.about.at, changes)),
             Step::Environment(change) => Box::new(environment::Environment::new(&*ground.tree, change)),
             Step::Verify { version: Some(version) } => check(verify::What::Version(version)),
             Step::Verify { version: None } => check(verify::What::Recorded),
             Step::Ready { version } => check(verify::What::Ready(version)),
-            Step::Publish(publication) => Box::new(publish::Publish::new(ground, &operation.id, publication)),
+            Step::Publish(publication) => Box::new(publish::Publish::new(ground, &operation.about.id, publication)),
             Step::Verdicts(records) => Box::new(verdicts::Verdicts::new(&*ground.state, records)),
         }
     };

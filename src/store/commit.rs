@@ -27,7 +27,9 @@ use crate::base::{
 };
 
 /// Packs without a segment from which on one is made.
-const LOOSE: usize = 8;
+pub const LOOSE: usize = 8;
+/// Entries of a segment that is made here, and from which on one is not small.
+pub const SEGMENT: usize = 1 << 20;
 /// Records that are kept besides the newest.
 pub const KEPT: usize = 16;
 
@@ -74,10 +76,9 @@ pub fn publish(store: &ChunkStore, packed: &[Packed], roots: &[(String, Option<O
     for (name, id) in roots {
         set_root(&mut record.roots, name, *id);
     }
-    let segment = merge(&mut record, &generation, packed);
-    let packs: Vec<_> = packed.iter().map(|packed| (packed.temp.clone(), store.layout.pack(&packed.table.pack.id))).collect();
-    let indexes: Vec<_> = segment.into_iter().chain(spare(&mut record, &generation, packed)).collect();
-    write(store, &packs, &indexes, &record).map_err(Error::Write)?;
+    let mut indexes = merge(&mut record, &generation, packed);
+    indexes.extend(spare(&mut record, &generation, packed));
+    write(store, &names(store, packed), &indexes, &record).map_err(Error::Write)?;
     store.forget();
     Ok(())
 }
@@ -89,21 +90,37 @@ fn set_root(roots: &mut Vec<Root>, name: &str, id: Option<ObjectId>) {
     roots.sort_unstable();
 }
 
-/// Makes a segment of the packs that have none, once they are many.
-fn merge(record: &mut Record, generation: &Generation, packed: &[Packed]) -> Option<Vec<u8>> {
+/// Makes segments of the packs that have none, once they are many.
+fn merge(record: &mut Record, generation: &Generation, packed: &[Packed]) -> Vec<Vec<u8>> {
     if record.packs.len() < LOOSE {
-        return None;
+        return Vec::new();
     }
     let tables = generation.index.tables().iter().chain(packed.iter().map(|packed| &packed.table));
     let tables: Vec<&Table> = tables.filter(|table| record.packs.contains(&table.pack)).collect();
     record.packs.retain(|pack| !tables.iter().any(|table| table.pack == *pack));
-    let bytes = segment_of(&tables);
-    record.segments.push(FileRef::of(&bytes));
-    Some(bytes)
+    let segments = segments_of(tables);
+    record.segments.extend(segments.iter().map(|bytes| FileRef::of(bytes)));
+    segments
+}
+
+/// The segments of some packs.
+pub fn segments_of<'t>(tables: impl IntoIterator<Item = &'t Table>) -> Vec<Vec<u8>> {
+    // Few tables are large: one pack has some hundred entries, or some ten thousand small files.
+    let mut groups: Vec<Vec<&Table>> = Vec::new();
+    let mut entries = usize::MAX;
+    for table in tables {
+        if entries.saturating_add(table.entries.len()) > SEGMENT {
+            groups.push(Vec::new());
+            entries = 0;
+        }
+        entries += table.entries.len();
+        groups.last_mut().expect("because the first table begins a group").push(table);
+    }
+    groups.iter().map(|group| segment_of(group)).collect()
 }
 
 /// The segment of some packs.
-pub fn segment_of(tables: &[&Table]) -> Vec<u8> {
+fn segment_of(tables: &[&Table]) -> Vec<u8> {
     let packs: Vec<_> = tables.iter().map(|table| table.pack).collect();
     let mut entries = Vec::new();
     for (nth, table) in tables.iter().enumerate() {
@@ -125,6 +142,11 @@ fn spare(record: &mut Record, generation: &Generation, packed: &[Packed]) -> Opt
     let bytes = dead.encode();
     record.dead = Some(FileRef::of(&bytes));
     Some(bytes)
+}
+
+/// Where packs were written, and where they belong.
+pub fn names(store: &ChunkStore, packed: &[Packed]) -> Vec<(RelPath, RelPath)> {
+    packed.iter().map(|packed| (packed.temp.clone(), store.layout.pack(&packed.table.pack.id))).collect()
 }
 
 /// Puts packs, index files and a record in place. The store's lock is held.

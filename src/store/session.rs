@@ -17,7 +17,7 @@ use std::{
 use super::{
     ChunkStore, Error, Lease, Session, Stored, commit,
     format::{
-        BlobId,
+        BlobId, BlobKind,
         file::{Chunk, FileObject, MAX_CHUNKS},
     },
     generation::Generation,
@@ -114,7 +114,7 @@ impl<'a> Puts<'a> {
     fn store_blobs<'b>(&self, blobs: impl Iterator<Item = (BlobId, &'b [u8])>) -> Result<(), Error> {
         let mut packer = None;
         for (blob, bytes) in blobs {
-            if !self.claim(blob)? {
+            if !self.claim(blob, bytes)? {
                 continue;
             }
             let mut open = match packer.take() {
@@ -163,12 +163,33 @@ impl<'a> Puts<'a> {
 
     /// True when this session must store a blob: the store does not have it, and no other
     /// thread of the session is about to.
-    fn claim(&self, blob: BlobId) -> Result<bool, Error> {
+    fn claim(&self, blob: BlobId, bytes: &[u8]) -> Result<bool, Error> {
         let generation = &self.enter()?.generation;
         if !lock(&self.seen).insert(blob) {
             return Ok(false);
         }
-        Ok(!self.has(generation, blob)?)
+        match blob.kind {
+            BlobKind::Data => Ok(!self.has(generation, blob)?),
+            BlobKind::File => Ok(!self.has_list(generation, blob, bytes)?),
+        }
+    }
+
+    /// True when the store has this very list, whose chunks the session has put. A list is named
+    /// by what its file hashes to, so another version of the chunker may have written one with
+    /// other cuts: it serves as long as all of its own chunks are there.
+    fn has_list(&self, generation: &Generation, blob: BlobId, bytes: &[u8]) -> Result<bool, Error> {
+        if !self.has(generation, blob)? {
+            return Ok(false);
+        }
+        let id = ObjectId(blob.id);
+        match self.store.packs.file(generation, &id) {
+            Ok(Some(file)) if file.encode() == bytes || self.has_chunks(generation, &file)? => Ok(true),
+            // A second list of the same name would hide it, or be hidden by it.
+            Ok(Some(_)) => Err(Error::Damaged { id, why: "its list has other cuts than now, and some of their chunks are missing".into() }),
+            // What cannot be read is not relied on.
+            Ok(None) | Err(Error::Damaged { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// True when the store has a blob, for sure, and no collection is about to take it.
@@ -191,6 +212,11 @@ impl<'a> Puts<'a> {
         }
         // A list that cannot be read is not relied on; `check` names the damage.
         let Ok(Some(file)) = self.store.packs.file(generation, id) else { return Ok(false) };
+        self.has_chunks(generation, &file)
+    }
+
+    /// True when the store has all chunks of a list.
+    fn has_chunks(&self, generation: &Generation, file: &FileObject) -> Result<bool, Error> {
         for chunk in &file.chunks {
             if !self.has(generation, data(chunk.id))? {
                 return Ok(false);
@@ -277,6 +303,45 @@ impl Drop for Puts<'_> {
         }
         if let Some(held) = self.entered.get().and_then(|entered| Some((&entered.name, lock(&entered.lock).take()?))) {
             drop(commit::lease(self.store, held.0, held.1));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        base::{Fs, RelPath, Root},
+        store::Store,
+    };
+
+    #[test]
+    fn a_list_with_other_cuts_is_relied_on_only_while_its_chunks_are_there() {
+        let bytes: Vec<u8> = (0..60_000_u32).flat_map(|n| Digest::of(&n.to_le_bytes()).bytes()[..8].to_vec()).collect();
+        let (digest, parts) = (Digest::of(&bytes), [&bytes[..1000], &bytes[1000..]]);
+        for there in [true, false] {
+            let dir = tempfile::tempdir().expect("because tests can make folders");
+            let fs: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).expect("it opens"));
+            let store = ChunkStore::new(fs, RelPath::own("store"));
+            let early = Puts::new(&store);
+            let chunk = |part: &[u8]| Chunk { id: Digest::of(part), len: u32::try_from(part.len()).expect("it is small") };
+            let file = FileObject { chunker: 1, cutter: 0, size: bytes.len() as u64, chunks: parts.map(chunk).to_vec() };
+            early.store_file(digest, &file).expect("it stores");
+            if there {
+                early.store_chunks(&parts.map(Digest::of), &parts).expect("it stores");
+            }
+            drop(Box::new(early).commit().expect("it commits"));
+            let late = store.begin().expect("it begins");
+            let put = late.put(&mut &bytes[..]);
+            assert_eq!(put.is_ok(), there, "{put:?}");
+            if there {
+                drop(late.commit().expect("it commits"));
+                let mut read = Vec::new();
+                store.read(&ObjectId(digest), &mut read).expect("it can be read");
+                assert!(read == bytes, "what was put comes back");
+            } else {
+                assert!(matches!(put, Err(Error::Damaged { .. })), "nobody is told that it is stored");
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::support::{Sandbox, sandbox::noise};
+use crate::support::{Sandbox, noise};
 
 /// A folder with files of many kinds and sizes.
 fn folder(sandbox: &Sandbox) -> PathBuf {

@@ -18,7 +18,7 @@ use snapback::{
     store::{ChunkStore, Store},
 };
 
-use crate::support::{Sandbox, sandbox::noise};
+use crate::support::{Sandbox, noise};
 
 /// The store of a sandbox.
 fn store(sandbox: &Sandbox) -> ChunkStore {

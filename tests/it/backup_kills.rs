@@ -11,7 +11,8 @@ use std::{collections::BTreeMap, ffi::OsString, fs, path::Path};
 use crate::support::{
     Sandbox,
     killer::{self, Mode, Target},
-    sandbox::{noise, snapback_program},
+    noise,
+    sandbox::snapback_program,
 };
 
 /// The ways in which a call is disturbed, in turn: `EIO` is 5, `ENOSPC` 28.
@@ -34,7 +35,7 @@ fn files(top: &Path) -> BTreeMap<String, Vec<u8>> {
 fn version(top: &Path, word: &str) {
     fs::create_dir_all(top).unwrap();
     for (name, len) in [("a", 100), ("b", 70_000), ("c", 9 << 20), ("d", 0)] {
-        fs::write(top.join(name), noise(&format!("{word}{name}"), len)).unwrap();
+        fs::write(top.join(name), noise(format!("{word}{name}"), len)).unwrap();
     }
     fs::write(top.join("same"), b"the same in all versions").unwrap();
 }

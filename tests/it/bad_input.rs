@@ -24,7 +24,7 @@ fn released() -> Sandbox {
     let sandbox = Sandbox::new(2);
     sandbox.release("T01", "1.0.0");
     sandbox.write("tasks/T01/signal.py", b"def signal(x):\n    return x > 1\n");
-    sandbox.write("tasks/T01/model.bin", &crate::support::sandbox::noise("second", 50_000));
+    sandbox.write("tasks/T01/model.bin", &crate::support::noise("second", 50_000));
     sandbox.write("tasks/T01/new.py", b"NEW = True\n");
     sandbox.release("T01", "1.1.0");
     sandbox

@@ -19,7 +19,8 @@ use std::{
 use crate::support::{
     Sandbox,
     killer::{self, Mode, Target},
-    sandbox::{Tree, config, noise, snapback_program},
+    noise,
+    sandbox::{Tree, config, snapback_program},
 };
 
 const TASK: &str = "T01";

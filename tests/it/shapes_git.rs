@@ -3,8 +3,7 @@
 use std::fs;
 
 use crate::support::{
-    Sandbox,
-    sandbox::noise,
+    Sandbox, noise,
     story::{Story, TASK, rollback},
 };
 

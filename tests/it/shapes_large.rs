@@ -13,8 +13,8 @@ use std::{
 use snapback::base::Digest;
 
 use crate::support::{
-    Sandbox,
-    sandbox::{noise, snapback_program},
+    Sandbox, noise,
+    sandbox::snapback_program,
     story::{Story, set_version},
 };
 

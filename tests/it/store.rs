@@ -7,19 +7,7 @@ use snapback::{
     store::{ChunkStore, Store},
 };
 
-/// Bytes that look random, the same for the same seed.
-fn noise(seed: u64, len: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(len);
-    bytes
-}
+use crate::support::noise;
 
 fn read(store: &ChunkStore, id: &snapback::base::ObjectId) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -33,7 +21,7 @@ fn files_of_every_size_come_back_and_are_stored_once() {
     let root: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).unwrap());
     let store = ChunkStore::new(root.clone(), RelPath::own("store"));
     let sizes = [0, 1, 100, 64 << 10, (64 << 10) + 1, 1 << 20, 8 << 20, (8 << 20) + 1, 9 << 20, 40 << 20];
-    let contents: Vec<Vec<u8>> = sizes.iter().map(|size| noise(*size as u64 + 3, *size)).collect();
+    let contents: Vec<Vec<u8>> = sizes.iter().map(|size| noise(size, *size)).collect();
     let session = store.begin().unwrap();
     let mut ids = Vec::new();
     for bytes in &contents {

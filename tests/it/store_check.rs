@@ -11,7 +11,10 @@ use snapback::{
     store::{Check, Level, Store},
 };
 
-use crate::support::shelf::{self, GC, check, id, ids, noise, put, read};
+use crate::support::{
+    noise,
+    shelf::{self, GC, check, id, ids, put, read},
+};
 
 /// A small store with everything in it: loose packs, a segment, a list of the condemned.
 pub fn shelves() -> (tempfile::TempDir, Vec<Vec<u8>>) {

@@ -2,7 +2,7 @@
 //! of the work tree heal it.
 use std::path::PathBuf;
 
-use crate::support::{Sandbox, sandbox::noise, story::set_version};
+use crate::support::{Sandbox, noise, story::set_version};
 
 const MODEL: &str = "tasks/T01/model.bin";
 
@@ -54,6 +54,19 @@ fn a_collection_keeps_what_releases_and_operations_need() {
     sandbox.snapback(&["verify-snapshot", "-t", "T01", "--all", "--deep"]).expect(0);
     sandbox.snapback(&["store", "check", "--deep"]).expect(0);
     assert_eq!(contents.len(), 3);
+}
+
+#[test]
+fn a_collection_that_misses_what_must_stay_is_no_success() {
+    let (sandbox, _) = sandbox();
+    std::fs::rename(sandbox.at(".git/snapback/store"), sandbox.at(".git/snapback/aside")).unwrap();
+    for args in [&["store", "check", "--deep"][..], &["store", "gc", "--dry-run"], &["store", "gc", "--yes"]] {
+        let ran = sandbox.snapback(args).expect(4);
+        assert!(ran.stdout.contains("T01 1.0.0 tasks/T01/model.bin"), "{args:?}: {}", ran.stdout);
+    }
+    let answer = sandbox.snapback(&["store", "gc", "--yes", "--json"]).expect(4).json();
+    assert_eq!((answer["ok"].clone(), answer["error"]["kind"].clone()), (false.into(), "bad".into()), "{answer}");
+    assert_eq!(answer["data"]["gc"]["missing"].as_array().unwrap().len(), 5, "of three releases and two operations: {answer}");
 }
 
 #[test]

@@ -5,8 +5,8 @@
 use std::{fs, process::Command};
 
 use crate::support::{
-    Sandbox,
-    sandbox::{Ran, noise, snapback_program},
+    Sandbox, noise,
+    sandbox::{Ran, snapback_program},
 };
 
 /// A mounted file system, taken down at the end.

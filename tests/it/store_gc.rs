@@ -7,7 +7,8 @@ use snapback::{
 };
 
 use crate::support::{
-    shelf::{self, GC, check, gc, id, ids, noise, put, read},
+    noise,
+    shelf::{self, GC, check, gc, id, ids, put, read},
     sim::{SimFs, sweep},
 };
 

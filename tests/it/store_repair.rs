@@ -9,7 +9,8 @@ use snapback::{
 use crate::{
     store_check::{Numbers, damage, files, reads_nothing_wrong, shelves},
     support::{
-        shelf::{self, check, gc, id, ids, noise, put, repair},
+        noise,
+        shelf::{self, check, gc, id, ids, put, repair},
         sim::{SimFs, sweep},
     },
 };

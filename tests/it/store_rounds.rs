@@ -18,7 +18,10 @@ use snapback::{
 
 use crate::{
     store_check::Numbers,
-    support::shelf::{self, check, id, ids, noise, read},
+    support::{
+        noise,
+        shelf::{self, check, id, ids, read},
+    },
 };
 
 /// What a child process is told by the environment: its part, the folder, a seed.

@@ -13,7 +13,7 @@ use crate::{
     base::{Digest, SyncPoint},
     store::{
         ChunkStore, Error, commit,
-        format::{Broken, Cut, VERSION, len32, seal, sealed},
+        format::{Broken, Cut, VERSION, begin, len32, seal},
         layout::read_whole,
     },
 };
@@ -42,8 +42,7 @@ impl Verified {
     }
 
     fn encode(&self) -> Vec<u8> {
-        let mut bytes = b"SNBVERIF".to_vec();
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        let mut bytes = begin(b"SNBVERIF", VERSION);
         bytes.extend_from_slice(&[0; 2]);
         bytes.extend_from_slice(&self.gc.unwrap_or(0).to_le_bytes());
         bytes.extend_from_slice(&len32(self.packs.len()));
@@ -56,8 +55,7 @@ impl Verified {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Broken> {
-        let mut cut = Cut(sealed(bytes)?);
-        cut.head(b"SNBVERIF")?;
+        let mut cut = Cut::sealed(bytes, b"SNBVERIF", VERSION)?;
         cut.zeros(2)?;
         let gc = cut.u64()?.cast_signed();
         let count = cut.count(48)?;

@@ -9,7 +9,7 @@
 //! rely on them. `packs` are those that were there then, and only from them may the blobs be
 //! dropped: a newer session may have stored a condemned blob again, in a pack of its own.
 
-use super::{BlobId, BlobKind, Broken, Cut, VERSION, seal, sealed};
+use super::{BlobId, BlobKind, Broken, Cut, VERSION, begin, seal};
 use crate::base::Digest;
 
 /// A list of condemned blobs.
@@ -26,9 +26,8 @@ pub struct Dead {
 impl Dead {
     /// Its bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(64 + self.packs.len() * 32 + self.blobs.len() * 33);
-        bytes.extend_from_slice(b"SNBDEAD1");
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        let mut bytes = begin(b"SNBDEAD1", VERSION);
+        bytes.reserve(64 + self.packs.len() * 32 + self.blobs.len() * 33);
         bytes.extend_from_slice(&[0; 2]);
         bytes.extend_from_slice(&self.sequence.to_le_bytes());
         bytes.extend_from_slice(&super::len32(self.packs.len()));
@@ -45,8 +44,7 @@ impl Dead {
 
     /// Reads it.
     pub fn decode(bytes: &[u8]) -> Result<Self, Broken> {
-        let mut cut = Cut(sealed(bytes)?);
-        cut.head(b"SNBDEAD1")?;
+        let mut cut = Cut::sealed(bytes, b"SNBDEAD1", VERSION)?;
         cut.zeros(2)?;
         let (sequence, packs, blobs) = (cut.u64()?, cut.u32()?, cut.u32()?);
         if u64::from(packs) * 32 + u64::from(blobs) * 33 != cut.0.len() as u64 {

@@ -7,7 +7,7 @@
 //! It is stored as a blob named by the SHA-256 of the whole file, which manifests name too.
 //! A file of one chunk needs no list: its digest is the chunk's id.
 
-use super::{Broken, Cut, VERSION, seal, sealed};
+use super::{Broken, Cut, VERSION, begin, seal};
 use crate::base::Digest;
 
 /// Number of bytes of an entry.
@@ -40,9 +40,8 @@ pub struct FileObject {
 impl FileObject {
     /// Its bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(64 + self.chunks.len() * ENTRY);
-        bytes.extend_from_slice(b"SNBFILE1");
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        let mut bytes = begin(b"SNBFILE1", VERSION);
+        bytes.reserve(64 + self.chunks.len() * ENTRY);
         bytes.extend_from_slice(&[self.chunker, self.cutter]);
         bytes.extend_from_slice(&self.size.to_le_bytes());
         bytes.extend_from_slice(&super::len32(self.chunks.len()));
@@ -55,8 +54,7 @@ impl FileObject {
 
     /// Reads it.
     pub fn decode(bytes: &[u8]) -> Result<Self, Broken> {
-        let mut cut = Cut(sealed(bytes)?);
-        cut.head(b"SNBFILE1")?;
+        let mut cut = Cut::sealed(bytes, b"SNBFILE1", VERSION)?;
         let (chunker, cutter, size) = (cut.u8()?, cut.u8()?, cut.u64()?);
         let count = cut.count(ENTRY)?;
         let chunk = |_| Ok(Chunk { id: cut.digest()?, len: cut.u32()? });

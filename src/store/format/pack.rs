@@ -66,7 +66,7 @@ pub fn header() -> [u8; HEADER] {
 /// Checks a pack's first bytes.
 pub fn read_header(bytes: &[u8]) -> Result<(), Broken> {
     let mut cut = Cut(bytes);
-    cut.head(b"SNBPACK1")?;
+    cut.head(b"SNBPACK1", VERSION)?;
     cut.zeros(2 + 4 + 32)?;
     if crc32fast::hash(&bytes[..48]) != cut.u32()? {
         return Err(Broken::because("its header's checksum does not agree"));
@@ -145,7 +145,7 @@ pub fn trailer(trailer: Trailer) -> [u8; TRAILER] {
 /// Reads the last bytes of a pack of `size` bytes.
 pub fn read_trailer(bytes: &[u8], size: u64) -> Result<Trailer, Broken> {
     let mut cut = Cut(bytes);
-    cut.head(b"SNBTRAIL")?;
+    cut.head(b"SNBTRAIL", VERSION)?;
     cut.zeros(2)?;
     let (count, offset, id) = (cut.u32()?, cut.u64()?, cut.digest()?);
     if crc32fast::hash(&bytes[..56]) != cut.u32()? {

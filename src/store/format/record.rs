@@ -10,7 +10,7 @@
 //! Each record holds the digest of the one before it, so a changed or missing one shows. Packs
 //! named here are those that no segment indexes yet. Dead is a file of condemned blobs.
 
-use super::{Broken, Cut, PackRef, VERSION, seal, sealed};
+use super::{Broken, Cut, PackRef, VERSION, begin, seal};
 use crate::base::Digest;
 
 /// A file that the record names: an index segment or a list of condemned blobs.
@@ -66,9 +66,7 @@ impl Record {
 
     /// Its bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        bytes.extend_from_slice(b"SNBLOG01");
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
+        let mut bytes = begin(b"SNBLOG01", VERSION);
         bytes.extend_from_slice(&[0; 2]);
         bytes.extend_from_slice(&self.sequence.to_le_bytes());
         bytes.extend_from_slice(&self.seconds.to_le_bytes());
@@ -94,8 +92,7 @@ impl Record {
 
     /// Reads it.
     pub fn decode(bytes: &[u8]) -> Result<Self, Broken> {
-        let mut cut = Cut(sealed(bytes)?);
-        cut.head(b"SNBLOG01")?;
+        let mut cut = Cut::sealed(bytes, b"SNBLOG01", VERSION)?;
         cut.zeros(2)?;
         let (sequence, seconds, previous) = (cut.u64()?, cut.u64()?.cast_signed(), cut.digest()?);
         let (packs, segments, roots) = (cut.u32()?, cut.u32()?, cut.u32()?);

@@ -9,7 +9,7 @@
 //! Bucket `b` of the fan-out holds the entries `fan[b]..fan[b + 1]`: those whose id begins with
 //! the bits of `b`. The packs' tables are the truth, a segment can be made again from them.
 
-use super::{BlobId, BlobKind, Broken, Cut, PackRef, VERSION, seal};
+use super::{BlobId, BlobKind, Broken, Cut, PackRef, VERSION, begin, seal};
 use crate::base::Digest;
 
 /// Number of bytes of an entry.
@@ -57,9 +57,8 @@ pub fn prefix(id: &Digest) -> [u8; 16] {
 pub fn encode(packs: &[PackRef], entries: &mut [Entry]) -> Vec<u8> {
     entries.sort_unstable_by_key(|entry| (entry.prefix, entry.kind, entry.pack, entry.offset));
     let bits = (entries.len() / BUCKET).checked_ilog2().map_or(0, |log| u8::try_from(log).unwrap_or(MAX_BITS).min(MAX_BITS));
-    let mut bytes = Vec::with_capacity(HEAD + packs.len() * 40 + (4 << bits) + entries.len() * ENTRY + 40);
-    bytes.extend_from_slice(b"SNBINDEX");
-    bytes.extend_from_slice(&VERSION.to_le_bytes());
+    let mut bytes = begin(b"SNBINDEX", VERSION);
+    bytes.reserve(HEAD + packs.len() * 40 + (4 << bits) + entries.len() * ENTRY + 40);
     bytes.extend_from_slice(&[bits, 0]);
     bytes.extend_from_slice(&super::len32(packs.len()));
     bytes.extend_from_slice(&(entries.len() as u64).to_le_bytes());
@@ -112,7 +111,7 @@ pub fn head_len(first: &[u8], size: u64) -> Result<usize, Broken> {
 
 /// Reads bits, number of packs and number of entries.
 fn read_counts(cut: &mut Cut<'_>) -> Result<(u8, u32, u64), Broken> {
-    cut.head(b"SNBINDEX")?;
+    cut.head(b"SNBINDEX", VERSION)?;
     let bits = cut.u8()?;
     cut.zeros(1)?;
     if bits > MAX_BITS {

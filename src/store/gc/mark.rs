@@ -25,14 +25,18 @@ pub struct Reached {
 /// knows which chunks it needs.
 pub fn reach(store: &ChunkStore, generation: &Generation, roots: &BTreeSet<ObjectId>) -> Result<Reached, Error> {
     let mut reached = Reached::default();
+    let mut absent = HashSet::new();
     for id in roots {
         let whole = !generation.index.find(data(id.0)).map_err(Error::Io)?.is_empty();
         reached.blobs.insert(data(id.0));
+        if !whole {
+            absent.insert(data(id.0));
+        }
         // A chunk and a longer file never have the same digest; both are kept all the same.
         match list_of(store, generation, id)? {
             Some(file) => {
                 reached.blobs.insert(list(id.0));
-                if !add_chunks(generation, &file, &mut reached.blobs)? {
+                if !add_chunks(generation, &file, &mut reached.blobs, &mut absent)? {
                     reached.missing.insert(*id);
                 }
             }
@@ -53,13 +57,20 @@ fn list_of(store: &ChunkStore, generation: &Generation, id: &ObjectId) -> Result
     })
 }
 
-/// Adds a file's chunks; false when one of them is not there.
-fn add_chunks(generation: &Generation, file: &FileObject, blobs: &mut HashSet<BlobId>) -> Result<bool, Error> {
+/// Adds a file's chunks; false when one of them is not there. Each is looked for once, however
+/// many files have it.
+fn add_chunks(
+    generation: &Generation,
+    file: &FileObject,
+    blobs: &mut HashSet<BlobId>,
+    absent: &mut HashSet<BlobId>,
+) -> Result<bool, Error> {
     let mut all = true;
-    for chunk in &file.chunks {
-        if blobs.insert(data(chunk.id)) {
-            all &= !generation.index.find(data(chunk.id)).map_err(Error::Io)?.is_empty();
+    for blob in file.chunks.iter().map(|chunk| data(chunk.id)) {
+        if blobs.insert(blob) && generation.index.find(blob).map_err(Error::Io)?.is_empty() {
+            absent.insert(blob);
         }
+        all &= !absent.contains(&blob);
     }
     Ok(all)
 }
@@ -77,4 +88,37 @@ pub fn objects(store: &ChunkStore, generation: &Generation, blobs: &HashSet<Blob
     }
     let whole = |blob: &&BlobId| blob.kind == BlobKind::File || !parts.contains(&blob.id);
     Ok(blobs.iter().filter(whole).map(|blob| ObjectId(blob.id)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        base::{Digest, Fs, RelPath, Root},
+        store::{Session, format::file::Chunk, session::Puts},
+    };
+
+    #[test]
+    fn every_file_that_misses_a_chunk_is_missed() {
+        let dir = tempfile::tempdir().expect("because tests can make folders");
+        let fs: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).expect("it opens"));
+        let store = ChunkStore::new(fs, RelPath::own("store"));
+        let [a, b, c, shared] = ["a", "b", "c", "shared"].map(|text| Digest::of(text.as_bytes()));
+        let session = Puts::new(&store);
+        session.store_chunks(&[c], &[b"c"]).expect("it stores");
+        for (id, own) in [(a, c), (b, c)] {
+            let chunks = [own, shared].map(|id| Chunk { id, len: 1 }).to_vec();
+            session.store_file(id, &FileObject { chunker: 1, cutter: 0, size: 2, chunks }).expect("it stores");
+        }
+        drop(Box::new(session).commit().expect("it commits"));
+        let generation = store.refresh().expect("it opens");
+        for roots in [vec![a, b], vec![a, b, c], vec![a, b, c, shared]] {
+            let roots: BTreeSet<ObjectId> = roots.into_iter().map(ObjectId).collect();
+            let mut missing = reach(&store, &generation, &roots).expect("it can be read").missing;
+            missing.remove(&ObjectId(shared));
+            assert_eq!(missing, BTreeSet::from([ObjectId(a), ObjectId(b)]));
+        }
+    }
 }

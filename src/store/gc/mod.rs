@@ -25,8 +25,8 @@ use std::{
 pub(super) use legacy::piped;
 pub(super) use mark::reach;
 use mark::{Reached, objects};
+pub(super) use replace::replace;
 use replace::sweep;
-pub(super) use replace::{groups, replace};
 pub(super) use rewrite::Copier;
 use rewrite::{Fate, due, fates};
 
@@ -79,8 +79,10 @@ impl ChunkStore {
     /// Collects what neither `roots` nor the store's own named objects need. The caller's roots
     /// must be everything that is named anywhere, or an error when that cannot be known.
     pub fn gc(&self, roots: &Roots<'_>, gc: Gc, progress: &Progress<'_>) -> Result<GcReport, Failure> {
-        let report = GcReport { dry_run: gc.dry_run, ..GcReport::default() };
+        let mut report = GcReport { dry_run: gc.dry_run, ..GcReport::default() };
         if self.fs.stat(&self.layout.dir).map_err(Error::Io)?.is_none() {
+            report.missing = roots()?.into_iter().collect();
+            report.roots = report.missing.len();
             return Ok(report);
         }
         let mut collection = Collection { store: self, roots, gc, progress, report };

@@ -6,7 +6,8 @@ use super::sessions;
 use crate::{
     base::Digest,
     store::{
-        ChunkStore, Error, commit,
+        ChunkStore, Error,
+        commit::{self, SEGMENT},
         format::{PackRef, record::FileRef},
         index::Table,
         layout::Layout,
@@ -17,8 +18,6 @@ use crate::{
 
 /// So many small segments are left alone.
 const FEW_SEGMENTS: usize = 8;
-/// Entries of a segment that is made here, and from which on one is not small.
-const SEGMENT: usize = 1 << 20;
 
 /// What was removed.
 #[derive(Debug, Clone, Copy, Default)]
@@ -57,7 +56,7 @@ pub fn replace(store: &ChunkStore, removed: &[(PackRef, bool)], packed: Vec<Pack
     }
     record.packs.retain(|pack| !gone.contains(&pack.id));
     let fresh: Vec<Packed> = packed.into_iter().filter(|packed| !known.contains(&packed.table.pack.id)).collect();
-    let names: Vec<_> = fresh.iter().map(|packed| (packed.temp.clone(), store.layout.pack(&packed.table.pack.id))).collect();
+    let names = commit::names(store, &fresh);
     let unsegmented = tables.is_empty();
     for packed in fresh {
         if unsegmented {
@@ -66,7 +65,7 @@ pub fn replace(store: &ChunkStore, removed: &[(PackRef, bool)], packed: Vec<Pack
             tables.push(packed.table);
         }
     }
-    let indexes: Vec<Vec<u8>> = groups(&tables).iter().map(|group| commit::segment_of(group)).collect();
+    let indexes = commit::segments_of(&tables);
     record.segments = segments.into_iter().chain(indexes.iter().map(|bytes| FileRef::of(bytes))).collect();
     record.dead = record.dead.filter(|_| !last);
     let (old, now) = (&newest.record, &record);
@@ -75,22 +74,6 @@ pub fn replace(store: &ChunkStore, removed: &[(PackRef, bool)], packed: Vec<Pack
         store.forget();
     }
     sweep(store)
-}
-
-/// Splits tables into groups, one for each segment.
-pub fn groups(tables: &[Table]) -> Vec<Vec<&Table>> {
-    // Few tables are large: one pack has some hundred entries, or some ten thousand small files.
-    let mut groups: Vec<Vec<&Table>> = Vec::new();
-    let mut entries = usize::MAX;
-    for table in tables {
-        if entries.saturating_add(table.entries.len()) > SEGMENT {
-            groups.push(Vec::new());
-            entries = 0;
-        }
-        entries += table.entries.len();
-        groups.last_mut().expect("because the first table begins a group").push(table);
-    }
-    groups
 }
 
 /// Removes what the newest commit does not name: packs and index files, temporary files of

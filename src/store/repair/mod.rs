@@ -18,10 +18,9 @@ use std::{
 use super::{
     ChunkStore, Error,
     check::{Check, Finding, Found, Level, harm},
-    commit,
+    commit::{self, LOOSE},
     format::{PackRef, record::FileRef},
-    gc::{Copier, Progress, groups},
-    index::Table,
+    gc::{Copier, Progress},
     packer::Packed,
     scan,
 };
@@ -32,9 +31,6 @@ use crate::{
 
 /// Yields what may be the bytes of an object, read from wherever the caller has them.
 pub type Candidates<'a> = dyn Fn(&ObjectId) -> Vec<Box<dyn Read>> + 'a;
-
-/// Packs without a segment from which on one is made.
-const LOOSE: usize = 32;
 
 impl ChunkStore {
     /// Repairs the store. `roots` are the objects that must be there.
@@ -117,9 +113,9 @@ impl ChunkStore {
         for pack in loose {
             tables.push(scan::sound_table(self, pack)?);
         }
-        let names: Vec<_> = packed.iter().map(|packed| (packed.temp.clone(), self.layout.pack(&packed.table.pack.id))).collect();
+        let names = commit::names(self, &packed);
         tables.extend(packed.into_iter().map(|packed| packed.table));
-        let indexes = if tables.len() < LOOSE { Vec::new() } else { segments_of(&tables) };
+        let indexes = if tables.len() < LOOSE { Vec::new() } else { commit::segments_of(&tables) };
         record.packs = if indexes.is_empty() { tables.iter().map(|table| table.pack).collect() } else { Vec::new() };
         record.segments = segments.into_iter().chain(indexes.iter().map(|bytes| FileRef::of(bytes))).collect();
         // Without its list, a collection begins anew: none is under way now.
@@ -128,11 +124,6 @@ impl ChunkStore {
         self.forget();
         Ok(())
     }
-}
-
-/// The segments of some packs.
-fn segments_of(tables: &[Table]) -> Vec<Vec<u8>> {
-    groups(tables).iter().map(|group| commit::segment_of(group)).collect()
 }
 
 /// The packs of which something is bad.

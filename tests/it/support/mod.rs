@@ -12,3 +12,15 @@ pub mod story;
 pub mod world;
 
 pub use sandbox::Sandbox;
+
+/// Bytes that look random and do not compress, always the same for the same name or number.
+pub fn noise(name: impl std::fmt::Display, len: usize) -> Vec<u8> {
+    let seed = name.to_string().bytes().fold(1_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+    let mut random = sim::crash::Random(seed);
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        bytes.extend_from_slice(&random.next().to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
+}

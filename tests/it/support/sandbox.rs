@@ -15,6 +15,8 @@ use std::{
 use snapback::base::Digest;
 use tempfile::TempDir;
 
+use super::noise;
+
 /// What a finished program said.
 #[derive(Debug, Clone)]
 pub struct Ran {
@@ -300,18 +302,6 @@ fn registry(ids: &[String]) -> String {
 
 /// The settings: the large files of every task go to the store.
 const SETTINGS: &str = "version: 1\ndefaults:\n  large_files: {patterns: [\"*.bin\"]}\n";
-
-/// Bytes that do not compress, always the same for the same name.
-pub fn noise(name: &str, len: usize) -> Vec<u8> {
-    let seed = name.bytes().fold(1_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
-    let mut random = super::sim::crash::Random(seed);
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        bytes.extend_from_slice(&random.next().to_le_bytes());
-    }
-    bytes.truncate(len);
-    bytes
-}
 
 /// Runs a prepared command to its end.
 pub fn finish(command: &mut Command) -> Ran {

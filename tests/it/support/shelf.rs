@@ -7,20 +7,6 @@ use snapback::{
     store::{Check, ChunkStore, Error, Gc, Lease, Level, Store},
 };
 
-/// Bytes that look random, the same for the same seed.
-pub fn noise(seed: u64, len: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend_from_slice(&state.to_le_bytes());
-    }
-    bytes.truncate(len);
-    bytes
-}
-
 /// The id of some bytes.
 pub fn id(bytes: &[u8]) -> ObjectId {
     ObjectId(Digest::of(bytes))

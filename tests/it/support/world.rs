@@ -260,8 +260,7 @@ impl World {
         steps.extend(environment.cloned().map(operation::Step::Environment));
         steps.push(operation::Step::Publish(operation::Publication::default()));
         steps.push(operation::Step::Verdicts(vec![record]));
-        Ok(Operation {
-            schema: OPERATION_SCHEMA.into(),
+        let about = operation::About {
             id,
             kind: OpKind::Rollback,
             task: Some("T01".parse().unwrap()),
@@ -274,9 +273,9 @@ impl World {
             at,
             undoes: None,
             registry: None,
-            on_verify_fail: snapback::model::settings::OnVerifyFail::default(),
-            steps,
-        })
+        };
+        let on_verify_fail = snapback::model::settings::OnVerifyFail::default();
+        Ok(Operation { schema: OPERATION_SCHEMA.into(), about, on_verify_fail, steps })
     }
 
     fn steps<'a>(&'a self, operation: &'a Operation) -> Vec<Box<dyn Step + 'a>> {
@@ -284,10 +283,12 @@ impl World {
             match step {
                 operation::Step::Files(changes) => {
                     let ports = (&self.tree as &dyn Fs, &*self.state, &*self.store as &dyn Store, &self.bytes as &dyn Bytes);
-                    Box::new(Files::over(ports, &operation.id, operation.at, changes))
+                    Box::new(Files::over(ports, &operation.about.id, operation.about.at, changes))
                 }
                 operation::Step::Environment(change) => Box::new(Environment::new(&self.tree, change)),
-                operation::Step::Publish(_) => Box::new(Commit { disk: &*self.disk, sync: &*self.sync, name: reference(&operation.id) }),
+                operation::Step::Publish(_) => {
+                    Box::new(Commit { disk: &*self.disk, sync: &*self.sync, name: reference(&operation.about.id) })
+                }
                 operation::Step::Verdicts(records) => Box::new(Verdicts::new(&*self.state, records)),
                 other => unreachable!("{} is no step of these tests", other.name()),
             }
@@ -352,7 +353,7 @@ impl World {
     /// operation before. Answers which of the trees it is.
     pub fn judge(&self, case: &Case<'_>, reported: bool) -> Result<bool, String> {
         let say = |failure: Failure| format!("the history cannot be read: {failure:?}");
-        let newest = self.newest().map_err(say)?.filter(|(operation, _)| operation.id.counter() > case.earlier);
+        let newest = self.newest().map_err(say)?.filter(|(operation, _)| operation.about.id.counter() > case.earlier);
         let done = match &newest {
             None => false,
             Some((_, Some(done))) => *done,
@@ -401,10 +402,10 @@ impl World {
 
     /// The commit point and the verdicts agree with the journal.
     fn judge_end(&self, operation: &Operation, done: bool) -> Result<(), String> {
-        let published = self.disk.stat(&reference(&operation.id)).unwrap().is_some();
+        let published = self.disk.stat(&reference(&operation.about.id)).unwrap().is_some();
         let held = verdicts::standings(&*self.state).map_err(|error| format!("{error}"))?;
         let lines = read_limited(&*self.state, &RelPath::own("verdicts.jsonl"), 1 << 20).unwrap_or_default();
-        let said = String::from_utf8_lossy(&lines).matches(&operation.id.to_string()).count();
+        let said = String::from_utf8_lossy(&lines).matches(&operation.about.id.to_string()).count();
         if published != done || said != usize::from(done) || (done && held.is_empty()) {
             return Err(format!("I2: done {done}, but published {published} and {said} verdicts"));
         }

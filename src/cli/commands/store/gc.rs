@@ -3,8 +3,10 @@
 use serde_json::json;
 
 use crate::{
-    base::{Failure, Kind},
+    app::Names,
+    base::{Failure, Hint, Kind},
     cli::{commands::Run, render::store, reply::Reply, session::Session},
+    model::store::GcReport,
 };
 
 /// Free what no release, operation or copy needs any more
@@ -21,23 +23,32 @@ impl Run for Args {
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let app = session.app()?;
-        let verbose = session.globals.verbose;
         if session.globals.dry_run {
             let (report, names) = app.collect_store(true)?;
-            let text = store::gc(session.out, &report, &names, verbose);
-            return Ok(Reply { dry_run: true, ..Reply::new(text, json!({ "gc": report, "needed_by": names })) });
+            return Ok(reply(session, &report, &names));
         }
         if !session.globals.yes {
             let (report, names) = app.collect_store(true)?;
-            session.say(&store::gc(session.err, &report, &names, verbose));
+            session.say(&store::gc(session.err, &report, &names, session.globals.verbose));
             session.confirm("Free it?")?;
         }
         session.about_to_change();
         let (report, names) = app.collect_store(false)?;
-        let reply = Reply::new(store::gc(session.out, &report, &names, verbose), json!({ "gc": report, "needed_by": names })).changed();
-        if report.sessions_at_work > 0 {
-            return Ok(reply.with_problem(Kind::Locked, "sessions that began before are still at work"));
-        }
-        Ok(reply)
+        Ok(reply(session, &report, &names).changed())
     }
+}
+
+/// The answer. A collection does all it can beside an object that is not there, and yet that is
+/// damage, of which `store check` says the same.
+fn reply(session: &Session, report: &GcReport, names: &Names) -> Reply {
+    let text = store::gc(session.out, report, names, session.globals.verbose);
+    let reply = Reply { dry_run: report.dry_run, ..Reply::new(text, json!({ "gc": report, "needed_by": names })) };
+    if report.sessions_at_work > 0 {
+        return reply.with_problem(Kind::Locked, "sessions that began before are still at work");
+    }
+    if report.missing.is_empty() {
+        return reply;
+    }
+    let next = vec![Hint::run("heal what can be healed", &["snapback", "store", "repair"])];
+    reply.with_problem(Kind::Bad, "some of what must stay is not in this store, or not whole").with_next(next)
 }
