@@ -5,6 +5,7 @@
 //! again, three times at most. Memory: a batch a core, whatever the number of files.
 
 use std::{
+    fs::File,
     io,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
@@ -26,6 +27,8 @@ use crate::{
 const BATCH: (usize, u64) = (64, 4 << 20);
 /// Files up to this size are read whole.
 const SMALL: u64 = 8 << 20;
+/// The file that is locked by whoever makes copies.
+const LOCK: &str = "lock";
 /// How often a file that changes is read.
 const TRIES: usize = 3;
 
@@ -203,9 +206,8 @@ impl Intake<'_> {
 
     /// Takes the copy of a database in; `Gone` when its files have to be taken as they are.
     fn database(&self, file: &Found, copies: &Path) -> Result<Got, Refusal> {
-        std::fs::create_dir_all(copies)?;
-        sweep(copies)?;
-        let copy = tempfile::Builder::new().prefix(&format!("{}-", std::process::id())).tempfile_in(copies)?;
+        let _lock = enter(copies)?;
+        let copy = tempfile::NamedTempFile::new_in(copies)?;
         match sqlite::copy(&self.top.join(file.path.as_os()), copy.path()) {
             Ok(()) => {}
             // A pair that nobody writes to is as good as a copy: its owner rolls it back.
@@ -233,18 +235,23 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Removes the copies of processes that have ended.
-fn sweep(copies: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(copies)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let pid = name.to_str().and_then(|name| name.split('-').next()?.parse::<u32>().ok());
-        if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
-            #[expect(clippy::disallowed_methods, reason = "a scratch file outside every tree that the port guards")]
-            let _ = std::fs::remove_file(entry.path());
+/// The right to make copies: a shared lock on the file that it returns. Whoever is the only one
+/// there removes what others that were killed left behind.
+fn enter(copies: &Path) -> io::Result<File> {
+    std::fs::create_dir_all(copies)?;
+    let lock = File::options().create(true).truncate(false).write(true).open(copies.join(LOCK))?;
+    if lock.try_lock().is_ok() {
+        for entry in std::fs::read_dir(copies)? {
+            let entry = entry?;
+            if entry.file_name() != LOCK {
+                #[expect(clippy::disallowed_methods, reason = "a scratch file outside every tree that the port guards")]
+                let _ = std::fs::remove_file(entry.path());
+            }
         }
+        lock.unlock()?;
     }
-    Ok(())
+    lock.lock_shared()?;
+    Ok(lock)
 }
 
 /// Splits files into batches.

@@ -231,8 +231,9 @@ impl Source {
         report.skipped.extend(self.walk.left.iter().map(trouble));
         report.failed.extend(self.walk.failed.iter().map(trouble));
         let beside = self.beside();
-        let mut got = std::mem::take(&mut self.got).into_iter().peekable();
-        let mut now = Vec::with_capacity(self.got.len());
+        let got = std::mem::take(&mut self.got);
+        let mut now = Vec::with_capacity(got.len());
+        let mut got = got.into_iter().peekable();
         for (nth, file) in self.walk.found.iter().enumerate() {
             let path = prefixed(&file.path);
             let mut stat = file.stat;

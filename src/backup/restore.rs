@@ -53,7 +53,9 @@ pub fn restore(ground: &Ground, restore: &Restore) -> Result<RestoreReport, Fail
     let root = Root::open(&top).map_err(failed)?;
     let stat = root.stat(&RelPath::root()).map_err(failed)?.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
     let cache = Cache::of(&*ground.state, &super::folder_bytes(&top), &stat);
-    let plan = ground.work("comparing", 0, false, || plan::plan(&root, &entries, Some(&cache), folds_case(&root)))?;
+    // Known only by writing a file, which a dry run does not.
+    let folds = !restore.dry_run && folds_case(&root);
+    let plan = ground.work("comparing", 0, false, || plan::plan(&root, &entries, Some(&cache), folds))?;
     count(&plan, &mut report);
     if !restore.dry_run {
         let lost: Vec<Found> = lost(&plan, restore.delete);
@@ -132,7 +134,10 @@ fn keep(ground: &Ground, name: &str, root: &Root, top: &std::path::Path, lost: &
 
 /// True when the file system below a root takes two names for one that differ in case.
 fn folds_case(root: &Root) -> bool {
-    let (lower, upper) = (RelPath::own(".snapback-restore-case"), RelPath::own(".SNAPBACK-RESTORE-CASE"));
+    // A name of its own: what a run that was killed left behind says nothing.
+    let name = format!(".snapback-case-{}", std::process::id());
+    let (lower, upper) = (RelPath::own(name.as_str()), RelPath::own(name.to_uppercase()));
+    let _ = root.remove_file(&lower);
     if root.create(&lower, 0o600).is_err() {
         return false;
     }

@@ -78,6 +78,13 @@ pub struct GcReport {
     pub sessions_at_work: usize,
 }
 
+impl GcReport {
+    /// True when something was changed.
+    pub fn is_change(&self) -> bool {
+        !self.dry_run && self.removed_packs + self.rewritten_packs + self.leftovers + self.migrated > 0
+    }
+}
+
 /// What a repair did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RepairReport {

@@ -139,7 +139,9 @@ fn what_is_overwritten_or_removed_is_kept_and_comes_back() {
     fs::set_permissions(into.join("small"), fs::Permissions::from_mode(0o600)).unwrap();
     let mine = sandbox.home().join("mine");
     assert!(std::process::Command::new("cp").arg("-a").arg(&into).arg(&mine).status().unwrap().success());
+    let looked = fs::metadata(&into).unwrap().modified().unwrap();
     let left = restore(&sandbox, &into, &["--dry-run"], 0);
+    assert_eq!(fs::metadata(&into).unwrap().modified().unwrap(), looked, "a dry run writes nothing there");
     assert_eq!((&left["differing"], &left["touched"], &left["extra"]), (&2.into(), &1.into(), &1.into()));
     let done = restore(&sandbox, &into, &["--delete"], 0);
     assert_eq!((&done["removed"], &done["kept_as"]), (&1.into(), &"before-restore-n-1".into()));

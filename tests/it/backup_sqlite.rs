@@ -30,6 +30,10 @@ fn beside_a_writer(mode: &str) {
     writer.busy_timeout(std::time::Duration::from_secs(30)).unwrap();
     let journal: String = writer.query_row(&format!("PRAGMA journal_mode={mode}"), [], |row| row.get(0)).unwrap();
     assert_eq!(journal, mode);
+    // Left by a run that was killed, of a process that has another number here.
+    let copies = sandbox.at(".git/snapback/copies");
+    fs::create_dir_all(&copies).unwrap();
+    fs::write(copies.join("1-left"), b"half a copy").unwrap();
     // No power is cut here: the test need not wait for the disk.
     writer.execute_batch("PRAGMA synchronous=OFF; CREATE TABLE t(id INTEGER PRIMARY KEY, bytes BLOB)").unwrap();
     let (stop, committed) = (AtomicBool::new(false), AtomicU64::new(0));
@@ -63,6 +67,8 @@ fn beside_a_writer(mode: &str) {
             assert!(rows.iter().enumerate().all(|(nth, id)| *id == i64::try_from(nth).unwrap()), "none is missing");
         }
     });
+    let left: Vec<_> = fs::read_dir(copies).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["lock"]);
 }
 
 /// The writer ends by itself before the database has this many rows.

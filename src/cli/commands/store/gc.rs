@@ -34,7 +34,8 @@ impl Run for Args {
         }
         session.about_to_change();
         let (report, names) = app.collect_store(false)?;
-        Ok(reply(session, &report, &names).changed())
+        let reply = reply(session, &report, &names);
+        Ok(if report.is_change() { reply.changed() } else { reply })
     }
 }
 
