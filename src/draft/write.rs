@@ -104,6 +104,7 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
         undoes: draft.undoes,
         registry: draft.registry,
         on_verify_fail: crate::model::settings::OnVerifyFail::default(),
+        without_commands: ground.without_commands,
         steps,
     };
     Ok(Written { operation, commit, saved, leases })
@@ -379,7 +380,10 @@ fn steps(
             StepDraft::Hold(version) => verdict(version, Verdict::Held),
             StepDraft::Release(version) => verdict(version, Verdict::Released),
             StepDraft::EnvironmentBack(change) => Step::Environment(environment_back(ground, id, change)?),
-            StepDraft::Environment { venv, packages } => Step::Environment(build_environment(ground, id, venv, packages)?),
+            StepDraft::Environment { venv, packages } => {
+                ground.require_trust(task, &[crate::model::trust::Role::Environment])?;
+                Step::Environment(build_environment(ground, id, venv, packages)?)
+            }
         })
     };
     draft.steps.iter().map(step).collect()

@@ -34,5 +34,6 @@ mod store_formats;
 mod store_gc;
 mod store_repair;
 mod store_rounds;
+mod trust;
 mod undoing;
 mod walks;

@@ -275,6 +275,7 @@ impl World {
             undoes: None,
             registry: None,
             on_verify_fail: snapback::model::settings::OnVerifyFail::default(),
+            without_commands: false,
             steps,
         })
     }
