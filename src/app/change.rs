@@ -26,7 +26,7 @@ use crate::{
     release,
     rollback::{self, check},
     steps::{self, files, verdicts, verify::What},
-    verify::Checking,
+    verify::{Checking, Commands},
 };
 
 impl App {
@@ -208,7 +208,7 @@ impl App {
         let (checks, version) = match what {
             What::Recorded => (vec![self.recorded(operation)], operation.to.clone()),
             What::Version(version) => {
-                let commands = !self.leaves_commands_out(operation);
+                let commands = self.commands_in(operation);
                 let levels = check::Levels { readiness: false, commands, ..check::Levels::ALL };
                 let verified = check::tree(
                     &self.ground,
@@ -221,7 +221,7 @@ impl App {
                 (verified.checks, Some(version.clone()))
             }
             What::Ready(version) => {
-                let commands = !self.leaves_commands_out(operation);
+                let commands = self.commands_in(operation);
                 let mut checks = check::readiness(&self.ground, task, &self.release_for(&task.id, version)?, version, commands)?;
                 leave_packages(&self.ground, operation, &mut checks);
                 (checks, Some(version.clone()))
@@ -254,7 +254,7 @@ impl App {
     fn after(&self, operation: &Operation, task: Option<&TaskSpec>, report: &mut Report) -> Result<(), Failure> {
         let (OpKind::CreateSnapshot, Some(task), Some(version)) = (operation.kind, task, &operation.to) else { return Ok(()) };
         let releases = self.release_for(&task.id, version)?;
-        let commands = !self.leaves_commands_out(operation);
+        let commands = self.commands_in(operation);
         let levels = check::Levels { smoke: true, commands, ..check::Levels::FIRST_TWO };
         // Read before, or both would read it; a failure is what both will say.
         let _ = releases.find(&task.id, version).map(|release| catalog::manifests::load(&self.ground, release));
@@ -265,7 +265,7 @@ impl App {
         let (mut verification, tree) = (kept?, tree?);
         verification.checks.extend(tree.checks.into_iter().filter(|check| check.id != "integrity.manifest"));
         // A version whose smoke test was left out is not proven.
-        if verification.is_good() && (commands || task.smoke.is_empty()) {
+        if verification.is_good() && (commands == Commands::Run || task.smoke.is_empty()) {
             let record = VerdictRecord {
                 task: task.id.clone(),
                 version: version.clone(),

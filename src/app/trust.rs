@@ -13,6 +13,7 @@ use crate::{
         operation::{OpKind, Step},
         trust::{CommandState, ConfiguredCommand, Role, digest_of_all},
     },
+    verify::Commands,
 };
 
 /// The uses of a task's commands in a verification.
@@ -122,8 +123,13 @@ impl App {
         Ok(self.ground.require_trust(task, &roles)?)
     }
 
+    /// Whether an operation runs the commands of its task.
+    pub(super) fn commands_in(&self, operation: &Operation) -> Commands {
+        Commands::unless(self.leaves_commands_out(operation))
+    }
+
     /// True when an operation runs none of the task's commands.
-    pub(super) fn leaves_commands_out(&self, operation: &Operation) -> bool {
+    fn leaves_commands_out(&self, operation: &Operation) -> bool {
         self.ground.without_commands || operation.without_commands
     }
 }

@@ -182,7 +182,8 @@ impl App {
         };
         let standing = standing_of(&self.standings()?, task, &version);
         self.require_commands(&self.commands_of_verification(task))?;
-        let levels = check::Levels { deep: true, commands: !self.ground.without_commands, ..check::Levels::ALL };
+        let levels =
+            check::Levels { deep: true, commands: crate::verify::Commands::unless(self.ground.without_commands), ..check::Levels::ALL };
         check::tree(&self.ground, spec, &releases, standing, &version, levels)
     }
 

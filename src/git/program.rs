@@ -25,6 +25,8 @@ impl Repo {
         };
         Command::new("git", self.work_tree())
             .args([place("--git-dir=", self.git_dir()), place("--work-tree=", self.work_tree())])
+            // The repository's own configuration may name a program there; none of ours may start it.
+            .args(["-c", "core.fsmonitor=false"])
             .args(arguments)
             .env_remove("GIT_QUARANTINE_PATH")
     }

@@ -172,6 +172,6 @@ mod tests {
     fn the_digest_of_a_set_knows_no_order_and_misses_nothing() {
         let (one, two) = (command(), ConfiguredCommand { run: "true".into(), ..command() });
         assert_eq!(digest_of_all(&[one.clone(), two.clone()]), digest_of_all(&[two.clone(), one.clone()]));
-        assert_ne!(digest_of_all(&[one.clone()]), digest_of_all(&[one, two]));
+        assert_ne!(digest_of_all(std::slice::from_ref(&one)), digest_of_all(&[one, two]));
     }
 }

@@ -23,16 +23,16 @@ pub struct Levels {
     /// Run the readiness checks.
     pub readiness: bool,
     /// Run the commands of the settings at all; without them, what they check is reported as not run.
-    pub commands: bool,
+    pub commands: Commands,
     /// Read every byte again instead of believing git's stat cache.
     pub deep: bool,
 }
 
 impl Levels {
     /// All four.
-    pub const ALL: Self = Self { smoke: true, readiness: true, commands: true, deep: false };
+    pub const ALL: Self = Self { smoke: true, readiness: true, commands: Commands::Run, deep: false };
     /// Integrity and configuration only.
-    pub const FIRST_TWO: Self = Self { smoke: false, readiness: false, commands: true, deep: false };
+    pub const FIRST_TWO: Self = Self { smoke: false, readiness: false, commands: Commands::Run, deep: false };
 }
 
 /// Checks that the work tree holds a version.
@@ -71,23 +71,28 @@ pub fn tree(
 }
 
 /// Level 3.
-fn smoke(ground: &Ground, task: &TaskSpec, variables: &Variables, commands: bool) -> Result<Vec<Check>, Failure> {
+fn smoke(ground: &Ground, task: &TaskSpec, variables: &Variables, commands: Commands) -> Result<Vec<Check>, Failure> {
     let commands = may_run(ground, task, Role::Smoke, commands);
     Ok(verify::smoke::smoke(&task.smoke, &command_dir(ground, task), variables, commands)?)
 }
 
 /// Whether a task's commands for a use run. Refusing comes earlier, before anything is changed;
 /// this holds when everything else is wrong.
-fn may_run(ground: &Ground, task: &TaskSpec, role: Role, wanted: bool) -> Commands {
+fn may_run(ground: &Ground, task: &TaskSpec, role: Role, wanted: Commands) -> Commands {
     match wanted {
-        false => Commands::LeftOut,
-        true if ground.require_trust(&task.id, &[role]).is_err() => Commands::NotTrusted,
-        true => Commands::Run,
+        Commands::Run if ground.require_trust(&task.id, &[role]).is_err() => Commands::NotTrusted,
+        other => other,
     }
 }
 
 /// Level 4 alone, for the task after its restart.
-pub fn readiness(ground: &Ground, task: &TaskSpec, releases: &Releases, version: &Version, commands: bool) -> Result<Vec<Check>, Failure> {
+pub fn readiness(
+    ground: &Ground,
+    task: &TaskSpec,
+    releases: &Releases,
+    version: &Version,
+    commands: Commands,
+) -> Result<Vec<Check>, Failure> {
     let found = manifests::load(ground, releases.find(&task.id, version)?)?;
     ready(ground, task, &found.manifest, (false, commands), &variables(task, &found.manifest))
 }
@@ -97,7 +102,7 @@ fn ready(
     ground: &Ground,
     task: &TaskSpec,
     manifest: &Manifest,
-    (is_held, commands): (bool, bool),
+    (is_held, commands): (bool, Commands),
     variables: &Variables,
 ) -> Result<Vec<Check>, Failure> {
     let expected = &manifest.dependencies;

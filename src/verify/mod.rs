@@ -31,6 +31,11 @@ pub enum Commands {
 }
 
 impl Commands {
+    /// They run unless they are left out.
+    pub fn unless(left_out: bool) -> Self {
+        if left_out { Self::LeftOut } else { Self::Run }
+    }
+
     /// What is said of a check whose command does not run; `None` when it does. Never a pass.
     fn instead(self) -> Option<(Status, &'static str)> {
         match self {

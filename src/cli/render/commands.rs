@@ -18,7 +18,7 @@ pub fn list(style: Style, states: &[CommandState]) -> String {
         (sign, row![command.task.as_str(), command.role.word(), format!("in {dir}"), safe(&command.run)])
     };
     let (signs, rows): (Vec<String>, Vec<_>) = states.iter().map(line).unzip();
-    signs.iter().zip(lines(style, &rows)).map(|(sign, line)| format!("  {sign} {line}\n")).collect()
+    signs.iter().zip(lines(style, &rows)).fold(String::new(), |text, (sign, line)| text + &format!("  {sign} {line}\n"))
 }
 
 /// What is asked below the list.
