@@ -37,7 +37,7 @@
 //! | 0 | [`base`]: error kinds, ids, digests, safe paths, the file-system port, lock, processes |
 //! | 1 | [`model`]: plain data and wire formats |
 //! | 2 | [`policy`]: pure decisions |
-//! | 3 | [`git`], [`store`], [`deps`], [`journal`] |
+//! | 3 | [`git`], [`store`], [`deps`], [`journal`], [`trust`] |
 //! | 4 | [`ground`] (the opened ports), [`registry`], [`verify`] |
 //! | 5 | [`catalog`]: what there is: releases, manifests, files now |
 //! | 6 | [`draft`]: operations before they are written down; [`steps`]: what operations do; [`backup`]: folders in the store |
@@ -78,4 +78,5 @@ pub mod release;
 pub mod rollback;
 pub mod steps;
 pub mod store;
+pub mod trust;
 pub mod verify;

@@ -17,7 +17,7 @@ const ROWS: [&[&str]; 12] = [
     &["base"],
     &["model"],
     &["policy"],
-    &["git", "store", "deps", "journal", "audit", "alert", "state"],
+    &["git", "store", "deps", "journal", "audit", "alert", "state", "trust"],
     &["registry", "verify", "ground"],
     &["catalog"],
     &["steps", "draft", "session", "closure", "backup", "cluster"],

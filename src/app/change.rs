@@ -26,7 +26,7 @@ use crate::{
     release,
     rollback::{self, check},
     steps::{self, files, verdicts, verify::What},
-    verify::Checking,
+    verify::{Checking, Commands},
 };
 
 impl App {
@@ -57,6 +57,7 @@ impl App {
         self.refuse_unfinished()?;
         let mut draft = self.draft(request)?;
         see(&draft.plan)?;
+        self.require_commands(&draft.plan.commands)?;
         if let Request::CreateSnapshot(wanted) = request
             && wanted.run_hooks
             && !draft.plan.nothing_to_do
@@ -78,7 +79,8 @@ impl App {
 
     /// Describes what a request would do; the folders it would change can be written to.
     fn draft(&self, request: &Request) -> Result<Draft, Failure> {
-        let draft = self.describe(request)?;
+        let mut draft = self.describe(request)?;
+        self.name_commands(&mut draft);
         let folders: BTreeSet<RelPath> = draft.files.iter().map(|file| file.path.parent()).collect();
         for folder in folders {
             // A folder that is missing is made in the nearest one above it that is there.
@@ -206,7 +208,8 @@ impl App {
         let (checks, version) = match what {
             What::Recorded => (vec![self.recorded(operation)], operation.about.to.clone()),
             What::Version(version) => {
-                let levels = check::Levels { readiness: false, ..check::Levels::ALL };
+                let commands = self.commands_in(operation);
+                let levels = check::Levels { readiness: false, commands, ..check::Levels::ALL };
                 let verified = check::tree(
                     &self.ground,
                     task,
@@ -218,7 +221,8 @@ impl App {
                 (verified.checks, Some(version.clone()))
             }
             What::Ready(version) => {
-                let mut checks = check::readiness(&self.ground, task, &self.release_for(&task.id, version)?, version)?;
+                let commands = self.commands_in(operation);
+                let mut checks = check::readiness(&self.ground, task, &self.release_for(&task.id, version)?, version, commands)?;
                 leave_packages(&self.ground, operation, &mut checks);
                 (checks, Some(version.clone()))
             }
@@ -250,7 +254,8 @@ impl App {
     fn after(&self, operation: &Operation, task: Option<&TaskSpec>, report: &mut Report) -> Result<(), Failure> {
         let (OpKind::CreateSnapshot, Some(task), Some(version)) = (operation.about.kind, task, &operation.about.to) else { return Ok(()) };
         let releases = self.release_for(&task.id, version)?;
-        let levels = check::Levels { smoke: true, ..check::Levels::FIRST_TWO };
+        let commands = self.commands_in(operation);
+        let levels = check::Levels { smoke: true, commands, ..check::Levels::FIRST_TWO };
         // Read before, or both would read it; a failure is what both will say.
         let _ = releases.find(&task.id, version).map(|release| catalog::manifests::load(&self.ground, release));
         let (kept, tree) = rayon::join(
@@ -259,7 +264,8 @@ impl App {
         );
         let (mut verification, tree) = (kept?, tree?);
         verification.checks.extend(tree.checks.into_iter().filter(|check| check.id != "integrity.manifest"));
-        if verification.is_good() {
+        // A version whose smoke test was left out is not proven.
+        if verification.is_good() && (commands == Commands::Run || task.smoke.is_empty()) {
             let record = VerdictRecord {
                 task: task.id.clone(),
                 version: version.clone(),

@@ -15,6 +15,7 @@ mod resolve;
 mod setup;
 mod store;
 mod sync;
+mod trust;
 mod view;
 
 use std::{
@@ -41,6 +42,7 @@ use crate::{
     rollback::Standings,
     steps::{files, verdicts},
     store::ChunkStore,
+    trust::{Place, Trust},
 };
 
 pub use store::{Names, Needed};
@@ -58,11 +60,23 @@ pub struct Options {
     pub lock_wait: Duration,
     /// The command, for whoever has to wait for this one.
     pub command: String,
+    /// Where agreements to run commands are kept.
+    pub trust: Place,
+    /// True when none of the commands of the configuration is to run.
+    pub without_commands: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { clock: Clock::System, sink: Arc::new(Quiet), config: None, lock_wait: Duration::ZERO, command: "library".into() }
+        Self {
+            clock: Clock::System,
+            sink: Arc::new(Quiet),
+            config: None,
+            lock_wait: Duration::ZERO,
+            command: "library".into(),
+            trust: Place::of_this_process(),
+            without_commands: false,
+        }
     }
 }
 
@@ -202,6 +216,8 @@ impl App {
         let (settings, warnings) = config::load_with_warnings(git.work_tree(), options.config.as_deref(), registry, is_released(&git))?;
         let store = Arc::new(ChunkStore::new(state.clone(), RelPath::own("store")));
         let uname = rustix::system::uname();
+        let trust = Arc::new(Trust::new(options.trust, git.common_dir(), git.work_tree(), state.clone()));
+        let config = config::file_name(git.work_tree(), options.config.as_deref());
         let ground = Ground {
             tree,
             state,
@@ -213,6 +229,9 @@ impl App {
             host: uname.nodename().to_string_lossy().into_owned(),
             read: Arc::default(),
             umask: umask(),
+            trust,
+            config,
+            without_commands: options.without_commands,
         };
         for warning in warnings {
             ground.warn(warning);

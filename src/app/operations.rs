@@ -47,26 +47,27 @@ impl App {
 
     /// Finishes the unfinished operation.
     pub fn resume(&self) -> Result<Report, Failure> {
-        self.recover(|runner| runner.run())
+        self.recover(true, |runner| runner.run())
     }
 
     /// Takes the unfinished operation back. One that was published already is finished instead,
     /// and that is an error which says so.
     pub fn abort(&self) -> Result<Report, Failure> {
-        let report = self.recover(|runner| runner.abort("a person asked for it"))?;
+        let report = self.recover(false, |runner| runner.abort("a person asked for it"))?;
         match (&report.op, report.outcome) {
             (Some(op), Outcome::Done) => Err(Error::WasPublished(op.short()).into()),
             _ => Ok(report),
         }
     }
 
-    /// Brings the unfinished operation to an end.
-    fn recover(&self, direction: impl FnOnce(Runner<'_>) -> Result<journal::Ended, Failure>) -> Result<Report, Failure> {
+    /// Brings the unfinished operation to an end; `forward` when by finishing it.
+    fn recover(&self, forward: bool, direction: impl FnOnce(Runner<'_>) -> Result<journal::Ended, Failure>) -> Result<Report, Failure> {
         let begun = Instant::now();
         let _lock = self.lock()?;
         history::sweep(&*self.ground.state)?;
         let Found { operation, log, .. } = history::unfinished(&self.ground.state)?.ok_or(Error::NothingUnfinished)?;
         self.refuse_other_work_tree(&operation)?;
+        self.require_commands_of(&operation, forward)?;
         let mut report = self.empty_report(&operation, begun);
         if let Some(publication) = operation.publication() {
             report.commit = publication.refs.last().map(|branch| branch.after.clone());

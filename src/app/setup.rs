@@ -97,7 +97,14 @@ impl App {
             Ok(_) => fine("lock", "free".into()),
             Err(failure) => failed("lock", &failure),
         };
-        vec![tasks, unfinished, drift, lock]
+        let commands = self.commands(&[]);
+        let new = commands.iter().filter(|state| !state.trusted).count();
+        let trust = (!commands.is_empty()).then(|| {
+            let (seen, fix) =
+                if new == 0 { ("trusted".into(), None) } else { (format!("{new} not trusted"), Some("snapback trust".into())) };
+            DoctorLine { what: "commands".into(), ok: new == 0, seen, fix }
+        });
+        [tasks, unfinished, drift, lock].into_iter().chain(trust).collect()
     }
 }
 

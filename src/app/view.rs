@@ -181,7 +181,9 @@ impl App {
             None => self.resolve_version(task, "active")?,
         };
         let standing = standing_of(&self.standings()?, task, &version);
-        let levels = check::Levels { deep: true, ..check::Levels::ALL };
+        self.require_commands(&self.commands_of_verification(task))?;
+        let levels =
+            check::Levels { deep: true, commands: crate::verify::Commands::unless(self.ground.without_commands), ..check::Levels::ALL };
         check::tree(&self.ground, spec, &releases, standing, &version, levels)
     }
 

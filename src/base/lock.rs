@@ -6,6 +6,7 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
+    os::unix::fs::OpenOptionsExt,
     path::Path,
     time::{Duration, Instant},
 };
@@ -80,7 +81,7 @@ impl Lock {
     /// Takes the lock, waiting at most `wait`.
     pub fn take(path: &Path, holder: &Holder, wait: Duration) -> Result<Self, Error> {
         let io_error = |source| Error::Io { path: path.display().to_string(), source };
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io_error)?;
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(io_error)?;
         let end = Instant::now() + wait;
         loop {
             match file.try_lock() {

@@ -19,6 +19,7 @@ pub mod lock;
 pub mod path;
 pub mod process;
 pub mod root;
+pub mod secret;
 pub mod sha256;
 pub mod sorted;
 pub mod text;

@@ -48,6 +48,8 @@ const GIT_LOCATION_VARIABLES: [&str; 17] = [
 ];
 /// Set to `1` for every child; a hook that finds it is not run again.
 pub const DEPTH_VARIABLE: &str = "SNAPBACK_HOOK_DEPTH";
+/// Never handed on: a child may work in another repository, which nobody spoke of.
+const OWN_VARIABLE: &str = "SNAPBACK_TRUST";
 
 /// A command to run. Standard input is always empty.
 #[derive(Debug, Clone)]
@@ -289,7 +291,8 @@ impl Command {
         for (name, value) in self.set.iter().rev() {
             expression = expression.env(name, value);
         }
-        for name in GIT_LOCATION_VARIABLES.iter().map(OsStr::new).chain(self.remove.iter().map(OsString::as_os_str)) {
+        for name in GIT_LOCATION_VARIABLES.iter().chain([&OWN_VARIABLE]).map(OsStr::new).chain(self.remove.iter().map(OsString::as_os_str))
+        {
             expression = expression.env_remove(name);
         }
         expression = expression.before_spawn(|command| {

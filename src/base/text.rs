@@ -20,9 +20,35 @@ pub fn escape(bytes: &[u8]) -> String {
     out
 }
 
+/// The colours that snapback itself uses (select graphic rendition).
+const COLOURS: [&str; 7] = ["\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"];
+
+/// The last door before a terminal: a whole page as snapback wrote it. Ends of lines, tabs and
+/// snapback's own colours pass; whatever else moves a cursor, names a window, writes a clipboard
+/// or turns the reading direction is escaped, though a page forgot to.
+pub fn for_terminal(page: &str) -> String {
+    let mut out = String::with_capacity(page.len());
+    let mut rest = page;
+    while let Some(c) = rest.chars().next() {
+        if let Some(colour) = COLOURS.iter().find(|colour| c == '\x1b' && rest.starts_with(**colour)) {
+            out.push_str(colour);
+            rest = &rest[colour.len()..];
+            continue;
+        }
+        if is_unsafe(c) && !matches!(c, '\n' | '\t') {
+            let _ = write!(out, "{}", c.escape_default());
+        } else {
+            out.push(c);
+        }
+        rest = &rest[c.len_utf8()..];
+    }
+    out
+}
+
 /// Characters that move the cursor, end a line or turn the reading direction.
 fn is_unsafe(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
 /// The candidates that are near to what was typed, nearest first, at most three.
@@ -74,6 +100,54 @@ mod tests {
         assert_eq!(escape(b"a\x1b[31mb\n"), "a\\u{1b}[31mb\\n");
         assert_eq!(escape("舆情 \u{202e}x".as_bytes()), "舆情 \\u{202e}x");
         assert_eq!(escape(b"\xffok"), "\\xffok");
+    }
+
+    /// What a terminal must never get from a stranger.
+    fn is_harmful(c: char) -> bool {
+        matches!(c, '\0'..='\x08' | '\x0b'..='\x1f' | '\x7f'..='\u{9f}' | '\u{61c}' | '\u{200e}' | '\u{200f}')
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+    }
+
+    /// Strings with more than their share of what is harmful.
+    fn hostile() -> impl proptest::strategy::Strategy<Value = String> {
+        use proptest::prelude::*;
+        let piece = prop_oneof![
+            any::<String>(),
+            proptest::sample::select(vec![
+                "\x1b]8;;http://x\x1b\\",
+                "\x1b]52;c;eA==\x07",
+                "\x1b[2J",
+                "\x1b[31m",
+                "\x1b[0m",
+                "\x1b[",
+                "\x1b",
+                "\r",
+                "\u{9b}31m",
+                "\u{202e}",
+                "\u{2066}",
+                "\u{61c}",
+                "\x7f",
+                "\x08",
+                "\u{2028}",
+            ])
+            .prop_map(String::from),
+        ];
+        proptest::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_reaches_a_terminal_unescaped(text in hostile()) {
+            let line = escape(text.as_bytes());
+            proptest::prop_assert!(!line.contains(|c: char| is_harmful(c) || c == '\n' || c == '\t'), "{:?}", line);
+            let page = for_terminal(&text);
+            let own = COLOURS.iter().fold(page.clone(), |page, colour| page.replace(colour, ""));
+            proptest::prop_assert!(!own.contains(is_harmful), "{:?}", page);
+            // What is harmless stays as it is, and what was escaped once is not escaped again.
+            proptest::prop_assert_eq!(for_terminal(&page), page);
+            let plain: String = text.chars().filter(|c| !is_harmful(*c)).collect();
+            proptest::prop_assert_eq!(for_terminal(&plain), plain);
+        }
     }
 
     #[test]

@@ -61,6 +61,9 @@ pub struct Globals {
     /// Show the plan and stop
     #[arg(short = 'n', long, global = true, hide_short_help = true, env = "SNAPBACK_DRY_RUN", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub dry_run: bool,
+    /// Run none of the commands that the configuration names; what they check is not checked
+    #[arg(long, global = true, hide_short_help = true, env = "SNAPBACK_NO_COMMANDS", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub no_commands: bool,
     /// Stop safely after DURATION, such as 90s or 5m
     #[arg(long, value_name = "DURATION", global = true, hide_short_help = true, env = "SNAPBACK_TIMEOUT", value_parser = duration)]
     pub timeout: Option<Duration>,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{error::Error, render, reply::Reply, session::Session};
 use crate::{
-    base::{Failure, Hint},
+    base::{Failure, Hint, secret},
     model::{Plan, Report, Request, report::Outcome},
 };
 
@@ -31,12 +31,16 @@ pub fn carry_out(session: &Session, request: &Request, ask: Ask) -> Result<Cours
     if !session.globals.dry_run && (session.globals.yes || ask == Ask::Never) {
         return carry_out_at_once(session, request);
     }
-    let plan = Box::new(app.plan(request)?);
+    let mut plan = Box::new(app.plan(request)?);
     if session.globals.dry_run {
         return Ok(Course::Shown(plan));
     }
+    if session.agree(&plan.commands)? {
+        plan = Box::new(app.plan(request)?);
+    }
     if !plan.nothing_to_do {
         session.say(&render::plan::plan(session.err, &plan, session.globals.verbose));
+        app.check_commands(&plan)?;
         if ask == Ask::Once {
             session.confirm(&render::plan::question(&plan))?;
         }
@@ -81,13 +85,15 @@ pub fn reply_and_push(session: &Session, request: &Request, remote: Option<&str>
     match session.app()?.push(&report, remote) {
         Ok(()) => {
             reply.next.retain(|step| step.argv.first().is_none_or(|word| word != "git"));
-            let _ = writeln!(reply.text, "  pushed to {}", render::safe(remote));
+            let _ = writeln!(reply.text, "  pushed to {}", render::safe(&secret::clean_text(remote)));
             Ok(reply)
         }
         Err(failure) => {
             session.print_failure(&failure, false);
             let message = format!("done here, but not pushed: {failure}");
-            Ok(reply.with_problem(failure.kind(), message).with_next(vec![Hint::run("push it", &["git", "push", "--follow-tags", remote])]))
+            Ok(reply
+                .with_problem(failure.kind(), message)
+                .with_next(vec![Hint::run("push it", &["git", "push", "--follow-tags", &secret::clean_text(remote)])]))
         }
     }
 }

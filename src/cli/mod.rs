@@ -22,7 +22,7 @@ use std::{ffi::OsString, io::Write, process::ExitCode};
 use clap::{CommandFactory, FromArgMatches};
 
 use crate::{
-    base::{Failure, Kind},
+    base::{Failure, Kind, text},
     model::Answer,
 };
 use args::{Cli, wants_json};
@@ -68,7 +68,7 @@ fn answer(session: &Session, command: &str, reply: &Reply) -> i32 {
     let text = if session.globals.json {
         json(&reply.answer(command, session.warnings()))
     } else {
-        reply.page(session.out, session.globals.quiet)
+        text::for_terminal(&reply.page(session.out, session.globals.quiet))
     };
     match put(&text) {
         Err(error) if reply.exit_code == 0 && !reply.changed && error.kind() != std::io::ErrorKind::BrokenPipe => {

@@ -20,7 +20,9 @@ use super::{
 };
 use crate::{
     app::{App, Options},
-    base::{Clock, Failure, cancel, process::DEPTH_VARIABLE},
+    base::{Clock, Failure, cancel, process::DEPTH_VARIABLE, secret, text::for_terminal},
+    model::trust::CommandState,
+    trust::Place,
 };
 
 /// One run of the program.
@@ -81,6 +83,8 @@ impl Session {
             config: self.globals.config.clone(),
             lock_wait: self.globals.lock_wait,
             command: self.command.clone(),
+            trust: Place::of_this_process(),
+            without_commands: self.globals.no_commands,
         };
         let app = App::open(&self.dir(), options)?;
         Ok(self.app.get_or_init(|| app))
@@ -89,7 +93,7 @@ impl Session {
     /// Says something on standard error, unless it is to be quiet.
     pub fn say(&self, text: &str) {
         if self.talk != Talk::Quiet {
-            let _ = write!(std::io::stderr(), "{text}");
+            let _ = write!(std::io::stderr(), "{}", for_terminal(text));
         }
     }
 
@@ -104,9 +108,21 @@ impl Session {
             );
         }
         self.sink.finish();
-        let _ = write!(std::io::stderr(), "{question} [y/N] ");
+        let _ = write!(std::io::stderr(), "{} [y/N] ", for_terminal(question));
         let answer = read_line()?;
         if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") { Ok(()) } else { Err(Error::Declined.into()) }
+    }
+
+    /// Shows commands that nobody agreed to yet, and asks; true when there are such commands and a
+    /// person agreed to them. `--yes` is an answer to another question, so it agrees to nothing.
+    pub fn agree(&self, commands: &[CommandState]) -> Result<bool, Failure> {
+        let new: Vec<CommandState> = commands.iter().filter(|state| !state.trusted).cloned().collect();
+        if new.is_empty() || self.globals.yes || !self.can_ask() {
+            return Ok(false);
+        }
+        self.confirm(&format!("{}{}", render::commands::list(self.err, &new), render::commands::question(&new)))?;
+        self.app()?.agree(&new.into_iter().map(|state| state.command).collect::<Vec<_>>())?;
+        Ok(true)
     }
 
     /// True when a person sits there: both standard input and standard error are terminals.
@@ -137,7 +153,7 @@ impl Session {
     /// Prints a failure on standard error.
     pub fn print_failure(&self, failure: &Failure, untouched: bool) {
         self.sink.finish();
-        let _ = write!(std::io::stderr(), "{}", render::error::failure(self.err, failure, untouched));
+        let _ = write!(std::io::stderr(), "{}", for_terminal(&render::error::failure(self.err, failure, untouched)));
     }
 
     /// A hook that snapback runs must not change what snapback is changing.
@@ -148,7 +164,7 @@ impl Session {
 
 /// The same command with `--yes`.
 fn with_yes(words: impl Iterator<Item = String>) -> Vec<String> {
-    ["snapback".to_string(), "--yes".to_string()].into_iter().chain(words).collect()
+    ["snapback".to_string(), "--yes".to_string()].into_iter().chain(words.map(|word| secret::clean_text(&word))).collect()
 }
 
 /// Reads a line from the terminal; a signal ends the wait.

@@ -63,6 +63,15 @@ pub use schema::schema;
 /// The configuration's names in a work tree.
 const NAMES: [&str; 2] = ["snapback.yaml", "snapback.yml"];
 
+/// The name of the configuration, for people and for trust: below the work tree, or absolute
+/// when another file was asked for.
+pub fn file_name(work_tree: &Path, asked: Option<&Path>) -> String {
+    match asked {
+        Some(path) => path.canonicalize().unwrap_or_else(|_| path.to_path_buf()).to_string_lossy().into_owned(),
+        None => NAMES.into_iter().find(|name| work_tree.join(name).is_file()).unwrap_or(NAMES[0]).to_string(),
+    }
+}
+
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -103,8 +103,13 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
         undoes: draft.undoes,
         registry: draft.registry,
     };
-    let operation =
-        Operation { schema: OPERATION_SCHEMA.into(), about, on_verify_fail: crate::model::settings::OnVerifyFail::default(), steps };
+    let operation = Operation {
+        schema: OPERATION_SCHEMA.into(),
+        about,
+        on_verify_fail: crate::model::settings::OnVerifyFail::default(),
+        without_commands: ground.without_commands,
+        steps,
+    };
     Ok(Written { operation, commit, saved, leases })
 }
 
@@ -378,7 +383,10 @@ fn steps(
             StepDraft::Hold(version) => verdict(version, Verdict::Held),
             StepDraft::Release(version) => verdict(version, Verdict::Released),
             StepDraft::EnvironmentBack(change) => Step::Environment(environment_back(ground, id, change)?),
-            StepDraft::Environment { venv, packages } => Step::Environment(build_environment(ground, id, venv, packages)?),
+            StepDraft::Environment { venv, packages } => {
+                ground.require_trust(task, &[crate::model::trust::Role::Environment])?;
+                Step::Environment(build_environment(ground, id, venv, packages)?)
+            }
         })
     };
     draft.steps.iter().map(step).collect()

@@ -18,7 +18,7 @@ impl Repo {
         // may bring what none of them had, and with full history, because git leaves out the
         // other side of a merge that came to nothing.
         let log = "--no-replace-objects -c log.showRoot=true -c core.quotePath=false log --format= --raw --no-abbrev --no-renames \
-            --no-ext-diff --no-color -m -z --full-history --all --reflog --";
+            --no-ext-diff --no-show-signature --no-color -m -z --full-history --all --reflog --";
         let mut found = BTreeMap::new();
         let arguments: Vec<&str> = log.split_whitespace().chain([pattern.as_str()]).collect();
         // A record is `:mode mode id id letter`, zero, path, zero.

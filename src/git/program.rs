@@ -10,7 +10,7 @@ use super::{Error, Repo, disk};
 use crate::{
     base::{
         process::{Command, Ended},
-        text,
+        secret, text,
     },
     model::operation::TreeChange,
 };
@@ -25,6 +25,8 @@ impl Repo {
         };
         Command::new("git", self.work_tree())
             .args([place("--git-dir=", self.git_dir()), place("--work-tree=", self.work_tree())])
+            // The repository's own configuration may name a program there; none of ours may start it.
+            .args(["-c", "core.fsmonitor=false"])
             .args(arguments)
             .env_remove("GIT_QUARANTINE_PATH")
     }
@@ -36,7 +38,7 @@ impl Repo {
         // Nobody can answer: the child has no terminal, and waiting for one would hang.
         let push = self.program(&arguments).env("GIT_TERMINAL_PROMPT", "0").env("SSH_ASKPASS_REQUIRE", "force");
         let (success, output) = run(&push)?;
-        if success { Ok(()) } else { Err(Error::Push { remote: remote.to_string(), output }) }
+        if success { Ok(()) } else { Err(Error::Push { remote: secret::clean_text(remote), output }) }
     }
 
     /// True when the user has a pre-commit hook: a file in the hooks folder, or a configured one
@@ -71,9 +73,10 @@ fn run(command: &Command) -> Result<(bool, String), Error> {
     Ok((ended.succeeded(), printed(&ended)))
 }
 
-/// What a program printed, errors first, at most a few lines of it, escaped.
+/// What a program printed, errors first, at most a few lines of it, escaped and without secrets.
 pub(super) fn printed(ended: &Ended) -> String {
     let all = [ended.stderr.as_slice(), &ended.stdout[..ended.stdout.len().min(1 << 20)]].concat();
+    let all = secret::clean(&all);
     let lines: Vec<_> = all.split(|byte| *byte == b'\n').map(text::escape).filter(|line| !line.is_empty()).collect();
     lines.join("; ")
 }

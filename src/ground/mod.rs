@@ -1,6 +1,7 @@
 //! Row 4, the opened ports of one repository, and the bytes that can be read through them.
 
 pub mod bytes;
+pub mod trust;
 
 use std::{
     collections::HashMap,
@@ -12,6 +13,7 @@ use crate::{
     git::{PeeledTag, Repo},
     model::{Event, Manifest, Settings, Sink},
     store::Store,
+    trust::Trust,
 };
 
 pub use bytes::{Bytes, copy_checked};
@@ -52,6 +54,12 @@ pub struct Ground {
     pub read: ReadReleases,
     /// The permission bits that new files do not get.
     pub umask: u32,
+    /// Which commands of the configuration may run.
+    pub trust: Arc<Trust>,
+    /// The file that the settings come from: below the work tree, or absolute.
+    pub config: String,
+    /// True with `--no-commands`: none of them runs.
+    pub without_commands: bool,
 }
 
 impl Ground {

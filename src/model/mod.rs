@@ -16,6 +16,7 @@ pub mod request;
 pub mod settings;
 pub mod store;
 pub mod tag;
+pub mod trust;
 pub mod verdict;
 pub mod verification;
 pub mod version;

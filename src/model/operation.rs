@@ -273,6 +273,9 @@ pub struct Operation {
     /// What happens when level 3 or 4 fails, so that a resumed operation does the same.
     #[serde(default, skip_serializing_if = "OnVerifyFail::is_undo")]
     pub on_verify_fail: OnVerifyFail,
+    /// True with `--no-commands`: it runs none of the task's commands, when it is resumed neither.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_commands: bool,
     /// What it does, in order.
     pub steps: Vec<Step>,
 }

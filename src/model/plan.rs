@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Version, dependencies::PackageChange, operation::OpKind};
+use super::{Version, dependencies::PackageChange, operation::OpKind, trust::CommandState};
 use crate::base::{RelPath, TaskId};
 
 /// What one path goes through.
@@ -64,8 +64,8 @@ pub struct Plan {
     pub packages: Vec<PackageChange>,
     /// Environment variables that the version needs and that are not set.
     pub missing_variables: Vec<String>,
-    /// Commands that will run: role and command line.
-    pub commands: Vec<(String, String)>,
+    /// Commands that will run, and whether they are trusted.
+    pub commands: Vec<CommandState>,
     /// Things people should know.
     pub notes: Vec<String>,
     /// True when nothing would change.

@@ -10,7 +10,6 @@
 mod config_tests;
 mod json;
 mod layout;
-mod secret;
 pub mod task_config;
 pub mod task_registry;
 #[cfg(test)]

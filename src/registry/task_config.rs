@@ -10,11 +10,14 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::{
-    Error, json, secret, toml,
+    Error, json, toml,
     tree::{BOM, Node, Value, splice},
     yaml,
 };
-use crate::{base::RelPath, model::Version};
+use crate::{
+    base::{RelPath, secret},
+    model::Version,
+};
 
 /// The largest configuration that is read: 1 MiB.
 const LIMIT: usize = 1 << 20;

@@ -5,9 +5,9 @@ use crate::{
     catalog::{Scope, manifests, registry as read, releases::Releases},
     git::{Attributes, Tracked, WorkState, rules_gone},
     ground::Ground,
-    model::{Check, Manifest, Status, TaskSpec, Verification, Version, manifest::FileEntry, verdict::Standing},
+    model::{Check, Manifest, Status, TaskSpec, Verification, Version, manifest::FileEntry, trust::Role, verdict::Standing},
     verify::{
-        self, Checking,
+        self, Checking, Commands,
         configuration::{self, Said},
         evidence::Variables,
         integrity::{self, Depth},
@@ -22,15 +22,17 @@ pub struct Levels {
     pub smoke: bool,
     /// Run the readiness checks.
     pub readiness: bool,
+    /// Run the commands of the settings at all; without them, what they check is reported as not run.
+    pub commands: Commands,
     /// Read every byte again instead of believing git's stat cache.
     pub deep: bool,
 }
 
 impl Levels {
     /// All four.
-    pub const ALL: Self = Self { smoke: true, readiness: true, deep: false };
+    pub const ALL: Self = Self { smoke: true, readiness: true, commands: Commands::Run, deep: false };
     /// Integrity and configuration only.
-    pub const FIRST_TWO: Self = Self { smoke: false, readiness: false, deep: false };
+    pub const FIRST_TWO: Self = Self { smoke: false, readiness: false, commands: Commands::Run, deep: false };
 }
 
 /// Checks that the work tree holds a version.
@@ -60,24 +62,52 @@ pub fn tree(
     verification.checks.extend(configuration(ground, task, &scope, &found.manifest)?);
     let variables = variables(task, &found.manifest);
     if levels.smoke {
-        verification.checks.extend(verify::smoke::smoke(&task.smoke, &command_dir(ground, task), &variables)?);
+        verification.checks.extend(smoke(ground, task, &variables, levels.commands)?);
     }
     if levels.readiness {
-        verification.checks.extend(ready(ground, task, &found.manifest, standing.held, &variables)?);
+        verification.checks.extend(ready(ground, task, &found.manifest, (standing.held, levels.commands), &variables)?);
     }
     Ok(verification)
 }
 
-/// Level 4 alone, for the task after its restart.
-pub fn readiness(ground: &Ground, task: &TaskSpec, releases: &Releases, version: &Version) -> Result<Vec<Check>, Failure> {
-    let found = manifests::load(ground, releases.find(&task.id, version)?)?;
-    ready(ground, task, &found.manifest, false, &variables(task, &found.manifest))
+/// Level 3.
+fn smoke(ground: &Ground, task: &TaskSpec, variables: &Variables, commands: Commands) -> Result<Vec<Check>, Failure> {
+    let commands = may_run(ground, task, Role::Smoke, commands);
+    Ok(verify::smoke::smoke(&task.smoke, &command_dir(ground, task), variables, commands)?)
 }
 
-/// Level 4.
-fn ready(ground: &Ground, task: &TaskSpec, manifest: &Manifest, is_held: bool, variables: &Variables) -> Result<Vec<Check>, Failure> {
+/// Whether a task's commands for a use run. Refusing comes earlier, before anything is changed;
+/// this holds when everything else is wrong.
+fn may_run(ground: &Ground, task: &TaskSpec, role: Role, wanted: Commands) -> Commands {
+    match wanted {
+        Commands::Run if ground.require_trust(&task.id, &[role]).is_err() => Commands::NotTrusted,
+        other => other,
+    }
+}
+
+/// Level 4 alone, for the task after its restart.
+pub fn readiness(
+    ground: &Ground,
+    task: &TaskSpec,
+    releases: &Releases,
+    version: &Version,
+    commands: Commands,
+) -> Result<Vec<Check>, Failure> {
+    let found = manifests::load(ground, releases.find(&task.id, version)?)?;
+    ready(ground, task, &found.manifest, (false, commands), &variables(task, &found.manifest))
+}
+
+/// Level 4; whether the version is held, and whether commands are wanted.
+fn ready(
+    ground: &Ground,
+    task: &TaskSpec,
+    manifest: &Manifest,
+    (is_held, commands): (bool, Commands),
+    variables: &Variables,
+) -> Result<Vec<Check>, Failure> {
     let expected = &manifest.dependencies;
-    let of = Readiness { task, fs: &*ground.tree, work_tree: ground.git.work_tree(), expected, is_held, variables };
+    let commands = may_run(ground, task, Role::Probe, commands);
+    let of = Readiness { task, fs: &*ground.tree, work_tree: ground.git.work_tree(), expected, is_held, variables, commands };
     Ok(verify::readiness::readiness(&of)?)
 }
 

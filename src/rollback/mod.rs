@@ -163,6 +163,9 @@ fn add_dependencies(
     draft.plan.missing_variables = target.dependencies.environment_variables.iter().filter(unset).cloned().collect();
     let python = draft.plan.packages.iter().any(|change| change.ecosystem == "python");
     match (&task.venv, mode) {
+        (Some(_), EnvMode::Sync) if python && ground.without_commands => {
+            draft.plan.notes.push("packages stay as they are (--no-commands)".into());
+        }
         (Some(venv), EnvMode::Sync) if python => {
             draft.steps.push(StepDraft::Environment { venv: venv.clone(), packages: target.dependencies.python_packages.clone() });
         }
@@ -189,14 +192,6 @@ fn add_steps(
         return;
     }
     let restart = request.restart;
-    let command = |role: &str, command: &Option<crate::model::settings::CommandSpec>| {
-        command.as_ref().map(|command| (role.to_string(), command.run.clone()))
-    };
-    if restart {
-        draft.plan.commands.extend(command("stop", &task.stop));
-        draft.plan.commands.extend(command("start", &task.start));
-    }
-    draft.plan.commands.extend(task.smoke.iter().map(|command| ("check".to_string(), command.run.clone())));
     draft.steps.extend((restart && task.stop.is_some()).then_some(StepDraft::Stop));
     draft.steps.push(StepDraft::Files);
     draft.steps.extend(environment);

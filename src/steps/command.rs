@@ -9,7 +9,7 @@ use crate::{
     base::Failure,
     ground::Ground,
     journal::Step,
-    model::{TaskSpec, operation::CommandRole},
+    model::{TaskSpec, operation::CommandRole, trust::Role},
     verify::{commands, evidence::Variables},
 };
 
@@ -21,7 +21,7 @@ pub struct Command<'a> {
 }
 
 impl<'a> Command<'a> {
-    /// The step for one task; does nothing when the task is gone or has no such command.
+    /// The step for one task; does nothing when the task is gone, has no such command, or commands are left out.
     pub fn new(ground: &'a Ground, task: Option<&'a TaskSpec>, role: CommandRole) -> Self {
         Self { ground, task, role }
     }
@@ -29,11 +29,12 @@ impl<'a> Command<'a> {
     /// Runs the command of a role.
     fn run(&self, role: CommandRole) -> Result<(), Failure> {
         let Some(task) = self.task else { return Ok(()) };
-        let (word, command) = match role {
-            CommandRole::Stop => ("stop", &task.stop),
-            CommandRole::Start => ("start", &task.start),
+        let (word, command, of) = match role {
+            CommandRole::Stop => ("stop", &task.stop, Role::Stop),
+            CommandRole::Start => ("start", &task.start, Role::Start),
         };
         let Some(command) = command else { return Ok(()) };
+        self.ground.require_trust(&task.id, &[of])?;
         let dir = self.ground.git.work_tree().join(task.dir.as_os());
         let dir = if dir.is_dir() { dir } else { self.ground.git.work_tree().to_path_buf() };
         let variables = Variables::read(&task.environment_variables);
@@ -41,7 +42,7 @@ impl<'a> Command<'a> {
             CommandRole::Stop => commands::stop(command, &dir, &variables, true)?,
             CommandRole::Start => commands::start(command, &dir, &variables, true)?,
         };
-        self.ground.say(word, command.run.clone());
+        self.ground.say(word, variables.line(&command.run));
         Ok(())
     }
 }

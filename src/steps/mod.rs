@@ -34,7 +34,10 @@ pub fn build<'a>(
     let check = |what| Box::new(verify::Verify::new(what, verify.clone()));
     let make = |step: &'a Step| -> Box<dyn journal::Step + 'a> {
         match step {
-            Step::Command { role } => Box::new(command::Command::new(ground, task, *role)),
+            Step::Command { role } => {
+                let left_out = ground.without_commands || operation.without_commands;
+                Box::new(command::Command::new(ground, task.filter(|_| !left_out), *role))
+            }
             Step::Files(changes) => Box::new(files::Files::new(ground, &operation.about.id, operation.about.at, changes)),
             Step::Environment(change) => Box::new(environment::Environment::new(&*ground.tree, change)),
             Step::Verify { version: Some(version) } => check(verify::What::Version(version)),

@@ -1,7 +1,8 @@
 //! What checks may say: escaped, short, and free of the values of the task's variables.
 //!
 //! Evidence is stored, committed and sent about, so every text from outside goes through
-//! [`Variables::secret_free`] first. A value in another form (encoded, split) is not recognised;
+//! [`Variables::secret_free`] first. Values of other variables that are called like secrets, and
+//! logins in URLs, are hidden too. A value in another form (encoded, split) is not recognised;
 //! values of fewer than four bytes are no secrets, and hiding them would hide the evidence.
 
 use std::{
@@ -11,16 +12,12 @@ use std::{
 
 use bstr::ByteSlice;
 
-use crate::base::text::escape;
+use crate::base::{secret, text::escape};
 
 /// Most lines of one check's evidence.
 pub const MOST_LINES: usize = 100;
 /// Longest line, in characters.
 const LINE: usize = 500;
-/// Shortest value, and line of a value, that is hidden, in bytes.
-const SHORTEST: usize = 4;
-/// What stands in a value's place.
-const MASK: &str = "***";
 
 /// The environment variables of a task as this process has them.
 #[derive(Clone, Default)]
@@ -32,23 +29,25 @@ pub struct Variables {
 impl Variables {
     /// Reads those with these names from the environment of this process.
     pub fn read<'a>(names: impl IntoIterator<Item = &'a String>) -> Self {
-        Self::of(names.into_iter().filter_map(|name| Some((name.clone(), std::env::var_os(name)?))))
+        let mut own = Self::of(names.into_iter().filter_map(|name| Some((name.clone(), std::env::var_os(name)?))));
+        own.hidden.extend(secret::of_environment());
+        own.sort();
+        own
     }
 
     /// Takes names and values.
     pub fn of(values: impl IntoIterator<Item = (String, OsString)>) -> Self {
         let values: BTreeMap<_, _> = values.into_iter().collect();
-        let mut hidden: Vec<Vec<u8>> = Vec::new();
-        for value in values.values() {
-            let value = value.as_encoded_bytes();
-            // A program may print one line of a key that has many.
-            let lines = value.lines().map(<[u8]>::trim_ascii);
-            hidden.extend(lines.chain([value, value.trim_ascii()]).filter(|text| text.len() >= SHORTEST).map(<[u8]>::to_vec));
-        }
-        // The longest first, for one value may hold another.
-        hidden.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
-        hidden.dedup();
-        Self { values, hidden }
+        let hidden = values.values().flat_map(|value| secret::parts(value)).collect();
+        let mut own = Self { values, hidden };
+        own.sort();
+        own
+    }
+
+    /// The longest first, for one value may hold another.
+    fn sort(&mut self) {
+        self.hidden.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
+        self.hidden.dedup();
     }
 
     /// The value of a variable; only to see whether it is set or empty, never to show.
@@ -58,7 +57,7 @@ impl Variables {
 
     /// A text in which every value stands as `***`.
     pub fn secret_free(&self, text: &[u8]) -> Vec<u8> {
-        self.hidden.iter().fold(text.to_vec(), |text, value| if text.contains_str(value) { text.replace(value, MASK) } else { text })
+        secret::without_logins(&secret::without(text, &self.hidden))
     }
 
     /// One line that may be shown.

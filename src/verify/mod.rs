@@ -19,6 +19,33 @@ use crate::model::{Check, Status};
 /// Most lines of evidence that a check keeps.
 const EVIDENCE_LINES: usize = 100;
 
+/// Whether the commands of the settings run in a verification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commands {
+    /// They run.
+    Run,
+    /// A person asked to leave them out.
+    LeftOut,
+    /// The repository's owner did not agree to them.
+    NotTrusted,
+}
+
+impl Commands {
+    /// They run unless they are left out.
+    pub fn unless(left_out: bool) -> Self {
+        if left_out { Self::LeftOut } else { Self::Run }
+    }
+
+    /// What is said of a check whose command does not run; `None` when it does. Never a pass.
+    fn instead(self) -> Option<(Status, &'static str)> {
+        match self {
+            Self::Run => None,
+            Self::LeftOut => Some((Status::Skipped, "not run: --no-commands")),
+            Self::NotTrusted => Some((Status::Inconclusive, "not run: nobody agreed to this command; see `snapback trust`")),
+        }
+    }
+}
+
 /// A check being made; times itself.
 pub struct Checking {
     id: &'static str,

@@ -10,14 +10,21 @@ use crate::{
     model::{Check, Status, settings::CommandSpec},
 };
 
-use super::{commands, evidence::Variables};
+use super::{Commands, commands, evidence::Variables};
 
 /// Runs the smoke commands in the task's folder; one check a command (`smoke.1`, `smoke.2`, …),
 /// one skipped check when there is none. An error only when a signal asked to stop.
-pub fn smoke(specs: &[CommandSpec], dir: &Path, variables: &Variables) -> Result<Vec<Check>, Cancelled> {
+pub fn smoke(specs: &[CommandSpec], dir: &Path, variables: &Variables, may: Commands) -> Result<Vec<Check>, Cancelled> {
     if specs.is_empty() {
         let evidence = vec!["no smoke command is configured".into()];
         return Ok(vec![Check { id: "smoke.commands".into(), level: 3, status: Status::Skipped, evidence, duration_ms: 0 }]);
+    }
+    if let Some((status, why)) = may.instead() {
+        let check = |(at, spec): (usize, &CommandSpec)| {
+            let evidence = vec![format!("command: {}", variables.line(&spec.run)), why.into()];
+            Check { id: format!("smoke.{}", at + 1), level: 3, status, evidence, duration_ms: 0 }
+        };
+        return Ok(specs.iter().enumerate().map(check).collect());
     }
     let check = |(at, spec)| commands::check(format!("smoke.{}", at + 1), 3, spec, dir, variables);
     specs.iter().enumerate().map(check).collect()
@@ -33,7 +40,7 @@ mod tests {
     fn run(commands: &[&str], dir: &Path) -> Vec<Check> {
         let spec = |run: &&str| CommandSpec { run: run.to_string(), timeout: Duration::from_millis(500) };
         let variables = Variables::of([("TOKEN".to_string(), OsString::from("s3cret"))]);
-        smoke(&commands.iter().map(spec).collect::<Vec<_>>(), dir, &variables).expect("nobody cancels")
+        smoke(&commands.iter().map(spec).collect::<Vec<_>>(), dir, &variables, Commands::Run).expect("nobody cancels")
     }
 
     #[test]
@@ -54,6 +61,17 @@ mod tests {
         let dir = tempfile::tempdir().expect("because tests can make folders");
         let evidence = &run(&["seq 1 100"], dir.path())[0].evidence;
         assert_eq!((evidence.len(), evidence[2].as_str(), evidence[21].as_str()), (22, "| 81", "| 100"));
+    }
+
+    #[test]
+    fn what_is_left_out_or_not_trusted_does_not_run() {
+        let dir = tempfile::tempdir().expect("because tests can make folders");
+        let specs = [CommandSpec { run: "touch ran".into(), timeout: Duration::from_secs(20) }];
+        for (commands, status) in [(Commands::LeftOut, Status::Skipped), (Commands::NotTrusted, Inconclusive)] {
+            let checks = smoke(&specs, dir.path(), &Variables::default(), commands).expect("nobody cancels");
+            assert_eq!((checks.len(), checks[0].status, checks[0].id.as_str()), (1, status, "smoke.1"));
+            assert!(!dir.path().join("ran").exists(), "{commands:?}");
+        }
     }
 
     #[test]

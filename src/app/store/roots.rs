@@ -113,12 +113,12 @@ impl App {
             let who = Who::new("operations", format!("operation {}", op.short()));
             let dir = RelPath::own(format!("ops/{op}"));
             let named = |error: std::io::Error| unreadable(dir.to_string(), &error);
-            let names = match state.list(&dir) {
+            let files = match state.list(&dir) {
                 // It never began, and has just been swept away.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 other => other.map_err(named)?,
             };
-            for name in names {
+            for name in files {
                 let path = dir.join(&name);
                 let lines = name.ends_with(b".jsonl");
                 if !lines && !name.ends_with(b".json") {

@@ -42,11 +42,14 @@ impl Run for Args {
         let names: Vec<_> = files.iter().map(|file| file.path.to_text()).collect();
         let mut add = vec!["git", "add", "--"];
         add.extend(names.iter().map(String::as_str));
-        let next = vec![
+        let mut next = vec![
             Hint::run("keep them", &add),
             Hint::run("then", &["git", "commit", "-m", "Set up snapback"]),
             Hint::run("see your tasks", &["snapback", "status"]),
         ];
+        if session.app()?.commands(&[]).iter().any(|state| !state.trusted) {
+            next.push(Hint::run("agree to the commands that it names", &["snapback", "trust"]));
+        }
         Ok(Reply::new(format!("{} written, not committed.\n", count(files.len(), "file")), data).changed().with_next(next))
     }
 }

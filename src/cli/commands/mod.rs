@@ -27,6 +27,7 @@ mod schema;
 mod show;
 mod status;
 mod store;
+mod trust;
 mod undo;
 mod verify_rollback;
 mod verify_snapshot;
@@ -97,6 +98,7 @@ commands! {
     adopt: Adopt,
     registry: Registry,
     store: Store,
+    trust: Trust,
     doctor: Doctor,
     completions: Completions,
     man: Man,

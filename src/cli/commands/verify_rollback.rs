@@ -30,6 +30,7 @@ impl Run for Args {
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let task = self.task.find(session)?;
         let expected = version(session, &task, self.expected.as_ref())?;
+        session.agree(&session.app()?.commands_of_verification(&task))?;
         let found = session.app()?.verify_rollback(&task, expected.as_ref())?;
         let reply = Reply::of_verifications(session.out, std::slice::from_ref(&found), session.globals.verbose);
         if reply.exit_code != Kind::Bad.exit_code() {

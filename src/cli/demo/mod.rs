@@ -56,6 +56,7 @@ impl Walk<'_> {
         )?;
         self.types("snapback init --yes --quiet", &[0])?;
         self.types("git add --all && git commit --quiet -m 'Three strategies'", &[0])?;
+        self.types("snapback trust --yes", &[0])?;
         self.title("Release", "each version gets a commit, a manifest and a tag")?;
         self.types("snapback create-snapshot -t T01 -m 'tighter stop' --yes", &[0])?;
         self.types("snapback create-snapshot -t T02 -m 'first release' --yes --quiet", &[0])?;

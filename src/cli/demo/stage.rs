@@ -125,6 +125,7 @@ impl Stage {
             .env("SNAPBACK_DEMO_PROGRAM", program)
             .env("HOME", self.home())
             .env("XDG_CONFIG_HOME", self.home())
+            .env("XDG_STATE_HOME", self.home().join(".local/state"))
             .env("GIT_CONFIG_NOSYSTEM", "1")
             .env("GIT_TERMINAL_PROMPT", "0");
         if self.style.colour {

@@ -31,8 +31,9 @@ pub fn plan(style: Style, plan: &Plan, all: bool) -> String {
         let names = safe(&plan.missing_variables.join(", "));
         page.section("needs", &[format!("{} not set: {names}", style.paint(Paint::Attention, "environment variables"))]);
     }
-    for (role, command) in &plan.commands {
-        page.section(&safe(role), &[safe(command)]);
+    for state in &plan.commands {
+        let mark = if state.trusted { String::new() } else { format!("  {}", style.paint(Paint::Attention, "(not trusted)")) };
+        page.section(state.command.role.word(), &[safe(&state.command.run) + &mark]);
     }
     for note in &plan.notes {
         page.section("note", &[safe(note)]);
@@ -175,6 +176,7 @@ pub fn size_of_change(plan: &Plan) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::model::trust::{CommandState, ConfiguredCommand, Role};
 
     fn path(text: &str) -> RelPath {
         RelPath::parse(text).expect("it is honest")
@@ -190,6 +192,12 @@ pub(crate) mod tests {
             large: lines.is_none(),
             note: note.into(),
         }
+    }
+
+    fn command(role: Role, run: &str, trusted: bool) -> CommandState {
+        let (task, dir) = ("T01".parse().expect("it is an id"), RelPath::own("tasks/T01"));
+        let command = ConfiguredCommand { task, role, run: run.into(), dir, timeout_ms: 1000, config: "snapback.yaml".into() };
+        CommandState { command, trusted }
     }
 
     /// A rollback with a bit of everything.
@@ -218,7 +226,7 @@ pub(crate) mod tests {
                 after: Some("2.1.4".into()),
             }],
             missing_variables: vec!["TUSHARE_TOKEN".into()],
-            commands: vec![("checks".into(), "python -m pytest -q".into()), ("after".into(), "systemctl restart momentum".into())],
+            commands: vec![command(Role::Start, "systemctl restart momentum", true), command(Role::Smoke, "python -m pytest -q", false)],
             notes: Vec::new(),
             nothing_to_do: false,
         }
@@ -236,8 +244,8 @@ pub(crate) mod tests {
           deps     pandas 2.2.1 -> 2.1.4
           shared   lib/util.py differs from what 1.2.0 was released with; T02 uses it too
           needs    environment variables not set: TUSHARE_TOKEN
-          checks   python -m pytest -q
-          after    systemctl restart momentum
+          start    systemctl restart momentum
+          check    python -m pytest -q  (not trusted)
           safety   everything is saved first; `snapback undo` brings it back
         "#);
         assert_eq!(question(&sample()), "Roll back T01?");

@@ -15,7 +15,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Paint, Style, safe};
 use crate::{
-    base::text::size,
+    base::text::{for_terminal, size},
     model::event::{Event, Sink},
 };
 
@@ -175,7 +175,7 @@ fn bar_style(known: bool, bytes: bool) -> ProgressStyle {
 /// Writes a line above the bar, if there is one.
 fn say(work: Option<&Work>, line: &str) {
     let write = || {
-        let _ = writeln!(std::io::stderr(), "{line}");
+        let _ = writeln!(std::io::stderr(), "{}", for_terminal(line));
     };
     match work.and_then(|work| work.bar.as_ref()) {
         Some(bar) => bar.suspend(write),

@@ -188,7 +188,7 @@ fn completions() {
     $ COMPLETE=bash _CLAP_IFS=' ' _CLAP_COMPLETE_INDEX=5 _CLAP_COMPLETE_COMP_TYPE=9 _CLAP_COMPLETE_SPACE=true snapback -- snapback rollback -t T01 --to ''
     1.1.0 1.0.0 previous last-good latest
     $ COMPLETE=bash _CLAP_IFS=' ' _CLAP_COMPLETE_INDEX=2 _CLAP_COMPLETE_COMP_TYPE=9 _CLAP_COMPLETE_SPACE=true snapback -- snapback op ''
-    list show resume abort -C --config --quiet --verbose --json --color --no-progress --no-input --yes --dry-run --timeout --lock-wait --help
+    list show resume abort -C --config --quiet --verbose --json --color --no-progress --no-input --yes --dry-run --no-commands --timeout --lock-wait --help
     ");
 }
 
@@ -197,7 +197,7 @@ fn man_and_schema() {
     let sandbox = released();
     shows!(sandbox, ["snapback man ../man && ls ../man"], @"
     $ snapback man ../man && ls ../man
-    41 pages in ../man
+    42 pages in ../man
     git-snapback.1
     snapback-adopt.1
     snapback-completions.1
@@ -235,6 +235,7 @@ fn man_and_schema() {
     snapback-store-restore.1
     snapback-store-stats.1
     snapback-store.1
+    snapback-trust.1
     snapback-undo.1
     snapback-verify-rollback.1
     snapback-verify-snapshot.1

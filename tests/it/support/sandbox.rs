@@ -121,7 +121,10 @@ impl Sandbox {
         let from = self.dir.path().join(".");
         let status = Command::new("cp").arg("-a").arg(from).arg(dir.path()).status().unwrap();
         assert!(status.success(), "cp -a");
-        Self { dir, work: self.work }
+        let copy = Self { dir, work: self.work };
+        // It lies at another path, so nobody agreed to its commands yet.
+        copy.trust();
+        copy
     }
 
     /// The environment of every program; nothing else is inherited but PATH.
@@ -185,7 +188,20 @@ impl Sandbox {
     pub fn write(&self, path: &str, bytes: &[u8]) {
         let path = self.at(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, bytes).unwrap();
+        fs::write(&path, bytes).unwrap();
+        if path == self.at("snapback.yaml") {
+            self.trust();
+        }
+    }
+
+    /// Agrees to the commands that the configuration names, as a person does who has written them.
+    /// A configuration that is wrong on purpose names none.
+    pub fn trust(&self) {
+        let names_commands =
+            |text: &[u8]| String::from_utf8_lossy(text).contains("run:") || String::from_utf8_lossy(text).contains("venv:");
+        if fs::read(self.at("snapback.yaml")).is_ok_and(|text| names_commands(&text)) {
+            self.run(snapback_program(), &["trust", "--yes"]);
+        }
     }
 
     /// Reads a file of the work tree.

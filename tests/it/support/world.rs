@@ -275,7 +275,7 @@ impl World {
             registry: None,
         };
         let on_verify_fail = snapback::model::settings::OnVerifyFail::default();
-        Ok(Operation { schema: OPERATION_SCHEMA.into(), about, on_verify_fail, steps })
+        Ok(Operation { schema: OPERATION_SCHEMA.into(), about, on_verify_fail, without_commands: false, steps })
     }
 
     fn steps<'a>(&'a self, operation: &'a Operation) -> Vec<Box<dyn Step + 'a>> {

@@ -1,0 +1,135 @@
+//! The owner's word on the commands that the configuration names: asked for, given, taken back.
+//!
+//! What runs without it: nothing. Whatever would run a command is refused before anything is
+//! changed ([`App::require_commands`]); the places where commands start look once more.
+
+use super::App;
+use crate::{
+    base::{Digest, Failure, Kind, TaskId},
+    draft::{Draft, StepDraft},
+    ground,
+    model::{
+        Operation, Plan,
+        operation::{OpKind, Step},
+        trust::{CommandState, ConfiguredCommand, Role, digest_of_all},
+    },
+    verify::Commands,
+};
+
+/// The uses of a task's commands in a verification.
+const CHECKS: [Role; 2] = [Role::Smoke, Role::Probe];
+
+impl App {
+    /// The commands that the configuration names, of these tasks or of all, and whether each may run.
+    pub fn commands(&self, tasks: &[TaskId]) -> Vec<CommandState> {
+        let all = self.ground.configured_commands();
+        let wanted: Vec<ConfiguredCommand> =
+            all.iter().filter(|command| tasks.is_empty() || tasks.contains(&command.task)).cloned().collect();
+        self.ground.trust.states_of(&wanted, &all)
+    }
+
+    /// The digest of all commands of the configuration, as `SNAPBACK_TRUST` takes it.
+    pub fn commands_digest(&self) -> Digest {
+        digest_of_all(&self.ground.configured_commands())
+    }
+
+    /// The commands that a verification of a task's four levels would run.
+    pub fn commands_of_verification(&self, task: &TaskId) -> Vec<CommandState> {
+        if self.ground.without_commands { Vec::new() } else { self.ground.commands_for(task, &CHECKS) }
+    }
+
+    /// The file that names the commands.
+    pub fn config_file(&self) -> &str {
+        &self.ground.config
+    }
+
+    /// Why the agreement of this repository does not count, if one is there that does not.
+    pub fn trust_trouble(&self) -> Option<(Kind, String)> {
+        self.ground.trust.trouble().map(|error| (crate::base::Fault::kind(&error), Failure::from(error).to_string()))
+    }
+
+    /// Agrees that these commands run in this repository, on this machine, from now on.
+    ///
+    /// # Errors
+    /// When there is no private folder outside the work tree to keep the agreement in.
+    pub fn agree(&self, commands: &[ConfiguredCommand]) -> Result<(), Failure> {
+        Ok(self.ground.trust.agree(commands, &self.ground.configured_commands(), self.ground.clock.now())?)
+    }
+
+    /// Takes every agreement for this repository back; false when there was none.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be removed.
+    pub fn revoke_trust(&self) -> Result<bool, Failure> {
+        Ok(self.ground.trust.revoke()?)
+    }
+
+    /// Refuses a plan with commands that may not run, before anybody is asked to confirm it.
+    ///
+    /// # Errors
+    /// Those commands.
+    pub fn check_commands(&self, plan: &Plan) -> Result<(), Failure> {
+        self.require_commands(&plan.commands)
+    }
+
+    /// Refuses when one of these may not run.
+    pub(super) fn require_commands(&self, commands: &[CommandState]) -> Result<(), Failure> {
+        Ok(ground::trust::require(commands.to_vec())?)
+    }
+
+    /// Writes into the plan what the draft would run; with `--no-commands` it then runs nothing.
+    pub(super) fn name_commands(&self, draft: &mut Draft) {
+        if draft.plan.nothing_to_do {
+            return;
+        }
+        let mut roles = Vec::new();
+        for step in &draft.steps {
+            match step {
+                // Going back after a failure runs the other one of the two.
+                StepDraft::Stop | StepDraft::Start => roles.extend([Role::Stop, Role::Start]),
+                StepDraft::Environment { .. } => roles.push(Role::Environment),
+                StepDraft::Verify(Some(_)) => roles.push(Role::Smoke),
+                StepDraft::Ready(_) => roles.push(Role::Probe),
+                _ => {}
+            }
+        }
+        if draft.plan.kind == OpKind::CreateSnapshot {
+            roles.push(Role::Smoke);
+        }
+        let commands = self.ground.commands_for(&draft.plan.task, &roles);
+        if !self.ground.without_commands {
+            draft.plan.commands = commands;
+        } else if !commands.is_empty() {
+            draft.steps.retain(|step| !matches!(step, StepDraft::Stop | StepDraft::Start));
+            draft.plan.notes.push("none of the task's commands is run (--no-commands); what they check is not checked".into());
+        }
+    }
+
+    /// Refuses to go on with an operation whose commands may not run.
+    pub(super) fn require_commands_of(&self, operation: &Operation, forward: bool) -> Result<(), Failure> {
+        let Some(task) = operation.about.task.as_ref().filter(|_| !self.leaves_commands_out(operation)) else { return Ok(()) };
+        let mut roles = Vec::new();
+        for step in &operation.steps {
+            match step {
+                Step::Command { .. } => roles.extend([Role::Stop, Role::Start]),
+                Step::Verify { version: Some(_) } if forward => roles.push(Role::Smoke),
+                Step::Ready { .. } if forward => roles.push(Role::Probe),
+                _ => {}
+            }
+        }
+        if operation.about.kind == OpKind::CreateSnapshot {
+            roles.push(Role::Smoke);
+        }
+        Ok(self.ground.require_trust(task, &roles)?)
+    }
+
+    /// Whether an operation runs the commands of its task.
+    pub(super) fn commands_in(&self, operation: &Operation) -> Commands {
+        Commands::unless(self.leaves_commands_out(operation))
+    }
+
+    /// True when an operation runs none of the task's commands.
+    fn leaves_commands_out(&self, operation: &Operation) -> bool {
+        self.ground.without_commands || operation.without_commands
+    }
+}

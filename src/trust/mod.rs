@@ -1,0 +1,232 @@
+//! Row 3, trust: which of the commands that a repository's configuration names its owner agreed to.
+//!
+//! A repository is cloned from anywhere, so what its configuration names runs only after the
+//! person at this machine said yes to those very commands. The agreement lies in the user's
+//! state folder, outside every work tree, one file a repository (see [`place`]), and holds for one
+//! repository only: besides its path it names a random mark that is written into the git
+//! folder. A clone that takes the path of another repository does not have that mark.
+//! What cannot be read is no agreement. This room neither runs nor shows a command.
+
+pub mod place;
+
+use std::{
+    collections::BTreeSet,
+    hash::{BuildHasher, Hasher, RandomState},
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    base::{
+        Digest, Fault, Fs, Hint, Kind, RelPath, SyncPoint, Type,
+        fs::{read_limited, write_durably},
+    },
+    model::trust::{CommandState, ConfiguredCommand, digest_of_all},
+};
+pub use place::Place;
+
+/// The format of an agreement.
+const SCHEMA: &str = "snapback.trust/1";
+/// The mark of a repository, in its state folder.
+const MARK: &str = "trust-mark";
+/// Largest agreement that is read, in bytes.
+const LIMIT: u64 = 8 << 20;
+
+/// What stops a command, or an agreement.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Commands would run that nobody agreed to.
+    #[error("{} that nobody agreed to on this machine; nothing was run: {}", counted(.0.len()), shown(.0))]
+    NotTrusted(Vec<ConfiguredCommand>),
+    /// There is no folder for agreements.
+    #[error("there is no folder to keep an agreement in: neither XDG_STATE_HOME nor HOME is an absolute path")]
+    NoPlace,
+    /// The folder for agreements is inside the work tree, where it could be committed and cloned.
+    #[error("the folder for agreements, {0}, is inside the work tree, where it could be committed")]
+    PlaceInside(PathBuf),
+    /// The folder or the agreement could be written by somebody else.
+    #[error("{path} cannot be believed: {why}")]
+    NotOurs {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A file could not be read or written.
+    #[error("cannot use {path}")]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// `the configuration names 2 commands`.
+fn counted(number: usize) -> String {
+    format!("the configuration names {number} command{}", if number == 1 { "" } else { "s" })
+}
+
+/// The first commands, for an error.
+fn shown(commands: &[ConfiguredCommand]) -> String {
+    let line = |command: &ConfiguredCommand| format!("{} {}: {}", command.task, command.role.word(), command.run);
+    let mut text = commands.iter().take(3).map(line).collect::<Vec<_>>().join("; ");
+    if commands.len() > 3 {
+        text.push_str("; …");
+    }
+    text
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotTrusted(_) | Self::PlaceInside(_) => Kind::Refused,
+            Self::NotOurs { .. } => Kind::Denied,
+            Self::NoPlace | Self::File { .. } => Kind::Missing,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::NotTrusted(_) => vec![
+                Hint::run("look at them and agree", &["snapback", "trust"]),
+                Hint::say("or leave them out with --no-commands: what they check is then reported as not run"),
+            ],
+            Self::NoPlace | Self::PlaceInside(_) => vec![Hint::say("set XDG_STATE_HOME to a folder outside the work tree")],
+            Self::NotOurs { .. } => {
+                vec![Hint::say("make it your own and writable by you alone, or remove it and run `snapback trust` again")]
+            }
+            Self::File { .. } => Vec::new(),
+        }
+    }
+}
+
+/// An agreement as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Agreement {
+    schema: String,
+    repository: String,
+    mark: Digest,
+    at: Timestamp,
+    commands: Vec<ConfiguredCommand>,
+}
+
+/// What may run in one repository.
+pub struct Trust {
+    place: Place,
+    repository: PathBuf,
+    work_tree: PathBuf,
+    state: Arc<dyn Fs>,
+    agreed: Mutex<Option<BTreeSet<Digest>>>,
+}
+
+impl Trust {
+    /// The trust in the repository with this shared git folder and this state folder in it.
+    /// Nothing is read before somebody asks.
+    pub fn new(place: Place, repository: &Path, work_tree: &Path, state: Arc<dyn Fs>) -> Self {
+        Self { place, repository: repository.to_path_buf(), work_tree: work_tree.to_path_buf(), state, agreed: Mutex::default() }
+    }
+
+    /// Each of these commands, and whether it may run; `all` are the commands of the whole configuration.
+    pub fn states_of(&self, commands: &[ConfiguredCommand], all: &[ConfiguredCommand]) -> Vec<CommandState> {
+        commands.iter().map(|command| CommandState { command: command.clone(), trusted: self.permits(command, all) }).collect()
+    }
+
+    /// True when a command may run; `all` are the commands of the whole configuration.
+    pub fn permits(&self, command: &ConfiguredCommand, all: &[ConfiguredCommand]) -> bool {
+        let pinned = || !self.place.pins.is_empty() && all.contains(command) && self.place.pins.contains(&digest_of_all(all));
+        let read = || self.read().map(|commands| commands.iter().map(ConfiguredCommand::digest).collect()).unwrap_or_default();
+        let mut agreed = self.agreed.lock().unwrap_or_else(PoisonError::into_inner);
+        agreed.get_or_insert_with(read).contains(&command.digest()) || pinned()
+    }
+
+    /// Agrees to these commands; of earlier ones those stay that are still among `all`.
+    ///
+    /// # Errors
+    /// When there is no folder for it, or one that somebody else can write to.
+    pub fn agree(&self, commands: &[ConfiguredCommand], all: &[ConfiguredCommand], at: Timestamp) -> Result<(), Error> {
+        let before = self.read().unwrap_or_default();
+        let mut kept: Vec<ConfiguredCommand> = before.into_iter().filter(|command| all.contains(command)).collect();
+        for command in commands {
+            if !kept.contains(command) {
+                kept.push(command.clone());
+            }
+        }
+        let (root, name) = self.place.open_for(&self.repository, &self.work_tree)?;
+        // A new mark each time: nobody who knew an earlier one can make it hold elsewhere.
+        let mark = random();
+        let failed = |path: PathBuf| move |source| Error::File { path, source };
+        let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
+        let own = RelPath::own(MARK);
+        write_durably(&*self.state, &own, mark.to_string().as_bytes(), 0o600, points)
+            .map_err(failed(self.repository.join("snapback").join(MARK)))?;
+        let repository = self.repository.to_string_lossy().into_owned();
+        let agreement = Agreement { schema: SCHEMA.into(), repository, mark, at, commands: kept };
+        let bytes = serde_json::to_vec_pretty(&agreement).expect("because plain data always renders");
+        write_durably(&root, &name, &bytes, 0o600, points).map_err(failed(root.path().join(name.as_os())))?;
+        *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(())
+    }
+
+    /// Takes every agreement for this repository back; false when there was none.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be removed.
+    pub fn revoke(&self) -> Result<bool, Error> {
+        *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let Some((root, name)) = self.place.look_for(&self.repository, &self.work_tree)? else { return Ok(false) };
+        let path = root.path().join(name.as_os());
+        let removed = root.stat(&name).and_then(|stat| match stat {
+            None => Ok(false),
+            Some(_) => root.remove_file(&name).map(|()| true),
+        });
+        removed.map_err(|source| Error::File { path, source })
+    }
+
+    /// Why an agreement that is there does not count, if so.
+    pub fn trouble(&self) -> Option<Error> {
+        self.read().err()
+    }
+
+    /// The commands that were agreed to; none when nobody did, or for another repository.
+    fn read(&self) -> Result<Vec<ConfiguredCommand>, Error> {
+        let Some((root, name)) = self.place.look_for(&self.repository, &self.work_tree)? else { return Ok(Vec::new()) };
+        let path = root.path().join(name.as_os());
+        let failed = |source| Error::File { path: path.clone(), source };
+        let Some(stat) = root.stat(&name).map_err(failed)? else { return Ok(Vec::new()) };
+        let why = match stat {
+            _ if stat.kind != Type::File => "it is no regular file",
+            _ if stat.uid != place::user() => "it belongs to somebody else",
+            _ if stat.mode & 0o022 != 0 => "others can write to it",
+            _ => "",
+        };
+        if !why.is_empty() {
+            return Err(Error::NotOurs { path, why });
+        }
+        let bytes = read_limited(&root, &name, LIMIT).map_err(failed)?;
+        let agreement: Agreement = serde_json::from_slice(&bytes).map_err(|_| Error::NotOurs { path, why: "it is damaged" })?;
+        let mark = read_limited(&*self.state, &RelPath::own(MARK), 256).ok().and_then(|text| String::from_utf8(text).ok());
+        let same = agreement.schema == SCHEMA
+            && agreement.repository == self.repository.to_string_lossy()
+            && mark.is_some_and(|mark| mark.trim() == agreement.mark.to_string());
+        Ok(if same { agreement.commands } else { Vec::new() })
+    }
+}
+
+/// A digest that nobody can guess: the keys of the standard hash maps come from the system.
+fn random() -> Digest {
+    let mut hasher = crate::base::Hasher::default();
+    for _ in 0..4 {
+        hasher.update(&RandomState::new().build_hasher().finish().to_le_bytes());
+        hasher.update(&std::process::id().to_le_bytes());
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests;
