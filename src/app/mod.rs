@@ -337,6 +337,9 @@ fn is_released(git: &Repo) -> impl Fn(&TaskId) -> bool {
 fn open_state(common_dir: &Path) -> Result<Arc<dyn Fs>, Error> {
     let path = common_dir.join("snapback");
     let open = || -> std::io::Result<Root> {
+        if path.is_symlink() {
+            return Err(std::io::Error::other("it is a symbolic link: move the folder that it leads to into its place"));
+        }
         if !path.is_dir() {
             create_dir_all(&Root::open(common_dir)?, &RelPath::own("snapback"), 0o700)?;
         }

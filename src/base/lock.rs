@@ -6,11 +6,12 @@
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, Read, Seek, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::Path,
     time::{Duration, Instant},
 };
 
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::{Fault, Hint, Kind};
@@ -81,7 +82,7 @@ impl Lock {
     /// Takes the lock, waiting at most `wait`.
     pub fn take(path: &Path, holder: &Holder, wait: Duration) -> Result<Self, Error> {
         let io_error = |source| Error::Io { path: path.display().to_string(), source };
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map_err(io_error)?;
+        let mut file = open(path).map_err(io_error)?;
         let end = Instant::now() + wait;
         loop {
             match file.try_lock() {
@@ -96,6 +97,16 @@ impl Lock {
         let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text));
         Ok(Self { _file: file })
     }
+}
+
+/// Opens the lock file, which is written over: it must be a file of its own, by no other name. A
+/// repository that was unpacked or copied from somebody may have a link in its place.
+fn open(path: &Path) -> io::Result<File> {
+    // NONBLOCK: opening a FIFO must not wait for its other end.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags).open(path)?;
+    let found = file.metadata()?;
+    if found.is_file() && found.nlink() <= 1 { Ok(file) } else { Err(io::Error::other("it is not a file with one name only: remove it")) }
 }
 
 /// What the lock file says, if it can be read.
@@ -121,5 +132,19 @@ mod tests {
         assert_eq!(error.kind().exit_code(), 11);
         drop(lock);
         Lock::take(&path, &holder, Duration::ZERO).expect("it is free again");
+    }
+
+    #[test]
+    fn no_other_file_is_written_over_through_a_link() {
+        let dir = tempfile::tempdir().expect("because tests can make folders");
+        let (victim, lock) = (dir.path().join("victim"), dir.path().join("lock"));
+        let holder = Holder { pid: 7, host: "h".into(), command: "rollback".into(), since: "2026-01-01T00:00:00Z".into() };
+        std::fs::File::create(&victim).and_then(|mut file| file.write_all(b"precious")).expect("it writes");
+        for link in [|from: &Path, to: &Path| std::os::unix::fs::symlink(from, to), |from: &Path, to: &Path| std::fs::hard_link(from, to)] {
+            link(&victim, &lock).expect("it links");
+            let error = Lock::take(&lock, &holder, Duration::ZERO).expect_err("it is a link");
+            assert_eq!((error.kind(), std::fs::read(&victim).expect("it reads")), (Kind::Missing, b"precious".to_vec()));
+            rustix::fs::unlink(&lock).expect("it unlinks");
+        }
     }
 }

@@ -30,6 +30,12 @@ pub struct UnsafePath {
 const PATH_MAX: usize = 4096;
 /// Longest name that is accepted, in bytes.
 const NAME_MAX: usize = 255;
+/// Most names that a path has: trees, walks and folders are gone through by recursion, and each
+/// level of a walk holds an open folder.
+const DEPTH_MAX: usize = 256;
+const TOO_DEEP: &str = "it is deeper than 256 folders";
+const TOO_LONG: &str = "it is longer than 4095 bytes";
+const HOLDS_NUL: &str = "it holds a NUL byte";
 /// The characters that HFS+ ignores when it compares names (git's `next_hfs_char`).
 const HFS_IGNORED: [char; 16] = [
     '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{206a}', '\u{206b}',
@@ -69,9 +75,17 @@ impl RelPath {
 
     /// This path with one more, untrusted name below it.
     pub fn child(&self, name: &[u8]) -> Result<Self, UnsafePath> {
-        match reason_to_refuse(name) {
-            None => Ok(self.join(name)),
-            Some(why) => Err(UnsafePath { path: self.join(name).to_string(), why }),
+        let whole = self.join(name);
+        let why = match name {
+            _ if name.contains(&0) => Some(HOLDS_NUL),
+            _ if name.contains(&b'/') => Some("a name holds '/'"),
+            _ if whole.0.len() >= PATH_MAX => Some(TOO_LONG),
+            _ if is_too_deep(&whole.0) => Some(TOO_DEEP),
+            _ => reason_to_refuse_name(name),
+        };
+        match why {
+            None => Ok(whole),
+            Some(why) => Err(UnsafePath { path: whole.to_string(), why }),
         }
     }
 
@@ -165,15 +179,24 @@ fn reason_to_refuse(path: &[u8]) -> Option<&'static str> {
         return Some("it is empty");
     }
     if path.len() >= PATH_MAX {
-        return Some("it is longer than 4095 bytes");
+        return Some(TOO_LONG);
     }
     if path.contains(&0) {
-        return Some("it holds a NUL byte");
+        return Some(HOLDS_NUL);
+    }
+    if is_too_deep(path) {
+        return Some(TOO_DEEP);
     }
     if path[0] == b'/' {
         return Some("it is absolute");
     }
     path.split(|byte| *byte == b'/').find_map(reason_to_refuse_name)
+}
+
+/// True when a path has more names than any honest one.
+fn is_too_deep(path: &[u8]) -> bool {
+    // Nearly every path is too short for that.
+    path.len() >= 2 * DEPTH_MAX && path.iter().filter(|byte| **byte == b'/').count() >= DEPTH_MAX
 }
 
 /// The rule that one name of a path breaks, or `None`.
@@ -295,6 +318,13 @@ mod tests {
             assert!(RelPath::parse(path).is_err(), "{:?}", path.as_bstr());
         }
         assert!(RelPath::parse(vec![b'a'; 5000]).is_err());
+        let deep = |names: usize| vec!["a"; names].join("/");
+        assert!(RelPath::parse(deep(256)).is_ok() && RelPath::parse(deep(257)).is_err());
+        assert!(RelPath::own(deep(255)).child(b"a").is_ok() && RelPath::own(deep(256)).child(b"a").is_err());
+        for name in [&b"a/b"[..], b"..", b"", b"a\0", b".git", &vec![b'a'; 256]] {
+            assert!(RelPath::own("d").child(name).is_err(), "{:?}", name.as_bstr());
+        }
+        assert!(RelPath::own(vec!["a".repeat(250); 16].join("/")).child("a".repeat(100).as_bytes()).is_err(), "the whole is too long");
         assert!(RelPath::from_text("bytes:2e2e").is_err(), "hex cannot smuggle '..'");
         assert!(RelPath::from_text("bytes:zz").is_err());
     }

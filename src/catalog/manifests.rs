@@ -14,6 +14,9 @@ use crate::{
 /// The line of a tag's message that names the digest of the manifest.
 pub const MANIFEST_TRAILER: &str = "Snapback-Manifest: ";
 
+/// No manifest is larger, in bytes.
+pub const LIMIT: u64 = 64 << 20;
+
 /// The digest that a tag's message names, if it names one.
 pub fn digest_in(message: &str) -> Option<Digest> {
     message.lines().rev().find_map(|line| line.strip_prefix(MANIFEST_TRAILER)?.trim().parse().ok())
@@ -96,6 +99,7 @@ fn bytes_of(git: &Repo, settings: &Settings, release: &Release, tag: &PeeledTag)
         if tried.contains(&entry.id) {
             continue;
         }
+        git.check_size(&entry.id, LIMIT)?;
         match git.read_blob_of(&entry.id, expected)? {
             Ok(bytes) => return Ok(bytes),
             Err(digest) => drop(wrong.get_or_insert(digest)),

@@ -28,7 +28,7 @@ pub fn in_tree(tree: &dyn Fs, settings: &Settings) -> Result<Option<Registry>, F
 
 /// The registry of a blob.
 pub fn in_blob(git: &Repo, blob: &GitId) -> Result<Registry, Failure> {
-    Ok(Registry::parse(&git.read_blob(blob)?)?)
+    Ok(Registry::parse(&git.read_blob_within(blob, LIMIT)?)?)
 }
 
 /// The version in the task's configuration file in the work tree.

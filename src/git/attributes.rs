@@ -7,7 +7,7 @@
 
 use std::{
     collections::HashMap,
-    fs,
+    fs, io,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -26,6 +26,9 @@ use crate::base::RelPath;
 
 /// The name of the files.
 const FILE: &str = ".gitattributes";
+
+/// None is larger, in bytes.
+const LIMIT: u64 = 16 << 20;
 
 /// Where `.gitattributes` files are read from.
 pub(super) enum Place {
@@ -153,11 +156,15 @@ impl Rules {
         let entry = match &self.place {
             Place::Tree(tree) => self.repo.find_in_tree(*tree, &path)?.filter(|(mode, _)| mode.is_blob()).map(|(_, id)| id),
             Place::WorkTree(_, changes) if changes.contains_key(&path) => {
-                return changes[&path].as_ref().map(|id| self.repo.read_blob(id)).transpose();
+                return changes[&path].as_ref().map(|id| self.repo.read_blob_within(id, LIMIT)).transpose();
             }
             Place::WorkTree(index, _) => {
                 let file = self.repo.work_tree().join(path.as_os());
                 match file.symlink_metadata() {
+                    Ok(found) if found.is_file() && found.len() > LIMIT => {
+                        let source = io::Error::other(format!("it has {} bytes, more than the {LIMIT} that are read", found.len()));
+                        return Err(Error::File { doing: "reading", path: file, source });
+                    }
                     Ok(found) if found.is_file() => {
                         return fs::read(&file).map(Some).map_err(|source| Error::File { doing: "reading", path: file, source });
                     }
@@ -166,6 +173,6 @@ impl Rules {
                 }
             }
         };
-        entry.map(|id| self.repo.read_blob(&git_id(&id))).transpose()
+        entry.map(|id| self.repo.read_blob_within(&git_id(&id), LIMIT)).transpose()
     }
 }

@@ -108,6 +108,16 @@ pub enum Error {
         #[source]
         source: UnsafePath,
     },
+    /// Trees that name each other over and over, or more files than anybody has.
+    #[error("the commit {} holds more than {limit} files and folders below {dir}", commit.short())]
+    TooMany {
+        /// The commit.
+        commit: GitId,
+        /// The folder that was listed.
+        dir: RelPath,
+        /// The most that is read.
+        limit: usize,
+    },
     /// A commit's abbreviation fits several commits.
     #[error("{spec} is the beginning of several commit ids")]
     Ambiguous {
@@ -291,7 +301,7 @@ impl Fault for Error {
             | Self::File { .. }
             | Self::Listing { .. }
             | Self::Sync { .. } => Kind::Missing,
-            Self::BadObject { .. } | Self::BadTag { .. } | Self::BadPath { .. } | Self::Prepared(_) => Kind::Bad,
+            Self::BadObject { .. } | Self::BadTag { .. } | Self::BadPath { .. } | Self::TooMany { .. } | Self::Prepared(_) => Kind::Bad,
             Self::Ambiguous { .. } => Kind::Usage,
             Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::HeadMoved { .. } | Self::RefClash { .. } => {
                 Kind::Conflict
@@ -351,6 +361,7 @@ impl Fault for Error {
                     &["git", "rm", "-r", "--cached", &source.path],
                 ),
             ],
+            Self::TooMany { .. } => vec![Hint::say("no release is that large: do not trust this commit, or give the task a smaller scope")],
             Self::Git { .. } | Self::BadTag { .. } | Self::Prepared(_) => {
                 vec![Hint::run("see whether the repository is whole", &["git", "fsck", "--full"])]
             }

@@ -10,6 +10,9 @@ mod attributes;
 mod convert;
 mod disk;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzz;
 mod index;
 mod index_file;
 mod kept;

@@ -119,6 +119,24 @@ impl Repo {
         self.read_object(id, Kind::Blob)
     }
 
+    /// The same of a blob that must not be larger than this; a larger one is not unpacked.
+    pub fn read_blob_within(&self, id: &GitId, limit: u64) -> Result<Vec<u8>, Error> {
+        self.check_size(id, limit)?;
+        self.read_blob(id)
+    }
+
+    /// Fails when an object says that it is larger than this. An absent one is for the reader to tell.
+    pub fn check_size(&self, id: &GitId, limit: u64) -> Result<(), Error> {
+        let oid = self.oid(id)?;
+        match self.with(|repo| repo.try_find_header(oid).map(|found| found.map(|header| header.size()))) {
+            Ok(Some(size)) if size > limit => {
+                Err(Error::BadObject { id: id.clone(), why: format!("it has {size} bytes, more than the {limit} that are read") })
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::BadObject { id: id.clone(), why: error.to_string() }),
+        }
+    }
+
     /// The bytes of a blob that have this digest; when they have another one, they are checked
     /// against the blob's id, and `Err` holds the digest that they have.
     pub fn read_blob_of(&self, id: &GitId, digest: Option<Digest>) -> Result<Result<Vec<u8>, Digest>, Error> {

@@ -54,6 +54,9 @@ pub struct Head {
     pub commit: GitId,
 }
 
+/// No object is unpacked that says it is larger: a few bytes can claim any size.
+const ALLOC_LIMIT: &str = "gitoxide.objects.allocLimit=1g";
+
 impl std::fmt::Debug for Repo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Repo").field(&self.inner.work_tree).finish()
@@ -65,7 +68,7 @@ impl Repo {
     pub fn discover(dir: &Path) -> Result<Self, Error> {
         let options = || gix::discover::upwards::Options { match_ceiling_dir_or_error: false, ..Default::default() };
         // A replaced object does not have the bytes that its id, and so a tag, vouches for.
-        let open = |trust| gix::open::Options::default_for_level(trust).config_overrides(["core.useReplaceRefs=false"]);
+        let open = |trust| gix::open::Options::default_for_level(trust).config_overrides(["core.useReplaceRefs=false", ALLOC_LIMIT]);
         let open = gix::sec::trust::Mapping { full: open(gix::sec::Trust::Full), reduced: open(gix::sec::Trust::Reduced) };
         // gix asserts that a path which it shortens ends in `.git`; it shortens relative ones, bare or not.
         let absolute = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());

@@ -73,7 +73,11 @@ impl Repo {
         let mut others = Vec::new();
         let walk_all = || dirs.iter().map(|dir| self.walk_one(&walk, &index, dir)).collect::<Result<Vec<_>, Error>>();
         let (found, head) = rayon::join(walk_all, || self.head_entries(&index, &dirs));
-        let head = head?;
+        let mut head = head?;
+        let is_submodule = |(_, entry): &(RelPath, TreeEntry)| entry.mode == "160000";
+        // One that only HEAD has, too: a release would carry it along, and no manifest can list it.
+        scan.submodules.extend(head.iter().filter(|entry| is_submodule(entry)).map(|(path, _)| path.clone()));
+        head.retain(|entry| !is_submodule(entry));
         for Found { tracked: entries, others: names, nested, refused } in found? {
             tracked.extend(entries);
             others.extend(names);
@@ -105,15 +109,13 @@ impl Repo {
         walk.start(dir, here, below)
     }
 
-    /// HEAD's entries below these folders, without submodules; none on an unborn branch.
+    /// HEAD's entries below these folders, submodules among them; none on an unborn branch.
     ///
     /// Folders whose tree the index knows to be its own content are not read (git's cache tree).
     fn head_entries(&self, index: &gix::index::State, dirs: &[RelPath]) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
         let commit = self.with(|repo| repo.head_id().ok().map(|id| git_id(&id)));
         let Some(commit) = commit else { return Ok(Vec::new()) };
-        let mut entries = self.entries_but(&commit, dirs, &|dir, tree| cached(index, dir, tree))?;
-        entries.retain(|(_, entry)| entry.mode != "160000");
-        Ok(entries)
+        self.entries_but(&commit, dirs, &|dir, tree| cached(index, dir, tree))
     }
 
     /// The submodule or nested repository that a path lies in, if any.

@@ -14,7 +14,7 @@ use gix::{
     bstr::ByteSlice,
     objs::{
         Kind, TreeRefIter,
-        tree::{EntryKind, EntryMode},
+        tree::{EntryKind, EntryMode, EntryRef},
     },
 };
 use rayon::prelude::*;
@@ -31,6 +31,15 @@ pub(super) type Known<'a> = &'a (dyn Fn(&RelPath, &gix::oid) -> Option<Vec<(RelP
 /// How many trees are kept, and how large each may be, in bytes: 64 MiB at the very most.
 const KNOWN_TREES: usize = 4096;
 const KNOWN_TREE: usize = 16 << 10;
+
+/// Most files and folders that a listing may have: beyond it somebody made trees that name each
+/// other a thousand times over. Ten million would not fit into the memory that a command may use.
+const MAX_ENTRIES: usize = 1_000_000;
+/// Folders that are read before the number is looked at again.
+const FOLDERS_AT_ONCE: usize = 4096;
+
+/// The files of a folder, and its folders.
+type Listed = (Vec<(RelPath, TreeEntry)>, Vec<(RelPath, ObjectId)>);
 
 /// An entry of one tree: mode and object.
 type Slot = (EntryMode, ObjectId);
@@ -118,19 +127,26 @@ impl Repo {
         })
     }
 
-    /// True when a file of this name lies in a tree or below it.
+    /// True when a file of this name lies in a tree or below it. Each tree is looked at once, however
+    /// often it is named.
     pub(super) fn has_file_named(&self, tree: ObjectId, name: &[u8]) -> Result<bool, Error> {
-        let mut found = false;
-        let folders = self.each_entry(tree, |mode, other, id| {
-            found |= mode.is_blob() && other == name;
-            Ok(mode.is_tree().then_some(id))
-        })?;
-        let below = |id: &ObjectId| self.has_file_named(*id, name);
-        if found {
-            return Ok(true);
+        let (mut seen, mut level) = (HashSet::from([tree]), vec![tree]);
+        while !level.is_empty() {
+            let look = |tree: &ObjectId| {
+                let mut found = false;
+                let folders = self.each_entry(*tree, |mode, other, id| {
+                    found |= mode.is_blob() && other == name;
+                    Ok(mode.is_tree().then_some(id))
+                })?;
+                Ok((found, folders))
+            };
+            let looked = level.par_iter().map(look).collect::<Result<Vec<_>, Error>>()?;
+            if looked.iter().any(|(found, _)| *found) {
+                return Ok(true);
+            }
+            level = looked.into_iter().flat_map(|(_, folders)| folders).flatten().filter(|id| seen.insert(*id)).collect();
         }
-        let folders: Vec<_> = folders.into_iter().flatten().collect();
-        folders.par_iter().map(below).try_reduce(|| false, |a, b| Ok(a || b))
+        Ok(false)
     }
 
     /// All entries of one tree, by name.
@@ -141,12 +157,7 @@ impl Repo {
     /// Calls `take` with mode, name and object of each entry of one tree.
     fn each_entry<T>(&self, id: ObjectId, mut take: impl FnMut(EntryMode, &[u8], ObjectId) -> Result<T, Error>) -> Result<Vec<T>, Error> {
         let bytes = self.tree_bytes(id)?;
-        TreeRefIter::from_bytes(&bytes, self.hash())
-            .map(|entry| {
-                let entry = entry.map_err(|error| Error::BadObject { id: git_id(&id), why: error.to_string() })?;
-                take(entry.mode, entry.filename, entry.oid.to_owned())
-            })
-            .collect()
+        entries_of(&bytes, self.hash(), |entry| take(entry.mode, entry.filename, entry.oid.to_owned()))
     }
 
     /// The bytes of a tree, checked against its id when this process reads it first: the commits
@@ -163,26 +174,51 @@ impl Repo {
         Ok(bytes)
     }
 
-    /// Everything below one tree, unsorted; folders in parallel.
+    /// Everything below one tree, unsorted; the folders of one depth in parallel. Nothing recurses
+    /// and the number is limited: the depth and the breadth of a tree are an author's choice.
     fn list_below(&self, commit: &GitId, tree: ObjectId, dir: &RelPath, known: Known<'_>) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
-        if let Some(entries) = known(dir, &tree) {
-            return Ok(entries);
-        }
-        let mut folders = Vec::new();
-        let mut files = self.each_entry(tree, |mode, name, id| {
-            let path = dir.child(name).map_err(|source| bad_path(commit, source))?;
-            // A name with a slash would smuggle a path through the check of one name.
-            if name.contains(&b'/') {
-                return Err(bad_path(commit, UnsafePath { path: path.to_string(), why: "a name in a tree holds '/'" }));
+        let (mut files, mut level, mut count) = (Vec::new(), vec![(dir.clone(), tree)], 0);
+        while !level.is_empty() {
+            let mut below = Vec::new();
+            for part in level.chunks(FOLDERS_AT_ONCE) {
+                let listed = part.par_iter().map(|(dir, tree)| self.list_one(commit, *tree, dir, known)).collect::<Result<Vec<_>, _>>()?;
+                for (here, folders) in listed {
+                    count += here.len() + folders.len();
+                    files.extend(here);
+                    below.extend(folders);
+                }
+                if count > MAX_ENTRIES {
+                    return Err(Error::TooMany { commit: commit.clone(), dir: dir.clone(), limit: MAX_ENTRIES });
+                }
             }
+            level = below;
+        }
+        Ok(files)
+    }
+
+    /// The files and the folders of one tree; of one that is `known`, everything below it as files.
+    fn list_one(&self, commit: &GitId, tree: ObjectId, dir: &RelPath, known: Known<'_>) -> Result<Listed, Error> {
+        if let Some(entries) = known(dir, &tree) {
+            return Ok((entries, Vec::new()));
+        }
+        let (mut files, mut folders) = (Vec::new(), Vec::new());
+        self.each_entry(tree, |mode, name, id| {
+            let path = dir.child(name).map_err(|source| bad_path(commit, source))?;
             if mode.is_tree() {
                 folders.push((path, id));
-                return Ok(None);
+            } else {
+                files.push((path, tree_entry(mode, &id)));
             }
-            Ok(Some((path, tree_entry(mode, &id))))
+            Ok(())
         })?;
-        let below = folders.par_iter().map(|(path, id)| self.list_below(commit, *id, path, known)).collect::<Result<Vec<_>, _>>()?;
-        Ok(files.drain(..).flatten().chain(below.into_iter().flatten()).collect())
+        // A link and a folder of one name: what is written below the folder would go where the link leads.
+        let names: HashSet<&RelPath> = folders.iter().map(|(path, _)| path).collect();
+        let twin = if names.is_empty() { None } else { files.iter().map(|(path, _)| path).find(|path| names.contains(path)) };
+        if twin.is_some() || names.len() < folders.len() {
+            let path = twin.unwrap_or(dir).to_string();
+            return Err(bad_path(commit, UnsafePath { path, why: "it is there twice, or holds a folder twice" }));
+        }
+        Ok((files, folders))
     }
 
     /// One tree with changes applied, whose paths are relative to it; `None` when it became empty.
@@ -243,6 +279,18 @@ impl Repo {
         }
         Ok(())
     }
+}
+
+/// Calls `take` with each entry of a tree's bytes.
+pub(super) fn entries_of<T>(
+    bytes: &[u8],
+    hash: gix::hash::Kind,
+    mut take: impl FnMut(EntryRef<'_>) -> Result<T, Error>,
+) -> Result<Vec<T>, Error> {
+    let id = || gix::objs::compute_hash(hash, Kind::Tree, bytes).unwrap_or_else(|_| hash.null());
+    TreeRefIter::from_bytes(bytes, hash)
+        .map(|entry| take(entry.map_err(|error| Error::BadObject { id: git_id(&id()), why: error.to_string() })?))
+        .collect()
 }
 
 /// Groups sorted changes by the first name of their paths, and cuts that name off.

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod attacks;
 mod backup;
 mod backup_hostile;
 mod backup_kills;

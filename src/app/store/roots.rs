@@ -11,6 +11,7 @@ use super::{Needed, needed::Who};
 use crate::{
     app::App,
     base::{Digest, Failure, Fault, Fs, Kind, ObjectId, RelPath, Root, fs::read_limited},
+    catalog::manifests,
     model::{Manifest, Settings},
     store::Store,
 };
@@ -51,7 +52,8 @@ impl App {
         // Operations first: one that ends meanwhile has put its manifest where it is looked for next.
         self.needed_by_operations(&mut needed)?;
         for (id, path) in self.ground.git.reachable_blobs(MANIFEST.0, MANIFEST.1)? {
-            let bytes = self.ground.git.read_blob(&id).map_err(|error| unreadable(format!("the manifest {path} ({id})"), &error))?;
+            let bytes = self.ground.git.read_blob_within(&id, manifests::LIMIT);
+            let bytes = bytes.map_err(|error| unreadable(format!("the manifest {path} ({id})"), &error))?;
             self.needed_by_manifest(&bytes, &path, &mut needed)?;
         }
         self.needed_by_work_trees(&mut needed)?;

@@ -1,0 +1,418 @@
+//! Names that are commands, options or escapes somewhere: one list, for everything that is named.
+
+use std::{
+    collections::BTreeSet,
+    ffi::{OsStr, OsString},
+    fs,
+    os::unix::ffi::OsStrExt,
+};
+
+use proptest::prelude::*;
+use snapback::{
+    base::{RelPath, TaskId, text},
+    model::{TagName, Version},
+};
+
+use super::{BACK, LOOKS, all, target, withstands};
+use crate::support::{Sandbox, sandbox::finish, sandbox::snapback_program};
+
+/// The names that are text.
+const WORDS: &[&str] = &[
+    "-x",
+    "--",
+    "-",
+    "-rf",
+    "-n",
+    "-C",
+    "-c",
+    "--help",
+    "--version",
+    "--exec=touch pwned",
+    "--upload-pack=touch pwned",
+    "--output=pwned",
+    "--config=pwned",
+    "--git-dir=pwned",
+    "-o pwned",
+    "-oProxyCommand=touch pwned",
+    "--no-verify",
+    "--yes",
+    "--json",
+    "--all",
+    "@file",
+    "$(touch pwned)",
+    "$(touch${IFS}pwned)",
+    "${IFS}",
+    "$HOME",
+    "$((1))",
+    "`touch pwned`",
+    "`id`",
+    ";touch pwned",
+    "a;touch pwned;b",
+    "|touch pwned",
+    "a|b",
+    "||touch pwned",
+    "&touch pwned",
+    "&&touch pwned",
+    "a&b",
+    "\ntouch pwned\n",
+    "a\nb",
+    "a\r\nb",
+    "a\rb",
+    ">pwned",
+    "a>pwned",
+    ">>pwned",
+    "<pwned",
+    "a<b>c",
+    "<(touch pwned)",
+    "'",
+    "\"",
+    "'; touch pwned; '",
+    "\"; touch pwned; \"",
+    "''",
+    "\"\"",
+    "\\",
+    "\\\\",
+    "\\n",
+    "\\x00",
+    "a\\b",
+    "..\\..\\x",
+    "C:\\x",
+    "\\\\host\\share",
+    "*",
+    "?",
+    "[a]",
+    "[!a]",
+    "**",
+    "{a,b}",
+    "~",
+    "~root",
+    "~/x",
+    "!",
+    "!!",
+    "!important",
+    "#",
+    "#comment",
+    "a#b",
+    ":",
+    ":(top)x",
+    ":/x",
+    ":!x",
+    "a:b",
+    "::",
+    ":(exclude)*",
+    "^",
+    "a^{}",
+    "HEAD^",
+    "HEAD~1",
+    "@",
+    "@{u}",
+    "@{-1}",
+    "a@{1}",
+    "HEAD",
+    "ORIG_HEAD",
+    "FETCH_HEAD",
+    "main",
+    "refs",
+    "refs:heads",
+    "a..b",
+    "a...b",
+    "....",
+    "...",
+    "a.lock",
+    "x.lock.lock",
+    "%",
+    "%s%n%x",
+    "%00",
+    "%2e%2e%2f",
+    "%0a",
+    "%PATH%",
+    "{{7*7}}",
+    "${7*7}",
+    "#{7*7}",
+    "<%= 7 %>",
+    "{0}",
+    "{}",
+    "<script>",
+    "<b>",
+    "&lt;",
+    "=cmd",
+    "=1+1",
+    "+cmd",
+    "+refs:refs",
+    "-1",
+    "0",
+    "1.2.0",
+    "v1.2.0",
+    "null",
+    "~null",
+    "true",
+    "no",
+    "yes",
+    "on",
+    "1e3",
+    ".inf",
+    ".nan",
+    "0x10",
+    "0o17",
+    "1_000",
+    "2026-02-24",
+    "12:30:45",
+    "- a",
+    "a: b",
+    "a : b",
+    "? a",
+    "| a",
+    "> a",
+    "& a",
+    "* a",
+    "!tag a",
+    "%YAML 1.2",
+    "---",
+    "--- a",
+    "... a",
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    "a,b",
+    "bytes:",
+    "bytes:2e2e",
+    "bytes:zz",
+    "sha256:",
+    "CON",
+    "NUL",
+    "NUL.txt",
+    "COM1",
+    "LPT1.x",
+    "aux",
+    "a.",
+    "a ",
+    " ",
+    " a",
+    "  ",
+    "\t",
+    "a\tb",
+    "desktop.ini",
+    "Thumbs.db",
+    ".gitignore",
+    ".gitmodules",
+    ".gitattributes x",
+    ".mailmap",
+    ".gitkeep",
+    "config.yaml ",
+    "Snapback-Manifest: sha256:0",
+    "Signed-off-by: x",
+    "\u{1b}[2J",
+    "\u{1b}]0;x\u{7}",
+    "\u{9b}31m",
+    "\u{202e}gpj.x",
+    "\u{2066}x\u{2069}",
+    "\u{200b}",
+    "\u{feff}x",
+    "a\u{2028}b",
+    "a\u{85}b",
+    "e\u{301}",
+    "\u{e9}",
+    "\u{fb01}",
+    "\u{ff0e}\u{ff0e}",
+    "\u{2044}x",
+    "\u{2215}x",
+    "\u{1f4a9}",
+    "\u{130}",
+    "\u{131}",
+    "\u{df}",
+    "SS\u{df}",
+    "\u{fffd}",
+    "\u{10ffff}",
+    "\u{e000}",
+    "a\u{300}\u{301}\u{302}",
+    "名前",
+];
+
+/// Two hundred names and more that were never honest.
+pub fn hostile() -> Vec<Vec<u8>> {
+    let mut names: Vec<Vec<u8>> = WORDS.iter().map(|word| word.as_bytes().to_vec()).collect();
+    names.extend((1..32_u8).chain([127]).map(|byte| vec![b'c', byte, b'd']));
+    names.extend(
+        [&b"\xff"[..], b"\xff\xfe", b"\xc0\xae\xc0\xae", b"\xed\xa0\x80", b"\xf8\x88\x80\x80\x80", b"a\x80b", b"\xe2\x28\xa1"]
+            .map(<[u8]>::to_vec),
+    );
+    names.push(vec![b'n'; 255]);
+    names.push("ß".repeat(127).into_bytes());
+    names
+}
+
+#[test]
+fn the_list_is_long_and_says_nothing_twice() {
+    let names = hostile();
+    let different: BTreeSet<_> = names.iter().collect();
+    assert!(names.len() >= 200 && different.len() == names.len(), "{} names, {} different", names.len(), different.len());
+}
+
+/// A word of a command line with a name after it.
+fn with(word: &str, name: &[u8]) -> OsString {
+    OsStr::from_bytes(&[word.as_bytes(), name].concat()).to_os_string()
+}
+
+/// No command ran, and no file was made by one.
+#[track_caller]
+fn assert_no_command_ran(sandbox: &Sandbox) {
+    let made: Vec<_> = sandbox.tree().into_keys().filter(|path| path.rsplit('/').next() == Some("pwned")).collect();
+    assert!(made.is_empty() && !sandbox.home().join("pwned").exists() && !sandbox.exists(".git/pwned"), "{made:?}");
+}
+
+#[test]
+fn as_a_task_or_a_version_that_is_asked_for() {
+    let sandbox = target();
+    let before = all(&sandbox);
+    for name in hostile() {
+        let orders = [
+            vec![OsString::from("list"), with("--task=", &name)],
+            vec!["rollback".into(), "--yes".into(), "-t".into(), "T01".into(), with("--to=", &name)],
+            vec!["create-snapshot".into(), "--yes".into(), "-t".into(), "T01".into(), with("--version=", &name)],
+            vec!["show".into(), "-t".into(), "T01".into(), "--".into(), with("", &name)],
+        ];
+        for (nth, order) in orders.iter().enumerate() {
+            // Right words among the wrong ones: a version that is free, and one that is there.
+            if name == b"1.2.0" || name == b"v1.2.0" || name == b"HEAD" || name == b"main" || name.contains(&b'^') || name.contains(&b'~') {
+                continue;
+            }
+            let ran = finish(sandbox.command(snapback_program()).args(order));
+            assert!([2, 5].contains(&ran.code), "{nth} {:?}: {ran:?}", name.escape_ascii().to_string());
+            let raw = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{202e}' | '\u{2066}');
+            assert!(ran.code == 2 || !ran.stderr.contains(raw), "escaped: {ran:?}");
+        }
+    }
+    super::assert_unchanged(&before, &all(&sandbox), &["all names"]);
+    assert_no_command_ran(&sandbox);
+}
+
+#[test]
+fn as_the_names_of_tags_and_branches_of_others() {
+    let sandbox = target();
+    let commit = sandbox.git_out(&["rev-parse", "HEAD"]);
+    let mut packed = fs::read_to_string(sandbox.at(".git/packed-refs")).unwrap_or_default().into_bytes();
+    let mut made = 0;
+    for name in hostile().into_iter().filter(|name| !name.contains(&b'\n') && !name.contains(&b'\0')) {
+        for prefix in ["refs/tags/", "refs/heads/", "refs/tags/T01-v", "refs/remotes/origin/"] {
+            let reference = with(prefix, &name);
+            let update = finish(sandbox.command("git").arg("update-ref").arg(&reference).arg(&commit));
+            made += usize::from(update.code == 0);
+        }
+        if std::str::from_utf8(&name).is_ok_and(|name| !name.contains(['\r', ' '])) {
+            packed.extend_from_slice(&[commit.as_bytes(), b" refs/tags/p", &name, b"\n"].concat());
+        }
+    }
+    assert!(made > 200, "git takes most of them: {made}");
+    for look in LOOKS {
+        // One of them is `T01-v1.2.0`, which says that it is a release and has no manifest.
+        withstands(&sandbox, &[0, 3, 4], look, &[]);
+    }
+    withstands(&sandbox, &[0], BACK, &[]);
+    withstands(&sandbox, &[0], &["undo", "--yes"], &[]);
+    sandbox.write("tasks/T01/signal.py", b"third\n");
+    sandbox.release("T01", "7.7.7");
+    assert_no_command_ran(&sandbox);
+    // What git would not write, some other program may have packed.
+    sandbox.write(".git/packed-refs", &packed);
+    for look in LOOKS {
+        withstands(&sandbox, &[0, 3, 4, 5, 8], look, &[]);
+    }
+    withstands(&sandbox, &[0, 4, 5, 7, 8], BACK, &[]);
+    assert_no_command_ran(&sandbox);
+}
+
+#[test]
+fn as_files_of_a_task_they_come_back_to_the_byte() {
+    let sandbox = Sandbox::new(1);
+    let names: Vec<Vec<u8>> = hostile().into_iter().filter(|name| RelPath::parse(name).is_ok() && !name.contains(&b'/')).collect();
+    assert!(names.len() >= 200, "nearly all are legal names: {}", names.len());
+    let at = |name: &[u8]| sandbox.at("tasks/T01/odd").join(OsStr::from_bytes(name));
+    fs::create_dir_all(sandbox.at("tasks/T01/odd")).unwrap();
+    let put = |what: &str| names.iter().for_each(|name| fs::write(at(name), format!("{what}{}\n", name.escape_ascii())).unwrap());
+    put("first ");
+    sandbox.release("T01", "1.0.0");
+    put("second ");
+    for name in names.iter().step_by(3) {
+        fs::remove_file(at(name)).unwrap();
+    }
+    sandbox.release("T01", "1.1.0");
+    let second = sandbox.tree();
+    withstands(&sandbox, &[0], BACK, &[]);
+    for name in &names {
+        assert_eq!(fs::read_to_string(at(name)).unwrap(), format!("first {}\n", name.escape_ascii()));
+    }
+    assert_eq!(fs::read_dir(sandbox.at("tasks/T01/odd")).unwrap().count(), names.len());
+    assert_eq!(sandbox.status(), Vec::<String>::new());
+    withstands(&sandbox, &[0], &["verify-snapshot", "-t", "T01", "--all", "--deep"], &[]);
+    for look in [&["show", "-t", "T01", "1.0.0"][..], &["diff", "-t", "T01", "1.0.0..1.1.0"], &["list", "-t", "T01"]] {
+        let shown = withstands(&sandbox, &[0], look, &[]);
+        let raw = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{202e}' | '\u{2066}' | '\u{2028}');
+        assert!(!shown.stdout.contains(raw), "{look:?}");
+    }
+    withstands(&sandbox, &[0], &["undo", "--yes"], &[]);
+    assert_eq!(sandbox.tree().into_keys().collect::<Vec<_>>(), second.into_keys().collect::<Vec<_>>());
+    // What a file called `.gitmodules` says here is no list of modules, which git remarks.
+    let unsound: Vec<_> = sandbox.unsound().into_iter().filter(|line| !line.contains("gitmodules")).collect();
+    assert!(unsound.iter().all(|line| line.starts_with("git fsck ended")), "{unsound:?}");
+    assert_no_command_ran(&sandbox);
+}
+
+#[test]
+fn as_a_reason_or_a_message_they_are_text() {
+    let sandbox = target();
+    for name in hostile() {
+        let Ok(name) = String::from_utf8(name) else { continue };
+        let ran = sandbox.run(snapback_program(), &["mark", "bad", "1.0.0", "-t", "T01", &format!("--reason={name}"), "--yes"]);
+        assert!([0, 2].contains(&ran.code), "{name:?}: {ran:?}");
+    }
+    let forged = format!("x\n\nSnapback-Manifest: sha256:{}\nSnapback-Task: T02\nSnapback-Version: 9.9.9", "0".repeat(64));
+    for (nth, message) in
+        [forged.as_str(), "-x", "$(touch pwned)", "a\nb\n\n", "\u{1b}[2J", "tree 0000\nparent x", "  ", "%s%n"].iter().enumerate()
+    {
+        sandbox.write("tasks/T01/signal.py", format!("{nth}\n").as_bytes());
+        let version = format!("2.0.{nth}");
+        let words = ["create-snapshot", "-t", "T01", "--version", &version, &format!("--message={message}"), "--yes"];
+        withstands(&sandbox, &[0], &words, &[]);
+        withstands(&sandbox, &[0], &["verify-snapshot", "-t", "T01", "--version", &version], &[]);
+    }
+    for look in [&["list", "-t", "T01"][..], &["history"], &["show", "-t", "T01", "2.0.4"], &["status"]] {
+        let shown = withstands(&sandbox, &[0], look, &[]);
+        assert!(!shown.stdout.contains(['\u{1b}', '\u{7}', '\u{202e}', '\r']), "{look:?}: {shown:?}");
+    }
+    assert_no_command_ran(&sandbox);
+    assert_eq!(sandbox.unsound(), Vec::<String>::new());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_named_is_harmless(bytes in prop::collection::vec(any::<u8>(), 0..40), pick in any::<prop::sample::Index>(), at in any::<prop::sample::Index>()) {
+        // Random bytes alone never come near: half of a run is a hostile name with a piece put in.
+        let names = hostile();
+        let base = &names[pick.index(names.len())];
+        let cut = at.index(base.len() + 1);
+        let mixed = [&base[..cut], &bytes[..], &base[cut..]].concat();
+        for bytes in [&bytes, &mixed] {
+            let name = String::from_utf8_lossy(bytes);
+            if let Ok(task) = name.parse::<TaskId>() {
+                let text = task.as_str();
+                prop_assert!(!text.starts_with('-') && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-".contains(&c)));
+            }
+            if let Ok(version) = name.parse::<Version>() {
+                prop_assert!(version.to_string().bytes().all(|c| c.is_ascii_alphanumeric() || b".+-".contains(&c)));
+            }
+            if let Some(tag) = TagName::parse(&name, |_| true) {
+                prop_assert!(tag.to_string().bytes().all(|c| c.is_ascii_alphanumeric() || b"._+-".contains(&c)));
+            }
+            if let Ok(path) = RelPath::parse(bytes) {
+                prop_assert!(path.as_bytes().split(|byte| *byte == b'/').all(|name| !matches!(name, b"" | b"." | b".." | b".git")));
+                prop_assert_eq!(RelPath::from_text(&path.to_text()).unwrap(), path);
+            }
+            let shown = text::escape(bytes);
+            prop_assert!(!shown.contains(char::is_control), "{shown:?}");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! State that somebody planted: plans and journals that want to be finished, links for folders.
+
+use std::{fs, os::unix::fs::symlink};
+
+use snapback::{
+    base::Digest,
+    journal::{Record, chain},
+};
+
+use super::{BACK, SNAP, target, withstands};
+use crate::support::Sandbox;
+
+/// The newest operation's folder.
+fn newest(sandbox: &Sandbox) -> String {
+    let mut names: Vec<_> = fs::read_dir(sandbox.at(".git/snapback/ops")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    names.last().unwrap().strip_prefix(sandbox.root()).unwrap().to_str().unwrap().to_string()
+}
+
+/// A copy of the last rollback that was begun and not finished, with its plan changed; all checksums fit.
+fn plant(sandbox: &Sandbox, change: impl Fn(&str) -> String) {
+    let done = newest(sandbox);
+    let plan = String::from_utf8(sandbox.read(&format!("{done}/plan.json"))).unwrap();
+    let forged = change(&plan);
+    let counter: u64 = done.rsplit('/').next().unwrap()[..6].parse().unwrap();
+    let id = done.rsplit('/').next().unwrap();
+    let fresh = format!("{:06}-deadbeef", counter + 1);
+    let forged = forged.replace(id, &fresh);
+    let begin = Record::Begin { plan: Digest::of(forged.as_bytes()), summary: None };
+    sandbox.write(&format!(".git/snapback/ops/{fresh}/plan.json"), forged.as_bytes());
+    sandbox.write(&format!(".git/snapback/ops/{fresh}/journal.jsonl"), chain::render("", &begin).0.as_bytes());
+}
+
+#[test]
+fn a_planted_plan_writes_nowhere_else() {
+    let origin = target();
+    origin.snapback(BACK).expect(0);
+    origin.snapback(&["undo", "--yes"]).expect(0);
+    for bad in ["../../home/.ssh/authorized_keys", "/etc/x", ".git/hooks/pre-commit", ".GIT/config", "tasks/../../victim", ".snapback/x"] {
+        let sandbox = origin.copy();
+        plant(&sandbox, |plan| {
+            assert!(plan.contains("\"tasks/T01/signal.py\""), "{plan}");
+            plan.replace("\"tasks/T01/signal.py\"", &format!("\"{bad}\""))
+        });
+        println!("{bad}");
+        withstands(&sandbox, &[4, 8, 13], &["op", "resume"], &[]);
+        withstands(&sandbox, &[4, 6, 8, 13], BACK, &[]);
+        withstands(&sandbox, &[4, 6, 8, 13], SNAP, &[]);
+        assert!(!sandbox.exists(".git/hooks/pre-commit"));
+    }
+}
+
+#[test]
+fn a_planted_plan_with_a_wrong_checksum_is_never_run() {
+    let sandbox = target();
+    sandbox.snapback(BACK).expect(0);
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    plant(&sandbox, str::to_string);
+    let done = newest(&sandbox);
+    let mut bytes = sandbox.read(&format!("{done}/plan.json"));
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    sandbox.write(&format!("{done}/plan.json"), &bytes);
+    withstands(&sandbox, &[4, 8, 13], &["op", "resume"], &[]);
+}
+
+#[test]
+fn folders_of_the_state_that_are_links() {
+    for name in ["snapback", "snapback/ops", "snapback/store", "snapback/lock", "snapback/verdicts.jsonl"] {
+        let sandbox = target();
+        let path = sandbox.at(&format!(".git/{name}"));
+        let away = sandbox.home().join("away");
+        if path.is_dir() {
+            fs::rename(&path, &away).unwrap();
+        } else {
+            fs::write(&away, b"precious\n").unwrap();
+            let _ = fs::remove_file(&path);
+        }
+        symlink(&away, &path).unwrap();
+        println!("{name}");
+        let ran = withstands(&sandbox, &[0, 4, 6, 8, 13], BACK, &[]);
+        if away.is_file() {
+            assert_eq!(fs::read(&away).unwrap(), b"precious\n", "{ran:?}");
+        }
+    }
+}
+
+#[test]
+fn manifests_registries_and_settings_that_are_links_out() {
+    for name in ["task_registry.json", "tasks/T01/config.yaml", "snapback.yaml", "snapshots"] {
+        let sandbox = target();
+        let away = sandbox.home().join("away");
+        fs::rename(sandbox.at(name), &away).unwrap();
+        symlink(&away, sandbox.at(name)).unwrap();
+        println!("{name}");
+        for command in [SNAP, BACK, &["mark", "bad", "1.0.0", "-t", "T01"][..]] {
+            let bytes = away.is_file().then(|| fs::read(&away).unwrap());
+            withstands(&sandbox, &[0, 2, 4, 6, 7, 8], command, &[]);
+            assert_eq!(away.is_file().then(|| fs::read(&away).unwrap()), bytes, "{name} is written through a link");
+        }
+    }
+}
