@@ -67,6 +67,8 @@ impl App {
         history::sweep(&*self.ground.state)?;
         let Found { operation, log, .. } = history::unfinished(&self.ground.state)?.ok_or(Error::NothingUnfinished)?;
         self.refuse_other_work_tree(&operation)?;
+        // From here on nobody can say that nothing was changed.
+        self.ground.sink.take(crate::model::Event::Began { op: operation.id.clone() });
         let mut report = self.empty_report(&operation, begun);
         if let Some(publication) = operation.publication() {
             report.commit = publication.refs.last().map(|branch| branch.after.clone());

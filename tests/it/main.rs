@@ -6,18 +6,23 @@
 
 mod support;
 
+mod at_once;
 mod backup;
 mod backup_hostile;
 mod backup_kills;
 mod backup_sqlite;
 mod bad_input;
+mod broken;
+mod checker;
 mod commands;
 mod crash_states;
+mod damage;
 mod disk_errors;
 mod environment;
 mod facts;
 mod kill_sweep;
 mod killer_harness;
+mod power_cuts;
 mod review;
 mod sandbox;
 mod settings;
