@@ -275,7 +275,11 @@ impl App {
                 at: self.ground.clock.now(),
                 op: Some(operation.about.id.clone()),
             };
-            verdicts::append(&*self.ground.state, &[record])?;
+            // The release is made and verified; only a later choice by itself would have liked to know.
+            if let Err(error) = verdicts::append(&*self.ground.state, &[record]) {
+                self.ground
+                    .warn(format!("{version} is released, but could not be noted as proven: {}", Failure::from(error).chain().join(": ")));
+            }
         }
         report.verification = Some(verification);
         Ok(())

@@ -351,11 +351,16 @@ fn open_state(common_dir: &Path) -> Result<Arc<dyn Fs>, Error> {
     }
 }
 
-/// The permission bits that new files do not get. Reading it needs setting it; this runs once,
-/// while the process has one thread.
+/// The permission bits that new files do not get.
 fn umask() -> u32 {
     use rustix::{fs::Mode, process::umask};
-    let mask = umask(Mode::from_raw_mode(0o077));
-    umask(mask);
-    mask.as_raw_mode()
+    // Asking the kernel by setting it would let files of other threads come into being with the
+    // wrong mode: only where there is no other way.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let told = status.lines().find_map(|line| u32::from_str_radix(line.strip_prefix("Umask:")?.trim(), 8).ok());
+    told.unwrap_or_else(|| {
+        let mask = umask(Mode::from_raw_mode(0o077));
+        umask(mask);
+        mask.as_raw_mode()
+    })
 }

@@ -68,6 +68,8 @@ impl App {
         let Found { operation, log, .. } = history::unfinished(&self.ground.state)?.ok_or(Error::NothingUnfinished)?;
         self.refuse_other_work_tree(&operation)?;
         self.require_commands_of(&operation, forward)?;
+        // From here on nobody can say that nothing was changed.
+        self.ground.sink.take(crate::model::Event::Began { op: operation.about.id.clone() });
         let mut report = self.empty_report(&operation, begun);
         if let Some(publication) = operation.publication() {
             report.commit = publication.refs.last().map(|branch| branch.after.clone());

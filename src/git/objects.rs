@@ -13,7 +13,7 @@ use std::{
 use gix::{
     ObjectId,
     bstr::ByteSlice,
-    objs::{Kind, WriteTo},
+    objs::{Kind, Write as _, WriteTo},
 };
 use jiff::{Timestamp, tz::TimeZone};
 use rayon::prelude::*;
@@ -210,9 +210,25 @@ impl Repo {
 
     /// Writes a blob, unless it is there.
     pub fn write_blob(&self, bytes: &[u8]) -> Result<GitId, Error> {
-        let id = self.with(|repo| repo.write_blob(bytes).map(gix::Id::detach)).during("writing a blob")?;
+        Ok(git_id(&self.put(Kind::Blob, bytes, "writing a blob")?))
+    }
+
+    /// Writes an object, unless it is there whole. Programs that do not sync leave loose objects
+    /// empty or torn under their final names when the power goes; git and gix take such a file for
+    /// the object, so it is read before it is relied on.
+    fn put(&self, kind: Kind, bytes: &[u8], doing: &'static str) -> Result<ObjectId, Error> {
+        let id = gix::objs::compute_hash(self.hash(), kind, bytes).expect("because hashing bytes in memory cannot fail");
+        let file = super::sync::loose_path(&self.common_dir().join("objects"), &id);
+        let whole = |repo: &gix::Repository| repo.find_object(id).is_ok_and(|object| object.kind == kind && object.data == bytes);
+        self.with(|repo| {
+            if repo.objects.exists_without_refresh(&id) && (!file.exists() || whole(repo)) {
+                return Ok(id);
+            }
+            repo.objects.write_buf_with_known_id(kind, bytes, id)
+        })
+        .during(doing)?;
         self.remember(id);
-        Ok(git_id(&id))
+        Ok(id)
     }
 
     /// [`Repo::write_blob`] of bytes that [`Repo::recall`] gives back, until the next ones are kept.
@@ -236,9 +252,9 @@ impl Repo {
 
     /// Writes an object of any kind, unless it is there.
     pub(super) fn write_object(&self, object: &impl WriteTo, doing: &'static str) -> Result<ObjectId, Error> {
-        let id = self.with(|repo| repo.write_object(object).map(gix::Id::detach)).during(doing)?;
-        self.remember(id);
-        Ok(id)
+        let mut bytes = Vec::new();
+        object.write_to(&mut bytes).expect("because writing into memory cannot fail");
+        self.put(object.kind(), &bytes, doing)
     }
 
     /// Notes an object for the next [`Repo::sync_objects`].

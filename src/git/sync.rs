@@ -126,4 +126,23 @@ mod tests {
         let missing = repo.blob_id(b"never written");
         assert!(matches!(repo.sync_objects(&[missing]), Err(Error::MissingObject { .. })));
     }
+    #[test]
+    fn a_loose_object_that_a_power_cut_tore_is_written_anew() {
+        let sandbox = Sandbox::new();
+        sandbox.write("a", b"1\n");
+        sandbox.commit("first");
+        let (bytes, forged) = (b"bytes of a release\n", b"other bytes\n");
+        let id = sandbox.repo().write_blob(bytes).unwrap();
+        let repo = sandbox.repo();
+        let objects = repo.common_dir().join("objects");
+        let file = loose_path(&objects, &repo.oid(&id).unwrap());
+        let whole = fs::read(&file).unwrap();
+        let other = fs::read(loose_path(&objects, &repo.oid(&repo.write_blob(forged).unwrap()).unwrap())).unwrap();
+        for torn in [&b""[..], &[0; 27], &whole[..9], &other] {
+            sandbox.remove(&file);
+            sandbox.write(&file, torn);
+            assert_eq!(sandbox.repo().write_blob(bytes).unwrap(), id);
+            assert_eq!(sandbox.repo().read_blob(&id).unwrap(), bytes, "after {torn:?}");
+        }
+    }
 }

@@ -89,13 +89,16 @@ pub fn unfinished(fs: &Arc<dyn Fs>) -> Result<Option<Found>, Error> {
 /// Removes the folders of operations that crashed before their intent was written, newest first;
 /// nothing had been changed by them. The last record of the newest that has one is made durable:
 /// the next operation stands on it, but whoever wrote it may have been killed before the sync.
-/// Only under the lock.
+/// Files beside it that never got their name go too. Only under the lock.
 pub fn sweep(fs: &dyn Fs) -> Result<(), Error> {
     for id in ids(fs)?.iter().rev() {
         let dir = folder(id);
         let failed = |error| Error::Write(id.clone(), error);
         let journal = dir.join("journal.jsonl");
         if fs.stat(&journal).map_err(failed)?.is_some() {
+            for name in fs.list(&dir).map_err(failed)?.into_iter().filter(|name| name.starts_with(b".tmp-")) {
+                fs.remove_file(&dir.join(name)).map_err(failed)?;
+            }
             return fs.append(&journal).and_then(|mut file| file.sync(SyncPoint::JournalRecord)).map_err(failed);
         }
         for name in fs.list(&dir).map_err(failed)? {

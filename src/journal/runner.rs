@@ -29,8 +29,8 @@ impl<'a> Runner<'a> {
         Self { log, steps }
     }
 
-    /// Goes forward from wherever the operation stands; turns back when a step fails before the
-    /// commit point. After the commit point a failure is returned and the operation stays
+    /// Goes on from wherever the operation stands, forward or, when it turned back or is stuck,
+    /// backward; turns back when a step fails before the commit point. After the commit point a failure is returned and the operation stays
     /// unfinished: it can be resumed.
     pub fn run(mut self) -> Result<Ended, Failure> {
         let standing = self.standing()?;
@@ -42,7 +42,11 @@ impl<'a> Runner<'a> {
             Phase::Backward { left, why } => self.backward(left, &standing.prepared, Reason(why).into()),
             Phase::Finished { done: true } => Ok(Ended::Done),
             Phase::Finished { done: false } => Ok(Ended::Undone(Reason("it was taken back".into()).into())),
-            Phase::Stuck { step, why } => Ok(Ended::Stuck(self.stuck(step, why))),
+            // There is one way out of it, and whoever asks for an end asks for that.
+            Phase::Stuck { step, why } => {
+                self.log.append(Record::TriedAgain)?;
+                self.backward(step + 1, &standing.prepared, Reason(why).into())
+            }
         }
     }
 
@@ -60,10 +64,6 @@ impl<'a> Runner<'a> {
             Phase::Forward { .. } => {
                 self.log.append(Record::TurnedBack { why: why.into() })?;
                 self.backward(standing.prepared.len(), &standing.prepared, Reason(why.into()).into())
-            }
-            Phase::Stuck { step, why } => {
-                self.log.append(Record::TriedAgain)?;
-                self.backward(step + 1, &standing.prepared, Reason(why).into())
             }
             _ => self.run(),
         }

@@ -9,7 +9,7 @@ use snapback::base::SyncPoint;
 
 use crate::support::{
     explore::{Scenario, When, alone},
-    scenarios::{first, indexing, second},
+    scenarios::{first, indexing, release, second, third},
     world::World,
 };
 
@@ -36,6 +36,16 @@ fn a_first_operation_survives_every_crash() {
 #[test]
 fn the_inverse_right_after_it_survives_every_crash() {
     explore("second operation", &second(), 2);
+}
+
+#[test]
+fn doing_it_again_right_after_that_survives_every_crash() {
+    explore("third operation", &third(), 8);
+}
+
+#[test]
+fn a_release_survives_every_crash() {
+    explore("release", &release(), 4);
 }
 
 #[test]

@@ -4,21 +4,10 @@ use std::fs;
 
 use crate::support::{
     Sandbox,
+    operations::MAKE_WHEEL,
     sandbox::{Ran, finish, snapback_program},
     story::{assert_released, set_version},
 };
-
-/// Makes a wheel of a package with one module that knows its version.
-const MAKE_WHEEL: &str = r"
-import sys, zipfile
-folder, version = sys.argv[1:]
-info = f'pricing-{version}.dist-info'
-with zipfile.ZipFile(f'{folder}/pricing-{version}-py3-none-any.whl', 'w') as wheel:
-    wheel.writestr('pricing.py', f'VERSION = {version!r}\n')
-    wheel.writestr(f'{info}/METADATA', f'Metadata-Version: 2.1\nName: pricing\nVersion: {version}\n')
-    wheel.writestr(f'{info}/WHEEL', 'Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n')
-    wheel.writestr(f'{info}/RECORD', f'pricing.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n')
-";
 
 /// What the task's environment imports.
 fn imported(sandbox: &Sandbox) -> String {

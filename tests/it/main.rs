@@ -6,6 +6,7 @@
 
 mod support;
 
+mod at_once;
 mod attacks;
 mod backup;
 mod backup_hostile;
@@ -13,6 +14,7 @@ mod backup_kills;
 mod backup_sqlite;
 mod bad_input;
 mod canary_config;
+mod checker;
 mod commands;
 mod crash_states;
 mod disk_errors;
@@ -20,6 +22,7 @@ mod environment;
 mod facts;
 mod kill_sweep;
 mod killer_harness;
+mod power_cuts;
 mod review;
 mod sandbox;
 mod secrets;

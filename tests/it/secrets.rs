@@ -248,7 +248,10 @@ fn a_user_without_rights_meets_the_same_refusal() {
             .args(args)
             .env("HOME", "/nonexistent")
             .env_remove("XDG_CONFIG_HOME");
-        command.output().map(|output| output.status.code())
+        command.output().map(|output| {
+            print!("{}", String::from_utf8_lossy(&output.stderr));
+            output.status.code()
+        })
     };
     for dir in [sandbox.root().parent().unwrap().to_path_buf(), sandbox.root()] {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();

@@ -6,8 +6,7 @@
 use std::{
     fs,
     io::{self, Read, Write},
-    path::{Path, PathBuf},
-    process::Command,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -23,6 +22,7 @@ use snapback::{
 };
 
 use crate::support::{
+    mounted::{Mounted, quietly},
     scenarios::first,
     world::{Case, Paths, World},
 };
@@ -120,21 +120,6 @@ impl Fs for Stopping {
     fn lock(&self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>> {
         self.root.lock(path, hold, wait)
     }
-}
-
-/// A mounted file system, taken down at the end.
-struct Mounted(PathBuf);
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
-}
-
-/// Runs a program quietly; what it said when it failed.
-fn quietly(program: &str, args: &[&str]) -> Result<(), String> {
-    let output = Command::new(program).args(args).output().map_err(|error| format!("{program}: {error}"))?;
-    if output.status.success() { Ok(()) } else { Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim())) }
 }
 
 /// Everything below a folder.

@@ -5,18 +5,11 @@
 use std::{fs, process::Command};
 
 use crate::support::{
-    Sandbox, noise,
+    Sandbox,
+    mounted::Mounted,
+    noise,
     sandbox::{Ran, snapback_program},
 };
-
-/// A mounted file system, taken down at the end.
-struct Mounted(std::path::PathBuf);
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
-}
 
 /// A repository whose store lies on a file system of 24 MiB, and a folder to store; `None`, with
 /// the reason printed, where nothing can be mounted.

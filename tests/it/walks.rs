@@ -1,5 +1,7 @@
-//! Random sequences of changes, undos, foreign edits, kills and power cuts on one simulated disk,
-//! against a model that is a map of paths.
+//! Random sequences of changes, undos, foreign edits, kills, power cuts, full disks, jumps of the
+//! clock and looks by a second process on one simulated disk, against a model that is a map of paths.
+//!
+//! `PROPTEST_CASES` says how many walks.
 
 use proptest::prelude::*;
 use snapback::journal::Ended;
@@ -27,6 +29,10 @@ enum Act {
     Foreign(usize, u8),
     /// An operation changes these paths; the process or the machine stops on the way.
     Crash { edits: Vec<Edit>, at: u64, power: bool, pick: usize, resume: bool },
+    /// An operation changes these paths while the disk has room for so many bytes more.
+    Full { edits: Vec<Edit>, room: u64, resume: bool },
+    /// The clock jumps by so many seconds, forwards or back.
+    Clock(i64),
 }
 
 fn edits() -> impl Strategy<Value = Vec<Edit>> {
@@ -45,6 +51,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => (0..PATHS.len(), 0..4_u8).prop_map(|(path, text)| Act::Foreign(path, text)),
         3 => (edits(), 0..400_u64, any::<bool>(), 0..20_usize, any::<bool>())
             .prop_map(|(edits, at, power, pick, resume)| Act::Crash { edits, at, power, pick, resume }),
+        2 => (edits(), 0..12_000_u64, any::<bool>()).prop_map(|(edits, room, resume)| Act::Full { edits, room, resume }),
+        1 => prop_oneof![-4_000_000_i64..0, 1..4_000_000_i64].prop_map(Act::Clock),
     ];
     prop::collection::vec(act, 1..10)
 }
@@ -94,6 +102,30 @@ impl Walk {
             self.disk = disks[pick % disks.len()].clone();
         }
         self.disk.calm();
+        self.look_from_elsewhere();
+        self.recover(target, earlier, reported, resume);
+    }
+
+    /// Runs an operation on a disk that has little room, and recovers when it has enough again.
+    fn fill(&mut self, target: &Tree, room: u64, resume: bool) {
+        let earlier = World::on(&self.disk).counter();
+        self.disk.limit_room(self.disk.used() + room);
+        let world = World::on(&self.disk);
+        let ended = world.plan(target, None).and_then(|operation| world.run(&operation));
+        self.look_from_elsewhere();
+        self.disk.limit_room(u64::MAX);
+        self.recover(target, earlier, matches!(ended, Ok(Ended::Done)), resume);
+    }
+
+    /// A second process reads while nothing is over, and changes nothing by it.
+    fn look_from_elsewhere(&self) {
+        let (calls, before) = (self.disk.calls(), self.disk.tree());
+        World::on(&self.disk).newest().unwrap();
+        assert_eq!((self.disk.calls(), self.disk.tree()), (calls, before));
+    }
+
+    /// Brings what is unfinished to its end; then it is one tree or the other.
+    fn recover(&mut self, target: &Tree, earlier: u64, reported: bool, resume: bool) {
         let world = World::on(&self.disk);
         world.recover(resume).unwrap();
         let case = Case { before: &self.tree, after: target, earlier, stranger: None };
@@ -124,6 +156,8 @@ impl Walk {
             Act::Crash { edits, at, power, pick, resume } => {
                 self.crash(&edited(&self.tree, edits), *at, power.then_some(*pick), *resume);
             }
+            Act::Full { edits, room, resume } => self.fill(&edited(&self.tree, edits), *room, *resume),
+            Act::Clock(seconds) => self.disk.jump(*seconds),
         }
         assert_eq!(World::on(&self.disk).tree(), (self.tree.clone(), Vec::new()));
     }

@@ -16,7 +16,10 @@ use std::{
     ffi::OsString,
     fs::File,
     io, mem,
-    os::unix::{fs::MetadataExt, process::CommandExt},
+    os::{
+        fd::{AsRawFd, RawFd},
+        unix::{fs::MetadataExt, process::CommandExt},
+    },
     path::PathBuf,
     process::{Command, Stdio},
     ptr,
@@ -38,6 +41,11 @@ pub enum Mode {
     Term,
     /// SIGINT to the program and its children, as Ctrl-C does; they go on.
     Int,
+    /// SIGHUP to the program and its children, as a terminal that is closed does; they go on.
+    Hup,
+    /// The file system of this open folder loses its power before the call runs, as
+    /// [`power_off`] does it; then every process is killed.
+    Cut { disk: RawFd, logged: bool },
     /// The call fails with this errno.
     Err(i32),
     /// The call and all later ones fail with this errno.
@@ -84,6 +92,20 @@ pub fn count(target: &Target) -> io::Result<u64> {
     Ok(ran.calls)
 }
 
+/// Takes the power from a mounted file system: nothing that is not on its disk yet comes there any
+/// more. `logged`: its log is written first, so that names are there whose bytes are not.
+pub fn power_off(disk: &File, logged: bool) -> io::Result<()> {
+    shut_down(disk.as_raw_fd(), logged)
+}
+
+/// `EXT4_IOC_SHUTDOWN` and `XFS_IOC_GOINGDOWN` are the same call with the same flags.
+fn shut_down(disk: RawFd, logged: bool) -> io::Result<()> {
+    const SHUTDOWN: libc::c_ulong = 0x8004_587d;
+    let how: u32 = if logged { 1 } else { 2 };
+    // SAFETY: the kernel reads one live number; a descriptor that is none is an error.
+    if unsafe { libc::ioctl(disk, SHUTDOWN, &raw const how) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Starts the program, stopped at its first instruction, under the filter.
 fn start(target: &Target, stdout: &File, stderr: &File) -> io::Result<libc::pid_t> {
     let filter = calls::filter();
@@ -97,6 +119,7 @@ fn start(target: &Target, stdout: &File, stderr: &File) -> io::Result<libc::pid_
             // A test run in the background inherits ignored signals; the program must not.
             libc::signal(libc::SIGINT, libc::SIG_DFL);
             libc::signal(libc::SIGTERM, libc::SIG_DFL);
+            libc::signal(libc::SIGHUP, libc::SIG_DFL);
             libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) == 0
                 && libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
                 && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == 0
@@ -258,6 +281,12 @@ impl Tracer {
         }
         match self.mode {
             Mode::Kill if now => self.kill_all(),
+            Mode::Cut { disk, logged } if now => {
+                if let Err(error) = shut_down(disk, logged) {
+                    self.at = format!("NO POWER CUT ({error}) at {}", self.at);
+                }
+                self.kill_all();
+            }
             Mode::After | Mode::Torn if now => {
                 if self.mode == Mode::Torn && calls::halve(&mut registers) {
                     set_registers(pid, &registers);
@@ -267,8 +296,12 @@ impl Tracer {
             }
             Mode::Err(_) if now => self.refuse(pid, registers),
             Mode::ErrAll(_) if self.k > 0 && self.calls >= self.k => self.refuse(pid, registers),
-            Mode::Term | Mode::Int if now => {
-                let (to, number) = if self.mode == Mode::Int { (-self.root, libc::SIGINT) } else { (self.root, libc::SIGTERM) };
+            Mode::Term | Mode::Int | Mode::Hup if now => {
+                let (to, number) = match self.mode {
+                    Mode::Int => (-self.root, libc::SIGINT),
+                    Mode::Hup => (-self.root, libc::SIGHUP),
+                    _ => (self.root, libc::SIGTERM),
+                };
                 signal(to, number);
                 self.resume(pid, libc::PTRACE_CONT, 0);
             }

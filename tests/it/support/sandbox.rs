@@ -10,6 +10,7 @@ use std::{
     os::unix::{ffi::OsStrExt, fs::MetadataExt, fs::PermissionsExt},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::{Arc, OnceLock},
 };
 
 use snapback::base::Digest;
@@ -58,9 +59,11 @@ pub type Tree = BTreeMap<String, Entry>;
 
 /// A repository in a folder of its own that goes with it.
 pub struct Sandbox {
-    dir: TempDir,
+    dir: Arc<TempDir>,
     /// The folder of the work tree; `repo` unless a test went to another one.
     pub work: &'static str,
+    /// More variables for every program.
+    pub variables: Vec<(String, String)>,
 }
 
 impl Sandbox {
@@ -71,7 +74,7 @@ impl Sandbox {
 
     /// The same with this object format.
     pub fn of_format(format: &str) -> Self {
-        let sandbox = Self { dir: tempfile::tempdir().unwrap(), work: "repo" };
+        let sandbox = Self { dir: Arc::new(tempfile::tempdir().unwrap()), work: "repo", variables: Vec::new() };
         fs::create_dir_all(sandbox.root()).unwrap();
         fs::create_dir_all(sandbox.home()).unwrap();
         sandbox.git(&["init", "-q", "-b", "main", "--object-format", format]).expect(0);
@@ -117,14 +120,44 @@ impl Sandbox {
 
     /// An independent copy: bytes, modes, times, `.git` and all.
     pub fn copy(&self) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let from = self.dir.path().join(".");
-        let status = Command::new("cp").arg("-a").arg(from).arg(dir.path()).status().unwrap();
-        assert!(status.success(), "cp -a");
-        let copy = Self { dir, work: self.work };
+        self.copy_below(&std::env::temp_dir())
+    }
+
+    /// An independent copy in a folder of its own below `parent`.
+    pub fn copy_below(&self, parent: &Path) -> Self {
+        let copy = Self { dir: Arc::new(tempfile::tempdir_in(parent).unwrap()), work: self.work, variables: self.variables.clone() };
+        copy.become_copy_of(self.top());
         // It lies at another path, so nobody agreed to its commands yet.
         copy.trust();
         copy
+    }
+
+    /// The same sandbox, seen from another work tree in it.
+    pub fn beside(other: &Self, work: &'static str) -> Self {
+        Self { dir: other.dir.clone(), work, variables: other.variables.clone() }
+    }
+
+    /// The folder of the whole sandbox: the work tree, HOME and what lies beside them.
+    pub fn top(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Replaces everything by a copy of another sandbox's folder.
+    pub fn become_copy_of(&self, top: &Path) {
+        for entry in fs::read_dir(self.top()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
+        }
+        let status = Command::new("cp").arg("-a").arg(top.join(".")).arg(self.top()).status().unwrap();
+        assert!(status.success(), "cp -a");
+    }
+
+    /// Everything beside the work tree, apart from what other programs cache there.
+    pub fn tree_beside(&self) -> Tree {
+        let mut tree = Tree::new();
+        collect(self.top(), &self.home(), &mut tree);
+        tree.retain(|path, _| !path.contains("/.cache"));
+        tree
     }
 
     /// The environment of every program; nothing else is inherited but PATH.
@@ -139,6 +172,7 @@ impl Sandbox {
         }
         let fixed = [("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_TERMINAL_PROMPT", "0"), ("LC_ALL", "C.UTF-8"), ("TZ", "UTC"), ("TERM", "dumb")];
         all.extend(fixed.map(|(name, value)| (name.to_string(), value.to_string())));
+        all.extend(self.variables.iter().cloned());
         all
     }
 
@@ -276,9 +310,16 @@ impl Sandbox {
         if fsck.code != 0 {
             wrong.push(format!("git fsck ended with {}", fsck.code));
         }
-        wrong.extend(leftovers(&self.at(".git"), &|name| name.ends_with(".lock")));
+        // The store's locks are kernel locks on files that stay.
+        wrong.extend(leftovers(&self.at(".git"), &|name| name.ends_with(".lock") && name != "gc.lock"));
         wrong.extend(leftovers(&self.root(), &|name| name == ".snapback" || name.starts_with(".tmp-") || name.starts_with(".snapback-")));
         wrong
+    }
+
+    /// Temporary files among snapback's own records. Those of the store are the collection's.
+    pub fn temporary_records(&self) -> Vec<String> {
+        let own = self.at(".git/snapback");
+        leftovers(&own, &|name| name.starts_with(".tmp-")).into_iter().filter(|line| !line.contains("/store/")).collect()
     }
 
     /// The version of a task in the registry.
@@ -299,9 +340,10 @@ impl Sandbox {
     }
 }
 
-/// The program under test.
+/// The program under test; `SNAPBACK_PROGRAM` names another build of it, for long sweeps.
 pub fn snapback_program() -> &'static str {
-    env!("CARGO_BIN_EXE_snapback")
+    static PROGRAM: OnceLock<String> = OnceLock::new();
+    PROGRAM.get_or_init(|| std::env::var("SNAPBACK_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_snapback").into()))
 }
 
 /// A task's configuration.

@@ -69,6 +69,31 @@ pub fn second() -> Scenario {
     Scenario { base, before: first.after, after: first.before, environment: Some(switch(false)), earlier: 1, stranger: None }
 }
 
+/// The inverse of the inverse: done again.
+pub fn third() -> Scenario {
+    let second = second();
+    let base = second.base.fork();
+    alone(|| assert_eq!(second.act(&base), Some(true)));
+    Scenario { base, before: second.after, after: second.before, environment: Some(switch(true)), earlier: 2, stranger: None }
+}
+
+/// A release or an adoption, as far as files go: manifests are new, configuration and registry change.
+pub fn release() -> Scenario {
+    let before = tree(&[
+        ('f', 0o644, "T/config.yaml", "version: 1\n"),
+        ('f', 0o644, "T/file", "unchanged"),
+        ('f', 0o644, "registry.json", "{\"T\": 1}\n"),
+    ]);
+    let after = tree(&[
+        ('f', 0o644, "T/config.yaml", "version: 2\n"),
+        ('f', 0o644, "T/file", "unchanged"),
+        ('f', 0o644, "registry.json", "{\"T\": 2}\n"),
+        ('f', 0o644, "snapshots/T-1.yaml", "of one\n"),
+        ('f', 0o644, "snapshots/T-2.yaml", "of two\n"),
+    ]);
+    Scenario { base: World::with(&before), before, after, environment: None, earlier: 0, stranger: None }
+}
+
 /// The first operation on a store with so many packs that its commit makes an index of them.
 pub fn indexing() -> Scenario {
     let scenario = first();

@@ -157,6 +157,11 @@ impl SimFs {
         self.state().room = Some(bytes);
     }
 
+    /// The clock jumps by so many seconds, forwards or back.
+    pub fn jump(&self, seconds: i64) {
+        self.state().tick += seconds;
+    }
+
     /// Neither crashes nor errors from now on.
     pub fn calm(&self) {
         let mut state = self.state();
