@@ -5,6 +5,7 @@
 //! the one that was shown. Read [`App::apply`] next.
 
 mod adopt;
+mod audit;
 mod backup;
 mod change;
 mod compare;
@@ -37,7 +38,7 @@ use crate::{
     config,
     git::Repo,
     ground::Ground,
-    model::{Settings, Sink, TaskSpec, Version, event::Quiet},
+    model::{Settings, Sink, TaskSpec, Version, audit::Via, event::Quiet},
     rollback::Standings,
     steps::{files, verdicts},
     store::ChunkStore,
@@ -58,11 +59,20 @@ pub struct Options {
     pub lock_wait: Duration,
     /// The command, for whoever has to wait for this one.
     pub command: String,
+    /// By whom or what the command was given, for the audit log.
+    pub via: Via,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { clock: Clock::System, sink: Arc::new(Quiet), config: None, lock_wait: Duration::ZERO, command: "library".into() }
+        Self {
+            clock: Clock::System,
+            sink: Arc::new(Quiet),
+            config: None,
+            lock_wait: Duration::ZERO,
+            command: "library".into(),
+            via: Via::default(),
+        }
     }
 }
 
@@ -188,6 +198,7 @@ pub struct App {
     state_path: PathBuf,
     lock_wait: Duration,
     command: String,
+    via: Via,
 }
 
 impl App {
@@ -217,7 +228,7 @@ impl App {
         for warning in warnings {
             ground.warn(warning);
         }
-        Ok(Self { ground, chunks: store, state_path, lock_wait: options.lock_wait, command: options.command })
+        Ok(Self { ground, chunks: store, state_path, lock_wait: options.lock_wait, command: options.command, via: options.via })
     }
 
     /// The settings in force.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rayon::prelude::*;
 
 use super::{
-    App,
+    App, audit,
     drift::{Drift, Watched},
 };
 use crate::{
@@ -199,7 +199,17 @@ impl App {
             at: self.ground.clock.now(),
             op: None,
         };
-        Ok(verdicts::append(&*self.ground.state, &[record])?)
+        let kind = match verdict {
+            Verdict::Good => "mark good",
+            Verdict::Bad => "mark bad",
+            Verdict::Proven => "mark proven",
+            Verdict::Held => "hold",
+            Verdict::Released => "end hold",
+            Verdict::Pinned => "pin",
+            Verdict::Unpinned => "unpin",
+        };
+        let what = audit::deed_on(kind, task, None, Some(version));
+        self.witnessed(what, reason, || Ok(verdicts::append(&*self.ground.state, &[record])?))
     }
 
     /// Pushes what an operation made: the branch and its tag, all or nothing.

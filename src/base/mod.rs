@@ -21,6 +21,7 @@ pub mod root;
 pub mod sha256;
 pub mod sorted;
 pub mod text;
+pub mod user;
 pub mod waiting;
 pub mod yaml;
 

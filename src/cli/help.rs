@@ -37,6 +37,7 @@ Look     status  list (ls)  history (log)  show  diff  preview
 Check    verify-snapshot (verify)  verify-rollback
 Judge    mark  hold  pin
 Mend     op  registry
+Prove    audit
 Keep     store
 Shell    completions  man  schema
 
@@ -255,6 +256,7 @@ mod tests {
         Check    verify-snapshot (verify)  verify-rollback
         Judge    mark  hold  pin
         Mend     op  registry
+        Prove    audit
         Keep     store
         Shell    completions  man  schema
 

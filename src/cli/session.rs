@@ -21,6 +21,7 @@ use super::{
 use crate::{
     app::{App, Options},
     base::{Clock, Failure, cancel, process::DEPTH_VARIABLE},
+    model::audit::Via,
 };
 
 /// One run of the program.
@@ -75,15 +76,20 @@ impl Session {
         if let Some(app) = self.app.get() {
             return Ok(app);
         }
-        let options = Options {
+        let app = App::open(&self.dir(), self.options())?;
+        Ok(self.app.get_or_init(|| app))
+    }
+
+    /// How a repository is opened in this run.
+    pub fn options(&self) -> Options {
+        Options {
             clock: Clock::System,
             sink: self.sink.clone(),
             config: self.globals.config.clone(),
             lock_wait: self.globals.lock_wait,
             command: self.command.clone(),
-        };
-        let app = App::open(&self.dir(), options)?;
-        Ok(self.app.get_or_init(|| app))
+            via: via(),
+        }
     }
 
     /// Says something on standard error, unless it is to be quiet.
@@ -143,6 +149,18 @@ impl Session {
     /// A hook that snapback runs must not change what snapback is changing.
     pub fn refuse_inside_a_hook(&self, changes: bool) -> Result<(), Failure> {
         if changes && std::env::var_os(DEPTH_VARIABLE).is_some() { Err(Error::InsideHook.into()) } else { Ok(()) }
+    }
+}
+
+/// By whom or what the command was given, as far as it shows; only whether variables are set is
+/// looked at, never what they hold.
+fn via() -> Via {
+    let is_set = |name: &str| std::env::var_os(name).is_some();
+    match () {
+        () if is_set("GIT_DIR") || is_set("GIT_INDEX_FILE") => Via::Hook,
+        () if is_set("CI") => Via::Ci,
+        () if std::io::stdin().is_terminal() => Via::Terminal,
+        () => Via::Script,
     }
 }
 

@@ -271,7 +271,13 @@ impl CommitWriter<'_> {
             TagName::Release { version, .. } => version,
             TagName::Marker { to, .. } => to,
         };
-        let message = format!("{text}\n\nSnapback-Task: {}\nSnapback-Version: {version}\n{trailers}", name.task());
+        // Neither a release nor going back is refused because the log cannot be read.
+        let anchor = self.ground.audit().head().unwrap_or_else(|error| {
+            self.ground.warn(format!("the tag names no line of the audit log: {}", Failure::from(error)));
+            None
+        });
+        let anchor = anchor.map(|head| head.trailer()).unwrap_or_default();
+        let message = format!("{text}\n\nSnapback-Task: {}\nSnapback-Version: {version}\n{trailers}{anchor}", name.task());
         let draft =
             git::TagDraft { name: name.to_string(), target: target.clone(), message, who: self.who.clone(), at: self.ground.clock.now() };
         let after = self.ground.git.write_tag(&draft)?;

@@ -4,6 +4,7 @@
 //! Read [`manifest`] (what a release is), then [`operation`] (how the world is changed).
 
 pub mod answer;
+pub mod audit;
 pub mod backup;
 pub mod dependencies;
 pub mod event;

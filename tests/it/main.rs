@@ -6,6 +6,9 @@
 
 mod support;
 
+mod audit;
+mod audit_crashes;
+mod audit_tampering;
 mod backup;
 mod backup_hostile;
 mod backup_kills;

@@ -5,6 +5,7 @@
 //! which a test parses.
 
 mod adopt;
+mod audit;
 mod completions;
 mod create_snapshot;
 mod demo;
@@ -96,6 +97,7 @@ commands! {
     op: Op,
     adopt: Adopt,
     registry: Registry,
+    audit: Audit,
     store: Store,
     doctor: Doctor,
     completions: Completions,

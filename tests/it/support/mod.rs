@@ -9,6 +9,7 @@ pub mod scenarios;
 pub mod shelf;
 pub mod sim;
 pub mod story;
+pub mod trail;
 pub mod world;
 
 pub use sandbox::Sandbox;
