@@ -23,6 +23,7 @@ use crate::{
         operation::{OpKind, Step},
         report::Outcome,
         settings::OnVerifyFail,
+        signature::Demand,
     },
     release,
     rollback::{self, check},
@@ -269,7 +270,7 @@ impl App {
         // Read before, or both would read it; a failure is what both will say.
         let _ = releases.find(&task.id, version).map(|release| catalog::manifests::load(&self.ground, release));
         let (kept, tree) = rayon::join(
-            || check::release(&self.ground, task, &releases, version, false),
+            || check::release(&self.ground, task, &releases, version, (false, Demand::None)),
             || check::tree(&self.ground, task, &releases, crate::model::verdict::Standing::default(), version, levels),
         );
         let (mut verification, tree) = (kept?, tree?);

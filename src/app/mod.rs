@@ -184,6 +184,7 @@ impl Fault for Error {
 ///     version: None,
 ///     message: "first".into(),
 ///     run_hooks: true,
+///     signing: snapback::model::signature::Signing::default(),
 /// });
 /// let plan = app.plan(&request).map_err(fail)?;
 /// let report = app.apply(&request, Some(&plan)).map_err(fail)?;

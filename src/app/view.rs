@@ -17,6 +17,7 @@ use crate::{
         TaskSpec, Verdict, VerdictRecord, Verification, Version,
         operation::OpKind,
         overview::{HistoryLine, ReleaseDetail, ReleaseLine, TaskLine},
+        signature::Demand,
         verdict::Standing,
     },
     registry::Registry,
@@ -169,8 +170,8 @@ impl App {
     }
 
     /// Checks a release where it is kept. `deep` reads every byte.
-    pub fn verify_snapshot(&self, task: &TaskId, version: &Version, deep: bool) -> Result<Verification, Failure> {
-        check::release(&self.ground, self.spec(task)?, &self.releases_for(task)?, version, deep)
+    pub fn verify_snapshot(&self, task: &TaskId, version: &Version, deep: bool, signature: Demand) -> Result<Verification, Failure> {
+        check::release(&self.ground, self.spec(task)?, &self.releases_for(task)?, version, (deep, signature))
     }
 
     /// Runs the four levels on the work tree; without an expected version, the active one.

@@ -15,6 +15,7 @@ pub mod plan;
 pub mod report;
 pub mod request;
 pub mod settings;
+pub mod signature;
 pub mod store;
 pub mod tag;
 pub mod verdict;

@@ -22,6 +22,7 @@ use crate::{
         Operation, Plan, TaskSpec, Verdict, Version,
         operation::{CommandRole, OpKind, Step, Summary, TreeChange, TreeEntry},
         request,
+        signature::Signing,
     },
     policy::undo::{Done, Stacks, stacks},
 };
@@ -195,7 +196,7 @@ fn add_commit(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpK
     let say = |version: &Option<crate::model::Version>| version.as_ref().map_or_else(|| "none".into(), |version| format!("v{version}"));
     let message =
         format!("{}({}): {} -> {} takes back {}", kind.word(), task.id, say(&operation.to), say(&operation.from), operation.id.short());
-    draft.commit = Some(CommitDraft { head, tree, message, tag: None, manifest: None });
+    draft.commit = Some(CommitDraft { head, tree, message, tag: None, signing: Signing::default(), manifest: None });
     Ok(())
 }
 

@@ -27,6 +27,7 @@ mod settings;
 mod shapes;
 mod shapes_git;
 mod shapes_large;
+mod signatures;
 mod sim_fs;
 mod small_disk;
 mod store;
