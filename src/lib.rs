@@ -37,7 +37,7 @@
 //! | 0 | [`base`]: error kinds, ids, digests, safe paths, the file-system port, lock, processes |
 //! | 1 | [`model`]: plain data and wire formats |
 //! | 2 | [`policy`]: pure decisions |
-//! | 3 | [`git`], [`store`], [`deps`], [`journal`], [`trust`] |
+//! | 3 | [`git`], [`store`], [`deps`], [`journal`], [`trust`], [`audit`] |
 //! | 4 | [`ground`] (the opened ports), [`registry`], [`verify`] |
 //! | 5 | [`catalog`]: what there is: releases, manifests, files now |
 //! | 6 | [`draft`]: operations before they are written down; [`steps`]: what operations do; [`backup`]: folders in the store |
@@ -57,10 +57,15 @@
 //! process. And checksums of stored bytes are CRC-32, of which there is a crate that is in use
 //! already.
 //!
+//! The audit log is no sink of events, as the design page has it: a line that must not be lost is
+//! written by the journal, as the last thing before an operation is over. It lies in segments
+//! under `audit/`, so that finding its end stays cheap however long it grows.
+//!
 //! To know the product, read [`rollback`], [`journal`] and its `status`, [`steps::files`],
 //! [`verify`], and `cli/commands/rollback.rs`.
 
 pub mod app;
+pub mod audit;
 pub mod backup;
 pub mod base;
 pub mod catalog;

@@ -3,7 +3,7 @@
 //! A restore takes the operation lock, so that no rollback changes the same files meanwhile, and
 //! keeps what it overwrites under a name of its own; the store's commit is atomic by itself.
 
-use super::App;
+use super::{App, audit::deed_about};
 use crate::{
     backup::{self, Put, Restore},
     base::Failure,
@@ -13,13 +13,15 @@ use crate::{
 impl App {
     /// Puts folders into the store under a name.
     pub fn store_put(&self, put: &Put) -> Result<PutReport, Failure> {
-        backup::put::put(&self.ground, put)
+        let act = || backup::put::put(&self.ground, put);
+        if put.dry_run { act() } else { self.witnessed(deed_about("store put", &put.name), "", act) }
     }
 
     /// Restores what was put under a name into a folder.
     pub fn store_restore(&self, restore: &Restore) -> Result<RestoreReport, Failure> {
         let _lock = (!restore.dry_run).then(|| self.lock()).transpose()?;
-        backup::restore::restore(&self.ground, restore)
+        let act = || backup::restore::restore(&self.ground, restore);
+        if restore.dry_run { act() } else { self.witnessed(deed_about("store restore", &restore.name), "", act) }
     }
 
     /// What was put, by name.
@@ -34,6 +36,6 @@ impl App {
 
     /// Takes a name away; returns what it stood for.
     pub fn store_drop(&self, name: &str) -> Result<Saved, Failure> {
-        backup::drop_name(&self.ground, name)
+        self.witnessed(deed_about("store drop", name), "", || backup::drop_name(&self.ground, name))
     }
 }

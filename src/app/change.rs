@@ -7,8 +7,9 @@ use std::{
     time::Instant,
 };
 
-use super::{App, Error};
+use super::{App, Error, audit};
 use crate::{
+    audit::Once,
     base::{
         Failure, RelPath, SyncPoint, Type,
         fs::{create_dir_all, write_durably},
@@ -16,12 +17,13 @@ use crate::{
     catalog,
     draft::{self, Draft, write::Written},
     ground::Ground,
-    journal::{self, Ended, Log, Runner, history},
+    journal::{self, Ended, Ending, Log, Runner, history},
     model::{
         Check, Operation, Plan, Report, Request, Status, TaskSpec, Verdict, VerdictRecord, Verification,
         operation::{OpKind, Step},
         report::Outcome,
         settings::OnVerifyFail,
+        signature::Demand,
     },
     release,
     rollback::{self, check},
@@ -67,14 +69,21 @@ impl App {
         if draft.plan.nothing_to_do {
             return Ok(self.nothing_done(&draft, begun));
         }
+        let what = audit::deed_on(draft.plan.kind.word(), &draft.plan.task, draft.plan.from.as_ref(), draft.plan.to.as_ref());
+        let why = draft.message.clone();
+        let (log, written, tag) = self.begin(request, draft).inspect_err(|failure| self.note_failed(what, &why, failure))?;
+        self.run(log, &written, tag, begun)
+    }
+
+    /// Makes durable what the operation needs, and writes its intent down.
+    fn begin(&self, request: &Request, draft: Draft) -> Result<(Log, Written, Option<String>), Failure> {
         crate::base::cancel::check()?;
         let id = history::next_id(&*self.ground.state, random())?;
         let tag = draft.commit.as_ref().and_then(|commit| commit.tag.as_ref()).map(|(name, _)| name.to_string());
         let mut written = draft::write::write(&self.ground, id, draft)?;
         written.operation.on_verify_fail = self.on_verify_fail(request);
         crate::base::cancel::check()?;
-        let log = Log::begin(self.ground.state.clone(), &written.operation)?;
-        self.run(log, &written, tag, begun)
+        Ok((Log::begin(self.ground.state.clone(), &written.operation)?, written, tag))
     }
 
     /// Describes what a request would do; the folders it would change can be written to.
@@ -128,7 +137,10 @@ impl App {
         history::sweep(&**state)?;
         match history::unfinished(state)? {
             Some(found) => Err(journal::Error::Unfinished(found.operation.about.id).into()),
-            None => self.refuse_strangers_stage(),
+            None => {
+                self.pay_owed_line()?;
+                self.refuse_strangers_stage()
+            }
         }
     }
 
@@ -153,7 +165,7 @@ impl App {
         self.ground.sink.take(crate::model::Event::Began { op: operation.about.id.clone() });
         let mut report = self.empty_report(operation, begun);
         (report.commit, report.tag, report.saved_bytes) = (written.commit.clone(), tag, written.saved);
-        self.run_steps(log, operation, &mut report, |runner| runner.run())?;
+        self.run_steps(log, operation, &mut report, None, |runner| runner.run())?;
         report.duration_ms = millis(begun);
         self.keep_report(&report);
         Ok(report)
@@ -165,12 +177,16 @@ impl App {
         log: Log,
         operation: &Operation,
         report: &mut Report,
+        by: Option<&str>,
         direction: impl FnOnce(Runner<'_>) -> Result<Ended, Failure>,
     ) -> Result<(), Failure> {
         let task = operation.about.task.as_ref().and_then(|id| self.ground.settings.task(id));
         let verification: RefCell<Option<Verification>> = RefCell::default();
         let verify = |what: What<'_>| self.verify_step(operation, task, what, &verification);
-        let ended = direction(Runner::new(log, steps::build(&self.ground, operation, task, Box::new(verify))))?;
+        let once = if log.records().len() > 1 { Once::PerhapsThere } else { Once::New };
+        let witness = Box::new(|ending: Ending<'_>| self.witness(operation, by, once, ending));
+        let steps = steps::build(&self.ground, operation, task, Box::new(verify));
+        let ended = direction(Runner::new(log, steps).witnessed(witness))?;
         report.verification = verification.take();
         match ended {
             Ended::Done => {
@@ -259,7 +275,7 @@ impl App {
         // Read before, or both would read it; a failure is what both will say.
         let _ = releases.find(&task.id, version).map(|release| catalog::manifests::load(&self.ground, release));
         let (kept, tree) = rayon::join(
-            || check::release(&self.ground, task, &releases, version, false),
+            || check::release(&self.ground, task, &releases, version, (false, Demand::None)),
             || check::tree(&self.ground, task, &releases, crate::model::verdict::Standing::default(), version, levels),
         );
         let (mut verification, tree) = (kept?, tree?);

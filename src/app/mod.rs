@@ -5,6 +5,7 @@
 //! the one that was shown. Read [`App::apply`] next.
 
 mod adopt;
+mod audit;
 mod backup;
 mod change;
 mod compare;
@@ -38,7 +39,7 @@ use crate::{
     config,
     git::Repo,
     ground::Ground,
-    model::{Settings, Sink, TaskSpec, Version, event::Quiet},
+    model::{Settings, Sink, TaskSpec, Version, audit::Via, event::Quiet},
     rollback::Standings,
     steps::{files, verdicts},
     store::ChunkStore,
@@ -64,6 +65,8 @@ pub struct Options {
     pub trust: Place,
     /// True when none of the commands of the configuration is to run.
     pub without_commands: bool,
+    /// By whom or what the command was given, for the audit log.
+    pub via: Via,
 }
 
 impl Default for Options {
@@ -76,6 +79,7 @@ impl Default for Options {
             command: "library".into(),
             trust: Place::of_this_process(),
             without_commands: false,
+            via: Via::default(),
         }
     }
 }
@@ -188,6 +192,7 @@ impl Fault for Error {
 ///     version: None,
 ///     message: "first".into(),
 ///     run_hooks: true,
+///     signing: snapback::model::signature::Signing::default(),
 /// });
 /// let plan = app.plan(&request).map_err(fail)?;
 /// let report = app.apply(&request, Some(&plan)).map_err(fail)?;
@@ -202,6 +207,7 @@ pub struct App {
     state_path: PathBuf,
     lock_wait: Duration,
     command: String,
+    via: Via,
 }
 
 impl App {
@@ -236,7 +242,7 @@ impl App {
         for warning in warnings {
             ground.warn(warning);
         }
-        Ok(Self { ground, chunks: store, state_path, lock_wait: options.lock_wait, command: options.command })
+        Ok(Self { ground, chunks: store, state_path, lock_wait: options.lock_wait, command: options.command, via: options.via })
     }
 
     /// The settings in force.

@@ -47,21 +47,26 @@ impl App {
 
     /// Finishes the unfinished operation.
     pub fn resume(&self) -> Result<Report, Failure> {
-        self.recover(true, |runner| runner.run())
+        self.recover("op resume", true, |runner| runner.run())
     }
 
     /// Takes the unfinished operation back. One that was published already is finished instead,
     /// and that is an error which says so.
     pub fn abort(&self) -> Result<Report, Failure> {
-        let report = self.recover(false, |runner| runner.abort("a person asked for it"))?;
+        let report = self.recover("op abort", false, |runner| runner.abort("a person asked for it"))?;
         match (&report.op, report.outcome) {
             (Some(op), Outcome::Done) => Err(Error::WasPublished(op.short()).into()),
             _ => Ok(report),
         }
     }
 
-    /// Brings the unfinished operation to an end; `forward` when by finishing it.
-    fn recover(&self, forward: bool, direction: impl FnOnce(Runner<'_>) -> Result<journal::Ended, Failure>) -> Result<Report, Failure> {
+    /// Brings the unfinished operation to an end, by a command; `forward` when by finishing it.
+    fn recover(
+        &self,
+        by: &str,
+        forward: bool,
+        direction: impl FnOnce(Runner<'_>) -> Result<journal::Ended, Failure>,
+    ) -> Result<Report, Failure> {
         let begun = Instant::now();
         let _lock = self.lock()?;
         history::sweep(&*self.ground.state)?;
@@ -76,7 +81,7 @@ impl App {
             let tag = |name: &str| name.strip_prefix("refs/tags/").map(String::from);
             report.tag = publication.refs.iter().find_map(|change| tag(&change.name));
         }
-        self.run_steps(log, &operation, &mut report, direction)?;
+        self.run_steps(log, &operation, &mut report, Some(by), direction)?;
         report.duration_ms = millis(begun);
         self.keep_report(&report);
         Ok(report)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{App, Error, Options};
+use super::{App, Error, Options, audit};
 use crate::{
     base::{
         Failure, Fault, Fs, Root, SyncPoint, cancel,
@@ -29,9 +29,15 @@ impl App {
 
     /// Writes them. A file that is not as it was when they were shown is an error, and nothing more
     /// is written.
-    pub fn init(dir: &Path, files: &[InitFile]) -> Result<(), Failure> {
-        let app = App::open(dir, Options::default())?;
+    pub fn init(dir: &Path, options: Options, files: &[InitFile]) -> Result<(), Failure> {
+        let app = App::open(dir, options)?;
         let _lock = app.lock()?;
+        app.witnessed(audit::deed("init"), "", || app.write_init(dir, files))
+    }
+
+    /// Writes the files of `init`.
+    fn write_init(&self, dir: &Path, files: &[InitFile]) -> Result<(), Failure> {
+        let app = self;
         let root = Root::open(app.work_tree()).map_err(|source| Error::State { path: dir.to_path_buf(), source })?;
         for file in files {
             cancel::check()?;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rayon::prelude::*;
 
 use super::{
-    App,
+    App, audit,
     drift::{Drift, Watched},
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
         TaskSpec, Verdict, VerdictRecord, Verification, Version,
         operation::OpKind,
         overview::{HistoryLine, ReleaseDetail, ReleaseLine, TaskLine},
+        signature::Demand,
         verdict::Standing,
     },
     registry::Registry,
@@ -169,8 +170,8 @@ impl App {
     }
 
     /// Checks a release where it is kept. `deep` reads every byte.
-    pub fn verify_snapshot(&self, task: &TaskId, version: &Version, deep: bool) -> Result<Verification, Failure> {
-        check::release(&self.ground, self.spec(task)?, &self.releases_for(task)?, version, deep)
+    pub fn verify_snapshot(&self, task: &TaskId, version: &Version, deep: bool, signature: Demand) -> Result<Verification, Failure> {
+        check::release(&self.ground, self.spec(task)?, &self.releases_for(task)?, version, (deep, signature))
     }
 
     /// Runs the four levels on the work tree; without an expected version, the active one.
@@ -201,7 +202,17 @@ impl App {
             at: self.ground.clock.now(),
             op: None,
         };
-        Ok(verdicts::append(&*self.ground.state, &[record])?)
+        let kind = match verdict {
+            Verdict::Good => "mark good",
+            Verdict::Bad => "mark bad",
+            Verdict::Proven => "mark proven",
+            Verdict::Held => "hold",
+            Verdict::Released => "end hold",
+            Verdict::Pinned => "pin",
+            Verdict::Unpinned => "unpin",
+        };
+        let what = audit::deed_on(kind, task, None, Some(version));
+        self.witnessed(what, reason, || Ok(verdicts::append(&*self.ground.state, &[record])?))
     }
 
     /// Pushes what an operation made: the branch and its tag, all or nothing.

@@ -135,7 +135,7 @@ fn keep(ground: &Ground, name: &str, root: &Root, top: &std::path::Path, lost: &
 /// True when the file system below a root takes two names for one that differ in case.
 fn folds_case(root: &Root) -> bool {
     // A name of its own: what a run that was killed left behind says nothing.
-    let name = format!(".snapback-case-{}", std::process::id());
+    let name = format!(".snapback-restore-case-{}", std::process::id());
     let (lower, upper) = (RelPath::own(name.as_str()), RelPath::own(name.to_uppercase()));
     let _ = root.remove_file(&lower);
     if root.create(&lower, 0o600).is_err() {

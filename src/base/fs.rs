@@ -43,11 +43,15 @@ pub enum SyncPoint {
     VerdictRecord,
     /// The folder that names the verdict log.
     VerdictDir,
+    /// Each line of the audit log, and what says that an act is under way.
+    AuditRecord,
+    /// The folders that name the files of the audit log.
+    AuditDir,
 }
 
 impl SyncPoint {
     /// Every sync point, for the tests that skip them one by one.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::PackFile,
         Self::PackDir,
         Self::IndexFile,
@@ -62,6 +66,8 @@ impl SyncPoint {
         Self::TreeDir,
         Self::VerdictRecord,
         Self::VerdictDir,
+        Self::AuditRecord,
+        Self::AuditDir,
     ];
 }
 

@@ -23,6 +23,7 @@ pub mod secret;
 pub mod sha256;
 pub mod sorted;
 pub mod text;
+pub mod user;
 pub mod waiting;
 pub mod yaml;
 

@@ -5,13 +5,13 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Args, Parser, builder::FalseyValueParser};
+use clap::{ArgAction, Args, Parser, ValueEnum, builder::FalseyValueParser};
 use clap_complete::ArgValueCandidates;
 
 use super::{commands::Command, complete, error::Error, render::colour::Choice, session::Session};
 use crate::{
     base::{Failure, TaskId},
-    model::Version,
+    model::{Version, signature::Demand},
 };
 
 /// Put any task of a repository back, verified, to any version it released.
@@ -143,6 +143,27 @@ impl SomeTasks {
 /// A version of a task, written in any of the accepted ways; `None` stays `None`.
 pub fn version(session: &Session, task: &TaskId, text: Option<&String>) -> Result<Option<Version>, Failure> {
     text.map(|text| session.app()?.resolve_version(task, text)).transpose()
+}
+
+/// `--signature`: what is demanded of a release's signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SignatureDemand {
+    /// A good one, by a key that is trusted here
+    Required,
+    /// A bad one fails, none is fine
+    Optional,
+    /// It is not looked at
+    None,
+}
+
+impl From<SignatureDemand> for Demand {
+    fn from(demand: SignatureDemand) -> Self {
+        match demand {
+            SignatureDemand::Required => Self::Required,
+            SignatureDemand::Optional => Self::Optional,
+            SignatureDemand::None => Self::None,
+        }
+    }
 }
 
 /// A duration such as `90s`, `5m`, `1h 30m`, or a number of seconds.

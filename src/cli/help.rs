@@ -38,6 +38,7 @@ Check    verify-snapshot (verify)  verify-rollback
 Judge    mark  hold  pin
 Mend     op  registry
 Allow    trust
+Prove    audit
 Keep     store
 Shell    completions  man  schema
 
@@ -256,6 +257,8 @@ mod tests {
         Check    verify-snapshot (verify)  verify-rollback
         Judge    mark  hold  pin
         Mend     op  registry
+        Allow    trust
+        Prove    audit
         Keep     store
         Shell    completions  man  schema
 

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     app::{App, Options},
     base::{Clock, Failure, cancel, process::DEPTH_VARIABLE, secret, text::for_terminal},
-    model::trust::CommandState,
+    model::{audit::Via, trust::CommandState},
     trust::Place,
 };
 
@@ -77,7 +77,13 @@ impl Session {
         if let Some(app) = self.app.get() {
             return Ok(app);
         }
-        let options = Options {
+        let app = App::open(&self.dir(), self.options())?;
+        Ok(self.app.get_or_init(|| app))
+    }
+
+    /// How a repository is opened in this run.
+    pub fn options(&self) -> Options {
+        Options {
             clock: Clock::System,
             sink: self.sink.clone(),
             config: self.globals.config.clone(),
@@ -85,9 +91,8 @@ impl Session {
             command: self.command.clone(),
             trust: Place::of_this_process(),
             without_commands: self.globals.no_commands,
-        };
-        let app = App::open(&self.dir(), options)?;
-        Ok(self.app.get_or_init(|| app))
+            via: via(),
+        }
     }
 
     /// Says something on standard error, unless it is to be quiet.
@@ -159,6 +164,18 @@ impl Session {
     /// A hook that snapback runs must not change what snapback is changing.
     pub fn refuse_inside_a_hook(&self, changes: bool) -> Result<(), Failure> {
         if changes && std::env::var_os(DEPTH_VARIABLE).is_some() { Err(Error::InsideHook.into()) } else { Ok(()) }
+    }
+}
+
+/// By whom or what the command was given, as far as it shows; only whether variables are set is
+/// looked at, never what they hold.
+fn via() -> Via {
+    let is_set = |name: &str| std::env::var_os(name).is_some();
+    match () {
+        () if is_set("GIT_DIR") || is_set("GIT_INDEX_FILE") => Via::Hook,
+        () if is_set("CI") => Via::Ci,
+        () if std::io::stdin().is_terminal() => Via::Terminal,
+        () => Via::Script,
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     model::{
         FileState, Manifest, Plan, Source, TagName, Version,
         operation::{EnvironmentChange, RegistryChange, TreeChange},
+        signature::Signing,
     },
 };
 
@@ -80,6 +81,8 @@ pub struct CommitDraft {
     pub message: String,
     /// An annotated tag on the commit: its name and the text before the trailers.
     pub tag: Option<(TagName, String)>,
+    /// How the tag is signed.
+    pub signing: Signing,
     /// The manifest of a release, its commit still to be filled in.
     pub manifest: Option<Manifest>,
 }

@@ -16,6 +16,7 @@ use crate::{
         operation::{
             About, CommandRole, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person, Publication, RefChange, Step, TreeChange, TreeEntry,
         },
+        signature::Signing,
     },
     store::{Lease, Session},
 };
@@ -245,7 +246,7 @@ impl CommitWriter<'_> {
             change = Some(self.manifest_change(path, text)?);
         }
         if let Some((name, text)) = &wanted.tag {
-            publication.refs.extend(self.tag(name, text, &trailers, &commit)?);
+            publication.refs.extend(self.tag((name, text), &wanted.signing, &trailers, &commit)?);
         }
         let safety = format!("refs/snapback/safety/{}", self.id);
         // The tag of a release does not reach its manifest, which is one commit later.
@@ -270,14 +271,20 @@ impl CommitWriter<'_> {
     }
 
     /// Writes the tag and, for a release, names the second reference that keeps it.
-    fn tag(&self, name: &TagName, text: &str, trailers: &str, target: &GitId) -> Result<Vec<RefChange>, Failure> {
+    fn tag(&self, (name, text): (&TagName, &str), signing: &Signing, trailers: &str, target: &GitId) -> Result<Vec<RefChange>, Failure> {
         let version = match name {
             TagName::Release { version, .. } => version,
             TagName::Marker { to, .. } => to,
         };
-        let message = format!("{text}\n\nSnapback-Task: {}\nSnapback-Version: {version}\n{trailers}", name.task());
-        let draft =
-            git::TagDraft { name: name.to_string(), target: target.clone(), message, who: self.who.clone(), at: self.ground.clock.now() };
+        // Neither a release nor going back is refused because the log cannot be read.
+        let anchor = self.ground.audit().head().unwrap_or_else(|error| {
+            self.ground.warn(format!("the tag names no line of the audit log: {}", Failure::from(error)));
+            None
+        });
+        let anchor = anchor.map(|head| head.trailer()).unwrap_or_default();
+        let message = format!("{text}\n\nSnapback-Task: {}\nSnapback-Version: {version}\n{trailers}{anchor}", name.task());
+        let (who, at, signing) = (self.who.clone(), self.ground.clock.now(), signing.clone());
+        let draft = git::TagDraft { name: name.to_string(), target: target.clone(), message, who, at, signing };
         let after = self.ground.git.write_tag(&draft)?;
         let mut refs = Vec::new();
         if let TagName::Release { task, version } = name {

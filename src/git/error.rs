@@ -71,6 +71,9 @@ pub enum Error {
     /// `user.name` or `user.email` is not set.
     #[error("git does not know who you are: user.name and user.email are not both set")]
     Identity,
+    /// Nothing says which SSH key signs.
+    #[error("the signature needs a key, and user.signingKey is not set")]
+    NoSigningKey,
     /// An object is not in this repository.
     #[error("the git object {id} is missing here")]
     MissingObject {
@@ -295,6 +298,7 @@ impl Fault for Error {
             Self::Owner { .. } => Kind::Denied,
             Self::GitLocked { .. } => Kind::Locked,
             Self::Identity
+            | Self::NoSigningKey
             | Self::MissingObject { .. }
             | Self::MissingLfs { .. }
             | Self::Git { .. }
@@ -331,6 +335,10 @@ impl Fault for Error {
             }
             Self::Unmerged { .. } => vec![Hint::run("see what is unresolved", &["git", "status"])],
             Self::Sparse => vec![Hint::run("check everything out", &["git", "sparse-checkout", "disable"])],
+            Self::NoSigningKey => vec![
+                Hint::run("name the key", &["git", "config", "user.signingKey", "~/.ssh/id_ed25519.pub"]),
+                Hint::say("or for this once: --sign=KEY; without a signature: --no-sign"),
+            ],
             Self::Identity => vec![
                 Hint::run("set your name", &["git", "config", "user.name", "<name>"]),
                 Hint::run("set your address", &["git", "config", "user.email", "<email>"]),

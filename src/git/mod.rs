@@ -30,6 +30,7 @@ mod repo;
 mod scan;
 #[cfg(test)]
 mod scan_tests;
+mod signature;
 mod sync;
 #[cfg(test)]
 mod testing;

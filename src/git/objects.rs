@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use super::{Error, Repo, error::During, repo::git_id};
 use crate::{
     base::{Digest, GitId},
-    model::operation::Person,
+    model::{operation::Person, signature::Signing},
 };
 
 /// The fewest digits that are taken for an abbreviated id, as in git.
@@ -73,6 +73,8 @@ pub struct TagDraft {
     pub who: Person,
     /// When.
     pub at: Timestamp,
+    /// Whether it is signed, and with which key.
+    pub signing: Signing,
 }
 
 impl Repo {
@@ -274,13 +276,13 @@ impl Repo {
             message: with_newline(&draft.message).into(),
             extra_headers: Vec::new(),
         };
-        if let Some(options) = self.with(gix::Repository::commit_signing_options_if_enabled).during("reading how to sign commits")? {
+        if let Some(options) = self.commit_signing()? {
             commit = commit.sign(options).during("signing the commit")?;
         }
         Ok(git_id(&self.write_object(&commit, "writing a commit")?))
     }
 
-    /// Writes an annotated tag object, signed when `tag.gpgSign` is set; no reference is made.
+    /// Writes an annotated tag object, signed as is asked for; no reference is made.
     pub fn write_tag(&self, draft: &TagDraft) -> Result<GitId, Error> {
         let target = self.oid(&draft.target)?;
         let header = self.with(|repo| repo.find_header(target).map(|header| header.kind()));
@@ -292,12 +294,7 @@ impl Repo {
             message: with_newline(&draft.message).into(),
             signature: None,
         };
-        let signs = |repo: &gix::Repository| {
-            let config = repo.config_snapshot();
-            config.boolean("tag.gpgSign").unwrap_or(false) || config.boolean("tag.forceSignAnnotated").unwrap_or(false)
-        };
-        if self.with(signs) {
-            let options = self.with(gix::Repository::commit_signing_options).during("reading how to sign tags")?;
+        if let Some(options) = self.tag_signing(&draft.signing)? {
             tag = tag.sign(options).during("signing the tag")?;
         }
         Ok(git_id(&self.write_object(&tag, "writing a tag")?))
@@ -363,8 +360,16 @@ mod tests {
             let commit = repo.write_commit(&draft(&sandbox, &first)).unwrap();
             let at = "2026-02-24T05:10:00Z".parse().unwrap();
             let who = repo.identity().unwrap();
-            let tag =
-                repo.write_tag(&TagDraft { name: "T01-v1.0.0".into(), target: commit.clone(), message: "m".into(), who, at }).unwrap();
+            let tag = repo
+                .write_tag(&TagDraft {
+                    name: "T01-v1.0.0".into(),
+                    target: commit.clone(),
+                    message: "m".into(),
+                    who,
+                    at,
+                    signing: Signing::default(),
+                })
+                .unwrap();
             sandbox.git(&["update-ref", "refs/tags/T01-v1.0.0", tag.as_str()]);
             sandbox.git(&["fsck", "--strict"]);
             assert_eq!(
@@ -472,21 +477,18 @@ mod tests {
         let commit = repo.write_commit(&draft).unwrap();
         sandbox.git(&["verify-commit", commit.as_str()]);
         let CommitDraft { who, at, .. } = draft;
-        let tag = TagDraft { name: "T01-v1.0.0".into(), target: commit, message: "the message\n\nSnapback-Task: T01".into(), who, at };
+        let tag = TagDraft {
+            name: "T01-v1.0.0".into(),
+            target: commit,
+            message: "the message\n\nSnapback-Task: T01".into(),
+            who,
+            at,
+            signing: Signing::default(),
+        };
         let id = repo.write_tag(&tag).unwrap();
         sandbox.git(&["update-ref", "refs/tags/T01-v1.0.0", id.as_str()]);
         sandbox.git(&["verify-tag", "T01-v1.0.0"]);
         assert_eq!(repo.peel_tag(&id).unwrap().message, "the message\n\nSnapback-Task: T01\n", "without the signature");
         sandbox.git(&["fsck", "--strict"]);
-    }
-
-    #[test]
-    fn many_threads_share_one_repository() {
-        use rayon::prelude::*;
-        let repo = &Sandbox::new();
-        let (sandbox, repo) = (repo, repo.repo());
-        let ids: Vec<_> = (0..200_u32).into_par_iter().map(|n| repo.write_blob(&n.to_le_bytes()).unwrap()).collect();
-        sandbox.git(&["repack", "-adq"]);
-        ids.par_iter().enumerate().for_each(|(n, id)| assert_eq!(repo.read_blob(id).unwrap(), u32::try_from(n).unwrap().to_le_bytes()));
     }
 }

@@ -63,7 +63,16 @@ impl Case {
             at,
         };
         let commit = repo.write_commit(&draft).unwrap();
-        let tag = repo.write_tag(&TagDraft { name: "T01-v1.0.0".into(), target: commit.clone(), message: "m".into(), who, at }).unwrap();
+        let tag = repo
+            .write_tag(&TagDraft {
+                name: "T01-v1.0.0".into(),
+                target: commit.clone(),
+                message: "m".into(),
+                who,
+                at,
+                signing: crate::model::signature::Signing::default(),
+            })
+            .unwrap();
         repo.sync_objects(&[]).unwrap();
         let refs = vec![
             RefChange { name: "refs/tags/T01-v1.0.0".into(), before: None, after: tag.clone() },

@@ -145,4 +145,14 @@ mod tests {
             assert_eq!(sandbox.repo().read_blob(&id).unwrap(), bytes, "after {torn:?}");
         }
     }
+
+    #[test]
+    fn many_threads_share_one_repository() {
+        use rayon::prelude::*;
+        let repo = &Sandbox::new();
+        let (sandbox, repo) = (repo, repo.repo());
+        let ids: Vec<_> = (0..200_u32).into_par_iter().map(|n| repo.write_blob(&n.to_le_bytes()).unwrap()).collect();
+        sandbox.git(&["repack", "-adq"]);
+        ids.par_iter().enumerate().for_each(|(n, id)| assert_eq!(repo.read_blob(id).unwrap(), u32::try_from(n).unwrap().to_le_bytes()));
+    }
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use crate::{
+    audit::Trail,
     base::{Clock, Fs, GitId},
     git::{PeeledTag, Repo},
     model::{Event, Manifest, Settings, Sink},
@@ -63,6 +64,11 @@ pub struct Ground {
 }
 
 impl Ground {
+    /// The audit log.
+    pub fn audit(&self) -> Trail {
+        Trail::new(self.state.clone())
+    }
+
     /// Emits a line about a finished step.
     pub fn say(&self, step: &'static str, text: impl Into<String>) {
         self.sink.take(Event::StepDone { step, text: text.into() });

@@ -24,6 +24,8 @@ pub struct Listed {
     pub summary: Summary,
     /// What is to be done with it.
     pub phase: Phase,
+    /// The kind of the failure that turned it back, when its audit line was still owed at its end.
+    pub owed: Option<String>,
 }
 
 /// An operation and where it stands.
@@ -68,10 +70,30 @@ pub fn open(fs: &Arc<dyn Fs>, id: &OpId) -> Result<Option<Found>, Error> {
 pub fn summary(fs: &Arc<dyn Fs>, id: &OpId) -> Result<Option<Listed>, Error> {
     let Some((_, chain)) = log::read(&**fs, id)? else { return Ok(None) };
     let phase = status::of(&chain.records).map_err(|why| Error::Damaged(id.clone(), why))?.phase;
+    let owed = owed_in(&chain.records);
     match chain.records.into_iter().next() {
-        Some(Record::Begin { summary: Some(summary), .. }) if summary.about.id == *id => Ok(Some(Listed { summary: *summary, phase })),
-        _ => Ok(open(fs, id)?.map(|found| Listed { summary: (&found.operation).into(), phase: found.phase })),
+        Some(Record::Begin { summary: Some(summary), .. }) if summary.about.id == *id => {
+            Ok(Some(Listed { summary: *summary, phase, owed }))
+        }
+        _ => Ok(open(fs, id)?.map(|found| Listed { summary: (&found.operation).into(), phase: found.phase, owed })),
     }
+}
+
+/// The kind of failure of an operation whose audit line was owed when it ended.
+fn owed_in(records: &[Record]) -> Option<String> {
+    let owed = records.iter().rev().take(2).find_map(|record| if let Record::Owed { error } = record { Some(error) } else { None });
+    owed.filter(|_| matches!(records.last(), Some(Record::Finished { done: false }))).cloned()
+}
+
+/// The newest operation, when its audit line was owed at its end. Only the newest can be: no
+/// operation begins before the line is written.
+pub fn owed(fs: &Arc<dyn Fs>) -> Result<Option<Listed>, Error> {
+    for id in ids(&**fs)?.iter().rev() {
+        if let Some(listed) = summary(fs, id)? {
+            return Ok(Some(listed).filter(|listed| listed.owed.is_some()));
+        }
+    }
+    Ok(None)
 }
 
 /// The unfinished operation, if there is one.

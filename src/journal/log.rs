@@ -65,6 +65,12 @@ pub enum Record {
     },
     /// A person asked to go on with a stuck operation.
     TriedAgain,
+    /// It is about to be over, but its line in the audit log could not be written: going back
+    /// waits for nothing. The next command writes it.
+    Owed {
+        /// The kind of the failure that turned it back.
+        error: String,
+    },
     /// It is over.
     Finished {
         /// True when all steps are done, false when all were taken back.
@@ -83,6 +89,7 @@ impl Record {
             Self::Undone { .. } => "undone",
             Self::Stuck { .. } => "stuck",
             Self::TriedAgain => "tried again",
+            Self::Owed { .. } => "owed",
             Self::Finished { .. } => "finished",
         }
     }

@@ -19,7 +19,7 @@ pub mod status;
 use crate::base::{Failure, Fault, Hint, Kind, OpId};
 
 pub use log::{Log, Record};
-pub use runner::{Ended, Runner};
+pub use runner::{Ended, Ending, Runner, Witness};
 pub use status::{Phase, of as status_of};
 
 /// One step of an operation: knows how to do and to take back one kind of change.

@@ -17,16 +17,38 @@ pub enum Ended {
     Stuck(Error),
 }
 
+/// How an operation is about to end, for whoever witnesses it.
+#[derive(Debug, Clone, Copy)]
+pub enum Ending<'f> {
+    /// All steps are done.
+    Done,
+    /// Everything was taken back; why.
+    Undone(&'f Failure),
+    /// A step could not be taken back.
+    Stuck,
+}
+
+/// Writes down that an operation ends; may be called again after a crash.
+pub type Witness<'a> = Box<dyn FnMut(Ending<'_>) -> Result<(), Failure> + 'a>;
+
 /// Runs one operation.
 pub struct Runner<'a> {
     log: Log,
     steps: Vec<Box<dyn Step + 'a>>,
+    witness: Option<Witness<'a>>,
 }
 
 impl<'a> Runner<'a> {
     /// A runner for an operation whose intent is written. The steps must be those of its plan.
     pub fn new(log: Log, steps: Vec<Box<dyn Step + 'a>>) -> Self {
-        Self { log, steps }
+        Self { log, steps, witness: None }
+    }
+
+    /// The same with a witness, who is called just before the last record. Without its word an
+    /// operation is not done: it stays unfinished. Going back waits for nothing: the word is owed.
+    pub fn witnessed(mut self, witness: Witness<'a>) -> Self {
+        self.witness = Some(witness);
+        self
     }
 
     /// Goes on from wherever the operation stands, forward or, when it turned back or is stuck,
@@ -103,8 +125,15 @@ impl<'a> Runner<'a> {
         for (step, prepared) in self.steps.iter_mut().zip(&prepared) {
             with_reserve(&self.log, || step.finish(prepared))?;
         }
+        self.say(Ending::Done)?;
         self.log.append(Record::Finished { done: true })?;
         Ok(Ended::Done)
+    }
+
+    /// Tells the witness.
+    fn say(&mut self, ending: Ending<'_>) -> Result<(), Failure> {
+        let Some(witness) = &mut self.witness else { return Ok(()) };
+        with_reserve(&self.log, || witness(ending))
     }
 
     /// Prepares, starts and applies one step. Past the commit point there is no way but forward,
@@ -139,9 +168,14 @@ impl<'a> Runner<'a> {
             if let Err(failure) = with_reserve(&self.log, || self.steps[at].undo(&prepared[at])) {
                 let why = failure.to_string();
                 self.log.append(Record::Stuck { step: at, why: why.clone() })?;
+                // It is not over: the line that matters is the one when it is.
+                let _ = self.say(Ending::Stuck);
                 return Ok(Ended::Stuck(self.stuck(at, why)));
             }
             self.log.append(Record::Undone { step: at })?;
+        }
+        if self.say(Ending::Undone(&reason)).is_err() {
+            self.log.append(Record::Owed { error: reason.kind().word().into() })?;
         }
         self.log.append(Record::Finished { done: false })?;
         Ok(Ended::Undone(reason))

@@ -82,6 +82,7 @@ fn next(mut now: Standing, record: &Record) -> Option<Standing> {
         }
         // A person mended the cause and asked to go on.
         (Phase::Stuck { step, why }, Record::TriedAgain) => Phase::Backward { left: step + 1, why },
+        (Phase::Backward { left: 0, why }, Record::Owed { .. }) => Phase::Backward { left: 0, why },
         (Phase::Forward { started: None, .. }, Record::Finished { done: true }) => Phase::Finished { done: true },
         (Phase::Backward { left: 0, .. }, Record::Finished { done: false }) => Phase::Finished { done: false },
         _ => return None,

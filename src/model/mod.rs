@@ -4,6 +4,7 @@
 //! Read [`manifest`] (what a release is), then [`operation`] (how the world is changed).
 
 pub mod answer;
+pub mod audit;
 pub mod backup;
 pub mod dependencies;
 pub mod event;
@@ -14,6 +15,7 @@ pub mod plan;
 pub mod report;
 pub mod request;
 pub mod settings;
+pub mod signature;
 pub mod store;
 pub mod tag;
 pub mod trust;

@@ -3,6 +3,7 @@
 use super::{
     Version,
     settings::{EnvMode, OnVerifyFail},
+    signature::{Demand, Signing},
     version::Bump,
 };
 use crate::base::{OpId, TaskId};
@@ -40,6 +41,8 @@ pub struct CreateSnapshot {
     pub message: String,
     /// False with `--no-verify`: the user's own `pre-commit` hook is not run.
     pub run_hooks: bool,
+    /// How its tag is signed.
+    pub signing: Signing,
 }
 
 /// Asks for a return to a release.
@@ -63,6 +66,8 @@ pub struct Rollback {
     pub on_verify_fail: Option<OnVerifyFail>,
     /// False with `--no-restart`: stop and start commands are not run.
     pub restart: bool,
+    /// What is demanded of the target's signature.
+    pub signature: Demand,
 }
 
 /// Asks for the inverse of an operation.

@@ -14,6 +14,7 @@ use crate::{
         manifest::{FileEntry, MANIFEST_SCHEMA, Metadata},
         operation::{OpKind, TreeChange, TreeEntry},
         overview::AdoptionLine,
+        signature::Signing,
     },
     registry::Registry,
 };
@@ -253,7 +254,7 @@ pub fn draft(ground: &Ground, adoption: &Adoption, configuration: Option<String>
         draft.index.push(TreeChange { path: path.clone(), before: index, after: Some(in_index) });
         changes.push(TreeChange { path, before: head, after: Some(in_head) });
     }
-    draft.commit = Some(CommitDraft { head, tree: changes, message, tag: None, manifest: None });
+    draft.commit = Some(CommitDraft { head, tree: changes, message, tag: None, signing: Signing::default(), manifest: None });
     draft.steps = vec![StepDraft::Files, StepDraft::Publish];
     Ok(draft)
 }

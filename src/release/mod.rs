@@ -129,6 +129,7 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &Cr
         tree,
         message: format!("release({}): v{version}{message}", task.id),
         tag: Some((tag, text)),
+        signing: request.signing.clone(),
         manifest: Some(manifest),
     });
     draft.registry = Some(RegistryChange { path: ground.settings.registry.clone(), before: active, after: Some(version) });

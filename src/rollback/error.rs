@@ -70,6 +70,14 @@ pub enum Error {
         /// The failed checks.
         problems: String,
     },
+    /// The signature is not what is demanded.
+    #[error("{tag} is not signed as it must be: {found}")]
+    Signature {
+        /// The tag.
+        tag: String,
+        /// What was found.
+        found: String,
+    },
     /// The files are not what they were before any version.
     #[error("what was there before could not be brought back: {0}")]
     NotRestored(String),
@@ -115,6 +123,7 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
+            Self::Signature { .. } => Kind::Denied,
             Self::StaleFrom { .. } | Self::NotTheLast { .. } | Self::MovedOn { .. } => Kind::Conflict,
             Self::NoGoodVersion { .. } | Self::NothingTo(_) => Kind::NotFound,
             Self::Damaged { .. } | Self::OutOfScope { .. } | Self::NotVerified { .. } | Self::NotRestored(_) => Kind::Bad,
@@ -149,6 +158,10 @@ impl Fault for Error {
             Self::NotVerified { .. } => {
                 vec![Hint::say("see the checks above; `--on-verify-fail keep` leaves the version in place although it fails")]
             }
+            Self::Signature { tag, .. } => vec![
+                Hint::run("see what git says of it", &["git", "tag", "--verify", tag]),
+                Hint::say("the keys that are trusted are those of gpg, or of gpg.ssh.allowedSignersFile in your own git configuration"),
+            ],
             Self::NotRestored(_) => vec![Hint::run("see what was tried", &["snapback", "op", "list"])],
             Self::NotTheLast { later, task, .. } => vec![
                 Hint::run("take the later one back first", &["snapback", "undo", later]),

@@ -18,7 +18,7 @@ use crate::{
     catalog::{self, Scope, manifests, releases::Releases},
     draft::{CommitDraft, Draft, FileDraft, StepDraft, registry, tree},
     ground::Ground,
-    model::{DependencyList, Manifest, TagName, TaskSpec, Version, request, settings::EnvMode, verdict::Standing},
+    model::{DependencyList, Manifest, TagName, TaskSpec, Version, request, settings::EnvMode, signature::Signing, verdict::Standing},
     policy,
     registry::task_config,
 };
@@ -44,6 +44,12 @@ pub fn draft(
     let to = target(task, releases, standings, active.as_ref(), request)?;
     check_from(task, active.as_ref(), &to, request)?;
     let release = releases.find(&task.id, &to)?;
+    // Before anything that the tag vouches for is read.
+    if let Some(check) = check::signature(ground, release, request.signature)?
+        && check.status > crate::model::Status::Skipped
+    {
+        return Err(Error::Signature { tag: release.tag(), found: check.evidence.join("; ") }.into());
+    }
     let before = active.as_ref().and_then(|version| releases.find(&task.id, version).ok());
     let dependencies = || before.and_then(|release| manifests::dependencies(ground, release).ok()).unwrap_or_default();
     let (found, dependencies) = rayon::join(|| manifests::load(ground, release), dependencies);
@@ -118,7 +124,7 @@ fn commit(
         let nth = releases.markers.iter().filter_map(nth).max().unwrap_or(0) + 1;
         (TagName::Marker { task: task.id.clone(), to: to.clone(), from: from.clone(), nth }, message.clone())
     });
-    Ok(CommitDraft { head: ground.git.head()?, tree, message, tag, manifest: None })
+    Ok(CommitDraft { head: ground.git.head()?, tree, message, tag, signing: Signing::default(), manifest: None })
 }
 
 /// A configuration that the release does not keep, because git ignores it, stays as it is but for

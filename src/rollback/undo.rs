@@ -22,6 +22,7 @@ use crate::{
         Operation, Plan, TaskSpec, Verdict, Version,
         operation::{About, CommandRole, OpKind, Step, TreeChange, TreeEntry},
         request,
+        signature::Signing,
     },
     policy::undo::{Done, Stacks, stacks},
 };
@@ -206,7 +207,7 @@ fn add_commit(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpK
         say(&operation.about.from),
         operation.about.id.short()
     );
-    draft.commit = Some(CommitDraft { head, tree, message, tag: None, manifest: None });
+    draft.commit = Some(CommitDraft { head, tree, message, tag: None, signing: Signing::default(), manifest: None });
     Ok(())
 }
 

@@ -8,6 +8,9 @@ mod support;
 
 mod at_once;
 mod attacks;
+mod audit;
+mod audit_crashes;
+mod audit_tampering;
 mod backup;
 mod backup_hostile;
 mod backup_kills;
@@ -30,6 +33,7 @@ mod settings;
 mod shapes;
 mod shapes_git;
 mod shapes_large;
+mod signatures;
 mod sim_fs;
 mod small_disk;
 mod store;

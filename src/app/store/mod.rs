@@ -11,7 +11,7 @@ use std::{
 
 pub use needed::Needed;
 
-use super::App;
+use super::{App, audit::deed};
 use crate::{
     base::{Failure, ObjectId},
     model::store::{CheckReport, GcReport, RepairReport, StoreStats},
@@ -51,7 +51,9 @@ impl App {
     pub fn collect_store(&self, dry_run: bool) -> Result<(GcReport, Names), Failure> {
         let roots = || -> Result<BTreeSet<ObjectId>, Failure> { Ok(self.needed()?.objects()) };
         let how = Gc { dry_run, patience: PATIENCE, seconds: self.seconds() };
-        let report = self.ground.work("collecting", 0, true, || self.chunks.gc(&roots, how, &|more| self.ground.progress(more)))?;
+        let collect = || self.chunks.gc(&roots, how, &|more| self.ground.progress(more));
+        let act = || self.ground.work("collecting", 0, true, collect);
+        let report = if dry_run { act()? } else { self.witnessed(deed("store gc"), "", act)? };
         let names = self.needed()?.names(report.missing.iter());
         Ok((report, names))
     }
@@ -66,7 +68,7 @@ impl App {
         };
         let total = self.chunks.stored().unwrap_or(0);
         let run = || self.chunks.repair(&needed.objects(), &candidates, &|more| self.ground.progress(more));
-        let report = self.ground.work("repairing", total, true, run)?;
+        let report = self.witnessed(deed("store repair"), "", || self.ground.work("repairing", total, true, run))?;
         let names = needed.names(report.lost.iter().chain(&report.healed));
         Ok((report, names))
     }

@@ -9,6 +9,7 @@ use crate::{
     model::{
         Request,
         request::{CreateSnapshot, NextVersion},
+        signature::Signing,
         version,
     },
 };
@@ -34,6 +35,12 @@ pub struct Args {
     /// Do not run your own pre-commit hook
     #[arg(long)]
     no_verify: bool,
+    /// Sign the tag, with KEY instead of user.signingKey
+    #[arg(long, value_name = "KEY", num_args = 0..=1, require_equals = true, default_missing_value = "", conflicts_with = "no_sign")]
+    sign: Option<String>,
+    /// Do not sign the tag, whatever tag.gpgSign says
+    #[arg(long)]
+    no_sign: bool,
     /// Push branch and tag afterwards
     #[arg(long, value_name = "REMOTE", num_args = 0..=1, require_equals = true, default_missing_value = "origin")]
     push: Option<String>,
@@ -48,6 +55,14 @@ enum Bump {
 }
 
 impl Args {
+    fn signing(&self) -> Signing {
+        match &self.sign {
+            Some(key) => Signing::With(Some(key.clone()).filter(|key| !key.is_empty())),
+            None if self.no_sign => Signing::Never,
+            None => Signing::AsConfigured,
+        }
+    }
+
     fn next_version(&self) -> Result<Option<NextVersion>, Failure> {
         if let Some(text) = &self.version {
             return Ok(Some(NextVersion::Exactly(change::new_version(text)?)));
@@ -74,6 +89,7 @@ impl Run for Args {
             version,
             message: self.message.clone(),
             run_hooks: !self.no_verify,
+            signing: self.signing(),
         });
         change::reply_and_push(session, &request, self.push.as_deref())
     }

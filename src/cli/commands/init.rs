@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    app::App,
+    app::{App, Options},
     base::{Failure, Hint},
     cli::{
         render::{count, diff::init_file},
@@ -38,7 +38,7 @@ impl Run for Args {
         session.say(&show(session.err));
         session.confirm(&format!("Write {}?", count(files.len(), "file")))?;
         session.about_to_change();
-        App::init(&dir, &files)?;
+        App::init(&dir, Options { config: None, ..session.options() }, &files)?;
         let names: Vec<_> = files.iter().map(|file| file.path.to_text()).collect();
         let mut add = vec!["git", "add", "--"];
         add.extend(names.iter().map(String::as_str));

@@ -5,6 +5,7 @@
 //! which a test parses.
 
 mod adopt;
+mod audit;
 mod completions;
 mod create_snapshot;
 mod demo;
@@ -97,6 +98,7 @@ commands! {
     op: Op,
     adopt: Adopt,
     registry: Registry,
+    audit: Audit,
     store: Store,
     trust: Trust,
     doctor: Doctor,

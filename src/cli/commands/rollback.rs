@@ -9,7 +9,7 @@ use super::Run;
 use crate::{
     base::Failure,
     cli::{
-        args::{OneTask, version},
+        args::{OneTask, SignatureDemand, version},
         change, complete,
         reply::Reply,
         session::Session,
@@ -61,6 +61,9 @@ pub struct How {
     /// When smoke test or probes fail: undo, keep or ask
     #[arg(long, value_enum, value_name = "WHAT", hide_possible_values = true)]
     on_verify_fail: Option<OnFail>,
+    /// What the target's signature must be: required, optional or none
+    #[arg(long, value_enum, value_name = "DEMAND", default_value = "optional", hide_short_help = true)]
+    signature: SignatureDemand,
     /// Do not stop and start the task
     #[arg(long)]
     no_restart: bool,
@@ -104,6 +107,7 @@ impl How {
                 OnFail::Ask => OnVerifyFail::Ask,
             }),
             restart: !self.no_restart,
+            signature: self.signature.into(),
         })
     }
 }

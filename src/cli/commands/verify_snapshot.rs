@@ -5,7 +5,13 @@ use clap_complete::ArgValueCandidates;
 use super::Run;
 use crate::{
     base::{Failure, Hint, Kind, TaskId},
-    cli::{args::SomeTasks, complete, error::Error, reply::Reply, session::Session},
+    cli::{
+        args::{SignatureDemand, SomeTasks},
+        complete,
+        error::Error,
+        reply::Reply,
+        session::Session,
+    },
     model::Version,
 };
 
@@ -24,6 +30,9 @@ pub struct Args {
     /// Every release of the tasks named, or of all tasks
     #[arg(long, conflicts_with = "versions")]
     all: bool,
+    /// What signatures must be: required, optional (a bad one fails, none is fine) or none
+    #[arg(long, value_enum, value_name = "DEMAND", default_value = "optional", hide_default_value = true, hide_possible_values = true)]
+    signature: SignatureDemand,
     /// Read every byte again, large files in the store too
     #[arg(long)]
     deep: bool,
@@ -51,7 +60,7 @@ impl Run for Args {
         let mut found = Vec::new();
         for task in &tasks {
             for version in self.versions(session, task)? {
-                found.push(session.app()?.verify_snapshot(task, &version, self.deep)?);
+                found.push(session.app()?.verify_snapshot(task, &version, self.deep, self.signature.into())?);
             }
         }
         let reply = Reply::of_verifications(session.out, &found, session.globals.verbose);

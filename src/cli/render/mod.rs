@@ -4,6 +4,7 @@
 //! Every colour has a sign beside it, so that nothing is lost without colour. Start with
 //! [`Style`], then [`plan`] and [`report`], which show what the other pages look like.
 
+pub mod audit;
 pub mod colour;
 pub mod commands;
 pub mod diff;

@@ -197,9 +197,12 @@ fn man_and_schema() {
     let sandbox = released();
     shows!(sandbox, ["snapback man ../man && ls ../man"], @"
     $ snapback man ../man && ls ../man
-    42 pages in ../man
+    45 pages in ../man
     git-snapback.1
     snapback-adopt.1
+    snapback-audit-list.1
+    snapback-audit-verify.1
+    snapback-audit.1
     snapback-completions.1
     snapback-create-snapshot.1
     snapback-demo.1

@@ -10,12 +10,14 @@ fn verify_snapshot() {
     sandbox.release("T02", "1.0.0");
     shows!(sandbox, ["snapback verify-snapshot -t T01", "snapback verify-snapshot -t T01 --version 1.0.0 -v", "snapback verify --all --deep"], @"
     $ snapback verify-snapshot -t T01
+      -  integrity.signature       signature: missing (the tag is not signed)
       ok integrity.manifest        tag T01-v1.1.0 -> commit [id] -> manifest
       ok integrity.tag             refs/snapback/keep/T01/1.1.0 names the same tag
       ok integrity.commit          5 files in the tag's commit are those of the manifest
       ok integrity.kept            7 files present
     T01 1.1.0 is verified.
     $ snapback verify-snapshot -t T01 --version 1.0.0 -v
+      -  integrity.signature       signature: missing (the tag is not signed)
       ok integrity.manifest        tag T01-v1.0.0 -> commit [id] -> manifest
       ok integrity.tag             refs/snapback/keep/T01/1.0.0 names the same tag
       ok integrity.commit          4 files in the tag's commit are those of the manifest
@@ -56,6 +58,7 @@ fn verify_snapshot_names_a_damaged_object() {
     }
     shows!(sandbox, ["snapback verify-snapshot -t T01 --version 1.1.0 --deep", "snapback rollback -t T01 --to 1.0.0 --yes"], @"
     $ snapback verify-snapshot -t T01 --version 1.1.0 --deep
+      -  integrity.signature       signature: missing (the tag is not signed)
       ok integrity.manifest        tag T01-v1.1.0 -> commit [id] -> manifest
       ok integrity.tag             refs/snapback/keep/T01/1.1.0 names the same tag
       ok integrity.commit          5 files in the tag's commit are those of the manifest

@@ -15,6 +15,7 @@ pub mod stage;
 pub mod story;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 pub mod sweep;
+pub mod trail;
 pub mod world;
 
 pub use sandbox::Sandbox;

@@ -269,14 +269,17 @@ impl Sandbox {
 
     /// Everything in the sandbox that a refused command must leave alone: work tree, index, HEAD,
     /// references, reflogs, configuration, records and journals. Left out are git's objects, the
-    /// store and the lock file, which may gain bytes that nothing names.
+    /// store and the lock file, which may gain bytes that nothing names, and the audit log, which
+    /// says of what failed that it did.
     pub fn everything(&self) -> Tree {
         let mut tree = Tree::new();
         collect(self.dir.path(), self.dir.path(), &mut tree);
         let own = |path: &str| {
-            ["/objects", "/snapback", "/snapback/ops", "/snapback/store", "/snapback/lock"].iter().any(|end| path.ends_with(end))
+            ["/objects", "/snapback", "/snapback/ops", "/snapback/store", "/snapback/audit", "/snapback/lock"]
+                .iter()
+                .any(|end| path.ends_with(end))
         };
-        let below = |path: &str| ["/objects/", "/snapback/store/"].iter().any(|part| path.contains(part));
+        let below = |path: &str| ["/objects/", "/snapback/store/", "/snapback/audit/"].iter().any(|part| path.contains(part));
         tree.retain(|path, _| !path.contains(".git") || !(own(path) || below(path)));
         tree
     }

@@ -13,12 +13,13 @@ use std::{
 use jiff::Timestamp;
 use serde_json::Value;
 use snapback::{
+    audit::{Once, Trail},
     base::{
         Failure, Fs, Input, OpId, Output, RelPath, Stat, SyncPoint,
         fs::{FileLock, Hold, create_dir_all, read_limited},
     },
     ground::Bytes,
-    journal::{Ended, Log, Phase, Runner, Step, history},
+    journal::{Ended, Ending, Log, Phase, Runner, Step, history},
     model::{
         FileState, Operation, PathChange, Source, Verdict, VerdictRecord,
         operation::{self, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person},
@@ -27,7 +28,7 @@ use snapback::{
     store::{ChunkStore, Session, Store},
 };
 
-use super::sim::SimFs;
+use super::{sim::SimFs, trail};
 
 /// The files of a work tree: a letter (`f` or `l`), permission bits, bytes.
 pub type Tree = BTreeMap<String, (char, u32, Vec<u8>)>;
@@ -300,7 +301,17 @@ impl World {
     /// Begins and runs an operation.
     pub fn run(&self, operation: &Operation) -> Result<Ended, Failure> {
         let log = Log::begin(self.state.clone(), operation)?;
-        Runner::new(log, self.steps(operation)).run()
+        self.runner(log, operation).run()
+    }
+
+    /// A runner as the program has it, with the audit log as its witness.
+    fn runner<'a>(&'a self, log: Log, operation: &'a Operation) -> Runner<'a> {
+        let once = if log.records().len() > 1 { Once::PerhapsThere } else { Once::New };
+        let witness = move |ending: Ending<'_>| {
+            Trail::new(self.state.clone()).append(&trail::said(&operation.about.id, ending), once)?;
+            Ok(())
+        };
+        Runner::new(log, self.steps(operation)).witnessed(Box::new(witness))
     }
 
     /// What the disk's clock said when something was last written to the work tree.
@@ -320,7 +331,7 @@ impl World {
     pub fn recover(&self, resume: bool) -> Result<Option<Ended>, Failure> {
         history::sweep(&*self.state)?;
         let Some(found) = history::unfinished(&self.state)? else { return Ok(None) };
-        let runner = Runner::new(found.log, self.steps(&found.operation));
+        let runner = self.runner(found.log, &found.operation);
         (if resume { runner.run() } else { runner.abort("a person asked for it") }).map(Some)
     }
 
@@ -414,6 +425,7 @@ impl World {
         let held = verdicts::standings(&*self.state).map_err(|error| format!("{error}"))?;
         let lines = read_limited(&*self.state, &RelPath::own("verdicts.jsonl"), 1 << 20).unwrap_or_default();
         let said = String::from_utf8_lossy(&lines).matches(&operation.about.id.to_string()).count();
+        trail::judge(&self.state, &operation.about.id, done)?;
         if published != done || said != usize::from(done) || (done && held.is_empty()) {
             return Err(format!("I2: done {done}, but published {published} and {said} verdicts"));
         }

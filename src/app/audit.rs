@@ -1,0 +1,185 @@
+//! The audit log as a use case: listed, checked; and what every changing use case says in it.
+
+use std::collections::BTreeSet;
+
+use super::App;
+use crate::{
+    audit::{
+        Once,
+        check::{self, Anchored, Outside, Over},
+    },
+    base::{Failure, TaskId, user},
+    journal::{
+        Ending,
+        history::{self, Listed},
+        reserve,
+        status::Phase,
+    },
+    model::{
+        Operation, TagName, Version,
+        audit::{Actor, Anchor, AuditCheck, Deed, End, Ended, Entry, Origin, Said},
+        operation::{OpKind, Summary},
+    },
+};
+
+impl App {
+    /// The lines of the audit log, oldest first, and how many cannot be read.
+    pub fn audit_entries(&self) -> Result<(Vec<Entry>, u64), Failure> {
+        Ok(self.ground.audit().entries()?)
+    }
+
+    /// Checks the audit log against itself, the tags and the journals.
+    pub fn check_audit(&self) -> Result<AuditCheck, Failure> {
+        // Read after the log, they could speak of lines that were not there yet.
+        let outside = self.outside_of_audit()?;
+        Ok(check::check(&self.ground.audit().segments()?, &outside))
+    }
+
+    /// What tags and journals say of the log.
+    fn outside_of_audit(&self) -> Result<Outside, Failure> {
+        let git = &self.ground.git;
+        let (mut over, mut made) = (Vec::new(), BTreeSet::new());
+        for id in history::ids(&*self.ground.state)? {
+            let Some(Listed { summary, phase, owed }) = history::summary(&self.ground.state, &id)? else { continue };
+            let Phase::Finished { done } = phase else { continue };
+            if let (true, OpKind::CreateSnapshot, Some(task), Some(to)) = (done, summary.about.kind, &summary.about.task, &summary.about.to)
+            {
+                made.insert(TagName::release(task, to).to_string());
+            }
+            over.push(Over { id, owed: owed.is_some() });
+        }
+        let kept = git.refs_below("refs/snapback/keep/")?.into_iter().filter_map(|(name, id)| {
+            let (task, version) = name.strip_prefix("refs/snapback/keep/")?.split_once('/')?;
+            Some((format!("{task}-v{version}"), id))
+        });
+        let tags = git.tags()?.into_iter().map(|tag| (String::from_utf8_lossy(&tag.name).into_owned(), tag.id));
+        let mut seen = BTreeSet::new();
+        let mut anchors = Vec::new();
+        for (tag, id) in tags.chain(kept).filter(|(_, id)| seen.insert(id.clone())) {
+            // A tag that cannot be read is another check's concern.
+            let Ok(peeled) = git.peel_tag(&id) else { continue };
+            if let Some(anchor) = Anchor::in_message(&peeled.message) {
+                anchors.push(Anchored { own: made.contains(&tag), tag, anchor });
+            }
+        }
+        Ok(Outside { anchors, over, moved_aside: self.ground.audit().moved_aside()? })
+    }
+
+    /// What is said of a deed that this process did, now.
+    pub(super) fn said(&self, what: Deed, why: &str, result: Ended) -> Said {
+        let git = &self.ground.git;
+        let (uid, user) = user::current();
+        let identity = git.identity().ok();
+        let linked = (git.git_dir() != git.common_dir()).then(|| git.git_dir().file_name()).flatten();
+        Said {
+            at: self.ground.clock.now(),
+            who: Actor {
+                name: identity.as_ref().map(|who| who.name.clone()),
+                email: identity.map(|who| who.email),
+                user,
+                uid,
+                host: self.ground.host.clone(),
+            },
+            what,
+            why: crate::audit::line::reason(why),
+            from: Origin { via: self.via, tree: linked.map(|name| name.to_string_lossy().into_owned()), dir: git.prefix().to_text() },
+            result,
+        }
+    }
+
+    /// What is said of an operation.
+    fn said_of(&self, operation: &Summary, by: Option<&str>, result: Ended) -> Said {
+        let what = Deed {
+            id: operation.about.id.to_string(),
+            kind: operation.about.kind.word().into(),
+            by: by.map(String::from),
+            task: operation.about.task.clone(),
+            from: operation.about.from.clone(),
+            to: operation.about.to.clone(),
+            about: operation.about.undoes.as_ref().map(|undone| format!("takes back {undone}")),
+        };
+        self.said(what, &operation.about.message, result)
+    }
+
+    /// Writes the line of an operation that is about to end.
+    pub(super) fn witness(&self, operation: &Operation, by: Option<&str>, once: Once, ending: Ending<'_>) -> Result<(), Failure> {
+        let result = match ending {
+            Ending::Done => End::Done.into(),
+            Ending::Undone(failure) => Ended { end: End::PutBack, error: Some(failure.kind().word().into()) },
+            Ending::Stuck => End::Stuck.into(),
+        };
+        let notes = self.ground.audit().append(&self.said_of(&operation.into(), by, result), once)?;
+        for note in notes {
+            self.ground.warn(note);
+        }
+        Ok(())
+    }
+
+    /// Writes the line that the newest operation still owes.
+    pub(super) fn pay_owed_line(&self) -> Result<(), Failure> {
+        let Some(Listed { summary, owed, .. }) = history::owed(&self.ground.state)? else { return Ok(()) };
+        let mut said = self.said_of(&summary, None, Ended { end: End::PutBack, error: owed });
+        (said.who.name, said.who.email) = (Some(summary.about.who.name), Some(summary.about.who.email));
+        said.at = summary.about.at;
+        let notes = self.ground.audit().append(&said, Once::PerhapsThere)?;
+        for note in notes {
+            self.ground.warn(note);
+        }
+        Ok(())
+    }
+
+    /// Says that a deed failed before anything was changed. The failure is worth more than its line.
+    pub(super) fn note_failed(&self, what: Deed, why: &str, failure: &Failure) {
+        let result = Ended { end: End::Failed, error: Some(failure.kind().word().into()) };
+        if let Err(error) = self.ground.audit().append(&self.said(what, why, result), Once::New) {
+            self.ground.warn(format!("the audit log does not know of it: {}", Failure::from(error)));
+        }
+    }
+
+    /// Does something that has no journal, with a line in the audit log.
+    pub(super) fn witnessed<T>(&self, what: Deed, why: &str, act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        let trail = self.ground.audit();
+        let said = self.said(what, why, End::Done.into());
+        let warn = |notes: Vec<String>| notes.into_iter().for_each(|note| self.ground.warn(note));
+        // What is under way must be known, also of a collection that is to make room.
+        let (ticket, notes) = self.with_reserve(|| Ok(trail.begin(said.clone())?))?;
+        warn(notes);
+        match act() {
+            Ok(done) => {
+                warn(self.with_reserve(|| Ok(ticket.close(&End::Done.into())?))?);
+                Ok(done)
+            }
+            Err(failure) => {
+                // The failure is worth more than its line, which the next command writes then.
+                let result = Ended { end: End::Failed, error: Some(failure.kind().word().into()) };
+                let _ = self.with_reserve(|| Ok(ticket.close(&result)?));
+                Err(failure)
+            }
+        }
+    }
+
+    /// Does something that can be done again; when the disk is full, a second time with the room
+    /// that is kept for recoveries.
+    fn with_reserve<T>(&self, act: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
+        match act() {
+            Err(failure) if failure.is_disk_full() && reserve::free(&*self.ground.state) => act(),
+            other => other,
+        }
+    }
+}
+
+/// A deed that is no journalled operation.
+pub(super) fn deed(kind: &str) -> Deed {
+    let id = format!("act-{:08x}{:08x}", super::change::random(), super::change::random());
+    Deed { id, kind: kind.into(), by: None, task: None, from: None, to: None, about: None }
+}
+
+/// The same on a version of a task.
+pub(super) fn deed_on(kind: &str, task: &TaskId, from: Option<&Version>, to: Option<&Version>) -> Deed {
+    Deed { task: Some(task.clone()), from: from.cloned(), to: to.cloned(), ..deed(kind) }
+}
+
+/// The same on something that has a name.
+pub(super) fn deed_about(kind: &str, about: &str) -> Deed {
+    Deed { about: Some(crate::audit::line::reason(about)), ..deed(kind) }
+}

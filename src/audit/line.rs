@@ -1,0 +1,118 @@
+//! The form of a line: canonical JSON, fields in the order of [`Entry`], no blanks, one line.
+//!
+//! `hash` is the SHA-256 of the line without that last field; `prev` the SHA-256 of the whole
+//! line before, its `hash` included. A line counts only when it is, byte for byte, what
+//! rendering its content makes: there is no second spelling of anything.
+
+use serde::Serialize;
+
+use crate::{
+    base::Digest,
+    model::audit::{AUDIT_SCHEMA, Actor, Deed, Ended, Entry, Origin, Said},
+};
+
+/// Longest reason that is kept, in characters.
+const WHY_LIMIT: usize = 2_000;
+
+/// A line without its own digest.
+#[derive(Serialize)]
+struct Body<'a> {
+    schema: &'a str,
+    seq: u64,
+    at: String,
+    who: &'a Actor,
+    what: &'a Deed,
+    why: &'a str,
+    from: &'a Origin,
+    result: &'a Ended,
+    prev: Option<Digest>,
+}
+
+/// Renders a line, without its end.
+pub fn render(seq: u64, prev: Option<Digest>, said: &Said) -> String {
+    let Said { at, who, what, why, from, result } = said;
+    let body = Body { schema: AUDIT_SCHEMA, seq, at: at.to_string(), who, what, why, from, result, prev };
+    let mut text = serde_json::to_string(&body).expect("because plain data always renders");
+    let hash = Digest::of(text.as_bytes());
+    text.pop();
+    text + &format!(",\"hash\":\"{hash}\"}}")
+}
+
+/// Reads a line, without its end; the error says what is wrong with it.
+pub fn parse(line: &[u8]) -> Result<Entry, String> {
+    let text = std::str::from_utf8(line).map_err(|_| "it is not text".to_string())?;
+    let entry: Entry = serde_json::from_str(text).map_err(|_| "it is no record".to_string())?;
+    if entry.schema != AUDIT_SCHEMA {
+        return Err("it has a form that this version does not know".into());
+    }
+    if render(entry.seq, entry.prev, &entry.said) == text { Ok(entry) } else { Err("it was changed after it was written".into()) }
+}
+
+/// The reason as it is kept: cut, and without the logins of URLs.
+pub fn reason(text: &str) -> String {
+    let mut kept = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '?' | '#')).unwrap_or(after.len());
+        let host = after[..end].rfind('@').map_or(0, |at| at + 1);
+        kept = kept + before + "://" + if host > 0 { "***@" } else { "" };
+        rest = &after[host..];
+    }
+    kept += rest;
+    match kept.char_indices().nth(WHY_LIMIT) {
+        Some((cut, _)) => format!("{}…", &kept[..cut]),
+        None => kept,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::audit::{End, Via};
+
+    fn said() -> Said {
+        Said {
+            at: "2026-02-24T05:10:00Z".parse().unwrap(),
+            who: Actor { name: Some("Li \"Wei\"\n\u{202e}".into()), user: Some("li".into()), uid: 1000, host: "desk".into(), email: None },
+            what: Deed {
+                id: "000001-00000007".into(),
+                kind: "rollback".into(),
+                by: None,
+                task: Some("T01".parse().unwrap()),
+                from: Some("1.1.0".parse().unwrap()),
+                to: Some("1.0.0".parse().unwrap()),
+                about: None,
+            },
+            why: "it lost money".into(),
+            from: Origin { via: Via::Terminal, tree: None, dir: "tasks/T01".into() },
+            result: End::Done.into(),
+        }
+    }
+
+    #[test]
+    fn a_line_is_read_as_it_was_written_and_no_byte_of_it_can_change() {
+        let line = render(3, Some(Digest::of(b"before")), &said());
+        assert!(!line.contains('\n'));
+        let entry = parse(line.as_bytes()).unwrap();
+        assert_eq!((entry.seq, entry.prev, &entry.said), (3, Some(Digest::of(b"before")), &said()));
+        for at in 0..line.len() {
+            for bit in 0..8 {
+                let mut bad = line.clone().into_bytes();
+                bad[at] ^= 1 << bit;
+                assert!(parse(&bad).is_err(), "byte {at} bit {bit}");
+            }
+        }
+        for other in
+            [format!(" {line}"), line.replacen(':', ": ", 1), line.replacen("\"seq\":3", "\"seq\":3.0", 1), line.replace('}', ",\"x\":1}")]
+        {
+            assert!(parse(other.as_bytes()).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn reasons_lose_logins_and_are_cut() {
+        assert_eq!(reason("see https://a:b@host/x?y and ftp://t0ken@h"), "see https://***@host/x?y and ftp://***@h");
+        assert_eq!(reason("mail a@b.c, http://host/p@q"), "mail a@b.c, http://host/p@q");
+        assert_eq!(reason(&"舆".repeat(5_000)).chars().count(), WHY_LIMIT + 1);
+    }
+}

@@ -1,0 +1,95 @@
+//! What is under way and has no journal: a file in `audit/pending/` that its process keeps locked.
+//!
+//! The kernel frees the lock when the process dies, so a file that can be locked is of an act
+//! that was interrupted: the next command writes its line and removes it. Everything here but
+//! the act itself happens under the log's lock.
+
+use std::io;
+
+use super::{Error, Trail, folder, log};
+use crate::{
+    base::{
+        Fs, RelPath, SyncPoint,
+        fs::{FileLock, Hold, create_dir_all, read_limited, write_durably},
+    },
+    model::audit::{End, Ended, Said},
+};
+
+/// Most bytes of a ticket that are read.
+const LIMIT: u64 = 1 << 20;
+
+/// An act that is under way. Dropped without its line, it is seen as interrupted.
+pub struct Ticket {
+    trail: Trail,
+    said: Said,
+    path: RelPath,
+    _lock: FileLock,
+}
+
+/// The folder of the tickets.
+fn pending() -> RelPath {
+    folder().join("pending")
+}
+
+impl Ticket {
+    /// Writes down what is about to be done.
+    pub(super) fn open(trail: Trail, said: Said) -> io::Result<Self> {
+        let fs = trail.fs.clone();
+        create_dir_all(&*fs, &pending(), 0o700)?;
+        fs.sync_dir(&folder(), SyncPoint::AuditDir)?;
+        fs.sync_dir(&RelPath::root(), SyncPoint::AuditDir)?;
+        let path = pending().join(format!("{}.json", said.what.id));
+        let bytes =
+            serde_json::to_vec(&Said { result: End::Interrupted.into(), ..said.clone() }).expect("because plain data always renders");
+        write_durably(&*fs, &path, &bytes, 0o600, (SyncPoint::AuditRecord, SyncPoint::AuditDir))?;
+        let lock = fs.lock(&path, Hold::Exclusive, false)?.ok_or(io::ErrorKind::WouldBlock)?;
+        Ok(Self { trail, said, path, _lock: lock })
+    }
+
+    /// Writes its line.
+    pub fn close(&self, result: &Ended) -> Result<Vec<String>, Error> {
+        let fs = &*self.trail.fs;
+        let _lock = self.trail.lock()?;
+        let unsaid = |error| if result.end == End::Done { Error::Unsaid(error) } else { Error::Write(error) };
+        let notes = log::append(fs, &Said { result: result.clone(), ..self.said.clone() }).map_err(unsaid)?;
+        // What stays is seen to be said already, and removed by the next command.
+        let _ = fs.remove_file(&self.path);
+        Ok(notes)
+    }
+}
+
+/// A ticket whose process is gone.
+pub(super) struct Left {
+    /// What its line says.
+    pub said: Said,
+    path: RelPath,
+    _lock: FileLock,
+}
+
+impl Left {
+    /// Removes it.
+    pub fn remove(self, fs: &dyn Fs) -> io::Result<()> {
+        fs.remove_file(&self.path)?;
+        fs.sync_dir(&pending(), SyncPoint::AuditDir)
+    }
+}
+
+/// The tickets whose processes are gone. One that cannot be read stays, and a check names it.
+pub(super) fn left(fs: &dyn Fs) -> io::Result<Vec<Left>> {
+    if fs.stat(&pending())?.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for name in fs.list(&pending())? {
+        let path = pending().join(&name);
+        if name.starts_with(b".tmp-") {
+            // Never given its name: the act had not begun.
+            fs.remove_file(&path)?;
+            continue;
+        }
+        let Some(lock) = fs.lock(&path, Hold::Exclusive, false)? else { continue };
+        let Ok(said) = serde_json::from_slice::<Said>(&read_limited(fs, &path, LIMIT)?) else { continue };
+        found.push(Left { said, path, _lock: lock });
+    }
+    Ok(found)
+}

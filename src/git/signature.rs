@@ -1,0 +1,227 @@
+//! Signatures of tags and commits: made and judged the way git is set up, with one difference.
+//!
+//! What is run, and what says whom to trust (`gpg.program`, `gpg.ssh.program`, `gpg.openpgp.program`,
+//! `gpg.x509.program`, `gpg.ssh.allowedSignersFile`, `gpg.ssh.revocationFile`, `gpg.minTrustLevel`),
+//! is read from the user's and the system's configuration only, never from that of the repository:
+//! a repository that was unpacked from an archive brings its `.git/config` along. Which key to sign
+//! with, and whether to, may stand in either. `gpg.ssh.defaultKeyCommand` is not run.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use gix::{
+    bstr::{BStr, BString, ByteSlice},
+    config::{Source, file::Metadata},
+    objs::{
+        Kind, TagRef, TagRefIter,
+        signature::{
+            Format,
+            sign::{self, is_literal_ssh_key},
+            verify::{self, Outcome, Status, TrustLevel},
+        },
+    },
+};
+
+use super::{Error, Repo, error::During, objects::timestamp};
+use crate::{
+    base::{GitId, text},
+    model::signature::{Signing, State, TagSignature},
+};
+
+/// True for configuration that does not come with a repository.
+fn is_own(section: &Metadata) -> bool {
+    !matches!(section.source, Source::Local | Source::Worktree)
+}
+
+/// A value of the configuration; with `own`, only the user's or the system's.
+fn value(repo: &gix::Repository, key: &str, own: bool) -> Option<BString> {
+    let config = repo.config_snapshot();
+    config.plumbing().string_filter(key, |section| !own || is_own(section)).filter(|value| !value.is_empty())
+}
+
+/// A path as configurations write it: `~/` is the home folder.
+fn path(text: &BStr) -> Option<PathBuf> {
+    let path = gix::path::from_bstr(text).ok()?.into_owned();
+    match path.strip_prefix("~") {
+        Ok(rest) => Some(Path::new(&std::env::var_os("HOME")?).join(rest)),
+        Err(_) => Some(path),
+    }
+}
+
+/// A path of the user's or the system's configuration.
+fn own_path(repo: &gix::Repository, key: &str) -> Option<PathBuf> {
+    path(value(repo, key, true)?.as_bstr())
+}
+
+/// The program for a form of signatures.
+fn program(repo: &gix::Repository, format: Format) -> OsString {
+    let (key, default) = match format {
+        Format::OpenPgp => ("gpg.openpgp.program", "gpg"),
+        Format::X509 => ("gpg.x509.program", "gpgsm"),
+        Format::Ssh => ("gpg.ssh.program", "ssh-keygen"),
+    };
+    let general = || (format == Format::OpenPgp).then(|| own_path(repo, "gpg.program")).flatten();
+    own_path(repo, key).or_else(general).map_or_else(|| default.into(), PathBuf::into_os_string)
+}
+
+impl Repo {
+    /// How a tag is to be signed; `None` when it is not.
+    pub(super) fn tag_signing(&self, wanted: &Signing) -> Result<Option<sign::Options>, Error> {
+        let configured = |repo: &gix::Repository| {
+            let config = repo.config_snapshot();
+            config.boolean("tag.gpgSign").unwrap_or(false) || config.boolean("tag.forceSignAnnotated").unwrap_or(false)
+        };
+        match wanted {
+            Signing::Never => Ok(None),
+            Signing::AsConfigured if !self.with(configured) => Ok(None),
+            Signing::AsConfigured => self.signing_options(None).map(Some),
+            Signing::With(key) => self.signing_options(key.as_deref()).map(Some),
+        }
+    }
+
+    /// How a commit is to be signed; `None` when it is not.
+    pub(super) fn commit_signing(&self) -> Result<Option<sign::Options>, Error> {
+        let wanted = self.with(|repo| repo.config_snapshot().boolean("commit.gpgSign").unwrap_or(false));
+        wanted.then(|| self.signing_options(None)).transpose()
+    }
+
+    /// Program and key for signing.
+    fn signing_options(&self, key: Option<&str>) -> Result<sign::Options, Error> {
+        let identity = self.identity()?;
+        self.with(|repo| {
+            let format = value(repo, "gpg.format", false).map_or(Ok(Format::OpenPgp), |name| Format::parse(name.as_bstr()));
+            let format = format.during("reading gpg.format")?;
+            let configured = key.map(BString::from).or_else(|| value(repo, "user.signingKey", false));
+            let signing_key = match configured {
+                Some(key) if format == Format::Ssh && is_literal_ssh_key(&key).is_none() => {
+                    path(key.as_bstr()).map(PathBuf::into_os_string)
+                }
+                Some(key) => gix::path::from_bstring(key).ok().map(PathBuf::into_os_string),
+                None if format == Format::Ssh => None,
+                None => Some(format!("{} <{}>", identity.name, identity.email).into()),
+            };
+            let signing_key = signing_key.ok_or(Error::NoSigningKey)?;
+            let program = program(repo, format);
+            Ok(sign::Options { format, program, program_arguments: Vec::new(), signing_key, environment: Vec::new() })
+        })
+    }
+
+    /// Judges the signature of a tag object, which must be the one for a tag of this name.
+    pub fn tag_signature(&self, id: &GitId, name: &str) -> Result<TagSignature, Error> {
+        let oid = self.oid(id)?;
+        let kind =
+            self.with(|repo| repo.find_header(oid).map(|header| header.kind())).map_err(|_| Error::MissingObject { id: id.clone() })?;
+        if kind != Kind::Tag {
+            return Ok(TagSignature::only(State::Missing, "the tag is a light one"));
+        }
+        let bytes = self.read_object(id, Kind::Tag)?;
+        let Some((signature, signed)) = TagRefIter::signature(&bytes) else {
+            return Ok(TagSignature::only(State::Missing, "the tag is not signed"));
+        };
+        let bad = |why: String| Error::BadTag { id: id.clone(), why };
+        let tag = TagRef::from_bytes(&bytes, self.hash()).map_err(|error| bad(error.to_string()))?;
+        let at = tag.tagger().ok().flatten().as_ref().and_then(timestamp);
+        let seconds = at.map_or(0, jiff::Timestamp::as_second);
+        let Some(options) = self.with(|repo| judging(repo, signature.format, seconds)) else {
+            return Ok(TagSignature::only(State::UnknownKey, "your own git configuration names no gpg.ssh.allowedSignersFile"));
+        };
+        let judge = |options| match signed.verify(signature.data, options) {
+            Ok(outcome) => judged(&outcome),
+            Err(error) => TagSignature::only(State::Unjudged, text::escape(error.to_string().as_bytes())),
+        };
+        let mut found = judge(options.clone());
+        // `ssh-keygen` does not say why: what only the list of revoked keys spoils is no forgery.
+        if found.state == State::Bad
+            && let Some(options) = without_revocations(options)
+            && let TagSignature { state: State::Good, signer, key, .. } = judge(options)
+        {
+            found = TagSignature { state: State::Revoked, signer, key, why: "its key was revoked".into() };
+        }
+        if found.state == State::Good && tag.name != name {
+            found.state = State::Bad;
+            found.why = format!("it is that of the tag {}", text::escape(tag.name));
+        }
+        Ok(found)
+    }
+}
+
+/// How a signature is judged; `None` when nothing says whom to trust.
+fn judging(repo: &gix::Repository, format: Format, seconds: i64) -> Option<verify::Options> {
+    let program = program(repo, format);
+    let level = value(repo, "gpg.minTrustLevel", true);
+    let minimum_trust = level.and_then(|level| TrustLevel::from_bytes(&level)).unwrap_or_default();
+    let (program_arguments, environment) = (Vec::new(), Vec::new());
+    Some(match format {
+        Format::OpenPgp => verify::Options::OpenPgp { program, program_arguments, environment, minimum_trust },
+        Format::X509 => verify::Options::X509 { program, program_arguments, environment, minimum_trust },
+        Format::Ssh => verify::Options::Ssh {
+            program,
+            program_arguments,
+            environment,
+            allowed_signers: own_path(repo, "gpg.ssh.allowedSignersFile")?,
+            revocation_file: own_path(repo, "gpg.ssh.revocationFile"),
+            verify_time: gix::date::Time { seconds, offset: 0 },
+            minimum_trust,
+        },
+    })
+}
+
+/// The same without the list of revoked keys; `None` when there is none.
+fn without_revocations(options: verify::Options) -> Option<verify::Options> {
+    match options {
+        verify::Options::Ssh {
+            program,
+            program_arguments,
+            environment,
+            allowed_signers,
+            revocation_file: Some(_),
+            verify_time,
+            minimum_trust,
+        } => {
+            let revocation_file = None;
+            Some(verify::Options::Ssh {
+                program,
+                program_arguments,
+                environment,
+                allowed_signers,
+                revocation_file,
+                verify_time,
+                minimum_trust,
+            })
+        }
+        _ => None,
+    }
+}
+
+/// What the program's answer means.
+fn judged(outcome: &Outcome) -> TagSignature {
+    let (state, why) = match outcome.status {
+        Status::Good
+            if outcome.is_valid()
+                && outcome.trust_level != TrustLevel::Never
+                && (outcome.format != Format::Ssh || outcome.signer.is_some()) =>
+        {
+            (State::Good, form(outcome.format))
+        }
+        Status::Good => (State::UnknownKey, "nothing here vouches for its key"),
+        Status::Bad => (State::Bad, "it was not made over these bytes"),
+        Status::Expired => (State::Expired, "it has expired"),
+        Status::ExpiredKey => (State::Expired, "its key has expired"),
+        Status::RevokedKey => (State::Revoked, "its key was revoked"),
+        Status::Error | Status::Unknown => (State::UnknownKey, "its key is not known here"),
+    };
+    let safe = |text: &BString| text::escape(text);
+    let key = outcome.fingerprint.as_ref().or(outcome.key.as_ref()).map(safe);
+    TagSignature { state, signer: outcome.signer.as_ref().map(safe), key, why: why.into() }
+}
+
+/// The form's name, as `gpg.format` has it.
+fn form(format: Format) -> &'static str {
+    match format {
+        Format::OpenPgp => "openpgp",
+        Format::X509 => "x509",
+        Format::Ssh => "ssh",
+    }
+}

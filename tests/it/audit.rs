@@ -1,0 +1,239 @@
+//! The audit log of the real program: what each command says in it, many processes at once, linked
+//! work trees, anchors in tags, and what must not stand in it.
+
+use std::{fs, os::unix::fs::PermissionsExt, process::Stdio};
+
+use serde_json::Value;
+
+use crate::support::{
+    Sandbox,
+    sandbox::{Ran, snapback_program},
+};
+
+/// The log's lines as JSON, oldest first.
+fn lines(sandbox: &Sandbox) -> Vec<Value> {
+    let text = fs::read_to_string(sandbox.at(".git/snapback/audit/000001.jsonl")).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Kind and end of every line.
+fn said(sandbox: &Sandbox) -> Vec<(String, String)> {
+    let word = |value: &Value| value.as_str().unwrap().to_string();
+    lines(sandbox).iter().map(|line| (word(&line["what"]["kind"]), word(&line["result"]["end"]))).collect()
+}
+
+/// The words of `audit verify --json`, with its exit code.
+fn verify(sandbox: &Sandbox, code: i32) -> Value {
+    sandbox.snapback(&["audit", "verify", "--json"]).expect(code).json()["data"]["audit"].clone()
+}
+
+/// A repository with two releases.
+fn released() -> Sandbox {
+    let sandbox = Sandbox::new(1);
+    sandbox.release("T01", "1.0.0");
+    sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
+    sandbox.release("T01", "1.1.0");
+    sandbox
+}
+
+#[test]
+fn every_command_that_changes_something_says_so_once() {
+    let sandbox = released();
+    let ok = |args: &[&str]| drop(sandbox.snapback(args).expect(0));
+    ok(&["rollback", "-t", "T01", "--to", "1.0.0", "-m", "https://li:s3cret@host/x lost money", "--yes"]);
+    ok(&["undo", "--yes"]);
+    ok(&["redo", "--yes"]);
+    ok(&["mark", "bad", "1.1.0", "-t", "T01", "-m", "drawdown"]);
+    ok(&["hold", "1.0.0", "-t", "T01"]);
+    ok(&["pin", "1.0.0", "-t", "T01"]);
+    fs::create_dir_all(sandbox.home().join("data")).unwrap();
+    fs::write(sandbox.home().join("data/f"), b"bytes").unwrap();
+    let (data, back) = (sandbox.home().join("data"), sandbox.home().join("back"));
+    ok(&["store", "put", data.to_str().unwrap(), "--name", "nightly"]);
+    ok(&["store", "restore", "nightly", "--into", back.to_str().unwrap(), "--yes"]);
+    ok(&["store", "drop", "nightly", "--yes"]);
+    ok(&["store", "gc", "--yes"]);
+    ok(&["store", "repair"]);
+    let before = said(&sandbox);
+    // What only looks, or only shows, says nothing; what there was nothing to do for neither.
+    ok(&["store", "gc", "--dry-run"]);
+    ok(&["rollback", "-t", "T01", "--to", "1.1.0", "--dry-run"]);
+    ok(&["status"]);
+    ok(&["audit", "verify"]);
+    assert_eq!(said(&sandbox), before);
+    let kinds: Vec<&str> = before.iter().map(|(kind, _)| kind.as_str()).collect();
+    assert_eq!(
+        kinds,
+        [
+            "create-snapshot",
+            "create-snapshot",
+            "rollback",
+            "undo",
+            "redo",
+            "mark bad",
+            "hold",
+            "pin",
+            "store put",
+            "store restore",
+            "store drop",
+            "store gc",
+            "store repair"
+        ]
+    );
+    assert!(before.iter().all(|(_, end)| end == "done"), "{before:?}");
+    let rollback = &lines(&sandbox)[2];
+    assert_eq!((rollback["what"]["from"].as_str(), rollback["what"]["to"].as_str()), (Some("1.1.0"), Some("1.0.0")));
+    assert_eq!((rollback["who"]["email"].as_str(), rollback["from"]["via"].as_str()), (Some("li.wei@example.com"), Some("script")));
+    assert_eq!(rollback["why"], "https://***@host/x lost money");
+    let found = verify(&sandbox, 0);
+    assert_eq!((found["lines"].as_u64(), found["notes"].as_array().map(Vec::len)), (Some(13), Some(0)), "{found}");
+    let mode = |path: &str| fs::metadata(sandbox.at(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(".git/snapback/audit"), mode(".git/snapback/audit/000001.jsonl")), (0o700, 0o600));
+}
+
+#[test]
+fn init_adopt_and_registry_sync_say_so() {
+    let sandbox = Sandbox::new(1);
+    fs::remove_file(sandbox.at("snapback.yaml")).unwrap();
+    sandbox.snapback(&["init", "--yes"]).expect(0);
+    sandbox.git(&["add", "-A"]).expect(0);
+    sandbox.git(&["commit", "-qm", "set up"]).expect(0);
+    sandbox.git(&["tag", "T01-v1.0.0"]).expect(0);
+    sandbox.snapback(&["adopt", "--yes"]).expect(0);
+    sandbox.write("tasks/T01/config.yaml", b"version: 1.2.0\n");
+    sandbox.snapback(&["registry", "sync", "--from", "config", "--yes"]).expect(0);
+    let kinds: Vec<String> = said(&sandbox).into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, ["init", "adopt", "registry-sync"]);
+    verify(&sandbox, 0);
+}
+
+#[test]
+fn what_was_put_back_is_said_with_the_kind_of_its_failure() {
+    let sandbox = released();
+    let settings = String::from_utf8(sandbox.read("snapback.yaml")).unwrap()
+        + "tasks:\n  T01:\n    verify:\n      - {run: \"echo TOP_SECRET >&2; false\"}\n";
+    sandbox.write("snapback.yaml", settings.as_bytes());
+    let ran = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes", "--on-verify-fail", "undo"]);
+    assert_ne!(ran.code, 0, "{ran:?}");
+    let last = lines(&sandbox).pop().unwrap();
+    assert_eq!((last["result"]["end"].as_str(), last["what"]["kind"].as_str()), (Some("put_back"), Some("rollback")), "{last}");
+    assert!(last["result"]["error"].is_string());
+    assert!(!last.to_string().contains("TOP_SECRET"), "what programs print stays out: {last}");
+    verify(&sandbox, 0);
+}
+
+#[test]
+fn a_list_is_safe_to_show_and_can_be_narrowed() {
+    let sandbox = released();
+    sandbox.snapback(&["mark", "bad", "1.1.0", "-t", "T01", "-m", "a\u{1b}[31mb\nc"]).expect(0);
+    let text = sandbox.snapback(&["audit", "list"]).expect(0).stdout;
+    assert!(text.contains("mark bad T01 1.1.0") && text.contains("a\\u{1b}[31mb\\nc") && !text.contains('\u{1b}'), "{text}");
+    assert_eq!(text.lines().count(), 4, "{text}");
+    assert!(text.lines().nth(1).unwrap().contains("mark bad"), "newest first: {text}");
+    let limited = sandbox.snapback(&["audit", "list", "--limit", "1", "--json"]).expect(0).json();
+    assert_eq!((limited["data"]["entries"].as_array().map(Vec::len), limited["data"]["more"].as_u64()), (Some(1), Some(2)));
+    let none = |args: &[&str]| sandbox.snapback(args).expect(0).json()["data"]["entries"].as_array().map(Vec::len);
+    assert_eq!(none(&["audit", "list", "--since", "2100-01-01", "--json"]), Some(0));
+    assert_eq!(none(&["audit", "list", "--since", "7d", "-t", "T01", "--json"]), Some(3));
+    sandbox.snapback(&["audit", "list", "--since", "soon"]).expect(2);
+}
+
+#[test]
+fn eight_processes_at_once_keep_one_chain() {
+    let sandbox = released();
+    let commands = |n: usize| {
+        let name = format!("reason {n}");
+        let mut command = sandbox.command(snapback_program());
+        command.args(["mark", "good", "1.0.0", "-t", "T01", "-m", &name, "--lock-wait", "60s"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let folder = sandbox.home().join("data");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("f"), b"bytes").unwrap();
+    // The store's commands take no operation lock: only the log's own keeps their lines apart.
+    let puts = |n: usize| {
+        let mut command = sandbox.command(snapback_program());
+        command.args(["store", "put", folder.to_str().unwrap(), "--name", &format!("n{n}")]).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let running: Vec<_> = (0..8).map(|n| if n % 2 == 0 { puts(n) } else { commands(n) }.spawn().unwrap()).collect();
+    for mut child in running {
+        assert!(child.wait().unwrap().success());
+    }
+    let found = verify(&sandbox, 0);
+    assert_eq!(found["lines"].as_u64(), Some(10), "{found}");
+}
+
+#[test]
+fn a_cut_end_is_proved_by_the_tag_and_by_the_journals() {
+    let sandbox = released();
+    let path = sandbox.at(".git/snapback/audit/000001.jsonl");
+    let whole = fs::read_to_string(&path).unwrap();
+    let tag = sandbox.git_out(&["tag", "-l", "--format=%(contents)", "T01-v1.1.0"]);
+    assert!(tag.contains("\nSnapback-Audit: "), "{tag}");
+    assert!(!sandbox.git_out(&["tag", "-l", "--format=%(contents)", "T01-v1.0.0"]).contains("Snapback-Audit"), "the log was empty");
+    sandbox.snapback(&["verify-snapshot", "-t", "T01", "--all"]).expect(0);
+    // The last line is named by no tag yet, but its operation has a journal.
+    fs::write(&path, whole.split_inclusive('\n').next().unwrap()).unwrap();
+    let found = verify(&sandbox, 4);
+    assert!(found["findings"].to_string().contains("is missing"), "{found}");
+    // The whole log is gone: the tag knows that there was one.
+    fs::remove_file(&path).unwrap();
+    let found = verify(&sandbox, 4);
+    assert_eq!(found["findings"][0]["tag"], "T01-v1.1.0", "{found}");
+    sandbox.snapback(&["mark", "bad", "1.1.0", "-t", "T01"]).expect(0);
+    assert_eq!(verify(&sandbox, 4)["findings"][0]["tag"], "T01-v1.1.0");
+    // Nothing is refused because the log was tampered with.
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    fs::write(&path, &whole).unwrap();
+    let text = sandbox.snapback(&["audit", "verify"]).expect(4).stdout;
+    assert!(text.contains("not as it was written"), "{text}");
+}
+
+#[test]
+fn a_clone_has_a_log_of_its_own_and_no_false_alarm() {
+    let sandbox = released();
+    let work = sandbox.root().parent().unwrap().join("clone");
+    sandbox.git(&["clone", "-q", sandbox.root().to_str().unwrap(), work.to_str().unwrap()]).expect(0);
+    let clone = |args: &[&str]| -> Ran { sandbox.snapback(&[&["-C", work.to_str().unwrap()], args].concat()) };
+    let found = clone(&["audit", "verify", "--json"]).expect(0).json()["data"]["audit"].clone();
+    assert_eq!(found["notes"].as_array().map(Vec::len), Some(1), "{found}");
+    clone(&["mark", "good", "1.1.0", "-t", "T01"]).expect(0);
+    clone(&["audit", "verify"]).expect(0);
+}
+
+#[test]
+fn linked_work_trees_share_the_log() {
+    let sandbox = released();
+    let linked = sandbox.root().parent().unwrap().join("linked");
+    sandbox.git(&["worktree", "add", "-q", "-b", "other", linked.to_str().unwrap()]).expect(0);
+    let dir = linked.join("tasks/T01");
+    sandbox.snapback(&["-C", dir.to_str().unwrap(), "mark", "good", "1.0.0"]).expect(0);
+    let last = lines(&sandbox).pop().unwrap();
+    assert_eq!((last["from"]["tree"].as_str(), last["from"]["dir"].as_str()), (Some("linked"), Some("tasks/T01")), "{last}");
+    verify(&sandbox, 0);
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_before_anything_is_done() {
+    let sandbox = released();
+    let audit = sandbox.at(".git/snapback/audit");
+    fs::rename(&audit, sandbox.at(".git/snapback/kept")).unwrap();
+    fs::write(&audit, b"in the way").unwrap();
+    let before = sandbox.tree();
+    let ran = sandbox.snapback(&["mark", "bad", "1.1.0", "-t", "T01"]).expect(8);
+    assert!(ran.stderr.contains("audit log") && ran.stderr.contains("hint:"), "{ran:?}");
+    // An operation is not reported done without its line: it stays to be finished, or goes back.
+    let ran = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]);
+    assert_eq!(ran.code, 8, "{ran:?}");
+    fs::remove_file(&audit).unwrap();
+    fs::rename(sandbox.at(".git/snapback/kept"), &audit).unwrap();
+    sandbox.snapback(&["op", "resume"]).expect(0);
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    assert_eq!(sandbox.tree(), before);
+    let kinds: Vec<String> = said(&sandbox).into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds[2..], ["rollback", "undo"], "{:?}", lines(&sandbox));
+    assert_eq!(lines(&sandbox)[2]["what"]["by"], "op resume");
+    verify(&sandbox, 0);
+}

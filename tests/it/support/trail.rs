@@ -1,0 +1,79 @@
+//! The audit log for tests: what an operation says, and what the log must say of it afterwards.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use snapback::{
+    audit::{
+        Trail,
+        check::{Outside, Over, check},
+    },
+    base::{Fs, OpId},
+    journal::{Ending, Phase, history},
+    model::audit::{Actor, Deed, End, Ended, Origin, Said, Via},
+};
+
+/// A saying with this id, always the same.
+pub fn saying(id: &str, end: End) -> Said {
+    Said {
+        at: Timestamp::from_second(1_771_909_800).unwrap(),
+        who: Actor {
+            name: Some("Li Wei".into()),
+            email: Some("li.wei@example.com".into()),
+            user: Some("li".into()),
+            uid: 1000,
+            host: "desk".into(),
+        },
+        what: Deed {
+            id: id.into(),
+            kind: "rollback".into(),
+            by: None,
+            task: Some("T01".parse().unwrap()),
+            from: Some("1.1.0".parse().unwrap()),
+            to: Some("1.0.0".parse().unwrap()),
+            about: None,
+        },
+        why: "it lost money".into(),
+        from: Origin { via: Via::Terminal, tree: None, dir: "tasks/T01".into() },
+        result: Ended { end, error: (end != End::Done).then(|| "bad".to_string()) },
+    }
+}
+
+/// What an operation of the simulated world says.
+pub fn said(id: &OpId, ending: Ending<'_>) -> Said {
+    let end = match ending {
+        Ending::Done => End::Done,
+        Ending::Undone(_) => End::PutBack,
+        Ending::Stuck => End::Stuck,
+    };
+    saying(&id.to_string(), end)
+}
+
+/// After a recovery the log is whole, and has exactly one line of every operation that is over;
+/// the newest one's says how it ended, or is still owed.
+pub fn judge(state: &Arc<dyn Fs>, newest: &OpId, done: bool) -> Result<(), String> {
+    let trail = Trail::new(state.clone());
+    let mut over = Vec::new();
+    for id in history::ids(&**state).map_err(|error| error.to_string())? {
+        match history::summary(state, &id).map_err(|error| error.to_string())? {
+            Some(listed) if matches!(listed.phase, Phase::Finished { .. }) => over.push(Over { id, owed: listed.owed.is_some() }),
+            _ => {}
+        }
+    }
+    let segments = trail.segments().map_err(|error| error.to_string())?;
+    let checked = check(&segments, &Outside { over: over.clone(), ..Outside::default() });
+    if !checked.is_good() {
+        return Err(format!("V17: the audit log is not whole: {:?}", checked.findings));
+    }
+    let (entries, _) = trail.entries().map_err(|error| error.to_string())?;
+    for Over { id, owed } in &over {
+        let ends: Vec<End> =
+            entries.iter().filter(|entry| entry.said.what.id == id.to_string()).map(|entry| entry.said.result.end).collect();
+        let wanted = if done { End::Done } else { End::PutBack };
+        let fits = if *owed { ends.is_empty() } else { ends.len() == 1 && (id != newest || ends == [wanted]) };
+        if !fits {
+            return Err(format!("V17: {id} is over (done {done}, owed {owed}), and its lines say {ends:?}"));
+        }
+    }
+    Ok(())
+}
