@@ -2,7 +2,7 @@
 //!
 //! The lines lie in `audit/000001.jsonl`, … below the state folder, which all work trees of a
 //! repository share. Each line is canonical JSON with the digest of the whole line before and
-//! its own ([`line`]); a segment that has grown past a mebibyte is followed by a new one, and the
+//! its own ([`mod@line`]); a segment that has grown past a mebibyte is followed by a new one, and the
 //! chain goes on in it. No segment is ever deleted by snapback. A chain cannot show that its end
 //! was cut off, so tags name the newest line of their time, and [`check`] compares.
 //!

@@ -31,9 +31,11 @@ impl Generation {
     pub fn open(fs: &dyn Fs, layout: &Layout) -> io::Result<Self> {
         loop {
             let newest = layout.sequences(fs)?.last().copied();
-            let generation = Self::open_newest(fs, layout)?;
-            if generation.index.damage.is_empty() || layout.sequences(fs)?.last().copied() == newest {
-                return Ok(generation);
+            let opened = Self::open_newest(fs, layout);
+            let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+            let lacks = opened.as_ref().map_or_else(gone, |generation| !generation.index.damage.is_empty());
+            if !lacks || layout.sequences(fs)?.last().copied() == newest {
+                return opened;
             }
         }
     }

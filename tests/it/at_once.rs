@@ -104,7 +104,9 @@ fn end(mut worker: Worker, seen: &mut Seen) -> (Part, Option<i32>, String) {
     if words.contains("panicked at") {
         seen.left.push(format!("{:?} panics: {words}", worker.part));
     }
-    if output.status.code() == Some(11) && !words.contains("pid ") && !words.contains("collection") {
+    // Locks of git say only where they are: whoever holds one left no name in it.
+    let named = ["pid ", "collection", ".lock exists"].iter().any(|holder| words.contains(holder));
+    if output.status.code() == Some(11) && !named {
         seen.left.push(format!("{:?} is locked out and is not told by whom: {words}", worker.part));
     }
     (worker.part, output.status.code(), words)
