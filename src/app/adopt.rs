@@ -35,7 +35,7 @@ impl App {
         }
         let draft = adopt::draft(&ground, &adoption, found.map(|(_, text)| text))?;
         crate::base::cancel::check()?;
-        let id = history::next_id(&*self.ground.state, super::change::random())?;
+        let id = history::next_id(&*self.ground.state)?;
         let written = draft::write::write(&ground, id, draft)?;
         let log = Log::begin(self.ground.state.clone(), &written.operation)?;
         let mut report = self.empty_report(&written.operation, begun);

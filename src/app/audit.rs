@@ -170,7 +170,7 @@ impl App {
 
 /// A deed that is no journalled operation.
 pub(super) fn deed(kind: &str) -> Deed {
-    let id = format!("act-{:08x}{:08x}", super::change::random(), super::change::random());
+    let id = format!("act-{:016x}", u64::from_be_bytes(crate::base::random()));
     Deed { id, kind: kind.into(), by: None, task: None, from: None, to: None, about: None }
 }
 

@@ -1,11 +1,6 @@
 //! Plan and apply: everything that changes the world goes through [`App::apply`].
 
-use std::{
-    cell::RefCell,
-    collections::BTreeSet,
-    hash::{BuildHasher, Hasher, RandomState},
-    time::Instant,
-};
+use std::{cell::RefCell, collections::BTreeSet, time::Instant};
 
 use super::{App, Error, audit};
 use crate::{
@@ -78,7 +73,7 @@ impl App {
     /// Makes durable what the operation needs, and writes its intent down.
     fn begin(&self, request: &Request, draft: Draft) -> Result<(Log, Written, Option<String>), Failure> {
         crate::base::cancel::check()?;
-        let id = history::next_id(&*self.ground.state, random())?;
+        let id = history::next_id(&*self.ground.state)?;
         let tag = draft.commit.as_ref().and_then(|commit| commit.tag.as_ref()).map(|(name, _)| name.to_string());
         let mut written = draft::write::write(&self.ground, id, draft)?;
         written.operation.on_verify_fail = self.on_verify_fail(request);
@@ -376,10 +371,4 @@ fn leave_packages(ground: &Ground, operation: &Operation, checks: &mut [Check]) 
 /// Milliseconds since a moment.
 pub(super) fn millis(begun: Instant) -> u64 {
     u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Random digits for an id; need not be secret, only unlikely to repeat.
-pub(super) fn random() -> u32 {
-    let bits = RandomState::new().build_hasher().finish();
-    u32::try_from(bits >> 32).expect("because the upper half has 32 bits")
 }

@@ -107,7 +107,7 @@ impl App {
 
     /// Refuses to go on with an operation whose commands may not run.
     pub(super) fn require_commands_of(&self, operation: &Operation, forward: bool) -> Result<(), Failure> {
-        let Some(task) = operation.about.task.as_ref().filter(|_| !self.leaves_commands_out(operation)) else { return Ok(()) };
+        let Some(task) = operation.about.task.as_ref().filter(|_| !self.ground.leaves_commands_out(operation)) else { return Ok(()) };
         let mut roles = Vec::new();
         for step in &operation.steps {
             match step {
@@ -125,11 +125,6 @@ impl App {
 
     /// Whether an operation runs the commands of its task.
     pub(super) fn commands_in(&self, operation: &Operation) -> Commands {
-        Commands::unless(self.leaves_commands_out(operation))
-    }
-
-    /// True when an operation runs none of the task's commands.
-    fn leaves_commands_out(&self, operation: &Operation) -> bool {
-        self.ground.without_commands || operation.without_commands
+        Commands::unless(self.ground.leaves_commands_out(operation))
     }
 }

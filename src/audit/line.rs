@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::{
-    base::Digest,
+    base::{Digest, secret},
     model::audit::{AUDIT_SCHEMA, Actor, Deed, Ended, Entry, Origin, Said},
 };
 
@@ -48,17 +48,9 @@ pub fn parse(line: &[u8]) -> Result<Entry, String> {
     if render(entry.seq, entry.prev, &entry.said) == text { Ok(entry) } else { Err("it was changed after it was written".into()) }
 }
 
-/// The reason as it is kept: cut, and without the logins of URLs.
+/// The reason as it is kept: cut, and without secrets.
 pub fn reason(text: &str) -> String {
-    let mut kept = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("://") {
-        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '?' | '#')).unwrap_or(after.len());
-        let host = after[..end].rfind('@').map_or(0, |at| at + 1);
-        kept = kept + before + "://" + if host > 0 { "***@" } else { "" };
-        rest = &after[host..];
-    }
-    kept += rest;
+    let kept = secret::clean_text(text);
     match kept.char_indices().nth(WHY_LIMIT) {
         Some((cut, _)) => format!("{}…", &kept[..cut]),
         None => kept,

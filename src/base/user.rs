@@ -8,6 +8,11 @@ pub fn current() -> (u32, Option<String>) {
     (uid, name_in(&table, uid))
 }
 
+/// The user with whose rights this process acts: whose files it makes.
+pub fn effective() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// The name of a user in the table of users.
 fn name_in(table: &str, uid: u32) -> Option<String> {
     let of = |line: &str| -> Option<(u32, String)> {

@@ -12,7 +12,7 @@ use crate::{
     audit::Trail,
     base::{Clock, Fs, GitId},
     git::{PeeledTag, Repo},
-    model::{Event, Manifest, Settings, Sink},
+    model::{Event, Manifest, Operation, Settings, Sink},
     store::Store,
     trust::Trust,
 };
@@ -67,6 +67,12 @@ impl Ground {
     /// The audit log.
     pub fn audit(&self) -> Trail {
         Trail::new(self.state.clone())
+    }
+
+    /// True when an operation runs none of its task's commands: it was begun without them, or this
+    /// run leaves them out.
+    pub fn leaves_commands_out(&self, operation: &Operation) -> bool {
+        self.without_commands || operation.without_commands
     }
 
     /// Emits a line about a finished step.

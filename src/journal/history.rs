@@ -14,7 +14,7 @@ use super::{
     status::{self, Phase},
 };
 use crate::{
-    base::{Fs, OpId, RelPath, SyncPoint},
+    base::{Fs, OpId, RelPath, SyncPoint, random},
     model::{Operation, operation::Summary},
 };
 
@@ -54,8 +54,13 @@ pub fn ids(fs: &dyn Fs) -> Result<Vec<OpId>, Error> {
 }
 
 /// The id that the next operation gets.
-pub fn next_id(fs: &dyn Fs, random: u32) -> Result<OpId, Error> {
-    Ok(OpId::new(ids(fs)?.last().map_or(1, |last| last.counter() + 1), random))
+pub fn next_id(fs: &dyn Fs) -> Result<OpId, Error> {
+    Ok(OpId::new(next_counter(fs)?, u32::from_be_bytes(random())))
+}
+
+/// The number that the next operation gets.
+pub fn next_counter(fs: &dyn Fs) -> Result<u64, Error> {
+    Ok(ids(fs)?.last().map_or(1, |last| last.counter() + 1))
 }
 
 /// Reads one operation; `None` when it crashed before its intent was written.

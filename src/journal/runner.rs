@@ -52,8 +52,8 @@ impl<'a> Runner<'a> {
     }
 
     /// Goes on from wherever the operation stands, forward or, when it turned back or is stuck,
-    /// backward; turns back when a step fails before the commit point. After the commit point a failure is returned and the operation stays
-    /// unfinished: it can be resumed.
+    /// backward; turns back when a step fails before the commit point. After the commit point a
+    /// failure is returned and the operation stays unfinished: it can be resumed.
     pub fn run(mut self) -> Result<Ended, Failure> {
         let standing = self.standing()?;
         if !matches!(standing.phase, Phase::Finished { .. }) {

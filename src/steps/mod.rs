@@ -35,8 +35,8 @@ pub fn build<'a>(
     let make = |step: &'a Step| -> Box<dyn journal::Step + 'a> {
         match step {
             Step::Command { role } => {
-                let left_out = ground.without_commands || operation.without_commands;
-                Box::new(command::Command::new(ground, task.filter(|_| !left_out), *role))
+                let task = task.filter(|_| !ground.leaves_commands_out(operation));
+                Box::new(command::Command::new(ground, task, *role))
             }
             Step::Files(changes) => Box::new(files::Files::new(ground, &operation.about.id, operation.about.at, changes)),
             Step::Environment(change) => Box::new(environment::Environment::new(&*ground.tree, change)),

@@ -11,7 +11,6 @@ pub mod place;
 
 use std::{
     collections::BTreeSet,
-    hash::{BuildHasher, Hasher, RandomState},
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -24,6 +23,7 @@ use crate::{
     base::{
         Digest, Fault, Fs, Hint, Kind, RelPath, SyncPoint, Type,
         fs::{read_limited, write_durably},
+        random, user,
     },
     model::trust::{CommandState, ConfiguredCommand, digest_of_all},
 };
@@ -159,7 +159,7 @@ impl Trust {
         }
         let (root, name) = self.place.open_for(&self.repository, &self.work_tree)?;
         // A new mark each time: nobody who knew an earlier one can make it hold elsewhere.
-        let mark = random();
+        let mark = Digest::of(&random::<32>());
         let failed = |path: PathBuf| move |source| Error::File { path, source };
         let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
         let own = RelPath::own(MARK);
@@ -201,7 +201,7 @@ impl Trust {
         let Some(stat) = root.stat(&name).map_err(failed)? else { return Ok(Vec::new()) };
         let why = match stat {
             _ if stat.kind != Type::File => "it is no regular file",
-            _ if stat.uid != place::user() => "it belongs to somebody else",
+            _ if stat.uid != user::effective() => "it belongs to somebody else",
             _ if stat.mode & 0o022 != 0 => "others can write to it",
             _ => "",
         };
@@ -216,16 +216,6 @@ impl Trust {
             && mark.is_some_and(|mark| mark.trim() == agreement.mark.to_string());
         Ok(if same { agreement.commands } else { Vec::new() })
     }
-}
-
-/// A digest that nobody can guess: the keys of the standard hash maps come from the system.
-fn random() -> Digest {
-    let mut hasher = crate::base::Hasher::default();
-    for _ in 0..4 {
-        hasher.update(&RandomState::new().build_hasher().finish().to_le_bytes());
-        hasher.update(&std::process::id().to_le_bytes());
-    }
-    hasher.finish()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::Error;
-use crate::base::{Digest, Fs, RelPath, Root};
+use crate::base::{Digest, Fs, RelPath, Root, user};
 
 /// The user's place for agreements, and the sets of commands that the environment pins.
 #[derive(Debug, Clone, Default)]
@@ -70,15 +70,10 @@ fn open(folder: &Path, repository: &Path, work_tree: &Path) -> Result<(Root, Rel
     let root = Root::open(&real).map_err(failed)?;
     let stat = root.stat(&RelPath::root()).map_err(failed)?;
     let why = match stat {
-        Some(stat) if stat.uid != user() => "it belongs to somebody else",
+        Some(stat) if stat.uid != user::effective() => "it belongs to somebody else",
         Some(stat) if stat.mode & 0o022 != 0 => "others can write to it",
         Some(_) => return Ok((root, RelPath::own(format!("{}.json", Digest::of(repository.as_os_str().as_bytes()).hex())))),
         None => "it is not there",
     };
     Err(Error::NotOurs { path: real, why })
-}
-
-/// The user that this process acts as.
-pub(super) fn user() -> u32 {
-    rustix::process::geteuid().as_raw()
 }

@@ -232,7 +232,7 @@ impl World {
     /// `bring` of the environment are left alone, its switch is a step of its own.
     pub fn plan(&self, target: &Tree, environment: Option<&EnvironmentChange>) -> Result<Operation, Failure> {
         self.sweep()?;
-        let id = history::next_id(&*self.state, 7)?;
+        let id = OpId::new(history::next_counter(&*self.state)?, 7);
         let session = self.store.begin()?;
         let now = self.tree().0;
         let paths: BTreeSet<&String> = now.keys().chain(target.keys()).filter(|path| !path.contains(".venv")).collect();
