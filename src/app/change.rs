@@ -134,6 +134,7 @@ impl App {
             Some(found) => Err(journal::Error::Unfinished(found.operation.about.id).into()),
             None => {
                 self.pay_owed_line()?;
+                self.ground.git.release_packs()?;
                 self.refuse_strangers_stage()
             }
         }
@@ -195,6 +196,9 @@ impl App {
                 report.notes.extend(failure.chain());
             }
             Ended::Stuck(error) => return Err(error.into()),
+        }
+        if let Err(error) = self.ground.git.release_packs() {
+            self.ground.warn(format!("git keeps a pack longer than it need: {error}"));
         }
         Ok(())
     }

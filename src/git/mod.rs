@@ -13,12 +13,15 @@ mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;
+mod gather;
 mod index;
 mod index_file;
 mod kept;
 mod lfs;
 mod locks;
 mod objects;
+mod pack;
+mod pending;
 mod program;
 mod publish;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Commits, blobs and tag objects: read with their hash checked, written without a reference.
 //!
-//! Nothing here is durable until [`Repo::sync_objects`], and nothing is visible until a
-//! reference names it. An object that is missing is an error: it is never fetched, not even in
+//! Nothing here is durable until [`Repo::sync_objects`]; until then new objects are seen by this
+//! process only, and nothing is reachable until a reference names it. An object that is missing is an error: it is never fetched, not even in
 //! a partial clone.
 
 use std::{
@@ -13,7 +13,7 @@ use std::{
 use gix::{
     ObjectId,
     bstr::ByteSlice,
-    objs::{Kind, Write as _, WriteTo},
+    objs::{Kind, WriteTo},
 };
 use jiff::{Timestamp, tz::TimeZone};
 use rayon::prelude::*;
@@ -129,14 +129,22 @@ impl Repo {
 
     /// Fails when an object says that it is larger than this. An absent one is for the reader to tell.
     pub fn check_size(&self, id: &GitId, limit: u64) -> Result<(), Error> {
-        let oid = self.oid(id)?;
-        match self.with(|repo| repo.try_find_header(oid).map(|found| found.map(|header| header.size()))) {
-            Ok(Some(size)) if size > limit => {
+        match self.header(id)? {
+            Some((_, size)) if size > limit => {
                 Err(Error::BadObject { id: id.clone(), why: format!("it has {size} bytes, more than the {limit} that are read") })
             }
-            Ok(_) => Ok(()),
-            Err(error) => Err(Error::BadObject { id: id.clone(), why: error.to_string() }),
+            _ => Ok(()),
         }
+    }
+
+    /// What an object says that it is, and its size in bytes; `None` when it is not in this repository.
+    pub(super) fn header(&self, id: &GitId) -> Result<Option<(Kind, u64)>, Error> {
+        let oid = self.oid(id)?;
+        if let Some(pending) = self.pending().header(&oid) {
+            return Ok(Some(pending));
+        }
+        let found = self.with(|repo| repo.try_find_header(oid).map(|found| found.map(|header| (header.kind(), header.size()))));
+        found.map_err(|error| Error::BadObject { id: id.clone(), why: error.to_string() })
     }
 
     /// The bytes of a blob that have this digest; when they have another one, they are checked
@@ -170,20 +178,21 @@ impl Repo {
     /// The bytes of an object of one kind, which something else must vouch for.
     fn read_unchecked(&self, id: &GitId, kind: Kind) -> Result<Vec<u8>, Error> {
         let oid = self.oid(id)?;
-        self.with(|repo| {
-            let object = repo.try_find_object(oid).map_err(|error| Error::BadObject { id: id.clone(), why: error.to_string() })?;
-            let mut object = object.ok_or_else(|| Error::MissingObject { id: id.clone() })?;
-            if object.kind == kind {
-                Ok(std::mem::take(&mut object.data))
-            } else {
-                Err(Error::BadObject { id: id.clone(), why: format!("it is a {} and not a {kind}", object.kind) })
-            }
-        })
+        let bad = |why: String| Error::BadObject { id: id.clone(), why };
+        let (found, bytes) = match self.pending().read(&oid).map_err(|error| bad(error.to_string()))? {
+            Some(pending) => pending,
+            None => self.with(|repo| {
+                let object = repo.try_find_object(oid).map_err(|error| bad(error.to_string()))?;
+                let mut object = object.ok_or_else(|| Error::MissingObject { id: id.clone() })?;
+                Ok((object.kind, std::mem::take(&mut object.data)))
+            })?,
+        };
+        if found == kind { Ok(bytes) } else { Err(bad(format!("it is a {found} and not a {kind}"))) }
     }
 
     /// True when the object is in this repository.
     pub fn has_object(&self, id: &GitId) -> bool {
-        self.oid(id).is_ok_and(|oid| self.with(|repo| repo.has_object(oid)))
+        self.oid(id).is_ok_and(|oid| self.pending().has(&oid) || self.with(|repo| repo.has_object(oid)))
     }
 
     /// Those of many objects that are not in this repository.
@@ -212,24 +221,23 @@ impl Repo {
 
     /// Writes a blob, unless it is there.
     pub fn write_blob(&self, bytes: &[u8]) -> Result<GitId, Error> {
-        Ok(git_id(&self.put(Kind::Blob, bytes, "writing a blob")?))
+        Ok(git_id(&self.put(Kind::Blob, bytes)?))
     }
 
     /// Writes an object, unless it is there whole. Programs that do not sync leave loose objects
     /// empty or torn under their final names when the power goes; git and gix take such a file for
     /// the object, so it is read before it is relied on.
-    fn put(&self, kind: Kind, bytes: &[u8], doing: &'static str) -> Result<ObjectId, Error> {
+    fn put(&self, kind: Kind, bytes: &[u8]) -> Result<ObjectId, Error> {
         let id = gix::objs::compute_hash(self.hash(), kind, bytes).expect("because hashing bytes in memory cannot fail");
-        let file = super::sync::loose_path(&self.common_dir().join("objects"), &id);
+        let objects = self.common_dir().join("objects");
+        let file = super::sync::loose_path(&objects, &id);
         let whole = |repo: &gix::Repository| repo.find_object(id).is_ok_and(|object| object.kind == kind && object.data == bytes);
-        self.with(|repo| {
-            if repo.objects.exists_without_refresh(&id) && (!file.exists() || whole(repo)) {
-                return Ok(id);
-            }
-            repo.objects.write_buf_with_known_id(kind, bytes, id)
-        })
-        .during(doing)?;
-        self.remember(id);
+        let (there, loose) = (self.with(|repo| repo.objects.exists_without_refresh(&id)), file.exists());
+        if there && (!loose || self.with(whole)) {
+            self.remember(id);
+        } else {
+            self.pending().add(&objects, id, kind, bytes, loose.then_some(file))?;
+        }
         Ok(id)
     }
 
@@ -253,10 +261,10 @@ impl Repo {
     }
 
     /// Writes an object of any kind, unless it is there.
-    pub(super) fn write_object(&self, object: &impl WriteTo, doing: &'static str) -> Result<ObjectId, Error> {
+    pub(super) fn write_object(&self, object: &impl WriteTo) -> Result<ObjectId, Error> {
         let mut bytes = Vec::new();
         object.write_to(&mut bytes).expect("because writing into memory cannot fail");
-        self.put(object.kind(), &bytes, doing)
+        self.put(object.kind(), &bytes)
     }
 
     /// Notes an object for the next [`Repo::sync_objects`].
@@ -279,16 +287,16 @@ impl Repo {
         if let Some(options) = self.commit_signing()? {
             commit = commit.sign(options).during("signing the commit")?;
         }
-        Ok(git_id(&self.write_object(&commit, "writing a commit")?))
+        Ok(git_id(&self.write_object(&commit)?))
     }
 
     /// Writes an annotated tag object, signed as is asked for; no reference is made.
     pub fn write_tag(&self, draft: &TagDraft) -> Result<GitId, Error> {
         let target = self.oid(&draft.target)?;
-        let header = self.with(|repo| repo.find_header(target).map(|header| header.kind()));
+        let (target_kind, _) = self.header(&draft.target)?.ok_or_else(|| Error::MissingObject { id: draft.target.clone() })?;
         let mut tag = gix::objs::Tag {
             target,
-            target_kind: header.map_err(|_| Error::MissingObject { id: draft.target.clone() })?,
+            target_kind,
             name: draft.name.as_str().into(),
             tagger: Some(signature(&draft.who, draft.at)),
             message: with_newline(&draft.message).into(),
@@ -297,7 +305,7 @@ impl Repo {
         if let Some(options) = self.tag_signing(&draft.signing)? {
             tag = tag.sign(options).during("signing the tag")?;
         }
-        Ok(git_id(&self.write_object(&tag, "writing a tag")?))
+        Ok(git_id(&self.write_object(&tag)?))
     }
 }
 
@@ -335,7 +343,7 @@ pub(super) fn timestamp(signature: &gix::actor::SignatureRef<'_>) -> Option<Time
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Sandbox;
+    use super::super::testing::{Sandbox, tag_on};
     use super::*;
     use crate::base::{Fault, Kind as ErrorKind};
 
@@ -358,18 +366,8 @@ mod tests {
             let repo = sandbox.repo();
             assert_eq!(repo.is_sha256(), format == "sha256");
             let commit = repo.write_commit(&draft(&sandbox, &first)).unwrap();
-            let at = "2026-02-24T05:10:00Z".parse().unwrap();
-            let who = repo.identity().unwrap();
-            let tag = repo
-                .write_tag(&TagDraft {
-                    name: "T01-v1.0.0".into(),
-                    target: commit.clone(),
-                    message: "m".into(),
-                    who,
-                    at,
-                    signing: Signing::default(),
-                })
-                .unwrap();
+            let tag = repo.write_tag(&tag_on(&repo, &commit, "m")).unwrap();
+            repo.sync_objects(&[]).unwrap();
             sandbox.git(&["update-ref", "refs/tags/T01-v1.0.0", tag.as_str()]);
             sandbox.git(&["fsck", "--strict"]);
             assert_eq!(
@@ -378,7 +376,10 @@ mod tests {
             );
             assert_eq!(sandbox.id("T01-v1.0.0^{commit}"), commit);
             let read = repo.commit(&commit).unwrap();
-            assert_eq!((read.parents, read.time, read.message.as_str()), (vec![first], at, "release(T01): v1.0.0\n"));
+            assert_eq!(
+                (read.parents, read.time, read.message.as_str()),
+                (vec![first], "2026-02-24T05:10:00Z".parse().unwrap(), "release(T01): v1.0.0\n")
+            );
         }
     }
 
@@ -387,6 +388,7 @@ mod tests {
         let sandbox = Sandbox::new();
         let repo = sandbox.repo();
         let id = repo.write_blob(b"bytes\n").unwrap();
+        repo.sync_objects(&[]).unwrap();
         assert_eq!(sandbox.git(&["cat-file", "blob", id.as_str()]), b"bytes\n");
         assert_eq!((repo.read_blob(&id).unwrap(), repo.blob_id(b"bytes\n")), (b"bytes\n".to_vec(), id.clone()));
         let absent = repo.blob_id(b"other");
@@ -394,11 +396,9 @@ mod tests {
         assert_eq!(repo.read_blob(&absent).expect_err("it is absent").kind(), ErrorKind::Missing);
 
         // Another object's file under this id: the bytes no longer have the id.
-        let other = repo.write_blob(b"forged\n").unwrap();
-        let objects = sandbox.path(".git/objects");
-        let file = |id: &GitId| super::super::sync::loose_path(&objects, &repo.oid(id).unwrap());
-        sandbox.remove(file(&id));
-        std::fs::copy(file(&other), file(&id)).unwrap();
+        let ((id, file), (_, other)) = (sandbox.loose(b"read\n"), sandbox.loose(b"forged\n"));
+        sandbox.remove(&file);
+        std::fs::copy(other, file).unwrap();
         assert_eq!(repo.read_blob(&id).expect_err("it is forged").kind(), ErrorKind::Bad);
     }
 
@@ -411,6 +411,18 @@ mod tests {
         sandbox.git(&["gc", "-q"]);
         let mut here: Vec<GitId> = (0..5000_u32).map(|n| repo.write_blob(&n.to_le_bytes()).unwrap()).collect();
         here.push(sandbox.id("HEAD:a"));
+        assert_eq!(repo.missing(&here), HashSet::new(), "some wait to be installed");
+        // Loose ones, many to a folder.
+        repo.sync_objects(&[]).unwrap();
+        let pack = std::fs::read_dir(sandbox.path(".git/objects/pack")).unwrap().map(|entry| entry.unwrap().path());
+        let packs: Vec<_> = pack.filter(|path| path.extension().is_some_and(|kind| kind == "pack")).collect();
+        for pack in packs {
+            let moved = sandbox.path(".git").join(pack.file_name().unwrap());
+            sandbox.rename(pack.to_str().unwrap(), moved.to_str().unwrap());
+            sandbox.remove(pack.with_extension("idx"));
+            sandbox.git_reading(&["unpack-objects", "-q"], &moved);
+        }
+        let repo = sandbox.repo();
         assert_eq!(repo.missing(&here), HashSet::new());
         let absent: Vec<GitId> = (0..1000_u32).map(|n| repo.blob_id(&[n.to_le_bytes(), [1; 4]].concat())).collect();
         assert_eq!(repo.missing(here.iter().chain(&absent)), absent.iter().collect());
@@ -475,17 +487,11 @@ mod tests {
         let repo = sandbox.repo();
         let draft = draft(&sandbox, &first);
         let commit = repo.write_commit(&draft).unwrap();
+        repo.sync_objects(&[]).unwrap();
         sandbox.git(&["verify-commit", commit.as_str()]);
-        let CommitDraft { who, at, .. } = draft;
-        let tag = TagDraft {
-            name: "T01-v1.0.0".into(),
-            target: commit,
-            message: "the message\n\nSnapback-Task: T01".into(),
-            who,
-            at,
-            signing: Signing::default(),
-        };
+        let tag = tag_on(&repo, &commit, "the message\n\nSnapback-Task: T01");
         let id = repo.write_tag(&tag).unwrap();
+        repo.sync_objects(&[]).unwrap();
         sandbox.git(&["update-ref", "refs/tags/T01-v1.0.0", id.as_str()]);
         sandbox.git(&["verify-tag", "T01-v1.0.0"]);
         assert_eq!(repo.peel_tag(&id).unwrap().message, "the message\n\nSnapback-Task: T01\n", "without the signature");

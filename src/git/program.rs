@@ -57,6 +57,8 @@ impl Repo {
     ///
     /// The hook sees a temporary index; what it stages there is dropped.
     pub fn run_pre_commit(&self, index: &[TreeChange]) -> Result<(), Error> {
+        // Only what is in the repository is there for the hook.
+        self.sync_objects(&[])?;
         let failed = |source| Error::File { doing: "creating", path: std::env::temp_dir(), source };
         let temp = tempfile::tempdir().map_err(failed)?;
         let file = temp.path().join("index");

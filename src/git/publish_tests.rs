@@ -8,8 +8,8 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    CommitDraft, Error, Repo, TagDraft,
-    testing::{Sandbox, rel},
+    CommitDraft, Error, Repo,
+    testing::{Sandbox, rel, tag_on},
 };
 use crate::{
     base::{Fault, Kind},
@@ -59,20 +59,12 @@ impl Case {
             tree: repo.write_tree(&head.commit, &tree).unwrap(),
             parents: vec![head.commit.clone()],
             message: "release".into(),
-            who: who.clone(),
+            who,
             at,
         };
         let commit = repo.write_commit(&draft).unwrap();
-        let tag = repo
-            .write_tag(&TagDraft {
-                name: "T01-v1.0.0".into(),
-                target: commit.clone(),
-                message: "m".into(),
-                who,
-                at,
-                signing: crate::model::signature::Signing::default(),
-            })
-            .unwrap();
+        let tag = repo.write_tag(&tag_on(&repo, &commit, "m")).unwrap();
+        repo.sync_objects(&[]).unwrap();
         repo.sync_objects(&[]).unwrap();
         let refs = vec![
             RefChange { name: "refs/tags/T01-v1.0.0".into(), before: None, after: tag.clone() },

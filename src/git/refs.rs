@@ -64,9 +64,7 @@ impl Repo {
         let mut peeled = PeeledTag { commit: id.clone(), annotated: false, message: String::new(), tagger: None, at: None };
         for _ in 0..MAX_PEEL {
             let at = peeled.commit.clone();
-            let oid = self.oid(&at)?;
-            let kind = self.with(|repo| repo.try_find_header(oid).map(|found| found.map(|header| header.kind())));
-            match kind.during("reading a tag")? {
+            match self.header(&at)?.map(|(kind, _)| kind) {
                 None => return Err(Error::MissingObject { id: at }),
                 Some(Kind::Commit) => return Ok(peeled),
                 Some(Kind::Tag) => {}

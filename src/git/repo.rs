@@ -13,7 +13,7 @@ use std::{
 
 use gix::{ObjectId, bstr::ByteSlice, sec::trust::DefaultForLevel};
 
-use super::{Error, error::During, index_file::Seen};
+use super::{Error, error::During, index_file::Seen, pending::Pending};
 use crate::{
     base::{GitId, RelPath},
     model::operation::Person,
@@ -35,6 +35,7 @@ struct Inner {
     index_path: PathBuf,
     prefix: RelPath,
     hash: gix::hash::Kind,
+    pending: Pending,
     unsynced: Mutex<HashSet<ObjectId>>,
     synced_packs: Mutex<HashSet<PathBuf>>,
     seen_index: Mutex<Option<Seen>>,
@@ -125,6 +126,7 @@ impl Repo {
                 index_path,
                 prefix,
                 hash,
+                pending: Pending::default(),
                 unsynced: Mutex::default(),
                 synced_packs: Mutex::default(),
                 seen_index: Mutex::default(),
@@ -189,7 +191,12 @@ impl Repo {
         self.inner.hash
     }
 
-    /// Objects written, or found while writing, that have not been synced yet.
+    /// Objects that this process wrote and nobody else can see yet.
+    pub(super) fn pending(&self) -> &Pending {
+        &self.inner.pending
+    }
+
+    /// Objects that were there when they were to be written, and have not been synced yet.
     pub(super) fn unsynced(&self) -> &Mutex<HashSet<ObjectId>> {
         &self.inner.unsynced
     }

@@ -110,9 +110,7 @@ impl Repo {
 
     /// Judges the signature of a tag object, which must be the one for a tag of this name.
     pub fn tag_signature(&self, id: &GitId, name: &str) -> Result<TagSignature, Error> {
-        let oid = self.oid(id)?;
-        let kind =
-            self.with(|repo| repo.find_header(oid).map(|header| header.kind())).map_err(|_| Error::MissingObject { id: id.clone() })?;
+        let (kind, _) = self.header(id)?.ok_or_else(|| Error::MissingObject { id: id.clone() })?;
         if kind != Kind::Tag {
             return Ok(TagSignature::only(State::Missing, "the tag is a light one"));
         }

@@ -1,7 +1,8 @@
-//! Objects, made durable: gix never syncs, and git's default leaves loose objects unsynced too.
+//! Objects, made durable: git's default leaves loose objects unsynced.
 //!
 //! Everything that is about to be named by a reference goes through [`Repo::sync_objects`]
-//! first. Objects that existed before count as well: git may have written them a moment ago.
+//! first. New objects become a pack. Those that existed before count as well: git may have written
+//! them a moment ago.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -22,18 +23,22 @@ const MANY: usize = 512;
 
 impl Repo {
     /// Forces to the disk what was written through this `Repo` since the last call, and `also`.
+    /// From here on everybody sees it.
     ///
-    /// Loose objects: the file, its folder, and `objects/`. Objects in packs: every pack of the
-    /// repository, once a process. A failed sync is an error and is not tried again.
+    /// New objects: their pack. Loose ones: the file, its folder, and `objects/`. Objects in packs:
+    /// every pack of the repository, once a process. A failed sync is an error and is not tried again.
     pub fn sync_objects(&self, also: &[GitId]) -> Result<(), Error> {
         let mut ids: HashSet<ObjectId> = std::mem::take(&mut *self.unsynced().lock().unwrap_or_else(PoisonError::into_inner));
         for id in also {
             ids.insert(self.oid(id)?);
         }
+        ids.retain(|id| !self.pending().has(id));
+        let objects = self.common_dir().join("objects");
+        let installed = self.pending().install(&objects, self.hash())?;
+        self.synced_packs().lock().unwrap_or_else(PoisonError::into_inner).extend(installed);
         if ids.is_empty() {
             return Ok(());
         }
-        let objects = self.common_dir().join("objects");
         // git packs in the background and removes what was loose: look again for what is gone.
         for _ in 0..ATTEMPTS {
             ids = self.sync_found(&objects, &ids)?;
@@ -131,18 +136,20 @@ mod tests {
         let sandbox = Sandbox::new();
         sandbox.write("a", b"1\n");
         sandbox.commit("first");
-        let (bytes, forged) = (b"bytes of a release\n", b"other bytes\n");
-        let id = sandbox.repo().write_blob(bytes).unwrap();
-        let repo = sandbox.repo();
-        let objects = repo.common_dir().join("objects");
-        let file = loose_path(&objects, &repo.oid(&id).unwrap());
-        let whole = fs::read(&file).unwrap();
-        let other = fs::read(loose_path(&objects, &repo.oid(&repo.write_blob(forged).unwrap()).unwrap())).unwrap();
+        let bytes = b"bytes of a release\n";
+        let ((id, file), (_, other)) = (sandbox.loose(bytes), sandbox.loose(b"other bytes\n"));
+        let (whole, other) = (fs::read(&file).unwrap(), fs::read(other).unwrap());
         for torn in [&b""[..], &[0; 27], &whole[..9], &other] {
-            sandbox.remove(&file);
+            for gone in [sandbox.path(".git/objects/pack"), file.clone()].iter().filter(|path| path.exists()) {
+                sandbox.remove(gone);
+            }
             sandbox.write(&file, torn);
-            assert_eq!(sandbox.repo().write_blob(bytes).unwrap(), id);
+            let repo = sandbox.repo();
+            assert_eq!(repo.write_blob(bytes).unwrap(), id);
+            repo.sync_objects(&[]).unwrap();
             assert_eq!(sandbox.repo().read_blob(&id).unwrap(), bytes, "after {torn:?}");
+            assert!(!file.exists(), "after {torn:?}");
+            sandbox.git(&["fsck", "--strict"]);
         }
     }
 
@@ -152,7 +159,9 @@ mod tests {
         let repo = &Sandbox::new();
         let (sandbox, repo) = (repo, repo.repo());
         let ids: Vec<_> = (0..200_u32).into_par_iter().map(|n| repo.write_blob(&n.to_le_bytes()).unwrap()).collect();
-        sandbox.git(&["repack", "-adq"]);
+        repo.sync_objects(&[]).unwrap();
+        repo.release_packs().unwrap();
+        sandbox.git(&["repack", "-Adq"]);
         ids.par_iter().enumerate().for_each(|(n, id)| assert_eq!(repo.read_blob(id).unwrap(), u32::try_from(n).unwrap().to_le_bytes()));
     }
 }

@@ -8,8 +8,11 @@ use std::{
     process::{Command, Output},
 };
 
-use super::Repo;
-use crate::base::{GitId, RelPath};
+use super::{Repo, TagDraft};
+use crate::{
+    base::{GitId, RelPath},
+    model::signature::Signing,
+};
 
 /// A work tree with a `.git`, on branch `main`, that vanishes at the end of the test.
 pub(crate) struct Sandbox {
@@ -86,6 +89,12 @@ impl Sandbox {
         output.stdout
     }
 
+    /// The same with a file for its input.
+    pub fn git_reading(&self, args: &[&str], input: &Path) {
+        let git = Command::new("git").args(args).current_dir(self.root()).stdin(fs::File::open(input).unwrap()).status();
+        assert!(git.unwrap().success(), "git {args:?}");
+    }
+
     pub fn git_may_fail(&self, args: &[&str]) -> bool {
         self.command(args).status.success()
     }
@@ -98,10 +107,29 @@ impl Sandbox {
         self.text(&["rev-parse", spec]).parse().unwrap()
     }
 
+    /// A blob that git writes, as a loose object, and that object's file.
+    pub fn loose(&self, bytes: &[u8]) -> (GitId, PathBuf) {
+        self.write(".git/blob", bytes);
+        let id = self.text(&["hash-object", "-w", "--no-filters", ".git/blob"]);
+        (id.parse().unwrap(), self.path(".git/objects").join(&id[..2]).join(&id[2..]))
+    }
+
     pub fn commit(&self, message: &str) -> GitId {
         self.git(&["add", "-A"]);
         self.git(&["commit", "-q", "--allow-empty", "-m", message]);
         self.id("HEAD")
+    }
+}
+
+/// A tag on an object, not written yet.
+pub(crate) fn tag_on(repo: &Repo, target: &GitId, message: &str) -> TagDraft {
+    TagDraft {
+        name: "T01-v1.0.0".into(),
+        target: target.clone(),
+        message: message.into(),
+        who: repo.identity().unwrap(),
+        at: "2026-02-24T05:10:00Z".parse().unwrap(),
+        signing: Signing::default(),
     }
 }
 

@@ -92,7 +92,7 @@ impl Repo {
         sorted.sort_by_key(|(path, _)| *path);
         let tree = match self.rewrite(Some(base), &sorted)? {
             Some(tree) => tree,
-            None => self.write_object(&gix::objs::Tree { entries: Vec::new() }, "writing a tree")?,
+            None => self.write_object(&gix::objs::Tree { entries: Vec::new() })?,
         };
         Ok(git_id(&tree))
     }
@@ -237,7 +237,7 @@ impl Repo {
         let entry = |(name, (mode, oid)): (Vec<u8>, Slot)| gix::objs::tree::Entry { mode, filename: name.into(), oid };
         let mut entries: Vec<_> = slots.into_iter().map(entry).collect();
         entries.sort();
-        self.write_object(&gix::objs::Tree { entries }, "writing a tree").map(Some)
+        self.write_object(&gix::objs::Tree { entries }).map(Some)
     }
 
     /// Applies the changes to one name of a tree: at it, and below it.
@@ -450,6 +450,7 @@ mod tests {
                 Some(entry) => expected.insert(change.path, entry),
             };
         }
+        repo.sync_objects(&[]).unwrap();
         let written: GitId = sandbox.text(&["commit-tree", tree.as_str(), "-m", "new"]).parse().unwrap();
         assert_eq!(repo.entries(&written, &[RelPath::root()]).unwrap(), expected.into_iter().collect::<Vec<_>>());
         sandbox.git(&["reset", "-q", "--soft", written.as_str()]);

@@ -1,0 +1,100 @@
+//! Small packs, gathered into the next one, so that their number does not grow with the operations.
+//!
+//! Only packs like those that `pending.rs` writes are taken: a pack and its index with nothing
+//! beside them (git gives its own a `.rev`, and a `.keep` says that somebody needs it), a few
+//! mebibytes at most, whole objects only. Their entries are copied as they are, after the checksums
+//! were looked at. They go when the new pack is durable; git and gix look again for what went away.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use gix::{
+    ObjectId,
+    hash::hasher,
+    odb::pack::{data, index},
+};
+
+use super::{
+    Error, disk,
+    pack::{HEADER, Place},
+};
+
+/// How many small packs are left alone.
+const MANY: usize = 24;
+/// Largest pack that is gathered, in bytes.
+const SMALL: u64 = 4 << 20;
+
+/// A pack that was read: its entries as they are, with their places in its bytes.
+pub(super) struct Gathered {
+    path: PathBuf,
+    /// The pack's bytes.
+    pub bytes: Vec<u8>,
+    /// Its objects.
+    pub places: Vec<(ObjectId, Place)>,
+}
+
+impl Gathered {
+    /// True when it is one of these files.
+    pub fn is(&self, files: &[PathBuf]) -> bool {
+        files.contains(&self.path)
+    }
+
+    /// Removes it: the index first, as git does, so that nobody looks for objects in a pack that is gone.
+    pub fn remove(&self) -> Result<(), Error> {
+        disk::remove(&self.path.with_extension("idx"))?;
+        disk::remove(&self.path).map(drop)
+    }
+}
+
+/// The small packs of a folder when there are many, read and checked; one that cannot be used is
+/// left out. None while git collects.
+pub(super) fn small_packs(objects: &Path, hash: gix::hash::Kind) -> Vec<Gathered> {
+    let found = candidates(&objects.join("pack"));
+    if found.len() < MANY || objects.parent().is_some_and(|git| git.join("gc.pid").exists()) {
+        return Vec::new();
+    }
+    found.into_iter().filter_map(|path| read(path, hash)).collect()
+}
+
+/// Packs that have an index beside them and nothing else, and are small.
+fn candidates(folder: &Path) -> Vec<PathBuf> {
+    let Ok(listing) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut kinds: BTreeMap<PathBuf, Vec<(String, u64)>> = BTreeMap::new();
+    for entry in listing.flatten() {
+        let path = entry.path();
+        let Some(kind) = path.extension().and_then(|kind| kind.to_str()).map(str::to_string) else { continue };
+        let len = entry.metadata().ok().filter(|found| found.is_file()).map_or(u64::MAX, |found| found.len());
+        kinds.entry(path.with_extension("")).or_default().push((kind, len));
+    }
+    let fits = |(_, kinds): &(PathBuf, Vec<(String, u64)>)| {
+        kinds.len() == 2 && kinds.iter().all(|(kind, len)| matches!(kind.as_str(), "pack" | "idx") && *len <= SMALL)
+    };
+    kinds.into_iter().filter(fits).map(|(path, _)| path.with_extension("pack")).collect()
+}
+
+/// Reads a pack; `None` unless it is what its index says and holds whole objects only.
+fn read(path: PathBuf, hash: gix::hash::Kind) -> Option<Gathered> {
+    let bytes = std::fs::read(&path).ok()?;
+    let index = index::File::at(path.with_extension("idx"), hash).ok()?;
+    let end = bytes.len().checked_sub(hash.len_in_bytes()).filter(|end| *end >= HEADER)?;
+    let mut sum = hasher(hash);
+    sum.update(&bytes[..end]);
+    let trailer = sum.try_finalize().ok()?;
+    if trailer.as_slice() != &bytes[end..] || index.pack_checksum() != trailer {
+        return None;
+    }
+    let mut listed: Vec<(u64, ObjectId, u32)> =
+        index.iter().map(|entry| Some((entry.pack_offset, entry.oid, entry.crc32?))).collect::<Option<_>>()?;
+    listed.sort_unstable();
+    let ends = listed.iter().skip(1).map(|(offset, ..)| *offset).chain([end as u64]).collect::<Vec<_>>();
+    let mut places = Vec::with_capacity(listed.len());
+    for ((offset, id, crc), end) in listed.into_iter().zip(ends) {
+        let entry = bytes.get(usize::try_from(offset).ok()?..usize::try_from(end).ok()?)?;
+        let head = data::Entry::from_bytes(entry, 0, hash).ok().filter(|_| crc32fast::hash(entry) == crc)?;
+        let kind = head.header.as_kind()?;
+        places.push((id, Place { offset, len: entry.len() as u64, crc, kind, size: head.decompressed_size }));
+    }
+    Some(Gathered { path, bytes, places })
+}

@@ -1,0 +1,391 @@
+//! New objects, before anybody can see them: one pack that grows until it is installed.
+//!
+//! Writing a pack has what loose objects lack. It is forced to the disk by two syncs however many
+//! objects there are, and it gets its name after that: when the power goes, no object is there
+//! torn. Until then the objects are read back from here. A pack that is never installed leaves
+//! nothing; one of a killed process leaves a `tmp_pack_…`, which git's own collection removes.
+//!
+//! No reference names the objects yet when their pack is there, and `git repack -ad` drops such
+//! packs. A file `.keep` beside the pack forbids it, as it does for what git fetches, until
+//! [`Repo::release_packs`].
+
+use std::{
+    collections::BTreeMap,
+    fs::{File, Permissions},
+    io,
+    os::unix::fs::{FileExt, PermissionsExt},
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use gix::{ObjectId, hash::hasher, objs::Kind};
+use tempfile::{NamedTempFile, TempPath};
+
+use super::{
+    Error, Repo, disk, gather,
+    pack::{self, HEADER, Place},
+};
+use crate::base::at_once;
+
+/// Bytes that wait in memory before they are written.
+const TAIL: usize = 1 << 20;
+/// What a file `.keep` of ours says.
+const KEEP: &[u8] = b"snapback: an operation is under way\n";
+/// Packs are only ever read, by everybody whom the umask lets.
+const MODE: u32 = 0o444;
+
+/// The objects that this process wrote and nobody else can see.
+#[derive(Default)]
+pub(super) struct Pending {
+    state: Mutex<State>,
+}
+
+/// A pack that grows: what is in its file, then its tail.
+#[derive(Default)]
+struct State {
+    file: Option<NamedTempFile>,
+    written: u64,
+    tail: Vec<u8>,
+    places: BTreeMap<ObjectId, Place>,
+    torn: Vec<PathBuf>,
+}
+
+impl Pending {
+    /// True when an object waits here.
+    pub fn has(&self, id: &ObjectId) -> bool {
+        self.state().places.contains_key(id)
+    }
+
+    /// The kind and size of an object that waits here.
+    pub fn header(&self, id: &ObjectId) -> Option<(Kind, u64)> {
+        self.state().places.get(id).map(|place| (place.kind, place.size))
+    }
+
+    /// Reads an object that waits here; `None` when it does not.
+    pub fn read(&self, id: &ObjectId) -> io::Result<Option<(Kind, Vec<u8>)>> {
+        let state = self.state();
+        let Some(place) = state.places.get(id).copied() else { return Ok(None) };
+        let entry = state.bytes(place.offset, place.len)?;
+        drop(state);
+        Ok(Some((place.kind, pack::object(&entry, &place, id.kind())?)))
+    }
+
+    /// Adds an object; below `objects` the pack will be. `torn` is a loose file of that object that
+    /// has other bytes, and goes when the pack is there.
+    pub fn add(&self, objects: &Path, id: ObjectId, kind: Kind, bytes: &[u8], torn: Option<PathBuf>) -> Result<(), Error> {
+        let (entry, place) = pack::entry(kind, bytes, 0);
+        let mut state = self.state();
+        state.torn.extend(torn);
+        state.add(objects, id, &entry, place)
+    }
+
+    /// Forces what waits to the disk and gives it its name; returns the files. Without objects
+    /// nothing happens. After an error before the first sync, such as a full disk, everything still
+    /// waits; after one of the sync or later it is lost, and every further call fails.
+    pub fn install(&self, objects: &Path, hash: gix::hash::Kind) -> Result<Vec<PathBuf>, Error> {
+        let mut state = self.state();
+        if state.places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let gathered = gather::small_packs(objects, hash);
+        for pack in &gathered {
+            for (id, place) in &pack.places {
+                let begin = usize::try_from(place.offset).expect("because its bytes are in memory");
+                let len = usize::try_from(place.len).expect("because its bytes are in memory");
+                state.add(objects, *id, &pack.bytes[begin..begin + len], *place)?;
+            }
+        }
+        let installed = state.install(objects, hash)?;
+        *state = State::default();
+        for pack in gathered.iter().filter(|pack| !pack.is(&installed)) {
+            pack.remove()?;
+        }
+        Ok(installed)
+    }
+
+    /// The pack, locked. A panic while it grew left at most bytes that no place names.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Adds the entry of an object, unless it is there.
+    fn add(&mut self, objects: &Path, id: ObjectId, entry: &[u8], place: Place) -> Result<(), Error> {
+        if self.places.contains_key(&id) {
+            return Ok(());
+        }
+        let offset = self.len();
+        self.tail.extend_from_slice(entry);
+        self.places.insert(id, Place { offset, ..place });
+        if self.tail.len() >= TAIL { self.write_out(objects) } else { Ok(()) }
+    }
+
+    /// Where the next entry begins.
+    fn len(&self) -> u64 {
+        HEADER as u64 + self.written + self.tail.len() as u64
+    }
+
+    /// A part of the pack, out of the file or the tail: an entry lies in one of them.
+    fn bytes(&self, offset: u64, len: u64) -> io::Result<Vec<u8>> {
+        let too_long = |_| io::Error::from(io::ErrorKind::InvalidData);
+        let len = usize::try_from(len).map_err(too_long)?;
+        match (offset.checked_sub(HEADER as u64 + self.written), &self.file) {
+            (Some(begin), _) => {
+                let begin = usize::try_from(begin).map_err(too_long)?;
+                Ok(self.tail[begin..begin + len].to_vec())
+            }
+            (None, Some(file)) => {
+                let mut bytes = vec![0; len];
+                file.as_file().read_exact_at(&mut bytes, offset)?;
+                Ok(bytes)
+            }
+            (None, None) => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// Writes the tail into the file, which is made when it is not there.
+    fn write_out(&mut self, objects: &Path) -> Result<(), Error> {
+        let folder = objects.join("pack");
+        if self.file.is_none() && self.written > 0 {
+            return Err(Error::File { doing: "writing", path: folder, source: io::ErrorKind::NotFound.into() });
+        }
+        if self.file.is_none() {
+            self.file = Some(temporary(&folder, "tmp_pack_")?);
+        }
+        let file = self.file.as_ref().expect("because it was just made");
+        let written = file.as_file().write_all_at(&self.tail, HEADER as u64 + self.written);
+        written.map_err(|source| Error::File { doing: "writing", path: file.path().to_path_buf(), source })?;
+        self.written += self.tail.len() as u64;
+        self.tail.clear();
+        Ok(())
+    }
+
+    /// See [`Pending::install`].
+    fn install(&mut self, objects: &Path, hash: gix::hash::Kind) -> Result<Vec<PathBuf>, Error> {
+        let folder = objects.join("pack");
+        self.write_out(objects)?;
+        let file = self.file.as_ref().expect("because the tail was written out");
+        let path = file.path().to_path_buf();
+        let failed = |source| Error::File { doing: "writing", path: path.clone(), source };
+        file.as_file().write_all_at(&pack::header(self.places.len()), 0).map_err(failed)?;
+        let end = HEADER as u64 + self.written;
+        let trailer = hash_of(file.as_file(), end, hash).map_err(failed)?;
+        file.as_file().write_all_at(trailer.as_slice(), end).map_err(failed)?;
+        let index = temporary(&folder, "tmp_idx_")?;
+        let entries: Vec<(ObjectId, Place)> = self.places.iter().map(|(id, place)| (*id, *place)).collect();
+        let written = index.as_file().write_all_at(&pack::index(&entries, &trailer), 0);
+        written.map_err(|source| Error::File { doing: "writing", path: index.path().to_path_buf(), source })?;
+        let keep = temporary(&folder, "tmp_keep_")?;
+        keep.as_file().write_all_at(KEEP, 0).map_err(|source| Error::File { doing: "writing", path: keep.path().to_path_buf(), source })?;
+        // After a failed sync nobody knows what the disk has: the pack is given up, not tried again.
+        let file = self.file.take().expect("because it is there");
+        at_once(&[&file, &index, &keep], |file| {
+            file.as_file().sync_all().map_err(|source| Error::Sync { path: file.path().to_path_buf(), source })
+        })?;
+        // The index last: the pack counts from the moment that it is there.
+        let name = |kind: &str| folder.join(format!("pack-{trailer}.{kind}"));
+        persist(keep.into_temp_path(), &name("keep"))?;
+        persist(file.into_temp_path(), &name("pack"))?;
+        persist(index.into_temp_path(), &name("idx"))?;
+        disk::sync(&folder)?;
+        for torn in &self.torn {
+            disk::remove(torn)?;
+        }
+        Ok(vec![name("pack"), name("idx")])
+    }
+}
+
+impl Repo {
+    /// Gives up the protection of installed packs: references name their objects, or nobody will.
+    /// Only while no operation is under way.
+    pub fn release_packs(&self) -> Result<(), Error> {
+        let folder = self.common_dir().join("objects/pack");
+        let Ok(listing) = std::fs::read_dir(&folder) else { return Ok(()) };
+        for path in listing.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|kind| kind == "keep")) {
+            let fits = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_file() && found.len() == KEEP.len() as u64);
+            if fits && std::fs::read(&path).is_ok_and(|bytes| bytes == KEEP) {
+                disk::remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A new file in the folder of packs; it vanishes unless it is given a name.
+fn temporary(folder: &Path, prefix: &str) -> Result<NamedTempFile, Error> {
+    let make = || tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(MODE)).tempfile_in(folder);
+    let file = make().or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => std::fs::create_dir_all(folder).and_then(|()| make()),
+        _ => Err(error),
+    });
+    file.map_err(|source| Error::File { doing: "writing into", path: folder.to_path_buf(), source })
+}
+
+/// Gives a temporary file its name; one that is there has the same bytes.
+fn persist(file: TempPath, to: &Path) -> Result<(), Error> {
+    file.persist(to).map_err(|error| Error::File { doing: "renaming to", path: to.to_path_buf(), source: error.error })
+}
+
+/// The hash of a file's first bytes.
+fn hash_of(file: &File, len: u64, hash: gix::hash::Kind) -> io::Result<ObjectId> {
+    let (mut sum, mut at, mut block) = (hasher(hash), 0, vec![0; TAIL]);
+    while at < len {
+        let take = usize::try_from(len - at).unwrap_or(usize::MAX).min(TAIL);
+        file.read_exact_at(&mut block[..take], at)?;
+        sum.update(&block[..take]);
+        at += take as u64;
+    }
+    sum.try_finalize().map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Sandbox, tag_on};
+    use super::*;
+    use crate::base::GitId;
+
+    /// What lies in the folder of packs, by the beginning of the name.
+    fn packs(sandbox: &Sandbox, prefix: &str) -> Vec<PathBuf> {
+        let names = std::fs::read_dir(sandbox.path(".git/objects/pack")).unwrap().map(|entry| entry.unwrap().path());
+        names.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(prefix)).collect()
+    }
+
+    /// Blobs of many sizes: none, small ones, larger than what waits in memory.
+    fn blobs() -> Vec<Vec<u8>> {
+        let noise = |len: usize| (0..len).map(|at| (at * at * 31 + at / 251).to_le_bytes()[0]).collect::<Vec<u8>>();
+        [0, 1, 15, 16, 4_096, 70_000, TAIL + 7, 3 * TAIL].into_iter().map(noise).collect()
+    }
+
+    #[test]
+    fn what_waits_is_read_back_and_git_reads_what_is_installed() {
+        for format in ["sha1", "sha256"] {
+            let sandbox = Sandbox::with_format(format);
+            sandbox.write("a", b"1\n");
+            let commit = sandbox.commit("first");
+            let repo = sandbox.repo();
+            let ids: Vec<GitId> = blobs().iter().map(|bytes| repo.write_blob(bytes).unwrap()).collect();
+            let tag = repo.write_tag(&tag_on(&repo, &commit, "m")).unwrap();
+            assert_eq!(repo.peel_tag(&tag).unwrap().commit, commit, "of a tag that waits");
+            for installed in [false, true] {
+                for (id, bytes) in ids.iter().zip(blobs()) {
+                    assert_eq!((repo.has_object(id), repo.read_blob(id).unwrap() == bytes), (true, true), "{} bytes", bytes.len());
+                    assert_eq!(sandbox.git_may_fail(&["cat-file", "-e", id.as_str()]), installed);
+                    assert!(repo.check_size(id, bytes.len() as u64).is_ok());
+                    assert!(bytes.is_empty() || repo.check_size(id, bytes.len() as u64 - 1).is_err());
+                }
+                repo.sync_objects(&[]).unwrap();
+            }
+            sandbox.git(&["update-ref", "refs/tags/T01-v1.0.0", tag.as_str()]);
+            sandbox.git(&["fsck", "--strict", "--full"]);
+            let index = packs(&sandbox, "pack-").into_iter().find(|path| path.extension().is_some_and(|kind| kind == "idx")).unwrap();
+            sandbox.git(&["verify-pack", index.to_str().unwrap()]);
+            assert_eq!((packs(&sandbox, "pack-").len(), packs(&sandbox, "tmp_").len()), (3, 0));
+            repo.release_packs().unwrap();
+            assert_eq!(packs(&sandbox, "pack-").len(), 2, "the file .keep is gone");
+            assert_eq!(std::fs::metadata(index).unwrap().permissions().mode() & 0o333, 0, "nobody writes to it");
+        }
+    }
+
+    #[test]
+    fn what_no_reference_names_yet_outlives_a_repack() {
+        let sandbox = Sandbox::new();
+        sandbox.write("a", b"1\n");
+        sandbox.commit("first");
+        let repo = sandbox.repo();
+        let id = repo.write_blob(b"bytes\n").unwrap();
+        repo.sync_objects(&[]).unwrap();
+        let there = || {
+            sandbox.git(&["repack", "-adq"]);
+            sandbox.git_may_fail(&["cat-file", "-e", id.as_str()])
+        };
+        assert!(there());
+        std::fs::copy(sandbox.path("a"), sandbox.path(".git/objects/pack/pack-1.keep")).unwrap();
+        repo.release_packs().unwrap();
+        assert!(sandbox.path(".git/objects/pack/pack-1.keep").exists(), "it is somebody else's");
+        assert!(!there());
+    }
+
+    #[test]
+    fn a_pack_that_is_given_up_leaves_nothing() {
+        let sandbox = Sandbox::new();
+        let repo = sandbox.repo();
+        for bytes in blobs() {
+            repo.write_blob(&bytes).unwrap();
+        }
+        assert_eq!(packs(&sandbox, "tmp_pack_").len(), 1);
+        drop(repo);
+        assert_eq!(packs(&sandbox, ""), Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn after_an_error_everything_still_waits() {
+        let sandbox = Sandbox::new();
+        let repo = sandbox.repo();
+        let id = repo.write_blob(b"bytes\n").unwrap();
+        sandbox.remove(".git/objects/pack");
+        sandbox.write(".git/objects/pack", b"in the way");
+        assert!(repo.sync_objects(&[]).is_err());
+        assert_eq!(repo.read_blob(&id).unwrap(), b"bytes\n");
+        sandbox.remove(".git/objects/pack");
+        repo.sync_objects(&[]).unwrap();
+        assert_eq!(sandbox.git(&["cat-file", "blob", id.as_str()]), b"bytes\n");
+    }
+
+    #[test]
+    fn small_packs_are_gathered_and_those_of_others_are_not() {
+        for format in ["sha1", "sha256"] {
+            let sandbox = Sandbox::with_format(format);
+            sandbox.write("a", &b"a line of many\n".repeat(900));
+            sandbox.commit("first");
+            sandbox.write("a", &b"a line of many\n".repeat(901));
+            sandbox.commit("second");
+            // One with deltas that has lost its `.rev`, one that somebody protects, one that is damaged.
+            sandbox.git(&["-c", "pack.writeReverseIndex=false", "repack", "-adq"]);
+            let foreign = packs(&sandbox, "pack-");
+            let mut ids = Vec::new();
+            let mut write = |nth: u32| {
+                let repo = sandbox.repo();
+                ids.push(repo.write_blob(&nth.to_le_bytes()).unwrap());
+                repo.sync_objects(&[]).unwrap();
+                let written = packs(&sandbox, "pack-").into_iter().find(|path| path.extension().is_some_and(|kind| kind == "keep"));
+                repo.release_packs().unwrap();
+                written.unwrap().with_extension("pack")
+            };
+            let (protected, damaged) = (write(0), write(1));
+            sandbox.write(protected.with_extension("keep"), b"mine\n");
+            let mut bytes = std::fs::read(&damaged).unwrap();
+            bytes[13] ^= 1;
+            sandbox.remove(&damaged);
+            sandbox.write(&damaged, &bytes);
+            for nth in 2..100 {
+                write(nth);
+            }
+            let left = packs(&sandbox, "pack-").into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "pack")).count();
+            assert!((3..=27).contains(&left), "{left} packs are left");
+            for path in foreign.iter().chain([&protected, &damaged]) {
+                assert!(path.exists(), "{}", path.display());
+            }
+            let repo = sandbox.repo();
+            let lost: Vec<usize> = (0..100)
+                .filter(|nth| repo.read_blob(&ids[*nth]).ok() != Some(u32::try_from(*nth).unwrap().to_le_bytes().to_vec()))
+                .collect();
+            assert_eq!(lost, [1], "but for the damaged one, all are there");
+        }
+    }
+
+    #[test]
+    fn a_pack_of_many_gigabytes_has_an_index_that_git_reads() {
+        let sandbox = Sandbox::new();
+        let repo = sandbox.repo();
+        let offsets = [12, (1 << 31) - 1, 1 << 31, 5 << 31];
+        let place = |offset: u64| Place { offset, len: 9, crc: 0x0102_0304, kind: Kind::Blob, size: 1 };
+        let id = |nth: u64| repo.oid(&repo.blob_id(&nth.to_le_bytes())).unwrap();
+        let mut entries: Vec<(ObjectId, Place)> = offsets.iter().map(|offset| (id(*offset), place(*offset))).collect();
+        entries.sort_by_key(|(id, _)| *id);
+        sandbox.write(".git/large.idx", &pack::index(&entries, &id(0)));
+        let shown = sandbox.text(&["-c", "alias.large=!git show-index <.git/large.idx", "large"]);
+        let wanted: Vec<String> = entries.iter().map(|(id, place)| format!("{} {id} (01020304)", place.offset)).collect();
+        assert_eq!(shown.lines().collect::<Vec<_>>(), wanted);
+    }
+}
