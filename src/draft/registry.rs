@@ -6,7 +6,7 @@ use super::{Draft, FileDraft, Kept, NewBlob, tree};
 use crate::{
     base::{Failure, RelPath, TaskId},
     catalog::registry as read,
-    git::{Attributes, Converter, Tracked, WorkState},
+    git::{Attributes, Converter, Tracked},
     ground::Ground,
     model::{
         Operation, Version,
@@ -130,8 +130,7 @@ fn work_tree(
     edit: &mut RegistryEdit,
 ) -> Result<Vec<u8>, Failure> {
     let path = &ground.settings.registry;
-    let blob =
-        tracked.and_then(|tracked| tracked.index.as_ref()).filter(|_| tracked.is_some_and(|tracked| tracked.state == WorkState::Clean));
+    let blob = tracked.and_then(|tracked| tracked.index.as_ref());
     let before = tree::existing(&*ground.tree, &ground.git, path, blob.map(|entry| &entry.id))?;
     let now = read::read_small(&*ground.tree, path)?;
     let registry = now.as_deref().map_or_else(|| Ok(Registry::empty()), Registry::parse)?;

@@ -11,7 +11,7 @@ use std::{
     sync::PoisonError,
 };
 
-use gix::ObjectId;
+use gix::{ObjectId, odb::pack::index};
 
 use super::{Error, Repo, disk};
 use crate::base::{GitId, at_once};
@@ -26,7 +26,7 @@ impl Repo {
     /// From here on everybody sees it.
     ///
     /// New objects: their pack. Loose ones: the file, its folder, and `objects/`. Objects in packs:
-    /// every pack of the repository, once a process. A failed sync is an error and is not tried again.
+    /// every pack that has one, once a process. A failed sync is an error and is not tried again.
     pub fn sync_objects(&self, also: &[GitId]) -> Result<(), Error> {
         let mut ids: HashSet<ObjectId> = std::mem::take(&mut *self.unsynced().lock().unwrap_or_else(PoisonError::into_inner));
         for id in also {
@@ -51,13 +51,13 @@ impl Repo {
 
     /// Syncs what is found, loose or packed; returns the objects that went away meanwhile.
     fn sync_found(&self, objects: &Path, ids: &HashSet<ObjectId>) -> Result<HashSet<ObjectId>, Error> {
-        let (mut files, mut loose, mut packed) = (Vec::new(), Vec::new(), false);
+        let (mut files, mut loose, mut packed) = (Vec::new(), Vec::new(), Vec::new());
         for id in ids {
             let file = loose_path(objects, id);
             if file.exists() {
                 loose.push((*id, file));
             } else if self.with(|repo| repo.has_object(id)) {
-                packed = true;
+                packed.push(*id);
             } else {
                 return Err(Error::MissingObject { id: super::repo::git_id(id) });
             }
@@ -66,8 +66,8 @@ impl Repo {
         if !loose.is_empty() {
             dirs.insert(objects.to_path_buf());
         }
-        if packed {
-            self.add_packs(&objects.join("pack"), &mut files, &mut dirs)?;
+        if !packed.is_empty() {
+            self.add_packs(&objects.join("pack"), &packed, &mut files, &mut dirs)?;
         }
         if loose.len() > MANY {
             disk::sync_file_system(objects)?;
@@ -82,17 +82,25 @@ impl Repo {
         Ok(loose.into_iter().filter(|(_, file)| !file.exists()).map(|(id, _)| id).collect())
     }
 
-    /// Adds the pack files that this process has not synced yet.
-    fn add_packs(&self, dir: &Path, files: &mut Vec<PathBuf>, dirs: &mut BTreeSet<PathBuf>) -> Result<(), Error> {
+    /// Adds the packs with one of these objects that this process has not synced yet.
+    fn add_packs(&self, dir: &Path, ids: &[ObjectId], files: &mut Vec<PathBuf>, dirs: &mut BTreeSet<PathBuf>) -> Result<(), Error> {
         let failed = |source| Error::File { doing: "listing", path: dir.to_path_buf(), source };
         // Without a folder of packs here, the objects lie in an alternate, which is not ours.
         let Ok(listing) = fs::read_dir(dir) else { return Ok(()) };
         let mut synced = self.synced_packs().lock().unwrap_or_else(PoisonError::into_inner);
         for entry in listing {
             let path = entry.map_err(failed)?.path();
-            if path.extension().is_some_and(|kind| kind == "pack" || kind == "idx") && synced.insert(path.clone()) {
-                files.push(path);
+            if path.extension().is_none_or(|kind| kind != "idx") || synced.contains(&path) {
+                continue;
+            }
+            // An index that cannot be read may have them.
+            let has = |index: index::File| ids.iter().any(|id| index.lookup(id).is_some());
+            if index::File::at(&path, self.hash()).map_or(true, has) {
                 dirs.insert(dir.to_path_buf());
+                for file in [path.with_extension("pack"), path] {
+                    synced.insert(file.clone());
+                    files.push(file);
+                }
             }
         }
         Ok(())
