@@ -14,10 +14,7 @@ use crate::support::{
 /// Cuts of an operation on a disk by default.
 const VISITS: usize = 4;
 /// What is cut by default, on one kind of disk each; a full sweep cuts everything on all of them.
-/// A release is not among them: what a cut leaves of git objects that nothing names yet may be
-/// empty files, of which `git fsck` complains; a later release writes them anew. See the figures of
-/// `docs/reliability.md`.
-const SOME: [&str; 4] = ["redo", "rollback", "undo", "store gc"];
+const SOME: [&str; 4] = ["create-snapshot", "rollback", "undo", "store gc"];
 
 #[test]
 fn every_operation_survives_a_power_cut_at_every_call() {
