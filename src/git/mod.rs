@@ -13,6 +13,7 @@ mod error;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;
+mod hooks;
 mod index;
 mod index_file;
 mod kept;
@@ -39,6 +40,7 @@ mod walk;
 
 pub use convert::{Attributes, Converter, RuleChanges, Worktree, rules_gone};
 pub use error::Error;
+pub use hooks::{HooksFolder, SaidBy, StagedChange};
 pub use objects::{CommitDraft, CommitInfo, TagDraft};
 pub use refs::{PeeledTag, TagRef};
 pub use repo::{Head, Repo};
