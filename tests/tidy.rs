@@ -21,7 +21,7 @@ const ROWS: [&[&str]; 12] = [
     &["registry", "verify", "ground"],
     &["catalog"],
     &["steps", "draft", "session", "closure", "backup", "cluster"],
-    &["release", "rollback", "guard", "drill"],
+    &["release", "rollback", "guard", "drill", "hooks"],
     &["config"],
     &["app"],
     &["server"],

@@ -10,6 +10,7 @@ mod backup;
 mod change;
 mod compare;
 mod drift;
+mod hooks;
 mod operations;
 mod preview;
 mod resolve;

@@ -38,6 +38,7 @@ Check    verify-snapshot (verify)  verify-rollback
 Judge    mark  hold  pin
 Mend     op  registry
 Allow    trust
+Join     hooks (hook)
 Prove    audit
 Keep     store
 Shell    completions  man  schema
@@ -258,6 +259,7 @@ mod tests {
         Judge    mark  hold  pin
         Mend     op  registry
         Allow    trust
+        Join     hooks (hook)
         Prove    audit
         Keep     store
         Shell    completions  man  schema

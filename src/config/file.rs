@@ -21,6 +21,7 @@ pub(super) struct ConfigFile {
     pub tasks: Option<Tasks>,
     pub defaults: Option<TaskBlock>,
     pub rollback: Option<RollbackBlock>,
+    pub hooks: Option<HooksBlock>,
 }
 
 /// `tasks:`; every key but `discover` is the id of a task.
@@ -92,6 +93,13 @@ pub(super) struct Ready {
     pub http: Option<String>,
     pub disk_free: Option<Size>,
     pub timeout: Option<Timeout>,
+}
+
+/// How hooks of git behave.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HooksBlock {
+    pub strict: Option<bool>,
 }
 
 /// How rollbacks behave.

@@ -27,6 +27,7 @@
 //! defaults:                            # for every task that does not say otherwise
 //!   exclude: ["__pycache__/"]
 //! rollback: {on_verify_fail: undo, env: plan, require_reason: false}
+//! hooks: {strict: false}               # true: they refuse where they would only warn
 //! ```
 //!
 //! `path` and `shared` are relative to the work tree, all else in a task to its folder, unless

@@ -67,10 +67,11 @@ pub(super) fn resolve(file: ConfigFile, root: &Root, released: Released<'_>, war
     for task in &mut tasks {
         keep_own_files_out(task, &own, &snapshots);
     }
+    let strict_hooks = file.hooks.unwrap_or_default().strict.unwrap_or(false);
     let rollback = file.rollback.unwrap_or_default();
     let (on_verify_fail, env) = rollback_words(&rollback);
     let require_reason = rollback.require_reason.unwrap_or(false);
-    Ok(Settings { registry, snapshots, tasks, on_verify_fail, env, require_reason, from_file: false })
+    Ok(Settings { registry, snapshots, tasks, on_verify_fail, env, require_reason, strict_hooks, from_file: false })
 }
 
 /// What a rollback does, in the model's words.

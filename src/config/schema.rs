@@ -21,7 +21,12 @@ pub fn schema() -> Value {
                 "additionalProperties": { "$ref": "#/$defs/task" }
             },
             "defaults": { "$ref": "#/$defs/task", "description": "For every task that does not say otherwise; without `path` and `title`." },
-            "rollback": { "$ref": "#/$defs/rollback" }
+            "rollback": { "$ref": "#/$defs/rollback" },
+            "hooks": {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": { "strict": { "type": "boolean", "default": false, "description": "git hooks refuse where they would only warn." } }
+            }
         },
         "$defs": {
             "discover": discover(),

@@ -14,6 +14,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzz;
 mod gather;
+mod hooks;
 mod index;
 mod index_file;
 mod kept;
@@ -42,6 +43,7 @@ mod walk;
 
 pub use convert::{Attributes, Converter, RuleChanges, Worktree, rules_gone};
 pub use error::Error;
+pub use hooks::{HooksFolder, SaidBy, StagedChange};
 pub use objects::{CommitDraft, CommitInfo, TagDraft};
 pub use refs::{PeeledTag, TagRef};
 pub use repo::{Head, Repo};

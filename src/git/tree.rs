@@ -149,6 +149,11 @@ impl Repo {
         Ok(false)
     }
 
+    /// The entries of one folder by name: whether each is a folder, and its object.
+    pub(super) fn folder_entries(&self, id: ObjectId) -> Result<BTreeMap<Vec<u8>, (bool, ObjectId)>, Error> {
+        Ok(self.read_tree(id)?.into_iter().map(|(name, (mode, id))| (name, (mode.is_tree(), id))).collect())
+    }
+
     /// All entries of one tree, by name.
     fn read_tree(&self, id: ObjectId) -> Result<BTreeMap<Vec<u8>, Slot>, Error> {
         self.each_entry(id, |mode, name, id| Ok((name.to_vec(), (mode, id)))).map(|entries| entries.into_iter().collect())

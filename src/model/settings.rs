@@ -21,6 +21,8 @@ pub struct Settings {
     pub env: EnvMode,
     /// True when a rollback needs `--message`.
     pub require_reason: bool,
+    /// True when a hook of git refuses where it would only warn.
+    pub strict_hooks: bool,
     /// True when the settings come from a file, false when they were discovered.
     pub from_file: bool,
 }

@@ -11,22 +11,18 @@ mod error;
 pub mod show;
 pub mod undo;
 
-use std::collections::BTreeMap;
-
 use crate::{
-    base::{Failure, TaskId},
+    base::Failure,
     catalog::{self, Scope, manifests, releases::Releases},
     draft::{CommitDraft, Draft, FileDraft, StepDraft, registry, tree},
     ground::Ground,
-    model::{DependencyList, Manifest, TagName, TaskSpec, Version, request, settings::EnvMode, signature::Signing, verdict::Standing},
+    model::{DependencyList, Manifest, TagName, TaskSpec, Version, request, settings::EnvMode, signature::Signing},
     policy,
     registry::task_config,
 };
 
+pub use crate::steps::verdicts::Standings;
 pub use error::Error;
-
-/// The standing of every version of a task.
-pub type Standings = BTreeMap<TaskId, BTreeMap<Version, Standing>>;
 
 /// Describes the rollback that is asked for, without changing anything.
 pub fn draft(

@@ -60,8 +60,11 @@ fn load(state: &dyn Fs) -> Result<(Chain<VerdictRecord>, Vec<u8>), Error> {
     Ok((chain, bytes))
 }
 
+/// What was said of versions, by task and version.
+pub type Standings = BTreeMap<TaskId, BTreeMap<Version, Standing>>;
+
 /// All verdicts, by task and version.
-pub fn standings(state: &dyn Fs) -> Result<BTreeMap<TaskId, BTreeMap<Version, Standing>>, Error> {
+pub fn standings(state: &dyn Fs) -> Result<Standings, Error> {
     let mut records: BTreeMap<TaskId, BTreeMap<Version, Vec<&VerdictRecord>>> = BTreeMap::new();
     let chain = load(state)?.0;
     for record in &chain.records {

@@ -23,6 +23,8 @@ mod crash_states;
 mod disk_errors;
 mod environment;
 mod facts;
+mod hooks_hostile;
+mod hooks_matrix;
 mod kill_sweep;
 mod killer_harness;
 mod power_cuts;

@@ -14,6 +14,7 @@ mod disaster_recovery;
 mod doctor;
 mod history;
 mod hold;
+mod hooks;
 mod init;
 mod list;
 mod man;
@@ -98,6 +99,7 @@ commands! {
     op: Op,
     adopt: Adopt,
     registry: Registry,
+    hooks: Hooks,
     audit: Audit,
     store: Store,
     trust: Trust,

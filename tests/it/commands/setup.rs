@@ -197,7 +197,7 @@ fn man_and_schema() {
     let sandbox = released();
     shows!(sandbox, ["snapback man ../man && ls ../man"], @"
     $ snapback man ../man && ls ../man
-    45 pages in ../man
+    50 pages in ../man
     git-snapback.1
     snapback-adopt.1
     snapback-audit-list.1
@@ -211,6 +211,11 @@ fn man_and_schema() {
     snapback-doctor.1
     snapback-history.1
     snapback-hold.1
+    snapback-hooks-install.1
+    snapback-hooks-run.1
+    snapback-hooks-status.1
+    snapback-hooks-uninstall.1
+    snapback-hooks.1
     snapback-init.1
     snapback-list.1
     snapback-man.1

@@ -1,0 +1,48 @@
+//! Hooks of git as a use case: installed, taken away, looked at, run.
+
+use super::{App, audit};
+use crate::{
+    base::Failure,
+    hooks::{
+        run::{self, Call},
+        setup,
+    },
+    model::hooks::{HookEvent, HooksPlan, HooksStatus, HooksWanted},
+};
+
+impl App {
+    /// Which hooks are installed, how, and beside what.
+    pub fn hooks(&self) -> Result<HooksStatus, Failure> {
+        setup::status(&self.ground)
+    }
+
+    /// What an installation would do; no lines when all is as wanted.
+    pub fn plan_hooks(&self, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
+        setup::plan(&self.ground, wanted)
+    }
+
+    /// Installs hooks beside those of others. May run again after a kill.
+    pub fn install_hooks(&self, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
+        let _lock = self.lock()?;
+        if setup::plan(&self.ground, wanted)?.lines.is_empty() {
+            return setup::install(&self.ground, wanted);
+        }
+        self.witnessed(audit::deed("hooks install"), "", || setup::install(&self.ground, wanted))
+    }
+
+    /// What taking them away would do.
+    pub fn plan_hooks_removal(&self) -> Result<HooksPlan, Failure> {
+        setup::plan_removal(&self.ground)
+    }
+
+    /// Takes all hooks away, and brings back what was there byte for byte.
+    pub fn remove_hooks(&self) -> Result<HooksPlan, Failure> {
+        let _lock = self.lock()?;
+        self.witnessed(audit::deed("hooks uninstall"), "", || setup::remove(&self.ground))
+    }
+
+    /// Runs a hook: what it says, or its refusal.
+    pub fn run_hook_of_git(&self, event: HookEvent, call: &Call) -> Result<Vec<String>, Failure> {
+        run::run(&self.ground, event, call)
+    }
+}

@@ -1,0 +1,154 @@
+//! What hooks look at: versions in commits, whose files changed, what was said of versions.
+//!
+//! A hook must not be felt, so nothing here reads more than two commits differ in, and what
+//! could take long stops at a budget of time.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    base::{Failure, GitId, RelPath, TaskId},
+    catalog::{Scope, registry as read},
+    ground::Ground,
+    model::{TagName, TaskSpec, Version, verdict::Standing},
+    registry::Registry,
+    steps::verdicts::{self, Standings},
+};
+
+/// How long a hook looks for what is only nice to know.
+const BUDGET: Duration = Duration::from_millis(30);
+/// How many commits back a release is looked for.
+const FAR: usize = 200;
+/// Files by which packages are installed.
+const LOCKS: [&str; 10] = [
+    "Cargo.lock",
+    "Pipfile.lock",
+    "go.sum",
+    "package-lock.json",
+    "pnpm-lock.yaml",
+    "poetry.lock",
+    "pylock.toml",
+    "requirements.txt",
+    "uv.lock",
+    "yarn.lock",
+];
+
+/// The facts that one hook needs.
+pub struct Facts<'a> {
+    /// The opened ports.
+    pub ground: &'a Ground,
+    begun: Instant,
+}
+
+/// A task whose version differs between two commits.
+pub struct Moved<'a> {
+    /// The task.
+    pub task: &'a TaskId,
+    /// The version before.
+    pub from: Option<Version>,
+    /// The version after.
+    pub to: Version,
+}
+
+impl<'a> Facts<'a> {
+    /// Begins to look.
+    pub fn new(ground: &'a Ground) -> Self {
+        Self { ground, begun: Instant::now() }
+    }
+
+    /// True when there is no time left for what is only nice to know.
+    pub fn is_late(&self) -> bool {
+        self.begun.elapsed() > BUDGET
+    }
+
+    /// The commit that HEAD is at.
+    pub fn head(&self) -> Result<Option<GitId>, Failure> {
+        Ok(self.ground.git.find_ref("HEAD")?)
+    }
+
+    /// The registry of a commit; `None` when it has none.
+    pub fn registry(&self, commit: &GitId) -> Result<Option<Registry>, Failure> {
+        let entry = self.ground.git.entry(commit, &self.ground.settings.registry)?;
+        entry.map(|entry| read::in_blob(&self.ground.git, &entry.id)).transpose()
+    }
+
+    /// The tasks whose version differs between two commits, by their registries.
+    pub fn moved(&self, before: Option<&GitId>, after: &GitId) -> Result<Vec<Moved<'a>>, Failure> {
+        let entry = |commit: &GitId| self.ground.git.entry(commit, &self.ground.settings.registry);
+        let old = before.map(entry).transpose()?.flatten();
+        let Some(new) = entry(after)?.filter(|new| old.as_ref() != Some(new)) else { return Ok(Vec::new()) };
+        let new = read::in_blob(&self.ground.git, &new.id)?;
+        // What was there before may have been damaged; the new one counts.
+        let old = old.and_then(|old| read::in_blob(&self.ground.git, &old.id).ok());
+        let mut moved = Vec::new();
+        for task in &self.ground.settings.tasks {
+            let from = old.as_ref().and_then(|old| old.version(&task.id).ok().flatten());
+            if let Some(to) = new.version(&task.id)?.filter(|to| from.as_ref() != Some(to)) {
+                moved.push(Moved { task: &task.id, from, to });
+            }
+        }
+        Ok(moved)
+    }
+
+    /// The files that differ between two commits.
+    pub fn changed(&self, before: Option<&GitId>, after: &GitId) -> Result<Vec<RelPath>, Failure> {
+        Ok(self.ground.git.changed_paths(before, after, &[RelPath::root()])?)
+    }
+
+    /// The tasks that own some of these files.
+    pub fn owners(&self, paths: &[RelPath]) -> Result<Vec<&'a TaskSpec>, Failure> {
+        let mut owners = Vec::new();
+        for task in &self.ground.settings.tasks {
+            // Globs are compiled only for tasks that come into question.
+            let usual = task.paths.iter().all(|glob| glob.as_bytes().starts_with(task.dir.as_bytes()));
+            let may = |path: &&RelPath| !usual || path.is_in(&task.dir) || task.config.as_ref() == Some(path);
+            let mut candidates = paths.iter().filter(may).peekable();
+            if candidates.peek().is_none() {
+                continue;
+            }
+            let scope = Scope::new(&self.ground.settings, task)?;
+            if candidates.any(|path| scope.owns(path)) {
+                owners.push(task);
+            }
+        }
+        Ok(owners)
+    }
+
+    /// Files among these by which a task's packages are installed, each with its task.
+    pub fn locks<'p>(&self, paths: &'p [RelPath]) -> Result<Vec<(&'a TaskSpec, &'p RelPath)>, Failure> {
+        let is_lock = |path: &&RelPath| LOCKS.iter().any(|name| path.name() == name.as_bytes());
+        let mut found = Vec::new();
+        for path in paths.iter().filter(is_lock) {
+            found.extend(self.owners(std::slice::from_ref(path))?.into_iter().map(|task| (task, path)));
+        }
+        Ok(found)
+    }
+
+    /// The version of a task in a commit.
+    pub fn version(&self, task: &TaskSpec, commit: &GitId) -> Result<Option<Version>, Failure> {
+        Ok(self.registry(commit)?.map(|registry| registry.version(&task.id)).transpose()?.flatten())
+    }
+
+    /// How many commits since the release of a version changed files of a task; `None` when that
+    /// would take too long to find out.
+    pub fn commits_since(&self, task: &TaskSpec, version: &Version, head: &GitId) -> Result<Option<usize>, Failure> {
+        let git = &self.ground.git;
+        let Some(tag) = git.find_ref(&TagName::release(&task.id, version).reference())? else { return Ok(None) };
+        let released = git.peel_tag(&tag)?.commit;
+        let scope = Scope::new(&self.ground.settings, task)?;
+        let dirs = scope.dirs();
+        let touches =
+            |parent: Option<&GitId>, commit: &GitId| Ok(git.changed_paths(parent, commit, &dirs)?.iter().any(|path| scope.owns(path)));
+        Ok(git.count_since(head, FAR, |at| *at == released || self.is_late(), touches)?.filter(|_| !self.is_late()))
+    }
+
+    /// What was said of all versions.
+    pub fn standings(&self) -> Result<Standings, Failure> {
+        Ok(verdicts::standings(&*self.ground.state)?)
+    }
+
+    /// `held` or `bad`, when a version is one of them.
+    pub fn warning(standings: &Standings, task: &TaskId, version: &Version) -> Option<&'static str> {
+        let standing: Standing = standings.get(task)?.get(version).copied()?;
+        (standing.held || standing.bad).then(|| standing.word())
+    }
+}

@@ -1,0 +1,107 @@
+//! Row 7, hooks of git: how they are installed beside those of others, and what each one does.
+//!
+//! [`setup`] installs and takes away, by one of three methods, none of which changes a byte of a
+//! foreign hook: git's own configuration where git has it, a script in the hooks folder that runs
+//! the hook from before first, or a folder of our own that `core.hooksPath` names and that hands
+//! on. Nothing is remembered apart from what lies there, so a run that was killed is simply done
+//! again. [`run`] is what a hook does: it reads, says at most a few lines, and fails open.
+
+pub mod config_text;
+pub mod facts;
+pub mod place;
+pub mod redirect;
+pub mod run;
+pub mod script;
+pub mod setup;
+pub mod staged;
+
+use std::{io, path::PathBuf};
+
+use crate::{
+    base::{Fault, Hint, Kind},
+    model::hooks::HookMethod,
+};
+
+/// What stops an installation, or a command of git.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file of hooks cannot be read or written.
+    #[error("cannot use {name:?} among the hooks")]
+    Folder {
+        /// The file.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A script of ours was changed by a person.
+    #[error("{name} was changed since snapback wrote it, so it is not touched")]
+    Edited {
+        /// The script.
+        name: String,
+    },
+    /// Something that is no hook has the name of one.
+    #[error("{name} is neither a file nor a link, so no hook can be put there")]
+    NoHook {
+        /// The name.
+        name: String,
+    },
+    /// The name under which a hook would be kept is taken by another one.
+    #[error("{name} is there already and is another hook")]
+    KeptTaken {
+        /// The name.
+        name: String,
+    },
+    /// The method that was asked for does not do here.
+    #[error("hooks cannot be installed by the method {} here: {why}", method.word())]
+    Method {
+        /// The method.
+        method: HookMethod,
+        /// Why not.
+        why: &'static str,
+    },
+    /// The configuration is written in a form that is not edited.
+    #[error("core.hooksPath in {} is written in a way that snapback does not edit", .0.display())]
+    ConfigForm(PathBuf),
+    /// What was written is not what git sees.
+    #[error("git does not see what was written into {}: another setting wins over it", .0.display())]
+    NotInForce(PathBuf),
+    /// A hook says no.
+    #[error("{0}")]
+    Refused(String, Vec<Hint>),
+    /// The hook takes too long.
+    #[error("the hook {0} took too long")]
+    TooLong(String),
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Folder { .. } => Kind::Missing,
+            Self::TooLong(_) => Kind::TimeLimit,
+            _ => Kind::Refused,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Edited { name } => vec![
+                Hint::run("see it, and keep what you wrote", &["cat", name]),
+                Hint::say(format!(
+                    "then remove it: where {name}.pre-snapback is there, that is the hook from before: mv {name}.pre-snapback {name}"
+                )),
+                Hint::run("and install anew if you want to", &["snapback", "hooks", "install"]),
+            ],
+            Self::NoHook { name } => vec![Hint::say(format!("move {name} away, or leave that hook out with --only"))],
+            Self::KeptTaken { name } => vec![Hint::say(format!("look at it and move it away: snapback keeps a hook under {name}"))],
+            Self::Method { .. } => vec![Hint::run("let snapback choose", &["snapback", "hooks", "install"])],
+            Self::ConfigForm(_) => {
+                vec![Hint::run("write it on one line", &["git", "config", "core.hooksPath", "<the same folder>"])]
+            }
+            Self::NotInForce(_) => {
+                vec![Hint::run("see who sets it", &["git", "config", "--show-origin", "--get-all", "core.hooksPath"])]
+            }
+            Self::Refused(_, hints) => hints.clone(),
+            Self::Folder { .. } | Self::TooLong(_) => Vec::new(),
+        }
+    }
+}

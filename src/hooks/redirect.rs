@@ -1,0 +1,101 @@
+//! The folder of our own that `core.hooksPath` names where hooks must not be moved.
+//!
+//! It has a script for every name that git may ask for: ours for the hooks that are wanted, and
+//! for the others one that hands on to the folder that was named before. A hook whose mere
+//! presence changes what git does is handed on only when it was there.
+
+use std::{collections::BTreeMap, ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
+
+use super::{
+    Error,
+    place::{Place, Slot},
+    script::{Before, forward, shim},
+};
+use crate::{
+    base::{Fs, RelPath, fs::read_limited},
+    model::hooks::{HookEvent, HooksWanted},
+};
+
+/// Hooks that may be there without doing anything.
+const HARMLESS: [&str; 21] = [
+    "applypatch-msg",
+    "commit-msg",
+    "p4-changelist",
+    "p4-post-changelist",
+    "p4-pre-submit",
+    "p4-prepare-changelist",
+    "post-applypatch",
+    "post-checkout",
+    "post-commit",
+    "post-merge",
+    "post-receive",
+    "post-rewrite",
+    "post-update",
+    "pre-applypatch",
+    "pre-auto-gc",
+    "pre-commit",
+    "pre-merge-commit",
+    "pre-push",
+    "pre-rebase",
+    "prepare-commit-msg",
+    "sendemail-validate",
+];
+/// The file that says which folder was named before; no name of a hook.
+const BEFORE: &str = "before";
+
+/// The scripts that the folder must have. `there` names what the folder before has.
+pub fn scripts(wanted: &HooksWanted, before: &std::path::Path, there: &[String]) -> BTreeMap<String, Vec<u8>> {
+    let is_plain = |name: &&String| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+    let names = HARMLESS.iter().map(ToString::to_string).chain(there.iter().filter(is_plain).cloned());
+    names
+        .map(|name| {
+            let text = match name.parse::<HookEvent>() {
+                Ok(event) if wanted.events.contains(&event) => shim(event, &wanted.program, Before::In(before), wanted.strict),
+                _ => forward(&name, before),
+            };
+            (name, text)
+        })
+        .collect()
+}
+
+/// The folder that was named before, as the redirection that is there says.
+pub fn before(fs: &dyn Fs) -> Option<PathBuf> {
+    let bytes = read_limited(fs, &RelPath::own(BEFORE), 1 << 16).ok()?;
+    Some(PathBuf::from(OsStr::from_bytes(&bytes)))
+}
+
+/// True when the folder has exactly these scripts.
+pub fn has(fs: &dyn Fs, scripts: &BTreeMap<String, Vec<u8>>) -> Result<bool, Error> {
+    let place = Place { fs };
+    let (ours, _) = place.own_names()?;
+    let is = |(name, text): (&String, &Vec<u8>)| Ok::<_, Error>(matches!(place.slot(name)?, Slot::Ours(_, bytes) if bytes == *text));
+    Ok(ours.len() == scripts.len() && scripts.iter().map(is).collect::<Result<Vec<_>, _>>()?.into_iter().all(|is| is))
+}
+
+/// Writes the scripts; those that are there and not wanted go.
+pub fn write(fs: &dyn Fs, scripts: &BTreeMap<String, Vec<u8>>, before: &std::path::Path) -> Result<(), Error> {
+    let place = Place { fs };
+    place.sweep()?;
+    place.write(BEFORE, before.as_os_str().as_bytes(), 0o644)?;
+    for (name, text) in scripts {
+        if !matches!(place.slot(name)?, Slot::Ours(_, bytes) if bytes == *text) {
+            place.write(name, text, 0o755)?;
+        }
+    }
+    let (ours, _) = place.own_names()?;
+    ours.iter().filter(|name| !scripts.contains_key(*name)).try_for_each(|name| place.take(name))
+}
+
+/// Removes the scripts. What others put into the folder stays.
+pub fn clear(fs: &dyn Fs) -> Result<(), Error> {
+    let place = Place { fs };
+    place.sweep()?;
+    for name in place.own_names()?.0 {
+        place.take(&name)?;
+    }
+    let failed = |source| Error::Folder { name: BEFORE.into(), source };
+    match fs.stat(&RelPath::own(BEFORE)).map_err(failed)? {
+        Some(_) => fs.remove_file(&RelPath::own(BEFORE)).map_err(failed),
+        None => Ok(()),
+    }
+}

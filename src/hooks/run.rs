@@ -1,0 +1,296 @@
+//! What each hook does: it looks, says a few lines, and refuses only what must never happen.
+//!
+//! A release's tag that is deleted or moved by a push is refused, because nobody who has the old
+//! one is told. All else is said and let pass, unless the hooks are strict. Nothing is written
+//! but the trailer of `commit-msg`, which is installed by choice.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use super::{
+    Error,
+    facts::{Facts, Moved},
+    staged,
+};
+use crate::{
+    base::{Failure, GitId, Hint, Kind, TaskId, text},
+    catalog::{Release, manifests},
+    ground::Ground,
+    model::{TagName, Version, hooks::HookEvent},
+    steps::verdicts::Standings,
+};
+
+/// No hook says more lines than this of one kind.
+const LINES: usize = 3;
+
+/// A hook that git calls.
+#[derive(Debug, Clone, Default)]
+pub struct Call {
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// What git hands to its standard input.
+    pub input: Vec<u8>,
+    /// True when what it warns of is refused.
+    pub strict: bool,
+    /// The index that git names to it.
+    pub index: Option<OsString>,
+    /// True when tags of releases may be deleted and moved on a remote.
+    pub may_change_tags: bool,
+}
+
+/// What a hook has to say.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// For people, a line each.
+    pub lines: Vec<String>,
+    /// What it warns of; a strict hook refuses it.
+    pub warnings: Vec<String>,
+    /// What it refuses, strict or not, and what helps.
+    pub refused: Vec<(String, Vec<Hint>)>,
+}
+
+impl Said {
+    /// The lines, or the refusal.
+    fn judge(self, event: HookEvent, strict: bool) -> Result<Vec<String>, Failure> {
+        let Self { mut lines, warnings, mut refused } = self;
+        if strict {
+            refused.extend(warnings.into_iter().map(|warning| (warning, Vec::new())));
+        } else {
+            lines.extend(warnings);
+        }
+        if refused.is_empty() {
+            return Ok(lines);
+        }
+        let hints = refused.iter().flat_map(|(_, hints)| hints.clone()).collect();
+        let why: Vec<String> = refused.into_iter().map(|(why, _)| why).collect();
+        Err(Error::Refused(format!("{event} refuses: {}", why.join("; ")), hints).into())
+    }
+}
+
+/// Runs a hook; returns what it says.
+pub fn run(ground: &Ground, event: HookEvent, call: &Call) -> Result<Vec<String>, Failure> {
+    let facts = Facts::new(ground);
+    let said = match event {
+        HookEvent::PostCommit => after_commit(&facts),
+        HookEvent::PostCheckout => after_checkout(&facts, &call.args),
+        HookEvent::PostMerge => after_merge(&facts),
+        HookEvent::PostRewrite => after_rewrite(&facts, &call.input),
+        HookEvent::PrePush => before_push(&facts, call),
+        HookEvent::PreCommit => staged::before_commit(&facts, call.index.as_deref()),
+        HookEvent::CommitMsg => staged::message(&facts, call.args.first().map(PathBuf::from).as_deref(), call.index.as_deref()),
+    }?;
+    said.judge(event, call.strict || ground.settings.strict_hooks)
+}
+
+/// At most [`LINES`] lines, and how many more there are.
+fn few(lines: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut all: Vec<String> = lines.into_iter().collect();
+    let more = all.len().saturating_sub(LINES);
+    all.truncate(LINES);
+    all.extend((more > 0).then(|| format!("and {more} more")));
+    all
+}
+
+/// Says which tasks changed since their release.
+fn after_commit(facts: &Facts<'_>) -> Result<Said, Failure> {
+    let Some(head) = facts.head()? else { return Ok(Said::default()) };
+    let parent = facts.ground.git.commit(&head)?.parents.into_iter().next();
+    let mut lines = Vec::new();
+    for task in facts.owners(&facts.changed(parent.as_ref(), &head)?)? {
+        let Some(version) = facts.version(task, &head)? else { continue };
+        let count = if facts.is_late() { None } else { facts.commits_since(task, &version, &head)? };
+        lines.push(match count {
+            Some(0) => continue,
+            Some(1) => format!("{}: 1 commit after {version}", task.id),
+            Some(count) => format!("{}: {count} commits after {version}", task.id),
+            None => format!("{}: changed after {version}", task.id),
+        });
+    }
+    Ok(Said { lines: few(lines), ..Said::default() })
+}
+
+/// Says what a switch to another commit means: `previous new flag`.
+fn after_checkout(facts: &Facts<'_>, args: &[OsString]) -> Result<Said, Failure> {
+    let [previous, new, flag, ..] = args else { return Ok(Said::default()) };
+    let id = |text: &OsString| text.to_str().and_then(|text| text.parse::<GitId>().ok());
+    let (Some(previous), Some(new)) = (id(previous), id(new)) else { return Ok(Said::default()) };
+    if flag != "1" || previous == new {
+        return Ok(Said::default());
+    }
+    if is_zero(previous.as_str()) {
+        let tasks = facts.ground.settings.tasks.len();
+        let word = if tasks == 1 { "task" } else { "tasks" };
+        let line = format!("{tasks} {word} here; `snapback status` shows which version each has");
+        return Ok(Said { lines: (tasks > 0).then_some(line).into_iter().collect(), ..Said::default() });
+    }
+    between(facts, &previous, &new)
+}
+
+/// Says what a merge means.
+fn after_merge(facts: &Facts<'_>) -> Result<Said, Failure> {
+    match (facts.ground.git.former_head()?, facts.head()?) {
+        (Some(before), Some(after)) => between(facts, &before, &after),
+        _ => Ok(Said::default()),
+    }
+}
+
+/// What differs between two commits, for whoever works in the tree.
+fn between(facts: &Facts<'_>, before: &GitId, after: &GitId) -> Result<Said, Failure> {
+    let mut said = Said::default();
+    match facts.moved(Some(before), after) {
+        Ok(moved) => {
+            let standings = facts.standings()?;
+            let line = |moved: &Moved<'_>| match &moved.from {
+                Some(from) => format!("{} is at {} now (it was {from})", moved.task, moved.to),
+                None => format!("{} is at {} now", moved.task, moved.to),
+            };
+            said.lines.extend(few(moved.iter().map(line)));
+            said.warnings.extend(few(moved.iter().filter_map(|moved| held(&standings, moved.task, &moved.to))));
+        }
+        Err(failure) if failure.kind() == Kind::Bad => {
+            said.lines.push(format!("{failure}; `snapback registry sync --from config` writes it anew"));
+        }
+        Err(failure) => return Err(failure),
+    }
+    if !facts.is_late() {
+        let changed = facts.changed(Some(before), after)?;
+        let locks = facts.locks(&changed)?;
+        said.lines.extend(few(locks.iter().map(|(task, path)| format!("{}: {path} changed, so its packages may not fit", task.id))));
+    }
+    // Nothing can be refused any more: what is done is done.
+    said.lines.append(&mut said.warnings);
+    Ok(said)
+}
+
+/// The warning of a version that was held or called bad.
+fn held(standings: &Standings, task: &TaskId, version: &Version) -> Option<String> {
+    Facts::warning(standings, task, version)
+        .map(|word| format!("{task} {version} is {word}: `snapback show -t {task} {version}` says more"))
+}
+
+/// Says which releases lie on commits that were rewritten: lines of `old new`.
+fn after_rewrite(facts: &Facts<'_>, input: &[u8]) -> Result<Said, Failure> {
+    let text = String::from_utf8_lossy(input);
+    let old: std::collections::HashSet<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+    let git = &facts.ground.git;
+    let mut lines = Vec::new();
+    for tag in git.tags()? {
+        if facts.is_late() {
+            break;
+        }
+        let Some(name) = tag_of(facts, &String::from_utf8_lossy(&tag.name)) else { continue };
+        let Ok(peeled) = git.peel_tag(&tag.id) else { continue };
+        if old.contains(peeled.commit.as_str()) {
+            lines.push(format!("{name} stays on the commit that was rewritten; it is no longer in this branch"));
+        }
+    }
+    Ok(Said { lines: few(lines), ..Said::default() })
+}
+
+/// The tag of ours that a name is.
+fn tag_of(facts: &Facts<'_>, name: &str) -> Option<TagName> {
+    TagName::parse(name, |id| facts.ground.settings.task(id).is_some())
+}
+
+/// True for the id that stands for nothing.
+fn is_zero(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|digit| digit == b'0')
+}
+
+/// One reference of a push.
+struct Pushed<'a> {
+    local: &'a str,
+    id: &'a str,
+    remote: &'a str,
+    there: &'a str,
+}
+
+/// Looks at what is about to be pushed: lines of `local id remote id`.
+fn before_push(facts: &Facts<'_>, call: &Call) -> Result<Said, Failure> {
+    let text = String::from_utf8_lossy(&call.input);
+    let parse = |line| {
+        let parts: Vec<&str> = str::split(line, ' ').collect();
+        if let [local, id, remote, there] = parts[..] { Some(Pushed { local, id, remote, there }) } else { None }
+    };
+    let pushed: Vec<Pushed<'_>> = text.lines().filter_map(parse).collect();
+    let mut said = Said::default();
+    if pushed.is_empty() {
+        return Ok(said);
+    }
+    let standings = facts.standings()?;
+    let (mut unseen, mut behind) = (0, Vec::new());
+    for one in &pushed {
+        if let Some(name) = one.remote.strip_prefix("refs/tags/").and_then(|name| tag_of(facts, name)) {
+            if !push_tag(facts, &name, one, call.may_change_tags, &standings, &mut said) {
+                unseen += 1;
+            }
+        } else if one.remote.starts_with("refs/heads/") && !is_zero(one.id) {
+            behind.extend(push_branch(facts, one, &pushed, &standings, &mut said)?);
+        }
+    }
+    if unseen > 0 {
+        said.lines.push(format!("{unseen} tags were not looked at, for it would take too long; `snapback verify-snapshot` does"));
+    }
+    if !behind.is_empty() {
+        said.lines.push(format!("{} not pushed: git push --follow-tags takes tags along", few(behind).join(", ")));
+    }
+    Ok(said)
+}
+
+/// Looks at one tag of a push; false when there was no time for it.
+fn push_tag(facts: &Facts<'_>, name: &TagName, one: &Pushed<'_>, may_change: bool, standings: &Standings, said: &mut Said) -> bool {
+    let allow = || vec![Hint::say("if everybody knows: SNAPBACK_ALLOW_TAG_DELETE=1 git push …")];
+    if is_zero(one.id) {
+        if !may_change {
+            said.refused.push((format!("{name} is a release, and would be deleted on the remote"), allow()));
+        }
+        return true;
+    }
+    if !is_zero(one.there) && one.there != one.id && !may_change {
+        said.refused.push((format!("{name} is a release that the remote has with another content"), allow()));
+        return true;
+    }
+    let TagName::Release { task, version } = name else { return true };
+    said.warnings.extend(held(standings, task, version));
+    if facts.is_late() {
+        return false;
+    }
+    let Ok(tag_id) = one.id.parse::<GitId>() else { return true };
+    let release = Release { task: task.clone(), version: version.clone(), tag_id, lost: false };
+    match manifests::load(facts.ground, &release) {
+        Err(failure) if failure.kind() == Kind::Bad => {
+            let hint = Hint::run("see what is wrong", &["snapback", "verify-snapshot", "-t", task.as_str(), &version.to_string()]);
+            said.refused.push((format!("{name} does not hold: {failure}"), vec![hint]));
+        }
+        // A tag that is older than snapback has no manifest, and what is elsewhere cannot be looked at.
+        _ => {}
+    }
+    true
+}
+
+/// Looks at one branch of a push; returns the tags of releases that should go with it and do not.
+fn push_branch(
+    facts: &Facts<'_>,
+    one: &Pushed<'_>,
+    pushed: &[Pushed<'_>],
+    standings: &Standings,
+    said: &mut Said,
+) -> Result<Vec<String>, Failure> {
+    let git = &facts.ground.git;
+    let Ok(new) = one.id.parse::<GitId>() else { return Ok(Vec::new()) };
+    let old = one.there.parse::<GitId>().ok().filter(|id| !is_zero(id.as_str()) && git.has_object(id));
+    // A registry that cannot be read is no reason to keep a push.
+    let moved = facts.moved(old.as_ref(), &new).unwrap_or_default();
+    let mut behind = Vec::new();
+    for moved in &moved {
+        said.warnings.extend(
+            held(standings, moved.task, &moved.to).map(|line| format!("{line} (active in {})", text::escape(one.local.as_bytes()))),
+        );
+        let tag = TagName::release(moved.task, &moved.to);
+        let goes = pushed.iter().any(|other| other.remote == tag.reference());
+        // Without the old commit nobody knows which tags the remote has.
+        if old.is_some() && !goes && git.find_ref(&tag.reference())?.is_some() {
+            behind.push(tag.to_string());
+        }
+    }
+    Ok(behind)
+}
