@@ -10,6 +10,7 @@ mod backup;
 mod change;
 mod compare;
 mod drift;
+mod health;
 mod operations;
 mod preview;
 mod resolve;
@@ -18,6 +19,7 @@ mod store;
 mod sync;
 mod trust;
 mod view;
+mod way_back;
 
 use std::{
     path::{Path, PathBuf},

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::{
     App, audit,
     drift::{Drift, Watched},
+    way_back,
 };
 use crate::{
     base::{Failure, RelPath, TaskId},
@@ -241,6 +242,7 @@ fn task_line(watched: &Watched<'_>, named: Active, releases: &Releases, standing
         trouble.push(failure.to_string());
         0
     });
+    let way_back = way_back::of(task, active.as_ref(), releases, standings);
     TaskLine {
         task: task.id.clone(),
         title: task.title.clone(),
@@ -251,6 +253,7 @@ fn task_line(watched: &Watched<'_>, named: Active, releases: &Releases, standing
         config,
         drift,
         trouble: trouble.join("; "),
+        way_back,
     }
 }
 

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod backup;
 pub mod dependencies;
 pub mod event;
+pub mod health;
 pub mod manifest;
 pub mod operation;
 pub mod overview;

@@ -1,4 +1,5 @@
 //! Row 2, pure decisions over plain data; `now` is always an argument. No I/O, no clock.
 
+pub mod health;
 pub mod target;
 pub mod undo;

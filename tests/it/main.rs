@@ -23,6 +23,7 @@ mod crash_states;
 mod disk_errors;
 mod environment;
 mod facts;
+mod health;
 mod kill_sweep;
 mod killer_harness;
 mod power_cuts;

@@ -12,6 +12,7 @@ mod demo;
 mod diff;
 mod disaster_recovery;
 mod doctor;
+mod health;
 mod history;
 mod hold;
 mod init;
@@ -85,6 +86,7 @@ commands! {
     redo: Redo,
     disaster_recovery: DisasterRecovery,
     status: Status,
+    health: Health,
     list: List,
     history: History,
     show: Show,

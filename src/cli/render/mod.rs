@@ -9,6 +9,7 @@ pub mod colour;
 pub mod commands;
 pub mod diff;
 pub mod error;
+pub mod health;
 pub mod plan;
 pub mod progress;
 pub mod recovery;
