@@ -10,6 +10,7 @@ mod backup;
 mod change;
 mod compare;
 mod drift;
+mod drill;
 mod health;
 mod operations;
 mod preview;
@@ -48,6 +49,7 @@ use crate::{
     trust::{Place, Trust},
 };
 
+pub use drill::{DrillHow, DrillPlan};
 pub use store::{Names, Needed};
 pub use sync::SyncFrom;
 

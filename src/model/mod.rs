@@ -7,6 +7,7 @@ pub mod answer;
 pub mod audit;
 pub mod backup;
 pub mod dependencies;
+pub mod drill;
 pub mod event;
 pub mod health;
 pub mod manifest;

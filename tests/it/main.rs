@@ -21,6 +21,7 @@ mod checker;
 mod commands;
 mod crash_states;
 mod disk_errors;
+mod drill;
 mod environment;
 mod facts;
 mod health;

@@ -12,6 +12,7 @@ mod demo;
 mod diff;
 mod disaster_recovery;
 mod doctor;
+mod drill;
 mod health;
 mod history;
 mod hold;
@@ -87,6 +88,7 @@ commands! {
     disaster_recovery: DisasterRecovery,
     status: Status,
     health: Health,
+    drill: Drill,
     list: List,
     history: History,
     show: Show,

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod colour;
 pub mod commands;
 pub mod diff;
+pub mod drill;
 pub mod error;
 pub mod health;
 pub mod plan;
