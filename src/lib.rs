@@ -41,7 +41,7 @@
 //! | 4 | [`ground`] (the opened ports), [`registry`], [`verify`] |
 //! | 5 | [`catalog`]: what there is: releases, manifests, files now |
 //! | 6 | [`draft`]: operations before they are written down; [`steps`]: what operations do; [`backup`]: folders in the store |
-//! | 7 | [`release`], [`rollback`], [`hooks`]: what runs in git's own commands |
+//! | 7 | [`release`], [`rollback`], [`drill`]: rollbacks rehearsed; [`hooks`]: what runs in git's own commands |
 //! | 8 | [`config`] |
 //! | 9 | [`app`] |
 //! | 11 | [`cli`] |
@@ -73,6 +73,7 @@ pub mod cli;
 pub mod config;
 pub mod deps;
 pub mod draft;
+pub mod drill;
 pub mod git;
 pub mod ground;
 pub mod hooks;

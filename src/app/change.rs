@@ -100,7 +100,14 @@ impl App {
     fn describe(&self, request: &Request) -> Result<Draft, Failure> {
         let ground = &self.ground;
         match request {
-            Request::CreateSnapshot(wanted) => release::draft(ground, self.spec(&wanted.task)?, &self.releases_for(&wanted.task)?, wanted),
+            Request::CreateSnapshot(wanted) => {
+                let spec = self.spec(&wanted.task)?;
+                let mut draft = release::draft(ground, spec, &self.releases_for(&wanted.task)?, wanted)?;
+                if let Some(version) = draft.plan.to.clone().filter(|_| !draft.plan.nothing_to_do) {
+                    draft.plan.notes.extend(self.broken_way_back(spec, &version)?);
+                }
+                Ok(draft)
+            }
             Request::Rollback(wanted) => {
                 rollback::draft(ground, self.spec(&wanted.task)?, &self.releases_beside(&wanted.task)?, &self.standings()?, wanted)
             }

@@ -10,6 +10,8 @@ mod backup;
 mod change;
 mod compare;
 mod drift;
+mod drill;
+mod health;
 mod hooks;
 mod operations;
 mod preview;
@@ -19,6 +21,7 @@ mod store;
 mod sync;
 mod trust;
 mod view;
+mod way_back;
 
 use std::{
     path::{Path, PathBuf},
@@ -47,6 +50,7 @@ use crate::{
     trust::{Place, Trust},
 };
 
+pub use drill::{DrillHow, DrillPlan};
 pub use store::{Names, Needed};
 pub use sync::SyncFrom;
 

@@ -8,9 +8,10 @@ use rayon::prelude::*;
 use super::{
     App, audit,
     drift::{Drift, Watched},
+    way_back,
 };
 use crate::{
-    base::{Failure, RelPath, TaskId},
+    base::{Failure, Fs, RelPath, TaskId},
     catalog::{Release, manifests, registry as read, releases::Releases},
     git::PeeledTag,
     model::{
@@ -45,7 +46,8 @@ impl App {
         let watched: Vec<Watched<'_>> = watched.collect();
         let drift = Drift::new(&self.ground, &watched)?;
         let pairs = named.into_par_iter().zip(&watched);
-        let mut lines: Vec<TaskLine> = pairs.map(|(named, watched)| task_line(watched, named, &releases, &standings, &drift)).collect();
+        let mut lines: Vec<TaskLine> =
+            pairs.map(|(named, watched)| task_line(watched, named, &releases, &standings, (&drift, &*self.ground.state))).collect();
         lines.sort_by(|a, b| (badness(b), &a.task).cmp(&(badness(a), &b.task)));
         Ok(lines)
     }
@@ -231,7 +233,13 @@ struct Active {
 }
 
 /// The line of one task. What cannot be read is its trouble.
-fn task_line(watched: &Watched<'_>, named: Active, releases: &Releases, standings: &Standings, drift: &Drift<'_>) -> TaskLine {
+fn task_line(
+    watched: &Watched<'_>,
+    named: Active,
+    releases: &Releases,
+    standings: &Standings,
+    (drift, state): (&Drift<'_>, &dyn Fs),
+) -> TaskLine {
     let Active { version: active, config, mut trouble } = named;
     let task = watched.task;
     if active.is_some() && watched.release.is_none() {
@@ -241,6 +249,7 @@ fn task_line(watched: &Watched<'_>, named: Active, releases: &Releases, standing
         trouble.push(failure.to_string());
         0
     });
+    let way_back = way_back::of(state, task, active.as_ref(), releases, standings);
     TaskLine {
         task: task.id.clone(),
         title: task.title.clone(),
@@ -251,6 +260,7 @@ fn task_line(watched: &Watched<'_>, named: Active, releases: &Releases, standing
         config,
         drift,
         trouble: trouble.join("; "),
+        way_back,
     }
 }
 

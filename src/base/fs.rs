@@ -293,6 +293,20 @@ fn is_dir(fs: &dyn Fs, path: &RelPath) -> io::Result<bool> {
     Ok(fs.stat(path)?.is_some_and(|stat| stat.kind == Type::Dir))
 }
 
+/// Removes a folder and all below it, or a file; links are removed, not followed.
+pub fn remove_tree(fs: &dyn Fs, path: &RelPath) -> io::Result<()> {
+    match fs.stat(path)?.map(|stat| stat.kind) {
+        None => Ok(()),
+        Some(Type::Dir) => {
+            for name in fs.list(path)? {
+                remove_tree(fs, &path.join(name))?;
+            }
+            fs.remove_dir(path)
+        }
+        Some(_) => fs.remove_file(path),
+    }
+}
+
 /// Writes a new file whole: temp name, bytes, sync, rename, sync of the folder. A file that could
 /// not be written leaves nothing behind.
 pub fn write_durably(fs: &dyn Fs, path: &RelPath, bytes: &[u8], mode: u32, points: (SyncPoint, SyncPoint)) -> io::Result<()> {

@@ -5,7 +5,7 @@
 //! grandchild that holds the pipe can stall snapback. git's location variables are removed
 //! from its environment, and `SNAPBACK_HOOK_DEPTH` tells a hook that snapback is above it.
 //! Never put text of a release into [`Command::shell`]. Read `process/child.rs` for how
-//! a group ends, `process/stream.rs` for its output.
+//! a group ends, `process/stream.rs` for its output, `process/offline.rs` for shutting off the network.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -22,6 +22,7 @@ use super::{
 };
 
 mod child;
+pub mod offline;
 mod stream;
 use child::{Child, End};
 use stream::Stream;
@@ -55,6 +56,8 @@ const OWN_VARIABLE: &str = "SNAPBACK_TRUST";
 #[derive(Debug, Clone)]
 pub struct Command {
     argv: Vec<OsString>,
+    /// How many words of it are not the command's own.
+    prefix: usize,
     dir: PathBuf,
     set: Vec<(OsString, OsString)>,
     remove: Vec<OsString>,
@@ -160,6 +163,7 @@ impl Command {
     pub fn new(program: impl AsRef<OsStr>, dir: &Path) -> Self {
         Self {
             argv: vec![program.as_ref().to_os_string()],
+            prefix: 0,
             dir: dir.to_path_buf(),
             set: Vec::new(),
             remove: Vec::new(),
@@ -304,7 +308,7 @@ impl Command {
 
     /// The program for messages; of a shell command, the line.
     fn program(&self) -> String {
-        let shown = match self.argv.as_slice() {
+        let shown = match &self.argv[self.prefix..] {
             [sh, c, line] if sh == "sh" && c == "-c" => line,
             argv => &argv[0],
         };

@@ -5,7 +5,9 @@
 //! [`FileState`](crate::model::FileState) that can be brought back.
 
 pub mod capture;
+pub mod doors;
 pub mod manifests;
+pub mod radius;
 pub mod registry;
 pub mod releases;
 pub mod scope;

@@ -34,7 +34,7 @@ const OVERVIEW: &str = "\
 Start    init  demo  doctor  adopt
 Change   create-snapshot (snap)  rollback  undo  redo  disaster-recovery (dr)
 Look     status  list (ls)  history (log)  show  diff  preview
-Check    verify-snapshot (verify)  verify-rollback
+Check    verify-snapshot (verify)  verify-rollback  health  drill
 Judge    mark  hold  pin
 Mend     op  registry
 Allow    trust
@@ -255,7 +255,7 @@ mod tests {
         Start    init  demo  doctor  adopt
         Change   create-snapshot (snap)  rollback  undo  redo  disaster-recovery (dr)
         Look     status  list (ls)  history (log)  show  diff  preview
-        Check    verify-snapshot (verify)  verify-rollback
+        Check    verify-snapshot (verify)  verify-rollback  health  drill
         Judge    mark  hold  pin
         Mend     op  registry
         Allow    trust

@@ -58,6 +58,24 @@ pub(super) struct TaskBlock {
     pub stop: Option<Command>,
     pub start: Option<Command>,
     pub restart: Option<Command>,
+    pub one_way: Option<Vec<OneWay>>,
+    pub migrations: Option<OneOrMany>,
+}
+
+/// A version that cannot be gone back from.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum OneWay {
+    Version(String),
+    Because(DoorBlock),
+}
+
+/// The same with a reason.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DoorBlock {
+    pub version: String,
+    pub why: Option<String>,
 }
 
 /// Which files are kept in the store.
@@ -159,6 +177,8 @@ impl TaskBlock {
         self.verify = self.verify.or_else(|| defaults.verify.clone());
         self.ready = self.ready.or_else(|| defaults.ready.clone());
         self.stop = self.stop.or_else(|| defaults.stop.clone());
+        self.one_way = self.one_way.or_else(|| defaults.one_way.clone());
+        self.migrations = both(self.migrations, &defaults.migrations);
         self
     }
 }

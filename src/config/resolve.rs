@@ -10,14 +10,14 @@ use std::{
 use super::{
     Error,
     discover::{self, Found, Rule},
-    file::{Command, ConfigFile, Discover, EnvWord, OnFail, OneOrMany, Ready, RollbackBlock, TaskBlock},
+    file::{Command, ConfigFile, Discover, EnvWord, OnFail, OneOrMany, OneWay, Ready, RollbackBlock, TaskBlock},
     place::{all_below, check_glob, in_folder, path, patterns, places, rule},
 };
 use crate::{
     base::{Fs, Globs, RelPath, Root, TaskId, fs::Type, glob::escape},
     model::{
         Settings, TaskSpec,
-        settings::{CommandSpec, EnvMode, OnVerifyFail, Probe},
+        settings::{CommandSpec, Door, EnvMode, OnVerifyFail, Probe},
     },
 };
 
@@ -167,10 +167,22 @@ fn task(id: TaskId, found: Option<RelPath>, block: TaskBlock, root: &Root) -> Re
         probes: block.ready.unwrap_or_default().into_iter().map(|probe| to_probe(&at("ready"), probe)).collect::<Result<_, _>>()?,
         stop: command("stop", block.stop)?,
         start: command("start", start)?,
+        one_way: block.one_way.unwrap_or_default().into_iter().map(|door| to_door(&at("one_way"), door)).collect::<Result<_, _>>()?,
+        migrations: block.migrations.map(|list| patterns("migrations", Some(list))).transpose()?,
         id,
         dir,
         paths,
     })
+}
+
+/// A version that cannot be gone back from.
+fn to_door(at: &str, door: OneWay) -> Result<Door, Error> {
+    let (text, why) = match door {
+        OneWay::Version(text) => (text, None),
+        OneWay::Because(block) => (block.version, block.why),
+    };
+    let plain = text.strip_prefix('v').unwrap_or(&text);
+    Ok(Door { version: plain.parse().map_err(|error| rule(at, format!("{error}")))?, why })
 }
 
 /// The key of the version.

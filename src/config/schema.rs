@@ -33,6 +33,7 @@ pub fn schema() -> Value {
             "task": task(),
             "command": command(),
             "ready": ready(),
+            "one_way": one_way(),
             "rollback": rollback(),
             "one_or_many": { "oneOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }] },
             "timeout": { "type": "string", "pattern": "^([0-9]+(ms|s|m|min|h))+$", "description": "30s, 5m, 2h; at most 24h." },
@@ -93,7 +94,13 @@ fn task() -> Value {
             "ready": { "type": "array", "items": { "$ref": "#/$defs/ready" }, "description": "Probes; default limit 30s." },
             "stop": { "$ref": "#/$defs/command", "description": "Before a change; default limit 1m." },
             "start": { "$ref": "#/$defs/command", "description": "After a change; default limit 1m." },
-            "restart": { "$ref": "#/$defs/command", "description": "After a change, instead of `start`." }
+            "restart": { "$ref": "#/$defs/command", "description": "After a change, instead of `start`." },
+            "one_way": {
+                "type": "array",
+                "items": { "$ref": "#/$defs/one_way" },
+                "description": "Versions that no rollback goes below without --past-floor."
+            },
+            "migrations": many("Patterns of migrations, from its folder; default: by their usual places and names. [] = none.")
         }
     })
 }
@@ -121,6 +128,21 @@ fn ready() -> Value {
             "timeout": { "$ref": "#/$defs/timeout" }
         },
         "oneOf": [{ "required": ["run"] }, { "required": ["port"] }, { "required": ["http"] }, { "required": ["disk_free"] }]
+    })
+}
+
+/// A one-way door.
+fn one_way() -> Value {
+    json!({
+        "oneOf": [
+            { "type": "string" },
+            {
+                "type": "object",
+                "additionalProperties": false,
+                "required": ["version"],
+                "properties": { "version": { "type": "string" }, "why": { "type": "string" } }
+            }
+        ]
     })
 }
 

@@ -14,7 +14,8 @@ use bstr::ByteSlice;
 
 use crate::base::{
     Fs, RelPath, Root, Type,
-    process::{self, Command, Ended},
+    fs::remove_tree,
+    process::{self, Command, Ended, offline::Offline},
     text::escape,
 };
 
@@ -43,6 +44,15 @@ pub enum Tool {
     Pip,
 }
 
+/// Where packages come from.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Local<'a> {
+    /// Folders of wheels, relative to the work tree or absolute.
+    pub wheels: &'a [PathBuf],
+    /// Keeps every program off the network; what is not here is then an error.
+    pub offline: Option<&'a Offline>,
+}
+
 /// A finished environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Built {
@@ -61,13 +71,13 @@ pub fn check_installed(fs: &dyn Fs, venv: &RelPath, packages: &[String]) -> Resu
 }
 
 /// Builds an environment in `into`, to be renamed to `venv` afterwards, with exactly `packages`
-/// (`name==version`, without pip). `offline_dirs` are folders of wheels, relative to the work tree.
+/// (`name==version`, without pip).
 ///
 /// The Python of the environment in `venv` is used when it still runs. `into` must not exist;
 /// after an error it does not exist again.
-pub fn build(work_tree: &Path, venv: &RelPath, into: &RelPath, packages: &[String], offline_dirs: &[PathBuf]) -> Result<Built, Error> {
+pub fn build(work_tree: &Path, venv: &RelPath, into: &RelPath, packages: &[String], local: &Local<'_>) -> Result<Built, Error> {
     let tool = if Command::new("uv", work_tree).arg("--version").run().is_ok_and(|ended| ended.succeeded()) { Tool::Uv } else { Tool::Pip };
-    build_with(tool, Path::new("uv"), work_tree, venv, into, packages, offline_dirs)
+    build_with(tool, Path::new("uv"), work_tree, venv, into, packages, local)
 }
 
 /// Builds with a given tool; `uv` is its program.
@@ -78,7 +88,7 @@ fn build_with(
     venv: &RelPath,
     into: &RelPath,
     packages: &[String],
-    offline_dirs: &[PathBuf],
+    local: &Local<'_>,
 ) -> Result<Built, Error> {
     let files_failed = |source| Error::Files { path: into.clone(), source };
     let wanted: Vec<String> = packages.iter().filter(|package| !is_pip(package)).cloned().collect();
@@ -91,7 +101,17 @@ fn build_with(
     if root.stat(into).map_err(files_failed)?.is_some() {
         return Err(files_failed(io::ErrorKind::AlreadyExists.into()));
     }
-    let mut site = Site { tool, uv, root: &root, work_tree: &work_tree, venv, into, wanted: &wanted, offline_dirs: offline_dirs.to_vec() };
+    let mut site = Site {
+        tool,
+        uv,
+        root: &root,
+        work_tree: &work_tree,
+        venv,
+        into,
+        wanted: &wanted,
+        offline_dirs: local.wheels.to_vec(),
+        offline: local.offline,
+    };
     let built = site.build();
     if built.is_err() {
         // The first error is the one to tell; a folder that stays is told by the next build.
@@ -120,6 +140,7 @@ struct Site<'a> {
     into: &'a RelPath,
     wanted: &'a [String],
     offline_dirs: Vec<PathBuf>,
+    offline: Option<&'a Offline>,
 }
 
 impl Site<'_> {
@@ -161,8 +182,12 @@ impl Site<'_> {
             Tool::Uv => ["--offline"],
             Tool::Pip => ["--no-index"],
         };
-        if self.run(&self.installer(list).args(offline))?.succeeded() {
+        let ended = self.run(&self.installer(list).args(offline))?;
+        if ended.succeeded() {
             return Ok(true);
+        }
+        if self.offline.is_some() {
+            return self.expect(&ended, "installing its packages without the network").map(|()| true);
         }
         let online = self.run(&self.installer(list))?;
         self.expect(&online, "installing its packages").map(|()| false)
@@ -271,6 +296,7 @@ impl Site<'_> {
     }
 
     fn run(&self, command: &Command) -> Result<Ended, Error> {
+        let command = self.offline.map_or_else(|| command.clone(), |offline| offline.around(command.clone()));
         command.run().map_err(|source| self.run_failed(source))
     }
 
@@ -291,20 +317,6 @@ impl Site<'_> {
 
     fn files_failed(&self, source: io::Error) -> Error {
         Error::Files { path: self.into.clone(), source }
-    }
-}
-
-/// Removes a folder and all below it; links are removed, not followed.
-fn remove_tree(fs: &dyn Fs, path: &RelPath) -> io::Result<()> {
-    match fs.stat(path)?.map(|stat| stat.kind) {
-        None => Ok(()),
-        Some(Type::Dir) => {
-            for name in fs.list(path)? {
-                remove_tree(fs, &path.join(name))?;
-            }
-            fs.remove_dir(path)
-        }
-        Some(_) => fs.remove_file(path),
     }
 }
 

@@ -29,6 +29,7 @@ mod scan;
 pub mod shared;
 mod url;
 mod variables;
+pub mod wheels;
 
 pub use installed::{Difference, difference, installed};
 

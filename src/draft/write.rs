@@ -412,7 +412,7 @@ fn stands(ground: &Ground, path: &RelPath) -> Result<bool, Failure> {
 /// Builds an environment beside the old one.
 fn build_environment(ground: &Ground, id: &OpId, venv: &RelPath, packages: &[String]) -> Result<EnvironmentChange, Failure> {
     let built = beside(id, venv, "built");
-    deps::environment::build(ground.git.work_tree(), venv, &built, packages, &[])?;
+    deps::environment::build(ground.git.work_tree(), venv, &built, packages, &deps::environment::Local::default())?;
     let aside = stands(ground, venv)?.then(|| beside(id, venv, "kept"));
     Ok(EnvironmentChange { path: venv.clone(), aside, bring: Some(built) })
 }

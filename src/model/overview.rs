@@ -27,6 +27,34 @@ pub struct TaskLine {
     pub drift: usize,
     /// One sentence when something is wrong, else empty: "config says 1.3.0, registry 1.2.0".
     pub trouble: String,
+    /// Where a rollback would go by itself.
+    pub way_back: WayBack,
+}
+
+/// Where a rollback would go by itself, and when that was last rehearsed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct WayBack {
+    /// The version; `None` = there is none.
+    pub version: Option<Version>,
+    /// The newest drill of that version, if there was one.
+    pub proof: Option<Proof>,
+    /// Why there is no version, when it is not that none is proven good.
+    pub why: Option<String>,
+}
+
+/// What a drill proved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Proof {
+    /// When.
+    pub at: Timestamp,
+    /// False when it failed.
+    pub passed: bool,
+    /// How long the recovery took, in milliseconds.
+    pub recovery_ms: u64,
+    /// True when the network was shut off by the kernel.
+    pub offline: bool,
+    /// Why it failed, else empty.
+    pub why: String,
 }
 
 /// One release of a task.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Version, dependencies::PackageChange, operation::OpKind, trust::CommandState};
+use super::{Version, dependencies::PackageChange, drill::Touched, operation::OpKind, trust::CommandState};
 use crate::base::{RelPath, TaskId};
 
 /// What one path goes through.
@@ -60,6 +60,10 @@ pub struct Plan {
     pub protected: Vec<RelPath>,
     /// Files that other tasks use too and that differ from what the version expects.
     pub drift: Vec<String>,
+    /// Files that this changes and that other tasks use too.
+    pub radius: Vec<Touched>,
+    /// One-way doors that this passes.
+    pub doors: Vec<String>,
     /// Packages that differ.
     pub packages: Vec<PackageChange>,
     /// Environment variables that the version needs and that are not set.
@@ -87,6 +91,8 @@ impl Plan {
             untracked: Vec::new(),
             protected: Vec::new(),
             drift: Vec::new(),
+            radius: Vec::new(),
+            doors: Vec::new(),
             packages: Vec::new(),
             missing_variables: Vec::new(),
             commands: Vec::new(),

@@ -47,6 +47,7 @@ pub struct CreateSnapshot {
 
 /// Asks for a return to a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "four independent choices, each a flag of its own")]
 pub struct Rollback {
     /// The task.
     pub task: TaskId,
@@ -68,6 +69,8 @@ pub struct Rollback {
     pub restart: bool,
     /// What is demanded of the target's signature.
     pub signature: Demand,
+    /// True with `--past-floor`: one-way doors are passed.
+    pub past_floor: bool,
 }
 
 /// Asks for the inverse of an operation.

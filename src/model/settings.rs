@@ -109,6 +109,19 @@ pub struct TaskSpec {
     pub stop: Option<CommandSpec>,
     /// Starts it after the change.
     pub start: Option<CommandSpec>,
+    /// Versions that cannot be gone back from.
+    pub one_way: Vec<Door>,
+    /// Globs of migrations; `None` = they are known by their places and names.
+    pub migrations: Option<Vec<String>>,
+}
+
+/// A version that no rollback goes below unless it is told to: what it did stays done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    /// The first version on the other side.
+    pub version: super::Version,
+    /// Why.
+    pub why: Option<String>,
 }
 
 /// A command of the task, run in its folder, without standard input.

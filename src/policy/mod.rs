@@ -1,5 +1,7 @@
 //! Row 2, pure decisions over plain data; `now` is always an argument. No I/O, no clock.
 
 pub mod conventional;
+pub mod floor;
+pub mod health;
 pub mod target;
 pub mod undo;

@@ -62,6 +62,18 @@ pub enum Error {
     /// A reason is asked for by the settings.
     #[error("a reason is needed: the settings say `require_reason`")]
     NoReason,
+    /// Going back would pass a one-way door.
+    #[error("going back from {from} to {to} passes a one-way door: {}", .doors.join("; "))]
+    OneWay {
+        /// The task.
+        task: TaskId,
+        /// The active version.
+        from: String,
+        /// The target.
+        to: String,
+        /// The doors, in words.
+        doors: Vec<String>,
+    },
     /// Verification turned the operation back.
     #[error("{version} does not hold up: {problems}")]
     NotVerified {
@@ -127,7 +139,7 @@ impl Fault for Error {
             Self::StaleFrom { .. } | Self::NotTheLast { .. } | Self::MovedOn { .. } => Kind::Conflict,
             Self::NoGoodVersion { .. } | Self::NothingTo(_) => Kind::NotFound,
             Self::Damaged { .. } | Self::OutOfScope { .. } | Self::NotVerified { .. } | Self::NotRestored(_) => Kind::Bad,
-            Self::InTheWay { .. } | Self::CaseTwins(..) | Self::NoReason | Self::CannotUndo { .. } => Kind::Refused,
+            Self::InTheWay { .. } | Self::OneWay { .. } | Self::CaseTwins(..) | Self::NoReason | Self::CannotUndo { .. } => Kind::Refused,
         }
     }
 
@@ -153,6 +165,13 @@ impl Fault for Error {
                 Hint::say("if the task had another folder then, look at the release with `snapback preview`"),
             ],
             Self::InTheWay { path, .. } => vec![Hint::say(format!("move {path} out of the way and try again"))],
+            Self::OneWay { task, to, .. } => vec![
+                Hint::run(
+                    "go back all the same, when you know how to live with what stays",
+                    &["snapback", "rollback", "--task", task.as_str(), "--to", to, "--past-floor"],
+                ),
+                Hint::run("or see which version is on this side", &["snapback", "list", "--task", task.as_str()]),
+            ],
             Self::CaseTwins(..) => vec![Hint::say("roll back on a file system that keeps case")],
             Self::NoReason => vec![Hint::say("say why: --message \"…\"")],
             Self::NotVerified { .. } => {

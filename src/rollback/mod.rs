@@ -47,14 +47,16 @@ pub fn draft(
         return Err(Error::Signature { tag: release.tag(), found: check.evidence.join("; ") }.into());
     }
     let before = active.as_ref().and_then(|version| releases.find(&task.id, version).ok());
-    let dependencies = || before.and_then(|release| manifests::dependencies(ground, release).ok()).unwrap_or_default();
-    let (found, dependencies) = rayon::join(|| manifests::load(ground, release), dependencies);
+    let dependencies = || before.and_then(|release| manifests::dependencies(ground, release).ok());
+    let (found, known) = rayon::join(|| manifests::load(ground, release), dependencies);
     let found = found?;
     let scope = Scope::new(&ground.settings, task)?;
     let way = compare::Way { ground, task, scope: &scope, releases, target: &found, with_shared: request.with_shared };
     let compared = way.compare()?;
     let mut draft = Draft::new(show::plan(ground, task, active.as_ref(), &found, standings, &compared), &request.message);
     draft.files = compared.files;
+    pass_doors(task, active.as_ref(), &to, (known.as_ref(), &found.manifest), request, &mut draft)?;
+    draft.plan.radius = catalog::radius::of(&ground.settings, &task.id, draft.files.iter().map(|file| &file.path))?;
     draft.unsynced = compared.unsynced;
     if request.commit {
         draft.index = compared.index;
@@ -62,7 +64,7 @@ pub fn draft(
     }
     registry::edit(ground, &task.id, Some(&to))?.add_to(&mut draft, Some(to.clone()));
     set_loose_config(ground, task, &found.manifest, &mut draft)?;
-    add_dependencies(ground, task, &dependencies, &found.manifest, request, &mut draft);
+    add_dependencies(ground, task, &known.unwrap_or_default(), &found.manifest, request, &mut draft);
     add_steps(task, standings, active.as_ref(), &to, request, &mut draft);
     if draft.commit.is_some() && !draft.plan.nothing_to_do {
         draft.index.extend(compared.stale);
@@ -96,6 +98,34 @@ fn check_from(task: &TaskSpec, active: Option<&Version>, to: &Version, request: 
             to: to.to_string(),
         }),
         _ => Ok(()),
+    }
+}
+
+/// What stays done on the other side of a one-way door is not passed by without being told to.
+fn pass_doors(
+    task: &TaskSpec,
+    active: Option<&Version>,
+    to: &Version,
+    (known, target): (Option<&DependencyList>, &Manifest),
+    request: &request::Rollback,
+    draft: &mut Draft,
+) -> Result<(), Failure> {
+    let between = catalog::doors::Between {
+        from: active,
+        to,
+        gone: draft.files.iter().filter(|file| file.after.is_none()).map(|file| &file.path).collect(),
+        needs: &target.dependencies.environment_variables,
+        needed: known.map(|known| known.environment_variables.as_slice()),
+    };
+    let doors = catalog::doors::of(task, &between)?;
+    match active {
+        Some(from) if !doors.is_empty() && !request.past_floor => {
+            Err(Error::OneWay { task: task.id.clone(), from: from.to_string(), to: to.to_string(), doors }.into())
+        }
+        _ => {
+            draft.plan.doors = doors;
+            Ok(())
+        }
     }
 }
 

@@ -4,13 +4,13 @@
 //! task's folder without standard input, each with its time limit. What could not be run is
 //! inconclusive; a time limit that passed is a failure, for the check did run.
 
-use std::{path::Path, time::Duration};
+use std::{ffi::OsString, path::Path, time::Duration};
 
 use crate::{
     base::{
         Fault, Hint, Kind,
         cancel::Cancelled,
-        process::{self, Command, Ended, Exit},
+        process::{self, Command, Ended, Exit, offline::Offline},
     },
     model::{Check, Status, settings::CommandSpec},
 };
@@ -104,9 +104,37 @@ fn run(what: &'static str, spec: &CommandSpec, command: Command, variables: &Var
     }
 }
 
+/// What is around a command that is rehearsed.
+#[derive(Debug, Default)]
+pub struct Around<'a> {
+    /// Keeps it off the network.
+    pub offline: Option<&'a Offline>,
+    /// What its environment has more: names and values.
+    pub set: Vec<(&'static str, OsString)>,
+}
+
+impl Around<'_> {
+    fn put(&self, command: Command) -> Command {
+        let command = self.set.iter().fold(command, |command, (name, value)| command.env(name, value));
+        self.offline.map_or_else(|| command.clone(), |offline| offline.around(command.clone()))
+    }
+}
+
 /// A check that passes when the command exits 0.
 pub(super) fn check(id: String, level: u8, spec: &CommandSpec, dir: &Path, variables: &Variables) -> Result<Check, Cancelled> {
-    match shell(spec, dir).run() {
+    check_around(id, level, spec, dir, variables, &Around::default())
+}
+
+/// The same with something around the command.
+pub(super) fn check_around(
+    id: String,
+    level: u8,
+    spec: &CommandSpec,
+    dir: &Path,
+    variables: &Variables,
+    around: &Around<'_>,
+) -> Result<Check, Cancelled> {
+    match around.put(shell(spec, dir)).run() {
         Ok(ended) => {
             let status = match ended.status {
                 Exit::Code(0) => Status::Pass,
@@ -161,7 +189,7 @@ pub(super) fn millis(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::{ffi::OsString, time::Instant};
+    use std::time::Instant;
 
     use super::*;
 

@@ -10,11 +10,26 @@ use crate::{
     model::{Check, Status, settings::CommandSpec},
 };
 
-use super::{Commands, commands, evidence::Variables};
+use super::{
+    Commands,
+    commands::{self, Around},
+    evidence::Variables,
+};
 
 /// Runs the smoke commands in the task's folder; one check a command (`smoke.1`, `smoke.2`, …),
 /// one skipped check when there is none. An error only when a signal asked to stop.
 pub fn smoke(specs: &[CommandSpec], dir: &Path, variables: &Variables, may: Commands) -> Result<Vec<Check>, Cancelled> {
+    smoke_around(specs, dir, variables, may, &Around::default())
+}
+
+/// The same with something around each command.
+pub fn smoke_around(
+    specs: &[CommandSpec],
+    dir: &Path,
+    variables: &Variables,
+    may: Commands,
+    around: &Around<'_>,
+) -> Result<Vec<Check>, Cancelled> {
     if specs.is_empty() {
         let evidence = vec!["no smoke command is configured".into()];
         return Ok(vec![Check { id: "smoke.commands".into(), level: 3, status: Status::Skipped, evidence, duration_ms: 0 }]);
@@ -26,7 +41,7 @@ pub fn smoke(specs: &[CommandSpec], dir: &Path, variables: &Variables, may: Comm
         };
         return Ok(specs.iter().enumerate().map(check).collect());
     }
-    let check = |(at, spec)| commands::check(format!("smoke.{}", at + 1), 3, spec, dir, variables);
+    let check = |(at, spec)| commands::check_around(format!("smoke.{}", at + 1), 3, spec, dir, variables, around);
     specs.iter().enumerate().map(check).collect()
 }
 

@@ -12,6 +12,8 @@ mod demo;
 mod diff;
 mod disaster_recovery;
 mod doctor;
+mod drill;
+mod health;
 mod history;
 mod hold;
 mod hooks;
@@ -86,6 +88,8 @@ commands! {
     redo: Redo,
     disaster_recovery: DisasterRecovery,
     status: Status,
+    health: Health,
+    drill: Drill,
     list: List,
     history: History,
     show: Show,

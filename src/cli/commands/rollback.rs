@@ -45,6 +45,7 @@ pub struct Args {
 
 /// How a rollback is done.
 #[derive(Debug, clap::Args)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct How {
     /// Why
     #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
@@ -64,6 +65,9 @@ pub struct How {
     /// What the target's signature must be: required, optional or none
     #[arg(long, value_enum, value_name = "DEMAND", default_value = "optional", hide_short_help = true)]
     signature: SignatureDemand,
+    /// Go below a version that cannot be gone back from
+    #[arg(long, hide_short_help = true)]
+    past_floor: bool,
     /// Do not stop and start the task
     #[arg(long)]
     no_restart: bool,
@@ -107,6 +111,7 @@ impl How {
                 OnFail::Ask => OnVerifyFail::Ask,
             }),
             restart: !self.no_restart,
+            past_floor: self.past_floor,
             signature: self.signature.into(),
         })
     }

@@ -4,10 +4,18 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    base::{Failure, Hint, Kind},
-    cli::{args::SomeTasks, render::tables, reply::Reply, session::Session},
+    base::{Clock, Failure, Hint, Kind},
+    cli::{
+        args::SomeTasks,
+        render::{drill, tables},
+        reply::Reply,
+        session::Session,
+    },
     model::overview::TaskLine,
 };
+
+/// Drilled ways back that are listed without `-v`.
+const WAYS_SHOWN: usize = 10;
 
 /// Show where the tasks stand, worst first
 #[derive(Debug, clap::Args)]
@@ -27,10 +35,22 @@ impl Run for Args {
         let open = app.unfinished()?;
         let mut page = open.as_ref().map(|line| tables::unfinished(session.out, line)).unwrap_or_default();
         page.push_str(&tables::tasks(session.out, &lines));
+        page.push_str(&ways_back(session, &lines));
         let reply = Reply::new(page, json!({ "tasks": lines, "unfinished": open })).with_next(next(&lines));
         let look = open.is_some() || lines.iter().any(tables::needs_a_look);
         Ok(if self.exit_code && look { reply.with_problem(Kind::Bad, "a task needs a look") } else { reply })
     }
+}
+
+/// What drills said of the ways back, a line a task.
+fn ways_back(session: &Session, lines: &[TaskLine]) -> String {
+    let now = Clock::System.now();
+    let said = lines.iter().filter_map(|line| Some((line, drill::way_back(session.out, &line.way_back, now)?)));
+    let said: Vec<String> = said.map(|(line, text)| format!("{} {text}\n", line.task)).collect();
+    let more = said.len().saturating_sub(WAYS_SHOWN);
+    let rest = if more == 0 || session.globals.verbose { String::new() } else { format!("and {more} more (-v lists all)\n") };
+    let shown = if session.globals.verbose { said.len() } else { WAYS_SHOWN };
+    said.into_iter().take(shown).collect::<String>() + &rest
 }
 
 /// What to do about the worst task.

@@ -26,6 +26,10 @@ pub fn plan(style: Style, plan: &Plan, all: bool) -> String {
     let mut page = Page { style, text: head(style, plan) + "\n" };
     page.section("files", &file_lines(style, plan, all));
     page.section("deps", &package_lines(style, &plan.packages, all));
+    page.section("affects", &cut(super::drill::affected(&plan.radius), ENTRIES_SHOWN, all));
+    for door in &plan.doors {
+        page.section("one-way", &[format!("{}: {}", style.paint(Paint::Attention, "a one-way door is passed"), safe(door))]);
+    }
     page.section("shared", &cut(plan.drift.iter().map(|line| safe(line)).collect(), ENTRIES_SHOWN, all));
     if !plan.missing_variables.is_empty() {
         let names = safe(&plan.missing_variables.join(", "));
@@ -218,6 +222,8 @@ pub(crate) mod tests {
             unchanged: 11,
             untracked: vec![path("a"), path("b"), path("c")],
             protected: vec![path("tasks/T01/positions.json")],
+            radius: Vec::new(),
+            doors: Vec::new(),
             drift: vec!["lib/util.py differs from what 1.2.0 was released with; T02 uses it too".into()],
             packages: vec![PackageChange {
                 ecosystem: "python",

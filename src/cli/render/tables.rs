@@ -259,7 +259,10 @@ fn state(standing: Standing) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{base::OpId, model::operation::OpKind};
+    use crate::{
+        base::OpId,
+        model::{operation::OpKind, overview::WayBack},
+    };
 
     fn task(id: &str, title: &str, drift: usize, standing: Standing, trouble: &str) -> TaskLine {
         TaskLine {
@@ -272,6 +275,7 @@ mod tests {
             standing,
             drift,
             trouble: trouble.into(),
+            way_back: WayBack::default(),
         }
     }
 

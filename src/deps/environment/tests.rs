@@ -30,7 +30,7 @@ for version in ["1.0", "2.0"]:
     fn build(&self, tool: Tool, uv: &Path, into: &str, packages: &[&str]) -> Result<Built, Error> {
         let packages: Vec<String> = packages.iter().map(ToString::to_string).collect();
         let (venv, into) = (RelPath::own(".venv"), RelPath::own(into));
-        build_with(tool, uv, self.dir.path(), &venv, &into, &packages, &["wheels".into()])
+        build_with(tool, uv, self.dir.path(), &venv, &into, &packages, &Local { wheels: &["wheels".into()], offline: None })
     }
 
     fn exists(&self, name: &str) -> bool {

@@ -1,0 +1,160 @@
+//! Drills as a use case: which versions, under whose agreement, and what is kept of it.
+
+use std::path::PathBuf;
+
+use super::{App, audit};
+use crate::{
+    base::{Failure, TaskId, process::offline::Offline},
+    catalog::{manifests, registry as read},
+    drill::{self, Drill, reports},
+    model::{
+        TaskSpec, Verdict, VerdictRecord, Version,
+        drill::DrillReport,
+        manifest::FileEntry,
+        settings::EnvMode,
+        trust::{CommandState, Role},
+    },
+    steps::verdicts,
+    verify::Commands,
+};
+
+/// How drills are held.
+#[derive(Debug, Clone, Default)]
+pub struct DrillHow {
+    /// The folder in which the scratch place is made; `None` = that of temporary files.
+    pub scratch: Option<PathBuf>,
+    /// Overrides the settings: `sync` installs the packages.
+    pub env: Option<EnvMode>,
+    /// True when shared files are those of the version.
+    pub with_shared: bool,
+}
+
+/// What a drill would do.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct DrillPlan {
+    /// The task.
+    pub task: TaskId,
+    /// The version.
+    pub version: Version,
+    /// Number of files.
+    pub files: usize,
+    /// Number of their bytes.
+    pub bytes: u64,
+}
+
+impl App {
+    /// The version that a drill of a task returns to when nobody says: that of a rollback.
+    pub fn way_back(&self, task: &TaskId) -> Result<crate::model::overview::WayBack, Failure> {
+        let spec = self.spec(task)?;
+        let active = read::active_version(&*self.ground.tree, &self.ground.settings, spec)?;
+        Ok(super::way_back::of(&*self.ground.state, spec, active.as_ref(), &self.tagged_releases(task)?, &self.standings()?))
+    }
+
+    /// Every released version of a task, oldest first.
+    pub fn released_versions(&self, task: &TaskId) -> Result<Vec<Version>, Failure> {
+        Ok(self.tagged_releases(task)?.of(task).map(|release| release.version.clone()).collect())
+    }
+
+    /// What drills of these versions would do. Reads only.
+    pub fn plan_drills(&self, wanted: &[(TaskId, Version)]) -> Result<Vec<DrillPlan>, Failure> {
+        let plan = |(task, version): &(TaskId, Version)| -> Result<DrillPlan, Failure> {
+            let releases = self.release_for(task, version)?;
+            let found = manifests::load(&self.ground, releases.find(task, version)?)?;
+            let own: Vec<&FileEntry> = found.manifest.files.iter().filter(|file| file.is_restored()).collect();
+            let bytes = own.iter().filter_map(|file| file.size).sum();
+            Ok(DrillPlan { task: task.clone(), version: version.clone(), files: own.len(), bytes })
+        };
+        wanted.iter().map(plan).collect()
+    }
+
+    /// The commands that drills of a task would run.
+    pub fn commands_of_drill(&self, task: &TaskId, how: &DrillHow) -> Vec<CommandState> {
+        if self.ground.without_commands {
+            return Vec::new();
+        }
+        let environment = self.installs(how).then_some(Role::Environment);
+        self.ground.commands_for(task, &[Role::Smoke].into_iter().chain(environment).collect::<Vec<_>>())
+    }
+
+    /// Holds drills one after the other, and keeps a report of each. `see` gets each report.
+    ///
+    /// # Errors
+    /// When commands may not run, before anything; when a drill could not be held.
+    pub fn drill(
+        &self,
+        wanted: &[(TaskId, Version)],
+        how: &DrillHow,
+        mut see: impl FnMut(&DrillReport),
+    ) -> Result<Vec<DrillReport>, Failure> {
+        for (task, _) in wanted {
+            self.require_commands(&self.commands_of_drill(task, how))?;
+        }
+        let offline = Offline::find();
+        let mut held = Vec::new();
+        for (task, version) in wanted {
+            crate::base::cancel::check()?;
+            let report = self.drill_one(self.spec(task)?, version, how, &offline)?;
+            see(&report);
+            held.push(report);
+        }
+        Ok(held)
+    }
+
+    fn installs(&self, how: &DrillHow) -> bool {
+        how.env.unwrap_or(self.ground.settings.env) == EnvMode::Sync && !self.ground.without_commands
+    }
+
+    fn drill_one(&self, spec: &TaskSpec, version: &Version, how: &DrillHow, offline: &Offline) -> Result<DrillReport, Failure> {
+        let releases = self.releases_for(&spec.id)?;
+        let active = read::active_version(&*self.ground.tree, &self.ground.settings, spec).ok().flatten();
+        let scratch = how.scratch.clone().unwrap_or_else(std::env::temp_dir);
+        let drill = Drill {
+            ground: &self.ground,
+            task: spec,
+            releases: &releases,
+            version,
+            active: active.as_ref(),
+            how: drill::How {
+                scratch: &scratch,
+                offline,
+                install: self.installs(how),
+                with_shared: how.with_shared,
+                commands: Commands::unless(self.ground.without_commands),
+            },
+        };
+        let report = drill.hold()?;
+        reports::keep(&*self.ground.state, &report).map_err(drill::Error::Reports)?;
+        if report.passed {
+            self.note_as_proven(&report);
+        }
+        Ok(report)
+    }
+
+    /// A version that came back is proven; that it could not be noted hurts only later choices.
+    fn note_as_proven(&self, report: &DrillReport) {
+        let (task, version) = (&report.task, &report.version);
+        let said =
+            |standings: crate::rollback::Standings| standings.get(task).and_then(|all| all.get(version)).is_some_and(|said| said.proven);
+        if self.standings().is_ok_and(said) {
+            return;
+        }
+        let note = || -> Result<(), Failure> {
+            let _lock = self.lock()?;
+            let reason = format!("came back in a drill, in {} ms", report.recovery_ms);
+            let record = VerdictRecord {
+                task: task.clone(),
+                version: version.clone(),
+                verdict: Verdict::Proven,
+                reason: reason.clone(),
+                who: report.who.clone(),
+                at: report.at,
+                op: None,
+            };
+            let what = audit::deed_on("mark proven", task, None, Some(version));
+            self.witnessed(what, &reason, || Ok(verdicts::append(&*self.ground.state, &[record])?))
+        };
+        if let Err(failure) = note() {
+            self.ground.warn(format!("{task} {version} came back, but could not be noted as proven: {failure}"));
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The health of the tasks: whatever would keep a rollback from working, found before it is needed.
+//!
+//! What cannot be looked at is a finding too, never an error and never fine: a probe that sees
+//! nothing must not say that all is well. Only presence is looked at, unless it is to be deep.
+
+use std::time::Instant;
+
+use rayon::prelude::*;
+
+use super::{App, change::millis};
+use crate::{
+    base::{Failure, Kind, TaskId},
+    catalog::releases::Releases,
+    model::{
+        Status, Version,
+        answer::Next,
+        health::{Disk, Finding, Health, Level, TaskHealth},
+        overview::TaskLine,
+        signature::Demand,
+    },
+    policy::health as judge,
+    rollback::check,
+    store::Level as Depth,
+};
+
+impl App {
+    /// The health of these tasks, or of all, worst first. `deep` reads every byte of the active
+    /// version, of the one to go back to, and of the store.
+    pub fn health(&self, tasks: &[TaskId], deep: bool) -> Result<Health, Failure> {
+        let begun = Instant::now();
+        let mut repository = Vec::new();
+        let unfinished = self.look_at_operations(&mut repository);
+        let lines = match self.status(tasks) {
+            Ok(lines) => lines,
+            Err(failure) if failure.kind() == Kind::NotFound => return Err(failure),
+            Err(failure) => {
+                repository.push(failed("registry", Level::Critical, &failure));
+                Vec::new()
+            }
+        };
+        let releases = self.all_releases().unwrap_or_default();
+        let mut tasks: Vec<TaskHealth> = lines.into_par_iter().map(|line| self.task_health(line, &releases, deep)).collect();
+        tasks.sort_by(|a, b| (b.level, &a.task).cmp(&(a.level, &b.task)));
+        let stored = self.look_at_store(deep, &mut repository);
+        let disk = self.look_at_disk(&mut repository);
+        judge::sort(&mut repository);
+        let worst = repository.iter().map(|finding| finding.level).chain(tasks.iter().map(|task| task.level)).max();
+        Ok(Health {
+            at: self.ground.clock.now(),
+            level: worst.unwrap_or_default(),
+            deep,
+            repository,
+            tasks,
+            unfinished,
+            disk,
+            stored,
+            duration_ms: millis(begun),
+        })
+    }
+
+    /// True when an operation is unfinished, which is a finding: nothing can be changed before it ends.
+    fn look_at_operations(&self, findings: &mut Vec<Finding>) -> bool {
+        match self.unfinished() {
+            Ok(None) => false,
+            Ok(Some(line)) => {
+                let task = line.task.as_ref().map(|task| format!(" of {task}")).unwrap_or_default();
+                let word = if line.outcome.is_some() { "is stuck" } else { "did not finish" };
+                let seen = format!("the {}{task} ({}) {word}", line.kind.word(), line.id.short());
+                findings.push(Finding { check: "operation", level: Level::Critical, seen, fix: Some(run("finish it", &["op", "resume"])) });
+                true
+            }
+            Err(failure) => {
+                findings.push(failed("operation", Level::Critical, &failure));
+                false
+            }
+        }
+    }
+
+    /// One task.
+    fn task_health(&self, line: TaskLine, releases: &Releases, deep: bool) -> TaskHealth {
+        let mut findings = judge::of_task(&line, &line.way_back);
+        let mut wanted: Vec<&Version> = line.active.iter().chain(&line.way_back.version).collect();
+        wanted.dedup();
+        for version in wanted {
+            findings.extend(self.look_at_release(&line.task, releases, version, deep));
+        }
+        judge::sort(&mut findings);
+        let newest = line.newest.as_ref().and_then(|version| releases.find(&line.task, version).ok());
+        let released_at = newest.and_then(|release| {
+            let tag = self.ground.git.peel_tag(&release.tag_id).ok()?;
+            tag.at.or_else(|| Some(self.ground.git.commit(&tag.commit).ok()?.time))
+        });
+        TaskHealth {
+            level: findings.iter().map(|finding| finding.level).max().unwrap_or_default(),
+            title: line.title,
+            verified: line.standing.proven || line.standing.good,
+            active: line.active,
+            released_at,
+            releases: line.releases,
+            drift: line.drift,
+            way_back: line.way_back,
+            findings,
+            task: line.task,
+        }
+    }
+
+    /// What is wrong with a release where it is kept; a version that is not released has its own finding.
+    fn look_at_release(&self, task: &TaskId, releases: &Releases, version: &Version, deep: bool) -> Option<Finding> {
+        releases.find(task, version).ok()?;
+        let spec = self.ground.settings.task(task)?;
+        let verification = match check::release(&self.ground, spec, releases, version, (deep, Demand::None)) {
+            Ok(verification) => verification,
+            Err(failure) => return Some(failed("objects", Level::Unknown, &failure)),
+        };
+        let worst = verification.problems().max_by_key(|check| check.status)?;
+        let level = if worst.status == Status::Fail { Level::Critical } else { Level::Unknown };
+        let more = verification.problems().map(|check| check.evidence.len()).sum::<usize>().saturating_sub(1);
+        let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+        let seen = format!("{version} cannot be restored: {}{more}", worst.evidence.first().map_or("", String::as_str));
+        let fix = run("see all of it", &["verify-snapshot", "-t", task.as_str(), "--version", &version.to_string(), "--deep"]);
+        Some(Finding { check: "objects", level, seen, fix: Some(fix) })
+    }
+
+    /// The bytes of the store; damage of its index, or with `deep` of anything, is a finding.
+    fn look_at_store(&self, deep: bool, findings: &mut Vec<Finding>) -> Option<u64> {
+        let damage = match self.chunks.damage() {
+            Ok(damage) => damage.first().map(|damage| format!("{}: {}", damage.file, damage.why)),
+            Err(error) => {
+                findings.push(failed("store", Level::Unknown, &error.into()));
+                return None;
+            }
+        };
+        let found = match damage {
+            None if deep => match self.check_store(Depth::Deep, None) {
+                Ok((report, _)) if report.is_sound() => None,
+                Ok((report, _)) => {
+                    let first = report.damage.first().map_or("an object is missing".into(), |harm| format!("{}: {}", harm.file, harm.why));
+                    Some((Level::Critical, first))
+                }
+                Err(failure) => Some((Level::Unknown, failure.to_string())),
+            },
+            damage => damage.map(|seen| (Level::Critical, seen)),
+        };
+        findings.extend(found.map(|(level, seen)| {
+            let fix = Some(run("heal what can be healed", &["store", "repair"]));
+            Finding { check: "store", level, seen: format!("the store is damaged: {seen}"), fix }
+        }));
+        self.chunks.stored().ok()
+    }
+
+    /// The disk of the state folder; too little room is a finding.
+    fn look_at_disk(&self, findings: &mut Vec<Finding>) -> Option<Disk> {
+        match rustix::fs::statvfs(&self.state_path) {
+            Ok(stat) => {
+                let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+                let (all, free) = (bytes(stat.f_blocks), bytes(stat.f_bavail));
+                let disk = Disk { bytes: all, free, inodes: stat.f_files, inodes_free: stat.f_favail };
+                findings.extend(judge::of_disk(disk));
+                Some(disk)
+            }
+            Err(error) => {
+                let seen = format!("cannot ask for free room: {}", std::io::Error::from(error));
+                findings.push(Finding { check: "disk", level: Level::Unknown, seen, fix: None });
+                None
+            }
+        }
+    }
+}
+
+/// A next step that is a command of snapback.
+fn run(why: &str, words: &[&str]) -> Next {
+    Next { why: why.into(), argv: std::iter::once("snapback").chain(words.iter().copied()).map(String::from).collect() }
+}
+
+/// The finding for what could not be looked at.
+fn failed(check: &'static str, level: Level, failure: &Failure) -> Finding {
+    Finding { check, level, seen: failure.to_string(), fix: failure.hints().into_iter().next().map(Next::from) }
+}

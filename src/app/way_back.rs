@@ -1,0 +1,43 @@
+//! Where a task could go back to by itself, and what is known of the way there.
+
+use super::App;
+use crate::{
+    base::{Failure, Fs},
+    catalog::releases::Releases,
+    drill::reports,
+    model::{Check, Status, TaskSpec, Version, overview::WayBack, signature::Demand},
+    policy,
+    rollback::{Standings, check},
+};
+
+/// The way back of a task from its active version.
+pub(super) fn of(state: &dyn Fs, task: &TaskSpec, active: Option<&Version>, releases: &Releases, standings: &Standings) -> WayBack {
+    let said = |version: &Version| standings.get(&task.id).and_then(|versions| versions.get(version)).copied().unwrap_or_default();
+    let versions = releases.of(&task.id).map(|release| (&release.version, said(&release.version)));
+    let Some(version) = policy::target::default_target(active, versions).cloned() else { return WayBack::default() };
+    let floor = active.and_then(|active| policy::floor::floor(&task.one_way, active)).filter(|floor| version < **floor);
+    if let Some(floor) = floor {
+        let why =
+            format!("the newest good version, {version}, is below the one-way door {floor}: there is no way back without --past-floor");
+        return WayBack { why: Some(why), ..WayBack::default() };
+    }
+    let proof = reports::newest(state, &task.id, &version).map(|report| report.proof());
+    WayBack { version: Some(version), proof, why: None }
+}
+
+impl App {
+    /// What is wrong with the way back from a version that is being released: a failed drill, or
+    /// bytes that are gone. `None` = nothing is known against it, or there is no older good version.
+    pub(super) fn broken_way_back(&self, task: &TaskSpec, from: &Version) -> Result<Option<String>, Failure> {
+        let releases = self.tagged_releases(&task.id)?;
+        let way = of(&*self.ground.state, task, Some(from), &releases, &self.standings()?);
+        let Some(version) = &way.version else { return Ok(way.why) };
+        let broken = |why: &str| Some(format!("the way back to {version} is broken: {why}"));
+        if let Some(proof) = way.proof.filter(|proof| !proof.passed) {
+            return Ok(broken(&format!("the drill of {} failed: {}", proof.at, proof.why)));
+        }
+        let kept = check::release(&self.ground, task, &releases, version, (false, Demand::None))?;
+        let bad = |check: &&Check| check.status == Status::Fail;
+        Ok(kept.checks.iter().find(bad).and_then(|check| broken(&check.evidence.join("; "))))
+    }
+}

@@ -1,0 +1,155 @@
+//! `drill`: rehearses the way back in an empty place, offline, and measures it.
+
+use std::{fmt::Write, path::PathBuf};
+
+use clap::ValueEnum;
+use clap_complete::ArgValueCandidates;
+use serde_json::json;
+
+use super::Run;
+use crate::{
+    app::{App, DrillHow},
+    base::{Failure, Hint, Kind, TaskId, text::size},
+    cli::{
+        args::SomeTasks,
+        complete,
+        render::{count, drill as render, safe, verification},
+        reply::Reply,
+        session::Session,
+    },
+    model::{Status, Version, drill::DrillReport, settings::EnvMode},
+    rollback,
+};
+
+/// Rehearse the way back in an empty place, offline, and measure it
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = "Examples:\n  snapback drill -t T01                  the version that a rollback would choose\n  snapback drill -t T01 --to 1.2.0\n  snapback drill -t T01 --all            every released version\n  snapback drill                         every task\n  snapback drill -t T01 --env sync       install its packages too, from wheels that are here",
+    after_help = "The work tree, the index and the references stay as they are. A version that does not come\nback is exit 4. `snapback status` and `snapback health` show the newest drill."
+)]
+pub struct Args {
+    #[command(flatten)]
+    tasks: SomeTasks,
+    /// The version to return to: last-good (default), 1.2.0, previous, …
+    #[arg(long, value_name = "VERSION", visible_alias = "target-version", conflicts_with = "all", add = ArgValueCandidates::new(complete::versions))]
+    to: Option<String>,
+    /// Every released version
+    #[arg(long)]
+    all: bool,
+    /// Packages: sync installs them from what is here, plan and off borrow the environment
+    #[arg(long, value_enum, value_name = "MODE", hide_possible_values = true)]
+    env: Option<Env>,
+    /// Take shared files from the version, not from the work tree
+    #[arg(long)]
+    with_shared: bool,
+    /// Where the scratch place is made, instead of the folder of temporary files
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    scratch: Option<PathBuf>,
+}
+
+/// What to do with packages.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Env {
+    Plan,
+    Sync,
+    Off,
+}
+
+/// Versions to return to, and tasks that have none.
+struct Wanted {
+    versions: Vec<(TaskId, Version)>,
+    without: Vec<(TaskId, String)>,
+}
+
+impl Run for Args {
+    fn changes(&self) -> bool {
+        true
+    }
+
+    fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        let app = session.app()?;
+        let tasks = self.tasks.find_or_all(session)?;
+        let wanted = self.wanted(app, &tasks)?;
+        let how = DrillHow { scratch: self.scratch.clone(), env: self.mode(), with_shared: self.with_shared };
+        if session.globals.dry_run {
+            return Self::planned(app, &wanted);
+        }
+        for task in &tasks {
+            session.agree(&app.commands_of_drill(task, &how))?;
+        }
+        session.about_to_change();
+        let several = wanted.versions.len() > 1;
+        let reports = app.drill(&wanted.versions, &how, |report| {
+            if several {
+                session.say(&format!("  {}\n", render::sentence(session.err, report)));
+            }
+        })?;
+        Ok(reply(session, &reports, &wanted.without))
+    }
+}
+
+impl Args {
+    fn mode(&self) -> Option<EnvMode> {
+        self.env.map(|mode| match mode {
+            Env::Plan => EnvMode::Plan,
+            Env::Sync => EnvMode::Sync,
+            Env::Off => EnvMode::Off,
+        })
+    }
+
+    /// Which versions of which tasks.
+    fn wanted(&self, app: &App, tasks: &[TaskId]) -> Result<Wanted, Failure> {
+        let mut wanted = Wanted { versions: Vec::new(), without: Vec::new() };
+        for task in tasks {
+            if self.all {
+                let versions = app.released_versions(task)?;
+                if versions.is_empty() {
+                    wanted.without.push((task.clone(), "it was never released".into()));
+                }
+                wanted.versions.extend(versions.into_iter().map(|version| (task.clone(), version)));
+            } else if let Some(to) = self.to.as_deref().filter(|to| *to != "last-good") {
+                wanted.versions.push((task.clone(), app.resolve_version(task, to)?));
+            } else {
+                let way = app.way_back(task)?;
+                match way.version {
+                    Some(version) => wanted.versions.push((task.clone(), version)),
+                    None => wanted.without.push((task.clone(), way.why.unwrap_or_else(|| "no older version is proven good".into()))),
+                }
+            }
+        }
+        match (wanted.versions.is_empty(), tasks) {
+            (true, [task, ..]) => Err(rollback::Error::NoGoodVersion { task: task.clone() }.into()),
+            _ => Ok(wanted),
+        }
+    }
+
+    fn planned(app: &App, wanted: &Wanted) -> Result<Reply, Failure> {
+        let plans = app.plan_drills(&wanted.versions)?;
+        let mut text = String::new();
+        for plan in &plans {
+            let _ = writeln!(text, "  {} {}  {}, {}", plan.task, plan.version, count(plan.files, "file"), size(plan.bytes));
+        }
+        let _ = writeln!(text, "dry run: {} would be held", count(plans.len(), "drill"));
+        Ok(Reply { dry_run: true, ..Reply::new(text, json!({ "drills": plans })) })
+    }
+}
+
+/// The reports; the worst one fixes the exit code.
+fn reply(session: &Session, reports: &[DrillReport], without: &[(TaskId, String)]) -> Reply {
+    let mut text = match reports {
+        [only] => render::drill(session.out, only),
+        all => render::drills(session.out, all),
+    };
+    for (task, why) in without {
+        let _ = writeln!(text, "{} {task} has no way back: {}", session.out.attention(), safe(why));
+    }
+    let without: Vec<_> = without.iter().map(|(task, why)| json!({ "task": task, "why": why })).collect();
+    let reply = Reply::new(text, json!({ "drills": reports, "without": without })).changed();
+    let worst = reports.iter().max_by_key(|report| report.verification.status());
+    let Some(worst) = worst.filter(|worst| verification::exit_code(&worst.verification) != 0) else { return reply };
+    let task = worst.task.as_str();
+    let kind = if worst.verification.status() == Status::Fail { Kind::Bad } else { Kind::Missing };
+    reply
+        .with_problem(kind, render::sentence(crate::cli::render::Style::default(), worst))
+        .with_next(vec![Hint::run("see which versions come back", &["snapback", "drill", "-t", task, "--all"])])
+}

@@ -1,0 +1,102 @@
+//! `health`: what would keep a rollback from working, for people, probes and monitors.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+
+use super::Run;
+use crate::{
+    base::{Failure, Kind, RelPath, Root, SyncPoint, fs::write_durably},
+    cli::{args::SomeTasks, error::Error, render::health as render, reply::Reply, session::Session},
+    model::health::{Health, Level},
+};
+
+/// Look for whatever would keep a rollback from working, worst first
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = "Examples:\n  snapback health                       4 when anything wants attention\n  snapback health --fail-on critical    for a probe that restarts or pages\n  snapback health --nagios -t T01       one line and 0, 1, 2 or 3\n  snapback health --textfile /var/lib/node_exporter/snapback.prom",
+    after_help = "Exit codes: 0 fine, 4 at or above --fail-on, 8 something could not be looked at.\nWith --nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN."
+)]
+pub struct Args {
+    #[command(flatten)]
+    tasks: SomeTasks,
+    /// Exit with 4 from this level on
+    #[arg(long, value_enum, value_name = "LEVEL", default_value = "warning")]
+    fail_on: FailOn,
+    /// Read every byte of the active version, of the way back and of the store
+    #[arg(long)]
+    deep: bool,
+    /// One line and the exit codes of a Nagios plugin
+    #[arg(long, conflicts_with = "fail_on")]
+    nagios: bool,
+    /// Write metrics for node_exporter's textfile collector here, atomically
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    textfile: Option<PathBuf>,
+}
+
+/// From which level on the exit code is 4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    /// Anything that wants attention
+    #[value(alias = "warn")]
+    Warning,
+    /// What would make a rollback fail
+    #[value(alias = "crit")]
+    Critical,
+    /// Never
+    Never,
+}
+
+impl Run for Args {
+    fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        let seen = self.look(session);
+        if !self.nagios {
+            return seen.map(|health| self.reply(session, &health));
+        }
+        Ok(match seen {
+            Ok(health) => {
+                let reply = Reply::new(render::nagios(&health), &health);
+                Reply { exit_code: health.level.nagios(), ..reply }
+            }
+            // A monitor reads standard output and four exit codes, nothing else.
+            Err(failure) => {
+                let reply = Reply::new(render::nagios_failed(&failure.to_string()), ());
+                Reply { exit_code: Level::Unknown.nagios(), ..reply }
+            }
+        })
+    }
+}
+
+impl Args {
+    /// Looks, and writes the text file.
+    fn look(&self, session: &Session) -> Result<Health, Failure> {
+        let health = session.app()?.health(&self.tasks.named(session)?, self.deep)?;
+        if let Some(path) = &self.textfile {
+            write_textfile(path, &render::metrics(&health)).map_err(|source| Error::Write { path: path.clone(), source })?;
+        }
+        Ok(health)
+    }
+
+    fn reply(&self, session: &Session, health: &Health) -> Reply {
+        let reply = Reply::new(render::page(session.out, health), health);
+        let findings = health.findings();
+        let Some((task, worst)) = findings.first() else { return reply };
+        let name = task.map(|task| format!("{task}: ")).unwrap_or_default();
+        let fails = match self.fail_on {
+            FailOn::Warning => worst.level >= Level::Warning,
+            FailOn::Critical => worst.level >= Level::Unknown,
+            FailOn::Never => false,
+        };
+        let kind = if worst.level == Level::Unknown { Kind::Missing } else { Kind::Bad };
+        if fails { reply.with_problem(kind, format!("{name}{}", worst.seen)) } else { reply }
+    }
+}
+
+/// Writes the file whole or not at all: the collector may read at any moment. Others may read it.
+fn write_textfile(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::os::unix::ffi::OsStrExt;
+    let name = path.file_name().ok_or_else(|| std::io::Error::other("it names no file"))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let points = (SyncPoint::StageFile, SyncPoint::TreeDir);
+    write_durably(&Root::open(folder)?, &RelPath::own(name.as_bytes()), text.as_bytes(), 0o644, points)
+}

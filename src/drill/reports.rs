@@ -1,0 +1,64 @@
+//! The reports of drills, one file each, in `drills/reports/<task>/` of the state folder.
+//!
+//! `<number>-<version>-<random>.json`: the number orders them, whatever the clock does.
+
+use std::io;
+
+use crate::{
+    base::{
+        Fs, RelPath, SyncPoint, TaskId,
+        fs::{create_dir_all, read_limited, write_durably},
+        random,
+    },
+    model::{Version, drill::DrillReport},
+};
+
+/// Reports of a task that are kept.
+const KEPT: usize = 1000;
+/// Largest report that is read, in bytes.
+const LIMIT: u64 = 16 << 20;
+
+/// The folder of a task's reports.
+fn folder(task: &TaskId) -> RelPath {
+    RelPath::own(format!("drills/reports/{task}"))
+}
+
+/// Number, version and name of every report of a task, in rising order.
+fn all(state: &dyn Fs, task: &TaskId) -> io::Result<Vec<(u64, Version, String)>> {
+    let names = match state.list(&folder(task)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        names => names?,
+    };
+    let parse = |name: Vec<u8>| {
+        let name = String::from_utf8(name).ok()?;
+        let (number, rest) = name.strip_suffix(".json")?.split_once('-')?;
+        let (version, _) = rest.rsplit_once('-')?;
+        Some((number.parse().ok()?, version.parse().ok()?, name))
+    };
+    let mut found: Vec<_> = names.into_iter().filter_map(parse).collect();
+    found.sort();
+    Ok(found)
+}
+
+/// Keeps a report, durably; the oldest ones of the task go.
+pub fn keep(state: &dyn Fs, report: &DrillReport) -> io::Result<RelPath> {
+    let folder = folder(&report.task);
+    create_dir_all(state, &folder, 0o700)?;
+    let before = all(state, &report.task)?;
+    let number = before.last().map_or(0, |(number, ..)| *number) + 1;
+    let path = folder.join(format!("{number:06}-{}-{:08x}.json", report.version, u32::from_be_bytes(random())));
+    let text = serde_json::to_vec_pretty(report).expect("because plain data always renders");
+    write_durably(state, &path, &text, 0o600, (SyncPoint::PlanFile, SyncPoint::JournalDir))?;
+    for (_, _, name) in before.iter().take((before.len() + 1).saturating_sub(KEPT)) {
+        state.remove_file(&folder.join(name))?;
+    }
+    Ok(path)
+}
+
+/// The newest report of a version that can be read.
+pub fn newest(state: &dyn Fs, task: &TaskId, version: &Version) -> Option<DrillReport> {
+    let found = all(state, task).ok()?;
+    let own = found.iter().rev().filter(|(_, of, _)| of == version);
+    let read = |name: &String| serde_json::from_slice::<DrillReport>(&read_limited(state, &folder(task).join(name), LIMIT).ok()?).ok();
+    own.filter_map(|(.., name)| read(name)).find(|report| report.task == *task && report.version == *version)
+}

@@ -1,0 +1,146 @@
+//! Puts a version into the empty place: every byte from where a rollback takes it, each checked.
+//!
+//! What a rollback would leave as it is, shared files and the registry's other entries, comes from
+//! the work tree as it is now; nothing else does.
+
+use std::{collections::BTreeSet, io::Write};
+
+use rayon::prelude::*;
+
+use super::{Drill, Error, scratch::Scratch};
+use crate::{
+    base::{Failure, Fs, RelPath, SyncPoint, Type, cancel, fs::create_dir_all, text::size},
+    catalog::{self, manifests::Found, registry},
+    draft::{Keep, tree},
+    git::Converter,
+    ground::copy_checked,
+    model::manifest::{FileEntry, Role},
+    registry::{Registry, task_config},
+};
+
+/// What is left free on the disk of the scratch place.
+const RESERVE: u64 = 64 << 20;
+
+/// What was put there.
+#[derive(Debug, Default)]
+pub struct Restored {
+    /// Number of files.
+    pub files: usize,
+    /// Number of their bytes.
+    pub bytes: u64,
+    /// What people should know.
+    pub notes: Vec<String>,
+}
+
+/// Puts the version, the shared files and the registry there, and forces them to the disk.
+pub fn restore(drill: &Drill<'_>, found: &Found, converter: &Converter, scratch: &Scratch) -> Result<Restored, Failure> {
+    let files: Vec<&FileEntry> = found.manifest.files.iter().filter(|file| drill.is_of_version(file)).collect();
+    check_room(drill, &files, scratch)?;
+    let root = scratch.root();
+    let failed = |source| Error::Scratch { path: scratch.tree().to_path_buf(), source };
+    let folders: BTreeSet<RelPath> = files.iter().map(|file| file.path.parent()).collect();
+    for folder in &folders {
+        create_dir_all(root, folder, 0o777).map_err(failed)?;
+    }
+    let one = |file: &&FileEntry| -> Result<u64, Failure> {
+        cancel::check()?;
+        let written = put(drill, root, converter, file, scratch);
+        drill.ground.progress(1);
+        written
+    };
+    let work = || files.par_iter().map(one).collect::<Result<Vec<u64>, Failure>>();
+    let sizes = drill.ground.work("restoring", files.len() as u64, false, work)?;
+    let mut restored = Restored { files: files.len(), bytes: sizes.iter().sum(), notes: Vec::new() };
+    shared(drill, found, scratch, &mut restored)?;
+    own_files(drill, found, scratch)?;
+    // As a rollback does: what is not on the disk is not recovered.
+    match root.sync_all(SyncPoint::StageFile) {
+        Err(error) if error.kind() != std::io::ErrorKind::Unsupported => return Err(failed(error).into()),
+        _ => {}
+    }
+    Ok(restored)
+}
+
+/// One file of the version; returns its size.
+fn put(drill: &Drill<'_>, root: &dyn Fs, converter: &Converter, file: &FileEntry, scratch: &Scratch) -> Result<u64, Failure> {
+    let failed = |source| Error::Scratch { path: scratch.tree().join(file.path.as_os()), source };
+    let kept = tree::restored(drill.ground, converter, file)?;
+    if kept.state.link {
+        let mut target = Vec::new();
+        copy_checked(drill.ground, &kept.state, &mut target)?;
+        root.symlink(&target, &file.path).map_err(failed)?;
+        return Ok(kept.state.size);
+    }
+    let mut out = root.create(&file.path, 0o600).map_err(failed)?;
+    match &kept.keep {
+        Keep::Bytes(bytes) => out.write_all(bytes).map_err(failed)?,
+        Keep::Already | Keep::FromTree => copy_checked(drill.ground, &kept.state, &mut out)?,
+    }
+    out.set_mode(kept.state.mode).map_err(failed)?;
+    Ok(kept.state.size)
+}
+
+/// There is room for the version.
+fn check_room(drill: &Drill<'_>, files: &[&FileEntry], scratch: &Scratch) -> Result<(), Failure> {
+    let needed = files.iter().filter_map(|file| file.size).sum::<u64>().saturating_add(RESERVE);
+    let Ok(stat) = rustix::fs::statvfs(scratch.tree()) else { return Ok(()) };
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    if free >= needed {
+        return Ok(());
+    }
+    let path = scratch.tree().to_path_buf();
+    // A full disk is of this moment, not of the version.
+    let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    drill
+        .ground
+        .warn(Error::NoRoom { path: path.clone(), version: drill.version.clone(), free: size(free), needed: size(needed) }.to_string());
+    Err(Error::Scratch { path, source: full }.into())
+}
+
+/// Shared files as they are now, for a rollback leaves them so.
+fn shared(drill: &Drill<'_>, found: &Found, scratch: &Scratch, restored: &mut Restored) -> Result<(), Failure> {
+    let files = found.manifest.files.iter().filter(|file| file.role == Role::Shared && !drill.how.with_shared);
+    for file in files {
+        match drill.ground.tree.stat(&file.path).map_err(|source| catalog::Error::Read { path: file.path.clone(), source })? {
+            Some(stat) if stat.kind == Type::File || stat.kind == Type::Symlink => copy(drill, &file.path, stat.kind, stat.mode, scratch)?,
+            _ => restored.notes.push(format!("the shared file {} is not in the work tree", file.path)),
+        }
+    }
+    Ok(())
+}
+
+/// Copies a file or link of the work tree.
+fn copy(drill: &Drill<'_>, path: &RelPath, kind: Type, mode: u32, scratch: &Scratch) -> Result<(), Failure> {
+    let (tree, root) = (&*drill.ground.tree, scratch.root());
+    let read = |source| catalog::Error::Read { path: path.clone(), source };
+    let failed = |source| Error::Scratch { path: scratch.tree().join(path.as_os()), source };
+    create_dir_all(root, &path.parent(), 0o777).map_err(failed)?;
+    if kind == Type::Symlink {
+        root.symlink(&tree.read_link(path).map_err(read)?, path).map_err(failed)?;
+        return Ok(());
+    }
+    let mut out = root.create(path, 0o600).map_err(failed)?;
+    std::io::copy(&mut tree.open(path).map_err(read)?, &mut out).map_err(failed)?;
+    Ok(out.set_mode(mode & 0o777).map_err(failed)?)
+}
+
+/// The registry, and a configuration that the release does not keep, with the version set.
+fn own_files(drill: &Drill<'_>, found: &Found, scratch: &Scratch) -> Result<(), Failure> {
+    let (tree, settings) = (&*drill.ground.tree, &drill.ground.settings);
+    let bytes = registry::read_small(tree, &settings.registry)?.unwrap_or_else(|| b"{}\n".to_vec());
+    let edited = registry::with_version(&Registry::parse(&bytes)?, &drill.task.id, Some(drill.version))?;
+    write(scratch, &settings.registry, &edited)?;
+    let Some(path) = drill.task.config.as_ref().filter(|path| found.manifest.file(path).is_none()) else { return Ok(()) };
+    match registry::read_small(tree, path)? {
+        Some(bytes) => write(scratch, path, &task_config::with_version(&bytes, path, &drill.task.version_key, drill.version)?),
+        None => Ok(()),
+    }
+}
+
+/// Writes a small file.
+fn write(scratch: &Scratch, path: &RelPath, bytes: &[u8]) -> Result<(), Failure> {
+    let failed = |source| Error::Scratch { path: scratch.tree().join(path.as_os()), source };
+    create_dir_all(scratch.root(), &path.parent(), 0o777).map_err(failed)?;
+    let mut out = scratch.root().create(path, 0o644).map_err(failed)?;
+    Ok(out.write_all(bytes).map_err(failed)?)
+}

@@ -1,0 +1,215 @@
+//! The place of a drill: a private folder that goes away, also when the drill was killed.
+//!
+//! Before the folder is made, the state folder notes where it will be, and a kernel lock on a
+//! file beside the note says that its drill lives. The next drill removes every folder whose lock
+//! is free. A note is believed only for a folder that a drill can have made: right name, our own.
+
+use std::{
+    io,
+    os::unix::{
+        ffi::{OsStrExt, OsStringExt},
+        fs::{DirBuilderExt, MetadataExt, PermissionsExt},
+    },
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::Error;
+use crate::base::{
+    Fs, RelPath, Root, SyncPoint, Type,
+    fs::{FileLock, Hold, create_dir_all, read_limited, remove_tree, write_durably},
+    random, user,
+};
+
+/// Where the notes are, below the state folder.
+const NOTES: &str = "drills/scratch";
+/// How the names of scratch folders begin.
+const PREFIX: &str = "snapback-drill-";
+
+/// A scratch place.
+pub struct Scratch {
+    state: Arc<dyn Fs>,
+    id: String,
+    path: PathBuf,
+    tree: PathBuf,
+    temp: PathBuf,
+    root: Root,
+    lock: Option<FileLock>,
+}
+
+impl Scratch {
+    /// Makes one below `parent`, after those of killed drills are removed.
+    pub fn make(state: &Arc<dyn Fs>, parent: &Path) -> Result<Self, Error> {
+        create_dir_all(&**state, &RelPath::own(NOTES), 0o700)?;
+        sweep(&**state)?;
+        let failed = |path: &Path| {
+            let path = path.to_path_buf();
+            move |source| Error::Scratch { path, source }
+        };
+        let parent = parent.canonicalize().map_err(failed(parent))?;
+        let id = format!("{:016x}", u64::from_be_bytes(random()));
+        let path = parent.join(format!("{PREFIX}{id}"));
+        let lock = state.lock(&note(&id, ".lock"), Hold::Exclusive, false)?;
+        let lock = lock.ok_or_else(|| io::Error::other("another drill has the same number"))?;
+        write_durably(&**state, &note(&id, ""), path.as_os_str().as_bytes(), 0o600, (SyncPoint::PlanFile, SyncPoint::JournalDir))?;
+        let (tree, temp) = (path.join("tree"), path.join("tmp"));
+        let make = |dir: &Path| std::fs::DirBuilder::new().mode(0o700).create(dir).map_err(failed(dir));
+        [&path, &tree, &temp].into_iter().try_for_each(|dir| make(dir))?;
+        let root = Root::open(&tree).map_err(failed(&tree))?;
+        Ok(Self { state: state.clone(), id, path, tree, temp, root, lock: Some(lock) })
+    }
+
+    /// The folder of all of it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The empty place that stands for the work tree.
+    pub fn tree(&self) -> &Path {
+        &self.tree
+    }
+
+    /// The same, to write below.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// For what commands put into temporary files.
+    pub fn temp(&self) -> &Path {
+        &self.temp
+    }
+
+    /// Removes it; what cannot be removed is left to the next drill.
+    pub fn close(mut self) -> io::Result<()> {
+        self.remove()
+    }
+
+    fn remove(&mut self) -> io::Result<()> {
+        let Some(lock) = self.lock.take() else { return Ok(()) };
+        clear(&self.path)?;
+        forget(&*self.state, &self.id)?;
+        drop(lock);
+        Ok(())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // An error on the way matters more than what the next drill sweeps.
+        let _ = self.remove();
+    }
+}
+
+/// The file of a note.
+fn note(id: &str, end: &str) -> RelPath {
+    RelPath::own(format!("{NOTES}/{id}{end}"))
+}
+
+/// Removes a note and its lock file.
+fn forget(state: &dyn Fs, id: &str) -> io::Result<()> {
+    for path in [note(id, ""), note(id, ".lock")] {
+        if state.stat(&path)?.is_some() {
+            state.remove_file(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what killed drills left behind; what cannot be removed is tried again by the next one.
+pub fn sweep(state: &dyn Fs) -> io::Result<()> {
+    for name in state.list(&RelPath::own(NOTES))? {
+        let Some(id) = std::str::from_utf8(&name).ok().and_then(|name| name.strip_suffix(".lock").or(Some(name))).filter(|id| is_id(id))
+        else {
+            continue;
+        };
+        let Some(_lock) = state.lock(&note(id, ".lock"), Hold::Exclusive, false)? else { continue };
+        let path = match read_limited(state, &note(id, ""), 4096) {
+            Ok(bytes) => PathBuf::from(std::ffi::OsString::from_vec(bytes)),
+            // Killed before the folder was made, or another sweep was quicker.
+            Err(_) => {
+                forget(state, id)?;
+                continue;
+            }
+        };
+        let is_gone = !is_a_drills(&path, id) || clear(&path).is_ok();
+        if is_gone {
+            forget(state, id)?;
+        }
+    }
+    Ok(())
+}
+
+/// True for a folder that a drill of ours can have made.
+fn is_a_drills(path: &Path, id: &str) -> bool {
+    let named = path.is_absolute() && path.file_name().is_some_and(|name| name.as_bytes() == format!("{PREFIX}{id}").as_bytes());
+    named && std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == user::current().0)
+}
+
+/// Removes a scratch folder, though its commands took their own permissions away.
+fn clear(path: &Path) -> io::Result<()> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    let root = Root::open(parent)?;
+    let name = RelPath::own(name.as_bytes());
+    if remove_tree(&root, &name).is_ok() {
+        return Ok(());
+    }
+    unlock(&root, parent, &name)?;
+    remove_tree(&root, &name)
+}
+
+/// Gives the owner of every folder its permissions back.
+fn unlock(root: &Root, parent: &Path, path: &RelPath) -> io::Result<()> {
+    if root.stat(path)?.is_none_or(|stat| stat.kind != Type::Dir) {
+        return Ok(());
+    }
+    std::fs::set_permissions(parent.join(path.as_os()), std::fs::Permissions::from_mode(0o700))?;
+    root.list(path)?.into_iter().try_for_each(|name| unlock(root, parent, &path.join(name)))
+}
+
+/// True for the number of a scratch place, in hex.
+fn is_id(text: &str) -> bool {
+    text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> (tempfile::TempDir, Arc<dyn Fs>) {
+        let dir = tempfile::tempdir().expect("because tests can make folders");
+        let root = Root::open(dir.path()).expect("it opens");
+        (dir, Arc::new(root))
+    }
+
+    #[test]
+    fn a_place_is_empty_private_and_goes_away_whatever_was_left_in_it() {
+        let ((_dir, state), parent) = (state(), tempfile::tempdir().expect("because tests can make folders"));
+        let scratch = Scratch::make(&state, parent.path()).expect("it makes one");
+        let path = scratch.path().to_path_buf();
+        assert_eq!(std::fs::metadata(&path).expect("it is there").mode() & 0o777, 0o700);
+        std::fs::create_dir(scratch.tree().join("d")).expect("it makes a folder");
+        std::os::unix::fs::symlink("/", scratch.tree().join("d/link")).expect("it links");
+        std::fs::set_permissions(scratch.tree().join("d"), std::fs::Permissions::from_mode(0o500)).expect("it locks");
+        scratch.close().expect("it removes");
+        assert!(!path.exists() && Path::new("/").exists());
+        assert!(state.list(&RelPath::own(NOTES)).expect("it lists").is_empty());
+    }
+
+    #[test]
+    fn the_next_drill_removes_what_a_killed_one_left_and_nothing_else() {
+        let ((_dir, state), parent) = (state(), tempfile::tempdir().expect("because tests can make folders"));
+        let mut killed = Scratch::make(&state, parent.path()).expect("it makes one");
+        let (left, mut living) = (killed.path().to_path_buf(), Scratch::make(&state, parent.path()).expect("it makes one"));
+        // A kill frees the lock and removes nothing.
+        drop(killed.lock.take());
+        let precious = parent.path().join("precious");
+        std::fs::create_dir(&precious).expect("it makes a folder");
+        let planted = "0123456789abcdef";
+        let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
+        write_durably(&*state, &note(planted, ""), precious.as_os_str().as_bytes(), 0o600, points).expect("it writes");
+        sweep(&*state).expect("it sweeps");
+        assert!(!left.exists() && living.path().exists() && precious.exists());
+        assert_eq!(state.list(&RelPath::own(NOTES)).expect("it lists").len(), 2, "only the living one's note and lock stay");
+        living.remove().expect("it removes");
+    }
+}

@@ -1,0 +1,180 @@
+//! How bad what was seen of a task or a disk is.
+
+use crate::{
+    base::{TaskId, text::size},
+    model::{
+        Version,
+        answer::Next,
+        health::{Disk, Finding, Level},
+        overview::{TaskLine, WayBack},
+    },
+};
+
+/// Below this many free bytes, or this share of the disk (per mille, of disks up to 1 TB), a
+/// release may fail half-way and be put back.
+const DISK_WARNING: (u64, u64) = (1 << 30, 50);
+/// Below this a rollback may not find room for its safety copies.
+const DISK_CRITICAL: (u64, u64) = (128 << 20, 10);
+/// Shares are taken of at most this many bytes: 5 % of a large disk is room enough.
+const SHARED: u64 = 200_000_000_000;
+
+/// A finding with a next step.
+fn finding(check: &'static str, level: Level, seen: impl Into<String>, why: &str, argv: &[&str]) -> Finding {
+    let argv: Vec<String> = argv.iter().map(ToString::to_string).collect();
+    let fix = (!why.is_empty()).then(|| Next { why: why.into(), argv });
+    Finding { check, level, seen: seen.into(), fix }
+}
+
+/// What a task's line tells, and where it could go back to. Worst first.
+pub fn of_task(line: &TaskLine, way: &WayBack) -> Vec<Finding> {
+    let task = line.task.as_str();
+    let mut found = of_standing(line);
+    if !line.trouble.is_empty() {
+        // Versions that disagree are mended by a command; what cannot be read stops a rollback.
+        let level = if line.config.is_some() && line.active.is_some() { Level::Warning } else { Level::Critical };
+        found.push(finding("registry", level, line.trouble.clone(), "see what disagrees", &["snapback", "registry", "sync"]));
+    }
+    if line.drift > 0 && line.active.is_some() {
+        let files = if line.drift == 1 { "1 file differs".into() } else { format!("{} files differ", line.drift) };
+        found.push(finding(
+            "drift",
+            Level::Warning,
+            format!("{files} from the release"),
+            "see what differs",
+            &["snapback", "diff", "-t", task],
+        ));
+    }
+    found.extend(of_way(&line.task, line.active.as_ref(), way));
+    sort(&mut found);
+    found
+}
+
+/// What was said of the active version.
+fn of_standing(line: &TaskLine) -> Vec<Finding> {
+    let task = line.task.as_str();
+    let Some(active) = &line.active else {
+        let seen = "it was never released, so nothing can be brought back";
+        return vec![finding("unverified", Level::Warning, seen, "release it", &["snapback", "create-snapshot", "-t", task])];
+    };
+    let back = ["snapback", "rollback", "-t", task];
+    match line.standing {
+        said if said.bad => {
+            vec![finding("standing", Level::Critical, format!("{active} is active and was called bad"), "go back to a good version", &back)]
+        }
+        said if said.held => {
+            vec![finding("standing", Level::Critical, format!("{active} is active and held"), "go back to a good version", &back)]
+        }
+        said if said.proven || said.good => Vec::new(),
+        _ => vec![finding(
+            "unverified",
+            Level::Warning,
+            format!("{active} was never verified"),
+            "verify it",
+            &["snapback", "drill", "-t", task, "--to", "active"],
+        )],
+    }
+}
+
+/// Where it could go back to.
+fn of_way(task: &TaskId, active: Option<&Version>, way: &WayBack) -> Option<Finding> {
+    let task = task.as_str();
+    let list = ["snapback", "list", "-t", task];
+    active?;
+    let Some(version) = &way.version else {
+        let seen = way.why.clone().unwrap_or_else(|| "no older version is proven good: there is no way back".into());
+        return Some(finding("way_back", Level::Warning, seen, "see its versions", &list));
+    };
+    let proof = way.proof.as_ref().filter(|proof| !proof.passed)?;
+    let seen = format!("the way back to {version} is broken: {}", proof.why);
+    let version = version.to_string();
+    Some(finding("way_back", Level::Critical, seen, "rehearse it again", &["snapback", "drill", "-t", task, "--to", &version]))
+}
+
+/// What a disk tells.
+pub fn of_disk(disk: Disk) -> Vec<Finding> {
+    let below = |free: u64, all: u64, (least, share): (u64, u64)| free < least.min(all / 2) || free < all.min(SHARED) / 1000 * share;
+    let level = |free: u64, all: u64, warning, critical| match () {
+        () if below(free, all, critical) => Level::Critical,
+        () if below(free, all, warning) => Level::Warning,
+        () => Level::Ok,
+    };
+    let room = level(disk.free, disk.bytes, DISK_WARNING, DISK_CRITICAL);
+    let names = if disk.inodes == 0 { Level::Ok } else { level(disk.inodes_free, disk.inodes, (20_000, 20), (1_000, 2)) };
+    let bytes = format!("{} of {} are free", size(disk.free), size(disk.bytes));
+    let inodes = format!("{} of {} inodes are free", disk.inodes_free, disk.inodes);
+    let all = [
+        finding("disk", room, bytes, "see what the store can give back", &["snapback", "store", "gc", "--dry-run"]),
+        finding("inodes", names, inodes, "", &[]),
+    ];
+    all.into_iter().filter(|finding| finding.level > Level::Ok).collect()
+}
+
+/// Worst first; what is equally bad stays in its order.
+pub fn sort(findings: &mut [Finding]) {
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{overview::Proof, verdict::Standing};
+
+    fn line() -> TaskLine {
+        TaskLine {
+            task: "T01".parse().expect("it is an id"),
+            title: None,
+            active: "1.2.0".parse().ok(),
+            config: "1.2.0".parse().ok(),
+            newest: "1.2.0".parse().ok(),
+            releases: 2,
+            standing: Standing { proven: true, ..Standing::default() },
+            drift: 0,
+            trouble: String::new(),
+            way_back: WayBack::default(),
+        }
+    }
+
+    fn way(passed: bool) -> WayBack {
+        let proof = Proof {
+            at: "2026-01-01T00:00:00Z".parse().expect("it is a time"),
+            passed,
+            recovery_ms: 6200,
+            offline: true,
+            why: "smoke.1 failed".into(),
+        };
+        WayBack { version: "1.1.0".parse().ok(), proof: Some(proof), why: None }
+    }
+
+    fn words(line: &TaskLine, way: &WayBack) -> Vec<(&'static str, Level)> {
+        of_task(line, way).iter().map(|finding| (finding.check, finding.level)).collect()
+    }
+
+    #[test]
+    fn a_sound_task_has_no_finding_and_the_worst_comes_first() {
+        assert_eq!(words(&line(), &way(true)), []);
+        let held = Standing { held: true, proven: true, ..Standing::default() };
+        let sick = TaskLine { standing: held, drift: 2, ..line() };
+        let expected = [("standing", Level::Critical), ("way_back", Level::Critical), ("drift", Level::Warning)];
+        assert_eq!(words(&sick, &way(false)), expected);
+        let unproven = TaskLine { standing: Standing::default(), ..line() };
+        assert_eq!(words(&unproven, &WayBack::default()), [("unverified", Level::Warning), ("way_back", Level::Warning)]);
+        let new = TaskLine { active: None, config: None, standing: Standing::default(), ..line() };
+        assert_eq!(words(&new, &WayBack::default()), [("unverified", Level::Warning)]);
+        let unread = TaskLine { trouble: "the registry is damaged".into(), active: None, config: None, ..line() };
+        assert_eq!(words(&unread, &way(true))[0], ("registry", Level::Critical));
+    }
+
+    #[test]
+    fn a_disk_is_judged_by_room_and_share() {
+        let gb = 1_000_000_000;
+        let disk = |free: u64, bytes: u64| Disk { bytes, free, inodes: 0, inodes_free: 0 };
+        let level = |disk| of_disk(disk).first().map_or(Level::Ok, |finding| finding.level);
+        assert_eq!(level(disk(50 * gb, 200 * gb)), Level::Ok);
+        assert_eq!(level(disk(12 * gb, 8000 * gb)), Level::Ok, "12 GB are enough, however large the disk");
+        assert_eq!(level(disk(5 * gb, 200 * gb)), Level::Warning);
+        assert_eq!(level(disk(gb, 200 * gb)), Level::Critical);
+        assert_eq!(level(disk(0, 10)), Level::Critical);
+        let names = of_disk(Disk { inodes: 1_000_000, inodes_free: 10, ..disk(50 * gb, 200 * gb) });
+        assert_eq!(names[0].check, "inodes");
+    }
+}
