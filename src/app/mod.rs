@@ -5,11 +5,13 @@
 //! the one that was shown. Read [`App::apply`] next.
 
 mod adopt;
+mod alerts;
 mod audit;
 mod backup;
 mod change;
 mod compare;
 mod drift;
+mod guard;
 mod operations;
 mod preview;
 mod resolve;
@@ -46,6 +48,8 @@ use crate::{
     trust::{Place, Trust},
 };
 
+pub use alerts::{Attempt, Notice};
+pub use guard::Look;
 pub use store::{Names, Needed};
 pub use sync::SyncFrom;
 

@@ -39,6 +39,7 @@ Judge    mark  hold  pin
 Mend     op  registry
 Allow    trust
 Prove    audit
+Guard    guard  alert
 Keep     store
 Shell    completions  man  schema
 
@@ -259,6 +260,7 @@ mod tests {
         Mend     op  registry
         Allow    trust
         Prove    audit
+        Guard    guard  alert
         Keep     store
         Shell    completions  man  schema
 

@@ -9,7 +9,10 @@ use serde::{
     de::{self, Deserializer, MapAccess, SeqAccess, Visitor},
 };
 
-use super::units::{Size, Timeout};
+use super::{
+    calls::{AlertsBlock, RuleBlock},
+    units::{Size, Timeout},
+};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -21,6 +24,7 @@ pub(super) struct ConfigFile {
     pub tasks: Option<Tasks>,
     pub defaults: Option<TaskBlock>,
     pub rollback: Option<RollbackBlock>,
+    pub alerts: Option<AlertsBlock>,
 }
 
 /// `tasks:`; every key but `discover` is the id of a task.
@@ -57,6 +61,7 @@ pub(super) struct TaskBlock {
     pub stop: Option<Command>,
     pub start: Option<Command>,
     pub restart: Option<Command>,
+    pub guard: Option<Vec<RuleBlock>>,
 }
 
 /// Which files are kept in the store.
@@ -151,6 +156,7 @@ impl TaskBlock {
         self.verify = self.verify.or_else(|| defaults.verify.clone());
         self.ready = self.ready.or_else(|| defaults.ready.clone());
         self.stop = self.stop.or_else(|| defaults.stop.clone());
+        self.guard = self.guard.or_else(|| defaults.guard.clone());
         self
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::{alert::AlertSettings, guard::RuleSpec};
 use crate::base::{RelPath, TaskId};
 
 /// Settings of a repository. Paths are relative to the work tree.
@@ -21,6 +22,8 @@ pub struct Settings {
     pub env: EnvMode,
     /// True when a rollback needs `--message`.
     pub require_reason: bool,
+    /// Where alerts go.
+    pub alerts: AlertSettings,
     /// True when the settings come from a file, false when they were discovered.
     pub from_file: bool,
 }
@@ -107,6 +110,8 @@ pub struct TaskSpec {
     pub stop: Option<CommandSpec>,
     /// Starts it after the change.
     pub start: Option<CommandSpec>,
+    /// When the guard puts it back by itself.
+    pub guard: Vec<RuleSpec>,
 }
 
 /// A command of the task, run in its folder, without standard input.

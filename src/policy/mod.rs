@@ -1,4 +1,6 @@
 //! Row 2, pure decisions over plain data; `now` is always an argument. No I/O, no clock.
 
+pub mod alert;
+pub mod guard;
 pub mod target;
 pub mod undo;

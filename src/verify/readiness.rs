@@ -183,6 +183,7 @@ mod tests {
                 probes: Vec::new(),
                 stop: None,
                 start: None,
+                guard: Vec::new(),
             };
             let dir = tempfile::tempdir().expect("because tests can make folders");
             std::fs::create_dir_all(dir.path().join("tasks/T01")).expect("it creates");

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod alerts;
 mod at_once;
 mod attacks;
 mod audit;
@@ -23,6 +24,8 @@ mod crash_states;
 mod disk_errors;
 mod environment;
 mod facts;
+mod guard;
+mod guard_scenario;
 mod kill_sweep;
 mod killer_harness;
 mod power_cuts;

@@ -5,6 +5,7 @@
 //! which a test parses.
 
 mod adopt;
+mod alert;
 mod audit;
 mod completions;
 mod create_snapshot;
@@ -12,6 +13,7 @@ mod demo;
 mod diff;
 mod disaster_recovery;
 mod doctor;
+mod guard;
 mod history;
 mod hold;
 mod init;
@@ -99,6 +101,8 @@ commands! {
     adopt: Adopt,
     registry: Registry,
     audit: Audit,
+    alert: Alert,
+    guard: Guard,
     store: Store,
     trust: Trust,
     doctor: Doctor,

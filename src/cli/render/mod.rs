@@ -4,11 +4,13 @@
 //! Every colour has a sign beside it, so that nothing is lost without colour. Start with
 //! [`Style`], then [`plan`] and [`report`], which show what the other pages look like.
 
+pub mod alert;
 pub mod audit;
 pub mod colour;
 pub mod commands;
 pub mod diff;
 pub mod error;
+pub mod guard;
 pub mod plan;
 pub mod progress;
 pub mod recovery;
