@@ -37,11 +37,11 @@
 //! | 0 | [`base`]: error kinds, ids, digests, safe paths, the file-system port, lock, processes |
 //! | 1 | [`model`]: plain data and wire formats |
 //! | 2 | [`policy`]: pure decisions |
-//! | 3 | [`git`], [`store`], [`deps`], [`journal`], [`trust`], [`audit`] |
+//! | 3 | [`git`], [`store`], [`deps`], [`journal`], [`trust`], [`audit`], [`alert`] |
 //! | 4 | [`ground`] (the opened ports), [`registry`], [`verify`] |
 //! | 5 | [`catalog`]: what there is: releases, manifests, files now |
 //! | 6 | [`draft`]: operations before they are written down; [`steps`]: what operations do; [`backup`]: folders in the store |
-//! | 7 | [`release`], [`rollback`], [`drill`]: rollbacks rehearsed; [`hooks`]: what runs in git's own commands |
+//! | 7 | [`release`], [`rollback`], [`drill`]: rollbacks rehearsed; [`guard`]: rollbacks by themselves; [`hooks`]: what runs in git's own commands |
 //! | 8 | [`config`] |
 //! | 9 | [`app`] |
 //! | 11 | [`cli`] |
@@ -64,6 +64,7 @@
 //! To know the product, read [`rollback`], [`journal`] and its `status`, [`steps::files`],
 //! [`verify`], and `cli/commands/rollback.rs`.
 
+pub mod alert;
 pub mod app;
 pub mod audit;
 pub mod backup;
@@ -76,6 +77,7 @@ pub mod draft;
 pub mod drill;
 pub mod git;
 pub mod ground;
+pub mod guard;
 pub mod hooks;
 pub mod journal;
 pub mod model;

@@ -29,13 +29,16 @@ const ROWS: [&[&str]; 12] = [
 ];
 
 /// Outside libraries with one owner: the name's beginning, and the paths that may use it.
-const OWNERS: [(&str, &[&str]); 6] = [
+const OWNERS: [(&str, &[&str]); 9] = [
     ("gix", &["src/git/"]),
     ("zstd", &["src/store/"]),
     ("clap", &["src/cli/", "src/main.rs", "src/bin/"]),
     ("indicatif", &["src/cli/"]),
     ("duct", &["src/base/process"]),
     ("rusqlite", &["src/backup/sqlite.rs"]),
+    ("ureq", &["src/base/http.rs"]),
+    ("rustls", &["src/base/http.rs"]),
+    ("lettre", &["src/alert/email.rs"]),
 ];
 
 const MAX_FILE: usize = 500;

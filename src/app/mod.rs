@@ -5,12 +5,14 @@
 //! the one that was shown. Read [`App::apply`] next.
 
 mod adopt;
+mod alerts;
 mod audit;
 mod backup;
 mod change;
 mod compare;
 mod drift;
 mod drill;
+mod guard;
 mod health;
 mod hooks;
 mod operations;
@@ -50,7 +52,9 @@ use crate::{
     trust::{Place, Trust},
 };
 
+pub use alerts::{Attempt, Notice};
 pub use drill::{DrillHow, DrillPlan};
+pub use guard::Look;
 pub use store::{Names, Needed};
 pub use sync::SyncFrom;
 

@@ -23,8 +23,11 @@ impl App {
     /// The commands that the configuration names, of these tasks or of all, and whether each may run.
     pub fn commands(&self, tasks: &[TaskId]) -> Vec<CommandState> {
         let all = self.ground.configured_commands();
-        let wanted: Vec<ConfiguredCommand> =
-            all.iter().filter(|command| tasks.is_empty() || tasks.contains(&command.task)).cloned().collect();
+        let wanted: Vec<ConfiguredCommand> = all
+            .iter()
+            .filter(|command| tasks.is_empty() || command.task.as_ref().is_some_and(|task| tasks.contains(task)))
+            .cloned()
+            .collect();
         self.ground.trust.states_of(&wanted, &all)
     }
 

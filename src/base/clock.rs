@@ -1,6 +1,9 @@
 //! The only place that asks what time it is. Order never comes from here; see [`super::OpId`].
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// Wall-clock time, or a fixed time for tests and reproducible runs.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,6 +24,61 @@ impl Clock {
             Self::Fixed(time) => *time,
         }
     }
+
+    /// Now, so that it can be told later how long ago that was, whatever was done to the clock.
+    pub fn moment(&self) -> Moment {
+        let uptime = match self {
+            Self::System => Uptime::now(),
+            Self::Fixed(_) => None,
+        };
+        Moment { wall: self.now(), uptime }
+    }
+}
+
+/// A moment that survives: by the clock, and by how long the machine had been running.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// By the clock.
+    pub wall: Timestamp,
+    /// By the running machine, whose count nobody can set; it begins anew with every start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uptime: Option<Uptime>,
+}
+
+/// How long a machine has been running since one of its starts, sleep included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uptime {
+    /// Which start.
+    pub boot: String,
+    /// Seconds since then.
+    pub secs: u64,
+}
+
+impl Uptime {
+    /// Now; `None` where the system does not tell.
+    fn now() -> Option<Self> {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_string();
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Some(Self { boot, secs: u64::try_from(time.tv_sec).ok()? })
+    }
+}
+
+impl Moment {
+    /// A moment of the clock alone.
+    pub fn at(wall: Timestamp) -> Self {
+        Self { wall, uptime: None }
+    }
+
+    /// How long after `earlier` this is; `None` when the clock says that it is before, so that
+    /// nobody knows. While the machine runs on, what was done to its clock does not count.
+    pub fn since(&self, earlier: &Self) -> Option<Duration> {
+        if let (Some(now), Some(then)) = (&self.uptime, &earlier.uptime)
+            && now.boot == then.boot
+        {
+            return Some(Duration::from_secs(now.secs.saturating_sub(then.secs)));
+        }
+        Duration::try_from(self.wall.duration_since(earlier.wall)).ok()
+    }
 }
 
 /// Now, as files are stamped: seconds and nanoseconds since 1970. For telling whether a file was
@@ -29,4 +87,24 @@ pub fn of_files() -> (i64, u32) {
     #[expect(clippy::disallowed_methods, reason = "the clock's one owner")]
     let now = Timestamp::now();
     (now.as_second(), u32::try_from(now.subsec_nanosecond()).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_running_machine_does_not_believe_its_clock() {
+        let moment = |wall: i64, boot: &str, secs: u64| Moment {
+            wall: Timestamp::from_second(wall).expect("it is in range"),
+            uptime: Some(Uptime { boot: boot.into(), secs }),
+        };
+        let then = moment(1_000_000, "a", 50);
+        assert_eq!(moment(5, "a", 110).since(&then), Some(Duration::from_mins(1)), "the clock was set back");
+        assert_eq!(moment(9_000_000, "a", 110).since(&then), Some(Duration::from_mins(1)), "the clock was set forward");
+        assert_eq!(moment(1_000_060, "b", 3).since(&then), Some(Duration::from_mins(1)), "the machine was started anew");
+        assert_eq!(moment(5, "b", 3).since(&then), None, "nobody knows");
+        let system = Clock::System.moment();
+        assert!(Clock::System.moment().since(&system).is_some_and(|passed| passed < Duration::from_mins(10)));
+    }
 }

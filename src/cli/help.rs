@@ -40,6 +40,7 @@ Mend     op  registry
 Allow    trust
 Join     hooks (hook)
 Prove    audit
+Guard    guard  alert
 Keep     store
 Shell    completions  man  schema
 
@@ -261,6 +262,7 @@ mod tests {
         Allow    trust
         Join     hooks (hook)
         Prove    audit
+        Guard    guard  alert
         Keep     store
         Shell    completions  man  schema
 

@@ -91,7 +91,7 @@ impl Session {
             command: self.command.clone(),
             trust: Place::of_this_process(),
             without_commands: self.globals.no_commands,
-            via: via(),
+            via: if self.command == "guard" { Via::Guard } else { via() },
         }
     }
 

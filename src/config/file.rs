@@ -9,7 +9,10 @@ use serde::{
     de::{self, Deserializer, MapAccess, SeqAccess, Visitor},
 };
 
-use super::units::{Size, Timeout};
+use super::{
+    calls::{AlertsBlock, RuleBlock},
+    units::{Size, Timeout},
+};
 
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
@@ -22,6 +25,7 @@ pub(super) struct ConfigFile {
     pub defaults: Option<TaskBlock>,
     pub rollback: Option<RollbackBlock>,
     pub hooks: Option<HooksBlock>,
+    pub alerts: Option<AlertsBlock>,
 }
 
 /// `tasks:`; every key but `discover` is the id of a task.
@@ -60,6 +64,7 @@ pub(super) struct TaskBlock {
     pub restart: Option<Command>,
     pub one_way: Option<Vec<OneWay>>,
     pub migrations: Option<OneOrMany>,
+    pub guard: Option<Vec<RuleBlock>>,
 }
 
 /// A version that cannot be gone back from.
@@ -179,6 +184,7 @@ impl TaskBlock {
         self.stop = self.stop.or_else(|| defaults.stop.clone());
         self.one_way = self.one_way.or_else(|| defaults.one_way.clone());
         self.migrations = both(self.migrations, &defaults.migrations);
+        self.guard = self.guard.or_else(|| defaults.guard.clone());
         self
     }
 }

@@ -24,10 +24,12 @@
 //!     ready: [{port: 8080}, {http: "http://127.0.0.1:8080/ok"}, {disk_free: 1GB}]
 //!     stop: {run: "systemctl --user stop t01", timeout: 30s}
 //!     restart: {run: "systemctl --user restart t01"}
+//!     guard: [{name: errors, file: run.jsonl, value: level, bad: error, fail: "> 0.1"}]
 //! defaults:                            # for every task that does not say otherwise
 //!   exclude: ["__pycache__/"]
 //! rollback: {on_verify_fail: undo, env: plan, require_reason: false}
 //! hooks: {strict: false}               # true: they refuse where they would only warn
+//! alerts: {channels: {ops: {feishu: {url_from: {env: FEISHU_URL}, secret_from: {env: FEISHU_SECRET}}}}}
 //! ```
 //!
 //! `path` and `shared` are relative to the work tree, all else in a task to its folder, unless
@@ -35,6 +37,7 @@
 //! as in `.gitignore`: without a `/` at any depth, and a folder stands for all that is in it.
 //! Nothing here runs a command. Read `file` for the shape, `resolve` for the meaning.
 
+mod calls;
 mod discover;
 mod file;
 mod ignore;

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Error,
+    Error, calls,
     discover::{self, Found, Rule},
     file::{Command, ConfigFile, Discover, EnvWord, OnFail, OneOrMany, OneWay, Ready, RollbackBlock, TaskBlock},
     place::{all_below, check_glob, in_folder, path, patterns, places, rule},
@@ -71,7 +71,8 @@ pub(super) fn resolve(file: ConfigFile, root: &Root, released: Released<'_>, war
     let rollback = file.rollback.unwrap_or_default();
     let (on_verify_fail, env) = rollback_words(&rollback);
     let require_reason = rollback.require_reason.unwrap_or(false);
-    Ok(Settings { registry, snapshots, tasks, on_verify_fail, env, require_reason, strict_hooks, from_file: false })
+    let alerts = calls::alerts(file.alerts.unwrap_or_default())?;
+    Ok(Settings { registry, snapshots, tasks, on_verify_fail, env, require_reason, strict_hooks, alerts, from_file: false })
 }
 
 /// What a rollback does, in the model's words.
@@ -169,6 +170,7 @@ fn task(id: TaskId, found: Option<RelPath>, block: TaskBlock, root: &Root) -> Re
         start: command("start", start)?,
         one_way: block.one_way.unwrap_or_default().into_iter().map(|door| to_door(&at("one_way"), door)).collect::<Result<_, _>>()?,
         migrations: block.migrations.map(|list| patterns("migrations", Some(list))).transpose()?,
+        guard: calls::rules(&at("guard"), block.guard.unwrap_or_default())?,
         id,
         dir,
         paths,
@@ -193,15 +195,17 @@ fn version_key(at: &str, key: Option<String>) -> Result<String, Error> {
 
 /// Names of environment variables; a value after `=` would be a secret in a file.
 fn variables(at: &str, names: Vec<String>) -> Result<Vec<String>, Error> {
-    let legal = |name: &str| {
-        let mut chars = name.chars();
-        chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_') && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    match names.iter().position(|name| !legal(name)) {
+    match names.iter().position(|name| !is_variable(name)) {
         // The text is not shown, because it may be a value.
         Some(index) => Err(rule(at, format!("item {} is not the name of a variable; write names only, never values", index + 1))),
         None => Ok(names),
     }
+}
+
+/// True for what can be the name of an environment variable.
+pub(super) fn is_variable(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_') && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// A command with its time limit.

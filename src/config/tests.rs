@@ -294,15 +294,29 @@ fn git_ignores_what_it_should_and_nothing_of_snapback() {
 #[test]
 fn the_schema_knows_the_same_keys_as_the_reader() {
     let schema = schema();
-    for place in
-        ["/properties", "/$defs/task/properties", "/$defs/command/properties", "/$defs/ready/properties", "/$defs/rollback/properties"]
-    {
+    for place in [
+        "/properties",
+        "/$defs/task/properties",
+        "/$defs/command/properties",
+        "/$defs/ready/properties",
+        "/$defs/rollback/properties",
+        "/$defs/alerts/properties",
+        "/$defs/channel/properties",
+        "/$defs/hook/properties",
+        "/$defs/email/properties",
+        "/$defs/rule/properties",
+    ] {
         let known: Vec<String> = schema.pointer(place).and_then(|at| at.as_object()).expect(place).keys().cloned().collect();
         let wrong = match place {
             "/properties" => "zzz: 1".to_string(),
             "/$defs/task/properties" => "tasks: {T01: {zzz: 1}}".to_string(),
             "/$defs/command/properties" => "tasks: {T01: {stop: {zzz: 1}}}".to_string(),
             "/$defs/ready/properties" => "tasks: {T01: {ready: [{zzz: 1}]}}".to_string(),
+            "/$defs/rule/properties" => "tasks: {T01: {guard: [{zzz: 1}]}}".to_string(),
+            "/$defs/alerts/properties" => "alerts: {zzz: 1}".to_string(),
+            "/$defs/channel/properties" => "alerts: {channels: {a: {zzz: 1}}}".to_string(),
+            "/$defs/hook/properties" => "alerts: {channels: {a: {webhook: {zzz: 1}}}}".to_string(),
+            "/$defs/email/properties" => "alerts: {channels: {a: {email: {zzz: 1}}}}".to_string(),
             _ => "rollback: {zzz: 1}".to_string(),
         };
         let message = failure(&wrong).to_string();

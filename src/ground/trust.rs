@@ -3,14 +3,24 @@
 use super::Ground;
 use crate::{
     base::TaskId,
-    model::trust::{CommandState, ConfiguredCommand, Role, commands_of},
+    model::{
+        alert::ChannelSpec,
+        trust::{CommandState, ConfiguredCommand, Role, channels_of, commands_of},
+    },
     trust::Error,
 };
 
 impl Ground {
     /// Every command of the configuration.
     pub fn configured_commands(&self) -> Vec<ConfiguredCommand> {
-        self.settings.tasks.iter().flat_map(|task| commands_of(task, &self.config)).collect()
+        let of_tasks = self.settings.tasks.iter().flat_map(|task| commands_of(task, &self.config));
+        of_tasks.chain(channels_of(&self.settings.alerts, &self.config)).collect()
+    }
+
+    /// The channels for alerts, each with whether it may be used.
+    pub fn alert_channels(&self) -> Vec<(ChannelSpec, CommandState)> {
+        let states = self.trust.states_of(&channels_of(&self.settings.alerts, &self.config), &self.configured_commands());
+        self.settings.alerts.channels.iter().cloned().zip(states).collect()
     }
 
     /// The commands of a task for these uses, and whether each may run.

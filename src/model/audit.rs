@@ -62,6 +62,8 @@ pub enum Via {
     Hook,
     /// By a program.
     Script,
+    /// By the guard.
+    Guard,
     /// By a program that uses the library.
     #[default]
     Library,

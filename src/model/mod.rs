@@ -3,12 +3,14 @@
 //! The only room that derives `Serialize` for formats. No I/O: bytes come in, bytes go out.
 //! Read [`manifest`] (what a release is), then [`operation`] (how the world is changed).
 
+pub mod alert;
 pub mod answer;
 pub mod audit;
 pub mod backup;
 pub mod dependencies;
 pub mod drill;
 pub mod event;
+pub mod guard;
 pub mod health;
 pub mod hooks;
 pub mod manifest;

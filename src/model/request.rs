@@ -73,6 +73,25 @@ pub struct Rollback {
     pub past_floor: bool,
 }
 
+impl Rollback {
+    /// A return to a version with nothing but the settings to say how.
+    pub fn plain(task: TaskId, to: Version, message: String) -> Self {
+        Self {
+            task,
+            from: None,
+            to: Some(to),
+            message,
+            commit: true,
+            with_shared: false,
+            env: None,
+            on_verify_fail: None,
+            restart: true,
+            signature: Demand::Optional,
+            past_floor: false,
+        }
+    }
+}
+
 /// Asks for the inverse of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undo {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::{alert::AlertSettings, guard::RuleSpec};
 use crate::base::{RelPath, TaskId};
 
 /// Settings of a repository. Paths are relative to the work tree.
@@ -23,6 +24,8 @@ pub struct Settings {
     pub require_reason: bool,
     /// True when a hook of git refuses where it would only warn.
     pub strict_hooks: bool,
+    /// Where alerts go.
+    pub alerts: AlertSettings,
     /// True when the settings come from a file, false when they were discovered.
     pub from_file: bool,
 }
@@ -113,6 +116,8 @@ pub struct TaskSpec {
     pub one_way: Vec<Door>,
     /// Globs of migrations; `None` = they are known by their places and names.
     pub migrations: Option<Vec<String>>,
+    /// When the guard puts it back by itself.
+    pub guard: Vec<RuleSpec>,
 }
 
 /// A version that no rollback goes below unless it is told to: what it did stays done.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     TaskSpec,
+    alert::{AlertSettings, ChannelSpec},
     settings::{CommandSpec, Probe},
 };
 use crate::base::{Digest, Hasher, RelPath, TaskId};
@@ -28,6 +29,10 @@ pub enum Role {
     Probe,
     /// Builds the Python environment, with the Python that is in it.
     Environment,
+    /// Brings alerts to people.
+    Alert,
+    /// Reads a metric of the guard.
+    Metric,
 }
 
 impl Role {
@@ -39,6 +44,8 @@ impl Role {
             Self::Smoke => "check",
             Self::Probe => "probe",
             Self::Environment => "env",
+            Self::Alert => "alert",
+            Self::Metric => "metric",
         }
     }
 }
@@ -46,18 +53,26 @@ impl Role {
 /// A command that the configuration names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfiguredCommand {
-    /// The task.
-    pub task: TaskId,
+    /// The task; `None` for what belongs to the whole repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskId>,
     /// What it is for.
     pub role: Role,
     /// The command line, run by `sh -c`; of other probes and of environments, what is done.
     pub run: String,
-    /// The folder it runs in, below the work tree.
+    /// The folder it runs in, below the work tree; empty for its top.
+    #[serde(deserialize_with = "top_or_below")]
     pub dir: RelPath,
     /// Its time limit in milliseconds.
     pub timeout_ms: u64,
     /// The file that defines it: below the work tree, or absolute with `--config`.
     pub config: String,
+}
+
+/// Reads a folder, which unlike other paths may be the top itself.
+fn top_or_below<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<RelPath, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Ok(RelPath::root()) } else { RelPath::from_text(&text).map_err(serde::de::Error::custom) }
 }
 
 impl ConfiguredCommand {
@@ -68,7 +83,7 @@ impl ConfiguredCommand {
         let limit = self.timeout_ms.to_string();
         let fields: [&[u8]; 7] = [
             b"snapback.command/1",
-            self.task.as_str().as_bytes(),
+            self.task.as_ref().map_or("", TaskId::as_str).as_bytes(),
             role.as_bytes(),
             self.run.as_bytes(),
             self.dir.as_bytes(),
@@ -99,7 +114,7 @@ pub fn digest_of_all(commands: &[ConfiguredCommand]) -> Digest {
 /// Everything that a task's settings would run or reach out to, in the order of the settings.
 pub fn commands_of(task: &TaskSpec, config: &str) -> Vec<ConfiguredCommand> {
     let make = |role: Role, run: String, timeout: Duration| ConfiguredCommand {
-        task: task.id.clone(),
+        task: Some(task.id.clone()),
         role,
         run,
         dir: task.dir.clone(),
@@ -116,11 +131,27 @@ pub fn commands_of(task: &TaskSpec, config: &str) -> Vec<ConfiguredCommand> {
         Probe::Http(url, limit) => Some(make(Role::Probe, format!("GET {url}"), *limit)),
         Probe::DiskFree(_) => None,
     }));
+    all.extend(task.guard.iter().map(|rule| make(Role::Metric, rule.metric.describe(), rule.metric.timeout())));
     all.extend(task.venv.iter().map(|venv| {
         let run = format!("build {venv} anew, with the Python that is in it and pip or uv");
         make(Role::Environment, run, Duration::ZERO)
     }));
     all
+}
+
+/// The channels through which alerts go.
+pub fn channels_of(alerts: &AlertSettings, config: &str) -> Vec<ConfiguredCommand> {
+    let limit = u64::try_from(alerts.limit.as_millis()).unwrap_or(u64::MAX);
+    let trusting = alerts.ca_file.as_ref().map(|file| format!(", trusting {file}")).unwrap_or_default();
+    let channel = |spec: &ChannelSpec| ConfiguredCommand {
+        task: None,
+        role: Role::Alert,
+        run: format!("{}{trusting}", spec.describe()),
+        dir: RelPath::root(),
+        timeout_ms: limit,
+        config: config.to_string(),
+    };
+    alerts.channels.iter().map(channel).collect()
 }
 
 /// A command, and whether the repository's owner agreed to it.
@@ -139,7 +170,7 @@ mod tests {
 
     fn command() -> ConfiguredCommand {
         ConfiguredCommand {
-            task: "T01".parse().expect("it is an id"),
+            task: Some("T01".parse().expect("it is an id")),
             role: Role::Smoke,
             run: "python smoke.py".into(),
             dir: RelPath::own("tasks/T01"),
@@ -152,7 +183,8 @@ mod tests {
     fn another_byte_anywhere_is_another_command() {
         let one = command();
         let others = [
-            ConfiguredCommand { task: "T02".parse().expect("it is an id"), ..command() },
+            ConfiguredCommand { task: Some("T02".parse().expect("it is an id")), ..command() },
+            ConfiguredCommand { task: None, ..command() },
             ConfiguredCommand { role: Role::Probe, ..command() },
             ConfiguredCommand { run: "python smoke.py ".into(), ..command() },
             ConfiguredCommand { dir: RelPath::own("tasks/T0"), ..command() },
@@ -166,6 +198,14 @@ mod tests {
         // A byte that moves from one field to the next is seen, too.
         let moved = ConfiguredCommand { run: "python smoke.pyt".into(), dir: RelPath::own("asks/T01"), ..command() };
         assert_ne!(one.digest(), moved.digest());
+    }
+
+    #[test]
+    fn what_is_written_is_read_the_top_and_the_whole_repository_too() {
+        for command in [command(), ConfiguredCommand { task: None, dir: RelPath::root(), ..command() }] {
+            let text = serde_json::to_string(&command).expect("it renders");
+            assert_eq!(serde_json::from_str::<ConfiguredCommand>(&text).expect("it reads"), command);
+        }
     }
 
     #[test]

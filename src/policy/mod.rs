@@ -1,7 +1,9 @@
 //! Row 2, pure decisions over plain data; `now` is always an argument. No I/O, no clock.
 
+pub mod alert;
 pub mod conventional;
 pub mod floor;
+pub mod guard;
 pub mod health;
 pub mod target;
 pub mod undo;

@@ -73,7 +73,10 @@ fn counted(number: usize) -> String {
 
 /// The first commands, for an error.
 fn shown(commands: &[ConfiguredCommand]) -> String {
-    let line = |command: &ConfiguredCommand| format!("{} {}: {}", command.task, command.role.word(), command.run);
+    let line = |command: &ConfiguredCommand| {
+        let task = command.task.as_ref().map(|task| format!("{task} ")).unwrap_or_default();
+        format!("{task}{}: {}", command.role.word(), command.run)
+    };
     let mut text = commands.iter().take(3).map(line).collect::<Vec<_>>().join("; ");
     if commands.len() > 3 {
         text.push_str("; …");

@@ -34,7 +34,7 @@ impl Desk {
 
 fn command(run: &str) -> ConfiguredCommand {
     ConfiguredCommand {
-        task: "T01".parse().expect("it is an id"),
+        task: Some("T01".parse().expect("it is an id")),
         role: Role::Smoke,
         run: run.into(),
         dir: RelPath::own("tasks/T01"),

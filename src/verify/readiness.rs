@@ -185,6 +185,7 @@ mod tests {
                 start: None,
                 one_way: Vec::new(),
                 migrations: None,
+                guard: Vec::new(),
             };
             let dir = tempfile::tempdir().expect("because tests can make folders");
             std::fs::create_dir_all(dir.path().join("tasks/T01")).expect("it creates");

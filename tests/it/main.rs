@@ -6,6 +6,7 @@
 
 mod support;
 
+mod alerts;
 mod at_once;
 mod attacks;
 mod audit;
@@ -26,6 +27,8 @@ mod disk_errors;
 mod drill;
 mod environment;
 mod facts;
+mod guard;
+mod guard_scenario;
 mod health;
 mod hooks_hostile;
 mod hooks_matrix;

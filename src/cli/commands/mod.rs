@@ -5,6 +5,7 @@
 //! which a test parses.
 
 mod adopt;
+mod alert;
 mod audit;
 mod completions;
 mod create_snapshot;
@@ -13,6 +14,7 @@ mod diff;
 mod disaster_recovery;
 mod doctor;
 mod drill;
+mod guard;
 mod health;
 mod history;
 mod hold;
@@ -105,6 +107,8 @@ commands! {
     registry: Registry,
     hooks: Hooks,
     audit: Audit,
+    alert: Alert,
+    guard: Guard,
     store: Store,
     trust: Trust,
     doctor: Doctor,

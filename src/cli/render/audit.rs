@@ -70,6 +70,7 @@ fn place(entry: &Entry) -> String {
         Via::Ci => "CI",
         Via::Hook => "hook",
         Via::Script => "script",
+        Via::Guard => "guard",
         Via::Library => "library",
     };
     let tree = from.tree.as_ref().map(|tree| format!(" {}:", safe(tree))).unwrap_or_default();

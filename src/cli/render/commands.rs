@@ -15,7 +15,10 @@ pub fn list(style: Style, states: &[CommandState]) -> String {
         let sign = if state.trusted { style.ok() } else { style.attention() };
         let dir = if command.dir.is_root() { ".".to_string() } else { command.dir.to_string() };
         // The command stands last, for it may be long.
-        (sign, row![command.task.as_str(), command.role.word(), format!("in {dir}"), safe(&command.run)])
+        (
+            sign,
+            row![command.task.as_ref().map_or("all", |task| task.as_str()), command.role.word(), format!("in {dir}"), safe(&command.run)],
+        )
     };
     let (signs, rows): (Vec<String>, Vec<_>) = states.iter().map(line).unzip();
     signs.iter().zip(lines(style, &rows)).fold(String::new(), |text, (sign, line)| text + &format!("  {sign} {line}\n"))
@@ -39,7 +42,7 @@ mod tests {
     #[test]
     fn nothing_of_a_command_reaches_the_terminal_as_it_is() {
         let command = ConfiguredCommand {
-            task: "T01".parse().expect("it is an id"),
+            task: Some("T01".parse().expect("it is an id")),
             role: Role::Smoke,
             run: "true\r# harmless\x1b[2K \u{202e}x".into(),
             dir: RelPath::own("tasks/T01"),

@@ -4,12 +4,14 @@
 //! Every colour has a sign beside it, so that nothing is lost without colour. Start with
 //! [`Style`], then [`plan`] and [`report`], which show what the other pages look like.
 
+pub mod alert;
 pub mod audit;
 pub mod colour;
 pub mod commands;
 pub mod diff;
 pub mod drill;
 pub mod error;
+pub mod guard;
 pub mod health;
 pub mod plan;
 pub mod progress;

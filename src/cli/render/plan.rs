@@ -199,7 +199,7 @@ pub(crate) mod tests {
     }
 
     fn command(role: Role, run: &str, trusted: bool) -> CommandState {
-        let (task, dir) = ("T01".parse().expect("it is an id"), RelPath::own("tasks/T01"));
+        let (task, dir) = (Some("T01".parse().expect("it is an id")), RelPath::own("tasks/T01"));
         let command = ConfiguredCommand { task, role, run: run.into(), dir, timeout_ms: 1000, config: "snapback.yaml".into() };
         CommandState { command, trusted }
     }

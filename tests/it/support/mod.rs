@@ -9,6 +9,7 @@ pub mod mounted;
 pub mod operations;
 pub mod sandbox;
 pub mod scenarios;
+pub mod servers;
 pub mod shelf;
 pub mod sim;
 pub mod stage;

@@ -1,0 +1,165 @@
+//! E-mail: text and HTML, one thread a story. The only place that names the mail library.
+//!
+//! `Message-ID` comes from the alert's id, so a mail that was sent twice is seen once; what belongs
+//! to the same story refers to its first mail. `Auto-Submitted` (RFC 3834) keeps robots from
+//! answering. Without TLS nothing is sent but to this machine, and no password in any case.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lettre::{
+    Message, SmtpTransport, Transport,
+    message::{
+        Mailbox, MultiPart,
+        header::{HeaderName, HeaderValue},
+    },
+    transport::smtp::{
+        Error,
+        authentication::Credentials,
+        client::{Certificate, CertificateStore, Tls as Security, TlsParameters},
+        extension::ClientId,
+    },
+};
+
+use super::{Again, Channel, Refusal, Surroundings, words};
+use crate::{
+    base::Secret,
+    model::alert::{Alert, AlertId, EmailSpec, Tls},
+};
+
+/// A mail server.
+pub(super) struct Email {
+    pub spec: EmailSpec,
+    pub password: Option<Secret>,
+    pub around: Surroundings,
+}
+
+impl Channel for Email {
+    fn send(&self, alert: &Alert, now: Timestamp, limit: Duration) -> Result<(), Refusal> {
+        let message = self.message(alert, now)?;
+        let transport = self.transport(limit)?;
+        transport.send(&message).map(drop).map_err(|error| self.explain(&error))
+    }
+}
+
+impl Email {
+    /// The connection; opened when a mail is sent.
+    fn transport(&self, limit: Duration) -> Result<SmtpTransport, Refusal> {
+        let spec = &self.spec;
+        let security = match spec.tls {
+            Tls::None => Security::None,
+            Tls::Implicit => Security::Wrapper(self.tls()?),
+            Tls::StartTls => Security::Required(self.tls()?),
+        };
+        let name: String = self.around.host.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).collect();
+        let mut builder = SmtpTransport::builder_dangerous(&spec.server)
+            .port(spec.port)
+            .tls(security)
+            .timeout(Some(limit))
+            .hello_name(ClientId::Domain(if name.is_empty() { "localhost".into() } else { name }));
+        if let (Some(user), Some(password)) = (&spec.user, &self.password) {
+            builder = builder.credentials(Credentials::new(user.clone(), password.expose().to_string()));
+        }
+        Ok(builder.build())
+    }
+
+    /// Who may vouch for the server.
+    fn tls(&self) -> Result<TlsParameters, Refusal> {
+        let roots = self.around.roots().map_err(|error| Refusal::later(error.to_string()))?;
+        let mut builder = TlsParameters::builder(self.spec.server.clone()).certificate_store(CertificateStore::None);
+        for der in roots.der() {
+            // A certificate of the system that cannot be read vouches for nobody.
+            if let Ok(certificate) = Certificate::from_der(der.to_vec()) {
+                builder = builder.add_root_certificate(certificate);
+            }
+        }
+        builder.build_rustls().map_err(|error| Refusal::later(error.to_string()))
+    }
+
+    /// The mail.
+    fn message(&self, alert: &Alert, now: Timestamp) -> Result<Message, Refusal> {
+        let mailbox = |text: &String| text.parse::<Mailbox>().map_err(|error| Refusal::never(format!("{}: {error}", words::line(text))));
+        let own = |name: &'static str, value: &str| {
+            HeaderValue::new(HeaderName::new_from_ascii_str(name), value.chars().filter(char::is_ascii_graphic).collect())
+        };
+        let mut builder = Message::builder()
+            .from(mailbox(&self.spec.from)?)
+            .subject(format!("[snapback] {}", words::title(alert)))
+            .date(now.into())
+            .message_id(Some(self.message_id(&alert.id)))
+            .raw_header(own("Auto-Submitted", "auto-generated"))
+            .raw_header(own("X-Snapback-Event", alert.event.word()));
+        for to in &self.spec.to {
+            builder = builder.to(mailbox(to)?);
+        }
+        if let Some(first) = &alert.thread {
+            builder = builder.in_reply_to(self.message_id(first)).references(self.message_id(first));
+        }
+        let body = MultiPart::alternative_plain_html(words::text(alert), words::html(alert));
+        builder.multipart(body).map_err(|error| Refusal::never(error.to_string()))
+    }
+
+    /// The id of an alert's mail, in the sender's domain.
+    fn message_id(&self, id: &AlertId) -> String {
+        let address = self.spec.from.rsplit('<').next().unwrap_or_default().trim_end_matches(['>', ' ']);
+        let domain = address.rsplit('@').next().filter(|domain| !domain.is_empty()).unwrap_or("localhost");
+        format!("<snapback-{id}@{domain}>")
+    }
+
+    /// A failure in words without the password.
+    fn explain(&self, error: &Error) -> Refusal {
+        let mut text = error.to_string();
+        let mut next = std::error::Error::source(error);
+        while let Some(source) = next {
+            let more = source.to_string();
+            if !text.contains(&more) {
+                text = format!("{text}: {more}");
+            }
+            next = source.source();
+        }
+        let text = self.password.as_ref().map_or(text.clone(), |password| password.hide(&text));
+        let again = if error.is_permanent() || error.is_client() { Again::Never } else { Again::Later };
+        Refusal { why: words::line(&text), again }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::words::tests::sample;
+
+    fn mail() -> Email {
+        let spec = EmailSpec {
+            server: "127.0.0.1".into(),
+            port: 25,
+            tls: Tls::None,
+            from: "snapback <bot@example.org>".into(),
+            to: vec!["a@example.org".into(), "李伟 <b@example.org>".into()],
+            user: None,
+            password: None,
+        };
+        Email { spec, password: None, around: Surroundings { work_tree: "/".into(), ca_file: None, host: "prod 1".into() } }
+    }
+
+    #[test]
+    fn a_mail_has_both_forms_belongs_to_its_thread_and_injects_nothing() {
+        let alert = Alert { thread: Some(AlertId::new(7)), ..sample() };
+        let formatted = mail().message(&alert, alert.at).expect("it can be written").formatted();
+        let text = String::from_utf8(formatted).expect("mails are ASCII");
+        for expected in [
+            "Message-ID: <snapback-0000001f@example.org>",
+            "In-Reply-To: <snapback-00000007@example.org>",
+            "References: <snapback-00000007@example.org>",
+            "Auto-Submitted: auto-generated",
+            "X-Snapback-Event: guard.rolled-back",
+            "multipart/alternative",
+            "text/plain",
+            "text/html",
+        ] {
+            assert!(text.contains(expected), "{expected}: {text}");
+        }
+        assert!(!text.contains("\nBcc:"), "{text}");
+        let wrong = Email { spec: EmailSpec { to: vec!["nobody".into()], ..mail().spec }, ..mail() };
+        assert_eq!(wrong.message(&alert, alert.at).expect_err("it is no address").again, Again::Never);
+    }
+}

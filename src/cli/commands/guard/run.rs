@@ -1,0 +1,137 @@
+//! `guard run`: looks all the time, until a signal asks to stop.
+//!
+//! The repository is opened anew for each look, so changed settings count from the next one on. What
+//! goes wrong in one look is said and does not end the guard; the same warning is said once an hour.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use crate::{
+    app::{App, Look, Options},
+    base::{Failure, TaskId, cancel},
+    cli::{render::guard, reply::Reply, session::Session},
+    model::{
+        Event, Sink,
+        guard::{Decision, RuleLine},
+    },
+};
+
+/// How long the same warning is not said again.
+const AGAIN: Duration = Duration::from_hours(1);
+/// How often is looked whether there is something to do, at least and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+/// How soon a signal is seen.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Says warnings and finished steps, each line once in a while.
+struct Journal<'s> {
+    session: &'s Session,
+    said: Mutex<HashMap<String, Instant>>,
+}
+
+impl Journal<'_> {
+    /// Says a line, unless it was said a short while ago.
+    fn say(&self, line: &str) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.retain(|_, at| at.elapsed() < AGAIN);
+        if said.insert(line.to_string(), Instant::now()).is_none() {
+            self.session.say(&format!("{line}\n"));
+        }
+    }
+}
+
+/// Events of one look, to be said when it is over: a sink must be free to outlive the look.
+#[derive(Default)]
+struct Heard(Mutex<Vec<String>>);
+
+impl Sink for Heard {
+    fn take(&self, event: Event) {
+        let line = match event {
+            Event::Warning(text) => format!("warning: {}", crate::cli::render::safe(&text)),
+            Event::StepDone { step, text } => format!("  {step}: {}", crate::cli::render::safe(&text)),
+            _ => return,
+        };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+}
+
+/// Runs until a signal asks to stop.
+pub(super) fn run(session: &Session) -> Result<Reply, Failure> {
+    let app = session.app()?;
+    let _lock = app.lock_guard()?;
+    let tasks = app.guarded();
+    if tasks.is_empty() {
+        return Err(crate::guard::Error::NoRules.into());
+    }
+    session.about_to_change();
+    let journal = Journal { session, said: Mutex::default() };
+    let names: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
+    session.say(&format!("guard: watching {}\n", names.join(", ")));
+    let mut last: HashMap<(TaskId, String), String> = HashMap::new();
+    let mut looks = 0_u64;
+    while cancel::requested().is_none() {
+        let heard = Arc::new(Heard::default());
+        let options = Options { sink: heard.clone(), ..session.options() };
+        let pause = match App::open(&session.dir(), options).and_then(|app| look(session, &app, &mut last)) {
+            Ok(pause) => pause,
+            Err(failure) => {
+                journal.say(&format!("warning: {}", crate::cli::render::safe(&failure.to_string())));
+                PAUSES.1
+            }
+        };
+        for line in heard.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            journal.say(&line);
+        }
+        looks += 1;
+        let until = Instant::now() + pause;
+        while Instant::now() < until && cancel::requested().is_none() {
+            std::thread::sleep(TICK);
+        }
+    }
+    Ok(Reply::new("guard: stopped.\n".into(), json!({ "looks": looks })))
+}
+
+/// One look at everything; returns the pause before the next.
+fn look(session: &Session, app: &App, last: &mut HashMap<(TaskId, String), String>) -> Result<Duration, Failure> {
+    let look = Look { only_due: true, dry_run: session.globals.dry_run };
+    if !look.dry_run {
+        app.send_alerts()?;
+    }
+    let mut shortest = PAUSES.1;
+    for task in app.guarded() {
+        if cancel::requested().is_some() {
+            break;
+        }
+        let every = app.settings().task(&task).into_iter().flat_map(|spec| &spec.guard).map(|rule| rule.every).min();
+        shortest = shortest.min(every.unwrap_or(PAUSES.1) / 2);
+        let mut watch = app.watch(&task, look)?;
+        // Only what is new is said; a rule that passes all day says so once.
+        watch.rules.retain(|line| {
+            let key = (task.clone(), line.rule.clone());
+            last.insert(key, state_of(line)).as_ref() != Some(&state_of(line)) || line.decision == Decision::Fire
+        });
+        if !watch.rules.is_empty() || watch.report.is_some() || !watch.notes.is_empty() {
+            session.say(&guard::watch(session.err, &watch));
+        }
+    }
+    Ok(shortest.max(PAUSES.0))
+}
+
+/// What of a line is news when it changes.
+fn state_of(line: &RuleLine) -> String {
+    let kind = match &line.decision {
+        Decision::Nothing => "nothing",
+        Decision::Wait(_) => "wait",
+        Decision::Would(_) => "would",
+        Decision::Fire => "fire",
+        Decision::Overruled(_) => "overruled",
+        Decision::Freeze(_) => "freeze",
+    };
+    let version = line.version.as_ref().map(ToString::to_string).unwrap_or_default();
+    format!("{version} {} {kind}", line.judgement.outcome.word())
+}

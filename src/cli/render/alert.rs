@@ -1,0 +1,86 @@
+//! The pages of alerts. Titles and errors may come from anywhere: all of it is escaped.
+
+use std::fmt::Write;
+
+use jiff::tz::TimeZone;
+
+use super::{
+    Paint, Style, moment, safe,
+    table::{Cell, row, table},
+};
+use crate::{
+    app::Attempt,
+    model::alert::{Kept, Severity, Standing},
+};
+
+/// One line an alert.
+pub fn list(style: Style, zone: &TimeZone, all: &[Kept], more: usize) -> String {
+    if all.is_empty() {
+        return "nobody was called\n".into();
+    }
+    let line = |kept: &Kept| {
+        let alert = &kept.alert;
+        let repeats = if kept.repeats > 0 { format!(" (+{})", kept.repeats) } else { String::new() };
+        let answer = kept.answers.last().map_or_else(|| "-".into(), |answered| answered.choice.to_string());
+        let task = alert.task.as_ref().map_or("-", |task| task.as_str());
+        row![
+            alert.id.to_string(),
+            moment(alert.at, zone),
+            severity(alert.severity),
+            task,
+            format!("{}{repeats}", safe(&alert.title)),
+            ways(kept),
+            answer,
+        ]
+    };
+    let mut text = table(style, &["ALERT", "WHEN", "SEVERITY", "TASK", "WHAT", "SENT", "ANSWER"], all.iter().map(line).collect());
+    if more > 0 {
+        let _ = writeln!(text, "{more} more: --limit N shows them");
+    }
+    text
+}
+
+/// How much it matters.
+fn severity(severity: Severity) -> Cell {
+    let (paint, word) = match severity {
+        Severity::Good => (Paint::Good, "good"),
+        Severity::Info => (Paint::Plain, "info"),
+        Severity::Warning => (Paint::Attention, "warning"),
+        Severity::Critical => (Paint::Bad, "critical"),
+    };
+    Cell::painted(paint, word.to_string())
+}
+
+/// Where its deliveries stand.
+fn ways(kept: &Kept) -> String {
+    let one = |delivery: &crate::model::alert::Delivery| match (delivery.standing, &delivery.error) {
+        (Standing::Sent, _) => format!("{} sent", safe(&delivery.channel)),
+        (standing, Some(why)) => format!("{} {}: {}", safe(&delivery.channel), standing.word(), safe(why)),
+        (standing, None) => format!("{} {}", safe(&delivery.channel), standing.word()),
+    };
+    if kept.deliveries.is_empty() { "no channel".into() } else { kept.deliveries.iter().map(one).collect::<Vec<_>>().join("; ") }
+}
+
+/// True when some delivery did not arrive.
+pub fn waits(kept: &Kept) -> bool {
+    kept.deliveries.iter().any(|delivery| delivery.standing != Standing::Sent)
+}
+
+/// True when it needs somebody.
+pub fn is_open(kept: &Kept) -> bool {
+    waits(kept) || (kept.alert.severity == Severity::Critical && kept.answers.is_empty())
+}
+
+/// One line an attempt.
+pub fn attempts(style: Style, attempts: &[Attempt]) -> String {
+    if attempts.is_empty() {
+        return "nothing is to be sent\n".into();
+    }
+    attempts.iter().fold(String::new(), |text, attempt| {
+        let channel = safe(&attempt.channel);
+        text + &match &attempt.error {
+            None => format!("{} {channel}: sent\n", style.ok()),
+            Some(why) => format!("{} {channel}: {}\n", style.fail(), safe(why)),
+        }
+    })
+}

@@ -1,0 +1,144 @@
+//! Alerts arrive at real servers with right signatures, survive what fails, and tell no secret.
+
+use std::fs;
+
+use crate::support::{
+    Sandbox,
+    sandbox::{Ran, finish, snapback_program},
+    servers::{Http, Smtp, feishu_card, webhook_alert},
+};
+
+const SECRET: &str = "CANARY-feishu-secret-91ab";
+const HOOK: &str = "CANARY-webhook-secret-77cd";
+const PATH: &str = "CANARY-bot-path-3f3f";
+
+/// A repository with one channel of each kind.
+struct Called {
+    sandbox: Sandbox,
+    feishu: Http,
+    webhook: Http,
+    smtp: Smtp,
+}
+
+impl Called {
+    fn new() -> Self {
+        let (feishu, webhook, smtp) = (Http::start(r#"{"code":0,"msg":"success"}"#), Http::start("thanks"), Smtp::start());
+        let sandbox = Sandbox::new(1);
+        sandbox.release("T01", "1.0.0");
+        let text = format!(
+            "version: 1\ndefaults:\n  large_files: {{patterns: [\"*.bin\"]}}\nalerts:\n  link: \"https://ops.example.org/{{id}}/{{option}}\"\n  limit: 5s\n  channels:\n    bot:\n      feishu: {{url_from: {{env: BOT_ADDRESS}}, secret_from: {{env: BOT_SIGN}}}}\n    hook:\n      webhook: {{url: \"{}\", secret_from: {{env: HOOK_SIGN}}}}\n    mail:\n      email: {{server: 127.0.0.1, port: {}, from: \"snapback <bot@example.org>\", to: [ops@example.org, \"b@example.org\"]}}\n",
+            webhook.url("/alerts"),
+            smtp.port
+        );
+        fs::write(sandbox.at("snapback.yaml"), text).unwrap();
+        Self { sandbox, feishu, webhook, smtp }
+    }
+
+    fn run(&self, args: &[&str]) -> Ran {
+        let mut command = self.sandbox.command(snapback_program());
+        command.env("BOT_ADDRESS", self.feishu.url(&format!("/open-apis/bot/v2/hook/{PATH}")));
+        command.env("BOT_SIGN", SECRET).env("HOOK_SIGN", HOOK);
+        finish(command.args(args))
+    }
+
+    fn trusted() -> Self {
+        let called = Self::new();
+        called.sandbox.snapback(&["trust", "--yes"]).expect(0);
+        called
+    }
+}
+
+#[test]
+fn nobody_is_called_before_the_owner_agreed_to_the_channels() {
+    let called = Called::new();
+    let ran = called.run(&["alert", "test"]).expect(6);
+    assert!(ran.stderr.contains("nobody agreed to") && ran.stderr.contains("snapback trust"), "{ran:?}");
+    assert_eq!((called.feishu.rest().len(), called.webhook.rest().len(), called.smtp.rest().len()), (0, 0, 0));
+    let shown = called.run(&["trust", "--list"]).expect(0).stdout;
+    for part in ["the address in the variable BOT_ADDRESS", "signed with the variable HOOK_SIGN", "to ops@example.org, b@example.org"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+}
+
+#[test]
+fn a_test_arrives_in_every_channel_signed_with_the_three_answers() {
+    let called = Called::trusted();
+    let ran = called.run(&["alert", "test", "--json"]).expect(0).json();
+    assert_eq!(ran["data"]["attempts"].as_array().map(Vec::len), Some(3), "{ran}");
+    let got = called.feishu.next();
+    assert_eq!(got.line, format!("POST /open-apis/bot/v2/hook/{PATH}"));
+    let card = feishu_card(&got, SECRET);
+    let text = card.to_string();
+    let hook = called.webhook.next();
+    assert_eq!(hook.headers["x-snapback-event"], "alert.test");
+    let alert = webhook_alert(&hook, HOOK);
+    assert_eq!(alert["schema"], "snapback.alert/1");
+    let mail = called.smtp.next();
+    assert_eq!((mail.from.as_str(), mail.to.len()), ("bot@example.org", 2));
+    assert_eq!(mail.header("Auto-Submitted").as_deref(), Some("auto-generated"));
+    let plain = mail.plain();
+    let id = alert["id"].as_str().unwrap();
+    for option in ["last-good", "VERSION", "hold"] {
+        let command = format!("snapback alert answer {id} {option}");
+        assert!(text.contains(&command) && plain.contains(&command), "{command}: {text}\n{plain}");
+    }
+    assert!(text.contains(&format!("https://ops.example.org/{id}/hold")) && plain.contains("回退到上一个稳定版本"));
+    assert!(plain.contains("text/html") && plain.contains("text/plain"));
+    // One channel alone.
+    called.run(&["alert", "test", "--channel", "hook"]).expect(0);
+    webhook_alert(&called.webhook.next(), HOOK);
+    assert_eq!((called.feishu.rest().len(), called.smtp.rest().len()), (0, 0));
+    called.run(&["alert", "test", "--channel", "hok"]).expect(5);
+}
+
+#[test]
+fn a_refusal_is_told_whatever_its_status_and_no_secret_is() {
+    let called = Called::trusted();
+    called.feishu.say(Some((200, "", r#"{"code":19021,"msg":"sign match fail"}"#.into())));
+    called.webhook.say(Some((302, "Location: http://127.0.0.1:1/elsewhere\r\n", String::new())));
+    called.smtp.refuse("550 no such user");
+    let ran = called.run(&["alert", "test"]).expect(9);
+    for part in ["bot: the bot refused it: code 19021, sign match fail", "status 302", "550"] {
+        assert!(ran.stdout.contains(part) || ran.stdout.contains("no such user"), "{part}: {ran:?}");
+    }
+    assert_eq!(ran.stdout.lines().filter(|line| line.starts_with('x')).count(), 3, "{ran:?}");
+    for canary in [SECRET, HOOK, PATH] {
+        assert!(!ran.stdout.contains(canary) && !ran.stderr.contains(canary), "{canary}: {ran:?}");
+    }
+    // Nobody at home, or a secret that is missing.
+    let mut command = called.sandbox.command(snapback_program());
+    command.env("BOT_ADDRESS", format!("http://127.0.0.1:1/{PATH}")).env("BOT_SIGN", SECRET);
+    let ran = finish(command.args(["alert", "test", "--json"])).expect(9);
+    assert!(ran.stdout.contains("the variable HOOK_SIGN cannot be used: it is not set"), "{ran:?}");
+    assert!(!ran.stdout.contains(PATH) && !ran.stdout.contains(SECRET), "{ran:?}");
+}
+
+#[test]
+fn a_server_that_never_answers_holds_nobody_up() {
+    let called = Called::trusted();
+    let text = String::from_utf8(called.sandbox.read("snapback.yaml")).unwrap().replace("limit: 5s", "limit: 200ms");
+    fs::write(called.sandbox.at("snapback.yaml"), text).unwrap();
+    called.sandbox.snapback(&["trust", "--yes"]).expect(0);
+    called.webhook.say(None);
+    let ran = called.run(&["alert", "test", "--channel", "hook"]).expect(9);
+    assert!(ran.stdout.contains("no answer within 200ms"), "{ran:?}");
+}
+
+#[test]
+fn a_configuration_with_a_secret_in_it_is_refused_without_showing_it() {
+    let sandbox = Sandbox::new(1);
+    let refused = |channel: &str| {
+        fs::write(sandbox.at("snapback.yaml"), format!("alerts: {{channels: {{a: {channel}}}}}\n")).unwrap();
+        let ran = sandbox.snapback(&["status"]).expect(2);
+        assert!(!ran.stderr.contains("CANARY"), "{ran:?}");
+        ran.stderr
+    };
+    assert!(refused("{feishu: {url: \"https://open.feishu.cn/open-apis/bot/v2/hook/CANARY\"}}").contains("url_from"));
+    assert!(refused("{webhook: {url: \"https://li:CANARY@h/x\", secret_from: {env: A}}}").contains("holds a secret"));
+    assert!(refused("{webhook: {url: \"https://h/x?token=CANARY\", secret_from: {env: A}}}").contains("holds a secret"));
+    assert!(refused("{webhook: {url: \"https://h/x\", secret_from: {env: \"CANARY value\"}}}").contains("name of a variable"));
+    assert!(refused("{webhook: {url: \"https://h/x\"}}").contains("is signed"));
+    assert!(refused("{email: {server: mail.example.org, tls: none, from: a@b, to: [c@d]}}").contains("without TLS"));
+    assert!(refused("{email: {server: 127.0.0.1, user: u, password_from: {env: A}, from: a@b, to: [c@d]}}").contains("needs TLS"));
+    assert!(refused("{}").contains("exactly one of"));
+}

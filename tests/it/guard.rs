@@ -1,0 +1,194 @@
+//! The guard's commands and sources on real repositories: trust, exit codes, kills, the daemon.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
+
+use crate::support::{
+    Sandbox,
+    sandbox::{finish, snapback_program},
+    servers::Http,
+    story::set_version,
+};
+
+/// Two releases of T01 and a rule.
+fn guarded(rule: &str) -> Sandbox {
+    let sandbox = Sandbox::new(1);
+    for version in ["1.1.0", "1.2.0"] {
+        sandbox.write("tasks/T01/signal.py", format!("# {version}\n").as_bytes());
+        set_version(&sandbox, version);
+        sandbox.release("T01", version);
+    }
+    rules(&sandbox, rule);
+    sandbox.snapback(&["trust", "--yes"]).expect(0);
+    sandbox
+}
+
+fn rules(sandbox: &Sandbox, rule: &str) {
+    let text = format!(
+        "version: 1\ndefaults:\n  large_files: {{patterns: [\"*.bin\"]}}\ntasks:\n  T01:\n    guard:\n      - {{name: r, fail: \"> 0.5\", {rule}}}\n"
+    );
+    fs::write(sandbox.at("snapback.yaml"), text).unwrap();
+}
+
+#[test]
+fn no_metric_is_read_before_the_owner_agreed() {
+    let sandbox = guarded("run: 'echo 0'");
+    let server = Http::start("{\"v\": 0}");
+    for rule in
+        ["run: 'touch $HOME/pwned; echo 0'".to_string(), format!("http: \"{}\", value: v", server.url("/m")), "file: /etc/hostname".into()]
+    {
+        rules(&sandbox, &rule);
+        let ran = sandbox.snapback(&["guard", "check"]).expect(6);
+        assert!(ran.stderr.contains("nobody agreed to"), "{ran:?}");
+    }
+    assert!(!sandbox.home().join("pwned").exists() && server.rest().is_empty());
+    let ran = sandbox.snapback(&["guard", "check", "--no-commands"]).expect(8);
+    assert!(ran.stdout.contains("--no-commands"), "{ran:?}");
+}
+
+#[test]
+fn exit_codes_say_what_rules_say() {
+    let sandbox = guarded("run: 'cat $HOME/value'");
+    let value = |text: &str| fs::write(sandbox.home().join("value"), text).unwrap();
+    let check = |code| sandbox.snapback(&["guard", "check"]).expect(code);
+    for (text, code) in [("0.1\n", 0), ("", 8), ("NaN\n", 8), ("what\n", 8), ("{\"x\": 1}\n", 8), ("noise\n0.2\n\n", 0)] {
+        value(text);
+        // What was seen before would be judged, too.
+        let _ = fs::remove_file(sandbox.at(".git/snapback/guard/T01.json"));
+        check(code);
+    }
+    fs::remove_file(sandbox.home().join("value")).unwrap();
+    fs::remove_file(sandbox.at(".git/snapback/guard/T01.json")).unwrap();
+    let missing = check(8);
+    assert!(missing.stdout.contains("exited with 1"), "a command that fails says nothing of the task: {missing:?}");
+    value("0.9\n");
+    let shown = sandbox.snapback(&["guard", "check", "--dry-run", "--json"]).expect(4).json();
+    assert_eq!(shown["data"]["tasks"][0]["rules"][0]["decision"]["what"], "fire", "{shown}");
+    assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.2.0"));
+    let fired = sandbox.snapback(&["guard", "check", "--json"]).expect(4).json();
+    assert_eq!((fired["changed"].as_bool(), sandbox.registry_version("T01").as_deref()), (Some(true), Some("1.1.0")));
+    assert!(fired["warnings"].to_string().contains("no channel for alerts"), "{fired}");
+    let again = check(4);
+    assert!(again.stdout.contains("cooling down"), "{again:?}");
+    sandbox.snapback(&["guard", "freeze", "-t", "T01", "-m", "maintenance"]).expect(0);
+    check(13);
+    let state = sandbox.snapback(&["guard", "status"]).expect(0).stdout;
+    assert!(state.contains("frozen since") && state.contains("maintenance") && state.contains("went back 1.2.0 -> 1.1.0"), "{state}");
+    sandbox.snapback(&["guard", "thaw", "-t", "T01"]).expect(0);
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.2.0"), "an ordinary undo");
+    let empty = Sandbox::new(1);
+    empty.snapback(&["guard", "check"]).expect(2);
+}
+
+#[test]
+fn values_of_servers() {
+    let server = Http::start("{\"stats\": {\"rate\": 0.1}}");
+    let sandbox = guarded(&format!("http: \"{}\", value: stats.rate, token_from: {{env: METRIC_TOKEN}}", server.url("/m.json")));
+    let check = || {
+        let _ = fs::remove_file(sandbox.at(".git/snapback/guard/T01.json"));
+        let mut command = sandbox.command(snapback_program());
+        finish(command.args(["guard", "check", "--dry-run"]).env("METRIC_TOKEN", "CANARY-token-5c5c"))
+    };
+    check().expect(0);
+    let got = server.next();
+    assert_eq!((got.line.as_str(), got.headers["authorization"].as_str()), ("GET /m.json", "Bearer CANARY-token-5c5c"));
+    server.usually("{\"stats\": {\"rate\": 0.9}}");
+    check().expect(4);
+    for (say, word) in [
+        ((500, "", "{}".to_string()), "status 500"),
+        ((302, "Location: /other\r\n", String::new()), "status 302"),
+        ((200, "", "no json CANARY-token-5c5c".into()), "no JSON"),
+        ((200, "", "{\"stats\": {}}".into()), "no value"),
+        ((200, "", "{\"stats\": {\"rate\": [1]}}".into()), "no number"),
+        ((200, "", " ".repeat(5 << 20)), "more than"),
+    ] {
+        server.say(Some(say));
+        let ran = check().expect(8);
+        assert!(ran.stdout.contains(word) && !ran.stdout.contains("CANARY"), "{word}: {ran:?}");
+    }
+    rules(&sandbox, &format!("prometheus: \"{}\", query: 'sum(rate(errors{{task=\"T01\"}}[5m]))'", server.url("")));
+    sandbox.snapback(&["trust", "--yes"]).expect(0);
+    server.rest();
+    let vector = |series: &str| format!("{{\"status\": \"success\", \"data\": {{\"resultType\": \"vector\", \"result\": [{series}]}}}}");
+    let one = "{\"metric\": {}, \"value\": [1900000000.1, \"0.75\"]}";
+    for (body, code, word) in [
+        (vector(one), 4, "0.75"),
+        (vector(""), 8, "no series"),
+        (vector(&format!("{one}, {one}")), 8, "2 series"),
+        (vector("{\"metric\": {}, \"value\": [1, \"NaN\"]}"), 8, "no value"),
+        (vector("{\"metric\": {}, \"value\": [1, \"+Inf\"]}"), 8, "no value"),
+        ("{\"status\": \"success\", \"data\": {\"resultType\": \"scalar\", \"result\": [1, \"0.25\"]}}".into(), 0, "0.25"),
+        ("{\"status\": \"error\", \"error\": \"parse error\"}".into(), 8, "parse error"),
+    ] {
+        server.usually(&body);
+        let ran = check().expect(code);
+        assert!(ran.stdout.contains(word), "{word}: {ran:?}");
+    }
+    assert!(server.next().line.starts_with("GET /api/v1/query?query=sum%28rate%28errors%7Btask%3D%22T01%22%7D%5B5m%5D%29%29"));
+}
+
+#[test]
+fn a_guard_that_was_killed_goes_on_where_it_was() {
+    // The smoke test kills the guard in the middle of the rollback, once.
+    let smoke =
+        "    verify: [{run: 'test -e $HOME/killed && exit 0; test -e $HOME/armed || exit 0; : > $HOME/killed; kill -9 $PPID; sleep 5'}]\n";
+    let sandbox = guarded("run: 'echo 1'");
+    let text = String::from_utf8(sandbox.read("snapback.yaml")).unwrap().replace("    guard:", &format!("{smoke}    guard:"));
+    fs::write(sandbox.at("snapback.yaml"), text).unwrap();
+    sandbox.snapback(&["trust", "--yes"]).expect(0);
+    fs::write(sandbox.home().join("armed"), "").unwrap();
+    assert_eq!(sandbox.snapback(&["guard", "check"]).code, 137);
+    sandbox.snapback(&["guard", "check", "--dry-run"]);
+    let ran = sandbox.snapback(&["guard", "check", "--json"]).expect(4).json();
+    assert!(ran["data"]["tasks"][0]["notes"].to_string().contains("had been interrupted"), "{ran}");
+    assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.1.0"));
+    let list = sandbox.snapback(&["alert", "list", "--json"]).expect(0).json();
+    assert_eq!(list["data"]["alerts"][0]["alert"]["event"], "guard.rolled-back", "{list}");
+    assert_eq!(list["data"]["alerts"].as_array().map(Vec::len), Some(1));
+    // The cooldown survived, too.
+    let again = sandbox.snapback(&["guard", "check"]).expect(4);
+    assert!(again.stdout.contains("cooling down"), "{again:?}");
+    assert_eq!(sandbox.unsound(), Vec::<String>::new());
+}
+
+#[test]
+fn a_running_guard_is_alone_and_stops_when_it_is_asked_to() {
+    let sandbox = guarded("run: 'cat $HOME/value', every: 1s");
+    fs::write(sandbox.home().join("value"), "0.1\n").unwrap();
+    let mut command = sandbox.command(snapback_program());
+    let mut guard = command.args(["guard", "run"]).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(guard.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert_eq!(said.next().as_deref(), Some("guard: watching T01"));
+    assert!(said.next().is_some_and(|line| line.contains("pass")));
+    let second = sandbox.snapback(&["guard", "run"]).expect(11);
+    assert!(second.stderr.contains("another guard runs"), "{second:?}");
+    fs::write(sandbox.home().join("value"), "0.9\n").unwrap();
+    assert!(said.any(|line| line.contains("T01 is at 1.1.0, verified")));
+    let pid = rustix::process::Pid::from_raw(guard.id().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(guard.wait().unwrap().code(), Some(0));
+    assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.1.0"));
+}
+
+#[test]
+fn rules_that_make_no_sense_are_refused() {
+    let sandbox = Sandbox::new(1);
+    let refused = |rule: &str| {
+        fs::write(sandbox.at("snapback.yaml"), format!("tasks: {{T01: {{guard: [{rule}]}}}}\n")).unwrap();
+        sandbox.snapback(&["status"]).expect(2).stderr
+    };
+    assert!(refused("{name: a, fail: '> 1'}").contains("exactly one of"));
+    assert!(refused("{name: a, fail: '1', run: x}").contains("no comparison"));
+    assert!(refused("{name: a, fail: '> NaN', run: x}").contains("no comparison"));
+    assert!(refused("{name: a, fail: '> 1', pass: '> 0', run: x}").contains("the same way"));
+    assert!(refused("{name: a, fail: '> 1', run: x, min_samples: 0}").contains("at least 1"));
+    assert!(refused("{name: a, fail: '> 1', run: x}, {name: a, fail: '> 1', run: x}").contains("twice"));
+    assert!(refused("{name: '../x', fail: '> 1', run: x}").contains("letters"));
+    assert!(refused("{name: a, fail: '> 1', prometheus: 'http://h'}").contains("query"));
+    assert!(refused("{name: a, fail: '> 1', http: 'http://li:pw@h/x'}").contains("holds a secret"));
+    assert!(refused("{name: a, fail: '> 1', run: x, bad: y}").contains("lines of a `file`"));
+}
