@@ -41,7 +41,7 @@
 //! | 4 | [`ground`] (the opened ports), [`registry`], [`verify`] |
 //! | 5 | [`catalog`]: what there is: releases, manifests, files now |
 //! | 6 | [`draft`]: operations before they are written down; [`steps`]: what operations do; [`backup`]: folders in the store |
-//! | 7 | [`release`], [`rollback`], [`drill`] |
+//! | 7 | [`release`], [`rollback`], [`drill`], [`capsule`] |
 //! | 8 | [`config`] |
 //! | 9 | [`app`] |
 //! | 11 | [`cli`] |
@@ -68,6 +68,7 @@ pub mod app;
 pub mod audit;
 pub mod backup;
 pub mod base;
+pub mod capsule;
 pub mod catalog;
 pub mod cli;
 pub mod config;

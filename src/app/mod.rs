@@ -7,6 +7,7 @@
 mod adopt;
 mod audit;
 mod backup;
+mod capsule;
 mod change;
 mod compare;
 mod drift;

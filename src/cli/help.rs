@@ -39,7 +39,7 @@ Judge    mark  hold  pin
 Mend     op  registry
 Allow    trust
 Prove    audit
-Keep     store
+Keep     store  capsule
 Shell    completions  man  schema
 
 `snapback rollback -h` explains one command, `snapback --help` everything.";
@@ -259,7 +259,7 @@ mod tests {
         Mend     op  registry
         Allow    trust
         Prove    audit
-        Keep     store
+        Keep     store  capsule
         Shell    completions  man  schema
 
         `snapback rollback -h` explains one command, `snapback --help` everything.

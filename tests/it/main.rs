@@ -17,6 +17,7 @@ mod backup_kills;
 mod backup_sqlite;
 mod bad_input;
 mod canary_config;
+mod capsule;
 mod checker;
 mod commands;
 mod crash_states;

@@ -6,6 +6,7 @@
 
 mod adopt;
 mod audit;
+mod capsule;
 mod completions;
 mod create_snapshot;
 mod demo;
@@ -104,6 +105,7 @@ commands! {
     registry: Registry,
     audit: Audit,
     store: Store,
+    capsule: Capsule,
     trust: Trust,
     doctor: Doctor,
     completions: Completions,

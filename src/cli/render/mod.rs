@@ -5,6 +5,7 @@
 //! [`Style`], then [`plan`] and [`report`], which show what the other pages look like.
 
 pub mod audit;
+pub mod capsule;
 pub mod colour;
 pub mod commands;
 pub mod diff;
