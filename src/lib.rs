@@ -41,7 +41,7 @@
 //! | 4 | [`ground`] (the opened ports), [`registry`], [`verify`] |
 //! | 5 | [`catalog`]: what there is: releases, manifests, files now |
 //! | 6 | [`draft`]: operations before they are written down; [`steps`]: what operations do; [`backup`]: folders in the store |
-//! | 7 | [`release`], [`rollback`], [`drill`]: rollbacks rehearsed; [`guard`]: rollbacks by themselves; [`hooks`]: what runs in git's own commands |
+//! | 7 | [`release`], [`rollback`], [`drill`]: rollbacks rehearsed; [`capsule`]: one file a version; [`guard`]: rollbacks by themselves; [`hooks`]: what runs in git's own commands |
 //! | 8 | [`config`] |
 //! | 9 | [`app`] |
 //! | 11 | [`cli`] |
@@ -69,6 +69,7 @@ pub mod app;
 pub mod audit;
 pub mod backup;
 pub mod base;
+pub mod capsule;
 pub mod catalog;
 pub mod cli;
 pub mod config;

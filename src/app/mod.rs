@@ -8,6 +8,7 @@ mod adopt;
 mod alerts;
 mod audit;
 mod backup;
+mod capsule;
 mod change;
 mod compare;
 mod drift;

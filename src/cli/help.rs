@@ -41,7 +41,7 @@ Allow    trust
 Join     hooks (hook)
 Prove    audit
 Guard    guard  alert
-Keep     store
+Keep     store  capsule
 Shell    completions  man  schema
 
 `snapback rollback -h` explains one command, `snapback --help` everything.";
@@ -263,7 +263,7 @@ mod tests {
         Join     hooks (hook)
         Prove    audit
         Guard    guard  alert
-        Keep     store
+        Keep     store  capsule
         Shell    completions  man  schema
 
         `snapback rollback -h` explains one command, `snapback --help` everything.

@@ -27,6 +27,7 @@ mod restore;
 mod scan;
 mod session;
 mod stats;
+pub mod stream;
 
 use std::{
     io::{self, Read, Write},

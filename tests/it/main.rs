@@ -19,6 +19,7 @@ mod backup_sqlite;
 mod bad_input;
 mod broken;
 mod canary_config;
+mod capsule;
 mod checker;
 mod commands;
 mod crash_states;

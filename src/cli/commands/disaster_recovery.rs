@@ -1,18 +1,24 @@
 //! `disaster-recovery`: backup, rollback, verification and a report, without a question.
 
-use std::{fmt::Write as _, fs::File, io::Write, path::PathBuf};
+use std::{
+    fmt::Write as _,
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use clap_complete::ArgValueCandidates;
 
 use super::{Run, rollback::How};
 use crate::{
+    app::App,
     base::Failure,
     cli::{
         args::OneTask,
         change::{Ask, Course, carry_out},
         complete,
         error::Error,
-        render::recovery,
+        render::{capsule as capsules, recovery},
         reply::Reply,
         session::Session,
     },
@@ -23,7 +29,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(
     visible_alias = "dr",
-    before_help = "Examples:\n  snapback disaster-recovery -t T01 --target-version 1.2.0\n  snapback dr -t T01 --report recovery.md    to the newest version proven good"
+    before_help = "Examples:\n  snapback disaster-recovery -t T01 --target-version 1.2.0\n  snapback dr -t T01 --report recovery.md    to the newest version proven good\n  snapback dr --from T01-v1.2.0.tar.zst --into DIR    out of an escape capsule"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -34,8 +40,30 @@ pub struct Args {
     /// Write the report (Markdown) here, not to standard output
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     report: Option<PathBuf>,
+    /// Restore this escape capsule instead; needs no repository
+    #[arg(long, value_name = "CAPSULE", requires = "into", conflicts_with = "target_version", value_hint = clap::ValueHint::FilePath)]
+    from: Option<PathBuf>,
+    /// The new or empty folder that a capsule is restored into
+    #[arg(long, value_name = "DIR", requires = "from", value_hint = clap::ValueHint::DirPath)]
+    into: Option<PathBuf>,
+    /// Let a capsule's links lead out of the folder
+    #[arg(long, requires = "from", hide_short_help = true)]
+    links_out: bool,
     #[command(flatten)]
     how: How,
+}
+
+impl Args {
+    /// From nothing: out of a capsule.
+    fn restore_capsule(&self, session: &Session, capsule: &Path, into: &Path) -> Result<Reply, Failure> {
+        if session.globals.dry_run {
+            let report = App::verify_capsule(capsule)?;
+            return Ok(Reply { dry_run: true, ..Reply::new(capsules::page(session.out, &report, "would come out of"), &report) });
+        }
+        session.about_to_change();
+        let report = App::restore_capsule(capsule, into, self.links_out)?;
+        Ok(Reply::new(capsules::page(session.out, &report, "is in"), &report).changed())
+    }
 }
 
 impl Run for Args {
@@ -44,6 +72,9 @@ impl Run for Args {
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        if let (Some(capsule), Some(into)) = (&self.from, &self.into) {
+            return self.restore_capsule(session, capsule, into);
+        }
         let rollback = self.how.request(session, &self.task, None, self.target_version.as_ref())?;
         let (plan, report) = match carry_out(session, &Request::Rollback(rollback), Ask::Never)? {
             Course::Shown(plan) => return Ok(Reply::dry_run(session.out, &plan, session.globals.verbose)),

@@ -24,8 +24,8 @@ use crate::{
 /// Rehearse the way back in an empty place, offline, and measure it
 #[derive(Debug, clap::Args)]
 #[command(
-    before_help = "Examples:\n  snapback drill -t T01                  the version that a rollback would choose\n  snapback drill -t T01 --to 1.2.0\n  snapback drill -t T01 --all            every released version\n  snapback drill                         every task\n  snapback drill -t T01 --env sync       install its packages too, from wheels that are here",
-    after_help = "The work tree, the index and the references stay as they are. A version that does not come\nback is exit 4. `snapback status` and `snapback health` show the newest drill."
+    before_help = "Examples:\n  snapback drill -t T01                 the version that a rollback would choose\n  snapback drill -t T01 --all           every released version\n  snapback drill -t T01 --env sync      install its packages too, from wheels that are here",
+    after_help = "Work tree, index and references stay as they are. What does not come back is exit 4."
 )]
 pub struct Args {
     #[command(flatten)]
@@ -40,7 +40,7 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "MODE", hide_possible_values = true)]
     env: Option<Env>,
     /// Take shared files from the version, not from the work tree
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     with_shared: bool,
     /// Where the scratch place is made, instead of the folder of temporary files
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]

@@ -7,6 +7,7 @@
 mod adopt;
 mod alert;
 mod audit;
+mod capsule;
 mod completions;
 mod create_snapshot;
 mod demo;
@@ -110,6 +111,7 @@ commands! {
     alert: Alert,
     guard: Guard,
     store: Store,
+    capsule: Capsule,
     trust: Trust,
     doctor: Doctor,
     completions: Completions,

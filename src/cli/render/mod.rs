@@ -6,6 +6,7 @@
 
 pub mod alert;
 pub mod audit;
+pub mod capsule;
 pub mod colour;
 pub mod commands;
 pub mod diff;

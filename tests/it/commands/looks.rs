@@ -90,7 +90,12 @@ fn status_in_json() {
          "pinned": false
         },
         "drift": 0,
-        "trouble": ""
+        "trouble": "",
+        "way_back": {
+         "version": "1.0.0",
+         "proof": null,
+         "why": null
+        }
        }
       ],
       "unfinished": null

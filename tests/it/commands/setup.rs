@@ -203,12 +203,17 @@ fn man_and_schema() {
     snapback-audit-list.1
     snapback-audit-verify.1
     snapback-audit.1
+    snapback-capsule-create.1
+    snapback-capsule-verify.1
+    snapback-capsule.1
     snapback-completions.1
     snapback-create-snapshot.1
     snapback-demo.1
     snapback-diff.1
     snapback-disaster-recovery.1
     snapback-doctor.1
+    snapback-drill.1
+    snapback-health.1
     snapback-history.1
     snapback-hold.1
     snapback-hooks-install.1

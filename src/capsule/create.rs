@@ -1,0 +1,226 @@
+//! Makes a capsule: every byte from git and the store, checked, and the papers around them.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+use jiff::Timestamp;
+
+use super::{Error, LISTING, SUMS, codec::Codec, script, tar::Writer};
+use crate::{
+    base::{Digest, Failure, Fs, Hasher, RelPath, Root, SyncPoint, cancel, text::escape},
+    catalog::manifests::Found,
+    deps::wheels,
+    draft::{Keep, Kept, tree},
+    git::{Attributes, Converter},
+    ground::{Ground, copy_checked},
+    model::{
+        TaskSpec,
+        capsule::{CAPSULE_SCHEMA, CapsuleFile, CapsuleReport, Listing, Wheel, leads_out, target_text},
+        manifest::{FileEntry, Role},
+    },
+};
+
+/// A capsule before it is written: all is known of it, nothing is kept in memory but small files.
+pub struct Capsule<'a> {
+    ground: &'a Ground,
+    /// What it will hold.
+    pub listing: Listing,
+    kept: Vec<Kept>,
+    wheels: Vec<PathBuf>,
+    manifest: String,
+    requirements: String,
+    mtime: u64,
+}
+
+/// Finds out what a capsule of a release holds. Proves on the way that every byte is here.
+pub fn prepare<'a>(ground: &'a Ground, task: &TaskSpec, found: &Found) -> Result<Capsule<'a>, Failure> {
+    let converter = ground.git.converter(Attributes::Commit(&found.tag.commit))?;
+    let manifest = &found.manifest;
+    let (mut files, mut kept) = (Vec::new(), Vec::new());
+    for entry in manifest.files.iter().filter(|file| file.role != Role::Registry) {
+        cancel::check()?;
+        let (file, state) = one(ground, &converter, entry)?;
+        files.push(file);
+        kept.push(state);
+        ground.progress(1);
+    }
+    let tops = [ground.git.work_tree().to_path_buf()];
+    let packages = &manifest.dependencies.python_packages;
+    let (wheels, missing) = wheels::find(&wheels::places(&tops, &task.dir), packages);
+    let text = manifest.render();
+    let meta = &manifest.metadata;
+    let listing = Listing {
+        schema: CAPSULE_SCHEMA.into(),
+        task: meta.task_id.clone(),
+        version: meta.version.clone(),
+        tag: meta.git_tag.clone(),
+        commit: found.tag.commit.to_string(),
+        released_at: meta.created_at.clone(),
+        manifest: Digest::of(text.as_bytes()),
+        files,
+        wheels: wheels.iter().map(|path| wheel(path)).collect::<Result<_, Error>>()?,
+        missing,
+    };
+    let released: Option<Timestamp> = meta.created_at.parse().ok();
+    let mtime = released.and_then(|at| u64::try_from(at.as_second()).ok()).unwrap_or(0);
+    let requirements = packages.iter().flat_map(|package| [package.as_str(), "\n"]).collect();
+    Ok(Capsule { ground, listing, kept, wheels, manifest: text, requirements, mtime })
+}
+
+/// One file of the release.
+fn one(ground: &Ground, converter: &Converter, entry: &FileEntry) -> Result<(CapsuleFile, Kept), Failure> {
+    let kept = tree::restored(ground, converter, entry)?;
+    let state = &kept.state;
+    let target = if state.link {
+        let mut bytes = Vec::new();
+        copy_checked(ground, state, &mut bytes)?;
+        Some(target_text(&bytes))
+    } else {
+        None
+    };
+    let mode = entry.mode.clone().unwrap_or_else(|| "100644".into());
+    let released = entry.digest().filter(|digest| *digest != state.digest);
+    let file = CapsuleFile { path: entry.path.clone(), mode, size: state.size, sha256: state.digest, released, target };
+    Ok((file, kept))
+}
+
+/// A wheel.
+fn wheel(path: &Path) -> Result<Wheel, Error> {
+    let failed = |source| Error::Io { path: path.to_path_buf(), source };
+    let (sha256, size) = Digest::of_reader(&mut File::open(path).map_err(failed)?).map_err(failed)?;
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(Wheel { name, size, sha256 })
+}
+
+impl Capsule<'_> {
+    /// What it will be, without writing it.
+    pub fn report(&self, path: &Path) -> CapsuleReport {
+        let codec = Codec::of_name(path);
+        let mut report = CapsuleReport::of(&self.listing, path.to_string_lossy().into_owned(), codec.command());
+        for file in self.listing.files.iter().filter(|file| file.is_link()) {
+            let target = file.target_bytes().unwrap_or_default();
+            if leads_out(&file.path, &target) {
+                report.notes.push(format!("the link {} leads out of the tree, to {}", file.path, escape(&target)));
+            }
+        }
+        if !self.listing.missing.is_empty() {
+            report.notes.push(format!("no wheel was found for {}", self.listing.missing.join(", ")));
+        }
+        report
+    }
+
+    /// Writes it to a new file, whole or not at all.
+    pub fn write(&self, path: &Path) -> Result<CapsuleReport, Failure> {
+        let failed = |source| Error::Io { path: path.to_path_buf(), source };
+        let name = path.file_name().ok_or_else(|| failed(io::Error::other("it names no file")))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let root = Root::open(folder).map_err(failed)?;
+        let name = RelPath::own(name.as_bytes());
+        if root.stat(&name).map_err(failed)?.is_some() {
+            return Err(Error::Exists(path.to_path_buf()).into());
+        }
+        let temp = RelPath::own([b".tmp-", name.as_bytes(), format!("-{}", std::process::id()).as_bytes()].concat());
+        let written = self.write_to(&root, &temp, path).and_then(|size| match root.rename_new(&temp, &name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::Exists(path.to_path_buf()).into()),
+            renamed => Ok(renamed.and_then(|()| root.sync_dir(&RelPath::root(), SyncPoint::TreeDir)).map(|()| size).map_err(failed)?),
+        });
+        let size = written.inspect_err(|_| drop(root.remove_file(&temp)))?;
+        Ok(CapsuleReport { size, ..self.report(path) })
+    }
+
+    /// Writes the bytes; returns how many there are.
+    fn write_to(&self, root: &Root, temp: &RelPath, path: &Path) -> Result<u64, Failure> {
+        let failed = |source| Error::Io { path: path.to_path_buf(), source };
+        let mut file = root.create(temp, 0o666).map_err(failed)?;
+        let mut stream = Codec::of_name(path).writer(io::BufWriter::with_capacity(1 << 20, &mut *file)).map_err(failed)?;
+        // What reading a file says is of more use than that writing it stopped.
+        let mut reason = None;
+        let members = Members {
+            writer: Writer::new(&mut *stream, self.mtime),
+            prefix: format!("{}-v{}", self.listing.task, self.listing.version),
+            sums: Vec::new(),
+        };
+        let written = self.members(members, &mut reason);
+        if let Some(failure) = reason {
+            return Err(failure);
+        }
+        written.and_then(|()| stream.finish()).map_err(failed)?;
+        file.sync(SyncPoint::StageFile).map_err(failed)?;
+        Ok(root.stat(temp).map_err(failed)?.map_or(0, |stat| stat.size))
+    }
+
+    /// Every member in its order.
+    fn members<W: Write>(&self, mut members: Members<W>, reason: &mut Option<Failure>) -> io::Result<()> {
+        let listing = serde_json::to_vec_pretty(&self.listing).expect("because plain data always renders");
+        members.small(LISTING, false, &listing)?;
+        members.small("restore.sh", true, &script::restore(&self.listing))?;
+        members.small("README.txt", false, script::readme(&self.listing, &members.prefix).as_bytes())?;
+        members.small("manifest.yaml", false, self.manifest.as_bytes())?;
+        members.small("requirements.txt", false, self.requirements.as_bytes())?;
+        members.small("TREE.sha256", false, &script::tree_sums(&self.listing))?;
+        for (wheel, path) in self.listing.wheels.iter().zip(&self.wheels) {
+            let member = format!("wheels/{}", wheel.name).into_bytes();
+            members.file(&member, false, wheel.size, &mut |into| io::copy(&mut File::open(path)?, into).map(drop))?;
+        }
+        for (nth, (file, kept)) in self.listing.files.iter().zip(&self.kept).enumerate().filter(|(_, (file, _))| !file.is_link()) {
+            let mut copy = |into: &mut dyn Write| -> io::Result<()> {
+                if let Keep::Bytes(bytes) = &kept.keep {
+                    return into.write_all(bytes);
+                }
+                let copied = cancel::check().map_err(Failure::from).and_then(|()| copy_checked(self.ground, &kept.state, into));
+                copied.map_err(|failure| {
+                    let text = failure.to_string();
+                    reason.get_or_insert(failure);
+                    io::Error::other(text)
+                })
+            };
+            members.file(&file.member(nth), file.mode == "100755", file.size, &mut copy)?;
+        }
+        let sums = std::mem::take(&mut members.sums);
+        members.small(SUMS, false, &sums)?;
+        members.writer.finish().map(drop)
+    }
+}
+
+/// The members of a capsule as they are written, and their digests.
+struct Members<W> {
+    writer: Writer<W>,
+    prefix: String,
+    sums: Vec<u8>,
+}
+
+impl<W: Write> Members<W> {
+    fn small(&mut self, name: &str, executable: bool, bytes: &[u8]) -> io::Result<()> {
+        self.file(name.as_bytes(), executable, bytes.len() as u64, &mut |into| into.write_all(bytes))
+    }
+
+    fn file(&mut self, name: &[u8], executable: bool, size: u64, from: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        let whole = [self.prefix.as_bytes(), b"/", name].concat();
+        let mut hasher = Hasher::default();
+        self.writer.file(&whole, executable, size, &mut |into| from(&mut Hashing { into, hasher: &mut hasher }))?;
+        self.sums.extend(script::sums_line(name, &hasher.finish()));
+        Ok(())
+    }
+}
+
+/// Passes bytes on and hashes them.
+struct Hashing<'a> {
+    into: &'a mut dyn Write,
+    hasher: &'a mut Hasher,
+}
+
+impl Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.into.write(bytes)?;
+        self.hasher.update(&bytes[..n]);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.into.flush()
+    }
+}

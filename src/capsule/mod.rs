@@ -1,0 +1,93 @@
+//! Row 7, escape capsules: one file that holds a version whole, for the day without everything else.
+//!
+//! A capsule is a tar, plain or compressed, with the tree, large files out of the store, wheels
+//! that are here, the manifest, `SHA256SUMS` and a `restore.sh` that needs `sh` and coreutils only.
+//! The same release gives the same bytes. Reading one trusts nothing: see [`open`]. Read
+//! [`create`] for what is put in, [`script`] for the way out without snapback, [`tar`] for the format.
+
+mod codec;
+pub mod create;
+pub mod open;
+pub mod script;
+pub mod tar;
+
+use std::{io, path::PathBuf};
+
+use crate::base::{Fault, Hint, Kind, RelPath};
+
+/// Members of a capsule besides files and wheels.
+pub(crate) const PAPERS: [&str; 6] = ["restore.sh", "README.txt", "manifest.yaml", "requirements.txt", "TREE.sha256", SUMS];
+/// The list, the first member.
+pub(crate) const LISTING: &str = "capsule.json";
+/// The digests, the last member.
+pub(crate) const SUMS: &str = "SHA256SUMS";
+
+/// What can go wrong with a capsule.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Something has the name already.
+    #[error("{0} is there already, and no capsule is written over anything")]
+    Exists(PathBuf),
+    /// A file cannot be read or written.
+    #[error("cannot use {path}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is not what it should be; nothing of it was restored.
+    #[error("{path} is damaged, or no capsule: {why}; nothing was restored")]
+    Damaged {
+        /// The capsule.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// It holds a link out of the tree.
+    #[error("{path} holds the link {link} to {target:?}, which leads out of the folder; nothing was restored")]
+    LinkOut {
+        /// The capsule.
+        path: PathBuf,
+        /// The link.
+        link: RelPath,
+        /// Its target, escaped.
+        target: String,
+    },
+    /// The folder to restore into is not empty.
+    #[error("{0} exists and is not an empty folder")]
+    NotEmpty(PathBuf),
+    /// It says that it holds more than the disk has room for.
+    #[error("it would take {needed}, and {path} has {free} free; nothing was restored")]
+    NoRoom {
+        /// Where.
+        path: PathBuf,
+        /// In words.
+        needed: String,
+        /// In words.
+        free: String,
+    },
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Exists(_) | Self::NotEmpty(_) | Self::LinkOut { .. } => Kind::Refused,
+            Self::Io { .. } | Self::NoRoom { .. } => Kind::Missing,
+            Self::Damaged { .. } => Kind::Bad,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::Exists(_) => vec![Hint::say("name a file that is not there yet")],
+            Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
+            Self::Damaged { .. } => {
+                vec![Hint::say("take another copy of it; the release itself, if it is still there, can make a new one")]
+            }
+            Self::LinkOut { .. } => vec![Hint::say("when you know whose capsule it is, and the link is meant: --links-out")],
+            Self::NoRoom { .. } => vec![Hint::say("restore into a folder on another disk")],
+            Self::Io { .. } => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! Reads a capsule that anybody may have made: checks all of it, and restores it whole or not at all.
+//!
+//! The list comes first and is checked before anything is written: every path, size and link. Then
+//! each member must be one that the list names, with its very size and digest; nothing is unpacked
+//! beyond what the list says, and that must fit on the disk. Bytes go into a staging folder
+//! beside the target, links come last, everything is read again and synced, and one rename
+//! makes it visible. `SHA256SUMS` and the release manifest inside must agree with what was seen.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::File,
+    io::{self, BufRead, Read, Write},
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Error, LISTING, PAPERS, SUMS,
+    codec::Codec,
+    script,
+    tar::{Copy, Member, Reader},
+};
+use crate::{
+    base::{
+        Digest, Failure, Fs, Hasher, RelPath, Root, SyncPoint, cancel,
+        fs::{create_dir_all, remove_tree},
+        text::{escape, size},
+    },
+    model::{
+        Manifest,
+        capsule::{CapsuleReport, Listing, leads_out},
+        manifest::Role,
+    },
+};
+
+/// Largest paper, in bytes.
+const PAPER_LIMIT: u64 = 256 << 20;
+/// What stays free on the disk.
+const RESERVE: u64 = 64 << 20;
+
+/// What a listed member is.
+#[derive(Clone, Copy)]
+enum Listed {
+    File(usize),
+    Wheel(usize),
+}
+
+/// A capsule that is being read.
+struct Opened<'a> {
+    path: &'a Path,
+    codec: Codec,
+    size: u64,
+    reader: Reader<Box<dyn Read + 'a>>,
+    prefix: Vec<u8>,
+    listing: Listing,
+    sums: Vec<u8>,
+}
+
+/// Checks a capsule without writing anything.
+pub fn verify(path: &Path) -> Result<CapsuleReport, Failure> {
+    let mut opened = Opened::open(path)?;
+    opened.unpack(None)?;
+    Ok(opened.report())
+}
+
+/// Restores a capsule into a new or empty folder, whole or not at all. `links_out`: symbolic
+/// links may lead out of the folder.
+pub fn restore(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleReport, Failure> {
+    let mut opened = Opened::open(path)?;
+    if !links_out {
+        opened.refuse_links_out()?;
+    }
+    let place = Place::new(into)?;
+    let root = place.stage(opened.listing.bytes().unwrap_or(u64::MAX))?;
+    let restored = opened.restore(&place, &root);
+    if restored.is_err() {
+        // The first error is the one to tell.
+        let _ = remove_tree(&place.parent, &place.stage);
+    }
+    restored?;
+    let mut report = opened.report();
+    report.into = Some(place.path.to_string_lossy().into_owned());
+    report.proved.push(format!("{} files were read back from the disk and have their digests", report.files));
+    Ok(report)
+}
+
+impl<'a> Opened<'a> {
+    /// Opens it and reads its list.
+    fn open(path: &'a Path) -> Result<Self, Failure> {
+        let failed = |source| Error::Io { path: path.to_path_buf(), source };
+        let damaged = |why: String| Error::Damaged { path: path.to_path_buf(), why };
+        let found = std::fs::metadata(path).map_err(failed)?;
+        if !found.is_file() {
+            return Err(failed(io::Error::other("it is no regular file")).into());
+        }
+        let mut file = io::BufReader::with_capacity(1 << 20, File::open(path).map_err(failed)?);
+        let codec = Codec::of_bytes(file.fill_buf().map_err(failed)?);
+        let mut reader = Reader::new(codec.reader(file).map_err(failed)?);
+        let first = reader.next_member().map_err(damaged)?.ok_or_else(|| damaged("it is empty".into()))?;
+        let name = first.name.clone();
+        let prefix = name.strip_suffix([b"/", LISTING.as_bytes()].concat().as_slice());
+        let prefix = prefix.ok_or_else(|| damaged(format!("its first member is {}, not {LISTING}", escape(&name))))?.to_vec();
+        let bytes = small(&mut reader, &first).map_err(damaged)?;
+        let listing = Listing::parse(&bytes).map_err(damaged)?;
+        if prefix != format!("{}-v{}", listing.task, listing.version).as_bytes() {
+            return Err(damaged(format!("its folder is {}, and it lists {} {}", escape(&prefix), listing.task, listing.version)).into());
+        }
+        let sums = script::sums_line(LISTING.as_bytes(), &Digest::of(&bytes));
+        Ok(Self { path, codec, size: found.len(), reader, prefix, listing, sums })
+    }
+
+    fn damaged(&self, why: impl Into<String>) -> Error {
+        Error::Damaged { path: self.path.to_path_buf(), why: why.into() }
+    }
+
+    /// A link that leads out would let the next writer write elsewhere.
+    fn refuse_links_out(&self) -> Result<(), Error> {
+        for file in self.listing.files.iter().filter(|file| file.is_link()) {
+            let target = file.target_bytes().unwrap_or_default();
+            if leads_out(&file.path, &target) {
+                return Err(Error::LinkOut { path: self.path.to_path_buf(), link: file.path.clone(), target: escape(&target) });
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads and checks every member; files go below `root`, if there is one.
+    fn unpack(&mut self, root: Option<&Root>) -> Result<(), Failure> {
+        let mut wanted = self.wanted();
+        let mut papers: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
+        while let Some(member) = self.reader.next_member().map_err(|why| self.damaged(why))? {
+            cancel::check()?;
+            let name = self.inner(&member)?;
+            let paper = PAPERS.into_iter().find(|paper| paper.as_bytes() == name);
+            let digest = if let Some(paper) = paper.filter(|paper| !papers.contains_key(paper)) {
+                let bytes = small(&mut self.reader, &member).map_err(|why| self.damaged(why))?;
+                let digest = Digest::of(&bytes);
+                papers.insert(paper, bytes);
+                if paper == SUMS {
+                    break;
+                }
+                digest
+            } else {
+                let listed =
+                    wanted.remove(&name).ok_or_else(|| self.damaged(format!("{} is not in its list, or there twice", escape(&name))))?;
+                self.member(&member, listed, root)?
+            };
+            self.sums.extend(script::sums_line(&name, &digest));
+        }
+        if let Some(name) = wanted.into_keys().next() {
+            return Err(self.damaged(format!("it lists {} and does not hold it", escape(&name))).into());
+        }
+        if papers.contains_key(SUMS) && self.reader.next_member().map_err(|why| self.damaged(why))?.is_some() {
+            return Err(self.damaged(format!("something comes after {SUMS}")).into());
+        }
+        Ok(self.check_papers(&papers)?)
+    }
+
+    /// The members that the list names.
+    fn wanted(&self) -> HashMap<Vec<u8>, Listed> {
+        let files = self.listing.files.iter().enumerate().filter(|(_, file)| !file.is_link());
+        let files = files.map(|(nth, file)| (file.member(nth), Listed::File(nth)));
+        let wheels = self.listing.wheels.iter().enumerate();
+        files.chain(wheels.map(|(nth, wheel)| (format!("wheels/{}", wheel.name).into_bytes(), Listed::Wheel(nth)))).collect()
+    }
+
+    /// A member's name inside the one folder.
+    fn inner(&self, member: &Member) -> Result<Vec<u8>, Error> {
+        let inner = member.name.strip_prefix(self.prefix.as_slice()).and_then(|rest| rest.strip_prefix(b"/"));
+        inner.map(<[u8]>::to_vec).ok_or_else(|| self.damaged(format!("{} lies outside its folder", escape(&member.name))))
+    }
+
+    /// A listed file or wheel: its size, mode and digest are those of the list.
+    fn member(&mut self, member: &Member, listed: Listed, root: Option<&Root>) -> Result<Digest, Failure> {
+        let (size, digest, executable, path) = match listed {
+            Listed::File(nth) => {
+                let file = &self.listing.files[nth];
+                (file.size, file.sha256, Some(file.mode == "100755"), Some(&file.path))
+            }
+            Listed::Wheel(nth) => (self.listing.wheels[nth].size, self.listing.wheels[nth].sha256, None, None),
+        };
+        if member.size != size || executable.is_some_and(|executable| executable != member.executable) {
+            return Err(self.damaged(format!("{} has another size or mode than its list says", escape(&member.name))).into());
+        }
+        let failed = |source| Error::Io { path: PathBuf::from(path.map_or("a member".into(), ToString::to_string)), source };
+        let mut out = match (root, path) {
+            (Some(root), Some(path)) => {
+                create_dir_all(root, &path.parent(), 0o777).map_err(failed)?;
+                Some(root.create(path, if executable == Some(true) { 0o777 } else { 0o666 }).map_err(failed)?)
+            }
+            _ => None,
+        };
+        let mut hasher = Hasher::default();
+        let copied = self.reader.copy(&mut |bytes| {
+            hasher.update(bytes);
+            out.as_mut().map_or(Ok(()), |out| out.write_all(bytes))
+        });
+        match copied {
+            Ok(()) if hasher.finish() == digest => Ok(digest),
+            Ok(()) => Err(self.damaged(format!("{} has other bytes than its list says", escape(&member.name))).into()),
+            Err(Copy::Read(why)) => Err(self.damaged(why).into()),
+            Err(Copy::Write(source)) => Err(failed(source).into()),
+        }
+    }
+
+    /// The digests and the release manifest agree with what was seen.
+    fn check_papers(&self, papers: &BTreeMap<&str, Vec<u8>>) -> Result<(), Error> {
+        let of = |name: &str| papers.get(name).ok_or_else(|| self.damaged(format!("it has no {name}")));
+        if *of(SUMS)? != self.sums {
+            return Err(self.damaged(format!("{SUMS} does not list exactly what it holds")));
+        }
+        if *of("TREE.sha256")? != script::tree_sums(&self.listing) {
+            return Err(self.damaged("TREE.sha256 does not list its files"));
+        }
+        let bytes = of("manifest.yaml")?;
+        if Digest::of(bytes) != self.listing.manifest {
+            return Err(self.damaged("its manifest is not the one that it lists"));
+        }
+        let manifest = Manifest::parse(bytes).map_err(|error| self.damaged(error.to_string()))?;
+        self.check_manifest(&manifest)
+    }
+
+    /// The list is that of the release.
+    fn check_manifest(&self, manifest: &Manifest) -> Result<(), Error> {
+        let (listing, meta) = (&self.listing, &manifest.metadata);
+        if (&meta.task_id, &meta.version, &meta.git_tag) != (&listing.task, &listing.version, &listing.tag) {
+            return Err(self.damaged(format!("its manifest is that of {} {}", meta.task_id, meta.version)));
+        }
+        let mut released = manifest.files.iter().filter(|file| file.role != Role::Registry).collect::<Vec<_>>();
+        released.sort_by(|a, b| a.path.cmp(&b.path));
+        if released.len() != listing.files.len() {
+            return Err(self.damaged("it lists other files than its manifest"));
+        }
+        for (entry, file) in released.into_iter().zip(&listing.files) {
+            let same_mode = entry.mode.as_ref().is_none_or(|mode| *mode == file.mode);
+            if entry.path != file.path || !same_mode || entry.digest() != Some(file.released.unwrap_or(file.sha256)) {
+                return Err(self.damaged(format!("{} is not what its manifest says", file.path)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Files, then links; all of it read again, synced, and made visible at once.
+    fn restore(&mut self, place: &Place, root: &Root) -> Result<(), Failure> {
+        self.unpack(Some(root))?;
+        let failed = |path: &RelPath| {
+            let path = place.path.join(path.as_os());
+            move |source| Error::Io { path, source }
+        };
+        for file in &self.listing.files {
+            cancel::check()?;
+            if file.is_link() {
+                create_dir_all(root, &file.path.parent(), 0o777).map_err(failed(&file.path))?;
+                root.symlink(&file.target_bytes().unwrap_or_default(), &file.path).map_err(failed(&file.path))?;
+            } else {
+                let read = root.open(&file.path).and_then(|mut bytes| Digest::of_reader(&mut bytes)).map_err(failed(&file.path))?;
+                if read != (file.sha256, file.size) {
+                    return Err(failed(&file.path)(io::Error::other("what was written does not come back from the disk")).into());
+                }
+            }
+        }
+        Ok(place.publish(root)?)
+    }
+
+    fn report(&self) -> CapsuleReport {
+        let mut report = CapsuleReport::of(&self.listing, self.path.to_string_lossy().into_owned(), self.codec.command());
+        report.size = self.size;
+        report.proved = vec![
+            format!("{} files and {} wheels have the digests of its list and of {SUMS}", report.files, report.wheels),
+            format!("its list is that of the manifest {}", report.manifest),
+        ];
+        report
+    }
+}
+
+/// The whole of a small member.
+fn small<R: Read>(reader: &mut Reader<R>, member: &Member) -> Result<Vec<u8>, String> {
+    if member.size > PAPER_LIMIT {
+        return Err(format!("{} is larger than {}", escape(&member.name), size(PAPER_LIMIT)));
+    }
+    let mut bytes = Vec::new();
+    reader.read_to(&mut |more| bytes.extend_from_slice(more))?;
+    Ok(bytes)
+}
+
+/// The folder to restore into, and where its bytes are staged.
+struct Place {
+    path: PathBuf,
+    parent: Root,
+    name: RelPath,
+    stage: RelPath,
+}
+
+impl Place {
+    /// The folder must be new or empty, and no link.
+    fn new(into: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::Io { path: into.to_path_buf(), source };
+        let path = std::path::absolute(into).map_err(failed)?;
+        let name = path.file_name().filter(|name| *name != "..").ok_or_else(|| failed(io::Error::other("it names no folder")))?;
+        let name = RelPath::own(name.as_bytes());
+        let parent = Root::open(path.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
+        match parent.stat(&name).map_err(failed)? {
+            None => {}
+            Some(stat) if stat.kind == crate::base::Type::Dir && parent.list(&name).map_err(failed)?.is_empty() => {}
+            Some(_) => return Err(Error::NotEmpty(path)),
+        }
+        let stage = RelPath::own([b".", name.as_bytes(), format!(".snapback-{}", std::process::id()).as_bytes()].concat());
+        Ok(Self { path, parent, name, stage })
+    }
+
+    /// Makes the staging folder; there must be room for this many bytes.
+    fn stage(&self, bytes: u64) -> Result<Root, Error> {
+        let failed = |source| Error::Io { path: self.path.clone(), source };
+        let folder = self.parent.path();
+        if let Ok(stat) = rustix::fs::statvfs(folder) {
+            let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+            if free < bytes.saturating_add(RESERVE) {
+                return Err(Error::NoRoom { path: folder.to_path_buf(), needed: size(bytes), free: size(free) });
+            }
+        }
+        remove_tree(&self.parent, &self.stage).map_err(failed)?;
+        self.parent.create_dir(&self.stage, 0o777).map_err(failed)?;
+        Root::open(&folder.join(self.stage.as_os())).map_err(failed)
+    }
+
+    /// Syncs everything and gives the staging folder its name, which replaces an empty folder only.
+    fn publish(&self, root: &Root) -> Result<(), Error> {
+        let failed = |source| Error::Io { path: self.path.clone(), source };
+        match root.sync_all(SyncPoint::StageFile) {
+            Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(failed(error)),
+            _ => {}
+        }
+        self.parent.rename(&self.stage, &self.name).map_err(failed)?;
+        self.parent.sync_dir(&RelPath::root(), SyncPoint::TreeDir).map_err(failed)
+    }
+}

@@ -1,0 +1,149 @@
+//! The papers of a capsule: `restore.sh`, `README.txt` and the lists of digests.
+//!
+//! The script is POSIX sh and calls coreutils only, no `sed`, `grep` or `awk`. Symbolic links and
+//! names that a tool may take for something else are lines of the script, each name in single
+//! quotes, so that the tar itself holds plain files with plain names and nothing else.
+
+use crate::{
+    base::Digest,
+    model::capsule::{CapsuleFile, Listing},
+};
+
+/// A file of the capsule and its digest, as `sha256sum -c` wants them. The name is a plain one.
+pub fn sums_line(name: &[u8], digest: &Digest) -> Vec<u8> {
+    let digits = digest.to_string();
+    let digits = digits.strip_prefix("sha256:").unwrap_or(&digits);
+    [digits.as_bytes(), b"  ", name, b"\n"].concat()
+}
+
+/// The digests of the restored files that have plain names.
+pub fn tree_sums(listing: &Listing) -> Vec<u8> {
+    let plain = files(listing).filter(|(_, _, member)| member.starts_with(b"tree/"));
+    plain.flat_map(|(file, _, member)| sums_line(&member[b"tree/".len()..], &file.sha256)).collect()
+}
+
+/// The files that are no links: file, place in the list, member.
+fn files(listing: &Listing) -> impl Iterator<Item = (&CapsuleFile, usize, Vec<u8>)> {
+    listing.files.iter().enumerate().filter(|(_, file)| !file.is_link()).map(|(nth, file)| (file, nth, file.member(nth)))
+}
+
+/// Bytes in single quotes.
+fn quoted(bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![b'\''];
+    for byte in bytes {
+        if *byte == b'\'' { out.extend_from_slice(b"'\\''") } else { out.push(*byte) }
+    }
+    out.push(b'\'');
+    out
+}
+
+const HEAD: &str = r#"# usage: sh restore.sh DIR
+# DIR must not exist yet, or be an empty folder. It is complete or untouched.
+set -eu
+LC_ALL=C
+export LC_ALL
+
+fail() {
+    printf '%s\n' "restore.sh: $1" >&2
+    exit "${2:-1}"
+}
+
+[ "$#" -eq 1 ] && [ -n "$1" ] || fail 'usage: sh restore.sh DIR' 2
+case $1 in
+/*) into=$1 ;;
+*) into=$PWD/$1 ;;
+esac
+while [ "${into%/}" != "$into" ]; do into=${into%/}; done
+[ -n "$into" ] || fail 'DIR must not be the top of the file system' 2
+case $0 in
+*/*) cd -- "${0%/*}" ;;
+esac
+[ -f SHA256SUMS ] || fail 'SHA256SUMS is not beside this script'
+if [ -e "$into" ] || [ -L "$into" ]; then
+    [ -d "$into" ] && [ ! -L "$into" ] && [ -z "$(ls -A -- "$into")" ] || fail "$into is not an empty folder" 6
+fi
+printf '%s\n' 'checking the capsule'
+sha256sum -c SHA256SUMS >/dev/null || fail 'the capsule is damaged; nothing was restored' 4
+
+work=$into.partial-$$
+mkdir -- "$work"
+trap 'rm -rf -- "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# put MEMBER PATH SHA256: a file whose name is not a plain one.
+put() {
+    to=$work/$2
+    mkdir -p -- "${to%/*}"
+    cp -- "$1" "$to"
+    [ "$(sha256sum <"$to")" = "$3  -" ] || fail 'a file was not copied whole' 4
+}
+
+# tie TARGET PATH: a symbolic link.
+tie() {
+    to=$work/$2
+    mkdir -p -- "${to%/*}"
+    ln -s -- "$1" "$to"
+}
+
+if [ -d tree ]; then cp -R -- tree/. "$work/"; fi
+"#;
+
+const TAIL: &str = r#"
+here=$PWD
+if [ -s TREE.sha256 ]; then
+    (cd -- "$work" && sha256sum -c "$here/TREE.sha256" >/dev/null) || fail 'the copy is not whole' 4
+fi
+if [ -d "$into" ]; then rmdir -- "$into"; fi
+mv -- "$work" "$into"
+trap - EXIT
+"#;
+
+/// The script.
+pub fn restore(listing: &Listing) -> Vec<u8> {
+    let mut text =
+        format!("#!/bin/sh\n# Restores {} {} without git, network or snapback.\n{HEAD}", listing.task, listing.version).into_bytes();
+    for (file, _, member) in files(listing).filter(|(_, _, member)| !member.starts_with(b"tree/")) {
+        let digits = file.sha256.to_string();
+        let digits = digits.strip_prefix("sha256:").unwrap_or(&digits).as_bytes().to_vec();
+        text.extend([b"put ", &member[..], b" ", &quoted(file.path.as_bytes())[..], b" ", &digits[..], b"\n"].concat());
+    }
+    for file in listing.files.iter().filter(|file| file.is_link()) {
+        let target = file.target_bytes().unwrap_or_default();
+        text.extend([b"tie ", &quoted(&target)[..], b" ", &quoted(file.path.as_bytes())[..], b"\n"].concat());
+    }
+    text.extend_from_slice(TAIL.as_bytes());
+    let said = format!("printf '%s\\n' \"{} {}: {} files are in $into\"\n", listing.task, listing.version, listing.files.len());
+    text.extend_from_slice(said.as_bytes());
+    text
+}
+
+/// What a person reads first.
+pub fn readme(listing: &Listing, folder: &str) -> String {
+    let Listing { task, version, .. } = listing;
+    let mut text = format!(
+        "{task} {version}, whole: an escape capsule of snapback\n\n\
+         Released {} as {} (commit {}).\n\n\
+         Unpack      tar -xf {folder}.tar            plain\n            \
+         gzip -dc {folder}.tar.gz | tar -xf -\n            \
+         zstd -dc {folder}.tar.zst | tar -xf -\n\
+         Check       cd {folder} && sha256sum -c SHA256SUMS\n\
+         Restore     sh restore.sh DIR               a new or empty folder\n\n\
+         Neither git nor a network nor snapback is needed. With snapback, which checks everything\n\
+         against the release manifest too:\n\n            \
+         snapback disaster-recovery --from {folder}.tar.zst --into DIR\n\n\
+         tree/ holds the files, odd/ those with unusual names; symbolic links are lines of restore.sh.\n\
+         The digests prove that nothing was damaged, not who made this: compare the digest of the\n\
+         manifest below with the tag, or with a copy from somebody you trust.\n\n\
+         manifest.yaml  {}\n",
+        listing.released_at, listing.tag, listing.commit, listing.manifest
+    );
+    if !listing.wheels.is_empty() {
+        text += "\nPackages    python3 -m venv .venv\n            .venv/bin/pip install --no-index --no-deps --find-links wheels -r requirements.txt\n";
+    }
+    if !listing.missing.is_empty() {
+        text += "\nNo wheel was found for:\n";
+        text.extend(listing.missing.iter().map(|package| format!("            {package}\n")));
+    }
+    text
+}

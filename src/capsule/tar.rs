@@ -1,0 +1,333 @@
+//! The part of the tar format that capsules use (GNU's, of 1989): regular files, and long names.
+//!
+//! Nothing else is written, so nothing else is read: no links, no devices, no folders, no
+//! extensions. Whatever extracts a capsule gets plain files below one folder. Layout of a header
+//! by POSIX.1-1988 and GNU tar's manual, "Basic Tar Format".
+
+use std::io::{self, Read, Write};
+
+/// Everything comes in blocks of this many bytes.
+const BLOCK: usize = 512;
+/// Longest name without an entry of its own.
+const SHORT: usize = 100;
+/// Longest name that is read.
+const LONGEST: u64 = 8192;
+/// The name of an entry that holds the next one's long name.
+const LONG_LINK: &[u8] = b"././@LongLink";
+/// Largest size that octal digits can say.
+const OCTAL: u64 = 0o77_777_777_777;
+
+/// Writes a tar.
+pub struct Writer<W> {
+    into: W,
+    mtime: u64,
+}
+
+impl<W: Write> Writer<W> {
+    /// All members get this time, in seconds since 1970.
+    pub fn new(into: W, mtime: u64) -> Self {
+        Self { into, mtime }
+    }
+
+    /// Adds a regular file; exactly `size` bytes must come.
+    pub fn file(
+        &mut self,
+        name: &[u8],
+        executable: bool,
+        size: u64,
+        from: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if name.len() > SHORT {
+            self.header(LONG_LINK, 0o644, name.len() as u64 + 1, b'L')?;
+            self.into.write_all(name)?;
+            self.into.write_all(&[0])?;
+            self.pad(name.len() as u64 + 1)?;
+        }
+        self.header(&name[..name.len().min(SHORT)], if executable { 0o755 } else { 0o644 }, size, b'0')?;
+        let mut exact = Exact { into: &mut self.into, left: size };
+        from(&mut exact)?;
+        if exact.left > 0 {
+            return Err(io::Error::other(format!("{} bytes are missing", exact.left)));
+        }
+        self.pad(size)
+    }
+
+    /// Writes the end, and gives the writer back.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.into.write_all(&[0; 2 * BLOCK])?;
+        Ok(self.into)
+    }
+
+    fn header(&mut self, name: &[u8], mode: u32, size: u64, kind: u8) -> io::Result<()> {
+        let mut block = [0; BLOCK];
+        block[..name.len()].copy_from_slice(name);
+        block[100..107].copy_from_slice(format!("{mode:07o}").as_bytes());
+        block[108..115].copy_from_slice(b"0000000");
+        block[116..123].copy_from_slice(b"0000000");
+        if size <= OCTAL {
+            block[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
+        } else {
+            // GNU's base-256: the first bit says so, the number comes last.
+            block[124] = 0x80;
+            block[128..136].copy_from_slice(&size.to_be_bytes());
+        }
+        block[136..147].copy_from_slice(format!("{:011o}", self.mtime & OCTAL).as_bytes());
+        block[156] = kind;
+        block[257..265].copy_from_slice(b"ustar  \0");
+        let sum = checksum(&block);
+        block[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        self.into.write_all(&block)
+    }
+
+    fn pad(&mut self, size: u64) -> io::Result<()> {
+        self.into.write_all(&[0; BLOCK][..padding(size)])
+    }
+}
+
+/// Lets a number of bytes through and no more.
+struct Exact<'a, W> {
+    into: &'a mut W,
+    left: u64,
+}
+
+impl<W: Write> Write for Exact<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if bytes.len() as u64 > self.left {
+            return Err(io::Error::other("there are more bytes than its list says"));
+        }
+        let n = self.into.write(bytes)?;
+        self.left -= n as u64;
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.into.flush()
+    }
+}
+
+/// How many bytes fill the last block up.
+fn padding(size: u64) -> usize {
+    let over = usize::try_from(size % BLOCK as u64).expect("because a rest is smaller than a block");
+    (BLOCK - over) % BLOCK
+}
+
+/// The sum of a header's bytes, its own field taken for spaces.
+fn checksum(block: &[u8; BLOCK]) -> u32 {
+    let own = block[148..156].iter().map(|byte| u32::from(*byte)).sum::<u32>();
+    block.iter().map(|byte| u32::from(*byte)).sum::<u32>() - own + 8 * u32::from(b' ')
+}
+
+/// A member of a foreign tar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its name, unchecked.
+    pub name: Vec<u8>,
+    /// Number of its bytes.
+    pub size: u64,
+    /// True when its owner may execute it.
+    pub executable: bool,
+}
+
+/// Reads a foreign tar; its errors are sentences that name what is wrong.
+pub struct Reader<R> {
+    from: R,
+    left: u64,
+    pad: usize,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads from the beginning.
+    pub fn new(from: R) -> Self {
+        Self { from, left: 0, pad: 0 }
+    }
+
+    /// The next member, after the rest of this one; `None` at the end, after which nothing comes.
+    pub fn next_member(&mut self) -> Result<Option<Member>, String> {
+        let mut long = None;
+        loop {
+            self.skip()?;
+            let block = self.block()?;
+            if block == [0; BLOCK] {
+                return self.end(long.is_some());
+            }
+            let (kind, size, executable) = fields(&block)?;
+            match kind {
+                b'L' if long.is_none() && (2..=LONGEST).contains(&size) => {
+                    (self.left, self.pad) = (size, padding(size));
+                    let mut name = Vec::new();
+                    self.read_to(&mut |bytes| name.extend_from_slice(bytes))?;
+                    if name.pop() != Some(0) || name.contains(&0) {
+                        return Err("a long name has no end".into());
+                    }
+                    long = Some(name);
+                }
+                b'0' | 0 => {
+                    let short = || block[..SHORT].split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
+                    (self.left, self.pad) = (size, padding(size));
+                    return Ok(Some(Member { name: long.take().unwrap_or_else(short), size, executable }));
+                }
+                b'1' | b'2' => return Err("it holds a link as a member".into()),
+                b'3' | b'4' | b'6' => return Err("it holds a device or a FIFO".into()),
+                other => return Err(format!("it holds a member of the type {:?}", char::from(other))),
+            }
+        }
+    }
+
+    /// Hands the bytes of the member that was named last on.
+    pub fn read_to(&mut self, take: &mut dyn FnMut(&[u8])) -> Result<(), String> {
+        let mut nothing = |bytes: &[u8]| -> io::Result<()> {
+            take(bytes);
+            Ok(())
+        };
+        self.copy(&mut nothing).map_err(|error| match error {
+            Copy::Read(why) => why,
+            Copy::Write(error) => error.to_string(),
+        })
+    }
+
+    /// The same to a taker that may fail.
+    pub fn copy(&mut self, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Result<(), Copy> {
+        let mut buffer = vec![0; 64 << 10];
+        while self.left > 0 {
+            let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+            self.fill(&mut buffer[..most]).map_err(Copy::Read)?;
+            take(&buffer[..most]).map_err(Copy::Write)?;
+            self.left -= most as u64;
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self) -> Result<(), String> {
+        self.read_to(&mut |_| {})?;
+        let mut rest = [0; BLOCK];
+        let pad = std::mem::take(&mut self.pad);
+        self.fill(&mut rest[..pad])?;
+        if rest == [0; BLOCK] { Ok(()) } else { Err("what fills a block up is damaged".into()) }
+    }
+
+    fn block(&mut self) -> Result<[u8; BLOCK], String> {
+        let mut block = [0; BLOCK];
+        self.fill(&mut block)?;
+        Ok(block)
+    }
+
+    fn fill(&mut self, into: &mut [u8]) -> Result<(), String> {
+        self.from.read_exact(into).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => "it is cut off".to_string(),
+            _ => format!("it cannot be unpacked: {error}"),
+        })
+    }
+
+    /// After the end come zeros, of which there are few.
+    fn end(&mut self, name_is_open: bool) -> Result<Option<Member>, String> {
+        if name_is_open {
+            return Err("a long name belongs to nothing".into());
+        }
+        if self.block()? != [0; BLOCK] {
+            return Err("its end is damaged".into());
+        }
+        let mut rest = Vec::new();
+        let most = 64 << 10;
+        let read = (&mut self.from).take(most + 1).read_to_end(&mut rest);
+        read.map_err(|error| format!("it cannot be unpacked: {error}"))?;
+        if rest.len() as u64 > most || rest.iter().any(|byte| *byte != 0) { Err("something comes after its end".into()) } else { Ok(None) }
+    }
+}
+
+/// Why copying a member stopped.
+#[derive(Debug)]
+pub enum Copy {
+    /// The tar is wrong.
+    Read(String),
+    /// The taker failed.
+    Write(io::Error),
+}
+
+/// Type, size, and whether it is executable, of a header that is whole.
+fn fields(block: &[u8; BLOCK]) -> Result<(u8, u64, bool), String> {
+    let sum = number(&block[148..156]).ok_or("a header has no checksum")?;
+    if sum != u64::from(checksum(block)) || &block[257..262] != b"ustar" {
+        return Err("it is no tar, or a header is damaged".into());
+    }
+    let size = match block[124] {
+        0x80 if block[125..128] == [0; 3] => Some(u64::from_be_bytes(block[128..136].try_into().expect("because the range has 8 bytes"))),
+        _ => number(&block[124..136]),
+    };
+    let mode = number(&block[100..108]).ok_or("a header has no mode")?;
+    Ok((block[156], size.ok_or("a header has no size")?, mode & 0o100 != 0))
+}
+
+/// Octal digits, then spaces or zeros.
+fn number(field: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(field).ok()?.trim_matches(['\0', ' ']);
+    (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| u64::from_str_radix(text, 8).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(members: &[(&[u8], bool, &[u8])]) -> Vec<u8> {
+        let mut writer = Writer::new(Vec::new(), 1_000_000);
+        for (name, executable, bytes) in members {
+            writer.file(name, *executable, bytes.len() as u64, &mut |into| into.write_all(bytes)).expect("memory takes all");
+        }
+        writer.finish().expect("memory takes all")
+    }
+
+    fn read(bytes: &[u8]) -> Result<Vec<(Member, Vec<u8>)>, String> {
+        let mut reader = Reader::new(bytes);
+        let mut all = Vec::new();
+        while let Some(member) = reader.next_member()? {
+            let mut content = Vec::new();
+            reader.read_to(&mut |bytes| content.extend_from_slice(bytes))?;
+            all.push((member, content));
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_is_what_tar_reads() {
+        let long = [b"d/".as_slice(), &[b'x'; 200]].concat();
+        let members: [(&[u8], bool, &[u8]); 4] =
+            [(b"d/a", true, b"abc"), (&long, false, &[7; 1000]), (b"d/empty", false, b""), (b"d/\xff", false, b"x")];
+        let bytes = written(&members);
+        assert_eq!(bytes, written(&members), "the same every time");
+        let found = read(&bytes).expect("it is whole");
+        let found: Vec<(&[u8], bool, &[u8])> = found.iter().map(|(m, c)| (m.name.as_slice(), m.executable, c.as_slice())).collect();
+        assert_eq!(found, members);
+        let dir = tempfile::tempdir().expect("because tests can make folders");
+        let path = dir.path().join("x.tar");
+        std::io::Write::write_all(&mut std::fs::File::create(&path).expect("it creates"), &bytes).expect("it writes");
+        let ran = crate::base::process::Command::new("tar", dir.path()).arg("-xf").arg(&path).run().expect("tar runs");
+        assert!(ran.succeeded() && ran.stderr.is_empty(), "{ran:?}");
+        assert_eq!(std::fs::read(dir.path().join("d/a")).expect("it is there"), b"abc");
+    }
+
+    #[test]
+    fn sizes_over_eight_gibibytes_have_a_form() {
+        let mut writer = Writer::new(Vec::new(), 0);
+        writer.header(b"big", 0o644, 9 << 30, b'0').expect("memory takes all");
+        let block: [u8; BLOCK] = writer.into.try_into().expect("it is one block");
+        assert_eq!(fields(&block), Ok((b'0', 9 << 30, false)));
+    }
+
+    #[test]
+    fn every_cut_and_every_changed_header_is_an_error() {
+        let bytes = written(&[(b"d/a", false, b"abc"), (&[b'y'; 150], false, b"z")]);
+        for cut in (0..bytes.len() - BLOCK).step_by(97) {
+            assert!(read(&bytes[..cut]).is_err(), "cut at {cut}");
+        }
+        for at in (0..BLOCK).chain([1024 + 3]) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            assert_ne!(read(&changed).ok(), read(&bytes).ok(), "byte {at}");
+        }
+        let mut link = bytes.clone();
+        link[156] = b'2';
+        let block: [u8; BLOCK] = link[..BLOCK].try_into().expect("it is one block");
+        link[148..156].copy_from_slice(format!("{:06o}\0 ", checksum(&block)).as_bytes());
+        assert_eq!(read(&link), Err("it holds a link as a member".into()));
+        assert!(read(&[bytes.clone(), vec![1]].concat()).is_err(), "something after the end");
+    }
+}
