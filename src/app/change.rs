@@ -105,7 +105,9 @@ impl App {
     fn describe(&self, request: &Request) -> Result<Draft, Failure> {
         let ground = &self.ground;
         match request {
-            Request::CreateSnapshot(wanted) => release::draft(ground, self.spec(&wanted.task)?, &self.releases_for(&wanted.task)?, wanted),
+            Request::CreateSnapshot(wanted) => {
+                release::draft(ground, self.spec(&wanted.task)?, &self.releases_for(&wanted.task)?, &self.standings()?, wanted)
+            }
             Request::Rollback(wanted) => {
                 rollback::draft(ground, self.spec(&wanted.task)?, &self.releases_beside(&wanted.task)?, &self.standings()?, wanted)
             }
@@ -290,9 +292,10 @@ impl App {
                 who: report.who.clone(),
                 at: self.ground.clock.now(),
                 op: Some(operation.about.id.clone()),
+                seq: None,
             };
             // The release is made and verified; only a later choice by itself would have liked to know.
-            if let Err(error) = verdicts::append(&*self.ground.state, &[record]) {
+            if let Err(error) = verdicts::append(&*self.ground.state, &[record], &[]) {
                 self.ground
                     .warn(format!("{version} is released, but could not be noted as proven: {}", Failure::from(error).chain().join(": ")));
             }

@@ -197,7 +197,7 @@ fn man_and_schema() {
     let sandbox = released();
     shows!(sandbox, ["snapback man ../man && ls ../man"], @"
     $ snapback man ../man && ls ../man
-    50 pages in ../man
+    54 pages in ../man
     git-snapback.1
     snapback-adopt.1
     snapback-audit-list.1
@@ -245,6 +245,10 @@ fn man_and_schema() {
     snapback-store.1
     snapback-trust.1
     snapback-undo.1
+    snapback-verdicts-fetch.1
+    snapback-verdicts-list.1
+    snapback-verdicts-push.1
+    snapback-verdicts.1
     snapback-verify-rollback.1
     snapback-verify-snapshot.1
     snapback.1
