@@ -102,7 +102,7 @@ impl App {
         match request {
             Request::CreateSnapshot(wanted) => {
                 let spec = self.spec(&wanted.task)?;
-                let mut draft = release::draft(ground, spec, &self.releases_for(&wanted.task)?, wanted)?;
+                let mut draft = release::draft(ground, spec, &self.releases_for(&wanted.task)?, &self.standings()?, wanted)?;
                 if let Some(version) = draft.plan.to.clone().filter(|_| !draft.plan.nothing_to_do) {
                     draft.plan.notes.extend(self.broken_way_back(spec, &version)?);
                 }
@@ -296,9 +296,10 @@ impl App {
                 who: report.who.clone(),
                 at: self.ground.clock.now(),
                 op: Some(operation.about.id.clone()),
+                seq: None,
             };
             // The release is made and verified; only a later choice by itself would have liked to know.
-            if let Err(error) = verdicts::append(&*self.ground.state, &[record]) {
+            if let Err(error) = verdicts::append(&*self.ground.state, &[record], &[]) {
                 self.ground
                     .warn(format!("{version} is released, but could not be noted as proven: {}", Failure::from(error).chain().join(": ")));
             }

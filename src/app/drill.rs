@@ -149,9 +149,10 @@ impl App {
                 who: report.who.clone(),
                 at: report.at,
                 op: None,
+                seq: None,
             };
             let what = audit::deed_on("mark proven", task, None, Some(version));
-            self.witnessed(what, &reason, || Ok(verdicts::append(&*self.ground.state, &[record])?))
+            self.witnessed(what, &reason, || Ok(verdicts::append(&*self.ground.state, &[record], &[])?))
         };
         if let Err(failure) = note() {
             self.ground.warn(format!("{task} {version} came back, but could not be noted as proven: {failure}"));

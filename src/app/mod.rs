@@ -20,6 +20,7 @@ mod operations;
 mod preview;
 mod resolve;
 mod setup;
+mod shared;
 mod store;
 mod sync;
 mod trust;
@@ -324,7 +325,7 @@ impl App {
 
     /// All verdicts.
     fn standings(&self) -> Result<Standings, Failure> {
-        Ok(verdicts::standings(&*self.ground.state)?)
+        Ok(verdicts::fold(&self.verdict_records()?.0))
     }
 
     /// Takes the operation lock.

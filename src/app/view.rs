@@ -23,7 +23,7 @@ use crate::{
     },
     registry::Registry,
     rollback::{Standings, check},
-    steps::verdicts,
+    steps::{shared, verdicts},
 };
 
 impl App {
@@ -203,6 +203,7 @@ impl App {
             who: format!("{} <{}>", who.name, who.email),
             at: self.ground.clock.now(),
             op: None,
+            seq: None,
         };
         let kind = match verdict {
             Verdict::Good => "mark good",
@@ -214,13 +215,17 @@ impl App {
             Verdict::Unpinned => "unpin",
         };
         let what = audit::deed_on(kind, task, None, Some(version));
-        self.witnessed(what, reason, || Ok(verdicts::append(&*self.ground.state, &[record])?))
+        self.witnessed(what, reason, || verdicts::write(&self.ground, &[record]))
     }
 
     /// Pushes what an operation made: the branch and its tag, all or nothing.
     pub fn push(&self, report: &crate::model::Report, remote: &str) -> Result<(), Failure> {
         let mut refs = vec![self.ground.git.head()?.branch];
         refs.extend(report.tag.iter().map(|tag| format!("refs/tags/{tag}")));
+        // What was said of the task's versions goes along: the one that was left is held.
+        if let Some(task) = &report.task {
+            refs.extend(shared::names(&self.ground.git, Some(task))?);
+        }
         Ok(self.ground.git.push(remote, &refs)?)
     }
 }

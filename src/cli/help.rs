@@ -35,7 +35,7 @@ Start    init  demo  doctor  adopt
 Change   create-snapshot (snap)  rollback  undo  redo  disaster-recovery (dr)
 Look     status  list (ls)  history (log)  show  diff  preview
 Check    verify-snapshot (verify)  verify-rollback  health  drill
-Judge    mark  hold  pin
+Judge    mark  hold  pin  verdicts
 Mend     op  registry
 Allow    trust
 Join     hooks (hook)
@@ -257,7 +257,7 @@ mod tests {
         Change   create-snapshot (snap)  rollback  undo  redo  disaster-recovery (dr)
         Look     status  list (ls)  history (log)  show  diff  preview
         Check    verify-snapshot (verify)  verify-rollback  health  drill
-        Judge    mark  hold  pin
+        Judge    mark  hold  pin  verdicts
         Mend     op  registry
         Allow    trust
         Join     hooks (hook)

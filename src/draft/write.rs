@@ -376,6 +376,7 @@ fn steps(
             who: format!("{} <{}>", who.name, who.email),
             at: ground.clock.now(),
             op: Some(id.clone()),
+            seq: None,
         }])
     };
     let (mut changes, mut publication) = (Some(changes), Some(publication));

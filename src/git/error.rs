@@ -212,6 +212,14 @@ pub enum Error {
         /// What git said.
         output: String,
     },
+    /// `git fetch` failed.
+    #[error("git fetch from {remote} failed: {output}")]
+    Fetch {
+        /// The remote.
+        remote: String,
+        /// What git said.
+        output: String,
+    },
     /// The user's pre-commit hook said no.
     #[error("the pre-commit hook refused: {output}")]
     HookRefused {
@@ -310,7 +318,7 @@ impl Fault for Error {
             Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::HeadMoved { .. } | Self::RefClash { .. } => {
                 Kind::Conflict
             }
-            Self::Push { .. } => Kind::Network,
+            Self::Push { .. } | Self::Fetch { .. } => Kind::Network,
             Self::Program(error) => error.kind(),
         }
     }
@@ -355,6 +363,7 @@ impl Fault for Error {
             }
             Self::RefClash { other, .. } => vec![Hint::run("see what it is", &["git", "show", "--no-patch", other])],
             Self::Push { remote, .. } => vec![Hint::run("try it by hand", &["git", "push", "--follow-tags", remote])],
+            Self::Fetch { remote, .. } => vec![Hint::run("see whether it can be reached", &["git", "ls-remote", remote])],
             Self::HookRefused { .. } => vec![Hint::say("mend what it names, or use --no-verify")],
             Self::Program(error) => error.hints(),
             Self::Sync { .. } => vec![Hint::say("check the disk; nothing was published")],

@@ -9,7 +9,7 @@ use std::{
 
 use gix::bstr::ByteSlice;
 
-use super::{Error, Repo, disk, locks::Lock};
+use super::{Error, Repo, disk, error::During, locks::Lock};
 use crate::base::{GitId, RelPath};
 
 /// What says where git looks for hooks.
@@ -215,6 +215,16 @@ impl Repo {
             self.compare(&below, a.get(name).copied(), b.get(name).copied(), found, depth + 1)?;
         }
         Ok(())
+    }
+
+    /// The commits that a newer one reaches and an older one does not, newest first, at most `most`.
+    pub fn commits_between(&self, older: Option<&GitId>, newer: &GitId, most: usize) -> Result<Vec<GitId>, Error> {
+        let doing = "listing commits";
+        let (hidden, tip) = (older.map(|id| self.oid(id)).transpose()?, self.oid(newer)?);
+        self.with(|repo| {
+            let walk = repo.rev_walk([tip]).with_hidden(hidden).all().during(doing)?;
+            walk.take(most).map(|found| Ok(super::repo::git_id(&found.during(doing)?.id))).collect()
+        })
     }
 
     /// How many commits lie between a newer and an older one along the first parents, as far as

@@ -41,6 +41,18 @@ impl Repo {
         if success { Ok(()) } else { Err(Error::Push { remote: secret::clean_text(remote), output }) }
     }
 
+    /// Fetches references by full name, without force; no hook runs, and neither tags nor submodules
+    /// nor a collection come along.
+    pub fn fetch(&self, remote: &str, refs: &[String]) -> Result<(), Error> {
+        let plain = ["-c", "core.hooksPath=/dev/null", "fetch", "--quiet", "--no-tags", "--no-recurse-submodules"];
+        let quiet = ["--no-write-fetch-head", "--no-auto-maintenance", "--", remote];
+        let mut arguments = [&plain[..], &quiet].concat();
+        arguments.extend(refs.iter().map(String::as_str));
+        let fetch = self.program(&arguments).env("GIT_TERMINAL_PROMPT", "0").env("SSH_ASKPASS_REQUIRE", "force");
+        let (success, output) = run(&fetch)?;
+        if success { Ok(()) } else { Err(Error::Fetch { remote: secret::clean_text(remote), output }) }
+    }
+
     /// True when the user has a pre-commit hook: a file in the hooks folder, or a configured one
     /// (git 2.54). Asked in process, because most releases have none and a child costs more.
     pub fn has_pre_commit(&self) -> bool {

@@ -142,6 +142,14 @@ impl Repo {
         Work::new(self, publication, prepared, scratch)?.release()
     }
 
+    /// Removes the folder of a publication that needs no journal. What is left of it harms nobody.
+    pub fn clear_scratch(&self, scratch: &Path) {
+        for entry in std::fs::read_dir(scratch).into_iter().flatten().flatten() {
+            let _ = disk::remove(&entry.path());
+        }
+        let _ = std::fs::remove_dir(scratch);
+    }
+
     /// The file of a shared reference.
     fn ref_path(&self, name: &str) -> PathBuf {
         self.common_dir().join(name)

@@ -11,7 +11,10 @@ use crate::{
     ground::Ground,
     model::{TagName, TaskSpec, Version, verdict::Standing},
     registry::Registry,
-    steps::verdicts::{self, Standings},
+    steps::{
+        shared,
+        verdicts::{self, Standings},
+    },
 };
 
 /// How long a hook looks for what is only nice to know.
@@ -143,7 +146,8 @@ impl<'a> Facts<'a> {
 
     /// What was said of all versions.
     pub fn standings(&self) -> Result<Standings, Failure> {
-        Ok(verdicts::standings(&*self.ground.state)?)
+        let shared = shared::read(&self.ground.git, None)?.records;
+        Ok(verdicts::fold(&verdicts::union(verdicts::own(&*self.ground.state)?, shared)))
     }
 
     /// `held` or `bad`, when a version is one of them.

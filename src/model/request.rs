@@ -28,6 +28,9 @@ pub enum NextVersion {
     Exactly(Version),
     /// The newest one, raised. The version in the task's config wins when it is not released yet.
     Bump(Bump),
+    /// The newest one, raised as the messages of the commits since then ask for (Conventional
+    /// Commits); nothing is released when nothing changed.
+    Auto,
 }
 
 /// Asks for a release.

@@ -44,6 +44,49 @@ pub struct VerdictRecord {
     /// The operation that said it, if any; makes the record idempotent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub op: Option<OpId>,
+    /// One more than the highest number that its writer knew of this version: what was said in the
+    /// knowledge of something else counts more, whatever the clocks say. Older records have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+}
+
+impl VerdictRecord {
+    /// True when both say the same, whatever their numbers.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        Self { seq: None, ..self.clone() } == Self { seq: None, ..other.clone() }
+    }
+
+    /// True for what is shared with other clones: what people and rollbacks say. That a version was
+    /// proven is not, because each clone proves for itself.
+    pub fn is_shared(&self) -> bool {
+        self.verdict != Verdict::Proven
+    }
+}
+
+/// Brings the records of one version into the order in which they count, the last one most; a union
+/// of records gives the same order in every clone. Records without a number come first, by their
+/// times; so do those whose number nobody can have counted to, or one of them could end the count.
+/// Of what was said without knowing of each other, the more careful word wins.
+pub fn in_order(records: &mut [VerdictRecord]) {
+    let count = records.iter().filter(|record| record.seq.is_some()).count();
+    let careful = |verdict| matches!(verdict, Verdict::Held | Verdict::Bad | Verdict::Pinned);
+    records.sort_by_cached_key(|record| match record.seq.filter(|seq| is_counted(*seq, count)) {
+        None => (0, false, record.at, format!("{record:?}")),
+        Some(seq) => (seq, careful(record.verdict), record.at, format!("{record:?}")),
+    });
+}
+
+/// True for a number that one of so many writers can have come to; some records may be lost.
+fn is_counted(seq: u64, count: usize) -> bool {
+    /// Records that may be missing here.
+    const LOST: u64 = 64;
+    seq <= count as u64 + LOST
+}
+
+/// The number that the next record of a version gets.
+pub fn next_seq<'a>(records: impl IntoIterator<Item = &'a VerdictRecord>) -> u64 {
+    let all: Vec<u64> = records.into_iter().filter_map(|record| record.seq).collect();
+    all.iter().filter(|seq| is_counted(**seq, all.len())).max().map_or(1, |most| most + 1)
 }
 
 /// What all records together say of one version.
@@ -93,6 +136,60 @@ impl Standing {
             Self { good: true, .. } => "good",
             Self { proven: true, .. } => "proven",
             _ => "unknown",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn record(verdict: Verdict, seq: Option<u64>, second: i64) -> VerdictRecord {
+        VerdictRecord {
+            task: "T01".parse().expect("it is an id"),
+            version: "1.0.0".parse().expect("it is a version"),
+            verdict,
+            reason: String::new(),
+            who: "A <a@b>".into(),
+            at: Timestamp::from_second(second).expect("it is a time"),
+            op: None,
+            seq,
+        }
+    }
+
+    #[test]
+    fn knowledge_counts_more_than_clocks_and_care_more_than_both() {
+        let is_held = |records: &[VerdictRecord]| {
+            let mut records = records.to_vec();
+            in_order(&mut records);
+            Standing::of(&records).held
+        };
+        let hold = record(Verdict::Held, Some(1), 1000);
+        assert!(!is_held(&[record(Verdict::Released, Some(2), 10), hold.clone()]), "lifted by somebody whose clock is slow");
+        assert!(is_held(&[record(Verdict::Released, Some(1), 2000), hold.clone()]), "neither knew of the other");
+        assert!(is_held(&[hold.clone(), record(Verdict::Released, None, 3000)]), "an old record comes before");
+        // A number that nobody can have reached does not silence the others for ever.
+        let mut records = vec![record(Verdict::Held, Some(u64::MAX), 1), record(Verdict::Good, Some(1), 2)];
+        let lift = record(Verdict::Released, Some(next_seq(&records)), 3);
+        records.push(lift);
+        assert!(!is_held(&records));
+    }
+
+    proptest! {
+        #[test]
+        fn every_clone_comes_to_the_same_order(
+            all in proptest::collection::vec((0..6usize, 1..5u64, 0..3i64), 1..8),
+            turn in 0..8usize,
+        ) {
+            let words = [Verdict::Good, Verdict::Bad, Verdict::Held, Verdict::Released, Verdict::Pinned, Verdict::Unpinned];
+            let mut a: Vec<_> = all.iter().map(|(word, seq, at)| record(words[*word], Some(*seq), *at)).collect();
+            let mut b = a.clone();
+            b.rotate_left(turn % all.len());
+            in_order(&mut a);
+            in_order(&mut b);
+            prop_assert_eq!(a, b);
         }
     }
 }

@@ -39,6 +39,11 @@ impl Version {
         Self(semver::Version::new(0, 1, 0))
     }
 
+    /// True while the major number is 0: nothing is stable yet.
+    pub fn is_initial(&self) -> bool {
+        self.0.major == 0
+    }
+
     /// The day of a hotfix (`YYYYMMDD`), if it is one.
     pub fn hotfix_day(&self) -> Option<&str> {
         let day = self.0.pre.as_str().strip_prefix("hotfix-")?;

@@ -6,9 +6,11 @@
 //! manifests for tags that are older than snapback.
 
 pub mod adopt;
+pub mod commits;
 pub mod dependencies;
 pub mod edits;
 pub mod files;
+pub mod held;
 pub mod version;
 
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use crate::{
         plan::FileLine,
         request::CreateSnapshot,
     },
+    steps::verdicts::Standings,
 };
 
 /// What stops a release.
@@ -59,6 +62,14 @@ pub enum Error {
         /// The missing field.
         key: String,
     },
+    /// The files are those of a version that is held.
+    #[error("these are the files of {task} {held}, which is held")]
+    Held {
+        /// The task.
+        task: TaskId,
+        /// The held version.
+        held: Version,
+    },
     /// The newest version cannot be raised.
     #[error("no version comes after {0}: the number to raise is the largest that a version can have")]
     NoNextVersion(Version),
@@ -69,7 +80,7 @@ impl Fault for Error {
         match self {
             Self::TagExists { .. } | Self::BranchHasItsName(_) => Kind::Conflict,
             Self::NoNextVersion(_) => Kind::Usage,
-            Self::ManifestInTheWay(_) | Self::NoFiles(_) | Self::ConfigWithoutVersion { .. } => Kind::Refused,
+            Self::ManifestInTheWay(_) | Self::NoFiles(_) | Self::ConfigWithoutVersion { .. } | Self::Held { .. } => Kind::Refused,
         }
     }
 
@@ -82,6 +93,13 @@ impl Fault for Error {
             Self::BranchHasItsName(name) => vec![Hint::run("rename the branch", &["git", "branch", "-m", name, &format!("{name}-work")])],
             Self::ManifestInTheWay(path) => vec![Hint::say(format!("move {path} away, or commit it, and try again"))],
             Self::NoFiles(_) => vec![Hint::say("check `path` and `exclude` of the task in snapback.yaml, and .gitignore")],
+            Self::Held { task, held } => vec![
+                Hint::run("see why", &["snapback", "verdicts", "list", "--task", task.as_str()]),
+                Hint::run(
+                    "if it is good after all, lift the hold",
+                    &["snapback", "hold", &held.to_string(), "--task", task.as_str(), "--lift"],
+                ),
+            ],
             Self::NoNextVersion(_) => vec![Hint::say("raise another number with --bump, or name the version")],
             Self::ConfigWithoutVersion { path, key, .. } => vec![Hint::say(format!("add `{key}: 0.1.0` to {path}"))],
         }
@@ -89,7 +107,13 @@ impl Fault for Error {
 }
 
 /// Describes the release that is asked for, without changing anything.
-pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &CreateSnapshot) -> Result<Draft, Failure> {
+pub fn draft(
+    ground: &Ground,
+    task: &TaskSpec,
+    releases: &Releases,
+    standings: &Standings,
+    request: &CreateSnapshot,
+) -> Result<Draft, Failure> {
     ground.git.check_ready()?;
     let head = ground.git.head()?;
     let scope = Scope::new(&ground.settings, task)?;
@@ -101,20 +125,24 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &Cr
         return Err(Error::ConfigWithoutVersion { task: task.id.clone(), path, key }.into());
     }
     let active = catalog::registry::active_version(&*ground.tree, &ground.settings, task)?;
-    let version = version::choose(request.version.as_ref(), config.as_ref(), releases.of(&task.id).map(|release| &release.version))?;
-    let tag = TagName::release(&task.id, &version);
-    if ground.git.find_ref(&format!("refs/heads/{tag}"))?.is_some() {
-        return Err(Error::BranchHasItsName(tag.to_string()).into());
-    }
+    let newest = releases.of(&task.id).next_back();
     let (previous, scan) = rayon::join(|| previous(ground, releases, task, active.as_ref()), || ground.git.scan(&scope.dirs()));
     let mut found = files::find(ground, task, &scope, &scan?, previous.as_ref().map(|found| &found.manifest))?;
     if found.entries.is_empty() {
         return Err(Error::NoFiles(task.id.clone()).into());
     }
+    let commits = commits::since(ground, &scope, newest, &head.commit)?;
+    let asked = commits::resolve(ground, request.version.as_ref(), newest, active.as_ref(), &commits, &found);
+    let version = version::choose(asked.as_ref(), config.as_ref(), releases.of(&task.id).map(|release| &release.version))?;
+    let tag = TagName::release(&task.id, &version);
+    if ground.git.find_ref(&format!("refs/heads/{tag}"))?.is_some() {
+        return Err(Error::BranchHasItsName(tag.to_string()).into());
+    }
     edits::set_versions(ground, task, &version, &head.commit, &mut found)?;
     if let Ok(release) = releases.find(&task.id, &version) {
         return existing(ground, task, release, active, &found, request);
     }
+    held::refuse(ground, task, releases, standings, &version, &found)?;
     check_manifest_place(ground, task, &version)?;
     let dependencies = dependencies::collect(ground, task, &scope, &head.commit, &mut found)?;
     let plan = plan(task, active.clone(), &version, request, &found);
@@ -123,6 +151,7 @@ pub fn draft(ground: &Ground, task: &TaskSpec, releases: &Releases, request: &Cr
         manifest(ground, task, &version, previous.map(|found| found.manifest.metadata.version.clone()), request, &mut found, dependencies);
     let message = if request.message.is_empty() { String::new() } else { format!(" {}", request.message) };
     let text = if request.message.is_empty() { format!("{} {version}", task.id) } else { request.message.clone() };
+    let text = commits::with_section(text, &commits);
     let tree = found.tree.into_iter().filter(|change| change.before != change.after).collect();
     draft.commit = Some(CommitDraft {
         head,

@@ -20,6 +20,8 @@ pub fn choose<'a>(
     match asked {
         Some(NextVersion::Exactly(version)) => Ok(version.clone()),
         Some(NextVersion::Bump(bump)) => bumped(*bump),
+        // `commits::resolve` looks at the messages before; without any, what changed is a fix.
+        Some(NextVersion::Auto) => bumped(Bump::Patch),
         None => match config {
             Some(config) if newest.is_none_or(|newest| config > newest) => Ok(config.clone()),
             _ => bumped(Bump::Patch),

@@ -8,6 +8,7 @@ pub mod command;
 pub mod environment;
 pub mod files;
 pub mod publish;
+pub mod shared;
 pub mod verdicts;
 pub mod verify;
 
@@ -44,7 +45,7 @@ pub fn build<'a>(
             Step::Verify { version: None } => check(verify::What::Recorded),
             Step::Ready { version } => check(verify::What::Ready(version)),
             Step::Publish(publication) => Box::new(publish::Publish::new(ground, &operation.about.id, publication)),
-            Step::Verdicts(records) => Box::new(verdicts::Verdicts::new(&*ground.state, records)),
+            Step::Verdicts(records) => Box::new(verdicts::Verdicts::new(&*ground.state, records).shared_in(ground)),
         }
     };
     operation.steps.iter().map(make).collect()

@@ -4,16 +4,21 @@ use std::{collections::BTreeMap, io};
 
 use serde_json::Value;
 
+use super::shared;
 use crate::{
     base::{
         Failure, Fault, Fs, Hint, Kind, RelPath, SyncPoint, TaskId,
         fs::{read_limited, write_durably},
     },
+    ground::Ground,
     journal::{
         Step,
         chain::{self, Chain},
     },
-    model::{VerdictRecord, Version, verdict::Standing},
+    model::{
+        VerdictRecord, Version,
+        verdict::{Standing, in_order, next_seq},
+    },
 };
 
 /// What can go wrong with the verdict log.
@@ -39,7 +44,9 @@ impl Fault for Error {
         match self {
             Self::Io(_) => Vec::new(),
             Self::Damaged(_) => {
-                vec![Hint::say("move .git/snapback/verdicts.jsonl aside; verdicts begin anew, nothing else depends on them")]
+                vec![Hint::say(
+                    "move .git/snapback/verdicts.jsonl aside: what was shared below refs/snapback/verdicts stays, and nothing else depends on it",
+                )]
             }
         }
     }
@@ -63,25 +70,62 @@ fn load(state: &dyn Fs) -> Result<(Chain<VerdictRecord>, Vec<u8>), Error> {
 /// What was said of versions, by task and version.
 pub type Standings = BTreeMap<TaskId, BTreeMap<Version, Standing>>;
 
-/// All verdicts, by task and version.
-pub fn standings(state: &dyn Fs) -> Result<Standings, Error> {
-    let mut records: BTreeMap<TaskId, BTreeMap<Version, Vec<&VerdictRecord>>> = BTreeMap::new();
-    let chain = load(state)?.0;
-    for record in &chain.records {
-        records.entry(record.task.clone()).or_default().entry(record.version.clone()).or_default().push(record);
+/// Records by task and version, in the order in which they count.
+pub type Records = BTreeMap<TaskId, BTreeMap<Version, Vec<VerdictRecord>>>;
+
+/// The records of this clone's log, oldest first.
+pub fn own(state: &dyn Fs) -> Result<Vec<VerdictRecord>, Error> {
+    Ok(load(state)?.0.records)
+}
+
+/// The union of this clone's records and of those that are shared, each once.
+pub fn union(own: Vec<VerdictRecord>, shared: Vec<VerdictRecord>) -> Records {
+    let mut records = Records::new();
+    for record in own.into_iter().chain(shared) {
+        let known = records.entry(record.task.clone()).or_default().entry(record.version.clone()).or_default();
+        if !known.contains(&record) {
+            known.push(record);
+        }
     }
-    let fold = |versions: BTreeMap<Version, Vec<&VerdictRecord>>| versions.into_iter().map(|(v, r)| (v, Standing::of(r))).collect();
-    Ok(records.into_iter().map(|(task, versions)| (task, fold(versions))).collect())
+    for of_version in records.values_mut().flat_map(BTreeMap::values_mut) {
+        in_order(of_version);
+    }
+    records
+}
+
+/// What records say of every version.
+pub fn fold(records: &Records) -> Standings {
+    let versions = |versions: &BTreeMap<Version, Vec<VerdictRecord>>| versions.iter().map(|(v, r)| (v.clone(), Standing::of(r))).collect();
+    records.iter().map(|(task, of)| (task.clone(), versions(of))).collect()
+}
+
+/// All verdicts of this clone's log, by task and version.
+pub fn standings(state: &dyn Fs) -> Result<Standings, Error> {
+    Ok(fold(&union(own(state)?, Vec::new())))
 }
 
 /// Appends records that are not there yet (same operation, version and verdict), durably. What a
 /// killed run left, and what a failed sync may have lost, is written anew with the whole log.
-pub fn append(state: &dyn Fs, records: &[VerdictRecord]) -> Result<(), Error> {
+/// Each gets the number after those of its version, also of the shared ones.
+pub fn append(state: &dyn Fs, records: &[VerdictRecord], shared: &[VerdictRecord]) -> Result<(), Error> {
     let (log, bytes) = load(state)?;
-    let there = |new: &VerdictRecord| new.op.is_some() && log.records.contains(new);
+    let there = |new: &VerdictRecord| new.op.is_some() && log.records.iter().any(|old| old.says_the_same(new));
     let (mut text, mut last) = (String::new(), log.last.clone());
+    let mut new: Vec<VerdictRecord> = Vec::new();
     for record in records.iter().filter(|record| !there(record)) {
-        let (line, digits) = chain::render(&last, record);
+        let mut record = record.clone();
+        if record.is_shared() {
+            let of_version = |other: &&VerdictRecord| (&other.task, &other.version) == (&record.task, &record.version);
+            let mut known: Vec<&VerdictRecord> = shared.iter().filter(of_version).collect();
+            for own in log.records.iter().chain(&new).filter(of_version) {
+                if !known.contains(&own) {
+                    known.push(own);
+                }
+            }
+            record.seq = Some(next_seq(known));
+        }
+        let (line, digits) = chain::render(&last, &record);
+        new.push(record);
         text += &line;
         last = digits;
     }
@@ -101,16 +145,39 @@ pub fn append(state: &dyn Fs, records: &[VerdictRecord]) -> Result<(), Error> {
     Ok(append().inspect_err(|_| drop(replace("")))?)
 }
 
+/// Writes records down, and shares them. That they cannot be shared yet is a warning: they are
+/// written, and the next ones take them along.
+pub fn write(ground: &Ground, records: &[VerdictRecord]) -> Result<(), Failure> {
+    let known = match shared::read(&ground.git, None) {
+        Ok(shared) => shared.records,
+        Err(failure) => {
+            ground.warn(format!("what others said of versions cannot be read: {failure}"));
+            Vec::new()
+        }
+    };
+    append(&*ground.state, records, &known)?;
+    if let Err(failure) = own(&*ground.state).map_err(Failure::from).and_then(|all| shared::publish(&ground.git, &all)) {
+        ground.warn(shared::not_shared(&failure));
+    }
+    Ok(())
+}
+
 /// The step.
 pub struct Verdicts<'a> {
     state: &'a dyn Fs,
     records: &'a [VerdictRecord],
+    ground: Option<&'a Ground>,
 }
 
 impl<'a> Verdicts<'a> {
     /// The step that writes these records.
     pub fn new(state: &'a dyn Fs, records: &'a [VerdictRecord]) -> Self {
-        Self { state, records }
+        Self { state, records, ground: None }
+    }
+
+    /// The same, and shares them with other clones by references.
+    pub fn shared_in(self, ground: &'a Ground) -> Self {
+        Self { ground: Some(ground), ..self }
     }
 }
 
@@ -124,7 +191,10 @@ impl Step for Verdicts<'_> {
     }
 
     fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
-        Ok(append(self.state, self.records)?)
+        match self.ground {
+            Some(ground) => write(ground, self.records),
+            None => Ok(append(self.state, self.records, &[])?),
+        }
     }
 
     /// Verdicts come after the commit point, so there is nothing that could be taken back.

@@ -26,7 +26,7 @@ pub struct Args {
     /// The version, such as 1.3.0
     #[arg(long, value_name = "VERSION", conflicts_with = "bump")]
     version: Option<String>,
-    /// Raise the newest version
+    /// Raise the newest version; auto: as the messages of the commits ask for
     #[arg(long, value_enum, value_name = "PART")]
     bump: Option<Bump>,
     /// Why
@@ -52,6 +52,7 @@ enum Bump {
     Major,
     Minor,
     Patch,
+    Auto,
 }
 
 impl Args {
@@ -67,12 +68,11 @@ impl Args {
         if let Some(text) = &self.version {
             return Ok(Some(NextVersion::Exactly(change::new_version(text)?)));
         }
-        Ok(self.bump.map(|bump| {
-            NextVersion::Bump(match bump {
-                Bump::Major => version::Bump::Major,
-                Bump::Minor => version::Bump::Minor,
-                Bump::Patch => version::Bump::Patch,
-            })
+        Ok(self.bump.map(|bump| match bump {
+            Bump::Major => NextVersion::Bump(version::Bump::Major),
+            Bump::Minor => NextVersion::Bump(version::Bump::Minor),
+            Bump::Patch => NextVersion::Bump(version::Bump::Patch),
+            Bump::Auto => NextVersion::Auto,
         }))
     }
 }

@@ -36,6 +36,7 @@ mod status;
 mod store;
 mod trust;
 mod undo;
+mod verdicts;
 mod verify_rollback;
 mod verify_snapshot;
 
@@ -103,6 +104,7 @@ commands! {
     mark: Mark,
     hold: Hold,
     pin: Pin,
+    verdicts: Verdicts,
     op: Op,
     adopt: Adopt,
     registry: Registry,

@@ -257,6 +257,7 @@ impl World {
             who: "A <a@b>".into(),
             at,
             op: Some(id.clone()),
+            seq: None,
         };
         let mut steps = vec![operation::Step::Files(changes)];
         steps.extend(environment.cloned().map(operation::Step::Environment));

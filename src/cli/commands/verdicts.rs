@@ -1,0 +1,111 @@
+//! `verdicts`: what was said of versions, and how others come to know.
+
+use std::fmt::Write;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::Run;
+use crate::{
+    base::Failure,
+    cli::{args::SomeTasks, render, reply::Reply, session::Session},
+    model::{Verdict, VerdictRecord},
+};
+
+/// Show what was said of versions, and share it with other clones
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = "Examples:\n  snapback verdicts list -t T01\n  snapback verdicts fetch            what others said\n  snapback verdicts push origin      what you said",
+    after_help = "Each verdict is a record below refs/snapback/verdicts, so nothing can conflict. To have every\n`git fetch` bring them:\n  git config --add remote.origin.fetch 'refs/snapback/verdicts/*:refs/snapback/verdicts/*'"
+)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// List them, what counts most last
+    #[command(before_help = "Examples:\n  snapback verdicts list\n  snapback verdicts list -t T01 --json")]
+    List {
+        #[command(flatten)]
+        tasks: SomeTasks,
+    },
+    /// Push them
+    #[command(before_help = "Examples:\n  snapback verdicts push\n  snapback verdicts push upstream")]
+    Push {
+        /// Where to
+        #[arg(value_name = "REMOTE", default_value = "origin")]
+        remote: String,
+    },
+    /// Fetch those of others
+    #[command(before_help = "Examples:\n  snapback verdicts fetch\n  snapback verdicts fetch upstream")]
+    Fetch {
+        /// Where from
+        #[arg(value_name = "REMOTE", default_value = "origin")]
+        remote: String,
+    },
+}
+
+impl Run for Args {
+    fn changes(&self) -> bool {
+        !matches!(self.what, What::List { .. })
+    }
+
+    fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        match &self.what {
+            What::List { tasks } => list(session, tasks),
+            What::Push { remote } => {
+                if session.globals.dry_run {
+                    return Ok(Reply { dry_run: true, ..Reply::new("dry run: nothing was pushed\n".into(), json!({})) });
+                }
+                session.about_to_change();
+                let count = session.app()?.push_verdicts(remote)?;
+                let text = format!("{} at {}.\n", render::count(count, "verdict"), render::safe(&crate::base::secret::clean_text(remote)));
+                Ok(Reply::new(text, json!({ "verdicts": count })).changed())
+            }
+            What::Fetch { remote } => {
+                if session.globals.dry_run {
+                    return Ok(Reply { dry_run: true, ..Reply::new("dry run: nothing was fetched\n".into(), json!({})) });
+                }
+                session.about_to_change();
+                let count = session.app()?.fetch_verdicts(remote)?;
+                let reply = Reply::new(format!("{} came.\n", render::count(count, "new verdict")), json!({ "new": count }));
+                Ok(if count == 0 { reply } else { reply.changed() })
+            }
+        }
+    }
+}
+
+/// The verdicts as text and data.
+fn list(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
+    let tasks = tasks.named(session)?;
+    let (records, ignored) = session.app()?.verdicts(&tasks)?;
+    let mut text = String::new();
+    for record in &records {
+        let _ = writeln!(text, "{}", line(session, record));
+    }
+    if records.is_empty() {
+        text.push_str("nothing was said of any version yet.\n");
+    }
+    for why in &ignored {
+        let _ = writeln!(text, "ignored: {}", render::safe(why));
+    }
+    Ok(Reply::new(text, json!({ "verdicts": records, "ignored": ignored })))
+}
+
+/// One verdict. Reason and name may come from another clone, so every byte is made harmless.
+fn line(session: &Session, record: &VerdictRecord) -> String {
+    let word = match record.verdict {
+        Verdict::Proven => "proven",
+        Verdict::Good => "good",
+        Verdict::Bad => "bad",
+        Verdict::Held => "held",
+        Verdict::Released => "hold lifted",
+        Verdict::Pinned => "pinned",
+        Verdict::Unpinned => "pin taken off",
+    };
+    let reason = if record.reason.is_empty() { String::new() } else { format!("  {}", render::safe(&record.reason)) };
+    let (task, version, at) = (&record.task, record.version.to_string(), render::moment(record.at, &session.zone));
+    format!("{task} {version:<8} {word:<13} {at}  {}{reason}", render::safe(&record.who))
+}

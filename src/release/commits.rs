@@ -1,0 +1,70 @@
+//! The commits of a task since its newest release: what they say of the next version, and the
+//! section of the changelog that goes into the tag.
+
+use super::files::Found;
+use crate::{
+    base::{Failure, GitId},
+    catalog::{Release, Scope, manifests},
+    ground::Ground,
+    model::{Version, manifest::FileEntry, request::NextVersion},
+    policy::conventional,
+};
+
+/// Commits that are looked at; in more of them nobody finds anything.
+const MOST: usize = 2_000;
+
+/// The messages of the commits since a release that changed files of the task, newest first; none
+/// when there is no release. Merges say nothing themselves: what they brought does.
+pub fn since(ground: &Ground, scope: &Scope, release: Option<&Release>, head: &GitId) -> Result<Vec<String>, Failure> {
+    let Some(release) = release else { return Ok(Vec::new()) };
+    let git = &ground.git;
+    let (released, dirs) = (git.peel_tag(&release.tag_id)?.commit, scope.dirs());
+    let mut messages = Vec::new();
+    for id in git.commits_between(Some(&released), head, MOST)? {
+        let commit = git.commit(&id)?;
+        let parent = match commit.parents.as_slice() {
+            [] => None,
+            [parent] => Some(parent),
+            _ => continue,
+        };
+        if git.changed_paths(parent, &id, &dirs)?.iter().any(|path| scope.owns(path)) {
+            messages.push(commit.message);
+        }
+    }
+    Ok(messages)
+}
+
+/// Which version is asked for, when the commits are to say: the very one that is released when
+/// nothing changed since, which makes nothing to do.
+pub fn resolve(
+    ground: &Ground,
+    asked: Option<&NextVersion>,
+    newest: Option<&Release>,
+    active: Option<&Version>,
+    messages: &[String],
+    found: &Found,
+) -> Option<NextVersion> {
+    let (Some(NextVersion::Auto), Some(newest)) = (asked, newest) else { return asked.cloned() };
+    if active == Some(&newest.version) && is_released(ground, newest, found) {
+        return Some(NextVersion::Exactly(newest.version.clone()));
+    }
+    let bump = conventional::bump(messages.iter().map(String::as_str), newest.version.is_initial());
+    bump.map_or(asked.cloned(), |bump| Some(NextVersion::Bump(bump)))
+}
+
+/// True when the files are those of a release.
+fn is_released(ground: &Ground, release: &Release, found: &Found) -> bool {
+    let own = |files: &[FileEntry]| -> Vec<_> {
+        let own = files.iter().filter(|file| file.is_restored());
+        let mut own: Vec<_> = own.map(|file| (file.path.clone(), file.checksum.clone(), file.mode.clone())).collect();
+        own.sort();
+        own
+    };
+    manifests::load(ground, release).is_ok_and(|kept| own(&kept.manifest.files) == own(&found.entries))
+}
+
+/// A tag's text, with the section of the changelog below it. Trailers come after both.
+pub fn with_section(text: String, messages: &[String]) -> String {
+    let section = conventional::section(messages.iter().map(String::as_str));
+    if section.is_empty() { text } else { format!("{}\n\n{}", text.trim_end(), section.trim_end()) }
+}

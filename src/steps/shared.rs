@@ -1,0 +1,140 @@
+//! Verdicts that clones share: one small record a reference, below `refs/snapback/verdicts/`.
+//!
+//! The name is `<task>/<version>/<id of the blob>`, and the reference leads to that blob: so no two
+//! clones can ever mean different things by one name, plain `git push` and `git fetch` make the
+//! union, and nothing has to be merged. The log in the state folder stays the place where a record is
+//! written first; whatever of it is not here yet is added with the next one. What a fetch brought
+//! is read as what it is: a record that is not exactly right is left out, and named.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    base::{Failure, GitId, TaskId, text},
+    git::Repo,
+    model::{
+        Verdict, VerdictRecord, Version,
+        operation::{Publication, RefChange},
+    },
+};
+
+/// Where the references are.
+pub const PREFIX: &str = "refs/snapback/verdicts/";
+/// The format of a record.
+const SCHEMA: &str = "snapback.verdict/1";
+/// No record is larger, in bytes.
+const LARGEST: u64 = 16 << 10;
+/// No more records are read: nobody says so much of versions.
+const MOST: usize = 20_000;
+
+/// A record as it lies in its blob: one line of JSON.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    schema: String,
+    #[serde(flatten)]
+    record: VerdictRecord,
+}
+
+/// What the references hold.
+#[derive(Debug, Default)]
+pub struct Shared {
+    /// The records that are right.
+    pub records: Vec<VerdictRecord>,
+    /// The references that are not, and why: for people.
+    pub ignored: Vec<String>,
+    /// The references that are right, by name.
+    names: BTreeSet<String>,
+}
+
+/// The bytes of a record's blob.
+fn render(record: &VerdictRecord) -> String {
+    let line = Line { schema: SCHEMA.into(), record: record.clone() };
+    serde_json::to_string(&line).expect("because plain data always renders") + "\n"
+}
+
+/// The name of a record's reference.
+fn name_of(record: &VerdictRecord, blob: &GitId) -> String {
+    format!("{PREFIX}{}/{}/{blob}", record.task, record.version)
+}
+
+/// Reads the shared records; of one task when it is named.
+pub fn read(git: &Repo, task: Option<&TaskId>) -> Result<Shared, Failure> {
+    let below = task.map_or_else(|| PREFIX.to_string(), |task| format!("{PREFIX}{task}/"));
+    let refs = git.refs_below(&below)?;
+    let mut shared = Shared::default();
+    if let Some(more) = refs.len().checked_sub(MOST + 1) {
+        shared.ignored.push(format!("{} references below {below}: only {MOST} records are read", more + 1));
+    }
+    for (name, blob) in refs.into_iter().take(MOST) {
+        match parse(git, &name, &blob) {
+            Ok(record) => {
+                shared.records.push(record);
+                shared.names.insert(name);
+            }
+            Err(why) => shared.ignored.push(format!("{}: {why}", text::escape(name.as_bytes()))),
+        }
+    }
+    Ok(shared)
+}
+
+/// Reads one record; the error says in what it is wrong.
+fn parse(git: &Repo, name: &str, blob: &GitId) -> Result<VerdictRecord, String> {
+    let parts: Vec<&str> = name.strip_prefix(PREFIX).unwrap_or_default().split('/').collect();
+    let [task, version, id] = parts[..] else { return Err("its name has not the form <task>/<version>/<id>".into()) };
+    if id != blob.as_str() {
+        return Err("it leads to another object than its name says".into());
+    }
+    let bytes = git.read_blob_within(blob, LARGEST).map_err(|error| Failure::from(error).to_string())?;
+    let line: Line = serde_json::from_slice(&bytes).map_err(|error| format!("it is no record: {error}"))?;
+    if line.schema != SCHEMA {
+        return Err(format!("its format is {:?}", text::escape(line.schema.as_bytes())));
+    }
+    let record = line.record;
+    let same: Result<(TaskId, Version), ()> = task.parse().map_err(drop).and_then(|task| Ok((task, version.parse().map_err(drop)?)));
+    if same != Ok((record.task.clone(), record.version.clone())) {
+        return Err(format!("it speaks of {} {}", record.task, record.version));
+    }
+    match record.verdict {
+        Verdict::Proven => Err("nobody can prove a version for another clone".into()),
+        _ if render(&record).as_bytes() != bytes => Err("it is not written as such a record is".into()),
+        _ => Ok(record),
+    }
+}
+
+/// Gives every record of these that has no reference yet its own, durably. May run again after a kill.
+pub fn publish(git: &Repo, records: &[VerdictRecord]) -> Result<(), Failure> {
+    let there: BTreeSet<String> = git.refs_below(PREFIX)?.into_iter().map(|(name, _)| name).collect();
+    let mut refs = Vec::new();
+    for record in records.iter().filter(|record| record.is_shared()) {
+        let text = render(record);
+        // What would not be read again is kept here only.
+        if text.len() as u64 > LARGEST || there.contains(&name_of(record, &git.blob_id(text.as_bytes()))) {
+            continue;
+        }
+        let after = git.write_blob(text.as_bytes())?;
+        refs.push(RefChange { name: name_of(record, &after), before: None, after });
+    }
+    if refs.is_empty() {
+        return Ok(());
+    }
+    refs.dedup_by(|a, b| a.name == b.name);
+    let blobs: Vec<GitId> = refs.iter().map(|change| change.after.clone()).collect();
+    git.sync_objects(&blobs)?;
+    let publication = Publication { refs, log_message: "snapback: verdicts".into(), ..Publication::default() };
+    let scratch = git.common_dir().join("snapback").join("verdict-refs");
+    let prepared = git.prepare_publication(&publication, &scratch)?;
+    git.publish(&publication, &prepared, &scratch)?;
+    git.clear_scratch(&scratch);
+    Ok(())
+}
+
+/// The full names of the references of one task, or of all.
+pub fn names(git: &Repo, task: Option<&TaskId>) -> Result<Vec<String>, Failure> {
+    Ok(read(git, task)?.names.into_iter().collect())
+}
+
+/// The error for records that could not be shared, for a warning.
+pub fn not_shared(failure: &Failure) -> String {
+    format!("it is written down here, but not yet where others can fetch it ({failure}); `snapback verdicts push` tries again")
+}

@@ -1,0 +1,185 @@
+//! Verdicts between clones: they meet without a conflict, count in the same order everywhere, and
+//! what is not exactly right is ignored and named.
+
+use std::fs;
+
+use crate::support::Sandbox;
+
+/// Two clones of one remote, with T01 released as 1.0.0 and 1.1.0, both proven in the first.
+fn two() -> (Sandbox, Sandbox) {
+    let a = Sandbox::new(1);
+    a.git(&["init", "-q", "--bare", "-b", "main", "../up.git"]).expect(0);
+    a.git(&["remote", "add", "origin", "../up.git"]).expect(0);
+    // Large files lie in the store, which a clone has not.
+    fs::remove_file(a.at("tasks/T01/model.bin")).unwrap();
+    a.write("tasks/T01/signal.py", b"one\n");
+    a.release("T01", "1.0.0");
+    a.write("tasks/T01/signal.py", b"two\n");
+    a.release("T01", "1.1.0");
+    a.git(&["push", "-q", "origin", "main", "--tags"]).expect(0);
+    a.git(&["clone", "-q", "../up.git", "../other"]).expect(0);
+    let b = Sandbox::beside(&a, "other");
+    (a, b)
+}
+
+/// The lines of `verdicts list` without times: task, version, word.
+fn words(sandbox: &Sandbox) -> Vec<String> {
+    let list = sandbox.snapback(&["verdicts", "list", "--json"]).expect(0).json();
+    let of = |record: &serde_json::Value| format!("{} {}", record["version"].as_str().unwrap(), record["verdict"].as_str().unwrap());
+    list["data"]["verdicts"].as_array().unwrap().iter().filter(|record| record["verdict"] != "proven").map(of).collect()
+}
+
+fn standing(sandbox: &Sandbox, version: &str) -> serde_json::Value {
+    let list = sandbox.snapback(&["list", "-t", "T01", "--json"]).expect(0).json();
+    let found = list["data"]["releases"].as_array().or_else(|| list["data"]["tasks"][0]["releases"].as_array()).unwrap().clone();
+    found.into_iter().find(|line| line["version"] == version).unwrap()["standing"].clone()
+}
+
+#[test]
+fn a_hold_travels_and_is_lifted_elsewhere() {
+    let (a, b) = two();
+    a.snapback(&["hold", "1.1.0", "-t", "T01", "-m", "drawdown"]).expect(0);
+    assert_eq!(standing(&b, "1.1.0")["held"], false, "nobody told it");
+    a.snapback(&["verdicts", "push"]).expect(0);
+    assert_eq!(b.snapback(&["verdicts", "fetch", "--json"]).expect(0).json()["data"]["new"], 1);
+    assert_eq!(standing(&b, "1.1.0")["held"], true);
+    assert_eq!(b.snapback(&["verdicts", "fetch", "--json"]).expect(0).json()["changed"], false);
+    // The very files of the held version do not come back under another number.
+    for version in [&["--version", "1.2.0"][..], &["--bump", "patch"]] {
+        let refused = b.snapback(&[&["create-snapshot", "-t", "T01", "-y"], version].concat()).expect(6);
+        assert!(refused.stderr.contains("these are the files of T01 1.1.0, which is held"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("--lift"), "{}", refused.stderr);
+    }
+    b.snapback(&["hold", "1.1.0", "-t", "T01", "--lift", "-m", "was a data error"]).expect(0);
+    b.snapback(&["verdicts", "push"]).expect(0);
+    a.snapback(&["verdicts", "fetch"]).expect(0);
+    assert_eq!(standing(&a, "1.1.0")["held"], false, "the later word counts, whoever said it");
+    assert_eq!(words(&a), words(&b));
+    b.snapback(&["create-snapshot", "-t", "T01", "--version", "1.2.0", "-y"]).expect(0);
+}
+
+#[test]
+fn what_is_said_at_the_same_time_meets_without_a_conflict_and_care_wins() {
+    let (a, b) = two();
+    a.snapback(&["hold", "1.1.0", "-t", "T01"]).expect(0);
+    b.snapback(&["mark", "good", "1.1.0", "-t", "T01"]).expect(0);
+    b.snapback(&["pin", "1.0.0", "-t", "T01"]).expect(0);
+    for sandbox in [&a, &b, &a] {
+        sandbox.snapback(&["verdicts", "push"]).expect(0);
+        sandbox.snapback(&["verdicts", "fetch"]).expect(0);
+    }
+    assert_eq!(words(&a), words(&b));
+    for sandbox in [&a, &b] {
+        assert_eq!((standing(sandbox, "1.1.0")["held"].clone(), standing(sandbox, "1.0.0")["pinned"].clone()), (true.into(), true.into()));
+    }
+    // Said in the knowledge of both, it counts.
+    a.snapback(&["mark", "good", "1.1.0", "-t", "T01"]).expect(0);
+    a.git(&["push", "-q", "origin", "refs/snapback/verdicts/*:refs/snapback/verdicts/*"]).expect(0);
+    b.git(&["config", "--add", "remote.origin.fetch", "refs/snapback/verdicts/*:refs/snapback/verdicts/*"]).expect(0);
+    b.git(&["fetch", "-q"]).expect(0);
+    assert_eq!((standing(&b, "1.1.0")["good"].clone(), standing(&b, "1.1.0")["held"].clone()), (true.into(), false.into()));
+    assert_eq!(a.unsound(), Vec::<String>::new());
+}
+
+#[test]
+fn a_rollback_holds_for_everybody_once_it_is_pushed() {
+    let (a, b) = two();
+    a.snapback(&["rollback", "-t", "T01", "--to", "last-good", "-m", "it lost money", "-y", "--push"]).expect(0);
+    b.snapback(&["verdicts", "fetch"]).expect(0);
+    assert_eq!(standing(&b, "1.1.0")["held"], true);
+    let refused = b.snapback(&["create-snapshot", "-t", "T01", "--bump", "patch", "-y"]).expect(6);
+    assert!(refused.stderr.contains("held"), "{}", refused.stderr);
+    a.snapback(&["undo", "-y"]).expect(0);
+    a.snapback(&["verdicts", "push"]).expect(0);
+    b.snapback(&["verdicts", "fetch"]).expect(0);
+    assert_eq!(standing(&b, "1.1.0")["held"], false, "undo lifts it");
+}
+
+#[test]
+fn records_that_are_not_right_are_ignored_and_named() {
+    let (a, b) = two();
+    b.snapback(&["hold", "1.1.0", "-t", "T01"]).expect(0);
+    let names = b.git_out(&["for-each-ref", "--format=%(refname)", "refs/snapback/verdicts"]);
+    let [name] = names.lines().collect::<Vec<_>>()[..] else { panic!("{names}") };
+    let text = b.git_out(&["cat-file", "blob", name]);
+    let put = |text: &str, name: Option<&str>| {
+        fs::write(a.top().join("record"), text).unwrap();
+        let id = a.git_out(&["hash-object", "-w", "../record"]);
+        let name = name.map_or_else(|| format!("refs/snapback/verdicts/T01/1.0.0/{id}"), |name| name.replace("ID", &id));
+        a.git(&["update-ref", &name, &id]).expect(0);
+    };
+    let line = format!("{text}\n").replace("1.1.0", "1.0.0");
+    let good = line.replace("held", "bad");
+    put("no record\n", None);
+    put(&line.replace("snapback.verdict/1", "snapback.verdict/9"), None);
+    put(&good, Some("refs/snapback/verdicts/T01/1.1.0/ID"));
+    put(&good, Some("refs/snapback/verdicts/T01/1.0.0/0123"));
+    put(&good, Some("refs/snapback/verdicts/ID"));
+    put(&line.replace("held", "proven"), None);
+    put(&line.replace("\"reason\":\"\"", "\"reason\":\"\",\"more\":1").replace("held", "bad"), None);
+    put(&good.replace("\"reason\":\"\"", &format!("\"reason\":\"{}\"", "x".repeat(20_000))), None);
+    put(&good.replace("T01", "../../x"), None);
+    put(&good.replace("\"seq\":1", "\"seq\":-1"), None);
+    let tree = a.git_out(&["rev-parse", "HEAD^{tree}"]);
+    a.git(&["update-ref", &format!("refs/snapback/verdicts/T01/1.0.0/{tree}"), &tree]).expect(0);
+    let list = a.snapback(&["verdicts", "list", "--json"]).expect(0).json();
+    assert_eq!(list["data"]["ignored"].as_array().unwrap().len(), 11, "{}", list["data"]["ignored"]);
+    assert_eq!(words(&a), Vec::<String>::new());
+    assert_eq!((standing(&a, "1.0.0")["bad"].clone(), standing(&a, "1.0.0")["held"].clone()), (false.into(), false.into()));
+    let status = a.snapback(&["rollback", "-t", "T01", "--to", "last-good", "--dry-run"]).expect(0);
+    assert!(status.stderr.contains("a shared verdict is ignored"), "{}", status.stderr);
+    // A number that cannot be silences nobody, and escapes do not reach the terminal.
+    put(&line.replace("\"seq\":1", "\"seq\":18446744073709551615").replace("\"reason\":\"\"", "\"reason\":\"\\u001b[2J\""), None);
+    assert_eq!(standing(&a, "1.0.0")["held"], true);
+    assert!(!a.snapback(&["verdicts", "list"]).expect(0).stdout.contains('\u{1b}'));
+    a.snapback(&["hold", "1.0.0", "-t", "T01", "--lift"]).expect(0);
+    assert_eq!(standing(&a, "1.0.0")["held"], false);
+}
+
+#[test]
+fn what_was_said_before_verdicts_were_shared_is_read_and_shared_with_the_next_one() {
+    let (a, b) = two();
+    let path = ".git/snapback/verdicts.jsonl";
+    a.snapback(&["hold", "1.1.0", "-t", "T01", "-m", "old"]).expect(0);
+    // As it was written then: without a number, and without a reference.
+    let text = String::from_utf8(a.read(path)).unwrap();
+    let (mut old, mut last) = (String::new(), String::new());
+    for line in text.lines() {
+        let mut record: serde_json::Value = serde_json::from_str(line.split_once(' ').unwrap().1).unwrap();
+        record.as_object_mut().unwrap().shift_remove("seq");
+        let (line, digits) = snapback::journal::chain::render(&last, &record);
+        old += &line;
+        last = digits;
+    }
+    fs::write(a.at(path), old).unwrap();
+    let name = a.git_out(&["for-each-ref", "--format=%(refname)", "refs/snapback/verdicts"]);
+    a.git(&["update-ref", "-d", &name]).expect(0);
+    assert_eq!((standing(&a, "1.1.0")["held"].clone(), words(&a)), (true.into(), vec!["1.1.0 held".to_string()]));
+    a.snapback(&["pin", "1.0.0", "-t", "T01"]).expect(0);
+    a.snapback(&["verdicts", "push"]).expect(0);
+    b.snapback(&["verdicts", "fetch"]).expect(0);
+    assert_eq!((standing(&b, "1.1.0")["held"].clone(), standing(&b, "1.0.0")["pinned"].clone()), (true.into(), true.into()));
+}
+
+#[test]
+fn a_lock_that_a_kill_left_at_a_verdict_is_taken_over() {
+    let (a, _) = two();
+    a.snapback(&["hold", "1.1.0", "-t", "T01"]).expect(0);
+    let name = a.git_out(&["for-each-ref", "--format=%(refname)", "refs/snapback/verdicts"]);
+    let id = a.git_out(&["rev-parse", &name]);
+    // Killed between taking the lock of the reference and moving it.
+    fs::remove_file(a.at(".git").join(&name)).unwrap();
+    fs::write(a.at(".git").join(format!("{name}.lock")), format!("{id}\n")).unwrap();
+    a.snapback(&["pin", "1.0.0", "-t", "T01"]).expect(0);
+    assert_eq!(a.git_out(&["rev-parse", &name]), id);
+    assert_eq!(a.unsound(), Vec::<String>::new());
+    // A foreign lock is a warning: the verdict is written down all the same, and shared later.
+    fs::remove_file(a.at(".git").join(&name)).unwrap();
+    fs::write(a.at(".git").join(format!("{name}.lock")), "").unwrap();
+    let said = a.snapback(&["mark", "bad", "1.0.0", "-t", "T01"]).expect(0);
+    assert!(said.stderr.contains("not yet where others can fetch it"), "{}", said.stderr);
+    assert_eq!(standing(&a, "1.0.0")["bad"], true);
+    fs::remove_file(a.at(".git").join(format!("{name}.lock"))).unwrap();
+    a.snapback(&["verdicts", "push"]).expect(0);
+    assert_eq!(a.git_out(&["for-each-ref", "refs/snapback/verdicts"]).lines().count(), 3);
+}
