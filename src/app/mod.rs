@@ -10,6 +10,7 @@ mod audit;
 mod backup;
 mod change;
 mod compare;
+mod confirm;
 mod drift;
 mod guard;
 mod operations;

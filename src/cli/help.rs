@@ -39,7 +39,7 @@ Judge    mark  hold  pin
 Mend     op  registry
 Allow    trust
 Prove    audit
-Guard    guard  alert
+Guard    guard  confirm  alert
 Keep     store
 Shell    completions  man  schema
 
@@ -260,7 +260,7 @@ mod tests {
         Mend     op  registry
         Allow    trust
         Prove    audit
-        Guard    guard  alert
+        Guard    guard  confirm  alert
         Keep     store
         Shell    completions  man  schema
 

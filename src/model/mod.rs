@@ -7,6 +7,7 @@ pub mod alert;
 pub mod answer;
 pub mod audit;
 pub mod backup;
+pub mod confirm;
 pub mod dependencies;
 pub mod event;
 pub mod guard;

@@ -1,5 +1,7 @@
 //! What a person asks for; engines turn it into a plan, and under the lock into an operation.
 
+use std::time::Duration;
+
 use super::{
     Version,
     settings::{EnvMode, OnVerifyFail},
@@ -68,6 +70,8 @@ pub struct Rollback {
     pub restart: bool,
     /// What is demanded of the target's signature.
     pub signature: Demand,
+    /// It is taken back after so long unless somebody confirms it; `None` = it stays.
+    pub confirm_within: Option<Duration>,
 }
 
 /// Asks for the inverse of an operation.

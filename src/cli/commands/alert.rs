@@ -159,6 +159,7 @@ fn answered(session: &Session, id: &str, answer: &str) -> Result<Reply, Failure>
         on_verify_fail: None,
         restart: true,
         signature: Demand::Optional,
+        confirm_within: None,
     });
     let plan = app.plan(&request)?;
     if session.globals.dry_run {

@@ -8,6 +8,7 @@ mod adopt;
 mod alert;
 mod audit;
 mod completions;
+mod confirm;
 mod create_snapshot;
 mod demo;
 mod diff;
@@ -34,6 +35,8 @@ mod trust;
 mod undo;
 mod verify_rollback;
 mod verify_snapshot;
+
+pub use confirm::settle_overdue;
 
 use clap::Subcommand;
 
@@ -83,6 +86,7 @@ commands! {
     demo: Demo,
     create_snapshot: CreateSnapshot,
     rollback: Rollback,
+    confirm: Confirm,
     undo: Undo,
     redo: Redo,
     disaster_recovery: DisasterRecovery,
