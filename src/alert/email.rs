@@ -112,7 +112,10 @@ impl Email {
         let mut next = std::error::Error::source(error);
         while let Some(source) = next {
             let more = source.to_string();
-            if !text.contains(&more) {
+            let silent = source.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+            if silent {
+                text = "the server did not answer in time".into();
+            } else if !text.contains(&more) {
                 text = format!("{text}: {more}");
             }
             next = source.source();

@@ -283,7 +283,9 @@ impl Outbox {
 
     /// Waits for whoever changes a record.
     fn lock(&self) -> Result<FileLock, Error> {
-        create_dir_all(&*self.fs, &folder(), 0o700)?;
+        if !create_dir_all(&*self.fs, &folder(), 0o700)?.is_empty() {
+            self.fs.sync_dir(&RelPath::root(), SyncPoint::JournalDir)?;
+        }
         let lock = self.fs.lock(&folder().join("lock"), Hold::Exclusive, true)?;
         lock.ok_or_else(|| Error::Io(io::ErrorKind::WouldBlock.into()))
     }

@@ -66,8 +66,14 @@ impl App {
         }
         let what = audit::deed_on(draft.plan.kind.word(), &draft.plan.task, draft.plan.from.as_ref(), draft.plan.to.as_ref());
         let why = draft.message.clone();
-        let (log, written, tag) = self.begin(request, draft).inspect_err(|failure| self.note_failed(what, &why, failure))?;
-        self.run(log, &written, tag, begun)
+        let waits = self.arm(request, &draft)?;
+        let (log, written, tag) = self.begin(request, draft).inspect_err(|failure| {
+            self.disarm(waits.as_ref());
+            self.note_failed(what, &why, failure);
+        })?;
+        let mut report = self.run(log, &written, tag, begun)?;
+        self.run_out(waits, &mut report)?;
+        Ok(report)
     }
 
     /// Makes durable what the operation needs, and writes its intent down.

@@ -4,7 +4,9 @@
 //! again by the next look, brought to its end, and told. Where the guard cannot help it freezes
 //! the task, calls a person, and touches it no more until it is thawed. Read [`App::watch`] first.
 
-use super::{App, Notice, audit};
+mod upkeep;
+
+use super::{App, Notice};
 use crate::{
     base::{Failure, Kind, OpId, TaskId, clock::Moment},
     catalog,
@@ -17,15 +19,15 @@ use crate::{
         Report, Request, TaskSpec, Version,
         alert::Topic,
         guard::{
-            Backtest, Before, Decision, Fired, Firing, Frozen, GuardState, Judgement, Outcome, RuleLine, RuleSpec, RuleState, TaskWatch,
-            Watching,
+            Before, Decision, Fired, Firing, Frozen, GuardState, Judgement, Outcome, RuleLine, RuleSpec, RuleState, TaskWatch, Watching,
         },
         operation::OpKind,
         report,
         request::Rollback,
+        settings::OnVerifyFail,
         trust::Role,
     },
-    policy::guard::{Past, Seen, backtest, decide, in_a_row, judge, rebase},
+    policy::guard::{Past, Seen, decide, in_a_row, judge, rebase},
     verify::evidence::Variables,
 };
 
@@ -135,13 +137,13 @@ impl App {
     /// When the newest operation that made this version active was done.
     fn active_since(&self, task: &TaskId, version: &Version) -> Result<Option<jiff::Timestamp>, Failure> {
         Ok(self
-            .newest(task, |listed| listed.summary.about.to.as_ref() == Some(version) && is_done(listed))?
+            .newest(task, 0, |listed| listed.summary.about.to.as_ref() == Some(version) && is_done(listed))?
             .map(|listed| listed.summary.about.at))
     }
 
-    /// The newest operation of a task that is so.
-    fn newest(&self, task: &TaskId, wanted: impl Fn(&Listed) -> bool) -> Result<Option<Listed>, Failure> {
-        for id in history::ids(&*self.ground.state)?.iter().rev() {
+    /// The newest operation of a task that is so, of those after the one with this number.
+    pub(super) fn newest(&self, task: &TaskId, after: u64, wanted: impl Fn(&Listed) -> bool) -> Result<Option<Listed>, Failure> {
+        for id in history::ids(&*self.ground.state)?.iter().rev().take_while(|id| id.counter() > after) {
             if let Some(listed) = history::summary(&self.ground.state, id)?
                 && listed.summary.about.task.as_ref() == Some(task)
                 && wanted(&listed)
@@ -251,7 +253,7 @@ impl App {
         let fired = firing.fired.clone();
         self.memory().save(state)?;
         let wanted = Rollback::plain(state.task.clone(), fired.to.clone(), format!("guard {}", fired.why));
-        let request = Request::Rollback(Rollback { from: Some(fired.from.clone()), ..wanted });
+        let request = Request::Rollback(Rollback { from: Some(fired.from.clone()), on_verify_fail: Some(OnVerifyFail::Undo), ..wanted });
         match self.apply_seen(&request, |_| Ok(())) {
             Ok(report) => self.rolled_back(state, watch, report),
             Err(failure) if matches!(failure.kind(), Kind::Locked | Kind::Cancelled(_) | Kind::TimeLimit) => {
@@ -261,10 +263,7 @@ impl App {
                 watch.notes.push(format!("not now: {failure}"));
                 Ok(self.memory().save(state)?)
             }
-            Err(failure) => {
-                state.firing = None;
-                self.freeze_and_call(state, &format!("the rollback to {} failed: {failure}", fired.to), &fired.why)
-            }
+            Err(failure) => self.freeze_and_call(state, &format!("the rollback to {} failed: {failure}", fired.to), &fired.why),
         }
     }
 
@@ -275,7 +274,6 @@ impl App {
         let notes = report.notes.join("; ");
         watch.report = Some(report);
         if !done {
-            state.firing = None;
             return self.freeze_and_call(state, &format!("the rollback to {} was put back: {notes}", fired.to), &fired.why);
         }
         let title = format!("{} went back {} -> {}, verified", state.task, fired.from, fired.to);
@@ -294,9 +292,9 @@ impl App {
         let Some(Firing { fired, after, attempts }) = state.firing.clone() else { return Ok(()) };
         let is_ours = |listed: &Listed| {
             let about = &listed.summary.about;
-            about.id.counter() > after && about.kind == OpKind::Rollback && about.to.as_ref() == Some(&fired.to)
+            about.kind == OpKind::Rollback && about.to.as_ref() == Some(&fired.to)
         };
-        let ours = self.newest(&state.task.clone(), is_ours)?;
+        let ours = self.newest(&state.task, after, is_ours)?;
         let op = ours.as_ref().map(|listed| listed.summary.about.id.clone());
         let end = match ours.as_ref().map(|listed| &listed.phase) {
             Some(Phase::Finished { done }) => Some((*done, op.as_ref().and_then(|op| self.operation(&op.to_string()).ok()?.2))),
@@ -304,7 +302,6 @@ impl App {
                 Ok(report) => Some((report.outcome == report::Outcome::Done, Some(report))),
                 Err(failure) if matches!(failure.kind(), Kind::Locked | Kind::Cancelled(_)) => return Err(failure),
                 Err(failure) => {
-                    state.firing = None;
                     return self.freeze_and_call(state, &format!("the rollback to {} did not end: {failure}", fired.to), &fired.why);
                 }
             },
@@ -318,29 +315,26 @@ impl App {
                 self.rolled_back(state, watch, Report { outcome: ended, ..report })
             }
             None if attempts < ATTEMPTS => self.roll_back(state, watch),
-            None => {
-                state.firing = None;
-                self.freeze_and_call(
-                    state,
-                    &format!("the rollback to {} was interrupted {attempts} times before it began", fired.to),
-                    &fired.why,
-                )
-            }
+            None => self.freeze_and_call(
+                state,
+                &format!("the rollback to {} was interrupted {attempts} times before it began", fired.to),
+                &fired.why,
+            ),
         }
     }
 
     /// Stops touching a task, and calls a person.
     fn freeze_and_call(&self, state: &mut GuardState, why: &str, reason: &str) -> Result<(), Failure> {
-        state.firing = None;
-        state.frozen = Some(Frozen { why: why.into(), at: self.ground.clock.now(), by: "guard".into() });
-        self.memory().save(state)?;
         let title = format!("{} needs a person: {} fails and the guard cannot help", state.task, shown(state.version.as_ref()));
         let facts = vec![
             ("cannot help".into(), why.to_string()),
             ("frozen".into(), format!("the guard leaves it alone until `snapback guard thaw -t {}`", state.task)),
         ];
+        // Called before it is written down: a kill in between only calls twice, which folds into one.
         self.call_with(state, Topic::NeedsPerson, title, reason.into(), None, (state.version.as_ref(), None), facts);
-        Ok(())
+        state.firing = None;
+        state.frozen = Some(Frozen { why: why.into(), at: self.ground.clock.now(), by: "guard".into() });
+        Ok(self.memory().save(state)?)
     }
 
     /// Calls people about a task.
@@ -364,77 +358,6 @@ impl App {
         if let Err(failure) = self.raise(notice) {
             self.ground.warn(format!("nobody could be called: {failure}"));
         }
-    }
-
-    /// Stops the guard from touching a task, by a person.
-    ///
-    /// # Errors
-    /// When it cannot be written down.
-    pub fn freeze(&self, task: &TaskId, why: &str) -> Result<(), Failure> {
-        let who = self.ground.git.identity()?;
-        self.change_memory(task, "guard freeze", why, |state, at| {
-            state.frozen = Some(Frozen { why: why.into(), at, by: format!("{} <{}>", who.name, who.email) });
-        })
-    }
-
-    /// Lets the guard touch a task again, with nothing counted against it; false when it was not frozen.
-    ///
-    /// # Errors
-    /// When it cannot be written down.
-    pub fn thaw(&self, task: &TaskId, why: &str) -> Result<bool, Failure> {
-        if self.guard_state(task)?.frozen.is_none() {
-            return Ok(false);
-        }
-        self.change_memory(task, "guard thaw", why, |state, _| {
-            state.frozen = None;
-            state.fired.clear();
-            for rule in state.rules.values_mut() {
-                (rule.failed, rule.last_failed, rule.errors) = (0, None, 0);
-                rule.samples.clear();
-            }
-        })?;
-        Ok(true)
-    }
-
-    /// Changes the memory of a task, with a line in the audit log.
-    fn change_memory(
-        &self,
-        task: &TaskId,
-        kind: &str,
-        why: &str,
-        change: impl FnOnce(&mut GuardState, jiff::Timestamp),
-    ) -> Result<(), Failure> {
-        let memory = self.memory();
-        let _lock = memory.lock(&self.spec(task)?.id)?;
-        let mut state = memory.load(task)?;
-        change(&mut state, self.ground.clock.now());
-        let what = audit::deed_on(kind, task, None, state.version.as_ref());
-        self.witnessed(what, why, || Ok(memory.save(&state)?))
-    }
-
-    /// What a rule would have done with a log.
-    ///
-    /// # Errors
-    /// When there is no such rule, or the log cannot be read.
-    pub fn backtest(&self, task: &TaskId, rule: Option<&str>, log: &std::path::Path) -> Result<Vec<(String, Backtest)>, Failure> {
-        let spec = self.spec(task)?;
-        let rules: Vec<&RuleSpec> = spec.guard.iter().filter(|one| rule.is_none_or(|name| one.name == name)).collect();
-        match rule {
-            Some(name) if rules.is_empty() => {
-                return Err(guard::Error::NoRule { task: task.clone(), rule: crate::base::text::escape(name.as_bytes()) }.into());
-            }
-            None if rules.is_empty() => return Err(guard::Error::NoRules.into()),
-            _ => {}
-        }
-        let test = |rule: &RuleSpec| -> Result<(String, Backtest), Failure> {
-            let (samples, unreadable) = guard::of_log(log, &rule.metric)?;
-            let mut found = Backtest { unreadable, ..backtest(rule, samples) };
-            if rule.compare.is_some() {
-                found.notes.push("`compare` is left out: the log knows no version before".into());
-            }
-            Ok((rule.name.clone(), found))
-        };
-        rules.into_iter().map(test).collect()
     }
 }
 

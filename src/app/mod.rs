@@ -11,6 +11,7 @@ mod backup;
 mod capsule;
 mod change;
 mod compare;
+mod confirm;
 mod drift;
 mod drill;
 mod guard;

@@ -134,6 +134,12 @@ impl Failure {
         }
     }
 
+    /// The fault inside, when it is of this kind.
+    pub fn find<E: Fault>(&self) -> Option<&E> {
+        let inside: &(dyn std::error::Error + 'static) = &*self.0;
+        inside.downcast_ref()
+    }
+
     /// True when the disk, or the user's share of it, is full.
     pub fn is_disk_full(&self) -> bool {
         let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&*self.0);

@@ -275,6 +275,22 @@ impl Command {
         Ok(Ended { status, stdout, stderr, truncated: cut_out || cut_err, duration: begin.elapsed() })
     }
 
+    /// Starts it and lets it go: it reads and prints nothing, and lives on when this process ends. It
+    /// is the same program's own work, so it is not told that snapback is above it. Returns its number.
+    pub fn detach(&self) -> Result<u32, Error> {
+        let failed = |source| Error::Start { program: self.program(), source };
+        let (program, args) = self.argv.split_first().expect("because new() gives a program");
+        let mut expression = duct::cmd(program, args).stdin_null().stdout_null().stderr_null().dir(&self.dir).unchecked();
+        for (name, value) in self.set.iter().rev() {
+            expression = expression.env(name, value);
+        }
+        for name in GIT_LOCATION_VARIABLES.iter().map(OsStr::new).chain(self.remove.iter().map(OsString::as_os_str)) {
+            expression = expression.env_remove(name);
+        }
+        let handle = expression.start().map_err(failed)?;
+        Ok(handle.pids().first().copied().unwrap_or_default())
+    }
+
     /// Starts the child in a group of its own, its output connected to the streams.
     fn start(&self) -> io::Result<(duct::Handle, [Stream; 2])> {
         if !self.dir.is_dir() {

@@ -40,7 +40,7 @@ Mend     op  registry
 Allow    trust
 Join     hooks (hook)
 Prove    audit
-Guard    guard  alert
+Guard    guard  confirm  alert
 Keep     store  capsule
 Shell    completions  man  schema
 
@@ -262,7 +262,7 @@ mod tests {
         Allow    trust
         Join     hooks (hook)
         Prove    audit
-        Guard    guard  alert
+        Guard    guard  confirm  alert
         Keep     store  capsule
         Shell    completions  man  schema
 

@@ -78,7 +78,12 @@ impl Session {
             return Ok(app);
         }
         let app = App::open(&self.dir(), self.options())?;
-        Ok(self.app.get_or_init(|| app))
+        let app = self.app.get_or_init(|| app);
+        // What waits to be taken back must not wait for ever because its supervisor was killed.
+        if !self.globals.dry_run && self.command != "confirm" && std::env::var_os(DEPTH_VARIABLE).is_none() {
+            super::commands::settle_overdue(self, app);
+        }
+        Ok(app)
     }
 
     /// How a repository is opened in this run.

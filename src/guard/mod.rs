@@ -8,6 +8,7 @@
 //! To add a source: a file with its reading, a variant of [`Metric`], a line in [`read`].
 
 mod command;
+pub mod confirm;
 mod http;
 mod lines;
 pub mod state;
@@ -53,6 +54,21 @@ pub enum Error {
         /// What was typed.
         rule: String,
     },
+    /// The task has a rollback that waits already.
+    #[error("a rollback of {0} waits to be confirmed already")]
+    Waits(TaskId),
+    /// Nothing waits to be confirmed.
+    #[error("nothing waits to be confirmed{}", .0.as_ref().map(|task| format!(" for {task}")).unwrap_or_default())]
+    NothingWaits(Option<TaskId>),
+    /// Several wait.
+    #[error("several rollbacks wait to be confirmed: {0}")]
+    SeveralWait(String),
+    /// It is being taken back right now.
+    #[error("the rollback of {0} is being taken back right now")]
+    TooLate(TaskId),
+    /// The record of a rollback that waits cannot be read.
+    #[error("the record of the rollback of {0} that waits to be confirmed is damaged: {1}")]
+    Unconfirmable(TaskId, String),
     /// A log cannot be read.
     #[error("{path} cannot be read")]
     Log {
@@ -67,10 +83,12 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Io(..) | Self::Log { .. } => Kind::Missing,
-            Self::Damaged(..) => Kind::Bad,
+            Self::Damaged(..) | Self::Unconfirmable(..) => Kind::Bad,
             Self::Held(_) | Self::Running => Kind::Locked,
-            Self::NoRules => Kind::Usage,
-            Self::NoRule { .. } => Kind::NotFound,
+            Self::NoRules | Self::SeveralWait(_) => Kind::Usage,
+            Self::NoRule { .. } | Self::NothingWaits(_) => Kind::NotFound,
+            Self::Waits(_) => Kind::Refused,
+            Self::TooLate(_) => Kind::Conflict,
         }
     }
 
@@ -81,6 +99,16 @@ impl Fault for Error {
             }
             Self::NoRules => vec![Hint::say("add `guard: [{name: …, file: …, fail: \"> 0.1\"}]` to a task; docs/guard.md explains rules")],
             Self::NoRule { .. } => vec![Hint::run("see the rules", &["snapback", "guard", "status"])],
+            Self::Waits(task) => vec![
+                Hint::run("let it stay", &["snapback", "confirm", "-t", task.as_str()]),
+                Hint::run("take it back", &["snapback", "undo", "-t", task.as_str()]),
+            ],
+            Self::NothingWaits(_) => vec![Hint::run("see what was done", &["snapback", "op", "list"])],
+            Self::SeveralWait(_) => vec![Hint::say("name one: --task TASK")],
+            Self::TooLate(task) => vec![Hint::run("see where it stands", &["snapback", "status", "-t", task.as_str()])],
+            Self::Unconfirmable(task, _) => {
+                vec![Hint::say(format!("if the rollback shall stay, remove .git/snapback/confirm/{task}.json"))]
+            }
             Self::Held(_) | Self::Running => vec![Hint::say("wait for it, or stop it")],
             _ => Vec::new(),
         }

@@ -62,7 +62,9 @@ impl Memory {
         let bytes = serde_json::to_vec(state).expect("because plain data always renders");
         let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
         let write = || {
-            create_dir_all(&*self.fs, &folder(), 0o700)?;
+            if !create_dir_all(&*self.fs, &folder(), 0o700)?.is_empty() {
+                self.fs.sync_dir(&RelPath::root(), SyncPoint::JournalDir)?;
+            }
             write_durably(&*self.fs, &path(&state.task), &bytes, 0o600, points)
         };
         write().map_err(|error| Error::Io(state.task.clone(), error))

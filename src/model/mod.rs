@@ -8,6 +8,7 @@ pub mod answer;
 pub mod audit;
 pub mod backup;
 pub mod capsule;
+pub mod confirm;
 pub mod dependencies;
 pub mod drill;
 pub mod event;

@@ -1,5 +1,7 @@
 //! What a person asks for; engines turn it into a plan, and under the lock into an operation.
 
+use std::time::Duration;
+
 use super::{
     Version,
     settings::{EnvMode, OnVerifyFail},
@@ -74,6 +76,8 @@ pub struct Rollback {
     pub signature: Demand,
     /// True with `--past-floor`: one-way doors are passed.
     pub past_floor: bool,
+    /// It is taken back after so long unless somebody confirms it; `None` = it stays.
+    pub confirm_within: Option<Duration>,
 }
 
 impl Rollback {
@@ -91,6 +95,7 @@ impl Rollback {
             restart: true,
             signature: Demand::Optional,
             past_floor: false,
+            confirm_within: None,
         }
     }
 }

@@ -9,6 +9,7 @@ mod alert;
 mod audit;
 mod capsule;
 mod completions;
+mod confirm;
 mod create_snapshot;
 mod demo;
 mod diff;
@@ -39,6 +40,8 @@ mod undo;
 mod verdicts;
 mod verify_rollback;
 mod verify_snapshot;
+
+pub use confirm::settle_overdue;
 
 use clap::Subcommand;
 
@@ -88,6 +91,7 @@ commands! {
     demo: Demo,
     create_snapshot: CreateSnapshot,
     rollback: Rollback,
+    confirm: Confirm,
     undo: Undo,
     redo: Redo,
     disaster_recovery: DisasterRecovery,

@@ -2,14 +2,16 @@
 //!
 //! The model for all commands: read the arguments, let `change` plan, ask and carry out.
 
+use std::time::Duration;
+
 use clap::ValueEnum;
 use clap_complete::ArgValueCandidates;
 
-use super::Run;
+use super::{Run, confirm::supervise};
 use crate::{
-    base::Failure,
+    base::{Failure, Hint},
     cli::{
-        args::{OneTask, SignatureDemand, version},
+        args::{OneTask, SignatureDemand, duration, version},
         change, complete,
         reply::Reply,
         session::Session,
@@ -38,6 +40,9 @@ pub struct Args {
     to: Option<String>,
     #[command(flatten)]
     how: How,
+    /// Take it back after that unless confirmed
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "push", hide_short_help = true)]
+    confirm_within: Option<Duration>,
     /// Push branch and tag afterwards
     #[arg(long, value_name = "REMOTE", num_args = 0..=1, require_equals = true, default_missing_value = "origin")]
     push: Option<String>,
@@ -113,6 +118,7 @@ impl How {
             restart: !self.no_restart,
             past_floor: self.past_floor,
             signature: self.signature.into(),
+            confirm_within: None,
         })
     }
 }
@@ -123,7 +129,14 @@ impl Run for Args {
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
-        let rollback = self.how.request(session, &self.task, self.from.as_ref(), self.to.as_ref())?;
-        change::reply_and_push(session, &Request::Rollback(rollback), self.push.as_deref())
+        let mut rollback = self.how.request(session, &self.task, self.from.as_ref(), self.to.as_ref())?;
+        rollback.confirm_within = self.confirm_within;
+        let task = rollback.task.clone();
+        let reply = change::reply_and_push(session, &Request::Rollback(rollback), self.push.as_deref())?;
+        if self.confirm_within.is_none() || !reply.changed {
+            return Ok(reply);
+        }
+        supervise(session, &task);
+        Ok(reply.with_next(vec![Hint::run("let it stay", &["snapback", "confirm", "-t", task.as_str()])]))
     }
 }

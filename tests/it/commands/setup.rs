@@ -197,10 +197,10 @@ fn man() {
     let sandbox = released();
     shows!(sandbox, ["snapback man ../man && ls ../man | paste -sd' ' | fold -sw 120 | sed 's/ $//'"], @"
     $ snapback man ../man && ls ../man | paste -sd' ' | fold -sw 120 | sed 's/ $//'
-    71 pages in ../man
+    72 pages in ../man
     git-snapback.1 snapback-adopt.1 snapback-alert-answer.1 snapback-alert-list.1 snapback-alert-retry.1
     snapback-alert-test.1 snapback-alert.1 snapback-audit-list.1 snapback-audit-verify.1 snapback-audit.1
-    snapback-capsule-create.1 snapback-capsule-verify.1 snapback-capsule.1 snapback-completions.1
+    snapback-capsule-create.1 snapback-capsule-verify.1 snapback-capsule.1 snapback-completions.1 snapback-confirm.1
     snapback-create-snapshot.1 snapback-demo.1 snapback-diff.1 snapback-disaster-recovery.1 snapback-doctor.1
     snapback-drill.1 snapback-guard-backtest.1 snapback-guard-check.1 snapback-guard-freeze.1 snapback-guard-run.1
     snapback-guard-status.1 snapback-guard-thaw.1 snapback-guard.1 snapback-health.1 snapback-history.1 snapback-hold.1

@@ -101,6 +101,7 @@ fn look(session: &Session, app: &App, last: &mut HashMap<(TaskId, String), Strin
     let look = Look { only_due: true, dry_run: session.globals.dry_run };
     if !look.dry_run {
         app.send_alerts()?;
+        super::super::confirm::settle_overdue(session, app);
     }
     let mut shortest = PAUSES.1;
     for task in app.guarded() {

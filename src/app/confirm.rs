@@ -1,0 +1,272 @@
+//! Rollbacks that go back by themselves unless somebody confirms them.
+//!
+//! The record is durable before the rollback begins, so no kill and no power cut can leave a
+//! rollback that waits for nobody. Whoever finds the time over takes it back, by an ordinary undo
+//! through the journal: the supervisor that was started with the rollback, a running guard, the
+//! next command, or `confirm --watch` after a restart. Read [`App::settle_confirmations`] first.
+
+use std::time::Duration;
+
+use super::{App, Error, Notice, audit};
+use crate::{
+    base::{Failure, Kind, OpId, TaskId},
+    draft::Draft,
+    guard::{self, confirm::Confirmations},
+    journal::{
+        history::{self, Found},
+        status::Phase,
+    },
+    model::{
+        Report, Request,
+        alert::Topic,
+        confirm::{CONFIRM_SCHEMA, Pending, Settled},
+        operation::OpKind,
+        report::Outcome,
+        request::Undo,
+    },
+    rollback,
+};
+
+/// How often it is tried to take a rollback back before a person is called.
+const ATTEMPTS: u32 = 3;
+
+impl App {
+    /// The records of rollbacks that wait.
+    fn confirmations(&self) -> Confirmations {
+        Confirmations::new(self.ground.state.clone())
+    }
+
+    /// The rollbacks that wait to be confirmed.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn pending(&self) -> Result<Vec<Pending>, Failure> {
+        let records = self.confirmations();
+        let tasks = records.tasks().map_err(|source| Error::State { path: self.state_path.clone(), source })?;
+        let mut found = Vec::new();
+        for task in tasks {
+            found.extend(records.load(&task)?);
+        }
+        Ok(found)
+    }
+
+    /// Writes down that a rollback will wait, before it begins; `None` when it need not.
+    pub(super) fn arm(&self, request: &Request, draft: &Draft) -> Result<Option<Pending>, Failure> {
+        let Request::Rollback(wanted) = request else { return Ok(None) };
+        let Some(within) = wanted.confirm_within else { return Ok(None) };
+        let records = self.confirmations();
+        if records.load(&wanted.task)?.is_some() {
+            return Err(guard::Error::Waits(wanted.task.clone()).into());
+        }
+        let pending = Pending {
+            schema: CONFIRM_SCHEMA.into(),
+            task: wanted.task.clone(),
+            from: draft.plan.from.clone(),
+            to: draft.plan.to.clone(),
+            within_ms: u64::try_from(within.as_millis()).unwrap_or(u64::MAX),
+            since: self.ground.clock.moment(),
+            after: history::ids(&*self.ground.state)?.last().map_or(0, OpId::counter),
+            op: None,
+            worktree: self.work_tree().to_string_lossy().into_owned(),
+            attempts: 0,
+        };
+        records.save(&pending)?;
+        Ok(Some(pending))
+    }
+
+    /// Nothing waits any more: the rollback never began, or was put back.
+    pub(super) fn disarm(&self, pending: Option<&Pending>) {
+        if let Some(pending) = pending
+            && let Err(error) = self.confirmations().remove(&pending.task)
+        {
+            self.ground.warn(Failure::from(error).to_string());
+        }
+    }
+
+    /// From now on the time runs; what the rollback's report says of it.
+    pub(super) fn run_out(&self, pending: Option<Pending>, report: &mut Report) -> Result<(), Failure> {
+        let Some(pending) = pending else { return Ok(()) };
+        if report.outcome == Outcome::Undone {
+            self.disarm(Some(&pending));
+            return Ok(());
+        }
+        let pending = Pending { op: report.op.clone(), since: self.ground.clock.moment(), ..pending };
+        self.confirmations().save(&pending)?;
+        report.notes.push(format!(
+            "goes back by itself in {:?} unless somebody runs: snapback confirm -t {}",
+            pending.within(),
+            pending.task
+        ));
+        self.keep_report(report);
+        Ok(())
+    }
+
+    /// Confirms a rollback: it stays. Returns what waited.
+    ///
+    /// # Errors
+    /// When nothing waits, or it is being taken back right now.
+    pub fn confirm(&self, task: &TaskId) -> Result<Pending, Failure> {
+        let records = self.confirmations();
+        let nothing = || guard::Error::NothingWaits(Some(task.clone()));
+        records.load(task)?.ok_or_else(nothing)?;
+        let _end = records.end(task)?.ok_or_else(|| guard::Error::TooLate(task.clone()))?;
+        // It may have been taken back a moment ago.
+        let pending = records.load(task)?.ok_or_else(nothing)?;
+        let what = audit::deed_on("confirm", task, pending.from.as_ref(), pending.to.as_ref());
+        self.witnessed(what, "the rollback stays", || Ok(records.remove(task).map(drop)?))?;
+        Ok(pending)
+    }
+
+    /// Becomes the one who watches a task's rollback, until dropped; `None` when somebody does.
+    ///
+    /// # Errors
+    /// When it cannot be locked.
+    pub fn watch_confirmation(&self, task: &TaskId) -> Result<Option<crate::base::fs::FileLock>, Failure> {
+        Ok(self.confirmations().watch(task)?)
+    }
+
+    /// Takes back every rollback whose time is over, and says what became of each that waits.
+    ///
+    /// # Errors
+    /// When a record cannot be read or written.
+    pub fn settle_confirmations(&self) -> Result<Vec<(Pending, Settled)>, Failure> {
+        let mut all = Vec::new();
+        for pending in self.pending()? {
+            let settled = self.settle(&pending)?;
+            all.push((pending, settled));
+        }
+        Ok(all)
+    }
+
+    /// Settles one.
+    fn settle(&self, seen: &Pending) -> Result<Settled, Failure> {
+        let now = self.ground.clock.moment();
+        let waits = |left: Duration| Settled::Waits(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        if now.since(&seen.since).is_none() {
+            // The clock was set back while the machine was off: the time begins anew.
+            self.confirmations().save(&Pending { since: now, ..seen.clone() })?;
+            return Ok(waits(seen.within()));
+        }
+        let left = seen.left(&now);
+        if !left.is_zero() && seen.op.as_ref().is_none_or(|op| self.is_undone(&seen.task, op).is_ok_and(|undone| !undone)) {
+            return Ok(waits(left));
+        }
+        let records = self.confirmations();
+        let Some(_end) = records.end(&seen.task)? else { return Ok(Settled::Later("somebody is at it".into())) };
+        let Some(pending) = records.load(&seen.task)? else { return Ok(Settled::Dropped("it was settled a moment ago".into())) };
+        if pending.worktree != self.work_tree().to_string_lossy() {
+            return Ok(Settled::Later(format!("it was done in the work tree {}", pending.worktree)));
+        }
+        let settled = match self.take_back(&pending) {
+            Ok(settled) => settled,
+            Err(failure) if matches!(failure.kind(), Kind::Locked | Kind::Cancelled(_) | Kind::TimeLimit) => {
+                Settled::Later(failure.to_string())
+            }
+            Err(failure) if pending.attempts + 1 < ATTEMPTS => Settled::Later(failure.to_string()),
+            Err(failure) => Settled::Failed(failure.to_string()),
+        };
+        self.tell(&pending, &settled)?;
+        Ok(settled)
+    }
+
+    /// True when an operation of a task was taken back.
+    fn is_undone(&self, task: &TaskId, op: &OpId) -> Result<bool, Failure> {
+        let undoes = |about: &crate::model::operation::About| about.undoes.as_ref() == Some(op);
+        Ok(self
+            .newest(task, op.counter(), |listed| undoes(&listed.summary.about) && listed.phase == Phase::Finished { done: true })?
+            .is_some())
+    }
+
+    /// Takes a rollback back, from wherever it stands.
+    fn take_back(&self, pending: &Pending) -> Result<Settled, Failure> {
+        if let Some(settled) = self.end_unfinished(pending)? {
+            return Ok(settled);
+        }
+        let is_ours = |about: &crate::model::operation::About| about.kind == OpKind::Rollback && about.to == pending.to;
+        let done = |listed: &history::Listed| is_ours(&listed.summary.about) && listed.phase == Phase::Finished { done: true };
+        let op = match &pending.op {
+            Some(op) => op.clone(),
+            None => match self.newest(&pending.task, pending.after, done)? {
+                Some(listed) => listed.summary.about.id,
+                None => return Ok(Settled::Dropped("the rollback was never done".into())),
+            },
+        };
+        if self.is_undone(&pending.task, &op)? {
+            let by_us = pending.attempts > 0;
+            return Ok(if by_us { Settled::Reverted } else { Settled::Dropped("somebody took it back already".into()) });
+        }
+        self.confirmations().save(&Pending { op: Some(op.clone()), attempts: pending.attempts + 1, ..pending.clone() })?;
+        match self.apply_seen(&Request::Undo(Undo { task: None, op: Some(op) }), |_| Ok(())) {
+            Ok(report) if report.outcome == Outcome::Done => Ok(Settled::Reverted),
+            Ok(report) => Ok(Settled::Failed(report.notes.join("; "))),
+            Err(failure) if moved_on(&failure) => Ok(Settled::Dropped(failure.to_string())),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Brings an operation to its end that is in the way: the rollback itself goes back, its undo
+    /// goes on. `None`: nothing is in the way any more.
+    fn end_unfinished(&self, pending: &Pending) -> Result<Option<Settled>, Failure> {
+        // Under the lock, so that an operation that is under way is not taken for one that was killed.
+        let lock = self.lock()?;
+        let unfinished = history::unfinished(&self.ground.state)?;
+        drop(lock);
+        let Some(Found { operation, .. }) = unfinished else { return Ok(None) };
+        let about = &operation.about;
+        let own = about.task.as_ref() == Some(&pending.task) && about.id.counter() > pending.after;
+        if own && about.undoes.is_some() && about.undoes == pending.op {
+            return match self.resume()?.outcome {
+                Outcome::Done => Ok(Some(Settled::Reverted)),
+                _ => Ok(None),
+            };
+        }
+        if own && about.kind == OpKind::Rollback && about.to == pending.to {
+            return match self.abort() {
+                Ok(_) => Ok(Some(Settled::Reverted)),
+                // It was seen by the world, so it is complete now, and taken back like any other.
+                Err(failure) if failure.kind() == Kind::Conflict => Ok(None),
+                Err(failure) => Err(failure),
+            };
+        }
+        Ok(Some(Settled::Later(format!("operation {} is unfinished", about.id.short()))))
+    }
+
+    /// Tells people how the waiting ended, and forgets it.
+    fn tell(&self, pending: &Pending, settled: &Settled) -> Result<(), Failure> {
+        let version = |version: &Option<crate::model::Version>| version.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
+        let (from, to) = (version(&pending.from), version(&pending.to));
+        let (topic, title, reason) = match settled {
+            Settled::Waits(_) | Settled::Later(_) => return Ok(()),
+            Settled::Dropped(_) => return Ok(self.confirmations().remove(&pending.task).map(drop)?),
+            Settled::Reverted => {
+                let reason = format!("nobody confirmed the rollback to {to} within {:?}", pending.within());
+                (Topic::Reverted, format!("{} is back at {from}: the rollback to {to} was not confirmed", pending.task), reason)
+            }
+            Settled::Failed(why) => (
+                Topic::NotReverted,
+                format!("{} stays at {to}: the rollback was not confirmed and cannot be taken back", pending.task),
+                why.clone(),
+            ),
+        };
+        let notice = Notice {
+            topic,
+            task: Some(pending.task.clone()),
+            title,
+            reason,
+            from: pending.to.clone(),
+            to: pending.from.clone(),
+            facts: Vec::new(),
+            op: pending.op.clone(),
+        };
+        if let Err(failure) = self.raise(notice) {
+            self.ground.warn(format!("nobody could be called: {failure}"));
+        }
+        Ok(self.confirmations().remove(&pending.task).map(drop)?)
+    }
+}
+
+/// True when a rollback cannot be taken back because the task went elsewhere since.
+fn moved_on(failure: &Failure) -> bool {
+    use rollback::Error::{CannotUndo, MovedOn, NotTheLast};
+    matches!(failure.find::<rollback::Error>(), Some(CannotUndo { .. } | MovedOn { .. } | NotTheLast { .. }))
+}

@@ -1,0 +1,195 @@
+//! `confirm`: a rollback with `--confirm-within` stays; and the watch that takes it back otherwise.
+
+use std::{
+    fmt::Write,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::Run;
+use crate::{
+    app::App,
+    base::{Failure, Hint, Kind, TaskId, cancel, process::Command},
+    cli::{
+        args::OneTask,
+        render::{moment, safe},
+        reply::Reply,
+        session::Session,
+    },
+    guard,
+    model::confirm::{Pending, Settled},
+};
+
+/// Let a rollback stay that goes back by itself
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = "Examples:\n  snapback confirm                    the one that waits\n  snapback confirm -t T01\n  snapback confirm --list             what waits, and until when\n  snapback confirm --watch            take back what nobody confirms, for systemd",
+    after_help = "See `snapback rollback --confirm-within DURATION`."
+)]
+pub struct Args {
+    #[command(flatten)]
+    task: OneTask,
+    /// List what waits to be confirmed
+    #[arg(long, conflicts_with = "watch")]
+    list: bool,
+    /// Wait, and take back whatever nobody confirms in time; ends when nothing waits
+    #[arg(long)]
+    watch: bool,
+}
+
+/// How often is looked whether somebody confirmed.
+const LOOK: Duration = Duration::from_secs(1);
+/// How soon a signal is seen.
+const TICK: Duration = Duration::from_millis(100);
+
+impl Run for Args {
+    fn changes(&self) -> bool {
+        !self.list
+    }
+
+    fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        let app = session.app()?;
+        if self.list {
+            return list(session, app);
+        }
+        if self.watch {
+            return watch(session, app);
+        }
+        let pending = app.pending()?;
+        let task = match (self.task.find_if_any(session)?, &pending[..]) {
+            (Some(task), _) => task,
+            (None, [only]) => only.task.clone(),
+            (None, []) => return Err(guard::Error::NothingWaits(None).into()),
+            (None, several) => {
+                let names: Vec<&str> = several.iter().map(|one| one.task.as_str()).collect();
+                return Err(guard::Error::SeveralWait(names.join(", ")).into());
+            }
+        };
+        if session.globals.dry_run {
+            let waits = pending.iter().any(|one| one.task == task);
+            let text = if waits { format!("the rollback of {task} would stay.\n") } else { format!("nothing waits for {task}.\n") };
+            return Ok(Reply { dry_run: true, ..Reply::new(text, json!({ "task": task, "waits": waits })) });
+        }
+        session.about_to_change();
+        let pending = app.confirm(&task)?;
+        let version = pending.to.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
+        let text = format!("{task} stays at {version}.\n");
+        let next = vec![Hint::run("take it back all the same", &["snapback", "undo", "-t", task.as_str()])];
+        Ok(Reply::new(text, json!({ "confirmed": pending })).changed().with_next(next))
+    }
+}
+
+/// What waits, and until when.
+fn list(session: &Session, app: &App) -> Result<Reply, Failure> {
+    let pending = app.pending()?;
+    let mut text = String::new();
+    for one in &pending {
+        let until = one.since.wall.checked_add(one.within()).unwrap_or(Timestamp::MAX);
+        let version = one.to.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
+        let _ = writeln!(text, "{} {version} goes back at {} unless it is confirmed", one.task, moment(until, &session.zone));
+    }
+    if pending.is_empty() {
+        text = "nothing waits to be confirmed\n".into();
+    }
+    Ok(Reply::new(text, json!({ "pending": pending })))
+}
+
+/// Waits until nothing waits any more.
+fn watch(session: &Session, app: &App) -> Result<Reply, Failure> {
+    // The terminal may go, and with it everything in its session; started by hand this fails, and need not work.
+    let _ = rustix::process::setsid();
+    session.about_to_change();
+    let (mut locks, mut ended) = (Vec::new(), Vec::new());
+    while cancel::requested().is_none() {
+        for one in app.pending()? {
+            locks.extend(app.watch_confirmation(&one.task)?);
+        }
+        let mut pause = LOOK;
+        let all = app.settle_confirmations()?;
+        let mut open = 0;
+        for (pending, settled) in all {
+            match settled {
+                Settled::Waits(left) => pause = pause.min(Duration::from_millis(left)),
+                Settled::Later(_) => {}
+                settled => {
+                    session.say(&format!("{}\n", line(&pending, &settled)));
+                    ended.push(json!({ "task": pending.task, "settled": settled }));
+                    continue;
+                }
+            }
+            open += 1;
+        }
+        if open == 0 {
+            break;
+        }
+        let until = Instant::now() + pause;
+        while Instant::now() < until && cancel::requested().is_none() {
+            std::thread::sleep(TICK.min(until.saturating_duration_since(Instant::now())));
+        }
+    }
+    let failed = ended.iter().any(|one| one["settled"].get("failed").is_some());
+    let reply = Reply { changed: !ended.is_empty(), ..Reply::new("nothing is watched any more\n".into(), json!({ "ended": ended })) };
+    Ok(if failed { reply.with_problem(Kind::Stuck, "a rollback could not be taken back") } else { reply })
+}
+
+/// What became of a rollback that waited, in a line.
+fn line(pending: &Pending, settled: &Settled) -> String {
+    let version = |version: &Option<crate::model::Version>| version.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
+    let (task, from, to) = (&pending.task, version(&pending.from), version(&pending.to));
+    match settled {
+        Settled::Waits(_) => format!("{task} {to} waits to be confirmed: snapback confirm -t {task}"),
+        Settled::Reverted => format!("{task} is back at {from}: nobody confirmed {to} within {:?}", pending.within()),
+        Settled::Dropped(why) => format!("{task} {to} does not wait any more: {}", safe(why)),
+        Settled::Later(why) => format!("{task} {to} is not confirmed and could not be taken back yet: {}", safe(why)),
+        Settled::Failed(why) => format!("{task} {to} is not confirmed and cannot be taken back: {}", safe(why)),
+    }
+}
+
+/// Takes back what is overdue, and starts a supervisor for what waits without one. What goes
+/// wrong here is said, and stops no command.
+pub fn settle_overdue(session: &Session, app: &App) {
+    let all = match app.settle_confirmations() {
+        Ok(all) => all,
+        Err(failure) => return session.say(&format!("warning: {}\n", safe(&failure.to_string()))),
+    };
+    for (pending, settled) in all {
+        match &settled {
+            Settled::Waits(_) => {
+                if app.watch_confirmation(&pending.task).is_ok_and(|lock| lock.is_some()) {
+                    supervise(session, &pending.task);
+                }
+            }
+            settled => session.say(&format!("{}\n", line(&pending, settled))),
+        }
+    }
+}
+
+/// Starts the process that takes a rollback back when nobody confirms it. When it cannot be
+/// started, others do its work.
+pub(super) fn supervise(session: &Session, task: &TaskId) {
+    let start = || -> Result<u32, Failure> {
+        let app = session.app()?;
+        let program =
+            std::env::current_exe().map_err(|source| crate::cli::error::Error::Write { path: "/proc/self/exe".into(), source })?;
+        let mut command = Command::new(program, app.work_tree()).args(["confirm", "--watch", "-t", task.as_str()]);
+        if let Some(config) = &session.globals.config {
+            command = command.arg("--config").arg(config.canonicalize().unwrap_or_else(|_| config.clone()));
+        }
+        if session.globals.no_commands {
+            command = command.arg("--no-commands");
+        }
+        // Time limits and folders of this call are not those of the supervisor.
+        for name in ["SNAPBACK_TIMEOUT", "SNAPBACK_DIR", "SNAPBACK_DRY_RUN"] {
+            command = command.env_remove(name);
+        }
+        Ok(command.detach()?)
+    };
+    if let Err(failure) = start() {
+        session.say(&format!(
+            "warning: no supervisor could be started ({}); the next snapback command, `snapback guard run` or `snapback confirm --watch` takes it back\n",
+            safe(&failure.to_string())
+        ));
+    }
+}

@@ -1,0 +1,219 @@
+//! A rollback goes back by itself unless somebody confirms it, whatever is killed.
+
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use rustix::process::{Pid, Signal, kill_process};
+use snapback::{
+    app::{App, Options},
+    base::Clock,
+    model::{Request, confirm::Settled, report::Outcome, request::Rollback, signature::Demand},
+    trust::Place,
+};
+
+use crate::support::{
+    Sandbox,
+    sandbox::{finish, snapback_program},
+    story::{assert_released, set_version},
+};
+
+/// Two releases of T01, which stands at the second.
+fn released() -> Sandbox {
+    let sandbox = Sandbox::new(1);
+    for version in ["1.1.0", "1.2.0"] {
+        sandbox.write("tasks/T01/signal.py", format!("# {version}\n").as_bytes());
+        set_version(&sandbox, version);
+        sandbox.release("T01", version);
+    }
+    sandbox
+}
+
+/// The repository so many seconds after the beginning of the story.
+fn app(sandbox: &Sandbox, secs: i64) -> App {
+    let place = Place { folder: Some(sandbox.home().join(".local/state/snapback/trust")), pins: Vec::new() };
+    let clock = Clock::Fixed(Timestamp::from_second(1_900_000_000 + secs).unwrap());
+    App::open(&sandbox.root(), Options { clock, trust: place, ..Options::default() }).unwrap()
+}
+
+/// Rolls back to 1.1.0; somebody has five minutes to confirm it.
+fn roll_back(app: &App) {
+    let request = Request::Rollback(Rollback {
+        past_floor: false,
+        task: app.find_task("T01").unwrap(),
+        from: None,
+        to: None,
+        message: "drawdown".into(),
+        commit: true,
+        with_shared: false,
+        env: None,
+        on_verify_fail: None,
+        restart: true,
+        signature: Demand::Optional,
+        confirm_within: Some(Duration::from_mins(5)),
+    });
+    assert_eq!(app.apply(&request, None).unwrap().outcome, Outcome::Done);
+}
+
+fn version(sandbox: &Sandbox) -> String {
+    sandbox.registry_version("T01").unwrap()
+}
+
+/// What became of the one that waits.
+fn settled(app: &App) -> Vec<Settled> {
+    app.settle_confirmations().unwrap().into_iter().map(|(_, settled)| settled).collect()
+}
+
+#[test]
+fn it_goes_back_when_the_time_is_over_and_not_before() {
+    let sandbox = released();
+    roll_back(&app(&sandbox, 0));
+    assert_eq!(version(&sandbox), "1.1.0");
+    assert!(matches!(settled(&app(&sandbox, 299))[..], [Settled::Waits(1000)]));
+    assert_eq!(settled(&app(&sandbox, 300)), [Settled::Reverted]);
+    assert_released(&sandbox, "1.2.0");
+    assert_eq!(settled(&app(&sandbox, 301)), []);
+    let shown = sandbox.snapback(&["show", "-t", "T01", "1.2.0", "--json"]).expect(0).json();
+    assert_eq!(shown["data"]["release"]["release"]["standing"]["held"], false, "it is an ordinary undo");
+    let alerts = sandbox.snapback(&["alert", "list", "--json"]).expect(0).json();
+    assert_eq!(alerts["data"]["alerts"][0]["alert"]["event"], "confirm.reverted");
+    sandbox.snapback(&["redo", "--yes"]).expect(0);
+    assert_eq!(version(&sandbox), "1.1.0");
+    sandbox.snapback(&["audit", "verify"]).expect(0);
+}
+
+#[test]
+fn what_is_confirmed_taken_back_or_left_behind_stays() {
+    let sandbox = released();
+    roll_back(&app(&sandbox, 0));
+    let now = app(&sandbox, 10);
+    let task = now.find_task("T01").unwrap();
+    now.confirm(&task).unwrap();
+    assert_eq!(now.confirm(&task).unwrap_err().kind().exit_code(), 5);
+    assert_eq!((settled(&app(&sandbox, 9999)), version(&sandbox).as_str()), (vec![], "1.1.0"));
+    let log = sandbox.snapback(&["audit", "list", "--json"]).expect(0).stdout;
+    assert!(log.contains("\"kind\":\"confirm\""), "{log}");
+    // A person takes it back: nothing waits, and nobody is told that nobody confirmed.
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    roll_back(&app(&sandbox, 20));
+    let twice = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.2.0", "--confirm-within", "1m", "--yes"]);
+    assert!(twice.stderr.contains("waits to be confirmed already"), "{twice:?}");
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    assert!(matches!(&settled(&app(&sandbox, 30))[..], [Settled::Dropped(why)] if why.contains("somebody took it back")));
+    assert_eq!(sandbox.snapback(&["alert", "list", "--json"]).expect(0).json()["data"]["alerts"].as_array().map(Vec::len), Some(0));
+    // The task went on: the undo would mix versions, so it is left.
+    roll_back(&app(&sandbox, 40));
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.2.0", "--yes"]).expect(0);
+    assert!(matches!(&settled(&app(&sandbox, 9999))[..], [Settled::Dropped(_)]));
+    assert_eq!(version(&sandbox), "1.2.0");
+}
+
+#[test]
+fn a_clock_that_was_set_back_only_begins_the_time_anew() {
+    let sandbox = released();
+    roll_back(&app(&sandbox, 0));
+    assert!(matches!(settled(&app(&sandbox, -9000))[..], [Settled::Waits(300_000)]));
+    assert!(matches!(settled(&app(&sandbox, -8701))[..], [Settled::Waits(1000)]));
+    assert_eq!(settled(&app(&sandbox, -8700)), [Settled::Reverted]);
+    assert_eq!(version(&sandbox), "1.2.0");
+}
+
+#[test]
+fn a_rollback_that_was_killed_half_way_goes_back_too() {
+    let sandbox = released();
+    let smoke = "version: 1\ndefaults:\n  large_files: {patterns: [\"*.bin\"]}\ntasks:\n  T01:\n    verify: [{run: 'test -e $HOME/killed && exit 0; : > $HOME/killed; kill -9 $PPID; sleep 5'}]\n";
+    sandbox.write("snapback.yaml", smoke.as_bytes());
+    sandbox.git(&["commit", "-qam", "smoke"]).expect(0);
+    let ran = sandbox.snapback(&["rollback", "-t", "T01", "--confirm-within", "1h", "--yes"]);
+    assert_eq!(ran.code, 137);
+    assert!(sandbox.exists(".git/snapback/confirm/T01.json"), "it is on the disk before the rollback begins");
+    assert!(matches!(settled(&app(&sandbox, 0))[..], [Settled::Reverted]), "an hour has passed since");
+    assert_released(&sandbox, "1.2.0");
+    assert!(!sandbox.exists(".git/snapback/confirm/T01.json"));
+}
+
+#[test]
+fn a_rollback_that_does_nothing_or_fails_waits_for_nothing() {
+    let sandbox = released();
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.2.0", "--confirm-within", "1h", "--yes"]).expect(0);
+    sandbox.snapback(&["rollback", "-t", "T01", "--confirm-within", "1h", "--dry-run"]).expect(0);
+    sandbox.write(
+        "snapback.yaml",
+        b"version: 1\ndefaults:\n  large_files: {patterns: [\"*.bin\"]}\ntasks:\n  T01:\n    verify: [{run: 'exit 1'}]\n",
+    );
+    sandbox.snapback(&["rollback", "-t", "T01", "--confirm-within", "1h", "--yes"]).expect(4);
+    assert!(!sandbox.exists(".git/snapback/confirm/T01.json"));
+    sandbox.snapback(&["confirm"]).expect(5);
+    sandbox.snapback(&["confirm", "--watch"]).expect(0);
+}
+
+/// The supervisors of a sandbox.
+fn supervisors(sandbox: &Sandbox) -> Vec<Pid> {
+    let is_one = |dir: &PathBuf| {
+        let words = fs::read(dir.join("cmdline")).unwrap_or_default();
+        let here = fs::read_link(dir.join("cwd")).is_ok_and(|cwd| cwd == sandbox.root().canonicalize().unwrap());
+        here && words.windows(17).any(|part| part == b"\0confirm\0--watch\0")
+    };
+    let dirs = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path()).filter(is_one);
+    dirs.filter_map(|dir| Pid::from_raw(dir.file_name()?.to_str()?.parse().ok()?)).collect()
+}
+
+/// The lock that a supervisor holds as long as it lives.
+fn watched(sandbox: &Sandbox) -> File {
+    File::options().create(true).truncate(false).write(true).open(sandbox.at(".git/snapback/confirm/T01.watched")).unwrap()
+}
+
+/// Waits until a supervisor watches, and returns it.
+fn awaited(sandbox: &Sandbox) -> Pid {
+    loop {
+        if watched(sandbox).try_lock().is_err()
+            && let Some(pid) = supervisors(sandbox).first()
+        {
+            return *pid;
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_supervisor_that_is_killed_is_started_anew_or_replaced() {
+    let sandbox = released();
+    let ran = sandbox.snapback(&["rollback", "-t", "T01", "--confirm-within", "1h", "--yes"]).expect(0);
+    assert!(ran.stdout.contains("snapback confirm -t T01"), "{ran:?}");
+    let first = awaited(&sandbox);
+    kill_process(first, Signal::KILL).unwrap();
+    watched(&sandbox).lock().unwrap();
+    // The next command, whatever it is, starts another one.
+    sandbox.snapback(&["status"]).expect(0);
+    let second = awaited(&sandbox);
+    assert_ne!(first, second);
+    kill_process(second, Signal::KILL).unwrap();
+    watched(&sandbox).lock().unwrap();
+    assert_eq!(version(&sandbox), "1.1.0");
+    // The time passes while nobody watches: the next command carries it out.
+    let path = sandbox.at(".git/snapback/confirm/T01.json");
+    let record = fs::read_to_string(&path).unwrap().replace("\"within_ms\": 3600000", "\"within_ms\": 0");
+    fs::write(&path, record).unwrap();
+    let inside = finish(sandbox.command(snapback_program()).args(["status"]).env("SNAPBACK_HOOK_DEPTH", "1"));
+    assert_eq!((inside.code, version(&sandbox).as_str()), (0, "1.1.0"), "not inside a hook");
+    let ran = sandbox.snapback(&["status"]).expect(0);
+    assert!(ran.stderr.contains("T01 is back at 1.2.0: nobody confirmed 1.1.0"), "{ran:?}");
+    assert_released(&sandbox, "1.2.0");
+    assert_eq!(supervisors(&sandbox), []);
+}
+
+#[test]
+fn a_supervisor_takes_it_back_by_itself() {
+    let sandbox = released();
+    sandbox.snapback(&["rollback", "-t", "T01", "--confirm-within", "1s", "--yes"]).expect(0);
+    while sandbox.exists(".git/snapback/confirm/T01.json") {
+        // Held until the supervisor ends.
+        watched(&sandbox).lock().unwrap();
+    }
+    assert_released(&sandbox, "1.2.0");
+    let list = sandbox.snapback(&["confirm", "--list", "--json"]).expect(0).json();
+    assert_eq!(list["data"]["pending"].as_array().map(Vec::len), Some(0));
+}
