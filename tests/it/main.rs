@@ -29,6 +29,7 @@ mod health;
 mod kill_sweep;
 mod killer_harness;
 mod power_cuts;
+mod recovery_report;
 mod review;
 mod sandbox;
 mod secrets;

@@ -330,15 +330,29 @@ fn disaster_recovery() {
 
     T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, operation [id])
 
+    - Task: T01
     - From: 1.1.0
     - To: 1.0.0
-    - When: [time]
-    - Who: Li Wei &lt;li.wei@example.com>
-    - Reason: drawdown
+    - Began: [time] UTC
+    - Ended: [time] UTC
     - Took: [secs] s
+    - Who: Li Wei &lt;li.wei@example.com>
+    - Host: [host]
+    - Reason: drawdown
     - Operation: [operation]
     - Commit: [commit]
     - Tag: T01-v1.0.0-rollback-from-v1.1.0
+
+    ## Time line
+
+    | after | step | took | |
+    |---:|---|---:|---|
+    | [secs] s | plan and save | [secs] s | done |
+    | [secs] s | files | [secs] s | done |
+    | [secs] s | verify | [secs] s | done |
+    | [secs] s | ready | [secs] s | done |
+    | [secs] s | publish | [secs] s | done |
+    | [secs] s | verdicts | [secs] s | done |
 
     ## Backup
 
@@ -354,17 +368,17 @@ fn disaster_recovery() {
 
     ## Verification
 
-    | check | result | seen |
-    |---|---|---|
-    | integrity.manifest | pass | tag T01-v1.0.0 -> commit [id] -> manifest |
-    | integrity.files | pass | 5/5 files as released |
-    | integrity.extra | pass | nothing extra among the task's tracked files |
-    | configuration.versions | pass | registry = config = manifest = tag = 1.0.0 |
-    | configuration.lockfiles | skipped | the release has no lock files |
-    | smoke.commands | skipped | no smoke command is configured |
-    | readiness.dependencies | skipped | the task has no environment of its own |
-    | readiness.variables | skipped | the settings name no variables |
-    | readiness.not\_held | pass | it is not held |
+    | level | check | result | seen |
+    |---|---|---|---|
+    | integrity | integrity.manifest | pass | tag T01-v1.0.0 -> commit [id] -> manifest |
+    | integrity | integrity.files | pass | 5/5 files as released |
+    | integrity | integrity.extra | pass | nothing extra among the task's tracked files |
+    | configuration | configuration.versions | pass | registry = config = manifest = tag = 1.0.0 |
+    | configuration | configuration.lockfiles | skipped | the release has no lock files |
+    | smoke | smoke.commands | skipped | no smoke command is configured |
+    | readiness | readiness.dependencies | skipped | the task has no environment of its own |
+    | readiness | readiness.variables | skipped | the settings name no variables |
+    | readiness | readiness.not\_held | pass | it is not held |
 
     ## Next
 
