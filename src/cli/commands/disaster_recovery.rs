@@ -38,14 +38,14 @@ pub struct Args {
     /// The version to go to
     #[arg(long, value_name = "V", alias = "to", add = ArgValueCandidates::new(complete::versions))]
     target_version: Option<String>,
-    /// Write the report here, by the end of its name: .html, .json, else Markdown; repeat it for several
+    /// Write the report: .html, .json, else Markdown
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     report: Vec<PathBuf>,
-    /// Restore this escape capsule instead; needs no repository
+    /// Restore this escape capsule, with --into DIR
     #[arg(long, value_name = "CAPSULE", requires = "into", conflicts_with = "target_version", value_hint = clap::ValueHint::FilePath)]
     from: Option<PathBuf>,
     /// The new or empty folder that a capsule is restored into
-    #[arg(long, value_name = "DIR", requires = "from", value_hint = clap::ValueHint::DirPath)]
+    #[arg(long, value_name = "DIR", requires = "from", hide_short_help = true, value_hint = clap::ValueHint::DirPath)]
     into: Option<PathBuf>,
     /// Let a capsule's links lead out of the folder
     #[arg(long, requires = "from", hide_short_help = true)]

@@ -309,7 +309,7 @@ fn rollback_that_fails_its_smoke_test() {
 #[test]
 fn disaster_recovery() {
     let sandbox = released();
-    shows!(sandbox, ["snapback disaster-recovery -t T01 --target-version 1.0.0 -m 'drawdown' --report ../report.md", "cat ../report.md"], @r#"
+    shows!(sandbox, ["snapback disaster-recovery -t T01 --target-version 1.0.0 -m 'drawdown' --report ../report.md"], @r#"
     $ snapback disaster-recovery -t T01 --target-version 1.0.0 -m 'drawdown' --report ../report.md
     Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time] UTC: "T01 1.0.0", proven)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
@@ -325,6 +325,15 @@ fn disaster_recovery() {
       report: ../report.md
       take it back:  snapback undo
       share it:  git push --follow-tags
+    "#);
+}
+
+#[test]
+fn the_report_of_a_disaster_recovery() {
+    let sandbox = released();
+    let args = ["disaster-recovery", "-t", "T01", "--target-version", "1.0.0", "-m", "drawdown", "--report", "../report.md"];
+    sandbox.snapback(&args).expect(0);
+    shows!(sandbox, ["cat ../report.md"], @r#"
     $ cat ../report.md
     # Disaster recovery of T01
 
