@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::BTreeSet, time::Instant};
 
-use super::{App, Error, audit};
+use super::{App, Error, audit, timed::Watch};
 use crate::{
     audit::Once,
     base::{
@@ -174,7 +174,7 @@ impl App {
         self.ground.sink.take(crate::model::Event::Began { op: operation.about.id.clone() });
         let mut report = self.empty_report(operation, begun);
         (report.commit, report.tag, report.saved_bytes) = (written.commit.clone(), tag, written.saved);
-        self.run_steps(log, operation, &mut report, None, |runner| runner.run())?;
+        self.run_steps((log, begun), operation, &mut report, None, |runner| runner.run())?;
         report.duration_ms = millis(begun);
         self.keep_report(&report);
         Ok(report)
@@ -183,7 +183,7 @@ impl App {
     /// Runs the steps of an operation in a direction, and fills in how it ended.
     pub(super) fn run_steps(
         &self,
-        log: Log,
+        (log, begun): (Log, Instant),
         operation: &Operation,
         report: &mut Report,
         by: Option<&str>,
@@ -194,8 +194,11 @@ impl App {
         let verify = |what: What<'_>| self.verify_step(operation, task, what, &verification);
         let once = if log.records().len() > 1 { Once::PerhapsThere } else { Once::New };
         let witness = Box::new(|ending: Ending<'_>| self.witness(operation, by, once, ending));
+        let watch = Watch::new(begun);
         let steps = steps::build(&self.ground, operation, task, Box::new(verify));
+        let steps = steps.into_iter().map(|step| watch.around(step)).collect();
         let ended = direction(Runner::new(log, steps).witnessed(witness))?;
+        report.timeline = watch.take();
         report.verification = verification.take();
         match ended {
             Ended::Done => {
@@ -336,6 +339,7 @@ impl App {
             verification: None,
             exit_code: None,
             notes: plan.notes.clone(),
+            timeline: Vec::new(),
         }
     }
 
@@ -360,6 +364,7 @@ impl App {
             verification: None,
             exit_code: None,
             notes: Vec::new(),
+            timeline: Vec::new(),
         }
     }
 

@@ -24,6 +24,7 @@ mod setup;
 mod shared;
 mod store;
 mod sync;
+mod timed;
 mod trust;
 mod view;
 mod way_back;
@@ -265,6 +266,11 @@ impl App {
     /// The top of the work tree.
     pub fn work_tree(&self) -> &Path {
         self.ground.git.work_tree()
+    }
+
+    /// The name of this host.
+    pub fn host(&self) -> &str {
+        &self.ground.host
     }
 
     /// The task whose folder the opened folder is in.

@@ -81,7 +81,7 @@ impl App {
             let tag = |name: &str| name.strip_prefix("refs/tags/").map(String::from);
             report.tag = publication.refs.iter().find_map(|change| tag(&change.name));
         }
-        self.run_steps(log, &operation, &mut report, Some(by), direction)?;
+        self.run_steps((log, begun), &operation, &mut report, Some(by), direction)?;
         report.duration_ms = millis(begun);
         self.keep_report(&report);
         Ok(report)

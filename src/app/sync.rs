@@ -52,7 +52,7 @@ impl App {
             let written = draft::write::write(&self.ground, id, draft)?;
             let log = Log::begin(self.ground.state.clone(), &written.operation)?;
             let mut report = self.empty_report(&written.operation, begun);
-            self.run_steps(log, &written.operation, &mut report, None, |runner| runner.run())?;
+            self.run_steps((log, begun), &written.operation, &mut report, None, |runner| runner.run())?;
             report.duration_ms = millis(begun);
             self.keep_report(&report);
             last = Some(report);

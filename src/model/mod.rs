@@ -19,6 +19,7 @@ pub mod manifest;
 pub mod operation;
 pub mod overview;
 pub mod plan;
+pub mod recovery;
 pub mod report;
 pub mod request;
 pub mod settings;

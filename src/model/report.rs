@@ -58,4 +58,32 @@ pub struct Report {
     pub exit_code: Option<i32>,
     /// Why it did not succeed, and what people should know.
     pub notes: Vec<String>,
+    /// Its steps as they were done, in order; those of an earlier run are not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timeline: Vec<Moment>,
+}
+
+/// A step of an operation as it was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// The step, or what came before the first.
+    pub what: String,
+    /// When it began, in milliseconds since the operation was asked for.
+    pub at_ms: u64,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+    /// How it ended.
+    pub end: MomentEnd,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MomentEnd {
+    /// It was done.
+    Done,
+    /// It failed.
+    Failed,
+    /// It was taken back.
+    TakenBack,
 }

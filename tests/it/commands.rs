@@ -62,6 +62,7 @@ const FILTERS: &[(&str, &str)] = &[
     (r"[\d.]+ [kM]?B were new", "[size] were new"),
     (r"as released \([^)]*\)", "as released"),
     (r"(example\.com>) on \S+", "$1 on [host]"),
+    (r"- Host: \S+", "- Host: [host]"),
     (r"(git push to nowhere failed): .*", "$1: [git's words]"),
 ];
 

@@ -65,7 +65,7 @@ fn a_version_comes_back_in_an_empty_place_and_nothing_else_changes() {
     assert_eq!(seen, ["config.yaml", "lib", "model.bin", "run.sh", "signal.py", "task_registry.json", "tasks"]);
     assert!(home("pwd").contains("/scratch/snapback-drill-") && scratches(&sandbox).is_empty());
     let status = sandbox.snapback(&["status"]).expect(0).stdout;
-    assert!(status.contains("T01 can go back to 1.0.0 in ") && status.contains(" s, proved just now"), "{status}");
+    assert!(status.contains("T01 can go back to 1.0.0 in ") && status.contains("s, proved just now"), "{status}");
     let health = sandbox.snapback(&["health", "--json", "-t", "T01"]).json();
     assert_eq!(health["data"]["tasks"][0]["way_back"]["proof"]["passed"], true, "{health}");
 }

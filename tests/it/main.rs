@@ -38,6 +38,7 @@ mod hooks_matrix;
 mod kill_sweep;
 mod killer_harness;
 mod power_cuts;
+mod recovery_report;
 mod releasing;
 mod review;
 mod sandbox;

@@ -17,6 +17,7 @@ pub mod health;
 pub mod plan;
 pub mod progress;
 pub mod recovery;
+pub mod recovery_html;
 pub mod report;
 pub mod store;
 pub mod table;

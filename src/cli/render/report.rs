@@ -153,6 +153,7 @@ pub(crate) mod tests {
             verification: Some(verification),
             exit_code: None,
             notes: Vec::new(),
+            timeline: Vec::new(),
         }
     }
 

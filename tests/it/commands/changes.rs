@@ -309,7 +309,7 @@ fn rollback_that_fails_its_smoke_test() {
 #[test]
 fn disaster_recovery() {
     let sandbox = released();
-    shows!(sandbox, ["snapback disaster-recovery -t T01 --target-version 1.0.0 -m 'drawdown' --report ../report.md", "cat ../report.md"], @r#"
+    shows!(sandbox, ["snapback disaster-recovery -t T01 --target-version 1.0.0 -m 'drawdown' --report ../report.md"], @r#"
     $ snapback disaster-recovery -t T01 --target-version 1.0.0 -m 'drawdown' --report ../report.md
     Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time] UTC: "T01 1.0.0", proven)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
@@ -325,20 +325,43 @@ fn disaster_recovery() {
       report: ../report.md
       take it back:  snapback undo
       share it:  git push --follow-tags
+    "#);
+}
+
+#[test]
+fn the_report_of_a_disaster_recovery() {
+    let sandbox = released();
+    let args = ["disaster-recovery", "-t", "T01", "--target-version", "1.0.0", "-m", "drawdown", "--report", "../report.md"];
+    sandbox.snapback(&args).expect(0);
+    shows!(sandbox, ["cat ../report.md"], @r#"
     $ cat ../report.md
     # Disaster recovery of T01
 
     T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, operation [id])
 
+    - Task: T01
     - From: 1.1.0
     - To: 1.0.0
-    - When: [time]
-    - Who: Li Wei &lt;li.wei@example.com>
-    - Reason: drawdown
+    - Began: [time] UTC
+    - Ended: [time] UTC
     - Took: [secs] s
+    - Who: Li Wei &lt;li.wei@example.com>
+    - Host: [host]
+    - Reason: drawdown
     - Operation: [operation]
     - Commit: [commit]
     - Tag: T01-v1.0.0-rollback-from-v1.1.0
+
+    ## Time line
+
+    | after | step | took | |
+    |---:|---|---:|---|
+    | [secs] s | plan and save | [secs] s | done |
+    | [secs] s | files | [secs] s | done |
+    | [secs] s | verify | [secs] s | done |
+    | [secs] s | ready | [secs] s | done |
+    | [secs] s | publish | [secs] s | done |
+    | [secs] s | verdicts | [secs] s | done |
 
     ## Backup
 
@@ -354,17 +377,17 @@ fn disaster_recovery() {
 
     ## Verification
 
-    | check | result | seen |
-    |---|---|---|
-    | integrity.manifest | pass | tag T01-v1.0.0 -> commit [id] -> manifest |
-    | integrity.files | pass | 5/5 files as released |
-    | integrity.extra | pass | nothing extra among the task's tracked files |
-    | configuration.versions | pass | registry = config = manifest = tag = 1.0.0 |
-    | configuration.lockfiles | skipped | the release has no lock files |
-    | smoke.commands | skipped | no smoke command is configured |
-    | readiness.dependencies | skipped | the task has no environment of its own |
-    | readiness.variables | skipped | the settings name no variables |
-    | readiness.not\_held | pass | it is not held |
+    | level | check | result | seen |
+    |---|---|---|---|
+    | integrity | integrity.manifest | pass | tag T01-v1.0.0 -> commit [id] -> manifest |
+    | integrity | integrity.files | pass | 5/5 files as released |
+    | integrity | integrity.extra | pass | nothing extra among the task's tracked files |
+    | configuration | configuration.versions | pass | registry = config = manifest = tag = 1.0.0 |
+    | configuration | configuration.lockfiles | skipped | the release has no lock files |
+    | smoke | smoke.commands | skipped | no smoke command is configured |
+    | readiness | readiness.dependencies | skipped | the task has no environment of its own |
+    | readiness | readiness.variables | skipped | the settings name no variables |
+    | readiness | readiness.not\_held | pass | it is not held |
 
     ## Next
 
