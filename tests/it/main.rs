@@ -23,6 +23,7 @@ mod crash_states;
 mod disk_errors;
 mod environment;
 mod facts;
+mod hooks_crashes;
 mod hooks_hostile;
 mod hooks_matrix;
 mod kill_sweep;
