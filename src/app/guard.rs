@@ -413,6 +413,7 @@ fn interrupted(state: &GuardState, fired: &Fired, op: Option<OpId>, outcome: rep
         saved_bytes: 0,
         verification: None,
         exit_code: None,
+        timeline: Vec::new(),
         notes: vec!["it was interrupted and brought to its end".into()],
     }
 }

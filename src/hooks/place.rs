@@ -17,6 +17,8 @@ use crate::{
     model::hooks::HookEvent,
 };
 
+/// How the names of files begin that are being written.
+const TEMP: &str = ".tmp-snapback-";
 /// No hook is read further than this, in bytes.
 const LIMIT: u64 = 4 << 20;
 
@@ -165,7 +167,8 @@ impl Place<'_> {
             self.fs.list(&RelPath::root()).map_err(failed)?.into_iter().filter_map(|name| String::from_utf8(name).ok()).collect();
         names.sort();
         for name in names {
-            if RelPath::parse(&name).is_err() || name.ends_with(".sample") {
+            // What a killed run left half written is nobody's edit.
+            if RelPath::parse(&name).is_err() || name.ends_with(".sample") || name.starts_with(TEMP) {
                 continue;
             }
             match self.slot(&name)? {
@@ -180,7 +183,7 @@ impl Place<'_> {
     /// Writes a file whole, over what is there: never a link, and never half.
     pub fn write(&self, name: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
         let failed = |source| Error::Folder { name: name.into(), source };
-        let temp = at(&format!(".tmp-snapback-{name}"));
+        let temp = at(&format!("{TEMP}{name}"));
         let write = || -> io::Result<()> {
             if self.fs.stat(&temp)?.is_some() {
                 self.fs.remove_file(&temp)?;
@@ -201,12 +204,16 @@ impl Place<'_> {
     /// Removes what a killed [`Place::write`] left.
     pub fn sweep(&self) -> Result<(), Error> {
         let failed = |source| Error::Folder { name: ".".into(), source };
-        for name in self.fs.list(&RelPath::root()).map_err(failed)? {
-            if name.starts_with(b".tmp-snapback-") {
-                self.fs.remove_file(&RelPath::own(name)).map_err(failed)?;
-            }
+        for name in self.unfinished()? {
+            self.fs.remove_file(&name).map_err(failed)?;
         }
         Ok(())
+    }
+
+    /// What a killed [`Place::write`] left.
+    pub fn unfinished(&self) -> Result<Vec<RelPath>, Error> {
+        let names = self.fs.list(&RelPath::root()).map_err(|source| Error::Folder { name: ".".into(), source })?;
+        Ok(names.into_iter().filter(|name| name.starts_with(TEMP.as_bytes())).map(RelPath::own).collect())
     }
 
     /// True when both are regular files with the same bytes.
@@ -218,7 +225,7 @@ impl Place<'_> {
     /// Copies a hook, bytes, mode and time, durably.
     fn copy(&self, from: &str, to: &str) -> io::Result<()> {
         let stat = self.fs.stat(&at(from))?.ok_or(io::ErrorKind::NotFound)?;
-        let temp = at(&format!(".tmp-snapback-{to}"));
+        let temp = at(&format!("{TEMP}{to}"));
         if self.fs.stat(&temp)?.is_some() {
             self.fs.remove_file(&temp)?;
         }

@@ -405,6 +405,10 @@ pub fn plan_removal(ground: &Ground) -> Result<HooksPlan, Failure> {
     look.refuse_edited()?;
     let (names, in_config, own) = look.found()?;
     let mut lines: Vec<String> = names.iter().map(|name| format!("take away {}", look.usual.join(name).display())).collect();
+    let unfinished = Look::open(&look.usual)?.map(|root| Place { fs: &root }.unfinished()).transpose()?;
+    if unfinished.is_some_and(|names| !names.is_empty()) {
+        lines.push("remove what a run that was stopped left".into());
+    }
     if in_config {
         lines.push("take our lines out of git's configuration".into());
     }

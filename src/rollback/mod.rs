@@ -102,6 +102,8 @@ fn check_from(task: &TaskSpec, active: Option<&Version>, to: &Version, request: 
 }
 
 /// What stays done on the other side of a one-way door is not passed by without being told to.
+/// Variables that nobody sets are told and stop nothing: their names come from reading sources, and
+/// many can do without.
 fn pass_doors(
     task: &TaskSpec,
     active: Option<&Version>,
@@ -117,15 +119,13 @@ fn pass_doors(
         needs: &target.dependencies.environment_variables,
         needed: known.map(|known| known.environment_variables.as_slice()),
     };
-    let doors = catalog::doors::of(task, &between)?;
+    draft.plan.doors = catalog::doors::of(task, &between)?;
+    let closed = catalog::doors::of(task, &catalog::doors::Between { needed: None, ..between })?;
     match active {
-        Some(from) if !doors.is_empty() && !request.past_floor => {
-            Err(Error::OneWay { task: task.id.clone(), from: from.to_string(), to: to.to_string(), doors }.into())
+        Some(from) if !closed.is_empty() && !request.past_floor => {
+            Err(Error::OneWay { task: task.id.clone(), from: from.to_string(), to: to.to_string(), doors: closed }.into())
         }
-        _ => {
-            draft.plan.doors = doors;
-            Ok(())
-        }
+        _ => Ok(()),
     }
 }
 

@@ -268,17 +268,21 @@ fn migrations_that_were_added_are_a_one_way_door() {
 }
 
 #[test]
-fn a_variable_that_was_removed_is_a_one_way_door_unless_it_is_set() {
+fn a_variable_that_was_removed_is_told_unless_it_is_set_and_stops_nothing() {
     let sandbox = Sandbox::new(1);
     sandbox.write("tasks/T01/signal.py", b"import os\nTOKEN = os.environ['OLD_TOKEN']\n");
     sandbox.release("T01", "1.0.0");
     sandbox.write("tasks/T01/signal.py", b"TOKEN = None\n");
     set_version(&sandbox, "1.1.0");
     sandbox.release("T01", "1.1.0");
-    let mut set = sandbox.command(snapback_program());
-    set.env("OLD_TOKEN", "x").args(["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"]);
-    crate::support::sandbox::finish(&mut set).expect(0);
-    assert_stopped(&sandbox, "it needs what was removed since and is not set: OLD_TOKEN");
+    let doors = |value: Option<&str>| {
+        let mut plan = sandbox.command(snapback_program());
+        plan.envs(value.map(|value| ("OLD_TOKEN", value))).args(["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run", "--json"]);
+        crate::support::sandbox::finish(&mut plan).expect(0).json()["data"]["doors"].to_string()
+    };
+    assert!(!doors(Some("x")).contains("OLD_TOKEN"));
+    assert!(doors(None).contains("it needs what was removed since and is not set: OLD_TOKEN"), "{}", doors(None));
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
 }
 
 #[test]

@@ -33,6 +33,7 @@ mod guard;
 mod guard_kills;
 mod guard_scenario;
 mod health;
+mod hooks_crashes;
 mod hooks_hostile;
 mod hooks_matrix;
 mod kill_sweep;
