@@ -61,7 +61,7 @@ pub const OPERATIONS: [Operation; 13] = [
     Operation { interrupted: Some((ROLLBACK, 55)), back: Some(["undo", "redo"]), ..row("op resume, of files", &["op", "resume", "--yes"]) },
     Operation { interrupted: Some((RELEASE, 88)), ..row("op resume, of a release", &["op", "resume", "--yes"]) },
     Operation { interrupted: Some((ROLLBACK, 55)), ..row("op abort, of files", &["op", "abort", "--yes"]) },
-    Operation { interrupted: Some((ROLLBACK, 70)), ..row("op abort, later", &["op", "abort", "--yes"]) },
+    Operation { interrupted: Some((ROLLBACK, 62)), ..row("op abort, later", &["op", "abort", "--yes"]) },
     Operation { make: with_garbage, recovery: Recovery::Again, ..row("store gc", &["store", "gc", "--yes"]) },
     Operation { make: with_damage, recovery: Recovery::Again, ..row("store repair", &["store", "repair", "--yes"]) },
 ];
