@@ -138,6 +138,26 @@ impl io::Write for Hasher {
     }
 }
 
+/// Passes bytes on and hashes what was taken.
+pub struct Hashing<'a> {
+    /// Where they go.
+    pub into: &'a mut dyn io::Write,
+    /// What hashes them.
+    pub hasher: &'a mut Hasher,
+}
+
+impl io::Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.into.write(bytes)?;
+        self.hasher.update(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.into.flush()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

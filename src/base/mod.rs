@@ -31,7 +31,7 @@ pub mod waiting;
 pub mod yaml;
 
 pub use clock::Clock;
-pub use digest::{Digest, Hasher};
+pub use digest::{Digest, Hasher, Hashing};
 pub use failure::{Failure, Fault, Hint, Kind};
 pub use fs::{Fs, Input, LinkOnTheWay, Output, Stat, SyncPoint, Type};
 pub use glob::Globs;

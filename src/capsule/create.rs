@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::{Error, LISTING, SUMS, codec::Codec, script, tar::Writer};
 use crate::{
-    base::{Digest, Failure, Fs, Hasher, RelPath, Root, SyncPoint, cancel, text::escape},
+    base::{Digest, Failure, Fs, Hasher, Hashing, RelPath, Root, SyncPoint, cancel, text::escape},
     catalog::manifests::Found,
     deps::wheels,
     draft::{Keep, Kept, tree},
@@ -204,23 +204,5 @@ impl<W: Write> Members<W> {
         self.writer.file(&whole, executable, size, &mut |into| from(&mut Hashing { into, hasher: &mut hasher }))?;
         self.sums.extend(script::sums_line(name, &hasher.finish()));
         Ok(())
-    }
-}
-
-/// Passes bytes on and hashes them.
-struct Hashing<'a> {
-    into: &'a mut dyn Write,
-    hasher: &'a mut Hasher,
-}
-
-impl Write for Hashing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.into.write(bytes)?;
-        self.hasher.update(&bytes[..n]);
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.into.flush()
     }
 }

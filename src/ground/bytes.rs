@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::Ground;
 use crate::{
-    base::{Digest, Failure, Fault, Hasher, Kind},
+    base::{Digest, Failure, Fault, Hasher, Hashing, Kind},
     model::{FileState, Source},
 };
 
@@ -58,28 +58,10 @@ impl Bytes for Ground {
     }
 }
 
-/// Passes bytes on and hashes them.
-struct Hashing<'a> {
-    into: &'a mut dyn Write,
-    hasher: Hasher,
-}
-
-impl Write for Hashing<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.into.write(bytes)?;
-        self.hasher.update(&bytes[..n]);
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.into.flush()
-    }
-}
-
 /// Writes the bytes of a file state and checks their digest on the way.
 pub fn copy_checked(bytes: &dyn Bytes, state: &FileState, into: &mut dyn Write) -> Result<(), Failure> {
-    let mut hashing = Hashing { into, hasher: Hasher::default() };
-    bytes.copy(&state.source, &mut hashing)?;
-    let found = hashing.hasher.finish();
+    let mut hasher = Hasher::default();
+    bytes.copy(&state.source, &mut Hashing { into, hasher: &mut hasher })?;
+    let found = hasher.finish();
     if found == state.digest { Ok(()) } else { Err(Error::Differ { expected: state.digest, found }.into()) }
 }
