@@ -4,7 +4,7 @@
 //! bytes come from where a rollback takes them, each is checked, the first two levels and the
 //! task's own smoke test run on what was restored, and the place goes away afterwards. What a
 //! broken version lacks is a failed check with its reason, never an error. Read [`scratch`] for
-//! the place, [`restore`] for what is put there, [`reports`] for what is kept.
+//! the place, `restore` for what is put there, [`reports`] for what is kept.
 
 mod environment;
 pub mod reports;

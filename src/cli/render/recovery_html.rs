@@ -1,5 +1,5 @@
 //! The report of a disaster recovery as one page: no script, nothing from elsewhere, light and dark
-//! by the reader's choice, and made for paper too. Every foreign text goes through [`text`].
+//! by the reader's choice, and made for paper too. Every foreign text goes through `text`.
 
 use std::fmt::Write;
 
