@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import os
 import shutil
+import subprocess
 import statistics
 import sys
 import tempfile
@@ -82,6 +83,15 @@ class Drills:
         status = self.repo.snapback("health", "-t", name, "--nagios", code=None).text()
         print(f"  broken {name} {version}: {report['why'][:150]}\n    {status.strip()[:150]}")
 
+    def loosen(self):
+        """Makes loose objects of the packs, so that one of them can be taken away."""
+        for pack in (self.repo.path / ".git/objects/pack").glob("*.pack"):
+            outside = self.repo.home / pack.name
+            shutil.move(pack, outside)
+            pack.with_suffix(".idx").unlink()
+            with open(outside, "rb") as file:
+                subprocess.run(["git", "-C", self.repo.path, "unpack-objects", "-q"], stdin=file, check=True)
+
     def broken(self):
         """Each kind of damage, mended again afterwards."""
         name = sorted(self.versions)[0]
@@ -90,6 +100,7 @@ class Drills:
         target = versions[-2]
         own = self.repo.blobs(f"refs/tags/{name}-v{target}", f"tasks/{name}")
         blob = next(blob for path, (_, blob) in sorted(own.items()) if path.endswith("config.yaml"))
+        self.loosen()
         loose = self.repo.path / ".git/objects" / blob[:2] / blob[2:]
         aside = self.repo.home / "aside"
         shutil.move(loose, aside)
