@@ -1,8 +1,8 @@
 //! Commits, blobs and tag objects: read with their hash checked, written without a reference.
 //!
 //! Nothing here is durable until [`Repo::sync_objects`]; until then new objects are seen by this
-//! process only, and nothing is reachable until a reference names it. An object that is missing is an error: it is never fetched, not even in
-//! a partial clone.
+//! process only, and nothing is reachable until a reference names it. An object that is missing
+//! is an error: it is never fetched, not even in a partial clone.
 
 use std::{
     collections::HashSet,

@@ -2,6 +2,7 @@
 //!
 //! A door is declared in the settings, or shows itself: migrations that the newer version has and
 //! the older one does not know, and variables that the older one needs and nobody sets any more.
+//! The last are only told: their names come from reading sources, and many can do without.
 //! The floor is the lowest version that can be gone back to without passing one.
 
 use crate::{
