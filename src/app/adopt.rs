@@ -36,7 +36,7 @@ impl App {
         let draft = adopt::draft(&ground, &adoption, found.map(|(_, text)| text))?;
         crate::base::cancel::check()?;
         let id = history::next_id(&*self.ground.state)?;
-        let written = draft::write::write(&ground, id, draft)?;
+        let written = draft::write::write(&ground, id, draft, |_| Ok(()))?;
         let log = Log::begin(self.ground.state.clone(), &written.operation)?;
         let mut report = self.empty_report(&written.operation, begun);
         report.commit = written.commit;

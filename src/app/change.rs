@@ -81,7 +81,7 @@ impl App {
         crate::base::cancel::check()?;
         let id = history::next_id(&*self.ground.state)?;
         let tag = draft.commit.as_ref().and_then(|commit| commit.tag.as_ref()).map(|(name, _)| name.to_string());
-        let mut written = draft::write::write(&self.ground, id, draft)?;
+        let mut written = draft::write::write(&self.ground, id, draft, |operation| verdicts::join_publication(&self.ground, operation))?;
         written.operation.on_verify_fail = self.on_verify_fail(request);
         crate::base::cancel::check()?;
         Ok((Log::begin(self.ground.state.clone(), &written.operation)?, written, tag))
@@ -108,15 +108,19 @@ impl App {
         match request {
             Request::CreateSnapshot(wanted) => {
                 let spec = self.spec(&wanted.task)?;
-                let mut draft = release::draft(ground, spec, &self.releases_for(&wanted.task)?, &self.standings()?, wanted)?;
+                let mut draft = release::draft(ground, spec, &self.releases_for(&wanted.task)?, &self.standings_of(&wanted.task)?, wanted)?;
                 if let Some(version) = draft.plan.to.clone().filter(|_| !draft.plan.nothing_to_do) {
                     draft.plan.notes.extend(self.broken_way_back(spec, &version)?);
                 }
                 Ok(draft)
             }
-            Request::Rollback(wanted) => {
-                rollback::draft(ground, self.spec(&wanted.task)?, &self.releases_beside(&wanted.task)?, &self.standings()?, wanted)
-            }
+            Request::Rollback(wanted) => rollback::draft(
+                ground,
+                self.spec(&wanted.task)?,
+                &self.releases_for(&wanted.task)?,
+                &self.standings_of(&wanted.task)?,
+                wanted,
+            ),
             Request::Undo(wanted) | Request::Redo(wanted) => {
                 let kind = if matches!(request, Request::Undo(_)) { OpKind::Undo } else { OpKind::Redo };
                 let operation = rollback::undo::find(ground, wanted, kind)?;
@@ -287,13 +291,12 @@ impl App {
         let releases = self.release_for(&task.id, version)?;
         let commands = self.commands_in(operation);
         let levels = check::Levels { smoke: true, commands, ..check::Levels::FIRST_TWO };
-        // Read before, or both would read it; a failure is what both will say.
-        let _ = releases.find(&task.id, version).map(|release| catalog::manifests::load(&self.ground, release));
-        let (kept, tree) = rayon::join(
+        let (kept, scan) = rayon::join(
             || check::release(&self.ground, task, &releases, version, (false, Demand::None)),
-            || check::tree(&self.ground, task, &releases, crate::model::verdict::Standing::default(), version, levels),
+            || check::look(&self.ground, task),
         );
-        let (mut verification, tree) = (kept?, tree?);
+        let mut verification = kept?;
+        let tree = check::tree_as(&self.ground, task, &releases, crate::model::verdict::Standing::default(), version, levels, &scan?)?;
         verification.checks.extend(tree.checks.into_iter().filter(|check| check.id != "integrity.manifest"));
         // A version whose smoke test was left out is not proven.
         if verification.is_good() && (commands == Commands::Run || task.smoke.is_empty()) {

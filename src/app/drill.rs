@@ -47,7 +47,7 @@ impl App {
     pub fn way_back(&self, task: &TaskId) -> Result<crate::model::overview::WayBack, Failure> {
         let spec = self.spec(task)?;
         let active = read::active_version(&*self.ground.tree, &self.ground.settings, spec)?;
-        Ok(super::way_back::of(&*self.ground.state, spec, active.as_ref(), &self.tagged_releases(task)?, &self.standings()?))
+        Ok(super::way_back::of(&*self.ground.state, spec, active.as_ref(), &self.tagged_releases(task)?, &self.standings_of(task)?))
     }
 
     /// Every released version of a task, oldest first.
@@ -135,7 +135,7 @@ impl App {
         let (task, version) = (&report.task, &report.version);
         let said =
             |standings: crate::rollback::Standings| standings.get(task).and_then(|all| all.get(version)).is_some_and(|said| said.proven);
-        if self.standings().is_ok_and(said) {
+        if self.standings_of(task).is_ok_and(said) {
             return;
         }
         let note = || -> Result<(), Failure> {

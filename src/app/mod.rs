@@ -310,13 +310,6 @@ impl App {
         releases::of_task(&self.ground.git, task, |id| self.ground.settings.task(id).is_some())
     }
 
-    /// All releases, and those of one task whose tag was deleted: for plans that name other tasks.
-    fn releases_beside(&self, task: &TaskId) -> Result<Releases, Failure> {
-        let mut releases = self.all_releases()?;
-        releases.add_lost(&self.ground.git, task)?;
-        Ok(releases)
-    }
-
     /// One release of a task; all that there are when its tag was deleted.
     fn release_for(&self, task: &TaskId, version: &Version) -> Result<Releases, Failure> {
         let found = releases::one(&self.ground.git, task, version)?;
@@ -332,7 +325,12 @@ impl App {
 
     /// All verdicts.
     fn standings(&self) -> Result<Standings, Failure> {
-        Ok(verdicts::fold(&self.verdict_records()?.0))
+        Ok(verdicts::fold(&self.verdict_records(None)?.0))
+    }
+
+    /// The verdicts of one task.
+    fn standings_of(&self, task: &TaskId) -> Result<Standings, Failure> {
+        Ok(verdicts::fold(&self.verdict_records(Some(task))?.0))
     }
 
     /// Takes the operation lock.

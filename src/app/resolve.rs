@@ -5,7 +5,10 @@ use jiff::{Span, Timestamp};
 use super::{App, Error};
 use crate::{
     base::{Failure, TaskId, text},
-    catalog::{self, releases::Releases},
+    catalog::{
+        self,
+        releases::{self, Releases},
+    },
     model::{TagName, Version, verdict::Standing},
     policy,
 };
@@ -14,6 +17,12 @@ impl App {
     /// Finds the version that was typed.
     pub fn resolve_version(&self, task: &TaskId, typed: &str) -> Result<Version, Failure> {
         let spec = self.spec(task)?;
+        // A number is looked up: the tags need not be listed.
+        if let Ok(version) = typed.strip_prefix('v').unwrap_or(typed).parse()
+            && !releases::one(&self.ground.git, task, &version)?.by_task.is_empty()
+        {
+            return Ok(version);
+        }
         let releases = self.releases_for(task)?;
         let none = |why: &str| Error::NoSuchVersion { task: task.clone(), text: text::escape(typed.as_bytes()), why: why.into() };
         let active = || catalog::registry::active_version(&*self.ground.tree, &self.ground.settings, spec);
@@ -28,7 +37,7 @@ impl App {
                 older.map(|release| release.version.clone()).ok_or_else(|| none("there is no older release").into())
             }
             "last-good" => {
-                let standings = self.standings()?;
+                let standings = self.standings_of(task)?;
                 let of =
                     |version: &Version| -> Standing { standings.get(task).and_then(|all| all.get(version)).copied().unwrap_or_default() };
                 let versions = releases.of(task).map(|release| (&release.version, of(&release.version)));

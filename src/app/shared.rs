@@ -12,20 +12,22 @@ use crate::{
 
 impl App {
     /// All verdicts, here and shared, in the order in which they count; and what is ignored of the
-    /// shared ones, which is said once as a warning too.
-    pub(super) fn verdict_records(&self) -> Result<(Records, Vec<String>), Failure> {
-        let shared = shared::read(&self.ground.git, None)?;
+    /// shared ones, which is said once as a warning too. Of one task when it is named.
+    pub(super) fn verdict_records(&self, task: Option<&TaskId>) -> Result<(Records, Vec<String>), Failure> {
+        let mut own = verdicts::own(&*self.ground.state)?;
+        own.retain(|record| task.is_none_or(|task| record.task == *task));
+        let shared = shared::read(&self.ground.git, task, &own)?;
         if let Some(first) = shared.ignored.first() {
             let more = shared.ignored.len() - 1;
             let more = if more == 0 { String::new() } else { format!(" (and {more} more: `snapback verdicts list`)") };
             self.ground.warn(format!("a shared verdict is ignored: {first}{more}"));
         }
-        Ok((verdicts::union(verdicts::own(&*self.ground.state)?, shared.records), shared.ignored))
+        Ok((verdicts::union(own, shared.records), shared.ignored))
     }
 
     /// The verdicts of some tasks, or of all, the newest last; and the shared ones that are ignored.
     pub fn verdicts(&self, tasks: &[TaskId]) -> Result<(Vec<VerdictRecord>, Vec<String>), Failure> {
-        let (records, ignored) = self.verdict_records()?;
+        let (records, ignored) = self.verdict_records(None)?;
         let wanted = records.into_iter().filter(|(task, _)| tasks.is_empty() || tasks.contains(task));
         Ok((wanted.flat_map(|(_, versions)| versions.into_values().flatten()).collect(), ignored))
     }
@@ -33,7 +35,7 @@ impl App {
     /// Pushes the verdicts; returns how many there are. Nothing can conflict: each has a name of its own.
     pub fn push_verdicts(&self, remote: &str) -> Result<usize, Failure> {
         let _lock = self.lock()?;
-        shared::publish(&self.ground.git, &verdicts::own(&*self.ground.state)?)?;
+        shared::publish(&self.ground.git, None, &verdicts::own(&*self.ground.state)?)?;
         let names = shared::names(&self.ground.git, None)?;
         if !names.is_empty() {
             self.ground.git.push(remote, &[format!("{PREFIX}*:{PREFIX}*")])?;

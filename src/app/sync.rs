@@ -49,7 +49,7 @@ impl App {
         for line in self.drift()?.into_iter().filter(|line| tasks.is_empty() || tasks.contains(&line.task)) {
             let draft = self.sync_draft(self.spec(&line.task)?, &line, from)?;
             let id = history::next_id(&*self.ground.state)?;
-            let written = draft::write::write(&self.ground, id, draft)?;
+            let written = draft::write::write(&self.ground, id, draft, |_| Ok(()))?;
             let log = Log::begin(self.ground.state.clone(), &written.operation)?;
             let mut report = self.empty_report(&written.operation, begun);
             self.run_steps((log, begun), &written.operation, &mut report, None, |runner| runner.run())?;

@@ -34,7 +34,7 @@ impl App {
             some => some.iter().map(|id| self.spec(id)).collect::<Result<_, _>>()?,
         };
         let (releases, standings) = match tasks {
-            [only] => (self.tagged_releases(only)?, self.standings()?),
+            [only] => (self.tagged_releases(only)?, self.standings_of(only)?),
             _ => (self.all_releases()?, self.standings()?),
         };
         let registry = read::in_tree(&*self.ground.tree, &self.ground.settings)?;
@@ -183,7 +183,7 @@ impl App {
             Some(version) => version.clone(),
             None => self.resolve_version(task, "active")?,
         };
-        let standing = standing_of(&self.standings()?, task, &version);
+        let standing = standing_of(&self.standings_of(task)?, task, &version);
         self.require_commands(&self.commands_of_verification(task))?;
         let levels =
             check::Levels { deep: true, commands: crate::verify::Commands::unless(self.ground.without_commands), ..check::Levels::ALL };

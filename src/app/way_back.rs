@@ -30,7 +30,7 @@ impl App {
     /// bytes that are gone. `None` = nothing is known against it, or there is no older good version.
     pub(super) fn broken_way_back(&self, task: &TaskSpec, from: &Version) -> Result<Option<String>, Failure> {
         let releases = self.tagged_releases(&task.id)?;
-        let way = of(&*self.ground.state, task, Some(from), &releases, &self.standings()?);
+        let way = of(&*self.ground.state, task, Some(from), &releases, &self.standings_of(&task.id)?);
         let Some(version) = &way.version else { return Ok(way.why) };
         let broken = |why: &str| Some(format!("the way back to {version} is broken: {why}"));
         if let Some(proof) = way.proof.filter(|proof| !proof.passed) {

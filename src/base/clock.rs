@@ -1,8 +1,11 @@
 //! The only place that asks what time it is. Order never comes from here; see [`super::OpId`].
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 /// Wall-clock time, or a fixed time for tests and reproducible runs.
@@ -13,6 +16,20 @@ pub enum Clock {
     System,
     /// Always the same moment.
     Fixed(Timestamp),
+}
+
+/// The zone of this machine, as `TZ` or `/etc/localtime` says; UTC where nobody says.
+///
+/// A zone's file is read from its place: jiff looks a name up in a list of all zones, and makes
+/// that list by walking through all their folders.
+pub fn zone() -> TimeZone {
+    let name = std::env::var_os("TZ").and_then(|name| name.into_string().ok()).filter(|name| !name.is_empty());
+    let path = match &name {
+        None => PathBuf::from("/etc/localtime"),
+        Some(name) => Path::new("/usr/share/zoneinfo").join(name.trim_start_matches(':')),
+    };
+    let read = || TimeZone::tzif(name.as_deref().unwrap_or_default(), &std::fs::read(path).ok()?).ok();
+    read().unwrap_or_else(TimeZone::system)
 }
 
 impl Clock {
@@ -92,6 +109,15 @@ pub fn of_files() -> (i64, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_zone_is_the_one_that_a_walk_through_all_zones_would_find() {
+        let (ours, theirs) = (zone(), TimeZone::system());
+        for second in (0..2_000_000_000).step_by(86_400 * 91) {
+            let at = Timestamp::from_second(second).expect("it is in range");
+            assert_eq!(ours.to_offset(at), theirs.to_offset(at), "{at}");
+        }
+    }
 
     #[test]
     fn a_running_machine_does_not_believe_its_clock() {

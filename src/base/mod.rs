@@ -30,7 +30,7 @@ pub mod user;
 pub mod waiting;
 pub mod yaml;
 
-pub use clock::Clock;
+pub use clock::{Clock, zone};
 pub use digest::{Digest, Hasher, Hashing};
 pub use failure::{Failure, Fault, Hint, Kind};
 pub use fs::{Fs, Input, LinkOnTheWay, Output, Stat, SyncPoint, Type};

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     app::{App, Options},
-    base::{Clock, Failure, cancel, process::DEPTH_VARIABLE, secret, text::for_terminal},
+    base::{Clock, Failure, cancel, process::DEPTH_VARIABLE, secret, text::for_terminal, zone},
     model::{audit::Via, trust::CommandState},
     trust::Place,
 };
@@ -58,7 +58,7 @@ impl Session {
             globals: globals.clone(),
             out,
             err,
-            zone: TimeZone::system(),
+            zone: zone(),
             command: command.into(),
             talk,
             sink: Arc::new(Progress::new(err, talk)),

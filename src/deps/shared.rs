@@ -75,6 +75,11 @@ pub(super) fn imports_in(path: &RelPath, bytes: &[u8]) -> Option<Vec<Import>> {
 pub struct Sources(HashMap<RelPath, Arc<Says>>);
 
 impl Sources {
+    /// Makes room for so many.
+    pub(super) fn expect(&mut self, more: usize) {
+        self.0.reserve(more);
+    }
+
     /// Keeps what was found in a file.
     pub(super) fn keep(&mut self, path: &RelPath, says: Arc<Says>) {
         self.0.insert(path.clone(), says);

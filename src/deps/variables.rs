@@ -55,10 +55,12 @@ fn scan_files<'a>(task: &Task<'a>, found: &mut Found) -> Result<BTreeSet<String>
         Some(Source { path, blob, language })
     };
     let files: Vec<Source<'_>> = task.files.iter().zip(blobs).filter_map(source).collect();
-    let looked = files.par_iter().map(|file| look(task, file)).collect::<Result<Vec<_>, Error>>()?;
+    // Not into one result: rayon would make the list in parts and move them.
+    let looked: Vec<Result<Option<Looked>, Error>> = files.par_iter().map(|file| look(task, file)).collect();
+    found.sources.expect(files.len());
     let (mut names, mut facts, mut is_new) = (BTreeSet::<String>::new(), Vec::with_capacity(files.len()), false);
     for (file, looked) in files.iter().zip(looked) {
-        let Some(Looked { blob, says, was_known }) = looked else { continue };
+        let Some(Looked { blob, says, was_known }) = looked? else { continue };
         is_new |= !was_known;
         let new: Vec<String> = says.names.iter().filter(|name| !names.contains(*name)).cloned().collect();
         names.extend(new);

@@ -51,8 +51,14 @@ pub struct Written {
     pub leases: Vec<Lease>,
 }
 
-/// Makes everything durable that the operation needs, and the operation.
-pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure> {
+/// Makes everything durable that the operation needs, and the operation; `finish` may add to it,
+/// git objects too, before they become durable.
+pub fn write(
+    ground: &Ground,
+    id: OpId,
+    draft: Draft,
+    finish: impl FnOnce(&mut Operation) -> Result<(), Failure>,
+) -> Result<Written, Failure> {
     let who = ground.git.identity()?;
     let mut saved = 0;
     let session = ground.store.begin()?;
@@ -83,12 +89,11 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
         changes.extend(manifest);
         changes.sort_by(|a, b| a.path.cmp(&b.path));
     }
-    ground.git.sync_objects(&draft.unsynced)?;
     if let Some(facts) = &draft.facts {
         facts.save(&*ground.state, &draft.plan.task);
     }
     let steps = steps(ground, &draft, &id, &who, changes, publication)?;
-    let plan = draft.plan;
+    let (plan, unsynced) = (draft.plan, draft.unsynced);
     let about = About {
         id,
         kind: plan.kind,
@@ -104,13 +109,15 @@ pub fn write(ground: &Ground, id: OpId, draft: Draft) -> Result<Written, Failure
         undoes: draft.undoes,
         registry: draft.registry,
     };
-    let operation = Operation {
+    let mut operation = Operation {
         schema: OPERATION_SCHEMA.into(),
         about,
         on_verify_fail: crate::model::settings::OnVerifyFail::default(),
         without_commands: ground.without_commands,
         steps,
     };
+    finish(&mut operation)?;
+    ground.git.sync_objects(&unsynced)?;
     Ok(Written { operation, commit, saved, leases })
 }
 

@@ -15,12 +15,12 @@ use gix::{
     bstr::ByteSlice,
     objs::{Kind, WriteTo},
 };
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use rayon::prelude::*;
 
 use super::{Error, Repo, error::During, repo::git_id};
 use crate::{
-    base::{Digest, GitId},
+    base::{Digest, GitId, zone},
     model::{operation::Person, signature::Signing},
 };
 
@@ -323,7 +323,7 @@ fn with_newline(message: &str) -> String {
 
 /// A person at a moment, in the local time zone, as git writes it.
 pub(super) fn signature(who: &Person, at: Timestamp) -> gix::actor::Signature {
-    let offset = TimeZone::system().to_offset(at).seconds();
+    let offset = zone().to_offset(at).seconds();
     gix::actor::Signature {
         name: who.name.as_str().into(),
         email: who.email.as_str().into(),

@@ -146,8 +146,9 @@ impl<'a> Facts<'a> {
 
     /// What was said of all versions.
     pub fn standings(&self) -> Result<Standings, Failure> {
-        let shared = shared::read(&self.ground.git, None)?.records;
-        Ok(verdicts::fold(&verdicts::union(verdicts::own(&*self.ground.state)?, shared)))
+        let own = verdicts::own(&*self.ground.state)?;
+        let shared = shared::read(&self.ground.git, None, &own)?.records;
+        Ok(verdicts::fold(&verdicts::union(own, shared)))
     }
 
     /// `held` or `bad`, when a version is one of them.

@@ -314,6 +314,14 @@ impl Operation {
             _ => None,
         })
     }
+
+    /// The same, to be added to.
+    pub fn publication_mut(&mut self) -> Option<&mut Publication> {
+        self.steps.iter_mut().find_map(|step| match step {
+            Step::Publish(publication) => Some(publication),
+            _ => None,
+        })
+    }
 }
 
 #[cfg(test)]

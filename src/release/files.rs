@@ -82,11 +82,9 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, scan: &Scan, previo
     if let Some(path) = scan.submodules.iter().find(|path| scope.owns(path)) {
         return Err(Error::NotAFile { path: path.clone(), what: "a nested repository or submodule" }.into());
     }
-    let known: HashMap<&GitId, (Digest, u64)> = previous
-        .into_iter()
-        .flat_map(|manifest| &manifest.files)
-        .filter_map(|file| Some((file.blob.as_ref()?, (file.digest()?, file.size?))))
-        .collect();
+    let mut known: HashMap<&GitId, (Digest, u64)> = HashMap::with_capacity(previous.map_or(0, |manifest| manifest.files.len()));
+    let files = previous.into_iter().flat_map(|manifest| &manifest.files);
+    known.extend(files.filter_map(|file| Some((file.blob.as_ref()?, (file.digest()?, file.size?)))));
     let lost = |tracked: &&Tracked| scope.owns(&tracked.path) && matches!(tracked.state, WorkState::Missing | WorkState::TypeChanged);
     let gone = git::rules_gone(scan.tracked.iter().filter(lost).map(|tracked| (&tracked.path, None)));
     let converter = ground.git.converter(Attributes::After(&gone))?;
@@ -98,14 +96,15 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, scan: &Scan, previo
     let in_head: HashMap<&RelPath, &TreeEntry> = unstaged.filter_map(|tracked| Some((&tracked.path, tracked.head.as_ref()?))).collect();
     let there: HashSet<&RelPath> = small.iter().collect();
     let total = (tracked.len() + small.len()) as u64;
-    let looked: Vec<Looked> = ground.work("reading", total, false, || {
-        let tracked = tracked.par_iter().filter(|tracked| !there.contains(&tracked.path)).map(|tracked| reader.tracked(tracked));
-        let untracked = small.par_iter().map(|path| reader.untracked(path, in_head.get(path).copied()));
-        tracked.chain(untracked).collect::<Result<_, Failure>>()
-    })?;
-    let mut found = Found::default();
+    let tracked: Vec<&Tracked> = tracked.into_iter().filter(|tracked| !there.contains(&tracked.path)).collect();
+    // Not into one result: rayon would make the list in parts and move them.
+    let looked: Vec<Result<Looked, Failure>> = ground.work("reading", total, false, || {
+        let tracked = tracked.par_iter().map(|tracked| reader.tracked(tracked));
+        tracked.chain(small.par_iter().map(|path| reader.untracked(path, in_head.get(path).copied()))).collect()
+    });
+    let mut found = Found { entries: Vec::with_capacity(looked.len()), ..Found::default() };
     for file in looked {
-        add(ground, task, file, &mut found);
+        add(ground, task, file?, &mut found);
     }
     let bytes = large.iter().map(|(_, size)| size).sum();
     ground.work("hashing", bytes, true, || add_large(ground, large, previous, &mut found))?;

@@ -3,7 +3,7 @@
 use crate::{
     base::{Failure, RelPath, Sorted, Type},
     catalog::{Scope, manifests, registry as read, releases::Releases},
-    git::{Attributes, Tracked, WorkState, rules_gone},
+    git::{Attributes, Scan, Tracked, WorkState, rules_gone},
     ground::Ground,
     model::{
         Check, Manifest, Status, TaskSpec, Verification, Version,
@@ -50,6 +50,27 @@ pub fn tree(
     version: &Version,
     levels: Levels,
 ) -> Result<Verification, Failure> {
+    let load = || releases.find(&task.id, version).map(|release| manifests::load(ground, release));
+    // The manifest is read meanwhile; a failure is said below.
+    let (_, scan) = rayon::join(load, || look(ground, task));
+    tree_as(ground, task, releases, standing, version, levels, &scan?)
+}
+
+/// What lies in the folders of a task.
+pub fn look(ground: &Ground, task: &TaskSpec) -> Result<Scan, Failure> {
+    Ok(ground.git.scan(&Scope::new(&ground.settings, task)?.dirs())?)
+}
+
+/// [`tree`], of what [`look`] found.
+pub fn tree_as(
+    ground: &Ground,
+    task: &TaskSpec,
+    releases: &Releases,
+    standing: Standing,
+    version: &Version,
+    levels: Levels,
+    scan: &Scan,
+) -> Result<Verification, Failure> {
     let release = releases.find(&task.id, version)?;
     let mut verification = Verification { task: task.id.clone(), version: version.clone(), checks: Vec::new() };
     let found = match manifests::load(ground, release) {
@@ -64,7 +85,7 @@ pub fn tree(
             .end(Status::Pass, vec![format!("tag {} -> commit {} -> manifest", release.tag(), found.tag.commit.short())]),
     );
     let scope = Scope::new(&ground.settings, task)?;
-    verification.checks.extend(files(ground, &scope, &found.manifest, levels.deep)?);
+    verification.checks.extend(files(ground, &scope, &found.manifest, scan, levels.deep)?);
     verification.checks.extend(configuration(ground, task, &scope, &found.manifest)?);
     let variables = variables(task, &found.manifest);
     if levels.smoke {
@@ -129,8 +150,7 @@ pub fn command_dir(ground: &Ground, task: &TaskSpec) -> std::path::PathBuf {
 }
 
 /// Level 1 on the work tree.
-fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, deep: bool) -> Result<Vec<Check>, Failure> {
-    let scan = ground.git.scan(&scope.dirs())?;
+fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, scan: &Scan, deep: bool) -> Result<Vec<Check>, Failure> {
     let clean = scan.tracked.iter().filter(|tracked| tracked.state == WorkState::Clean);
     let clean = Sorted::new(clean.map(|tracked| (&tracked.path, tracked)));
     let is_clean = |file: &FileEntry| {

@@ -8,7 +8,11 @@ use rayon::prelude::*;
 use super::Error;
 use crate::{
     base::{Failure, GitId, RelPath, Sorted, Type},
-    catalog::{self, Scope, capture, manifests::Found, releases::Releases},
+    catalog::{
+        self, Scope, capture,
+        manifests::Found,
+        releases::{self, Releases},
+    },
     draft::{FileDraft, Kept, tree},
     git::{Attributes, Converter, RuleChanges, Tracked, WorkState},
     ground::Ground,
@@ -28,7 +32,7 @@ pub struct Way<'a> {
     pub task: &'a TaskSpec,
     /// Its globs.
     pub scope: &'a Scope,
-    /// All releases.
+    /// The releases of the task.
     pub releases: &'a Releases,
     /// The target.
     pub target: &'a Found,
@@ -391,9 +395,10 @@ impl Way<'_> {
     /// Which other tasks' newest releases list a shared file, in words.
     fn users(&self, path: &RelPath) -> String {
         let others = self.ground.settings.tasks.iter().filter(|task| task.id != self.task.id);
+        let newest = |task: &TaskSpec| releases::of_task(&self.ground.git, &task.id, |id| self.ground.settings.task(id).is_some()).ok();
         let uses = |task: &&TaskSpec| {
-            let newest = self.releases.of(&task.id).next_back();
-            let manifest = newest.and_then(|release| catalog::manifests::load(self.ground, release).ok());
+            let releases = newest(task).unwrap_or_default();
+            let manifest = releases.of(&task.id).next_back().and_then(|release| catalog::manifests::load(self.ground, release).ok());
             manifest.is_some_and(|found| found.manifest.file(path).is_some())
         };
         let names: Vec<String> = others.filter(uses).take(5).map(|task| task.id.to_string()).collect();

@@ -6,7 +6,7 @@
 //! written first; whatever of it is not here yet is added with the next one. What a fetch brought
 //! is read as what it is: a record that is not exactly right is left out, and named.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -58,16 +58,30 @@ fn name_of(record: &VerdictRecord, blob: &GitId) -> String {
     format!("{PREFIX}{}/{}/{blob}", record.task, record.version)
 }
 
-/// Reads the shared records; of one task when it is named.
-pub fn read(git: &Repo, task: Option<&TaskId>) -> Result<Shared, Failure> {
-    let below = task.map_or_else(|| PREFIX.to_string(), |task| format!("{PREFIX}{task}/"));
+/// Where the references of a task are; of all tasks when none is named.
+fn below(task: Option<&TaskId>) -> String {
+    task.map_or_else(|| PREFIX.to_string(), |task| format!("{PREFIX}{task}/"))
+}
+
+/// The name of a record's reference.
+pub fn reference(git: &Repo, record: &VerdictRecord) -> String {
+    name_of(record, &git.blob_id(render(record).as_bytes()))
+}
+
+/// Reads the shared records; of one task when it is named. Those of `own` are known, and their
+/// blobs are not read.
+pub fn read(git: &Repo, task: Option<&TaskId>, own: &[VerdictRecord]) -> Result<Shared, Failure> {
+    let below = below(task);
     let refs = git.refs_below(&below)?;
+    let own = own.iter().filter(|record| record.is_shared() && task.is_none_or(|task| record.task == *task));
+    let own: HashMap<String, &VerdictRecord> = own.map(|record| (reference(git, record), record)).collect();
     let mut shared = Shared::default();
     if let Some(more) = refs.len().checked_sub(MOST + 1) {
         shared.ignored.push(format!("{} references below {below}: only {MOST} records are read", more + 1));
     }
     for (name, blob) in refs.into_iter().take(MOST) {
-        match parse(git, &name, &blob) {
+        let known = own.get(&name).filter(|_| name.ends_with(blob.as_str()));
+        match known.map_or_else(|| parse(git, &name, &blob), |record| Ok((*record).clone())) {
             Ok(record) => {
                 shared.records.push(record);
                 shared.names.insert(name);
@@ -102,23 +116,30 @@ fn parse(git: &Repo, name: &str, blob: &GitId) -> Result<VerdictRecord, String> 
     }
 }
 
-/// Gives every record of these that has no reference yet its own, durably. May run again after a kill.
-pub fn publish(git: &Repo, records: &[VerdictRecord]) -> Result<(), Failure> {
-    let there: BTreeSet<String> = git.refs_below(PREFIX)?.into_iter().map(|(name, _)| name).collect();
-    let mut refs = Vec::new();
-    for record in records.iter().filter(|record| record.is_shared()) {
+/// The references that these records do not have yet; their blobs are written. Of one task when it
+/// is named.
+pub fn missing(git: &Repo, task: Option<&TaskId>, records: &[VerdictRecord]) -> Result<Vec<RefChange>, Failure> {
+    let there: BTreeSet<String> = git.refs_below(&below(task))?.into_iter().map(|(name, _)| name).collect();
+    let mut refs: Vec<RefChange> = Vec::new();
+    for record in records.iter().filter(|record| record.is_shared() && task.is_none_or(|task| record.task == *task)) {
         let text = render(record);
+        let name = name_of(record, &git.blob_id(text.as_bytes()));
         // What would not be read again is kept here only.
-        if text.len() as u64 > LARGEST || there.contains(&name_of(record, &git.blob_id(text.as_bytes()))) {
+        if text.len() as u64 > LARGEST || there.contains(&name) || refs.iter().any(|change| change.name == name) {
             continue;
         }
-        let after = git.write_blob(text.as_bytes())?;
-        refs.push(RefChange { name: name_of(record, &after), before: None, after });
+        refs.push(RefChange { name, before: None, after: git.write_blob(text.as_bytes())? });
     }
+    Ok(refs)
+}
+
+/// Gives every record of these that has no reference yet its own, durably; of one task when it is
+/// named. May run again after a kill.
+pub fn publish(git: &Repo, task: Option<&TaskId>, records: &[VerdictRecord]) -> Result<(), Failure> {
+    let refs = missing(git, task, records)?;
     if refs.is_empty() {
         return Ok(());
     }
-    refs.dedup_by(|a, b| a.name == b.name);
     let blobs: Vec<GitId> = refs.iter().map(|change| change.after.clone()).collect();
     git.sync_objects(&blobs)?;
     let publication = Publication { refs, log_message: "snapback: verdicts".into(), ..Publication::default() };
@@ -131,7 +152,7 @@ pub fn publish(git: &Repo, records: &[VerdictRecord]) -> Result<(), Failure> {
 
 /// The full names of the references of one task, or of all.
 pub fn names(git: &Repo, task: Option<&TaskId>) -> Result<Vec<String>, Failure> {
-    Ok(read(git, task)?.names.into_iter().collect())
+    Ok(read(git, task, &[])?.names.into_iter().collect())
 }
 
 /// The error for records that could not be shared, for a warning.

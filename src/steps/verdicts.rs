@@ -16,7 +16,8 @@ use crate::{
         chain::{self, Chain},
     },
     model::{
-        VerdictRecord, Version,
+        Operation, VerdictRecord, Version,
+        operation::{self, Publication},
         verdict::{Standing, in_order, next_seq},
     },
 };
@@ -82,12 +83,11 @@ pub fn own(state: &dyn Fs) -> Result<Vec<VerdictRecord>, Error> {
 pub fn union(own: Vec<VerdictRecord>, shared: Vec<VerdictRecord>) -> Records {
     let mut records = Records::new();
     for record in own.into_iter().chain(shared) {
-        let known = records.entry(record.task.clone()).or_default().entry(record.version.clone()).or_default();
-        if !known.contains(&record) {
-            known.push(record);
-        }
+        records.entry(record.task.clone()).or_default().entry(record.version.clone()).or_default().push(record);
     }
     for of_version in records.values_mut().flat_map(BTreeMap::values_mut) {
+        of_version.sort_by_cached_key(|record| format!("{record:?}"));
+        of_version.dedup();
         in_order(of_version);
     }
     records
@@ -114,7 +114,7 @@ pub fn append(state: &dyn Fs, records: &[VerdictRecord], shared: &[VerdictRecord
     let mut new: Vec<VerdictRecord> = Vec::new();
     for record in records.iter().filter(|record| !there(record)) {
         let mut record = record.clone();
-        if record.is_shared() {
+        if record.is_shared() && record.seq.is_none() {
             let of_version = |other: &&VerdictRecord| (&other.task, &other.version) == (&record.task, &record.version);
             let mut known: Vec<&VerdictRecord> = shared.iter().filter(of_version).collect();
             for own in log.records.iter().chain(&new).filter(of_version) {
@@ -145,19 +145,56 @@ pub fn append(state: &dyn Fs, records: &[VerdictRecord], shared: &[VerdictRecord
     Ok(append().inspect_err(|_| drop(replace("")))?)
 }
 
-/// Writes records down, and shares them. That they cannot be shared yet is a warning: they are
-/// written, and the next ones take them along.
+/// Writes records of one task down, and shares them. That they cannot be shared yet is a warning:
+/// they are written, and the next ones of the task take them along.
 pub fn write(ground: &Ground, records: &[VerdictRecord]) -> Result<(), Failure> {
-    let known = match shared::read(&ground.git, None) {
-        Ok(shared) => shared.records,
-        Err(failure) => {
-            ground.warn(format!("what others said of versions cannot be read: {failure}"));
-            Vec::new()
-        }
-    };
-    append(&*ground.state, records, &known)?;
-    if let Err(failure) = own(&*ground.state).map_err(Failure::from).and_then(|all| shared::publish(&ground.git, &all)) {
+    let Some(task) = records.first().map(|record| &record.task) else { return Ok(()) };
+    append(&*ground.state, records, &said_elsewhere(ground, task)?)?;
+    if let Err(failure) = own(&*ground.state).map_err(Failure::from).and_then(|all| shared::publish(&ground.git, Some(task), &all)) {
         ground.warn(shared::not_shared(&failure));
+    }
+    Ok(())
+}
+
+/// What is shared of a task; nothing, and a warning, when it cannot be read.
+fn said_elsewhere(ground: &Ground, task: &TaskId) -> Result<Vec<VerdictRecord>, Error> {
+    let own = own(&*ground.state)?;
+    let unread = |failure| {
+        ground.warn(format!("what others said of versions cannot be read: {failure}"));
+        shared::Shared::default()
+    };
+    Ok(shared::read(&ground.git, Some(task), &own).unwrap_or_else(unread).records)
+}
+
+/// Lets the publication of an operation share its verdicts: the references move in one go with the
+/// branch, and no second pack is written. Where that cannot be, the step of the verdicts shares them.
+pub fn join_publication(ground: &Ground, operation: &mut Operation) -> Result<(), Failure> {
+    let (Some(task), true) = (operation.about.task.clone(), operation.publication().is_some()) else { return Ok(()) };
+    let mut known = said_elsewhere(ground, &task)?;
+    for record in own(&*ground.state)?.into_iter().filter(|record| record.task == task) {
+        if !known.contains(&record) {
+            known.push(record);
+        }
+    }
+    let records =
+        operation.steps.iter_mut().filter_map(|step| if let operation::Step::Verdicts(records) = step { Some(records) } else { None });
+    let mut new = Vec::new();
+    for record in records.flatten().filter(|record| record.is_shared() && record.seq.is_none()) {
+        record.seq = Some(next_seq(known.iter().filter(|other| other.version == record.version)));
+        known.push(record.clone());
+        new.push(record.clone());
+    }
+    if new.is_empty() {
+        return Ok(());
+    }
+    let mut refs = shared::missing(&ground.git, Some(&task), &new)?;
+    // A name that cannot be must not stop the operation.
+    refs.retain(|change| {
+        let alone = Publication { refs: vec![change.clone()], ..Publication::default() };
+        ground.git.check_publication(&alone).is_ok()
+    });
+    if let Some(publication) = operation.publication_mut() {
+        publication.refs.splice(0..0, refs);
     }
     Ok(())
 }
@@ -191,7 +228,14 @@ impl Step for Verdicts<'_> {
     }
 
     fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
+        let is_shared = |ground: &Ground| {
+            let there =
+                |record: &VerdictRecord| ground.git.find_ref(&shared::reference(&ground.git, record)).is_ok_and(|found| found.is_some());
+            self.records.iter().all(|record| record.seq.is_some() && there(record))
+        };
         match self.ground {
+            // The publication did it.
+            Some(ground) if is_shared(ground) => Ok(append(self.state, self.records, &[])?),
             Some(ground) => write(ground, self.records),
             None => Ok(append(self.state, self.records, &[])?),
         }

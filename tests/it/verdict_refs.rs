@@ -96,6 +96,36 @@ fn a_rollback_holds_for_everybody_once_it_is_pushed() {
 }
 
 #[test]
+fn a_rollback_shares_its_verdict_in_its_own_pack_and_with_its_own_references() {
+    let (a, _) = two();
+    let packs = || {
+        fs::read_dir(a.at(".git/objects/pack"))
+            .unwrap()
+            .filter(|entry| entry.as_ref().unwrap().path().extension() == Some("pack".as_ref()))
+            .count()
+    };
+    let before = packs();
+    a.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-y"]).expect(0);
+    assert_eq!(packs(), before + 1);
+    assert_eq!(a.git_out(&["for-each-ref", "refs/snapback/verdicts/T01/1.1.0"]).lines().count(), 1);
+    assert!(!a.at(".git/snapback/verdict-refs").exists());
+    a.snapback(&["undo", "-y"]).expect(0);
+    assert_eq!((words(&a), packs()), (vec!["1.1.0 held".to_string(), "1.1.0 released".to_string()], before + 2));
+}
+
+#[test]
+fn a_name_in_the_way_of_a_verdict_does_not_stop_a_rollback() {
+    let (a, _) = two();
+    a.git(&["update-ref", "refs/snapback/verdicts/T01", "HEAD:task_registry.json"]).expect(0);
+    let ran = a.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-y"]).expect(0);
+    assert!(ran.stderr.contains("not yet where others can fetch it"), "{}", ran.stderr);
+    assert_eq!(standing(&a, "1.1.0")["held"], true);
+    a.git(&["update-ref", "-d", "refs/snapback/verdicts/T01"]).expect(0);
+    a.snapback(&["verdicts", "push"]).expect(0);
+    assert_eq!(a.git_out(&["for-each-ref", "refs/snapback/verdicts/T01/1.1.0"]).lines().count(), 1);
+}
+
+#[test]
 fn records_that_are_not_right_are_ignored_and_named() {
     let (a, b) = two();
     b.snapback(&["hold", "1.1.0", "-t", "T01"]).expect(0);
