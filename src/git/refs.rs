@@ -3,6 +3,8 @@
 //! Tag names are untrusted bytes; they stay bytes. Only full names are looked up, never the
 //! short forms that git guesses from.
 
+use std::{collections::BTreeSet, io};
+
 use gix::{
     bstr::{BString, ByteSlice},
     objs::Kind,
@@ -110,6 +112,44 @@ impl Repo {
         Ok(refs)
     }
 
+    /// The names of references below a prefix that ends in `/`, sorted. What they lead to is not
+    /// read, so thousands of loose ones cost little more than the listing of their folders.
+    ///
+    /// Names that are not UTF-8 are left out.
+    pub fn ref_names_below(&self, prefix: &str) -> Result<BTreeSet<String>, Error> {
+        let mut names = BTreeSet::new();
+        let mut folders = vec![prefix.trim_end_matches('/').to_string()];
+        while let Some(folder) = folders.pop() {
+            let path = self.common_dir().join(&folder);
+            let listing = match std::fs::read_dir(&path) {
+                Ok(listing) => listing,
+                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
+                Err(source) => return Err(Error::File { doing: "listing", path, source }),
+            };
+            for entry in listing {
+                let failed = |source| Error::File { doing: "listing", path: path.clone(), source };
+                let entry = entry.map_err(failed)?;
+                let Ok(name) = entry.file_name().into_string() else { continue };
+                let full = format!("{folder}/{name}");
+                match entry.file_type().map_err(failed)? {
+                    kind if kind.is_dir() => folders.push(full),
+                    // git allows no name that ends so: it is a lock.
+                    _ if name.ends_with(".lock") => {}
+                    _ => drop(names.insert(full)),
+                }
+            }
+        }
+        let doing = "listing references";
+        self.with(|repo| {
+            let Some(packed) = repo.refs.cached_packed_buffer().during(doing)? else { return Ok(()) };
+            for reference in packed.iter_prefixed(prefix.into()).during(doing)? {
+                names.extend(reference.during(doing)?.name.as_bstr().to_str().ok().map(String::from));
+            }
+            Ok(())
+        })?;
+        Ok(names)
+    }
+
     /// All references below a prefix; broken ones are an error, dangling symbolic ones are left out.
     fn list_refs(&self, prefix: &str) -> Result<Vec<(BString, GitId)>, Error> {
         let doing = "listing references";
@@ -167,6 +207,11 @@ mod tests {
         assert_eq!(repo.peel_tag(&loose[2].id).unwrap().message, "outer\n");
         assert_eq!(repo.refs_below("refs/heads/").unwrap(), [("refs/heads/main".to_string(), commit.clone())]);
         assert_eq!(repo.find_ref("refs/heads/main").unwrap(), Some(commit));
+        sandbox.git(&["tag", "of/another", "light"]);
+        sandbox.write(".git/refs/tags/of/x.lock", b"");
+        let names = sandbox.repo().ref_names_below("refs/tags/of/").unwrap();
+        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["refs/tags/of/a/tag", "refs/tags/of/another"], "packed and loose");
+        assert_eq!(sandbox.repo().ref_names_below("refs/none/").unwrap().len(), 0);
         assert_eq!((repo.find_ref("main").unwrap(), repo.find_ref("refs/heads/x").unwrap()), (None, None));
     }
 

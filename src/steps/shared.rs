@@ -72,16 +72,16 @@ pub fn reference(git: &Repo, record: &VerdictRecord) -> String {
 /// blobs are not read.
 pub fn read(git: &Repo, task: Option<&TaskId>, own: &[VerdictRecord]) -> Result<Shared, Failure> {
     let below = below(task);
-    let refs = git.refs_below(&below)?;
+    let names = git.ref_names_below(&below)?;
     let own = own.iter().filter(|record| record.is_shared() && task.is_none_or(|task| record.task == *task));
     let own: HashMap<String, &VerdictRecord> = own.map(|record| (reference(git, record), record)).collect();
     let mut shared = Shared::default();
-    if let Some(more) = refs.len().checked_sub(MOST + 1) {
+    if let Some(more) = names.len().checked_sub(MOST + 1) {
         shared.ignored.push(format!("{} references below {below}: only {MOST} records are read", more + 1));
     }
-    for (name, blob) in refs.into_iter().take(MOST) {
-        let known = own.get(&name).filter(|_| name.ends_with(blob.as_str()));
-        match known.map_or_else(|| parse(git, &name, &blob), |record| Ok((*record).clone())) {
+    for name in names.into_iter().take(MOST) {
+        let read = || parse(git, &name, git.find_ref(&name).map_err(|error| Failure::from(error).to_string())?.as_ref());
+        match own.get(&name).map_or_else(read, |record| Ok((*record).clone())) {
             Ok(record) => {
                 shared.records.push(record);
                 shared.names.insert(name);
@@ -93,7 +93,8 @@ pub fn read(git: &Repo, task: Option<&TaskId>, own: &[VerdictRecord]) -> Result<
 }
 
 /// Reads one record; the error says in what it is wrong.
-fn parse(git: &Repo, name: &str, blob: &GitId) -> Result<VerdictRecord, String> {
+fn parse(git: &Repo, name: &str, blob: Option<&GitId>) -> Result<VerdictRecord, String> {
+    let Some(blob) = blob else { return Err("it leads nowhere".into()) };
     let parts: Vec<&str> = name.strip_prefix(PREFIX).unwrap_or_default().split('/').collect();
     let [task, version, id] = parts[..] else { return Err("its name has not the form <task>/<version>/<id>".into()) };
     if id != blob.as_str() {
@@ -119,7 +120,7 @@ fn parse(git: &Repo, name: &str, blob: &GitId) -> Result<VerdictRecord, String> 
 /// The references that these records do not have yet; their blobs are written. Of one task when it
 /// is named.
 pub fn missing(git: &Repo, task: Option<&TaskId>, records: &[VerdictRecord]) -> Result<Vec<RefChange>, Failure> {
-    let there: BTreeSet<String> = git.refs_below(&below(task))?.into_iter().map(|(name, _)| name).collect();
+    let there = git.ref_names_below(&below(task))?;
     let mut refs: Vec<RefChange> = Vec::new();
     for record in records.iter().filter(|record| record.is_shared() && task.is_none_or(|task| record.task == *task)) {
         let text = render(record);
