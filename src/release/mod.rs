@@ -144,6 +144,11 @@ pub fn draft(
     }
     held::refuse(ground, task, releases, standings, &version, &found)?;
     check_manifest_place(ground, task, &version)?;
+    let is_signed = request.signing.of_manifest(ground.settings.releases.sign);
+    if is_signed {
+        // Before anything is written: a key that cannot be used is no reason to stop half-way.
+        ground.trust.keys().check()?;
+    }
     let dependencies = dependencies::collect(ground, task, &scope, &head.commit, &mut found)?;
     let plan = plan(task, active.clone(), &version, request, &found);
     let mut draft = Draft::new(plan, &request.message);
@@ -160,6 +165,7 @@ pub fn draft(
         tag: Some((tag, text)),
         signing: request.signing.clone(),
         manifest: Some(manifest),
+        is_signed,
     });
     draft.registry = Some(RegistryChange { path: ground.settings.registry.clone(), before: active, after: Some(version) });
     draft.index = found.index;
