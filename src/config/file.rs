@@ -131,6 +131,7 @@ pub(super) struct HooksBlock {
 #[serde(deny_unknown_fields)]
 pub(super) struct ReleasesBlock {
     pub sign: Option<bool>,
+    pub portable: Option<bool>,
 }
 
 /// How rollbacks behave.

@@ -78,7 +78,7 @@ pub(super) fn resolve(file: ConfigFile, root: &Root, released: Released<'_>, war
 
 /// How releases are made, in the model's words.
 fn release_words(block: &ReleasesBlock) -> ReleaseSettings {
-    ReleaseSettings { sign: block.sign.unwrap_or(false) }
+    ReleaseSettings { sign: block.sign.unwrap_or(false), portable: block.portable.unwrap_or(false) }
 }
 
 /// What a rollback does, in the model's words.

@@ -170,7 +170,8 @@ fn releases() -> Value {
         "type": "object",
         "additionalProperties": false,
         "properties": {
-            "sign": { "type": "boolean", "default": false, "description": "Manifests are signed with your own key (`snapback keys create`)." }
+            "sign": { "type": "boolean", "default": false, "description": "Manifests are signed with your own key (`snapback keys create`)." },
+            "portable": { "type": "boolean", "default": false, "description": "Names that Windows or macOS cannot write, or fold together, are refused." }
         }
     })
 }

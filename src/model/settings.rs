@@ -37,6 +37,8 @@ pub struct Settings {
 pub struct ReleaseSettings {
     /// True when the manifest is signed with the user's own key.
     pub sign: bool,
+    /// True when names that another system cannot write are refused.
+    pub portable: bool,
 }
 
 impl Settings {

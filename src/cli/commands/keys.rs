@@ -20,7 +20,7 @@ use crate::{
 /// Sign releases without git's signing, and say whose signatures count
 #[derive(Debug, clap::Args)]
 #[command(
-    before_help = "Examples:\n  snapback keys create             make your own key\n  snapback keys list               whose signatures count\n  snapback keys allow ed25519:MCow... --name \"Ada <ada@example.com>\"\n  snapback keys revoke \"Ada <ada@example.com>\"",
+    before_help = "Examples:\n  snapback keys create             make your own key\n  snapback keys list               whose signatures count\n  snapback keys allow ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= --name \"Ada <ada@example.com>\"\n  snapback keys revoke \"Ada <ada@example.com>\"",
     after_help = "Key and list lie in your configuration folder (XDG_CONFIG_HOME or ~/.config), readable by you\nalone, never in the repository. To sign every release, put this into snapback.yaml:\n  releases: {sign: true}"
 )]
 pub struct Args {
@@ -42,7 +42,7 @@ enum What {
     List,
     /// Let the signatures of a key count
     #[command(
-        before_help = "Examples:\n  snapback keys allow ed25519:MCow... --name \"Ada <ada@example.com>\"\n  snapback keys allow ed25519:MCow... --name Ada --until 2027-12-31"
+        before_help = "Examples:\n  snapback keys allow ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= --name \"Ada <ada@example.com>\"\n  snapback keys allow ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= --name Ada --until 2027-12-31"
     )]
     Allow {
         /// The key, as its owner's `snapback keys list` shows it
@@ -56,7 +56,9 @@ enum What {
         until: Option<Timestamp>,
     },
     /// Let nothing that a key signed count any more
-    #[command(before_help = "Examples:\n  snapback keys revoke ed25519:MCow...\n  snapback keys revoke \"Ada <ada@example.com>\"")]
+    #[command(
+        before_help = "Examples:\n  snapback keys revoke ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n  snapback keys revoke \"Ada <ada@example.com>\""
+    )]
     Revoke {
         /// The key, or the name of its owner
         #[arg(value_name = "KEY")]
