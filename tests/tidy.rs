@@ -29,7 +29,7 @@ const ROWS: [&[&str]; 12] = [
 ];
 
 /// Outside libraries with one owner: the name's beginning, and the paths that may use it.
-const OWNERS: [(&str, &[&str]); 10] = [
+const OWNERS: [(&str, &[&str]); 11] = [
     ("gix", &["src/git/"]),
     ("zstd", &["src/store/"]),
     ("clap", &["src/cli/", "src/main.rs", "src/bin/"]),
@@ -40,6 +40,7 @@ const OWNERS: [(&str, &[&str]); 10] = [
     ("ureq", &["src/base/http.rs"]),
     ("rustls", &["src/base/http.rs"]),
     ("lettre", &["src/alert/email.rs"]),
+    ("ed25519_dalek", &["src/trust/keys/"]),
 ];
 
 const MAX_FILE: usize = 500;

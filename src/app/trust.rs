@@ -3,6 +3,8 @@
 //! What runs without it: nothing. Whatever would run a command is refused before anything is
 //! changed ([`App::require_commands`]); the places where commands start look once more.
 
+use std::path::PathBuf;
+
 use super::App;
 use crate::{
     base::{Digest, Failure, Kind, TaskId},
@@ -11,8 +13,10 @@ use crate::{
     model::{
         Operation, Plan,
         operation::{OpKind, Step},
+        signature::Signer,
         trust::{CommandState, ConfiguredCommand, Role, digest_of_all},
     },
+    trust::keys::Keys,
     verify::Commands,
 };
 
@@ -57,6 +61,32 @@ impl App {
     /// When there is no private folder outside the work tree to keep the agreement in.
     pub fn agree(&self, commands: &[ConfiguredCommand]) -> Result<(), Failure> {
         Ok(self.ground.trust.agree(commands, &self.ground.configured_commands(), self.ground.clock.now())?)
+    }
+
+    /// The user's key, and the keys whose signatures count on this machine.
+    pub fn keys(&self) -> Keys<'_> {
+        self.ground.trust.keys()
+    }
+
+    /// Makes the user's key, and allows it under a name; `None` = git's name and address of the user.
+    ///
+    /// # Errors
+    /// When there is one, or no private folder outside the work tree to keep it in.
+    pub fn create_key(&self, name: Option<&str>) -> Result<(Signer, PathBuf), Failure> {
+        let name = match name {
+            Some(name) => name.to_string(),
+            None => self.ground.git.identity().map(|who| format!("{} <{}>", who.name, who.email))?,
+        };
+        let (key, path) = self.keys().create(&name)?;
+        Ok((Signer { name: name.trim().into(), key, valid_until: None, revoked: None }, path))
+    }
+
+    /// Revokes a key, or all keys of a name.
+    ///
+    /// # Errors
+    /// When none is, or belongs to, what was given.
+    pub fn revoke_key(&self, which: &str) -> Result<Vec<Signer>, Failure> {
+        Ok(self.keys().revoke(which, self.ground.clock.now())?)
     }
 
     /// Takes every agreement for this repository back; false when there was none.

@@ -34,6 +34,13 @@ pub fn load(ground: &Ground, release: &Release) -> Result<Arc<Found>, Failure> {
     Ok(found)
 }
 
+/// The exact bytes of a release's manifest, unread, and its tag. Where the tag names a digest they have it.
+pub fn bytes(ground: &Ground, release: &Release) -> Result<(PeeledTag, Vec<u8>), Failure> {
+    let tag = ground.git.peel_tag(&release.tag_id)?;
+    let bytes = bytes_of(&ground.git, &ground.settings, release, &tag)?;
+    Ok((tag, bytes))
+}
+
 /// The dependencies of a release by its manifest, whose files are not looked at.
 pub fn dependencies(ground: &Ground, release: &Release) -> Result<DependencyList, Failure> {
     let tag = ground.git.peel_tag(&release.tag_id)?;

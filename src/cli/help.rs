@@ -37,7 +37,7 @@ Look     status  list (ls)  history (log)  show  diff  preview
 Check    verify-snapshot (verify)  verify-rollback  health  drill
 Judge    mark  hold  pin  verdicts
 Mend     op  registry
-Allow    trust
+Allow    trust  keys
 Join     hooks (hook)
 Prove    audit
 Guard    guard  confirm  alert
@@ -259,7 +259,7 @@ mod tests {
         Check    verify-snapshot (verify)  verify-rollback  health  drill
         Judge    mark  hold  pin  verdicts
         Mend     op  registry
-        Allow    trust
+        Allow    trust  keys
         Join     hooks (hook)
         Prove    audit
         Guard    guard  confirm  alert

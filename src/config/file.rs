@@ -23,6 +23,7 @@ pub(super) struct ConfigFile {
     pub snapshots: Option<String>,
     pub tasks: Option<Tasks>,
     pub defaults: Option<TaskBlock>,
+    pub releases: Option<ReleasesBlock>,
     pub rollback: Option<RollbackBlock>,
     pub hooks: Option<HooksBlock>,
     pub alerts: Option<AlertsBlock>,
@@ -123,6 +124,14 @@ pub(super) struct Ready {
 #[serde(deny_unknown_fields)]
 pub(super) struct HooksBlock {
     pub strict: Option<bool>,
+}
+
+/// How releases are made.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReleasesBlock {
+    pub sign: Option<bool>,
+    pub portable: Option<bool>,
 }
 
 /// How rollbacks behave.

@@ -28,6 +28,7 @@ version: 1
 #     verify: [{run: "python -m pytest -q -m smoke", timeout: 2m}]
 #     ready: [{disk_free: 1GB}]
 #     restart: {run: "systemctl --user restart t01"}
+# releases: {sign: false, portable: false} # signed with your own key; names that every system can write
 # rollback: {on_verify_fail: undo, env: plan, require_reason: false}
 "#;
 

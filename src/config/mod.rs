@@ -27,6 +27,8 @@
 //!     guard: [{name: errors, file: run.jsonl, value: level, bad: error, fail: "> 0.1"}]
 //! defaults:                            # for every task that does not say otherwise
 //!   exclude: ["__pycache__/"]
+//! releases: {sign: true,               # manifests, with your own key: `snapback keys`
+//!            portable: true}           # refuse names that Windows or macOS cannot write
 //! rollback: {on_verify_fail: undo, env: plan, require_reason: false}
 //! hooks: {strict: false}               # true: they refuse where they would only warn
 //! alerts: {channels: {ops: {feishu: {url_from: {env: FEISHU_URL}, secret_from: {env: FEISHU_SECRET}}}}}

@@ -10,14 +10,14 @@ use std::{
 use super::{
     Error, calls,
     discover::{self, Found, Rule},
-    file::{Command, ConfigFile, Discover, EnvWord, OnFail, OneOrMany, OneWay, Ready, RollbackBlock, TaskBlock},
+    file::{Command, ConfigFile, Discover, EnvWord, OnFail, OneOrMany, OneWay, Ready, ReleasesBlock, RollbackBlock, TaskBlock},
     place::{all_below, check_glob, in_folder, path, patterns, places, rule},
 };
 use crate::{
     base::{Fs, Globs, RelPath, Root, TaskId, fs::Type, glob::escape},
     model::{
         Settings, TaskSpec,
-        settings::{CommandSpec, Door, EnvMode, OnVerifyFail, Probe},
+        settings::{CommandSpec, Door, EnvMode, OnVerifyFail, Probe, ReleaseSettings},
     },
 };
 
@@ -68,11 +68,17 @@ pub(super) fn resolve(file: ConfigFile, root: &Root, released: Released<'_>, war
         keep_own_files_out(task, &own, &snapshots);
     }
     let strict_hooks = file.hooks.unwrap_or_default().strict.unwrap_or(false);
+    let made = release_words(&file.releases.unwrap_or_default());
     let rollback = file.rollback.unwrap_or_default();
     let (on_verify_fail, env) = rollback_words(&rollback);
     let require_reason = rollback.require_reason.unwrap_or(false);
     let alerts = calls::alerts(file.alerts.unwrap_or_default())?;
-    Ok(Settings { registry, snapshots, tasks, on_verify_fail, env, require_reason, strict_hooks, alerts, from_file: false })
+    Ok(Settings { registry, snapshots, tasks, on_verify_fail, env, require_reason, releases: made, strict_hooks, alerts, from_file: false })
+}
+
+/// How releases are made, in the model's words.
+fn release_words(block: &ReleasesBlock) -> ReleaseSettings {
+    ReleaseSettings { sign: block.sign.unwrap_or(false), portable: block.portable.unwrap_or(false) }
 }
 
 /// What a rollback does, in the model's words.

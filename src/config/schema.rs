@@ -21,6 +21,7 @@ pub fn schema() -> Value {
                 "additionalProperties": { "$ref": "#/$defs/task" }
             },
             "defaults": { "$ref": "#/$defs/task", "description": "For every task that does not say otherwise; without `path` and `title`." },
+            "releases": { "$ref": "#/$defs/releases" },
             "rollback": { "$ref": "#/$defs/rollback" },
             "hooks": {
                 "type": "object",
@@ -35,6 +36,7 @@ pub fn schema() -> Value {
             "command": command(),
             "ready": ready(),
             "one_way": one_way(),
+            "releases": releases(),
             "rollback": rollback(),
             "alerts": alerts(),
             "channel": channel(),
@@ -159,6 +161,18 @@ fn one_way() -> Value {
                 "properties": { "version": { "type": "string" }, "why": { "type": "string" } }
             }
         ]
+    })
+}
+
+/// How releases are made.
+fn releases() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": {
+            "sign": { "type": "boolean", "default": false, "description": "Manifests are signed with your own key (`snapback keys create`)." },
+            "portable": { "type": "boolean", "default": false, "description": "Names that Windows or macOS cannot write, or fold together, are refused." }
+        }
     })
 }
 

@@ -83,6 +83,8 @@ pub struct CommitDraft {
     pub tag: Option<(TagName, String)>,
     /// How the tag is signed.
     pub signing: Signing,
+    /// True when the manifest is signed with the user's own key.
+    pub is_signed: bool,
     /// The manifest of a release, its commit still to be filled in.
     pub manifest: Option<Manifest>,
 }

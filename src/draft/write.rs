@@ -6,7 +6,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 use super::{Draft, Keep, Kept, NewBlob, StepDraft};
 use crate::{
     base::{Digest, Failure, Fault, GitId, Hint, Kind, OpId, RelPath},
-    catalog::capture,
+    catalog::{capture, manifests::MANIFEST_TRAILER},
     deps,
     git::{self, Attributes},
     ground::Ground,
@@ -247,7 +247,10 @@ impl CommitWriter<'_> {
             let entry = TreeEntry { mode: "100644".into(), id: id? };
             let add = TreeChange { path: path.clone(), before: git.entry(&commit, &path)?, after: Some(entry) };
             tip = self.commit(&commit, std::slice::from_ref(&add), &format!("manifest({}): v{}", meta.task_id, meta.version))?;
-            trailers = format!("Snapback-Manifest: {digest}\n");
+            trailers = format!("{MANIFEST_TRAILER}{digest}\n");
+            if wanted.is_signed {
+                trailers.push_str(&self.ground.trust.keys().sign(text.as_bytes())?.trailer());
+            }
             publication.tree.push(add.clone());
             publication.index.push(TreeChange { before: self.in_index(&path)?, ..add });
             change = Some(self.manifest_change(path, text)?);

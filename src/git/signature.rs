@@ -27,7 +27,7 @@ use gix::{
 use super::{Error, Repo, error::During, objects::timestamp};
 use crate::{
     base::{GitId, text},
-    model::signature::{Signing, State, TagSignature},
+    model::signature::{Judgement, Signing, State},
 };
 
 /// True for configuration that does not come with a repository.
@@ -75,8 +75,8 @@ impl Repo {
         };
         match wanted {
             Signing::Never => Ok(None),
-            Signing::AsConfigured if !self.with(configured) => Ok(None),
-            Signing::AsConfigured => self.signing_options(None).map(Some),
+            Signing::AsConfigured | Signing::Manifest if !self.with(configured) => Ok(None),
+            Signing::AsConfigured | Signing::Manifest => self.signing_options(None).map(Some),
             Signing::With(key) => self.signing_options(key.as_deref()).map(Some),
         }
     }
@@ -109,33 +109,33 @@ impl Repo {
     }
 
     /// Judges the signature of a tag object, which must be the one for a tag of this name.
-    pub fn tag_signature(&self, id: &GitId, name: &str) -> Result<TagSignature, Error> {
+    pub fn tag_signature(&self, id: &GitId, name: &str) -> Result<Judgement, Error> {
         let (kind, _) = self.header(id)?.ok_or_else(|| Error::MissingObject { id: id.clone() })?;
         if kind != Kind::Tag {
-            return Ok(TagSignature::only(State::Missing, "the tag is a light one"));
+            return Ok(Judgement::only(State::Missing, "the tag is a light one"));
         }
         let bytes = self.read_object(id, Kind::Tag)?;
         let Some((signature, signed)) = TagRefIter::signature(&bytes) else {
-            return Ok(TagSignature::only(State::Missing, "the tag is not signed"));
+            return Ok(Judgement::only(State::Missing, "the tag is not signed"));
         };
         let bad = |why: String| Error::BadTag { id: id.clone(), why };
         let tag = TagRef::from_bytes(&bytes, self.hash()).map_err(|error| bad(error.to_string()))?;
         let at = tag.tagger().ok().flatten().as_ref().and_then(timestamp);
         let seconds = at.map_or(0, jiff::Timestamp::as_second);
         let Some(options) = self.with(|repo| judging(repo, signature.format, seconds)) else {
-            return Ok(TagSignature::only(State::UnknownKey, "your own git configuration names no gpg.ssh.allowedSignersFile"));
+            return Ok(Judgement::only(State::UnknownKey, "your own git configuration names no gpg.ssh.allowedSignersFile"));
         };
         let judge = |options| match signed.verify(signature.data, options) {
             Ok(outcome) => judged(&outcome),
-            Err(error) => TagSignature::only(State::Unjudged, text::escape(error.to_string().as_bytes())),
+            Err(error) => Judgement::only(State::Unjudged, text::escape(error.to_string().as_bytes())),
         };
         let mut found = judge(options.clone());
         // `ssh-keygen` does not say why: what only the list of revoked keys spoils is no forgery.
         if found.state == State::Bad
             && let Some(options) = without_revocations(options)
-            && let TagSignature { state: State::Good, signer, key, .. } = judge(options)
+            && let Judgement { state: State::Good, signer, key, .. } = judge(options)
         {
-            found = TagSignature { state: State::Revoked, signer, key, why: "its key was revoked".into() };
+            found = Judgement { state: State::Revoked, signer, key, why: "its key was revoked".into() };
         }
         if found.state == State::Good && tag.name != name {
             found.state = State::Bad;
@@ -194,7 +194,7 @@ fn without_revocations(options: verify::Options) -> Option<verify::Options> {
 }
 
 /// What the program's answer means.
-fn judged(outcome: &Outcome) -> TagSignature {
+fn judged(outcome: &Outcome) -> Judgement {
     let (state, why) = match outcome.status {
         Status::Good
             if outcome.is_valid()
@@ -212,7 +212,7 @@ fn judged(outcome: &Outcome) -> TagSignature {
     };
     let safe = |text: &BString| text::escape(text);
     let key = outcome.fingerprint.as_ref().or(outcome.key.as_ref()).map(safe);
-    TagSignature { state, signer: outcome.signer.as_ref().map(safe), key, why: why.into() }
+    Judgement { state, signer: outcome.signer.as_ref().map(safe), key, why: why.into() }
 }
 
 /// The form's name, as `gpg.format` has it.

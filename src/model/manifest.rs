@@ -157,6 +157,15 @@ impl Manifest {
         }
     }
 
+    /// What [`Manifest::parse`] would read as the metadata; the files are passed over in the same way.
+    pub fn parse_metadata(bytes: &[u8]) -> Result<Metadata, Error> {
+        let head = std::str::from_utf8(bytes).ok().and_then(canonical_parts).and_then(|(head, ..)| read_part::<Head>(head));
+        match head {
+            Some(head) => Ok(head.metadata),
+            None => Self::parse(bytes).map(|manifest| manifest.metadata),
+        }
+    }
+
     /// The canonical bytes.
     pub fn render(&self) -> String {
         let mut text = yaml::render(&Head { schema: self.schema.clone(), metadata: self.metadata.clone() });

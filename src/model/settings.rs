@@ -22,12 +22,23 @@ pub struct Settings {
     pub env: EnvMode,
     /// True when a rollback needs `--message`.
     pub require_reason: bool,
+    /// How releases are made.
+    pub releases: ReleaseSettings,
     /// True when a hook of git refuses where it would only warn.
     pub strict_hooks: bool,
     /// Where alerts go.
     pub alerts: AlertSettings,
     /// True when the settings come from a file, false when they were discovered.
     pub from_file: bool,
+}
+
+/// How releases are made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReleaseSettings {
+    /// True when the manifest is signed with the user's own key.
+    pub sign: bool,
+    /// True when names that another system cannot write are refused.
+    pub portable: bool,
 }
 
 impl Settings {

@@ -5,5 +5,6 @@ pub mod conventional;
 pub mod floor;
 pub mod guard;
 pub mod health;
+pub mod portable;
 pub mod target;
 pub mod undo;

@@ -254,7 +254,8 @@ pub fn draft(ground: &Ground, adoption: &Adoption, configuration: Option<String>
         draft.index.push(TreeChange { path: path.clone(), before: index, after: Some(in_index) });
         changes.push(TreeChange { path, before: head, after: Some(in_head) });
     }
-    draft.commit = Some(CommitDraft { head, tree: changes, message, tag: None, signing: Signing::default(), manifest: None });
+    draft.commit =
+        Some(CommitDraft { head, tree: changes, message, tag: None, signing: Signing::default(), is_signed: false, manifest: None });
     draft.steps = vec![StepDraft::Files, StepDraft::Publish];
     Ok(draft)
 }

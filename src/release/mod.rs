@@ -27,6 +27,7 @@ use crate::{
         plan::FileLine,
         request::CreateSnapshot,
     },
+    policy::portable::{self, Trouble},
     steps::verdicts::Standings,
 };
 
@@ -70,9 +71,22 @@ pub enum Error {
         /// The held version.
         held: Version,
     },
+    /// Files have names that some system cannot write.
+    #[error("{}", not_portable(.0))]
+    NotPortable(Vec<Trouble>),
     /// The newest version cannot be raised.
     #[error("no version comes after {0}: the number to raise is the largest that a version can have")]
     NoNextVersion(Version),
+}
+
+/// `2 names cannot be written on every system: …`.
+fn not_portable(troubles: &[Trouble]) -> String {
+    let (number, s) = (troubles.len(), if troubles.len() == 1 { "" } else { "s" });
+    let mut text = troubles.iter().take(5).map(|found| format!("{} ({})", found.path, found.why)).collect::<Vec<_>>().join(", ");
+    if number > 5 {
+        text.push_str(", …");
+    }
+    format!("{number} name{s} cannot be written on every system: {text}")
 }
 
 impl Fault for Error {
@@ -80,7 +94,9 @@ impl Fault for Error {
         match self {
             Self::TagExists { .. } | Self::BranchHasItsName(_) => Kind::Conflict,
             Self::NoNextVersion(_) => Kind::Usage,
-            Self::ManifestInTheWay(_) | Self::NoFiles(_) | Self::ConfigWithoutVersion { .. } | Self::Held { .. } => Kind::Refused,
+            Self::ManifestInTheWay(_) | Self::NoFiles(_) | Self::ConfigWithoutVersion { .. } | Self::Held { .. } | Self::NotPortable(_) => {
+                Kind::Refused
+            }
         }
     }
 
@@ -100,6 +116,9 @@ impl Fault for Error {
                     &["snapback", "hold", &held.to_string(), "--task", task.as_str(), "--lift"],
                 ),
             ],
+            Self::NotPortable(_) => {
+                vec![Hint::say("rename them, name them in the task's `exclude`, or set `releases: {portable: false}` in snapback.yaml")]
+            }
             Self::NoNextVersion(_) => vec![Hint::say("raise another number with --bump, or name the version")],
             Self::ConfigWithoutVersion { path, key, .. } => vec![Hint::say(format!("add `{key}: 0.1.0` to {path}"))],
         }
@@ -131,6 +150,7 @@ pub fn draft(
     if found.entries.is_empty() {
         return Err(Error::NoFiles(task.id.clone()).into());
     }
+    check_names(ground, &mut found)?;
     let commits = commits::since(ground, &scope, newest, &head.commit)?;
     let asked = commits::resolve(ground, request.version.as_ref(), newest, active.as_ref(), &commits, &found);
     let version = version::choose(asked.as_ref(), config.as_ref(), releases.of(&task.id).map(|release| &release.version))?;
@@ -144,6 +164,11 @@ pub fn draft(
     }
     held::refuse(ground, task, releases, standings, &version, &found)?;
     check_manifest_place(ground, task, &version)?;
+    let is_signed = request.signing.of_manifest(ground.settings.releases.sign);
+    if is_signed {
+        // Before anything is written: a key that cannot be used is no reason to stop half-way.
+        ground.trust.keys().check()?;
+    }
     let dependencies = dependencies::collect(ground, task, &scope, &head.commit, &mut found)?;
     let plan = plan(task, active.clone(), &version, request, &found);
     let mut draft = Draft::new(plan, &request.message);
@@ -160,6 +185,7 @@ pub fn draft(
         tag: Some((tag, text)),
         signing: request.signing.clone(),
         manifest: Some(manifest),
+        is_signed,
     });
     draft.registry = Some(RegistryChange { path: ground.settings.registry.clone(), before: active, after: Some(version) });
     draft.index = found.index;
@@ -170,6 +196,21 @@ pub fn draft(
     draft.facts = found.facts;
     draft.steps = vec![StepDraft::Files, StepDraft::Publish];
     Ok(draft)
+}
+
+/// Names that some system cannot write are refused where the settings say so, else remarked.
+fn check_names(ground: &Ground, found: &mut files::Found) -> Result<(), Error> {
+    let mut paths: Vec<_> = found.entries.iter().map(|file| &file.path).collect();
+    paths.sort();
+    let troubles = portable::troubles(paths);
+    if troubles.is_empty() {
+        return Ok(());
+    }
+    if ground.settings.releases.portable {
+        return Err(Error::NotPortable(troubles));
+    }
+    found.notes.push(not_portable(&troubles));
+    Ok(())
 }
 
 /// A release cannot be taken back, so it may not write over what only the work tree has.

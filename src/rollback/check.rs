@@ -1,16 +1,13 @@
 //! The four levels on one version of a task, as `verify-rollback` and every rollback run them.
 
+use super::signature;
 use crate::{
     base::{Failure, RelPath, Sorted, Type},
     catalog::{Scope, manifests, registry as read, releases::Releases},
     git::{Attributes, Scan, Tracked, WorkState, rules_gone},
     ground::Ground,
     model::{
-        Check, Manifest, Status, TaskSpec, Verification, Version,
-        manifest::FileEntry,
-        signature::{Demand, State},
-        trust::Role,
-        verdict::Standing,
+        Check, Manifest, Status, TaskSpec, Verification, Version, manifest::FileEntry, signature::Demand, trust::Role, verdict::Standing,
     },
     verify::{
         self, Checking, Commands,
@@ -211,7 +208,7 @@ pub fn release(
     let release = releases.find(&task.id, version)?;
     let mut verification = Verification { task: task.id.clone(), version: version.clone(), checks: Vec::new() };
     // Before the manifest, which the tag vouches for, is read.
-    verification.checks.extend(signature(ground, release, demand)?);
+    verification.checks.extend(signature::check(ground, release, demand)?);
     let checking = Checking::begin(1, "integrity.manifest");
     let found = match manifests::load(ground, release) {
         Ok(found) => found,
@@ -236,29 +233,6 @@ pub fn release(
         integrity::kept((&ground.git, &*ground.store), &converter, &found.manifest, depth, &|n| ground.progress(n))
     }));
     Ok(verification)
-}
-
-/// The signature of a release's tag is what is demanded; nothing when nothing is.
-///
-/// The tag names the commit of the files, and its message the digest of the manifest: a signature
-/// of the tag covers both.
-pub fn signature(ground: &Ground, release: &crate::catalog::Release, demand: Demand) -> Result<Option<Check>, Failure> {
-    if demand == Demand::None {
-        return Ok(None);
-    }
-    let checking = Checking::begin(1, "integrity.signature");
-    let found = ground.git.tag_signature(&release.tag_id, &release.tag())?;
-    let mut evidence = found.evidence();
-    let status = match (found.state, demand) {
-        (State::Good, _) => Status::Pass,
-        (State::Unjudged, Demand::Required) => Status::Inconclusive,
-        (State::Bad | State::Revoked, _) | (_, Demand::Required) => Status::Fail,
-        _ => Status::Skipped,
-    };
-    if status == Status::Pass && manifests::digest_in(&ground.git.peel_tag(&release.tag_id)?.message).is_none() {
-        evidence.push("the tag names no manifest digest: its signature covers the commit, not the manifest".into());
-    }
-    Ok(Some(checking.end(status, evidence)))
 }
 
 /// The second reference names the same tag, so a moved or deleted tag shows.

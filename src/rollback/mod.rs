@@ -9,6 +9,7 @@ pub mod check;
 pub mod compare;
 mod error;
 pub mod show;
+pub mod signature;
 pub mod undo;
 
 use crate::{
@@ -41,9 +42,8 @@ pub fn draft(
     check_from(task, active.as_ref(), &to, request)?;
     let release = releases.find(&task.id, &to)?;
     // Before anything that the tag vouches for is read.
-    if let Some(check) = check::signature(ground, release, request.signature)?
-        && check.status > crate::model::Status::Skipped
-    {
+    let signed = signature::check(ground, release, request.signature)?;
+    if let Some(check) = signed.as_ref().filter(|check| check.status > crate::model::Status::Skipped) {
         return Err(Error::Signature { tag: release.tag(), found: check.evidence.join("; ") }.into());
     }
     let before = active.as_ref().and_then(|version| releases.find(&task.id, version).ok());
@@ -54,6 +54,7 @@ pub fn draft(
     let way = compare::Way { ground, task, scope: &scope, releases, target: &found, with_shared: request.with_shared };
     let compared = way.compare()?;
     let mut draft = Draft::new(show::plan(ground, task, active.as_ref(), &found, standings, &compared), &request.message);
+    draft.plan.notes.extend(signed.filter(signature::is_there).map(|check| check.evidence.join(", ")));
     draft.files = compared.files;
     pass_doors(task, active.as_ref(), &to, (known.as_ref(), &found.manifest), request, &mut draft)?;
     draft.plan.radius = catalog::radius::of(&ground.settings, &task.id, draft.files.iter().map(|file| &file.path))?;
@@ -150,7 +151,7 @@ fn commit(
         let nth = releases.markers.iter().filter_map(nth).max().unwrap_or(0) + 1;
         (TagName::Marker { task: task.id.clone(), to: to.clone(), from: from.clone(), nth }, message.clone())
     });
-    Ok(CommitDraft { head: ground.git.head()?, tree, message, tag, signing: Signing::default(), manifest: None })
+    Ok(CommitDraft { head: ground.git.head()?, tree, message, tag, signing: Signing::default(), is_signed: false, manifest: None })
 }
 
 /// A configuration that the release does not keep, because git ignores it, stays as it is but for

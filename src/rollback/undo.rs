@@ -207,7 +207,7 @@ fn add_commit(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpK
         say(&operation.about.from),
         operation.about.id.short()
     );
-    draft.commit = Some(CommitDraft { head, tree, message, tag: None, signing: Signing::default(), manifest: None });
+    draft.commit = Some(CommitDraft { head, tree, message, tag: None, signing: Signing::default(), is_signed: false, manifest: None });
     Ok(())
 }
 

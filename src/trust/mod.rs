@@ -6,7 +6,9 @@
 //! repository only: besides its path it names a random mark that is written into the git
 //! folder. A clone that takes the path of another repository does not have that mark.
 //! What cannot be read is no agreement. This room neither runs nor shows a command.
+//! [`keys`] has the user's signing key, and says whose signatures count.
 
+pub mod keys;
 pub mod place;
 
 use std::{

@@ -19,6 +19,9 @@ use crate::base::{Digest, Fs, RelPath, Root, user};
 pub struct Place {
     /// The folder of agreements; `None` when the user has none.
     pub folder: Option<PathBuf>,
+    /// The folder of the user's key and of the keys that they allow: `$XDG_CONFIG_HOME/snapback`,
+    /// or `~/.config/snapback`.
+    pub keys: Option<PathBuf>,
     /// Digests of whole sets of commands that may run without an agreement.
     pub pins: Vec<Digest>,
 }
@@ -28,10 +31,11 @@ impl Place {
     /// `snapback trust --json` prints them, between blanks or commas; anything else in it pins nothing.
     pub fn of(variable: impl Fn(&str) -> Option<OsString>) -> Self {
         let absolute = |name: &str| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
+        let below = |name: &str, usual: &str| absolute(name).or_else(|| absolute("HOME").map(|home| home.join(usual)));
+        let (state, config) = (below("XDG_STATE_HOME", ".local/state"), below("XDG_CONFIG_HOME", ".config"));
         let pins = variable("SNAPBACK_TRUST").and_then(|text| text.into_string().ok()).unwrap_or_default();
         let pins = pins.split(|c: char| c.is_whitespace() || c == ',').filter_map(|word| word.parse().ok()).collect();
-        Self { folder: state.map(|state| state.join("snapback/trust")), pins }
+        Self { folder: state.map(|state| state.join("snapback/trust")), keys: config.map(|config| config.join("snapback")), pins }
     }
 
     /// The place of this process's user.

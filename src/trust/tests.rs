@@ -22,7 +22,7 @@ impl Desk {
 
     fn trust(&self, home: &str, pins: Vec<Digest>) -> Trust {
         let state = Root::open(&self.at("repo/.git/snapback")).expect("it opens");
-        let place = Place { folder: Some(self.at(home).join("snapback/trust")), pins };
+        let place = Place { folder: Some(self.at(home).join("snapback/trust")), pins, ..Place::default() };
         Trust::new(place, &self.at("repo/.git"), &self.at("repo"), Arc::new(state))
     }
 

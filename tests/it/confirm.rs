@@ -34,7 +34,7 @@ fn released() -> Sandbox {
 
 /// The repository so many seconds after the beginning of the story.
 fn app(sandbox: &Sandbox, secs: i64) -> App {
-    let place = Place { folder: Some(sandbox.home().join(".local/state/snapback/trust")), pins: Vec::new() };
+    let place = Place { folder: Some(sandbox.home().join(".local/state/snapback/trust")), ..Place::default() };
     let clock = Clock::Fixed(Timestamp::from_second(1_900_000_000 + secs).unwrap());
     App::open(&sandbox.root(), Options { clock, trust: place, ..Options::default() }).unwrap()
 }

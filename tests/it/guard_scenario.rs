@@ -61,7 +61,7 @@ impl Scene {
 
     /// The repository at a moment of the story.
     fn app(&self, secs: i64) -> App {
-        let place = Place { folder: Some(self.sandbox.home().join(".local/state/snapback/trust")), pins: Vec::new() };
+        let place = Place { folder: Some(self.sandbox.home().join(".local/state/snapback/trust")), ..Place::default() };
         let clock = Clock::Fixed(Timestamp::from_second(self.begin + secs).unwrap());
         App::open(&self.sandbox.root(), Options { clock, trust: place, via: Via::Guard, ..Options::default() }).unwrap()
     }

@@ -38,6 +38,7 @@ mod hooks_hostile;
 mod hooks_matrix;
 mod kill_sweep;
 mod killer_harness;
+mod manifest_signatures;
 mod power_cuts;
 mod recovery_report;
 mod releasing;

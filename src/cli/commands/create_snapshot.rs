@@ -38,7 +38,10 @@ pub struct Args {
     /// Sign the tag, with KEY instead of user.signingKey
     #[arg(long, value_name = "KEY", num_args = 0..=1, require_equals = true, default_missing_value = "", conflicts_with = "no_sign")]
     sign: Option<String>,
-    /// Do not sign the tag, whatever tag.gpgSign says
+    /// Sign the manifest with your own key (`snapback keys`)
+    #[arg(long, conflicts_with_all = ["sign", "no_sign"])]
+    sign_manifest: bool,
+    /// Sign neither tag nor manifest, whatever tag.gpgSign and the settings say
     #[arg(long)]
     no_sign: bool,
     /// Push branch and tag afterwards
@@ -60,6 +63,7 @@ impl Args {
         match &self.sign {
             Some(key) => Signing::With(Some(key.clone()).filter(|key| !key.is_empty())),
             None if self.no_sign => Signing::Never,
+            None if self.sign_manifest => Signing::Manifest,
             None => Signing::AsConfigured,
         }
     }

@@ -22,6 +22,7 @@ mod history;
 mod hold;
 mod hooks;
 mod init;
+mod keys;
 mod list;
 mod man;
 mod mark;
@@ -119,6 +120,7 @@ commands! {
     store: Store,
     capsule: Capsule,
     trust: Trust,
+    keys: Keys,
     doctor: Doctor,
     completions: Completions,
     man: Man,

@@ -360,6 +360,46 @@ fn as_files_of_a_task_they_come_back_to_the_byte() {
 }
 
 #[test]
+fn names_that_windows_cannot_write_are_refused_where_the_settings_say_so() {
+    let sandbox = Sandbox::new(1);
+    let settings = String::from_utf8(sandbox.read("snapback.yaml")).unwrap();
+    let set = |portable: bool| sandbox.write("snapback.yaml", format!("{settings}\nreleases: {{portable: {portable}}}\n").as_bytes());
+    set(true);
+    sandbox.git(&["commit", "-qam", "portable"]).expect(0);
+    sandbox.release("T01", "1.0.0");
+    for (name, why) in [
+        ("CON", "device"),
+        ("sub/nul.txt", "device"),
+        ("com1.d/x", "device"),
+        ("dot.", "drops"),
+        ("space ", "drops"),
+        ("a:b", "something else"),
+        ("SIGNAL.py", "tasks/T01/SIGNAL.py where case"),
+        ("LIB/x", "tasks/T01/LIB where case"),
+        ("caf\u{e9}", ""),
+    ] {
+        let path = format!("tasks/T01/{name}");
+        sandbox.write(&path, b"x");
+        if name.contains('\u{e9}') {
+            sandbox.write("tasks/T01/cafe\u{301}", b"y");
+        }
+        let ran = withstands(&sandbox, &[6], &["create-snapshot", "-t", "T01", "--version", "1.1.0", "--yes"], &[]);
+        assert!(ran.stderr.contains("cannot be written on every system") && ran.stderr.contains(why), "{name}: {ran:?}");
+        assert_eq!(sandbox.git_out(&["tag", "--list", "T01-v1.1.0"]), "");
+        if !name.contains('\u{e9}') {
+            fs::remove_file(sandbox.at(&path)).unwrap();
+        }
+    }
+    // Without the setting it is a remark, and every file comes back.
+    set(false);
+    let ran = sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.1.0", "--yes"]).expect(0);
+    assert!(ran.stderr.contains("1 name cannot be written on every system") || ran.stdout.contains("1 name cannot"), "{ran:?}");
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    assert_eq!((sandbox.read("tasks/T01/caf\u{e9}"), sandbox.read("tasks/T01/cafe\u{301}")), (b"x".to_vec(), b"y".to_vec()));
+}
+
+#[test]
 fn as_a_reason_or_a_message_they_are_text() {
     let sandbox = target();
     for name in hostile() {

@@ -1,0 +1,126 @@
+//! Whether a release's signatures are what is demanded of them.
+//!
+//! Either kind will do: that of the tag, which names the commit of the files and, in its message,
+//! the digest of the manifest; or that of the manifest, which names every file, the commit and the
+//! tag. The bytes are judged before they are read, and what is read later has the digest of what was judged.
+
+use crate::{
+    base::Failure,
+    catalog::{Release, manifests},
+    git::PeeledTag,
+    ground::Ground,
+    model::{
+        Check, Manifest, Status,
+        signature::{Demand, Judgement, ManifestSignature, State, Unread},
+    },
+    verify::Checking,
+};
+
+/// The check; nothing when nothing is demanded.
+pub fn check(ground: &Ground, release: &Release, demand: Demand) -> Result<Option<Check>, Failure> {
+    if demand == Demand::None {
+        return Ok(None);
+    }
+    let checking = Checking::begin(1, "integrity.signature");
+    let tag = ground.git.tag_signature(&release.tag_id, &release.tag())?;
+    let manifest = of_manifest(ground, release)?;
+    let states = [tag.state, manifest.state];
+    let mut evidence = match states {
+        [State::Missing, State::Missing] => tag.evidence(""),
+        _ => {
+            let found = [("", &tag), ("manifest ", &manifest)].into_iter().filter(|(_, found)| found.state != State::Missing);
+            found.flat_map(|(what, found)| found.evidence(what)).collect()
+        }
+    };
+    if tag.state == State::Good && manifests::digest_in(&ground.git.peel_tag(&release.tag_id)?.message).is_none() {
+        evidence.push("the tag names no manifest digest: its signature covers the commit, not the manifest".into());
+    }
+    Ok(Some(checking.end(status(states, demand), evidence)))
+}
+
+/// True when the check found any signature.
+pub fn is_there(check: &Check) -> bool {
+    check.evidence.first().is_some_and(|line| !line.starts_with(&format!("signature: {}", State::Missing.word())))
+}
+
+/// What these two states are worth together.
+fn status(states: [State; 2], demand: Demand) -> Status {
+    let one_is = |wanted: &[State]| states.iter().any(|state| wanted.contains(state));
+    match demand {
+        // A good one beside it does not make a forged one good.
+        _ if one_is(&[State::Bad, State::Revoked]) => Status::Fail,
+        _ if one_is(&[State::Good]) => Status::Pass,
+        Demand::Required if one_is(&[State::Unjudged]) => Status::Inconclusive,
+        Demand::Required => Status::Fail,
+        Demand::Optional | Demand::None => Status::Skipped,
+    }
+}
+
+/// Judges the signature of a release's manifest.
+fn of_manifest(ground: &Ground, release: &Release) -> Result<Judgement, Failure> {
+    let message = match ground.git.peel_tag(&release.tag_id) {
+        Ok(tag) => tag.message,
+        // What is wrong with the tag is said by whoever needs more of it than its signature.
+        Err(_) => return Ok(Judgement::only(State::Missing, "the tag cannot be read")),
+    };
+    let signature = match ManifestSignature::in_message(&message) {
+        Ok(signature) => signature,
+        Err(Unread::Missing) => return Ok(Judgement::only(State::Missing, "the manifest is not signed")),
+        Err(Unread::Unknown(algorithm)) => {
+            let algorithm = crate::base::text::escape(algorithm.as_bytes());
+            return Ok(Judgement::only(State::UnknownKey, format!("nothing here knows its algorithm, {algorithm:?}")));
+        }
+        Err(Unread::Wrong(why)) => return Ok(Judgement::only(State::Bad, why)),
+    };
+    let (tag, bytes) = match manifests::bytes(ground, release) {
+        Ok(found) => found,
+        Err(failure) => return Ok(Judgement::only(State::Bad, failure.to_string())),
+    };
+    let (mut judgement, signer) = ground.trust.keys().judge(&signature, &bytes);
+    if judgement.state != State::Good {
+        return Ok(judgement);
+    }
+    let meta = Manifest::parse_metadata(&bytes)?;
+    let spoil = |state, why: String| Judgement { state, why, ..judgement.clone() };
+    if let Some(why) = of_another(release, &tag, &meta) {
+        judgement = spoil(State::Bad, why);
+    } else if let Some(until) = signer.and_then(|signer| signer.valid_until) {
+        // Whoever signed says when; that somebody else's clock is right is not known either.
+        let made: Option<jiff::Timestamp> = meta.created_at.parse().ok();
+        if made.is_none_or(|made| made >= until) {
+            judgement = spoil(State::Expired, format!("its key was good for releases until {until}"));
+        }
+    }
+    Ok(judgement)
+}
+
+/// Why a signed manifest is not that of this release.
+fn of_another(release: &Release, tag: &PeeledTag, meta: &crate::model::manifest::Metadata) -> Option<String> {
+    if (&meta.task_id, &meta.version) != (&release.task, &release.version) {
+        return Some(format!("it is that of {} {}", meta.task_id, meta.version));
+    }
+    if manifests::digest_in(&tag.message).is_none() {
+        return Some("the tag does not name the digest of the manifest".into());
+    }
+    (meta.git_commit != tag.commit.as_str())
+        .then(|| format!("it is that of the commit {}, and the tag names {}", meta.git_commit, tag.commit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_one_spoils_a_good_one_and_a_good_one_is_enough() {
+        use State::{Bad, Expired, Good, Missing, Revoked, Unjudged, UnknownKey};
+        let all = [Good, Bad, UnknownKey, Expired, Revoked, Missing, Unjudged];
+        for (a, b) in all.into_iter().flat_map(|a| all.map(|b| (a, b))) {
+            let has = |state: State| a == state || b == state;
+            let (required, optional) = (status([a, b], Demand::Required), status([a, b], Demand::Optional));
+            assert_eq!(required == Status::Fail, has(Bad) || has(Revoked) || !(has(Good) || has(Unjudged)), "{a:?} {b:?}");
+            assert_eq!(required == Status::Pass, has(Good) && !has(Bad) && !has(Revoked), "{a:?} {b:?}");
+            assert_eq!(optional == Status::Fail, has(Bad) || has(Revoked), "{a:?} {b:?}");
+            assert_eq!(optional == Status::Pass, required == Status::Pass);
+        }
+    }
+}

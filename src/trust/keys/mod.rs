@@ -1,0 +1,376 @@
+//! The user's own signing key, and the keys whose signatures count on this machine.
+//!
+//! Both lie in the user's configuration folder, never in a repository: what a clone brings along
+//! vouches for nothing. The key's secret part is in a file that only its owner can read, and is
+//! refused when anybody else can; it is never printed, logged or passed to another program. A
+//! list that somebody else can write to, or that is damaged, vouches for nobody.
+
+pub mod dsse;
+
+use std::{
+    fs::DirBuilder,
+    io,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use ed25519_dalek::SigningKey;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Trust;
+use crate::{
+    base::{
+        Fault, Fs, Hint, Kind, RelPath, Root, SyncPoint, Type,
+        fs::{FileLock, Hold, Stat, write_durably},
+        random, user,
+    },
+    model::signature::{Judgement, KeyId, ManifestSignature, Signer, State},
+};
+
+/// The file of the user's key.
+const KEY: &str = "signing-key.json";
+/// The file of the keys that count.
+const SIGNERS: &str = "allowed-signers.json";
+/// What a process holds while it changes either.
+const LOCK: &str = "keys.lock";
+/// The formats of the two.
+const KEY_SCHEMA: &str = "snapback.signing-key/1";
+const SIGNERS_SCHEMA: &str = "snapback.allowed-signers/1";
+/// Largest list that is read, in bytes.
+const LIMIT: u64 = 4 << 20;
+
+/// What stops the use of keys.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no folder for them.
+    #[error("there is no folder for keys: neither XDG_CONFIG_HOME nor HOME is an absolute path")]
+    NoPlace,
+    /// The folder is inside the work tree, where it could be committed and cloned.
+    #[error("the folder for keys, {0}, is inside the work tree, where it could be committed")]
+    PlaceInside(PathBuf),
+    /// There is no key to sign with.
+    #[error("there is no key to sign with: {0} is not there")]
+    NoKey(PathBuf),
+    /// There is a key already.
+    #[error("there is a key already: {0}")]
+    KeyThere(PathBuf),
+    /// A file or folder that cannot be relied on.
+    #[error("{path} is not used: {why}")]
+    NotSafe {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it; never what is in it.
+        why: &'static str,
+        /// The permission bits that it should have.
+        mode: &'static str,
+    },
+    /// A key under which signatures mean nothing.
+    #[error("{0} is not a sound key: everybody could sign with it")]
+    Weak(KeyId),
+    /// No key is allowed under this name.
+    #[error("no key is allowed that is, or belongs to, {0:?}")]
+    Unknown(String),
+    /// A revoked key does not come back.
+    #[error("{0} was revoked")]
+    Revoked(KeyId),
+    /// A name that no signer can have.
+    #[error("a name has 1 to 200 characters, none of them a control character")]
+    Name,
+    /// A file could not be read or written.
+    #[error("cannot use {path}")]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NoPlace | Self::NoKey(_) | Self::File { .. } => Kind::Missing,
+            Self::PlaceInside(_) | Self::KeyThere(_) | Self::Revoked(_) | Self::Weak(_) => Kind::Refused,
+            Self::NotSafe { .. } => Kind::Denied,
+            Self::Unknown(_) => Kind::NotFound,
+            Self::Name => Kind::Usage,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::NoPlace | Self::PlaceInside(_) => vec![Hint::say("set XDG_CONFIG_HOME to a folder outside the work tree")],
+            Self::NoKey(_) => {
+                vec![Hint::run("make one", &["snapback", "keys", "create"]), Hint::say("or release without a signature: --no-sign")]
+            }
+            Self::KeyThere(_) => vec![Hint::say("to begin with a new one, move it away; what it signed stays good until it is revoked")],
+            Self::NotSafe { path, mode, .. } => vec![Hint::run("see to it, for instance", &["chmod", mode, &path.to_string_lossy()])],
+            Self::Unknown(_) => vec![Hint::run("see which are", &["snapback", "keys", "list"])],
+            Self::Revoked(_) => vec![Hint::say("let its owner make a new one, and allow that")],
+            Self::Weak(_) | Self::Name | Self::File { .. } => Vec::new(),
+        }
+    }
+}
+
+/// A key as it is kept. No `Debug`: nothing can print it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeptKey {
+    schema: String,
+    algorithm: String,
+    public: KeyId,
+    secret: String,
+}
+
+/// The list as it is kept.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeptSigners {
+    schema: String,
+    signers: Vec<Signer>,
+}
+
+/// The keys of the user at this machine.
+pub struct Keys<'a> {
+    folder: Option<&'a Path>,
+    work_tree: &'a Path,
+}
+
+impl Trust {
+    /// The keys of the user at this machine.
+    pub fn keys(&self) -> Keys<'_> {
+        Keys { folder: self.place.keys.as_deref(), work_tree: &self.work_tree }
+    }
+}
+
+impl Keys<'_> {
+    /// Signs the bytes of a manifest with the user's key.
+    ///
+    /// # Errors
+    /// When there is none, or others can read it.
+    pub fn sign(&self, manifest: &[u8]) -> Result<ManifestSignature, Error> {
+        Ok(dsse::sign(&self.own()?, dsse::MANIFEST, manifest))
+    }
+
+    /// Fails as [`Keys::sign`] would.
+    ///
+    /// # Errors
+    /// When there is no key, or others can read it.
+    pub fn check(&self) -> Result<(), Error> {
+        self.own().map(drop)
+    }
+
+    /// The public part of the user's key; `None` when there is no key.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn own_id(&self) -> Result<Option<KeyId>, Error> {
+        match self.own() {
+            Ok(key) => Ok(Some(KeyId(key.verifying_key().to_bytes()))),
+            Err(Error::NoKey(_) | Error::NoPlace) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The user's key.
+    fn own(&self) -> Result<SigningKey, Error> {
+        let path = self.folder.ok_or(Error::NoPlace)?.join(KEY);
+        let Some(root) = self.look()? else { return Err(Error::NoKey(path)) };
+        let Some((bytes, stat)) = read(&root, KEY)? else { return Err(Error::NoKey(path)) };
+        let not_safe = |why| Error::NotSafe { path: path.clone(), why, mode: "600" };
+        if stat.mode & 0o077 != 0 {
+            return Err(not_safe("others can read it, so it may be in other hands by now"));
+        }
+        // What serde says may quote the file, so it is not passed on.
+        let kept: KeptKey = serde_json::from_slice(&bytes).map_err(|_| not_safe("it is damaged"))?;
+        let secret: Option<[u8; 32]> = STANDARD.decode(&kept.secret).ok().and_then(|bytes| bytes.try_into().ok());
+        let key = secret.map(|secret| SigningKey::from_bytes(&secret)).ok_or_else(|| not_safe("it is damaged"))?;
+        let fits = kept.schema == KEY_SCHEMA && kept.algorithm == "ed25519" && kept.public.0 == key.verifying_key().to_bytes();
+        if fits { Ok(key) } else { Err(not_safe("it is damaged, or of another version or algorithm")) }
+    }
+
+    /// Makes the user's key, and allows it under a name. Returns the public part, and where it lies.
+    ///
+    /// # Errors
+    /// When there is one, or no private folder outside the work tree.
+    pub fn create(&self, name: &str) -> Result<(KeyId, PathBuf), Error> {
+        let name = checked(name)?;
+        let (root, _lock) = self.open()?;
+        let path = root.path().join(KEY);
+        let failed = |source| Error::File { path: path.clone(), source };
+        if root.stat(&RelPath::own(KEY)).map_err(failed)?.is_some() {
+            return Err(Error::KeyThere(path));
+        }
+        let mut signers = self.signers()?;
+        let key = SigningKey::from_bytes(&random::<32>());
+        let public = KeyId(key.verifying_key().to_bytes());
+        let kept = KeptKey { schema: KEY_SCHEMA.into(), algorithm: "ed25519".into(), public, secret: STANDARD.encode(key.to_bytes()) };
+        signers.push(Signer { name, key: public, valid_until: None, revoked: None });
+        // In this order: a key that is there and not allowed would sign what its owner cannot verify.
+        write(&root, SIGNERS, &KeptSigners { schema: SIGNERS_SCHEMA.into(), signers })?;
+        write(&root, KEY, &kept)?;
+        Ok((public, path))
+    }
+
+    /// The keys that count, and those that were revoked.
+    ///
+    /// # Errors
+    /// When the list is there and cannot be believed.
+    pub fn signers(&self) -> Result<Vec<Signer>, Error> {
+        let Some(root) = self.look()? else { return Ok(Vec::new()) };
+        let Some((bytes, stat)) = read(&root, SIGNERS)? else { return Ok(Vec::new()) };
+        let not_safe = |why| Error::NotSafe { path: root.path().join(SIGNERS), why, mode: "600" };
+        if stat.mode & 0o022 != 0 {
+            return Err(not_safe("others can write to it"));
+        }
+        let kept: KeptSigners = serde_json::from_slice(&bytes).map_err(|_| not_safe("it is damaged"))?;
+        let mut seen = std::collections::BTreeSet::new();
+        if kept.schema != SIGNERS_SCHEMA || !kept.signers.iter().all(|signer| seen.insert(signer.key)) {
+            return Err(not_safe("it is of another version, or names a key twice"));
+        }
+        Ok(kept.signers)
+    }
+
+    /// Lets the signatures of a key count, from now on; a known key gets the new name and end.
+    ///
+    /// # Errors
+    /// When the key was revoked, or is not sound.
+    pub fn allow(&self, signer: &Signer) -> Result<(), Error> {
+        let signer = Signer { name: checked(&signer.name)?, ..signer.clone() };
+        if !dsse::is_sound(&signer.key) {
+            return Err(Error::Weak(signer.key));
+        }
+        let (root, _lock) = self.open()?;
+        let mut signers = self.signers()?;
+        if signers.iter().any(|known| known.key == signer.key && known.revoked.is_some()) {
+            return Err(Error::Revoked(signer.key));
+        }
+        signers.retain(|known| known.key != signer.key);
+        signers.push(signer);
+        write(&root, SIGNERS, &KeptSigners { schema: SIGNERS_SCHEMA.into(), signers })
+    }
+
+    /// Revokes a key, or all keys of a name; returns those that were not revoked before.
+    ///
+    /// # Errors
+    /// When none is, or belongs to, what was given.
+    pub fn revoke(&self, which: &str, now: Timestamp) -> Result<Vec<Signer>, Error> {
+        let (root, _lock) = self.open()?;
+        let mut signers = self.signers()?;
+        let is_meant = |signer: &Signer| signer.name == which || signer.key.to_string() == which;
+        if !signers.iter().any(is_meant) {
+            return Err(Error::Unknown(which.to_string()));
+        }
+        let mut revoked = Vec::new();
+        for signer in signers.iter_mut().filter(|signer| is_meant(signer) && signer.revoked.is_none()) {
+            signer.revoked = Some(now);
+            revoked.push(signer.clone());
+        }
+        write(&root, SIGNERS, &KeptSigners { schema: SIGNERS_SCHEMA.into(), signers })?;
+        Ok(revoked)
+    }
+
+    /// Judges a signature over exact bytes, before anybody reads them, and says whose it is. When a
+    /// key is only good for a time, whether that was over is still to be seen.
+    pub fn judge(&self, signature: &ManifestSignature, manifest: &[u8]) -> (Judgement, Option<Signer>) {
+        let signers = match self.signers() {
+            Ok(signers) => signers,
+            Err(error) => return (Judgement::only(State::Unjudged, crate::base::Failure::from(error).chain().join(": ")), None),
+        };
+        let key = Some(signature.key.to_string());
+        let judgement = |state, signer: Option<&Signer>, why: &str| Judgement {
+            state,
+            signer: signer.map(|signer| crate::base::text::escape(signer.name.as_bytes())),
+            key: key.clone(),
+            why: why.into(),
+        };
+        let Some(signer) = signers.into_iter().find(|signer| signer.key == signature.key) else {
+            return (judgement(State::UnknownKey, None, "its key is not among those allowed here: `snapback keys list`"), None);
+        };
+        let found = if !dsse::holds(&signer.key, signature, dsse::MANIFEST, manifest) {
+            judgement(State::Bad, Some(&signer), "it was not made over these bytes")
+        } else if signer.revoked.is_some() {
+            judgement(State::Revoked, Some(&signer), "its key was revoked")
+        } else {
+            judgement(State::Good, Some(&signer), "ed25519")
+        };
+        (found, Some(signer))
+    }
+
+    /// Opens the folder for reading; `None` when it is not there.
+    fn look(&self) -> Result<Option<Root>, Error> {
+        match self.folder {
+            Some(folder) if folder.is_dir() => open(folder, self.work_tree).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Opens the folder for writing, alone; it is made when it is not there.
+    fn open(&self) -> Result<(Root, FileLock), Error> {
+        let folder = self.folder.ok_or(Error::NoPlace)?;
+        let there = folder.ancestors().find_map(|path| path.canonicalize().ok());
+        if there.is_some_and(|there| there.starts_with(self.work_tree)) {
+            return Err(Error::PlaceInside(folder.to_path_buf()));
+        }
+        let failed = |source| Error::File { path: folder.to_path_buf(), source };
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        let root = open(folder, self.work_tree)?;
+        let lock = root.lock(&RelPath::own(LOCK), Hold::Exclusive, true).map_err(failed)?;
+        Ok((root, lock.ok_or_else(|| failed(io::ErrorKind::WouldBlock.into()))?))
+    }
+}
+
+/// Opens the folder, which must be the user's own and nobody else's to write.
+fn open(folder: &Path, work_tree: &Path) -> Result<Root, Error> {
+    let failed = |source| Error::File { path: folder.to_path_buf(), source };
+    let real = folder.canonicalize().map_err(failed)?;
+    if real.starts_with(work_tree) {
+        return Err(Error::PlaceInside(real));
+    }
+    let root = Root::open(&real).map_err(failed)?;
+    let why = match root.stat(&RelPath::root()).map_err(failed)? {
+        Some(stat) if stat.uid != user::effective() => "it belongs to somebody else",
+        Some(stat) if stat.mode & 0o022 != 0 => "others can write to it",
+        Some(_) => return Ok(root),
+        None => "it is not there",
+    };
+    Err(Error::NotSafe { path: real, why, mode: "700" })
+}
+
+/// Reads a file of the user's own, and what the very file that was read says of itself; `None` when
+/// there is none.
+fn read(root: &Root, name: &str) -> Result<Option<(Vec<u8>, Stat)>, Error> {
+    let path = root.path().join(name);
+    let failed = |source| Error::File { path: path.clone(), source };
+    let file = RelPath::own(name);
+    let Some(seen) = root.stat(&file).map_err(failed)? else { return Ok(None) };
+    let not_safe = |why| Error::NotSafe { path: path.clone(), why, mode: "600" };
+    if seen.kind != Type::File {
+        return Err(not_safe("it is no regular file"));
+    }
+    if seen.size > LIMIT {
+        return Err(not_safe("it is too large"));
+    }
+    let mut bytes = Vec::new();
+    let stat = root.read_into(&file, seen.size, &mut bytes).map_err(failed)?;
+    if stat.uid == user::effective() { Ok(Some((bytes, stat))) } else { Err(not_safe("it belongs to somebody else")) }
+}
+
+/// Writes a file that only its owner can read.
+fn write(root: &Root, name: &str, content: &impl Serialize) -> Result<(), Error> {
+    let bytes = serde_json::to_vec_pretty(content).expect("because plain data always renders");
+    let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
+    write_durably(root, &RelPath::own(name), &bytes, 0o600, points).map_err(|source| Error::File { path: root.path().join(name), source })
+}
+
+/// A name that can be shown on one line.
+fn checked(name: &str) -> Result<String, Error> {
+    let name = name.trim();
+    let fits = (1..=200).contains(&name.chars().count()) && !name.chars().any(char::is_control);
+    if fits { Ok(name.to_string()) } else { Err(Error::Name) }
+}
+
+#[cfg(test)]
+mod tests;
