@@ -36,6 +36,7 @@ mod health;
 mod hooks_crashes;
 mod hooks_hostile;
 mod hooks_matrix;
+mod hooks_moves;
 mod kill_sweep;
 mod killer_harness;
 mod power_cuts;

@@ -41,7 +41,7 @@ pub struct Args {
     #[command(flatten)]
     how: How,
     /// Take it back after that unless confirmed
-    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "push", hide_short_help = true)]
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "push")]
     confirm_within: Option<Duration>,
     /// Push branch and tag afterwards
     #[arg(long, value_name = "REMOTE", num_args = 0..=1, require_equals = true, default_missing_value = "origin")]
