@@ -7,6 +7,7 @@
 mod support;
 
 mod alerts;
+mod alerts_tls;
 mod at_once;
 mod attacks;
 mod audit;
@@ -20,6 +21,7 @@ mod bad_input;
 mod broken;
 mod canary_config;
 mod capsule;
+mod capsule_ways;
 mod checker;
 mod commands;
 mod confirm;
