@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use snapback::backup::{
-    listing::{self, Save},
-    wire,
+use snapback::{
+    backup::listing::{self, Save},
+    base::cut,
 };
 
 /// Decodes as both; what a listing takes up is no more than its paths can.
@@ -24,8 +24,8 @@ fuzz_target!(|bytes: &[u8]| {
     decode(bytes);
     // The same with a checksum that fits, of a whole one and of what follows a head.
     let body = bytes.len().checked_sub(32).map_or(bytes, |end| &bytes[..end]);
-    decode(&wire::seal(body.to_vec()));
+    decode(&cut::seal(body.to_vec()));
     for head in [b"SNBLIST1\x01\0", b"SNBSAVE1\x01\0"] {
-        decode(&wire::seal([&head[..], bytes].concat()));
+        decode(&cut::seal([&head[..], bytes].concat()));
     }
 });

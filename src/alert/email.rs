@@ -88,7 +88,7 @@ impl Email {
             .date(now.into())
             .message_id(Some(self.message_id(&alert.id)))
             .raw_header(own("Auto-Submitted", "auto-generated"))
-            .raw_header(own("X-Snapback-Event", alert.event.word()));
+            .raw_header(own("X-Snapback-Event", alert.notice.event.word()));
         for to in &self.spec.to {
             builder = builder.to(mailbox(to)?);
         }

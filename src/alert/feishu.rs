@@ -114,7 +114,7 @@ fn card(alert: &Alert, facts: &[(String, String)]) -> Value {
             "title": plain(&title),
             // The word that a bot with a keyword check looks for.
             "subtitle": plain(&format!("snapback · {} · {}", words::line(&alert.repository), words::line(&alert.host))),
-            "text_tag_list": [{ "tag": "text_tag", "text": plain(alert.event.word()), "color": tag }]
+            "text_tag_list": [{ "tag": "text_tag", "text": plain(alert.notice.event.word()), "color": tag }]
         },
         "body": { "direction": "vertical", "vertical_spacing": "medium", "elements": elements }
     })
@@ -138,7 +138,7 @@ mod tests {
         let columns = message.pointer("/card/body/elements/2/columns").and_then(Value::as_array).expect("there are buttons");
         assert_eq!(columns.len(), 2, "two of the three answers have a page");
         let mut large = sample();
-        large.facts = vec![("错".repeat(400), "误".repeat(400)); 12];
+        large.notice.facts = vec![("错".repeat(400), "误".repeat(400)); 12];
         assert!(super::message(&large, None, now).len() <= LARGEST);
     }
 

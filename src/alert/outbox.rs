@@ -114,7 +114,7 @@ impl Outbox {
         }
         let same_story = |kept: &Kept| {
             let age = Duration::try_from(now.duration_since(kept.alert.at));
-            kept.alert.task == alert.task && age.is_ok_and(|age| age < STORY)
+            kept.alert.notice.task == alert.notice.task && age.is_ok_and(|age| age < STORY)
         };
         let before = all.iter().rev().find(|(_, kept)| same_story(kept)).map(|(_, kept)| &kept.alert);
         alert.thread = before.map(|before| before.thread.clone().unwrap_or_else(|| before.id.clone()));

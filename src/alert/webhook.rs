@@ -21,7 +21,7 @@ impl Channel for Webhook {
     fn send(&self, alert: &Alert, now: Timestamp, limit: Duration) -> Result<(), Refusal> {
         let body = serde_json::to_vec(alert).expect("because plain data always renders");
         let headers = [
-            ("X-Snapback-Event", alert.event.word().to_string()),
+            ("X-Snapback-Event", alert.notice.event.word().to_string()),
             ("X-Snapback-Id", alert.id.to_string()),
             ("X-Snapback-Timestamp", now.as_second().to_string()),
             ("X-Snapback-Signature", sign::webhook(&self.secret, now, &body)),

@@ -33,17 +33,17 @@ fn sign(severity: Severity) -> &'static str {
 
 /// The title with its sign.
 pub(super) fn title(alert: &Alert) -> String {
-    format!("{} {}", sign(alert.severity), line(&alert.title))
+    format!("{} {}", sign(alert.severity), line(&alert.notice.title))
 }
 
 /// Names and texts: why first, then facts, then where and which.
 pub(super) fn facts(alert: &Alert) -> Vec<(String, String)> {
-    let mut all = vec![("why".to_string(), line(&alert.reason))];
-    all.extend(alert.facts.iter().take(FACTS).map(|(name, text)| (line(name), line(text))));
+    let mut all = vec![("why".to_string(), line(&alert.notice.reason))];
+    all.extend(alert.notice.facts.iter().take(FACTS).map(|(name, text)| (line(name), line(text))));
     if alert.folded > 0 {
         all.push(("seen again".into(), format!("{} times since it was told last", alert.folded)));
     }
-    all.extend(alert.op.iter().map(|op| ("operation".to_string(), op.short())));
+    all.extend(alert.notice.op.iter().map(|op| ("operation".to_string(), op.short())));
     all.push(("where".into(), format!("{} on {}", line(&alert.repository), line(&alert.host))));
     all.push(("alert".into(), format!("{}, {}", alert.id, alert.at)));
     all
@@ -110,7 +110,7 @@ fn safe(text: &str) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::model::alert::{ALERT_SCHEMA, AlertId, Offer, Topic};
+    use crate::model::alert::{ALERT_SCHEMA, AlertId, Notice, Offer, Topic};
 
     /// An alert with texts that a stranger wrote.
     pub fn sample() -> Alert {
@@ -123,15 +123,17 @@ pub(super) mod tests {
         Alert {
             schema: ALERT_SCHEMA.into(),
             id: AlertId::new(0x1f),
-            event: Topic::RolledBack,
             severity: Severity::Warning,
-            task: Some("T01".parse().expect("it is an id")),
-            title: "T01 went back 1.3.0 -> 1.2.0\r\nBcc: everybody@example.org".into(),
-            reason: "<script>alert(1)</script> <at id=all></at> https://li:s3cret@host/x".into(),
-            from: Some("1.3.0".parse().expect("it is a version")),
-            to: Some("1.2.0".parse().expect("it is a version")),
-            facts: vec![("rule".into(), "error-rate \x1b[31m".into()), ("long".into(), "错".repeat(5000))],
-            op: None,
+            notice: Notice {
+                event: Topic::RolledBack,
+                task: Some("T01".parse().expect("it is an id")),
+                title: "T01 went back 1.3.0 -> 1.2.0\r\nBcc: everybody@example.org".into(),
+                reason: "<script>alert(1)</script> <at id=all></at> https://li:s3cret@host/x".into(),
+                from: Some("1.3.0".parse().expect("it is a version")),
+                to: Some("1.2.0".parse().expect("it is a version")),
+                facts: vec![("rule".into(), "error-rate \x1b[31m".into()), ("long".into(), "错".repeat(5000))],
+                op: None,
+            },
             repository: "strategies".into(),
             host: "prod-1".into(),
             at: "2026-02-24T05:10:00Z".parse().expect("it is a time"),

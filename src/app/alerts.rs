@@ -13,34 +13,11 @@ use crate::{
         outbox::{Claim, Raised},
         send_within,
     },
-    base::{Failure, OpId, TaskId, cancel},
+    base::{Failure, Kind, TaskId, cancel},
     ground,
-    model::{
-        Version,
-        alert::{ALERT_SCHEMA, Alert, AlertId, Answered, ChannelSpec, Choice, Kept, Offer, Topic},
-    },
+    journal::history,
+    model::alert::{ALERT_SCHEMA, Alert, AlertId, Answered, ChannelSpec, Choice, Kept, Notice, Offer, Topic},
 };
-
-/// What is worth an alert.
-#[derive(Debug, Clone)]
-pub struct Notice {
-    /// What happened.
-    pub topic: Topic,
-    /// The task.
-    pub task: Option<TaskId>,
-    /// One line.
-    pub title: String,
-    /// Why.
-    pub reason: String,
-    /// The version before.
-    pub from: Option<Version>,
-    /// The version after.
-    pub to: Option<Version>,
-    /// More facts.
-    pub facts: Vec<(String, String)>,
-    /// The operation.
-    pub op: Option<OpId>,
-}
 
 /// What became of one attempt to send.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -98,9 +75,10 @@ impl App {
     pub fn raise(&self, notice: Notice) -> Result<Option<AlertId>, Failure> {
         let (settings, now) = (&self.ground.settings.alerts, self.ground.clock.now());
         let alert = self.alert_of(notice);
-        let key = format!("{} {} {:?}", alert.event.word(), alert.task.as_ref().map_or("", TaskId::as_str), alert.from);
+        let about = &alert.notice;
+        let key = format!("{} {} {:?}", about.event.word(), about.task.as_ref().map_or("", TaskId::as_str), about.from);
         if settings.channels.is_empty() {
-            self.ground.warn(format!("{} (no channel for alerts is configured, so nobody was called)", alert.title));
+            self.ground.warn(format!("{} (no channel for alerts is configured, so nobody was called)", about.title));
         }
         let raised = match self.outbox().raise(alert, &key, &settings.channels, settings.repeat, now)? {
             Raised::New(kept) => Some(kept.alert.id),
@@ -110,6 +88,49 @@ impl App {
         Ok(raised)
     }
 
+    /// Hands on how an operation ended, and calls a person when it is stuck: whoever gave the command
+    /// may not look, and nothing else can be changed before somebody does. Without a channel whoever
+    /// gave the command is told, and nobody else.
+    pub(super) fn calling<T>(&self, done: Result<T, Failure>) -> Result<T, Failure> {
+        let Err(failure) = &done else { return done };
+        if failure.kind() == Kind::Stuck
+            && !self.ground.settings.alerts.channels.is_empty()
+            && let Err(unsent) = self.call_for(failure)
+        {
+            self.ground.warn(format!("nobody could be called: {unsent}"));
+        }
+        done
+    }
+
+    /// Calls a person for an operation that is stuck.
+    fn call_for(&self, failure: &Failure) -> Result<(), Failure> {
+        // A journal that cannot be read tells nothing of its operation.
+        let about = history::unfinished(&self.ground.state).ok().flatten().map(|found| found.operation.about);
+        let version = |version: Option<&crate::model::Version>| version.map_or_else(|| "no version".into(), ToString::to_string);
+        let title = match &about {
+            Some(about) => format!(
+                "{}: the {} {} -> {} is stuck and needs a person",
+                about.task.as_ref().map_or("the repository", TaskId::as_str),
+                about.kind.word(),
+                version(about.from.as_ref()),
+                version(about.to.as_ref())
+            ),
+            None => "an operation is stuck and needs a person".into(),
+        };
+        let todo = failure.hints().into_iter().map(|hint| (hint.why, hint.argv.join(" "))).filter(|(_, command)| !command.is_empty());
+        let notice = Notice {
+            event: Topic::Stuck,
+            task: about.as_ref().and_then(|about| about.task.clone()),
+            title,
+            reason: failure.chain().join(": "),
+            from: about.as_ref().and_then(|about| about.from.clone()),
+            to: about.as_ref().and_then(|about| about.to.clone()),
+            facts: todo.collect(),
+            op: about.map(|about| about.id),
+        };
+        self.raise(notice).map(drop)
+    }
+
     /// The alert of a notice, with what can be answered.
     fn alert_of(&self, notice: Notice) -> Alert {
         let id = AlertId::new(u32::from_be_bytes(crate::base::random()));
@@ -117,16 +138,9 @@ impl App {
         let repository = work_tree.file_name().unwrap_or(work_tree.as_os_str()).to_string_lossy().into_owned();
         Alert {
             schema: ALERT_SCHEMA.into(),
-            event: notice.topic,
-            severity: notice.topic.severity(),
+            severity: notice.event.severity(),
             offers: self.offers(&id, notice.task.as_ref()),
-            task: notice.task,
-            title: notice.title,
-            reason: notice.reason,
-            from: notice.from,
-            to: notice.to,
-            facts: notice.facts,
-            op: notice.op,
+            notice,
             repository,
             host: self.ground.host.clone(),
             at: self.ground.clock.now(),
@@ -210,7 +224,7 @@ impl App {
             _ => {}
         }
         let alert = self.alert_of(Notice {
-            topic: Topic::Test,
+            event: Topic::Test,
             task: None,
             title: "This is a test of the alerts".into(),
             reason: "somebody ran `snapback alert test`; nothing is wrong and nothing needs an answer".into(),
@@ -238,11 +252,11 @@ impl App {
     /// When it cannot be recorded.
     pub fn record_answer(&self, kept: &Kept, choice: &Choice) -> Result<(), Failure> {
         let who = self.ground.git.identity()?;
-        let alert = &kept.alert;
+        let (alert, about) = (&kept.alert, &kept.alert.notice);
         let answered = Answered { choice: choice.clone(), who: format!("{} <{}>", who.name, who.email), at: self.ground.clock.now() };
         let mut what = audit::deed_about("alert answer", &format!("{} {choice}", alert.id));
-        what.task.clone_from(&alert.task);
-        self.witnessed(what, &format!("answer to: {}", alert.title), || Ok(self.outbox().answer(&alert.id, answered)?))
+        what.task.clone_from(&about.task);
+        self.witnessed(what, &format!("answer to: {}", about.title), || Ok(self.outbox().answer(&alert.id, answered)?))
     }
 
     /// Refuses when a channel may not be used.

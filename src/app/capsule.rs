@@ -4,10 +4,14 @@ use std::{path::Path, time::Instant};
 
 use super::{App, change::millis};
 use crate::{
-    base::{Failure, TaskId},
-    capsule::{self, create, open},
+    base::{Clock, Failure, RelPath, TaskId},
+    capsule::{self, create, open, packages},
     catalog::manifests,
-    model::{Version, capsule::CapsuleReport},
+    model::{
+        Version,
+        capsule::CapsuleReport,
+        report::{Moment, MomentEnd},
+    },
 };
 
 impl App {
@@ -43,8 +47,37 @@ impl App {
     /// # Errors
     /// When it is not what it should be, or the folder is not empty: nothing is there then.
     pub fn restore_capsule(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleReport, Failure> {
-        let begun = Instant::now();
+        let (begun, began_at) = (Instant::now(), Some(Clock::System.now()));
         let report = open::restore(path, into, links_out)?;
-        Ok(CapsuleReport { duration_ms: millis(begun), ..report })
+        let duration_ms = millis(begun);
+        let moment = Moment { what: "check, restore and read back".into(), at_ms: 0, took_ms: duration_ms, end: MomentEnd::Done };
+        Ok(CapsuleReport { duration_ms, began_at, timeline: vec![moment], ..report })
+    }
+
+    /// Installs the packages of what was restored into an environment below it, from its wheels alone.
+    /// The report says how that ended; the failure, if there is one, comes beside it.
+    pub fn install_capsule(report: CapsuleReport, into: &Path, venv: &RelPath) -> (CapsuleReport, Option<Failure>) {
+        let begun = Instant::now();
+        let done = packages::install(&report, into, venv);
+        let (took_ms, mut report) = (millis(begun), report);
+        let end = if done.is_ok() { MomentEnd::Done } else { MomentEnd::Failed };
+        report.timeline.push(Moment { what: "packages".into(), at_ms: report.duration_ms, took_ms, end });
+        report.duration_ms += took_ms;
+        match done {
+            Ok(said) => {
+                report.proved.push(said);
+                (report, None)
+            }
+            Err(failure) => {
+                report.notes.push(format!("the packages could not be installed from its wheels: {}", failure.chain().join(": ")));
+                (report, Some(failure))
+            }
+        }
+    }
+
+    /// The environment of a task and whether a rollback would bring it along, by the settings here.
+    pub fn environment_of(&self, task: &TaskId) -> (Option<RelPath>, crate::model::settings::EnvMode) {
+        let settings = &self.ground.settings;
+        (settings.task(task).and_then(|spec| spec.venv.clone()), settings.env)
     }
 }

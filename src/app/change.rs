@@ -49,6 +49,11 @@ impl App {
     /// # Errors
     /// Those of [`App::apply`].
     pub fn apply_seen(&self, request: &Request, see: impl FnOnce(&Plan) -> Result<(), Failure>) -> Result<Report, Failure> {
+        self.calling(self.apply_quietly(request, see))
+    }
+
+    /// The same for those who call people themselves.
+    pub(super) fn apply_quietly(&self, request: &Request, see: impl FnOnce(&Plan) -> Result<(), Failure>) -> Result<Report, Failure> {
         let begun = Instant::now();
         let _lock = self.lock()?;
         self.refuse_unfinished()?;

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::{App, Error, Notice, audit};
+use super::{App, Error, audit};
 use crate::{
     base::{Failure, Kind, OpId, TaskId},
     draft::Draft,
@@ -18,7 +18,7 @@ use crate::{
     },
     model::{
         Report, Request,
-        alert::Topic,
+        alert::{Notice, Topic},
         confirm::{CONFIRM_SCHEMA, Pending, Settled},
         operation::OpKind,
         report::Outcome,
@@ -196,7 +196,7 @@ impl App {
             return Ok(if by_us { Settled::Reverted } else { Settled::Dropped("somebody took it back already".into()) });
         }
         self.confirmations().save(&Pending { op: Some(op.clone()), attempts: pending.attempts + 1, ..pending.clone() })?;
-        match self.apply_seen(&Request::Undo(Undo { task: None, op: Some(op) }), |_| Ok(())) {
+        match self.apply_quietly(&Request::Undo(Undo { task: None, op: Some(op) }), |_| Ok(())) {
             Ok(report) if report.outcome == Outcome::Done => Ok(Settled::Reverted),
             Ok(report) => Ok(Settled::Failed(report.notes.join("; "))),
             Err(failure) if moved_on(&failure) => Ok(Settled::Dropped(failure.to_string())),
@@ -215,13 +215,13 @@ impl App {
         let about = &operation.about;
         let own = about.task.as_ref() == Some(&pending.task) && about.id.counter() > pending.after;
         if own && about.undoes.is_some() && about.undoes == pending.op {
-            return match self.resume()?.outcome {
+            return match self.resume_quietly()?.outcome {
                 Outcome::Done => Ok(Some(Settled::Reverted)),
                 _ => Ok(None),
             };
         }
         if own && about.kind == OpKind::Rollback && about.to == pending.to {
-            return match self.abort() {
+            return match self.abort_quietly() {
                 Ok(_) => Ok(Some(Settled::Reverted)),
                 // It was seen by the world, so it is complete now, and taken back like any other.
                 Err(failure) if failure.kind() == Kind::Conflict => Ok(None),
@@ -249,7 +249,7 @@ impl App {
             ),
         };
         let notice = Notice {
-            topic,
+            event: topic,
             task: Some(pending.task.clone()),
             title,
             reason,

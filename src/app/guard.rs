@@ -6,7 +6,7 @@
 
 mod upkeep;
 
-use super::{App, Notice};
+use super::App;
 use crate::{
     base::{Failure, Kind, OpId, TaskId, clock::Moment},
     catalog,
@@ -17,7 +17,7 @@ use crate::{
     },
     model::{
         Report, Request, TaskSpec, Version,
-        alert::Topic,
+        alert::{Notice, Topic},
         guard::{
             Before, Decision, Fired, Firing, Frozen, GuardState, Judgement, Outcome, RuleLine, RuleSpec, RuleState, TaskWatch, Watching,
         },
@@ -254,7 +254,7 @@ impl App {
         self.memory().save(state)?;
         let wanted = Rollback::plain(state.task.clone(), fired.to.clone(), format!("guard {}", fired.why));
         let request = Request::Rollback(Rollback { from: Some(fired.from.clone()), on_verify_fail: Some(OnVerifyFail::Undo), ..wanted });
-        match self.apply_seen(&request, |_| Ok(())) {
+        match self.apply_quietly(&request, |_| Ok(())) {
             Ok(report) => self.rolled_back(state, watch, report),
             Err(failure) if matches!(failure.kind(), Kind::Locked | Kind::Cancelled(_) | Kind::TimeLimit) => {
                 // Nothing was changed; the next look tries again.
@@ -298,7 +298,7 @@ impl App {
         let op = ours.as_ref().map(|listed| listed.summary.about.id.clone());
         let end = match ours.as_ref().map(|listed| &listed.phase) {
             Some(Phase::Finished { done }) => Some((*done, op.as_ref().and_then(|op| self.operation(&op.to_string()).ok()?.2))),
-            Some(_) => match self.resume() {
+            Some(_) => match self.resume_quietly() {
                 Ok(report) => Some((report.outcome == report::Outcome::Done, Some(report))),
                 Err(failure) if matches!(failure.kind(), Kind::Locked | Kind::Cancelled(_)) => return Err(failure),
                 Err(failure) => {
@@ -354,7 +354,8 @@ impl App {
         (from, to): (Option<&Version>, Option<&Version>),
         facts: Vec<(String, String)>,
     ) {
-        let notice = Notice { topic, task: Some(state.task.clone()), title, reason, from: from.cloned(), to: to.cloned(), facts, op };
+        let notice =
+            Notice { event: topic, task: Some(state.task.clone()), title, reason, from: from.cloned(), to: to.cloned(), facts, op };
         if let Err(failure) = self.raise(notice) {
             self.ground.warn(format!("nobody could be called: {failure}"));
         }

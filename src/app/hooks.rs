@@ -4,6 +4,7 @@ use super::{App, audit};
 use crate::{
     base::Failure,
     hooks::{
+        moved,
         run::{self, Call},
         setup,
     },
@@ -39,6 +40,15 @@ impl App {
     pub fn remove_hooks(&self) -> Result<HooksPlan, Failure> {
         let _lock = self.lock()?;
         self.witnessed(audit::deed("hooks uninstall"), "", || setup::remove(&self.ground))
+    }
+
+    /// Leads git to the hooks of this repository again, when it was moved or copied since they were
+    /// installed; returns where git looked.
+    ///
+    /// # Errors
+    /// When the configuration cannot be read or written.
+    pub fn repair_hooks(&self) -> Result<Option<std::path::PathBuf>, Failure> {
+        moved::repair(&self.ground)
     }
 
     /// Runs a hook: what it says, or its refusal.

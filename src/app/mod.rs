@@ -56,7 +56,7 @@ use crate::{
     trust::{Place, Trust},
 };
 
-pub use alerts::{Attempt, Notice};
+pub use alerts::Attempt;
 pub use drill::{DrillHow, DrillPlan};
 pub use guard::Look;
 pub use store::{Names, Needed};

@@ -47,12 +47,22 @@ impl App {
 
     /// Finishes the unfinished operation.
     pub fn resume(&self) -> Result<Report, Failure> {
-        self.recover("op resume", true, |runner| runner.run())
+        self.calling(self.resume_quietly())
     }
 
     /// Takes the unfinished operation back. One that was published already is finished instead,
     /// and that is an error which says so.
     pub fn abort(&self) -> Result<Report, Failure> {
+        self.calling(self.abort_quietly())
+    }
+
+    /// [`App::resume`] for those who call people themselves.
+    pub(super) fn resume_quietly(&self) -> Result<Report, Failure> {
+        self.recover("op resume", true, |runner| runner.run())
+    }
+
+    /// [`App::abort`] for those who call people themselves.
+    pub(super) fn abort_quietly(&self) -> Result<Report, Failure> {
         let report = self.recover("op abort", false, |runner| runner.abort("a person asked for it"))?;
         match (&report.op, report.outcome) {
             (Some(op), Outcome::Done) => Err(Error::WasPublished(op.short()).into()),

@@ -69,6 +69,9 @@ pub struct Uptime {
     pub boot: String,
     /// Seconds since then.
     pub secs: u64,
+    /// And nanoseconds; 0 in records of older versions.
+    #[serde(default)]
+    pub nanos: u32,
 }
 
 impl Uptime {
@@ -76,7 +79,12 @@ impl Uptime {
     fn now() -> Option<Self> {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_string();
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        Some(Self { boot, secs: u64::try_from(time.tv_sec).ok()? })
+        Some(Self { boot, secs: u64::try_from(time.tv_sec).ok()?, nanos: u32::try_from(time.tv_nsec).unwrap_or(0) })
+    }
+
+    /// How long that was.
+    fn ran(&self) -> Duration {
+        Duration::from_secs(self.secs).saturating_add(Duration::from_nanos(self.nanos.into()))
     }
 }
 
@@ -92,7 +100,7 @@ impl Moment {
         if let (Some(now), Some(then)) = (&self.uptime, &earlier.uptime)
             && now.boot == then.boot
         {
-            return Some(Duration::from_secs(now.secs.saturating_sub(then.secs)));
+            return Some(now.ran().saturating_sub(then.ran()));
         }
         Duration::try_from(self.wall.duration_since(earlier.wall)).ok()
     }
@@ -121,15 +129,19 @@ mod tests {
 
     #[test]
     fn a_running_machine_does_not_believe_its_clock() {
-        let moment = |wall: i64, boot: &str, secs: u64| Moment {
+        let exactly = |wall: i64, boot: &str, secs: u64, nanos: u32| Moment {
             wall: Timestamp::from_second(wall).expect("it is in range"),
-            uptime: Some(Uptime { boot: boot.into(), secs }),
+            uptime: Some(Uptime { boot: boot.into(), secs, nanos }),
         };
+        let moment = |wall, boot, secs| exactly(wall, boot, secs, 0);
         let then = moment(1_000_000, "a", 50);
         assert_eq!(moment(5, "a", 110).since(&then), Some(Duration::from_mins(1)), "the clock was set back");
         assert_eq!(moment(9_000_000, "a", 110).since(&then), Some(Duration::from_mins(1)), "the clock was set forward");
         assert_eq!(moment(1_000_060, "b", 3).since(&then), Some(Duration::from_mins(1)), "the machine was started anew");
         assert_eq!(moment(5, "b", 3).since(&then), None, "nobody knows");
+        let half = exactly(1_000_000, "a", 50, 900_000_000);
+        assert_eq!(exactly(1_000_001, "a", 51, 100_000_000).since(&half), Some(Duration::from_millis(200)), "not a whole second");
+        assert_eq!(half.since(&exactly(1, "a", u64::MAX, u32::MAX)), Some(Duration::ZERO), "what a damaged record says does no harm");
         let system = Clock::System.moment();
         assert!(Clock::System.moment().since(&system).is_some_and(|passed| passed < Duration::from_mins(10)));
     }

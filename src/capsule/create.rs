@@ -9,7 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Error, LISTING, SUMS, codec::Codec, script, tar::Writer};
+use super::{Error, LISTING, SUMS, codec::Codec, leftovers, script, tar::Writer};
 use crate::{
     base::{Digest, Failure, Fs, Hasher, Hashing, RelPath, Root, SyncPoint, cancel, text::escape},
     catalog::manifests::Found,
@@ -123,7 +123,9 @@ impl Capsule<'_> {
         if root.stat(&name).map_err(failed)?.is_some() {
             return Err(Error::Exists(path.to_path_buf()).into());
         }
-        let temp = RelPath::own([b".tmp-", name.as_bytes(), format!("-{}", std::process::id()).as_bytes()].concat());
+        let begin = [b".tmp-", name.as_bytes(), b"-"].concat();
+        leftovers::sweep(&root, &begin);
+        let temp = leftovers::name(&begin);
         let written = self.write_to(&root, &temp, path).and_then(|size| match root.rename_new(&temp, &name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::Exists(path.to_path_buf()).into()),
             renamed => Ok(renamed.and_then(|()| root.sync_dir(&RelPath::root(), SyncPoint::TreeDir)).map(|()| size).map_err(failed)?),
@@ -136,6 +138,7 @@ impl Capsule<'_> {
     fn write_to(&self, root: &Root, temp: &RelPath, path: &Path) -> Result<u64, Failure> {
         let failed = |source| Error::Io { path: path.to_path_buf(), source };
         let mut file = root.create(temp, 0o666).map_err(failed)?;
+        let _held = leftovers::hold(root, temp).map_err(failed)?;
         let mut stream = Codec::of_name(path).writer(io::BufWriter::with_capacity(1 << 20, &mut *file)).map_err(failed)?;
         // What reading a file says is of more use than that writing it stopped.
         let mut reason = None;

@@ -7,7 +7,10 @@
 
 mod codec;
 pub mod create;
+mod leftovers;
 pub mod open;
+pub mod packages;
+mod place;
 pub mod script;
 pub mod tar;
 
@@ -21,6 +24,9 @@ pub(crate) const PAPERS: [&str; 6] = ["restore.sh", "README.txt", "manifest.yaml
 pub(crate) const LISTING: &str = "capsule.json";
 /// The digests, the last member.
 pub(crate) const SUMS: &str = "SHA256SUMS";
+
+/// The folder of wheels, in a capsule and in what is restored.
+pub(crate) const WHEELS: &str = "wheels";
 
 /// What can go wrong with a capsule.
 #[derive(Debug, thiserror::Error)]

@@ -10,20 +10,20 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs::File,
     io::{self, BufRead, Read, Write},
-    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
 use super::{
-    Error, LISTING, PAPERS, SUMS,
+    Error, LISTING, PAPERS, SUMS, WHEELS,
     codec::Codec,
+    place::Place,
     script,
     tar::{Copy, Member, Reader},
 };
 use crate::{
     base::{
-        Digest, Failure, Fs, Hasher, RelPath, Root, SyncPoint, cancel,
-        fs::{create_dir_all, remove_tree},
+        Digest, Failure, Fs, Hasher, RelPath, Root, cancel,
+        fs::create_dir_all,
         text::{escape, size},
     },
     model::{
@@ -35,8 +35,6 @@ use crate::{
 
 /// Largest paper, in bytes.
 const PAPER_LIMIT: u64 = 256 << 20;
-/// What stays free on the disk.
-const RESERVE: u64 = 64 << 20;
 
 /// What a listed member is.
 #[derive(Clone, Copy)]
@@ -54,6 +52,7 @@ struct Opened<'a> {
     prefix: Vec<u8>,
     listing: Listing,
     sums: Vec<u8>,
+    packages: Vec<String>,
 }
 
 /// Checks a capsule without writing anything.
@@ -71,14 +70,11 @@ pub fn restore(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleRepor
         opened.refuse_links_out()?;
     }
     let place = Place::new(into)?;
-    let root = place.stage(opened.listing.bytes().unwrap_or(u64::MAX))?;
-    let restored = opened.restore(&place, &root);
-    if restored.is_err() {
-        // The first error is the one to tell.
-        let _ = remove_tree(&place.parent, &place.stage);
-    }
-    restored?;
+    let (root, _held) = place.stage(opened.listing.bytes().unwrap_or(u64::MAX))?;
+    // The first error is the one to tell.
+    opened.restore(&place, &root).inspect_err(|_| place.clear())?;
     let mut report = opened.report();
+    report.wheel_folder = opened.wheel_path(0).map(|_| WHEELS.to_string());
     report.into = Some(place.path.to_string_lossy().into_owned());
     report.proved.push(format!("{} files were read back from the disk and have their digests", report.files));
     Ok(report)
@@ -106,7 +102,7 @@ impl<'a> Opened<'a> {
             return Err(damaged(format!("its folder is {}, and it lists {} {}", escape(&prefix), listing.task, listing.version)).into());
         }
         let sums = script::sums_line(LISTING.as_bytes(), &Digest::of(&bytes));
-        Ok(Self { path, codec, size: found.len(), reader, prefix, listing, sums })
+        Ok(Self { path, codec, size: found.len(), reader, prefix, listing, sums, packages: Vec::new() })
     }
 
     fn damaged(&self, why: impl Into<String>) -> Error {
@@ -153,7 +149,8 @@ impl<'a> Opened<'a> {
         if papers.contains_key(SUMS) && self.reader.next_member().map_err(|why| self.damaged(why))?.is_some() {
             return Err(self.damaged(format!("something comes after {SUMS}")).into());
         }
-        Ok(self.check_papers(&papers)?)
+        self.packages = self.check_papers(&papers)?;
+        Ok(())
     }
 
     /// The members that the list names.
@@ -175,15 +172,15 @@ impl<'a> Opened<'a> {
         let (size, digest, executable, path) = match listed {
             Listed::File(nth) => {
                 let file = &self.listing.files[nth];
-                (file.size, file.sha256, Some(file.mode == "100755"), Some(&file.path))
+                (file.size, file.sha256, Some(file.mode == "100755"), Some(file.path.clone()))
             }
-            Listed::Wheel(nth) => (self.listing.wheels[nth].size, self.listing.wheels[nth].sha256, None, None),
+            Listed::Wheel(nth) => (self.listing.wheels[nth].size, self.listing.wheels[nth].sha256, None, self.wheel_path(nth)),
         };
         if member.size != size || executable.is_some_and(|executable| executable != member.executable) {
             return Err(self.damaged(format!("{} has another size or mode than its list says", escape(&member.name))).into());
         }
-        let failed = |source| Error::Io { path: PathBuf::from(path.map_or("a member".into(), ToString::to_string)), source };
-        let mut out = match (root, path) {
+        let failed = |source| Error::Io { path: PathBuf::from(path.as_ref().map_or("a member".into(), ToString::to_string)), source };
+        let mut out = match (root, &path) {
             (Some(root), Some(path)) => {
                 create_dir_all(root, &path.parent(), 0o777).map_err(failed)?;
                 Some(root.create(path, if executable == Some(true) { 0o777 } else { 0o666 }).map_err(failed)?)
@@ -203,8 +200,16 @@ impl<'a> Opened<'a> {
         }
     }
 
+    /// Where a wheel goes: below `wheels/`, where snapback looks for them, unless the release has something
+    /// of its own there.
+    fn wheel_path(&self, nth: usize) -> Option<RelPath> {
+        let wheel = self.listing.wheels.get(nth)?;
+        script::brings_wheels(&self.listing).then(|| RelPath::own(WHEELS).join(&wheel.name))
+    }
+
     /// The digests and the release manifest agree with what was seen.
-    fn check_papers(&self, papers: &BTreeMap<&str, Vec<u8>>) -> Result<(), Error> {
+    /// Returns the packages of the release.
+    fn check_papers(&self, papers: &BTreeMap<&str, Vec<u8>>) -> Result<Vec<String>, Error> {
         let of = |name: &str| papers.get(name).ok_or_else(|| self.damaged(format!("it has no {name}")));
         if *of(SUMS)? != self.sums {
             return Err(self.damaged(format!("{SUMS} does not list exactly what it holds")));
@@ -217,7 +222,8 @@ impl<'a> Opened<'a> {
             return Err(self.damaged("its manifest is not the one that it lists"));
         }
         let manifest = Manifest::parse(bytes).map_err(|error| self.damaged(error.to_string()))?;
-        self.check_manifest(&manifest)
+        self.check_manifest(&manifest)?;
+        Ok(manifest.dependencies.python_packages)
     }
 
     /// The list is that of the release.
@@ -259,12 +265,20 @@ impl<'a> Opened<'a> {
                 }
             }
         }
+        for (nth, wheel) in self.listing.wheels.iter().enumerate() {
+            let Some(path) = self.wheel_path(nth) else { continue };
+            let read = root.open(&path).and_then(|mut bytes| Digest::of_reader(&mut bytes)).map_err(failed(&path))?;
+            if read != (wheel.sha256, wheel.size) {
+                return Err(failed(&path)(io::Error::other("what was written does not come back from the disk")).into());
+            }
+        }
         Ok(place.publish(root)?)
     }
 
     fn report(&self) -> CapsuleReport {
         let mut report = CapsuleReport::of(&self.listing, self.path.to_string_lossy().into_owned(), self.codec.command());
         report.size = self.size;
+        report.packages.clone_from(&self.packages);
         report.proved = vec![
             format!("{} files and {} wheels have the digests of its list and of {SUMS}", report.files, report.wheels),
             format!("its list is that of the manifest {}", report.manifest),
@@ -281,56 +295,4 @@ fn small<R: Read>(reader: &mut Reader<R>, member: &Member) -> Result<Vec<u8>, St
     let mut bytes = Vec::new();
     reader.read_to(&mut |more| bytes.extend_from_slice(more))?;
     Ok(bytes)
-}
-
-/// The folder to restore into, and where its bytes are staged.
-struct Place {
-    path: PathBuf,
-    parent: Root,
-    name: RelPath,
-    stage: RelPath,
-}
-
-impl Place {
-    /// The folder must be new or empty, and no link.
-    fn new(into: &Path) -> Result<Self, Error> {
-        let failed = |source| Error::Io { path: into.to_path_buf(), source };
-        let path = std::path::absolute(into).map_err(failed)?;
-        let name = path.file_name().filter(|name| *name != "..").ok_or_else(|| failed(io::Error::other("it names no folder")))?;
-        let name = RelPath::own(name.as_bytes());
-        let parent = Root::open(path.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
-        match parent.stat(&name).map_err(failed)? {
-            None => {}
-            Some(stat) if stat.kind == crate::base::Type::Dir && parent.list(&name).map_err(failed)?.is_empty() => {}
-            Some(_) => return Err(Error::NotEmpty(path)),
-        }
-        let stage = RelPath::own([b".", name.as_bytes(), format!(".snapback-{}", std::process::id()).as_bytes()].concat());
-        Ok(Self { path, parent, name, stage })
-    }
-
-    /// Makes the staging folder; there must be room for this many bytes.
-    fn stage(&self, bytes: u64) -> Result<Root, Error> {
-        let failed = |source| Error::Io { path: self.path.clone(), source };
-        let folder = self.parent.path();
-        if let Ok(stat) = rustix::fs::statvfs(folder) {
-            let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-            if free < bytes.saturating_add(RESERVE) {
-                return Err(Error::NoRoom { path: folder.to_path_buf(), needed: size(bytes), free: size(free) });
-            }
-        }
-        remove_tree(&self.parent, &self.stage).map_err(failed)?;
-        self.parent.create_dir(&self.stage, 0o777).map_err(failed)?;
-        Root::open(&folder.join(self.stage.as_os())).map_err(failed)
-    }
-
-    /// Syncs everything and gives the staging folder its name, which replaces an empty folder only.
-    fn publish(&self, root: &Root) -> Result<(), Error> {
-        let failed = |source| Error::Io { path: self.path.clone(), source };
-        match root.sync_all(SyncPoint::StageFile) {
-            Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(failed(error)),
-            _ => {}
-        }
-        self.parent.rename(&self.stage, &self.name).map_err(failed)?;
-        self.parent.sync_dir(&RelPath::root(), SyncPoint::TreeDir).map_err(failed)
-    }
 }

@@ -4,8 +4,9 @@
 //! names that a tool may take for something else are lines of the script, each name in single
 //! quotes, so that the tar itself holds plain files with plain names and nothing else.
 
+use super::WHEELS;
 use crate::{
-    base::Digest,
+    base::{Digest, RelPath},
     model::capsule::{CapsuleFile, Listing},
 };
 
@@ -99,6 +100,18 @@ mv -- "$work" "$into"
 trap - EXIT
 "#;
 
+const WHEELS_TOO: &str = r#"
+mkdir -p -- "$work/wheels"
+cp -- wheels/*.whl "$work/wheels/"
+"#;
+
+/// True when wheels are restored too, below `wheels/`, where snapback looks for them: when there are some,
+/// and the release has nothing of its own there.
+pub fn brings_wheels(listing: &Listing) -> bool {
+    let is_taken = |path: &RelPath| path.as_bytes().split(|byte| *byte == b'/').next() == Some(WHEELS.as_bytes());
+    !listing.wheels.is_empty() && !listing.files.iter().any(|file| is_taken(&file.path))
+}
+
 /// The script.
 pub fn restore(listing: &Listing) -> Vec<u8> {
     let mut text =
@@ -107,6 +120,9 @@ pub fn restore(listing: &Listing) -> Vec<u8> {
         let digits = file.sha256.to_string();
         let digits = digits.strip_prefix("sha256:").unwrap_or(&digits).as_bytes().to_vec();
         text.extend([b"put ", &member[..], b" ", &quoted(file.path.as_bytes())[..], b" ", &digits[..], b"\n"].concat());
+    }
+    if brings_wheels(listing) {
+        text.extend_from_slice(WHEELS_TOO.as_bytes());
     }
     for file in listing.files.iter().filter(|file| file.is_link()) {
         let target = file.target_bytes().unwrap_or_default();
@@ -139,7 +155,7 @@ pub fn readme(listing: &Listing, folder: &str) -> String {
         listing.released_at, listing.tag, listing.commit, listing.manifest
     );
     if !listing.wheels.is_empty() {
-        text += "\nPackages    python3 -m venv .venv\n            .venv/bin/pip install --no-index --no-deps --find-links wheels -r requirements.txt\n";
+        text += "\nwheels/ is restored too, unless the release has a folder of that name.\n\nPackages    python3 -m venv .venv\n            .venv/bin/pip install --no-index --no-deps --find-links wheels -r requirements.txt\n";
     }
     if !listing.missing.is_empty() {
         text += "\nNo wheel was found for:\n";

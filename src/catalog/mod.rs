@@ -10,6 +10,7 @@ pub mod manifests;
 pub mod radius;
 pub mod registry;
 pub mod releases;
+pub mod rewritten;
 pub mod scope;
 
 use crate::{

@@ -40,6 +40,7 @@ pub struct Session {
     sink: Arc<Progress>,
     app: OnceCell<App>,
     touched: Cell<bool>,
+    in_hook: Cell<bool>,
 }
 
 impl Session {
@@ -64,6 +65,7 @@ impl Session {
             sink: Arc::new(Progress::new(err, talk)),
             app: OnceCell::new(),
             touched: Cell::new(false),
+            in_hook: Cell::new(false),
         }
     }
 
@@ -77,13 +79,41 @@ impl Session {
         if let Some(app) = self.app.get() {
             return Ok(app);
         }
-        let app = App::open(&self.dir(), self.options())?;
+        let mut app = App::open(&self.dir(), self.options())?;
+        let may_act = !self.globals.dry_run && std::env::var_os(DEPTH_VARIABLE).is_none();
+        if may_act && !self.in_hook.get() && self.lead_to_hooks(&app) {
+            app = App::open(&self.dir(), self.options())?;
+        }
         let app = self.app.get_or_init(|| app);
-        // What waits to be taken back must not wait for ever because its supervisor was killed.
-        if !self.globals.dry_run && self.command != "confirm" && std::env::var_os(DEPTH_VARIABLE).is_none() {
-            super::commands::settle_overdue(self, app);
+        // What waits to be taken back must not wait for ever because its supervisor was killed. git
+        // is in the middle of something while a hook runs, so there another process does it.
+        match () {
+            () if !may_act || self.command == "confirm" => {}
+            () if self.in_hook.get() => super::commands::supervise_all(self, app),
+            () => super::commands::settle_overdue(self, app),
         }
         Ok(app)
+    }
+
+    /// From now on only what a hook of git may do.
+    pub fn enter_hook(&self) {
+        self.in_hook.set(true);
+    }
+
+    /// Mends a configuration that leads git to where the repository was before; true when it did.
+    fn lead_to_hooks(&self, app: &App) -> bool {
+        match app.repair_hooks() {
+            Ok(None) => return false,
+            Ok(Some(old)) => self.say(&format!(
+                "core.hooksPath named {}, where this repository was before; it leads to its own hooks again\n",
+                render::safe(&old.to_string_lossy())
+            )),
+            Err(failure) => {
+                self.say(&format!("warning: core.hooksPath does not lead to the hooks of this repository: {failure}\n"));
+                return false;
+            }
+        }
+        true
     }
 
     /// How a repository is opened in this run.

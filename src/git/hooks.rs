@@ -217,10 +217,10 @@ impl Repo {
         Ok(())
     }
 
-    /// The commits that a newer one reaches and an older one does not, newest first, at most `most`.
-    pub fn commits_between(&self, older: Option<&GitId>, newer: &GitId, most: usize) -> Result<Vec<GitId>, Error> {
+    /// The commits that a newer one reaches and older ones do not, newest first, at most `most`.
+    pub fn commits_between(&self, older: &[GitId], newer: &GitId, most: usize) -> Result<Vec<GitId>, Error> {
         let doing = "listing commits";
-        let (hidden, tip) = (older.map(|id| self.oid(id)).transpose()?, self.oid(newer)?);
+        let (hidden, tip) = (older.iter().map(|id| self.oid(id)).collect::<Result<Vec<_>, _>>()?, self.oid(newer)?);
         self.with(|repo| {
             let walk = repo.rev_walk([tip]).with_hidden(hidden).all().during(doing)?;
             walk.take(most).map(|found| Ok(super::repo::git_id(&found.during(doing)?.id))).collect()

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 
 use crate::{
     base::{Failure, GitId, RelPath, TaskId},
-    catalog::{Scope, registry as read},
+    catalog::{
+        Scope, registry as read,
+        rewritten::{self, Rewritten},
+    },
     ground::Ground,
     model::{TagName, TaskSpec, Version, verdict::Standing},
     registry::Registry,
@@ -141,7 +144,14 @@ impl<'a> Facts<'a> {
         let dirs = scope.dirs();
         let touches =
             |parent: Option<&GitId>, commit: &GitId| Ok(git.changed_paths(parent, commit, &dirs)?.iter().any(|path| scope.owns(path)));
-        Ok(git.count_since(head, FAR, |at| *at == released || self.is_late(), touches)?.filter(|_| !self.is_late()))
+        let now = self.rewritten().remove(&released);
+        let is_there = |at: &GitId| *at == released || now.as_ref() == Some(at) || self.is_late();
+        Ok(git.count_since(head, FAR, is_there, touches)?.filter(|_| !self.is_late()))
+    }
+
+    /// What the commits of releases became that git rewrote.
+    pub fn rewritten(&self) -> Rewritten {
+        rewritten::read(&*self.ground.state)
     }
 
     /// What was said of all versions.

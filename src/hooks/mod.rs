@@ -8,6 +8,7 @@
 
 pub mod config_text;
 pub mod facts;
+pub mod moved;
 pub mod place;
 pub mod redirect;
 pub mod run;

@@ -44,13 +44,13 @@ const HARMLESS: [&str; 21] = [
 const BEFORE: &str = "before";
 
 /// The scripts that the folder must have. `there` names what the folder before has.
-pub fn scripts(wanted: &HooksWanted, before: &std::path::Path, there: &[String]) -> BTreeMap<String, Vec<u8>> {
+pub fn scripts(wanted: &HooksWanted, before: Before<'_>, there: &[String]) -> BTreeMap<String, Vec<u8>> {
     let is_plain = |name: &&String| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
     let names = HARMLESS.iter().map(ToString::to_string).chain(there.iter().filter(is_plain).cloned());
     names
         .map(|name| {
             let text = match name.parse::<HookEvent>() {
-                Ok(event) if wanted.events.contains(&event) => shim(event, &wanted.program, Before::In(before), wanted.strict),
+                Ok(event) if wanted.events.contains(&event) => shim(event, &wanted.program, before, wanted.strict),
                 _ => forward(&name, before),
             };
             (name, text)
@@ -58,10 +58,10 @@ pub fn scripts(wanted: &HooksWanted, before: &std::path::Path, there: &[String])
         .collect()
 }
 
-/// The folder that was named before, as the redirection that is there says.
+/// The folder that was named before, as the redirection that is there says; `None`: none was named.
 pub fn before(fs: &dyn Fs) -> Option<PathBuf> {
     let bytes = read_limited(fs, &RelPath::own(BEFORE), 1 << 16).ok()?;
-    Some(PathBuf::from(OsStr::from_bytes(&bytes)))
+    (!bytes.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(&bytes)))
 }
 
 /// True when the folder has exactly these scripts.
@@ -73,10 +73,11 @@ pub fn has(fs: &dyn Fs, scripts: &BTreeMap<String, Vec<u8>>) -> Result<bool, Err
 }
 
 /// Writes the scripts; those that are there and not wanted go.
-pub fn write(fs: &dyn Fs, scripts: &BTreeMap<String, Vec<u8>>, before: &std::path::Path) -> Result<(), Error> {
+pub fn write(fs: &dyn Fs, scripts: &BTreeMap<String, Vec<u8>>, before: Before<'_>) -> Result<(), Error> {
     let place = Place { fs };
     place.sweep()?;
-    place.write(BEFORE, before.as_os_str().as_bytes(), 0o644)?;
+    let named = if let Before::In(folder) = before { folder.as_os_str().as_bytes() } else { b"" };
+    place.write(BEFORE, named, 0o644)?;
     for (name, text) in scripts {
         if !matches!(place.slot(name)?, Slot::Ours(_, bytes) if bytes == *text) {
             place.write(name, text, 0o755)?;

@@ -2,7 +2,8 @@
 //!
 //! A release's tag that is deleted or moved by a push is refused, because nobody who has the old
 //! one is told. All else is said and let pass, unless the hooks are strict. Nothing is written
-//! but the trailer of `commit-msg`, which is installed by choice.
+//! but the trailer of `commit-msg`, which is installed by choice, and what commits of releases
+//! became when git rewrote them.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -13,7 +14,10 @@ use super::{
 };
 use crate::{
     base::{Failure, GitId, Hint, Kind, TaskId, text},
-    catalog::{Release, manifests},
+    catalog::{
+        Release, manifests,
+        rewritten::{self, Rewritten},
+    },
     ground::Ground,
     model::{TagName, Version, hooks::HookEvent},
     steps::verdicts::Standings,
@@ -167,11 +171,13 @@ fn held(standings: &Standings, task: &TaskId, version: &Version) -> Option<Strin
         .map(|word| format!("{task} {version} is {word}: `snapback show -t {task} {version}` says more"))
 }
 
-/// Says which releases lie on commits that were rewritten: lines of `old new`.
+/// Says which releases lie on commits that were rewritten, and notes what these became: lines of `old new`.
 fn after_rewrite(facts: &Facts<'_>, input: &[u8]) -> Result<Said, Failure> {
-    let text = String::from_utf8_lossy(input);
-    let old: std::collections::HashSet<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+    let new = rewritten::parse(&String::from_utf8_lossy(input));
     let git = &facts.ground.git;
+    let known = facts.rewritten();
+    // What was rewritten before may have been rewritten once more.
+    let mut all: Rewritten = known.iter().map(|(old, at)| (old.clone(), new.get(at).unwrap_or(at).clone())).collect();
     let mut lines = Vec::new();
     for tag in git.tags()? {
         if facts.is_late() {
@@ -179,9 +185,19 @@ fn after_rewrite(facts: &Facts<'_>, input: &[u8]) -> Result<Said, Failure> {
         }
         let Some(name) = tag_of(facts, &String::from_utf8_lossy(&tag.name)) else { continue };
         let Ok(peeled) = git.peel_tag(&tag.id) else { continue };
-        if old.contains(peeled.commit.as_str()) {
-            lines.push(format!("{name} stays on the commit that was rewritten; it is no longer in this branch"));
+        if let Some(now) = new.get(&peeled.commit) {
+            all.insert(peeled.commit.clone(), now.clone());
         }
+        if let Some(now) = all.get(&peeled.commit).filter(|now| known.get(&peeled.commit) != Some(*now)) {
+            lines.push(format!(
+                "{name} holds and stays on {}, which is {} in this branch now; git push --follow-tags leaves it out, git push <remote> {name} does not",
+                short(&peeled.commit),
+                short(now)
+            ));
+        }
+    }
+    if all != known {
+        rewritten::write(&*facts.ground.state, &all).map_err(|source| Error::Folder { name: "rewritten".into(), source })?;
     }
     Ok(Said { lines: few(lines), ..Said::default() })
 }
@@ -189,6 +205,12 @@ fn after_rewrite(facts: &Facts<'_>, input: &[u8]) -> Result<Said, Failure> {
 /// The tag of ours that a name is.
 fn tag_of(facts: &Facts<'_>, name: &str) -> Option<TagName> {
     TagName::parse(name, |id| facts.ground.settings.task(id).is_some())
+}
+
+/// The beginning of a commit's id, for people.
+fn short(id: &GitId) -> &str {
+    let text = id.as_str();
+    text.get(..8).unwrap_or(text)
 }
 
 /// True for the id that stands for nothing.
@@ -230,8 +252,16 @@ fn before_push(facts: &Facts<'_>, call: &Call) -> Result<Said, Failure> {
     if unseen > 0 {
         said.lines.push(format!("{unseen} tags were not looked at, for it would take too long; `snapback verify-snapshot` does"));
     }
-    if !behind.is_empty() {
-        said.lines.push(format!("{} not pushed: git push --follow-tags takes tags along", few(behind).join(", ")));
+    let (rewritten, followed): (Vec<_>, Vec<_>) = behind.into_iter().partition(|(_, rewritten)| *rewritten);
+    let names = |tags: Vec<(String, bool)>| few(tags.into_iter().map(|(name, _)| name));
+    if !followed.is_empty() {
+        said.lines.push(format!("{} not pushed: git push --follow-tags takes tags along", names(followed).join(", ")));
+    }
+    if !rewritten.is_empty() {
+        let remote = call.args.first().map_or_else(|| "<remote>".into(), |name| text::escape(name.as_encoded_bytes()));
+        let tags = names(rewritten);
+        let why = "on commits that were rewritten, so only their names take them along";
+        said.lines.push(format!("{} not pushed, {why}: git push {remote} {}", tags.join(", "), tags.join(" ")));
     }
     Ok(said)
 }
@@ -267,14 +297,15 @@ fn push_tag(facts: &Facts<'_>, name: &TagName, one: &Pushed<'_>, may_change: boo
     true
 }
 
-/// Looks at one branch of a push; returns the tags of releases that should go with it and do not.
+/// Looks at one branch of a push; returns the tags of releases that should go with it and do not,
+/// each with whether its commit was rewritten.
 fn push_branch(
     facts: &Facts<'_>,
     one: &Pushed<'_>,
     pushed: &[Pushed<'_>],
     standings: &Standings,
     said: &mut Said,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<(String, bool)>, Failure> {
     let git = &facts.ground.git;
     let Ok(new) = one.id.parse::<GitId>() else { return Ok(Vec::new()) };
     let old = one.there.parse::<GitId>().ok().filter(|id| !is_zero(id.as_str()) && git.has_object(id));
@@ -288,8 +319,12 @@ fn push_branch(
         let tag = TagName::release(moved.task, &moved.to);
         let goes = pushed.iter().any(|other| other.remote == tag.reference());
         // Without the old commit nobody knows which tags the remote has.
-        if old.is_some() && !goes && git.find_ref(&tag.reference())?.is_some() {
-            behind.push(tag.to_string());
+        if old.is_some()
+            && !goes
+            && let Some(id) = git.find_ref(&tag.reference())?
+        {
+            let rewritten = git.peel_tag(&id).is_ok_and(|peeled| facts.rewritten().contains_key(&peeled.commit));
+            behind.push((tag.to_string(), rewritten));
         }
     }
     Ok(behind)

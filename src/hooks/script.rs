@@ -31,8 +31,10 @@ pub enum Whose {
 pub enum Before<'a> {
     /// Beside the script, under [`kept_name`].
     Beside,
-    /// In this folder, under the hook's own name; a relative one is below the work tree.
+    /// In this folder, under the hook's own name; a relative one is below where git works.
     In(&'a Path),
+    /// In the folder `hooks` beside the state folder that the script lies in, wherever that is moved.
+    Usual,
 }
 
 /// The name under which the hook that was there before is kept.
@@ -48,15 +50,21 @@ pub fn shim(event: HookEvent, program: &Path, before: Before<'_>, strict: bool) 
 }
 
 /// The script that only runs what was there before.
-pub fn forward(name: &str, before: &Path) -> Vec<u8> {
-    finish(FORWARD.as_bytes(), name, Before::In(before))
+pub fn forward(name: &str, before: Before<'_>) -> Vec<u8> {
+    finish(FORWARD.as_bytes(), name, before)
 }
 
 /// Fills in what all scripts have, the digest last.
 fn finish(text: &[u8], event: &str, before: Before<'_>) -> Vec<u8> {
     let before = match before {
         Before::Beside => format!("${{0%/*}}/{}", kept_name(event)).into_bytes(),
-        Before::In(folder) => quoted(folder.join(event).as_os_str()),
+        Before::In(folder) if folder.is_absolute() => quoted(folder.join(event).as_os_str()),
+        // For a new work tree git starts the hook there, and has looked for it where it works itself.
+        Before::In(folder) => {
+            let there = br#"; [ -f "$before" ] || before=$(readlink "/proc/$PPID/cwd" 2>/dev/null || echo .)/$before"#;
+            [quoted(folder.join(event).as_os_str()), there.to_vec()].concat()
+        }
+        Before::Usual => format!("${{0%/*}}/../../hooks/{event}").into_bytes(),
     };
     let text = text.replace("@event@", event).replace("@before@", before);
     let digest = Digest::of(&text).to_string();
@@ -94,7 +102,7 @@ mod tests {
     fn a_script_knows_itself_and_notices_an_edit() {
         let program = Path::new("/opt/it's here/snapback");
         for event in HookEvent::ALL {
-            for before in [Before::Beside, Before::In(Path::new(".husky/_"))] {
+            for before in [Before::Beside, Before::In(Path::new(".husky/_")), Before::In(Path::new("/h")), Before::Usual] {
                 let text = shim(event, program, before, false);
                 assert_eq!(whose(&text), Whose::Ours(event.name().into()));
                 assert!(!text.contains_str("@event@") && !text.contains_str("@before@") && !text.contains_str("@strict@"));
@@ -106,7 +114,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(whose(&forward("update", Path::new("/h"))), Whose::Ours("update".into()));
+        assert_eq!(whose(&forward("update", Before::Usual)), Whose::Ours("update".into()));
         for foreign in [&b""[..], b"#!/bin/sh\n", b"#!/bin/sh\n# snapback\n", b"\xff\xfe\n\xff", b"# snapback-hook 1 x y"] {
             assert_eq!(whose(foreign), Whose::Foreign);
         }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The folder of redirections, in the state folder.
-const OWN: &str = "hooks";
+pub(super) const OWN: &str = "hooks";
 /// Says that the hooks folder was made by us, in the state folder.
 const MADE: &str = "hooks-folder-made";
 
@@ -43,6 +43,13 @@ struct Choice {
     method: HookMethod,
     before: PathBuf,
     notes: Vec<String>,
+}
+
+impl Choice {
+    /// The same folder, as the scripts of a redirection name it.
+    fn before(&self, look: &Look<'_>) -> Before<'_> {
+        if self.before == look.usual { Before::Usual } else { Before::In(&self.before) }
+    }
 }
 
 impl<'a> Look<'a> {
@@ -206,7 +213,7 @@ fn redirections(look: &Look<'_>, choice: &Choice, wanted: &HooksWanted) -> Resul
     let names = there.map(|root| root.list(&RelPath::root())).transpose();
     let names = names.map_err(|source| Error::Folder { name: absolute.to_string_lossy().into_owned(), source })?.unwrap_or_default();
     let names: Vec<String> = names.into_iter().filter_map(|name| String::from_utf8(name).ok()).collect();
-    Ok(redirect::scripts(wanted, &choice.before, &names))
+    Ok(redirect::scripts(wanted, choice.before(look), &names))
 }
 
 /// What an installation would do. Reads only; refuses what [`install`] would refuse.
@@ -303,7 +310,7 @@ pub fn install(ground: &Ground, wanted: &HooksWanted) -> Result<HooksPlan, Failu
         }
         HookMethod::Redirect => {
             let own = open_new(&look.own, &*ground.state, OWN)?;
-            redirect::write(&own, &redirections(&look, &choice, wanted)?, &choice.before)?;
+            redirect::write(&own, &redirections(&look, &choice, wanted)?, choice.before(&look))?;
             let (file, old, new) = edited_config(&look, &choice, wanted)?;
             ground.git.replace_config(&file, &old, &new)?;
             if ground.git.told_hooks_path().as_deref() != Some(look.own.as_path()) {

@@ -98,6 +98,9 @@ pub enum Topic {
     /// A rollback that nobody confirmed could not be taken back.
     #[serde(rename = "confirm.needs-person")]
     NotReverted,
+    /// An operation could neither be finished nor taken back.
+    #[serde(rename = "operation.stuck")]
+    Stuck,
 }
 
 impl Topic {
@@ -112,6 +115,7 @@ impl Topic {
             Self::Blind => "guard.blind",
             Self::Reverted => "confirm.reverted",
             Self::NotReverted => "confirm.needs-person",
+            Self::Stuck => "operation.stuck",
         }
     }
 
@@ -121,7 +125,7 @@ impl Topic {
             Self::Test => Severity::Info,
             Self::Recovered => Severity::Good,
             Self::RolledBack | Self::Blind | Self::Reverted => Severity::Warning,
-            Self::NeedsPerson | Self::Overruled | Self::NotReverted => Severity::Critical,
+            Self::NeedsPerson | Self::Overruled | Self::NotReverted | Self::Stuck => Severity::Critical,
         }
     }
 }
@@ -191,17 +195,11 @@ pub struct Offer {
     pub link: Option<String>,
 }
 
-/// What people are told.
+/// What is worth an alert: what whoever raises one knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Alert {
-    /// [`ALERT_SCHEMA`].
-    pub schema: String,
-    /// Its id.
-    pub id: AlertId,
+pub struct Notice {
     /// What happened.
     pub event: Topic,
-    /// How much it matters.
-    pub severity: Severity,
     /// The task.
     pub task: Option<TaskId>,
     /// One line.
@@ -216,6 +214,20 @@ pub struct Alert {
     pub facts: Vec<(String, String)>,
     /// The operation.
     pub op: Option<OpId>,
+}
+
+/// What people are told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// [`ALERT_SCHEMA`].
+    pub schema: String,
+    /// Its id.
+    pub id: AlertId,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What it is about; on the wire these are fields of the alert.
+    #[serde(flatten)]
+    pub notice: Notice,
     /// The repository's name: the folder of its work tree.
     pub repository: String,
     /// The host.
@@ -449,7 +461,7 @@ mod tests {
         for topic in [Topic::Test, Topic::RolledBack, Topic::Recovered, Topic::NeedsPerson, Topic::Overruled, Topic::Blind] {
             assert_eq!(serde_json::to_value(topic).expect("it renders"), topic.word());
         }
-        for topic in [Topic::Reverted, Topic::NotReverted] {
+        for topic in [Topic::Reverted, Topic::NotReverted, Topic::Stuck] {
             assert_eq!(serde_json::to_value(topic).expect("it renders"), topic.word());
         }
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Version, operation::GitMode};
+use super::{Version, operation::GitMode, report::Moment};
 use crate::base::{Digest, RelPath, TaskId};
 
 /// The format that is written.
@@ -101,6 +102,14 @@ pub struct CapsuleReport {
     pub wheels: usize,
     /// Packages whose wheels are not in it.
     pub missing: Vec<String>,
+    /// The packages of the release, `name==version`; known when it was read.
+    pub packages: Vec<String>,
+    /// The folder of wheels below what was restored.
+    pub wheel_folder: Option<String>,
+    /// When restoring began.
+    pub began_at: Option<Timestamp>,
+    /// What was done, step by step.
+    pub timeline: Vec<Moment>,
     /// The folder it was restored into.
     pub into: Option<String>,
     /// What was proved, one fact a line.
@@ -129,6 +138,10 @@ impl CapsuleReport {
             bytes: listing.bytes().unwrap_or(u64::MAX),
             wheels: listing.wheels.len(),
             missing: listing.missing.clone(),
+            packages: Vec::new(),
+            wheel_folder: None,
+            began_at: None,
+            timeline: Vec::new(),
             into: None,
             proved: Vec::new(),
             notes: Vec::new(),
@@ -230,6 +243,10 @@ impl Listing {
                 && !name.starts_with(['.', '-'])
                 && name.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-+!".contains(&c))
         };
+        let names: BTreeSet<&String> = self.wheels.iter().map(|wheel| &wheel.name).collect();
+        if names.len() < self.wheels.len() {
+            return Err("a wheel is listed twice".into());
+        }
         match self.wheels.iter().find(|wheel| !is_name(&wheel.name)) {
             Some(wheel) => Err(format!("{:?} is no name of a wheel", wheel.name)),
             None => Ok(()),

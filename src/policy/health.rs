@@ -1,9 +1,8 @@
 //! How bad what was seen of a task or a disk is.
 
 use crate::{
-    base::{TaskId, text::size},
+    base::text::size,
     model::{
-        Version,
         answer::Next,
         health::{Disk, Finding, Level},
         overview::{TaskLine, WayBack},
@@ -44,7 +43,7 @@ pub fn of_task(line: &TaskLine, way: &WayBack) -> Vec<Finding> {
             &["snapback", "diff", "-t", task],
         ));
     }
-    found.extend(of_way(&line.task, line.active.as_ref(), way));
+    found.extend(of_way(line, way));
     sort(&mut found);
     found
 }
@@ -76,11 +75,15 @@ fn of_standing(line: &TaskLine) -> Vec<Finding> {
 }
 
 /// Where it could go back to.
-fn of_way(task: &TaskId, active: Option<&Version>, way: &WayBack) -> Option<Finding> {
-    let task = task.as_str();
+fn of_way(line: &TaskLine, way: &WayBack) -> Option<Finding> {
+    let task = line.task.as_str();
     let list = ["snapback", "list", "-t", task];
-    active?;
+    line.active.as_ref()?;
     let Some(version) = &way.version else {
+        if line.releases <= 1 {
+            // A first release is no fault of anybody, and nobody can mend it.
+            return Some(finding("way_back", Level::Ok, "it has one release: the next one will have a way back", "", &[]));
+        }
         let seen = way.why.clone().unwrap_or_else(|| "no older version is proven good: there is no way back".into());
         return Some(finding("way_back", Level::Warning, seen, "see its versions", &list));
     };
@@ -158,6 +161,9 @@ mod tests {
         assert_eq!(words(&sick, &way(false)), expected);
         let unproven = TaskLine { standing: Standing::default(), ..line() };
         assert_eq!(words(&unproven, &WayBack::default()), [("unverified", Level::Warning), ("way_back", Level::Warning)]);
+        let first = TaskLine { releases: 1, ..line() };
+        assert_eq!(words(&first, &WayBack::default()), [("way_back", Level::Ok)]);
+        assert_eq!(words(&TaskLine { drift: 1, ..first }, &WayBack::default()), [("drift", Level::Warning), ("way_back", Level::Ok)]);
         let new = TaskLine { active: None, config: None, standing: Standing::default(), ..line() };
         assert_eq!(words(&new, &WayBack::default()), [("unverified", Level::Warning)]);
         let unread = TaskLine { trouble: "the registry is damaged".into(), active: None, config: None, ..line() };

@@ -4,7 +4,7 @@
 use super::files::Found;
 use crate::{
     base::{Failure, GitId},
-    catalog::{Release, Scope, manifests},
+    catalog::{Release, Scope, manifests, rewritten},
     ground::Ground,
     model::{Version, manifest::FileEntry, request::NextVersion},
     policy::conventional,
@@ -20,7 +20,10 @@ pub fn since(ground: &Ground, scope: &Scope, release: Option<&Release>, head: &G
     let git = &ground.git;
     let (released, dirs) = (git.peel_tag(&release.tag_id)?.commit, scope.dirs());
     let mut messages = Vec::new();
-    for id in git.commits_between(Some(&released), head, MOST)? {
+    // After a rebase the branch has the release's commit under another id.
+    let now = rewritten::read(&*ground.state).remove(&released).filter(|id| git.has_object(id));
+    let hidden: Vec<GitId> = std::iter::once(released).chain(now).collect();
+    for id in git.commits_between(&hidden, head, MOST)? {
         let commit = git.commit(&id)?;
         let parent = match commit.parents.as_slice() {
             [] => None,

@@ -95,12 +95,21 @@ pub fn read(git: &Repo, task: Option<&TaskId>, own: &[VerdictRecord]) -> Result<
 /// Reads one record; the error says in what it is wrong.
 fn parse(git: &Repo, name: &str, blob: Option<&GitId>) -> Result<VerdictRecord, String> {
     let Some(blob) = blob else { return Err("it leads nowhere".into()) };
+    record_of(name, blob, || git.read_blob_within(blob, LARGEST).map_err(|error| Failure::from(error).to_string()))
+}
+
+/// The record that a reference of this name leads to, from bytes that anybody may have written; they
+/// are asked for only when the name is right.
+///
+/// # Errors
+/// In what it is wrong, for people.
+pub fn record_of(name: &str, blob: &GitId, bytes: impl FnOnce() -> Result<Vec<u8>, String>) -> Result<VerdictRecord, String> {
     let parts: Vec<&str> = name.strip_prefix(PREFIX).unwrap_or_default().split('/').collect();
     let [task, version, id] = parts[..] else { return Err("its name has not the form <task>/<version>/<id>".into()) };
     if id != blob.as_str() {
         return Err("it leads to another object than its name says".into());
     }
-    let bytes = git.read_blob_within(blob, LARGEST).map_err(|error| Failure::from(error).to_string())?;
+    let bytes = bytes()?;
     let line: Line = serde_json::from_slice(&bytes).map_err(|error| format!("it is no record: {error}"))?;
     if line.schema != SCHEMA {
         return Err(format!("its format is {:?}", text::escape(line.schema.as_bytes())));

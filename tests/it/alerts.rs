@@ -142,3 +142,44 @@ fn a_configuration_with_a_secret_in_it_is_refused_without_showing_it() {
     assert!(refused("{email: {server: 127.0.0.1, user: u, password_from: {env: A}, from: a@b, to: [c@d]}}").contains("needs TLS"));
     assert!(refused("{}").contains("exactly one of"));
 }
+
+/// A rollback to 1.0.0 whose smoke test takes the safety copies away and then fails.
+fn stick(called: &Called) -> Ran {
+    let sandbox = &called.sandbox;
+    sandbox.write("tasks/T01/model.bin", &crate::support::noise("other", 70_000));
+    crate::support::story::set_version(sandbox, "1.1.0");
+    sandbox.release("T01", "1.1.0");
+    let text = String::from_utf8(sandbox.read("snapback.yaml")).unwrap();
+    let (packs, stage) = (sandbox.at(".git/snapback/store/packs"), sandbox.at(".snapback"));
+    let smoke = format!("tasks:\n  T01:\n    verify: [{{run: 'rm -rf {} {}; exit 1'}}]\n", packs.display(), stage.display());
+    fs::write(sandbox.at("snapback.yaml"), text + &smoke).unwrap();
+    sandbox.snapback(&["trust", "--yes"]).expect(0);
+    called.run(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+}
+
+#[test]
+fn a_rollback_that_is_stuck_calls_a_person() {
+    let called = Called::trusted();
+    let ran = stick(&called).expect(13);
+    assert!(ran.stderr.contains("is stuck at its step"), "{ran:?}");
+    let alert = webhook_alert(&called.webhook.next(), HOOK);
+    assert_eq!((alert["event"].as_str(), alert["severity"].as_str()), (Some("operation.stuck"), Some("critical")));
+    assert_eq!((alert["task"].as_str(), alert["from"].as_str(), alert["to"].as_str()), (Some("T01"), Some("1.1.0"), Some("1.0.0")));
+    let text = alert.to_string();
+    assert!(text.contains("the rollback 1.1.0 -> 1.0.0 is stuck and needs a person") && text.contains("snapback op abort"), "{text}");
+    assert!(feishu_card(&called.feishu.next(), SECRET).to_string().contains("is stuck"));
+    assert!(called.smtp.next().header("Subject").is_some());
+    // Trying again tells the same, which is told once.
+    called.run(&["op", "abort"]).expect(13);
+    let list = called.run(&["alert", "list", "--json"]).expect(0).json();
+    assert_eq!((list["data"]["alerts"].as_array().map(Vec::len), called.webhook.rest().len()), (Some(1), 0), "{list}");
+}
+
+#[test]
+fn without_a_channel_only_whoever_gave_the_command_is_told() {
+    let called = Called::new();
+    fs::write(called.sandbox.at("snapback.yaml"), "version: 1\ndefaults:\n  large_files: {patterns: [\"*.bin\"]}\n").unwrap();
+    let ran = stick(&called).expect(13);
+    assert!(!ran.stderr.contains("nobody was called"), "{ran:?}");
+    assert_eq!(called.run(&["alert", "list", "--json"]).json()["data"]["alerts"].as_array().map(Vec::len), Some(0));
+}

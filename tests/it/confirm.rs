@@ -205,6 +205,70 @@ fn a_supervisor_that_is_killed_is_started_anew_or_replaced() {
     assert_eq!(supervisors(&sandbox), []);
 }
 
+/// Rolls back with an hour to confirm it; then the machine is started anew: no supervisor runs, and
+/// the record is of another start. `since` is when the time began, by the clock, instead of now.
+fn restarted(since: Option<&str>) -> Sandbox {
+    let sandbox = released();
+    sandbox.snapback(&["rollback", "-t", "T01", "--confirm-within", "1h", "--yes"]).expect(0);
+    kill_process(awaited(&sandbox), Signal::KILL).unwrap();
+    watched(&sandbox).lock().unwrap();
+    let path = sandbox.at(".git/snapback/confirm/T01.json");
+    let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    assert!(record["since"]["uptime"]["boot"].as_str().is_some_and(|boot| !boot.is_empty()), "{record}");
+    record["since"]["uptime"]["boot"] = "00000000-0000-0000-0000-000000000000".into();
+    // The count of a machine that has just started says nothing of the one before.
+    record["since"]["uptime"]["secs"] = u64::MAX.into();
+    if let Some(since) = since {
+        record["since"]["wall"] = since.into();
+    }
+    fs::write(&path, serde_json::to_vec(&record).unwrap()).unwrap();
+    sandbox
+}
+
+#[test]
+fn after_a_restart_the_next_command_settles_it_whatever_it_is() {
+    for words in [&["list", "-t", "T01"][..], &["doctor"], &["confirm", "--watch"], &["guard", "check"]] {
+        let sandbox = restarted(Some("2026-01-01T00:00:00Z"));
+        let ran = sandbox.snapback(words);
+        assert!(ran.stderr.contains("T01 is back at 1.2.0: nobody confirmed 1.1.0"), "{words:?} {ran:?}");
+        assert_released(&sandbox, "1.2.0");
+        assert!(!sandbox.exists(".git/snapback/confirm/T01.json"));
+    }
+}
+
+#[test]
+fn after_a_restart_time_that_is_left_is_kept_and_watched_again() {
+    let sandbox = restarted(None);
+    sandbox.snapback(&["status"]).expect(0);
+    assert_eq!(version(&sandbox), "1.1.0", "an hour is not over");
+    awaited(&sandbox);
+    let list = sandbox.snapback(&["confirm", "--list"]).expect(0);
+    assert!(list.stdout.contains("T01 1.1.0 goes back at"), "{list:?}");
+    sandbox.snapback(&["confirm"]).expect(0);
+    // The supervisor sees it and ends.
+    watched(&sandbox).lock().unwrap();
+    assert_eq!(version(&sandbox), "1.1.0");
+}
+
+#[test]
+fn a_hook_of_git_leaves_it_to_a_supervisor() {
+    let sandbox = restarted(Some("2026-01-01T00:00:00Z"));
+    sandbox.write("note", b"x");
+    sandbox.git(&["add", "note"]).expect(0);
+    // What `git commit` runs while it holds its own locks.
+    let hook = finish(sandbox.command(snapback_program()).args(["hook", "run", "post-commit"]));
+    assert_eq!((hook.code, hook.stderr.contains("is back at")), (0, false), "{hook:?}");
+    loop {
+        watched(&sandbox).lock().unwrap();
+        if !sandbox.exists(".git/snapback/confirm/T01.json") {
+            break;
+        }
+        std::thread::yield_now();
+    }
+    assert_eq!(version(&sandbox), "1.2.0");
+    assert_eq!(sandbox.git_out(&["diff", "--cached", "--name-only"]), "note", "what was staged stays staged");
+}
+
 #[test]
 fn a_supervisor_takes_it_back_by_itself() {
     let sandbox = released();

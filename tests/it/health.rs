@@ -90,6 +90,18 @@ fn no_way_back_and_unverified_releases_are_found() {
     let first = found(&sandbox, &["-t", "T01"]);
     assert!(first.iter().any(|line| line == "T01 unverified warning"), "{first:?}");
     sandbox.release("T01", "1.0.0");
+    // A first release has nothing to go back to: that is said, and all is well.
+    assert_eq!(found(&sandbox, &["-t", "T01"]), ["T01 way_back ok"]);
+    let well = sandbox.snapback(&["health", "-t", "T01"]).expect(0);
+    assert!(well.stdout.contains("it has one release") && well.stdout.contains("1 task: 1 ok"), "{well:?}");
+    assert!(sandbox.snapback(&["health", "-t", "T01", "--nagios"]).expect(0).stdout.starts_with("SNAPBACK OK - 1 task as released"));
+    sandbox.write("tasks/T01/signal.py", b"# edited\n");
+    assert_eq!(found(&sandbox, &["-t", "T01"]), ["T01 drift warning", "T01 way_back ok"]);
+    sandbox.snapback(&["health", "-t", "T01"]).expect(4);
+    sandbox.git(&["checkout", "-q", "--", "tasks/T01/signal.py"]).expect(0);
+    // Of two releases one should do.
+    sandbox.release("T01", "1.1.0");
+    sandbox.snapback(&["mark", "bad", "1.0.0", "-t", "T01", "-m", "drawdown"]).expect(0);
     assert_eq!(found(&sandbox, &["-t", "T01"]), ["T01 way_back warning"]);
 }
 

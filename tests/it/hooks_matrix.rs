@@ -3,14 +3,15 @@
 //!
 //! The matrix is git × manager × {install, commit, push, up-to-date push, delete push, switch,
 //! merge, amend, linked work tree, clone, collection, uninstall}. `SNAPBACK_GIT_BIN` names a
-//! folder with another git; real managers take part when they are on PATH.
+//! folder with another git; real managers take part when they are on PATH, which
+//! `bench/managers.sh` sees to. With `--nocapture` every row says which of its cells were tried.
 
 #[path = "hooks/managers.rs"]
 mod managers;
 
-use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt, path::Path};
+use std::{cell::RefCell, collections::BTreeMap, fs, os::unix::fs::MetadataExt, path::Path};
 
-use managers::{EVENTS, Manager, program, real};
+use managers::{EVENTS, Manager, Weights, program, real};
 
 use crate::support::{
     Sandbox,
@@ -80,14 +81,44 @@ fn logged(sandbox: &Sandbox, code: i32, args: &[&str]) -> (Vec<String>, Ran) {
     (lines, ran)
 }
 
+/// The columns of the matrix.
+const COLUMNS: [&str; 12] =
+    ["install", "commit", "push", "up-to-date push", "delete push", "switch", "merge", "amend", "worktree", "clone", "gc", "uninstall"];
+
+/// Says of a row what was tried; `done` has the columns that held, `None` when nothing was tried.
+fn print_row(git: &str, who: &str, done: Option<&[&str]>) {
+    let cell = |column: &&str| match done {
+        None => "skipped",
+        Some(done) if done.contains(column) => "ok",
+        Some(_) => "missing",
+    };
+    let cells: Vec<&str> = COLUMNS.iter().map(cell).collect();
+    // One call, so that rows of tests that run at once do not mix.
+    eprint!(
+        "| git | manager | {} |\n|{}\n| {git} | {who} | {} |\n",
+        COLUMNS.join(" | "),
+        "---|".repeat(COLUMNS.len() + 2),
+        cells.join(" | ")
+    );
+}
+
 /// One cell after another; `events` are those that must run, each once on each side.
-struct Cells {
+struct Cells<'a> {
     manager: Manager,
     real: bool,
     installed: bool,
+    /// The columns that held while snapback was installed.
+    done: &'a RefCell<Vec<&'static str>>,
 }
 
-impl Cells {
+impl Cells<'_> {
+    /// A column held.
+    fn hold(&self, column: &'static str) {
+        if self.installed {
+            self.done.borrow_mut().push(column);
+        }
+    }
+
     #[track_caller]
     fn check(&self, sandbox: &Sandbox, code: i32, args: &[&str], events: &[&str]) -> Ran {
         self.check_foreign(sandbox, code, args, events, events)
@@ -99,7 +130,7 @@ impl Cells {
         let (lines, ran) = logged(sandbox, code, args);
         let begins: Vec<String> = lines.iter().map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
         let mut expected: Vec<String> =
-            foreign.iter().filter(|event| self.manager.has(event, self.real)).map(|event| format!("foreign {event}")).collect();
+            foreign.iter().filter(|event| self.manager.has(event)).map(|event| format!("foreign {event}")).collect();
         if self.installed {
             expected.extend(events.iter().map(|event| format!("ours {event}")));
         }
@@ -110,59 +141,82 @@ impl Cells {
 
     /// Everything that git does, with the hooks that must run.
     fn all(&self, sandbox: &Sandbox, round: &str) {
-        let change = |text: &str| sandbox.write("tasks/T01/signal.py", format!("# {text} {round}\n").as_bytes());
+        let weights = Weights::of(self.manager, self.real, sandbox);
+        let change = |text: &str| {
+            sandbox.write("tasks/T01/signal.py", format!("# {text} {round}\n").as_bytes());
+            weights.change(&format!("{text} {round}"));
+        };
         change("one");
         self.check(sandbox, 0, &["commit", "-qam", "fix: one"], &["post-commit"]);
+        weights.assert_locked("post-commit");
+        self.hold("commit");
+        weights.assert_uploaded(false);
         self.check(sandbox, 0, &["push", "-q", "origin", "main"], &["pre-push"]);
+        weights.assert_uploaded(true);
+        self.hold("push");
+        self.quiet_pushes(sandbox);
+        self.check(sandbox, 0, &["switch", "-qc", &format!("side{round}")], &["post-checkout"]);
+        change("two");
+        self.check(sandbox, 0, &["commit", "-qam", "two"], &["post-commit"]);
+        self.check(sandbox, 0, &["switch", "-q", "main"], &["post-checkout"]);
+        weights.assert_locked("post-checkout");
+        self.hold("switch");
+        self.check(sandbox, 0, &["merge", "-q", "--no-edit", &format!("side{round}")], &["post-merge"]);
+        weights.assert_locked("post-merge");
+        self.hold("merge");
+        self.check(sandbox, 0, &["commit", "-q", "--amend", "-m", &format!("three {round}")], &["post-commit", "post-rewrite"]);
+        self.hold("amend");
+        self.linked(sandbox, round);
+        // A clone has none of our hooks; those of the company are everywhere.
+        let everywhere: &[&str] = if self.manager == Manager::GlobalPath { &["post-checkout"] } else { &[] };
+        self.check_foreign(sandbox, 0, &["clone", "-q", ".", &format!("../clone{round}")], &[], everywhere);
+        self.hold("clone");
+        self.check(sandbox, 0, &["gc", "-q"], &[]);
+        self.hold("gc");
+        weights.assert_uploaded(false);
+        self.check(sandbox, 0, &["push", "-qf", "origin", "main"], &["pre-push"]);
+        weights.assert_uploaded(true);
+    }
+
+    /// Pushes that bring the remote no commit.
+    fn quiet_pushes(&self, sandbox: &Sandbox) {
         // pre-commit runs nothing when no commit is pushed that the remote has not.
         let quiet: &[&str] = if self.manager == Manager::PreCommit && self.real { &[] } else { &["pre-push"] };
         self.check_foreign(sandbox, 0, &["push", "-q", "origin", "main"], &["pre-push"], quiet);
+        self.hold("up-to-date push");
         if self.installed {
             let refused = self.check_foreign(sandbox, 1, &["push", "-q", "origin", ":T01-v1.0.0"], &["pre-push"], quiet);
             assert!(refused.stderr.contains("T01-v1.0.0 is a release"), "{}", refused.stderr);
         }
         self.check_foreign(sandbox, 0, &["push", "-q", "origin", ":other"], &["pre-push"], quiet);
         self.check_foreign(sandbox, 0, &["push", "-q", "origin", "other"], &["pre-push"], quiet);
-        self.check(sandbox, 0, &["switch", "-qc", &format!("side{round}")], &["post-checkout"]);
-        change("two");
-        self.check(sandbox, 0, &["commit", "-qam", "two"], &["post-commit"]);
-        self.check(sandbox, 0, &["switch", "-q", "main"], &["post-checkout"]);
-        self.check(sandbox, 0, &["merge", "-q", "--no-edit", &format!("side{round}")], &["post-merge"]);
-        self.check(sandbox, 0, &["commit", "-q", "--amend", "-m", &format!("three {round}")], &["post-commit", "post-rewrite"]);
-        self.linked(sandbox, round);
-        // A clone has none of our hooks; those of the company are everywhere.
-        let everywhere: &[&str] = if self.manager == Manager::GlobalPath { &["post-checkout"] } else { &[] };
-        self.check_foreign(sandbox, 0, &["clone", "-q", ".", &format!("../clone{round}")], &[], everywhere);
-        self.check(sandbox, 0, &["gc", "-q"], &[]);
-        self.check(sandbox, 0, &["push", "-qf", "origin", "main"], &["pre-push"]);
+        self.hold("delete push");
     }
 
     /// A linked work tree.
     fn linked(&self, sandbox: &Sandbox, round: &str) {
         let tree = format!("../linked{round}");
-        // The scripts of husky are not tracked, and git looks for them in the new work tree.
-        let has_none = self.manager == Manager::Husky;
-        if has_none {
-            // Whether they run depends on where git looks from, which is no concern of ours.
-            logged(sandbox, 0, &["worktree", "add", "-q", &tree]);
-        } else {
-            self.check(sandbox, 0, &["worktree", "add", "-q", &tree], &["post-checkout"]);
-        }
+        self.check(sandbox, 0, &["worktree", "add", "-q", &tree], &["post-checkout"]);
         let linked = sandbox.top().join(format!("linked{round}"));
+        Weights::of(self.manager, self.real, sandbox).in_tree(&linked).assert_locked("post-checkout");
         fs::write(linked.join("tasks/T01/signal.py"), format!("# linked {round}\n")).unwrap();
-        let foreign: &[&str] = if has_none { &[] } else { &["post-commit"] };
+        // The scripts of husky are not tracked, and git looks for them in the new work tree.
+        let foreign: &[&str] = if self.manager == Manager::Husky { &[] } else { &["post-commit"] };
         let args = ["-C", &tree, "commit", "-qam", "linked"];
         self.check_foreign(sandbox, 0, &args, &["post-commit"], foreign);
         sandbox.git(&["worktree", "remove", "--force", &tree]).expect(0);
         sandbox.git(&["branch", "-qD", &format!("linked{round}")]).expect(0);
+        self.hold("worktree");
     }
 }
 
 /// The whole row of a manager.
 fn row(manager: Manager, real: bool) {
     let sandbox = prepared(manager, real);
+    let done = RefCell::default();
+    let cells = |installed| Cells { manager, real, installed, done: &done };
     let before = state(&sandbox);
-    Cells { manager, real, installed: false }.all(&sandbox, "a");
+    cells(false).all(&sandbox, "a");
     assert_eq!(state(&sandbox), before, "the hooks of others change nothing by themselves");
     let counting = sandbox.top().join("counting/snapback");
     let install = ["hooks", "install", "-y", "--program", counting.to_str().unwrap()];
@@ -186,7 +240,8 @@ fn row(manager: Manager, real: bool) {
         let is_ours = EVENTS.contains(&hook["event"].as_str().unwrap());
         assert_eq!(hook["method"].as_str(), is_ours.then_some(fitting), "{hook}");
     }
-    Cells { manager, real, installed: true }.all(&sandbox, "b");
+    cells(true).hold("install");
+    cells(true).all(&sandbox, "b");
     // Another round of installing in between, with another choice of hooks.
     sandbox.snapback(&["hooks", "install", "-y", "--also", "commit-msg"]).expect(0);
     sandbox.snapback(&install).expect(0);
@@ -194,15 +249,18 @@ fn row(manager: Manager, real: bool) {
     sandbox.snapback(&["hooks", "uninstall", "-y"]).expect(0);
     assert_eq!(state(&sandbox), before, "every byte and mode is back");
     assert_eq!(sandbox.snapback(&["hooks", "uninstall", "-y", "--json"]).expect(0).json()["changed"], false);
-    Cells { manager, real, installed: false }.all(&sandbox, "c");
+    cells(false).all(&sandbox, "c");
+    cells(true).hold("uninstall");
     assert_eq!(sandbox.unsound(), Vec::<String>::new());
+    let who = format!("{manager:?} ({})", if real { "itself" } else { "scripts of its form" });
+    print_row(&sandbox.git_out(&["version"]), &who, Some(&done.borrow()));
+    assert!(COLUMNS.iter().all(|column| done.borrow().contains(column)), "{done:?}");
 }
 
 /// The row of a real manager, when it is there.
 fn real_row(manager: Manager, name: &str) {
     if real(name).is_none() {
-        eprintln!("{name} is not on PATH: only its stand-in was tried");
-        return;
+        return print_row("any", &format!("{manager:?} ({name} is not on PATH)"), None);
     }
     row(manager, true);
 }

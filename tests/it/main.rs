@@ -7,6 +7,7 @@
 mod support;
 
 mod alerts;
+mod alerts_tls;
 mod at_once;
 mod attacks;
 mod audit;
@@ -20,6 +21,7 @@ mod bad_input;
 mod broken;
 mod canary_config;
 mod capsule;
+mod capsule_ways;
 mod checker;
 mod commands;
 mod confirm;
@@ -36,6 +38,7 @@ mod health;
 mod hooks_crashes;
 mod hooks_hostile;
 mod hooks_matrix;
+mod hooks_moves;
 mod kill_sweep;
 mod killer_harness;
 mod manifest_signatures;

@@ -145,9 +145,9 @@ fn answered(session: &Session, id: &str, answer: &str) -> Result<Reply, Failure>
         Choice::Version(version) => Some(version.to_string()),
     };
     let Some(wanted) = wanted else { return hold(session, &kept, &choice) };
-    let task = kept.alert.task.clone().ok_or_else(|| Error::usage("this alert is about no task, so there is nothing to go back"))?;
+    let task = kept.alert.notice.task.clone().ok_or_else(|| Error::usage("this alert is about no task, so there is nothing to go back"))?;
     let to = app.resolve_version(&task, &wanted)?;
-    let message = format!("answer to alert {}: {}", kept.alert.id, kept.alert.title);
+    let message = format!("answer to alert {}: {}", kept.alert.id, kept.alert.notice.title);
     let request = Request::Rollback(Rollback::plain(task, to, message));
     let plan = app.plan(&request)?;
     if session.globals.dry_run {
@@ -173,10 +173,10 @@ fn hold(session: &Session, kept: &Kept, choice: &Choice) -> Result<Reply, Failur
     }
     session.about_to_change();
     app.record_answer(kept, choice)?;
-    if let Some(task) = kept.alert.task.as_ref().filter(|task| app.guarded().contains(task)) {
+    if let Some(task) = kept.alert.notice.task.as_ref().filter(|task| app.guarded().contains(task)) {
         app.freeze(task, &format!("answer to alert {}: hold", kept.alert.id))?;
     }
     let reply = Reply::new(text, json!({ "alert": app.alert(&kept.alert.id.to_string())? })).changed();
-    let Some(task) = &kept.alert.task else { return Ok(reply) };
+    let Some(task) = &kept.alert.notice.task else { return Ok(reply) };
     Ok(reply.with_next(vec![Hint::run("let the guard touch it again", &["snapback", "guard", "thaw", "-t", task.as_str()])]))
 }

@@ -166,6 +166,15 @@ pub fn settle_overdue(session: &Session, app: &App) {
     }
 }
 
+/// Starts a supervisor for whatever waits without one, and takes nothing back here.
+pub fn supervise_all(session: &Session, app: &App) {
+    for pending in app.pending().unwrap_or_default() {
+        if app.watch_confirmation(&pending.task).is_ok_and(|lock| lock.is_some()) {
+            supervise(session, &pending.task);
+        }
+    }
+}
+
 /// Starts the process that takes a rollback back when nobody confirms it. When it cannot be
 /// started, others do its work.
 pub(super) fn supervise(session: &Session, task: &TaskId) {

@@ -13,17 +13,18 @@ use jiff::tz::TimeZone;
 use super::{Run, rollback::How};
 use crate::{
     app::App,
-    base::Failure,
+    base::{Failure, RelPath},
+    capsule,
     cli::{
         args::OneTask,
         change::{Ask, Course, carry_out},
         complete,
         error::Error,
-        render::{capsule as capsules, recovery, recovery_html},
+        render::{capsule as capsules, capsule_report, recovery, recovery_html},
         reply::Reply,
         session::Session,
     },
-    model::{Request, recovery::Recovery},
+    model::{Request, answer::Next, recovery::Recovery, settings::EnvMode},
 };
 
 /// Save everything, roll back, verify, and write a report; asks nothing
@@ -83,14 +84,49 @@ impl Form {
 
 impl Args {
     /// From nothing: out of a capsule.
-    fn restore_capsule(&self, session: &Session, capsule: &Path, into: &Path) -> Result<Reply, Failure> {
+    fn restore_capsule(&self, session: &Session, file: &Path, into: &Path) -> Result<Reply, Failure> {
         if session.globals.dry_run {
-            let report = App::verify_capsule(capsule)?;
+            let report = App::verify_capsule(file)?;
             return Ok(Reply { dry_run: true, ..Reply::new(capsules::page(session.out, &report, "would come out of"), &report) });
         }
         session.about_to_change();
-        let report = App::restore_capsule(capsule, into, self.links_out)?;
-        Ok(Reply::new(capsules::page(session.out, &report, "is in"), &report).changed())
+        let report = App::restore_capsule(file, into, self.links_out)?;
+        // From nothing there are no settings; where there are some, they say what to do with packages.
+        let here = session.app().ok().map(|app| app.environment_of(&report.task));
+        let (venv, mode) = here.unwrap_or_default();
+        let (venv, mode) = (venv.unwrap_or_else(|| RelPath::own(".venv")), self.how.env_mode().unwrap_or(mode));
+        let sync = mode == EnvMode::Sync && !report.packages.is_empty();
+        let (report, failure) = if sync { App::install_capsule(report, into, &venv) } else { (report, None) };
+        let by_hand = mode == EnvMode::Plan || failure.is_some();
+        let hints = if by_hand { capsule::packages::by_hand(&report, into, &venv) } else { Vec::new() };
+        let next: Vec<Next> = hints.iter().cloned().map(Next::from).collect();
+        let mut reply = Reply::new(capsules::page(session.out, &report, "is in"), &report).changed().with_next(hints);
+        for path in &self.report {
+            let page = match Form::of(path) {
+                Form::Markdown => capsule_report::markdown(&report, self.how.reason(), &next, &session.zone),
+                Form::Html => {
+                    let mood = if failure.is_none() { ("good", "restored") } else { ("attention", "without its packages") };
+                    recovery_html::capsule(&report, mood, &next, &capsule_report::facts(&report, self.how.reason(), &session.zone))
+                }
+                Form::Json => serde_json::to_string_pretty(&report).expect("because plain data always renders") + "\n",
+            };
+            keep(session, path, &page, &mut reply);
+        }
+        Ok(match failure {
+            Some(failure) => reply.with_problem(failure.kind(), format!("the files are restored, the packages are not: {failure}")),
+            None => reply,
+        })
+    }
+}
+
+/// Writes a report. What was done is done: a report that cannot be written changes no exit code.
+fn keep(session: &Session, path: &Path, page: &str, reply: &mut Reply) {
+    let written = File::create(path).and_then(|mut file| file.write_all(page.as_bytes()).and_then(|()| file.sync_all()));
+    match written {
+        Ok(()) => {
+            let _ = writeln!(reply.text, "  report: {}", path.display());
+        }
+        Err(source) => session.print_failure(&Error::Write { path: path.to_path_buf(), source }.into(), false),
     }
 }
 
@@ -117,14 +153,7 @@ impl Run for Args {
         }
         for path in &self.report {
             let page = Form::of(path).render(&whole, &session.zone);
-            let written = File::create(path).and_then(|mut file| file.write_all(page.as_bytes()).and_then(|()| file.sync_all()));
-            match written {
-                Ok(()) => {
-                    let _ = writeln!(reply.text, "  report: {}", path.display());
-                }
-                // The recovery itself is done: its exit code stays.
-                Err(source) => session.print_failure(&Error::Write { path: path.clone(), source }.into(), false),
-            }
+            keep(session, path, &page, &mut reply);
         }
         Ok(reply)
     }

@@ -216,6 +216,7 @@ fn run(session: &Session, hook: &str, strict: bool, args: &[OsString]) -> Result
         return Ok(nothing());
     }
     limit(hook, strict);
+    session.enter_hook();
     let said = catch_unwind(AssertUnwindSafe(|| -> Result<Vec<String>, Failure> {
         let event: HookEvent = hook.parse().map_err(|error: crate::model::hooks::NoSuchHook| Error::usage(error.to_string()))?;
         let call = Call {

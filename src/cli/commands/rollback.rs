@@ -41,7 +41,7 @@ pub struct Args {
     #[command(flatten)]
     how: How,
     /// Take it back after that unless confirmed
-    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "push", hide_short_help = true)]
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "push")]
     confirm_within: Option<Duration>,
     /// Push branch and tag afterwards
     #[arg(long, value_name = "REMOTE", num_args = 0..=1, require_equals = true, default_missing_value = "origin")]
@@ -86,6 +86,22 @@ enum Env {
     Off,
 }
 
+impl How {
+    /// What is to be done with dependencies, when it was said.
+    pub fn env_mode(&self) -> Option<EnvMode> {
+        self.env.map(|env| match env {
+            Env::Plan => EnvMode::Plan,
+            Env::Sync => EnvMode::Sync,
+            Env::Off => EnvMode::Off,
+        })
+    }
+
+    /// Why, as it was typed.
+    pub fn reason(&self) -> &str {
+        &self.message
+    }
+}
+
 /// What to do when level 3 or 4 fails.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum OnFail {
@@ -105,11 +121,7 @@ impl How {
             message: self.message.clone(),
             commit: !self.no_commit,
             with_shared: self.with_shared,
-            env: self.env.map(|mode| match mode {
-                Env::Plan => EnvMode::Plan,
-                Env::Sync => EnvMode::Sync,
-                Env::Off => EnvMode::Off,
-            }),
+            env: self.env_mode(),
             on_verify_fail: self.on_verify_fail.map(|what| match what {
                 OnFail::Undo => OnVerifyFail::Undo,
                 OnFail::Keep => OnVerifyFail::Keep,

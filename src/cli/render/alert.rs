@@ -22,13 +22,13 @@ pub fn list(style: Style, zone: &TimeZone, all: &[Kept], more: usize) -> String 
         let alert = &kept.alert;
         let repeats = if kept.repeats > 0 { format!(" (+{})", kept.repeats) } else { String::new() };
         let answer = kept.answers.last().map_or_else(|| "-".into(), |answered| answered.choice.to_string());
-        let task = alert.task.as_ref().map_or("-", |task| task.as_str());
+        let task = alert.notice.task.as_ref().map_or("-", |task| task.as_str());
         row![
             alert.id.to_string(),
             moment(alert.at, zone),
             severity(alert.severity),
             task,
-            format!("{}{repeats}", safe(&alert.title)),
+            format!("{}{repeats}", safe(&alert.notice.title)),
             ways(kept),
             answer,
         ]

@@ -38,7 +38,7 @@ fn sign(style: Style, level: Level) -> String {
 
 /// The line of a Nagios plugin: state, the worst finding, and figures after a bar.
 pub fn nagios(health: &Health) -> String {
-    let findings = health.findings();
+    let findings: Vec<_> = health.findings().into_iter().filter(|(_, finding)| finding.level > Level::Ok).collect();
     let seen = match findings.as_slice() {
         [] => format!("{} as released", count(health.tasks.len(), "task")),
         [only] => said(*only),

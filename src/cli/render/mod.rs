@@ -7,6 +7,7 @@
 pub mod alert;
 pub mod audit;
 pub mod capsule;
+pub mod capsule_report;
 pub mod colour;
 pub mod commands;
 pub mod diff;

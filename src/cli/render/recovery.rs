@@ -168,7 +168,7 @@ fn checks(text: &mut String, checked: &Verification) {
 }
 
 /// Foreign text that cannot break out of its line, its cell or into HTML.
-fn line(text: &str) -> String {
+pub fn line(text: &str) -> String {
     let mut out = String::new();
     for c in safe(text).chars() {
         match c {

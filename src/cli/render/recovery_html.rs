@@ -8,6 +8,8 @@ use jiff::tz::TimeZone;
 use super::{command_line, recovery as words, safe};
 use crate::model::{
     Status, Verification,
+    answer::Next,
+    capsule::CapsuleReport,
     plan::{FileLine, Letter},
     recovery::Recovery,
     report::{Moment, MomentEnd, Outcome},
@@ -20,25 +22,12 @@ const FILES_SHOWN: usize = 500;
 
 /// The page.
 pub fn html(of: &Recovery<'_>, zone: &TimeZone) -> String {
-    let (mood, word) = mood(of);
-    let title = text(&format!("Disaster recovery of {}", of.plan.task));
-    let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
-         <header class=\"{mood}\">\n<p class=\"kicker\">{title}</p>\n<h1><span class=\"badge {mood}\">{word}</span> {}</h1>\n<p class=\"summary\">{}</p>\n</header>\n",
-        way(of),
-        text(&of.summary),
-    );
+    let mut page = head(&format!("Disaster recovery of {}", of.plan.task), mood(of), &way(of), &of.summary);
     let back = of.report.outcome == Outcome::Done && of.report.changed;
-    section(&mut page, if back { "How to take it back" } else { "What to do next" }, &next(of));
-    let remarks = each(words::remarks(of).iter().map(|remark| format!("<li>{}</li>\n", text(remark))));
-    if !remarks.is_empty() {
-        section(&mut page, "What to know", &format!("<ul class=\"remarks\">\n{remarks}</ul>\n"));
-    }
-    let facts = each(words::facts(of, zone).iter().map(|(what, seen)| format!("<div><dt>{what}</dt><dd>{}</dd></div>\n", text(seen))));
-    section(&mut page, "What, who, why, how long", &format!("<dl class=\"facts\">\n{facts}</dl>\n"));
+    section(&mut page, if back { "How to take it back" } else { "What to do next" }, &next(&of.next));
+    let remarks = words::remarks(of);
+    section_of_remarks(&mut page, &remarks);
+    section(&mut page, "What, who, why, how long", &facts(&words::facts(of, zone)));
     if !of.report.timeline.is_empty() {
         section(&mut page, "Time line", &timeline(&of.report.timeline, of.report.duration_ms));
     }
@@ -46,14 +35,58 @@ pub fn html(of: &Recovery<'_>, zone: &TimeZone) -> String {
     section(&mut page, "What was verified", &checks);
     let files = files(&of.plan.files, of.plan.unchanged);
     section(&mut page, "Backup and files", &format!("<p>{}</p>\n{files}", text(&words::backup(of))));
-    let _ = write!(
-        page,
-        "<footer>snapback {} · {} · operation {}</footer>\n</main>\n</body>\n</html>\n",
-        env!("CARGO_PKG_VERSION"),
-        text(&of.host),
-        text(&of.report.op.as_ref().map_or("none".into(), ToString::to_string)),
-    );
+    let operation = of.report.op.as_ref().map_or("none".into(), ToString::to_string);
+    foot(page, &format!("{} · operation {operation}", of.host))
+}
+
+/// What was restored out of a capsule, on the same page.
+pub fn capsule(report: &CapsuleReport, (mood, word): (&str, &str), steps: &[Next], about: &[(&'static str, String)]) -> String {
+    let title = format!("{} out of an escape capsule", report.task);
+    let summary = format!("{} {} is in {}", report.task, report.version, report.into.as_deref().unwrap_or("nowhere"));
+    let mut page = head(&title, (mood, word), &text(&report.version.to_string()), &summary);
+    if !steps.is_empty() {
+        section(&mut page, "What to do next", &next(steps));
+    }
+    section_of_remarks(&mut page, &report.notes);
+    section(&mut page, "What, who, how long", &facts(about));
+    section(&mut page, "Time line", &timeline(&report.timeline, report.duration_ms));
+    let proved = each(report.proved.iter().map(|fact| format!("<li>{}</li>\n", text(fact))));
+    section(&mut page, "What was proved", &format!("<ul class=\"remarks\">\n{proved}</ul>\n"));
+    foot(page, &format!("manifest {}", report.manifest))
+}
+
+/// The top of a page; `way` is markup already.
+fn head(title: &str, (mood, word): (&str, &str), way: &str, summary: &str) -> String {
+    let title = text(title);
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n\
+         <header class=\"{mood}\">\n<p class=\"kicker\">{title}</p>\n<h1><span class=\"badge {mood}\">{word}</span> {}</h1>\n<p class=\"summary\">{}</p>\n</header>\n",
+        way,
+        text(summary),
+    )
+}
+
+/// The end of a page.
+fn foot(mut page: String, about: &str) -> String {
+    let _ = write!(page, "<footer>snapback {} · {}</footer>\n</main>\n</body>\n</html>\n", env!("CARGO_PKG_VERSION"), text(about));
     page
+}
+
+/// What people should know, if there is anything.
+fn section_of_remarks(page: &mut String, remarks: &[String]) {
+    let remarks = each(remarks.iter().map(|remark| format!("<li>{}</li>\n", text(remark))));
+    if !remarks.is_empty() {
+        section(page, "What to know", &format!("<ul class=\"remarks\">\n{remarks}</ul>\n"));
+    }
+}
+
+/// Facts side by side.
+fn facts(all: &[(&'static str, String)]) -> String {
+    let lines = each(all.iter().map(|(what, seen)| format!("<div><dt>{what}</dt><dd>{}</dd></div>\n", text(seen))));
+    format!("<dl class=\"facts\">\n{lines}</dl>\n")
 }
 
 /// Foreign text, which cannot become markup.
@@ -99,11 +132,9 @@ fn way(of: &Recovery<'_>) -> String {
 }
 
 /// The commands, the way back first.
-fn next(of: &Recovery<'_>) -> String {
-    let line = |step: &crate::model::answer::Next| {
-        format!("<div><span>{}</span><code>{}</code></div>\n", text(&step.why), text(&command_line(&step.argv)))
-    };
-    let lines = each(of.next.iter().map(line));
+fn next(steps: &[Next]) -> String {
+    let line = |step: &Next| format!("<div><span>{}</span><code>{}</code></div>\n", text(&step.why), text(&command_line(&step.argv)));
+    let lines = each(steps.iter().map(line));
     if lines.is_empty() { "<p>Nothing was changed.</p>\n".into() } else { format!("<div class=\"next\">\n{lines}</div>\n") }
 }
 
@@ -136,7 +167,9 @@ fn timeline(moments: &[Moment], total_ms: u64) -> String {
 
 /// The checks by level.
 fn checks(checked: &Verification) -> String {
-    let mut body = String::from("<table>\n<thead><tr><th>Level</th><th>Check</th><th>Result</th><th>Seen</th></tr></thead>\n<tbody>\n");
+    let mut body = String::from(
+        "<table class=\"checks\">\n<thead><tr><th>Level</th><th>Check</th><th>Result</th><th>Seen</th></tr></thead>\n<tbody>\n",
+    );
     for check in &checked.checks {
         let class = match check.status {
             Status::Pass => "good",

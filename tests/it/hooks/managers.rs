@@ -2,9 +2,16 @@
 //!
 //! The scripts have the form that the managers write (pre-commit 4.7, lefthook 2.2, husky 9.1,
 //! git-lfs 3.3); the programs behind them are stand-ins that note each call, unless the real
-//! ones are on PATH.
+//! ones are on PATH. The real git-lfs does not note its calls, so something in front of it does,
+//! and [`Weights`] shows what its hooks did.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use snapback::base::Digest;
 
 use crate::support::Sandbox;
 
@@ -31,7 +38,7 @@ pub enum Manager {
 }
 
 /// Writes an executable.
-pub fn program(path: &std::path::Path, text: &str) {
+pub fn program(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -60,9 +67,7 @@ impl Manager {
             Self::PreCommit => pre_commit(sandbox, real),
             Self::Lefthook => lefthook(sandbox, real),
             Self::Husky => husky(sandbox, real),
-            Self::GitLfs if real => {
-                sandbox.git(&["lfs", "install", "--local"]).expect(0);
-            }
+            Self::GitLfs if real => git_lfs(sandbox, &bin),
             Self::GitLfs => {
                 program(&bin.join("git-lfs"), &format!("#!/bin/sh\nevent=$1; shift\n{}", note("foreign", "\"$event\"")));
                 for event in EVENTS.into_iter().filter(|event| *event != "post-rewrite") {
@@ -95,13 +100,79 @@ impl Manager {
     }
 
     /// True when it has a hook for an event that notes itself.
-    pub fn has(self, event: &str, real: bool) -> bool {
+    pub fn has(self, event: &str) -> bool {
         match self {
             Self::None => false,
-            Self::GitLfs => !real && event != "post-rewrite",
+            Self::GitLfs => event != "post-rewrite",
             _ => true,
         }
     }
+}
+
+/// A large file that the real git-lfs keeps, by which it shows what its hooks did: a file that can
+/// be locked is read-only after each of them, and a push brings its bytes to the remote.
+pub struct Weights {
+    /// The work tree and the remote; `None` without the real git-lfs.
+    at: Option<(PathBuf, PathBuf)>,
+}
+
+/// Its path.
+const WEIGHTS: &str = "data/weights.dat";
+
+impl Weights {
+    /// Those of a row.
+    pub fn of(manager: Manager, real: bool, sandbox: &Sandbox) -> Self {
+        let has = manager == Manager::GitLfs && real;
+        Self { at: has.then(|| (sandbox.root(), sandbox.top().join("up.git"))) }
+    }
+
+    /// The same in another work tree.
+    pub fn in_tree(self, tree: &Path) -> Self {
+        Self { at: self.at.map(|(_, remote)| (tree.to_path_buf(), remote)) }
+    }
+
+    /// Writes other bytes.
+    pub fn change(&self, text: &str) {
+        let Some((tree, _)) = &self.at else { return };
+        let path = tree.join(WEIGHTS);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let _ = fs::remove_file(&path);
+        fs::write(path, format!("{text}\n").repeat(1000)).unwrap();
+    }
+
+    /// The hook did its work: the bytes are there, and nobody may write them.
+    #[track_caller]
+    pub fn assert_locked(&self, event: &str) {
+        let Some((tree, _)) = &self.at else { return };
+        let mode = fs::metadata(tree.join(WEIGHTS)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o222, 0, "{event} of git-lfs locks the file: {mode:o}");
+        assert!(!fs::read(tree.join(WEIGHTS)).unwrap().starts_with(b"version https://"), "it is no pointer");
+    }
+
+    /// Whether the remote has the bytes.
+    #[track_caller]
+    pub fn assert_uploaded(&self, is: bool) {
+        let Some((tree, remote)) = &self.at else { return };
+        let digest = Digest::of(&fs::read(tree.join(WEIGHTS)).unwrap()).to_string();
+        let oid = digest.strip_prefix("sha256:").unwrap_or(&digest);
+        let object = remote.join("lfs/objects").join(&oid[..2]).join(&oid[2..4]).join(oid);
+        assert_eq!(object.is_file(), is, "{}", object.display());
+    }
+}
+
+/// The real git-lfs, behind a program that notes the calls of its hooks.
+fn git_lfs(sandbox: &Sandbox, bin: &Path) {
+    let real = real("git-lfs").expect("because the row asked for it");
+    let noting = format!(
+        "#!/bin/sh\ncase $1 in post-* | pre-push) echo foreign \"$1\" $(($# - 1)) - >>\"$HOOK_LOG\" ;; esac\nexec '{}' \"$@\"\n",
+        real.display()
+    );
+    program(&bin.join("git-lfs"), &noting);
+    sandbox.git(&["lfs", "install", "--local"]).expect(0);
+    sandbox.git(&["lfs", "track", "--lockable", "*.dat"]).expect(0);
+    Weights::of(Manager::GitLfs, true, sandbox).change("first");
+    sandbox.git(&["add", "-A"]).expect(0);
+    sandbox.git(&["commit", "-qm", "weights"]).expect(0);
 }
 
 fn pre_commit(sandbox: &Sandbox, real: bool) {

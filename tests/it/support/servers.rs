@@ -1,4 +1,5 @@
-//! Real servers on the loopback for alerts and metrics: HTTP and SMTP, as much as clients need.
+//! Real servers on the loopback for alerts and metrics: HTTP and SMTP, as much as clients need, with
+//! TLS and a certificate of their own where a test wants it.
 //!
 //! What arrives is handed to the test over a channel, so that a test waits for an event and never
 //! for a time. Signatures are checked here, by code that shares nothing with the program.
@@ -14,6 +15,10 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
 
 /// How long a test waits for something that must come; only a broken program takes so long.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -48,6 +53,15 @@ pub struct Http {
 impl Http {
     /// A server that answers 200 with this body.
     pub fn start(usual: &str) -> Self {
+        Self::serve(usual, None)
+    }
+
+    /// The same over TLS, with the certificate of this name below `tests/fixtures/tls`.
+    pub fn secure(usual: &str, certificate: &str) -> Self {
+        Self::serve(usual, Some(certificates(certificate)))
+    }
+
+    fn serve(usual: &str, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (sender, got) = mpsc::channel();
@@ -57,8 +71,8 @@ impl Http {
         thread::spawn(move || {
             let mut open = Vec::new();
             for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                let Some(request) = read_request(&stream) else { continue };
+                let Some(mut stream) = opened(stream.unwrap(), tls.as_ref()) else { continue };
+                let Some(request) = read_request(&mut stream) else { continue };
                 if sender.send(request).is_err() {
                     return;
                 }
@@ -71,6 +85,7 @@ impl Http {
                             "HTTP/1.1 {status} x\r\nContent-Length: {}\r\n{more}Connection: close\r\n\r\n{body}",
                             body.len()
                         );
+                        let _ = stream.flush();
                     }
                 }
             }
@@ -104,8 +119,36 @@ impl Http {
     }
 }
 
+/// A connection, plain or not.
+trait Line: Read + Write {}
+impl<T: Read + Write> Line for T {}
+
+/// What a server shows of itself.
+fn certificates(name: &str) -> Arc<ServerConfig> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls");
+    let chain = CertificateDer::pem_file_iter(format!("{folder}/{name}.pem")).unwrap().map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(format!("{folder}/{name}-key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap())
+}
+
+/// The connection after its handshake; `None` when the client refused it.
+fn opened(stream: TcpStream, tls: Option<&Arc<ServerConfig>>) -> Option<Box<dyn Line>> {
+    let Some(config) = tls else { return Some(Box::new(stream)) };
+    Some(Box::new(shaken(stream, config)?))
+}
+
+fn shaken(mut stream: TcpStream, config: &Arc<ServerConfig>) -> Option<StreamOwned<ServerConnection, TcpStream>> {
+    let mut connection = ServerConnection::new(config.clone()).ok()?;
+    while connection.is_handshaking() {
+        connection.complete_io(&mut stream).ok()?;
+    }
+    Some(StreamOwned::new(connection, stream))
+}
+
 /// Reads one request.
-fn read_request(stream: &TcpStream) -> Option<Got> {
+fn read_request(stream: &mut Box<dyn Line>) -> Option<Got> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
@@ -156,6 +199,8 @@ pub fn webhook_alert(got: &Got, secret: &str) -> serde_json::Value {
 pub struct Mail {
     pub from: String,
     pub to: Vec<String>,
+    /// What AUTH PLAIN said: `\0user\0password`.
+    pub login: Option<String>,
     pub text: String,
 }
 
@@ -210,8 +255,32 @@ pub struct Smtp {
     refusals: Arc<Mutex<VecDeque<&'static str>>>,
 }
 
+/// How an SMTP server protects what is said.
+#[derive(Clone)]
+enum Protected {
+    Never,
+    /// From the first byte.
+    AtOnce(Arc<ServerConfig>),
+    /// After STARTTLS, which is offered.
+    OnRequest(Arc<ServerConfig>),
+}
+
 impl Smtp {
     pub fn start() -> Self {
+        Self::serve(Protected::Never)
+    }
+
+    /// Over TLS from the first byte, with the certificate of this name.
+    pub fn secure(certificate: &str) -> Self {
+        Self::serve(Protected::AtOnce(certificates(certificate)))
+    }
+
+    /// Offers STARTTLS, with the certificate of this name.
+    pub fn offering(certificate: &str) -> Self {
+        Self::serve(Protected::OnRequest(certificates(certificate)))
+    }
+
+    fn serve(tls: Protected) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (sender, got) = mpsc::channel();
@@ -219,9 +288,8 @@ impl Smtp {
         let queue = refusals.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
                 let refusal = queue.lock().unwrap().pop_front();
-                if let Some(mail) = receive(&mut stream, refusal)
+                if let Some(mail) = talk(stream.unwrap(), refusal, &tls)
                     && sender.send(mail).is_err()
                 {
                     return;
@@ -248,11 +316,45 @@ impl Smtp {
     }
 }
 
-/// Talks with one client; the mail it brought.
-fn receive(stream: &mut TcpStream, refusal: Option<&str>) -> Option<Mail> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let mut mail = Mail { from: String::new(), to: Vec::new(), text: String::new() };
+/// Talks with one client, by TLS where that is agreed; the mail it brought.
+fn talk(mut stream: TcpStream, refusal: Option<&str>, tls: &Protected) -> Option<Mail> {
+    match tls {
+        Protected::Never => receive(&mut stream, refusal, ""),
+        Protected::AtOnce(config) => {
+            let mut stream = shaken(stream, config)?;
+            receive(&mut stream, refusal, "250-AUTH PLAIN\r\n")
+        }
+        Protected::OnRequest(config) => {
+            // Until then the client says EHLO, and nothing that matters.
+            stream.write_all(b"220 test ESMTP\r\n").ok()?;
+            let mut reader = BufReader::new(stream.try_clone().ok()?);
+            loop {
+                let mut line = String::new();
+                reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+                match line.trim_end() {
+                    "STARTTLS" => break stream.write_all(b"220 go on\r\n").ok()?,
+                    line if line.starts_with("EHLO") => stream.write_all(b"250-test\r\n250 STARTTLS\r\n").ok()?,
+                    line => panic!("it said {line:?} before STARTTLS"),
+                }
+            }
+            let mut stream = shaken(stream, config)?;
+            receive_more(&mut stream, refusal, "250-AUTH PLAIN\r\n")
+        }
+    }
+}
+
+/// Greets, and talks with one client.
+fn receive(stream: &mut dyn Line, refusal: Option<&str>, offers: &str) -> Option<Mail> {
     stream.write_all(b"220 test ESMTP\r\n").ok()?;
+    stream.flush().ok()?;
+    receive_more(stream, refusal, offers)
+}
+
+/// Talks with one client that was greeted; `offers` are more lines of the answer to EHLO.
+fn receive_more(stream: &mut dyn Line, refusal: Option<&str>, offers: &str) -> Option<Mail> {
+    let hello = format!("250-test\r\n250-8BITMIME\r\n{offers}250 SMTPUTF8");
+    let mut reader = BufReader::new(stream);
+    let mut mail = Mail { from: String::new(), to: Vec::new(), login: None, text: String::new() };
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line).ok()? == 0 {
@@ -260,7 +362,12 @@ fn receive(stream: &mut TcpStream, refusal: Option<&str>) -> Option<Mail> {
         }
         let address = |line: &str| line.split(['<', '>']).nth(1).unwrap_or_default().to_string();
         let answer = match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
-            "EHLO" => "250-test\r\n250-8BITMIME\r\n250 SMTPUTF8",
+            "EHLO" => &hello,
+            "AUTH" => {
+                let said = line.split_whitespace().nth(2).unwrap_or_default();
+                mail.login = STANDARD.decode(said).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+                "235 welcome"
+            }
             "MAIL" => {
                 mail.from = address(&line);
                 "250 ok"
@@ -270,7 +377,7 @@ fn receive(stream: &mut TcpStream, refusal: Option<&str>) -> Option<Mail> {
                 refusal.unwrap_or("250 ok")
             }
             "DATA" => {
-                stream.write_all(b"354 go on\r\n").ok()?;
+                reader.get_mut().write_all(b"354 go on\r\n").ok()?;
                 loop {
                     let mut line = String::new();
                     reader.read_line(&mut line).ok()?;
@@ -282,11 +389,11 @@ fn receive(stream: &mut TcpStream, refusal: Option<&str>) -> Option<Mail> {
                 "250 taken"
             }
             "QUIT" => {
-                let _ = stream.write_all(b"221 bye\r\n");
+                let _ = reader.get_mut().write_all(b"221 bye\r\n");
                 return (!mail.text.is_empty()).then_some(mail);
             }
             _ => "250 ok",
         };
-        stream.write_all(format!("{answer}\r\n").as_bytes()).ok()?;
+        reader.get_mut().write_all(format!("{answer}\r\n").as_bytes()).ok()?;
     }
 }

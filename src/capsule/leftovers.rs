@@ -1,0 +1,74 @@
+//! What a run that was killed leaves beside its target, and how the next one knows it: by its name,
+//! and because nobody holds it. Whoever makes a temporary file or folder takes a lock of the kernel on
+//! it, which goes with the process; a number of a process alone may be that of another one by now,
+//! or of another machine that sees the same disk.
+
+use std::{fs::File, io, os::unix::ffi::OsStrExt};
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::base::{Fs, RelPath, Root, fs::remove_tree};
+
+/// A name for this process that begins like this.
+pub fn name(begin: &[u8]) -> RelPath {
+    RelPath::own([begin, std::process::id().to_string().as_bytes()].concat())
+}
+
+/// Holds what was just made under a name of [`name`], until dropped.
+///
+/// # Errors
+/// When somebody took it away in between.
+pub fn hold(root: &Root, name: &RelPath) -> io::Result<File> {
+    let file = open(root, name)?;
+    match file.try_lock() {
+        Ok(()) if root.stat(name)?.is_some() => Ok(file),
+        Err(std::fs::TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
+        _ => Err(io::Error::other("somebody else took its temporary name away")),
+    }
+}
+
+/// Removes what killed runs left below a folder under such names. What is still held stays, and what
+/// cannot be removed is not this run's matter.
+pub fn sweep(root: &Root, begin: &[u8]) {
+    let is_one = |name: &Vec<u8>| {
+        name.strip_prefix(begin).is_some_and(|digits| (1..=10).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit))
+    };
+    for name in root.list(&RelPath::root()).unwrap_or_default().into_iter().filter(is_one).map(RelPath::own) {
+        if open(root, &name).is_ok_and(|file| file.try_lock().is_ok()) {
+            let _ = remove_tree(root, &name);
+        }
+    }
+}
+
+/// Opens a file or folder to be locked: never what a link leads to, and never waiting for a pipe.
+fn open(root: &Root, name: &RelPath) -> io::Result<File> {
+    let path = root.path().join(std::ffi::OsStr::from_bytes(name.as_bytes()));
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_is_held_or_has_another_name_stays() {
+        let dir = tempfile::tempdir().expect("because tests can make folders");
+        let root = Root::open(dir.path()).expect("it opens");
+        for name in [".x-1", ".x-22", ".x-", ".x-1a", ".y-1"] {
+            fs::create_dir_all(dir.path().join(name).join("inside")).expect("it creates");
+        }
+        File::create(dir.path().join(".x-3")).expect("it creates");
+        std::os::unix::fs::symlink("/etc", dir.path().join(".x-4")).expect("it links");
+        let held = hold(&root, &RelPath::own(".x-22")).expect("nobody holds it");
+        sweep(&root, b".x-");
+        let mut left: Vec<_> = fs::read_dir(dir.path()).expect("it lists").map(|entry| entry.expect("it is there").file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".x-", ".x-1a", ".x-22", ".x-4", ".y-1"]);
+        drop(held);
+        sweep(&root, b".x-");
+        assert!(!dir.path().join(".x-22").exists());
+    }
+}

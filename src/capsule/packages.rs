@@ -1,0 +1,47 @@
+//! The Python packages of what was restored: installed from its wheels alone, or how to do that.
+
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use crate::{
+    base::{Failure, Fs, Hint, RelPath, Root, process::offline::Offline},
+    deps::{
+        environment::{self, Local},
+        wheels,
+    },
+    model::capsule::CapsuleReport,
+};
+
+/// Builds the environment `venv` below the folder that was restored, offline; what it says of that.
+///
+/// # Errors
+/// When a package has no wheel, or something is at that place.
+pub fn install(report: &CapsuleReport, into: &Path, venv: &RelPath) -> Result<String, Failure> {
+    let failed = |source| Error::Io { path: into.join(venv.as_os()), source };
+    let into = std::path::absolute(into).map_err(failed)?;
+    let root = Root::open(&into).map_err(failed)?;
+    if root.stat(venv).map_err(failed)?.is_some() {
+        return Err(Error::Exists(into.join(venv.as_os())).into());
+    }
+    crate::base::fs::create_dir_all(&root, &venv.parent(), 0o777).map_err(failed)?;
+    let places: Vec<PathBuf> = wheels::places(std::slice::from_ref(&into), &RelPath::own("tasks").join(report.task.as_str()));
+    let built = venv.parent().join([venv.name(), b".built"].concat());
+    let offline = Offline::find();
+    let done = environment::build(&into, venv, &built, &report.packages, &Local { wheels: &places, offline: Some(&offline) })?;
+    root.rename_new(&built, venv).map_err(failed)?;
+    Ok(format!("{} packages installed by {:?} from its wheels into {venv}, offline ({})", done.packages, done.tool, offline.words()))
+}
+
+/// The commands that install them; none when there are no packages.
+pub fn by_hand(report: &CapsuleReport, into: &Path, venv: &RelPath) -> Vec<Hint> {
+    if report.packages.is_empty() {
+        return Vec::new();
+    }
+    let place = into.join(venv.as_os());
+    let (place, pip) = (place.to_string_lossy().into_owned(), place.join("bin/pip").to_string_lossy().into_owned());
+    let make = Hint::run("make an environment", &["python3", "-m", "venv", &place]);
+    let from = into.join(report.wheel_folder.as_deref().unwrap_or(super::WHEELS)).to_string_lossy().into_owned();
+    let mut words = vec![pip.as_str(), "install", "--no-index", "--no-deps", "--find-links", &from];
+    words.extend(report.packages.iter().map(String::as_str));
+    vec![make, Hint::run("install its packages from its wheels", &words)]
+}

@@ -1,0 +1,63 @@
+//! The report of a version that came out of a capsule: Markdown, and the facts of the page.
+
+use std::fmt::Write;
+
+use jiff::tz::TimeZone;
+
+use super::{
+    command_line, duration,
+    recovery::{end_word, exact, line},
+};
+use crate::{
+    base::text::size,
+    model::{answer::Next, capsule::CapsuleReport},
+};
+
+/// The facts at the top: what, seen.
+pub fn facts(report: &CapsuleReport, reason: &str, zone: &TimeZone) -> Vec<(&'static str, String)> {
+    let at = |time: jiff::Timestamp| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
+    let all = [
+        ("Task", report.task.to_string()),
+        ("Version", report.version.to_string()),
+        ("Capsule", report.capsule.clone()),
+        ("Into", report.into.clone().unwrap_or_default()),
+        ("Began", report.began_at.map(at).unwrap_or_default()),
+        ("Took", duration(report.duration_ms)),
+        ("Reason", reason.to_string()),
+        ("Files", format!("{}, {} of them links, {}", report.files, report.links, size(report.bytes))),
+        ("Wheels", report.wheels.to_string()),
+        ("Without a wheel", report.missing.join(", ")),
+        ("Released", report.released_at.clone()),
+        ("Tag", report.tag.clone()),
+        ("Commit", report.commit.clone()),
+        ("Manifest", report.manifest.to_string()),
+    ];
+    all.into_iter().filter(|(_, seen)| !seen.is_empty()).collect()
+}
+
+/// The report in Markdown.
+pub fn markdown(report: &CapsuleReport, reason: &str, next: &[Next], zone: &TimeZone) -> String {
+    let mut text = format!("# {} {} out of an escape capsule\n\n", report.task, line(&report.version.to_string()));
+    for note in &report.notes {
+        let _ = writeln!(text, "> {}\n", line(note));
+    }
+    for (what, seen) in facts(report, reason, zone) {
+        let _ = writeln!(text, "- {what}: {}", line(&seen));
+    }
+    text.push_str("\n## Time line\n\n| after | step | took | |\n|---:|---|---:|---|\n");
+    for moment in &report.timeline {
+        let (at, took) = (exact(moment.at_ms), exact(moment.took_ms));
+        let _ = writeln!(text, "| {at} | {} | {took} | {} |", line(&moment.what), end_word(moment.end));
+    }
+    text.push_str("\n## Proved\n\n");
+    for fact in &report.proved {
+        let _ = writeln!(text, "- {}", line(fact));
+    }
+    if !next.is_empty() {
+        text.push_str("\n## Next\n\n");
+    }
+    for step in next {
+        let _ = writeln!(text, "- {}: `{}`", line(&step.why), command_line(&step.argv).replace('`', "'"));
+    }
+    text
+}
