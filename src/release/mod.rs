@@ -136,13 +136,7 @@ pub fn draft(
     ground.git.check_ready()?;
     let head = ground.git.head()?;
     let scope = Scope::new(&ground.settings, task)?;
-    let config = catalog::registry::config_version(&*ground.tree, task)?;
-    if let (Some(path), None) = (&task.config, &config)
-        && catalog::capture::stat(&*ground.tree, path)?.is_some()
-    {
-        let (path, key) = (path.to_string(), task.version_key.clone());
-        return Err(Error::ConfigWithoutVersion { task: task.id.clone(), path, key }.into());
-    }
+    let config = configured_version(ground, task)?;
     let active = catalog::registry::active_version(&*ground.tree, &ground.settings, task)?;
     let newest = releases.of(&task.id).next_back();
     let (previous, scan) = rayon::join(|| previous(ground, releases, task, active.as_ref()), || ground.git.scan(&scope.dirs()));
@@ -196,6 +190,18 @@ pub fn draft(
     draft.facts = found.facts;
     draft.steps = vec![StepDraft::Files, StepDraft::Publish];
     Ok(draft)
+}
+
+/// The version that the task's configuration says; one that is there must say one.
+fn configured_version(ground: &Ground, task: &TaskSpec) -> Result<Option<Version>, Failure> {
+    let version = catalog::registry::config_version(&*ground.tree, task)?;
+    if let (Some(path), None) = (&task.config, &version)
+        && catalog::capture::stat(&*ground.tree, path)?.is_some()
+    {
+        let (path, key) = (path.to_string(), task.version_key.clone());
+        return Err(Error::ConfigWithoutVersion { task: task.id.clone(), path, key }.into());
+    }
+    Ok(version)
 }
 
 /// Names that some system cannot write are refused where the settings say so, else remarked.
