@@ -10,6 +10,7 @@ use crate::{
         fs::{create_dir_all, write_durably},
     },
     catalog,
+    deps::facts,
     draft::{self, Draft, write::Written},
     ground::Ground,
     journal::{self, Ended, Ending, Log, Runner, history},
@@ -151,7 +152,7 @@ impl App {
     pub(super) fn refuse_unfinished(&self) -> Result<(), Failure> {
         let state = &self.ground.state;
         create_dir_all(&**state, &RelPath::own("ops"), 0o700).map_err(|source| Error::State { path: self.state_path.clone(), source })?;
-        history::sweep(&**state)?;
+        self.sweep()?;
         match history::unfinished(state)? {
             Some(found) => Err(journal::Error::Unfinished(found.operation.about.id).into()),
             None => {
@@ -160,6 +161,12 @@ impl App {
                 self.refuse_strangers_stage()
             }
         }
+    }
+
+    /// Removes what commands that were killed left half-made. Only under the lock.
+    pub(super) fn sweep(&self) -> Result<(), Failure> {
+        facts::sweep(&*self.ground.state);
+        Ok(history::sweep(&*self.ground.state)?)
     }
 
     /// No operation is unfinished, so what has the name of the staging folder is the user's: a

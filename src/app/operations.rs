@@ -79,7 +79,7 @@ impl App {
     ) -> Result<Report, Failure> {
         let begun = Instant::now();
         let _lock = self.lock()?;
-        history::sweep(&*self.ground.state)?;
+        self.sweep()?;
         let Found { operation, log, .. } = history::unfinished(&self.ground.state)?.ok_or(Error::NothingUnfinished)?;
         self.refuse_other_work_tree(&operation)?;
         self.require_commands_of(&operation, forward)?;

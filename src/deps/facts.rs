@@ -204,6 +204,14 @@ impl NewFacts {
     }
 }
 
+/// Removes what a killed or failed [`NewFacts::save`] left. Only under the lock.
+pub fn sweep(state: &dyn Fs) {
+    let folder = RelPath::own("facts");
+    for name in state.list(&folder).unwrap_or_default().into_iter().filter(|name| name.starts_with(b".tmp-")) {
+        let _ = state.remove_file(&folder.join(name));
+    }
+}
+
 /// Where the facts of a task lie in the state folder.
 fn place(task: &TaskId) -> RelPath {
     RelPath::own("facts").join(task.as_str())
@@ -263,7 +271,10 @@ mod tests {
             sample().save(&root, &task);
             assert_eq!(Facts::load(&root, &task).count, 102);
         }
-        assert_eq!(root.list(&RelPath::own("facts")).expect("it lists"), [b"T01".to_vec()]);
+        sweep(&root);
+        root.create(&RelPath::own("facts/.tmp-T02"), 0o600).expect("it creates");
+        sweep(&root);
+        assert_eq!(root.list(&RelPath::own("facts")).expect("it lists"), [b"T01".to_vec()], "what a kill left is gone");
         NewFacts::default().save(&root, &task);
         assert_eq!(Facts::load(&root, &task).count, 102, "nothing to keep");
     }

@@ -93,6 +93,8 @@ fn fresh_and_hidden_files_must_be_read() {
     assert_eq!((scan.tracked.len(), scan.untracked), (0, vec![rel("a"), rel("b")]), "an unborn branch has no HEAD");
     sandbox.commit("first");
     // Written in the second of the index: the same size and time could hide a change.
+    let written = sandbox.path("a").metadata().and_then(|data| data.modified()).unwrap();
+    std::fs::File::open(sandbox.path(".git/index")).and_then(|index| index.set_modified(written)).unwrap();
     assert_eq!(state(&sandbox.repo().scan(&[rel("a")]).unwrap(), "a"), WorkState::Maybe);
     sandbox.age();
     sandbox.git(&["update-index", "--refresh"]);
