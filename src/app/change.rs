@@ -372,9 +372,8 @@ impl App {
     pub(super) fn keep_report(&self, report: &Report) {
         let Some(op) = &report.op else { return };
         let path = journal::log::folder(op).join("report.json");
-        let text = serde_json::to_vec_pretty(report).expect("because plain data always renders");
         let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
-        if let Err(error) = write_durably(&*self.ground.state, &path, &text, 0o600, points) {
+        if let Err(error) = write_durably(&*self.ground.state, &path, report.render().as_bytes(), 0o600, points) {
             self.ground.warn(format!("the report of {} was not kept: {error}", op.short()));
         }
     }

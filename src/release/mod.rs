@@ -144,16 +144,18 @@ pub fn draft(
         return Err(Error::ConfigWithoutVersion { task: task.id.clone(), path, key }.into());
     }
     let active = catalog::registry::active_version(&*ground.tree, &ground.settings, task)?;
-    let newest = releases.of(&task.id).next_back();
+    let (counted, passed_over) = counted(ground, task, releases, standings, active.as_ref());
+    let newest = counted.last().copied();
     let (previous, scan) = rayon::join(|| previous(ground, releases, task, active.as_ref()), || ground.git.scan(&scope.dirs()));
     let mut found = files::find(ground, task, &scope, &scan?, previous.as_ref().map(|found| &found.manifest))?;
     if found.entries.is_empty() {
         return Err(Error::NoFiles(task.id.clone()).into());
     }
+    found.notes.extend(passed_over);
     check_names(ground, &mut found)?;
     let commits = commits::since(ground, &scope, newest, &head.commit)?;
     let asked = commits::resolve(ground, request.version.as_ref(), newest, active.as_ref(), &commits, &found);
-    let version = version::choose(asked.as_ref(), config.as_ref(), releases.of(&task.id).map(|release| &release.version))?;
+    let version = version::choose(asked.as_ref(), config.as_ref(), counted.iter().map(|release| &release.version))?;
     let tag = TagName::release(&task.id, &version);
     if ground.git.find_ref(&format!("refs/heads/{tag}"))?.is_some() {
         return Err(Error::BranchHasItsName(tag.to_string()).into());
@@ -196,6 +198,30 @@ pub fn draft(
     draft.facts = found.facts;
     draft.steps = vec![StepDraft::Files, StepDraft::Publish];
     Ok(draft)
+}
+
+/// The releases that the next version is counted on from, and what is said of those that are not.
+fn counted<'a>(
+    ground: &Ground,
+    task: &TaskSpec,
+    releases: &'a Releases,
+    standings: &Standings,
+    active: Option<&Version>,
+) -> (Vec<&'a catalog::Release>, Vec<String>) {
+    let mut all: Vec<&catalog::Release> = releases.of(&task.id).collect();
+    let of_task = standings.get(&task.id);
+    let step = |nth: usize| {
+        let version = &all[nth].version;
+        let taken_back = of_task.and_then(|versions| versions.get(version)).is_some_and(|standing| standing.is_taken_back());
+        version::Step { version, taken_back }
+    };
+    let has_manifest = |nth: usize| catalog::manifests::bytes(ground, all[nth]).is_ok();
+    let count = version::counted(all.len(), step, has_manifest, active);
+    let said = |release: &&catalog::Release| {
+        format!("{} is far ahead of all others and no release that counts: the next version is not counted on from it", release.tag())
+    };
+    let passed_over = all.drain(count..).collect::<Vec<_>>().iter().map(said).collect();
+    (all, passed_over)
 }
 
 /// Names that some system cannot write are refused where the settings say so, else remarked.
