@@ -166,11 +166,7 @@ pub fn draft(
     }
     held::refuse(ground, task, releases, standings, &version, &found)?;
     check_manifest_place(ground, task, &version)?;
-    let is_signed = request.signing.of_manifest(ground.settings.releases.sign);
-    if is_signed {
-        // Before anything is written: a key that cannot be used is no reason to stop half-way.
-        ground.trust.keys().check()?;
-    }
+    let is_signed = is_signed(ground, request)?;
     let dependencies = dependencies::collect(ground, task, &scope, &head.commit, &mut found)?;
     let plan = plan(task, active.clone(), &version, request, &found);
     let mut draft = Draft::new(plan, &request.message);
@@ -222,6 +218,15 @@ fn counted<'a>(
     };
     let passed_over = all.drain(count..).collect::<Vec<_>>().iter().map(said).collect();
     (all, passed_over)
+}
+
+/// Whether the manifest is signed. A key that cannot be used is found out before anything is written.
+fn is_signed(ground: &Ground, request: &CreateSnapshot) -> Result<bool, Failure> {
+    let is_wanted = request.signing.of_manifest(ground.settings.releases.sign);
+    if is_wanted {
+        ground.trust.keys().check()?;
+    }
+    Ok(is_wanted)
 }
 
 /// Names that some system cannot write are refused where the settings say so, else remarked.
