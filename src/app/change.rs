@@ -23,7 +23,7 @@ use crate::{
     },
     release,
     rollback::{self, check},
-    steps::{self, files, verdicts, verify::What},
+    steps::{self, files, shared, verdicts, verify::What},
     verify::{Checking, Commands},
 };
 
@@ -166,6 +166,7 @@ impl App {
     /// Removes what commands that were killed left half-made. Only under the lock.
     pub(super) fn sweep(&self) -> Result<(), Failure> {
         facts::sweep(&*self.ground.state);
+        shared::sweep(&self.ground.git);
         Ok(history::sweep(&*self.ground.state)?)
     }
 
@@ -387,9 +388,8 @@ impl App {
     pub(super) fn keep_report(&self, report: &Report) {
         let Some(op) = &report.op else { return };
         let path = journal::log::folder(op).join("report.json");
-        let text = serde_json::to_vec_pretty(report).expect("because plain data always renders");
         let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
-        if let Err(error) = write_durably(&*self.ground.state, &path, &text, 0o600, points) {
+        if let Err(error) = write_durably(&*self.ground.state, &path, report.render().as_bytes(), 0o600, points) {
             self.ground.warn(format!("the report of {} was not kept: {error}", op.short()));
         }
     }

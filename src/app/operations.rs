@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{App, Error, change::millis};
 use crate::{
-    base::{Failure, fs::read_limited},
+    base::{Failure, OpId, fs::read_limited},
     journal::{
         self, Runner,
         history::{self, Found},
@@ -35,9 +35,31 @@ impl App {
     pub fn operation(&self, text: &str) -> Result<(OperationLine, Operation, Option<Report>), Failure> {
         let id = history::find(&*self.ground.state, text)?;
         let found = history::open(&self.ground.state, &id)?.ok_or_else(|| journal::Error::NotFound(text.into()))?;
-        let path = journal::log::folder(&id).join("report.json");
-        let report = read_limited(&*self.ground.state, &path, 64 << 20).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        // What was done says the journal; a report that cannot be read keeps nobody from seeing that.
+        let report = self.report_of(&id).unwrap_or_else(|why| {
+            self.ground.warn(format!("the report of {} is left out: {why}", id.short()));
+            None
+        });
         Ok((line(&Summary::from(&found.operation), &found.phase), found.operation, report))
+    }
+
+    /// The report of an operation; `None` when none was kept.
+    fn report_of(&self, id: &OpId) -> Result<Option<Report>, String> {
+        let path = journal::log::folder(id).join("report.json");
+        match read_limited(&*self.ground.state, &path, 64 << 20) {
+            Ok(bytes) => Report::parse(&bytes).map(Some).map_err(|error| error.to_string()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// What is wrong with the reports that were kept, one line each.
+    ///
+    /// # Errors
+    /// When the operations cannot be listed.
+    pub fn damaged_reports(&self) -> Result<Vec<String>, Failure> {
+        let ids = history::ids(&*self.ground.state)?;
+        Ok(ids.iter().filter_map(|id| self.report_of(id).err().map(|why| format!("the report of {}: {why}", id.short()))).collect())
     }
 
     /// The operation that did not finish, if there is one.

@@ -91,6 +91,14 @@ impl App {
             }
             Err(failure) => failed("operations", &failure),
         };
+        let reports = match self.damaged_reports() {
+            Ok(lines) if lines.is_empty() => None,
+            Ok(lines) => {
+                let fix = Some("move each report.json below .git/snapback/ops aside; the journals beside them say what was done".into());
+                Some(DoctorLine { what: "reports".into(), ok: false, seen: lines.join("; "), fix })
+            }
+            Err(failure) => Some(failed("reports", &failure)),
+        };
         let drift = match self.drift() {
             Ok(lines) if lines.is_empty() => fine("registry", "agrees with the configurations".into()),
             Ok(lines) => {
@@ -110,7 +118,7 @@ impl App {
                 if new == 0 { ("trusted".into(), None) } else { (format!("{new} not trusted"), Some("snapback trust".into())) };
             DoctorLine { what: "commands".into(), ok: new == 0, seen, fix }
         });
-        [tasks, unfinished, drift, lock].into_iter().chain(trust).collect()
+        [tasks, unfinished, drift, lock].into_iter().chain(reports).chain(trust).collect()
     }
 }
 

@@ -118,6 +118,8 @@ impl Intake<'_> {
         for nth in large {
             cancel::check()?;
             got[nth] = settle(self.one(files[nth]))?;
+            // A file that was given up half-way is no file that cannot be read.
+            cancel::check()?;
             (self.progress)(files[nth].stat.size);
         }
         Ok(got)
@@ -171,7 +173,7 @@ impl Intake<'_> {
                     other => return other,
                 }
             }
-            let stored = self.session.put(&mut self.fs.open(&file.path)?)?;
+            let stored = self.session.put(&mut cancel::Stoppable(self.fs.open(&file.path)?))?;
             let after = self.fs.stat(&file.path)?.ok_or(Refusal::File(Got::Gone))?;
             if same(&before, &after) && stored.size == after.size {
                 return Ok(self.stored(&stored, after, false));

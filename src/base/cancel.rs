@@ -62,6 +62,29 @@ pub fn check() -> Result<(), Cancelled> {
     requested().map_or(Ok(()), |signal| Err(Cancelled { signal }))
 }
 
+/// Bytes that are read or written only as long as no signal asked to stop: for what takes long
+/// before anything is changed. Never for what puts things back. The error is found again by
+/// [`super::Failure::kind`].
+pub struct Stoppable<T>(pub T);
+
+impl<T: io::Read> io::Read for Stoppable<T> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        check().map_err(io::Error::other)?;
+        self.0.read(into)
+    }
+}
+
+impl<T: io::Write> io::Write for Stoppable<T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        check().map_err(io::Error::other)?;
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// The mask of ignored signals; 0 where the system does not tell.
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -119,9 +119,21 @@ pub trait Fault: std::error::Error + Send + Sync + 'static {
 pub struct Failure(Box<dyn Fault>);
 
 impl Failure {
-    /// The family of the fault inside.
+    /// The family of the fault inside; of one that only a signal made, the signal.
     pub fn kind(&self) -> Kind {
-        self.0.kind()
+        self.cancelled().map_or_else(|| self.0.kind(), Fault::kind)
+    }
+
+    /// The signal that stopped a file from being read or written, if one did.
+    fn cancelled(&self) -> Option<&super::cancel::Cancelled> {
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&*self.0);
+        while let Some(error) = next {
+            if let Some(found) = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()?.downcast_ref()) {
+                return Some(found);
+            }
+            next = error.source();
+        }
+        None
     }
 
     /// The hints of the fault inside; never none, for a person needs a next step.

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::Error;
 use crate::{
-    base::{Digest, Fs, RelPath, Stat, Type, fs::read_sized},
+    base::{Digest, Fs, RelPath, Stat, Type, cancel::Stoppable, fs::read_sized},
     model::{FileState, Source},
 };
 
@@ -114,7 +114,7 @@ fn read_once(tree: &dyn Fs, path: &RelPath, stat: Stat) -> std::io::Result<Now> 
     }
     let mut file = tree.open(path)?;
     if stat.size > SMALL {
-        let (digest, size) = Digest::of_reader(&mut file)?;
+        let (digest, size) = Digest::of_reader(&mut Stoppable(&mut file))?;
         return Ok(Now { stat, digest, size, bytes: None });
     }
     let bytes = read_sized(&mut file.take(SMALL + 1), stat.size)?;

@@ -5,7 +5,7 @@ use std::{cell::RefCell, collections::BTreeMap};
 
 use super::{Draft, Keep, Kept, NewBlob, StepDraft};
 use crate::{
-    base::{Digest, Failure, Fault, GitId, Hint, Kind, OpId, RelPath},
+    base::{Digest, Failure, Fault, GitId, Hint, Kind, OpId, RelPath, cancel::Stoppable},
     catalog::{capture, manifests::MANIFEST_TRAILER},
     deps,
     git::{self, Attributes},
@@ -131,7 +131,7 @@ fn put_large(
     let mut objects = BTreeMap::new();
     for (path, digest) in &draft.large {
         let read = |source| crate::catalog::Error::Read { path: path.clone(), source };
-        let stored = session.put(&mut ground.tree.open(path).map_err(read)?)?;
+        let stored = session.put(&mut Stoppable(ground.tree.open(path).map_err(read)?))?;
         if stored.digest != *digest {
             return Err(Error::Changed(path.clone()).into());
         }
@@ -175,7 +175,7 @@ fn put_state(ground: &Ground, session: &dyn Session, path: &RelPath, kept: &Kept
             if state.link {
                 session.put(&mut &ground.tree.read_link(path).map_err(read)?[..])?
             } else {
-                session.put(&mut ground.tree.open(path).map_err(read)?)?
+                session.put(&mut Stoppable(ground.tree.open(path).map_err(read)?))?
             }
         }
     };

@@ -123,6 +123,19 @@ pub(super) fn clear_empty_dirs(dir: &Path) -> io::Result<bool> {
     fs::remove_dir(dir).map(|()| true)
 }
 
+/// Every file below a folder; what cannot be read is passed over.
+pub(super) fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            files.extend(files_below(&entry.path()));
+        } else {
+            files.push(entry.path());
+        }
+    }
+    files
+}
+
 /// True when both names are the same file.
 pub(super) fn same_file(a: &Path, b: &Path) -> bool {
     match (fs::symlink_metadata(a), fs::symlink_metadata(b)) {

@@ -142,6 +142,22 @@ impl Repo {
         Work::new(self, publication, prepared, scratch)?.release()
     }
 
+    /// Removes the locks below `prefix` that a killed publication without a journal left, and its folder.
+    pub fn sweep_publication(&self, prefix: &str, scratch: &Path) {
+        let staged = disk::files_below(scratch);
+        if staged.is_empty() {
+            return;
+        }
+        for path in disk::files_below(&self.ref_path(prefix)).into_iter().filter(|path| path.extension().is_some_and(|end| end == "lock")) {
+            for staged in &staged {
+                let bytes = disk::read(staged).ok().flatten().unwrap_or_default();
+                // What cannot be removed now is in nobody's way: no two references here share a name.
+                let _ = Lock { target: path.with_extension(""), staged: staged.clone(), bytes }.release();
+            }
+        }
+        self.clear_scratch(scratch);
+    }
+
     /// Removes the folder of a publication that needs no journal. What is left of it harms nobody.
     pub fn clear_scratch(&self, scratch: &Path) {
         for entry in std::fs::read_dir(scratch).into_iter().flatten().flatten() {

@@ -4,7 +4,17 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Verification, Version, operation::OpKind};
-use crate::base::{GitId, OpId, TaskId};
+use crate::base::{Digest, GitId, OpId, TaskId};
+
+/// What stands between a report and the digest of its text, in `report.json`.
+const CHECKSUM: &str = ",\n  \"checksum\": \"";
+/// The end of that file.
+const END: &str = "\"\n}";
+
+/// A report that is not what was written.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Damaged(String);
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +73,42 @@ pub struct Report {
     pub timeline: Vec<Moment>,
 }
 
+impl Report {
+    /// The text that is kept: JSON, whose last field is the digest of the text without that field.
+    pub fn render(&self) -> String {
+        let text = serde_json::to_string_pretty(self).expect("because plain data always renders");
+        let body = text.strip_suffix("\n}").expect("because a report has fields");
+        format!("{body}{CHECKSUM}{}{END}", Digest::of(text.as_bytes()))
+    }
+
+    /// Reads what was kept; reports from before there were checksums have none.
+    ///
+    /// # Errors
+    /// When the text is not what was written.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Damaged> {
+        let text = std::str::from_utf8(bytes).map_err(|error| Damaged(error.to_string()))?;
+        let whole = match text.strip_suffix(END).and_then(|text| text.rsplit_once(CHECKSUM)) {
+            Some((body, checksum)) => {
+                let whole = format!("{body}\n}}");
+                if Digest::of(whole.as_bytes()).to_string() != checksum {
+                    return Err(Damaged("it has the wrong checksum".into()));
+                }
+                whole
+            }
+            None => text.to_string(),
+        };
+        let fields: serde_json::Value = serde_json::from_str(&whole).map_err(|error| Damaged(error.to_string()))?;
+        let report: Self = Self::deserialize(&fields).map_err(|error| Damaged(error.to_string()))?;
+        // A checksum whose place was changed is a field that no report has.
+        let known = serde_json::to_value(&report).expect("because plain data always renders");
+        let is_known = |field: &String| known.get(field).is_some() || ["exit_code", "timeline"].contains(&field.as_str());
+        match fields.as_object().into_iter().flat_map(|fields| fields.keys()).find(|field| !is_known(field)) {
+            Some(field) => Err(Damaged(format!("it holds {field:?}"))),
+            None => Ok(report),
+        }
+    }
+}
+
 /// A step of an operation as it was done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
@@ -86,4 +132,56 @@ pub enum MomentEnd {
     Failed,
     /// It was taken back.
     TakenBack,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        Report {
+            op: None,
+            kind: OpKind::Rollback,
+            task: Some("T01".parse().expect("it is an id")),
+            from: Some("1.1.0".parse().expect("it is a version")),
+            to: None,
+            outcome: Outcome::Done,
+            changed: true,
+            message: "a \"reason\",\n  \"checksum\": \"x\"\n}".into(),
+            who: "Li <li@example.com>".into(),
+            at: Timestamp::UNIX_EPOCH,
+            duration_ms: 7,
+            commit: None,
+            tag: None,
+            files_changed: 2,
+            saved_bytes: 0,
+            verification: None,
+            exit_code: None,
+            notes: vec!["one".into()],
+            timeline: vec![Moment { what: "files".into(), at_ms: 0, took_ms: 1, end: MomentEnd::Done }],
+        }
+    }
+
+    #[test]
+    fn a_report_comes_back_and_old_ones_without_a_checksum_do_too() {
+        assert_eq!(Report::parse(report().render().as_bytes()).expect("it is whole"), report());
+        let old = serde_json::to_vec_pretty(&report()).expect("it renders");
+        assert_eq!(Report::parse(&old).expect("it is whole"), report());
+        let json: serde_json::Value = serde_json::from_str(&report().render()).expect("it stays JSON");
+        assert!(json["checksum"].as_str().is_some_and(|text| text.starts_with("sha256:")), "{json}");
+    }
+
+    #[test]
+    fn every_byte_changed_in_every_way_is_noticed() {
+        let whole = report().render().into_bytes();
+        for at in 0..whole.len() {
+            for value in 0..=255 {
+                let mut bytes = whole.clone();
+                bytes[at] = value;
+                assert!(bytes == whole || Report::parse(&bytes).is_err(), "byte {at} as {value}");
+            }
+            assert!(Report::parse(&whole[..at]).is_err(), "cut at {at}");
+        }
+        assert!(Report::parse(&[&whole[..], b"\n"].concat()).is_err());
+    }
 }

@@ -76,6 +76,8 @@ pub struct Rollback {
     pub signature: Demand,
     /// True with `--past-floor`: one-way doors are passed.
     pub past_floor: bool,
+    /// True with `--despite-verdict`: the target may be one that somebody took back.
+    pub despite_verdict: bool,
     /// It is taken back after so long unless somebody confirms it; `None` = it stays.
     pub confirm_within: Option<Duration>,
 }
@@ -95,6 +97,7 @@ impl Rollback {
             restart: true,
             signature: Demand::Optional,
             past_floor: false,
+            despite_verdict: false,
             confirm_within: None,
         }
     }

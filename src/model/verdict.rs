@@ -103,6 +103,9 @@ pub struct Standing {
     pub held: bool,
     /// It must stay.
     pub pinned: bool,
+    /// The hold is a person's word, not what a rollback says of the version that it leaves.
+    #[serde(skip)]
+    pub held_by_hand: bool,
 }
 
 impl Standing {
@@ -112,10 +115,10 @@ impl Standing {
         for record in records {
             match record.verdict {
                 Verdict::Proven => standing.proven = true,
-                Verdict::Good => (standing.good, standing.bad, standing.held) = (true, false, false),
+                Verdict::Good => standing = Self { good: true, bad: false, held: false, held_by_hand: false, ..standing },
                 Verdict::Bad => (standing.good, standing.bad) = (false, true),
-                Verdict::Held => standing.held = true,
-                Verdict::Released => standing.held = false,
+                Verdict::Held => (standing.held, standing.held_by_hand) = (true, standing.held_by_hand || record.op.is_none()),
+                Verdict::Released => (standing.held, standing.held_by_hand) = (false, false),
                 Verdict::Pinned => standing.pinned = true,
                 Verdict::Unpinned => standing.pinned = false,
             }
@@ -126,6 +129,11 @@ impl Standing {
     /// True when a rollback may choose it by itself.
     pub fn may_be_default_target(self) -> bool {
         (self.proven || self.good) && !self.bad && !self.held
+    }
+
+    /// True when somebody took the release back: no rollback goes to it without being told why.
+    pub fn is_taken_back(self) -> bool {
+        self.bad || self.held_by_hand
     }
 
     /// One word for tables: bad, held, good, proven or unknown.

@@ -55,6 +55,13 @@ impl Version {
         !self.0.pre.is_empty() && self.hotfix_day().is_none()
     }
 
+    /// By how much the first number that differs is larger than that of `other`; 0 when it is not.
+    pub fn ahead_of(&self, other: &Self) -> u64 {
+        let parts = |version: &Self| [version.0.major, version.0.minor, version.0.patch];
+        let differs = parts(self).into_iter().zip(parts(other)).find(|(own, other)| own != other);
+        differs.map_or(0, |(own, other)| own.saturating_sub(other))
+    }
+
     /// The next version; `None` when the number to raise is the largest that a version can have.
     pub fn bumped(&self, bump: Bump) -> Option<Self> {
         let (major, minor, patch) = (self.0.major, self.0.minor, self.0.patch);

@@ -138,16 +138,18 @@ pub fn draft(
     let scope = Scope::new(&ground.settings, task)?;
     let config = configured_version(ground, task)?;
     let active = catalog::registry::active_version(&*ground.tree, &ground.settings, task)?;
-    let newest = releases.of(&task.id).next_back();
+    let (counted, passed_over) = counted(ground, task, releases, standings, active.as_ref());
+    let newest = counted.last().copied();
     let (previous, scan) = rayon::join(|| previous(ground, releases, task, active.as_ref()), || ground.git.scan(&scope.dirs()));
     let mut found = files::find(ground, task, &scope, &scan?, previous.as_ref().map(|found| &found.manifest))?;
     if found.entries.is_empty() {
         return Err(Error::NoFiles(task.id.clone()).into());
     }
+    found.notes.extend(passed_over);
     check_names(ground, &mut found)?;
     let commits = commits::since(ground, &scope, newest, &head.commit)?;
     let asked = commits::resolve(ground, request.version.as_ref(), newest, active.as_ref(), &commits, &found);
-    let version = version::choose(asked.as_ref(), config.as_ref(), releases.of(&task.id).map(|release| &release.version))?;
+    let version = version::choose(asked.as_ref(), config.as_ref(), counted.iter().map(|release| &release.version))?;
     let tag = TagName::release(&task.id, &version);
     if ground.git.find_ref(&format!("refs/heads/{tag}"))?.is_some() {
         return Err(Error::BranchHasItsName(tag.to_string()).into());
@@ -158,11 +160,7 @@ pub fn draft(
     }
     held::refuse(ground, task, releases, standings, &version, &found)?;
     check_manifest_place(ground, task, &version)?;
-    let is_signed = request.signing.of_manifest(ground.settings.releases.sign);
-    if is_signed {
-        // Before anything is written: a key that cannot be used is no reason to stop half-way.
-        ground.trust.keys().check()?;
-    }
+    let is_signed = is_signed(ground, request)?;
     let dependencies = dependencies::collect(ground, task, &scope, &head.commit, &mut found)?;
     let plan = plan(task, active.clone(), &version, request, &found);
     let mut draft = Draft::new(plan, &request.message);
@@ -202,6 +200,39 @@ fn configured_version(ground: &Ground, task: &TaskSpec) -> Result<Option<Version
         return Err(Error::ConfigWithoutVersion { task: task.id.clone(), path, key }.into());
     }
     Ok(version)
+}
+
+/// The releases that the next version is counted on from, and what is said of those that are not.
+fn counted<'a>(
+    ground: &Ground,
+    task: &TaskSpec,
+    releases: &'a Releases,
+    standings: &Standings,
+    active: Option<&Version>,
+) -> (Vec<&'a catalog::Release>, Vec<String>) {
+    let mut all: Vec<&catalog::Release> = releases.of(&task.id).collect();
+    let of_task = standings.get(&task.id);
+    let step = |nth: usize| {
+        let version = &all[nth].version;
+        let taken_back = of_task.and_then(|versions| versions.get(version)).is_some_and(|standing| standing.is_taken_back());
+        version::Step { version, taken_back }
+    };
+    let has_manifest = |nth: usize| catalog::manifests::bytes(ground, all[nth]).is_ok();
+    let count = version::counted(all.len(), step, has_manifest, active);
+    let said = |release: &&catalog::Release| {
+        format!("{} is far ahead of all others and no release that counts: the next version is not counted on from it", release.tag())
+    };
+    let passed_over = all.drain(count..).collect::<Vec<_>>().iter().map(said).collect();
+    (all, passed_over)
+}
+
+/// Whether the manifest is signed. A key that cannot be used is found out before anything is written.
+fn is_signed(ground: &Ground, request: &CreateSnapshot) -> Result<bool, Failure> {
+    let is_wanted = request.signing.of_manifest(ground.settings.releases.sign);
+    if is_wanted {
+        ground.trust.keys().check()?;
+    }
+    Ok(is_wanted)
 }
 
 /// Names that some system cannot write are refused where the settings say so, else remarked.

@@ -29,6 +29,48 @@ pub fn choose<'a>(
     }
 }
 
+/// No task makes so many versions between two releases: a tag that is so far ahead and has no
+/// manifest came about in another way. Room for dates as numbers.
+const FAR: u64 = 100_000;
+/// So far ahead, a release that somebody took back need not be counted on from.
+const FAR_AND_TAKEN_BACK: u64 = 1_000;
+
+/// A release as far as the next version's number is concerned.
+#[derive(Debug, Clone, Copy)]
+pub struct Step<'a> {
+    /// Its version.
+    pub version: &'a Version,
+    /// True when somebody called it bad, or holds it.
+    pub taken_back: bool,
+}
+
+/// How many of these releases, sorted, the next version is counted on from. A tag `v999999.0.0` that
+/// somebody pushed must not decide what all later versions are called: what is far ahead of the next
+/// lower one and has no manifest, or was taken back, is passed over.
+///
+/// Whether a release has a manifest is asked only of those that are far ahead.
+pub fn counted<'a>(
+    releases: usize,
+    step: impl Fn(usize) -> Step<'a>,
+    has_manifest: impl Fn(usize) -> bool,
+    active: Option<&Version>,
+) -> usize {
+    let mut count = releases;
+    while count > 0 {
+        let last = step(count - 1);
+        let lower = (count > 1).then(|| step(count - 2).version);
+        let Some(below) = lower.into_iter().chain(active.filter(|active| *active < last.version)).max() else { break };
+        let ahead = last.version.ahead_of(below);
+        let is_passed_over =
+            active != Some(last.version) && ((ahead > FAR_AND_TAKEN_BACK && last.taken_back) || (ahead > FAR && !has_manifest(count - 1)));
+        if !is_passed_over {
+            break;
+        }
+        count -= 1;
+    }
+    count
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +92,31 @@ mod tests {
         assert_eq!(choose(None, "1.10.0"), "1.10.1");
         assert_eq!(choose(None, "1.3.0"), "1.10.1", "after a rollback the config is older than the newest release");
         assert_eq!(super::choose(None, None, std::iter::empty()).expect("there is a first one").to_string(), "0.1.0");
+    }
+
+    #[test]
+    fn what_is_far_ahead_and_no_release_of_ours_is_not_counted() {
+        let all = ["1.0.0", "1.1.0", "1.2.0"].map(version);
+        let counted = |more: &[(&str, bool, bool)], active: &str| {
+            let more: Vec<(Version, bool, bool)> = more.iter().map(|(text, back, has)| (version(text), *back, *has)).collect();
+            let own = all.iter().map(|version| (Step { version, taken_back: true }, false));
+            let more = more.iter().map(|(version, taken_back, has)| (Step { version, taken_back: *taken_back }, *has));
+            let steps: Vec<(Step<'_>, bool)> = own.chain(more).collect();
+            counted(steps.len(), |nth| steps[nth].0, |nth| steps[nth].1, Some(&version(active)))
+        };
+        assert_eq!(counted(&[], "1.2.0"), 3, "a version that is bad is counted on from: its number is taken");
+        assert_eq!(counted(&[("999999.0.0", false, false)], "1.2.0"), 3);
+        assert_eq!(counted(&[("1.2.999999", false, false), ("1.999999.0", false, false), ("999999.0.0", false, false)], "1.2.0"), 3);
+        assert_eq!(counted(&[("999999.0.0", false, true)], "1.2.0"), 4, "it is a release");
+        assert_eq!(counted(&[("999999.0.0", true, true)], "1.2.0"), 3, "until somebody takes it back");
+        assert_eq!(counted(&[("999999.0.0", true, true)], "999999.0.0"), 4, "or it is active");
+        assert_eq!(counted(&[("2026.1.0", false, false)], "1.2.0"), 4, "a year is a number that people use");
+        assert_eq!(counted(&[("1.2.20260101", false, false)], "1.2.0"), 3);
+        assert_eq!(counted(&[("20260101.0.0", false, true), ("20270101.0.0", false, false)], "20260101.0.0"), 5);
+        let lone = version("999999.0.0");
+        let step = |_| Step { version: &lone, taken_back: false };
+        assert_eq!(super::counted(1, step, |_| false, None), 1, "there is nothing to compare it with");
+        assert_eq!(super::counted(0, step, |_| false, None), 0);
     }
 
     #[test]

@@ -74,6 +74,18 @@ pub enum Error {
         /// The doors, in words.
         doors: Vec<String>,
     },
+    /// Somebody took the target back.
+    #[error("{task} {version} was taken back: it is {word}")]
+    TakenBack {
+        /// The task.
+        task: TaskId,
+        /// The target.
+        version: Version,
+        /// `bad` or `held`.
+        word: &'static str,
+        /// True when only the reason is missing.
+        told: bool,
+    },
     /// Verification turned the operation back.
     #[error("{version} does not hold up: {problems}")]
     NotVerified {
@@ -139,7 +151,12 @@ impl Fault for Error {
             Self::StaleFrom { .. } | Self::NotTheLast { .. } | Self::MovedOn { .. } => Kind::Conflict,
             Self::NoGoodVersion { .. } | Self::NothingTo(_) => Kind::NotFound,
             Self::Damaged { .. } | Self::OutOfScope { .. } | Self::NotVerified { .. } | Self::NotRestored(_) => Kind::Bad,
-            Self::InTheWay { .. } | Self::OneWay { .. } | Self::CaseTwins(..) | Self::NoReason | Self::CannotUndo { .. } => Kind::Refused,
+            Self::InTheWay { .. }
+            | Self::OneWay { .. }
+            | Self::TakenBack { .. }
+            | Self::CaseTwins(..)
+            | Self::NoReason
+            | Self::CannotUndo { .. } => Kind::Refused,
         }
     }
 
@@ -172,6 +189,17 @@ impl Fault for Error {
                 ),
                 Hint::run("or see which version is on this side", &["snapback", "list", "--task", task.as_str()]),
             ],
+            Self::TakenBack { told: true, .. } => vec![Hint::say("say why it is gone to all the same: --message \"…\"")],
+            Self::TakenBack { task, version, .. } => {
+                let (task, version) = (task.as_str(), &version.to_string());
+                vec![
+                    Hint::run("see who said so, and why", &["snapback", "verdicts", "list", "--task", task]),
+                    Hint::run(
+                        "go to it all the same",
+                        &["snapback", "rollback", "--task", task, "--to", version, "--despite-verdict", "--message", "why"],
+                    ),
+                ]
+            }
             Self::CaseTwins(..) => vec![Hint::say("roll back on a file system that keeps case")],
             Self::NoReason => vec![Hint::say("say why: --message \"…\"")],
             Self::NotVerified { .. } => {

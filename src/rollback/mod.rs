@@ -40,6 +40,7 @@ pub fn draft(
     let active = catalog::registry::active_version(&*ground.tree, &ground.settings, task)?;
     let to = target(task, releases, standings, active.as_ref(), request)?;
     check_from(task, active.as_ref(), &to, request)?;
+    let request = &despite_verdict(task, standings, &to, request)?;
     let release = releases.find(&task.id, &to)?;
     // Before anything that the tag vouches for is read.
     let signed = signature::check(ground, release, request.signature)?;
@@ -87,6 +88,21 @@ fn target(
     let of = |version: &Version| standings.get(&task.id).and_then(|versions| versions.get(version)).copied().unwrap_or_default();
     let versions = releases.of(&task.id).map(|release| (&release.version, of(&release.version)));
     policy::target::default_target(active, versions).cloned().ok_or_else(|| Error::NoGoodVersion { task: task.id.clone() })
+}
+
+/// A release that somebody took back is gone to only by somebody who says why; what is said then
+/// stands in the commit, the journal and the audit log.
+fn despite_verdict(task: &TaskSpec, standings: &Standings, to: &Version, request: &request::Rollback) -> Result<request::Rollback, Error> {
+    let standing = standings.get(&task.id).and_then(|versions| versions.get(to)).copied().unwrap_or_default();
+    if !standing.is_taken_back() {
+        return Ok(request.clone());
+    }
+    let reason = request.message.trim();
+    if !request.despite_verdict || reason.is_empty() {
+        let (task, version, word) = (task.id.clone(), to.clone(), standing.word());
+        return Err(Error::TakenBack { task, version, word, told: request.despite_verdict });
+    }
+    Ok(request::Rollback { message: format!("{reason} (although {to} is {})", standing.word()), ..request.clone() })
 }
 
 /// `--from` is an optimistic lock.

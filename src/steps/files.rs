@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::{
     base::{
         Digest, Failure, Fault, Fs, Hint, Kind, OpId, RelPath, Stat, SyncPoint, Type, at_once,
+        cancel::Stoppable,
         fs::{create_dir_all, write_durably},
     },
     ground::{Bytes, Ground, copy_checked},
@@ -25,6 +26,9 @@ use crate::{
     model::{FileState, PathChange},
     store::Store,
 };
+
+/// A file that takes longer to write than a person who wants to stop waits, in bytes.
+const HUGE: u64 = 256 << 20;
 
 /// What stops a change of files.
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +149,7 @@ impl<'a> Files<'a> {
             create_dir_all(self.tree, &self.stage, 0o700).map_err(failed("create", &self.stage))?;
             // Before anything is displaced into a folder that a crash could take away.
             self.tree.sync_dir(&RelPath::root(), SyncPoint::TreeDir).map_err(failed("sync", &self.stage))?;
-            at_once(&open, |(at, change)| self.stage_file(*at, change, goal(change)))?;
+            at_once(&open, |(at, change)| self.stage_file(*at, change, goal(change), forward))?;
             self.displace(&open, &goal)?;
         }
         self.remove_empty_folders(&goal)?;
@@ -167,7 +171,8 @@ impl<'a> Files<'a> {
 
     /// Writes one new file or link into the staging folder and syncs it, unless it is there
     /// already: displaced by the opposite direction, or staged by a run that was killed.
-    fn stage_file(&self, at: usize, change: &PathChange, goal: Option<&FileState>) -> Result<(), Failure> {
+    /// Going forward, a huge file is given up when a signal asks to stop: then all is put back.
+    fn stage_file(&self, at: usize, change: &PathChange, goal: Option<&FileState>, forward: bool) -> Result<(), Failure> {
         let staged = self.staged(at);
         if self.tree.stat(&staged).map_err(failed("look at", &staged))?.is_some() {
             if goal.is_some() && self.is(&staged, goal)? {
@@ -185,7 +190,11 @@ impl<'a> Files<'a> {
         // A name of its own until it is whole: what a crash leaves under it is nobody's.
         let path = self.stage.join(format!("{WRITING}{at}"));
         let mut file = self.tree.create_bulk(&path, 0o600).map_err(failed("create", &path))?;
-        copy_checked(self.bytes, state, &mut file)?;
+        if forward && state.size > HUGE {
+            copy_checked(self.bytes, state, &mut Stoppable(&mut file))?;
+        } else {
+            copy_checked(self.bytes, state, &mut file)?;
+        }
         let mut finish = || -> io::Result<()> {
             file.set_mode(state.mode)?;
             if let Some(mtime) = state.mtime {

@@ -6,7 +6,10 @@
 //! written first; whatever of it is not here yet is added with the next one. What a fetch brought
 //! is read as what it is: a record that is not exactly right is left out, and named.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -153,11 +156,21 @@ pub fn publish(git: &Repo, task: Option<&TaskId>, records: &[VerdictRecord]) -> 
     let blobs: Vec<GitId> = refs.iter().map(|change| change.after.clone()).collect();
     git.sync_objects(&blobs)?;
     let publication = Publication { refs, log_message: "snapback: verdicts".into(), ..Publication::default() };
-    let scratch = git.common_dir().join("snapback").join("verdict-refs");
+    let scratch = scratch(git);
     let prepared = git.prepare_publication(&publication, &scratch)?;
     git.publish(&publication, &prepared, &scratch)?;
     git.clear_scratch(&scratch);
     Ok(())
+}
+
+/// Removes what a killed [`publish`] left. Only under the lock.
+pub fn sweep(git: &Repo) {
+    git.sweep_publication(PREFIX, &scratch(git));
+}
+
+/// Where a publication is staged.
+fn scratch(git: &Repo) -> PathBuf {
+    git.common_dir().join("snapback").join("verdict-refs")
 }
 
 /// The full names of the references of one task, or of all.

@@ -43,6 +43,7 @@ fn app(sandbox: &Sandbox, secs: i64) -> App {
 fn roll_back(app: &App) {
     let request = Request::Rollback(Rollback {
         past_floor: false,
+        despite_verdict: false,
         task: app.find_task("T01").unwrap(),
         from: None,
         to: None,

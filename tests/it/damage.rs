@@ -68,8 +68,7 @@ fn repository() -> Sandbox {
 /// it.
 fn is_derived(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    let made_again =
-        ["/facts/", "/stat-cache/", "/snapback/reserve", "/snapback/lock", "/store/lock", "gc.lock", "/report.json", "/store/verified"];
+    let made_again = ["/facts/", "/stat-cache/", "/snapback/reserve", "/snapback/lock", "/store/lock", "gc.lock", "/store/verified"];
     made_again.iter().any(|part| path.contains(part)) || name.starts_with("ref-") || name == "index.new"
 }
 
@@ -162,6 +161,12 @@ fn audit(root: &Path) -> Answer {
     if check.is_good() { Ok(format!("{check:?}")) } else { Err(format!("{:?}", check.findings)) }
 }
 
+/// The check of the reports, as `doctor` does it.
+fn reports(root: &Path) -> Answer {
+    let damaged = open(root)?.damaged_reports().map_err(|failure| text(&failure))?;
+    if damaged.is_empty() { Ok(String::new()) } else { Err(damaged.join("; ")) }
+}
+
 fn task() -> TaskId {
     "T01".parse().unwrap()
 }
@@ -175,8 +180,9 @@ type Reader = fn(&Path) -> Answer;
 
 /// All readers, for a file those first that should notice.
 fn readers(path: &str) -> Vec<Reader> {
-    let mut all: Vec<Reader> = vec![store, operations, standing, releases, contents, audit];
+    let mut all: Vec<Reader> = vec![store, operations, standing, releases, contents, audit, reports];
     let first = match path {
+        path if path.ends_with("/report.json") => 6,
         path if path.contains("/ops/") => 1,
         path if path.contains("verdicts") => 2,
         path if path.starts_with("snapshots/") => 3,

@@ -2,16 +2,24 @@
 //! whose calls fail: the hook that was there runs at every moment, and the same command finishes
 //! the work. `SNAPBACK_SWEEP_STRIDE=1` visits every call of the real program.
 
+use std::sync::Arc;
+
 use snapback::{
-    base::{Fs, RelPath},
+    base::{Fs, RelPath, SyncPoint, TaskId},
+    guard::{confirm::Confirmations, state::Memory},
     hooks::{
         place::Place,
         script::{Before, shim},
     },
-    model::hooks::HookEvent,
+    model::{
+        Version,
+        confirm::{CONFIRM_SCHEMA, Pending},
+        guard::GuardState,
+        hooks::HookEvent,
+    },
 };
 
-use crate::support::sim::SimFs;
+use crate::support::sim::{self, SimFs};
 
 const FOREIGN: &[u8] = b"#!/bin/sh\nexit 0\n";
 const KEPT: &str = "pre-push.pre-snapback";
@@ -41,36 +49,32 @@ fn take_all(disk: &SimFs) -> Option<()> {
     Some(())
 }
 
-/// Crashes an act at every call; every disk that may be left is judged. Returns how many there were.
-fn sweep(base: &SimFs, there: bool, act: impl Fn(&SimFs) -> Option<()>) -> usize {
-    let mut looked = 0;
-    for k in 1.. {
-        let disk = base.fork();
-        disk.crash_at(k);
-        let _ = act(&disk);
-        for cut in disk.crash_states(40, k) {
-            assert!(foreign_runs(&cut, there), "call {k}: {:?}", cut.tree());
-            let again = cut.fork();
-            Place { fs: &again }.sweep().unwrap();
-            Place { fs: &again }.put(HookEvent::PrePush, &script()).unwrap();
-            assert_eq!(again.get("pre-push").as_deref(), Some(&script()[..]));
-            assert_eq!(again.get(KEPT).as_deref(), there.then_some(FOREIGN));
-            for one in [&cut, &again] {
-                take_all(one).unwrap();
-                assert_eq!(one.get("pre-push").as_deref(), there.then_some(FOREIGN), "call {k}");
-                assert_eq!(one.list(&RelPath::root()).unwrap().len(), usize::from(there), "nothing is left");
-            }
-            looked += 1;
+/// Crashes an act at every call; every disk that may be left is judged, and after the act was done also
+/// that it stays done: `ours` says whether our script is there then. Returns how many there were.
+fn sweep(base: &SimFs, there: bool, ours: bool, act: impl Fn(&SimFs) -> Option<()>) -> Result<u64, String> {
+    let look = |cut: &SimFs, done: bool| {
+        let is = |disk: &SimFs, name: &str, bytes: Option<&[u8]>| disk.get(name).as_deref() == bytes;
+        let foreign = there.then_some(FOREIGN);
+        let agree = |good: bool, what: &str| if good { Ok(()) } else { Err(format!("{what}: {:?}", cut.tree())) };
+        agree(foreign_runs(cut, there), "the foreign hook does not run")?;
+        let kept = if ours { is(cut, "pre-push", Some(&script())) && is(cut, KEPT, foreign) } else { is(cut, "pre-push", foreign) };
+        agree(!done || kept, "what was done is gone")?;
+        let again = cut.fork();
+        Place { fs: &again }.sweep().map_err(|error| error.to_string())?;
+        Place { fs: &again }.put(HookEvent::PrePush, &script()).map_err(|error| error.to_string())?;
+        agree(is(&again, "pre-push", Some(&script())) && is(&again, KEPT, foreign), "putting it again does not finish")?;
+        for one in [cut, &again] {
+            take_all(one).ok_or("taking away fails")?;
+            agree(is(one, "pre-push", foreign), "the foreign hook is not as it was")?;
+            agree(one.list(&RelPath::root()).is_ok_and(|names| names.len() == usize::from(there)), "something is left")?;
         }
-        if !disk.crashed() {
-            return looked;
-        }
-    }
-    unreachable!("the act ends")
+        Ok(())
+    };
+    sim::sweep(base, 40, 1, |disk| act(disk).ok_or(()), look)
 }
 
-#[test]
-fn a_hook_that_was_there_runs_after_every_crash() {
+/// Installation and removal on a disk that skips a sync, if one is named.
+fn both(skipped: Option<SyncPoint>) -> Result<u64, String> {
     let mut looked = 0;
     for there in [true, false] {
         let base = SimFs::new();
@@ -78,13 +82,93 @@ fn a_hook_that_was_there_runs_after_every_crash() {
             base.put("pre-push", FOREIGN);
         }
         base.settle();
-        looked += sweep(&base, there, |disk| Place { fs: disk }.put(HookEvent::PrePush, &script()).ok());
         let installed = base.fork();
         Place { fs: &installed }.put(HookEvent::PrePush, &script()).unwrap();
-        looked += sweep(&installed, there, take_all);
+        installed.settle();
+        for disk in [&base, &installed] {
+            if let Some(point) = skipped {
+                disk.skip(point);
+            }
+        }
+        looked += sweep(&base, there, true, |disk| Place { fs: disk }.put(HookEvent::PrePush, &script()).ok())?;
+        looked += sweep(&installed, there, false, take_all)?;
     }
+    Ok(looked)
+}
+
+#[test]
+fn a_hook_that_was_there_runs_after_every_crash() {
+    let looked = both(None).unwrap();
     println!("{looked} crash states");
     assert!(looked > 30, "{looked}");
+}
+
+#[test]
+fn every_sync_of_an_installation_is_needed() {
+    for point in [SyncPoint::StageFile, SyncPoint::TreeDir] {
+        let caught = both(Some(point));
+        println!("{point:?}: {caught:?}");
+        assert!(caught.is_err(), "nobody notices that {point:?} is skipped");
+    }
+}
+
+/// The state of a guard, and a rollback that waits to be confirmed: written, written again, removed.
+fn guard_files(skipped: Option<SyncPoint>) -> Result<u64, String> {
+    let task: TaskId = "T01".parse().unwrap();
+    let base = SimFs::new();
+    base.settle();
+    let state = |disk: &SimFs| Memory::new(Arc::new(disk.clone()));
+    let waiting = |disk: &SimFs| Confirmations::new(Arc::new(disk.clone()));
+    let known = |reason: &str| {
+        let mut known = GuardState::new(&task);
+        known.version = Some(reason.parse().unwrap());
+        known
+    };
+    let pending = Pending {
+        schema: CONFIRM_SCHEMA.into(),
+        task: task.clone(),
+        from: None,
+        to: None,
+        within_ms: 1,
+        since: snapback::base::Clock::System.moment(),
+        after: 0,
+        op: None,
+        worktree: "/".into(),
+        attempts: 0,
+    };
+    let written = base.fork();
+    state(&written).save(&known("1.0.0")).unwrap();
+    waiting(&written).save(&pending).unwrap();
+    written.settle();
+    for disk in [&base, &written] {
+        if let Some(point) = skipped {
+            disk.skip(point);
+        }
+    }
+    let read = |disk: &SimFs| -> Result<(Option<Version>, bool), String> {
+        let known = state(disk).load(&task).map_err(|error| error.to_string())?.version;
+        Ok((known, waiting(disk).load(&task).map_err(|error| error.to_string())?.is_some()))
+    };
+    let version = |text: &str| Some(text.parse::<Version>().unwrap());
+    let expect = |disk: &SimFs, done: bool, olds: [Option<Version>; 2], waits: [bool; 2]| {
+        let (known, is_waiting) = read(disk)?;
+        let good = if done { known == olds[1] && is_waiting == waits[1] } else { olds.contains(&known) && waits.contains(&is_waiting) };
+        if good { Ok(()) } else { Err(format!("{known:?}, waits: {is_waiting}, done: {done}")) }
+    };
+    let first = |disk: &SimFs| state(disk).save(&known("1.0.0")).map_err(drop).and_then(|()| waiting(disk).save(&pending).map_err(drop));
+    let second = |disk: &SimFs| state(disk).save(&known("2.0.0")).map_err(drop).and_then(|()| waiting(disk).remove(&task).map_err(drop));
+    Ok(sim::sweep(&base, 40, 1, first, |disk, done| expect(disk, done, [None, version("1.0.0")], [false, true]))?
+        + sim::sweep(&written, 40, 1, second, |disk, done| expect(disk, done, [version("1.0.0"), version("2.0.0")], [true, false]))?)
+}
+
+#[test]
+fn what_a_guard_knows_survives_power_cuts_and_every_sync_of_it_is_needed() {
+    assert!(guard_files(None).unwrap() > 15);
+    for point in [SyncPoint::PlanFile, SyncPoint::JournalDir] {
+        let caught = guard_files(Some(point));
+        println!("{point:?}: {caught:?}");
+        assert!(caught.is_err(), "nobody notices that {point:?} is skipped");
+    }
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

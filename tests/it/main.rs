@@ -28,6 +28,7 @@ mod confirm;
 mod crash_states;
 mod damage;
 mod disk_errors;
+mod downgrades;
 mod drill;
 mod environment;
 mod facts;

@@ -213,3 +213,17 @@ fn a_lock_that_a_kill_left_at_a_verdict_is_taken_over() {
     a.snapback(&["verdicts", "push"]).expect(0);
     assert_eq!(a.git_out(&["for-each-ref", "refs/snapback/verdicts"]).lines().count(), 3);
 }
+
+#[test]
+fn what_a_killed_sharing_left_is_removed_and_nothing_of_others() {
+    let (sandbox, _) = two();
+    let of = |name: &str| format!(".git/refs/snapback/verdicts/T01/1.1.0/{name}.lock");
+    let (ours, theirs) = (of(&"1".repeat(40)), of(&"2".repeat(40)));
+    sandbox.write(".git/snapback/verdict-refs/ref-0", format!("{}\n", "1".repeat(40)).as_bytes());
+    sandbox.write(&theirs, b"");
+    fs::hard_link(sandbox.at(".git/snapback/verdict-refs/ref-0"), sandbox.at(&ours)).unwrap();
+    sandbox.write("tasks/T01/more.txt", b"more\n");
+    sandbox.snapback(&["create-snapshot", "-t", "T01", "-m", "more"]).expect(0);
+    assert!(!sandbox.exists(&ours) && !sandbox.exists(".git/snapback/verdict-refs"));
+    assert!(sandbox.exists(&theirs), "git may hold it");
+}

@@ -73,6 +73,9 @@ pub struct How {
     /// Go below a version that cannot be gone back from
     #[arg(long, hide_short_help = true)]
     past_floor: bool,
+    /// Go to a version that is bad or held by hand; needs -m
+    #[arg(long, hide_short_help = true)]
+    despite_verdict: bool,
     /// Do not stop and start the task
     #[arg(long)]
     no_restart: bool,
@@ -129,6 +132,7 @@ impl How {
             }),
             restart: !self.no_restart,
             past_floor: self.past_floor,
+            despite_verdict: self.despite_verdict,
             signature: self.signature.into(),
             confirm_within: None,
         })

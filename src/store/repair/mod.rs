@@ -74,6 +74,8 @@ impl ChunkStore {
             // The healed pack gets the very name of the damaged one.
             report.quarantined.extend(quarantine::copy(self, &self.layout.pack(id))?);
         }
+        // Before the commit takes the damaged ones' names.
+        quarantine::settle(self)?;
         self.commit_without(&bad, found, packed)?;
         for id in &bad {
             self.packs.forget(id);
@@ -84,6 +86,7 @@ impl ChunkStore {
             report.quarantined.extend(quarantine::take(self, &path)?);
         }
         report.quarantined.extend(quarantine::broken_records(self)?);
+        quarantine::settle(self)?;
         self.forget();
         Ok(())
     }

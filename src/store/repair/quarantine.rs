@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::{
-    base::{Failure, RelPath, fs::create_dir_all},
+    base::{Failure, RelPath, SyncPoint, fs::create_dir_all},
     store::{ChunkStore, Error, generation::read_record, layout::FILE_MODE},
 };
 
@@ -21,6 +21,17 @@ fn place(store: &ChunkStore, path: &RelPath) -> io::Result<RelPath> {
         place = dir.join([&base[..], format!(".{nth}").as_bytes()].concat());
     }
     Ok(place)
+}
+
+/// Makes the names in the quarantine durable: what lies there may be the only bytes of something.
+pub fn settle(store: &ChunkStore) -> Result<(), Error> {
+    let dir = store.layout.quarantine();
+    if store.fs.stat(&dir).map_err(Error::Io)?.is_none() {
+        return Ok(());
+    }
+    let sync = |dir: &RelPath| store.fs.sync_dir(dir, SyncPoint::PackDir).map_err(Error::Write);
+    sync(&dir)?;
+    sync(&dir.parent())
 }
 
 /// Moves a file into the quarantine; nothing when it is not there.
@@ -42,7 +53,7 @@ pub fn copy(store: &ChunkStore, path: &RelPath) -> Result<Option<String>, Error>
     let mut from = store.fs.open(path).map_err(Error::Io)?;
     let mut into = store.fs.create(&target, FILE_MODE).map_err(Error::Write)?;
     io::copy(&mut from, &mut into).map_err(Error::Write)?;
-    into.sync(crate::base::SyncPoint::PackFile).map_err(Error::Write)?;
+    into.sync(SyncPoint::PackFile).map_err(Error::Write)?;
     Ok(Some(target.to_string()))
 }
 

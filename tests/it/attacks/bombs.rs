@@ -138,3 +138,31 @@ fn sparse_files_of_a_tebibyte() {
         }
     }
 }
+
+#[test]
+fn a_time_limit_is_kept_while_one_huge_file_is_read() {
+    let sandbox = target();
+    let settings = sandbox.read("snapback.yaml");
+    let size = 1 << 35;
+    fs::write(sandbox.at("tasks/T01/model.bin"), b"").unwrap();
+    fs::File::options().append(true).open(sandbox.at("tasks/T01/model.bin")).unwrap().set_len(size).unwrap();
+    let refs = sandbox.git_out(&["for-each-ref"]);
+    let rest = |sandbox: &Sandbox| {
+        fs::File::options().write(true).open(sandbox.at("tasks/T01/model.bin")).unwrap().set_len(0).unwrap();
+        let all = sandbox.everything();
+        fs::File::options().write(true).open(sandbox.at("tasks/T01/model.bin")).unwrap().set_len(size).unwrap();
+        all.into_iter().filter(|(path, _)| !path.ends_with("model.bin")).collect::<Vec<_>>()
+    };
+    let before = rest(&sandbox);
+    let data = sandbox.at("tasks/T01");
+    for command in [SNAP, BACK, &["store", "put", data.to_str().unwrap(), "--name", "huge"]] {
+        let ran = bounded(&sandbox, &[&["--timeout", "1s"], command].concat());
+        assert_eq!(ran.code, 124, "{command:?}: {ran:?}");
+        assert!(ran.stderr.contains("time limit") && !ran.stderr.contains("panicked"), "{ran:?}");
+        assert_eq!(fs::metadata(sandbox.at("tasks/T01/model.bin")).unwrap().len(), size);
+        assert_eq!(sandbox.git_out(&["for-each-ref"]), refs);
+    }
+    assert_eq!(rest(&sandbox), before);
+    assert_eq!(sandbox.read("snapback.yaml"), settings);
+    assert_eq!(sandbox.temporary_records(), Vec::<String>::new());
+}
