@@ -74,7 +74,7 @@ pub struct How {
     #[arg(long, hide_short_help = true)]
     past_floor: bool,
     /// Do not stop and start the task
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     no_restart: bool,
 }
 
