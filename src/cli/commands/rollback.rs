@@ -77,7 +77,7 @@ pub struct How {
     #[arg(long, hide_short_help = true)]
     despite_verdict: bool,
     /// Do not stop and start the task
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     no_restart: bool,
 }
 
