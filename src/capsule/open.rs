@@ -279,6 +279,9 @@ impl<'a> Opened<'a> {
         let mut report = CapsuleReport::of(&self.listing, self.path.to_string_lossy().into_owned(), self.codec.command());
         report.size = self.size;
         report.packages.clone_from(&self.packages);
+        if !report.missing.is_empty() {
+            report.notes.push(format!("it has no wheel for {}", report.missing.join(", ")));
+        }
         report.proved = vec![
             format!("{} files and {} wheels have the digests of its list and of {SUMS}", report.files, report.wheels),
             format!("its list is that of the manifest {}", report.manifest),

@@ -32,16 +32,21 @@ pub fn install(report: &CapsuleReport, into: &Path, venv: &RelPath) -> Result<St
     Ok(format!("{} packages installed by {:?} from its wheels into {venv}, offline ({})", done.packages, done.tool, offline.words()))
 }
 
-/// The commands that install them; none when there are no packages.
+/// The commands that install those that have a wheel; none when there are none.
 pub fn by_hand(report: &CapsuleReport, into: &Path, venv: &RelPath) -> Vec<Hint> {
-    if report.packages.is_empty() {
+    let here: Vec<&str> = report.packages.iter().filter(|package| !report.missing.contains(package)).map(String::as_str).collect();
+    if here.is_empty() || report.wheels == 0 {
         return Vec::new();
     }
+    // Whoever reads the report may be in another folder by then.
+    let into = std::path::absolute(into).unwrap_or_else(|_| into.to_path_buf());
     let place = into.join(venv.as_os());
     let (place, pip) = (place.to_string_lossy().into_owned(), place.join("bin/pip").to_string_lossy().into_owned());
     let make = Hint::run("make an environment", &["python3", "-m", "venv", &place]);
-    let from = into.join(report.wheel_folder.as_deref().unwrap_or(super::WHEELS)).to_string_lossy().into_owned();
+    let places = wheels::places(std::slice::from_ref(&into), &RelPath::own("tasks").join(report.task.as_str()));
+    let from = report.wheel_folder.as_ref().map(|folder| into.join(folder)).or_else(|| places.first().cloned()).unwrap_or(into);
+    let from = from.to_string_lossy().into_owned();
     let mut words = vec![pip.as_str(), "install", "--no-index", "--no-deps", "--find-links", &from];
-    words.extend(report.packages.iter().map(String::as_str));
+    words.extend(here);
     vec![make, Hint::run("install its packages from its wheels", &words)]
 }

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     app::{App, Options},
     base::{Clock, Failure, cancel, process::DEPTH_VARIABLE, secret, text::for_terminal, zone},
-    model::{audit::Via, trust::CommandState},
+    model::{Event, Sink, audit::Via, trust::CommandState},
     trust::Place,
 };
 
@@ -104,12 +104,12 @@ impl Session {
     fn lead_to_hooks(&self, app: &App) -> bool {
         match app.repair_hooks() {
             Ok(None) => return false,
-            Ok(Some(old)) => self.say(&format!(
-                "core.hooksPath named {}, where this repository was before; it leads to its own hooks again\n",
-                render::safe(&old.to_string_lossy())
+            Ok(Some(old)) => self.warn(&format!(
+                "core.hooksPath named {}, where this repository was before; it leads to its own hooks again",
+                old.to_string_lossy()
             )),
             Err(failure) => {
-                self.say(&format!("warning: core.hooksPath does not lead to the hooks of this repository: {failure}\n"));
+                self.warn(&format!("core.hooksPath does not lead to the hooks of this repository: {failure}"));
                 return false;
             }
         }
@@ -135,6 +135,11 @@ impl Session {
         if self.talk != Talk::Quiet {
             let _ = write!(std::io::stderr(), "{}", for_terminal(text));
         }
+    }
+
+    /// Warns: on standard error, or among the warnings of the one document of `--json`.
+    pub fn warn(&self, text: &str) {
+        self.sink.take(Event::Warning(text.into()));
     }
 
     /// Asks for a yes, once. `--yes` is one; without a terminal it is an error that names it.

@@ -152,7 +152,7 @@ fn line(pending: &Pending, settled: &Settled) -> String {
 pub fn settle_overdue(session: &Session, app: &App) {
     let all = match app.settle_confirmations() {
         Ok(all) => all,
-        Err(failure) => return session.say(&format!("warning: {}\n", safe(&failure.to_string()))),
+        Err(failure) => return session.warn(&failure.to_string()),
     };
     for (pending, settled) in all {
         match &settled {
@@ -161,7 +161,7 @@ pub fn settle_overdue(session: &Session, app: &App) {
                     supervise(session, &pending.task);
                 }
             }
-            settled => session.say(&format!("{}\n", line(&pending, settled))),
+            settled => session.warn(&line(&pending, settled)),
         }
     }
 }

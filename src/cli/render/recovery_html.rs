@@ -51,7 +51,7 @@ pub fn capsule(report: &CapsuleReport, (mood, word): (&str, &str), steps: &[Next
     section(&mut page, "What, who, how long", &facts(about));
     section(&mut page, "Time line", &timeline(&report.timeline, report.duration_ms));
     let proved = each(report.proved.iter().map(|fact| format!("<li>{}</li>\n", text(fact))));
-    section(&mut page, "What was proved", &format!("<ul class=\"remarks\">\n{proved}</ul>\n"));
+    section(&mut page, "What was proved", &format!("<ul class=\"remarks proved\">\n{proved}</ul>\n"));
     foot(page, &format!("manifest {}", report.manifest))
 }
 
