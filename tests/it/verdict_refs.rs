@@ -223,7 +223,7 @@ fn what_a_killed_sharing_left_is_removed_and_nothing_of_others() {
     sandbox.write(&theirs, b"");
     fs::hard_link(sandbox.at(".git/snapback/verdict-refs/ref-0"), sandbox.at(&ours)).unwrap();
     sandbox.write("tasks/T01/more.txt", b"more\n");
-    sandbox.snapback(&["create-snapshot", "-t", "T01", "-m", "more"]).expect(0);
+    sandbox.snapback(&["create-snapshot", "-t", "T01", "-m", "more", "-y"]).expect(0);
     assert!(!sandbox.exists(&ours) && !sandbox.exists(".git/snapback/verdict-refs"));
     assert!(sandbox.exists(&theirs), "git may hold it");
 }
