@@ -132,3 +132,37 @@ fn a_release_far_ahead_is_counted_on_from_until_somebody_takes_it_back() {
     assert_eq!(next(&sandbox, &["--version", "1.5.0"]), "1.5.0");
     back(&sandbox, "last-good", &["--dry-run"]).expect(0);
 }
+
+#[test]
+fn a_registry_frozen_in_time_is_noticed_and_decides_nothing() {
+    let sandbox = released();
+    let now = sandbox.read("task_registry.json");
+    let frozen = sandbox.git_out(&["show", "T01-v1.0.0:task_registry.json"]) + "\n";
+    sandbox.write("task_registry.json", frozen.as_bytes());
+    let seen = sandbox.snapback(&["status"]).expect(0).stdout;
+    assert!(seen.contains("the config says 1.2.0, the registry 1.0.0") && seen.contains("1 needs a look"), "{seen}");
+    assert!(sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(4).stdout.contains("the config says 1.2.0, expected 1.0.0"));
+    assert!(sandbox.snapback(&["doctor"]).stdout.contains("1 tasks differ from their configuration"));
+    // The tags say what was released, so no version is given out twice.
+    assert_eq!(next(&sandbox, &["--bump", "patch"]), "1.2.1");
+    sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.1.0", "--yes"]).expect(7);
+    // It is mended from what the task itself says.
+    sandbox.snapback(&["registry", "sync", "--from", "config", "--yes"]).expect(0);
+    assert_eq!(sandbox.read("task_registry.json"), now);
+}
+
+#[test]
+fn a_mirror_frozen_in_time_takes_no_verdict_and_no_release_back() {
+    let sandbox = released();
+    sandbox.git(&["init", "-q", "--bare", "../frozen.git"]).expect(0);
+    sandbox.git(&["remote", "add", "origin", "../frozen.git"]).expect(0);
+    sandbox.git(&["push", "-q", "origin", "main", "T01-v1.0.0"]).expect(0);
+    sandbox.snapback(&["mark", "bad", "1.1.0", "-t", "T01", "-m", "leaks"]).expect(0);
+    let before = sandbox.git_out(&["for-each-ref", "refs/snapback", "refs/tags"]);
+    // It has neither the verdict nor the newer releases, and says so for ever.
+    sandbox.git(&["fetch", "-q", "--tags", "origin"]).expect(0);
+    sandbox.snapback(&["verdicts", "fetch"]).expect(0);
+    assert_eq!(sandbox.git_out(&["for-each-ref", "refs/snapback", "refs/tags"]), before);
+    back(&sandbox, "1.1.0", &[]).expect(6);
+    sandbox.snapback(&["audit", "verify"]).expect(0);
+}
