@@ -72,6 +72,9 @@ fn describe(holder: Option<&Holder>) -> String {
     )
 }
 
+/// For how long a lock may be held by somebody whose name is not written yet, before that is said.
+const NAMELESS: Duration = Duration::from_secs(2);
+
 /// A held lock; dropping it frees it.
 #[derive(Debug)]
 pub struct Lock {
@@ -83,14 +86,20 @@ impl Lock {
     pub fn take(path: &Path, holder: &Holder, wait: Duration) -> Result<Self, Error> {
         let io_error = |source| Error::Io { path: path.display().to_string(), source };
         let mut file = open(path).map_err(io_error)?;
-        let end = Instant::now() + wait;
+        let begun = Instant::now();
         loop {
             match file.try_lock() {
                 Ok(()) => break,
-                Err(TryLockError::WouldBlock) if Instant::now() < end => std::thread::sleep(Duration::from_millis(20)),
-                Err(TryLockError::WouldBlock) => return Err(Error::Held(read_holder(&mut file))),
+                Err(TryLockError::WouldBlock) if begun.elapsed() >= wait => {
+                    let holder = read_holder(&mut file);
+                    if holder.is_some() || begun.elapsed() >= wait + NAMELESS {
+                        return Err(Error::Held(holder));
+                    }
+                }
+                Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(source)) => return Err(io_error(source)),
             }
+            std::thread::sleep(Duration::from_millis(20));
         }
         // Display only: a failure to write it is no reason to stop.
         let text = serde_json::to_vec(holder).unwrap_or_default();
@@ -146,5 +155,21 @@ mod tests {
             assert_eq!((error.kind(), std::fs::read(&victim).expect("it reads")), (Kind::Missing, b"precious".to_vec()));
             rustix::fs::unlink(&lock).expect("it unlinks");
         }
+    }
+
+    #[test]
+    fn a_holder_that_has_not_written_its_name_yet_is_waited_for() {
+        let dir = tempfile::tempdir().expect("because tests can make folders");
+        let path = dir.path().join("lock");
+        let holder = Holder { pid: 7, host: "h".into(), command: "rollback".into(), since: "2026-01-01T00:00:00Z".into() };
+        let file = open(&path).expect("it opens");
+        file.lock().expect("it is free");
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| Lock::take(&path, &holder, Duration::ZERO));
+            std::thread::sleep(Duration::from_millis(100));
+            std::fs::write(&path, serde_json::to_vec(&holder).expect("it renders")).expect("it writes");
+            let error = waiting.join().expect("it ends").expect_err("it is held");
+            assert!(error.to_string().contains("pid 7 on h"), "{error}");
+        });
     }
 }

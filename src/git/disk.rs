@@ -70,6 +70,14 @@ pub(super) fn sync(path: &Path) -> Result<(), Error> {
     sync(path).map_err(|source| Error::Sync { path: path.to_path_buf(), source })
 }
 
+/// [`sync`] of what git may remove at the same moment: a loose reference and its folder, once they are packed.
+pub(super) fn sync_if_there(path: &Path) -> Result<(), Error> {
+    match sync(path) {
+        Err(Error::Sync { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
 /// Forces everything on the file system that holds a folder to the disk. Linux reports writes that
 /// failed since the folder was opened.
 pub(super) fn sync_file_system(dir: &Path) -> Result<(), Error> {

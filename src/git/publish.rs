@@ -462,7 +462,7 @@ fn staged_index(scratch: &Path) -> PathBuf {
 
 /// Syncs files, then folders; what was removed meanwhile needs no sync.
 fn sync_existing(paths: BTreeSet<PathBuf>) -> Result<(), Error> {
-    let (dirs, files): (Vec<_>, Vec<_>) = paths.into_iter().filter(|path| path.exists()).partition(|path| path.is_dir());
-    at_once(&files, |path| disk::sync(path))?;
-    at_once(&dirs, |path| disk::sync(path))
+    let (dirs, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
+    at_once(&files, |path| disk::sync_if_there(path))?;
+    at_once(&dirs, |path| disk::sync_if_there(path))
 }

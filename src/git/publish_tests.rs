@@ -355,3 +355,11 @@ fn scratch_may_lie_on_another_file_system() {
         case.assert_published();
     }
 }
+
+#[test]
+fn what_git_packs_away_meanwhile_needs_no_sync() {
+    let sandbox = Sandbox::new();
+    super::disk::sync_if_there(&sandbox.path("refs/gone")).unwrap();
+    super::disk::sync_if_there(sandbox.root()).unwrap();
+    super::disk::sync(&sandbox.path("refs/gone")).unwrap_err();
+}

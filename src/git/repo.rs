@@ -257,6 +257,17 @@ impl Repo {
             }
         })
     }
+
+    /// The commit that HEAD leads to, on a branch or not; `None` on an unborn branch, and only there.
+    pub(super) fn head_commit(&self) -> Result<Option<GitId>, Error> {
+        self.with(|repo| {
+            let mut head = repo.head().during("reading HEAD")?;
+            if head.is_unborn() {
+                return Ok(None);
+            }
+            head.try_peel_to_id().during("reading HEAD").map(|id| id.map(|id| git_id(&id)))
+        })
+    }
 }
 
 /// Our form of a gix id.

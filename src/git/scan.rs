@@ -113,8 +113,7 @@ impl Repo {
     ///
     /// Folders whose tree the index knows to be its own content are not read (git's cache tree).
     fn head_entries(&self, index: &gix::index::State, dirs: &[RelPath]) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
-        let commit = self.with(|repo| repo.head_id().ok().map(|id| git_id(&id)));
-        let Some(commit) = commit else { return Ok(Vec::new()) };
+        let Some(commit) = self.head_commit()? else { return Ok(Vec::new()) };
         self.entries_but(&commit, dirs, &|dir, tree| cached(index, dir, tree))
     }
 

@@ -105,6 +105,17 @@ fn fresh_and_hidden_files_must_be_read() {
 }
 
 #[test]
+fn a_commit_that_cannot_be_read_is_no_unborn_branch() {
+    let sandbox = Sandbox::new();
+    sandbox.write("a", b"1\n");
+    let commit = sandbox.commit("first");
+    let object = sandbox.path(&format!(".git/objects/{}/{}", &commit.as_str()[..2], &commit.as_str()[2..]));
+    std::fs::remove_file(&object).unwrap();
+    std::fs::write(&object, b"no object").unwrap();
+    sandbox.repo().scan(&[RelPath::root()]).expect_err("nobody knows what HEAD holds");
+}
+
+#[test]
 fn submodules_and_conflicts_are_told_apart() {
     let sandbox = Sandbox::new();
     sandbox.write("a", b"1\n");
