@@ -100,7 +100,8 @@ fn end(mut worker: Worker, seen: &mut Seen) -> (Part, Option<i32>, String) {
         std::thread::yield_now();
     }
     let output = worker.child.wait_with_output().unwrap();
-    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    // What becomes of an operation is a report on standard output, also when it was put back.
+    let words = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
     if words.contains("panicked at") {
         seen.left.push(format!("{:?} panics: {words}", worker.part));
     }
