@@ -7,6 +7,7 @@
 mod support;
 
 mod alerts;
+mod alerts_aiosmtpd;
 mod alerts_tls;
 mod at_once;
 mod attacks;
