@@ -167,7 +167,7 @@ mod tests {
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| Lock::take(&path, &holder, Duration::ZERO));
             std::thread::sleep(Duration::from_millis(100));
-            std::fs::write(&path, serde_json::to_vec(&holder).expect("it renders")).expect("it writes");
+            (&file).write_all(&serde_json::to_vec(&holder).expect("it renders")).expect("it writes");
             let error = waiting.join().expect("it ends").expect_err("it is held");
             assert!(error.to_string().contains("pid 7 on h"), "{error}");
         });

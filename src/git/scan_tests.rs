@@ -109,9 +109,9 @@ fn a_commit_that_cannot_be_read_is_no_unborn_branch() {
     let sandbox = Sandbox::new();
     sandbox.write("a", b"1\n");
     let commit = sandbox.commit("first");
-    let object = sandbox.path(&format!(".git/objects/{}/{}", &commit.as_str()[..2], &commit.as_str()[2..]));
-    std::fs::remove_file(&object).unwrap();
-    std::fs::write(&object, b"no object").unwrap();
+    let object = format!(".git/objects/{}/{}", &commit.as_str()[..2], &commit.as_str()[2..]);
+    sandbox.remove(&object);
+    sandbox.write(&object, b"no object");
     sandbox.repo().scan(&[RelPath::root()]).expect_err("nobody knows what HEAD holds");
 }
 
