@@ -310,21 +310,33 @@ pub fn remove_tree(fs: &dyn Fs, path: &RelPath) -> io::Result<()> {
 /// Writes a new file whole: temp name, bytes, sync, rename, sync of the folder. A file that could
 /// not be written leaves nothing behind.
 pub fn write_durably(fs: &dyn Fs, path: &RelPath, bytes: &[u8], mode: u32, points: (SyncPoint, SyncPoint)) -> io::Result<()> {
-    let (dir, name) = path.split();
-    let temp = dir.join([b".tmp-", name].concat());
+    write_aside(fs, path, bytes, mode, points.0)?;
+    publish(fs, path)?;
+    fs.sync_dir(&path.parent(), points.1)
+}
+
+/// The first half of [`write_durably`]: the file is whole and synced, and has its temp name.
+pub fn write_aside(fs: &dyn Fs, path: &RelPath, bytes: &[u8], mode: u32, point: SyncPoint) -> io::Result<()> {
+    let temp = temp_name(path);
     if fs.stat(&temp)?.is_some() {
         fs.remove_file(&temp)?;
     }
     let write = || -> io::Result<()> {
         let mut file = fs.create(&temp, mode)?;
         file.write_all(bytes)?;
-        file.sync(points.0)?;
-        drop(file);
-        fs.rename(&temp, path)
+        file.sync(point)
     };
-    if let Err(error) = write() {
-        let _ = fs.remove_file(&temp);
-        return Err(error);
-    }
-    fs.sync_dir(&dir, points.1)
+    write().inspect_err(|_| drop(fs.remove_file(&temp)))
+}
+
+/// Gives what [`write_aside`] wrote its name; the folder is not synced.
+pub fn publish(fs: &dyn Fs, path: &RelPath) -> io::Result<()> {
+    let temp = temp_name(path);
+    fs.rename(&temp, path).inspect_err(|_| drop(fs.remove_file(&temp)))
+}
+
+/// The name of a file that is not whole yet, beside it.
+fn temp_name(path: &RelPath) -> RelPath {
+    let (dir, name) = path.split();
+    dir.join([b".tmp-", name].concat())
 }

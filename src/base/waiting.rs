@@ -2,34 +2,41 @@
 //!
 //! The pool that computes has a thread for each core, and its idle threads spin. Waiting wants
 //! other threads: more than cores, because disks merge the flushes of several files into one, and
-//! asleep while there is nothing to do. Nothing here may know what the work is.
+//! asleep while there is nothing to do. A thread has its price too, most of it for memory of its
+//! own: where the disk answers at once, one after the other is faster. Nothing here may know what
+//! the work is.
 
 use std::{
     panic::resume_unwind,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
+    time::{Duration, Instant},
 };
 
 /// How many pieces wait at once.
 const THREADS: usize = 8;
 
-/// Does something for each item, several at once. After an error no more is begun; one of the
-/// errors is returned.
+/// A thread is started for each so long time that the work would take without it.
+const WORTH_A_THREAD: Duration = Duration::from_millis(1);
+
+/// Does something for each item, several at once when the first shows that it takes long. After an
+/// error no more is begun; one of the errors is returned.
 pub fn at_once<T: Sync, E: Send>(items: &[T], act: impl Fn(&T) -> Result<(), E> + Sync) -> Result<(), E> {
-    let threads = THREADS.min(items.len());
-    if threads < 2 {
-        return items.iter().try_for_each(act);
-    }
+    let Some((first, rest)) = items.split_first() else { return Ok(()) };
+    let begun = Instant::now();
+    act(first)?;
+    let worth = begun.elapsed().as_micros() * rest.len() as u128 / WORTH_A_THREAD.as_micros();
+    let helpers = usize::try_from(worth).unwrap_or(THREADS).min(THREADS - 1).min(rest.len().saturating_sub(1));
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let run = || -> Result<(), E> {
-        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !failed.load(Ordering::Relaxed)) {
+        while let Some(item) = rest.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !failed.load(Ordering::Relaxed)) {
             act(item).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
         }
         Ok(())
     };
     thread::scope(|scope| {
         // This thread is one of them, so those that cannot be started are not missed.
-        let started: Vec<_> = (1..threads).map_while(|_| thread::Builder::new().spawn_scoped(scope, run).ok()).collect();
+        let started: Vec<_> = (0..helpers).map_while(|_| thread::Builder::new().spawn_scoped(scope, run).ok()).collect();
         let own = run();
         started.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).fold(own, Result::and)
     })

@@ -11,7 +11,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use gix::{ObjectId, bstr::ByteSlice, sec::trust::DefaultForLevel};
+use gix::{
+    ObjectId,
+    bstr::{BString, ByteSlice},
+    sec::trust::DefaultForLevel,
+};
 
 use super::{Error, error::During, index_file::Seen, pending::Pending};
 use crate::{
@@ -232,9 +236,14 @@ impl Repo {
     /// The user, as git would write them into a commit: environment first, then configuration.
     pub fn identity(&self) -> Result<Person, Error> {
         self.with(|repo| {
-            let author = repo.author().transpose().during("reading user.name and user.email")?.ok_or(Error::Identity)?;
-            let text = |bytes: &gix::bstr::BStr| bytes.trim().to_str_lossy().into_owned();
-            let person = Person { name: text(author.name), email: text(author.email) };
+            // Not gix's own author: with it comes a date in the local zone, and for that all zones are listed.
+            let config = repo.config_snapshot();
+            let first = |keys: &[&str]| keys.iter().find_map(|key| config.string(*key)).ok_or(Error::Identity);
+            let text = |bytes: BString| bytes.trim().to_str_lossy().into_owned();
+            let person = Person {
+                name: text(first(&["author.name", "user.name", "gitoxide.author.nameFallback"])?),
+                email: text(first(&["author.email", "user.email", "gitoxide.user.emailFallback", "gitoxide.author.emailFallback"])?),
+            };
             if person.name.is_empty() || person.email.is_empty() { Err(Error::Identity) } else { Ok(person) }
         })
     }

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::{Error, chain, reserve};
 use crate::{
     base::{
-        Digest, Fs, OpId, RelPath, SyncPoint,
+        Digest, Fs, OpId, RelPath, SyncPoint, at_once,
         failure::is_disk_full,
-        fs::{create_dir_all, read_limited, write_durably},
+        fs::{create_dir_all, publish, read_limited, write_aside, write_durably},
     },
     model::{Operation, operation::Summary},
 };
@@ -154,14 +154,15 @@ impl Log {
         let dir = folder(&op);
         reserve::fill(&*fs).map_err(failed)?;
         create_dir_all(&*fs, &dir, 0o700).map_err(failed)?;
-        write_durably(&*fs, &dir.join("plan.json"), &plan, 0o600, (SyncPoint::PlanFile, SyncPoint::JournalDir)).map_err(failed)?;
-        for above in [dir.parent(), RelPath::root()] {
-            fs.sync_dir(&above, SyncPoint::JournalDir).map_err(failed)?;
-        }
         let first = Record::Begin { plan: Digest::of(&plan), summary: Some(Box::new(operation.into())) };
         let (line, last) = chain::render("", &first);
-        let points = (SyncPoint::JournalFile, SyncPoint::JournalDir);
-        write_durably(&*fs, &dir.join("journal.jsonl"), line.as_bytes(), 0o600, points).map_err(failed)?;
+        let (plan_file, journal) = (dir.join("plan.json"), dir.join("journal.jsonl"));
+        let files = [(&plan_file, &plan[..], SyncPoint::PlanFile), (&journal, line.as_bytes(), SyncPoint::JournalFile)];
+        at_once(&files, |(path, bytes, point)| write_aside(&*fs, path, bytes, 0o600, *point)).map_err(failed)?;
+        publish(&*fs, &plan_file).map_err(failed)?;
+        at_once(&[&dir, &dir.parent(), &RelPath::root()], |dir| fs.sync_dir(dir, SyncPoint::JournalDir)).map_err(failed)?;
+        // A journal that has its name has a plan.
+        publish(&*fs, &journal).and_then(|()| fs.sync_dir(&dir, SyncPoint::JournalDir)).map_err(failed)?;
         Ok(Self { fs, op, dir, last, records: vec![first], lines: line.into_bytes(), noted: Vec::new(), file: Known::Settled })
     }
 

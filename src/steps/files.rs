@@ -147,9 +147,12 @@ impl<'a> Files<'a> {
         // Even when nothing is open, a run that was killed may have left its last renames unsynced.
         if !open.is_empty() {
             create_dir_all(self.tree, &self.stage, 0o700).map_err(failed("create", &self.stage))?;
-            // Before anything is displaced into a folder that a crash could take away.
-            self.tree.sync_dir(&RelPath::root(), SyncPoint::TreeDir).map_err(failed("sync", &self.stage))?;
-            at_once(&open, |(at, change)| self.stage_file(*at, change, goal(change), forward))?;
+            // The top too, before anything is displaced into a folder that a crash could take away.
+            let work: Vec<_> = std::iter::once(None).chain(open.iter().map(Some)).collect();
+            at_once(&work, |work| match work {
+                None => self.tree.sync_dir(&RelPath::root(), SyncPoint::TreeDir).map_err(|error| failed("sync", &self.stage)(error).into()),
+                Some((at, change)) => self.stage_file(*at, change, goal(change), forward),
+            })?;
             self.displace(&open, &goal)?;
         }
         self.remove_empty_folders(&goal)?;

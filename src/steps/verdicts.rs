@@ -115,14 +115,9 @@ pub fn append(state: &dyn Fs, records: &[VerdictRecord], shared: &[VerdictRecord
     for record in records.iter().filter(|record| !there(record)) {
         let mut record = record.clone();
         if record.is_shared() && record.seq.is_none() {
-            let of_version = |other: &&VerdictRecord| (&other.task, &other.version) == (&record.task, &record.version);
-            let mut known: Vec<&VerdictRecord> = shared.iter().filter(of_version).collect();
-            for own in log.records.iter().chain(&new).filter(of_version) {
-                if !known.contains(&own) {
-                    known.push(own);
-                }
-            }
-            record.seq = Some(next_seq(known));
+            let all = union(log.records.iter().chain(&new).cloned().collect(), shared.to_vec());
+            let known = all.get(&record.task).and_then(|versions| versions.get(&record.version));
+            record.seq = Some(next_seq(known.into_iter().flatten()));
         }
         let (line, digits) = chain::render(&last, &record);
         new.push(record);
@@ -170,12 +165,12 @@ fn said_elsewhere(ground: &Ground, task: &TaskId) -> Result<Vec<VerdictRecord>, 
 /// branch, and no second pack is written. Where that cannot be, the step of the verdicts shares them.
 pub fn join_publication(ground: &Ground, operation: &mut Operation) -> Result<(), Failure> {
     let (Some(task), true) = (operation.about.task.clone(), operation.publication().is_some()) else { return Ok(()) };
-    let mut known = said_elsewhere(ground, &task)?;
-    for record in own(&*ground.state)?.into_iter().filter(|record| record.task == task) {
-        if !known.contains(&record) {
-            known.push(record);
-        }
-    }
+    let mut known: Vec<VerdictRecord> = union(own(&*ground.state)?, said_elsewhere(ground, &task)?)
+        .remove(&task)
+        .into_iter()
+        .flat_map(BTreeMap::into_values)
+        .flatten()
+        .collect();
     let records =
         operation.steps.iter_mut().filter_map(|step| if let operation::Step::Verdicts(records) = step { Some(records) } else { None });
     let mut new = Vec::new();
