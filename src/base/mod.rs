@@ -41,4 +41,4 @@ pub use random::random;
 pub use root::Root;
 pub use secret_source::{Secret, Source as SecretSource};
 pub use sorted::Sorted;
-pub use waiting::at_once;
+pub use waiting::{at_once, at_once_in};

@@ -25,11 +25,16 @@ pub fn at_once<T: Sync, E: Send>(items: &[T], act: impl Fn(&T) -> Result<(), E> 
     let Some((first, rest)) = items.split_first() else { return Ok(()) };
     let begun = Instant::now();
     act(first)?;
-    let worth = begun.elapsed().as_micros() * rest.len() as u128 / WORTH_A_THREAD.as_micros();
-    let helpers = usize::try_from(worth).unwrap_or(THREADS).min(THREADS - 1).min(rest.len().saturating_sub(1));
+    at_once_in(begun.elapsed() * u32::try_from(rest.len()).unwrap_or(u32::MAX), rest, act)
+}
+
+/// The same where it is known that all of it takes about so long without other threads.
+pub fn at_once_in<T: Sync, E: Send>(time: Duration, items: &[T], act: impl Fn(&T) -> Result<(), E> + Sync) -> Result<(), E> {
+    let worth = time.as_micros() / WORTH_A_THREAD.as_micros();
+    let helpers = usize::try_from(worth).unwrap_or(THREADS).min(THREADS - 1).min(items.len().saturating_sub(1));
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let run = || -> Result<(), E> {
-        while let Some(item) = rest.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !failed.load(Ordering::Relaxed)) {
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !failed.load(Ordering::Relaxed)) {
             act(item).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
         }
         Ok(())
@@ -50,14 +55,18 @@ mod tests {
     fn every_item_is_done_once_and_an_error_comes_out() {
         for count in [0, 1, 2, 7, 100] {
             let done: Vec<AtomicUsize> = (0..count).map(|_| AtomicUsize::new(0)).collect();
-            at_once(&done, |slot| {
+            let act = |slot: &AtomicUsize| {
                 slot.fetch_add(1, Ordering::Relaxed);
                 Ok::<(), ()>(())
-            })
-            .expect("nothing fails");
-            assert!(done.iter().all(|slot| slot.load(Ordering::Relaxed) == 1), "{count}");
+            };
+            at_once(&done, act).expect("nothing fails");
+            for millis in [0, 1, 1000] {
+                at_once_in(Duration::from_millis(millis), &done, act).expect("nothing fails");
+            }
+            assert!(done.iter().all(|slot| slot.load(Ordering::Relaxed) == 4), "{count}");
         }
         let items: Vec<usize> = (0..100).collect();
+        assert_eq!(at_once_in(Duration::from_secs(1), &items, |item| if *item == 50 { Err(*item) } else { Ok(()) }), Err(50));
         assert_eq!(at_once(&items, |item| if *item == 50 { Err(*item) } else { Ok(()) }), Err(50));
     }
 }

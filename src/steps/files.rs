@@ -9,7 +9,7 @@
 //! needs no space. Never follows a link, never writes in place, never removes a folder that is
 //! not empty.
 
-use std::{collections::BTreeSet, io};
+use std::{collections::BTreeSet, io, time::Duration};
 
 use jiff::Timestamp;
 use rayon::prelude::*;
@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::{
     base::{
-        Digest, Failure, Fault, Fs, Hint, Kind, OpId, RelPath, Stat, SyncPoint, Type, at_once,
+        Digest, Failure, Fault, Fs, Hint, Kind, OpId, RelPath, Stat, SyncPoint, Type, at_once, at_once_in,
         cancel::Stoppable,
         fs::{create_dir_all, write_durably},
     },
@@ -29,6 +29,9 @@ use crate::{
 
 /// A file that takes longer to write than a person who wants to stop waits, in bytes.
 const HUGE: u64 = 256 << 20;
+
+/// So many take long to stage, whatever the disk, in bytes.
+const MANY_BYTES: u64 = 8 << 20;
 
 /// What stops a change of files.
 #[derive(Debug, thiserror::Error)]
@@ -147,12 +150,11 @@ impl<'a> Files<'a> {
         // Even when nothing is open, a run that was killed may have left its last renames unsynced.
         if !open.is_empty() {
             create_dir_all(self.tree, &self.stage, 0o700).map_err(failed("create", &self.stage))?;
-            // The top too, before anything is displaced into a folder that a crash could take away.
-            let work: Vec<_> = std::iter::once(None).chain(open.iter().map(Some)).collect();
-            at_once(&work, |work| match work {
-                None => self.tree.sync_dir(&RelPath::root(), SyncPoint::TreeDir).map_err(|error| failed("sync", &self.stage)(error).into()),
-                Some((at, change)) => self.stage_file(*at, change, goal(change), forward),
-            })?;
+            // Before anything is displaced into a folder that a crash could take away.
+            self.tree.sync_dir(&RelPath::root(), SyncPoint::TreeDir).map_err(failed("sync", &self.stage))?;
+            let stage = |(at, change): &(usize, &'a PathChange)| self.stage_file(*at, change, goal(change), forward);
+            let bytes: u64 = open.iter().filter_map(|(_, change)| goal(change)).map(|state| state.size).sum();
+            if bytes > MANY_BYTES { at_once_in(Duration::MAX, &open, stage) } else { at_once(&open, stage) }?;
             self.displace(&open, &goal)?;
         }
         self.remove_empty_folders(&goal)?;
