@@ -1,4 +1,5 @@
-//! The signature of a manifest in a tag's message: what is accepted is there as it is written, once.
+//! The signature of a manifest in a tag's message: what is accepted is there as it is written, once
+//! in the last paragraph. What stands above is the user's, who may quote another.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -12,7 +13,8 @@ fuzz_target!(|bytes: &[u8]| {
     for message in [text.to_string(), format!("why\n\nSnapback-Task: T01\nSnapback-Signature: {text}")] {
         let Ok(signature) = ManifestSignature::in_message(&message) else { continue };
         let line = signature.trailer();
-        assert_eq!(message.lines().filter(|found| *found == line.trim_end()).count(), 1);
+        let last = message.trim_end_matches('\n').rsplit("\n\n").next().unwrap_or_default();
+        assert_eq!(last.lines().filter(|found| *found == line.trim_end()).count(), 1);
         assert_eq!(ManifestSignature::in_message(&format!("x\n\n{line}")), Ok(signature));
         assert!(ManifestSignature::in_message(&format!("x\n\n{line}{line}")).is_err(), "two are none");
     }

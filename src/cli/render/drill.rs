@@ -18,18 +18,13 @@ use crate::{
     },
 };
 
-/// A recovery time: `48 ms`, `6.2 s`, `2 min 5 s`.
-pub fn took(ms: u64) -> String {
-    if ms < 1000 { format!("{ms} ms") } else { duration(ms) }
-}
-
 /// One drill in full.
 pub fn drill(style: Style, report: &DrillReport) -> String {
     let from = report.active.as_ref().map(|version| format!("{version} {} ", style.arrow())).unwrap_or_default();
     let mut text =
         format!("Drill  {}  {from}{}  ({})\n", style.paint(Paint::Strong, report.task.as_str()), report.version, safe(&report.network.how));
     for phase in &report.phases {
-        let _ = writeln!(text, "  {:<12} {:>9}  {}", phase.name, took(phase.ms), safe(&phase.what));
+        let _ = writeln!(text, "  {:<12} {:>9}  {}", phase.name, duration(phase.ms), safe(&phase.what));
     }
     text.push_str(&verification::problems(style, &report.verification));
     for line in affected(&report.radius).into_iter().chain(report.drift.iter().map(|line| safe(line))) {
@@ -51,12 +46,12 @@ pub fn sentence(style: Style, report: &DrillReport) -> String {
     match report.status() {
         Status::Pass | Status::Skipped => {
             let smoke = if report.verification.level(3) == Status::Pass { "" } else { "; no smoke test is configured" };
-            format!("{task} can go back to {version} in {}{how}{smoke}.", style.paint(Paint::Good, &took(report.recovery_ms)))
+            format!("{task} can go back to {version} in {}{how}{smoke}.", style.paint(Paint::Good, &duration(report.recovery_ms)))
         }
         Status::Inconclusive => {
             format!(
                 "{task} {version} came back in {}, {}: {}",
-                took(report.recovery_ms),
+                duration(report.recovery_ms),
                 style.paint(Paint::Attention, "not proved"),
                 safe(&report.why)
             )
@@ -86,7 +81,7 @@ pub fn drills(style: Style, reports: &[DrillReport]) -> String {
             Cell::painted(Paint::Strong, report.task.as_str()),
             report.version.to_string(),
             result,
-            took(report.recovery_ms),
+            duration(report.recovery_ms),
             report.files.to_string(),
             size(report.bytes),
             Cell::painted(Paint::Attention, safe(&report.why)),
@@ -96,7 +91,7 @@ pub fn drills(style: Style, reports: &[DrillReport]) -> String {
     let good = reports.iter().filter(|report| report.passed).count();
     let slowest = reports.iter().map(|report| report.recovery_ms).max().unwrap_or(0);
     let how = reports.first().map(|report| safe(&report.network.how)).unwrap_or_default();
-    let _ = writeln!(text, "{}: {good} came back, slowest {}, {how}", count(reports.len(), "drill"), took(slowest));
+    let _ = writeln!(text, "{}: {good} came back, slowest {}, {how}", count(reports.len(), "drill"), duration(slowest));
     text
 }
 
@@ -107,7 +102,7 @@ pub fn way_back(style: Style, way: &WayBack, now: Timestamp) -> Option<String> {
     let ago = age(proof.at, now);
     Some(if proof.passed {
         let offline = if proof.offline { ", offline" } else { "" };
-        format!("can go back to {version} in {}, proved {ago}{offline}", took(*recovery_ms))
+        format!("can go back to {version} in {}, proved {ago}{offline}", duration(*recovery_ms))
     } else {
         format!("{} to {version}: the drill {ago} failed: {}", style.paint(Paint::Bad, "cannot go back"), safe(&proof.why))
     })

@@ -214,7 +214,7 @@ mod tests {
         x  T01 the way back is broken: a | b\nc
              rehearse it again:  snapback drill -t T01
         !  T01 2 files differ from the release
-        1 task: 1 critical  (presence only; --deep reads every byte; 0.0 s)
+        1 task: 1 critical  (presence only; --deep reads every byte; 12 ms)
         ");
         insta::assert_snapshot!(nagios(&sample()), @r"SNAPBACK CRITICAL - T01: the way back is broken: a / b\nc; 1 more | 'tasks'=1;;;0 'critical'=1;;;0 'unknown'=0;;;0 'warning'=0;;;0 'drift_files'=2;;;0 'unfinished'=0;;;0 'disk_free'=1000B;;;0;2000 'time'=0.012s;;;0");
     }

@@ -107,10 +107,13 @@ pub fn moment(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-/// A duration for people: `0.8 s`, `2 min 5 s`.
+/// A duration for people: `48 ms`, `6.2 s`, `2 min 5 s`.
 pub fn duration(ms: u64) -> String {
-    let secs = ms / 1000;
-    if secs < 60 { format!("{secs}.{} s", ms % 1000 / 100) } else { format!("{} min {} s", secs / 60, secs % 60) }
+    match ms {
+        0..1000 => format!("{ms} ms"),
+        1000..60_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        _ => format!("{} min {} s", ms / 60_000, ms / 1000 % 60),
+    }
 }
 
 /// `1 file`, `2 files`.
@@ -145,7 +148,7 @@ mod tests {
 
     #[test]
     fn durations_and_counts() {
-        assert_eq!([duration(0), duration(1940), duration(125_000)], ["0.0 s", "1.9 s", "2 min 5 s"]);
+        assert_eq!([duration(48), duration(1940), duration(125_000)], ["48 ms", "1.9 s", "2 min 5 s"]);
         assert_eq!([count(1, "file"), count(0, "file")], ["1 file", "0 files"]);
     }
 

@@ -172,7 +172,7 @@ pub(crate) mod tests {
     fn undone_stuck_and_kept_although_bad() {
         let bad = Report { verification: Some(verification::tests::sample()), ..sample() };
         insta::assert_snapshot!(report(Style::default(), &bad), @r"
-          x  smoke.command             python3 smoke.py: exit code 1  (0.8 s)
+          x  smoke.command             python3 smoke.py: exit code 1  (830 ms)
                AssertionError: \u{1b}[31mdrawdown
         T01 is at 1.2.0, but verification failed.  1.3.0 is held.  (1.9 s, 4 files changed, 4.0 MB saved, operation 9f3c21aa)
         ");
@@ -180,7 +180,7 @@ pub(crate) mod tests {
         let again = "1.3.0 does not hold up: smoke.command: exit code 1".to_string();
         let undone = Report { outcome: Outcome::Undone, changed: false, notes: vec![again], ..bad };
         insta::assert_snapshot!(report(Style::default(), &undone), @r"
-          x  smoke.command             python3 smoke.py: exit code 1  (0.8 s)
+          x  smoke.command             python3 smoke.py: exit code 1  (830 ms)
                AssertionError: \u{1b}[31mdrawdown
         T01 is as it was (1.3.0): the rollback failed and everything was put back.  (1.9 s, 4.0 MB saved, operation 9f3c21aa)
         ");

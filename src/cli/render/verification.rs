@@ -115,7 +115,7 @@ pub(crate) mod tests {
         insta::assert_snapshot!(verification(Style::default(), &sample(), false), @r"
           ok integrity.files           15 of 15 files match
           ok configuration.version     config, registry and tag say 1.3.0
-          x  smoke.command             python3 smoke.py: exit code 1  (0.8 s)
+          x  smoke.command             python3 smoke.py: exit code 1  (830 ms)
                AssertionError: \u{1b}[31mdrawdown
           -  readiness.variables
         T01 1.3.0 does not hold: smoke failed.
@@ -129,7 +129,7 @@ pub(crate) mod tests {
         good.checks.truncate(2);
         insta::assert_snapshot!(verifications(Style::default(), &[good, sample()]), @r"
         ok T01 1.3.0 is verified.
-          x  smoke.command             python3 smoke.py: exit code 1  (0.8 s)
+          x  smoke.command             python3 smoke.py: exit code 1  (830 ms)
                AssertionError: \u{1b}[31mdrawdown
         x  T01 1.3.0 does not hold: smoke failed.
         2 versions: 1 not verified
