@@ -233,9 +233,9 @@ fn damages(files: &BTreeMap<String, Vec<u8>>) -> Vec<(&String, usize, u8)> {
     }
     let every: Vec<_> = every.collect();
     let wanted = std::env::var("SNAPBACK_DAMAGES").map_or(SAMPLE, |text| text.parse().expect("SNAPBACK_DAMAGES is a number"));
-    // Odd, so that every bit gets its share.
-    let stride = (every.len() / wanted).max(1) | 1;
-    every.into_iter().step_by(stride).collect()
+    // A prime above their number: as many different ones as are wanted, all over the files.
+    let prime = 2_147_483_647;
+    (0..wanted.min(every.len())).map(|nth| every[nth * prime % every.len()]).collect()
 }
 
 /// Writes a new file in the place of one: git has some of them under other names.
