@@ -9,6 +9,10 @@
 //! needs no space. Never follows a link, never writes in place, never removes a folder that is
 //! not empty.
 
+mod error;
+mod holds;
+mod strangers;
+
 use std::{collections::BTreeSet, io, time::Duration};
 
 use jiff::Timestamp;
@@ -16,76 +20,22 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::{
-    base::{
-        Digest, Failure, Fault, Fs, Hint, Kind, OpId, RelPath, Stat, SyncPoint, Type, at_once, at_once_in,
-        cancel::Stoppable,
-        fs::{create_dir_all, write_durably},
-    },
+    base::{Failure, Fs, OpId, RelPath, Stat, SyncPoint, Type, at_once, at_once_in, cancel::Stoppable, fs::create_dir_all},
     ground::{Bytes, Ground, copy_checked},
     journal::Step,
     model::{FileState, PathChange},
     store::Store,
 };
 
+pub use error::Error;
+use error::failed;
+pub use holds::holds;
+
 /// A file that takes longer to write than a person who wants to stop waits, in bytes.
 const HUGE: u64 = 256 << 20;
 
 /// So many take long to stage, whatever the disk, in bytes.
 const MANY_BYTES: u64 = 8 << 20;
-
-/// What stops a change of files.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A file system call failed.
-    #[error("cannot {doing} {path}")]
-    Io {
-        /// What was tried.
-        doing: &'static str,
-        /// Where.
-        path: RelPath,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A directory, device, FIFO or socket stands where a file should.
-    #[error("{path} is {what} now, and a file must go there")]
-    InTheWay {
-        /// Where.
-        path: RelPath,
-        /// What stands there.
-        what: &'static str,
-    },
-}
-
-impl Fault for Error {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::Io { .. } => Kind::Missing,
-            Self::InTheWay { .. } => Kind::Refused,
-        }
-    }
-
-    fn hints(&self) -> Vec<Hint> {
-        match self {
-            Self::InTheWay { path, .. } => vec![Hint::say(format!("move {path} out of the way and try again"))],
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                vec![Hint::say("make room on the disk and try again")]
-            }
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                vec![Hint::say("make the folder writable for you and try again")]
-            }
-            Self::Io { .. } => Vec::new(),
-        }
-    }
-}
-
-/// Makes an [`Error::Io`] from a system error.
-fn failed<'a>(doing: &'static str, path: &'a RelPath) -> impl Fn(io::Error) -> Error + 'a {
-    move |source| Error::Io { doing, path: path.clone(), source }
-}
-
-/// How old a modification time must be, in seconds, to prove together with the size that a file
-/// was not written since: far above the clock tick of any file system.
-const SETTLED_SECS: i64 = 10;
 
 /// What stands in the way when it is a folder.
 const DIRECTORY: &str = "a directory";
@@ -333,62 +283,9 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Puts what stands at `path` into the store unless it is a change's known old or new content.
-    fn keep_stranger(&self, path: &RelPath, change: &PathChange) -> Result<(), Failure> {
-        let known = [change.before.as_ref(), change.after.as_ref()];
-        for state in known.iter().flatten() {
-            if self.is_settled(path, state)? || self.is(path, Some(state))? {
-                return Ok(());
-            }
-        }
-        let Some(stat) = self.tree.stat(path).map_err(failed("look at", path))? else { return Ok(()) };
-        let session = self.store.begin()?;
-        let stored = if stat.kind == Type::Symlink {
-            session.put(&mut &self.tree.read_link(path).map_err(failed("read", path))?[..])?
-        } else {
-            session.put(&mut self.tree.open(path).map_err(failed("read", path))?)?
-        };
-        let _lease = session.commit()?;
-        let note = serde_json::json!({ "path": change.path, "object": stored.id, "mode": stat.mode, "link": stat.kind == Type::Symlink });
-        let file = RelPath::own(format!("ops/{}/kept-{}.json", self.op, stored.digest.hex()));
-        let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
-        write_durably(self.state, &file, note.to_string().as_bytes(), 0o600, points).map_err(failed("write", &file))?;
-        Ok(())
-    }
-
-    /// True when size and an old enough modification time prove that it is the recorded file.
-    fn is_settled(&self, path: &RelPath, state: &FileState) -> Result<bool, Failure> {
-        let stat = self.tree.stat(path).map_err(failed("look at", path))?;
-        Ok(stat.is_some_and(|stat| {
-            stat.kind == Type::File
-                && !state.link
-                && (stat.size, stat.mode) == (state.size, state.mode)
-                && Some(stat.mtime) == state.mtime
-                && stat.mtime.0 + SETTLED_SECS < self.at.as_second()
-        }))
-    }
-
     /// True when a path holds exactly a state (`None` = nothing).
     fn is(&self, path: &RelPath, state: Option<&FileState>) -> Result<bool, Failure> {
         Ok(holds(self.tree, path, state).map_err(failed("read", path))?)
-    }
-}
-
-/// True when a path holds exactly a state: type, bytes and, for files, permission bits. A folder
-/// is no file: other paths say what is to be in it.
-pub fn holds(tree: &dyn Fs, path: &RelPath, state: Option<&FileState>) -> io::Result<bool> {
-    let (stat, state) = match (tree.stat(path)?, state) {
-        (None, None) => return Ok(true),
-        (Some(stat), None) => return Ok(stat.kind == Type::Dir),
-        (Some(stat), Some(state)) => (stat, state),
-        _ => return Ok(false),
-    };
-    match stat.kind {
-        Type::Symlink if state.link => Ok(Digest::of(&tree.read_link(path)?) == state.digest),
-        Type::File if !state.link && stat.size == state.size && stat.mode == state.mode => {
-            Ok(Digest::of_reader(&mut tree.open(path)?)?.0 == state.digest)
-        }
-        _ => Ok(false),
     }
 }
 

@@ -1,0 +1,55 @@
+//! What stops a change of files.
+
+use std::io;
+
+use crate::base::{Fault, Hint, Kind, RelPath};
+
+/// What stops a change of files.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file system call failed.
+    #[error("cannot {doing} {path}")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// Where.
+        path: RelPath,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A directory, device, FIFO or socket stands where a file should.
+    #[error("{path} is {what} now, and a file must go there")]
+    InTheWay {
+        /// Where.
+        path: RelPath,
+        /// What stands there.
+        what: &'static str,
+    },
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Io { .. } => Kind::Missing,
+            Self::InTheWay { .. } => Kind::Refused,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::InTheWay { path, .. } => vec![Hint::say(format!("move {path} out of the way and try again"))],
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                vec![Hint::say("make room on the disk and try again")]
+            }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                vec![Hint::say("make the folder writable for you and try again")]
+            }
+            Self::Io { .. } => Vec::new(),
+        }
+    }
+}
+
+/// Makes an [`Error::Io`] from a system error.
+pub(super) fn failed<'a>(doing: &'static str, path: &'a RelPath) -> impl Fn(io::Error) -> Error + 'a {
+    move |source| Error::Io { doing, path: path.clone(), source }
+}
