@@ -10,7 +10,7 @@ use super::{Error, Trail, folder, log};
 use crate::{
     base::{
         Fs, RelPath, SyncPoint,
-        fs::{FileLock, Hold, create_dir_all, read_limited, write_durably},
+        fs::{FileLock, Hold, create_dir_all, is_temp, read_limited, write_durably},
     },
     model::audit::{End, Ended, Said},
 };
@@ -82,7 +82,7 @@ pub(super) fn left(fs: &dyn Fs) -> io::Result<Vec<Left>> {
     let mut found = Vec::new();
     for name in fs.list(&pending())? {
         let path = pending().join(&name);
-        if name.starts_with(b".tmp-") {
+        if is_temp(&name) {
             // Never given its name: the act had not begun.
             fs.remove_file(&path)?;
             continue;

@@ -310,13 +310,14 @@ pub fn remove_tree(fs: &dyn Fs, path: &RelPath) -> io::Result<()> {
 /// Writes a new file whole: temp name, bytes, sync, rename, sync of the folder. A file that could
 /// not be written leaves nothing behind.
 pub fn write_durably(fs: &dyn Fs, path: &RelPath, bytes: &[u8], mode: u32, points: (SyncPoint, SyncPoint)) -> io::Result<()> {
-    write_aside(fs, path, bytes, mode, points.0)?;
+    write_aside(fs, path, bytes, mode, Some(points.0))?;
     publish(fs, path)?;
     fs.sync_dir(&path.parent(), points.1)
 }
 
-/// The first half of [`write_durably`]: the file is whole and synced, and has its temp name.
-pub fn write_aside(fs: &dyn Fs, path: &RelPath, bytes: &[u8], mode: u32, point: SyncPoint) -> io::Result<()> {
+/// The first half of [`write_durably`]: the file is whole and has its temp name. What may be lost in
+/// a power cut needs no sync.
+pub fn write_aside(fs: &dyn Fs, path: &RelPath, bytes: &[u8], mode: u32, point: Option<SyncPoint>) -> io::Result<()> {
     let temp = temp_name(path);
     if fs.stat(&temp)?.is_some() {
         fs.remove_file(&temp)?;
@@ -324,7 +325,7 @@ pub fn write_aside(fs: &dyn Fs, path: &RelPath, bytes: &[u8], mode: u32, point: 
     let write = || -> io::Result<()> {
         let mut file = fs.create(&temp, mode)?;
         file.write_all(bytes)?;
-        file.sync(point)
+        point.map_or(Ok(()), |point| file.sync(point))
     };
     write().inspect_err(|_| drop(fs.remove_file(&temp)))
 }
@@ -338,5 +339,13 @@ pub fn publish(fs: &dyn Fs, path: &RelPath) -> io::Result<()> {
 /// The name of a file that is not whole yet, beside it.
 fn temp_name(path: &RelPath) -> RelPath {
     let (dir, name) = path.split();
-    dir.join([b".tmp-", name].concat())
+    dir.join([TEMP, name].concat())
 }
+
+/// True for the name of a file that [`write_aside`] wrote, or was killed while it wrote it.
+pub fn is_temp(name: &[u8]) -> bool {
+    name.starts_with(TEMP)
+}
+
+/// How the name of a file begins that is not whole yet.
+const TEMP: &[u8] = b".tmp-";

@@ -12,7 +12,6 @@
 use std::{
     cmp::Ordering,
     collections::{BTreeMap, BTreeSet, HashMap},
-    io,
     sync::Arc,
 };
 
@@ -21,7 +20,7 @@ use rayon::prelude::*;
 use super::shared::Import;
 use crate::base::{
     Digest, Fs, GitId, RelPath, TaskId,
-    fs::{create_dir_all, read_limited},
+    fs::{create_dir_all, is_temp, publish, read_limited, write_aside},
 };
 
 /// The first bytes of a file of facts; another version may find other facts in the same bytes.
@@ -189,25 +188,16 @@ impl NewFacts {
     pub fn save(&self, state: &dyn Fs, task: &TaskId) {
         let Some(bytes) = self.render() else { return };
         let path = place(task);
-        let temp = path.parent().join([b".tmp-", path.name()].concat());
-        let write = || -> io::Result<()> {
-            create_dir_all(state, &path.parent(), 0o700)?;
-            if state.stat(&temp)?.is_some() {
-                state.remove_file(&temp)?;
-            }
-            state.create(&temp, 0o600)?.write_all(&bytes)?;
-            state.rename(&temp, &path)
-        };
-        if write().is_err() {
-            let _ = state.remove_file(&temp);
-        }
+        let _ = create_dir_all(state, &path.parent(), 0o700)
+            .and_then(|_| write_aside(state, &path, &bytes, 0o600, None))
+            .and_then(|()| publish(state, &path));
     }
 }
 
 /// Removes what a killed or failed [`NewFacts::save`] left. Only under the lock.
 pub fn sweep(state: &dyn Fs) {
     let folder = RelPath::own("facts");
-    for name in state.list(&folder).unwrap_or_default().into_iter().filter(|name| name.starts_with(b".tmp-")) {
+    for name in state.list(&folder).unwrap_or_default().into_iter().filter(|name| is_temp(name)) {
         let _ = state.remove_file(&folder.join(name));
     }
 }

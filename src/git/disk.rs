@@ -70,7 +70,7 @@ pub(super) fn sync(path: &Path) -> Result<(), Error> {
     sync(path).map_err(|source| Error::Sync { path: path.to_path_buf(), source })
 }
 
-/// [`sync`] of what git may remove at the same moment: a loose reference and its folder, once they are packed.
+/// [`sync`] of what git may remove at the same moment: loose objects and references, and their folders, once they are packed.
 pub(super) fn sync_if_there(path: &Path) -> Result<(), Error> {
     match sync(path) {
         Err(Error::Sync { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),

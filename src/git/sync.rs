@@ -115,10 +115,7 @@ pub(super) fn loose_path(objects: &Path, id: &ObjectId) -> PathBuf {
 
 /// Syncs files or folders. What is gone is no error here: see the caller.
 fn sync_all(paths: &[PathBuf]) -> Result<(), Error> {
-    at_once(paths, |path| match disk::sync(path) {
-        Err(Error::File { source, .. } | Error::Sync { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    })
+    at_once(paths, |path| disk::sync_if_there(path))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::{
     status::{self, Phase},
 };
 use crate::{
-    base::{Fs, OpId, RelPath, SyncPoint, random},
+    base::{Fs, OpId, RelPath, SyncPoint, fs::is_temp, random},
     model::{Operation, operation::Summary},
 };
 
@@ -123,7 +123,7 @@ pub fn sweep(fs: &dyn Fs) -> Result<(), Error> {
         let failed = |error| Error::Write(id.clone(), error);
         let journal = dir.join("journal.jsonl");
         if fs.stat(&journal).map_err(failed)?.is_some() {
-            for name in fs.list(&dir).map_err(failed)?.into_iter().filter(|name| name.starts_with(b".tmp-")) {
+            for name in fs.list(&dir).map_err(failed)?.into_iter().filter(|name| is_temp(name)) {
                 fs.remove_file(&dir.join(name)).map_err(failed)?;
             }
             return fs.append(&journal).and_then(|mut file| file.sync(SyncPoint::JournalRecord)).map_err(failed);

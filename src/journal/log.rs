@@ -158,7 +158,7 @@ impl Log {
         let (line, last) = chain::render("", &first);
         let (plan_file, journal) = (dir.join("plan.json"), dir.join("journal.jsonl"));
         let files = [(&plan_file, &plan[..], SyncPoint::PlanFile), (&journal, line.as_bytes(), SyncPoint::JournalFile)];
-        at_once(&files, |(path, bytes, point)| write_aside(&*fs, path, bytes, 0o600, *point)).map_err(failed)?;
+        at_once(&files, |(path, bytes, point)| write_aside(&*fs, path, bytes, 0o600, Some(*point))).map_err(failed)?;
         publish(&*fs, &plan_file).map_err(failed)?;
         at_once(&[&dir, &dir.parent(), &RelPath::root()], |dir| fs.sync_dir(dir, SyncPoint::JournalDir)).map_err(failed)?;
         // A journal that has its name has a plan.

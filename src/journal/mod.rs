@@ -44,7 +44,8 @@ pub trait Step {
     fn is_commit_point(&self) -> bool {
         false
     }
-    /// For a commit point: true when the world has seen it, although it is not recorded as done.
+    /// For a commit point: true when the world has seen it, although it is not recorded as done:
+    /// that record is only as durable as the one that follows.
     fn is_passed(&self) -> Result<bool, Failure> {
         Ok(false)
     }

@@ -2,7 +2,6 @@
 //! a word, where it is not installed (Debian: python3-aiosmtpd).
 
 use std::{
-    fs,
     io::{BufRead, BufReader},
     process::{Child, ChildStdout, Command, Stdio},
 };
@@ -73,7 +72,7 @@ fn a_mail_arrives_at_aiosmtpd_as_text_and_html() {
     sandbox.release("T01", "1.0.0");
     let mail =
         format!("email: {{server: 127.0.0.1, port: {port}, from: \"snapback <bot@example.org>\", to: [ops@example.org, b@example.org]}}");
-    fs::write(sandbox.at("snapback.yaml"), format!("version: 1\nalerts:\n  channels:\n    mail:\n      {mail}\n")).unwrap();
+    sandbox.write("snapback.yaml", format!("version: 1\nalerts:\n  channels:\n    mail:\n      {mail}\n").as_bytes());
     sandbox.snapback(&["trust", "--yes"]).expect(0);
     sandbox.snapback(&["alert", "test"]).expect(0);
     let got: serde_json::Value = serde_json::from_str(&server.line()).unwrap();
