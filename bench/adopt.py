@@ -5,10 +5,12 @@ usage: adopt.py MIRROR [--rollbacks N] [--seed N]
 
 MIRROR is a local clone (bare or not) of a repository with many tags of the form name-vX.Y.Z,
 for example of https://github.com/GitoxideLabs/gitoxide. Every name becomes a task with the
-folder of that name, also when only old tags have such a folder. Then:
+folder of that name, wherever it lies in the newest tag of that name. Then:
 
   - `adopt --all --dry-run` and `adopt --all` must finish and account for every such tag:
     adopted, or listed with the reason
+  - `verify-snapshot --all` calls none of the adopted releases damaged, and none that was not
+    adopted either: what has no manifest cannot be checked. Releases share commits here
   - random tasks are rolled back to random adopted versions; the folder must then be byte-equal
     to what git has at the tag, everything outside untouched, `git fsck` clean
 """
@@ -49,11 +51,44 @@ def prepare(mirror, place):
         if found:
             tags.setdefault(found["task"], []).append(tag)
     tasks = sorted(tags)
-    lines = [f"  {task}: {{path: {task}}}\n" for task in tasks]
+    folders = {task: folder_of(repo, task, tags[task]) for task in tasks}
+    lines = [f"  {task}: {{path: {json.dumps(folders[task])}}}\n" for task in tasks]
     repo.write("snapback.yaml", ("version: 1\ntasks:\n  discover: []\n" + "".join(lines)).encode())
     repo.git("add", "snapback.yaml")
     repo.git("commit", "-q", "-m", "Name the tasks")
-    return repo, tasks, tags
+    return repo, folders, tags
+
+
+def folder_of(repo, task, tags):
+    """The folder of a task: its own name, or a name that ends with it, in its newest tag."""
+    newest = repo.git("for-each-ref", "--sort=-creatordate", "--count=1", "--format=%(refname)", *(f"refs/tags/{tag}" for tag in tags)).text().strip()
+    listed = repo.git("ls-tree", "-r", "-d", "--name-only", newest, code=None).text().split()
+    exact = [path for path in listed if path.rsplit("/", 1)[-1] == task]
+    longer = [path for path in listed if path.rsplit("/", 1)[-1].endswith(f"-{task}")]
+    return min(exact or longer or [task], key=len)
+
+
+def shared_commits(repo, tags):
+    """How many of the tags lie on a commit that carries another one, too."""
+    names = [f"refs/tags/{tag}" for of_task in tags.values() for tag in of_task]
+    ids = repo.git("rev-parse", *(f"{name}^{{commit}}" for name in names)).text().split()
+    return sum(ids.count(commit) > 1 for commit in ids)
+
+
+def verify_all(repo, adopted):
+    """What `verify-snapshot --all` says that it should not."""
+    ran = timed("verify-snapshot --all", lambda: repo.snapback("verify-snapshot", "--all", "--json", code=None))
+    wrong, seen = [], set()
+    for one in ran.json()["data"]["verifications"]:
+        tag = f"{one['task']}-v{one['version']}"
+        failing = [check for check in one["checks"] if check["status"] == "fail"]
+        if tag in adopted:
+            seen.add(tag)
+        if failing:
+            wrong.append(f"{tag} is called damaged: {failing[0]['id']}: {'; '.join(failing[0]['evidence'])[:200]}")
+    wrong += [f"{tag} was adopted, but not verified" for tag in sorted(adopted.keys() - seen)]
+    print(f"verify-snapshot --all: {len(seen)} adopted releases verified, exit {ran.code}, {len(wrong)} wrong")
+    return wrong
 
 
 def leave_out_missing(repo):
@@ -98,10 +133,10 @@ def active_versions(repo):
     return {row["task"]: row["active"] for row in rows}
 
 
-def compare(repo, tag, task):
+def compare(repo, tag, folder):
     """The folder of the task against git, byte for byte. The list of what differs."""
-    blobs = repo.blobs(f"refs/tags/{tag}", task)
-    here = {path: entry for path, entry in repo.tree().items() if path.startswith(f"{task}/")}
+    blobs = repo.blobs(f"refs/tags/{tag}", folder)
+    here = {path: entry for path, entry in repo.tree().items() if path.startswith(f"{folder}/")}
     wrong = [f"{tag}: {path} is only {'here' if path in here else 'in git'}" for path in sorted(blobs.keys() ^ here.keys())]
     contents = repo.contents([blob for _, blob in blobs.values()]) if blobs else {}
     for path in sorted(blobs.keys() & here.keys()):
@@ -114,7 +149,7 @@ def compare(repo, tag, task):
     return wrong
 
 
-def roll(repo, adopted, count, seed):
+def roll(repo, folders, adopted, count, seed):
     """Random rollbacks; the list of what was wrong."""
     choose, wrong, spent = random.Random(seed), [], 0.0
     by_task = {}
@@ -126,7 +161,8 @@ def roll(repo, adopted, count, seed):
     for _ in range(count):
         task = choose.choice(able)
         version, tag = choose.choice([known for known in sorted(by_task[task]) if known[0] != active[task]])
-        before = {path: entry for path, entry in repo.tree().items() if not path.startswith(f"{task}/")}
+        folder = folders[task]
+        before = {path: entry for path, entry in repo.tree().items() if not path.startswith(f"{folder}/")}
         started = time.monotonic()
         ran = repo.snapback("rollback", "--task", task, "--from", active[task], "--to", version, "--yes", code=None)
         spent += time.monotonic() - started
@@ -134,8 +170,8 @@ def roll(repo, adopted, count, seed):
             wrong.append(f"{task} {active[task]} -> {version}: exit {ran.code}: {ran.err.decode()[:300]}")
             continue
         active[task] = version
-        wrong += compare(repo, tag, task)
-        after = {path: entry for path, entry in repo.tree().items() if not path.startswith(f"{task}/")}
+        wrong += compare(repo, tag, folder)
+        after = {path: entry for path, entry in repo.tree().items() if not path.startswith(f"{folder}/")}
         before.pop("task_registry.json", None), after.pop("task_registry.json", None)
         if before != after:
             wrong.append(f"{task} -> {version}: something outside changed")
@@ -150,15 +186,15 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="snapback-adopt-") as place:
-        repo, tasks, tags = prepare(str(Path(options.mirror).resolve()), str(Path(place) / "repo"))
-        print(f"{sum(map(len, tags.values()))} tags of the form name-vX.Y.Z, {len(tasks)} tasks")
+        repo, folders, tags = prepare(str(Path(options.mirror).resolve()), str(Path(place) / "repo"))
+        print(f"{sum(map(len, tags.values()))} tags of the form name-vX.Y.Z, {len(folders)} tasks, {shared_commits(repo, tags)} tags share their commit")
         said = complaints(repo)
         before, head = repo.tree(), repo.git("rev-parse", "HEAD").text()
         dry = timed("adopt --all --dry-run", lambda: repo.snapback("adopt", "--all", "--dry-run", "--yes", "--json"))
         wrong = [] if (before, head) == (repo.tree(), repo.git("rev-parse", "HEAD").text()) else ["the dry run changed something"]
         real = timed("adopt --all", lambda: repo.snapback("adopt", "--all", "--yes", "--json"))
-        adopted, missing = account(real.json(), tags, tasks)
-        promised, _ = account(dry.json(), tags, tasks)
+        adopted, missing = account(real.json(), tags, folders)
+        promised, _ = account(dry.json(), tags, folders)
         wrong += [f"not accounted for: {tag}" for tag in missing]
         wrong += [] if adopted.keys() == promised.keys() else ["the dry run promised something else"]
         reasons = {}
@@ -168,7 +204,8 @@ def main():
         print(f"{len(adopted)} adopted, {sum(reasons.values())} not: {json.dumps(reasons)[:600]}")
         again = repo.snapback("adopt", "--all", "--yes", "--json").json()
         wrong += ["adopting twice changed something"] if again["changed"] else []
-        wrong += roll(repo, adopted, options.rollbacks, options.seed)
+        wrong += verify_all(repo, adopted)
+        wrong += roll(repo, folders, adopted, options.rollbacks, options.seed)
         wrong += [f"git fsck: {line}" for line in sorted(complaints(repo) - said)]
     print(f"adopt: {len(adopted)} releases, {options.rollbacks} rollbacks, {len(wrong)} violations")
     print("\n".join(wrong[:20]))
