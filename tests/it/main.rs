@@ -44,6 +44,7 @@ mod hooks_moves;
 mod kill_sweep;
 mod killer_harness;
 mod manifest_signatures;
+mod old_repositories;
 mod power_cuts;
 mod recovery_report;
 mod releasing;
