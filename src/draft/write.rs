@@ -293,8 +293,8 @@ impl CommitWriter<'_> {
         });
         let anchor = anchor.map(|head| head.trailer()).unwrap_or_default();
         let message = format!("{text}\n\nSnapback-Task: {}\nSnapback-Version: {version}\n{trailers}{anchor}", name.task());
-        let (who, at, signing) = (self.who.clone(), self.ground.clock.now(), signing.clone());
-        let draft = git::TagDraft { name: name.to_string(), target: target.clone(), message, who, at, signing };
+        let (at, signing) = (self.ground.clock.now(), signing.clone());
+        let draft = git::TagDraft { name: name.to_string(), target: target.clone(), message, at, signing };
         let after = self.ground.git.write_tag(&draft)?;
         let mut refs = Vec::new();
         if let TagName::Release { task, version } = name {

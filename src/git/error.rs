@@ -68,9 +68,23 @@ pub enum Error {
     /// Parts of the tree are not checked out.
     #[error("the work tree is sparse: parts of it are not checked out")]
     Sparse,
-    /// `user.name` or `user.email` is not set.
-    #[error("git does not know who you are: user.name and user.email are not both set")]
-    Identity,
+    /// git says nobody's name, address and date, or refuses one of them.
+    #[error("git does not know who you are: {said}")]
+    Identity {
+        /// What git said.
+        said: String,
+    },
+    /// The environment names a moment that git cannot read.
+    #[error("{variable} is no moment: {said}")]
+    Date {
+        /// The variable.
+        variable: &'static str,
+        /// What git said.
+        said: String,
+    },
+    /// `GIT_CONFIG_PARAMETERS` is not what `git -c` writes.
+    #[error("the settings of `git -c` cannot be read: GIT_CONFIG_PARAMETERS is not in git's format")]
+    Parameters,
     /// Nothing says which SSH key signs.
     #[error("the signature needs a key, and user.signingKey is not set")]
     NoSigningKey,
@@ -305,7 +319,7 @@ impl Fault for Error {
             | Self::HookRefused { .. } => Kind::Refused,
             Self::Owner { .. } => Kind::Denied,
             Self::GitLocked { .. } => Kind::Locked,
-            Self::Identity
+            Self::Identity { .. }
             | Self::NoSigningKey
             | Self::MissingObject { .. }
             | Self::MissingLfs { .. }
@@ -314,7 +328,7 @@ impl Fault for Error {
             | Self::Listing { .. }
             | Self::Sync { .. } => Kind::Missing,
             Self::BadObject { .. } | Self::BadTag { .. } | Self::BadPath { .. } | Self::TooMany { .. } | Self::Prepared(_) => Kind::Bad,
-            Self::Ambiguous { .. } => Kind::Usage,
+            Self::Ambiguous { .. } | Self::Parameters | Self::Date { .. } => Kind::Usage,
             Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::HeadMoved { .. } | Self::RefClash { .. } => {
                 Kind::Conflict
             }
@@ -347,10 +361,12 @@ impl Fault for Error {
                 Hint::run("name the key", &["git", "config", "user.signingKey", "~/.ssh/id_ed25519.pub"]),
                 Hint::say("or for this once: --sign=KEY; without a signature: --no-sign"),
             ],
-            Self::Identity => vec![
+            Self::Identity { .. } => vec![
                 Hint::run("set your name", &["git", "config", "user.name", "<name>"]),
                 Hint::run("set your address", &["git", "config", "user.email", "<email>"]),
             ],
+            Self::Date { variable, .. } => vec![Hint::say(format!("unset {variable}, or write it as 2026-11-21T05:57:00Z"))],
+            Self::Parameters => vec![Hint::say("unset GIT_CONFIG_PARAMETERS, and give settings with git -c KEY=VALUE")],
             Self::MissingObject { .. } => vec![
                 Hint::run("fetch everything", &["git", "fetch", "--refetch", "--filter=blob:limit=1t"]),
                 Hint::run("in a shallow clone", &["git", "fetch", "--unshallow"]),

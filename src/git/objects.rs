@@ -54,7 +54,7 @@ pub struct CommitDraft {
     pub parents: Vec<GitId>,
     /// The message.
     pub message: String,
-    /// Author and committer.
+    /// The author; the committer is git's own.
     pub who: Person,
     /// When.
     pub at: Timestamp,
@@ -69,8 +69,6 @@ pub struct TagDraft {
     pub target: GitId,
     /// The message.
     pub message: String,
-    /// The tagger.
-    pub who: Person,
     /// When.
     pub at: Timestamp,
     /// Whether it is signed, and with which key.
@@ -274,12 +272,11 @@ impl Repo {
 
     /// Writes a commit, signed when `commit.gpgSign` is set; no reference moves.
     pub fn write_commit(&self, draft: &CommitDraft) -> Result<GitId, Error> {
-        let who = signature(&draft.who, draft.at);
         let mut commit = gix::objs::Commit {
             tree: self.oid(&draft.tree)?,
             parents: draft.parents.iter().map(|id| self.oid(id)).collect::<Result<_, _>>()?,
-            author: who.clone(),
-            committer: who,
+            author: self.author_line(&draft.who, draft.at)?,
+            committer: self.committer_line(draft.at)?,
             encoding: None,
             message: with_newline(&draft.message).into(),
             extra_headers: Vec::new(),
@@ -298,7 +295,7 @@ impl Repo {
             target,
             target_kind,
             name: draft.name.as_str().into(),
-            tagger: Some(signature(&draft.who, draft.at)),
+            tagger: Some(self.committer_line(draft.at)?),
             message: with_newline(&draft.message).into(),
             signature: None,
         };
@@ -321,14 +318,9 @@ fn with_newline(message: &str) -> String {
     format!("{}\n", message.trim_end_matches('\n'))
 }
 
-/// A person at a moment, in the local time zone, as git writes it.
-pub(super) fn signature(who: &Person, at: Timestamp) -> gix::actor::Signature {
-    let offset = zone().to_offset(at).seconds();
-    gix::actor::Signature {
-        name: who.name.as_str().into(),
-        email: who.email.as_str().into(),
-        time: gix::date::Time { seconds: at.as_second(), offset },
-    }
+/// How far the local time zone is ahead at a moment, in seconds.
+pub(super) fn zone_seconds(at: Timestamp) -> i32 {
+    zone().to_offset(at).seconds()
 }
 
 /// The name and address of a signature.
@@ -449,7 +441,7 @@ mod tests {
     fn without_a_name_there_is_no_identity() {
         let sandbox = Sandbox::new();
         sandbox.git(&["config", "user.name", ""]);
-        assert!(matches!(sandbox.repo().identity(), Err(Error::Identity)));
+        assert!(matches!(sandbox.repo().identity(), Err(Error::Identity { .. })));
     }
 
     #[test]

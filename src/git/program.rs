@@ -6,7 +6,7 @@
 
 use std::{ffi::OsString, path::Path};
 
-use super::{Error, Repo, disk};
+use super::{Error, Repo, disk, parameters};
 use crate::{
     base::{
         process::{Command, Ended},
@@ -23,7 +23,11 @@ impl Repo {
             option.push(path);
             option
         };
-        Command::new("git", self.work_tree())
+        let command = Command::new("git", self.work_tree());
+        // What `git -c` and GIT_CONFIG_* said is the user's own word on this very repository.
+        let settings = [parameters::VARIABLE, "GIT_CONFIG_COUNT"].map(|name| (name, std::env::var_os(name)));
+        let said = settings.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        said.fold(command, |command, (name, value)| command.env(name, value))
             .args([place("--git-dir=", self.git_dir()), place("--work-tree=", self.work_tree())])
             // The repository's own configuration may name a program there; none of ours may start it.
             .args(["-c", "core.fsmonitor=false"])

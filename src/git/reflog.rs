@@ -10,10 +10,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Error, Repo, disk, objects::signature};
+use super::{Error, Repo, disk, objects::zone_seconds};
 use crate::{
     base::{Clock, GitId},
-    model::operation::{Person, RefChange},
+    model::operation::RefChange,
 };
 
 /// How much of a log's end is read to find its last line.
@@ -23,9 +23,14 @@ impl Repo {
     /// Appends a move to its logs, unless it is their last line already; returns what to sync.
     pub(super) fn log_move(&self, change: &RefChange, message: &str) -> Result<Vec<PathBuf>, Error> {
         let mut touched = Vec::new();
-        let who = self.identity().unwrap_or_else(|_| Person { name: "snapback".into(), email: "snapback@localhost".into() });
+        let now = Clock::System.now();
+        let nobody = || gix::actor::Signature {
+            name: "snapback".into(),
+            email: "snapback@localhost".into(),
+            time: gix::date::Time { seconds: now.as_second(), offset: zone_seconds(now) },
+        };
         let mut actor = Vec::new();
-        let written = signature(&who, Clock::System.now()).write_to(&mut actor);
+        let written = self.committer_line(now).unwrap_or_else(|_| nobody()).write_to(&mut actor);
         written.map_err(|error| Error::Git { doing: "writing a reference log", source: error.into() })?;
         let message: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let line = [self.beginning(change).as_bytes(), &actor, b"\t", message.trim().as_bytes(), b"\n"].concat();

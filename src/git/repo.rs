@@ -17,11 +17,8 @@ use gix::{
     sec::trust::DefaultForLevel,
 };
 
-use super::{Error, error::During, index_file::Seen, pending::Pending};
-use crate::{
-    base::{GitId, RelPath},
-    model::operation::Person,
-};
+use super::{Error, error::During, index_file::Seen, parameters, pending::Pending};
+use crate::base::{GitId, RelPath};
 
 /// A git repository with a work tree.
 #[derive(Clone)]
@@ -73,7 +70,11 @@ impl Repo {
     pub fn discover(dir: &Path) -> Result<Self, Error> {
         let options = || gix::discover::upwards::Options { match_ceiling_dir_or_error: false, ..Default::default() };
         // A replaced object does not have the bytes that its id, and so a tag, vouches for.
-        let open = |trust| gix::open::Options::default_for_level(trust).config_overrides(["core.useReplaceRefs=false", ALLOC_LIMIT]);
+        let settings: Vec<BString> = parameters::of_environment()?.into_iter().map(BString::from).collect();
+        let open = |trust| {
+            let options = gix::open::Options::default_for_level(trust).cli_overrides(settings.clone());
+            options.config_overrides(["core.useReplaceRefs=false", ALLOC_LIMIT])
+        };
         let open = gix::sec::trust::Mapping { full: open(gix::sec::Trust::Full), reduced: open(gix::sec::Trust::Reduced) };
         // gix asserts that a path which it shortens ends in `.git`; it shortens relative ones, bare or not.
         let absolute = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
@@ -231,21 +232,6 @@ impl Repo {
             .ok()
             .filter(|oid| oid.kind() == self.inner.hash)
             .ok_or_else(|| Error::MissingObject { id: id.clone() })
-    }
-
-    /// The user, as git would write them into a commit: environment first, then configuration.
-    pub fn identity(&self) -> Result<Person, Error> {
-        self.with(|repo| {
-            // Not gix's own author: with it comes a date in the local zone, and for that all zones are listed.
-            let config = repo.config_snapshot();
-            let first = |keys: &[&str]| keys.iter().find_map(|key| config.string(*key)).ok_or(Error::Identity);
-            let text = |bytes: BString| bytes.trim().to_str_lossy().into_owned();
-            let person = Person {
-                name: text(first(&["author.name", "user.name", "gitoxide.author.nameFallback"])?),
-                email: text(first(&["author.email", "user.email", "gitoxide.user.emailFallback", "gitoxide.author.emailFallback"])?),
-            };
-            if person.name.is_empty() || person.email.is_empty() { Err(Error::Identity) } else { Ok(person) }
-        })
     }
 
     /// The branch that HEAD is on; an unborn or detached HEAD is an error.

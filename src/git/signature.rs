@@ -89,7 +89,7 @@ impl Repo {
 
     /// Program and key for signing.
     fn signing_options(&self, key: Option<&str>) -> Result<sign::Options, Error> {
-        let identity = self.identity()?;
+        let identity = self.committer()?;
         self.with(|repo| {
             let format = value(repo, "gpg.format", false).map_or(Ok(Format::OpenPgp), |name| Format::parse(name.as_bstr()));
             let format = format.during("reading gpg.format")?;

@@ -127,7 +127,6 @@ pub(crate) fn tag_on(repo: &Repo, target: &GitId, message: &str) -> TagDraft {
         name: "T01-v1.0.0".into(),
         target: target.clone(),
         message: message.into(),
-        who: repo.identity().unwrap(),
         at: "2026-02-24T05:10:00Z".parse().unwrap(),
         signing: Signing::default(),
     }

@@ -41,6 +41,7 @@ mod hooks_crashes;
 mod hooks_hostile;
 mod hooks_matrix;
 mod hooks_moves;
+mod identity;
 mod kill_sweep;
 mod killer_harness;
 mod manifest_signatures;
