@@ -89,6 +89,9 @@ impl App {
 
     /// What is said of an operation.
     fn said_of(&self, operation: &Summary, by: Option<&str>, result: Ended) -> Said {
+        let undone = operation.about.undoes.iter().map(|undone| format!("takes back {undone}"));
+        let unsigned = operation.about.unsigned.iter().map(|_| "not signed: that could not be done".to_string());
+        let about: Vec<String> = undone.chain(unsigned).collect();
         let what = Deed {
             id: operation.about.id.to_string(),
             kind: operation.about.kind.word().into(),
@@ -96,7 +99,7 @@ impl App {
             task: operation.about.task.clone(),
             from: operation.about.from.clone(),
             to: operation.about.to.clone(),
-            about: operation.about.undoes.as_ref().map(|undone| format!("takes back {undone}")),
+            about: (!about.is_empty()).then(|| about.join("; ")),
         };
         self.said(what, &operation.about.message, result)
     }

@@ -132,7 +132,9 @@ impl App {
                 let operation = rollback::undo::find(ground, wanted, kind)?;
                 self.refuse_other_work_tree(&operation).map_err(|_| Error::DoneElsewhere(operation.about.worktree.clone()))?;
                 let task = self.spec(rollback::undo::task_of(&operation)?)?;
-                rollback::undo::draft(ground, task, &operation, kind)
+                let mut draft = rollback::undo::draft(ground, task, &operation, kind)?;
+                draft.sign_as(&wanted.signing);
+                Ok(draft)
             }
         }
     }
@@ -379,7 +381,7 @@ impl App {
             saved_bytes: 0,
             verification: None,
             exit_code: None,
-            notes: Vec::new(),
+            notes: operation.about.unsigned.iter().cloned().collect(),
             timeline: Vec::new(),
         }
     }

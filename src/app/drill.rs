@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{App, audit};
+use super::{App, audit, signing::Signatures};
 use crate::{
     base::{Failure, TaskId, process::offline::Offline},
     catalog::{manifests, registry as read},
@@ -122,7 +122,10 @@ impl App {
                 commands: Commands::unless(self.ground.without_commands),
             },
         };
-        let report = drill.hold()?;
+        let mut report = drill.hold()?;
+        if let Signatures::Unusable(failure) = self.signing() {
+            report.notes.push(format!("a rollback would go unsigned: {failure}"));
+        }
         reports::keep(&*self.ground.state, &report).map_err(drill::Error::Reports)?;
         if report.passed {
             self.note_as_proven(&report);

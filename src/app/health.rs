@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::{App, change::millis};
+use super::{App, change::millis, signing::Signatures};
 use crate::{
     base::{Failure, Kind, TaskId},
     catalog::releases::Releases,
@@ -41,6 +41,7 @@ impl App {
         let releases = self.all_releases().unwrap_or_default();
         let mut tasks: Vec<TaskHealth> = lines.into_par_iter().map(|line| self.task_health(line, &releases, deep)).collect();
         tasks.sort_by(|a, b| (b.level, &a.task).cmp(&(a.level, &b.task)));
+        self.look_at_signing(&mut repository);
         let stored = self.look_at_store(deep, &mut repository);
         let disk = self.look_at_disk(&mut repository);
         judge::sort(&mut repository);
@@ -73,6 +74,15 @@ impl App {
                 findings.push(failed("operation", Level::Critical, &failure));
                 false
             }
+        }
+    }
+
+    /// A key that is to sign and cannot: releases are refused, and ways back go unsigned.
+    fn look_at_signing(&self, findings: &mut Vec<Finding>) {
+        if let Signatures::Unusable(failure) = self.signing() {
+            let found = failed("signing", Level::Warning, &failure);
+            let fix = failure.hints().into_iter().find(|hint| !hint.argv.is_empty()).map(Next::from);
+            findings.push(Finding { fix, seen: format!("{}: releases are refused, rollbacks go unsigned", found.seen), ..found });
         }
     }
 

@@ -22,6 +22,7 @@ mod preview;
 mod resolve;
 mod setup;
 mod shared;
+mod signing;
 mod store;
 mod sync;
 mod timed;
@@ -78,6 +79,8 @@ pub struct Options {
     pub trust: Place,
     /// True when none of the commands of the configuration is to run.
     pub without_commands: bool,
+    /// True when somebody is there to be asked, for a passphrase too.
+    pub asks: bool,
     /// By whom or what the command was given, for the audit log.
     pub via: Via,
 }
@@ -92,6 +95,7 @@ impl Default for Options {
             command: "library".into(),
             trust: Place::of_this_process(),
             without_commands: false,
+            asks: false,
             via: Via::default(),
         }
     }
@@ -251,6 +255,7 @@ impl App {
             trust,
             config,
             without_commands: options.without_commands,
+            asks: options.asks,
         };
         for warning in warnings {
             ground.warn(warning);

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{App, Error, Options, audit};
+use super::{App, Error, Options, audit, signing::Signatures};
 use crate::{
     base::{
         Failure, Fault, Fs, Root, SyncPoint, cancel,
@@ -107,6 +107,14 @@ impl App {
             }
             Err(failure) => failed("registry", &failure),
         };
+        let signing = match self.signing() {
+            Signatures::None => None,
+            Signatures::Made(seen) | Signatures::Asks(seen) => Some(fine("signing", seen)),
+            Signatures::Unusable(failure) => {
+                let fix = failure.hints().into_iter().find(|hint| !hint.argv.is_empty()).map(|hint| hint.argv.join(" "));
+                Some(DoctorLine { fix, ..failed("signing", &failure) })
+            }
+        };
         let lock = match self.lock() {
             Ok(_) => fine("lock", "free".into()),
             Err(failure) => failed("lock", &failure),
@@ -118,7 +126,7 @@ impl App {
                 if new == 0 { ("trusted".into(), None) } else { (format!("{new} not trusted"), Some("snapback trust".into())) };
             DoctorLine { what: "commands".into(), ok: new == 0, seen, fix }
         });
-        [tasks, unfinished, drift, lock].into_iter().chain(reports).chain(trust).collect()
+        [tasks, unfinished, drift, lock].into_iter().chain(reports).chain(signing).chain(trust).collect()
     }
 }
 

@@ -11,7 +11,10 @@ use clap_complete::ArgValueCandidates;
 use super::{commands::Command, complete, error::Error, render::colour::Choice, session::Session};
 use crate::{
     base::{Failure, TaskId},
-    model::{Version, signature::Demand},
+    model::{
+        Version,
+        signature::{Demand, Signing},
+    },
 };
 
 /// Put any task of a repository back, verified, to any version it released.
@@ -78,6 +81,21 @@ pub struct OneTask {
     /// The task; may be left out in its folder
     #[arg(short, long, value_name = "TASK", env = "SNAPBACK_TASK", hide_env = true, add = ArgValueCandidates::new(complete::tasks))]
     task: Option<String>,
+}
+
+/// `--no-sign`.
+#[derive(Debug, Args)]
+pub struct NoSign {
+    /// Sign nothing, whatever commit.gpgSign and tag.gpgSign say
+    #[arg(long, hide_short_help = true)]
+    no_sign: bool,
+}
+
+impl NoSign {
+    /// Whether and how what is made is signed.
+    pub fn signing(&self) -> Signing {
+        if self.no_sign { Signing::Never } else { Signing::AsConfigured }
+    }
 }
 
 /// `--task`, several times.

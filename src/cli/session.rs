@@ -126,6 +126,7 @@ impl Session {
             command: self.command.clone(),
             trust: Place::of_this_process(),
             without_commands: self.globals.no_commands,
+            asks: self.can_ask(),
             via: if self.command == "guard" { Via::Guard } else { via() },
         }
     }

@@ -81,7 +81,7 @@ pub struct CommitDraft {
     pub message: String,
     /// An annotated tag on the commit: its name and the text before the trailers.
     pub tag: Option<(TagName, String)>,
-    /// How the tag is signed.
+    /// Whether and how commits and tag are signed.
     pub signing: Signing,
     /// True when the manifest is signed with the user's own key.
     pub is_signed: bool,
@@ -149,6 +149,13 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// The same with its commit and tag signed so.
+    pub fn sign_as(&mut self, signing: &Signing) {
+        if let Some(commit) = &mut self.commit {
+            commit.signing = signing.clone();
+        }
+    }
+
     /// A draft that does nothing yet.
     pub fn new(plan: Plan, message: &str) -> Self {
         Self {

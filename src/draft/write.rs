@@ -79,10 +79,11 @@ pub fn write(
         );
     }
     let mut publication = Publication { log_message: log_message(&draft), index: draft.index.clone(), ..Publication::default() };
-    let mut commit = None;
+    let (mut commit, mut unsigned) = (None, None);
     if let Some(wanted) = &draft.commit {
-        let writer = CommitWriter { ground, who: &who, id: &id, draft: &draft, leases: RefCell::default() };
+        let writer = CommitWriter::new(ground, &who, &id, &draft, wanted);
         let (made, manifest) = writer.write(wanted, &objects, &mut publication)?;
+        unsigned = writer.unsigned.take();
         ground.git.check_publication(&publication)?;
         leases.append(&mut writer.leases.take());
         commit = Some(made);
@@ -106,6 +107,7 @@ pub fn write(
         host: ground.host.clone(),
         worktree: ground.git.work_tree().to_string_lossy().into_owned(),
         at: ground.clock.now(),
+        unsigned,
         undoes: draft.undoes,
         registry: draft.registry,
     };
@@ -217,16 +219,47 @@ fn log_message(draft: &Draft) -> String {
     format!("snapback: {first}")
 }
 
+/// True for what must not fail because of a signature: what goes back in an emergency.
+fn is_way_back(kind: OpKind) -> bool {
+    matches!(kind, OpKind::Rollback | OpKind::Undo | OpKind::Redo)
+}
+
 /// Writes commits and tag of one operation.
 struct CommitWriter<'a> {
     ground: &'a Ground,
     who: &'a Person,
     id: &'a OpId,
     draft: &'a Draft,
+    sign: RefCell<git::Sign>,
+    unsigned: RefCell<Option<String>>,
     leases: RefCell<Vec<Lease>>,
 }
 
-impl CommitWriter<'_> {
+impl<'a> CommitWriter<'a> {
+    fn new(ground: &'a Ground, who: &'a Person, id: &'a OpId, draft: &'a Draft, wanted: &super::CommitDraft) -> Self {
+        // A release that is to be signed may take its time to be; a way back may not.
+        let ask = !is_way_back(draft.plan.kind) || ground.asks;
+        let sign = RefCell::new(git::Sign { wanted: wanted.signing.clone(), ask });
+        Self { ground, who, id, draft, sign, unsigned: RefCell::default(), leases: RefCell::default() }
+    }
+
+    /// Writes a commit or tag, signed as is wanted. A way back that cannot be signed is gone unsigned,
+    /// and that is said; anything else is not made.
+    fn signed(&self, write: impl Fn(git::Sign) -> Result<GitId, git::Error>) -> Result<GitId, Failure> {
+        let sign = self.sign.borrow().clone();
+        match write(sign.clone()) {
+            Err(error @ git::Error::Unsigned { .. }) if is_way_back(self.draft.plan.kind) => {
+                let said = format!("goes on unsigned: {error}");
+                self.ground.warn(said.clone());
+                self.unsigned.replace(Some(said));
+                let never = git::Sign { wanted: Signing::Never, ..sign };
+                self.sign.replace(never.clone());
+                Ok(write(never)?)
+            }
+            written => Ok(written?),
+        }
+    }
+
     /// Writes them and says which references move. A release makes two commits: one with its
     /// files, which the tag names, and one with its manifest, which names the first.
     fn write(
@@ -256,7 +289,7 @@ impl CommitWriter<'_> {
             change = Some(self.manifest_change(path, text)?);
         }
         if let Some((name, text)) = &wanted.tag {
-            publication.refs.extend(self.tag((name, text), &wanted.signing, &trailers, &commit)?);
+            publication.refs.extend(self.tag((name, text), &trailers, &commit)?);
         }
         let safety = format!("refs/snapback/safety/{}", self.id);
         // The tag of a release does not reach its manifest, which is one commit later.
@@ -270,18 +303,13 @@ impl CommitWriter<'_> {
     fn commit(&self, parent: &GitId, tree: &[TreeChange], message: &str) -> Result<GitId, Failure> {
         let git = &self.ground.git;
         let tree = git.write_tree(parent, tree)?;
-        let draft = git::CommitDraft {
-            tree,
-            parents: vec![parent.clone()],
-            message: message.into(),
-            who: self.who.clone(),
-            at: self.ground.clock.now(),
-        };
-        Ok(git.write_commit(&draft)?)
+        let (parents, message, who, at) = (vec![parent.clone()], message.into(), self.who.clone(), self.ground.clock.now());
+        let draft = git::CommitDraft { tree, parents, message, who, at, sign: git::Sign::default() };
+        self.signed(|sign| git.write_commit(&git::CommitDraft { sign, ..draft.clone() }))
     }
 
     /// Writes the tag and, for a release, names the second reference that keeps it.
-    fn tag(&self, (name, text): (&TagName, &str), signing: &Signing, trailers: &str, target: &GitId) -> Result<Vec<RefChange>, Failure> {
+    fn tag(&self, (name, text): (&TagName, &str), trailers: &str, target: &GitId) -> Result<Vec<RefChange>, Failure> {
         let version = match name {
             TagName::Release { version, .. } => version,
             TagName::Marker { to, .. } => to,
@@ -293,9 +321,9 @@ impl CommitWriter<'_> {
         });
         let anchor = anchor.map(|head| head.trailer()).unwrap_or_default();
         let message = format!("{text}\n\nSnapback-Task: {}\nSnapback-Version: {version}\n{trailers}{anchor}", name.task());
-        let (at, signing) = (self.ground.clock.now(), signing.clone());
-        let draft = git::TagDraft { name: name.to_string(), target: target.clone(), message, at, signing };
-        let after = self.ground.git.write_tag(&draft)?;
+        let (name_of_tag, at, sign) = (name.to_string(), self.ground.clock.now(), git::Sign::default());
+        let draft = git::TagDraft { name: name_of_tag, target: target.clone(), message, at, sign };
+        let after = self.signed(|sign| self.ground.git.write_tag(&git::TagDraft { sign, ..draft.clone() }))?;
         let mut refs = Vec::new();
         if let TagName::Release { task, version } = name {
             refs.push(RefChange { name: TagName::keep_reference(task, version), before: None, after: after.clone() });

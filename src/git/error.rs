@@ -85,9 +85,18 @@ pub enum Error {
     /// `GIT_CONFIG_PARAMETERS` is not what `git -c` writes.
     #[error("the settings of `git -c` cannot be read: GIT_CONFIG_PARAMETERS is not in git's format")]
     Parameters,
-    /// Nothing says which SSH key signs.
-    #[error("the signature needs a key, and user.signingKey is not set")]
-    NoSigningKey,
+    /// A commit or tag is to be signed, and cannot be.
+    #[error("{what} cannot be signed with {key}: {why}")]
+    Unsigned {
+        /// `the commit` or `the tag`.
+        what: &'static str,
+        /// The key, or what should name it.
+        key: String,
+        /// Why not, in the words of the program that signs.
+        why: String,
+        /// True when it only needs somebody who types a passphrase.
+        needs_person: bool,
+    },
     /// An object is not in this repository.
     #[error("the git object {id} is missing here")]
     MissingObject {
@@ -320,7 +329,7 @@ impl Fault for Error {
             Self::Owner { .. } => Kind::Denied,
             Self::GitLocked { .. } => Kind::Locked,
             Self::Identity { .. }
-            | Self::NoSigningKey
+            | Self::Unsigned { .. }
             | Self::MissingObject { .. }
             | Self::MissingLfs { .. }
             | Self::Git { .. }
@@ -357,10 +366,14 @@ impl Fault for Error {
             }
             Self::Unmerged { .. } => vec![Hint::run("see what is unresolved", &["git", "status"])],
             Self::Sparse => vec![Hint::run("check everything out", &["git", "sparse-checkout", "disable"])],
-            Self::NoSigningKey => vec![
-                Hint::run("name the key", &["git", "config", "user.signingKey", "~/.ssh/id_ed25519.pub"]),
-                Hint::say("or for this once: --sign=KEY; without a signature: --no-sign"),
-            ],
+            Self::Unsigned { .. } => {
+                let settings = "^(commit|tag)\\.(gpgsign|forcesignannotated)|^user\\.signingkey|^gpg\\.";
+                vec![
+                    Hint::say("for this once, without a signature: add --no-sign"),
+                    Hint::run("see what asks for it (gpgSign), and the key", &["git", "config", "--show-origin", "--get-regexp", settings]),
+                    Hint::run("or name a key that is here", &["git", "config", "user.signingKey", "<key>"]),
+                ]
+            }
             Self::Identity { .. } => vec![
                 Hint::run("set your name", &["git", "config", "user.name", "<name>"]),
                 Hint::run("set your address", &["git", "config", "user.email", "<email>"]),

@@ -37,6 +37,7 @@ mod scan;
 #[cfg(test)]
 mod scan_tests;
 mod signature;
+mod signing;
 mod sync;
 #[cfg(test)]
 mod testing;
@@ -50,3 +51,4 @@ pub use objects::{CommitDraft, CommitInfo, TagDraft};
 pub use refs::{PeeledTag, TagRef};
 pub use repo::{Head, Repo};
 pub use scan::{Scan, Tracked, WorkState};
+pub use signing::Sign;

@@ -18,10 +18,10 @@ use gix::{
 use jiff::Timestamp;
 use rayon::prelude::*;
 
-use super::{Error, Repo, error::During, repo::git_id};
+use super::{Error, Repo, Sign, error::During, repo::git_id};
 use crate::{
     base::{Digest, GitId, zone},
-    model::{operation::Person, signature::Signing},
+    model::operation::Person,
 };
 
 /// The fewest digits that are taken for an abbreviated id, as in git.
@@ -58,6 +58,8 @@ pub struct CommitDraft {
     pub who: Person,
     /// When.
     pub at: Timestamp,
+    /// Whether and how it is signed.
+    pub sign: Sign,
 }
 
 /// An annotated tag to be written.
@@ -71,8 +73,8 @@ pub struct TagDraft {
     pub message: String,
     /// When.
     pub at: Timestamp,
-    /// Whether it is signed, and with which key.
-    pub signing: Signing,
+    /// Whether and how it is signed.
+    pub sign: Sign,
 }
 
 impl Repo {
@@ -270,7 +272,7 @@ impl Repo {
         self.unsynced().lock().unwrap_or_else(PoisonError::into_inner).insert(id);
     }
 
-    /// Writes a commit, signed when `commit.gpgSign` is set; no reference moves.
+    /// Writes a commit, signed when `commit.gpgSign` is set, unless it is not to be; no reference moves.
     pub fn write_commit(&self, draft: &CommitDraft) -> Result<GitId, Error> {
         let mut commit = gix::objs::Commit {
             tree: self.oid(&draft.tree)?,
@@ -281,8 +283,8 @@ impl Repo {
             message: with_newline(&draft.message).into(),
             extra_headers: Vec::new(),
         };
-        if let Some(options) = self.commit_signing()? {
-            commit = commit.sign(options).during("signing the commit")?;
+        if let Some(signer) = self.commit_signer(&draft.sign)? {
+            commit = signer.sign("the commit", |options| commit.sign(options))?;
         }
         Ok(git_id(&self.write_object(&commit)?))
     }
@@ -299,8 +301,8 @@ impl Repo {
             message: with_newline(&draft.message).into(),
             signature: None,
         };
-        if let Some(options) = self.tag_signing(&draft.signing)? {
-            tag = tag.sign(options).during("signing the tag")?;
+        if let Some(signer) = self.tag_signer(&draft.sign)? {
+            tag = signer.sign("the tag", |options| tag.sign(options))?;
         }
         Ok(git_id(&self.write_object(&tag)?))
     }
@@ -346,6 +348,7 @@ mod tests {
             message: "release(T01): v1.0.0".to_string(),
             who: sandbox.repo().identity().unwrap(),
             at: "2026-02-24T05:10:00Z".parse().unwrap(),
+            sign: Sign::default(),
         }
     }
 
@@ -358,7 +361,7 @@ mod tests {
             let repo = sandbox.repo();
             assert_eq!(repo.is_sha256(), format == "sha256");
             let commit = repo.write_commit(&draft(&sandbox, &first)).unwrap();
-            let tag = repo.write_tag(&tag_on(&repo, &commit, "m")).unwrap();
+            let tag = repo.write_tag(&tag_on(&commit, "m")).unwrap();
             repo.sync_objects(&[]).unwrap();
             sandbox.git(&["update-ref", "refs/tags/T01-v1.0.0", tag.as_str()]);
             sandbox.git(&["fsck", "--strict"]);
@@ -481,7 +484,7 @@ mod tests {
         let commit = repo.write_commit(&draft).unwrap();
         repo.sync_objects(&[]).unwrap();
         sandbox.git(&["verify-commit", commit.as_str()]);
-        let tag = tag_on(&repo, &commit, "the message\n\nSnapback-Task: T01");
+        let tag = tag_on(&commit, "the message\n\nSnapback-Task: T01");
         let id = repo.write_tag(&tag).unwrap();
         repo.sync_objects(&[]).unwrap();
         sandbox.git(&["update-ref", "refs/tags/T01-v1.0.0", id.as_str()]);

@@ -265,7 +265,7 @@ mod tests {
             let commit = sandbox.commit("first");
             let repo = sandbox.repo();
             let ids: Vec<GitId> = blobs().iter().map(|bytes| repo.write_blob(bytes).unwrap()).collect();
-            let tag = repo.write_tag(&tag_on(&repo, &commit, "m")).unwrap();
+            let tag = repo.write_tag(&tag_on(&commit, "m")).unwrap();
             assert_eq!(repo.peel_tag(&tag).unwrap().commit, commit, "of a tag that waits");
             for installed in [false, true] {
                 for (id, bytes) in ids.iter().zip(blobs()) {

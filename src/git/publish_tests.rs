@@ -63,7 +63,7 @@ impl Case {
             at,
         };
         let commit = repo.write_commit(&draft).unwrap();
-        let tag = repo.write_tag(&tag_on(&repo, &commit, "m")).unwrap();
+        let tag = repo.write_tag(&tag_on(&commit, "m")).unwrap();
         repo.sync_objects(&[]).unwrap();
         repo.sync_objects(&[]).unwrap();
         let refs = vec![

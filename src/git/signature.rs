@@ -1,4 +1,4 @@
-//! Signatures of tags and commits: made and judged the way git is set up, with one difference.
+//! Signatures of tags, judged the way git is set up, with one difference; `signing.rs` makes them.
 //!
 //! What is run, and what says whom to trust (`gpg.program`, `gpg.ssh.program`, `gpg.openpgp.program`,
 //! `gpg.x509.program`, `gpg.ssh.allowedSignersFile`, `gpg.ssh.revocationFile`, `gpg.minTrustLevel`),
@@ -18,16 +18,15 @@ use gix::{
         Kind, TagRef, TagRefIter,
         signature::{
             Format,
-            sign::{self, is_literal_ssh_key},
             verify::{self, Outcome, Status, TrustLevel},
         },
     },
 };
 
-use super::{Error, Repo, error::During, objects::timestamp};
+use super::{Error, Repo, objects::timestamp};
 use crate::{
     base::{GitId, text},
-    model::signature::{Judgement, Signing, State},
+    model::signature::{Judgement, State},
 };
 
 /// True for configuration that does not come with a repository.
@@ -36,13 +35,13 @@ fn is_own(section: &Metadata) -> bool {
 }
 
 /// A value of the configuration; with `own`, only the user's or the system's.
-fn value(repo: &gix::Repository, key: &str, own: bool) -> Option<BString> {
+pub(super) fn value(repo: &gix::Repository, key: &str, own: bool) -> Option<BString> {
     let config = repo.config_snapshot();
     config.plumbing().string_filter(key, |section| !own || is_own(section)).filter(|value| !value.is_empty())
 }
 
 /// A path as configurations write it: `~/` is the home folder.
-fn path(text: &BStr) -> Option<PathBuf> {
+pub(super) fn path(text: &BStr) -> Option<PathBuf> {
     let path = gix::path::from_bstr(text).ok()?.into_owned();
     match path.strip_prefix("~") {
         Ok(rest) => Some(Path::new(&std::env::var_os("HOME")?).join(rest)),
@@ -56,7 +55,7 @@ fn own_path(repo: &gix::Repository, key: &str) -> Option<PathBuf> {
 }
 
 /// The program for a form of signatures.
-fn program(repo: &gix::Repository, format: Format) -> OsString {
+pub(super) fn program(repo: &gix::Repository, format: Format) -> OsString {
     let (key, default) = match format {
         Format::OpenPgp => ("gpg.openpgp.program", "gpg"),
         Format::X509 => ("gpg.x509.program", "gpgsm"),
@@ -67,47 +66,6 @@ fn program(repo: &gix::Repository, format: Format) -> OsString {
 }
 
 impl Repo {
-    /// How a tag is to be signed; `None` when it is not.
-    pub(super) fn tag_signing(&self, wanted: &Signing) -> Result<Option<sign::Options>, Error> {
-        let configured = |repo: &gix::Repository| {
-            let config = repo.config_snapshot();
-            config.boolean("tag.gpgSign").unwrap_or(false) || config.boolean("tag.forceSignAnnotated").unwrap_or(false)
-        };
-        match wanted {
-            Signing::Never => Ok(None),
-            Signing::AsConfigured | Signing::Manifest if !self.with(configured) => Ok(None),
-            Signing::AsConfigured | Signing::Manifest => self.signing_options(None).map(Some),
-            Signing::With(key) => self.signing_options(key.as_deref()).map(Some),
-        }
-    }
-
-    /// How a commit is to be signed; `None` when it is not.
-    pub(super) fn commit_signing(&self) -> Result<Option<sign::Options>, Error> {
-        let wanted = self.with(|repo| repo.config_snapshot().boolean("commit.gpgSign").unwrap_or(false));
-        wanted.then(|| self.signing_options(None)).transpose()
-    }
-
-    /// Program and key for signing.
-    fn signing_options(&self, key: Option<&str>) -> Result<sign::Options, Error> {
-        let identity = self.committer()?;
-        self.with(|repo| {
-            let format = value(repo, "gpg.format", false).map_or(Ok(Format::OpenPgp), |name| Format::parse(name.as_bstr()));
-            let format = format.during("reading gpg.format")?;
-            let configured = key.map(BString::from).or_else(|| value(repo, "user.signingKey", false));
-            let signing_key = match configured {
-                Some(key) if format == Format::Ssh && is_literal_ssh_key(&key).is_none() => {
-                    path(key.as_bstr()).map(PathBuf::into_os_string)
-                }
-                Some(key) => gix::path::from_bstring(key).ok().map(PathBuf::into_os_string),
-                None if format == Format::Ssh => None,
-                None => Some(format!("{} <{}>", identity.name, identity.email).into()),
-            };
-            let signing_key = signing_key.ok_or(Error::NoSigningKey)?;
-            let program = program(repo, format);
-            Ok(sign::Options { format, program, program_arguments: Vec::new(), signing_key, environment: Vec::new() })
-        })
-    }
-
     /// Judges the signature of a tag object, which must be the one for a tag of this name.
     pub fn tag_signature(&self, id: &GitId, name: &str) -> Result<Judgement, Error> {
         let (kind, _) = self.header(id)?.ok_or_else(|| Error::MissingObject { id: id.clone() })?;

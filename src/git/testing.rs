@@ -8,11 +8,8 @@ use std::{
     process::{Command, Output},
 };
 
-use super::{Repo, TagDraft};
-use crate::{
-    base::{GitId, RelPath},
-    model::signature::Signing,
-};
+use super::{Repo, Sign, TagDraft};
+use crate::base::{GitId, RelPath};
 
 /// A work tree with a `.git`, on branch `main`, that vanishes at the end of the test.
 pub(crate) struct Sandbox {
@@ -122,13 +119,13 @@ impl Sandbox {
 }
 
 /// A tag on an object, not written yet.
-pub(crate) fn tag_on(repo: &Repo, target: &GitId, message: &str) -> TagDraft {
+pub(crate) fn tag_on(target: &GitId, message: &str) -> TagDraft {
     TagDraft {
         name: "T01-v1.0.0".into(),
         target: target.clone(),
         message: message.into(),
         at: "2026-02-24T05:10:00Z".parse().unwrap(),
-        signing: Signing::default(),
+        sign: Sign::default(),
     }
 }
 

@@ -61,6 +61,8 @@ pub struct Ground {
     pub config: String,
     /// True with `--no-commands`: none of them runs.
     pub without_commands: bool,
+    /// True when somebody is there to be asked, for a passphrase too.
+    pub asks: bool,
 }
 
 impl Ground {

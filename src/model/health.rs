@@ -48,7 +48,7 @@ impl Level {
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
     /// Stable word for what was looked at: `operation`, `registry`, `standing`, `objects`,
-    /// `way_back`, `unverified`, `drift`, `store`, `disk`, `inodes`.
+    /// `way_back`, `unverified`, `drift`, `signing`, `store`, `disk`, `inodes`.
     pub check: &'static str,
     /// How bad it is.
     pub level: Level,

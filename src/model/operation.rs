@@ -254,6 +254,9 @@ pub struct About {
     pub worktree: String,
     /// When it was planned.
     pub at: Timestamp,
+    /// Why its commits and tag are not signed although they were to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsigned: Option<String>,
     /// The operation that this one takes back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<OpId>,

@@ -46,7 +46,7 @@ pub struct CreateSnapshot {
     pub message: String,
     /// False with `--no-verify`: the user's own `pre-commit` hook is not run.
     pub run_hooks: bool,
-    /// How its tag is signed.
+    /// Whether and how what it makes is signed; where that cannot be it is not made.
     pub signing: Signing,
 }
 
@@ -78,6 +78,8 @@ pub struct Rollback {
     pub past_floor: bool,
     /// True with `--despite-verdict`: the target may be one that somebody took back.
     pub despite_verdict: bool,
+    /// Whether what it makes is signed; where that cannot be it goes on unsigned.
+    pub signing: Signing,
     /// It is taken back after so long unless somebody confirms it; `None` = it stays.
     pub confirm_within: Option<Duration>,
 }
@@ -98,6 +100,7 @@ impl Rollback {
             signature: Demand::Optional,
             past_floor: false,
             despite_verdict: false,
+            signing: Signing::default(),
             confirm_within: None,
         }
     }
@@ -110,4 +113,6 @@ pub struct Undo {
     pub task: Option<TaskId>,
     /// This operation; `None` = the newest one that can be taken back.
     pub op: Option<OpId>,
+    /// Whether what it makes is signed; where that cannot be it goes on unsigned.
+    pub signing: Signing,
 }

@@ -17,7 +17,7 @@ use crate::{
     catalog::{self, Scope, manifests, releases::Releases},
     draft::{CommitDraft, Draft, FileDraft, StepDraft, registry, tree},
     ground::Ground,
-    model::{DependencyList, Manifest, TagName, TaskSpec, Version, request, settings::EnvMode, signature::Signing},
+    model::{DependencyList, Manifest, TagName, TaskSpec, Version, request, settings::EnvMode},
     policy,
     registry::task_config,
 };
@@ -167,7 +167,7 @@ fn commit(
         let nth = releases.markers.iter().filter_map(nth).max().unwrap_or(0) + 1;
         (TagName::Marker { task: task.id.clone(), to: to.clone(), from: from.clone(), nth }, message.clone())
     });
-    Ok(CommitDraft { head: ground.git.head()?, tree, message, tag, signing: Signing::default(), is_signed: false, manifest: None })
+    Ok(CommitDraft { head: ground.git.head()?, tree, message, tag, signing: request.signing.clone(), is_signed: false, manifest: None })
 }
 
 /// A configuration that the release does not keep, because git ignores it, stays as it is but for

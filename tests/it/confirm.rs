@@ -54,6 +54,7 @@ fn roll_back(app: &App) {
         on_verify_fail: None,
         restart: true,
         signature: Demand::Optional,
+        signing: snapback::model::signature::Signing::default(),
         confirm_within: Some(Duration::from_mins(5)),
     });
     assert_eq!(app.apply(&request, None).unwrap().outcome, Outcome::Done);

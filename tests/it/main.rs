@@ -57,6 +57,7 @@ mod shapes;
 mod shapes_git;
 mod shapes_large;
 mod signatures;
+mod signing;
 mod sim_fs;
 mod small_disk;
 mod store;

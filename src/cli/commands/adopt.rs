@@ -5,7 +5,12 @@ use serde_json::json;
 use super::Run;
 use crate::{
     base::Failure,
-    cli::{args::SomeTasks, render::tables, reply::Reply, session::Session},
+    cli::{
+        args::{NoSign, SomeTasks},
+        render::tables,
+        reply::Reply,
+        session::Session,
+    },
     model::overview::AdoptionLine,
 };
 
@@ -20,6 +25,8 @@ pub struct Args {
     /// Every task
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    sign: NoSign,
 }
 
 impl Run for Args {
@@ -31,7 +38,7 @@ impl Run for Args {
         let tasks = self.tasks.find(session, self.all)?;
         let app = session.app()?;
         let verbose = session.globals.verbose;
-        let (lines, _) = app.adopt(&tasks, true)?;
+        let (lines, _) = app.adopt(&tasks, true, self.sign.signing())?;
         let some = lines.iter().any(|line: &AdoptionLine| line.reason.is_none());
         if session.globals.dry_run || !some {
             let page = tables::adoption(session.out, &lines, true, verbose);
@@ -39,7 +46,7 @@ impl Run for Args {
         }
         session.say(&tables::adoption(session.err, &lines, true, verbose));
         session.confirm("Write these manifests?")?;
-        let (lines, report) = app.adopt(&tasks, false)?;
+        let (lines, report) = app.adopt(&tasks, false, self.sign.signing())?;
         let page = tables::adoption(session.out, &lines, false, verbose);
         let Some(report) = report else { return Ok(Reply::new(page, json!({ "tags": lines }))) };
         let mut reply = Reply::of_report(session.out, None, &report);

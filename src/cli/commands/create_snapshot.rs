@@ -41,7 +41,7 @@ pub struct Args {
     /// Sign the manifest with your own key (`snapback keys`)
     #[arg(long, conflicts_with_all = ["sign", "no_sign"])]
     sign_manifest: bool,
-    /// Sign neither tag nor manifest, whatever tag.gpgSign and the settings say
+    /// Sign nothing, whatever commit.gpgSign, tag.gpgSign and the settings say
     #[arg(long)]
     no_sign: bool,
     /// Push branch and tag afterwards

@@ -11,7 +11,7 @@ use super::{Run, confirm::supervise};
 use crate::{
     base::{Failure, Hint},
     cli::{
-        args::{OneTask, SignatureDemand, duration, version},
+        args::{NoSign, OneTask, SignatureDemand, duration, version},
         change, complete,
         reply::Reply,
         session::Session,
@@ -79,6 +79,8 @@ pub struct How {
     /// Do not stop and start the task
     #[arg(long, hide_short_help = true)]
     no_restart: bool,
+    #[command(flatten)]
+    sign: NoSign,
 }
 
 /// What to do with dependencies.
@@ -134,6 +136,7 @@ impl How {
             past_floor: self.past_floor,
             despite_verdict: self.despite_verdict,
             signature: self.signature.into(),
+            signing: self.sign.signing(),
             confirm_within: None,
         })
     }

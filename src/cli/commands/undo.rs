@@ -3,7 +3,12 @@
 use super::Run;
 use crate::{
     base::Failure,
-    cli::{args::OneTask, change, reply::Reply, session::Session},
+    cli::{
+        args::{NoSign, OneTask},
+        change,
+        reply::Reply,
+        session::Session,
+    },
     model::{Request, request},
 };
 
@@ -25,6 +30,8 @@ pub struct Which {
     op: Option<String>,
     #[command(flatten)]
     task: OneTask,
+    #[command(flatten)]
+    sign: NoSign,
 }
 
 impl Which {
@@ -33,7 +40,7 @@ impl Which {
         let app = session.app()?;
         let op = self.op.as_ref().map(|text| app.operation(text).map(|(line, ..)| line.id)).transpose()?;
         let task = if op.is_some() { None } else { self.task.find_if_any(session)? };
-        Ok(request::Undo { task, op })
+        Ok(request::Undo { task, op, signing: self.sign.signing() })
     }
 }
 

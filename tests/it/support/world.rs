@@ -274,6 +274,7 @@ impl World {
             host: "host".into(),
             worktree: "work".into(),
             at,
+            unsigned: None,
             undoes: None,
             registry: None,
         };
