@@ -15,7 +15,7 @@ impl App {
     /// Makes manifests for tags that have none; no task = all. Every tag is in the list, adopted
     /// or with the reason why not. Without a configuration file, tasks are found from the tags:
     /// a folder of the same name makes a task, and the configuration is written.
-    pub fn adopt(&self, tasks: &[TaskId], dry_run: bool, signing: Signing) -> Result<(Vec<AdoptionLine>, Option<Report>), Failure> {
+    pub fn adopt(&self, tasks: &[TaskId], dry_run: bool, signing: &Signing) -> Result<(Vec<AdoptionLine>, Option<Report>), Failure> {
         let begun = Instant::now();
         let lock = (!dry_run).then(|| self.lock()).transpose()?;
         self.ground.git.check_ready()?;
@@ -34,7 +34,7 @@ impl App {
             return Ok((lines, None));
         }
         let mut draft = adopt::draft(&ground, &adoption, found.map(|(_, text)| text))?;
-        draft.sign_as(&signing);
+        draft.sign_as(signing);
         crate::base::cancel::check()?;
         let id = history::next_id(&*self.ground.state)?;
         let written = draft::write::write(&ground, id, draft, |_| Ok(()))?;

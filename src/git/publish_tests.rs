@@ -61,6 +61,7 @@ impl Case {
             message: "release".into(),
             who,
             at,
+            sign: super::Sign::default(),
         };
         let commit = repo.write_commit(&draft).unwrap();
         let tag = repo.write_tag(&tag_on(&commit, "m")).unwrap();

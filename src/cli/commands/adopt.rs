@@ -38,7 +38,7 @@ impl Run for Args {
         let tasks = self.tasks.find(session, self.all)?;
         let app = session.app()?;
         let verbose = session.globals.verbose;
-        let (lines, _) = app.adopt(&tasks, true, self.sign.signing())?;
+        let (lines, _) = app.adopt(&tasks, true, &self.sign.signing())?;
         let some = lines.iter().any(|line: &AdoptionLine| line.reason.is_none());
         if session.globals.dry_run || !some {
             let page = tables::adoption(session.out, &lines, true, verbose);
@@ -46,7 +46,7 @@ impl Run for Args {
         }
         session.say(&tables::adoption(session.err, &lines, true, verbose));
         session.confirm("Write these manifests?")?;
-        let (lines, report) = app.adopt(&tasks, false, self.sign.signing())?;
+        let (lines, report) = app.adopt(&tasks, false, &self.sign.signing())?;
         let page = tables::adoption(session.out, &lines, false, verbose);
         let Some(report) = report else { return Ok(Reply::new(page, json!({ "tags": lines }))) };
         let mut reply = Reply::of_report(session.out, None, &report);
