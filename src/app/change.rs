@@ -222,6 +222,7 @@ impl App {
         match ended {
             Ended::Done => {
                 report.outcome = Outcome::Done;
+                report.share = if report.commit.is_some() { self.share(report.tag.as_deref(), None) } else { Vec::new() };
                 self.after(operation, task, report)?;
             }
             Ended::Undone(failure) => {
@@ -358,6 +359,7 @@ impl App {
             exit_code: None,
             notes: plan.notes.clone(),
             timeline: Vec::new(),
+            share: Vec::new(),
         }
     }
 
@@ -383,6 +385,7 @@ impl App {
             exit_code: None,
             notes: operation.about.unsigned.iter().cloned().collect(),
             timeline: Vec::new(),
+            share: Vec::new(),
         }
     }
 

@@ -415,6 +415,7 @@ fn interrupted(state: &GuardState, fired: &Fired, op: Option<OpId>, outcome: rep
         verification: None,
         exit_code: None,
         timeline: Vec::new(),
+        share: Vec::new(),
         notes: vec!["it was interrupted and brought to its end".into()],
     }
 }

@@ -17,8 +17,10 @@ mod drill;
 mod guard;
 mod health;
 mod hooks;
+mod missing_tags;
 mod operations;
 mod preview;
+mod push;
 mod resolve;
 mod setup;
 mod shared;
@@ -60,6 +62,8 @@ use crate::{
 pub use alerts::Attempt;
 pub use drill::{DrillHow, DrillPlan};
 pub use guard::Look;
+pub use missing_tags::MissingTags;
+pub use push::Beyond;
 pub use store::{Names, Needed};
 pub use sync::SyncFrom;
 
@@ -140,6 +144,14 @@ pub enum Error {
         /// Why not.
         why: String,
     },
+    /// A release whose manifest is here and whose tag is not.
+    #[error("{task} {version} is released, but its tag is not in this clone")]
+    TagNotHere {
+        /// The task.
+        task: TaskId,
+        /// The version.
+        version: Version,
+    },
     /// The folder to export into is not empty.
     #[error("{0} exists and is not an empty folder")]
     NotEmpty(PathBuf),
@@ -156,6 +168,22 @@ pub enum Error {
     /// A file outside the repository cannot be written or read.
     #[error("cannot use {0}")]
     Outside(PathBuf, #[source] std::io::Error),
+    /// The branch at a remote has commits that are not here, so a push is refused.
+    #[error("{branch} at {remote} has commits that are not here")]
+    Behind {
+        /// The remote.
+        remote: String,
+        /// The branch there.
+        branch: String,
+    },
+    /// The remote has a release's tag already, with another content.
+    #[error("{remote} has another {tag}: somebody released this version meanwhile")]
+    TagThere {
+        /// The tag.
+        tag: String,
+        /// The remote.
+        remote: String,
+    },
     /// The registry and the config disagree and neither can be taken.
     #[error("{0}")]
     CannotSync(String),
@@ -165,9 +193,9 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::State { .. } | Self::Outside(..) => Kind::Missing,
-            Self::PlanOutOfDate | Self::WasPublished(_) => Kind::Conflict,
+            Self::PlanOutOfDate | Self::WasPublished(_) | Self::Behind { .. } | Self::TagThere { .. } => Kind::Conflict,
             Self::StageTaken | Self::OtherWorkTree(_) | Self::DoneElsewhere(_) | Self::NotEmpty(_) | Self::CannotSync(_) => Kind::Refused,
-            Self::NothingUnfinished | Self::NoSuchVersion { .. } | Self::NoSuchFile { .. } => Kind::NotFound,
+            Self::NothingUnfinished | Self::NoSuchVersion { .. } | Self::TagNotHere { .. } | Self::NoSuchFile { .. } => Kind::NotFound,
         }
     }
 
@@ -181,6 +209,9 @@ impl Fault for Error {
             Self::WasPublished(_) => vec![Hint::run("take it back", &["snapback", "undo"])],
             Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
             Self::NoSuchVersion { task, .. } => vec![Hint::run("see its versions", &["snapback", "list", "--task", task.as_str()])],
+            Self::Behind { remote, branch } => vec![Hint::run("bring them here", &["git", "pull", "--rebase", remote, branch])],
+            Self::TagThere { remote, .. } => vec![Hint::run("see what was released", &["git", "fetch", "--tags", remote])],
+            Self::TagNotHere { .. } => vec![Hint::run("bring the tags here", &["git", "fetch", "--tags"])],
             Self::NoSuchFile { task, version, .. } => {
                 vec![Hint::run("see its files", &["snapback", "show", "--task", task.as_str(), version])]
             }
@@ -210,6 +241,7 @@ impl Fault for Error {
 ///     message: "first".into(),
 ///     run_hooks: true,
 ///     signing: snapback::model::signature::Signing::default(),
+///     elsewhere: std::collections::BTreeMap::new(),
 /// });
 /// let plan = app.plan(&request).map_err(fail)?;
 /// let report = app.apply(&request, Some(&plan)).map_err(fail)?;

@@ -60,6 +60,9 @@ impl App {
         };
         let plain = typed.strip_prefix('v').unwrap_or(typed).parse().ok();
         if let Some(version) = by_tag.or(plain) {
+            if releases.find(task, &version).is_err() && self.missing_tags(Some(task))?.has(task, &version) {
+                return Err(Error::TagNotHere { task: task.clone(), version }.into());
+            }
             return Ok(releases.find(task, &version).map(|release| release.version.clone())?);
         }
         if let Some(commit) = self.ground.git.resolve_commit(typed)? {

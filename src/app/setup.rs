@@ -126,7 +126,7 @@ impl App {
                 if new == 0 { ("trusted".into(), None) } else { (format!("{new} not trusted"), Some("snapback trust".into())) };
             DoctorLine { what: "commands".into(), ok: new == 0, seen, fix }
         });
-        [tasks, unfinished, drift, lock].into_iter().chain(reports).chain(signing).chain(trust).collect()
+        [tasks, unfinished, drift, lock].into_iter().chain(reports).chain(signing).chain(trust).chain(self.look_at_tags()).collect()
     }
 }
 

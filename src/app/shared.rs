@@ -32,24 +32,33 @@ impl App {
         Ok((wanted.flat_map(|(_, versions)| versions.into_values().flatten()).collect(), ignored))
     }
 
-    /// Pushes the verdicts; returns how many there are. Nothing can conflict: each has a name of its own.
-    pub fn push_verdicts(&self, remote: &str) -> Result<usize, Failure> {
+    /// Pushes the verdicts; returns how many there are, and where they are. Nothing can conflict: each
+    /// has a name of its own. Without a named remote they go where `git push` goes.
+    pub fn push_verdicts(&self, remote: Option<&str>) -> Result<(usize, String), Failure> {
+        let remote = self.remote_or_default(remote)?;
         let _lock = self.lock()?;
         shared::publish(&self.ground.git, None, &verdicts::own(&*self.ground.state)?)?;
         let names = shared::names(&self.ground.git, None)?;
         if !names.is_empty() {
-            self.ground.git.push(remote, &[format!("{PREFIX}*:{PREFIX}*")])?;
+            self.ground.git.push(&remote, &[format!("{PREFIX}*:{PREFIX}*")])?;
         }
-        Ok(names.len())
+        Ok((names.len(), remote))
     }
 
-    /// Fetches the verdicts of others; returns how many are new. A name that is there already is
-    /// never given another meaning.
-    pub fn fetch_verdicts(&self, remote: &str) -> Result<usize, Failure> {
+    /// Fetches the verdicts of others; returns how many are new, and from where. A name that is there
+    /// already is never given another meaning. Without a named remote they come from where
+    /// [`App::push_verdicts`] brings them.
+    pub fn fetch_verdicts(&self, remote: Option<&str>) -> Result<(usize, String), Failure> {
+        let remote = self.remote_or_default(remote)?;
         let _lock = self.lock()?;
         let before = shared::names(&self.ground.git, None)?.len();
-        let what = audit::deed_about("verdicts fetch", &crate::base::secret::clean_text(remote));
-        self.witnessed(what, "", || Ok(self.ground.git.fetch(remote, &[format!("{PREFIX}*:{PREFIX}*")])?))?;
-        Ok(shared::names(&self.ground.git, None)?.len().saturating_sub(before))
+        let what = audit::deed_about("verdicts fetch", &crate::base::secret::clean_text(&remote));
+        self.witnessed(what, "", || Ok(self.ground.git.fetch(&remote, &[format!("{PREFIX}*:{PREFIX}*")])?))?;
+        Ok((shared::names(&self.ground.git, None)?.len().saturating_sub(before), remote))
+    }
+
+    /// The named remote, or the one of a push.
+    fn remote_or_default(&self, named: Option<&str>) -> Result<String, Failure> {
+        named.map_or_else(|| Ok(self.ground.git.push_remote()?), |named| Ok(named.to_string()))
     }
 }

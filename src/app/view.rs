@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rayon::prelude::*;
 
 use super::{
-    App, audit,
+    App, MissingTags, audit,
     drift::{Drift, Watched},
     way_back,
 };
@@ -23,7 +23,7 @@ use crate::{
     },
     registry::Registry,
     rollback::{Standings, check},
-    steps::{shared, verdicts},
+    steps::verdicts,
 };
 
 impl App {
@@ -45,9 +45,16 @@ impl App {
         });
         let watched: Vec<Watched<'_>> = watched.collect();
         let drift = Drift::new(&self.ground, &watched)?;
+        let unreleased = named.iter().zip(&watched).any(|(named, watched)| named.version.is_some() && watched.release.is_none());
+        let missing =
+            if unreleased { self.missing_beside(&releases, tasks.first().filter(|_| tasks.len() == 1))? } else { MissingTags::default() };
+        if let Some(sentence) = missing.sentence().filter(|_| missing.releases.len() == missing.manifests) {
+            self.ground.warn(format!("{sentence}: git fetch --tags"));
+        }
         let pairs = named.into_par_iter().zip(&watched);
-        let mut lines: Vec<TaskLine> =
-            pairs.map(|(named, watched)| task_line(watched, named, &releases, &standings, (&drift, &*self.ground.state))).collect();
+        let mut lines: Vec<TaskLine> = pairs
+            .map(|(named, watched)| task_line(watched, named, &releases, &standings, (&drift, &*self.ground.state), &missing))
+            .collect();
         lines.sort_by(|a, b| (badness(b), &a.task).cmp(&(badness(a), &b.task)));
         Ok(lines)
     }
@@ -217,17 +224,6 @@ impl App {
         let what = audit::deed_on(kind, task, None, Some(version));
         self.witnessed(what, reason, || verdicts::write(&self.ground, &[record]))
     }
-
-    /// Pushes what an operation made: the branch and its tag, all or nothing.
-    pub fn push(&self, report: &crate::model::Report, remote: &str) -> Result<(), Failure> {
-        let mut refs = vec![self.ground.git.head()?.branch];
-        refs.extend(report.tag.iter().map(|tag| format!("refs/tags/{tag}")));
-        // What was said of the task's versions goes along: the one that was left is held.
-        if let Some(task) = &report.task {
-            refs.extend(shared::names(&self.ground.git, Some(task))?);
-        }
-        Ok(self.ground.git.push(remote, &refs)?)
-    }
 }
 
 /// Which version a task has, and what is wrong with that.
@@ -244,11 +240,14 @@ fn task_line(
     releases: &Releases,
     standings: &Standings,
     (drift, state): (&Drift<'_>, &dyn Fs),
+    missing: &MissingTags,
 ) -> TaskLine {
     let Active { version: active, config, mut trouble } = named;
     let task = watched.task;
-    if active.is_some() && watched.release.is_none() {
-        trouble.push("the active version is not released".into());
+    if let Some(version) = active.as_ref().filter(|_| watched.release.is_none()) {
+        let is_missing = missing.has(&task.id, version);
+        let seen = format!("the tag of {version} is not in this clone: git fetch --tags");
+        trouble.push(if is_missing { seen } else { "the active version is not released".into() });
     }
     let drift = drift.of(watched).unwrap_or_else(|failure| {
         trouble.push(failure.to_string());

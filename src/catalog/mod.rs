@@ -12,6 +12,7 @@ pub mod registry;
 pub mod releases;
 pub mod rewritten;
 pub mod scope;
+pub mod untagged;
 
 use crate::{
     base::{Fault, Hint, Kind, LinkOnTheWay, RelPath, TaskId},

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{error::Error, render, reply::Reply, session::Session};
 use crate::{
-    base::{Failure, Hint, secret},
+    base::{Failure, Fault, Hint, secret},
     model::{Plan, Report, Request, report::Outcome},
 };
 
@@ -83,19 +83,35 @@ pub fn reply_and_push(session: &Session, request: &Request, remote: Option<&str>
         return Ok(reply);
     }
     match session.app()?.push(&report, remote) {
-        Ok(()) => {
+        Ok(remote) => {
             reply.next.retain(|step| step.argv.first().is_none_or(|word| word != "git"));
-            let _ = writeln!(reply.text, "  pushed to {}", render::safe(&secret::clean_text(remote)));
+            reply.next.retain(|step| !step.argv.iter().any(|word| word == "verdicts"));
+            let _ = writeln!(reply.text, "  pushed to {}", render::safe(&secret::clean_text(&remote)));
             Ok(reply)
         }
-        Err(failure) => {
-            session.print_failure(&failure, false);
-            let message = format!("done here, but not pushed: {failure}");
-            Ok(reply
-                .with_problem(failure.kind(), message)
-                .with_next(vec![Hint::run("push it", &["git", "push", "--follow-tags", &secret::clean_text(remote)])]))
-        }
+        Err(failure) => not_pushed(session, reply, &report, (remote, &failure)),
     }
+}
+
+/// What was made stays here; why it is not at the remote, and the ways out that work.
+fn not_pushed(session: &Session, mut reply: Reply, report: &Report, (remote, failure): (&str, &Failure)) -> Result<Reply, Failure> {
+    session.print_failure(failure, false);
+    let found = session.app()?.way_out(report, remote);
+    let (kind, why) = found.as_ref().map_or((failure.kind(), failure.to_string()), |found| (found.kind(), found.to_string()));
+    let back = |why: &str| report.op.iter().map(|op| Hint::run(why, &["snapback", "undo", &op.short()])).collect::<Vec<_>>();
+    let words = session.app()?.share(report.tag.as_deref(), Some(remote));
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let push = |why: &str| if words.is_empty() { Vec::new() } else { vec![Hint::run(why, &words)] };
+    let hints = match &found {
+        // The tag there is a release, so this one must have another number.
+        Some(crate::app::Error::TagThere { .. }) => {
+            [back("take it back, and release the next version"), found.as_ref().map(Fault::hints).unwrap_or_default()]
+        }
+        Some(found) => [found.hints(), [push("then push it"), back("or take it back")].concat()],
+        None => [push("push it"), back("or take it back")],
+    };
+    reply.next.retain(|step| step.argv.first().is_none_or(|word| word != "git") && !step.argv.iter().any(|word| word == "undo"));
+    Ok(reply.with_problem(kind, format!("done here, but not pushed: {why}")).with_next(hints.concat()))
 }
 
 /// A version as typed after `--version`: `1.3.0` or `v1.3.0`.

@@ -147,7 +147,7 @@ mod tests {
         insta::assert_snapshot!(reply.page(Style::default(), false), @"
         T01 is at 1.2.0, verified.  1.3.0 is held.  (1.9 s, 4 files changed, 4.0 MB saved, operation 9f3c21aa)
           take it back:  snapback undo
-          share it:  git push --follow-tags
+          share it:  git push --atomic origin main T01-v1.2.0-rollback-from-v1.3.0
         ");
         let answer = reply.answer("rollback", vec!["w".into()]);
         assert_eq!((answer.ok, answer.exit_code, answer.changed, answer.op_id), (true, 0, true, report.op));

@@ -28,6 +28,12 @@ pub enum Error {
     /// The references are stored in a format that the git library does not read.
     #[error("the repository keeps its references in the format {0:?}, which is not supported")]
     RefStorage(String),
+    /// The repository has a format that is newer than what is known here.
+    #[error("the repository has the format {0}, and only 0 and 1 are known here")]
+    Format(i64),
+    /// The repository has an extension whose meaning is not known here.
+    #[error("unknown repository extension {0:?}: what it changes of objects, references or index is not known here")]
+    Extension(String),
     /// The repository belongs to somebody else, and is not listed in `safe.directory`.
     #[error("the repository {} belongs to another user", dir.display())]
     Owner {
@@ -58,6 +64,18 @@ pub enum Error {
         file: PathBuf,
         /// How old it is, when that is known.
         age_secs: Option<u64>,
+    },
+    /// git is making a commit, and called this from one of its hooks.
+    #[error("git is making a commit here: this was called by its hook {hook}, and must not move the branch below it")]
+    CommitRuns {
+        /// The hook, as far as it is known.
+        hook: String,
+    },
+    /// The environment names another index than that of the work tree.
+    #[error("GIT_INDEX_FILE names {}, and changes go into the index of the work tree", index.display())]
+    OtherIndex {
+        /// What it names.
+        index: PathBuf,
     },
     /// The index holds a merge conflict.
     #[error("{path} has an unresolved merge conflict in the index")]
@@ -235,6 +253,33 @@ pub enum Error {
         /// What git said.
         output: String,
     },
+    /// There is no remote.
+    #[error("no remote is configured here")]
+    NoRemote,
+    /// There are several remotes, and nothing says which one is meant.
+    #[error("which remote? The branch follows none, and there are {}", remotes.join(", "))]
+    WhichRemote {
+        /// Their names.
+        remotes: Vec<String>,
+    },
+    /// The branch follows one of another name, so git's own push refuses.
+    #[error("the branch {branch} follows {upstream} of {remote}, and nothing says to which of the two names it is pushed")]
+    OtherName {
+        /// The branch here.
+        branch: String,
+        /// The one that it follows.
+        upstream: String,
+        /// The remote.
+        remote: String,
+    },
+    /// `git ls-remote` failed.
+    #[error("{remote} cannot be asked: {output}")]
+    Asked {
+        /// The remote.
+        remote: String,
+        /// What git said.
+        output: String,
+    },
     /// `git fetch` failed.
     #[error("git fetch from {remote} failed: {output}")]
     Fetch {
@@ -316,6 +361,11 @@ impl Fault for Error {
             Self::NoRepository { .. } => Kind::NoRepository,
             Self::Bare { .. }
             | Self::RefStorage(_)
+            | Self::Format(_)
+            | Self::Extension(_)
+            | Self::CommitRuns { .. }
+            | Self::OtherIndex { .. }
+            | Self::OtherName { .. }
             | Self::Unborn { .. }
             | Self::Detached
             | Self::InProgress { .. }
@@ -337,11 +387,11 @@ impl Fault for Error {
             | Self::Listing { .. }
             | Self::Sync { .. } => Kind::Missing,
             Self::BadObject { .. } | Self::BadTag { .. } | Self::BadPath { .. } | Self::TooMany { .. } | Self::Prepared(_) => Kind::Bad,
-            Self::Ambiguous { .. } | Self::Parameters | Self::Date { .. } => Kind::Usage,
+            Self::Ambiguous { .. } | Self::WhichRemote { .. } | Self::Parameters | Self::Date { .. } => Kind::Usage,
             Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::HeadMoved { .. } | Self::RefClash { .. } => {
                 Kind::Conflict
             }
-            Self::Push { .. } | Self::Fetch { .. } => Kind::Network,
+            Self::Push { .. } | Self::Fetch { .. } | Self::Asked { .. } | Self::NoRemote => Kind::Network,
             Self::Program(error) => error.kind(),
         }
     }
@@ -351,6 +401,7 @@ impl Fault for Error {
             Self::NoRepository { .. } => vec![Hint::run("make a repository here", &["git", "init"])],
             Self::Bare { .. } => vec![Hint::run("work in a clone", &["git", "clone", "<repository>"])],
             Self::RefStorage(_) => vec![Hint::run("convert the references", &["git", "refs", "migrate", "--ref-format=files"])],
+            Self::Format(_) | Self::Extension(_) | Self::CommitRuns { .. } | Self::OtherIndex { .. } => self.of_the_state(),
             Self::Owner { dir } => vec![Hint::run(
                 "if you trust it, say so",
                 &["git", "config", "--global", "--add", "safe.directory", &dir.to_string_lossy()],
@@ -391,8 +442,10 @@ impl Fault for Error {
                 vec![Hint::say("run the command again: it plans from what is there now")]
             }
             Self::RefClash { other, .. } => vec![Hint::run("see what it is", &["git", "show", "--no-patch", other])],
-            Self::Push { remote, .. } => vec![Hint::run("try it by hand", &["git", "push", "--follow-tags", remote])],
-            Self::Fetch { remote, .. } => vec![Hint::run("see whether it can be reached", &["git", "ls-remote", remote])],
+            Self::NoRemote | Self::WhichRemote { .. } | Self::OtherName { .. } => self.of_the_choice(),
+            Self::Push { remote, .. } | Self::Fetch { remote, .. } | Self::Asked { remote, .. } => {
+                vec![Hint::run("see whether it can be reached", &["git", "ls-remote", remote])]
+            }
             Self::HookRefused { .. } => vec![Hint::say("mend what it names, or use --no-verify")],
             Self::Program(error) => error.hints(),
             Self::Sync { .. } => vec![Hint::say("check the disk; nothing was published")],

@@ -6,10 +6,13 @@
 //! references and index move by a protocol of our own that a kill at any point leaves
 //! explainable ([`Repo::publish`]). Read `repo.rs`, `scan.rs` and `publish.rs` in that order.
 
+mod advice;
+mod ancestry;
 mod attributes;
 mod convert;
 mod disk;
 mod error;
+mod extensions;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;
@@ -32,7 +35,9 @@ mod publish_tests;
 mod ready;
 mod reflog;
 mod refs;
+mod remote;
 mod repo;
+mod running;
 mod scan;
 #[cfg(test)]
 mod scan_tests;
@@ -49,6 +54,7 @@ pub use error::Error;
 pub use hooks::{HooksFolder, SaidBy, StagedChange};
 pub use objects::{CommitDraft, CommitInfo, TagDraft};
 pub use refs::{PeeledTag, TagRef};
+pub use remote::PushTarget;
 pub use repo::{Head, Repo};
 pub use scan::{Scan, Tracked, WorkState};
 pub use signing::Sign;

@@ -42,7 +42,9 @@ impl Repo {
         // Nobody can answer: the child has no terminal, and waiting for one would hang.
         let push = self.program(&arguments).env("GIT_TERMINAL_PROMPT", "0").env("SSH_ASKPASS_REQUIRE", "force");
         let (success, output) = run(&push)?;
-        if success { Ok(()) } else { Err(Error::Push { remote: secret::clean_text(remote), output }) }
+        // What git advises there fits a push by hand, not this one.
+        let said: Vec<&str> = output.split("; ").filter(|line| !line.trim_start().starts_with("hint:")).collect();
+        if success { Ok(()) } else { Err(Error::Push { remote: secret::clean_text(remote), output: said.join("; ") }) }
     }
 
     /// Fetches references by full name, without force; no hook runs, and neither tags nor submodules

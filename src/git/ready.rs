@@ -14,10 +14,11 @@ impl Repo {
     /// Refuses what would make a change unsafe or wrong.
     ///
     /// Checked: HEAD is on a branch with a commit; no merge, rebase, cherry-pick, revert, mailbox
-    /// or bisect is under way; git holds no lock here; the index has no conflict; the work tree
+    /// or bisect is under way; no commit is being made, and git holds no lock here; the index has no conflict; the work tree
     /// is not sparse.
     pub fn check_ready(&self) -> Result<(), Error> {
         self.check_no_operation()?;
+        self.check_no_commit_runs()?;
         let branch = self.common_dir().join(self.head()?.branch);
         for place in [self.index_path(), &self.git_dir().join("HEAD"), &branch] {
             disk::check_absent(&disk::lock_of(place))?;

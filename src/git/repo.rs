@@ -17,7 +17,7 @@ use gix::{
     sec::trust::DefaultForLevel,
 };
 
-use super::{Error, error::During, index_file::Seen, parameters, pending::Pending};
+use super::{Error, error::During, extensions, index_file::Seen, parameters, pending::Pending};
 use crate::base::{GitId, RelPath};
 
 /// A git repository with a work tree.
@@ -93,6 +93,7 @@ impl Repo {
     /// Refuses repositories that the rest of the room cannot serve.
     fn check_supported(shared: &gix::ThreadSafeRepository, dir: &Path) -> Result<(), Error> {
         let repo = shared.to_thread_local();
+        extensions::check(&repo)?;
         if let Some(format) = repo.config_snapshot().string("extensions.refStorage")
             && format != "files"
         {

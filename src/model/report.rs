@@ -71,6 +71,10 @@ pub struct Report {
     /// Its steps as they were done, in order; those of an earlier run are not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Moment>,
+    /// The words of the command that shares it; none when there is no saying where. Never kept: the
+    /// settings may be others when the report is read.
+    #[serde(skip)]
+    pub share: Vec<String>,
 }
 
 impl Report {
@@ -159,6 +163,7 @@ mod tests {
             exit_code: None,
             notes: vec!["one".into()],
             timeline: vec![Moment { what: "files".into(), at_ms: 0, took_ms: 1, end: MomentEnd::Done }],
+            share: Vec::new(),
         }
     }
 

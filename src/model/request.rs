@@ -1,6 +1,6 @@
 //! What a person asks for; engines turn it into a plan, and under the lock into an operation.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Version,
@@ -48,6 +48,8 @@ pub struct CreateSnapshot {
     pub run_hooks: bool,
     /// Whether and how what it makes is signed; where that cannot be it is not made.
     pub signing: Signing,
+    /// Versions of the task whose tags are somewhere else and not here, each with where.
+    pub elsewhere: BTreeMap<Version, String>,
 }
 
 /// Asks for a return to a release.

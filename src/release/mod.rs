@@ -11,6 +11,7 @@ pub mod dependencies;
 pub mod edits;
 pub mod files;
 pub mod held;
+pub mod line;
 pub mod version;
 
 use std::sync::Arc;
@@ -44,6 +45,12 @@ pub enum Error {
         /// The task.
         task: TaskId,
     },
+    /// The version was released, and only its tag is not here.
+    #[error("{0}")]
+    Untagged(Box<line::Untagged>),
+    /// The number that was counted is one of, or comes after, a release that is not in the branch.
+    #[error("{0}")]
+    Beside(Box<line::Beside>),
     /// A branch has the tag's name.
     #[error("a branch is called {0}, which the tag would be called too")]
     BranchHasItsName(String),
@@ -92,7 +99,7 @@ fn not_portable(troubles: &[Trouble]) -> String {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::TagExists { .. } | Self::BranchHasItsName(_) => Kind::Conflict,
+            Self::TagExists { .. } | Self::Untagged(_) | Self::Beside(_) | Self::BranchHasItsName(_) => Kind::Conflict,
             Self::NoNextVersion(_) => Kind::Usage,
             Self::ManifestInTheWay(_) | Self::NoFiles(_) | Self::ConfigWithoutVersion { .. } | Self::Held { .. } | Self::NotPortable(_) => {
                 Kind::Refused
@@ -106,6 +113,8 @@ impl Fault for Error {
                 Hint::run("take the next version", &["snapback", "create-snapshot", "--task", task.as_str(), "--bump", "patch"]),
                 Hint::run("see what is released", &["snapback", "list", "--task", task.as_str()]),
             ],
+            Self::Untagged(found) => found.hints(),
+            Self::Beside(found) => found.hints(),
             Self::BranchHasItsName(name) => vec![Hint::run("rename the branch", &["git", "branch", "-m", name, &format!("{name}-work")])],
             Self::ManifestInTheWay(path) => vec![Hint::say(format!("move {path} away, or commit it, and try again"))],
             Self::NoFiles(_) => vec![Hint::say("check `path` and `exclude` of the task in snapback.yaml, and .gitignore")],
@@ -138,18 +147,18 @@ pub fn draft(
     let scope = Scope::new(&ground.settings, task)?;
     let config = configured_version(ground, task)?;
     let active = catalog::registry::active_version(&*ground.tree, &ground.settings, task)?;
-    let (counted, passed_over) = counted(ground, task, releases, standings, active.as_ref());
-    let newest = counted.last().copied();
+    let line = line::find(ground, task, releases, standings, active.as_ref(), (&head.commit, &request.elsewhere))?;
+    let newest = line.newest;
     let (previous, scan) = rayon::join(|| previous(ground, releases, task, active.as_ref()), || ground.git.scan(&scope.dirs()));
     let mut found = files::find(ground, task, &scope, &scan?, previous.as_ref().map(|found| &found.manifest))?;
     if found.entries.is_empty() {
         return Err(Error::NoFiles(task.id.clone()).into());
     }
-    found.notes.extend(passed_over);
+    found.notes.extend(line.notes());
     check_names(ground, &mut found)?;
     let commits = commits::since(ground, &scope, newest, &head.commit)?;
     let asked = commits::resolve(ground, request.version.as_ref(), newest, active.as_ref(), &commits, &found);
-    let version = version::choose(asked.as_ref(), config.as_ref(), counted.iter().map(|release| &release.version))?;
+    let version = line.choose(&task.id, asked.as_ref(), config.as_ref())?;
     let tag = TagName::release(&task.id, &version);
     if ground.git.find_ref(&format!("refs/heads/{tag}"))?.is_some() {
         return Err(Error::BranchHasItsName(tag.to_string()).into());
@@ -200,30 +209,6 @@ fn configured_version(ground: &Ground, task: &TaskSpec) -> Result<Option<Version
         return Err(Error::ConfigWithoutVersion { task: task.id.clone(), path, key }.into());
     }
     Ok(version)
-}
-
-/// The releases that the next version is counted on from, and what is said of those that are not.
-fn counted<'a>(
-    ground: &Ground,
-    task: &TaskSpec,
-    releases: &'a Releases,
-    standings: &Standings,
-    active: Option<&Version>,
-) -> (Vec<&'a catalog::Release>, Vec<String>) {
-    let mut all: Vec<&catalog::Release> = releases.of(&task.id).collect();
-    let of_task = standings.get(&task.id);
-    let step = |nth: usize| {
-        let version = &all[nth].version;
-        let taken_back = of_task.and_then(|versions| versions.get(version)).is_some_and(|standing| standing.is_taken_back());
-        version::Step { version, taken_back }
-    };
-    let has_manifest = |nth: usize| catalog::manifests::bytes(ground, all[nth]).is_ok();
-    let count = version::counted(all.len(), step, has_manifest, active);
-    let said = |release: &&catalog::Release| {
-        format!("{} is far ahead of all others and no release that counts: the next version is not counted on from it", release.tag())
-    };
-    let passed_over = all.drain(count..).collect::<Vec<_>>().iter().map(said).collect();
-    (all, passed_over)
 }
 
 /// Whether the manifest is signed. A key that cannot be used is found out before anything is written.

@@ -63,7 +63,7 @@ const FILTERS: &[(&str, &str)] = &[
     (r"as released \([^)]*\)", "as released"),
     (r"(example\.com>) on \S+", "$1 on [host]"),
     (r"- Host: \S+", "- Host: [host]"),
-    (r"(git push to nowhere failed): .*", "$1: [git's words]"),
+    (r"(nowhere cannot be asked): .*", "$1: [git's words]"),
 ];
 
 /// Asserts that a session is as written down.

@@ -1,5 +1,7 @@
 //! `create-snapshot`: releases a task.
 
+use std::collections::BTreeMap;
+
 use clap::ValueEnum;
 
 use super::Run;
@@ -44,8 +46,8 @@ pub struct Args {
     /// Sign nothing, whatever commit.gpgSign, tag.gpgSign and the settings say
     #[arg(long)]
     no_sign: bool,
-    /// Push branch and tag afterwards
-    #[arg(long, value_name = "REMOTE", num_args = 0..=1, require_equals = true, default_missing_value = "origin")]
+    /// Push branch and tag afterwards, to where `git push` goes, or to REMOTE
+    #[arg(long, value_name = "REMOTE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     push: Option<String>,
 }
 
@@ -87,13 +89,19 @@ impl Run for Args {
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
-        let version = self.next_version()?;
+        let (version, task) = (self.next_version()?, self.task.find(session)?);
+        // A version that the remote has is not released again, and a push that would be refused is said before.
+        let elsewhere = match &self.push {
+            Some(remote) => session.app()?.look_beyond(&task, remote)?.elsewhere,
+            None => BTreeMap::new(),
+        };
         let request = Request::CreateSnapshot(CreateSnapshot {
-            task: self.task.find(session)?,
+            task,
             version,
             message: self.message.clone(),
             run_hooks: !self.no_verify,
             signing: self.signing(),
+            elsewhere,
         });
         change::reply_and_push(session, &request, self.push.as_deref())
     }

@@ -15,7 +15,7 @@ use crate::{
 /// Show what was said of versions, and share it with other clones
 #[derive(Debug, clap::Args)]
 #[command(
-    before_help = "Examples:\n  snapback verdicts list -t T01\n  snapback verdicts fetch            what others said\n  snapback verdicts push origin      what you said",
+    before_help = "Examples:\n  snapback verdicts list -t T01\n  snapback verdicts fetch            what others said\n  snapback verdicts push             what you said, to where `git push` goes",
     after_help = "Each verdict is a record below refs/snapback/verdicts, so nothing can conflict. To have every\n`git fetch` bring them:\n  git config --add remote.origin.fetch 'refs/snapback/verdicts/*:refs/snapback/verdicts/*'"
 )]
 pub struct Args {
@@ -35,15 +35,15 @@ enum What {
     #[command(before_help = "Examples:\n  snapback verdicts push\n  snapback verdicts push upstream")]
     Push {
         /// Where to
-        #[arg(value_name = "REMOTE", default_value = "origin")]
-        remote: String,
+        #[arg(value_name = "REMOTE")]
+        remote: Option<String>,
     },
     /// Fetch those of others
     #[command(before_help = "Examples:\n  snapback verdicts fetch\n  snapback verdicts fetch upstream")]
     Fetch {
         /// Where from
-        #[arg(value_name = "REMOTE", default_value = "origin")]
-        remote: String,
+        #[arg(value_name = "REMOTE")]
+        remote: Option<String>,
     },
 }
 
@@ -60,17 +60,20 @@ impl Run for Args {
                     return Ok(Reply { dry_run: true, ..Reply::new("dry run: nothing was pushed\n".into(), json!({})) });
                 }
                 session.about_to_change();
-                let count = session.app()?.push_verdicts(remote)?;
-                let text = format!("{} at {}.\n", render::count(count, "verdict"), render::safe(&crate::base::secret::clean_text(remote)));
-                Ok(Reply::new(text, json!({ "verdicts": count })).changed())
+                let (count, remote) = session.app()?.push_verdicts(remote.as_deref())?;
+                let remote = crate::base::secret::clean_text(&remote);
+                let text = format!("{} at {}.\n", render::count(count, "verdict"), render::safe(&remote));
+                Ok(Reply::new(text, json!({ "verdicts": count, "remote": remote })).changed())
             }
             What::Fetch { remote } => {
                 if session.globals.dry_run {
                     return Ok(Reply { dry_run: true, ..Reply::new("dry run: nothing was fetched\n".into(), json!({})) });
                 }
                 session.about_to_change();
-                let count = session.app()?.fetch_verdicts(remote)?;
-                let reply = Reply::new(format!("{} came.\n", render::count(count, "new verdict")), json!({ "new": count }));
+                let (count, remote) = session.app()?.fetch_verdicts(remote.as_deref())?;
+                let remote = crate::base::secret::clean_text(&remote);
+                let text = format!("{} came from {}.\n", render::count(count, "new verdict"), render::safe(&remote));
+                let reply = Reply::new(text, json!({ "new": count, "remote": remote }));
                 Ok(if count == 0 { reply } else { reply.changed() })
             }
         }

@@ -1,5 +1,7 @@
 //! `verify-snapshot`: proves that releases are intact.
 
+use std::fmt::Write;
+
 use clap_complete::ArgValueCandidates;
 
 use super::Run;
@@ -51,6 +53,34 @@ impl Args {
     }
 }
 
+/// What `--all` could not verify is said: a check that saw nothing is not a good one.
+fn without_tags(session: &Session, tasks: &[TaskId], mut reply: Reply, is_empty: bool) -> Result<Reply, Failure> {
+    let app = session.app()?;
+    let mut missing = Vec::new();
+    for task in tasks {
+        missing.extend(app.missing_tags(Some(task))?.releases);
+    }
+    let fetch = || vec![Hint::run("bring the tags here", &["git", "fetch", "--tags"])];
+    if is_empty && missing.is_empty() {
+        let release = Hint::run("release a task", &["snapback", "create-snapshot", "--message", "first release"]);
+        let text = "nothing was verified: no task has a release";
+        let _ = writeln!(reply.text, "{text}");
+        return Ok(reply.with_problem(Kind::Missing, text).with_next(vec![release]));
+    }
+    if is_empty {
+        let text = "nothing was verified: this clone has no release tags";
+        let _ = writeln!(reply.text, "{text}");
+        return Ok(reply.with_problem(Kind::Missing, text).with_next(fetch()));
+    }
+    if missing.is_empty() {
+        return Ok(reply);
+    }
+    let names: Vec<String> = missing.iter().map(|(task, version)| format!("{task} {version}")).collect();
+    let text = format!("not verified, because their tags are not in this clone: {}", names.join(", "));
+    let _ = writeln!(reply.text, "{text}");
+    Ok(if reply.exit_code == 0 { reply.with_problem(Kind::Missing, text) } else { reply }.with_next(fetch()))
+}
+
 impl Run for Args {
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let tasks = self.tasks.find(session, self.all)?;
@@ -63,7 +93,10 @@ impl Run for Args {
                 found.push(session.app()?.verify_snapshot(task, &version, self.deep, self.signature.into())?);
             }
         }
-        let reply = Reply::of_verifications(session.out, &found, session.globals.verbose);
+        let mut reply = Reply::of_verifications(session.out, &found, session.globals.verbose);
+        if self.all {
+            reply = without_tags(session, &tasks, reply, found.is_empty())?;
+        }
         if reply.exit_code != Kind::Bad.exit_code() {
             return Ok(reply);
         }

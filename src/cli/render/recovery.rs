@@ -261,7 +261,7 @@ pub(super) mod tests {
         ## Next
 
         - take it back: `snapback undo`
-        - share it: `git push --follow-tags`
+        - share it: `git push --atomic origin main T01-v1.2.0-rollback-from-v1.3.0`
         "#);
     }
 

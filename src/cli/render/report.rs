@@ -45,10 +45,15 @@ pub fn notes(report: &Report) -> impl Iterator<Item = &String> {
 pub fn next(report: &Report) -> Vec<Hint> {
     let Some(op) = &report.op else { return Vec::new() };
     let id = op.short();
-    let share = || match report.commit {
-        Some(_) => Hint::run("share it", &["git", "push", "--follow-tags"]),
-        None => Hint::run("see what is not committed", &["git", "status", "--short"]),
+    let share = || {
+        let words: Vec<&str> = report.share.iter().map(String::as_str).collect();
+        match report.commit {
+            // Without a remote there is nobody to share it with.
+            Some(_) => (!words.is_empty()).then(|| Hint::run("share it", &words)),
+            None => Some(Hint::run("see what is not committed", &["git", "status", "--short"])),
+        }
     };
+    let with_share = |hints: Vec<Hint>| hints.into_iter().chain(share()).collect();
     match (report.outcome, report.kind) {
         (Outcome::Stuck, _) => vec![
             Hint::run("see what is left to do", &["snapback", "op", "show", &id]),
@@ -56,13 +61,13 @@ pub fn next(report: &Report) -> Vec<Hint> {
             Hint::run("try to go back", &["snapback", "op", "abort"]),
         ],
         (Outcome::Undone, _) => vec![Hint::run("see what was tried", &["snapback", "op", "show", &id])],
-        (Outcome::Done, OpKind::Rollback | OpKind::Redo) => vec![Hint::run("take it back", &["snapback", "undo"]), share()],
-        (Outcome::Done, OpKind::Undo) => vec![Hint::run("bring it again", &["snapback", "redo"]), share()],
+        (Outcome::Done, OpKind::Rollback | OpKind::Redo) => with_share(vec![Hint::run("take it back", &["snapback", "undo"])]),
+        (Outcome::Done, OpKind::Undo) => with_share(vec![Hint::run("bring it again", &["snapback", "redo"])]),
         (Outcome::Done, OpKind::CreateSnapshot) if exit_code(report) == Kind::Bad.exit_code() => {
             let task = report.task.as_ref().map(ToString::to_string).unwrap_or_default();
             vec![Hint::run("go back to the newest good version", &["snapback", "rollback", "--task", &task])]
         }
-        (Outcome::Done, _) => vec![share()],
+        (Outcome::Done, _) => with_share(Vec::new()),
     }
 }
 
@@ -154,6 +159,7 @@ pub(crate) mod tests {
             exit_code: None,
             notes: Vec::new(),
             timeline: Vec::new(),
+            share: ["git", "push", "--atomic", "origin", "main", "T01-v1.2.0-rollback-from-v1.3.0"].map(String::from).to_vec(),
         }
     }
 
@@ -163,7 +169,8 @@ pub(crate) mod tests {
         assert_eq!(exit_code(&sample()), 0);
         let release = Report { kind: OpKind::CreateSnapshot, tag: Some("T01-v1.2.0".into()), saved_bytes: 0, ..sample() };
         insta::assert_snapshot!(report(Style::default(), &release), @"T01 1.2.0 is released: commit 4be1c070, tag T01-v1.2.0, verified.  (1.9 s, 4 files changed, operation 9f3c21aa)");
-        assert_eq!(next(&release)[0].argv, ["git", "push", "--follow-tags"]);
+        assert_eq!(next(&release)[0].argv[..3], ["git", "push", "--atomic"]);
+        assert!(next(&Report { share: Vec::new(), ..release.clone() }).is_empty(), "there is no remote");
         let bad = Report { verification: Some(verification::tests::sample()), ..release };
         assert_eq!(next(&bad)[0].argv, ["snapback", "rollback", "--task", "T01"]);
     }

@@ -19,7 +19,6 @@ fn create_snapshot() {
       ok files      1 changed
       ok committed  [id]  release(T01): v1.0.0 first
     T01 1.0.0 is released: commit [id], tag T01-v1.0.0, verified.  ([secs] s, 1 file changed, operation [id])
-      share it:  git push --follow-tags
     $ snapback snap -t T01 --yes
     Plan  create-snapshot  T01  1.0.0 -> 1.0.1
       files    M task_registry.json     +1  -1  T01: 1.0.0 -> 1.0.1
@@ -29,7 +28,6 @@ fn create_snapshot() {
       ok files      3 changed
       ok committed  [id]  release(T01): v1.0.1
     T01 1.0.1 is released: commit [id], tag T01-v1.0.1, verified.  ([secs] s, 3 files changed, operation [id])
-      share it:  git push --follow-tags
     ");
     sandbox.write("tasks/T01/signal.py", b"changed\n");
     shows!(sandbox, ["cd tasks/T01 && snapback snap --bump minor -m second --yes", "git log --format=%s", "git tag", "git status --short"], @"
@@ -43,7 +41,6 @@ fn create_snapshot() {
       ok files      3 changed
       ok committed  [id]  release(T01): v1.1.0 second
     T01 1.1.0 is released: commit [id], tag T01-v1.1.0, verified.  ([secs] s, 3 files changed, operation [id])
-      share it:  git push --follow-tags
     $ git log --format=%s
     manifest(T01): v1.1.0
     release(T01): v1.1.0 second
@@ -110,19 +107,9 @@ fn create_snapshot_pushes() {
     sandbox.write("tasks/T01/signal.py", b"changed\n");
     shows!(sandbox, ["snapback create-snapshot -t T01 --bump patch --yes --push=nowhere"], @"
     $ snapback create-snapshot -t T01 --bump patch --yes --push=nowhere
-    Plan  create-snapshot  T01  1.0.0 -> 1.0.1
-      files    M task_registry.json     +1  -1  T01: 1.0.0 -> 1.0.1
-               M tasks/T01/config.yaml  +1  -1  version: 1.0.0 -> 1.0.1
-               M tasks/T01/signal.py    +1  -3
-               2 unchanged
-      ok saved      2 paths
-      ok files      3 changed
-      ok committed  [id]  release(T01): v1.0.1
-    error: git push to nowhere failed: [git's words]
-      hint: try it by hand:  git push --follow-tags nowhere
-    T01 1.0.1 is released: commit [id], tag T01-v1.0.1, verified.  ([secs] s, 3 files changed, operation [id])
-      share it:  git push --follow-tags
-      push it:  git push --follow-tags nowhere
+    error: nowhere cannot be asked: [git's words]
+      hint: see whether it can be reached:  git ls-remote nowhere
+      nothing was changed
     [exit 9]
     ");
 }
@@ -175,7 +162,6 @@ fn rollback() {
       ok committed  [id]  rollback(T01): v1.1.0 -> v1.0.0 drawdown
     T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, operation [id])
       take it back:  snapback undo
-      share it:  git push --follow-tags
     "#);
 }
 
@@ -199,7 +185,6 @@ fn undo_redo() {
       ok committed  [id]  undo(T01): v1.0.0 -> v1.1.0 takes back [id]
     T01 is at 1.1.0, verified.  ([secs] s, 4 files changed, operation [id])
       bring it again:  snapback redo
-      share it:  git push --follow-tags
     $ snapback redo --yes
     Plan  redo  T01  1.1.0 -> 1.0.0  (takes back undo [id] of [time] UTC)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
@@ -213,7 +198,6 @@ fn undo_redo() {
       ok committed  [id]  redo(T01): v1.1.0 -> v1.0.0 takes back [id]
     T01 is at 1.0.0, verified.  ([secs] s, 4 files changed, operation [id])
       take it back:  snapback undo
-      share it:  git push --follow-tags
     ");
     shows!(sandbox, ["snapback undo --dry-run", "git log --format=%s", "git tag"], @"
     $ snapback undo --dry-run
@@ -301,7 +285,6 @@ fn rollback_that_fails_its_smoke_test() {
            exit 1
     T01 is at 1.0.0, but verification failed.  1.1.0 is held.  ([secs] s, 4 files changed, operation [id])
       take it back:  snapback undo
-      share it:  git push --follow-tags
     [exit 4]
     "#);
 }
@@ -324,7 +307,6 @@ fn disaster_recovery() {
     T01 is at 1.0.0, verified.  1.1.0 is held.  ([secs] s, 4 files changed, operation [id])
       report: ../report.md
       take it back:  snapback undo
-      share it:  git push --follow-tags
     "#);
 }
 
@@ -392,7 +374,6 @@ fn the_report_of_a_disaster_recovery() {
     ## Next
 
     - take it back: `snapback undo`
-    - share it: `git push --follow-tags`
     "#);
 }
 

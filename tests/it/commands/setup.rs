@@ -73,7 +73,6 @@ fn adopt() {
       -  unrelated  its name is not of the form <task>-v<version>
     1 tag adopted, 1 left out.
     every task: manifests written: commit [id].  ([secs] s, 2 files changed, operation [id])
-      share it:  git push --follow-tags
     $ snapback adopt --all --yes
       -  T01-v1.0.0  it has a manifest already
       -  unrelated  its name is not of the form <task>-v<version>
@@ -85,7 +84,6 @@ fn adopt() {
       -  unrelated  its name is not of the form <task>-v<version>
     1 tag adopted, 2 left out.
     every task: manifests written: commit [id].  ([secs] s, 2 files changed, operation [id])
-      share it:  git push --follow-tags
     $ git log --format=%s
     adopt: 1 manifest of 1 task
     adopt: 1 manifest of 1 task

@@ -1,0 +1,38 @@
+//! What helps after some errors of git: which remote is meant, and what may not be changed now.
+
+use super::Error;
+use crate::base::Hint;
+
+impl Error {
+    /// What helps when nothing says which remote is meant.
+    pub(super) fn of_the_choice(&self) -> Vec<Hint> {
+        match self {
+            Self::NoRemote => vec![Hint::run("name one", &["git", "remote", "add", "origin", "<url>"])],
+            Self::WhichRemote { remotes } => vec![
+                Hint::say(format!("name it: --push={}", remotes.first().map_or("REMOTE", String::as_str))),
+                Hint::run("or for all pushes", &["git", "config", "remote.pushDefault", remotes.first().map_or("REMOTE", String::as_str)]),
+            ],
+            Self::OtherName { .. } => vec![
+                Hint::run("to the branch that it follows", &["git", "config", "push.default", "upstream"]),
+                Hint::run("to one of its own name", &["git", "config", "push.default", "current"]),
+            ],
+            _ => Vec::new(),
+        }
+    }
+
+    /// What helps where nothing may be changed, or nothing can be understood.
+    pub(super) fn of_the_state(&self) -> Vec<Hint> {
+        match self {
+            Self::Format(_) | Self::Extension(_) => vec![
+                Hint::run("see what git says of it", &["git", "status"]),
+                Hint::say("go on with a newer snapback, or in a clone without the extension"),
+            ],
+            Self::CommitRuns { .. } => vec![
+                Hint::say("call it from post-commit, or after git has ended"),
+                Hint::say("a hook may look: status, health, verify-snapshot"),
+            ],
+            Self::OtherIndex { .. } => vec![Hint::say("run it without that variable: env -u GIT_INDEX_FILE snapback …")],
+            _ => Vec::new(),
+        }
+    }
+}

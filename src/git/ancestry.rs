@@ -1,0 +1,72 @@
+//! Which commits a branch is built on.
+
+use std::collections::HashSet;
+
+use super::{Error, Repo, error::During};
+use crate::base::{GitId, RelPath};
+
+impl Repo {
+    /// Which of these commits is the first that a tip is built on, or is; `None` among them are passed
+    /// over. The history is walked once, and only as far as needed.
+    pub fn first_ancestor(&self, tip: &GitId, wanted: impl IntoIterator<Item = Option<GitId>>) -> Result<Option<usize>, Error> {
+        let doing = "looking what the branch is built on";
+        let tip = self.oid(tip)?;
+        self.with(|repo| {
+            let mut walk = repo.rev_walk([tip]).all().during(doing)?;
+            let mut seen = HashSet::new();
+            for (nth, id) in wanted.into_iter().enumerate() {
+                let Some(commit) = id.and_then(|id| self.oid(&id).ok()) else { continue };
+                while !seen.contains(&commit) {
+                    let Some(next) = walk.next() else { break };
+                    seen.insert(next.during(doing)?.id);
+                }
+                if seen.contains(&commit) {
+                    return Ok(Some(nth));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// True when the history ends early, because the clone is shallow.
+    pub fn is_shallow(&self) -> bool {
+        std::fs::metadata(self.common_dir().join("shallow")).is_ok_and(|found| found.len() > 0)
+    }
+
+    /// The tree of a folder in a commit; `None` when there is none.
+    pub fn folder(&self, commit: &GitId, path: &RelPath) -> Result<Option<GitId>, Error> {
+        let found = self.find_in_tree(self.tree_of(commit)?, path)?;
+        Ok(found.filter(|(mode, _)| mode.is_tree()).map(|(_, id)| super::repo::git_id(&id)))
+    }
+
+    /// The names of all remotes, sorted.
+    pub fn remotes(&self) -> Vec<String> {
+        self.with(|repo| repo.remote_names().iter().map(ToString::to_string).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Sandbox, rel};
+    use super::*;
+
+    #[test]
+    fn a_branch_is_built_on_what_it_reaches() {
+        let sandbox = Sandbox::new();
+        sandbox.write("a/b", b"1\n");
+        let first = sandbox.commit("first");
+        sandbox.write("a/b", b"2\n");
+        let second = sandbox.commit("second");
+        sandbox.git(&["checkout", "-q", "-b", "side", first.as_str()]);
+        sandbox.write("c", b"3\n");
+        let side = sandbox.commit("side");
+        let repo = sandbox.repo();
+        let found = |wanted: &[&GitId]| repo.first_ancestor(&side, wanted.iter().map(|id| Some((*id).clone()))).unwrap();
+        assert_eq!(found(&[&second]), None);
+        assert_eq!(found(&[&second, &first, &side]), Some(1));
+        assert_eq!((found(&[&side]), found(&[])), (Some(0), None));
+        assert_eq!(repo.first_ancestor(&side, [None, Some(first.clone())]).unwrap(), Some(1));
+        assert_eq!(repo.folder(&first, &rel("a")).unwrap(), Some(sandbox.id("HEAD~1:a")));
+        assert_eq!((repo.folder(&first, &rel("c")).unwrap(), repo.is_shallow()), (None, false));
+    }
+}

@@ -1,0 +1,236 @@
+//! The line of releases that a branch is built on: what the next version is counted on from.
+//!
+//! A branch from an old release counts from that release, not from the newest one of the repository,
+//! whose changes it has not. A release whose tag is not here counts by its manifest, and no number is
+//! ever counted onto, or past, a release that the branch is not built on.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use super::{Error, version};
+use crate::{
+    base::{Failure, GitId, Hint, TaskId},
+    catalog::{self, Release, releases::Releases, untagged},
+    ground::Ground,
+    model::{TaskSpec, Version, request::NextVersion, version::Bump},
+    steps::verdicts::Standings,
+};
+
+/// The line of one task in one branch.
+#[derive(Debug, Default)]
+pub struct Line<'a> {
+    /// The newest release of the line that has a tag here.
+    pub newest: Option<&'a Release>,
+    /// The newest release of the line, with a tag or not.
+    released: Option<Version>,
+    /// What a number is raised from: that release, or the active version where it is newer.
+    base: Option<Version>,
+    /// Every version that has a tag here.
+    tagged: BTreeSet<Version>,
+    /// Newer releases than the base, which the branch is not built on.
+    beside: BTreeSet<Version>,
+    /// Releases without a tag here, each with what shows that it was released.
+    untagged: BTreeMap<Version, String>,
+    /// True when a remote can have the tags.
+    has_remote: bool,
+    /// What is said of tags that do not count.
+    passed_over: Vec<String>,
+}
+
+/// Finds the line of a task; `elsewhere` are versions that a remote has, with the remote's place.
+pub fn find<'a>(
+    ground: &Ground,
+    task: &TaskSpec,
+    releases: &'a Releases,
+    standings: &Standings,
+    active: Option<&Version>,
+    (head, elsewhere): (&GitId, &BTreeMap<Version, String>),
+) -> Result<Line<'a>, Failure> {
+    let (counted, passed_over) = counted(ground, task, releases, standings, active);
+    let manifests = untagged::everywhere(&ground.git, &ground.settings)?.remove(&task.id).unwrap_or_default();
+    let in_head: BTreeSet<&Version> = manifests.iter().filter(|(_, place)| *place == untagged::HEAD).map(|(version, _)| version).collect();
+    let tip = newest(ground, &counted, &in_head, active, head)?;
+    let latest = tip.map(|release| &release.version).into_iter().chain(in_head.iter().copied()).max().cloned();
+    let base = latest.as_ref().map(|latest| latest.max(active.unwrap_or(latest)).clone());
+    let tagged: BTreeSet<Version> = releases.of(&task.id).map(|release| release.version.clone()).collect();
+    let mut untagged = elsewhere.clone();
+    for (version, place) in &manifests {
+        untagged.entry(version.clone()).or_insert_with(|| format!("its manifest is in {place}"));
+    }
+    untagged.retain(|version, _| !tagged.contains(version));
+    let is_newer = |version: &&Version| base.as_ref().is_some_and(|base| *version > base);
+    let beside = counted.iter().map(|release| &release.version).chain(untagged.keys()).filter(is_newer).cloned().collect();
+    Ok(Line { newest: tip, released: latest, base, tagged, beside, untagged, has_remote: !ground.git.remotes().is_empty(), passed_over })
+}
+
+/// The newest of these releases that the branch is built on. A shallow clone cannot tell, and a
+/// repository whose releases lie on commits of their own has none: there the newest one counts.
+fn newest<'a>(
+    ground: &Ground,
+    counted: &[&'a Release],
+    in_head: &BTreeSet<&Version>,
+    active: Option<&Version>,
+    head: &GitId,
+) -> Result<Option<&'a Release>, Failure> {
+    if ground.git.is_shallow() {
+        return Ok(counted.last().copied());
+    }
+    let is_own = |release: &&&Release| in_head.contains(&release.version) || active == Some(&release.version);
+    let own = counted.iter().rev().find(is_own).copied();
+    let newer: Vec<&Release> =
+        counted.iter().rev().copied().take_while(|release| own.is_none_or(|own| release.version > own.version)).collect();
+    let commits = newer.iter().map(|release| ground.git.peel_tag(&release.tag_id).ok().map(|tag| tag.commit));
+    let found = ground.git.first_ancestor(head, commits)?.map(|nth| newer[nth]);
+    Ok(found.or(own).or_else(|| if in_head.is_empty() { counted.last().copied() } else { None }))
+}
+
+/// The releases whose numbers count, and what is said of those that do not.
+fn counted<'a>(
+    ground: &Ground,
+    task: &TaskSpec,
+    releases: &'a Releases,
+    standings: &Standings,
+    active: Option<&Version>,
+) -> (Vec<&'a Release>, Vec<String>) {
+    let mut all: Vec<&Release> = releases.of(&task.id).collect();
+    let of_task = standings.get(&task.id);
+    let step = |nth: usize| {
+        let version = &all[nth].version;
+        let taken_back = of_task.and_then(|versions| versions.get(version)).is_some_and(|standing| standing.is_taken_back());
+        version::Step { version, taken_back }
+    };
+    let has_manifest = |nth: usize| catalog::manifests::bytes(ground, all[nth]).is_ok();
+    let count = version::counted(all.len(), step, has_manifest, active);
+    let said = |release: &Release| {
+        format!("{} is far ahead of all others and no release that counts: the next version is not counted on from it", release.tag())
+    };
+    let passed_over = all.drain(count..).map(said).collect();
+    (all, passed_over)
+}
+
+impl Line<'_> {
+    /// The version of the next release.
+    ///
+    /// # Errors
+    /// When it was released already and only its tag is missing here, when the number cannot be counted,
+    /// and when it would come onto or past a release that the branch is not built on.
+    pub fn choose(&self, task: &TaskId, asked: Option<&NextVersion>, config: Option<&Version>) -> Result<Version, Error> {
+        let (version, is_counted) = version::choose(asked, config, self.released.as_ref(), self.base.as_ref())?;
+        let released = if is_counted { self.base.as_ref().filter(|base| self.untagged.contains_key(*base)) } else { None };
+        if let Some((released, place)) = released.or(Some(&version)).and_then(|version| self.untagged.get_key_value(version)) {
+            let (version, place, is_counted) = (released.clone(), place.clone(), *released != version);
+            return Err(Error::Untagged(Box::new(Untagged {
+                task: task.clone(),
+                version,
+                place,
+                is_counted,
+                has_remote: self.has_remote,
+            })));
+        }
+        let other = self.beside.iter().rfind(|other| **other <= version).filter(|_| is_counted);
+        match (other, &self.base) {
+            (Some(other), Some(base)) => {
+                let free = base.bumped(Bump::Patch).filter(|free| self.is_free(free));
+                let (task, other, base) = (task.clone(), other.clone(), base.clone());
+                Err(Error::Beside(Box::new(Beside { task, version, other, base, free })))
+            }
+            _ => Ok(version),
+        }
+    }
+
+    /// True when a version was never released, and lies before what the branch is not built on.
+    fn is_free(&self, version: &Version) -> bool {
+        !self.tagged.contains(version) && !self.untagged.contains_key(version) && self.beside.first().is_none_or(|other| version < other)
+    }
+
+    /// What the plan says of it.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = self.passed_over.clone();
+        let names = |versions: Vec<&Version>| {
+            let text: Vec<String> = versions.iter().take(3).map(ToString::to_string).collect();
+            format!("{}{}", text.join(", "), if versions.len() > 3 { ", …" } else { "" })
+        };
+        if let (Some(base), false) = (&self.base, self.beside.is_empty()) {
+            let (other, is) = (names(self.beside.iter().rev().collect()), if self.beside.len() == 1 { "is" } else { "are" });
+            notes.push(format!("this branch goes on from {base}: {other} {is} not part of it"));
+        }
+        if !self.untagged.is_empty() {
+            let (all, has) = (names(self.untagged.keys().rev().collect()), if self.untagged.len() == 1 { "has" } else { "have" });
+            notes.push(format!("{all} {has} no tag here: git fetch --tags"));
+        }
+        notes
+    }
+}
+
+/// A version that was released, and only its tag is not here.
+#[derive(Debug)]
+pub struct Untagged {
+    task: TaskId,
+    version: Version,
+    /// What shows that it was released.
+    place: String,
+    /// True when another version would be counted on from it.
+    is_counted: bool,
+    has_remote: bool,
+}
+
+impl fmt::Display for Untagged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { task, version, place, .. } = self;
+        if self.is_counted {
+            return write!(
+                f,
+                "the next version of {task} cannot be counted: {version} is released ({place}), and its tag is not in this clone"
+            );
+        }
+        write!(f, "{task} {version} is released already: {place}, and its tag is not in this clone")
+    }
+}
+
+impl Untagged {
+    /// What helps.
+    pub fn hints(&self) -> Vec<Hint> {
+        let fetch = self.has_remote.then(|| Hint::run("bring the tags here", &["git", "fetch", "--tags"]));
+        let gone = "if no clone has the tag any more, name a version that was never used: --version VERSION";
+        fetch.into_iter().chain([Hint::say(gone)]).collect()
+    }
+}
+
+/// A number that was counted onto, or past, a release that the branch is not built on.
+#[derive(Debug)]
+pub struct Beside {
+    task: TaskId,
+    /// What was counted.
+    version: Version,
+    /// The release that the branch is not built on.
+    other: Version,
+    /// What it was counted on from.
+    base: Version,
+    /// The next number that is free.
+    free: Option<Version>,
+}
+
+impl fmt::Display for Beside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { task, version, other, base, .. } = self;
+        if version == other {
+            return write!(f, "{task} {other} exists already, and this branch is not built on it: it goes on from {base}");
+        }
+        write!(f, "{task} {version} would come after {other}, which this branch is not built on: it goes on from {base}")
+    }
+}
+
+impl Beside {
+    /// What helps.
+    pub fn hints(&self) -> Vec<Hint> {
+        let release = ["snapback", "create-snapshot", "--task", self.task.as_str(), "--version"];
+        let free = self
+            .free
+            .iter()
+            .map(|free| Hint::run("take the next number that is free here", &[&release[..], &[&free.to_string()]].concat()));
+        let unused = || Hint::say(format!("if {0} is meant without what {1} brought: --version {0}", self.version, self.other));
+        free.chain([Hint::say("or merge what is missing first")]).chain((self.version != self.other).then(unused)).collect()
+    }
+}
