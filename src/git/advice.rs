@@ -32,6 +32,12 @@ impl Error {
                 Hint::say("a hook may look: status, health, verify-snapshot"),
             ],
             Self::OtherIndex { .. } => vec![Hint::say("run it without that variable: env -u GIT_INDEX_FILE snapback …")],
+            Self::Owner { dir } => vec![Hint::run(
+                "if you trust it, say so",
+                &["git", "config", "--global", "--add", "safe.directory", &dir.to_string_lossy()],
+            )],
+            Self::Bare { .. } => vec![Hint::run("work in a clone", &["git", "clone", "<repository>"])],
+            Self::Unborn { .. } => vec![Hint::run("make a first commit", &["git", "commit", "--allow-empty", "-m", "Begin"])],
             _ => Vec::new(),
         }
     }

@@ -399,14 +399,7 @@ impl Fault for Error {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::NoRepository { .. } => vec![Hint::run("make a repository here", &["git", "init"])],
-            Self::Bare { .. } => vec![Hint::run("work in a clone", &["git", "clone", "<repository>"])],
             Self::RefStorage(_) => vec![Hint::run("convert the references", &["git", "refs", "migrate", "--ref-format=files"])],
-            Self::Format(_) | Self::Extension(_) | Self::CommitRuns { .. } | Self::OtherIndex { .. } => self.of_the_state(),
-            Self::Owner { dir } => vec![Hint::run(
-                "if you trust it, say so",
-                &["git", "config", "--global", "--add", "safe.directory", &dir.to_string_lossy()],
-            )],
-            Self::Unborn { .. } => vec![Hint::run("make a first commit", &["git", "commit", "--allow-empty", "-m", "Begin"])],
             Self::Detached => vec![Hint::run("go to a branch", &["git", "switch", "<branch>"])],
             Self::InProgress { abort, .. } => vec![Hint::say("finish it"), Hint::run("or give it up", abort)],
             Self::GitLocked { file, .. } => {
@@ -442,7 +435,6 @@ impl Fault for Error {
                 vec![Hint::say("run the command again: it plans from what is there now")]
             }
             Self::RefClash { other, .. } => vec![Hint::run("see what it is", &["git", "show", "--no-patch", other])],
-            Self::NoRemote | Self::WhichRemote { .. } | Self::OtherName { .. } => self.of_the_choice(),
             Self::Push { remote, .. } | Self::Fetch { remote, .. } | Self::Asked { remote, .. } => {
                 vec![Hint::run("see whether it can be reached", &["git", "ls-remote", remote])]
             }
@@ -467,6 +459,8 @@ impl Fault for Error {
             Self::Ambiguous { spec } => vec![Hint::run("see all that begin so", &["git", "rev-parse", &format!("--disambiguate={spec}")])],
             Self::RefName { .. } => vec![Hint::say("choose a task id and a version that git takes in a reference's name")],
             Self::AlreadyPublished { .. } => vec![Hint::run("finish the operation", &["snapback", "op", "resume"])],
+            // `advice.rs` has the rest.
+            _ => [self.of_the_state(), self.of_the_choice()].concat(),
         }
     }
 }
