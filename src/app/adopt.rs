@@ -1,50 +1,39 @@
 //! Adoption: manifests for the tags of a repository, in one operation and one commit.
 
-use std::time::Instant;
-
-use super::{App, change::millis};
+use super::App;
 use crate::{
     base::{Failure, TaskId},
-    draft,
-    journal::{Log, history},
-    model::{Report, Settings, overview::AdoptionLine, signature::Signing},
-    release::adopt,
+    draft::Draft,
+    ground::Ground,
+    model::{Settings, overview::AdoptionLine, request::Adopt},
+    release::adopt::{self, Adoption},
 };
 
 impl App {
-    /// Makes manifests for tags that have none; no task = all. Every tag is in the list, adopted
-    /// or with the reason why not. Without a configuration file, tasks are found from the tags:
-    /// a folder of the same name makes a task, and the configuration is written.
-    pub fn adopt(&self, tasks: &[TaskId], dry_run: bool, signing: &Signing) -> Result<(Vec<AdoptionLine>, Option<Report>), Failure> {
-        let begun = Instant::now();
-        let lock = (!dry_run).then(|| self.lock()).transpose()?;
+    /// What an adoption would do: every tag, adopted or with the reason why not. Without a
+    /// configuration file, tasks are found from the tags: a folder of the same name makes a task.
+    pub fn adoptable(&self, tasks: &[TaskId]) -> Result<Vec<AdoptionLine>, Failure> {
+        Ok(self.adoption(tasks)?.0.lines)
+    }
+
+    /// Describes an adoption. The configuration is written when it was found from the tags.
+    pub(super) fn draft_of_adoption(&self, wanted: &Adopt) -> Result<Draft, Failure> {
+        let (adoption, ground, configuration) = self.adoption(&wanted.tasks)?;
+        let mut draft = adopt::draft(&ground, &adoption, configuration)?;
+        draft.sign_as(&wanted.signing);
+        draft.plan.nothing_to_do = adoption.manifests.is_empty();
+        Ok(draft)
+    }
+
+    /// What can be adopted, with which settings, and their text when they are new.
+    fn adoption(&self, tasks: &[TaskId]) -> Result<(Adoption, Ground, Option<String>), Failure> {
         self.ground.git.check_ready()?;
-        if lock.is_some() {
-            self.refuse_unfinished()?;
-        }
-        let found = self.found_tasks()?;
-        let ground = match &found {
-            Some((settings, _)) => crate::ground::Ground { settings: std::sync::Arc::new(settings.clone()), ..self.ground.clone() },
-            None => self.ground.clone(),
+        let (ground, text) = match self.found_tasks()? {
+            Some((settings, text)) => (Ground { settings: std::sync::Arc::new(settings), ..self.ground.clone() }, Some(text)),
+            None => (self.ground.clone(), None),
         };
         let wanted = |id: &TaskId| tasks.is_empty() || tasks.contains(id);
-        let adoption = adopt::find(&ground, &wanted)?;
-        let lines = adoption.lines.clone();
-        if dry_run || adoption.manifests.is_empty() {
-            return Ok((lines, None));
-        }
-        let mut draft = adopt::draft(&ground, &adoption, found.map(|(_, text)| text))?;
-        draft.sign_as(signing);
-        crate::base::cancel::check()?;
-        let id = history::next_id(&*self.ground.state)?;
-        let written = draft::write::write(&ground, id, draft, |_| Ok(()))?;
-        let log = Log::begin(self.ground.state.clone(), &written.operation)?;
-        let mut report = self.empty_report(&written.operation, begun);
-        report.commit = written.commit;
-        self.run_steps((log, begun), &written.operation, &mut report, None, |runner| runner.run())?;
-        report.duration_ms = millis(begun);
-        self.keep_report(&report);
-        Ok((lines, Some(report)))
+        Ok((adopt::find(&ground, &wanted)?, ground, text))
     }
 
     /// Settings with the tasks that the tags speak of, and the configuration's text; `None` when

@@ -15,7 +15,8 @@ use crate::{
     ground::Ground,
     journal::{self, Ended, Ending, Log, Runner, history},
     model::{
-        Check, Operation, Plan, Report, Request, Status, TaskSpec, Verdict, VerdictRecord, Verification,
+        Check, Event, Operation, Plan, Report, Request, Status, TaskSpec, Verdict, VerdictRecord, Verification,
+        audit::Deed,
         operation::{OpKind, Step},
         report::Outcome,
         settings::OnVerifyFail,
@@ -70,7 +71,7 @@ impl App {
         if draft.plan.nothing_to_do {
             return Ok(self.nothing_done(&draft, begun));
         }
-        let what = audit::deed_on(draft.plan.kind.word(), &draft.plan.task, draft.plan.from.as_ref(), draft.plan.to.as_ref());
+        let what = deed_of(&draft.plan);
         let why = draft.message.clone();
         let waits = self.arm(request, &draft)?;
         let (log, written, tag) = self.begin(request, draft).inspect_err(|failure| {
@@ -86,6 +87,8 @@ impl App {
     fn begin(&self, request: &Request, draft: Draft) -> Result<(Log, Written, Option<String>), Failure> {
         crate::base::cancel::check()?;
         let id = history::next_id(&*self.ground.state)?;
+        // From here on what was changed is known from the journal, however far it comes.
+        self.ground.sink.take(Event::Began { op: id.clone() });
         let tag = draft.commit.as_ref().and_then(|commit| commit.tag.as_ref()).map(|(name, _)| name.to_string());
         let mut written = draft::write::write(&self.ground, id, draft, |operation| verdicts::join_publication(&self.ground, operation))?;
         written.operation.on_verify_fail = self.on_verify_fail(request);
@@ -136,6 +139,9 @@ impl App {
                 draft.sign_as(&wanted.signing);
                 Ok(draft)
             }
+            Request::Adopt(wanted) => self.draft_of_adoption(wanted),
+            Request::SyncRegistry(wanted) => self.draft_of_sync(wanted),
+            Request::Init(files) => self.draft_of_init(files),
         }
     }
 
@@ -190,7 +196,6 @@ impl App {
     /// Runs a new operation and reports.
     fn run(&self, log: Log, written: &Written, tag: Option<String>, begun: Instant) -> Result<Report, Failure> {
         let operation = &written.operation;
-        self.ground.sink.take(crate::model::Event::Began { op: operation.about.id.clone() });
         let mut report = self.empty_report(operation, begun);
         (report.commit, report.tag, report.saved_bytes) = (written.commit.clone(), tag, written.saved);
         self.run_steps((log, begun), operation, &mut report, None, |runner| runner.run())?;
@@ -342,7 +347,7 @@ impl App {
         Report {
             op: None,
             kind: plan.kind,
-            task: Some(plan.task.clone()),
+            task: (!plan.kind.is_of_no_task()).then(|| plan.task.clone()),
             from: plan.from.clone(),
             to: plan.to.clone(),
             outcome: Outcome::Done,
@@ -398,6 +403,12 @@ impl App {
             self.ground.warn(format!("the report of {} was not kept: {error}", op.short()));
         }
     }
+}
+
+/// The deed that a plan describes.
+fn deed_of(plan: &Plan) -> Deed {
+    let kind = plan.kind.word();
+    if plan.kind.is_of_no_task() { audit::deed(kind) } else { audit::deed_on(kind, &plan.task, plan.from.as_ref(), plan.to.as_ref()) }
 }
 
 /// An operation that was not asked to change packages does not fail because they differ.

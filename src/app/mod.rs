@@ -17,6 +17,7 @@ mod drill;
 mod guard;
 mod health;
 mod hooks;
+mod left;
 mod missing_tags;
 mod operations;
 mod preview;
@@ -65,7 +66,6 @@ pub use guard::Look;
 pub use missing_tags::MissingTags;
 pub use push::Beyond;
 pub use store::{Names, Needed};
-pub use sync::SyncFrom;
 
 /// How a repository is opened.
 pub struct Options {

@@ -4,7 +4,7 @@ use std::{io::Write, path::Path};
 
 use super::{App, Error};
 use crate::{
-    base::{Digest, Failure, Fs, RelPath, Root, SyncPoint, TaskId, fs::create_dir_all, process},
+    base::{Digest, Failure, Fs, RelPath, Root, SyncPoint, TaskId, cancel, fs::create_dir_all, process},
     catalog::manifests,
     draft,
     git::{Attributes, Worktree},
@@ -61,6 +61,7 @@ impl App {
         let converter = self.ground.git.converter(Attributes::Commit(&commit))?;
         let files: Vec<&FileEntry> = manifest.files.iter().filter(|file| file.role != Role::Registry).collect();
         for file in &files {
+            cancel::check()?;
             create_dir_all(&root, &file.path.parent(), 0o777).map_err(outside)?;
             let mut bytes = Vec::new();
             if file.mode.as_deref() == Some("120000") {

@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use super::{App, Error, Options, audit, signing::Signatures};
+use super::{App, Error, Options, signing::Signatures};
 use crate::{
-    base::{
-        Failure, Fault, Fs, Root, SyncPoint, cancel,
-        fs::{create_dir_all, read_limited, write_durably},
-        glob::Globs,
-        process,
-    },
+    base::{Failure, Fault, fs::read_limited, glob::Globs, process},
     config,
+    draft::{Draft, FileDraft, StepDraft, tree},
     git::Repo,
-    model::overview::{DoctorLine, InitFile},
+    model::{
+        Plan, Report, Request,
+        operation::OpKind,
+        overview::{DoctorLine, InitFile},
+    },
 };
 
 impl App {
@@ -27,31 +27,40 @@ impl App {
         Ok(config::init_files(app.work_tree(), app.settings(), tracks)?)
     }
 
-    /// Writes them. A file that is not as it was when they were shown is an error, and nothing more
-    /// is written.
-    pub fn init(dir: &Path, options: Options, files: &[InitFile]) -> Result<(), Failure> {
+    /// Puts back what an `init` left that was interrupted; true when there was one.
+    pub fn settle_init(dir: &Path, options: Options) -> Result<bool, Failure> {
         let app = App::open(dir, options)?;
-        let _lock = app.lock()?;
-        app.witnessed(audit::deed("init"), "", || app.write_init(dir, files))
+        if app.unfinished()?.is_none_or(|line| line.kind != OpKind::Init) {
+            return Ok(false);
+        }
+        app.abort().map(|_| true)
     }
 
-    /// Writes the files of `init`.
-    fn write_init(&self, dir: &Path, files: &[InitFile]) -> Result<(), Failure> {
-        let app = self;
-        let root = Root::open(app.work_tree()).map_err(|source| Error::State { path: dir.to_path_buf(), source })?;
+    /// Writes them, all or none. A file that is not as it was when they were shown is an error.
+    pub fn init(dir: &Path, options: Options, files: &[InitFile]) -> Result<Report, Failure> {
+        App::open(dir, options)?.apply_seen(&Request::Init(files.to_vec()), |_| Ok(()))
+    }
+
+    /// Describes the files of `init`.
+    pub(super) fn draft_of_init(&self, files: &[InitFile]) -> Result<Draft, Failure> {
+        let no_task = "none".parse().expect("because it is a legal id");
+        let mut draft = Draft::new(Plan::new(OpKind::Init, &no_task), "init");
+        let tree = &*self.ground.tree;
         for file in files {
-            cancel::check()?;
-            let failed = |source| Error::State { path: app.work_tree().join(file.path.as_os()), source };
-            let stat = root.stat(&file.path).map_err(failed)?;
-            let now = stat.map(|_| read_limited(&root, &file.path, 64 << 20)).transpose().map_err(failed)?;
+            let failed = |source| Error::State { path: self.work_tree().join(file.path.as_os()), source };
+            let stat = tree.stat(&file.path).map_err(failed)?;
+            let now = stat.map(|_| read_limited(tree, &file.path, 64 << 20)).transpose().map_err(failed)?;
             if now.as_deref() != file.before.as_ref().map(String::as_bytes) {
                 return Err(Error::PlanOutOfDate.into());
             }
-            create_dir_all(&root, &file.path.parent(), 0o777).map_err(failed)?;
-            let mode = stat.map_or(0o666, |stat| stat.mode);
-            write_durably(&root, &file.path, file.after.as_bytes(), mode, (SyncPoint::StageFile, SyncPoint::TreeDir)).map_err(failed)?;
+            let before = tree::existing(tree, &self.ground.git, &file.path, None)?;
+            let mode = before.as_ref().map_or(0o666 & !self.ground.umask, |kept| kept.state.mode);
+            let after = Some(tree::with_bytes(mode, file.after.clone().into_bytes()));
+            draft.files.push(FileDraft { path: file.path.clone(), before, after });
         }
-        Ok(())
+        draft.files.sort_by(|a, b| a.path.cmp(&b.path));
+        draft.steps = vec![StepDraft::Files];
+        Ok(draft)
     }
 
     /// Looks at everything that snapback needs; each trouble with its remedy.

@@ -1,25 +1,19 @@
 //! Registry and configurations agree: drift is shown, and repaired in either direction.
 
-use std::time::Instant;
-
-use super::{App, Error, change::millis};
+use super::{App, Error};
 use crate::{
     base::{Failure, TaskId},
     catalog::registry as read,
-    draft::{self, Draft, FileDraft, StepDraft, registry, tree},
-    journal::{Log, history},
-    model::{Plan, Report, TaskSpec, Version, operation::OpKind, overview::DriftLine},
+    draft::{Draft, FileDraft, StepDraft, registry, tree},
+    model::{
+        Plan, Report, Request, TaskSpec, Version,
+        operation::OpKind,
+        overview::DriftLine,
+        report::Outcome,
+        request::{SyncFrom, SyncRegistry},
+    },
     registry::task_config,
 };
-
-/// Which side is believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SyncFrom {
-    /// The configurations: the registry follows.
-    Config,
-    /// The registry: the configurations follow.
-    Registry,
-}
 
 impl App {
     /// The tasks whose registry entry and configuration differ.
@@ -42,22 +36,23 @@ impl App {
     /// Makes them agree, one operation a task; no task = all that differ. The change is not
     /// committed; `undo` takes it back.
     pub fn sync_registry(&self, tasks: &[TaskId], from: SyncFrom) -> Result<Report, Failure> {
-        let begun = Instant::now();
-        let _lock = self.lock()?;
-        self.refuse_unfinished()?;
         let mut last = None;
         for line in self.drift()?.into_iter().filter(|line| tasks.is_empty() || tasks.contains(&line.task)) {
-            let draft = self.sync_draft(self.spec(&line.task)?, &line, from)?;
-            let id = history::next_id(&*self.ground.state)?;
-            let written = draft::write::write(&self.ground, id, draft, |_| Ok(()))?;
-            let log = Log::begin(self.ground.state.clone(), &written.operation)?;
-            let mut report = self.empty_report(&written.operation, begun);
-            self.run_steps((log, begun), &written.operation, &mut report, None, |runner| runner.run())?;
-            report.duration_ms = millis(begun);
-            self.keep_report(&report);
+            let report = self.apply_seen(&Request::SyncRegistry(SyncRegistry { task: line.task, from }), |_| Ok(()))?;
+            let is_over = report.outcome != Outcome::Done;
             last = Some(report);
+            if is_over {
+                break;
+            }
         }
         last.ok_or_else(|| Error::CannotSync("registry and configurations agree already".into()).into())
+    }
+
+    /// Describes how registry and configuration of a task come to agree.
+    pub(super) fn draft_of_sync(&self, wanted: &SyncRegistry) -> Result<Draft, Failure> {
+        let line = self.drift()?.into_iter().find(|line| line.task == wanted.task);
+        let line = line.ok_or_else(|| Error::CannotSync(format!("registry and configuration of {} agree already", wanted.task)))?;
+        self.sync_draft(self.spec(&wanted.task)?, &line, wanted.from)
     }
 
     /// The draft for one task.

@@ -63,8 +63,8 @@ pub fn check() -> Result<(), Cancelled> {
 }
 
 /// Bytes that are read or written only as long as no signal asked to stop: for what takes long
-/// before anything is changed. Never for what puts things back. The error is found again by
-/// [`super::Failure::kind`].
+/// before anything is changed. Never for what puts things back. A [`super::Failure`] made
+/// of the error is the signal again.
 pub struct Stoppable<T>(pub T);
 
 impl<T: io::Read> io::Read for Stoppable<T> {

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::cancel::Cancelled;
+
 /// The family of a failure; fixes the process exit code and, later, the HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -119,21 +121,14 @@ pub trait Fault: std::error::Error + Send + Sync + 'static {
 pub struct Failure(Box<dyn Fault>);
 
 impl Failure {
-    /// The family of the fault inside; of one that only a signal made, the signal.
+    /// The family of the fault inside.
     pub fn kind(&self) -> Kind {
-        self.cancelled().map_or_else(|| self.0.kind(), Fault::kind)
+        self.0.kind()
     }
 
-    /// The signal that stopped a file from being read or written, if one did.
-    fn cancelled(&self) -> Option<&super::cancel::Cancelled> {
-        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&*self.0);
-        while let Some(error) = next {
-            if let Some(found) = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()?.downcast_ref()) {
-                return Some(found);
-            }
-            next = error.source();
-        }
-        None
+    /// True when somebody, or a time limit, stopped it.
+    pub fn is_stop(&self) -> bool {
+        matches!(self.kind(), Kind::Cancelled(_) | Kind::TimeLimit)
     }
 
     /// The hints of the fault inside; never none, for a person needs a next step.
@@ -185,9 +180,26 @@ pub fn is_disk_full(error: &std::io::Error) -> bool {
 }
 
 impl<E: Fault> From<E> for Failure {
+    /// A fault that only a signal made is that signal, however many rooms have put words around it.
     fn from(fault: E) -> Self {
-        Self(Box::new(fault))
+        match cancelled_in(&fault) {
+            Some(cancelled) if fault.kind() != Kind::Stuck => Self(Box::new(cancelled)),
+            _ => Self(Box::new(fault)),
+        }
     }
+}
+
+/// The signal that stopped something from being read, written or waited for, if one did.
+fn cancelled_in(fault: &(dyn std::error::Error + 'static)) -> Option<Cancelled> {
+    let mut next = Some(fault);
+    while let Some(error) = next {
+        let inside = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()?.downcast_ref::<Cancelled>());
+        if let Some(found) = inside.or_else(|| error.downcast_ref()) {
+            return Some(*found);
+        }
+        next = error.source();
+    }
+    None
 }
 
 impl fmt::Display for Failure {
@@ -199,5 +211,34 @@ impl fmt::Display for Failure {
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.kind(), self.chain().join(": "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot read it")]
+    struct Outer(#[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot open it")]
+    struct Inner(#[source] std::io::Error);
+
+    impl Fault for Outer {
+        fn kind(&self) -> Kind {
+            Kind::Missing
+        }
+    }
+
+    #[test]
+    fn a_signal_stays_a_signal_whatever_is_put_around_it() {
+        let wrapped = |error| Failure::from(Outer(Inner(error)));
+        let stopped = wrapped(std::io::Error::other(Cancelled { signal: 2 }));
+        assert_eq!((stopped.kind(), stopped.chain()), (Kind::Cancelled(2), vec!["cancelled by SIGINT".to_string()]));
+        assert!(stopped.is_stop());
+        let broken = wrapped(std::io::ErrorKind::NotFound.into());
+        assert_eq!((broken.kind(), broken.chain().len()), (Kind::Missing, 3));
     }
 }

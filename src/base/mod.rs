@@ -12,6 +12,7 @@ pub mod clock;
 pub mod cut;
 pub mod digest;
 pub mod failure;
+pub mod footprint;
 pub mod fs;
 pub mod glob;
 pub mod http;

@@ -22,13 +22,13 @@ pub enum Error {
         argv: Vec<String>,
     },
     /// The answer was not yes.
-    #[error("not confirmed")]
+    #[error("not done")]
     Declined,
     /// A changing command in a hook that snapback runs.
     #[error("called from inside a hook that snapback runs: it would wait for itself")]
     InsideHook,
     /// `--timeout` passed.
-    #[error("the time limit of {0:?} passed; the state is safe")]
+    #[error("the time limit of {0:?} passed")]
     TimeLimit(Duration),
     /// The answer could not be written.
     #[error("the answer cannot be written to standard output")]

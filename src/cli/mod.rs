@@ -16,6 +16,7 @@ pub mod render;
 pub mod reply;
 pub mod session;
 pub mod signals;
+pub mod watch;
 
 use std::{ffi::OsString, io::Write, process::ExitCode};
 
@@ -23,9 +24,10 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::{
     base::{Failure, Kind, text},
-    model::Answer,
+    model::{Answer, Left},
 };
 use args::{Cli, wants_json};
+use render::Style;
 use reply::Reply;
 use session::Session;
 
@@ -45,20 +47,30 @@ pub fn main() -> ExitCode {
 /// Runs the command and prints its answer; returns the exit code.
 fn execute(cli: &Cli) -> i32 {
     let command = cli.command.name();
-    let session = Session::new(&cli.globals, &command);
-    let limit = cli.globals.timeout.map(|limit| signals::Deadline::start(limit, cli.command.changes()));
+    let writes = cli.command.writes() && !cli.globals.dry_run;
+    let session = Session::new(&cli.globals, &command, writes);
+    let last_words = last_words(command.clone(), cli.globals.json);
+    let limit = cli.globals.timeout.map(|limit| signals::Deadline::start(limit, writes, last_words));
     let result = match session.refuse_inside_a_hook(cli.command.changes()) {
         Ok(()) => cli.command.run(&session),
         Err(failure) => Err(failure),
     };
     match result {
-        Ok(reply) => answer(&session, &command, &signals::explain_reply(reply, limit.as_ref())),
-        Err(failure) => {
-            let failure = match &limit {
-                Some(limit) => limit.explain(failure),
-                None => failure,
-            };
-            fail(&session, &command, &failure, cli.command.changes())
+        Ok(reply) => match signals::explain_reply(reply, limit.as_ref(), writes) {
+            Ok(reply) => answer(&session, &command, &reply),
+            Err(stopped) => fail(&session, &command, &stopped),
+        },
+        Err(failure) => fail(&session, &command, &signals::explain(failure, limit.as_ref())),
+    }
+}
+
+/// What a command that only reads says when its time is over and it does not end by itself.
+fn last_words(command: String, as_json: bool) -> impl FnOnce(&Failure) + Send {
+    move |failure| {
+        if as_json {
+            let _ = put(&json(&Answer::failed(&command, failure).with_left(Left::default())));
+        } else {
+            let _ = write!(std::io::stderr(), "{}", render::error::failure(Style::default(), failure, Some(&Left::default())));
         }
     }
 }
@@ -73,20 +85,20 @@ fn answer(session: &Session, command: &str, reply: &Reply) -> i32 {
     match put(&text) {
         Err(error) if reply.exit_code == 0 && !reply.changed && error.kind() != std::io::ErrorKind::BrokenPipe => {
             let failure = Failure::from(error::Error::Answer(error));
-            session.print_failure(&failure, false);
+            session.print_failure(&failure, None);
             failure.kind().exit_code()
         }
         _ => reply.exit_code,
     }
 }
 
-/// Prints a failure.
-fn fail(session: &Session, command: &str, failure: &Failure, changes: bool) -> i32 {
+/// Prints a failure, and what is so after it.
+fn fail(session: &Session, command: &str, failure: &Failure) -> i32 {
+    let left = session.left();
     if session.globals.json {
-        let answer = Answer { changed: session.may_have_changed(), warnings: session.warnings(), ..Answer::failed(command, failure) };
-        let _ = put(&json(&answer));
+        let _ = put(&json(&Answer { warnings: session.warnings(), ..Answer::failed(command, failure) }.with_left(left)));
     } else {
-        session.print_failure(failure, changes && !session.may_have_changed());
+        session.print_failure(failure, Some(&left));
     }
     failure.kind().exit_code()
 }

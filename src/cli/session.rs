@@ -1,7 +1,7 @@
 //! One run of the program: where it works, how it talks, whether it may ask.
 
 use std::{
-    cell::{Cell, OnceCell},
+    cell::{Cell, OnceCell, RefCell},
     io::{BufRead, IsTerminal, Write},
     path::PathBuf,
     sync::Arc,
@@ -17,11 +17,12 @@ use super::{
         self, Style, colour,
         progress::{Progress, Talk},
     },
+    watch::Watch,
 };
 use crate::{
     app::{App, Options},
     base::{Clock, Failure, cancel, process::DEPTH_VARIABLE, secret, text::for_terminal, zone},
-    model::{Event, Sink, audit::Via, trust::CommandState},
+    model::{Event, Left, Sink, audit::Via, trust::CommandState},
     trust::Place,
 };
 
@@ -39,13 +40,14 @@ pub struct Session {
     talk: Talk,
     sink: Arc<Progress>,
     app: OnceCell<App>,
-    touched: Cell<bool>,
+    writes: bool,
+    watch: RefCell<Watch>,
     in_hook: Cell<bool>,
 }
 
 impl Session {
-    /// Reads the environment and the terminals.
-    pub fn new(globals: &Globals, command: &str) -> Self {
+    /// Reads the environment and the terminals. One that `writes` says after a failure what was changed.
+    pub fn new(globals: &Globals, command: &str, writes: bool) -> Self {
         let env = |name: &str| std::env::var_os(name).and_then(|value| value.into_string().ok());
         let on_terminal = std::io::stderr().is_terminal();
         let out = colour::decide(globals.color, std::io::stdout().is_terminal(), env);
@@ -64,7 +66,8 @@ impl Session {
             talk,
             sink: Arc::new(Progress::new(err, talk)),
             app: OnceCell::new(),
-            touched: Cell::new(false),
+            writes,
+            watch: RefCell::default(),
             in_hook: Cell::new(false),
         }
     }
@@ -91,6 +94,9 @@ impl Session {
             () if !may_act || self.command == "confirm" => {}
             () if self.in_hook.get() => super::commands::supervise_all(self, app),
             () => super::commands::settle_overdue(self, app),
+        }
+        if self.writes {
+            self.watch.borrow_mut().begin(app);
         }
         Ok(app)
     }
@@ -176,14 +182,36 @@ impl Session {
         !self.globals.no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 
-    /// To be called just before a change that is not a journaled operation.
-    pub fn about_to_change(&self) {
-        self.touched.set(true);
+    /// To be called just before places are changed that no journal speaks of.
+    pub fn about_to_change(&self, places: &[PathBuf]) {
+        self.watch.borrow_mut().add(places);
     }
 
-    /// False when it is certain that nothing was changed.
-    pub fn may_have_changed(&self) -> bool {
-        self.touched.get() || self.sink.began()
+    /// The same for what has a name and no file: what is put into the store, shared verdicts.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn about_to_change_records(&self) -> Result<(), Failure> {
+        let app = self.app()?;
+        self.watch.borrow_mut().add_records(app)
+    }
+
+    /// The same for something that cannot be looked at from here.
+    pub fn may_change(&self, what: &str) {
+        self.watch.borrow_mut().add_unseen(what);
+    }
+
+    /// What is so after a failure: of operations by their journals, of all else by looking again.
+    pub fn left(&self) -> Left {
+        let began = self.sink.began();
+        let other = if began.is_empty() || self.app.get().is_some() { None } else { App::open(&self.dir(), self.options()).ok() };
+        let app = self.app.get().or(other.as_ref());
+        let mut left = Left { operations: app.map(|app| app.left_of(&began)).unwrap_or_default(), ..Left::default() };
+        if app.is_none() {
+            left.unseen.extend(began.iter().map(|op| format!("operation {}", op.short())));
+        }
+        self.watch.borrow().compare(app, &mut left);
+        left
     }
 
     /// What a command in a preview printed.
@@ -196,10 +224,12 @@ impl Session {
         self.sink.warnings()
     }
 
-    /// Prints a failure on standard error.
-    pub fn print_failure(&self, failure: &Failure, untouched: bool) {
+    /// Prints a failure on standard error, and what is so after it where the command changes
+    /// something or was stopped.
+    pub fn print_failure(&self, failure: &Failure, left: Option<&Left>) {
         self.sink.finish();
-        let _ = write!(std::io::stderr(), "{}", for_terminal(&render::error::failure(self.err, failure, untouched)));
+        let left = left.filter(|left| self.writes || left.is_change() || failure.is_stop());
+        let _ = write!(std::io::stderr(), "{}", for_terminal(&render::error::failure(self.err, failure, left)));
     }
 
     /// A hook that snapback runs must not change what snapback is changing.

@@ -13,9 +13,7 @@ use crate::{
     model::{
         FileState, Manifest, Operation, PathChange, Source, TagName, Verdict, VerdictRecord,
         manifest::Role,
-        operation::{
-            About, CommandRole, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person, Publication, RefChange, Step, TreeChange, TreeEntry,
-        },
+        operation::{About, CommandRole, EnvironmentChange, OPERATION_SCHEMA, Person, Publication, RefChange, Step, TreeChange, TreeEntry},
         signature::Signing,
     },
     store::{Lease, Session},
@@ -59,7 +57,10 @@ pub fn write(
     draft: Draft,
     finish: impl FnOnce(&mut Operation) -> Result<(), Failure>,
 ) -> Result<Written, Failure> {
-    let who = ground.git.identity()?;
+    let who = match ground.git.identity() {
+        Err(_) if draft.commit.is_none() => nameless(ground),
+        known => known?,
+    };
     let mut saved = 0;
     let session = ground.store.begin()?;
     write_blobs(ground, &draft)?;
@@ -98,8 +99,7 @@ pub fn write(
     let about = About {
         id,
         kind: plan.kind,
-        // An adoption touches many tasks.
-        task: (plan.kind != OpKind::Adopt).then_some(plan.task),
+        task: (!plan.kind.is_of_no_task()).then_some(plan.task),
         from: plan.from,
         to: plan.to,
         message: draft.message,
@@ -141,6 +141,13 @@ fn put_large(
         objects.insert(path.clone(), stored.id);
     }
     Ok(objects)
+}
+
+/// Who did it, where git knows no name and none goes into a commit: the user of this machine.
+fn nameless(ground: &Ground) -> Person {
+    let (uid, user) = crate::base::user::current();
+    let name = user.unwrap_or_else(|| format!("uid {uid}"));
+    Person { email: format!("{name}@{}", ground.host), name }
 }
 
 /// Saves the bytes that the change of files needs, and fills in where they are.
@@ -192,6 +199,9 @@ fn put_state(ground: &Ground, session: &dyn Session, path: &RelPath, kept: &Kept
 /// Writes the blobs that git does not have yet.
 pub fn write_blobs(ground: &Ground, draft: &Draft) -> Result<(), Failure> {
     use rayon::prelude::*;
+    if draft.blobs.is_empty() {
+        return Ok(());
+    }
     let gone = git::rules_gone(draft.index.iter().map(|change| (&change.path, change.after.as_ref())));
     let converter = ground.git.converter(Attributes::After(&gone))?;
     draft.blobs.par_iter().try_for_each(|blob| {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Left;
 use crate::base::{Failure, Hint, OpId};
 
 /// The format of the document.
@@ -61,6 +62,18 @@ pub struct Answer {
     pub warnings: Vec<String>,
     /// What can be done next.
     pub next: Vec<Next>,
+    /// After a failure: what is so now.
+    pub left: Option<LeftAnswer>,
+}
+
+/// What is so after a failure, with its sentence.
+#[derive(Debug, Clone, Serialize)]
+pub struct LeftAnswer {
+    /// In words.
+    pub sentence: String,
+    /// What it is made of.
+    #[serde(flatten)]
+    pub left: Left,
 }
 
 impl Answer {
@@ -78,7 +91,16 @@ impl Answer {
             error: None,
             warnings: Vec::new(),
             next: Vec::new(),
+            left: None,
         }
+    }
+
+    /// The same with what is so after the failure.
+    pub fn with_left(self, left: Left) -> Self {
+        let (changed, op_id) = (left.is_change(), left.op().cloned());
+        let mut next = self.next;
+        next.extend(left.hints().into_iter().map(Next::from));
+        Self { changed, op_id, next, left: Some(LeftAnswer { sentence: left.sentence(), left }), ..self }
     }
 
     /// The answer for a failure.

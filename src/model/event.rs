@@ -5,7 +5,7 @@ use crate::base::OpId;
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// An operation has begun.
+    /// An operation is about to begin, or is taken up again.
     Began {
         /// Its id.
         op: OpId,

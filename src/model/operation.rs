@@ -206,6 +206,10 @@ pub enum OpKind {
     Adopt,
     /// The registry or the configs were made to agree.
     RegistrySync,
+    /// The first files were written.
+    Init,
+    /// Files that an operation had put aside were brought back.
+    Restore,
 }
 
 impl OpKind {
@@ -218,7 +222,14 @@ impl OpKind {
             Self::Redo => "redo",
             Self::Adopt => "adopt",
             Self::RegistrySync => "registry-sync",
+            Self::Init => "init",
+            Self::Restore => "restore",
         }
+    }
+
+    /// True when it may touch several tasks, or none.
+    pub fn is_of_no_task(self) -> bool {
+        matches!(self, Self::Adopt | Self::Init)
     }
 }
 

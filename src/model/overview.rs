@@ -193,7 +193,7 @@ pub struct DriftLine {
 }
 
 /// A file that `init` writes.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InitFile {
     /// Its path.
     pub path: RelPath,

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     Version,
+    overview::InitFile,
     settings::{EnvMode, OnVerifyFail},
     signature::{Demand, Signing},
     version::Bump,
@@ -21,6 +22,39 @@ pub enum Request {
     Undo(Undo),
     /// The inverse of an undo.
     Redo(Undo),
+    /// Manifests for tags that have none.
+    Adopt(Adopt),
+    /// Registry and configuration of a task agree.
+    SyncRegistry(SyncRegistry),
+    /// The first files, as they were shown.
+    Init(Vec<InitFile>),
+}
+
+/// Asks for manifests of tags that have none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopt {
+    /// The tasks; none = all.
+    pub tasks: Vec<TaskId>,
+    /// How its commit is signed.
+    pub signing: Signing,
+}
+
+/// Asks that the registry and the configuration of a task agree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncRegistry {
+    /// The task.
+    pub task: TaskId,
+    /// Which side is believed.
+    pub from: SyncFrom,
+}
+
+/// Which side is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncFrom {
+    /// The configurations: the registry follows.
+    Config,
+    /// The registry: the configurations follow.
+    Registry,
 }
 
 /// Which version a release gets.

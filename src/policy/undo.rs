@@ -40,7 +40,7 @@ pub fn stacks<'a>(operations: impl Iterator<Item = &'a Done>, task: Option<&Task
                 all.retain(|(_, task)| !same(task));
                 redo.retain(|(_, task)| !same(task));
             }
-            OpKind::Rollback | OpKind::RegistrySync => {
+            OpKind::Rollback | OpKind::RegistrySync | OpKind::Restore => {
                 redo.retain(|(_, task)| !same(task));
                 all.push((op.id.clone(), op.task.clone()));
             }
@@ -52,7 +52,7 @@ pub fn stacks<'a>(operations: impl Iterator<Item = &'a Done>, task: Option<&Task
                 redo.retain(|(id, _)| Some(id) != op.undoes.as_ref());
                 all.push((op.id.clone(), op.task.clone()));
             }
-            OpKind::Adopt => {}
+            OpKind::Adopt | OpKind::Init => {}
         }
     }
     let ids = |list: Vec<(OpId, Option<TaskId>)>| list.into_iter().map(|(id, _)| id).collect();

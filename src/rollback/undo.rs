@@ -99,6 +99,7 @@ fn cannot(ground: &Ground, id: &OpId) -> Result<Error, journal::Error> {
     let why = match kind {
         OpKind::CreateSnapshot => ": a released version is never changed",
         OpKind::Adopt => ": it only added manifests",
+        OpKind::Init => ": it only wrote the first files; git restores or removes them",
         _ => ": it was taken back already, or a release was made on top of it",
     };
     Ok(Error::CannotUndo { op: id.short(), kind: kind.word(), why })

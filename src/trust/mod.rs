@@ -137,6 +137,11 @@ impl Trust {
         Self { place, repository: repository.to_path_buf(), work_tree: work_tree.to_path_buf(), state, agreed: Mutex::default() }
     }
 
+    /// The folders of agreements and of keys, as far as the user has them.
+    pub fn places(&self) -> Vec<PathBuf> {
+        self.place.folder.iter().chain(&self.place.keys).cloned().collect()
+    }
+
     /// Each of these commands, and whether it may run; `all` are the commands of the whole configuration.
     pub fn states_of(&self, commands: &[ConfiguredCommand], all: &[ConfiguredCommand]) -> Vec<CommandState> {
         commands.iter().map(|command| CommandState { command: command.clone(), trusted: self.permits(command, all) }).collect()

@@ -1,6 +1,6 @@
 //! Tests of the checker: for each promise a world that breaks that one and no other.
 
-use crate::support::checker::{PROMISES, Recovered, Seen, State, judge};
+use crate::support::checker::{Claim, PROMISES, Recovered, Seen, State, judge};
 
 /// A world of one file and one record.
 fn state(word: &str) -> State {
@@ -32,7 +32,7 @@ fn good() -> Seen {
 type Breaking = (&'static str, fn(&mut Seen));
 
 /// At least one for every promise.
-const BREAKINGS: [Breaking; 27] = [
+const BREAKINGS: [Breaking; 31] = [
     ("I1", |seen| seen.lost.push("T/file".into())),
     ("I2", |seen| set_found(seen, |state| state.task.clear())),
     ("I2", |seen| set_found(seen, |state| drop(state.records.insert("entry".into(), "half".into())))),
@@ -77,7 +77,16 @@ const BREAKINGS: [Breaking; 27] = [
         go_back(seen);
         seen.recovery = Some(Recovered::Done);
     }),
+    ("I21", |seen| seen.said = Some(claim("nothing was changed", "new", false))),
+    ("I21", |seen| seen.said = Some(claim("", "old", false))),
+    ("I21", |seen| seen.said = Some(claim("nothing was changed", "old", true))),
+    ("I21", |seen| seen.said = Some(Claim { changed: Some(false), ..claim("operation 1 is not finished", "new", true) })),
 ];
+
+/// What was said in a world that was old before.
+fn claim(sentence: &str, after: &str, unfinished: bool) -> Claim {
+    Claim { sentence: sentence.into(), changed: None, before: state("old"), after: state(after), unfinished }
+}
 
 /// Changes what was found, and what was found again after it.
 fn set_found(seen: &mut Seen, change: impl Fn(&mut State)) {
@@ -101,6 +110,9 @@ fn a_good_world_breaks_no_promise() {
     assert_eq!(judge(&undone), []);
     assert_eq!(judge(&Seen { exit: Some(0), recovery: Some(Recovered::Nothing), reported: true, ..good() }), []);
     assert_eq!(judge(&Seen { exit: Some(143), recovery: Some(Recovered::Nothing), ..good() }), []);
+    for true_one in [claim("nothing was changed", "old", false), claim("operation 1 is not finished", "new", true)] {
+        assert_eq!(judge(&Seen { said: Some(true_one), ..good() }), []);
+    }
 }
 
 #[test]

@@ -47,6 +47,16 @@ fn adopt_survives_a_fault_at_every_call() {
 }
 
 #[test]
+fn a_registry_sync_survives_a_fault_at_every_call() {
+    survives("registry sync");
+}
+
+#[test]
+fn init_survives_a_fault_at_every_call() {
+    survives("init");
+}
+
+#[test]
 fn resuming_survives_a_fault_at_every_call() {
     survives("op resume, of files");
     survives("op resume, of a release");
@@ -60,6 +70,7 @@ fn aborting_survives_a_fault_at_every_call() {
 
 #[test]
 fn collecting_and_repairing_the_store_survive_a_fault_at_every_call() {
+    survives("store put");
     survives("store gc");
     survives("store repair");
 }

@@ -53,6 +53,7 @@ mod pushing;
 mod recovery_report;
 mod releasing;
 mod review;
+mod said;
 mod sandbox;
 mod secrets;
 mod settings;

@@ -11,7 +11,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::overview::AdoptionLine,
+    model::{Request, report::Outcome, request::Adopt},
 };
 
 /// Write manifests for tags that exist already, so that they can be rolled back to
@@ -38,19 +38,20 @@ impl Run for Args {
         let tasks = self.tasks.find(session, self.all)?;
         let app = session.app()?;
         let verbose = session.globals.verbose;
-        let (lines, _) = app.adopt(&tasks, true, &self.sign.signing())?;
-        let some = lines.iter().any(|line: &AdoptionLine| line.reason.is_none());
+        let lines = app.adoptable(&tasks)?;
+        let some = lines.iter().any(|line| line.reason.is_none());
         if session.globals.dry_run || !some {
             let page = tables::adoption(session.out, &lines, true, verbose);
             return Ok(Reply { dry_run: session.globals.dry_run, ..Reply::new(page, json!({ "tags": lines })) });
         }
         session.say(&tables::adoption(session.err, &lines, true, verbose));
         session.confirm("Write these manifests?")?;
-        let (lines, report) = app.adopt(&tasks, false, &self.sign.signing())?;
+        let report = app.apply_seen(&Request::Adopt(Adopt { tasks, signing: self.sign.signing() }), |_| Ok(()))?;
         let page = tables::adoption(session.out, &lines, false, verbose);
-        let Some(report) = report else { return Ok(Reply::new(page, json!({ "tags": lines }))) };
         let mut reply = Reply::of_report(session.out, None, &report);
-        reply.text = page + &reply.text;
+        if report.outcome == Outcome::Done {
+            reply.text = page + &reply.text;
+        }
         reply.data["tags"] = json!(lines);
         Ok(reply)
     }

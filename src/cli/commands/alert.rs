@@ -158,7 +158,6 @@ fn answered(session: &Session, id: &str, answer: &str) -> Result<Reply, Failure>
         app.check_commands(&plan)?;
         session.confirm(&render::plan::question(&plan))?;
     }
-    session.about_to_change();
     app.record_answer(&kept, &choice)?;
     let report = app.apply(&request, Some(&plan))?;
     Ok(Reply::of_report(session.out, Some(&plan), &report).changed())
@@ -171,7 +170,6 @@ fn hold(session: &Session, kept: &Kept, choice: &Choice) -> Result<Reply, Failur
     if session.globals.dry_run {
         return Ok(Reply { dry_run: true, ..Reply::new(text, json!({ "alert": kept })) });
     }
-    session.about_to_change();
     app.record_answer(kept, choice)?;
     if let Some(task) = kept.alert.notice.task.as_ref().filter(|task| app.guarded().contains(task)) {
         app.freeze(task, &format!("answer to alert {}: hold", kept.alert.id))?;

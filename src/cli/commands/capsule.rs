@@ -62,6 +62,10 @@ struct Verify {
 }
 
 impl Run for Args {
+    fn writes(&self) -> bool {
+        matches!(self.act, Act::Create(_))
+    }
+
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         match &self.act {
             Act::Create(create) => create.run(session),
@@ -82,7 +86,7 @@ impl Create {
         let wanted = version(session, &task, Some(&typed))?.expect("because a version was typed");
         let dry_run = session.globals.dry_run;
         if !dry_run {
-            session.about_to_change();
+            session.about_to_change(std::slice::from_ref(&self.file));
         }
         let report = app.create_capsule(&task, &wanted, &self.file, dry_run)?;
         if dry_run {

@@ -72,7 +72,6 @@ impl Run for Args {
             let text = if waits { format!("the rollback of {task} would stay.\n") } else { format!("nothing waits for {task}.\n") };
             return Ok(Reply { dry_run: true, ..Reply::new(text, json!({ "task": task, "waits": waits })) });
         }
-        session.about_to_change();
         let pending = app.confirm(&task)?;
         let version = pending.to.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
         let text = format!("{task} stays at {version}.\n");
@@ -100,7 +99,6 @@ fn list(session: &Session, app: &App) -> Result<Reply, Failure> {
 fn watch(session: &Session, app: &App) -> Result<Reply, Failure> {
     // The terminal may go, and with it everything in its session; started by hand this fails, and need not work.
     let _ = rustix::process::setsid();
-    session.about_to_change();
     let (mut locks, mut ended) = (Vec::new(), Vec::new());
     while cancel::requested().is_none() {
         for one in app.pending()? {

@@ -30,7 +30,12 @@ pub struct Args {
 }
 
 impl Run for Args {
+    fn writes(&self) -> bool {
+        true
+    }
+
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        session.about_to_change(self.dir.as_slice());
         let place = self.dir.clone().map_or(Place::Temporary(self.keep), Place::Folder);
         demo::run(session, &place, self.auto)
     }

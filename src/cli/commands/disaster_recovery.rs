@@ -89,7 +89,7 @@ impl Args {
             let report = App::verify_capsule(file)?;
             return Ok(Reply { dry_run: true, ..Reply::new(capsules::page(session.out, &report, "would come out of"), &report) });
         }
-        session.about_to_change();
+        session.about_to_change(&[into.to_path_buf()]);
         let report = App::restore_capsule(file, into, self.links_out)?;
         // From nothing there are no settings; where there are some, they say what to do with packages.
         let here = session.app().ok().map(|app| app.environment_of(&report.task));
@@ -126,7 +126,7 @@ fn keep(session: &Session, path: &Path, page: &str, reply: &mut Reply) {
         Ok(()) => {
             let _ = writeln!(reply.text, "  report: {}", path.display());
         }
-        Err(source) => session.print_failure(&Error::Write { path: path.to_path_buf(), source }.into(), false),
+        Err(source) => session.print_failure(&Error::Write { path: path.to_path_buf(), source }.into(), None),
     }
 }
 

@@ -77,7 +77,6 @@ impl Run for Args {
         for task in &tasks {
             session.agree(&app.commands_of_drill(task, &how))?;
         }
-        session.about_to_change();
         let several = wanted.versions.len() > 1;
         let reports = app.drill(&wanted.versions, &how, |report| {
             if several {

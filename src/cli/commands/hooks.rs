@@ -148,7 +148,7 @@ fn install(session: &Session, wanted: &HooksWanted) -> Result<Reply, Failure> {
         session.say(&shown(&plan));
     }
     session.confirm(&format!("{}Install these hooks?", shown(&plan)))?;
-    session.about_to_change();
+    session.about_to_change(&session.app()?.hook_places());
     let done = session.app()?.install_hooks(wanted)?;
     let method = done.method.map_or("", HookMethod::word);
     let text = format!("{} installed (method {method}).\n", render::count(wanted.events.len(), "hook"));
@@ -166,7 +166,7 @@ fn uninstall(session: &Session) -> Result<Reply, Failure> {
         return Ok(Reply { dry_run: true, ..Reply::new(format!("{}dry run: nothing was changed\n", shown(&plan)), data) });
     }
     session.confirm(&format!("{}Take the hooks away?", shown(&plan)))?;
-    session.about_to_change();
+    session.about_to_change(&session.app()?.hook_places());
     session.app()?.remove_hooks()?;
     Ok(Reply::new("the hooks are gone, and what was there before is back.\n".into(), data).changed())
 }

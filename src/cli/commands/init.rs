@@ -11,6 +11,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
+    model::report::Outcome,
 };
 
 /// Find tasks and write snapback.yaml, the registry and ignore rules
@@ -25,6 +26,9 @@ impl Run for Args {
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let dir = session.dir();
+        if !session.globals.dry_run && App::settle_init(&dir, Options { config: None, ..session.options() })? {
+            session.warn("an earlier `init` was interrupted; what it had written is put back");
+        }
         let mut files = App::init_files(&dir)?;
         files.retain(|file| file.before.as_ref() != Some(&file.after));
         let data = json!({ "files": files });
@@ -37,8 +41,10 @@ impl Run for Args {
         }
         session.say(&show(session.err));
         session.confirm(&format!("Write {}?", count(files.len(), "file")))?;
-        session.about_to_change();
-        App::init(&dir, Options { config: None, ..session.options() }, &files)?;
+        let report = App::init(&dir, Options { config: None, ..session.options() }, &files)?;
+        if report.outcome != Outcome::Done {
+            return Ok(Reply::of_report(session.out, None, &report));
+        }
         let names: Vec<_> = files.iter().map(|file| file.path.to_text()).collect();
         let mut add = vec!["git", "add", "--"];
         add.extend(names.iter().map(String::as_str));
@@ -50,6 +56,7 @@ impl Run for Args {
         if session.app()?.commands(&[]).iter().any(|state| !state.trusted) {
             next.push(Hint::run("agree to the commands that it names", &["snapback", "trust"]));
         }
-        Ok(Reply::new(format!("{} written, not committed.\n", count(files.len(), "file")), data).changed().with_next(next))
+        let reply = Reply::new(format!("{} written, not committed.\n", count(files.len(), "file")), data);
+        Ok(Reply { op: report.op, ..reply }.changed().with_next(next))
     }
 }

@@ -85,7 +85,6 @@ impl Run for Args {
         }
         match &self.what {
             What::Create { name } => {
-                session.about_to_change();
                 let (signer, path) = app.create_key(name.as_deref())?;
                 let text = format!(
                     "made {}, which only you can read.\nyour key, allowed here as {}:\n  {}\n",
@@ -105,14 +104,12 @@ impl Run for Args {
             }
             What::List => list(session),
             What::Allow { key, name, until } => {
-                session.about_to_change();
                 let signer = Signer { name: name.clone(), key: *key, valid_until: *until, revoked: None };
                 app.keys().allow(&signer)?;
                 let text = format!("signatures of {} count on this machine{}.\n", safe(name.trim()), ends(&signer));
                 Ok(Reply::new(text, json!({ "signer": signer })).changed())
             }
             What::Revoke { which } => {
-                session.about_to_change();
                 let revoked = app.revoke_key(which)?;
                 let text = match revoked.len() {
                     0 => format!("{} was revoked before.\n", safe(which)),

@@ -56,6 +56,11 @@ pub trait Run {
         false
     }
 
+    /// True when it writes anything for somebody to see: after a failure it says what was changed.
+    fn writes(&self) -> bool {
+        self.changes()
+    }
+
     /// Does it.
     fn run(&self, session: &Session) -> Result<Reply, Failure>;
 }
@@ -77,6 +82,11 @@ macro_rules! commands {
             /// See [`Run::changes`].
             pub fn changes(&self) -> bool {
                 match self { $(Self::$variant(args) => args.changes()),* }
+            }
+
+            /// See [`Run::writes`].
+            pub fn writes(&self) -> bool {
+                match self { $(Self::$variant(args) => args.writes()),* }
             }
 
             /// See [`Run::run`].

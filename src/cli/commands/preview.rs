@@ -52,6 +52,10 @@ struct What {
 }
 
 impl Run for Args {
+    fn writes(&self) -> bool {
+        self.what.into.is_some()
+    }
+
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let task = self.task.find(session)?;
         let app = session.app()?;
@@ -66,6 +70,7 @@ impl Run for Args {
             return Ok(Reply { exit_code: code, ..Reply::new(text, json!({ "command": command, "exit_code": code, "output": output })) });
         }
         let into = self.what.into.as_ref().ok_or_else(|| Error::usage("add --into, --cat or --run"))?;
+        session.about_to_change(std::slice::from_ref(into));
         let files = app.export(&task, &version, into)?;
         let text = format!("{task} {version}: {} in {}\n", count(files, "file"), into.display());
         Ok(Reply::new(text, json!({ "into": into.to_string_lossy(), "files": files })).changed())

@@ -5,9 +5,9 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    app::SyncFrom,
     base::{Failure, Hint, Kind},
     cli::{args::SomeTasks, render::tables, reply::Reply, session::Session},
+    model::request::SyncFrom,
 };
 
 /// Compare the registry with the configs and tags, and make them agree

@@ -40,7 +40,6 @@ impl Run for Args {
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let app = session.app()?;
         if self.revoke && !session.globals.dry_run {
-            session.about_to_change();
             let was = app.revoke_trust()?;
             let text = if was { "revoked: no command of this repository runs any more.\n" } else { "nothing was agreed to here.\n" };
             return Ok(Reply { changed: was, ..Reply::new(text.into(), json!({ "revoked": was })) });
@@ -52,7 +51,6 @@ impl Run for Args {
             return Ok(Reply { dry_run: session.globals.dry_run, ..shown(session, app, &states) });
         }
         session.confirm(&format!("{}{}", commands::list(session.err, &new), commands::question(&new)))?;
-        session.about_to_change();
         app.agree(&new.into_iter().map(|state| state.command).collect::<Vec<_>>())?;
         Ok(shown(session, app, &app.commands(&self.tasks.named(session)?)).changed())
     }

@@ -3,21 +3,43 @@
 use std::fmt::Write;
 
 use super::{Paint, Style, command_line, safe};
-use crate::{base::Failure, model::answer::Next};
+use crate::{
+    base::{Failure, Kind},
+    cli::error::Error,
+    model::{Left, answer::Next},
+};
 
-/// The whole message; `untouched` when it is certain that nothing was changed.
-pub fn failure(style: Style, failure: &Failure, untouched: bool) -> String {
+/// The whole message, with what is so after it.
+pub fn failure(style: Style, failure: &Failure, left: Option<&Left>) -> String {
+    if let (Some(why), Some(left)) = (no_error(failure), left) {
+        return format!("{why}; {}\n", left.sentence()) + &hints(style, left.hints().into_iter().map(Next::from));
+    }
     let chain = failure.chain();
     let mut causes = chain.iter().map(|cause| safe(cause));
     let mut text = format!("{} {}\n", style.paint(Paint::Bad, "error:"), causes.next().unwrap_or_default());
     for cause in causes {
         let _ = writeln!(text, "  caused by: {cause}");
     }
-    text.push_str(&hints(style, failure.hints().into_iter().map(Next::from)));
-    if untouched {
-        text.push_str("  nothing was changed\n");
+    let mut next = failure.hints();
+    for hint in left.map(Left::hints).unwrap_or_default() {
+        if !next.iter().any(|known| known.argv == hint.argv) {
+            next.push(hint);
+        }
+    }
+    text.push_str(&hints(style, next.into_iter().map(Next::from)));
+    if let Some(left) = left {
+        let _ = writeln!(text, "  {}", safe(&left.sentence()));
     }
     text
+}
+
+/// What is no error, in a few words: somebody said stop, or no.
+fn no_error(failure: &Failure) -> Option<String> {
+    match failure.kind() {
+        Kind::Cancelled(_) => Some("cancelled".into()),
+        Kind::TimeLimit => Some(failure.to_string()),
+        _ => failure.find::<Error>().filter(|error| matches!(error, Error::Declined)).map(ToString::to_string),
+    }
 }
 
 /// Lines `hint: why:  command`.
@@ -42,7 +64,7 @@ fn with_command(style: Style, step: &Next) -> String {
 mod tests {
     use super::*;
     use crate::{
-        base::{Fault, Hint, Kind},
+        base::{Fault, Hint},
         model::Answer,
     };
 
@@ -68,14 +90,22 @@ mod tests {
 
     #[test]
     fn what_people_see() {
-        insta::assert_snapshot!(failure(Style::default(), &stale(), true), @r"
+        insta::assert_snapshot!(failure(Style::default(), &stale(), Some(&Left::default())), @r"
         error: T01 is at 1.3.1, not at \u{1b}[2J1.3.0
           caused by: changed at 10:02
           hint: roll back from where it is:  snapback rollback -t T01 -m 'two words'
           hint: ask who changed it
           nothing was changed
         ");
-        assert!(!failure(Style::default(), &stale(), false).contains("nothing was changed"));
+        assert!(!failure(Style::default(), &stale(), None).contains("nothing was changed"));
+    }
+
+    #[test]
+    fn to_say_stop_or_no_is_no_error() {
+        let said = |failure: Failure| super::failure(Style::default(), &failure, Some(&Left::default()));
+        assert_eq!(said(Error::Declined.into()), "not done; nothing was changed\n");
+        assert_eq!(said(crate::base::cancel::Cancelled { signal: 2 }.into()), "cancelled; nothing was changed\n");
+        assert_eq!(said(Error::TimeLimit(std::time::Duration::from_secs(5)).into()), "the time limit of 5s passed; nothing was changed\n");
     }
 
     #[test]
@@ -114,7 +144,8 @@ mod tests {
             ]
           },
           "warnings": [],
-          "next": []
+          "next": [],
+          "left": null
         }
         "#);
     }

@@ -42,7 +42,7 @@ pub fn plan(style: Style, plan: &Plan, all: bool) -> String {
     for note in &plan.notes {
         page.section("note", &[safe(note)]);
     }
-    if matches!(plan.kind, OpKind::Rollback | OpKind::Undo | OpKind::Redo) && !plan.nothing_to_do {
+    if matches!(plan.kind, OpKind::Rollback | OpKind::Undo | OpKind::Redo | OpKind::Restore) && !plan.nothing_to_do {
         let back = if plan.kind == OpKind::Undo { "snapback redo" } else { "snapback undo" };
         page.section("safety", &[format!("everything is saved first; `{back}` brings it back")]);
     }
@@ -161,15 +161,27 @@ fn names(paths: &[RelPath]) -> String {
 /// The question that is asked before the plan is carried out.
 pub fn question(plan: &Plan) -> String {
     let task = &plan.task;
-    let to = plan.to.as_ref().map(ToString::to_string).unwrap_or_default();
+    let version = |version: &Option<crate::model::Version>| version.as_ref().map_or("no version".to_string(), ToString::to_string);
+    let (from, to) = (version(&plan.from), version(&plan.to));
+    let way = if plan.from == plan.to { format!("to {to}") } else { format!("from {from} to {to}") };
+    let amount = amount(plan);
     match plan.kind {
-        OpKind::CreateSnapshot => format!("Release {task} {to}?"),
-        OpKind::Rollback => format!("Roll back {task}?"),
-        OpKind::Undo => format!("Take {task} back to {to}?"),
-        OpKind::Redo => format!("Bring {task} forward to {to} again?"),
-        OpKind::Adopt => format!("Adopt the releases of {task}?"),
-        OpKind::RegistrySync => format!("Synchronise {task}?"),
+        OpKind::CreateSnapshot => format!("Release {task} {to}: {amount}?"),
+        OpKind::Rollback => format!("Roll {task} back {way}: {amount}?"),
+        OpKind::Undo => format!("Take {task} back {way}: {amount}?"),
+        OpKind::Redo => format!("Bring {task} forward {way} again: {amount}?"),
+        OpKind::Adopt => "Write these manifests?".into(),
+        OpKind::RegistrySync => format!("Make registry and config of {task} say {to}?"),
+        OpKind::Init => "Write these files?".into(),
+        OpKind::Restore => {
+            format!("Write {} back to where {} was?", count(plan.files.len(), "file"), if plan.files.len() == 1 { "it" } else { "each" })
+        }
     }
+}
+
+/// `5 files, 2.6 MB`.
+fn amount(plan: &Plan) -> String {
+    format!("{}, {}", count(plan.files.len(), "file"), size(plan.files.iter().map(|file| file.size).sum()))
 }
 
 /// One line about how much a plan changes.
@@ -254,7 +266,7 @@ pub(crate) mod tests {
           check    python -m pytest -q  (not trusted)
           safety   everything is saved first; `snapback undo` brings it back
         "#);
-        assert_eq!(question(&sample()), "Roll back T01?");
+        assert_eq!(question(&sample()), "Roll T01 back from 1.3.0 to 1.2.0: 4 files, 856.0 MB?");
     }
 
     #[test]

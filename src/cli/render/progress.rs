@@ -4,10 +4,7 @@
 
 use std::{
     io::Write,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -15,7 +12,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Paint, Style, safe};
 use crate::{
-    base::text::{for_terminal, size},
+    base::{
+        OpId,
+        text::{for_terminal, size},
+    },
     model::event::{Event, Sink},
 };
 
@@ -40,12 +40,12 @@ pub enum Talk {
 pub struct Progress {
     style: Style,
     talk: Talk,
-    began: AtomicBool,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
+    began: Vec<OpId>,
     work: Option<Work>,
     warnings: Vec<String>,
     preview: String,
@@ -64,12 +64,12 @@ struct Work {
 impl Progress {
     /// Makes the sink.
     pub fn new(style: Style, talk: Talk) -> Self {
-        Self { style, talk, began: AtomicBool::new(false), state: Mutex::default() }
+        Self { style, talk, state: Mutex::default() }
     }
 
-    /// True when an operation has begun: from then on it is not certain that nothing was changed.
-    pub fn began(&self) -> bool {
-        self.began.load(Ordering::SeqCst)
+    /// The operations that were begun or taken up; what became of them say their journals.
+    pub fn began(&self) -> Vec<OpId> {
+        self.state().began.clone()
     }
 
     /// The warnings so far.
@@ -115,7 +115,7 @@ impl Sink for Progress {
     fn take(&self, event: Event) {
         let mut state = self.state();
         match event {
-            Event::Began { .. } => self.began.store(true, Ordering::SeqCst),
+            Event::Began { op } => state.began.push(op),
             Event::WorkBegan { what, total, bytes } => state.work = Some(self.begin(what, total, bytes)),
             Event::WorkDone { more } => {
                 if let Some(work) = &mut state.work {
@@ -186,7 +186,6 @@ fn say(work: Option<&Work>, line: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::OpId;
 
     #[test]
     fn lines_tell_how_long_it_takes() {
@@ -196,16 +195,16 @@ mod tests {
     }
 
     #[test]
-    fn it_knows_whether_an_operation_has_begun() {
+    fn it_knows_which_operations_have_begun() {
         let sink = Progress::new(Style::default(), Talk::Quiet);
         sink.take(Event::WorkBegan { what: "hashing", total: 2, bytes: false });
         sink.take(Event::WorkDone { more: 2 });
-        assert!(!sink.began());
+        assert!(sink.began().is_empty());
         sink.take(Event::WorkEnded);
         sink.take(Event::StepDone { step: PREVIEW, text: "a\nb".into() });
         assert_eq!(sink.preview(), "a\nb");
         sink.take(Event::Began { op: OpId::new(1, 1) });
-        assert!(sink.began());
+        assert_eq!(sink.began(), [OpId::new(1, 1)]);
     }
 
     #[test]

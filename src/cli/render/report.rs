@@ -61,7 +61,7 @@ pub fn next(report: &Report) -> Vec<Hint> {
             Hint::run("try to go back", &["snapback", "op", "abort"]),
         ],
         (Outcome::Undone, _) => vec![Hint::run("see what was tried", &["snapback", "op", "show", &id])],
-        (Outcome::Done, OpKind::Rollback | OpKind::Redo) => with_share(vec![Hint::run("take it back", &["snapback", "undo"])]),
+        (Outcome::Done, OpKind::Rollback | OpKind::Redo | OpKind::Restore) => with_share(vec![Hint::run("take it back", &["snapback", "undo"])]),
         (Outcome::Done, OpKind::Undo) => with_share(vec![Hint::run("bring it again", &["snapback", "redo"])]),
         (Outcome::Done, OpKind::CreateSnapshot) if exit_code(report) == Kind::Bad.exit_code() => {
             let task = report.task.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -74,21 +74,24 @@ pub fn next(report: &Report) -> Vec<Hint> {
 /// The sentence that says it all.
 fn sentence(style: Style, report: &Report) -> String {
     let strong = |text: &str| style.paint(Paint::Strong, text);
-    let task = strong(report.task.as_ref().map_or("every task", |task| task.as_str()));
+    let everything = if report.kind == OpKind::Init { "the repository" } else { "every task" };
+    let task = strong(report.task.as_ref().map_or(everything, |task| task.as_str()));
     let version = |version: &Option<crate::model::Version>| strong(&version.as_ref().map_or("no version".into(), ToString::to_string));
     let (from, to) = (version(&report.from), version(&report.to));
     match report.outcome {
         Outcome::Stuck => format!("{task} is {}: a person is needed, see below.", style.paint(Paint::Bad, "stuck half-way")),
-        Outcome::Undone => format!(
-            "{task} is as it was ({from}): the {} {} and everything was put back.",
-            report.kind.word(),
-            style.paint(Paint::Bad, "failed")
-        ),
+        Outcome::Undone => {
+            let version = report.from.as_ref().map(|_| format!(" ({from})")).unwrap_or_default();
+            let failed = style.paint(Paint::Bad, "failed");
+            format!("{task} is as it was{version}: the {} {failed} and everything was put back.", report.kind.word())
+        }
         Outcome::Done if !report.changed => format!("{task} is at {to} already; nothing to do."),
         Outcome::Done => match report.kind {
             OpKind::CreateSnapshot => format!("{task} {to} is released{}{}.", made(report), verified(style, report)),
             OpKind::Adopt => format!("{task}: manifests written{}.", made(report)),
             OpKind::RegistrySync => format!("{task}: registry and configs agree{}.", made(report)),
+            OpKind::Init => "the first files are written, not committed.".into(),
+            OpKind::Restore => format!("{} brought back to where they were.", count(report.files_changed, "file")),
             OpKind::Rollback if report.from > report.to => {
                 format!("{task} is at {to}{}.  {from} is held.", verified(style, report))
             }

@@ -72,6 +72,8 @@ pub struct Seen {
     pub found: State,
     /// The exit code of the run; `None` when it was killed or the power went.
     pub exit: Option<i32>,
+    /// What the run said of what it had changed, with what was there before it and right after it.
+    pub said: Option<Claim>,
     /// True when success was reported before the power went.
     pub reported: bool,
     /// True when what was asked for is the old state: an operation is taken back.
@@ -108,6 +110,21 @@ pub struct Seen {
     pub left: Vec<String>,
 }
 
+/// What a run that failed said, and what was there.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Its sentence; empty when it said nothing.
+    pub sentence: String,
+    /// `changed` of the JSON document, when there was one.
+    pub changed: Option<bool>,
+    /// Before the run.
+    pub before: State,
+    /// Right after it, before anybody recovered anything.
+    pub after: State,
+    /// True when an operation was not finished then.
+    pub unfinished: bool,
+}
+
 /// One promise: its number, what it says, and what of it is broken.
 pub struct Promise {
     pub id: &'static str,
@@ -116,7 +133,7 @@ pub struct Promise {
 }
 
 /// Every promise that is checked, in the order of the design.
-pub const PROMISES: [Promise; 18] = [
+pub const PROMISES: [Promise; 19] = [
     Promise { id: "I1", says: "no byte is lost", broken: |seen| seen.lost.clone() },
     Promise { id: "I2", says: "old or new, never a mix, and nothing else is touched", broken: mixed },
     Promise { id: "I3", says: "what was reported as done survives a power cut", broken: forgotten },
@@ -135,6 +152,7 @@ pub const PROMISES: [Promise; 18] = [
     Promise { id: "I18", says: "every end is clean: no panic, no leftovers, no hanging", broken: |seen| seen.left.clone() },
     Promise { id: "I19", says: "the same input makes the same manifest", broken: other_manifests },
     Promise { id: "I20", says: "exit 0 exactly when it is so", broken: dishonest },
+    Promise { id: "I21", says: "after a failure it is true what is said of what was changed", broken: untrue },
 ];
 
 /// What is broken: the promise's number and what was seen.
@@ -197,6 +215,28 @@ fn other_manifests(seen: &Seen) -> Vec<String> {
     let known = |name: &String| seen.new.manifests.get(name).or_else(|| seen.old.manifests.get(name));
     let other = seen.found.manifests.iter().filter(|(name, text)| known(name).is_some_and(|known| known != *text));
     other.map(|(name, _)| format!("{name} is not what the same input made before")).collect()
+}
+
+/// What was said after a failure, and is not so.
+fn untrue(seen: &Seen) -> Vec<String> {
+    let Some(claim) = &seen.said else { return Vec::new() };
+    let says = |words: &str| claim.sentence.contains(words);
+    let same = claim.after.is(&claim.before);
+    let mut wrong = Vec::new();
+    let mut tell = |what: &str| wrong.push(format!("{what}: {:?}; {}", claim.sentence, claim.after.differs(&claim.before)));
+    if claim.sentence.is_empty() {
+        tell("nothing is said of what was changed");
+    }
+    if !same && ["nothing was changed", "put back", "as it was", "no file was changed"].iter().any(|words| says(words)) {
+        tell("it is not as it was");
+    }
+    if !same && claim.changed == Some(false) {
+        tell("changed is false");
+    }
+    if says("not finished") != claim.unfinished {
+        tell(if claim.unfinished { "an operation is open, and that is not said" } else { "no operation is open" });
+    }
+    wrong
 }
 
 /// Exit codes and words of the recovery that are not true. Cancelled runs may have been past the

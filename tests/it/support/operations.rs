@@ -47,7 +47,7 @@ const fn row(name: &'static str, argv: &'static [&'static str]) -> Operation {
 }
 
 /// Every operation that changes something in a repository.
-pub const OPERATIONS: [Operation; 13] = [
+pub const OPERATIONS: [Operation; 16] = [
     row("create-snapshot", RELEASE),
     Operation { back: Some(["undo", "redo"]), ..row("rollback", ROLLBACK) },
     Operation {
@@ -58,10 +58,17 @@ pub const OPERATIONS: [Operation; 13] = [
     Operation { prepare: rolled_back, back: Some(["redo", "undo"]), ..row("undo", &["undo", "--yes"]) },
     Operation { prepare: undone, back: Some(["undo", "redo"]), ..row("redo", &["redo", "--yes"]) },
     Operation { make: tagged_by_hand, ..row("adopt", &["adopt", "--task", TASK, "--yes"]) },
+    Operation {
+        prepare: config_edited,
+        back: Some(["undo", "redo"]),
+        ..row("registry sync", &["registry", "sync", "--task", TASK, "--from", "config", "--yes"])
+    },
+    Operation { make: not_set_up, ..row("init", &["init", "--yes"]) },
     Operation { interrupted: Some((ROLLBACK, 55)), back: Some(["undo", "redo"]), ..row("op resume, of files", &["op", "resume", "--yes"]) },
     Operation { interrupted: Some((RELEASE, 88)), ..row("op resume, of a release", &["op", "resume", "--yes"]) },
     Operation { interrupted: Some((ROLLBACK, 55)), ..row("op abort, of files", &["op", "abort", "--yes"]) },
     Operation { interrupted: Some((ROLLBACK, 62)), ..row("op abort, later", &["op", "abort", "--yes"]) },
+    Operation { make: with_folder, recovery: Recovery::Again, ..row("store put", &["store", "put", "data", "--name", "second"]) },
     Operation { make: with_garbage, recovery: Recovery::Again, ..row("store gc", &["store", "gc", "--yes"]) },
     Operation { make: with_damage, recovery: Recovery::Again, ..row("store repair", &["store", "repair", "--yes"]) },
 ];
@@ -101,6 +108,25 @@ pub fn repository() -> Option<Sandbox> {
 fn rolled_back(sandbox: &mut Sandbox) -> bool {
     sandbox.snapback(ROLLBACK).expect(0);
     true
+}
+
+/// A version was written into the configuration by hand.
+fn config_edited(sandbox: &mut Sandbox) -> bool {
+    set_version(sandbox, "1.1.1");
+    true
+}
+
+/// Tasks that snapback does not know of yet, with a file of the user's that `init` adds to.
+#[expect(clippy::unnecessary_wraps, reason = "others of the table cannot be made everywhere")]
+fn not_set_up() -> Option<Sandbox> {
+    let mut sandbox = Sandbox::new(2);
+    sandbox.variables.push(("TAVILY_API_KEY".into(), CANARY.into()));
+    for file in ["snapback.yaml", "task_registry.json"] {
+        std::fs::remove_file(sandbox.at(file)).unwrap();
+    }
+    sandbox.write(".gitignore", b"*.bin\n");
+    sandbox.git(&["commit", "-q", "-a", "-m", "not set up"]).expect(0);
+    Some(sandbox)
 }
 
 /// It was rolled back and taken back, and may be done again.

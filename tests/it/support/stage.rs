@@ -55,20 +55,26 @@ impl Stage {
 
 /// Everything that a fault could spoil, as far as two runs of the same operation agree on it.
 pub fn state(sandbox: &Sandbox) -> State {
-    let mut state = State::default();
+    let (mut state, mut set_up) = (State::default(), Vec::new());
     let built = |path: &str| path.split('/').any(|part| part.starts_with(".venv") || part == "__pycache__");
     for (path, entry) in sandbox.tree_where(|path| !built(path)) {
         if let Some(name) = path.strip_prefix("snapshots/") {
             state.manifests.insert(name.into(), timeless(&String::from_utf8_lossy(&sandbox.read(&path))));
         } else if path.strip_prefix(FOLDER).is_some_and(|rest| rest.starts_with('/')) {
             state.task.insert(path, (entry.kind, entry.mode, entry.digest.hex()));
+        } else if SET_UP.contains(&&*path) {
+            set_up.push((path, entry.digest.hex()));
         } else if path != "task_registry.json" && path != "snapshots" && path != FOLDER {
             state.others.insert(path, format!("{} {:o} {} {}", entry.kind, entry.mode, entry.digest.hex(), entry.mtime));
         }
     }
     state.records = records(sandbox, state.manifests.keys());
+    state.records.extend(set_up);
     state
 }
+
+/// What `init` writes beside the registry.
+const SET_UP: [&str; 2] = ["snapback.yaml", ".gitignore"];
 
 /// A manifest without what names a moment or a commit.
 fn timeless(text: &str) -> String {
@@ -78,7 +84,8 @@ fn timeless(text: &str) -> String {
 
 /// What is written down, by name.
 fn records<'a>(sandbox: &Sandbox, manifests: impl Iterator<Item = &'a String>) -> std::collections::BTreeMap<String, String> {
-    let mut registry: serde_json::Value = serde_json::from_slice(&sandbox.read("task_registry.json")).unwrap();
+    let registry = if sandbox.exists("task_registry.json") { sandbox.read("task_registry.json") } else { b"null".to_vec() };
+    let mut registry: serde_json::Value = serde_json::from_slice(&registry).unwrap();
     let entry = registry.get_mut("tasks").and_then(|tasks| tasks.as_object_mut()).and_then(|tasks| tasks.remove(TASK));
     // Manifests name their time, and so do the objects that hold them.
     let plain = |text: String| text.lines().filter(|line| !line.contains("\tsnapshots/")).collect::<Vec<_>>().join("\n");
@@ -128,6 +135,9 @@ fn collect_names(value: &serde_json::Value, names: &mut Vec<String>) {
 
 /// Where registry, configuration, tag and manifest of the task disagree.
 fn disagreement(sandbox: &Sandbox) -> Vec<String> {
+    if !sandbox.exists("task_registry.json") {
+        return vec!["there is no registry".into()];
+    }
     let (registry, config) = (sandbox.registry_version(TASK), sandbox.config_version(TASK));
     let Some(version) = registry.clone() else { return vec!["the registry has no version".into()] };
     let mut wrong = Vec::new();

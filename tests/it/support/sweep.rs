@@ -16,7 +16,7 @@ use std::{
 
 use super::{
     Sandbox,
-    checker::{Recovered, Seen, State, complaints},
+    checker::{Claim, Recovered, Seen, State, complaints},
     killer::{self, Mode, Ran, Target},
     mounted::Disk,
     operations::{CANARY, Operation, Recovery},
@@ -85,6 +85,8 @@ struct Trial<'a> {
     disk: Option<Disk>,
     old: State,
     new: State,
+    /// What is there when it starts: old, or what an interrupted operation left.
+    start: State,
     /// True when it takes back what was begun.
     backwards: bool,
     calls: u64,
@@ -101,8 +103,20 @@ impl<'a> Trial<'a> {
     fn new(operation: &'a Operation, program: &'a Path, base: &Sandbox, disk: Option<Disk>) -> Option<Self> {
         let parent = disk.as_ref().map_or_else(std::env::temp_dir, Disk::at);
         let stage = Stage::new(operation, base, &parent)?;
-        let (state_of, mut trial) =
-            (state, Self { operation, program, stage, disk, old: State::default(), new: State::default(), backwards: false, calls: 0 });
+        let (state_of, mut trial) = (
+            state,
+            Self {
+                operation,
+                program,
+                stage,
+                disk,
+                old: State::default(),
+                new: State::default(),
+                start: State::default(),
+                backwards: false,
+                calls: 0,
+            },
+        );
         trial.old = state_of(&trial.stage.live);
         if let Some((argv, percent)) = operation.interrupted {
             let whole = target(trial.program, &trial.stage.live, argv);
@@ -117,6 +131,7 @@ impl<'a> Trial<'a> {
             );
             trial.stage.save();
         }
+        trial.start = state_of(&trial.stage.live);
         trial.calls = killer::count(&target(trial.program, &trial.stage.live, operation.argv))
             .unwrap_or_else(|error| panic!("{}: {error}", operation.name));
         let after = state_of(&trial.stage.live);
@@ -156,13 +171,19 @@ impl<'a> Trial<'a> {
         if let Some(disk) = &self.disk {
             disk.sync();
         }
-        let (ran, cut) = self.disturb(self.operation.argv, fault, k);
+        // Words and the document say the same; the document is asked in every third run.
+        let as_json = k.is_multiple_of(3);
+        let argv = [self.operation.argv, if as_json { &["--json"] } else { &[] }].concat();
+        let (ran, cut) = self.disturb(&argv, fault, k);
         let mut seen = Seen { old: self.old.clone(), new: self.new.clone(), backwards: self.backwards, ..Seen::default() };
         let finished = !ran.killed && !ran.at.starts_with("NO POWER CUT");
         // After a failed sync nobody knows what is on the disk, so a failure is the only honest end.
         let unknown = ran.exit != 0 && ["fsync(", "fdatasync(", "syncfs("].iter().any(|call| ran.at.starts_with(call));
         seen.exit = (finished && !cut && !unknown).then_some(ran.exit);
         seen.reported = finished && cut && ran.exit == 0;
+        if finished && !cut && ran.exit != 0 {
+            seen.said = Some(self.claim(&ran, as_json));
+        }
         if ran.exit == 137 && !ran.killed {
             seen.left.push("it did not end".into());
         }
@@ -196,6 +217,20 @@ impl<'a> Trial<'a> {
             ran.stderr.trim()
         );
         vec![broken.into_iter().fold(told, |told, what| told + "\n    " + &short(what))]
+    }
+
+    /// What a run that failed said, and what is there now.
+    fn claim(&self, ran: &Ran, as_json: bool) -> Claim {
+        let live = &self.stage.live;
+        let (sentence, changed) = if as_json {
+            let answer: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+            let report = answer["error"]["message"].as_str().filter(|text| text.contains("put back")).unwrap_or_default();
+            (answer["left"]["sentence"].as_str().unwrap_or(report).to_string(), answer["changed"].as_bool())
+        } else {
+            (last_words(&format!("{}{}", ran.stdout, ran.stderr)), None)
+        };
+        let unfinished = live.snapback(&["status", "--json"]).json()["data"]["unfinished"].is_object();
+        Claim { sentence, changed, before: self.start.clone(), after: state(live), unfinished }
     }
 
     /// Runs a command with a fault; whether the power went at its end.
@@ -315,6 +350,12 @@ impl<'a> Trial<'a> {
             seen.damaged.push(format!("store check ends with {}: {} {}", checked.code, checked.stdout.trim(), checked.stderr.trim()));
         }
     }
+}
+
+/// The lines that speak of what was changed.
+pub fn last_words(text: &str) -> String {
+    let marks = ["nothing was changed", "put back", "not finished", "is done", "changed before it failed", "cannot be seen", "stuck"];
+    text.lines().filter(|line| marks.iter().any(|mark| line.contains(mark))).map(str::trim).collect::<Vec<_>>().join("\n")
 }
 
 /// What a run said that it must not say.

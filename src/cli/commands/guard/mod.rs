@@ -130,7 +130,6 @@ fn check(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     let tasks = guarded(session, tasks)?;
     let look = Look { only_due: false, dry_run: session.globals.dry_run };
     if !look.dry_run {
-        session.about_to_change();
         app.send_alerts()?;
     }
     let mut watches = Vec::new();
@@ -197,7 +196,6 @@ fn freeze(session: &Session, task: &TaskId, why: &str) -> Result<Reply, Failure>
     if session.globals.dry_run {
         return Ok(Reply { dry_run: true, ..Reply::new(text, json!({ "task": task })) });
     }
-    session.about_to_change();
     session.app()?.freeze(task, why)?;
     let next = vec![Hint::run("let it go on", &["snapback", "guard", "thaw", "-t", task.as_str()])];
     Ok(Reply::new(text, json!({ "task": task, "frozen": true })).changed().with_next(next))
@@ -211,7 +209,6 @@ fn thaw(session: &Session, task: &TaskId, why: &str) -> Result<Reply, Failure> {
     if session.globals.dry_run || !was {
         return Ok(Reply { dry_run: session.globals.dry_run, ..Reply::new(text, json!({ "task": task, "frozen": was })) });
     }
-    session.about_to_change();
     app.thaw(task, why)?;
     Ok(Reply::new(text, json!({ "task": task, "frozen": false })).changed())
 }

@@ -68,7 +68,6 @@ pub(super) fn run(session: &Session) -> Result<Reply, Failure> {
     if tasks.is_empty() {
         return Err(crate::guard::Error::NoRules.into());
     }
-    session.about_to_change();
     let journal = Journal { session, said: Mutex::default() };
     let names: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
     session.say(&format!("guard: watching {}\n", names.join(", ")));

@@ -31,7 +31,7 @@ impl Run for Args {
             return Ok(Reply { dry_run: true, ..Reply::new(text, json!({ "dropped": saved })) });
         }
         session.confirm(&format!("Drop {what}?"))?;
-        session.about_to_change();
+        session.about_to_change_records()?;
         let saved = app.store_drop(&self.name)?;
         let text = format!("{what} is dropped; what only it needs goes with the next collection\n");
         Ok(Reply::new(text, json!({ "dropped": saved })).changed())

@@ -32,7 +32,7 @@ impl Run for Args {
             session.say(&store::gc(session.err, &report, &names, session.globals.verbose));
             session.confirm("Free it?")?;
         }
-        session.about_to_change();
+        session.about_to_change(&app.store_places());
         let (report, names) = app.collect_store(false)?;
         let reply = reply(session, &report, &names);
         Ok(if report.is_change() { reply.changed() } else { reply })

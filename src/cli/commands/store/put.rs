@@ -44,7 +44,7 @@ impl Run for Args {
         let put = Put { name: self.name.clone(), folders, partial: self.partial, rehash: self.rehash, dry_run };
         let app = session.app()?;
         if !dry_run {
-            session.about_to_change();
+            session.about_to_change_records()?;
         }
         let report = app.store_put(&put)?;
         Ok(reply(session, &report, dry_run))

@@ -19,7 +19,7 @@ impl Run for Args {
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let app = session.app()?;
-        session.about_to_change();
+        session.about_to_change(&app.store_places());
         let (report, names) = app.repair_store()?;
         let text = store::repair(session.out, &report, &names, session.globals.verbose);
         let changed = !report.damage.is_empty();

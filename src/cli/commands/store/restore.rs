@@ -54,7 +54,7 @@ impl Run for Args {
             }
         }
         restore.dry_run = false;
-        session.about_to_change();
+        session.about_to_change(std::slice::from_ref(&restore.into));
         let report = app.store_restore(&restore)?;
         Ok(reply(session, &report, &restore))
     }
