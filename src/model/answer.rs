@@ -63,6 +63,7 @@ pub struct Answer {
     /// What can be done next.
     pub next: Vec<Next>,
     /// After a failure: what is so now.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<LeftAnswer>,
 }
 

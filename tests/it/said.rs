@@ -30,8 +30,20 @@ fn seen(sandbox: &Sandbox) -> BTreeMap<String, Vec<u8>> {
     while let Some(path) = todo.pop() {
         let name = path.strip_prefix(sandbox.top()).unwrap().to_str().unwrap().to_string();
         let own = name.strip_prefix("repo/.git/snapback/").unwrap_or_default();
-        let inside =
-            ["ops", "facts", "lock", "audit", "reserve", "trust-mark", "store/lock", "store/log", "store/index", "store/tmp", "store/stat-cache", "verdict-refs"];
+        let inside = [
+            "ops",
+            "facts",
+            "lock",
+            "audit",
+            "reserve",
+            "trust-mark",
+            "store/lock",
+            "store/log",
+            "store/index",
+            "store/tmp",
+            "store/stat-cache",
+            "verdict-refs",
+        ];
         let hidden = inside.iter().any(|part| own.starts_with(part)) || name == "repo/.git/objects" || name == "repo/.git/index";
         if hidden || name.split('/').any(|part| part.starts_with(".tmp-")) || name.ends_with(".lock") {
             continue;

@@ -144,8 +144,7 @@ mod tests {
             ]
           },
           "warnings": [],
-          "next": [],
-          "left": null
+          "next": []
         }
         "#);
     }

@@ -216,6 +216,7 @@ fn preview() {
     $ snapback preview -t T01 1.0.0 --into ../old
     error: ../old exists and is not an empty folder
       hint: name a folder that does not exist yet
+      nothing was changed
     [exit 6]
     ");
     shows!(sandbox, ["snapback preview -t T01 1.0.0 --run 'ls; exit 3'", "git status --short", "snapback preview -t T01 1.0.0"], @"

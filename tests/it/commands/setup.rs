@@ -233,6 +233,7 @@ fn demo() {
     $ snapback demo
     error: the demo waits for Enter between its steps, and there is no terminal: add --auto
       hint: walk through by itself:  snapback demo --auto
+      nothing was changed
     [exit 6]
     ");
     let ran = sandbox.snapback(&["demo", "--auto"]).expect(0);
