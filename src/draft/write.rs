@@ -13,7 +13,9 @@ use crate::{
     model::{
         FileState, Manifest, Operation, PathChange, Source, TagName, Verdict, VerdictRecord,
         manifest::Role,
-        operation::{About, CommandRole, EnvironmentChange, OPERATION_SCHEMA, Person, Publication, RefChange, Step, TreeChange, TreeEntry},
+        operation::{
+            About, CommandRole, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person, Publication, RefChange, Step, TreeChange, TreeEntry,
+        },
         signature::Signing,
     },
     store::{Lease, Session},
