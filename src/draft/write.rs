@@ -59,10 +59,7 @@ pub fn write(
     draft: Draft,
     finish: impl FnOnce(&mut Operation) -> Result<(), Failure>,
 ) -> Result<Written, Failure> {
-    let who = match ground.git.identity() {
-        Err(_) if draft.commit.is_none() => nameless(ground),
-        known => known?,
-    };
+    let who = person(ground, &draft)?;
     let mut saved = 0;
     let session = ground.store.begin()?;
     write_blobs(ground, &draft)?;
@@ -145,11 +142,16 @@ fn put_large(
     Ok(objects)
 }
 
-/// Who did it, where git knows no name and none goes into a commit: the user of this machine.
-fn nameless(ground: &Ground) -> Person {
-    let (uid, user) = crate::base::user::current();
-    let name = user.unwrap_or_else(|| format!("uid {uid}"));
-    Person { email: format!("{name}@{}", ground.host), name }
+/// Who does it; where git knows no name and none goes into a commit, the user of this machine.
+fn person(ground: &Ground, draft: &Draft) -> Result<Person, git::Error> {
+    match ground.git.identity() {
+        Err(_) if draft.commit.is_none() => {
+            let (uid, user) = crate::base::user::current();
+            let name = user.unwrap_or_else(|| format!("uid {uid}"));
+            Ok(Person { email: format!("{name}@{}", ground.host), name })
+        }
+        known => known,
+    }
 }
 
 /// Saves the bytes that the change of files needs, and fills in where they are.
