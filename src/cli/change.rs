@@ -95,7 +95,7 @@ pub fn reply_and_push(session: &Session, request: &Request, remote: Option<&str>
 
 /// What was made stays here; why it is not at the remote, and the ways out that work.
 fn not_pushed(session: &Session, mut reply: Reply, report: &Report, (remote, failure): (&str, &Failure)) -> Result<Reply, Failure> {
-    session.print_failure(failure, false);
+    session.print_failure(failure, None);
     let found = session.app()?.way_out(report, remote);
     let (kind, why) = found.as_ref().map_or((failure.kind(), failure.to_string()), |found| (found.kind(), found.to_string()));
     let back = |why: &str| report.op.iter().map(|op| Hint::run(why, &["snapback", "undo", &op.short()])).collect::<Vec<_>>();

@@ -60,7 +60,8 @@ impl Run for Args {
                     return Ok(Reply { dry_run: true, ..Reply::new("dry run: nothing was pushed\n".into(), json!({})) });
                 }
                 session.about_to_change_records()?;
-                session.may_change(&format!("the verdicts at {}", crate::base::secret::clean_text(remote.as_deref().unwrap_or("the remote"))));
+                session
+                    .may_change(&format!("the verdicts at {}", crate::base::secret::clean_text(remote.as_deref().unwrap_or("the remote"))));
                 let (count, remote) = session.app()?.push_verdicts(remote.as_deref())?;
                 let remote = crate::base::secret::clean_text(&remote);
                 let text = format!("{} at {}.\n", render::count(count, "verdict"), render::safe(&remote));

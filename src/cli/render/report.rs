@@ -61,7 +61,9 @@ pub fn next(report: &Report) -> Vec<Hint> {
             Hint::run("try to go back", &["snapback", "op", "abort"]),
         ],
         (Outcome::Undone, _) => vec![Hint::run("see what was tried", &["snapback", "op", "show", &id])],
-        (Outcome::Done, OpKind::Rollback | OpKind::Redo | OpKind::Restore) => with_share(vec![Hint::run("take it back", &["snapback", "undo"])]),
+        (Outcome::Done, OpKind::Rollback | OpKind::Redo | OpKind::Restore) => {
+            with_share(vec![Hint::run("take it back", &["snapback", "undo"])])
+        }
         (Outcome::Done, OpKind::Undo) => with_share(vec![Hint::run("bring it again", &["snapback", "redo"])]),
         (Outcome::Done, OpKind::CreateSnapshot) if exit_code(report) == Kind::Bad.exit_code() => {
             let task = report.task.as_ref().map(ToString::to_string).unwrap_or_default();
