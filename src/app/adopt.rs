@@ -18,6 +18,7 @@ impl App {
 
     /// Describes an adoption. The configuration is written when it was found from the tags.
     pub(super) fn draft_of_adoption(&self, wanted: &Adopt) -> Result<Draft, Failure> {
+        self.ground.git.check_ready()?;
         let (adoption, ground, configuration) = self.adoption(&wanted.tasks)?;
         let mut draft = adopt::draft(&ground, &adoption, configuration)?;
         draft.sign_as(&wanted.signing);
@@ -27,7 +28,6 @@ impl App {
 
     /// What can be adopted, with which settings, and their text when they are new.
     fn adoption(&self, tasks: &[TaskId]) -> Result<(Adoption, Ground, Option<String>), Failure> {
-        self.ground.git.check_ready()?;
         let (ground, text) = match self.found_tasks()? {
             Some((settings, text)) => (Ground { settings: std::sync::Arc::new(settings), ..self.ground.clone() }, Some(text)),
             None => (self.ground.clone(), None),

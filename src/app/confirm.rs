@@ -3,7 +3,7 @@
 //! The record is durable before the rollback begins, so no kill and no power cut can leave a
 //! rollback that waits for nobody. Whoever finds the time over takes it back, by an ordinary undo
 //! through the journal: the supervisor that was started with the rollback, a running guard, the
-//! next command, or `confirm --watch` after a restart. Read [`App::settle_confirmations`] first.
+//! next command that changes something, or `confirm --watch` after a restart. Read [`App::settle_confirmations`] first.
 
 use std::time::Duration;
 
@@ -49,6 +49,15 @@ impl App {
             found.extend(records.load(&task)?);
         }
         Ok(found)
+    }
+
+    /// Those of them whose time is over.
+    ///
+    /// # Errors
+    /// When a record cannot be read.
+    pub fn overdue(&self) -> Result<Vec<Pending>, Failure> {
+        let now = self.ground.clock.moment();
+        Ok(self.pending()?.into_iter().filter(|pending| now.since(&pending.since).is_some() && pending.left(&now).is_zero()).collect())
     }
 
     /// Writes down that a rollback will wait, before it begins; `None` when it need not.

@@ -94,7 +94,8 @@ impl<'a> Drift<'a> {
             below(&self.scan.tracked, dirs, |tracked| &tracked.path).filter(|tracked| scope.owns(&tracked.path)).collect();
         let same = |tracked: &&&Tracked| {
             let index = tracked.index.as_ref().filter(|entry| Some(*entry) == released.get(&tracked.path).copied());
-            index.is_some_and(|entry| tracked.state == WorkState::Clean || self.reads_as(&tracked.path, entry))
+            let vouched = matches!(tracked.state, WorkState::Clean | WorkState::LeftOut);
+            index.is_some_and(|entry| vouched || self.reads_as(&tracked.path, entry))
         };
         let equal = tracked.iter().filter(same).count();
         let gone = |tracked: &&&Tracked| tracked.state == WorkState::Missing && !released.contains_key(&tracked.path);

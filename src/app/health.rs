@@ -160,7 +160,9 @@ impl App {
 
     /// The disk of the state folder; too little room is a finding.
     fn look_at_disk(&self, findings: &mut Vec<Finding>) -> Option<Disk> {
-        match rustix::fs::statvfs(&self.state_path) {
+        // Where nothing was ever written, the folder that it would be in.
+        let folder = if self.state_path.is_dir() { self.state_path.as_path() } else { self.ground.git.common_dir() };
+        match rustix::fs::statvfs(folder) {
             Ok(stat) => {
                 let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
                 let (all, free) = (bytes(stat.f_blocks), bytes(stat.f_bavail));

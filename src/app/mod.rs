@@ -44,6 +44,7 @@ use crate::{
         Clock, Failure, Fault, Fs, Hint, Kind, RelPath, Root, TaskId,
         fs::create_dir_all,
         lock::{Holder, Lock},
+        look::Refused,
         text,
     },
     catalog::{
@@ -265,10 +266,9 @@ impl App {
         let git = Arc::new(Repo::discover(dir)?);
         let state_path = git.common_dir().join("snapback");
         let state = open_state(git.common_dir())?;
-        let failed = |source| Error::State { path: git.work_tree().to_path_buf(), source };
-        let tree: Arc<dyn Fs> = Arc::new(Root::open(git.work_tree()).map_err(failed)?);
+        let tree = git.files()?;
         let registry = |path: &RelPath| catalog::registry::read_small(&*tree, path).ok().flatten();
-        let (settings, warnings) = config::load_with_warnings(git.work_tree(), options.config.as_deref(), registry, is_released(&git))?;
+        let (settings, warnings) = config::load_with_warnings(&*tree, options.config.as_deref(), registry, is_released(&git))?;
         let store = Arc::new(ChunkStore::new(state.clone(), RelPath::own("store")));
         let uname = rustix::system::uname();
         let trust = Arc::new(Trust::new(options.trust, git.common_dir(), git.work_tree(), state.clone()));
@@ -372,6 +372,11 @@ impl App {
 
     /// Takes the operation lock.
     fn lock(&self) -> Result<Lock, Failure> {
+        self.ground.git.require_work_tree()?;
+        if !self.state_path.is_dir() {
+            let made = make_state(self.ground.git.common_dir(), &self.state_path);
+            made.map_err(|source| Error::State { path: self.state_path.clone(), source })?;
+        }
         let holder = Holder {
             pid: std::process::id(),
             host: self.ground.host.clone(),
@@ -395,19 +400,31 @@ fn is_released(git: &Repo) -> impl Fn(&TaskId) -> bool {
 /// Opens the state folder below the git common dir, creating it at first.
 fn open_state(common_dir: &Path) -> Result<Arc<dyn Fs>, Error> {
     let path = common_dir.join("snapback");
-    let open = || -> std::io::Result<Root> {
-        if path.is_symlink() {
-            return Err(std::io::Error::other("it is a symbolic link: move the folder that it leads to into its place"));
-        }
-        if !path.is_dir() {
-            create_dir_all(&Root::open(common_dir)?, &RelPath::own("snapback"), 0o700)?;
-        }
-        Root::open(&path)
-    };
-    match open() {
+    match make_state(common_dir, &path) {
         Ok(root) => Ok(Arc::new(root)),
+        // Nothing was ever written down here. Whoever only reads has no need of a folder for that.
+        Err(source) if !path.exists() && is_read_only(&source) => {
+            let why = format!("{} cannot be made: {source}", path.display());
+            Ok(Arc::new(Refused::new(source.kind(), why)))
+        }
         Err(source) => Err(Error::State { path, source }),
     }
+}
+
+/// Opens the state folder, and makes it when it is missing.
+fn make_state(common_dir: &Path, path: &Path) -> std::io::Result<Root> {
+    if path.is_symlink() {
+        return Err(std::io::Error::other("it is a symbolic link: move the folder that it leads to into its place"));
+    }
+    if !path.is_dir() {
+        create_dir_all(&Root::open(common_dir)?, &RelPath::own("snapback"), 0o700)?;
+    }
+    Root::open(path)
+}
+
+/// True when a folder cannot be made because nothing may be written there.
+fn is_read_only(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied)
 }
 
 /// The permission bits that new files do not get.

@@ -5,9 +5,10 @@ use std::path::Path;
 use super::{App, Error, Options, signing::Signatures};
 use crate::{
     base::{Failure, Fault, fs::read_limited, glob::Globs, process},
+    catalog::Release,
     config,
     draft::{Draft, FileDraft, StepDraft, tree},
-    git::Repo,
+    git::{self, Repo},
     model::{
         Plan, Report, Request,
         operation::OpKind,
@@ -124,10 +125,12 @@ impl App {
                 Some(DoctorLine { fix, ..failed("signing", &failure) })
             }
         };
-        let lock = match self.lock() {
+        let tags = self.misnamed_tags().unwrap_or_else(|failure| Some(failed("tags", &failure)));
+        // Where there is no work tree, nothing is changed and nothing locked.
+        let lock = (!self.ground.git.is_bare()).then(|| match self.lock() {
             Ok(_) => fine("lock", "free".into()),
             Err(failure) => failed("lock", &failure),
-        };
+        });
         let commands = self.commands(&[]);
         let new = commands.iter().filter(|state| !state.trusted).count();
         let trust = (!commands.is_empty()).then(|| {
@@ -135,7 +138,26 @@ impl App {
                 if new == 0 { ("trusted".into(), None) } else { (format!("{new} not trusted"), Some("snapback trust".into())) };
             DoctorLine { what: "commands".into(), ok: new == 0, seen, fix }
         });
-        [tasks, unfinished, drift, lock].into_iter().chain(reports).chain(signing).chain(trust).chain(self.look_at_tags()).collect()
+        [tasks, unfinished, drift]
+            .into_iter()
+            .chain(lock)
+            .chain(tags)
+            .chain(reports)
+            .chain(signing)
+            .chain(trust)
+            .chain(self.look_at_tags())
+            .collect()
+    }
+
+    /// Tags that are called like a release of a task and lead to no commit.
+    fn misnamed_tags(&self) -> Result<Option<DoctorLine>, Failure> {
+        let releases = self.all_releases()?;
+        let is_misnamed = |release: &&Release| matches!(self.ground.git.peel_tag(&release.tag_id), Err(git::Error::BadTag { .. }));
+        let names: Vec<String> =
+            releases.by_task.values().flat_map(std::collections::BTreeMap::values).filter(is_misnamed).map(Release::tag).collect();
+        let Some(first) = names.first() else { return Ok(None) };
+        let seen = format!("no release, because no commit is tagged: {}", names.join(", "));
+        Ok(Some(DoctorLine { what: "tags".into(), ok: false, seen, fix: Some(format!("git tag -d {first}")) }))
     }
 }
 

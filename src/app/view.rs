@@ -11,9 +11,9 @@ use super::{
     way_back,
 };
 use crate::{
-    base::{Failure, Fs, RelPath, TaskId},
-    catalog::{Release, manifests, registry as read, releases::Releases},
-    git::PeeledTag,
+    base::{Failure, Fs, Kind, RelPath, TaskId},
+    catalog::{self, Release, manifests, registry as read, releases::Releases},
+    git::{self, PeeledTag},
     model::{
         TaskSpec, Verdict, VerdictRecord, Verification, Version,
         operation::OpKind,
@@ -89,19 +89,23 @@ impl App {
             active.insert(task, read::active_by(registry.as_ref(), &*self.ground.tree, self.spec(task)?)?);
         }
         let line = |release: &&Release| {
-            let tag = self.ground.git.peel_tag(&release.tag_id)?;
+            let tag = match self.ground.git.peel_tag(&release.tag_id) {
+                // Tags may name trees and blobs; such a one is no release, whatever it is called. `doctor` names it.
+                Err(git::Error::BadTag { .. }) => return Ok(None),
+                peeled => peeled?,
+            };
             let has_manifest = kept.contains(&settings.manifest_path(&release.task, &release.version));
-            self.release_line(release, &tag, &standings, active.get(&release.task).and_then(Option::as_ref), has_manifest)
+            self.release_line(release, &tag, &standings, active.get(&release.task).and_then(Option::as_ref), has_manifest).map(Some)
         };
-        all.par_iter().map(line).collect()
+        all.par_iter().map(line).filter_map(Result::transpose).collect()
     }
 
     /// The manifests of some releases that the branch has.
     fn manifests_of(&self, releases: &[&Release]) -> Result<HashSet<RelPath>, Failure> {
-        let Ok(head) = self.ground.git.head() else { return Ok(HashSet::new()) };
+        let Some(head) = self.ground.git.head_commit()? else { return Ok(HashSet::new()) };
         let paths: Vec<RelPath> =
             releases.iter().map(|release| self.ground.settings.manifest_path(&release.task, &release.version)).collect();
-        Ok(self.ground.git.entries(&head.commit, &paths)?.into_iter().map(|(path, _)| path).collect())
+        Ok(self.ground.git.entries(&head, &paths)?.into_iter().map(|(path, _)| path).collect())
     }
 
     /// Versions and tags of a task, newest first: cheap, for completion.
@@ -166,15 +170,21 @@ impl App {
         let release = releases.find(task, version)?;
         let active = read::active_version(&*self.ground.tree, &self.ground.settings, self.spec(task)?)?;
         let tag = self.ground.git.peel_tag(&release.tag_id)?;
-        let has_manifest = !self.manifests_of(&[release])?.is_empty();
+        let (manifest, unread) = match manifests::load(&self.ground, release) {
+            Ok(found) => (Some(found.manifest.clone()), None),
+            Err(failure) if matches!(failure.find(), Some(catalog::Error::NoManifest { .. })) => (None, None),
+            Err(failure) if matches!(failure.kind(), Kind::Cancelled(_) | Kind::TimeLimit | Kind::Bug) => return Err(failure),
+            Err(failure) => (None, Some(failure.chain().join(": "))),
+        };
+        let has_manifest = manifest.is_some();
         let line = self.release_line(release, &tag, &self.standings()?, active.as_ref(), has_manifest)?;
-        let manifest = manifests::load(&self.ground, release).ok().map(|found| found.manifest.clone());
         let own = || manifest.iter().flat_map(|manifest| &manifest.files).filter(|file| file.is_restored());
         Ok(ReleaseDetail {
             release: line,
             files: own().count(),
             bytes: own().filter_map(|file| file.size).sum(),
             manifest: manifest.clone(),
+            unread,
         })
     }
 

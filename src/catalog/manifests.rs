@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{Error, Release, capture};
 pub use crate::ground::ReadRelease as Found;
 use crate::{
-    base::{Digest, Failure, GitId},
-    git::{Attributes, PeeledTag, Repo},
+    base::{Digest, Failure, Fault, GitId, Kind, TaskId},
+    git::{self, Attributes, PeeledTag, Repo},
     ground::Ground,
     model::{DependencyList, Manifest, Settings},
 };
@@ -93,47 +93,72 @@ fn check_copy(ground: &Ground, release: &Release, bytes: &[u8]) -> Result<(), Fa
     Err(Error::ManifestChanged { task: release.task.clone(), version: release.version.clone(), expected, found }.into())
 }
 
-/// The manifest's bytes: from the commit the branch is on, else from any other branch, else from
-/// what the operations here keep alive, because a branch may be reset or deleted. Where the
-/// tag names a digest, bytes that have it win, and bytes that do not are an error.
+/// The manifest's bytes: from the commit that HEAD leads to, on a branch or not, else from any branch,
+/// else from what the operations here keep alive, because a branch may be reset or deleted, else from
+/// the task's other releases. Where the tag names a digest, bytes that have it win, and bytes that do
+/// not are an error.
 fn bytes_of(git: &Repo, settings: &Settings, release: &Release, tag: &PeeledTag) -> Result<Vec<u8>, Failure> {
     let expected = digest_in(&tag.message);
-    let mut wrong = None;
+    let (mut wrong, mut unread) = (None, None);
     let mut tried: Vec<GitId> = Vec::new();
-    for commit in heads(git, expected.is_some())? {
-        let path = settings.manifest_path(&release.task, &release.version);
-        let Some(entry) = git.entry(&commit, &path)? else { continue };
-        if tried.contains(&entry.id) {
-            continue;
+    let head = git.head_commit()?;
+    let path = settings.manifest_path(&release.task, &release.version);
+    let read = |id: &GitId| git.check_size(id, LIMIT).and_then(|()| git.read_blob_of(id, expected));
+    for commit in places(git, &release.task, head.clone(), expected.is_some()) {
+        let entry = match git.entry(&commit, &path) {
+            Ok(Some(entry)) if !tried.contains(&entry.id) => entry,
+            Ok(_) => continue,
+            Err(error) => {
+                may_be_elsewhere(error, &mut unread)?;
+                continue;
+            }
+        };
+        match read(&entry.id) {
+            Ok(Ok(bytes)) => return Ok(bytes),
+            Ok(Err(digest)) => drop(wrong.get_or_insert(digest)),
+            Err(error) => may_be_elsewhere(error, &mut unread)?,
         }
-        git.check_size(&entry.id, LIMIT)?;
-        match git.read_blob_of(&entry.id, expected)? {
-            Ok(bytes) => return Ok(bytes),
-            Err(digest) => drop(wrong.get_or_insert(digest)),
-        }
-        // A changed manifest on the branch itself is never passed over: somebody must look at it.
-        if tried.is_empty() && commit == git.head()?.commit {
+        // A changed manifest in HEAD itself is never passed over: somebody must look at it.
+        if tried.is_empty() && unread.is_none() && Some(&commit) == head.as_ref() {
             break;
         }
         tried.push(entry.id);
     }
     let (task, version) = (release.task.clone(), release.version.clone());
-    Err(match (expected, wrong) {
-        (Some(expected), Some(found)) => Error::ManifestChanged { task, version, expected: expected.to_string(), found: found.to_string() },
-        _ => Error::NoManifest { task, version },
+    Err(match (expected, wrong, unread) {
+        (Some(expected), Some(found), _) => {
+            Error::ManifestChanged { task, version, expected: expected.to_string(), found: found.to_string() }.into()
+        }
+        (_, _, Some(error)) => error.into(),
+        (Some(_), ..) => Error::ManifestAway { task, version }.into(),
+        (None, ..) => Error::NoManifest { task, version }.into(),
+    })
+}
+
+/// Keeps the first error about an object that is missing: another commit may have what is looked for.
+fn may_be_elsewhere(error: git::Error, unread: &mut Option<git::Error>) -> Result<(), git::Error> {
+    if error.kind() != Kind::Missing {
+        return Err(error);
     }
-    .into())
+    unread.get_or_insert(error);
+    Ok(())
 }
 
 /// The commits in which a manifest is looked for: HEAD first, the others only when needed.
-fn heads(git: &Repo, with_kept: bool) -> Result<impl Iterator<Item = GitId>, Failure> {
-    let head = git.head()?.commit;
-    let mut others: Option<std::vec::IntoIter<(String, GitId)>> = None;
-    let below = |prefix: &str| git.refs_below(prefix).unwrap_or_default();
+fn places<'a>(git: &'a Repo, task: &TaskId, head: Option<GitId>, with_kept: bool) -> impl Iterator<Item = GitId> + use<'a> {
+    let below = |prefix: &str| git.refs_below(prefix).unwrap_or_default().into_iter().map(|(_, id)| id);
+    let tags = format!("refs/tags/{task}-v");
+    let mut others = None;
     let rest = std::iter::from_fn(move || {
-        let kept = || if with_kept { below("refs/snapback/safety/") } else { Vec::new() };
-        let iter = others.get_or_insert_with(|| [below("refs/heads/"), below("refs/remotes/"), kept()].concat().into_iter());
-        iter.next().map(|(_, id)| id)
+        let all = || {
+            let mut all: Vec<GitId> = below("refs/heads/").chain(below("refs/remotes/")).collect();
+            if with_kept {
+                all.extend(below("refs/snapback/safety/"));
+                all.extend(below(&tags).filter_map(|id| Some(git.peel_tag(&id).ok()?.commit)));
+            }
+            all.into_iter()
+        };
+        others.get_or_insert_with(all).next()
     });
-    Ok(std::iter::once(head).chain(rest))
+    head.into_iter().chain(rest)
 }

@@ -92,6 +92,14 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// No commit that is here holds the manifest that the tag names.
+    #[error("no commit that is here holds the manifest of {task} {version}, which its tag names")]
+    ManifestAway {
+        /// The task.
+        task: TaskId,
+        /// The version.
+        version: Version,
+    },
     /// A file kept changing while it was read.
     #[error("{0} is being written: it changed three times while it was read")]
     Unsteady(RelPath),
@@ -112,7 +120,7 @@ impl Fault for Error {
             Self::NoManifest { .. } | Self::NotAFile { .. } | Self::Linked(_) => Kind::Refused,
             Self::ManifestChanged { .. } | Self::TagMoved { .. } => Kind::Bad,
             Self::Read { source, .. } | Self::Unwritable { source, .. } if is_link_on_the_way(source) => Kind::Refused,
-            Self::Read { .. } | Self::Unwritable { .. } | Self::Unsteady(_) => Kind::Missing,
+            Self::Read { .. } | Self::Unwritable { .. } | Self::Unsteady(_) | Self::ManifestAway { .. } => Kind::Missing,
         }
     }
 
@@ -131,6 +139,13 @@ impl Fault for Error {
             Self::NoManifest { task, .. } => {
                 vec![Hint::run("make manifests for its tags", &["snapback", "adopt", "--task", task.as_str()])]
             }
+            Self::ManifestAway { .. } => vec![
+                Hint::run(
+                    "fetch the branches: a manifest lies in the commit after its tag's",
+                    &["git", "fetch", "origin", "+refs/heads/*:refs/remotes/origin/*"],
+                ),
+                Hint::run("and the tags of later releases, whose commits have it too", &["git", "fetch", "--tags"]),
+            ],
             Self::ManifestChanged { task, .. } => {
                 vec![Hint::run("see who changed it", &["git", "log", "-p", "--", &format!("snapshots/snapshot-{task}-v*.yaml")])]
             }

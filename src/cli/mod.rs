@@ -52,7 +52,7 @@ fn execute(cli: &Cli) -> i32 {
     let last_words = last_words(command.clone(), cli.globals.json);
     let limit = cli.globals.timeout.map(|limit| signals::Deadline::start(limit, writes, last_words));
     let result = match session.refuse_inside_a_hook(cli.command.changes()) {
-        Ok(()) => cli.command.run(&session),
+        Ok(()) => session.settle(cli.command.changes()).and_then(|()| cli.command.run(&session)),
         Err(failure) => Err(failure),
     };
     match result {

@@ -1,7 +1,7 @@
 //! One run of the program: where it works, how it talks, whether it may ask.
 
 use std::{
-    cell::{Cell, OnceCell, RefCell},
+    cell::{OnceCell, RefCell},
     io::{BufRead, IsTerminal, Write},
     path::PathBuf,
     sync::Arc,
@@ -42,7 +42,6 @@ pub struct Session {
     app: OnceCell<App>,
     writes: bool,
     watch: RefCell<Watch>,
-    in_hook: Cell<bool>,
 }
 
 impl Session {
@@ -68,7 +67,6 @@ impl Session {
             app: OnceCell::new(),
             writes,
             watch: RefCell::default(),
-            in_hook: Cell::new(false),
         }
     }
 
@@ -77,33 +75,48 @@ impl Session {
         self.globals.dir.clone().unwrap_or_else(|| PathBuf::from("."))
     }
 
-    /// The repository, opened once.
+    /// The repository, opened once. Opening it changes nothing.
     pub fn app(&self) -> Result<&App, Failure> {
         if let Some(app) = self.app.get() {
             return Ok(app);
         }
-        let mut app = App::open(&self.dir(), self.options())?;
-        let may_act = !self.globals.dry_run && std::env::var_os(DEPTH_VARIABLE).is_none();
-        if may_act && !self.in_hook.get() && self.lead_to_hooks(&app) {
-            app = App::open(&self.dir(), self.options())?;
-        }
+        let app = App::open(&self.dir(), self.options())?;
         let app = self.app.get_or_init(|| app);
-        // What waits to be taken back must not wait for ever because its supervisor was killed. git
-        // is in the middle of something while a hook runs, so there another process does it.
-        match () {
-            () if !may_act || self.command == "confirm" => {}
-            () if self.in_hook.get() => super::commands::supervise_all(self, app),
-            () => super::commands::settle_overdue(self, app),
-        }
-        if self.writes {
-            self.watch.borrow_mut().begin(app);
-        }
+        self.begin_watch(app);
         Ok(app)
     }
 
-    /// From now on only what a hook of git may do.
-    pub fn enter_hook(&self) {
-        self.in_hook.set(true);
+    /// Before a command that changes something: what was left to be done by whoever comes next. What
+    /// waits to be taken back must not wait for ever because its supervisor was killed.
+    pub fn settle(&self, changes: bool) -> Result<(), Failure> {
+        if !changes || self.globals.dry_run || std::env::var_os(DEPTH_VARIABLE).is_some() {
+            return Ok(());
+        }
+        // Some commands need no repository; those that do say so themselves.
+        let Ok(app) = App::open(&self.dir(), self.options()) else { return Ok(()) };
+        let app = if self.lead_to_hooks(&app) { App::open(&self.dir(), self.options())? } else { app };
+        let app = self.app.get_or_init(|| app);
+        if self.command != "confirm" {
+            super::commands::settle_overdue(self, app);
+        }
+        self.begin_watch(app);
+        Ok(())
+    }
+
+    /// What the command itself changes is told from here on.
+    fn begin_watch(&self, app: &App) {
+        if self.writes {
+            self.watch.borrow_mut().begin(app);
+        }
+    }
+
+    /// Before what a hook of git does: git is in the middle of something, so what waits to be taken
+    /// back is left to another process.
+    pub fn settle_from_hook(&self) -> Result<(), Failure> {
+        if !self.globals.dry_run && std::env::var_os(DEPTH_VARIABLE).is_none() {
+            super::commands::supervise_all(self, self.app()?);
+        }
+        Ok(())
     }
 
     /// Mends a configuration that leads git to where the repository was before; true when it did.

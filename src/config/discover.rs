@@ -3,7 +3,7 @@
 use std::io;
 
 use super::Error;
-use crate::base::{Fs, Globs, RelPath, Root, TaskId, fs::Type, glob::is_wild, text::escape as shown};
+use crate::base::{Fs, Globs, RelPath, TaskId, fs::Type, glob::is_wild, text::escape as shown};
 
 /// The names of a task's configuration, the first that is there counts.
 pub(super) const CONFIG_NAMES: [&str; 4] = ["config.yaml", "config.yml", "config.json", "config.toml"];
@@ -36,7 +36,7 @@ impl Rule {
 }
 
 /// Finds the tasks of all rules; a folder that two rules find is found once.
-pub(super) fn find(root: &Root, rules: &[Rule], warnings: &mut Vec<String>) -> Result<Vec<Found>, Error> {
+pub(super) fn find(root: &dyn Fs, rules: &[Rule], warnings: &mut Vec<String>) -> Result<Vec<Found>, Error> {
     let mut found: Vec<Found> = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for rule in rules {
@@ -57,7 +57,7 @@ pub(super) fn find(root: &Root, rules: &[Rule], warnings: &mut Vec<String>) -> R
 
 /// Where a task was that no rule finds any more: the first place that a rule gives its id, when
 /// nothing but a folder stands there now.
-pub(super) fn lost(root: &Root, rules: &[Rule], id: TaskId) -> Option<Found> {
+pub(super) fn lost(root: &dyn Fs, rules: &[Rule], id: TaskId) -> Option<Found> {
     let dir = rules.iter().find_map(|rule| {
         let (before, after) = rule.id.split_once("{name}")?;
         let name = id.as_str().strip_prefix(before)?.strip_suffix(after)?;
@@ -74,13 +74,13 @@ pub(super) fn lost(root: &Root, rules: &[Rule], id: TaskId) -> Option<Found> {
 }
 
 /// The configuration file in a task's folder.
-pub(super) fn config_in(root: &Root, dir: &RelPath) -> Option<RelPath> {
+pub(super) fn config_in(root: &dyn Fs, dir: &RelPath) -> Option<RelPath> {
     let is_file = |path: &RelPath| matches!(root.stat(path), Ok(Some(stat)) if stat.kind == Type::File);
     CONFIG_NAMES.iter().map(|name| dir.join(name)).find(is_file)
 }
 
 /// The folders that match a pattern, sorted.
-fn expand(root: &Root, glob: &str, warnings: &mut Vec<String>) -> io::Result<Vec<RelPath>> {
+fn expand(root: &dyn Fs, glob: &str, warnings: &mut Vec<String>) -> io::Result<Vec<RelPath>> {
     let mut dirs = vec![RelPath::root()];
     for name in glob.trim_end_matches('/').split('/') {
         let mut deeper = Vec::new();
@@ -100,7 +100,7 @@ fn expand(root: &Root, glob: &str, warnings: &mut Vec<String>) -> io::Result<Vec
 }
 
 /// Adds the folders in `dir` whose name matches; hidden ones and reserved names do not.
-fn matching(root: &Root, dir: &RelPath, name: &str, out: &mut Vec<RelPath>, warnings: &mut Vec<String>) -> io::Result<()> {
+fn matching(root: &dyn Fs, dir: &RelPath, name: &str, out: &mut Vec<RelPath>, warnings: &mut Vec<String>) -> io::Result<()> {
     let globs = Globs::new(&[name.to_string()]).map_err(io::Error::other)?;
     let mut names = root.list(dir)?;
     names.sort();
@@ -115,7 +115,7 @@ fn matching(root: &Root, dir: &RelPath, name: &str, out: &mut Vec<RelPath>, warn
 }
 
 /// True for a folder; a link to one is named in a warning, because no task may leave the tree.
-fn is_dir(root: &Root, path: &RelPath, warnings: &mut Vec<String>) -> io::Result<bool> {
+fn is_dir(root: &dyn Fs, path: &RelPath, warnings: &mut Vec<String>) -> io::Result<bool> {
     let kind = root.stat(path)?.map(|stat| stat.kind);
     if kind == Some(Type::Symlink) {
         warnings.push(format!("{path} is a symbolic link, so it is no task"));

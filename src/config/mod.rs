@@ -164,7 +164,9 @@ impl Fault for Error {
 
 /// The settings in force; see [`load_with_warnings`].
 pub fn load(work_tree: &Path, explicit: Option<&Path>, registry_bytes: impl Fn(&RelPath) -> Option<Vec<u8>>) -> Result<Settings, Error> {
-    load_with_warnings(work_tree, explicit, registry_bytes, |_| false).map(|(settings, _)| settings)
+    let unreadable = |source| Error::Read { file: work_tree.display().to_string(), source };
+    let root = Root::open(work_tree).map_err(unreadable)?;
+    load_with_warnings(&root, explicit, registry_bytes, |_| false).map(|(settings, _)| settings)
 }
 
 /// The settings in force, and what looks wrong but stops nothing: folders that cannot be tasks,
@@ -174,16 +176,14 @@ pub fn load(work_tree: &Path, explicit: Option<&Path>, registry_bytes: impl Fn(&
 /// warnings, and for tasks whose folder or configuration was lost: `is_released` says which of
 /// its tasks have releases, and those are tasks still, because they can be brought back.
 pub fn load_with_warnings(
-    work_tree: &Path,
+    tree: &dyn Fs,
     explicit: Option<&Path>,
     registry_bytes: impl Fn(&RelPath) -> Option<Vec<u8>>,
     is_released: impl Fn(&TaskId) -> bool,
 ) -> Result<(Settings, Vec<String>), Error> {
-    let unreadable = |source| Error::Read { file: work_tree.display().to_string(), source };
-    let root = Root::open(work_tree).map_err(unreadable)?;
     let file = match explicit {
         Some(path) => Some(read_explicit(path)?),
-        None => read_usual(&root)?,
+        None => read_usual(tree)?,
     };
     let from_file = file.is_some();
     let file = file.map(|(name, bytes)| parse(&name, &bytes)).transpose()?.unwrap_or_default();
@@ -194,7 +194,7 @@ pub fn load_with_warnings(
         let named = registry.iter().flat_map(Registry::tasks).map(|(id, _)| id);
         named.filter(|id| !is_known(id) && is_released(id)).collect()
     };
-    let mut settings = resolve::resolve(file, &root, &released, &mut warnings)?;
+    let mut settings = resolve::resolve(file, tree, &released, &mut warnings)?;
     settings.from_file = from_file;
     let registry = read_registry(&settings.registry);
     let strangers = registry.iter().flat_map(Registry::tasks).map(|(id, _)| id).filter(|id| settings.task(id).is_none());
@@ -226,7 +226,7 @@ fn read_explicit(path: &Path) -> Result<(String, Vec<u8>), Error> {
 }
 
 /// Reads the file in the work tree, if there is one.
-fn read_usual(root: &Root) -> Result<Option<(String, Vec<u8>)>, Error> {
+fn read_usual(root: &dyn Fs) -> Result<Option<(String, Vec<u8>)>, Error> {
     let unreadable = |name: &str, source| Error::Read { file: name.to_string(), source };
     let mut there = Vec::new();
     for name in NAMES {

@@ -3,13 +3,13 @@
 
 use super::{Error, file::OneOrMany};
 use crate::base::{
-    Fs, Globs, RelPath, Root,
+    Fs, Globs, RelPath,
     fs::Type,
     glob::{escape, is_wild},
 };
 
 /// Paths from the work tree as globs, and the folder that the first of them names.
-pub(super) fn places(at: &str, list: &OneOrMany, root: &Root) -> Result<(RelPath, Vec<String>), Error> {
+pub(super) fn places(at: &str, list: &OneOrMany, root: &dyn Fs) -> Result<(RelPath, Vec<String>), Error> {
     let mut dir = None;
     let mut globs = Vec::new();
     for text in &list.0 {

@@ -14,7 +14,7 @@ use super::{
     place::{all_below, check_glob, in_folder, path, patterns, places, rule},
 };
 use crate::{
-    base::{Fs, Globs, RelPath, Root, TaskId, fs::Type, glob::escape},
+    base::{Fs, Globs, RelPath, TaskId, fs::Type, glob::escape},
     model::{
         Settings, TaskSpec,
         settings::{CommandSpec, Door, EnvMode, OnVerifyFail, Probe, ReleaseSettings},
@@ -34,7 +34,7 @@ pub(super) type Released<'a> = &'a dyn Fn(&RelPath, &dyn Fn(&TaskId) -> bool) ->
 /// Gives a file its meaning; `from_file` is left to the caller.
 ///
 /// `released` names tasks of the registry that have releases but are not known.
-pub(super) fn resolve(file: ConfigFile, root: &Root, released: Released<'_>, warnings: &mut Vec<String>) -> Result<Settings, Error> {
+pub(super) fn resolve(file: ConfigFile, root: &dyn Fs, released: Released<'_>, warnings: &mut Vec<String>) -> Result<Settings, Error> {
     if let Some(version) = file.version.filter(|version| *version != 1) {
         return Err(rule("version", format!("the format {version} is not known; this snapback knows 1")));
     }
@@ -119,7 +119,7 @@ fn named(
     blocks: Vec<(String, TaskBlock)>,
     found: &[Found],
     defaults: &TaskBlock,
-    root: &Root,
+    root: &dyn Fs,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<TaskSpec>, Error> {
     let mut tasks = Vec::with_capacity(blocks.len());
@@ -136,7 +136,7 @@ fn named(
 }
 
 /// One task. `found` is its folder when discovery knows it.
-fn task(id: TaskId, found: Option<RelPath>, block: TaskBlock, root: &Root) -> Result<TaskSpec, Error> {
+fn task(id: TaskId, found: Option<RelPath>, block: TaskBlock, root: &dyn Fs) -> Result<TaskSpec, Error> {
     let at = |key: &str| format!("tasks.{id}.{key}");
     let (dir, paths) = match (&block.path, found) {
         (Some(paths), _) => places(&at("path"), paths, root)?,

@@ -29,7 +29,8 @@ fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
 
 fn loaded(files: &[(&str, &str)]) -> Result<(Settings, Vec<String>), Error> {
     let dir = tree(files);
-    load_with_warnings(dir.path(), None, |path| fs::read(dir.path().join(path.as_os())).ok(), |_| false)
+    let tree = crate::base::Root::open(dir.path()).expect("it opens");
+    load_with_warnings(&tree, None, |path| fs::read(dir.path().join(path.as_os())).ok(), |_| false)
 }
 
 fn settings(text: &str) -> Settings {
@@ -74,7 +75,8 @@ fn without_a_file_folders_with_a_configuration_are_tasks() {
 fn a_linked_folder_is_no_task() {
     let dir = tree(&[("real/config.yaml", ""), ("tasks/", "")]);
     std::os::unix::fs::symlink("../real", dir.path().join("tasks/T01")).expect("it links");
-    let (settings, warnings) = load_with_warnings(dir.path(), None, |_| None, |_| false).expect("it loads");
+    let (settings, warnings) =
+        load_with_warnings(&crate::base::Root::open(dir.path()).expect("it opens"), None, |_| None, |_| false).expect("it loads");
     assert!(settings.tasks.is_empty() && warnings[0].contains("symbolic link"), "{warnings:?}");
 }
 

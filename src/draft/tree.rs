@@ -28,7 +28,7 @@ pub fn all_bytes(tree: &dyn Fs, path: &RelPath, now: Now) -> Result<Vec<u8>, cat
 /// not kept a second time.
 pub fn existing(tree: &dyn Fs, git: &Repo, path: &RelPath, blob: Option<&GitId>) -> Result<Option<Kept>, catalog::Error> {
     let Some(now) = capture::read(tree, path)? else { return Ok(None) };
-    let in_git = blob.filter(|id| now.bytes.as_ref().is_some_and(|bytes| git.blob_id(bytes) == **id) && git.has_object(id));
+    let in_git = blob.filter(|id| now.bytes.as_ref().is_some_and(|bytes| git.blob_id(bytes) == **id) && git.sees_object(id));
     Ok(Some(match in_git {
         Some(id) => Kept::already(now.state(Source::Blob(id.clone()))),
         None => Kept { state: now.state(unknown_source(now.digest)), keep: Keep::FromTree },

@@ -178,7 +178,7 @@ fn put_state(ground: &Ground, session: &dyn Session, path: &RelPath, kept: &Kept
         Keep::Bytes(bytes) => {
             let blob = ground.git.recall_id(bytes).unwrap_or_else(|| ground.git.blob_id(bytes));
             // What goes into the commit too need not be kept a second time.
-            if ground.git.has_object(&blob) {
+            if ground.git.sees_object(&blob) {
                 return Ok(FileState { source: Source::Blob(blob), ..state.clone() });
             }
             session.put(&mut &bytes[..])?

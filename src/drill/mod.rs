@@ -181,7 +181,7 @@ impl Drill<'_> {
         let found = match manifests::load(self.ground, release) {
             Ok(found) => found,
             Err(failure) => {
-                course.checked([checking.end(Status::Fail, of_version(failure)?)]);
+                course.checked([checking.unmade(failure, &self.ground.git)?]);
                 return Ok(());
             }
         };

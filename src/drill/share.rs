@@ -56,10 +56,10 @@ fn same(a: &FileEntry, b: &FileEntry) -> bool {
 
 /// Shared files that are not what the version expects: its smoke test tells whether that matters.
 fn drift(drill: &Drill<'_>, target: &Manifest) -> Result<Vec<String>, Failure> {
-    let head = drill.ground.git.head()?.commit;
+    let head = drill.ground.git.head_commit()?;
     let mut lines = Vec::new();
     for file in target.files.iter().filter(|file| file.role == Role::Shared && !drill.how.with_shared) {
-        let now = drill.ground.git.entry(&head, &file.path)?;
+        let now = head.as_ref().map(|head| drill.ground.git.entry(head, &file.path)).transpose()?.flatten();
         if now.as_ref().map(|entry| &entry.id) != file.blob.as_ref() {
             let short = |id: Option<&GitId>| id.map_or_else(|| "no file".into(), |id| format!("@{}", id.short()));
             let (expects, has) = (short(file.blob.as_ref()), short(now.as_ref().map(|entry| &entry.id)));

@@ -4,6 +4,14 @@ use super::Error;
 use crate::base::Hint;
 
 impl Error {
+    /// How a shallow or partial clone gets what it lacks.
+    pub fn lacking() -> Vec<Hint> {
+        vec![
+            Hint::run("fetch everything", &["git", "fetch", "--refetch", "--filter=blob:limit=1t"]),
+            Hint::run("in a shallow clone", &["git", "fetch", "--unshallow"]),
+        ]
+    }
+
     /// What helps when nothing says which remote is meant.
     pub(super) fn of_the_choice(&self) -> Vec<Hint> {
         match self {
@@ -36,7 +44,16 @@ impl Error {
                 "if you trust it, say so",
                 &["git", "config", "--global", "--add", "safe.directory", &dir.to_string_lossy()],
             )],
-            Self::Bare { .. } => vec![Hint::run("work in a clone", &["git", "clone", "<repository>"])],
+            Self::Bare { dir } => vec![Hint::run("work in a clone", &["git", "clone", &dir.to_string_lossy()])],
+            Self::Detached => vec![
+                Hint::run("go to a branch", &["git", "switch", "<branch>"]),
+                Hint::say("a rollback that changes files only works here: --no-commit"),
+            ],
+            Self::LinkedHead { target } => vec![Hint::run("let it name its branch", &["git", "symbolic-ref", "HEAD", target])],
+            Self::SymbolicBranch { target, .. } => {
+                vec![Hint::run("go to the branch itself", &["git", "switch", target.strip_prefix("refs/heads/").unwrap_or(target)])]
+            }
+            Self::InProgress { abort, .. } => vec![Hint::say("finish it"), Hint::run("or give it up", abort)],
             Self::Unborn { .. } => vec![Hint::run("make a first commit", &["git", "commit", "--allow-empty", "-m", "Begin"])],
             _ => Vec::new(),
         }

@@ -158,6 +158,8 @@ impl Rules {
             Place::WorkTree(_, changes) if changes.contains_key(&path) => {
                 return changes[&path].as_ref().map(|id| self.repo.read_blob_within(id, LIMIT)).transpose();
             }
+            // Without a work tree there are no rules of one.
+            Place::WorkTree(..) if self.repo.is_bare() => return Ok(None),
             Place::WorkTree(index, _) => {
                 let file = self.repo.work_tree().join(path.as_os());
                 match file.symlink_metadata() {

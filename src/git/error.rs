@@ -49,6 +49,20 @@ pub enum Error {
     /// HEAD is not on a branch.
     #[error("HEAD is detached: it is not on a branch")]
     Detached,
+    /// HEAD is a symbolic link to the branch's file.
+    #[error("HEAD is a symbolic link to {target}, as git made it long ago, and not a file that names its branch")]
+    LinkedHead {
+        /// Where it leads.
+        target: String,
+    },
+    /// The branch is itself a name for another one.
+    #[error("the branch {branch} is only a symbolic name of {target}, and no operation moves a branch through another name")]
+    SymbolicBranch {
+        /// The branch's full name.
+        branch: String,
+        /// What it names.
+        target: String,
+    },
     /// A merge, rebase or the like was begun and not ended.
     #[error("a {what} is in progress")]
     InProgress {
@@ -128,6 +142,15 @@ pub enum Error {
         id: GitId,
         /// What is wrong.
         why: String,
+    },
+    /// The system did not let an object be read, so nobody knows whether it is whole.
+    #[error("the git object {id} cannot be read")]
+    Unreadable {
+        /// Its id.
+        id: GitId,
+        /// Why.
+        #[source]
+        source: Cause,
     },
     /// git cannot list what is reachable.
     #[error("git cannot list what its references and logs reach: {output}")]
@@ -368,6 +391,8 @@ impl Fault for Error {
             | Self::OtherName { .. }
             | Self::Unborn { .. }
             | Self::Detached
+            | Self::LinkedHead { .. }
+            | Self::SymbolicBranch { .. }
             | Self::InProgress { .. }
             | Self::Unmerged { .. }
             | Self::Sparse
@@ -382,6 +407,7 @@ impl Fault for Error {
             | Self::Unsigned { .. }
             | Self::MissingObject { .. }
             | Self::MissingLfs { .. }
+            | Self::Unreadable { .. }
             | Self::Git { .. }
             | Self::File { .. }
             | Self::Listing { .. }
@@ -400,8 +426,6 @@ impl Fault for Error {
         match self {
             Self::NoRepository { .. } => vec![Hint::run("make a repository here", &["git", "init"])],
             Self::RefStorage(_) => vec![Hint::run("convert the references", &["git", "refs", "migrate", "--ref-format=files"])],
-            Self::Detached => vec![Hint::run("go to a branch", &["git", "switch", "<branch>"])],
-            Self::InProgress { abort, .. } => vec![Hint::say("finish it"), Hint::run("or give it up", abort)],
             Self::GitLocked { file, .. } => {
                 vec![
                     Hint::say("wait until git has ended"),
@@ -424,10 +448,8 @@ impl Fault for Error {
             ],
             Self::Date { variable, .. } => vec![Hint::say(format!("unset {variable}, or write it as 2026-11-21T05:57:00Z"))],
             Self::Parameters => vec![Hint::say("unset GIT_CONFIG_PARAMETERS, and give settings with git -c KEY=VALUE")],
-            Self::MissingObject { .. } => vec![
-                Hint::run("fetch everything", &["git", "fetch", "--refetch", "--filter=blob:limit=1t"]),
-                Hint::run("in a shallow clone", &["git", "fetch", "--unshallow"]),
-            ],
+            Self::MissingObject { .. } => Self::lacking(),
+            Self::Unreadable { .. } => vec![Hint::say("see who may read the files below .git/objects, and that the disk is well")],
             Self::BadObject { .. } | Self::Listing { .. } => vec![Hint::run("see what is damaged", &["git", "fsck", "--full"])],
             Self::MissingLfs { .. } => vec![Hint::run("fetch it", &["git", "lfs", "fetch", "--all"])],
             Self::Filter { .. } => vec![Hint::say("exclude the path from the task, or store it with Git LFS")],

@@ -11,10 +11,14 @@ use std::{
     sync::{Arc, PoisonError},
 };
 
-use gix::index::{File, decode::Options};
+use gix::index::{
+    File,
+    decode::Options,
+    entry::{Flags, Mode, Stat},
+};
 
-use super::{Error, Repo, error::During};
-use crate::base::Digest;
+use super::{Error, Repo, error::During, tree::entry_kind};
+use crate::base::{Digest, RelPath};
 
 /// What tells one index file from another: device, inode, size, both times.
 type Stamp = (u64, u64, u64, (i64, i64), (i64, i64));
@@ -31,8 +35,10 @@ pub(super) struct Seen {
 impl Repo {
     /// What the index file says; a missing one is empty. `trusting` skips its checksum.
     pub(super) fn read_index(&self, trusting: bool) -> Result<Arc<File>, Error> {
-        let read =
-            || File::at_or_default(self.index_path(), self.hash(), trusting, Options::default()).map(Arc::new).during("reading the index");
+        let read = || {
+            let file = File::at_or_default(self.index_path(), self.hash(), trusting, Options::default()).during("reading the index")?;
+            self.expanded(file).map(Arc::new)
+        };
         let found = self.with_index_file(|seen| {
             if let Some((index, _)) = seen.index.as_ref().filter(|(_, checked)| *checked || trusting) {
                 return Ok(index.clone());
@@ -44,6 +50,29 @@ impl Repo {
             Ok(index)
         })?;
         found.map_or_else(read, Ok)
+    }
+
+    /// An index in which whole folders stand as one entry, with their files in their place: all of
+    /// them are left out of the work tree.
+    fn expanded(&self, mut index: File) -> Result<File, Error> {
+        let is_folder = |entry: &gix::index::Entry| entry.mode == Mode::DIR;
+        let mut files = Vec::new();
+        for folder in index.entries().iter().filter(|entry| is_folder(entry)) {
+            let path = folder.path(&index).strip_suffix(b"/").unwrap_or(folder.path(&index));
+            let path = RelPath::parse(path).map_err(super::walk::bad_path)?;
+            files.extend(self.files_of_tree(folder.id, &path)?);
+        }
+        if files.is_empty() {
+            return Ok(index);
+        }
+        index.remove_entries(|_, _, entry| is_folder(entry));
+        for (path, entry) in files {
+            let mode = entry_kind(&entry).map(|kind| Mode::from(gix::objs::tree::EntryMode::from(kind)));
+            let mode = mode.ok_or_else(|| Error::PathChanged { path: path.clone(), place: "the index" })?;
+            index.dangerously_push_entry(Stat::default(), self.oid(&entry.id)?, Flags::SKIP_WORKTREE, mode, path.as_bstr());
+        }
+        index.sort_entries();
+        Ok(index)
     }
 
     /// The digest of the index file; `None` when there is none.

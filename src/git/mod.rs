@@ -13,6 +13,7 @@ mod convert;
 mod disk;
 mod error;
 mod extensions;
+mod files;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzz;
@@ -24,6 +25,7 @@ mod index_file;
 mod kept;
 mod lfs;
 mod locks;
+mod lookup;
 mod objects;
 mod pack;
 mod parameters;

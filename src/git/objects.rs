@@ -6,7 +6,6 @@
 
 use std::{
     collections::HashSet,
-    path::Path,
     sync::{Arc, PoisonError},
 };
 
@@ -16,19 +15,15 @@ use gix::{
     objs::{Kind, WriteTo},
 };
 use jiff::Timestamp;
-use rayon::prelude::*;
 
 use super::{Error, Repo, Sign, error::During, repo::git_id};
 use crate::{
-    base::{Digest, GitId, zone},
+    base::{GitId, zone},
     model::operation::Person,
 };
 
 /// The fewest digits that are taken for an abbreviated id, as in git.
 const MIN_ABBREVIATION: usize = 4;
-
-/// How many objects must be looked for in a folder before listing it costs less.
-const WORTH_LISTING: usize = 8;
 
 /// What a commit says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,103 +109,6 @@ impl Repo {
                 _ => Err(Error::Ambiguous { spec: spec.to_string() }),
             }
         })
-    }
-
-    /// The bytes of a blob, checked against its id.
-    pub fn read_blob(&self, id: &GitId) -> Result<Vec<u8>, Error> {
-        self.read_object(id, Kind::Blob)
-    }
-
-    /// The same of a blob that must not be larger than this; a larger one is not unpacked.
-    pub fn read_blob_within(&self, id: &GitId, limit: u64) -> Result<Vec<u8>, Error> {
-        self.check_size(id, limit)?;
-        self.read_blob(id)
-    }
-
-    /// Fails when an object says that it is larger than this. An absent one is for the reader to tell.
-    pub fn check_size(&self, id: &GitId, limit: u64) -> Result<(), Error> {
-        match self.header(id)? {
-            Some((_, size)) if size > limit => {
-                Err(Error::BadObject { id: id.clone(), why: format!("it has {size} bytes, more than the {limit} that are read") })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// What an object says that it is, and its size in bytes; `None` when it is not in this repository.
-    pub(super) fn header(&self, id: &GitId) -> Result<Option<(Kind, u64)>, Error> {
-        let oid = self.oid(id)?;
-        if let Some(pending) = self.pending().header(&oid) {
-            return Ok(Some(pending));
-        }
-        let found = self.with(|repo| repo.try_find_header(oid).map(|found| found.map(|header| (header.kind(), header.size()))));
-        found.map_err(|error| Error::BadObject { id: id.clone(), why: error.to_string() })
-    }
-
-    /// The bytes of a blob that have this digest; when they have another one, they are checked
-    /// against the blob's id, and `Err` holds the digest that they have.
-    pub fn read_blob_of(&self, id: &GitId, digest: Option<Digest>) -> Result<Result<Vec<u8>, Digest>, Error> {
-        let bytes = self.read_unchecked(id, Kind::Blob)?;
-        let found = Digest::of(&bytes);
-        if digest == Some(found) {
-            return Ok(Ok(bytes));
-        }
-        self.check_id(id, Kind::Blob, &bytes)?;
-        Ok(if digest.is_none() { Ok(bytes) } else { Err(found) })
-    }
-
-    /// The bytes of an object of one kind, checked against its id.
-    pub(super) fn read_object(&self, id: &GitId, kind: Kind) -> Result<Vec<u8>, Error> {
-        let bytes = self.read_unchecked(id, kind)?;
-        self.check_id(id, kind, &bytes)?;
-        Ok(bytes)
-    }
-
-    /// Fails unless these bytes have this id.
-    fn check_id(&self, id: &GitId, kind: Kind, bytes: &[u8]) -> Result<(), Error> {
-        let actual = gix::objs::compute_hash(self.hash(), kind, bytes).during("hashing an object")?;
-        if actual == self.oid(id)? {
-            return Ok(());
-        }
-        Err(Error::BadObject { id: id.clone(), why: format!("its bytes have the id {actual}") })
-    }
-
-    /// The bytes of an object of one kind, which something else must vouch for.
-    fn read_unchecked(&self, id: &GitId, kind: Kind) -> Result<Vec<u8>, Error> {
-        let oid = self.oid(id)?;
-        let bad = |why: String| Error::BadObject { id: id.clone(), why };
-        let (found, bytes) = match self.pending().read(&oid).map_err(|error| bad(error.to_string()))? {
-            Some(pending) => pending,
-            None => self.with(|repo| {
-                let object = repo.try_find_object(oid).map_err(|error| bad(error.to_string()))?;
-                let mut object = object.ok_or_else(|| Error::MissingObject { id: id.clone() })?;
-                Ok((object.kind, std::mem::take(&mut object.data)))
-            })?,
-        };
-        if found == kind { Ok(bytes) } else { Err(bad(format!("it is a {found} and not a {kind}"))) }
-    }
-
-    /// True when the object is in this repository.
-    pub fn has_object(&self, id: &GitId) -> bool {
-        self.oid(id).is_ok_and(|oid| self.pending().has(&oid) || self.with(|repo| repo.has_object(oid)))
-    }
-
-    /// Those of many objects that are not in this repository.
-    ///
-    /// A folder of loose objects is listed when several are looked for in it: one call for
-    /// hundreds of names. Anything but a file of that name, and what is not listed, is asked for.
-    pub fn missing<'a>(&self, ids: impl IntoIterator<Item = &'a GitId>) -> HashSet<&'a GitId> {
-        let mut ids: Vec<&GitId> = ids.into_iter().collect();
-        ids.par_sort_unstable();
-        ids.dedup();
-        let objects = self.common_dir().join("objects");
-        let folders: Vec<&[&GitId]> = ids.chunk_by(|a, b| a.as_str()[..2] == b.as_str()[..2]).collect();
-        let absent = folders.into_par_iter().flat_map_iter(|folder| {
-            let worth = folder.len() >= WORTH_LISTING;
-            let listed = if worth { loose_names(&objects.join(&folder[0].as_str()[..2])) } else { HashSet::new() };
-            folder.iter().copied().filter(move |id| !listed.contains(&id.as_str()[2..]) && !self.has_object(id))
-        });
-        absent.collect()
     }
 
     /// The id that these bytes have as a blob; writes nothing.
@@ -306,13 +204,6 @@ impl Repo {
         }
         Ok(git_id(&self.write_object(&tag)?))
     }
-}
-
-/// The names of the files in a folder of loose objects.
-fn loose_names(folder: &Path) -> HashSet<String> {
-    let Ok(listing) = std::fs::read_dir(folder) else { return HashSet::new() };
-    let files = listing.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
-    files.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
 /// The message as git stores it: ended by a newline.

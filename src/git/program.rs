@@ -28,7 +28,8 @@ impl Repo {
         let settings = [parameters::VARIABLE, "GIT_CONFIG_COUNT"].map(|name| (name, std::env::var_os(name)));
         let said = settings.into_iter().filter_map(|(name, value)| Some((name, value?)));
         said.fold(command, |command, (name, value)| command.env(name, value))
-            .args([place("--git-dir=", self.git_dir()), place("--work-tree=", self.work_tree())])
+            .arg(place("--git-dir=", self.git_dir()))
+            .args((!self.is_bare()).then(|| place("--work-tree=", self.work_tree())))
             // The repository's own configuration may name a program there; none of ours may start it.
             .args(["-c", "core.fsmonitor=false"])
             .args(arguments)

@@ -11,12 +11,26 @@ use super::{Error, Repo, disk};
 use crate::base::RelPath;
 
 impl Repo {
+    /// Refuses what would make a change of files unsafe or wrong; whether HEAD is on a branch is of
+    /// no matter to those that make no commit.
+    ///
+    /// Checked: what [`Repo::check_ready`] does, but for the branch.
+    pub fn check_ready_for_files(&self) -> Result<(), Error> {
+        self.require_work_tree()?;
+        self.check_no_operation()?;
+        for place in [self.index_path(), &self.git_dir().join("HEAD")] {
+            disk::check_absent(&disk::lock_of(place))?;
+        }
+        self.check_index()
+    }
+
     /// Refuses what would make a change unsafe or wrong.
     ///
     /// Checked: HEAD is on a branch with a commit; no merge, rebase, cherry-pick, revert, mailbox
     /// or bisect is under way; no commit is being made, and git holds no lock here; the index has no conflict; the work tree
     /// is not sparse.
     pub fn check_ready(&self) -> Result<(), Error> {
+        self.require_work_tree()?;
         self.check_no_operation()?;
         self.check_no_commit_runs()?;
         let branch = self.common_dir().join(self.head()?.branch);
@@ -49,9 +63,8 @@ impl Repo {
 
     /// Refuses conflicts and sparse work trees.
     fn check_index(&self) -> Result<(), Error> {
-        let sparse = self.with(|repo| repo.config_snapshot().boolean("core.sparseCheckout").unwrap_or(false));
         let index = self.read_index(false)?;
-        if sparse || index.is_sparse() {
+        if self.is_sparse() || index.is_sparse() {
             return Err(Error::Sparse);
         }
         let unmerged = index.entries().iter().find(|entry| entry.stage_raw() != 0);

@@ -2,7 +2,7 @@
 //!
 //! A [`Repo`] is cheap to clone and can be used from many threads: each call borrows a gix
 //! handle from a pool. Opening never changes anything, and refuses what the rest of the room
-//! cannot serve (bare repositories, reftable, repositories of another owner). Whether a
+//! cannot serve (reftable, repositories of another owner). Whether a
 //! *changing* command may run is asked separately, in `ready.rs`.
 
 use std::{
@@ -17,10 +17,10 @@ use gix::{
     sec::trust::DefaultForLevel,
 };
 
-use super::{Error, error::During, extensions, index_file::Seen, parameters, pending::Pending};
+use super::{Error, error::During, extensions, index_file::Seen, lookup::Second, parameters, pending::Pending};
 use crate::base::{GitId, RelPath};
 
-/// A git repository with a work tree.
+/// A git repository, with a work tree unless it is bare.
 #[derive(Clone)]
 pub struct Repo {
     inner: Arc<Inner>,
@@ -30,7 +30,9 @@ pub struct Repo {
 struct Inner {
     shared: gix::ThreadSafeRepository,
     idle: Mutex<Vec<gix::Repository>>,
+    second: Mutex<Option<Second>>,
     work_tree: PathBuf,
+    is_bare: bool,
     git_dir: PathBuf,
     common_dir: PathBuf,
     index_path: PathBuf,
@@ -69,12 +71,8 @@ impl Repo {
     /// Finds the repository that a directory belongs to, as git does (`GIT_DIR` is obeyed).
     pub fn discover(dir: &Path) -> Result<Self, Error> {
         let options = || gix::discover::upwards::Options { match_ceiling_dir_or_error: false, ..Default::default() };
-        // A replaced object does not have the bytes that its id, and so a tag, vouches for.
         let settings: Vec<BString> = parameters::of_environment()?.into_iter().map(BString::from).collect();
-        let open = |trust| {
-            let options = gix::open::Options::default_for_level(trust).cli_overrides(settings.clone());
-            options.config_overrides(["core.useReplaceRefs=false", ALLOC_LIMIT])
-        };
+        let open = |trust| options_for(trust).cli_overrides(settings.clone());
         let open = gix::sec::trust::Mapping { full: open(gix::sec::Trust::Full), reduced: open(gix::sec::Trust::Reduced) };
         // gix asserts that a path which it shortens ends in `.git`; it shortens relative ones, bare or not.
         let absolute = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
@@ -102,9 +100,6 @@ impl Repo {
         if repo.git_dir_trust() != gix::sec::Trust::Full {
             return Err(Error::Owner { dir: repo.workdir().unwrap_or(dir).to_path_buf() });
         }
-        if repo.workdir().is_none() {
-            return Err(Error::Bare { dir: repo.git_dir().to_path_buf() });
-        }
         Ok(())
     }
 
@@ -112,7 +107,9 @@ impl Repo {
     fn assemble(shared: gix::ThreadSafeRepository, dir: &Path) -> Result<Self, Error> {
         let repo = shared.to_thread_local();
         let real = |path: &Path| path.canonicalize().map_err(|source| Error::File { doing: "finding", path: path.to_path_buf(), source });
-        let work_tree = real(repo.workdir().unwrap_or(dir))?;
+        // Nobody's files lie in a bare repository; the folder is one to run programs in, and a name.
+        let is_bare = repo.workdir().is_none();
+        let work_tree = real(repo.workdir().unwrap_or(repo.git_dir()))?;
         let (git_dir, common_dir) = (real(repo.git_dir())?, real(repo.common_dir())?);
         let index_path = repo.index_path();
         let index_path = match (index_path.parent().map(Path::canonicalize), index_path.file_name()) {
@@ -120,13 +117,16 @@ impl Repo {
             _ => index_path,
         };
         let below = dir.canonicalize().ok().and_then(|dir| dir.strip_prefix(&work_tree).map(Path::to_path_buf).ok());
-        let prefix = below.and_then(|below| RelPath::parse(below.as_os_str().as_encoded_bytes()).ok()).unwrap_or_default();
+        let prefix =
+            below.filter(|_| !is_bare).and_then(|below| RelPath::parse(below.as_os_str().as_encoded_bytes()).ok()).unwrap_or_default();
         let hash = repo.object_hash();
         Ok(Self {
             inner: Arc::new(Inner {
                 shared,
                 idle: Mutex::new(vec![repo]),
+                second: Mutex::default(),
                 work_tree,
+                is_bare,
                 git_dir,
                 common_dir,
                 index_path,
@@ -152,9 +152,19 @@ impl Repo {
         result
     }
 
-    /// The top of the work tree, absolute, links resolved.
+    /// The top of the work tree, absolute, links resolved; of a bare repository, its own folder.
     pub fn work_tree(&self) -> &Path {
         &self.inner.work_tree
+    }
+
+    /// True when there is no work tree.
+    pub fn is_bare(&self) -> bool {
+        self.inner.is_bare
+    }
+
+    /// Refuses a repository without a work tree.
+    pub fn require_work_tree(&self) -> Result<(), Error> {
+        if self.is_bare() { Err(Error::Bare { dir: self.git_dir().to_path_buf() }) } else { Ok(()) }
     }
 
     /// The private git directory: of a linked work tree, the one below `worktrees/`.
@@ -187,6 +197,16 @@ impl Repo {
         self.with(|repo| repo.config_snapshot().boolean("core.ignoreCase").unwrap_or(false))
     }
 
+    /// True when objects that references reach may rightly be absent: a shallow or partial clone.
+    pub fn may_lack_objects(&self) -> bool {
+        let is_partial = |repo: &gix::Repository| {
+            let config = repo.config_snapshot();
+            let promises = |name: &gix::bstr::BStr| config.boolean(&*format!("remote.{name}.promisor")).unwrap_or(false);
+            config.string("extensions.partialClone").is_some() || repo.remote_names().iter().any(|name| promises(name.as_ref()))
+        };
+        self.common_dir().join("shallow").exists() || self.with(is_partial)
+    }
+
     /// True when object ids are SHA-256.
     pub fn is_sha256(&self) -> bool {
         self.inner.hash.len_in_hex() == 64
@@ -195,6 +215,11 @@ impl Repo {
     /// The kind of object ids.
     pub(super) fn hash(&self) -> gix::hash::Kind {
         self.inner.hash
+    }
+
+    /// The repository opened a second time, for `lookup.rs`.
+    pub(super) fn second(&self) -> &Mutex<Option<Second>> {
+        &self.inner.second
     }
 
     /// Objects that this process wrote and nobody else can see yet.
@@ -235,8 +260,12 @@ impl Repo {
             .ok_or_else(|| Error::MissingObject { id: id.clone() })
     }
 
-    /// The branch that HEAD is on; an unborn or detached HEAD is an error.
+    /// The branch that HEAD is on; an unborn or detached HEAD is an error, and so is one that leads there
+    /// by a link or over another name.
     pub fn head(&self) -> Result<Head, Error> {
+        if let Ok(target) = std::fs::read_link(self.git_dir().join("HEAD")) {
+            return Err(Error::LinkedHead { target: target.to_string_lossy().into_owned() });
+        }
         self.with(|repo| {
             let head = repo.head().during("reading HEAD")?;
             match head.kind {
@@ -245,6 +274,9 @@ impl Repo {
                     let name = name
                         .map_err(|_| Error::RefName { name: branch.name.as_bstr().to_string(), why: "the branch's name is not UTF-8" })?;
                     let mut reference = repo.find_reference(&branch.name).during("reading the branch")?;
+                    if let gix::refs::TargetRef::Symbolic(target) = reference.target() {
+                        return Err(Error::SymbolicBranch { branch: name, target: target.as_bstr().to_string() });
+                    }
                     let commit = reference.follow_to_object().during("reading the branch")?;
                     Ok(Head { branch: name, commit: git_id(&commit) })
                 }
@@ -255,7 +287,7 @@ impl Repo {
     }
 
     /// The commit that HEAD leads to, on a branch or not; `None` on an unborn branch, and only there.
-    pub(super) fn head_commit(&self) -> Result<Option<GitId>, Error> {
+    pub fn head_commit(&self) -> Result<Option<GitId>, Error> {
         self.with(|repo| {
             let mut head = repo.head().during("reading HEAD")?;
             if head.is_unborn() {
@@ -264,6 +296,12 @@ impl Repo {
             head.try_peel_to_id().during("reading HEAD").map(|id| id.map(|id| git_id(&id)))
         })
     }
+}
+
+/// How a repository is opened. A replaced object does not have the bytes that its id, and so a tag,
+/// vouches for.
+pub(super) fn options_for(trust: gix::sec::Trust) -> gix::open::Options {
+    gix::open::Options::default_for_level(trust).config_overrides(["core.useReplaceRefs=false", ALLOC_LIMIT])
 }
 
 /// Our form of a gix id.
@@ -301,7 +339,10 @@ mod tests {
 
         let sandbox = Sandbox::new();
         sandbox.git(&["init", "-q", "--bare", "bare"]);
-        assert!(matches!(Repo::discover(&sandbox.path("bare")), Err(Error::Bare { .. })));
+        let bare = Repo::discover(&sandbox.path("bare")).unwrap();
+        assert!(bare.is_bare() && bare.prefix().is_root());
+        assert!(matches!(bare.require_work_tree(), Err(Error::Bare { .. })));
+        assert!(matches!(bare.scan(&[]), Err(Error::Bare { .. })));
         sandbox.git(&["init", "-q", "--ref-format=reftable", "tables"]);
         let error = Repo::discover(&sandbox.path("tables")).expect_err("gix would see no tags");
         assert!(matches!(error, Error::RefStorage(ref format) if format == "reftable"), "{error:?}");

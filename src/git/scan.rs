@@ -26,6 +26,8 @@ pub enum WorkState {
     Maybe,
     /// Nothing is there.
     Missing,
+    /// Nothing is there, and git was told to leave it out (sparse checkouts do that).
+    LeftOut,
     /// A folder or a special file is there.
     TypeChanged,
 }
@@ -61,6 +63,7 @@ pub struct Scan {
 impl Repo {
     /// Compares HEAD, index and work tree below these folders, or at exactly these files.
     pub fn scan(&self, dirs: &[RelPath]) -> Result<Scan, Error> {
+        self.require_work_tree()?;
         let dirs = without_nested(dirs);
         let index = self.read_index(true)?;
         let (options, file_mode) = self.with(|repo| {

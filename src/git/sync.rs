@@ -56,7 +56,7 @@ impl Repo {
             let file = loose_path(objects, id);
             if file.exists() {
                 loose.push((*id, file));
-            } else if self.with(|repo| repo.has_object(id)) {
+            } else if self.holds(id) {
                 packed.push(*id);
             } else {
                 return Err(Error::MissingObject { id: super::repo::git_id(id) });
@@ -168,5 +168,43 @@ mod tests {
         repo.release_packs().unwrap();
         sandbox.git(&["repack", "-Adq"]);
         ids.par_iter().enumerate().for_each(|(n, id)| assert_eq!(repo.read_blob(id).unwrap(), u32::try_from(n).unwrap().to_le_bytes()));
+    }
+
+    /// Many threads look at once for what was installed a moment ago, each with a view of the packs from
+    /// before that; meanwhile others add packs and put them together.
+    #[test]
+    fn what_was_just_written_is_found_by_every_thread() {
+        const THREADS: usize = 8;
+        const ROUNDS: u32 = 40;
+        let sandbox = &Sandbox::new();
+        sandbox.write("a", b"1\n");
+        sandbox.commit("first");
+        let repo = &sandbox.repo();
+        let (next, lost) = (&std::sync::Mutex::new(Vec::new()), &std::sync::Mutex::new(Vec::new()));
+        let (begin, end) = (&std::sync::Barrier::new(THREADS + 1), &std::sync::Barrier::new(THREADS + 1));
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(move || {
+                    for _ in 0..ROUNDS {
+                        begin.wait();
+                        let ids: Vec<GitId> = next.lock().unwrap().clone();
+                        let gone = ids.into_iter().filter(|id| repo.read_blob(id).is_err() || !repo.has_object(id));
+                        lost.lock().unwrap().extend(gone);
+                        end.wait();
+                    }
+                });
+            }
+            for round in 0..ROUNDS {
+                *next.lock().unwrap() = (0..3_u32).map(|nth| repo.write_blob(format!("{round} {nth}").as_bytes()).unwrap()).collect();
+                repo.sync_objects(&[]).unwrap();
+                if round % 7 == 6 {
+                    sandbox.git(&["repack", "-adq"]);
+                }
+                begin.wait();
+                end.wait();
+                repo.release_packs().unwrap();
+            }
+        });
+        assert_eq!(*lost.lock().unwrap(), Vec::<GitId>::new());
     }
 }

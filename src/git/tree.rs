@@ -97,6 +97,11 @@ impl Repo {
         Ok(git_id(&tree))
     }
 
+    /// Every file below a tree that stands at this path.
+    pub(super) fn files_of_tree(&self, tree: ObjectId, dir: &RelPath) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+        self.list_below(&git_id(&tree), tree, dir, &|_, _| None)
+    }
+
     /// The tree of a commit.
     pub(super) fn tree_of(&self, commit: &GitId) -> Result<ObjectId, Error> {
         self.oid(&self.commit(commit)?.tree)

@@ -195,7 +195,11 @@ impl<'a> Walk<'a> {
             found.nested.push(path);
             return;
         }
-        let state = listed.map_or(WorkState::Missing, |listed| self.state(entry, listed));
+        let state = match listed {
+            Some(listed) => self.state(entry, listed),
+            None if entry.flags.contains(Flags::SKIP_WORKTREE) => WorkState::LeftOut,
+            None => WorkState::Missing,
+        };
         found.tracked.push((path, entry, state));
     }
 

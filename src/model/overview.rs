@@ -87,6 +87,9 @@ pub struct ReleaseDetail {
     pub release: ReleaseLine,
     /// Its manifest.
     pub manifest: Option<Manifest>,
+    /// Why it cannot be read, when there should be one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
     /// Number of files and their size in bytes.
     pub files: usize,
     /// Size of all files in bytes.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Version;
-use crate::base::TaskId;
+use crate::base::{Hint, TaskId};
 
 /// How a check ended. The order is from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct Check {
     pub evidence: Vec<String>,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
+    /// What to do about it, most useful first; said with the answer, not kept.
+    #[serde(skip)]
+    pub hints: Vec<Hint>,
 }
 
 /// All checks on one version of one task.

@@ -42,9 +42,9 @@ fn newest(manifests: &[Manifest]) -> BTreeMap<TaskId, Version> {
 /// Looks at every tag.
 pub fn find(ground: &Ground, wanted: &dyn Fn(&TaskId) -> bool) -> Result<Adoption, Failure> {
     let is_task = |id: &TaskId| ground.settings.task(id).is_some();
-    let head = ground.git.head()?.commit;
-    let there: BTreeSet<RelPath> =
-        ground.git.entries(&head, std::slice::from_ref(&ground.settings.snapshots))?.into_iter().map(|(path, _)| path).collect();
+    let snapshots = std::slice::from_ref(&ground.settings.snapshots);
+    let entries = ground.git.head_commit()?.map(|head| ground.git.entries(&head, snapshots)).transpose()?;
+    let there: BTreeSet<RelPath> = entries.into_iter().flatten().map(|(path, _)| path).collect();
     let all = releases::all(&ground.git, is_task)?;
     let mut lines = foreign_tags(ground, &is_task)?;
     let mut todo: Vec<&Release> = Vec::new();
@@ -304,7 +304,7 @@ pub fn configuration(ground: &Ground) -> Result<Option<String>, Failure> {
         .iter()
         .filter_map(|tag| TagName::parse(std::str::from_utf8(&tag.name).ok()?, |_| true).map(|name| name.task().clone()))
         .collect();
-    let head = ground.git.head()?.commit;
+    let Some(head) = ground.git.head_commit()? else { return Ok(None) };
     let mut folders: BTreeMap<&[u8], RelPath> = BTreeMap::new();
     let entries = ground.git.entries(&head, &[RelPath::root()])?;
     for folder in entries.iter().flat_map(|(path, _)| path.ancestors()).collect::<BTreeSet<RelPath>>() {

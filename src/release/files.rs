@@ -144,7 +144,7 @@ impl Reader<'_> {
     /// A file that the index or HEAD knows.
     fn tracked(&self, tracked: &Tracked) -> Result<Looked, Failure> {
         let now = match (&tracked.state, &tracked.index) {
-            (WorkState::Clean, Some(entry)) => Some(self.clean(entry)?),
+            (WorkState::Clean | WorkState::LeftOut, Some(entry)) => Some(self.clean(entry)?),
             (WorkState::Missing, _) | (_, None) => None,
             (WorkState::TypeChanged, _) => {
                 self.refuse_special(&tracked.path)?;
@@ -154,7 +154,7 @@ impl Reader<'_> {
         };
         self.ground.progress(1);
         let stale = tracked.state == WorkState::Maybe;
-        let read = tracked.state != WorkState::Clean;
+        let read = !matches!(tracked.state, WorkState::Clean | WorkState::LeftOut);
         Ok(Looked { path: tracked.path.clone(), head: tracked.head.clone(), index: tracked.index.clone(), now, stale, read })
     }
 
@@ -210,7 +210,7 @@ impl Reader<'_> {
         let bytes = all_bytes(&*self.ground.tree, path, now)?;
         let in_git = if link { bytes } else { self.converter.to_git(path, bytes)? };
         let id = self.ground.git.blob_id(&in_git);
-        let blob = (!self.ground.git.has_object(&id)).then(|| NewBlob::FromTree(path.clone(), id.clone()));
+        let blob = (!self.ground.git.sees_object(&id)).then(|| NewBlob::FromTree(path.clone(), id.clone()));
         let sync = blob.is_none();
         Ok(Some(Seen { entry: TreeEntry { mode, id }, checksum: Digest::of(&in_git), size: in_git.len() as u64, blob, sync }))
     }

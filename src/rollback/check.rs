@@ -2,7 +2,7 @@
 
 use super::signature;
 use crate::{
-    base::{Failure, RelPath, Sorted, Type},
+    base::{Failure, Hint, RelPath, Sorted, Type},
     catalog::{Scope, manifests, registry as read, releases::Releases},
     git::{Attributes, Scan, Tracked, WorkState, rules_gone},
     ground::Ground,
@@ -73,7 +73,7 @@ pub fn tree_as(
     let found = match manifests::load(ground, release) {
         Ok(found) => found,
         Err(failure) => {
-            verification.checks.push(Checking::begin(1, "integrity.manifest").end(Status::Fail, failure.chain()));
+            verification.checks.push(Checking::begin(1, "integrity.manifest").unmade(failure, &ground.git)?);
             return Ok(verification);
         }
     };
@@ -156,7 +156,9 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, scan: &Scan, deep:
             && file.blob.is_some()
             && entry.is_some_and(|entry| Some(&entry.id) == file.blob.as_ref() && Some(&entry.mode) == file.mode.as_ref())
     };
-    let wanted = |file: &FileEntry| file.is_restored() && !scope.protects(&file.path);
+    let left_out = scan.tracked.iter().filter(|tracked| tracked.state == WorkState::LeftOut && scope.owns(&tracked.path));
+    let left_out = Sorted::new(left_out.map(|tracked| (&tracked.path, ())));
+    let wanted = |file: &FileEntry| file.is_restored() && !scope.protects(&file.path) && !left_out.contains(&file.path);
     let listed = Sorted::new(manifest.files.iter().map(|file| (&file.path, ())));
     let is_folder = |path: &RelPath| ground.tree.stat(path).ok().flatten().is_some_and(|stat| stat.kind == Type::Dir);
     let extra = |tracked: &&Tracked| {
@@ -164,6 +166,7 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, scan: &Scan, deep:
             && scope.owns(&tracked.path)
             && !scope.protects(&tracked.path)
             && tracked.state != WorkState::Missing
+            && tracked.state != WorkState::LeftOut
             // A folder in place of a file is no file too many; what is in it is looked at by itself.
             && !(tracked.state == WorkState::TypeChanged && is_folder(&tracked.path))
     };
@@ -172,10 +175,9 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, scan: &Scan, deep:
     let lost = scan.tracked.iter().filter(|tracked| tracked.state == WorkState::Missing && scope.owns(&tracked.path));
     let gone = rules_gone(lost.map(|tracked| (&tracked.path, None)));
     let converter = ground.git.converter(Attributes::After(&gone))?;
-    Ok(vec![
-        integrity::tree(&*ground.tree, manifest, &converter, ground.git.trusts_file_mode(), &wanted, &is_clean),
-        integrity::extra(&extras),
-    ])
+    let files = integrity::tree(&*ground.tree, manifest, &converter, ground.git.trusts_file_mode(), &wanted, &is_clean);
+    let absent = manifest.files.iter().filter(|file| file.is_restored() && left_out.contains(&file.path)).count();
+    Ok(vec![integrity::without(files, absent), integrity::extra(&extras)])
 }
 
 /// Level 2.
@@ -213,7 +215,7 @@ pub fn release(
     let found = match manifests::load(ground, release) {
         Ok(found) => found,
         Err(failure) => {
-            verification.checks.push(checking.end(Status::Fail, failure.chain()));
+            verification.checks.push(checking.unmade(failure, &ground.git)?);
             return Ok(verification);
         }
     };
@@ -224,7 +226,14 @@ pub fn release(
     let scope = Scope::new(&ground.settings, task)?;
     let mut dirs = scope.dirs();
     dirs.extend(found.manifest.files.iter().filter(|file| !scope.owns(&file.path)).map(|file| file.path.clone()));
-    let entries = ground.git.entries(&found.tag.commit, &dirs)?;
+    let checking = Checking::begin(1, "integrity.commit");
+    let entries = match ground.git.entries(&found.tag.commit, &dirs) {
+        Ok(entries) => entries,
+        Err(error) => {
+            verification.checks.push(checking.unmade(error.into(), &ground.git)?);
+            return Ok(verification);
+        }
+    };
     verification.checks.push(integrity::commit(&found.manifest, &entries, &|path| scope.owns(path) && found.manifest.schema.is_some()));
     let depth = if deep { Depth::Deep } else { Depth::Present };
     let converter = ground.git.converter(Attributes::Commit(&found.tag.commit))?;
@@ -242,12 +251,20 @@ fn keep_reference(ground: &Ground, release: &crate::catalog::Release) -> Result<
         let tag = release.tag();
         let evidence =
             vec![format!("the tag {tag} is missing"), format!("bring it back: git update-ref refs/tags/{tag} {}", release.tag_id)];
-        return Ok(checking.end(Status::Fail, evidence));
+        let hints = vec![Hint::run("bring the tag back", &["git", "update-ref", &format!("refs/tags/{tag}"), release.tag_id.as_str()])];
+        return Ok(Check { hints, ..checking.end(Status::Fail, evidence) });
     }
     let name = crate::model::TagName::keep_reference(&release.task, &release.version);
     Ok(match ground.git.find_ref(&name)? {
         None => checking.end(Status::Skipped, vec![format!("there is no {name}: the release was made elsewhere")]),
         Some(id) if id == release.tag_id => checking.end(Status::Pass, vec![format!("{name} names the same tag")]),
-        Some(id) => checking.end(Status::Fail, vec![format!("the tag was moved: {name} still names {id}")]),
+        Some(id) => {
+            let tag = release.tag();
+            let hints = vec![
+                Hint::run("see which tag it was", &["git", "show", "--no-patch", id.as_str()]),
+                Hint::run("if the move was a mistake, take it back", &["git", "update-ref", &format!("refs/tags/{tag}"), id.as_str()]),
+            ];
+            Check { hints, ..checking.end(Status::Fail, vec![format!("the tag was moved: {name} still names {id}")]) }
+        }
     })
 }

@@ -375,10 +375,10 @@ impl Way<'_> {
         if self.with_shared {
             return Ok(());
         }
-        let head = self.ground.git.head()?.commit;
+        let head = self.ground.git.head_commit()?;
         let Found { manifest, .. } = self.target;
         for file in manifest.files.iter().filter(|file| file.role == Role::Shared) {
-            let now = self.ground.git.entry(&head, &file.path)?;
+            let now = head.as_ref().map(|head| self.ground.git.entry(head, &file.path)).transpose()?.flatten();
             if now.as_ref().map(|entry| &entry.id) != file.blob.as_ref() {
                 let short = |id: Option<&GitId>| id.map_or_else(|| "no file".into(), |id| format!("@{}", id.short()));
                 let users = self.users(&file.path);

@@ -33,7 +33,11 @@ pub fn draft(
     standings: &Standings,
     request: &request::Rollback,
 ) -> Result<Draft, Failure> {
-    ground.git.check_ready()?;
+    if request.commit {
+        ground.git.check_ready()?;
+    } else {
+        ground.git.check_ready_for_files()?;
+    }
     if ground.settings.require_reason && request.message.trim().is_empty() {
         return Err(Error::NoReason.into());
     }

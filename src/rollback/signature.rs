@@ -5,7 +5,7 @@
 //! tag. The bytes are judged before they are read, and what is read later has the digest of what was judged.
 
 use crate::{
-    base::Failure,
+    base::{Failure, Hint, Kind},
     catalog::{Release, manifests},
     git::PeeledTag,
     ground::Ground,
@@ -35,7 +35,14 @@ pub fn check(ground: &Ground, release: &Release, demand: Demand) -> Result<Optio
     if tag.state == State::Good && manifests::digest_in(&ground.git.peel_tag(&release.tag_id)?.message).is_none() {
         evidence.push("the tag names no manifest digest: its signature covers the commit, not the manifest".into());
     }
-    Ok(Some(checking.end(status(states, demand), evidence)))
+    let (task, version) = (release.task.as_str(), release.version.to_string());
+    let unsigned = states.iter().all(|state| *state == State::Missing);
+    let hint = if unsigned {
+        Hint::say(format!("{task} {version} is not signed; sign the next release: snapback create-snapshot -t {task} --sign"))
+    } else {
+        Hint::run("see whose keys are trusted here", &["snapback", "keys", "list"])
+    };
+    Ok(Some(Check { hints: vec![hint], ..checking.end(status(states, demand), evidence) }))
 }
 
 /// True when the check found any signature.
@@ -74,7 +81,8 @@ fn of_manifest(ground: &Ground, release: &Release) -> Result<Judgement, Failure>
     };
     let (tag, bytes) = match manifests::bytes(ground, release) {
         Ok(found) => found,
-        Err(failure) => return Ok(Judgement::only(State::Bad, failure.to_string())),
+        Err(failure) if failure.kind() == Kind::Bad => return Ok(Judgement::only(State::Bad, failure.to_string())),
+        Err(failure) => return Ok(Judgement::only(State::Unjudged, failure.to_string())),
     };
     let (mut judgement, signer) = ground.trust.keys().judge(&signature, &bytes);
     if judgement.state != State::Good {

@@ -107,7 +107,11 @@ fn cannot(ground: &Ground, id: &OpId) -> Result<Error, journal::Error> {
 
 /// Describes the inverse of an operation, without changing anything.
 pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKind) -> Result<Draft, Failure> {
-    ground.git.check_ready()?;
+    if operation.publication().is_some() {
+        ground.git.check_ready()?;
+    } else {
+        ground.git.check_ready_for_files()?;
+    }
     check_place(ground, task, operation)?;
     let registry_path = &ground.settings.registry;
     let (mut files, mut unsynced, mut uncommitted) = (Vec::new(), Vec::new(), BTreeSet::new());

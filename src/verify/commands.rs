@@ -142,12 +142,19 @@ pub(super) fn check_around(
                 Exit::Code(126 | 127) => Status::Inconclusive,
                 Exit::Code(_) | Exit::Signal(_) | Exit::TimedOut => Status::Fail,
             };
-            Ok(Check { id, level, status, evidence: evidence(spec, &ended, variables), duration_ms: millis(ended.duration) })
+            Ok(Check {
+                id,
+                level,
+                status,
+                evidence: evidence(spec, &ended, variables),
+                duration_ms: millis(ended.duration),
+                hints: Vec::new(),
+            })
         }
         Err(process::Error::Cancelled { source, .. }) => Err(source),
         Err(error) => {
             let evidence = vec![format!("command: {}", variables.line(&spec.run)), variables.line(&error.to_string())];
-            Ok(Check { id, level, status: Status::Inconclusive, evidence, duration_ms: 0 })
+            Ok(Check { id, level, status: Status::Inconclusive, evidence, duration_ms: 0, hints: Vec::new() })
         }
     }
 }

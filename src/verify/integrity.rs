@@ -5,12 +5,12 @@ use std::collections::HashSet;
 
 use rayon::prelude::*;
 
-use super::Checking;
+use super::{Checking, Trouble};
 use crate::{
-    base::{Digest, Fs, GitId, RelPath, Sorted, Type},
-    git::{Converter, Repo, Worktree},
+    base::{Digest, Fault, Fs, GitId, Hint, Kind, RelPath, Sorted, Type},
+    git::{self, Converter, Repo, Worktree},
     model::{
-        Check, Manifest,
+        Check, Manifest, Status,
         manifest::{FileEntry, Role},
         operation::TreeEntry,
     },
@@ -65,69 +65,109 @@ pub fn kept(
     let checking = Checking::begin(1, "integrity.kept");
     let blobs = manifest.files.iter().filter(|_| depth == Depth::Present).filter_map(|file| file.blob.as_ref());
     let missing = git.missing(blobs);
-    let problems: Vec<String> = manifest
+    let kept = Kept { git, store, depth, missing: &missing, lacks: git.may_lack_objects() };
+    let troubles: Vec<Trouble> = manifest
         .files
         .par_iter()
         .filter_map(|file| {
-            let problem = kept_problem((git, store), file, depth, &missing).or_else(|| lfs_problem(git, converter, file, depth));
+            let trouble = kept.trouble(file).or_else(|| kept.lfs_trouble(converter, file));
             progress(1);
-            problem
+            trouble
         })
         .collect();
     let how = if depth == Depth::Deep { "read and hashed" } else { "present" };
-    checking.judge(problems, format!("{} files {how}", manifest.files.len()))
+    let hints = if kept.lacks && !troubles.is_empty() { git::Error::lacking() } else { Vec::new() };
+    Check { hints, ..checking.weigh(troubles, format!("{} files {how}", manifest.files.len())) }
 }
 
-/// What is wrong with the kept bytes of a file.
-fn kept_problem((git, store): (&Repo, &dyn Store), file: &FileEntry, depth: Depth, missing: &HashSet<&GitId>) -> Option<String> {
-    let path = &file.path;
-    let Some(digest) = file.digest() else { return Some(format!("{path} has no full checksum in the manifest: {:?}", file.checksum)) };
-    match (&file.blob, &file.object) {
-        (Some(blob), _) if depth == Depth::Present => {
-            missing.contains(blob).then(|| format!("{path}: its blob {blob} is not in this repository"))
+/// Where the bytes of a release are kept, and how much of them is read.
+struct Kept<'a> {
+    git: &'a Repo,
+    store: &'a dyn Store,
+    depth: Depth,
+    missing: &'a HashSet<&'a GitId>,
+    /// True for a clone that rightly lacks objects.
+    lacks: bool,
+}
+
+impl Kept<'_> {
+    /// A trouble by the kind of its fault: what is missing in a clone that may lack it, and what cannot
+    /// be read, is nothing that was seen to be wrong.
+    fn of(&self, path: &RelPath, error: &dyn Fault) -> Trouble {
+        let line = format!("{path}: {error}");
+        match error.kind() {
+            Kind::Bad => Trouble::Bad(line),
+            _ => Trouble::Unread(line),
         }
-        (Some(blob), _) => match git.read_blob(blob) {
-            Ok(bytes) => bytes_problem(file, digest, &bytes),
-            Err(error) => Some(format!("{path}: {error}")),
-        },
-        (None, Some(object)) if depth == Depth::Present => match store.size(object) {
-            Ok(Some(size)) if file.size.is_none_or(|expected| expected == size) => None,
-            Ok(Some(size)) => Some(format!("{path}: the store has {size} bytes of it")),
-            Ok(None) => Some(format!("{path}: the store has no object {object}")),
-            Err(error) => Some(format!("{path}: {error}")),
-        },
-        (None, Some(object)) => {
-            let mut hasher = crate::base::Hasher::default();
-            match store.read(object, &mut hasher) {
-                Ok(_) if hasher.finish() == digest => None,
-                Ok(_) => Some(format!("{path}: the stored bytes do not have the manifest's checksum")),
-                Err(error) => Some(format!("{path}: {error}")),
+    }
+
+    /// The same of git's objects: one that is missing in a whole clone is lost.
+    fn of_git(&self, path: &RelPath, error: &git::Error) -> Trouble {
+        match error {
+            git::Error::MissingObject { .. } if !self.lacks => Trouble::Bad(format!("{path}: {error}")),
+            _ => self.of(path, error),
+        }
+    }
+
+    /// What is wrong with the kept bytes of a file.
+    fn trouble(&self, file: &FileEntry) -> Option<Trouble> {
+        let path = &file.path;
+        let bad = |line: String| Some(Trouble::Bad(line));
+        let Some(digest) = file.digest() else { return bad(format!("{path} has no full checksum in the manifest: {:?}", file.checksum)) };
+        match (&file.blob, &file.object) {
+            (Some(blob), _) if self.depth == Depth::Present => {
+                let missing = self.missing.contains(blob);
+                missing.then(|| {
+                    if self.lacks {
+                        Trouble::Unread(format!("{path}: the git object {blob} is missing here"))
+                    } else {
+                        Trouble::Bad(format!("{path}: its blob {blob} is not in this repository"))
+                    }
+                })
             }
+            (Some(blob), _) => match self.git.read_blob(blob) {
+                Ok(bytes) => bytes_problem(file, digest, &bytes).map(Trouble::Bad),
+                Err(error) => Some(self.of_git(path, &error)),
+            },
+            (None, Some(object)) if self.depth == Depth::Present => match self.store.size(object) {
+                Ok(Some(size)) if file.size.is_none_or(|expected| expected == size) => None,
+                Ok(Some(size)) => bad(format!("{path}: the store has {size} bytes of it")),
+                Ok(None) => bad(format!("{path}: the store has no object {object}")),
+                Err(error) => Some(self.of(path, &error)),
+            },
+            (None, Some(object)) => {
+                let mut hasher = crate::base::Hasher::default();
+                match self.store.read(object, &mut hasher) {
+                    Ok(_) if hasher.finish() == digest => None,
+                    Ok(_) => bad(format!("{path}: the stored bytes do not have the manifest's checksum")),
+                    Err(error) => Some(self.of(path, &error)),
+                }
+            }
+            (None, None) => None,
         }
-        (None, None) => None,
     }
-}
 
-/// What is wrong with the Git LFS bytes of a file, if it has any.
-fn lfs_problem(git: &Repo, converter: &Converter, file: &FileEntry, depth: Depth) -> Option<String> {
-    let (path, blob) = (&file.path, file.blob.as_ref()?);
-    // A path with another filter is an error elsewhere: no rollback writes it.
-    if converter.is_trivial() || file.mode.as_deref() == Some("120000") || !converter.is_lfs(path).is_ok_and(|lfs| lfs) {
-        return None;
-    }
-    let oid = match git.read_blob(blob).and_then(|pointer| converter.to_worktree(path, pointer)) {
-        Ok(Worktree::Lfs { oid, .. }) => oid,
-        Ok(_) => return None,
-        Err(error) => return Some(error.to_string()),
-    };
-    if depth == Depth::Present {
-        return None;
-    }
-    let found = std::fs::File::open(git.lfs_path(&oid)).and_then(|mut bytes| Digest::of_reader(&mut bytes));
-    match found {
-        Ok((found, _)) if found == oid => None,
-        Ok((found, _)) => Some(format!("{path}: its Git LFS bytes have {found}, its pointer says {oid}")),
-        Err(error) => Some(format!("{path}: {error}")),
+    /// What is wrong with the Git LFS bytes of a file, if it has any.
+    fn lfs_trouble(&self, converter: &Converter, file: &FileEntry) -> Option<Trouble> {
+        let (path, blob) = (&file.path, file.blob.as_ref()?);
+        // A path with another filter is an error elsewhere: no rollback writes it.
+        if converter.is_trivial() || file.mode.as_deref() == Some("120000") || !converter.is_lfs(path).is_ok_and(|lfs| lfs) {
+            return None;
+        }
+        let oid = match self.git.read_blob(blob).and_then(|pointer| converter.to_worktree(path, pointer)) {
+            Ok(Worktree::Lfs { oid, .. }) => oid,
+            Ok(_) => return None,
+            Err(error) => return Some(self.of_git(path, &error)),
+        };
+        if self.depth == Depth::Present {
+            return None;
+        }
+        let found = std::fs::File::open(self.git.lfs_path(&oid)).and_then(|mut bytes| Digest::of_reader(&mut bytes));
+        match found {
+            Ok((found, _)) if found == oid => None,
+            Ok((found, _)) => Some(Trouble::Bad(format!("{path}: its Git LFS bytes have {found}, its pointer says {oid}"))),
+            Err(error) => Some(Trouble::Unread(format!("{path}: its Git LFS bytes: {error}"))),
+        }
     }
 }
 
@@ -156,29 +196,41 @@ pub fn tree(
     let checking = Checking::begin(1, "integrity.files");
     let files: Vec<&FileEntry> = manifest.files.iter().filter(|file| wanted(file)).collect();
     let doubtful: Vec<&FileEntry> = files.iter().copied().filter(|file| !is_clean(file)).collect();
-    let problems = doubtful.par_iter().filter_map(|file| tree_problem(tree, converter, file_mode, file)).collect();
+    let troubles = doubtful.par_iter().filter_map(|file| tree_trouble(tree, converter, file_mode, file)).collect();
     let (read, unread) = (doubtful.len(), files.len() - doubtful.len());
     let rest = if unread == 0 { String::new() } else { format!(", {unread} by git's stat cache") };
-    checking.judge(problems, format!("{}/{} files as released ({read} read and hashed{rest})", files.len(), files.len()))
+    checking.weigh(troubles, format!("{}/{} files as released ({read} read and hashed{rest})", files.len(), files.len()))
+}
+
+/// The check of [`tree`] where some files are left out of the work tree: of these nothing can be said.
+pub fn without(check: Check, absent: usize) -> Check {
+    if absent == 0 {
+        return check;
+    }
+    let line = format!("{absent} of its files are not checked out here, so nothing is known of them (sparse checkout)");
+    let evidence = std::iter::once(line).chain(check.evidence).collect();
+    let hints = vec![Hint::run("check everything out", &["git", "sparse-checkout", "disable"])];
+    Check { status: check.status.max(Status::Inconclusive), evidence, hints, ..check }
 }
 
 /// What is wrong with a file of the work tree.
-fn tree_problem(tree: &dyn Fs, converter: &Converter, file_mode: bool, file: &FileEntry) -> Option<String> {
+fn tree_trouble(tree: &dyn Fs, converter: &Converter, file_mode: bool, file: &FileEntry) -> Option<Trouble> {
     let path = &file.path;
-    let Some(digest) = file.digest() else { return Some(format!("{path} has no full checksum in the manifest: {:?}", file.checksum)) };
+    let bad = |line: String| Some(Trouble::Bad(line));
+    let Some(digest) = file.digest() else { return bad(format!("{path} has no full checksum in the manifest: {:?}", file.checksum)) };
     let stat = match tree.stat(path) {
         Ok(Some(stat)) => stat,
-        Ok(None) => return Some(format!("{path} is missing")),
-        Err(error) => return Some(format!("{path}: {error}")),
+        Ok(None) => return bad(format!("{path} is missing")),
+        Err(error) => return Some(Trouble::Unread(format!("{path}: {error}"))),
     };
     let link = file.mode.as_deref() == Some("120000");
     let kind = if link { Type::Symlink } else { Type::File };
     if stat.kind != kind {
-        return Some(format!("{path} is a {:?} and should be a {kind:?}", stat.kind));
+        return bad(format!("{path} is a {:?} and should be a {kind:?}", stat.kind));
     }
     let executable = stat.mode & 0o100 != 0;
     if file_mode && !link && file.mode.as_deref().is_some_and(|mode| (mode == "100755") != executable) {
-        return Some(format!(
+        return bad(format!(
             "{path} is {}executable and should {}be so",
             if executable { "" } else { "not " },
             if executable { "not " } else { "" }
@@ -186,8 +238,8 @@ fn tree_problem(tree: &dyn Fs, converter: &Converter, file_mode: bool, file: &Fi
     }
     match differs(tree, converter, file, digest, link) {
         Ok(false) => None,
-        Ok(true) => Some(format!("{path} has other bytes than the release")),
-        Err(why) => Some(format!("{path}: {why}")),
+        Ok(true) => bad(format!("{path} has other bytes than the release")),
+        Err(why) => Some(Trouble::Unread(format!("{path}: {why}"))),
     }
 }
 

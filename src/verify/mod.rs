@@ -14,7 +14,25 @@ pub mod smoke;
 
 use std::time::Instant;
 
-use crate::model::{Check, Status};
+use crate::{
+    base::{Failure, Kind},
+    git,
+    model::{Check, Status},
+};
+
+/// What was seen of a thing that is not as it should be.
+pub enum Trouble {
+    /// It was looked at, and is wrong.
+    Bad(String),
+    /// It could not be looked at, so nobody knows.
+    Unread(String),
+}
+
+/// True when a failure is one of an object that should be here and is not. A shallow or partial clone
+/// rightly lacks some: there it proves nothing.
+fn is_lost(failure: &Failure, git: &git::Repo) -> bool {
+    failure.find::<git::Error>().is_some_and(|error| matches!(error, git::Error::MissingObject { .. })) && !git.may_lack_objects()
+}
 
 /// Most lines of evidence that a check keeps.
 const EVIDENCE_LINES: usize = 100;
@@ -67,7 +85,37 @@ impl Checking {
             evidence.push(format!("… and {more} more"));
         }
         let duration_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Check { id: self.id.into(), level: self.level, status, evidence, duration_ms }
+        Check { id: self.id.into(), level: self.level, status, evidence, duration_ms, hints: Vec::new() }
+    }
+
+    /// Ends it by what kept it from being made. Only what was seen to be wrong fails it; what is not
+    /// here, or may not be read, proves nothing. What stops the whole program stays a failure.
+    pub fn unmade(self, failure: Failure, git: &git::Repo) -> Result<Check, Failure> {
+        let status = match failure.kind() {
+            Kind::Cancelled(_) | Kind::TimeLimit | Kind::Bug => return Err(failure),
+            Kind::Bad => Status::Fail,
+            _ if is_lost(&failure, git) => Status::Fail,
+            _ => Status::Inconclusive,
+        };
+        Ok(Check { hints: failure.hints(), ..self.end(status, failure.chain()) })
+    }
+
+    /// Ends it by its troubles: failed when one is bad, inconclusive when some could not be looked at.
+    pub fn weigh(self, troubles: Vec<Trouble>, proof: String) -> Check {
+        let (mut bad, mut unread) = (Vec::new(), Vec::new());
+        for trouble in troubles {
+            match trouble {
+                Trouble::Bad(line) => bad.push(line),
+                Trouble::Unread(line) => unread.push(line),
+            }
+        }
+        let status = match (bad.is_empty(), unread.is_empty()) {
+            (true, true) => return self.end(Status::Pass, vec![proof]),
+            (true, false) => Status::Inconclusive,
+            _ => Status::Fail,
+        };
+        bad.extend(unread);
+        self.end(status, bad)
     }
 
     /// Ends it as failed when there are problems, else as passed with one line of evidence.

@@ -142,7 +142,7 @@ fn judge(difference: &deps::Difference, from_lock: bool) -> (Status, Vec<String>
 
 /// A check of level 4 that began at a moment.
 fn check(id: &str, status: Status, evidence: Vec<String>, begin: Instant) -> Check {
-    Check { id: id.into(), level: 4, status, evidence: bounded(evidence), duration_ms: millis(begin.elapsed()) }
+    Check { id: id.into(), level: 4, status, evidence: bounded(evidence), duration_ms: millis(begin.elapsed()), hints: Vec::new() }
 }
 
 #[cfg(test)]

@@ -32,12 +32,19 @@ pub fn smoke_around(
 ) -> Result<Vec<Check>, Cancelled> {
     if specs.is_empty() {
         let evidence = vec!["no smoke command is configured".into()];
-        return Ok(vec![Check { id: "smoke.commands".into(), level: 3, status: Status::Skipped, evidence, duration_ms: 0 }]);
+        return Ok(vec![Check {
+            id: "smoke.commands".into(),
+            level: 3,
+            status: Status::Skipped,
+            evidence,
+            duration_ms: 0,
+            hints: Vec::new(),
+        }]);
     }
     if let Some((status, why)) = may.instead() {
         let check = |(at, spec): (usize, &CommandSpec)| {
             let evidence = vec![format!("command: {}", variables.line(&spec.run)), why.into()];
-            Check { id: format!("smoke.{}", at + 1), level: 3, status, evidence, duration_ms: 0 }
+            Check { id: format!("smoke.{}", at + 1), level: 3, status, evidence, duration_ms: 0, hints: Vec::new() }
         };
         return Ok(specs.iter().enumerate().map(check).collect());
     }

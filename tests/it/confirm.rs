@@ -21,6 +21,9 @@ use crate::support::{
     story::{assert_released, set_version},
 };
 
+/// A command that changes something: it notes a verdict.
+const CHANGE: [&str; 8] = ["mark", "good", "1.1.0", "-t", "T01", "-m", "x", "--yes"];
+
 /// Two releases of T01, which stands at the second.
 fn released() -> Sandbox {
     let sandbox = Sandbox::new(1);
@@ -188,20 +191,27 @@ fn a_supervisor_that_is_killed_is_started_anew_or_replaced() {
     let first = awaited(&sandbox);
     kill_process(first, Signal::KILL).unwrap();
     watched(&sandbox).lock().unwrap();
-    // The next command, whatever it is, starts another one.
+    // The next command that changes something starts another one.
     sandbox.snapback(&["status"]).expect(0);
+    assert!(watched(&sandbox).try_lock().is_ok(), "a look starts nothing");
+    sandbox.snapback(&CHANGE).expect(0);
     let second = awaited(&sandbox);
     assert_ne!(first, second);
     kill_process(second, Signal::KILL).unwrap();
     watched(&sandbox).lock().unwrap();
     assert_eq!(version(&sandbox), "1.1.0");
-    // The time passes while nobody watches: the next command carries it out.
+    // The time passes while nobody watches: the next command that changes something carries it out.
     let path = sandbox.at(".git/snapback/confirm/T01.json");
     let record = fs::read_to_string(&path).unwrap().replace("\"within_ms\": 3600000", "\"within_ms\": 0");
     fs::write(&path, record).unwrap();
-    let inside = finish(sandbox.command(snapback_program()).args(["status"]).env("SNAPBACK_HOOK_DEPTH", "1"));
-    assert_eq!((inside.code, version(&sandbox).as_str()), (0, "1.1.0"), "not inside a hook");
-    let ran = sandbox.snapback(&["status"]).expect(0);
+    let inside = finish(sandbox.command(snapback_program()).args(CHANGE).env("SNAPBACK_HOOK_DEPTH", "1"));
+    assert_eq!((inside.code, version(&sandbox).as_str()), (6, "1.1.0"), "not inside a hook");
+    for look in [&["status"][..], &["list"]] {
+        let ran = sandbox.snapback(look).expect(0);
+        assert!(ran.stderr.contains("T01 1.1.0 was not confirmed in time and has to go back to 1.2.0"), "{ran:?}");
+        assert_eq!(version(&sandbox), "1.1.0", "a look changes nothing");
+    }
+    let ran = sandbox.snapback(&CHANGE).expect(0);
     assert!(ran.stderr.contains("T01 is back at 1.2.0: nobody confirmed 1.1.0"), "{ran:?}");
     assert_released(&sandbox, "1.2.0");
     assert_eq!(supervisors(&sandbox), []);
@@ -228,8 +238,9 @@ fn restarted(since: Option<&str>) -> Sandbox {
 }
 
 #[test]
-fn after_a_restart_the_next_command_settles_it_whatever_it_is() {
-    for words in [&["list", "-t", "T01"][..], &["doctor"], &["status", "--json"], &["confirm", "--watch"], &["guard", "check"]] {
+fn after_a_restart_the_next_command_that_changes_something_settles_it() {
+    let json = ["mark", "good", "1.1.0", "-t", "T01", "--json", "-m", "x", "--yes"];
+    for words in [&CHANGE[..], &json, &["confirm", "--watch"], &["guard", "check"]] {
         let sandbox = restarted(Some("2026-01-01T00:00:00Z"));
         let ran = sandbox.snapback(words);
         let told = if words.contains(&"--json") { ran.json()["warnings"].to_string() } else { ran.stderr.clone() };
@@ -240,9 +251,23 @@ fn after_a_restart_the_next_command_settles_it_whatever_it_is() {
 }
 
 #[test]
+fn commands_that_only_read_take_nothing_back() {
+    let sandbox = restarted(Some("2026-01-01T00:00:00Z"));
+    let before = sandbox.everything();
+    let looks =
+        ["status", "list", "history", "show -t T01 1.0.0", "health", "doctor", "op list", "verify-snapshot --all", "diff -t T01 1.0.0"];
+    for words in looks.map(|line| line.split(' ').collect::<Vec<_>>()) {
+        let ran = sandbox.snapback(&words);
+        assert!(!ran.stderr.contains("is back at"), "{words:?} {ran:?}");
+        assert_eq!(sandbox.everything(), before, "{words:?}");
+    }
+    assert_eq!(version(&sandbox), "1.1.0");
+}
+
+#[test]
 fn after_a_restart_time_that_is_left_is_kept_and_watched_again() {
     let sandbox = restarted(None);
-    sandbox.snapback(&["status"]).expect(0);
+    sandbox.snapback(&CHANGE).expect(0);
     assert_eq!(version(&sandbox), "1.1.0", "an hour is not over");
     awaited(&sandbox);
     let list = sandbox.snapback(&["confirm", "--list"]).expect(0);

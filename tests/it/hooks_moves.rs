@@ -30,6 +30,9 @@ fn commit(sandbox: &Sandbox, text: &str) -> (String, usize) {
     (said, ran)
 }
 
+/// A command that changes something.
+const CHANGE: [&str; 8] = ["mark", "good", "1.0.0", "-t", "T01", "-m", "x", "--yes"];
+
 #[test]
 fn a_repository_that_was_moved_finds_its_hooks_again() {
     for folder in [".githooks", ".git/hooks"] {
@@ -46,10 +49,12 @@ fn a_repository_that_was_moved_finds_its_hooks_again() {
         let moved = Sandbox::beside(&sandbox, "moved");
         let (said, ran) = commit(&moved, "fix: two");
         assert!(said.is_empty() && ran == 1, "git looks where the repository was: {said} {ran}");
-        let dry = moved.snapback(&["status", "--dry-run"]);
-        assert!(!dry.stderr.contains("core.hooksPath"), "a dry run changes nothing: {dry:?}");
-        // Any command mends it, and says so once.
-        let first = moved.snapback(&["status"]).expect(0);
+        for look in [&["status"][..], &["hooks", "install", "--dry-run"]] {
+            let ran = moved.snapback(look);
+            assert!(!ran.stderr.contains("core.hooksPath"), "a look and a dry run change nothing: {ran:?}");
+        }
+        // Any command that changes something mends it, and says so once.
+        let first = moved.snapback(&CHANGE).expect(0);
         assert_eq!(first.stderr.matches("where this repository was before").count(), 1, "{}", first.stderr);
         assert!(!moved.snapback(&["hooks", "status"]).expect(0).stderr.contains("was before"));
         let (said, ran) = commit(&moved, "fix: three");
@@ -77,7 +82,7 @@ fn a_copy_has_hooks_of_its_own_and_another_name_is_no_move() {
     // A hook that runs from the place of the original changes no configuration under git's hands.
     commit(&copy, "fix: copied");
     assert_eq!(copy.read(".git/config"), config);
-    assert!(copy.snapback(&["list", "-t", "T01"]).expect(0).stderr.contains("was before"));
+    assert!(copy.snapback(&CHANGE).expect(0).stderr.contains("was before"));
     assert_eq!(sandbox.read(".git/config"), config, "the original keeps its own");
     fs::remove_dir_all(sandbox.root()).unwrap();
     let (said, ran) = commit(&copy, "fix: alone");
@@ -92,7 +97,7 @@ fn a_line_of_somebody_else_is_not_mended() {
     fs::create_dir_all(sandbox.at(".git/snapback/hooks")).unwrap();
     sandbox.git(&["config", "core.hooksPath", "/elsewhere/.git/snapback/hooks"]).expect(0);
     let config = sandbox.read(".git/config");
-    sandbox.snapback(&["status"]).expect(0);
+    sandbox.snapback(&CHANGE).expect(0);
     assert_eq!(sandbox.read(".git/config"), config);
 }
 

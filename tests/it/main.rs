@@ -50,6 +50,7 @@ mod manifest_signatures;
 mod old_repositories;
 mod power_cuts;
 mod pushing;
+mod reading;
 mod recovery_report;
 mod releasing;
 mod review;

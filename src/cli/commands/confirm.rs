@@ -164,6 +164,19 @@ pub fn settle_overdue(session: &Session, app: &App) {
     }
 }
 
+/// Says what is overdue; a command that only reads takes nothing back.
+pub fn say_overdue(session: &Session, app: &App) {
+    for pending in app.overdue().unwrap_or_default() {
+        let version = |version: &Option<crate::model::Version>| version.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
+        session.warn(&format!(
+            "{} {} was not confirmed in time and has to go back to {}: the next command that changes something does that, or: snapback confirm --watch",
+            pending.task,
+            version(&pending.to),
+            version(&pending.from)
+        ));
+    }
+}
+
 /// Starts a supervisor for whatever waits without one, and takes nothing back here.
 pub fn supervise_all(session: &Session, app: &App) {
     for pending in app.pending().unwrap_or_default() {
@@ -195,7 +208,7 @@ pub(super) fn supervise(session: &Session, task: &TaskId) {
     };
     if let Err(failure) = start() {
         session.say(&format!(
-            "warning: no supervisor could be started ({}); the next snapback command, `snapback guard run` or `snapback confirm --watch` takes it back\n",
+            "warning: no supervisor could be started ({}); the next command that changes something, `snapback guard run` or `snapback confirm --watch` takes it back\n",
             safe(&failure.to_string())
         ));
     }

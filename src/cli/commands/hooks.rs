@@ -216,7 +216,6 @@ fn run(session: &Session, hook: &str, strict: bool, args: &[OsString]) -> Result
         return Ok(nothing());
     }
     limit(hook, strict);
-    session.enter_hook();
     let said = catch_unwind(AssertUnwindSafe(|| -> Result<Vec<String>, Failure> {
         let event: HookEvent = hook.parse().map_err(|error: crate::model::hooks::NoSuchHook| Error::usage(error.to_string()))?;
         let call = Call {
@@ -226,6 +225,7 @@ fn run(session: &Session, hook: &str, strict: bool, args: &[OsString]) -> Result
             index: std::env::var_os("GIT_INDEX_FILE"),
             may_change_tags: std::env::var_os("SNAPBACK_ALLOW_TAG_DELETE").is_some_and(|value| value == "1"),
         };
+        session.settle_from_hook()?;
         session.app()?.run_hook_of_git(event, &call)
     }));
     let failure = match said {

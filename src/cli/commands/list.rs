@@ -23,6 +23,7 @@ pub struct Args {
 
 impl Run for Args {
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        super::say_overdue(session, session.app()?);
         let (mut page, mut data) = (String::new(), Vec::new());
         let tasks = self.tasks.find_or_all(session)?;
         for task in &tasks {

@@ -42,7 +42,7 @@ mod verdicts;
 mod verify_rollback;
 mod verify_snapshot;
 
-pub use confirm::{settle_overdue, supervise_all};
+pub use confirm::{say_overdue, settle_overdue, supervise_all};
 
 use clap::Subcommand;
 

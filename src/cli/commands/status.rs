@@ -31,6 +31,7 @@ pub struct Args {
 impl Run for Args {
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let app = session.app()?;
+        super::say_overdue(session, app);
         let lines = app.status(&self.tasks.named(session)?)?;
         let open = app.unfinished()?;
         let mut page = open.as_ref().map(|line| tables::unfinished(session.out, line)).unwrap_or_default();

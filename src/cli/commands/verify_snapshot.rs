@@ -14,8 +14,11 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::Version,
+    model::{Status, Verification, Version},
 };
+
+/// Most next steps that are said.
+const MOST_HINTS: usize = 5;
 
 /// Prove that releases are intact: tag, commit, manifest and every file's digest
 #[derive(Debug, clap::Args)]
@@ -81,6 +84,29 @@ fn without_tags(session: &Session, tasks: &[TaskId], mut reply: Reply, is_empty:
     Ok(if reply.exit_code == 0 { reply.with_problem(Kind::Missing, text) } else { reply }.with_next(fetch()))
 }
 
+/// What to do about what does not hold: what each check says of itself, once each. Where a check has
+/// nothing to say, the repository itself may be damaged.
+fn next(found: &[Verification]) -> Vec<Hint> {
+    let mut hints: Vec<Hint> = Vec::new();
+    for check in found.iter().flat_map(Verification::problems) {
+        let own = if check.hints.is_empty() && check.status == Status::Fail { damaged() } else { check.hints.clone() };
+        for hint in own {
+            if hints.len() < MOST_HINTS && !hints.contains(&hint) {
+                hints.push(hint);
+            }
+        }
+    }
+    hints
+}
+
+/// How a damaged repository is looked at and mended.
+fn damaged() -> Vec<Hint> {
+    vec![
+        Hint::run("see what git says of the repository", &["git", "fsck", "--full"]),
+        Hint::run("fetch missing objects again, where a remote has them", &["git", "fetch", "--refetch", "--tags"]),
+    ]
+}
+
 impl Run for Args {
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let tasks = self.tasks.find(session, self.all)?;
@@ -97,12 +123,7 @@ impl Run for Args {
         if self.all {
             reply = without_tags(session, &tasks, reply, found.is_empty())?;
         }
-        if reply.exit_code != Kind::Bad.exit_code() {
-            return Ok(reply);
-        }
-        Ok(reply.with_next(vec![
-            Hint::run("see what git says of the repository", &["git", "fsck", "--full"]),
-            Hint::run("fetch missing objects again, where a remote has them", &["git", "fetch", "--refetch", "--tags"]),
-        ]))
+        let hints = next(&found);
+        Ok(reply.with_next(hints))
     }
 }

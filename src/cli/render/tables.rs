@@ -181,11 +181,14 @@ pub fn release(style: Style, zone: &TimeZone, detail: &ReleaseDetail) -> String 
     fact("state", line.standing.word());
     fact("tag", &safe(&line.tag));
     fact("commit", line.commit.as_str());
-    fact("files", &format!("{}, {}", count(detail.files, "file"), size(detail.bytes)));
     let Some(manifest) = &detail.manifest else {
-        fact("manifest", "none (`snapback adopt` writes one)");
+        match &detail.unread {
+            Some(why) => fact("manifest", &format!("cannot be read: {}", safe(why))),
+            None => fact("manifest", "none (`snapback adopt` writes one)"),
+        }
         return text;
     };
+    fact("files", &format!("{}, {}", count(detail.files, "file"), size(detail.bytes)));
     let packages = &manifest.dependencies;
     let number = packages.python_packages.len() + packages.node_packages.len() + packages.cargo_packages.len();
     fact("deps", &count(number, "package"));

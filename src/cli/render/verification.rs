@@ -93,7 +93,7 @@ pub(crate) mod tests {
     use super::*;
 
     fn check(id: &str, level: u8, status: Status, evidence: &[&str], duration_ms: u64) -> Check {
-        Check { id: id.into(), level, status, evidence: evidence.iter().map(ToString::to_string).collect(), duration_ms }
+        Check { id: id.into(), level, status, evidence: evidence.iter().map(ToString::to_string).collect(), duration_ms, hints: Vec::new() }
     }
 
     /// A version whose smoke test fails.

@@ -307,7 +307,7 @@ fn as_the_names_of_tags_and_branches_of_others() {
     assert!(made > 200, "git takes most of them: {made}");
     for look in LOOKS {
         // One of them is `T01-v1.2.0`, which says that it is a release and has no manifest.
-        withstands(&sandbox, &[0, 3, 4], look, &[]);
+        withstands(&sandbox, &[0, 3, 4, 8], look, &[]);
     }
     withstands(&sandbox, &[0], BACK, &[]);
     withstands(&sandbox, &[0], &["undo", "--yes"], &[]);

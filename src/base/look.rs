@@ -1,0 +1,172 @@
+//! Trees that are read through something else than the file system, and those that cannot be written.
+//!
+//! A [`Layered`] reads through a [`Look`] and writes to another [`Fs`]; [`Refused`] is one in which
+//! there is nothing and into which nothing goes, with the reason for whoever tries.
+
+use std::io::{self, Cursor, Read};
+
+use super::{
+    RelPath,
+    fs::{FileLock, Fs, Hold, Input, Output, Stat, SyncPoint},
+};
+
+/// What can be read of a tree; each method keeps the rules of the one of its name in [`Fs`].
+pub trait Look: Send + Sync {
+    /// See [`Fs::stat`].
+    fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>>;
+    /// See [`Fs::open`].
+    fn open(&self, path: &RelPath) -> io::Result<Box<dyn Read + Send>>;
+    /// See [`Fs::read_link`].
+    fn read_link(&self, path: &RelPath) -> io::Result<Vec<u8>>;
+    /// See [`Fs::list`].
+    fn list(&self, dir: &RelPath) -> io::Result<Vec<Vec<u8>>>;
+}
+
+/// Reads through a look, writes below.
+pub struct Layered<L, F> {
+    /// What is read.
+    pub look: L,
+    /// What is written.
+    pub below: F,
+}
+
+/// Nothing is there, and nothing can be put there.
+pub struct Refused {
+    kind: io::ErrorKind,
+    why: String,
+}
+
+impl Refused {
+    /// For this reason, which whoever wants to write gets as an error of this kind.
+    pub fn new(kind: io::ErrorKind, why: impl Into<String>) -> Self {
+        Self { kind, why: why.into() }
+    }
+
+    fn refuse<T>(&self) -> io::Result<T> {
+        Err(io::Error::new(self.kind, self.why.clone()))
+    }
+}
+
+/// The bytes of a small file, read at any place.
+struct Bytes(Vec<u8>);
+
+impl Input for Bytes {
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let mut from = Cursor::new(&self.0);
+        from.set_position(offset);
+        from.read(into)
+    }
+}
+
+/// The methods that only write.
+macro_rules! writes {
+    ($self:ident => $to:expr) => {
+        fn create(&$self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> { let to = $to; to.create(path, mode) }
+        fn create_bulk(&$self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> { let to = $to; to.create_bulk(path, mode) }
+        fn lock(&$self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>> { let to = $to; to.lock(path, hold, wait) }
+        fn append(&$self, path: &RelPath) -> io::Result<Box<dyn Output>> { let to = $to; to.append(path) }
+        fn symlink(&$self, target: &[u8], path: &RelPath) -> io::Result<()> { let to = $to; to.symlink(target, path) }
+        fn create_dir(&$self, path: &RelPath, mode: u32) -> io::Result<()> { let to = $to; to.create_dir(path, mode) }
+        fn rename(&$self, from: &RelPath, into: &RelPath) -> io::Result<()> { let to = $to; to.rename(from, into) }
+        fn rename_new(&$self, from: &RelPath, into: &RelPath) -> io::Result<()> { let to = $to; to.rename_new(from, into) }
+        fn exchange(&$self, a: &RelPath, b: &RelPath) -> io::Result<()> { let to = $to; to.exchange(a, b) }
+        fn remove_file(&$self, path: &RelPath) -> io::Result<()> { let to = $to; to.remove_file(path) }
+        fn remove_dir(&$self, path: &RelPath) -> io::Result<()> { let to = $to; to.remove_dir(path) }
+        fn clone_file(&$self, from: &RelPath, into: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> { let to = $to; to.clone_file(from, into, mode) }
+        fn sync_all(&$self, point: SyncPoint) -> io::Result<()> { let to = $to; to.sync_all(point) }
+        fn sync_dir(&$self, dir: &RelPath, point: SyncPoint) -> io::Result<()> { let to = $to; to.sync_dir(dir, point) }
+        fn check_writable(&$self, dir: &RelPath) -> io::Result<()> { let to = $to; to.check_writable(dir) }
+    };
+}
+
+impl<L: Look, F: Fs> Fs for Layered<L, F> {
+    fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
+        self.look.stat(path)
+    }
+
+    fn open(&self, path: &RelPath) -> io::Result<Box<dyn Read + Send>> {
+        self.look.open(path)
+    }
+
+    fn read_link(&self, path: &RelPath) -> io::Result<Vec<u8>> {
+        self.look.read_link(path)
+    }
+
+    fn list(&self, dir: &RelPath) -> io::Result<Vec<Vec<u8>>> {
+        self.look.list(dir)
+    }
+
+    fn open_input(&self, path: &RelPath) -> io::Result<Box<dyn Input>> {
+        let mut bytes = Vec::new();
+        self.look.open(path)?.read_to_end(&mut bytes)?;
+        Ok(Box::new(Bytes(bytes)))
+    }
+
+    writes!(self => &self.below);
+}
+
+impl Fs for Refused {
+    fn stat(&self, _path: &RelPath) -> io::Result<Option<Stat>> {
+        Ok(None)
+    }
+
+    fn open(&self, _path: &RelPath) -> io::Result<Box<dyn Read + Send>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn read_link(&self, _path: &RelPath) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&self, _dir: &RelPath) -> io::Result<Vec<Vec<u8>>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn open_input(&self, _path: &RelPath) -> io::Result<Box<dyn Input>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
+
+    fn create(&self, _path: &RelPath, _mode: u32) -> io::Result<Box<dyn Output>> {
+        self.refuse()
+    }
+
+    fn lock(&self, _path: &RelPath, _hold: Hold, _wait: bool) -> io::Result<Option<FileLock>> {
+        self.refuse()
+    }
+
+    fn append(&self, _path: &RelPath) -> io::Result<Box<dyn Output>> {
+        self.refuse()
+    }
+
+    fn symlink(&self, _target: &[u8], _path: &RelPath) -> io::Result<()> {
+        self.refuse()
+    }
+
+    fn create_dir(&self, _path: &RelPath, _mode: u32) -> io::Result<()> {
+        self.refuse()
+    }
+
+    fn rename(&self, _from: &RelPath, _to: &RelPath) -> io::Result<()> {
+        self.refuse()
+    }
+
+    fn exchange(&self, _a: &RelPath, _b: &RelPath) -> io::Result<()> {
+        self.refuse()
+    }
+
+    fn remove_file(&self, _path: &RelPath) -> io::Result<()> {
+        self.refuse()
+    }
+
+    fn remove_dir(&self, _path: &RelPath) -> io::Result<()> {
+        self.refuse()
+    }
+
+    fn sync_dir(&self, _dir: &RelPath, _point: SyncPoint) -> io::Result<()> {
+        self.refuse()
+    }
+
+    fn check_writable(&self, _dir: &RelPath) -> io::Result<()> {
+        self.refuse()
+    }
+}
