@@ -54,6 +54,16 @@ pub fn dependencies(ground: &Ground, release: &Release) -> Result<DependencyList
     Ok(Manifest::parse_dependencies(&bytes)?)
 }
 
+/// [`dependencies`]; `None` when the manifest knows none, because nobody looked for them.
+pub fn known_dependencies(ground: &Ground, release: &Release) -> Result<Option<DependencyList>, Failure> {
+    let list = dependencies(ground, release)?;
+    if !list.is_empty() {
+        return Ok(Some(list));
+    }
+    let found = load(ground, release)?;
+    Ok(found.manifest.knows_dependencies().then_some(list))
+}
+
 /// Reads and checks it.
 fn read(ground: &Ground, release: &Release) -> Result<Found, Failure> {
     let (git, settings) = (&ground.git, &ground.settings);

@@ -7,6 +7,7 @@ use std::{io::Read, path::Path};
 use super::{Error, NAMES, ignore};
 use crate::{
     base::{Fs, Globs, RelPath, Root, TaskId},
+    hooks::driver,
     model::{Settings, TaskSpec, Version, overview::InitFile},
     registry::{Registry, task_config},
 };
@@ -59,7 +60,26 @@ pub fn init_files(work_tree: &Path, settings: &Settings, tracks: impl Fn(&Globs)
     if let Some(after) = ignore::completed(before.as_deref().unwrap_or_default(), settings, tracks) {
         files.push(InitFile { path, before, after });
     }
+    files.extend(attributes(&root, settings)?);
     Ok(files)
+}
+
+/// `.gitattributes` with the lines by which git merges registry and manifests, when one is missing.
+/// They do nothing where the driver is not installed (`hooks install`).
+fn attributes(root: &Root, settings: &Settings) -> Result<Option<InitFile>, Error> {
+    let path = RelPath::own(".gitattributes");
+    let before = read(root, &path)?;
+    let Ok(before) = before.map(String::from_utf8).transpose() else { return Ok(None) };
+    let text = before.as_deref().unwrap_or_default();
+    let lines = driver::lines_for(&settings.registry, &settings.snapshots);
+    let missing: Vec<&str> = lines.lines().filter(|line| !text.lines().any(|there| there.trim() == *line)).collect();
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let gap = if text.is_empty() || text.ends_with('\n') { "" } else { newline };
+    let after = format!("{text}{gap}{}{newline}", missing.join(newline));
+    Ok(Some(InitFile { path, before, after }))
 }
 
 /// The tasks that have a version in their configuration.

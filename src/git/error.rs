@@ -294,6 +294,12 @@ pub enum Error {
         /// What it printed.
         output: String,
     },
+    /// `git merge-file` failed.
+    #[error("git merge-file failed: {output}")]
+    MergeFile {
+        /// What it said.
+        output: String,
+    },
     /// The git program could not be run, or was stopped.
     #[error("running the git program failed")]
     Program(#[source] process::Error),
@@ -385,6 +391,7 @@ impl Fault for Error {
             | Self::Git { .. }
             | Self::File { .. }
             | Self::Listing { .. }
+            | Self::MergeFile { .. }
             | Self::Sync { .. } => Kind::Missing,
             Self::BadObject { .. } | Self::BadTag { .. } | Self::BadPath { .. } | Self::TooMany { .. } | Self::Prepared(_) => Kind::Bad,
             Self::Ambiguous { .. } | Self::WhichRemote { .. } | Self::Parameters | Self::Date { .. } => Kind::Usage,
@@ -440,6 +447,7 @@ impl Fault for Error {
             }
             Self::HookRefused { .. } => vec![Hint::say("mend what it names, or use --no-verify")],
             Self::Program(error) => error.hints(),
+            Self::MergeFile { .. } => Vec::new(),
             Self::Sync { .. } => vec![Hint::say("check the disk; nothing was published")],
             Self::File { path, .. } => {
                 vec![Hint::run("see who owns it, and that the disk is neither full nor read-only", &["ls", "-ld", &path.to_string_lossy()])]

@@ -177,6 +177,12 @@ impl Manifest {
         text
     }
 
+    /// False when nobody looked for the dependencies: the manifest was made from a tag, by a program
+    /// that did not read them, or written by hand without them. An empty list then says nothing.
+    pub fn knows_dependencies(&self) -> bool {
+        !self.dependencies.is_empty() || !(self.metadata.adopted || self.schema.is_none())
+    }
+
     /// Finds a file.
     pub fn file(&self, path: &RelPath) -> Option<&FileEntry> {
         self.files.iter().find(|file| file.path == *path)
