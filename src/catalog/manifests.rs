@@ -41,8 +41,9 @@ pub fn bytes(ground: &Ground, release: &Release) -> Result<(PeeledTag, Vec<u8>),
     Ok((tag, bytes))
 }
 
-/// The dependencies of a release by its manifest, whose files are not looked at.
-pub fn dependencies(ground: &Ground, release: &Release) -> Result<DependencyList, Failure> {
+/// The dependencies of a release by its manifest, whose files are not looked at; `None` when nobody
+/// looked for them ([`Manifest::knows_dependencies`]).
+pub fn dependencies(ground: &Ground, release: &Release) -> Result<Option<DependencyList>, Failure> {
     let tag = ground.git.peel_tag(&release.tag_id)?;
     let expected = digest_in(&tag.message);
     // The copy in the work tree is quicker to read, and as good when it has the digest.
@@ -52,16 +53,6 @@ pub fn dependencies(ground: &Ground, release: &Release) -> Result<DependencyList
         None => bytes_of(&ground.git, &ground.settings, release, &tag)?,
     };
     Ok(Manifest::parse_dependencies(&bytes)?)
-}
-
-/// [`dependencies`]; `None` when the manifest knows none, because nobody looked for them.
-pub fn known_dependencies(ground: &Ground, release: &Release) -> Result<Option<DependencyList>, Failure> {
-    let list = dependencies(ground, release)?;
-    if !list.is_empty() {
-        return Ok(Some(list));
-    }
-    let found = load(ground, release)?;
-    Ok(found.manifest.knows_dependencies().then_some(list))
 }
 
 /// Reads and checks it.

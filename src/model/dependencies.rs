@@ -61,6 +61,11 @@ impl DependencyList {
         *self == Self::default()
     }
 
+    /// True when some package is recorded.
+    pub fn has_packages(&self) -> bool {
+        !(self.python_packages.is_empty() && self.node_packages.is_empty() && self.cargo_packages.is_empty())
+    }
+
     /// The lock files that differ and whose packages are not in one of the lists.
     pub fn unread_changes<'a>(before: &'a Self, after: &'a Self) -> Vec<&'a RelPath> {
         let both = [(before, after), (after, before)];

@@ -183,7 +183,8 @@ fn adopt_one(ground: &Ground, scope: &Scope, release: &Release, previous: Option
     if files.is_empty() {
         return Err(format!("its commit has no file of the task ({})", task.paths.join(", ")));
     }
-    let dependencies = dependencies(ground, task, &tag.commit, &files, &mut known.facts).map_err(|failure| failure.to_string())?;
+    // What cannot be read is not known; it is no reason to leave the release out.
+    let dependencies = dependencies(ground, task, &tag.commit, &files, &mut known.facts).unwrap_or_default();
     let subject = if tag.message.trim().is_empty() { &commit.message } else { &tag.message };
     Ok(Manifest {
         schema: Some(MANIFEST_SCHEMA.into()),

@@ -48,7 +48,7 @@ pub fn draft(
         return Err(Error::Signature { tag: release.tag(), found: check.evidence.join("; ") }.into());
     }
     let before = active.as_ref().and_then(|version| releases.find(&task.id, version).ok());
-    let dependencies = || before.and_then(|release| manifests::known_dependencies(ground, release).ok().flatten());
+    let dependencies = || before.and_then(|release| manifests::dependencies(ground, release).ok().flatten());
     let (found, known) = rayon::join(|| manifests::load(ground, release), dependencies);
     let found = found?;
     let scope = Scope::new(&ground.settings, task)?;
@@ -210,8 +210,11 @@ fn add_dependencies(
     // What is not known of one side is no difference.
     let unknown = |version: &Version| format!("what {version} depends on is not known, so changes of packages are not listed");
     match before {
-        _ if !target.knows_dependencies() => draft.plan.notes.push(unknown(&target.metadata.version)),
-        None => draft.plan.notes.extend(draft.plan.from.as_ref().map(unknown)),
+        _ if !target.knows_dependencies() => {
+            let is_worth_it = before.is_none_or(|before| !before.is_empty());
+            draft.plan.notes.extend(is_worth_it.then(|| unknown(&target.metadata.version)));
+        }
+        None => draft.plan.notes.extend(draft.plan.from.as_ref().filter(|_| target.dependencies.has_packages()).map(unknown)),
         Some(before) => {
             draft.plan.packages = DependencyList::changes(before, &target.dependencies);
             let unread = DependencyList::unread_changes(before, &target.dependencies);

@@ -30,7 +30,6 @@ mod confirm;
 mod crash_states;
 mod damage;
 mod dependencies;
-mod dependencies;
 mod disk_errors;
 mod downgrades;
 mod drill;

@@ -25,18 +25,21 @@ fn init() {
       write  snapback.yaml
       write  task_registry.json
       write  .gitignore
+      write  .gitattributes
     $ snapback init 2>&1 | grep -v '^    +'
       write  snapback.yaml
       write  task_registry.json
       write  .gitignore
+      write  .gitattributes
     error: this asks before it changes anything, and nobody can be asked here: add --yes to carry the plan out
       hint: without a question:  snapback --yes init
       nothing was changed
     $ snapback init --yes -q
-    3 files written, not committed.
+    4 files written, not committed.
     $ snapback init --yes
     everything is set up already; nothing to do.
     $ git status --short
+    ?? .gitattributes
     ?? .gitignore
     ?? snapback.yaml
     ?? task_registry.json
