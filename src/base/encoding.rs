@@ -3,6 +3,8 @@
 //! Nothing is lost: bytes that the named encoding does not know are written as `\xd6`, so that a
 //! person sees them.
 
+use std::fmt::Write;
+
 use encoding_rs::{Encoding, UTF_8};
 
 /// The text of a file: UTF-8, or what its byte-order mark says (UTF-8, UTF-16, UTF-32). `None` when
@@ -55,7 +57,7 @@ fn lossless(bytes: &[u8]) -> String {
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
         for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
+            let _ = write!(text, "\\x{byte:02x}");
         }
     }
     text

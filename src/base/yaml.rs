@@ -6,9 +6,12 @@
 //! Numbers are not looked at: what `.inf`, `61e9540` or a number of 256 bits means is for the
 //! reader that wants it.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
-use granit_parser::{Event, Options, Parser, ScalarStyle, Span};
+use granit_parser::{Event, Marker, Options, Parser, ScalarStyle};
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The key that pulls other maps in; it may stand in a map more than once.
@@ -70,10 +73,12 @@ pub enum Error {
         limit: usize,
     },
     /// Not UTF-8, not YAML, or past a limit.
-    #[error("not acceptable YAML: {}{why}", if *.line == 0 { String::new() } else { format!("line {}: ", .line) })]
+    #[error("not acceptable YAML: {}{why}", if *.line == 0 { String::new() } else { format!("line {line} column {column}: ") })]
     Syntax {
         /// The line, counted from 1; 0 when it is not known.
         line: usize,
+        /// The column, counted from 1.
+        column: usize,
         /// What is wrong.
         why: String,
     },
@@ -98,19 +103,20 @@ pub fn check(bytes: &[u8], limits: Limits) -> Result<(), Error> {
     if bytes.len() > limits.bytes {
         return Err(Error::TooLarge { size: bytes.len(), limit: limits.bytes });
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| syntax(0, &error.to_string()))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| syntax(None, &error.to_string()))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut measure = Measure { limits, open: Vec::new(), anchors: HashMap::new(), documents: 0, total: 0 };
     for event in Parser::new_from_str_with_options(text, limits.options()) {
-        let (event, span) = event.map_err(|error| syntax(error.marker().line(), &error.to_string()))?;
-        measure.take(&event, span)?;
+        let (event, span) = event.map_err(|error| syntax(Some(error.marker()), &error.to_string()))?;
+        measure.take(&event, &span.start)?;
     }
     Ok(())
 }
 
 /// The error for a place.
-fn syntax(line: usize, why: &str) -> Error {
-    Error::Syntax { line, why: super::text::escape(why.lines().next().unwrap_or_default().as_bytes()) }
+fn syntax(place: Option<&Marker>, why: &str) -> Error {
+    let (line, column) = place.map_or((0, 0), |place| (place.line(), place.col() + 1));
+    Error::Syntax { line, column, why: super::text::escape(why.lines().next().unwrap_or_default().as_bytes()) }
 }
 
 /// How large a node is with its aliases written out.
@@ -125,7 +131,7 @@ struct Open<'a> {
     anchor: usize,
     size: Size,
     /// The keys of a map so far; `None` in a list.
-    keys: Option<HashSet<std::borrow::Cow<'a, str>>>,
+    keys: Option<HashSet<Cow<'a, str>>>,
     /// True when the next node of a map is a key.
     at_key: bool,
 }
@@ -141,30 +147,31 @@ struct Measure<'a> {
 
 impl<'a> Measure<'a> {
     /// Takes one event.
-    fn take(&mut self, event: &Event<'a>, span: Span) -> Result<(), Error> {
-        let line = span.start.line();
+    fn take(&mut self, event: &Event<'a>, at: &Marker) -> Result<(), Error> {
         match event {
             Event::DocumentStart(..) => {
                 self.documents += 1;
                 if self.documents > self.limits.documents {
-                    return Err(syntax(line, "it has several documents"));
+                    return Err(syntax(Some(at), "it has several documents"));
                 }
                 self.anchors.clear();
             }
             Event::Alias(anchor) => {
-                let size = self.anchors.get(anchor).copied().unwrap_or_default();
-                return self.node(size, 0, true, line);
+                let Some(size) = self.anchors.get(anchor).copied() else {
+                    return Err(syntax(Some(at), "an alias (`*`) stands inside what it names"));
+                };
+                return self.node(size, 0, true, at);
             }
             Event::Scalar(text, style, anchor, _) => {
-                self.key(text, *style, line)?;
-                return self.node(Size { bytes: NODE + text.len(), depth: 0 }, *anchor, false, line);
+                self.key(text.clone(), *style, at)?;
+                return self.node(Size { bytes: NODE + text.len(), depth: 0 }, *anchor, false, at);
             }
-            Event::SequenceStart(_, anchor, _) => self.open(*anchor, false, line)?,
-            Event::MappingStart(_, anchor, _) => self.open(*anchor, true, line)?,
+            Event::SequenceStart(_, anchor, _) => self.open(*anchor, false, at)?,
+            Event::MappingStart(_, anchor, _) => self.open(*anchor, true, at)?,
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(closed) = self.open.pop() else { return Ok(()) };
                 let size = Size { bytes: closed.size.bytes + NODE, depth: closed.size.depth + 1 };
-                return self.node(size, closed.anchor, false, line);
+                return self.node(size, closed.anchor, false, at);
             }
             _ => {}
         }
@@ -172,37 +179,37 @@ impl<'a> Measure<'a> {
     }
 
     /// Begins a map or list.
-    fn open(&mut self, anchor: usize, is_map: bool, line: usize) -> Result<(), Error> {
+    fn open(&mut self, anchor: usize, is_map: bool, at: &Marker) -> Result<(), Error> {
         if self.open.len() >= self.limits.depth {
-            return Err(syntax(line, "it is nested deeper than is read"));
+            return Err(syntax(Some(at), "it is nested deeper than is read"));
         }
         self.open.push(Open { anchor, size: Size::default(), keys: is_map.then(HashSet::new), at_key: true });
         Ok(())
     }
 
     /// Refuses a key that the map has already.
-    fn key(&mut self, text: &std::borrow::Cow<'a, str>, style: ScalarStyle, line: usize) -> Result<(), Error> {
+    fn key(&mut self, text: Cow<'a, str>, style: ScalarStyle, at: &Marker) -> Result<(), Error> {
         let Some(Open { keys: Some(keys), at_key: true, .. }) = self.open.last_mut() else { return Ok(()) };
         let merges = style == ScalarStyle::Plain && text == MERGE;
-        if merges || keys.insert(text.clone()) { Ok(()) } else { Err(syntax(line, &format!("the key {text:?} is there twice"))) }
+        if merges || keys.insert(text.clone()) { Ok(()) } else { Err(syntax(Some(at), &format!("duplicate mapping key: {text}"))) }
     }
 
     /// Adds a whole node to the one that it stands in.
-    fn node(&mut self, size: Size, anchor: usize, is_alias: bool, line: usize) -> Result<(), Error> {
+    fn node(&mut self, size: Size, anchor: usize, is_alias: bool, at: &Marker) -> Result<(), Error> {
         if (is_alias || anchor != 0) && !self.limits.aliases {
-            return Err(syntax(line, "it has anchors or aliases (`&`, `*`), which are not read here"));
+            return Err(syntax(Some(at), "it has anchors or aliases (`&`, `*`), which are not read here"));
         }
         if anchor != 0 {
             self.anchors.insert(anchor, size);
         }
         if is_alias && size.depth + self.open.len() > self.limits.depth {
-            return Err(syntax(line, "it is nested deeper than is read, with its aliases (`*`) written out"));
+            return Err(syntax(Some(at), "it is nested deeper than is read, with its aliases (`*`) written out"));
         }
         if is_alias || size.depth == 0 {
             self.total = self.total.saturating_add(size.bytes);
         }
         if self.total > self.limits.expanded {
-            return Err(syntax(line, "it is larger than is read, with its aliases (`*`) written out"));
+            return Err(syntax(Some(at), "it is larger than is read, with its aliases (`*`) written out"));
         }
         if let Some(above) = self.open.last_mut() {
             above.at_key = !above.at_key;
@@ -227,23 +234,23 @@ mod tests {
         let levels = ["a: &a0 [x,x]".to_string()].into_iter();
         let levels = levels.chain((1..30).map(|n| format!("a{n}: &a{n} [{}]", vec![format!("*a{}", n - 1); 9].join(","))));
         let laughs = levels.collect::<Vec<_>>().join("\n");
-        let maps = (1..40).map(|n| format!("m{n}: &m{n} {{<<: *m{m}, a: *m{m}, b: *m{m}}}\n", m = n - 1)).collect::<String>();
+        let maps = (1..40).map(|n| format!("m{n}: &m{n} {{<<: *m{m}, a: *m{m}, b: *m{m}}}\n", m = n - 1)).collect::<Vec<_>>().concat();
         let maps = format!("m0: &m0 {{x: y}}\n{maps}");
         for text in [quadratic.as_str(), &deep, &laughs, &maps] {
             assert!(check(text.as_bytes(), Limits::human()).is_err(), "{}", &text[..40]);
         }
         assert!(matches!(check(&vec![b' '; 2 << 20], Limits::human()), Err(Error::TooLarge { .. })));
         assert!(check(b"a: \xff", Limits::human()).is_err());
-        let nested = (1..70).map(|n| format!("a{n}: &a{n} [*a{}]\n", n - 1)).collect::<String>();
+        let nested = (1..70).map(|n| format!("a{n}: &a{n} [*a{}]\n", n - 1)).collect::<Vec<_>>().concat();
         let error = check(format!("a0: &a0 [x]\n{nested}").as_bytes(), Limits::human()).expect_err("it is deep");
         assert!(error.to_string().contains("deeper"), "{error}");
     }
 
     #[test]
     fn many_aliases_of_something_small_are_honest() {
-        let jobs = (0..5_000).map(|n| format!("  j{n}: *d\n")).collect::<String>();
+        let jobs = (0..5_000).map(|n| format!("  j{n}: *d\n")).collect::<Vec<_>>().concat();
         check(format!("d: &d {{retries: 3, wait: 10}}\njobs:\n{jobs}").as_bytes(), Limits::human()).expect("it is honest");
-        let anchors = (0..5_000).map(|n| format!("a{n}: &a{n} x\n")).collect::<String>();
+        let anchors = (0..5_000).map(|n| format!("a{n}: &a{n} x\n")).collect::<Vec<_>>().concat();
         check(anchors.as_bytes(), Limits::human()).expect("it is honest");
     }
 
@@ -254,7 +261,8 @@ mod tests {
         for text in ["a: .inf\nb: -.inf\nc: .nan\nd: 61e9540\n", "<<: {a: 1}\n<<: {b: 1}\n", "a: !x 1\nb: !!timestamp 2020-01-01\n"] {
             check(text.as_bytes(), Limits::human()).expect(text);
         }
-        for (text, why) in [("a: 1\nb: 2\na: 3\n", "line 3: the key \"a\" is there twice"), ("a: 1\n---\nb: 1\n", "several documents")] {
+        for (text, why) in [("a: 1\nb: 2\na: 3\n", "line 3 column 1: duplicate mapping key: a"), ("a: 1\n---\nb: 1\n", "several documents")]
+        {
             let error = check(text.as_bytes(), Limits::human()).expect_err("it is refused").to_string();
             assert!(error.contains(why), "{error}");
         }

@@ -1,6 +1,6 @@
 //! What `init` would write: a first `snapback.yaml`, a first registry, lines for `.gitignore`.
 //!
-//! Nothing is written here, and nothing that exists is replaced; run again it gives no files.
+//! Nothing is written here, and nothing that exists loses a value; run again it gives no files.
 
 use std::{io::Read, path::Path};
 
@@ -48,10 +48,17 @@ pub fn init_files(work_tree: &Path, settings: &Settings, tracks: impl Fn(&Globs)
     if !settings.from_file && read(&root, &names[0])?.is_none() && read(&root, &names[1])?.is_none() {
         files.push(InitFile { path: names[0].clone(), before: None, after: TEMPLATE.to_string() });
     }
-    if read(&root, &settings.registry)?.is_none() {
-        let versions = versions(&root, settings)?;
-        let after = String::from_utf8(Registry::of(&versions)).expect("because JSON is UTF-8");
-        files.push(InitFile { path: settings.registry.clone(), before: None, after });
+    let text = |bytes| String::from_utf8(bytes).expect("because JSON is UTF-8");
+    match read(&root, &settings.registry)? {
+        None => {
+            let after = text(Registry::of(&versions(&root, settings)?));
+            files.push(InitFile { path: settings.registry.clone(), before: None, after });
+        }
+        // With a line for each task, releases of neighbours meet in every merge.
+        Some(bytes) => {
+            let blocks = Registry::parse(&bytes).ok().and_then(|registry| registry.in_blocks());
+            files.extend(blocks.map(|after| InitFile { path: settings.registry.clone(), before: Some(text(bytes)), after: text(after) }));
+        }
     }
     let path = RelPath::own(".gitignore");
     let before = read(&root, &path)?;

@@ -447,7 +447,6 @@ impl Fault for Error {
             }
             Self::HookRefused { .. } => vec![Hint::say("mend what it names, or use --no-verify")],
             Self::Program(error) => error.hints(),
-            Self::MergeFile { .. } => Vec::new(),
             Self::Sync { .. } => vec![Hint::say("check the disk; nothing was published")],
             Self::File { path, .. } => {
                 vec![Hint::run("see who owns it, and that the disk is neither full nor read-only", &["ls", "-ld", &path.to_string_lossy()])]
@@ -461,7 +460,7 @@ impl Fault for Error {
                 ),
             ],
             Self::TooMany { .. } => vec![Hint::say("no release is that large: do not trust this commit, or give the task a smaller scope")],
-            Self::Git { .. } | Self::BadTag { .. } | Self::Prepared(_) => {
+            Self::Git { .. } | Self::BadTag { .. } | Self::Prepared(_) | Self::MergeFile { .. } => {
                 vec![Hint::run("see whether the repository is whole", &["git", "fsck", "--full"])]
             }
             Self::Ambiguous { spec } => vec![Hint::run("see all that begin so", &["git", "rev-parse", &format!("--disambiguate={spec}")])],

@@ -422,7 +422,7 @@ mod tests {
         assert_eq!(Manifest::parse(text.as_bytes()).expect("it keeps the rules").render(), text);
         assert_eq!(Manifest::parse_dependencies(text.as_bytes()).expect("they are there"), Some(manifest.dependencies.clone()));
         let by_hand = text.replacen("schema: snapback.manifest/1\n", "# a note\nschema: snapback.manifest/1\n", 1);
-        assert_eq!(Manifest::parse_dependencies(by_hand.as_bytes()).expect("it is YAML"), Some(manifest.dependencies));
+        assert_eq!(Manifest::parse_dependencies(by_hand.as_bytes()).expect("it is YAML"), Some(manifest.dependencies.clone()));
         let empty = Manifest { files: vec![], ..manifest };
         assert_eq!(Manifest::parse(empty.render().as_bytes()).expect("it reads"), empty);
     }

@@ -66,9 +66,9 @@ fn tags_merge_keys_and_odd_blanks_stay() {
 
 #[test]
 fn many_aliases_are_no_bomb_and_a_bomb_is_refused() {
-    let jobs = (0..3_000).map(|n| format!("  j{n}: *d\n")).collect::<String>();
+    let jobs = (0..3_000).map(|n| format!("  j{n}: *d\n")).collect::<Vec<_>>().concat();
     is_edited("c.yaml", "version", &format!("d: &d {{retries: 3}}\njobs:\n{jobs}version: 1.0.0\n"));
-    let levels = (1..30).map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(","))).collect::<String>();
+    let levels = (1..30).map(|n| format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(","))).collect::<Vec<_>>().concat();
     let error = edited("c.yaml", "version", &format!("a0: &a0 [x]\n{levels}version: 1.0.0\n")).expect_err("it is a bomb");
     assert!(error.to_string().contains("written out") && error.kind() == Kind::Bad, "{error}");
 }

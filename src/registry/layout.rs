@@ -95,6 +95,30 @@ pub(super) fn insert(texts: &Texts<'_>, root: &Node, container: &Node, at: usize
     Change { span: end..end + line.len(), text: format!(",{comment}{separator}{new}{last}") }
 }
 
+/// The text with every item that is a map on one line written over several, so that a merge of git
+/// line by line keeps two of them apart; `None` when there is none, or the items share a line.
+pub(super) fn in_blocks(text: &str, root: &Node, container: &Node) -> Option<String> {
+    let spans = item_spans(container);
+    let indents: Option<Vec<&str>> = spans.iter().map(|span| indent_at(text, span.start)).collect();
+    let (indents, unit) = (indents?, unit_of(text, root));
+    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let nodes: Vec<&Node> = match &container.value {
+        Value::Map(entries) => entries.iter().map(|entry| &entry.node).collect(),
+        Value::List(items) => items.iter().collect(),
+        _ => return None,
+    };
+    let mut out = text.to_string();
+    for (node, indent) in nodes.into_iter().zip(indents).rev() {
+        if node.entries().is_empty() || text[node.span.clone()].contains('\n') {
+            continue;
+        }
+        let field = |entry: &super::tree::Entry| format!("{newline}{indent}{unit}{}", &text[entry.key_span.start..entry.node.span.end]);
+        let fields: Vec<String> = node.entries().iter().map(field).collect();
+        out.replace_range(node.span.clone(), &format!("{{{}{newline}{indent}}}", fields.join(",")));
+    }
+    (out != text).then_some(out)
+}
+
 /// Removes the `at`-th item, with the separator that came with it.
 pub(super) fn remove(text: &str, container: &Node, at: usize) -> Change {
     let spans = item_spans(container);

@@ -194,6 +194,22 @@ mod tests {
     }
 
     #[test]
+    fn a_line_for_each_task_becomes_a_block_for_each() {
+        let blocks = |text: &str| {
+            Registry::parse(text.as_bytes()).expect("it is one").in_blocks().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        };
+        let text = blocks(LINES).expect("they are lines");
+        assert_eq!(text.lines().count(), 13);
+        assert!(text.contains("    \"T02\": {\n      \"version\": \"1.0.0\"\n    },\n"), "{text}");
+        assert_eq!(blocks(&text), None, "once is enough");
+        for other in ["{\"T01\": \"1.0.0\",\n\"T02\": \"1.0.0\"}", "{\"T01\": {\"version\": \"1.0.0\"}, \"T02\": {\"version\": \"1.0.0\"}}"]
+        {
+            assert_eq!(blocks(other), None, "{other}");
+        }
+        assert_eq!(blocks(&LINES.replace("},\n", "}, // one\n")), None);
+    }
+
+    #[test]
     fn tasks_come_and_go_on_either_side() {
         let added = |id: &str| {
             LINES.replace(

@@ -17,7 +17,7 @@ use serde_json::Value as Json;
 use super::{
     Error, json,
     layout::{self, Body, Change, Item},
-    tree::{Entry, Node, Value, splice, text_of},
+    tree::{BOM, Entry, Node, Value, splice, text_of},
 };
 use crate::{base::TaskId, model::Version};
 
@@ -176,7 +176,22 @@ impl Registry {
 
     /// True when what stands at an id is a task's entry, and not a fact beside the tasks.
     fn is_task(&self, task: &TaskId) -> bool {
-        self.container_key().is_some() || self.entry(task).is_some_and(names_version)
+        let at_top = |entry: &Node| names_version(entry) && (!entry.entries().is_empty() || is_version(entry));
+        let is_list = matches!(self.container().value, Value::List(_));
+        let is_bare = || !VERSION_KEYS.contains(&task.as_str()) && self.entry(task).is_some_and(at_top);
+        self.container_key().is_some() || is_list || is_bare()
+    }
+
+    /// The bytes with a block of lines for each task, when two or more tasks stand on a line each: then
+    /// releases of neighbours do not meet in a merge line by line. `None` when nothing is to be done, or
+    /// a comment is in the way.
+    pub fn in_blocks(&self) -> Option<Vec<u8>> {
+        let is_plain = self.text() == self.strict && self.texts_of_tasks().len() > 1;
+        let text = is_plain.then(|| layout::in_blocks(self.text(), &self.root, self.container())).flatten()?;
+        let mark = if self.bytes.starts_with(BOM.as_bytes()) { BOM } else { "" };
+        let bytes = format!("{mark}{text}").into_bytes();
+        let is_same = Self::parse(&bytes).is_ok_and(|after| json::canonical(&after.root) == json::canonical(&self.root));
+        is_same.then_some(bytes)
     }
 
     /// The bytes without the task's entry; takes back what adding it did.

@@ -50,7 +50,7 @@ pub(super) fn parse(bytes: &[u8], file: &str) -> Result<Stream, Error> {
     }
     // This refuses what aliases would grow to, which the tree only names.
     yaml::check(text.as_bytes(), limits).map_err(|error| match error {
-        yaml::Error::Syntax { line, why } => not_of_format(file, text, line, why),
+        yaml::Error::Syntax { line, why, .. } => not_of_format(file, text, line, why),
         other => not_of_format(file, text, 0, other.to_string()),
     })?;
     if stream.documents.is_empty() {

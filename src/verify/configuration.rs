@@ -71,7 +71,7 @@ pub fn lockfiles(tree: &dyn Fs, manifest: &Manifest, converter: &Converter) -> C
     }
     if problems.is_empty() && !outside.is_empty() {
         let said = outside.into_iter().map(|problem| format!("{problem}; it is not part of the task"));
-        return checking.end(Status::Inconclusive, said.collect());
+        return checking.end(Status::Skipped, said.collect());
     }
     problems.extend(outside);
     checking.judge(problems, format!("{} lock files as recorded", files.len()))

@@ -17,7 +17,7 @@ fn with_config(name: &str, text: &str, key: &str) -> Sandbox {
 
 #[test]
 fn a_release_keeps_every_byte_but_the_version() {
-    let jobs = (0..1_500).map(|n| format!("  j{n}: *d\n")).collect::<String>();
+    let jobs = (0..1_500).map(|n| format!("  j{n}: *d\n")).collect::<Vec<_>>().concat();
     let many = format!("d: &d {{retries: 3}}\njobs:\n{jobs}version: 1.0.0\n");
     for (name, key, text) in [
         (

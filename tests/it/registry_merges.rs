@@ -31,6 +31,10 @@ fn merged(sandbox: &Sandbox, ours: (&str, &str), theirs: (&str, &str)) -> i32 {
 fn releases_of_neighbours_merge_by_themselves() {
     let sandbox = neighbours();
     assert_ne!(merged(&sandbox, ("T01", "1.1.0"), ("T02", "2.0.0")), 0, "line by line they conflict");
+    sandbox.snapback(&["registry", "sync", "--from", "config", "--yes"]).expect(0);
+    assert_eq!((sandbox.registry_version("T01").as_deref(), sandbox.registry_version("T02").as_deref()), (Some("1.1.0"), Some("2.0.0")));
+    sandbox.git(&["commit", "-qam", "merge"]).expect(0);
+    sandbox.snapback(&["verify-rollback", "-t", "T02"]).expect(0);
     let sandbox = neighbours();
     sandbox.snapback(&["hooks", "install", "--yes"]).expect(0);
     assert_eq!(merged(&sandbox, ("T01", "1.1.0"), ("T02", "2.0.0")), 0);
@@ -77,7 +81,10 @@ fn the_driver_goes_as_it_came() {
 fn init_offers_the_attributes() {
     let sandbox = Sandbox::new(1);
     sandbox.write(".gitattributes", b"*.bin binary\n");
+    let line = "{\n  \"tasks\": {\n    \"T01\": {\"version\": \"1.0.0\"},\n    \"T02\": {\"version\": \"1.0.0\"}\n  }\n}\n";
+    sandbox.write("task_registry.json", line.as_bytes());
     sandbox.snapback(&["init", "--yes"]).expect(0);
+    assert!(registry(&sandbox).contains("    \"T01\": {\n      \"version\": \"1.0.0\"\n    },\n"), "{}", registry(&sandbox));
     let text = String::from_utf8(sandbox.read(".gitattributes")).expect("it is text");
     assert_eq!(text, "*.bin binary\n/task_registry.json merge=snapback-registry\n/snapshots/*.yaml merge=binary\n");
     assert!(sandbox.snapback(&["init", "--yes"]).expect(0).stdout.contains("nothing to do"));

@@ -126,6 +126,6 @@ fn merge(session: &Session, sides: [&PathBuf; 3], marker: u16, path: &OsStr) -> 
     let data = json!({ "path": name, "merged": said.is_none() });
     Ok(match said {
         None => Reply::new(String::new(), data).changed(),
-        Some(why) => Reply::new(String::new(), data).with_problem(Kind::Conflict, &format!("{name}: {why}")),
+        Some(why) => Reply::new(String::new(), data).with_problem(Kind::Conflict, format!("{name}: {why}")),
     })
 }

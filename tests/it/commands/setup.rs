@@ -156,7 +156,7 @@ fn doctor() {
     ok tasks                    2 tasks
     ok operations               none is unfinished
     x  registry                 the task registry cannot be read: line 1: it is not valid JSON: EOF while parsing an object at line 1 column 1
-       fix: mend it, or see who changed it with `git log -p` and take the last good one with `git restore`
+       fix: snapback registry sync --from config
     ok lock                     free
     2 things to mend
     [exit 8]
