@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use snapback::deps::fuzz::lock_file;
+use snapback::{base::encoding, deps::fuzz::lock_file};
 
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "uv.lock",
     "pylock.toml",
     "poetry.lock",
@@ -14,13 +14,14 @@ const NAMES: [&str; 9] = [
     "pnpm-lock.yaml",
     "yarn.lock",
     "Cargo.lock",
+    "pdm.lock",
 ];
 
 fuzz_target!(|input: &[u8]| {
     let Some(([choice], bytes)) = input.split_first_chunk() else { return };
-    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Some(text) = encoding::text(bytes) else { return };
     let name = NAMES[usize::from(*choice) % NAMES.len()];
-    for package in lock_file(name, text).unwrap_or_default() {
+    for package in lock_file(name, &text).unwrap_or_default() {
         assert!(!package.contains(['\n', '\r', '\0']), "{name}: {package:?}");
         assert!(package.len() <= text.len() * 2 + 64, "{name}: a package is not larger than its file");
     }

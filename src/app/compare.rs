@@ -22,7 +22,8 @@ use crate::{
 /// One side of a comparison: its files by path, and its dependencies.
 struct SideOf {
     files: BTreeMap<RelPath, Content>,
-    dependencies: DependencyList,
+    /// `None` when it is not known.
+    dependencies: Option<DependencyList>,
 }
 
 /// A file of one side.
@@ -53,17 +54,16 @@ impl App {
             code: Vec::new(),
             patch: String::new(),
             config: Vec::new(),
-            packages: DependencyList::changes(&a.dependencies, &b.dependencies),
+            packages: Vec::new(),
             variables: Vec::new(),
+            unknown: Vec::new(),
         };
+        add_dependencies(&mut found, a.dependencies.as_ref(), b.dependencies.as_ref());
         let paths: BTreeSet<&RelPath> = a.files.keys().chain(b.files.keys()).collect();
         for path in paths {
             let (old, new) = (self.load(path, a.files.get(path))?, self.load(path, b.files.get(path))?);
             add_file(&mut found, spec, path, old.as_ref(), new.as_ref());
         }
-        let (old, new) = (&a.dependencies.environment_variables, &b.dependencies.environment_variables);
-        found.variables = new.iter().filter(|name| !old.contains(name)).map(|name| (name.clone(), true)).collect();
-        found.variables.extend(old.iter().filter(|name| !new.contains(name)).map(|name| (name.clone(), false)));
         Ok(found)
     }
 
@@ -71,11 +71,9 @@ impl App {
     fn side(&self, spec: &TaskSpec, version: Option<&Version>) -> Result<SideOf, Failure> {
         if let Some(version) = version {
             let manifest = self.manifest(&spec.id, version)?;
+            let dependencies = manifest.knows_dependencies().then_some(manifest.dependencies);
             let own = manifest.files.into_iter().filter(FileEntry::is_restored);
-            return Ok(SideOf {
-                files: own.map(|file| (file.path.clone(), Content::Kept(file))).collect(),
-                dependencies: manifest.dependencies,
-            });
+            return Ok(SideOf { files: own.map(|file| (file.path.clone(), Content::Kept(file))).collect(), dependencies });
         }
         let scope = Scope::new(&self.ground.settings, spec)?;
         let scan = self.ground.git.scan(&scope.dirs())?;
@@ -90,7 +88,7 @@ impl App {
             variables: &spec.environment_variables,
             known: deps::Known::NOTHING,
         };
-        let dependencies = deps::collect(&of)?.0;
+        let dependencies = Some(deps::collect(&of)?.0);
         Ok(SideOf { files: paths.into_iter().map(|path| (path, Content::Tree)).collect(), dependencies })
     }
 
@@ -117,6 +115,20 @@ impl App {
             }),
         })
     }
+}
+
+/// Adds packages and variables; what is not known of one side is no difference.
+fn add_dependencies(found: &mut Difference, before: Option<&DependencyList>, after: Option<&DependencyList>) {
+    let (Some(before), Some(after)) = (before, after) else {
+        let sides = [(before, &found.before), (after, &found.after)];
+        let unknown = sides.into_iter().filter(|(list, _)| list.is_none()).filter_map(|(_, version)| version.clone());
+        found.unknown = unknown.collect();
+        return;
+    };
+    found.packages = DependencyList::changes(before, after);
+    let (old, new) = (&before.environment_variables, &after.environment_variables);
+    found.variables = new.iter().filter(|name| !old.contains(name)).map(|name| (name.clone(), true)).collect();
+    found.variables.extend(old.iter().filter(|name| !new.contains(name)).map(|name| (name.clone(), false)));
 }
 
 /// Adds one file to the difference.

@@ -4,7 +4,7 @@ use super::{App, audit};
 use crate::{
     base::Failure,
     hooks::{
-        moved,
+        driver, moved,
         run::{self, Call},
         setup,
     },
@@ -19,27 +19,39 @@ impl App {
 
     /// What an installation would do; no lines when all is as wanted.
     pub fn plan_hooks(&self, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
-        setup::plan(&self.ground, wanted)
+        let mut plan = setup::plan(&self.ground, wanted)?;
+        plan.lines.extend(driver::plan(&self.ground, &wanted.program)?);
+        Ok(plan)
     }
 
     /// Installs hooks beside those of others. May run again after a kill.
     pub fn install_hooks(&self, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
         let _lock = self.lock()?;
-        if setup::plan(&self.ground, wanted)?.lines.is_empty() {
-            return setup::install(&self.ground, wanted);
+        let install = || {
+            let done = setup::install(&self.ground, wanted)?;
+            driver::write(&self.ground, Some(&wanted.program))?;
+            Ok(done)
+        };
+        if self.plan_hooks(wanted)?.lines.is_empty() {
+            return install();
         }
-        self.witnessed(audit::deed("hooks install"), "", || setup::install(&self.ground, wanted))
+        self.witnessed(audit::deed("hooks install"), "", install)
     }
 
     /// What taking them away would do.
     pub fn plan_hooks_removal(&self) -> Result<HooksPlan, Failure> {
-        setup::plan_removal(&self.ground)
+        let mut plan = setup::plan_removal(&self.ground)?;
+        plan.lines.extend(driver::plan_removal(&self.ground)?);
+        Ok(plan)
     }
 
     /// Takes all hooks away, and brings back what was there byte for byte.
     pub fn remove_hooks(&self) -> Result<HooksPlan, Failure> {
         let _lock = self.lock()?;
-        self.witnessed(audit::deed("hooks uninstall"), "", || setup::remove(&self.ground))
+        self.witnessed(audit::deed("hooks uninstall"), "", || {
+            driver::write(&self.ground, None)?;
+            setup::remove(&self.ground)
+        })
     }
 
     /// Leads git to the hooks of this repository again, when it was moved or copied since they were

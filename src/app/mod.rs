@@ -67,6 +67,7 @@ pub use guard::Look;
 pub use missing_tags::MissingTags;
 pub use push::Beyond;
 pub use store::{Names, Needed};
+pub use sync::merge_registries;
 
 /// How a repository is opened.
 pub struct Options {

@@ -1,10 +1,16 @@
 //! Registry and configurations agree: drift is shown, and repaired in either direction.
 
+use std::{io, path::Path};
+
 use super::{App, Error};
 use crate::{
-    base::{Failure, TaskId},
+    base::{
+        Failure, Fs, RelPath, Root, TaskId,
+        fs::{publish, read_limited, write_aside},
+    },
     catalog::registry as read,
     draft::{Draft, FileDraft, StepDraft, registry, tree},
+    git,
     model::{
         Plan, Report, Request, TaskSpec, Version,
         operation::OpKind,
@@ -12,7 +18,11 @@ use crate::{
         report::Outcome,
         request::{SyncFrom, SyncRegistry},
     },
-    registry::task_config,
+    registry::{
+        Registry,
+        merge::{self, Salvaged},
+        task_config,
+    },
 };
 
 impl App {
@@ -33,6 +43,44 @@ impl App {
         Ok(lines)
     }
 
+    /// What a registry that cannot be read would become; `None` when it can be read. Every entry of
+    /// either side of a merge is kept, and the configurations say the versions.
+    pub fn plan_mending(&self) -> Result<Option<Plan>, Failure> {
+        Ok(self.mending()?.map(|draft| draft.plan))
+    }
+
+    /// Does that. The change is not committed; `undo` takes it back.
+    pub fn mend_registry(&self) -> Result<Report, Failure> {
+        let draft = self.mending()?.ok_or_else(|| Error::CannotSync("the registry can be read".into()))?;
+        self.apply_seen(&Request::SyncRegistry(SyncRegistry { task: draft.plan.task, from: SyncFrom::Config }), |_| Ok(()))
+    }
+
+    /// The draft of a registry that can be read again.
+    fn mending(&self) -> Result<Option<Draft>, Failure> {
+        let (tree, path) = (&*self.ground.tree, &self.ground.settings.registry);
+        let Some(bytes) = read::read_small(tree, path)?.filter(|bytes| Registry::parse(bytes).is_err()) else { return Ok(None) };
+        let Salvaged { mut registry, differ, notes } = merge::salvage(&bytes);
+        let first = self.ground.settings.tasks.first().ok_or_else(|| Error::CannotSync("there is no task".into()))?;
+        let mut plan = Plan { notes, ..Plan::new(OpKind::RegistrySync, &first.id) };
+        for task in &self.ground.settings.tasks {
+            let there = registry.version(&task.id)?;
+            let version = read::config_version(tree, task)?.or_else(|| there.clone());
+            let Some(version) = version else { continue };
+            let both = if differ.contains(&task.id) { ", on which the two sides do not agree" } else { "" };
+            let from = if there.as_ref() == Some(&version) { "as it says" } else { "from the config" };
+            plan.notes.push(format!("{} {version}, {from}{both}", task.id));
+            registry = Registry::parse(&registry.with_version(&task.id, &version)?)?;
+        }
+        let others = differ.iter().filter(|task| self.ground.settings.task(task).is_none());
+        plan.notes.extend(others.map(|task| format!("{task}: the two sides do not agree; ours is kept")));
+        let before = tree::existing(tree, &self.ground.git, path, None)?;
+        let mode = before.as_ref().map_or(0o644, |kept| kept.state.mode);
+        let mut draft = Draft::new(plan, "registry sync");
+        draft.files.push(FileDraft { path: path.clone(), before, after: Some(tree::with_bytes(mode, registry.bytes().to_vec())) });
+        draft.steps = vec![StepDraft::Files];
+        Ok(Some(draft))
+    }
+
     /// Makes them agree, one operation a task; no task = all that differ. The change is not
     /// committed; `undo` takes it back.
     pub fn sync_registry(&self, tasks: &[TaskId], from: SyncFrom) -> Result<Report, Failure> {
@@ -50,6 +98,11 @@ impl App {
 
     /// Describes how registry and configuration of a task come to agree.
     pub(super) fn draft_of_sync(&self, wanted: &SyncRegistry) -> Result<Draft, Failure> {
+        if wanted.from == SyncFrom::Config
+            && let Some(mending) = self.mending()?
+        {
+            return Ok(mending);
+        }
         let line = self.drift()?.into_iter().find(|line| line.task == wanted.task);
         let line = line.ok_or_else(|| Error::CannotSync(format!("registry and configuration of {} agree already", wanted.task)))?;
         self.sync_draft(self.spec(&wanted.task)?, &line, wanted.from)
@@ -87,4 +140,39 @@ impl App {
 /// The plan of one task's repair.
 fn plan(task: &TaskSpec, line: &DriftLine, version: &Version) -> Plan {
     Plan { title: task.title.clone(), from: line.registry.clone(), to: Some(version.clone()), ..Plan::new(OpKind::RegistrySync, &task.id) }
+}
+
+/// Merges two registries by task in the place of our side; where both sides changed a task, git's own
+/// merge leaves its marks there, and the answer says why.
+///
+/// # Errors
+/// When a file cannot be read or written, or git cannot be run.
+pub fn merge_registries(dir: &Path, [base, ours, theirs]: [&Path; 3], marker: u16) -> Result<Option<String>, Failure> {
+    let failed = |path: &Path, source| Error::State { path: path.to_path_buf(), source };
+    let read = |path: &Path| {
+        let (root, name) = place(&dir.join(path)).map_err(|source| failed(path, source))?;
+        read_limited(&root, &name, MERGED).map_err(|source| failed(path, source))
+    };
+    match merge::three_way(&read(base)?, &read(ours)?, &read(theirs)?) {
+        Ok(bytes) => {
+            let (root, name) = place(&dir.join(ours)).map_err(|source| failed(ours, source))?;
+            let mode = root.stat(&name).ok().flatten().map_or(0o644, |stat| stat.mode);
+            // git reads it at once and throws it away: no sync.
+            let written = write_aside(&root, &name, &bytes, mode, None).and_then(|()| publish(&root, &name));
+            written.map_err(|source| failed(ours, source))?;
+            Ok(None)
+        }
+        Err(why) => Ok((!git::merge_file(dir, [base, ours, theirs], marker)?).then(|| why.to_string())),
+    }
+}
+
+/// Largest registry that is merged, in bytes.
+const MERGED: u64 = 16 << 20;
+
+/// The folder of a file, and its name.
+fn place(path: &Path) -> io::Result<(Root, RelPath)> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().map(|name| RelPath::parse(name.as_encoded_bytes())).transpose();
+    let name = name.ok().flatten().ok_or(io::ErrorKind::InvalidInput)?;
+    Ok((Root::open(folder)?, name))
 }

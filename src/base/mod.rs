@@ -11,6 +11,7 @@ pub mod cancel;
 pub mod clock;
 pub mod cut;
 pub mod digest;
+pub mod encoding;
 pub mod failure;
 pub mod footprint;
 pub mod fs;

@@ -1,31 +1,63 @@
-//! YAML that may be hostile: size, depth, anchors and aliases are limited before it is read.
+//! YAML that may be hostile: its size is measured, event by event, before anything is built.
 //!
-//! The serde_yaml family expands a quadratic alias bomb to gigabytes, so every text passes
-//! through serde-saphyr's limits first. Anchors and aliases are refused altogether in files
-//! that snapback writes itself ([`Limits::machine`]).
+//! A reader that expands aliases makes gigabytes out of a few lines, so what counts is the size
+//! that a text has when every alias is written out, however few or many of them there are. Anchors
+//! and aliases are refused altogether in files that snapback writes itself ([`Limits::machine`]).
+//! Numbers are not looked at: what `.inf`, `61e9540` or a number of 256 bits means is for the
+//! reader that wants it.
 
-use serde::{Serialize, de::DeserializeOwned, de::IgnoredAny};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
+
+use granit_parser::{Event, Marker, Options, Parser, ScalarStyle};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// The key that pulls other maps in; it may stand in a map more than once.
+pub const MERGE: &str = "<<";
 
 /// What a text may hold at most.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Bytes.
     pub bytes: usize,
-    /// Nested maps and lists.
+    /// Nested maps and lists, aliases written out.
     pub depth: usize,
-    /// Anchors, and aliases.
-    pub anchors: usize,
+    /// Bytes of texts, and [`NODE`] for each node, aliases written out.
+    pub expanded: usize,
+    /// Whether there may be anchors and aliases.
+    pub aliases: bool,
+    /// Documents.
+    pub documents: usize,
 }
 
+/// What a node counts beside its text.
+const NODE: usize = 16;
+
 impl Limits {
-    /// For files that people write: 1 MiB, depth 64, 100 anchors.
+    /// For files that people write: 1 MiB, depth 64, 32 MiB with all aliases written out.
     pub fn human() -> Self {
-        Self { bytes: 1 << 20, depth: 64, anchors: 100 }
+        Self { bytes: 1 << 20, depth: 64, expanded: 32 << 20, aliases: true, documents: 1 }
     }
 
     /// For files that snapback writes: 64 MiB, depth 16, no anchors.
     pub fn machine() -> Self {
-        Self { bytes: 64 << 20, depth: 16, anchors: 0 }
+        Self { bytes: 64 << 20, depth: 16, expanded: usize::MAX, aliases: false, documents: 1 }
+    }
+
+    /// The same for several documents in one text.
+    pub fn with_documents(self, documents: usize) -> Self {
+        Self { documents, ..self }
+    }
+
+    /// Options of the parser that keep its own depth within the limit.
+    pub fn options(self) -> Options {
+        let mut options = Options::default();
+        options.set_emit_comments(false);
+        options.flow_nesting_limit = self.depth;
+        options.block_nesting_limit = self.depth;
+        options
     }
 }
 
@@ -41,8 +73,15 @@ pub enum Error {
         limit: usize,
     },
     /// Not UTF-8, not YAML, or past a limit.
-    #[error("not acceptable YAML: {0}")]
-    Syntax(String),
+    #[error("not acceptable YAML: {}{why}", if *.line == 0 { String::new() } else { format!("line {line} column {column}: ") })]
+    Syntax {
+        /// The line, counted from 1; 0 when it is not known.
+        line: usize,
+        /// The column, counted from 1.
+        column: usize,
+        /// What is wrong.
+        why: String,
+    },
     /// YAML of another shape than expected.
     #[error("{0}")]
     Shape(String),
@@ -59,39 +98,125 @@ pub fn render<T: Serialize>(value: &T) -> String {
     serde_yaml::to_string(value).expect("because plain data always renders")
 }
 
-/// Checks the limits without building anything.
+/// Checks the limits, and that no map has a key twice, without building anything.
 pub fn check(bytes: &[u8], limits: Limits) -> Result<(), Error> {
     if bytes.len() > limits.bytes {
         return Err(Error::TooLarge { size: bytes.len(), limit: limits.bytes });
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| Error::Syntax(error.to_string()))?;
-    let options = serde_saphyr::options! {
-        budget: serde_saphyr::budget! {
-            max_depth: limits.depth,
-            max_anchors: limits.anchors,
-            max_aliases: limits.anchors,
-            max_documents: 1,
-            max_events: limits.bytes,
-            max_nodes: limits.bytes,
-            max_total_scalar_bytes: limits.bytes,
-        },
-    };
-    serde_saphyr::from_str_with_options::<IgnoredAny>(text, options).map(drop).map_err(|error| Error::Syntax(one_line(&error.to_string())))
+    let text = std::str::from_utf8(bytes).map_err(|error| syntax(None, &error.to_string()))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut measure = Measure { limits, open: Vec::new(), anchors: HashMap::new(), documents: 0, total: 0 };
+    for event in Parser::new_from_str_with_options(text, limits.options()) {
+        let (event, span) = event.map_err(|error| syntax(Some(error.marker()), &error.to_string()))?;
+        measure.take(&event, &span.start)?;
+    }
+    Ok(())
 }
 
-/// The first line of a message that may carry a drawing of the place and advice for programmers.
-fn one_line(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default();
-    let line = line.strip_prefix("error: ").unwrap_or(line);
-    let line = line.split_once(", set DuplicateKeyPolicy").map_or(line, |(line, _)| line);
-    let Some((place, limit)) = line.split_once("budget breached: ") else { return super::text::escape(line.as_bytes()) };
-    let what = match limit.split([' ', '{']).next().unwrap_or_default() {
-        "Anchors" | "Aliases" | "AliasAnchorRatio" => "it has more anchors or aliases (`&`, `*`) than are read",
-        "Depth" => "it is nested deeper than is read",
-        "Documents" => "it has several documents",
-        _ => "it is larger than is read",
-    };
-    super::text::escape(format!("{place}{what}").as_bytes())
+/// The error for a place.
+fn syntax(place: Option<&Marker>, why: &str) -> Error {
+    let (line, column) = place.map_or((0, 0), |place| (place.line(), place.col() + 1));
+    Error::Syntax { line, column, why: super::text::escape(why.lines().next().unwrap_or_default().as_bytes()) }
+}
+
+/// How large a node is with its aliases written out.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    bytes: usize,
+    depth: usize,
+}
+
+/// A map or list that is not closed yet.
+struct Open<'a> {
+    anchor: usize,
+    size: Size,
+    /// The keys of a map so far; `None` in a list.
+    keys: Option<HashSet<Cow<'a, str>>>,
+    /// True when the next node of a map is a key.
+    at_key: bool,
+}
+
+/// Adds up the sizes of nodes.
+struct Measure<'a> {
+    limits: Limits,
+    open: Vec<Open<'a>>,
+    anchors: HashMap<usize, Size>,
+    documents: usize,
+    total: usize,
+}
+
+impl<'a> Measure<'a> {
+    /// Takes one event.
+    fn take(&mut self, event: &Event<'a>, at: &Marker) -> Result<(), Error> {
+        match event {
+            Event::DocumentStart(..) => {
+                self.documents += 1;
+                if self.documents > self.limits.documents {
+                    return Err(syntax(Some(at), "it has several documents"));
+                }
+                self.anchors.clear();
+            }
+            Event::Alias(anchor) => {
+                let Some(size) = self.anchors.get(anchor).copied() else {
+                    return Err(syntax(Some(at), "an alias (`*`) stands inside what it names"));
+                };
+                return self.node(size, 0, true, at);
+            }
+            Event::Scalar(text, style, anchor, _) => {
+                self.key(text.clone(), *style, at)?;
+                return self.node(Size { bytes: NODE + text.len(), depth: 0 }, *anchor, false, at);
+            }
+            Event::SequenceStart(_, anchor, _) => self.open(*anchor, false, at)?,
+            Event::MappingStart(_, anchor, _) => self.open(*anchor, true, at)?,
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Some(closed) = self.open.pop() else { return Ok(()) };
+                let size = Size { bytes: closed.size.bytes + NODE, depth: closed.size.depth + 1 };
+                return self.node(size, closed.anchor, false, at);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Begins a map or list.
+    fn open(&mut self, anchor: usize, is_map: bool, at: &Marker) -> Result<(), Error> {
+        if self.open.len() >= self.limits.depth {
+            return Err(syntax(Some(at), "it is nested deeper than is read"));
+        }
+        self.open.push(Open { anchor, size: Size::default(), keys: is_map.then(HashSet::new), at_key: true });
+        Ok(())
+    }
+
+    /// Refuses a key that the map has already.
+    fn key(&mut self, text: Cow<'a, str>, style: ScalarStyle, at: &Marker) -> Result<(), Error> {
+        let Some(Open { keys: Some(keys), at_key: true, .. }) = self.open.last_mut() else { return Ok(()) };
+        let merges = style == ScalarStyle::Plain && text == MERGE;
+        if merges || keys.insert(text.clone()) { Ok(()) } else { Err(syntax(Some(at), &format!("duplicate mapping key: {text}"))) }
+    }
+
+    /// Adds a whole node to the one that it stands in.
+    fn node(&mut self, size: Size, anchor: usize, is_alias: bool, at: &Marker) -> Result<(), Error> {
+        if (is_alias || anchor != 0) && !self.limits.aliases {
+            return Err(syntax(Some(at), "it has anchors or aliases (`&`, `*`), which are not read here"));
+        }
+        if anchor != 0 {
+            self.anchors.insert(anchor, size);
+        }
+        if is_alias && size.depth + self.open.len() > self.limits.depth {
+            return Err(syntax(Some(at), "it is nested deeper than is read, with its aliases (`*`) written out"));
+        }
+        if is_alias || size.depth == 0 {
+            self.total = self.total.saturating_add(size.bytes);
+        }
+        if self.total > self.limits.expanded {
+            return Err(syntax(Some(at), "it is larger than is read, with its aliases (`*`) written out"));
+        }
+        if let Some(above) = self.open.last_mut() {
+            above.at_key = !above.at_key;
+            above.size = Size { bytes: above.size.bytes.saturating_add(size.bytes), depth: above.size.depth.max(size.depth) };
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -106,14 +231,40 @@ mod tests {
         for text in [quadratic.as_str(), billion, &deep] {
             assert!(check(text.as_bytes(), Limits::machine()).is_err());
         }
-        assert!(check(quadratic.as_bytes(), Limits::human()).is_err());
+        let levels = ["a: &a0 [x,x]".to_string()].into_iter();
+        let levels = levels.chain((1..30).map(|n| format!("a{n}: &a{n} [{}]", vec![format!("*a{}", n - 1); 9].join(","))));
+        let laughs = levels.collect::<Vec<_>>().join("\n");
+        let maps = (1..40).map(|n| format!("m{n}: &m{n} {{<<: *m{m}, a: *m{m}, b: *m{m}}}\n", m = n - 1)).collect::<Vec<_>>().concat();
+        let maps = format!("m0: &m0 {{x: y}}\n{maps}");
+        for text in [quadratic.as_str(), &deep, &laughs, &maps] {
+            assert!(check(text.as_bytes(), Limits::human()).is_err(), "{}", &text[..40]);
+        }
         assert!(matches!(check(&vec![b' '; 2 << 20], Limits::human()), Err(Error::TooLarge { .. })));
         assert!(check(b"a: \xff", Limits::human()).is_err());
+        let nested = (1..70).map(|n| format!("a{n}: &a{n} [*a{}]\n", n - 1)).collect::<Vec<_>>().concat();
+        let error = check(format!("a0: &a0 [x]\n{nested}").as_bytes(), Limits::human()).expect_err("it is deep");
+        assert!(error.to_string().contains("deeper"), "{error}");
+    }
+
+    #[test]
+    fn many_aliases_of_something_small_are_honest() {
+        let jobs = (0..5_000).map(|n| format!("  j{n}: *d\n")).collect::<Vec<_>>().concat();
+        check(format!("d: &d {{retries: 3, wait: 10}}\njobs:\n{jobs}").as_bytes(), Limits::human()).expect("it is honest");
+        let anchors = (0..5_000).map(|n| format!("a{n}: &a{n} x\n")).collect::<Vec<_>>().concat();
+        check(anchors.as_bytes(), Limits::human()).expect("it is honest");
     }
 
     #[test]
     fn honest_text_is_read() {
         let value: std::collections::BTreeMap<String, Vec<u8>> = parse(b"a: [1, 2]\n", Limits::machine()).expect("it is honest");
         assert_eq!(value["a"], [1, 2]);
+        for text in ["a: .inf\nb: -.inf\nc: .nan\nd: 61e9540\n", "<<: {a: 1}\n<<: {b: 1}\n", "a: !x 1\nb: !!timestamp 2020-01-01\n"] {
+            check(text.as_bytes(), Limits::human()).expect(text);
+        }
+        for (text, why) in [("a: 1\nb: 2\na: 3\n", "line 3 column 1: duplicate mapping key: a"), ("a: 1\n---\nb: 1\n", "several documents")]
+        {
+            let error = check(text.as_bytes(), Limits::human()).expect_err("it is refused").to_string();
+            assert!(error.contains(why), "{error}");
+        }
     }
 }

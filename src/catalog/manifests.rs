@@ -41,8 +41,9 @@ pub fn bytes(ground: &Ground, release: &Release) -> Result<(PeeledTag, Vec<u8>),
     Ok((tag, bytes))
 }
 
-/// The dependencies of a release by its manifest, whose files are not looked at.
-pub fn dependencies(ground: &Ground, release: &Release) -> Result<DependencyList, Failure> {
+/// The dependencies of a release by its manifest, whose files are not looked at; `None` when nobody
+/// looked for them ([`Manifest::knows_dependencies`]).
+pub fn dependencies(ground: &Ground, release: &Release) -> Result<Option<DependencyList>, Failure> {
     let tag = ground.git.peel_tag(&release.tag_id)?;
     let expected = digest_in(&tag.message);
     // The copy in the work tree is quicker to read, and as good when it has the digest.

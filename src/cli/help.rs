@@ -148,7 +148,7 @@ fn add_page(pages: &mut Vec<(String, Vec<u8>)>, command: &Command, name: &str) {
     page.extend(section("NOTES", &text(command.get_after_help())));
     page.extend(exit_status());
     pages.push((format!("{name}.1"), page));
-    for inner in command.get_subcommands() {
+    for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
         add_page(pages, inner, &format!("{name}-{}", inner.get_name()));
     }
 }

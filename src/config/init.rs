@@ -1,12 +1,13 @@
 //! What `init` would write: a first `snapback.yaml`, a first registry, lines for `.gitignore`.
 //!
-//! Nothing is written here, and nothing that exists is replaced; run again it gives no files.
+//! Nothing is written here, and nothing that exists loses a value; run again it gives no files.
 
 use std::{io::Read, path::Path};
 
 use super::{Error, NAMES, ignore};
 use crate::{
     base::{Fs, Globs, RelPath, Root, TaskId},
+    hooks::driver,
     model::{Settings, TaskSpec, Version, overview::InitFile},
     registry::{Registry, task_config},
 };
@@ -47,10 +48,17 @@ pub fn init_files(work_tree: &Path, settings: &Settings, tracks: impl Fn(&Globs)
     if !settings.from_file && read(&root, &names[0])?.is_none() && read(&root, &names[1])?.is_none() {
         files.push(InitFile { path: names[0].clone(), before: None, after: TEMPLATE.to_string() });
     }
-    if read(&root, &settings.registry)?.is_none() {
-        let versions = versions(&root, settings)?;
-        let after = String::from_utf8(Registry::of(&versions)).expect("because JSON is UTF-8");
-        files.push(InitFile { path: settings.registry.clone(), before: None, after });
+    let text = |bytes| String::from_utf8(bytes).expect("because JSON is UTF-8");
+    match read(&root, &settings.registry)? {
+        None => {
+            let after = text(Registry::of(&versions(&root, settings)?));
+            files.push(InitFile { path: settings.registry.clone(), before: None, after });
+        }
+        // With a line for each task, releases of neighbours meet in every merge.
+        Some(bytes) => {
+            let blocks = Registry::parse(&bytes).ok().and_then(|registry| registry.in_blocks());
+            files.extend(blocks.map(|after| InitFile { path: settings.registry.clone(), before: Some(text(bytes)), after: text(after) }));
+        }
     }
     let path = RelPath::own(".gitignore");
     let before = read(&root, &path)?;
@@ -59,7 +67,26 @@ pub fn init_files(work_tree: &Path, settings: &Settings, tracks: impl Fn(&Globs)
     if let Some(after) = ignore::completed(before.as_deref().unwrap_or_default(), settings, tracks) {
         files.push(InitFile { path, before, after });
     }
+    files.extend(attributes(&root, settings)?);
     Ok(files)
+}
+
+/// `.gitattributes` with the lines by which git merges registry and manifests, when one is missing.
+/// They do nothing where the driver is not installed (`hooks install`).
+fn attributes(root: &Root, settings: &Settings) -> Result<Option<InitFile>, Error> {
+    let path = RelPath::own(".gitattributes");
+    let before = read(root, &path)?;
+    let Ok(before) = before.map(String::from_utf8).transpose() else { return Ok(None) };
+    let text = before.as_deref().unwrap_or_default();
+    let lines = driver::lines_for(&settings.registry, &settings.snapshots);
+    let missing: Vec<&str> = lines.lines().filter(|line| !text.lines().any(|there| there.trim() == *line)).collect();
+    if missing.is_empty() {
+        return Ok(None);
+    }
+    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let gap = if text.is_empty() || text.ends_with('\n') { "" } else { newline };
+    let after = format!("{text}{gap}{}{newline}", missing.join(newline));
+    Ok(Some(InitFile { path, before, after }))
 }
 
 /// The tasks that have a version in their configuration.

@@ -250,7 +250,10 @@ fn init_writes_what_is_missing_and_nothing_twice() {
     let before = "# mine\r\n*.log\r\n!data/\r\nkeep";
     let dir = tree(&[("tasks/T01/config.yaml", "version: 1.2.0\n"), ("tasks/T02/config.yaml", "name: x\n"), (".gitignore", before)]);
     let files = init(dir.path(), &["exports/2025.csv", "tmp/x/y"]);
-    assert_eq!(files.iter().map(|file| file.path.to_text()).collect::<Vec<_>>(), ["snapback.yaml", "task_registry.json", ".gitignore"]);
+    assert_eq!(
+        files.iter().map(|file| file.path.to_text()).collect::<Vec<_>>(),
+        ["snapback.yaml", "task_registry.json", ".gitignore", ".gitattributes"]
+    );
     let registry = Registry::parse(files[1].after.as_bytes()).expect("it is a registry");
     let version: Version = "1.2.0".parse().expect("it is a version");
     assert_eq!(registry.tasks(), [(id("T01"), Some(version))]);
@@ -276,7 +279,7 @@ fn git_ignores_what_it_should_and_nothing_of_snapback() {
     let config = "registry: state/registry.json\nsnapshots: logs/manifests\ntasks: {discover: [{glob: 'data/*/'}]}\n";
     let dir = tree(&[("snapback.yaml", config), ("data/T01/config.yaml", "version: 1.2.0\n")]);
     let files = init(dir.path(), &[]);
-    assert_eq!(files.iter().map(|file| file.path.to_text()).collect::<Vec<_>>(), ["state/registry.json", ".gitignore"]);
+    assert_eq!(files.iter().map(|file| file.path.to_text()).collect::<Vec<_>>(), ["state/registry.json", ".gitignore", ".gitattributes"]);
     fs::write(dir.path().join(".gitignore"), &files[1].after).expect("it writes");
     let git = |args: &[&str]| {
         let run = std::process::Command::new("git").current_dir(dir.path()).args(args).env("GIT_CONFIG_GLOBAL", "/dev/null").output();

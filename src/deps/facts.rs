@@ -184,6 +184,11 @@ impl NewFacts {
         (bytes.len() as u64 <= LIMIT).then_some(bytes)
     }
 
+    /// The same, ready to be asked.
+    pub fn into_facts(self) -> Option<Facts> {
+        self.render().and_then(Facts::read)
+    }
+
     /// Keeps them, in place of older ones. They are derived, so failing to stops nothing.
     pub fn save(&self, state: &dyn Fs, task: &TaskId) {
         let Some(bytes) = self.render() else { return };

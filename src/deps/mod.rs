@@ -8,7 +8,7 @@
 use std::io;
 
 use crate::{
-    base::{Digest, Fault, Fs, GitId, Hint, Kind, RelPath, fs::read_limited, process},
+    base::{Digest, Fault, Fs, GitId, Hint, Kind, RelPath, encoding, fs::read_limited, process},
     model::{DependencyList, dependencies::LockFile},
 };
 
@@ -21,6 +21,7 @@ pub mod fuzz;
 mod installed;
 mod node;
 mod node_text;
+mod others;
 mod places;
 mod python;
 mod python_lock;
@@ -39,7 +40,7 @@ const LOCK_LIMIT: u64 = 64 << 20;
 const SOURCE_LIMIT: u64 = 4 << 20;
 
 /// The collectors, in the order in which they run.
-pub const COLLECTORS: [&dyn Collector; 4] = [&python::Python, &node::Node, &cargo::Cargo, &variables::Variables];
+pub const COLLECTORS: [&dyn Collector; 5] = [&python::Python, &node::Node, &cargo::Cargo, &others::Others, &variables::Variables];
 
 /// Reads one ecosystem's dependencies.
 pub trait Collector: Sync {
@@ -175,17 +176,17 @@ impl Found {
     fn lock_file(&mut self, task: &Task<'_>, path: &RelPath) -> Result<(), Error> {
         let digest = task.fs.open(path).and_then(|mut file| Digest::of_reader(&mut file));
         let (checksum, _) = digest.map_err(|source| Error::Read { path: path.clone(), source })?;
-        self.list.lockfiles.push(LockFile { path: path.clone(), checksum });
+        self.list.lockfiles.push(LockFile { path: path.clone(), checksum, unread: false });
         Ok(())
     }
 
-    /// Reads a lock file as text; a warning and `None` when it is too large or not UTF-8.
+    /// Reads a lock file as text; a warning and `None` when it is too large or none.
     fn lock_text(&mut self, task: &Task<'_>, path: &RelPath) -> Result<Option<String>, Error> {
         match read_limited(task.fs, path, LOCK_LIMIT) {
             Ok(bytes) => {
-                let text = String::from_utf8(bytes).ok();
+                let text = encoding::text(&bytes);
                 if text.is_none() {
-                    self.warn(path, "it is not UTF-8");
+                    self.warn(path, "it is neither UTF-8 nor what its byte-order mark says");
                 }
                 Ok(text)
             }
@@ -199,7 +200,15 @@ impl Found {
 
     /// Says that a file was not understood. `why` never quotes the file.
     fn warn(&mut self, path: &RelPath, why: &str) {
-        self.warnings.push(format!("{path} is not understood, its packages are not recorded: {why}"));
+        self.unread(path);
+        self.warnings.push(format!("{path} is not understood; it is recorded by digest, its packages are not: {why}"));
+    }
+
+    /// Marks a recorded lock file as one whose packages are not in the list.
+    fn unread(&mut self, path: &RelPath) {
+        for file in self.list.lockfiles.iter_mut().filter(|file| file.path == *path) {
+            file.unread = true;
+        }
     }
 }
 

@@ -43,6 +43,11 @@ impl Collector for Node {
     }
 }
 
+/// True for a lock file that is read here.
+pub(super) fn is_known(name: &[u8]) -> bool {
+    FORMATS.iter().any(|(known, _)| known.as_bytes() == name)
+}
+
 /// The reader of lock files of this name.
 #[cfg(fuzzing)]
 pub(super) fn reader(name: &str) -> Option<Reader> {

@@ -13,7 +13,11 @@ const INSTALLED: [&[u8]; 6] = [b"node_modules", b"site-packages", b".venv", b"ve
 
 /// The files of one ecosystem that decide, sorted. `is_lock` is asked with the file's name.
 pub(super) fn lock_files(task: &Task<'_>, is_lock: impl Fn(&str) -> bool) -> Result<Vec<RelPath>, Error> {
-    let is_lock = |path: &RelPath| std::str::from_utf8(path.name()).is_ok_and(&is_lock);
+    lock_paths(task, |path| std::str::from_utf8(path.name()).is_ok_and(&is_lock))
+}
+
+/// [`lock_files`], where `is_lock` is asked with the path.
+pub(super) fn lock_paths(task: &Task<'_>, is_lock: impl Fn(&RelPath) -> bool) -> Result<Vec<RelPath>, Error> {
     let in_task = || task.files.iter().filter(|path| is_lock(path) && !is_installed(path));
     let mut found = existing(task, in_task().filter(|path| path.parent() == *task.dir).cloned())?;
     if found.is_empty() {
@@ -23,7 +27,7 @@ pub(super) fn lock_files(task: &Task<'_>, is_lock: impl Fn(&str) -> bool) -> Res
         let root = RelPath::root();
         let names = task.fs.list(&root).map_err(|source| Error::Read { path: root.clone(), source })?;
         let paths = names.into_iter().filter_map(|name| RelPath::parse(name).ok());
-        found = existing(task, paths.filter(is_lock))?;
+        found = existing(task, paths.filter(&is_lock))?;
     }
     found.sort_unstable();
     Ok(found)

@@ -17,32 +17,30 @@ impl Collector for Python {
     }
 
     fn collect(&self, task: &Task<'_>, found: &mut Found) -> Result<(), Error> {
-        let locks = places::lock_files(task, |name| Format::of(name).is_some())?;
+        let locks = places::lock_paths(task, |path| format(path).is_some())?;
         for path in &locks {
             found.lock_file(task, path)?;
         }
-        let includes = requirements::includes(task, &locks, found)?;
-        for path in &includes {
-            found.lock_file(task, path)?;
-        }
+        requirements::record_includes(task, &locks, found)?;
         if let Some((venv, packages)) = environment(task, found)? {
             found.list.python_source = Some(venv);
             found.list.python_packages = packages;
             return Ok(());
         }
         // Of several formats side by side the most exact one is believed.
-        let best = locks.iter().filter_map(Self::format).min();
-        for path in locks.iter().filter(|path| Self::format(path) == best) {
+        let best = locks.iter().filter_map(format).min();
+        for path in locks.iter().filter(|path| format(path) == best) {
             read(task, path, found)?;
         }
         Ok(())
     }
 }
 
-impl Python {
-    fn format(path: &RelPath) -> Option<Format> {
-        std::str::from_utf8(path.name()).ok().and_then(Format::of)
-    }
+/// The format of a lock file, by its name and that of its folder.
+pub(super) fn format(path: &RelPath) -> Option<Format> {
+    let name = std::str::from_utf8(path.name()).ok()?;
+    let is_listed = path.parent().name() == b"requirements" && name.ends_with(".txt");
+    Format::of(name).or(is_listed.then_some(Format::OtherRequirements))
 }
 
 /// The environment and its packages, when there is one.
@@ -62,10 +60,10 @@ fn environment(task: &Task<'_>, found: &mut Found) -> Result<Option<(RelPath, Ve
 
 /// Adds the packages of one lock file.
 fn read(task: &Task<'_>, path: &RelPath, found: &mut Found) -> Result<(), Error> {
-    let Some(format) = Python::format(path) else { return Ok(()) };
+    let Some(format) = format(path) else { return Ok(()) };
     let Some(text) = found.lock_text(task, path)? else { return Ok(()) };
     let packages = match format {
-        Format::Pins | Format::Requirements | Format::OtherRequirements => requirements::packages(task, path, &text),
+        Format::Pins | Format::Requirements | Format::OtherRequirements => Ok(requirements::packages(task, path, &text)),
         other => other.packages(&text),
     };
     match packages {

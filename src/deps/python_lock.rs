@@ -1,4 +1,4 @@
-//! Python lock files: uv.lock, pylock.toml (PEP 751), poetry.lock and Pipfile.lock.
+//! Python lock files: uv.lock, pylock.toml (PEP 751), poetry.lock, pdm.lock and Pipfile.lock.
 //!
 //! Read with a parser that limits depth, into types that name only what is used; anything
 //! else than the expected shape is an error in words, never a panic. The project's own entry
@@ -19,6 +19,8 @@ pub(super) enum Format {
     Pylock,
     /// `poetry.lock`.
     Poetry,
+    /// `pdm.lock`.
+    Pdm,
     /// `Pipfile.lock`.
     Pipfile,
     /// `requirements.lock`, `requirements-lock.txt` and the like.
@@ -35,6 +37,7 @@ impl Format {
         match name {
             "uv.lock" => Some(Self::Uv),
             "poetry.lock" => Some(Self::Poetry),
+            "pdm.lock" => Some(Self::Pdm),
             "Pipfile.lock" => Some(Self::Pipfile),
             "requirements.txt" => Some(Self::Requirements),
             "pylock.toml" => Some(Self::Pylock),
@@ -52,6 +55,7 @@ impl Format {
             Self::Uv => Ok(toml::<UvLock>(text)?.package.into_iter().filter_map(UvPackage::entry).collect()),
             Self::Pylock => Ok(toml::<Pylock>(text)?.packages.into_iter().filter_map(PylockPackage::entry).collect()),
             Self::Poetry => Ok(toml::<PoetryLock>(text)?.package.into_iter().filter_map(PoetryPackage::entry).collect()),
+            Self::Pdm => Ok(toml::<PdmLock>(text)?.package.into_iter().filter_map(PdmPackage::entry).collect()),
             Self::Pipfile => pipfile(text),
             Self::Pins | Self::Requirements | Self::OtherRequirements => Err("it is a requirement file".into()),
         }
@@ -180,6 +184,37 @@ impl PoetryPackage {
 }
 
 #[derive(Deserialize)]
+struct PdmLock {
+    #[serde(default)]
+    package: Vec<PdmPackage>,
+}
+
+#[derive(Deserialize)]
+struct PdmPackage {
+    name: String,
+    version: Option<String>,
+    git: Option<String>,
+    revision: Option<String>,
+    url: Option<String>,
+    path: Option<String>,
+    #[serde(default)]
+    editable: bool,
+}
+
+impl PdmPackage {
+    fn entry(self) -> Option<String> {
+        let origin = match (self.git, self.url, self.path) {
+            _ if self.editable => " @ editable".into(),
+            (Some(git), ..) => url::origin(&git, self.revision.as_deref()),
+            (None, Some(at), _) => url::origin(&at, None),
+            (None, None, Some(_)) => " @ local".into(),
+            (None, None, None) => String::new(),
+        };
+        entry(&self.name, self.version.as_deref(), &origin)
+    }
+}
+
+#[derive(Deserialize)]
 struct PipfileLock {
     #[serde(default)]
     default: BTreeMap<String, PipfilePackage>,
@@ -264,6 +299,20 @@ url = "https://u:s3cret@index/simple"
 reference = "x"
 "#;
         assert_eq!(Format::Poetry.packages(poetry).expect("it is one"), ["a==1.0", "p==1.0"]);
+        let pdm = r#"
+[metadata]
+lock_version = "4.5.0"
+[[package]]
+name = "Num_Py"
+version = "1.26.4"
+extras = ["x"]
+[[package]]
+name = "g"
+version = "1"
+git = "https://u:s3cret@host/g.git"
+revision = "abc"
+"#;
+        assert_eq!(Format::Pdm.packages(pdm).expect("it is one"), ["num-py==1.26.4", "g==1 @ https://host/g.git@abc"]);
         let pipfile = r#"{"_meta":{"sources":[{"url":"https://u:s3cret@x"}]},
             "default":{"a":{"version":"==1.0","hashes":[]},"g":{"git":"https://s3cret@host/g.git","ref":"abc"}},"develop":{"b":{"version":"==2"}}}"#;
         assert_eq!(Format::Pipfile.packages(pipfile).expect("it is one"), ["a==1.0", "g @ https://host/g.git@abc", "b==2"]);

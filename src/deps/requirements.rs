@@ -1,17 +1,18 @@
 //! pip's requirement files: pinned lines as `name==version`, other lines as they are written.
 //!
 //! Continuation lines, comments, hashes, extras, markers and `-r` includes are understood; other
-//! options (indexes above all) are never recorded, and no URL keeps its credentials. Includes
-//! are followed only below the folder of the first file.
+//! options (indexes above all) are never recorded, and no URL keeps its credentials. Includes are
+//! followed anywhere in the repository, from the folder of the file that names them, as pip does;
+//! what is not followed is named, and drops nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use crate::base::{RelPath, fs::read_limited};
+use crate::base::{RelPath, encoding, fs::read_limited};
 
 use super::{
     Error, Found, LOCK_LIMIT, Task,
     installed::{is_plain, normalise},
-    places,
+    places, python,
     python_lock::Format,
     url,
 };
@@ -31,14 +32,8 @@ enum Line {
 }
 
 /// The packages of a requirement file and of those that it includes.
-pub(super) fn packages(task: &Task<'_>, path: &RelPath, text: &str) -> Result<Vec<String>, String> {
-    let mut packages = Vec::new();
-    follow(task, path, text, &mut |line| {
-        if let Line::Package(package) = line {
-            packages.push(package);
-        }
-    })?;
-    Ok(packages)
+pub(super) fn packages(task: &Task<'_>, path: &RelPath, text: &str) -> Vec<String> {
+    Included::follow(task, path, text).packages
 }
 
 /// The packages of a requirement file, without those that it includes.
@@ -48,68 +43,101 @@ pub(super) fn packages_of(text: &str) -> Vec<String> {
     lines(text).into_iter().filter_map(package).collect()
 }
 
-/// The files that requirement files include or are constrained by.
-pub(super) fn includes(task: &Task<'_>, locks: &[RelPath], found: &mut Found) -> Result<BTreeSet<RelPath>, Error> {
-    let mut all = BTreeSet::new();
+/// Records the files that requirement files include or are constrained by.
+pub(super) fn record_includes(task: &Task<'_>, locks: &[RelPath], found: &mut Found) -> Result<(), Error> {
     for path in locks {
-        let format = std::str::from_utf8(path.name()).ok().and_then(Format::of);
-        if !matches!(format, Some(Format::Pins | Format::Requirements | Format::OtherRequirements)) {
+        if !matches!(python::format(path), Some(Format::Pins | Format::Requirements | Format::OtherRequirements)) {
             continue;
         }
-        let Some(text) = found.lock_text(task, path)? else { continue };
-        match follow(task, path, &text, &mut |_| {}) {
-            Ok(files) => all.extend(files),
-            Err(why) => found.warnings.push(format!("{path}: {why}")),
+        // One that is no text is named by the reader of packages.
+        let bytes = read_limited(task.fs, path, LOCK_LIMIT);
+        let Some(text) = bytes.ok().and_then(|bytes| encoding::text(&bytes)) else { continue };
+        let included = Included::follow(task, path, &text);
+        for file in included.files.keys().filter(|file| *file != path) {
+            if !found.list.lockfiles.iter().any(|known| known.path == *file) {
+                found.lock_file(task, file)?;
+            }
+        }
+        for problem in included.problems {
+            if !found.warnings.contains(&problem) {
+                found.warnings.push(problem);
+            }
         }
     }
-    for path in locks {
-        all.remove(path);
-    }
-    Ok(all)
+    Ok(())
 }
 
-/// Gives every line of a file and of those it includes to `each`; returns the other files.
-fn follow(task: &Task<'_>, path: &RelPath, text: &str, each: &mut dyn FnMut(Line)) -> Result<BTreeSet<RelPath>, String> {
-    let home = path.parent();
-    let mut seen = BTreeSet::from([path.clone()]);
-    let mut waiting = vec![(path.clone(), text.to_string())];
-    while let Some((path, text)) = waiting.pop() {
-        for line in lines(&text) {
-            if let Line::Include(target) | Line::Constraint(target) = &line {
-                let Some(target) = places::resolve(&path.parent(), target).filter(|path| path.is_in(&home)) else {
-                    return Err("it includes a file outside its folder".into());
-                };
-                if seen.len() > INCLUDES {
-                    return Err(format!("it includes more than {INCLUDES} files"));
-                }
-                if seen.insert(target.clone()) {
-                    let bytes = read_limited(task.fs, &target, LOCK_LIMIT).map_err(|error| format!("cannot read {target}: {error}"))?;
-                    if matches!(line, Line::Include(_)) {
-                        waiting.push((target, String::from_utf8_lossy(&bytes).into_owned()));
+/// What a requirement file comes to, with all that it includes.
+#[derive(Default)]
+struct Included {
+    packages: Vec<String>,
+    /// The files that were read, and whether their packages count.
+    files: BTreeMap<RelPath, bool>,
+    /// What was not followed, and why.
+    problems: Vec<String>,
+}
+
+impl Included {
+    /// Follows every include from a file. Constraints hold no packages of their own, and what they
+    /// include holds none either.
+    fn follow(task: &Task<'_>, path: &RelPath, text: &str) -> Self {
+        let mut all = Self { files: BTreeMap::from([(path.clone(), true)]), ..Self::default() };
+        let mut waiting = vec![(path.clone(), text.to_string(), true)];
+        while let Some((path, text, counts)) = waiting.pop() {
+            for line in lines(&text) {
+                let (target, counts) = match line {
+                    Line::Package(package) => {
+                        all.packages.extend(counts.then_some(package));
+                        continue;
                     }
+                    Line::Include(target) => (target, counts),
+                    Line::Constraint(target) => (target, false),
+                };
+                match all.open(task, &path, &target, counts) {
+                    Ok(Some((target, text))) => waiting.push((target, text, counts)),
+                    Ok(None) => {}
+                    Err(why) => all.problems.push(format!("{path} includes {}, which is not read: {why}", url::clean_text(&target))),
                 }
             }
-            each(line);
         }
+        all
     }
-    seen.remove(path);
-    Ok(seen)
+
+    /// The path and text of an included file; `None` for one that was read before.
+    fn open(&mut self, task: &Task<'_>, from: &RelPath, target: &str, counts: bool) -> Result<Option<(RelPath, String)>, String> {
+        if url::is_url(target) {
+            return Err("it is not a file of this repository".into());
+        }
+        let target = places::resolve(&from.parent(), target).ok_or("it is outside the repository")?;
+        if self.files.get(&target).is_some_and(|counted| *counted || !counts) {
+            return Ok(None);
+        }
+        if self.files.len() > INCLUDES {
+            return Err(format!("{INCLUDES} others were read already"));
+        }
+        let bytes = read_limited(task.fs, &target, LOCK_LIMIT).map_err(|error| error.to_string())?;
+        let text = encoding::text(&bytes).ok_or("it is no text")?;
+        self.files.insert(target.clone(), counts);
+        Ok(Some((target, text)))
+    }
 }
 
-/// The lines that matter.
+/// The lines that matter. Lines are joined as pip joins them: without anything in between.
 fn lines(text: &str) -> Vec<Line> {
     let mut logical = Vec::new();
     let mut open = String::new();
-    for line in text.trim_start_matches('\u{feff}').lines() {
+    for line in text.trim_start_matches('\u{feff}').replace("\r\n", "\n").split(['\n', '\r']) {
         // A comment ends at its line's end, even when that is a backslash.
-        let (line, continued) = match line.strip_suffix('\\') {
-            Some(start) if !line.trim_start().starts_with('#') => (start, true),
-            _ => (line, false),
-        };
-        open.push_str(line);
-        open.push(' ');
-        if !continued {
-            logical.push(std::mem::take(&mut open));
+        let is_comment = line.trim_start().starts_with('#');
+        match line.strip_suffix('\\').filter(|_| !is_comment) {
+            Some(start) => open.push_str(start),
+            None => {
+                if is_comment {
+                    open.push(' ');
+                }
+                open.push_str(line);
+                logical.push(std::mem::take(&mut open));
+            }
         }
     }
     logical.push(open);
@@ -130,7 +158,7 @@ fn understand(line: &str) -> Option<Line> {
             }
         }
     }
-    let editable = ["--editable=", "--editable ", "-e "].iter().find_map(|option| line.strip_prefix(option));
+    let editable = ["--editable=", "--editable ", "--editable\t", "-e ", "-e\t", "-e="].iter().find_map(|option| line.strip_prefix(option));
     if let Some(target) = editable {
         let target = target.trim();
         let shown = if url::is_url(target) { url::clean_text(target) } else { "local".into() };
@@ -140,7 +168,8 @@ fn understand(line: &str) -> Option<Line> {
         return None;
     }
     // Options behind a requirement (`--hash=…`) begin with a dash after white space.
-    let end = line.find(" --").unwrap_or(line.len());
+    let is_option = |(at, _): &(usize, &str)| line[..*at].ends_with(char::is_whitespace);
+    let end = line.match_indices("--").find(is_option).map_or(line.len(), |(at, _)| at);
     let line = line[..end].trim();
     Some(Line::Package(pinned(line).unwrap_or_else(|| url::clean_text(line))))
 }
@@ -189,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn includes_are_followed_inside_the_folder_only() {
+    fn includes_are_followed_in_the_whole_repository() {
         let tree = Tree::new(&[
             ("t/requirements.txt", "-r req/base.txt\n-c req/limits.txt\na==1\n"),
             ("t/req/base.txt", "-r ../requirements.txt\nb==1\n"),
@@ -200,7 +229,50 @@ mod tests {
         let paths: Vec<_> = list.lockfiles.iter().map(|file| file.path.to_text()).collect();
         assert_eq!(paths, ["t/req/base.txt", "t/req/limits.txt", "t/requirements.txt"]);
         assert!(warnings.is_empty(), "{warnings:?}");
-        let (list, warnings) = Tree::new(&[("t/requirements.txt", "-r ../../secret\na==1\n")]).collect();
-        assert!(list.python_packages.is_empty() && !warnings.is_empty());
+        let tree = Tree::new(&[
+            ("t/requirements.txt", "a==1\n-r ../common/all.txt\n-c ../limits.txt\nz==1\n"),
+            ("common/all.txt", "-r deep/../deep/more.txt\nb==1\n-r all.txt\n"),
+            ("common/deep/more.txt", "c==1\n-r ../../t/requirements.txt\n"),
+            ("limits.txt", "y==9\n-r common/both.txt\n"),
+            ("common/both.txt", "x==9\n"),
+        ]);
+        let (list, warnings) = tree.collect();
+        assert_eq!(list.python_packages, ["a==1", "b==1", "c==1", "z==1"]);
+        let paths: Vec<_> = list.lockfiles.iter().map(|file| file.path.to_text()).collect();
+        assert_eq!(paths, ["common/all.txt", "common/both.txt", "common/deep/more.txt", "limits.txt", "t/requirements.txt"]);
+        assert!(warnings.is_empty(), "{warnings:?}");
+    }
+
+    #[test]
+    fn what_is_not_followed_is_named_and_drops_nothing() {
+        for (target, why) in [
+            ("../../secret", "outside the repository"),
+            ("/etc/secret", "outside the repository"),
+            ("https://u:s3cret@host/r.txt", "not a file of this repository"),
+            ("absent.txt", "not read"),
+            ("${HOME}/r.txt", "not read"),
+            ("wide.txt", "no text"),
+        ] {
+            let text = format!("-r {target}\na==1\n");
+            let tree = Tree::new(&[("t/requirements.txt", text.as_bytes()), ("t/wide.txt", b"\xff\xfea")]);
+            let (list, warnings) = tree.collect();
+            assert_eq!(list.python_packages, ["a==1"], "{target}");
+            assert_eq!(warnings.len(), 1, "{warnings:?}");
+            assert!(warnings[0].contains(why) && !warnings[0].contains("s3cret"), "{warnings:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_and_lines_are_read_as_pip_reads_them() {
+        let wide: Vec<u8> = std::iter::once(0xfeff).chain("a==1.0\r\nb==2\r\n".encode_utf16()).flat_map(u16::to_le_bytes).collect();
+        assert_eq!(Tree::new(&[("t/requirements.txt", wide)]).collect().0.python_packages, ["a==1.0", "b==2"]);
+        let text = "a==1.0\t--hash=sha256:00\nb==1.\\\n0\nc==1 ; python_version < '3.8' \\\n  --hash=sha256:00\nd[x]==2;sys_platform=='win32'\n\
+            e===3\r# f==1\\\ng==1 # why\\\n--hash=x\nh==1\\\n# c\n-r\t../more.txt\n";
+        let tree = Tree::new(&[("t/requirements.txt", text), ("more.txt", "i==1\n")]);
+        let (list, warnings) = tree.collect();
+        assert_eq!(list.python_packages, ["a==1.0", "b==1.0", "c==1", "d==2", "e==3", "g==1", "h==1", "i==1"]);
+        assert!(warnings.is_empty(), "{warnings:?}");
+        let files = [("t/requirements/base.txt", "a==1\n"), ("t/requirements/dev.txt", "-r base.txt\nb==1\n")];
+        assert_eq!(Tree::new(&files).collect().0.python_packages, ["a==1", "b==1"]);
     }
 }

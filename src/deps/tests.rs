@@ -69,8 +69,11 @@ impl Tree {
 }
 
 /// Every file that some collector reads.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 19] = [
     "uv.lock",
+    "pdm.lock",
+    "environment.yml",
+    "requirements/base.txt",
     "pylock.toml",
     "poetry.lock",
     "Pipfile.lock",

@@ -39,7 +39,7 @@ pub fn look(drill: &Drill<'_>, found: &Found, report: &mut DrillReport) -> Resul
             to: drill.version,
             gone,
             needs: &target.dependencies.environment_variables,
-            needed: now.map(|now| now.dependencies.environment_variables.as_slice()),
+            needed: now.filter(|now| now.knows_dependencies()).map(|now| now.dependencies.environment_variables.as_slice()),
         },
     )?;
     Ok(())

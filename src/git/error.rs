@@ -317,6 +317,12 @@ pub enum Error {
         /// What it printed.
         output: String,
     },
+    /// `git merge-file` failed.
+    #[error("git merge-file failed: {output}")]
+    MergeFile {
+        /// What it said.
+        output: String,
+    },
     /// The git program could not be run, or was stopped.
     #[error("running the git program failed")]
     Program(#[source] process::Error),
@@ -411,6 +417,7 @@ impl Fault for Error {
             | Self::Git { .. }
             | Self::File { .. }
             | Self::Listing { .. }
+            | Self::MergeFile { .. }
             | Self::Sync { .. } => Kind::Missing,
             Self::BadObject { .. } | Self::BadTag { .. } | Self::BadPath { .. } | Self::TooMany { .. } | Self::Prepared(_) => Kind::Bad,
             Self::Ambiguous { .. } | Self::WhichRemote { .. } | Self::Parameters | Self::Date { .. } => Kind::Usage,
@@ -475,7 +482,7 @@ impl Fault for Error {
                 ),
             ],
             Self::TooMany { .. } => vec![Hint::say("no release is that large: do not trust this commit, or give the task a smaller scope")],
-            Self::Git { .. } | Self::BadTag { .. } | Self::Prepared(_) => {
+            Self::Git { .. } | Self::BadTag { .. } | Self::Prepared(_) | Self::MergeFile { .. } => {
                 vec![Hint::run("see whether the repository is whole", &["git", "fsck", "--full"])]
             }
             Self::Ambiguous { spec } => vec![Hint::run("see all that begin so", &["git", "rev-parse", &format!("--disambiguate={spec}")])],

@@ -9,6 +9,7 @@
 mod advice;
 mod ancestry;
 mod attributes;
+mod commit_files;
 mod convert;
 mod disk;
 mod error;
@@ -26,6 +27,7 @@ mod kept;
 mod lfs;
 mod locks;
 mod lookup;
+mod merge_file;
 mod objects;
 mod pack;
 mod parameters;
@@ -51,9 +53,11 @@ mod testing;
 mod tree;
 mod walk;
 
+pub use commit_files::CommitFiles;
 pub use convert::{Attributes, Converter, RuleChanges, Worktree, rules_gone};
 pub use error::Error;
 pub use hooks::{HooksFolder, SaidBy, StagedChange};
+pub use merge_file::merge_file;
 pub use objects::{CommitDraft, CommitInfo, TagDraft};
 pub use refs::{PeeledTag, TagRef};
 pub use remote::PushTarget;

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use super::{Error, Repo, Sign, error::During, repo::git_id};
 use crate::{
-    base::{GitId, zone},
+    base::{Digest, GitId, encoding, zone},
     model::operation::Person,
 };
 
@@ -36,7 +36,7 @@ pub struct CommitInfo {
     pub author: Person,
     /// The author's time.
     pub time: Timestamp,
-    /// The message; bytes that are not UTF-8 are replaced.
+    /// The message, in the encoding that the commit names, as `git log` shows it.
     pub message: String,
 }
 
@@ -79,17 +79,17 @@ impl Repo {
         let bad = |why: &dyn std::fmt::Display| Error::BadObject { id: id.clone(), why: why.to_string() };
         let commit = gix::objs::CommitRef::from_bytes(&bytes, self.hash()).map_err(|error| bad(&error))?;
         let author = commit.author().map_err(|error| bad(&error))?;
+        let text = |bytes| encoding::named(bytes, commit.encoding.map(|name| &**name));
         Ok(CommitInfo {
             tree: git_id(&commit.tree()),
             parents: commit.parents().map(|id| git_id(&id)).collect(),
-            author: person(&author),
+            author: Person { name: text(author.name.trim()), ..person(&author) },
             time: timestamp(&author).ok_or_else(|| bad(&"its time cannot be read"))?,
-            message: commit.message.to_str_lossy().into_owned(),
+            message: text(commit.message),
         })
     }
 
     /// The commit that a full or abbreviated id names; `None` when there is none.
-    ///
     /// Names of references are never taken for commits. Several fitting commits are an error.
     pub fn resolve_commit(&self, spec: &str) -> Result<Option<GitId>, Error> {
         let hex = spec.to_ascii_lowercase();

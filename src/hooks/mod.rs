@@ -7,6 +7,7 @@
 //! again. [`run`] is what a hook does: it reads, says at most a few lines, and fails open.
 
 pub mod config_text;
+pub mod driver;
 pub mod facts;
 pub mod moved;
 pub mod place;

@@ -25,6 +25,9 @@ pub struct DependencyList {
     /// Lock and requirement files, with the digest of their bytes in git.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lockfiles: Vec<LockFile>,
+    /// Set where the list would say nothing otherwise: it was looked for, and there is nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub none_found: bool,
 }
 
 /// A lock or requirement file.
@@ -34,6 +37,9 @@ pub struct LockFile {
     pub path: RelPath,
     /// SHA-256 of its bytes.
     pub checksum: Digest,
+    /// True when its packages are not in the lists: it is not understood, or not the one that decides.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
 }
 
 /// One package that differs between two lists.
@@ -53,6 +59,21 @@ impl DependencyList {
     /// True when nothing is recorded.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// True when some package is recorded.
+    pub fn has_packages(&self) -> bool {
+        !(self.python_packages.is_empty() && self.node_packages.is_empty() && self.cargo_packages.is_empty())
+    }
+
+    /// The lock files that differ and whose packages are not in one of the lists.
+    pub fn unread_changes<'a>(before: &'a Self, after: &'a Self) -> Vec<&'a RelPath> {
+        let both = [(before, after), (after, before)];
+        let differ = both.iter().flat_map(|(a, b)| a.lockfiles.iter().filter(|file| file.unread && !b.lockfiles.contains(file)));
+        let mut paths: Vec<&RelPath> = differ.map(|file| &file.path).collect();
+        paths.sort();
+        paths.dedup();
+        paths
     }
 
     /// The packages that differ, in the order of ecosystems and names.

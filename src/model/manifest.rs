@@ -147,14 +147,16 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// What [`Manifest::parse`] would read as the dependencies. The files of a text in the
-    /// canonical form are passed over unread: for bytes that a digest vouches for.
-    pub fn parse_dependencies(bytes: &[u8]) -> Result<DependencyList, Error> {
-        let tail = std::str::from_utf8(bytes).ok().and_then(canonical_parts).and_then(|(_, _, tail)| read_part::<Tail>(tail));
-        match tail {
-            Some(tail) => Ok(tail.dependencies),
-            None => Self::parse(bytes).map(|manifest| manifest.dependencies),
-        }
+    /// What [`Manifest::parse`] would read as the dependencies; `None` when it does not know them. The
+    /// files of a text in the canonical form are passed over unread: for bytes that a digest vouches for.
+    pub fn parse_dependencies(bytes: &[u8]) -> Result<Option<DependencyList>, Error> {
+        let parts = std::str::from_utf8(bytes).ok().and_then(canonical_parts);
+        let parts = parts.and_then(|(head, _, tail)| Some((read_part::<Head>(head)?, read_part::<Tail>(tail)?)));
+        let manifest = match parts {
+            Some((Head { schema, metadata }, Tail { dependencies })) => Self { schema, metadata, files: Vec::new(), dependencies },
+            None => Self::parse(bytes)?,
+        };
+        Ok(manifest.knows_dependencies().then_some(manifest.dependencies))
     }
 
     /// What [`Manifest::parse`] would read as the metadata; the files are passed over in the same way.
@@ -175,6 +177,12 @@ impl Manifest {
         }
         text.push_str(&yaml::render(&Tail { dependencies: self.dependencies.clone() }));
         text
+    }
+
+    /// False when nobody looked for the dependencies: the manifest was made from a tag, by a program
+    /// that did not read them, or written by hand without them. An empty list then says nothing.
+    pub fn knows_dependencies(&self) -> bool {
+        !self.dependencies.is_empty() || !(self.metadata.adopted || self.schema.is_none())
     }
 
     /// Finds a file.
@@ -412,9 +420,9 @@ mod tests {
         let slow: Manifest = yaml::parse(text.as_bytes(), yaml::Limits::machine()).expect("it is YAML");
         assert_eq!((&fast, &slow), (&manifest, &manifest));
         assert_eq!(Manifest::parse(text.as_bytes()).expect("it keeps the rules").render(), text);
-        assert_eq!(Manifest::parse_dependencies(text.as_bytes()).expect("they are there"), manifest.dependencies);
+        assert_eq!(Manifest::parse_dependencies(text.as_bytes()).expect("they are there"), Some(manifest.dependencies.clone()));
         let by_hand = text.replacen("schema: snapback.manifest/1\n", "# a note\nschema: snapback.manifest/1\n", 1);
-        assert_eq!(Manifest::parse_dependencies(by_hand.as_bytes()).expect("it is YAML"), manifest.dependencies);
+        assert_eq!(Manifest::parse_dependencies(by_hand.as_bytes()).expect("it is YAML"), Some(manifest.dependencies.clone()));
         let empty = Manifest { files: vec![], ..manifest };
         assert_eq!(Manifest::parse(empty.render().as_bytes()).expect("it reads"), empty);
     }

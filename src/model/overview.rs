@@ -154,6 +154,10 @@ pub struct Difference {
     pub packages: Vec<PackageChange>,
     /// Environment variables: name, and true when it is new, false when it goes.
     pub variables: Vec<(String, bool)>,
+    /// The versions of which it is not known what they depend on: then no package and no variable is
+    /// listed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<Version>,
 }
 
 /// What became of one tag in an adoption.

@@ -63,7 +63,7 @@ fn edits_that_could_mean_more_than_one_place_are_refused() {
         "version: {a: 1}\n",
         "version: [1.0.0]\n",
         "version: !: 1.0\n",
-        "&root\nversion: 1.0.0\n",
+        "&root\nversion: 1.0.0\nall: *root\n",
         "version: 1.0.0\n  more\n",
     ];
     for text in refused {
@@ -83,7 +83,7 @@ fn edits_that_could_mean_more_than_one_place_are_refused() {
         "{\"version\": 1}",
         "{\"version\": \"1.0.0\", \"version\": \"1.0.0\"}",
         "{\"version\": \"1.0.\\u0030\"}",
-        "{\"version\": \"1.0.0\",}",
+        "{\"version\": \"1.0.0\",,}",
     ] {
         assert!(edited(text, "c.json", "version").is_err(), "{text}");
     }

@@ -30,6 +30,24 @@ pub(super) enum Body<'a> {
     Text(&'a str),
     /// A map of texts.
     Fields(Vec<(&'a str, &'a str)>),
+    /// Whatever it is, as it is written.
+    Written(&'a str),
+}
+
+/// A text of JSON as it is, and as strict JSON of the same length: in that, what stands between two
+/// items is only the comma and blanks.
+pub(super) struct Texts<'a> {
+    /// As it is.
+    pub text: &'a str,
+    /// With comments and needless commas blanked.
+    pub strict: &'a str,
+}
+
+impl Texts<'_> {
+    /// True where nothing was blanked.
+    fn is_plain(&self, span: Range<usize>) -> bool {
+        self.text[span.clone()] == self.strict[span]
+    }
 }
 
 /// Where the items of a container stand: a property from its key to the end of its value.
@@ -42,23 +60,63 @@ pub(super) fn item_spans(container: &Node) -> Vec<Range<usize>> {
 }
 
 /// Adds an item before the `at`-th one, or after the last.
-pub(super) fn insert(text: &str, root: &Node, container: &Node, at: usize, item: &Item<'_>) -> Change {
+pub(super) fn insert(texts: &Texts<'_>, root: &Node, container: &Node, at: usize, item: &Item<'_>) -> Change {
+    let text = texts.strict;
     let spans = item_spans(container);
-    let style = Style::of(text, root, container, &spans);
+    let style = Style::of(texts, root, container, &spans);
     let new = style.render(text, container, item);
     if spans.is_empty() {
         let (open, close) = brackets(text, container);
+        // Comments between the brackets stay, before the new item.
+        let inside = texts.text[container.span.start + 1..container.span.end - 1].trim_end();
+        let open = if inside.trim().is_empty() { open.to_string() } else { format!("{open}{inside}") };
         let text = style.lines.as_ref().map_or_else(
             || format!("{open}{new}{close}"),
             |lines| format!("{open}{nl}{inner}{new}{nl}{outer}{close}", nl = lines.newline, inner = lines.inner, outer = lines.outer),
         );
         return Change { span: container.span.clone(), text };
     }
-    if let Some(next) = spans.get(at) {
+    // A comment before the next item belongs to that one.
+    let before = |next: &Range<usize>| at.checked_sub(1).map_or(container.span.start, |before| spans[before].end)..next.start;
+    if let Some(next) = spans.get(at).filter(|next| texts.is_plain(before(next))) {
         return Change { span: next.start..next.start, text: format!("{new}{}", style.separator) };
     }
     let end = spans[spans.len() - 1].end;
-    Change { span: end..end, text: format!("{}{new}", style.separator) }
+    // A comma that stands there already stays, and a comment in the same line stays with its item.
+    let line = texts.text[end..container.span.end - 1].split('\n').next().unwrap_or_default();
+    let line = line.trim_end();
+    let is_open = line.contains("/*") && !line.contains("*/");
+    if style.lines.is_none() || is_open || line.trim_start_matches(',').trim().is_empty() {
+        return Change { span: end..end, text: format!("{}{new}", style.separator) };
+    }
+    let comment = line.strip_prefix(',').unwrap_or(line);
+    let last = if line.starts_with(',') { "," } else { "" };
+    let separator = style.separator.strip_prefix(',').unwrap_or(&style.separator);
+    Change { span: end..end + line.len(), text: format!(",{comment}{separator}{new}{last}") }
+}
+
+/// The text with every item that is a map on one line written over several, so that a merge of git
+/// line by line keeps two of them apart; `None` when there is none, or the items share a line.
+pub(super) fn in_blocks(text: &str, root: &Node, container: &Node) -> Option<String> {
+    let spans = item_spans(container);
+    let indents: Option<Vec<&str>> = spans.iter().map(|span| indent_at(text, span.start)).collect();
+    let (indents, unit) = (indents?, unit_of(text, root));
+    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let nodes: Vec<&Node> = match &container.value {
+        Value::Map(entries) => entries.iter().map(|entry| &entry.node).collect(),
+        Value::List(items) => items.iter().collect(),
+        _ => return None,
+    };
+    let mut out = text.to_string();
+    for (node, indent) in nodes.into_iter().zip(indents).rev() {
+        if node.entries().is_empty() || text[node.span.clone()].contains('\n') {
+            continue;
+        }
+        let field = |entry: &super::tree::Entry| format!("{newline}{indent}{unit}{}", &text[entry.key_span.start..entry.node.span.end]);
+        let fields: Vec<String> = node.entries().iter().map(field).collect();
+        out.replace_range(node.span.clone(), &format!("{{{}{newline}{indent}}}", fields.join(",")));
+    }
+    (out != text).then_some(out)
 }
 
 /// Removes the `at`-th item, with the separator that came with it.
@@ -104,7 +162,8 @@ struct Lines {
 
 impl Style {
     /// Reads the style off the container, and off the whole text where the container is empty.
-    fn of(text: &str, root: &Node, container: &Node, spans: &[Range<usize>]) -> Self {
+    fn of(texts: &Texts<'_>, root: &Node, container: &Node, spans: &[Range<usize>]) -> Self {
+        let text = texts.strict;
         let colon = colon_in(text, container).or_else(|| colon_in(text, root)).unwrap_or(": ").to_string();
         let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
         let unit = unit_of(text, root);
@@ -119,7 +178,7 @@ impl Style {
         };
         let lines = lines.map(|(outer, inner)| Lines { newline, outer: outer.to_string(), inner, unit });
         let separator = match (spans, &lines) {
-            ([.., before, last], _) => text[before.end..last.start].to_string(),
+            ([.., before, last], _) if texts.is_plain(before.end..last.start) => text[before.end..last.start].to_string(),
             (_, Some(lines)) => format!(",{}{}", lines.newline, lines.inner),
             _ => if colon.ends_with(' ') { ", " } else { "," }.to_string(),
         };
@@ -131,6 +190,7 @@ impl Style {
         let key = item.key.map_or_else(String::new, |key| format!("{}{}", quoted(key), self.colon));
         match &item.body {
             Body::Text(value) => format!("{key}{}", quoted(value)),
+            Body::Written(value) => format!("{key}{value}"),
             Body::Fields(fields) => {
                 let field = |(name, value): &(&str, &str)| format!("{}{}{}", quoted(name), self.colon, quoted(value));
                 let fields: Vec<String> = fields.iter().map(field).collect();

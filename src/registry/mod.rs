@@ -8,8 +8,12 @@
 
 #[cfg(test)]
 mod config_tests;
+#[cfg(test)]
+mod honest_tests;
 mod json;
 mod layout;
+pub mod merge;
+mod second;
 pub mod task_config;
 pub mod task_registry;
 #[cfg(test)]
@@ -48,6 +52,14 @@ pub enum Error {
         /// What the parser says.
         why: String,
     },
+    /// A merge of git left its marks in it.
+    #[error("{file}, line {line}: a merge left its conflict marks there")]
+    Conflict {
+        /// The file.
+        file: String,
+        /// The line of the first mark, counted from 1.
+        line: usize,
+    },
     /// The same key twice in one map: the parsers of the world disagree about which one counts.
     #[error("{file}, line {line}: the key {key:?} is there twice")]
     DuplicateKey {
@@ -83,6 +95,10 @@ pub enum Error {
         file: String,
         /// The key, dotted.
         key: String,
+        /// How to add it, in the words of the format.
+        add: String,
+        /// True when the file says that its version is made elsewhere.
+        dynamic: bool,
     },
     /// An entry that is not there cannot be removed.
     #[error("{file} has no entry for {task}")]
@@ -93,10 +109,12 @@ pub enum Error {
         task: String,
     },
     /// An edit that could not keep every other byte and value.
-    #[error("{file}: {key:?} is not edited, because {why}")]
+    #[error("{file}{}: {key:?} is not edited, because {why}", in_line(*.line))]
     Edit {
         /// The file.
         file: String,
+        /// The line, counted from 1; 0 when it is not known.
+        line: usize,
         /// The key, dotted.
         key: String,
         /// Why.
@@ -108,6 +126,11 @@ pub enum Error {
         /// The file.
         file: String,
     },
+}
+
+/// The words ", line 3", or nothing.
+fn in_line(line: usize) -> String {
+    if line == 0 { String::new() } else { format!(", line {line}") }
 }
 
 /// The words "line 3: ", or nothing.
@@ -127,7 +150,24 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::NoVersion { key, .. } => vec![Hint::say(format!("add `{key}: 1.0.0` to it, or name the right key with `version_key`"))],
+            Self::NoVersion { add, dynamic, .. } => version_hints(add, *dynamic),
+            Self::Conflict { file, .. } if file == task_registry::FILE => vec![
+                Hint::run(
+                    "take every entry of both sides, and the versions of the configs",
+                    &["snapback", "registry", "sync", "--from", "config"],
+                ),
+                Hint::say("or mend the marks by hand"),
+            ],
+            Self::Conflict { .. } => {
+                vec![Hint::say("decide for one side with `git checkout --ours` or `--theirs` and the file, or mend the marks by hand")]
+            }
+            Self::Parse { file, .. } if file == task_registry::FILE => vec![
+                Hint::run(
+                    "write what can be read anew, with the versions of the configs",
+                    &["snapback", "registry", "sync", "--from", "config"],
+                ),
+                Hint::say("or see who changed it with `git log -p` and take the last good one with `git restore`"),
+            ],
             Self::ReadVersion { .. } => vec![Hint::say("write it as three numbers, such as 1.2.0, without a `v`")],
             Self::DuplicateKey { .. } => vec![Hint::say("remove one of the two")],
             Self::Edit { .. } => vec![Hint::say("write the version as a plain or quoted text of its own, on one line")],
@@ -135,4 +175,17 @@ impl Fault for Error {
             _ => vec![Hint::say("mend it, or see who changed it with `git log -p` and take the last good one with `git restore`")],
         }
     }
+}
+
+/// What to do about a configuration without a version.
+pub fn version_hints(add: &str, dynamic: bool) -> Vec<Hint> {
+    if dynamic {
+        return vec![
+            Hint::say(
+                "its `dynamic = [\"version\"]` says that the version is made elsewhere: name a file that holds it with `config` and `version_key` in snapback.yaml",
+            ),
+            Hint::say(format!("or take \"version\" out of `dynamic` and {add}")),
+        ];
+    }
+    vec![Hint::say(format!("{add}, or name the right key with `version_key`"))]
 }

@@ -1,21 +1,19 @@
 //! The version in a task's own configuration file: YAML, JSON or TOML, by the file's extension.
 //!
 //! The key is dotted: `version`, `task.version`, `project.version`. A version is read as the
-//! text that stands there, so `1.10` never becomes 1.1. An edit replaces that text and nothing
-//! else; it is refused where the format would let it mean more than one place (anchors,
-//! aliases, merge keys, tags, several lines), or where two parsers disagree about the result.
-
-use std::fmt;
-
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+//! text that stands there, so `1.10` never becomes 1.1. Of several documents of YAML the first one
+//! that has the key counts. An edit replaces that text and nothing else; it is refused where the
+//! format would let it mean more than one place (anchors that are used, aliases, merge keys, tags,
+//! several lines, two documents), or where two parsers disagree about the result. What the rest of
+//! the file means is nobody's business here: it is compared as it is written.
 
 use super::{
-    Error, json, toml,
-    tree::{BOM, Node, Value, splice},
+    Error, json, second, toml,
+    tree::{BOM, Node, Value, line_at, splice},
     yaml,
 };
 use crate::{
-    base::{RelPath, secret},
+    base::{RelPath, secret, yaml::MERGE},
     model::Version,
 };
 
@@ -30,17 +28,27 @@ enum Format {
     Toml,
 }
 
+/// A configuration that was read.
+struct Config<'a> {
+    format: Format,
+    file: String,
+    text: &'a str,
+    /// The text for the parser of the second opinion.
+    strict: Option<String>,
+    stream: yaml::Stream,
+}
+
 /// The version at a key; `None` when the key is absent or holds nothing.
 pub fn version(bytes: &[u8], file_name: &RelPath, key: &str) -> Result<Option<Version>, Error> {
-    let (_, root) = read(bytes, file_name)?;
-    let Some(node) = find(&root, file_name, key)? else { return Ok(None) };
+    let config = Config::read(bytes, file_name)?;
+    let Some((_, node)) = config.find(key)? else { return Ok(None) };
     match (&node.value, node.scalar()) {
         (Value::Null, _) => Ok(None),
         (_, Some(text)) => {
-            let wrong = |source| Error::ReadVersion { file: file_name.to_string(), key: key.to_string(), source };
+            let wrong = |source| Error::ReadVersion { file: config.file.clone(), key: key.to_string(), source };
             text.parse().map(Some).map_err(wrong)
         }
-        _ => Err(Error::Shape { file: file_name.to_string(), why: format!("{key:?} is a map or a list, not a version") }),
+        _ => Err(Error::Shape { file: config.file.clone(), why: format!("{key:?} is a map or a list, not a version") }),
     }
 }
 
@@ -48,64 +56,167 @@ pub fn version(bytes: &[u8], file_name: &RelPath, key: &str) -> Result<Option<Ve
 ///
 /// A configuration without the key is [`Error::NoVersion`].
 pub fn with_version(bytes: &[u8], file_name: &RelPath, key: &str, version: &Version) -> Result<Vec<u8>, Error> {
-    let (format, root) = read(bytes, file_name)?;
-    let refused = |why: &str| Error::Edit { file: file_name.to_string(), key: key.to_string(), why: why.to_string() };
-    let missing = || Error::NoVersion { file: file_name.to_string(), key: key.to_string() };
-    let node = find(&root, file_name, key)?.ok_or_else(missing)?;
-    let on_the_way = root.walk(key).unwrap_or_default();
-    if let Some(why) = std::iter::once(&root).chain(on_the_way).find_map(|node| node.odd) {
-        return Err(refused(why));
+    let config = Config::read(bytes, file_name)?;
+    let refused = |line: usize, why: String| Error::Edit { file: config.file.clone(), line, key: key.to_string(), why };
+    let missing = || no_version(&config, key, version);
+    let (at, node) = config.find(key)?.ok_or_else(missing)?;
+    let line = line_at(config.text, node.span.start);
+    if let Some(why) = config.oddity(at, key) {
+        return Err(refused(line, why.to_string()));
     }
-    let text = text(bytes);
-    let raw = &text[node.span.clone()];
+    if let Some(other) = config.later(at, key) {
+        return Err(refused(line, format!("another document of the file has it too, in line {other}")));
+    }
+    let raw = &config.text[node.span.clone()];
     let Value::Text(old) = &node.value else {
-        return Err(if matches!(node.value, Value::Null) { missing() } else { refused("it is not a text") });
+        return Err(if matches!(node.value, Value::Null) { missing() } else { refused(line, "it is not a text".to_string()) });
     };
     let new = version.to_string();
     let quote = ["\"", "'", ""].into_iter().find(|quote| *raw == format!("{quote}{old}{quote}"));
-    let quote = quote.filter(|quote| !raw.contains('\n') && (format == Format::Yaml || !quote.is_empty()));
-    let quote = quote.ok_or_else(|| refused("it is not written as one plain text on one line"))?;
-    let after = splice(bytes, &node.span, &format!("{quote}{new}{quote}"));
-    let same = read(&after, file_name).is_ok_and(|(_, root)| find(&root, file_name, key).is_ok_and(|node| holds(node, &new)));
-    if !same || !only_this_differs(format, text, self::text(&after), key, &new) {
-        return Err(refused("two parsers do not agree about the result"));
-    }
-    Ok(after)
+    let quote = quote.filter(|quote| !raw.contains('\n') && (config.format == Format::Yaml || !quote.is_empty()));
+    let quote = quote.ok_or_else(|| refused(line, "it is not written as one plain text on one line".to_string()))?;
+    let bytes = splice(bytes, &node.span, &format!("{quote}{new}{quote}"));
+    let only_this_differs = Config::read(&bytes, file_name).is_ok_and(|after| {
+        let found = after.find(key).ok().flatten().is_some_and(|(nth, node)| nth == at && holds(node, &new));
+        found && config.is_like(&after, node) && second::agrees(config.second(), after.second(), key, old, &new)
+    });
+    if only_this_differs { Ok(bytes) } else { Err(refused(line, "two parsers do not agree about the result".to_string())) }
+}
+
+/// The error for a configuration without a version, with the words of its format.
+fn no_version(config: &Config<'_>, key: &str, version: &Version) -> Error {
+    let dynamic = config.format == Format::Toml && key == "project.version" && config.is_dynamic();
+    let add = config.format.line(key, &version.to_string());
+    Error::NoVersion { file: config.file.clone(), key: key.to_string(), add, dynamic }
+}
+
+/// How a version is added to a configuration that has none at the key, in the words of its format;
+/// the second is true for a `pyproject.toml` that says its version is made elsewhere.
+pub fn how_to_add(bytes: &[u8], file_name: &RelPath, key: &str, version: &Version) -> Result<(String, bool), Error> {
+    let config = Config::read(bytes, file_name)?;
+    let Error::NoVersion { add, dynamic, .. } = no_version(&config, key, version) else { return Ok((String::new(), false)) };
+    Ok((add, dynamic))
 }
 
 /// Every scalar as dotted key (lists: `key[0]`) and text, in the order of the file, for people.
 ///
 /// Values whose key or text looks like a secret are `***`.
 pub fn values(bytes: &[u8], file_name: &RelPath) -> Result<Vec<(String, String)>, Error> {
-    let (_, root) = read(bytes, file_name)?;
+    let config = Config::read(bytes, file_name)?;
     let mut out = Vec::new();
-    flatten(&root, String::new(), false, &mut out);
+    for (at, root) in config.stream.documents.iter().enumerate() {
+        // What ends in `---` has one more document, in which nothing is.
+        if at == 0 || !matches!(root.value, Value::Null) {
+            let begin = out.len();
+            flatten(root, String::new(), false, &mut out);
+            let documents = out[begin..].iter_mut().filter(|_| at > 0);
+            documents.for_each(|(key, _)| *key = format!("document {}: {key}", at + 1));
+        }
+    }
     Ok(out)
 }
 
-/// Reads a file by its extension.
-fn read(bytes: &[u8], file_name: &RelPath) -> Result<(Format, Node), Error> {
-    let file = file_name.to_string();
-    let lower = file_name.name().to_ascii_lowercase();
-    let extension = lower.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
-    match extension {
-        b"yaml" | b"yml" => Ok((Format::Yaml, yaml::parse(bytes, &file)?)),
-        b"json" => Ok((Format::Json, json::parse(bytes, &file, LIMIT)?.0)),
-        b"toml" => Ok((Format::Toml, toml::parse(bytes, &file, LIMIT)?)),
-        _ => Err(Error::Format { file }),
+impl Format {
+    /// The format of a file, by its extension.
+    fn of(file_name: &RelPath) -> Option<Self> {
+        let lower = file_name.name().to_ascii_lowercase();
+        match lower.rsplit(|byte| *byte == b'.').next().unwrap_or_default() {
+            b"yaml" | b"yml" => Some(Self::Yaml),
+            b"json" | b"jsonc" => Some(Self::Json),
+            b"toml" => Some(Self::Toml),
+            _ => None,
+        }
+    }
+
+    /// The words that put a version at a dotted key.
+    fn line(self, key: &str, version: &str) -> String {
+        let (above, name) = key.rsplit_once('.').map_or(("", key), |(above, name)| (above, name));
+        match self {
+            Self::Toml if above.is_empty() => format!("add `{name} = \"{version}\"` to it, above the first `[table]`"),
+            Self::Toml => format!("add `{name} = \"{version}\"` to it, below `[{above}]`"),
+            Self::Json if above.is_empty() => format!("add `\"{name}\": \"{version}\"` to it"),
+            Self::Json => format!("add `\"{name}\": \"{version}\"` to it, inside `\"{}\"`", above.replace('.', "\", in \"")),
+            Self::Yaml if above.is_empty() => format!("add `{name}: {version}` to it"),
+            Self::Yaml => format!("add `{name}: {version}` to it, below `{}:`", above.replace('.', ":`, `")),
+        }
     }
 }
 
-/// The node at a dotted key. A merge key on the way could hide it: that is an error, not absence.
-fn find<'a>(root: &'a Node, file_name: &RelPath, key: &str) -> Result<Option<&'a Node>, Error> {
+impl<'a> Config<'a> {
+    /// Reads a file by its extension.
+    fn read(bytes: &'a [u8], file_name: &RelPath) -> Result<Self, Error> {
+        let file = file_name.to_string();
+        let one = |root: Node| yaml::Stream { documents: vec![root], used: std::collections::HashSet::new() };
+        let (format, strict, stream) = match Format::of(file_name) {
+            Some(Format::Yaml) => (Format::Yaml, None, yaml::parse(bytes, &file)?),
+            Some(Format::Json) => {
+                let (root, strict) = json::parse(bytes, &file, LIMIT)?;
+                (Format::Json, Some(strict), one(root))
+            }
+            Some(Format::Toml) => (Format::Toml, None, one(toml::parse(bytes, &file, LIMIT)?)),
+            None => return Err(Error::Format { file }),
+        };
+        Ok(Self { format, file, text: text(bytes), strict, stream })
+    }
+
+    /// The node at a dotted key, and its document. A merge key on the way could hide it: when no
+    /// document has it, that is an error, not absence.
+    fn find(&self, key: &str) -> Result<Option<(usize, &Node)>, Error> {
+        let mut hidden = false;
+        for (at, root) in self.stream.documents.iter().enumerate() {
+            match find_in(root, key) {
+                Ok(Some(node)) => return Ok(Some((at, node))),
+                Ok(None) => {}
+                Err(()) => hidden = true,
+            }
+        }
+        let why = || format!("{key:?} may come from a merge key or an alias; write it out");
+        if hidden { Err(Error::Shape { file: self.file.clone(), why: why() }) } else { Ok(None) }
+    }
+
+    /// The line of the same key in a later document.
+    fn later(&self, at: usize, key: &str) -> Option<usize> {
+        let later = self.stream.documents.iter().skip(at + 1);
+        later.filter_map(|root| find_in(root, key).ok().flatten()).map(|node| line_at(self.text, node.span.start)).next()
+    }
+
+    /// Why the node at a key, or one on the way to it, cannot be edited.
+    fn oddity(&self, at: usize, key: &str) -> Option<&'static str> {
+        let root = &self.stream.documents[at];
+        let on_the_way = root.walk(key).unwrap_or_default();
+        std::iter::once(root).chain(on_the_way).find_map(|node| node.oddity(|anchor| self.stream.used.contains(&(at, anchor))))
+    }
+
+    /// True when everything is written alike but one node of this.
+    fn is_like(&self, other: &Config<'_>, but: &Node) -> bool {
+        let (mine, others) = (&self.stream.documents, &other.stream.documents);
+        mine.len() == others.len() && mine.iter().zip(others).all(|(a, b)| a.is_like(self.text, b, other.text, but))
+    }
+
+    /// What a parser of other make reads.
+    fn second(&self) -> Option<Vec<second::Plain>> {
+        match self.format {
+            Format::Yaml => second::yaml(self.text),
+            Format::Json => second::json(self.strict.as_deref().unwrap_or_default()),
+            Format::Toml => second::toml(self.text),
+        }
+    }
+
+    /// True for a Python project whose version is made elsewhere.
+    fn is_dynamic(&self) -> bool {
+        let project = self.stream.documents[0].get("project");
+        let Some(Value::List(items)) = project.and_then(|project| project.get("dynamic")).map(|node| &node.value) else { return false };
+        items.iter().any(|item| item.scalar() == Some("version"))
+    }
+}
+
+/// The node at a dotted key below one root; an error where a merge key or an alias may hide it.
+fn find_in<'a>(root: &'a Node, key: &str) -> Result<Option<&'a Node>, ()> {
     let mut at = root;
     for name in key.split('.') {
         match at.get(name) {
             Some(node) => at = node,
-            None if at.get(yaml::MERGE).is_some() || (at.odd.is_some() && at.entries().is_empty() && at.scalar().is_some()) => {
-                let why = format!("{key:?} may come from a merge key or an alias; write it out");
-                return Err(Error::Shape { file: file_name.to_string(), why });
-            }
+            None if at.get(MERGE).is_some() || (at.odd.is_some() && at.entries().is_empty() && at.scalar().is_some()) => return Err(()),
             None => return Ok(None),
         }
     }
@@ -113,107 +224,14 @@ fn find<'a>(root: &'a Node, file_name: &RelPath, key: &str) -> Result<Option<&'a
 }
 
 /// True when a node holds exactly this text.
-fn holds(node: Option<&Node>, text: &str) -> bool {
-    node.is_some_and(|node| matches!(&node.value, Value::Text(found) if found == text))
+fn holds(node: &Node, text: &str) -> bool {
+    matches!(&node.value, Value::Text(found) if found == text)
 }
 
 /// The text without a byte-order mark; empty when it is none, which no edit survives.
 fn text(bytes: &[u8]) -> &str {
     let text = std::str::from_utf8(bytes).unwrap_or_default();
     text.strip_prefix(BOM).unwrap_or(text)
-}
-
-/// Reads both texts with parsers of other make, and compares everything but the version.
-fn only_this_differs(format: Format, before: &str, after: &str, key: &str, new: &str) -> bool {
-    match format {
-        Format::Json => {
-            let pointer = format!("/{}", key.replace('.', "/"));
-            let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
-            let (Some(mut before), Some(after)) = (read(before), read(after)) else { return false };
-            let place = before.pointer_mut(&pointer);
-            place.map(|place| *place = new.into()).is_some() && before == after
-        }
-        Format::Toml => {
-            let read = |text: &str| ::toml::from_str::<::toml::Value>(text).ok();
-            let (Some(mut before), Some(after)) = (read(before), read(after)) else { return false };
-            let place = key.split('.').try_fold(&mut before, |at, name| at.get_mut(name));
-            place.map(|place| *place = new.into()).is_some() && before == after
-        }
-        Format::Yaml => {
-            let libyaml = |text: &str| serde_yaml::from_str::<serde_yaml::Value>(text).ok();
-            // Otherwise the keys `on` and `y` would be one key, `true`.
-            let options = serde_saphyr::options! { strict_booleans: true };
-            let saphyr = |text: &str| serde_saphyr::from_str_with_options::<serde_yaml::Value>(text, options.clone()).ok();
-            same_but(libyaml(before), libyaml(after), key)
-                && same_but(saphyr(before), saphyr(after), key)
-                && text_at_key(serde_yaml::Deserializer::from_str(after), key).as_deref() == Some(new)
-                && serde_saphyr::with_deserializer_from_str(after, |deserializer| Ok(text_at_key(deserializer, key)))
-                    .is_ok_and(|text| text.as_deref() == Some(new))
-        }
-    }
-}
-
-/// True when two values are equal but for the place of the key, which both have.
-fn same_but(before: Option<serde_yaml::Value>, after: Option<serde_yaml::Value>, key: &str) -> bool {
-    let blank = |value: Option<serde_yaml::Value>| {
-        let mut value = value?;
-        *key.split('.').try_fold(&mut value, |at, name| at.get_mut(name))? = serde_yaml::Value::Null;
-        Some(value)
-    };
-    matches!((blank(before), blank(after)), (Some(before), Some(after)) if before == after)
-}
-
-/// What a parser reads at a dotted key, as text and nothing else.
-fn text_at_key<'de, D: Deserializer<'de>>(deserializer: D, key: &str) -> Option<String> {
-    let keys: Vec<&str> = key.split('.').collect();
-    AtKey(&keys).deserialize(deserializer).ok().flatten()
-}
-
-/// Walks down the keys, then reads a text.
-struct AtKey<'a>(&'a [&'a str]);
-
-impl<'de> DeserializeSeed<'de> for AtKey<'_> {
-    type Value = Option<String>;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        match self.0 {
-            [] => <String as serde::Deserialize>::deserialize(deserializer).map(Some),
-            _ => deserializer.deserialize_map(self),
-        }
-    }
-}
-
-impl<'de> Visitor<'de> for AtKey<'_> {
-    type Value = Option<String>;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = None;
-        while let Some(key) = map.next_key::<Key>()? {
-            if key.0.as_deref() == Some(self.0[0]) {
-                if found.is_some() {
-                    return Err(de::Error::custom("the key is there twice"));
-                }
-                found = Some(map.next_value_seed(AtKey(&self.0[1..]))?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(found.flatten())
-    }
-}
-
-/// A key of any kind, of which only texts matter.
-struct Key(Option<String>);
-
-impl<'de> serde::Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match serde_yaml::Value::deserialize(deserializer)? {
-            serde_yaml::Value::String(text) => Ok(Self(Some(text))),
-            _ => Ok(Self(None)),
-        }
-    }
 }
 
 /// Collects the scalars below a node.

@@ -10,19 +10,21 @@
 //! the version may be called `version`, `current_version` or `active_version`, but only one of
 //! them. Other keys are kept. snapback itself begins with the first shape ([`Registry::of`]).
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 
 use super::{
     Error, json,
     layout::{self, Body, Change, Item},
-    tree::{Entry, Node, Value, splice, text_of},
+    tree::{BOM, Entry, Node, Value, splice, text_of},
 };
 use crate::{base::TaskId, model::Version};
 
 /// The largest registry that is read: 16 MiB.
 const LIMIT: usize = 16 << 20;
 /// The name in messages; the caller knows the path.
-const FILE: &str = "the task registry";
+pub(super) const FILE: &str = "the task registry";
 /// The names of a version, in an entry.
 const VERSION_KEYS: [&str; 3] = ["version", "current_version", "active_version"];
 /// The names of a task's id, in an entry of a list.
@@ -33,18 +35,20 @@ const ID_KEYS: [&str; 3] = ["id", "task_id", "name"];
 pub struct Registry {
     bytes: Vec<u8>,
     root: Node,
-    plain: Json,
+    /// The text as strict JSON: comments and needless commas blanked.
+    strict: String,
 }
 
 impl Registry {
-    /// Reads a registry; refuses more than 16 MiB, invalid JSON, a depth over 128, a key or a
+    /// Reads a registry: JSON, also with comments, needless commas, `NaN`, `Infinity` and numbers
+    /// of any size, which all stay as they are. Refuses more than 16 MiB, what is not that, a depth over 128, a key or a
     /// task that is there twice, and a text that is neither a map nor a list.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let (root, plain) = json::parse(bytes, FILE, LIMIT)?;
+        let (root, strict) = json::parse(bytes, FILE, LIMIT)?;
         if matches!(root.get("tasks"), Some(Node { value: Value::Null, .. })) {
             return Err(shape("\"tasks\" is null, neither a map nor a list"));
         }
-        let registry = Self { bytes: bytes.to_vec(), root, plain };
+        let registry = Self { bytes: bytes.to_vec(), root, strict };
         match (&registry.root.value, &registry.container().value) {
             (Value::Map(_) | Value::List(_), Value::Map(_)) => {}
             (Value::Map(_) | Value::List(_), Value::List(_)) => registry.refuse_twins()?,
@@ -100,9 +104,7 @@ impl Registry {
 
     /// The entry of a task as canonical JSON (no blanks, keys sorted): equal texts, equal entries.
     pub fn entry_text(&self, task: &TaskId) -> Option<String> {
-        let mut entry = self.plain_entry(task)?.clone();
-        entry.sort_all_objects();
-        Some(entry.to_string())
+        self.entry(task).map(json::canonical)
     }
 
     /// The bytes with this version of the task: only the version's text differs, or an entry is
@@ -118,7 +120,7 @@ impl Registry {
                 Some((key, _)) => return Err(refused(task, format!("its {key} is not a text"))),
                 None if matches!(entry.value, Value::Map(_)) => {
                     let item = Item { key: Some(VERSION_KEYS[0]), body: Body::Text(&version) };
-                    layout::insert(self.text(), &self.root, entry, usize::MAX, &item)
+                    layout::insert(&self.texts(), &self.root, entry, usize::MAX, &item)
                 }
                 None => return Err(refused(task, "its entry is neither a text nor a map".to_string())),
             },
@@ -126,11 +128,94 @@ impl Registry {
         self.checked(task, &change, Some(&version))
     }
 
+    /// The bytes with the task's entry replaced, or added, as it is written in another registry of the
+    /// same shape.
+    pub(super) fn with_entry(&self, task: &TaskId, source: &str) -> Result<Vec<u8>, Error> {
+        let change = match self.entry(task) {
+            Some(entry) => Change { span: entry.span.clone(), text: source.to_string() },
+            None => {
+                let key = matches!(self.container().value, Value::Map(_)).then_some(task.as_str());
+                layout::insert(
+                    &self.texts(),
+                    &self.root,
+                    self.container(),
+                    self.sorted_place(task),
+                    &Item { key, body: Body::Written(source) },
+                )
+            }
+        };
+        self.checked(task, &change, None)
+    }
+
+    /// The task's entry as it is written.
+    pub(super) fn entry_source(&self, task: &TaskId) -> Option<&str> {
+        self.entry(task).map(|entry| &self.text()[entry.span.clone()])
+    }
+
+    /// The canonical texts of all entries of tasks.
+    pub(super) fn texts_of_tasks(&self) -> BTreeMap<TaskId, String> {
+        let ids: Vec<&str> = match &self.container().value {
+            Value::Map(entries) => entries.iter().map(|entry| entry.key.as_str()).collect(),
+            Value::List(items) => items.iter().filter_map(id_of).collect(),
+            _ => Vec::new(),
+        };
+        let ids = ids.into_iter().filter_map(|id| id.parse::<TaskId>().ok());
+        ids.filter(|task| self.is_task(task)).filter_map(|task| Some((task.clone(), self.entry_text(&task)?))).collect()
+    }
+
+    /// Everything but the entries of tasks, as a canonical text.
+    pub(super) fn frame(&self) -> String {
+        let is_task = |id: &str| id.parse::<TaskId>().is_ok_and(|task| self.is_task(&task));
+        let entries: Vec<&Node> = match &self.container().value {
+            Value::Map(entries) => entries.iter().filter(|entry| is_task(&entry.key)).map(|entry| &entry.node).collect(),
+            Value::List(items) => items.iter().filter(|item| id_of(item).is_some_and(is_task)).collect(),
+            _ => Vec::new(),
+        };
+        json::canonical_but(&self.root, &|node| entries.iter().any(|entry| std::ptr::eq(*entry, node)))
+    }
+
+    /// True when what stands at an id is a task's entry, and not a fact beside the tasks.
+    fn is_task(&self, task: &TaskId) -> bool {
+        let at_top = |entry: &Node| names_version(entry) && (!entry.entries().is_empty() || is_version(entry));
+        let is_list = matches!(self.container().value, Value::List(_));
+        let is_bare = || !VERSION_KEYS.contains(&task.as_str()) && self.entry(task).is_some_and(at_top);
+        self.container_key().is_some() || is_list || is_bare()
+    }
+
+    /// The bytes with a block of lines for each task, when two or more tasks stand on a line each: then
+    /// releases of neighbours do not meet in a merge line by line. `None` when nothing is to be done, or
+    /// a comment is in the way.
+    pub fn in_blocks(&self) -> Option<Vec<u8>> {
+        let is_plain = self.text() == self.strict && self.texts_of_tasks().len() > 1;
+        let text = is_plain.then(|| layout::in_blocks(self.text(), &self.root, self.container())).flatten()?;
+        let mark = if self.bytes.starts_with(BOM.as_bytes()) { BOM } else { "" };
+        let bytes = format!("{mark}{text}").into_bytes();
+        let is_same = Self::parse(&bytes).is_ok_and(|after| json::canonical(&after.root) == json::canonical(&self.root));
+        is_same.then_some(bytes)
+    }
+
     /// The bytes without the task's entry; takes back what adding it did.
     pub fn without_task(&self, task: &TaskId) -> Result<Vec<u8>, Error> {
         let missing = || Error::NoEntry { file: FILE.to_string(), task: task.to_string() };
         let at = self.position(task).ok_or_else(missing)?;
-        self.checked(task, &layout::remove(self.text(), self.container(), at), None)
+        let change = layout::remove(self.text(), self.container(), at);
+        if self.strict.as_bytes()[change.span.clone()] != self.text().as_bytes()[change.span.clone()] && self.has_comment(at, &change) {
+            return Err(refused(task, "a comment stands beside its entry; remove the entry by hand".to_string()));
+        }
+        self.checked(task, &change, None)
+    }
+
+    /// The text as it is and as strict JSON, for additions.
+    fn texts(&self) -> layout::Texts<'_> {
+        layout::Texts { text: self.text(), strict: &self.strict }
+    }
+
+    /// True when removing an item would take a comment along that does not stand in the item itself.
+    fn has_comment(&self, at: usize, change: &Change) -> bool {
+        let own = &layout::item_spans(self.container())[at];
+        let outside = change.span.clone().filter(|place| !own.contains(place)).collect::<Vec<_>>();
+        let (text, strict) = (self.text().as_bytes(), self.strict.as_bytes());
+        outside.into_iter().any(|place| text[place] != strict[place] && text[place] != b',')
     }
 
     /// The text without a byte-order mark.
@@ -167,15 +252,6 @@ impl Registry {
         }
     }
 
-    /// The entry of a task as a plain value.
-    fn plain_entry(&self, task: &TaskId) -> Option<&Json> {
-        let at = self.position(task)?;
-        match plain_container(&self.plain, self.container_key()) {
-            Json::Array(items) => items.get(at),
-            container => container.get(task.as_str()),
-        }
-    }
-
     /// Refuses a list that names a task twice.
     fn refuse_twins(&self) -> Result<(), Error> {
         let Value::List(items) = &self.container().value else { return Ok(()) };
@@ -189,19 +265,24 @@ impl Registry {
         Ok(())
     }
 
-    /// The change that adds an entry: sorted in where the entries are sorted, else at the end.
-    fn added(&self, task: &TaskId, version: &str) -> Change {
-        let container = self.container();
-        let like = layout::neighbour(container);
-        let name =
-            |keys: [&'static str; 3]| keys.into_iter().find(|key| like.is_some_and(|node| node.get(key).is_some())).unwrap_or(keys[0]);
-        let names: Option<Vec<&str>> = match &container.value {
+    /// Where a new entry stands: sorted in where the entries are sorted, else at the end.
+    fn sorted_place(&self, task: &TaskId) -> usize {
+        let names: Option<Vec<&str>> = match &self.container().value {
             Value::Map(entries) => Some(entries.iter().map(|entry| entry.key.as_str()).collect()),
             Value::List(items) => items.iter().map(id_of).collect(),
             _ => None,
         };
         let sorted = names.filter(|names| names.is_sorted());
-        let at = sorted.map_or(usize::MAX, |names| names.partition_point(|name| *name < task.as_str()));
+        sorted.map_or(usize::MAX, |names| names.partition_point(|name| *name < task.as_str()))
+    }
+
+    /// The change that adds an entry: sorted in where the entries are sorted, else at the end.
+    fn added(&self, task: &TaskId, version: &str) -> Change {
+        let container = self.container();
+        let at = self.sorted_place(task);
+        let like = layout::neighbour(container);
+        let name =
+            |keys: [&'static str; 3]| keys.into_iter().find(|key| like.is_some_and(|node| node.get(key).is_some())).unwrap_or(keys[0]);
         let version_key = name(VERSION_KEYS);
         let item = match &container.value {
             Value::List(_) => Item { key: None, body: Body::Fields(vec![(name(ID_KEYS), task.as_str()), (version_key, version)]) },
@@ -210,7 +291,7 @@ impl Registry {
             }
             _ => Item { key: Some(task.as_str()), body: Body::Fields(vec![(version_key, version)]) },
         };
-        layout::insert(self.text(), &self.root, container, at, &item)
+        layout::insert(&self.texts(), &self.root, container, at, &item)
     }
 
     /// Applies a change, reads the result and compares: only this task's version (`None`: its
@@ -228,34 +309,15 @@ impl Registry {
     }
 
     /// The whole registry without the task's entry, and that entry without its version and id.
-    fn rest(&self, task: &TaskId) -> (Json, Option<Json>) {
-        let mut plain = self.plain.clone();
-        let position = self.position(task);
-        let container = plain_container_mut(&mut plain, self.container_key());
-        let entry = match container {
-            Json::Array(items) => position.map(|at| items.remove(at)),
-            Json::Object(map) => map.shift_remove(task.as_str()),
-            _ => None,
-        };
-        let known = |key: &String| VERSION_KEYS.contains(&key.as_str()) || (position.is_some() && ID_KEYS.contains(&key.as_str()));
-        let others = entry.and_then(|entry| match entry {
-            Json::Object(map) => Some(map.into_iter().filter(|(key, _)| !known(key)).collect::<serde_json::Map<_, _>>()),
-            _ => None,
-        });
-        (plain, others.filter(|map| !map.is_empty()).map(Json::Object))
-    }
-}
-
-/// The map or list of tasks in a plain value.
-fn plain_container<'a>(plain: &'a Json, key: Option<&str>) -> &'a Json {
-    key.and_then(|key| plain.get(key)).unwrap_or(plain)
-}
-
-/// The same, to change it.
-fn plain_container_mut<'a>(plain: &'a mut Json, key: Option<&str>) -> &'a mut Json {
-    match key {
-        Some(key) => &mut plain[key],
-        None => plain,
+    fn rest(&self, task: &TaskId) -> (String, Option<String>) {
+        let entry = self.entry(task);
+        let is_list = matches!(self.container().value, Value::List(_));
+        let known = |key: &str| VERSION_KEYS.contains(&key) || (is_list && ID_KEYS.contains(&key));
+        let fields = entry.map(|entry| entry.entries().iter().filter(|field| !known(&field.key)));
+        let fields =
+            fields.map(|fields| fields.map(|field| format!("{:?}: {}", field.key, json::canonical(&field.node))).collect::<Vec<_>>());
+        let is_entry = |node: &Node| entry.is_some_and(|entry| std::ptr::eq(entry, node));
+        (json::canonical_but(&self.root, &is_entry), fields.filter(|fields| !fields.is_empty()).map(|fields| fields.join(", ")))
     }
 }
 
@@ -309,5 +371,5 @@ fn shape(why: impl Into<String>) -> Error {
 
 /// The error for an edit that cannot be exact.
 fn refused(task: &TaskId, why: String) -> Error {
-    Error::Edit { file: FILE.to_string(), key: task.to_string(), why }
+    Error::Edit { file: FILE.to_string(), line: 0, key: task.to_string(), why }
 }

@@ -4,19 +4,18 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     Error,
-    tree::{Entry, Node, Value, line_at, text_of},
+    tree::{Entry, Node, Value, line_at, not_of_format, text_of},
 };
 
 /// Reads a text of at most `limit` bytes.
 pub(super) fn parse(bytes: &[u8], file: &str, limit: usize) -> Result<Node, Error> {
     let text = text_of(bytes, file, limit)?;
-    let table = DeTable::parse(text).map_err(|error| Error::Parse {
-        file: file.to_string(),
-        line: error.span().map_or(0, |span| line_at(text, span.start)),
-        why: format!("it is not valid TOML: {}", error.message()),
+    let table = DeTable::parse(text).map_err(|error| {
+        let line = error.span().map_or(0, |span| line_at(text, span.start));
+        not_of_format(file, text, line, format!("it is not valid TOML: {}", error.message()))
     })?;
     let span = table.span();
-    Ok(Node { span, value: to_map(table.into_inner()), odd: None })
+    Ok(Node { span, value: to_map(table.into_inner()), odd: None, anchor: 0 })
 }
 
 /// Converts a table.
@@ -41,5 +40,5 @@ fn to_node(value: toml::Spanned<DeValue<'_>>) -> Node {
         DeValue::Array(items) => Value::List(items.into_iter().map(to_node).collect()),
         DeValue::Table(table) => to_map(table),
     };
-    Node { span, value, odd: None }
+    Node { span, value, odd: None, anchor: 0 }
 }

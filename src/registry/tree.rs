@@ -7,6 +7,7 @@
 use std::{collections::HashSet, ops::Range};
 
 use super::Error;
+use crate::base::yaml::MERGE;
 
 /// The byte-order mark that some editors put before UTF-8 text.
 pub(super) const BOM: &str = "\u{feff}";
@@ -20,6 +21,8 @@ pub(super) struct Node {
     pub value: Value,
     /// Why it, and what is below it, cannot be edited exactly.
     pub odd: Option<&'static str>,
+    /// The anchor that it has in YAML, 0 for none.
+    pub anchor: usize,
 }
 
 /// What a node is.
@@ -74,6 +77,30 @@ impl Node {
             .collect()
     }
 
+    /// Why it, and what is below it, cannot be edited exactly; `is_used` tells of an anchor whether an
+    /// alias names it.
+    pub fn oddity(&self, is_used: impl Fn(usize) -> bool) -> Option<&'static str> {
+        let shared = self.anchor != 0 && is_used(self.anchor);
+        if shared { Some("it has an anchor, so aliases elsewhere would change with it") } else { self.odd }
+    }
+
+    /// True when this node, in one text, and another, in another text, are written alike but for
+    /// layout; the node `but` of this tree may be any.
+    pub fn is_like(&self, text: &str, other: &Node, other_text: &str, but: &Node) -> bool {
+        if std::ptr::eq(self, but) {
+            return true;
+        }
+        let like = |a: &Node, b: &Node| a.is_like(text, b, other_text, but);
+        let same_keys = |a: &Entry, b: &Entry| text[a.key_span.clone()] == other_text[b.key_span.clone()];
+        let same = match (&self.value, &other.value) {
+            (Value::Map(a), Value::Map(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_keys(a, b) && like(&a.node, &b.node)),
+            (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| like(a, b)),
+            (Value::Map(_) | Value::List(_), _) | (_, Value::Map(_) | Value::List(_)) => false,
+            _ => text[self.span.clone()] == other_text[other.span.clone()],
+        };
+        same && self.odd == other.odd && self.anchor == other.anchor
+    }
+
     /// The text of a scalar, as it means (texts) or as it is written (the rest).
     pub fn scalar(&self) -> Option<&str> {
         match &self.value {
@@ -89,7 +116,8 @@ impl Node {
             Value::Map(entries) => {
                 let mut seen = HashSet::new();
                 for entry in entries {
-                    if !seen.insert(entry.key.as_str()) {
+                    // YAML's merge key may stand in a map more than once.
+                    if !seen.insert(entry.key.as_str()) && entry.key != MERGE {
                         let line = line_at(text, entry.key_span.start);
                         return Err(Error::DuplicateKey { file: file.to_string(), key: entry.key.clone(), line });
                     }
@@ -105,6 +133,22 @@ impl Node {
 /// The line of a byte, counted from 1.
 pub(super) fn line_at(text: &str, at: usize) -> usize {
     text.as_bytes()[..at.min(text.len())].split(|byte| *byte == b'\n').count()
+}
+
+/// The line of the first mark that a merge of git left in a text, when it left a whole set of them.
+pub(super) fn conflict_in(text: &str) -> Option<usize> {
+    let find = |from: usize, mark: &str| text.lines().skip(from).position(|line| line == mark || line.starts_with(&format!("{mark} ")));
+    let begin = find(0, "<<<<<<<")?;
+    let middle = begin + find(begin, "=======")?;
+    find(middle, ">>>>>>>").map(|_| begin + 1)
+}
+
+/// The error for a text that is not of its format: a merge that went wrong is called that.
+pub(super) fn not_of_format(file: &str, text: &str, line: usize, why: String) -> Error {
+    match conflict_in(text) {
+        Some(line) => Error::Conflict { file: file.to_string(), line },
+        None => Error::Parse { file: file.to_string(), line, why },
+    }
 }
 
 /// Checks the size, takes off the byte-order mark and checks that it is text.

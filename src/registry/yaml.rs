@@ -2,48 +2,69 @@
 //!
 //! A loader would expand aliases, merge maps and turn 1.10 into 1.1 before anyone could look.
 //! Anchors, aliases, tags and block scalars are marked instead (`Node::odd`): what holds one
-//! cannot be edited exactly. Size, depth and the number of aliases are limited.
+//! cannot be edited exactly. What a plain scalar means (`.inf`, `61e9540`, a number of 256 bits) is
+//! not asked: it is the text that stands there. Size, depth and the size that aliases make are
+//! limited.
 
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
 
-use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, StrInput};
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 
 use super::{
     Error,
-    tree::{Entry, Node, Value, text_of},
+    tree::{Entry, Node, Value, conflict_in, not_of_format, text_of},
 };
-use crate::base::yaml::{Limits, check};
+use crate::base::yaml::{self, Limits};
 
-/// The key that pulls other maps in.
-pub(super) const MERGE: &str = "<<";
+/// Most documents in one text.
+const DOCUMENTS: usize = 1_000;
 
-/// Reads one document within the limits for files that people write.
-pub(super) fn parse(bytes: &[u8], file: &str) -> Result<Node, Error> {
-    let text = text_of(bytes, file, Limits::human().bytes)?;
-    let failed = |line: usize, why: String| Error::Parse { file: file.to_string(), line, why };
-    let mut options = Options::default();
-    options.set_emit_comments(false);
-    options.flow_nesting_limit = Limits::human().depth;
-    options.block_nesting_limit = Limits::human().depth;
-    let mut events = Events { text, parser: Parser::new_from_str_with_options(text, options) };
-    let broken = |error: ScanError| failed(error.marker().line(), error.to_string());
+/// What a text holds.
+pub(super) struct Stream {
+    /// Its documents, one at least.
+    pub documents: Vec<Node>,
+    /// The anchors that some alias names: document and number.
+    pub used: HashSet<(usize, usize)>,
+}
+
+/// Reads every document within the limits for files that people write.
+pub(super) fn parse(bytes: &[u8], file: &str) -> Result<Stream, Error> {
+    let limits = Limits::human().with_documents(DOCUMENTS);
+    let text = text_of(bytes, file, limits.bytes)?;
+    // Between brackets they would be read as a text of several lines.
+    if let Some(line) = conflict_in(text) {
+        return Err(Error::Conflict { file: file.to_string(), line });
+    }
+    let mut events = Events { text, parser: Parser::new_from_str_with_options(text, limits.options()), aliases: Vec::new() };
+    let mut stream = Stream { documents: Vec::new(), used: HashSet::new() };
+    let broken = |error: ScanError| not_of_format(file, text, error.marker().line(), format!("it is not valid YAML: {error}"));
     while let Some((event, _)) = events.next().map_err(broken)? {
         if matches!(event, Event::DocumentStart(..)) {
             let (event, span) = events.expect().map_err(broken)?;
             let node = events.node(&event, span).map_err(broken)?;
             node.refuse_duplicates(file, text)?;
-            // This also refuses a second document and too many aliases, which the tree only names.
-            check(text.as_bytes(), Limits::human()).map_err(|error| failed(0, error.to_string()))?;
-            return Ok(node);
+            let at = stream.documents.len();
+            stream.used.extend(events.aliases.drain(..).map(|anchor| (at, anchor)));
+            stream.documents.push(node);
         }
     }
-    Ok(Node { span: 0..0, value: Value::Null, odd: None })
+    // This refuses what aliases would grow to, which the tree only names.
+    yaml::check(text.as_bytes(), limits).map_err(|error| match error {
+        yaml::Error::Syntax { line, why, .. } => not_of_format(file, text, line, why),
+        other => not_of_format(file, text, 0, other.to_string()),
+    })?;
+    if stream.documents.is_empty() {
+        stream.documents.push(Node { span: 0..0, value: Value::Null, odd: None, anchor: 0 });
+    }
+    Ok(stream)
 }
 
 /// The parser and its text.
 struct Events<'a> {
     text: &'a str,
     parser: Parser<'a, StrInput<'a>>,
+    /// The anchors that aliases of the document named so far.
+    aliases: Vec<usize>,
 }
 
 impl<'a> Events<'a> {
@@ -63,22 +84,25 @@ impl<'a> Events<'a> {
         match event {
             Event::MappingStart(_, anchor, tag) => {
                 let (value, end) = self.map()?;
-                Ok(Node { span: start..end, value, odd: odd(*anchor, tag.is_some()) })
+                Ok(Node { span: start..end, value, odd: odd(tag.is_some()), anchor: *anchor })
             }
             Event::SequenceStart(_, anchor, tag) => {
                 let (value, end) = self.list()?;
-                Ok(Node { span: start..end, value, odd: odd(*anchor, tag.is_some()) })
+                Ok(Node { span: start..end, value, odd: odd(tag.is_some()), anchor: *anchor })
             }
             Event::Scalar(text, style, anchor, tag) => {
-                let odd = odd(*anchor, tag.is_some()).or_else(|| odd_style(*style));
+                let odd = odd(tag.is_some()).or_else(|| odd_style(*style));
                 let null = *style == ScalarStyle::Plain && matches!(&**text, "" | "~" | "null" | "Null" | "NULL");
                 let value = if null { Value::Null } else { Value::Text(text.to_string()) };
-                Ok(Node { span: bytes_of(span), value, odd })
+                Ok(Node { span: bytes_of(span), value, odd, anchor: *anchor })
             }
-            _ => {
+            other => {
+                if let Event::Alias(anchor) = other {
+                    self.aliases.push(*anchor);
+                }
                 let span = bytes_of(span);
                 let value = Value::Other(self.text[span.clone()].to_string());
-                Ok(Node { span, value, odd: Some("it is an alias of another value") })
+                Ok(Node { span, value, odd: Some("it is an alias of another value"), anchor: 0 })
             }
         }
     }
@@ -96,7 +120,7 @@ impl<'a> Events<'a> {
             let node = self.node(&event, span)?;
             // A key that is a map or an alias keeps its source text, which no dotted key names.
             let text = match (&key.value, key.odd) {
-                (Value::Text(text), None) => text.clone(),
+                (Value::Text(text), None) if key.anchor == 0 => text.clone(),
                 _ => format!("? {}", &self.text[key.span.clone()]),
             };
             entries.push(Entry { key: text, key_span: key.span, node });
@@ -122,12 +146,8 @@ fn bytes_of(span: Span) -> Range<usize> {
 }
 
 /// Why a node with these properties cannot be edited.
-fn odd(anchor: usize, tagged: bool) -> Option<&'static str> {
-    match (anchor, tagged) {
-        (0, false) => None,
-        (0, true) => Some("it has a tag"),
-        _ => Some("it has an anchor, so aliases elsewhere would change with it"),
-    }
+fn odd(tagged: bool) -> Option<&'static str> {
+    tagged.then_some("it has a tag")
 }
 
 /// Why a scalar in this notation cannot be edited.

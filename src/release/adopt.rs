@@ -7,10 +7,11 @@ use rayon::prelude::*;
 use crate::{
     base::{Digest, Failure, GitId, RelPath, TaskId, text},
     catalog::{Release, Scope, manifests, registry as read, releases},
+    deps::{self, facts::Facts},
     draft::{CommitDraft, Draft, FileDraft, Keep, Kept, NewBlob, StepDraft, tree},
     ground::Ground,
     model::{
-        FileState, Manifest, Plan, Source, TagName, Version,
+        DependencyList, FileState, Manifest, Plan, Source, TagName, TaskSpec, Version,
         manifest::{FileEntry, MANIFEST_SCHEMA, Metadata},
         operation::{OpKind, TreeChange, TreeEntry},
         overview::AdoptionLine,
@@ -115,12 +116,16 @@ fn group_by_task<'a>(releases: &[&'a Release]) -> Vec<Vec<&'a Release>> {
     groups.into_values().collect()
 }
 
-/// What is known of a blob: digest and size.
-type Known = HashMap<GitId, (Digest, u64)>;
+/// What is known of blobs: digest and size, and what sources say.
+#[derive(Default)]
+struct Known {
+    blobs: HashMap<GitId, (Digest, u64)>,
+    facts: Facts,
+}
 
 /// Adopts the releases of one task.
 fn adopt_task(ground: &Ground, scopes: &HashMap<&TaskId, Scope>, group: &[&Release]) -> Vec<(AdoptionLine, Option<Manifest>)> {
-    let mut known = Known::new();
+    let mut known = Known::default();
     let mut previous: Option<Version> = None;
     let mut results = Vec::with_capacity(group.len());
     for release in group {
@@ -157,11 +162,11 @@ fn adopt_one(ground: &Ground, scope: &Scope, release: &Release, previous: Option
         if entry.mode == "160000" {
             return Err(format!("{path} is a submodule"));
         }
-        let (digest, size) = match known.get(&entry.id) {
+        let (digest, size) = match known.blobs.get(&entry.id) {
             Some(known) => *known,
             None => {
                 let bytes = ground.git.read_blob(&entry.id).map_err(said)?;
-                *known.entry(entry.id.clone()).or_insert((Digest::of(&bytes), bytes.len() as u64))
+                *known.blobs.entry(entry.id.clone()).or_insert((Digest::of(&bytes), bytes.len() as u64))
             }
         };
         let role = super::role(task, &path);
@@ -178,6 +183,8 @@ fn adopt_one(ground: &Ground, scope: &Scope, release: &Release, previous: Option
     if files.is_empty() {
         return Err(format!("its commit has no file of the task ({})", task.paths.join(", ")));
     }
+    // What cannot be read is not known; it is no reason to leave the release out.
+    let dependencies = dependencies(ground, task, &tag.commit, &files, &mut known.facts).unwrap_or_default();
     let subject = if tag.message.trim().is_empty() { &commit.message } else { &tag.message };
     Ok(Manifest {
         schema: Some(MANIFEST_SCHEMA.into()),
@@ -192,8 +199,34 @@ fn adopt_one(ground: &Ground, scope: &Scope, release: &Release, previous: Option
             adopted: true,
         },
         files,
-        dependencies: crate::model::DependencyList::default(),
+        dependencies,
     })
+}
+
+/// What the files of a commit say that a release depends on. An environment is in no commit, so lock
+/// files decide; the variables that the settings name are those of today.
+fn dependencies(
+    ground: &Ground,
+    task: &TaskSpec,
+    commit: &GitId,
+    files: &[FileEntry],
+    facts: &mut Facts,
+) -> Result<DependencyList, Failure> {
+    let paths: Vec<RelPath> = files.iter().map(|file| file.path.clone()).collect();
+    let blobs: Vec<Option<&GitId>> = files.iter().map(|file| file.blob.as_ref()).collect();
+    let found = deps::collect_all(&deps::Task {
+        fs: &ground.git.files_of(commit)?,
+        dir: &task.dir,
+        files: &paths,
+        venv: None,
+        variables: &task.environment_variables,
+        known: deps::Known { blobs: &blobs, id: &|bytes| Some(ground.git.blob_id(bytes)), facts },
+    })?;
+    if let Some(new) = found.facts.and_then(|new| new.into_facts()) {
+        *facts = new;
+    }
+    let none_found = found.list.is_empty();
+    Ok(DependencyList { none_found, ..found.list })
 }
 
 /// The operation that writes the manifests, the registry entries of tasks that have none, and

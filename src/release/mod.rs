@@ -29,6 +29,7 @@ use crate::{
         request::CreateSnapshot,
     },
     policy::portable::{self, Trouble},
+    registry::{task_config, version_hints},
     steps::verdicts::Standings,
 };
 
@@ -69,6 +70,10 @@ pub enum Error {
         path: String,
         /// The missing field.
         key: String,
+        /// How to add it, in the words of the format.
+        add: String,
+        /// True when the file says that its version is made elsewhere.
+        dynamic: bool,
     },
     /// The files are those of a version that is held.
     #[error("these are the files of {task} {held}, which is held")]
@@ -129,7 +134,7 @@ impl Fault for Error {
                 vec![Hint::say("rename them, name them in the task's `exclude`, or set `releases: {portable: false}` in snapback.yaml")]
             }
             Self::NoNextVersion(_) => vec![Hint::say("raise another number with --bump, or name the version")],
-            Self::ConfigWithoutVersion { path, key, .. } => vec![Hint::say(format!("add `{key}: 0.1.0` to {path}"))],
+            Self::ConfigWithoutVersion { add, dynamic, .. } => version_hints(add, *dynamic),
         }
     }
 }
@@ -145,7 +150,7 @@ pub fn draft(
     ground.git.check_ready()?;
     let head = ground.git.head()?;
     let scope = Scope::new(&ground.settings, task)?;
-    let config = configured_version(ground, task)?;
+    let config = configured_version(ground, task, releases)?;
     let active = catalog::registry::active_version(&*ground.tree, &ground.settings, task)?;
     let line = line::find(ground, task, releases, standings, active.as_ref(), (&head.commit, &request.elsewhere))?;
     let newest = line.newest;
@@ -200,15 +205,15 @@ pub fn draft(
 }
 
 /// The version that the task's configuration says; one that is there must say one.
-fn configured_version(ground: &Ground, task: &TaskSpec) -> Result<Option<Version>, Failure> {
+fn configured_version(ground: &Ground, task: &TaskSpec, releases: &Releases) -> Result<Option<Version>, Failure> {
     let version = catalog::registry::config_version(&*ground.tree, task)?;
-    if let (Some(path), None) = (&task.config, &version)
-        && catalog::capture::stat(&*ground.tree, path)?.is_some()
-    {
-        let (path, key) = (path.to_string(), task.version_key.clone());
-        return Err(Error::ConfigWithoutVersion { task: task.id.clone(), path, key }.into());
-    }
-    Ok(version)
+    let (Some(path), None) = (&task.config, &version) else { return Ok(version) };
+    let Some(bytes) = catalog::registry::read_small(&*ground.tree, path)? else { return Ok(None) };
+    let active = catalog::registry::active_version(&*ground.tree, &ground.settings, task).ok().flatten();
+    let newest = || releases.of(&task.id).next_back().map(|release| release.version.clone());
+    let fitting = active.or_else(newest).unwrap_or_else(Version::first);
+    let (add, dynamic) = task_config::how_to_add(&bytes, path, &task.version_key, &fitting)?;
+    Err(Error::ConfigWithoutVersion { task: task.id.clone(), path: path.to_string(), key: task.version_key.clone(), add, dynamic }.into())
 }
 
 /// Whether the manifest is signed. A key that cannot be used is found out before anything is written.

@@ -52,7 +52,7 @@ pub fn draft(
         return Err(Error::Signature { tag: release.tag(), found: check.evidence.join("; ") }.into());
     }
     let before = active.as_ref().and_then(|version| releases.find(&task.id, version).ok());
-    let dependencies = || before.and_then(|release| manifests::dependencies(ground, release).ok());
+    let dependencies = || before.and_then(|release| manifests::dependencies(ground, release).ok().flatten());
     let (found, known) = rayon::join(|| manifests::load(ground, release), dependencies);
     let found = found?;
     let scope = Scope::new(&ground.settings, task)?;
@@ -70,7 +70,7 @@ pub fn draft(
     }
     registry::edit(ground, &task.id, Some(&to))?.add_to(&mut draft, Some(to.clone()));
     set_loose_config(ground, task, &found.manifest, &mut draft)?;
-    add_dependencies(ground, task, &known.unwrap_or_default(), &found.manifest, request, &mut draft);
+    add_dependencies(ground, task, known.as_ref(), &found.manifest, request, &mut draft);
     add_steps(task, standings, active.as_ref(), &to, request, &mut draft);
     if draft.commit.is_some() && !draft.plan.nothing_to_do {
         draft.index.extend(compared.stale);
@@ -202,7 +202,7 @@ fn set_loose_config(ground: &Ground, task: &TaskSpec, target: &Manifest, draft: 
 fn add_dependencies(
     ground: &Ground,
     task: &TaskSpec,
-    before: &DependencyList,
+    before: Option<&DependencyList>,
     target: &Manifest,
     request: &request::Rollback,
     draft: &mut Draft,
@@ -211,7 +211,20 @@ fn add_dependencies(
     if mode == EnvMode::Off {
         return;
     }
-    draft.plan.packages = DependencyList::changes(before, &target.dependencies);
+    // What is not known of one side is no difference.
+    let unknown = |version: &Version| format!("what {version} depends on is not known, so changes of packages are not listed");
+    match before {
+        _ if !target.knows_dependencies() => {
+            let is_worth_it = before.is_none_or(|before| !before.is_empty());
+            draft.plan.notes.extend(is_worth_it.then(|| unknown(&target.metadata.version)));
+        }
+        None => draft.plan.notes.extend(draft.plan.from.as_ref().filter(|_| target.dependencies.has_packages()).map(unknown)),
+        Some(before) => {
+            draft.plan.packages = DependencyList::changes(before, &target.dependencies);
+            let unread = DependencyList::unread_changes(before, &target.dependencies);
+            draft.plan.notes.extend(unread.iter().map(|path| format!("{path} differs; its packages are not read, so they are not listed")));
+        }
+    }
     let unset = |name: &&String| std::env::var_os(name.as_str()).is_none();
     draft.plan.missing_variables = target.dependencies.environment_variables.iter().filter(unset).cloned().collect();
     let python = draft.plan.packages.iter().any(|change| change.ecosystem == "python");

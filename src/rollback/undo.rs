@@ -113,12 +113,14 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
         ground.git.check_ready_for_files()?;
     }
     check_place(ground, task, operation)?;
-    let registry_path = &ground.settings.registry;
+    // A registry that was mended has no one entry that goes back: it goes as a whole.
+    let by_entry = operation.about.registry.is_some();
+    let is_registry = |path: &RelPath| by_entry && *path == ground.settings.registry;
     let (mut files, mut unsynced, mut uncommitted) = (Vec::new(), Vec::new(), BTreeSet::new());
-    let paths: Vec<RelPath> = operation.path_changes().map(|change| change.path.clone()).filter(|path| path != registry_path).collect();
+    let paths: Vec<RelPath> = operation.path_changes().map(|change| change.path.clone()).filter(|path| !is_registry(path)).collect();
     let scan = if paths.is_empty() { Scan::default() } else { ground.git.scan(&paths)? };
     let indexed = indexed(&scan);
-    for change in operation.path_changes().filter(|change| change.path != *registry_path) {
+    for change in operation.path_changes().filter(|change| !is_registry(&change.path)) {
         let blob = indexed.get(&change.path).map(|entry| &entry.id);
         let now = tree::existing(&*ground.tree, &ground.git, &change.path, blob)?;
         let same = match (&now, &change.before) {

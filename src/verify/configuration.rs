@@ -53,8 +53,11 @@ pub fn lockfiles(tree: &dyn Fs, manifest: &Manifest, converter: &Converter) -> C
     if files.is_empty() {
         return checking.end(Status::Skipped, vec!["the release has no lock files".into()]);
     }
+    // What lies outside the task no rollback brings back, so a difference is told and is no failure.
+    let mut outside = Vec::new();
     let mut problems = Vec::new();
     for file in files {
+        let problems = if manifest.file(&file.path).is_some() { &mut problems } else { &mut outside };
         let mut bytes = Vec::new();
         let read = tree.open(&file.path).and_then(|mut reader| std::io::Read::read_to_end(&mut reader, &mut bytes));
         match read {
@@ -66,5 +69,10 @@ pub fn lockfiles(tree: &dyn Fs, manifest: &Manifest, converter: &Converter) -> C
             },
         }
     }
+    if problems.is_empty() && !outside.is_empty() {
+        let said = outside.into_iter().map(|problem| format!("{problem}; it is not part of the task"));
+        return checking.end(Status::Skipped, said.collect());
+    }
+    problems.extend(outside);
     checking.judge(problems, format!("{} lock files as recorded", files.len()))
 }

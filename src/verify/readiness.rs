@@ -232,7 +232,7 @@ mod tests {
         place.task.venv = Some(RelPath::own("tasks/T01/.venv"));
         place.expected.python_packages = vec!["a==1".into(), "only-windows==2".into()];
         place.expected.python_source = Some(lock.clone());
-        place.expected.lockfiles = vec![LockFile { path: lock, checksum: Digest::of(b"") }];
+        place.expected.lockfiles = vec![LockFile { path: lock, checksum: Digest::of(b""), unread: false }];
         place.install("a", "1");
         assert_eq!(place.check("readiness.dependencies").0, Status::Pass);
         place.expected.python_packages = vec!["a==9".into()];

@@ -1,13 +1,25 @@
 //! `registry sync`: makes the registry and the configs agree.
 
+use std::{
+    ffi::{OsStr, OsString},
+    fmt::Write,
+    path::PathBuf,
+};
+
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::Run;
 use crate::{
+    app::merge_registries,
     base::{Failure, Hint, Kind},
-    cli::{args::SomeTasks, render::tables, reply::Reply, session::Session},
-    model::request::SyncFrom,
+    cli::{
+        args::SomeTasks,
+        render::{self, tables},
+        reply::Reply,
+        session::Session,
+    },
+    model::{Plan, request::SyncFrom},
 };
 
 /// Compare the registry with the configs and tags, and make them agree
@@ -27,9 +39,23 @@ enum What {
     Sync {
         #[command(flatten)]
         tasks: SomeTasks,
-        /// Which side is right
-        #[arg(long, value_enum, value_name = "SIDE")]
+        /// Which side is right; `config` also mends a registry that cannot be read
+        #[arg(long, alias = "use", value_enum, value_name = "SIDE")]
         from: Option<Side>,
+    },
+    /// What git runs to merge two registries by task; not for people
+    #[command(hide = true, before_help = "Examples:\n  snapback registry merge BASE OURS THEIRS 7 task_registry.json")]
+    Merge {
+        /// What both sides come from
+        base: PathBuf,
+        /// Our side, which becomes the result
+        ours: PathBuf,
+        /// The other side
+        theirs: PathBuf,
+        /// How long the marks of a conflict are
+        marker: u16,
+        /// The registry's name in the repository
+        path: OsString,
     },
 }
 
@@ -47,9 +73,16 @@ impl Run for Args {
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
-        let What::Sync { tasks, from } = &self.what;
-        let tasks = tasks.named(session)?;
+        let (tasks, from) = match &self.what {
+            What::Sync { tasks, from } => (tasks.named(session)?, from),
+            What::Merge { base, ours, theirs, marker, path } => return merge(session, [base, ours, theirs], *marker, path),
+        };
         let app = session.app()?;
+        if matches!(from, Some(Side::Config))
+            && let Some(plan) = app.plan_mending()?
+        {
+            return mend(session, &plan);
+        }
         let mut lines = app.drift()?;
         lines.retain(|line| tasks.is_empty() || tasks.contains(&line.task));
         let shown = Reply::new(tables::drift(session.out, &lines), json!({ "drift": lines }));
@@ -68,4 +101,31 @@ impl Run for Args {
         session.confirm(if from == SyncFrom::Config { "Change the registry?" } else { "Change the configs?" })?;
         Ok(Reply::of_report(session.out, None, &app.sync_registry(&tasks, from)?))
     }
+}
+
+/// Shows what a registry that cannot be read becomes, asks, and writes it.
+fn mend(session: &Session, plan: &Plan) -> Result<Reply, Failure> {
+    let mut text = String::from("the registry cannot be read; it is written anew with:\n");
+    for note in &plan.notes {
+        let _ = writeln!(text, "  {}", render::safe(note));
+    }
+    if session.globals.dry_run {
+        return Ok(Reply { dry_run: true, ..Reply::new(format!("{text}dry run: nothing was changed\n"), json!({ "plan": plan })) });
+    }
+    session.say(&text);
+    session.confirm("Write the registry?")?;
+    let reply = Reply::of_report(session.out, None, &session.app()?.mend_registry()?);
+    Ok(reply.with_next(vec![Hint::run("see what changed", &["git", "diff"]), Hint::run("if it was not right", &["snapback", "undo"])]))
+}
+
+/// Merges two registries in the place of our side, as a merge driver of git does.
+fn merge(session: &Session, sides: [&PathBuf; 3], marker: u16, path: &OsStr) -> Result<Reply, Failure> {
+    let dir = session.dir();
+    let said = merge_registries(&dir, sides.map(PathBuf::as_path), marker)?;
+    let name = render::safe(&path.to_string_lossy());
+    let data = json!({ "path": name, "merged": said.is_none() });
+    Ok(match said {
+        None => Reply::new(String::new(), data).changed(),
+        Some(why) => Reply::new(String::new(), data).with_problem(Kind::Conflict, format!("{name}: {why}")),
+    })
 }

@@ -22,7 +22,7 @@ pub fn difference(style: Style, diff: &Difference, stat: bool) -> String {
     let side = |version: &Option<crate::model::Version>| version.as_ref().map_or("work tree".into(), ToString::to_string);
     let (before, after) = (side(&diff.before), side(&diff.after));
     let head = style.paint(Paint::Strong, &format!("{}  {before} {} {after}", diff.task, style.arrow()));
-    if is_empty(diff) {
+    if is_empty(diff) && diff.unknown.is_empty() {
         return format!("{head}: no difference\n");
     }
     let mut text = format!("{head}: {}\n", count(diff.code.len(), "file"));
@@ -34,6 +34,7 @@ pub fn difference(style: Style, diff: &Difference, stat: bool) -> String {
     };
     section("files", file_rows(style, &diff.code, OpKind::Rollback));
     section("config", diff.config.iter().map(|(key, before, after)| value(style, key, before.as_deref(), after.as_deref())).collect());
+    section("deps", diff.unknown.iter().map(|version| format!("not known for {version} (adopted)")).collect());
     section("deps", package_lines(style, &diff.packages, true));
     section("needs", diff.variables.iter().map(|(name, new)| format!("{} {}", safe(name), if *new { "is new" } else { "goes" })).collect());
     if !stat && !diff.patch.is_empty() {
@@ -100,6 +101,7 @@ mod tests {
             config: vec![("max_leverage".into(), Some("5".into()), None)],
             packages: plan.packages,
             variables: vec![("TOKEN".into(), true)],
+            unknown: Vec::new(),
         };
         insta::assert_snapshot!(difference(Style::default(), &diff, false), @r"
         T01  1.3.0 -> work tree: 4 files

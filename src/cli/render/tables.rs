@@ -191,7 +191,14 @@ pub fn release(style: Style, zone: &TimeZone, detail: &ReleaseDetail) -> String 
     fact("files", &format!("{}, {}", count(detail.files, "file"), size(detail.bytes)));
     let packages = &manifest.dependencies;
     let number = packages.python_packages.len() + packages.node_packages.len() + packages.cargo_packages.len();
-    fact("deps", &count(number, "package"));
+    if manifest.knows_dependencies() {
+        fact("deps", &count(number, "package"));
+    } else {
+        fact("deps", "not known (adopted)");
+    }
+    for file in packages.lockfiles.iter().filter(|file| file.unread) {
+        fact("", &format!("{} is not understood; recorded by digest", file.path));
+    }
     if !packages.environment_variables.is_empty() {
         fact("needs", &safe(&packages.environment_variables.join(", ")));
     }

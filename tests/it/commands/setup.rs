@@ -25,18 +25,21 @@ fn init() {
       write  snapback.yaml
       write  task_registry.json
       write  .gitignore
+      write  .gitattributes
     $ snapback init 2>&1 | grep -v '^    +'
       write  snapback.yaml
       write  task_registry.json
       write  .gitignore
+      write  .gitattributes
     error: this asks before it changes anything, and nobody can be asked here: add --yes to carry the plan out
       hint: without a question:  snapback --yes init
       nothing was changed
     $ snapback init --yes -q
-    3 files written, not committed.
+    4 files written, not committed.
     $ snapback init --yes
     everything is set up already; nothing to do.
     $ git status --short
+    ?? .gitattributes
     ?? .gitignore
     ?? snapback.yaml
     ?? task_registry.json
@@ -153,7 +156,7 @@ fn doctor() {
     ok tasks                    2 tasks
     ok operations               none is unfinished
     x  registry                 the task registry cannot be read: line 1: it is not valid JSON: EOF while parsing an object at line 1 column 1
-       fix: mend it, or see who changed it with `git log -p` and take the last good one with `git restore`
+       fix: snapback registry sync --from config
     ok lock                     free
     2 things to mend
     [exit 8]

@@ -1,0 +1,144 @@
+//! The second opinion on an edit: what a parser of other make reads in the same text.
+//!
+//! An edit is right only when that parser, too, sees a change in one place. Its values are compared
+//! as texts, so that NaN equals itself. A text that it cannot read at all (a number it has no room
+//! for, a line end of another version of YAML) has no second opinion, before the edit as after it.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor},
+};
+
+/// Any value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Plain {
+    Null,
+    /// A number or a boolean, as it is printed.
+    Other(String),
+    Text(String),
+    List(Vec<Plain>),
+    Map(Vec<(Plain, Plain)>),
+    Tagged(String, Box<Plain>),
+}
+
+impl Plain {
+    /// The value at a dotted key; `None` when it is not there exactly once.
+    fn at(&mut self, key: &str) -> Option<&mut Self> {
+        key.split('.').try_fold(self, |at, name| {
+            let Self::Map(entries) = at else { return None };
+            let mut found = entries.iter_mut().filter(|(key, _)| matches!(key, Self::Text(text) if text == name));
+            found.next().filter(|_| found.next().is_none()).map(|(_, value)| value)
+        })
+    }
+}
+
+/// True when the documents differ in the text at one key and in nothing else, or cannot be read
+/// before the edit as after it. `nth` is the document, of those that have the key.
+pub(super) fn agrees(before: Option<Vec<Plain>>, after: Option<Vec<Plain>>, key: &str, old: &str, new: &str) -> bool {
+    let (mut before, mut after) = match (before, after) {
+        (Some(before), Some(after)) => (before, after),
+        (None, None) => return true,
+        _ => return false,
+    };
+    let take = |documents: &mut Vec<Plain>, text: &str| {
+        let place = documents.iter_mut().find_map(|document| document.at(key));
+        place.is_some_and(|place| {
+            *place == Plain::Text(text.to_string()) && {
+                *place = Plain::Null;
+                true
+            }
+        })
+    };
+    take(&mut before, old) && take(&mut after, new) && before == after
+}
+
+/// What serde_yaml, which is libyaml, reads.
+pub(super) fn yaml(text: &str) -> Option<Vec<Plain>> {
+    serde_yaml::Deserializer::from_str(text).map(|document| Plain::deserialize(document).ok()).collect()
+}
+
+/// What serde_json reads in strict JSON.
+pub(super) fn json(text: &str) -> Option<Vec<Plain>> {
+    serde_json::from_str(text).ok().map(|document| vec![document])
+}
+
+/// What the reader of values in TOML reads.
+pub(super) fn toml(text: &str) -> Option<Vec<Plain>> {
+    ::toml::from_str(text).ok().map(|document| vec![document])
+}
+
+impl<'de> Deserialize<'de> for Plain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// Takes whatever comes.
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Plain;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_unit<E>(self) -> Result<Plain, E> {
+        Ok(Plain::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Plain, E> {
+        Ok(Plain::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Plain, E> {
+        Ok(Plain::Other(value.to_string()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Plain, E> {
+        Ok(Plain::Other(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Plain, E> {
+        Ok(Plain::Other(value.to_string()))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<Plain, E> {
+        Ok(Plain::Other(value.to_string()))
+    }
+
+    fn visit_u128<E>(self, value: u128) -> Result<Plain, E> {
+        Ok(Plain::Other(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Plain, E> {
+        Ok(Plain::Other(format!("{value:?}")))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Plain, E> {
+        Ok(Plain::Text(value.to_string()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Plain, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(Plain::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Plain, A::Error> {
+        let mut map = Vec::new();
+        while let Some(entry) = entries.next_entry()? {
+            map.push(entry);
+        }
+        Ok(Plain::Map(map))
+    }
+
+    fn visit_enum<A: EnumAccess<'de>>(self, tagged: A) -> Result<Plain, A::Error> {
+        let (tag, value) = tagged.variant::<String>()?;
+        Ok(Plain::Tagged(tag, Box::new(value.newtype_variant()?)))
+    }
+}

@@ -1,0 +1,97 @@
+//! Dependencies through the real program: nothing is left out without a word, and nothing is said of
+//! what is not known.
+
+use crate::support::Sandbox;
+
+fn task() -> Sandbox {
+    let sandbox = Sandbox::empty();
+    sandbox.write("tasks/T01/config.yaml", b"version: 1.0.0\n");
+    sandbox.write("tasks/T01/main.py", b"import os\nos.getenv('TOKEN')\n");
+    sandbox.write("tasks/T01/requirements.txt", b"-r ../common/requirements.txt\npandas==2.1.4\n");
+    sandbox.write("tasks/common/requirements.txt", b"requests==2.31.0\n");
+    commit(&sandbox, "task");
+    sandbox
+}
+
+fn commit(sandbox: &Sandbox, message: &str) {
+    sandbox.git(&["add", "-A"]).expect(0);
+    sandbox.git(&["commit", "-qm", message]).expect(0);
+}
+
+fn manifest(sandbox: &Sandbox, version: &str) -> String {
+    String::from_utf8(sandbox.read(&format!("snapshots/snapshot-T01-v{version}.yaml"))).expect("it is text")
+}
+
+#[test]
+fn includes_of_the_repository_are_followed_and_do_not_lock_the_way_back() {
+    let sandbox = task();
+    sandbox.release("T01", "1.0.0");
+    let first = manifest(&sandbox, "1.0.0");
+    assert!(
+        first.contains("pandas==2.1.4") && first.contains("requests==2.31.0") && first.contains("tasks/common/requirements.txt"),
+        "{first}"
+    );
+    sandbox.write("tasks/common/requirements.txt", b"requests==2.32.0\n");
+    sandbox.write("tasks/T01/main.py", b"print(2)\n");
+    commit(&sandbox, "newer");
+    sandbox.release("T01", "1.1.0");
+    let ran = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    assert!(ran.stderr.contains("requests 2.32.0") || ran.stdout.contains("requests 2.32.0"), "{} {}", ran.stdout, ran.stderr);
+    let verified = sandbox.snapback(&["verify-rollback", "-t", "T01", "--json"]).expect(0).json().to_string();
+    assert!(verified.contains("it is not part of the task"), "{verified}");
+}
+
+#[test]
+fn lock_files_of_other_tools_are_recorded_and_named() {
+    let sandbox = task();
+    for name in ["environment.yml", "go.sum", "bun.lock"] {
+        sandbox.write(&format!("tasks/T01/{name}"), b"x\n");
+    }
+    commit(&sandbox, "locks");
+    let plan = sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.0.0", "-m", "x", "--dry-run"]).expect(0).stdout;
+    assert!(plan.contains("not understood") && plan.contains("go.sum") && plan.contains("environment.yml"), "{plan}");
+    sandbox.release("T01", "1.0.0");
+    let shown = sandbox.snapback(&["show", "1.0.0", "-t", "T01"]).expect(0).stdout;
+    assert!(shown.contains("tasks/T01/bun.lock is not understood; recorded by digest"), "{shown}");
+    sandbox.write("tasks/T01/go.sum", b"y\n");
+    sandbox.release("T01", "1.1.0");
+    let back = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"]).expect(0).stdout;
+    assert!(back.contains("tasks/T01/go.sum differs; its packages are not read"), "{back}");
+}
+
+#[test]
+fn adopted_versions_have_the_dependencies_of_their_tree() {
+    let sandbox = task();
+    sandbox.git(&["tag", "-am", "by hand", "T01-v1.0.0"]).expect(0);
+    sandbox.write("tasks/T01/requirements.txt", b"pandas==9.9.9\n");
+    sandbox.write("tasks/T01/config.yaml", b"version: 1.1.0\n");
+    commit(&sandbox, "newer");
+    sandbox.snapback(&["adopt", "--all", "--yes"]).expect(0);
+    let adopted = manifest(&sandbox, "1.0.0");
+    assert!(adopted.contains("pandas==2.1.4") && adopted.contains("requests==2.31.0") && adopted.contains("TOKEN"), "{adopted}");
+    sandbox.release("T01", "1.1.0");
+    let diff = sandbox.snapback(&["diff", "-t", "T01", "--v1", "1.0.0", "--v2", "1.1.0", "--stat"]).expect(0).stdout;
+    assert!(diff.contains("pandas 2.1.4 -> 9.9.9") && !diff.contains("TOKEN"), "{diff}");
+}
+
+#[test]
+fn of_what_is_not_known_no_change_is_invented() {
+    let sandbox = task();
+    sandbox.git(&["tag", "-am", "by hand", "T01-v1.0.0"]).expect(0);
+    sandbox.snapback(&["adopt", "--all", "--yes"]).expect(0);
+    // As programs before this one adopted.
+    let text = manifest(&sandbox, "1.0.0");
+    let (head, _) = text.split_once("dependencies:").expect("it has them");
+    sandbox.write("snapshots/snapshot-T01-v1.0.0.yaml", format!("{head}dependencies: {{}}\n").as_bytes());
+    sandbox.write("tasks/T01/main.py", b"import os\nos.getenv('TOKEN')\nprint(2)\n");
+    commit(&sandbox, "older manifest");
+    sandbox.release("T01", "1.1.0");
+    let diff = sandbox.snapback(&["diff", "-t", "T01", "--v1", "1.0.0", "--v2", "1.1.0", "--stat"]).expect(0).stdout;
+    assert!(diff.contains("not known for 1.0.0 (adopted)") && !diff.contains("pandas") && !diff.contains("TOKEN"), "{diff}");
+    let plan = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"]).expect(0).stdout;
+    assert!(plan.contains("what 1.0.0 depends on is not known") && !plan.contains("pandas"), "{plan}");
+    let report = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes", "--json"]).expect(0).json().to_string();
+    assert!(!report.contains("pandas"), "{report}");
+    let shown = sandbox.snapback(&["show", "1.0.0", "-t", "T01"]).expect(0).stdout;
+    assert!(shown.contains("not known (adopted)"), "{shown}");
+}
