@@ -226,6 +226,8 @@ impl App {
         report.verification = verification.take();
         match ended {
             Ended::Done => {
+                report.notes.extend(left_registry(operation));
+                self.note_on_top(operation, report);
                 report.outcome = Outcome::Done;
                 report.share = if report.commit.is_some() { self.share(report.tag.as_deref(), None) } else { Vec::new() };
                 self.after(operation, task, report)?;
@@ -242,6 +244,20 @@ impl App {
             self.ground.warn(format!("git keeps a pack longer than it need: {error}"));
         }
         Ok(())
+    }
+
+    /// Others may have committed meanwhile: then the commit is another than was planned.
+    fn note_on_top(&self, operation: &Operation, report: &mut Report) {
+        match steps::publish::put_on_top(&self.ground, &operation.about.id) {
+            Ok(None) => {}
+            Ok(Some((commit, under))) => {
+                report.notes.push(format!("{} was committed meanwhile; {} is on top of it", under.short(), commit.short()));
+                if report.kind != OpKind::CreateSnapshot {
+                    report.commit = report.commit.is_some().then_some(commit);
+                }
+            }
+            Err(failure) => self.ground.warn(failure.to_string()),
+        }
     }
 
     /// What happens when level 3 or 4 fails: the request's word, else that of the settings.
@@ -265,7 +281,8 @@ impl App {
             What::Recorded => (vec![self.recorded(operation)], operation.about.to.clone()),
             What::Version(version) => {
                 let commands = self.commands_in(operation);
-                let levels = check::Levels { readiness: false, commands, ..check::Levels::ALL };
+                let is_registry_left = operation.leaves_registry();
+                let levels = check::Levels { readiness: false, commands, is_registry_left, ..check::Levels::ALL };
                 let verified = check::tree(
                     &self.ground,
                     task,
@@ -420,6 +437,17 @@ fn leave_packages(ground: &Ground, operation: &Operation, checks: &mut [Check]) 
         check.status = Status::Skipped;
         ground.warn(format!("packages were left as they are (`--env sync` changes them): {}", check.evidence.join("; ")));
     }
+}
+
+/// What there is to do when the registry could not be edited.
+fn left_registry(operation: &Operation) -> Option<String> {
+    let change = operation.about.registry.as_ref().filter(|_| operation.leaves_registry())?;
+    let (path, after) = (&change.path, change.after.as_ref().map_or_else(|| "no version".into(), ToString::to_string));
+    let task = operation.about.task.as_ref().map_or("", |task| task.as_str());
+    Some(format!(
+        "{path} could not be edited and stays as it was: its entry of {task} is not set to {after}. Mend the file, then: \
+         snapback registry sync --from config --task {task}"
+    ))
 }
 
 /// Milliseconds since a moment.

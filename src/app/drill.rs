@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::{App, audit, signing::Signatures};
 use crate::{
     base::{Failure, TaskId, process::offline::Offline},
-    catalog::{manifests, registry as read},
+    catalog::manifests,
     drill::{self, Drill, reports},
     model::{
         TaskSpec, Verdict, VerdictRecord, Version,
@@ -46,7 +46,7 @@ impl App {
     /// The version that a drill of a task returns to when nobody says: that of a rollback.
     pub fn way_back(&self, task: &TaskId) -> Result<crate::model::overview::WayBack, Failure> {
         let spec = self.spec(task)?;
-        let active = read::active_version(&*self.ground.tree, &self.ground.settings, spec)?;
+        let active = self.active_told(spec);
         Ok(super::way_back::of(&*self.ground.state, spec, active.as_ref(), &self.tagged_releases(task)?, &self.standings_of(task)?))
     }
 
@@ -106,7 +106,7 @@ impl App {
 
     fn drill_one(&self, spec: &TaskSpec, version: &Version, how: &DrillHow, offline: &Offline) -> Result<DrillReport, Failure> {
         let releases = self.releases_for(&spec.id)?;
-        let active = read::active_version(&*self.ground.tree, &self.ground.settings, spec).ok().flatten();
+        let active = self.active_told(spec);
         let scratch = how.scratch.clone().unwrap_or_else(std::env::temp_dir);
         let drill = Drill {
             ground: &self.ground,

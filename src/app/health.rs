@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::{App, change::millis, signing::Signatures};
 use crate::{
     base::{Failure, Kind, TaskId},
-    catalog::releases::Releases,
+    catalog::{registry, releases::Releases},
     model::{
         Status, Version,
         answer::Next,
@@ -34,10 +34,14 @@ impl App {
             Ok(lines) => lines,
             Err(failure) if failure.kind() == Kind::NotFound => return Err(failure),
             Err(failure) => {
-                repository.push(failed("registry", Level::Critical, &failure));
+                repository.push(failed("status", Level::Critical, &failure));
                 Vec::new()
             }
         };
+        if let Some(failure) = registry::seen(&*self.ground.tree, &self.ground.settings).trouble {
+            let seen = format!("{failure}; a task can still go back, and gets no entry there");
+            repository.push(Finding { seen, ..failed("registry", Level::Critical, &failure) });
+        }
         let releases = self.all_releases().unwrap_or_default();
         let mut tasks: Vec<TaskHealth> = lines.into_par_iter().map(|line| self.task_health(line, &releases, deep)).collect();
         tasks.sort_by(|a, b| (b.level, &a.task).cmp(&(a.level, &b.task)));

@@ -59,6 +59,10 @@ pub struct Head {
 /// No object is unpacked that says it is larger: a few bytes can claim any size.
 const ALLOC_LIMIT: &str = "gitoxide.objects.allocLimit=1g";
 
+/// Packs that come while this process runs, its own and those of others, need room in the table of
+/// packs: without it gix takes an object for absent that is there.
+const SLOTS: gix::odb::store::init::Slots = gix::odb::store::init::Slots::AsNeededByDiskState { multiplier: 2.0, minimum: 2048 };
+
 impl std::fmt::Debug for Repo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Repo").field(&self.inner.work_tree).finish()
@@ -73,7 +77,7 @@ impl Repo {
         let settings: Vec<BString> = parameters::of_environment()?.into_iter().map(BString::from).collect();
         let open = |trust| {
             let options = gix::open::Options::default_for_level(trust).cli_overrides(settings.clone());
-            options.config_overrides(["core.useReplaceRefs=false", ALLOC_LIMIT])
+            options.config_overrides(["core.useReplaceRefs=false", ALLOC_LIMIT]).object_store_slots(SLOTS)
         };
         let open = gix::sec::trust::Mapping { full: open(gix::sec::Trust::Full), reduced: open(gix::sec::Trust::Reduced) };
         // gix asserts that a path which it shortens ends in `.git`; it shortens relative ones, bare or not.

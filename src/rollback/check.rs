@@ -29,13 +29,15 @@ pub struct Levels {
     pub commands: Commands,
     /// Read every byte again instead of believing git's stat cache.
     pub deep: bool,
+    /// The registry cannot be edited and stays as it is: what it says is told and does not count.
+    pub is_registry_left: bool,
 }
 
 impl Levels {
     /// All four.
-    pub const ALL: Self = Self { smoke: true, readiness: true, commands: Commands::Run, deep: false };
+    pub const ALL: Self = Self { smoke: true, readiness: true, commands: Commands::Run, deep: false, is_registry_left: false };
     /// Integrity and configuration only.
-    pub const FIRST_TWO: Self = Self { smoke: false, readiness: false, commands: Commands::Run, deep: false };
+    pub const FIRST_TWO: Self = Self { smoke: false, readiness: false, ..Self::ALL };
 }
 
 /// Checks that the work tree holds a version.
@@ -83,7 +85,7 @@ pub fn tree_as(
     );
     let scope = Scope::new(&ground.settings, task)?;
     verification.checks.extend(files(ground, &scope, &found.manifest, scan, levels.deep)?);
-    verification.checks.extend(configuration(ground, task, &scope, &found.manifest)?);
+    verification.checks.extend(configuration(ground, task, &scope, &found.manifest, levels.is_registry_left)?);
     let variables = variables(task, &found.manifest);
     if levels.smoke {
         verification.checks.extend(smoke(ground, task, &variables, levels.commands)?);
@@ -179,7 +181,13 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, scan: &Scan, deep:
 }
 
 /// Level 2.
-fn configuration(ground: &Ground, task: &TaskSpec, scope: &Scope, manifest: &Manifest) -> Result<Vec<Check>, Failure> {
+fn configuration(
+    ground: &Ground,
+    task: &TaskSpec,
+    scope: &Scope,
+    manifest: &Manifest,
+    is_registry_left: bool,
+) -> Result<Vec<Check>, Failure> {
     let text = |failure: Failure| failure.to_string();
     let registry = read::in_tree(&*ground.tree, &ground.settings)
         .and_then(|registry| Ok(registry.map(|registry| registry.version(&task.id)).transpose()?.flatten()));
@@ -188,7 +196,7 @@ fn configuration(ground: &Ground, task: &TaskSpec, scope: &Scope, manifest: &Man
         // A task without a configuration file cannot disagree with it, nor one that no rollback touches.
         _ => Ok(Some(manifest.metadata.version.clone())),
     };
-    let said = Said { registry: registry.map_err(text), config };
+    let said = Said { registry: registry.map_err(text), config, is_registry_left };
     let converter = ground.git.converter(Attributes::WorkTree)?;
     Ok(vec![
         configuration::versions(&manifest.metadata.version, &said, manifest.metadata.adopted),
