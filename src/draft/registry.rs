@@ -114,8 +114,7 @@ impl Unfit {
 pub fn back(ground: &Ground, task: &TaskId, operation: &Operation, change: &RegistryChange) -> Result<RegistryEdit, Failure> {
     let path = &ground.settings.registry;
     // What the operation could not set has no bytes to come back; the entry is put right now.
-    let was_left = operation.leaves_registry();
-    let before = if was_left { operation.about.from.as_ref() } else { change.before.as_ref() };
+    let (was_left, before) = (operation.leaves_registry(), entry_before(operation, change));
     let mut edit = edit_where_possible(ground, task, before)?;
     (edit.tree, edit.index, edit.committed) = (None, None, None);
     edit.blobs.clear();
@@ -153,6 +152,11 @@ pub fn back(ground: &Ground, task: &TaskId, operation: &Operation, change: &Regi
         (edit.tree, edit.index, edit.blobs) = (tree?.flatten(), index?.flatten(), blobs);
     }
     Ok(edit)
+}
+
+/// What the entry was before an operation; when it could not be read, what the task was at.
+pub fn entry_before<'a>(operation: &'a Operation, change: &'a RegistryChange) -> Option<&'a Version> {
+    if operation.leaves_registry() { operation.about.from.as_ref() } else { change.before.as_ref() }
 }
 
 /// The inverse of what an operation changed in the commit or the index.

@@ -155,7 +155,8 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
     draft.unsynced = unsynced;
     add_commit(ground, task, operation, kind, &mut draft)?;
     if let Some(change) = &operation.about.registry {
-        registry::back(ground, &task.id, operation, change)?.add_to(&mut draft, change.before.clone());
+        let before = registry::entry_before(operation, change).cloned();
+        registry::back(ground, &task.id, operation, change)?.add_to(&mut draft, before);
     }
     add_steps(task, operation, &mut draft);
     Ok(draft)
