@@ -281,8 +281,8 @@ impl App {
             What::Recorded => (vec![self.recorded(operation)], operation.about.to.clone()),
             What::Version(version) => {
                 let commands = self.commands_in(operation);
-                let is_registry_left = operation.leaves_registry();
-                let levels = check::Levels { readiness: false, commands, is_registry_left, ..check::Levels::ALL };
+                let registry = if operation.leaves_registry() { check::Entry::Told } else { check::Entry::Counts };
+                let levels = check::Levels { readiness: false, commands, registry, ..check::Levels::ALL };
                 let verified = check::tree(
                     &self.ground,
                     task,

@@ -109,7 +109,9 @@ impl App {
         let catalog::registry::Active { version: active, trouble } =
             catalog::registry::active(&*self.ground.tree, &self.ground.settings, spec);
         let is_unknown = active.is_none() && !trouble.is_empty();
-        trouble.into_iter().for_each(|line| self.ground.warn(line));
+        for line in trouble {
+            self.ground.warn(line);
+        }
         // While nobody can tell, it is taken to be the one that it was.
         if is_unknown || active == state.version {
             // What the clock says is still to come began now.

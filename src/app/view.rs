@@ -71,7 +71,9 @@ impl App {
     /// Which version a task has, as far as that can be told; trouble is a warning.
     pub(super) fn active_told(&self, task: &TaskSpec) -> Option<Version> {
         let read::Active { version, trouble } = read::active(&*self.ground.tree, &self.ground.settings, task);
-        trouble.into_iter().for_each(|line| self.ground.warn(line));
+        for line in trouble {
+            self.ground.warn(line);
+        }
         version
     }
 

@@ -346,7 +346,14 @@ fn a_release_is_joined_by_a_merge_and_keeps_its_commits() {
     let change = TreeChange { path: rel("snapshots/m"), before: None, after: case.publication.tree[1].after.clone() };
     let info = case.repo.commit(&tip).unwrap();
     let tree = case.repo.write_tree(&tip, std::slice::from_ref(&change)).unwrap();
-    let draft = CommitDraft { tree, parents: vec![tip.clone()], message: "manifest".into(), who: info.author, at: info.time };
+    let draft = CommitDraft {
+        tree,
+        parents: vec![tip.clone()],
+        message: "manifest".into(),
+        who: info.author,
+        at: info.time,
+        sign: super::Sign::default(),
+    };
     case.publication.refs[2].after = case.repo.write_commit(&draft).unwrap();
     case.publication.tree.push(change);
     case.repo.sync_objects(&[]).unwrap();
@@ -384,7 +391,7 @@ fn a_record_that_was_changed_is_not_believed() {
     for at in 0..bytes.len() {
         let mut wrong = bytes.clone();
         wrong[at] ^= 1;
-        std::fs::write(&record, &wrong).unwrap();
+        case.sandbox.write(&record, &wrong);
         assert!(case.repo.is_past_return(&case.publication, &case.scratch).is_err(), "byte {at}");
     }
 }

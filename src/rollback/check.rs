@@ -29,13 +29,22 @@ pub struct Levels {
     pub commands: Commands,
     /// Read every byte again instead of believing git's stat cache.
     pub deep: bool,
-    /// The registry cannot be edited and stays as it is: what it says is told and does not count.
-    pub is_registry_left: bool,
+    /// Whether what the registry says counts.
+    pub registry: Entry,
+}
+
+/// Whether what the registry says counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// It must say the version.
+    Counts,
+    /// It cannot be edited and stays as it is: what it says is told.
+    Told,
 }
 
 impl Levels {
     /// All four.
-    pub const ALL: Self = Self { smoke: true, readiness: true, commands: Commands::Run, deep: false, is_registry_left: false };
+    pub const ALL: Self = Self { smoke: true, readiness: true, commands: Commands::Run, deep: false, registry: Entry::Counts };
     /// Integrity and configuration only.
     pub const FIRST_TWO: Self = Self { smoke: false, readiness: false, ..Self::ALL };
 }
@@ -85,7 +94,7 @@ pub fn tree_as(
     );
     let scope = Scope::new(&ground.settings, task)?;
     verification.checks.extend(files(ground, &scope, &found.manifest, scan, levels.deep)?);
-    verification.checks.extend(configuration(ground, task, &scope, &found.manifest, levels.is_registry_left)?);
+    verification.checks.extend(configuration(ground, task, &scope, &found.manifest, levels.registry == Entry::Told)?);
     let variables = variables(task, &found.manifest);
     if levels.smoke {
         verification.checks.extend(smoke(ground, task, &variables, levels.commands)?);
