@@ -81,13 +81,14 @@ fn a_task_goes_back_beside_any_registry_and_that_keeps_every_byte() {
 #[test]
 fn a_registry_that_is_no_file_stays_what_it_is() {
     let template = sandbox();
-    let folder = |sandbox: &Sandbox| fs::create_dir(sandbox.at("task_registry.json")).unwrap();
-    let link = |sandbox: &Sandbox| std::os::unix::fs::symlink("elsewhere.json", sandbox.at("task_registry.json")).unwrap();
-    let makes: [(&str, &dyn Fn(&Sandbox)); 2] = [("a folder", &folder), ("a link", &link)];
-    for (kind, make) in makes {
+    for kind in ["a folder", "a link"] {
         let sandbox = template.copy();
-        fs::remove_file(sandbox.at("task_registry.json")).unwrap();
-        make(&sandbox);
+        let place = sandbox.at("task_registry.json");
+        fs::remove_file(&place).unwrap();
+        match kind {
+            "a folder" => fs::create_dir(&place).unwrap(),
+            _ => std::os::unix::fs::symlink("elsewhere.json", &place).unwrap(),
+        }
         let is = |sandbox: &Sandbox| fs::symlink_metadata(sandbox.at("task_registry.json")).unwrap().file_type();
         let before = is(&sandbox);
         go(&sandbox, kind, &|sandbox| assert_eq!(is(sandbox), before, "{kind}"));
