@@ -1,15 +1,14 @@
 //! Plan and apply: everything that changes the world goes through [`App::apply`].
 
-use std::{cell::RefCell, collections::BTreeSet, time::Instant};
+use std::{cell::RefCell, time::Instant};
 
 use super::{App, Error, audit, timed::Watch};
 use crate::{
     audit::Once,
     base::{
-        Failure, RelPath, SyncPoint, Type,
+        Failure, RelPath, SyncPoint,
         fs::{create_dir_all, write_durably},
     },
-    catalog,
     deps::facts,
     draft::{self, Draft, write::Written},
     ground::Ground,
@@ -100,14 +99,7 @@ impl App {
     fn draft(&self, request: &Request) -> Result<Draft, Failure> {
         let mut draft = self.describe(request)?;
         self.name_commands(&mut draft);
-        let folders: BTreeSet<RelPath> = draft.files.iter().map(|file| file.path.parent()).collect();
-        for folder in folders {
-            // A folder that is missing is made in the nearest one above it that is there.
-            let there = |dir: &RelPath| self.ground.tree.stat(dir).is_ok_and(|stat| stat.is_some_and(|stat| stat.kind == Type::Dir));
-            let nearest = std::iter::once(folder.clone()).chain(folder.ancestors()).find(there).unwrap_or_default();
-            let failed = |source| catalog::Error::Unwritable { folder: nearest.clone(), source };
-            self.ground.tree.check_writable(&nearest).map_err(failed)?;
-        }
+        self.check_places(&draft)?;
         Ok(draft)
     }
 
@@ -181,9 +173,10 @@ impl App {
     /// No operation is unfinished, so what has the name of the staging folder is the user's: a
     /// change of files would empty it.
     fn refuse_strangers_stage(&self) -> Result<(), Failure> {
-        match crate::catalog::capture::stat(&*self.ground.tree, &RelPath::own(files::STAGE))? {
+        let stage = RelPath::own(files::STAGE);
+        match crate::catalog::capture::stat(&*self.ground.tree, &stage)? {
             None => Ok(()),
-            Some(_) => Err(Error::StageTaken.into()),
+            Some(_) => Err(Error::StageTaken(stage).into()),
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::{App, change::millis, signing::Signatures};
+use super::{App, change::millis, rehearse::Obstacle, signing::Signatures};
 use crate::{
     base::{Failure, Kind, TaskId},
     catalog::{registry, releases::Releases},
@@ -98,6 +98,7 @@ impl App {
         for version in wanted {
             findings.extend(self.look_at_release(&line.task, releases, version, deep));
         }
+        findings.extend(self.look_at_way(&line));
         judge::sort(&mut findings);
         let newest = line.newest.as_ref().and_then(|version| releases.find(&line.task, version).ok());
         let released_at = newest.and_then(|release| {
@@ -116,6 +117,16 @@ impl App {
             findings,
             task: line.task,
         }
+    }
+
+    /// What a rollback would meet in this work tree.
+    fn look_at_way(&self, line: &TaskLine) -> Option<Finding> {
+        let (task, version) = (self.ground.settings.task(&line.task)?, line.way_back.version.as_ref()?);
+        let obstacle = self.obstacle(task, version)?;
+        let level = if matches!(obstacle, Obstacle::Moment(_)) { Level::Warning } else { Level::Critical };
+        let failure = obstacle.failure();
+        let seen = format!("a rollback to {version} would be refused: {failure}");
+        Some(Finding { seen, ..failed("way", level, failure) })
     }
 
     /// What is wrong with a release where it is kept; a version that is not released has its own finding.

@@ -18,6 +18,7 @@ pub mod glob;
 pub mod http;
 pub mod ids;
 pub mod lock;
+mod mounts;
 pub mod path;
 pub mod process;
 pub mod random;

@@ -9,10 +9,11 @@
 
 use std::{borrow::Cow, collections::BTreeMap, path::Path, thread};
 
+use gix::objs::Kind;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CommitDraft, Error, Repo, TagDraft,
+    CommitDraft, Error, Repo, Sign, TagDraft,
     disk::{self, NAP, NAPS, YOUNG_SECS},
     publish::{Pause, Prepared},
 };
@@ -158,7 +159,9 @@ impl Repo {
         let is_one = made.parents == [before.clone()];
         let parents = if is_one { vec![now.clone()] } else { vec![now.clone(), branch.after.clone()] };
         let tree = self.write_tree(&now, &planned.tree)?;
-        let commit = self.write_commit(&CommitDraft { tree, parents, message: made.message, who: made.author, at: made.time })?;
+        let draft = CommitDraft { tree, parents, message: made.message, who: made.author, at: made.time, sign: Sign::default() };
+        let write = |sign| self.write_commit(&CommitDraft { sign, ..draft.clone() });
+        let commit = signed_as(self.is_signed(&branch.after)?, is_one, write)?;
         let again = |change: &RefChange| -> Result<RefChange, Error> {
             if change.name == branch.name {
                 return Ok(RefChange { before: Some(now.clone()), after: commit.clone(), ..change.clone() });
@@ -174,15 +177,26 @@ impl Repo {
     /// The same tag on the commit that was made again; a tag on something else stays as it is.
     fn tag_on_top(&self, name: &str, tag: &GitId, old: &GitId, new: &GitId) -> Result<GitId, Error> {
         let peeled = self.peel_tag(tag)?;
-        match (peeled.commit == *old, peeled.tagger, peeled.at) {
-            (true, Some(who), Some(at)) => {
-                let message = peeled.message;
-                let draft = TagDraft { name: name.to_string(), target: new.clone(), message, who, at, signing: Signing::default() };
-                self.write_tag(&draft)
+        match (peeled.commit == *old, peeled.at) {
+            (true, Some(at)) => {
+                let (name, target) = (name.to_string(), new.clone());
+                let draft = TagDraft { name, target, message: peeled.message, at, sign: Sign::default() };
+                signed_as(self.is_signed(tag)?, true, |sign| self.write_tag(&TagDraft { sign, ..draft.clone() }))
             }
-            (true, ..) => Ok(new.clone()),
-            (false, ..) => Ok(tag.clone()),
+            (true, None) => Ok(new.clone()),
+            (false, _) => Ok(tag.clone()),
         }
+    }
+
+    /// True for a commit or a tag that carries a signature.
+    fn is_signed(&self, id: &GitId) -> Result<bool, Error> {
+        if self.header(id)?.is_some_and(|(kind, _)| kind == Kind::Tag) {
+            let bytes = self.read_object(id, Kind::Tag)?;
+            return Ok(gix::objs::TagRefIter::signature(&bytes).is_some());
+        }
+        let bytes = self.read_object(id, Kind::Commit)?;
+        let headers = bytes.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
+        Ok(headers.into_iter().any(|line| line.starts_with(b"gpgsig")))
     }
 
     /// Fails when what must be untouched differs between two commits.
@@ -200,6 +214,19 @@ impl Repo {
             None => Ok(()),
             Some(path) => Err(Error::MovedUnder { branch: branch.to_string(), path: path.clone() }),
         }
+    }
+}
+
+/// Writes an object signed as the one was that it stands for; one of a way back goes on without when
+/// the key cannot sign now.
+fn signed_as(was_signed: bool, may_lack: bool, write: impl Fn(Sign) -> Result<GitId, Error>) -> Result<GitId, Error> {
+    let never = Sign { wanted: Signing::Never, ask: false };
+    if !was_signed {
+        return write(never);
+    }
+    match write(Sign::default()) {
+        Err(Error::Unsigned { .. }) if may_lack => write(never),
+        written => written,
     }
 }
 

@@ -8,6 +8,7 @@
 pub mod check;
 pub mod compare;
 mod error;
+mod room;
 pub mod show;
 pub mod signature;
 pub mod undo;
