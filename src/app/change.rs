@@ -1,15 +1,14 @@
 //! Plan and apply: everything that changes the world goes through [`App::apply`].
 
-use std::{cell::RefCell, collections::BTreeSet, time::Instant};
+use std::{cell::RefCell, time::Instant};
 
 use super::{App, Error, audit, timed::Watch};
 use crate::{
     audit::Once,
     base::{
-        Failure, RelPath, SyncPoint, Type,
+        Failure, RelPath, SyncPoint,
         fs::{create_dir_all, write_durably},
     },
-    catalog,
     deps::facts,
     draft::{self, Draft, write::Written},
     ground::Ground,
@@ -100,14 +99,7 @@ impl App {
     fn draft(&self, request: &Request) -> Result<Draft, Failure> {
         let mut draft = self.describe(request)?;
         self.name_commands(&mut draft);
-        let folders: BTreeSet<RelPath> = draft.files.iter().map(|file| file.path.parent()).collect();
-        for folder in folders {
-            // A folder that is missing is made in the nearest one above it that is there.
-            let there = |dir: &RelPath| self.ground.tree.stat(dir).is_ok_and(|stat| stat.is_some_and(|stat| stat.kind == Type::Dir));
-            let nearest = std::iter::once(folder.clone()).chain(folder.ancestors()).find(there).unwrap_or_default();
-            let failed = |source| catalog::Error::Unwritable { folder: nearest.clone(), source };
-            self.ground.tree.check_writable(&nearest).map_err(failed)?;
-        }
+        self.check_places(&draft)?;
         Ok(draft)
     }
 
@@ -181,9 +173,10 @@ impl App {
     /// No operation is unfinished, so what has the name of the staging folder is the user's: a
     /// change of files would empty it.
     fn refuse_strangers_stage(&self) -> Result<(), Failure> {
-        match crate::catalog::capture::stat(&*self.ground.tree, &RelPath::own(files::STAGE))? {
+        let stage = RelPath::own(files::STAGE);
+        match crate::catalog::capture::stat(&*self.ground.tree, &stage)? {
             None => Ok(()),
-            Some(_) => Err(Error::StageTaken.into()),
+            Some(_) => Err(Error::StageTaken(stage).into()),
         }
     }
 
@@ -226,6 +219,8 @@ impl App {
         report.verification = verification.take();
         match ended {
             Ended::Done => {
+                report.notes.extend(left_registry(operation));
+                self.note_on_top(operation, report);
                 report.outcome = Outcome::Done;
                 report.share = if report.commit.is_some() { self.share(report.tag.as_deref(), None) } else { Vec::new() };
                 self.after(operation, task, report)?;
@@ -242,6 +237,20 @@ impl App {
             self.ground.warn(format!("git keeps a pack longer than it need: {error}"));
         }
         Ok(())
+    }
+
+    /// Others may have committed meanwhile: then the commit is another than was planned.
+    fn note_on_top(&self, operation: &Operation, report: &mut Report) {
+        match steps::publish::put_on_top(&self.ground, &operation.about.id) {
+            Ok(None) => {}
+            Ok(Some((commit, under))) => {
+                report.notes.push(format!("{} was committed meanwhile; {} is on top of it", under.short(), commit.short()));
+                if report.kind != OpKind::CreateSnapshot {
+                    report.commit = report.commit.is_some().then_some(commit);
+                }
+            }
+            Err(failure) => self.ground.warn(failure.to_string()),
+        }
     }
 
     /// What happens when level 3 or 4 fails: the request's word, else that of the settings.
@@ -265,7 +274,8 @@ impl App {
             What::Recorded => (vec![self.recorded(operation)], operation.about.to.clone()),
             What::Version(version) => {
                 let commands = self.commands_in(operation);
-                let levels = check::Levels { readiness: false, commands, ..check::Levels::ALL };
+                let registry = if operation.leaves_registry() { check::Entry::Told } else { check::Entry::Counts };
+                let levels = check::Levels { readiness: false, commands, registry, ..check::Levels::ALL };
                 let verified = check::tree(
                     &self.ground,
                     task,
@@ -420,6 +430,17 @@ fn leave_packages(ground: &Ground, operation: &Operation, checks: &mut [Check]) 
         check.status = Status::Skipped;
         ground.warn(format!("packages were left as they are (`--env sync` changes them): {}", check.evidence.join("; ")));
     }
+}
+
+/// What there is to do when the registry could not be edited.
+fn left_registry(operation: &Operation) -> Option<String> {
+    let change = operation.about.registry.as_ref().filter(|_| operation.leaves_registry())?;
+    let (path, after) = (&change.path, change.after.as_ref().map_or_else(|| "no version".into(), ToString::to_string));
+    let task = operation.about.task.as_ref().map_or("", |task| task.as_str());
+    Some(format!(
+        "{path} could not be edited and stays as it was: its entry of {task} is not set to {after}. Mend the file, then: \
+         snapback registry sync --from config --task {task}"
+    ))
 }
 
 /// Milliseconds since a moment.

@@ -2,20 +2,20 @@
 
 use std::path::PathBuf;
 
-use super::{App, audit, signing::Signatures};
+use super::{App, audit, rehearse::Obstacle, signing::Signatures};
 use crate::{
     base::{Failure, TaskId, process::offline::Offline},
-    catalog::{manifests, registry as read},
+    catalog::manifests,
     drill::{self, Drill, reports},
     model::{
-        TaskSpec, Verdict, VerdictRecord, Version,
+        Status, TaskSpec, Verdict, VerdictRecord, Version,
         drill::DrillReport,
         manifest::FileEntry,
         settings::EnvMode,
         trust::{CommandState, Role},
     },
     steps::verdicts,
-    verify::Commands,
+    verify::{Checking, Commands},
 };
 
 /// How drills are held.
@@ -46,7 +46,7 @@ impl App {
     /// The version that a drill of a task returns to when nobody says: that of a rollback.
     pub fn way_back(&self, task: &TaskId) -> Result<crate::model::overview::WayBack, Failure> {
         let spec = self.spec(task)?;
-        let active = read::active_version(&*self.ground.tree, &self.ground.settings, spec)?;
+        let active = self.active_told(spec);
         Ok(super::way_back::of(&*self.ground.state, spec, active.as_ref(), &self.tagged_releases(task)?, &self.standings_of(task)?))
     }
 
@@ -106,7 +106,7 @@ impl App {
 
     fn drill_one(&self, spec: &TaskSpec, version: &Version, how: &DrillHow, offline: &Offline) -> Result<DrillReport, Failure> {
         let releases = self.releases_for(&spec.id)?;
-        let active = read::active_version(&*self.ground.tree, &self.ground.settings, spec).ok().flatten();
+        let active = self.active_told(spec);
         let scratch = how.scratch.clone().unwrap_or_else(std::env::temp_dir);
         let drill = Drill {
             ground: &self.ground,
@@ -123,6 +123,7 @@ impl App {
             },
         };
         let mut report = drill.hold()?;
+        self.look_at_way_here(spec, &mut report);
         if let Signatures::Unusable(failure) = self.signing() {
             report.notes.push(format!("a rollback would go unsigned: {failure}"));
         }
@@ -131,6 +132,24 @@ impl App {
             self.note_as_proven(&report);
         }
         Ok(report)
+    }
+
+    /// What came back in an empty place must also have a way back into this work tree.
+    fn look_at_way_here(&self, spec: &TaskSpec, report: &mut DrillReport) {
+        let checking = Checking::begin(2, "configuration.way");
+        let check = match report.passed.then(|| self.obstacle(spec, &report.version)) {
+            None => return,
+            Some(None) => checking.end(Status::Pass, vec!["nothing in this work tree is in the way of a rollback".into()]),
+            Some(Some(Obstacle::Moment(failure))) => {
+                checking.end(Status::Skipped, vec![format!("a rollback here would have to wait: {failure}")])
+            }
+            Some(Some(Obstacle::Lasting(failure))) => {
+                report.passed = false;
+                report.why = format!("a rollback here would be refused: {failure}");
+                checking.end(Status::Fail, vec![report.why.clone()])
+            }
+        };
+        report.verification.checks.push(check);
     }
 
     /// A version that came back is proven; that it could not be noted hurts only later choices.

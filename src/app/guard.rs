@@ -106,8 +106,14 @@ impl App {
 
     /// When another version is active than before, everything begins anew but what was done.
     fn turn_to_active(&self, spec: &TaskSpec, state: &mut GuardState, now: &Moment) -> Result<(), Failure> {
-        let active = catalog::registry::active_version(&*self.ground.tree, &self.ground.settings, spec)?;
-        if active == state.version {
+        let catalog::registry::Active { version: active, trouble } =
+            catalog::registry::active(&*self.ground.tree, &self.ground.settings, spec);
+        let is_unknown = active.is_none() && !trouble.is_empty();
+        for line in trouble {
+            self.ground.warn(line);
+        }
+        // While nobody can tell, it is taken to be the one that it was.
+        if is_unknown || active == state.version {
             // What the clock says is still to come began now.
             if state.since.as_ref().is_some_and(|since| now.since(since).is_none()) {
                 state.since = Some(now.clone());

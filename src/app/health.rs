@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::{App, change::millis, signing::Signatures};
+use super::{App, change::millis, rehearse::Obstacle, signing::Signatures};
 use crate::{
     base::{Failure, Kind, TaskId},
-    catalog::releases::Releases,
+    catalog::{registry, releases::Releases},
     model::{
         Status, Version,
         answer::Next,
@@ -34,10 +34,14 @@ impl App {
             Ok(lines) => lines,
             Err(failure) if failure.kind() == Kind::NotFound => return Err(failure),
             Err(failure) => {
-                repository.push(failed("registry", Level::Critical, &failure));
+                repository.push(failed("status", Level::Critical, &failure));
                 Vec::new()
             }
         };
+        if let Some(failure) = registry::seen(&*self.ground.tree, &self.ground.settings).trouble {
+            let seen = format!("{failure}; a task can still go back, and gets no entry there");
+            repository.push(Finding { seen, ..failed("registry", Level::Critical, &failure) });
+        }
         let releases = self.all_releases().unwrap_or_default();
         let mut tasks: Vec<TaskHealth> = lines.into_par_iter().map(|line| self.task_health(line, &releases, deep)).collect();
         tasks.sort_by(|a, b| (b.level, &a.task).cmp(&(a.level, &b.task)));
@@ -94,6 +98,7 @@ impl App {
         for version in wanted {
             findings.extend(self.look_at_release(&line.task, releases, version, deep));
         }
+        findings.extend(self.look_at_way(&line));
         judge::sort(&mut findings);
         let newest = line.newest.as_ref().and_then(|version| releases.find(&line.task, version).ok());
         let released_at = newest.and_then(|release| {
@@ -112,6 +117,16 @@ impl App {
             findings,
             task: line.task,
         }
+    }
+
+    /// What a rollback would meet in this work tree.
+    fn look_at_way(&self, line: &TaskLine) -> Option<Finding> {
+        let (task, version) = (self.ground.settings.task(&line.task)?, line.way_back.version.as_ref()?);
+        let obstacle = self.obstacle(task, version)?;
+        let level = if matches!(obstacle, Obstacle::Moment(_)) { Level::Warning } else { Level::Critical };
+        let failure = obstacle.failure();
+        let seen = format!("a rollback to {version} would be refused: {failure}");
+        Some(Finding { seen, ..failed("way", level, failure) })
     }
 
     /// What is wrong with a release where it is kept; a version that is not released has its own finding.

@@ -22,6 +22,7 @@ mod missing_tags;
 mod operations;
 mod preview;
 mod push;
+mod rehearse;
 mod resolve;
 mod setup;
 mod shared;
@@ -56,7 +57,7 @@ use crate::{
     ground::Ground,
     model::{Settings, Sink, TaskSpec, Version, audit::Via, event::Quiet},
     rollback::Standings,
-    steps::{files, verdicts},
+    steps::verdicts,
     store::ChunkStore,
     trust::{Place, Trust},
 };
@@ -122,8 +123,8 @@ pub enum Error {
     #[error("the repository changed after the plan was shown")]
     PlanOutOfDate,
     /// Something of the user's has the name that changes of files are staged under.
-    #[error("{} is in the work tree, and snapback needs this name while it changes files", files::STAGE)]
-    StageTaken,
+    #[error("{0} is in the work tree, and snapback needs this name while it changes files")]
+    StageTaken(RelPath),
     /// The operation belongs to another work tree.
     #[error("the unfinished operation belongs to the work tree {0}")]
     OtherWorkTree(String),
@@ -196,7 +197,9 @@ impl Fault for Error {
         match self {
             Self::State { .. } | Self::Outside(..) => Kind::Missing,
             Self::PlanOutOfDate | Self::WasPublished(_) | Self::Behind { .. } | Self::TagThere { .. } => Kind::Conflict,
-            Self::StageTaken | Self::OtherWorkTree(_) | Self::DoneElsewhere(_) | Self::NotEmpty(_) | Self::CannotSync(_) => Kind::Refused,
+            Self::StageTaken(_) | Self::OtherWorkTree(_) | Self::DoneElsewhere(_) | Self::NotEmpty(_) | Self::CannotSync(_) => {
+                Kind::Refused
+            }
             Self::NothingUnfinished | Self::NoSuchVersion { .. } | Self::TagNotHere { .. } | Self::NoSuchFile { .. } => Kind::NotFound,
         }
     }
@@ -206,7 +209,7 @@ impl Fault for Error {
             Self::NothingUnfinished => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
             Self::PlanOutOfDate => vec![Hint::say("run the command again to see the new plan")],
             Self::OtherWorkTree(path) => vec![Hint::run("finish it there", &["snapback", "-C", path, "op", "resume"])],
-            Self::StageTaken => vec![Hint::say(format!("no operation is unfinished, so it is yours: move {} away", files::STAGE))],
+            Self::StageTaken(path) => vec![Hint::say(format!("no operation is unfinished, so it is yours: move {path} away"))],
             Self::DoneElsewhere(path) => vec![Hint::run("take it back there", &["snapback", "-C", path, "undo"])],
             Self::WasPublished(_) => vec![Hint::run("take it back", &["snapback", "undo"])],
             Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],

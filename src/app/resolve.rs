@@ -10,7 +10,7 @@ use crate::{
         releases::{self, Releases},
     },
     model::{TagName, Version, verdict::Standing},
-    policy,
+    policy, rollback,
 };
 
 impl App {
@@ -25,7 +25,14 @@ impl App {
         }
         let releases = self.releases_for(task)?;
         let none = |why: &str| Error::NoSuchVersion { task: task.clone(), text: text::escape(typed.as_bytes()), why: why.into() };
-        let active = || catalog::registry::active_version(&*self.ground.tree, &self.ground.settings, spec);
+        let active = || {
+            let active = catalog::registry::active(&*self.ground.tree, &self.ground.settings, spec);
+            match (active.version, active.trouble.into_iter().next()) {
+                // No word that counts from the active version means anything then.
+                (None, Some(why)) => Err(Failure::from(rollback::Error::ActiveUnknown { task: task.clone(), why })),
+                (version, _) => Ok(version),
+            }
+        };
         match typed {
             "active" => active()?.ok_or_else(|| none("the registry names no version").into()),
             "latest" => {

@@ -37,7 +37,7 @@ impl App {
             [only] => (self.tagged_releases(only)?, self.standings_of(only)?),
             _ => (self.all_releases()?, self.standings()?),
         };
-        let registry = read::in_tree(&*self.ground.tree, &self.ground.settings)?;
+        let registry = self.registry_seen();
         let named: Vec<Active> = chosen.par_iter().map(|task| self.active_of(task, registry.as_ref())).collect();
         let watched = chosen.par_iter().zip(&named).map(|(task, named)| {
             let release = named.version.as_ref().and_then(|version| releases.find(&task.id, version).ok());
@@ -57,6 +57,24 @@ impl App {
             .collect();
         lines.sort_by(|a, b| (badness(b), &a.task).cmp(&(badness(a), &b.task)));
         Ok(lines)
+    }
+
+    /// The registry as far as it can be read; trouble is a warning, for no task's own.
+    fn registry_seen(&self) -> Option<Registry> {
+        let read::Seen { registry, trouble } = read::seen(&*self.ground.tree, &self.ground.settings);
+        if let Some(failure) = trouble {
+            self.ground.warn(read::trouble_of(&self.ground.settings.registry, &failure));
+        }
+        registry
+    }
+
+    /// Which version a task has, as far as that can be told; trouble is a warning.
+    pub(super) fn active_told(&self, task: &TaskSpec) -> Option<Version> {
+        let read::Active { version, trouble } = read::active(&*self.ground.tree, &self.ground.settings, task);
+        for line in trouble {
+            self.ground.warn(line);
+        }
+        version
     }
 
     /// Which version a task has, by the registry and by its configuration.
@@ -81,12 +99,12 @@ impl App {
     /// The lines of all releases of some tasks, the newest version of each first.
     fn release_lines(&self, tasks: &[&TaskId], releases: &Releases) -> Result<Vec<ReleaseLine>, Failure> {
         let (standings, settings) = (self.standings()?, &self.ground.settings);
-        let registry = read::in_tree(&*self.ground.tree, settings)?;
+        let registry = self.registry_seen();
         let all: Vec<&Release> = tasks.iter().flat_map(|task| releases.of(task).rev()).collect();
         let kept = self.manifests_of(&all)?;
         let mut active: HashMap<&TaskId, Option<Version>> = HashMap::new();
         for task in tasks {
-            active.insert(task, read::active_by(registry.as_ref(), &*self.ground.tree, self.spec(task)?)?);
+            active.insert(task, read::active_seen(registry.as_ref(), &*self.ground.tree, self.spec(task)?).version);
         }
         let line = |release: &&Release| {
             let tag = match self.ground.git.peel_tag(&release.tag_id) {
@@ -168,7 +186,7 @@ impl App {
     pub fn show(&self, task: &TaskId, version: &Version) -> Result<ReleaseDetail, Failure> {
         let releases = self.releases_for(task)?;
         let release = releases.find(task, version)?;
-        let active = read::active_version(&*self.ground.tree, &self.ground.settings, self.spec(task)?)?;
+        let active = self.active_told(self.spec(task)?);
         let tag = self.ground.git.peel_tag(&release.tag_id)?;
         let (manifest, unread) = match manifests::load(&self.ground, release) {
             Ok(found) => (Some(found.manifest.clone()), None),

@@ -221,6 +221,11 @@ pub trait Fs: Send + Sync {
     }
     /// Forces the names in a folder to the disk.
     fn sync_dir(&self, dir: &RelPath, point: SyncPoint) -> io::Result<()>;
+    /// The places below the root where another file system, or another part of one, is mounted; no
+    /// rename goes across their border. Sorted.
+    fn mounts(&self) -> io::Result<Vec<RelPath>> {
+        Ok(Vec::new())
+    }
     /// Fails early when names in a folder cannot be changed by this user; a good answer promises nothing.
     fn check_writable(&self, _dir: &RelPath) -> io::Result<()> {
         Ok(())

@@ -20,6 +20,7 @@ pub mod http;
 pub mod ids;
 pub mod lock;
 pub mod look;
+mod mounts;
 pub mod path;
 pub mod process;
 pub mod random;

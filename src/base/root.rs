@@ -250,6 +250,10 @@ impl Fs for Root {
         Ok(rustix::fs::unlinkat(&dir, name, AtFlags::REMOVEDIR)?)
     }
 
+    fn mounts(&self) -> io::Result<Vec<RelPath>> {
+        Ok(super::mounts::below(&self.handle))
+    }
+
     fn check_writable(&self, dir: &RelPath) -> io::Result<()> {
         let handle = self.open_beneath(dir, OFlags::PATH | OFlags::DIRECTORY, 0)?;
         Ok(rustix::fs::accessat(&handle, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)

@@ -26,6 +26,63 @@ pub fn in_tree(tree: &dyn Fs, settings: &Settings) -> Result<Option<Registry>, F
     Ok(read_small(tree, &settings.registry)?.map(|bytes| Registry::parse(&bytes)).transpose()?)
 }
 
+/// The registry as far as it can be read. All tasks share this file, so its trouble is told and
+/// keeps no task from going back.
+pub struct Seen {
+    /// The registry; `None` when there is none, or none that can be read.
+    pub registry: Option<Registry>,
+    /// Why it cannot be read.
+    pub trouble: Option<Failure>,
+}
+
+/// Looks at the registry of the work tree.
+pub fn seen(tree: &dyn Fs, settings: &Settings) -> Seen {
+    match in_tree(tree, settings) {
+        Ok(registry) => Seen { registry, trouble: None },
+        Err(failure) => Seen { registry: None, trouble: Some(failure) },
+    }
+}
+
+/// Which version of a task is active, as far as that can be told, and what could not be read.
+#[derive(Debug, Default)]
+pub struct Active {
+    /// The registry's version, else the configuration's.
+    pub version: Option<Version>,
+    /// What could not be read.
+    pub trouble: Vec<String>,
+}
+
+/// [`active_version`], by what can be read.
+pub fn active(tree: &dyn Fs, settings: &Settings, task: &TaskSpec) -> Active {
+    let Seen { registry, trouble } = seen(tree, settings);
+    let mut active = active_seen(registry.as_ref(), tree, task);
+    active.trouble.splice(0..0, trouble.map(|failure| trouble_of(&settings.registry, &failure)));
+    active
+}
+
+/// The same by a registry that was looked at.
+pub fn active_seen(registry: Option<&Registry>, tree: &dyn Fs, task: &TaskSpec) -> Active {
+    let mut active = Active::default();
+    match registry.map(|registry| registry.version(&task.id)).transpose() {
+        Ok(version) => active.version = version.flatten(),
+        Err(error) => active.trouble.push(Failure::from(error).to_string()),
+    }
+    if active.version.is_none() {
+        match config_version(tree, task) {
+            Ok(version) => active.version = version,
+            Err(failure) => active.trouble.push(failure.to_string()),
+        }
+    }
+    active
+}
+
+/// What is wrong with a file, and what mends it, in one line.
+pub fn trouble_of(path: &RelPath, failure: &Failure) -> String {
+    let hint = failure.hints().into_iter().next();
+    let mend = hint.map(|hint| if hint.argv.is_empty() { hint.why } else { format!("{}: {}", hint.why, hint.argv.join(" ")) });
+    format!("{path}: {failure} ({})", mend.unwrap_or_default())
+}
+
 /// The registry of a blob.
 pub fn in_blob(git: &Repo, blob: &GitId) -> Result<Registry, Failure> {
     Ok(Registry::parse(&git.read_blob_within(blob, LIMIT)?)?)

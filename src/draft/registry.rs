@@ -4,7 +4,7 @@
 
 use super::{Draft, FileDraft, Kept, NewBlob, tree};
 use crate::{
-    base::{Failure, RelPath, TaskId},
+    base::{Failure, Kind, RelPath, TaskId},
     catalog::registry as read,
     git::{Attributes, Converter, Tracked},
     ground::Ground,
@@ -15,6 +15,9 @@ use crate::{
     },
     registry::Registry,
 };
+
+/// The word for the work tree's registry.
+const WORK_TREE: &str = "the work tree";
 
 /// The edit.
 pub struct RegistryEdit {
@@ -34,32 +37,75 @@ pub struct RegistryEdit {
     pub line: Option<FileLine>,
     /// The version that the work tree's registry names before the edit.
     pub was: Option<Version>,
+    /// Why a place keeps what it has, one line a place; only of [`edit_where_possible`].
+    pub left: Vec<String>,
+}
+
+/// What happens where the registry cannot be edited.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unfit {
+    /// It is an error.
+    Refuse,
+    /// That place keeps every byte that it has.
+    Leave,
 }
 
 /// Describes the edit that sets (or, with `None`, removes) the task's version.
 pub fn edit(ground: &Ground, task: &TaskId, version: Option<&Version>) -> Result<RegistryEdit, Failure> {
+    describe(ground, task, version, Unfit::Refuse)
+}
+
+/// The same for a way back: a place whose registry cannot be edited stays as it is, and is named.
+pub fn edit_where_possible(ground: &Ground, task: &TaskId, version: Option<&Version>) -> Result<RegistryEdit, Failure> {
+    describe(ground, task, version, Unfit::Leave)
+}
+
+/// Describes the edit.
+fn describe(ground: &Ground, task: &TaskId, version: Option<&Version>, unfit: Unfit) -> Result<RegistryEdit, Failure> {
     let path = &ground.settings.registry;
     let scan = ground.git.scan(std::slice::from_ref(path))?;
     let tracked = scan.tracked.into_iter().find(|tracked| tracked.path == *path);
     let ignored = scan.ignored.contains(path);
     let converter = ground.git.converter(Attributes::WorkTree)?;
-    let mut edit =
-        RegistryEdit { path: path.clone(), file: None, tree: None, index: None, blobs: Vec::new(), committed: None, line: None, was: None };
-    let in_tree = work_tree(ground, task, version, tracked.as_ref(), &mut edit)?;
+    let mut edit = RegistryEdit::of_nothing(path.clone());
+    let in_tree = work_tree(ground, task, version, tracked.as_ref(), &mut edit);
+    let in_tree = unfit.take(in_tree, WORK_TREE, &mut edit)?;
     if ignored && tracked.is_none() {
         return Ok(edit);
     }
     let (head, index) = tracked.map_or((None, None), |tracked| (tracked.head, tracked.index));
-    let committed = in_git(ground, &converter, task, version, head.as_ref(), &in_tree)?;
-    let staged = if index == head { committed.clone() } else { in_git(ground, &converter, task, version, index.as_ref(), &in_tree)? };
-    edit.blobs = [&committed, &staged].into_iter().map(|(_, bytes)| NewBlob::Bytes(bytes.clone())).collect();
-    let change = |before: Option<TreeEntry>, after: &TreeEntry| {
-        (before.as_ref() != Some(after)).then(|| TreeChange { path: path.clone(), before, after: Some(after.clone()) })
+    let committed = in_git(ground, &converter, task, version, head.as_ref(), in_tree.as_deref());
+    let committed = unfit.take(committed, "HEAD", &mut edit)?.flatten();
+    let staged = if index == head {
+        committed.clone()
+    } else {
+        let staged = in_git(ground, &converter, task, version, index.as_ref(), in_tree.as_deref());
+        unfit.take(staged, "the index", &mut edit)?.flatten()
     };
-    edit.tree = change(head, &committed.0);
-    edit.index = change(index, &staged.0);
-    edit.committed = Some(committed);
+    edit.blobs = [&committed, &staged].into_iter().flatten().map(|(_, bytes)| NewBlob::Bytes(bytes.clone())).collect();
+    let change = |before: Option<TreeEntry>, after: Option<&(TreeEntry, Vec<u8>)>| {
+        let (after, _) = after.filter(|(after, _)| before.as_ref() != Some(after))?;
+        Some(TreeChange { path: path.clone(), before, after: Some(after.clone()) })
+    };
+    edit.tree = change(head, committed.as_ref());
+    edit.index = change(index, staged.as_ref());
+    edit.committed = committed;
     Ok(edit)
+}
+
+impl Unfit {
+    /// The value, or `None` and a line where that place stays as it is.
+    fn take<T>(self, result: Result<T, Failure>, place: &str, edit: &mut RegistryEdit) -> Result<Option<T>, Failure> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(failure) if self == Self::Leave && !matches!(failure.kind(), Kind::Cancelled(_) | Kind::TimeLimit | Kind::Bug) => {
+                let why = read::trouble_of(&edit.path, &failure);
+                edit.left.push(format!("in {place} the entry is not set, and every byte stays: {why}"));
+                Ok(None)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
 }
 
 /// Describes the inverse of an operation's edit: a place that is as the operation left it gets
@@ -67,14 +113,21 @@ pub fn edit(ground: &Ground, task: &TaskId, version: Option<&Version>) -> Result
 /// task's entry goes back, in each place to what that place said.
 pub fn back(ground: &Ground, task: &TaskId, operation: &Operation, change: &RegistryChange) -> Result<RegistryEdit, Failure> {
     let path = &ground.settings.registry;
-    let mut edit = edit(ground, task, change.before.as_ref())?;
+    // What the operation could not set has no bytes to come back; the entry is put right now.
+    let (was_left, before) = (operation.leaves_registry(), entry_before(operation, change));
+    let mut edit = edit_where_possible(ground, task, before)?;
     (edit.tree, edit.index, edit.committed) = (None, None, None);
     edit.blobs.clear();
+    edit.left.retain(|line| line.contains(WORK_TREE));
     let scan = ground.git.scan(std::slice::from_ref(path))?;
     let (head, index) =
         scan.tracked.into_iter().find(|tracked| tracked.path == *path).map_or((None, None), |tracked| (tracked.head, tracked.index));
     match operation.path_changes().find(|done| done.path == *path) {
-        None => (edit.file, edit.line) = (None, None),
+        None if was_left && before.is_some() => {}
+        None => {
+            (edit.file, edit.line) = (None, None);
+            edit.left.clear();
+        }
         Some(done) => {
             let now = tree::existing(&*ground.tree, &ground.git, path, index.as_ref().map(|entry| &entry.id))?;
             let is_as_left = match (&now, &done.after) {
@@ -86,14 +139,24 @@ pub fn back(ground: &Ground, task: &TaskId, operation: &Operation, change: &Regi
                     line.letter = Letter::D;
                 }
                 edit.file = Some(FileDraft { path: path.clone(), before: now, after: done.before.clone().map(Kept::already) });
+                edit.left.clear();
             }
         }
     }
     if let Some(publication) = operation.publication() {
-        edit.tree = back_in_git(ground, task, &publication.tree, head, &mut edit.blobs)?;
-        edit.index = back_in_git(ground, task, &publication.index, index, &mut edit.blobs)?;
+        let (mut blobs, places) = (Vec::new(), [(&publication.tree, head, "HEAD"), (&publication.index, index, "the index")]);
+        let [tree, index] = places.map(|(changes, now, place)| {
+            let back = back_in_git(ground, task, changes, now, &mut blobs);
+            Unfit::Leave.take(back, place, &mut edit)
+        });
+        (edit.tree, edit.index, edit.blobs) = (tree?.flatten(), index?.flatten(), blobs);
     }
     Ok(edit)
+}
+
+/// What the entry was before an operation; when it could not be read, what the task was at.
+pub fn entry_before<'a>(operation: &'a Operation, change: &'a RegistryChange) -> Option<&'a Version> {
+    if operation.leaves_registry() { operation.about.from.as_ref() } else { change.before.as_ref() }
 }
 
 /// The inverse of what an operation changed in the commit or the index.
@@ -164,17 +227,24 @@ fn in_git(
     task: &TaskId,
     version: Option<&Version>,
     entry: Option<&TreeEntry>,
-    in_tree: &[u8],
-) -> Result<(TreeEntry, Vec<u8>), Failure> {
-    let bytes = match entry {
-        Some(entry) => read::with_version(&read::in_blob(&ground.git, &entry.id)?, task, version)?,
-        None => converter.to_git(&ground.settings.registry, in_tree.to_vec())?,
+    in_tree: Option<&[u8]>,
+) -> Result<Option<(TreeEntry, Vec<u8>)>, Failure> {
+    let bytes = match (entry, in_tree) {
+        (Some(entry), _) => read::with_version(&read::in_blob(&ground.git, &entry.id)?, task, version)?,
+        (None, Some(in_tree)) => converter.to_git(&ground.settings.registry, in_tree.to_vec())?,
+        (None, None) => return Ok(None),
     };
     let mode = entry.map_or_else(|| "100644".into(), |entry| entry.mode.clone());
-    Ok((TreeEntry { mode, id: ground.git.blob_id(&bytes) }, bytes))
+    Ok(Some((TreeEntry { mode, id: ground.git.blob_id(&bytes) }, bytes)))
 }
 
 impl RegistryEdit {
+    /// An edit that changes nothing yet.
+    fn of_nothing(path: RelPath) -> Self {
+        let (file, tree, index, committed) = (None, None, None, None);
+        Self { path, file, tree, index, blobs: Vec::new(), committed, line: None, was: None, left: Vec::new() }
+    }
+
     /// Adds the edit, after which the registry names `after`, to a draft.
     pub fn add_to(self, draft: &mut Draft, after: Option<Version>) {
         draft.files.extend(self.file);
@@ -185,6 +255,7 @@ impl RegistryEdit {
             draft.blobs.extend(self.blobs);
         }
         draft.plan.files.extend(self.line);
+        draft.plan.notes.extend(self.left);
         draft.registry = Some(RegistryChange { path: self.path, before: self.was, after });
     }
 }

@@ -195,8 +195,10 @@ impl Drill<'_> {
         let converter = self.ground.git.converter(Attributes::Commit(&found.tag.commit))?;
         let root = scratch.root();
         let checking = Checking::begin(1, "integrity.restore");
+        let is_registry_left;
         match restore::restore(self, &found, &converter, scratch) {
-            Ok(Restored { files, bytes, notes }) => {
+            Ok(Restored { files, bytes, notes, is_registry_left: left }) => {
+                is_registry_left = left;
                 (course.report.files, course.report.bytes) = (files, bytes);
                 course.report.notes.extend(notes);
                 let said = format!("{files} files, {} into an empty place", size(bytes));
@@ -213,7 +215,7 @@ impl Drill<'_> {
             course.checked(checks);
             course.phase("environment", said);
         }
-        course.checked(self.verify(root, &found, &converter));
+        course.checked(self.verify(root, &found, &converter, is_registry_left));
         course.phase("verify", format!("{files} files read and hashed again", files = course.report.files));
         if !course.failed() {
             let checks = self.smoke(scratch, &found)?;
@@ -239,7 +241,7 @@ impl Drill<'_> {
     }
 
     /// Levels 1 and 2 on what was restored.
-    fn verify(&self, root: &Root, found: &Found, converter: &Converter) -> Vec<Check> {
+    fn verify(&self, root: &Root, found: &Found, converter: &Converter, is_registry_left: bool) -> Vec<Check> {
         let wanted = |file: &FileEntry| self.is_of_version(file);
         let text = |failure: Failure| failure.to_string();
         let registry = crate::catalog::registry::in_tree(root, &self.ground.settings)
@@ -248,7 +250,7 @@ impl Drill<'_> {
             Some(_) => crate::catalog::registry::config_version(root, self.task).map_err(text),
             None => Ok(Some(self.version.clone())),
         };
-        let said = Said { registry: registry.map_err(text), config };
+        let said = Said { registry: registry.map_err(text), config, is_registry_left };
         let manifest = &found.manifest;
         vec![
             integrity::tree(root, manifest, converter, true, &wanted, &|_| false),

@@ -30,6 +30,8 @@ pub struct Restored {
     pub bytes: u64,
     /// What people should know.
     pub notes: Vec<String>,
+    /// True when the registry is as it is in the work tree, because it cannot be edited.
+    pub is_registry_left: bool,
 }
 
 /// Puts the version, the shared files and the registry there, and forces them to the disk.
@@ -50,9 +52,10 @@ pub fn restore(drill: &Drill<'_>, found: &Found, converter: &Converter, scratch:
     };
     let work = || files.par_iter().map(one).collect::<Result<Vec<u64>, Failure>>();
     let sizes = drill.ground.work("restoring", files.len() as u64, false, work)?;
-    let mut restored = Restored { files: files.len(), bytes: sizes.iter().sum(), notes: Vec::new() };
+    let mut restored = Restored { files: files.len(), bytes: sizes.iter().sum(), ..Restored::default() };
     shared(drill, found, scratch, &mut restored)?;
-    own_files(drill, found, scratch)?;
+    registry_entry(drill, scratch, &mut restored)?;
+    loose_config(drill, found, scratch)?;
     // As a rollback does: what is not on the disk is not recovered.
     match root.sync_all(SyncPoint::StageFile) {
         Err(error) if error.kind() != std::io::ErrorKind::Unsupported => return Err(failed(error).into()),
@@ -124,12 +127,30 @@ fn copy(drill: &Drill<'_>, path: &RelPath, kind: Type, mode: u32, scratch: &Scra
     Ok(out.set_mode(mode & 0o777).map_err(failed)?)
 }
 
-/// The registry, and a configuration that the release does not keep, with the version set.
-fn own_files(drill: &Drill<'_>, found: &Found, scratch: &Scratch) -> Result<(), Failure> {
-    let (tree, settings) = (&*drill.ground.tree, &drill.ground.settings);
-    let bytes = registry::read_small(tree, &settings.registry)?.unwrap_or_else(|| b"{}\n".to_vec());
-    let edited = registry::with_version(&Registry::parse(&bytes)?, &drill.task.id, Some(drill.version))?;
-    write(scratch, &settings.registry, &edited)?;
+/// The registry with the version set; where a rollback could not set it, as it is.
+fn registry_entry(drill: &Drill<'_>, scratch: &Scratch, restored: &mut Restored) -> Result<(), Failure> {
+    let path = &drill.ground.settings.registry;
+    let edited = || -> Result<Vec<u8>, Failure> {
+        let bytes = registry::read_small(&*drill.ground.tree, path)?.unwrap_or_else(|| b"{}\n".to_vec());
+        registry::with_version(&Registry::parse(&bytes)?, &drill.task.id, Some(drill.version))
+    };
+    match edited() {
+        Ok(bytes) => write(scratch, path, &bytes),
+        Err(failure) => {
+            let why = registry::trouble_of(path, &failure);
+            restored.notes.push(format!("a rollback would not set the entry in the registry: {why}"));
+            restored.is_registry_left = true;
+            match registry::read_small(&*drill.ground.tree, path) {
+                Ok(Some(bytes)) => write(scratch, path, &bytes),
+                _ => Ok(()),
+            }
+        }
+    }
+}
+
+/// A configuration that the release does not keep, with the version set.
+fn loose_config(drill: &Drill<'_>, found: &Found, scratch: &Scratch) -> Result<(), Failure> {
+    let tree = &*drill.ground.tree;
     let Some(path) = drill.task.config.as_ref().filter(|path| found.manifest.file(path).is_none()) else { return Ok(()) };
     match registry::read_small(tree, path)? {
         Some(bytes) => write(scratch, path, &task_config::with_version(&bytes, path, &drill.task.version_key, drill.version)?),

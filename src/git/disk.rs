@@ -9,10 +9,18 @@ use std::{
     io::{self, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::Error;
 use crate::base::Clock;
+
+/// How long a lock of git's that was just taken is waited for, in pieces of [`NAP`].
+pub(super) const NAPS: u32 = 60;
+/// One piece of waiting.
+pub(super) const NAP: Duration = Duration::from_millis(25);
+/// A lock that is older was left by somebody who was killed, in seconds.
+pub(super) const YOUNG_SECS: u64 = 5;
 
 /// The lock file that git uses for a file: its name with `.lock`.
 pub(super) fn lock_of(path: &Path) -> PathBuf {
@@ -28,6 +36,17 @@ pub(super) fn check_absent(lock: &Path) -> Result<(), Error> {
         Err(source) => Err(Error::File { doing: "looking at", path: lock.to_path_buf(), source }),
         Ok(_) => Err(locked(lock)),
     }
+}
+
+/// [`check_absent`], once a git that runs at this moment had time to end.
+pub(super) fn check_absent_soon(lock: &Path) -> Result<(), Error> {
+    for _ in 0..NAPS {
+        match check_absent(lock) {
+            Err(Error::GitLocked { age_secs: Some(0..=YOUNG_SECS), .. }) => std::thread::sleep(NAP),
+            other => return other,
+        }
+    }
+    check_absent(lock)
 }
 
 /// Fails when this user cannot change the names in a folder; one that is missing can be made.

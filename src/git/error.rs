@@ -212,6 +212,14 @@ pub enum Error {
         /// The value it has.
         found: Option<GitId>,
     },
+    /// The branch moved, and not only beside what the operation is about.
+    #[error("{branch} moved meanwhile, and {path} was changed there: run it again")]
+    MovedUnder {
+        /// The branch's full name.
+        branch: String,
+        /// The first path that somebody changed.
+        path: RelPath,
+    },
     /// HEAD went to another branch.
     #[error("HEAD is not on {branch} any more, as it was when this was planned")]
     HeadMoved {
@@ -421,9 +429,12 @@ impl Fault for Error {
             | Self::Sync { .. } => Kind::Missing,
             Self::BadObject { .. } | Self::BadTag { .. } | Self::BadPath { .. } | Self::TooMany { .. } | Self::Prepared(_) => Kind::Bad,
             Self::Ambiguous { .. } | Self::WhichRemote { .. } | Self::Parameters | Self::Date { .. } => Kind::Usage,
-            Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::HeadMoved { .. } | Self::RefClash { .. } => {
-                Kind::Conflict
-            }
+            Self::PathChanged { .. }
+            | Self::IndexChanged
+            | Self::RefChanged { .. }
+            | Self::MovedUnder { .. }
+            | Self::HeadMoved { .. }
+            | Self::RefClash { .. } => Kind::Conflict,
             Self::Push { .. } | Self::Fetch { .. } | Self::Asked { .. } | Self::NoRemote => Kind::Network,
             Self::Program(error) => error.kind(),
         }
@@ -460,7 +471,7 @@ impl Fault for Error {
             Self::BadObject { .. } | Self::Listing { .. } => vec![Hint::run("see what is damaged", &["git", "fsck", "--full"])],
             Self::MissingLfs { .. } => vec![Hint::run("fetch it", &["git", "lfs", "fetch", "--all"])],
             Self::Filter { .. } => vec![Hint::say("exclude the path from the task, or store it with Git LFS")],
-            Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::HeadMoved { .. } => {
+            Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::MovedUnder { .. } | Self::HeadMoved { .. } => {
                 vec![Hint::say("run the command again: it plans from what is there now")]
             }
             Self::RefClash { other, .. } => vec![Hint::run("see what it is", &["git", "show", "--no-patch", other])],

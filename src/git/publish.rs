@@ -13,24 +13,27 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Repo, disk, error::During, locks::Lock};
+use super::{Error, Repo, disk, error::During, locks::Lock, on_top::Current};
 use crate::{
     base::{Digest, GitId, at_once},
-    model::operation::{Publication, RefChange},
+    model::operation::{Publication, RefChange, TreeChange},
 };
+
+/// How often the index is read again while somebody else replaces it.
+const READ_AGAIN: usize = 20;
 
 /// What `prepare_publication` found out, kept in the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Prepared {
+pub(super) struct Prepared {
     /// The index, when it changes.
-    index: Option<PreparedIndex>,
+    pub index: Option<PreparedIndex>,
     /// True when HEAD is on the branch that moves last: then it must stay there.
-    on_branch: bool,
+    pub on_branch: bool,
 }
 
 /// The index file before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct PreparedIndex {
+pub(super) struct PreparedIndex {
     /// The digest of the file that it was made from; `None` when there was none.
     from: Option<Digest>,
     /// The digest of the new file.
@@ -47,23 +50,24 @@ impl Repo {
     /// Nothing becomes visible. The value belongs into the journal, for the other calls.
     pub fn prepare_publication(&self, publication: &Publication, scratch: &Path) -> Result<serde_json::Value, Error> {
         disk::create_dirs(scratch)?;
-        self.check_names(publication)?;
-        publication.refs.iter().try_for_each(|change| self.check_value(change))?;
+        self.check_publication(publication)?;
         let on_branch = publication.refs.last().is_some_and(|last| self.is_head_on(&last.name));
-        let index = if publication.index.is_empty() { None } else { Some(self.prepare_index(publication, scratch)?) };
+        let index = if publication.index.is_empty() { None } else { Some(self.prepare_index(&publication.index, scratch, 0)?) };
         disk::sync(scratch)?;
         serde_json::to_value(Prepared { index, on_branch }).map_err(|error| Error::Prepared(error.to_string()))
     }
 
-    /// Stages the new index.
-    fn prepare_index(&self, publication: &Publication, scratch: &Path) -> Result<PreparedIndex, Error> {
-        let from = self.index_digest()?;
-        let bytes = self.changed_index(&publication.index, true)?;
-        if self.index_digest()? != from {
-            return Err(Error::IndexChanged);
+    /// Stages the new index, for the n-th turn of a publication.
+    pub(super) fn prepare_index(&self, changes: &[TreeChange], scratch: &Path, turn: u32) -> Result<PreparedIndex, Error> {
+        for _ in 0..READ_AGAIN {
+            let from = self.index_digest()?;
+            let bytes = self.changed_index(changes, true)?;
+            if self.index_digest()? == from {
+                disk::write_synced(&scratch.join(staged(turn, "index.new")), &bytes)?;
+                return Ok(PreparedIndex { from, to: Digest::of(&bytes) });
+            }
         }
-        disk::write_synced(&staged_index(scratch), &bytes)?;
-        Ok(PreparedIndex { from, to: Digest::of(&bytes) })
+        Err(Error::IndexChanged)
     }
 
     /// Makes the publication visible and durable. May run again after a crash at any point.
@@ -83,7 +87,8 @@ impl Repo {
         scratch: &Path,
         pause: Pause<'_>,
     ) -> Result<(), Error> {
-        let work = Work::new(self, publication, prepared, scratch)?;
+        let current = self.current(publication, prepared, scratch)?;
+        let work = Work::new(self, &current, scratch)?;
         disk::create_dirs(scratch)?;
         let done = work.lock_and_check(pause).and_then(|()| work.move_all(pause));
         if let Err(error) = done {
@@ -96,12 +101,18 @@ impl Repo {
 
     /// Takes back a publication whose last reference has not moved. May run again.
     pub fn unpublish(&self, publication: &Publication, prepared: &serde_json::Value, scratch: &Path) -> Result<(), Error> {
-        let work = Work::new(self, publication, prepared, scratch)?;
+        let current = self.current(publication, prepared, scratch)?;
+        self.take_all_back(&current, scratch)
+    }
+
+    /// Takes back every reference of a publication as it stands.
+    pub(super) fn take_all_back(&self, current: &Current<'_>, scratch: &Path) -> Result<(), Error> {
+        let work = Work::new(self, current, scratch)?;
         work.check_not_published()?;
         disk::create_dirs(scratch)?;
         work.release()?;
         let mut touched = BTreeSet::new();
-        for (number, change) in publication.refs.iter().enumerate().rev() {
+        for (number, change) in current.publication.refs.iter().enumerate().rev() {
             if self.read_ref(&change.name)?.as_ref() == Some(&change.after) {
                 touched.extend(self.take_back(change, &scratch.join(format!("unref-{number}")))?);
             }
@@ -130,8 +141,8 @@ impl Repo {
 
     /// True when the publication can only be finished: its last reference has moved (a branch may
     /// have moved on since), or, without references, the index has been replaced.
-    pub fn is_past_return(&self, publication: &Publication) -> Result<bool, Error> {
-        match publication.refs.last() {
+    pub fn is_past_return(&self, publication: &Publication, scratch: &Path) -> Result<bool, Error> {
+        match self.current_refs(publication, scratch)?.last() {
             Some(last) => self.has_moved(last),
             None => Ok(!publication.index.is_empty() && self.is_published(publication)?),
         }
@@ -139,7 +150,7 @@ impl Repo {
 
     /// Removes the lock files that this publication left behind, and no others.
     pub fn clear_own_locks(&self, publication: &Publication, prepared: &serde_json::Value, scratch: &Path) -> Result<(), Error> {
-        Work::new(self, publication, prepared, scratch)?.release()
+        Work::new(self, &self.current(publication, prepared, scratch)?, scratch)?.release()
     }
 
     /// Removes the locks below `prefix` that a killed publication without a journal left, and its folder.
@@ -172,7 +183,7 @@ impl Repo {
     }
 
     /// The value of a reference, read from the files themselves: loose, then packed.
-    fn read_ref(&self, name: &str) -> Result<Option<GitId>, Error> {
+    pub(super) fn read_ref(&self, name: &str) -> Result<Option<GitId>, Error> {
         let damaged = || Error::RefName { name: name.to_string(), why: "it is symbolic or damaged" };
         let path = self.ref_path(name);
         if !path.is_dir()
@@ -196,11 +207,12 @@ impl Repo {
         head.trim_ascii_end() == format!("ref: {branch}").as_bytes()
     }
 
-    /// Says early what [`Repo::prepare_publication`] would refuse: a reference that cannot exist
-    /// beside others, or has not the value it must have.
+    /// Says early what would be refused: a reference that cannot exist beside others, or has not the
+    /// value it must have. A branch that moved may be followed, so that is said when it is published.
     pub fn check_publication(&self, publication: &Publication) -> Result<(), Error> {
         self.check_names(publication)?;
-        publication.refs.iter().try_for_each(|change| self.check_value(change))
+        let fixed = publication.refs.iter().filter(|change| !change.name.starts_with("refs/heads/"));
+        fixed.into_iter().try_for_each(|change| self.check_value(change))
     }
 
     /// Refuses names that are not shared references, or cannot exist beside others.
@@ -259,6 +271,10 @@ impl Repo {
         }
         let (now, after) = (self.oid(&now)?, self.oid(&change.after)?);
         self.with(|repo| {
+            // Nothing can stand on a commit that is not written yet.
+            if !repo.has_object(after) {
+                return Ok(false);
+            }
             let bases = repo.merge_bases_many(now, &[after]).during("looking whether the branch has moved on")?;
             Ok(bases.iter().any(|base| *base == after))
         })
@@ -321,18 +337,19 @@ fn without_ref(packed: &[u8], change: &RefChange) -> Vec<u8> {
 struct Work<'a> {
     repo: &'a Repo,
     publication: &'a Publication,
+    scratch: &'a Path,
     index: Option<(PreparedIndex, Lock)>,
     refs: Vec<(&'a RefChange, Lock)>,
     on_branch: bool,
 }
 
 impl<'a> Work<'a> {
-    fn new(repo: &'a Repo, publication: &'a Publication, prepared: &serde_json::Value, scratch: &Path) -> Result<Self, Error> {
-        let prepared: Prepared = serde_json::from_value(prepared.clone()).map_err(|error| Error::Prepared(error.to_string()))?;
-        let index = match prepared.index {
+    fn new(repo: &'a Repo, current: &'a Current<'_>, scratch: &'a Path) -> Result<Self, Error> {
+        let Current { publication, prepared, turn } = current;
+        let index = match prepared.index.clone() {
             None => None,
             Some(index) => {
-                let staged = staged_index(scratch);
+                let staged = scratch.join(staged(*turn, "index.new"));
                 let bytes = disk::read(&staged)?.unwrap_or_default();
                 if Digest::of(&bytes) != index.to {
                     return Err(Error::Prepared(format!("{} is not what was staged", staged.display())));
@@ -341,10 +358,11 @@ impl<'a> Work<'a> {
             }
         };
         let lock = |(number, change): (usize, &'a RefChange)| {
-            let staged = scratch.join(format!("ref-{number}"));
+            let staged = scratch.join(staged(*turn, &format!("ref-{number}")));
             (change, Lock { target: repo.ref_path(&change.name), staged, bytes: format!("{}\n", change.after).into_bytes() })
         };
-        Ok(Self { repo, publication, index, on_branch: prepared.on_branch, refs: publication.refs.iter().enumerate().map(lock).collect() })
+        let refs = publication.refs.iter().enumerate().map(lock).collect();
+        Ok(Self { repo, publication, scratch, index, on_branch: prepared.on_branch, refs })
     }
 
     /// Fails when the publication cannot be taken back any more.
@@ -406,7 +424,7 @@ impl<'a> Work<'a> {
         match self.repo.index_digest()? {
             now if now == Some(index.to) => Ok(false),
             now if now == index.from => Ok(true),
-            _ if self.repo.is_past_return(self.publication)? => Ok(false),
+            _ if self.repo.is_past_return(self.publication, self.scratch)? => Ok(false),
             _ => Err(Error::IndexChanged),
         }
     }
@@ -455,9 +473,9 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Where the new index is staged.
-fn staged_index(scratch: &Path) -> PathBuf {
-    scratch.join("index.new")
+/// The name of what is staged for the n-th turn of a publication.
+fn staged(turn: u32, name: &str) -> String {
+    if turn == 0 { name.to_string() } else { format!("turn-{turn}-{name}") }
 }
 
 /// Syncs files, then folders; what was removed meanwhile needs no sync.

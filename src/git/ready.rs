@@ -35,7 +35,7 @@ impl Repo {
         self.check_no_commit_runs()?;
         let branch = self.common_dir().join(self.head()?.branch);
         for place in [self.index_path(), &self.git_dir().join("HEAD"), &branch] {
-            disk::check_absent(&disk::lock_of(place))?;
+            disk::check_absent_soon(&disk::lock_of(place))?;
         }
         for folder in [self.git_dir(), &self.common_dir().join("objects"), &self.common_dir().join("refs/tags"), branch_folder(&branch)] {
             disk::check_writable(folder)?;

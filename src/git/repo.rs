@@ -61,6 +61,10 @@ pub struct Head {
 /// No object is unpacked that says it is larger: a few bytes can claim any size.
 const ALLOC_LIMIT: &str = "gitoxide.objects.allocLimit=1g";
 
+/// Packs that come while this process runs, its own and those of others, need room in the table of
+/// packs: without it gix takes an object for absent that is there.
+const SLOTS: gix::odb::store::init::Slots = gix::odb::store::init::Slots::AsNeededByDiskState { multiplier: 2.0, minimum: 2048 };
+
 impl std::fmt::Debug for Repo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Repo").field(&self.inner.work_tree).finish()
@@ -301,7 +305,7 @@ impl Repo {
 /// How a repository is opened. A replaced object does not have the bytes that its id, and so a tag,
 /// vouches for.
 pub(super) fn options_for(trust: gix::sec::Trust) -> gix::open::Options {
-    gix::open::Options::default_for_level(trust).config_overrides(["core.useReplaceRefs=false", ALLOC_LIMIT])
+    gix::open::Options::default_for_level(trust).config_overrides(["core.useReplaceRefs=false", ALLOC_LIMIT]).object_store_slots(SLOTS)
 }
 
 /// Our form of a gix id.

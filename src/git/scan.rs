@@ -54,8 +54,10 @@ pub struct Scan {
     pub untracked: Vec<RelPath>,
     /// Files that are ignored.
     pub ignored: Vec<RelPath>,
-    /// Submodules and nested repositories; nothing below them is listed.
+    /// Submodules that HEAD or the index holds; nothing below them is listed.
     pub submodules: Vec<RelPath>,
+    /// Repositories of their own that git does not know here; nothing below them is listed.
+    pub nested: Vec<RelPath>,
     /// Untracked names that no release can hold, such as `.snapback`; nothing below them is listed.
     pub refused: Vec<RelPath>,
 }
@@ -81,10 +83,11 @@ impl Repo {
         // One that only HEAD has, too: a release would carry it along, and no manifest can list it.
         scan.submodules.extend(head.iter().filter(|entry| is_submodule(entry)).map(|(path, _)| path.clone()));
         head.retain(|entry| !is_submodule(entry));
-        for Found { tracked: entries, others: names, nested, refused } in found? {
+        for Found { tracked: entries, others: names, submodules, nested, refused } in found? {
             tracked.extend(entries);
             others.extend(names);
-            scan.submodules.extend(nested);
+            scan.submodules.extend(submodules);
+            scan.nested.extend(nested);
             scan.refused.extend(refused);
         }
         tracked.par_sort_unstable_by(|a, b| a.0.cmp(&b.0));
@@ -97,8 +100,10 @@ impl Repo {
         });
         scan.tracked = self.join_head(index_side.collect(), head, &others);
         self.sort_others(&index, others, &mut scan)?;
-        scan.submodules.sort_unstable();
-        scan.submodules.dedup();
+        for list in [&mut scan.submodules, &mut scan.nested] {
+            list.sort_unstable();
+            list.dedup();
+        }
         scan.refused.sort_unstable();
         Ok(scan)
     }
@@ -106,7 +111,10 @@ impl Repo {
     /// Walks one folder, unless it lies in a nested repository.
     fn walk_one<'a>(&self, walk: &Walk<'a>, index: &'a gix::index::State, dir: &RelPath) -> Result<Found<'a>, Error> {
         if let Some(above) = self.nested_above(index, dir) {
-            return Ok(Found { nested: vec![above], ..Found::default() });
+            let is_submodule = entries_at(index, &above).0.first().is_some_and(|entry| entry.mode == Mode::COMMIT);
+            let found = Found::default();
+            let above = vec![above];
+            return Ok(if is_submodule { Found { submodules: above, ..found } } else { Found { nested: above, ..found } });
         }
         let (here, below) = entries_at(index, dir);
         walk.start(dir, here, below)

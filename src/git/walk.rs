@@ -42,7 +42,9 @@ pub(super) struct Found<'a> {
     pub tracked: Vec<(RelPath, &'a Entry, WorkState)>,
     /// Files and links that are not in the index.
     pub others: Vec<RelPath>,
-    /// Submodules and nested repositories.
+    /// Submodules.
+    pub submodules: Vec<RelPath>,
+    /// Repositories of their own that the index does not know.
     pub nested: Vec<RelPath>,
     /// Names that the index does not know and no release can hold.
     pub refused: Vec<RelPath>,
@@ -52,6 +54,7 @@ impl Found<'_> {
     fn merge(&mut self, other: Self) {
         self.tracked.extend(other.tracked);
         self.others.extend(other.others);
+        self.submodules.extend(other.submodules);
         self.nested.extend(other.nested);
         self.refused.extend(other.refused);
     }
@@ -192,7 +195,7 @@ impl<'a> Walk<'a> {
     /// Notes an entry of the index and what is in its place.
     fn tracked(&self, found: &mut Found<'a>, path: RelPath, entry: &'a Entry, listed: Option<&rustix::fs::Stat>) {
         if entry.mode == Mode::COMMIT {
-            found.nested.push(path);
+            found.submodules.push(path);
             return;
         }
         let state = match listed {

@@ -321,6 +321,13 @@ impl Operation {
         })
     }
 
+    /// True when the work tree's registry could not be edited, so that its entry is not set.
+    pub fn leaves_registry(&self) -> bool {
+        let unset = |change: &&RegistryChange| change.before != change.after;
+        let change = self.about.registry.as_ref().filter(unset);
+        change.is_some_and(|change| self.path_changes().all(|done| done.path != change.path))
+    }
+
     /// Its publication, if it has one.
     pub fn publication(&self) -> Option<&Publication> {
         self.steps.iter().find_map(|step| match step {

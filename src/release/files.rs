@@ -79,7 +79,10 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, scan: &Scan, previo
         let why = RelPath::parse(path.as_bytes()).map_or_else(|refusal| refusal.why, |_| "its name is reserved");
         ground.warn(format!("{path} is not released ({why}): rename it, or name it in the task's `exclude`"));
     }
-    if let Some(path) = scan.submodules.iter().find(|path| scope.owns(path)) {
+    let dirs = scope.dirs();
+    let holds_all = |nested: &&RelPath| dirs.iter().any(|dir| dir.is_in(nested));
+    let submodule = scan.submodules.iter().find(|path| scope.owns(path)).or_else(|| scan.nested.iter().find(holds_all));
+    if let Some(path) = submodule {
         return Err(Error::NotAFile { path: path.clone(), what: "a nested repository or submodule" }.into());
     }
     let mut known: HashMap<&GitId, (Digest, u64)> = HashMap::with_capacity(previous.map_or(0, |manifest| manifest.files.len()));
@@ -103,6 +106,8 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, scan: &Scan, previo
         tracked.chain(small.par_iter().map(|path| reader.untracked(path, in_head.get(path).copied()))).collect()
     });
     let mut found = Found { entries: Vec::with_capacity(looked.len()), ..Found::default() };
+    let nested = scan.nested.iter().filter(|path| scope.owns(path));
+    found.notes.extend(nested.map(|path| format!("{path} is a git repository of its own: it is not released, and no rollback touches it")));
     for file in looked {
         add(ground, task, file?, &mut found);
     }

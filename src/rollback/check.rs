@@ -29,13 +29,24 @@ pub struct Levels {
     pub commands: Commands,
     /// Read every byte again instead of believing git's stat cache.
     pub deep: bool,
+    /// Whether what the registry says counts.
+    pub registry: Entry,
+}
+
+/// Whether what the registry says counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// It must say the version.
+    Counts,
+    /// It cannot be edited and stays as it is: what it says is told.
+    Told,
 }
 
 impl Levels {
     /// All four.
-    pub const ALL: Self = Self { smoke: true, readiness: true, commands: Commands::Run, deep: false };
+    pub const ALL: Self = Self { smoke: true, readiness: true, commands: Commands::Run, deep: false, registry: Entry::Counts };
     /// Integrity and configuration only.
-    pub const FIRST_TWO: Self = Self { smoke: false, readiness: false, commands: Commands::Run, deep: false };
+    pub const FIRST_TWO: Self = Self { smoke: false, readiness: false, ..Self::ALL };
 }
 
 /// Checks that the work tree holds a version.
@@ -83,7 +94,7 @@ pub fn tree_as(
     );
     let scope = Scope::new(&ground.settings, task)?;
     verification.checks.extend(files(ground, &scope, &found.manifest, scan, levels.deep)?);
-    verification.checks.extend(configuration(ground, task, &scope, &found.manifest)?);
+    verification.checks.extend(configuration(ground, task, &scope, &found.manifest, levels.registry == Entry::Told)?);
     let variables = variables(task, &found.manifest);
     if levels.smoke {
         verification.checks.extend(smoke(ground, task, &variables, levels.commands)?);
@@ -181,7 +192,13 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, scan: &Scan, deep:
 }
 
 /// Level 2.
-fn configuration(ground: &Ground, task: &TaskSpec, scope: &Scope, manifest: &Manifest) -> Result<Vec<Check>, Failure> {
+fn configuration(
+    ground: &Ground,
+    task: &TaskSpec,
+    scope: &Scope,
+    manifest: &Manifest,
+    is_registry_left: bool,
+) -> Result<Vec<Check>, Failure> {
     let text = |failure: Failure| failure.to_string();
     let registry = read::in_tree(&*ground.tree, &ground.settings)
         .and_then(|registry| Ok(registry.map(|registry| registry.version(&task.id)).transpose()?.flatten()));
@@ -190,7 +207,7 @@ fn configuration(ground: &Ground, task: &TaskSpec, scope: &Scope, manifest: &Man
         // A task without a configuration file cannot disagree with it, nor one that no rollback touches.
         _ => Ok(Some(manifest.metadata.version.clone())),
     };
-    let said = Said { registry: registry.map_err(text), config };
+    let said = Said { registry: registry.map_err(text), config, is_registry_left };
     let converter = ground.git.converter(Attributes::WorkTree)?;
     Ok(vec![
         configuration::versions(&manifest.metadata.version, &said, manifest.metadata.adopted),

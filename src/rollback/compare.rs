@@ -5,16 +5,16 @@ use std::collections::{BTreeSet, HashMap};
 
 use rayon::prelude::*;
 
-use super::Error;
+use super::{Error, room};
 use crate::{
-    base::{Failure, GitId, RelPath, Sorted, Type},
+    base::{Failure, GitId, RelPath, Sorted},
     catalog::{
         self, Scope, capture,
         manifests::Found,
         releases::{self, Releases},
     },
     draft::{FileDraft, Kept, tree},
-    git::{Attributes, Converter, RuleChanges, Tracked, WorkState},
+    git::{Attributes, Converter, RuleChanges, Scan, Tracked, WorkState},
     ground::Ground,
     model::{
         Manifest, Source, Status, TaskSpec,
@@ -66,6 +66,10 @@ pub struct Compared {
     pub uncommitted: BTreeSet<RelPath>,
     /// Stale bytecode that goes.
     pub bytecode: usize,
+    /// Repositories of their own that stay as they are.
+    pub nested: Vec<RelPath>,
+    /// Untracked files where the version has a file or a folder: they are saved, and go.
+    pub made_room: usize,
 }
 
 /// The files that are restored, by path.
@@ -89,22 +93,21 @@ impl Way<'_> {
         self.check_scope(&wanted)?;
         self.check_twins(&wanted)?;
         let scan = scan?;
-        if let Some(path) = scan.submodules.iter().find(|path| self.scope.owns(path)) {
-            return Err(catalog::Error::NotAFile { path: path.clone(), what: "a nested repository or submodule" }.into());
-        }
+        let nested = self.nested(&wanted, &scan)?;
         let tracked = Sorted::new(scan.tracked.iter().map(|tracked| (&tracked.path, tracked)));
         let rules = self.rules(&wanted, &tracked);
         let converter = self.ground.git.converter(Attributes::After(&rules))?;
-        let mut compared = Compared::default();
+        let mut compared = Compared { nested, ..Compared::default() };
         let reader = Reader { converter: &converter, same_rules: rules.is_empty() };
         self.restore(&wanted, &tracked, &reader, &mut compared)?;
         let loose = scan.untracked.iter().map(|path| (path, false)).chain(scan.ignored.iter().map(|path| (path, true)));
         let loose: Vec<(&RelPath, bool)> = loose.filter(|(path, _)| self.scope.owns(path)).collect();
         self.remove(&wanted, &scan.tracked, &loose, &mut compared)?;
         self.drop_bytecode(&loose, &mut compared)?;
+        room::make(self, &scan, &mut compared)?;
         compared.files.sort_by(|a, b| a.path.cmp(&b.path));
         compared.files.dedup_by(|a, b| a.path == b.path);
-        self.check_room(&compared, &loose)?;
+        room::check(self, &compared)?;
         self.find_drift(&mut compared)?;
         Ok(compared)
     }
@@ -124,6 +127,19 @@ impl Way<'_> {
         }
         let tag = manifest.metadata.git_tag.clone();
         Err(Error::Damaged { tag, problems: check.evidence.join("; "), task: self.task.id.clone() }.into())
+    }
+
+    /// The repositories of their own in the task's folders, which stay as they are; one that lies
+    /// where a file of the version must go is in the way.
+    fn nested(&self, wanted: &Wanted<'_>, scan: &Scan) -> Result<Vec<RelPath>, Failure> {
+        let all: Vec<&RelPath> = scan.submodules.iter().chain(&scan.nested).collect();
+        let needs = |file: &&&FileEntry| all.iter().any(|nested| file.path.is_in(nested)) && !self.scope.protects(&file.path);
+        if let Some(file) = wanted.values().find(needs) {
+            let place = all.iter().find(|nested| file.path.is_in(nested)).map_or_else(String::new, ToString::to_string);
+            let version = self.target.manifest.metadata.version.clone();
+            return Err(Error::InTheWay { path: place, what: "a git repository of its own".into(), version }.into());
+        }
+        Ok(all.into_iter().filter(|path| self.scope.owns(path)).cloned().collect())
     }
 
     /// A manifest reaches only the task's own folders, whoever wrote it. What the settings
@@ -300,7 +316,7 @@ impl Way<'_> {
     }
 
     /// What is at a path now.
-    fn existing(&self, path: &RelPath, blob: Option<&GitId>) -> Result<Option<Kept>, Failure> {
+    pub(super) fn existing(&self, path: &RelPath, blob: Option<&GitId>) -> Result<Option<Kept>, Failure> {
         Ok(tree::existing(&*self.ground.tree, &self.ground.git, path, blob)?)
     }
 
@@ -341,30 +357,6 @@ impl Way<'_> {
                 compared.untracked.retain(|other| other != *path);
                 compared.files.push(FileDraft { path: (*path).clone(), before: Some(before), after: None });
                 compared.bytecode += 1;
-            }
-        }
-        Ok(())
-    }
-
-    /// Every path that is written can be: no folder with other files stands there.
-    fn check_room(&self, compared: &Compared, loose: &[(&RelPath, bool)]) -> Result<(), Failure> {
-        let goes: BTreeSet<&RelPath> = compared.files.iter().filter(|file| file.after.is_none()).map(|file| &file.path).collect();
-        for file in compared.files.iter().filter(|file| file.after.is_some() && file.before.is_none()) {
-            let version = || self.target.manifest.metadata.version.clone();
-            for dir in file.path.ancestors() {
-                let stat = capture::stat(&*self.ground.tree, &dir)?;
-                let kind = stat.map_or(Type::Dir, |stat| stat.kind);
-                if kind != Type::Dir && !goes.contains(&dir) {
-                    let what = if kind == Type::Symlink { "a symbolic link" } else { "no folder" };
-                    return Err(Error::InTheWay { path: dir.to_string(), what: what.into(), version: version() }.into());
-                }
-            }
-            let Some(stat) = capture::stat(&*self.ground.tree, &file.path)? else { continue };
-            let stays = loose.iter().any(|(path, _)| path.is_in(&file.path) && !goes.contains(path));
-            let emptied = goes.iter().any(|path| path.is_in(&file.path));
-            if stat.kind != Type::Dir || stays || !emptied {
-                let what = if stat.kind == Type::Dir { "a folder" } else { "something else" };
-                return Err(Error::InTheWay { path: file.path.to_string(), what: what.into(), version: version() }.into());
             }
         }
         Ok(())

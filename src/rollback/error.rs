@@ -20,6 +20,14 @@ pub enum Error {
         /// Where it should go.
         to: String,
     },
+    /// Nobody said where to go, and what the task is at cannot be read.
+    #[error("which version of {task} is active cannot be read, so the version to go to must be named: {why}")]
+    ActiveUnknown {
+        /// The task.
+        task: TaskId,
+        /// What cannot be read.
+        why: String,
+    },
     /// No version is proven good.
     #[error("{task} has no older version that is proven good")]
     NoGoodVersion {
@@ -156,6 +164,7 @@ impl Fault for Error {
             | Self::TakenBack { .. }
             | Self::CaseTwins(..)
             | Self::NoReason
+            | Self::ActiveUnknown { .. }
             | Self::CannotUndo { .. } => Kind::Refused,
         }
     }
@@ -200,6 +209,10 @@ impl Fault for Error {
                     ),
                 ]
             }
+            Self::ActiveUnknown { task, .. } => vec![
+                Hint::run("see its versions", &["snapback", "list", "--task", task.as_str()]),
+                Hint::run("go to one of them", &["snapback", "rollback", "--task", task.as_str(), "--to", "<version>"]),
+            ],
             Self::CaseTwins(..) => vec![Hint::say("roll back on a file system that keeps case")],
             Self::NoReason => vec![Hint::say("say why: --message \"…\"")],
             Self::NotVerified { .. } => {

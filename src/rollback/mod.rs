@@ -8,6 +8,7 @@
 pub mod check;
 pub mod compare;
 mod error;
+mod room;
 pub mod show;
 pub mod signature;
 pub mod undo;
@@ -41,9 +42,13 @@ pub fn draft(
     if ground.settings.require_reason && request.message.trim().is_empty() {
         return Err(Error::NoReason.into());
     }
-    let active = catalog::registry::active_version(&*ground.tree, &ground.settings, task)?;
+    // What all tasks share is told when it is broken, and stops no task's way back.
+    let catalog::registry::Active { version: active, trouble } = catalog::registry::active(&*ground.tree, &ground.settings, task);
+    if let (None, None, [why, ..]) = (&active, &request.to, &trouble[..]) {
+        return Err(Error::ActiveUnknown { task: task.id.clone(), why: why.clone() }.into());
+    }
     let to = target(task, releases, standings, active.as_ref(), request)?;
-    check_from(task, active.as_ref(), &to, request)?;
+    check_from(task, (active.as_ref(), &trouble), &to, request)?;
     let request = &despite_verdict(task, standings, &to, request)?;
     let release = releases.find(&task.id, &to)?;
     // Before anything that the tag vouches for is read.
@@ -59,6 +64,7 @@ pub fn draft(
     let way = compare::Way { ground, task, scope: &scope, releases, target: &found, with_shared: request.with_shared };
     let compared = way.compare()?;
     let mut draft = Draft::new(show::plan(ground, task, active.as_ref(), &found, standings, &compared), &request.message);
+    draft.plan.notes.extend(trouble);
     draft.plan.notes.extend(signed.filter(signature::is_there).map(|check| check.evidence.join(", ")));
     draft.files = compared.files;
     pass_doors(task, active.as_ref(), &to, (known.as_ref(), &found.manifest), request, &mut draft)?;
@@ -68,7 +74,7 @@ pub fn draft(
         draft.index = compared.index;
         draft.commit = Some(commit(ground, task, releases, active.as_ref(), &to, request, compared.tree)?);
     }
-    registry::edit(ground, &task.id, Some(&to))?.add_to(&mut draft, Some(to.clone()));
+    registry::edit_where_possible(ground, &task.id, Some(&to))?.add_to(&mut draft, Some(to.clone()));
     set_loose_config(ground, task, &found.manifest, &mut draft)?;
     add_dependencies(ground, task, known.as_ref(), &found.manifest, request, &mut draft);
     add_steps(task, standings, active.as_ref(), &to, request, &mut draft);
@@ -110,11 +116,17 @@ fn despite_verdict(task: &TaskSpec, standings: &Standings, to: &Version, request
 }
 
 /// `--from` is an optimistic lock.
-fn check_from(task: &TaskSpec, active: Option<&Version>, to: &Version, request: &request::Rollback) -> Result<(), Error> {
+fn check_from(
+    task: &TaskSpec,
+    (active, trouble): (Option<&Version>, &[String]),
+    to: &Version,
+    request: &request::Rollback,
+) -> Result<(), Error> {
+    let none = if trouble.is_empty() { "no version" } else { "a version that cannot be read" };
     match &request.from {
         Some(from) if active != Some(from) => Err(Error::StaleFrom {
             task: task.id.clone(),
-            active: active.map_or_else(|| "no version".into(), ToString::to_string),
+            active: active.map_or_else(|| none.into(), ToString::to_string),
             from: from.clone(),
             to: to.to_string(),
         }),

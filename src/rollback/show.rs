@@ -31,6 +31,13 @@ pub fn plan(
     if compared.bytecode > 0 {
         notes.push(format!("{} stale bytecode files of changed modules go too", compared.bytecode));
     }
+    if compared.made_room > 0 {
+        notes.push(format!(
+            "{} untracked files lie where the version has files: they are saved, and an undo brings them back",
+            compared.made_room
+        ));
+    }
+    notes.extend(compared.nested.iter().map(|path| format!("{path} is a git repository of its own and stays as it is")));
     Plan {
         title: task.title.clone(),
         from: active.cloned(),

@@ -78,8 +78,21 @@ fn refuse_later(done: &[Done], id: &OpId, kind: OpKind) -> Result<(), Error> {
 /// or the task went elsewhere, the inverse would mix versions.
 fn check_place(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Result<(), Failure> {
     let Some(change) = &operation.about.registry else { return Ok(()) };
-    let now = catalog::registry::in_tree(&*ground.tree, &ground.settings)?;
-    let now = now.map(|registry| registry.version(&task.id)).transpose()?.flatten();
+    let seen = catalog::registry::seen(&*ground.tree, &ground.settings);
+    let entry = match (&seen.registry, seen.trouble) {
+        (Some(registry), _) => registry.version(&task.id).map_err(Failure::from),
+        (None, None) => Ok(None),
+        (None, Some(trouble)) => Err(trouble),
+    };
+    // A registry that nobody can read, or whose entry the operation could not set, says nothing: then
+    // the task's own configuration does, and a task without one stands where its files stand.
+    let now = match entry {
+        Ok(version) if !operation.leaves_registry() => version,
+        _ => match catalog::registry::config_version(&*ground.tree, task) {
+            Ok(version @ Some(_)) if task.config.is_some() => version,
+            _ => return Ok(()),
+        },
+    };
     if now == change.after {
         return Ok(());
     }
@@ -148,7 +161,8 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
     draft.unsynced = unsynced;
     add_commit(ground, task, operation, kind, &mut draft)?;
     if let Some(change) = &operation.about.registry {
-        registry::back(ground, &task.id, operation, change)?.add_to(&mut draft, change.before.clone());
+        let before = registry::entry_before(operation, change).cloned();
+        registry::back(ground, &task.id, operation, change)?.add_to(&mut draft, before);
     }
     add_steps(task, operation, &mut draft);
     Ok(draft)

@@ -44,7 +44,7 @@ pub fn build<'a>(
             Step::Verify { version: Some(version) } => check(verify::What::Version(version)),
             Step::Verify { version: None } => check(verify::What::Recorded),
             Step::Ready { version } => check(verify::What::Ready(version)),
-            Step::Publish(publication) => Box::new(publish::Publish::new(ground, &operation.about.id, publication)),
+            Step::Publish(publication) => Box::new(publish::Publish::new(ground, operation, publication, task)),
             Step::Verdicts(records) => Box::new(verdicts::Verdicts::new(&*ground.state, records).shared_in(ground)),
         }
     };

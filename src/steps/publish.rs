@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::{
-    base::{Failure, OpId},
+    base::{Failure, GitId, OpId, RelPath},
+    catalog::Scope,
+    git::Untouched,
     ground::Ground,
     journal::Step,
-    model::operation::Publication,
+    model::{Operation, TaskSpec, operation::Publication},
 };
 
 /// The step.
@@ -16,13 +18,27 @@ pub struct Publish<'a> {
     ground: &'a Ground,
     scratch: PathBuf,
     publication: &'a Publication,
+    task: Option<&'a TaskSpec>,
+}
+
+/// Where an operation's publication is staged.
+fn scratch(ground: &Ground, op: &OpId) -> PathBuf {
+    ground.git.common_dir().join("snapback").join("ops").join(op.to_string())
+}
+
+/// The commit of an operation that was put on top of what others committed meanwhile, and that
+/// commit of theirs.
+///
+/// # Errors
+/// When the record of it is damaged.
+pub fn put_on_top(ground: &Ground, op: &OpId) -> Result<Option<(GitId, GitId)>, Failure> {
+    Ok(ground.git.put_on_top_of(&scratch(ground, op))?)
 }
 
 impl<'a> Publish<'a> {
     /// The step for one operation; its folder serves as scratch space.
-    pub fn new(ground: &'a Ground, op: &OpId, publication: &'a Publication) -> Self {
-        let scratch = ground.git.common_dir().join("snapback").join("ops").join(op.to_string());
-        Self { ground, scratch, publication }
+    pub fn new(ground: &'a Ground, operation: &Operation, publication: &'a Publication, task: Option<&'a TaskSpec>) -> Self {
+        Self { ground, scratch: scratch(ground, &operation.about.id), publication, task }
     }
 }
 
@@ -36,10 +52,17 @@ impl Step for Publish<'_> {
     }
 
     fn apply(&mut self, prepared: &Value) -> Result<(), Failure> {
-        self.ground.git.publish(self.publication, prepared, &self.scratch)?;
+        let scope = self.task.map(|task| Scope::new(&self.ground.settings, task)).transpose()?;
+        let dirs = scope.as_ref().map(Scope::dirs).unwrap_or_default();
+        let owns = |path: &RelPath| scope.as_ref().is_some_and(|scope| scope.owns(path));
+        let untouched = Untouched { dirs, owns: &owns };
+        self.ground.git.publish_over(self.publication, prepared, &self.scratch, &untouched)?;
+        let on_top = self.ground.git.put_on_top_of(&self.scratch)?;
         if let Some(branch) = self.publication.refs.last() {
+            let (commit, under) = on_top.as_ref().map_or((&branch.after, None), |(commit, under)| (commit, Some(under)));
             let text = self.publication.log_message.trim_start_matches("snapback: ");
-            self.ground.say("committed", format!("{}  {text}", branch.after.short()));
+            let under = under.map_or_else(String::new, |under| format!("  (on top of {}, made meanwhile)", under.short()));
+            self.ground.say("committed", format!("{}  {text}{under}", commit.short()));
         }
         Ok(())
     }
@@ -53,6 +76,6 @@ impl Step for Publish<'_> {
     }
 
     fn is_passed(&self) -> Result<bool, Failure> {
-        Ok(self.ground.git.is_past_return(self.publication)?)
+        Ok(self.ground.git.is_past_return(self.publication, &self.scratch)?)
     }
 }

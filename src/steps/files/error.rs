@@ -17,6 +17,18 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A path is a mount point: nothing can be renamed onto it.
+    #[error("{path} is a mount of its own, and no file can take its place")]
+    Mounted {
+        /// Where.
+        path: RelPath,
+    },
+    /// A mount that holds staged files is gone.
+    #[error("{path} was a mount of its own when this began, and is none now: files of this operation are on it")]
+    Unmounted {
+        /// Where.
+        path: RelPath,
+    },
     /// A directory, device, FIFO or socket stands where a file should.
     #[error("{path} is {what} now, and a file must go there")]
     InTheWay {
@@ -30,14 +42,25 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Io { .. } => Kind::Missing,
-            Self::InTheWay { .. } => Kind::Refused,
+            Self::Io { .. } | Self::Unmounted { .. } => Kind::Missing,
+            Self::InTheWay { .. } | Self::Mounted { .. } => Kind::Refused,
         }
     }
 
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::InTheWay { path, .. } => vec![Hint::say(format!("move {path} out of the way and try again"))],
+            Self::Mounted { path } => vec![
+                Hint::run("take the mount away", &["umount", &path.to_string()]),
+                Hint::say(format!("or name {path} in the task's `protect`: then no rollback touches it")),
+            ],
+            Self::Unmounted { path } => vec![
+                Hint::run("mount it again", &["mount", &path.to_string()]),
+                Hint::run("then finish the operation", &["snapback", "op", "resume"]),
+            ],
+            Self::Io { source, path, .. } if source.kind() == io::ErrorKind::CrossesDevices => {
+                vec![Hint::say(format!("{path} and the work tree lie on different file systems: name it in the task's `protect`"))]
+            }
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 vec![Hint::say("make room on the disk and try again")]
             }

@@ -1,7 +1,7 @@
 //! Changes files of the tree: the heart of a rollback, and of taking one back.
 //!
-//! Protocol (see the design's reliability rules): every new file is written whole into one
-//! staging folder `.snapback` at the top of the work tree and synced; then each is swapped with
+//! Protocol (see the design's reliability rules): every new file is written whole into the staging
+//! folder `.snapback` at the top of the work tree, or of the mount that it belongs to, and synced; then each is swapped with
 //! what stands at its path, deletions are renames into the staging folder; then the folders are
 //! synced. What is displaced must be the recorded old or new content: anything else is a
 //! stranger's edit made since the plan, and is put into the store. The displaced files stay in
@@ -11,6 +11,7 @@
 
 mod error;
 mod holds;
+mod places;
 mod strangers;
 
 use std::{collections::BTreeSet, io, time::Duration};
@@ -30,6 +31,7 @@ use crate::{
 pub use error::Error;
 use error::failed;
 pub use holds::holds;
+pub use places::Places;
 
 /// A file that takes longer to write than a person who wants to stop waits, in bytes.
 const HUGE: u64 = 256 << 20;
@@ -63,7 +65,7 @@ pub struct Files<'a> {
     bytes: &'a dyn Bytes,
     op: OpId,
     at: Timestamp,
-    stage: RelPath,
+    places: Places,
     changes: &'a [PathChange],
 }
 
@@ -83,7 +85,7 @@ impl<'a> Files<'a> {
         at: Timestamp,
         changes: &'a [PathChange],
     ) -> Self {
-        Self { ground: None, tree, state, store, bytes, op: op.clone(), at, stage: RelPath::own(STAGE), changes }
+        Self { ground: None, tree, state, store, bytes, op: op.clone(), at, places: Places::top(), changes }
     }
 
     /// Brings every path to its `after` (or `before` when going back), from wherever it stands.
@@ -99,9 +101,11 @@ impl<'a> Files<'a> {
             .collect::<Result<_, Failure>>()?;
         // Even when nothing is open, a run that was killed may have left its last renames unsynced.
         if !open.is_empty() {
-            create_dir_all(self.tree, &self.stage, 0o700).map_err(failed("create", &self.stage))?;
-            // Before anything is displaced into a folder that a crash could take away.
-            self.tree.sync_dir(&RelPath::root(), SyncPoint::TreeDir).map_err(failed("sync", &self.stage))?;
+            for stage in self.stages_of(&open) {
+                create_dir_all(self.tree, &stage, 0o700).map_err(failed("create", &stage))?;
+                // Before anything is displaced into a folder that a crash could take away.
+                self.tree.sync_dir(&stage.parent(), SyncPoint::TreeDir).map_err(failed("sync", &stage))?;
+            }
             let stage = |(at, change): &(usize, &'a PathChange)| self.stage_file(*at, change, goal(change), forward);
             let bytes: u64 = open.iter().filter_map(|(_, change)| goal(change)).map(|state| state.size).sum();
             if bytes > MANY_BYTES { at_once_in(Duration::MAX, &open, stage) } else { at_once(&open, stage) }?;
@@ -116,12 +120,20 @@ impl<'a> Files<'a> {
     /// Drops what was displaced.
     fn drop_stage(&self) -> Result<(), Failure> {
         self.clear_stage(Clear::All)?;
-        Ok(self.tree.sync_dir(&RelPath::root(), SyncPoint::TreeDir).map_err(failed("sync", &self.stage))?)
+        for folder in self.places.folders() {
+            self.tree.sync_dir(folder, SyncPoint::TreeDir).map_err(failed("sync", folder))?;
+        }
+        Ok(())
+    }
+
+    /// The staging folders of these changes.
+    fn stages_of(&self, open: &[(usize, &PathChange)]) -> BTreeSet<RelPath> {
+        open.iter().map(|(_, change)| self.places.stage_of(&change.path)).collect()
     }
 
     /// Where the n-th change's new content is staged and its displaced content lands.
     fn staged(&self, at: usize) -> RelPath {
-        self.stage.join(format!("{at}"))
+        self.places.stage_of(&self.changes[at].path).join(format!("{at}"))
     }
 
     /// Writes one new file or link into the staging folder and syncs it, unless it is there
@@ -143,7 +155,7 @@ impl<'a> Files<'a> {
             return Ok(self.tree.symlink(&target, &staged).map_err(failed("create", &staged))?);
         }
         // A name of its own until it is whole: what a crash leaves under it is nobody's.
-        let path = self.stage.join(format!("{WRITING}{at}"));
+        let path = self.places.stage_of(&change.path).join(format!("{WRITING}{at}"));
         let mut file = self.tree.create_bulk(&path, 0o600).map_err(failed("create", &path))?;
         if forward && state.size > HUGE {
             copy_checked(self.bytes, state, &mut Stoppable(&mut file))?;
@@ -169,7 +181,10 @@ impl<'a> Files<'a> {
             self.tree.rename(path, &self.staged(*at)).map_err(failed("remove", path))?;
         }
         // Before the folders go that held it.
-        Ok(self.tree.sync_dir(&self.stage, SyncPoint::TreeDir).map_err(failed("sync", &self.stage))?)
+        for stage in self.stages_of(open) {
+            self.tree.sync_dir(&stage, SyncPoint::TreeDir).map_err(failed("sync", &stage))?;
+        }
+        Ok(())
     }
 
     /// Removes the folders that are empty because of the change, deepest first; also those that
@@ -177,7 +192,12 @@ impl<'a> Files<'a> {
     fn remove_empty_folders(&self, goal: &dyn Fn(&'a PathChange) -> Option<&'a FileState>) -> Result<(), Failure> {
         use io::ErrorKind::{DirectoryNotEmpty, NotADirectory, NotFound, ResourceBusy};
         let gone = self.changes.iter().filter(|change| goal(change).is_none());
-        let dirs: BTreeSet<RelPath> = gone.flat_map(|change| change.path.ancestors()).collect();
+        let mut dirs: BTreeSet<RelPath> = gone.flat_map(|change| change.path.ancestors()).collect();
+        for change in self.changes.iter().filter(|change| goal(change).is_some()) {
+            if matches!(self.tree.stat(&change.path), Ok(Some(stat)) if stat.kind == Type::Dir) {
+                self.add_folders(&change.path, &mut dirs)?;
+            }
+        }
         // A folder sorts before what lies in it.
         for dir in dirs.iter().rev() {
             match self.tree.stat(dir).map_err(failed("look at", dir))? {
@@ -190,6 +210,18 @@ impl<'a> Files<'a> {
                 Err(error) => return Err(failed("remove", dir)(error).into()),
             }
         }
+        Ok(())
+    }
+
+    /// Adds a folder that stands where a file must go, and all folders in it.
+    fn add_folders(&self, dir: &RelPath, dirs: &mut BTreeSet<RelPath>) -> Result<(), Failure> {
+        for name in self.tree.list(dir).map_err(failed("list", dir))? {
+            let path = dir.join(name);
+            if self.tree.stat(&path).map_err(failed("look at", &path))?.is_some_and(|stat| stat.kind == Type::Dir) {
+                self.add_folders(&path, dirs)?;
+            }
+        }
+        dirs.insert(dir.clone());
         Ok(())
     }
 
@@ -241,7 +273,7 @@ impl<'a> Files<'a> {
     /// Syncs every folder in which a name may have changed, and the folders above it: one of
     /// them may be new or gone.
     fn sync_folders(&self) -> Result<(), Failure> {
-        let mut dirs = BTreeSet::from([RelPath::root(), self.stage.clone()]);
+        let mut dirs: BTreeSet<RelPath> = self.places.folders().iter().cloned().chain(self.places.stages()).collect();
         for change in self.changes {
             dirs.extend(change.path.ancestors());
         }
@@ -256,11 +288,16 @@ impl<'a> Files<'a> {
     /// Keeps strangers' content that is in the staging folder in the store, and removes what is
     /// to be cleared.
     fn clear_stage(&self, clear: Clear) -> Result<(), Failure> {
-        if self.tree.stat(&self.stage).map_err(failed("look at", &self.stage))?.is_none() {
+        self.places.stages().try_for_each(|stage| self.clear_one(&stage, clear))
+    }
+
+    /// [`Files::clear_stage`] of one staging folder.
+    fn clear_one(&self, stage: &RelPath, clear: Clear) -> Result<(), Failure> {
+        if self.tree.stat(stage).map_err(failed("look at", stage))?.is_none() {
             return Ok(());
         }
-        for name in self.tree.list(&self.stage).map_err(failed("list", &self.stage))? {
-            let path = self.stage.join(&name);
+        for name in self.tree.list(stage).map_err(failed("list", stage))? {
+            let path = stage.join(&name);
             let number = std::str::from_utf8(&name).ok().and_then(|name| name.parse::<usize>().ok());
             let change = number.and_then(|at| self.changes.get(at));
             // Whatever has another name was put there by somebody else, and stays.
@@ -277,8 +314,8 @@ impl<'a> Files<'a> {
         if clear != Clear::All {
             return Ok(());
         }
-        match self.tree.remove_dir(&self.stage) {
-            Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(failed("remove", &self.stage)(error).into()),
+        match self.tree.remove_dir(stage) {
+            Err(error) if error.kind() != io::ErrorKind::DirectoryNotEmpty => Err(failed("remove", stage)(error).into()),
             _ => Ok(()),
         }
     }
@@ -295,8 +332,11 @@ impl Step for Files<'_> {
     }
 
     fn prepare(&mut self) -> Result<Value, Failure> {
-        if self.tree.stat(&self.stage).map_err(failed("look at", &self.stage))?.is_some() {
-            return Err(Error::InTheWay { path: self.stage.clone(), what: "somebody else's" }.into());
+        self.places = Places::of(self.tree, self.changes.iter().map(|change| &change.path))?;
+        for stage in self.places.stages() {
+            if self.tree.stat(&stage).map_err(failed("look at", &stage))?.is_some() {
+                return Err(Error::InTheWay { path: stage, what: "somebody else's" }.into());
+            }
         }
         for change in self.changes {
             match self.check_replaceable(&change.path) {
@@ -304,10 +344,11 @@ impl Step for Files<'_> {
                 other => drop(other?),
             }
         }
-        Ok(Value::Null)
+        Ok(self.places.note())
     }
 
-    fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
+    fn apply(&mut self, prepared: &Value) -> Result<(), Failure> {
+        self.places = Places::recall(self.tree, prepared)?;
         self.go(true)?;
         if let Some(ground) = self.ground {
             ground.say("files", format!("{} changed", self.changes.len()));
@@ -315,12 +356,14 @@ impl Step for Files<'_> {
         Ok(())
     }
 
-    fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
+    fn undo(&mut self, prepared: &Value) -> Result<(), Failure> {
+        self.places = Places::recall(self.tree, prepared)?;
         self.go(false)?;
         self.drop_stage()
     }
 
-    fn finish(&mut self, _prepared: &Value) -> Result<(), Failure> {
+    fn finish(&mut self, prepared: &Value) -> Result<(), Failure> {
+        self.places = Places::recall(self.tree, prepared)?;
         self.drop_stage()
     }
 }

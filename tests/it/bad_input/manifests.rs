@@ -168,8 +168,11 @@ fn registries_that_cannot_be_read() {
     ] {
         let sandbox = released();
         sandbox.write("task_registry.json", text.as_bytes());
-        refused(&sandbox, 4, BACK, words);
         refused(&sandbox, 4, SNAP, words);
+        let back = sandbox.snapback(BACK).expect(0);
+        let said = back.stdout + &back.stderr;
+        assert!(words.iter().all(|word| said.contains(word)), "going back is not stopped, and says what is not set: {said}");
+        assert_eq!(sandbox.read("task_registry.json"), text.as_bytes());
         let status = sandbox.snapback(&["status"]);
         println!("{text:?}: {}{}[{}]", status.stdout, status.stderr, status.code);
         assert!((status.stdout + &status.stderr).contains("task registry"), "status says so");

@@ -1,0 +1,91 @@
+//! Where new files are staged: on the mount that they belong to, for no rename leaves it.
+
+use serde_json::{Value, json};
+
+use super::{Error, STAGE, failed};
+use crate::base::{Fs, RelPath, Type};
+
+/// The folders in which there is a staging folder: the top of the work tree, and every mount point
+/// that a changed path lies below. Sorted, the top first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places(Vec<RelPath>);
+
+impl Places {
+    /// The top of the work tree alone.
+    pub(super) fn top() -> Self {
+        Self(vec![RelPath::root()])
+    }
+
+    /// The places that changes of these paths need.
+    ///
+    /// # Errors
+    /// [`Error::Mounted`] for a path that is a mount itself: nothing can be renamed onto it.
+    pub fn of<'a>(tree: &dyn Fs, paths: impl Iterator<Item = &'a RelPath>) -> Result<Self, Error> {
+        let root = RelPath::root();
+        let mounts = tree.mounts().map_err(failed("see what is mounted below", &root))?;
+        let mut places = Self::top();
+        if mounts.is_empty() {
+            return Ok(places);
+        }
+        for path in paths {
+            if mounts.binary_search(path).is_ok() {
+                return Err(Error::Mounted { path: path.clone() });
+            }
+            let is_folder = |dir: &&RelPath| matches!(tree.stat(dir), Ok(Some(stat)) if stat.kind == Type::Dir);
+            let above = mounts.iter().rev().find(|mount| path.is_in(mount)).filter(is_folder);
+            places.0.extend(above.filter(|above| !places.0.contains(above)).cloned());
+        }
+        places.0.sort();
+        Ok(places)
+    }
+
+    /// The places that were written down when the step began.
+    ///
+    /// # Errors
+    /// [`Error::Unmounted`] when one of them is no mount any more: its files are out of reach.
+    pub(super) fn recall(tree: &dyn Fs, prepared: &Value) -> Result<Self, Error> {
+        let told = prepared.get("mounts").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let told: Vec<RelPath> = told.filter_map(|text| RelPath::from_text(text).ok()).collect();
+        let mut places = Self::top();
+        if told.is_empty() {
+            return Ok(places);
+        }
+        let root = RelPath::root();
+        let mounts = tree.mounts().map_err(failed("see what is mounted below", &root))?;
+        if let Some(path) = told.iter().find(|path| mounts.binary_search(path).is_err()) {
+            return Err(Error::Unmounted { path: path.clone() });
+        }
+        places.0.extend(told);
+        places.0.sort();
+        Ok(places)
+    }
+
+    /// What is written down.
+    pub(super) fn note(&self) -> Value {
+        if self.0.len() == 1 {
+            return Value::Null;
+        }
+        let mounts: Vec<String> = self.0.iter().filter(|place| !place.is_root()).map(RelPath::to_text).collect();
+        json!({ "mounts": mounts })
+    }
+
+    /// The folders.
+    pub fn folders(&self) -> &[RelPath] {
+        &self.0
+    }
+
+    /// The staging folders.
+    pub(super) fn stages(&self) -> impl Iterator<Item = RelPath> {
+        self.0.iter().map(|place| stage_in(place))
+    }
+
+    /// The staging folder of a path.
+    pub(super) fn stage_of(&self, path: &RelPath) -> RelPath {
+        stage_in(self.0.iter().rev().find(|place| path.is_in(place)).unwrap_or(&RelPath::root()))
+    }
+}
+
+/// The staging folder in a place.
+fn stage_in(place: &RelPath) -> RelPath {
+    if place.is_root() { RelPath::own(STAGE) } else { place.join(STAGE) }
+}
