@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 use super::{Error, Repo, Sign, error::During, repo::git_id};
 use crate::{
-    base::{Digest, GitId, encoding, zone},
+    base::{GitId, encoding, zone},
     model::operation::Person,
 };
 
