@@ -14,17 +14,16 @@ use crate::{
     ground::Ground,
     journal::{self, Ended, Ending, Log, Runner, history},
     model::{
-        Check, Event, Operation, Plan, Report, Request, Status, TaskSpec, Verdict, VerdictRecord, Verification,
+        Check, Event, Operation, Plan, Report, Request, Status, TaskSpec, Verification,
         audit::Deed,
         operation::{OpKind, Step},
         report::Outcome,
         settings::OnVerifyFail,
-        signature::Demand,
     },
     release,
     rollback::{self, check},
     steps::{self, files, shared, verdicts, verify::What},
-    verify::{Checking, Commands},
+    verify::Checking,
 };
 
 impl App {
@@ -68,7 +67,7 @@ impl App {
             draft = self.run_hook(request, draft)?;
         }
         if draft.plan.nothing_to_do {
-            return Ok(self.nothing_done(&draft, begun));
+            return self.nothing_done(request, &draft, begun);
         }
         let what = deed_of(&draft.plan);
         let why = draft.message.clone();
@@ -233,6 +232,7 @@ impl App {
             }
             Ended::Stuck(error) => return Err(error.into()),
         }
+        self.note_operation(report, self.commands_in(operation));
         if let Err(error) = self.ground.git.release_packs() {
             self.ground.warn(format!("git keeps a pack longer than it need: {error}"));
         }
@@ -316,45 +316,10 @@ impl App {
         checking.judge(problems, format!("{} paths exactly as recorded", operation.path_changes().count()))
     }
 
-    /// What follows a finished operation: a release is verified, and proven when it holds.
-    fn after(&self, operation: &Operation, task: Option<&TaskSpec>, report: &mut Report) -> Result<(), Failure> {
-        let (OpKind::CreateSnapshot, Some(task), Some(version)) = (operation.about.kind, task, &operation.about.to) else { return Ok(()) };
-        let releases = self.release_for(&task.id, version)?;
-        let commands = self.commands_in(operation);
-        let levels = check::Levels { smoke: true, commands, ..check::Levels::FIRST_TWO };
-        let (kept, scan) = rayon::join(
-            || check::release(&self.ground, task, &releases, version, (false, Demand::None)),
-            || check::look(&self.ground, task),
-        );
-        let mut verification = kept?;
-        let tree = check::tree_as(&self.ground, task, &releases, crate::model::verdict::Standing::default(), version, levels, &scan?)?;
-        verification.checks.extend(tree.checks.into_iter().filter(|check| check.id != "integrity.manifest"));
-        // A version whose smoke test was left out is not proven.
-        if verification.is_good() && (commands == Commands::Run || task.smoke.is_empty()) {
-            let record = VerdictRecord {
-                task: task.id.clone(),
-                version: version.clone(),
-                verdict: Verdict::Proven,
-                reason: "verified at release".into(),
-                who: report.who.clone(),
-                at: self.ground.clock.now(),
-                op: Some(operation.about.id.clone()),
-                seq: None,
-            };
-            // The release is made and verified; only a later choice by itself would have liked to know.
-            if let Err(error) = verdicts::append(&*self.ground.state, &[record], &[]) {
-                self.ground
-                    .warn(format!("{version} is released, but could not be noted as proven: {}", Failure::from(error).chain().join(": ")));
-            }
-        }
-        report.verification = Some(verification);
-        Ok(())
-    }
-
     /// The report of a request that found nothing to do.
-    fn nothing_done(&self, draft: &Draft, begun: Instant) -> Report {
+    fn nothing_done(&self, request: &Request, draft: &Draft, begun: Instant) -> Result<Report, Failure> {
         let plan = &draft.plan;
-        Report {
+        let mut report = Report {
             op: None,
             kind: plan.kind,
             task: (!plan.kind.is_of_no_task()).then(|| plan.task.clone()),
@@ -375,7 +340,12 @@ impl App {
             notes: plan.notes.clone(),
             timeline: Vec::new(),
             share: Vec::new(),
+        };
+        if let Request::Rollback(wanted) = request {
+            self.verify_active(self.spec(&wanted.task)?, &mut report)?;
         }
+        report.duration_ms = millis(begun);
+        Ok(report)
     }
 
     /// The report of an operation that has not ended yet.
@@ -422,7 +392,7 @@ fn deed_of(plan: &Plan) -> Deed {
 }
 
 /// An operation that was not asked to change packages does not fail because they differ.
-fn leave_packages(ground: &Ground, operation: &Operation, checks: &mut [Check]) {
+pub(super) fn leave_packages(ground: &Ground, operation: &Operation, checks: &mut [Check]) {
     if operation.steps.iter().any(|step| matches!(step, Step::Environment(_))) {
         return;
     }

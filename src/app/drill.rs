@@ -2,19 +2,18 @@
 
 use std::path::PathBuf;
 
-use super::{App, audit, rehearse::Obstacle, signing::Signatures};
+use super::{App, rehearse::Obstacle, signing::Signatures};
 use crate::{
     base::{Failure, TaskId, process::offline::Offline},
     catalog::manifests,
     drill::{self, Drill, reports},
     model::{
-        Status, TaskSpec, Verdict, VerdictRecord, Version,
+        Status, TaskSpec, Version,
         drill::DrillReport,
         manifest::FileEntry,
         settings::EnvMode,
         trust::{CommandState, Role},
     },
-    steps::verdicts,
     verify::{Checking, Commands},
 };
 
@@ -128,9 +127,7 @@ impl App {
             report.notes.push(format!("a rollback would go unsigned: {failure}"));
         }
         reports::keep(&*self.ground.state, &report).map_err(drill::Error::Reports)?;
-        if report.passed {
-            self.note_as_proven(&report);
-        }
+        self.note_drill(&report);
         Ok(report)
     }
 
@@ -150,34 +147,5 @@ impl App {
             }
         };
         report.verification.checks.push(check);
-    }
-
-    /// A version that came back is proven; that it could not be noted hurts only later choices.
-    fn note_as_proven(&self, report: &DrillReport) {
-        let (task, version) = (&report.task, &report.version);
-        let said =
-            |standings: crate::rollback::Standings| standings.get(task).and_then(|all| all.get(version)).is_some_and(|said| said.proven);
-        if self.standings_of(task).is_ok_and(said) {
-            return;
-        }
-        let note = || -> Result<(), Failure> {
-            let _lock = self.lock()?;
-            let reason = format!("came back in a drill, in {} ms", report.recovery_ms);
-            let record = VerdictRecord {
-                task: task.clone(),
-                version: version.clone(),
-                verdict: Verdict::Proven,
-                reason: reason.clone(),
-                who: report.who.clone(),
-                at: report.at,
-                op: None,
-                seq: None,
-            };
-            let what = audit::deed_on("mark proven", task, None, Some(version));
-            self.witnessed(what, &reason, || Ok(verdicts::append(&*self.ground.state, &[record], &[])?))
-        };
-        if let Err(failure) = note() {
-            self.ground.warn(format!("{task} {version} came back, but could not be noted as proven: {failure}"));
-        }
     }
 }

@@ -10,9 +10,14 @@ use rayon::prelude::*;
 use super::{App, change::millis, rehearse::Obstacle, signing::Signatures};
 use crate::{
     base::{Failure, Kind, TaskId},
-    catalog::{registry, releases::Releases},
+    catalog::{
+        Release,
+        manifests::{self, Kept},
+        registry,
+        releases::Releases,
+    },
     model::{
-        Status, Version,
+        Check, Status, TaskSpec, Version,
         answer::Next,
         health::{Disk, Finding, Health, Level, TaskHealth},
         overview::TaskLine,
@@ -138,12 +143,27 @@ impl App {
             Err(failure) => return Some(failed("objects", Level::Unknown, &failure)),
         };
         let worst = verification.problems().max_by_key(|check| check.status)?;
-        let level = if worst.status == Status::Fail { Level::Critical } else { Level::Unknown };
+        let fix = run("see all of it", &["verify-snapshot", "-t", task.as_str(), "--version", &version.to_string(), "--deep"]);
+        if let Some(finding) = self.look_at_kept(spec, releases, version, (worst, deep)) {
+            return Some(finding);
+        }
+        let (level, word) = if worst.status == Status::Fail { (Level::Critical, "restored") } else { (Level::Unknown, "checked") };
         let more = verification.problems().map(|check| check.evidence.len()).sum::<usize>().saturating_sub(1);
         let more = if more == 0 { String::new() } else { format!(" (and {more} more)") };
-        let seen = format!("{version} cannot be restored: {}{more}", worst.evidence.first().map_or("", String::as_str));
-        let fix = run("see all of it", &["verify-snapshot", "-t", task.as_str(), "--version", &version.to_string(), "--deep"]);
+        let seen = format!("{version} cannot be {word}: {}{more}", worst.evidence.first().map_or("", String::as_str));
         Some(Finding { check: "objects", level, seen, fix: Some(fix) })
+    }
+
+    /// The finding for a version whose tag was moved while what was released is kept and whole: no
+    /// rollback goes to it before the tag is back, which takes one command.
+    fn look_at_kept(&self, spec: &TaskSpec, releases: &Releases, version: &Version, (worst, deep): (&Check, bool)) -> Option<Finding> {
+        let release = releases.find(&spec.id, version).ok()?;
+        let Kept::Other(tag_id) = manifests::kept(&self.ground.git, release).ok()? else { return None };
+        let kept = releases.with(Release { tag_id, ..release.clone() });
+        let verification = check::release(&self.ground, spec, &kept, version, (deep, Demand::None)).ok()?;
+        let seen = format!("the tag of {version} was moved; what was released is kept, and comes back with its tag");
+        let fix = worst.hints.iter().find(|hint| hint.argv.get(1).is_some_and(|word| word == "update-ref"));
+        verification.is_good().then_some(Finding { check: "objects", level: Level::Critical, seen, fix: fix.cloned().map(Next::from) })
     }
 
     /// The bytes of the store; damage of its index, or with `deep` of anything, is a finding.

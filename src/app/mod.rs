@@ -5,6 +5,7 @@
 //! the one that was shown. Read [`App::apply`] next.
 
 mod adopt;
+mod after;
 mod alerts;
 mod audit;
 mod backup;
@@ -19,6 +20,7 @@ mod health;
 mod hooks;
 mod left;
 mod missing_tags;
+mod noted;
 mod operations;
 mod preview;
 mod push;
@@ -343,17 +345,17 @@ impl App {
 
     /// All releases.
     fn all_releases(&self) -> Result<Releases, Failure> {
-        releases::all(&self.ground.git, |id| self.ground.settings.task(id).is_some())
+        releases::all(&self.ground.git, &self.ground.settings)
     }
 
     /// The releases of one task.
     fn tagged_releases(&self, task: &TaskId) -> Result<Releases, Failure> {
-        releases::of_task(&self.ground.git, task, |id| self.ground.settings.task(id).is_some())
+        releases::of_task(&self.ground.git, &self.ground.settings, task)
     }
 
     /// One release of a task; all that there are when its tag was deleted.
     fn release_for(&self, task: &TaskId, version: &Version) -> Result<Releases, Failure> {
-        let found = releases::one(&self.ground.git, task, version)?;
+        let found = releases::one(&self.ground.git, &self.ground.settings, task, version)?;
         if found.by_task.is_empty() { self.releases_for(task) } else { Ok(found) }
     }
 
@@ -366,12 +368,14 @@ impl App {
 
     /// All verdicts.
     fn standings(&self) -> Result<Standings, Failure> {
-        Ok(verdicts::fold(&self.verdict_records(None)?.0))
+        let moved = self.all_releases()?.moved(&self.ground.git, None)?;
+        Ok(failing(verdicts::fold(&self.verdict_records(None)?.0), moved))
     }
 
     /// The verdicts of one task.
     fn standings_of(&self, task: &TaskId) -> Result<Standings, Failure> {
-        Ok(verdicts::fold(&self.verdict_records(Some(task))?.0))
+        let moved = self.tagged_releases(task)?.moved(&self.ground.git, Some(task))?;
+        Ok(failing(verdicts::fold(&self.verdict_records(Some(task))?.0), moved))
     }
 
     /// Takes the operation lock.
@@ -389,6 +393,14 @@ impl App {
         };
         Ok(Lock::take(&self.state_path.join("lock"), &holder, self.lock_wait)?)
     }
+}
+
+/// What was said of versions; what the tag of some leads to is not what was released.
+fn failing(mut standings: Standings, moved: impl IntoIterator<Item = (TaskId, Version)>) -> Standings {
+    for (task, version) in moved {
+        standings.entry(task).or_default().entry(version).or_default().failed = true;
+    }
+    standings
 }
 
 /// Says of a task whether it has a release; the tags are listed once, when somebody asks.

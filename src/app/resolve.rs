@@ -19,7 +19,7 @@ impl App {
         let spec = self.spec(task)?;
         // A number is looked up: the tags need not be listed.
         if let Ok(version) = typed.strip_prefix('v').unwrap_or(typed).parse()
-            && !releases::one(&self.ground.git, task, &version)?.by_task.is_empty()
+            && !releases::one(&self.ground.git, &self.ground.settings, task, &version)?.by_task.is_empty()
         {
             return Ok(version);
         }

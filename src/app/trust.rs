@@ -129,7 +129,12 @@ impl App {
         if draft.plan.kind == OpKind::CreateSnapshot {
             roles.push(Role::Smoke);
         }
-        let commands = self.ground.commands_for(&draft.plan.task, &roles);
+        let mut commands = self.ground.commands_for(&draft.plan.task, &roles);
+        if matches!(draft.plan.kind, OpKind::Undo | OpKind::Redo) {
+            // They verify where it arrives. That nobody agreed to them keeps nobody from going back.
+            let checks = self.ground.commands_for(&draft.plan.task, &[Role::Smoke, Role::Probe]);
+            commands.extend(checks.into_iter().filter(|command| command.trusted));
+        }
         if !self.ground.without_commands {
             draft.plan.commands = commands;
         } else if !commands.is_empty() {

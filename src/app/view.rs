@@ -55,6 +55,11 @@ impl App {
         let mut lines: Vec<TaskLine> = pairs
             .map(|(named, watched)| task_line(watched, named, &releases, &standings, (&drift, &*self.ground.state), &missing))
             .collect();
+        let moved = releases.moved(&self.ground.git, None)?;
+        for line in &mut lines {
+            let own = moved.iter().filter(|(task, _)| *task == line.task);
+            line.moved = own.map(|(_, version)| version.clone()).collect();
+        }
         lines.sort_by(|a, b| (badness(b), &a.task).cmp(&(badness(a), &b.task)));
         Ok(lines)
     }
@@ -208,7 +213,9 @@ impl App {
 
     /// Checks a release where it is kept. `deep` reads every byte.
     pub fn verify_snapshot(&self, task: &TaskId, version: &Version, deep: bool, signature: Demand) -> Result<Verification, Failure> {
-        check::release(&self.ground, self.spec(task)?, &self.releases_for(task)?, version, (deep, signature))
+        let found = check::release(&self.ground, self.spec(task)?, &self.releases_for(task)?, version, (deep, signature))?;
+        self.note_kept(&found);
+        Ok(found)
     }
 
     /// Runs the four levels on the work tree; without an expected version, the active one.
@@ -220,9 +227,11 @@ impl App {
         };
         let standing = standing_of(&self.standings_of(task)?, task, &version);
         self.require_commands(&self.commands_of_verification(task))?;
-        let levels =
-            check::Levels { deep: true, commands: crate::verify::Commands::unless(self.ground.without_commands), ..check::Levels::ALL };
-        check::tree(&self.ground, spec, &releases, standing, &version, levels)
+        let commands = crate::verify::Commands::unless(self.ground.without_commands);
+        let found =
+            check::tree(&self.ground, spec, &releases, standing, &version, check::Levels { deep: true, commands, ..check::Levels::ALL })?;
+        self.note_tree(&found, commands);
+        Ok(found)
     }
 
     /// Says something of a version.
@@ -248,6 +257,9 @@ impl App {
             Verdict::Released => "end hold",
             Verdict::Pinned => "pin",
             Verdict::Unpinned => "unpin",
+            Verdict::Failed => "mark failed",
+            Verdict::Damaged => "mark damaged",
+            Verdict::Whole => "mark whole",
         };
         let what = audit::deed_on(kind, task, None, Some(version));
         self.witnessed(what, reason, || verdicts::write(&self.ground, &[record]))
@@ -292,20 +304,21 @@ fn task_line(
         config,
         drift,
         trouble: trouble.join("; "),
+        moved: Vec::new(),
         way_back,
     }
 }
 
 /// What was said of a version.
-fn standing_of(standings: &Standings, task: &TaskId, version: &Version) -> Standing {
+pub(super) fn standing_of(standings: &Standings, task: &TaskId, version: &Version) -> Standing {
     standings.get(task).and_then(|versions| versions.get(version)).copied().unwrap_or_default()
 }
 
-/// Worst first: trouble, bad, held, drift, unknown, fine.
+/// Worst first: trouble, bad or failed, held, drift, unknown, fine.
 fn badness(line: &TaskLine) -> u8 {
     match line {
-        _ if !line.trouble.is_empty() => 5,
-        _ if line.standing.bad => 4,
+        _ if !line.trouble.is_empty() || !line.moved.is_empty() => 5,
+        _ if line.standing.bad || line.standing.failed => 4,
         _ if line.standing.held => 3,
         _ if line.drift > 0 => 2,
         _ if line.active.is_none() => 1,

@@ -10,21 +10,20 @@
 //! file that may have been changed in the same tick of the clock in which it was read is not
 //! believed (git's "racy" rule); here such files are not even written down.
 
-use std::io::Write as _;
+use std::{io::Write as _, os::unix::ffi::OsStrExt, path::Path};
 
 use super::{scan::Found, wire};
 use crate::base::{
     Digest, Fs, ObjectId, RelPath, Stat,
     cut::{Broken, Cut, begin, seal},
     fs::read_limited,
+    times,
 };
 
 const VERSION: u16 = 1;
 const MAGIC: [u8; 8] = *b"SNBSTAT1";
 /// No cache is larger: one of ten million files.
 const MAX: u64 = 2 << 30;
-/// Times of files come from a clock that ticks at least this often, in nanoseconds.
-const TICK: i128 = 50_000_000;
 
 /// What is known of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +42,6 @@ pub struct Cache {
     bytes: Vec<u8>,
     /// Counts the runs.
     pub run: u32,
-}
-
-/// Nanoseconds since 1970.
-fn nanos((seconds, nanos): (i64, u32)) -> i128 {
-    i128::from(seconds) * 1_000_000_000 + i128::from(nanos)
 }
 
 /// Appends what tells one state of a file from another.
@@ -71,10 +65,15 @@ fn is_same(cut: &mut Cut<'_>, stat: &Stat) -> Result<bool, Broken> {
 }
 
 impl Cache {
-    /// Opens the cache of a folder, given where it is and what its `lstat` says.
-    pub fn of(state: &dyn Fs, folder: &[u8], stat: &Stat) -> Self {
-        let identity = [folder, &stat.dev.to_le_bytes(), &stat.ino.to_le_bytes()].concat();
-        Self::open(state, &RelPath::own("store/stat-cache"), &identity)
+    /// Opens the cache of a folder, given where it is and what its `lstat` says. Where the times of
+    /// the file system prove nothing, nothing is known.
+    pub fn of(state: &dyn Fs, folder: &Path, stat: &Stat) -> Self {
+        let identity = [folder.as_os_str().as_bytes(), &stat.dev.to_le_bytes(), &stat.ino.to_le_bytes()].concat();
+        let mut cache = Self::open(state, &RelPath::own("store/stat-cache"), &identity);
+        if !times::are_fine_at(folder) {
+            cache.bytes.clear();
+        }
+        cache
     }
 
     /// Opens the cache of a folder: `identity` is where it is, and its device and inode.
@@ -148,7 +147,7 @@ impl Cache {
 
     /// The bytes of the next cache.
     fn encode(&self, began: (i64, u32), files: &[(&Found, Known)]) -> Vec<u8> {
-        let settled = |stat: &Stat| nanos(stat.mtime).max(nanos(stat.ctime)) < nanos(began) - TICK;
+        let settled = |stat: &Stat| times::is_settled(stat.mtime, stat.ctime, began);
         let kept = || files.iter().filter(|(file, _)| settled(&file.stat));
         let mut out = Vec::with_capacity(128 + files.len() * 112);
         out.extend(begin(&MAGIC, VERSION));

@@ -144,7 +144,7 @@ impl Source {
         let root = Root::open(folder).map_err(failed)?;
         let stat = root.stat(&RelPath::root()).map_err(failed)?.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
         let began = crate::base::clock::of_files();
-        let (walk, cache) = rayon::join(|| scan::walk(&root), || Cache::of(&*ground.state, &super::folder_bytes(folder), &stat));
+        let (walk, cache) = rayon::join(|| scan::walk(&root), || Cache::of(&*ground.state, folder, &stat));
         let walk = walk?;
         let mut known = if rehash { vec![None; walk.found.len()] } else { cache.know(&walk.found) };
         for (file, known) in walk.found.iter().zip(&mut known) {

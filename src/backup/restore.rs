@@ -52,7 +52,7 @@ pub fn restore(ground: &Ground, restore: &Restore) -> Result<RestoreReport, Fail
     let top = std::fs::canonicalize(&restore.into).map_err(failed)?;
     let root = Root::open(&top).map_err(failed)?;
     let stat = root.stat(&RelPath::root()).map_err(failed)?.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
-    let cache = Cache::of(&*ground.state, &super::folder_bytes(&top), &stat);
+    let cache = Cache::of(&*ground.state, &top, &stat);
     // Known only by writing a file, which a dry run does not.
     let folds = !restore.dry_run && folds_case(&root);
     let plan = ground.work("comparing", 0, false, || plan::plan(&root, &entries, Some(&cache), folds))?;

@@ -30,6 +30,7 @@ pub mod secret_source;
 pub mod sha256;
 pub mod sorted;
 pub mod text;
+pub mod times;
 pub mod user;
 pub mod waiting;
 pub mod yaml;

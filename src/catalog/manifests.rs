@@ -1,14 +1,17 @@
 //! Finds the manifest of a release and checks the chain tag -> commit -> manifest.
+//!
+//! [`load`] is the one way to a manifest that anything is restored, compared or made from, so what
+//! it refuses (a tag that was moved, a manifest that is not the tag's) no command passes over.
 
 use std::sync::Arc;
 
 use super::{Error, Release, capture};
 pub use crate::ground::ReadRelease as Found;
 use crate::{
-    base::{Digest, Failure, Fault, GitId, Kind, TaskId},
+    base::{Digest, Failure, Fault, GitId, Kind, RelPath, TaskId, fs::read_limited},
     git::{self, Attributes, PeeledTag, Repo},
-    ground::Ground,
-    model::{DependencyList, Manifest, Settings},
+    ground::{Ground, ReleaseKey},
+    model::{DependencyList, Manifest, Settings, TagName},
 };
 
 /// The line of a tag's message that names the digest of the manifest.
@@ -22,16 +25,41 @@ pub fn digest_in(message: &str) -> Option<Digest> {
     message.lines().rev().find_map(|line| line.strip_prefix(MANIFEST_TRAILER)?.trim().parse().ok())
 }
 
-/// Loads and checks the manifest of a release: the tag's commit is the manifest's, the
-/// manifest's digest is the tag's (adopted tags name none).
+/// Loads and checks the manifest of a release: the tag is the one that was made, its commit is the
+/// manifest's, the manifest's digest is the tag's (adopted tags name none).
 pub fn load(ground: &Ground, release: &Release) -> Result<Arc<Found>, Failure> {
+    if let Kept::Other(kept) = kept(&ground.git, release)? {
+        return Err(Error::tag_replaced(release, kept).into());
+    }
     let known = || ground.read.lock().expect("because no holder of this lock panics");
-    if let Some(found) = known().get(&release.tag_id) {
+    let (task, version, tag_id) = (release.task.clone(), release.version.clone(), release.tag_id.clone());
+    let key = ReleaseKey { task, version, tag_id, head: ground.git.head_commit()? };
+    if let Some(found) = known().get(&key) {
         return Ok(found.clone());
     }
     let found = Arc::new(read(ground, release)?);
-    known().insert(release.tag_id.clone(), found.clone());
+    known().insert(key, found.clone());
     Ok(found)
+}
+
+/// What the second reference of a release says of its tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kept {
+    /// It names the same.
+    Same,
+    /// There is none: the release was made elsewhere, or adopted.
+    Nothing,
+    /// It names something else, so the tag was moved.
+    Other(GitId),
+}
+
+/// Looks at the second reference of a release.
+pub fn kept(git: &Repo, release: &Release) -> Result<Kept, Failure> {
+    Ok(match git.find_ref(&TagName::keep_reference(&release.task, &release.version))? {
+        None => Kept::Nothing,
+        Some(id) if id == release.tag_id => Kept::Same,
+        Some(id) => Kept::Other(id),
+    })
 }
 
 /// The exact bytes of a release's manifest, unread, and its tag. Where the tag names a digest they have it.
@@ -86,12 +114,29 @@ fn check_copy(ground: &Ground, release: &Release, bytes: &[u8]) -> Result<(), Fa
     if capture::is_now(&*ground.tree, &path, bytes) {
         return Ok(());
     }
-    let Some(copy) = capture::bytes(&*ground.tree, &path)? else { return Ok(()) };
+    let Some(copy) = capture::bytes(&*ground.tree, &path)? else { return check_large_copy(ground, release, &path, bytes) };
     if copy == bytes || ground.git.converter(Attributes::WorkTree)?.to_git(&path, copy.clone())? == bytes {
         return Ok(());
     }
     let (expected, found) = (Digest::of(bytes).to_string(), Digest::of(&copy).to_string());
     Err(Error::ManifestChanged { task: release.task.clone(), version: release.version.clone(), expected, found }.into())
+}
+
+/// A copy that is too large to be read into memory, or none at all.
+fn check_large_copy(ground: &Ground, release: &Release, path: &RelPath, bytes: &[u8]) -> Result<(), Failure> {
+    /// How much larger a file can be than what git keeps of it: UTF-32 with a mark of its order.
+    const MOST: u64 = 5;
+    // The file itself was compared before; no line ends and no encoding make more than this of it.
+    let Some(copy) = capture::read(&*ground.tree, path)? else { return Ok(()) };
+    if copy.size <= MOST * bytes.len() as u64 {
+        let read = read_limited(&*ground.tree, path, MOST * LIMIT);
+        let copy = read.map_err(|source| Error::Read { path: path.clone(), source })?;
+        if ground.git.converter(Attributes::WorkTree)?.to_git(path, copy)? == bytes {
+            return Ok(());
+        }
+    }
+    let (task, version) = (release.task.clone(), release.version.clone());
+    Err(Error::ManifestChanged { task, version, expected: Digest::of(bytes).to_string(), found: copy.digest.to_string() }.into())
 }
 
 /// The manifest's bytes: from the commit that HEAD leads to, on a branch or not, else from any branch,

@@ -15,8 +15,8 @@ pub mod scope;
 pub mod untagged;
 
 use crate::{
-    base::{Fault, Hint, Kind, LinkOnTheWay, RelPath, TaskId},
-    model::Version,
+    base::{Fault, GitId, Hint, Kind, LinkOnTheWay, RelPath, TaskId},
+    model::{TagName, Version},
 };
 
 pub use releases::Release;
@@ -73,6 +73,16 @@ pub enum Error {
         /// The commit of the tag.
         found: String,
     },
+    /// The tag was moved: the second reference names what was released.
+    #[error("the tag {tag} was moved: {kept} still names {names}")]
+    TagReplaced {
+        /// The tag.
+        tag: String,
+        /// The second reference.
+        kept: String,
+        /// What it names.
+        names: GitId,
+    },
     /// A file of the tree cannot be read.
     #[error("cannot read {path}")]
     Read {
@@ -113,12 +123,19 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// The error for a release whose second reference names something else than its tag.
+    pub fn tag_replaced(release: &Release, names: GitId) -> Self {
+        Self::TagReplaced { tag: release.tag(), kept: TagName::keep_reference(&release.task, &release.version), names }
+    }
+}
+
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::UnknownTask { .. } | Self::UnknownVersion { .. } => Kind::NotFound,
             Self::NoManifest { .. } | Self::NotAFile { .. } | Self::Linked(_) => Kind::Refused,
-            Self::ManifestChanged { .. } | Self::TagMoved { .. } => Kind::Bad,
+            Self::ManifestChanged { .. } | Self::TagMoved { .. } | Self::TagReplaced { .. } => Kind::Bad,
             Self::Read { source, .. } | Self::Unwritable { source, .. } if is_link_on_the_way(source) => Kind::Refused,
             Self::Read { .. } | Self::Unwritable { .. } | Self::Unsteady(_) | Self::ManifestAway { .. } => Kind::Missing,
         }
@@ -146,12 +163,25 @@ impl Fault for Error {
                 ),
                 Hint::run("and the tags of later releases, whose commits have it too", &["git", "fetch", "--tags"]),
             ],
-            Self::ManifestChanged { task, .. } => {
-                vec![Hint::run("see who changed it", &["git", "log", "-p", "--", &format!("snapshots/snapshot-{task}-v*.yaml")])]
+            Self::ManifestChanged { task, version, .. } => {
+                let pattern = format!("*snapshot-{task}-v{version}.yaml");
+                vec![
+                    Hint::run("see who changed it", &["git", "log", "-p", "--", &pattern]),
+                    Hint::run("or whether it is changed in the work tree only", &["git", "status", "--", &pattern]),
+                ]
             }
-            Self::TagMoved { tag, expected, .. } => vec![Hint::say(format!(
-                "if the move was a mistake: git update-ref refs/tags/{tag} back to the tag on {expected}; refs/snapback/keep still has it"
-            ))],
+            Self::TagMoved { tag, expected, .. } => vec![
+                Hint::run("see who made the tag that is there now", &["git", "show", "--no-patch", tag]),
+                Hint::run("put it back on the commit that was released", &["git", "update-ref", &format!("refs/tags/{tag}"), expected]),
+            ],
+            Self::TagReplaced { tag, kept, .. } => {
+                let tag_ref = format!("refs/tags/{tag}");
+                vec![
+                    Hint::run("see who made the tag that is there now", &["git", "show", "--no-patch", tag]),
+                    Hint::run("bring the release back", &["git", "update-ref", &tag_ref, kept]),
+                    Hint::run("or, if the new tag is the right one", &["git", "update-ref", kept, &tag_ref]),
+                ]
+            }
             Self::Linked(path) => vec![Hint::say(format!("put the file itself at {path}, in place of the link"))],
             Self::Unsteady(_) => vec![Hint::say("stop the task, or set its `stop` command, and try again")],
             Self::NotAFile { path, .. } => vec![Hint::say(format!("add {path} to the task's `exclude`"))],

@@ -1,12 +1,12 @@
 //! The releases of a task, read from its tags.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::Error;
+use super::{Error, manifests::LIMIT};
 use crate::{
     base::{Failure, GitId, TaskId, text},
     git::{Repo, TagRef},
-    model::{TagName, Version},
+    model::{Manifest, Settings, TagName, Version},
 };
 
 /// A release: a tag that was parsed. Nothing is peeled yet.
@@ -39,13 +39,13 @@ pub struct Releases {
 }
 
 /// Reads all tags once.
-pub fn all(git: &Repo, is_task: impl Fn(&TaskId) -> bool) -> Result<Releases, Failure> {
-    Ok(of_tags(git.tags()?, is_task))
+pub fn all(git: &Repo, settings: &Settings) -> Result<Releases, Failure> {
+    of_tags(git, settings, git.tags()?)
 }
 
 /// The releases and markers of one task. Tags of other tasks are not read.
-pub fn of_task(git: &Repo, task: &TaskId, is_task: impl Fn(&TaskId) -> bool) -> Result<Releases, Failure> {
-    let mut found = of_tags(git.tags_beginning_with(&format!("{task}-v"))?, is_task);
+pub fn of_task(git: &Repo, settings: &Settings, task: &TaskId) -> Result<Releases, Failure> {
+    let mut found = of_tags(git, settings, git.tags_beginning_with(&format!("{task}-v"))?)?;
     // An id may go on where another one ends: `T01-v2` is a task beside `T01`.
     found.by_task.retain(|id, _| id == task);
     found.markers.retain(|marker| marker.task() == task);
@@ -53,9 +53,12 @@ pub fn of_task(git: &Repo, task: &TaskId, is_task: impl Fn(&TaskId) -> bool) -> 
 }
 
 /// One release that has a tag: the tags are not listed. Empty when there is none.
-pub fn one(git: &Repo, task: &TaskId, version: &Version) -> Result<Releases, Failure> {
+pub fn one(git: &Repo, settings: &Settings, task: &TaskId, version: &Version) -> Result<Releases, Failure> {
     let mut found = Releases::default();
-    if let Some(tag_id) = git.find_ref(&TagName::release(task, version).reference())? {
+    let name = TagName::release(task, version);
+    if let Some(tag_id) = git.find_ref(&name.reference())?
+        && meaning(git, settings, &name.to_string())? == Some(name)
+    {
         let release = Release { task: task.clone(), version: version.clone(), tag_id, lost: false };
         found.by_task.entry(task.clone()).or_default().insert(version.clone(), release);
     }
@@ -63,10 +66,11 @@ pub fn one(git: &Repo, task: &TaskId, version: &Version) -> Result<Releases, Fai
 }
 
 /// The releases and markers among some tags.
-fn of_tags(tags: Vec<TagRef>, is_task: impl Fn(&TaskId) -> bool) -> Releases {
+fn of_tags(git: &Repo, settings: &Settings, tags: Vec<TagRef>) -> Result<Releases, Failure> {
     let mut found = Releases::default();
     for tag in tags {
-        let Some(name) = std::str::from_utf8(&tag.name).ok().and_then(|name| TagName::parse(name, &is_task)) else { continue };
+        let Ok(name) = std::str::from_utf8(&tag.name) else { continue };
+        let Some(name) = meaning(git, settings, name)? else { continue };
         match name {
             TagName::Release { task, version } => {
                 let release = Release { task: task.clone(), version: version.clone(), tag_id: tag.id, lost: false };
@@ -75,7 +79,45 @@ fn of_tags(tags: Vec<TagRef>, is_task: impl Fn(&TaskId) -> bool) -> Releases {
             marker @ TagName::Marker { .. } => found.markers.push(marker),
         }
     }
-    found
+    Ok(found)
+}
+
+/// What the name of a tag means here. Where two tasks could have it (no release is made any more that
+/// has such a name) its manifest says whose it is; without one it is a marker, or the longer id's.
+pub fn meaning(git: &Repo, settings: &Settings, name: &str) -> Result<Option<TagName>, Failure> {
+    let manifest = || -> Result<_, Failure> {
+        Ok(git.head_commit()?.map(|head| git.entry(&head, &settings.manifest_of_tag(name))).transpose()?.flatten().map(|entry| entry.id))
+    };
+    meaning_by(git, settings, name, manifest)
+}
+
+/// The same, by the blob that is the manifest.
+pub fn meaning_by(
+    git: &Repo,
+    settings: &Settings,
+    name: &str,
+    manifest: impl FnOnce() -> Result<Option<GitId>, Failure>,
+) -> Result<Option<TagName>, Failure> {
+    let is_task = |id: &TaskId| settings.task(id).is_some();
+    let mut readings = TagName::readings(name, &is_task);
+    let (first, mut others) = (readings.next(), readings.peekable());
+    if others.peek().is_none() {
+        return Ok(first);
+    }
+    let all: Vec<TagName> = first.into_iter().chain(others).collect();
+    let meta = manifest()?.and_then(|id| Manifest::parse_metadata(&git.read_blob_within(&id, LIMIT).ok()?).ok());
+    let said = |reading: &&TagName| match (reading, &meta) {
+        (TagName::Release { task, version }, Some(meta)) => (task, version) == (&meta.task_id, &meta.version),
+        (TagName::Marker { .. }, None) => true,
+        _ => false,
+    };
+    Ok(all.iter().find(said).or(all.first()).cloned())
+}
+
+/// Every release and marker that a tag of this name could be.
+pub fn readings(settings: &Settings, name: &TagName) -> Vec<TagName> {
+    let is_task = |id: &TaskId| settings.task(id).is_some();
+    TagName::readings(&name.to_string(), &is_task).collect()
 }
 
 impl Releases {
@@ -93,6 +135,28 @@ impl Releases {
             self.by_task.entry(task.clone()).or_default().entry(version).or_insert(release);
         }
         Ok(())
+    }
+
+    /// The releases whose tag names something else than their second reference; of one task or all.
+    pub fn moved(&self, git: &Repo, task: Option<&TaskId>) -> Result<BTreeSet<(TaskId, Version)>, Failure> {
+        const KEEP: &str = "refs/snapback/keep/";
+        let below = task.map_or_else(|| KEEP.to_string(), |task| format!("{KEEP}{task}/"));
+        let mut moved = BTreeSet::new();
+        for (name, kept) in git.refs_below(&below)? {
+            let Some((task, version)) = name.strip_prefix(KEEP).and_then(|rest| rest.split_once('/')) else { continue };
+            let (Ok(task), Ok(version)) = (task.parse::<TaskId>(), version.parse::<Version>()) else { continue };
+            let there = self.by_task.get(&task).and_then(|versions| versions.get(&version));
+            if there.is_some_and(|release| !release.lost && release.tag_id != kept) {
+                moved.insert((task, version));
+            }
+        }
+        Ok(moved)
+    }
+
+    /// One release in place of another.
+    pub fn with(&self, release: Release) -> Self {
+        let versions = BTreeMap::from([(release.version.clone(), release.clone())]);
+        Self { by_task: BTreeMap::from([(release.task, versions)]), markers: self.markers.clone() }
     }
 
     /// Finds a release; the error suggests others.

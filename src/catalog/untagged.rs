@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::releases;
 use crate::{
     base::{Failure, GitId, RelPath, TaskId},
     git::Repo,
@@ -53,8 +54,8 @@ pub fn everywhere(git: &Repo, settings: &Settings) -> Result<Manifests, Failure>
 
 /// Adds the manifests of one commit.
 fn collect(git: &Repo, settings: &Settings, commit: &GitId, place: &str, found: &mut Manifests) -> Result<(), Failure> {
-    for (path, _) in git.entries(commit, std::slice::from_ref(&settings.snapshots))? {
-        if let Some((task, version)) = named(settings, &path) {
+    for (path, entry) in git.entries(commit, std::slice::from_ref(&settings.snapshots))? {
+        if let Some((task, version)) = named(git, settings, &path, &entry.id) {
             found.entry(task).or_default().entry(version).or_insert_with(|| place.to_string());
         }
     }
@@ -62,8 +63,9 @@ fn collect(git: &Repo, settings: &Settings, commit: &GitId, place: &str, found: 
 }
 
 /// The release that a path is the manifest of.
-fn named(settings: &Settings, path: &RelPath) -> Option<(TaskId, Version)> {
+fn named(git: &Repo, settings: &Settings, path: &RelPath, blob: &GitId) -> Option<(TaskId, Version)> {
     let name = std::str::from_utf8(path.name()).ok()?.strip_prefix("snapshot-")?.strip_suffix(".yaml")?;
-    let TagName::Release { task, version } = TagName::parse(name, |id| settings.task(id).is_some())? else { return None };
+    let meaning = releases::meaning_by(git, settings, name, || Ok(Some(blob.clone()))).ok().flatten();
+    let Some(TagName::Release { task, version }) = meaning else { return None };
     (settings.manifest_path(&task, &version) == *path).then_some((task, version))
 }

@@ -61,6 +61,23 @@ fn count(before: &str, after: &str) -> (u32, u32) {
     })
 }
 
+/// The remark about files that come back with other line ends than some they had.
+pub fn other_line_ends(paths: &[RelPath], than_it: &str, than_they: &str) -> Option<String> {
+    /// More names would hide the others of the plan.
+    const MOST: usize = 5;
+    let names: Vec<String> = paths.iter().take(MOST).map(ToString::to_string).collect();
+    let more = paths.len().saturating_sub(MOST);
+    match (names.as_slice(), more) {
+        ([], _) => None,
+        ([name], _) => Some(format!("{name} comes back with other line ends than {than_it}: .gitattributes and git's settings decide")),
+        (_, more) => {
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            let names = names.join(", ");
+            Some(format!("{names}{more} come back with other line ends than {than_they}: .gitattributes and git's settings decide"))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -252,11 +252,13 @@ impl Drill<'_> {
         };
         let said = Said { registry: registry.map_err(text), config, is_registry_left };
         let manifest = &found.manifest;
-        vec![
+        let mut checks = vec![
             integrity::tree(root, manifest, converter, true, &wanted, &|_| false),
             configuration::versions(self.version, &said, manifest.metadata.adopted),
             configuration::lockfiles(root, manifest, converter),
-        ]
+        ];
+        checks.extend(integrity::line_ends(manifest));
+        checks
     }
 
     /// Level 3, in the scratch place and off the network.

@@ -15,7 +15,7 @@ use gix::{
     bstr::ByteSlice,
     filter::plumbing::{
         Pipeline,
-        eol::AutoCrlf,
+        eol::{AutoCrlf, Mode},
         pipeline::convert::to_worktree::{Options, UnknownEncoding},
     },
 };
@@ -74,6 +74,8 @@ pub struct Converter {
     repo: Repo,
     rules: Rules,
     auto_crlf: bool,
+    /// True when text gets CRLF where no attribute says otherwise.
+    crlf: bool,
     trivial: bool,
     drivers: Vec<String>,
     idle: Mutex<Vec<Pipeline>>,
@@ -97,12 +99,14 @@ impl Repo {
             options.drivers.drain(..).filter(|driver| driver.clean.is_some() || driver.smudge.is_some() || driver.process.is_some());
         let drivers = drivers.map(|driver| driver.name.to_string()).collect();
         let auto_crlf = options.eol_config.auto_crlf != AutoCrlf::Disabled;
+        let crlf = options.eol_config.auto_crlf == AutoCrlf::Enabled || options.eol_config.eol == Some(Mode::CrLf);
         let rules = Rules::new(self, place)?;
         Ok(Converter {
             repo: self.clone(),
             trivial: !auto_crlf && rules.none_anywhere()?,
             rules,
             auto_crlf,
+            crlf,
             drivers,
             idle: Mutex::default(),
             pattern: Pipeline::new(context, self.hash(), options),
@@ -192,11 +196,12 @@ impl Converter {
         };
         let mut states = out.iter_selected().map(|found| found.assignment.state);
         let driver = value(states.next());
+        let attribute = |attribute: String| Err(Error::Attribute { path: path.clone(), attribute });
         if states.next() == Some(StateRef::Set) {
-            return refused("ident".to_string());
+            return attribute("ident".to_string());
         }
         match value(states.next()) {
-            Some(encoding) if !encoding.eq_ignore_ascii_case("utf-8") => return refused(format!("working-tree-encoding={encoding}")),
+            Some(encoding) if !encoding.eq_ignore_ascii_case("utf-8") => return attribute(format!("working-tree-encoding={encoding}")),
             _ => {}
         }
         match driver {
@@ -211,6 +216,38 @@ impl Converter {
     /// True when this path's bytes are the same in git and in the work tree, whatever they are.
     pub fn is_plain(&self, path: &RelPath) -> Result<bool, Error> {
         Ok(!self.auto_crlf && self.rules.none_for(path)?)
+    }
+
+    /// True when a file would be written back as it is: with its bytes, or only their number where
+    /// nobody read them, and the bytes that git keeps of it, read when they are needed.
+    pub fn comes_back(
+        &self,
+        path: &RelPath,
+        (size, bytes): (u64, Option<&[u8]>),
+        (size_in_git, in_git): (u64, &dyn Fn() -> Result<Vec<u8>, Error>),
+    ) -> Result<bool, Error> {
+        if self.is_plain(path)? || self.is_lfs(path)? {
+            return Ok(true);
+        }
+        // git takes CR away on the way in, and adds some only where CRLF is asked for.
+        if !self.may_write_crlf(path)? {
+            return Ok(size == size_in_git);
+        }
+        Ok(match self.to_worktree(path, in_git()?)? {
+            Worktree::Same(back) | Worktree::Changed(back) => bytes.map_or(size == back.len() as u64, |bytes| bytes == back),
+            Worktree::Lfs { .. } => true,
+        })
+    }
+
+    /// True when a path may get CRLF line ends.
+    fn may_write_crlf(&self, path: &RelPath) -> Result<bool, Error> {
+        let mut out = self.rules.selection(&["eol"]);
+        self.rules.matching(path, &mut out)?;
+        let eol = out.iter_selected().next().map(|found| found.assignment.state);
+        Ok(match eol {
+            Some(StateRef::Value(name)) => !name.as_bstr().eq_ignore_ascii_case(b"lf"),
+            _ => self.crlf,
+        })
     }
 
     /// True when that is known to hold for every path.
@@ -329,7 +366,7 @@ mod tests {
         assert!(converter.to_worktree(&rel("a.x"), b"1\n".to_vec()).is_err());
         assert_eq!(converter.to_git(&rel("a.y"), b"1\n".to_vec()).unwrap(), b"1\n");
         for unlike_git in ["a.z", "a.u"] {
-            assert!(matches!(converter.to_git(&rel(unlike_git), b"$Id$".to_vec()), Err(Error::Filter { .. })), "{unlike_git}");
+            assert!(matches!(converter.to_git(&rel(unlike_git), b"$Id$".to_vec()), Err(Error::Attribute { .. })), "{unlike_git}");
         }
         assert!(!sandbox.path("pwned").exists());
 

@@ -250,6 +250,14 @@ pub enum Error {
         /// The driver's name.
         driver: String,
     },
+    /// A path has a conversion that git does without a program, and snapback not.
+    #[error("{path} has `{attribute}` in .gitattributes, which snapback cannot do as git does")]
+    Attribute {
+        /// The path.
+        path: RelPath,
+        /// The attribute.
+        attribute: String,
+    },
     /// A path cannot be converted between work tree and git.
     #[error("{path} cannot be converted as .gitattributes ask")]
     Convert {
@@ -412,6 +420,7 @@ impl Fault for Error {
             | Self::Sparse
             | Self::RefName { .. }
             | Self::Filter { .. }
+            | Self::Attribute { .. }
             | Self::Convert { .. }
             | Self::AlreadyPublished { .. }
             | Self::HookRefused { .. } => Kind::Refused,
@@ -471,6 +480,9 @@ impl Fault for Error {
             Self::BadObject { .. } | Self::Listing { .. } => vec![Hint::run("see what is damaged", &["git", "fsck", "--full"])],
             Self::MissingLfs { .. } => vec![Hint::run("fetch it", &["git", "lfs", "fetch", "--all"])],
             Self::Filter { .. } => vec![Hint::say("exclude the path from the task, or store it with Git LFS")],
+            Self::Attribute { path, attribute } => {
+                vec![Hint::say(format!("take `{attribute}` off {path} in .gitattributes, or name it in the task's `exclude`"))]
+            }
             Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::MovedUnder { .. } | Self::HeadMoved { .. } => {
                 vec![Hint::say("run the command again: it plans from what is there now")]
             }

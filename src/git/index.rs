@@ -3,18 +3,26 @@
 //! The new index is the current one with some entries changed. Two things keep git's later
 //! comparison honest: an entry gets stat data only when the file was read and is that blob, and
 //! entries that were "racily clean" are read again or lose theirs, because the new index's time
-//! would make git trust them (git's `ce_smudge_racily_clean_entry`).
+//! would make git trust them (git's `ce_smudge_racily_clean_entry`; `stat.rs` has the rule).
 
 use std::collections::BTreeMap;
 
 use gix::index::{
     File,
-    entry::{Flags, Mode, Stat, stat::Options},
+    entry::{Flags, Mode, Stat},
 };
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, FileType};
 
-use super::{Attributes, Converter, Error, Repo, error::During, rules_gone, scan::index_entry, tree::entry_kind, walk::to_index_stat};
+use super::{
+    Attributes, Converter, Error, Repo,
+    error::During,
+    rules_gone,
+    scan::index_entry,
+    stat::{self, StatRules},
+    tree::entry_kind,
+    walk::to_index_stat,
+};
 use crate::{
     base::{Digest, RelPath},
     model::operation::{TreeChange, TreeEntry},
@@ -29,20 +37,21 @@ impl Repo {
     /// With `with_stat` the files of the work tree are read, to save git the comparison.
     pub(super) fn changed_index(&self, changes: &[TreeChange], with_stat: bool) -> Result<Vec<u8>, Error> {
         let mut index = File::clone(&*self.read_index(false)?);
-        let options = self.with(gix::Repository::stat_options).during("reading the configuration")?;
         check_before(&index, changes)?;
         let after: NewEntries<'_> = changes.iter().map(|change| (change.path.as_bytes(), (&change.path, change.after.as_ref()))).collect();
+        let kept = kept_flags(&index, &after);
         index.remove_entries(|_, path, _| after.contains_key(path.as_ref() as &[u8]));
         let gone = rules_gone(after.values().copied());
         let converter = self.converter(Attributes::After(&gone))?;
-        self.refresh_doubtful(&mut index, options, with_stat.then_some(&converter));
+        self.refresh_doubtful(&mut index, with_stat.then_some(&converter));
         let stats = if with_stat { self.stats_of(&converter, &after) } else { BTreeMap::new() };
         for (bytes, (path, entry)) in &after {
             let Some(entry) = entry else { continue };
             let mode = entry_kind(entry).map(|kind| Mode::from(gix::objs::tree::EntryMode::from(kind)));
             let mode = mode.ok_or_else(|| changed(path))?;
             let stat = stats.get(bytes).copied().unwrap_or_default();
-            index.dangerously_push_entry(stat, self.oid(&entry.id)?, Flags::empty(), mode, path.as_bstr());
+            let flags = kept.get(bytes).copied().unwrap_or(Flags::empty());
+            index.dangerously_push_entry(stat, self.oid(&entry.id)?, flags, mode, path.as_bstr());
         }
         index.sort_entries();
         check_no_clash(&index, &after)?;
@@ -67,9 +76,9 @@ impl Repo {
     /// new index is younger, so their files are read: those that are the entry's blob get fresh
     /// stat data, the others (all, without a converter) lose it. Entries without stat data get it
     /// back in the same way, else every later look at them would have to read the file.
-    fn refresh_doubtful(&self, index: &mut File, options: Options, converter: Option<&Converter>) {
-        let written = index.timestamp();
-        let doubtful = |entry: &gix::index::Entry| entry.stat.is_racy(written, options) || entry.stat == Stat::default();
+    fn refresh_doubtful(&self, index: &mut File, converter: Option<&Converter>) {
+        let written = stat::written(index);
+        let doubtful = |entry: &gix::index::Entry| StatRules::is_doubtful(&entry.stat, written);
         let places: Vec<usize> = index.entries().iter().enumerate().filter(|(_, entry)| doubtful(entry)).map(|(at, _)| at).collect();
         let fresh: Vec<Stat> = places
             .par_iter()
@@ -98,6 +107,17 @@ impl Repo {
         let after = lstat()?;
         (self.blob_id(&bytes) == entry.id && to_index_stat(&before) == to_index_stat(&after)).then(|| to_index_stat(&after))
     }
+}
+
+/// What a person told git of entries that change: that it need not look at a file, or has none.
+fn kept_flags<'a>(index: &File, after: &NewEntries<'a>) -> BTreeMap<&'a [u8], Flags> {
+    let told = Flags::ASSUME_VALID | Flags::SKIP_WORKTREE;
+    let flags = after.iter().filter_map(|(bytes, (path, _))| {
+        let mut flags = index.entry_by_path(path.as_bstr())?.flags & told;
+        flags.set(Flags::EXTENDED, flags.contains(Flags::SKIP_WORKTREE));
+        Some((*bytes, flags))
+    });
+    flags.filter(|(_, flags)| !flags.is_empty()).collect()
 }
 
 /// What git stores for a file of the work tree. Git LFS files may be larger than the memory; their

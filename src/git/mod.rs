@@ -48,6 +48,7 @@ mod scan;
 mod scan_tests;
 mod signature;
 mod signing;
+mod stat;
 mod sync;
 #[cfg(test)]
 mod testing;

@@ -20,10 +20,13 @@ use crate::{base::RelPath, model::operation::TreeEntry};
 /// What can be said about a file of the work tree without reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkState {
-    /// Its stat data is the index entry's, by git's rules: its bytes are that blob, converted.
+    /// Its stat data proves that it is the index entry's: its bytes are that blob, converted.
     Clean,
     /// It must be read.
     Maybe,
+    /// It must be read although its stat data is the index entry's: here that proves nothing, and
+    /// new stat data would prove no more.
+    Unsure,
     /// Nothing is there.
     Missing,
     /// Nothing is there, and git was told to leave it out (sparse checkouts do that).
@@ -68,11 +71,8 @@ impl Repo {
         self.require_work_tree()?;
         let dirs = without_nested(dirs);
         let index = self.read_index(true)?;
-        let (options, file_mode) = self.with(|repo| {
-            let options = repo.stat_options().during("reading the configuration")?;
-            Ok((options, repo.config_snapshot().boolean("core.fileMode").unwrap_or(true)))
-        })?;
-        let walk = Walk { work_tree: self.work_tree(), index: &index, stat: options, file_mode };
+        let file_mode = self.with(|repo| Ok(repo.config_snapshot().boolean("core.fileMode").unwrap_or(true)))?;
+        let walk = Walk { work_tree: self.work_tree(), index: &index, stat: self.stat_rules()?, file_mode };
         let mut scan = Scan::default();
         let mut tracked = Vec::new();
         let mut others = Vec::new();

@@ -11,7 +11,7 @@ use gix::{
     bstr::{BStr, ByteSlice},
     index::{
         Entry, State,
-        entry::{Flags, Mode, Stat, stat, stat::Options},
+        entry::{Flags, Mode, Stat, stat},
     },
 };
 use rayon::prelude::*;
@@ -20,8 +20,12 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Error, scan::WorkState};
-use crate::base::{RelPath, path::UnsafePath};
+use super::{
+    Error,
+    scan::WorkState,
+    stat::{StatRules, written},
+};
+use crate::base::{RelPath, path::UnsafePath, times};
 
 /// Bytes of names that one call of the kernel may return.
 const LISTING_BYTES: usize = 32 << 10;
@@ -30,7 +34,7 @@ const LISTING_BYTES: usize = 32 << 10;
 pub(super) struct Walk<'a> {
     pub work_tree: &'a Path,
     pub index: &'a State,
-    pub stat: Options,
+    pub stat: StatRules,
     /// `core.fileMode`: whether the executable bit means anything.
     pub file_mode: bool,
 }
@@ -92,7 +96,7 @@ impl<'a> Walk<'a> {
         let mut found = Found::default();
         let listed = self.stat(&parent, name, path)?;
         if let Some(entry) = here.first() {
-            self.tracked(&mut found, path.clone(), entry, listed.as_ref());
+            self.tracked(&mut found, path.clone(), entry, listed.map(|listed| (listed, times::are_fine(&parent))));
         }
         match listed.map(|listed| FileType::from_raw_mode(listed.st_mode)) {
             Some(FileType::Directory) if here.first().is_some_and(|entry| entry.mode == Mode::COMMIT) => {}
@@ -121,6 +125,7 @@ impl<'a> Walk<'a> {
     /// Walks one open folder.
     fn folder(&self, dir: &OwnedFd, path: &RelPath, entries: &'a [Entry]) -> Result<Found<'a>, Error> {
         let mut names = self.list(dir, path)?;
+        let fine = times::are_fine(dir);
         let mut found = Found::default();
         if entries.is_empty() && !path.is_root() && find(&names, b".git").is_some() {
             found.nested.push(path.clone());
@@ -156,7 +161,7 @@ impl<'a> Walk<'a> {
                 }
                 None => None,
             };
-            self.tracked(&mut found, child, entry, listed.as_ref());
+            self.tracked(&mut found, child, entry, listed.map(|listed| (listed, fine)));
             rest = after;
         }
         for name in names.iter().filter(|name| !name.tracked) {
@@ -192,22 +197,22 @@ impl<'a> Walk<'a> {
         Ok(found)
     }
 
-    /// Notes an entry of the index and what is in its place.
-    fn tracked(&self, found: &mut Found<'a>, path: RelPath, entry: &'a Entry, listed: Option<&rustix::fs::Stat>) {
+    /// Notes an entry of the index and what is in its place, and whether the times there are fine.
+    fn tracked(&self, found: &mut Found<'a>, path: RelPath, entry: &'a Entry, listed: Option<(rustix::fs::Stat, bool)>) {
         if entry.mode == Mode::COMMIT {
             found.submodules.push(path);
             return;
         }
         let state = match listed {
-            Some(listed) => self.state(entry, listed),
+            Some((listed, fine)) => self.state(entry, &listed, fine),
             None if entry.flags.contains(Flags::SKIP_WORKTREE) => WorkState::LeftOut,
             None => WorkState::Missing,
         };
         found.tracked.push((path, entry, state));
     }
 
-    /// Whether a file can be trusted unread to be what the index says, by git's rules.
-    fn state(&self, entry: &Entry, listed: &rustix::fs::Stat) -> WorkState {
+    /// Whether a file can be trusted unread to be what the index says.
+    fn state(&self, entry: &Entry, listed: &rustix::fs::Stat, fine: bool) -> WorkState {
         let kind = FileType::from_raw_mode(listed.st_mode);
         let same_mode = match kind {
             FileType::Symlink => entry.mode == Mode::SYMLINK,
@@ -219,11 +224,10 @@ impl<'a> Walk<'a> {
             _ => return WorkState::TypeChanged,
         };
         let unsure = Flags::ASSUME_VALID | Flags::SKIP_WORKTREE | Flags::INTENT_TO_ADD | Flags::STAGE_MASK;
-        let clean = same_mode
-            && !entry.flags.intersects(unsure)
-            && to_index_stat(listed).matches(&entry.stat, self.stat)
-            && !entry.stat.is_racy(self.index.timestamp(), self.stat);
-        if clean { WorkState::Clean } else { WorkState::Maybe }
+        if !same_mode || entry.flags.intersects(unsure) {
+            return WorkState::Maybe;
+        }
+        self.stat.state(&to_index_stat(listed), &entry.stat, written(self.index), fine)
     }
 
     /// The names of a folder, sorted.

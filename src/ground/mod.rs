@@ -10,9 +10,9 @@ use std::{
 
 use crate::{
     audit::Trail,
-    base::{Clock, Fs, GitId},
+    base::{Clock, Fs, GitId, TaskId},
     git::{PeeledTag, Repo},
-    model::{Event, Manifest, Operation, Settings, Sink},
+    model::{Event, Manifest, Operation, Settings, Sink, Version},
     store::Store,
     trust::Trust,
 };
@@ -28,9 +28,22 @@ pub struct ReadRelease {
     pub tag: PeeledTag,
 }
 
-/// Releases that were read, by what their tag's reference holds: neither tag nor manifest of a
-/// release ever changes, and the manifest of 50,000 files takes a while to read.
-pub type ReadReleases = Arc<Mutex<HashMap<GitId, Arc<ReadRelease>>>>;
+/// What a release was read by. Light tags of many tasks and versions may name one commit, so what a
+/// tag holds tells no release; and a manifest that no tag vouches for is the one that HEAD has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ReleaseKey {
+    /// The task.
+    pub task: TaskId,
+    /// The version.
+    pub version: Version,
+    /// What the reference of its tag holds.
+    pub tag_id: GitId,
+    /// The commit of HEAD.
+    pub head: Option<GitId>,
+}
+
+/// Releases that were read: the manifest of 50,000 files takes a while to read.
+pub type ReadReleases = Arc<Mutex<HashMap<ReleaseKey, Arc<ReadRelease>>>>;
 
 /// What engines and steps act on.
 #[derive(Clone)]

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     base::{Failure, GitId, Hint, Kind, TaskId, text},
     catalog::{
-        Release, manifests,
+        self, Release, manifests, releases,
         rewritten::{self, Rewritten},
     },
     ground::Ground,
@@ -204,7 +204,7 @@ fn after_rewrite(facts: &Facts<'_>, input: &[u8]) -> Result<Said, Failure> {
 
 /// The tag of ours that a name is.
 fn tag_of(facts: &Facts<'_>, name: &str) -> Option<TagName> {
-    TagName::parse(name, |id| facts.ground.settings.task(id).is_some())
+    releases::meaning(&facts.ground.git, &facts.ground.settings, name).ok().flatten()
 }
 
 /// The beginning of a commit's id, for people.
@@ -287,6 +287,8 @@ fn push_tag(facts: &Facts<'_>, name: &TagName, one: &Pushed<'_>, may_change: boo
     let Ok(tag_id) = one.id.parse::<GitId>() else { return true };
     let release = Release { task: task.clone(), version: version.clone(), tag_id, lost: false };
     match manifests::load(facts.ground, &release) {
+        // Whoever says that a tag may change has moved it.
+        Err(failure) if may_change && matches!(failure.find(), Some(catalog::Error::TagReplaced { .. })) => {}
         Err(failure) if failure.kind() == Kind::Bad => {
             let hint = Hint::run("see what is wrong", &["snapback", "verify-snapshot", "-t", task.as_str(), &version.to_string()]);
             said.refused.push((format!("{name} does not hold: {failure}"), vec![hint]));

@@ -80,6 +80,9 @@ pub struct Metadata {
     /// True when the tag is older than its manifest.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub adopted: bool,
+    /// Files that had other line ends in the work tree than git gives back.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub line_ends: Vec<RelPath>,
 }
 
 /// What a file is to the release.
@@ -401,6 +404,7 @@ mod tests {
                 previous: None,
                 message: Some("新增: yes\nno".into()),
                 adopted: false,
+                line_ends: Vec::new(),
             },
             files: vec![
                 file(b"tasks/T01/a b\n\"c\".py", Role::Source, false),

@@ -27,6 +27,8 @@ pub struct TaskLine {
     pub drift: usize,
     /// One sentence when something is wrong, else empty: "config says 1.3.0, registry 1.2.0".
     pub trouble: String,
+    /// Versions whose tag was moved: what it leads to is not what was released.
+    pub moved: Vec<Version>,
     /// Where a rollback would go by itself.
     pub way_back: WayBack,
 }

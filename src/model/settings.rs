@@ -49,7 +49,12 @@ impl Settings {
 
     /// The path of a release's manifest: `<snapshots>/snapshot-<task>-v<version>.yaml`.
     pub fn manifest_path(&self, task: &TaskId, version: &super::Version) -> RelPath {
-        self.snapshots.join(format!("snapshot-{task}-v{version}.yaml"))
+        self.manifest_of_tag(&super::TagName::release(task, version).to_string())
+    }
+
+    /// Where the manifest of the release with this tag lies.
+    pub fn manifest_of_tag(&self, tag: &str) -> RelPath {
+        self.snapshots.join(format!("snapshot-{tag}.yaml"))
     }
 }
 

@@ -46,10 +46,16 @@ impl TagName {
         Self::Release { task: task.clone(), version: version.clone() }
     }
 
-    /// Reads a tag name. Ids may contain `-v` themselves (`T01-v2`), so each `-v` is tried from
-    /// the left, and the first one wins whose rest is legal and whose prefix is a known task.
+    /// Reads a tag name; of several readings the one with the longest id.
     pub fn parse(name: &str, is_task: impl Fn(&TaskId) -> bool) -> Option<Self> {
-        name.match_indices("-v").find_map(|(at, _)| {
+        Self::readings(name, &is_task).next()
+    }
+
+    /// Everything that a tag name can mean, the longest id first. Ids may contain `-v` themselves, so
+    /// each `-v` is tried whose rest is legal and whose prefix is a known task. `T01-v2` beside `T01` is
+    /// never in doubt; `T01-v1.0.0-v2.0.0` is, where both `T01` and `T01-v1.0.0` are tasks.
+    pub fn readings<'a>(name: &'a str, is_task: &'a dyn Fn(&TaskId) -> bool) -> impl Iterator<Item = Self> + 'a {
+        name.rmatch_indices("-v").filter_map(move |(at, _)| {
             let rest = &name[at + 2..];
             // Cheap test first: thousands of foreign tags must cost nothing.
             rest.starts_with(|c: char| c.is_ascii_digit()).then_some(())?;
@@ -129,6 +135,24 @@ mod tests {
         assert!(matches!(&again, TagName::Marker { nth: 2, .. }));
         let hotfix = parse("T01-v1.2.0-hotfix-20260224", &["T01"]).expect("it is a release");
         assert!(matches!(&hotfix, TagName::Release { version, .. } if version.hotfix_day() == Some("20260224")));
+    }
+
+    #[test]
+    fn a_name_that_two_tasks_could_have_is_the_longer_ones() {
+        let readings = |name: &str, tasks: &[&str]| -> Vec<String> {
+            let is_task = |id: &TaskId| tasks.contains(&id.as_str());
+            TagName::readings(name, &is_task)
+                .map(|name| format!("{} {name:?}", name.task()).split(' ').next().unwrap_or("").into())
+                .collect()
+        };
+        let tasks = ["T01", "T01-v1.0.0", "T01-v2", "T01-v1.0.0-rollback-from"];
+        assert_eq!(readings("T01-v1.0.0-v2.0.0", &tasks), ["T01-v1.0.0", "T01"]);
+        assert_eq!(readings("T01-v1.0.0-v2.0.0", &tasks[1..]), ["T01-v1.0.0"]);
+        assert_eq!(readings("T01-v1.0.0-rollback-from-v2.0.0", &tasks), ["T01-v1.0.0-rollback-from", "T01"]);
+        assert_eq!(readings("T01-v1.0.0-v2.0.0-rollback-from-v1.0.0", &tasks), ["T01-v1.0.0", "T01"]);
+        assert_eq!(readings("T01-v2-v1.0.0", &tasks), ["T01-v2"]);
+        assert_eq!(readings("T01-v1.0.0", &tasks), ["T01"]);
+        assert_eq!(readings("T01-v1.2.0-hotfix-20260224", &tasks), ["T01"]);
     }
 
     #[test]

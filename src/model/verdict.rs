@@ -24,6 +24,12 @@ pub enum Verdict {
     Pinned,
     /// The pin was taken off.
     Unpinned,
+    /// Its checks failed when it was released, gone to, rehearsed or looked at.
+    Failed,
+    /// It is not kept as it was released: bytes or manifest are gone or other ones.
+    Damaged,
+    /// It is kept as it was released again.
+    Whole,
 }
 
 /// One record of `verdicts.jsonl`.
@@ -56,10 +62,10 @@ impl VerdictRecord {
         Self { seq: None, ..self.clone() } == Self { seq: None, ..other.clone() }
     }
 
-    /// True for what is shared with other clones: what people and rollbacks say. That a version was
-    /// proven is not, because each clone proves for itself.
+    /// True for what is shared with other clones: what people and rollbacks say. What checks say is
+    /// not, because each clone proves for itself.
     pub fn is_shared(&self) -> bool {
-        self.verdict != Verdict::Proven
+        !matches!(self.verdict, Verdict::Proven | Verdict::Failed | Verdict::Damaged | Verdict::Whole)
     }
 }
 
@@ -91,7 +97,7 @@ pub fn next_seq<'a>(records: impl IntoIterator<Item = &'a VerdictRecord>) -> u64
 
 /// What all records together say of one version.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[allow(clippy::struct_excessive_bools, reason = "four independent facts, each with its own record")]
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, each with its own records")]
 pub struct Standing {
     /// It passed its verification.
     pub proven: bool,
@@ -103,6 +109,14 @@ pub struct Standing {
     pub held: bool,
     /// It must stay.
     pub pinned: bool,
+    /// Its checks failed when they ran last, it is not kept as it was released, or its tag was moved.
+    pub failed: bool,
+    /// Its checks failed when they ran last.
+    #[serde(skip)]
+    pub checks_failed: bool,
+    /// It is not kept as it was released, which running its checks again does not mend.
+    #[serde(skip)]
+    pub damaged: bool,
     /// The hold is a person's word, not what a rollback says of the version that it leaves.
     #[serde(skip)]
     pub held_by_hand: bool,
@@ -114,7 +128,10 @@ impl Standing {
         let mut standing = Self::default();
         for record in records {
             match record.verdict {
-                Verdict::Proven => standing.proven = true,
+                Verdict::Proven => (standing.proven, standing.damaged, standing.checks_failed) = (true, false, false),
+                Verdict::Failed => (standing.proven, standing.checks_failed) = (false, true),
+                Verdict::Damaged => standing.damaged = true,
+                Verdict::Whole => standing.damaged = false,
                 Verdict::Good => standing = Self { good: true, bad: false, held: false, held_by_hand: false, ..standing },
                 Verdict::Bad => (standing.good, standing.bad) = (false, true),
                 Verdict::Held => (standing.held, standing.held_by_hand) = (true, standing.held_by_hand || record.op.is_none()),
@@ -123,12 +140,13 @@ impl Standing {
                 Verdict::Unpinned => standing.pinned = false,
             }
         }
+        standing.failed = standing.checks_failed || standing.damaged;
         standing
     }
 
     /// True when a rollback may choose it by itself.
     pub fn may_be_default_target(self) -> bool {
-        (self.proven || self.good) && !self.bad && !self.held
+        (self.proven || self.good) && !self.bad && !self.held && !self.failed
     }
 
     /// True when somebody took the release back: no rollback goes to it without being told why.
@@ -136,10 +154,11 @@ impl Standing {
         self.bad || self.held_by_hand
     }
 
-    /// One word for tables: bad, held, good, proven or unknown.
+    /// One word for tables: bad, failed, held, good, proven or unknown.
     pub fn word(self) -> &'static str {
         match self {
             Self { bad: true, .. } => "bad",
+            Self { failed: true, .. } => "failed",
             Self { held: true, .. } => "held",
             Self { good: true, .. } => "good",
             Self { proven: true, .. } => "proven",
@@ -183,6 +202,20 @@ mod tests {
         let lift = record(Verdict::Released, Some(next_seq(&records)), 3);
         records.push(lift);
         assert!(!is_held(&records));
+    }
+
+    #[test]
+    fn what_failed_stays_so_until_it_is_proven_again() {
+        use Verdict::{Damaged, Failed, Good, Proven, Whole};
+        let of = |words: &[Verdict]| Standing::of(&words.iter().map(|word| record(*word, None, 1)).collect::<Vec<_>>());
+        for words in [&[Failed][..], &[Proven, Failed], &[Failed, Good], &[Proven, Damaged], &[Failed, Whole], &[Failed, Damaged, Whole]] {
+            let standing = of(words);
+            assert_eq!((standing.word(), standing.may_be_default_target()), ("failed", false), "{words:?}");
+        }
+        for words in [&[Failed, Proven][..], &[Proven, Damaged, Whole], &[Damaged, Proven]] {
+            let standing = of(words);
+            assert_eq!((standing.word(), standing.may_be_default_target()), ("proven", true), "{words:?}");
+        }
     }
 
     proptest! {

@@ -60,6 +60,15 @@ fn of_standing(line: &TaskLine) -> Vec<Finding> {
         said if said.bad => {
             vec![finding("standing", Level::Critical, format!("{active} is active and was called bad"), "go back to a good version", &back)]
         }
+        said if said.failed => {
+            vec![finding(
+                "standing",
+                Level::Critical,
+                format!("{active} is active and its last check failed"),
+                "go back to a good version",
+                &back,
+            )]
+        }
         said if said.held => {
             vec![finding("standing", Level::Critical, format!("{active} is active and held"), "go back to a good version", &back)]
         }
@@ -133,6 +142,7 @@ mod tests {
             standing: Standing { proven: true, ..Standing::default() },
             drift: 0,
             trouble: String::new(),
+            moved: Vec::new(),
             way_back: WayBack::default(),
         }
     }

@@ -46,12 +46,14 @@ pub fn find(ground: &Ground, wanted: &dyn Fn(&TaskId) -> bool) -> Result<Adoptio
     let snapshots = std::slice::from_ref(&ground.settings.snapshots);
     let entries = ground.git.head_commit()?.map(|head| ground.git.entries(&head, snapshots)).transpose()?;
     let there: BTreeSet<RelPath> = entries.into_iter().flatten().map(|(path, _)| path).collect();
-    let all = releases::all(&ground.git, is_task)?;
+    let all = releases::all(&ground.git, &ground.settings)?;
     let mut lines = foreign_tags(ground, &is_task)?;
     let mut todo: Vec<&Release> = Vec::new();
     for release in all.by_task.values().flat_map(BTreeMap::values).filter(|release| wanted(&release.task)) {
         if there.contains(&ground.settings.manifest_path(&release.task, &release.version)) {
             lines.push(line(release, 0, Some("it has a manifest already".into())));
+        } else if let Some(other) = ambiguous(ground, release) {
+            lines.push(line(release, 0, Some(format!("it may as well be a tag of {other}: give one of the two tasks another id"))));
         } else {
             todo.push(release);
         }
@@ -82,6 +84,12 @@ pub fn find(ground: &Ground, wanted: &dyn Fn(&TaskId) -> bool) -> Result<Adoptio
     }
     lines.sort_by(|a, b| a.tag.cmp(&b.tag));
     Ok(Adoption { lines, manifests })
+}
+
+/// Another task that the tag of a release may be of, by its name.
+fn ambiguous(ground: &Ground, release: &Release) -> Option<TaskId> {
+    let readings = releases::readings(&ground.settings, &TagName::release(&release.task, &release.version));
+    readings.into_iter().map(|reading| reading.task().clone()).find(|task| *task != release.task)
 }
 
 /// The tags that are no release of a known task, with the reason.
@@ -197,6 +205,7 @@ fn adopt_one(ground: &Ground, scope: &Scope, release: &Release, previous: Option
             previous: previous.cloned(),
             message: subject.lines().next().map(|line| line.trim().to_string()).filter(|line| !line.is_empty()),
             adopted: true,
+            line_ends: Vec::new(),
         },
         files,
         dependencies,

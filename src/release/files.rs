@@ -1,5 +1,5 @@
 //! The files of a release: what git tracks and what is new goes into the commit, large files into
-//! the store. Bytes whose blob the previous manifest knows are not hashed again.
+//! the store. Bytes whose blob the previous manifest knows, by word of its tag, are not hashed again.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +8,10 @@ use rayon::prelude::*;
 use super::role;
 use crate::{
     base::{Digest, Failure, GitId, RelPath},
-    catalog::{Error, Scope, capture},
+    catalog::{
+        Error, Scope, capture,
+        manifests::{self, Found as ReadRelease},
+    },
     deps::facts::NewFacts,
     draft::{
         FileDraft, NewBlob,
@@ -50,6 +53,8 @@ pub struct Found {
     pub read: HashSet<RelPath>,
     /// What the sources say, for the next release.
     pub facts: Option<NewFacts>,
+    /// Files whose line ends git does not give back as they are.
+    pub line_ends: Vec<RelPath>,
 }
 
 /// One file after it was looked at.
@@ -71,10 +76,12 @@ struct Seen {
     size: u64,
     blob: Option<NewBlob>,
     sync: bool,
+    /// False when other line ends come back than there are.
+    exact: bool,
 }
 
 /// Finds them, given a scan of the task's folders.
-pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, scan: &Scan, previous: Option<&Manifest>) -> Result<Found, Failure> {
+pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, scan: &Scan, previous: Option<&ReadRelease>) -> Result<Found, Failure> {
     for path in scan.refused.iter().filter(|path| scope.owns(path)) {
         let why = RelPath::parse(path.as_bytes()).map_or_else(|refusal| refusal.why, |_| "its name is reserved");
         ground.warn(format!("{path} is not released ({why}): rename it, or name it in the task's `exclude`"));
@@ -85,8 +92,10 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, scan: &Scan, previo
     if let Some(path) = submodule {
         return Err(Error::NotAFile { path: path.clone(), what: "a nested repository or submodule" }.into());
     }
-    let mut known: HashMap<&GitId, (Digest, u64)> = HashMap::with_capacity(previous.map_or(0, |manifest| manifest.files.len()));
-    let files = previous.into_iter().flat_map(|manifest| &manifest.files);
+    // A manifest that no tag vouches for may have been edited: nothing is taken from it unread.
+    let vouched = previous.filter(|found| manifests::digest_in(&found.tag.message).is_some());
+    let mut known: HashMap<&GitId, (Digest, u64)> = HashMap::with_capacity(vouched.map_or(0, |found| found.manifest.files.len()));
+    let files = vouched.into_iter().flat_map(|found| &found.manifest.files);
     known.extend(files.filter_map(|file| Some((file.blob.as_ref()?, (file.digest()?, file.size?)))));
     let lost = |tracked: &&Tracked| scope.owns(&tracked.path) && matches!(tracked.state, WorkState::Missing | WorkState::TypeChanged);
     let gone = git::rules_gone(scan.tracked.iter().filter(lost).map(|tracked| (&tracked.path, None)));
@@ -111,8 +120,10 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, scan: &Scan, previo
     for file in looked {
         add(ground, task, file?, &mut found);
     }
+    found.line_ends.sort();
+    found.notes.extend(lines::other_line_ends(&found.line_ends, "it has now", "they have now"));
     let bytes = large.iter().map(|(_, size)| size).sum();
-    ground.work("hashing", bytes, true, || add_large(ground, large, previous, &mut found))?;
+    ground.work("hashing", bytes, true, || add_large(ground, large, previous.map(|found| &found.manifest), &mut found))?;
     Ok(found)
 }
 
@@ -149,7 +160,7 @@ impl Reader<'_> {
     /// A file that the index or HEAD knows.
     fn tracked(&self, tracked: &Tracked) -> Result<Looked, Failure> {
         let now = match (&tracked.state, &tracked.index) {
-            (WorkState::Clean | WorkState::LeftOut, Some(entry)) => Some(self.clean(entry)?),
+            (WorkState::Clean | WorkState::LeftOut, Some(entry)) => Some(self.clean(&tracked.path, entry)?),
             (WorkState::Missing, _) | (_, None) => None,
             (WorkState::TypeChanged, _) => {
                 self.refuse_special(&tracked.path)?;
@@ -179,7 +190,7 @@ impl Reader<'_> {
     }
 
     /// A file that equals its index entry.
-    fn clean(&self, entry: &TreeEntry) -> Result<Seen, Failure> {
+    fn clean(&self, path: &RelPath, entry: &TreeEntry) -> Result<Seen, Failure> {
         let known = self.known.get(&entry.id).copied();
         let (checksum, size) = match known {
             Some(known) => known,
@@ -188,7 +199,13 @@ impl Reader<'_> {
                 (Digest::of(&bytes), bytes.len() as u64)
             }
         };
-        Ok(Seen { entry: entry.clone(), checksum, size, blob: None, sync: known.is_none() })
+        let now = if entry.mode == "120000" || self.converter.is_plain(path)? { None } else { capture::stat(&*self.ground.tree, path)? };
+        let in_git = || self.ground.git.read_blob(&entry.id);
+        let exact = match now {
+            Some(now) => self.converter.comes_back(path, (now.size, None), (size, &in_git))?,
+            None => true,
+        };
+        Ok(Seen { entry: entry.clone(), checksum, size, blob: None, sync: known.is_none(), exact })
     }
 
     /// A file that must be read.
@@ -210,14 +227,25 @@ impl Reader<'_> {
                 size,
                 blob: Some(NewBlob::Lfs(path.clone(), id)),
                 sync: false,
+                exact: true,
             }));
         }
         let bytes = all_bytes(&*self.ground.tree, path, now)?;
-        let in_git = if link { bytes } else { self.converter.to_git(path, bytes)? };
+        let (in_git, exact) = if link { (bytes, true) } else { self.in_git(path, bytes)? };
         let id = self.ground.git.blob_id(&in_git);
         let blob = (!self.ground.git.sees_object(&id)).then(|| NewBlob::FromTree(path.clone(), id.clone()));
         let sync = blob.is_none();
-        Ok(Some(Seen { entry: TreeEntry { mode, id }, checksum: Digest::of(&in_git), size: in_git.len() as u64, blob, sync }))
+        Ok(Some(Seen { entry: TreeEntry { mode, id }, checksum: Digest::of(&in_git), size: in_git.len() as u64, blob, sync, exact }))
+    }
+
+    /// What git keeps of a file's bytes, and whether these very bytes come back from that.
+    fn in_git(&self, path: &RelPath, bytes: Vec<u8>) -> Result<(Vec<u8>, bool), Failure> {
+        if self.converter.is_plain(path)? {
+            return Ok((bytes, true));
+        }
+        let in_git = self.converter.to_git(path, bytes.clone())?;
+        let exact = self.converter.comes_back(path, (bytes.len() as u64, Some(&bytes)), (in_git.len() as u64, &|| Ok(in_git.clone())))?;
+        Ok((in_git, exact))
     }
 
     /// True when git keeps the bytes of a Git LFS file as they are: nothing, and a pointer whose
@@ -247,6 +275,9 @@ fn add(ground: &Ground, task: &TaskSpec, file: Looked, found: &mut Found) {
         found.unsynced.push(seen.entry.id.clone());
     }
     found.blobs.extend(seen.blob);
+    if !seen.exact {
+        found.line_ends.push(path.clone());
+    }
     found.entries.push(FileEntry {
         checksum: seen.checksum.to_string(),
         size: Some(seen.size),

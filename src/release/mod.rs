@@ -52,6 +52,16 @@ pub enum Error {
     /// The number that was counted is one of, or comes after, a release that is not in the branch.
     #[error("{0}")]
     Beside(Box<line::Beside>),
+    /// Two tasks could have a tag of this name.
+    #[error("the tag {tag} of {task} could as well be one of {other}")]
+    Ambiguous {
+        /// The tag.
+        tag: String,
+        /// The task.
+        task: TaskId,
+        /// The other one.
+        other: TaskId,
+    },
     /// A branch has the tag's name.
     #[error("a branch is called {0}, which the tag would be called too")]
     BranchHasItsName(String),
@@ -106,9 +116,12 @@ impl Fault for Error {
         match self {
             Self::TagExists { .. } | Self::Untagged(_) | Self::Beside(_) | Self::BranchHasItsName(_) => Kind::Conflict,
             Self::NoNextVersion(_) => Kind::Usage,
-            Self::ManifestInTheWay(_) | Self::NoFiles(_) | Self::ConfigWithoutVersion { .. } | Self::Held { .. } | Self::NotPortable(_) => {
-                Kind::Refused
-            }
+            Self::Ambiguous { .. }
+            | Self::ManifestInTheWay(_)
+            | Self::NoFiles(_)
+            | Self::ConfigWithoutVersion { .. }
+            | Self::Held { .. }
+            | Self::NotPortable(_) => Kind::Refused,
         }
     }
 
@@ -120,6 +133,9 @@ impl Fault for Error {
             ],
             Self::Untagged(found) => found.hints(),
             Self::Beside(found) => found.hints(),
+            Self::Ambiguous { task, other, .. } => vec![Hint::say(format!(
+                "give {task} or {other} another id: rename its folder, or name it below `tasks` in snapback.yaml; or choose another version"
+            ))],
             Self::BranchHasItsName(name) => vec![Hint::run("rename the branch", &["git", "branch", "-m", name, &format!("{name}-work")])],
             Self::ManifestInTheWay(path) => vec![Hint::say(format!("move {path} away, or commit it, and try again"))],
             Self::NoFiles(_) => vec![Hint::say("check `path` and `exclude` of the task in snapback.yaml, and .gitignore")],
@@ -155,7 +171,7 @@ pub fn draft(
     let line = line::find(ground, task, releases, standings, active.as_ref(), (&head.commit, &request.elsewhere))?;
     let newest = line.newest;
     let (previous, scan) = rayon::join(|| previous(ground, releases, task, active.as_ref()), || ground.git.scan(&scope.dirs()));
-    let mut found = files::find(ground, task, &scope, &scan?, previous.as_ref().map(|found| &found.manifest))?;
+    let mut found = files::find(ground, task, &scope, &scan?, previous.as_deref())?;
     if found.entries.is_empty() {
         return Err(Error::NoFiles(task.id.clone()).into());
     }
@@ -165,6 +181,7 @@ pub fn draft(
     let asked = commits::resolve(ground, request.version.as_ref(), newest, active.as_ref(), &commits, &found);
     let version = line.choose(&task.id, asked.as_ref(), config.as_ref())?;
     let tag = TagName::release(&task.id, &version);
+    check_tag(ground, &tag)?;
     if ground.git.find_ref(&format!("refs/heads/{tag}"))?.is_some() {
         return Err(Error::BranchHasItsName(tag.to_string()).into());
     }
@@ -202,6 +219,12 @@ pub fn draft(
     draft.facts = found.facts;
     draft.steps = vec![StepDraft::Files, StepDraft::Publish];
     Ok(draft)
+}
+
+/// Refuses a tag whose name could be read as that of another task: nobody could tell whose it is.
+fn check_tag(ground: &Ground, tag: &TagName) -> Result<(), Error> {
+    let other = catalog::releases::readings(&ground.settings, tag).into_iter().find(|reading| reading != tag);
+    other.map_or(Ok(()), |other| Err(Error::Ambiguous { tag: tag.to_string(), task: tag.task().clone(), other: other.task().clone() }))
 }
 
 /// The version that the task's configuration says; one that is there must say one.
@@ -332,6 +355,7 @@ fn manifest(
             previous,
             message: (!request.message.is_empty()).then(|| request.message.clone()),
             adopted: false,
+            line_ends: std::mem::take(&mut found.line_ends),
         },
         files,
         dependencies,

@@ -3,11 +3,17 @@
 use super::signature;
 use crate::{
     base::{Failure, Hint, RelPath, Sorted, Type},
-    catalog::{Scope, manifests, registry as read, releases::Releases},
+    catalog::{
+        self, Release, Scope,
+        manifests::{self, Kept},
+        registry as read,
+        releases::Releases,
+    },
     git::{Attributes, Scan, Tracked, WorkState, rules_gone},
     ground::Ground,
     model::{
-        Check, Manifest, Status, TaskSpec, Verification, Version, manifest::FileEntry, signature::Demand, trust::Role, verdict::Standing,
+        Check, Manifest, Status, TagName, TaskSpec, Verification, Version, manifest::FileEntry, signature::Demand, trust::Role,
+        verdict::Standing,
     },
     verify::{
         self, Checking, Commands,
@@ -188,7 +194,9 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, scan: &Scan, deep:
     let converter = ground.git.converter(Attributes::After(&gone))?;
     let files = integrity::tree(&*ground.tree, manifest, &converter, ground.git.trusts_file_mode(), &wanted, &is_clean);
     let absent = manifest.files.iter().filter(|file| file.is_restored() && left_out.contains(&file.path)).count();
-    Ok(vec![integrity::without(files, absent), integrity::extra(&extras)])
+    let mut checks = vec![integrity::without(files, absent), integrity::extra(&extras)];
+    checks.extend(integrity::line_ends(manifest));
+    Ok(checks)
 }
 
 /// Level 2.
@@ -228,6 +236,12 @@ pub fn release(
     let mut verification = Verification { task: task.id.clone(), version: version.clone(), checks: Vec::new() };
     // Before the manifest, which the tag vouches for, is read.
     verification.checks.extend(signature::check(ground, release, demand)?);
+    let tag = tag_check(ground, release)?;
+    if tag.status == Status::Fail && !release.lost {
+        // What such a tag leads to is not what was released.
+        verification.checks.push(tag);
+        return Ok(verification);
+    }
     let checking = Checking::begin(1, "integrity.manifest");
     let found = match manifests::load(ground, release) {
         Ok(found) => found,
@@ -239,7 +253,7 @@ pub fn release(
     verification
         .checks
         .push(checking.end(Status::Pass, vec![format!("tag {} -> commit {} -> manifest", release.tag(), found.tag.commit.short())]));
-    verification.checks.push(keep_reference(ground, release)?);
+    verification.checks.push(tag);
     let scope = Scope::new(&ground.settings, task)?;
     let mut dirs = scope.dirs();
     dirs.extend(found.manifest.files.iter().filter(|file| !scope.owns(&file.path)).map(|file| file.path.clone()));
@@ -262,26 +276,17 @@ pub fn release(
 }
 
 /// The second reference names the same tag, so a moved or deleted tag shows.
-fn keep_reference(ground: &Ground, release: &crate::catalog::Release) -> Result<Check, Failure> {
+fn tag_check(ground: &Ground, release: &Release) -> Result<Check, Failure> {
     let checking = Checking::begin(1, "integrity.tag");
+    let (tag, name) = (release.tag(), TagName::keep_reference(&release.task, &release.version));
     if release.lost {
-        let tag = release.tag();
-        let evidence =
-            vec![format!("the tag {tag} is missing"), format!("bring it back: git update-ref refs/tags/{tag} {}", release.tag_id)];
-        let hints = vec![Hint::run("bring the tag back", &["git", "update-ref", &format!("refs/tags/{tag}"), release.tag_id.as_str()])];
-        return Ok(Check { hints, ..checking.end(Status::Fail, evidence) });
+        let bring = Hint::run("bring the tag back", &["git", "update-ref", &format!("refs/tags/{tag}"), release.tag_id.as_str()]);
+        let evidence = vec![format!("the tag {tag} is missing"), format!("bring it back: {}", bring.argv.join(" "))];
+        return Ok(Check { hints: vec![bring], ..checking.end(Status::Fail, evidence) });
     }
-    let name = crate::model::TagName::keep_reference(&release.task, &release.version);
-    Ok(match ground.git.find_ref(&name)? {
-        None => checking.end(Status::Skipped, vec![format!("there is no {name}: the release was made elsewhere")]),
-        Some(id) if id == release.tag_id => checking.end(Status::Pass, vec![format!("{name} names the same tag")]),
-        Some(id) => {
-            let tag = release.tag();
-            let hints = vec![
-                Hint::run("see which tag it was", &["git", "show", "--no-patch", id.as_str()]),
-                Hint::run("if the move was a mistake, take it back", &["git", "update-ref", &format!("refs/tags/{tag}"), id.as_str()]),
-            ];
-            Check { hints, ..checking.end(Status::Fail, vec![format!("the tag was moved: {name} still names {id}")]) }
-        }
+    Ok(match manifests::kept(&ground.git, release)? {
+        Kept::Nothing => checking.end(Status::Skipped, vec![format!("there is no {name}: the release was made elsewhere, or adopted")]),
+        Kept::Same => checking.end(Status::Pass, vec![format!("{name} names the same tag")]),
+        Kept::Other(id) => checking.unmade(catalog::Error::tag_replaced(release, id).into(), &ground.git)?,
     })
 }

@@ -70,6 +70,8 @@ pub struct Compared {
     pub nested: Vec<RelPath>,
     /// Untracked files where the version has a file or a folder: they are saved, and go.
     pub made_room: usize,
+    /// Files that get other line ends than they had when they were released.
+    pub line_ends: Vec<RelPath>,
 }
 
 /// The files that are restored, by path.
@@ -108,6 +110,7 @@ impl Way<'_> {
         compared.files.sort_by(|a, b| a.path.cmp(&b.path));
         compared.files.dedup_by(|a, b| a.path == b.path);
         room::check(self, &compared)?;
+        compared.line_ends = self.other_line_ends(&wanted, &converter, &compared)?;
         self.find_drift(&mut compared)?;
         Ok(compared)
     }
@@ -362,6 +365,31 @@ impl Way<'_> {
         Ok(())
     }
 
+    /// Files that are written with other line ends than they had when they were released: git kept one
+    /// form of them, or another `.gitattributes` is in force by now.
+    fn other_line_ends(&self, wanted: &Wanted<'_>, converter: &Converter, compared: &Compared) -> Result<Vec<RelPath>, Failure> {
+        let Found { manifest, tag } = self.target;
+        let then = self.ground.git.converter(Attributes::Commit(&tag.commit))?;
+        let mut found = Vec::new();
+        let written = compared.files.iter().filter(|file| file.after.as_ref().is_some_and(|kept| !kept.state.link));
+        for file in written.filter_map(|file| wanted.get(&file.path)) {
+            let path = &file.path;
+            let may_differ = !converter.is_plain(path)? || !then.is_plain(path)?;
+            let differs = |blob: &GitId| -> Result<bool, Failure> {
+                let bytes = self.ground.git.read_blob(blob)?;
+                Ok(converter.to_worktree(path, bytes.clone())? != then.to_worktree(path, bytes)?)
+            };
+            let other_rules = match &file.blob {
+                Some(blob) if may_differ => differs(blob)?,
+                _ => false,
+            };
+            if other_rules || manifest.metadata.line_ends.contains(path) {
+                found.push(path.clone());
+            }
+        }
+        Ok(found)
+    }
+
     /// Shared files that are not what the target expects.
     fn find_drift(&self, compared: &mut Compared) -> Result<(), Failure> {
         if self.with_shared {
@@ -387,7 +415,7 @@ impl Way<'_> {
     /// Which other tasks' newest releases list a shared file, in words.
     fn users(&self, path: &RelPath) -> String {
         let others = self.ground.settings.tasks.iter().filter(|task| task.id != self.task.id);
-        let newest = |task: &TaskSpec| releases::of_task(&self.ground.git, &task.id, |id| self.ground.settings.task(id).is_some()).ok();
+        let newest = |task: &TaskSpec| releases::of_task(&self.ground.git, &self.ground.settings, &task.id).ok();
         let uses = |task: &&TaskSpec| {
             let releases = newest(task).unwrap_or_default();
             let manifest = releases.of(&task.id).next_back().and_then(|release| catalog::manifests::load(self.ground, release).ok());

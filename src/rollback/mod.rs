@@ -107,12 +107,12 @@ fn despite_verdict(task: &TaskSpec, standings: &Standings, to: &Version, request
     if !standing.is_taken_back() {
         return Ok(request.clone());
     }
-    let reason = request.message.trim();
+    let (reason, word) = (request.message.trim(), if standing.bad { "bad" } else { "held" });
     if !request.despite_verdict || reason.is_empty() {
-        let (task, version, word) = (task.id.clone(), to.clone(), standing.word());
+        let (task, version) = (task.id.clone(), to.clone());
         return Err(Error::TakenBack { task, version, word, told: request.despite_verdict });
     }
-    Ok(request::Rollback { message: format!("{reason} (although {to} is {})", standing.word()), ..request.clone() })
+    Ok(request::Rollback { message: format!("{reason} (although {to} is {word})"), ..request.clone() })
 }
 
 /// `--from` is an optimistic lock.

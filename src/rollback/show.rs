@@ -38,6 +38,7 @@ pub fn plan(
         ));
     }
     notes.extend(compared.nested.iter().map(|path| format!("{path} is a git repository of its own and stays as it is")));
+    notes.extend(lines::other_line_ends(&compared.line_ends, "it had when it was released", "they had when they were released"));
     Plan {
         title: task.title.clone(),
         from: active.cloned(),

@@ -114,10 +114,12 @@ pub fn append(state: &dyn Fs, records: &[VerdictRecord], shared: &[VerdictRecord
     let mut new: Vec<VerdictRecord> = Vec::new();
     for record in records.iter().filter(|record| !there(record)) {
         let mut record = record.clone();
-        if record.is_shared() && record.seq.is_none() {
+        if record.seq.is_none() {
             let all = union(log.records.iter().chain(&new).cloned().collect(), shared.to_vec());
             let known = all.get(&record.task).and_then(|versions| versions.get(&record.version));
-            record.seq = Some(next_seq(known.into_iter().flatten()));
+            // What stays here is counted apart: other clones must not see numbers that nobody gave.
+            let alike = known.into_iter().flatten().filter(|other| other.is_shared() == record.is_shared());
+            record.seq = Some(next_seq(alike));
         }
         let (line, digits) = chain::render(&last, &record);
         new.push(record);
@@ -175,7 +177,7 @@ pub fn join_publication(ground: &Ground, operation: &mut Operation) -> Result<()
         operation.steps.iter_mut().filter_map(|step| if let operation::Step::Verdicts(records) = step { Some(records) } else { None });
     let mut new = Vec::new();
     for record in records.flatten().filter(|record| record.is_shared() && record.seq.is_none()) {
-        record.seq = Some(next_seq(known.iter().filter(|other| other.version == record.version)));
+        record.seq = Some(next_seq(known.iter().filter(|other| other.version == record.version && other.is_shared())));
         known.push(record.clone());
         new.push(record.clone());
     }

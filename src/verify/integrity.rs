@@ -213,6 +213,13 @@ pub fn without(check: Check, absent: usize) -> Check {
     Check { status: check.status.max(Status::Inconclusive), evidence, hints, ..check }
 }
 
+/// What cannot be checked of files whose line ends git keeps in one form only; nothing where there are none.
+pub fn line_ends(manifest: &Manifest) -> Option<Check> {
+    let told = |path: &RelPath| format!("{path} had other line ends when it was released; git keeps one form of them");
+    let evidence: Vec<String> = manifest.metadata.line_ends.iter().map(told).collect();
+    (!evidence.is_empty()).then(|| Checking::begin(1, "integrity.line_ends").end(Status::Skipped, evidence))
+}
+
 /// What is wrong with a file of the work tree.
 fn tree_trouble(tree: &dyn Fs, converter: &Converter, file_mode: bool, file: &FileEntry) -> Option<Trouble> {
     let path = &file.path;

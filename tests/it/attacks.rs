@@ -55,7 +55,8 @@ fn bounded(sandbox: &Sandbox, args: &[&str]) -> Ran {
 /// Everything that must not change: the whole sandbox but a cache of facts, and the references.
 fn all(sandbox: &Sandbox) -> (Tree, String) {
     let mut everything = sandbox.everything();
-    everything.retain(|path, _| !path.contains("/.git/snapback/facts"));
+    // What a verification says of a version is written down, as the audit log is.
+    everything.retain(|path, _| !path.contains("/.git/snapback/facts") && !path.ends_with("/.git/snapback/verdicts.jsonl"));
     (everything, references(sandbox))
 }
 
@@ -179,6 +180,7 @@ fn release_with(sandbox: &Sandbox, added: &[(&'static str, Vec<u8>, String)]) {
     let digest = snapback::base::Digest::of(text.as_bytes());
     let message = format!("forged\n\nSnapback-Task: T01\nSnapback-Version: 1.0.0\nSnapback-Manifest: {digest}");
     sandbox.git(&["tag", "-f", "-a", "-m", &message, "T01-v1.0.0", &new]).expect(0);
+    sandbox.git(&["update-ref", "refs/snapback/keep/T01/1.0.0", "refs/tags/T01-v1.0.0"]).expect(0);
 }
 
 /// True when the tests run as root.

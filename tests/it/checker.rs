@@ -32,7 +32,7 @@ fn good() -> Seen {
 type Breaking = (&'static str, fn(&mut Seen));
 
 /// At least one for every promise.
-const BREAKINGS: [Breaking; 31] = [
+const BREAKINGS: [Breaking; 32] = [
     ("I1", |seen| seen.lost.push("T/file".into())),
     ("I2", |seen| set_found(seen, |state| state.task.clear())),
     ("I2", |seen| set_found(seen, |state| drop(state.records.insert("entry".into(), "half".into())))),
@@ -68,6 +68,7 @@ const BREAKINGS: [Breaking; 31] = [
         }
     }),
     ("I20", |seen| (seen.exit, seen.recovery) = (Some(8), Some(Recovered::Nothing))),
+    ("I20", |seen| seen.misjudged.push("verified, but T/file is another one".into())),
     ("I20", |seen| {
         go_back(seen);
         (seen.exit, seen.recovery) = (Some(0), Some(Recovered::Nothing));

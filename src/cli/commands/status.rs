@@ -11,7 +11,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::overview::TaskLine,
+    model::{Version, overview::TaskLine},
 };
 
 /// Drilled ways back that are listed without `-v`.
@@ -61,8 +61,19 @@ fn next(lines: &[TaskLine]) -> Vec<Hint> {
     if worst.drift > 0 && worst.active.is_some() {
         return vec![Hint::run("see what differs", &["snapback", "diff", "-t", task])];
     }
+    let back = Hint::run("go back to a good version", &["snapback", "rollback", "-t", task]);
     if worst.standing.bad {
-        return vec![Hint::run("go back to a good version", &["snapback", "rollback", "-t", task])];
+        return vec![back];
     }
-    vec![Hint::run("see what disagrees", &["snapback", "registry", "sync"])]
+    let disagrees = Hint::run("see what disagrees", &["snapback", "registry", "sync"]);
+    let verify = |version: &Version| {
+        Hint::run("see what is wrong with it", &["snapback", "verify-snapshot", "-t", task, "--version", &version.to_string()])
+    };
+    match (worst.moved.first(), &worst.active) {
+        (Some(moved), _) => vec![verify(moved)],
+        (None, Some(active)) if worst.standing.failed => {
+            vec![Hint::run("see whether it still fails", &["snapback", "drill", "-t", task, "--to", &active.to_string()]), back]
+        }
+        _ => vec![disagrees],
+    }
 }

@@ -109,6 +109,9 @@ fn line(session: &Session, record: &VerdictRecord) -> String {
         Verdict::Released => "hold lifted",
         Verdict::Pinned => "pinned",
         Verdict::Unpinned => "pin taken off",
+        Verdict::Failed => "failed",
+        Verdict::Damaged => "damaged",
+        Verdict::Whole => "whole again",
     };
     let reason = if record.reason.is_empty() { String::new() } else { format!("  {}", render::safe(&record.reason)) };
     let (task, version, at) = (&record.task, record.version.to_string(), render::moment(record.at, &session.zone));

@@ -33,6 +33,10 @@ impl Run for Args {
         session.agree(&session.app()?.commands_of_verification(&task))?;
         let found = session.app()?.verify_rollback(&task, expected.as_ref())?;
         let reply = Reply::of_verifications(session.out, std::slice::from_ref(&found), session.globals.verbose);
+        let hints: Vec<Hint> = found.problems().flat_map(|check| check.hints.clone()).collect();
+        if !hints.is_empty() {
+            return Ok(reply.with_next(hints));
+        }
         if reply.exit_code != Kind::Bad.exit_code() {
             return Ok(reply);
         }

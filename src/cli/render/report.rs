@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Paint, Style, count, duration, safe, verification};
 use crate::{
     base::{Hint, Kind, text::size},
-    model::{Report, operation::OpKind, report::Outcome},
+    model::{Report, Status, Verification, operation::OpKind, report::Outcome},
 };
 
 /// The exit code that a report stands for.
@@ -87,7 +87,7 @@ fn sentence(style: Style, report: &Report) -> String {
             let failed = style.paint(Paint::Bad, "failed");
             format!("{task} is as it was{version}: the {} {failed} and everything was put back.", report.kind.word())
         }
-        Outcome::Done if !report.changed => format!("{task} is at {to} already; nothing to do."),
+        Outcome::Done if !report.changed => format!("{task} is at {to} already{}; nothing to do.", verified(style, report)),
         Outcome::Done => match report.kind {
             OpKind::CreateSnapshot => format!("{task} {to} is released{}{}.", made(report), verified(style, report)),
             OpKind::Adopt => format!("{task}: manifests written{}.", made(report)),
@@ -104,12 +104,32 @@ fn sentence(style: Style, report: &Report) -> String {
 
 /// `, verified`, or what is wrong.
 fn verified(style: Style, report: &Report) -> String {
-    match report.verification.as_ref().map(verification::exit_code) {
-        None => String::new(),
-        Some(0) => format!(", {}", style.paint(Paint::Good, "verified")),
-        Some(4) => format!(", but {}", style.paint(Paint::Bad, "verification failed")),
-        Some(_) => format!(", but {}", style.paint(Paint::Attention, "not all of it could be verified")),
+    let Some(verification) = &report.verification else { return String::new() };
+    match verification::exit_code(verification) {
+        0 => whole(style, report.kind, verification),
+        4 => format!(", but {}", style.paint(Paint::Bad, "verification failed")),
+        _ => format!(", but {}", style.paint(Paint::Attention, "not all of it could be verified")),
     }
+}
+
+/// What is said where nothing is bad: no more than was looked at.
+fn whole(style: Style, kind: OpKind, verification: &Verification) -> String {
+    let skipped = |begin: &str| verification.checks.iter().any(|check| check.status == Status::Skipped && check.id.starts_with(begin));
+    let goes_back = matches!(kind, OpKind::Undo | OpKind::Redo);
+    if goes_back && skipped("integrity.manifest") {
+        return ", exactly as it was (that is no release, so it cannot be verified as one)".into();
+    }
+    if goes_back && (skipped("integrity.files") || skipped("integrity.extra")) {
+        return ", exactly as it was, which is not as released".into();
+    }
+    // A task without smoke commands has this one check.
+    let left_out = skipped("smoke.") && !skipped("smoke.commands");
+    let but: Vec<&str> = [if left_out { "not checked: smoke" } else { "" }, verification::line_ends(verification)]
+        .into_iter()
+        .filter(|text| !text.is_empty())
+        .collect();
+    let rest = if but.is_empty() { String::new() } else { format!(" ({})", but.join("; ")) };
+    format!(", {}{rest}", style.paint(Paint::Good, "verified"))
 }
 
 /// `: commit 88ad0f12, tag T01-v1.3.0`.

@@ -25,7 +25,9 @@ pub fn tasks(style: Style, lines: &[TaskLine]) -> String {
     }
     let row = |line: &TaskLine| {
         let drift = if line.drift == 0 { Cell::from("-") } else { Cell::painted(Paint::Attention, count(line.drift, "file")) };
-        let trouble = if line.trouble.is_empty() { Cell::from("") } else { Cell::painted(Paint::Attention, safe(&line.trouble)) };
+        let moved = line.moved.iter().map(|version| format!("the tag of {version} was moved"));
+        let troubles: Vec<String> = Some(safe(&line.trouble)).filter(|text| !text.is_empty()).into_iter().chain(moved).collect();
+        let trouble = if troubles.is_empty() { Cell::from("") } else { Cell::painted(Paint::Attention, troubles.join("; ")) };
         row![
             Cell::painted(Paint::Strong, line.task.as_str()),
             safe(line.title.as_deref().unwrap_or("")),
@@ -45,9 +47,9 @@ pub fn tasks(style: Style, lines: &[TaskLine]) -> String {
     text
 }
 
-/// True for a task that differs from its release, is called bad, or is in trouble.
+/// True for a task that differs from its release, is called bad or failed, or is in trouble.
 pub fn needs_a_look(line: &TaskLine) -> bool {
-    line.drift > 0 || line.standing.bad || !line.trouble.is_empty()
+    line.drift > 0 || line.standing.bad || line.standing.failed || !line.trouble.is_empty() || !line.moved.is_empty()
 }
 
 /// The unfinished operation, for the top of `status`.
@@ -80,7 +82,7 @@ pub fn history(style: Style, zone: &TimeZone, lines: &[HistoryLine]) -> String {
     let row = |line: &HistoryLine| match line {
         HistoryLine::Release(release) => row![
             moment(release.at, zone),
-            "release",
+            if release.standing.failed { Cell::painted(Paint::Bad, "release, failed") } else { Cell::from("release") },
             safe(&release.tag),
             safe(&release.author),
             safe(&release.message),
@@ -181,6 +183,9 @@ pub fn release(style: Style, zone: &TimeZone, detail: &ReleaseDetail) -> String 
     fact("state", line.standing.word());
     fact("tag", &safe(&line.tag));
     fact("commit", line.commit.as_str());
+    if detail.manifest.is_some() {
+        fact("files", &format!("{}, {}", count(detail.files, "file"), size(detail.bytes)));
+    }
     let Some(manifest) = &detail.manifest else {
         match &detail.unread {
             Some(why) => fact("manifest", &format!("cannot be read: {}", safe(why))),
@@ -257,7 +262,7 @@ fn version(version: Option<&Version>) -> Cell {
 
 fn state(standing: Standing) -> Cell {
     let paint = match standing.word() {
-        "bad" => Paint::Bad,
+        "bad" | "failed" => Paint::Bad,
         "held" => Paint::Attention,
         "good" | "proven" => Paint::Good,
         _ => Paint::Faint,
@@ -285,6 +290,7 @@ mod tests {
             standing,
             drift,
             trouble: trouble.into(),
+            moved: Vec::new(),
             way_back: WayBack::default(),
         }
     }

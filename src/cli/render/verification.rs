@@ -58,10 +58,21 @@ pub fn verdict(style: Style, verification: &Verification) -> String {
         }
         _ => {
             let skipped = words(Status::Skipped);
-            let left_out = if skipped.is_empty() { String::new() } else { format!(" (not checked: {skipped})") };
+            let left_out = match (skipped.as_str(), line_ends(verification)) {
+                ("", "") => String::new(),
+                ("", ends) => format!(" ({ends})"),
+                (skipped, "") => format!(" (not checked: {skipped})"),
+                (skipped, ends) => format!(" (not checked: {skipped}; {ends})"),
+            };
             format!("{name} is {}{left_out}.", style.paint(Paint::Good, "verified"))
         }
     }
+}
+
+/// What is said of files that are as git keeps them and had other line ends when they were released.
+pub fn line_ends(verification: &Verification) -> &'static str {
+    let is_one = |check: &Check| check.id == "integrity.line_ends";
+    if verification.checks.iter().any(is_one) { "line ends as git keeps them" } else { "" }
 }
 
 /// The sign of a status.

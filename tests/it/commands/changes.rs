@@ -171,7 +171,7 @@ fn undo_redo() {
     sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-m", "drawdown", "--yes"]).expect(0);
     shows!(sandbox, ["snapback rollback -t T01 --to 1.0.0 --yes", "snapback undo --yes", "snapback redo --yes"], @"
     $ snapback rollback -t T01 --to 1.0.0 --yes
-    T01 is at 1.0.0 already; nothing to do.
+    T01 is at 1.0.0 already, verified; nothing to do.
     $ snapback undo --yes
     Plan  undo  T01  1.0.0 -> 1.1.0  (takes back rollback [id] of [time] UTC)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 3 -> 5, version: 1.0.0 -> 1.1.0
@@ -270,7 +270,7 @@ fn rollback_that_fails_its_smoke_test() {
     "#);
     shows!(sandbox, ["snapback rollback -t T01 --to 1.0.0 --yes --on-verify-fail keep"], @r#"
     $ snapback rollback -t T01 --to 1.0.0 --yes --on-verify-fail keep
-    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time] UTC: "T01 1.0.0", proven)
+    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time] UTC: "T01 1.0.0", failed)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
                D tasks/T01/new.py           -1
                M tasks/T01/signal.py    +2  -1

@@ -87,10 +87,12 @@ fn status_in_json() {
          "good": false,
          "bad": false,
          "held": false,
-         "pinned": false
+         "pinned": false,
+         "failed": false
         },
         "drift": 0,
         "trouble": "",
+        "moved": [],
         "way_back": {
          "version": "1.0.0",
          "proof": null,

@@ -96,6 +96,8 @@ pub struct Seen {
     pub collected: Vec<String>,
     /// Objects without a copy that verifies.
     pub damaged: Vec<String>,
+    /// What was said of the data and is not so: `verified` of files that are others, `failed` of what holds.
+    pub misjudged: Vec<String>,
     /// Damages that no command noticed, or that a command passed over with exit code 0.
     pub unnoticed: Vec<String>,
     /// Complaints about what is whole.
@@ -151,7 +153,7 @@ pub const PROMISES: [Promise; 19] = [
     Promise { id: "I15", says: "no secret value is written anywhere", broken: |seen| seen.secrets.clone() },
     Promise { id: "I18", says: "every end is clean: no panic, no leftovers, no hanging", broken: |seen| seen.left.clone() },
     Promise { id: "I19", says: "the same input makes the same manifest", broken: other_manifests },
-    Promise { id: "I20", says: "exit 0 exactly when it is so", broken: dishonest },
+    Promise { id: "I20", says: "exit 0 exactly when it is so, and `verified` of nothing else", broken: dishonest },
     Promise { id: "I21", says: "after a failure it is true what is said of what was changed", broken: untrue },
 ];
 
@@ -245,7 +247,7 @@ fn dishonest(seen: &Seen) -> Vec<String> {
     // Neither is another promise.
     let (is_old, is_new) = (seen.found.is(&seen.old), seen.found.is(&seen.new));
     let (reached, not_begun) = if seen.backwards { (is_old, is_new) } else { (is_new, is_old) };
-    let mut wrong = Vec::new();
+    let mut wrong = seen.misjudged.clone();
     match (seen.exit, &seen.recovery) {
         (Some(0), recovery) if (not_begun && !reached) || recovery.as_ref().is_some_and(|recovery| *recovery != Recovered::Nothing) => {
             wrong.push(format!("exit 0, but it is so: {reached}, and the recovery: {recovery:?}"));

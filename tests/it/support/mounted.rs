@@ -28,9 +28,9 @@ pub fn quietly(program: &str, args: &[&str]) -> Result<(), String> {
 #[derive(Debug, Clone, Copy)]
 pub struct Kind {
     pub name: &'static str,
-    make: &'static [&'static str],
-    megabytes: u64,
-    options: &'static str,
+    pub make: &'static [&'static str],
+    pub megabytes: u64,
+    pub options: &'static str,
 }
 
 /// What power is cut on. `noauto_da_alloc` takes back what ext4 does for programs that do not

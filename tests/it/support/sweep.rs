@@ -203,6 +203,10 @@ impl<'a> Trial<'a> {
             Recovery::Again => self.run_again(&mut seen),
         }
         self.look(&mut seen);
+        let wanted = if self.backwards { &self.old } else { &self.new };
+        if finished && ran.exit == 0 && ran.stdout.contains(", verified") && seen.found.task != wanted.task {
+            seen.misjudged.push(format!("verified, but the files are others: {}", seen.found.differs(wanted)));
+        }
         let broken = complaints(&seen);
         if broken.is_empty() {
             return Vec::new();

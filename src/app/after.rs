@@ -1,0 +1,95 @@
+//! What is proved once an operation is done, or when there was nothing to do.
+//!
+//! A release is verified where it is kept and in the work tree. An undo arrives at a state that was
+//! there before: it is brought back exactly, whatever it is, and then said is whether it is a release
+//! and whether that holds. Nothing here takes anything back.
+
+use super::App;
+use crate::{
+    base::Failure,
+    catalog::registry as read,
+    model::{Check, Operation, Report, Status, TaskSpec, Verification, Version, operation::OpKind, signature::Demand, verdict::Standing},
+    rollback::check::{self, Levels},
+    verify::{Checking, Commands},
+};
+
+impl App {
+    /// What follows a finished operation.
+    pub(super) fn after(&self, operation: &Operation, task: Option<&TaskSpec>, report: &mut Report) -> Result<(), Failure> {
+        let (Some(task), Some(version)) = (task, &operation.about.to) else { return Ok(()) };
+        match operation.about.kind {
+            OpKind::CreateSnapshot => report.verification = Some(self.verify_released(operation, task, version)?),
+            OpKind::Undo | OpKind::Redo => {
+                let checks = self.verify_arrived(operation, task, version, report)?;
+                let (task, version) = (task.id.clone(), version.clone());
+                report.verification.get_or_insert_with(|| Verification { task, version, checks: Vec::new() }).checks.extend(checks);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A release, where it is kept and in the work tree.
+    fn verify_released(&self, operation: &Operation, task: &TaskSpec, version: &Version) -> Result<Verification, Failure> {
+        let releases = self.release_for(&task.id, version)?;
+        let levels = Levels { smoke: true, commands: self.commands_in(operation), ..Levels::FIRST_TWO };
+        let (kept, scan) = rayon::join(
+            || check::release(&self.ground, task, &releases, version, (false, Demand::None)),
+            || check::look(&self.ground, task),
+        );
+        let mut verification = kept?;
+        let tree = check::tree_as(&self.ground, task, &releases, Standing::default(), version, levels, &scan?)?;
+        verification.checks.extend(tree.checks.into_iter().filter(|check| check.id != "integrity.manifest"));
+        Ok(verification)
+    }
+
+    /// The version that an undo or redo arrived at. The files are what they were, so what differs from
+    /// the release differed before, and is told; a command that fails is a check that fails.
+    fn verify_arrived(
+        &self,
+        operation: &Operation,
+        task: &TaskSpec,
+        version: &Version,
+        report: &mut Report,
+    ) -> Result<Vec<Check>, Failure> {
+        let releases = self.release_for(&task.id, version)?;
+        if releases.find(&task.id, version).is_err() {
+            let said = format!("{version} was never released here: there is nothing to verify it against");
+            return Ok(vec![Checking::begin(1, "integrity.manifest").end(Status::Skipped, vec![said])]);
+        }
+        let levels = Levels { commands: self.commands_in(operation), ..Levels::ALL };
+        let mut checks = check::tree(&self.ground, task, &releases, Standing::default(), version, levels)?.checks;
+        super::change::leave_packages(&self.ground, operation, &mut checks);
+        for check in &mut checks {
+            let differs = check.level <= 2 && check.status > Status::Skipped && check.id != "integrity.manifest";
+            if differs {
+                report.notes.extend(check.evidence.iter().map(|line| format!("as before, not as released: {line}")));
+            }
+            // Nobody was asked to agree to a command for an undo; what could not run is not checked.
+            let not_run = check.status == Status::Inconclusive && check.level >= 3 && !self.may_run(task);
+            if differs || not_run {
+                check.status = Status::Skipped;
+            }
+        }
+        Ok(checks)
+    }
+
+    /// True when the owner agreed to every command that verifies this task.
+    fn may_run(&self, task: &TaskSpec) -> bool {
+        self.commands_of_verification(&task.id).iter().all(|command| command.trusted)
+    }
+
+    /// What a rollback to the version that is active already finds: every byte is read.
+    pub(super) fn verify_active(&self, task: &TaskSpec, report: &mut Report) -> Result<(), Failure> {
+        let active = read::active_version(&*self.ground.tree, &self.ground.settings, task)?;
+        let Some(version) = active.filter(|active| report.to.as_ref() == Some(active)) else { return Ok(()) };
+        let releases = self.release_for(&task.id, &version)?;
+        let commands = if self.may_run(task) { Commands::unless(self.ground.without_commands) } else { Commands::NotTrusted };
+        let standing = super::view::standing_of(&self.standings_of(&task.id)?, &task.id, &version);
+        let levels = Levels { commands, deep: true, ..Levels::ALL };
+        let verification = check::tree(&self.ground, task, &releases, standing, &version, levels)?;
+        self.note_tree_under_lock(&verification, commands);
+        report.verification = Some(verification);
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! Versions whose checks fail have the state `failed` everywhere, and an undo says what it arrives at.
+
+use crate::support::{Sandbox, story::set_version};
+
+/// T01 with a smoke test that passes unless the file `broken` lies in the task: 1.0.0 passes, 1.1.0 does not.
+fn with_failing_release() -> Sandbox {
+    let sandbox = Sandbox::new(1);
+    let settings = String::from_utf8(sandbox.read("snapback.yaml")).unwrap();
+    sandbox.write("snapback.yaml", format!("{settings}tasks:\n  T01:\n    verify: [{{run: \"test ! -e broken\"}}]\n").as_bytes());
+    sandbox.git(&["commit", "-qam", "a smoke test"]).expect(0);
+    sandbox.release("T01", "1.0.0");
+    sandbox.write("tasks/T01/broken", b"x\n");
+    set_version(&sandbox, "1.1.0");
+    sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.1.0", "-m", "bad", "--yes"]).expect(4);
+    sandbox
+}
+
+/// What `list` says of a version.
+fn state(sandbox: &Sandbox, version: &str) -> String {
+    let list = sandbox.snapback(&["list", "-t", "T01"]).expect(0).stdout;
+    let line = list.lines().find(|line| line.contains(&format!(" {version} "))).unwrap_or_else(|| panic!("{list}"));
+    line.split_whitespace().find(|word| ["proven", "failed", "unknown", "bad", "held", "good"].contains(word)).unwrap_or("none").into()
+}
+
+#[test]
+fn a_release_whose_smoke_test_fails_is_failed_everywhere_until_it_is_proven() {
+    let sandbox = with_failing_release();
+    assert_eq!((state(&sandbox, "1.0.0"), state(&sandbox, "1.1.0")), ("proven".into(), "failed".into()));
+    let status = sandbox.snapback(&["status", "--exit-code"]).expect(4).stdout;
+    assert!(status.contains("failed") && !status.contains("all as released"), "{status}");
+    assert!(sandbox.snapback(&["show", "1.1.0", "-t", "T01"]).expect(0).stdout.contains("failed"));
+    assert!(sandbox.snapback(&["history", "-t", "T01"]).expect(0).stdout.contains("release, failed"));
+    let health = sandbox.snapback(&["health"]).stdout;
+    assert!(health.contains("1.1.0 is active and its last check failed"), "{health}");
+    for args in [&["list", "-t", "T01", "--json"][..], &["status", "--json"], &["show", "1.1.0", "-t", "T01", "--json"]] {
+        let json = sandbox.snapback(args).expect(0).stdout;
+        assert!(json.contains("\"failed\": true") || json.contains("\"failed\":true"), "{json}");
+    }
+    // Never by itself: 1.2.0 is released on top, and its way back is 1.0.0.
+    std::fs::remove_file(sandbox.at("tasks/T01/broken")).unwrap();
+    set_version(&sandbox, "1.2.0");
+    sandbox.release("T01", "1.2.0");
+    sandbox.snapback(&["mark", "good", "1.1.0", "-t", "T01", "-m", "I like it"]).expect(0);
+    assert_eq!(state(&sandbox, "1.1.0"), "failed", "no word of a person makes a check pass");
+    let plan = sandbox.snapback(&["rollback", "-t", "T01", "--dry-run", "--json"]).expect(0).json();
+    assert_eq!(plan["data"]["plan"]["to"], "1.0.0", "{plan}");
+    // A smoke test that was wrong is mended, and the version proven.
+    let settings = String::from_utf8(sandbox.read("snapback.yaml")).unwrap();
+    sandbox.write("snapback.yaml", settings.replace("test ! -e broken", "true").as_bytes());
+    sandbox.snapback(&["drill", "-t", "T01", "--to", "1.1.0"]).expect(0);
+    assert_eq!(state(&sandbox, "1.1.0"), "good");
+}
+
+#[test]
+fn undo_and_redo_say_what_does_not_hold_where_they_arrive() {
+    let sandbox = with_failing_release();
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    let undone = sandbox.snapback(&["undo", "--yes"]).expect(4);
+    let said = format!("{}{}", undone.stdout, undone.stderr);
+    assert!(said.contains("T01 is at 1.1.0, but verification failed") && said.contains("smoke.1"), "{said}");
+    assert!(sandbox.exists("tasks/T01/broken"), "it is done all the same");
+    assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.1.0"));
+    let redone = sandbox.snapback(&["redo", "--yes"]).expect(0);
+    assert!(format!("{redone:?}").contains("T01 is at 1.0.0, verified."), "{redone:?}");
+    // The other way round: a redo that arrives at the failing one.
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "--on-verify-fail", "keep", "--yes"]).expect(4);
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    let redone = sandbox.snapback(&["redo", "--yes"]).expect(4);
+    assert!(format!("{redone:?}").contains("T01 is at 1.1.0, but verification failed"), "{redone:?}");
+    let report = sandbox.snapback(&["op", "list", "--json"]).expect(0).json();
+    let op = report["data"]["operations"][0]["id"].as_str().unwrap_or_else(|| panic!("{report}")).to_string();
+    assert!(sandbox.snapback(&["op", "show", &op, "--json"]).expect(0).stdout.contains("smoke.1"), "the report has it");
+    // Left out is not checked.
+    let quiet = sandbox.snapback(&["undo", "--yes", "--no-commands"]).expect(0);
+    assert!(format!("{quiet:?}").contains("verified (not checked: smoke)"), "{quiet:?}");
+}
+
+#[test]
+fn a_state_that_was_no_release_is_not_called_verified() {
+    let sandbox = Sandbox::new(1);
+    sandbox.release("T01", "1.0.0");
+    sandbox.write("tasks/T01/signal.py", b"# on the way to 1.1.0\n");
+    set_version(&sandbox, "1.1.0");
+    sandbox.snapback(&["registry", "sync", "--from", "config", "-t", "T01", "--yes"]).expect(0);
+    sandbox.git(&["commit", "-qam", "never released"]).expect(0);
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    let undone = sandbox.snapback(&["undo", "--yes"]).expect(0);
+    let said = format!("{}{}", undone.stdout, undone.stderr);
+    assert!(said.contains("exactly as it was (that is no release, so it cannot be verified as one)"), "{said}");
+    assert!(!said.contains(", verified"), "{said}");
+    assert_eq!(sandbox.read("tasks/T01/signal.py"), b"# on the way to 1.1.0\n");
+}
+
+#[test]
+fn edits_that_come_back_are_not_called_the_release() {
+    let sandbox = Sandbox::new(1);
+    sandbox.release("T01", "1.0.0");
+    set_version(&sandbox, "1.1.0");
+    sandbox.release("T01", "1.1.0");
+    sandbox.write("tasks/T01/signal.py", b"# not committed\n");
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    let undone = sandbox.snapback(&["undo", "--yes"]).expect(0);
+    let said = format!("{}{}", undone.stdout, undone.stderr);
+    assert!(said.contains("exactly as it was, which is not as released"), "{said}");
+    assert!(said.contains("as before, not as released: tasks/T01/signal.py"), "{said}");
+    assert_eq!(sandbox.read("tasks/T01/signal.py"), b"# not committed\n");
+}
+
+#[test]
+fn a_version_that_is_not_kept_whole_is_failed_until_it_is_whole_again() {
+    let sandbox = Sandbox::new(1);
+    sandbox.release("T01", "1.0.0");
+    sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
+    set_version(&sandbox, "1.1.0");
+    sandbox.release("T01", "1.1.0");
+    let manifest = "snapshots/snapshot-T01-v1.0.0.yaml";
+    let text = sandbox.read(manifest);
+    sandbox.write(manifest, &[&text[..], b"# edited\n"].concat());
+    sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.0.0"]).expect(4);
+    assert_eq!(state(&sandbox, "1.0.0"), "failed");
+    sandbox.snapback(&["rollback", "-t", "T01", "--yes"]).expect(5);
+    sandbox.write(manifest, &text);
+    sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.0.0"]).expect(0);
+    assert_eq!(state(&sandbox, "1.0.0"), "proven");
+}
+
+#[test]
+fn the_version_that_is_active_already_is_looked_at() {
+    let sandbox = with_failing_release();
+    for args in [&["disaster-recovery", "-t", "T01", "--target-version", "1.1.0"][..], &["rollback", "-t", "T01", "--to", "1.1.0", "--yes"]]
+    {
+        let ran = sandbox.snapback(args).expect(4);
+        assert!(format!("{ran:?}").contains("already, but verification failed; nothing to do"), "{args:?}: {ran:?}");
+    }
+    std::fs::remove_file(sandbox.at("tasks/T01/broken")).unwrap();
+    set_version(&sandbox, "1.2.0");
+    sandbox.release("T01", "1.2.0");
+    for args in [&["disaster-recovery", "-t", "T01", "--target-version", "1.2.0"][..], &["rollback", "-t", "T01", "--to", "1.2.0", "--yes"]]
+    {
+        let ran = sandbox.snapback(args).expect(0);
+        assert!(format!("{ran:?}").contains("T01 is at 1.2.0 already, verified; nothing to do."), "{args:?}: {ran:?}");
+        assert!(!format!("{ran:?}").contains("Nothing was verified"), "{ran:?}");
+    }
+}

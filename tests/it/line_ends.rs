@@ -1,0 +1,109 @@
+//! Line ends that git does not give back as they are: named in the plan of the release and in that of
+//! the rollback; and what a person told git of files in the index.
+
+use crate::support::{Sandbox, story::set_version};
+
+const FILE: &str = "tasks/T01/notes.txt";
+
+/// T01 with this `.gitattributes` and a file, committed, its stat data long settled.
+fn with_file(attributes: &str, bytes: &[u8]) -> Sandbox {
+    let sandbox = Sandbox::new(1);
+    sandbox.write(".gitattributes", attributes.as_bytes());
+    sandbox.write(FILE, bytes);
+    sandbox.git(&["add", "-A"]).expect(0);
+    sandbox.git(&["commit", "-qm", "a file"]).expect(0);
+    sandbox
+}
+
+#[test]
+fn what_comes_back_with_other_line_ends_is_named_and_what_does_not_is_not() {
+    const CASES: [(&str, &[u8]); 10] = [
+        ("text eol=crlf", b"a\r\nb\nc\r\n"),
+        ("text eol=crlf", b"a\nb\n"),
+        ("text eol=crlf", b"a\r\nb\r\n"),
+        ("text", b"a\r\nb\r\n"),
+        ("text", b"a\nb\n"),
+        ("text=auto", b"a\r\nb\n"),
+        ("text=auto eol=lf", b"a\nb\n"),
+        ("-text", b"a\r\nb\n"),
+        ("text=auto eol=crlf", b"\0\r\n\n"),
+        ("-diff", b"a\r\nb\n"),
+    ];
+    let path = |nth: usize| format!("tasks/T01/notes-{nth}.txt");
+    for aged in [false, true] {
+        let sandbox = Sandbox::new(1);
+        let rules: String = CASES.iter().enumerate().map(|(nth, (rule, _))| format!("notes-{nth}.txt {rule}\n")).collect();
+        sandbox.write(".gitattributes", rules.as_bytes());
+        CASES.iter().enumerate().for_each(|(nth, (_, bytes))| sandbox.write(&path(nth), bytes));
+        sandbox.git(&["add", "-A"]).expect(0);
+        sandbox.git(&["commit", "-qm", "files"]).expect(0);
+        if aged {
+            // What git says of them comes from the index, not from the files.
+            let later = std::time::SystemTime::now() + std::time::Duration::from_secs(2);
+            std::fs::File::options().write(true).open(sandbox.at(".git/index")).unwrap().set_modified(later).unwrap();
+        }
+        let released =
+            sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.0.0", "-m", "x", "--dry-run", "--json"]).expect(0).json();
+        sandbox.release("T01", "1.0.0");
+        (0..CASES.len()).for_each(|nth| sandbox.write(&path(nth), b"another\n"));
+        set_version(&sandbox, "1.1.0");
+        sandbox.release("T01", "1.1.0");
+        let manifest = String::from_utf8(sandbox.read("snapshots/snapshot-T01-v1.0.0.yaml")).unwrap();
+        let named = manifest.split("files:").next().unwrap();
+        let back = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+        for (nth, (rule, bytes)) in CASES.iter().enumerate() {
+            let changed = sandbox.read(&path(nth)) != *bytes;
+            assert_eq!(named.contains(&path(nth)), changed, "{rule} {bytes:?} {aged}: {manifest}");
+        }
+        for said in [released.to_string(), format!("{back:?}")] {
+            assert!(said.contains("come back with other line ends than they ha") && said.contains(&path(0)), "{said}");
+        }
+        assert!(back.stdout.contains("verified (line ends as git keeps them)"), "{back:?}");
+        sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(0);
+    }
+}
+
+#[test]
+fn attributes_that_changed_since_are_told() {
+    let sandbox = with_file("*.txt text eol=lf\n", b"a\nb\n");
+    sandbox.release("T01", "1.0.0");
+    sandbox.write(FILE, b"another\n");
+    set_version(&sandbox, "1.1.0");
+    sandbox.release("T01", "1.1.0");
+    sandbox.write(".gitattributes", b"*.txt text eol=crlf\n");
+    sandbox.git(&["commit", "-qam", "other rules"]).expect(0);
+    let plan = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"]).expect(0).stdout;
+    assert!(plan.contains(&format!("{FILE} comes back with other line ends than it had when it was released")), "{plan}");
+}
+
+#[test]
+fn a_conversion_that_is_not_done_says_which() {
+    for (attribute, word) in [("ident", "ident"), ("working-tree-encoding=UTF-16", "working-tree-encoding=UTF-16")] {
+        let sandbox = with_file("", b"a\n");
+        sandbox.write(".gitattributes", format!("*.txt {attribute}\n").as_bytes());
+        let refused = sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.0.0", "-m", "x", "--yes"]).expect(6);
+        assert!(refused.stderr.contains(&format!("{FILE} has `{word}` in .gitattributes")), "{refused:?}");
+        assert!(!refused.stderr.contains("filter programs"), "{refused:?}");
+    }
+}
+
+#[test]
+fn what_a_person_told_git_of_a_file_stays_told() {
+    for (flag, letter) in [("--skip-worktree", "S"), ("--assume-unchanged", "h")] {
+        let sandbox = Sandbox::new(1);
+        sandbox.release("T01", "1.0.0");
+        sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
+        set_version(&sandbox, "1.1.0");
+        sandbox.release("T01", "1.1.0");
+        let flags = || sandbox.git_out(&["ls-files", "-v", "tasks/T01/signal.py"]);
+        sandbox.git(&["update-index", flag, "tasks/T01/signal.py"]).expect(0);
+        let told = format!("{letter} tasks/T01/signal.py");
+        assert_eq!(flags(), told);
+        for args in [&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"][..], &["undo", "--yes"], &["redo", "--yes"]] {
+            sandbox.snapback(args).expect(0);
+            assert_eq!(flags(), told, "{args:?}");
+        }
+        assert_eq!(sandbox.read("tasks/T01/signal.py"), b"# T01\ndef signal(x):\n    return x > 0\n");
+        assert_eq!(sandbox.unsound(), Vec::<String>::new());
+    }
+}
