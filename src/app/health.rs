@@ -103,7 +103,10 @@ impl App {
         for version in wanted {
             findings.extend(self.look_at_release(&line.task, releases, version, deep));
         }
-        findings.extend(self.look_at_way(&line));
+        // Bytes that are gone are said already, and with more words.
+        if !findings.iter().any(|finding| finding.check == "objects") {
+            findings.extend(self.look_at_way(&line));
+        }
         judge::sort(&mut findings);
         let newest = line.newest.as_ref().and_then(|version| releases.find(&line.task, version).ok());
         let released_at = newest.and_then(|release| {

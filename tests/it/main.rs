@@ -48,6 +48,7 @@ mod hooks_hostile;
 mod hooks_matrix;
 mod hooks_moves;
 mod identity;
+mod in_the_way;
 mod kill_sweep;
 mod killer_harness;
 mod line_ends;

@@ -76,7 +76,7 @@ impl Places {
 
     /// The staging folders.
     pub(super) fn stages(&self) -> impl Iterator<Item = RelPath> {
-        self.0.iter().map(|place| stage_in(place))
+        self.0.iter().map(stage_in)
     }
 
     /// The staging folder of a path.
