@@ -134,6 +134,7 @@ impl App {
             Request::Adopt(wanted) => self.draft_of_adoption(wanted),
             Request::SyncRegistry(wanted) => self.draft_of_sync(wanted),
             Request::Init(files) => self.draft_of_init(files),
+            Request::RestoreKept(wanted) => self.draft_of_restore(wanted),
         }
     }
 
@@ -216,6 +217,7 @@ impl App {
         let steps = steps.into_iter().map(|step| watch.around(step)).collect();
         let ended = direction(Runner::new(log, steps).witnessed(witness))?;
         report.timeline = watch.take();
+        report.kept = self.kept_notes(&operation.about.id);
         report.verification = verification.take();
         match ended {
             Ended::Done => {
@@ -375,6 +377,7 @@ impl App {
             notes: plan.notes.clone(),
             timeline: Vec::new(),
             share: Vec::new(),
+            kept: Vec::new(),
         }
     }
 
@@ -401,6 +404,7 @@ impl App {
             notes: operation.about.unsigned.iter().cloned().collect(),
             timeline: Vec::new(),
             share: Vec::new(),
+            kept: Vec::new(),
         }
     }
 
