@@ -133,6 +133,7 @@ impl App {
             Request::Adopt(wanted) => self.draft_of_adoption(wanted),
             Request::SyncRegistry(wanted) => self.draft_of_sync(wanted),
             Request::Init(files) => self.draft_of_init(files),
+            Request::RestoreKept(wanted) => self.draft_of_restore(wanted),
         }
     }
 
@@ -215,6 +216,7 @@ impl App {
         let steps = steps.into_iter().map(|step| watch.around(step)).collect();
         let ended = direction(Runner::new(log, steps).witnessed(witness))?;
         report.timeline = watch.take();
+        report.kept = self.kept_notes(&operation.about.id);
         report.verification = verification.take();
         match ended {
             Ended::Done => {
@@ -340,6 +342,7 @@ impl App {
             notes: plan.notes.clone(),
             timeline: Vec::new(),
             share: Vec::new(),
+            kept: Vec::new(),
         };
         if let Request::Rollback(wanted) = request {
             self.verify_active(self.spec(&wanted.task)?, &mut report)?;
@@ -371,6 +374,7 @@ impl App {
             notes: operation.about.unsigned.iter().cloned().collect(),
             timeline: Vec::new(),
             share: Vec::new(),
+            kept: Vec::new(),
         }
     }
 

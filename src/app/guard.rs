@@ -422,6 +422,7 @@ fn interrupted(state: &GuardState, fired: &Fired, op: Option<OpId>, outcome: rep
         exit_code: None,
         timeline: Vec::new(),
         share: Vec::new(),
+        kept: Vec::new(),
         notes: vec!["it was interrupted and brought to its end".into()],
     }
 }

@@ -25,8 +25,15 @@ impl App {
 
     /// What is left of one operation.
     fn left_of_one(&self, op: &OpId) -> Option<LeftOperation> {
-        let unknown =
-            LeftOperation { op: op.clone(), kind: None, stand: Stand::Unknown, done: Vec::new(), begun: None, only_forward: false };
+        let unknown = LeftOperation {
+            op: op.clone(),
+            kind: None,
+            stand: Stand::Unknown,
+            done: Vec::new(),
+            begun: None,
+            only_forward: false,
+            kept: 0,
+        };
         let found = match history::open(&self.ground.state, op) {
             Ok(found) => found?,
             Err(_) => return Some(unknown),
@@ -44,7 +51,7 @@ impl App {
             Phase::Stuck { step, .. } => (Stand::Unfinished, names(step), Some(name(step))),
         };
         let kind = Some(found.operation.about.kind);
-        Some(LeftOperation { op: op.clone(), kind, stand, done, begun, only_forward: standing.committed })
+        Some(LeftOperation { op: op.clone(), kind, stand, done, begun, only_forward: standing.committed, kept: self.kept_notes(op).len() })
     }
 
     /// What is named and has no file of its own: what was put into the store, and shared verdicts.

@@ -18,6 +18,7 @@ mod drill;
 mod guard;
 mod health;
 mod hooks;
+mod kept;
 mod left;
 mod missing_tags;
 mod noted;
@@ -170,6 +171,20 @@ pub enum Error {
         /// The file.
         path: RelPath,
     },
+    /// An operation has nothing that can be brought back.
+    #[error("operation {0} has put nothing aside")]
+    NothingKept(String),
+    /// It has nothing at a path.
+    #[error("operation {op} has put nothing aside of {path}")]
+    NotKept {
+        /// The operation.
+        op: String,
+        /// The path.
+        path: RelPath,
+    },
+    /// It is of no one task, so its files only come into a folder.
+    #[error("operation {0} is of no one task: its files come back into a folder only")]
+    OnlyInto(String),
     /// A file outside the repository cannot be written or read.
     #[error("cannot use {0}")]
     Outside(PathBuf, #[source] std::io::Error),
@@ -199,10 +214,18 @@ impl Fault for Error {
         match self {
             Self::State { .. } | Self::Outside(..) => Kind::Missing,
             Self::PlanOutOfDate | Self::WasPublished(_) | Self::Behind { .. } | Self::TagThere { .. } => Kind::Conflict,
-            Self::StageTaken(_) | Self::OtherWorkTree(_) | Self::DoneElsewhere(_) | Self::NotEmpty(_) | Self::CannotSync(_) => {
-                Kind::Refused
-            }
-            Self::NothingUnfinished | Self::NoSuchVersion { .. } | Self::TagNotHere { .. } | Self::NoSuchFile { .. } => Kind::NotFound,
+            Self::StageTaken(_)
+            | Self::OtherWorkTree(_)
+            | Self::DoneElsewhere(_)
+            | Self::NotEmpty(_)
+            | Self::CannotSync(_)
+            | Self::OnlyInto(_) => Kind::Refused,
+            Self::NothingUnfinished
+            | Self::NoSuchVersion { .. }
+            | Self::TagNotHere { .. }
+            | Self::NoSuchFile { .. }
+            | Self::NothingKept(_)
+            | Self::NotKept { .. } => Kind::NotFound,
         }
     }
 
@@ -214,6 +237,9 @@ impl Fault for Error {
             Self::StageTaken(path) => vec![Hint::say(format!("no operation is unfinished, so it is yours: move {path} away"))],
             Self::DoneElsewhere(path) => vec![Hint::run("take it back there", &["snapback", "-C", path, "undo"])],
             Self::WasPublished(_) => vec![Hint::run("take it back", &["snapback", "undo"])],
+            Self::NothingKept(_) => vec![Hint::run("see what others have", &["snapback", "op", "kept"])],
+            Self::NotKept { op, .. } => vec![Hint::run("see what it has", &["snapback", "op", "kept", op])],
+            Self::OnlyInto(op) => vec![Hint::run("write them there", &["snapback", "op", "restore", op, "--into", "kept"])],
             Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
             Self::NoSuchVersion { task, .. } => vec![Hint::run("see its versions", &["snapback", "list", "--task", task.as_str()])],
             Self::Behind { remote, branch } => vec![Hint::run("bring them here", &["git", "pull", "--rebase", remote, branch])],

@@ -33,7 +33,8 @@ impl App {
         for task in &self.ground.settings.tasks {
             let in_registry = registry.as_ref().map(|registry| registry.version(&task.id)).transpose()?.flatten();
             let config = read::config_version(&*self.ground.tree, task)?;
-            if in_registry == config || config.is_none() {
+            let agree = |config: &Version| in_registry.as_ref().is_some_and(|registry| registry.agrees_with_config(config));
+            if config.as_ref().is_none_or(agree) {
                 continue;
             }
             let remedy =

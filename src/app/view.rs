@@ -89,7 +89,7 @@ impl App {
         let active = active.map_err(|error| trouble.push(error.to_string())).ok().flatten().flatten();
         let config = read::config_version(&*self.ground.tree, task).map_err(|failure| trouble.push(failure.to_string())).ok().flatten();
         if let (Some(registry), Some(config)) = (&active, &config)
-            && registry != config
+            && !registry.agrees_with_config(config)
         {
             trouble.push(format!("the config says {config}, the registry {registry}"));
         }

@@ -133,7 +133,10 @@ impl Failure {
 
     /// The hints of the fault inside; never none, for a person needs a next step.
     pub fn hints(&self) -> Vec<Hint> {
-        let hints = self.0.hints();
+        let mut hints = self.0.hints();
+        if self.is_disk_full() {
+            hints = vec![Hint::run("see which disk is full, and make room", &["df", "-h"])];
+        }
         match self.kind() {
             _ if !hints.is_empty() => hints,
             Kind::Cancelled(_) => vec![Hint::say("run it again when you are ready")],

@@ -10,12 +10,15 @@ use clap_complete::ArgValueCandidates;
 
 use super::{commands::Command, complete, error::Error, render::colour::Choice, session::Session};
 use crate::{
-    base::{Failure, TaskId},
+    base::{Failure, Hint, TaskId, secret},
     model::{
-        Version,
+        TaskSpec, Version,
         signature::{Demand, Signing},
     },
 };
+
+/// So many tasks are named when one is asked for.
+const TASKS_NAMED: usize = 10;
 
 /// Put any task of a repository back, verified, to any version it released.
 #[derive(Debug, Parser)]
@@ -106,10 +109,34 @@ pub struct SomeTasks {
     tasks: Vec<String>,
 }
 
+/// Asks for a task, and says which there are. `more` would do, too.
+fn which_task(session: &Session, more: &[&str]) -> Failure {
+    let Ok(app) = session.app() else { return Error::usage("which task?").into() };
+    let tasks = &app.settings().tasks;
+    let name = |task: &TaskSpec| task.title.as_ref().map_or_else(|| task.id.to_string(), |title| format!("{} {title}", task.id));
+    let mut names: Vec<String> = tasks.iter().take(TASKS_NAMED).map(name).collect();
+    if tasks.len() > TASKS_NAMED {
+        names.push(format!("{} more", tasks.len() - TASKS_NAMED));
+    }
+    let Some(first) = tasks.first() else {
+        let hints = vec![Hint::run("find them", &["snapback", "init"])];
+        return Error::Usage { message: "no task yet".into(), hints }.into();
+    };
+    let typed = |words: &[&str]| {
+        let all = std::env::args_os().skip(1).map(|word| secret::clean_text(&word.to_string_lossy()));
+        std::iter::once("snapback".to_string()).chain(all).chain(words.iter().map(ToString::to_string)).collect()
+    };
+    let mut hints = vec![Hint { why: "name one".into(), argv: typed(&["--task", first.id.as_str()]) }];
+    if !more.is_empty() {
+        hints.push(Hint { why: "or all".into(), argv: typed(more) });
+    }
+    Error::Usage { message: format!("which task? There are {}", names.join(", ")), hints }.into()
+}
+
 impl OneTask {
     /// The task that was named, or the one whose folder this is, or the only one.
     pub fn find(&self, session: &Session) -> Result<TaskId, Failure> {
-        self.find_if_any(session)?.ok_or_else(|| Error::usage("which task? add --task TASK").into())
+        self.find_if_any(session)?.ok_or_else(|| which_task(session, &[]))
     }
 
     /// The same; `None` when there is no saying.
@@ -146,7 +173,7 @@ impl SomeTasks {
         match app.task_here() {
             _ if !named.is_empty() => Ok(named),
             Some(here) if !all => Ok(vec![here]),
-            None if !all && app.settings().tasks.len() != 1 => Err(Error::usage("which task? add --task TASK or --all").into()),
+            None if !all && app.settings().tasks.len() != 1 => Err(which_task(session, &["--all"])),
             _ => Ok(app.settings().tasks.iter().map(|task| task.id.clone()).collect()),
         }
     }

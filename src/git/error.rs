@@ -451,7 +451,7 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::NoRepository { .. } => vec![Hint::run("make a repository here", &["git", "init"])],
+            Self::NoRepository { .. } => vec![Hint::run("name yours", &["snapback", "-C", "DIR", "status"])],
             Self::RefStorage(_) => vec![Hint::run("convert the references", &["git", "refs", "migrate", "--ref-format=files"])],
             Self::GitLocked { file, .. } => {
                 vec![

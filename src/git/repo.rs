@@ -84,7 +84,7 @@ impl Repo {
         let shared = match found {
             Ok(shared) => shared,
             Err(_) if gix::discover::upwards_opts(&absolute, options()).is_err() => {
-                return Err(Error::NoRepository { dir: dir.to_path_buf() });
+                return Err(Error::NoRepository { dir: absolute });
             }
             Err(error) => return Err(error).during("opening the repository"),
         };

@@ -290,7 +290,8 @@ fn push_tag(facts: &Facts<'_>, name: &TagName, one: &Pushed<'_>, may_change: boo
         // Whoever says that a tag may change has moved it.
         Err(failure) if may_change && matches!(failure.find(), Some(catalog::Error::TagReplaced { .. })) => {}
         Err(failure) if failure.kind() == Kind::Bad => {
-            let hint = Hint::run("see what is wrong", &["snapback", "verify-snapshot", "-t", task.as_str(), &version.to_string()]);
+            let hint =
+                Hint::run("see what is wrong", &["snapback", "verify-snapshot", "-t", task.as_str(), "--version", &version.to_string()]);
             said.refused.push((format!("{name} does not hold: {failure}"), vec![hint]));
         }
         // A tag that is older than snapback has no manifest, and what is elsewhere cannot be looked at.

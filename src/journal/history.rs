@@ -136,9 +136,21 @@ pub fn sweep(fs: &dyn Fs) -> Result<(), Error> {
     Ok(())
 }
 
-/// Finds an operation by its id, its short id or a prefix of that.
+/// The word for the newest operation that was done.
+pub const LATEST: &str = "latest";
+
+/// Finds an operation by its id, its short id or a prefix of that, or as [`LATEST`].
 pub fn find(fs: &dyn Fs, text: &str) -> Result<OpId, Error> {
     let ids = ids(fs)?;
+    if text == LATEST {
+        for id in ids.iter().rev() {
+            let Some((_, chain)) = log::read(fs, id)? else { continue };
+            if status::of(&chain.records).is_ok_and(|standing| standing.phase == (Phase::Finished { done: true })) {
+                return Ok(id.clone());
+            }
+        }
+        return Err(Error::NotFound(text.into()));
+    }
     let mut hits = ids.iter().filter(|id| id.to_string() == text || (!text.is_empty() && id.short().starts_with(text)));
     match (hits.next(), hits.next()) {
         (Some(id), None) => Ok(id.clone()),

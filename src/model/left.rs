@@ -42,6 +42,8 @@ pub struct LeftOperation {
     pub begun: Option<String>,
     /// True when it can only be finished: others may have seen it.
     pub only_forward: bool,
+    /// So many files that somebody changed meanwhile were put aside or left as they are.
+    pub kept: usize,
 }
 
 /// What is so after a change that failed.
@@ -95,6 +97,9 @@ impl LeftOperation {
         let kind = self.kind.map_or("operation", OpKind::word);
         match self.stand {
             Stand::Done => format!("the {kind} itself is done (operation {op}); what failed came after it"),
+            Stand::PutBack if self.kept > 0 => {
+                format!("everything was put back but {} files that somebody changed meanwhile (operation {op})", self.kept)
+            }
             Stand::PutBack => "everything was put back".into(),
             Stand::Open => format!("no file was changed yet, but operation {op} is begun and not finished"),
             Stand::Unknown => format!("where operation {op} stands cannot be read"),
@@ -123,7 +128,7 @@ mod tests {
 
     fn left(stand: Stand) -> LeftOperation {
         let op = OpId::new(7, 0x9f3c_21aa);
-        LeftOperation { op, kind: Some(OpKind::Adopt), stand, done: Vec::new(), begun: None, only_forward: false }
+        LeftOperation { op, kind: Some(OpKind::Adopt), stand, done: Vec::new(), begun: None, only_forward: false, kept: 0 }
     }
 
     fn of(operations: Vec<LeftOperation>) -> Left {

@@ -15,6 +15,7 @@ pub mod event;
 pub mod guard;
 pub mod health;
 pub mod hooks;
+pub mod kept;
 pub mod left;
 pub mod manifest;
 pub mod operation;

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Verification, Version, operation::OpKind};
+use super::{Verification, Version, kept::Kept, operation::OpKind};
 use crate::base::{Digest, GitId, OpId, TaskId};
 
 /// What stands between a report and the digest of its text, in `report.json`.
@@ -75,6 +75,9 @@ pub struct Report {
     /// settings may be others when the report is read.
     #[serde(skip)]
     pub share: Vec<String>,
+    /// Files that somebody changed while it was at work, and what became of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<Kept>,
 }
 
 impl Report {
@@ -105,7 +108,7 @@ impl Report {
         let report: Self = Self::deserialize(&fields).map_err(|error| Damaged(error.to_string()))?;
         // A checksum whose place was changed is a field that no report has.
         let known = serde_json::to_value(&report).expect("because plain data always renders");
-        let is_known = |field: &String| known.get(field).is_some() || ["exit_code", "timeline"].contains(&field.as_str());
+        let is_known = |field: &String| known.get(field).is_some() || ["exit_code", "timeline", "kept"].contains(&field.as_str());
         match fields.as_object().into_iter().flat_map(|fields| fields.keys()).find(|field| !is_known(field)) {
             Some(field) => Err(Damaged(format!("it holds {field:?}"))),
             None => Ok(report),
@@ -164,6 +167,7 @@ mod tests {
             notes: vec!["one".into()],
             timeline: vec![Moment { what: "files".into(), at_ms: 0, took_ms: 1, end: MomentEnd::Done }],
             share: Vec::new(),
+            kept: Vec::new(),
         }
     }
 

@@ -9,7 +9,7 @@ use super::{
     signature::{Demand, Signing},
     version::Bump,
 };
-use crate::base::{OpId, TaskId};
+use crate::base::{OpId, RelPath, TaskId};
 
 /// Something that changes the world.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,17 @@ pub enum Request {
     SyncRegistry(SyncRegistry),
     /// The first files, as they were shown.
     Init(Vec<InitFile>),
+    /// Files that an operation put aside come back to where they were.
+    RestoreKept(RestoreKept),
+}
+
+/// Asks for files that an operation put aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RestoreKept {
+    /// The operation.
+    pub op: OpId,
+    /// Files, or folders of them; none = all that somebody wrote.
+    pub paths: Vec<RelPath>,
 }
 
 /// Asks for manifests of tags that have none.

@@ -50,6 +50,13 @@ impl Version {
         (day.len() == 8 && day.bytes().all(|c| c.is_ascii_digit())).then_some(day)
     }
 
+    /// True when a configuration that says `config` does not disagree: a hotfix of 1.2.0 is made of
+    /// a tree that says 1.2.0.
+    pub fn agrees_with_config(&self, config: &Self) -> bool {
+        let base = |version: &Self| (version.0.major, version.0.minor, version.0.patch);
+        self == config || self.hotfix_day().is_some() && config.0.pre.is_empty() && base(self) == base(config)
+    }
+
     /// True for a pre-release other than a hotfix.
     pub fn is_prerelease(&self) -> bool {
         !self.0.pre.is_empty() && self.hotfix_day().is_none()

@@ -52,6 +52,11 @@ fn a_registry_sync_survives_a_fault_at_every_call() {
 }
 
 #[test]
+fn a_restore_of_what_was_kept_survives_a_fault_at_every_call() {
+    survives("op restore");
+}
+
+#[test]
 fn init_survives_a_fault_at_every_call() {
     survives("init");
 }

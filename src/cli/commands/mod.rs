@@ -22,6 +22,7 @@ mod history;
 mod hold;
 mod hooks;
 mod init;
+mod kept;
 mod keys;
 mod list;
 mod man;

@@ -5,11 +5,16 @@ use std::fmt::Write;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::Run;
+use super::{Run, kept};
 use crate::{
-    base::{Failure, Hint},
-    cli::{error::Error, render::tables, reply::Reply, session::Session},
-    model::operation::Step,
+    base::{Failure, Hint, Kind},
+    cli::{
+        error::Error,
+        render::{count, tables},
+        reply::Reply,
+        session::Session,
+    },
+    model::{Report, operation::Step, report::Outcome},
 };
 
 /// List and show operations; finish or take back one that was interrupted
@@ -52,11 +57,23 @@ enum What {
         #[arg(value_name = "OPERATION")]
         op: Option<String>,
     },
+    /// List files that an operation put aside
+    #[command(before_help = "Examples:\n  snapback op kept              of the newest operations\n  snapback op kept 9f3c21aa")]
+    Kept(kept::Listed),
+    /// Write files that an operation put aside into a folder, or where they were
+    #[command(
+        before_help = "Examples:\n  snapback op restore 9f3c21aa --into rescued\n  snapback op restore 9f3c21aa tasks/T01/signal.py --in-place"
+    )]
+    Restore(kept::Restore),
 }
 
 impl Run for Args {
     fn changes(&self) -> bool {
-        matches!(self.what, What::Resume { .. } | What::Abort { .. })
+        match &self.what {
+            What::Resume { .. } | What::Abort { .. } | What::Restore(_) => true,
+            What::Kept(listed) => listed.changes(),
+            What::List { .. } | What::Show { .. } => false,
+        }
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
@@ -68,13 +85,15 @@ impl Run for Args {
                 Ok(Reply::new(tables::operations(session.out, &session.zone, &lines), json!({ "operations": lines })))
             }
             What::Show { op } => show(session, op),
+            What::Kept(listed) => listed.run(session),
+            What::Restore(restore) => restore.run(session),
             What::Resume { op } => {
                 check(session, op.as_ref())?;
                 Ok(Reply::of_report(session.out, None, &app.resume()?))
             }
             What::Abort { op } => {
                 check(session, op.as_ref())?;
-                Ok(aborted(session, Reply::of_report(session.out, None, &app.abort()?)))
+                Ok(aborted(session, &app.abort()?))
             }
         }
     }
@@ -92,26 +111,39 @@ fn show(session: &Session, text: &str) -> Result<Reply, Failure> {
         };
         let _ = writeln!(page, "  {letter} {}", change.path);
     }
+    let notes = session.app()?.kept_notes(&line.id);
+    for note in &notes {
+        let _ = writeln!(page, "  {} {}", session.out.attention(), crate::cli::render::safe(&note.words()));
+    }
     if let Some(report) = &report {
+        let report = &crate::model::Report { kept: Vec::new(), ..report.clone() };
         page.push_str(&crate::cli::render::report::report(session.out, report));
     }
     let next = match line.outcome {
+        Some(_) if !notes.is_empty() => vec![Hint::run("see what was kept", &["snapback", "op", "kept", &line.id.short()])],
         Some(_) => Vec::new(),
         None => vec![Hint::run("finish it", &["snapback", "op", "resume"]), Hint::run("go back", &["snapback", "op", "abort"])],
     };
-    Ok(Reply::new(page, json!({ "line": line, "operation": operation, "report": report })).with_next(next))
+    Ok(Reply::new(page, json!({ "line": line, "operation": operation, "report": report, "kept": notes })).with_next(next))
 }
 
 /// An abort that put everything back has done what it was asked to.
-fn aborted(session: &Session, mut reply: Reply) -> Reply {
-    let undone = reply.data["report"]["outcome"] == "undone";
-    if undone {
-        (reply.exit_code, reply.problem) = (0, None);
-        reply.changed = true;
+fn aborted(session: &Session, report: &Report) -> Reply {
+    let mut reply = Reply::of_report(session.out, None, report);
+    if report.outcome != Outcome::Undone {
+        return reply;
+    }
+    // It was asked for, so a signal that came on the way has nothing left to stop.
+    (reply.exit_code, reply.problem, reply.changed, reply.undone) = (0, None, true, false);
+    if report.kept.is_empty() {
         reply.text = format!("{} everything is as it was before the operation\n", session.out.ok());
         reply.next.clear();
+        return reply;
     }
-    reply
+    let lines = report.kept.iter().fold(String::new(), |lines, kept| lines + "  " + &crate::cli::render::safe(&kept.words()) + "\n");
+    let said = format!("everything but {} is as it was before the operation", count(report.kept.len(), "file"));
+    reply.text = format!("{lines}{} {said}\n", session.out.attention());
+    reply.with_problem(Kind::Conflict, said)
 }
 
 /// The unfinished operation must be the one that was named.

@@ -1,5 +1,7 @@
 //! `status`: one line a task, worst first.
 
+use std::fmt::Write;
+
 use serde_json::json;
 
 use super::Run;
@@ -7,7 +9,7 @@ use crate::{
     base::{Clock, Failure, Hint, Kind},
     cli::{
         args::SomeTasks,
-        render::{drill, tables},
+        render::{count, drill, tables},
         reply::Reply,
         session::Session,
     },
@@ -36,9 +38,15 @@ impl Run for Args {
         let open = app.unfinished()?;
         let mut page = open.as_ref().map(|line| tables::unfinished(session.out, line)).unwrap_or_default();
         page.push_str(&tables::tasks(session.out, &lines));
+        let kept = app.kept_open()?;
+        for (op, notes) in &kept {
+            let files = count(notes.len(), "file");
+            let _ =
+                writeln!(page, "operation {} has {files} that somebody changed meanwhile:  snapback op kept {}", op.short(), op.short());
+        }
         page.push_str(&ways_back(session, &lines));
-        let reply = Reply::new(page, json!({ "tasks": lines, "unfinished": open })).with_next(next(&lines));
-        let look = open.is_some() || lines.iter().any(tables::needs_a_look);
+        let reply = Reply::new(page, json!({ "tasks": lines, "unfinished": open, "kept": kept })).with_next(next(&lines));
+        let look = open.is_some() || !kept.is_empty() || lines.iter().any(tables::needs_a_look);
         Ok(if self.exit_code && look { reply.with_problem(Kind::Bad, "a task needs a look") } else { reply })
     }
 }
@@ -56,6 +64,9 @@ fn ways_back(session: &Session, lines: &[TaskLine]) -> String {
 
 /// What to do about the worst task.
 fn next(lines: &[TaskLine]) -> Vec<Hint> {
+    if lines.is_empty() {
+        return vec![Hint::run("find them", &["snapback", "init"])];
+    }
     let Some(worst) = lines.first().filter(|line| tables::needs_a_look(line)) else { return Vec::new() };
     let task = worst.task.as_str();
     if worst.drift > 0 && worst.active.is_some() {

@@ -13,7 +13,11 @@ pub fn exit_code(report: &Report) -> i32 {
     match report.outcome {
         Outcome::Stuck => Kind::Stuck.exit_code(),
         Outcome::Undone => report.exit_code.unwrap_or(Kind::Bad.exit_code()),
-        Outcome::Done => report.verification.as_ref().map_or(0, verification::exit_code),
+        Outcome::Done => match report.verification.as_ref().map_or(0, verification::exit_code) {
+            // Somebody has to look at what they wrote meanwhile.
+            0 if !report.kept.is_empty() => Kind::Conflict.exit_code(),
+            code => code,
+        },
     }
 }
 
@@ -25,6 +29,9 @@ pub fn report(style: Style, report: &Report) -> String {
     }
     for note in notes(report) {
         let _ = writeln!(text, "  {} {}", style.attention(), safe(note));
+    }
+    for kept in &report.kept {
+        let _ = writeln!(text, "  {} {}", style.attention(), safe(&kept.words()));
     }
     text + &last_line(style, report) + "\n"
 }
@@ -45,6 +52,12 @@ pub fn notes(report: &Report) -> impl Iterator<Item = &String> {
 pub fn next(report: &Report) -> Vec<Hint> {
     let Some(op) = &report.op else { return Vec::new() };
     let id = op.short();
+    if !report.kept.is_empty() {
+        return vec![
+            Hint::run("see what was kept", &["snapback", "op", "kept", &id]),
+            Hint::run("write it into a new folder", &["snapback", "op", "restore", &id, "--into", "kept"]),
+        ];
+    }
     let share = || {
         let words: Vec<&str> = report.share.iter().map(String::as_str).collect();
         match report.commit {
@@ -85,7 +98,11 @@ fn sentence(style: Style, report: &Report) -> String {
         Outcome::Undone => {
             let version = report.from.as_ref().map(|_| format!(" ({from})")).unwrap_or_default();
             let failed = style.paint(Paint::Bad, "failed");
-            format!("{task} is as it was{version}: the {} {failed} and everything was put back.", report.kind.word())
+            let all = match report.kept.len() {
+                0 => "everything".to_string(),
+                some => format!("everything but {}", count(some, "file")),
+            };
+            format!("{task} is as it was{version}: the {} {failed} and {all} was put back.", report.kind.word())
         }
         Outcome::Done if !report.changed => format!("{task} is at {to} already{}; nothing to do.", verified(style, report)),
         Outcome::Done => match report.kind {
@@ -185,6 +202,7 @@ pub(crate) mod tests {
             notes: Vec::new(),
             timeline: Vec::new(),
             share: ["git", "push", "--atomic", "origin", "main", "T01-v1.2.0-rollback-from-v1.3.0"].map(String::from).to_vec(),
+            kept: Vec::new(),
         }
     }
 

@@ -21,7 +21,7 @@ use crate::{
 /// One line a task, and a count.
 pub fn tasks(style: Style, lines: &[TaskLine]) -> String {
     if lines.is_empty() {
-        return "no task is configured here\n".into();
+        return "no task yet\n".into();
     }
     let row = |line: &TaskLine| {
         let drift = if line.drift == 0 { Cell::from("-") } else { Cell::painted(Paint::Attention, count(line.drift, "file")) };

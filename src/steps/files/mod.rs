@@ -32,6 +32,7 @@ pub use error::Error;
 use error::failed;
 pub use holds::holds;
 pub use places::Places;
+pub use strangers::notes;
 
 /// A file that takes longer to write than a person who wants to stop waits, in bytes.
 const HUGE: u64 = 256 << 20;
@@ -99,6 +100,7 @@ impl<'a> Files<'a> {
             .map(|(at, change)| Ok((!self.is(&change.path, goal(change))?).then_some((at, change))))
             .filter_map(Result::transpose)
             .collect::<Result<_, Failure>>()?;
+        let open = if forward { self.note_deleted(&open).map(|()| open) } else { self.leave_strangers(open) }?;
         // Even when nothing is open, a run that was killed may have left its last renames unsynced.
         if !open.is_empty() {
             for stage in self.stages_of(&open) {
@@ -257,13 +259,13 @@ impl<'a> Files<'a> {
         Err(Error::InTheWay { path: path.clone(), what })
     }
 
-    /// True when the change takes away every file below a folder.
-    fn is_emptied(&self, dir: &RelPath) -> Result<bool, Failure> {
+    /// True when every file below a folder is one of a change that takes it away.
+    fn is_emptied(&self, dir: &RelPath, goes: &dyn Fn(&PathChange) -> bool) -> Result<bool, Failure> {
         for name in self.tree.list(dir).map_err(failed("list", dir))? {
             let path = dir.join(name);
             let is_dir = self.tree.stat(&path).map_err(failed("look at", &path))?.is_some_and(|stat| stat.kind == Type::Dir);
-            let goes = if is_dir { self.is_emptied(&path)? } else { self.changes.iter().any(|c| c.path == path && c.after.is_none()) };
-            if !goes {
+            let gone = if is_dir { self.is_emptied(&path, goes)? } else { self.changes.iter().any(|c| c.path == path && goes(c)) };
+            if !gone {
                 return Ok(false);
             }
         }
@@ -340,7 +342,8 @@ impl Step for Files<'_> {
         }
         for change in self.changes {
             match self.check_replaceable(&change.path) {
-                Err(Error::InTheWay { what: DIRECTORY, .. }) if change.after.is_none() || self.is_emptied(&change.path)? => {}
+                Err(Error::InTheWay { what: DIRECTORY, .. })
+                    if change.after.is_none() || self.is_emptied(&change.path, &|change| change.after.is_none())? => {}
                 other => drop(other?),
             }
         }

@@ -1,36 +1,141 @@
-//! What stands where the plan did not see it: somebody's edit made since. It is kept.
+//! What stands where the plan did not see it: somebody's edit made since. It is kept, and noted
+//! beside the journal, so that it can be named and brought back.
 
 use super::{Files, failed};
 use crate::{
-    base::{Failure, RelPath, SyncPoint, Type, fs::write_durably},
-    model::{FileState, PathChange},
+    base::{
+        Digest, Failure, Fs, OpId, RelPath, SyncPoint, Type,
+        fs::{read_limited, write_durably},
+    },
+    model::{
+        FileState, PathChange,
+        kept::{Fate, Kept},
+    },
 };
 
 /// How old a modification time must be, in seconds, to prove together with the size that a file
 /// was not written since: far above the clock tick of any file system.
 const SETTLED_SECS: i64 = 10;
 
+/// The beginning of the name of a note.
+const NOTE: &str = "kept-";
+/// Largest note that is read, in bytes.
+const LIMIT: u64 = 1 << 20;
+
+/// The notes of an operation, sorted by path. One that cannot be read is passed over: `store
+/// check` and `store gc` complain of it.
+///
+/// # Errors
+/// When the operation's folder cannot be listed.
+pub fn notes(state: &dyn Fs, op: &OpId) -> std::io::Result<Vec<Kept>> {
+    let dir = RelPath::own(format!("ops/{op}"));
+    if state.stat(&dir)?.is_none() {
+        return Ok(Vec::new());
+    }
+    let names = state.list(&dir)?.into_iter().filter(|name| name.starts_with(NOTE.as_bytes()) && name.ends_with(b".json"));
+    let read = |name: Vec<u8>| serde_json::from_slice(&read_limited(state, &dir.join(name), LIMIT).ok()?).ok();
+    let mut notes: Vec<Kept> = names.filter_map(read).collect();
+    notes.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(notes)
+}
+
 impl Files<'_> {
     /// Puts what stands at `path` into the store unless it is a change's known old or new content.
     pub(super) fn keep_stranger(&self, path: &RelPath, change: &PathChange) -> Result<(), Failure> {
-        let known = [change.before.as_ref(), change.after.as_ref()];
-        for state in known.iter().flatten() {
-            if self.is_settled(path, state)? || self.is(path, Some(state))? {
-                return Ok(());
-            }
+        if self.is_known(path, change)? {
+            return Ok(());
         }
         let Some(stat) = self.tree.stat(path).map_err(failed("look at", path))? else { return Ok(()) };
         let session = self.store.begin()?;
-        let stored = if stat.kind == Type::Symlink {
+        let link = stat.kind == Type::Symlink;
+        let stored = if link {
             session.put(&mut &self.tree.read_link(path).map_err(failed("read", path))?[..])?
         } else {
             session.put(&mut self.tree.open(path).map_err(failed("read", path))?)?
         };
         let _lease = session.commit()?;
-        let note = serde_json::json!({ "path": change.path, "object": stored.id, "mode": stat.mode, "link": stat.kind == Type::Symlink });
-        let file = RelPath::own(format!("ops/{}/kept-{}.json", self.op, stored.digest.hex()));
+        self.note(&Kept { path: change.path.clone(), what: Fate::Aside, object: Some(stored.id), mode: stat.mode, link })
+    }
+
+    /// Going forward: notes files that somebody deleted and that come back. What is to go and is
+    /// gone, and what is not there yet, is nobody's doing.
+    pub(super) fn note_deleted(&self, open: &[(usize, &PathChange)]) -> Result<(), Failure> {
+        for (_, change) in open.iter().filter(|(_, change)| change.before.is_some() && change.after.is_some()) {
+            if self.tree.stat(&change.path).map_err(failed("look at", &change.path))?.is_none() {
+                self.note(&Kept { path: change.path.clone(), what: Fate::Rewritten, object: None, mode: 0, link: false })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Going back: somebody's own file, link, folder or deletion stays where it is. Returns the
+    /// changes that are to be taken back.
+    pub(super) fn leave_strangers<'c>(&self, open: Vec<(usize, &'c PathChange)>) -> Result<Vec<(usize, &'c PathChange)>, Failure> {
+        self.forget_left()?;
+        let mut own = Vec::new();
+        for (at, change) in open {
+            if self.is_strangers(change)? {
+                self.note(&Kept { path: change.path.clone(), what: Fate::Stays, object: None, mode: 0, link: false })?;
+            } else {
+                own.push((at, change));
+            }
+        }
+        Ok(own)
+    }
+
+    /// True when a path that is not as before is not as this operation left it either.
+    fn is_strangers(&self, change: &PathChange) -> Result<bool, Failure> {
+        let path = &change.path;
+        let kind = self.tree.stat(path).map_err(failed("look at", path))?.map(|stat| stat.kind);
+        Ok(match kind {
+            // This operation swaps files, so it leaves no gap where there was one and is to be one.
+            None => change.before.is_some() && change.after.is_some() || self.is_below_a_file(path)?,
+            Some(Type::Dir) => !self.is_emptied(path, &|change| change.before.is_none())?,
+            Some(Type::Other) => true,
+            Some(_) => !self.is_known(path, change)?,
+        })
+    }
+
+    /// True when somebody put a file where a folder of the path was, which no change of this
+    /// operation explains.
+    fn is_below_a_file(&self, path: &RelPath) -> Result<bool, Failure> {
+        for dir in path.ancestors() {
+            let stat = self.tree.stat(&dir).map_err(failed("look at", &dir))?;
+            if stat.is_some_and(|stat| stat.kind != Type::Dir) && !self.changes.iter().any(|change| change.path == dir) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// True when a path holds the old or the new content of a change.
+    fn is_known(&self, path: &RelPath, change: &PathChange) -> Result<bool, Failure> {
+        for state in [change.before.as_ref(), change.after.as_ref()].into_iter().flatten() {
+            if self.is_settled(path, state)? || self.is(path, Some(state))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Writes a note, durable when this returns. The same twice is one.
+    fn note(&self, kept: &Kept) -> Result<(), Failure> {
+        let bytes = serde_json::to_vec(kept).expect("because plain data always renders");
+        let file = RelPath::own(format!("ops/{}/{NOTE}{}.json", self.op, Digest::of(&bytes).hex()));
         let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
-        write_durably(self.state, &file, note.to_string().as_bytes(), 0o600, points).map_err(failed("write", &file))?;
+        Ok(write_durably(self.state, &file, &bytes, 0o600, points).map_err(failed("write", &file))?)
+    }
+
+    /// Removes the notes of an earlier try about what stays: it is looked at again.
+    fn forget_left(&self) -> Result<(), Failure> {
+        let dir = RelPath::own(format!("ops/{}", self.op));
+        for kept in notes(self.state, &self.op).map_err(failed("list", &dir))?.iter().filter(|kept| kept.what == Fate::Stays) {
+            let bytes = serde_json::to_vec(kept).expect("because plain data always renders");
+            let file = dir.join(format!("{NOTE}{}.json", Digest::of(&bytes).hex()));
+            if self.state.stat(&file).map_err(failed("look at", &file))?.is_some() {
+                self.state.remove_file(&file).map_err(failed("remove", &file))?;
+            }
+        }
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use crate::support::Sandbox;
 fn no_repository() {
     let sandbox = Sandbox::new(1);
     for command in [SNAP, BACK, &["status"], &["init"], &["undo"], &["adopt", "--all"]] {
-        refused(&sandbox, 10, &[&["-C", "../home"], command].concat(), &["not inside a git repository", "git init"]);
+        refused(&sandbox, 10, &[&["-C", "../home"], command].concat(), &["not inside a git repository", "snapback -C DIR status"]);
     }
     refused(&sandbox, 10, &["-C", "../nowhere", "status"], &["nowhere"]);
 }

@@ -100,7 +100,8 @@ fn status_in_json() {
         }
        }
       ],
-      "unfinished": null
+      "unfinished": null,
+      "kept": []
      },
      "error": null,
      "warnings": [],

@@ -47,7 +47,7 @@ const fn row(name: &'static str, argv: &'static [&'static str]) -> Operation {
 }
 
 /// Every operation that changes something in a repository.
-pub const OPERATIONS: [Operation; 16] = [
+pub const OPERATIONS: [Operation; 17] = [
     row("create-snapshot", RELEASE),
     Operation { back: Some(["undo", "redo"]), ..row("rollback", ROLLBACK) },
     Operation {
@@ -64,6 +64,11 @@ pub const OPERATIONS: [Operation; 16] = [
         ..row("registry sync", &["registry", "sync", "--task", TASK, "--from", "config", "--yes"])
     },
     Operation { make: not_set_up, ..row("init", &["init", "--yes"]) },
+    Operation {
+        prepare: rolled_back,
+        back: Some(["undo", "redo"]),
+        ..row("op restore", &["op", "restore", "latest", "tasks/T01/run.sh", "--in-place", "--yes"])
+    },
     Operation { interrupted: Some((ROLLBACK, 55)), back: Some(["undo", "redo"]), ..row("op resume, of files", &["op", "resume", "--yes"]) },
     Operation { interrupted: Some((RELEASE, 88)), ..row("op resume, of a release", &["op", "resume", "--yes"]) },
     Operation { interrupted: Some((ROLLBACK, 55)), ..row("op abort, of files", &["op", "abort", "--yes"]) },

@@ -24,7 +24,12 @@ use snapback::{
         FileState, Operation, PathChange, Source, Verdict, VerdictRecord,
         operation::{self, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person},
     },
-    steps::{environment::Environment, files::Files, verdicts, verdicts::Verdicts},
+    steps::{
+        environment::Environment,
+        files::{Files, notes},
+        verdicts,
+        verdicts::Verdicts,
+    },
     store::{ChunkStore, Session, Store},
 };
 
@@ -355,12 +360,13 @@ impl World {
 
     /// True when a note in an operation's folder names stored bytes of a path.
     pub fn keeps_stranger(&self, path: &str, bytes: &[u8]) -> bool {
-        let notes = (self.look)().into_iter().filter(|(name, _)| name.windows(6).any(|part| part == b"/kept-") && name.ends_with(b".json"));
-        notes.filter(|(name, _)| !name.windows(6).any(|part| part == b"/.tmp-")).any(|(_, (_, _, note))| {
-            let Ok(note) = serde_json::from_slice::<Value>(&note) else { return false };
+        // What `op kept` names, and the bytes that `op restore` writes.
+        let ids = history::ids(&*self.state).unwrap();
+        let mut kept = ids.iter().flat_map(|op| notes(&*self.state, op).unwrap());
+        kept.any(|note| {
             let mut found = Vec::new();
-            let id = serde_json::from_value(note["object"].clone()).unwrap();
-            note["path"] == path && self.store.read(&id, &mut found).is_ok() && found == bytes
+            let read = note.object.is_some_and(|id| self.store.read(&id, &mut found).is_ok());
+            read && note.path.to_text() == path && found == bytes
         })
     }
 

@@ -1,0 +1,142 @@
+//! `op kept` and `op restore`: what operations put aside, listed and brought back.
+
+use std::{fmt::Write, path::PathBuf};
+
+use serde_json::json;
+
+use crate::{
+    base::{Failure, Hint, RelPath},
+    cli::{
+        change::{self, Ask, Course},
+        error::Error,
+        render::{count, safe},
+        reply::Reply,
+        session::Session,
+    },
+    model::{Request, report::Outcome, request::RestoreKept},
+};
+
+/// What is to be brought back, and whereto.
+#[derive(Debug, clap::Args)]
+pub struct Restore {
+    /// The operation, and which of its files; all that somebody wrote when none is named
+    #[arg(value_name = "OPERATION [PATH]", required = true)]
+    words: Vec<String>,
+    #[command(flatten)]
+    to: To,
+}
+
+/// Whereto.
+#[derive(Debug, clap::Args)]
+pub struct To {
+    /// Write them into DIR, which must be empty or new
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath, conflicts_with = "in_place")]
+    into: Option<PathBuf>,
+    /// Write them back to where they were; `snapback undo` takes it back
+    #[arg(long)]
+    in_place: bool,
+}
+
+/// An operation whose kept files are listed; also `list [OPERATION]`, `restore OPERATION [PATH]`.
+#[derive(Debug, clap::Args)]
+pub struct Listed {
+    /// Only of this operation
+    #[arg(value_name = "OPERATION")]
+    words: Vec<String>,
+    #[command(flatten)]
+    #[command(next_help_heading = "With `op kept restore`")]
+    to: To,
+}
+
+impl Listed {
+    /// True for the spelling `op kept restore …`.
+    pub fn changes(&self) -> bool {
+        self.words.first().is_some_and(|word| word == "restore")
+    }
+
+    /// Lists, or restores where that is what is written.
+    pub fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        match words[..] {
+            ["restore", ref rest @ ..] => restore(session, rest, &self.to),
+            ["list", op] | [op] if op != "list" => list(session, Some(op)),
+            [] | ["list"] => list(session, None),
+            _ => Err(Error::usage("one operation at a time: snapback op kept OPERATION").into()),
+        }
+    }
+}
+
+impl Restore {
+    /// Restores.
+    pub fn run(&self, session: &Session) -> Result<Reply, Failure> {
+        restore(session, &self.words.iter().map(String::as_str).collect::<Vec<_>>(), &self.to)
+    }
+}
+
+/// What can be brought back, a line a file.
+fn list(session: &Session, op: Option<&str>) -> Result<Reply, Failure> {
+    let app = session.app()?;
+    let all = app.kept(op)?;
+    let (mut text, mut next, mut data) = (String::new(), Vec::new(), Vec::new());
+    for (id, files) in &all {
+        let _ = writeln!(text, "operation {}: {}", id.short(), count(files.len(), "file"));
+        for file in files {
+            let size = crate::base::text::size(file.state.size);
+            let _ = writeln!(text, "  {:<9} {}  ({size})", file.why.word(), safe(&file.path.to_text()));
+        }
+        for note in app.kept_notes(id) {
+            let _ = writeln!(text, "  note      {}", safe(&note.words()));
+        }
+        if !files.is_empty() && next.is_empty() {
+            let id = id.short();
+            next.push(Hint::run("write them into a new folder", &["snapback", "op", "restore", &id, "--into", "kept"]));
+            next.push(Hint::run("or back to where they were", &["snapback", "op", "restore", &id, "--in-place"]));
+        }
+        data.push(json!({ "op": id, "files": files, "notes": app.kept_notes(id) }));
+    }
+    if text.is_empty() {
+        text = "no operation has put anything aside.\n".into();
+    }
+    Ok(Reply::new(text, json!({ "operations": data })).with_next(next))
+}
+
+/// Brings files back.
+fn restore(session: &Session, words: &[&str], to: &To) -> Result<Reply, Failure> {
+    let app = session.app()?;
+    let [op, paths @ ..] = words else { return Err(Error::usage("which operation? see `snapback op kept`").into()) };
+    let (line, ..) = app.operation(op)?;
+    let paths = paths.iter().map(|path| RelPath::parse(path).map_err(|bad| Error::usage(bad.to_string())));
+    let wanted = RestoreKept { op: line.id.clone(), paths: paths.collect::<Result<_, _>>()? };
+    let short = line.id.short();
+    if to.in_place {
+        let course = change::carry_out(session, &Request::RestoreKept(wanted.clone()), Ask::Once)?;
+        return Ok(match course {
+            Course::Shown(plan) => Reply::dry_run(session.out, &plan, session.globals.verbose),
+            Course::Done(plan, report) => {
+                if report.outcome == Outcome::Done {
+                    app.note_restored(&wanted.op);
+                }
+                Reply::of_report(session.out, Some(&plan), &report)
+            }
+        });
+    }
+    let Some(into) = &to.into else {
+        let hint = |why: &str, how: &[&str]| Hint::run(why, &[&["snapback", "op", "restore", &short], how].concat());
+        let hints = vec![hint("a new folder", &["--into", "kept"]), hint("back where they were", &["--in-place"])];
+        return Err(Error::Usage { message: "where to?".into(), hints }.into());
+    };
+    let dir = session.dir().join(into);
+    let names = app.restore_kept_into(&wanted, &dir, true)?;
+    let data = json!({ "op": line.id, "into": into.to_string_lossy(), "files": names });
+    if session.globals.dry_run {
+        let list = names.iter().fold(String::new(), |list, name| list + "  " + &safe(&name.to_text()) + "\n");
+        return Ok(Reply {
+            dry_run: true,
+            ..Reply::new(format!("{list}dry run: {} would be written\n", count(names.len(), "file")), data)
+        });
+    }
+    session.confirm(&format!("Write {} into {}?", count(names.len(), "file"), into.display()))?;
+    session.about_to_change(std::slice::from_ref(&dir));
+    let names = app.restore_kept_into(&wanted, &dir, false)?;
+    Ok(Reply::new(format!("{} of operation {short} written into {}\n", count(names.len(), "file"), into.display()), data).changed())
+}

@@ -1,0 +1,139 @@
+//! What a person wrote between a crash and its recovery stays in place, or is named everywhere and
+//! comes back by a command; and so does what an operation overwrote.
+#![cfg(all(target_os = "linux", target_arch = "x86_64"))]
+
+use std::{fs, os::unix::fs::symlink, path::Path};
+
+use crate::support::{
+    Sandbox,
+    killer::{self, Mode, Target},
+    operations::repository,
+    sandbox::snapback_program,
+};
+
+const ROLLBACK: &[&str] = &["rollback", "--task", "T01", "--from", "1.1.0", "--to", "1.0.0", "--yes"];
+const WORDS: &[u8] = b"a person's own words\n";
+
+/// What the person does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Edit {
+    Write,
+    Link,
+    Delete,
+}
+
+/// Places that the rollback changes, makes, deletes, and that were edited before it.
+const PLACES: [&str; 4] = ["tasks/T01/signal.py", "tasks/T01/lib/rules.py", "tasks/T01/new_filter.py", "tasks/T01/run.sh"];
+
+/// What lies at a path: bytes, or where a link leads.
+fn there(path: &Path) -> Option<Vec<u8>> {
+    if path.is_symlink() {
+        return Some(path.read_link().unwrap().to_str().unwrap().into());
+    }
+    fs::read(path).ok()
+}
+
+fn edit(sandbox: &Sandbox, place: &str, edit: Edit) {
+    let path = sandbox.at(place);
+    let _ = fs::remove_file(&path);
+    match edit {
+        Edit::Write => sandbox.write(place, WORDS),
+        Edit::Link => {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            symlink("elsewhere", &path).unwrap();
+        }
+        Edit::Delete => {}
+    }
+}
+
+/// One crash, one edit, one recovery: what is wrong with it.
+fn judge(base: &Sandbox, k: u64, place: &str, how: Edit, recovery: &str) -> Option<String> {
+    let sandbox = base.copy();
+    let argv = std::iter::once(snapback_program().into()).chain(ROLLBACK.iter().map(Into::into)).collect();
+    killer::run(&Target { argv, env: sandbox.environment(), cwd: sandbox.root() }, Mode::Kill, k).unwrap();
+    let open = sandbox.snapback(&["status", "--json"]).json()["data"]["unfinished"]["id"].as_str().map(str::to_string)?;
+    let before = there(&sandbox.at(place));
+    edit(&sandbox, place, how);
+    let written = there(&sandbox.at(place));
+    if written == before {
+        return None;
+    }
+    let ran = sandbox.snapback(&["op", recovery, "--yes", "--json"]);
+    let now = there(&sandbox.at(place));
+    let old = there(&base.at(place));
+    let answer = ran.json();
+    let named = |text: &str| text.contains(place);
+    let as_asked = if recovery == "abort" { now == old } else { true };
+    // What the operation would have made of the path is what the person made of it, too.
+    let report = answer["data"]["report"]["kept"].to_string();
+    let must_be_named = (now != written || !as_asked) && answer["data"]["report"]["outcome"] != serde_json::Value::Null && written != old;
+    if !must_be_named {
+        return (ran.code != 0 && ran.code != 7).then(|| format!("exit {}: {}", ran.code, ran.stdout));
+    }
+    // A file that is deleted, and that the operation was to delete, or to make: nobody can tell.
+    if how == Edit::Delete && place != "tasks/T01/signal.py" && place != "tasks/T01/run.sh" {
+        return None;
+    }
+    let told = [
+        ("the answer", named(&report)),
+        ("the exit code", ran.code == 7),
+        ("op show", named(&sandbox.snapback(&["op", "show", &open]).stdout)),
+        ("status", sandbox.snapback(&["status"]).stdout.contains("op kept")),
+        ("op kept", named(&sandbox.snapback(&["op", "kept", &open]).stdout)),
+    ];
+    let silent: Vec<&str> = told.iter().filter(|(_, named)| !named).map(|(what, _)| *what).collect();
+    if !silent.is_empty() {
+        return Some(format!("{place} is not named by {silent:?}; exit {}: {} {}", ran.code, ran.stdout, ran.stderr));
+    }
+    if now != written && written.is_some() {
+        let back = sandbox.snapback(&["op", "restore", &open, place, "--into", "../rescued", "--yes"]);
+        let rescued = there(&sandbox.top().join("rescued").join(place));
+        if back.code != 0 || rescued != written {
+            return Some(format!("{place} does not come back: {rescued:?}, {back:?}"));
+        }
+    }
+    None
+}
+
+#[test]
+fn what_a_person_wrote_after_a_crash_stays_or_is_named_and_comes_back() {
+    let base = repository().unwrap();
+    let argv = std::iter::once(snapback_program().into()).chain(ROLLBACK.iter().map(Into::into)).collect();
+    let copy = base.copy();
+    let calls = killer::count(&Target { argv, env: copy.environment(), cwd: copy.root() }).unwrap();
+    let (mut wrong, mut runs) = (Vec::new(), 0);
+    for percent in [45, 52, 60] {
+        for (nth, place) in PLACES.iter().enumerate() {
+            for (at, how) in [Edit::Write, Edit::Link, Edit::Delete].into_iter().enumerate() {
+                let recovery = if (nth + at + percent) % 2 == 0 { "resume" } else { "abort" };
+                runs += 1;
+                if let Some(why) = judge(&base, calls * percent as u64 / 100, place, how, recovery) {
+                    wrong.push(format!("{percent} %, {how:?} {place}, {recovery}: {why}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {runs}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn what_a_rollback_overwrote_is_listed_and_comes_back() {
+    let sandbox = repository().unwrap();
+    let (place, before) = ("tasks/T01/run.sh", b"#!/bin/sh\n# half an idea\n");
+    sandbox.snapback(ROLLBACK).expect(0);
+    assert_ne!(sandbox.read(place), before);
+    for argv in [&["op", "kept"][..], &["op", "kept", "list"], &["op", "kept", "latest"]] {
+        assert!(sandbox.snapback(argv).expect(0).stdout.contains(place), "{argv:?}");
+    }
+    assert!(sandbox.snapback(&["op", "restore", "latest"]).expect(2).stderr.contains("--into kept"));
+    sandbox.snapback(&["op", "kept", "restore", "latest", place, "--into", "../rescued", "--yes"]).expect(0);
+    assert_eq!(fs::read(sandbox.top().join("rescued").join(place)).unwrap(), before);
+    sandbox.snapback(&["op", "restore", "latest", place, "--into", "../rescued", "--yes"]).expect(6);
+    sandbox.snapback(&["op", "restore", "latest", "nowhere", "--in-place", "--yes"]).expect(5);
+    let plan = sandbox.snapback(&["op", "restore", "latest", place, "--in-place", "--dry-run"]).expect(0);
+    assert!(plan.stdout.contains(place) && sandbox.read(place) != before);
+    sandbox.snapback(&["op", "restore", "latest", place, "--in-place", "--yes"]).expect(0);
+    assert_eq!(sandbox.read(place), before);
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    assert_ne!(sandbox.read(place), before, "undo takes it back");
+}
