@@ -62,7 +62,7 @@ mod tests {
             40 22 0:33 / /w/tasks/T01/with\\040space rw,relatime shared:1 - tmpfs tmpfs rw\n\
             41 22 8:1 /x /w/tasks/T01/cfg ro - ext4 /dev/sda1 rw\n\
             42 22 8:1 /y /w rw - ext4 /dev/sda1 rw\n\
-            43 22 8:1 /z /work/other rw - ext4 /dev/sda1 rw\n\
+            43 22 8:1 /z /wide/other rw - ext4 /dev/sda1 rw\n\
             44 22 8:1 /z /w/tasks/T01/cfg rw - ext4 /dev/sda1 rw\ncut";
         let found: Vec<String> = parse(table, Path::new("/w")).iter().map(ToString::to_string).collect();
         assert_eq!(found, ["tasks/T01/cfg", "tasks/T01/with space"]);
