@@ -5,6 +5,7 @@
 //! [`FileState`](crate::model::FileState) that can be brought back.
 
 pub mod capture;
+pub mod databases;
 pub mod doors;
 pub mod manifests;
 pub mod radius;

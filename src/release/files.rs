@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
-use super::role;
+use super::{databases, role};
 use crate::{
     base::{Digest, Failure, GitId, RelPath},
     catalog::{
@@ -101,7 +101,8 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, scan: &Scan, previo
     let gone = git::rules_gone(scan.tracked.iter().filter(lost).map(|tracked| (&tracked.path, None)));
     let converter = ground.git.converter(Attributes::After(&gone))?;
     let reader = Reader { ground, converter: &converter, known: &known };
-    let (small, large) = split(ground, scope, &scan.untracked, &scan.ignored)?;
+    let (mut small, mut large) = split(ground, scope, &scan.untracked, &scan.ignored)?;
+    databases::leave_lone_logs(ground, scan, scope, &mut small, &mut large);
     let tracked: Vec<&Tracked> = scan.tracked.iter().filter(|tracked| scope.owns(&tracked.path)).collect();
     // A file that was staged as deleted and still lies there is an untracked file that HEAD knows.
     let unstaged = tracked.iter().filter(|tracked| tracked.index.is_none());

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::{Error, room};
 use crate::{
-    base::{Failure, GitId, RelPath, Sorted},
+    base::{Failure, GitId, RelPath, Sorted, sqlite},
     catalog::{
         self, Scope, capture,
         manifests::Found,
@@ -75,7 +75,7 @@ pub struct Compared {
 }
 
 /// The files that are restored, by path.
-type Wanted<'a> = Sorted<'a, &'a FileEntry>;
+pub(super) type Wanted<'a> = Sorted<'a, &'a FileEntry>;
 
 /// How files of the target become files of the work tree.
 struct Reader<'a> {
@@ -107,6 +107,7 @@ impl Way<'_> {
         self.remove(&wanted, &scan.tracked, &loose, &mut compared)?;
         self.drop_bytecode(&loose, &mut compared)?;
         room::make(self, &scan, &mut compared)?;
+        self.settle_databases(&scan, &wanted, &mut compared)?;
         compared.files.sort_by(|a, b| a.path.cmp(&b.path));
         compared.files.dedup_by(|a, b| a.path == b.path);
         room::check(self, &compared)?;
@@ -232,7 +233,11 @@ impl Way<'_> {
 
     /// True, and noted, for a protected path that exists; one that is missing may be restored.
     fn protects(&self, path: &RelPath, compared: &mut Compared) -> bool {
-        let protected = self.scope.protects(path) && capture::stat(&*self.ground.tree, path).ok().flatten().is_some();
+        let is_there = |path: &RelPath| capture::stat(&*self.ground.tree, path).ok().flatten().is_some();
+        // A database that stays keeps the log that it has, also when that is none.
+        let of_kept =
+            |path: &RelPath| sqlite::database_of(path).is_some_and(|database| self.scope.protects(&database) && is_there(&database));
+        let protected = self.scope.protects(path) && (is_there(path) || of_kept(path));
         if protected {
             compared.protected.push(path.clone());
         }

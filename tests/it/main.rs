@@ -30,6 +30,7 @@ mod commands;
 mod confirm;
 mod crash_states;
 mod damage;
+mod databases;
 mod dependencies;
 mod disk_errors;
 mod downgrades;
