@@ -16,11 +16,12 @@ use crate::{
     catalog::{
         Release, Scope, capture,
         databases::{is_lone_log, with_sides},
+        left_out,
     },
     draft::tree::all_bytes,
     git::{Attributes, Converter, Scan, Tracked, WorkState},
     ground::Ground,
-    model::{TaskSpec, operation::TreeEntry},
+    model::{LeftOut, TaskSpec, operation::TreeEntry},
 };
 
 /// What is below the tasks' folders in one commit, sorted by path.
@@ -87,6 +88,13 @@ impl<'a> Drift<'a> {
             &own
         };
         self.count(scope, &dirs, entries)
+    }
+
+    /// The ignored files of a task that no release keeps; none when its globs are wrong, which is said elsewhere.
+    pub(super) fn left_out(&self, watched: &Watched<'_>) -> LeftOut {
+        let Ok(scope) = &watched.scope else { return LeftOut::default() };
+        let dirs = scope.dirs();
+        left_out::of(&*self.ground.tree, watched.task, scope, below(&self.scan.ignored, &dirs, |path| path))
     }
 
     /// How many files of a scope differ from a commit's entries.

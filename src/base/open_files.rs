@@ -21,6 +21,15 @@ pub struct Process {
     pub name: String,
 }
 
+impl Process {
+    /// A process by its number, which is missing when it is not to be seen from here.
+    fn of(id: Option<u32>) -> Self {
+        let name = id.and_then(|id| std::fs::read(format!("/proc/{id}/comm")).ok());
+        let name = name.map_or_else(|| "a process".into(), |name| super::text::escape(name.trim_ascii_end()));
+        Self { id, name }
+    }
+}
+
 impl std::fmt::Display for Process {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.id {
@@ -50,7 +59,7 @@ pub fn openers(files: &[impl AsRef<Path>]) -> Openers {
             continue;
         }
         wanted.push((nth, (meta.dev(), meta.ino())));
-        found.found.extend(lock_holder(path.as_ref()).map(|id| (nth, process(id))));
+        found.found.extend(lock_holder(path.as_ref()).map(|process| (nth, process)));
     }
     if wanted.is_empty() {
         return found;
@@ -60,7 +69,7 @@ pub fn openers(files: &[impl AsRef<Path>]) -> Openers {
     let ids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     for id in ids.filter(|id| *id != own) {
         match opened(id, &wanted) {
-            Ok(places) => found.found.extend(places.into_iter().map(|nth| (nth, process(Some(id))))),
+            Ok(places) => found.found.extend(places.into_iter().map(|nth| (nth, Process::of(Some(id))))),
             // It ended meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(_) => found.unsure = true,
@@ -82,21 +91,13 @@ fn opened(id: u32, wanted: &[(usize, (u64, u64))]) -> io::Result<Vec<usize>> {
     Ok(places)
 }
 
-/// Who holds a record lock on a file, if anybody does; the number is missing when the process is
-/// not to be seen from here.
-fn lock_holder(path: &Path) -> Option<Option<u32>> {
+/// Who holds a record lock on a file, if anybody does.
+fn lock_holder(path: &Path) -> Option<Process> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
     let all = Flock { start: 0, length: 0, pid: None, typ: FlockType::WriteLock, offset_type: FlockOffsetType::Set };
     let held = fcntl_getlk(&file, &all).ok()??;
-    Some(held.pid.and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok()))
-}
-
-/// A process by its number.
-fn process(id: Option<u32>) -> Process {
-    let name = id.and_then(|id| std::fs::read(format!("/proc/{id}/comm")).ok());
-    let name = name.map_or_else(|| "a process".into(), |name| super::text::escape(name.trim_ascii_end()));
-    Process { id, name }
+    Some(Process::of(held.pid.and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok())))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! bytes are kept. The format is known to [`sqlite`].
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     path::Path,
     time::{Duration, Instant},
 };
@@ -178,30 +178,17 @@ pub fn with_sides<'a>(
     names: impl Iterator<Item = &'a RelPath>,
     is_wanted: impl Fn(&RelPath) -> bool,
 ) -> Result<Vec<Database>, super::Error> {
-    let mut found: BTreeMap<RelPath, Option<Database>> = BTreeMap::new();
-    for path in names.filter_map(sqlite::database_of).filter(|path| is_wanted(path)) {
-        if !found.contains_key(&path) {
-            let database = Database::at(tree, &path)?.filter(|database| !database.logs.is_empty());
-            found.insert(path, database);
-        }
-    }
-    Ok(found.into_values().flatten().collect())
+    let paths: BTreeSet<RelPath> = names.filter_map(sqlite::database_of).filter(|path| is_wanted(path)).collect();
+    let found = paths.iter().map(|path| Database::at(tree, path)).filter_map(Result::transpose);
+    found.filter(|database| database.as_ref().map_or(true, |database| !database.logs.is_empty())).collect()
 }
 
 /// The databases that would be touched by changes of some paths, which are given with the sizes that
 /// they have now: databases themselves, and those whose logs are among them.
 pub fn among<'a>(tree: &dyn Fs, paths: impl Iterator<Item = (&'a RelPath, u64)>) -> Result<Vec<Database>, super::Error> {
-    let mut found: BTreeMap<RelPath, Database> = BTreeMap::new();
-    for (path, size) in paths {
-        for path in sqlite::database_of(path).into_iter().chain(sqlite::is_sized(size).then(|| path.clone())) {
-            if !found.contains_key(&path)
-                && let Some(database) = Database::at(tree, &path)?
-            {
-                found.insert(path, database);
-            }
-        }
-    }
-    Ok(found.into_values().collect())
+    let named = |(path, size): (&RelPath, u64)| [sqlite::database_of(path), sqlite::is_sized(size).then(|| path.clone())];
+    let paths: BTreeSet<RelPath> = paths.flat_map(named).flatten().collect();
+    paths.iter().map(|path| Database::at(tree, path)).filter_map(Result::transpose).collect()
 }
 
 /// True for a log that is part of a database which is there and is none of the task's.

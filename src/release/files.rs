@@ -9,7 +9,7 @@ use super::{databases, role};
 use crate::{
     base::{Digest, Failure, GitId, RelPath},
     catalog::{
-        Error, Scope, capture,
+        Error, Scope, capture, left_out,
         manifests::{self, Found as ReadRelease},
     },
     deps::facts::NewFacts,
@@ -21,7 +21,7 @@ use crate::{
     git::{self, Attributes, Converter, Scan, Tracked, WorkState},
     ground::Ground,
     model::{
-        Manifest, TaskSpec,
+        LeftOut, Manifest, TaskSpec,
         manifest::{FileEntry, Role},
         operation::{TreeChange, TreeEntry},
         plan::FileLine,
@@ -47,6 +47,8 @@ pub struct Found {
     pub unsynced: Vec<GitId>,
     /// The plan's lines.
     pub lines: Vec<FileLine>,
+    /// Ignored files that are no part of it.
+    pub left_out: LeftOut,
     /// The plan's remarks.
     pub notes: Vec<String>,
     /// Which files were read, because the index does not vouch for them.
@@ -121,6 +123,7 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, scan: &Scan, previo
     for file in looked {
         add(ground, task, file?, &mut found);
     }
+    found.left_out = left_out::of(&*ground.tree, task, scope, scan.ignored.iter());
     found.line_ends.sort();
     found.notes.extend(lines::other_line_ends(&found.line_ends, "it has now", "they have now"));
     let bytes = large.iter().map(|(_, size)| size).sum();

@@ -330,6 +330,7 @@ fn plan(task: &TaskSpec, active: Option<Version>, version: &Version, request: &C
         about: request.message.clone(),
         unchanged: found.entries.iter().filter(|file| file.is_restored()).count().saturating_sub(files.len()),
         files,
+        left_out: found.left_out.clone(),
         notes,
         ..Plan::new(OpKind::CreateSnapshot, &task.id)
     }

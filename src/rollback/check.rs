@@ -182,11 +182,10 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, scan: &Scan, deep:
     let is_kept = |path: &RelPath| scope.protects(path) || left_out.contains(path) || is_lone(path);
     let wanted = |file: &FileEntry| file.is_restored() && !is_kept(&file.path);
     let is_folder = |path: &RelPath| ground.tree.stat(path).ok().flatten().is_some_and(|stat| stat.kind == Type::Dir);
+    let is_own = |path: &RelPath| scope.owns(path) && !scope.protects(path) && !is_lone(path);
     let extra = |tracked: &&Tracked| {
         !listed.contains(&tracked.path)
-            && scope.owns(&tracked.path)
-            && !scope.protects(&tracked.path)
-            && !is_lone(&tracked.path)
+            && is_own(&tracked.path)
             && tracked.state != WorkState::Missing
             && tracked.state != WorkState::LeftOut
             // A folder in place of a file is no file too many; what is in it is looked at by itself.

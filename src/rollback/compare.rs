@@ -9,7 +9,7 @@ use super::{Error, room};
 use crate::{
     base::{Failure, GitId, RelPath, Sorted, sqlite},
     catalog::{
-        self, Scope, capture,
+        self, Scope, capture, left_out,
         manifests::Found,
         releases::{self, Releases},
     },
@@ -17,7 +17,7 @@ use crate::{
     git::{Attributes, Converter, RuleChanges, Scan, Tracked, WorkState},
     ground::Ground,
     model::{
-        Manifest, Source, Status, TaskSpec,
+        LeftOut, Manifest, Source, Status, TaskSpec,
         manifest::{FileEntry, Role},
         operation::{TreeChange, TreeEntry},
     },
@@ -60,6 +60,8 @@ pub struct Compared {
     pub untracked: Vec<RelPath>,
     /// Protected files that stay.
     pub protected: Vec<RelPath>,
+    /// Ignored files that stay.
+    pub left_out: LeftOut,
     /// Shared files that differ from what the target expects.
     pub drift: Vec<String>,
     /// Paths whose content in the work tree was not committed.
@@ -108,6 +110,8 @@ impl Way<'_> {
         self.drop_bytecode(&loose, &mut compared)?;
         room::make(self, &scan, &mut compared)?;
         self.settle_databases(&scan, &wanted, &mut compared)?;
+        let ignored = scan.ignored.iter().filter(|path| !wanted.contains(path));
+        compared.left_out = left_out::of(&*self.ground.tree, self.task, self.scope, ignored);
         compared.files.sort_by(|a, b| a.path.cmp(&b.path));
         compared.files.dedup_by(|a, b| a.path == b.path);
         room::check(self, &compared)?;

@@ -48,6 +48,7 @@ pub fn plan(
         unchanged: compared.unchanged,
         untracked: compared.untracked.clone(),
         protected: compared.protected.clone(),
+        left_out: compared.left_out.clone(),
         drift: compared.drift.clone(),
         notes,
         ..Plan::new(OpKind::Rollback, &task.id)

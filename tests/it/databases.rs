@@ -215,23 +215,29 @@ fn a_database_that_is_open_is_not_replaced_and_one_that_stays_may_be_open() {
 fn a_process_that_the_stop_command_ends_is_waited_for_and_one_that_stays_turns_the_operation_back() {
     let sandbox = sandbox(false);
     two_versions(&sandbox);
-    let holder = |sandbox: &Sandbox| sandbox.command("sh").args(["-c", &format!("exec sleep 60 < {DATABASE}")]).spawn().unwrap();
+    let holder = |sandbox: &Sandbox| {
+        sandbox
+            .command("sh")
+            .args(["-c", &format!("exec 3< {DATABASE}; trap 'sleep 1; exit' TERM; while :; do sleep 0.05; done")])
+            .spawn()
+            .unwrap()
+    };
     let pid = sandbox.home().join("pid");
     let stop = |run: &str| {
         settings(
             &sandbox,
             &format!("tasks: {{T01: {{path: tasks/T01, large_files: {{patterns: [\"*.bin\"]}}, stop: {{run: {run:?}}}}}}}\n"),
-        )
+        );
     };
     let mut child = holder(&sandbox);
     fs::write(&pid, child.id().to_string()).unwrap();
     stop("true");
     let before = tree(&sandbox);
     let turned = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(6);
-    assert!(turned.stdout.contains("state.db is open in sleep") && turned.stdout.contains("everything was put back"), "{turned:?}");
+    assert!(turned.stdout.contains("state.db is open in sh") && turned.stdout.contains("everything was put back"), "{turned:?}");
     assert_eq!(tree(&sandbox), before);
     // It lets go a moment after it was told to.
-    stop(&format!("(sleep 1; kill $(cat {})) >/dev/null 2>&1 &", pid.display()));
+    stop(&format!("kill $(cat {})", pid.display()));
     let waits = std::thread::spawn(move || child.wait());
     sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
     assert_eq!(rows(&sandbox), ["first"]);
@@ -380,7 +386,7 @@ fn a_drill_and_a_capsule_have_the_rows_of_the_version() {
     sandbox.snapback(&["drill", "-t", "T01", "--to", "1.0.0"]).expect(0);
     let (capsule, into) = (sandbox.home().join("c.tar"), sandbox.home().join("out"));
     sandbox.snapback(&["capsule", "create", "-t", "T01", "--version", "1.0.0", capsule.to_str().unwrap()]).expect(0);
-    sandbox.snapback(&["capsule", "restore", capsule.to_str().unwrap(), "--into", into.to_str().unwrap()]).expect(0);
+    sandbox.snapback(&["dr", "--from", capsule.to_str().unwrap(), "--into", into.to_str().unwrap()]).expect(0);
     let connection = Connection::open(into.join(DATABASE)).unwrap();
     assert_eq!(connection.query_row("SELECT x FROM t", [], |row| row.get::<_, String>(0)).unwrap(), "first");
 }
@@ -435,4 +441,35 @@ fn a_log_is_read_as_sqlite_reads_it() {
         }
     }
     assert!(seen.iter().all(|count| *count > 100), "{seen:?}");
+}
+
+#[test]
+fn what_is_shared_and_restored_goes_with_its_log() {
+    let sandbox = Sandbox::new(1);
+    sandbox.write(".gitignore", b"*.bin\n*-wal\n*-shm\n");
+    settings(&sandbox, "tasks: {T01: {path: tasks/T01, shared: [lib], large_files: {patterns: [\"*.bin\"]}}}\n");
+    fs::create_dir(sandbox.at("lib")).unwrap();
+    let shared = sandbox.at("lib/rates.db");
+    open(&shared).execute_batch("CREATE TABLE t(x TEXT); INSERT INTO t VALUES ('first')").unwrap();
+    sandbox.git(&["add", "-A"]).expect(0);
+    sandbox.git(&["commit", "-q", "-m", "rates"]).expect(0);
+    sandbox.release("T01", "1.0.0");
+    sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
+    set_version(&sandbox, "1.1.0");
+    sandbox.release("T01", "1.1.0");
+    fs::copy(&shared, sandbox.at(DATABASE)).unwrap();
+    crashed(&sandbox, "wal", "UPDATE t SET x = 'secnd'");
+    fs::rename(sandbox.at(&format!("{DATABASE}-wal")), sandbox.at("lib/rates.db-wal")).unwrap();
+    for end in ["", "-shm"] {
+        fs::remove_file(sandbox.at(&format!("{DATABASE}{end}"))).unwrap();
+    }
+    // A drill has it as it is now, and so does a rollback that leaves shared files alone.
+    sandbox.snapback(&["drill", "-t", "T01", "--to", "1.0.0"]).expect(0);
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    assert!(sandbox.exists("lib/rates.db-wal"));
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--with-shared", "--yes"]).expect(0);
+    assert!(!sandbox.exists("lib/rates.db-wal"), "its rows are those of the version");
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    assert!(sandbox.exists("lib/rates.db-wal"));
 }

@@ -54,6 +54,7 @@ mod in_the_way;
 mod kept;
 mod kill_sweep;
 mod killer_harness;
+mod left_out;
 mod line_ends;
 mod manifest_signatures;
 mod meanwhile;
