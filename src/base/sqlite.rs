@@ -148,6 +148,8 @@ pub struct Committed {
     pub page_size: usize,
     /// How many pages the database has afterwards.
     pub pages: u32,
+    /// Where the last committed page ends in the log.
+    pub end: u64,
     /// Where in the log the newest form of a page is.
     at: HashMap<u32, u64>,
 }
@@ -179,7 +181,7 @@ pub fn committed(log: &mut dyn Read) -> io::Result<Option<Committed>> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "a log of SQLite in a format that is not known"));
     }
     let page_size = page_size as usize;
-    let (mut found, mut pending) = (Committed { page_size, pages: 0, at: HashMap::new() }, Vec::new());
+    let (mut found, mut pending) = (Committed { page_size, pages: 0, end: 0, at: HashMap::new() }, Vec::new());
     let mut frame = vec![0; HEADER.1 + page_size];
     let mut at = HEADER.0 as u64;
     while read_all(log, &mut frame)? {
@@ -189,11 +191,11 @@ pub fn committed(log: &mut dyn Read) -> io::Result<Option<Committed>> {
             break;
         }
         pending.push((page, at + HEADER.1 as u64));
+        at += frame.len() as u64;
         if pages > 0 {
             found.at.extend(pending.drain(..));
-            found.pages = pages;
+            (found.pages, found.end) = (pages, at);
         }
-        at += frame.len() as u64;
     }
     Ok((found.pages > 0).then_some(found))
 }
