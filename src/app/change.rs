@@ -367,7 +367,7 @@ impl App {
             duration_ms: millis(begun),
             commit: None,
             tag: None,
-            files_changed: operation.path_changes().count(),
+            files_changed: operation.path_changes().filter(|change| change.changes()).count(),
             saved_bytes: 0,
             verification: None,
             exit_code: None,

@@ -6,8 +6,8 @@ use similar::TextDiff;
 
 use super::App;
 use crate::{
-    base::{Failure, RelPath, TaskId},
-    catalog::{Scope, capture},
+    base::{Failure, RelPath, TaskId, sqlite},
+    catalog::{Scope, capture, databases},
     deps,
     draft::lines::{self, Side, as_text},
     model::{
@@ -77,9 +77,17 @@ impl App {
         }
         let scope = Scope::new(&self.ground.settings, spec)?;
         let scan = self.ground.git.scan(&scope.dirs())?;
+        let tree = &*self.ground.tree;
+        // What SQLite would read with a database is part of what it says now.
+        let mut logs = Vec::new();
+        for database in databases::with_sides(tree, scan.names(), |path| scope.owns(path))? {
+            logs.extend(database.changed_by(tree, |_| true)?.map(|(log, _)| log.clone()));
+        }
         let tracked = scan.tracked.into_iter().map(|tracked| tracked.path);
         let ignored = scan.ignored.into_iter().filter(|path| scope.names_large(path));
-        let paths: Vec<RelPath> = tracked.chain(scan.untracked).chain(ignored).filter(|path| scope.owns(path)).collect();
+        let mut paths: Vec<RelPath> = tracked.chain(scan.untracked).chain(ignored).filter(|path| scope.owns(path)).collect();
+        logs.retain(|log| !paths.contains(log) && sqlite::database_of(log).is_some_and(|database| paths.contains(&database)));
+        paths.extend(logs);
         let of = deps::Task {
             fs: &*self.ground.tree,
             dir: &spec.dir,

@@ -13,11 +13,15 @@ use rayon::prelude::*;
 
 use crate::{
     base::{Failure, GitId, RelPath},
-    catalog::{Release, Scope, capture},
+    catalog::{
+        Release, Scope, capture,
+        databases::{is_lone_log, with_sides},
+        left_out,
+    },
     draft::tree::all_bytes,
     git::{Attributes, Converter, Scan, Tracked, WorkState},
     ground::Ground,
-    model::{TaskSpec, operation::TreeEntry},
+    model::{LeftOut, TaskSpec, operation::TreeEntry},
 };
 
 /// What is below the tasks' folders in one commit, sorted by path.
@@ -83,15 +87,26 @@ impl<'a> Drift<'a> {
             own = self.ground.git.entries(commit, &dirs)?;
             &own
         };
-        Ok(self.count(scope, &dirs, entries))
+        self.count(scope, &dirs, entries)
+    }
+
+    /// The ignored files of a task that no release keeps; none when its globs are wrong, which is said elsewhere.
+    pub(super) fn left_out(&self, watched: &Watched<'_>) -> LeftOut {
+        let Ok(scope) = &watched.scope else { return LeftOut::default() };
+        let dirs = scope.dirs();
+        left_out::of(&*self.ground.tree, watched.task, scope, below(&self.scan.ignored, &dirs, |path| path))
     }
 
     /// How many files of a scope differ from a commit's entries.
-    fn count(&self, scope: &Scope, dirs: &[RelPath], entries: &Entries) -> usize {
+    fn count(&self, scope: &Scope, dirs: &[RelPath], entries: &Entries) -> Result<usize, Failure> {
         let released: HashMap<&RelPath, &TreeEntry> =
             below(entries, dirs, |(path, _)| path).filter(|(path, _)| scope.owns(path)).map(|(path, entry)| (path, entry)).collect();
+        // What SQLite keeps beside a database that is no part of the release is part of that database.
+        let is_new = |path: &RelPath| scope.owns(path) && self.scan.untracked.binary_search(path).is_ok();
+        let is_part = |path: &RelPath| released.contains_key(path) || scope.names_large(path) || is_new(path);
+        let is_own = |path: &RelPath| scope.owns(path) && !is_lone_log(&*self.ground.tree, path, is_part);
         let tracked: Vec<&Tracked> =
-            below(&self.scan.tracked, dirs, |tracked| &tracked.path).filter(|tracked| scope.owns(&tracked.path)).collect();
+            below(&self.scan.tracked, dirs, |tracked| &tracked.path).filter(|tracked| is_own(&tracked.path)).collect();
         let same = |tracked: &&&Tracked| {
             let index = tracked.index.as_ref().filter(|entry| Some(*entry) == released.get(&tracked.path).copied());
             let vouched = matches!(tracked.state, WorkState::Clean | WorkState::LeftOut);
@@ -102,8 +117,22 @@ impl<'a> Drift<'a> {
         let tracked_differ = tracked.len() - equal - tracked.iter().filter(gone).count();
         let listed: HashSet<&RelPath> = tracked.iter().map(|tracked| &tracked.path).collect();
         let missing = released.keys().filter(|path| !listed.contains(*path)).count();
-        let untracked = below(&self.scan.untracked, dirs, |path| path).filter(|path| scope.owns(path) && !scope.names_large(path)).count();
-        tracked_differ + missing + untracked
+        let untracked = below(&self.scan.untracked, dirs, |path| path).filter(|path| is_own(path) && !scope.names_large(path)).count();
+        Ok(tracked_differ + missing + untracked + self.changed_by_logs(scope, dirs, is_part)?)
+    }
+
+    /// How many databases of the release have other rows because of what lies beside them.
+    fn changed_by_logs(&self, scope: &Scope, dirs: &[RelPath], is_part: impl Fn(&RelPath) -> bool) -> Result<usize, Failure> {
+        let Scan { tracked, untracked, ignored, .. } = &self.scan;
+        let tracked = below(tracked, dirs, |tracked| &tracked.path).map(|tracked| &tracked.path);
+        let names = tracked.chain(below(untracked, dirs, |path| path)).chain(below(ignored, dirs, |path| path));
+        let tree = &*self.ground.tree;
+        let wanted = |path: &RelPath| is_part(path) && !scope.protects(path);
+        let mut changed = 0;
+        for database in with_sides(tree, names, wanted)? {
+            changed += usize::from(database.changed_by(tree, |log| !is_part(log))?.is_some());
+        }
+        Ok(changed)
     }
 
     /// True when a file that git's stat cache cannot vouch for has an entry's bytes and mode.

@@ -122,6 +122,7 @@ impl App {
             releases: line.releases,
             drift: line.drift,
             way_back: line.way_back,
+            left_out: line.left_out,
             findings,
             task: line.task,
         }

@@ -4,28 +4,39 @@ use std::path::Path;
 
 use super::{App, Error, Options, signing::Signatures};
 use crate::{
-    base::{Failure, Fault, fs::read_limited, glob::Globs, process},
-    catalog::Release,
+    base::{Failure, Fault, RelPath, fs::read_limited, glob::Globs, process, sqlite},
+    catalog::{Release, Scope},
     config,
     draft::{Draft, FileDraft, StepDraft, tree},
-    git::{self, Repo},
+    git::{self, Repo, Scan},
     model::{
         Plan, Report, Request,
         operation::OpKind,
-        overview::{DoctorLine, InitFile},
+        overview::{DoctorLine, InitFile, TaskLine},
     },
 };
 
+/// Tasks whose ignored files are named.
+const TASKS_NAMED: usize = 3;
+
 impl App {
-    /// The files that `init` would write into the repository that holds a folder.
-    pub fn init_files(dir: &Path) -> Result<Vec<InitFile>, Failure> {
+    /// The files that `init` would write into the repository that holds a folder, and patterns of
+    /// databases and data in the tasks' folders that no release keeps by the settings that are there.
+    pub fn init_files(dir: &Path) -> Result<(Vec<InitFile>, Vec<String>), Failure> {
         let app = App::open(dir, Options::default())?;
-        let tracked = match app.ground.git.scan(&[crate::base::RelPath::root()]) {
-            Ok(scan) => scan.tracked,
-            Err(_) => Vec::new(),
-        };
-        let tracks = |globs: &Globs| tracked.iter().any(|tracked| globs.matches(&tracked.path));
-        Ok(config::init_files(app.work_tree(), app.settings(), tracks)?)
+        let scan = app.ground.git.scan(&[crate::base::RelPath::root()]).unwrap_or_default();
+        let tracks = |globs: &Globs| scan.tracked.iter().any(|tracked| globs.matches(&tracked.path));
+        let data = app.data_left_out(&scan)?;
+        Ok((config::init_files(app.work_tree(), app.settings(), tracks, &data)?, data))
+    }
+
+    /// Patterns of databases and data in the tasks' folders that neither git nor the store keeps.
+    fn data_left_out(&self, scan: &Scan) -> Result<Vec<String>, Failure> {
+        let scopes = self.ground.settings.tasks.iter().map(|task| Scope::new(&self.ground.settings, task));
+        let scopes: Vec<Scope> = scopes.collect::<Result<_, _>>()?;
+        let is_left_out = |path: &&RelPath| scopes.iter().any(|scope| scope.owns(path) && !scope.names_large(path));
+        let files = scan.untracked.iter().chain(&scan.ignored).filter(is_left_out);
+        Ok(config::data_patterns(files, |path| sqlite::is_database(&*self.ground.tree, path).unwrap_or(false)))
     }
 
     /// Puts back what an `init` left that was interrupted; true when there was one.
@@ -146,6 +157,7 @@ impl App {
             .chain(signing)
             .chain(trust)
             .chain(self.look_at_tags())
+            .chain(self.look_at_ignored())
             .collect()
     }
 
@@ -158,6 +170,21 @@ impl App {
         let Some(first) = names.first() else { return Ok(None) };
         let seen = format!("no release, because no commit is tagged: {}", names.join(", "));
         Ok(Some(DoctorLine { what: "tags".into(), ok: false, seen, fix: Some(format!("git tag -d {first}")) }))
+    }
+
+    /// Ignored files that no release keeps; nothing when there are none, or the tasks cannot be looked
+    /// at, which other lines say.
+    fn look_at_ignored(&self) -> Option<DoctorLine> {
+        let lines = self.status(&[]).ok()?;
+        let words = |line: &TaskLine| {
+            let words = line.left_out.words("is no part of its releases", "are no part of its releases")?;
+            Some(format!("{}: {words}", line.task))
+        };
+        let mut said: Vec<String> = lines.iter().filter_map(words).collect();
+        let more = said.len().saturating_sub(TASKS_NAMED);
+        said.truncate(TASKS_NAMED);
+        said.extend((more > 0).then(|| format!("and of {more} more tasks (snapback status -v)")));
+        (!said.is_empty()).then(|| fine("ignored files", format!("{} (`large_files` in snapback.yaml keeps them)", said.join("; "))))
     }
 }
 

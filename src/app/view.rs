@@ -289,6 +289,7 @@ fn task_line(
         let seen = format!("the tag of {version} is not in this clone: git fetch --tags");
         trouble.push(if is_missing { seen } else { "the active version is not released".into() });
     }
+    let left_out = drift.left_out(watched);
     let drift = drift.of(watched).unwrap_or_else(|failure| {
         trouble.push(failure.to_string());
         0
@@ -306,6 +307,7 @@ fn task_line(
         trouble: trouble.join("; "),
         moved: Vec::new(),
         way_back,
+        left_out,
     }
 }
 

@@ -13,13 +13,12 @@ use std::{
 
 use rayon::prelude::*;
 
-use super::{
-    cache::same,
-    scan::Found,
-    sqlite::{self, MAGIC},
-};
+use super::{cache::same, scan::Found, sqlite};
 use crate::{
-    base::{Failure, Fs, ObjectId, RelPath, Stat, Type, cancel},
+    base::{
+        Failure, Fs, ObjectId, RelPath, Stat, Type, cancel,
+        sqlite::{MAGIC, side},
+    },
     store::{self, Session, Stored},
 };
 
@@ -219,11 +218,6 @@ impl Intake<'_> {
         let stored = self.session.put(&mut copy.reopen()?)?;
         Ok(self.stored(&stored, file.stat, true))
     }
-}
-
-/// A file that SQLite keeps beside a database.
-pub fn side(path: &RelPath, end: &str) -> RelPath {
-    RelPath::own([path.as_bytes(), end.as_bytes()].concat())
 }
 
 /// An error with its causes.

@@ -6,14 +6,15 @@ use rayon::prelude::*;
 
 use super::{
     cache::{Cache, Known},
-    intake::side,
     listing::{Entry, What},
     scan::{self, Found, Walk},
-    sqlite::MAGIC,
     write::TEMP,
 };
 use crate::{
-    base::{Digest, Failure, Fs, RelPath, Stat, Type, cancel},
+    base::{
+        Digest, Failure, Fs, RelPath, Stat, Type, cancel,
+        sqlite::{self, MAGIC},
+    },
     model::backup::Trouble,
 };
 
@@ -209,7 +210,7 @@ impl Compare<'_> {
     fn beside(&self, entries: &[Entry], plan: &mut Plan<'_>) {
         for task in &plan.write {
             let What::File { database, .. } = task.entry.what else { continue };
-            let sides = ["-wal", "-shm", "-journal"].map(|end| side(&task.entry.path, end));
+            let sides = sqlite::ENDS.map(|end| sqlite::side(&task.entry.path, end));
             let listed = |path: &RelPath| entries.binary_search_by(|entry| entry.path.cmp(path)).is_ok();
             let there: Vec<_> = sides.iter().filter(|path| !listed(path)).filter_map(|path| self.at(path)).collect();
             if !there.is_empty() && (database || self.is_database(&task.entry.path)) {

@@ -14,13 +14,13 @@ use std::{
 use super::{
     Error,
     cache::{Cache, Known},
-    intake::{Got, Intake, side},
+    intake::{Got, Intake},
     listing::{self, Entry, Save, What},
     root_name,
     scan::{self, Found, Walk},
 };
 use crate::{
-    base::{Failure, Fs, ObjectId, RelPath, Root, Type},
+    base::{Failure, Fs, ObjectId, RelPath, Root, Type, sqlite},
     ground::Ground,
     model::backup::{PutReport, Trouble},
     store::Session,
@@ -276,7 +276,7 @@ impl Source {
     /// What SQLite keeps beside the databases of which a copy was taken: the copy holds it.
     fn beside(&self) -> HashSet<RelPath> {
         let copies = self.got.iter().filter(|(_, got)| matches!(got, Got::Stored { database: true, .. }));
-        copies.flat_map(|(nth, _)| ["-wal", "-shm", "-journal"].map(|end| side(&self.walk.found[*nth].path, end))).collect()
+        copies.flat_map(|(nth, _)| sqlite::ENDS.map(|end| sqlite::side(&self.walk.found[*nth].path, end))).collect()
     }
 
     /// Writes the cache. Of what was not named, the store may have nothing.

@@ -16,8 +16,6 @@ use rusqlite::{
 const BUSY: Duration = Duration::from_secs(10);
 /// How often a copy is tried.
 const TRIES: u32 = 20;
-/// What a database begins with.
-pub const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// Why there is no copy.
 #[derive(Debug, thiserror::Error)]

@@ -101,6 +101,11 @@ fn steadily<T>(tree: &dyn Fs, path: &RelPath, read: impl Fn(Stat) -> std::io::Re
     Err(Error::Unsteady(path.clone()))
 }
 
+/// The type, bytes and permissions of a path now; where its bytes are kept means nothing.
+pub fn state(tree: &dyn Fs, path: &RelPath) -> Result<Option<FileState>, Error> {
+    Ok(read(tree, path)?.map(|now| now.state(Source::Object(crate::base::ObjectId(now.digest)))))
+}
+
 /// What `lstat` says.
 pub fn stat(tree: &dyn Fs, path: &RelPath) -> Result<Option<Stat>, Error> {
     tree.stat(path).map_err(|source| Error::Read { path: path.clone(), source })

@@ -5,7 +5,9 @@
 //! [`FileState`](crate::model::FileState) that can be brought back.
 
 pub mod capture;
+pub mod databases;
 pub mod doors;
+pub mod left_out;
 pub mod manifests;
 pub mod radius;
 pub mod registry;

@@ -1,7 +1,7 @@
 //! Which files are a task's: globs from the settings, compiled once.
 
 use crate::{
-    base::{Failure, RelPath, glob::Globs},
+    base::{Failure, RelPath, glob::Globs, sqlite},
     model::{Settings, TaskSpec},
 };
 
@@ -53,10 +53,10 @@ impl Scope {
         self.shared.literal_prefixes()
     }
 
-    /// True for a file of the task.
+    /// True for a file of the task. What SQLite keeps beside a database is excluded with it.
     pub fn owns(&self, path: &RelPath) -> bool {
         (self.paths.matches(path) || self.config.as_ref() == Some(path))
-            && !self.exclude.matches(path)
+            && !matches_with_logs(&self.exclude, path)
             && *path != self.registry
             && !path.is_in(&self.snapshots)
     }
@@ -66,9 +66,10 @@ impl Scope {
         self.shared.matches(path) && !self.owns(path)
     }
 
-    /// True for a file that no rollback touches.
+    /// True for a file that no rollback touches. What SQLite keeps beside a database is protected
+    /// with it.
     pub fn protects(&self, path: &RelPath) -> bool {
-        self.protect.matches(path)
+        matches_with_logs(&self.protect, path)
     }
 
     /// True for a file that is kept in the store; only files that git does not track are asked about.
@@ -80,6 +81,11 @@ impl Scope {
     pub fn names_large(&self, path: &RelPath) -> bool {
         self.owns(path) && self.large.matches(path)
     }
+}
+
+/// True for a path that matches, and for the log or journal of a database that does.
+fn matches_with_logs(globs: &Globs, path: &RelPath) -> bool {
+    globs.matches(path) || sqlite::database_of(path).is_some_and(|database| globs.matches(&database))
 }
 
 /// The task's configuration when it lies outside its paths: it is the task's all the same, unless

@@ -14,7 +14,7 @@ use crate::{
 /// Headings and their rules.
 const RULES: [(&str, &[&str]); 7] = [
     ("Logs", &["*.log", "logs/"]),
-    ("Data", &["*.db", "*.sqlite", "*.csv", "*.jsonl", "data/"]),
+    ("Data", &["*.db", "*.sqlite", "*.csv", "*.jsonl", "data/", "*-wal", "*-shm", "*-journal"]),
     ("Caches", &["__pycache__/", "*.pyc", ".pytest_cache/"]),
     ("Secrets of the environment", &[".env", ".env.local", ".env.*.local"]),
     ("Environments and packages", &[".venv/", "venv/", "node_modules/"]),

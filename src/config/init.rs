@@ -33,20 +33,29 @@ version: 1
 # rollback: {on_verify_fail: undo, env: plan, require_reason: false}
 "#;
 
-/// The files that `init` would write.
+/// What is added to it where databases and data lie in the tasks' folders.
+const DATA: &str = "
+# Databases and data were found in the folders of tasks. Git ignores such files, so releases keep
+# them in the store; take out what no release is to have.
+defaults:
+  large_files: {patterns: [";
+
+/// The files that `init` would write; `data` are patterns of databases and data that were found.
 ///
 /// `tracks` is true when git already tracks a file that matches; a `.gitignore` rule that would
 /// ignore such files, or the task's and snapback's own, is left out.
 ///
 /// # Errors
 /// A task whose configuration holds something that is no version, or a file that cannot be read.
-pub fn init_files(work_tree: &Path, settings: &Settings, tracks: impl Fn(&Globs) -> bool) -> Result<Vec<InitFile>, Error> {
+pub fn init_files(work_tree: &Path, settings: &Settings, tracks: impl Fn(&Globs) -> bool, data: &[String]) -> Result<Vec<InitFile>, Error> {
     let unreadable = |source| Error::Read { file: work_tree.display().to_string(), source };
     let root = Root::open(work_tree).map_err(unreadable)?;
     let mut files = Vec::new();
     let names = NAMES.map(RelPath::own);
     if !settings.from_file && read(&root, &names[0])?.is_none() && read(&root, &names[1])?.is_none() {
-        files.push(InitFile { path: names[0].clone(), before: None, after: TEMPLATE.to_string() });
+        let patterns: Vec<String> = data.iter().map(|pattern| format!("\"{pattern}\"")).collect();
+        let data = if data.is_empty() { String::new() } else { format!("{DATA}{}]}}\n", patterns.join(", ")) };
+        files.push(InitFile { path: names[0].clone(), before: None, after: format!("{TEMPLATE}{data}") });
     }
     let text = |bytes| String::from_utf8(bytes).expect("because JSON is UTF-8");
     match read(&root, &settings.registry)? {

@@ -40,6 +40,7 @@
 //! Nothing here runs a command. Read `file` for the shape, `resolve` for the meaning.
 
 mod calls;
+mod data;
 mod discover;
 mod file;
 mod ignore;
@@ -63,6 +64,7 @@ use crate::{
     registry::Registry,
 };
 
+pub use data::data_patterns;
 pub use init::init_files;
 pub use schema::schema;
 

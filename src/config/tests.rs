@@ -241,7 +241,7 @@ fn a_thousand_tasks_are_found() {
 fn init(dir: &Path, tracked: &[&str]) -> Vec<InitFile> {
     let settings = load(dir, None, |_| None).expect("it loads");
     let tracked: Vec<RelPath> = tracked.iter().map(|path| RelPath::parse(path).expect("it is honest")).collect();
-    init_files(dir, &settings, |globs| tracked.iter().any(|path| globs.matches(path))).expect("it plans")
+    init_files(dir, &settings, |globs| tracked.iter().any(|path| globs.matches(path)), &[]).expect("it plans")
 }
 
 #[test]

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::{Drill, Error, scratch::Scratch};
 use crate::{
     base::{Failure, Fs, RelPath, SyncPoint, Type, cancel, fs::create_dir_all, text::size},
-    catalog::{self, manifests::Found, registry},
+    catalog::{self, databases::Database, manifests::Found, registry},
     draft::{Keep, tree},
     git::Converter,
     ground::copy_checked,
@@ -105,9 +105,28 @@ fn shared(drill: &Drill<'_>, found: &Found, scratch: &Scratch, restored: &mut Re
     let files = found.manifest.files.iter().filter(|file| file.role == Role::Shared && !drill.how.with_shared);
     for file in files {
         match drill.ground.tree.stat(&file.path).map_err(|source| catalog::Error::Read { path: file.path.clone(), source })? {
-            Some(stat) if stat.kind == Type::File || stat.kind == Type::Symlink => copy(drill, &file.path, stat.kind, stat.mode, scratch)?,
+            Some(stat) if stat.kind == Type::File || stat.kind == Type::Symlink => {
+                copy(drill, &file.path, stat.kind, stat.mode, scratch)?;
+                copy_logs(drill, &file.path, scratch, restored)?;
+            }
             _ => restored.notes.push(format!("the shared file {} is not in the work tree", file.path)),
         }
+    }
+    Ok(())
+}
+
+/// Copies what lies beside a shared database, if it is one: a rollback leaves that too. The index of
+/// its log is made again.
+fn copy_logs(drill: &Drill<'_>, path: &RelPath, scratch: &Scratch, restored: &mut Restored) -> Result<(), Failure> {
+    let tree = &*drill.ground.tree;
+    let Some(database) = Database::at(tree, path)? else { return Ok(()) };
+    for log in database.logs.iter().filter(|log| !log.name().ends_with(b"-shm")) {
+        if let Some(stat) = catalog::capture::stat(tree, log)?.filter(|stat| stat.kind == Type::File) {
+            copy(drill, log, stat.kind, stat.mode, scratch)?;
+        }
+    }
+    if database.changed_by(tree, |_| true)?.is_some() && !database.openers(drill.ground.git.work_tree()).0.is_empty() {
+        restored.notes.push(format!("the shared database {path} is open: what was copied of it may be of two moments"));
     }
     Ok(())
 }

@@ -65,6 +65,13 @@ pub struct Scan {
     pub refused: Vec<RelPath>,
 }
 
+impl Scan {
+    /// Every path that was found, tracked or not.
+    pub fn names(&self) -> impl Iterator<Item = &RelPath> {
+        self.tracked.iter().map(|tracked| &tracked.path).chain(&self.untracked).chain(&self.ignored)
+    }
+}
+
 impl Repo {
     /// Compares HEAD, index and work tree below these folders, or at exactly these files.
     pub fn scan(&self, dirs: &[RelPath]) -> Result<Scan, Error> {

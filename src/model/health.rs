@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Version, answer::Next, overview::WayBack};
+use super::{LeftOut, Version, answer::Next, overview::WayBack};
 use crate::base::TaskId;
 
 /// How bad something is. The order is from best to worst: what could not be looked at is worse
@@ -48,7 +48,7 @@ impl Level {
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
     /// Stable word for what was looked at: `operation`, `registry`, `standing`, `objects`,
-    /// `way_back`, `unverified`, `drift`, `signing`, `store`, `disk`, `inodes`.
+    /// `way_back`, `unverified`, `drift`, `left_out`, `signing`, `store`, `disk`, `inodes`.
     pub check: &'static str,
     /// How bad it is.
     pub level: Level,
@@ -79,6 +79,8 @@ pub struct TaskHealth {
     pub drift: usize,
     /// Where a rollback would go by itself.
     pub way_back: WayBack,
+    /// Ignored files that no release keeps.
+    pub left_out: LeftOut,
     /// What is wrong, worst first.
     pub findings: Vec<Finding>,
 }

@@ -64,6 +64,16 @@ pub struct PathChange {
     pub after: Option<FileState>,
 }
 
+impl PathChange {
+    /// False for a path that is part of an operation, for its undo, and stays as it is.
+    pub fn changes(&self) -> bool {
+        match (&self.before, &self.after) {
+            (Some(before), Some(after)) => !before.same(after),
+            (before, after) => before.is_some() || after.is_some(),
+        }
+    }
+}
+
 /// git's mode as octal text. There are five of them, so the text is hardly ever a copy.
 pub type GitMode = Cow<'static, str>;
 

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Manifest, Version, dependencies::PackageChange, operation::OpKind, plan::FileLine, report::Outcome, verdict::Standing};
+use super::{
+    LeftOut, Manifest, Version, dependencies::PackageChange, operation::OpKind, plan::FileLine, report::Outcome, verdict::Standing,
+};
 use crate::base::{GitId, OpId, RelPath, TaskId};
 
 /// One task.
@@ -31,6 +33,8 @@ pub struct TaskLine {
     pub moved: Vec<Version>,
     /// Where a rollback would go by itself.
     pub way_back: WayBack,
+    /// Ignored files that no release keeps.
+    pub left_out: LeftOut,
 }
 
 /// Where a rollback would go by itself, and when that was last rehearsed.

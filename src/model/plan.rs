@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Version, dependencies::PackageChange, drill::Touched, operation::OpKind, trust::CommandState};
+use super::{LeftOut, Version, dependencies::PackageChange, drill::Touched, operation::OpKind, trust::CommandState};
 use crate::base::{RelPath, TaskId};
 
 /// What one path goes through.
@@ -58,6 +58,8 @@ pub struct Plan {
     pub untracked: Vec<RelPath>,
     /// Protected files that stay as they are.
     pub protected: Vec<RelPath>,
+    /// Ignored files that no release keeps.
+    pub left_out: LeftOut,
     /// Files that other tasks use too and that differ from what the version expects.
     pub drift: Vec<String>,
     /// Files that this changes and that other tasks use too.
@@ -90,6 +92,7 @@ impl Plan {
             unchanged: 0,
             untracked: Vec::new(),
             protected: Vec::new(),
+            left_out: LeftOut::default(),
             drift: Vec::new(),
             radius: Vec::new(),
             doors: Vec::new(),

@@ -44,6 +44,9 @@ pub fn of_task(line: &TaskLine, way: &WayBack) -> Vec<Finding> {
         ));
     }
     found.extend(of_way(line, way));
+    if let Some(seen) = line.left_out.words("is no part of its releases", "are no part of its releases") {
+        found.push(finding("left_out", Level::Ok, seen, "to keep them, name them in `large_files` of snapback.yaml", &[]));
+    }
     sort(&mut found);
     found
 }
@@ -129,7 +132,7 @@ pub fn sort(findings: &mut [Finding]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{overview::Proof, verdict::Standing};
+    use crate::model::{LeftOut, overview::Proof, verdict::Standing};
 
     fn line() -> TaskLine {
         TaskLine {
@@ -144,6 +147,7 @@ mod tests {
             trouble: String::new(),
             moved: Vec::new(),
             way_back: WayBack::default(),
+            left_out: LeftOut::default(),
         }
     }
 

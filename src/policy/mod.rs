@@ -5,6 +5,7 @@ pub mod conventional;
 pub mod floor;
 pub mod guard;
 pub mod health;
+pub mod litter;
 pub mod portable;
 pub mod target;
 pub mod undo;

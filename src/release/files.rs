@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
-use super::role;
+use super::{databases, role};
 use crate::{
     base::{Digest, Failure, GitId, RelPath},
     catalog::{
-        Error, Scope, capture,
+        Error, Scope, capture, left_out,
         manifests::{self, Found as ReadRelease},
     },
     deps::facts::NewFacts,
@@ -21,7 +21,7 @@ use crate::{
     git::{self, Attributes, Converter, Scan, Tracked, WorkState},
     ground::Ground,
     model::{
-        Manifest, TaskSpec,
+        LeftOut, Manifest, TaskSpec,
         manifest::{FileEntry, Role},
         operation::{TreeChange, TreeEntry},
         plan::FileLine,
@@ -47,6 +47,8 @@ pub struct Found {
     pub unsynced: Vec<GitId>,
     /// The plan's lines.
     pub lines: Vec<FileLine>,
+    /// Ignored files that are no part of it.
+    pub left_out: LeftOut,
     /// The plan's remarks.
     pub notes: Vec<String>,
     /// Which files were read, because the index does not vouch for them.
@@ -101,7 +103,8 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, scan: &Scan, previo
     let gone = git::rules_gone(scan.tracked.iter().filter(lost).map(|tracked| (&tracked.path, None)));
     let converter = ground.git.converter(Attributes::After(&gone))?;
     let reader = Reader { ground, converter: &converter, known: &known };
-    let (small, large) = split(ground, scope, &scan.untracked, &scan.ignored)?;
+    let (mut small, mut large) = split(ground, scope, &scan.untracked, &scan.ignored)?;
+    databases::leave_lone_logs(ground, scan, scope, &mut small, &mut large);
     let tracked: Vec<&Tracked> = scan.tracked.iter().filter(|tracked| scope.owns(&tracked.path)).collect();
     // A file that was staged as deleted and still lies there is an untracked file that HEAD knows.
     let unstaged = tracked.iter().filter(|tracked| tracked.index.is_none());
@@ -120,6 +123,7 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, scan: &Scan, previo
     for file in looked {
         add(ground, task, file?, &mut found);
     }
+    found.left_out = left_out::of(&*ground.tree, task, scope, scan.ignored.iter());
     found.line_ends.sort();
     found.notes.extend(lines::other_line_ends(&found.line_ends, "it has now", "they have now"));
     let bytes = large.iter().map(|(_, size)| size).sum();

@@ -7,6 +7,7 @@
 
 pub mod adopt;
 pub mod commits;
+mod databases;
 pub mod dependencies;
 pub mod edits;
 pub mod files;
@@ -171,7 +172,9 @@ pub fn draft(
     let line = line::find(ground, task, releases, standings, active.as_ref(), (&head.commit, &request.elsewhere))?;
     let newest = line.newest;
     let (previous, scan) = rayon::join(|| previous(ground, releases, task, active.as_ref()), || ground.git.scan(&scope.dirs()));
-    let mut found = files::find(ground, task, &scope, &scan?, previous.as_deref())?;
+    let scan = scan?;
+    let mut found = files::find(ground, task, &scope, &scan, previous.as_deref())?;
+    databases::check(ground, &scope, &scan, &mut found)?;
     if found.entries.is_empty() {
         return Err(Error::NoFiles(task.id.clone()).into());
     }
@@ -327,6 +330,7 @@ fn plan(task: &TaskSpec, active: Option<Version>, version: &Version, request: &C
         about: request.message.clone(),
         unchanged: found.entries.iter().filter(|file| file.is_restored()).count().saturating_sub(files.len()),
         files,
+        left_out: found.left_out.clone(),
         notes,
         ..Plan::new(OpKind::CreateSnapshot, &task.id)
     }

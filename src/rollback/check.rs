@@ -2,9 +2,10 @@
 
 use super::signature;
 use crate::{
-    base::{Failure, Hint, RelPath, Sorted, Type},
+    base::{Failure, Hint, RelPath, Sorted, Type, sqlite::Log},
     catalog::{
         self, Release, Scope,
+        databases::{is_lone_log, with_sides},
         manifests::{self, Kept},
         registry as read,
         releases::Releases,
@@ -175,13 +176,16 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, scan: &Scan, deep:
     };
     let left_out = scan.tracked.iter().filter(|tracked| tracked.state == WorkState::LeftOut && scope.owns(&tracked.path));
     let left_out = Sorted::new(left_out.map(|tracked| (&tracked.path, ())));
-    let wanted = |file: &FileEntry| file.is_restored() && !scope.protects(&file.path) && !left_out.contains(&file.path);
     let listed = Sorted::new(manifest.files.iter().map(|file| (&file.path, ())));
+    // Part of a database that is none of the version's.
+    let is_lone = |path: &RelPath| is_lone_log(&*ground.tree, path, |database| listed.contains(database));
+    let is_kept = |path: &RelPath| scope.protects(path) || left_out.contains(path) || is_lone(path);
+    let wanted = |file: &FileEntry| file.is_restored() && !is_kept(&file.path);
     let is_folder = |path: &RelPath| ground.tree.stat(path).ok().flatten().is_some_and(|stat| stat.kind == Type::Dir);
+    let is_own = |path: &RelPath| scope.owns(path) && !scope.protects(path) && !is_lone(path);
     let extra = |tracked: &&Tracked| {
         !listed.contains(&tracked.path)
-            && scope.owns(&tracked.path)
-            && !scope.protects(&tracked.path)
+            && is_own(&tracked.path)
             && tracked.state != WorkState::Missing
             && tracked.state != WorkState::LeftOut
             // A folder in place of a file is no file too many; what is in it is looked at by itself.
@@ -195,8 +199,27 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, scan: &Scan, deep:
     let files = integrity::tree(&*ground.tree, manifest, &converter, ground.git.trusts_file_mode(), &wanted, &is_clean);
     let absent = manifest.files.iter().filter(|file| file.is_restored() && left_out.contains(&file.path)).count();
     let mut checks = vec![integrity::without(files, absent), integrity::extra(&extras)];
+    let restored = Sorted::new(manifest.files.iter().filter(|file| wanted(file)).map(|file| (&file.path, ())));
+    checks.extend(databases(ground, scan, &restored)?);
     checks.extend(integrity::line_ends(manifest));
     Ok(checks)
+}
+
+/// No log changes the rows of the version's databases; nothing is said where there is none.
+fn databases(ground: &Ground, scan: &Scan, restored: &Sorted<'_, ()>) -> Result<Option<Check>, Failure> {
+    let checking = Checking::begin(1, "integrity.databases");
+    let databases = with_sides(&*ground.tree, scan.names(), |path| restored.contains(path))?;
+    let mut problems = Vec::new();
+    for database in &databases {
+        problems.extend(match database.changed_by(&*ground.tree, |log| !restored.contains(log))? {
+            Some((log, Log::Transaction)) => Some(format!("{log} takes back a transaction on {}, so its rows are others", database.path)),
+            Some((log, _)) => Some(format!("{log} holds committed rows that {} of the version has not", database.path)),
+            None => None,
+        });
+    }
+    let s = if databases.len() == 1 { "" } else { "s" };
+    let said = format!("{} database{s}: no log or journal beside it changes its rows", databases.len());
+    Ok((!databases.is_empty()).then(|| checking.judge(problems, said)))
 }
 
 /// Level 2.

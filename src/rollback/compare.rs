@@ -7,9 +7,9 @@ use rayon::prelude::*;
 
 use super::{Error, room};
 use crate::{
-    base::{Failure, GitId, RelPath, Sorted},
+    base::{Failure, GitId, RelPath, Sorted, sqlite},
     catalog::{
-        self, Scope, capture,
+        self, Scope, capture, left_out,
         manifests::Found,
         releases::{self, Releases},
     },
@@ -17,7 +17,7 @@ use crate::{
     git::{Attributes, Converter, RuleChanges, Scan, Tracked, WorkState},
     ground::Ground,
     model::{
-        Manifest, Source, Status, TaskSpec,
+        LeftOut, Manifest, Source, Status, TaskSpec,
         manifest::{FileEntry, Role},
         operation::{TreeChange, TreeEntry},
     },
@@ -60,6 +60,8 @@ pub struct Compared {
     pub untracked: Vec<RelPath>,
     /// Protected files that stay.
     pub protected: Vec<RelPath>,
+    /// Ignored files that stay.
+    pub left_out: LeftOut,
     /// Shared files that differ from what the target expects.
     pub drift: Vec<String>,
     /// Paths whose content in the work tree was not committed.
@@ -75,7 +77,7 @@ pub struct Compared {
 }
 
 /// The files that are restored, by path.
-type Wanted<'a> = Sorted<'a, &'a FileEntry>;
+pub(super) type Wanted<'a> = Sorted<'a, &'a FileEntry>;
 
 /// How files of the target become files of the work tree.
 struct Reader<'a> {
@@ -107,6 +109,9 @@ impl Way<'_> {
         self.remove(&wanted, &scan.tracked, &loose, &mut compared)?;
         self.drop_bytecode(&loose, &mut compared)?;
         room::make(self, &scan, &mut compared)?;
+        self.settle_databases(&scan, &wanted, &mut compared)?;
+        let ignored = scan.ignored.iter().filter(|path| !wanted.contains(path));
+        compared.left_out = left_out::of(&*self.ground.tree, self.task, self.scope, ignored);
         compared.files.sort_by(|a, b| a.path.cmp(&b.path));
         compared.files.dedup_by(|a, b| a.path == b.path);
         room::check(self, &compared)?;
@@ -232,7 +237,11 @@ impl Way<'_> {
 
     /// True, and noted, for a protected path that exists; one that is missing may be restored.
     fn protects(&self, path: &RelPath, compared: &mut Compared) -> bool {
-        let protected = self.scope.protects(path) && capture::stat(&*self.ground.tree, path).ok().flatten().is_some();
+        let is_there = |path: &RelPath| capture::stat(&*self.ground.tree, path).ok().flatten().is_some();
+        // A database that stays keeps the log that it has, also when that is none.
+        let of_kept =
+            |path: &RelPath| sqlite::database_of(path).is_some_and(|database| self.scope.protects(&database) && is_there(&database));
+        let protected = self.scope.protects(path) && (is_there(path) || of_kept(path));
         if protected {
             compared.protected.push(path.clone());
         }

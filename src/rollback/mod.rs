@@ -7,6 +7,7 @@
 
 pub mod check;
 pub mod compare;
+mod databases;
 mod error;
 mod room;
 pub mod show;
@@ -78,6 +79,7 @@ pub fn draft(
     set_loose_config(ground, task, &found.manifest, &mut draft)?;
     add_dependencies(ground, task, known.as_ref(), &found.manifest, request, &mut draft);
     add_steps(task, standings, active.as_ref(), &to, request, &mut draft);
+    databases::refuse_open(ground, &mut draft)?;
     if draft.commit.is_some() && !draft.plan.nothing_to_do {
         draft.index.extend(compared.stale);
     }

@@ -1,8 +1,8 @@
 //! The plan of a rollback as a person sees it.
 
-use super::{Standings, compare::Compared};
+use super::{Standings, compare::Compared, databases::is_same};
 use crate::{
-    base::RelPath,
+    base::{RelPath, sqlite},
     catalog::{capture, manifests::Found},
     draft::{
         FileDraft, Keep, Kept,
@@ -48,6 +48,7 @@ pub fn plan(
         unchanged: compared.unchanged,
         untracked: compared.untracked.clone(),
         protected: compared.protected.clone(),
+        left_out: compared.left_out.clone(),
         drift: compared.drift.clone(),
         notes,
         ..Plan::new(OpKind::Rollback, &task.id)
@@ -70,8 +71,16 @@ pub fn file_lines(
     files: &[FileDraft],
     uncommitted: &std::collections::BTreeSet<RelPath>,
 ) -> Vec<FileLine> {
-    let shown = files.iter().filter(|file| !file.path.name().ends_with(b".pyc"));
-    shown.filter_map(|file| file_line(ground, task, file, uncommitted.contains(&file.path))).collect()
+    let shown = files.iter().filter(|file| !file.path.name().ends_with(b".pyc") && !is_same(file));
+    let is_changed = |path: &RelPath| files.iter().any(|file| file.path == *path);
+    let line = |file: &FileDraft| {
+        let mut line = file_line(ground, task, file, uncommitted.contains(&file.path))?;
+        if let Some(database) = sqlite::database_of(&file.path).filter(|database| file.after.is_none() && is_changed(database)) {
+            line.note = format!("SQLite would read it into {}", crate::base::text::escape(database.name()));
+        }
+        Some(line)
+    };
+    shown.filter_map(line).collect()
 }
 
 /// The line of one changed file.

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{Error, show};
+use super::{Error, databases, show};
 use crate::{
     base::{Failure, Fs, OpId, RelPath, TaskId},
     catalog,
@@ -133,6 +133,7 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
     let paths: Vec<RelPath> = operation.path_changes().map(|change| change.path.clone()).filter(|path| !is_registry(path)).collect();
     let scan = if paths.is_empty() { Scan::default() } else { ground.git.scan(&paths)? };
     let indexed = indexed(&scan);
+    let sides = databases::of_undo(ground, operation.path_changes())?;
     for change in operation.path_changes().filter(|change| !is_registry(&change.path)) {
         let blob = indexed.get(&change.path).map(|entry| &entry.id);
         let now = tree::existing(&*ground.tree, &ground.git, &change.path, blob)?;
@@ -141,7 +142,7 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
             (Some(now), Some(before)) => now.state.same(before),
             _ => false,
         };
-        if same {
+        if same && !sides.databases.contains(&change.path) {
             continue;
         }
         let moved_on = match (&now, &change.after) {
@@ -149,12 +150,17 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
             (None, None) => false,
             _ => true,
         };
-        if moved_on {
+        if moved_on && !same {
             uncommitted.insert(change.path.clone());
         }
         unsynced.extend(blob.cloned());
         files.push(FileDraft { path: change.path.clone(), before: now, after: change.before.clone().map(Kept::already) });
     }
+    for log in sides.go {
+        let before = tree::existing(&*ground.tree, &ground.git, &log, None)?;
+        files.push(FileDraft { path: log, before, after: None });
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
     let mut draft = Draft::new(plan(ground, task, operation, kind, &files, &uncommitted), "");
     draft.undoes = Some(operation.about.id.clone());
     draft.files = files;
@@ -165,6 +171,7 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
         registry::back(ground, &task.id, operation, change)?.add_to(&mut draft, before);
     }
     add_steps(task, operation, &mut draft);
+    databases::refuse_open(ground, &mut draft)?;
     Ok(draft)
 }
 

@@ -29,11 +29,16 @@ impl Run for Args {
         if !session.globals.dry_run && App::settle_init(&dir, Options { config: None, ..session.options() })? {
             session.warn("an earlier `init` was interrupted; what it had written is put back");
         }
-        let mut files = App::init_files(&dir)?;
+        let (mut files, left_out) = App::init_files(&dir)?;
+        // In a new configuration they are named already.
+        let is_named = files.iter().any(|file| file.path.name().starts_with(b"snapback."));
+        let patterns = left_out.join(", ");
+        let keep = (!is_named && !left_out.is_empty())
+            .then(|| Hint::say(format!("no release keeps the data of the tasks; `large_files` in snapback.yaml would: {patterns}")));
         files.retain(|file| file.before.as_ref() != Some(&file.after));
-        let data = json!({ "files": files });
+        let data = json!({ "files": files, "left_out": left_out });
         if files.is_empty() {
-            return Ok(Reply::new("everything is set up already; nothing to do.\n".into(), data));
+            return Ok(Reply::new("everything is set up already; nothing to do.\n".into(), data).with_next(keep.into_iter().collect()));
         }
         let show = |style| files.iter().map(|file| init_file(style, file)).collect::<String>();
         if session.globals.dry_run {
@@ -56,6 +61,7 @@ impl Run for Args {
         if session.app()?.commands(&[]).iter().any(|state| !state.trusted) {
             next.push(Hint::run("agree to the commands that it names", &["snapback", "trust"]));
         }
+        next.extend(keep);
         let reply = Reply::new(format!("{} written, not committed.\n", count(files.len(), "file")), data);
         Ok(Reply { op: report.op, ..reply }.changed().with_next(next))
     }

@@ -9,15 +9,15 @@ use crate::{
     base::{Clock, Failure, Hint, Kind},
     cli::{
         args::SomeTasks,
-        render::{count, drill, tables},
+        render::{count, drill, safe, tables},
         reply::Reply,
         session::Session,
     },
     model::{Version, overview::TaskLine},
 };
 
-/// Drilled ways back that are listed without `-v`.
-const WAYS_SHOWN: usize = 10;
+/// Lines about the tasks that are listed without `-v`.
+const LINES_SHOWN: usize = 10;
 
 /// Show where the tasks stand, worst first
 #[derive(Debug, clap::Args)]
@@ -45,6 +45,7 @@ impl Run for Args {
                 writeln!(page, "operation {} has {files} that somebody changed meanwhile:  snapback op kept {}", op.short(), op.short());
         }
         page.push_str(&ways_back(session, &lines));
+        page.push_str(&left_out(session, &lines));
         let reply = Reply::new(page, json!({ "tasks": lines, "unfinished": open, "kept": kept })).with_next(next(&lines));
         let look = open.is_some() || !kept.is_empty() || lines.iter().any(tables::needs_a_look);
         Ok(if self.exit_code && look { reply.with_problem(Kind::Bad, "a task needs a look") } else { reply })
@@ -55,10 +56,21 @@ impl Run for Args {
 fn ways_back(session: &Session, lines: &[TaskLine]) -> String {
     let now = Clock::System.now();
     let said = lines.iter().filter_map(|line| Some((line, drill::way_back(session.out, &line.way_back, now)?)));
-    let said: Vec<String> = said.map(|(line, text)| format!("{} {text}\n", line.task)).collect();
-    let more = said.len().saturating_sub(WAYS_SHOWN);
+    first(session, said.map(|(line, text)| format!("{} {text}\n", line.task)).collect())
+}
+
+/// What is in no release, a line a task.
+fn left_out(session: &Session, lines: &[TaskLine]) -> String {
+    let words = |line: &TaskLine| line.left_out.words("is no part of its releases", "are no part of its releases");
+    let said = lines.iter().filter_map(|line| Some(format!("{}: {}\n", line.task, safe(&words(line)?))));
+    first(session, said.collect())
+}
+
+/// The first lines, and how many more there are.
+fn first(session: &Session, said: Vec<String>) -> String {
+    let more = said.len().saturating_sub(LINES_SHOWN);
     let rest = if more == 0 || session.globals.verbose { String::new() } else { format!("and {more} more (-v lists all)\n") };
-    let shown = if session.globals.verbose { said.len() } else { WAYS_SHOWN };
+    let shown = if session.globals.verbose { said.len() } else { LINES_SHOWN };
     said.into_iter().take(shown).collect::<String>() + &rest
 }
 

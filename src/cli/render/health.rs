@@ -171,6 +171,7 @@ fn of_tasks(health: &Health) -> Vec<Family> {
 mod tests {
     use super::*;
     use crate::model::{
+        LeftOut,
         answer::Next,
         health::{Disk, TaskHealth},
         overview::{Proof, WayBack},
@@ -190,6 +191,7 @@ mod tests {
             releases: 3,
             drift: 2,
             way_back: WayBack { version: "1.2.0".parse().ok(), proof: Some(proof), why: None },
+            left_out: LeftOut::default(),
             findings: vec![
                 Finding { check: "way_back", level: Level::Critical, seen: "the way back is broken: a | b\nc".into(), fix },
                 Finding { check: "drift", level: Level::Warning, seen: "2 files differ from the release".into(), fix: None },

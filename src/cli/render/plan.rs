@@ -25,6 +25,14 @@ const ENTRIES_SHOWN: usize = 8;
 pub fn plan(style: Style, plan: &Plan, all: bool) -> String {
     let mut page = Page { style, text: head(style, plan) + "\n" };
     page.section("files", &file_lines(style, plan, all));
+    let (one, many) = match plan.kind {
+        OpKind::CreateSnapshot => ("is not part of it", "are not part of it"),
+        _ => ("is in no release and stays as it is", "are in no release and stay as they are"),
+    };
+    if let Some(words) = plan.left_out.words(one, many) {
+        let keeps = if plan.kind == OpKind::CreateSnapshot { " (`large_files` keeps them)" } else { "" };
+        page.section("ignored", &[safe(&words) + keeps]);
+    }
     page.section("deps", &package_lines(style, &plan.packages, all));
     page.section("affects", &cut(super::drill::affected(&plan.radius), ENTRIES_SHOWN, all));
     for door in &plan.doors {
@@ -192,6 +200,7 @@ pub fn size_of_change(plan: &Plan) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::model::LeftOut;
     use crate::model::trust::{CommandState, ConfiguredCommand, Role};
 
     fn path(text: &str) -> RelPath {
@@ -234,6 +243,7 @@ pub(crate) mod tests {
             unchanged: 11,
             untracked: vec![path("a"), path("b"), path("c")],
             protected: vec![path("tasks/T01/positions.json")],
+            left_out: LeftOut::of(vec![(path("tasks/T01/train.csv"), 4000), (path("tasks/T01/market.sqlite"), 3_000_000_000)]),
             radius: Vec::new(),
             doors: Vec::new(),
             drift: vec!["lib/util.py differs from what 1.2.0 was released with; T02 uses it too".into()],
@@ -259,6 +269,7 @@ pub(crate) mod tests {
                    D tasks/T01/new\u{1b}[2Jfilter.py      -8   added in 1.3.0
                    M tasks/T01/model.bin                       214.0 MB from the store
                    11 unchanged, 3 untracked stay, 1 protected (positions.json)
+          ignored  2 ignored files, 3.0 GB, are in no release and stay as they are: tasks/T01/market.sqlite, tasks/T01/train.csv
           deps     pandas 2.2.1 -> 2.1.4
           shared   lib/util.py differs from what 1.2.0 was released with; T02 uses it too
           needs    environment variables not set: TUSHARE_TOKEN
@@ -288,6 +299,7 @@ pub(crate) mod tests {
         Plan  create-snapshot  T01 momentum  nothing → 0.1.0
           files    A tasks/T01/model.bin  214.0 MB into the store, ignored by git
                    11 unchanged, 3 untracked stay
+          ignored  2 ignored files, 3.0 GB, are not part of it: tasks/T01/market.sqlite, tasks/T01/train.csv (`large_files` keeps them)
         ");
     }
 

@@ -292,6 +292,7 @@ mod tests {
             trouble: trouble.into(),
             moved: Vec::new(),
             way_back: WayBack::default(),
+            left_out: crate::model::LeftOut::default(),
         }
     }
 

@@ -22,6 +22,7 @@ use serde_json::Value;
 
 use crate::{
     base::{Failure, Fs, OpId, RelPath, Stat, SyncPoint, Type, at_once, at_once_in, cancel::Stoppable, fs::create_dir_all},
+    catalog::databases,
     ground::{Bytes, Ground, copy_checked},
     journal::Step,
     model::{FileState, PathChange},
@@ -39,6 +40,9 @@ const HUGE: u64 = 256 << 20;
 
 /// So many take long to stage, whatever the disk, in bytes.
 const MANY_BYTES: u64 = 8 << 20;
+
+/// How long a process that was told to stop may take to let go of a database.
+const LETS_GO: Duration = Duration::from_secs(5);
 
 /// What stands in the way when it is a folder.
 const DIRECTORY: &str = "a directory";
@@ -101,6 +105,9 @@ impl<'a> Files<'a> {
             .filter_map(Result::transpose)
             .collect::<Result<_, Failure>>()?;
         let open = if forward { self.note_deleted(&open).map(|()| open) } else { self.leave_strangers(open) }?;
+        if forward {
+            self.wait_closed(&open)?;
+        }
         // Even when nothing is open, a run that was killed may have left its last renames unsynced.
         if !open.is_empty() {
             for stage in self.stages_of(&open) {
@@ -117,6 +124,15 @@ impl<'a> Files<'a> {
         self.install(&open, &goal)?;
         self.clear_stage(Clear::Nothing)?;
         self.sync_folders()
+    }
+
+    /// Waits a little until nobody has a database open that is about to be replaced: the task's stop
+    /// command ran just before. Going back waits for nobody.
+    fn wait_closed(&self, open: &[(usize, &PathChange)]) -> Result<(), Failure> {
+        let Some(ground) = self.ground else { return Ok(()) };
+        let paths = open.iter().map(|(_, change)| (&change.path, change.before.as_ref().map_or(0, |state| state.size)));
+        let databases = databases::among(self.tree, paths)?;
+        databases::wait_closed(ground.git.work_tree(), &databases, LETS_GO).map(drop)
     }
 
     /// Drops what was displaced.
@@ -354,7 +370,8 @@ impl Step for Files<'_> {
         self.places = Places::recall(self.tree, prepared)?;
         self.go(true)?;
         if let Some(ground) = self.ground {
-            ground.say("files", format!("{} changed", self.changes.len()));
+            let changed = self.changes.iter().filter(|change| change.changes()).count();
+            ground.say("files", format!("{changed} changed"));
         }
         Ok(())
     }

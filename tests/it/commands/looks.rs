@@ -97,6 +97,11 @@ fn status_in_json() {
          "version": "1.0.0",
          "proof": null,
          "why": null
+        },
+        "left_out": {
+         "files": 0,
+         "bytes": 0,
+         "largest": []
         }
        }
       ],

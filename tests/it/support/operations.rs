@@ -88,9 +88,11 @@ pub fn operation(name: &str) -> Operation {
 pub fn repository() -> Option<Sandbox> {
     let mut sandbox = Sandbox::new(3);
     sandbox.variables.push(("TAVILY_API_KEY".into(), CANARY.into()));
+    database(&sandbox, "CREATE TABLE t(x); INSERT INTO t VALUES ('first')", false);
     for task in ["T01", "T02", "T03"] {
         sandbox.release(task, "1.0.0");
     }
+    database(&sandbox, "UPDATE t SET x = 'second'", false);
     sandbox.write("tasks/T01/signal.py", b"import os\nKEY = os.environ['TAVILY_API_KEY']\ndef signal(x):\n    return x > 1\n");
     sandbox.write("tasks/T01/config.yaml", config("1.0.0", 5).as_bytes());
     sandbox.write("tasks/T01/new_filter.py", b"def keep(x):\n    return True\n");
@@ -101,12 +103,31 @@ pub fn repository() -> Option<Sandbox> {
     sandbox.write("tasks/T01/run.sh", b"#!/bin/sh\n# half an idea\n");
     sandbox.write("tasks/T01/scratch.txt", b"do not lose this\n");
     sandbox.write("tasks/T01/run.log", b"ignored, but mine\n");
+    database(&sandbox, "UPDATE t SET x = 'third'", true);
     sandbox.write("tasks/T02/signal.py", b"# half an idea\n");
     sandbox.write("tasks/T02/notes.txt", b"untracked\n");
     sandbox.write("tasks/T02/debug.log", b"ignored\n");
     sandbox.write("tasks/T03/signal.py", b"# staged\n");
     sandbox.git(&["add", "tasks/T03/signal.py"]).expect(0);
     Some(sandbox)
+}
+
+/// Changes the task's database, in a process that folds its log in, or dies and leaves it behind.
+fn database(sandbox: &Sandbox, sql: &str, dies: bool) {
+    let (scratch, there) = (tempfile::tempdir().unwrap(), sandbox.at("tasks/T01/state.db"));
+    let path = scratch.path().join("state.db");
+    if there.exists() {
+        std::fs::copy(&there, &path).unwrap();
+    }
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection.execute_batch("PRAGMA journal_mode=wal").unwrap();
+    connection.execute_batch(sql).unwrap();
+    if dies {
+        std::fs::copy(scratch.path().join("state.db-wal"), sandbox.at("tasks/T01/state.db-wal")).unwrap();
+    } else {
+        drop(connection);
+        std::fs::copy(path, there).unwrap();
+    }
 }
 
 /// It was rolled back, and may be taken back.

@@ -1,0 +1,221 @@
+//! SQLite databases of a task and what lies beside them: logs that would change their rows, and
+//! processes that have them open.
+//!
+//! A release, a rollback and a verification speak of files; the rows of a database are in more than
+//! one. Here the files are put together again, whatever the database is called and wherever its
+//! bytes are kept. The format is known to [`sqlite`].
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use crate::base::{
+    Failure, Fault, Fs, Hint, Kind, RelPath, Type, cancel,
+    open_files::{Process, openers},
+    sqlite::{self, Log},
+};
+
+/// How often it is looked whether a process let go of a database.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A database and what lies beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Database {
+    /// Its file.
+    pub path: RelPath,
+    /// Its log, the log's index and its journal, as far as they are there.
+    pub logs: Vec<RelPath>,
+}
+
+/// What keeps a database from being released or replaced.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A process has it open.
+    #[error("{database} is open in {}, and it would be replaced{}", processes(.by), with_logs(.logs))]
+    Open {
+        /// The database.
+        database: RelPath,
+        /// What would be taken away beside it.
+        logs: Vec<RelPath>,
+        /// Who has it open.
+        by: Vec<Process>,
+    },
+    /// Its log holds rows that its file lacks.
+    #[error("{log} holds committed rows that {database} lacks, and they would not be part of the release{}", opened(.by))]
+    Rows {
+        /// The database.
+        database: RelPath,
+        /// Its log.
+        log: RelPath,
+        /// Who has it open.
+        by: Vec<Process>,
+    },
+    /// A transaction did not end.
+    #[error("{log} says that a transaction on {database} has not ended, so {database} may hold half of it{}", opened(.by))]
+    Transaction {
+        /// The database.
+        database: RelPath,
+        /// Its journal.
+        log: RelPath,
+        /// Who has it open.
+        by: Vec<Process>,
+    },
+    /// Database and log are both released, and may change between the one and the other.
+    #[error("{database} and {log} are both part of the release, and they cannot be read at one moment{}", opened(.by))]
+    Pair {
+        /// The database.
+        database: RelPath,
+        /// Its log.
+        log: RelPath,
+        /// Who has them open.
+        by: Vec<Process>,
+    },
+    /// Its log may not be touched.
+    #[error("{log} is protected, and it would change the rows of {database}, which is replaced")]
+    Protected {
+        /// The database.
+        database: RelPath,
+        /// Its log.
+        log: RelPath,
+    },
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        Kind::Refused
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        let ask = |why: &str, database: &RelPath, sql: &str| Hint::run(why, &["sqlite3", &database.to_string(), sql]);
+        let fold = |why: &str, database: &RelPath| ask(why, database, "PRAGMA wal_checkpoint(TRUNCATE)");
+        match self {
+            Self::Open { .. } => vec![Hint::say("end it, or give the task a `stop` command in snapback.yaml, and try again")],
+            Self::Rows { database, by, .. } => {
+                let stop = (!by.is_empty()).then(|| Hint::say("end the process first, or it goes on writing into the log"));
+                std::iter::once(fold("fold the log into the database", database)).chain(stop).collect()
+            }
+            Self::Transaction { by, .. } if !by.is_empty() => vec![Hint::say("try again when the transaction is over, or end the process")],
+            Self::Transaction { database, .. } => {
+                vec![ask("let SQLite take the transaction back", database, "SELECT count(*) FROM sqlite_master")]
+            }
+            Self::Pair { database, .. } => vec![
+                Hint::say("end the process and try again"),
+                fold("or fold the log into the database, and let .gitignore name the log", database),
+            ],
+            Self::Protected { log, .. } => vec![Hint::say(format!("protect the database itself, or take {log} out of `protect`"))],
+        }
+    }
+}
+
+/// `, tasks/T01/db.sqlite-wal with it`.
+fn with_logs(logs: &[RelPath]) -> String {
+    if logs.is_empty() {
+        String::new()
+    } else {
+        format!(", {} with it", logs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+    }
+}
+
+/// `python3 (process 77)`.
+fn processes(by: &[Process]) -> String {
+    by.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// `; python3 (process 77) has it open`.
+fn opened(by: &[Process]) -> String {
+    match by {
+        [] => String::new(),
+        [one] => format!("; {one} has it open"),
+        more => format!("; {} have it open", processes(more)),
+    }
+}
+
+impl Database {
+    /// The database at a path, with what lies beside it; `None` when no database is there.
+    pub fn at(tree: &dyn Fs, path: &RelPath) -> Result<Option<Self>, super::Error> {
+        let failed = |source| super::Error::Read { path: path.clone(), source };
+        if !sqlite::is_database(tree, path).map_err(failed)? {
+            return Ok(None);
+        }
+        let mut logs = Vec::new();
+        for side in sqlite::ENDS.map(|end| sqlite::side(path, end)) {
+            if super::capture::stat(tree, &side)?.is_some() {
+                logs.push(side);
+            }
+        }
+        Ok(Some(Self { path: path.clone(), logs }))
+    }
+
+    /// The log among some of its logs that changes its rows the most, and how; `None` when none does.
+    pub fn changed_by(&self, tree: &dyn Fs, is_meant: impl Fn(&RelPath) -> bool) -> Result<Option<(&RelPath, Log)>, super::Error> {
+        let mut worst = None;
+        for log in self.logs.iter().filter(|log| is_meant(log)) {
+            let found = sqlite::log(tree, &self.path, log).map_err(|source| super::Error::Read { path: log.clone(), source })?;
+            if found > worst.map_or(Log::Idle, |(_, log)| log) {
+                worst = Some((log, found));
+            }
+        }
+        Ok(worst)
+    }
+
+    /// The processes that have it or what lies beside it open, and whether some could not be looked at.
+    pub fn openers(&self, work_tree: &Path) -> (Vec<Process>, bool) {
+        let sides = sqlite::ENDS.map(|end| sqlite::side(&self.path, end));
+        let files: Vec<_> = std::iter::once(&self.path).chain(&sides).map(|path| work_tree.join(path.as_os())).collect();
+        let found = openers(&files);
+        let mut by: Vec<Process> = found.found.into_iter().map(|(_, process)| process).collect();
+        by.sort_unstable();
+        by.dedup();
+        (by, found.unsure)
+    }
+}
+
+/// The databases that are wanted and that something lies beside, of all paths that there are.
+pub fn with_sides<'a>(
+    tree: &dyn Fs,
+    names: impl Iterator<Item = &'a RelPath>,
+    is_wanted: impl Fn(&RelPath) -> bool,
+) -> Result<Vec<Database>, super::Error> {
+    let paths: BTreeSet<RelPath> = names.filter_map(sqlite::database_of).filter(|path| is_wanted(path)).collect();
+    let found = paths.iter().map(|path| Database::at(tree, path)).filter_map(Result::transpose);
+    found.filter(|database| database.as_ref().map_or(true, |database| !database.logs.is_empty())).collect()
+}
+
+/// The databases that would be touched by changes of some paths, which are given with the sizes that
+/// they have now: databases themselves, and those whose logs are among them.
+pub fn among<'a>(tree: &dyn Fs, paths: impl Iterator<Item = (&'a RelPath, u64)>) -> Result<Vec<Database>, super::Error> {
+    let named = |(path, size): (&RelPath, u64)| [sqlite::database_of(path), sqlite::is_sized(size).then(|| path.clone())];
+    let paths: BTreeSet<RelPath> = paths.flat_map(named).flatten().collect();
+    paths.iter().map(|path| Database::at(tree, path)).filter_map(Result::transpose).collect()
+}
+
+/// True for a log that is part of a database which is there and is none of the task's.
+pub fn is_lone_log(tree: &dyn Fs, path: &RelPath, is_part: impl Fn(&RelPath) -> bool) -> bool {
+    let is_there = |database: &RelPath| tree.stat(database).is_ok_and(|stat| stat.is_some_and(|stat| stat.kind == Type::File));
+    sqlite::database_of(path)
+        .is_some_and(|database| !is_part(&database) && is_there(&database) && sqlite::is_database(tree, &database).unwrap_or(false))
+}
+
+/// Waits until no other process has any of these databases open, at most so long; then it is
+/// refused. True when some process could not be looked at.
+pub fn wait_closed(work_tree: &Path, databases: &[Database], at_most: Duration) -> Result<bool, Failure> {
+    let until = Instant::now() + at_most;
+    let mut unsure = false;
+    for database in databases {
+        loop {
+            let (by, unseen) = database.openers(work_tree);
+            unsure |= unseen;
+            if by.is_empty() {
+                break;
+            }
+            if Instant::now() >= until {
+                return Err(Error::Open { database: database.path.clone(), logs: database.logs.clone(), by }.into());
+            }
+            cancel::check()?;
+            std::thread::sleep(LOOK);
+        }
+    }
+    Ok(unsure)
+}
