@@ -125,6 +125,7 @@ impl App {
                 let kind = if matches!(request, Request::Undo(_)) { OpKind::Undo } else { OpKind::Redo };
                 let operation = rollback::undo::find(ground, wanted, kind)?;
                 self.refuse_other_work_tree(&operation).map_err(|_| Error::DoneElsewhere(operation.about.worktree.clone()))?;
+                self.check_planned(&operation, true)?;
                 let task = self.spec(rollback::undo::task_of(&operation)?)?;
                 let mut draft = rollback::undo::draft(ground, task, &operation, kind)?;
                 draft.sign_as(&wanted.signing);

@@ -23,6 +23,7 @@ mod left;
 mod missing_tags;
 mod noted;
 mod operations;
+mod planned;
 mod preview;
 mod push;
 mod rehearse;
@@ -134,6 +135,18 @@ pub enum Error {
     /// The operation to take back was done in another work tree.
     #[error("the operation was done in the work tree {0}, whose files it changed")]
     DoneElsewhere(String),
+    /// A plan that was read back would write what no plan of its kind writes.
+    #[error("operation {op} would write {path}, {why}: its plan or the settings were changed since it was made")]
+    NotItsOwn {
+        /// The operation's short id.
+        op: String,
+        /// The path.
+        path: RelPath,
+        /// What it is instead.
+        why: &'static str,
+        /// True for an operation that is over, and was to be undone.
+        is_over: bool,
+    },
     /// There is no unfinished operation.
     #[error("no operation is unfinished")]
     NothingUnfinished,
@@ -226,11 +239,19 @@ impl Fault for Error {
             | Self::NoSuchFile { .. }
             | Self::NothingKept(_)
             | Self::NotKept { .. } => Kind::NotFound,
+            Self::NotItsOwn { is_over: false, .. } => Kind::Stuck,
+            Self::NotItsOwn { .. } => Kind::Refused,
         }
     }
 
     fn hints(&self) -> Vec<Hint> {
         match self {
+            Self::NotItsOwn { op, .. } => vec![
+                Hint::run("see what it would do", &["snapback", "op", "show", op]),
+                Hint::say(
+                    "if the settings were changed since it began, put them back as they were; if nobody of yours began it, move its folder out of .git/snapback/ops",
+                ),
+            ],
             Self::NothingUnfinished => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
             Self::PlanOutOfDate => vec![Hint::say("run the command again to see the new plan")],
             Self::OtherWorkTree(path) => vec![Hint::run("finish it there", &["snapback", "-C", path, "op", "resume"])],

@@ -104,6 +104,7 @@ impl App {
         self.sweep()?;
         let Found { operation, log, .. } = history::unfinished(&self.ground.state)?.ok_or(Error::NothingUnfinished)?;
         self.refuse_other_work_tree(&operation)?;
+        self.check_planned(&operation, false)?;
         self.require_commands_of(&operation, forward)?;
         // From here on nobody can say that nothing was changed.
         self.ground.sink.take(crate::model::Event::Began { op: operation.about.id.clone() });

@@ -9,7 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Error, LISTING, SUMS, codec::Codec, leftovers, script, tar::Writer};
+use super::{Error, LISTING, SUMS, codec::Codec, leftovers, proof, script, tar::Writer};
 use crate::{
     base::{Digest, Failure, Fs, Hasher, Hashing, RelPath, Root, SyncPoint, cancel, text::escape},
     catalog::manifests::Found,
@@ -19,7 +19,7 @@ use crate::{
     ground::{Ground, copy_checked},
     model::{
         TaskSpec,
-        capsule::{CAPSULE_SCHEMA, CapsuleFile, CapsuleReport, Listing, Wheel, leads_out, target_text},
+        capsule::{CAPSULE_SCHEMA, CapsuleFile, CapsuleReport, Listing, PAPERS, Wheel, leads_out, target_text},
         manifest::{FileEntry, Role},
     },
 };
@@ -32,7 +32,7 @@ pub struct Capsule<'a> {
     kept: Vec<Kept>,
     wheels: Vec<PathBuf>,
     manifest: String,
-    requirements: String,
+    requirements: Vec<u8>,
     mtime: u64,
 }
 
@@ -40,10 +40,18 @@ pub struct Capsule<'a> {
 pub fn prepare<'a>(ground: &'a Ground, task: &TaskSpec, found: &Found) -> Result<Capsule<'a>, Failure> {
     let converter = ground.git.converter(Attributes::Commit(&found.tag.commit))?;
     let manifest = &found.manifest;
-    let (mut files, mut kept) = (Vec::new(), Vec::new());
+    let (mut files, mut kept, mut locks) = (Vec::new(), Vec::new(), Vec::new());
     for entry in manifest.files.iter().filter(|file| file.role != Role::Registry) {
         cancel::check()?;
         let (file, state) = one(ground, &converter, entry)?;
+        if proof::is_lock(&file.path) && !file.is_link() && file.size <= proof::LIMIT {
+            let mut bytes = Vec::new();
+            match &state.keep {
+                Keep::Bytes(here) => bytes.clone_from(here),
+                _ => copy_checked(ground, &state.state, &mut bytes)?,
+            }
+            locks.push(bytes);
+        }
         files.push(file);
         kept.push(state);
         ground.progress(1);
@@ -53,7 +61,7 @@ pub fn prepare<'a>(ground: &'a Ground, task: &TaskSpec, found: &Found) -> Result
     let (wheels, missing) = wheels::find(&wheels::places(&tops, &task.dir), packages);
     let text = manifest.render();
     let meta = &manifest.metadata;
-    let listing = Listing {
+    let mut listing = Listing {
         schema: CAPSULE_SCHEMA.into(),
         task: meta.task_id.clone(),
         version: meta.version.clone(),
@@ -64,10 +72,14 @@ pub fn prepare<'a>(ground: &'a Ground, task: &TaskSpec, found: &Found) -> Result
         files,
         wheels: wheels.iter().map(|path| wheel(path)).collect::<Result<_, Error>>()?,
         missing,
+        papers: Some(PAPERS),
     };
+    for (nth, is_proven) in proof::proven(&listing, &locks).into_iter().enumerate() {
+        listing.wheels[nth].proven = is_proven;
+    }
     let released: Option<Timestamp> = meta.created_at.parse().ok();
     let mtime = released.and_then(|at| u64::try_from(at.as_second()).ok()).unwrap_or(0);
-    let requirements = packages.iter().flat_map(|package| [package.as_str(), "\n"]).collect();
+    let requirements = script::requirements(packages);
     Ok(Capsule { ground, listing, kept, wheels, manifest: text, requirements, mtime })
 }
 
@@ -93,7 +105,7 @@ fn wheel(path: &Path) -> Result<Wheel, Error> {
     let failed = |source| Error::Io { path: path.to_path_buf(), source };
     let (sha256, size) = Digest::of_reader(&mut File::open(path).map_err(failed)?).map_err(failed)?;
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Wheel { name, size, sha256 })
+    Ok(Wheel { name, size, sha256, proven: false })
 }
 
 impl Capsule<'_> {
@@ -107,6 +119,7 @@ impl Capsule<'_> {
                 report.notes.push(format!("the link {} leads out of the tree, to {}", file.path, escape(&target)));
             }
         }
+        report.notes.extend(script::unproven_note(&self.listing));
         if !self.listing.missing.is_empty() {
             report.notes.push(format!("no wheel was found for {}", self.listing.missing.join(", ")));
         }
@@ -158,12 +171,12 @@ impl Capsule<'_> {
 
     /// Every member in its order.
     fn members<W: Write>(&self, mut members: Members<W>, reason: &mut Option<Failure>) -> io::Result<()> {
-        let listing = serde_json::to_vec_pretty(&self.listing).expect("because plain data always renders");
+        let listing = script::list(&self.listing);
         members.small(LISTING, false, &listing)?;
         members.small("restore.sh", true, &script::restore(&self.listing))?;
-        members.small("README.txt", false, script::readme(&self.listing, &members.prefix).as_bytes())?;
+        members.small("README.txt", false, script::readme(&self.listing).as_bytes())?;
         members.small("manifest.yaml", false, self.manifest.as_bytes())?;
-        members.small("requirements.txt", false, self.requirements.as_bytes())?;
+        members.small("requirements.txt", false, &self.requirements)?;
         members.small("TREE.sha256", false, &script::tree_sums(&self.listing))?;
         for (wheel, path) in self.listing.wheels.iter().zip(&self.wheels) {
             let member = format!("wheels/{}", wheel.name).into_bytes();

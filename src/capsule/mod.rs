@@ -11,6 +11,7 @@ mod leftovers;
 pub mod open;
 pub mod packages;
 mod place;
+mod proof;
 pub mod script;
 pub mod tar;
 
@@ -50,6 +51,9 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// Nothing in the release vouches for wheels that would be installed.
+    #[error("nothing in the release vouches for {}, so no package was installed", .0.join(", "))]
+    Unproven(Vec<String>),
     /// It holds a link out of the tree.
     #[error("{path} holds the link {link} to {target:?}, which leads out of the folder; nothing was restored")]
     LinkOut {
@@ -78,7 +82,7 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Exists(_) | Self::NotEmpty(_) | Self::LinkOut { .. } => Kind::Refused,
+            Self::Exists(_) | Self::NotEmpty(_) | Self::LinkOut { .. } | Self::Unproven(_) => Kind::Refused,
             Self::Io { .. } | Self::NoRoom { .. } => Kind::Missing,
             Self::Damaged { .. } => Kind::Bad,
         }
@@ -88,6 +92,9 @@ impl Fault for Error {
         match self {
             Self::Exists(_) => vec![Hint::say("name a file that is not there yet")],
             Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
+            Self::Unproven(_) => vec![Hint::say(
+                "a wheel is proven by its digest in a dependency file of the release, such as `--hash=sha256:…` in requirements.txt",
+            )],
             Self::Damaged { .. } => {
                 vec![Hint::say("take another copy of it; the release itself, if it is still there, can make a new one")]
             }

@@ -17,7 +17,7 @@ use super::{
     Error, LISTING, PAPERS, SUMS, WHEELS,
     codec::Codec,
     place::Place,
-    script,
+    proof, script,
     tar::{Copy, Member, Reader},
 };
 use crate::{
@@ -28,11 +28,14 @@ use crate::{
     },
     model::{
         Manifest,
-        capsule::{CapsuleReport, Listing, leads_out},
+        capsule::{self, CapsuleReport, Listing, leads_out},
         manifest::Role,
     },
 };
 
+/// What is said of a capsule whose texts cannot be compared.
+pub const OTHER_VERSION: &str =
+    "made by another version of snapback: its restore.sh and README.txt cannot be compared with anything; do not run restore.sh";
 /// Largest paper, in bytes.
 const PAPER_LIMIT: u64 = 256 << 20;
 
@@ -53,6 +56,8 @@ struct Opened<'a> {
     listing: Listing,
     sums: Vec<u8>,
     packages: Vec<String>,
+    /// Bytes of the release's dependency files.
+    locks: Vec<Vec<u8>>,
 }
 
 /// Checks a capsule without writing anything.
@@ -102,7 +107,10 @@ impl<'a> Opened<'a> {
             return Err(damaged(format!("its folder is {}, and it lists {} {}", escape(&prefix), listing.task, listing.version)).into());
         }
         let sums = script::sums_line(LISTING.as_bytes(), &Digest::of(&bytes));
-        Ok(Self { path, codec, size: found.len(), reader, prefix, listing, sums, packages: Vec::new() })
+        if listing.papers == Some(capsule::PAPERS) && (bytes != script::list(&listing) || first.executable) {
+            return Err(damaged(format!("{LISTING} is not as snapback writes it")).into());
+        }
+        Ok(Self { path, codec, size: found.len(), reader, prefix, listing, sums, packages: Vec::new(), locks: Vec::new() })
     }
 
     fn damaged(&self, why: impl Into<String>) -> Error {
@@ -129,6 +137,9 @@ impl<'a> Opened<'a> {
             let name = self.inner(&member)?;
             let paper = PAPERS.into_iter().find(|paper| paper.as_bytes() == name);
             let digest = if let Some(paper) = paper.filter(|paper| !papers.contains_key(paper)) {
+                if self.is_comparable() && member.executable != (paper == "restore.sh") {
+                    return Err(self.damaged(format!("{paper} has another mode than snapback gives it")).into());
+                }
                 let bytes = small(&mut self.reader, &member).map_err(|why| self.damaged(why))?;
                 let digest = Digest::of(&bytes);
                 papers.insert(paper, bytes);
@@ -188,10 +199,16 @@ impl<'a> Opened<'a> {
             _ => None,
         };
         let mut hasher = Hasher::default();
+        let is_lock = path.as_ref().is_some_and(proof::is_lock) && matches!(listed, Listed::File(_)) && size <= proof::LIMIT;
+        let mut lock = Vec::new();
         let copied = self.reader.copy(&mut |bytes| {
             hasher.update(bytes);
+            if is_lock {
+                lock.extend_from_slice(bytes);
+            }
             out.as_mut().map_or(Ok(()), |out| out.write_all(bytes))
         });
+        self.locks.extend(is_lock.then_some(lock));
         match copied {
             Ok(()) if hasher.finish() == digest => Ok(digest),
             Ok(()) => Err(self.damaged(format!("{} has other bytes than its list says", escape(&member.name))).into()),
@@ -223,7 +240,38 @@ impl<'a> Opened<'a> {
         }
         let manifest = Manifest::parse(bytes).map_err(|error| self.damaged(error.to_string()))?;
         self.check_manifest(&manifest)?;
+        self.check_texts(papers, &manifest)?;
         Ok(manifest.dependencies.python_packages)
+    }
+
+    /// True when this program makes the texts of a capsule in the form that this one has.
+    fn is_comparable(&self) -> bool {
+        self.listing.papers == Some(capsule::PAPERS)
+    }
+
+    /// What people run and read is what this program makes for this release, to the byte, and a wheel
+    /// that is called proven is so. Of a capsule of another version that is not known.
+    fn check_texts(&self, papers: &BTreeMap<&str, Vec<u8>>, manifest: &Manifest) -> Result<(), Error> {
+        if !self.is_comparable() {
+            return Ok(());
+        }
+        let texts = [
+            ("restore.sh", script::restore(&self.listing)),
+            ("README.txt", script::readme(&self.listing).into_bytes()),
+            ("requirements.txt", script::requirements(&manifest.dependencies.python_packages)),
+        ];
+        for (name, made) in texts {
+            if papers.get(name) != Some(&made) {
+                return Err(
+                    self.damaged(format!("its {name} is not the one that snapback makes for this release; do not run or follow it"))
+                );
+            }
+        }
+        let proven = proof::proven(&self.listing, &self.locks);
+        match self.listing.wheels.iter().zip(proven).find(|(wheel, proven)| wheel.proven != *proven) {
+            None => Ok(()),
+            Some((wheel, _)) => Err(self.damaged(format!("what it says of what proves {} is not so", wheel.name))),
+        }
     }
 
     /// The list is that of the release.
@@ -279,6 +327,17 @@ impl<'a> Opened<'a> {
         let mut report = CapsuleReport::of(&self.listing, self.path.to_string_lossy().into_owned(), self.codec.command());
         report.size = self.size;
         report.packages.clone_from(&self.packages);
+        if !self.is_comparable() {
+            // Nobody called them proven; what proves them now is known all the same.
+            let proven = proof::proven(&self.listing, &self.locks);
+            let unproven = self.listing.wheels.iter().zip(proven).filter(|(_, proven)| !proven);
+            report.unproven = unproven.map(|(wheel, _)| wheel.name.clone()).collect();
+            report.notes.push(OTHER_VERSION.into());
+        }
+        if !report.unproven.is_empty() {
+            let names = report.unproven.join(", ");
+            report.notes.push(format!("nothing in the release vouches for these wheels, so they are not installed: {names}"));
+        }
         if !report.missing.is_empty() {
             report.notes.push(format!("it has no wheel for {}", report.missing.join(", ")));
         }
@@ -286,6 +345,13 @@ impl<'a> Opened<'a> {
             format!("{} files and {} wheels have the digests of its list and of {SUMS}", report.files, report.wheels),
             format!("its list is that of the manifest {}", report.manifest),
         ];
+        if report.compared {
+            report.proved.push("restore.sh and README.txt are those that snapback makes for this release".into());
+        }
+        report.notes.push(format!(
+            "whether the release is yours says the tag: it names the digest of the manifest, which vouches for the {} files, not for wheels",
+            report.files
+        ));
         report
     }
 }

@@ -17,6 +17,9 @@ use crate::{
 /// # Errors
 /// When a package has no wheel, or something is at that place.
 pub fn install(report: &CapsuleReport, into: &Path, venv: &RelPath) -> Result<String, Failure> {
+    if !report.unproven.is_empty() {
+        return Err(Error::Unproven(report.unproven.clone()).into());
+    }
     let failed = |source| Error::Io { path: into.join(venv.as_os()), source };
     let into = std::path::absolute(into).map_err(failed)?;
     let root = Root::open(&into).map_err(failed)?;
@@ -35,7 +38,7 @@ pub fn install(report: &CapsuleReport, into: &Path, venv: &RelPath) -> Result<St
 /// The commands that install those that have a wheel; none when there are none.
 pub fn by_hand(report: &CapsuleReport, into: &Path, venv: &RelPath) -> Vec<Hint> {
     let here: Vec<&str> = report.packages.iter().filter(|package| !report.missing.contains(package)).map(String::as_str).collect();
-    if here.is_empty() || report.wheels == 0 {
+    if here.is_empty() || report.wheels == 0 || !report.unproven.is_empty() {
         return Vec::new();
     }
     // Whoever reads the report may be in another folder by then.

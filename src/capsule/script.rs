@@ -17,6 +17,23 @@ pub fn sums_line(name: &[u8], digest: &Digest) -> Vec<u8> {
     [digits.as_bytes(), b"  ", name, b"\n"].concat()
 }
 
+/// The list, as it stands in the capsule.
+pub fn list(listing: &Listing) -> Vec<u8> {
+    serde_json::to_vec_pretty(listing).expect("because plain data always renders")
+}
+
+/// The packages of the release, a line each.
+pub fn requirements(packages: &[String]) -> Vec<u8> {
+    packages.iter().flat_map(|package| [package.as_bytes(), b"\n"]).flatten().copied().collect()
+}
+
+/// What is to be said of wheels that nothing vouches for.
+pub fn unproven_note(listing: &Listing) -> Option<String> {
+    let names: Vec<&str> = listing.unproven().map(|wheel| wheel.name.as_str()).collect();
+    let what = "nothing in the release vouches for these wheels, so they are not installed";
+    (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))
+}
+
 /// The digests of the restored files that have plain names.
 pub fn tree_sums(listing: &Listing) -> Vec<u8> {
     let plain = files(listing).filter(|(_, _, member)| member.starts_with(b"tree/"));
@@ -135,8 +152,9 @@ pub fn restore(listing: &Listing) -> Vec<u8> {
 }
 
 /// What a person reads first.
-pub fn readme(listing: &Listing, folder: &str) -> String {
+pub fn readme(listing: &Listing) -> String {
     let Listing { task, version, .. } = listing;
+    let folder = format!("{task}-v{version}");
     let mut text = format!(
         "{task} {version}, whole: an escape capsule of snapback\n\n\
          Released {} as {} (commit {}).\n\n\
@@ -150,12 +168,22 @@ pub fn readme(listing: &Listing, folder: &str) -> String {
          snapback disaster-recovery --from {folder}.tar.zst --into DIR\n\n\
          tree/ holds the files, odd/ those with unusual names; symbolic links are lines of restore.sh.\n\
          The digests prove that nothing was damaged, not who made this: compare the digest of the\n\
-         manifest below with the tag, or with a copy from somebody you trust.\n\n\
+         manifest below with the tag, or with a copy from somebody you trust. That vouches for the\n\
+         files in tree/ and odd/ and for nothing else: not for restore.sh, not for this text, not for\n\
+         wheels/. Whoever does not know where this capsule comes from lets snapback compare these\n\
+         with what it makes itself, before anything of it is run:\n\n            \
+         snapback capsule verify {folder}.tar.zst\n\n\
          manifest.yaml  {}\n",
         listing.released_at, listing.tag, listing.commit, listing.manifest
     );
     if !listing.wheels.is_empty() {
-        text += "\nwheels/ is restored too, unless the release has a folder of that name.\n\nPackages    python3 -m venv .venv\n            .venv/bin/pip install --no-index --no-deps --find-links wheels -r requirements.txt\n";
+        text += "\nwheels/ is restored too, unless the release has a folder of that name.\n";
+    }
+    if listing.unproven().next().is_some() {
+        text += "\nNothing in the release vouches for these wheels. Do not install them unless you know them:\n";
+        text.extend(listing.unproven().map(|wheel| format!("            {}\n", wheel.name)));
+    } else if !listing.wheels.is_empty() {
+        text += "\nThe digest of each wheel stands in a file of the release.\n\nPackages    python3 -m venv .venv\n            .venv/bin/pip install --no-index --no-deps --find-links wheels -r requirements.txt\n";
     }
     if !listing.missing.is_empty() {
         text += "\nNo wheel was found for:\n";

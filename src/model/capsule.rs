@@ -10,6 +10,8 @@ use crate::base::{Digest, RelPath, TaskId};
 
 /// The format that is written.
 pub const CAPSULE_SCHEMA: &str = "snapback.capsule/1";
+/// The number of the form of `restore.sh` and `README.txt`; it changes whenever their text does.
+pub const PAPERS: u32 = 2;
 /// Most files that a capsule holds.
 const MOST_FILES: usize = 4_000_000;
 
@@ -37,6 +39,9 @@ pub struct Listing {
     pub wheels: Vec<Wheel>,
     /// Packages (`name==version`) whose wheels were not found.
     pub missing: Vec<String>,
+    /// [`PAPERS`] of the program that made it; those that knew of none wrote none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub papers: Option<u32>,
 }
 
 /// A file or symbolic link.
@@ -69,6 +74,9 @@ pub struct Wheel {
     pub size: u64,
     /// Their digest.
     pub sha256: Digest,
+    /// True when a file of the release names that digest, or is the wheel.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proven: bool,
 }
 
 /// What was made, checked or restored.
@@ -100,6 +108,10 @@ pub struct CapsuleReport {
     pub bytes: u64,
     /// Number of wheels.
     pub wheels: usize,
+    /// Wheels that nothing in the release vouches for.
+    pub unproven: Vec<String>,
+    /// True when `restore.sh` and `README.txt` are, or were compared with, what this program makes.
+    pub compared: bool,
     /// Packages whose wheels are not in it.
     pub missing: Vec<String>,
     /// The packages of the release, `name==version`; known when it was read.
@@ -137,6 +149,8 @@ impl CapsuleReport {
             links: listing.files.iter().filter(|file| file.is_link()).count(),
             bytes: listing.bytes().unwrap_or(u64::MAX),
             wheels: listing.wheels.len(),
+            unproven: listing.unproven().map(|wheel| wheel.name.clone()).collect(),
+            compared: listing.papers == Some(PAPERS),
             missing: listing.missing.clone(),
             packages: Vec::new(),
             wheel_folder: None,
@@ -251,6 +265,11 @@ impl Listing {
             Some(wheel) => Err(format!("{:?} is no name of a wheel", wheel.name)),
             None => Ok(()),
         }
+    }
+
+    /// The wheels that nothing in the release vouches for.
+    pub fn unproven(&self) -> impl Iterator<Item = &Wheel> {
+        self.wheels.iter().filter(|wheel| !wheel.proven)
     }
 
     /// Number of bytes of all files and wheels; `None` when there is no such number.

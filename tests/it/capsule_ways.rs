@@ -6,6 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use snapback::{
+    base::Digest,
+    capsule::tar::{Reader, Writer},
+};
+
 use crate::support::{
     Sandbox,
     sandbox::{Ran, finish, snapback_program},
@@ -26,7 +31,8 @@ fn packed() -> (Sandbox, PathBuf, PathBuf) {
     let sandbox = Sandbox::new(1);
     fs::create_dir_all(sandbox.at("wheels")).unwrap();
     sandbox.run("python3", &["-c", WHEEL, "wheels/demo_pkg-1.0-py3-none-any.whl"]).expect(0);
-    sandbox.write("tasks/T01/requirements.txt", b"demo-pkg==1.0\n");
+    let digest = Digest::of(&sandbox.read("wheels/demo_pkg-1.0-py3-none-any.whl"));
+    sandbox.write("tasks/T01/requirements.txt", format!("demo-pkg==1.0 --hash={digest}\n").as_bytes());
     sandbox.release("T01", "1.0.0");
     let capsule = sandbox.top().join("c.tar.zst");
     sandbox.snapback(&["capsule", "create", "-t", "T01", capsule.to_str().unwrap()]).expect(0);
@@ -87,6 +93,115 @@ fn packages_that_cannot_be_installed_leave_the_files_and_say_so() {
     assert!(nowhere.join("out/tasks/T01/signal.py").is_file() && !nowhere.join("out/.venv").exists());
     assert!(fs::read_to_string(nowhere.join("r.md")).unwrap().contains("no-wheel==3.0"));
     dr(&sandbox, &nowhere.join("out"), &capsule, &["--env", "off"]).expect(0);
+}
+
+/// The same capsule with some members' bytes changed, and all its lists made to fit.
+fn tampered(sandbox: &Sandbox, change: impl Fn(&str, &[u8]) -> Option<Vec<u8>>) -> PathBuf {
+    let plain = sandbox.top().join("plain.tar");
+    let _ = fs::remove_file(&plain);
+    sandbox.snapback(&["capsule", "create", "-t", "T01", "--version", "1.0.0", plain.to_str().unwrap()]).expect(0);
+    let mut reader = Reader::new(fs::File::open(&plain).unwrap());
+    let mut members = Vec::new();
+    while let Some(member) = reader.next_member().unwrap() {
+        let mut bytes = Vec::new();
+        reader.read_to(&mut |more| bytes.extend_from_slice(more)).unwrap();
+        let name = String::from_utf8(member.name.clone()).unwrap();
+        let inner = name.split_once('/').unwrap().1.to_string();
+        bytes = change(&inner, &bytes).unwrap_or(bytes);
+        members.push((name, inner, member.executable, bytes));
+    }
+    let sums: Vec<u8> = members
+        .iter()
+        .filter(|(_, inner, ..)| inner != "SHA256SUMS")
+        .flat_map(|(_, inner, _, bytes)| snapback::capsule::script::sums_line(inner.as_bytes(), &Digest::of(bytes)))
+        .collect();
+    let mut writer = Writer::new(Vec::new(), 0);
+    for (name, inner, executable, bytes) in &members {
+        let bytes = if inner == "SHA256SUMS" { &sums } else { bytes };
+        writer.file(name.as_bytes(), *executable, bytes.len() as u64, &mut |into| into.write_all(bytes)).unwrap();
+    }
+    let path = sandbox.top().join("tampered.tar");
+    fs::write(&path, writer.finish().unwrap()).unwrap();
+    path
+}
+
+/// The bytes with one text in place of another, which they must hold.
+fn with(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    assert!(text.contains(from), "{from} is not in {text}");
+    text.replace(from, to).into_bytes()
+}
+
+#[test]
+fn what_is_run_or_read_is_what_this_program_makes() {
+    let (sandbox, _, nowhere) = packed();
+    let verify = |capsule: &Path| sandbox.snapback(&["capsule", "verify", capsule.to_str().unwrap()]);
+    let whole = verify(&tampered(&sandbox, |_, _| None)).expect(0);
+    assert!(whole.stdout.contains("restore.sh and README.txt are those that snapback makes"), "{whole:?}");
+    assert!(whole.stdout.contains("vouches for the 6 files, not for wheels"), "{whole:?}");
+    for (member, from, to) in [
+        ("restore.sh", "#!/bin/sh\n", "#!/bin/sh\ntouch \"$HOME/owned\"\n"),
+        ("restore.sh", "set -eu\n", "set -eu\n\n"),
+        ("README.txt", "pip install --no-index", "pip install"),
+        ("requirements.txt", "demo-pkg==1.0", "demo-pkg==1.0\nevil==1.0"),
+        ("capsule.json", "{\n", "{\n\n"),
+    ] {
+        let capsule = tampered(&sandbox, |name, bytes| (name == member).then(|| with(bytes, from, to)));
+        let ran = verify(&capsule).expect(4);
+        assert!(ran.stderr.contains(member), "{member}: {ran:?}");
+        let ran = dr(&sandbox, &nowhere, &capsule, &[]).expect(4);
+        assert!(ran.stderr.contains("nothing was restored") && names(&nowhere).is_empty(), "{member}: {ran:?}");
+    }
+    // One of another version: its files are proven, its texts are not.
+    let older = |name: &str, bytes: &[u8]| match name {
+        "capsule.json" => Some(with(bytes, "\"papers\": 2", "\"papers\": 1")),
+        "restore.sh" => Some(b"#!/bin/sh\ntouch \"$HOME/owned\"\n".to_vec()),
+        _ => None,
+    };
+    let capsule = tampered(&sandbox, older);
+    let ran = verify(&capsule).expect(8);
+    assert!(ran.stdout.contains("made by another version of snapback") && ran.stdout.contains("do not run restore.sh"), "{ran:?}");
+    assert!(!ran.stdout.contains("sh T01-v1.0.0/restore.sh"), "{ran:?}");
+    dr(&sandbox, &nowhere, &capsule, &["--env", "off"]).expect(0);
+    assert!(!sandbox.home().join("owned").exists());
+}
+
+#[test]
+fn wheels_that_nothing_vouches_for_are_never_installed() {
+    let (sandbox, _, nowhere) = packed();
+    let wheel = sandbox.read("wheels/demo_pkg-1.0-py3-none-any.whl");
+    let (old, new) = (Digest::of(&wheel).hex(), Digest::of(b"another wheel").hex());
+    let another = |claims: bool| {
+        let (old, new, size) = (old.clone(), new.clone(), wheel.len());
+        move |name: &str, bytes: &[u8]| match name {
+            "capsule.json" => {
+                let bytes = with(
+                    bytes,
+                    &format!("\"size\": {size},\n      \"sha256\": \"sha256:{old}\""),
+                    &format!("\"size\": 13,\n      \"sha256\": \"sha256:{new}\""),
+                );
+                Some(if claims { bytes } else { with(&bytes, ",\n      \"proven\": true", "") })
+            }
+            "wheels/demo_pkg-1.0-py3-none-any.whl" => Some(b"another wheel".to_vec()),
+            _ => None,
+        }
+    };
+    let ran = sandbox.snapback(&["capsule", "verify", tampered(&sandbox, another(true)).to_str().unwrap()]).expect(4);
+    assert!(ran.stderr.contains("what proves demo_pkg-1.0-py3-none-any.whl is not so") || ran.stderr.contains("README.txt"), "{ran:?}");
+    // What says of itself that nothing vouches for it, and is whole in all other respects.
+    sandbox.write("tasks/T01/requirements.txt", b"demo-pkg==1.0\n");
+    crate::support::story::set_version(&sandbox, "1.1.0");
+    sandbox.release("T01", "1.1.0");
+    let unproven = sandbox.top().join("unproven.tar");
+    let made = sandbox.snapback(&["capsule", "create", "-t", "T01", unproven.to_str().unwrap()]).expect(0);
+    let words = "nothing in the release vouches for these wheels, so they are not installed: demo_pkg-1.0-py3-none-any.whl";
+    assert!(made.stdout.contains(words), "{made:?}");
+    let ran = sandbox.snapback(&["capsule", "verify", unproven.to_str().unwrap()]).expect(0);
+    assert!(ran.stdout.contains(words), "{ran:?}");
+    let ran = dr(&sandbox, &nowhere, &unproven, &["--env", "sync"]).expect(6);
+    assert!(ran.stdout.contains("nothing in the release vouches for demo_pkg-1.0"), "{ran:?}");
+    assert!(nowhere.join("out/tasks/T01/signal.py").is_file() && !nowhere.join("out/.venv").exists());
+    assert!(!ran.stdout.contains("pip install") && !ran.stderr.contains("pip install"), "{ran:?}");
 }
 
 /// The names in a folder, sorted.

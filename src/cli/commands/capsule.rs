@@ -8,7 +8,8 @@ use clap_complete::ArgValueCandidates;
 use super::Run;
 use crate::{
     app::App,
-    base::{Failure, Hint},
+    base::{Failure, Hint, Kind},
+    capsule::open::OTHER_VERSION,
     cli::{
         args::{OneTask, version},
         complete,
@@ -71,8 +72,9 @@ impl Run for Args {
             Act::Create(create) => create.run(session),
             Act::Verify(verify) => {
                 let report = App::verify_capsule(&verify.file)?;
-                let text = render::page(session.out, &report, "is whole in");
-                Ok(Reply::new(text, &report))
+                let verb = if report.compared { "is whole in" } else { "is whole but for its texts, which were not checked, in" };
+                let reply = Reply::new(render::page(session.out, &report, verb), &report);
+                Ok(if report.compared { reply } else { reply.with_problem(Kind::Missing, OTHER_VERSION) })
             }
         }
     }

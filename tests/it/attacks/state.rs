@@ -51,6 +51,37 @@ fn a_planted_plan_writes_nowhere_else() {
 }
 
 #[test]
+fn a_planted_plan_writes_only_what_its_task_owns() {
+    let origin = target();
+    origin.write("README.md", b"about\n");
+    origin.write("tasks/T01/positions.json", b"{}\n");
+    let settings = String::from_utf8(origin.read("snapback.yaml")).unwrap();
+    origin.write("snapback.yaml", format!("{settings}tasks:\n  T01: {{protect: [positions.json]}}\n").as_bytes());
+    origin.git(&["add", "-A"]).expect(0);
+    origin.git(&["commit", "-qm", "more"]).expect(0);
+    origin.snapback(BACK).expect(0);
+    origin.snapback(&["undo", "--yes"]).expect(0);
+    for (bad, why) in [
+        ("README.md", "which is no file of its task"),
+        ("snapback.yaml", "which are the settings"),
+        ("tasks/T02/signal.py", "which is another task's file"),
+        ("snapshots/snapshot-T01-v1.0.0.yaml", "which is not its manifest"),
+        ("tasks/T01/positions.json", "which is protected"),
+    ] {
+        for command in [&["op", "resume"][..], &["op", "abort"]] {
+            let sandbox = origin.copy();
+            plant(&sandbox, |plan| plan.replace("\"tasks/T01/signal.py\"", &format!("\"{bad}\"")));
+            println!("{bad}");
+            withstands(&sandbox, &[13], command, &[bad, why]);
+        }
+    }
+    // Untouched, it is a plan like any other.
+    let sandbox = origin.copy();
+    plant(&sandbox, str::to_string);
+    sandbox.snapback(&["op", "abort"]).expect(0);
+}
+
+#[test]
 fn a_planted_plan_with_a_wrong_checksum_is_never_run() {
     let sandbox = target();
     sandbox.snapback(BACK).expect(0);

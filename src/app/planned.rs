@@ -1,0 +1,144 @@
+//! Plans that are read back, held against what a plan of their kind may write.
+//!
+//! A plan lies in the state folder between an operation's begin and its end, and its checksums say only
+//! that it is whole. Before one is carried on, taken back or undone, every path of it must be one that
+//! the engines could have named: the task's own files, its registry entry, its manifest; no other task's
+//! file, none of the settings, nothing protected.
+
+use std::collections::HashSet;
+
+use super::{App, Error};
+use crate::{
+    base::{Failure, RelPath},
+    catalog::Scope,
+    journal::history,
+    model::{
+        Operation, PathChange, TaskSpec,
+        operation::{EnvironmentChange, OpKind, Step},
+    },
+};
+
+/// The names that the settings have.
+const SETTINGS: [&str; 2] = ["snapback.yaml", "snapback.yml"];
+
+/// What the paths of one plan are held against.
+struct Limits<'a> {
+    app: &'a App,
+    operation: &'a Operation,
+    task: Option<&'a TaskSpec>,
+    scope: Option<Scope>,
+    others: Vec<Scope>,
+    /// The paths of the operation that this one takes back.
+    undone: HashSet<RelPath>,
+}
+
+impl App {
+    /// Refuses a plan that would write what no plan of its kind writes.
+    ///
+    /// # Errors
+    /// The first path that is not its own. Nothing was changed.
+    pub(super) fn check_planned(&self, operation: &Operation, is_over: bool) -> Result<(), Failure> {
+        let limits = Limits::new(self, operation)?;
+        let refuse =
+            |path: &RelPath, why: &'static str| Error::NotItsOwn { op: operation.about.id.short(), path: path.clone(), why, is_over };
+        let publication = operation.publication();
+        let in_git = publication.into_iter().flat_map(|publication| publication.tree.iter().chain(&publication.index));
+        let paths = operation.path_changes().map(|change| &change.path).chain(in_git.map(|change| &change.path));
+        for path in paths {
+            if let Some(why) = limits.why_not(path) {
+                return Err(refuse(path, why).into());
+            }
+        }
+        if let Some(change) = operation.path_changes().find(|change| limits.is_protected(change)) {
+            return Err(refuse(&change.path, "which is protected").into());
+        }
+        for step in &operation.steps {
+            if let Step::Environment(change) = step
+                && !limits.is_own_environment(change)
+            {
+                return Err(refuse(&change.path, "which is not the environment of its task").into());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Limits<'a> {
+    fn new(app: &'a App, operation: &'a Operation) -> Result<Self, Failure> {
+        let settings = &app.ground.settings;
+        let task = operation.about.task.as_ref().and_then(|id| settings.task(id));
+        let scope = |task: &TaskSpec| Scope::new(settings, task);
+        let others = settings.tasks.iter().filter(|other| Some(&other.id) != operation.about.task.as_ref());
+        let undone = match &operation.about.undoes {
+            Some(id) => history::open(&app.ground.state, id)?,
+            None => None,
+        };
+        let undone =
+            undone.into_iter().flat_map(|found| found.operation.path_changes().map(|change| change.path.clone()).collect::<Vec<_>>());
+        Ok(Self {
+            app,
+            operation,
+            task,
+            scope: task.map(scope).transpose()?,
+            others: others.map(scope).collect::<Result<_, _>>()?,
+            undone: undone.collect(),
+        })
+    }
+
+    /// Why a path is none that this operation writes; `None` when it is.
+    fn why_not(&self, path: &RelPath) -> Option<&'static str> {
+        let settings = &self.app.ground.settings;
+        let kind = self.operation.about.kind;
+        let is_settings = SETTINGS.iter().any(|name| path.as_bytes() == name.as_bytes());
+        match () {
+            () if *path == settings.registry => None,
+            () if is_settings && kind == OpKind::Adopt => None,
+            () if is_settings => Some("which are the settings"),
+            () if path.is_in(&settings.snapshots) => self.why_no_manifest(path),
+            () if self.operation.about.task.is_none() => Some("which is no manifest"),
+            () if self.scope.as_ref().is_some_and(|scope| scope.owns(path)) => None,
+            () if self.others.iter().any(|other| other.owns(path)) => Some("which is another task's file"),
+            () => self.why_no_file(path),
+        }
+    }
+
+    /// The same of a path among the manifests.
+    fn why_no_manifest(&self, path: &RelPath) -> Option<&'static str> {
+        let about = &self.operation.about;
+        let own = match (&about.task, about.kind) {
+            (None, OpKind::Adopt) => true,
+            (Some(task), OpKind::CreateSnapshot) => {
+                about.to.as_ref().is_some_and(|version| *path == self.app.ground.settings.manifest_path(task, version))
+            }
+            (Some(_), OpKind::Undo | OpKind::Redo) => self.undone.contains(path),
+            _ => false,
+        };
+        (!own).then_some("which is not its manifest")
+    }
+
+    /// The same of a path that nobody owns: the settings may exclude today what was released once.
+    fn why_no_file(&self, path: &RelPath) -> Option<&'static str> {
+        let Some(scope) = &self.scope else {
+            // The task is not known any more, with its files half-way; what lies at the top is no task's.
+            return path.parent().is_root().then_some("which lies in no folder of a task");
+        };
+        let is_config = self.task.is_some_and(|task| task.config.as_ref() == Some(path));
+        let inside = scope.dirs().iter().any(|dir| path.is_in(dir));
+        (!is_config && !inside && !scope.shares(path)).then_some("which is no file of its task")
+    }
+
+    /// True for a change of what is protected. What is missing may come back, and what came back so may
+    /// be taken away again.
+    fn is_protected(&self, change: &PathChange) -> bool {
+        let is_way_back = matches!(self.operation.about.kind, OpKind::Rollback | OpKind::Undo | OpKind::Redo);
+        let protects = self.scope.as_ref().is_some_and(|scope| scope.protects(&change.path));
+        is_way_back && protects && change.before.is_some() && !self.undone.contains(&change.path)
+    }
+
+    /// True for a switch of the task's own environment; the names beside it begin as it does.
+    fn is_own_environment(&self, change: &EnvironmentChange) -> bool {
+        let Some(task) = self.task else { return true };
+        let beside = |path: &RelPath| path.parent() == change.path.parent() && path.name().starts_with(change.path.name());
+        task.venv.as_ref() == Some(&change.path) && change.aside.iter().chain(&change.bring).all(beside)
+    }
+}
