@@ -190,8 +190,14 @@ impl<'a> Measure<'a> {
     /// Refuses a key that the map has already.
     fn key(&mut self, text: Cow<'a, str>, style: ScalarStyle, at: &Marker) -> Result<(), Error> {
         let Some(Open { keys: Some(keys), at_key: true, .. }) = self.open.last_mut() else { return Ok(()) };
-        let merges = style == ScalarStyle::Plain && text == MERGE;
-        if merges || keys.insert(text.clone()) { Ok(()) } else { Err(syntax(Some(at), &format!("duplicate mapping key: {text}"))) }
+        if style == ScalarStyle::Plain && text == MERGE {
+            return Ok(());
+        }
+        if keys.contains(&text) {
+            return Err(syntax(Some(at), &format!("duplicate mapping key: {text}")));
+        }
+        keys.insert(text);
+        Ok(())
     }
 
     /// Adds a whole node to the one that it stands in.
