@@ -21,6 +21,8 @@ pub mod ids;
 pub mod lock;
 pub mod look;
 mod mounts;
+pub mod output;
+pub mod owner;
 pub mod path;
 pub mod process;
 pub mod random;
