@@ -4,7 +4,7 @@ use std::{path::Path, time::Instant};
 
 use super::{App, change::millis};
 use crate::{
-    base::{Clock, Failure, RelPath, TaskId},
+    base::{Clock, Failure, RelPath, TaskId, output},
     capsule::{self, create, open, packages},
     catalog::manifests,
     model::{
@@ -21,7 +21,7 @@ impl App {
     /// When the file is there, or a byte of the release is not.
     pub fn create_capsule(&self, task: &TaskId, version: &Version, path: &Path, dry_run: bool) -> Result<CapsuleReport, Failure> {
         let begun = Instant::now();
-        if std::fs::symlink_metadata(path).is_ok() {
+        if std::fs::symlink_metadata(path).is_ok() && !output::is_stream(path) {
             return Err(capsule::Error::Exists(path.to_path_buf()).into());
         }
         let releases = self.releases_for(task)?;

@@ -34,7 +34,10 @@ impl App {
     pub fn health(&self, tasks: &[TaskId], deep: bool) -> Result<Health, Failure> {
         let begun = Instant::now();
         let mut repository = Vec::new();
-        let unfinished = self.look_at_operations(&mut repository);
+        let closed = self.closed_state();
+        let is_open = closed.is_none();
+        repository.extend(closed.map(|error| failed("state", Level::Unknown, &error.into())));
+        let unfinished = is_open && self.look_at_operations(&mut repository);
         let lines = match self.status(tasks) {
             Ok(lines) => lines,
             Err(failure) if failure.kind() == Kind::NotFound => return Err(failure),
@@ -51,7 +54,7 @@ impl App {
         let mut tasks: Vec<TaskHealth> = lines.into_par_iter().map(|line| self.task_health(line, &releases, deep)).collect();
         tasks.sort_by(|a, b| (b.level, &a.task).cmp(&(a.level, &b.task)));
         self.look_at_signing(&mut repository);
-        let stored = self.look_at_store(deep, &mut repository);
+        let stored = if is_open { self.look_at_store(deep, &mut repository) } else { None };
         let disk = self.look_at_disk(&mut repository);
         judge::sort(&mut repository);
         let worst = repository.iter().map(|finding| finding.level).chain(tasks.iter().map(|task| task.level)).max();
@@ -106,6 +109,11 @@ impl App {
         // Bytes that are gone are said already, and with more words.
         if !findings.iter().any(|finding| finding.check == "objects") {
             findings.extend(self.look_at_way(&line));
+        }
+        if self.closed_state().is_some() {
+            // What was said of versions stands where this user may not read: nothing can be told from it.
+            findings.retain(|finding| !["standing", "unverified", "way_back"].contains(&finding.check));
+            findings.iter_mut().filter(|finding| finding.check == "objects").for_each(|finding| finding.level = Level::Unknown);
         }
         judge::sort(&mut findings);
         let newest = line.newest.as_ref().and_then(|version| releases.find(&line.task, version).ok());

@@ -23,6 +23,7 @@ mod left;
 mod missing_tags;
 mod noted;
 mod operations;
+mod owners;
 mod planned;
 mod preview;
 mod push;
@@ -311,6 +312,8 @@ pub struct App {
     lock_wait: Duration,
     command: String,
     via: Via,
+    /// That the state folder cannot be read is said once.
+    closed_said: std::sync::Once,
 }
 
 impl App {
@@ -345,7 +348,15 @@ impl App {
         for warning in warnings {
             ground.warn(warning);
         }
-        Ok(Self { ground, chunks: store, state_path, lock_wait: options.lock_wait, command: options.command, via: options.via })
+        Ok(Self {
+            ground,
+            chunks: store,
+            state_path,
+            lock_wait: options.lock_wait,
+            command: options.command,
+            via: options.via,
+            closed_said: std::sync::Once::new(),
+        })
     }
 
     /// The settings in force.
@@ -427,6 +438,7 @@ impl App {
 
     /// Takes the operation lock.
     fn lock(&self) -> Result<Lock, Failure> {
+        self.check_owner()?;
         self.ground.git.require_work_tree()?;
         if !self.state_path.is_dir() {
             let made = make_state(self.ground.git.common_dir(), &self.state_path);

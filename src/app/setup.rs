@@ -110,15 +110,18 @@ impl App {
                 let seen = format!("{} {} did not finish", line.kind.word(), line.id.short());
                 DoctorLine { what: "operations".into(), ok: false, seen, fix: Some("snapback op resume (or: snapback op abort)".into()) }
             }
-            Err(failure) => failed("operations", &failure),
+            Err(failure) => failed("operations", &self.explain(failure)),
         };
+        let foreign = self.foreign().map(|error| trouble("owner", &error));
         let reports = match self.damaged_reports() {
+            // Whose they are stands in its own line.
+            _ if foreign.is_some() => None,
             Ok(lines) if lines.is_empty() => None,
             Ok(lines) => {
                 let fix = Some("move each report.json below .git/snapback/ops aside; the journals beside them say what was done".into());
                 Some(DoctorLine { what: "reports".into(), ok: false, seen: lines.join("; "), fix })
             }
-            Err(failure) => Some(failed("reports", &failure)),
+            Err(failure) => Some(failed("reports", &self.explain(failure))),
         };
         let drift = match self.drift() {
             Ok(lines) if lines.is_empty() => fine("registry", "agrees with the configurations".into()),
@@ -126,7 +129,7 @@ impl App {
                 let seen = format!("{} tasks differ from their configuration", lines.len());
                 DoctorLine { what: "registry".into(), ok: false, seen, fix: Some("snapback registry sync".into()) }
             }
-            Err(failure) => failed("registry", &failure),
+            Err(failure) => failed("registry", &self.explain(failure)),
         };
         let signing = match self.signing() {
             Signatures::None => None,
@@ -140,7 +143,7 @@ impl App {
         // Where there is no work tree, nothing is changed and nothing locked.
         let lock = (!self.ground.git.is_bare()).then(|| match self.lock() {
             Ok(_) => fine("lock", "free".into()),
-            Err(failure) => failed("lock", &failure),
+            Err(failure) => failed("lock", &self.explain(failure)),
         });
         let commands = self.commands(&[]);
         let new = commands.iter().filter(|state| !state.trusted).count();
@@ -153,6 +156,7 @@ impl App {
             .into_iter()
             .chain(lock)
             .chain(tags)
+            .chain(foreign)
             .chain(reports)
             .chain(signing)
             .chain(trust)

@@ -14,7 +14,8 @@ impl App {
     /// All verdicts, here and shared, in the order in which they count; and what is ignored of the
     /// shared ones, which is said once as a warning too. Of one task when it is named.
     pub(super) fn verdict_records(&self, task: Option<&TaskId>) -> Result<(Records, Vec<String>), Failure> {
-        let mut own = verdicts::own(&*self.ground.state)?;
+        // Somebody else's state folder: what was shared can be read all the same.
+        let mut own = if self.is_closed() { Vec::new() } else { verdicts::own(&*self.ground.state)? };
         own.retain(|record| task.is_none_or(|task| record.task == *task));
         let shared = shared::read(&self.ground.git, task, &own)?;
         if let Some(first) = shared.ignored.first() {

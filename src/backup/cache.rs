@@ -169,7 +169,7 @@ impl Cache {
 
 /// Stands in for a file that is not there any more.
 const NOTHING: Stat =
-    Stat { kind: crate::base::Type::Other, mode: 0, size: 0, mtime: (0, 0), ctime: (0, 0), ino: 0, dev: 0, uid: 0, links: 0 };
+    Stat { kind: crate::base::Type::Other, mode: 0, size: 0, mtime: (0, 0), ctime: (0, 0), ino: 0, dev: 0, uid: 0, gid: 0, links: 0 };
 
 #[cfg(test)]
 mod tests {

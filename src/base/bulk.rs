@@ -19,6 +19,7 @@ use rustix::{
 use super::{
     aligned::{ALIGN, Aligned},
     fs::{Input, Output, SyncPoint},
+    owner::Owner,
     root::{set_mode, set_mtime},
 };
 
@@ -202,6 +203,10 @@ impl Output for BulkFile {
 
     fn set_mode(&mut self, mode: u32) -> io::Result<()> {
         set_mode(&self.file, mode)
+    }
+
+    fn set_owner(&mut self, owner: Owner) -> io::Result<()> {
+        super::owner::keep(&self.file, owner)
     }
 
     fn set_mtime(&mut self, mtime: (i64, u32)) -> io::Result<()> {

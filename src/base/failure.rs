@@ -162,6 +162,18 @@ impl Failure {
         false
     }
 
+    /// True when the system let this user not do it.
+    pub fn is_permission_denied(&self) -> bool {
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&*self.0);
+        while let Some(error) = next {
+            if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied) {
+                return true;
+            }
+            next = error.source();
+        }
+        false
+    }
+
     /// The message and the messages of its sources, outermost first.
     pub fn chain(&self) -> Vec<String> {
         let mut lines = vec![self.0.to_string()];

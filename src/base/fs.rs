@@ -10,7 +10,7 @@
 
 use std::io::{self, Read, Write};
 
-use super::RelPath;
+use super::{RelPath, owner::Owner};
 
 /// A named place where bytes are forced to the disk. Each one has a test that fails without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,6 +103,8 @@ pub struct Stat {
     pub dev: u64,
     /// User id of the owner.
     pub uid: u32,
+    /// Its group.
+    pub gid: u32,
     /// Number of hard links.
     pub links: u64,
 }
@@ -115,6 +117,10 @@ pub trait Output: Write + Send {
     fn set_mode(&mut self, mode: u32) -> io::Result<()>;
     /// Sets the modification time: seconds and nanoseconds since 1970.
     fn set_mtime(&mut self, mtime: (i64, u32)) -> io::Result<()>;
+    /// Gives the file to the owner and group of what it is to replace, as far as this user may.
+    fn set_owner(&mut self, _owner: Owner) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A file that is read at any place, by several threads at once.

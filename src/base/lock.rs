@@ -4,17 +4,17 @@
 //! What the file says about the holder is for people only and is never believed.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, TryLockError},
     io::{self, Read, Seek, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::MetadataExt,
     path::Path,
     time::{Duration, Instant},
 };
 
-use rustix::fs::OFlags;
+use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Hint, Kind};
+use super::{Fault, Hint, Kind, owner};
 
 /// Who holds a lock, as written into the lock file for display.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
@@ -112,8 +112,12 @@ impl Lock {
 /// repository that was unpacked or copied from somebody may have a link in its place.
 fn open(path: &Path) -> io::Result<File> {
     // NONBLOCK: opening a FIFO must not wait for its other end.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(flags).open(path)?;
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let (handle, made) = owner::open_or_create(flags, |flags| rustix::fs::open(path, flags, Mode::from_raw_mode(0o600)))?;
+    if made {
+        owner::give_at(&handle, path)?;
+    }
+    let file = File::from(handle);
     let found = file.metadata()?;
     if found.is_file() && found.nlink() <= 1 { Ok(file) } else { Err(io::Error::other("it is not a file with one name only: remove it")) }
 }

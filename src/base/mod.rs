@@ -22,6 +22,8 @@ pub mod lock;
 pub mod look;
 mod mounts;
 pub mod open_files;
+pub mod output;
+pub mod owner;
 pub mod path;
 pub mod process;
 pub mod random;

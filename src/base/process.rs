@@ -19,6 +19,8 @@ use std::{
 use super::{
     Fault, Hint, Kind,
     cancel::{self, Cancelled},
+    owner::{self, Owner},
+    user,
 };
 
 mod child;
@@ -67,6 +69,7 @@ pub struct Command {
     merged: bool,
     cancellable: bool,
     daemon: bool,
+    owner: Option<Owner>,
 }
 
 /// How a child ended.
@@ -173,6 +176,7 @@ impl Command {
             merged: false,
             cancellable: true,
             daemon: false,
+            owner: None,
         }
     }
 
@@ -190,6 +194,18 @@ impl Command {
     /// Adds one argument.
     pub fn arg(self, arg: impl AsRef<OsStr>) -> Self {
         self.args([arg])
+    }
+
+    /// It runs as the owner of a place when this process is root and the place is somebody else's: what it
+    /// writes there is the owner's then, and it finds the owner's home.
+    pub fn as_owner_of(self, place: &Path) -> Self {
+        let Some(owner) = owner::other_owner(place) else { return self };
+        let is_theirs = |home: &OsString| Owner::at(Path::new(home)).is_ok_and(|found| found.uid == owner.uid);
+        let command = Self { owner: Some(owner), ..self };
+        match user::home(owner.uid).filter(|_| !std::env::var_os("HOME").as_ref().is_some_and(is_theirs)) {
+            Some(home) => command.env("HOME", home).env_remove("XDG_CONFIG_HOME"),
+            None => command,
+        }
     }
 
     /// Sets a variable of its environment.
@@ -315,8 +331,12 @@ impl Command {
         {
             expression = expression.env_remove(name);
         }
-        expression = expression.before_spawn(|command| {
+        let owner = self.owner;
+        expression = expression.before_spawn(move |command| {
             command.process_group(0);
+            if let Some(owner) = owner {
+                command.uid(owner.uid).gid(owner.gid);
+            }
             Ok(())
         });
         Ok((expression.start()?, [out, err]))

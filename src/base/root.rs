@@ -20,6 +20,7 @@ use super::{
     RelPath,
     bulk::{BulkFile, BulkInput},
     fs::{FileLock, Fs, Hold, Input, LinkOnTheWay, Output, Stat, SyncPoint, Type},
+    owner::{self, Owner},
 };
 
 /// A directory handle; the real implementation of [`Fs`].
@@ -63,6 +64,19 @@ impl Root {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{path} is not a regular file")));
         }
         Ok(File::from(handle))
+    }
+
+    /// Gives a folder or link that was just made to the owner of its folder. Hard links of folders cannot
+    /// be, and one of a link is worth nothing, so there is nothing that a swapped name could give away.
+    fn give_made(&self, dir: &OwnedFd, name: &Path, flags: OFlags) -> io::Result<()> {
+        if super::user::effective() != 0 {
+            return Ok(());
+        }
+        let made = rustix::fs::openat(dir, name, flags | OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+        match FileType::from_raw_mode(rustix::fs::fstat(&made)?.st_mode) {
+            FileType::Directory | FileType::Symlink => owner::give(&made, dir),
+            _ => Ok(()),
+        }
     }
 
     /// The handle of the folder that holds `path`, and the last name.
@@ -175,13 +189,16 @@ impl Fs for Root {
         let (dir, name) = self.parent(path)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let handle = rustix::fs::openat(&dir, name, flags, permissions(mode))?;
+        owner::give(&handle, &dir)?;
         Ok(Box::new(RootFile(File::from(handle))))
     }
 
     fn create_bulk(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
         let (dir, name) = self.parent(path)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Ok(Box::new(BulkFile::new(File::from(rustix::fs::openat(&dir, name, flags, permissions(mode))?))))
+        let handle = rustix::fs::openat(&dir, name, flags, permissions(mode))?;
+        owner::give(&handle, &dir)?;
+        Ok(Box::new(BulkFile::new(File::from(handle))))
     }
 
     fn open_input(&self, path: &RelPath) -> io::Result<Box<dyn Input>> {
@@ -190,7 +207,13 @@ impl Fs for Root {
     }
 
     fn lock(&self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>> {
-        let file = File::from(self.open_beneath(path, OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW, 0o600)?);
+        let (dir, name) = self.parent(path)?;
+        let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let (handle, made) = owner::open_or_create(flags, |flags| rustix::fs::openat(&dir, name, flags, permissions(0o600)))?;
+        if made {
+            owner::give(&handle, &dir)?;
+        }
+        let file = File::from(handle);
         let tried = match (hold, wait) {
             (Hold::Shared, true) => return file.lock_shared().map(|()| Some(Box::new(file) as FileLock)),
             (Hold::Exclusive, true) => return file.lock().map(|()| Some(Box::new(file) as FileLock)),
@@ -211,12 +234,14 @@ impl Fs for Root {
 
     fn symlink(&self, target: &[u8], path: &RelPath) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
-        Ok(rustix::fs::symlinkat(target, &dir, name)?)
+        rustix::fs::symlinkat(target, &dir, name)?;
+        self.give_made(&dir, name, OFlags::empty())
     }
 
     fn create_dir(&self, path: &RelPath, mode: u32) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
-        Ok(rustix::fs::mkdirat(&dir, name, permissions(mode))?)
+        rustix::fs::mkdirat(&dir, name, permissions(mode))?;
+        self.give_made(&dir, name, OFlags::DIRECTORY)
     }
 
     fn rename(&self, from: &RelPath, to: &RelPath) -> io::Result<()> {
@@ -264,6 +289,7 @@ impl Fs for Root {
         let (dir, name) = self.parent(to)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::openat(&dir, name, flags, permissions(mode))?);
+        owner::give(&file, &dir)?;
         match rustix::fs::ioctl_ficlone(&file, &source) {
             Ok(()) => Ok(Box::new(RootFile(file))),
             Err(error) => {
@@ -319,6 +345,7 @@ fn to_stat(stat: &rustix::fs::Stat) -> Stat {
         ino: stat.st_ino,
         dev: stat.st_dev,
         uid: stat.st_uid,
+        gid: stat.st_gid,
         links: stat.st_nlink as u64,
     }
 }
@@ -359,6 +386,10 @@ impl Output for RootFile {
 
     fn set_mtime(&mut self, mtime: (i64, u32)) -> io::Result<()> {
         set_mtime(&self.0, mtime)
+    }
+
+    fn set_owner(&mut self, owner: Owner) -> io::Result<()> {
+        owner::keep(&self.0, owner)
     }
 }
 

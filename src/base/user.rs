@@ -13,6 +13,19 @@ pub fn effective() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+/// The name of a user, where a file has it.
+pub fn name(uid: u32) -> Option<String> {
+    name_in(&std::fs::read_to_string("/etc/passwd").unwrap_or_default(), uid)
+}
+
+/// The home folder of a user, where a file has it.
+pub fn home(uid: u32) -> Option<std::path::PathBuf> {
+    let table = std::fs::read_to_string("/etc/passwd").ok()?;
+    let fields = table.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let mut own = fields.filter(|fields| fields.get(2).and_then(|id| id.parse().ok()) == Some(uid));
+    own.find_map(|fields| fields.get(5).filter(|home| home.starts_with('/')).map(Into::into))
+}
+
 /// The name of a user in the table of users.
 fn name_in(table: &str, uid: u32) -> Option<String> {
     let of = |line: &str| -> Option<(u32, String)> {

@@ -11,7 +11,11 @@ use jiff::Timestamp;
 
 use super::{Error, LISTING, SUMS, codec::Codec, leftovers, proof, script, tar::Writer};
 use crate::{
-    base::{Digest, Failure, Fs, Hasher, Hashing, RelPath, Root, SyncPoint, cancel, text::escape},
+    base::{
+        Digest, Failure, Fs, Hasher, Hashing, RelPath, Root, SyncPoint, cancel,
+        output::{self, Target},
+        text::escape,
+    },
     catalog::manifests::Found,
     deps::wheels,
     draft::{Keep, Kept, tree},
@@ -129,6 +133,11 @@ impl Capsule<'_> {
     /// Writes it to a new file, whole or not at all.
     pub fn write(&self, path: &Path) -> Result<CapsuleReport, Failure> {
         let failed = |source| Error::Io { path: path.to_path_buf(), source };
+        if let Target::Stream(file) = output::target(path)? {
+            // What it leads to is nobody's file: there is nothing to be whole or not at all.
+            let file = Counting { file, size: 0 };
+            return Ok(CapsuleReport { size: self.write_into(path, file)?, ..self.report(path) });
+        }
         let name = path.file_name().ok_or_else(|| failed(io::Error::other("it names no file")))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let root = Root::open(folder).map_err(failed)?;
@@ -152,7 +161,21 @@ impl Capsule<'_> {
         let failed = |source| Error::Io { path: path.to_path_buf(), source };
         let mut file = root.create(temp, 0o666).map_err(failed)?;
         let _held = leftovers::hold(root, temp).map_err(failed)?;
-        let mut stream = Codec::of_name(path).writer(io::BufWriter::with_capacity(1 << 20, &mut *file)).map_err(failed)?;
+        self.write_members(path, &mut *file)?;
+        file.sync(SyncPoint::StageFile).map_err(failed)?;
+        Ok(root.stat(temp).map_err(failed)?.map_or(0, |stat| stat.size))
+    }
+
+    /// Writes the bytes into a device or pipe; returns how many there are.
+    fn write_into(&self, path: &Path, mut file: Counting) -> Result<u64, Failure> {
+        self.write_members(path, &mut file)?;
+        Ok(file.size)
+    }
+
+    /// Writes the members, packed as the name asks for.
+    fn write_members(&self, path: &Path, file: &mut (dyn Write + Send)) -> Result<(), Failure> {
+        let failed = |source| Error::Io { path: path.to_path_buf(), source };
+        let mut stream = Codec::of_name(path).writer(io::BufWriter::with_capacity(1 << 20, file)).map_err(failed)?;
         // What reading a file says is of more use than that writing it stopped.
         let mut reason = None;
         let members = Members {
@@ -164,9 +187,7 @@ impl Capsule<'_> {
         if let Some(failure) = reason {
             return Err(failure);
         }
-        written.and_then(|()| stream.finish()).map_err(failed)?;
-        file.sync(SyncPoint::StageFile).map_err(failed)?;
-        Ok(root.stat(temp).map_err(failed)?.map_or(0, |stat| stat.size))
+        Ok(written.and_then(|()| stream.finish()).map_err(failed)?)
     }
 
     /// Every member in its order.
@@ -199,6 +220,24 @@ impl Capsule<'_> {
         let sums = std::mem::take(&mut members.sums);
         members.small(SUMS, false, &sums)?;
         members.writer.finish().map(drop)
+    }
+}
+
+/// A stream that counts.
+struct Counting {
+    file: File,
+    size: u64,
+}
+
+impl Write for Counting {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.size += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 

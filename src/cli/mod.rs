@@ -60,7 +60,7 @@ fn execute(cli: &Cli) -> i32 {
             Ok(reply) => answer(&session, &command, &reply),
             Err(stopped) => fail(&session, &command, &stopped),
         },
-        Err(failure) => fail(&session, &command, &signals::explain(failure, limit.as_ref())),
+        Err(failure) => fail(&session, &command, &signals::explain(session.explain(failure), limit.as_ref())),
     }
 }
 
@@ -106,8 +106,10 @@ fn fail(session: &Session, command: &str, failure: &Failure) -> i32 {
 /// Prints what clap has to say: help and version on standard output, refusals on standard error.
 fn refuse(refusal: &clap::Error, argv: &[OsString]) -> i32 {
     if !refusal.use_stderr() || !wants_json(argv) {
-        let _ = refusal.print();
-        return refusal.exit_code();
+        return match refusal.print() {
+            Err(error) if refusal.exit_code() == 0 && error.kind() != std::io::ErrorKind::BrokenPipe => Kind::Missing.exit_code(),
+            _ => refusal.exit_code(),
+        };
     }
     let known = Cli::command();
     let word = argv.iter().skip(1).filter_map(|word| word.to_str()).find(|word| known.find_subcommand(word).is_some());

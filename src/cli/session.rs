@@ -94,6 +94,10 @@ impl Session {
         }
         // Some commands need no repository; those that do say so themselves.
         let Ok(app) = App::open(&self.dir(), self.options()) else { return Ok(()) };
+        // Nothing there is left to somebody who may not change it.
+        if app.check_owner().is_err() {
+            return Ok(());
+        }
         let app = if self.lead_to_hooks(&app) { App::open(&self.dir(), self.options())? } else { app };
         let app = self.app.get_or_init(|| app);
         if self.command != "confirm" {
@@ -117,6 +121,14 @@ impl Session {
             super::commands::supervise_all(self, self.app()?);
         }
         Ok(())
+    }
+
+    /// A failure of permissions, with whose the files are that stand in the way.
+    pub fn explain(&self, failure: Failure) -> Failure {
+        match self.app.get() {
+            Some(app) => app.explain(failure),
+            None => failure,
+        }
     }
 
     /// Mends a configuration that leads git to where the repository was before; true when it did.

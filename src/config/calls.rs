@@ -7,7 +7,12 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 
-use super::{Error, place::rule, resolve::is_variable, units::Timeout};
+use super::{
+    Error,
+    place::rule,
+    resolve::is_variable,
+    units::{Pause, Timeout},
+};
 use crate::{
     base::{SecretSource, secret},
     model::{
@@ -103,7 +108,7 @@ pub(super) struct RuleBlock {
     window: Option<Timeout>,
     min_samples: Option<usize>,
     consecutive: Option<u32>,
-    warmup: Option<Timeout>,
+    warmup: Option<Pause>,
     cooldown: Option<Timeout>,
     max_rollbacks: Option<usize>,
     per: Option<Timeout>,
@@ -280,7 +285,7 @@ fn to_rule(at: &str, block: RuleBlock) -> Result<RuleSpec, Error> {
         window: time(block.window, Duration::from_mins(10)),
         min_samples,
         consecutive,
-        warmup: time(block.warmup, Duration::ZERO),
+        warmup: block.warmup.map_or(Duration::ZERO, |pause| pause.0),
         cooldown: time(block.cooldown, Duration::from_hours(1)),
         max_rollbacks,
         per: time(block.per, Duration::from_hours(24)),

@@ -38,6 +38,19 @@ impl Timeout {
     }
 }
 
+/// A pause: a time limit, or none at all (`0s`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pause(pub Duration);
+
+impl<'de> Deserialize<'de> for Pause {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let is_none = split_number(text.trim()).is_some_and(|(number, unit)| number == 0 && ["ms", "s", "m", "min", "h"].contains(&unit));
+        let read = if is_none { Some(Self(Duration::ZERO)) } else { Timeout::parse(&text).map(|limit| Self(limit.0)) };
+        read.ok_or_else(|| de::Error::custom(format!("{text:?} is not a time; write 0s, 30s, 5m or 2h, at most 24h")))
+    }
+}
+
 impl Size {
     /// Reads the form for people.
     fn parse(text: &str) -> Option<Self> {
@@ -107,6 +120,13 @@ mod tests {
         for text in ["", "0s", "30", "-1s", "1d", "25h", "s", "1.5h", "99999999999999999999s", "18446744073709551615h"] {
             assert_eq!(Timeout::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_pause_may_be_none() {
+        let read = |text: &str| serde_json::from_value::<Pause>(text.into()).ok().map(|pause| pause.0.as_secs());
+        assert_eq!(["0s", "0m", " 0h ", "5m"].map(read), [Some(0), Some(0), Some(0), Some(300)]);
+        assert_eq!(["", "0", "-1s", "25h"].map(read), [None; 4]);
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Fs for CommitFiles<'_> {
     fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
         let Some((kind, mode, id)) = self.find(path)? else { return Ok(None) };
         let size = if kind == Type::File { self.repo.header(&id).map_err(io::Error::other)?.map_or(0, |(_, size)| size) } else { 0 };
-        Ok(Some(Stat { kind, mode, size, mtime: (0, 0), ctime: (0, 0), ino: 0, dev: 0, uid: 0, links: 1 }))
+        Ok(Some(Stat { kind, mode, size, mtime: (0, 0), ctime: (0, 0), ino: 0, dev: 0, uid: 0, gid: 0, links: 1 }))
     }
 
     fn open(&self, path: &RelPath) -> io::Result<Box<dyn Read + Send>> {

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::Error;
-use crate::base::Clock;
+use crate::base::{Clock, owner};
 
 /// How long a lock of git's that was just taken is waited for, in pieces of [`NAP`].
 pub(super) const NAPS: u32 = 60;
@@ -78,9 +78,16 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     remove(path)?;
     let failed = |source| Error::File { doing: "writing", path: path.to_path_buf(), source };
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    let mut file = create_new(path).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.sync_all().map_err(|source| Error::Sync { path: path.to_path_buf(), source })
+}
+
+/// Makes a file that was not there, for the owner of its folder.
+pub(super) fn create_new(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    owner::give_at(&file, path)?;
+    Ok(file)
 }
 
 /// Forces a file's bytes, or a folder's names, to the disk.
@@ -129,7 +136,7 @@ pub(super) fn create_dirs(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     }
     let mut changed = Vec::new();
     for dir in missing.iter().rev() {
-        match fs::create_dir(dir) {
+        match owner::create_dir(dir) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(source) => return Err(Error::File { doing: "creating", path: dir.clone(), source }),
             Ok(()) => {}

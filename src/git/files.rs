@@ -84,7 +84,7 @@ impl Look for Committed {
             _ => (Type::Dir, 0o755),
         };
         let size = if kind == Type::Dir { 0 } else { self.repo.header(&git_id(&id)).map_err(of_files)?.map_or(0, |(_, size)| size) };
-        Ok(Some(Stat { kind, mode: bits, size, mtime: (0, 0), ctime: (0, 0), ino: 0, dev: 0, uid: 0, links: 1 }))
+        Ok(Some(Stat { kind, mode: bits, size, mtime: (0, 0), ctime: (0, 0), ino: 0, dev: 0, uid: 0, gid: 0, links: 1 }))
     }
 
     fn open(&self, path: &RelPath) -> io::Result<Box<dyn Read + Send>> {

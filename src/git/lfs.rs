@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{Error, Repo, disk};
-use crate::base::{Digest, Hasher};
+use crate::base::{Digest, Hasher, owner};
 
 /// The version line that is written.
 const VERSION: &str = "https://git-lfs.github.com/spec/v1";
@@ -44,6 +44,7 @@ impl Repo {
         // Others may read what git-lfs would let them read: the umask decides.
         let mode = Permissions::from_mode(0o666);
         let mut temp = tempfile::Builder::new().permissions(mode).tempfile_in(&temp_dir).map_err(failed)?;
+        owner::give_at(temp.as_file(), temp.path()).map_err(failed)?;
         let (mut hasher, mut size, mut block) = (Hasher::default(), 0, vec![0; BLOCK]);
         loop {
             let count = reader.read(&mut block).map_err(failed)?;

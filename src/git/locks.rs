@@ -72,7 +72,7 @@ impl Lock {
 
     /// Takes the lock by creating the file; a kill in between leaves a beginning of our bytes.
     fn create(&self, lock: &Path) -> Result<(), Error> {
-        let opened = OpenOptions::new().write(true).create_new(true).open(lock);
+        let opened = disk::create_new(lock);
         let mut file = match opened {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {

@@ -25,7 +25,7 @@ use super::{
     Error, Repo, disk, gather,
     pack::{self, HEADER, Place},
 };
-use crate::base::at_once;
+use crate::base::{at_once, owner};
 
 /// Bytes that wait in memory before they are written.
 const TAIL: usize = 1 << 20;
@@ -216,9 +216,10 @@ impl Repo {
 fn temporary(folder: &Path, prefix: &str) -> Result<NamedTempFile, Error> {
     let make = || tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(MODE)).tempfile_in(folder);
     let file = make().or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => std::fs::create_dir_all(folder).and_then(|()| make()),
+        io::ErrorKind::NotFound => disk::create_dirs(folder).map_err(io::Error::other).and_then(|_| make()),
         _ => Err(error),
     });
+    let file = file.and_then(|file| owner::give_at(file.as_file(), file.path()).map(|()| file));
     file.map_err(|source| Error::File { doing: "writing into", path: folder.to_path_buf(), source })
 }
 

@@ -42,6 +42,7 @@ impl Repo {
         arguments.extend(refs.iter().map(String::as_str));
         // Nobody can answer: the child has no terminal, and waiting for one would hang.
         let push = self.program(&arguments).env("GIT_TERMINAL_PROMPT", "0").env("SSH_ASKPASS_REQUIRE", "force");
+        let push = push.as_owner_of(self.common_dir());
         let (success, output) = run(&push)?;
         // What git advises there fits a push by hand, not this one.
         let said: Vec<&str> = output.split("; ").filter(|line| !line.trim_start().starts_with("hint:")).collect();
@@ -56,6 +57,7 @@ impl Repo {
         let mut arguments = [&plain[..], &quiet].concat();
         arguments.extend(refs.iter().map(String::as_str));
         let fetch = self.program(&arguments).env("GIT_TERMINAL_PROMPT", "0").env("SSH_ASKPASS_REQUIRE", "force");
+        let fetch = fetch.as_owner_of(self.common_dir());
         let (success, output) = run(&fetch)?;
         if success { Ok(()) } else { Err(Error::Fetch { remote: secret::clean_text(remote), output }) }
     }

@@ -92,7 +92,11 @@ impl Repo {
 
 /// Appends a line, unless the last line begins as it does; a torn last line is cut first.
 fn append(log: &Path, beginning: &[u8], line: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().read(true).append(true).create(true).open(log)?;
+    let open = || OpenOptions::new().read(true).append(true).open(log);
+    let mut file = match open() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => disk::create_new(log).and_then(|_| open())?,
+        other => other?,
+    };
     let (start, last) = last_line(&mut file)?;
     if last.starts_with(beginning) && last.ends_with(b"\n") {
         return Ok(());

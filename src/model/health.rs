@@ -47,7 +47,7 @@ impl Level {
 /// One thing that is not as it should be.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
-    /// Stable word for what was looked at: `operation`, `registry`, `standing`, `objects`,
+    /// Stable word for what was looked at: `state`, `operation`, `registry`, `standing`, `objects`,
     /// `way_back`, `unverified`, `drift`, `left_out`, `signing`, `store`, `disk`, `inodes`.
     pub check: &'static str,
     /// How bad it is.

@@ -60,6 +60,8 @@ mod manifest_signatures;
 mod meanwhile;
 mod moved_tags;
 mod old_repositories;
+mod outputs;
+mod owners;
 mod power_cuts;
 mod pushing;
 mod reading;

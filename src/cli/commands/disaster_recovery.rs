@@ -2,8 +2,6 @@
 
 use std::{
     fmt::Write as _,
-    fs::File,
-    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -13,13 +11,12 @@ use jiff::tz::TimeZone;
 use super::{Run, rollback::How};
 use crate::{
     app::App,
-    base::{Failure, RelPath},
+    base::{Failure, RelPath, output},
     capsule,
     cli::{
         args::OneTask,
         change::{Ask, Course, carry_out},
         complete,
-        error::Error,
         render::{capsule as capsules, capsule_report, recovery, recovery_html},
         reply::Reply,
         session::Session,
@@ -121,12 +118,11 @@ impl Args {
 
 /// Writes a report. What was done is done: a report that cannot be written changes no exit code.
 fn keep(session: &Session, path: &Path, page: &str, reply: &mut Reply) {
-    let written = File::create(path).and_then(|mut file| file.write_all(page.as_bytes()).and_then(|()| file.sync_all()));
-    match written {
+    match output::write(path, page.as_bytes(), 0o666) {
         Ok(()) => {
             let _ = writeln!(reply.text, "  report: {}", path.display());
         }
-        Err(source) => session.print_failure(&Error::Write { path: path.to_path_buf(), source }.into(), None),
+        Err(error) => session.print_failure(&error.into(), None),
     }
 }
 

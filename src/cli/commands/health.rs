@@ -1,13 +1,13 @@
 //! `health`: what would keep a rollback from working, for people, probes and monitors.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 
 use super::Run;
 use crate::{
-    base::{Failure, Kind, RelPath, Root, SyncPoint, fs::write_durably},
-    cli::{args::SomeTasks, error::Error, render::health as render, reply::Reply, session::Session},
+    base::{Failure, Kind, output},
+    cli::{args::SomeTasks, render::health as render, reply::Reply, session::Session},
     model::health::{Health, Level},
 };
 
@@ -72,7 +72,8 @@ impl Args {
     fn look(&self, session: &Session) -> Result<Health, Failure> {
         let health = session.app()?.health(&self.tasks.named(session)?, self.deep)?;
         if let Some(path) = &self.textfile {
-            write_textfile(path, &render::metrics(&health)).map_err(|source| Error::Write { path: path.clone(), source })?;
+            // The collector may read at any moment, as another user.
+            output::write(path, render::metrics(&health).as_bytes(), 0o644)?;
         }
         Ok(health)
     }
@@ -90,13 +91,4 @@ impl Args {
         let kind = if worst.level == Level::Unknown { Kind::Missing } else { Kind::Bad };
         if fails { reply.with_problem(kind, format!("{name}{}", worst.seen)) } else { reply }
     }
-}
-
-/// Writes the file whole or not at all: the collector may read at any moment. Others may read it.
-fn write_textfile(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::os::unix::ffi::OsStrExt;
-    let name = path.file_name().ok_or_else(|| std::io::Error::other("it names no file"))?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let points = (SyncPoint::StageFile, SyncPoint::TreeDir);
-    write_durably(&Root::open(folder)?, &RelPath::own(name.as_bytes()), text.as_bytes(), 0o644, points)
 }

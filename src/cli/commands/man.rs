@@ -1,8 +1,7 @@
 //! `man`: writes the manual pages, made from the same definitions as `--help`.
 
 use std::{
-    fs::{self, File},
-    io::Write,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -10,7 +9,7 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    base::Failure,
+    base::{Failure, output},
     cli::{error::Error, help, render::count, reply::Reply, session::Session},
 };
 
@@ -33,7 +32,7 @@ impl Run for Args {
         let pages = help::manual_pages();
         for (name, page) in &pages {
             let path = self.dir.join(name);
-            File::create(&path).and_then(|mut file| file.write_all(page)).map_err(failed(&path))?;
+            output::write(&path, page, 0o666)?;
         }
         let names: Vec<_> = pages.iter().map(|(name, _)| name).collect();
         let text = format!("{} in {}\n", count(names.len(), "page"), self.dir.display());

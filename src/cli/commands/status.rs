@@ -35,7 +35,8 @@ impl Run for Args {
         let app = session.app()?;
         super::say_overdue(session, app);
         let lines = app.status(&self.tasks.named(session)?)?;
-        let open = app.unfinished()?;
+        // Of what this user may not read was said already that it cannot be checked.
+        let open = if app.closed_state().is_some() { None } else { app.unfinished()? };
         let mut page = open.as_ref().map(|line| tables::unfinished(session.out, line)).unwrap_or_default();
         page.push_str(&tables::tasks(session.out, &lines));
         let kept = app.kept_open()?;

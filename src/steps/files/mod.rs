@@ -21,7 +21,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::{
-    base::{Failure, Fs, OpId, RelPath, Stat, SyncPoint, Type, at_once, at_once_in, cancel::Stoppable, fs::create_dir_all},
+    base::{Failure, Fs, OpId, RelPath, Stat, SyncPoint, Type, at_once, at_once_in, cancel::Stoppable, fs::create_dir_all, owner::Owner},
     catalog::databases,
     ground::{Bytes, Ground, copy_checked},
     journal::Step,
@@ -181,6 +181,9 @@ impl<'a> Files<'a> {
             copy_checked(self.bytes, state, &mut file)?;
         }
         let mut finish = || -> io::Result<()> {
+            if let Some(stat) = self.tree.stat(&change.path)? {
+                file.set_owner(Owner { uid: stat.uid, gid: stat.gid })?;
+            }
             file.set_mode(state.mode)?;
             if let Some(mtime) = state.mtime {
                 file.set_mtime(mtime)?;

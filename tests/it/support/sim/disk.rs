@@ -151,7 +151,7 @@ impl Disk {
             Node::Dir(entries) => (Type::Dir, entries.len()),
         };
         let (mode, mtime, ctime) = (inode.mode, inode.mtime, inode.ctime);
-        Stat { kind, mode, size: size as u64, mtime, ctime, ino, dev: 1, uid: 0, links: 1 }
+        Stat { kind, mode, size: size as u64, mtime, ctime, ino, dev: 1, uid: 0, gid: 0, links: 1 }
     }
 
     /// Points a name at an inode, or removes it.

@@ -1,0 +1,121 @@
+//! Whose the repository and the state folder are, and what that keeps this user from.
+//!
+//! The state folder is private to the repository's owner. Somebody else may read the repository when git
+//! lets them, and changes nothing; root may do everything, and what it makes is the owner's. What an
+//! earlier run as somebody else left behind is named, with the command that mends it.
+
+use std::path::PathBuf;
+
+use super::App;
+use crate::base::{
+    Failure, Fault, Hint, Kind,
+    owner::{self, Owner},
+    user,
+};
+
+/// Files that this user may not use.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The user's own repository holds files of somebody else.
+    #[error("{} belongs to {}, and you are {}: a run as {} left it in your repository", path.display(), theirs.name(), mine.name(), theirs.name())]
+    LeftBehind {
+        /// The first of them.
+        path: PathBuf,
+        /// Whose it is.
+        theirs: Owner,
+        /// Who this is.
+        mine: Owner,
+        /// What to give back.
+        all: PathBuf,
+    },
+    /// The state folder is somebody else's.
+    #[error("{} belongs to {}, who alone may read it, and you are {}: what it holds cannot be checked", path.display(), theirs.name(), mine.name())]
+    Private {
+        /// The folder.
+        path: PathBuf,
+        /// Whose it is.
+        theirs: Owner,
+        /// Who this is.
+        mine: Owner,
+    },
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        Kind::Denied
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        let word = |owner: &Owner| user::name(owner.uid).unwrap_or_else(|| owner.uid.to_string());
+        match self {
+            Self::LeftBehind { mine, all, .. } => {
+                let to = format!("{}:", word(mine));
+                vec![Hint::run("take it back", &["sudo", "chown", "-R", &to, &all.to_string_lossy()])]
+            }
+            Self::Private { theirs, .. } => vec![owner::as_owner(*theirs)],
+        }
+    }
+}
+
+/// Who this process is.
+fn me() -> Owner {
+    Owner { uid: user::effective(), gid: 0 }
+}
+
+impl App {
+    /// Refuses to change what belongs to somebody else.
+    ///
+    /// # Errors
+    /// When it does.
+    pub fn check_owner(&self) -> Result<(), Failure> {
+        let common = self.ground.git.common_dir();
+        owner::check(common)?;
+        match (Owner::at(&self.state_path), owner::check(&self.state_path)) {
+            (Ok(theirs), Err(_)) => Err(self.left_behind(self.state_path.clone(), theirs).into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The state folder and its owner when this user may not read it.
+    pub fn closed_state(&self) -> Option<Error> {
+        use rustix::fs::{Access, AtFlags, CWD, accessat};
+        let open = accessat(CWD, &self.state_path, Access::READ_OK | Access::EXEC_OK, AtFlags::EACCESS).is_ok();
+        let theirs = Owner::at(&self.state_path).ok()?;
+        (!open && theirs.uid != me().uid).then(|| self.not_mine(self.state_path.clone(), theirs))
+    }
+
+    /// The error for what this user may not use in the state folder.
+    pub(super) fn foreign(&self) -> Option<Error> {
+        let found = (me().uid != 0).then(|| owner::first_of_others(&self.state_path)).flatten();
+        found.map(|(path, theirs)| self.not_mine(path, theirs))
+    }
+
+    /// Says, once, that the state folder cannot be read; true when it cannot.
+    pub(super) fn is_closed(&self) -> bool {
+        let Some(error) = self.closed_state() else { return false };
+        self.closed_said.call_once(|| self.ground.warn(error.to_string()));
+        true
+    }
+
+    /// A failure of permissions, with whose the files are that stand in the way.
+    pub fn explain(&self, failure: Failure) -> Failure {
+        if me().uid == 0 || !failure.is_permission_denied() {
+            return failure;
+        }
+        let found = owner::first_of_others(&self.state_path).or_else(|| owner::first_of_others(self.ground.git.common_dir()));
+        match found {
+            Some((path, theirs)) => self.not_mine(path, theirs).into(),
+            None => failure,
+        }
+    }
+
+    /// The error for what is somebody else's.
+    fn not_mine(&self, path: PathBuf, theirs: Owner) -> Error {
+        let is_mine = Owner::at(self.ground.git.common_dir()).is_ok_and(|owner| owner.uid == me().uid);
+        if is_mine { self.left_behind(path, theirs) } else { Error::Private { path, theirs, mine: me() } }
+    }
+
+    fn left_behind(&self, path: PathBuf, theirs: Owner) -> Error {
+        Error::LeftBehind { path, theirs, mine: me(), all: self.ground.git.common_dir().to_path_buf() }
+    }
+}

@@ -1,0 +1,221 @@
+//! Whose files are made: as root in a place of somebody else, that somebody's.
+//!
+//! One run with `sudo` must not leave files that the owner of a repository cannot use any more. So
+//! whatever root makes gets the owner and group of the folder that it is made in, as if that owner had
+//! made it. Only what was opened by the call that made it is given away: a name could have
+//! been put there by somebody else, and giving that away would give away somebody's file. In root's own
+//! folders, and for everybody else, nothing is done; [`check`] refuses who cannot give files away.
+
+use std::{
+    io,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid},
+    io::Errno,
+};
+
+use super::{Fault, Hint, Kind, user};
+
+/// A user and a group, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    /// The user.
+    pub uid: u32,
+    /// The group.
+    pub gid: u32,
+}
+
+impl Owner {
+    /// Whose an open file or folder is.
+    pub fn of(file: impl AsFd) -> io::Result<Self> {
+        let stat = rustix::fs::fstat(file)?;
+        Ok(Self { uid: stat.st_uid, gid: stat.st_gid })
+    }
+
+    /// Whose a path is, links followed.
+    pub fn at(path: &Path) -> io::Result<Self> {
+        let stat = rustix::fs::statat(CWD, path, AtFlags::empty())?;
+        Ok(Self { uid: stat.st_uid, gid: stat.st_gid })
+    }
+
+    /// The user's name, or the number where no name is known.
+    pub fn name(self) -> String {
+        user::name(self.uid).unwrap_or_else(|| format!("the user with number {}", self.uid))
+    }
+}
+
+/// Somebody else's place.
+#[derive(Debug, thiserror::Error)]
+#[error("{} belongs to {}, and you are {}: what you changed there would be yours, and {} could not work with it any more",
+    path.display(), owner.name(), Owner { uid: user::effective(), gid: 0 }.name(), owner.name())]
+pub struct NotYours {
+    /// The folder.
+    pub path: PathBuf,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+impl Fault for NotYours {
+    fn kind(&self) -> Kind {
+        Kind::Denied
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        vec![as_owner(self.owner)]
+    }
+}
+
+/// The advice to do the same as another user.
+pub fn as_owner(owner: Owner) -> Hint {
+    let name = user::name(owner.uid).unwrap_or_else(|| format!("'#{}'", owner.uid));
+    Hint::say(format!("do it as its owner, with `sudo -u {name}` before the same words"))
+}
+
+/// Refuses to change a place whose owner could not work with what is made there.
+///
+/// # Errors
+/// When it belongs to somebody else, and this user can give nothing away. Where a file system makes all
+/// files one user's, whoever writes them, what is made is the owner's.
+pub fn check(place: &Path) -> Result<(), NotYours> {
+    let Ok(owner) = Owner::at(place) else { return Ok(()) };
+    let me = user::effective();
+    if me == 0 || me == owner.uid {
+        return Ok(());
+    }
+    // A file without a name shows whose new files are, and leaves nothing.
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let trial = rustix::fs::openat(CWD, place, flags, Mode::from_raw_mode(0o600));
+    match trial.map(Owner::of) {
+        Ok(Ok(made)) if made.uid == owner.uid => Ok(()),
+        _ => Err(NotYours { path: place.to_path_buf(), owner }),
+    }
+}
+
+/// Gives what root has just made in a folder to the owner of the folder.
+pub fn give(made: impl AsFd, folder: impl AsFd) -> io::Result<()> {
+    if user::effective() != 0 {
+        return Ok(());
+    }
+    give_to(made, Owner::of(folder)?)
+}
+
+/// The same of a file that was made at a path.
+pub fn give_at(made: impl AsFd, path: &Path) -> io::Result<()> {
+    if user::effective() != 0 {
+        return Ok(());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    give_to(made, Owner::at(folder)?)
+}
+
+fn give_to(made: impl AsFd, owner: Owner) -> io::Result<()> {
+    let now = Owner::of(&made)?;
+    // Some file systems make all files one user's.
+    if owner.uid == 0 || now.uid != 0 {
+        return Ok(());
+    }
+    chown(made, Some(owner.uid), owner.gid)
+}
+
+/// Gives a file that was just made to whom it is to replace, as far as this user may.
+pub fn keep(made: impl AsFd, owner: Owner) -> io::Result<()> {
+    let now = Owner::of(&made)?;
+    if now == owner {
+        return Ok(());
+    }
+    let may_not = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    match chown(&made, Some(owner.uid), owner.gid) {
+        Err(error) if may_not(&error) && now.gid != owner.gid => match chown(&made, None, owner.gid) {
+            Err(error) if may_not(&error) => Ok(()),
+            done => done,
+        },
+        Err(error) if may_not(&error) => Ok(()),
+        done => done,
+    }
+}
+
+/// Changes owner and group of what is open, a link too.
+fn chown(file: impl AsFd, uid: Option<u32>, gid: u32) -> io::Result<()> {
+    let (uid, gid) = (uid.map(Uid::from_raw), Some(Gid::from_raw(gid)));
+    Ok(rustix::fs::chownat(file, "", uid, gid, AtFlags::EMPTY_PATH)?)
+}
+
+/// Makes one folder; an error when it exists.
+pub fn create_dir(path: &Path) -> io::Result<()> {
+    std::fs::create_dir(path)?;
+    if user::effective() == 0 {
+        give_at(rustix::fs::open(path, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?, path)?;
+    }
+    Ok(())
+}
+
+/// The owner of a place as whom another program is to run there; `None` when it runs as this process.
+pub fn other_owner(place: &Path) -> Option<Owner> {
+    let owner = Owner::at(place).ok()?;
+    (user::effective() == 0 && owner.uid != 0).then_some(owner)
+}
+
+/// The first entry at or below a folder that this user may not use, and whose it is; not followed are
+/// links. For the message of a failure.
+pub fn first_of_others(folder: &Path) -> Option<(PathBuf, Owner)> {
+    let stat = rustix::fs::statat(CWD, folder, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    let owner = Owner { uid: stat.st_uid, gid: stat.st_gid };
+    if owner.uid != user::effective() {
+        return Some((folder.to_path_buf(), owner));
+    }
+    if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir() {
+        return None;
+    }
+    let mut below: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+    below.sort();
+    below.iter().find_map(|path| first_of_others(path))
+}
+
+/// Opens a file for reading and writing, or makes it, for its owner only and for the owner of its folder.
+pub fn open_or_create(
+    flags: OFlags,
+    open: impl Fn(OFlags) -> Result<std::os::fd::OwnedFd, Errno>,
+) -> io::Result<(std::os::fd::OwnedFd, bool)> {
+    loop {
+        match open(flags) {
+            Err(Errno::NOENT) => {}
+            other => return Ok((other?, false)),
+        }
+        match open(flags | OFlags::CREATE | OFlags::EXCL) {
+            Err(Errno::EXIST) => {}
+            other => return Ok((other?, true)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn what_root_makes_in_somebody_elses_folder_is_theirs() {
+        let dir = tempfile::tempdir().expect("because tests can make folders");
+        if std::os::unix::fs::chown(dir.path(), Some(1234), Some(1235)).is_err() {
+            println!("skipped: only root can give files away");
+            return;
+        }
+        let path = dir.path().join("file");
+        let file = std::fs::File::create(&path).expect("it is made");
+        give_at(&file, &path).expect("root may");
+        let found = path.metadata().expect("it is there");
+        assert_eq!((found.uid(), found.gid()), (1234, 1235));
+        keep(&file, Owner { uid: 7, gid: 8 }).expect("root may");
+        assert_eq!(Owner::of(&file).expect("it is open"), Owner { uid: 7, gid: 8 });
+        give_at(&file, &path).expect("it is not root's");
+        assert_eq!(Owner::of(&file).expect("it is open").uid, 7, "only what is root's is given");
+        create_dir(&dir.path().join("below")).expect("it is made");
+        assert_eq!(Owner::at(&dir.path().join("below")).expect("it is there"), Owner { uid: 1234, gid: 1235 });
+        assert_eq!(first_of_others(&dir.path().join("below")).map(|(_, owner)| owner.uid), Some(1234));
+        check(dir.path()).expect("root gives files away");
+    }
+}

@@ -1,0 +1,234 @@
+//! Whose files are made, and what another user may know and do: as root in somebody's repository every
+//! file is that somebody's; who is neither root nor the owner changes nothing, and nothing of what they
+//! cannot read is called damaged.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    path::Path,
+    process::Command,
+};
+
+use crate::support::{
+    Sandbox,
+    sandbox::{Ran, finish, snapback_program},
+};
+
+/// The owner of the repository, somebody else, and a service that reads a file of the task.
+const OWNER: u32 = 1234;
+const OTHER: u32 = 1235;
+const SERVICE: u32 = 1236;
+
+/// True when this can be tried here; else the reason why not is printed.
+fn can() -> bool {
+    let is_root = rustix_uid() == 0;
+    let there = Command::new("sh").args(["-c", "command -v setpriv"]).output().unwrap().status.success();
+    if !is_root || !there {
+        println!("skipped: this needs root and setpriv");
+    }
+    is_root && there
+}
+
+fn rustix_uid() -> u32 {
+    let dir = tempfile::tempdir().unwrap();
+    dir.path().metadata().unwrap().uid()
+}
+
+/// Gives everything at and below a path to a user.
+fn give(path: &Path, uid: u32) {
+    std::os::unix::fs::lchown(path, Some(uid), Some(uid)).unwrap();
+    if fs::symlink_metadata(path).unwrap().is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            give(&entry.unwrap().path(), uid);
+        }
+    }
+}
+
+/// Everything below a path that is a user's.
+fn of(path: &Path, uid: u32, found: &mut Vec<String>) {
+    let meta = fs::symlink_metadata(path).unwrap();
+    if meta.uid() == uid || meta.gid() == uid {
+        found.push(path.display().to_string());
+    }
+    if meta.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            of(&entry.unwrap().path(), uid, found);
+        }
+    }
+}
+
+/// T01 at 1.1.0 with 1.0.0 before it, all of it the owner's.
+fn owned() -> Sandbox {
+    let sandbox = Sandbox::new(1);
+    sandbox.write("tasks/T01/link", b"");
+    fs::remove_file(sandbox.at("tasks/T01/link")).unwrap();
+    std::os::unix::fs::symlink("signal.py", sandbox.at("tasks/T01/link")).unwrap();
+    sandbox.git(&["add", "-A"]).expect(0);
+    sandbox.git(&["commit", "-qm", "link"]).expect(0);
+    sandbox.release("T01", "1.0.0");
+    sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
+    sandbox.write("tasks/T01/new/file.py", b"x\n");
+    sandbox.write("tasks/T01/model.bin", &crate::support::noise("other", 90_000));
+    fs::remove_file(sandbox.at("tasks/T01/link")).unwrap();
+    std::os::unix::fs::symlink("config.yaml", sandbox.at("tasks/T01/link")).unwrap();
+    sandbox.git(&["add", "-A"]).expect(0);
+    sandbox.git(&["commit", "-qm", "more"]).expect(0);
+    sandbox.release("T01", "1.1.0");
+    fs::set_permissions(sandbox.top(), fs::Permissions::from_mode(0o755)).unwrap();
+    give(sandbox.top(), OWNER);
+    sandbox
+}
+
+/// Runs snapback as a user.
+fn as_user(sandbox: &Sandbox, uid: u32, args: &[&str]) -> Ran {
+    let id = uid.to_string();
+    let mut command = sandbox.command("setpriv");
+    command.args(["--reuid", &id, "--regid", &id, "--clear-groups", snapback_program()]).args(args);
+    if uid == OTHER {
+        // They trust the repository, in a home of their own.
+        let home = sandbox.top().join("other");
+        if !home.exists() {
+            fs::create_dir(&home).unwrap();
+            fs::write(home.join(".gitconfig"), "[safe]\n  directory = *\n").unwrap();
+            give(&home, OTHER);
+        }
+        command.env("HOME", home).env_remove("XDG_CONFIG_HOME");
+    }
+    finish(&mut command)
+}
+
+/// Runs snapback as root, called by the owner with `sudo`.
+fn with_sudo(sandbox: &Sandbox, args: &[&str]) -> Ran {
+    finish(sandbox.command(snapback_program()).args(args).env("SUDO_UID", OWNER.to_string()).env("SUDO_GID", OWNER.to_string()))
+}
+
+#[test]
+fn what_root_does_in_somebodys_repository_is_all_theirs() {
+    if !can() {
+        return;
+    }
+    let sandbox = owned();
+    let origin = sandbox.top().join("origin.git");
+    sandbox.git(&["init", "-q", "--bare", origin.to_str().unwrap()]).expect(0);
+    give(&origin, OWNER);
+    let remote = origin.to_str().unwrap().to_string();
+    finish(sandbox.command("git").args(["remote", "add", "origin", &remote]).env("SUDO_UID", OWNER.to_string())).expect(0);
+    give(sandbox.top(), OWNER);
+    let steps: &[&[&str]] = &[
+        &["rollback", "-t", "T01", "--to", "1.0.0", "--yes"],
+        &["undo", "--yes"],
+        &["redo", "--yes"],
+        &["mark", "good", "1.0.0", "-t", "T01"],
+        &["hold", "1.1.0", "-t", "T01", "-m", "x"],
+        &["create-snapshot", "-t", "T01", "--version", "1.2.0", "--yes", "--push"],
+        &["verdicts", "push"],
+        &["verdicts", "fetch"],
+        &["drill", "-t", "T01", "--to", "1.0.0"],
+        &["dr", "-t", "T01", "--to", "1.0.0"],
+        &["store", "gc", "--yes"],
+        &["hooks", "install", "--yes"],
+        &["rollback", "-t", "T01", "--to", "1.2.0", "--no-commit", "--despite-verdict", "-m", "x", "--yes"],
+        &["status"],
+    ];
+    for args in steps {
+        with_sudo(&sandbox, args).expect(0);
+        let mut roots = Vec::new();
+        of(&sandbox.root(), 0, &mut roots);
+        of(&origin, 0, &mut roots);
+        assert_eq!(roots, Vec::<String>::new(), "after {args:?}");
+    }
+    for args in
+        [&["undo", "--yes"][..], &["status"], &["rollback", "-t", "T01", "--to", "1.2.0", "--yes"], &["doctor"], &["audit", "verify"]]
+    {
+        as_user(&sandbox, OWNER, args).expect(0);
+    }
+}
+
+#[test]
+fn a_file_that_is_replaced_stays_readable_for_its_service() {
+    if !can() {
+        return;
+    }
+    for owner in [0, OWNER] {
+        let sandbox = owned();
+        give(sandbox.top(), owner);
+        let file = sandbox.at("tasks/T01/signal.py");
+        chown(&file, Some(SERVICE), Some(SERVICE)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        with_sudo(&sandbox, &["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+        let found = file.metadata().unwrap();
+        assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (SERVICE, SERVICE, 0o600));
+        let others = sandbox.at("tasks/T01/config.yaml").metadata().unwrap();
+        assert_eq!((others.uid(), others.gid()), (owner, owner));
+    }
+}
+
+#[test]
+fn who_is_neither_root_nor_the_owner_changes_nothing() {
+    if !can() {
+        return;
+    }
+    let sandbox = owned();
+    as_user(&sandbox, OTHER, &["--version"]).expect(0);
+    let state = || (sandbox.everything(), sandbox.git(&["for-each-ref"]).stdout);
+    let before = state();
+    for args in [
+        &["rollback", "-t", "T01", "--to", "1.0.0", "--yes"][..],
+        &["dr", "-t", "T01", "--to", "1.0.0"],
+        &["create-snapshot", "-t", "T01", "--version", "1.2.0", "--yes"],
+        &["undo", "--yes"],
+        &["mark", "good", "1.0.0", "-t", "T01"],
+        &["op", "resume", "--yes"],
+        &["store", "gc", "--yes"],
+    ] {
+        let ran = as_user(&sandbox, OTHER, args).expect(12);
+        assert!(ran.stderr.contains("1234") && ran.stderr.contains("sudo -u"), "{args:?}: {ran:?}");
+        assert!(!ran.stderr.contains("Permission denied"), "{args:?}: {ran:?}");
+        assert!(state() == before, "{args:?}");
+    }
+}
+
+#[test]
+fn another_user_is_told_what_is_known_and_what_is_not() {
+    if !can() {
+        return;
+    }
+    let sandbox = owned();
+    for args in [&["status"][..], &["list", "-t", "T01"], &["show", "-t", "T01", "1.0.0"], &["diff", "-t", "T01", "1.0.0..1.1.0"]] {
+        let ran = as_user(&sandbox, OTHER, args).expect(0);
+        assert!(!ran.stderr.contains("Permission denied"), "{args:?}: {ran:?}");
+    }
+    let ran = as_user(&sandbox, OTHER, &["status"]).expect(0);
+    assert!(ran.stdout.contains("1.1.0") && ran.stderr.contains("cannot be checked"), "{ran:?}");
+    assert_eq!(ran.stderr.matches("cannot be checked").count(), 1, "it is said once: {ran:?}");
+    let ran = as_user(&sandbox, OTHER, &["health"]).expect(8);
+    assert!(ran.stdout.contains("cannot be checked") && !ran.stdout.contains("Permission denied"), "{ran:?}");
+    for args in [&["history"][..], &["op", "list"], &["audit", "list"], &["store", "check"]] {
+        let ran = as_user(&sandbox, OTHER, args).expect(12);
+        assert!(ran.stderr.contains("cannot be checked") && ran.stderr.contains("sudo -u"), "{args:?}: {ran:?}");
+    }
+    let ran = as_user(&sandbox, OTHER, &["doctor"]).expect(8);
+    assert!(ran.stdout.contains("1234") && !ran.stdout.contains("Permission denied"), "{ran:?}");
+}
+
+#[test]
+fn what_an_earlier_run_as_root_left_is_named_with_the_command_that_mends_it() {
+    if !can() {
+        return;
+    }
+    let sandbox = owned();
+    let ops = sandbox.at(".git/snapback/ops");
+    let last = fs::read_dir(&ops).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    for left in [last, sandbox.at(".git/snapback")] {
+        give(&left, 0);
+        for args in [&["undo", "--yes"][..], &["rollback", "-t", "T01", "--to", "1.0.0", "--yes"], &["op", "list"]] {
+            let ran = as_user(&sandbox, OWNER, args).expect(12);
+            assert!(ran.stderr.contains("belongs to root"), "{args:?}: {ran:?}");
+            assert!(ran.stderr.contains(&format!("sudo chown -R {OWNER}: {}", sandbox.at(".git").display())), "{args:?}: {ran:?}");
+        }
+        let ran = as_user(&sandbox, OWNER, &["doctor"]).expect(8);
+        assert!(ran.stdout.contains("sudo chown -R") && !ran.stdout.contains("report.json"), "{ran:?}");
+        give(&sandbox.at(".git"), OWNER);
+        as_user(&sandbox, OWNER, &["doctor"]).expect(0);
+    }
+}
