@@ -183,9 +183,6 @@ pub fn release(style: Style, zone: &TimeZone, detail: &ReleaseDetail) -> String 
     fact("state", line.standing.word());
     fact("tag", &safe(&line.tag));
     fact("commit", line.commit.as_str());
-    if detail.manifest.is_some() {
-        fact("files", &format!("{}, {}", count(detail.files, "file"), size(detail.bytes)));
-    }
     let Some(manifest) = &detail.manifest else {
         match &detail.unread {
             Some(why) => fact("manifest", &format!("cannot be read: {}", safe(why))),
