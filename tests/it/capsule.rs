@@ -183,7 +183,7 @@ fn snapback_restores_it_without_a_repository_and_checks_everything() {
     run(&["dr", "--from", capsule, "--into", "out", "--dry-run"]).expect(0);
     assert_eq!(fs::read_dir(&nowhere).unwrap().count(), 0);
     let answer = run(&["dr", "--from", capsule, "--into", "out", "--json"]).expect(0).json();
-    assert!(answer["changed"].as_bool().unwrap() && answer["data"]["proved"].as_array().unwrap().len() == 3, "{answer}");
+    assert!(answer["changed"].as_bool().unwrap() && answer["data"]["proved"].as_array().unwrap().len() == 4, "{answer}");
     assert_eq!(tree(&nowhere.join("out")), expected(&sandbox));
     run(&["dr", "--from", capsule, "--into", "out"]).expect(6);
     fs::create_dir(nowhere.join("empty")).unwrap();
