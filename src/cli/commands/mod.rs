@@ -22,7 +22,6 @@ mod history;
 mod hold;
 mod hooks;
 mod init;
-mod kept;
 mod keys;
 mod list;
 mod man;

@@ -1,11 +1,13 @@
 //! `op`: the operations that were run, and what to do with one that did not finish.
 
+mod kept;
+
 use std::fmt::Write;
 
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Run, kept};
+use super::Run;
 use crate::{
     base::{Failure, Hint, Kind},
     cli::{
