@@ -196,7 +196,7 @@ pub fn load_with_warnings(
         let named = registry.iter().flat_map(Registry::tasks).map(|(id, _)| id);
         named.filter(|id| !is_known(id) && is_released(id)).collect()
     };
-    let mut settings = resolve::resolve(file, tree, &released, &mut warnings)?;
+    let mut settings = resolve::resolve(file, tree, (&released, &is_released), &mut warnings)?;
     settings.from_file = from_file;
     let registry = read_registry(&settings.registry);
     let strangers = registry.iter().flat_map(Registry::tasks).map(|(id, _)| id).filter(|id| settings.task(id).is_none());
@@ -208,7 +208,7 @@ pub fn load_with_warnings(
 pub fn settings_of(work_tree: &Path, text: &str) -> Result<Settings, Error> {
     let unreadable = |source| Error::Read { file: work_tree.display().to_string(), source };
     let root = Root::open(work_tree).map_err(unreadable)?;
-    let mut settings = resolve::resolve(parse(NAMES[0], text.as_bytes())?, &root, &|_, _| Vec::new(), &mut Vec::new())?;
+    let mut settings = resolve::resolve(parse(NAMES[0], text.as_bytes())?, &root, (&|_, _| Vec::new(), &|_| false), &mut Vec::new())?;
     settings.from_file = true;
     Ok(settings)
 }

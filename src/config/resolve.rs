@@ -3,7 +3,7 @@
 //! Every rule that the shape cannot express is checked here, and every error names its key.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 
@@ -34,7 +34,12 @@ pub(super) type Released<'a> = &'a dyn Fn(&RelPath, &dyn Fn(&TaskId) -> bool) ->
 /// Gives a file its meaning; `from_file` is left to the caller.
 ///
 /// `released` names tasks of the registry that have releases but are not known.
-pub(super) fn resolve(file: ConfigFile, root: &dyn Fs, released: Released<'_>, warnings: &mut Vec<String>) -> Result<Settings, Error> {
+pub(super) fn resolve(
+    file: ConfigFile,
+    root: &dyn Fs,
+    (released, is_released): (Released<'_>, &dyn Fn(&TaskId) -> bool),
+    warnings: &mut Vec<String>,
+) -> Result<Settings, Error> {
     if let Some(version) = file.version.filter(|version| *version != 1) {
         return Err(rule("version", format!("the format {version} is not known; this snapback knows 1")));
     }
@@ -59,8 +64,7 @@ pub(super) fn resolve(file: ConfigFile, root: &dyn Fs, released: Released<'_>, w
     for found in found.into_iter().filter(|found| !taken.contains(&found.dir) && !ids.contains(&found.id)) {
         tasks.push(task(found.id, Some(found.dir), defaults.clone(), root)?);
     }
-    tasks.sort_by(|a, b| a.id.cmp(&b.id));
-    refuse_twins(&tasks)?;
+    let mut tasks = leave_twins_out(tasks, is_released, warnings);
     refuse_overlaps(&tasks)?;
     refuse_foreign_configs(&tasks)?;
     let own = [registry.clone(), RelPath::own("snapback.yaml"), RelPath::own("snapback.yml")];
@@ -236,15 +240,31 @@ fn to_probe(at: &str, ready: Ready) -> Result<Probe, Error> {
     }
 }
 
-/// Refuses ids that differ only in case: on some systems they are one folder, one tag.
-fn refuse_twins(tasks: &[TaskSpec]) -> Result<(), Error> {
-    let mut seen: HashMap<String, &TaskId> = HashMap::new();
+/// Leaves out tasks whose ids differ only in case, or come from two places: on some systems they are
+/// one folder, one tag. Those that have releases under an id of their own can still go back; the other
+/// tasks have nothing to do with it.
+fn leave_twins_out(tasks: Vec<TaskSpec>, is_released: &dyn Fn(&TaskId) -> bool, warnings: &mut Vec<String>) -> Vec<TaskSpec> {
+    let folded = |task: &TaskSpec| task.id.as_str().to_ascii_lowercase();
+    let mut groups: BTreeMap<String, Vec<TaskSpec>> = BTreeMap::new();
     for task in tasks {
-        if let Some(other) = seen.insert(task.id.as_str().to_ascii_lowercase(), &task.id) {
-            return Err(rule("tasks", format!("{other} and {} are the same id but for case or place; rename one", task.id)));
-        }
+        groups.entry(folded(&task)).or_default().push(task);
     }
-    Ok(())
+    let mut kept = Vec::new();
+    for twins in groups.into_values() {
+        if twins.len() == 1 {
+            kept.extend(twins);
+            continue;
+        }
+        let names: Vec<String> = twins.iter().map(|task| format!("{} ({})", task.id, task.dir)).collect();
+        let is_alone = |task: &TaskSpec| twins.iter().filter(|other| other.id == task.id).count() == 1;
+        let stays: Vec<bool> = twins.iter().map(|task| is_alone(task) && is_released(&task.id)).collect();
+        let left: Vec<&str> = twins.iter().zip(&stays).filter(|(_, stays)| !**stays).map(|(task, _)| task.id.as_str()).collect();
+        let left = if left.is_empty() { String::new() } else { format!("; left out: {}", left.join(", ")) };
+        warnings.push(format!("{} are the same id but for case or place: rename one{left}", names.join(" and ")));
+        kept.extend(twins.into_iter().zip(stays).filter(|(_, stays)| *stays).map(|(task, _)| task));
+    }
+    kept.sort_by(|a, b| a.id.cmp(&b.id));
+    kept
 }
 
 /// Refuses two tasks that own the same files: a rollback of one would change the other.

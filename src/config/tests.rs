@@ -179,7 +179,6 @@ fn what_is_wrong_is_named() {
         ("tasks: {T01: {exclude: ['[']}}", "tasks.T01.exclude"),
         ("tasks: {'a b': {}}", "not a task id"),
         ("tasks: {T01: {}, T01: {}}", "line 1 column 18: duplicate mapping key: T01"),
-        ("tasks: {T01: {path: a}, t01: {path: b}}", "but for case"),
         ("tasks: {A: {path: a}, B: {path: a/b}}", "both own a/b/**"),
         ("tasks: {A: {path: a}, B: {path: a}}", "both own a/**"),
         ("tasks: {A: {path: .}, B: {path: b}}", "both own b/**"),

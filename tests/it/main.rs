@@ -91,6 +91,7 @@ mod store_repair;
 mod store_rounds;
 mod task_names;
 mod trust;
+mod twins;
 mod unchanged_files;
 mod undoing;
 mod verdict_refs;
