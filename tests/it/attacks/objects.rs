@@ -189,6 +189,9 @@ fn the_tag_of_another_release_or_task_is_refused() {
         let copy = sandbox.copy();
         let id = copy.git_out(&["rev-parse", &format!("refs/tags/{from}")]);
         copy.git(&["update-ref", &format!("refs/tags/{to}"), &id]).expect(0);
+        withstands(&copy, &[4], BACK, &["was moved", "refs/snapback/keep/T01/1.0.0"]);
+        // Where nothing keeps the tag that was there, the manifest is not the one that this one names.
+        copy.git(&["update-ref", "-d", "refs/snapback/keep/T01/1.0.0"]).expect(0);
         withstands(&copy, &[4], BACK, &["sha256:"]);
     }
     for (from, to) in [("T01-v1.1.0", "T01-v1.0.0"), ("T02-v1.0.0", "T01-v1.0.0")] {
