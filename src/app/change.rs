@@ -114,13 +114,10 @@ impl App {
                 }
                 Ok(draft)
             }
-            Request::Rollback(wanted) => rollback::draft(
-                ground,
-                self.spec(&wanted.task)?,
-                &self.releases_for(&wanted.task)?,
-                &self.standings_of(&wanted.task)?,
-                wanted,
-            ),
+            Request::Rollback(wanted) => {
+                let (releases, standings) = (self.releases_for(&wanted.task)?, self.standings_of(&wanted.task)?);
+                rollback::draft(ground, self.spec(&wanted.task)?, &releases, &standings, wanted)
+            }
             Request::Undo(wanted) | Request::Redo(wanted) => {
                 let kind = if matches!(request, Request::Undo(_)) { OpKind::Undo } else { OpKind::Redo };
                 let operation = rollback::undo::find(ground, wanted, kind)?;
@@ -344,6 +341,7 @@ impl App {
             timeline: Vec::new(),
             share: Vec::new(),
             kept: Vec::new(),
+            of_release: false,
         };
         if let Request::Rollback(wanted) = request {
             self.verify_active(self.spec(&wanted.task)?, &mut report)?;
@@ -376,6 +374,7 @@ impl App {
             timeline: Vec::new(),
             share: Vec::new(),
             kept: Vec::new(),
+            of_release: operation.steps.iter().any(|step| matches!(step, Step::RemoveRefs(_))),
         }
     }
 

@@ -423,6 +423,7 @@ fn interrupted(state: &GuardState, fired: &Fired, op: Option<OpId>, outcome: rep
         timeline: Vec::new(),
         share: Vec::new(),
         kept: Vec::new(),
+        of_release: false,
         notes: vec!["it was interrupted and brought to its end".into()],
     }
 }

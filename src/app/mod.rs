@@ -34,6 +34,7 @@ mod shared;
 mod signing;
 mod store;
 mod sync;
+mod then;
 mod timed;
 mod trust;
 mod view;

@@ -1,7 +1,5 @@
 //! The ways to write a version: `1.2.0`, `v1.2.0`, `T01-v1.2.0`, words, times and commits.
 
-use jiff::{Span, Timestamp};
-
 use super::{App, Error};
 use crate::{
     base::{Failure, TaskId, text},
@@ -52,9 +50,7 @@ impl App {
                     .cloned()
                     .ok_or_else(|| none("no older release is proven good").into())
             }
-            _ if typed.starts_with('@') => self
-                .version_at(task, &releases, &typed[1..])
-                .and_then(|found| found.ok_or_else(|| none("there was no release then").into())),
+            _ if typed.starts_with('@') => self.version_at(spec, &releases, &typed[1..]),
             _ => self.named_version(task, &releases, typed),
         }
     }
@@ -80,54 +76,5 @@ impl App {
             }
         }
         Err(releases.unknown(task, typed).into())
-    }
-
-    /// The newest release that existed at a time: `2h`, `3d` ago or RFC 3339.
-    fn version_at(&self, task: &TaskId, releases: &Releases, when: &str) -> Result<Option<Version>, Failure> {
-        let Some(then) = moment(when, self.ground.clock.now()) else {
-            let why = "write @2h, @3d or @2026-08-20T15:00+08:00".to_string();
-            return Err(Error::NoSuchVersion { task: task.clone(), text: text::escape(when.as_bytes()), why }.into());
-        };
-        let mut best: Option<(Timestamp, Version)> = None;
-        for release in releases.of(task) {
-            let tag = self.ground.git.peel_tag(&release.tag_id)?;
-            let at = match tag.at {
-                Some(at) => at,
-                None => self.ground.git.commit(&tag.commit)?.time,
-            };
-            if at <= then && best.as_ref().is_none_or(|(newest, version)| (at, &release.version) > (*newest, version)) {
-                best = Some((at, release.version.clone()));
-            }
-        }
-        Ok(best.map(|(_, version)| version))
-    }
-}
-
-/// A moment: a span before now, or a time with its offset.
-fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
-    if let Ok(time) = text.parse::<Timestamp>() {
-        return Some(time);
-    }
-    if let Ok(time) = jiff::fmt::strtime::parse("%Y-%m-%dT%H:%M%:z", text) {
-        return time.to_timestamp().ok();
-    }
-    let span: Span = text.parse().ok()?;
-    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
-    now.checked_sub(duration).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn moments() {
-        let now: Timestamp = "2026-08-20T12:00:00Z".parse().expect("it is a time");
-        let at = |text| moment(text, now).map(|time| time.to_string());
-        assert_eq!(at("2h").as_deref(), Some("2026-08-20T10:00:00Z"));
-        assert_eq!(at("3d").as_deref(), Some("2026-08-17T12:00:00Z"));
-        assert_eq!(at("2026-08-20T15:00+08:00").as_deref(), Some("2026-08-20T07:00:00Z"));
-        assert_eq!(at("2026-08-20T15:00:00Z").as_deref(), Some("2026-08-20T15:00:00Z"));
-        assert_eq!(at("soon"), None);
     }
 }

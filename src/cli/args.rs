@@ -190,6 +190,15 @@ pub fn version(session: &Session, task: &TaskId, text: Option<&String>) -> Resul
     text.map(|text| session.app()?.resolve_version(task, text)).transpose()
 }
 
+/// A version that is only compared with the active one: a number need not be a release.
+pub fn lock_version(session: &Session, task: &TaskId, text: Option<&String>) -> Result<Option<Version>, Failure> {
+    let plain = |text: &String| text.strip_prefix('v').unwrap_or(text).parse().ok();
+    match text.and_then(plain) {
+        Some(version) => Ok(Some(version)),
+        None => version(session, task, text),
+    }
+}
+
 /// `--signature`: what is demanded of a release's signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SignatureDemand {

@@ -10,6 +10,8 @@ pub mod registry;
 pub mod tree;
 pub mod write;
 
+pub use crate::model::operation::NamedRef;
+
 use crate::{
     base::{GitId, OpId, RelPath},
     deps::facts::NewFacts,
@@ -89,6 +91,15 @@ pub struct CommitDraft {
     pub manifest: Option<Manifest>,
 }
 
+/// A branch that goes back over commits which nobody else has.
+#[derive(Debug, Clone)]
+pub struct Back {
+    /// Where the branch is.
+    pub head: Head,
+    /// The commit that it goes back to.
+    pub to: GitId,
+}
+
 /// One step of a draft; becomes a step of the operation.
 #[derive(Debug, Clone)]
 pub enum StepDraft {
@@ -113,6 +124,8 @@ pub enum StepDraft {
     Start,
     /// Publishes the commit and the index.
     Publish,
+    /// Removes these references, after the commit point.
+    RemoveRefs(Vec<NamedRef>),
     /// Holds this version.
     Hold(Version),
     /// Lifts the hold of this version.
@@ -138,6 +151,8 @@ pub struct Draft {
     pub unsynced: Vec<GitId>,
     /// The commit; `None` when none is wanted.
     pub commit: Option<CommitDraft>,
+    /// The branch that goes back, in place of a commit.
+    pub back: Option<Back>,
     /// How the index changes.
     pub index: Vec<TreeChange>,
     /// The registry entry.
@@ -167,6 +182,7 @@ impl Draft {
             blobs: Vec::new(),
             unsynced: Vec::new(),
             commit: None,
+            back: None,
             index: Vec::new(),
             registry: None,
             steps: Vec::new(),

@@ -67,17 +67,7 @@ pub fn write(
     let total: u64 = draft.files.iter().flat_map(|file| [&file.before, &file.after]).flatten().map(|kept| kept.state.size).sum();
     let mut changes = ground.work("saving", total, true, || put_files(ground, &*session, &draft, &mut saved))?;
     let mut leases = vec![session.commit()?];
-    if !draft.files.is_empty() {
-        ground.say(
-            "saved",
-            format!(
-                "{} path{}, {} new in the store",
-                draft.files.len(),
-                if draft.files.len() == 1 { "" } else { "s" },
-                crate::base::text::size(saved)
-            ),
-        );
-    }
+    say_saved(ground, draft.files.len(), saved);
     let mut publication = Publication { log_message: log_message(&draft), index: draft.index.clone(), ..Publication::default() };
     let (mut commit, mut unsigned) = (None, None);
     if let Some(wanted) = &draft.commit {
@@ -89,6 +79,10 @@ pub fn write(
         commit = Some(made);
         changes.extend(manifest);
         changes.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+    if let Some(back) = &draft.back {
+        publication.refs = back_refs(back, &id);
+        ground.git.check_publication(&publication)?;
     }
     if let Some(facts) = &draft.facts {
         facts.save(&*ground.state, &draft.plan.task);
@@ -120,6 +114,14 @@ pub fn write(
     finish(&mut operation)?;
     ground.git.sync_objects(&unsynced)?;
     Ok(Written { operation, commit, saved, leases })
+}
+
+/// Says how much was saved.
+fn say_saved(ground: &Ground, paths: usize, grown: u64) {
+    if paths > 0 {
+        let s = if paths == 1 { "" } else { "s" };
+        ground.say("saved", format!("{paths} path{s}, {} new in the store", crate::base::text::size(grown)));
+    }
 }
 
 /// Puts the large files of a release into the store.
@@ -227,8 +229,20 @@ pub fn write_blobs(ground: &Ground, draft: &Draft) -> Result<(), Failure> {
     })
 }
 
+/// The moves of a branch that goes back; a reference of ours keeps what it leaves.
+fn back_refs(back: &super::Back, id: &OpId) -> Vec<RefChange> {
+    let left = back.head.commit.clone();
+    vec![
+        RefChange { name: format!("refs/snapback/safety/{id}"), before: None, after: left.clone() },
+        RefChange { name: back.head.branch.clone(), before: Some(left), after: back.to.clone() },
+    ]
+}
+
 /// The line for the reference logs.
 fn log_message(draft: &Draft) -> String {
+    if draft.back.is_some() {
+        return format!("snapback: {}({}): {}", draft.plan.kind.word(), draft.plan.task, draft.plan.about);
+    }
     let first = draft.commit.as_ref().and_then(|commit| commit.message.lines().next()).unwrap_or_default();
     format!("snapback: {first}")
 }
@@ -440,6 +454,7 @@ fn steps(
             StepDraft::Verify(version) => Step::Verify { version: version.clone() },
             StepDraft::Ready(version) => Step::Ready { version: version.clone() },
             StepDraft::Publish => Step::Publish(publication.take().unwrap_or_default()),
+            StepDraft::RemoveRefs(refs) => Step::RemoveRefs(refs.clone()),
             StepDraft::Hold(version) => verdict(version, Verdict::Held),
             StepDraft::Release(version) => verdict(version, Verdict::Released),
             StepDraft::EnvironmentBack(change) => Step::Environment(environment_back(ground, id, change)?),

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use jiff::Timestamp;
+
 use super::{Error, Repo, error::During};
 use crate::base::{GitId, RelPath};
 
@@ -22,6 +24,42 @@ impl Repo {
                 }
                 if seen.contains(&commit) {
                     return Ok(Some(nth));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    /// The remote branch, as far as they are known here, that has one of these commits; what `older`
+    /// reaches is not looked at.
+    pub fn remote_branch_with(&self, commits: &[GitId], older: &GitId) -> Result<Option<String>, Error> {
+        let doing = "looking what remote branches have";
+        let wanted: HashSet<_> = commits.iter().filter_map(|id| self.oid(id).ok()).collect();
+        let older = self.oid(older)?;
+        for (name, tip) in self.refs_below("refs/remotes/")? {
+            let tip = self.oid(&tip)?;
+            let found = self.with(|repo| {
+                let mut walk = repo.rev_walk([tip]).with_hidden([older]).all().during(doing)?;
+                walk.try_fold(false, |found, next| Ok::<_, Error>(found || wanted.contains(&next.during(doing)?.id)))
+            })?;
+            if found {
+                return Ok(Some(name["refs/remotes/".len()..].to_string()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The newest commit of a branch, by its first parents, that was there at a time; and since when.
+    pub fn first_parent_before(&self, tip: &GitId, then: Timestamp) -> Result<Option<(GitId, Timestamp)>, Error> {
+        let doing = "looking what the branch was then";
+        let tip = self.oid(tip)?;
+        self.with(|repo| {
+            for commit in repo.rev_walk([tip]).first_parent_only().all().during(doing)? {
+                let id = commit.during(doing)?.id;
+                let seconds = repo.find_commit(id).during(doing)?.time().during(doing)?.seconds;
+                match Timestamp::from_second(seconds) {
+                    Ok(at) if at <= then => return Ok(Some((super::repo::git_id(&id), at))),
+                    _ => {}
                 }
             }
             Ok(None)

@@ -41,6 +41,7 @@ mod ready;
 mod reflog;
 mod refs;
 mod remote;
+mod remove;
 mod repo;
 mod running;
 mod scan;

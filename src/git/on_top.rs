@@ -154,6 +154,10 @@ impl Repo {
         if now == *before {
             return Ok(planned.refs.clone());
         }
+        // A branch that goes back over a release, two commits, cannot be put on top of anything.
+        if self.commits_between(&[], before, 4)?.contains(&branch.after) {
+            return Err(changed(Some(now)));
+        }
         self.check_untouched(&branch.name, before, &now, untouched)?;
         let made = self.commit(&branch.after)?;
         let is_one = made.parents == [before.clone()];

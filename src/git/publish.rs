@@ -11,6 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use gix::ObjectId;
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Repo, disk, error::During, locks::Lock, on_top::Current};
@@ -270,18 +271,29 @@ impl Repo {
             return Ok(false);
         }
         let (now, after) = (self.oid(&now)?, self.oid(&change.after)?);
+        let before = change.before.as_ref().map(|before| self.oid(before)).transpose()?;
         self.with(|repo| {
             // Nothing can stand on a commit that is not written yet.
             if !repo.has_object(after) {
                 return Ok(false);
             }
-            let bases = repo.merge_bases_many(now, &[after]).during("looking whether the branch has moved on")?;
-            Ok(bases.iter().any(|base| *base == after))
+            let is_below = |old: ObjectId, new: ObjectId| -> Result<bool, Error> {
+                let bases = repo.merge_bases_many(new, &[old]).during("looking whether the branch has moved on")?;
+                Ok(bases.iter().any(|base| *base == old))
+            };
+            if !is_below(after, now)? {
+                return Ok(false);
+            }
+            // A branch that was to go back, and went on instead, has not moved.
+            match before {
+                Some(before) if is_below(after, before)? => Ok(!is_below(before, now)?),
+                _ => Ok(true),
+            }
         })
     }
 
     /// Gives one reference its old value again; returns the folders to sync.
-    fn take_back(&self, change: &RefChange, staged: &Path) -> Result<Vec<PathBuf>, Error> {
+    pub(super) fn take_back(&self, change: &RefChange, staged: &Path) -> Result<Vec<PathBuf>, Error> {
         let target = self.ref_path(&change.name);
         let value = change.before.as_ref().unwrap_or(&change.after);
         let lock = Lock { target: target.clone(), staged: staged.to_path_buf(), bytes: format!("{value}\n").into_bytes() };
@@ -479,7 +491,7 @@ fn staged(turn: u32, name: &str) -> String {
 }
 
 /// Syncs files, then folders; what was removed meanwhile needs no sync.
-fn sync_existing(paths: BTreeSet<PathBuf>) -> Result<(), Error> {
+pub(super) fn sync_existing(paths: BTreeSet<PathBuf>) -> Result<(), Error> {
     let (dirs, files): (Vec<_>, Vec<_>) = paths.into_iter().partition(|path| path.is_dir());
     at_once(&files, |path| disk::sync_if_there(path))?;
     at_once(&dirs, |path| disk::sync_if_there(path))

@@ -108,6 +108,15 @@ pub struct RefChange {
     pub after: GitId,
 }
 
+/// A reference with the value that it must have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedRef {
+    /// The full name, `refs/…`.
+    pub name: String,
+    /// The value.
+    pub value: GitId,
+}
+
 /// What becomes visible in git, in one go: the commit point of an operation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Publication {
@@ -180,6 +189,8 @@ pub enum Step {
     },
     /// Moves references and the index: the commit point.
     Publish(Publication),
+    /// Removes references, after the commit point; one with another value stays.
+    RemoveRefs(Vec<NamedRef>),
     /// Writes verdicts on versions.
     Verdicts(Vec<VerdictRecord>),
 }
@@ -195,6 +206,7 @@ impl Step {
             Self::Verify { .. } => "verify",
             Self::Ready { .. } => "ready",
             Self::Publish(_) => "publish",
+            Self::RemoveRefs(_) => "remove-refs",
             Self::Verdicts(_) => "verdicts",
         }
     }
@@ -208,7 +220,7 @@ pub enum OpKind {
     CreateSnapshot,
     /// A return to a release.
     Rollback,
-    /// The inverse of a rollback or redo.
+    /// The inverse of a rollback or redo, or of a release that nobody else has.
     Undo,
     /// The inverse of an undo.
     Redo,

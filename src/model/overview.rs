@@ -46,6 +46,12 @@ pub struct WayBack {
     pub proof: Option<Proof>,
     /// Why there is no version, when it is not that none is proven good.
     pub why: Option<String>,
+    /// True when no version is older than the active one.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub oldest: bool,
+    /// The newest older version that nobody proved, when none is proven.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unproven: Option<Version>,
 }
 
 /// What a drill proved.

@@ -76,6 +76,9 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// True when nothing would change.
     pub nothing_to_do: bool,
+    /// True when a release is taken back.
+    #[serde(skip)]
+    pub of_release: bool,
 }
 
 impl Plan {
@@ -101,6 +104,7 @@ impl Plan {
             commands: Vec::new(),
             notes: Vec::new(),
             nothing_to_do: false,
+            of_release: false,
         }
     }
 }

@@ -78,6 +78,9 @@ pub struct Report {
     /// Files that somebody changed while it was at work, and what became of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<Kept>,
+    /// True when a release was taken back, which nothing brings again but a new one.
+    #[serde(skip)]
+    pub of_release: bool,
 }
 
 impl Report {
@@ -168,6 +171,7 @@ mod tests {
             timeline: vec![Moment { what: "files".into(), at_ms: 0, took_ms: 1, end: MomentEnd::Done }],
             share: Vec::new(),
             kept: Vec::new(),
+            of_release: false,
         }
     }
 

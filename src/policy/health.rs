@@ -96,7 +96,16 @@ fn of_way(line: &TaskLine, way: &WayBack) -> Option<Finding> {
             // A first release is no fault of anybody, and nobody can mend it.
             return Some(finding("way_back", Level::Ok, "it has one release: the next one will have a way back", "", &[]));
         }
-        let seen = way.why.clone().unwrap_or_else(|| "no older version is proven good: there is no way back".into());
+        if way.oldest {
+            let active = line.active.as_ref().map(ToString::to_string).unwrap_or_default();
+            let seen = format!("{task} is at its oldest version, {active}: nothing older to go back to");
+            return Some(finding("way_back", Level::Ok, seen, "", &[]));
+        }
+        if let Some(version) = way.unproven.as_ref().map(ToString::to_string) {
+            let seen = format!("{version} is the newest older version of {task}; it was never proven here");
+            return Some(finding("way_back", Level::Warning, seen, "prove it", &["snapback", "drill", "-t", task, "--to", &version]));
+        }
+        let seen = way.why.clone().unwrap_or_else(|| "every older version is bad or held".into());
         return Some(finding("way_back", Level::Warning, seen, "see its versions", &list));
     };
     let proof = way.proof.as_ref().filter(|proof| !proof.passed)?;
@@ -159,7 +168,7 @@ mod tests {
             offline: true,
             why: "smoke.1 failed".into(),
         };
-        WayBack { version: "1.1.0".parse().ok(), proof: Some(proof), why: None }
+        WayBack { version: "1.1.0".parse().ok(), proof: Some(proof), ..WayBack::default() }
     }
 
     fn words(line: &TaskLine, way: &WayBack) -> Vec<(&'static str, Level)> {

@@ -11,6 +11,33 @@ pub fn default_target<'a>(active: Option<&Version>, versions: impl Iterator<Item
         .max()
 }
 
+/// Why no version is chosen by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoTarget {
+    /// No version is older than the active one.
+    Oldest(Option<Version>),
+    /// Nobody proved the newest older version that is neither bad nor held, or called it good.
+    Unproven {
+        /// That version.
+        version: Version,
+        /// True when it is the newest older version of all.
+        is_previous: bool,
+    },
+    /// All older versions are bad or held; this is the newest of them.
+    TakenBack(Version),
+}
+
+/// Why [`default_target`] found none.
+pub fn why_none<'a>(active: Option<&Version>, versions: impl Iterator<Item = (&'a Version, Standing)>) -> NoTarget {
+    let mut older: Vec<_> = versions.filter(|(version, _)| active.is_none_or(|active| *version < active)).collect();
+    older.sort_by(|a, b| a.0.cmp(b.0));
+    let Some((newest, _)) = older.last() else { return NoTarget::Oldest(active.cloned()) };
+    match older.iter().rfind(|(_, said)| !said.bad && !said.held) {
+        Some((version, _)) => NoTarget::Unproven { version: (*version).clone(), is_previous: version == newest },
+        None => NoTarget::TakenBack((*newest).clone()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,5 +58,9 @@ mod tests {
         assert_eq!(target("1.5.0").as_deref(), Some("1.1.0"));
         assert_eq!(target("2.0.0").as_deref(), Some("1.5.0"));
         assert_eq!(target("1.0.0"), None);
+        let why = |active: &str, from: usize| why_none(Some(&version(active)), all[from..].iter().map(|(v, s)| (v, *s)));
+        assert_eq!(why("1.0.0", 0), NoTarget::Oldest(Some(version("1.0.0"))));
+        assert_eq!(why("1.5.0", 4), NoTarget::Unproven { version: version("1.4.0"), is_previous: true });
+        assert_eq!(why("1.4.0", 2), NoTarget::TakenBack(version("1.3.0")));
     }
 }

@@ -50,7 +50,11 @@ pub fn find<'a>(
 ) -> Result<Line<'a>, Failure> {
     let (counted, passed_over) = counted(ground, task, releases, standings, active);
     let manifests = untagged::everywhere(&ground.git, &ground.settings)?.remove(&task.id).unwrap_or_default();
-    let in_head: BTreeSet<&Version> = manifests.iter().filter(|(_, place)| *place == untagged::HEAD).map(|(version, _)| version).collect();
+    // A tag that does not count does not count by its manifest either.
+    let is_counted =
+        |version: &&Version| releases.find(&task.id, version).is_err() || counted.iter().any(|release| release.version == **version);
+    let in_head = manifests.iter().filter(|(_, place)| *place == untagged::HEAD).map(|(version, _)| version);
+    let in_head: BTreeSet<&Version> = in_head.filter(is_counted).collect();
     let tip = newest(ground, &counted, &in_head, active, head)?;
     let latest = tip.map(|release| &release.version).into_iter().chain(in_head.iter().copied()).max().cloned();
     let base = latest.as_ref().map(|latest| latest.max(active.unwrap_or(latest)).clone());

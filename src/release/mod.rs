@@ -266,7 +266,7 @@ fn check_names(ground: &Ground, found: &mut files::Found) -> Result<(), Error> {
     Ok(())
 }
 
-/// A release cannot be taken back, so it may not write over what only the work tree has.
+/// A release may not write its manifest over what only the work tree has.
 fn check_manifest_place(ground: &Ground, task: &TaskSpec, version: &Version) -> Result<(), Failure> {
     let path = ground.settings.manifest_path(&task.id, version);
     let Some(now) = catalog::capture::read(&*ground.tree, &path)? else { return Ok(()) };

@@ -3,13 +3,14 @@
 use crate::{
     base::{Fault, Hint, Kind, RelPath, TaskId},
     model::Version,
+    policy::target::NoTarget,
 };
 
 /// What stops a rollback.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// `--from` is not the active version.
-    #[error("{task} is at {active}, not at {from}")]
+    #[error("{task} is at {active}{}, not at {from}", if active == to { " already" } else { "" })]
     StaleFrom {
         /// The task.
         task: TaskId,
@@ -28,11 +29,13 @@ pub enum Error {
         /// What cannot be read.
         why: String,
     },
-    /// No version is proven good.
-    #[error("{task} has no older version that is proven good")]
+    /// No version is chosen by itself.
+    #[error("{}", no_target(task, why))]
     NoGoodVersion {
         /// The task.
         task: TaskId,
+        /// Why not.
+        why: NoTarget,
     },
     /// The target's commit is not what its manifest says.
     #[error("{tag} is damaged: {problems}")]
@@ -140,6 +143,26 @@ pub enum Error {
     /// There is nothing to take back.
     #[error("there is nothing to {0}")]
     NothingTo(&'static str),
+    /// The newest operation is a release, which is taken back only by its name.
+    #[error("there is nothing to undo but the release of {task} {version}, which is taken back only by its name")]
+    OnlyARelease {
+        /// Its short id.
+        op: String,
+        /// The task.
+        task: TaskId,
+        /// The version.
+        version: String,
+    },
+    /// A release cannot be taken back.
+    #[error("the release {op} of {task} cannot be taken back: {why}")]
+    ReleaseStays {
+        /// Its short id.
+        op: String,
+        /// The task.
+        task: TaskId,
+        /// Why not.
+        why: String,
+    },
     /// The operation cannot be taken back.
     #[error("operation {op} ({kind}) cannot be taken back{why}")]
     CannotUndo {
@@ -152,12 +175,36 @@ pub enum Error {
     },
 }
 
+/// Why no version is chosen by itself.
+fn no_target(task: &TaskId, why: &NoTarget) -> String {
+    match why {
+        NoTarget::Oldest(Some(active)) => format!("{task} is at its oldest version, {active}: nothing older to go back to"),
+        NoTarget::Oldest(None) => format!("{task} has no version to go back to"),
+        NoTarget::Unproven { version, .. } => format!("{version} is the newest older version of {task}; it was never proven here"),
+        NoTarget::TakenBack(version) => format!("every older version of {task} is bad or held; the newest of them is {version}"),
+    }
+}
+
+/// What helps when no version is chosen by itself.
+fn to_choose(task: &TaskId, why: &NoTarget) -> Vec<Hint> {
+    let task = task.as_str();
+    let NoTarget::Unproven { version, is_previous } = why else {
+        return vec![Hint::run("see its versions", &["snapback", "list", "--task", task])];
+    };
+    let version = version.to_string();
+    let to = if *is_previous { "previous" } else { version.as_str() };
+    vec![
+        Hint::run("go to it", &["snapback", "rollback", "--task", task, "--to", to]),
+        Hint::run("prove it first", &["snapback", "drill", "--task", task, "--to", &version]),
+    ]
+}
+
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Signature { .. } => Kind::Denied,
             Self::StaleFrom { .. } | Self::NotTheLast { .. } | Self::MovedOn { .. } => Kind::Conflict,
-            Self::NoGoodVersion { .. } | Self::NothingTo(_) => Kind::NotFound,
+            Self::NoGoodVersion { .. } | Self::NothingTo(_) | Self::OnlyARelease { .. } => Kind::NotFound,
             Self::Damaged { .. } | Self::OutOfScope { .. } | Self::NotVerified { .. } | Self::NotRestored(_) => Kind::Bad,
             Self::InTheWay { .. }
             | Self::OneWay { .. }
@@ -165,6 +212,7 @@ impl Fault for Error {
             | Self::CaseTwins(..)
             | Self::NoReason
             | Self::ActiveUnknown { .. }
+            | Self::ReleaseStays { .. }
             | Self::CannotUndo { .. } => Kind::Refused,
         }
     }
@@ -173,15 +221,12 @@ impl Fault for Error {
         match self {
             Self::StaleFrom { task, active, to, .. } => {
                 let (task, from) = (task.as_str(), active.as_str());
-                vec![
-                    Hint::run("roll back from where it is", &["snapback", "rollback", "--task", task, "--from", from, "--to", to]),
-                    Hint::run("see what happened", &["snapback", "history", "--task", task]),
-                ]
+                let there = from == to || from.parse::<Version>().is_err();
+                let go = || Hint::run("roll back from where it is", &["snapback", "rollback", "--task", task, "--from", from, "--to", to]);
+                let seen = Hint::run("see what happened", &["snapback", "history", "--task", task]);
+                (!there).then(go).into_iter().chain([seen]).collect()
             }
-            Self::NoGoodVersion { task } => vec![
-                Hint::run("see its versions", &["snapback", "list", "--task", task.as_str()]),
-                Hint::say("name the version: --to <version>"),
-            ],
+            Self::NoGoodVersion { task, why } => to_choose(task, why),
             Self::Damaged { task, .. } => vec![Hint::run(
                 "see which versions are whole",
                 &["snapback", "verify-snapshot", "--task", task.as_str(), "--all", "--deep"],
@@ -232,6 +277,11 @@ impl Fault for Error {
             }
             Self::MovedOn { task, .. } => vec![Hint::run("see what happened", &["snapback", "history", "--task", task.as_str()])],
             Self::NothingTo(_) => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
+            Self::OnlyARelease { op, .. } => vec![Hint::run("take the release back", &["snapback", "undo", op])],
+            Self::ReleaseStays { task, .. } => vec![
+                Hint::run("go back to an earlier version instead", &["snapback", "rollback", "--task", task.as_str(), "--to", "previous"]),
+                Hint::say("or call it bad, so that nobody goes to it: snapback mark bad VERSION -m WHY"),
+            ],
             Self::CannotUndo { .. } => {
                 vec![Hint::run("go back to an earlier version instead", &["snapback", "rollback", "--to", "previous"])]
             }

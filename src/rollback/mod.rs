@@ -9,6 +9,7 @@ pub mod check;
 pub mod compare;
 mod databases;
 mod error;
+pub mod release_back;
 mod room;
 pub mod show;
 pub mod signature;
@@ -98,8 +99,9 @@ fn target(
         return Ok(to.clone());
     }
     let of = |version: &Version| standings.get(&task.id).and_then(|versions| versions.get(version)).copied().unwrap_or_default();
-    let versions = releases.of(&task.id).map(|release| (&release.version, of(&release.version)));
-    policy::target::default_target(active, versions).cloned().ok_or_else(|| Error::NoGoodVersion { task: task.id.clone() })
+    let versions = || releases.of(&task.id).map(|release| (&release.version, of(&release.version)));
+    let none = || Error::NoGoodVersion { task: task.id.clone(), why: policy::target::why_none(active, versions()) };
+    policy::target::default_target(active, versions()).cloned().ok_or_else(none)
 }
 
 /// A release that somebody took back is gone to only by somebody who says why; what is said then

@@ -46,13 +46,22 @@ pub fn find(ground: &Ground, request: &request::Undo, kind: OpKind) -> Result<Op
     let here = ground.git.work_tree().to_string_lossy();
     let done_here: Vec<Done> = all.iter().filter(|(_, worktree)| *worktree == here).map(|(done, _)| done.clone()).collect();
     let done: Vec<Done> = all.into_iter().map(|(done, _)| done).collect();
+    let done_here = without_releases_taken_back(done_here);
+    let done = without_releases_taken_back(done);
+    if kind == OpKind::Undo
+        && let Some(release) = release_to_take_back(&done_here, &done, request)?
+    {
+        return Ok(open(&ground.state, &release)?);
+    }
     let pick = |stacks: Stacks| if kind == OpKind::Redo { stacks.redo } else { stacks.undo };
-    let word = if kind == OpKind::Redo { "redo" } else { "undo" };
     let stack = pick(stacks(done.iter(), request.task.as_ref()));
     // What was done here comes first: other work trees have their own files, and their own turn.
     let of_here = pick(stacks(done_here.iter(), request.task.as_ref()));
     let id = match &request.op {
-        None => of_here.last().or(stack.last()).cloned().ok_or(Error::NothingTo(word))?,
+        None => match of_here.last().or(stack.last()) {
+            Some(id) => id.clone(),
+            None => return Err(nothing(ground, &done, request, kind)?.into()),
+        },
         Some(id) if stack.contains(id) => {
             let done = if of_here.contains(id) { done_here } else { done };
             refuse_later(&done, id, kind)?;
@@ -61,6 +70,48 @@ pub fn find(ground: &Ground, request: &request::Undo, kind: OpKind) -> Result<Op
         Some(id) => return Err(cannot(ground, id)?.into()),
     };
     Ok(open(&ground.state, &id)?)
+}
+
+/// A release that was taken back is as if it had never been made.
+fn without_releases_taken_back(done: Vec<Done>) -> Vec<Done> {
+    let is_release = |id: &OpId| done.iter().any(|op| op.id == *id && op.kind == OpKind::CreateSnapshot);
+    let gone: HashSet<OpId> = done.iter().filter_map(|op| op.undoes.clone()).filter(is_release).collect();
+    done.into_iter().filter(|op| !gone.contains(&op.id) && op.undoes.as_ref().is_none_or(|undone| !gone.contains(undone))).collect()
+}
+
+/// The release that is to be taken back, when one is meant: by its name, or where a person is asked
+/// because it is the newest operation.
+fn release_to_take_back(done_here: &[Done], done: &[Done], request: &request::Undo) -> Result<Option<OpId>, Error> {
+    let of_task = |op: &&Done, task: Option<&TaskId>| task.is_none() || op.task.as_ref() == task;
+    let newest = |all: &[Done], task: Option<&TaskId>| {
+        all.iter().rfind(|op| !matches!(op.kind, OpKind::Adopt | OpKind::Init) && of_task(op, task)).cloned()
+    };
+    let found = match &request.op {
+        Some(id) => done.iter().find(|op| op.id == *id).cloned(),
+        None if request.of_release => newest(done_here, request.task.as_ref()),
+        None => None,
+    };
+    let Some(release) = found.filter(|op| op.kind == OpKind::CreateSnapshot) else { return Ok(None) };
+    match (newest(done, release.task.as_ref()), &release.task) {
+        (Some(last), Some(task)) if last.id != release.id => {
+            Err(Error::NotTheLast { op: release.id.short(), later: last.id.short(), task: task.clone() })
+        }
+        _ => Ok(Some(release.id)),
+    }
+}
+
+/// That there is nothing to take back; a release is named, because only its name takes it back.
+fn nothing(ground: &Ground, done: &[Done], request: &request::Undo, kind: OpKind) -> Result<Error, Failure> {
+    let word = if kind == OpKind::Redo { "redo" } else { "undo" };
+    let of_task = |op: &&Done| request.task.is_none() || op.task == request.task;
+    let Some(release) = done.iter().rfind(of_task).filter(|op| op.kind == OpKind::CreateSnapshot && kind == OpKind::Undo) else {
+        return Ok(Error::NothingTo(word));
+    };
+    let About { task, to, .. } = open(&ground.state, &release.id)?.about;
+    Ok(match (task, to) {
+        (Some(task), Some(version)) => Error::OnlyARelease { op: release.id.short(), task, version: version.to_string() },
+        _ => Error::NothingTo(word),
+    })
 }
 
 /// Only the last operation of a task can be taken back: an earlier one knows nothing of the
@@ -110,7 +161,6 @@ fn open(state: &Arc<dyn Fs>, id: &OpId) -> Result<Operation, journal::Error> {
 fn cannot(ground: &Ground, id: &OpId) -> Result<Error, journal::Error> {
     let kind = open(&ground.state, id)?.about.kind;
     let why = match kind {
-        OpKind::CreateSnapshot => ": a released version is never changed",
         OpKind::Adopt => ": it only added manifests",
         OpKind::Init => ": it only wrote the first files; git restores or removes them",
         _ => ": it was taken back already, or a release was made on top of it",
@@ -126,6 +176,9 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
         ground.git.check_ready_for_files()?;
     }
     check_place(ground, task, operation)?;
+    if operation.about.kind == OpKind::CreateSnapshot {
+        return super::release_back::draft(ground, task, operation);
+    }
     // A registry that was mended has no one entry that goes back: it goes as a whole.
     let by_entry = operation.about.registry.is_some();
     let is_registry = |path: &RelPath| by_entry && *path == ground.settings.registry;

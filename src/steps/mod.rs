@@ -8,6 +8,7 @@ pub mod command;
 pub mod environment;
 pub mod files;
 pub mod publish;
+pub mod remove_refs;
 pub mod shared;
 pub mod verdicts;
 pub mod verify;
@@ -45,6 +46,7 @@ pub fn build<'a>(
             Step::Verify { version: None } => check(verify::What::Recorded),
             Step::Ready { version } => check(verify::What::Ready(version)),
             Step::Publish(publication) => Box::new(publish::Publish::new(ground, operation, publication, task)),
+            Step::RemoveRefs(refs) => Box::new(remove_refs::RemoveRefs::new(ground, &operation.about.id, refs)),
             Step::Verdicts(records) => Box::new(verdicts::Verdicts::new(&*ground.state, records).shared_in(ground)),
         }
     };

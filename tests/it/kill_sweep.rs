@@ -37,6 +37,11 @@ fn undo_survives_a_fault_at_every_call() {
 }
 
 #[test]
+fn undo_of_a_release_survives_a_fault_at_every_call() {
+    survives("undo of a release");
+}
+
+#[test]
 fn redo_survives_a_fault_at_every_call() {
     survives("redo");
 }

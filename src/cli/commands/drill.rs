@@ -18,7 +18,6 @@ use crate::{
         session::Session,
     },
     model::{Status, Version, drill::DrillReport, settings::EnvMode},
-    rollback,
 };
 
 /// Rehearse the way back in an empty place, offline, and measure it
@@ -117,7 +116,7 @@ impl Args {
             }
         }
         match (wanted.versions.is_empty(), tasks) {
-            (true, [task, ..]) => Err(rollback::Error::NoGoodVersion { task: task.clone() }.into()),
+            (true, [task, ..]) => Err(app.no_target(task)?.into()),
             _ => Ok(wanted),
         }
     }

@@ -11,7 +11,7 @@ use super::{Run, confirm::supervise};
 use crate::{
     base::{Failure, Hint},
     cli::{
-        args::{NoSign, OneTask, SignatureDemand, duration, version},
+        args::{NoSign, OneTask, SignatureDemand, duration, lock_version, version},
         change, complete,
         reply::Reply,
         session::Session,
@@ -120,7 +120,7 @@ impl How {
     pub fn request(&self, session: &Session, task: &OneTask, from: Option<&String>, to: Option<&String>) -> Result<Rollback, Failure> {
         let task = task.find(session)?;
         Ok(Rollback {
-            from: version(session, &task, from)?,
+            from: lock_version(session, &task, from)?,
             to: version(session, &task, to)?,
             task,
             message: self.message.clone(),

@@ -2,20 +2,21 @@
 
 use super::Run;
 use crate::{
-    base::Failure,
+    app::App,
+    base::{Failure, OpId, TaskId},
     cli::{
         args::{NoSign, OneTask},
         change,
         reply::Reply,
         session::Session,
     },
-    model::{Request, request},
+    model::{Request, TagName, operation::OpKind, overview::OperationLine, request},
 };
 
-/// Take the last rollback back
+/// Take the last rollback back, or a release that no remote has
 #[derive(Debug, clap::Args)]
 #[command(
-    before_help = "Examples:\n  snapback undo                 the last rollback\n  snapback undo 9f3c21aa        this operation, see `snapback op list`\n  snapback undo -t T01 --yes    the last one of T01, without asking"
+    before_help = "Examples:\n  snapback undo                 the last rollback\n  snapback undo 9f3c21aa        this operation, see `snapback op list`\n  snapback undo -t T01 --yes    the last one of T01, without asking\n  snapback undo T01-v1.2.0      this release, while no remote has it"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -25,7 +26,7 @@ pub struct Args {
 /// Which operation is meant.
 #[derive(Debug, clap::Args)]
 pub struct Which {
-    /// The operation, as `op list` shows it
+    /// The operation, as `op list` shows it; or a release's tag
     #[arg(value_name = "OPERATION")]
     op: Option<String>,
     #[command(flatten)]
@@ -38,9 +39,25 @@ impl Which {
     /// The request; only a task that was named, or whose folder this is, narrows it.
     pub fn request(&self, session: &Session) -> Result<request::Undo, Failure> {
         let app = session.app()?;
-        let op = self.op.as_ref().map(|text| app.operation(text).map(|(line, ..)| line.id)).transpose()?;
+        let op = self.op.as_ref().map(|text| named(app, text)).transpose()?;
         let task = if op.is_some() { None } else { self.task.find_if_any(session)? };
-        Ok(request::Undo { task, op, signing: self.sign.signing() })
+        // A script that takes its rollback back must not lose a release.
+        let of_release = session.can_ask() && !session.globals.yes;
+        Ok(request::Undo { task, op, of_release, signing: self.sign.signing() })
+    }
+}
+
+/// The operation of this id, or the one that made the release with this tag.
+fn named(app: &App, text: &str) -> Result<OpId, Failure> {
+    let is_task = |id: &TaskId| app.settings().task(id).is_some();
+    let Some(TagName::Release { task, version }) = TagName::parse(text, is_task) else {
+        return app.operation(text).map(|(line, ..)| line.id);
+    };
+    let is_release = |line: &OperationLine| line.kind == OpKind::CreateSnapshot && line.undone_by.is_none();
+    let made = |line: &OperationLine| is_release(line) && line.task.as_ref() == Some(&task) && line.to.as_ref() == Some(&version);
+    match app.operations()?.into_iter().find(made) {
+        Some(line) => Ok(line.id),
+        None => app.operation(text).map(|(line, ..)| line.id),
     }
 }
 

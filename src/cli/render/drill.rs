@@ -127,7 +127,7 @@ mod tests {
     fn the_way_back_is_one_sentence() {
         let at = |text: &str| -> Timestamp { text.parse().expect("it is a time") };
         let proof = Proof { at: at("2026-02-24T05:10:00Z"), passed: true, recovery_ms: 6240, offline: true, why: String::new() };
-        let mut way = WayBack { version: "1.2.0".parse().ok(), proof: Some(proof), why: None };
+        let mut way = WayBack { version: "1.2.0".parse().ok(), proof: Some(proof), ..WayBack::default() };
         let said = |way: &WayBack| way_back(Style::default(), way, at("2026-02-24T08:40:00Z")).expect("it was rehearsed");
         assert_eq!(said(&way), "can go back to 1.2.0 in 6.2 s, proved 3 h ago, offline");
         let proof = way.proof.as_mut().expect("it is there");

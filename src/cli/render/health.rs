@@ -190,7 +190,7 @@ mod tests {
             released_at: Some(at),
             releases: 3,
             drift: 2,
-            way_back: WayBack { version: "1.2.0".parse().ok(), proof: Some(proof), why: None },
+            way_back: WayBack { version: "1.2.0".parse().ok(), proof: Some(proof), ..WayBack::default() },
             left_out: LeftOut::default(),
             findings: vec![
                 Finding { check: "way_back", level: Level::Critical, seen: "the way back is broken: a | b\nc".into(), fix },

@@ -52,7 +52,12 @@ pub fn plan(style: Style, plan: &Plan, all: bool) -> String {
     }
     if matches!(plan.kind, OpKind::Rollback | OpKind::Undo | OpKind::Redo | OpKind::Restore) && !plan.nothing_to_do {
         let back = if plan.kind == OpKind::Undo { "snapback redo" } else { "snapback undo" };
-        page.section("safety", &[format!("everything is saved first; `{back}` brings it back")]);
+        let safety = if plan.of_release {
+            "everything is saved first; its commits stay below refs/snapback/safety".to_string()
+        } else {
+            format!("everything is saved first; `{back}` brings it back")
+        };
+        page.section("safety", &[safety]);
     }
     page.text
 }
@@ -257,6 +262,7 @@ pub(crate) mod tests {
             commands: vec![command(Role::Start, "systemctl restart momentum", true), command(Role::Smoke, "python -m pytest -q", false)],
             notes: Vec::new(),
             nothing_to_do: false,
+            of_release: false,
         }
     }
 

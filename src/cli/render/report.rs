@@ -77,6 +77,10 @@ pub fn next(report: &Report) -> Vec<Hint> {
         (Outcome::Done, OpKind::Rollback | OpKind::Redo | OpKind::Restore) => {
             with_share(vec![Hint::run("take it back", &["snapback", "undo"])])
         }
+        (Outcome::Done, OpKind::Undo) if report.of_release => {
+            let task = report.task.as_ref().map(ToString::to_string).unwrap_or_default();
+            vec![Hint::run("release it again", &["snapback", "create-snapshot", "--task", &task])]
+        }
         (Outcome::Done, OpKind::Undo) => with_share(vec![Hint::run("bring it again", &["snapback", "redo"])]),
         (Outcome::Done, OpKind::CreateSnapshot) if exit_code(report) == Kind::Bad.exit_code() => {
             let task = report.task.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -114,6 +118,7 @@ fn sentence(style: Style, report: &Report) -> String {
             OpKind::Rollback if report.from > report.to => {
                 format!("{task} is at {to}{}.  {from} is held.", verified(style, report))
             }
+            OpKind::Undo if report.of_release => format!("{task} {from} is no release any more; {task} is at {to}."),
             OpKind::Rollback | OpKind::Redo | OpKind::Undo => format!("{task} is at {to}{}.", verified(style, report)),
         },
     }
@@ -203,6 +208,7 @@ pub(crate) mod tests {
             timeline: Vec::new(),
             share: ["git", "push", "--atomic", "origin", "main", "T01-v1.2.0-rollback-from-v1.3.0"].map(String::from).to_vec(),
             kept: Vec::new(),
+            of_release: false,
         }
     }
 

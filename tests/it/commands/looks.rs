@@ -268,7 +268,7 @@ fn versions_in_words() {
     }
     shows!(sandbox, ["snapback show -t T01 @2h", "snapback show -t T01 1.0", "snapback show -t T01 ffffff", "snapback show -t T01 T02-v1.0.0"], @r#"
     $ snapback show -t T01 @2h
-    error: "@2h" names no version of T01: there was no release then
+    error: "@2h" names no version of T01: it had no version then
       hint: see its versions:  snapback list --task T01
     [exit 5]
     $ snapback show -t T01 1.0

@@ -132,9 +132,8 @@ fn mark_hold_pin() {
     $ snapback mark bad 1.0.0 -t T01 -m 'drawdown 12 %'
     T01 1.0.0 is bad.
     $ snapback rollback -t T01 --yes
-    error: T01 has no older version that is proven good
+    error: every older version of T01 is bad or held; the newest of them is 1.0.0
       hint: see its versions:  snapback list --task T01
-      hint: name the version: --to <version>
       nothing was changed
     [exit 5]
     $ snapback mark good 1.0.0 -t T01

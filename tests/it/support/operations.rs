@@ -47,7 +47,7 @@ const fn row(name: &'static str, argv: &'static [&'static str]) -> Operation {
 }
 
 /// Every operation that changes something in a repository.
-pub const OPERATIONS: [Operation; 17] = [
+pub const OPERATIONS: [Operation; 18] = [
     row("create-snapshot", RELEASE),
     Operation { back: Some(["undo", "redo"]), ..row("rollback", ROLLBACK) },
     Operation {
@@ -57,6 +57,7 @@ pub const OPERATIONS: [Operation; 17] = [
     Operation { make: with_wheels, prepare: with_environment, stride: 97, ..row("rollback, env: sync", ROLLBACK) },
     Operation { prepare: rolled_back, back: Some(["redo", "undo"]), ..row("undo", &["undo", "--yes"]) },
     Operation { prepare: undone, back: Some(["undo", "redo"]), ..row("redo", &["redo", "--yes"]) },
+    Operation { prepare: released, ..row("undo of a release", &["undo", "T01-v1.2.0", "--yes"]) },
     Operation { make: tagged_by_hand, ..row("adopt", &["adopt", "--task", TASK, "--yes"]) },
     Operation {
         prepare: config_edited,
@@ -153,6 +154,12 @@ fn not_set_up() -> Option<Sandbox> {
     sandbox.write(".gitignore", b"*.bin\n");
     sandbox.git(&["commit", "-q", "-a", "-m", "not set up"]).expect(0);
     Some(sandbox)
+}
+
+/// It was released once more, and no remote knows of it.
+fn released(sandbox: &mut Sandbox) -> bool {
+    sandbox.snapback(RELEASE).expect(0);
+    true
 }
 
 /// It was rolled back and taken back, and may be done again.

@@ -26,7 +26,7 @@ use crate::{
 /// Put tasks back by themselves when their metrics turn bad
 #[derive(Debug, clap::Args)]
 #[command(
-    before_help = "Examples:\n  snapback guard check                   look once, for cron\n  snapback guard run                     look all the time, for systemd\n  snapback guard backtest run.jsonl -t T01\n  snapback guard status\n  snapback guard thaw -t T01",
+    before_help = "Examples:\n  snapback guard run --once              look once and act, for cron\n  snapback guard run --once --dry-run    only look\n  snapback guard run                     look all the time, for systemd\n  snapback guard backtest run.jsonl -t T01\n  snapback guard status\n  snapback guard thaw -t T01",
     after_help = "Rules stand under `guard:` of a task in snapback.yaml; see docs/guard.md."
 )]
 pub struct Args {
@@ -36,20 +36,27 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Look once, and go back when a rule says so
+    /// Another spelling of `guard run --once`: it acts; with --dry-run it only looks
     #[command(
-        before_help = "Examples:\n  snapback guard check\n  snapback guard check -t T01 --dry-run    judge, but do nothing\n  snapback guard check --json",
+        before_help = "Examples:\n  snapback guard run --once\n  snapback guard run --once -t T01 --dry-run    judge, but do nothing",
         after_help = "Exit codes: 0 all rules pass, 4 a rule fails (the task went back, or waits),\n8 a rule cannot decide, 11 another guard looks right now, 13 a task is frozen: a person is needed."
     )]
     Check {
         #[command(flatten)]
         tasks: SomeTasks,
     },
-    /// Look all the time, until TERM
+    /// Look all the time, until TERM, and go back when a rule says so; --once: look once
     #[command(
-        before_help = "Examples:\n  snapback guard run\n  snapback -C /srv/strategies guard run --dry-run    only say what it would do"
+        before_help = "Examples:\n  snapback guard run\n  snapback guard run --once                          for cron\n  snapback -C /srv/strategies guard run --dry-run    only say what it would do",
+        after_help = "Exit codes of --once: 0 all rules pass, 4 a rule fails (the task went back, or waits),\n8 a rule cannot decide, 11 another guard looks right now, 13 a task is frozen: a person is needed."
     )]
-    Run,
+    Run {
+        #[command(flatten)]
+        tasks: SomeTasks,
+        /// Look once
+        #[arg(long)]
+        once: bool,
+    },
     /// Say what the rules would have done with a log
     #[command(
         before_help = "Examples:\n  snapback guard backtest tasks/T01/run.jsonl -t T01\n  snapback guard backtest values.txt -t T01 --rule errors",
@@ -93,13 +100,13 @@ enum What {
 
 impl Run for Args {
     fn changes(&self) -> bool {
-        matches!(self.what, What::Check { .. } | What::Run | What::Freeze { .. } | What::Thaw { .. })
+        matches!(self.what, What::Check { .. } | What::Run { .. } | What::Freeze { .. } | What::Thaw { .. })
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         match &self.what {
-            What::Check { tasks } => check(session, tasks),
-            What::Run => run::run(session),
+            What::Check { tasks } | What::Run { tasks, once: true } => check(session, tasks),
+            What::Run { tasks, once: false } => run::run(session, &tasks.named(session)?),
             What::Backtest { log, task, rule } => {
                 let task = task.find(session)?;
                 let found = session.app()?.backtest(&task, rule.as_deref(), log)?;

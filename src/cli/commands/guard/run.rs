@@ -60,11 +60,11 @@ impl Sink for Heard {
     }
 }
 
-/// Runs until a signal asks to stop.
-pub(super) fn run(session: &Session) -> Result<Reply, Failure> {
+/// Looks at these tasks, or at all with rules, until a signal asks to stop.
+pub(super) fn run(session: &Session, asked: &[TaskId]) -> Result<Reply, Failure> {
     let app = session.app()?;
     let _lock = app.lock_guard()?;
-    let tasks = app.guarded();
+    let tasks = wanted(app, asked);
     if tasks.is_empty() {
         return Err(crate::guard::Error::NoRules.into());
     }
@@ -76,7 +76,7 @@ pub(super) fn run(session: &Session) -> Result<Reply, Failure> {
     while cancel::requested().is_none() {
         let heard = Arc::new(Heard::default());
         let options = Options { sink: heard.clone(), ..session.options() };
-        let pause = match App::open(&session.dir(), options).and_then(|app| look(session, &app, &mut last)) {
+        let pause = match App::open(&session.dir(), options).and_then(|app| look(session, &app, asked, &mut last)) {
             Ok(pause) => pause,
             Err(failure) => {
                 journal.say(&format!("warning: {}", crate::cli::render::safe(&failure.to_string())));
@@ -95,15 +95,20 @@ pub(super) fn run(session: &Session) -> Result<Reply, Failure> {
     Ok(Reply::new("guard: stopped.\n".into(), json!({ "looks": looks })))
 }
 
+/// The tasks with rules, of those that were named.
+fn wanted(app: &App, named: &[TaskId]) -> Vec<TaskId> {
+    app.guarded().into_iter().filter(|task| named.is_empty() || named.contains(task)).collect()
+}
+
 /// One look at everything; returns the pause before the next.
-fn look(session: &Session, app: &App, last: &mut HashMap<(TaskId, String), String>) -> Result<Duration, Failure> {
+fn look(session: &Session, app: &App, named: &[TaskId], last: &mut HashMap<(TaskId, String), String>) -> Result<Duration, Failure> {
     let look = Look { only_due: true, dry_run: session.globals.dry_run };
     if !look.dry_run {
         app.send_alerts()?;
         super::super::confirm::settle_overdue(session, app);
     }
     let mut shortest = PAUSES.1;
-    for task in app.guarded() {
+    for task in wanted(app, named) {
         if cancel::requested().is_some() {
             break;
         }

@@ -1,0 +1,121 @@
+//! Which version was active at a time: by the commits of this branch, and by what was done in this work
+//! tree without one.
+
+use jiff::{Span, Timestamp, Zoned};
+
+use super::{App, Error};
+use crate::{
+    base::{Failure, GitId, TaskId, text, zone},
+    catalog::{registry as read, releases::Releases},
+    journal::{history, status::Phase},
+    model::{TaskSpec, Version, operation::OpKind},
+    registry::task_config,
+};
+
+/// Largest configuration that is read, in bytes.
+const LIMIT: u64 = 16 << 20;
+
+impl App {
+    /// The version that was active at a time: `2h`, `3d` ago, a day, or RFC 3339.
+    pub(super) fn version_at(&self, task: &TaskSpec, releases: &Releases, when: &str) -> Result<Version, Failure> {
+        let none = |why: String| Error::NoSuchVersion { task: task.id.clone(), text: format!("@{}", text::escape(when.as_bytes())), why };
+        let Some(then) = moment(when, &self.ground.clock.now().to_zoned(zone())) else {
+            return Err(none("write @2h, @3d, @yesterday, @2026-08-20 or @2026-08-20T15:00+08:00".into()).into());
+        };
+        let (committed, done) = (self.committed_at(task, then)?, self.done_at(&task.id, then)?);
+        let found = match (committed, done) {
+            // git keeps whole seconds only: in the same one, the operation says it better.
+            (Some((at, _)), Some((done, version))) if done.as_second() >= at.as_second() => version,
+            (Some((_, version)), _) | (None, Some((_, version))) => version,
+            (None, None) => None,
+        };
+        let version = found.ok_or_else(|| none("it had no version then".into()))?;
+        if releases.find(&task.id, &version).is_err() {
+            return Err(none(format!("{version} was active then, and it is no release here")).into());
+        }
+        self.ground.say("then", format!("{} was at {version} at {}", task.id, then.to_zoned(zone()).strftime("%Y-%m-%d %H:%M:%S %:z")));
+        Ok(version)
+    }
+
+    /// What the branch said at a time, and since when it had that commit.
+    fn committed_at(&self, task: &TaskSpec, then: Timestamp) -> Result<Option<(Timestamp, Option<Version>)>, Failure> {
+        let git = &self.ground.git;
+        let Ok(Some(head)) = git.find_ref("HEAD") else { return Ok(None) };
+        let Some((commit, at)) = git.first_parent_before(&head, then)? else { return Ok(None) };
+        Ok(Some((at, self.version_in(task, &commit)?)))
+    }
+
+    /// The version that a commit says a task has: its registry, else its configuration.
+    fn version_in(&self, task: &TaskSpec, commit: &GitId) -> Result<Option<Version>, Failure> {
+        let git = &self.ground.git;
+        if let Some(entry) = git.entry(commit, &self.ground.settings.registry)?
+            && let Some(version) = read::in_blob(git, &entry.id)?.version(&task.id)?
+        {
+            return Ok(Some(version));
+        }
+        let Some(path) = &task.config else { return Ok(None) };
+        let Some(entry) = git.entry(commit, path)? else { return Ok(None) };
+        Ok(task_config::version(&git.read_blob_within(&entry.id, LIMIT)?, path, &task.version_key)?)
+    }
+
+    /// What the newest operation in this work tree until then left, and when.
+    fn done_at(&self, task: &TaskId, then: Timestamp) -> Result<Option<(Timestamp, Option<Version>)>, Failure> {
+        let here = self.work_tree().to_string_lossy();
+        for id in history::ids(&*self.ground.state)?.into_iter().rev() {
+            let Some(found) = history::summary(&self.ground.state, &id)? else { continue };
+            let about = &found.summary.about;
+            let moves = matches!(about.kind, OpKind::CreateSnapshot | OpKind::Rollback | OpKind::Undo | OpKind::Redo);
+            if moves
+                && about.task.as_ref() == Some(task)
+                && about.worktree == here
+                && about.at <= then
+                && found.phase == (Phase::Finished { done: true })
+            {
+                return Ok(Some((about.at, about.to.clone())));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A moment: a span before now, the end of a day here, or a time with its offset.
+fn moment(text: &str, now: &Zoned) -> Option<Timestamp> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Some(time);
+    }
+    if let Ok(time) = jiff::fmt::strtime::parse("%Y-%m-%dT%H:%M%:z", text) {
+        return time.to_timestamp().ok();
+    }
+    let day = if text == "yesterday" {
+        now.date().yesterday().ok()
+    } else {
+        jiff::fmt::strtime::parse("%Y-%m-%d", text).and_then(|day| day.to_date()).ok()
+    };
+    if let Some(day) = day {
+        return day.tomorrow().ok()?.to_zoned(now.time_zone().clone()).ok()?.timestamp().checked_sub(Span::new().nanoseconds(1)).ok();
+    }
+    let span: Span = text.parse().ok()?;
+    let duration = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()?;
+    now.timestamp().checked_sub(duration).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::{TimeZone, offset};
+
+    use super::*;
+
+    #[test]
+    fn moments() {
+        let now: Timestamp = "2026-08-20T12:00:00Z".parse().expect("it is a time");
+        let now = now.to_zoned(TimeZone::fixed(offset(8)));
+        let at = |text| moment(text, &now).map(|time| time.to_string());
+        assert_eq!(at("2h").as_deref(), Some("2026-08-20T10:00:00Z"));
+        assert_eq!(at("3d").as_deref(), Some("2026-08-17T12:00:00Z"));
+        assert_eq!(at("2026-08-20T15:00+08:00").as_deref(), Some("2026-08-20T07:00:00Z"));
+        assert_eq!(at("2026-08-20T15:00:00Z").as_deref(), Some("2026-08-20T15:00:00Z"));
+        assert_eq!(at("yesterday").as_deref(), Some("2026-08-19T15:59:59.999999999Z"), "the end of the day here");
+        assert_eq!(at("2026-08-18").as_deref(), Some("2026-08-18T15:59:59.999999999Z"));
+        assert_eq!(at("soon"), None);
+    }
+}

@@ -1,0 +1,155 @@
+//! The inverse of a release that nobody else has: its tag and its two commits go, and with them the
+//! number of the version; files and index are as they were before it.
+//!
+//! What others have, or what commits stand on, is never rewritten: then it is refused, and says why.
+//! Work in the tree stays. Of the configuration and the registry only what the release wrote goes back.
+
+use std::collections::HashMap;
+
+use super::{Error, show};
+use crate::{
+    base::{Failure, GitId, RelPath},
+    catalog,
+    draft::{Back, Draft, FileDraft, Kept, NamedRef, StepDraft, registry, tree},
+    git::Scan,
+    ground::Ground,
+    model::{
+        Operation, PathChange, Plan, TaskSpec,
+        operation::{OpKind, Publication, RefChange, TreeChange, TreeEntry},
+    },
+    registry::task_config,
+};
+
+/// Describes it, without changing anything.
+pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Result<Draft, Failure> {
+    let refuse = |why: String| Error::ReleaseStays { op: operation.about.id.short(), task: task.id.clone(), why };
+    let publication = operation.publication().ok_or_else(|| refuse("it made no commit".into()))?;
+    let Some((branch, to)) = publication.refs.last().and_then(|branch| Some((branch, branch.before.clone()?))) else {
+        return Err(refuse("it was the first commit".into()).into());
+    };
+    let head = ground.git.head()?;
+    if head.branch != branch.name {
+        return Err(refuse(format!("it was made on {}, and HEAD is on {}", short(&branch.name), short(&head.branch))).into());
+    }
+    if head.commit != branch.after {
+        return Err(refuse(format!("{} has commits on top of it, or was rewritten", short(&branch.name))).into());
+    }
+    let (named, notes) = unshared(ground, publication, &to)?.map_err(refuse)?;
+    let (mut files, scan) = (Vec::new(), scan(ground, operation, publication)?);
+    let indexed: HashMap<&RelPath, &TreeEntry> =
+        scan.tracked.iter().filter_map(|tracked| Some((&tracked.path, tracked.index.as_ref()?))).collect();
+    for change in operation.path_changes().filter(|change| change.path != ground.settings.registry) {
+        files.extend(file_back(ground, task, operation, change, indexed.get(&change.path).map(|entry| &entry.id))?);
+    }
+    let mut draft = Draft::new(plan(ground, task, operation, &files, notes), "");
+    draft.undoes = Some(operation.about.id.clone());
+    draft.files = files;
+    draft.index = index_back(ground, publication, &indexed);
+    if let Some(change) = &operation.about.registry {
+        let edit = registry::back(ground, &task.id, operation, change)?;
+        draft.index.extend(edit.index.clone());
+        draft.blobs.extend(edit.blobs.iter().cloned());
+        edit.add_to(&mut draft, change.before.clone());
+    }
+    draft.back = Some(Back { head, to });
+    draft.steps = vec![StepDraft::Files, StepDraft::Verify(None), StepDraft::Publish, StepDraft::RemoveRefs(named)];
+    Ok(draft)
+}
+
+/// A branch as people write it.
+fn short(name: &str) -> &str {
+    name.strip_prefix("refs/heads/").unwrap_or(name)
+}
+
+/// The names that are to go, and what could not be asked.
+type Unshared = (Vec<NamedRef>, Vec<String>);
+
+/// What is to go, when no remote has the release as far as is known here; else who has it.
+fn unshared(ground: &Ground, publication: &Publication, to: &GitId) -> Result<Result<Unshared, String>, Failure> {
+    let git = &ground.git;
+    let is_name = |change: &&RefChange| change.name.starts_with("refs/tags/") || change.name.starts_with("refs/snapback/keep/");
+    let mut named = Vec::new();
+    for change in publication.refs.iter().filter(is_name) {
+        match git.find_ref(&change.name)? {
+            Some(now) if now == change.after => named.push(NamedRef { name: change.name.clone(), value: now }),
+            Some(_) => return Ok(Err(format!("{} is not the one that it made any more", change.name))),
+            None => {}
+        }
+    }
+    let Some(tag) = publication.refs.iter().find(|change| change.name.starts_with("refs/tags/")) else {
+        return Ok(Ok((named, Vec::new())));
+    };
+    // The branch has its manifest too, one commit later.
+    let commits = [Some(git.peel_tag(&tag.after)?.commit), publication.refs.last().map(|branch| branch.after.clone())];
+    if let Some(place) = git.remote_branch_with(&commits.into_iter().flatten().collect::<Vec<_>>(), to)? {
+        return Ok(Err(format!("{place} has its commits")));
+    }
+    let mut notes = Vec::new();
+    for remote in git.remotes() {
+        match git.remote_refs(&remote, std::slice::from_ref(&tag.name)) {
+            // A tag of this name with another content is somebody else's release.
+            Ok(found) if found.get(&tag.name) != Some(&tag.after) => {}
+            Ok(_) => return Ok(Err(format!("{remote} has its tag {}", &tag.name["refs/tags/".len()..]))),
+            Err(_) => notes.push(format!("{remote} could not be asked whether it has the release; as far as is known here it has not")),
+        }
+    }
+    Ok(Ok((named, notes)))
+}
+
+/// What git has of the paths that the release changed.
+fn scan(ground: &Ground, operation: &Operation, publication: &Publication) -> Result<Scan, Failure> {
+    let paths: Vec<RelPath> =
+        operation.path_changes().map(|change| &change.path).chain(publication.index.iter().map(|change| &change.path)).cloned().collect();
+    Ok(if paths.is_empty() { Scan::default() } else { ground.git.scan(&paths)? })
+}
+
+/// One file of the work tree as it was before. Of a configuration that was edited since, only the version goes back.
+fn file_back(
+    ground: &Ground,
+    task: &TaskSpec,
+    operation: &Operation,
+    change: &PathChange,
+    blob: Option<&GitId>,
+) -> Result<Option<FileDraft>, Failure> {
+    let path = &change.path;
+    let now = tree::existing(&*ground.tree, &ground.git, path, blob)?;
+    let is = |state: Option<&crate::model::FileState>| match (&now, state) {
+        (Some(now), Some(state)) => now.state.same(state),
+        (now, state) => now.is_none() && state.is_none(),
+    };
+    if is(change.before.as_ref()) {
+        return Ok(None);
+    }
+    if is(change.after.as_ref()) || change.before.is_none() {
+        return Ok(Some(FileDraft { path: path.clone(), before: now, after: change.before.clone().map(Kept::already) }));
+    }
+    let (Some(kept), Some(version), true) = (&now, &operation.about.from, task.config.as_ref() == Some(path)) else { return Ok(None) };
+    let Some(bytes) = catalog::registry::read_small(&*ground.tree, path)? else { return Ok(None) };
+    let edited = task_config::with_version(&bytes, path, &task.version_key, version)?;
+    let after = tree::with_bytes(kept.state.mode, edited);
+    Ok(Some(FileDraft { path: path.clone(), before: now, after: Some(after) }))
+}
+
+/// The index as it was before; what somebody staged since stays.
+fn index_back(ground: &Ground, publication: &Publication, indexed: &HashMap<&RelPath, &TreeEntry>) -> Vec<TreeChange> {
+    let own = |change: &&TreeChange| change.path != ground.settings.registry;
+    let is_as_left = |change: &&TreeChange| indexed.get(&change.path).copied() == change.after.as_ref();
+    let back = |change: &TreeChange| TreeChange { path: change.path.clone(), before: change.after.clone(), after: change.before.clone() };
+    publication.index.iter().filter(own).filter(is_as_left).map(back).collect()
+}
+
+/// What the person sees.
+fn plan(ground: &Ground, task: &TaskSpec, operation: &Operation, files: &[FileDraft], notes: Vec<String>) -> Plan {
+    let version = operation.about.to.as_ref().map(ToString::to_string).unwrap_or_default();
+    let what = format!("the tag and the commits of {} {version} go; your files stay, not committed, as before it", task.id);
+    Plan {
+        title: task.title.clone(),
+        from: operation.about.to.clone(),
+        to: operation.about.from.clone(),
+        about: format!("takes back the release {version} ({})", operation.about.id.short()),
+        files: show::file_lines(ground, task, files, &std::collections::BTreeSet::new()),
+        notes: std::iter::once(what).chain(notes).collect(),
+        of_release: true,
+        ..Plan::new(OpKind::Undo, &task.id)
+    }
+}

@@ -1,0 +1,48 @@
+//! Names that go after the commit point: the tag of a release that was taken back, and its second reference.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::{
+    base::{Failure, OpId},
+    ground::Ground,
+    journal::Step,
+    model::operation::NamedRef,
+};
+
+/// The step.
+pub struct RemoveRefs<'a> {
+    ground: &'a Ground,
+    scratch: PathBuf,
+    refs: &'a [NamedRef],
+}
+
+impl<'a> RemoveRefs<'a> {
+    /// The step for one operation; its folder serves as scratch space.
+    pub fn new(ground: &'a Ground, op: &OpId, refs: &'a [NamedRef]) -> Self {
+        let scratch = ground.git.common_dir().join("snapback").join("ops").join(op.to_string());
+        Self { ground, scratch, refs }
+    }
+}
+
+impl Step for RemoveRefs<'_> {
+    fn name(&self) -> &'static str {
+        "remove-refs"
+    }
+
+    fn prepare(&mut self) -> Result<Value, Failure> {
+        Ok(Value::Null)
+    }
+
+    /// May run again: a name that is gone, or that somebody gave another value, is left alone.
+    fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
+        self.ground.git.remove_refs(self.refs, &self.scratch)?;
+        Ok(())
+    }
+
+    /// It comes after the commit point, so there is nothing that could be taken back.
+    fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
+        Ok(())
+    }
+}

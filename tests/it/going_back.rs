@@ -1,0 +1,103 @@
+//! Where a rollback goes by itself, by a time, or not at all: fresh clones, what others proved, hints that
+//! do something.
+
+use crate::{
+    clones::{clone, released},
+    support::Sandbox,
+};
+
+/// The version that `show` finds for a word.
+fn found(sandbox: &Sandbox, word: &str) -> String {
+    let shown = sandbox.snapback(&["show", "-t", "T01", word, "--json"]).expect(0).json();
+    let data = &shown["data"];
+    data["release"]["release"]["version"].as_str().unwrap_or_else(|| panic!("{data}")).to_string()
+}
+
+/// From now on git's and snapback's commits have this time.
+fn at(sandbox: &mut Sandbox, time: &str) {
+    sandbox.variables.retain(|(name, _)| !name.ends_with("_DATE"));
+    for name in ["GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"] {
+        sandbox.variables.push((name.into(), time.into()));
+    }
+}
+
+#[test]
+fn a_time_means_what_was_active_then() {
+    let mut a = Sandbox::new(1);
+    std::fs::remove_file(a.at("tasks/T01/model.bin")).unwrap();
+    a.git(&["init", "-q", "--bare", "-b", "main", "../up.git"]).expect(0);
+    a.git(&["remote", "add", "origin", "../up.git"]).expect(0);
+    at(&mut a, "2026-01-01T10:00:00+00:00");
+    a.git(&["commit", "-q", "--amend", "--no-edit", "--date=2026-01-01T10:00:00+00:00"]).expect(0);
+    a.release("T01", "1.0.0");
+    at(&mut a, "2026-01-02T10:00:00+00:00");
+    a.write("tasks/T01/signal.py", b"two\n");
+    a.release("T01", "1.1.0");
+    at(&mut a, "2026-01-03T10:00:00+00:00");
+    a.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-y"]).expect(0);
+    a.git(&["push", "-q", "origin", "main", "--tags"]).expect(0);
+    let mut b = clone(&a, &[]);
+    at(&mut b, "2026-01-04T10:00:00+00:00");
+    for sandbox in [&a, &b] {
+        for (word, version) in [
+            ("@2026-01-01T12:00+00:00", "1.0.0"),
+            ("@2026-01-02T12:00+00:00", "1.1.0"),
+            ("@2026-01-03T12:00+00:00", "1.0.0"),
+            ("@2026-01-02", "1.1.0"),
+            ("@2026-01-03", "1.0.0"),
+        ] {
+            assert_eq!(found(sandbox, word), version, "{word}");
+        }
+        let none = sandbox.snapback(&["rollback", "-t", "T01", "--to", "@2025-12-31", "-y"]).expect(5);
+        assert!(none.stderr.contains("it had no version then"), "{}", none.stderr);
+    }
+    assert_eq!(found(&a, "@0s"), "1.0.0");
+    // What no commit tells, the operations of the work tree do.
+    a.snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "--no-commit", "-y"]).expect(0);
+    assert_eq!(found(&a, "@0s"), "1.1.0");
+    assert_eq!(found(&b, "@0s"), "1.0.0");
+    // A version that was active and is no release is named.
+    at(&mut b, "2026-01-05T10:00:00+00:00");
+    let registry = String::from_utf8(b.read("task_registry.json")).unwrap().replace("1.0.0", "1.3.0");
+    b.write("task_registry.json", registry.as_bytes());
+    b.git(&["commit", "-q", "-am", "by hand"]).expect(0);
+    let none = b.snapback(&["show", "-t", "T01", "@2026-01-05"]).expect(5);
+    assert!(none.stderr.contains("1.3.0 was active then, and it is no release here"), "{}", none.stderr);
+}
+
+#[test]
+fn from_is_compared_with_the_active_version_only() {
+    let a = released();
+    a.write("tasks/T01/config.yaml", b"name: momentum\nversion: 1.3.0\n");
+    let registry = String::from_utf8(a.read("task_registry.json")).unwrap().replace("1.1.0", "1.3.0");
+    a.write("task_registry.json", registry.as_bytes());
+    a.git(&["commit", "-q", "-am", "1.3.0 by hand"]).expect(0);
+    a.snapback(&["rollback", "-t", "T01", "--from", "1.3.0", "--to", "1.1.0", "--dry-run"]).expect(0);
+    let stale = a.snapback(&["rollback", "-t", "T01", "--from", "1.2.0", "--to", "1.1.0", "-y"]).expect(7);
+    assert!(stale.stderr.contains("T01 is at 1.3.0, not at 1.2.0") && stale.stderr.contains("--from 1.3.0 --to 1.1.0"), "{}", stale.stderr);
+    a.snapback(&["rollback", "-t", "T01", "--from", "v1.3.0", "--to", "1.1.0", "-y"]).expect(0);
+    // At the target already there is nothing to advise.
+    let stale = a.snapback(&["rollback", "-t", "T01", "--from", "1.3.0", "--to", "1.1.0", "-y"]).expect(7);
+    assert!(stale.stderr.contains("T01 is at 1.1.0 already, not at 1.3.0"), "{}", stale.stderr);
+    assert!(!stale.stderr.contains("snapback rollback"), "{}", stale.stderr);
+}
+
+#[test]
+fn a_fresh_clone_says_which_version_it_would_take_and_takes_it_with_one_word() {
+    let a = released();
+    let b = clone(&a, &[]);
+    let none = b.snapback(&["rollback", "-t", "T01", "-y"]).expect(5);
+    assert!(none.stderr.contains("1.0.0 is the newest older version of T01; it was never proven here"), "{}", none.stderr);
+    assert!(none.stderr.contains("snapback rollback --task T01 --to previous"), "{}", none.stderr);
+    assert!(none.stderr.contains("snapback drill --task T01 --to 1.0.0"), "{}", none.stderr);
+    let health = b.snapback(&["health", "-t", "T01", "-v"]).stdout;
+    assert!(health.contains("1.0.0 is the newest older version of T01; it was never proven here"), "{health}");
+    b.snapback(&["rollback", "-t", "T01", "--to", "previous", "--dry-run"]).expect(0);
+    b.snapback(&["rollback", "-t", "T01", "--to", "previous", "-y"]).expect(0);
+    assert_eq!(b.registry_version("T01").as_deref(), Some("1.0.0"));
+    let oldest = b.snapback(&["rollback", "-t", "T01", "-y"]).expect(5);
+    assert!(oldest.stderr.contains("T01 is at its oldest version, 1.0.0: nothing older to go back to"), "{}", oldest.stderr);
+    let health = b.snapback(&["health", "-t", "T01", "-v"]);
+    assert!(health.stdout.contains("T01 is at its oldest version, 1.0.0: nothing older to go back to"), "{}", health.stdout);
+    assert!(!health.stdout.contains("no way back"), "{}", health.stdout);
+}

@@ -1,0 +1,172 @@
+//! `undo` of a release: everything is as it was before it, its number is free again, and what others
+//! have, or what stands on it, is never rewritten.
+
+use crate::{
+    clones::{clone, released},
+    support::{Sandbox, sandbox::Ran},
+};
+
+/// What must be as it was: work tree, branch, index, tags, registry.
+fn state(sandbox: &Sandbox) -> (crate::support::sandbox::Tree, String, String, String) {
+    let mut tree = sandbox.tree();
+    // Times of files that a release and its inverse wrote.
+    tree.values_mut().for_each(|entry| entry.mtime = 0);
+    tree.retain(|path, _| path != "snapshots");
+    let refs = sandbox.git_out(&["for-each-ref", "refs/heads", "refs/tags", "refs/snapback/keep"]);
+    (tree, refs, sandbox.git_out(&["status", "--porcelain", "-uall"]), sandbox.git_out(&["ls-files", "-s"]))
+}
+
+fn undo(sandbox: &Sandbox, what: &str) -> Ran {
+    sandbox.snapback(&["undo", what, "--yes"])
+}
+
+/// A repository with unfinished work: edited, staged, new.
+fn at_work() -> Sandbox {
+    let a = released();
+    a.write("tasks/T01/signal.py", b"three\n");
+    a.write("tasks/T01/new.py", b"new\n");
+    a.write("tasks/T01/staged.py", b"staged\n");
+    a.git(&["add", "tasks/T01/staged.py"]).expect(0);
+    a.write("tasks/T01/staged.py", b"and edited\n");
+    a.write("tasks/T02/signal.py", b"half an idea\n");
+    a.git(&["add", "tasks/T02/signal.py"]).expect(0);
+    a
+}
+
+#[test]
+fn a_release_that_nobody_has_is_taken_back_exactly() {
+    for packed in [false, true] {
+        let a = at_work();
+        let before = state(&a);
+        a.release("T01", "1.2.0");
+        assert_ne!(state(&a), before);
+        if packed {
+            a.git(&["pack-refs", "--all"]).expect(0);
+        }
+        let ran = undo(&a, "T01-v1.2.0").expect(0);
+        assert!(ran.stdout.contains("T01 1.2.0 is no release any more; T01 is at 1.1.0"), "{}", ran.stdout);
+        assert!(!ran.stdout.contains("redo") && !ran.stderr.contains("redo"), "{ran:?}");
+        assert_eq!(state(&a), before, "packed: {packed}");
+        assert_eq!((a.registry_version("T01").as_deref(), a.config_version("T01").as_deref()), (Some("1.1.0"), Some("1.1.0")));
+        a.git(&["fsck", "--strict"]).expect(0);
+        a.snapback(&["verify-snapshot", "--all"]).expect(0);
+        a.snapback(&["audit", "verify"]).expect(0);
+        assert_eq!(a.unsound(), Vec::<String>::new());
+        // The commits are kept, and the number is free for other bytes.
+        let safety = a.git_out(&["for-each-ref", "--format=%(objectname)", "refs/snapback/safety", "--sort=-refname", "--count=1"]);
+        assert_eq!(a.git_out(&["show", &format!("{safety}:tasks/T01/signal.py")]), "three");
+        a.write("tasks/T01/signal.py", b"otherwise\n");
+        let again = a.snapback(&["create-snapshot", "-t", "T01", "--bump", "minor", "-m", "again", "-y"]).expect(0);
+        assert!(again.stdout.contains("T01 1.2.0 is released"), "{}", again.stdout);
+        a.snapback(&["verify-snapshot", "--all", "--deep"]).expect(0);
+        undo(&a, "T01-v1.2.0").expect(0);
+    }
+}
+
+#[test]
+fn the_first_release_of_a_task_is_taken_back_too() {
+    let a = Sandbox::new(1);
+    let before = state(&a);
+    a.release("T01", "1.0.0");
+    let list = a.snapback(&["op", "list", "--json"]).expect(0).json();
+    undo(&a, list["data"]["operations"][0]["id"].as_str().unwrap()).expect(0);
+    assert_eq!(state(&a), before);
+    let list = a.snapback(&["op", "list"]).expect(0).stdout;
+    assert!(list.contains("undone") || list.contains("undo"), "{list}");
+}
+
+#[test]
+fn work_that_was_done_since_stays() {
+    let a = at_work();
+    a.release("T01", "1.2.0");
+    a.write("tasks/T01/signal.py", b"four\n");
+    a.write("tasks/T01/config.yaml", b"name: renamed\nversion: 1.2.0\n");
+    a.git(&["add", "tasks/T01/signal.py"]).expect(0);
+    undo(&a, "T01-v1.2.0").expect(0);
+    assert_eq!(a.read("tasks/T01/signal.py"), b"four\n");
+    assert_eq!(a.read("tasks/T01/config.yaml"), b"name: renamed\nversion: 1.1.0\n");
+    assert_eq!(a.git_out(&["show", ":tasks/T01/signal.py"]), "four", "what was staged since");
+    assert!(!a.exists("snapshots/snapshot-T01-v1.2.0.yaml"));
+}
+
+#[test]
+fn a_release_is_taken_back_only_by_its_name() {
+    let a = at_work();
+    a.release("T01", "1.2.0");
+    let before = state(&a);
+    let refused = a.snapback(&["undo", "--yes"]).expect(5);
+    assert!(refused.stderr.contains("there is nothing to undo but the release of T01 1.2.0"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("snapback undo "), "{}", refused.stderr);
+    assert_eq!(state(&a), before);
+    // Of two tasks, the other one's rollback is what is meant.
+    let plan = a.snapback(&["undo", "T01-v1.2.0", "--dry-run"]).expect(0).stdout;
+    assert!(plan.contains("takes back the release 1.2.0") && plan.contains("your files stay"), "{plan}");
+    assert_eq!(state(&a), before);
+}
+
+#[test]
+fn what_lay_before_the_release_can_be_taken_back_after_it() {
+    let a = released();
+    a.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-y"]).expect(0);
+    a.write("tasks/T01/signal.py", b"three\n");
+    a.release("T01", "1.2.0");
+    undo(&a, "T01-v1.2.0").expect(0);
+    a.git(&["checkout", "-q", "--", "tasks/T01"]).expect(0);
+    a.snapback(&["undo", "-y"]).expect(0);
+    assert_eq!(a.registry_version("T01").as_deref(), Some("1.1.0"));
+    a.snapback(&["redo", "-y"]).expect(0);
+}
+
+#[test]
+fn what_others_have_or_what_stands_on_it_is_refused() {
+    // What happens after the release, and what the refusal says.
+    let cases: [(&[&[&str]], i32, &str); 6] = [
+        (&[&["git", "push", "-q", "origin", "main", "T01-v1.2.0"]], 6, "has its commits"),
+        (&[&["git", "push", "-q", "origin", "T01-v1.2.0"]], 6, "origin has its tag T01-v1.2.0"),
+        (&[&["git", "push", "-q", "origin", "main"]], 6, "origin/main has its commits"),
+        (&[&["git", "commit", "-q", "--allow-empty", "-m", "on top"]], 6, "main has commits on top of it"),
+        (&[&["git", "switch", "-q", "-c", "other"]], 6, "it was made on main, and HEAD is on other"),
+        (&[&["snapback", "rollback", "-t", "T01", "--to", "1.0.0", "-y"]], 7, "came after"),
+    ];
+    for (commands, code, says) in cases {
+        let a = released();
+        a.write("tasks/T01/signal.py", b"three\n");
+        a.release("T01", "1.2.0");
+        for command in commands {
+            let ran = if command[0] == "git" { a.git(&command[1..]) } else { a.snapback(&command[1..]) };
+            ran.expect(0);
+        }
+        let before = a.everything();
+        let refused = undo(&a, "T01-v1.2.0").expect(code);
+        assert!(refused.stderr.contains(says), "{says}: {}", refused.stderr);
+        assert_eq!(a.everything(), before, "{says}");
+    }
+}
+
+#[test]
+fn a_remote_that_does_not_answer_is_said() {
+    let a = released();
+    a.git(&["remote", "add", "gone", "../nowhere.git"]).expect(0);
+    a.write("tasks/T01/signal.py", b"three\n");
+    a.release("T01", "1.2.0");
+    let ran = undo(&a, "T01-v1.2.0").expect(0);
+    assert!(ran.stderr.contains("gone could not be asked whether it has the release"), "{}", ran.stderr);
+}
+
+#[test]
+fn after_a_push_that_was_overtaken_the_way_out_works() {
+    let a = released();
+    let b = clone(&a, &[]);
+    b.write("tasks/T01/signal.py", b"theirs\n");
+    b.release("T01", "1.2.0");
+    b.git(&["push", "-q", "--atomic", "origin", "main", "T01-v1.2.0"]).expect(0);
+    a.write("tasks/T01/signal.py", b"mine\n");
+    a.release("T01", "1.2.0");
+    // The tag of the other clone is at the remote, so what is taken back is this clone's own.
+    let refused = undo(&a, "T01-v1.2.0");
+    assert_eq!(refused.code, 0, "{refused:?}");
+    a.git(&["stash", "-q"]).expect(0);
+    a.git(&["pull", "-q", "--rebase", "--tags", "origin", "main"]).expect(0);
+    assert_eq!(a.registry_version("T01").as_deref(), Some("1.2.0"));
+    a.snapback(&["verify-snapshot", "--all"]).expect(0);
+}
