@@ -55,6 +55,26 @@ impl Error {
             }
             Self::InProgress { abort, .. } => vec![Hint::say("finish it"), Hint::run("or give it up", abort)],
             Self::Unborn { .. } => vec![Hint::run("make a first commit", &["git", "commit", "--allow-empty", "-m", "Begin"])],
+            Self::BadPath { source, .. } => vec![
+                Hint::say("no release can hold such a name; give it another one and commit"),
+                Hint::run(
+                    "or let git forget it, commit, and move it out of the task's folder",
+                    &["git", "rm", "-r", "--cached", &source.path],
+                ),
+            ],
+            Self::GitLocked { file, .. } => {
+                vec![
+                    Hint::say("wait until git has ended"),
+                    Hint::run("if no git is running, remove the lock", &["rm", &file.to_string_lossy()]),
+                ]
+            }
+            Self::Identity { .. } => vec![
+                Hint::run("set your name", &["git", "config", "user.name", "<name>"]),
+                Hint::run("set your address", &["git", "config", "user.email", "<email>"]),
+            ],
+            Self::RefStorage(_) => vec![Hint::run("convert the references", &["git", "refs", "migrate", "--ref-format=files"])],
+            Self::Sparse => vec![Hint::run("check everything out", &["git", "sparse-checkout", "disable"])],
+            Self::Unmerged { .. } => vec![Hint::run("see what is unresolved", &["git", "status"])],
             _ => Vec::new(),
         }
     }

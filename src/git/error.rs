@@ -452,15 +452,6 @@ impl Fault for Error {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::NoRepository { .. } => vec![Hint::run("name yours", &["snapback", "-C", "DIR", "status"])],
-            Self::RefStorage(_) => vec![Hint::run("convert the references", &["git", "refs", "migrate", "--ref-format=files"])],
-            Self::GitLocked { file, .. } => {
-                vec![
-                    Hint::say("wait until git has ended"),
-                    Hint::run("if no git is running, remove the lock", &["rm", &file.to_string_lossy()]),
-                ]
-            }
-            Self::Unmerged { .. } => vec![Hint::run("see what is unresolved", &["git", "status"])],
-            Self::Sparse => vec![Hint::run("check everything out", &["git", "sparse-checkout", "disable"])],
             Self::Unsigned { .. } => {
                 let settings = "^(commit|tag)\\.(gpgsign|forcesignannotated)|^user\\.signingkey|^gpg\\.";
                 vec![
@@ -469,10 +460,6 @@ impl Fault for Error {
                     Hint::run("or name a key that is here", &["git", "config", "user.signingKey", "<key>"]),
                 ]
             }
-            Self::Identity { .. } => vec![
-                Hint::run("set your name", &["git", "config", "user.name", "<name>"]),
-                Hint::run("set your address", &["git", "config", "user.email", "<email>"]),
-            ],
             Self::Date { variable, .. } => vec![Hint::say(format!("unset {variable}, or write it as 2026-11-21T05:57:00Z"))],
             Self::Parameters => vec![Hint::say("unset GIT_CONFIG_PARAMETERS, and give settings with git -c KEY=VALUE")],
             Self::MissingObject { .. } => Self::lacking(),
@@ -497,13 +484,6 @@ impl Fault for Error {
                 vec![Hint::run("see who owns it, and that the disk is neither full nor read-only", &["ls", "-ld", &path.to_string_lossy()])]
             }
             Self::Convert { .. } => vec![Hint::say("see what .gitattributes ask for this path, or exclude it from the task")],
-            Self::BadPath { source, .. } => vec![
-                Hint::say("no release can hold such a name; give it another one and commit"),
-                Hint::run(
-                    "or let git forget it, commit, and move it out of the task's folder",
-                    &["git", "rm", "-r", "--cached", &source.path],
-                ),
-            ],
             Self::TooMany { .. } => vec![Hint::say("no release is that large: do not trust this commit, or give the task a smaller scope")],
             Self::Git { .. } | Self::BadTag { .. } | Self::Prepared(_) | Self::MergeFile { .. } => {
                 vec![Hint::run("see whether the repository is whole", &["git", "fsck", "--full"])]

@@ -10,7 +10,9 @@ use crate::{
 fn state(sandbox: &Sandbox) -> (crate::support::sandbox::Tree, String, String, String) {
     let mut tree = sandbox.tree();
     // Times of files that a release and its inverse wrote.
-    tree.values_mut().for_each(|entry| entry.mtime = 0);
+    for entry in tree.values_mut() {
+        entry.mtime = 0;
+    }
     tree.retain(|path, _| path != "snapshots");
     let refs = sandbox.git_out(&["for-each-ref", "refs/heads", "refs/tags", "refs/snapback/keep"]);
     (tree, refs, sandbox.git_out(&["status", "--porcelain", "-uall"]), sandbox.git_out(&["ls-files", "-s"]))

@@ -1,0 +1,170 @@
+//! What the front door itself refuses.
+
+use std::path::PathBuf;
+
+use crate::{
+    base::{Fault, Hint, Kind, RelPath, TaskId},
+    model::Version,
+};
+
+/// What the front door itself refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The state folder cannot be used.
+    #[error("cannot use {path}")]
+    State {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The plan that was shown is not what would be done now.
+    #[error("the repository changed after the plan was shown")]
+    PlanOutOfDate,
+    /// Something of the user's has the name that changes of files are staged under.
+    #[error("{0} is in the work tree, and snapback needs this name while it changes files")]
+    StageTaken(RelPath),
+    /// The operation belongs to another work tree.
+    #[error("the unfinished operation belongs to the work tree {0}")]
+    OtherWorkTree(String),
+    /// The operation to take back was done in another work tree.
+    #[error("the operation was done in the work tree {0}, whose files it changed")]
+    DoneElsewhere(String),
+    /// A plan that was read back would write what no plan of its kind writes.
+    #[error("operation {op} would write {path}, {why}: its plan or the settings were changed since it was made")]
+    NotItsOwn {
+        /// The operation's short id.
+        op: String,
+        /// The path.
+        path: RelPath,
+        /// What it is instead.
+        why: &'static str,
+        /// True for an operation that is over, and was to be undone.
+        is_over: bool,
+    },
+    /// There is no unfinished operation.
+    #[error("no operation is unfinished")]
+    NothingUnfinished,
+    /// It could not be taken back because it had been published.
+    #[error("operation {0} had been published already; it is complete now")]
+    WasPublished(String),
+    /// A word that names no version.
+    #[error("{text:?} names no version of {task}: {why}")]
+    NoSuchVersion {
+        /// The task.
+        task: TaskId,
+        /// What was typed.
+        text: String,
+        /// Why not.
+        why: String,
+    },
+    /// A release whose manifest is here and whose tag is not.
+    #[error("{task} {version} is released, but its tag is not in this clone")]
+    TagNotHere {
+        /// The task.
+        task: TaskId,
+        /// The version.
+        version: Version,
+    },
+    /// The folder to export into is not empty.
+    #[error("{0} exists and is not an empty folder")]
+    NotEmpty(PathBuf),
+    /// The release has no such file.
+    #[error("{task} {version} has no file {path}")]
+    NoSuchFile {
+        /// The task.
+        task: TaskId,
+        /// The version.
+        version: String,
+        /// The file.
+        path: RelPath,
+    },
+    /// An operation has nothing that can be brought back.
+    #[error("operation {0} has put nothing aside")]
+    NothingKept(String),
+    /// It has nothing at a path.
+    #[error("operation {op} has put nothing aside of {path}")]
+    NotKept {
+        /// The operation.
+        op: String,
+        /// The path.
+        path: RelPath,
+    },
+    /// It is of no one task, so its files only come into a folder.
+    #[error("operation {0} is of no one task: its files come back into a folder only")]
+    OnlyInto(String),
+    /// A file outside the repository cannot be written or read.
+    #[error("cannot use {0}")]
+    Outside(PathBuf, #[source] std::io::Error),
+    /// The branch at a remote has commits that are not here, so a push is refused.
+    #[error("{branch} at {remote} has commits that are not here")]
+    Behind {
+        /// The remote.
+        remote: String,
+        /// The branch there.
+        branch: String,
+    },
+    /// The remote has a release's tag already, with another content.
+    #[error("{remote} has another {tag}: somebody released this version meanwhile")]
+    TagThere {
+        /// The tag.
+        tag: String,
+        /// The remote.
+        remote: String,
+    },
+    /// The registry and the config disagree and neither can be taken.
+    #[error("{0}")]
+    CannotSync(String),
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::State { .. } | Self::Outside(..) => Kind::Missing,
+            Self::PlanOutOfDate | Self::WasPublished(_) | Self::Behind { .. } | Self::TagThere { .. } => Kind::Conflict,
+            Self::NotItsOwn { is_over: false, .. } => Kind::Stuck,
+            Self::NotItsOwn { .. }
+            | Self::StageTaken(_)
+            | Self::OtherWorkTree(_)
+            | Self::DoneElsewhere(_)
+            | Self::NotEmpty(_)
+            | Self::CannotSync(_)
+            | Self::OnlyInto(_) => Kind::Refused,
+            Self::NothingUnfinished
+            | Self::NoSuchVersion { .. }
+            | Self::TagNotHere { .. }
+            | Self::NoSuchFile { .. }
+            | Self::NothingKept(_)
+            | Self::NotKept { .. } => Kind::NotFound,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::NotItsOwn { op, .. } => vec![
+                Hint::run("see what it would do", &["snapback", "op", "show", op]),
+                Hint::say(
+                    "if the settings were changed since it began, put them back as they were; if nobody of yours began it, move its folder out of .git/snapback/ops",
+                ),
+            ],
+            Self::NothingUnfinished => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
+            Self::PlanOutOfDate => vec![Hint::say("run the command again to see the new plan")],
+            Self::OtherWorkTree(path) => vec![Hint::run("finish it there", &["snapback", "-C", path, "op", "resume"])],
+            Self::StageTaken(path) => vec![Hint::say(format!("no operation is unfinished, so it is yours: move {path} away"))],
+            Self::DoneElsewhere(path) => vec![Hint::run("take it back there", &["snapback", "-C", path, "undo"])],
+            Self::WasPublished(_) => vec![Hint::run("take it back", &["snapback", "undo"])],
+            Self::NothingKept(_) => vec![Hint::run("see what others have", &["snapback", "op", "kept"])],
+            Self::NotKept { op, .. } => vec![Hint::run("see what it has", &["snapback", "op", "kept", op])],
+            Self::OnlyInto(op) => vec![Hint::run("write them there", &["snapback", "op", "restore", op, "--into", "kept"])],
+            Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
+            Self::NoSuchVersion { task, .. } => vec![Hint::run("see its versions", &["snapback", "list", "--task", task.as_str()])],
+            Self::Behind { remote, branch } => vec![Hint::run("bring them here", &["git", "pull", "--rebase", remote, branch])],
+            Self::TagThere { remote, .. } => vec![Hint::run("see what was released", &["git", "fetch", "--tags", remote])],
+            Self::TagNotHere { .. } => vec![Hint::run("bring the tags here", &["git", "fetch", "--tags"])],
+            Self::NoSuchFile { task, version, .. } => {
+                vec![Hint::run("see its files", &["snapback", "show", "--task", task.as_str(), version])]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
