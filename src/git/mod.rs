@@ -54,6 +54,8 @@ mod sync;
 #[cfg(test)]
 mod testing;
 mod tree;
+#[cfg(test)]
+mod tree_tests;
 mod walk;
 
 pub use commit_files::CommitFiles;

@@ -32,8 +32,8 @@ fn what_comes_back_with_other_line_ends_is_named_and_what_does_not_is_not() {
     let path = |nth: usize| format!("tasks/T01/notes-{nth}.txt");
     for aged in [false, true] {
         let sandbox = Sandbox::new(1);
-        let rules: String = CASES.iter().enumerate().map(|(nth, (rule, _))| format!("notes-{nth}.txt {rule}\n")).collect();
-        sandbox.write(".gitattributes", rules.as_bytes());
+        let rules: Vec<String> = CASES.iter().enumerate().map(|(nth, (rule, _))| format!("notes-{nth}.txt {rule}\n")).collect();
+        sandbox.write(".gitattributes", rules.concat().as_bytes());
         CASES.iter().enumerate().for_each(|(nth, (_, bytes))| sandbox.write(&path(nth), bytes));
         sandbox.git(&["add", "-A"]).expect(0);
         sandbox.git(&["commit", "-qm", "files"]).expect(0);
