@@ -186,7 +186,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("because tests can make folders");
         let state = Root::open(dir.path()).expect("it opens");
         let folder = RelPath::own("stat-cache");
-        let files = [found("a", (20, 0)), found("b", (99, 960_000_000)), found("c/d", (20, 1)), found("e", (20, 0))];
+        let files = [found("a", (20, 5)), found("b", (99, 960_000_000)), found("c/d", (20, 1)), found("e", (20, 5))];
         let known = Known { object: ObjectId(Digest::of(b"x")), verified: 3 };
         let all: Vec<_> = files.iter().map(|file| (file, known)).collect();
         Cache::open(&state, &folder, b"id").write(&state, (100, 0), &all).expect("it writes");

@@ -16,7 +16,7 @@ use std::{
     io::{self, BufReader, Read},
 };
 
-use super::{Fs, Input, RelPath, Type, cancel::Stoppable};
+use super::{Fs, Input, RelPath, Stat, Type, cancel::Stoppable};
 
 /// What a database begins with.
 pub const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -94,9 +94,17 @@ fn begins<const N: usize>(fs: &dyn Fs, path: &RelPath, bytes: &[u8; N]) -> io::R
     Ok(begin::<N>(fs, path)?.as_ref() == Some(bytes))
 }
 
+/// What lies at a path. A name that with `-journal` is longer than the file system has names is nobody's.
+pub fn stat(fs: &dyn Fs, path: &RelPath) -> io::Result<Option<Stat>> {
+    match fs.stat(path) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidFilename => Ok(None),
+        other => other,
+    }
+}
+
 /// The first bytes of a regular file that has so many.
 fn begin<const N: usize>(fs: &dyn Fs, path: &RelPath) -> io::Result<Option<[u8; N]>> {
-    if fs.stat(path)?.is_none_or(|stat| stat.kind != Type::File || stat.size < N as u64) {
+    if stat(fs, path)?.is_none_or(|stat| stat.kind != Type::File || stat.size < N as u64) {
         return Ok(None);
     }
     let mut bytes = [0; N];

@@ -141,7 +141,7 @@ impl Database {
         }
         let mut logs = Vec::new();
         for side in sqlite::ENDS.map(|end| sqlite::side(path, end)) {
-            if super::capture::stat(tree, &side)?.is_some() {
+            if sqlite::stat(tree, &side).map_err(failed)?.is_some() {
                 logs.push(side);
             }
         }

@@ -43,10 +43,10 @@ pub struct Args {
     /// Sign the manifest with your own key (`snapback keys`)
     #[arg(long, conflicts_with_all = ["sign", "no_sign"])]
     sign_manifest: bool,
-    /// Sign nothing, whatever commit.gpgSign, tag.gpgSign and the settings say
+    /// Sign nothing, whatever the settings ask for
     #[arg(long)]
     no_sign: bool,
-    /// Push branch and tag afterwards, to where `git push` goes, or to REMOTE
+    /// Push it afterwards as `git push` would, or to REMOTE
     #[arg(long, value_name = "REMOTE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     push: Option<String>,
 }

@@ -33,6 +33,8 @@ fn devices_pipes_and_sockets_are_neither_read_nor_replaced() {
             withstands(&sandbox, &[0, 2, 4, 6, 8], &["--timeout", "20s", "status"], &[]);
             let codes: &[i32] = if name.ends_with("unlisted") { &[0, 6] } else { &[2, 4, 6, 8] };
             withstands(&sandbox, codes, &[&["--timeout", "20s"], SNAP].concat(), &[]);
+            // A registry that nobody can read keeps no task from going back; it stays as it is.
+            let codes: &[i32] = if name == "task_registry.json" { &[0] } else { codes };
             withstands(&sandbox, codes, &[&["--timeout", "20s"], BACK].concat(), &[]);
             let left = fs::symlink_metadata(sandbox.at(name)).unwrap();
             assert!(!left.is_file() && !left.is_dir(), "it is still there");

@@ -108,8 +108,11 @@ fn a_submodule_in_the_scope() {
     sandbox.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &url, "tasks/T01/vendored"]).expect(0);
     sandbox.git(&["commit", "-qm", "a submodule"]).expect(0);
     refused(&sandbox, 6, SNAP, &["tasks/T01/vendored", "submodule", "exclude"]);
-    refused(&sandbox, 6, BACK, &["tasks/T01/vendored"]);
     refused(&sandbox, 6, &["create-snapshot", "-t", "T01", "--version", "1.3.0", "--dry-run"], &["tasks/T01/vendored"]);
+    // It is in the way of nothing, so the way back is open.
+    let back = sandbox.snapback(BACK).expect(0);
+    assert!(back.stderr.contains("tasks/T01/vendored is a git repository of its own and stays as it is"), "{back:?}");
+    assert!(sandbox.exists("tasks/T01/vendored/.git"), "it is untouched");
 }
 
 #[test]
@@ -117,7 +120,11 @@ fn a_nested_repository_in_the_scope() {
     let sandbox = released();
     sandbox.git(&["init", "-q", "tasks/T01/nested"]).expect(0);
     sandbox.write("tasks/T01/nested/file", b"x\n");
-    refused(&sandbox, 6, SNAP, &["tasks/T01/nested", "exclude"]);
+    let said = sandbox.snapback(SNAP).expect(0);
+    assert!(said.stderr.contains("tasks/T01/nested is a git repository of its own: it is not released"), "{said:?}");
+    assert_eq!(sandbox.read("tasks/T01/nested/file"), b"x\n");
+    sandbox.snapback(BACK).expect(0);
+    assert_eq!(sandbox.read("tasks/T01/nested/file"), b"x\n");
 }
 
 #[test]
