@@ -38,6 +38,9 @@ impl App {
     /// # Errors
     /// When the operations cannot be listed.
     pub fn kept_open(&self) -> Result<Vec<(OpId, Vec<Kept>)>, Failure> {
+        if self.is_closed() {
+            return Ok(Vec::new());
+        }
         let ids = history::ids(&*self.ground.state)?;
         let open = |op: &&OpId| self.ground.state.stat(&folder(op).join(RESTORED)).is_ok_and(|stat| stat.is_none());
         let recent = ids.iter().rev().take(RECENT).filter(open).map(|op| (op.clone(), self.kept_notes(op)));

@@ -174,7 +174,9 @@ fn own_failure(verification: &Verification, any: bool) -> Option<String> {
     if !any && (failed(1) || failed(2)) {
         return None;
     }
-    verification.checks.iter().find(|check| check.status == Status::Fail && check.level <= 3).map(reason_of)
+    // What lies in the way in the work tree is no fault of the version.
+    let own = |check: &&Check| check.level <= 3 && check.id != "configuration.way";
+    verification.checks.iter().filter(own).find(|check| check.status == Status::Fail).map(reason_of)
 }
 
 /// A failed check in one line.

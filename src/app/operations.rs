@@ -115,6 +115,8 @@ impl App {
             report.tag = publication.refs.iter().find_map(|change| tag(&change.name));
         }
         self.run_steps((log, begun), &operation, &mut report, Some(by), direction)?;
+        // It was found half done: finished or put back, it is not as this command found it.
+        report.changed = true;
         report.duration_ms = millis(begun);
         self.keep_report(&report);
         Ok(report)

@@ -10,16 +10,18 @@ use std::collections::HashSet;
 use super::{App, Error};
 use crate::{
     base::{Failure, RelPath},
-    catalog::Scope,
+    catalog::{Scope, manifests},
     journal::history,
     model::{
-        Operation, PathChange, TaskSpec,
+        Operation, PathChange, TaskSpec, Version,
         operation::{EnvironmentChange, OpKind, Step},
     },
 };
 
 /// The names that the settings have.
 const SETTINGS: [&str; 2] = ["snapback.yaml", "snapback.yml"];
+/// What a first setup writes beside them and the registry.
+const SETUP: [&str; 2] = [".gitignore", ".gitattributes"];
 
 /// What the paths of one plan are held against.
 struct Limits<'a> {
@@ -89,10 +91,13 @@ impl<'a> Limits<'a> {
     fn why_not(&self, path: &RelPath) -> Option<&'static str> {
         let settings = &self.app.ground.settings;
         let kind = self.operation.about.kind;
-        let is_settings = SETTINGS.iter().any(|name| path.as_bytes() == name.as_bytes());
+        let is_one_of = |names: [&str; 2]| names.iter().any(|name| path.as_bytes() == name.as_bytes());
+        let is_settings = is_one_of(SETTINGS);
         match () {
             () if *path == settings.registry => None,
-            () if is_settings && kind == OpKind::Adopt => None,
+            () if is_settings && matches!(kind, OpKind::Adopt | OpKind::Init) => None,
+            () if kind == OpKind::Init && is_one_of(SETUP) => None,
+            () if kind == OpKind::RegistrySync && settings.tasks.iter().any(|task| task.config.as_ref() == Some(path)) => None,
             () if is_settings => Some("which are the settings"),
             () if path.is_in(&settings.snapshots) => self.why_no_manifest(path),
             () if self.operation.about.task.is_none() => Some("which is no manifest"),
@@ -124,7 +129,20 @@ impl<'a> Limits<'a> {
         };
         let is_config = self.task.is_some_and(|task| task.config.as_ref() == Some(path));
         let inside = scope.dirs().iter().any(|dir| path.is_in(dir));
-        (!is_config && !inside && !scope.shares(path)).then_some("which is no file of its task")
+        let own = is_config || inside || scope.shares(path) || self.is_shared_in_a_release(path);
+        (!own).then_some("which is no file of its task")
+    }
+
+    /// True for a file that a release which the operation comes from or goes to lists as shared.
+    fn is_shared_in_a_release(&self, path: &RelPath) -> bool {
+        let about = &self.operation.about;
+        let Some(task) = &about.task else { return false };
+        let lists = |version: &Version| {
+            let releases = self.app.release_for(task, version).ok()?;
+            let found = manifests::load(&self.app.ground, releases.find(task, version).ok()?).ok()?;
+            found.manifest.file(path).map(|file| !file.is_restored())
+        };
+        about.from.iter().chain(&about.to).any(|version| lists(version).unwrap_or(false))
     }
 
     /// True for a change of what is protected. What is missing may come back, and what came back so may

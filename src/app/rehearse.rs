@@ -19,7 +19,7 @@ use crate::{
 
 /// What keeps a rollback from being done.
 pub(super) enum Obstacle {
-    /// The repository is in a state that passes: another branch, a merge, a lock.
+    /// The repository is in a state that passes: another branch, a merge, a lock, parts that are not checked out.
     Moment(Failure),
     /// It stays until somebody mends it.
     Lasting(Failure),
@@ -30,8 +30,8 @@ impl App {
     pub(super) fn obstacle(&self, task: &TaskSpec, version: &Version) -> Option<Obstacle> {
         let failure = self.rehearse(task, version).err()?;
         let passes = failure.find::<git::Error>().is_some_and(|error| {
-            use git::Error::{Detached, GitLocked, InProgress, Unborn, Unmerged};
-            matches!(error, Detached | GitLocked { .. } | InProgress { .. } | Unborn { .. } | Unmerged { .. })
+            use git::Error::{Detached, GitLocked, InProgress, Sparse, Unborn, Unmerged};
+            matches!(error, Detached | Sparse | GitLocked { .. } | InProgress { .. } | Unborn { .. } | Unmerged { .. })
         });
         Some(if passes { Obstacle::Moment(failure) } else { Obstacle::Lasting(failure) })
     }

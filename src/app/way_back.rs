@@ -18,6 +18,7 @@ pub(super) fn of(state: &dyn Fs, task: &TaskSpec, active: Option<&Version>, rele
         return match policy::target::why_none(active, versions()) {
             NoTarget::Oldest(_) => WayBack { oldest: true, ..WayBack::default() },
             NoTarget::Unproven { version, .. } => WayBack { unproven: Some(version), ..WayBack::default() },
+            NoTarget::Failed(version) => failed(state, task, version),
             NoTarget::TakenBack(_) => WayBack::default(),
         };
     };
@@ -29,6 +30,14 @@ pub(super) fn of(state: &dyn Fs, task: &TaskSpec, active: Option<&Version>, rele
     }
     let proof = reports::newest(state, &task.id, &version).map(|report| report.proof());
     WayBack { version: Some(version), proof, ..WayBack::default() }
+}
+
+/// The way to a version whose checks failed: no rollback takes it by itself until it is proven again.
+fn failed(state: &dyn Fs, task: &TaskSpec, version: Version) -> WayBack {
+    match reports::newest(state, &task.id, &version).map(|report| report.proof()).filter(|proof| !proof.passed) {
+        Some(proof) => WayBack { version: Some(version), proof: Some(proof), ..WayBack::default() },
+        None => WayBack { why: Some(format!("the checks of {version} failed, and it is the newest older version")), ..WayBack::default() },
+    }
 }
 
 impl App {

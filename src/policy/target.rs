@@ -23,6 +23,8 @@ pub enum NoTarget {
         /// True when it is the newest older version of all.
         is_previous: bool,
     },
+    /// The checks of the newest older version that is neither bad nor held failed.
+    Failed(Version),
     /// All older versions are bad or held; this is the newest of them.
     TakenBack(Version),
 }
@@ -33,6 +35,7 @@ pub fn why_none<'a>(active: Option<&Version>, versions: impl Iterator<Item = (&'
     older.sort_by(|a, b| a.0.cmp(b.0));
     let Some((newest, _)) = older.last() else { return NoTarget::Oldest(active.cloned()) };
     match older.iter().rfind(|(_, said)| !said.bad && !said.held) {
+        Some((version, said)) if said.failed => NoTarget::Failed((*version).clone()),
         Some((version, _)) => NoTarget::Unproven { version: (*version).clone(), is_previous: version == newest },
         None => NoTarget::TakenBack((*newest).clone()),
     }
@@ -62,5 +65,7 @@ mod tests {
         assert_eq!(why("1.0.0", 0), NoTarget::Oldest(Some(version("1.0.0"))));
         assert_eq!(why("1.5.0", 4), NoTarget::Unproven { version: version("1.4.0"), is_previous: true });
         assert_eq!(why("1.4.0", 2), NoTarget::TakenBack(version("1.3.0")));
+        let failed = [(version("1.0.0"), Standing { failed: true, ..proven })];
+        assert_eq!(why_none(None, failed.iter().map(|(v, s)| (v, *s))), NoTarget::Failed(version("1.0.0")));
     }
 }

@@ -181,6 +181,7 @@ fn no_target(task: &TaskId, why: &NoTarget) -> String {
         NoTarget::Oldest(Some(active)) => format!("{task} is at its oldest version, {active}: nothing older to go back to"),
         NoTarget::Oldest(None) => format!("{task} has no version to go back to"),
         NoTarget::Unproven { version, .. } => format!("{version} is the newest older version of {task}; it was never proven here"),
+        NoTarget::Failed(version) => format!("{version} is the newest older version of {task}, and its checks failed"),
         NoTarget::TakenBack(version) => format!("every older version of {task} is bad or held; the newest of them is {version}"),
     }
 }

@@ -229,7 +229,11 @@ fn untrue(seen: &Seen) -> Vec<String> {
     if claim.sentence.is_empty() {
         tell("nothing is said of what was changed");
     }
-    if !same && ["nothing was changed", "put back", "as it was", "no file was changed"].iter().any(|words| says(words)) {
+    // An operation that was found half done is put back to what there was before it.
+    let put_back = same || claim.after.is(&seen.old);
+    if !same && ["nothing was changed", "no file was changed"].iter().any(|words| says(words))
+        || !put_back && ["put back", "as it was"].iter().any(|words| says(words))
+    {
         tell("it is not as it was");
     }
     if !same && claim.changed == Some(false) {
