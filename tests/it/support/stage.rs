@@ -74,7 +74,7 @@ pub fn state(sandbox: &Sandbox) -> State {
 }
 
 /// What `init` writes beside the registry.
-const SET_UP: [&str; 2] = ["snapback.yaml", ".gitignore"];
+const SET_UP: [&str; 3] = ["snapback.yaml", ".gitignore", ".gitattributes"];
 
 /// A manifest without what names a moment or a commit.
 fn timeless(text: &str) -> String {
