@@ -206,9 +206,7 @@ impl App {
             return Ok(if by_us { Settled::Reverted } else { Settled::Dropped("somebody took it back already".into()) });
         }
         self.confirmations().save(&Pending { op: Some(op.clone()), attempts: pending.attempts + 1, ..pending.clone() })?;
-        match self
-            .apply_quietly(&Request::Undo(Undo { task: None, op: Some(op), of_release: false, signing: Signing::default() }), |_| Ok(()))
-        {
+        match self.apply_quietly(&Request::Undo(Undo { task: None, op: Some(op), signing: Signing::default() }), |_| Ok(())) {
             Ok(report) if report.outcome == Outcome::Done => Ok(Settled::Reverted),
             Ok(report) => Ok(Settled::Failed(report.notes.join("; "))),
             Err(failure) if moved_on(&failure) => Ok(Settled::Dropped(failure.to_string())),

@@ -160,8 +160,6 @@ pub struct Undo {
     pub task: Option<TaskId>,
     /// This operation; `None` = the newest one that can be taken back.
     pub op: Option<OpId>,
-    /// True when a release may be taken back without being named: a person is asked.
-    pub of_release: bool,
     /// Whether what it makes is signed; where that cannot be it goes on unsigned.
     pub signing: Signing,
 }

@@ -143,16 +143,6 @@ pub enum Error {
     /// There is nothing to take back.
     #[error("there is nothing to {0}")]
     NothingTo(&'static str),
-    /// The newest operation is a release, which is taken back only by its name.
-    #[error("there is nothing to undo but the release of {task} {version}, which is taken back only by its name")]
-    OnlyARelease {
-        /// Its short id.
-        op: String,
-        /// The task.
-        task: TaskId,
-        /// The version.
-        version: String,
-    },
     /// A release cannot be taken back.
     #[error("the release {op} of {task} cannot be taken back: {why}")]
     ReleaseStays {
@@ -205,7 +195,7 @@ impl Fault for Error {
         match self {
             Self::Signature { .. } => Kind::Denied,
             Self::StaleFrom { .. } | Self::NotTheLast { .. } | Self::MovedOn { .. } => Kind::Conflict,
-            Self::NoGoodVersion { .. } | Self::NothingTo(_) | Self::OnlyARelease { .. } => Kind::NotFound,
+            Self::NoGoodVersion { .. } | Self::NothingTo(_) => Kind::NotFound,
             Self::Damaged { .. } | Self::OutOfScope { .. } | Self::NotVerified { .. } | Self::NotRestored(_) => Kind::Bad,
             Self::InTheWay { .. }
             | Self::OneWay { .. }
@@ -278,7 +268,6 @@ impl Fault for Error {
             }
             Self::MovedOn { task, .. } => vec![Hint::run("see what happened", &["snapback", "history", "--task", task.as_str()])],
             Self::NothingTo(_) => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
-            Self::OnlyARelease { op, .. } => vec![Hint::run("take the release back", &["snapback", "undo", op])],
             Self::ReleaseStays { task, .. } => vec![
                 Hint::run("go back to an earlier version instead", &["snapback", "rollback", "--task", task.as_str(), "--to", "previous"]),
                 Hint::say("or call it bad, so that nobody goes to it: snapback mark bad VERSION -m WHY"),

@@ -60,7 +60,7 @@ pub fn find(ground: &Ground, request: &request::Undo, kind: OpKind) -> Result<Op
     let id = match &request.op {
         None => match of_here.last().or(stack.last()) {
             Some(id) => id.clone(),
-            None => return Err(nothing(ground, &done, request, kind)?.into()),
+            None => return Err(Error::NothingTo(if kind == OpKind::Redo { "redo" } else { "undo" }).into()),
         },
         Some(id) if stack.contains(id) => {
             let done = if of_here.contains(id) { done_here } else { done };
@@ -79,8 +79,8 @@ fn without_releases_taken_back(done: Vec<Done>) -> Vec<Done> {
     done.into_iter().filter(|op| !gone.contains(&op.id) && op.undoes.as_ref().is_none_or(|undone| !gone.contains(undone))).collect()
 }
 
-/// The release that is to be taken back, when one is meant: by its name, or where a person is asked
-/// because it is the newest operation.
+/// The release that is to be taken back, when one is meant: by its name, or because it is the newest
+/// operation. One that lies below others, which were taken back, is not meant.
 fn release_to_take_back(done_here: &[Done], done: &[Done], request: &request::Undo) -> Result<Option<OpId>, Error> {
     let of_task = |op: &&Done, task: Option<&TaskId>| task.is_none() || op.task.as_ref() == task;
     let newest = |all: &[Done], task: Option<&TaskId>| {
@@ -88,8 +88,7 @@ fn release_to_take_back(done_here: &[Done], done: &[Done], request: &request::Un
     };
     let found = match &request.op {
         Some(id) => done.iter().find(|op| op.id == *id).cloned(),
-        None if request.of_release => newest(done_here, request.task.as_ref()),
-        None => None,
+        None => newest(done_here, request.task.as_ref()),
     };
     let Some(release) = found.filter(|op| op.kind == OpKind::CreateSnapshot) else { return Ok(None) };
     match (newest(done, release.task.as_ref()), &release.task) {
@@ -98,20 +97,6 @@ fn release_to_take_back(done_here: &[Done], done: &[Done], request: &request::Un
         }
         _ => Ok(Some(release.id)),
     }
-}
-
-/// That there is nothing to take back; a release is named, because only its name takes it back.
-fn nothing(ground: &Ground, done: &[Done], request: &request::Undo, kind: OpKind) -> Result<Error, Failure> {
-    let word = if kind == OpKind::Redo { "redo" } else { "undo" };
-    let of_task = |op: &&Done| request.task.is_none() || op.task == request.task;
-    let Some(release) = done.iter().rfind(of_task).filter(|op| op.kind == OpKind::CreateSnapshot && kind == OpKind::Undo) else {
-        return Ok(Error::NothingTo(word));
-    };
-    let About { task, to, .. } = open(&ground.state, &release.id)?.about;
-    Ok(match (task, to) {
-        (Some(task), Some(version)) => Error::OnlyARelease { op: release.id.short(), task, version: version.to_string() },
-        _ => Error::NothingTo(word),
-    })
 }
 
 /// Only the last operation of a task can be taken back: an earlier one knows nothing of the

@@ -43,7 +43,7 @@ pub struct Args {
     /// Take it back after that unless confirmed
     #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "push")]
     confirm_within: Option<Duration>,
-    /// Push branch and tag afterwards, to where `git push` goes, or to REMOTE
+    /// Push it afterwards as `git push` would, or to REMOTE
     #[arg(long, value_name = "REMOTE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     push: Option<String>,
 }

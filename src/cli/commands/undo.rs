@@ -13,10 +13,10 @@ use crate::{
     model::{Request, TagName, operation::OpKind, overview::OperationLine, request},
 };
 
-/// Take the last rollback back, or a release that no remote has
+/// Take the last rollback, redo or release back; a release only while no remote has it
 #[derive(Debug, clap::Args)]
 #[command(
-    before_help = "Examples:\n  snapback undo                 the last rollback\n  snapback undo 9f3c21aa        this operation, see `snapback op list`\n  snapback undo -t T01 --yes    the last one of T01, without asking\n  snapback undo T01-v1.2.0      this release, while no remote has it"
+    before_help = "Examples:\n  snapback undo                 the last operation\n  snapback undo 9f3c21aa        this operation, see `snapback op list`\n  snapback undo -t T01 --yes    the last one of T01, without asking\n  snapback undo T01-v1.2.0      this release, while no remote has it"
 )]
 pub struct Args {
     #[command(flatten)]
@@ -41,9 +41,7 @@ impl Which {
         let app = session.app()?;
         let op = self.op.as_ref().map(|text| named(app, text)).transpose()?;
         let task = if op.is_some() { None } else { self.task.find_if_any(session)? };
-        // A script that takes its rollback back must not lose a release.
-        let of_release = session.can_ask() && !session.globals.yes;
-        Ok(request::Undo { task, op, of_release, signing: self.sign.signing() })
+        Ok(request::Undo { task, op, signing: self.sign.signing() })
     }
 }
 
