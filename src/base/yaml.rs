@@ -24,7 +24,7 @@ pub struct Limits {
     pub bytes: usize,
     /// Nested maps and lists, aliases written out.
     pub depth: usize,
-    /// Bytes of texts, and [`NODE`] for each node, aliases written out.
+    /// Bytes of texts, and `NODE` for each node, aliases written out.
     pub expanded: usize,
     /// Whether there may be anchors and aliases.
     pub aliases: bool,

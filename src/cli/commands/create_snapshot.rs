@@ -46,7 +46,7 @@ pub struct Args {
     /// Sign nothing, whatever the settings ask for
     #[arg(long)]
     no_sign: bool,
-    /// Push it afterwards as `git push` would, or to REMOTE
+    /// Push it afterwards as `git push`, or to REMOTE
     #[arg(long, value_name = "REMOTE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     push: Option<String>,
 }

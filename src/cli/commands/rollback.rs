@@ -43,7 +43,7 @@ pub struct Args {
     /// Take it back after that unless confirmed
     #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "push")]
     confirm_within: Option<Duration>,
-    /// Push it afterwards as `git push` would, or to REMOTE
+    /// Push it afterwards as `git push`, or to REMOTE
     #[arg(long, value_name = "REMOTE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     push: Option<String>,
 }
@@ -61,7 +61,7 @@ pub struct How {
     /// Restore files that other tasks use too
     #[arg(long)]
     with_shared: bool,
-    /// Dependencies: plan (say what differs), sync or off
+    /// Dependencies: plan (tell), sync (install) or off
     #[arg(long, value_enum, value_name = "MODE", hide_possible_values = true)]
     env: Option<Env>,
     /// When smoke test or probes fail: undo, keep or ask

@@ -36,7 +36,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Another spelling of `guard run --once`: it acts; with --dry-run it only looks
+    /// An old spelling of `run --once`: it acts, but for --dry-run
     #[command(
         before_help = "Examples:\n  snapback guard run --once\n  snapback guard run --once -t T01 --dry-run    judge, but do nothing",
         after_help = "Exit codes: 0 all rules pass, 4 a rule fails (the task went back, or waits),\n8 a rule cannot decide, 11 another guard looks right now, 13 a task is frozen: a person is needed."
@@ -45,7 +45,7 @@ enum What {
         #[command(flatten)]
         tasks: SomeTasks,
     },
-    /// Look all the time, until TERM, and go back when a rule says so; --once: look once
+    /// Look, and go back when a rule says so; until TERM, or --once
     #[command(
         before_help = "Examples:\n  snapback guard run\n  snapback guard run --once                          for cron\n  snapback -C /srv/strategies guard run --dry-run    only say what it would do",
         after_help = "Exit codes of --once: 0 all rules pass, 4 a rule fails (the task went back, or waits),\n8 a rule cannot decide, 11 another guard looks right now, 13 a task is frozen: a person is needed."
