@@ -53,7 +53,7 @@ impl Sandbox {
         if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
     }
 
-    /// Gives every file of the work tree a time long ago.
+    /// Gives every file of the work tree a time long ago, and lets the tick of that change pass.
     pub fn age(&self) {
         let mut stack = vec![self.root().to_path_buf()];
         while let Some(dir) = stack.pop() {
@@ -66,6 +66,8 @@ impl Sandbox {
                 }
             }
         }
+        // The change of its time is a change of the file, too: nothing looked at in this tick is settled.
+        std::thread::sleep(2 * crate::base::times::TICK);
     }
 
     pub fn rename(&self, from: &str, to: &str) {
