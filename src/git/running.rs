@@ -18,8 +18,10 @@ const MOST: usize = 64;
 impl Repo {
     /// Refuses to change anything while git is making a commit here.
     pub(super) fn check_no_commit_runs(&self) -> Result<(), Error> {
-        // Held by `git commit <path>` and `git commit -a` while their hooks run, whatever index they name.
-        disk::check_absent(&disk::lock_of(&self.git_dir().join("index")))?;
+        // Held by `git commit <path>` and `git commit -a` while their hooks run, whatever index they name:
+        // below one there is nothing to wait for.
+        let lock = disk::lock_of(&self.git_dir().join("index"));
+        if hook_above().is_some() { disk::check_absent(&lock) } else { disk::check_absent_soon(&lock) }?;
         let Some(index) = std::env::var_os("GIT_INDEX_FILE") else { return Ok(()) };
         let own = self.is_own_index(&index);
         match hook_above() {

@@ -118,3 +118,16 @@ fn a_repository_that_git_does_not_open_is_left_alone() {
     a.snapback(&["status"]).expect(6);
     assert!(!a.exists(".git/snapback"));
 }
+
+#[test]
+fn a_git_that_holds_the_index_for_a_moment_is_waited_for() {
+    let a = released();
+    let lock = a.at(".git/index.lock");
+    std::fs::write(&lock, b"").unwrap();
+    let ends = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        std::fs::remove_file(lock).unwrap();
+    });
+    a.snapback(&RELEASE.split(' ').collect::<Vec<_>>()).expect(0);
+    ends.join().unwrap();
+}
