@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{App, Error};
 use crate::{
     base::{Failure, GitId, TaskId, secret},
-    git::PushTarget,
+    git::{PushTarget, branch_name},
     model::{Report, TagName, Version},
     steps::shared,
 };
@@ -33,7 +33,7 @@ impl App {
             && !self.ground.git.is_built_on(commit)?
         {
             let PushTarget { remote, there, .. } = &beyond.target;
-            return Err(Error::Behind { remote: secret::clean_text(remote), branch: short(there).into() }.into());
+            return Err(Error::Behind { remote: secret::clean_text(remote), branch: branch_name(there).into() }.into());
         }
         Ok(beyond)
     }
@@ -97,7 +97,7 @@ impl App {
             }
         }
         let behind = beyond.branch.is_some_and(|commit| !git.is_built_on(&commit).unwrap_or(true));
-        behind.then(|| Error::Behind { remote, branch: short(&beyond.target.there).into() })
+        behind.then(|| Error::Behind { remote, branch: branch_name(&beyond.target.there).into() })
     }
 
     /// The words of the command that shares a branch and a tag; none when there is no saying where.
@@ -110,9 +110,4 @@ impl App {
         words.extend(tag.map(String::from));
         words
     }
-}
-
-/// A branch as people write it.
-fn short(name: &str) -> &str {
-    name.strip_prefix("refs/heads/").unwrap_or(name)
 }

@@ -1,6 +1,6 @@
 //! What helps after some errors of git: which remote is meant, and what may not be changed now.
 
-use super::Error;
+use super::{Error, branch_name};
 use crate::base::Hint;
 
 impl Error {
@@ -51,7 +51,7 @@ impl Error {
             ],
             Self::LinkedHead { target } => vec![Hint::run("let it name its branch", &["git", "symbolic-ref", "HEAD", target])],
             Self::SymbolicBranch { target, .. } => {
-                vec![Hint::run("go to the branch itself", &["git", "switch", target.strip_prefix("refs/heads/").unwrap_or(target)])]
+                vec![Hint::run("go to the branch itself", &["git", "switch", branch_name(target)])]
             }
             Self::InProgress { abort, .. } => vec![Hint::say("finish it"), Hint::run("or give it up", abort)],
             Self::Unborn { .. } => vec![Hint::run("make a first commit", &["git", "commit", "--allow-empty", "-m", "Begin"])],

@@ -2,7 +2,8 @@
 //! checked out, the commit's.
 //!
 //! A bare repository has the files of HEAD's commit and no place to write to. A sparse work tree has
-//! what was left out of it as HEAD has it. Everybody else reads the work tree itself.
+//! what was left out of it as HEAD has it. Everybody else reads the work tree itself. The bytes of a
+//! commit are those that git stores; times are 0, and a submodule is [`Type::Other`].
 
 use std::{
     io::{self, Cursor, Read},
@@ -12,36 +13,44 @@ use std::{
 use gix::{
     ObjectId,
     index::{File, entry::Flags},
-    objs::{Kind, tree::EntryMode},
+    objs::{
+        Kind,
+        tree::{EntryKind, EntryMode},
+    },
 };
 
 use super::{Error, Repo, repo::git_id, walk::entries_at};
 use crate::base::{
-    Fs, RelPath, Root, Stat, Type,
+    Fs, GitId, RelPath, Root, Stat, Type,
     look::{Layered, Look, Refused},
 };
 
 impl Repo {
     /// The files that a command reads.
     pub fn files(&self) -> Result<Arc<dyn Fs>, Error> {
-        let tree = |repo: &Self| repo.head_commit()?.map(|commit| repo.tree_of(&commit)).transpose();
+        let committed = || -> Result<Committed, Error> {
+            let tree = self.head_commit()?.map(|commit| self.tree_of(&commit)).transpose()?;
+            Ok(Committed { repo: self.clone(), tree })
+        };
         if self.is_bare() {
             let why = Error::Bare { dir: self.git_dir().to_path_buf() }.to_string();
-            let look = Committed { repo: self.clone(), tree: tree(self)? };
-            return Ok(Arc::new(Layered { look, below: Refused::new(io::ErrorKind::ReadOnlyFilesystem, why) }));
+            return Ok(Arc::new(Layered { look: committed()?, below: Refused::new(io::ErrorKind::ReadOnlyFilesystem, why) }));
         }
-        let failed = |source| Error::File { doing: "opening", path: self.work_tree().to_path_buf(), source };
-        let root = Root::open(self.work_tree()).map_err(failed)?;
-        if !self.is_sparse() {
-            return Ok(Arc::new(root));
-        }
-        let index = self.read_index(true)?;
-        let look = Sparse {
-            root: Root::open(self.work_tree()).map_err(failed)?,
-            index,
-            committed: Committed { repo: self.clone(), tree: tree(self)? },
+        let open = || {
+            let failed = |source| Error::File { doing: "opening", path: self.work_tree().to_path_buf(), source };
+            Root::open(self.work_tree()).map_err(failed)
         };
-        Ok(Arc::new(Layered { look, below: root }))
+        if !self.is_sparse() {
+            return Ok(Arc::new(open()?));
+        }
+        let look = Sparse { root: open()?, index: self.read_index(true)?, committed: committed()? };
+        Ok(Arc::new(Layered { look, below: open()? }))
+    }
+
+    /// The files of a commit, for readers that know nothing of git.
+    pub fn files_of(&self, commit: &GitId) -> Result<impl Fs + use<>, Error> {
+        let look = Committed { repo: self.clone(), tree: Some(self.tree_of(commit)?) };
+        Ok(Layered { look, below: Refused::new(io::ErrorKind::Unsupported, "a commit is never written to") })
     }
 
     /// True when parts of the tree may be left out of the work tree.
@@ -78,12 +87,15 @@ impl Committed {
 impl Look for Committed {
     fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
         let Some((mode, id)) = self.find(path)? else { return Ok(None) };
-        let (kind, bits) = match mode {
-            mode if mode.is_link() => (Type::Symlink, 0o777),
-            mode if mode.is_blob() => (Type::File, if mode.is_executable() { 0o755 } else { 0o644 }),
-            _ => (Type::Dir, 0o755),
+        let (kind, bits) = match mode.kind() {
+            EntryKind::Tree => (Type::Dir, 0o755),
+            EntryKind::Blob => (Type::File, 0o644),
+            EntryKind::BlobExecutable => (Type::File, 0o755),
+            EntryKind::Link => (Type::Symlink, 0o777),
+            EntryKind::Commit => (Type::Other, 0),
         };
-        let size = if kind == Type::Dir { 0 } else { self.repo.header(&git_id(&id)).map_err(of_files)?.map_or(0, |(_, size)| size) };
+        let is_blob = matches!(kind, Type::File | Type::Symlink);
+        let size = if is_blob { self.repo.header(&git_id(&id)).map_err(of_files)?.map_or(0, |(_, size)| size) } else { 0 };
         Ok(Some(Stat { kind, mode: bits, size, mtime: (0, 0), ctime: (0, 0), ino: 0, dev: 0, uid: 0, gid: 0, links: 1 }))
     }
 
@@ -153,5 +165,31 @@ impl Look for Sparse {
         names.sort_unstable();
         names.dedup();
         Ok(names)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::testing::Sandbox, *};
+
+    #[test]
+    fn a_commit_is_read_as_a_folder_is() {
+        let sandbox = Sandbox::new();
+        sandbox.write("tasks/T01/a", b"one\n");
+        sandbox.write("top", b"top\n");
+        sandbox.commit("first");
+        let commit = sandbox.id("HEAD");
+        sandbox.write("top", b"changed\n");
+        let repo = sandbox.repo();
+        let files = repo.files_of(&commit).expect("it is a commit");
+        let path = |text: &str| RelPath::parse(text).expect("it is honest");
+        let kind = |text: &str| files.stat(&path(text)).expect("it reads").map(|stat| (stat.kind, stat.size));
+        assert_eq!((kind("tasks"), kind("top"), kind("absent/x")), (Some((Type::Dir, 0)), Some((Type::File, 4)), None));
+        let mut text = String::new();
+        files.open(&path("top")).expect("it opens").read_to_string(&mut text).expect("it reads");
+        assert_eq!(text, "top\n");
+        assert_eq!(files.list(&RelPath::root()).expect("it lists"), [b"tasks".to_vec(), b"top".to_vec()]);
+        assert!(files.open(&path("tasks")).is_err() && files.list(&path("top")).is_err());
+        assert!(files.remove_file(&path("top")).is_err() && files.create(&path("new"), 0o644).is_err());
     }
 }

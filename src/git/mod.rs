@@ -9,7 +9,6 @@
 mod advice;
 mod ancestry;
 mod attributes;
-mod commit_files;
 mod convert;
 mod disk;
 mod error;
@@ -58,15 +57,14 @@ mod tree;
 mod tree_tests;
 mod walk;
 
-pub use commit_files::CommitFiles;
 pub use convert::{Attributes, Converter, RuleChanges, Worktree, rules_gone};
 pub use error::Error;
 pub use hooks::{HooksFolder, SaidBy, StagedChange};
 pub use merge_file::merge_file;
 pub use objects::{CommitDraft, CommitInfo, TagDraft};
-pub use on_top::Untouched;
+pub use on_top::{Untouched, put_on_top_of};
 pub use refs::{PeeledTag, TagRef};
-pub use remote::PushTarget;
+pub use remote::{PushTarget, branch_name};
 pub use repo::{Head, Repo};
 pub use scan::{Scan, Tracked, WorkState};
 pub use signing::Sign;

@@ -48,6 +48,30 @@ pub(super) struct Current<'a> {
     pub turn: u32,
 }
 
+/// The newest commit of a publication, and where it was put on top; `None` when it was not.
+pub fn put_on_top_of(scratch: &Path) -> Result<Option<(GitId, GitId)>, Error> {
+    let branch = record(scratch)?.and_then(|record| record.refs.into_iter().next_back());
+    Ok(branch.and_then(|branch| Some((branch.after, branch.before?))))
+}
+
+impl<'a> Current<'a> {
+    /// A publication as it stands.
+    pub fn of(publication: &'a Publication, prepared: &serde_json::Value, scratch: &Path) -> Result<Self, Error> {
+        let planned = || serde_json::from_value(prepared.clone()).map_err(|error| Error::Prepared(error.to_string()));
+        Ok(match record(scratch)? {
+            None => Self { publication: Cow::Borrowed(publication), prepared: planned()?, turn: 0 },
+            Some(Record { turn, refs, prepared }) => {
+                Self { publication: Cow::Owned(Publication { refs, ..publication.clone() }), prepared, turn }
+            }
+        })
+    }
+
+    /// Only its references.
+    pub fn refs(publication: &'a Publication, scratch: &Path) -> Result<Cow<'a, [RefChange]>, Error> {
+        Ok(record(scratch)?.map_or(Cow::Borrowed(publication.refs.as_slice()), |record| Cow::Owned(record.refs)))
+    }
+}
+
 /// The record of a publication that was put on top.
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -94,40 +118,13 @@ impl Repo {
                 }
                 Error::RefChanged { .. } | Error::IndexChanged if follows < FOLLOWED => {
                     follows += 1;
-                    let current = self.current(publication, prepared, scratch)?;
+                    let current = Current::of(publication, prepared, scratch)?;
                     self.put_on_top(publication, &current, scratch, untouched)?;
                     pause("put on top")?;
                 }
                 _ => return Err(error),
             }
         }
-    }
-
-    /// The newest commit of a publication, and where it was put on top; `None` when it was not.
-    pub fn put_on_top_of(&self, scratch: &Path) -> Result<Option<(GitId, GitId)>, Error> {
-        let branch = record(scratch)?.and_then(|record| record.refs.into_iter().next_back());
-        Ok(branch.and_then(|branch| Some((branch.after, branch.before?))))
-    }
-
-    /// A publication as it stands.
-    pub(super) fn current<'a>(
-        &self,
-        publication: &'a Publication,
-        prepared: &serde_json::Value,
-        scratch: &Path,
-    ) -> Result<Current<'a>, Error> {
-        let planned = || serde_json::from_value(prepared.clone()).map_err(|error| Error::Prepared(error.to_string()));
-        Ok(match record(scratch)? {
-            None => Current { publication: Cow::Borrowed(publication), prepared: planned()?, turn: 0 },
-            Some(Record { turn, refs, prepared }) => {
-                Current { publication: Cow::Owned(Publication { refs, ..publication.clone() }), prepared, turn }
-            }
-        })
-    }
-
-    /// The references of a publication as it stands.
-    pub(super) fn current_refs<'a>(&self, publication: &'a Publication, scratch: &Path) -> Result<Cow<'a, [RefChange]>, Error> {
-        Ok(record(scratch)?.map_or(Cow::Borrowed(publication.refs.as_slice()), |record| Cow::Owned(record.refs)))
     }
 
     /// Makes the publication again, on top of where the branch is now.

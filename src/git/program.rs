@@ -36,14 +36,19 @@ impl Repo {
             .env_remove("GIT_QUARANTINE_PATH")
     }
 
-    /// Pushes references by full name, all or none; no hook runs.
-    pub fn push(&self, remote: &str, refs: &[String]) -> Result<(), Error> {
-        let mut arguments = vec!["-c", "core.hooksPath=/dev/null", "push", "--atomic", "--", remote];
+    /// The git program, to speak with a remote about these references: as the repository's owner, whose
+    /// keys and settings count there.
+    pub(super) fn at_remote(&self, words: &[&str], remote: &str, refs: &[String]) -> Command {
+        let mut arguments = [&["-c", "core.hooksPath=/dev/null"], words, &["--", remote]].concat();
         arguments.extend(refs.iter().map(String::as_str));
         // Nobody can answer: the child has no terminal, and waiting for one would hang.
-        let push = self.program(&arguments).env("GIT_TERMINAL_PROMPT", "0").env("SSH_ASKPASS_REQUIRE", "force");
-        let push = push.as_owner_of(self.common_dir());
-        let (success, output) = run(&push)?;
+        let command = self.program(&arguments).env("GIT_TERMINAL_PROMPT", "0").env("SSH_ASKPASS_REQUIRE", "force");
+        command.as_owner_of(self.common_dir())
+    }
+
+    /// Pushes references by full name, all or none; no hook runs.
+    pub fn push(&self, remote: &str, refs: &[String]) -> Result<(), Error> {
+        let (success, output) = run(&self.at_remote(&["push", "--atomic"], remote, refs))?;
         // What git advises there fits a push by hand, not this one.
         let said: Vec<&str> = output.split("; ").filter(|line| !line.trim_start().starts_with("hint:")).collect();
         if success { Ok(()) } else { Err(Error::Push { remote: secret::clean_text(remote), output: said.join("; ") }) }
@@ -52,13 +57,8 @@ impl Repo {
     /// Fetches references by full name, without force; no hook runs, and neither tags nor submodules
     /// nor a collection come along.
     pub fn fetch(&self, remote: &str, refs: &[String]) -> Result<(), Error> {
-        let plain = ["-c", "core.hooksPath=/dev/null", "fetch", "--quiet", "--no-tags", "--no-recurse-submodules"];
-        let quiet = ["--no-write-fetch-head", "--no-auto-maintenance", "--", remote];
-        let mut arguments = [&plain[..], &quiet].concat();
-        arguments.extend(refs.iter().map(String::as_str));
-        let fetch = self.program(&arguments).env("GIT_TERMINAL_PROMPT", "0").env("SSH_ASKPASS_REQUIRE", "force");
-        let fetch = fetch.as_owner_of(self.common_dir());
-        let (success, output) = run(&fetch)?;
+        let words = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance"];
+        let (success, output) = run(&self.at_remote(&words, remote, refs))?;
         if success { Ok(()) } else { Err(Error::Fetch { remote: secret::clean_text(remote), output }) }
     }
 

@@ -88,7 +88,7 @@ impl Repo {
         scratch: &Path,
         pause: Pause<'_>,
     ) -> Result<(), Error> {
-        let current = self.current(publication, prepared, scratch)?;
+        let current = Current::of(publication, prepared, scratch)?;
         let work = Work::new(self, &current, scratch)?;
         disk::create_dirs(scratch)?;
         let done = work.lock_and_check(pause).and_then(|()| work.move_all(pause));
@@ -102,7 +102,7 @@ impl Repo {
 
     /// Takes back a publication whose last reference has not moved. May run again.
     pub fn unpublish(&self, publication: &Publication, prepared: &serde_json::Value, scratch: &Path) -> Result<(), Error> {
-        let current = self.current(publication, prepared, scratch)?;
+        let current = Current::of(publication, prepared, scratch)?;
         self.take_all_back(&current, scratch)
     }
 
@@ -143,7 +143,7 @@ impl Repo {
     /// True when the publication can only be finished: its last reference has moved (a branch may
     /// have moved on since), or, without references, the index has been replaced.
     pub fn is_past_return(&self, publication: &Publication, scratch: &Path) -> Result<bool, Error> {
-        match self.current_refs(publication, scratch)?.last() {
+        match Current::refs(publication, scratch)?.last() {
             Some(last) => self.has_moved(last),
             None => Ok(!publication.index.is_empty() && self.is_published(publication)?),
         }
@@ -151,7 +151,7 @@ impl Repo {
 
     /// Removes the lock files that this publication left behind, and no others.
     pub fn clear_own_locks(&self, publication: &Publication, prepared: &serde_json::Value, scratch: &Path) -> Result<(), Error> {
-        Work::new(self, &self.current(publication, prepared, scratch)?, scratch)?.release()
+        Work::new(self, &Current::of(publication, prepared, scratch)?, scratch)?.release()
     }
 
     /// Removes the locks below `prefix` that a killed publication without a journal left, and its folder.

@@ -11,36 +11,44 @@ use super::{Error, Repo, disk};
 use crate::base::RelPath;
 
 impl Repo {
-    /// Refuses what would make a change of files unsafe or wrong; whether HEAD is on a branch is of
-    /// no matter to those that make no commit.
+    /// Refuses what would make a change of files unsafe or wrong, when no commit is made of it.
     ///
-    /// Checked: what [`Repo::check_ready`] does, but for the branch.
+    /// Checked: what [`Repo::check_ready`] does, but for the branch and for a commit that is being made.
     pub fn check_ready_for_files(&self) -> Result<(), Error> {
         self.require_work_tree()?;
         self.check_no_operation()?;
-        for place in [self.index_path(), &self.git_dir().join("HEAD")] {
-            disk::check_absent(&disk::lock_of(place))?;
-        }
-        self.check_index()
+        self.check_index_and_locks(&[])
     }
 
     /// Refuses what would make a change unsafe or wrong.
     ///
     /// Checked: HEAD is on a branch with a commit; no merge, rebase, cherry-pick, revert, mailbox
-    /// or bisect is under way; no commit is being made, and git holds no lock here; the index has no conflict; the work tree
-    /// is not sparse.
+    /// or bisect is under way; no commit is being made, and git holds no lock here; the index has no
+    /// conflict; the work tree is not sparse.
     pub fn check_ready(&self) -> Result<(), Error> {
         self.require_work_tree()?;
         self.check_no_operation()?;
         self.check_no_commit_runs()?;
         let branch = self.common_dir().join(self.head()?.branch);
-        for place in [self.index_path(), &self.git_dir().join("HEAD"), &branch] {
-            disk::check_absent_soon(&disk::lock_of(place))?;
-        }
         for folder in [self.git_dir(), &self.common_dir().join("objects"), &self.common_dir().join("refs/tags"), branch_folder(&branch)] {
             disk::check_writable(folder)?;
         }
-        self.check_index()
+        self.check_index_and_locks(&[&branch])
+    }
+
+    /// Refuses locks of git's on the index, HEAD and more, once a git that runs had time to end, and an
+    /// index with conflicts or of a sparse work tree.
+    fn check_index_and_locks(&self, more: &[&Path]) -> Result<(), Error> {
+        for place in [self.index_path(), &self.git_dir().join("HEAD")].iter().chain(more) {
+            disk::check_absent_soon(&disk::lock_of(place))?;
+        }
+        let index = self.read_index(false)?;
+        if self.is_sparse() || index.is_sparse() {
+            return Err(Error::Sparse);
+        }
+        let Some(entry) = index.entries().iter().find(|entry| entry.stage_raw() != 0) else { return Ok(()) };
+        let path = RelPath::parse(entry.path(&index)).map_err(|source| Error::BadPath { place: "the index".to_string(), source })?;
+        Err(Error::Unmerged { path })
     }
 
     /// Refuses a repository in the middle of one of git's own operations.
@@ -59,23 +67,6 @@ impl Repo {
             InProgress::ApplyMailbox => ("git am", &["git", "am", "--abort"]),
         };
         Err(Error::InProgress { what, abort })
-    }
-
-    /// Refuses conflicts and sparse work trees.
-    fn check_index(&self) -> Result<(), Error> {
-        let index = self.read_index(false)?;
-        if self.is_sparse() || index.is_sparse() {
-            return Err(Error::Sparse);
-        }
-        let unmerged = index.entries().iter().find(|entry| entry.stage_raw() != 0);
-        match unmerged {
-            None => Ok(()),
-            Some(entry) => {
-                let path =
-                    RelPath::parse(entry.path(&index)).map_err(|source| Error::BadPath { place: "the index".to_string(), source })?;
-                Err(Error::Unmerged { path })
-            }
-        }
     }
 }
 
@@ -113,6 +104,24 @@ mod tests {
         let error = repo.check_ready().expect_err("a bisect is under way");
         assert!(error.to_string().contains("bisect"), "{error}");
         sandbox.git(&["bisect", "reset"]);
+    }
+
+    #[test]
+    fn a_git_that_runs_at_this_moment_is_waited_for() {
+        let sandbox = Sandbox::new();
+        sandbox.write("a", b"1\n");
+        sandbox.commit("first");
+        let repo = sandbox.repo();
+        for check in [Repo::check_ready, Repo::check_ready_for_files] {
+            sandbox.write(".git/index.lock", b"");
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    std::thread::sleep(std::time::Duration::from_millis(200));
+                    sandbox.remove(".git/index.lock");
+                });
+                check(&repo).expect("git ends soon");
+            });
+        }
     }
 
     #[test]

@@ -18,11 +18,16 @@ pub struct PushTarget {
     pub there: String,
 }
 
+/// A branch as people write it.
+pub fn branch_name(name: &str) -> &str {
+    name.strip_prefix("refs/heads/").unwrap_or(name)
+}
+
 impl PushTarget {
     /// The branch as one argument of `git push`, short where it can be.
     pub fn refspec(&self) -> String {
-        let short = |name: &str| name.strip_prefix("refs/heads/").unwrap_or(name).to_string();
-        if self.branch == self.there { short(&self.branch) } else { format!("{}:{}", short(&self.branch), short(&self.there)) }
+        let (here, there) = (branch_name(&self.branch), branch_name(&self.there));
+        if here == there { here.into() } else { format!("{here}:{there}") }
     }
 }
 
@@ -34,10 +39,7 @@ impl Repo {
     /// When there is none, or when there are several and nothing says which.
     pub fn push_remote(&self) -> Result<String, Error> {
         let branch = self.head().ok().map(|head| head.branch);
-        let of_branch = |key: &str| {
-            let short = branch.as_ref()?.strip_prefix("refs/heads/")?;
-            self.setting(&format!("branch.{short}.{key}"))
-        };
+        let of_branch = |key: &str| self.setting(&format!("branch.{}.{key}", branch_name(branch.as_ref()?)));
         let said = of_branch("pushRemote").or_else(|| self.setting("remote.pushDefault"));
         // A branch that follows another one of this repository says nothing of a remote.
         let said = said.or_else(|| of_branch("remote").filter(|remote| remote != "."));
@@ -63,7 +65,7 @@ impl Repo {
             Some(named) => named.to_string(),
             None => self.push_remote()?,
         };
-        let short = branch.strip_prefix("refs/heads/").unwrap_or(&branch);
+        let short = branch_name(&branch);
         let mapped = self.mapped(&remote, &branch);
         let follows = self.setting(&format!("branch.{short}.remote")).filter(|follows| *follows == remote);
         let upstream = follows.and_then(|_| self.setting(&format!("branch.{short}.merge")));
@@ -110,10 +112,7 @@ impl Repo {
     /// # Errors
     /// When the remote cannot be asked.
     pub fn remote_refs(&self, remote: &str, names: &[String]) -> Result<BTreeMap<String, GitId>, Error> {
-        let mut arguments = vec!["ls-remote", "--refs", "--quiet", "--", remote];
-        arguments.extend(names.iter().map(String::as_str));
-        let asked = self.program(&arguments).env("GIT_TERMINAL_PROMPT", "0").env("SSH_ASKPASS_REQUIRE", "force");
-        let ended = asked.run().map_err(Error::Program)?;
+        let ended = self.at_remote(&["ls-remote", "--refs", "--quiet"], remote, names).run().map_err(Error::Program)?;
         if !ended.succeeded() {
             return Err(Error::Asked { remote: secret::clean_text(remote), output: super::program::printed(&ended) });
         }

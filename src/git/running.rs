@@ -20,11 +20,11 @@ impl Repo {
     pub(super) fn check_no_commit_runs(&self) -> Result<(), Error> {
         // Held by `git commit <path>` and `git commit -a` while their hooks run, whatever index they name:
         // below one there is nothing to wait for.
-        let lock = disk::lock_of(&self.git_dir().join("index"));
-        if hook_above().is_some() { disk::check_absent(&lock) } else { disk::check_absent_soon(&lock) }?;
+        let (hook, lock) = (hook_above(), disk::lock_of(&self.git_dir().join("index")));
+        if hook.is_some() { disk::check_absent(&lock) } else { disk::check_absent_soon(&lock) }?;
         let Some(index) = std::env::var_os("GIT_INDEX_FILE") else { return Ok(()) };
         let own = self.is_own_index(&index);
-        match hook_above() {
+        match hook {
             Some(hook) if own && hook.starts_with("post-") => Ok(()),
             Some(hook) => Err(Error::CommitRuns { hook }),
             None => Err(Error::OtherIndex { index: PathBuf::from(index) }),

@@ -165,11 +165,7 @@ impl Repo {
     }
 
     /// Calls `take` with mode, name and object of each entry of one tree.
-    pub(super) fn each_entry<T>(
-        &self,
-        id: ObjectId,
-        mut take: impl FnMut(EntryMode, &[u8], ObjectId) -> Result<T, Error>,
-    ) -> Result<Vec<T>, Error> {
+    fn each_entry<T>(&self, id: ObjectId, mut take: impl FnMut(EntryMode, &[u8], ObjectId) -> Result<T, Error>) -> Result<Vec<T>, Error> {
         let bytes = self.tree_bytes(id)?;
         entries_of(&bytes, self.hash(), |entry| take(entry.mode, entry.filename, entry.oid.to_owned()))
     }

@@ -11,7 +11,7 @@ use crate::{
     base::{Failure, GitId, RelPath},
     catalog,
     draft::{Back, Draft, FileDraft, Kept, NamedRef, StepDraft, registry, tree},
-    git::Scan,
+    git::{Scan, branch_name},
     ground::Ground,
     model::{
         Operation, PathChange, Plan, TaskSpec,
@@ -29,10 +29,10 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Result<
     };
     let head = ground.git.head()?;
     if head.branch != branch.name {
-        return Err(refuse(format!("it was made on {}, and HEAD is on {}", short(&branch.name), short(&head.branch))).into());
+        return Err(refuse(format!("it was made on {}, and HEAD is on {}", branch_name(&branch.name), branch_name(&head.branch))).into());
     }
     if head.commit != branch.after {
-        return Err(refuse(format!("{} has commits on top of it, or was rewritten", short(&branch.name))).into());
+        return Err(refuse(format!("{} has commits on top of it, or was rewritten", branch_name(&branch.name))).into());
     }
     let (named, notes) = unshared(ground, publication, &to)?.map_err(refuse)?;
     let (mut files, scan) = (Vec::new(), scan(ground, operation, publication)?);
@@ -54,11 +54,6 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Result<
     draft.back = Some(Back { head, to });
     draft.steps = vec![StepDraft::Files, StepDraft::Verify(None), StepDraft::Publish, StepDraft::RemoveRefs(named)];
     Ok(draft)
-}
-
-/// A branch as people write it.
-fn short(name: &str) -> &str {
-    name.strip_prefix("refs/heads/").unwrap_or(name)
 }
 
 /// The names that are to go, and what could not be asked.
@@ -90,7 +85,13 @@ fn unshared(ground: &Ground, publication: &Publication, to: &GitId) -> Result<Re
             // A tag of this name with another content is somebody else's release.
             Ok(found) if found.get(&tag.name) != Some(&tag.after) => {}
             Ok(_) => return Ok(Err(format!("{remote} has its tag {}", &tag.name["refs/tags/".len()..]))),
-            Err(_) => notes.push(format!("{remote} could not be asked whether it has the release; as far as is known here it has not")),
+            Err(error) => {
+                let failure = Failure::from(error);
+                if failure.is_stop() {
+                    return Err(failure);
+                }
+                notes.push(format!("{remote} could not be asked whether it has the release; as far as is known here it has not"));
+            }
         }
     }
     Ok(Ok((named, notes)))

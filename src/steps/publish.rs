@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     base::{Failure, GitId, OpId, RelPath},
     catalog::Scope,
-    git::Untouched,
+    git::{self, Untouched},
     ground::Ground,
     journal::Step,
     model::{Operation, TaskSpec, operation::Publication},
@@ -32,7 +32,7 @@ fn scratch(ground: &Ground, op: &OpId) -> PathBuf {
 /// # Errors
 /// When the record of it is damaged.
 pub fn put_on_top(ground: &Ground, op: &OpId) -> Result<Option<(GitId, GitId)>, Failure> {
-    Ok(ground.git.put_on_top_of(&scratch(ground, op))?)
+    Ok(git::put_on_top_of(&scratch(ground, op))?)
 }
 
 impl<'a> Publish<'a> {
@@ -57,7 +57,7 @@ impl Step for Publish<'_> {
         let owns = |path: &RelPath| scope.as_ref().is_some_and(|scope| scope.owns(path));
         let untouched = Untouched { dirs, owns: &owns };
         self.ground.git.publish_over(self.publication, prepared, &self.scratch, &untouched)?;
-        let on_top = self.ground.git.put_on_top_of(&self.scratch)?;
+        let on_top = git::put_on_top_of(&self.scratch)?;
         if let Some(branch) = self.publication.refs.last() {
             let (commit, under) = on_top.as_ref().map_or((&branch.after, None), |(commit, under)| (commit, Some(under)));
             let text = self.publication.log_message.trim_start_matches("snapback: ");

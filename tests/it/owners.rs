@@ -145,6 +145,35 @@ fn what_root_does_in_somebodys_repository_is_all_theirs() {
 }
 
 #[test]
+fn a_remote_is_asked_and_given_as_the_owner() {
+    if !can() {
+        return;
+    }
+    let sandbox = owned();
+    let place = |name: &str| sandbox.top().join(name).to_str().unwrap().to_string();
+    let git = |args: &[&str]| finish(sandbox.command("git").args(args).env("SUDO_UID", OWNER.to_string())).expect(0);
+    git(&["init", "-q", "--bare", &place("origin.git")]);
+    // In the place of ssh: it writes down who calls it, and runs what it is asked to run.
+    let script = format!("#!/bin/sh\nid -u >> {}\nfor last; do :; done\nexec sh -c \"$last\"\n", place("callers"));
+    fs::write(place("ssh"), script).unwrap();
+    fs::set_permissions(place("ssh"), fs::Permissions::from_mode(0o755)).unwrap();
+    git(&["config", "core.sshCommand", &place("ssh")]);
+    git(&["remote", "add", "origin", &format!("ssh://host{}", place("origin.git"))]);
+    give(sandbox.top(), OWNER);
+    for args in [
+        &["create-snapshot", "-t", "T01", "--version", "1.2.0", "--yes", "--push"][..],
+        &["verdicts", "push"],
+        &["verdicts", "fetch"],
+        &["create-snapshot", "-t", "T01", "--version", "1.3.0", "--yes"],
+        &["undo", "--yes"],
+    ] {
+        with_sudo(&sandbox, args).expect(0);
+    }
+    let callers = fs::read_to_string(place("callers")).unwrap();
+    assert!(callers.lines().count() >= 4 && callers.lines().all(|uid| uid == OWNER.to_string()), "{callers}");
+}
+
+#[test]
 fn a_file_that_is_replaced_stays_readable_for_its_service() {
     if !can() {
         return;
