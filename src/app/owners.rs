@@ -17,26 +17,22 @@ use crate::base::{
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The user's own repository holds files of somebody else.
-    #[error("{} belongs to {}, and you are {}: a run as {} left it in your repository", path.display(), theirs.name(), mine.name(), theirs.name())]
+    #[error("{} belongs to {}, and you are {}: a run as {} left it in your repository", path.display(), theirs.name(), me(), theirs.name())]
     LeftBehind {
         /// The first of them.
         path: PathBuf,
         /// Whose it is.
         theirs: Owner,
-        /// Who this is.
-        mine: Owner,
         /// What to give back.
         all: PathBuf,
     },
     /// The state folder is somebody else's.
-    #[error("{} belongs to {}, who alone may read it, and you are {}: what it holds cannot be checked", path.display(), theirs.name(), mine.name())]
+    #[error("{} belongs to {}, who alone may read it, and you are {}: what it holds cannot be checked", path.display(), theirs.name(), me())]
     Private {
         /// The folder.
         path: PathBuf,
         /// Whose it is.
         theirs: Owner,
-        /// Who this is.
-        mine: Owner,
     },
 }
 
@@ -46,10 +42,10 @@ impl Fault for Error {
     }
 
     fn hints(&self) -> Vec<Hint> {
-        let word = |owner: &Owner| user::name(owner.uid).unwrap_or_else(|| owner.uid.to_string());
         match self {
-            Self::LeftBehind { mine, all, .. } => {
-                let to = format!("{}:", word(mine));
+            Self::LeftBehind { all, .. } => {
+                let uid = user::effective();
+                let to = format!("{}:", user::name(uid).unwrap_or_else(|| uid.to_string()));
                 vec![Hint::run("take it back", &["sudo", "chown", "-R", &to, &all.to_string_lossy()])]
             }
             Self::Private { theirs, .. } => vec![owner::as_owner(*theirs)],
@@ -57,9 +53,9 @@ impl Fault for Error {
     }
 }
 
-/// Who this process is.
-fn me() -> Owner {
-    Owner { uid: user::effective(), gid: 0 }
+/// The user of this process, for a sentence.
+fn me() -> String {
+    user::called(user::effective())
 }
 
 impl App {
@@ -81,12 +77,12 @@ impl App {
         use rustix::fs::{Access, AtFlags, CWD, accessat};
         let open = accessat(CWD, &self.state_path, Access::READ_OK | Access::EXEC_OK, AtFlags::EACCESS).is_ok();
         let theirs = Owner::at(&self.state_path).ok()?;
-        (!open && theirs.uid != me().uid).then(|| self.not_mine(self.state_path.clone(), theirs))
+        (!open && theirs.uid != user::effective()).then(|| self.not_mine(self.state_path.clone(), theirs))
     }
 
     /// The error for what this user may not use in the state folder.
     pub(super) fn foreign(&self) -> Option<Error> {
-        let found = (me().uid != 0).then(|| owner::first_of_others(&self.state_path)).flatten();
+        let found = (user::effective() != 0).then(|| owner::first_of_others(&self.state_path)).flatten();
         found.map(|(path, theirs)| self.not_mine(path, theirs))
     }
 
@@ -99,7 +95,7 @@ impl App {
 
     /// A failure of permissions, with whose the files are that stand in the way.
     pub fn explain(&self, failure: Failure) -> Failure {
-        if me().uid == 0 || !failure.is_permission_denied() {
+        if user::effective() == 0 || !failure.is_permission_denied() {
             return failure;
         }
         let found = owner::first_of_others(&self.state_path).or_else(|| owner::first_of_others(self.ground.git.common_dir()));
@@ -111,11 +107,11 @@ impl App {
 
     /// The error for what is somebody else's.
     fn not_mine(&self, path: PathBuf, theirs: Owner) -> Error {
-        let is_mine = Owner::at(self.ground.git.common_dir()).is_ok_and(|owner| owner.uid == me().uid);
-        if is_mine { self.left_behind(path, theirs) } else { Error::Private { path, theirs, mine: me() } }
+        let is_mine = Owner::at(self.ground.git.common_dir()).is_ok_and(|owner| owner.uid == user::effective());
+        if is_mine { self.left_behind(path, theirs) } else { Error::Private { path, theirs } }
     }
 
     fn left_behind(&self, path: PathBuf, theirs: Owner) -> Error {
-        Error::LeftBehind { path, theirs, mine: me(), all: self.ground.git.common_dir().to_path_buf() }
+        Error::LeftBehind { path, theirs, all: self.ground.git.common_dir().to_path_buf() }
     }
 }

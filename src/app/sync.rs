@@ -7,6 +7,7 @@ use crate::{
     base::{
         Failure, Fs, RelPath, Root, TaskId,
         fs::{publish, read_limited, write_aside},
+        path::folder_of,
     },
     catalog::registry as read,
     draft::{Draft, FileDraft, StepDraft, registry, tree},
@@ -172,8 +173,7 @@ const MERGED: u64 = 16 << 20;
 
 /// The folder of a file, and its name.
 fn place(path: &Path) -> io::Result<(Root, RelPath)> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().map(|name| RelPath::parse(name.as_encoded_bytes())).transpose();
     let name = name.ok().flatten().ok_or(io::ErrorKind::InvalidInput)?;
-    Ok((Root::open(folder)?, name))
+    Ok((Root::open(folder_of(path))?, name))
 }

@@ -133,10 +133,10 @@ impl Failure {
 
     /// The hints of the fault inside; never none, for a person needs a next step.
     pub fn hints(&self) -> Vec<Hint> {
-        let mut hints = self.0.hints();
         if self.is_disk_full() {
-            hints = vec![Hint::run("see which disk is full, and make room", &["df", "-h"])];
+            return vec![Hint::run("see which disk is full, and make room", &["df", "-h"])];
         }
+        let hints = self.0.hints();
         match self.kind() {
             _ if !hints.is_empty() => hints,
             Kind::Cancelled(_) => vec![Hint::say("run it again when you are ready")],
@@ -152,39 +152,19 @@ impl Failure {
 
     /// True when the disk, or the user's share of it, is full.
     pub fn is_disk_full(&self) -> bool {
-        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&*self.0);
-        while let Some(error) = next {
-            if error.downcast_ref::<std::io::Error>().is_some_and(is_disk_full) {
-                return true;
-            }
-            next = error.source();
-        }
-        false
+        errors_in(&*self.0).any(|error| error.downcast_ref().is_some_and(is_disk_full))
     }
 
     /// True when the system let this user not do it.
     pub fn is_permission_denied(&self) -> bool {
-        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&*self.0);
-        while let Some(error) = next {
-            if error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied) {
-                return true;
-            }
-            next = error.source();
-        }
-        false
+        let is_denied = |error: &std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+        errors_in(&*self.0).any(|error| error.downcast_ref().is_some_and(is_denied))
     }
 
     /// The message and the messages of its sources, outermost first.
     pub fn chain(&self) -> Vec<String> {
-        let mut lines = vec![self.0.to_string()];
-        let mut next = self.0.source();
-        while let Some(error) = next {
-            let line = error.to_string();
-            if lines.last() != Some(&line) {
-                lines.push(line);
-            }
-            next = error.source();
-        }
+        let mut lines: Vec<String> = errors_in(&*self.0).map(ToString::to_string).collect();
+        lines.dedup();
         lines
     }
 }
@@ -204,17 +184,17 @@ impl<E: Fault> From<E> for Failure {
     }
 }
 
+/// An error and its sources, outermost first.
+pub fn errors_in<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
 /// The signal that stopped something from being read, written or waited for, if one did.
 fn cancelled_in(fault: &(dyn std::error::Error + 'static)) -> Option<Cancelled> {
-    let mut next = Some(fault);
-    while let Some(error) = next {
-        let inside = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()?.downcast_ref::<Cancelled>());
-        if let Some(found) = inside.or_else(|| error.downcast_ref()) {
-            return Some(*found);
-        }
-        next = error.source();
-    }
-    None
+    errors_in(fault).find_map(|error| {
+        let inside = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()?.downcast_ref());
+        inside.or_else(|| error.downcast_ref()).copied()
+    })
 }
 
 impl fmt::Display for Failure {

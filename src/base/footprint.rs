@@ -4,7 +4,7 @@
 //! followed. A place that holds too much to be looked at twice is not looked at, and says so.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::Metadata,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -41,15 +41,11 @@ impl Footprint {
 
     /// The places that differ from what was seen before, and those of which nobody knows.
     pub fn changes_since(&self, before: &Self) -> (Vec<PathBuf>, Vec<PathBuf>) {
-        let mut paths: Vec<&PathBuf> = self.seen.keys().chain(before.seen.keys()).collect();
-        paths.sort();
-        paths.dedup();
-        let mut unseen: Vec<PathBuf> = self.unseen.iter().chain(&before.unseen).cloned().collect();
-        unseen.sort();
-        unseen.dedup();
+        let paths: BTreeSet<&PathBuf> = self.seen.keys().chain(before.seen.keys()).collect();
+        let unseen: BTreeSet<&PathBuf> = self.unseen.iter().chain(&before.unseen).collect();
         let hidden = |path: &Path| unseen.iter().any(|place| path.starts_with(place));
         let differs = |path: &&PathBuf| self.seen.get(*path) != before.seen.get(*path) && !hidden(path);
-        (paths.into_iter().filter(differs).cloned().collect(), unseen)
+        (paths.into_iter().filter(differs).cloned().collect(), unseen.iter().copied().cloned().collect())
     }
 
     /// Looks at one place.

@@ -3,7 +3,7 @@
 //! A [`Layered`] reads through a [`Look`] and writes to another [`Fs`]; [`Refused`] is one in which
 //! there is nothing and into which nothing goes, with the reason for whoever tries.
 
-use std::io::{self, Cursor, Read};
+use std::io::{self, Read};
 
 use super::{
     RelPath,
@@ -52,9 +52,8 @@ struct Bytes(Vec<u8>);
 
 impl Input for Bytes {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let mut from = Cursor::new(&self.0);
-        from.set_position(offset);
-        from.read(into)
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
+        (&self.0[start..]).read(into)
     }
 }
 

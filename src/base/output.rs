@@ -18,7 +18,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Fault, Fs, Hint, Kind, RelPath, Root, SyncPoint, cancel, owner::Owner, text, user};
+use super::{Fault, Fs, Hint, Kind, RelPath, Root, SyncPoint, cancel, owner::Owner, path::folder_of, text, user};
 
 /// How many links are followed.
 const LINKS: usize = 40;
@@ -100,7 +100,7 @@ pub fn target(path: &Path) -> Result<Target, Error> {
         }
         let stat = match rustix::fs::statat(CWD, &at, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
-            Err(Errno::NOENT) if at == path || !path.is_symlink() => return plain(path, at, None),
+            Err(Errno::NOENT) if !path.is_symlink() => return plain(path, at, None),
             Err(Errno::NOENT) => return Err(refused(NOWHERE)),
             Err(error) => return Err(failed(error.into())),
         };
@@ -115,11 +115,6 @@ pub fn target(path: &Path) -> Result<Target, Error> {
     Err(refused("it is a link that leads in a circle"))
 }
 
-/// The folder that a path is in.
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
 /// A plain file, or a new one, in a folder that can be believed.
 fn plain(asked: &Path, real: PathBuf, owner: Option<u32>) -> Result<Target, Error> {
     let refused = |why: String| Error::Refused { path: asked.to_path_buf(), why };
@@ -132,12 +127,11 @@ fn plain(asked: &Path, real: PathBuf, owner: Option<u32>) -> Result<Target, Erro
     }
     let me = user::effective();
     let Some(uid) = owner else { return Ok(Target::Plain(real)) };
-    let whose = || Owner { uid, gid: 0 }.name();
     if all_write && uid != me {
-        return Err(refused(format!("it is a file of {} in a folder that everybody may write to", whose())));
+        return Err(refused(format!("it is a file of {} in a folder that everybody may write to", user::called(uid))));
     }
     if asked.is_symlink() && uid != me {
-        return Err(refused(format!("it is a link to a file of {}", whose())));
+        return Err(refused(format!("it is a link to a file of {}", user::called(uid))));
     }
     Ok(Target::Plain(real))
 }

@@ -17,7 +17,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::{Fault, Hint, Kind, user};
+use super::{Fault, Hint, Kind, path::folder_of, user};
 
 /// A user and a group, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,14 +43,14 @@ impl Owner {
 
     /// The user's name, or the number where no name is known.
     pub fn name(self) -> String {
-        user::name(self.uid).unwrap_or_else(|| format!("the user with number {}", self.uid))
+        user::called(self.uid)
     }
 }
 
 /// Somebody else's place.
 #[derive(Debug, thiserror::Error)]
 #[error("{} belongs to {}, and you are {}: what you changed there would be yours, and {} could not work with it any more",
-    path.display(), owner.name(), Owner { uid: user::effective(), gid: 0 }.name(), owner.name())]
+    path.display(), owner.name(), user::called(user::effective()), owner.name())]
 pub struct NotYours {
     /// The folder.
     pub path: PathBuf,
@@ -107,14 +107,12 @@ pub fn give_at(made: impl AsFd, path: &Path) -> io::Result<()> {
     if user::effective() != 0 {
         return Ok(());
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    give_to(made, Owner::at(folder)?)
+    give_to(made, Owner::at(folder_of(path))?)
 }
 
 fn give_to(made: impl AsFd, owner: Owner) -> io::Result<()> {
-    let now = Owner::of(&made)?;
     // Some file systems make all files one user's.
-    if owner.uid == 0 || now.uid != 0 {
+    if owner.uid == 0 || Owner::of(&made)?.uid != 0 {
         return Ok(());
     }
     chown(made, Some(owner.uid), owner.gid)
@@ -127,14 +125,12 @@ pub fn keep(made: impl AsFd, owner: Owner) -> io::Result<()> {
         return Ok(());
     }
     let may_not = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
-    match chown(&made, Some(owner.uid), owner.gid) {
-        Err(error) if may_not(&error) && now.gid != owner.gid => match chown(&made, None, owner.gid) {
-            Err(error) if may_not(&error) => Ok(()),
-            done => done,
-        },
-        Err(error) if may_not(&error) => Ok(()),
-        done => done,
+    let mut done = chown(&made, Some(owner.uid), owner.gid);
+    // A file may be given to another group of one's own.
+    if done.as_ref().is_err_and(may_not) && now.gid != owner.gid {
+        done = chown(&made, None, owner.gid);
     }
+    if done.as_ref().is_err_and(may_not) { Ok(()) } else { done }
 }
 
 /// Changes owner and group of what is open, a link too.

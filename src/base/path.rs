@@ -4,7 +4,7 @@
 //! everything that could leave the tree or reach into `.git` or `.snapback`, in every spelling
 //! that some file system folds onto them (git's t1014 list). Names are bytes, not text.
 
-use std::{ffi::OsStr, fmt, os::unix::ffi::OsStrExt};
+use std::{ffi::OsStr, fmt, os::unix::ffi::OsStrExt, path::Path};
 
 use bstr::{BStr, BString, ByteSlice};
 use serde::{Deserialize, Serialize, de};
@@ -41,6 +41,11 @@ const HFS_IGNORED: [char; 16] = [
     '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{206a}', '\u{206b}',
     '\u{206c}', '\u{206d}', '\u{206e}', '\u{206f}', '\u{feff}',
 ];
+
+/// The folder that a path of the system is in.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
 
 impl RelPath {
     /// Checks an untrusted path.

@@ -66,19 +66,6 @@ impl Root {
         Ok(File::from(handle))
     }
 
-    /// Gives a folder or link that was just made to the owner of its folder. Hard links of folders cannot
-    /// be, and one of a link is worth nothing, so there is nothing that a swapped name could give away.
-    fn give_made(&self, dir: &OwnedFd, name: &Path, flags: OFlags) -> io::Result<()> {
-        if super::user::effective() != 0 {
-            return Ok(());
-        }
-        let made = rustix::fs::openat(dir, name, flags | OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-        match FileType::from_raw_mode(rustix::fs::fstat(&made)?.st_mode) {
-            FileType::Directory | FileType::Symlink => owner::give(&made, dir),
-            _ => Ok(()),
-        }
-    }
-
     /// The handle of the folder that holds `path`, and the last name.
     fn parent<'a>(&self, path: &'a RelPath) -> io::Result<(OwnedFd, &'a Path)> {
         use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
@@ -96,6 +83,27 @@ fn unexpected_symlink(path: &RelPath) -> io::Error {
 /// True when a link stands where a folder was expected.
 fn is_link_on_the_way(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<LinkOnTheWay>())
+}
+
+/// Makes a file, for the owner of its folder.
+fn create_new(dir: &OwnedFd, name: &Path, mode: u32) -> io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let handle = rustix::fs::openat(dir, name, flags, permissions(mode))?;
+    owner::give(&handle, dir)?;
+    Ok(File::from(handle))
+}
+
+/// Gives a folder or link that was just made to the owner of its folder. Hard links of folders cannot
+/// be, and one of a link is worth nothing, so there is nothing that a swapped name could give away.
+fn give_made(dir: &OwnedFd, name: &Path, flags: OFlags) -> io::Result<()> {
+    if super::user::effective() != 0 {
+        return Ok(());
+    }
+    let made = rustix::fs::openat(dir, name, flags | OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    match FileType::from_raw_mode(rustix::fs::fstat(&made)?.st_mode) {
+        FileType::Directory | FileType::Symlink => owner::give(&made, dir),
+        _ => Ok(()),
+    }
 }
 
 /// The permission bits of a mode.
@@ -187,18 +195,12 @@ impl Fs for Root {
 
     fn create(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
         let (dir, name) = self.parent(path)?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let handle = rustix::fs::openat(&dir, name, flags, permissions(mode))?;
-        owner::give(&handle, &dir)?;
-        Ok(Box::new(RootFile(File::from(handle))))
+        Ok(Box::new(RootFile(create_new(&dir, name, mode)?)))
     }
 
     fn create_bulk(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
         let (dir, name) = self.parent(path)?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let handle = rustix::fs::openat(&dir, name, flags, permissions(mode))?;
-        owner::give(&handle, &dir)?;
-        Ok(Box::new(BulkFile::new(File::from(handle))))
+        Ok(Box::new(BulkFile::new(create_new(&dir, name, mode)?)))
     }
 
     fn open_input(&self, path: &RelPath) -> io::Result<Box<dyn Input>> {
@@ -235,13 +237,13 @@ impl Fs for Root {
     fn symlink(&self, target: &[u8], path: &RelPath) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
         rustix::fs::symlinkat(target, &dir, name)?;
-        self.give_made(&dir, name, OFlags::empty())
+        give_made(&dir, name, OFlags::empty())
     }
 
     fn create_dir(&self, path: &RelPath, mode: u32) -> io::Result<()> {
         let (dir, name) = self.parent(path)?;
         rustix::fs::mkdirat(&dir, name, permissions(mode))?;
-        self.give_made(&dir, name, OFlags::DIRECTORY)
+        give_made(&dir, name, OFlags::DIRECTORY)
     }
 
     fn rename(&self, from: &RelPath, to: &RelPath) -> io::Result<()> {
@@ -287,9 +289,7 @@ impl Fs for Root {
     fn clone_file(&self, from: &RelPath, to: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
         let source = self.open_file(from)?;
         let (dir, name) = self.parent(to)?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = File::from(rustix::fs::openat(&dir, name, flags, permissions(mode))?);
-        owner::give(&file, &dir)?;
+        let file = create_new(&dir, name, mode)?;
         match rustix::fs::ioctl_ficlone(&file, &source) {
             Ok(()) => Ok(Box::new(RootFile(file))),
             Err(error) => {

@@ -4,8 +4,7 @@
 /// can set them.
 pub fn current() -> (u32, Option<String>) {
     let uid = rustix::process::getuid().as_raw();
-    let table = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    (uid, name_in(&table, uid))
+    (uid, name(uid))
 }
 
 /// The user with whose rights this process acts: whose files it makes.
@@ -15,25 +14,38 @@ pub fn effective() -> u32 {
 
 /// The name of a user, where a file has it.
 pub fn name(uid: u32) -> Option<String> {
-    name_in(&std::fs::read_to_string("/etc/passwd").unwrap_or_default(), uid)
+    name_in(&table(), uid)
+}
+
+/// The name of a user for a sentence: the number where no file has it.
+pub fn called(uid: u32) -> String {
+    name(uid).unwrap_or_else(|| format!("the user with number {uid}"))
 }
 
 /// The home folder of a user, where a file has it.
 pub fn home(uid: u32) -> Option<std::path::PathBuf> {
-    let table = std::fs::read_to_string("/etc/passwd").ok()?;
-    let fields = table.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let mut own = fields.filter(|fields| fields.get(2).and_then(|id| id.parse().ok()) == Some(uid));
-    own.find_map(|fields| fields.get(5).filter(|home| home.starts_with('/')).map(Into::into))
+    home_in(&table(), uid).map(Into::into)
+}
+
+/// The table of users; empty where there is none.
+fn table() -> String {
+    std::fs::read_to_string("/etc/passwd").unwrap_or_default()
 }
 
 /// The name of a user in the table of users.
 fn name_in(table: &str, uid: u32) -> Option<String> {
-    let of = |line: &str| -> Option<(u32, String)> {
-        let mut fields = line.split(':');
-        let (name, _, id) = (fields.next()?, fields.next()?, fields.next()?);
-        Some((id.parse().ok()?, name.to_string()))
-    };
-    table.lines().filter_map(of).find(|(id, name)| *id == uid && !name.is_empty()).map(|(_, name)| name)
+    field_of(table, uid, 0).find(|name| !name.is_empty()).map(str::to_string)
+}
+
+/// The home folder of a user in the table of users.
+fn home_in(table: &str, uid: u32) -> Option<&str> {
+    field_of(table, uid, 5).find(|home| home.starts_with('/'))
+}
+
+/// One field of each line of a user.
+fn field_of(table: &str, uid: u32, nth: usize) -> impl Iterator<Item = &str> {
+    let is_theirs = move |line: &&str| line.split(':').nth(2).and_then(|id| id.parse().ok()) == Some(uid);
+    table.lines().filter(is_theirs).filter_map(move |line| line.split(':').nth(nth))
 }
 
 #[cfg(test)]
@@ -45,5 +57,7 @@ mod tests {
         let table = "root:x:0:0:root:/root:/bin/sh\nbroken\n:x:7:7::/:\nli:x:1000:1000:Li:/li:/bin/sh\n";
         assert_eq!((name_in(table, 1000), name_in(table, 0)), (Some("li".into()), Some("root".into())));
         assert_eq!((name_in(table, 7), name_in(table, 8), name_in("", 0)), (None, None, None));
+        assert_eq!((home_in(table, 1000), home_in(table, 7), home_in(table, 8)), (Some("/li"), Some("/"), None));
+        assert_eq!(home_in("li:x:1000:1000:Li:home:/bin/sh\nli:x:1000\n", 1000), None);
     }
 }

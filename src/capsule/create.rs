@@ -14,6 +14,7 @@ use crate::{
     base::{
         Digest, Failure, Fs, Hasher, Hashing, RelPath, Root, SyncPoint, cancel,
         output::{self, Target},
+        path::folder_of,
         text::escape,
     },
     catalog::manifests::Found,
@@ -139,8 +140,7 @@ impl Capsule<'_> {
             return Ok(CapsuleReport { size: self.write_into(path, file)?, ..self.report(path) });
         }
         let name = path.file_name().ok_or_else(|| failed(io::Error::other("it names no file")))?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let root = Root::open(folder).map_err(failed)?;
+        let root = Root::open(folder_of(path)).map_err(failed)?;
         let name = RelPath::own(name.as_bytes());
         if root.stat(&name).map_err(failed)?.is_some() {
             return Err(Error::Exists(path.to_path_buf()).into());

@@ -13,7 +13,7 @@ use super::{
     error::{Cause, During},
     repo::options_for,
 };
-use crate::base::{Digest, GitId};
+use crate::base::{Digest, GitId, failure::errors_in};
 
 /// How many objects must be looked for in a folder before listing it costs less.
 const WORTH_LISTING: usize = 8;
@@ -165,12 +165,9 @@ impl Repo {
 
 /// The error for an object that cannot be read: damaged, unless it was the system that refused.
 fn unreadable(id: &GitId, error: Cause) -> Error {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(&*error);
-    while let Some(inner) = next {
-        if inner.downcast_ref::<std::io::Error>().is_some_and(|error| error.raw_os_error().is_some()) {
-            return Error::Unreadable { id: id.clone(), source: error };
-        }
-        next = inner.source();
+    let is_of_the_system = |error: &std::io::Error| error.raw_os_error().is_some();
+    if errors_in(&*error).any(|error| error.downcast_ref().is_some_and(is_of_the_system)) {
+        return Error::Unreadable { id: id.clone(), source: error };
     }
     Error::BadObject { id: id.clone(), why: error.to_string() }
 }

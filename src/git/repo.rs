@@ -208,7 +208,7 @@ impl Repo {
             let promises = |name: &gix::bstr::BStr| config.boolean(&*format!("remote.{name}.promisor")).unwrap_or(false);
             config.string("extensions.partialClone").is_some() || repo.remote_names().iter().any(|name| promises(name.as_ref()))
         };
-        self.common_dir().join("shallow").exists() || self.with(is_partial)
+        self.is_shallow() || self.with(is_partial)
     }
 
     /// True when object ids are SHA-256.

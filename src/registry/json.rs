@@ -78,13 +78,14 @@ pub(super) fn strict(text: &str) -> Result<String, usize> {
 
 /// Blanks a comment at the beginning, but for its line ends; how long it is.
 fn blank_comment(text: &mut [u8]) -> usize {
-    let find = |mark: &[u8]| text.windows(mark.len()).position(|part| part == mark);
-    let len = if text[1] == b'/' { find(b"\n") } else { text[2..].windows(2).position(|part| part == b"*/").map(|at| at + 4) };
-    let len = match (len, text[1]) {
-        (Some(len), _) => len,
-        (None, b'/') => text.len(),
-        // One that is never closed is no comment.
-        (None, _) => return 2,
+    let len = if text[1] == b'/' {
+        text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len())
+    } else {
+        match text[2..].windows(2).position(|part| part == b"*/") {
+            Some(end) => end + 4,
+            // One that is never closed is no comment.
+            None => return 2,
+        }
     };
     for byte in text[..len].iter_mut().filter(|byte| !matches!(byte, b'\n' | b'\r')) {
         *byte = b' ';

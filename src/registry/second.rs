@@ -35,7 +35,7 @@ impl Plain {
 }
 
 /// True when the documents differ in the text at one key and in nothing else, or cannot be read
-/// before the edit as after it. `nth` is the document, of those that have the key.
+/// before the edit as after it. Of several documents the first that has the key counts.
 pub(super) fn agrees(before: Option<Vec<Plain>>, after: Option<Vec<Plain>>, key: &str, old: &str, new: &str) -> bool {
     let (mut before, mut after) = match (before, after) {
         (Some(before), Some(after)) => (before, after),
