@@ -9,7 +9,10 @@ use crate::{
     base::Failure,
     catalog::registry as read,
     model::{Check, Operation, Report, Status, TaskSpec, Verification, Version, operation::OpKind, signature::Demand, verdict::Standing},
-    rollback::check::{self, Levels},
+    rollback::{
+        check::{self, Levels},
+        standing_of,
+    },
     verify::{Checking, Commands},
 };
 
@@ -85,7 +88,7 @@ impl App {
         let Some(version) = active.filter(|active| report.to.as_ref() == Some(active)) else { return Ok(()) };
         let releases = self.release_for(&task.id, &version)?;
         let commands = if self.may_run(task) { Commands::unless(self.ground.without_commands) } else { Commands::NotTrusted };
-        let standing = super::view::standing_of(&self.standings_of(&task.id)?, &task.id, &version);
+        let standing = standing_of(&self.standings_of(&task.id)?, &task.id, &version);
         let levels = Levels { commands, deep: true, ..Levels::ALL };
         let verification = check::tree(&self.ground, task, &releases, standing, &version, levels)?;
         self.note_tree_under_lock(&verification, commands);

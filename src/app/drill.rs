@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{App, rehearse::Obstacle, signing::Signatures};
 use crate::{
-    base::{Failure, TaskId, process::offline::Offline},
+    base::{Failure, TaskId, cancel, process::offline::Offline},
     catalog::manifests,
     drill::{self, Drill, reports},
     model::{
@@ -91,7 +91,7 @@ impl App {
         let offline = Offline::find();
         let mut held = Vec::new();
         for (task, version) in wanted {
-            crate::base::cancel::check()?;
+            cancel::check()?;
             let report = self.drill_one(self.spec(task)?, version, how, &offline)?;
             see(&report);
             held.push(report);
@@ -126,6 +126,8 @@ impl App {
         if let Signatures::Unusable(failure) = self.signing() {
             report.notes.push(format!("a rollback would go unsigned: {failure}"));
         }
+        // What was cut short proves nothing, and is no failure of the version's.
+        cancel::check()?;
         reports::keep(&*self.ground.state, &report).map_err(drill::Error::Reports)?;
         self.note_drill(&report);
         Ok(report)

@@ -1,7 +1,7 @@
 //! What operations put aside, listed and brought back: what somebody wrote while one was at work,
 //! and what it overwrote or deleted.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use super::{App, Error};
 use crate::{
@@ -127,10 +127,10 @@ impl App {
         if into.is_dir() && into.read_dir().map_err(outside)?.next().is_some() || into.is_symlink() || into.is_file() {
             return Err(Error::NotEmpty(into.to_path_buf()).into());
         }
-        let mut paths: Vec<RelPath> = Vec::new();
+        let (mut paths, mut taken) = (Vec::with_capacity(files.len()), BTreeSet::new());
         for file in &files {
             let mut path = file.path.clone();
-            while paths.contains(&path) {
+            while !taken.insert(path.clone()) {
                 path = RelPath::own([path.as_bytes(), b"~"].concat());
             }
             paths.push(path);

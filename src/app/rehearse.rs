@@ -52,9 +52,10 @@ impl App {
         let mut folders: BTreeSet<RelPath> = draft.files.iter().map(|file| file.path.parent()).collect();
         if !draft.files.is_empty() {
             let places = Places::of(tree, draft.files.iter().map(|file| &file.path))?;
+            let is_free = self.unfinished()?.is_none();
             for place in places.folders() {
                 let stage = if place.is_root() { RelPath::own(files::STAGE) } else { place.join(files::STAGE) };
-                if self.unfinished()?.is_none() && catalog::capture::stat(tree, &stage)?.is_some() {
+                if is_free && catalog::capture::stat(tree, &stage)?.is_some() {
                     return Err(super::Error::StageTaken(stage).into());
                 }
                 folders.insert(place.clone());

@@ -7,8 +7,8 @@ use crate::{
         self,
         releases::{self, Releases},
     },
-    model::{TagName, Version, verdict::Standing},
-    policy, rollback,
+    model::{TagName, Version},
+    rollback,
 };
 
 impl App {
@@ -43,12 +43,8 @@ impl App {
             }
             "last-good" => {
                 let standings = self.standings_of(task)?;
-                let of =
-                    |version: &Version| -> Standing { standings.get(task).and_then(|all| all.get(version)).copied().unwrap_or_default() };
-                let versions = releases.of(task).map(|release| (&release.version, of(&release.version)));
-                policy::target::default_target(active()?.as_ref(), versions)
-                    .cloned()
-                    .ok_or_else(|| none("no older release is proven good").into())
+                let found = rollback::default_target(task, &releases, &standings, active()?.as_ref());
+                found.map_err(|_| none("no older release is proven good").into())
             }
             _ if typed.starts_with('@') => self.version_at(spec, &releases, &typed[1..]),
             _ => self.named_version(task, &releases, typed),

@@ -40,7 +40,7 @@ impl App {
     /// What the branch said at a time, and since when it had that commit.
     fn committed_at(&self, task: &TaskSpec, then: Timestamp) -> Result<Option<(Timestamp, Option<Version>)>, Failure> {
         let git = &self.ground.git;
-        let Ok(Some(head)) = git.find_ref("HEAD") else { return Ok(None) };
+        let Some(head) = git.head_commit()? else { return Ok(None) };
         let Some((commit, at)) = git.first_parent_before(&head, then)? else { return Ok(None) };
         Ok(Some((at, self.version_in(task, &commit)?)))
     }

@@ -19,10 +19,9 @@ use crate::{
         operation::OpKind,
         overview::{HistoryLine, ReleaseDetail, ReleaseLine, TaskLine},
         signature::Demand,
-        verdict::Standing,
     },
     registry::Registry,
-    rollback::{Standings, check},
+    rollback::{Standings, check, standing_of},
     steps::verdicts,
 };
 
@@ -309,11 +308,6 @@ fn task_line(
         way_back,
         left_out,
     }
-}
-
-/// What was said of a version.
-pub(super) fn standing_of(standings: &Standings, task: &TaskId, version: &Version) -> Standing {
-    standings.get(task).and_then(|versions| versions.get(version)).copied().unwrap_or_default()
 }
 
 /// Worst first: trouble, bad or failed, held, drift, unknown, fine.

@@ -3,7 +3,7 @@
 use super::App;
 use crate::{
     base::{Failure, Fs, TaskId},
-    catalog::{self, releases::Releases},
+    catalog::releases::Releases,
     drill::reports,
     model::{Check, Status, TaskSpec, Version, overview::WayBack, signature::Demand},
     policy::{self, target::NoTarget},
@@ -12,24 +12,28 @@ use crate::{
 
 /// The way back of a task from its active version.
 pub(super) fn of(state: &dyn Fs, task: &TaskSpec, active: Option<&Version>, releases: &Releases, standings: &Standings) -> WayBack {
-    let said = |version: &Version| standings.get(&task.id).and_then(|versions| versions.get(version)).copied().unwrap_or_default();
-    let versions = || releases.of(&task.id).map(|release| (&release.version, said(&release.version)));
-    let Some(version) = policy::target::default_target(active, versions()).cloned() else {
-        return match policy::target::why_none(active, versions()) {
-            NoTarget::Oldest(_) => WayBack { oldest: true, ..WayBack::default() },
-            NoTarget::Unproven { version, .. } => WayBack { unproven: Some(version), ..WayBack::default() },
-            NoTarget::Failed(version) => failed(state, task, version),
-            NoTarget::TakenBack(_) => WayBack::default(),
-        };
+    let version = match target(task, active, releases, standings) {
+        Ok(version) => version,
+        Err(NoTarget::Oldest(_)) => return WayBack { oldest: true, ..WayBack::default() },
+        Err(NoTarget::Unproven { version, .. }) => return WayBack { unproven: Some(version), ..WayBack::default() },
+        Err(NoTarget::Failed(version)) => return failed(state, task, version),
+        Err(NoTarget::TakenBack(_)) => return WayBack::default(),
+        Err(why @ NoTarget::BelowDoor { .. }) => {
+            let why = rollback::Error::NoGoodVersion { task: task.id.clone(), why }.to_string();
+            return WayBack { why: Some(why), ..WayBack::default() };
+        }
     };
-    let floor = active.and_then(|active| policy::floor::floor(&task.one_way, active)).filter(|floor| version < **floor);
-    if let Some(floor) = floor {
-        let why =
-            format!("the newest good version, {version}, is below the one-way door {floor}: there is no way back without --past-floor");
-        return WayBack { why: Some(why), ..WayBack::default() };
-    }
     let proof = reports::newest(state, &task.id, &version).map(|report| report.proof());
     WayBack { version: Some(version), proof, ..WayBack::default() }
+}
+
+/// The version that a task goes back to by itself, on this side of one-way doors.
+fn target(task: &TaskSpec, active: Option<&Version>, releases: &Releases, standings: &Standings) -> Result<Version, NoTarget> {
+    let version = rollback::default_target(&task.id, releases, standings, active)?;
+    match active.and_then(|active| policy::floor::floor(&task.one_way, active)).filter(|floor| version < **floor) {
+        Some(floor) => Err(NoTarget::BelowDoor { version, floor: floor.clone() }),
+        None => Ok(version),
+    }
 }
 
 /// The way to a version whose checks failed: no rollback takes it by itself until it is proven again.
@@ -43,11 +47,10 @@ fn failed(state: &dyn Fs, task: &TaskSpec, version: Version) -> WayBack {
 impl App {
     /// That a rollback of a task would choose no version by itself, and why.
     pub fn no_target(&self, task: &TaskId) -> Result<rollback::Error, Failure> {
-        let (releases, standings) = (self.releases_for(task)?, self.standings_of(task)?);
-        let active = catalog::registry::active_version(&*self.ground.tree, &self.ground.settings, self.spec(task)?)?;
-        let said = |version: &Version| standings.get(task).and_then(|versions| versions.get(version)).copied().unwrap_or_default();
-        let versions = releases.of(task).map(|release| (&release.version, said(&release.version)));
-        Ok(rollback::Error::NoGoodVersion { task: task.clone(), why: policy::target::why_none(active.as_ref(), versions) })
+        let (spec, releases, standings) = (self.spec(task)?, self.releases_for(task)?, self.standings_of(task)?);
+        let active = self.active_told(spec);
+        let why = target(spec, active.as_ref(), &releases, &standings).err().unwrap_or(NoTarget::Oldest(active));
+        Ok(rollback::Error::NoGoodVersion { task: task.clone(), why })
     }
 
     /// What is wrong with the way back from a version that is being released: a failed drill, or

@@ -191,11 +191,15 @@ pub fn among<'a>(tree: &dyn Fs, paths: impl Iterator<Item = (&'a RelPath, u64)>)
     paths.iter().map(|path| Database::at(tree, path)).filter_map(Result::transpose).collect()
 }
 
+/// The file that a log, its index or a journal lies beside, when it is there.
+pub fn file_beside(tree: &dyn Fs, path: &RelPath) -> Option<RelPath> {
+    let is_file = |path: &RelPath| tree.stat(path).is_ok_and(|stat| stat.is_some_and(|stat| stat.kind == Type::File));
+    sqlite::database_of(path).filter(is_file)
+}
+
 /// True for a log that is part of a database which is there and is none of the task's.
 pub fn is_lone_log(tree: &dyn Fs, path: &RelPath, is_part: impl Fn(&RelPath) -> bool) -> bool {
-    let is_there = |database: &RelPath| tree.stat(database).is_ok_and(|stat| stat.is_some_and(|stat| stat.kind == Type::File));
-    sqlite::database_of(path)
-        .is_some_and(|database| !is_part(&database) && is_there(&database) && sqlite::is_database(tree, &database).unwrap_or(false))
+    file_beside(tree, path).is_some_and(|database| !is_part(&database) && sqlite::is_database(tree, &database).unwrap_or(false))
 }
 
 /// Waits until no other process has any of these databases open, at most so long; then it is

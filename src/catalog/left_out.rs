@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::Scope;
+use super::{Scope, databases};
 use crate::{
-    base::{Fs, RelPath, Type, sqlite},
+    base::{Fs, RelPath},
     model::{LeftOut, TaskSpec},
     policy::litter,
 };
@@ -15,12 +15,8 @@ pub fn of<'a>(tree: &dyn Fs, task: &TaskSpec, scope: &Scope, ignored: impl Itera
     let in_environment = |path: &RelPath| task.venv.as_ref().is_some_and(|venv| path.is_in(venv));
     let ignored: Vec<&RelPath> = ignored.filter(|path| scope.owns(path) && !scope.names_large(path) && !in_environment(path)).collect();
     let named = litter::without(&ignored);
-    // It goes with its database, wherever that goes.
-    let is_beside = |path: &RelPath| {
-        sqlite::database_of(path)
-            .is_some_and(|database| tree.stat(&database).is_ok_and(|stat| stat.is_some_and(|stat| stat.kind == Type::File)))
-    };
-    let sized = named.par_iter().filter(|path| !is_beside(path)).map(|path| {
+    // What lies beside a database goes with it, wherever that goes.
+    let sized = named.par_iter().filter(|path| databases::file_beside(tree, path).is_none()).map(|path| {
         let size = tree.stat(path).ok().flatten().map_or(0, |stat| stat.size);
         ((*path).clone(), size)
     });

@@ -27,7 +27,7 @@ pub const HEAD: &str = "HEAD";
 /// When the commit cannot be read. A branch without a commit has none.
 pub fn in_head(git: &Repo, settings: &Settings) -> Result<Manifests, Failure> {
     let mut found = Manifests::new();
-    if let Ok(Some(head)) = git.find_ref(HEAD) {
+    if let Some(head) = git.head_commit()? {
         collect(git, settings, &head, HEAD, &mut found)?;
     }
     Ok(found)

@@ -48,6 +48,11 @@ impl Kept {
     pub fn already(state: FileState) -> Self {
         Self { state, keep: Keep::Already }
     }
+
+    /// True when what is at a place is this state, or both are nothing.
+    pub fn is(here: Option<&Self>, state: Option<&FileState>) -> bool {
+        FileState::same_at(here.map(|kept| &kept.state), state)
+    }
 }
 
 /// One path of the work tree, before and after.

@@ -130,11 +130,7 @@ pub fn back(ground: &Ground, task: &TaskId, operation: &Operation, change: &Regi
         }
         Some(done) => {
             let now = tree::existing(&*ground.tree, &ground.git, path, index.as_ref().map(|entry| &entry.id))?;
-            let is_as_left = match (&now, &done.after) {
-                (Some(now), Some(after)) => now.state.same(after),
-                (now, after) => now.is_none() && after.is_none(),
-            };
-            if is_as_left {
+            if Kept::is(now.as_ref(), done.after.as_ref()) {
                 if let Some(line) = edit.line.as_mut().filter(|_| done.before.is_none()) {
                     line.letter = Letter::D;
                 }

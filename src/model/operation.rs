@@ -51,6 +51,14 @@ impl FileState {
     pub fn same(&self, other: &Self) -> bool {
         (self.link, self.digest) == (other.link, other.digest) && (self.link || self.mode == other.mode)
     }
+
+    /// The same of two places, at which nothing may be.
+    pub fn same_at(here: Option<&Self>, there: Option<&Self>) -> bool {
+        match (here, there) {
+            (Some(here), Some(there)) => here.same(there),
+            (here, there) => here.is_none() && there.is_none(),
+        }
+    }
 }
 
 /// One path of the tree, before and after; `None` = absent.
@@ -67,10 +75,7 @@ pub struct PathChange {
 impl PathChange {
     /// False for a path that is part of an operation, for its undo, and stays as it is.
     pub fn changes(&self) -> bool {
-        match (&self.before, &self.after) {
-            (Some(before), Some(after)) => !before.same(after),
-            (before, after) => before.is_some() || after.is_some(),
-        }
+        !FileState::same_at(self.before.as_ref(), self.after.as_ref())
     }
 }
 

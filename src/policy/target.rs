@@ -4,11 +4,21 @@ use crate::model::{Version, verdict::Standing};
 
 /// The newest version older than the active one that was proven or called good and is neither
 /// bad nor held. Not simply the one before: that one may be why somebody rolls back twice.
-pub fn default_target<'a>(active: Option<&Version>, versions: impl Iterator<Item = (&'a Version, Standing)>) -> Option<&'a Version> {
-    versions
-        .filter(|(version, standing)| active.is_none_or(|active| *version < active) && standing.may_be_default_target())
-        .map(|(version, _)| version)
-        .max()
+///
+/// # Errors
+/// Why there is none.
+pub fn choose<'a>(active: Option<&Version>, versions: impl Iterator<Item = (&'a Version, Standing)>) -> Result<&'a Version, NoTarget> {
+    let mut older: Vec<_> = versions.filter(|(version, _)| active.is_none_or(|active| *version < active)).collect();
+    older.sort_by(|a, b| a.0.cmp(b.0));
+    if let Some((version, _)) = older.iter().rfind(|(_, said)| said.may_be_default_target()) {
+        return Ok(version);
+    }
+    let Some((newest, _)) = older.last() else { return Err(NoTarget::Oldest(active.cloned())) };
+    Err(match older.iter().rfind(|(_, said)| !said.bad && !said.held) {
+        Some((version, said)) if said.failed => NoTarget::Failed((*version).clone()),
+        Some((version, _)) => NoTarget::Unproven { version: (*version).clone(), is_previous: version == newest },
+        None => NoTarget::TakenBack((*newest).clone()),
+    })
 }
 
 /// Why no version is chosen by itself.
@@ -27,18 +37,13 @@ pub enum NoTarget {
     Failed(Version),
     /// All older versions are bad or held; this is the newest of them.
     TakenBack(Version),
-}
-
-/// Why [`default_target`] found none.
-pub fn why_none<'a>(active: Option<&Version>, versions: impl Iterator<Item = (&'a Version, Standing)>) -> NoTarget {
-    let mut older: Vec<_> = versions.filter(|(version, _)| active.is_none_or(|active| *version < active)).collect();
-    older.sort_by(|a, b| a.0.cmp(b.0));
-    let Some((newest, _)) = older.last() else { return NoTarget::Oldest(active.cloned()) };
-    match older.iter().rfind(|(_, said)| !said.bad && !said.held) {
-        Some((version, said)) if said.failed => NoTarget::Failed((*version).clone()),
-        Some((version, _)) => NoTarget::Unproven { version: (*version).clone(), is_previous: version == newest },
-        None => NoTarget::TakenBack((*newest).clone()),
-    }
+    /// The newest good version is below a one-way door.
+    BelowDoor {
+        /// That version.
+        version: Version,
+        /// The lowest version on this side.
+        floor: Version,
+    },
 }
 
 #[cfg(test)]
@@ -57,15 +62,13 @@ mod tests {
             (version("1.4.0"), Standing::default()),
             (version("1.5.0"), proven),
         ];
-        let target = |active: &str| default_target(Some(&version(active)), all.iter().map(|(v, s)| (v, *s))).map(ToString::to_string);
-        assert_eq!(target("1.5.0").as_deref(), Some("1.1.0"));
-        assert_eq!(target("2.0.0").as_deref(), Some("1.5.0"));
-        assert_eq!(target("1.0.0"), None);
-        let why = |active: &str, from: usize| why_none(Some(&version(active)), all[from..].iter().map(|(v, s)| (v, *s)));
-        assert_eq!(why("1.0.0", 0), NoTarget::Oldest(Some(version("1.0.0"))));
-        assert_eq!(why("1.5.0", 4), NoTarget::Unproven { version: version("1.4.0"), is_previous: true });
-        assert_eq!(why("1.4.0", 2), NoTarget::TakenBack(version("1.3.0")));
-        let failed = [(version("1.0.0"), Standing { failed: true, ..proven })];
-        assert_eq!(why_none(None, failed.iter().map(|(v, s)| (v, *s))), NoTarget::Failed(version("1.0.0")));
+        let choose = |active: &str, from: usize| choose(Some(&version(active)), all[from..].iter().map(|(v, s)| (v, *s))).cloned();
+        assert_eq!(choose("1.5.0", 0), Ok(version("1.1.0")));
+        assert_eq!(choose("2.0.0", 0), Ok(version("1.5.0")));
+        assert_eq!(choose("1.0.0", 0), Err(NoTarget::Oldest(Some(version("1.0.0")))));
+        assert_eq!(choose("1.5.0", 4), Err(NoTarget::Unproven { version: version("1.4.0"), is_previous: true }));
+        assert_eq!(choose("1.4.0", 2), Err(NoTarget::TakenBack(version("1.3.0"))));
+        let failed = (version("1.0.0"), Standing { failed: true, ..proven });
+        assert_eq!(super::choose(None, std::iter::once((&failed.0, failed.1))), Err(NoTarget::Failed(version("1.0.0"))));
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     catalog::{self, Release, releases::Releases, untagged},
     ground::Ground,
     model::{TaskSpec, Version, request::NextVersion, version::Bump},
-    steps::verdicts::Standings,
+    steps::verdicts::{Standings, standing_of},
 };
 
 /// The line of one task in one branch.
@@ -99,11 +99,9 @@ fn counted<'a>(
     active: Option<&Version>,
 ) -> (Vec<&'a Release>, Vec<String>) {
     let mut all: Vec<&Release> = releases.of(&task.id).collect();
-    let of_task = standings.get(&task.id);
     let step = |nth: usize| {
         let version = &all[nth].version;
-        let taken_back = of_task.and_then(|versions| versions.get(version)).is_some_and(|standing| standing.is_taken_back());
-        version::Step { version, taken_back }
+        version::Step { version, taken_back: standing_of(standings, &task.id, version).is_taken_back() }
     };
     let has_manifest = |nth: usize| catalog::manifests::bytes(ground, all[nth]).is_ok();
     let count = version::counted(all.len(), step, has_manifest, active);

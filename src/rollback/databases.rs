@@ -22,7 +22,7 @@ use crate::{
     git::{Attributes, Scan},
     ground::Ground,
     model::{
-        PathChange,
+        FileState, PathChange,
         manifest::{FileEntry, Role},
     },
 };
@@ -140,8 +140,8 @@ pub fn of_undo<'a>(ground: &Ground, changes: impl Iterator<Item = &'a PathChange
         if others.is_empty() {
             continue;
         }
-        let is_back =
-            capture::state(&*ground.tree, &change.path)?.is_some_and(|now| change.before.as_ref().is_some_and(|before| before.same(&now)));
+        let now = capture::state(&*ground.tree, &change.path)?;
+        let is_back = now.is_some() && FileState::same_at(now.as_ref(), change.before.as_ref());
         let is_meant = |log: &RelPath| others.contains(log);
         // One that comes back as it is, with logs that say nothing else, is left alone.
         if is_back && database.changed_by(&*ground.tree, is_meant)?.is_none() {

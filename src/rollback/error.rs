@@ -173,6 +173,11 @@ fn no_target(task: &TaskId, why: &NoTarget) -> String {
         NoTarget::Unproven { version, .. } => format!("{version} is the newest older version of {task}; it was never proven here"),
         NoTarget::Failed(version) => format!("{version} is the newest older version of {task}, and its checks failed"),
         NoTarget::TakenBack(version) => format!("every older version of {task} is bad or held; the newest of them is {version}"),
+        NoTarget::BelowDoor { version, floor } => {
+            format!(
+                "the newest good version of {task}, {version}, is below the one-way door {floor}: there is no way back without --past-floor"
+            )
+        }
     }
 }
 

@@ -16,7 +16,7 @@ pub mod signature;
 pub mod undo;
 
 use crate::{
-    base::Failure,
+    base::{Failure, TaskId},
     catalog::{self, Scope, manifests, releases::Releases},
     draft::{CommitDraft, Draft, FileDraft, StepDraft, registry, tree},
     ground::Ground,
@@ -25,7 +25,7 @@ use crate::{
     registry::task_config,
 };
 
-pub use crate::steps::verdicts::Standings;
+pub use crate::steps::verdicts::{Standings, standing_of};
 pub use error::Error;
 
 /// Describes the rollback that is asked for, without changing anything.
@@ -95,19 +95,28 @@ fn target(
     active: Option<&Version>,
     request: &request::Rollback,
 ) -> Result<Version, Error> {
-    if let Some(to) = &request.to {
-        return Ok(to.clone());
-    }
-    let of = |version: &Version| standings.get(&task.id).and_then(|versions| versions.get(version)).copied().unwrap_or_default();
-    let versions = || releases.of(&task.id).map(|release| (&release.version, of(&release.version)));
-    let none = || Error::NoGoodVersion { task: task.id.clone(), why: policy::target::why_none(active, versions()) };
-    policy::target::default_target(active, versions()).cloned().ok_or_else(none)
+    let none = |why| Error::NoGoodVersion { task: task.id.clone(), why };
+    request.to.clone().map_or_else(|| default_target(&task.id, releases, standings, active).map_err(none), Ok)
+}
+
+/// The release of a task that is gone to when nobody says.
+///
+/// # Errors
+/// Why there is none.
+pub fn default_target(
+    task: &TaskId,
+    releases: &Releases,
+    standings: &Standings,
+    active: Option<&Version>,
+) -> Result<Version, policy::target::NoTarget> {
+    let versions = releases.of(task).map(|release| (&release.version, standing_of(standings, task, &release.version)));
+    policy::target::choose(active, versions).cloned()
 }
 
 /// A release that somebody took back is gone to only by somebody who says why; what is said then
 /// stands in the commit, the journal and the audit log.
 fn despite_verdict(task: &TaskSpec, standings: &Standings, to: &Version, request: &request::Rollback) -> Result<request::Rollback, Error> {
-    let standing = standings.get(&task.id).and_then(|versions| versions.get(to)).copied().unwrap_or_default();
+    let standing = standing_of(standings, &task.id, to);
     if !standing.is_taken_back() {
         return Ok(request.clone());
     }
@@ -284,7 +293,7 @@ fn add_steps(
         draft.steps.push(StepDraft::Publish);
     }
     // Only what changes is said, so that the inverse of the operation is that of its verdicts.
-    let is_held = |version: &Version| standings.get(&task.id).and_then(|versions| versions.get(version)).is_some_and(|said| said.held);
+    let is_held = |version: &Version| standing_of(standings, &task.id, version).held;
     draft.steps.extend(active.filter(|from| *from > to && !is_held(from)).map(|from| StepDraft::Hold(from.clone())));
     draft.steps.extend(is_held(to).then(|| StepDraft::Release(to.clone())));
 }

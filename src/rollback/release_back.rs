@@ -114,14 +114,10 @@ fn file_back(
 ) -> Result<Option<FileDraft>, Failure> {
     let path = &change.path;
     let now = tree::existing(&*ground.tree, &ground.git, path, blob)?;
-    let is = |state: Option<&crate::model::FileState>| match (&now, state) {
-        (Some(now), Some(state)) => now.state.same(state),
-        (now, state) => now.is_none() && state.is_none(),
-    };
-    if is(change.before.as_ref()) {
+    if Kept::is(now.as_ref(), change.before.as_ref()) {
         return Ok(None);
     }
-    if is(change.after.as_ref()) || change.before.is_none() {
+    if Kept::is(now.as_ref(), change.after.as_ref()) || change.before.is_none() {
         return Ok(Some(FileDraft { path: path.clone(), before: now, after: change.before.clone().map(Kept::already) }));
     }
     let (Some(kept), Some(version), true) = (&now, &operation.about.from, task.config.as_ref() == Some(path)) else { return Ok(None) };

@@ -1,6 +1,6 @@
 //! The plan of a rollback as a person sees it.
 
-use super::{Standings, compare::Compared, databases::is_same};
+use super::{Standings, compare::Compared, databases::is_same, standing_of};
 use crate::{
     base::{RelPath, sqlite},
     catalog::{capture, manifests::Found},
@@ -26,7 +26,7 @@ pub fn plan(
     compared: &Compared,
 ) -> Plan {
     let version = &target.manifest.metadata.version;
-    let standing = standings.get(&task.id).and_then(|versions| versions.get(version)).copied().unwrap_or_default();
+    let standing = standing_of(standings, &task.id, version);
     let mut notes = Vec::new();
     if compared.bytecode > 0 {
         notes.push(format!("{} stale bytecode files of changed modules go too", compared.bytecode));

@@ -175,20 +175,11 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
     for change in operation.path_changes().filter(|change| !is_registry(&change.path)) {
         let blob = indexed.get(&change.path).map(|entry| &entry.id);
         let now = tree::existing(&*ground.tree, &ground.git, &change.path, blob)?;
-        let same = match (&now, &change.before) {
-            (None, None) => true,
-            (Some(now), Some(before)) => now.state.same(before),
-            _ => false,
-        };
+        let same = Kept::is(now.as_ref(), change.before.as_ref());
         if same && !sides.databases.contains(&change.path) {
             continue;
         }
-        let moved_on = match (&now, &change.after) {
-            (Some(now), Some(after)) => !now.state.same(after),
-            (None, None) => false,
-            _ => true,
-        };
-        if moved_on && !same {
+        if !same && !Kept::is(now.as_ref(), change.after.as_ref()) {
             uncommitted.insert(change.path.clone());
         }
         unsynced.extend(blob.cloned());

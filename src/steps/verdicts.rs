@@ -71,6 +71,11 @@ fn load(state: &dyn Fs) -> Result<(Chain<VerdictRecord>, Vec<u8>), Error> {
 /// What was said of versions, by task and version.
 pub type Standings = BTreeMap<TaskId, BTreeMap<Version, Standing>>;
 
+/// What was said of a version.
+pub fn standing_of(standings: &Standings, task: &TaskId, version: &Version) -> Standing {
+    standings.get(task).and_then(|versions| versions.get(version)).copied().unwrap_or_default()
+}
+
 /// Records by task and version, in the order in which they count.
 pub type Records = BTreeMap<TaskId, BTreeMap<Version, Vec<VerdictRecord>>>;
 

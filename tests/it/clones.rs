@@ -118,6 +118,18 @@ fn a_verification_of_nothing_is_no_success() {
 }
 
 #[test]
+fn a_branch_that_cannot_be_read_is_not_taken_for_one_without_releases() {
+    let a = released();
+    let b = clone(&a, &["--no-tags"]);
+    b.write(".git/refs/heads/main", b"no commit\n");
+    let nothing = b.snapback(&["verify-snapshot", "--all"]);
+    assert!(nothing.code != 0 && !nothing.stdout.contains("no task has a release"), "{nothing:?}");
+    assert!(nothing.stderr.contains("error: "), "{nothing:?}");
+    let asked = b.snapback(&["show", "-t", "T01", "@1h"]);
+    assert!(asked.code != 0 && !asked.stderr.contains("it had no version then"), "{asked:?}");
+}
+
+#[test]
 fn after_a_squash_merge_no_version_goes_backwards() {
     let a = released();
     let b = clone(&a, &[]);

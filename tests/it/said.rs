@@ -4,7 +4,13 @@
 //! with the disk, in words and as JSON. Operations with a journal are judged in every sweep.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{
     Sandbox,
@@ -81,7 +87,7 @@ fn judge((prepare, argv): &Row) -> Vec<String> {
         Target { argv, env: sandbox.environment(), cwd: sandbox.root() }
     };
     let calls = killer::count(&target(&base.copy(), false)).unwrap_or_else(|error| panic!("{argv:?}: {error}"));
-    let mut wrong = Vec::new();
+    let (mut wrong, mut failed) = (Vec::new(), 0);
     for nth in 0..RUNS {
         let sandbox = base.copy();
         let (k, mode) = (1 + calls * (2 * nth + 1) / (2 * RUNS), WAYS[usize::try_from(nth).unwrap() % WAYS.len()]);
@@ -91,6 +97,7 @@ fn judge((prepare, argv): &Row) -> Vec<String> {
         if ran.exit == 0 {
             continue;
         }
+        failed += 1;
         let after = without_packs(seen(&sandbox), argv);
         let answer: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
         let sentence =
@@ -108,6 +115,7 @@ fn judge((prepare, argv): &Row) -> Vec<String> {
             ));
         }
     }
+    assert!(failed > 1, "{argv:?} failed in {failed} of {RUNS} runs");
     wrong
 }
 
@@ -163,22 +171,55 @@ fn of_what_is_written_by_request() {
     ]);
 }
 
+/// Runs a command, and sends a signal once it reads a file that is so large that this takes long.
+fn stopped(sandbox: &Sandbox, argv: &[&str], signal: Signal) -> (Option<i32>, String) {
+    let mut command = sandbox.command(snapback_program());
+    let child = command.args(argv).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    let has_read = || -> u64 {
+        let io = std::fs::read_to_string(format!("/proc/{}/io", child.id())).unwrap();
+        io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+    };
+    while has_read() < 64 << 20 {
+        assert!(begun.elapsed().as_secs() < 60, "{argv:?} does not read it");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    let output = child.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
 #[test]
 fn a_read_that_is_stopped_says_so_and_nothing_else() {
     let sandbox = repository().unwrap();
-    let whole = |argv: &[&str]| {
-        let argv = std::iter::once(snapback_program().into()).chain(argv.iter().map(Into::into)).collect();
-        Target { argv, env: sandbox.environment(), cwd: sandbox.root() }
-    };
-    for argv in [&["verify-snapshot", "--all", "--deep"][..], &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"]] {
-        for mode in [Mode::Int, Mode::Term] {
-            // At its first call that changes anything, which even a reader makes: its lock.
-            let ran = killer::run(&whole(argv), mode, 1).unwrap();
-            if ran.at.is_empty() {
-                continue;
-            }
-            let code = if mode == Mode::Int { 130 } else { 143 };
-            assert_eq!((ran.exit, &*ran.stderr), (code, "cancelled; nothing was changed\n"), "{argv:?}: {ran:?}");
+    std::fs::File::options().write(true).open(sandbox.at("tasks/T01/signal.py")).unwrap().set_len(16 << 30).unwrap();
+    for argv in [&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"][..], &["diff", "-t", "T01"], &["status"], &["health"]] {
+        for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+            let (exit, said) = stopped(&sandbox, argv, signal);
+            assert_eq!((exit, &*said), (Some(code), "cancelled; nothing was changed\n"), "{argv:?}");
         }
     }
+}
+
+#[test]
+fn a_drill_that_is_stopped_proves_nothing() {
+    let base = repository().unwrap();
+    base.trust();
+    // So large that reading it can be stopped.
+    base.write("tasks/T01/model.bin", &vec![7; 40 << 20]);
+    let drill = |sandbox: &Sandbox| {
+        let argv = [snapback_program(), "drill", "-t", "T01", "--to", "1.0.0"].map(Into::into).into();
+        Target { argv, env: sandbox.environment(), cwd: sandbox.root() }
+    };
+    let calls = killer::count(&drill(&base.copy())).unwrap();
+    let mut stopped = 0;
+    for back in (6..24).step_by(4) {
+        let sandbox = base.copy();
+        let ran = killer::run(&drill(&sandbox), Mode::Int, calls - back).unwrap();
+        stopped += u32::from(ran.exit == 130);
+        let status = sandbox.snapback(&["status", "-t", "T01", "--json"]).json();
+        let proof = &status["data"]["tasks"][0]["way_back"]["proof"];
+        assert!(proof.is_null() || proof["passed"] == true, "{back} before the end, exit {}: {proof}", ran.exit);
+    }
+    assert!(stopped > 0, "no drill was stopped");
 }
