@@ -15,15 +15,12 @@ only git and the files, looks at what snapback said:
 usage: clones.py [--seed N] [--operations N] [--keep DIR]
 """
 
-import argparse
 import hashlib
 import json
 import os
 import random
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -45,7 +42,6 @@ class Clone(lab.Repo):
             self.env[f"GIT_{who}_NAME"], self.env[f"GIT_{who}_EMAIL"] = name, f"{name}@example.com"
         self.env["GIT_EDITOR"] = "true"
         self.contents_of = {}  # (task, version) -> content, as this clone first had it
-        self.moved = set()  # releases whose tag the walk itself moved here
 
     def refs(self, *below):
         text = self.git("for-each-ref", "--format=%(objectname) %(refname)", *below).text()
@@ -147,16 +143,6 @@ class Walk:
             was = self.remote_content.setdefault(found.groups(), blobs)
             self.check(was == blobs or found.groups() in self.remote_moved, f"{line} has another content on the remote than before")
 
-    def known(self, clone, task, version):
-        """How the clone can know that a version is released; "" when it cannot."""
-        tag = f"{task}-v{version}"
-        if clone.has(f"refs/tags/{tag}"):
-            return "its tag is here"
-        for name in clone.refs("refs/heads", "refs/remotes"):
-            if clone.has(f"{name}^{{commit}}") and clone.manifest_in(name, task, version) is not None:
-                return f"its manifest is in {name}"
-        return ""
-
     def truth(self, clone, task, version):
         """Is this release whole, as far as git and the files say?"""
         tag = f"refs/tags/{task}-v{version}"
@@ -196,7 +182,7 @@ class Walk:
         self.check("panicked" not in said, f"{what}: {said[-400:]}")
         if "nothing was changed" in said:
             now = clone.fingerprint()
-            self.check(now == before, f"{what}: said that nothing was changed, but {lab_difference(before, now)}")
+            self.check(now == before, f"{what}: said that nothing was changed, but {what_differs(before, now)}")
         for task, version in re.findall(r"^(T\d\d) is at (\d+\.\d+\.\d+), verified", said, re.M):
             self.judge_at(clone, task, version, what)
         return said
@@ -208,7 +194,7 @@ class Walk:
             self.check(False, f"{what}: {task} {version} is called verified, but there is no such release in {clone.name}")
             return
         now = clone.on_disk(task, content)
-        self.check(now == content, f"{what}: {task} {version} is called verified, but {lab_difference(content, now)}")
+        self.check(now == content, f"{what}: {task} {version} is called verified, but {lab.first_difference(now, content)}")
 
     def snapback(self, clone, *argv):
         before = clone.fingerprint()
@@ -231,14 +217,11 @@ class Walk:
             kind = self.random.choice(["feat", "fix", "chore"])
             clone.git("commit", "-q", "-m", f"{kind}({task}): change {self.edits}", code=None)
 
-    def release(self, clone, extra=()):
+    def release(self, clone, may_push=True):
         task = self.random.choice(TASKS)
         how = self.random.choice([["--bump", "auto"], ["--bump", "patch"], ["--bump", "minor"], [], ["--version", f"1.{self.random.randrange(6)}.{self.random.randrange(4)}"]])
-        push = ["--push"] if not extra and self.random.random() < 0.3 else []
-        knew = {}
-        if how and how[0] == "--version":
-            knew[how[1]] = self.known(clone, task, how[1])
-        known_before = {name for name in clone.refs("refs/tags")}
+        push = ["--push"] if may_push and self.random.random() < 0.3 else []
+        known_before = clone.refs("refs/tags")
         versions = {version for name in ("heads", "remotes") for version in self.manifests(clone, task, name)}
         on_remote = {key for key in self.remote_content if key[0] == task}
         ran, said, what = self.snapback(clone, "create-snapshot", "-t", task, *how, "-m", f"change {self.edits}", "--yes", *push)
@@ -340,7 +323,7 @@ class Walk:
         branch = f"feature-{self.steps}"
         clone.git("switch", "-q", "-c", branch, code=None)
         self.edit(clone)
-        self.release(clone, extra=("branch",))
+        self.release(clone, may_push=False)
         clone.git("add", "-A")
         clone.git("commit", "-q", "-m", "rest", code=None)
         if self.random.random() < 0.6:
@@ -366,7 +349,6 @@ class Walk:
             return
         tag = self.random.choice(tags)
         clone.git("tag", "-f", *self.random.choice([["-a", "-m", "moved"], []]), tag, "HEAD~1", code=None)
-        clone.moved.add(RELEASE_TAG.match(tag).groups())
         if self.random.random() < 0.2:
             clone.git("push", "-q", "--no-verify", "-f", "origin", f"refs/tags/{tag}", code=None)
             self.remote_moved.add(RELEASE_TAG.match(tag).groups())
@@ -390,7 +372,6 @@ class Walk:
         self.counts[f"verify-snapshot {'ok' if ran.code == 0 else ran.code}"] += 1
         answer = ran.json()
         verifications = (answer.get("data") or {}).get("verifications", [])
-        tags = [name for name in clone.refs("refs/tags") if RELEASE_TAG.match(name.removeprefix("refs/tags/"))]
         self.check(verifications or ran.code != 0 or not self.manifests_here(clone), f"{what}: nothing was verified, exit 0")
         bad = 0
         for one in verifications:
@@ -401,7 +382,6 @@ class Walk:
             self.check(not (failing and truth == WHOLE), f"{what}: {one['task']} {one['version']} is whole, but: {failing[:1]}")
             self.check(not (truth == DAMAGED and statuses <= {"pass", "skipped"}), f"{what}: {one['task']} {one['version']} is damaged, but passes")
         self.check(not bad or ran.code == 4, f"{what}: {bad} do not hold, exit {ran.code}")
-        return tags
 
     def manifests_here(self, clone):
         return (clone.path / "snapshots").is_dir() and any((clone.path / "snapshots").iterdir())
@@ -439,34 +419,22 @@ class Walk:
         self.settle(self.clones[name])
 
 
-def lab_difference(before, now):
-    if isinstance(before, tuple):
-        for was, there in zip(before, now):
-            if was != there:
-                return lab_difference(was, there) if isinstance(was, dict) else "the index differs"
-        return "nothing differs"
-    for path in sorted(before.keys() | now.keys()):
-        if before.get(path) != now.get(path):
-            return f"{path}: was {before.get(path)}, is {now.get(path)}"
+def what_differs(before, now):
+    """What of two fingerprints differs."""
+    for was, there in zip(before, now):
+        if was != there:
+            return lab.first_difference(there, was) if isinstance(was, dict) else "the index differs"
     return "nothing differs"
 
 
 def main():
-    parser = argparse.ArgumentParser(description="two clones, a remote, and a judge")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--operations", type=int, default=1000, help="steps of the walk (default 1,000)")
-    parser.add_argument("--keep", help="keep the repositories in this folder")
-    options = parser.parse_args()
+    options = lab.walk_options("two clones, a remote, and a judge", 1000, "steps of the walk").parse_args()
     place = options.keep or tempfile.mkdtemp(prefix="snapback-clones-")
     started = time.monotonic()
     walk = Walk(place, options.seed)
     while walk.steps < options.operations and len(walk.violations) < 20:
         walk.step()
-    counts = ", ".join(f"{count} {what}" for what, count in sorted(walk.counts.items()))
-    print(f"clones: {walk.steps} steps ({counts}), {walk.checks} checks, {len(walk.violations)} violations, {time.monotonic() - started:.1f} s, seed {options.seed}")
-    if not options.keep:
-        subprocess.run(["rm", "-rf", place])
-    sys.exit(1 if walk.violations else 0)
+    lab.end_walk(walk, f"clones: {walk.steps} steps", started, place, options)
 
 
 if __name__ == "__main__":

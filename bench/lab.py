@@ -4,6 +4,7 @@ Only the standard library is used. snapback is taken from SNAPBACK, else from ta
 else from target/debug. Every program gets a cleared environment and a HOME of its own.
 """
 
+import argparse
 import hashlib
 import json
 import os
@@ -11,6 +12,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
@@ -251,3 +253,29 @@ def package_repository(path, large=False):
                     repo.write(f"tasks/{name}/model.bin", large_file(name, nth))
                 repo.snapback("create-snapshot", "--task", name, "--version", version, "-m", f"{name} {version}", "--yes")
     return repo, versions
+
+
+def first_difference(now, expected):
+    """The first path at which two trees differ, in words."""
+    for path in sorted(now.keys() | expected.keys()):
+        if now.get(path) != expected.get(path):
+            return f"{path}: is {now.get(path)}, expected {expected.get(path)}"
+    return "nothing"
+
+
+def walk_options(description, operations, counted):
+    """The options that every random walk has; more may be added."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--operations", type=int, default=operations, help=f"{counted} (default {operations:,})")
+    parser.add_argument("--keep", help="keep what was made in this folder")
+    return parser
+
+
+def end_walk(walk, what, started, place, options):
+    """Says what a walk did and found, and ends the program."""
+    counts = ", ".join(f"{count} {name}" for name, count in sorted(walk.counts.items()))
+    print(f"{what} ({counts}), {walk.checks} checks, {len(walk.violations)} violations, {time.monotonic() - started:.1f} s, seed {options.seed}")
+    if not options.keep:
+        subprocess.run(["rm", "-rf", place])
+    sys.exit(1 if walk.violations else 0)

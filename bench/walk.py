@@ -13,12 +13,10 @@ and untracked files in and out of the tasks between them. After each operation:
 usage: walk.py [--seed N] [--operations N] [--large] [--keep DIR]
 """
 
-import argparse
 import json
 import os
 import random
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -104,7 +102,7 @@ class Walk:
         self.check(set(files) == set(self.release[name, version]), f"{name} {version}: the manifest lists other files than the tag")
         now = self.scope(tree, name)
         expected = self.release[name, version] | extra
-        self.check(now == expected, f"{name} {version}: {first_difference(now, expected)}")
+        self.check(now == expected, f"{name} {version}: {lab.first_difference(now, expected)}")
         for path in self.random.sample(sorted(files), min(3, len(files))):
             if path not in dirty and not path.endswith(LARGE):
                 shown = self.repo.git("show", f"refs/tags/{name}-v{version}:{path}").out
@@ -112,13 +110,13 @@ class Walk:
 
     def check_rest(self, name, before, tree, registry_before, status_before, folders_before):
         was, now = self.outside(before, name), self.outside(tree, name)
-        self.check(was == now, f"outside {name}: {first_difference(now, was)}")
+        self.check(was == now, f"outside {name}: {lab.first_difference(now, was)}")
         registry = self.entries()
         others = lambda whole: {**whole, "tasks": {task: entry for task, entry in whole["tasks"].items() if task != name}}
         self.check(others(registry) == others(registry_before), "another registry entry changed")
         self.check(registry["tasks"][name]["version"] == self.active[name], f"registry of {name}: {registry['tasks'][name]}")
         predicted, status = self.predicted_status(tree, status_before, name), self.repo.status()
-        self.check(status == predicted, f"git status: {first_difference(status, predicted)}")
+        self.check(status == predicted, f"git status: {lab.first_difference(status, predicted)}")
         fsck = self.repo.git("fsck", "--strict", "--no-progress", "--no-dangling", code=None)
         self.check(fsck.code == 0 and not fsck.out.strip(), f"git fsck: {fsck.text()[:300]}{fsck.err.decode()[:300]}")
         folders = self.repo.empty_folders(f"tasks/{name}")
@@ -170,13 +168,13 @@ class Walk:
         if ran.code != 0:
             # Foreign edits of the same paths may be refused, and then nothing changes at all.
             self.check(bool(touched) and ran.code in (6, 7), f"{word}: exit {ran.code}: {ran.err.decode()[:400]}")
-            self.check(before == tree, f"{word} was refused, but changed {first_difference(tree, before)}")
+            self.check(before == tree, f"{word} was refused, but changed {lab.first_difference(tree, before)}")
             self.counts[f"refused {word}"] += 1
             stack.append(step)
             return self.settle(name)
         expected = {path: entry for path, entry in was.items() if path not in changed}
         expected |= {path: wanted[path] for path in changed if path in wanted}
-        self.check(now == expected, f"{word} of {name}: {first_difference(now, expected)}")
+        self.check(now == expected, f"{word} of {name}: {lab.first_difference(now, expected)}")
         self.active[name] = step["from"] if word == "undo" else step["to"]
         check_rest()
         other.append({**step, sides[0]: was, sides[1]: now})
@@ -241,19 +239,9 @@ class Walk:
         return self.counts["rollback"] + self.counts["undo"] + self.counts["redo"]
 
 
-def first_difference(now, expected):
-    for path in sorted(now.keys() | expected.keys()):
-        if now.get(path) != expected.get(path):
-            return f"{path}: is {now.get(path)}, expected {expected.get(path)}"
-    return "nothing"
-
-
 def main():
-    parser = argparse.ArgumentParser(description="random walk on real code")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--operations", type=int, default=200, help="rollbacks, undos and redos (default 200)")
+    parser = lab.walk_options("random walk on real code", 200, "rollbacks, undos and redos")
     parser.add_argument("--large", action="store_true", help="every version has a large file, kept in the store")
-    parser.add_argument("--keep", help="keep the repository in this folder")
     options = parser.parse_args()
     place = options.keep or tempfile.mkdtemp(prefix="snapback-walk-")
     started = time.monotonic()
@@ -270,15 +258,8 @@ def main():
             name = walk.random.choice(sorted(walk.known))
             ran = repo.snapback("verify-snapshot", "--task", name, "--version", walk.random.choice(walk.known[name]), "--deep", code=None)
             walk.check(ran.code == 0, f"verify-snapshot {name}: exit {ran.code} {ran.err.decode()[:300]}")
-    counts = ", ".join(f"{count} {what}" for what, count in sorted(walk.counts.items()))
-    releases = sum(map(len, walk.known.values()))
-    print(
-        f"walk: {len(walk.known)} packages{', with large files' if options.large else ''}, {releases} releases ({released:.1f} s), {walk.operations()} operations ({counts}), "
-        f"{walk.checks} checks, {len(walk.violations)} violations, {time.monotonic() - started:.1f} s, seed {options.seed}"
-    )
-    if not options.keep:
-        subprocess.run(["rm", "-rf", place])
-    sys.exit(1 if walk.violations else 0)
+    what = f"walk: {len(walk.known)} packages{', with large files' if options.large else ''}, {sum(map(len, walk.known.values()))} releases ({released:.1f} s)"
+    lab.end_walk(walk, f"{what}, {walk.operations()} operations", started, place, options)
 
 
 if __name__ == "__main__":

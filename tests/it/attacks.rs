@@ -183,12 +183,6 @@ fn release_with(sandbox: &Sandbox, added: &[(&'static str, Vec<u8>, String)]) {
     sandbox.git(&["update-ref", "refs/snapback/keep/T01/1.0.0", "refs/tags/T01-v1.0.0"]).expect(0);
 }
 
-/// True when the tests run as root.
-fn is_root() -> bool {
-    use std::os::unix::fs::MetadataExt;
-    fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
-}
-
 /// A program that is not snapback, run to its end in the work tree.
 #[track_caller]
 fn does(sandbox: &Sandbox, command: &mut Command) {

@@ -27,18 +27,9 @@ fn verify(sandbox: &Sandbox, code: i32) -> Value {
     sandbox.snapback(&["audit", "verify", "--json"]).expect(code).json()["data"]["audit"].clone()
 }
 
-/// A repository with two releases.
-fn released() -> Sandbox {
-    let sandbox = Sandbox::new(1);
-    sandbox.release("T01", "1.0.0");
-    sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
-    sandbox.release("T01", "1.1.0");
-    sandbox
-}
-
 #[test]
 fn every_command_that_changes_something_says_so_once() {
-    let sandbox = released();
+    let sandbox = Sandbox::two_releases(1);
     let ok = |args: &[&str]| drop(sandbox.snapback(args).expect(0));
     ok(&["rollback", "-t", "T01", "--to", "1.0.0", "-m", "https://li:s3cret@host/x lost money", "--yes"]);
     ok(&["undo", "--yes"]);
@@ -109,7 +100,7 @@ fn init_adopt_and_registry_sync_say_so() {
 
 #[test]
 fn what_was_put_back_is_said_with_the_kind_of_its_failure() {
-    let sandbox = released();
+    let sandbox = Sandbox::two_releases(1);
     let settings = String::from_utf8(sandbox.read("snapback.yaml")).unwrap()
         + "tasks:\n  T01:\n    verify:\n      - {run: \"echo TOP_SECRET >&2; false\"}\n";
     sandbox.write("snapback.yaml", settings.as_bytes());
@@ -124,7 +115,7 @@ fn what_was_put_back_is_said_with_the_kind_of_its_failure() {
 
 #[test]
 fn a_list_is_safe_to_show_and_can_be_narrowed() {
-    let sandbox = released();
+    let sandbox = Sandbox::two_releases(1);
     sandbox.snapback(&["mark", "bad", "1.1.0", "-t", "T01", "-m", "a\u{1b}[31mb\nc"]).expect(0);
     let text = sandbox.snapback(&["audit", "list"]).expect(0).stdout;
     assert!(text.contains("mark bad T01 1.1.0") && text.contains("a\\u{1b}[31mb\\nc") && !text.contains('\u{1b}'), "{text}");
@@ -140,7 +131,7 @@ fn a_list_is_safe_to_show_and_can_be_narrowed() {
 
 #[test]
 fn eight_processes_at_once_keep_one_chain() {
-    let sandbox = released();
+    let sandbox = Sandbox::two_releases(1);
     let commands = |n: usize| {
         let name = format!("reason {n}");
         let mut command = sandbox.command(snapback_program());
@@ -167,7 +158,7 @@ fn eight_processes_at_once_keep_one_chain() {
 
 #[test]
 fn a_cut_end_is_proved_by_the_tag_and_by_the_journals() {
-    let sandbox = released();
+    let sandbox = Sandbox::two_releases(1);
     let path = sandbox.at(".git/snapback/audit/000001.jsonl");
     let whole = fs::read_to_string(&path).unwrap();
     let tag = sandbox.git_out(&["tag", "-l", "--format=%(contents)", "T01-v1.1.0"]);
@@ -193,7 +184,7 @@ fn a_cut_end_is_proved_by_the_tag_and_by_the_journals() {
 
 #[test]
 fn a_clone_has_a_log_of_its_own_and_no_false_alarm() {
-    let sandbox = released();
+    let sandbox = Sandbox::two_releases(1);
     let work = sandbox.root().parent().unwrap().join("clone");
     sandbox.git(&["clone", "-q", sandbox.root().to_str().unwrap(), work.to_str().unwrap()]).expect(0);
     let clone = |args: &[&str]| -> Ran { sandbox.snapback(&[&["-C", work.to_str().unwrap()], args].concat()) };
@@ -205,7 +196,7 @@ fn a_clone_has_a_log_of_its_own_and_no_false_alarm() {
 
 #[test]
 fn linked_work_trees_share_the_log() {
-    let sandbox = released();
+    let sandbox = Sandbox::two_releases(1);
     let linked = sandbox.root().parent().unwrap().join("linked");
     sandbox.git(&["worktree", "add", "-q", "-b", "other", linked.to_str().unwrap()]).expect(0);
     let dir = linked.join("tasks/T01");
@@ -217,7 +208,7 @@ fn linked_work_trees_share_the_log() {
 
 #[test]
 fn a_log_that_cannot_be_written_stops_before_anything_is_done() {
-    let sandbox = released();
+    let sandbox = Sandbox::two_releases(1);
     let audit = sandbox.at(".git/snapback/audit");
     fs::rename(&audit, sandbox.at(".git/snapback/kept")).unwrap();
     fs::write(&audit, b"in the way").unwrap();
@@ -240,7 +231,7 @@ fn a_log_that_cannot_be_written_stops_before_anything_is_done() {
 
 #[test]
 fn a_line_that_could_not_be_written_is_owed_and_written_by_the_next_operation() {
-    let sandbox = released();
+    let sandbox = Sandbox::two_releases(1);
     // The smoke test of the version that is gone to fails, and takes the log away meanwhile.
     let broken = "cd ../../.git/snapback && mv audit ../away && : >audit && exit 1";
     let settings = String::from_utf8(sandbox.read("snapback.yaml")).unwrap();

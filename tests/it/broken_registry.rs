@@ -4,15 +4,6 @@ use std::fs;
 
 use crate::support::Sandbox;
 
-/// T01 at 1.1.0, and 1.0.0 to go back to; T02 beside it.
-fn sandbox() -> Sandbox {
-    let sandbox = Sandbox::new(2);
-    sandbox.release("T01", "1.0.0");
-    sandbox.write("tasks/T01/signal.py", b"other\n");
-    sandbox.release("T01", "1.1.0");
-    sandbox
-}
-
 /// What a registry may be but should not, and a word that names what is wrong with it.
 fn broken() -> Vec<(&'static str, Vec<u8>)> {
     let marks = "<<<<<<< HEAD\n{\"tasks\": {\"T01\": {\"version\": \"1.1.0\"}}}\n=======\n{\"tasks\": {}}\n>>>>>>> other\n";
@@ -35,7 +26,7 @@ fn broken() -> Vec<(&'static str, Vec<u8>)> {
 fn go(sandbox: &Sandbox, kind: &str, untouched: &dyn Fn(&Sandbox)) {
     let went = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-m", "why", "--yes"]).expect(0);
     assert!((went.stdout + &went.stderr).contains("task_registry.json"), "{kind}: what is not set is named");
-    assert_ne!(sandbox.read("tasks/T01/signal.py"), b"other\n", "{kind}");
+    assert_ne!(sandbox.read("tasks/T01/signal.py"), b"VALUE = 2\n", "{kind}");
     untouched(sandbox);
     assert_eq!(sandbox.config_version("T01").as_deref(), Some("1.0.0"));
     for reading in [
@@ -52,20 +43,20 @@ fn go(sandbox: &Sandbox, kind: &str, untouched: &dyn Fn(&Sandbox)) {
         assert!(ran.code == 0 || (ran.code == 4 && reading[0] == "status"), "{kind}: {reading:?}: {ran:?}");
     }
     sandbox.snapback(&["undo", "--yes"]).expect(0);
-    assert_eq!((sandbox.read("tasks/T01/signal.py"), sandbox.config_version("T01").as_deref()), (b"other\n".to_vec(), Some("1.1.0")));
+    assert_eq!((sandbox.read("tasks/T01/signal.py"), sandbox.config_version("T01").as_deref()), (b"VALUE = 2\n".to_vec(), Some("1.1.0")));
     untouched(sandbox);
     sandbox.snapback(&["redo", "--yes"]).expect(0);
     assert_eq!(sandbox.config_version("T01").as_deref(), Some("1.0.0"), "{kind}");
     untouched(sandbox);
     sandbox.snapback(&["dr", "-t", "T01", "--target-version", "1.1.0"]).expect(0);
-    assert_eq!(sandbox.read("tasks/T01/signal.py"), b"other\n", "{kind}");
+    assert_eq!(sandbox.read("tasks/T01/signal.py"), b"VALUE = 2\n", "{kind}");
     untouched(sandbox);
     assert_eq!(sandbox.unsound(), Vec::<String>::new(), "{kind}");
 }
 
 #[test]
 fn a_task_goes_back_beside_any_registry_and_that_keeps_every_byte() {
-    let template = sandbox();
+    let template = Sandbox::two_releases(2);
     for (kind, bytes) in broken() {
         for committed in [true, false] {
             let sandbox = template.copy();
@@ -80,7 +71,7 @@ fn a_task_goes_back_beside_any_registry_and_that_keeps_every_byte() {
 
 #[test]
 fn a_registry_that_is_no_file_stays_what_it_is() {
-    let template = sandbox();
+    let template = Sandbox::two_releases(2);
     for kind in ["a folder", "a link"] {
         let sandbox = template.copy();
         let place = sandbox.at("task_registry.json");
@@ -97,7 +88,7 @@ fn a_registry_that_is_no_file_stays_what_it_is() {
 
 #[test]
 fn a_place_whose_registry_can_be_edited_gets_the_entry() {
-    let sandbox = sandbox();
+    let sandbox = Sandbox::two_releases(2);
     sandbox.write("task_registry.json", b"<<<<<<< ours\n");
     sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-m", "why", "--yes"]).expect(0);
     assert_eq!(sandbox.read("task_registry.json"), b"<<<<<<< ours\n");
@@ -109,7 +100,7 @@ fn a_place_whose_registry_can_be_edited_gets_the_entry() {
 
 #[test]
 fn an_undo_sets_the_entry_that_could_not_be_set_before() {
-    let sandbox = sandbox();
+    let sandbox = Sandbox::two_releases(2);
     let whole = sandbox.read("task_registry.json");
     sandbox.write("task_registry.json", b"<<<<<<< ours\n");
     sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-m", "why", "--yes"]).expect(0);
@@ -127,7 +118,7 @@ fn an_undo_sets_the_entry_that_could_not_be_set_before() {
 
 #[test]
 fn what_cannot_be_told_must_be_said() {
-    let sandbox = sandbox();
+    let sandbox = Sandbox::two_releases(2);
     sandbox.write("task_registry.json", b"<<<<<<< ours\n");
     sandbox.write("tasks/T01/config.yaml", b"<<<<<<< ours\nversion: 1.1.0\n=======\n");
     for words in [&["rollback", "-t", "T01", "--yes"][..], &["rollback", "-t", "T01", "--to", "previous", "--yes"]] {

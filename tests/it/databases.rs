@@ -99,6 +99,16 @@ fn two_versions(sandbox: &Sandbox) {
     sandbox.release("T01", "1.1.0");
 }
 
+/// 1.2.0, too, with the database of 1.0.0, beside which a dead process left its log.
+fn three_versions_and_a_log(sandbox: &Sandbox) {
+    two_versions(sandbox);
+    rollback(sandbox, "1.1.0", "1.0.0").expect(0);
+    sandbox.write("tasks/T01/signal.py", b"# 1.2.0\n");
+    set_version(sandbox, "1.2.0");
+    sandbox.release("T01", "1.2.0");
+    crashed(sandbox, "wal", "UPDATE t SET x = 'third' || substr(x, 6)");
+}
+
 /// The task's files without times of links and such; all that undo has to bring back.
 fn tree(sandbox: &Sandbox) -> Tree {
     sandbox.tree_in(TASK)
@@ -146,12 +156,7 @@ fn a_journal_that_a_dead_process_left_goes_with_its_database() {
 #[test]
 fn a_log_goes_also_where_the_database_itself_is_the_same_in_both_versions() {
     let sandbox = sandbox(true);
-    two_versions(&sandbox);
-    rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
-    sandbox.write("tasks/T01/signal.py", b"# 1.2.0\n");
-    set_version(&sandbox, "1.2.0");
-    sandbox.release("T01", "1.2.0");
-    crashed(&sandbox, "wal", "UPDATE t SET x = 'third' || substr(x, 6)");
+    three_versions_and_a_log(&sandbox);
     let seen = sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(4).stdout;
     assert!(seen.contains("integrity.databases") && seen.contains("state.db-wal holds committed rows"), "{seen}");
     let status = sandbox.snapback(&["status", "--json"]).expect(0).json();
@@ -168,12 +173,7 @@ fn a_log_goes_also_where_the_database_itself_is_the_same_in_both_versions() {
 #[test]
 fn undo_mixes_nothing_when_the_program_wrote_in_between() {
     let sandbox = sandbox(false);
-    two_versions(&sandbox);
-    rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
-    sandbox.write("tasks/T01/signal.py", b"# 1.2.0\n");
-    set_version(&sandbox, "1.2.0");
-    sandbox.release("T01", "1.2.0");
-    crashed(&sandbox, "wal", "UPDATE t SET x = 'third' || substr(x, 6)");
+    three_versions_and_a_log(&sandbox);
     let before = tree(&sandbox);
     rollback(&sandbox, "1.2.0", "1.0.0").expect(0);
     // The database, which the rollback left as it was, is written to; its new log is left behind.

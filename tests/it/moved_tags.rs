@@ -1,17 +1,7 @@
 //! A tag that was moved, or a manifest that is not its tag's: every command that reads a release makes
 //! the check that `verify-snapshot` makes, and says how what was released comes back.
 
-use crate::support::{Sandbox, story::set_version};
-
-/// 1.0.0 and 1.1.0 of T01; 1.1.0 is active.
-fn released() -> Sandbox {
-    let sandbox = Sandbox::new(1);
-    sandbox.release("T01", "1.0.0");
-    sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
-    set_version(&sandbox, "1.1.0");
-    sandbox.release("T01", "1.1.0");
-    sandbox
-}
+use crate::support::Sandbox;
 
 /// Somebody makes the tag again, on another commit, with the same message.
 fn move_tag(sandbox: &Sandbox, version: &str) {
@@ -22,7 +12,7 @@ fn move_tag(sandbox: &Sandbox, version: &str) {
 
 #[test]
 fn no_command_takes_a_release_from_a_tag_that_was_moved() {
-    let sandbox = released();
+    let sandbox = Sandbox::two_releases(1);
     move_tag(&sandbox, "1.0.0");
     let before = sandbox.tree();
     let capsule = sandbox.top().join("capsule.tar.gz");
@@ -61,7 +51,7 @@ fn no_command_takes_a_release_from_a_tag_that_was_moved() {
 
 #[test]
 fn the_command_that_is_advised_brings_the_release_back() {
-    let sandbox = released();
+    let sandbox = Sandbox::two_releases(1);
     let tag = sandbox.git_out(&["rev-parse", "refs/tags/T01-v1.0.0"]);
     move_tag(&sandbox, "1.0.0");
     let failed = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes", "--json"]).expect(4).json();
@@ -77,7 +67,7 @@ fn the_command_that_is_advised_brings_the_release_back() {
 
 #[test]
 fn health_says_that_what_is_kept_can_be_restored() {
-    let sandbox = released();
+    let sandbox = Sandbox::two_releases(1);
     move_tag(&sandbox, "1.1.0");
     let health = sandbox.snapback(&["health", "--json"]).json().to_string();
     assert!(health.contains("what was released is kept, and comes back with its tag"), "{health}");
@@ -94,7 +84,7 @@ fn each_cause_has_its_own_next_step() {
     let said = format!("{}{}", old.stdout, old.stderr);
     assert!(said.contains("could not be checked") && said.contains("snapback adopt --task T01") && !said.contains("fsck"), "{said}");
     // A manifest that is not the one that the tag names.
-    let sandbox = released();
+    let sandbox = Sandbox::two_releases(1);
     let manifest = "snapshots/snapshot-T01-v1.0.0.yaml";
     let text = sandbox.read(manifest);
     sandbox.write(manifest, &[&text[..], b"# edited\n"].concat());
@@ -124,7 +114,7 @@ fn each_cause_has_its_own_next_step() {
 
 #[test]
 fn an_edited_copy_of_a_manifest_is_noticed_however_large_it_is() {
-    let sandbox = released();
+    let sandbox = Sandbox::two_releases(1);
     let manifest = "snapshots/snapshot-T01-v1.1.0.yaml";
     for megabytes in [1, 40, 70] {
         sandbox.write(manifest, &vec![b'#'; megabytes << 20]);

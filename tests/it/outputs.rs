@@ -14,15 +14,6 @@ use crate::support::{
     sandbox::{finish, snapback_program},
 };
 
-/// A repository with two releases.
-fn two() -> Sandbox {
-    let sandbox = Sandbox::new(1);
-    sandbox.release("T01", "1.0.0");
-    sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
-    sandbox.release("T01", "1.1.0");
-    sandbox
-}
-
 /// The commands that write a file, with its name; those that change something besides are second.
 fn writers(file: &str) -> [(Vec<String>, bool); 2] {
     let words = |text: &str| text.split(' ').map(|word| word.replace("FILE", file)).collect::<Vec<_>>();
@@ -31,7 +22,7 @@ fn writers(file: &str) -> [(Vec<String>, bool); 2] {
 
 #[test]
 fn a_device_stays_a_device_and_a_full_one_is_an_error() {
-    let sandbox = two();
+    let sandbox = Sandbox::two_releases(1);
     let dir = sandbox.home();
     let full = dir.join("full");
     // A device of our own where this user may make one, else a link to the system's.
@@ -56,7 +47,7 @@ fn a_device_stays_a_device_and_a_full_one_is_an_error() {
 
 #[test]
 fn a_pipe_and_an_open_descriptor_are_written_into() {
-    let sandbox = two();
+    let sandbox = Sandbox::two_releases(1);
     let pipe = sandbox.home().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     for (args, _) in writers(pipe.to_str().unwrap()) {
@@ -89,7 +80,7 @@ fn a_pipe_and_an_open_descriptor_are_written_into() {
 
 #[test]
 fn a_plain_file_is_replaced_whole_and_keeps_its_mode() {
-    let sandbox = two();
+    let sandbox = Sandbox::two_releases(1);
     let file = sandbox.home().join("metrics.prom");
     for (args, _) in writers(file.to_str().unwrap()) {
         fs::write(&file, "old\n").unwrap();
@@ -113,7 +104,7 @@ fn a_plain_file_is_replaced_whole_and_keeps_its_mode() {
 
 #[test]
 fn places_that_are_not_to_be_believed_are_refused() {
-    let sandbox = two();
+    let sandbox = Sandbox::two_releases(1);
     let dir = sandbox.home();
     symlink("nowhere", dir.join("dangling")).unwrap();
     symlink("circle", dir.join("circle")).unwrap();
@@ -138,7 +129,7 @@ fn places_that_are_not_to_be_believed_are_refused() {
 
 #[test]
 fn an_answer_that_cannot_be_written_is_no_success() {
-    let sandbox = two();
+    let sandbox = Sandbox::two_releases(1);
     let full = |args: &[&str]| {
         let stdout = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut child = sandbox.command(snapback_program());

@@ -125,6 +125,13 @@ fn is_true(rows: &[Row]) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// T01 has a command, to which its owner agreed.
+fn with_a_command(sandbox: &mut Sandbox) {
+    let settings = String::from_utf8(sandbox.read("snapback.yaml")).unwrap();
+    sandbox.write("snapback.yaml", format!("{settings}tasks:\n  T01:\n    verify: [{{run: \"true\"}}]\n").as_bytes());
+    sandbox.snapback(&["trust", "--yes"]).expect(0);
+}
+
 #[test]
 fn of_verdicts_trust_and_keys() {
     let nothing: fn(&mut Sandbox) = |_| {};
@@ -132,7 +139,7 @@ fn of_verdicts_trust_and_keys() {
         (nothing, &["mark", "bad", "1.1.0", "-t", "T01"]),
         (nothing, &["hold", "1.1.0", "-t", "T01"]),
         (nothing, &["pin", "1.1.0", "-t", "T01"]),
-        (nothing, &["trust", "--revoke"]),
+        (with_a_command, &["trust", "--revoke"]),
         (nothing, &["keys", "create"]),
         (|sandbox| drop(sandbox.snapback(&["keys", "create"]).expect(0)), &["keys", "revoke", "Li Wei <li.wei@example.com>"]),
     ]);

@@ -1,21 +1,12 @@
 //! Signed releases, with the real `gpg` and `ssh-keygen`: made, judged, demanded, forged; and no
 //! program that a repository's own configuration names is ever run for them.
 
-use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use crate::support::{
     Sandbox,
-    sandbox::{Ran, finish},
+    sandbox::{Ran, finish, have},
 };
-
-/// True when a program is there; else the reason why the test is skipped is printed.
-fn have(program: &str) -> bool {
-    let there = Command::new("sh").args(["-c", &format!("command -v {program}")]).output().unwrap().status.success();
-    if !there {
-        println!("skipped: there is no {program}");
-    }
-    there
-}
 
 /// A new SSH key in the home folder; the path of its private half.
 fn ssh_key(sandbox: &Sandbox, name: &str) -> String {

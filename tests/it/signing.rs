@@ -1,36 +1,18 @@
 //! Keys that are to sign and cannot: a way back is gone unsigned and says so, a release is refused
 //! before anything changes, and `doctor`, `health` and `drill` find it out before it is needed.
 
-use std::{fs, process::Command, time::Instant};
+use std::{fs, time::Instant};
 
 use crate::support::{
     Sandbox,
-    sandbox::{Ran, snapback_program},
+    sandbox::{Ran, have, snapback_program},
 };
-
-/// True when a program is there; else the reason why the test is skipped is printed.
-fn have(program: &str) -> bool {
-    let there = Command::new("sh").args(["-c", &format!("command -v {program}")]).output().unwrap().status.success();
-    if !there {
-        println!("skipped: there is no {program}");
-    }
-    there
-}
 
 /// Sets the user's own configuration of git.
 fn global(sandbox: &Sandbox, settings: &[(&str, &str)]) {
     for (name, value) in settings {
         sandbox.git(&["config", "--global", name, value]).expect(0);
     }
-}
-
-/// T01 at 1.1.0, and 1.0.0 before it; nothing is signed.
-fn two_releases() -> Sandbox {
-    let sandbox = Sandbox::new(1);
-    sandbox.release("T01", "1.0.0");
-    sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
-    sandbox.release("T01", "1.1.0");
-    sandbox
 }
 
 /// What git is set to, and what is said of it. Every program is there.
@@ -71,7 +53,7 @@ fn every_way_back_is_gone_unsigned_and_says_so() {
     }
     for (settings, key) in broken() {
         for wanted in [&["commit.gpgSign"][..], &["tag.gpgSign"], &["commit.gpgSign", "tag.gpgSign"]] {
-            let sandbox = two_releases();
+            let sandbox = Sandbox::two_releases(1);
             global(&sandbox, &settings);
             global(&sandbox, &wanted.iter().map(|name| (*name, "true")).collect::<Vec<_>>());
             let ran = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
@@ -102,7 +84,7 @@ fn a_release_that_is_to_be_signed_is_refused_before_anything_changes() {
         return;
     }
     for (settings, key) in broken() {
-        let sandbox = two_releases();
+        let sandbox = Sandbox::two_releases(1);
         sandbox.write("tasks/T01/signal.py", b"VALUE = 3\n");
         global(&sandbox, &settings);
         global(&sandbox, &[("commit.gpgSign", "true")]);
@@ -121,7 +103,7 @@ fn no_sign_leaves_everything_unsigned_and_a_good_key_signs_everything() {
         return;
     }
     for never in [false, true] {
-        let sandbox = two_releases();
+        let sandbox = Sandbox::two_releases(1);
         let key = sandbox.home().join("key").to_str().unwrap().to_string();
         sandbox.run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &key]).expect(0);
         global(&sandbox, &[("gpg.format", "ssh"), ("user.signingKey", &key), ("commit.gpgSign", "true"), ("tag.gpgSign", "true")]);
@@ -164,7 +146,7 @@ fn doctor_health_and_drill_try_the_key() {
         return;
     }
     for (settings, key) in broken() {
-        let sandbox = two_releases();
+        let sandbox = Sandbox::two_releases(1);
         global(&sandbox, &settings);
         global(&sandbox, &[("tag.gpgSign", "true")]);
         let before = state(&sandbox);
@@ -179,7 +161,7 @@ fn doctor_health_and_drill_try_the_key() {
 
 #[test]
 fn the_programs_own_key_is_tried_too() {
-    let sandbox = two_releases();
+    let sandbox = Sandbox::two_releases(1);
     let settings = String::from_utf8(sandbox.read("snapback.yaml")).unwrap();
     sandbox.write("snapback.yaml", format!("{settings}releases: {{sign: true}}\n").as_bytes());
     let ran = sandbox.snapback(&["doctor"]).expect(8);
@@ -195,7 +177,7 @@ fn a_key_that_waits_for_a_person_holds_nothing_up() {
     if !have("ssh-keygen") {
         return;
     }
-    let sandbox = two_releases();
+    let sandbox = Sandbox::two_releases(1);
     let key = sandbox.home().join("locked").to_str().unwrap().to_string();
     sandbox.run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "secret", "-f", &key]).expect(0);
     global(&sandbox, &[("gpg.format", "ssh"), ("user.signingKey", &key), ("tag.gpgSign", "true")]);

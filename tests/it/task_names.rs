@@ -5,13 +5,18 @@ use crate::support::Sandbox;
 /// Tasks of these ids, not released.
 fn tasks(ids: &[&str]) -> Sandbox {
     let sandbox = Sandbox::empty();
+    add(&sandbox, ids);
+    sandbox
+}
+
+/// Adds tasks of these ids.
+fn add(sandbox: &Sandbox, ids: &[&str]) {
     for id in ids {
         sandbox.write(&format!("tasks/{id}/config.yaml"), b"version: 0.1.0\n");
         sandbox.write(&format!("tasks/{id}/main.py"), format!("# {id}\n").as_bytes());
     }
     sandbox.git(&["add", "-A"]).expect(0);
     sandbox.git(&["commit", "-qm", "tasks"]).expect(0);
-    sandbox
 }
 
 fn release(sandbox: &Sandbox, task: &str, version: &str) -> crate::support::sandbox::Ran {
@@ -54,10 +59,7 @@ fn a_release_whose_tag_two_tasks_could_have_is_refused() {
 fn a_release_from_before_the_other_task_came_stays_its_own() {
     let sandbox = tasks(&["T01-v1.0.0"]);
     release(&sandbox, "T01-v1.0.0", "2.0.0").expect(0);
-    sandbox.write("tasks/T01/config.yaml", b"version: 0.1.0\n");
-    sandbox.write("tasks/T01/main.py", b"# T01\n");
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", "T01"]).expect(0);
+    add(&sandbox, &["T01"]);
     release(&sandbox, "T01", "1.0.0").expect(0);
     assert_eq!((versions(&sandbox, "T01"), versions(&sandbox, "T01-v1.0.0")), (vec!["1.0.0".into()], vec!["2.0.0".into()]));
     sandbox.snapback(&["verify-snapshot", "--all"]).expect(0);
@@ -69,10 +71,7 @@ fn a_release_from_before_the_other_task_came_stays_its_own() {
     // And the other way round: the pre-release was there first.
     let sandbox = tasks(&["T01"]);
     release(&sandbox, "T01", "1.0.0-v2.0.0").expect(0);
-    sandbox.write("tasks/T01-v1.0.0/config.yaml", b"version: 0.1.0\n");
-    sandbox.write("tasks/T01-v1.0.0/main.py", b"# a copy\n");
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", "a copy"]).expect(0);
+    add(&sandbox, &["T01-v1.0.0"]);
     assert_eq!((versions(&sandbox, "T01"), versions(&sandbox, "T01-v1.0.0")), (vec!["1.0.0-v2.0.0".into()], vec![]));
     sandbox.snapback(&["verify-snapshot", "--all"]).expect(0);
 }

@@ -213,6 +213,15 @@ impl Sandbox {
         self.snapback(&["create-snapshot", "--task", task, "--version", version, "-m", &message, "--yes"]).expect(0)
     }
 
+    /// [`Sandbox::new`] with T01 released as 1.0.0 and, with another `signal.py`, as 1.1.0.
+    pub fn two_releases(tasks: usize) -> Self {
+        let sandbox = Self::new(tasks);
+        sandbox.release("T01", "1.0.0");
+        sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
+        sandbox.release("T01", "1.1.0");
+        sandbox
+    }
+
     /// The absolute path of something in the work tree.
     pub fn at(&self, path: &str) -> PathBuf {
         self.root().join(path)
@@ -341,6 +350,15 @@ impl Sandbox {
         let text = String::from_utf8(self.read(&format!("tasks/{task}/config.yaml"))).unwrap();
         text.lines().find_map(|line| line.strip_prefix("version: ").map(|version| version.trim_matches('"').to_string()))
     }
+}
+
+/// True when a program is there; else the reason why the test is skipped is printed.
+pub fn have(program: &str) -> bool {
+    let there = Command::new("sh").args(["-c", &format!("command -v {program}")]).output().unwrap().status.success();
+    if !there {
+        println!("skipped: there is no {program}");
+    }
+    there
 }
 
 /// The program under test; `SNAPBACK_PROGRAM` names another build of it, for long sweeps.
