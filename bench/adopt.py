@@ -167,7 +167,8 @@ def roll(repo, folders, adopted, count, seed):
         ran = repo.snapback("rollback", "--task", task, "--from", active[task], "--to", version, "--yes", code=None)
         spent += time.monotonic() - started
         if ran.code != 0:
-            wrong.append(f"{task} {active[task]} -> {version}: exit {ran.code}: {ran.err.decode()[:300]}")
+            said = [line for line in ran.err.decode().splitlines() if not line.startswith("warning: ")]
+            wrong.append(f"{task} {active[task]} -> {version}: exit {ran.code}: {' '.join(said)[:300]}")
             continue
         active[task] = version
         wrong += compare(repo, tag, folder)
