@@ -6,12 +6,13 @@ use super::{App, change::millis};
 use crate::{
     base::{Clock, Failure, RelPath, TaskId, output},
     capsule::{self, create, open, packages},
-    catalog::manifests,
+    catalog::{Scope, manifests},
     model::{
         Version,
         capsule::CapsuleReport,
         report::{Moment, MomentEnd},
     },
+    rollback::check,
 };
 
 impl App {
@@ -26,8 +27,10 @@ impl App {
         }
         let releases = self.releases_for(task)?;
         let found = manifests::load(&self.ground, releases.find(task, version)?)?;
+        let spec = self.spec(task)?;
+        check::refuse_other_commit(&self.ground, &Scope::new(&self.ground.settings, spec)?, &found)?;
         let total = found.manifest.files.len() as u64;
-        let prepared = self.ground.work("reading", total, false, || create::prepare(&self.ground, self.spec(task)?, &found))?;
+        let prepared = self.ground.work("reading", total, false, || create::prepare(&self.ground, spec, &found))?;
         let report = if dry_run { prepared.report(path) } else { prepared.write(path)? };
         Ok(CapsuleReport { duration_ms: millis(begun), ..report })
     }

@@ -17,7 +17,7 @@ use crate::{
         path::folder_of,
         text::escape,
     },
-    catalog::manifests::Found,
+    catalog::manifests::{Found, digest_in},
     deps::wheels,
     draft::{Keep, Kept, tree},
     git::{Attributes, Converter},
@@ -44,7 +44,8 @@ pub struct Capsule<'a> {
 /// Finds out what a capsule of a release holds. Proves on the way that every byte is here.
 pub fn prepare<'a>(ground: &'a Ground, task: &TaskSpec, found: &Found) -> Result<Capsule<'a>, Failure> {
     let converter = ground.git.converter(Attributes::Commit(&found.tag.commit))?;
-    let manifest = &found.manifest;
+    // What the tag vouches for is packed as it was written.
+    let manifest = &if digest_in(&found.tag.message).is_some() { found.as_written() } else { found.manifest.clone() };
     let (mut files, mut kept, mut locks) = (Vec::new(), Vec::new(), Vec::new());
     for entry in manifest.files.iter().filter(|file| file.role != Role::Registry) {
         cancel::check()?;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Error, Release, capture};
+use super::{Error, Release, capture, grown};
 pub use crate::ground::ReadRelease as Found;
 use crate::{
     base::{Digest, Failure, Fault, GitId, Kind, RelPath, TaskId, fs::read_limited},
@@ -90,7 +90,7 @@ fn read(ground: &Ground, release: &Release) -> Result<Found, Failure> {
     let bytes = bytes_of(git, settings, release, &tag)?;
     let (copy, manifest) = rayon::join(|| check_copy(ground, release, &bytes), || Manifest::parse(&bytes));
     copy?;
-    let manifest = manifest?;
+    let mut manifest = manifest?;
     if manifest.metadata.task_id != release.task || manifest.metadata.version != release.version {
         return Err(
             crate::model::manifest::Error::Rule(format!("it is of {} {}", manifest.metadata.task_id, manifest.metadata.version)).into()
@@ -105,7 +105,11 @@ fn read(ground: &Ground, release: &Release) -> Result<Found, Failure> {
     if !same {
         return Err(Error::TagMoved { tag: release.tag(), expected: commit.clone(), found: tag.commit.to_string() }.into());
     }
-    Ok(Found { manifest, tag })
+    let grown = match settings.task(&release.task).filter(|_| manifest.schema.is_some()) {
+        Some(task) => grown::complete(ground, task, &tag.commit, &mut manifest)?,
+        None => Vec::new(),
+    };
+    Ok(Found { manifest, tag, grown })
 }
 
 /// An edit of the work tree's copy that is not committed yet is not passed over either.

@@ -7,6 +7,7 @@
 pub mod capture;
 pub mod databases;
 pub mod doors;
+pub mod grown;
 pub mod left_out;
 pub mod manifests;
 pub mod radius;

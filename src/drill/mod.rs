@@ -32,6 +32,7 @@ use crate::{
         drill::{DRILL_SCHEMA, DrillReport, Network, Phase},
         manifest::FileEntry,
     },
+    rollback::check,
     verify::{
         Checking, Commands,
         commands::Around,
@@ -186,7 +187,8 @@ impl Drill<'_> {
             }
         };
         let way = format!("tag {} -> commit {} -> manifest", release.tag(), found.tag.commit.short());
-        course.checked([checking.end(Status::Pass, vec![way.clone()]), self.commit(&found)?]);
+        let scope = Scope::new(&self.ground.settings, self.task)?;
+        course.checked([checking.end(Status::Pass, vec![way.clone()]), check::commit(self.ground, &scope, &found)?]);
         share::look(self, &found, &mut course.report)?;
         course.phase("read", way);
         if course.failed() {
@@ -228,16 +230,6 @@ impl Drill<'_> {
             course.phase("smoke", said);
         }
         Ok(())
-    }
-
-    /// The tag's commit holds what the manifest says.
-    fn commit(&self, found: &Found) -> Result<Check, Failure> {
-        let scope = Scope::new(&self.ground.settings, self.task)?;
-        let mut dirs = scope.dirs();
-        dirs.extend(found.manifest.files.iter().filter(|file| !scope.owns(&file.path)).map(|file| file.path.clone()));
-        let entries = self.ground.git.entries(&found.tag.commit, &dirs)?;
-        let by_snapback = found.manifest.schema.is_some();
-        Ok(integrity::commit(&found.manifest, &entries, &|path| by_snapback && scope.owns(path)))
     }
 
     /// Levels 1 and 2 on what was restored.

@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     audit::Trail,
-    base::{Clock, Fs, GitId, TaskId},
+    base::{Clock, Fs, GitId, RelPath, TaskId},
     git::{PeeledTag, Repo},
     model::{Event, Manifest, Operation, Settings, Sink, Version},
     store::Store,
@@ -22,10 +22,21 @@ pub use bytes::{Bytes, copy_checked};
 /// A release that was read: its manifest, and its peeled tag.
 #[derive(Debug)]
 pub struct ReadRelease {
-    /// The manifest.
+    /// The manifest, with what became the task's since.
     pub manifest: Manifest,
     /// The peeled tag.
     pub tag: PeeledTag,
+    /// Files of the manifest that it did not list: they became the task's after the release.
+    pub grown: Vec<RelPath>,
+}
+
+impl ReadRelease {
+    /// The manifest as it was written.
+    pub fn as_written(&self) -> Manifest {
+        let mut manifest = self.manifest.clone();
+        manifest.files.retain(|file| !self.grown.contains(&file.path));
+        manifest
+    }
 }
 
 /// What a release was read by. Light tags of many tasks and versions may name one commit, so what a

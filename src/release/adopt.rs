@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::{
     base::{Digest, Failure, GitId, RelPath, TaskId, text},
-    catalog::{Release, Scope, manifests, registry as read, releases},
+    catalog::{Release, Scope, grown, manifests, registry as read, releases},
     deps::{self, facts::Facts},
     draft::{CommitDraft, Draft, FileDraft, Keep, Kept, NewBlob, StepDraft, tree},
     ground::Ground,
@@ -177,7 +177,7 @@ fn adopt_one(ground: &Ground, scope: &Scope, release: &Release, previous: Option
                 *known.blobs.entry(entry.id.clone()).or_insert((Digest::of(&bytes), bytes.len() as u64))
             }
         };
-        let role = super::role(task, &path);
+        let role = grown::role(task, &path);
         files.push(FileEntry {
             path,
             checksum: digest.to_string(),

@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 
 use rayon::prelude::*;
 
-use super::{databases, role};
+use super::databases;
 use crate::{
     base::{Digest, Failure, GitId, RelPath},
     catalog::{
-        Error, Scope, capture, left_out,
+        Error, Scope, capture, grown, left_out,
         manifests::{self, Found as ReadRelease},
     },
     deps::facts::NewFacts,
@@ -286,7 +286,7 @@ fn add(ground: &Ground, task: &TaskSpec, file: Looked, found: &mut Found) {
         checksum: seen.checksum.to_string(),
         size: Some(seen.size),
         mode: Some(seen.entry.mode),
-        role: role(task, &path),
+        role: grown::role(task, &path),
         blob: Some(seen.entry.id),
         object: None,
         path,

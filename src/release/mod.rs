@@ -24,7 +24,7 @@ use crate::{
     ground::Ground,
     model::{
         DependencyList, Manifest, Plan, TagName, TaskSpec, Version,
-        manifest::{FileEntry, MANIFEST_SCHEMA, Metadata, Role},
+        manifest::{FileEntry, MANIFEST_SCHEMA, Metadata},
         operation::{OpKind, RegistryChange},
         plan::FileLine,
         request::CreateSnapshot,
@@ -366,7 +366,3 @@ fn manifest(
     }
 }
 
-/// The role of a file of the task.
-pub fn role(task: &TaskSpec, path: &crate::base::RelPath) -> Role {
-    if task.config.as_ref() == Some(path) { Role::Config } else { Role::Source }
-}

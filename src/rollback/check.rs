@@ -1,12 +1,12 @@
 //! The four levels on one version of a task, as `verify-rollback` and every rollback run them.
 
-use super::signature;
+use super::{Error, show, signature};
 use crate::{
     base::{Failure, Hint, RelPath, Sorted, Type, sqlite::Log},
     catalog::{
         self, Release, Scope,
         databases::{is_lone_log, with_sides},
-        manifests::{self, Kept},
+        manifests::{self, Found, Kept},
         registry as read,
         releases::Releases,
     },
@@ -278,17 +278,14 @@ pub fn release(
         .push(checking.end(Status::Pass, vec![format!("tag {} -> commit {} -> manifest", release.tag(), found.tag.commit.short())]));
     verification.checks.push(tag);
     let scope = Scope::new(&ground.settings, task)?;
-    let mut dirs = scope.dirs();
-    dirs.extend(found.manifest.files.iter().filter(|file| !scope.owns(&file.path)).map(|file| file.path.clone()));
     let checking = Checking::begin(1, "integrity.commit");
-    let entries = match ground.git.entries(&found.tag.commit, &dirs) {
-        Ok(entries) => entries,
-        Err(error) => {
-            verification.checks.push(checking.unmade(error.into(), &ground.git)?);
+    match commit(ground, &scope, &found) {
+        Ok(check) => verification.checks.push(check),
+        Err(failure) => {
+            verification.checks.push(checking.unmade(failure, &ground.git)?);
             return Ok(verification);
         }
-    };
-    verification.checks.push(integrity::commit(&found.manifest, &entries, &|path| scope.owns(path) && found.manifest.schema.is_some()));
+    }
     let depth = if deep { Depth::Deep } else { Depth::Present };
     let converter = ground.git.converter(Attributes::Commit(&found.tag.commit))?;
     let total = found.manifest.files.len() as u64;
@@ -296,6 +293,28 @@ pub fn release(
         integrity::kept((&ground.git, &*ground.store), &converter, &found.manifest, depth, &|n| ground.progress(n))
     }));
     Ok(verification)
+}
+
+/// The tag's commit holds what the manifest says.
+pub fn commit(ground: &Ground, scope: &Scope, found: &Found) -> Result<Check, Failure> {
+    let mut dirs = scope.dirs();
+    dirs.extend(found.manifest.files.iter().filter(|file| !scope.owns(&file.path)).map(|file| file.path.clone()));
+    let grown = (!found.grown.is_empty()).then(|| show::grown(found));
+    Ok(integrity::commit(&found.manifest, &ground.git.entries(&found.tag.commit, &dirs)?, grown))
+}
+
+/// Refuses a release whose tag's commit does not hold what its manifest says.
+pub fn refuse_other_commit(ground: &Ground, scope: &Scope, found: &Found) -> Result<(), Failure> {
+    let meta = &found.manifest.metadata;
+    // The users' own form does not say what git has.
+    if found.manifest.schema.is_none() {
+        return Ok(());
+    }
+    let check = commit(ground, scope, found)?;
+    if check.status == Status::Pass {
+        return Ok(());
+    }
+    Err(Error::Damaged { tag: meta.git_tag.clone(), problems: check.evidence.join("; "), task: meta.task_id.clone() }.into())
 }
 
 /// The second reference names the same tag, so a moved or deleted tag shows.

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use rayon::prelude::*;
 
-use super::{Error, room};
+use super::{Error, check, room};
 use crate::{
     base::{Failure, GitId, RelPath, Sorted, sqlite},
     catalog::{
@@ -17,11 +17,10 @@ use crate::{
     git::{Attributes, Converter, RuleChanges, Scan, Tracked, WorkState},
     ground::Ground,
     model::{
-        LeftOut, Manifest, Source, Status, TaskSpec,
+        LeftOut, Manifest, Source, TaskSpec,
         manifest::{FileEntry, Role},
         operation::{TreeChange, TreeEntry},
     },
-    verify::integrity,
 };
 
 /// What is compared.
@@ -92,7 +91,7 @@ impl Way<'_> {
         let wanted = self.wanted();
         let mut dirs = self.scope.dirs();
         dirs.extend(wanted.values().filter(|file| !self.scope.owns(&file.path)).map(|file| file.path.clone()));
-        let (commit, scan) = rayon::join(|| self.check_commit(), || self.ground.git.scan(&dirs));
+        let (commit, scan) = rayon::join(|| check::refuse_other_commit(self.ground, self.scope, self.target), || self.ground.git.scan(&dirs));
         commit?;
         self.check_scope(&wanted)?;
         self.check_twins(&wanted)?;
@@ -118,23 +117,6 @@ impl Way<'_> {
         compared.line_ends = self.other_line_ends(&wanted, &converter, &compared)?;
         self.find_drift(&mut compared)?;
         Ok(compared)
-    }
-
-    /// The tag's commit holds what the manifest says.
-    fn check_commit(&self) -> Result<(), Failure> {
-        let Found { manifest, tag } = self.target;
-        if manifest.schema.is_none() {
-            return Ok(());
-        }
-        let mut dirs = self.scope.dirs();
-        dirs.extend(manifest.files.iter().filter(|file| !self.scope.owns(&file.path)).map(|file| file.path.clone()));
-        let entries = self.ground.git.entries(&tag.commit, &dirs)?;
-        let check = integrity::commit(manifest, &entries, &|_| false);
-        if check.status == Status::Pass {
-            return Ok(());
-        }
-        let tag = manifest.metadata.git_tag.clone();
-        Err(Error::Damaged { tag, problems: check.evidence.join("; "), task: self.task.id.clone() }.into())
     }
 
     /// The repositories of their own in the task's folders, which stay as they are; one that lies
@@ -377,7 +359,7 @@ impl Way<'_> {
     /// Files that are written with other line ends than they had when they were released: git kept one
     /// form of them, or another `.gitattributes` is in force by now.
     fn other_line_ends(&self, wanted: &Wanted<'_>, converter: &Converter, compared: &Compared) -> Result<Vec<RelPath>, Failure> {
-        let Found { manifest, tag } = self.target;
+        let Found { manifest, tag, .. } = self.target;
         let then = self.ground.git.converter(Attributes::Commit(&tag.commit))?;
         let mut found = Vec::new();
         let written = compared.files.iter().filter(|file| file.after.as_ref().is_some_and(|kept| !kept.state.link));

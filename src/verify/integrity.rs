@@ -26,31 +26,29 @@ pub enum Depth {
     Deep,
 }
 
-/// The files of the tag's commit are those of the manifest. `entries` is the commit's content
-/// within the task's folders; `owns` says which of them are the task's.
-pub fn commit(manifest: &Manifest, entries: &[(RelPath, TreeEntry)], owns: &(dyn Fn(&RelPath) -> bool + Sync)) -> Check {
+/// The tag's commit holds every file of the manifest that git keeps, and as the manifest says. `note`
+/// is told where that is so.
+pub fn commit(manifest: &Manifest, entries: &[(RelPath, TreeEntry)], note: Option<String>) -> Check {
     let checking = Checking::begin(1, "integrity.commit");
-    let listed = Sorted::new(manifest.files.iter().map(|file| (&file.path, file)));
+    let in_commit = Sorted::new(entries.iter().map(|(path, entry)| (path, entry)));
     let mut problems = Vec::new();
     let mut seen = 0;
-    for (path, entry) in entries {
-        match listed.get(path) {
-            Some(file) if file.role == Role::Large => problems.push(format!("{path} is in the commit and in the store")),
-            Some(file) => {
+    for file in &manifest.files {
+        let path = &file.path;
+        match in_commit.get(path) {
+            Some(_) if file.role == Role::Large => problems.push(format!("{path} is in the commit and in the store")),
+            Some(entry) => {
                 seen += usize::from(file.is_restored());
                 if file.blob.as_ref().is_some_and(|blob| *blob != entry.id) || file.mode.as_ref().is_some_and(|mode| *mode != entry.mode) {
                     problems.push(format!("{path} is another file in the tag's commit than in the manifest"));
                 }
             }
-            None if owns(path) => problems.push(format!("{path} is in the tag's commit but not in the manifest")),
+            None if file.is_restored() && file.role != Role::Large => problems.push(format!("{path} is not in the tag's commit")),
             None => {}
         }
     }
-    let expected = manifest.files.iter().filter(|file| file.is_restored() && file.role != Role::Large);
-    let in_commit = Sorted::new(entries.iter().map(|(path, _)| (path, ())));
-    problems
-        .extend(expected.filter(|file| !in_commit.contains(&file.path)).map(|file| format!("{} is not in the tag's commit", file.path)));
-    checking.judge(problems, format!("{seen} files in the tag's commit are those of the manifest"))
+    let note = note.map_or_else(String::new, |note| format!("; {note}"));
+    checking.judge(problems, format!("{seen} files of the manifest are in the tag's commit{note}"))
 }
 
 /// Every byte of the release is kept: blobs in git, those of Git LFS in its folder, large files in

@@ -41,6 +41,7 @@ mod failed_versions;
 mod formats;
 mod git_at_work;
 mod going_back;
+mod grown;
 mod guard;
 mod guard_kills;
 mod guard_scenario;

@@ -1,0 +1,48 @@
+//! Files that became a task's after a release of it: its settings name more paths by now.
+//!
+//! The manifest lists what was the task's when it was released, or adopted. What the settings count
+//! to the task today and the manifest does not list lies in the tag's commit all the same, which
+//! vouches for it: a way back brings it as it was there, and nothing is missing in such a release.
+
+use super::Scope;
+use crate::{
+    base::{Digest, Failure, Fault, GitId, Kind, RelPath, Sorted},
+    ground::Ground,
+    model::{Manifest, TaskSpec, manifest::FileEntry, manifest::Role, operation::TreeEntry},
+};
+
+/// Adds the files of a commit that are the task's by now and not listed; returns their paths.
+pub(super) fn complete(ground: &Ground, task: &TaskSpec, commit: &GitId, manifest: &mut Manifest) -> Result<Vec<RelPath>, Failure> {
+    let scope = Scope::new(&ground.settings, task)?;
+    let entries = match ground.git.entries(commit, &scope.dirs()) {
+        Ok(entries) => entries,
+        // A clone that lacks the commit's trees shows what the manifest says; whoever needs them asks again.
+        Err(error) if error.kind() == Kind::Missing => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let listed = Sorted::new(manifest.files.iter().map(|file| (&file.path, ())));
+    let is_grown = |(path, entry): &(RelPath, TreeEntry)| entry.mode != "160000" && !listed.contains(path) && scope.owns(path);
+    let grown: Vec<_> = entries.into_iter().filter(is_grown).collect();
+    if grown.is_empty() {
+        return Ok(Vec::new());
+    }
+    for (path, entry) in &grown {
+        let bytes = ground.git.read_blob(&entry.id)?;
+        manifest.files.push(FileEntry {
+            path: path.clone(),
+            checksum: Digest::of(&bytes).to_string(),
+            size: Some(bytes.len() as u64),
+            mode: Some(entry.mode.clone()),
+            role: role(task, path),
+            blob: Some(entry.id.clone()),
+            object: None,
+        });
+    }
+    manifest.files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(grown.into_iter().map(|(path, _)| path).collect())
+}
+
+/// The role of a file of the task.
+pub fn role(task: &TaskSpec, path: &RelPath) -> Role {
+    if task.config.as_ref() == Some(path) { Role::Config } else { Role::Source }
+}
