@@ -10,7 +10,7 @@ use crate::{
     catalog::registry as read,
     model::{Check, Operation, Report, Status, TaskSpec, Verification, Version, operation::OpKind, signature::Demand, verdict::Standing},
     rollback::{
-        check::{self, Levels},
+        check::{self, Entry, Levels},
         standing_of,
     },
     verify::{Checking, Commands},
@@ -84,12 +84,15 @@ impl App {
 
     /// What a rollback to the version that is active already finds: every byte is read.
     pub(super) fn verify_active(&self, task: &TaskSpec, report: &mut Report) -> Result<(), Failure> {
-        let active = read::active_version(&*self.ground.tree, &self.ground.settings, task)?;
+        let active = read::active(&*self.ground.tree, &self.ground.settings, task).version;
         let Some(version) = active.filter(|active| report.to.as_ref() == Some(active)) else { return Ok(()) };
         let releases = self.release_for(&task.id, &version)?;
         let commands = if self.may_run(task) { Commands::unless(self.ground.without_commands) } else { Commands::NotTrusted };
         let standing = standing_of(&self.standings_of(&task.id)?, &task.id, &version);
-        let levels = Levels { commands, deep: true, ..Levels::ALL };
+        // As in an operation: what all tasks share stops no task's way back.
+        let seen = read::in_tree(&*self.ground.tree, &self.ground.settings);
+        let registry = if seen.is_ok() { Entry::Counts } else { Entry::Told };
+        let levels = Levels { commands, registry, deep: true, ..Levels::ALL };
         let verification = check::tree(&self.ground, task, &releases, standing, &version, levels)?;
         self.note_tree_under_lock(&verification, commands);
         report.verification = Some(verification);

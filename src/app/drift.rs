@@ -1,8 +1,8 @@
 //! How far the files of many tasks are from their releases, by git's stat cache.
 //!
 //! What several tasks need is read once: the scan of the work tree, the tree of a commit that
-//! many releases share, the rules by which files are converted. Files in the store are looked at
-//! by `verify-rollback`, not here. Nothing is changed.
+//! many releases share, the rules by which files are converted. Of files in the store
+//! only the size is looked at; `verify-rollback` reads them. Nothing is changed.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,16 +12,20 @@ use std::{
 use rayon::prelude::*;
 
 use crate::{
-    base::{Failure, GitId, RelPath},
+    base::{Failure, GitId, RelPath, Type},
     catalog::{
         Release, Scope, capture,
         databases::{is_lone_log, with_sides},
-        left_out,
+        left_out, manifests,
     },
     draft::tree::all_bytes,
     git::{Attributes, Converter, Scan, Tracked, WorkState},
     ground::Ground,
-    model::{LeftOut, TaskSpec, operation::TreeEntry},
+    model::{
+        LeftOut, TaskSpec,
+        manifest::{FileEntry, Role},
+        operation::TreeEntry,
+    },
 };
 
 /// What is below the tasks' folders in one commit, sorted by path.
@@ -88,6 +92,22 @@ impl<'a> Drift<'a> {
             &own
         };
         self.count(scope, &dirs, entries)
+    }
+
+    /// How many large files of the task's release are gone or have another size, and how many do not.
+    pub(super) fn large(&self, watched: &Watched<'_>) -> Result<(usize, usize), Failure> {
+        let (Some((release, _)), Ok(scope)) = (&watched.release, &watched.scope) else { return Ok((0, 0)) };
+        if !scope.keeps_large() {
+            return Ok((0, 0));
+        }
+        let Ok(found) = manifests::load(self.ground, release) else { return Ok((0, 0)) };
+        let is_there = |file: &&FileEntry| {
+            let stat = capture::stat(&*self.ground.tree, &file.path).ok().flatten();
+            stat.is_some_and(|stat| stat.kind == Type::File && file.size.is_none_or(|size| size == stat.size))
+        };
+        let large = found.manifest.files.iter().filter(|file| file.role == Role::Large && !scope.protects(&file.path));
+        let (there, gone): (Vec<&FileEntry>, Vec<&FileEntry>) = large.partition(is_there);
+        Ok((gone.len(), there.len()))
     }
 
     /// The ignored files of a task that no release keeps; none when its globs are wrong, which is said elsewhere.

@@ -289,10 +289,9 @@ fn task_line(
         trouble.push(if is_missing { seen } else { "the active version is not released".into() });
     }
     let left_out = drift.left_out(watched);
-    let drift = drift.of(watched).unwrap_or_else(|failure| {
-        trouble.push(failure.to_string());
-        0
-    });
+    let mut told = |failure: Failure| trouble.push(failure.to_string());
+    let small = drift.of(watched).map_err(&mut told).unwrap_or_default();
+    let (large, unread) = drift.large(watched).map_err(told).unwrap_or_default();
     let way_back = way_back::of(state, task, active.as_ref(), releases, standings);
     TaskLine {
         task: task.id.clone(),
@@ -302,7 +301,8 @@ fn task_line(
         standing: active.as_ref().map(|version| standing_of(standings, &task.id, version)).unwrap_or_default(),
         active,
         config,
-        drift,
+        drift: small + large,
+        unread,
         trouble: trouble.join("; "),
         moved: Vec::new(),
         way_back,

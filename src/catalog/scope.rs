@@ -77,6 +77,11 @@ impl Scope {
         self.owns(path) && (self.large.matches(path) || self.large_over.is_some_and(|limit| size >= limit))
     }
 
+    /// True when some of the task's files may be kept in the store.
+    pub fn keeps_large(&self) -> bool {
+        !self.large.is_empty() || self.large_over.is_some()
+    }
+
     /// True for a file that the large-file globs name, whatever its size.
     pub fn names_large(&self, path: &RelPath) -> bool {
         self.owns(path) && self.large.matches(path)

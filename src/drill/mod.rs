@@ -244,11 +244,9 @@ impl Drill<'_> {
         };
         let said = Said { registry: registry.map_err(text), config, is_registry_left };
         let manifest = &found.manifest;
-        let mut checks = vec![
-            integrity::tree(root, manifest, converter, true, &wanted, &|_| false),
-            configuration::versions(self.version, &said, manifest.metadata.adopted),
-            configuration::lockfiles(root, manifest, converter),
-        ];
+        let mut checks = vec![integrity::tree(root, manifest, converter, true, &wanted, &|_| false)];
+        checks.extend(configuration::versions(self.version, &said, manifest.metadata.adopted));
+        checks.push(configuration::lockfiles(root, manifest, converter));
         checks.extend(integrity::line_ends(manifest));
         checks
     }

@@ -52,7 +52,12 @@ impl Repo {
     pub fn prepare_publication(&self, publication: &Publication, scratch: &Path) -> Result<serde_json::Value, Error> {
         disk::create_dirs(scratch)?;
         self.check_publication(publication)?;
-        let on_branch = publication.refs.last().is_some_and(|last| self.is_head_on(&last.name));
+        // Commits are made for the branch that HEAD was on: whoever switched meanwhile works on another one.
+        let branch = publication.refs.last().map(|last| &last.name).filter(|name| name.starts_with("refs/heads/"));
+        if let Some(branch) = branch.filter(|branch| !self.is_head_on(branch)) {
+            return Err(Error::HeadMoved { branch: branch.clone() });
+        }
+        let on_branch = branch.is_some();
         let index = if publication.index.is_empty() { None } else { Some(self.prepare_index(&publication.index, scratch, 0)?) };
         disk::sync(scratch)?;
         serde_json::to_value(Prepared { index, on_branch }).map_err(|error| Error::Prepared(error.to_string()))

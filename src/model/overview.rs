@@ -27,6 +27,9 @@ pub struct TaskLine {
     pub standing: Standing,
     /// Files that differ from the active release, including untracked ones.
     pub drift: usize,
+    /// Large files of the active release whose size is right; their bytes were not read.
+    #[serde(skip_serializing_if = "is_none")]
+    pub unread: usize,
     /// One sentence when something is wrong, else empty: "config says 1.3.0, registry 1.2.0".
     pub trouble: String,
     /// Versions whose tag was moved: what it leads to is not what was released.
@@ -220,4 +223,10 @@ pub struct InitFile {
     pub before: Option<String>,
     /// Its text after.
     pub after: String,
+}
+
+/// Serde's test for nothing to tell.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }

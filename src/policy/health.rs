@@ -153,6 +153,7 @@ mod tests {
             releases: 2,
             standing: Standing { proven: true, ..Standing::default() },
             drift: 0,
+            unread: 0,
             trouble: String::new(),
             moved: Vec::new(),
             way_back: WayBack::default(),

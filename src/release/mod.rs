@@ -365,4 +365,3 @@ fn manifest(
         dependencies,
     }
 }
-

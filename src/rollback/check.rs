@@ -109,7 +109,25 @@ pub fn tree_as(
     if levels.readiness {
         verification.checks.extend(ready(ground, task, &found.manifest, (standing.held, levels.commands), &variables)?);
     }
+    look_again(ground, task, (&scope, &found.manifest), &mut verification)?;
     Ok(verification)
+}
+
+/// Commands may change what was looked at before they ran, and so may others while they ran.
+fn look_again(ground: &Ground, task: &TaskSpec, (scope, manifest): (&Scope, &Manifest), so_far: &mut Verification) -> Result<(), Failure> {
+    let ran = |check: &Check| check.level >= 3 && check.status != Status::Skipped && check.duration_ms > 0;
+    if !so_far.checks.iter().any(ran) {
+        return Ok(());
+    }
+    let known = |id: &str| so_far.checks.iter().any(|check| check.id == id && check.status == Status::Fail);
+    let now = files(ground, scope, manifest, &look(ground, task)?, false)?;
+    let broken: Vec<String> =
+        now.into_iter().filter(|check| check.status == Status::Fail && !known(&check.id)).flat_map(|check| check.evidence).collect();
+    if !broken.is_empty() {
+        let said = broken.into_iter().map(|line| format!("while the commands ran: {line}")).collect();
+        so_far.checks.push(Checking::begin(1, "integrity.after").end(Status::Fail, said));
+    }
+    Ok(())
 }
 
 /// Level 3.
@@ -240,10 +258,9 @@ fn configuration(
     };
     let said = Said { registry: registry.map_err(text), config, is_registry_left };
     let converter = ground.git.converter(Attributes::WorkTree)?;
-    Ok(vec![
-        configuration::versions(&manifest.metadata.version, &said, manifest.metadata.adopted),
-        configuration::lockfiles(&*ground.tree, manifest, &converter),
-    ])
+    let mut checks = configuration::versions(&manifest.metadata.version, &said, manifest.metadata.adopted);
+    checks.push(configuration::lockfiles(&*ground.tree, manifest, &converter));
+    Ok(checks)
 }
 
 /// Checks a release where it is kept: tag, its signature, commit, manifest, and every byte of it

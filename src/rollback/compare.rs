@@ -91,7 +91,8 @@ impl Way<'_> {
         let wanted = self.wanted();
         let mut dirs = self.scope.dirs();
         dirs.extend(wanted.values().filter(|file| !self.scope.owns(&file.path)).map(|file| file.path.clone()));
-        let (commit, scan) = rayon::join(|| check::refuse_other_commit(self.ground, self.scope, self.target), || self.ground.git.scan(&dirs));
+        let (commit, scan) =
+            rayon::join(|| check::refuse_other_commit(self.ground, self.scope, self.target), || self.ground.git.scan(&dirs));
         commit?;
         self.check_scope(&wanted)?;
         self.check_twins(&wanted)?;

@@ -20,13 +20,15 @@ pub struct Said {
 }
 
 /// The versions agree. A registry or configuration that is silent is inconclusive for releases
-/// made by snapback, and skipped for adopted ones, whose tags are older than both.
-pub fn versions(expected: &Version, said: &Said, adopted: bool) -> Check {
+/// made by snapback, and skipped for adopted ones, whose tags are older than both. All tasks share the
+/// registry, so what cannot be read there is no fault of the version.
+pub fn versions(expected: &Version, said: &Said, adopted: bool) -> Vec<Check> {
+    let mut checks: Vec<Check> = said.is_registry_left.then(|| registry_left(said)).into_iter().collect();
     let checking = Checking::begin(2, "configuration.versions");
     let mut worst = Status::Pass;
     let mut evidence = Vec::new();
-    for (who, what) in [("registry", &said.registry), ("config", &said.config)] {
-        let is_left = said.is_registry_left && who == "registry";
+    let all = [("registry", &said.registry), ("config", &said.config)];
+    for (who, what) in all.into_iter().skip(checks.len()) {
         let status = match what {
             Ok(Some(version)) if version == expected => Status::Pass,
             Ok(Some(version)) => {
@@ -39,15 +41,27 @@ pub fn versions(expected: &Version, said: &Said, adopted: bool) -> Check {
             }
             Err(why) => {
                 evidence.push(format!("the {who} cannot be read: {why}"));
-                Status::Fail
+                if who == "registry" { Status::Inconclusive } else { Status::Fail }
             }
         };
-        worst = worst.max(if is_left { status.min(Status::Skipped) } else { status });
+        worst = worst.max(status);
     }
     if worst == Status::Pass {
-        evidence.push(format!("registry = config = manifest = tag = {expected}"));
+        let registry = if said.is_registry_left { "" } else { "registry = " };
+        evidence.push(format!("{registry}config = manifest = tag = {expected}"));
     }
-    checking.end(worst, evidence)
+    checks.push(checking.end(worst, evidence));
+    checks
+}
+
+/// What a registry says that stays as it is.
+fn registry_left(said: &Said) -> Check {
+    let says = match &said.registry {
+        Ok(Some(version)) => format!("it says {version}"),
+        Ok(None) => "it names no version".into(),
+        Err(why) => format!("it cannot be read: {why}"),
+    };
+    Checking::begin(2, "configuration.registry").end(Status::Skipped, vec![format!("the registry stays as it is: {says}")])
 }
 
 /// The lock files are those that were recorded.

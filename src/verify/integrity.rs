@@ -131,14 +131,14 @@ impl Kept<'_> {
                 Ok(Some(size)) if file.size.is_none_or(|expected| expected == size) => None,
                 Ok(Some(size)) => bad(format!("{path}: the store has {size} bytes of it")),
                 Ok(None) => bad(format!("{path}: the store has no object {object}")),
-                Err(error) => Some(self.of(path, &error)),
+                Err(error) => Some(of_store(path, &error)),
             },
             (None, Some(object)) => {
                 let mut hasher = crate::base::Hasher::default();
                 match self.store.read(object, &mut hasher) {
                     Ok(_) if hasher.finish() == digest => None,
                     Ok(_) => bad(format!("{path}: the stored bytes do not have the manifest's checksum")),
-                    Err(error) => Some(self.of(path, &error)),
+                    Err(error) => Some(of_store(path, &error)),
                 }
             }
             (None, None) => None,
@@ -167,6 +167,12 @@ impl Kept<'_> {
             Err(error) => Some(Trouble::Unread(format!("{path}: its Git LFS bytes: {error}"))),
         }
     }
+}
+
+/// A trouble with the store, which lacks nothing rightly: what is missing there is lost.
+fn of_store(path: &RelPath, error: &crate::store::Error) -> Trouble {
+    let line = format!("{path}: {error}");
+    if matches!(error.kind(), Kind::Bad | Kind::Missing) { Trouble::Bad(line) } else { Trouble::Unread(line) }
 }
 
 /// What is wrong with the bytes of a file.

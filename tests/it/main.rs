@@ -99,3 +99,4 @@ mod unchanged_files;
 mod undoing;
 mod verdict_refs;
 mod walks;
+mod while_commands_run;

@@ -41,8 +41,14 @@ pub fn tasks(style: Style, lines: &[TaskLine]) -> String {
     };
     let mut text = table(style, &["TASK", "TITLE", "ACTIVE", "STATE", "DRIFT", "NEWEST", "RELEASES", ""], lines.iter().map(row).collect());
     let look = lines.iter().filter(|line| needs_a_look(line)).count();
-    let rest =
-        if look == 0 { "all as released".to_string() } else { format!("{look} {} a look", if look == 1 { "needs" } else { "need" }) };
+    let unread: usize = lines.iter().map(|line| line.unread).sum();
+    let rest = if look == 0 && unread > 0 {
+        format!("all as released ({} by size alone; `snapback verify-rollback` reads the bytes)", count(unread, "large file"))
+    } else if look == 0 {
+        "all as released".to_string()
+    } else {
+        format!("{look} {} a look", if look == 1 { "needs" } else { "need" })
+    };
     let _ = writeln!(text, "{}: {rest}", count(lines.len(), "task"));
     text
 }

@@ -1,0 +1,100 @@
+//! What a smoke test does, and what others do while it runs, counts: "verified" is said of what is there
+//! afterwards.
+
+use crate::support::Sandbox;
+
+/// T01 1.0.0 and 1.1.0, and a smoke test.
+fn with_smoke(command: &str) -> Sandbox {
+    let sandbox = Sandbox::new(1);
+    sandbox.write(".gitignore", b"*.log\n");
+    sandbox.git(&["add", "-A"]).expect(0);
+    sandbox.git(&["commit", "-q", "-m", "rules"]).expect(0);
+    sandbox.release("T01", "1.0.0");
+    sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
+    sandbox.release("T01", "1.1.0");
+    let text = format!("version: 1\ntasks:\n  T01:\n    verify: [{{run: \"{command}\", timeout: 20s}}]\n");
+    sandbox.write("snapback.yaml", text.as_bytes());
+    sandbox.git(&["add", "-A"]).expect(0);
+    sandbox.git(&["commit", "-q", "-m", "smoke"]).expect(0);
+    sandbox.snapback(&["trust", "--yes"]).expect(0);
+    sandbox
+}
+
+const BACK: [&str; 6] = ["rollback", "-t", "T01", "--to", "1.0.0", "--yes"];
+
+#[test]
+fn a_smoke_test_that_changes_the_task_proves_nothing() {
+    for deed in ["rm signal.py", "echo more >> signal.py", "chmod +x signal.py", "rm signal.py; mkdir signal.py"] {
+        let sandbox = with_smoke(deed);
+        let before = sandbox.read("tasks/T01/config.yaml");
+        let ran = sandbox.snapback(&BACK).expect(4);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(said.contains("while the commands ran: ") && said.contains("tasks/T01/signal.py"), "{deed}: {said}");
+        assert_eq!(sandbox.read("tasks/T01/config.yaml"), before, "{deed}");
+        let looked = sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(4);
+        assert!(!looked.stdout.contains("is verified"), "{deed}: {looked:?}");
+    }
+}
+
+#[test]
+fn what_it_leaves_that_is_no_part_of_the_task_is_its_own() {
+    let sandbox = with_smoke("touch run.log");
+    let ran = sandbox.snapback(&BACK).expect(0);
+    assert!(ran.stdout.contains("T01 is at 1.0.0, verified"), "{ran:?}");
+}
+
+#[test]
+fn a_release_whose_smoke_test_changes_it_is_not_verified() {
+    let sandbox = with_smoke("echo more >> signal.py");
+    sandbox.write("tasks/T01/signal.py", b"# 1.2.0\n");
+    let ran = sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.2.0", "-m", "x", "--yes"]).expect(4);
+    assert!(ran.stdout.contains("verification failed"), "{ran:?}");
+}
+
+#[test]
+fn a_commit_is_made_only_on_the_branch_that_it_was_planned_on() {
+    let sandbox = with_smoke("git checkout -q -b colleague");
+    let (head, main) = (sandbox.git_out(&["rev-parse", "HEAD"]), sandbox.git_out(&["symbolic-ref", "--short", "HEAD"]));
+    let ran = sandbox.snapback(&BACK).expect(7);
+    assert!(ran.stdout.contains(&main), "{ran:?}");
+    assert_eq!(sandbox.git_out(&["rev-parse", &main]), head);
+    assert_eq!(sandbox.git_out(&["status", "--porcelain"]), "");
+    assert_eq!(sandbox.read("tasks/T01/signal.py"), b"# 1.1.0\n");
+}
+
+#[test]
+fn where_the_registry_cannot_be_read_that_is_said_every_time() {
+    for broken in ["{", "{\n<<<<<<< HEAD\n \"tasks\": {}\n=======\n>>>>>>> x\n}\n"] {
+        let sandbox = Sandbox::new(1);
+        sandbox.release("T01", "1.0.0");
+        sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
+        sandbox.release("T01", "1.1.0");
+        sandbox.write("task_registry.json", broken.as_bytes());
+        for _ in 0..2 {
+            let ran = sandbox.snapback(&BACK).expect(0);
+            let said = "its files as released (the registry stays as it is)";
+            assert!(ran.stdout.contains(said) && !ran.stdout.contains("verified"), "{ran:?}");
+        }
+        let looked = sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(8);
+        assert!(looked.stdout.contains("could not be checked") && looked.stdout.contains("cannot be read"), "{looked:?}");
+    }
+}
+
+#[test]
+fn status_looks_at_the_size_of_large_files_and_says_that_it_read_none() {
+    let sandbox = Sandbox::new(1);
+    sandbox.write("snapback.yaml", b"version: 1\ntasks: {T01: {large_files: {patterns: ['*.bin']}}}\n");
+    sandbox.write(".gitignore", b"*.bin\n");
+    sandbox.write("tasks/T01/a.bin", &[7; 5000]);
+    sandbox.git(&["add", "-A"]).expect(0);
+    sandbox.git(&["commit", "-q", "-m", "large"]).expect(0);
+    sandbox.release("T01", "1.0.0");
+    let fine = sandbox.snapback(&["status", "--exit-code"]).expect(0).stdout;
+    assert!(fine.contains("all as released (2 large files by size alone; `snapback verify-rollback` reads the bytes)"), "{fine}");
+    sandbox.write("tasks/T01/a.bin", &[7; 7000]);
+    let other = sandbox.snapback(&["status", "--exit-code"]).expect(4).stdout;
+    assert!(other.contains("1 file ") && !other.contains("all as released"), "{other}");
+    std::fs::remove_file(sandbox.at("tasks/T01/a.bin")).unwrap();
+    let gone = sandbox.snapback(&["status", "--exit-code"]).expect(4).stdout;
+    assert!(!gone.contains("all as released"), "{gone}");
+}
