@@ -8,7 +8,7 @@
 use std::{
     collections::HashMap,
     fs, io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -44,6 +44,8 @@ pub(super) struct Rules {
     place: Place,
     case: Case,
     info: Search,
+    /// Says of every path that it has no `ident`.
+    without_ident: Search,
     folders: Mutex<HashMap<RelPath, Arc<Folder>>>,
     /// All names of attributes seen so far; it only grows, so old lookups stay valid.
     names: Mutex<MetadataCollection>,
@@ -68,6 +70,8 @@ impl Rules {
         let mut info = Search::default();
         let file = repo.common_dir().join("info/attributes");
         let has_info = info.add_patterns_file(file, true, None, &mut buffer, &mut names, true).during(doing)?;
+        let mut without_ident = Search::default();
+        without_ident.add_patterns_buffer(b"* -ident", PathBuf::new(), None, &mut names, false).during(doing)?;
         // One list is gix's built-in macro `binary`.
         let has_globals = has_info || top.num_pattern_lists() > 1;
         let rules = Self {
@@ -75,6 +79,7 @@ impl Rules {
             place,
             case: if ignore_case { Case::Fold } else { Case::Sensitive },
             info,
+            without_ident,
             folders: Mutex::default(),
             names: Mutex::new(names),
             has_globals,
@@ -93,9 +98,23 @@ impl Rules {
     pub fn matching(&self, path: &RelPath, out: &mut Outcome) -> Result<(), Error> {
         let folder = self.folder(&path.parent())?;
         out.initialize(&self.names.lock().unwrap_or_else(PoisonError::into_inner));
+        self.fill(&folder, path, out);
+        Ok(())
+    }
+
+    /// The same for gix's own conversions, which are not to do `ident`.
+    pub fn matching_without_ident(&self, path: &RelPath, out: &mut Outcome) -> Result<(), Error> {
+        let folder = self.folder(&path.parent())?;
+        out.initialize(&self.names.lock().unwrap_or_else(PoisonError::into_inner));
+        self.without_ident.pattern_matching_relative_path(path.as_bstr(), self.case, Some(false), out);
+        self.fill(&folder, path, out);
+        Ok(())
+    }
+
+    /// Fills in what nothing stronger has said.
+    fn fill(&self, folder: &Folder, path: &RelPath, out: &mut Outcome) {
         self.info.pattern_matching_relative_path(path.as_bstr(), self.case, Some(false), out);
         folder.search.pattern_matching_relative_path(path.as_bstr(), self.case, Some(false), out);
-        Ok(())
     }
 
     /// An outcome that asks for a few attributes only.

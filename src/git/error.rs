@@ -251,7 +251,7 @@ pub enum Error {
         driver: String,
     },
     /// A path has a conversion that git does without a program, and snapback not.
-    #[error("{path} has `{attribute}` in .gitattributes, which snapback cannot do as git does")]
+    #[error("{path} has `{attribute}` in .gitattributes, which git leaves to each system's iconv: nobody can say what would be written")]
     Attribute {
         /// The path.
         path: RelPath,

@@ -19,6 +19,7 @@ mod files;
 pub mod fuzz;
 mod gather;
 mod hooks;
+mod ident;
 mod identity;
 mod index;
 mod index_file;

@@ -78,13 +78,68 @@ fn attributes_that_changed_since_are_told() {
 
 #[test]
 fn a_conversion_that_is_not_done_says_which() {
-    for (attribute, word) in [("ident", "ident"), ("working-tree-encoding=UTF-16", "working-tree-encoding=UTF-16")] {
-        let sandbox = with_file("", b"a\n");
-        sandbox.write(".gitattributes", format!("*.txt {attribute}\n").as_bytes());
-        let refused = sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.0.0", "-m", "x", "--yes"]).expect(6);
-        assert!(refused.stderr.contains(&format!("{FILE} has `{word}` in .gitattributes")), "{refused:?}");
-        assert!(!refused.stderr.contains("filter programs"), "{refused:?}");
+    let sandbox = with_file("", b"a\n");
+    sandbox.write(".gitattributes", b"*.txt working-tree-encoding=UTF-16\n");
+    let refused = sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.0.0", "-m", "x", "--yes"]).expect(6);
+    assert!(refused.stderr.contains(&format!("{FILE} has `working-tree-encoding=UTF-16` in .gitattributes")), "{refused:?}");
+    assert!(!refused.stderr.contains("filter programs"), "{refused:?}");
+}
+
+#[test]
+fn a_conversion_that_is_not_done_is_named_before_it_is_needed() {
+    let sandbox = with_file("", b"a\n");
+    sandbox.release("T01", "1.0.0");
+    sandbox.write(FILE, b"another\n");
+    set_version(&sandbox, "1.1.0");
+    sandbox.release("T01", "1.1.0");
+    sandbox.write(".git/info/attributes", b"*.txt working-tree-encoding=UTF-16\n");
+    let words = format!("{FILE} has `working-tree-encoding=UTF-16` in .gitattributes");
+    let refused = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(6);
+    let drilled = sandbox.snapback(&["drill", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(4);
+    let health = sandbox.snapback(&["health", "-t", "T01"]).expect(4);
+    let doctor = sandbox.snapback(&["doctor"]).expect(8);
+    for said in [refused.stderr, drilled.stdout + &drilled.stderr, health.stdout, doctor.stdout] {
+        assert!(said.contains(&words), "{said}");
     }
+}
+
+#[test]
+fn keywords_come_back_as_git_writes_them() {
+    let sandbox = with_file("*.txt ident\n", b"# $Id$\none\n");
+    let by_git = |sandbox: &Sandbox| {
+        let bytes = sandbox.read(FILE);
+        std::fs::remove_file(sandbox.at(FILE)).unwrap();
+        sandbox.git(&["checkout", "-q", "--", FILE]).expect(0);
+        assert_eq!(bytes, sandbox.read(FILE), "as git checks it out");
+        assert_eq!(sandbox.status(), Vec::<String>::new());
+    };
+    // One version that git released alone, and two of snapback.
+    sandbox.git(&["tag", "-a", "T01-v1.0.0", "-m", "by git"]).expect(0);
+    sandbox.snapback(&["adopt", "--yes"]).expect(0);
+    sandbox.write(FILE, b"# $Id$\ntwo\n");
+    set_version(&sandbox, "1.1.0");
+    sandbox.release("T01", "1.1.0");
+    let plan = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"]).expect(0).stdout;
+    assert!(!plan.contains("line ends"), "{plan}");
+    for (to, line) in [("1.0.0", "one"), ("1.1.0", "two")] {
+        sandbox.snapback(&["drill", "-t", "T01", "--to", to, "--yes"]).expect(0);
+        sandbox.snapback(&["rollback", "-t", "T01", "--to", to, "--yes"]).expect(0);
+        let text = String::from_utf8(sandbox.read(FILE)).unwrap();
+        assert!(text.starts_with("# $Id: ") && text.contains(&format!(" $\n{line}\n")), "{text}");
+        by_git(&sandbox);
+        sandbox.snapback(&["verify-rollback", "-t", "T01", "--expected", to]).expect(0);
+    }
+    // An edit beside a keyword that names the blob before it.
+    let edited = String::from_utf8(sandbox.read(FILE)).unwrap().replace("two", "three");
+    sandbox.write(FILE, edited.as_bytes());
+    set_version(&sandbox, "1.2.0");
+    sandbox.release("T01", "1.2.0");
+    assert_eq!(sandbox.git_out(&["show", &format!("T01-v1.2.0:{FILE}")]), "# $Id$\nthree");
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "--yes"]).expect(0);
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    assert_eq!(sandbox.read(FILE), edited.as_bytes(), "an undo brings back what was there");
+    sandbox.snapback(&["verify-snapshot", "--all", "--deep"]).expect(0);
+    assert_eq!(sandbox.unsound(), Vec::<String>::new());
 }
 
 #[test]
