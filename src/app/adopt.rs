@@ -1,6 +1,6 @@
 //! Adoption: manifests for the tags of a repository, in one operation and one commit.
 
-use super::App;
+use super::{App, Error};
 use crate::{
     base::{Failure, TaskId},
     draft::Draft,
@@ -44,7 +44,7 @@ impl App {
             return Ok(None);
         }
         let Some(text) = adopt::configuration(&self.ground)? else { return Ok(None) };
-        let settings = crate::config::settings_of(self.work_tree(), &text)?;
+        let settings = crate::config::settings_of(self.work_tree(), &text).map_err(Error::Settings)?;
         Ok(Some((settings, text)))
     }
 }

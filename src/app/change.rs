@@ -105,6 +105,9 @@ impl App {
     /// Describes what a request would do.
     fn describe(&self, request: &Request) -> Result<Draft, Failure> {
         let ground = &self.ground;
+        if matches!(request, Request::CreateSnapshot(_) | Request::Adopt(_) | Request::SyncRegistry(_) | Request::Init(_)) {
+            self.refuse_flaws()?;
+        }
         match request {
             Request::CreateSnapshot(wanted) => {
                 let spec = self.spec(&wanted.task)?;

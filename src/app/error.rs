@@ -1,9 +1,10 @@
 //! What the front door itself refuses.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use crate::{
     base::{Fault, Hint, Kind, RelPath, TaskId},
+    config,
     model::Version,
 };
 
@@ -18,6 +19,9 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// What is needed of the settings cannot be used.
+    #[error(transparent)]
+    Settings(Arc<config::Error>),
     /// The plan that was shown is not what would be done now.
     #[error("the repository changed after the plan was shown")]
     PlanOutOfDate,
@@ -120,6 +124,7 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
+            Self::Settings(error) => error.kind(),
             Self::State { .. } | Self::Outside(..) => Kind::Missing,
             Self::PlanOutOfDate | Self::WasPublished(_) | Self::Behind { .. } | Self::TagThere { .. } => Kind::Conflict,
             Self::NotItsOwn { is_over: false, .. } => Kind::Stuck,
@@ -141,6 +146,7 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
+            Self::Settings(error) => error.hints(),
             Self::NotItsOwn { op, .. } => vec![
                 Hint::run("see what it would do", &["snapback", "op", "show", op]),
                 Hint::say(

@@ -50,6 +50,7 @@ impl App {
             let seen = format!("{failure}; a task can still go back, and gets no entry there");
             repository.push(Finding { seen, ..failed("registry", Level::Critical, &failure) });
         }
+        repository.extend(self.look_at_flaws());
         let releases = self.all_releases().unwrap_or_default();
         let mut tasks: Vec<TaskHealth> = lines.into_par_iter().map(|line| self.task_health(line, &releases, deep)).collect();
         tasks.sort_by(|a, b| (b.level, &a.task).cmp(&(a.level, &b.task)));
@@ -100,9 +101,11 @@ impl App {
 
     /// One task.
     fn task_health(&self, line: TaskLine, releases: &Releases, deep: bool) -> TaskHealth {
-        let mut findings = judge::of_task(&line, &line.way_back);
-        let mut wanted: Vec<&Version> = line.active.iter().chain(&line.way_back.version).collect();
+        let flaw = self.look_at_flaw(&line.task);
+        let mut wanted: Vec<&Version> = line.active.iter().chain(&line.way_back.version).filter(|_| flaw.is_none()).collect();
         wanted.dedup();
+        // Of a task whose settings cannot be used nothing else can be told.
+        let mut findings = flaw.map_or_else(|| judge::of_task(&line, &line.way_back), |flaw| vec![flaw]);
         for version in wanted {
             findings.extend(self.look_at_release(&line.task, releases, version, deep));
         }

@@ -160,6 +160,7 @@ impl App {
     /// Describes how files that an operation put aside come back to where they were.
     pub(super) fn draft_of_restore(&self, wanted: &RestoreKept) -> Result<Draft, Failure> {
         let (operation, files) = self.chosen(wanted)?;
+        operation.about.task.as_ref().map_or(Ok(()), |task| self.refuse_flawed(task))?;
         let Some(task) = operation.about.task.as_ref().and_then(|id| self.ground.settings.task(id)) else {
             return Err(Error::OnlyInto(wanted.op.short()).into());
         };

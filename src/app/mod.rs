@@ -16,6 +16,7 @@ mod confirm;
 mod drift;
 mod drill;
 mod error;
+mod flaws;
 mod guard;
 mod health;
 mod hooks;
@@ -149,6 +150,8 @@ pub struct App {
     ground: Ground,
     /// The store of the ground, for what only this one can do.
     chunks: Arc<ChunkStore>,
+    /// What is wrong in the settings and was left out.
+    flaws: Vec<config::Flaw>,
     state_path: PathBuf,
     lock_wait: Duration,
     command: String,
@@ -165,7 +168,8 @@ impl App {
         let state = open_state(git.common_dir())?;
         let tree = git.files()?;
         let registry = |path: &RelPath| catalog::registry::read_small(&*tree, path).ok().flatten();
-        let (settings, warnings) = config::load_with_warnings(&*tree, options.config.as_deref(), registry, is_released(&git))?;
+        let loaded = config::load(&*tree, options.config.as_deref(), registry, is_released(&git));
+        let config::Loaded { settings, warnings, flaws } = loaded.map_err(|error| flaws::with_committed(error, &git))?;
         let store = Arc::new(ChunkStore::new(state.clone(), RelPath::own("store")));
         let uname = rustix::system::uname();
         let trust = Arc::new(Trust::new(options.trust, git.common_dir(), git.work_tree(), state.clone()));
@@ -186,12 +190,13 @@ impl App {
             without_commands: options.without_commands,
             asks: options.asks,
         };
-        for warning in warnings {
+        for warning in warnings.into_iter().chain(flaws.iter().map(config::Flaw::sentence)) {
             ground.warn(warning);
         }
         Ok(Self {
             ground,
             chunks: store,
+            flaws,
             state_path,
             lock_wait: options.lock_wait,
             command: options.command,
@@ -227,6 +232,7 @@ impl App {
         let ids = || self.ground.settings.tasks.iter().map(|task| task.id.as_str());
         match typed.parse::<TaskId>() {
             Ok(id) if self.ground.settings.task(&id).is_some() => Ok(id),
+            Ok(id) if self.flaw_of(&id).is_some() => Err(self.refuse_flawed(&id).expect_err("because it has a flaw")),
             _ => {
                 let near = text::did_you_mean(typed, ids()).into_iter().map(String::from).collect();
                 Err(catalog::Error::UnknownTask { task: text::escape(typed.as_bytes()), near }.into())

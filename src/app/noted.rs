@@ -22,8 +22,11 @@ struct Said<'a> {
 }
 
 impl App {
-    /// Writes down what was said outside an operation.
+    /// Writes down what was said outside an operation; not where this user may not even read.
     fn note(&self, said: &Said<'_>) {
+        if self.is_closed() {
+            return;
+        }
         let note = || -> Result<(), Failure> {
             if !self.is_news(said)? {
                 return Ok(());

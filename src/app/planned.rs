@@ -40,6 +40,8 @@ impl App {
     /// # Errors
     /// The first path that is not its own. Nothing was changed.
     pub(super) fn check_planned(&self, operation: &Operation, is_over: bool) -> Result<(), Failure> {
+        // Without its settings nobody knows what of a task is protected.
+        operation.about.task.as_ref().map_or(Ok(()), |task| self.refuse_flawed(task))?;
         let limits = Limits::new(self, operation)?;
         let refuse =
             |path: &RelPath, why: &'static str| Error::NotItsOwn { op: operation.about.id.short(), path: path.clone(), why, is_over };

@@ -46,7 +46,7 @@ impl App {
         let place = format!("its tag is at {}", secret::clean_text(&target.remote));
         let mut elsewhere = BTreeMap::new();
         for name in found.keys().filter_map(|name| name.strip_prefix("refs/tags/")) {
-            let parsed = TagName::parse(name, |id| self.ground.settings.task(id).is_some());
+            let parsed = TagName::parse(name, |id| self.ground.settings.knows(id));
             let Some(TagName::Release { task: id, version }) = parsed.filter(|name| name.task() == task) else { continue };
             if git.find_ref(&TagName::release(&id, &version).reference())?.is_none() {
                 elsewhere.insert(version, place.clone());

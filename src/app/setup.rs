@@ -11,6 +11,7 @@ use crate::{
     git::{self, Repo, Scan},
     model::{
         Plan, Report, Request,
+        health::{Finding, Level},
         operation::OpKind,
         overview::{DoctorLine, InitFile, TaskLine},
     },
@@ -24,6 +25,7 @@ impl App {
     /// databases and data in the tasks' folders that no release keeps by the settings that are there.
     pub fn init_files(dir: &Path) -> Result<(Vec<InitFile>, Vec<String>), Failure> {
         let app = App::open(dir, Options::default())?;
+        app.refuse_flaws()?;
         let scan = app.ground.git.scan(&[crate::base::RelPath::root()]).unwrap_or_default();
         let tracks = |globs: &Globs| scan.tracked.iter().any(|tracked| globs.matches(&tracked.path));
         let data = app.data_left_out(&scan)?;
@@ -160,9 +162,33 @@ impl App {
             .chain(reports)
             .chain(signing)
             .chain(trust)
+            .chain(self.flaw_lines())
+            .chain(self.look_at_ways())
             .chain(self.look_at_tags())
             .chain(self.look_at_ignored())
             .collect()
+    }
+
+    /// Whether the ways back that tasks would take by themselves are open, as `health` and `drill` see it.
+    fn look_at_ways(&self) -> Option<DoctorLine> {
+        let health = match self.health(&[], false) {
+            Ok(health) => health,
+            Err(failure) => return Some(failed("ways back", &failure)),
+        };
+        let stops = |finding: &&Finding| finding.level != Level::Ok && ["way", "objects"].contains(&finding.check);
+        let said = health.tasks.iter().filter_map(|task| Some((task, task.findings.iter().find(stops)?)));
+        let mut said: Vec<String> = said.map(|(task, finding)| format!("{}: {}", task.task, finding.seen)).collect();
+        let rehearsed = health.tasks.iter().filter(|task| task.way_back.version.is_some()).count();
+        if said.is_empty() {
+            let of = |count: usize| if count == 1 { "1 task".to_string() } else { format!("{count} tasks") };
+            let others = health.tasks.len() - rehearsed;
+            let others = if others == 0 { String::new() } else { format!("; {} without a proven older version", of(others)) };
+            return (rehearsed > 0).then(|| fine("ways back", format!("rehearsed and open: {}{others}", of(rehearsed))));
+        }
+        let more = said.len().saturating_sub(TASKS_NAMED);
+        said.truncate(TASKS_NAMED);
+        said.extend((more > 0).then(|| format!("and of {more} more tasks")));
+        Some(DoctorLine { what: "ways back".into(), ok: false, seen: said.join("; "), fix: Some("snapback health".into()) })
     }
 
     /// Tags that are called like a release of a task and lead to no commit.

@@ -59,6 +59,9 @@ impl App {
             let own = moved.iter().filter(|(task, _)| *task == line.task);
             line.moved = own.map(|(_, version)| version.clone()).collect();
         }
+        if tasks.is_empty() {
+            lines.extend(self.flawed_lines(&releases, &standings, registry.as_ref()));
+        }
         lines.sort_by(|a, b| (badness(b), &a.task).cmp(&(badness(a), &b.task)));
         Ok(lines)
     }
@@ -180,7 +183,9 @@ impl App {
         let ours = |op: &crate::model::overview::OperationLine| {
             op.kind != OpKind::CreateSnapshot && op.task.as_ref().is_none_or(|id| tasks.contains(id))
         };
-        lines.extend(self.operations()?.into_iter().filter(ours).map(|line| (line.at, HistoryLine::Operation(line))));
+        // What was done stands where another user may not read it; what was released does not.
+        let done = if self.is_closed() { Vec::new() } else { self.operations()? };
+        lines.extend(done.into_iter().filter(ours).map(|line| (line.at, HistoryLine::Operation(line))));
         // Tags know whole seconds only; in the same second an operation came after the release.
         lines.sort_by_key(|(at, line)| (std::cmp::Reverse(at.as_second()), matches!(line, HistoryLine::Release(_))));
         Ok(lines.into_iter().map(|(_, line)| line).collect())

@@ -12,7 +12,10 @@ use std::{
 };
 
 use granit_parser::{Event, Marker, Options, Parser, ScalarStyle};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, DeserializeSeed},
+};
 
 /// The key that pulls other maps in; it may stand in a map more than once.
 pub const MERGE: &str = "<<";
@@ -91,6 +94,55 @@ pub enum Error {
 pub fn parse<T: DeserializeOwned>(bytes: &[u8], limits: Limits) -> Result<T, Error> {
     check(bytes, limits)?;
     serde_yaml::from_slice(bytes).map_err(|error| Error::Shape(error.to_string()))
+}
+
+/// The same for a value that is read with something at hand.
+pub fn parse_with<'de, S: DeserializeSeed<'de>>(seed: S, bytes: &'de [u8], limits: Limits) -> Result<S::Value, Error> {
+    check(bytes, limits)?;
+    seed.deserialize(serde_yaml::Deserializer::from_slice(bytes)).map_err(|error| Error::Shape(error.to_string()))
+}
+
+/// The line of a key, counted from 1, by its dotted path; true when the whole path is there, false when
+/// only the beginning of it is.
+pub fn line_of(bytes: &[u8], path: &str) -> Option<(usize, bool)> {
+    /// A map or list that is open: what of the path is left in it, and in the value that comes next.
+    struct Level<'p> {
+        left: Option<&'p str>,
+        next: Option<&'p str>,
+        is_map: bool,
+        at_key: bool,
+    }
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (mut levels, mut found): (Vec<Level<'_>>, _) = (Vec::new(), None);
+    for event in Parser::new_from_str_with_options(text, Limits::human().options()) {
+        let (event, span) = event.ok()?;
+        match event {
+            Event::MappingStart(..) | Event::SequenceStart(..) => {
+                let left = levels.last_mut().map_or(Some(path), |level| level.next.take());
+                levels.push(Level { left, next: None, is_map: matches!(event, Event::MappingStart(..)), at_key: true });
+                continue;
+            }
+            Event::Scalar(ref key, ..) => {
+                if let Some(level) = levels.last_mut().filter(|level| level.is_map && level.at_key)
+                    && let Some(rest) = level.left.and_then(|left| left.strip_prefix(key.as_ref()))
+                    && (rest.is_empty() || rest.starts_with('.'))
+                {
+                    level.next = Some(rest.trim_start_matches('.'));
+                    found = Some((span.start.line(), rest.is_empty()));
+                }
+            }
+            Event::MappingEnd | Event::SequenceEnd => drop(levels.pop()),
+            Event::Alias(..) => {}
+            _ => continue,
+        }
+        if let Some(level) = levels.last_mut() {
+            level.at_key = !level.at_key;
+        }
+        if found.is_some_and(|(_, is_whole)| is_whole) {
+            break;
+        }
+    }
+    found
 }
 
 /// Writes a value.
@@ -258,6 +310,21 @@ mod tests {
         check(format!("d: &d {{retries: 3, wait: 10}}\njobs:\n{jobs}").as_bytes(), Limits::human()).expect("it is honest");
         let anchors = (0..5_000).map(|n| format!("a{n}: &a{n} x\n")).collect::<Vec<_>>().concat();
         check(anchors.as_bytes(), Limits::human()).expect("it is honest");
+    }
+
+    #[test]
+    fn a_key_is_found_by_its_path() {
+        let text = b"a: {b: 1}\nlist: [{a: 1}]\ntasks:\n  T01.x:\n    b: [1, {c: 2}]\n    c: 3\n";
+        for (path, found) in [
+            ("a.b", Some((1, true))),
+            ("tasks.T01.x.c", Some((6, true))),
+            ("tasks.T01.x", Some((4, true))),
+            ("tasks.T02", Some((3, false))),
+            ("list.a", Some((2, false))),
+            ("c", None),
+        ] {
+            assert_eq!(line_of(text, path), found, "{path}");
+        }
     }
 
     #[test]

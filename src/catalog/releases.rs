@@ -98,7 +98,7 @@ pub fn meaning_by(
     name: &str,
     manifest: impl FnOnce() -> Result<Option<GitId>, Failure>,
 ) -> Result<Option<TagName>, Failure> {
-    let is_task = |id: &TaskId| settings.task(id).is_some();
+    let is_task = |id: &TaskId| settings.knows(id);
     let mut readings = TagName::readings(name, &is_task);
     let (first, mut others) = (readings.next(), readings.peekable());
     if others.peek().is_none() {
@@ -116,7 +116,7 @@ pub fn meaning_by(
 
 /// Every release and marker that a tag of this name could be.
 pub fn readings(settings: &Settings, name: &TagName) -> Vec<TagName> {
-    let is_task = |id: &TaskId| settings.task(id).is_some();
+    let is_task = |id: &TaskId| settings.knows(id);
     TagName::readings(&name.to_string(), &is_task).collect()
 }
 

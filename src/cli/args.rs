@@ -145,11 +145,7 @@ impl OneTask {
         if let Some(name) = &self.task {
             return app.find_task(name).map(Some);
         }
-        let only = || match app.settings().tasks.as_slice() {
-            [only] => Some(only.id.clone()),
-            _ => None,
-        };
-        Ok(app.task_here().or_else(only))
+        Ok(app.task_here().or_else(|| app.settings().only_task().map(|only| only.id.clone())))
     }
 }
 
@@ -173,7 +169,7 @@ impl SomeTasks {
         match app.task_here() {
             _ if !named.is_empty() => Ok(named),
             Some(here) if !all => Ok(vec![here]),
-            None if !all && app.settings().tasks.len() != 1 => Err(which_task(session, &["--all"])),
+            None if !all && app.settings().only_task().is_none() => Err(which_task(session, &["--all"])),
             _ => Ok(app.settings().tasks.iter().map(|task| task.id.clone()).collect()),
         }
     }

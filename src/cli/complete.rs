@@ -35,10 +35,7 @@ pub fn versions() -> Vec<CompletionCandidate> {
 }
 
 fn here(app: &App) -> Option<TaskId> {
-    match app.settings().tasks.as_slice() {
-        [only] => Some(only.id.clone()),
-        _ => app.task_here(),
-    }
+    app.settings().only_task().map(|only| only.id.clone()).or_else(|| app.task_here())
 }
 
 /// The words on the line: what follows the `--` of the completion call.

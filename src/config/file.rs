@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{
     Deserialize,
-    de::{self, Deserializer, MapAccess, SeqAccess, Visitor},
+    de::{self, Deserializer, SeqAccess, Visitor},
 };
 
 use super::{
@@ -14,9 +14,8 @@ use super::{
     units::{Size, Timeout},
 };
 
-/// The whole file.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The whole file; `parts` reads it.
+#[derive(Debug, Default)]
 pub(super) struct ConfigFile {
     pub version: Option<u32>,
     pub registry: Option<String>,
@@ -195,41 +194,6 @@ impl TaskBlock {
         self.migrations = both(self.migrations, &defaults.migrations);
         self.guard = self.guard.or_else(|| defaults.guard.clone());
         self
-    }
-}
-
-impl<'de> Deserialize<'de> for Tasks {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(TasksVisitor)
-    }
-}
-
-/// Reads [`Tasks`].
-struct TasksVisitor;
-
-impl<'de> Visitor<'de> for TasksVisitor {
-    type Value = Tasks;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map of `discover` and task ids")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tasks, A::Error> {
-        let mut tasks = Tasks::default();
-        while let Some(key) = map.next_key::<String>()? {
-            if key == "discover" {
-                if tasks.discover.is_some() {
-                    return Err(de::Error::duplicate_field("discover"));
-                }
-                tasks.discover = Some(map.next_value::<Option<_>>()?.unwrap_or_default());
-            } else if tasks.named.iter().any(|(id, _)| *id == key) {
-                return Err(de::Error::custom(format!("the task {key:?} is there twice")));
-            } else {
-                let block = map.next_value::<Option<TaskBlock>>()?.unwrap_or_default();
-                tasks.named.push((key, block));
-            }
-        }
-        Ok(tasks)
     }
 }
 

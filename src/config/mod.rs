@@ -45,6 +45,7 @@ mod discover;
 mod file;
 mod ignore;
 mod init;
+mod parts;
 mod place;
 mod resolve;
 mod schema;
@@ -55,9 +56,9 @@ mod units;
 use std::{
     io::{self, Read},
     path::Path,
+    sync::Arc,
 };
 
-use self::file::ConfigFile;
 use crate::{
     base::{Fault, Fs, Hint, Kind, RelPath, Root, TaskId, fs::Type, glob::BadGlob, path::UnsafePath, text, yaml},
     model::Settings,
@@ -100,6 +101,8 @@ pub enum Error {
         source: yaml::Error,
         /// What an unknown key may have meant.
         meant: Vec<String>,
+        /// How the file comes back as it was.
+        back: Vec<Hint>,
     },
     /// Both names are there.
     #[error("both {} and {} are there; snapback does not guess which one counts", NAMES[0], NAMES[1])]
@@ -141,6 +144,49 @@ pub enum Error {
     Registry(#[source] crate::registry::Error),
 }
 
+impl Error {
+    /// The same with how the file comes back as it was committed, when the committed one can be read.
+    pub fn with_committed(mut self, committed: impl FnOnce(&RelPath) -> Option<Vec<u8>>) -> Self {
+        if let Self::Parse { file, back, .. } = &mut self
+            && NAMES.contains(&file.as_str())
+            && let Some(bytes) = committed(&RelPath::own(file.as_str()))
+        {
+            let is_readable = parts::read(file, &bytes).is_ok_and(|parts| parts.left_out.is_empty());
+            *back = if is_readable {
+                vec![
+                    Hint::say(format!(
+                        "go by what was committed: git show HEAD:{file} >committed.yaml, then the same with --config committed.yaml"
+                    )),
+                    Hint::run(
+                        "put back what was committed; edits since then are lost",
+                        &["git", "restore", "--source=HEAD", "--", &format!(":/{file}")],
+                    ),
+                ]
+            } else {
+                vec![Hint::run(
+                    "what was committed cannot be read either; see what changed it",
+                    &["git", "log", "-p", "--", &format!(":/{file}")],
+                )]
+            };
+        }
+        self
+    }
+
+    /// The same with the line of the key, which a task may have from `defaults`.
+    fn with_line(mut self, bytes: &[u8]) -> Self {
+        if let Self::Rule { at, .. } | Self::Path { at, .. } | Self::Glob { at, .. } = &mut self {
+            let found = yaml::line_of(bytes, at);
+            let of_all = at.strip_prefix("tasks.").and_then(|rest| Some(format!("defaults.{}", rest.split_once('.')?.1)));
+            let from = of_all.filter(|_| found.is_none_or(|(_, is_whole)| !is_whole));
+            match from.and_then(|from| Some((yaml::line_of(bytes, &from).filter(|(_, is_whole)| *is_whole)?, from))) {
+                Some(((line, _), from)) => *at = format!("line {line}, {from}"),
+                None => *at = found.map_or_else(|| at.clone(), |(line, _)| format!("line {line}, {at}")),
+            }
+        }
+        self
+    }
+}
+
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
@@ -152,8 +198,12 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::Parse { meant, .. } if !meant.is_empty() => vec![Hint::say(format!("did you mean {}?", meant.join(" or ")))],
-            Self::Parse { .. } | Self::Rule { .. } => vec![Hint::run("see every key and its form", &["snapback", "schema", "config"])],
+            Self::Parse { meant, back, .. } => {
+                let schema = || Hint::run("see every key and its form", &["snapback", "schema", "config"]);
+                let meant = if meant.is_empty() { schema() } else { Hint::say(format!("did you mean {}?", meant.join(" or "))) };
+                std::iter::once(meant).chain(back.iter().cloned()).collect()
+            }
+            Self::Rule { .. } => vec![Hint::run("see every key and its form", &["snapback", "schema", "config"])],
             Self::Choose => vec![Hint::say("remove one of the two")],
             Self::Registry(error) => error.hints(),
             Self::Read { file, .. } => vec![Hint::run("see whether it is there", &["ls", "-l", file])],
@@ -164,53 +214,128 @@ impl Fault for Error {
     }
 }
 
-/// The settings in force; see [`load_with_warnings`].
-pub fn load(work_tree: &Path, explicit: Option<&Path>, registry_bytes: impl Fn(&RelPath) -> Option<Vec<u8>>) -> Result<Settings, Error> {
-    let unreadable = |source| Error::Read { file: work_tree.display().to_string(), source };
-    let root = Root::open(work_tree).map_err(unreadable)?;
-    load_with_warnings(&root, explicit, registry_bytes, |_| false).map(|(settings, _)| settings)
+/// Something in the configuration that cannot be used, and is left out.
+#[derive(Debug, Clone)]
+pub struct Flaw {
+    /// What is wrong, with the place.
+    pub error: Arc<Error>,
+    /// Which tasks have no way back until it is mended.
+    pub stops: Stops,
 }
 
-/// The settings in force, and what looks wrong but stops nothing: folders that cannot be tasks,
-/// tasks without a folder, registry entries without a task.
+/// Which tasks something stops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stops {
+    /// None: no way back takes from it.
+    Nothing,
+    /// These.
+    Tasks(Vec<TaskId>),
+    /// All that have no entry which says where they are.
+    Undeclared,
+}
+
+impl Flaw {
+    /// What is wrong.
+    pub fn mistake(&self) -> String {
+        let error: &dyn std::error::Error = &*self.error;
+        let chain: Vec<String> = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
+        chain.join(": ")
+    }
+
+    /// What is wrong, and what comes of it.
+    pub fn sentence(&self) -> String {
+        format!("{}: {}", self.mistake(), self.consequence())
+    }
+
+    /// What comes of it.
+    pub fn consequence(&self) -> String {
+        match &self.stops {
+            Stops::Nothing => "it is left out, which no way back depends on; nothing is released until it is mended".into(),
+            Stops::Tasks(tasks) => {
+                let names: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
+                format!("no way back of {} until it is mended, and nothing is released; the other tasks can go back", names.join(", "))
+            }
+            Stops::Undeclared => "only tasks whose entry has a `path` can go back until it is mended, and nothing is released".into(),
+        }
+    }
+}
+
+/// What was read of a configuration.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings in force.
+    pub settings: Settings,
+    /// What looks wrong but stops nothing: folders that cannot be tasks, tasks without a folder,
+    /// registry entries without a task.
+    pub warnings: Vec<String>,
+    /// What cannot be used.
+    pub flaws: Vec<Flaw>,
+}
+
+impl Loaded {
+    /// The settings, when nothing had to be left out.
+    ///
+    /// # Errors
+    /// The first mistake.
+    pub fn whole(self) -> Result<Settings, Arc<Error>> {
+        self.flaws.into_iter().next().map_or(Ok(self.settings), |flaw| Err(flaw.error))
+    }
+}
+
+/// The settings in force.
 ///
 /// `registry_bytes` gives the registry's bytes, `None` when there is none. It is looked at for
 /// warnings, and for tasks whose folder or configuration was lost: `is_released` says which of
 /// its tasks have releases, and those are tasks still, because they can be brought back.
-pub fn load_with_warnings(
+///
+/// # Errors
+/// When every task takes from what is wrong. What is wrong elsewhere is among the flaws.
+pub fn load(
     tree: &dyn Fs,
     explicit: Option<&Path>,
     registry_bytes: impl Fn(&RelPath) -> Option<Vec<u8>>,
     is_released: impl Fn(&TaskId) -> bool,
-) -> Result<(Settings, Vec<String>), Error> {
+) -> Result<Loaded, Error> {
     let file = match explicit {
         Some(path) => Some(read_explicit(path)?),
         None => read_usual(tree)?,
     };
-    let from_file = file.is_some();
-    let file = file.map(|(name, bytes)| parse(&name, &bytes)).transpose()?.unwrap_or_default();
-    let mut warnings = Vec::new();
     let read_registry = |path: &RelPath| registry_bytes(path).and_then(|bytes| Registry::parse(&bytes).ok());
     let released = |path: &RelPath, is_known: &dyn Fn(&TaskId) -> bool| {
         let registry = read_registry(path);
         let named = registry.iter().flat_map(Registry::tasks).map(|(id, _)| id);
         named.filter(|id| !is_known(id) && is_released(id)).collect()
     };
-    let mut settings = resolve::resolve(file, tree, (&released, &is_released), &mut warnings)?;
-    settings.from_file = from_file;
+    let mut loaded = resolved(file.as_ref(), tree, (&released, &is_released))?;
+    let settings = &loaded.settings;
     let registry = read_registry(&settings.registry);
-    let strangers = registry.iter().flat_map(Registry::tasks).map(|(id, _)| id).filter(|id| settings.task(id).is_none());
-    warnings.extend(name_strangers(&settings, &strangers.collect::<Vec<TaskId>>()));
-    Ok((settings, warnings))
+    let strangers = registry.iter().flat_map(Registry::tasks).map(|(id, _)| id).filter(|id| !settings.knows(id));
+    let strangers = name_strangers(settings, &strangers.collect::<Vec<TaskId>>());
+    loaded.warnings.extend(strangers.filter(|_| loaded.flaws.iter().all(|flaw| flaw.stops != Stops::Undeclared)));
+    Ok(loaded)
 }
 
 /// The settings that a text would give, as if it were the repository's configuration.
-pub fn settings_of(work_tree: &Path, text: &str) -> Result<Settings, Error> {
+///
+/// # Errors
+/// When anything in it is wrong.
+pub fn settings_of(work_tree: &Path, text: &str) -> Result<Settings, Arc<Error>> {
     let unreadable = |source| Error::Read { file: work_tree.display().to_string(), source };
     let root = Root::open(work_tree).map_err(unreadable)?;
-    let mut settings = resolve::resolve(parse(NAMES[0], text.as_bytes())?, &root, (&|_, _| Vec::new(), &|_| false), &mut Vec::new())?;
-    settings.from_file = true;
-    Ok(settings)
+    resolved(Some(&(NAMES[0].to_string(), text.as_bytes().to_vec())), &root, (&|_, _| Vec::new(), &|_| false))?.whole()
+}
+
+/// The meaning of a file, or of none; each mistake has its line.
+fn resolved(
+    file: Option<&(String, Vec<u8>)>,
+    tree: &dyn Fs,
+    released: (resolve::Released<'_>, &dyn Fn(&TaskId) -> bool),
+) -> Result<Loaded, Error> {
+    let parts = file.map(|(name, bytes)| parts::read(name, bytes)).transpose()?.unwrap_or_default();
+    let bytes = file.map_or(&[][..], |(_, bytes)| bytes);
+    let mut loaded = resolve::resolve(parts, tree, released, bytes).map_err(|error| error.with_line(bytes))?;
+    loaded.settings.from_file = file.is_some();
+    Ok(loaded)
 }
 
 /// One warning for all entries of the registry that are no tasks.
@@ -253,25 +378,4 @@ fn read_limited(file: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(yaml::Limits::human().bytes as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Reads the text of a configuration.
-fn parse(file: &str, bytes: &[u8]) -> Result<ConfigFile, Error> {
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    let parsed: Result<Option<ConfigFile>, _> = yaml::parse(bytes, yaml::Limits::human());
-    parsed.map(Option::unwrap_or_default).map_err(|source| {
-        let meant = meant_by(&source.to_string());
-        Error::Parse { file: file.to_string(), source, meant }
-    })
-}
-
-/// The keys near to the unknown one that serde names: "unknown field `a`, expected one of `b`, `c`".
-fn meant_by(message: &str) -> Vec<String> {
-    let Some((_, rest)) = message.split_once("unknown field `").or_else(|| message.split_once("unknown variant `")) else {
-        return Vec::new();
-    };
-    let mut words = rest.split('`').step_by(2);
-    let Some(typed) = words.next() else { return Vec::new() };
-    let known: Vec<&str> = rest.split('`').skip(2).step_by(2).collect();
-    text::did_you_mean(typed, known).into_iter().map(|word| format!("`{word}`")).collect()
 }

@@ -3,20 +3,23 @@
 //! Every rule that the shape cannot express is checked here, and every error names its key.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
     time::Duration,
 };
 
 use super::{
-    Error, calls,
-    discover::{self, Found, Rule},
-    file::{Command, ConfigFile, Discover, EnvWord, OnFail, OneOrMany, OneWay, Ready, ReleasesBlock, RollbackBlock, TaskBlock},
+    Error, Flaw, Loaded, Stops, calls,
+    discover::{self, Found as Folder, Rule},
+    file::{Command, Discover, EnvWord, OnFail, OneOrMany, OneWay, Ready, ReleasesBlock, RollbackBlock, TaskBlock, Tasks},
+    parts::{Part, Parts},
     place::{all_below, check_glob, in_folder, path, patterns, places, rule},
 };
 use crate::{
-    base::{Fs, Globs, RelPath, TaskId, fs::Type, glob::escape},
+    base::{Fs, Globs, RelPath, TaskId, fs::Type, glob::escape, text},
     model::{
         Settings, TaskSpec,
+        alert::AlertSettings,
         settings::{CommandSpec, Door, EnvMode, OnVerifyFail, Probe, ReleaseSettings},
     },
 };
@@ -31,15 +34,49 @@ const SWITCH: Duration = Duration::from_mins(1);
 /// Given the registry's path and which tasks are known, names those that have releases all the same.
 pub(super) type Released<'a> = &'a dyn Fn(&RelPath, &dyn Fn(&TaskId) -> bool) -> Vec<TaskId>;
 
+/// What is gathered on the way.
+struct Found<'a> {
+    root: &'a dyn Fs,
+    /// The text, for lines.
+    bytes: &'a [u8],
+    warnings: Vec<String>,
+    flaws: Vec<Flaw>,
+    /// Entries of `tasks` whose names are no ids.
+    misnamed: Vec<(String, Error)>,
+}
+
+impl Found<'_> {
+    /// Leaves something out.
+    fn leave_out(&mut self, error: impl Into<Arc<Error>>, stops: Stops) {
+        self.flaws.push(Flaw { error: error.into(), stops });
+    }
+
+    /// The same for what one task, or a few, take from.
+    fn stop(&mut self, error: Error, tasks: impl IntoIterator<Item = TaskId>) {
+        self.leave_out(error.with_line(self.bytes), Stops::Tasks(tasks.into_iter().collect()));
+    }
+
+    /// All tasks that something stops.
+    fn stopped(&self) -> BTreeSet<TaskId> {
+        let tasks = |flaw: &Flaw| if let Stops::Tasks(tasks) = &flaw.stops { tasks.clone() } else { Vec::new() };
+        self.flaws.iter().flat_map(tasks).collect()
+    }
+
+    /// What stops all that do not say where they are.
+    fn undeclared(&self) -> Option<Arc<Error>> {
+        self.flaws.iter().find(|flaw| flaw.stops == Stops::Undeclared).map(|flaw| Arc::clone(&flaw.error))
+    }
+}
+
 /// Gives a file its meaning; `from_file` is left to the caller.
 ///
 /// `released` names tasks of the registry that have releases but are not known.
 pub(super) fn resolve(
-    file: ConfigFile,
+    Parts { file, left_out }: Parts,
     root: &dyn Fs,
     (released, is_released): (Released<'_>, &dyn Fn(&TaskId) -> bool),
-    warnings: &mut Vec<String>,
-) -> Result<Settings, Error> {
+    bytes: &[u8],
+) -> Result<Loaded, Error> {
     if let Some(version) = file.version.filter(|version| *version != 1) {
         return Err(rule("version", format!("the format {version} is not known; this snapback knows 1")));
     }
@@ -49,35 +86,100 @@ pub(super) fn resolve(
     if defaults.path.is_some() || defaults.title.is_some() {
         return Err(rule("defaults", "`path` and `title` belong to one task each"));
     }
+    let mut found = Found { root, bytes, warnings: Vec::new(), flaws: Vec::new(), misnamed: Vec::new() };
+    let is_strict = leave_parts_out(left_out, &mut found);
     let declared = file.tasks.unwrap_or_default();
-    let rules = rules(declared.discover)?;
-    let mut found = discover::find(root, &rules, warnings)?;
-    let is_known = |id: &TaskId| found.iter().any(|found| found.id == *id) || declared.named.iter().any(|(name, _)| name == id.as_str());
-    let lost: Vec<Found> = released(&registry, &is_known).into_iter().filter_map(|id| discover::lost(root, &rules, id)).collect();
-    warnings.extend(
-        lost.iter().map(|lost| format!("{} has lost its folder {} or its configuration; its releases have them", lost.id, lost.dir)),
-    );
-    found.extend(lost);
-    let mut tasks = named(declared.named, &found, &defaults, root, warnings)?;
-    let taken: HashSet<RelPath> = tasks.iter().map(|task| task.dir.clone()).collect();
-    let ids: HashSet<TaskId> = tasks.iter().map(|task| task.id.clone()).collect();
-    for found in found.into_iter().filter(|found| !taken.contains(&found.dir) && !ids.contains(&found.id)) {
-        tasks.push(task(found.id, Some(found.dir), defaults.clone(), root)?);
-    }
-    let mut tasks = leave_twins_out(tasks, is_released, warnings);
-    refuse_overlaps(&tasks)?;
-    refuse_foreign_configs(&tasks)?;
+    let tasks = tasks(declared, &defaults, &|is_known| released(&registry, is_known), &mut found);
+    let mut tasks = leave_twins_out(tasks, is_released, &mut found.warnings);
+    leave_overlaps_out(&mut tasks, &mut found);
+    leave_foreign_configs_out(&mut tasks, &mut found);
     let own = [registry.clone(), RelPath::own("snapback.yaml"), RelPath::own("snapback.yml")];
     for task in &mut tasks {
         keep_own_files_out(task, &own, &snapshots);
     }
-    let strict_hooks = file.hooks.unwrap_or_default().strict.unwrap_or(false);
     let made = release_words(&file.releases.unwrap_or_default());
     let rollback = file.rollback.unwrap_or_default();
     let (on_verify_fail, env) = rollback_words(&rollback);
-    let require_reason = rollback.require_reason.unwrap_or(false);
-    let alerts = calls::alerts(file.alerts.unwrap_or_default())?;
-    Ok(Settings { registry, snapshots, tasks, on_verify_fail, env, require_reason, releases: made, strict_hooks, alerts, from_file: false })
+    let alerts = calls::alerts(file.alerts.unwrap_or_default()).unwrap_or_else(|error| {
+        found.leave_out(error.with_line(bytes), Stops::Nothing);
+        AlertSettings::default()
+    });
+    let settings = Settings {
+        registry,
+        snapshots,
+        tasks,
+        left_out: found.stopped().into_iter().collect(),
+        on_verify_fail,
+        env,
+        require_reason: rollback.require_reason.unwrap_or(false),
+        releases: made,
+        // A hook that may have been told to refuse does.
+        strict_hooks: file.hooks.unwrap_or_default().strict.unwrap_or(is_strict),
+        alerts,
+        from_file: false,
+    };
+    Ok(Loaded { settings, warnings: found.warnings, flaws: found.flaws })
+}
+
+/// Says of each part that could not be read whom it stops; true when `hooks` is one of them.
+fn leave_parts_out(left_out: Vec<(Part, Error)>, found: &mut Found<'_>) -> bool {
+    let is_strict = left_out.iter().any(|(part, _)| *part == Part::Key("hooks".into()));
+    for (part, error) in left_out {
+        match part {
+            Part::Key(_) => found.leave_out(error, Stops::Nothing),
+            Part::Discover => found.leave_out(error, Stops::Undeclared),
+            Part::Task(name) => match name.parse::<TaskId>() {
+                Ok(id) => found.leave_out(error, Stops::Tasks(vec![id])),
+                Err(_) => found.misnamed.push((name, error)),
+            },
+        }
+    }
+    is_strict
+}
+
+/// All tasks, those that the file names and those that are found.
+fn tasks(
+    declared: Tasks,
+    defaults: &TaskBlock,
+    released: &dyn Fn(&dyn Fn(&TaskId) -> bool) -> Vec<TaskId>,
+    found: &mut Found<'_>,
+) -> Vec<TaskSpec> {
+    let rules = rules(declared.discover).unwrap_or_else(|error| {
+        found.leave_out(error.with_line(found.bytes), Stops::Undeclared);
+        Vec::new()
+    });
+    // Where rules are wrong, folders that no rule names are no tasks either.
+    let rules = if found.undeclared().is_some() { Vec::new() } else { rules };
+    let mut folders = discover::find(found.root, &rules, &mut found.warnings).unwrap_or_else(|error| {
+        found.leave_out(error, Stops::Undeclared);
+        Vec::new()
+    });
+    let stopped = found.stopped();
+    let is_known = |id: &TaskId| {
+        stopped.contains(id) || folders.iter().any(|folder| folder.id == *id) || declared.named.iter().any(|(name, _)| name == id.as_str())
+    };
+    let lost: Vec<Folder> = released(&is_known).into_iter().filter_map(|id| discover::lost(found.root, &rules, id)).collect();
+    found.warnings.extend(
+        lost.iter().map(|lost| format!("{} has lost its folder {} or its configuration; its releases have them", lost.id, lost.dir)),
+    );
+    folders.extend(lost);
+    let mut tasks = named(declared.named, &folders, defaults, found);
+    for (name, error) in std::mem::take(&mut found.misnamed) {
+        // It may be the entry of a task that has none.
+        let bare = folders.iter().map(|folder| &folder.id).filter(|id| tasks.iter().all(|task| task.id != **id));
+        let near: Vec<TaskId> = bare.filter(|id| !text::did_you_mean(&name, [id.as_str()]).is_empty()).cloned().collect();
+        found.leave_out(error, if near.is_empty() { Stops::Nothing } else { Stops::Tasks(near) });
+    }
+    let taken: HashSet<RelPath> = tasks.iter().map(|task| task.dir.clone()).collect();
+    let ids: HashSet<TaskId> = tasks.iter().map(|task| task.id.clone()).chain(found.stopped()).collect();
+    for folder in folders.into_iter().filter(|folder| !taken.contains(&folder.dir) && !ids.contains(&folder.id)) {
+        let id = folder.id.clone();
+        match task(folder.id, Some(folder.dir), defaults.clone(), found.root) {
+            Ok(spec) => tasks.push(spec),
+            Err(error) => found.stop(error, [id]),
+        }
+    }
+    tasks
 }
 
 /// How releases are made, in the model's words.
@@ -119,24 +221,33 @@ fn rules(declared: Option<Vec<Discover>>) -> Result<Vec<Rule>, Error> {
 }
 
 /// The tasks that the file names.
-fn named(
-    blocks: Vec<(String, TaskBlock)>,
-    found: &[Found],
-    defaults: &TaskBlock,
-    root: &dyn Fs,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<TaskSpec>, Error> {
+fn named(blocks: Vec<(String, TaskBlock)>, folders: &[Folder], defaults: &TaskBlock, found: &mut Found<'_>) -> Vec<TaskSpec> {
     let mut tasks = Vec::with_capacity(blocks.len());
     for (name, block) in blocks {
-        let id: TaskId = name.parse().map_err(|error| rule("tasks", format!("{error}")))?;
-        let dir = found.iter().find(|found| found.id == id).map(|found| found.dir.clone());
-        let spec = task(id, dir, block.or(defaults), root)?;
-        if !matches!(root.stat(&spec.dir), Ok(Some(stat)) if stat.kind == Type::Dir) {
-            warnings.push(format!("the folder of {} is not there: {}", spec.id, spec.dir));
+        let id: TaskId = match name.parse() {
+            Ok(id) => id,
+            Err(error) => {
+                let error = rule("tasks", format!("{error}")).with_line(found.bytes);
+                found.misnamed.push((name, error));
+                continue;
+            }
+        };
+        if let Some(error) = found.undeclared().filter(|_| block.path.is_none()) {
+            found.leave_out(error, Stops::Tasks(vec![id]));
+            continue;
         }
-        tasks.push(spec);
+        let dir = folders.iter().find(|folder| folder.id == id).map(|folder| folder.dir.clone());
+        match task(id.clone(), dir, block.or(defaults), found.root) {
+            Err(error) => found.stop(error, [id]),
+            Ok(spec) => {
+                if !matches!(found.root.stat(&spec.dir), Ok(Some(stat)) if stat.kind == Type::Dir) {
+                    found.warnings.push(format!("the folder of {} is not there: {}", spec.id, spec.dir));
+                }
+                tasks.push(spec);
+            }
+        }
     }
-    Ok(tasks)
+    tasks
 }
 
 /// One task. `found` is its folder when discovery knows it.
@@ -267,41 +378,48 @@ fn leave_twins_out(tasks: Vec<TaskSpec>, is_released: &dyn Fn(&TaskId) -> bool, 
     kept
 }
 
-/// Refuses two tasks that own the same files: a rollback of one would change the other.
-fn refuse_overlaps(tasks: &[TaskSpec]) -> Result<(), Error> {
+/// Leaves out tasks that own the same files: a rollback of one would change the other.
+fn leave_overlaps_out(tasks: &mut Vec<TaskSpec>, found: &mut Found<'_>) {
     let mut owners: HashMap<&str, &TaskSpec> = HashMap::new();
-    let pairs = || tasks.iter().flat_map(|task| task.paths.iter().map(move |glob| (task, glob.as_str())));
-    let refused = |a: &TaskSpec, b: &TaskSpec, glob: &str| {
-        let why = format!("{} and {} both own {glob}; use `exclude` in one of them, or `shared` for files that both use", a.id, b.id);
-        Err(rule("tasks", why))
-    };
-    for (task, glob) in pairs() {
-        if let Some(other) = owners.insert(glob, task).filter(|other| other.id != task.id) {
-            return refused(other, task, glob);
-        }
+    let mut pairs: Vec<(&TaskSpec, &TaskSpec, &str)> = Vec::new();
+    let globs = || tasks.iter().flat_map(|task| task.paths.iter().map(move |glob| (task, glob.as_str())));
+    for (task, glob) in globs() {
+        pairs.extend(owners.insert(glob, task).filter(|other| other.id != task.id).map(|other| (other, task, glob)));
     }
-    for (task, glob) in pairs() {
+    for (task, glob) in globs() {
         let outer = outer_globs(glob).find_map(|outer| owners.get(outer.as_str()).copied().filter(|other| other.id != task.id));
-        if let Some(other) = outer.filter(|other| !gives_away(other, glob)) {
-            return refused(other, task, glob);
-        }
+        pairs.extend(outer.filter(|other| !gives_away(other, glob)).map(|other| (other, task, glob)));
     }
-    Ok(())
+    for (a, b, glob) in pairs {
+        let why = format!("{} and {} both own {glob}; use `exclude` in one of them, or `shared` for files that both use", a.id, b.id);
+        found.stop(rule(&format!("tasks.{}", b.id), why), [a.id.clone(), b.id.clone()]);
+    }
+    let stopped = found.stopped();
+    tasks.retain(|task| !stopped.contains(&task.id));
 }
 
-/// Refuses a configuration that is another task's file: a release of one would change the other.
-fn refuse_foreign_configs(tasks: &[TaskSpec]) -> Result<(), Error> {
+/// Leaves out tasks whose configuration is another task's file: a release of one would change the other.
+fn leave_foreign_configs_out(tasks: &mut Vec<TaskSpec>, found: &mut Found<'_>) {
     let owns = |task: &TaskSpec, path: &RelPath| {
         let matches = |globs: &[String]| Globs::new(globs).is_ok_and(|globs| globs.matches(path));
         matches(&task.paths) && !matches(&task.exclude)
     };
-    for task in tasks {
-        let Some(config) = task.config.as_ref().filter(|config| !config.is_in(&task.dir)) else { continue };
-        if let Some(other) = tasks.iter().find(|other| other.id != task.id && owns(other, config)) {
-            return Err(rule(&format!("tasks.{}.config", task.id), format!("{config} is a file of {}; use `exclude` there", other.id)));
+    let unknown = found.stopped();
+    for task in tasks.iter() {
+        let Some(config) = task.config.as_ref().filter(|config| !owns(task, config)) else { continue };
+        let at = format!("tasks.{}.config", task.id);
+        let is_owner = |other: &&TaskSpec| other.id != task.id && !config.is_in(&task.dir) && owns(other, config);
+        if let Some(other) = tasks.iter().find(is_owner) {
+            let why = format!("{config} is a file of {}; use `exclude` there", other.id);
+            found.stop(rule(&at, why), [task.id.clone(), other.id.clone()]);
+        } else if let Some(other) = unknown.first() {
+            // What two tasks have is no file of either.
+            let why = format!("whether {other} has {config} too cannot be told while its entry is wrong");
+            found.stop(rule(&at, why), [task.id.clone()]);
         }
     }
-    Ok(())
+    let stopped = found.stopped();
+    tasks.retain(|task| !stopped.contains(&task.id));
 }
 
 /// True when a task excludes all that a pattern names.

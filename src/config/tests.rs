@@ -27,18 +27,28 @@ fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
     dir
 }
 
-fn loaded(files: &[(&str, &str)]) -> Result<(Settings, Vec<String>), Error> {
+fn loaded(files: &[(&str, &str)]) -> Result<(Settings, Vec<String>), Arc<Error>> {
     let dir = tree(files);
-    let tree = crate::base::Root::open(dir.path()).expect("it opens");
-    load_with_warnings(&tree, None, |path| fs::read(dir.path().join(path.as_os())).ok(), |_| false)
+    let loaded = loaded_in(dir.path(), None).map_err(Arc::new)?;
+    let warnings = loaded.warnings.clone();
+    Ok((loaded.whole()?, warnings))
+}
+
+fn loaded_in(dir: &Path, explicit: Option<&Path>) -> Result<Loaded, Error> {
+    let tree = crate::base::Root::open(dir).expect("it opens");
+    load(&tree, explicit, |path| fs::read(dir.join(path.as_os())).ok(), |_| false)
 }
 
 fn settings(text: &str) -> Settings {
-    loaded(&[("snapback.yaml", text)]).unwrap_or_else(|error| panic!("{text}: {}", crate::base::Failure::from(error))).0
+    loaded(&[("snapback.yaml", text)]).unwrap_or_else(|error| panic!("{text}: {}", alone(error))).0
 }
 
 fn failure(text: &str) -> crate::base::Failure {
-    loaded(&[("snapback.yaml", text)]).map(drop).expect_err(text).into()
+    alone(loaded(&[("snapback.yaml", text)]).map(drop).expect_err(text))
+}
+
+fn alone(error: Arc<Error>) -> crate::base::Failure {
+    Arc::into_inner(error).expect("because the rest of what was read is gone").into()
 }
 
 fn id(text: &str) -> TaskId {
@@ -75,8 +85,7 @@ fn without_a_file_folders_with_a_configuration_are_tasks() {
 fn a_linked_folder_is_no_task() {
     let dir = tree(&[("real/config.yaml", ""), ("tasks/", "")]);
     std::os::unix::fs::symlink("../real", dir.path().join("tasks/T01")).expect("it links");
-    let (settings, warnings) =
-        load_with_warnings(&crate::base::Root::open(dir.path()).expect("it opens"), None, |_| None, |_| false).expect("it loads");
+    let Loaded { settings, warnings, .. } = loaded_in(dir.path(), None).expect("it loads");
     assert!(settings.tasks.is_empty() && warnings[0].contains("symbolic link"), "{warnings:?}");
 }
 
@@ -137,7 +146,7 @@ fn named_tasks_and_discovery_go_together() {
     assert_eq!(
         deep.err().map(|error| error.to_string()).as_deref(),
         Some(
-            "the configuration is wrong at tasks: fix and S-a both own q1/fix/a/**; use `exclude` in one of them, or `shared` for files that both use"
+            "the configuration is wrong at line 1, tasks.S-a: fix and S-a both own q1/fix/a/**; use `exclude` in one of them, or `shared` for files that both use"
         )
     );
     let deep =
@@ -216,13 +225,13 @@ fn what_is_wrong_is_named() {
 
 #[test]
 fn one_file_counts() {
-    assert!(matches!(loaded(&[("snapback.yaml", ""), ("snapback.yml", "")]), Err(Error::Choose)));
+    assert!(loaded(&[("snapback.yaml", ""), ("snapback.yml", "")]).is_err_and(|error| matches!(*error, Error::Choose)));
     let dir = tree(&[("snapback.yaml", "registry: a"), ("other.yaml", "registry: b"), ("snapback.yml/", "")]);
-    assert!(matches!(load(dir.path(), None, |_| None), Err(Error::Read { .. })), "a folder is no file");
+    assert!(matches!(loaded_in(dir.path(), None), Err(Error::Read { .. })), "a folder is no file");
     let explicit = dir.path().join("other.yaml");
-    let settings = load(dir.path(), Some(&explicit), |_| None).expect("it loads");
+    let settings = loaded_in(dir.path(), Some(&explicit)).expect("it loads").settings;
     assert_eq!((settings.registry.to_text().as_str(), settings.from_file), ("b", true));
-    assert!(load(dir.path(), Some(Path::new("missing.yaml")), |_| None).is_err());
+    assert!(loaded_in(dir.path(), Some(Path::new("missing.yaml"))).is_err());
     let large = " ".repeat((1 << 20) + 1);
     assert!(failure(&large).to_string().contains("more than"));
     assert!(self::settings("\u{feff}# nothing\n").tasks.is_empty());
@@ -232,13 +241,13 @@ fn one_file_counts() {
 fn a_thousand_tasks_are_found() {
     let names: Vec<String> = (0..1000).map(|n| format!("tasks/T{n:04}/config.yaml")).collect();
     let dir = tree(&names.iter().map(|name| (name.as_str(), "version: 1.0.0\n")).collect::<Vec<_>>());
-    let found = load(dir.path(), None, |_| None).expect("it loads").tasks;
+    let found = loaded_in(dir.path(), None).expect("it loads").settings.tasks;
     let ids: Vec<String> = found.iter().map(|task| task.id.to_string()).collect();
     assert_eq!(ids, (0..1000).map(|n| format!("T{n:04}")).collect::<Vec<_>>());
 }
 
 fn init(dir: &Path, tracked: &[&str]) -> Vec<InitFile> {
-    let settings = load(dir, None, |_| None).expect("it loads");
+    let settings = loaded_in(dir, None).expect("it loads").settings;
     let tracked: Vec<RelPath> = tracked.iter().map(|path| RelPath::parse(path).expect("it is honest")).collect();
     init_files(dir, &settings, |globs| tracked.iter().any(|path| globs.matches(path)), &[]).expect("it plans")
 }

@@ -16,6 +16,8 @@ pub struct Settings {
     pub snapshots: RelPath,
     /// The tasks, sorted by id.
     pub tasks: Vec<TaskSpec>,
+    /// Tasks whose settings cannot be used, sorted: nothing is known of them but that they are there.
+    pub left_out: Vec<TaskId>,
     /// What happens when level 3 or 4 fails after a rollback.
     pub on_verify_fail: OnVerifyFail,
     /// What a rollback does with the task's dependencies.
@@ -45,6 +47,16 @@ impl Settings {
     /// Finds a task.
     pub fn task(&self, id: &TaskId) -> Option<&TaskSpec> {
         self.tasks.binary_search_by(|task| task.id.cmp(id)).ok().map(|at| &self.tasks[at])
+    }
+
+    /// True for a task, even when its settings cannot be used.
+    pub fn knows(&self, id: &TaskId) -> bool {
+        self.task(id).is_some() || self.left_out.contains(id)
+    }
+
+    /// The task, when there is one only.
+    pub fn only_task(&self) -> Option<&TaskSpec> {
+        if let [only] = self.tasks.as_slice() { Some(only).filter(|_| self.left_out.is_empty()) } else { None }
     }
 
     /// The path of a release's manifest: `<snapshots>/snapshot-<task>-v<version>.yaml`.

@@ -21,6 +21,7 @@ mod backup_sqlite;
 mod bad_input;
 mod broken;
 mod broken_registry;
+mod broken_settings;
 mod canary_config;
 mod capsule;
 mod capsule_ways;

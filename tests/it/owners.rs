@@ -225,7 +225,13 @@ fn another_user_is_told_what_is_known_and_what_is_not() {
     assert_eq!(ran.stderr.matches("cannot be checked").count(), 1, "it is said once: {ran:?}");
     let ran = as_user(&sandbox, OTHER, &["health"]).expect(8);
     assert!(ran.stdout.contains("cannot be checked") && !ran.stdout.contains("Permission denied"), "{ran:?}");
-    for args in [&["history"][..], &["op", "list"], &["audit", "list"], &["store", "check"]] {
+    let ran = as_user(&sandbox, OTHER, &["history"]).expect(0);
+    assert!(ran.stdout.contains("1.0.0") && ran.stderr.contains("cannot be checked"), "releases are read, operations not: {ran:?}");
+    let ran = as_user(&sandbox, OTHER, &["verdicts", "list"]).expect(0);
+    assert!(ran.stdout.contains("cannot be read") && !ran.stdout.contains("nothing was said"), "{ran:?}");
+    let ran = as_user(&sandbox, OTHER, &["verify-snapshot", "--all"]).expect(8);
+    assert!(ran.stdout.contains("cannot read the store") && !ran.stderr.contains("could not be noted"), "{ran:?}");
+    for args in [&["op", "list"][..], &["audit", "list"], &["store", "check"]] {
         let ran = as_user(&sandbox, OTHER, args).expect(12);
         assert!(ran.stderr.contains("cannot be checked") && ran.stderr.contains("sudo -u"), "{args:?}: {ran:?}");
     }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
+    app::App,
     base::{Clock, Failure, Hint, Kind},
     cli::{
         args::SomeTasks,
@@ -47,7 +48,7 @@ impl Run for Args {
         }
         page.push_str(&ways_back(session, &lines));
         page.push_str(&left_out(session, &lines));
-        let reply = Reply::new(page, json!({ "tasks": lines, "unfinished": open, "kept": kept })).with_next(next(&lines));
+        let reply = Reply::new(page, json!({ "tasks": lines, "unfinished": open, "kept": kept })).with_next(next(app, &lines));
         let look = open.is_some() || !kept.is_empty() || lines.iter().any(tables::needs_a_look);
         Ok(if self.exit_code && look { reply.with_problem(Kind::Bad, "a task needs a look") } else { reply })
     }
@@ -76,11 +77,14 @@ fn first(session: &Session, said: Vec<String>) -> String {
 }
 
 /// What to do about the worst task.
-fn next(lines: &[TaskLine]) -> Vec<Hint> {
+fn next(app: &App, lines: &[TaskLine]) -> Vec<Hint> {
     if lines.is_empty() {
         return vec![Hint::run("find them", &["snapback", "init"])];
     }
     let Some(worst) = lines.first().filter(|line| tables::needs_a_look(line)) else { return Vec::new() };
+    if app.flaw_of(&worst.task).is_some() {
+        return app.flaw_hints(&worst.task);
+    }
     let task = worst.task.as_str();
     if worst.drift > 0 && worst.active.is_some() {
         return vec![Hint::run("see what differs", &["snapback", "diff", "-t", task])];

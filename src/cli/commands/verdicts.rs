@@ -90,7 +90,9 @@ fn list(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     for record in &records {
         let _ = writeln!(text, "{}", line(session, record));
     }
-    if records.is_empty() {
+    if records.is_empty() && session.app()?.closed_state().is_some() {
+        text.push_str("what was said of versions cannot be read here; nothing was shared.\n");
+    } else if records.is_empty() {
         text.push_str("nothing was said of any version yet.\n");
     }
     for why in &ignored {

@@ -199,13 +199,17 @@ fn settings_that_cannot_be_read() {
         ("version: 1\ntask: {}\n", &["snapback.yaml", "task"][..]),
         ("version: 99\n", &["configuration", "version", "99"]),
         ("version: [1\n", &["snapback.yaml"]),
-        ("version: 1\ntasks: {T01: {path: \"../x\"}}\n", &["configuration", "../x"]),
     ] {
         let sandbox = released();
         sandbox.write("snapback.yaml", text.as_bytes());
         for command in [BACK, SNAP, &["status"]] {
             refused(&sandbox, 2, command, words);
         }
+    }
+    let sandbox = released();
+    sandbox.write("snapback.yaml", b"version: 1\ntasks: {T01: {path: \"../x\"}}\n");
+    for command in [BACK, SNAP, &["status", "-t", "T01"]] {
+        refused(&sandbox, 2, command, &["configuration", "../x"]);
     }
     let sandbox = released();
     refused(&sandbox, 2, &["--config", "nowhere.yaml", "status"], &["nowhere.yaml"]);

@@ -1,0 +1,279 @@
+//! Reading `snapback.yaml` in parts: what is wrong in one of them keeps no other from being used.
+//!
+//! The text is read as a whole, and strictly. Where that fails in a part that can be left out (the entry
+//! of a task, `alerts`, a key that this snapback does not know), the part is skipped and all else is read
+//! again, so every mistake is named with its line. What a way back of every task takes from (`defaults`,
+//! `rollback`, ...) is never left out, nor what may be meant to protect files.
+
+use std::{cell::RefCell, collections::BTreeSet, fmt};
+
+use serde::{
+    Deserialize,
+    de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::Value;
+
+use super::{
+    Error,
+    file::{ConfigFile, TaskBlock, Tasks},
+    schema::schema,
+};
+use crate::base::{text, yaml};
+
+/// The keys of the file.
+const KEYS: &[&str] = &["version", "registry", "snapshots", "tasks", "defaults", "releases", "rollback", "hooks", "alerts"];
+/// Those that no way back takes from.
+const APART: [&str; 3] = ["releases", "hooks", "alerts"];
+/// The key in `tasks` that is no task.
+const DISCOVER: &str = "discover";
+/// What a key says of the files that may be changed; a part that says so is not left out.
+const PROTECTS: [&str; 7] = ["protect", "deny", "forbid", "readonly", "read_only", "preserve", "freez"];
+/// What the name of a whole part says of that.
+const SCOPES: [&str; 8] = ["allow", "exclu", "inclu", "ignor", "path", "scope", "lock", "trust"];
+/// More mistakes than these are not told apart.
+const MOST: usize = 50;
+
+/// A part that can be left out.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    /// A key of the file.
+    Key(String),
+    /// Which folders are tasks.
+    Discover,
+    /// The entry of a task.
+    Task(String),
+}
+
+/// What was read, and what was left out of it.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    pub file: ConfigFile,
+    pub left_out: Vec<(Part, Error)>,
+}
+
+/// Reads the text of a configuration.
+pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Parts, Error> {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let (mut skip, mut left_out) = (BTreeSet::new(), Vec::new());
+    loop {
+        let at = RefCell::default();
+        let source = match yaml::parse_with(Reader { skip: &skip, at: &at }, bytes, yaml::Limits::human()) {
+            Ok(file) => return Ok(Parts { file, left_out }),
+            Err(source) => source,
+        };
+        let is_shape = matches!(source, yaml::Error::Shape(_));
+        let at = at.into_inner();
+        let meant = meant_by(&source.to_string(), at.as_ref());
+        let source = conflict_in(bytes).unwrap_or_else(|| with_line(source, at.as_ref(), bytes));
+        let error = Error::Parse { file: file.to_string(), source, meant, back: Vec::new() };
+        let is_apart = |part: &Part| is_shape && left_out.len() < MOST && !skip.contains(part) && is_apart(part, bytes);
+        let part = at.filter(is_apart);
+        let Some(part) = part else { return Err(error) };
+        skip.insert(part.clone());
+        left_out.push((part, error));
+    }
+}
+
+/// What is wrong with a text that a merge left marks in.
+fn conflict_in(bytes: &[u8]) -> Option<yaml::Error> {
+    let line = 1 + bytes.split(|byte| *byte == b'\n').position(|line| line.starts_with(b"<<<<<<< "))?;
+    let why = "a merge is not resolved here (<<<<<<<): keep one of the two sides".to_string();
+    Some(yaml::Error::Syntax { line, column: 1, why })
+}
+
+/// True for a part that some way back does not need.
+fn is_apart(part: &Part, bytes: &[u8]) -> bool {
+    match part {
+        Part::Discover | Part::Task(_) => true,
+        Part::Key(key) if KEYS.contains(&key.as_str()) => APART.contains(&key.as_str()),
+        Part::Key(key) => !may_matter(key, bytes),
+    }
+}
+
+/// The same with the line of the part, when it names none.
+fn with_line(source: yaml::Error, at: Option<&Part>, bytes: &[u8]) -> yaml::Error {
+    let path = match at {
+        Some(Part::Key(key)) => key.clone(),
+        Some(Part::Discover) => format!("tasks.{DISCOVER}"),
+        Some(Part::Task(id)) => format!("tasks.{id}"),
+        None => return source,
+    };
+    match (source, yaml::line_of(bytes, &path)) {
+        (yaml::Error::Shape(text), Some((line, _))) if !text.contains(" at line ") => yaml::Error::Shape(format!("{text} at line {line}")),
+        (source, _) => source,
+    }
+}
+
+/// The keys of a block, as the schema has them.
+fn keys_of(block: &str) -> Vec<String> {
+    let keys = schema().pointer(&format!("/$defs/{block}/properties")).and_then(Value::as_object).map(|map| map.keys().cloned().collect());
+    keys.unwrap_or_default()
+}
+
+/// True when a key that is not known may be another one that was meant, or one of a later snapback that
+/// says which files may be changed.
+fn may_matter(key: &str, bytes: &[u8]) -> bool {
+    let known: Vec<String> = ["task", "rollback"].into_iter().flat_map(keys_of).collect();
+    let known = known.iter().map(String::as_str).chain(KEYS.iter().copied()).chain([DISCOVER]);
+    let is_near = !text::did_you_mean(key, known).is_empty();
+    let says = |key: &str, words: &[&str]| words.iter().any(|word| key.to_ascii_lowercase().contains(word));
+    let Ok(Value::Object(mut whole)) = yaml::parse(bytes, yaml::Limits::human()) else { return true };
+    let mut inside = vec![whole.remove(key).unwrap_or_default()];
+    while let Some(value) = inside.pop() {
+        match value {
+            Value::Object(map) if map.keys().any(|key| says(key, &PROTECTS)) => return true,
+            Value::Object(map) => inside.extend(map.into_iter().map(|(_, value)| value)),
+            Value::Array(list) => inside.extend(list),
+            _ => {}
+        }
+    }
+    is_near || says(key, &PROTECTS) || says(key, &SCOPES)
+}
+
+/// What may have been meant: the keys near to the unknown one that serde names ("unknown field `a`,
+/// expected one of `b`, `c`"), a key that belongs into `defaults`, or `discover`.
+fn meant_by(message: &str, at: Option<&Part>) -> Vec<String> {
+    let unknown = message.split_once("unknown field `").or_else(|| message.split_once("unknown variant `"));
+    let Some((_, rest)) = unknown else {
+        return if at == Some(&Part::Discover) { vec![format!("`{DISCOVER}`")] } else { Vec::new() };
+    };
+    let mut words = rest.split('`').step_by(2);
+    let Some(typed) = words.next() else { return Vec::new() };
+    let known: Vec<&str> = rest.split('`').skip(2).step_by(2).collect();
+    let quoted = |words: Vec<&str>, before: &str| words.into_iter().map(|word| format!("`{before}{word}`")).collect::<Vec<_>>();
+    let near = quoted(text::did_you_mean(typed, known), "");
+    match at {
+        Some(Part::Key(key)) if near.is_empty() && key == typed => {
+            let of_tasks = keys_of("task");
+            quoted(text::did_you_mean(typed, of_tasks.iter().map(String::as_str)), "defaults.")
+        }
+        _ => near,
+    }
+}
+
+/// Reads the file, skips parts, and keeps in mind where it is.
+#[derive(Clone, Copy)]
+struct Reader<'a> {
+    skip: &'a BTreeSet<Part>,
+    at: &'a RefCell<Option<Part>>,
+}
+
+impl Reader<'_> {
+    /// Comes to a part; true when it is to be read.
+    fn begin(self, part: Part) -> bool {
+        let is_read = !self.skip.contains(&part);
+        *self.at.borrow_mut() = Some(part);
+        is_read
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = ConfigFile;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<ConfigFile, D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader<'_> {
+    type Value = ConfigFile;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of settings")
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<ConfigFile, E> {
+        Ok(ConfigFile::default())
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<ConfigFile, E> {
+        Ok(ConfigFile::default())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<ConfigFile, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ConfigFile, A::Error> {
+        let mut file = ConfigFile::default();
+        while let Some(key) = map.next_key_seed(KeyReader(self))? {
+            if !self.begin(Part::Key(key.clone())) {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            match key.as_str() {
+                "version" => file.version = map.next_value()?,
+                "registry" => file.registry = map.next_value()?,
+                "snapshots" => file.snapshots = map.next_value()?,
+                "tasks" => file.tasks = map.next_value_seed(TasksReader(self))?,
+                "defaults" => file.defaults = map.next_value()?,
+                "releases" => file.releases = map.next_value()?,
+                "rollback" => file.rollback = map.next_value()?,
+                "hooks" => file.hooks = map.next_value()?,
+                "alerts" => file.alerts = map.next_value()?,
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(file)
+    }
+}
+
+/// Reads a key of the file; one that is not known is an error at its own place.
+struct KeyReader<'a>(Reader<'a>);
+
+impl<'de> DeserializeSeed<'de> for KeyReader<'_> {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        let is_read = self.0.begin(Part::Key(key.clone()));
+        if is_read && !KEYS.contains(&key.as_str()) { Err(de::Error::unknown_field(&key, KEYS)) } else { Ok(key) }
+    }
+}
+
+/// Reads `tasks:`.
+struct TasksReader<'a>(Reader<'a>);
+
+impl<'de> DeserializeSeed<'de> for TasksReader<'_> {
+    type Value = Option<Tasks>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for TasksReader<'_> {
+    type Value = Option<Tasks>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of `discover` and task ids")
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut tasks = Tasks::default();
+        while let Some(key) = map.next_key::<String>()? {
+            let part = if text::did_you_mean(&key, [DISCOVER]).is_empty() { Part::Task(key.clone()) } else { Part::Discover };
+            if !self.0.begin(part) {
+                map.next_value::<IgnoredAny>()?;
+            } else if key == DISCOVER {
+                tasks.discover = Some(map.next_value::<Option<_>>()?.unwrap_or_default());
+            } else {
+                let block = map.next_value::<Option<TaskBlock>>()?.unwrap_or_default();
+                tasks.named.push((key, block));
+            }
+        }
+        Ok(Some(tasks))
+    }
+}
