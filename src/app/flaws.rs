@@ -57,6 +57,7 @@ impl App {
                 releases: releases.of(task).count(),
                 standing: standing.unwrap_or_else(Standing::default),
                 drift: 0,
+                unread: 0,
                 way_back: WayBack { why: Some("its settings cannot be used".into()), ..WayBack::default() },
                 trouble,
                 moved: Vec::new(),
