@@ -118,8 +118,14 @@ impl App {
                 Ok(draft)
             }
             Request::Rollback(wanted) => {
-                let (releases, standings) = (self.releases_for(&wanted.task)?, self.standings_of(&wanted.task)?);
-                rollback::draft(ground, self.spec(&wanted.task)?, &releases, &standings, wanted)
+                let (releases, judged) = (self.releases_for(&wanted.task)?, self.judged(Some(&wanted.task))?);
+                let mut draft = rollback::draft(ground, self.spec(&wanted.task)?, &releases, &judged.standings, wanted)?;
+                let to = draft.plan.to.as_ref();
+                if let Some((to, who)) = to.and_then(|to| Some((to, judged.by(&wanted.task, to)?))) {
+                    let word = rollback::standing_of(&judged.standings, &wanted.task, to).word();
+                    draft.plan.notes.push(format!("{to} is {word} by the word of {who}, from another clone"));
+                }
+                Ok(draft)
             }
             Request::Undo(wanted) | Request::Redo(wanted) => {
                 let kind = if matches!(request, Request::Undo(_)) { OpKind::Undo } else { OpKind::Redo };

@@ -65,7 +65,6 @@ use crate::{
     ground::Ground,
     model::{Settings, Sink, TaskSpec, Version, audit::Via, event::Quiet},
     rollback::Standings,
-    steps::verdicts,
     store::ChunkStore,
     trust::{Place, Trust},
 };
@@ -271,16 +270,9 @@ impl App {
         Ok(releases)
     }
 
-    /// All verdicts.
-    fn standings(&self) -> Result<Standings, Failure> {
-        let moved = self.all_releases()?.moved(&self.ground.git, None)?;
-        Ok(failing(verdicts::fold(&self.verdict_records(None)?.0), moved))
-    }
-
     /// The verdicts of one task.
     fn standings_of(&self, task: &TaskId) -> Result<Standings, Failure> {
-        let moved = self.tagged_releases(task)?.moved(&self.ground.git, Some(task))?;
-        Ok(failing(verdicts::fold(&self.verdict_records(Some(task))?.0), moved))
+        Ok(self.judged(Some(task))?.standings)
     }
 
     /// Takes the operation lock.
@@ -299,14 +291,6 @@ impl App {
         };
         Ok(Lock::take(&self.state_path.join("lock"), &holder, self.lock_wait)?)
     }
-}
-
-/// What was said of versions; what the tag of some leads to is not what was released.
-fn failing(mut standings: Standings, moved: impl IntoIterator<Item = (TaskId, Version)>) -> Standings {
-    for (task, version) in moved {
-        standings.entry(task).or_default().entry(version).or_default().failed = true;
-    }
-    standings
 }
 
 /// Says of a task whether it has a release; the tags are listed once, when somebody asks.

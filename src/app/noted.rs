@@ -1,13 +1,16 @@
 //! What checks said of a version, written down: it is proven, it failed, it is damaged, it is whole again.
 //!
 //! A verdict is written only when it is news, so looking at the same thing twice writes nothing.
-//! Looking never fails because it could not be written down; that is a warning.
+//! Looking never fails because it could not be written down; that is a warning. What others know is
+//! taken into account: a proof mends the failures of which it is said in the knowledge. Only an operation
+//! that went through gives its word a reference at once; looking, and what was put back, leave them as they are.
 
 use super::{App, audit};
 use crate::{
     base::{Failure, OpId, TaskId},
     model::{
-        Check, Report, Status, Verdict, VerdictRecord, Verification, Version, drill::DrillReport, operation::OpKind, verdict::Standing,
+        Check, Report, Status, Verdict, VerdictRecord, Verification, Version, drill::DrillReport, operation::OpKind, report::Outcome,
+        verdict::Standing,
     },
     steps::verdicts,
     verify::Commands,
@@ -28,7 +31,8 @@ impl App {
             return;
         }
         let note = || -> Result<(), Failure> {
-            if !self.is_news(said)? {
+            let records = self.news(said, None)?;
+            if records.is_empty() {
                 return Ok(());
             }
             let _lock = self.lock()?;
@@ -39,36 +43,31 @@ impl App {
                 _ => "mark failed",
             };
             let what = audit::deed_on(kind, said.task, None, Some(said.version));
-            let record = self.record(said, None);
-            self.witnessed(what, &said.reason, || Ok(verdicts::append(&*self.ground.state, &[record], &[])?))
+            self.witnessed(what, &said.reason, || verdicts::keep(&self.ground, &records))
         };
         self.warn_unwritten(said, note());
     }
 
-    /// Writes down what was said, in an operation or not, by who has the lock.
-    fn write_down(&self, said: &Said<'_>, op: Option<&OpId>) {
-        let note = || -> Result<(), Failure> {
-            if !self.is_news(said)? {
-                return Ok(());
-            }
-            Ok(verdicts::append(&*self.ground.state, &[self.record(said, op)], &[])?)
-        };
+    /// Writes down what an operation said, by who has the lock; with a reference when it went through.
+    fn write_down(&self, said: &Said<'_>, report: &Report) {
+        let write = if report.outcome == Outcome::Done { verdicts::write } else { verdicts::keep };
+        let note = || write(&self.ground, &self.news(said, report.op.as_ref())?);
         self.warn_unwritten(said, note());
     }
 
     /// What the verification of an operation says of the version that it was about.
     pub(super) fn note_operation(&self, report: &Report, commands: Commands) {
-        let (Some(op), Some(verification)) = (&report.op, &report.verification) else { return };
+        let (Some(_), Some(verification)) = (&report.op, &report.verification) else { return };
         let spec = self.ground.settings.task(&verification.task);
         let ran = commands == Commands::Run || spec.is_some_and(|spec| spec.smoke.is_empty());
         let released = report.kind == OpKind::CreateSnapshot;
         let reason = if released { "verified at release".into() } else { format!("verified by the {}", report.kind.word()) };
         let said = |verdict, reason| Said { task: &verification.task, version: &verification.version, verdict, reason };
         match own_failure(verification, released) {
-            Some(reason) => self.write_down(&said(Verdict::Failed, reason), Some(op)),
+            Some(reason) => self.write_down(&said(Verdict::Failed, reason), report),
             // What was left out proves nothing.
             None if verification.is_good() && ran && matches!(report.kind, OpKind::CreateSnapshot | OpKind::Rollback) => {
-                self.write_down(&said(Verdict::Proven, reason), Some(op));
+                self.write_down(&said(Verdict::Proven, reason), report);
             }
             None => {}
         }
@@ -107,7 +106,8 @@ impl App {
     /// The same for who has the lock.
     pub(super) fn note_tree_under_lock(&self, verification: &Verification, commands: Commands) {
         if let Some(said) = self.said_of_tree(verification, commands) {
-            self.write_down(&said, None);
+            let kept = || verdicts::keep(&self.ground, &self.news(&said, None)?);
+            self.warn_unwritten(&said, kept());
         }
     }
 
@@ -122,39 +122,48 @@ impl App {
 
     /// True when the checks of a version failed when they were last written down.
     fn failed(&self, verification: &Verification) -> bool {
-        self.said_here(&verification.task, &verification.version).is_ok_and(|standing| standing.checks_failed)
+        self.standing_here(&verification.task, &verification.version).is_ok_and(|(_, all)| all.checks_failed)
     }
 
-    /// What the log of this clone says of a version.
-    fn said_here(&self, task: &TaskId, version: &Version) -> Result<Standing, Failure> {
-        let mut all = verdicts::standings(&*self.ground.state)?;
-        Ok(all.remove(task).and_then(|mut versions| versions.remove(version)).unwrap_or_default())
+    /// What the log of this clone says of a version, and what all that is known here says.
+    fn standing_here(&self, task: &TaskId, version: &Version) -> Result<(Standing, Standing), Failure> {
+        let own = verdicts::own(&*self.ground.state)?;
+        let shared = verdicts::said_elsewhere(&self.ground, task)?;
+        let standing = |records| Standing::of(verdicts::of_version(&records, task, version));
+        Ok((standing(verdicts::union(own.clone(), Vec::new())), standing(verdicts::union(own, shared))))
     }
 
-    /// True when the log does not say so already.
-    fn is_news(&self, said: &Said<'_>) -> Result<bool, Failure> {
-        let known = self.said_here(said.task, said.version)?;
-        Ok(match said.verdict {
-            Verdict::Proven => !known.proven || known.failed,
-            Verdict::Failed => !known.checks_failed,
-            Verdict::Damaged => !known.damaged,
-            Verdict::Whole => known.damaged,
+    /// The records of what was said that are news.
+    fn news(&self, said: &Said<'_>, op: Option<&OpId>) -> Result<Vec<VerdictRecord>, Failure> {
+        let (own, all) = self.standing_here(said.task, said.version)?;
+        let is_news = match said.verdict {
+            Verdict::Proven => !own.proven || all.failed,
+            Verdict::Failed => !own.checks_failed || !all.checks_failed,
+            Verdict::Damaged => !own.damaged,
+            Verdict::Whole => own.damaged,
             _ => true,
-        })
+        };
+        let mut records = if is_news { vec![self.record(said, said.verdict.clone(), op)] } else { Vec::new() };
+        // What was proven here came out of the storage of this clone.
+        if said.verdict == Verdict::Proven && own.damaged {
+            records.push(self.record(said, Verdict::Whole, op));
+        }
+        Ok(records)
     }
 
-    fn record(&self, said: &Said<'_>, op: Option<&OpId>) -> VerdictRecord {
+    fn record(&self, said: &Said<'_>, verdict: Verdict, op: Option<&OpId>) -> VerdictRecord {
         // A machine that only looks may know no name for whoever looks.
         let who = self.ground.git.identity().map_or_else(|_| self.ground.host.clone(), |who| format!("{} <{}>", who.name, who.email));
         VerdictRecord {
             task: said.task.clone(),
             version: said.version.clone(),
-            verdict: said.verdict,
+            verdict,
             reason: said.reason.clone(),
             who,
             at: self.ground.clock.now(),
             op: op.cloned(),
             seq: None,
+            mends: None,
         }
     }
 
@@ -182,7 +191,10 @@ fn own_failure(verification: &Verification, any: bool) -> Option<String> {
     verification.checks.iter().filter(own).find(|check| check.status == Status::Fail).map(reason_of)
 }
 
-/// A failed check in one line.
+/// A failed check in one line. What a command printed stays in the report: this travels.
 fn reason_of(check: &Check) -> String {
-    format!("{}: {}", check.id, check.evidence.join("; "))
+    /// Characters of a reason.
+    const MOST: usize = 1000;
+    let evidence: Vec<&str> = check.evidence.iter().map(String::as_str).filter(|line| !line.starts_with("| ")).collect();
+    format!("{}: {}", check.id, evidence.join("; ")).chars().take(MOST).collect()
 }

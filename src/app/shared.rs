@@ -1,19 +1,77 @@
-//! What was said of versions, here and elsewhere: listed, pushed, fetched.
+//! What was said of versions, here and elsewhere: judged, listed, pushed, fetched.
+
+use std::collections::{BTreeMap, HashSet};
 
 use super::{App, audit};
 use crate::{
     base::{Failure, TaskId},
-    model::VerdictRecord,
+    model::{
+        Verdict, VerdictRecord, Version,
+        verdict::{Standing, unmended},
+    },
     steps::{
         shared::{self, PREFIX},
-        verdicts::{self, Records},
+        verdicts::{self, Records, Standings},
     },
 };
+
+/// What was said of versions, and by whom where nothing of this clone says so.
+pub(super) struct Judged {
+    /// What all records together say.
+    pub standings: Standings,
+    /// Who said what counts of a version, when that was in other clones only.
+    pub elsewhere: BTreeMap<(TaskId, Version), String>,
+}
+
+impl Judged {
+    /// Who said so of a version, when that was in other clones only.
+    pub fn by(&self, task: &TaskId, version: &Version) -> Option<String> {
+        self.elsewhere.get(&(task.clone(), version.clone())).cloned()
+    }
+}
+
+/// Who gave a version its word, unless a record of this clone does.
+fn speaker(records: &[VerdictRecord], own: &HashSet<String>) -> Option<String> {
+    let of = |verdict: Verdict| records.iter().filter(|record| record.verdict == verdict).collect::<Vec<_>>();
+    let deciding = match Standing::of(records).word() {
+        "bad" => of(Verdict::Bad),
+        "failed" => [unmended(records), of(Verdict::Damaged)].concat(),
+        "held" => of(Verdict::Held),
+        "good" => of(Verdict::Good),
+        "proven" => of(Verdict::Proven),
+        _ => Vec::new(),
+    };
+    let is_own = deciding.iter().any(|record| own.contains(&record.mark()));
+    deciding.last().filter(|_| !is_own).map(|record| record.who.clone())
+}
 
 impl App {
     /// All verdicts, here and shared, in the order in which they count; and what is ignored of the
     /// shared ones, which is said once as a warning too. Of one task when it is named.
-    pub(super) fn verdict_records(&self, task: Option<&TaskId>) -> Result<(Records, Vec<String>), Failure> {
+    fn verdict_records(&self, task: Option<&TaskId>) -> Result<(Records, Vec<String>), Failure> {
+        let (own, shared) = self.own_and_shared(task)?;
+        Ok((verdicts::union(own, shared.records), shared.ignored))
+    }
+
+    /// What all verdicts together say, of one task when it is named. What a tag that was moved leads to
+    /// is not what was released: that failed, whatever was said.
+    pub(super) fn judged(&self, task: Option<&TaskId>) -> Result<Judged, Failure> {
+        let (own, shared) = self.own_and_shared(task)?;
+        let here: HashSet<String> = own.iter().map(VerdictRecord::mark).collect();
+        let records = verdicts::union(own, shared.records);
+        let all = records.iter().flat_map(|(task, versions)| versions.iter().map(move |(version, said)| (task, version, said)));
+        let elsewhere = all.filter_map(|(task, version, said)| Some(((task.clone(), version.clone()), speaker(said, &here)?)));
+        let mut judged = Judged { elsewhere: elsewhere.collect(), standings: verdicts::fold(&records) };
+        let releases = task.map_or_else(|| self.all_releases(), |task| self.tagged_releases(task))?;
+        for (task, version) in releases.moved(&self.ground.git, task)? {
+            judged.elsewhere.remove(&(task.clone(), version.clone()));
+            judged.standings.entry(task).or_default().entry(version).or_default().failed = true;
+        }
+        Ok(judged)
+    }
+
+    /// The verdicts of this clone, and the shared ones.
+    fn own_and_shared(&self, task: Option<&TaskId>) -> Result<(Vec<VerdictRecord>, shared::Shared), Failure> {
         // Somebody else's state folder: what was shared can be read all the same.
         let mut own = if self.is_closed() { Vec::new() } else { verdicts::own(&*self.ground.state)? };
         own.retain(|record| task.is_none_or(|task| record.task == *task));
@@ -23,7 +81,7 @@ impl App {
             let more = if more == 0 { String::new() } else { format!(" (and {more} more: `snapback verdicts list`)") };
             self.ground.warn(format!("a shared verdict is ignored: {first}{more}"));
         }
-        Ok((verdicts::union(own, shared.records), shared.ignored))
+        Ok((own, shared))
     }
 
     /// The verdicts of some tasks, or of all, the newest last; and the shared ones that are ignored.
@@ -33,17 +91,15 @@ impl App {
         Ok((wanted.flat_map(|(_, versions)| versions.into_values().flatten()).collect(), ignored))
     }
 
-    /// Pushes the verdicts; returns how many there are, and where they are. Nothing can conflict: each
+    /// Pushes the verdicts; returns how many there are, how many are new there, and where. Nothing can conflict: each
     /// has a name of its own. Without a named remote they go where `git push` goes.
-    pub fn push_verdicts(&self, remote: Option<&str>) -> Result<(usize, String), Failure> {
+    pub fn push_verdicts(&self, remote: Option<&str>) -> Result<(usize, usize, String), Failure> {
         let remote = self.remote_or_default(remote)?;
         let _lock = self.lock()?;
         shared::publish(&self.ground.git, None, &verdicts::own(&*self.ground.state)?)?;
         let names = shared::names(&self.ground.git, None)?;
-        if !names.is_empty() {
-            self.ground.git.push(&remote, &[format!("{PREFIX}*:{PREFIX}*")])?;
-        }
-        Ok((names.len(), remote))
+        let new = if names.is_empty() { 0 } else { self.ground.git.push(&remote, &[format!("{PREFIX}*:{PREFIX}*")])? };
+        Ok((names.len(), new, remote))
     }
 
     /// Fetches the verdicts of others; returns how many are new, and from where. A name that is there

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::{
     App, MissingTags, audit,
     drift::{Drift, Watched},
+    shared::Judged,
     way_back,
 };
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
         signature::Demand,
     },
     registry::Registry,
-    rollback::{Standings, check, standing_of},
+    rollback::{check, standing_of},
     steps::verdicts,
 };
 
@@ -32,9 +33,9 @@ impl App {
             [] => self.ground.settings.tasks.iter().collect(),
             some => some.iter().map(|id| self.spec(id)).collect::<Result<_, _>>()?,
         };
-        let (releases, standings) = match tasks {
-            [only] => (self.tagged_releases(only)?, self.standings_of(only)?),
-            _ => (self.all_releases()?, self.standings()?),
+        let (releases, judged) = match tasks {
+            [only] => (self.tagged_releases(only)?, self.judged(Some(only))?),
+            _ => (self.all_releases()?, self.judged(None)?),
         };
         let registry = self.registry_seen();
         let named: Vec<Active> = chosen.par_iter().map(|task| self.active_of(task, registry.as_ref())).collect();
@@ -51,9 +52,8 @@ impl App {
             self.ground.warn(format!("{sentence}: git fetch --tags"));
         }
         let pairs = named.into_par_iter().zip(&watched);
-        let mut lines: Vec<TaskLine> = pairs
-            .map(|(named, watched)| task_line(watched, named, &releases, &standings, (&drift, &*self.ground.state), &missing))
-            .collect();
+        let mut lines: Vec<TaskLine> =
+            pairs.map(|(named, watched)| task_line(watched, named, &releases, &judged, (&drift, &*self.ground.state), &missing)).collect();
         let moved = releases.moved(&self.ground.git, None)?;
         for line in &mut lines {
             let own = moved.iter().filter(|(task, _)| *task == line.task);
@@ -105,7 +105,7 @@ impl App {
 
     /// The lines of all releases of some tasks, the newest version of each first.
     fn release_lines(&self, tasks: &[&TaskId], releases: &Releases) -> Result<Vec<ReleaseLine>, Failure> {
-        let (standings, settings) = (self.standings()?, &self.ground.settings);
+        let (judged, settings) = (self.judged(None)?, &self.ground.settings);
         let registry = self.registry_seen();
         let all: Vec<&Release> = tasks.iter().flat_map(|task| releases.of(task).rev()).collect();
         let kept = self.manifests_of(&all)?;
@@ -120,7 +120,7 @@ impl App {
                 peeled => peeled?,
             };
             let has_manifest = kept.contains(&settings.manifest_path(&release.task, &release.version));
-            self.release_line(release, &tag, &standings, active.get(&release.task).and_then(Option::as_ref), has_manifest).map(Some)
+            self.release_line(release, &tag, &judged, active.get(&release.task).and_then(Option::as_ref), has_manifest).map(Some)
         };
         all.par_iter().map(line).filter_map(Result::transpose).collect()
     }
@@ -143,7 +143,7 @@ impl App {
         &self,
         release: &Release,
         tag: &PeeledTag,
-        standings: &Standings,
+        judged: &Judged,
         active: Option<&Version>,
         manifest: bool,
     ) -> Result<ReleaseLine, Failure> {
@@ -162,7 +162,8 @@ impl App {
             at,
             author,
             message,
-            standing: standing_of(standings, &release.task, &release.version),
+            standing: standing_of(&judged.standings, &release.task, &release.version),
+            said_by: judged.by(&release.task, &release.version),
             active: active == Some(&release.version),
             manifest,
         })
@@ -204,7 +205,7 @@ impl App {
             Err(failure) => (None, Some(failure.chain().join(": "))),
         };
         let has_manifest = manifest.is_some();
-        let line = self.release_line(release, &tag, &self.standings()?, active.as_ref(), has_manifest)?;
+        let line = self.release_line(release, &tag, &self.judged(None)?, active.as_ref(), has_manifest)?;
         let own = || manifest.iter().flat_map(|manifest| &manifest.files).filter(|file| file.is_restored());
         Ok(ReleaseDetail {
             release: line,
@@ -246,24 +247,22 @@ impl App {
         let record = VerdictRecord {
             task: task.clone(),
             version: version.clone(),
-            verdict,
+            verdict: verdict.clone(),
             reason: reason.into(),
             who: format!("{} <{}>", who.name, who.email),
             at: self.ground.clock.now(),
             op: None,
             seq: None,
+            mends: None,
         };
         let kind = match verdict {
             Verdict::Good => "mark good",
             Verdict::Bad => "mark bad",
-            Verdict::Proven => "mark proven",
             Verdict::Held => "hold",
             Verdict::Released => "end hold",
             Verdict::Pinned => "pin",
             Verdict::Unpinned => "unpin",
-            Verdict::Failed => "mark failed",
-            Verdict::Damaged => "mark damaged",
-            Verdict::Whole => "mark whole",
+            _ => "mark",
         };
         let what = audit::deed_on(kind, task, None, Some(version));
         self.witnessed(what, reason, || verdicts::write(&self.ground, &[record]))
@@ -282,7 +281,7 @@ fn task_line(
     watched: &Watched<'_>,
     named: Active,
     releases: &Releases,
-    standings: &Standings,
+    judged: &Judged,
     (drift, state): (&Drift<'_>, &dyn Fs),
     missing: &MissingTags,
 ) -> TaskLine {
@@ -297,13 +296,14 @@ fn task_line(
     let mut told = |failure: Failure| trouble.push(failure.to_string());
     let small = drift.of(watched).map_err(&mut told).unwrap_or_default();
     let (large, unread) = drift.large(watched).map_err(told).unwrap_or_default();
-    let way_back = way_back::of(state, task, active.as_ref(), releases, standings);
+    let way_back = way_back::of(state, task, active.as_ref(), releases, &judged.standings);
     TaskLine {
         task: task.id.clone(),
         title: task.title.clone(),
         newest: releases.of(&task.id).next_back().map(|release| release.version.clone()),
         releases: releases.of(&task.id).count(),
-        standing: active.as_ref().map(|version| standing_of(standings, &task.id, version)).unwrap_or_default(),
+        standing: active.as_ref().map(|version| standing_of(&judged.standings, &task.id, version)).unwrap_or_default(),
+        said_by: active.as_ref().and_then(|version| judged.by(&task.id, version)),
         active,
         config,
         drift: small + large,

@@ -19,7 +19,7 @@ pub(super) fn of(state: &dyn Fs, task: &TaskSpec, active: Option<&Version>, rele
         Err(NoTarget::Failed(version)) => return failed(state, task, version),
         Err(NoTarget::TakenBack(_)) => return WayBack::default(),
         Err(why @ NoTarget::BelowDoor { .. }) => {
-            let why = rollback::Error::NoGoodVersion { task: task.id.clone(), why }.to_string();
+            let why = rollback::Error::NoGoodVersion { task: task.id.clone(), why, others: false }.to_string();
             return WayBack { why: Some(why), ..WayBack::default() };
         }
     };
@@ -50,7 +50,8 @@ impl App {
         let (spec, releases, standings) = (self.spec(task)?, self.releases_for(task)?, self.standings_of(task)?);
         let active = self.active_told(spec);
         let why = target(spec, active.as_ref(), &releases, &standings).err().unwrap_or(NoTarget::Oldest(active));
-        Ok(rollback::Error::NoGoodVersion { task: task.clone(), why })
+        let others = !self.ground.git.remotes().is_empty();
+        Ok(rollback::Error::NoGoodVersion { task: task.clone(), why, others })
     }
 
     /// What is wrong with the way back from a version that is being released: a failed drill, or

@@ -443,6 +443,7 @@ fn steps(
             at: ground.clock.now(),
             op: Some(id.clone()),
             seq: None,
+            mends: None,
         }])
     };
     let (mut changes, mut publication) = (Some(changes), Some(publication));

@@ -17,7 +17,7 @@ impl Error {
         match self {
             Self::NoRemote => vec![Hint::run("name one", &["git", "remote", "add", "origin", "<url>"])],
             Self::WhichRemote { remotes } => vec![
-                Hint::say(format!("name it: --push={}", remotes.first().map_or("REMOTE", String::as_str))),
+                Hint::say(format!("name it: --push={0}, or `verdicts push {0}`", remotes.first().map_or("REMOTE", String::as_str))),
                 Hint::run("or for all pushes", &["git", "config", "remote.pushDefault", remotes.first().map_or("REMOTE", String::as_str)]),
             ],
             Self::OtherName { .. } => vec![

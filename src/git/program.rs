@@ -46,12 +46,13 @@ impl Repo {
         command.as_owner_of(self.common_dir())
     }
 
-    /// Pushes references by full name, all or none; no hook runs.
-    pub fn push(&self, remote: &str, refs: &[String]) -> Result<(), Error> {
+    /// Pushes references by full name, all or none; no hook runs. Returns how many are new there.
+    pub fn push(&self, remote: &str, refs: &[String]) -> Result<usize, Error> {
         let (success, output) = run(&self.at_remote(&["push", "--atomic"], remote, refs))?;
         // What git advises there fits a push by hand, not this one.
         let said: Vec<&str> = output.split("; ").filter(|line| !line.trim_start().starts_with("hint:")).collect();
-        if success { Ok(()) } else { Err(Error::Push { remote: secret::clean_text(remote), output: said.join("; ") }) }
+        let new = || said.iter().filter(|line| line.trim_start().starts_with("* [")).count();
+        if success { Ok(new()) } else { Err(Error::Push { remote: secret::clean_text(remote), output: said.join("; ") }) }
     }
 
     /// Fetches references by full name, without force; no hook runs, and neither tags nor submodules

@@ -25,6 +25,9 @@ pub struct TaskLine {
     pub releases: usize,
     /// What was said of the active version.
     pub standing: Standing,
+    /// Who said so, when that was in other clones only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub said_by: Option<String>,
     /// Files that differ from the active release, including untracked ones.
     pub drift: usize,
     /// Large files of the active release whose size is right; their bytes were not read.
@@ -89,6 +92,9 @@ pub struct ReleaseLine {
     pub message: String,
     /// What was said of it.
     pub standing: Standing,
+    /// Who said so, when that was in other clones only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub said_by: Option<String>,
     /// True when it is the active one.
     pub active: bool,
     /// True when it has a manifest.

@@ -1,13 +1,15 @@
 //! Verdicts on versions: good, bad, held, pinned. Append-only records; the newest one counts.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Version;
-use crate::base::{OpId, TaskId};
+use crate::base::{Digest, OpId, TaskId};
 
 /// What was said of a version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Levels 1 and 2 (and 3 where a smoke command is set) passed.
@@ -30,6 +32,36 @@ pub enum Verdict {
     Damaged,
     /// It is kept as it was released again.
     Whole,
+    /// A word of a newer program: kept, passed on, and of no weight here.
+    #[serde(untagged)]
+    Unknown(NewWord),
+}
+
+/// A word that this program does not know, of the form that words have: `quarantined`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct NewWord(String);
+
+impl NewWord {
+    /// The word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<NewWord> for String {
+    fn from(word: NewWord) -> Self {
+        word.0
+    }
+}
+
+impl TryFrom<String> for NewWord {
+    type Error = &'static str;
+
+    fn try_from(word: String) -> Result<Self, Self::Error> {
+        let fits = (1..=40).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        if fits { Ok(Self(word)) } else { Err("no verdict is written so") }
+    }
 }
 
 /// One record of `verdicts.jsonl`.
@@ -54,19 +86,55 @@ pub struct VerdictRecord {
     /// knowledge of something else counts more, whatever the clocks say. Older records have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
+    /// Of `proven`: the failures that its writer knew of, by [`VerdictRecord::mark`]; no other ones are
+    /// mended by it. Older records have none, and mend what is before them in the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mends: Option<Vec<String>>,
 }
 
 impl VerdictRecord {
-    /// True when both say the same, whatever their numbers.
+    /// True when both say the same, whatever their writers knew.
     pub fn says_the_same(&self, other: &Self) -> bool {
-        Self { seq: None, ..self.clone() } == Self { seq: None, ..other.clone() }
+        let said = |record: &Self| Self { seq: None, mends: None, ..record.clone() };
+        said(self) == said(other)
     }
 
-    /// True for what is shared with other clones: what people and rollbacks say. What checks say is
-    /// not, because each clone proves for itself.
+    /// True for what is shared with other clones: what people, rollbacks and checks say of a version.
+    /// What the storage of one clone holds is nobody else's matter, and a word that is not known was
+    /// shared by the program that knows it.
     pub fn is_shared(&self) -> bool {
-        !matches!(self.verdict, Verdict::Proven | Verdict::Failed | Verdict::Damaged | Verdict::Whole)
+        !matches!(self.verdict, Verdict::Damaged | Verdict::Whole | Verdict::Unknown(_))
     }
+
+    /// What another record names this one by: the first 128 bits of its digest, in hex.
+    pub fn mark(&self) -> String {
+        let json = serde_json::to_string(self).expect("because plain data always renders");
+        Digest::of(json.as_bytes()).hex()[..32].to_string()
+    }
+
+    /// The record as it is written by somebody who knows these of its version.
+    #[must_use]
+    pub fn in_knowledge_of(&self, known: &[Self]) -> Self {
+        let mut record = self.clone();
+        if record.seq.is_none() {
+            // What stays here is counted apart: other clones must not see numbers that nobody gave.
+            let is_local = |record: &Self| matches!(record.verdict, Verdict::Damaged | Verdict::Whole);
+            record.seq = Some(next_seq(known.iter().filter(|other| is_local(other) == is_local(&record))));
+        }
+        if record.verdict == Verdict::Proven && record.mends.is_none() {
+            record.mends = Some(unmended(known).iter().map(|failure| failure.mark()).collect());
+        }
+        record
+    }
+}
+
+/// The failures among the records of one version, in their order, that no proof knew of.
+pub fn unmended(records: &[VerdictRecord]) -> Vec<&VerdictRecord> {
+    let is_proof = |record: &&VerdictRecord| record.verdict == Verdict::Proven;
+    let mended: HashSet<&String> = records.iter().filter(is_proof).filter_map(|proof| proof.mends.as_ref()).flatten().collect();
+    let old = records.iter().rposition(|record| record.verdict == Verdict::Proven && record.mends.is_none());
+    let later = &records[old.map_or(0, |old| old + 1)..];
+    later.iter().filter(|record| record.verdict == Verdict::Failed && !mended.contains(&record.mark())).collect()
 }
 
 /// Brings the records of one version into the order in which they count, the last one most; a union
@@ -75,10 +143,10 @@ impl VerdictRecord {
 /// Of what was said without knowing of each other, the more careful word wins.
 pub fn in_order(records: &mut [VerdictRecord]) {
     let count = records.iter().filter(|record| record.seq.is_some()).count();
-    let careful = |verdict| matches!(verdict, Verdict::Held | Verdict::Bad | Verdict::Pinned);
+    let careful = |verdict: &Verdict| matches!(verdict, Verdict::Held | Verdict::Bad | Verdict::Pinned | Verdict::Failed);
     records.sort_by_cached_key(|record| match record.seq.filter(|seq| is_counted(*seq, count)) {
         None => (0, false, record.at, format!("{record:?}")),
-        Some(seq) => (seq, careful(record.verdict), record.at, format!("{record:?}")),
+        Some(seq) => (seq, careful(&record.verdict), record.at, format!("{record:?}")),
     });
 }
 
@@ -99,7 +167,7 @@ pub fn next_seq<'a>(records: impl IntoIterator<Item = &'a VerdictRecord>) -> u64
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[allow(clippy::struct_excessive_bools, reason = "independent facts, each with its own records")]
 pub struct Standing {
-    /// It passed its verification.
+    /// It passed its verification, here or where somebody says so, and no failure since stands against it.
     pub proven: bool,
     /// A person called it good.
     pub good: bool,
@@ -123,13 +191,12 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Folds the records of one version, oldest first.
-    pub fn of<'a>(records: impl IntoIterator<Item = &'a VerdictRecord>) -> Self {
+    /// Folds the records of one version, in their order ([`in_order`]).
+    pub fn of(records: &[VerdictRecord]) -> Self {
         let mut standing = Self::default();
         for record in records {
             match record.verdict {
-                Verdict::Proven => (standing.proven, standing.damaged, standing.checks_failed) = (true, false, false),
-                Verdict::Failed => (standing.proven, standing.checks_failed) = (false, true),
+                Verdict::Proven => standing.proven = true,
                 Verdict::Damaged => standing.damaged = true,
                 Verdict::Whole => standing.damaged = false,
                 Verdict::Good => standing = Self { good: true, bad: false, held: false, held_by_hand: false, ..standing },
@@ -138,8 +205,11 @@ impl Standing {
                 Verdict::Released => (standing.held, standing.held_by_hand) = (false, false),
                 Verdict::Pinned => standing.pinned = true,
                 Verdict::Unpinned => standing.pinned = false,
+                Verdict::Failed | Verdict::Unknown(_) => {}
             }
         }
+        standing.checks_failed = !unmended(records).is_empty();
+        standing.proven &= !standing.checks_failed;
         standing.failed = standing.checks_failed || standing.damaged;
         standing
     }
@@ -169,6 +239,8 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -183,6 +255,7 @@ mod tests {
             at: Timestamp::from_second(second).expect("it is a time"),
             op: None,
             seq,
+            mends: None,
         }
     }
 
@@ -207,30 +280,91 @@ mod tests {
     #[test]
     fn what_failed_stays_so_until_it_is_proven_again() {
         use Verdict::{Damaged, Failed, Good, Proven, Whole};
-        let of = |words: &[Verdict]| Standing::of(&words.iter().map(|word| record(*word, None, 1)).collect::<Vec<_>>());
-        for words in [&[Failed][..], &[Proven, Failed], &[Failed, Good], &[Proven, Damaged], &[Failed, Whole], &[Failed, Damaged, Whole]] {
+        let of = |words: &[Verdict]| Standing::of(&words.iter().map(|word| record(word.clone(), None, 1)).collect::<Vec<_>>());
+        for words in [
+            &[Failed][..],
+            &[Proven, Failed],
+            &[Failed, Good],
+            &[Proven, Damaged],
+            &[Failed, Whole],
+            &[Failed, Damaged, Whole],
+            &[Damaged, Proven],
+        ] {
             let standing = of(words);
             assert_eq!((standing.word(), standing.may_be_default_target()), ("failed", false), "{words:?}");
         }
-        for words in [&[Failed, Proven][..], &[Proven, Damaged, Whole], &[Damaged, Proven]] {
+        for words in [&[Failed, Proven][..], &[Proven, Damaged, Whole], &[Damaged, Proven, Whole]] {
             let standing = of(words);
             assert_eq!((standing.word(), standing.may_be_default_target()), ("proven", true), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_of_a_newer_program_is_kept_and_has_no_weight() {
+        let newer: Verdict = serde_json::from_str("\"quarantined\"").expect("it has the form of a word");
+        assert_eq!(serde_json::to_string(&newer).expect("it renders"), "\"quarantined\"");
+        let proven = record(Verdict::Proven, Some(1), 1);
+        assert_eq!(Standing::of(&[proven.clone(), record(newer.clone(), Some(2), 2)]), Standing::of(std::slice::from_ref(&proven)));
+        assert!(!record(newer.clone(), None, 1).is_shared());
+        assert_eq!(record(Verdict::Good, None, 3).in_knowledge_of(&[proven, record(newer, Some(2), 2)]).seq, Some(3), "it was known");
+        for wrong in ["", "Good", "\u{1b}[2J", "a b", &"x".repeat(41)] {
+            assert!(serde_json::from_value::<Verdict>(wrong.into()).is_err(), "{wrong:?}");
         }
     }
 
     proptest! {
         #[test]
         fn every_clone_comes_to_the_same_order(
-            all in proptest::collection::vec((0..6usize, 1..5u64, 0..3i64), 1..8),
+            all in proptest::collection::vec((0..8usize, 1..5u64, 0..3i64), 1..8),
             turn in 0..8usize,
         ) {
-            let words = [Verdict::Good, Verdict::Bad, Verdict::Held, Verdict::Released, Verdict::Pinned, Verdict::Unpinned];
-            let mut a: Vec<_> = all.iter().map(|(word, seq, at)| record(words[*word], Some(*seq), *at)).collect();
+            let people = [Verdict::Good, Verdict::Bad, Verdict::Held, Verdict::Released, Verdict::Pinned, Verdict::Unpinned];
+            let words = [&people[..], &[Verdict::Proven, Verdict::Failed]].concat();
+            let mut a: Vec<_> = all.iter().map(|(word, seq, at)| record(words[*word].clone(), Some(*seq), *at)).collect();
             let mut b = a.clone();
             b.rotate_left(turn % all.len());
             in_order(&mut a);
             in_order(&mut b);
             prop_assert_eq!(a, b);
+        }
+
+        #[test]
+        fn a_failure_stands_in_every_clone_until_somebody_who_knows_of_it_proves_the_version(
+            steps in proptest::collection::vec((0..3usize, 0..8usize), 1..40),
+            turn in 0..40usize,
+        ) {
+            let words = [Verdict::Proven, Verdict::Failed, Verdict::Held, Verdict::Released, Verdict::Good];
+            // Each record, and what its writer knew; and what each clone knows.
+            let mut said: Vec<(VerdictRecord, BTreeSet<usize>)> = Vec::new();
+            let mut clones = vec![BTreeSet::new(); 3];
+            let order = |said: &[(VerdictRecord, BTreeSet<usize>)], known: &BTreeSet<usize>, turn: usize| {
+                let mut records: Vec<_> = known.iter().map(|at| said[*at].0.clone()).collect();
+                let turn = turn % records.len().max(1);
+                records.rotate_left(turn);
+                in_order(&mut records);
+                records
+            };
+            for (clone, what) in steps {
+                if let Some(word) = words.get(what) {
+                    let known = clones[clone].clone();
+                    let second = i64::try_from(what).expect("it is small");
+                    let new = VerdictRecord { reason: said.len().to_string(), ..record(word.clone(), None, second) };
+                    clones[clone].insert(said.len());
+                    said.push((new.in_knowledge_of(&order(&said, &known, 0)), known));
+                } else {
+                    let theirs = clones[(clone + what) % 3].clone();
+                    clones[clone].extend(theirs);
+                }
+                for known in &clones {
+                    let of = |word: Verdict| known.iter().copied().filter(|at| said[*at].0.verdict == word).collect::<Vec<_>>();
+                    let (failures, proofs) = (of(Verdict::Failed), of(Verdict::Proven));
+                    let stands = failures.iter().any(|failure| !proofs.iter().any(|proof| said[*proof].1.contains(failure)));
+                    let standing = Standing::of(&order(&said, known, turn));
+                    prop_assert_eq!(standing.checks_failed, stands);
+                    prop_assert_eq!(standing.proven, !stands && !proofs.is_empty());
+                    prop_assert_eq!(standing, Standing::of(&order(&said, known, 0)));
+                }
+            }
         }
     }
 }

@@ -152,6 +152,7 @@ mod tests {
             newest: "1.2.0".parse().ok(),
             releases: 2,
             standing: Standing { proven: true, ..Standing::default() },
+            said_by: None,
             drift: 0,
             unread: 0,
             trouble: String::new(),

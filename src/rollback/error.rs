@@ -36,6 +36,8 @@ pub enum Error {
         task: TaskId,
         /// Why not.
         why: NoTarget,
+        /// True when there is a remote: others may have proved one, and said so there.
+        others: bool,
     },
     /// The target's commit is not what its manifest says.
     #[error("{tag} is damaged: {problems}")]
@@ -182,17 +184,19 @@ fn no_target(task: &TaskId, why: &NoTarget) -> String {
 }
 
 /// What helps when no version is chosen by itself.
-fn to_choose(task: &TaskId, why: &NoTarget) -> Vec<Hint> {
+fn to_choose(task: &TaskId, why: &NoTarget, others: bool) -> Vec<Hint> {
     let task = task.as_str();
     let NoTarget::Unproven { version, is_previous } = why else {
         return vec![Hint::run("see its versions", &["snapback", "list", "--task", task])];
     };
     let version = version.to_string();
     let to = if *is_previous { "previous" } else { version.as_str() };
-    vec![
+    let fetch = others.then(|| Hint::run("fetch what others proved", &["snapback", "verdicts", "fetch"]));
+    let here = [
         Hint::run("go to it", &["snapback", "rollback", "--task", task, "--to", to]),
         Hint::run("prove it first", &["snapback", "drill", "--task", task, "--to", &version]),
-    ]
+    ];
+    here.into_iter().chain(fetch).collect()
 }
 
 impl Fault for Error {
@@ -222,7 +226,7 @@ impl Fault for Error {
                 let seen = Hint::run("see what happened", &["snapback", "history", "--task", task]);
                 (!there).then(go).into_iter().chain([seen]).collect()
             }
-            Self::NoGoodVersion { task, why } => to_choose(task, why),
+            Self::NoGoodVersion { task, why, others } => to_choose(task, why, *others),
             Self::Damaged { task, .. } => vec![Hint::run(
                 "see which versions are whole",
                 &["snapback", "verify-snapshot", "--task", task.as_str(), "--all", "--deep"],

@@ -49,7 +49,7 @@ pub fn draft(
     if let (None, None, [why, ..]) = (&active, &request.to, &trouble[..]) {
         return Err(Error::ActiveUnknown { task: task.id.clone(), why: why.clone() }.into());
     }
-    let to = target(task, releases, standings, active.as_ref(), request)?;
+    let to = target((ground, task), releases, standings, active.as_ref(), request)?;
     check_from(task, (active.as_ref(), &trouble), &to, request)?;
     let request = &despite_verdict(task, standings, &to, request)?;
     let release = releases.find(&task.id, &to)?;
@@ -89,13 +89,13 @@ pub fn draft(
 
 /// The version to go to.
 fn target(
-    task: &TaskSpec,
+    (ground, task): (&Ground, &TaskSpec),
     releases: &Releases,
     standings: &Standings,
     active: Option<&Version>,
     request: &request::Rollback,
 ) -> Result<Version, Error> {
-    let none = |why| Error::NoGoodVersion { task: task.id.clone(), why };
+    let none = |why| Error::NoGoodVersion { task: task.id.clone(), why, others: !ground.git.remotes().is_empty() };
     request.to.clone().map_or_else(|| default_target(&task.id, releases, standings, active).map_err(none), Ok)
 }
 

@@ -4,7 +4,8 @@
 //! clones can ever mean different things by one name, plain `git push` and `git fetch` make the
 //! union, and nothing has to be merged. The log in the state folder stays the place where a record is
 //! written first; whatever of it is not here yet is added with the next one. What a fetch brought
-//! is read as what it is: a record that is not exactly right is left out, and named.
+//! is read as what it is: a record that is not exactly right is left out, and named. What a newer
+//! program wrote, in a word or a format that is not known here, is left out of what counts, and passed on.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -24,8 +25,9 @@ use crate::{
 
 /// Where the references are.
 pub const PREFIX: &str = "refs/snapback/verdicts/";
-/// The format of a record.
+/// The format of a record, and how those of newer programs begin.
 const SCHEMA: &str = "snapback.verdict/1";
+const ANY_SCHEMA: &str = "snapback.verdict/";
 /// No record is larger, in bytes.
 const LARGEST: u64 = 16 << 10;
 /// No more records are read: nobody says so much of versions.
@@ -46,8 +48,31 @@ pub struct Shared {
     pub records: Vec<VerdictRecord>,
     /// The references that are not, and why: for people.
     pub ignored: Vec<String>,
-    /// The references that are right, by name.
+    /// The references that are right, and those of newer programs, by name.
     names: BTreeSet<String>,
+}
+
+/// Why a reference is left out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LeftOut {
+    /// It is not right in this way.
+    #[error("{0}")]
+    Wrong(String),
+    /// A newer program wrote it: it has this format.
+    #[error("its format is {0:?}, which only a newer snapback reads")]
+    Newer(String),
+}
+
+impl From<String> for LeftOut {
+    fn from(why: String) -> Self {
+        Self::Wrong(why)
+    }
+}
+
+/// What a record says of itself before anything else of it is read.
+#[derive(Deserialize)]
+struct Format {
+    schema: String,
 }
 
 /// The bytes of a record's blob.
@@ -83,21 +108,27 @@ pub fn read(git: &Repo, task: Option<&TaskId>, own: &[VerdictRecord]) -> Result<
         shared.ignored.push(format!("{} references below {below}: only {MOST} records are read", more + 1));
     }
     for name in names.into_iter().take(MOST) {
-        let read = || parse(git, &name, git.find_ref(&name).map_err(|error| Failure::from(error).to_string())?.as_ref());
+        let found = || git.find_ref(&name).map_err(|error| LeftOut::Wrong(Failure::from(error).to_string()));
+        let read = || parse(git, &name, found()?.as_ref());
         match own.get(&name).map_or_else(read, |record| Ok((*record).clone())) {
             Ok(record) => {
                 shared.records.push(record);
                 shared.names.insert(name);
             }
-            Err(why) => shared.ignored.push(format!("{}: {why}", text::escape(name.as_bytes()))),
+            Err(why) => {
+                shared.ignored.push(format!("{}: {why}", text::escape(name.as_bytes())));
+                if matches!(why, LeftOut::Newer(_)) {
+                    shared.names.insert(name);
+                }
+            }
         }
     }
     Ok(shared)
 }
 
 /// Reads one record; the error says in what it is wrong.
-fn parse(git: &Repo, name: &str, blob: Option<&GitId>) -> Result<VerdictRecord, String> {
-    let Some(blob) = blob else { return Err("it leads nowhere".into()) };
+fn parse(git: &Repo, name: &str, blob: Option<&GitId>) -> Result<VerdictRecord, LeftOut> {
+    let Some(blob) = blob else { return Err("it leads nowhere".to_string().into()) };
     record_of(name, blob, || git.read_blob_within(blob, LARGEST).map_err(|error| Failure::from(error).to_string()))
 }
 
@@ -106,25 +137,34 @@ fn parse(git: &Repo, name: &str, blob: Option<&GitId>) -> Result<VerdictRecord, 
 ///
 /// # Errors
 /// In what it is wrong, for people.
-pub fn record_of(name: &str, blob: &GitId, bytes: impl FnOnce() -> Result<Vec<u8>, String>) -> Result<VerdictRecord, String> {
+pub fn record_of(name: &str, blob: &GitId, bytes: impl FnOnce() -> Result<Vec<u8>, String>) -> Result<VerdictRecord, LeftOut> {
     let parts: Vec<&str> = name.strip_prefix(PREFIX).unwrap_or_default().split('/').collect();
-    let [task, version, id] = parts[..] else { return Err("its name has not the form <task>/<version>/<id>".into()) };
+    let [task, version, id] = parts[..] else { return Err("its name has not the form <task>/<version>/<id>".to_string().into()) };
     if id != blob.as_str() {
-        return Err("it leads to another object than its name says".into());
+        return Err("it leads to another object than its name says".to_string().into());
     }
     let bytes = bytes()?;
-    let line: Line = serde_json::from_slice(&bytes).map_err(|error| format!("it is no record: {error}"))?;
-    if line.schema != SCHEMA {
-        return Err(format!("its format is {:?}", text::escape(line.schema.as_bytes())));
+    let no_record = |error: serde_json::Error| format!("it is no record: {error}");
+    let Format { schema } = serde_json::from_slice(&bytes).map_err(no_record)?;
+    if schema != SCHEMA {
+        let format = text::escape(schema.as_bytes());
+        let number = schema.strip_prefix(ANY_SCHEMA).and_then(|number| number.parse().ok());
+        return Err(if number.is_some_and(|number: u32| number > 1) {
+            LeftOut::Newer(format)
+        } else {
+            format!("its format is {format:?}").into()
+        });
     }
-    let record = line.record;
+    let Line { record, .. } = serde_json::from_slice(&bytes).map_err(no_record)?;
     let same: Result<(TaskId, Version), ()> = task.parse().map_err(drop).and_then(|task| Ok((task, version.parse().map_err(drop)?)));
     if same != Ok((record.task.clone(), record.version.clone())) {
-        return Err(format!("it speaks of {} {}", record.task, record.version));
+        return Err(format!("it speaks of {} {}", record.task, record.version).into());
     }
     match record.verdict {
-        Verdict::Proven => Err("nobody can prove a version for another clone".into()),
-        _ if render(&record).as_bytes() != bytes => Err("it is not written as such a record is".into()),
+        // What else a newer program writes with a word of its own is its matter.
+        Verdict::Unknown(_) => Ok(record),
+        Verdict::Damaged | Verdict::Whole => Err("what the storage of another clone holds says nothing of this one".to_string().into()),
+        _ if render(&record).as_bytes() != bytes => Err("it is not written as such a record is".to_string().into()),
         _ => Ok(record),
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     model::{
         Operation, VerdictRecord, Version,
         operation::{self, Publication},
-        verdict::{Standing, in_order, next_seq},
+        verdict::{Standing, in_order},
     },
 };
 
@@ -98,6 +98,11 @@ pub fn union(own: Vec<VerdictRecord>, shared: Vec<VerdictRecord>) -> Records {
     records
 }
 
+/// The records of one version.
+pub fn of_version<'a>(records: &'a Records, task: &TaskId, version: &Version) -> &'a [VerdictRecord] {
+    records.get(task).and_then(|versions| versions.get(version)).map_or(&[], Vec::as_slice)
+}
+
 /// What records say of every version.
 pub fn fold(records: &Records) -> Standings {
     let versions = |versions: &BTreeMap<Version, Vec<VerdictRecord>>| versions.iter().map(|(v, r)| (v.clone(), Standing::of(r))).collect();
@@ -111,7 +116,8 @@ pub fn standings(state: &dyn Fs) -> Result<Standings, Error> {
 
 /// Appends records that are not there yet (same operation, version and verdict), durably. What a
 /// killed run left, and what a failed sync may have lost, is written anew with the whole log.
-/// Each gets the number after those of its version, also of the shared ones.
+/// Each gets the number after those of its version, also of the shared ones,
+/// and a proof names the failures that it mends.
 pub fn append(state: &dyn Fs, records: &[VerdictRecord], shared: &[VerdictRecord]) -> Result<(), Error> {
     let (log, bytes) = load(state)?;
     let there = |new: &VerdictRecord| new.op.is_some() && log.records.iter().any(|old| old.says_the_same(new));
@@ -121,10 +127,7 @@ pub fn append(state: &dyn Fs, records: &[VerdictRecord], shared: &[VerdictRecord
         let mut record = record.clone();
         if record.seq.is_none() {
             let all = union(log.records.iter().chain(&new).cloned().collect(), shared.to_vec());
-            let known = all.get(&record.task).and_then(|versions| versions.get(&record.version));
-            // What stays here is counted apart: other clones must not see numbers that nobody gave.
-            let alike = known.into_iter().flatten().filter(|other| other.is_shared() == record.is_shared());
-            record.seq = Some(next_seq(alike));
+            record = record.in_knowledge_of(of_version(&all, &record.task, &record.version));
         }
         let (line, digits) = chain::render(&last, &record);
         new.push(record);
@@ -151,15 +154,21 @@ pub fn append(state: &dyn Fs, records: &[VerdictRecord], shared: &[VerdictRecord
 /// they are written, and the next ones of the task take them along.
 pub fn write(ground: &Ground, records: &[VerdictRecord]) -> Result<(), Failure> {
     let Some(task) = records.first().map(|record| &record.task) else { return Ok(()) };
-    append(&*ground.state, records, &said_elsewhere(ground, task)?)?;
+    keep(ground, records)?;
     if let Err(failure) = own(&*ground.state).map_err(Failure::from).and_then(|all| shared::publish(&ground.git, Some(task), &all)) {
         ground.warn(shared::not_shared(&failure));
     }
     Ok(())
 }
 
+/// Writes records of one task down, and changes no reference: the next ones, or a push, share them.
+pub fn keep(ground: &Ground, records: &[VerdictRecord]) -> Result<(), Failure> {
+    let Some(task) = records.first().map(|record| &record.task) else { return Ok(()) };
+    Ok(append(&*ground.state, records, &said_elsewhere(ground, task)?)?)
+}
+
 /// What is shared of a task; nothing, and a warning, when it cannot be read.
-fn said_elsewhere(ground: &Ground, task: &TaskId) -> Result<Vec<VerdictRecord>, Error> {
+pub fn said_elsewhere(ground: &Ground, task: &TaskId) -> Result<Vec<VerdictRecord>, Error> {
     let own = own(&*ground.state)?;
     let unread = |failure| {
         ground.warn(format!("what others said of versions cannot be read: {failure}"));
@@ -172,18 +181,13 @@ fn said_elsewhere(ground: &Ground, task: &TaskId) -> Result<Vec<VerdictRecord>, 
 /// branch, and no second pack is written. Where that cannot be, the step of the verdicts shares them.
 pub fn join_publication(ground: &Ground, operation: &mut Operation) -> Result<(), Failure> {
     let (Some(task), true) = (operation.about.task.clone(), operation.publication().is_some()) else { return Ok(()) };
-    let mut known: Vec<VerdictRecord> = union(own(&*ground.state)?, said_elsewhere(ground, &task)?)
-        .remove(&task)
-        .into_iter()
-        .flat_map(BTreeMap::into_values)
-        .flatten()
-        .collect();
+    let known = union(own(&*ground.state)?, said_elsewhere(ground, &task)?);
     let records =
         operation.steps.iter_mut().filter_map(|step| if let operation::Step::Verdicts(records) = step { Some(records) } else { None });
     let mut new = Vec::new();
     for record in records.flatten().filter(|record| record.is_shared() && record.seq.is_none()) {
-        record.seq = Some(next_seq(known.iter().filter(|other| other.version == record.version && other.is_shared())));
-        known.push(record.clone());
+        let before = of_version(&known, &task, &record.version).iter().chain(&new).filter(|other| other.version == record.version);
+        *record = record.in_knowledge_of(&before.cloned().collect::<Vec<_>>());
         new.push(record.clone());
     }
     if new.is_empty() {

@@ -66,6 +66,7 @@ mod old_repositories;
 mod outputs;
 mod owners;
 mod power_cuts;
+mod proven_travels;
 mod pushing;
 mod reading;
 mod recovery_report;

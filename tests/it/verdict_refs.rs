@@ -22,6 +22,13 @@ fn two() -> (Sandbox, Sandbox) {
     (a, b)
 }
 
+/// Deletes every shared verdict.
+fn forget(sandbox: &Sandbox) {
+    for name in sandbox.git_out(&["for-each-ref", "--format=%(refname)", "refs/snapback/verdicts"]).lines() {
+        sandbox.git(&["update-ref", "-d", name]).expect(0);
+    }
+}
+
 /// The lines of `verdicts list` without times: task, version, word.
 fn words(sandbox: &Sandbox) -> Vec<String> {
     let list = sandbox.snapback(&["verdicts", "list", "--json"]).expect(0).json();
@@ -41,7 +48,7 @@ fn a_hold_travels_and_is_lifted_elsewhere() {
     a.snapback(&["hold", "1.1.0", "-t", "T01", "-m", "drawdown"]).expect(0);
     assert_eq!(standing(&b, "1.1.0")["held"], false, "nobody told it");
     a.snapback(&["verdicts", "push"]).expect(0);
-    assert_eq!(b.snapback(&["verdicts", "fetch", "--json"]).expect(0).json()["data"]["new"], 1);
+    assert_eq!(b.snapback(&["verdicts", "fetch", "--json"]).expect(0).json()["data"]["new"], 3, "and that both are proven");
     assert_eq!(standing(&b, "1.1.0")["held"], true);
     assert_eq!(b.snapback(&["verdicts", "fetch", "--json"]).expect(0).json()["changed"], false);
     // The very files of the held version do not come back under another number.
@@ -107,7 +114,7 @@ fn a_rollback_shares_its_verdict_in_its_own_pack_and_with_its_own_references() {
     let before = packs();
     a.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-y"]).expect(0);
     assert_eq!(packs(), before + 1);
-    assert_eq!(a.git_out(&["for-each-ref", "refs/snapback/verdicts/T01/1.1.0"]).lines().count(), 1);
+    assert_eq!(a.git_out(&["for-each-ref", "refs/snapback/verdicts/T01/1.1.0"]).lines().count(), 2, "proven, held");
     assert!(!a.at(".git/snapback/verdict-refs").exists());
     a.snapback(&["undo", "-y"]).expect(0);
     assert_eq!((words(&a), packs()), (vec!["1.1.0 held".to_string(), "1.1.0 released".to_string()], before + 2));
@@ -116,13 +123,14 @@ fn a_rollback_shares_its_verdict_in_its_own_pack_and_with_its_own_references() {
 #[test]
 fn a_name_in_the_way_of_a_verdict_does_not_stop_a_rollback() {
     let (a, _) = two();
+    forget(&a);
     a.git(&["update-ref", "refs/snapback/verdicts/T01", "HEAD:task_registry.json"]).expect(0);
     let ran = a.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-y"]).expect(0);
     assert!(ran.stderr.contains("not yet where others can fetch it"), "{}", ran.stderr);
     assert_eq!(standing(&a, "1.1.0")["held"], true);
     a.git(&["update-ref", "-d", "refs/snapback/verdicts/T01"]).expect(0);
     a.snapback(&["verdicts", "push"]).expect(0);
-    assert_eq!(a.git_out(&["for-each-ref", "refs/snapback/verdicts/T01/1.1.0"]).lines().count(), 1);
+    assert_eq!(a.git_out(&["for-each-ref", "refs/snapback/verdicts/T01/1.1.0"]).lines().count(), 2);
 }
 
 #[test]
@@ -145,7 +153,7 @@ fn records_that_are_not_right_are_ignored_and_named() {
     put(&good, Some("refs/snapback/verdicts/T01/1.1.0/ID"));
     put(&good, Some("refs/snapback/verdicts/T01/1.0.0/0123"));
     put(&good, Some("refs/snapback/verdicts/ID"));
-    put(&line.replace("held", "proven"), None);
+    put(&line.replace("held", "damaged"), None);
     put(&line.replace("\"reason\":\"\"", "\"reason\":\"\",\"more\":1").replace("held", "bad"), None);
     put(&good.replace("\"reason\":\"\"", &format!("\"reason\":\"{}\"", "x".repeat(20_000))), None);
     put(&good.replace("T01", "../../x"), None);
@@ -176,14 +184,13 @@ fn what_was_said_before_verdicts_were_shared_is_read_and_shared_with_the_next_on
     let (mut old, mut last) = (String::new(), String::new());
     for line in text.lines() {
         let mut record: serde_json::Value = serde_json::from_str(line.split_once(' ').unwrap().1).unwrap();
-        record.as_object_mut().unwrap().shift_remove("seq");
+        record.as_object_mut().unwrap().retain(|key, _| key != "seq" && key != "mends");
         let (line, digits) = snapback::journal::chain::render(&last, &record);
         old += &line;
         last = digits;
     }
     fs::write(a.at(path), old).unwrap();
-    let name = a.git_out(&["for-each-ref", "--format=%(refname)", "refs/snapback/verdicts"]);
-    a.git(&["update-ref", "-d", &name]).expect(0);
+    forget(&a);
     assert_eq!((standing(&a, "1.1.0")["held"].clone(), words(&a)), (true.into(), vec!["1.1.0 held".to_string()]));
     a.snapback(&["pin", "1.0.0", "-t", "T01"]).expect(0);
     a.snapback(&["verdicts", "push"]).expect(0);
@@ -194,8 +201,10 @@ fn what_was_said_before_verdicts_were_shared_is_read_and_shared_with_the_next_on
 #[test]
 fn a_lock_that_a_kill_left_at_a_verdict_is_taken_over() {
     let (a, _) = two();
+    let names = || a.git_out(&["for-each-ref", "--format=%(refname)", "refs/snapback/verdicts"]);
+    let before = names();
     a.snapback(&["hold", "1.1.0", "-t", "T01"]).expect(0);
-    let name = a.git_out(&["for-each-ref", "--format=%(refname)", "refs/snapback/verdicts"]);
+    let name = names().lines().find(|name| !before.contains(name)).unwrap().to_string();
     let id = a.git_out(&["rev-parse", &name]);
     // Killed between taking the lock of the reference and moving it.
     fs::remove_file(a.at(".git").join(&name)).unwrap();
@@ -211,7 +220,7 @@ fn a_lock_that_a_kill_left_at_a_verdict_is_taken_over() {
     assert_eq!(standing(&a, "1.0.0")["bad"], true);
     fs::remove_file(a.at(".git").join(format!("{name}.lock"))).unwrap();
     a.snapback(&["verdicts", "push"]).expect(0);
-    assert_eq!(a.git_out(&["for-each-ref", "refs/snapback/verdicts"]).lines().count(), 3);
+    assert_eq!(a.git_out(&["for-each-ref", "refs/snapback/verdicts"]).lines().count(), 5);
 }
 
 #[test]

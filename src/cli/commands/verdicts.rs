@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(
     before_help = "Examples:\n  snapback verdicts list -t T01\n  snapback verdicts fetch            what others said\n  snapback verdicts push             what you said, to where `git push` goes",
-    after_help = "Each verdict is a record below refs/snapback/verdicts, so nothing can conflict. To have every\n`git fetch` bring them:\n  git config --add remote.origin.fetch 'refs/snapback/verdicts/*:refs/snapback/verdicts/*'"
+    after_help = "People, rollbacks and checks say them. Each is a record below refs/snapback/verdicts, so nothing\ncan conflict; what one clone's own storage holds stays in it. To have every `git fetch` bring them:\n  git config --add remote.origin.fetch 'refs/snapback/verdicts/*:refs/snapback/verdicts/*'"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -62,10 +62,11 @@ impl Run for Args {
                 session.about_to_change_records()?;
                 session
                     .may_change(&format!("the verdicts at {}", crate::base::secret::clean_text(remote.as_deref().unwrap_or("the remote"))));
-                let (count, remote) = session.app()?.push_verdicts(remote.as_deref())?;
+                let (count, new, remote) = session.app()?.push_verdicts(remote.as_deref())?;
                 let remote = crate::base::secret::clean_text(&remote);
-                let text = format!("{} at {}.\n", render::count(count, "verdict"), render::safe(&remote));
-                Ok(Reply::new(text, json!({ "verdicts": count, "remote": remote })).changed())
+                let text = format!("{} at {}, {new} of them new.\n", render::count(count, "verdict"), render::safe(&remote));
+                let reply = Reply::new(text, json!({ "verdicts": count, "new": new, "remote": remote }));
+                Ok(if new == 0 { reply } else { reply.changed() })
             }
             What::Fetch { remote } => {
                 if session.globals.dry_run {
@@ -103,7 +104,7 @@ fn list(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
 
 /// One verdict. Reason and name may come from another clone, so every byte is made harmless.
 fn line(session: &Session, record: &VerdictRecord) -> String {
-    let word = match record.verdict {
+    let word = match &record.verdict {
         Verdict::Proven => "proven",
         Verdict::Good => "good",
         Verdict::Bad => "bad",
@@ -114,8 +115,10 @@ fn line(session: &Session, record: &VerdictRecord) -> String {
         Verdict::Failed => "failed",
         Verdict::Damaged => "damaged",
         Verdict::Whole => "whole again",
+        Verdict::Unknown(word) => word.as_str(),
     };
     let reason = if record.reason.is_empty() { String::new() } else { format!("  {}", render::safe(&record.reason)) };
+    let newer = if matches!(record.verdict, Verdict::Unknown(_)) { "  (not known to this snapback: it has no weight here)" } else { "" };
     let (task, version, at) = (&record.task, record.version.to_string(), render::moment(record.at, &session.zone));
-    format!("{task} {version:<8} {word:<13} {at}  {}{reason}", render::safe(&record.who))
+    format!("{task} {version:<8} {word:<13} {at}  {}{reason}{newer}", render::safe(&record.who))
 }

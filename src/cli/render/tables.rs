@@ -32,7 +32,7 @@ pub fn tasks(style: Style, lines: &[TaskLine]) -> String {
             Cell::painted(Paint::Strong, line.task.as_str()),
             safe(line.title.as_deref().unwrap_or("")),
             version(line.active.as_ref()),
-            state(line.standing),
+            state(line.standing, line.said_by.as_deref()),
             drift,
             version(line.newest.as_ref()),
             line.releases.to_string(),
@@ -75,7 +75,7 @@ pub fn releases(style: Style, zone: &TimeZone, lines: &[ReleaseLine]) -> String 
         row![
             Cell::painted(paint, format!("{} {}", if line.active { "*" } else { " " }, line.version)),
             moment(line.at, zone),
-            state(line.standing),
+            state(line.standing, line.said_by.as_deref()),
             safe(&line.author),
             safe(&line.message),
         ]
@@ -186,7 +186,8 @@ pub fn release(style: Style, zone: &TimeZone, detail: &ReleaseDetail) -> String 
     fact("when", &moment(line.at, zone));
     fact("who", &safe(&line.author));
     fact("reason", &safe(&line.message));
-    fact("state", line.standing.word());
+    let by = line.said_by.as_deref().map(|who| format!(", said by {}", safe(who))).unwrap_or_default();
+    fact("state", &format!("{}{by}", line.standing.word()));
     fact("tag", &safe(&line.tag));
     fact("commit", line.commit.as_str());
     let Some(manifest) = &detail.manifest else {
@@ -263,7 +264,8 @@ fn version(version: Option<&Version>) -> Cell {
     version.map_or(Cell::painted(Paint::Faint, "-"), |version| version.to_string().into())
 }
 
-fn state(standing: Standing) -> Cell {
+/// The state, and who said so where that was another clone.
+fn state(standing: Standing, said_by: Option<&str>) -> Cell {
     let paint = match standing.word() {
         "bad" | "failed" => Paint::Bad,
         "held" => Paint::Attention,
@@ -271,7 +273,8 @@ fn state(standing: Standing) -> Cell {
         _ => Paint::Faint,
     };
     let pin = if standing.pinned { ", pinned" } else { "" };
-    Cell::painted(paint, format!("{}{pin}", standing.word()))
+    let by = said_by.map(|who| format!(" by {}", name(who))).unwrap_or_default();
+    Cell::painted(paint, format!("{}{by}{pin}", standing.word()))
 }
 
 #[cfg(test)]
@@ -291,6 +294,7 @@ mod tests {
             newest: "1.10.0".parse().ok(),
             releases: 7,
             standing,
+            said_by: None,
             drift,
             trouble: trouble.into(),
             moved: Vec::new(),
@@ -367,6 +371,7 @@ mod tests {
             author: "Li Wei".into(),
             message: "tighter\nstop".into(),
             standing: Standing::default(),
+            said_by: None,
             active: true,
             manifest: true,
         };

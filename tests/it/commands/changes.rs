@@ -91,7 +91,7 @@ fn create_snapshot_pushes() {
     let sandbox = Sandbox::new(1);
     sandbox.git(&["init", "-q", "--bare", "../remote.git"]).expect(0);
     sandbox.git(&["remote", "add", "origin", "../remote.git"]).expect(0);
-    shows!(sandbox, ["snapback create-snapshot -t T01 --yes --push", "git ls-remote -q --refs origin | cut -f2"], @"
+    shows!(sandbox, ["snapback create-snapshot -t T01 --yes --push", "git ls-remote -q --refs origin | cut -f2 | cut -d/ -f1-5"], @"
     $ snapback create-snapshot -t T01 --yes --push
     Plan  create-snapshot  T01  1.0.0
       files    A tasks/T01/model.bin  70.0 kB into the store
@@ -100,8 +100,9 @@ fn create_snapshot_pushes() {
       ok committed  [id]  release(T01): v1.0.0
     T01 1.0.0 is released: commit [id], tag T01-v1.0.0, verified.  ([secs] s, 1 file changed, operation [id])
       pushed to origin
-    $ git ls-remote -q --refs origin | cut -f2
+    $ git ls-remote -q --refs origin | cut -f2 | cut -d/ -f1-5
     refs/heads/main
+    refs/snapback/verdicts/T01/1.0.0
     refs/tags/T01-v1.0.0
     ");
     sandbox.write("tasks/T01/signal.py", b"changed\n");

@@ -263,6 +263,7 @@ impl World {
             at,
             op: Some(id.clone()),
             seq: None,
+            mends: None,
         };
         let mut steps = vec![operation::Step::Files(changes)];
         steps.extend(environment.cloned().map(operation::Step::Environment));
