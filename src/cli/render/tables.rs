@@ -296,6 +296,7 @@ mod tests {
             standing,
             said_by: None,
             drift,
+            unread: 0,
             trouble: trouble.into(),
             moved: Vec::new(),
             way_back: WayBack::default(),
