@@ -56,6 +56,7 @@ impl App {
                 newest: releases.of(task).next_back().map(|release| release.version.clone()),
                 releases: releases.of(task).count(),
                 standing: standing.unwrap_or_else(Standing::default),
+                said_by: None,
                 drift: 0,
                 unread: 0,
                 way_back: WayBack { why: Some("its settings cannot be used".into()), ..WayBack::default() },

@@ -60,7 +60,7 @@ impl App {
             line.moved = own.map(|(_, version)| version.clone()).collect();
         }
         if tasks.is_empty() {
-            lines.extend(self.flawed_lines(&releases, &standings, registry.as_ref()));
+            lines.extend(self.flawed_lines(&releases, &judged.standings, registry.as_ref()));
         }
         lines.sort_by(|a, b| (badness(b), &a.task).cmp(&(badness(a), &b.task)));
         Ok(lines)
