@@ -8,7 +8,10 @@ use super::App;
 use crate::{
     base::Failure,
     catalog::registry as read,
-    model::{Check, Operation, Report, Status, TaskSpec, Verification, Version, operation::OpKind, signature::Demand, verdict::Standing},
+    model::{
+        Check, Operation, Report, Status, TaskSpec, Verification, Version, operation::OpKind, signature::Demand, verdict::Standing,
+        verification::AS_RELEASED,
+    },
     rollback::{
         check::{self, Entry, Levels},
         standing_of,
@@ -63,16 +66,23 @@ impl App {
         let levels = Levels { commands: self.commands_in(operation), ..Levels::ALL };
         let mut checks = check::tree(&self.ground, task, &releases, Standing::default(), version, levels)?.checks;
         super::change::leave_packages(&self.ground, operation, &mut checks);
+        let mut other = Vec::new();
         for check in &mut checks {
             let differs = check.level <= 2 && check.status > Status::Skipped && check.id != "integrity.manifest";
             if differs {
                 report.notes.extend(check.evidence.iter().map(|line| format!("as before, not as released: {line}")));
+                other.push(check.id.clone());
             }
             // Nobody was asked to agree to a command for an undo; what could not run is not checked.
             let not_run = check.status == Status::Inconclusive && check.level >= 3 && !self.may_run(task);
             if differs || not_run {
                 check.status = Status::Skipped;
             }
+        }
+        if !other.is_empty() {
+            checks.push(
+                Checking::begin(1, AS_RELEASED).end(Status::Skipped, vec![format!("as before, not as released: {}", other.join(", "))]),
+            );
         }
         Ok(checks)
     }

@@ -90,6 +90,8 @@ impl App {
         let tag = draft.commit.as_ref().and_then(|commit| commit.tag.as_ref()).map(|(name, _)| name.to_string());
         let mut written = draft::write::write(&self.ground, id, draft, |operation| verdicts::join_publication(&self.ground, operation))?;
         written.operation.on_verify_fail = self.on_verify_fail(request);
+        // What is written down must be what can be carried on, taken back and undone.
+        debug_assert_eq!(self.check_planned(&written.operation, false).map_err(|failure| failure.to_string()), Ok(()));
         crate::base::cancel::check()?;
         Ok((Log::begin(self.ground.state.clone(), &written.operation)?, written, tag))
     }

@@ -86,6 +86,9 @@ pub enum Error {
     /// An operation has nothing that can be brought back.
     #[error("operation {0} has put nothing aside")]
     NothingKept(String),
+    /// What it overwrote or deleted was as released, and no file of it was named.
+    #[error("nobody had written any of what operation {0} overwrote or deleted: it was as released")]
+    NothingWritten(String),
     /// It has nothing at a path.
     #[error("operation {op} has put nothing aside of {path}")]
     NotKept {
@@ -140,6 +143,7 @@ impl Fault for Error {
             | Self::TagNotHere { .. }
             | Self::NoSuchFile { .. }
             | Self::NothingKept(_)
+            | Self::NothingWritten(_)
             | Self::NotKept { .. } => Kind::NotFound,
         }
     }
@@ -160,6 +164,10 @@ impl Fault for Error {
             Self::DoneElsewhere(path) => vec![Hint::run("take it back there", &["snapback", "-C", path, "undo"])],
             Self::WasPublished(_) => vec![Hint::run("take it back", &["snapback", "undo"])],
             Self::NothingKept(_) => vec![Hint::run("see what others have", &["snapback", "op", "kept"])],
+            Self::NothingWritten(op) => vec![
+                Hint::run("see what it has, and name what is to come back", &["snapback", "op", "kept", op]),
+                Hint::run("or take all of it back", &["snapback", "undo", op]),
+            ],
             Self::NotKept { op, .. } => vec![Hint::run("see what it has", &["snapback", "op", "kept", op])],
             Self::OnlyInto(op) => vec![Hint::run("write them there", &["snapback", "op", "restore", op, "--into", "kept"])],
             Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 use super::{App, Error};
 use crate::{
-    base::{Failure, RelPath},
+    base::{Failure, RelPath, sqlite},
     catalog::{Scope, manifests},
     journal::history,
     model::{
@@ -104,6 +104,7 @@ impl<'a> Limits<'a> {
             () if path.is_in(&settings.snapshots) => self.why_no_manifest(path),
             () if self.operation.about.task.is_none() => Some("which is no manifest"),
             () if self.scope.as_ref().is_some_and(|scope| scope.owns(path)) => None,
+            () if self.is_shared(path) => None,
             () if self.others.iter().any(|other| other.owns(path)) => Some("which is another task's file"),
             () => self.why_no_file(path),
         }
@@ -131,8 +132,13 @@ impl<'a> Limits<'a> {
         };
         let is_config = self.task.is_some_and(|task| task.config.as_ref() == Some(path));
         let inside = scope.dirs().iter().any(|dir| path.is_in(dir));
-        let own = is_config || inside || scope.shares(path) || self.is_shared_in_a_release(path);
-        (!own).then_some("which is no file of its task")
+        (!is_config && !inside).then_some("which is no file of its task")
+    }
+
+    /// True for a file that the task shares with others, and for what SQLite keeps beside it.
+    fn is_shared(&self, path: &RelPath) -> bool {
+        let is_one = |path: &RelPath| self.scope.as_ref().is_some_and(|scope| scope.shares(path)) || self.is_shared_in_a_release(path);
+        is_one(path) || sqlite::database_of(path).is_some_and(|database| is_one(&database))
     }
 
     /// True for a file that a release which the operation comes from or goes to lists as shared.

@@ -1,6 +1,9 @@
 //! What a restore has to do: a comparison of a listing with a folder. Reads, never writes.
 
-use std::{collections::HashSet, io};
+use std::{
+    collections::{BTreeSet, HashSet},
+    io,
+};
 
 use rayon::prelude::*;
 
@@ -13,8 +16,9 @@ use super::{
 use crate::{
     base::{
         Digest, Failure, Fs, RelPath, Stat, Type, cancel,
-        sqlite::{self, MAGIC},
+        sqlite::{self, Log},
     },
+    catalog::databases::Database,
     model::backup::Trouble,
 };
 
@@ -39,8 +43,10 @@ pub struct Plan<'a> {
     pub touch: Vec<Task<'a>>,
     /// What would be overwritten.
     pub overwritten: Vec<Found>,
-    /// What SQLite keeps beside a database that is replaced: it belongs to the old one.
+    /// What SQLite keeps beside a database of the listing and would read into it: it belongs to another one.
     pub beside: Vec<Found>,
+    /// The databases that are replaced, or beside which something is taken away.
+    pub databases: Vec<Database>,
     /// What the listing does not have.
     pub extra: Vec<Found>,
     /// Folders that the listing does not need, deepest first.
@@ -91,7 +97,7 @@ pub fn plan<'a>(fs: &dyn Fs, entries: &'a [Entry], cache: Option<&Cache>, folds_
     }
     plan.refused.extend(walk.failed.iter().map(|left| Trouble { path: left.path.clone(), why: left.why.clone() }));
     compare.extra(entries, &mut plan);
-    compare.beside(entries, &mut plan);
+    compare.databases(entries, &mut plan);
     Ok(plan)
 }
 
@@ -205,25 +211,31 @@ impl Compare<'_> {
         plan.extra_folders = folders.rev().filter(|path| !needed.contains(path)).cloned().collect();
     }
 
-    /// Finds the logs and journals of databases that are replaced: with the restored file they
-    /// would be taken for its own.
-    fn beside(&self, entries: &[Entry], plan: &mut Plan<'_>) {
-        for task in &plan.write {
-            let What::File { database, .. } = task.entry.what else { continue };
-            let sides = sqlite::ENDS.map(|end| sqlite::side(&task.entry.path, end));
-            let listed = |path: &RelPath| entries.binary_search_by(|entry| entry.path.cmp(path)).is_ok();
-            let there: Vec<_> = sides.iter().filter(|path| !listed(path)).filter_map(|path| self.at(path)).collect();
-            if !there.is_empty() && (database || self.is_database(&task.entry.path)) {
-                plan.beside.extend(there.into_iter().map(|nth| self.walk.found[nth].clone()));
+    /// Finds the databases of the listing that are replaced, and those that something not listed lies
+    /// beside that SQLite would read into them, whether they are replaced or right already.
+    fn databases(&self, entries: &[Entry], plan: &mut Plan<'_>) {
+        let is_sized = |task: &&Task<'_>| task.now.is_some_and(|stat| sqlite::is_sized(stat.size));
+        let replaced = plan.write.iter().filter(is_sized).map(|task| &task.entry.path);
+        let logged = self.walk.found.iter().filter_map(|found| sqlite::database_of(&found.path));
+        let paths: BTreeSet<RelPath> = replaced.cloned().chain(logged).collect();
+        let place = |path: &RelPath| entries.binary_search_by(|entry| entry.path.cmp(path)).ok();
+        let written: HashSet<&RelPath> = plan.write.iter().map(|task| &task.entry.path).collect();
+        let refused: HashSet<&RelPath> = plan.refused.iter().map(|trouble| &trouble.path).collect();
+        for path in paths.into_iter().filter(|path| !refused.contains(path)) {
+            let Some(What::File { database: is_copy, .. }) = place(&path).map(|at| &entries[at].what) else { continue };
+            if !is_copy && !sqlite::is_database(self.fs, &path).unwrap_or(false) {
+                continue;
+            }
+            let is_foreign = |log: &RelPath| self.at(log).is_some() && place(log).is_none();
+            let logs: Vec<RelPath> = sqlite::ENDS.map(|end| sqlite::side(&path, end)).into_iter().filter(is_foreign).collect();
+            // One that cannot be read is not taken for nothing.
+            let changes = |log: &RelPath| sqlite::log(self.fs, &path, log).unwrap_or(Log::Rows) != Log::Idle;
+            if written.contains(&path) || logs.iter().any(changes) {
+                plan.beside.extend(logs.iter().filter_map(|log| self.at(log)).map(|nth| self.walk.found[nth].clone()));
+                plan.databases.push(Database { path, logs });
             }
         }
         let beside: HashSet<&RelPath> = plan.beside.iter().map(|found| &found.path).collect();
         plan.extra.retain(|found| !beside.contains(&found.path));
-    }
-
-    /// True when what is there now is a SQLite database.
-    fn is_database(&self, path: &RelPath) -> bool {
-        let mut begin = [0; MAGIC.len()];
-        self.fs.open(path).is_ok_and(|mut file| file.read_exact(&mut begin).is_ok()) && begin == *MAGIC
     }
 }

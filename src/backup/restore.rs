@@ -3,7 +3,10 @@
 //! Compare, keep what would be lost, write what differs: see [`super::plan`] and [`super::write`].
 //! What is right already is left alone; one bad file does not stop the others.
 
-use std::{path::PathBuf, time::Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use super::{
     Error,
@@ -18,6 +21,7 @@ use super::{
 };
 use crate::{
     base::{Failure, Fs, RelPath, Root, Type},
+    catalog::databases,
     ground::Ground,
     model::backup::RestoreReport,
 };
@@ -56,6 +60,7 @@ pub fn restore(ground: &Ground, restore: &Restore) -> Result<RestoreReport, Fail
     // Known only by writing a file, which a dry run does not.
     let folds = !restore.dry_run && folds_case(&root);
     let plan = ground.work("comparing", 0, false, || plan::plan(&root, &entries, Some(&cache), folds))?;
+    databases::wait_closed(&top, &plan.databases, Duration::ZERO)?;
     count(&plan, &mut report);
     if !restore.dry_run {
         let lost: Vec<Found> = lost(&plan, restore.delete);
@@ -76,6 +81,7 @@ fn count(plan: &Plan<'_>, report: &mut RestoreReport) {
     report.differing = plan.write.len() as u64 - report.missing;
     report.touched = plan.touch.len() as u64;
     report.extra = plan.extra.len() as u64;
+    report.beside = plan.beside.iter().map(|found| found.path.clone()).collect();
     report.failed.extend(plan.refused.iter().cloned());
 }
 

@@ -7,7 +7,7 @@
 
 use std::{
     collections::BTreeSet,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -160,11 +160,15 @@ impl Database {
         Ok(worst)
     }
 
+    /// The files that SQLite has open of it.
+    fn files(&self, work_tree: &Path) -> Vec<PathBuf> {
+        let sides = sqlite::ENDS.map(|end| sqlite::side(&self.path, end));
+        std::iter::once(&self.path).chain(&sides).map(|path| work_tree.join(path.as_os())).collect()
+    }
+
     /// The processes that have it or what lies beside it open, and whether some could not be looked at.
     pub fn openers(&self, work_tree: &Path) -> (Vec<Process>, bool) {
-        let sides = sqlite::ENDS.map(|end| sqlite::side(&self.path, end));
-        let files: Vec<_> = std::iter::once(&self.path).chain(&sides).map(|path| work_tree.join(path.as_os())).collect();
-        let found = openers(&files);
+        let found = openers(&self.files(work_tree));
         let mut by: Vec<Process> = found.found.into_iter().map(|(_, process)| process).collect();
         by.sort_unstable();
         by.dedup();
@@ -206,8 +210,11 @@ pub fn is_lone_log(tree: &dyn Fs, path: &RelPath, is_part: impl Fn(&RelPath) -> 
 /// refused. True when some process could not be looked at.
 pub fn wait_closed(work_tree: &Path, databases: &[Database], at_most: Duration) -> Result<bool, Failure> {
     let until = Instant::now() + at_most;
-    let mut unsure = false;
-    for database in databases {
+    // All of them at once, for that is nearly always all.
+    let files: Vec<_> = databases.iter().flat_map(|database| database.files(work_tree)).collect();
+    let found = openers(&files);
+    let mut unsure = found.unsure;
+    for database in databases.iter().filter(|_| !found.found.is_empty()) {
         loop {
             let (by, unseen) = database.openers(work_tree);
             unsure |= unseen;

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Largest registry or configuration that is read, in bytes.
-const LIMIT: u64 = 16 << 20;
+pub const LIMIT: u64 = 16 << 20;
 
 /// The bytes of a small file of the work tree; `None` when there is none.
 pub fn read_small(tree: &dyn Fs, path: &RelPath) -> Result<Option<Vec<u8>>, Error> {

@@ -135,11 +135,13 @@ impl Repo {
         self.entries_but(&commit, dirs, &|dir, tree| cached(index, dir, tree))
     }
 
-    /// The submodule or nested repository that a path lies in, if any.
+    /// The submodule or nested repository that a path lies in, if any. A folder of which the index
+    /// has files is none, whatever else is in it: so git has it, and so has the walk.
     fn nested_above(&self, index: &gix::index::State, path: &RelPath) -> Option<RelPath> {
         let is_nested = |dir: &RelPath| {
-            entries_at(index, dir).0.first().is_some_and(|entry| entry.mode == Mode::COMMIT)
-                || self.work_tree().join(dir.as_os()).join(".git").symlink_metadata().is_ok()
+            let (here, below) = entries_at(index, dir);
+            here.first().is_some_and(|entry| entry.mode == Mode::COMMIT)
+                || below.is_empty() && self.work_tree().join(dir.as_os()).join(".git").symlink_metadata().is_ok()
         };
         path.ancestors().filter(is_nested).last()
     }

@@ -79,8 +79,10 @@ pub struct RestoreReport {
     pub touched: u64,
     /// Paths in the folder that the listing does not have.
     pub extra: u64,
-    /// Of these, those that were removed.
+    /// How many of these and of the logs were removed.
     pub removed: u64,
+    /// Logs and journals that the listing does not have and that SQLite would read into databases of it.
+    pub beside: Vec<RelPath>,
     /// Number of bytes that were written.
     pub bytes: u64,
     /// Files that share their blocks with another one of the restore.

@@ -83,4 +83,6 @@ pub struct KeptFile {
     pub why: Why,
     /// The file and where its bytes are.
     pub state: super::FileState,
+    /// True when the version that was left has it just so: then nobody's work is in it.
+    pub as_released: bool,
 }

@@ -48,6 +48,9 @@ pub struct Verification {
     pub checks: Vec<Check>,
 }
 
+/// The check that an undo or redo has when it arrived at what was there before and is no release.
+pub const AS_RELEASED: &str = "integrity.as_released";
+
 /// The words for levels 1 to 4.
 pub const LEVEL_WORDS: [&str; 4] = ["integrity", "configuration", "smoke", "readiness"];
 

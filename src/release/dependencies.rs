@@ -1,16 +1,13 @@
 //! The dependency list of a release, and the files it shares with other tasks.
 
-use super::files::Found;
+use super::{files::Found, shared};
 use crate::{
-    base::{Digest, Failure, GitId, RelPath},
+    base::{Failure, GitId, RelPath},
     catalog::Scope,
     deps::{self, facts::Facts},
     git::Attributes,
     ground::Ground,
-    model::{
-        DependencyList, TaskSpec,
-        manifest::{FileEntry, Role},
-    },
+    model::{DependencyList, TaskSpec, manifest::FileEntry},
 };
 
 /// Collects the list, and adds the shared files to the release's entries.
@@ -39,12 +36,7 @@ pub fn collect(ground: &Ground, task: &TaskSpec, scope: &Scope, head: &GitId, fo
     found.facts = facts;
     in_git_form(&mut list, found);
     let imported = deps::shared::imports_with(&*ground.tree, &files, &sources);
-    let shared = shared_entries(ground, scope, head, &imported)?;
-    let known: std::collections::HashSet<RelPath> = shared.iter().map(|file| file.path.clone()).collect();
-    let own: std::collections::HashSet<&RelPath> =
-        found.entries.iter().map(|file| &file.path).filter(|path| known.contains(*path)).collect();
-    let added: Vec<FileEntry> = shared.into_iter().filter(|file| !own.contains(&file.path)).collect();
-    found.entries.extend(added);
+    shared::add(ground, scope, head, &imported, found)?;
     Ok(list)
 }
 
@@ -56,32 +48,4 @@ fn in_git_form(list: &mut DependencyList, found: &Found) {
             lockfile.checksum = digest;
         }
     }
-}
-
-/// The shared files as HEAD has them; only what is committed can be expected of others.
-fn shared_entries(ground: &Ground, scope: &Scope, head: &GitId, imported: &[RelPath]) -> Result<Vec<FileEntry>, Failure> {
-    let mut dirs = scope.shared_dirs();
-    dirs.extend(imported.iter().cloned());
-    if dirs.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut entries = Vec::new();
-    for (path, entry) in ground.git.entries(head, &dirs)? {
-        let wanted = (scope.shares(&path) || imported.contains(&path)) && !scope.owns(&path);
-        if !wanted || entry.mode == "160000" {
-            continue;
-        }
-        let bytes = ground.git.read_blob(&entry.id)?;
-        entries.push(FileEntry {
-            path,
-            checksum: Digest::of(&bytes).to_string(),
-            size: Some(bytes.len() as u64),
-            mode: Some(entry.mode),
-            role: Role::Shared,
-            blob: Some(entry.id),
-            object: None,
-        });
-    }
-    entries.dedup_by(|a, b| a.path == b.path);
-    Ok(entries)
 }

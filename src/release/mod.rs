@@ -13,6 +13,7 @@ pub mod edits;
 pub mod files;
 pub mod held;
 pub mod line;
+pub mod shared;
 pub mod version;
 
 use std::sync::Arc;

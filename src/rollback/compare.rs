@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use rayon::prelude::*;
 
-use super::{Error, check, room};
+use super::{Error, check, room::Room};
 use crate::{
     base::{Failure, GitId, RelPath, Sorted, sqlite},
     catalog::{
@@ -108,13 +108,17 @@ impl Way<'_> {
         let loose: Vec<(&RelPath, bool)> = loose.filter(|(path, _)| self.scope.owns(path)).collect();
         self.remove(&wanted, &scan.tracked, &loose, &mut compared)?;
         self.drop_bytecode(&loose, &mut compared)?;
-        room::make(self, &scan, &mut compared)?;
+        let needed = self.target.manifest.metadata.version.to_string();
+        let room = Room { ground: self.ground, scope: self.scope, needed: &needed };
+        let made = room.make(scan.untracked.iter().chain(&scan.ignored), &mut compared.files)?;
+        compared.untracked.retain(|path| !made.contains(path));
+        compared.made_room = made.len();
         self.settle_databases(&scan, &wanted, &mut compared)?;
         let ignored = scan.ignored.iter().filter(|path| !wanted.contains(path));
         compared.left_out = left_out::of(&*self.ground.tree, self.task, self.scope, ignored);
         compared.files.sort_by(|a, b| a.path.cmp(&b.path));
         compared.files.dedup_by(|a, b| a.path == b.path);
-        room::check(self, &compared)?;
+        room.check(&compared.files)?;
         compared.line_ends = self.other_line_ends(&wanted, &converter, &compared)?;
         self.find_drift(&mut compared)?;
         Ok(compared)
@@ -127,8 +131,8 @@ impl Way<'_> {
         let needs = |file: &&&FileEntry| all.iter().any(|nested| file.path.is_in(nested)) && !self.scope.protects(&file.path);
         if let Some(file) = wanted.values().find(needs) {
             let place = all.iter().find(|nested| file.path.is_in(nested)).map_or_else(String::new, ToString::to_string);
-            let version = self.target.manifest.metadata.version.clone();
-            return Err(Error::InTheWay { path: place, what: "a git repository of its own".into(), version }.into());
+            let needed = self.target.manifest.metadata.version.to_string();
+            return Err(Error::InTheWay { path: place, what: "a git repository of its own".into(), needed }.into());
         }
         Ok(all.into_iter().filter(|path| self.scope.owns(path)).cloned().collect())
     }
@@ -345,7 +349,7 @@ impl Way<'_> {
                 Some((file.path.parent().join("__pycache__"), [stem, b"."].concat()))
             })
             .collect();
-        for (path, _) in loose.iter().filter(|(path, _)| path.name().ends_with(b".pyc")) {
+        for (path, _) in loose.iter().filter(|(path, _)| path.name().ends_with(b".pyc") && !self.scope.protects(path)) {
             let folder = path.parent();
             let stale = changed.iter().any(|(dir, stem)| *dir == folder && path.name().starts_with(stem));
             if let Some(before) = stale.then(|| self.existing(path, None)).transpose()?.flatten() {

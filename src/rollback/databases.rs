@@ -15,14 +15,14 @@ use super::compare::{Compared, Wanted, Way};
 use crate::{
     base::{Failure, RelPath, sqlite},
     catalog::{
-        capture,
+        Scope, capture,
         databases::{self, Database, Error, is_lone_log},
     },
     draft::{Draft, FileDraft, Kept, StepDraft, tree},
     git::{Attributes, Scan},
     ground::Ground,
     model::{
-        FileState, PathChange,
+        FileState,
         manifest::{FileEntry, Role},
     },
 };
@@ -75,11 +75,7 @@ impl Way<'_> {
         }
         let go: Vec<&RelPath> = database.logs.iter().filter(|log| is_foreign(log) && !changes(log)).collect();
         for log in go {
-            if self.scope.protects(log) && !self.scope.protects(&database.path) {
-                let holds = !log.name().ends_with(b"-shm") && capture::stat(tree, log)?.is_some_and(|stat| stat.size > 0);
-                if holds {
-                    return Err(Error::Protected { database: database.path.clone(), log: log.clone() }.into());
-                }
+            if !may_go(self.ground, self.scope, database, log)? {
                 continue;
             }
             if let Some(before) = tree::existing(tree, &self.ground.git, log, None)? {
@@ -120,38 +116,63 @@ impl Way<'_> {
     }
 }
 
-/// What an undo does beside the databases that its operation changed: every path whose log it
-/// touches is part of it, and what lies beside a database that it brings back is taken away.
+/// What lies beside the databases among files that are brought back, by an undo or out of what an
+/// operation kept: what has no place beside what comes is taken away, and a database of which a log is
+/// touched is part of the change, also when it is the same.
 pub struct Sides {
-    /// The operation's databases of which a log is touched: they must not be left out.
+    /// The databases of which a log is touched: they must not be left out.
     pub databases: BTreeSet<RelPath>,
     /// Logs that lie there now and have no place in what comes back.
     pub go: Vec<RelPath>,
 }
 
-/// Finds them, given the changes of the operation.
-pub fn of_undo<'a>(ground: &Ground, changes: impl Iterator<Item = &'a PathChange>) -> Result<Sides, Failure> {
-    let changes: BTreeMap<&RelPath, &PathChange> = changes.map(|change| (&change.path, change)).collect();
-    let mut sides = Sides { databases: BTreeSet::new(), go: Vec::new() };
-    let is_sized = |change: &&&PathChange| [&change.before, &change.after].into_iter().flatten().any(|state| sqlite::is_sized(state.size));
-    for change in changes.values().filter(is_sized) {
-        let Some(database) = Database::at(&*ground.tree, &change.path)? else { continue };
-        let others: Vec<RelPath> = database.logs.iter().filter(|log| !changes.contains_key(log)).cloned().collect();
-        if others.is_empty() {
-            continue;
+impl Sides {
+    /// Finds them, given every path that is touched with what comes there.
+    ///
+    /// # Errors
+    /// [`Error::Protected`] for a log that must go and may not.
+    pub fn of<'a>(
+        ground: &Ground,
+        scope: &Scope,
+        comes: impl Iterator<Item = (&'a RelPath, Option<&'a FileState>)>,
+    ) -> Result<Self, Failure> {
+        let tree = &*ground.tree;
+        let comes: BTreeMap<&RelPath, Option<&FileState>> = comes.collect();
+        let mut sides = Self { databases: BTreeSet::new(), go: Vec::new() };
+        for (path, state) in &comes {
+            let is_sized = state.is_some_and(|state| sqlite::is_sized(state.size))
+                || sqlite::stat(tree, path).is_ok_and(|stat| stat.is_some_and(|stat| sqlite::is_sized(stat.size)));
+            let Some(database) = (if is_sized { Database::at(tree, path)? } else { None }) else { continue };
+            let others: Vec<RelPath> = database.logs.iter().filter(|log| !comes.contains_key(log)).cloned().collect();
+            if others.is_empty() {
+                continue;
+            }
+            let now = capture::state(tree, path)?;
+            let is_back = now.is_some() && FileState::same_at(now.as_ref(), *state);
+            let is_meant = |log: &RelPath| others.contains(log);
+            // One that comes back as it is, with logs that say nothing else, is left alone.
+            if is_back && database.changed_by(tree, is_meant)?.is_none() {
+                continue;
+            }
+            sides.databases.insert((*path).clone());
+            for log in others {
+                if may_go(ground, scope, &database, &log)? {
+                    sides.go.push(log);
+                }
+            }
         }
-        let now = capture::state(&*ground.tree, &change.path)?;
-        let is_back = now.is_some() && FileState::same_at(now.as_ref(), change.before.as_ref());
-        let is_meant = |log: &RelPath| others.contains(log);
-        // One that comes back as it is, with logs that say nothing else, is left alone.
-        if is_back && database.changed_by(&*ground.tree, is_meant)?.is_none() {
-            continue;
-        }
-        sides.databases.insert(change.path.clone());
-        sides.go.extend(others);
+        sides.databases.extend(comes.keys().filter_map(|path| sqlite::database_of(path)).filter(|path| comes.contains_key(path)));
+        Ok(sides)
     }
-    sides.databases.extend(changes.keys().filter_map(|path| sqlite::database_of(path)).filter(|path| changes.contains_key(path)));
-    Ok(sides)
+}
+
+/// True when a log may be taken away. One that is protected by itself stays, as long as nothing is in it.
+fn may_go(ground: &Ground, scope: &Scope, database: &Database, log: &RelPath) -> Result<bool, Failure> {
+    if !scope.protects(log) || scope.protects(&database.path) {
+        return Ok(true);
+    }
+    let holds = !log.name().ends_with(b"-shm") && capture::stat(&*ground.tree, log)?.is_some_and(|stat| stat.size > 0);
+    if holds { Err(Error::Protected { database: database.path.clone(), log: log.clone() }.into()) } else { Ok(false) }
 }
 
 /// Refuses to replace databases that other processes have open. When the task is stopped first, that

@@ -60,14 +60,14 @@ pub enum Error {
         version: Version,
     },
     /// Something stands where a file must go.
-    #[error("{path} is {what} now, and {version} has a file there")]
+    #[error("{path} is {what} now, and {needed} has a file there")]
     InTheWay {
         /// Where.
         path: String,
         /// What it is.
         what: String,
-        /// The target.
-        version: Version,
+        /// The target, in words.
+        needed: String,
     },
     /// Two paths of the target are one on a file system that folds case.
     #[error("{0} and {1} differ only by case, and the work tree's file system takes them for one")]

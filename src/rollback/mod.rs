@@ -7,16 +7,16 @@
 
 pub mod check;
 pub mod compare;
-mod databases;
+pub mod databases;
 mod error;
 pub mod release_back;
-mod room;
+pub mod room;
 pub mod show;
 pub mod signature;
 pub mod undo;
 
 use crate::{
-    base::{Failure, TaskId},
+    base::{Failure, RelPath, TaskId},
     catalog::{self, Scope, manifests, releases::Releases},
     draft::{CommitDraft, Draft, FileDraft, StepDraft, registry, tree},
     ground::Ground,
@@ -77,7 +77,7 @@ pub fn draft(
         draft.commit = Some(commit(ground, task, releases, active.as_ref(), &to, request, compared.tree)?);
     }
     registry::edit_where_possible(ground, &task.id, Some(&to))?.add_to(&mut draft, Some(to.clone()));
-    set_loose_config(ground, task, &found.manifest, &mut draft)?;
+    set_loose_config(ground, (task, &scope), &found.manifest, &mut draft)?;
     add_dependencies(ground, task, known.as_ref(), &found.manifest, request, &mut draft);
     add_steps(task, standings, active.as_ref(), &to, request, &mut draft);
     databases::refuse_open(ground, &mut draft)?;
@@ -200,9 +200,10 @@ fn commit(
 }
 
 /// A configuration that the release does not keep, because git ignores it, stays as it is but for
-/// its version.
-fn set_loose_config(ground: &Ground, task: &TaskSpec, target: &Manifest, draft: &mut Draft) -> Result<(), Failure> {
-    let Some(path) = task.config.as_ref().filter(|path| target.file(path).is_none()) else { return Ok(()) };
+/// its version; one that is protected stays as it is.
+fn set_loose_config(ground: &Ground, (task, scope): (&TaskSpec, &Scope), target: &Manifest, draft: &mut Draft) -> Result<(), Failure> {
+    let is_loose = |path: &&RelPath| target.file(path).is_none() && !scope.protects(path);
+    let Some(path) = task.config.as_ref().filter(is_loose) else { return Ok(()) };
     let goes = draft.files.iter().any(|file| file.path == *path);
     let Some(bytes) = catalog::registry::read_small(&*ground.tree, path)?.filter(|_| !goes) else { return Ok(()) };
     let version = &target.metadata.version;

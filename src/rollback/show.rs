@@ -1,6 +1,6 @@
 //! The plan of a rollback as a person sees it.
 
-use super::{Standings, compare::Compared, databases::is_same, standing_of};
+use super::{Standings, compare::Compared, databases::is_same, room, standing_of};
 use crate::{
     base::{RelPath, sqlite},
     catalog::{capture, manifests::Found},
@@ -31,12 +31,7 @@ pub fn plan(
     if compared.bytecode > 0 {
         notes.push(format!("{} stale bytecode files of changed modules go too", compared.bytecode));
     }
-    if compared.made_room > 0 {
-        notes.push(format!(
-            "{} untracked files lie where the version has files: they are saved, and an undo brings them back",
-            compared.made_room
-        ));
-    }
+    notes.extend(room::note(compared.made_room, "undo"));
     notes.extend((!target.grown.is_empty()).then(|| grown(target)));
     notes.extend(compared.nested.iter().map(|path| format!("{path} is a git repository of its own and stays as it is")));
     notes.extend(lines::other_line_ends(&compared.line_ends, "it had when it was released", "they had when they were released"));

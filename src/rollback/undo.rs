@@ -10,12 +10,17 @@ use std::{
     sync::Arc,
 };
 
-use super::{Error, databases, show};
+use super::{
+    Error,
+    databases::{self, Sides},
+    room::{self, Room},
+    show,
+};
 use crate::{
     base::{Failure, Fs, OpId, RelPath, TaskId},
-    catalog,
+    catalog::{self, Scope},
     draft::{CommitDraft, Draft, FileDraft, Kept, StepDraft, registry, tree},
-    git::Scan,
+    git::{Scan, Tracked},
     ground::Ground,
     journal::{self, history, status::Phase},
     model::{
@@ -169,9 +174,10 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
     let is_registry = |path: &RelPath| by_entry && *path == ground.settings.registry;
     let (mut files, mut unsynced, mut uncommitted) = (Vec::new(), Vec::new(), BTreeSet::new());
     let paths: Vec<RelPath> = operation.path_changes().map(|change| change.path.clone()).filter(|path| !is_registry(path)).collect();
+    let paths = room::with_obstacles(&*ground.tree, paths)?;
     let scan = if paths.is_empty() { Scan::default() } else { ground.git.scan(&paths)? };
-    let indexed = indexed(&scan);
-    let sides = databases::of_undo(ground, operation.path_changes())?;
+    let (indexed, scope) = (indexed(&scan), Scope::new(&ground.settings, task)?);
+    let sides = Sides::of(ground, &scope, operation.path_changes().map(|change| (&change.path, change.before.as_ref())))?;
     for change in operation.path_changes().filter(|change| !is_registry(&change.path)) {
         let blob = indexed.get(&change.path).map(|entry| &entry.id);
         let now = tree::existing(&*ground.tree, &ground.git, &change.path, blob)?;
@@ -189,12 +195,15 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKi
         let before = tree::existing(&*ground.tree, &ground.git, &log, None)?;
         files.push(FileDraft { path: log, before, after: None });
     }
+    let needed = operation.about.from.as_ref().map_or_else(|| "what was there before".into(), ToString::to_string);
+    let (made, gone) = Room { ground, scope: &scope, needed: &needed }.make_all(&scan, &mut files)?;
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let mut draft = Draft::new(plan(ground, task, operation, kind, &files, &uncommitted), "");
+    draft.plan.notes.extend(room::note(made.len(), if kind == OpKind::Redo { "undo" } else { "redo" }));
     draft.undoes = Some(operation.about.id.clone());
     draft.files = files;
     draft.unsynced = unsynced;
-    add_commit(ground, task, operation, kind, &mut draft)?;
+    add_commit(ground, task, operation, kind, &gone, &mut draft)?;
     if let Some(change) = &operation.about.registry {
         let before = registry::entry_before(operation, change).cloned();
         registry::back(ground, &task.id, operation, change)?.add_to(&mut draft, before);
@@ -231,8 +240,16 @@ fn plan(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKind, f
     }
 }
 
-/// The commit and index changes: for each path that the operation changed, what it was before.
-fn add_commit(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKind, draft: &mut Draft) -> Result<(), Failure> {
+/// The commit and index changes: for each path that the operation changed, what it was before; what
+/// makes room is tracked no more.
+fn add_commit(
+    ground: &Ground,
+    task: &TaskSpec,
+    operation: &Operation,
+    kind: OpKind,
+    gone: &[&Tracked],
+    draft: &mut Draft,
+) -> Result<(), Failure> {
     let Some(publication) = operation.publication() else { return Ok(()) };
     let registry_path = &ground.settings.registry;
     let head = ground.git.head()?;
@@ -254,6 +271,12 @@ fn add_commit(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpK
         if before != change.before || rewritten {
             draft.index.push(TreeChange { path: change.path.clone(), before, after: change.before.clone() });
         }
+    }
+    for Tracked { path, head: in_head, index, .. } in gone {
+        let goes =
+            |before: &Option<TreeEntry>| before.clone().map(|before| TreeChange { path: path.clone(), before: Some(before), after: None });
+        tree.extend(goes(in_head));
+        draft.index.extend(goes(index));
     }
     let say = |version: &Option<crate::model::Version>| version.as_ref().map_or_else(|| "none".into(), |version| format!("v{version}"));
     let message = format!(

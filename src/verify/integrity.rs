@@ -254,6 +254,11 @@ fn tree_trouble(tree: &dyn Fs, converter: &Converter, file_mode: bool, file: &Fi
     }
 }
 
+/// True when a file of the work tree is not as it is listed, or cannot be read.
+pub fn is_other(tree: &dyn Fs, converter: &Converter, file_mode: bool, file: &FileEntry) -> bool {
+    tree_trouble(tree, converter, file_mode, file).is_some()
+}
+
 /// True when the bytes, converted to git's form where attributes say so, are not the release's.
 fn differs(tree: &dyn Fs, converter: &Converter, file: &FileEntry, digest: Digest, link: bool) -> Result<bool, String> {
     let text = |error: std::io::Error| error.to_string();

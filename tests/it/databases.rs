@@ -1,23 +1,19 @@
 //! SQLite databases beside their logs and journals: a release holds every committed row or is
 //! refused, and a version's database has the rows of that version, whatever lay beside it.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::fs;
 
 use rusqlite::Connection;
 
 use crate::support::{
     Sandbox,
     sandbox::Tree,
+    sqlite::{self, SIDES, open},
     story::{TASK, rollback, set_version},
 };
 
 /// The database of the task.
 const DATABASE: &str = "tasks/T01/state.db";
-/// What SQLite keeps beside a database.
-const SIDES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// A sandbox whose rules hide logs and, when the store keeps databases, these too.
 fn sandbox(in_store: bool) -> Sandbox {
@@ -37,13 +33,6 @@ fn settings(sandbox: &Sandbox, text: &str) {
     sandbox.git(&["commit", "-q", "-m", "settings", "snapback.yaml"]).expect(0);
 }
 
-/// Opens a database whose log is folded in only when that is asked for.
-fn open(path: &Path) -> Connection {
-    let connection = Connection::open(path).unwrap();
-    connection.execute_batch("PRAGMA journal_mode=wal; PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=OFF").unwrap();
-    connection
-}
-
 /// Runs statements and closes the database, which folds its log in.
 fn closed(sandbox: &Sandbox, sql: &str) {
     open(&sandbox.at(DATABASE)).execute_batch(sql).unwrap();
@@ -51,36 +40,15 @@ fn closed(sandbox: &Sandbox, sql: &str) {
 
 /// Runs statements in a process that dies: what it left beside the database stays.
 fn crashed(sandbox: &Sandbox, mode: &str, sql: &str) {
-    let scratch = tempfile::tempdir().unwrap();
-    let (there, database) = (scratch.path().join("state.db"), sandbox.at(DATABASE));
-    fs::copy(&database, &there).unwrap();
-    let connection = Connection::open(&there).unwrap();
-    let begin = format!("PRAGMA journal_mode={mode}; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=1; PRAGMA synchronous=OFF");
-    connection.execute_batch(&begin).unwrap();
-    connection.execute_batch(sql).unwrap();
-    for end in ["", "-wal", "-shm", "-journal"] {
-        let name = |path: &Path| PathBuf::from(format!("{}{end}", path.display()));
-        if name(&there).exists() {
-            fs::copy(name(&there), name(&database)).unwrap();
-        }
-    }
+    sqlite::crashed(&sandbox.at(DATABASE), mode, sql);
 }
 
-/// The rows of a database, read from a copy so that nothing beside it changes.
+/// The rows of the database.
 fn rows(sandbox: &Sandbox) -> Vec<String> {
-    let scratch = tempfile::tempdir().unwrap();
-    let there = scratch.path().join("state.db");
-    for end in [""].iter().chain(&SIDES) {
-        let from = sandbox.at(&format!("{DATABASE}{end}"));
-        if from.exists() {
-            fs::copy(from, format!("{}{end}", there.display())).unwrap();
-        }
-    }
-    let connection = Connection::open(&there).unwrap();
-    let verdict: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-    assert_eq!(verdict, "ok");
-    let mut statement = connection.prepare("SELECT DISTINCT substr(x, 1, 5) FROM t ORDER BY 1").unwrap();
-    statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    sqlite::with_copy(&sandbox.at(DATABASE), |connection| {
+        let mut statement = connection.prepare("SELECT DISTINCT substr(x, 1, 5) FROM t ORDER BY 1").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    })
 }
 
 /// What lies beside the database.

@@ -3,7 +3,7 @@
 
 use std::{fs, process::Command};
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, sandbox::Tree};
 
 const BACK: &[&str] = &["rollback", "-t", "T01", "--to", "1.0.0", "-m", "why", "--yes"];
 
@@ -150,4 +150,123 @@ fn a_file_that_is_a_mount_is_named_everywhere() {
     fs::write(&other, "other\n").unwrap();
     let Some(_file) = Mount::new(place, &["--bind", other.to_str().unwrap()]) else { return };
     assert_refused(&sandbox, &["tasks/T01/signal.py", "a mount of its own"]);
+}
+
+/// Where the task stands after it went back, with something in the way of what an undo brings back.
+fn gone_back(obstacle: impl FnOnce(&Sandbox)) -> (Sandbox, Tree) {
+    let sandbox = sandbox();
+    sandbox.write("tasks/T01/only.py", b"only in 1.2.0\n");
+    sandbox.write("tasks/T01/deep/er/only.py", b"too\n");
+    sandbox.release("T01", "1.2.0");
+    let newest = sandbox.tree_in("tasks/T01");
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "--yes"]).expect(0);
+    obstacle(&sandbox);
+    (sandbox, newest)
+}
+
+#[test]
+fn an_undo_makes_room_as_a_rollback_does() {
+    let (sandbox, newest) = gone_back(|sandbox| {
+        sandbox.write("tasks/T01/only.py/inner", b"mine\n");
+        sandbox.write("tasks/T01/only.py/deep/b.log", b"ignored\n");
+        sandbox.write("tasks/T01/only.py/tracked", b"tracked\n");
+        sandbox.write("tasks/T01/deep", b"a file where a folder goes\n");
+        sandbox.git(&["add", "tasks/T01/only.py/tracked"]).expect(0);
+        sandbox.git(&["commit", "-qm", "by hand"]).expect(0);
+    });
+    let before = sandbox.tree_in("tasks/T01");
+    let plan = sandbox.snapback(&["undo", "--dry-run"]).expect(0);
+    assert!(plan.stdout.contains("D tasks/T01/only.py/inner"), "{}", plan.stdout);
+    let said = plan.stdout + &plan.stderr;
+    assert!(said.contains("4 files lie where others must go: they are saved, and `snapback redo` brings them back"), "{said}");
+    for _ in 0..2 {
+        sandbox.snapback(&["undo", "--yes"]).expect(0);
+        assert_eq!(sandbox.tree_in("tasks/T01"), newest);
+        assert_eq!(sandbox.status(), Vec::<String>::new());
+        sandbox.snapback(&["redo", "--yes"]).expect(0);
+        assert_eq!(sandbox.tree_in("tasks/T01"), before, "and a redo brings it back");
+        assert_eq!(sandbox.git_out(&["ls-files", "tasks/T01/only.py"]), "tasks/T01/only.py/tracked");
+    }
+    assert_eq!(sandbox.unsound(), Vec::<String>::new());
+}
+
+#[test]
+fn what_op_restore_brings_back_gets_room_too() {
+    let (sandbox, _) = gone_back(|sandbox| sandbox.write("tasks/T01/only.py/inner", b"mine\n"));
+    let before = sandbox.tree_in("tasks/T01");
+    let said = sandbox.snapback(&["op", "restore", "latest", "tasks/T01/only.py", "--in-place", "--yes"]).expect(0);
+    assert!((said.stdout + &said.stderr).contains("1 file lies where others must go"));
+    assert_eq!(sandbox.read("tasks/T01/only.py"), b"only in 1.2.0\n");
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    assert_eq!(sandbox.tree_in("tasks/T01"), before);
+}
+
+#[test]
+fn what_an_undo_may_not_move_is_named_before_anything_is_changed() {
+    let obstacles: [(&str, &dyn Fn(&Sandbox)); 3] = [
+        ("only.py is a git repository of its own", &|sandbox| {
+            sandbox.git(&["init", "-q", "tasks/T01/only.py"]).expect(0);
+        }),
+        ("only.py/pipe is there", &|sandbox| {
+            fs::create_dir(sandbox.at("tasks/T01/only.py")).unwrap();
+            assert!(Command::new("mkfifo").arg(sandbox.at("tasks/T01/only.py/pipe")).status().unwrap().success());
+        }),
+        ("only.py/keep.me is protected", &|sandbox| {
+            let settings = String::from_utf8(sandbox.read("snapback.yaml")).unwrap();
+            sandbox.write("snapback.yaml", format!("{settings}tasks: {{T01: {{protect: [keep.me]}}}}\n").as_bytes());
+            sandbox.write("tasks/T01/only.py/keep.me", b"mine\n");
+        }),
+    ];
+    for (said, obstacle) in obstacles {
+        let (sandbox, _) = gone_back(obstacle);
+        let before = sandbox.tree();
+        for restore in [&["undo", "--yes"][..], &["op", "restore", "latest", "tasks/T01/only.py", "--in-place", "--yes"]] {
+            let refused = sandbox.snapback(restore).expect(6).stderr;
+            assert!(refused.contains(said) && refused.contains("out of the way"), "{said}: {refused}");
+            assert_eq!(sandbox.tree(), before);
+        }
+    }
+}
+
+#[test]
+fn a_repository_that_somebody_makes_of_a_folder_of_the_version_keeps_nothing_from_coming_back() {
+    let sandbox = sandbox();
+    sandbox.write("tasks/T01/d/a", b"one\n");
+    sandbox.release("T01", "1.2.0");
+    sandbox.write("tasks/T01/d/a", b"two\n");
+    sandbox.release("T01", "1.3.0");
+    sandbox.git(&["init", "-q", "tasks/T01/d"]).expect(0);
+    let newest = sandbox.tree_in("tasks/T01");
+    for _ in 0..2 {
+        sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.2.0", "--yes"]).expect(0);
+        assert_eq!(sandbox.read("tasks/T01/d/a"), b"one\n");
+        sandbox.snapback(&["undo", "--yes"]).expect(0);
+        assert_eq!((sandbox.tree_in("tasks/T01"), sandbox.status()), (newest.clone(), Vec::new()));
+    }
+    // To a version without that folder, too.
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "--yes"]).expect(0);
+    assert!(!sandbox.exists("tasks/T01/d/a") && sandbox.exists("tasks/T01/d/.git"));
+    assert_eq!(sandbox.unsound(), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_protected_is_left_alone_and_keeps_no_undo_from_its_work() {
+    let sandbox = Sandbox::new(1);
+    let settings = String::from_utf8(sandbox.read("snapback.yaml")).unwrap();
+    let rules = "tasks: {T01: {protect: [__pycache__, config.yaml]}}\n";
+    sandbox.write("snapback.yaml", format!("{settings}{rules}").as_bytes());
+    sandbox.write(".gitignore", b"*.bin\n__pycache__/\nconfig.yaml\n");
+    sandbox.git(&["rm", "-q", "--cached", "tasks/T01/config.yaml"]).expect(0);
+    sandbox.git(&["commit", "-qam", "a configuration of this machine"]).expect(0);
+    sandbox.release("T01", "1.0.0");
+    sandbox.write("tasks/T01/signal.py", b"other\n");
+    sandbox.release("T01", "1.1.0");
+    sandbox.write("tasks/T01/__pycache__/signal.cpython-312.pyc", b"kept\n");
+    let before = sandbox.tree_in("tasks/T01");
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    for path in ["tasks/T01/__pycache__/signal.cpython-312.pyc", "tasks/T01/config.yaml"] {
+        assert_eq!(sandbox.tree()[path], before[path], "{path}");
+    }
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    assert_eq!(sandbox.tree_in("tasks/T01"), before);
 }

@@ -9,6 +9,7 @@ use crate::support::{
     killer::{self, Mode, Target},
     operations::repository,
     sandbox::snapback_program,
+    story::set_version,
 };
 
 const ROLLBACK: &[&str] = &["rollback", "--task", "T01", "--from", "1.1.0", "--to", "1.0.0", "--yes"];
@@ -140,4 +141,44 @@ fn what_a_rollback_overwrote_is_listed_and_comes_back() {
     assert_eq!(sandbox.read(place), before);
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     assert_ne!(sandbox.read(place), before, "undo takes it back");
+}
+
+#[test]
+fn only_what_somebody_wrote_comes_back_when_nothing_is_named() {
+    let sandbox = Sandbox::new(1);
+    sandbox.release("T01", "1.0.0");
+    for path in ["signal.py", "added.py", "gone.py"] {
+        sandbox.write(&format!("tasks/T01/{path}"), b"# 1.1.0\n");
+    }
+    set_version(&sandbox, "1.1.0");
+    sandbox.release("T01", "1.1.0");
+    let restore = |more: &[&str]| sandbox.snapback(&[&["op", "restore", "latest"], more].concat());
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    // It was as released: nobody's work.
+    for to in [&["--in-place", "--yes"][..], &["--into", "../rescued", "--yes"]] {
+        let refused = restore(to).expect(5).stderr;
+        assert!(
+            refused.contains("it was as released") && refused.contains("snapback op kept") && refused.contains("snapback undo"),
+            "{refused}"
+        );
+    }
+    assert!(sandbox.snapback(&["op", "kept", "latest"]).expect(0).stdout.contains("tasks/T01/gone.py  (8 B, as released)"));
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n# mine\n");
+    sandbox.write("tasks/T01/added.py", b"# half an idea\n");
+    sandbox.chmod("tasks/T01/gone.py", 0o755);
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    restore(&["--in-place", "--yes"]).expect(0);
+    assert_eq!(sandbox.read("tasks/T01/signal.py"), b"# 1.1.0\n# mine\n");
+    assert_eq!(sandbox.read("tasks/T01/added.py"), b"# half an idea\n");
+    assert!(sandbox.exists("tasks/T01/gone.py"), "its mode was somebody's");
+    assert_eq!((sandbox.config_version("T01").as_deref(), sandbox.registry_version("T01").as_deref()), (Some("1.0.0"), Some("1.0.0")));
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    // A configuration with an edit of somebody's comes back, and says another version: that is told.
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "--yes"]).expect(0);
+    let config = String::from_utf8(sandbox.read("tasks/T01/config.yaml")).unwrap();
+    sandbox.write("tasks/T01/config.yaml", format!("{config}# mine\n").as_bytes());
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    let said = restore(&["--in-place", "--yes"]).expect(0);
+    assert!((said.stdout + &said.stderr).contains("tasks/T01/config.yaml says 1.1.0 then, and the registry 1.0.0"));
 }

@@ -32,6 +32,7 @@ mod confirm;
 mod crash_states;
 mod damage;
 mod databases;
+mod databases_back;
 mod dependencies;
 mod disk_errors;
 mod downgrades;

@@ -329,7 +329,7 @@ fn what_stands_in_the_way_is_saved_and_comes_back() {
     let saved = || {
         let before = (sandbox.tree(), sandbox.status());
         let went = rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
-        assert!((went.stdout + &went.stderr).contains("untracked file"), "it is named");
+        assert!((went.stdout + &went.stderr).contains("1 file lies where others must go"), "it is named");
         sandbox.snapback(&["undo", "--yes"]).expect(0);
         assert_eq!((sandbox.tree(), sandbox.status()), before);
     };

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Paint, Style, count, duration, safe, verification};
 use crate::{
     base::{Hint, Kind, text::size},
-    model::{Report, Status, Verification, operation::OpKind, report::Outcome},
+    model::{Report, Status, Verification, operation::OpKind, report::Outcome, verification::AS_RELEASED},
 };
 
 /// The exit code that a report stands for.
@@ -141,7 +141,7 @@ fn whole(style: Style, kind: OpKind, verification: &Verification) -> String {
     if goes_back && skipped("integrity.manifest") {
         return ", exactly as it was (that is no release, so it cannot be verified as one)".into();
     }
-    if goes_back && (skipped("integrity.files") || skipped("integrity.extra")) {
+    if goes_back && skipped(AS_RELEASED) {
         return ", exactly as it was, which is not as released".into();
     }
     if skipped("configuration.registry") {

@@ -12,6 +12,7 @@ pub mod scenarios;
 pub mod servers;
 pub mod shelf;
 pub mod sim;
+pub mod sqlite;
 pub mod stage;
 pub mod story;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

@@ -82,7 +82,8 @@ fn list(session: &Session, op: Option<&str>) -> Result<Reply, Failure> {
         let _ = writeln!(text, "operation {}: {}", id.short(), count(files.len(), "file"));
         for file in files {
             let size = crate::base::text::size(file.state.size);
-            let _ = writeln!(text, "  {:<9} {}  ({size})", file.why.word(), safe(&file.path.to_text()));
+            let released = if file.as_released { ", as released" } else { "" };
+            let _ = writeln!(text, "  {:<9} {}  ({size}{released})", file.why.word(), safe(&file.path.to_text()));
         }
         for note in app.kept_notes(id) {
             let _ = writeln!(text, "  note      {}", safe(&note.words()));

@@ -48,7 +48,7 @@ impl Run for Args {
         }
         if self.discard {
             let plan = app.store_restore(&restore)?;
-            let lost = plan.differing + if self.delete { plan.extra } else { 0 };
+            let lost = plan.differing + plan.beside.len() as u64 + if self.delete { plan.extra } else { 0 };
             if lost > 0 {
                 session.confirm(&format!("Overwrite or remove {} without keeping them?", files(lost)))?;
             }
@@ -85,6 +85,10 @@ fn reply(session: &Session, report: &RestoreReport, restore: &Restore) -> Reply 
         )
     };
     text.push_str(&line);
+    for log in &report.beside {
+        let (path, goes) = (safe(&log.to_text()), if restore.dry_run { "would go" } else { "went" });
+        let _ = writeln!(text, "  {path} {goes}: SQLite would read it into a database that is restored");
+    }
     let mut next = Vec::new();
     if let Some(kept) = &report.kept_as {
         let _ = writeln!(text, "  what was overwritten or removed is kept as {}", safe(kept));

@@ -1,0 +1,93 @@
+//! The files that a release shares with other tasks, as HEAD has them: only what is committed can be
+//! expected of others. What lies in the work tree may differ, and may be what ran and was tested;
+//! then that is said.
+
+use std::collections::HashMap;
+
+use super::files::Found;
+use crate::{
+    base::{Digest, Failure, GitId, RelPath},
+    catalog::{Scope, databases::Database},
+    git::{Attributes, Tracked, WorkState},
+    ground::Ground,
+    model::manifest::{FileEntry, Role},
+    verify::integrity,
+};
+
+/// So many files are named.
+const NAMED: usize = 3;
+
+/// Adds them to the release's entries, and says what of the work tree is not in them. `imported` are
+/// those that the task's sources import.
+pub fn add(ground: &Ground, scope: &Scope, head: &GitId, imported: &[RelPath], found: &mut Found) -> Result<(), Failure> {
+    let mut dirs = scope.shared_dirs();
+    dirs.extend(imported.iter().cloned());
+    if dirs.is_empty() {
+        return Ok(());
+    }
+    let is_shared = |path: &RelPath| (scope.shares(path) || imported.contains(path)) && !scope.owns(path);
+    let own: std::collections::HashSet<RelPath> = found.entries.iter().map(|file| file.path.clone()).collect();
+    let mut shared = Vec::new();
+    for (path, entry) in ground.git.entries(head, &dirs)? {
+        if !is_shared(&path) || entry.mode == "160000" || own.contains(&path) {
+            continue;
+        }
+        let bytes = ground.git.read_blob(&entry.id)?;
+        shared.push(FileEntry {
+            path,
+            checksum: Digest::of(&bytes).to_string(),
+            size: Some(bytes.len() as u64),
+            mode: Some(entry.mode),
+            role: Role::Shared,
+            blob: Some(entry.id),
+            object: None,
+        });
+    }
+    shared.dedup_by(|a, b| a.path == b.path);
+    found.notes.extend(differing(ground, &dirs, &is_shared, &shared)?);
+    found.notes.extend(with_rows(ground, &shared)?);
+    found.entries.extend(shared);
+    Ok(())
+}
+
+/// What is said of shared files that are others in the work tree than in HEAD, or only there.
+fn differing(
+    ground: &Ground,
+    dirs: &[RelPath],
+    is_shared: &dyn Fn(&RelPath) -> bool,
+    shared: &[FileEntry],
+) -> Result<Option<String>, Failure> {
+    let scan = ground.git.scan(dirs)?;
+    let listed: HashMap<&RelPath, &FileEntry> = shared.iter().map(|file| (&file.path, file)).collect();
+    let converter = ground.git.converter(Attributes::WorkTree)?;
+    let is_other = |tracked: &Tracked| {
+        let Some(file) = listed.get(&tracked.path) else { return tracked.state != WorkState::Missing };
+        match tracked.state {
+            WorkState::LeftOut => false,
+            WorkState::Clean => tracked.index.as_ref().map(|entry| &entry.id) != file.blob.as_ref(),
+            _ => integrity::is_other(&*ground.tree, &converter, ground.git.trusts_file_mode(), file),
+        }
+    };
+    let tracked = scan.tracked.iter().filter(|tracked| is_shared(&tracked.path) && is_other(tracked)).map(|tracked| &tracked.path);
+    let known = |path: &RelPath| scan.tracked.iter().any(|tracked| tracked.path == *path);
+    let untracked = scan.untracked.iter().filter(|path| is_shared(path) && !known(path));
+    let others: Vec<&RelPath> = tracked.chain(untracked).collect();
+    let named: Vec<String> = others.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = if others.len() > NAMED { format!(" and {} more", others.len() - NAMED) } else { String::new() };
+    Ok((!others.is_empty()).then(|| {
+        format!("{}{more}: recorded as HEAD has what is shared, which is not what lies in the work tree; commit it first if it belongs to the release", named.join(", "))
+    }))
+}
+
+/// What is said of shared databases whose logs hold rows that HEAD has not.
+fn with_rows(ground: &Ground, shared: &[FileEntry]) -> Result<Vec<String>, Failure> {
+    let tree = &*ground.tree;
+    let mut notes = Vec::new();
+    for file in shared.iter().filter(|file| file.size.is_some_and(crate::base::sqlite::is_sized)) {
+        let Some(database) = Database::at(tree, &file.path)? else { continue };
+        if let Some((log, _)) = database.changed_by(tree, |_| true)? {
+            notes.push(format!("{log} changes the rows of {}, which is recorded as HEAD has it: without them", database.path));
+        }
+    }
+    Ok(notes)
+}
