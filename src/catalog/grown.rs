@@ -4,11 +4,16 @@
 //! to the task today and the manifest does not list lies in the tag's commit all the same, which
 //! vouches for it: a way back brings it as it was there, and nothing is missing in such a release.
 
-use super::Scope;
+use super::{Scope, manifests::Found};
 use crate::{
     base::{Digest, Failure, Fault, GitId, Kind, RelPath, Sorted},
     ground::Ground,
-    model::{Manifest, TaskSpec, manifest::FileEntry, manifest::Role, operation::TreeEntry},
+    model::{
+        Check, Manifest, TaskSpec,
+        manifest::{FileEntry, Role},
+        operation::TreeEntry,
+    },
+    verify::integrity,
 };
 
 /// Adds the files of a commit that are the task's by now and not listed; returns their paths.
@@ -40,6 +45,23 @@ pub(super) fn complete(ground: &Ground, task: &TaskSpec, commit: &GitId, manifes
     }
     manifest.files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(grown.into_iter().map(|(path, _)| path).collect())
+}
+
+/// The tag's commit holds what the manifest says.
+pub fn commit(ground: &Ground, scope: &Scope, found: &Found) -> Result<Check, Failure> {
+    let mut dirs = scope.dirs();
+    dirs.extend(found.manifest.files.iter().filter(|file| !scope.owns(&file.path)).map(|file| file.path.clone()));
+    let grown = (!found.grown.is_empty()).then(|| words(found));
+    Ok(integrity::commit(&found.manifest, &ground.git.entries(&found.tag.commit, &dirs)?, grown))
+}
+
+/// What a release did not list, because it became the task's later.
+pub fn words(found: &Found) -> String {
+    let (version, count) = (&found.manifest.metadata.version, found.grown.len());
+    let shown: Vec<String> = found.grown.iter().take(3).map(ToString::to_string).collect();
+    let more = if count > shown.len() { format!(" and {} more", count - shown.len()) } else { String::new() };
+    let (are, they) = if count == 1 { ("is", "it") } else { ("are", "they") };
+    format!("{}{more} {are} not in the manifest of {version}, but the task's by now: as {they} {are} in the tag's commit", shown.join(", "))
 }
 
 /// The role of a file of the task.

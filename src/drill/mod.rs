@@ -21,7 +21,7 @@ use std::{
 use crate::{
     base::{Failure, Fault, Hint, Kind, Root, process::offline::Offline, text::size},
     catalog::{
-        Release, Scope,
+        Release, Scope, grown,
         manifests::{self, Found},
         releases::Releases,
     },
@@ -32,7 +32,6 @@ use crate::{
         drill::{DRILL_SCHEMA, DrillReport, Network, Phase},
         manifest::FileEntry,
     },
-    rollback::check,
     verify::{
         Checking, Commands,
         commands::Around,
@@ -188,7 +187,7 @@ impl Drill<'_> {
         };
         let way = format!("tag {} -> commit {} -> manifest", release.tag(), found.tag.commit.short());
         let scope = Scope::new(&self.ground.settings, self.task)?;
-        course.checked([checking.end(Status::Pass, vec![way.clone()]), check::commit(self.ground, &scope, &found)?]);
+        course.checked([checking.end(Status::Pass, vec![way.clone()]), grown::commit(self.ground, &scope, &found)?]);
         share::look(self, &found, &mut course.report)?;
         course.phase("read", way);
         if course.failed() {

@@ -54,9 +54,7 @@ impl Repo {
         self.check_publication(publication)?;
         // Commits are made for the branch that HEAD was on: whoever switched meanwhile works on another one.
         let branch = publication.refs.last().map(|last| &last.name).filter(|name| name.starts_with("refs/heads/"));
-        if let Some(branch) = branch.filter(|branch| !self.is_head_on(branch)) {
-            return Err(Error::HeadMoved { branch: branch.clone() });
-        }
+        branch.map_or(Ok(()), |branch| self.check_head_on(branch))?;
         let on_branch = branch.is_some();
         let index = if publication.index.is_empty() { None } else { Some(self.prepare_index(&publication.index, scratch, 0)?) };
         disk::sync(scratch)?;
@@ -207,10 +205,11 @@ impl Repo {
         std::str::from_utf8(id).ok().and_then(|id| id.parse().ok()).map(Some).ok_or_else(damaged)
     }
 
-    /// True when HEAD names this branch.
-    fn is_head_on(&self, branch: &str) -> bool {
-        let head = disk::read(&self.git_dir().join("HEAD")).ok().flatten().unwrap_or_default();
-        head.trim_ascii_end() == format!("ref: {branch}").as_bytes()
+    /// Fails when HEAD does not name this branch.
+    fn check_head_on(&self, branch: &str) -> Result<(), Error> {
+        let head = disk::read(&self.git_dir().join("HEAD"))?.unwrap_or_default();
+        let is_on = head.trim_ascii_end() == format!("ref: {branch}").as_bytes();
+        if is_on { Ok(()) } else { Err(Error::HeadMoved { branch: branch.into() }) }
     }
 
     /// Says early what would be refused: a reference that cannot exist beside others, or has not the
@@ -428,9 +427,7 @@ impl<'a> Work<'a> {
         }
         self.publication.refs.iter().try_for_each(|change| self.repo.check_value(change))?;
         match self.publication.refs.last() {
-            Some(last) if self.on_branch && !self.repo.is_head_on(&last.name) && !self.repo.has_moved(last)? => {
-                Err(Error::HeadMoved { branch: last.name.clone() })
-            }
+            Some(last) if self.on_branch && !self.repo.has_moved(last)? => self.repo.check_head_on(&last.name),
             _ => Ok(()),
         }
     }

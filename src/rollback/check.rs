@@ -1,11 +1,12 @@
 //! The four levels on one version of a task, as `verify-rollback` and every rollback run them.
 
-use super::{Error, show, signature};
+use super::{Error, signature};
 use crate::{
     base::{Failure, Hint, RelPath, Sorted, Type, sqlite::Log},
     catalog::{
         self, Release, Scope,
         databases::{is_lone_log, with_sides},
+        grown,
         manifests::{self, Found, Kept},
         registry as read,
         releases::Releases,
@@ -296,7 +297,7 @@ pub fn release(
     verification.checks.push(tag);
     let scope = Scope::new(&ground.settings, task)?;
     let checking = Checking::begin(1, "integrity.commit");
-    match commit(ground, &scope, &found) {
+    match grown::commit(ground, &scope, &found) {
         Ok(check) => verification.checks.push(check),
         Err(failure) => {
             verification.checks.push(checking.unmade(failure, &ground.git)?);
@@ -312,14 +313,6 @@ pub fn release(
     Ok(verification)
 }
 
-/// The tag's commit holds what the manifest says.
-pub fn commit(ground: &Ground, scope: &Scope, found: &Found) -> Result<Check, Failure> {
-    let mut dirs = scope.dirs();
-    dirs.extend(found.manifest.files.iter().filter(|file| !scope.owns(&file.path)).map(|file| file.path.clone()));
-    let grown = (!found.grown.is_empty()).then(|| show::grown(found));
-    Ok(integrity::commit(&found.manifest, &ground.git.entries(&found.tag.commit, &dirs)?, grown))
-}
-
 /// Refuses a release whose tag's commit does not hold what its manifest says.
 pub fn refuse_other_commit(ground: &Ground, scope: &Scope, found: &Found) -> Result<(), Failure> {
     let meta = &found.manifest.metadata;
@@ -327,7 +320,7 @@ pub fn refuse_other_commit(ground: &Ground, scope: &Scope, found: &Found) -> Res
     if found.manifest.schema.is_none() {
         return Ok(());
     }
-    let check = commit(ground, scope, found)?;
+    let check = grown::commit(ground, scope, found)?;
     if check.status == Status::Pass {
         return Ok(());
     }

@@ -3,7 +3,7 @@
 use super::{Standings, compare::Compared, databases::is_same, room, standing_of};
 use crate::{
     base::{RelPath, sqlite},
-    catalog::{capture, manifests::Found},
+    catalog::{capture, grown, manifests::Found},
     draft::{
         FileDraft, Keep, Kept,
         lines::{self, Side},
@@ -32,7 +32,7 @@ pub fn plan(
         notes.push(format!("{} stale bytecode files of changed modules go too", compared.bytecode));
     }
     notes.extend(room::note(compared.made_room, "undo"));
-    notes.extend((!target.grown.is_empty()).then(|| grown(target)));
+    notes.extend((!target.grown.is_empty()).then(|| grown::words(target)));
     notes.extend(compared.nested.iter().map(|path| format!("{path} is a git repository of its own and stays as it is")));
     notes.extend(lines::other_line_ends(&compared.line_ends, "it had when it was released", "they had when they were released"));
     Plan {
@@ -49,15 +49,6 @@ pub fn plan(
         notes,
         ..Plan::new(OpKind::Rollback, &task.id)
     }
-}
-
-/// What a release did not list, because it became the task's later.
-pub fn grown(found: &Found) -> String {
-    let (version, count) = (&found.manifest.metadata.version, found.grown.len());
-    let shown: Vec<String> = found.grown.iter().take(3).map(ToString::to_string).collect();
-    let more = if count > shown.len() { format!(" and {} more", count - shown.len()) } else { String::new() };
-    let (are, they) = if count == 1 { ("is", "it") } else { ("are", "they") };
-    format!("{}{more} {are} not in the manifest of {version}, but the task's by now: as {they} {are} in the tag's commit", shown.join(", "))
 }
 
 /// Who made the target, when and why.

@@ -172,7 +172,8 @@ impl Kept<'_> {
 /// A trouble with the store, which lacks nothing rightly: what is missing there is lost.
 fn of_store(path: &RelPath, error: &crate::store::Error) -> Trouble {
     let line = format!("{path}: {error}");
-    if matches!(error.kind(), Kind::Bad | Kind::Missing) { Trouble::Bad(line) } else { Trouble::Unread(line) }
+    let is_lost = error.kind() == Kind::Bad || matches!(error, crate::store::Error::Missing(_));
+    if is_lost { Trouble::Bad(line) } else { Trouble::Unread(line) }
 }
 
 /// What is wrong with the bytes of a file.
