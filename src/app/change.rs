@@ -149,7 +149,7 @@ impl App {
     /// Lets the user's `pre-commit` hook look at what will be committed. It may change files, so
     /// the draft is made again after it.
     fn run_hook(&self, request: &Request, draft: Draft) -> Result<Draft, Failure> {
-        if !self.ground.git.has_pre_commit() {
+        if !self.ground.git.has_hook("pre-commit") {
             return Ok(draft);
         }
         draft::write::write_blobs(&self.ground, &draft)?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{App, rehearse::Obstacle, signing::Signatures};
+use super::{App, rehearse::Obstacle, signing::Signatures, way_back};
 use crate::{
     base::{Failure, TaskId, cancel, process::offline::Offline},
     catalog::manifests,
@@ -46,7 +46,9 @@ impl App {
     pub fn way_back(&self, task: &TaskId) -> Result<crate::model::overview::WayBack, Failure> {
         let spec = self.spec(task)?;
         let active = self.active_told(spec);
-        Ok(super::way_back::of(&*self.ground.state, spec, active.as_ref(), &self.tagged_releases(task)?, &self.standings_of(task)?))
+        let releases = self.tagged_releases(task)?;
+        let way = way_back::of(&*self.ground.state, spec, active.as_ref(), &releases, &self.standings_of(task)?);
+        Ok(way_back::for_want_of_tags(way, &self.missing_beside(&releases, Some(task))?, task, active.as_ref()))
     }
 
     /// Every released version of a task, oldest first.

@@ -2,10 +2,11 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use super::missing_tags::{fetch_tags, not_here};
 use crate::{
     base::{Fault, Hint, Kind, RelPath, TaskId},
     config,
-    model::Version,
+    model::{Version, operation::OpKind},
 };
 
 /// What the front door itself refuses.
@@ -51,7 +52,7 @@ pub enum Error {
     NothingUnfinished,
     /// It could not be taken back because it had been published.
     #[error("operation {0} had been published already; it is complete now")]
-    WasPublished(String),
+    WasPublished(String, OpKind),
     /// A word that names no version.
     #[error("{text:?} names no version of {task}: {why}")]
     NoSuchVersion {
@@ -62,13 +63,13 @@ pub enum Error {
         /// Why not.
         why: String,
     },
-    /// A release whose manifest is here and whose tag is not.
-    #[error("{task} {version} is released, but its tag is not in this clone")]
-    TagNotHere {
+    /// Releases whose manifests are here and whose tags are not.
+    #[error("{task} {}", not_here(versions))]
+    TagsNotHere {
         /// The task.
         task: TaskId,
-        /// The version.
-        version: Version,
+        /// The versions, rising.
+        versions: Vec<Version>,
     },
     /// The folder to export into is not empty.
     #[error("{0} exists and is not an empty folder")]
@@ -119,17 +120,36 @@ pub enum Error {
         /// The remote.
         remote: String,
     },
+    /// Files of Git LFS would be pushed without their bytes.
+    #[error(
+        "{first}{} of Git LFS, whose bytes git does not push, and no pre-push hook uploads them here", files(*count)
+    )]
+    NotUploaded {
+        /// The first of them.
+        first: RelPath,
+        /// How many there are.
+        count: usize,
+        /// The remote.
+        remote: String,
+        /// The branch.
+        branch: String,
+    },
     /// The registry and the config disagree and neither can be taken.
     #[error("{0}")]
     CannotSync(String),
+}
+
+/// ` is a file`, or ` and 2 more are files`.
+fn files(count: usize) -> String {
+    if count == 1 { " is a file".into() } else { format!(" and {} more are files", count - 1) }
 }
 
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Settings(error) => error.kind(),
-            Self::State { .. } | Self::Outside(..) => Kind::Missing,
-            Self::PlanOutOfDate | Self::WasPublished(_) | Self::Behind { .. } | Self::TagThere { .. } => Kind::Conflict,
+            Self::State { .. } | Self::Outside(..) | Self::NotUploaded { .. } => Kind::Missing,
+            Self::PlanOutOfDate | Self::WasPublished(..) | Self::Behind { .. } | Self::TagThere { .. } => Kind::Conflict,
             Self::NotItsOwn { is_over: false, .. } => Kind::Stuck,
             Self::NotItsOwn { .. }
             | Self::StageTaken(_)
@@ -140,7 +160,7 @@ impl Fault for Error {
             | Self::OnlyInto(_) => Kind::Refused,
             Self::NothingUnfinished
             | Self::NoSuchVersion { .. }
-            | Self::TagNotHere { .. }
+            | Self::TagsNotHere { .. }
             | Self::NoSuchFile { .. }
             | Self::NothingKept(_)
             | Self::NothingWritten(_)
@@ -162,7 +182,11 @@ impl Fault for Error {
             Self::OtherWorkTree(path) => vec![Hint::run("finish it there", &["snapback", "-C", path, "op", "resume"])],
             Self::StageTaken(path) => vec![Hint::say(format!("no operation is unfinished, so it is yours: move {path} away"))],
             Self::DoneElsewhere(path) => vec![Hint::run("take it back there", &["snapback", "-C", path, "undo"])],
-            Self::WasPublished(_) => vec![Hint::run("take it back", &["snapback", "undo"])],
+            // What of these can be taken back is said of them themselves.
+            Self::WasPublished(op, OpKind::Adopt | OpKind::Init | OpKind::Undo) => {
+                vec![Hint::run("see what it did", &["snapback", "op", "show", op])]
+            }
+            Self::WasPublished(op, _) => vec![Hint::run("take it back", &["snapback", "undo", op])],
             Self::NothingKept(_) => vec![Hint::run("see what others have", &["snapback", "op", "kept"])],
             Self::NothingWritten(op) => vec![
                 Hint::run("see what it has, and name what is to come back", &["snapback", "op", "kept", op]),
@@ -173,8 +197,12 @@ impl Fault for Error {
             Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
             Self::NoSuchVersion { task, .. } => vec![Hint::run("see its versions", &["snapback", "list", "--task", task.as_str()])],
             Self::Behind { remote, branch } => vec![Hint::run("bring them here", &["git", "pull", "--rebase", remote, branch])],
+            Self::NotUploaded { remote, branch, .. } => vec![
+                Hint::run("upload them", &["git", "lfs", "push", remote, branch]),
+                Hint::run("let each push do so from now on", &["git", "lfs", "install", "--local"]),
+            ],
             Self::TagThere { remote, .. } => vec![Hint::run("see what was released", &["git", "fetch", "--tags", remote])],
-            Self::TagNotHere { .. } => vec![Hint::run("bring the tags here", &["git", "fetch", "--tags"])],
+            Self::TagsNotHere { .. } => vec![fetch_tags()],
             Self::NoSuchFile { task, version, .. } => {
                 vec![Hint::run("see its files", &["snapback", "show", "--task", task.as_str(), version])]
             }

@@ -61,6 +61,7 @@ impl App {
                 unread: 0,
                 way_back: WayBack { why: Some("its settings cannot be used".into()), ..WayBack::default() },
                 trouble,
+                untagged: Vec::new(),
                 moved: Vec::new(),
                 left_out: LeftOut::default(),
             }

@@ -1,16 +1,19 @@
 //! Releases whose manifests are in the branch and whose tags are not here: a clone without tags, a
 //! shallow checkout of a pipeline, a squash merge.
 
-use super::App;
+use super::{App, Error};
 use crate::{
-    base::{Failure, TaskId},
-    catalog::{releases::Releases, untagged},
+    base::{Failure, Hint, TaskId},
+    catalog::{self, registry, releases::Releases, untagged},
     model::{TagName, Version, overview::DoctorLine},
+    rollback,
 };
 
 /// What is missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MissingTags {
+    /// The task, when one was asked about.
+    task: Option<TaskId>,
     /// How many manifests of tasks the branch has.
     pub manifests: usize,
     /// The releases without a tag, by task and rising version.
@@ -22,8 +25,12 @@ impl MissingTags {
     pub fn sentence(&self) -> Option<String> {
         let (task, version) = self.releases.last()?;
         let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
+        let manifests = || count(self.manifests, "manifest");
         Some(if self.releases.len() == self.manifests {
-            format!("this clone has no release tags although snapshots/ has {}", count(self.manifests, "manifest"))
+            match &self.task {
+                Some(task) => format!("this clone has no release tags of {task} although snapshots/ has {}", manifests()),
+                None => format!("this clone has no release tags although snapshots/ has {}", manifests()),
+            }
         } else {
             let more = if self.releases.len() == 1 { String::new() } else { format!(" and {} more", self.releases.len() - 1) };
             format!("{task} {version}{more} of {} has a manifest here and no tag", count(self.manifests, "release"))
@@ -32,8 +39,41 @@ impl MissingTags {
 
     /// True when this release is one of them.
     pub fn has(&self, task: &TaskId, version: &Version) -> bool {
-        self.releases.iter().any(|(id, missing)| id == task && missing == version)
+        self.of(task).any(|missing| missing == version)
     }
+
+    /// The releases of one task, rising.
+    pub fn of(&self, task: &TaskId) -> impl Iterator<Item = &Version> {
+        self.releases.iter().filter(move |(id, _)| id == task).map(|(_, version)| version)
+    }
+
+    /// Those of one task that could be gone back to from a version.
+    pub fn older(&self, task: &TaskId, active: Option<&Version>) -> Vec<Version> {
+        self.of(task).filter(|version| active.is_none_or(|active| *version < active)).cloned().collect()
+    }
+}
+
+/// Says of releases that their tags are missing here.
+pub(super) fn not_here(versions: &[Version]) -> String {
+    let named: Vec<String> = versions.iter().rev().take(3).map(ToString::to_string).collect();
+    let more = if versions.len() > 3 { format!(" and {} more", versions.len() - 3) } else { String::new() };
+    let (are, their) = if versions.len() == 1 { ("is", "its tag is") } else { ("are", "their tags are") };
+    format!("{}{more} {are} released, but {their} not in this clone", named.join(", "))
+}
+
+/// What brings them here.
+pub fn fetch_tags() -> Hint {
+    Hint::run("bring the tags here", &["git", "fetch", "--tags"])
+}
+
+/// Which of a task's releases was looked for.
+enum Wanted {
+    /// This one.
+    This(Version),
+    /// Any.
+    Any,
+    /// One before the active version, and after this one when it is named.
+    After(Option<Version>),
 }
 
 impl App {
@@ -51,7 +91,7 @@ impl App {
 
     /// [`App::missing_tags`] by releases that were read.
     pub(super) fn missing_beside(&self, releases: &Releases, task: Option<&TaskId>) -> Result<MissingTags, Failure> {
-        let mut found = MissingTags::default();
+        let mut found = MissingTags { task: task.cloned(), ..MissingTags::default() };
         for (id, versions) in untagged::in_head(&self.ground.git, &self.ground.settings)? {
             if task.is_some_and(|task| *task != id) {
                 continue;
@@ -66,6 +106,30 @@ impl App {
             }
         }
         Ok(found)
+    }
+
+    /// The failure for want of a release: where its tag only is not in this clone, that is what is said.
+    pub(super) fn explain_by_tags(&self, failure: Failure) -> Failure {
+        let (task, wanted) = match (failure.find::<catalog::Error>(), failure.find::<Error>(), failure.find::<rollback::Error>()) {
+            (Some(catalog::Error::UnknownVersion { task, version, near }), ..) => match version.parse::<Version>() {
+                Ok(version) if !near.is_empty() => (task, Wanted::This(version)),
+                _ => (task, Wanted::Any),
+            },
+            (_, Some(Error::NoSuchVersion { task, .. }), _) => (task, Wanted::Any),
+            (_, _, Some(rollback::Error::NoGoodVersion { task, why, .. })) => (task, Wanted::After(why.named().cloned())),
+            _ => return failure,
+        };
+        let Ok(missing) = self.missing_tags(Some(task)) else { return failure };
+        let active = || self.spec(task).ok().and_then(|spec| registry::active(&*self.ground.tree, &self.ground.settings, spec).version);
+        let versions: Vec<Version> = match wanted {
+            Wanted::This(version) => missing.of(task).filter(|missing| **missing == version).cloned().collect(),
+            Wanted::Any => missing.of(task).cloned().collect(),
+            Wanted::After(named) => {
+                let older = missing.older(task, active().as_ref()).into_iter();
+                older.filter(|version| named.as_ref().is_none_or(|named| version > named)).collect()
+            }
+        };
+        if versions.is_empty() { failure } else { Error::TagsNotHere { task: task.clone(), versions }.into() }
     }
 
     /// What `doctor` says of tags and history.

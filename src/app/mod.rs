@@ -73,8 +73,8 @@ pub use alerts::Attempt;
 pub use drill::{DrillHow, DrillPlan};
 pub use error::Error;
 pub use guard::Look;
-pub use missing_tags::MissingTags;
-pub use push::Beyond;
+pub use missing_tags::{MissingTags, fetch_tags};
+pub use push::{Beyond, Pushed};
 pub use store::{Names, Needed};
 pub use sync::merge_registries;
 

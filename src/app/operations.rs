@@ -87,7 +87,7 @@ impl App {
     pub(super) fn abort_quietly(&self) -> Result<Report, Failure> {
         let report = self.recover("op abort", false, |runner| runner.abort("a person asked for it"))?;
         match (&report.op, report.outcome) {
-            (Some(op), Outcome::Done) => Err(Error::WasPublished(op.short()).into()),
+            (Some(op), Outcome::Done) => Err(Error::WasPublished(op.short(), report.kind).into()),
             _ => Ok(report),
         }
     }

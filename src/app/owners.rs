@@ -93,8 +93,10 @@ impl App {
         true
     }
 
-    /// A failure of permissions, with whose the files are that stand in the way.
+    /// A failure of permissions, with whose the files are that stand in the way; one for want of a
+    /// release, with the tags that are not here.
     pub fn explain(&self, failure: Failure) -> Failure {
+        let failure = self.explain_by_tags(failure);
         if user::effective() == 0 || !failure.is_permission_denied() {
             return failure;
         }

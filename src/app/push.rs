@@ -5,8 +5,16 @@ use std::collections::BTreeMap;
 use super::{App, Error};
 use crate::{
     base::{Failure, GitId, TaskId, secret},
-    git::{PushTarget, branch_name},
-    model::{Report, TagName, Version},
+    catalog,
+    git::{Attributes, Hooks, PushTarget, branch_name},
+    journal::history,
+    model::{
+        Report, TagName, Version,
+        hooks::HookEvent,
+        operation::{OpKind, RefChange},
+        overview::OperationLine,
+        report::Outcome,
+    },
     steps::shared,
 };
 
@@ -17,8 +25,17 @@ pub struct Beyond {
     pub target: PushTarget,
     /// Its branch, when it has one.
     pub branch: Option<GitId>,
-    /// The versions of the task that it has tags of and this clone not, each with where.
+    /// The versions of the task that it has tags of and this clone not, or other ones, each with where.
     pub elsewhere: BTreeMap<Version, String>,
+}
+
+/// What a push came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// Where it went, without secrets.
+    pub remote: String,
+    /// False when the remote had all of it already.
+    pub is_new: bool,
 }
 
 impl App {
@@ -43,33 +60,123 @@ impl App {
         let git = &self.ground.git;
         let target = git.push_target(Some(named))?;
         let found = git.remote_refs(&target.remote, &[target.there.clone(), format!("refs/tags/{task}-v*")])?;
-        let place = format!("its tag is at {}", secret::clean_text(&target.remote));
+        let remote = secret::clean_text(&target.remote);
         let mut elsewhere = BTreeMap::new();
-        for name in found.keys().filter_map(|name| name.strip_prefix("refs/tags/")) {
+        for (name, there) in &found {
+            let Some(name) = name.strip_prefix("refs/tags/") else { continue };
             let parsed = TagName::parse(name, |id| self.ground.settings.knows(id));
             let Some(TagName::Release { task: id, version }) = parsed.filter(|name| name.task() == task) else { continue };
-            if git.find_ref(&TagName::release(&id, &version).reference())?.is_none() {
-                elsewhere.insert(version, place.clone());
-            }
+            match git.find_ref(&TagName::release(&id, &version).reference())? {
+                Some(here) if here == *there => None,
+                Some(_) => elsewhere.insert(version, format!("another tag of it is at {remote}")),
+                None => elsewhere.insert(version, format!("its tag is at {remote}")),
+            };
         }
         Ok(Beyond { branch: found.get(&target.there).cloned(), target, elsewhere })
     }
 
-    /// Pushes what an operation made: the branch, its tag, and what is said of the task's versions,
-    /// all or nothing. Returns where to.
+    /// Pushes what an operation made, or what was made before where there was nothing left to do: the
+    /// branch, its tag, and what is said of the task's versions, all or nothing.
     ///
     /// # Errors
-    /// When there is no remote, or it refuses.
-    pub fn push(&self, report: &Report, named: &str) -> Result<String, Failure> {
+    /// When there is no remote, when it or a hook refuses, and when files of Git LFS would go without
+    /// their bytes.
+    pub fn push(&self, report: &Report, named: &str, hooks: Hooks) -> Result<Pushed, Failure> {
         let git = &self.ground.git;
         let target = git.push_target(Some(named))?;
+        let tag = self.tag_of(report)?;
+        let is_there = || self.is_there(&target, tag.as_deref());
+        let is_new = report.changed || !is_there()?;
         let mut refs = vec![format!("{}:{}", target.branch, target.there)];
-        refs.extend(report.tag.iter().map(|tag| format!("refs/tags/{tag}")));
+        refs.extend(tag.iter().map(|tag| format!("refs/tags/{tag}")));
         if let Some(task) = &report.task {
+            self.check_uploaded(task, &target, hooks)?;
             refs.extend(self.verdicts_to_share(task)?);
         }
-        git.push(&target.remote, &refs)?;
-        Ok(target.remote)
+        let remote = secret::clean_text(&target.remote);
+        match git.push(&target.remote, &refs, hooks).map_err(Failure::from) {
+            // The remote took it, and then something else went wrong.
+            Err(failure) if !failure.is_stop() && is_there().unwrap_or(false) => {
+                self.ground.warn(format!("{remote} has it, although the push ended with an error: {failure}"));
+                Ok(Pushed { remote, is_new })
+            }
+            Err(failure) => Err(failure),
+            Ok(_) => Ok(Pushed { remote, is_new }),
+        }
+    }
+
+    /// The tag that goes with a report: the one that was made, or the one of the release or rollback
+    /// that brought the task there before.
+    pub fn tag_of(&self, report: &Report) -> Result<Option<String>, Failure> {
+        let (Some(task), Some(version), false) = (&report.task, &report.to, report.changed) else { return Ok(report.tag.clone()) };
+        let git = &self.ground.git;
+        let name = match report.kind {
+            OpKind::CreateSnapshot => Some(TagName::release(task, version).reference()),
+            OpKind::Rollback => self.marker_of(task, version)?,
+            _ => None,
+        };
+        let is_here = |name: &String| git.find_ref(name).is_ok_and(|found| found.is_some());
+        Ok(name.filter(is_here).and_then(|name| name.strip_prefix("refs/tags/").map(String::from)))
+    }
+
+    /// The tag that the task's newest operation made, when that is the rollback to a version.
+    fn marker_of(&self, task: &TaskId, version: &Version) -> Result<Option<String>, Failure> {
+        let of_task = |op: &OperationLine| op.task.as_ref() == Some(task) && op.outcome == Some(Outcome::Done);
+        let newest = self.operations()?.into_iter().find(of_task);
+        let Some(op) = newest.filter(|op| op.kind == OpKind::Rollback && op.to.as_ref() == Some(version)) else { return Ok(None) };
+        let made = history::open(&self.ground.state, &op.id)?.map(|found| found.operation);
+        let refs = made.iter().filter_map(|made| made.publication()).flat_map(|publication| &publication.refs);
+        let is_tag = |change: &&RefChange| change.name.starts_with("refs/tags/");
+        Ok(refs.filter(is_tag).map(|change| change.name.clone()).next())
+    }
+
+    /// True when a remote has the branch as it is here, and a tag.
+    fn is_there(&self, target: &PushTarget, tag: Option<&str>) -> Result<bool, Failure> {
+        let tag = tag.map(|tag| format!("refs/tags/{tag}"));
+        let names: Vec<(String, String)> =
+            tag.into_iter().map(|tag| (tag.clone(), tag)).chain([(target.branch.clone(), target.there.clone())]).collect();
+        let git = &self.ground.git;
+        let there = git.remote_refs(&target.remote, &names.iter().map(|(_, there)| there.clone()).collect::<Vec<_>>())?;
+        for (name, other) in &names {
+            if git.find_ref(name)?.as_ref() != there.get(other) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Refuses a push of files of Git LFS when nothing would upload their bytes: that is done by the
+    /// pre-push hook of git-lfs, and of whoever calls it. git itself sends what stands for them.
+    fn check_uploaded(&self, task: &TaskId, target: &PushTarget, hooks: Hooks) -> Result<(), Failure> {
+        let git = &self.ground.git;
+        let (Some(head), spec) = (git.find_ref("HEAD")?, self.spec(task)?) else { return Ok(()) };
+        let rules = git.converter(Attributes::Commit(&head))?;
+        if rules.is_trivial() {
+            return Ok(());
+        }
+        let scope = catalog::Scope::new(&self.ground.settings, spec)?;
+        let entries = git.entries(&head, &scope.dirs())?;
+        let large: Vec<_> = entries.iter().filter(|(path, _)| scope.owns(path) && rules.is_lfs(path).unwrap_or(false)).collect();
+        let Some((first, _)) = large.first() else { return Ok(()) };
+        if hooks == Hooks::Run && self.has_own_pre_push()? {
+            return Ok(());
+        }
+        let (remote, branch) = (secret::clean_text(&target.remote), branch_name(&target.branch).into());
+        Err(Error::NotUploaded { first: first.clone(), count: large.len(), remote, branch }.into())
+    }
+
+    /// True when git runs a pre-push hook that is not snapback's.
+    fn has_own_pre_push(&self) -> Result<bool, Failure> {
+        use std::os::unix::fs::PermissionsExt;
+        let is_program = |path: &String| {
+            let found = std::fs::metadata(self.work_tree().join(path));
+            found.is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+        };
+        let beside = self.hooks()?.hooks.into_iter().find(|line| line.event == HookEvent::PrePush).and_then(|line| line.beside);
+        let listed = || self.ground.git.listed_hooks(HookEvent::PrePush.name());
+        // git lists a hook that is a file with a name of its own words.
+        Ok(beside.as_ref().is_some_and(is_program)
+            || (self.ground.git.runs_configured_hooks() && listed().iter().any(|name| !name.contains("snapback") && !name.contains(' '))))
     }
 
     /// The references of what is said of a task's versions; what was only written down here gets its own.
@@ -84,11 +191,11 @@ impl App {
 
     /// Why a push was refused, as far as the remote says it now: a way out for people.
     pub fn way_out(&self, report: &Report, named: &str) -> Option<Error> {
-        let task = report.task.as_ref()?;
+        let (task, tag) = (report.task.as_ref()?, self.tag_of(report).ok()?);
         let beyond = self.ask_remote(task, named).ok()?;
         let git = &self.ground.git;
         let remote = secret::clean_text(&beyond.target.remote);
-        if let Some(tag) = &report.tag {
+        if let Some(tag) = &tag {
             let name = format!("refs/tags/{tag}");
             let there = git.remote_refs(&beyond.target.remote, std::slice::from_ref(&name)).ok()?;
             let here = git.find_ref(&name).ok()?;
@@ -98,6 +205,12 @@ impl App {
         }
         let behind = beyond.branch.is_some_and(|commit| !git.is_built_on(&commit).unwrap_or(true));
         behind.then(|| Error::Behind { remote, branch: branch_name(&beyond.target.there).into() })
+    }
+
+    /// The remote that a push goes to, for people.
+    pub fn push_place(&self, named: &str) -> String {
+        let target = self.ground.git.push_target(Some(named));
+        target.map_or_else(|_| "the remote".into(), |target| secret::clean_text(&target.remote))
     }
 
     /// The words of the command that shares a branch and a tag; none when there is no saying where.

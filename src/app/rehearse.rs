@@ -29,10 +29,12 @@ impl App {
     /// What a rollback of a task would meet; `None` = it would begin.
     pub(super) fn obstacle(&self, task: &TaskSpec, version: &Version) -> Option<Obstacle> {
         let failure = self.rehearse(task, version).err()?;
-        let passes = failure.find::<git::Error>().is_some_and(|error| {
-            use git::Error::{Detached, GitLocked, InProgress, Sparse, Unborn, Unmerged};
-            matches!(error, Detached | Sparse | GitLocked { .. } | InProgress { .. } | Unborn { .. } | Unmerged { .. })
-        });
+        let is_detached = matches!(failure.find(), Some(rollback::Error::NoBranch(_)));
+        let passes = is_detached
+            || failure.find::<git::Error>().is_some_and(|error| {
+                use git::Error::{GitLocked, InProgress, Sparse, Unborn, Unmerged};
+                matches!(error, Sparse | GitLocked { .. } | InProgress { .. } | Unborn { .. } | Unmerged { .. })
+            });
         Some(if passes { Obstacle::Moment(failure) } else { Obstacle::Lasting(failure) })
     }
 

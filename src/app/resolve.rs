@@ -60,7 +60,7 @@ impl App {
         let plain = typed.strip_prefix('v').unwrap_or(typed).parse().ok();
         if let Some(version) = by_tag.or(plain) {
             if releases.find(task, &version).is_err() && self.missing_tags(Some(task))?.has(task, &version) {
-                return Err(Error::TagNotHere { task: task.clone(), version }.into());
+                return Err(Error::TagsNotHere { task: task.clone(), versions: vec![version] }.into());
             }
             return Ok(releases.find(task, &version).map(|release| release.version.clone())?);
         }

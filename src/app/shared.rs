@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::{App, audit};
 use crate::{
     base::{Failure, TaskId},
+    git::Hooks,
     model::{
         Verdict, VerdictRecord, Version,
         verdict::{Standing, unmended},
@@ -98,7 +99,8 @@ impl App {
         let _lock = self.lock()?;
         shared::publish(&self.ground.git, None, &verdicts::own(&*self.ground.state)?)?;
         let names = shared::names(&self.ground.git, None)?;
-        let new = if names.is_empty() { 0 } else { self.ground.git.push(&remote, &[format!("{PREFIX}*:{PREFIX}*")])? };
+        let all = [format!("{PREFIX}*:{PREFIX}*")];
+        let new = if names.is_empty() { 0 } else { self.ground.git.push(&remote, &all, Hooks::Skip)? };
         Ok((names.len(), new, remote))
     }
 

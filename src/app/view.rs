@@ -45,7 +45,10 @@ impl App {
         });
         let watched: Vec<Watched<'_>> = watched.collect();
         let drift = Drift::new(&self.ground, &watched)?;
-        let unreleased = named.iter().zip(&watched).any(|(named, watched)| named.version.is_some() && watched.release.is_none());
+        let in_doubt = |(named, watched): (&Active, &Watched<'_>)| {
+            named.version.is_some() && (watched.release.is_none() || releases.of(&watched.task.id).nth(1).is_none())
+        };
+        let unreleased = named.iter().zip(&watched).any(in_doubt);
         let missing =
             if unreleased { self.missing_beside(&releases, tasks.first().filter(|_| tasks.len() == 1))? } else { MissingTags::default() };
         if let Some(sentence) = missing.sentence().filter(|_| missing.releases.len() == missing.manifests) {
@@ -297,6 +300,7 @@ fn task_line(
     let small = drift.of(watched).map_err(&mut told).unwrap_or_default();
     let (large, unread) = drift.large(watched).map_err(told).unwrap_or_default();
     let way_back = way_back::of(state, task, active.as_ref(), releases, &judged.standings);
+    let way_back = way_back::for_want_of_tags(way_back, missing, &task.id, active.as_ref());
     TaskLine {
         task: task.id.clone(),
         title: task.title.clone(),
@@ -310,6 +314,7 @@ fn task_line(
         unread,
         trouble: trouble.join("; "),
         moved: Vec::new(),
+        untagged: missing.of(&task.id).cloned().collect(),
         way_back,
         left_out,
     }

@@ -1,6 +1,6 @@
 //! Where a task could go back to by itself, and what is known of the way there.
 
-use super::App;
+use super::{App, MissingTags, missing_tags::not_here};
 use crate::{
     base::{Failure, Fs, TaskId},
     catalog::releases::Releases,
@@ -42,6 +42,16 @@ fn failed(state: &dyn Fs, task: &TaskSpec, version: Version) -> WayBack {
         Some(proof) => WayBack { version: Some(version), proof: Some(proof), ..WayBack::default() },
         None => WayBack { why: Some(format!("the checks of {version} failed, and it is the newest older version")), ..WayBack::default() },
     }
+}
+
+/// The same where tags are not here: then nobody can say that there is nothing to go back to.
+pub(super) fn for_want_of_tags(way: WayBack, missing: &MissingTags, task: &TaskId, active: Option<&Version>) -> WayBack {
+    let mut older = missing.older(task, active);
+    older.retain(|version| way.unproven.as_ref().is_none_or(|unproven| version > unproven));
+    if way.version.is_some() || way.why.is_some() || older.is_empty() {
+        return way;
+    }
+    WayBack { why: Some(not_here(&older)), ..WayBack::default() }
 }
 
 impl App {

@@ -7,8 +7,8 @@ use super::render::{self, Style};
 use crate::{
     base::{Hint, Kind, OpId},
     model::{
-        Answer, Plan, Report, Verification,
-        answer::{Next, Problem},
+        Answer, Left, Plan, Report, Verification,
+        answer::{LeftAnswer, Next, Problem},
         report::Outcome,
     },
 };
@@ -34,6 +34,8 @@ pub struct Reply {
     pub problem: Option<Problem>,
     /// What can be done next.
     pub next: Vec<Next>,
+    /// What is so, when it was done here and failed elsewhere.
+    pub left: Option<Left>,
 }
 
 impl Reply {
@@ -56,9 +58,11 @@ impl Reply {
         self
     }
 
-    /// The same; an operation that was put back because somebody stopped it is no bad version.
+    /// The same after somebody, or the clock, said stop: an operation that was put back for that is no
+    /// bad version, and what was cancelled by the clock has passed its time limit.
     pub fn stopped_by(self, kind: Kind) -> Self {
-        if !self.undone {
+        let is_cancelled = self.problem.as_ref().is_some_and(|problem| problem.kind == Kind::Cancelled(0).word());
+        if !self.undone && !is_cancelled {
             return self;
         }
         let message = self.problem.as_ref().map(|problem| problem.message.clone()).unwrap_or_default();
@@ -118,6 +122,7 @@ impl Reply {
             error: self.problem.clone(),
             warnings,
             next: self.next.clone(),
+            left: self.left.clone().map(LeftAnswer::from),
             ..Answer::new(command)
         }
     }

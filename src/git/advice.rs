@@ -45,10 +45,7 @@ impl Error {
                 &["git", "config", "--global", "--add", "safe.directory", &dir.to_string_lossy()],
             )],
             Self::Bare { dir } => vec![Hint::run("work in a clone", &["git", "clone", &dir.to_string_lossy()])],
-            Self::Detached => vec![
-                Hint::run("go to a branch", &["git", "switch", "<branch>"]),
-                Hint::say("a rollback that changes files only works here: --no-commit"),
-            ],
+            Self::Detached => vec![Hint::run("go to a branch", &["git", "switch", "<branch>"])],
             Self::LinkedHead { target } => vec![Hint::run("let it name its branch", &["git", "symbolic-ref", "HEAD", target])],
             Self::SymbolicBranch { target, .. } => {
                 vec![Hint::run("go to the branch itself", &["git", "switch", branch_name(target)])]
@@ -74,6 +71,8 @@ impl Error {
             ],
             Self::RefStorage(_) => vec![Hint::run("convert the references", &["git", "refs", "migrate", "--ref-format=files"])],
             Self::Sparse => vec![Hint::run("check everything out", &["git", "sparse-checkout", "disable"])],
+            Self::HookRefused { hook: "pre-commit", .. } => vec![Hint::say("mend what it names, or use --no-verify")],
+            Self::HookRefused { .. } => vec![Hint::say("mend what it names, and push again")],
             Self::Unmerged { .. } => vec![Hint::run("see what is unresolved", &["git", "status"])],
             _ => Vec::new(),
         }

@@ -1,11 +1,11 @@
 //! Which commits a branch is built on.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, path::PathBuf};
 
 use jiff::Timestamp;
 
-use super::{Error, Repo, error::During};
-use crate::base::{GitId, RelPath};
+use super::{Error, Repo, disk, error::During};
+use crate::base::{GitId, RelPath, text};
 
 impl Repo {
     /// Which of these commits is the first that a tip is built on, or is; `None` among them are passed
@@ -30,23 +30,50 @@ impl Repo {
         })
     }
 
-    /// The remote branch, as far as they are known here, that has one of these commits; what `older`
-    /// reaches is not looked at.
-    pub fn remote_branch_with(&self, commits: &[GitId], older: &GitId) -> Result<Option<String>, Error> {
-        let doing = "looking what remote branches have";
+    /// A branch, here or at a remote as far as that is known here, a tag or a work tree that has one of
+    /// these commits; what `older` reaches is not looked at, nor are the references of these names.
+    pub fn holder_of(&self, commits: &[GitId], older: &GitId, but: &[&str]) -> Result<Option<String>, Error> {
         let wanted: HashSet<_> = commits.iter().filter_map(|id| self.oid(id).ok()).collect();
+        let mut tips = self.other_heads();
+        for prefix in ["refs/heads/", "refs/remotes/", "refs/tags/"] {
+            for (name, id) in self.refs_below(prefix)?.into_iter().filter(|(name, _)| !but.contains(&name.as_str())) {
+                // A tag may lead to something that is no commit.
+                let Ok(tag) = self.peel_tag(&id) else { continue };
+                tips.push((name[prefix.len()..].to_string(), self.oid(&tag.commit)?));
+            }
+        }
         let older = self.oid(older)?;
-        for (name, tip) in self.refs_below("refs/remotes/")? {
-            let tip = self.oid(&tip)?;
-            let found = self.with(|repo| {
-                let mut walk = repo.rev_walk([tip]).with_hidden([older]).all().during(doing)?;
+        let has = |tips: Vec<gix::ObjectId>| {
+            self.with(|repo| {
+                let doing = "looking what other branches have";
+                let mut walk = repo.rev_walk(tips).with_hidden([older]).all().during(doing)?;
                 walk.try_fold(false, |found, next| Ok::<_, Error>(found || wanted.contains(&next.during(doing)?.id)))
-            })?;
-            if found {
-                return Ok(Some(name["refs/remotes/".len()..].to_string()));
+            })
+        };
+        // Nearly always there is none: one walk tells.
+        if tips.is_empty() || !has(tips.iter().map(|(_, tip)| *tip).collect())? {
+            return Ok(None);
+        }
+        for (name, tip) in tips {
+            if has(vec![tip])? {
+                return Ok(Some(name));
             }
         }
         Ok(None)
+    }
+
+    /// The commits that other work trees are at without a branch.
+    fn other_heads(&self) -> Vec<(String, gix::ObjectId)> {
+        let linked = self.common_dir().join("worktrees");
+        let linked = linked.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+        let others = linked.chain([self.common_dir().to_path_buf()]).filter(|folder| folder != self.git_dir());
+        let head = |folder: PathBuf| {
+            let text = disk::read(&folder.join("HEAD")).ok().flatten()?;
+            let id: GitId = std::str::from_utf8(&text).ok()?.trim().parse().ok()?;
+            let name = text::escape(folder.file_name().unwrap_or_default().as_encoded_bytes());
+            Some((format!("the work tree {name}"), self.oid(&id).ok()?))
+        };
+        others.filter_map(head).collect()
     }
 
     /// The newest commit of a branch, by its first parents, that was there at a time; and since when.

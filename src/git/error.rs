@@ -327,9 +327,11 @@ pub enum Error {
         /// What git said.
         output: String,
     },
-    /// The user's pre-commit hook said no.
-    #[error("the pre-commit hook refused: {output}")]
+    /// A hook of the user said no.
+    #[error("the {hook} hook refused: {output}")]
     HookRefused {
+        /// Which.
+        hook: &'static str,
         /// What it printed.
         output: String,
     },
@@ -477,7 +479,6 @@ impl Fault for Error {
             Self::Push { remote, .. } | Self::Fetch { remote, .. } | Self::Asked { remote, .. } => {
                 vec![Hint::run("see whether it can be reached", &["git", "ls-remote", remote])]
             }
-            Self::HookRefused { .. } => vec![Hint::say("mend what it names, or use --no-verify")],
             Self::Program(error) => error.hints(),
             Self::Sync { .. } => vec![Hint::say("check the disk; nothing was published")],
             Self::File { path, .. } => {

@@ -64,6 +64,7 @@ pub use hooks::{HooksFolder, SaidBy, StagedChange};
 pub use merge_file::merge_file;
 pub use objects::{CommitDraft, CommitInfo, TagDraft};
 pub use on_top::{Untouched, put_on_top_of};
+pub use program::Hooks;
 pub use refs::{PeeledTag, TagRef};
 pub use remote::{PushTarget, branch_name};
 pub use repo::{Head, Repo};

@@ -9,11 +9,20 @@ use std::{ffi::OsString, path::Path};
 use super::{Error, Repo, disk, parameters};
 use crate::{
     base::{
-        process::{Command, Ended},
+        process::{Command, Ended, Exit},
         secret, text,
     },
     model::operation::TreeChange,
 };
+
+/// Whether git runs the user's hooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hooks {
+    /// As by hand.
+    Run,
+    /// None.
+    Skip,
+}
 
 impl Repo {
     /// The git program on this repository.
@@ -38,40 +47,56 @@ impl Repo {
 
     /// The git program, to speak with a remote about these references: as the repository's owner, whose
     /// keys and settings count there.
-    pub(super) fn at_remote(&self, words: &[&str], remote: &str, refs: &[String]) -> Command {
-        let mut arguments = [&["-c", "core.hooksPath=/dev/null"], words, &["--", remote]].concat();
+    pub(super) fn at_remote(&self, words: &[&str], remote: &str, refs: &[String], hooks: Hooks) -> Command {
+        let without: &[&str] = if hooks == Hooks::Run { &[] } else { &["-c", "core.hooksPath=/dev/null"] };
+        let mut arguments = [without, words, &["--", remote]].concat();
         arguments.extend(refs.iter().map(String::as_str));
         // Nobody can answer: the child has no terminal, and waiting for one would hang.
         let command = self.program(&arguments).env("GIT_TERMINAL_PROMPT", "0").env("SSH_ASKPASS_REQUIRE", "force");
         command.as_owner_of(self.common_dir())
     }
 
-    /// Pushes references by full name, all or none; no hook runs. Returns how many are new there.
-    pub fn push(&self, remote: &str, refs: &[String]) -> Result<usize, Error> {
-        let (success, output) = run(&self.at_remote(&["push", "--atomic"], remote, refs))?;
+    /// Pushes references by full name, all or none, with the hooks of a push by hand or without any.
+    /// Returns how many are new there.
+    pub fn push(&self, remote: &str, refs: &[String], hooks: Hooks) -> Result<usize, Error> {
+        let words: &[&str] = if hooks == Hooks::Run { &["push", "--atomic"] } else { &["push", "--atomic", "--no-verify"] };
+        let ended = self.at_remote(words, remote, refs, hooks).run().map_err(Error::Program)?;
         // What git advises there fits a push by hand, not this one.
+        let output = printed(&ended);
         let said: Vec<&str> = output.split("; ").filter(|line| !line.trim_start().starts_with("hint:")).collect();
-        let new = || said.iter().filter(|line| line.trim_start().starts_with("* [")).count();
-        if success { Ok(new()) } else { Err(Error::Push { remote: secret::clean_text(remote), output: said.join("; ") }) }
+        if ended.succeeded() {
+            return Ok(said.iter().filter(|line| line.trim_start().starts_with("* [")).count());
+        }
+        // git names the remote (`To …`) before what that says of each reference; a hook ends it before.
+        let is_by_hook = hooks == Hooks::Run
+            && ended.status == Exit::Code(1)
+            && !said.iter().any(|line| line.starts_with("To ") || line.starts_with("error: src refspec"))
+            && self.has_hook("pre-push");
+        let output = said.join("; ");
+        Err(if is_by_hook {
+            Error::HookRefused { hook: "pre-push", output }
+        } else {
+            Error::Push { remote: secret::clean_text(remote), output }
+        })
     }
 
     /// Fetches references by full name, without force; no hook runs, and neither tags nor submodules
     /// nor a collection come along.
     pub fn fetch(&self, remote: &str, refs: &[String]) -> Result<(), Error> {
         let words = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance"];
-        let (success, output) = run(&self.at_remote(&words, remote, refs))?;
+        let (success, output) = run(&self.at_remote(&words, remote, refs, Hooks::Skip))?;
         if success { Ok(()) } else { Err(Error::Fetch { remote: secret::clean_text(remote), output }) }
     }
 
-    /// True when the user has a pre-commit hook: a file in the hooks folder, or a configured one
-    /// (git 2.54). Asked in process, because most releases have none and a child costs more.
-    pub fn has_pre_commit(&self) -> bool {
+    /// True when there is such a hook: a file in the hooks folder, or a configured one (git 2.54).
+    /// Asked in process, because most repositories have none and a child costs more.
+    pub fn has_hook(&self, event: &str) -> bool {
         self.with(|repo| {
             let config = repo.config_snapshot();
             let folder = config.trusted_path("core.hooksPath").ok().flatten().map_or_else(|| self.common_dir().join("hooks"), Into::into);
-            let file = self.work_tree().join(folder).join("pre-commit").is_file();
+            let file = self.work_tree().join(folder).join(event).is_file();
             let sections = config.plumbing().sections_by_name("hook").into_iter().flatten();
-            file || sections.flat_map(|section| section.values("event")).any(|event| event == "pre-commit")
+            file || sections.flat_map(|section| section.values("event")).any(|of| of == event)
         })
     }
 
@@ -87,7 +112,7 @@ impl Repo {
         disk::write_synced(&file, &self.changed_index(index, true)?)?;
         let hook = self.program(&["hook", "run", "--ignore-missing", "pre-commit"]).env("GIT_INDEX_FILE", &file);
         let (success, output) = run(&hook)?;
-        if success { Ok(()) } else { Err(Error::HookRefused { output }) }
+        if success { Ok(()) } else { Err(Error::HookRefused { hook: "pre-commit", output }) }
     }
 }
 
@@ -126,9 +151,10 @@ mod tests {
         sandbox.git(&["init", "-q", "--bare", url]);
         let repo = sandbox.repo();
         let refs = ["refs/heads/main".to_string(), "refs/tags/T01-v1.0.0".to_string()];
-        repo.push(url, &refs).unwrap();
+        repo.push(url, &refs, Hooks::Run).unwrap();
         assert!(sandbox.text(&["ls-remote", url, "refs/tags/T01-v1.0.0"]).starts_with(commit.as_str()));
-        let error = repo.push(url, &["refs/heads/main".to_string(), "refs/tags/absent".to_string()]).expect_err("one is absent");
+        let error =
+            repo.push(url, &["refs/heads/main".to_string(), "refs/tags/absent".to_string()], Hooks::Run).expect_err("one is absent");
         assert_eq!(error.kind(), Kind::Network);
         assert!(error.to_string().contains("absent"), "{error}");
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use gix::bstr::ByteSlice;
 
-use super::{Error, Repo};
+use super::{Error, Hooks, Repo};
 use crate::base::{GitId, secret};
 
 /// Where a push of a branch goes.
@@ -112,7 +112,7 @@ impl Repo {
     /// # Errors
     /// When the remote cannot be asked.
     pub fn remote_refs(&self, remote: &str, names: &[String]) -> Result<BTreeMap<String, GitId>, Error> {
-        let ended = self.at_remote(&["ls-remote", "--refs", "--quiet"], remote, names).run().map_err(Error::Program)?;
+        let ended = self.at_remote(&["ls-remote", "--refs", "--quiet"], remote, names, Hooks::Skip).run().map_err(Error::Program)?;
         if !ended.succeeded() {
             return Err(Error::Asked { remote: secret::clean_text(remote), output: super::program::printed(&ended) });
         }

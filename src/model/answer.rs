@@ -77,6 +77,12 @@ pub struct LeftAnswer {
     pub left: Left,
 }
 
+impl From<Left> for LeftAnswer {
+    fn from(left: Left) -> Self {
+        Self { sentence: left.sentence(), left }
+    }
+}
+
 impl Answer {
     /// An answer without data.
     pub fn new(command: &str) -> Self {
@@ -101,7 +107,7 @@ impl Answer {
         let (changed, op_id) = (left.is_change(), left.op().cloned());
         let mut next = self.next;
         next.extend(left.hints().into_iter().map(Next::from));
-        Self { changed, op_id, next, left: Some(LeftAnswer { sentence: left.sentence(), left }), ..self }
+        Self { changed, op_id, next, left: Some(left.into()), ..self }
     }
 
     /// The answer for a failure.

@@ -37,6 +37,9 @@ pub struct TaskLine {
     pub trouble: String,
     /// Versions whose tag was moved: what it leads to is not what was released.
     pub moved: Vec<Version>,
+    /// Releases whose manifests are here and whose tags are not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub untagged: Vec<Version>,
     /// Where a rollback would go by itself.
     pub way_back: WayBack,
     /// Ignored files that no release keeps.

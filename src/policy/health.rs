@@ -17,6 +17,9 @@ const DISK_CRITICAL: (u64, u64) = (128 << 20, 10);
 /// Shares are taken of at most this many bytes: 5 % of a large disk is room enough.
 const SHARED: u64 = 200_000_000_000;
 
+/// What helps where tags are not in this clone.
+const FETCH: (&str, [&str; 3]) = ("bring the tags here", ["git", "fetch", "--tags"]);
+
 /// A finding with a next step.
 fn finding(check: &'static str, level: Level, seen: impl Into<String>, why: &str, argv: &[&str]) -> Finding {
     let argv: Vec<String> = argv.iter().map(ToString::to_string).collect();
@@ -31,7 +34,9 @@ pub fn of_task(line: &TaskLine, way: &WayBack) -> Vec<Finding> {
     if !line.trouble.is_empty() {
         // Versions that disagree are mended by a command; what cannot be read stops a rollback.
         let level = if line.config.is_some() && line.active.is_some() { Level::Warning } else { Level::Critical };
-        found.push(finding("registry", level, line.trouble.clone(), "see what disagrees", &["snapback", "registry", "sync"]));
+        let is_untagged = line.active.as_ref().is_some_and(|active| line.untagged.contains(active));
+        let (why, argv) = if is_untagged { FETCH } else { ("see what disagrees", ["snapback", "registry", "sync"]) };
+        found.push(finding("registry", level, line.trouble.clone(), why, &argv));
     }
     if line.drift > 0 && line.active.is_some() {
         let files = if line.drift == 1 { "1 file differs".into() } else { format!("{} files differ", line.drift) };
@@ -92,6 +97,9 @@ fn of_way(line: &TaskLine, way: &WayBack) -> Option<Finding> {
     let list = ["snapback", "list", "-t", task];
     line.active.as_ref()?;
     let Some(version) = &way.version else {
+        if let Some(why) = way.why.as_ref().filter(|_| !line.untagged.is_empty()) {
+            return Some(finding("way_back", Level::Warning, why.clone(), FETCH.0, &FETCH.1));
+        }
         if line.releases <= 1 {
             // A first release is no fault of anybody, and nobody can mend it.
             return Some(finding("way_back", Level::Ok, "it has one release: the next one will have a way back", "", &[]));
@@ -157,6 +165,7 @@ mod tests {
             unread: 0,
             trouble: String::new(),
             moved: Vec::new(),
+            untagged: Vec::new(),
             way_back: WayBack::default(),
             left_out: LeftOut::default(),
         }

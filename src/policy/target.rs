@@ -46,6 +46,16 @@ pub enum NoTarget {
     },
 }
 
+impl NoTarget {
+    /// The older version that is spoken of, the newest that could have been chosen.
+    pub fn named(&self) -> Option<&Version> {
+        match self {
+            Self::Oldest(_) | Self::TakenBack(_) => None,
+            Self::Unproven { version, .. } | Self::Failed(version) | Self::BelowDoor { version, .. } => Some(version),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use crate::{
     base::{Failure, GitId, Hint, TaskId},
     catalog::{self, Release, releases::Releases, untagged},
     ground::Ground,
-    model::{TaskSpec, Version, request::NextVersion, version::Bump},
+    model::{TagName, TaskSpec, Version, request::NextVersion, version::Bump},
     steps::verdicts::{Standings, standing_of},
 };
 
@@ -135,8 +135,11 @@ impl Line<'_> {
         match (other, &self.base) {
             (Some(other), Some(base)) => {
                 let free = base.bumped(Bump::Patch).filter(|free| self.is_free(free));
+                let mut later = std::iter::successors(Some(version.clone()), |version| version.bumped(Bump::Patch));
+                let past = later.find(|past| !self.is_taken(past));
+                let is_here = self.tagged.contains(other);
                 let (task, other, base) = (task.clone(), other.clone(), base.clone());
-                Err(Error::Beside(Box::new(Beside { task, version, other, base, free })))
+                Err(Error::Beside(Box::new(Beside { task, version, other, base, free, past, is_here })))
             }
             _ => Ok(version),
         }
@@ -144,7 +147,12 @@ impl Line<'_> {
 
     /// True when a version was never released, and lies before what the branch is not built on.
     fn is_free(&self, version: &Version) -> bool {
-        !self.tagged.contains(version) && !self.untagged.contains_key(version) && self.beside.first().is_none_or(|other| version < other)
+        !self.is_taken(version) && self.beside.first().is_none_or(|other| version < other)
+    }
+
+    /// True when a version was released.
+    fn is_taken(&self, version: &Version) -> bool {
+        self.tagged.contains(version) || self.untagged.contains_key(version)
     }
 
     /// What the plan says of it.
@@ -210,8 +218,12 @@ pub struct Beside {
     other: Version,
     /// What it was counted on from.
     base: Version,
-    /// The next number that is free.
+    /// The next number that is free, before that release.
     free: Option<Version>,
+    /// The next number that is free after it.
+    past: Option<Version>,
+    /// True when the tag of that release is here.
+    is_here: bool,
 }
 
 impl fmt::Display for Beside {
@@ -227,12 +239,17 @@ impl fmt::Display for Beside {
 impl Beside {
     /// What helps.
     pub fn hints(&self) -> Vec<Hint> {
-        let release = ["snapback", "create-snapshot", "--task", self.task.as_str(), "--version"];
-        let free = self
-            .free
-            .iter()
-            .map(|free| Hint::run("take the next number that is free here", &[&release[..], &[&free.to_string()]].concat()));
-        let unused = || Hint::say(format!("if {0} is meant without what {1} brought: --version {0}", self.version, self.other));
-        free.chain([Hint::say("or merge what is missing first")]).chain((self.version != self.other).then(unused)).collect()
+        let release = |why: &str, version: &Version| {
+            Hint::run(why, &["snapback", "create-snapshot", "--task", self.task.as_str(), "--version", &version.to_string()])
+        };
+        let free = self.free.iter().map(|free| release("take the next number that is free here", free));
+        let past = self.past.iter().map(|past| release(&format!("take a number after {0}, without what {0} brought", self.other), past));
+        let tag = TagName::release(&self.task, &self.other).to_string();
+        let merge = if self.is_here {
+            Hint::run("or merge that first", &["git", "merge", &tag])
+        } else {
+            Hint::say("or merge what is missing first")
+        };
+        free.chain(past).chain([merge]).collect()
     }
 }

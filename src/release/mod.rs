@@ -48,6 +48,14 @@ pub enum Error {
         /// The task.
         task: TaskId,
     },
+    /// A remote has another release of this number than this clone.
+    #[error("{tag} is released here, and {place}: one number, two contents")]
+    Twice {
+        /// The tag.
+        tag: String,
+        /// Where the other one is.
+        place: String,
+    },
     /// The version was released, and only its tag is not here.
     #[error("{0}")]
     Untagged(Box<line::Untagged>),
@@ -116,7 +124,7 @@ fn not_portable(troubles: &[Trouble]) -> String {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::TagExists { .. } | Self::Untagged(_) | Self::Beside(_) | Self::BranchHasItsName(_) => Kind::Conflict,
+            Self::TagExists { .. } | Self::Twice { .. } | Self::Untagged(_) | Self::Beside(_) | Self::BranchHasItsName(_) => Kind::Conflict,
             Self::NoNextVersion(_) => Kind::Usage,
             Self::Ambiguous { .. }
             | Self::ManifestInTheWay(_)
@@ -132,6 +140,10 @@ impl Fault for Error {
             Self::TagExists { task, .. } => vec![
                 Hint::run("take the next version", &["snapback", "create-snapshot", "--task", task.as_str(), "--bump", "patch"]),
                 Hint::run("see what is released", &["snapback", "list", "--task", task.as_str()]),
+            ],
+            Self::Twice { tag, .. } => vec![
+                Hint::run("take the one that was made here back", &["snapback", "undo", tag]),
+                Hint::run("then bring the other one here, and release the next version", &["git", "fetch", "--tags"]),
             ],
             Self::Untagged(found) => found.hints(),
             Self::Beside(found) => found.hints(),
@@ -298,6 +310,9 @@ fn existing(
     found: &files::Found,
     request: &CreateSnapshot,
 ) -> Result<Draft, Failure> {
+    if let Some(place) = request.elsewhere.get(&release.version) {
+        return Err(Error::Twice { tag: release.tag(), place: place.clone() }.into());
+    }
     let tag = ground.git.peel_tag(&release.tag_id)?;
     let same = catalog::manifests::load(ground, release).is_ok_and(|there| {
         let mut files = there.manifest.files.iter().filter(|file| file.is_restored());

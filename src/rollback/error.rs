@@ -2,6 +2,7 @@
 
 use crate::{
     base::{Fault, Hint, Kind, RelPath, TaskId},
+    git,
     model::Version,
     policy::target::NoTarget,
 };
@@ -145,6 +146,15 @@ pub enum Error {
     /// There is nothing to take back.
     #[error("there is nothing to {0}")]
     NothingTo(&'static str),
+    /// Nobody named the release that an undo would take back, and nobody is there to be asked.
+    #[error("the newest operation is the release {tag}, and where nobody can be asked a release is taken back only by its name")]
+    ReleaseNotNamed {
+        /// The release's tag.
+        tag: String,
+    },
+    /// A rollback's commit has no branch.
+    #[error("a rollback makes a commit, and there is no branch for it")]
+    NoBranch(#[source] git::Error),
     /// A release cannot be taken back.
     #[error("the release {op} of {task} cannot be taken back: {why}")]
     ReleaseStays {
@@ -213,6 +223,8 @@ impl Fault for Error {
             | Self::NoReason
             | Self::ActiveUnknown { .. }
             | Self::ReleaseStays { .. }
+            | Self::ReleaseNotNamed { .. }
+            | Self::NoBranch(_)
             | Self::CannotUndo { .. } => Kind::Refused,
         }
     }
@@ -277,13 +289,13 @@ impl Fault for Error {
             }
             Self::MovedOn { task, .. } => vec![Hint::run("see what happened", &["snapback", "history", "--task", task.as_str()])],
             Self::NothingTo(_) => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
+            Self::ReleaseNotNamed { tag } => vec![Hint::run("take it back", &["snapback", "undo", tag])],
+            Self::NoBranch(error) => [error.hints(), vec![Hint::say("or change files only, which works here: --no-commit")]].concat(),
             Self::ReleaseStays { task, .. } => vec![
                 Hint::run("go back to an earlier version instead", &["snapback", "rollback", "--task", task.as_str(), "--to", "previous"]),
                 Hint::say("or call it bad, so that nobody goes to it: snapback mark bad VERSION -m WHY"),
             ],
-            Self::CannotUndo { .. } => {
-                vec![Hint::run("go back to an earlier version instead", &["snapback", "rollback", "--to", "previous"])]
-            }
+            Self::CannotUndo { op, .. } => vec![Hint::run("see what it did", &["snapback", "op", "show", op])],
         }
     }
 }

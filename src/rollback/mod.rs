@@ -37,7 +37,10 @@ pub fn draft(
     request: &request::Rollback,
 ) -> Result<Draft, Failure> {
     if request.commit {
-        ground.git.check_ready()?;
+        ground.git.check_ready().map_err(|error| match error {
+            crate::git::Error::Detached => Failure::from(Error::NoBranch(error)),
+            error => error.into(),
+        })?;
     } else {
         ground.git.check_ready_for_files()?;
     }

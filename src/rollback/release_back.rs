@@ -76,7 +76,8 @@ fn unshared(ground: &Ground, publication: &Publication, to: &GitId) -> Result<Re
     };
     // The branch has its manifest too, one commit later.
     let commits = [Some(git.peel_tag(&tag.after)?.commit), publication.refs.last().map(|branch| branch.after.clone())];
-    if let Some(place) = git.remote_branch_with(&commits.into_iter().flatten().collect::<Vec<_>>(), to)? {
+    let own: Vec<&str> = publication.refs.iter().map(|change| change.name.as_str()).collect();
+    if let Some(place) = git.holder_of(&commits.into_iter().flatten().collect::<Vec<_>>(), to, &own)? {
         return Ok(Err(format!("{place} has its commits")));
     }
     let mut notes = Vec::new();

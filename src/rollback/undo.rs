@@ -24,7 +24,7 @@ use crate::{
     ground::Ground,
     journal::{self, history, status::Phase},
     model::{
-        Operation, Plan, TaskSpec, Verdict, Version,
+        Operation, Plan, TagName, TaskSpec, Verdict, Version,
         operation::{About, CommandRole, OpKind, Step, TreeChange, TreeEntry},
         request,
         signature::Signing,
@@ -56,7 +56,13 @@ pub fn find(ground: &Ground, request: &request::Undo, kind: OpKind) -> Result<Op
     if kind == OpKind::Undo
         && let Some(release) = release_to_take_back(&done_here, &done, request)?
     {
-        return Ok(open(&ground.state, &release)?);
+        let release = open(&ground.state, &release)?;
+        // A script that takes its rollback back must not lose a release when there was no rollback.
+        if request.op.is_none() && !ground.asks {
+            let tag = release.about.task.iter().zip(&release.about.to).map(|(task, version)| TagName::release(task, version).to_string());
+            return Err(Error::ReleaseNotNamed { tag: tag.collect() }.into());
+        }
+        return Ok(release);
     }
     let pick = |stacks: Stacks| if kind == OpKind::Redo { stacks.redo } else { stacks.undo };
     let stack = pick(stacks(done.iter(), request.task.as_ref()));

@@ -88,6 +88,46 @@ fn a_clone_without_tags_releases_nothing_again() {
 }
 
 #[test]
+fn without_tags_every_command_names_them_and_none_says_that_nothing_was_released() {
+    let a = released();
+    let b = clone(&a, &["--no-tags"]);
+    let untrue = ["oldest version", "has no release;", "nothing was released", "first release", "T01 it has one release", "never released"];
+    let fetch = "git fetch --tags";
+    let says = |words: &[&str], code: i32| {
+        let ran = b.snapback(words).expect(code);
+        let text = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(text.contains(fetch) && !untrue.iter().any(|untrue| text.contains(untrue)), "{words:?}: {text}");
+        let json = b.snapback(&[words, &["--json"]].concat()).expect(code).stdout;
+        assert!(json.contains(r#"["git","fetch","--tags"]"#), "{words:?}: {json}");
+    };
+    let lines: [(&[&str], i32); 13] = [
+        (&["rollback", "-t", "T01", "--yes"], 5),
+        (&["rollback", "-t", "T01", "--to", "active", "-n"], 5),
+        (&["rollback", "-t", "T01", "--to", "previous", "-n"], 5),
+        (&["rollback", "-t", "T01", "--to", "7.0.0", "-n"], 5),
+        (&["disaster-recovery", "-t", "T01", "--to", "1.0.0"], 5),
+        (&["drill", "-t", "T01"], 5),
+        (&["drill", "--all"], 5),
+        (&["verify-rollback", "-t", "T01"], 5),
+        (&["show", "-t", "T01", "1.0.0"], 5),
+        (&["list", "-t", "T01"], 0),
+        (&["list"], 0),
+        (&["history"], 0),
+        (&["health"], 4),
+    ];
+    for (words, code) in lines {
+        says(words, code);
+    }
+    // The tag of the active version alone makes it no oldest version either.
+    b.git(&["fetch", "-q", "--no-tags", "origin", "tag", "T01-v1.1.0"]).expect(0);
+    for (words, code) in [(&["rollback", "-t", "T01", "--yes"][..], 5), (&["list", "-t", "T01"], 0), (&["health"], 4)] {
+        says(words, code);
+    }
+    b.git(&["fetch", "-q", "--tags"]).expect(0);
+    b.snapback(&["rollback", "-t", "T01", "--to", "previous", "--yes"]).expect(0);
+}
+
+#[test]
 fn a_version_of_ones_own_is_released_without_tags_and_the_plan_names_them() {
     let a = released();
     let b = clone(&a, &["--no-tags"]);
@@ -202,6 +242,9 @@ fn a_branch_from_an_old_release_counts_from_that_release() {
     a.write("tasks/T01/signal.py", b"one, mended otherwise\n");
     let refused = create(&a, &["--bump", "patch"]).expect(7);
     assert!(refused.stderr.contains("T01 1.0.1 exists already, and this branch is not built on it"), "{}", refused.stderr);
+    let next = "snapback create-snapshot --task T01 --version 1.0.2";
+    assert!(refused.stderr.contains(next) && refused.stderr.contains("git merge T01-v1.0.1"), "{}", refused.stderr);
+    a.snapback(&[&next.split(' ').skip(1).collect::<Vec<_>>()[..], &["--dry-run"]].concat()).expect(0);
     create(&a, &["--version", "1.0.0-hotfix-20260301"]).expect(0);
     // Back on the main branch everything counts as before.
     a.git(&["switch", "-q", "main"]).expect(0);

@@ -69,6 +69,7 @@ mod owners;
 mod power_cuts;
 mod proven_travels;
 mod pushing;
+mod pushing_again;
 mod reading;
 mod recovery_report;
 mod registry_merges;

@@ -158,7 +158,7 @@ fn a_remote_is_asked_and_given_as_the_owner() {
         &["verdicts", "push"],
         &["verdicts", "fetch"],
         &["create-snapshot", "-t", "T01", "--version", "1.3.0", "--yes"],
-        &["undo", "--yes"],
+        &["undo", "T01-v1.3.0", "--yes"],
     ] {
         with_sudo(&sandbox, args).expect(0);
     }

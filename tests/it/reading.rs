@@ -109,7 +109,9 @@ fn on_a_detached_head() {
         drill(&sandbox);
         let refused = look(&sandbox, &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"], &[6]);
         assert!(refused.stderr.contains("HEAD is detached") && refused.stderr.contains("--no-commit"), "{refused:?}");
-        look(&sandbox, &["create-snapshot", "-t", "T01", "--dry-run", "-m", "x"], &[6]);
+        let refused = look(&sandbox, &["create-snapshot", "-t", "T01", "--dry-run", "-m", "x"], &[6]);
+        assert!(refused.stderr.contains("HEAD is detached") && refused.stderr.contains("git switch"), "{refused:?}");
+        assert!(!refused.stderr.contains("--no-commit"), "it has no such option: {refused:?}");
         if spec != "T01-v1.0.0" {
             look(&sandbox, &["rollback", "-t", "T01", "--to", "1.0.0", "--no-commit", "--yes"], &[0]);
             assert_eq!(sandbox.read("tasks/T01/main.py"), b"print('T01 one')\n");

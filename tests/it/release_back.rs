@@ -1,6 +1,11 @@
 //! `undo` of a release: everything is as it was before it, its number is free again, and what others
 //! have, or what stands on it, is never rewritten.
 
+use snapback::{
+    app::{App, Options},
+    model::{Request, signature::Signing},
+};
+
 use crate::{
     clones::{clone, released},
     support::{Sandbox, sandbox::Ran},
@@ -92,14 +97,26 @@ fn work_that_was_done_since_stays() {
 }
 
 #[test]
-fn a_release_that_is_the_newest_operation_is_taken_back_without_its_name() {
+fn a_release_that_is_the_newest_operation_is_taken_back_without_its_name_only_where_somebody_can_be_asked() {
     let a = at_work();
     a.release("T01", "1.2.0");
-    let plan = a.snapback(&["undo", "--dry-run"]).expect(0).stdout;
-    assert!(plan.contains("takes back the release 1.2.0"), "{plan}");
-    a.snapback(&["undo", "--yes"]).expect(0);
-    assert!(a.git_out(&["tag", "--list", "T01-v1.2.0"]).is_empty(), "it is no release any more");
-    a.release("T01", "1.2.0");
+    let before = state(&a);
+    for words in [&["undo", "--yes"][..], &["undo", "-t", "T01", "--yes"], &["undo", "--dry-run"]] {
+        let refused = a.snapback(words).expect(6);
+        assert!(refused.stderr.contains("snapback undo T01-v1.2.0"), "{words:?}: {}", refused.stderr);
+        assert_eq!(state(&a), before, "{words:?}");
+    }
+    let newest = Request::Undo(snapback::model::request::Undo { task: None, op: None, signing: Signing::default() });
+    let app = App::open(&a.root(), Options { asks: true, ..Options::default() }).unwrap();
+    assert!(app.plan(&newest).unwrap().about.starts_with("takes back the release 1.2.0"));
+    drop(app);
+    // A rollback that failed was put back by itself: a script that takes it back as well loses nothing.
+    a.write("snapback.yaml", b"version: 1\ntasks: {T01: {verify: [{run: \"false\"}]}}\n");
+    a.trust();
+    a.snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "-y"]).expect(4);
+    a.snapback(&["undo", "--yes"]).expect(6);
+    assert!(!a.git_out(&["tag", "--list", "T01-v1.2.0"]).is_empty(), "it is a release still");
+    std::fs::remove_file(a.at("snapback.yaml")).unwrap();
     a.snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "-y"]).expect(0);
     a.snapback(&["undo", "--yes"]).expect(0);
     let before = state(&a);
@@ -124,11 +141,23 @@ fn what_lay_before_the_release_can_be_taken_back_after_it() {
 #[test]
 fn what_others_have_or_what_stands_on_it_is_refused() {
     // What happens after the release, and what the refusal says.
-    let cases: [(&[&[&str]], i32, &str); 6] = [
+    let cases: [(&[&[&str]], i32, &str); 10] = [
         (&[&["git", "push", "-q", "origin", "main", "T01-v1.2.0"]], 6, "has its commits"),
         (&[&["git", "push", "-q", "origin", "T01-v1.2.0"]], 6, "origin has its tag T01-v1.2.0"),
         (&[&["git", "push", "-q", "origin", "main"]], 6, "origin/main has its commits"),
         (&[&["git", "commit", "-q", "--allow-empty", "-m", "on top"]], 6, "main has commits on top of it"),
+        (&[&["git", "branch", "feat"]], 6, "feat has its commits"),
+        (
+            &[
+                &["git", "switch", "-q", "-c", "feat"],
+                &["git", "commit", "-q", "--allow-empty", "-m", "on top"],
+                &["git", "switch", "-q", "main"],
+            ],
+            6,
+            "feat has its commits",
+        ),
+        (&[&["git", "tag", "build-7"]], 6, "build-7 has its commits"),
+        (&[&["git", "worktree", "add", "-q", "--detach", "../linked"]], 6, "the work tree linked has its commits"),
         (&[&["git", "switch", "-q", "-c", "other"]], 6, "it was made on main, and HEAD is on other"),
         (&[&["snapback", "rollback", "-t", "T01", "--to", "1.0.0", "-y"]], 7, "came after"),
     ];
@@ -173,4 +202,29 @@ fn after_a_push_that_was_overtaken_the_way_out_works() {
     a.git(&["pull", "-q", "--rebase", "--tags", "origin", "main"]).expect(0);
     assert_eq!(a.registry_version("T01").as_deref(), Some("1.2.0"));
     a.snapback(&["verify-snapshot", "--all"]).expect(0);
+}
+
+/// Takes the last record off the journal of the newest operation, as a kill before it does.
+fn unfinish(sandbox: &Sandbox) {
+    let list = sandbox.snapback(&["op", "list", "--json"]).expect(0).json();
+    let path = format!(".git/snapback/ops/{}/journal.jsonl", list["data"]["operations"][0]["id"].as_str().unwrap());
+    let text = String::from_utf8(sandbox.read(&path)).unwrap();
+    let end = text.trim_end().rfind('\n').unwrap() + 1;
+    sandbox.write(&path, &text.as_bytes()[..end]);
+}
+
+#[test]
+fn what_is_advised_after_an_abort_that_came_too_late_can_be_done() {
+    let a = released();
+    a.git(&["tag", "T02-v0.9.0", "HEAD"]).expect(0);
+    a.snapback(&["adopt", "--all", "--yes"]).expect(0);
+    unfinish(&a);
+    let late = a.snapback(&["op", "abort", "--yes"]).expect(7);
+    assert!(late.stderr.contains("had been published already") && late.stderr.contains("snapback op show"), "{late:?}");
+    assert!(!late.stderr.contains("snapback undo"), "an adoption is not undone: {late:?}");
+    a.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-y"]).expect(0);
+    unfinish(&a);
+    let late = a.snapback(&["op", "abort", "--yes"]).expect(7).stderr;
+    let (_, advised) = late.split_once("take it back:  snapback ").unwrap();
+    a.snapback(&[&advised.lines().next().unwrap().split(' ').collect::<Vec<_>>()[..], &["-y"]].concat()).expect(0);
 }

@@ -8,6 +8,7 @@ use super::Run;
 use crate::{
     base::Failure,
     cli::{args::OneTask, change, reply::Reply, session::Session},
+    git::Hooks,
     model::{
         Request,
         request::{CreateSnapshot, NextVersion},
@@ -34,7 +35,7 @@ pub struct Args {
     /// Why
     #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     message: String,
-    /// Do not run your own pre-commit hook
+    /// Run neither your own pre-commit nor pre-push hook
     #[arg(long)]
     no_verify: bool,
     /// Sign the tag, with KEY instead of user.signingKey
@@ -103,6 +104,7 @@ impl Run for Args {
             signing: self.signing(),
             elsewhere,
         });
-        change::reply_and_push(session, &request, self.push.as_deref())
+        let hooks = if self.no_verify { Hooks::Skip } else { Hooks::Run };
+        change::reply_and_push(session, &request, self.push.as_deref(), hooks)
     }
 }

@@ -102,7 +102,8 @@ impl Args {
             if self.all {
                 let versions = app.released_versions(task)?;
                 if versions.is_empty() {
-                    wanted.without.push((task.clone(), "it was never released".into()));
+                    let missing = app.missing_tags(Some(task))?.sentence();
+                    wanted.without.push((task.clone(), missing.unwrap_or_else(|| "it was never released".into())));
                 }
                 wanted.versions.extend(versions.into_iter().map(|version| (task.clone(), version)));
             } else if let Some(to) = self.to.as_deref().filter(|to| *to != "last-good") {

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
+    app::fetch_tags,
     base::Failure,
     cli::{args::OneTask, render::tables, reply::Reply, session::Session},
 };
@@ -27,7 +28,13 @@ impl Run for Args {
         let task = self.task.find_if_any(session)?;
         let mut lines = session.app()?.history(task.as_ref())?;
         lines.truncate(self.limit);
-        let page = if lines.is_empty() { "nothing was released yet\n".into() } else { tables::history(session.out, &session.zone, &lines) };
-        Ok(Reply::new(page, json!({ "history": lines })))
+        let missing = session.app()?.missing_tags(task.as_ref())?.sentence();
+        let mut page = match (lines.is_empty(), &missing) {
+            (false, _) => tables::history(session.out, &session.zone, &lines),
+            (true, Some(_)) => String::new(),
+            (true, None) => "nothing was released yet\n".into(),
+        };
+        page.extend(missing.iter().map(|sentence| format!("{sentence}\n")));
+        Ok(Reply::new(page, json!({ "history": lines })).with_next(missing.map(|_| fetch_tags()).into_iter().collect()))
     }
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
+    app::fetch_tags,
     base::Failure,
     cli::{args::SomeTasks, render::tables, reply::Reply, session::Session},
 };
@@ -26,19 +27,25 @@ impl Run for Args {
         super::say_overdue(session, session.app()?);
         let (mut page, mut data) = (String::new(), Vec::new());
         let tasks = self.tasks.find_or_all(session)?;
+        let mut next = Vec::new();
         for task in &tasks {
+            let missing = session.app()?.missing_tags(Some(task))?.sentence();
             let mut lines = session.app()?.releases(task)?;
             lines.truncate(self.limit.unwrap_or(usize::MAX));
             if tasks.len() > 1 {
                 let _ = writeln!(page, "{task}");
             }
-            if lines.is_empty() {
+            if lines.is_empty() && missing.is_none() {
                 let _ = writeln!(page, "{task} has no release; make one: snapback create-snapshot -t {task}");
             } else {
                 page.push_str(&tables::releases(session.out, &session.zone, &lines));
             }
+            if let Some(sentence) = missing {
+                let _ = writeln!(page, "{sentence}");
+                next = vec![fetch_tags()];
+            }
             data.push(json!({ "task": task, "releases": lines }));
         }
-        Ok(Reply::new(page, json!({ "tasks": data })))
+        Ok(Reply::new(page, json!({ "tasks": data })).with_next(next))
     }
 }

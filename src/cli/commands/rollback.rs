@@ -16,6 +16,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
+    git::Hooks,
     model::{
         Request,
         request::Rollback,
@@ -151,7 +152,7 @@ impl Run for Args {
         let mut rollback = self.how.request(session, &self.task, self.from.as_ref(), self.to.as_ref())?;
         rollback.confirm_within = self.confirm_within;
         let task = rollback.task.clone();
-        let reply = change::reply_and_push(session, &Request::Rollback(rollback), self.push.as_deref())?;
+        let reply = change::reply_and_push(session, &Request::Rollback(rollback), self.push.as_deref(), Hooks::Run)?;
         if self.confirm_within.is_none() || !reply.changed {
             return Ok(reply);
         }

@@ -6,6 +6,7 @@ use clap_complete::ArgValueCandidates;
 
 use super::Run;
 use crate::{
+    app::fetch_tags,
     base::{Failure, Hint, Kind, TaskId},
     cli::{
         args::{SignatureDemand, SomeTasks},
@@ -63,7 +64,7 @@ fn without_tags(session: &Session, tasks: &[TaskId], mut reply: Reply, is_empty:
     for task in tasks {
         missing.extend(app.missing_tags(Some(task))?.releases);
     }
-    let fetch = || vec![Hint::run("bring the tags here", &["git", "fetch", "--tags"])];
+    let fetch = || vec![fetch_tags()];
     if is_empty && missing.is_empty() {
         let release = Hint::run("release a task", &["snapback", "create-snapshot", "--message", "first release"]);
         let text = "nothing was verified: no task has a release";

@@ -299,6 +299,7 @@ mod tests {
             unread: 0,
             trouble: trouble.into(),
             moved: Vec::new(),
+            untagged: Vec::new(),
             way_back: WayBack::default(),
             left_out: crate::model::LeftOut::default(),
         }

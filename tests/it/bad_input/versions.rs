@@ -52,7 +52,7 @@ fn wrong_usage() {
 fn no_terminal_to_ask_on() {
     let sandbox = released();
     refused(&sandbox, 6, &["rollback", "-t", "T01", "--to", "1.0.0"], &["--yes"]);
-    refused(&sandbox, 6, &["undo"], &["snapback --yes undo"]);
+    refused(&sandbox, 6, &["undo"], &["snapback undo T01-v1.1.0"]);
     super::rolls_back(&sandbox);
     refused(&sandbox, 6, &["undo"], &["snapback --yes undo"]);
 }
