@@ -132,13 +132,18 @@ impl<'a> Limits<'a> {
         };
         let is_config = self.task.is_some_and(|task| task.config.as_ref() == Some(path));
         let inside = scope.dirs().iter().any(|dir| path.is_in(dir));
-        (!is_config && !inside).then_some("which is no file of its task")
+        // What a rollback or its inverse made room for is saved, and comes back with the rest.
+        let is_own = |own: &RelPath| own != path && (scope.owns(own) || self.is_shared(own));
+        let made_room = || self.operation.path_changes().any(|change| change.path.is_in(path) && is_own(&change.path));
+        (!is_config && !inside && !made_room()).then_some("which is no file of its task")
     }
 
-    /// True for a file that the task shares with others, and for what SQLite keeps beside it.
+    /// True for a file that the task shares with others, for what SQLite keeps beside it, and for what
+    /// lies below its place.
     fn is_shared(&self, path: &RelPath) -> bool {
         let is_one = |path: &RelPath| self.scope.as_ref().is_some_and(|scope| scope.shares(path)) || self.is_shared_in_a_release(path);
-        is_one(path) || sqlite::database_of(path).is_some_and(|database| is_one(&database))
+        let database = sqlite::database_of(path);
+        std::iter::once(path.clone()).chain(database).chain(path.ancestors()).any(|path| is_one(&path))
     }
 
     /// True for a file that a release which the operation comes from or goes to lists as shared.

@@ -270,3 +270,37 @@ fn what_is_protected_is_left_alone_and_keeps_no_undo_from_its_work() {
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     assert_eq!(sandbox.tree_in("tasks/T01"), before);
 }
+
+#[test]
+fn what_makes_room_for_a_shared_file_comes_back_too() {
+    let sandbox = Sandbox::new(1);
+    let settings = String::from_utf8(sandbox.read("snapback.yaml")).unwrap();
+    sandbox.write("snapback.yaml", format!("{settings}tasks: {{T01: {{shared: [lib/u.py, lib/deep/v.py]}}}}\n").as_bytes());
+    let shared = ["lib/u.py", "lib/deep/v.py"];
+    for (version, bytes) in [("1.0.0", b"one\n"), ("1.1.0", b"two\n")] {
+        for path in shared {
+            sandbox.write(path, bytes);
+        }
+        sandbox.git(&["add", "-A"]).expect(0);
+        sandbox.git(&["commit", "-qm", version]).expect(0);
+        sandbox.write("tasks/T01/signal.py", bytes);
+        sandbox.release("T01", version);
+    }
+    sandbox.git(&["rm", "-rq", "lib"]).expect(0);
+    sandbox.git(&["commit", "-qm", "gone"]).expect(0);
+    sandbox.write("lib/u.py/mine", b"mine\n");
+    let before = sandbox.tree();
+    for _ in 0..2 {
+        sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--with-shared", "--yes"]).expect(0);
+        assert_eq!(shared.map(|path| sandbox.read(path)), [b"one\n", b"one\n"]);
+        sandbox.snapback(&["undo", "--yes"]).expect(0);
+        assert_eq!(sandbox.tree(), before);
+    }
+    // A file in the place of a folder, for the redo: saved, and back with the undo of it.
+    sandbox.write("lib/deep", b"mine\n");
+    let before = sandbox.tree();
+    sandbox.snapback(&["redo", "--yes"]).expect(0);
+    assert_eq!(shared.map(|path| sandbox.read(path)), [b"one\n", b"one\n"]);
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    assert_eq!(sandbox.tree(), before);
+}
