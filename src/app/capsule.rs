@@ -25,6 +25,7 @@ impl App {
         if std::fs::symlink_metadata(path).is_ok() && !output::is_stream(path) {
             return Err(capsule::Error::Exists(path.to_path_buf()).into());
         }
+        output::check(path)?;
         let releases = self.releases_for(task)?;
         let found = manifests::load(&self.ground, releases.find(task, version)?)?;
         let spec = self.spec(task)?;

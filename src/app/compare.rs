@@ -57,6 +57,7 @@ impl App {
             packages: Vec::new(),
             variables: Vec::new(),
             unknown: Vec::new(),
+            unlisted: Vec::new(),
         };
         add_dependencies(&mut found, a.dependencies.as_ref(), b.dependencies.as_ref());
         let paths: BTreeSet<&RelPath> = a.files.keys().chain(b.files.keys()).collect();
@@ -134,6 +135,7 @@ fn add_dependencies(found: &mut Difference, before: Option<&DependencyList>, aft
         return;
     };
     found.packages = DependencyList::changes(before, after);
+    found.unlisted = DependencyList::unknown_changes(before, after);
     let (old, new) = (&before.environment_variables, &after.environment_variables);
     found.variables = new.iter().filter(|name| !old.contains(name)).map(|name| (name.clone(), true)).collect();
     found.variables.extend(old.iter().filter(|name| !new.contains(name)).map(|name| (name.clone(), false)));

@@ -23,6 +23,9 @@ pub enum Error {
     /// What is needed of the settings cannot be used.
     #[error(transparent)]
     Settings(Arc<config::Error>),
+    /// Something that changes the world came to that in a dry run.
+    #[error("a dry run changes nothing, and this cannot be shown without doing it")]
+    DryRun,
     /// The plan that was shown is not what would be done now.
     #[error("the repository changed after the plan was shown")]
     PlanOutOfDate,
@@ -152,6 +155,7 @@ impl Fault for Error {
             Self::PlanOutOfDate | Self::WasPublished(..) | Self::Behind { .. } | Self::TagThere { .. } => Kind::Conflict,
             Self::NotItsOwn { is_over: false, .. } => Kind::Stuck,
             Self::NotItsOwn { .. }
+            | Self::DryRun
             | Self::StageTaken(_)
             | Self::OtherWorkTree(_)
             | Self::DoneElsewhere(_)
@@ -178,6 +182,7 @@ impl Fault for Error {
                 ),
             ],
             Self::NothingUnfinished => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
+            Self::DryRun => vec![Hint::say("leave --dry-run out to do it")],
             Self::PlanOutOfDate => vec![Hint::say("run the command again to see the new plan")],
             Self::OtherWorkTree(path) => vec![Hint::run("finish it there", &["snapback", "-C", path, "op", "resume"])],
             Self::StageTaken(path) => vec![Hint::say(format!("no operation is unfinished, so it is yours: move {path} away"))],
@@ -206,6 +211,7 @@ impl Fault for Error {
             Self::NoSuchFile { task, version, .. } => {
                 vec![Hint::run("see its files", &["snapback", "show", "--task", task.as_str(), version])]
             }
+            Self::State { .. } => vec![Hint::say("see that you may write there, and that the disk is not full or read-only")],
             _ => Vec::new(),
         }
     }

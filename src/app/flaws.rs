@@ -87,7 +87,7 @@ impl App {
             what: "configuration".into(),
             ok: false,
             seen: flaw.sentence(),
-            fix: flaw.error.hints().into_iter().next().map(|hint| if hint.argv.is_empty() { hint.why } else { hint.argv.join(" ") }),
+            fix: super::setup::remedy(flaw.error.hints()),
         };
         self.flaws.iter().map(line).collect()
     }

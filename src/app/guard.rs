@@ -83,7 +83,7 @@ impl App {
             self.require_commands(&self.ground.commands_for(task, &[Role::Metric]))?;
         }
         let memory = self.memory();
-        let _lock = memory.lock(task)?;
+        let _lock = (!look.dry_run).then(|| memory.lock(task)).transpose()?;
         let mut state = memory.load(task)?;
         let mut watch = TaskWatch { task: task.clone(), rules: Vec::new(), frozen: None, report: None, notes: Vec::new() };
         if !look.dry_run {

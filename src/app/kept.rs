@@ -9,7 +9,7 @@ use std::{
 
 use super::{App, Error};
 use crate::{
-    base::{Failure, Fs, OpId, RelPath, Root, SyncPoint, fs::create_dir_all, sqlite},
+    base::{Failure, Fs, OpId, RelPath, SyncPoint, fs::create_dir_all, output, sqlite},
     catalog::{Scope, manifests, registry},
     draft::{self, Draft, FileDraft, StepDraft, tree},
     git::{Attributes, Converter, Scan},
@@ -165,8 +165,7 @@ impl App {
         if dry_run {
             return Ok(paths);
         }
-        std::fs::create_dir_all(into).map_err(outside)?;
-        let root = Root::open(into).map_err(outside)?;
+        let root = output::folder(into, true)?;
         for (file, path) in files.iter().zip(&paths) {
             crate::base::cancel::check()?;
             create_dir_all(&root, &path.parent(), 0o777).map_err(outside)?;

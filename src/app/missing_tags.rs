@@ -1,7 +1,7 @@
 //! Releases whose manifests are in the branch and whose tags are not here: a clone without tags, a
 //! shallow checkout of a pipeline, a squash merge.
 
-use super::{App, Error};
+use super::{App, Error, setup::bad};
 use crate::{
     base::{Failure, Hint, TaskId},
     catalog::{self, registry, releases::Releases, untagged},
@@ -134,14 +134,14 @@ impl App {
 
     /// What `doctor` says of tags and history.
     pub(super) fn look_at_tags(&self) -> Vec<DoctorLine> {
-        let line = |what: &str, seen: String, fix: &str| DoctorLine { what: what.into(), ok: false, seen, fix: Some(fix.into()) };
+        let line = |what: &str, seen: String, argv: &[&str]| bad(what, seen, Hint::run("mend it", argv));
         let tags = match self.missing_tags(None) {
-            Ok(missing) => missing.sentence().map(|seen| line("tags", seen, "git fetch --tags")),
-            Err(failure) => Some(line("tags", failure.to_string(), "git fsck --full")),
+            Ok(missing) => missing.sentence().map(|seen| line("tags", seen, &["git", "fetch", "--tags"])),
+            Err(failure) => Some(line("tags", failure.to_string(), &["git", "fsck", "--full"])),
         };
         let shallow = self.ground.git.is_shallow().then(|| {
             let seen = "this clone is shallow: older commits are not here, and releases on them cannot be checked or counted from";
-            line("history", seen.into(), "git fetch --unshallow --tags")
+            line("history", seen.into(), &["git", "fetch", "--unshallow", "--tags"])
         });
         tags.into_iter().chain(shallow).collect()
     }

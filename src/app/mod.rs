@@ -53,7 +53,7 @@ use crate::{
         Clock, Failure, Fs, RelPath, Root, TaskId,
         fs::create_dir_all,
         lock::{Holder, Lock},
-        look::Refused,
+        look::{ReadOnly, Refused},
         text,
     },
     catalog::{
@@ -94,6 +94,8 @@ pub struct Options {
     pub trust: Place,
     /// True when none of the commands of the configuration is to run.
     pub without_commands: bool,
+    /// True when nothing is to be changed: nothing can be then.
+    pub dry_run: bool,
     /// True when somebody is there to be asked, for a passphrase too.
     pub asks: bool,
     /// By whom or what the command was given, for the audit log.
@@ -110,6 +112,7 @@ impl Default for Options {
             command: "library".into(),
             trust: Place::of_this_process(),
             without_commands: false,
+            dry_run: false,
             asks: false,
             via: Via::default(),
         }
@@ -155,6 +158,7 @@ pub struct App {
     lock_wait: Duration,
     command: String,
     via: Via,
+    dry_run: bool,
     /// That the state folder cannot be read is said once.
     closed_said: std::sync::Once,
 }
@@ -164,7 +168,7 @@ impl App {
     pub fn open(dir: &Path, options: Options) -> Result<Self, Failure> {
         let git = Arc::new(Repo::discover(dir)?);
         let state_path = git.common_dir().join("snapback");
-        let state = open_state(git.common_dir())?;
+        let state = open_state(git.common_dir(), options.dry_run)?;
         let tree = git.files()?;
         let registry = |path: &RelPath| catalog::registry::read_small(&*tree, path).ok().flatten();
         let loaded = config::load(&*tree, options.config.as_deref(), registry, is_released(&git));
@@ -200,6 +204,7 @@ impl App {
             lock_wait: options.lock_wait,
             command: options.command,
             via: options.via,
+            dry_run: options.dry_run,
             closed_said: std::sync::Once::new(),
         })
     }
@@ -277,6 +282,9 @@ impl App {
 
     /// Takes the operation lock.
     fn lock(&self) -> Result<Lock, Failure> {
+        if self.dry_run {
+            return Err(Error::DryRun.into());
+        }
         self.check_owner()?;
         self.ground.git.require_work_tree()?;
         if !self.state_path.is_dir() {
@@ -304,9 +312,14 @@ fn is_released(git: &Repo) -> impl Fn(&TaskId) -> bool {
 }
 
 /// Opens the state folder below the git common dir, creating it at first.
-fn open_state(common_dir: &Path) -> Result<Arc<dyn Fs>, Error> {
+fn open_state(common_dir: &Path, dry_run: bool) -> Result<Arc<dyn Fs>, Error> {
     let path = common_dir.join("snapback");
+    let refused = || Refused::new(std::io::ErrorKind::ReadOnlyFilesystem, "a dry run changes nothing");
+    if dry_run && std::fs::symlink_metadata(&path).is_err() {
+        return Ok(Arc::new(refused()));
+    }
     match make_state(common_dir, &path) {
+        Ok(root) if dry_run => Ok(Arc::new(ReadOnly::new(root, refused()))),
         Ok(root) => Ok(Arc::new(root)),
         // Nothing was ever written down here. Whoever only reads has no need of a folder for that.
         Err(source) if !path.exists() && is_read_only(&source) => {

@@ -11,6 +11,7 @@ use crate::{
         status::Phase,
     },
     model::{Operation, Report, operation::Summary, overview::OperationLine, report::Outcome},
+    steps,
 };
 
 impl App {
@@ -92,6 +93,27 @@ impl App {
         }
     }
 
+    /// The unfinished operation and whether finishing it, or taking it back, would end with it done.
+    /// Reads only.
+    ///
+    /// # Errors
+    /// When there is none, or it may not be brought to an end.
+    pub fn end_of_unfinished(&self, forward: bool) -> Result<(OperationLine, bool), Failure> {
+        let Found { operation, log, phase, .. } = history::unfinished(&self.ground.state)?.ok_or(Error::NothingUnfinished)?;
+        self.check_recovery(&operation, forward)?;
+        let task = operation.about.task.as_ref().and_then(|id| self.ground.settings.task(id));
+        let steps = steps::build(&self.ground, &operation, task, Box::new(|_| Err(Error::DryRun.into())));
+        let done = Runner::new(log, steps).ends_done(!forward)?;
+        Ok((line(&Summary::from(&operation), &phase), done))
+    }
+
+    /// Refuses to bring an operation to an end that is not its own or may not run its commands.
+    fn check_recovery(&self, operation: &Operation, forward: bool) -> Result<(), Failure> {
+        self.refuse_other_work_tree(operation)?;
+        self.check_planned(operation, false)?;
+        self.require_commands_of(operation, forward)
+    }
+
     /// Brings the unfinished operation to an end, by a command; `forward` when by finishing it.
     fn recover(
         &self,
@@ -103,9 +125,7 @@ impl App {
         let _lock = self.lock()?;
         self.sweep()?;
         let Found { operation, log, .. } = history::unfinished(&self.ground.state)?.ok_or(Error::NothingUnfinished)?;
-        self.refuse_other_work_tree(&operation)?;
-        self.check_planned(&operation, false)?;
-        self.require_commands_of(&operation, forward)?;
+        self.check_recovery(&operation, forward)?;
         // From here on nobody can say that nothing was changed.
         self.ground.sink.take(crate::model::Event::Began { op: operation.about.id.clone() });
         let mut report = self.empty_report(&operation, begun);

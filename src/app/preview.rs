@@ -4,7 +4,7 @@ use std::{io::Write, path::Path};
 
 use super::{App, Error};
 use crate::{
-    base::{Digest, Failure, Fs, RelPath, Root, SyncPoint, TaskId, cancel, fs::create_dir_all, process},
+    base::{Digest, Failure, Fs, RelPath, SyncPoint, TaskId, cancel, fs::create_dir_all, output, process},
     catalog::manifests,
     draft,
     git::{Attributes, Worktree},
@@ -48,18 +48,21 @@ impl App {
         self.ground.copy(&source, out)
     }
 
-    /// Exports a release's files below an empty or new folder; returns how many there are.
-    pub fn export(&self, task: &TaskId, version: &Version, into: &Path) -> Result<usize, Failure> {
+    /// Exports a release's files below an empty or new folder; returns how many there are. A dry run
+    /// only counts them.
+    pub fn export(&self, task: &TaskId, version: &Version, into: &Path, dry_run: bool) -> Result<usize, Failure> {
         let manifest = self.manifest(task, version)?;
         let outside = |source| Error::Outside(into.to_path_buf(), source);
-        std::fs::create_dir_all(into).map_err(outside)?;
-        if into.read_dir().map_err(outside)?.next().is_some() {
+        if into.is_dir() && into.read_dir().map_err(outside)?.next().is_some() {
             return Err(Error::NotEmpty(into.to_path_buf()).into());
         }
-        let root = Root::open(into).map_err(outside)?;
+        let files: Vec<&FileEntry> = manifest.files.iter().filter(|file| file.role != Role::Registry).collect();
+        if dry_run {
+            return Ok(files.len());
+        }
+        let root = output::folder(into, true)?;
         let commit = self.ground.git.peel_tag(&self.tagged_releases(task)?.find(task, version)?.tag_id)?.commit;
         let converter = self.ground.git.converter(Attributes::Commit(&commit))?;
-        let files: Vec<&FileEntry> = manifest.files.iter().filter(|file| file.role != Role::Registry).collect();
         for file in &files {
             cancel::check()?;
             create_dir_all(&root, &file.path.parent(), 0o777).map_err(outside)?;
@@ -94,7 +97,7 @@ impl App {
         let outside = |source| Error::Outside(std::env::temp_dir(), source);
         let scratch = tempfile::Builder::new().prefix("snapback-preview-").tempdir().map_err(outside)?;
         let into = scratch.path().join("tree");
-        self.export(task, version, &into)?;
+        self.export(task, version, &into, false)?;
         let dir = into.join(self.spec(task)?.dir.as_os());
         let dir = if dir.is_dir() { dir } else { into };
         let ended = process::Command::shell(command, &dir).merged().run()?;

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use super::{App, Error, Options, signing::Signatures};
 use crate::{
-    base::{Failure, Fault, RelPath, fs::read_limited, glob::Globs, process, sqlite},
+    base::{Failure, Fault, Hint, RelPath, fs::read_limited, glob::Globs, process, sqlite},
     catalog::{Release, Scope},
     config,
     draft::{Draft, FileDraft, StepDraft, tree},
     git::{self, Repo, Scan},
     model::{
         Plan, Report, Request,
+        answer::Next,
         health::{Finding, Level},
         operation::OpKind,
         overview::{DoctorLine, InitFile, TaskLine},
@@ -24,7 +25,7 @@ impl App {
     /// The files that `init` would write into the repository that holds a folder, and patterns of
     /// databases and data in the tasks' folders that no release keeps by the settings that are there.
     pub fn init_files(dir: &Path) -> Result<(Vec<InitFile>, Vec<String>), Failure> {
-        let app = App::open(dir, Options::default())?;
+        let app = App::open(dir, Options { dry_run: true, ..Options::default() })?;
         app.refuse_flaws()?;
         let scan = app.ground.git.scan(&[crate::base::RelPath::root()]).unwrap_or_default();
         let tracks = |globs: &Globs| scan.tracked.iter().any(|tracked| globs.matches(&tracked.path));
@@ -77,8 +78,9 @@ impl App {
         Ok(draft)
     }
 
-    /// Looks at everything that snapback needs; each trouble with its remedy.
-    pub fn doctor(dir: &Path) -> Vec<DoctorLine> {
+    /// Looks at everything that snapback needs; each trouble with its remedy. A dry run does not try the
+    /// lock.
+    pub fn doctor(dir: &Path, dry_run: bool) -> Vec<DoctorLine> {
         let mut lines = vec![git_program(dir)];
         let git = match Repo::discover(dir) {
             Ok(git) => git,
@@ -90,7 +92,7 @@ impl App {
         lines.push(fine("repository", git.work_tree().display().to_string()));
         lines.push(said("state of the repository", git.check_ready().map(|()| "ready for changes".into())));
         lines.push(said("your name in commits", git.identity().map(|who| format!("{} <{}>", who.name, who.email))));
-        match App::open(dir, Options::default()) {
+        match App::open(dir, Options { dry_run, ..Options::default() }) {
             Ok(app) => lines.extend(app.look()),
             Err(failure) => lines.push(failed("configuration", &failure)),
         }
@@ -101,8 +103,7 @@ impl App {
     fn look(&self) -> Vec<DoctorLine> {
         let count = self.ground.settings.tasks.len();
         let tasks = if count == 0 {
-            let fix = Some("snapback init".into());
-            DoctorLine { what: "tasks".into(), ok: false, seen: "none found".into(), fix }
+            bad("tasks", "none found", Hint::run("find them", &["snapback", "init"]))
         } else {
             fine("tasks", format!("{count} tasks"))
         };
@@ -110,7 +111,7 @@ impl App {
             Ok(None) => fine("operations", "none is unfinished".into()),
             Ok(Some(line)) => {
                 let seen = format!("{} {} did not finish", line.kind.word(), line.id.short());
-                DoctorLine { what: "operations".into(), ok: false, seen, fix: Some("snapback op resume (or: snapback op abort)".into()) }
+                bad("operations", seen, Hint::run("finish it", &["snapback", "op", "resume"]))
             }
             Err(failure) => failed("operations", &self.explain(failure)),
         };
@@ -120,8 +121,8 @@ impl App {
             _ if foreign.is_some() => None,
             Ok(lines) if lines.is_empty() => None,
             Ok(lines) => {
-                let fix = Some("move each report.json below .git/snapback/ops aside; the journals beside them say what was done".into());
-                Some(DoctorLine { what: "reports".into(), ok: false, seen: lines.join("; "), fix })
+                let how = "move each report.json below .git/snapback/ops aside; the journals beside them say what was done";
+                Some(bad("reports", lines.join("; "), Hint::say(how)))
             }
             Err(failure) => Some(failed("reports", &self.explain(failure))),
         };
@@ -129,7 +130,7 @@ impl App {
             Ok(lines) if lines.is_empty() => fine("registry", "agrees with the configurations".into()),
             Ok(lines) => {
                 let seen = format!("{} tasks differ from their configuration", lines.len());
-                DoctorLine { what: "registry".into(), ok: false, seen, fix: Some("snapback registry sync".into()) }
+                bad("registry", seen, Hint::run("see how", &["snapback", "registry", "sync"]))
             }
             Err(failure) => failed("registry", &self.explain(failure)),
         };
@@ -137,22 +138,21 @@ impl App {
             Signatures::None => None,
             Signatures::Made(seen) | Signatures::Asks(seen) => Some(fine("signing", seen)),
             Signatures::Unusable(failure) => {
-                let fix = failure.hints().into_iter().find(|hint| !hint.argv.is_empty()).map(|hint| hint.argv.join(" "));
+                let fix = failure.hints().into_iter().find(|hint| !hint.argv.is_empty()).map(Next::from);
                 Some(DoctorLine { fix, ..failed("signing", &failure) })
             }
         };
         let tags = self.misnamed_tags().unwrap_or_else(|failure| Some(failed("tags", &failure)));
         // Where there is no work tree, nothing is changed and nothing locked.
-        let lock = (!self.ground.git.is_bare()).then(|| match self.lock() {
+        let lock = (!self.ground.git.is_bare() && !self.dry_run).then(|| match self.lock() {
             Ok(_) => fine("lock", "free".into()),
             Err(failure) => failed("lock", &self.explain(failure)),
         });
         let commands = self.commands(&[]);
         let new = commands.iter().filter(|state| !state.trusted).count();
-        let trust = (!commands.is_empty()).then(|| {
-            let (seen, fix) =
-                if new == 0 { ("trusted".into(), None) } else { (format!("{new} not trusted"), Some("snapback trust".into())) };
-            DoctorLine { what: "commands".into(), ok: new == 0, seen, fix }
+        let trust = (!commands.is_empty()).then(|| match new {
+            0 => fine("commands", "trusted".into()),
+            new => bad("commands", format!("{new} not trusted"), Hint::run("see them, and agree", &["snapback", "trust"])),
         });
         [tasks, unfinished, drift]
             .into_iter()
@@ -188,7 +188,7 @@ impl App {
         let more = said.len().saturating_sub(TASKS_NAMED);
         said.truncate(TASKS_NAMED);
         said.extend((more > 0).then(|| format!("and of {more} more tasks")));
-        Some(DoctorLine { what: "ways back".into(), ok: false, seen: said.join("; "), fix: Some("snapback health".into()) })
+        Some(bad("ways back", said.join("; "), Hint::run("see all of it", &["snapback", "health"])))
     }
 
     /// Tags that are called like a release of a task and lead to no commit.
@@ -199,7 +199,7 @@ impl App {
             releases.by_task.values().flat_map(std::collections::BTreeMap::values).filter(is_misnamed).map(Release::tag).collect();
         let Some(first) = names.first() else { return Ok(None) };
         let seen = format!("no release, because no commit is tagged: {}", names.join(", "));
-        Ok(Some(DoctorLine { what: "tags".into(), ok: false, seen, fix: Some(format!("git tag -d {first}")) }))
+        Ok(Some(bad("tags", seen, Hint::run("take the first away", &["git", "tag", "-d", first]))))
     }
 
     /// Ignored files that no release keeps; nothing when there are none, or the tasks cannot be looked
@@ -222,10 +222,8 @@ impl App {
 fn git_program(dir: &Path) -> DoctorLine {
     match process::Command::new("git", dir).arg("--version").run() {
         Ok(ended) if ended.succeeded() => fine("git", String::from_utf8_lossy(&ended.stdout).trim().to_string()),
-        Ok(ended) => {
-            DoctorLine { what: "git".into(), ok: false, seen: format!("git --version {}", ended.status), fix: Some("install git".into()) }
-        }
-        Err(error) => DoctorLine { what: "git".into(), ok: false, seen: error.to_string(), fix: Some("install git".into()) },
+        Ok(ended) => bad("git", format!("git --version {}", ended.status), Hint::say("install git")),
+        Err(error) => bad("git", error.to_string(), Hint::say("install git")),
     }
 }
 
@@ -234,16 +232,24 @@ fn fine(what: &str, seen: String) -> DoctorLine {
     DoctorLine { what: what.into(), ok: true, seen, fix: None }
 }
 
+/// A line for something that is not, with its remedy.
+pub(super) fn bad(what: &str, seen: impl Into<String>, fix: Hint) -> DoctorLine {
+    DoctorLine { what: what.into(), ok: false, seen: seen.into(), fix: Some(fix.into()) }
+}
+
 /// A line for a fault, with its first hint as the remedy.
 fn trouble(what: &str, fault: &dyn Fault) -> DoctorLine {
-    let fix = fault.hints().into_iter().next().map(|hint| if hint.argv.is_empty() { hint.why } else { hint.argv.join(" ") });
-    DoctorLine { what: what.into(), ok: false, seen: fault.to_string(), fix }
+    DoctorLine { what: what.into(), ok: false, seen: fault.to_string(), fix: remedy(fault.hints()) }
 }
 
 /// A line for a failure.
 fn failed(what: &str, failure: &Failure) -> DoctorLine {
-    let fix = failure.hints().into_iter().next().map(|hint| if hint.argv.is_empty() { hint.why } else { hint.argv.join(" ") });
-    DoctorLine { what: what.into(), ok: false, seen: failure.to_string(), fix }
+    DoctorLine { what: what.into(), ok: false, seen: failure.to_string(), fix: remedy(failure.hints()) }
+}
+
+/// The first hint that does not lead back here.
+pub(super) fn remedy(hints: Vec<Hint>) -> Option<Next> {
+    hints.into_iter().find(|hint| hint.argv.get(1).is_none_or(|word| word != "doctor")).map(Next::from)
 }
 
 /// A line for either.

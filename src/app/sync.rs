@@ -38,9 +38,8 @@ impl App {
             if config.as_ref().is_none_or(agree) {
                 continue;
             }
-            let remedy =
-                if in_registry.is_none() { "registry sync --from config" } else { "registry sync --from config, or --from registry" };
-            lines.push(DriftLine { task: task.id.clone(), registry: in_registry, config, remedy: format!("snapback {remedy}") });
+            let remedy = format!("snapback registry sync -t {} --from config", task.id);
+            lines.push(DriftLine { task: task.id.clone(), registry: in_registry, config, remedy });
         }
         Ok(lines)
     }

@@ -33,7 +33,14 @@ impl App {
         if releases.find(&task.id, &version).is_err() {
             return Err(none(format!("{version} was active then, and it is no release here")).into());
         }
-        self.ground.say("then", format!("{} was at {version} at {}", task.id, then.to_zoned(zone()).strftime("%Y-%m-%d %H:%M:%S %:z")));
+        let at = then.to_zoned(zone());
+        let at = at.strftime("%Y-%m-%d %H:%M:%S %:z");
+        let is_to_come = then > self.ground.clock.now();
+        let task = &task.id;
+        self.ground.say(
+            "then",
+            if is_to_come { format!("{task} is at {version}; {at} is still to come") } else { format!("{task} was at {version} at {at}") },
+        );
         Ok(version)
     }
 

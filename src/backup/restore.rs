@@ -20,7 +20,7 @@ use super::{
     write::Writer,
 };
 use crate::{
-    base::{Failure, Fs, RelPath, Root, Type},
+    base::{Failure, Fs, RelPath, Root, Type, output},
     catalog::databases,
     ground::Ground,
     model::backup::RestoreReport,
@@ -52,9 +52,8 @@ pub fn restore(ground: &Ground, restore: &Restore) -> Result<RestoreReport, Fail
         return Ok(report);
     }
     let failed = |source| Error::Folder { path: restore.into.clone(), source };
-    std::fs::create_dir_all(&restore.into).map_err(failed)?;
-    let top = std::fs::canonicalize(&restore.into).map_err(failed)?;
-    let root = Root::open(&top).map_err(failed)?;
+    let root = output::folder(&restore.into, !restore.dry_run)?;
+    let top = root.path().to_path_buf();
     let stat = root.stat(&RelPath::root()).map_err(failed)?.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
     let cache = Cache::of(&*ground.state, &top, &stat);
     // Known only by writing a file, which a dry run does not.

@@ -1,7 +1,8 @@
 //! Trees that are read through something else than the file system, and those that cannot be written.
 //!
 //! A [`Layered`] reads through a [`Look`] and writes to another [`Fs`]; [`Refused`] is one in which
-//! there is nothing and into which nothing goes, with the reason for whoever tries.
+//! there is nothing and into which nothing goes, with the reason for whoever tries; [`ReadOnly`] is
+//! another one into which nothing goes.
 
 use std::io::{self, Read};
 
@@ -62,7 +63,6 @@ macro_rules! writes {
     ($self:ident => $to:expr) => {
         fn create(&$self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> { let to = $to; to.create(path, mode) }
         fn create_bulk(&$self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> { let to = $to; to.create_bulk(path, mode) }
-        fn lock(&$self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>> { let to = $to; to.lock(path, hold, wait) }
         fn append(&$self, path: &RelPath) -> io::Result<Box<dyn Output>> { let to = $to; to.append(path) }
         fn symlink(&$self, target: &[u8], path: &RelPath) -> io::Result<()> { let to = $to; to.symlink(target, path) }
         fn create_dir(&$self, path: &RelPath, mode: u32) -> io::Result<()> { let to = $to; to.create_dir(path, mode) }
@@ -74,7 +74,6 @@ macro_rules! writes {
         fn clone_file(&$self, from: &RelPath, into: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> { let to = $to; to.clone_file(from, into, mode) }
         fn sync_all(&$self, point: SyncPoint) -> io::Result<()> { let to = $to; to.sync_all(point) }
         fn sync_dir(&$self, dir: &RelPath, point: SyncPoint) -> io::Result<()> { let to = $to; to.sync_dir(dir, point) }
-        fn check_writable(&$self, dir: &RelPath) -> io::Result<()> { let to = $to; to.check_writable(dir) }
     };
 }
 
@@ -101,7 +100,77 @@ impl<L: Look, F: Fs> Fs for Layered<L, F> {
         Ok(Box::new(Bytes(bytes)))
     }
 
+    fn lock(&self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>> {
+        self.below.lock(path, hold, wait)
+    }
+
+    fn check_writable(&self, dir: &RelPath) -> io::Result<()> {
+        self.below.check_writable(dir)
+    }
+
     writes!(self => &self.below);
+}
+
+/// What is there, and nothing goes into it.
+pub struct ReadOnly<F> {
+    there: F,
+    refused: Refused,
+}
+
+impl<F> ReadOnly<F> {
+    /// A tree, and what is said to whoever wants to write.
+    pub fn new(there: F, refused: Refused) -> Self {
+        Self { there, refused }
+    }
+}
+
+impl<F: Fs> Fs for ReadOnly<F> {
+    fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
+        self.there.stat(path)
+    }
+
+    fn open(&self, path: &RelPath) -> io::Result<Box<dyn Read + Send>> {
+        self.there.open(path)
+    }
+
+    fn open_at(&self, path: &RelPath, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        self.there.open_at(path, offset)
+    }
+
+    fn read_link(&self, path: &RelPath) -> io::Result<Vec<u8>> {
+        self.there.read_link(path)
+    }
+
+    fn list(&self, dir: &RelPath) -> io::Result<Vec<Vec<u8>>> {
+        self.there.list(dir)
+    }
+
+    fn scan(&self, dir: &RelPath) -> io::Result<Vec<(Vec<u8>, Stat)>> {
+        self.there.scan(dir)
+    }
+
+    fn read_into(&self, path: &RelPath, size: u64, into: &mut Vec<u8>) -> io::Result<Stat> {
+        self.there.read_into(path, size, into)
+    }
+
+    fn open_input(&self, path: &RelPath) -> io::Result<Box<dyn Input>> {
+        self.there.open_input(path)
+    }
+
+    fn mounts(&self) -> io::Result<Vec<RelPath>> {
+        self.there.mounts()
+    }
+
+    /// A lock whose file is not there is nobody's, and whoever changes nothing may go on as if it were theirs.
+    fn lock(&self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>> {
+        if self.there.stat(path)?.is_some() { self.there.lock(path, hold, wait) } else { Ok(Some(Box::new(()))) }
+    }
+
+    fn check_writable(&self, dir: &RelPath) -> io::Result<()> {
+        self.there.check_writable(dir)
+    }
+
+    writes!(self => &self.refused);
 }
 
 impl Fs for Refused {

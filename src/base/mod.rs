@@ -27,6 +27,7 @@ pub mod owner;
 pub mod path;
 pub mod process;
 pub mod random;
+pub mod reach;
 pub mod root;
 pub mod secret;
 pub mod secret_source;

@@ -2,10 +2,12 @@
 //!
 //! A plain file, or one that is not there, is replaced whole: a reader sees the old one or the new one,
 //! and its mode and owner stay. A device, a pipe and what an open file descriptor leads to are written
-//! into and never replaced. A link is followed to a plain file of the same user, and nowhere else. A
-//! folder that everybody may write to is not believed: somebody else could put a name there first.
+//! into and never replaced. A link is followed to a plain file of the same user, and nowhere else;
+//! [`reach`] says which links on the way are. A folder that everybody may write to is not believed:
+//! somebody else could put a name there first.
 
 use std::{
+    ffi::{OsStr, OsString},
     fs::File,
     io::{self, Write},
     os::unix::ffi::OsStrExt,
@@ -14,16 +16,20 @@ use std::{
 };
 
 use rustix::{
-    fs::{AtFlags, CWD, FileType, Mode, OFlags},
+    fs::{AtFlags, FileType, Mode, OFlags},
     io::Errno,
 };
 
-use super::{Fault, Fs, Hint, Kind, RelPath, Root, SyncPoint, cancel, owner::Owner, path::folder_of, text, user};
+use super::{
+    Fault, Fs, Hint, Kind, RelPath, Root, SyncPoint, cancel,
+    owner::Owner,
+    path::folder_of,
+    reach::{self, Stop},
+    text, user,
+};
 
 /// How many links are followed.
 const LINKS: usize = 40;
-/// What is said of a link to what is not there.
-const NOWHERE: &str = "it is a link that leads nowhere";
 /// How long a pipe may be without a reader.
 const READER: Duration = Duration::from_secs(5);
 
@@ -49,6 +55,17 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Why a place was not reached.
+    fn of(path: &Path, stop: Stop) -> Self {
+        let path = path.to_path_buf();
+        match stop {
+            Stop::Link(why) => Self::Refused { path, why },
+            Stop::Io(source) => Self::Write { path, source },
+        }
+    }
+}
+
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
@@ -69,8 +86,16 @@ impl Fault for Error {
 pub enum Target {
     /// Bytes go into it as they come: a device, a pipe, an open file.
     Stream(File),
-    /// This file, replaced whole or new.
-    Plain(PathBuf),
+    /// This file of a folder, replaced whole or new.
+    Plain(Root, RelPath),
+}
+
+/// What a path leads to.
+enum Place {
+    /// A device, a pipe, an open file.
+    Stream,
+    /// A plain file, or a new one.
+    Plain,
 }
 
 /// True for a device or pipe: what bytes go into.
@@ -84,63 +109,100 @@ pub fn is_stream(path: &Path) -> bool {
 /// # Errors
 /// When it is a place that is not written to.
 pub fn target(path: &Path) -> Result<Target, Error> {
-    let refused = |why: &str| Error::Refused { path: path.to_path_buf(), why: why.into() };
-    let failed = |source: io::Error| Error::Write { path: path.to_path_buf(), source };
-    let mut at = path.to_path_buf();
-    for _ in 0..LINKS {
-        let folder = match folder_of(&at).canonicalize() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => return Err(refused(NOWHERE)),
-            found => found.map_err(failed)?,
-        };
-        let name = at.file_name().ok_or_else(|| refused("it names no file"))?;
-        at = folder.join(name);
-        // What a descriptor leads to is open already: whoever opened it said where bytes go.
-        if folder.starts_with("/proc") || folder.starts_with("/dev/fd") {
-            return Ok(Target::Stream(stream(&at).map_err(failed)?));
-        }
-        let stat = match rustix::fs::statat(CWD, &at, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => stat,
-            Err(Errno::NOENT) if !path.is_symlink() => return plain(path, at, None),
-            Err(Errno::NOENT) => return Err(refused(NOWHERE)),
-            Err(error) => return Err(failed(error.into())),
-        };
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Symlink => at = folder.join(std::fs::read_link(&at).map_err(failed)?),
-            FileType::RegularFile => return plain(path, at, Some(stat.st_uid)),
-            FileType::Directory => return Err(refused("it is a folder")),
-            FileType::Socket => return Err(refused("it is a socket")),
-            _ => return Ok(Target::Stream(stream(&at).map_err(failed)?)),
-        }
-    }
-    Err(refused("it is a link that leads in a circle"))
+    let (folder, name, place) = find(path)?;
+    Ok(match place {
+        Place::Stream => Target::Stream(stream(&folder, &name).map_err(|source| Error::Write { path: path.to_path_buf(), source })?),
+        Place::Plain => Target::Plain(folder, RelPath::own(name.as_bytes())),
+    })
 }
 
-/// A plain file, or a new one, in a folder that can be believed.
-fn plain(asked: &Path, real: PathBuf, owner: Option<u32>) -> Result<Target, Error> {
+/// Finds out whether a path is written to; nothing is opened for writing.
+///
+/// # Errors
+/// When it is not.
+pub fn check(path: &Path) -> Result<(), Error> {
+    find(path).map(drop)
+}
+
+/// Opens a folder for files that are written on request; with `make`, what is missing of it is made.
+///
+/// # Errors
+/// When it is not there, or a link on the way is not to be followed.
+pub fn folder(path: &Path, make: bool) -> Result<Root, Error> {
+    reach::folder(path, make).map_err(|stop| Error::of(path, stop))
+}
+
+/// Follows a path to the folder and the name that are meant.
+fn find(path: &Path) -> Result<(Root, OsString, Place), Error> {
+    let refused = |why: &str| Error::Refused { path: path.to_path_buf(), why: why.into() };
+    let stopped = |stop| Error::of(path, stop);
+    let mut at = path.to_path_buf();
+    for _ in 0..LINKS {
+        let folder = match reach::folder(folder_of(&at), false) {
+            Err(Stop::Io(error)) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => return Err(stopped(Stop::nowhere())),
+            found => found.map_err(stopped)?,
+        };
+        let name = at.file_name().ok_or_else(|| refused("it names no file"))?.to_os_string();
+        // What a descriptor leads to is open already: whoever opened it said where bytes go.
+        if folder.path().starts_with("/proc") || folder.path().starts_with("/dev/fd") {
+            return Ok((folder, name, Place::Stream));
+        }
+        let stat = match rustix::fs::statat(folder.handle(), &name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT) if !path.is_symlink() => {
+                believe(path, &folder, None)?;
+                return Ok((folder, name, Place::Plain));
+            }
+            Err(Errno::NOENT) => return Err(stopped(Stop::nowhere())),
+            Err(error) => return Err(stopped(error.into())),
+        };
+        let place = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Symlink => {
+                at = folder.path().join(reach::target(&folder, &name).map_err(stopped)?);
+                continue;
+            }
+            FileType::Directory => return Err(refused("it is a folder")),
+            FileType::Socket => return Err(refused("it is a socket")),
+            FileType::RegularFile | FileType::Fifo => {
+                believe(path, &folder, Some(stat.st_uid))?;
+                if FileType::from_raw_mode(stat.st_mode).is_file() { Place::Plain } else { Place::Stream }
+            }
+            _ => Place::Stream,
+        };
+        return Ok((folder, name, place));
+    }
+    Err(stopped(Stop::circle()))
+}
+
+/// Refuses a file, or a new one without an owner, in a folder that cannot be believed.
+fn believe(asked: &Path, folder: &Root, owner: Option<u32>) -> Result<(), Error> {
     let refused = |why: String| Error::Refused { path: asked.to_path_buf(), why };
-    let folder = folder_of(&real);
-    let stat = rustix::fs::statat(CWD, folder, AtFlags::empty())
-        .map_err(|error| Error::Write { path: asked.to_path_buf(), source: error.into() })?;
+    let stat = rustix::fs::fstat(folder.handle()).map_err(|error| Error::of(asked, error.into()))?;
     let (all_write, sticky) = (stat.st_mode & 0o002 != 0, stat.st_mode & 0o1000 != 0);
     if all_write && !sticky {
-        return Err(refused(format!("everybody may write to the folder {}", folder.display())));
+        return Err(refused(format!("everybody may write to the folder {}", folder.path().display())));
     }
     let me = user::effective();
-    let Some(uid) = owner else { return Ok(Target::Plain(real)) };
-    if all_write && uid != me {
+    let Some(uid) = owner.filter(|uid| *uid != me) else { return Ok(()) };
+    if all_write {
         return Err(refused(format!("it is a file of {} in a folder that everybody may write to", user::called(uid))));
     }
-    if asked.is_symlink() && uid != me {
+    if asked.is_symlink() {
         return Err(refused(format!("it is a link to a file of {}", user::called(uid))));
     }
-    Ok(Target::Plain(real))
+    Ok(())
 }
 
 /// Opens a device or pipe for writing; a pipe must find its reader soon.
-fn stream(path: &Path) -> io::Result<File> {
+fn stream(folder: &Root, name: &OsStr) -> io::Result<File> {
     let begun = Instant::now();
     loop {
-        match rustix::fs::open(path, OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()) {
+        match rustix::fs::openat(
+            folder.handle(),
+            name,
+            OFlags::WRONLY | OFlags::APPEND | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC,
+            Mode::empty(),
+        ) {
             Err(Errno::NXIO) if begun.elapsed() < READER => {
                 cancel::check().map_err(io::Error::other)?;
                 std::thread::sleep(Duration::from_millis(20));
@@ -164,15 +226,13 @@ pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
     let failed = |source| Error::Write { path: path.to_path_buf(), source };
     match target(path)? {
         Target::Stream(mut file) => file.write_all(bytes).and_then(|()| file.flush()).map_err(failed),
-        Target::Plain(real) => replace(&real, bytes, mode).map_err(failed),
+        Target::Plain(folder, name) => replace(&folder, &name, bytes, mode).map_err(failed),
     }
 }
 
 /// Puts a whole file in its place; mode and owner of the old one stay.
-fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let root = Root::open(folder_of(path))?;
-    let name = RelPath::own(path.file_name().unwrap_or_default().as_bytes());
-    let old = root.stat(&name)?;
+fn replace(root: &Root, name: &RelPath, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let old = root.stat(name)?;
     let temp = RelPath::own([b".tmp-", name.as_bytes()].concat());
     if root.stat(&temp)?.is_some() {
         root.remove_file(&temp)?;
@@ -185,7 +245,7 @@ fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         }
         file.write_all(bytes)?;
         file.sync(SyncPoint::StageFile)?;
-        root.rename(&temp, &name)
+        root.rename(&temp, name)
     };
     write().inspect_err(|_| drop(root.remove_file(&temp)))?;
     root.sync_dir(&RelPath::root(), SyncPoint::TreeDir)

@@ -7,7 +7,7 @@
 use std::{
     fs::File,
     io::{self, Read, Seek, Write},
-    os::fd::OwnedFd,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
 };
 
@@ -33,7 +33,17 @@ impl Root {
     /// Opens an existing directory as a root.
     pub fn open(path: &Path) -> io::Result<Self> {
         let handle = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        Ok(Self { handle, path: path.to_path_buf() })
+        Ok(Self::of(handle, path.to_path_buf()))
+    }
+
+    /// A root of a directory that is open already.
+    pub(super) fn of(handle: OwnedFd, path: PathBuf) -> Self {
+        Self { handle, path }
+    }
+
+    /// The directory.
+    pub(super) fn handle(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
     }
 
     /// Where the root is, for messages and for child processes.

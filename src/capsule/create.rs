@@ -3,7 +3,6 @@
 use std::{
     fs::File,
     io::{self, Write},
-    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
@@ -14,7 +13,6 @@ use crate::{
     base::{
         Digest, Failure, Fs, Hasher, Hashing, RelPath, Root, SyncPoint, cancel,
         output::{self, Target},
-        path::folder_of,
         text::escape,
     },
     catalog::manifests::{Found, digest_in},
@@ -135,14 +133,14 @@ impl Capsule<'_> {
     /// Writes it to a new file, whole or not at all.
     pub fn write(&self, path: &Path) -> Result<CapsuleReport, Failure> {
         let failed = |source| Error::Io { path: path.to_path_buf(), source };
-        if let Target::Stream(file) = output::target(path)? {
+        let (root, name) = match output::target(path)? {
+            Target::Plain(root, name) => (root, name),
             // What it leads to is nobody's file: there is nothing to be whole or not at all.
-            let file = Counting { file, size: 0 };
-            return Ok(CapsuleReport { size: self.write_into(path, file)?, ..self.report(path) });
-        }
-        let name = path.file_name().ok_or_else(|| failed(io::Error::other("it names no file")))?;
-        let root = Root::open(folder_of(path)).map_err(failed)?;
-        let name = RelPath::own(name.as_bytes());
+            Target::Stream(file) => {
+                let file = Counting { file, size: 0 };
+                return Ok(CapsuleReport { size: self.write_into(path, file)?, ..self.report(path) });
+            }
+        };
         if root.stat(&name).map_err(failed)?.is_some() {
             return Err(Error::Exists(path.to_path_buf()).into());
         }

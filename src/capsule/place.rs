@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{Error, leftovers};
-use crate::base::{Fs, RelPath, Root, SyncPoint, Type, fs::remove_tree, text::size};
+use crate::base::{Failure, Fs, RelPath, Root, SyncPoint, Type, fs::remove_tree, output, text::size};
 
 /// What stays free on the disk.
 const RESERVE: u64 = 64 << 20;
@@ -24,16 +24,16 @@ pub(super) struct Place {
 
 impl Place {
     /// The folder must be new or empty, and no link.
-    pub fn new(into: &Path) -> Result<Self, Error> {
+    pub fn new(into: &Path) -> Result<Self, Failure> {
         let failed = |source| Error::Io { path: into.to_path_buf(), source };
         let path = std::path::absolute(into).map_err(failed)?;
         let name = path.file_name().filter(|name| *name != "..").ok_or_else(|| failed(io::Error::other("it names no folder")))?;
         let name = RelPath::own(name.as_bytes());
-        let parent = Root::open(path.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
+        let parent = output::folder(path.parent().unwrap_or(Path::new("/")), false)?;
         match parent.stat(&name).map_err(failed)? {
             None => {}
             Some(stat) if stat.kind == Type::Dir && parent.list(&name).map_err(failed)?.is_empty() => {}
-            Some(_) => return Err(Error::NotEmpty(path)),
+            Some(_) => return Err(Error::NotEmpty(path).into()),
         }
         let begin = [b".", name.as_bytes(), b".snapback-"].concat();
         leftovers::sweep(&parent, &begin);

@@ -82,6 +82,11 @@ impl Reply {
         Self { dry_run: true, ..Self::new(text, json!({ "plan": plan })) }
     }
 
+    /// The answer of a dry run, in one sentence.
+    pub fn would(what: &str, data: impl Serialize) -> Self {
+        Self { dry_run: true, ..Self::new(format!("dry run: {what}\n"), data) }
+    }
+
     /// The answer for an operation that was tried.
     pub fn of_report(style: Style, plan: Option<&Plan>, report: &Report) -> Self {
         let text = render::report::report(style, report);

@@ -3,7 +3,7 @@
 use std::{
     cell::{OnceCell, RefCell},
     io::{BufRead, IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     app::{App, Options},
-    base::{Clock, Failure, cancel, process::DEPTH_VARIABLE, secret, text::for_terminal, zone},
+    base::{Clock, Failure, cancel, output, process::DEPTH_VARIABLE, secret, text::for_terminal, zone},
     model::{Event, Left, Sink, audit::Via, trust::CommandState},
     trust::Place,
 };
@@ -157,6 +157,7 @@ impl Session {
             command: self.command.clone(),
             trust: Place::of_this_process(),
             without_commands: self.globals.no_commands,
+            dry_run: self.globals.dry_run,
             asks: self.can_ask(),
             via: if self.command == "guard" { Via::Guard } else { via() },
         }
@@ -205,6 +206,15 @@ impl Session {
     /// True when a person sits there: both standard input and standard error are terminals.
     pub fn can_ask(&self) -> bool {
         !self.globals.no_input && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Writes a file that was asked for; a dry run finds out whether it could be.
+    ///
+    /// # Errors
+    /// When it is a place that is not written to, or writing failed.
+    pub fn write_file(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
+        let done = if self.globals.dry_run { output::check(path) } else { output::write(path, bytes, mode) };
+        Ok(done?)
     }
 
     /// To be called just before places are changed that no journal speaks of.

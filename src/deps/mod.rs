@@ -5,7 +5,7 @@
 //! program, reads `.env`, or records a value, a password or a token: lists are committed.
 //! Read `places.rs` for where lock files are looked for, [`environment`] for `env: sync`.
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use crate::{
     base::{Digest, Fault, Fs, GitId, Hint, Kind, RelPath, encoding, fs::read_limited, process},
@@ -94,6 +94,8 @@ pub struct Found {
     pub sources: shared::Sources,
     /// What they say, when some of it was not known before.
     pub facts: Option<facts::NewFacts>,
+    /// The files that recorded links lead to.
+    linked: BTreeMap<RelPath, RelPath>,
 }
 
 /// What went wrong with dependencies.
@@ -174,15 +176,24 @@ impl Fault for Error {
 impl Found {
     /// Records a lock file with the digest of its bytes.
     fn lock_file(&mut self, task: &Task<'_>, path: &RelPath) -> Result<(), Error> {
-        let digest = task.fs.open(path).and_then(|mut file| Digest::of_reader(&mut file));
-        let (checksum, _) = digest.map_err(|source| Error::Read { path: path.clone(), source })?;
-        self.list.lockfiles.push(LockFile { path: path.clone(), checksum, unread: false });
+        if let Some(file) = places::file_at(task, path)?.filter(|file| file != path) {
+            self.linked.insert(path.clone(), file);
+        }
+        let file = self.file_of(path);
+        let digest = task.fs.open(&file).and_then(|mut file| Digest::of_reader(&mut file));
+        let (checksum, _) = digest.map_err(|source| Error::Read { path: file.clone(), source })?;
+        self.list.lockfiles.push(LockFile { path: file, checksum, unread: false });
         Ok(())
+    }
+
+    /// The file that holds the bytes of a recorded lock file: a link holds none itself.
+    fn file_of(&self, path: &RelPath) -> RelPath {
+        self.linked.get(path).unwrap_or(path).clone()
     }
 
     /// Reads a lock file as text; a warning and `None` when it is too large or none.
     fn lock_text(&mut self, task: &Task<'_>, path: &RelPath) -> Result<Option<String>, Error> {
-        match read_limited(task.fs, path, LOCK_LIMIT) {
+        match read_limited(task.fs, &self.file_of(path), LOCK_LIMIT) {
             Ok(bytes) => {
                 let text = encoding::text(&bytes);
                 if text.is_none() {
@@ -206,7 +217,8 @@ impl Found {
 
     /// Marks a recorded lock file as one whose packages are not in the list.
     fn unread(&mut self, path: &RelPath) {
-        for file in self.list.lockfiles.iter_mut().filter(|file| file.path == *path) {
+        let path = self.file_of(path);
+        for file in self.list.lockfiles.iter_mut().filter(|file| file.path == path) {
             file.unread = true;
         }
     }

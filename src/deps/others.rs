@@ -9,7 +9,7 @@ use crate::base::RelPath;
 pub(super) struct Others;
 
 /// Names of lock files of other tools.
-const NAMES: [&str; 33] = [
+const NAMES: [&str; 39] = [
     "bun.lock",
     "bun.lockb",
     "deno.lock",
@@ -43,9 +43,17 @@ const NAMES: [&str; 33] = [
     ".terraform.lock.hcl",
     "shard.lock",
     "dub.selections.json",
+    "cpanfile.snapshot",
+    "lake-manifest.json",
+    "maven_install.json",
+    "Godeps.json",
+    "packages.config",
+    "build.zig.zon",
 ];
 /// How such names end.
-const ENDS: [&str; 12] = [
+const ENDS: [&str; 14] = [
+    ".locked",
+    ".freeze",
     ".lock",
     ".lockb",
     ".lockfile",
@@ -72,8 +80,13 @@ impl Collector for Others {
         }
         let (mut strange, mut farther) = (Vec::new(), Vec::new());
         for path in paths {
-            let is_recorded = found.list.lockfiles.iter().any(|file| file.path == path);
-            if is_recorded || !places::is_file(task, &path)? {
+            let Some(file) = places::file_at(task, &path)? else {
+                if places::is_link(task, &path)? {
+                    found.warnings.push(format!("{path} is a link that leads to no file of the repository; its packages are not recorded"));
+                }
+                continue;
+            };
+            if found.list.lockfiles.iter().any(|known| known.path == file) {
                 continue;
             }
             found.lock_file(task, &path)?;

@@ -11,6 +11,9 @@ use super::{Error, Task};
 /// Folders that hold installed packages, whose own lock files say nothing about the task.
 const INSTALLED: [&[u8]; 6] = [b"node_modules", b"site-packages", b".venv", b"venv", b"vendor", b"target"];
 
+/// How many links are followed one after the other.
+const LINKS: usize = 40;
+
 /// The files of one ecosystem that decide, sorted. `is_lock` is asked with the file's name.
 pub(super) fn lock_files(task: &Task<'_>, is_lock: impl Fn(&str) -> bool) -> Result<Vec<RelPath>, Error> {
     lock_paths(task, |path| std::str::from_utf8(path.name()).is_ok_and(&is_lock))
@@ -33,21 +36,40 @@ pub(super) fn lock_paths(task: &Task<'_>, is_lock: impl Fn(&RelPath) -> bool) ->
     Ok(found)
 }
 
-/// Those that are regular files.
+/// Those that are regular files, or links to some inside the work tree.
 fn existing(task: &Task<'_>, paths: impl Iterator<Item = RelPath>) -> Result<Vec<RelPath>, Error> {
     let mut files = Vec::new();
     for path in paths {
-        if is_file(task, &path)? {
+        if file_at(task, &path)?.is_some() {
             files.push(path);
         }
     }
     Ok(files)
 }
 
-/// True for a regular file.
-pub(super) fn is_file(task: &Task<'_>, path: &RelPath) -> Result<bool, Error> {
+/// The regular file at a path, or the one that a link there leads to inside the work tree.
+pub(super) fn file_at(task: &Task<'_>, path: &RelPath) -> Result<Option<RelPath>, Error> {
+    let failed = |source| Error::Read { path: path.clone(), source };
+    let mut at = path.clone();
+    for _ in 0..LINKS {
+        match task.fs.stat(&at).map_err(failed)?.map(|stat| stat.kind) {
+            Some(Type::File) => return Ok(Some(at)),
+            Some(Type::Symlink) => {}
+            _ => return Ok(None),
+        }
+        let target = task.fs.read_link(&at).map_err(failed)?;
+        match std::str::from_utf8(&target).ok().and_then(|target| resolve(&at.parent(), target)) {
+            Some(next) => at = next,
+            None => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+/// True for a link, wherever it leads.
+pub(super) fn is_link(task: &Task<'_>, path: &RelPath) -> Result<bool, Error> {
     let stat = task.fs.stat(path).map_err(|source| Error::Read { path: path.clone(), source })?;
-    Ok(stat.is_some_and(|stat| stat.kind == Type::File))
+    Ok(stat.is_some_and(|stat| stat.kind == Type::Symlink))
 }
 
 /// True below a folder of installed packages.

@@ -68,8 +68,9 @@ fn read(task: &Task<'_>, path: &RelPath, found: &mut Found) -> Result<(), Error>
     };
     match packages {
         Ok(packages) => {
+            let source = found.file_of(path);
             found.list.python_packages.extend(packages);
-            found.list.python_source.get_or_insert_with(|| path.clone());
+            found.list.python_source.get_or_insert(source);
         }
         Err(why) => found.warn(path, &why),
     }

@@ -50,11 +50,12 @@ pub(super) fn record_includes(task: &Task<'_>, locks: &[RelPath], found: &mut Fo
             continue;
         }
         // One that is no text is named by the reader of packages.
-        let bytes = read_limited(task.fs, path, LOCK_LIMIT);
+        let bytes = read_limited(task.fs, &found.file_of(path), LOCK_LIMIT);
         let Some(text) = bytes.ok().and_then(|bytes| encoding::text(&bytes)) else { continue };
         let included = Included::follow(task, path, &text);
         for file in included.files.keys().filter(|file| *file != path) {
-            if !found.list.lockfiles.iter().any(|known| known.path == *file) {
+            let bytes = places::file_at(task, file)?;
+            if !found.list.lockfiles.iter().any(|known| Some(&known.path) == bytes.as_ref()) {
                 found.lock_file(task, file)?;
             }
         }
@@ -115,7 +116,8 @@ impl Included {
         if self.files.len() > INCLUDES {
             return Err(format!("{INCLUDES} others were read already"));
         }
-        let bytes = read_limited(task.fs, &target, LOCK_LIMIT).map_err(|error| error.to_string())?;
+        let file = places::file_at(task, &target).map_err(|error| error.to_string())?.unwrap_or_else(|| target.clone());
+        let bytes = read_limited(task.fs, &file, LOCK_LIMIT).map_err(|error| error.to_string())?;
         let text = encoding::text(&bytes).ok_or("it is no text")?;
         self.files.insert(target.clone(), counts);
         Ok(Some((target, text)))

@@ -161,11 +161,21 @@ fn names_of_collectors_are_unique() {
 }
 
 #[test]
-fn a_folder_or_link_with_the_name_of_a_lock_file_is_none() {
-    let tree = Tree::new(&[("t/Cargo.lock/x", ""), ("outside", "[[package]]")]).with_files(&["t/Cargo.lock", "t/uv.lock"]);
-    std::os::unix::fs::symlink("../outside", tree.path().join("t/uv.lock")).expect("it links");
+fn a_folder_with_the_name_of_a_lock_file_is_none_and_a_link_is_what_it_leads_to() {
+    let uv = "version = 1\n[[package]]\nname = \"a\"\nversion = \"2\"\nsource = { registry = \"x\" }\n";
+    let links = ["t/uv.lock", "t/yarn.lock", "t/go.sum", "t/mix.lock"];
+    let tree = Tree::new(&[("t/Cargo.lock/x", ""), ("shared", uv)]).with_files(&["t/Cargo.lock"]).with_files(&links);
+    for (link, target) in links.iter().zip(["../shared", "/etc/hostname", "../../outside", "mix.lock"]) {
+        std::os::unix::fs::symlink(target, tree.path().join(link)).expect("it links");
+    }
     let (list, warnings) = tree.collect();
-    assert!(list.is_empty() && warnings.is_empty(), "{list:?} {warnings:?}");
+    let shared = LockFile { path: RelPath::own("shared"), checksum: Digest::of(uv.as_bytes()), unread: false };
+    assert_eq!(
+        (list.python_packages, list.lockfiles, list.python_source),
+        (vec!["a==2".into()], vec![shared], Some(RelPath::own("shared")))
+    );
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert!(links[1..].iter().all(|link| warnings.iter().any(|line| line.starts_with(link))), "{warnings:?}");
 }
 
 #[test]

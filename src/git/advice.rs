@@ -45,6 +45,8 @@ impl Error {
                 &["git", "config", "--global", "--add", "safe.directory", &dir.to_string_lossy()],
             )],
             Self::Bare { dir } => vec![Hint::run("work in a clone", &["git", "clone", &dir.to_string_lossy()])],
+            Self::NoRepository { named: true, .. } => vec![Hint::say("unset GIT_DIR, or let it name one")],
+            Self::NoRepository { .. } => vec![Hint::run("name yours", &["snapback", "-C", "DIR", "status"])],
             Self::Detached => vec![Hint::run("go to a branch", &["git", "switch", "<branch>"])],
             Self::LinkedHead { target } => vec![Hint::run("let it name its branch", &["git", "symbolic-ref", "HEAD", target])],
             Self::SymbolicBranch { target, .. } => {

@@ -14,10 +14,12 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no repository at or above the directory.
-    #[error("{} is not inside a git repository", dir.display())]
+    #[error("{} is {}", dir.display(), if *named { "named by GIT_DIR, and no git repository" } else { "not inside a git repository" })]
     NoRepository {
         /// Where the search began.
         dir: PathBuf,
+        /// True when a variable says that it is here.
+        named: bool,
     },
     /// The repository has no work tree.
     #[error("the repository {} is bare: it has no work tree", dir.display())]
@@ -453,7 +455,6 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::NoRepository { .. } => vec![Hint::run("name yours", &["snapback", "-C", "DIR", "status"])],
             Self::Unsigned { .. } => {
                 let settings = "^(commit|tag)\\.(gpgsign|forcesignannotated)|^user\\.signingkey|^gpg\\.";
                 vec![

@@ -156,7 +156,7 @@ impl Repo {
         self.with(|repo| {
             let platform = repo.references().during(doing)?;
             let mut found = Vec::new();
-            for reference in platform.prefixed(prefix.as_bytes()).during(doing)? {
+            for reference in platform.prefixed(listable(prefix).as_bytes()).during(doing)? {
                 let mut reference = reference.during(doing)?;
                 let name = reference.name().as_bstr().to_owned();
                 let id = match reference.target().try_id() {
@@ -173,6 +173,15 @@ impl Repo {
             Ok(found)
         })
     }
+}
+
+/// The folders of a prefix up to the first name that gix lists nothing below: those of devices of Windows.
+fn listable(mut prefix: &str) -> &str {
+    while <&gix::path::RelativePath>::try_from(prefix).is_err() {
+        let above = prefix.trim_end_matches('/').rfind('/');
+        prefix = &prefix[..above.map_or(0, |at| at + 1)];
+    }
+    prefix
 }
 
 #[cfg(test)]

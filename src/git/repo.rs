@@ -84,9 +84,12 @@ impl Repo {
         let shared = match found {
             Ok(shared) => shared,
             Err(_) if gix::discover::upwards_opts(&absolute, options()).is_err() => {
-                return Err(Error::NoRepository { dir: absolute });
+                return Err(Error::NoRepository { dir: absolute, named: false });
             }
-            Err(error) => return Err(error).during("opening the repository"),
+            Err(error) => match std::env::var_os("GIT_DIR").map(PathBuf::from).filter(|dir| gix::discover::is_git(dir).is_err()) {
+                Some(dir) => return Err(Error::NoRepository { dir, named: true }),
+                None => return Err(error).during("opening the repository"),
+            },
         };
         Self::check_supported(&shared, dir)?;
         Self::assemble(shared, dir)

@@ -76,19 +76,28 @@ impl<'a> Runner<'a> {
     /// instead, and ends as `Done`.
     pub fn abort(mut self, why: &str) -> Result<Ended, Failure> {
         let standing = self.standing()?;
+        let is_passed = self.ends_done(true)?;
         if !matches!(standing.phase, Phase::Finished { .. }) {
             self.log.settle()?;
         }
         match standing.phase {
-            Phase::Forward { done, started } if standing.committed || self.is_passed(done, started.is_some())? => {
-                self.forward(done, started, standing.committed)
-            }
+            Phase::Forward { done, started } if is_passed => self.forward(done, started, standing.committed),
             Phase::Forward { .. } => {
                 self.log.append(Record::TurnedBack { why: why.into() })?;
                 self.backward(standing.prepared.len(), &standing.prepared, Reason(why.into()).into())
             }
             _ => self.run(),
         }
+    }
+
+    /// Whether it would be finished, and not taken back; `aborted` when taking it back is asked for.
+    pub fn ends_done(&self, aborted: bool) -> Result<bool, Failure> {
+        let standing = self.standing()?;
+        Ok(match standing.phase {
+            Phase::Forward { done, started } => !aborted || standing.committed || self.is_passed(done, started.is_some())?,
+            Phase::Finished { done } => done,
+            Phase::Backward { .. } | Phase::Stuck { .. } => false,
+        })
     }
 
     /// True when the started step is a commit point that the world has seen.

@@ -1,5 +1,7 @@
 //! The dependency list of a release: names and versions, never a secret, never a value.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Digest, RelPath};
@@ -42,6 +44,9 @@ pub struct LockFile {
     pub unread: bool,
 }
 
+/// The ecosystems whose packages are listed, and what stands between name and version.
+const ECOSYSTEMS: [(&str, &str); 3] = [("python", "=="), ("node", "@"), ("cargo", "@")];
+
 /// One package that differs between two lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PackageChange {
@@ -66,30 +71,67 @@ impl DependencyList {
         !(self.python_packages.is_empty() && self.node_packages.is_empty() && self.cargo_packages.is_empty())
     }
 
-    /// The lock files that differ and whose packages are not in one of the lists.
-    pub fn unread_changes<'a>(before: &'a Self, after: &'a Self) -> Vec<&'a RelPath> {
+    /// What is not known of how two lists differ, a sentence each: of lock files that differ and whose
+    /// packages are not in one of the lists, and of those that keep an ecosystem from being compared.
+    pub fn unknown_changes(before: &Self, after: &Self) -> Vec<String> {
         let both = [(before, after), (after, before)];
         let differ = both.iter().flat_map(|(a, b)| a.lockfiles.iter().filter(|file| file.unread && !b.lockfiles.contains(file)));
-        let mut paths: Vec<&RelPath> = differ.map(|file| &file.path).collect();
-        paths.sort();
-        paths.dedup();
-        paths
+        let same = both.iter().flat_map(|(a, b)| ECOSYSTEMS.iter().flat_map(|(name, _)| a.hidden(name, b)));
+        let differ: BTreeSet<&RelPath> = differ.map(|file| &file.path).collect();
+        let same: BTreeSet<&RelPath> = same.filter(|path| !differ.contains(path)).collect();
+        let words = differ.iter().map(|path| format!("{path} differs; its packages are not read, so they are not listed"));
+        words
+            .chain(same.iter().map(|path| format!("the packages of {path} are not read, so what differs from them is not listed")))
+            .collect()
     }
 
-    /// The packages that differ, in the order of ecosystems and names.
+    /// The packages that differ, in the order of ecosystems and names. Those of an ecosystem of which
+    /// one list does not know the packages are left out: they would be invented.
     pub fn changes(before: &Self, after: &Self) -> Vec<PackageChange> {
-        let lists = [
-            ("python", &before.python_packages, &after.python_packages, "=="),
-            ("node", &before.node_packages, &after.node_packages, "@"),
-            ("cargo", &before.cargo_packages, &after.cargo_packages, "@"),
-        ];
-        lists.into_iter().flat_map(|(ecosystem, before, after, sign)| changes_of(ecosystem, before, after, sign)).collect()
+        let known = ECOSYSTEMS.iter().filter(|(name, _)| before.knows(name, after) && after.knows(name, before));
+        known.flat_map(|(name, sign)| changes_of(name, before.packages(name), after.packages(name), sign)).collect()
+    }
+
+    /// True when the list holds what there was to know of an ecosystem, as far as the other one does.
+    pub fn knows(&self, ecosystem: &str, other: &Self) -> bool {
+        self.hidden(ecosystem, other).next().is_none()
+    }
+
+    /// The lock files that hide packages of an ecosystem: not read here, and either read for the other
+    /// list, or the only ones here.
+    fn hidden(&self, ecosystem: &str, other: &Self) -> impl Iterator<Item = &RelPath> {
+        let is_alone = self.packages(ecosystem).is_empty() && !other.packages(ecosystem).is_empty();
+        let is_read = |file: &LockFile| other.lockfiles.iter().any(|known| known.path == file.path && !known.unread);
+        let hides = move |file: &&LockFile| file.unread && ecosystem_of(&file.path) == Some(ecosystem) && (is_alone || is_read(file));
+        self.lockfiles.iter().filter(hides).map(|file| &file.path)
+    }
+
+    /// The packages of an ecosystem.
+    fn packages(&self, ecosystem: &str) -> &[String] {
+        match ecosystem {
+            "python" => &self.python_packages,
+            "node" => &self.node_packages,
+            _ => &self.cargo_packages,
+        }
+    }
+}
+
+/// The ecosystem whose packages a lock file holds, by its name.
+fn ecosystem_of(path: &RelPath) -> Option<&'static str> {
+    let name = std::str::from_utf8(path.name()).ok()?;
+    match name {
+        "Cargo.lock" => Some("cargo"),
+        "npm-shrinkwrap.json" | "package-lock.json" | "pnpm-lock.yaml" | "yarn.lock" | "bun.lock" | "bun.lockb" | "deno.lock" => {
+            Some("node")
+        }
+        "uv.lock" | "poetry.lock" | "pdm.lock" | "Pipfile.lock" | "pixi.lock" | "environment.yml" | "environment.yaml" => Some("python"),
+        _ if name.ends_with(".txt") || ["requirements", "pylock", "conda-"].iter().any(|begin| name.starts_with(begin)) => Some("python"),
+        _ => None,
     }
 }
 
 /// The differences of one ecosystem. A name may have several versions (Node, Cargo).
 fn changes_of(ecosystem: &'static str, before: &[String], after: &[String], sign: &str) -> Vec<PackageChange> {
-    use std::collections::BTreeMap;
     let mut by_name: BTreeMap<&str, (Vec<&str>, Vec<&str>)> = BTreeMap::new();
     for package in before.iter().filter(|p| !after.contains(p)) {
         let (name, version) = package.rsplit_once(sign).unwrap_or((package, ""));

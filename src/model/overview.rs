@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    LeftOut, Manifest, Version, dependencies::PackageChange, operation::OpKind, plan::FileLine, report::Outcome, verdict::Standing,
+    LeftOut, Manifest, Version, answer::Next, dependencies::PackageChange, operation::OpKind, plan::FileLine, report::Outcome,
+    verdict::Standing,
 };
 use crate::base::{GitId, OpId, RelPath, TaskId};
 
@@ -182,6 +183,9 @@ pub struct Difference {
     /// listed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<Version>,
+    /// What is not known of how packages differ, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unlisted: Vec<String>,
 }
 
 /// What became of one tag in an adoption.
@@ -206,8 +210,8 @@ pub struct DoctorLine {
     pub ok: bool,
     /// What was seen.
     pub seen: String,
-    /// How to mend it.
-    pub fix: Option<String>,
+    /// How to mend it: a command, or advice.
+    pub fix: Option<Next>,
 }
 
 /// A difference between the registry, the configs and the tags.

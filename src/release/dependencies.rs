@@ -31,7 +31,7 @@ pub fn collect(ground: &Ground, task: &TaskSpec, scope: &Scope, head: &GitId, fo
             facts: &Facts::load(&*ground.state, &task.id),
         },
     };
-    let deps::Found { mut list, warnings, sources, facts } = deps::collect_all(&of)?;
+    let deps::Found { mut list, warnings, sources, facts, .. } = deps::collect_all(&of)?;
     found.notes.extend(warnings);
     found.facts = facts;
     in_git_form(&mut list, found);

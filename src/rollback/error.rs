@@ -11,7 +11,7 @@ use crate::{
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// `--from` is not the active version.
-    #[error("{task} is at {active}{}, not at {from}", if active == to { " already" } else { "" })]
+    #[error("{task} is at {active}{}, not at {from}", if Some(active) == to.as_ref() { " already" } else { "" })]
     StaleFrom {
         /// The task.
         task: TaskId,
@@ -19,8 +19,8 @@ pub enum Error {
         active: String,
         /// What was expected.
         from: Version,
-        /// Where it should go.
-        to: String,
+        /// Where it should go, when there is such a version.
+        to: Option<String>,
     },
     /// Nobody said where to go, and what the task is at cannot be read.
     #[error("which version of {task} is active cannot be read, so the version to go to must be named: {why}")]
@@ -233,10 +233,10 @@ impl Fault for Error {
         match self {
             Self::StaleFrom { task, active, to, .. } => {
                 let (task, from) = (task.as_str(), active.as_str());
-                let there = from == to || from.parse::<Version>().is_err();
-                let go = || Hint::run("roll back from where it is", &["snapback", "rollback", "--task", task, "--from", from, "--to", to]);
+                let is_way = |to: &&String| from != to.as_str() && from.parse::<Version>().is_ok();
                 let seen = Hint::run("see what happened", &["snapback", "history", "--task", task]);
-                (!there).then(go).into_iter().chain([seen]).collect()
+                let go = to.iter().filter(is_way).map(|to| ["snapback", "rollback", "--task", task, "--from", from, "--to", to]);
+                go.map(|argv| Hint::run("roll back from where it is", &argv)).chain([seen]).collect()
             }
             Self::NoGoodVersion { task, why, others } => to_choose(task, why, *others),
             Self::Damaged { task, .. } => vec![Hint::run(

@@ -52,8 +52,9 @@ pub fn draft(
     if let (None, None, [why, ..]) = (&active, &request.to, &trouble[..]) {
         return Err(Error::ActiveUnknown { task: task.id.clone(), why: why.clone() }.into());
     }
-    let to = target((ground, task), releases, standings, active.as_ref(), request)?;
-    check_from(task, (active.as_ref(), &trouble), &to, request)?;
+    let to = target((ground, task), releases, standings, active.as_ref(), request);
+    check_from(task, (active.as_ref(), &trouble), to.as_ref().ok(), request)?;
+    let to = to?;
     let request = &despite_verdict(task, standings, &to, request)?;
     let release = releases.find(&task.id, &to)?;
     // Before anything that the tag vouches for is read.
@@ -135,7 +136,7 @@ fn despite_verdict(task: &TaskSpec, standings: &Standings, to: &Version, request
 fn check_from(
     task: &TaskSpec,
     (active, trouble): (Option<&Version>, &[String]),
-    to: &Version,
+    to: Option<&Version>,
     request: &request::Rollback,
 ) -> Result<(), Error> {
     let none = if trouble.is_empty() { "no version" } else { "a version that cannot be read" };
@@ -144,7 +145,7 @@ fn check_from(
             task: task.id.clone(),
             active: active.map_or_else(|| none.into(), ToString::to_string),
             from: from.clone(),
-            to: to.to_string(),
+            to: to.map(ToString::to_string),
         }),
         _ => Ok(()),
     }
@@ -250,13 +251,16 @@ fn add_dependencies(
         None => draft.plan.notes.extend(draft.plan.from.as_ref().filter(|_| target.dependencies.has_packages()).map(unknown)),
         Some(before) => {
             draft.plan.packages = DependencyList::changes(before, &target.dependencies);
-            let unread = DependencyList::unread_changes(before, &target.dependencies);
-            draft.plan.notes.extend(unread.iter().map(|path| format!("{path} differs; its packages are not read, so they are not listed")));
+            draft.plan.notes.extend(DependencyList::unknown_changes(before, &target.dependencies));
         }
     }
     let unset = |name: &&String| std::env::var_os(name.as_str()).is_none();
     draft.plan.missing_variables = target.dependencies.environment_variables.iter().filter(unset).cloned().collect();
-    let python = draft.plan.packages.iter().any(|change| change.ecosystem == "python");
+    // Packages that are installed and not known are exchanged for those of the version, if these are known.
+    let (now, then) = (before, &target.dependencies);
+    let differs = draft.plan.packages.iter().any(|change| change.ecosystem == "python");
+    let hidden = now.is_some_and(|now| !now.knows("python", then) && then.knows("python", now) && !then.python_packages.is_empty());
+    let python = differs || hidden;
     match (&task.venv, mode) {
         (Some(_), EnvMode::Sync) if python && ground.without_commands => {
             draft.plan.notes.push("packages stay as they are (--no-commands)".into());

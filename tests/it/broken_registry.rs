@@ -131,3 +131,17 @@ fn what_cannot_be_told_must_be_said() {
     assert_eq!(health.code, 4, "{health:?}");
     assert!(health.stdout.contains("registry"), "{}", health.stdout);
 }
+
+#[test]
+fn taking_a_mended_registry_back_says_nothing_of_versions() {
+    let sandbox = Sandbox::two_releases(2);
+    let (_, marks) = broken().remove(0);
+    sandbox.write("task_registry.json", &marks);
+    sandbox.snapback(&["registry", "sync", "--from", "config", "--yes"]).expect(0);
+    let undone = sandbox.snapback(&["undo", "--yes"]);
+    assert!(undone.stdout.contains("T01 is as it was before.") && !undone.stdout.contains("no version"), "{undone:?}");
+    assert_eq!(sandbox.read("task_registry.json"), marks);
+    let again = sandbox.snapback(&["redo", "--yes"]);
+    assert!(again.stdout.contains("T01: done again.") && !again.stdout.contains("no version"), "{again:?}");
+    assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.1.0"));
+}

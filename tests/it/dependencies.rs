@@ -95,3 +95,69 @@ fn of_what_is_not_known_no_change_is_invented() {
     let shown = sandbox.snapback(&["show", "1.0.0", "-t", "T01"]).expect(0).stdout;
     assert!(shown.contains("not known (adopted)"), "{shown}");
 }
+
+#[test]
+fn a_linked_list_of_packages_is_read_where_it_lies() {
+    use std::os::unix::fs::symlink;
+    let sandbox = task();
+    let link = |target: &str, name: &str| symlink(target, sandbox.at(&format!("tasks/T01/{name}"))).unwrap();
+    std::fs::remove_file(sandbox.at("tasks/T01/requirements.txt")).unwrap();
+    sandbox.write("pins.txt", b"-r more.txt\nnumpy==1.0\n");
+    sandbox.write("tasks/T01/more.txt", b"scipy==1.1\n");
+    link("../../pins.txt", "requirements.txt");
+    link("/etc/hostname", "poetry.lock");
+    link("../../nowhere", "Cargo.lock");
+    commit(&sandbox, "links");
+    let plan = sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.0.0", "-m", "x", "--dry-run"]).expect(0).stdout;
+    for name in ["poetry.lock", "Cargo.lock"] {
+        assert!(plan.contains(&format!("tasks/T01/{name} is a link that leads to no file of the repository")), "{plan}");
+    }
+    sandbox.release("T01", "1.0.0");
+    let first = manifest(&sandbox, "1.0.0");
+    assert!(first.contains("numpy==1.0") && first.contains("scipy==1.1") && first.contains("pins.txt"), "{first}");
+    sandbox.snapback(&["verify-snapshot", "--all"]).expect(0);
+    sandbox.write("pins.txt", b"numpy==2.0\n");
+    sandbox.write("tasks/T01/main.py", b"print(2)\n");
+    commit(&sandbox, "newer");
+    sandbox.release("T01", "1.1.0");
+    let back = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"]).expect(0).stdout;
+    assert!(back.contains("numpy 2.0 -> 1.0"), "{back}");
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+}
+
+#[test]
+fn changes_of_packages_are_not_invented_where_a_list_is_not_read() {
+    let sandbox = task();
+    std::fs::remove_file(sandbox.at("tasks/T01/requirements.txt")).unwrap();
+    let lock = "[[package]]\nname = \"numpy\"\nversion = \"1.0\"\n\n[metadata]\nlock-version = \"2.0\"\n";
+    let npm = r#"{"lockfileVersion": 3, "packages": {"node_modules/left-pad": {"version": "1.3.0"}}}"#;
+    sandbox.write("tasks/T01/poetry.lock", lock.as_bytes());
+    sandbox.write("tasks/T01/bun.lock", b"{}\n");
+    commit(&sandbox, "lock");
+    sandbox.release("T01", "1.0.0");
+    assert!(manifest(&sandbox, "1.0.0").contains("numpy==1.0"));
+    // One side in conflict; the other tool's list beside one that nobody reads.
+    sandbox.write("tasks/T01/poetry.lock", format!("{lock}<<<<<<< HEAD\n").as_bytes());
+    sandbox.write("tasks/T01/package-lock.json", npm.as_bytes());
+    sandbox.release("T01", "1.1.0");
+    for versions in ["1.0.0..1.1.0", "1.1.0..1.0.0"] {
+        let shown = sandbox.snapback(&["diff", "-t", "T01", versions, "--json"]).expect(0).json();
+        let found = &shown["data"]["difference"];
+        assert_eq!(found["packages"].as_array().unwrap().len(), 0, "{versions}: {found}");
+        let said = found["unlisted"].to_string();
+        assert!(
+            said.contains("tasks/T01/poetry.lock differs") && said.contains("the packages of tasks/T01/bun.lock are not read"),
+            "{said}"
+        );
+        let page = sandbox.snapback(&["diff", "-t", "T01", versions, "--stat"]).expect(0).stdout;
+        assert!(page.contains("tasks/T01/poetry.lock differs; its packages are not read"), "{page}");
+    }
+    let plan = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"]).expect(0).stdout;
+    assert!(!plan.contains("numpy") && !plan.contains("left-pad") && plan.contains("are not read"), "{plan}");
+    // What both sides know is compared.
+    sandbox.write("tasks/T01/poetry.lock", lock.replace("1.0\"", "1.1\"").as_bytes());
+    std::fs::remove_file(sandbox.at("tasks/T01/bun.lock")).unwrap();
+    sandbox.release("T01", "1.2.0");
+    let plan = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"]).expect(0).stdout;
+    assert!(plan.contains("numpy 1.1 -> 1.0"), "{plan}");
+}

@@ -101,3 +101,30 @@ fn a_fresh_clone_says_which_version_it_would_take_and_takes_it_with_one_word() {
     assert!(health.stdout.contains("T01 is at its oldest version, 1.0.0: nothing older to go back to"), "{}", health.stdout);
     assert!(!health.stdout.contains("no way back"), "{}", health.stdout);
 }
+
+#[test]
+fn a_stale_from_is_a_conflict_whether_or_not_there_is_an_older_version() {
+    let sandbox = Sandbox::new(1);
+    sandbox.release("T01", "1.0.0");
+    sandbox.write("tasks/T01/signal.py", b"two\n");
+    sandbox.release("T01", "1.1.0");
+    let back = ["rollback", "-t", "T01", "--from", "1.1.0", "--yes"];
+    sandbox.snapback(&back).expect(0);
+    // The same again: it is at its oldest version now.
+    for more in [&[][..], &["--dry-run"]] {
+        let ran = sandbox.snapback(&[&back[..], more].concat()).expect(7);
+        assert!(ran.stderr.contains("T01 is at 1.0.0, not at 1.1.0") && ran.stderr.contains("snapback history"), "{ran:?}");
+    }
+    // Nothing stale, and nowhere to go.
+    sandbox.snapback(&["rollback", "-t", "T01", "--from", "1.0.0", "--yes"]).expect(5);
+}
+
+#[test]
+fn a_time_to_come_is_not_said_to_have_been() {
+    let sandbox = Sandbox::new(1);
+    sandbox.release("T01", "1.0.0");
+    let ran = sandbox.snapback(&["show", "-t", "T01", "@2999-01-01"]).expect(0);
+    assert!(ran.stderr.contains("T01 is at 1.0.0; 2999-01-01 23:59:59 +00:00 is still to come"), "{ran:?}");
+    let ran = sandbox.snapback(&["show", "-t", "T01", "@0s"]).expect(0);
+    assert!(ran.stderr.contains("T01 was at 1.0.0 at"), "{ran:?}");
+}

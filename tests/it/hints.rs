@@ -7,6 +7,8 @@ use std::{fs, path::Path};
 
 use clap::error::ErrorKind;
 
+use crate::support::Sandbox;
+
 /// Every list of words that begins with the program's name, below a folder.
 fn command_lines(dir: &Path, found: &mut Vec<(String, Vec<String>)>) {
     for entry in fs::read_dir(dir).unwrap() {
@@ -44,4 +46,49 @@ fn every_command_that_is_printed_parses() {
         .filter_map(|(file, argv)| refused(argv).map(|why| format!("{file}: {}: {why}", argv.join(" "))))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is wrong with the commands that `doctor` prints as fixes.
+fn unfit(sandbox: &Sandbox, wrong: &mut Vec<String>) -> usize {
+    let text = sandbox.snapback(&["doctor"]).stdout;
+    let fixes: Vec<&str> = text.lines().filter_map(|line| line.trim_start().strip_prefix("fix: ")).collect();
+    for fix in &fixes {
+        let parsed = sandbox.run("/bin/sh", &["-n", "-c", fix]);
+        let program = fix.split(' ').next().unwrap();
+        if parsed.code != 0 || !["git", "snapback", "sudo"].contains(&program) || *fix == "snapback doctor" {
+            wrong.push(format!("{fix}: {parsed:?}"));
+        }
+    }
+    fixes.len()
+}
+
+#[test]
+fn what_doctor_prints_as_a_fix_can_be_pasted_and_leads_on() {
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    let sandbox = Sandbox::new(2);
+    sandbox.release("T01", "1.0.0");
+    let mut with = |make: &dyn Fn(&Sandbox)| {
+        let copy = sandbox.copy();
+        make(&copy);
+        seen += unfit(&copy, &mut wrong);
+    };
+    let git = |args: &'static [&'static str]| move |sandbox: &Sandbox| drop(sandbox.git(args).expect(0));
+    with(&|sandbox| {
+        sandbox.git(&["config", "tag.gpgSign", "true"]).expect(0);
+        sandbox.git(&["config", "user.signingKey", "DEADBEEF"]).expect(0);
+    });
+    with(&git(&["checkout", "-q", "--detach"]));
+    with(&git(&["tag", "T01-v9.0.0", "HEAD^{tree}"]));
+    with(&git(&["tag", "-d", "T01-v1.0.0"]));
+    with(&|sandbox| sandbox.write("tasks/T02/config.yaml", b"version: 7.0.0\n"));
+    with(&|sandbox| sandbox.write("task_registry.json", b"{"));
+    with(&|sandbox| fs::write(sandbox.at("snapback.yaml"), "tasks: [").unwrap());
+    with(&|sandbox| fs::write(sandbox.at("snapback.yaml"), "version: 1\ntasks: {T01: {verify: [{run: \"true\"}]}}\n").unwrap());
+    with(&|sandbox| fs::remove_dir_all(sandbox.at(".git/snapback")).unwrap());
+    with(&|sandbox| {
+        fs::remove_dir_all(sandbox.at(".git/snapback")).unwrap();
+        fs::write(sandbox.at(".git/snapback"), "in the way").unwrap();
+    });
+    with(&|sandbox| fs::remove_dir_all(sandbox.at(".git")).unwrap());
+    assert!(wrong.is_empty() && seen >= 5, "{seen}: {}", wrong.join("\n"));
 }

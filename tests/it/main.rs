@@ -37,6 +37,7 @@ mod dependencies;
 mod disk_errors;
 mod downgrades;
 mod drill;
+mod dry_runs;
 mod environment;
 mod facts;
 mod failed_versions;

@@ -121,6 +121,14 @@ fn what_root_does_in_somebodys_repository_is_all_theirs() {
         &["store", "gc", "--yes"],
         &["hooks", "install", "--yes"],
         &["rollback", "-t", "T01", "--to", "1.2.0", "--no-commit", "--despite-verdict", "-m", "x", "--yes"],
+        &["store", "put", "tasks", "--name", "tasks"],
+        &["store", "restore", "tasks", "--into", "made/restored/here"],
+        &["preview", "-t", "T01", "1.0.0", "--into", "made/preview"],
+        &["op", "restore", "latest", "tasks/T01/config.yaml", "--into", "made/kept/here", "--yes"],
+        &["man", "made/pages"],
+        &["capsule", "create", "-t", "T01", "--version", "1.0.0", "made/T01.tar"],
+        &["dr", "--from", "made/T01.tar", "--into", "made/recovered", "--report", "made/report.md"],
+        &["health", "--fail-on", "never", "--textfile", "made/metrics.prom"],
         &["status"],
     ];
     for args in steps {

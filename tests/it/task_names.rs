@@ -95,3 +95,22 @@ fn ids_that_only_look_alike_are_not_refused() {
     let adopted = sandbox.snapback(&["adopt", "--all", "--yes"]).expect(0);
     assert!(format!("{adopted:?}").contains("it may as well be a tag of T01"), "{adopted:?}");
 }
+
+#[test]
+fn names_of_devices_of_another_system_are_names_here() {
+    let ids = ["CON", "aux", "nul", "COM1", "lpt9.x"];
+    let sandbox = tasks(&ids);
+    for id in ids {
+        release(&sandbox, id, "1.0.0").expect(0);
+        sandbox.write(&format!("tasks/{id}/main.py"), b"two\n");
+        release(&sandbox, id, "1.1.0").expect(0);
+        assert_eq!(versions(&sandbox, id), ["1.1.0", "1.0.0"], "{id}");
+        sandbox.snapback(&["rollback", "-t", id, "--to", "1.0.0", "--yes"]).expect(0);
+        assert_ne!(sandbox.read(&format!("tasks/{id}/main.py")), b"two\n", "{id}");
+        sandbox.snapback(&["undo", "--yes"]).expect(0);
+        sandbox.snapback(&["drill", "-t", id, "--to", "1.0.0"]).expect(0);
+        // Its second reference is listed, too.
+        sandbox.git(&["tag", "-d", &format!("{id}-v1.0.0")]).expect(0);
+        sandbox.snapback(&["show", "-t", id, "1.0.0"]).expect(0);
+    }
+}

@@ -51,7 +51,7 @@ impl Run for Args {
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let app = session.app()?;
-        if self.list {
+        if self.list || (self.watch && session.globals.dry_run) {
             return list(session, app);
         }
         if self.watch {

@@ -107,7 +107,7 @@ impl Args {
                 }
                 Form::Json => serde_json::to_string_pretty(&report).expect("because plain data always renders") + "\n",
             };
-            keep(session, path, &page, &mut reply);
+            reply = keep(session, path, &page, reply);
         }
         Ok(match failure {
             Some(failure) => reply.with_problem(failure.kind(), format!("the files are restored, the packages are not: {failure}")),
@@ -116,13 +116,18 @@ impl Args {
     }
 }
 
-/// Writes a report. What was done is done: a report that cannot be written changes no exit code.
-fn keep(session: &Session, path: &Path, page: &str, reply: &mut Reply) {
-    match output::write(path, page.as_bytes(), 0o666) {
+/// Writes a report. What was done is done, and a report that is not there is no success.
+fn keep(session: &Session, path: &Path, page: &str, mut reply: Reply) -> Reply {
+    match session.write_file(path, page.as_bytes(), 0o666) {
         Ok(()) => {
             let _ = writeln!(reply.text, "  report: {}", path.display());
+            reply
         }
-        Err(error) => session.print_failure(&error.into(), None),
+        Err(failure) => {
+            session.print_failure(&failure, None);
+            let fine = reply.exit_code == 0;
+            if fine { reply.with_problem(failure.kind(), format!("done, but the report is missing: {failure}")) } else { reply }
+        }
     }
 }
 
@@ -137,7 +142,10 @@ impl Run for Args {
         }
         let rollback = self.how.request(session, &self.task, None, self.target_version.as_ref())?;
         let (plan, report) = match carry_out(session, &Request::Rollback(rollback), Ask::Never)? {
-            Course::Shown(plan) => return Ok(Reply::dry_run(session.out, &plan, session.globals.verbose)),
+            Course::Shown(plan) => {
+                self.report.iter().try_for_each(|path| output::check(path))?;
+                return Ok(Reply::dry_run(session.out, &plan, session.globals.verbose));
+            }
             Course::Done(plan, report) => (plan, report),
         };
         let whole = recovery::recovery(&plan, &report, session.app()?.host());
@@ -149,7 +157,7 @@ impl Run for Args {
         }
         for path in &self.report {
             let page = Form::of(path).render(&whole, &session.zone);
-            keep(session, path, &page, &mut reply);
+            reply = keep(session, path, &page, reply);
         }
         Ok(reply)
     }

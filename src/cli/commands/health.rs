@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use super::Run;
 use crate::{
-    base::{Failure, Kind, output},
+    base::{Failure, Kind},
     cli::{args::SomeTasks, render::health as render, reply::Reply, session::Session},
     model::health::{Health, Level},
 };
@@ -73,13 +73,17 @@ impl Args {
         let health = session.app()?.health(&self.tasks.named(session)?, self.deep)?;
         if let Some(path) = &self.textfile {
             // The collector may read at any moment, as another user.
-            output::write(path, render::metrics(&health).as_bytes(), 0o644)?;
+            session.write_file(path, render::metrics(&health).as_bytes(), 0o644)?;
         }
         Ok(health)
     }
 
     fn reply(&self, session: &Session, health: &Health) -> Reply {
-        let reply = Reply::new(render::page(session.out, health), health);
+        let mut reply = Reply::new(render::page(session.out, health), health);
+        if let Some(path) = self.textfile.as_ref().filter(|_| session.globals.dry_run) {
+            reply.dry_run = true;
+            reply.text += &format!("dry run: {} would be written\n", path.display());
+        }
         let findings = health.findings();
         let Some((task, worst)) = findings.first() else { return reply };
         let name = task.map(|task| format!("{task}: ")).unwrap_or_default();

@@ -1,16 +1,13 @@
 //! `man`: writes the manual pages, made from the same definitions as `--help`.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use serde_json::json;
 
 use super::Run;
 use crate::{
     base::{Failure, output},
-    cli::{error::Error, help, render::count, reply::Reply, session::Session},
+    cli::{help, render::count, reply::Reply, session::Session},
 };
 
 /// Write the manual pages into a folder
@@ -23,19 +20,23 @@ pub struct Args {
 }
 
 impl Run for Args {
-    fn run(&self, _session: &Session) -> Result<Reply, Failure> {
-        let failed = |path: &Path| {
-            let path = path.to_path_buf();
-            |source| Failure::from(Error::Write { path, source })
-        };
-        fs::create_dir_all(&self.dir).map_err(failed(&self.dir))?;
+    fn writes(&self) -> bool {
+        true
+    }
+
+    fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let pages = help::manual_pages();
-        for (name, page) in &pages {
-            let path = self.dir.join(name);
-            output::write(&path, page, 0o666)?;
-        }
         let names: Vec<_> = pages.iter().map(|(name, _)| name).collect();
-        let text = format!("{} in {}\n", count(names.len(), "page"), self.dir.display());
-        Ok(Reply::new(text, json!({ "dir": self.dir.to_string_lossy(), "pages": names })).changed())
+        let data = json!({ "dir": self.dir.to_string_lossy(), "pages": names });
+        let (many, dir) = (count(names.len(), "page"), self.dir.display());
+        if session.globals.dry_run {
+            return Ok(Reply::would(&format!("{many} would be written into {dir}"), data));
+        }
+        session.about_to_change(std::slice::from_ref(&self.dir));
+        output::folder(&self.dir, true)?;
+        for (name, page) in &pages {
+            output::write(&self.dir.join(name), page, 0o666)?;
+        }
+        Ok(Reply::new(format!("{many} in {dir}\n"), data).changed())
     }
 }

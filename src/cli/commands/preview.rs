@@ -63,6 +63,10 @@ impl Run for Args {
         if let Some(path) = &self.what.cat {
             return cat(session, &task, &version, path);
         }
+        if let Some(command) = self.what.run.as_ref().filter(|_| session.globals.dry_run) {
+            let text = format!("`{}` would run in a folder with the files of {task} {version}", safe(command));
+            return Ok(Reply::would(&text, json!({ "command": command })));
+        }
         if let Some(command) = &self.what.run {
             let code = app.run_in_preview(&task, &version, command)?;
             let output = session.preview_output();
@@ -70,10 +74,16 @@ impl Run for Args {
             return Ok(Reply { exit_code: code, ..Reply::new(text, json!({ "command": command, "exit_code": code, "output": output })) });
         }
         let into = self.what.into.as_ref().ok_or_else(|| Error::usage("add --into, --cat or --run"))?;
+        let data = |files: usize| json!({ "into": into.to_string_lossy(), "files": files });
+        if session.globals.dry_run {
+            let files = app.export(&task, &version, into, true)?;
+            let text = format!("{} of {task} {version} would be written into {}", count(files, "file"), into.display());
+            return Ok(Reply::would(&text, data(files)));
+        }
         session.about_to_change(std::slice::from_ref(into));
-        let files = app.export(&task, &version, into)?;
+        let files = app.export(&task, &version, into, false)?;
         let text = format!("{task} {version}: {} in {}\n", count(files, "file"), into.display());
-        Ok(Reply::new(text, json!({ "into": into.to_string_lossy(), "files": files })).changed())
+        Ok(Reply::new(text, data(files)).changed())
     }
 }
 

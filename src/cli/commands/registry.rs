@@ -121,6 +121,9 @@ fn mend(session: &Session, plan: &Plan) -> Result<Reply, Failure> {
 /// Merges two registries in the place of our side, as a merge driver of git does.
 fn merge(session: &Session, sides: [&PathBuf; 3], marker: u16, path: &OsStr) -> Result<Reply, Failure> {
     let dir = session.dir();
+    if session.globals.dry_run {
+        return Ok(Reply::would(&format!("{} would be merged", render::safe(&path.to_string_lossy())), json!({})));
+    }
     let said = merge_registries(&dir, sides.map(PathBuf::as_path), marker)?;
     let name = render::safe(&path.to_string_lossy());
     let data = json!({ "path": name, "merged": said.is_none() });

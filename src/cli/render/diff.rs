@@ -14,7 +14,7 @@ use crate::model::{
 
 /// True when nothing differs.
 pub fn is_empty(diff: &Difference) -> bool {
-    diff.code.is_empty() && diff.config.is_empty() && diff.packages.is_empty() && diff.variables.is_empty()
+    diff.code.is_empty() && diff.config.is_empty() && diff.packages.is_empty() && diff.variables.is_empty() && diff.unlisted.is_empty()
 }
 
 /// The difference; the patch too unless `stat`.
@@ -35,7 +35,8 @@ pub fn difference(style: Style, diff: &Difference, stat: bool) -> String {
     section("files", file_rows(style, &diff.code, OpKind::Rollback));
     section("config", diff.config.iter().map(|(key, before, after)| value(style, key, before.as_deref(), after.as_deref())).collect());
     section("deps", diff.unknown.iter().map(|version| format!("not known for {version} (adopted)")).collect());
-    section("deps", package_lines(style, &diff.packages, true));
+    let unlisted = diff.unlisted.iter().map(|line| safe(line));
+    section("deps", package_lines(style, &diff.packages, true).into_iter().chain(unlisted).collect());
     section("needs", diff.variables.iter().map(|(name, new)| format!("{} {}", safe(name), if *new { "is new" } else { "goes" })).collect());
     if !stat && !diff.patch.is_empty() {
         text.push('\n');
@@ -102,6 +103,7 @@ mod tests {
             packages: plan.packages,
             variables: vec![("TOKEN".into(), true)],
             unknown: Vec::new(),
+            unlisted: Vec::new(),
         };
         insta::assert_snapshot!(difference(Style::default(), &diff, false), @r"
         T01  1.3.0 -> work tree: 4 files

@@ -119,9 +119,18 @@ fn sentence(style: Style, report: &Report) -> String {
                 format!("{task} is at {to}{}.  {from} is held.", verified(style, report))
             }
             OpKind::Undo if report.of_release => format!("{task} {from} is no release any more; {task} is at {to}."),
+            // What a registry said that could not be read, or had no entry, is no version.
+            OpKind::Undo if report.to.is_none() => format!("{task} is as it was before{}.", unless_well(style, report)),
+            OpKind::Redo if report.to.is_none() => format!("{task}: done again{}.", unless_well(style, report)),
             OpKind::Rollback | OpKind::Redo | OpKind::Undo => format!("{task} is at {to}{}.", verified(style, report)),
         },
     }
+}
+
+/// What is wrong, if anything is.
+fn unless_well(style: Style, report: &Report) -> String {
+    let is_well = report.verification.as_ref().is_none_or(|checked| verification::exit_code(checked) == 0);
+    if is_well { String::new() } else { verified(style, report) }
 }
 
 /// `, verified`, or what is wrong.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use jiff::tz::TimeZone;
 
 use super::{
-    Paint, Style, count, moment, safe,
+    Paint, Style, command_line, count, moment, safe,
     table::{Cell, row, table},
 };
 use crate::{
@@ -252,7 +252,9 @@ pub fn doctor(style: Style, lines: &[DoctorLine]) -> String {
         let sign = if line.ok { style.ok() } else { style.fail() };
         let _ = writeln!(text, "{sign} {shown}");
         if let (false, Some(fix)) = (line.ok, &line.fix) {
-            let _ = writeln!(text, "   {} {}", style.paint(Paint::Attention, "fix:"), safe(fix));
+            // What follows "fix:" can be pasted.
+            let (word, how) = if fix.argv.is_empty() { ("hint:", safe(&fix.why)) } else { ("fix:", command_line(&fix.argv)) };
+            let _ = writeln!(text, "   {} {how}", style.paint(Paint::Attention, word));
         }
     }
     let bad = lines.iter().filter(|line| !line.ok).count();

@@ -165,3 +165,16 @@ fn git_is_not_on_the_path() {
         command.env("PATH", "/nonexistent");
     });
 }
+
+#[test]
+fn a_variable_that_names_no_repository() {
+    let sandbox = released();
+    fs::write(sandbox.home().join("file"), "x").unwrap();
+    for place in ["/nowhere/at/all", sandbox.home().to_str().unwrap(), sandbox.home().join("file").to_str().unwrap()] {
+        for command in [&["list", "-t", "T01"][..], &["status"], BACK] {
+            refused_as(&sandbox, 10, command, &["named by GIT_DIR", "unset GIT_DIR"], |command| {
+                command.env("GIT_DIR", place);
+            });
+        }
+    }
+}

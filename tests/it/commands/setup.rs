@@ -110,13 +110,13 @@ fn registry_sync() {
     shows!(sandbox, ["snapback registry sync", "snapback registry sync --from config --yes", "snapback registry sync", "git status --short"], @"
     $ snapback registry sync
     TASK  REGISTRY  CONFIG  REMEDY
-    T02   1.0.0     2.0.0   snapback registry sync --from config, or --from registry
+    T02   1.0.0     2.0.0   snapback registry sync -t T02 --from config
       the configs are right:  snapback registry sync --from config
       the registry is right:  snapback registry sync --from registry
     [exit 4]
     $ snapback registry sync --from config --yes
     TASK  REGISTRY  CONFIG  REMEDY
-    T02   1.0.0     2.0.0   snapback registry sync --from config, or --from registry
+    T02   1.0.0     2.0.0   snapback registry sync -t T02 --from config
       ok saved      1 path
       ok files      1 changed
     T02: registry and configs agree.  ([secs] s, 1 file changed, operation [id])
@@ -151,7 +151,7 @@ fn doctor() {
     ok git                      git version [version]
     ok repository               /sandbox/repo
     x  state of the repository  /sandbox/repo/.git/index.lock exists ([secs] s old): git is running here, or was killed
-       fix: wait until git has ended
+       hint: wait until git has ended
     ok your name in commits     Li Wei <li.wei@example.com>
     ok tasks                    2 tasks
     ok operations               none is unfinished

@@ -91,10 +91,16 @@ impl Run for Args {
             What::Restore(restore) => restore.run(session),
             What::Resume { op } => {
                 check(session, op.as_ref())?;
+                if session.globals.dry_run {
+                    return would_end(session, true);
+                }
                 Ok(Reply::of_report(session.out, None, &app.resume()?))
             }
             What::Abort { op } => {
                 check(session, op.as_ref())?;
+                if session.globals.dry_run {
+                    return would_end(session, false);
+                }
                 Ok(aborted(session, &app.abort()?))
             }
         }
@@ -127,6 +133,19 @@ fn show(session: &Session, text: &str) -> Result<Reply, Failure> {
         None => vec![Hint::run("finish it", &["snapback", "op", "resume"]), Hint::run("go back", &["snapback", "op", "abort"])],
     };
     Ok(Reply::new(page, json!({ "line": line, "operation": operation, "report": report, "kept": notes })).with_next(next))
+}
+
+/// What finishing the unfinished operation would do, or taking it back.
+fn would_end(session: &Session, forward: bool) -> Result<Reply, Failure> {
+    let (line, done) = session.app()?.end_of_unfinished(forward)?;
+    let page = tables::operation(session.out, &session.zone, &line, &[]);
+    let what = match (forward, done) {
+        (true, true) => "it would be finished",
+        (false, true) => "it cannot be taken back any more: it would be finished",
+        (true, false) => "it was on its way back: everything would be as it was before it",
+        (false, false) => "everything would be as it was before it",
+    };
+    Ok(Reply { dry_run: true, ..Reply::new(format!("{page}dry run: {what}\n"), json!({ "operation": line, "done": done })) })
 }
 
 /// An abort that put everything back has done what it was asked to.

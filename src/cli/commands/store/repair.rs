@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::{
     base::{Failure, Kind},
     cli::{commands::Run, render::store, reply::Reply, session::Session},
+    store::Level,
 };
 
 /// Heal what another copy exists of; damaged files are kept aside, never deleted
@@ -19,6 +20,16 @@ impl Run for Args {
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let app = session.app()?;
+        if session.globals.dry_run {
+            let (report, names) = app.check_store(Level::Deep, None)?;
+            let sound = report.is_sound();
+            let text = store::check(session.out, &report, &names, session.globals.verbose);
+            let what =
+                if sound { "nothing is damaged" } else { "what is damaged would be kept aside, and healed as far as another copy exists" };
+            let reply =
+                Reply { dry_run: true, ..Reply::new(format!("{text}dry run: {what}\n"), json!({ "check": report, "needed_by": names })) };
+            return Ok(reply);
+        }
         session.about_to_change(&app.store_places());
         let (report, names) = app.repair_store()?;
         let text = store::repair(session.out, &report, &names, session.globals.verbose);
