@@ -4,6 +4,10 @@
 //! there before: it is brought back exactly, whatever it is, and then said is whether it is a release
 //! and whether that holds. Nothing here takes anything back.
 
+use std::time::Instant;
+
+use jiff::Timestamp;
+
 use super::App;
 use crate::{
     base::Failure,
@@ -21,10 +25,16 @@ use crate::{
 
 impl App {
     /// What follows a finished operation.
-    pub(super) fn after(&self, operation: &Operation, task: Option<&TaskSpec>, report: &mut Report) -> Result<(), Failure> {
+    pub(super) fn after(&self, operation: &Operation, task: Option<&TaskSpec>, begun: Instant, report: &mut Report) -> Result<(), Failure> {
         let (Some(task), Some(version)) = (task, &operation.about.to) else { return Ok(()) };
         match operation.about.kind {
-            OpKind::CreateSnapshot => report.verification = Some(self.verify_released(operation, task, version)?),
+            OpKind::CreateSnapshot => {
+                // The files were taken in when it was asked for, which was before it was planned.
+                let since = operation.about.at.checked_sub(begun.elapsed()).unwrap_or(operation.about.at);
+                let verification = self.verify_released(operation, task, version, since)?;
+                report.notes.extend(verification.meanwhile().iter().map(|line| format!("changed meanwhile, not as released: {line}")));
+                report.verification = Some(verification);
+            }
             OpKind::Undo | OpKind::Redo => {
                 let checks = self.verify_arrived(operation, task, version, report)?;
                 let (task, version) = (task.id.clone(), version.clone());
@@ -35,10 +45,16 @@ impl App {
         Ok(())
     }
 
-    /// A release, where it is kept and in the work tree.
-    fn verify_released(&self, operation: &Operation, task: &TaskSpec, version: &Version) -> Result<Verification, Failure> {
+    /// A release, where it is kept and in the work tree; what somebody changed there since is theirs.
+    fn verify_released(
+        &self,
+        operation: &Operation,
+        task: &TaskSpec,
+        version: &Version,
+        since: Timestamp,
+    ) -> Result<Verification, Failure> {
         let releases = self.release_for(&task.id, version)?;
-        let levels = Levels { smoke: true, commands: self.commands_in(operation), ..Levels::FIRST_TWO };
+        let levels = Levels { smoke: true, commands: self.commands_in(operation), since: Some(since), ..Levels::FIRST_TWO };
         let (kept, scan) = rayon::join(
             || check::release(&self.ground, task, &releases, version, (false, Demand::None)),
             || check::look(&self.ground, task),

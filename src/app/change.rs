@@ -233,7 +233,7 @@ impl App {
                 self.note_on_top(operation, report);
                 report.outcome = Outcome::Done;
                 report.share = if report.commit.is_some() { self.share(report.tag.as_deref(), None) } else { Vec::new() };
-                self.after(operation, task, report)?;
+                self.after(operation, task, begun, report)?;
             }
             Ended::Undone(failure) => {
                 (report.outcome, report.changed) = (Outcome::Undone, false);

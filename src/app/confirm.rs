@@ -17,9 +17,9 @@ use crate::{
         status::Phase,
     },
     model::{
-        Report, Request,
+        Report, Request, Version,
         alert::{Notice, Topic},
-        confirm::{CONFIRM_SCHEMA, Pending, Settled},
+        confirm::{CONFIRM_SCHEMA, FailedTry, Pending, Settled},
         operation::OpKind,
         report::Outcome,
         request::Undo,
@@ -28,7 +28,7 @@ use crate::{
     rollback,
 };
 
-/// How often it is tried to take a rollback back before a person is called.
+/// How often it is tried to take a rollback back before a person is called, too.
 const ATTEMPTS: u32 = 3;
 
 impl App {
@@ -57,7 +57,8 @@ impl App {
     /// When a record cannot be read.
     pub fn overdue(&self) -> Result<Vec<Pending>, Failure> {
         let now = self.ground.clock.moment();
-        Ok(self.pending()?.into_iter().filter(|pending| now.since(&pending.since).is_some() && pending.left(&now).is_zero()).collect())
+        let is_overdue = |pending: &Pending| now.since(&pending.since).is_some() && pending.left(&now).is_zero() && !self.is_over(pending);
+        Ok(self.pending()?.into_iter().filter(is_overdue).collect())
     }
 
     /// Writes down that a rollback will wait, before it begins; `None` when it need not.
@@ -79,6 +80,7 @@ impl App {
             op: None,
             worktree: self.work_tree().to_string_lossy().into_owned(),
             attempts: 0,
+            failed: None,
         };
         records.save(&pending)?;
         Ok(Some(pending))
@@ -158,7 +160,7 @@ impl App {
             return Ok(waits(seen.within()));
         }
         let left = seen.left(&now);
-        if !left.is_zero() && seen.op.as_ref().is_none_or(|op| self.is_undone(&seen.task, op).is_ok_and(|undone| !undone)) {
+        if !left.is_zero() && !self.is_over(seen) {
             return Ok(waits(left));
         }
         let records = self.confirmations();
@@ -167,16 +169,40 @@ impl App {
         if pending.worktree != self.work_tree().to_string_lossy() {
             return Ok(Settled::Later(format!("it was done in the work tree {}", pending.worktree)));
         }
+        if let Some(failed) = pending.failed.as_ref().filter(|_| pending.pauses(&now) && !self.is_over(&pending)) {
+            return Ok(Settled::Later(failed.why.clone()));
+        }
         let settled = match self.take_back(&pending) {
             Ok(settled) => settled,
+            // Nothing is wrong with it but the moment.
             Err(failure) if matches!(failure.kind(), Kind::Locked | Kind::Cancelled(_) | Kind::TimeLimit) => {
-                Settled::Later(failure.to_string())
+                return Ok(Settled::Later(failure.to_string()));
             }
-            Err(failure) if pending.attempts + 1 < ATTEMPTS => Settled::Later(failure.to_string()),
-            Err(failure) => Settled::Failed(failure.to_string()),
+            Err(failure) => return self.fail(&pending, failure.to_string()),
         };
         self.tell(&pending, &settled)?;
         Ok(settled)
+    }
+
+    /// Writes down that it could not be taken back, and calls a person when that goes on.
+    fn fail(&self, pending: &Pending, why: String) -> Result<Settled, Failure> {
+        let Some(mut now) = self.confirmations().load(&pending.task)? else { return Ok(Settled::Later(why)) };
+        now.attempts = now.attempts.max(pending.attempts.saturating_add(1));
+        let called = now.failed.as_ref().is_some_and(|failed| failed.called);
+        let calls = !called && now.attempts >= ATTEMPTS;
+        if calls {
+            let to = named(now.to.as_ref());
+            let title = format!("{} stays at {to}: the rollback was not confirmed and could not be taken back yet", now.task);
+            self.call_about(&now, Topic::NotReverted, title, format!("{why}; it is tried again"));
+        }
+        now.failed = Some(FailedTry { why: why.clone(), at: self.ground.clock.moment(), called: called || calls });
+        self.confirmations().save(&now)?;
+        Ok(Settled::Later(why))
+    }
+
+    /// True when it was taken back already, whoever did it.
+    fn is_over(&self, pending: &Pending) -> bool {
+        pending.op.as_ref().is_some_and(|op| self.is_undone(&pending.task, op).unwrap_or(false))
     }
 
     /// True when an operation of a task was taken back.
@@ -208,7 +234,7 @@ impl App {
         self.confirmations().save(&Pending { op: Some(op.clone()), attempts: pending.attempts + 1, ..pending.clone() })?;
         match self.apply_quietly(&Request::Undo(Undo { task: None, op: Some(op), signing: Signing::default() }), |_| Ok(())) {
             Ok(report) if report.outcome == Outcome::Done => Ok(Settled::Reverted),
-            Ok(report) => Ok(Settled::Failed(report.notes.join("; "))),
+            Ok(report) => self.fail(pending, report.notes.join("; ")),
             Err(failure) if moved_on(&failure) => Ok(Settled::Dropped(failure.to_string())),
             Err(failure) => Err(failure),
         }
@@ -243,23 +269,22 @@ impl App {
 
     /// Tells people how the waiting ended, and forgets it.
     fn tell(&self, pending: &Pending, settled: &Settled) -> Result<(), Failure> {
-        let version = |version: &Option<crate::model::Version>| version.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
-        let (from, to) = (version(&pending.from), version(&pending.to));
-        let (topic, title, reason) = match settled {
-            Settled::Waits(_) | Settled::Later(_) => return Ok(()),
-            Settled::Dropped(_) => return Ok(self.confirmations().remove(&pending.task).map(drop)?),
-            Settled::Reverted => {
-                let reason = format!("nobody confirmed the rollback to {to} within {:?}", pending.within());
-                (Topic::Reverted, format!("{} is back at {from}: the rollback to {to} was not confirmed", pending.task), reason)
-            }
-            Settled::Failed(why) => (
-                Topic::NotReverted,
-                format!("{} stays at {to}: the rollback was not confirmed and cannot be taken back", pending.task),
-                why.clone(),
-            ),
-        };
+        if matches!(settled, Settled::Waits(_) | Settled::Later(_)) {
+            return Ok(());
+        }
+        if *settled == Settled::Reverted {
+            let (from, to) = (named(pending.from.as_ref()), named(pending.to.as_ref()));
+            let title = format!("{} is back at {from}: the rollback to {to} was not confirmed", pending.task);
+            let reason = format!("nobody confirmed the rollback to {to} within {:?}", pending.within());
+            self.call_about(pending, Topic::Reverted, title, reason);
+        }
+        Ok(self.confirmations().remove(&pending.task).map(drop)?)
+    }
+
+    /// Calls people about a rollback that nobody confirmed.
+    fn call_about(&self, pending: &Pending, event: Topic, title: String, reason: String) {
         let notice = Notice {
-            event: topic,
+            event,
             task: Some(pending.task.clone()),
             title,
             reason,
@@ -271,8 +296,12 @@ impl App {
         if let Err(failure) = self.raise(notice) {
             self.ground.warn(format!("nobody could be called: {failure}"));
         }
-        Ok(self.confirmations().remove(&pending.task).map(drop)?)
     }
+}
+
+/// A version in words.
+fn named(version: Option<&Version>) -> String {
+    version.map_or_else(|| "no version".into(), ToString::to_string)
 }
 
 /// True when a rollback cannot be taken back because the task went elsewhere since.

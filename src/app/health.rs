@@ -109,6 +109,7 @@ impl App {
         for version in wanted {
             findings.extend(self.look_at_release(&line.task, releases, version, deep));
         }
+        findings.extend(self.look_at_confirmation(&line.task));
         // Bytes that are gone are said already, and with more words.
         if !findings.iter().any(|finding| finding.check == "objects") {
             findings.extend(self.look_at_way(&line));
@@ -137,6 +138,20 @@ impl App {
             findings,
             task: line.task,
         }
+    }
+
+    /// A rollback whose time is over: nobody confirmed it, and it did not go back yet.
+    fn look_at_confirmation(&self, task: &TaskId) -> Option<Finding> {
+        let overdue = match self.overdue() {
+            Ok(overdue) => overdue,
+            Err(failure) => return Some(failed("confirm", Level::Unknown, &failure)),
+        };
+        let pending = overdue.into_iter().find(|pending| pending.task == *task)?;
+        let version = |version: &Option<Version>| version.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
+        let (to, from) = (version(&pending.to), version(&pending.from));
+        let why = pending.failed.map_or_else(String::new, |failed| format!(", and could not be taken back yet: {}", failed.why));
+        let seen = format!("{to} was not confirmed in time and has to go back to {from}{why}");
+        Some(Finding { check: "confirm", level: Level::Critical, seen, fix: Some(run("take it back", &["confirm", "--watch"])) })
     }
 
     /// What a rollback would meet in this work tree.

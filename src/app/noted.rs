@@ -63,7 +63,10 @@ impl App {
         let released = report.kind == OpKind::CreateSnapshot;
         let reason = if released { "verified at release".into() } else { format!("verified by the {}", report.kind.word()) };
         let said = |verdict, reason| Said { task: &verification.task, version: &verification.version, verdict, reason };
-        match own_failure(verification, released) {
+        let failure = if released { failure_of_release(verification) } else { own_failure(verification, false) };
+        // What was changed meanwhile is not what was released.
+        let ran = ran && verification.meanwhile().is_empty();
+        match failure {
             Some(reason) => self.write_down(&said(Verdict::Failed, reason), report),
             // What was left out proves nothing.
             None if verification.is_good() && ran && matches!(report.kind, OpKind::CreateSnapshot | OpKind::Rollback) => {
@@ -189,6 +192,18 @@ fn own_failure(verification: &Verification, any: bool) -> Option<String> {
     // What lies in the way in the work tree is no fault of the version.
     let own = |check: &&Check| check.level <= 3 && check.id != "configuration.way";
     verification.checks.iter().filter(own).find(|check| check.status == Status::Fail).map(reason_of)
+}
+
+/// Why a release failed its own checks: where it is kept, or, when the work tree still holds it, in any
+/// of the first three levels.
+fn failure_of_release(verification: &Verification) -> Option<String> {
+    let of_tree = |check: &&Check| ["integrity.files", "integrity.extra", "integrity.databases"].contains(&check.id.as_str());
+    let failed = |check: &&Check| check.status == Status::Fail;
+    if !verification.checks.iter().any(|check| of_tree(&check) && failed(&check)) {
+        return own_failure(verification, true);
+    }
+    let is_kept = |check: &&Check| check.level == 1 && !of_tree(check) && check.id != "integrity.after";
+    verification.checks.iter().filter(is_kept).find(failed).map(reason_of)
 }
 
 /// A failed check in one line. What a command printed stays in the report: this travels.

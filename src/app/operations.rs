@@ -10,8 +10,13 @@ use crate::{
         history::{self, Found},
         status::Phase,
     },
-    model::{Operation, Report, operation::Summary, overview::OperationLine, report::Outcome},
-    steps,
+    model::{
+        Operation, Report,
+        operation::{Step, Summary},
+        overview::OperationLine,
+        report::Outcome,
+    },
+    steps::{self, files},
 };
 
 impl App {
@@ -99,19 +104,23 @@ impl App {
     /// # Errors
     /// When there is none, or it may not be brought to an end.
     pub fn end_of_unfinished(&self, forward: bool) -> Result<(OperationLine, bool), Failure> {
-        let Found { operation, log, phase, .. } = history::unfinished(&self.ground.state)?.ok_or(Error::NothingUnfinished)?;
-        self.check_recovery(&operation, forward)?;
+        let found = history::unfinished(&self.ground.state)?.ok_or(Error::NothingUnfinished)?;
+        self.check_recovery(&found, forward)?;
+        let Found { operation, log, phase, .. } = found;
         let task = operation.about.task.as_ref().and_then(|id| self.ground.settings.task(id));
         let steps = steps::build(&self.ground, &operation, task, Box::new(|_| Err(Error::DryRun.into())));
         let done = Runner::new(log, steps).ends_done(!forward)?;
         Ok((line(&Summary::from(&operation), &phase), done))
     }
 
-    /// Refuses to bring an operation to an end that is not its own or may not run its commands.
-    fn check_recovery(&self, operation: &Operation, forward: bool) -> Result<(), Failure> {
+    /// Refuses to bring an operation to an end that is not its own, may not run its commands, or would
+    /// take files back that a process has open.
+    fn check_recovery(&self, found: &Found, forward: bool) -> Result<(), Failure> {
+        let operation = &found.operation;
         self.refuse_other_work_tree(operation)?;
         self.check_planned(operation, false)?;
-        self.require_commands_of(operation, forward)
+        self.require_commands_of(operation, forward)?;
+        if self.goes_back(found, forward) { files::refuse_open(&self.ground, operation) } else { Ok(()) }
     }
 
     /// Brings the unfinished operation to an end, by a command; `forward` when by finishing it.
@@ -124,8 +133,9 @@ impl App {
         let begun = Instant::now();
         let _lock = self.lock()?;
         self.sweep()?;
-        let Found { operation, log, .. } = history::unfinished(&self.ground.state)?.ok_or(Error::NothingUnfinished)?;
-        self.check_recovery(&operation, forward)?;
+        let found = history::unfinished(&self.ground.state)?.ok_or(Error::NothingUnfinished)?;
+        self.check_recovery(&found, forward)?;
+        let Found { operation, log, .. } = found;
         // From here on nobody can say that nothing was changed.
         self.ground.sink.take(crate::model::Event::Began { op: operation.about.id.clone() });
         let mut report = self.empty_report(&operation, begun);
@@ -140,6 +150,23 @@ impl App {
         report.duration_ms = millis(begun);
         self.keep_report(&report);
         Ok(report)
+    }
+
+    /// True when what is left to do takes files back, before which no stop command of the task runs.
+    fn goes_back(&self, found: &Found, forward: bool) -> bool {
+        let steps = &found.operation.steps;
+        let is_stopped =
+            steps.iter().any(|step| matches!(step, Step::Command { .. })) && !self.ground.leaves_commands_out(&found.operation);
+        let is_back = match &found.phase {
+            // One that may have been published only goes forward.
+            Phase::Forward { done, started } => {
+                let may_be_published = started.is_some() && matches!(steps.get(*done), Some(Step::Publish(_)));
+                !forward && !found.committed && !may_be_published
+            }
+            Phase::Backward { .. } | Phase::Stuck { .. } => true,
+            Phase::Finished { .. } => false,
+        };
+        is_back && !is_stopped
     }
 }
 

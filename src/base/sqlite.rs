@@ -75,18 +75,30 @@ pub fn is_database(fs: &dyn Fs, path: &RelPath) -> io::Result<bool> {
 
 /// What a log, its index or a journal, by its name, does to the rows of its database.
 pub fn log(fs: &dyn Fs, database: &RelPath, path: &RelPath) -> io::Result<Log> {
+    read_log(fs, database, path, &|log| Box::new(Stoppable(log)))
+}
+
+/// [`log`] for what puts things back, which no signal stops.
+pub fn log_to_its_end(fs: &dyn Fs, database: &RelPath, path: &RelPath) -> io::Result<Log> {
+    read_log(fs, database, path, &|log| log)
+}
+
+/// A reader around another one.
+type Around<'a> = &'a dyn Fn(Box<dyn Read>) -> Box<dyn Read>;
+
+fn read_log(fs: &dyn Fs, database: &RelPath, path: &RelPath, around: Around<'_>) -> io::Result<Log> {
     let name = path.name();
     if name.ends_with(JOURNAL.as_bytes()) {
         // One that is kept between transactions begins with zeros then, or is empty.
         return Ok(if begins(fs, path, &JOURNAL_MAGIC)? { Log::Transaction } else { Log::Idle });
     }
-    let is_log = name.ends_with(WAL.as_bytes()) && is_log(fs, path)?;
-    Ok(if is_log && !is_folded(fs, database, path)? { Log::Rows } else { Log::Idle })
+    let is_log = is_log(fs, path)?;
+    Ok(if is_log && !is_folded(fs, database, path, around)? { Log::Rows } else { Log::Idle })
 }
 
-/// True for a file that begins as a write-ahead log does.
-fn is_log(fs: &dyn Fs, path: &RelPath) -> io::Result<bool> {
-    Ok(begin::<4>(fs, path)?.is_some_and(|begin| u32::from_be_bytes(begin) & !1 == WAL_MAGIC))
+/// True for a file that is called and begins as a write-ahead log does.
+pub fn is_log(fs: &dyn Fs, path: &RelPath) -> io::Result<bool> {
+    Ok(path.name().ends_with(WAL.as_bytes()) && begin::<4>(fs, path)?.is_some_and(|begin| u32::from_be_bytes(begin) & !1 == WAL_MAGIC))
 }
 
 /// True for a file that begins with some bytes.
@@ -117,8 +129,8 @@ fn begin<const N: usize>(fs: &dyn Fs, path: &RelPath) -> io::Result<Option<[u8; 
 }
 
 /// True when every committed page of a log is in the database.
-fn is_folded(fs: &dyn Fs, database: &RelPath, path: &RelPath) -> io::Result<bool> {
-    let mut reader = BufReader::with_capacity(BUFFER, Stoppable(fs.open(path)?));
+fn is_folded(fs: &dyn Fs, database: &RelPath, path: &RelPath, around: Around<'_>) -> io::Result<bool> {
+    let mut reader = BufReader::with_capacity(BUFFER, around(fs.open(path)?));
     let committed = match committed(&mut reader) {
         Ok(Some(committed)) => committed,
         Ok(None) => return Ok(true),

@@ -207,8 +207,8 @@ pub fn is_lone_log(tree: &dyn Fs, path: &RelPath, is_part: impl Fn(&RelPath) -> 
 }
 
 /// Waits until no other process has any of these databases open, at most so long; then it is
-/// refused. True when some process could not be looked at.
-pub fn wait_closed(work_tree: &Path, databases: &[Database], at_most: Duration) -> Result<bool, Failure> {
+/// refused. True when some process could not be looked at. What puts things back is stopped by no signal.
+pub fn wait_closed(work_tree: &Path, databases: &[Database], at_most: Duration, puts_back: bool) -> Result<bool, Failure> {
     let until = Instant::now() + at_most;
     // All of them at once, for that is nearly always all.
     let files: Vec<_> = databases.iter().flat_map(|database| database.files(work_tree)).collect();
@@ -224,7 +224,9 @@ pub fn wait_closed(work_tree: &Path, databases: &[Database], at_most: Duration) 
             if Instant::now() >= until {
                 return Err(Error::Open { database: database.path.clone(), logs: database.logs.clone(), by }.into());
             }
-            cancel::check()?;
+            if !puts_back {
+                cancel::check()?;
+            }
             std::thread::sleep(LOOK);
         }
     }

@@ -10,6 +10,9 @@ use crate::base::{OpId, TaskId, clock::Moment};
 /// The format of the record.
 pub const CONFIRM_SCHEMA: &str = "snapback.confirm/1";
 
+/// The longest pause between two tries to take a rollback back.
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+
 /// A rollback that waits to be confirmed: written before it begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
@@ -33,6 +36,20 @@ pub struct Pending {
     pub worktree: String,
     /// How often it was tried to take it back.
     pub attempts: u32,
+    /// The last try that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<FailedTry>,
+}
+
+/// A try to take a rollback back that failed. It is tried again until it works or a person decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedTry {
+    /// Why.
+    pub why: String,
+    /// When.
+    pub at: Moment,
+    /// True when a person was called.
+    pub called: bool,
 }
 
 impl Pending {
@@ -44,6 +61,12 @@ impl Pending {
     /// The time left; zero when it is over. Of a clock that was set back nobody knows, so the time begins anew.
     pub fn left(&self, now: &Moment) -> Duration {
         self.within().saturating_sub(now.since(&self.since).unwrap_or_default())
+    }
+
+    /// True when it is too early to try again after a try that failed: the pauses get longer.
+    pub fn pauses(&self, now: &Moment) -> bool {
+        let pause = LONGEST_PAUSE.min(Duration::from_secs(1 << self.attempts.min(16)));
+        self.failed.as_ref().and_then(|failed| now.since(&failed.at)).is_some_and(|passed| passed < pause)
     }
 }
 
@@ -59,6 +82,4 @@ pub enum Settled {
     Dropped(String),
     /// It could not be taken back now: why. It is tried again.
     Later(String),
-    /// It cannot be taken back: why. A person was called.
-    Failed(String),
 }

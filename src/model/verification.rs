@@ -50,6 +50,8 @@ pub struct Verification {
 
 /// The check that an undo or redo has when it arrived at what was there before and is no release.
 pub const AS_RELEASED: &str = "integrity.as_released";
+/// The check that names files which somebody changed after a release took them in.
+pub const MEANWHILE: &str = "integrity.meanwhile";
 
 /// The words for levels 1 to 4.
 pub const LEVEL_WORDS: [&str; 4] = ["integrity", "configuration", "smoke", "readiness"];
@@ -68,6 +70,11 @@ impl Verification {
     /// True when no check failed and none was inconclusive.
     pub fn is_good(&self) -> bool {
         self.status() <= Status::Skipped
+    }
+
+    /// What somebody changed in the work tree after the release took its files in, a line a file.
+    pub fn meanwhile(&self) -> &[String] {
+        self.checks.iter().find(|check| check.id == MEANWHILE).map_or(&[], |check| &check.evidence)
     }
 
     /// The checks that failed or were inconclusive.

@@ -1,8 +1,10 @@
 //! The four levels on one version of a task, as `verify-rollback` and every rollback run them.
 
+use jiff::Timestamp;
+
 use super::{Error, signature};
 use crate::{
-    base::{Failure, Hint, RelPath, Sorted, Type, sqlite::Log},
+    base::{Failure, Hint, RelPath, Sorted, Stat, Type, sqlite::Log},
     catalog::{
         self, Release, Scope,
         databases::{is_lone_log, with_sides},
@@ -15,7 +17,7 @@ use crate::{
     ground::Ground,
     model::{
         Check, Manifest, Status, TagName, TaskSpec, Verification, Version, manifest::FileEntry, signature::Demand, trust::Role,
-        verdict::Standing,
+        verdict::Standing, verification::MEANWHILE,
     },
     verify::{
         self, Checking, Commands,
@@ -39,6 +41,8 @@ pub struct Levels {
     pub deep: bool,
     /// Whether what the registry says counts.
     pub registry: Entry,
+    /// What differs and was touched since then is somebody's, and says nothing of the version.
+    pub since: Option<Timestamp>,
 }
 
 /// Whether what the registry says counts.
@@ -52,7 +56,7 @@ pub enum Entry {
 
 impl Levels {
     /// All four.
-    pub const ALL: Self = Self { smoke: true, readiness: true, commands: Commands::Run, deep: false, registry: Entry::Counts };
+    pub const ALL: Self = Self { smoke: true, readiness: true, commands: Commands::Run, deep: false, registry: Entry::Counts, since: None };
     /// Integrity and configuration only.
     pub const FIRST_TWO: Self = Self { smoke: false, readiness: false, ..Self::ALL };
 }
@@ -101,11 +105,15 @@ pub fn tree_as(
             .end(Status::Pass, vec![format!("tag {} -> commit {} -> manifest", release.tag(), found.tag.commit.short())]),
     );
     let scope = Scope::new(&ground.settings, task)?;
-    verification.checks.extend(files(ground, &scope, &found.manifest, scan, levels.deep)?);
-    verification.checks.extend(configuration(ground, task, &scope, &found.manifest, levels.registry == Entry::Told)?);
+    verification.checks.extend(files(ground, &scope, &found.manifest, scan, &levels)?);
+    let is_edited = !verification.meanwhile().is_empty();
+    if !is_edited {
+        verification.checks.extend(configuration(ground, task, &scope, &found.manifest, levels.registry == Entry::Told)?);
+    }
     let variables = variables(task, &found.manifest);
     if levels.smoke {
-        verification.checks.extend(smoke(ground, task, &variables, levels.commands)?);
+        let commands = if is_edited { Commands::OtherFiles } else { levels.commands };
+        verification.checks.extend(smoke(ground, task, &variables, commands)?);
     }
     if levels.readiness {
         verification.checks.extend(ready(ground, task, &found.manifest, (standing.held, levels.commands), &variables)?);
@@ -121,7 +129,7 @@ fn look_again(ground: &Ground, task: &TaskSpec, (scope, manifest): (&Scope, &Man
         return Ok(());
     }
     let known = |id: &str| so_far.checks.iter().any(|check| check.id == id && check.status == Status::Fail);
-    let now = files(ground, scope, manifest, &look(ground, task)?, false)?;
+    let now = files(ground, scope, manifest, &look(ground, task)?, &Levels::FIRST_TWO)?;
     let broken: Vec<String> =
         now.into_iter().filter(|check| check.status == Status::Fail && !known(&check.id)).flat_map(|check| check.evidence).collect();
     if !broken.is_empty() {
@@ -184,12 +192,12 @@ pub fn command_dir(ground: &Ground, task: &TaskSpec) -> std::path::PathBuf {
 }
 
 /// Level 1 on the work tree.
-fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, scan: &Scan, deep: bool) -> Result<Vec<Check>, Failure> {
+fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, scan: &Scan, levels: &Levels) -> Result<Vec<Check>, Failure> {
     let clean = scan.tracked.iter().filter(|tracked| tracked.state == WorkState::Clean);
     let clean = Sorted::new(clean.map(|tracked| (&tracked.path, tracked)));
     let is_clean = |file: &FileEntry| {
         let entry = clean.get(&file.path).and_then(|tracked| tracked.index.as_ref());
-        !deep
+        !levels.deep
             && file.blob.is_some()
             && entry.is_some_and(|entry| Some(&entry.id) == file.blob.as_ref() && Some(&entry.mode) == file.mode.as_ref())
     };
@@ -215,13 +223,32 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, scan: &Scan, deep:
     let lost = scan.tracked.iter().filter(|tracked| tracked.state == WorkState::Missing && scope.owns(&tracked.path));
     let gone = rules_gone(lost.map(|tracked| (&tracked.path, None)));
     let converter = ground.git.converter(Attributes::After(&gone))?;
-    let files = integrity::tree(&*ground.tree, manifest, &converter, ground.git.trusts_file_mode(), &wanted, &is_clean);
+    let look = |wanted: &dyn Fn(&FileEntry) -> bool| {
+        integrity::tree(&*ground.tree, manifest, &converter, ground.git.trusts_file_mode(), wanted, &is_clean)
+    };
+    let mut meanwhile = None;
+    let mut files = look(&wanted);
+    if let (Status::Fail, Some(since)) = (files.status, levels.since) {
+        let is_touched = |file: &FileEntry| touched(ground, &file.path, since);
+        let theirs = look(&|file| wanted(file) && is_touched(file));
+        if theirs.status == Status::Fail {
+            files = look(&|file| wanted(file) && !is_touched(file));
+            meanwhile = Some(Check { id: MEANWHILE.into(), status: Status::Skipped, ..theirs });
+        }
+    }
     let absent = manifest.files.iter().filter(|file| file.is_restored() && left_out.contains(&file.path)).count();
     let mut checks = vec![integrity::without(files, absent), integrity::extra(&extras)];
     let restored = Sorted::new(manifest.files.iter().filter(|file| wanted(file)).map(|file| (&file.path, ())));
     checks.extend(databases(ground, scan, &restored)?);
     checks.extend(integrity::line_ends(manifest));
+    checks.extend(meanwhile);
     Ok(checks)
+}
+
+/// True for a path that was written, changed or removed since then, by the clock of the file system.
+fn touched(ground: &Ground, path: &RelPath, since: Timestamp) -> bool {
+    let at = |stat: Stat| stat.mtime.0.max(stat.ctime.0);
+    ground.tree.stat(path).is_ok_and(|stat| stat.is_none_or(|stat| at(stat) >= since.as_second()))
 }
 
 /// No log changes the rows of the version's databases; nothing is said where there is none.

@@ -185,7 +185,7 @@ pub fn refuse_open(ground: &Ground, draft: &mut Draft) -> Result<(), Failure> {
     let changing = draft.files.iter().filter(|file| !is_same(file));
     let paths = changing.map(|file| (&file.path, file.before.as_ref().map_or(0, |kept| kept.state.size)));
     let databases = databases::among(&*ground.tree, paths)?;
-    if databases::wait_closed(ground.git.work_tree(), &databases, Duration::ZERO)? {
+    if databases::wait_closed(ground.git.work_tree(), &databases, Duration::ZERO, false)? {
         let names: Vec<String> = databases.iter().map(|database| database.path.to_string()).collect();
         let note = format!("processes of other users cannot be looked at: whether one has {} open is not known", names.join(", "));
         draft.plan.notes.push(note);

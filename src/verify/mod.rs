@@ -46,6 +46,8 @@ pub enum Commands {
     LeftOut,
     /// The repository's owner did not agree to them.
     NotTrusted,
+    /// The files that they would run on are not those that are verified.
+    OtherFiles,
 }
 
 impl Commands {
@@ -60,6 +62,7 @@ impl Commands {
             Self::Run => None,
             Self::LeftOut => Some((Status::Skipped, "not run: --no-commands")),
             Self::NotTrusted => Some((Status::Inconclusive, "not run: nobody agreed to this command; see `snapback trust`")),
+            Self::OtherFiles => Some((Status::Skipped, "not run: files of the work tree were changed meanwhile")),
         }
     }
 }

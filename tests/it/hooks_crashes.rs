@@ -135,6 +135,7 @@ fn guard_files(skipped: Option<SyncPoint>) -> Result<u64, String> {
         op: None,
         worktree: "/".into(),
         attempts: 0,
+        failed: None,
     };
     let written = base.fork();
     state(&written).save(&known("1.0.0")).unwrap();

@@ -33,6 +33,7 @@ mod crash_states;
 mod damage;
 mod databases;
 mod databases_back;
+mod databases_put_back;
 mod dependencies;
 mod disk_errors;
 mod downgrades;

@@ -1,7 +1,19 @@
 //! What a smoke test does, and what others do while it runs, counts: "verified" is said of what is there
 //! afterwards.
 
-use crate::support::Sandbox;
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use snapback::{
+    app::{App, Options},
+    model::{Event, Request, event::Sink, request::CreateSnapshot, signature::Signing},
+    trust::Place,
+};
+
+use crate::support::{Sandbox, story::set_version};
 
 /// T01 1.0.0 and 1.1.0, and a smoke test.
 fn with_smoke(command: &str) -> Sandbox {
@@ -97,4 +109,57 @@ fn status_looks_at_the_size_of_large_files_and_says_that_it_read_none() {
     std::fs::remove_file(sandbox.at("tasks/T01/a.bin")).unwrap();
     let gone = sandbox.snapback(&["status", "--exit-code"]).expect(4).stdout;
     assert!(!gone.contains("all as released"), "{gone}");
+}
+
+/// Somebody who edits a file of T01 when the commit of a release is made; then the program dies, or not.
+struct Editor {
+    file: std::path::PathBuf,
+    dies: bool,
+}
+
+impl Sink for Editor {
+    fn take(&self, event: Event) {
+        if matches!(event, Event::StepDone { step: "committed", .. }) {
+            std::fs::write(&self.file, b"# still being written\n").unwrap();
+            assert!(!self.dies, "killed here");
+        }
+    }
+}
+
+#[test]
+fn what_somebody_changes_while_a_release_is_made_is_named_and_is_no_fault_of_the_release() {
+    for dies in [true, false] {
+        let sandbox = with_smoke("grep -q 1.2.0 signal.py");
+        sandbox.write("tasks/T01/signal.py", b"# 1.2.0\n");
+        set_version(&sandbox, "1.2.0");
+        let place = Place { folder: Some(sandbox.home().join(".local/state/snapback/trust")), ..Place::default() };
+        let sink = Arc::new(Editor { file: sandbox.at("tasks/T01/signal.py"), dies });
+        let app = App::open(&sandbox.root(), Options { sink, trust: place, ..Options::default() }).unwrap();
+        let wanted = CreateSnapshot {
+            task: "T01".parse().unwrap(),
+            version: None,
+            message: "x".into(),
+            run_hooks: true,
+            signing: Signing::default(),
+            elsewhere: BTreeMap::new(),
+        };
+        let ended = catch_unwind(AssertUnwindSafe(|| app.apply(&Request::CreateSnapshot(wanted), None)));
+        drop(app);
+        assert_eq!(ended.is_err(), dies);
+        let line = "tasks/T01/signal.py has other bytes than the release";
+        match ended {
+            Err(_) => {
+                let ran = sandbox.snapback(&["op", "resume"]).expect(7);
+                assert!(ran.stdout.contains(&format!("changed meanwhile, not as released: {line}")), "{ran:?}");
+                assert!(ran.stdout.contains("verified where it is kept; the work tree was changed meanwhile"), "{ran:?}");
+            }
+            Ok(report) => assert_eq!(report.unwrap().verification.unwrap().meanwhile(), [line]),
+        }
+        assert_eq!(sandbox.read("tasks/T01/signal.py"), b"# still being written\n");
+        sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.2.0", "--deep"]).expect(0);
+        let list = sandbox.snapback(&["list", "-t", "T01", "--json"]).expect(0).json().to_string();
+        assert!(!list.contains("\"failed\":true") && !list.contains("\"checks_failed\":true"), "{list}");
+        let shown = sandbox.snapback(&["show", "-t", "T01", "1.2.0", "--json"]).expect(0).json();
+        assert_eq!(shown["data"]["release"]["release"]["standing"]["proven"], false, "its smoke test did not run on it");
+    }
 }

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Run;
 use crate::{
     app::App,
-    base::{Failure, Hint, Kind, TaskId, cancel, process::Command},
+    base::{Failure, Hint, TaskId, cancel, process::Command},
     cli::{
         args::OneTask,
         render::{moment, safe},
@@ -87,7 +87,16 @@ fn list(session: &Session, app: &App) -> Result<Reply, Failure> {
     for one in &pending {
         let until = one.since.wall.checked_add(one.within()).unwrap_or(Timestamp::MAX);
         let version = one.to.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
-        let _ = writeln!(text, "{} {version} goes back at {} unless it is confirmed", one.task, moment(until, &session.zone));
+        let until = moment(until, &session.zone);
+        let _ = match &one.failed {
+            None => writeln!(text, "{} {version} goes back at {until} unless it is confirmed", one.task),
+            Some(failed) => writeln!(
+                text,
+                "{} {version} was to go back at {until} and could not be taken back yet: {}; it is tried again unless it is confirmed",
+                one.task,
+                safe(&failed.why)
+            ),
+        };
     }
     if pending.is_empty() {
         text = "nothing waits to be confirmed\n".into();
@@ -127,9 +136,7 @@ fn watch(session: &Session, app: &App) -> Result<Reply, Failure> {
             std::thread::sleep(TICK.min(until.saturating_duration_since(Instant::now())));
         }
     }
-    let failed = ended.iter().any(|one| one["settled"].get("failed").is_some());
-    let reply = Reply { changed: !ended.is_empty(), ..Reply::new("nothing is watched any more\n".into(), json!({ "ended": ended })) };
-    Ok(if failed { reply.with_problem(Kind::Stuck, "a rollback could not be taken back") } else { reply })
+    Ok(Reply { changed: !ended.is_empty(), ..Reply::new("nothing is watched any more\n".into(), json!({ "ended": ended })) })
 }
 
 /// What became of a rollback that waited, in a line.
@@ -141,7 +148,6 @@ fn line(pending: &Pending, settled: &Settled) -> String {
         Settled::Reverted => format!("{task} is back at {from}: nobody confirmed {to} within {:?}", pending.within()),
         Settled::Dropped(why) => format!("{task} {to} does not wait any more: {}", safe(why)),
         Settled::Later(why) => format!("{task} {to} is not confirmed and could not be taken back yet: {}", safe(why)),
-        Settled::Failed(why) => format!("{task} {to} is not confirmed and cannot be taken back: {}", safe(why)),
     }
 }
 
@@ -168,12 +174,17 @@ pub fn settle_overdue(session: &Session, app: &App) {
 pub fn say_overdue(session: &Session, app: &App) {
     for pending in app.overdue().unwrap_or_default() {
         let version = |version: &Option<crate::model::Version>| version.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
-        session.warn(&format!(
-            "{} {} was not confirmed in time and has to go back to {}: the next command that changes something does that, or: snapback confirm --watch",
-            pending.task,
-            version(&pending.to),
-            version(&pending.from)
-        ));
+        let (task, to, from) = (&pending.task, version(&pending.to), version(&pending.from));
+        let next = match &pending.failed {
+            None => "the next command that changes something does that, or: snapback confirm --watch".into(),
+            Some(failed) => {
+                format!(
+                    "it could not be taken back yet: {}; it is tried again, or stays with: snapback confirm -t {task}",
+                    safe(&failed.why)
+                )
+            }
+        };
+        session.warn(&format!("{task} {to} was not confirmed in time and has to go back to {from}: {next}"));
     }
 }
 

@@ -48,8 +48,10 @@ impl Run for Args {
         }
         page.push_str(&ways_back(session, &lines));
         page.push_str(&left_out(session, &lines));
-        let reply = Reply::new(page, json!({ "tasks": lines, "unfinished": open, "kept": kept })).with_next(next(app, &lines));
-        let look = open.is_some() || !kept.is_empty() || lines.iter().any(tables::needs_a_look);
+        let overdue = app.overdue().unwrap_or_default();
+        let data = json!({ "tasks": lines, "unfinished": open, "kept": kept, "not_confirmed": overdue });
+        let reply = Reply::new(page, data).with_next(next(app, &lines));
+        let look = open.is_some() || !kept.is_empty() || !overdue.is_empty() || lines.iter().any(tables::needs_a_look);
         Ok(if self.exit_code && look { reply.with_problem(Kind::Bad, "a task needs a look") } else { reply })
     }
 }

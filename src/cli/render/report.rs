@@ -15,10 +15,15 @@ pub fn exit_code(report: &Report) -> i32 {
         Outcome::Undone => report.exit_code.unwrap_or(Kind::Bad.exit_code()),
         Outcome::Done => match report.verification.as_ref().map_or(0, verification::exit_code) {
             // Somebody has to look at what they wrote meanwhile.
-            0 if !report.kept.is_empty() => Kind::Conflict.exit_code(),
+            0 if !report.kept.is_empty() || is_edited(report) => Kind::Conflict.exit_code(),
             code => code,
         },
     }
+}
+
+/// True when somebody changed files while they were released.
+fn is_edited(report: &Report) -> bool {
+    report.verification.as_ref().is_some_and(|verification| !verification.meanwhile().is_empty())
 }
 
 /// What happened, the most important line last.
@@ -86,6 +91,10 @@ pub fn next(report: &Report) -> Vec<Hint> {
             let task = report.task.as_ref().map(ToString::to_string).unwrap_or_default();
             vec![Hint::run("go back to the newest good version", &["snapback", "rollback", "--task", &task])]
         }
+        (Outcome::Done, OpKind::CreateSnapshot) if is_edited(report) => {
+            let task = report.task.as_ref().map(ToString::to_string).unwrap_or_default();
+            with_share(vec![Hint::run("see what differs", &["snapback", "diff", "--task", &task])])
+        }
         (Outcome::Done, _) => with_share(Vec::new()),
     }
 }
@@ -152,6 +161,9 @@ fn whole(style: Style, kind: OpKind, verification: &Verification) -> String {
     }
     if goes_back && skipped(AS_RELEASED) {
         return ", exactly as it was, which is not as released".into();
+    }
+    if !verification.meanwhile().is_empty() {
+        return format!(", {} where it is kept; the work tree was changed meanwhile", style.paint(Paint::Good, "verified"));
     }
     if skipped("configuration.registry") {
         return format!(", its files {} (the registry stays as it is)", style.paint(Paint::Good, "as released"));

@@ -9,6 +9,7 @@
 //! needs no space. Never follows a link, never writes in place, never removes a folder that is
 //! not empty.
 
+mod databases;
 mod error;
 mod holds;
 mod places;
@@ -22,13 +23,13 @@ use serde_json::Value;
 
 use crate::{
     base::{Failure, Fs, OpId, RelPath, Stat, SyncPoint, Type, at_once, at_once_in, cancel::Stoppable, fs::create_dir_all, owner::Owner},
-    catalog::databases,
     ground::{Bytes, Ground, copy_checked},
     journal::Step,
     model::{FileState, PathChange},
     store::Store,
 };
 
+pub use databases::refuse_open;
 pub use error::Error;
 use error::failed;
 pub use holds::holds;
@@ -40,9 +41,6 @@ const HUGE: u64 = 256 << 20;
 
 /// So many take long to stage, whatever the disk, in bytes.
 const MANY_BYTES: u64 = 8 << 20;
-
-/// How long a process that was told to stop may take to let go of a database.
-const LETS_GO: Duration = Duration::from_secs(5);
 
 /// What stands in the way when it is a folder.
 const DIRECTORY: &str = "a directory";
@@ -105,9 +103,7 @@ impl<'a> Files<'a> {
             .filter_map(Result::transpose)
             .collect::<Result<_, Failure>>()?;
         let open = if forward { self.note_deleted(&open).map(|()| open) } else { self.leave_strangers(open) }?;
-        if forward {
-            self.wait_closed(&open)?;
-        }
+        self.wait_closed(&open, forward)?;
         // Even when nothing is open, a run that was killed may have left its last renames unsynced.
         if !open.is_empty() {
             for stage in self.stages_of(&open) {
@@ -118,21 +114,13 @@ impl<'a> Files<'a> {
             let stage = |(at, change): &(usize, &'a PathChange)| self.stage_file(*at, change, goal(change), forward);
             let bytes: u64 = open.iter().filter_map(|(_, change)| goal(change)).map(|state| state.size).sum();
             if bytes > MANY_BYTES { at_once_in(Duration::MAX, &open, stage) } else { at_once(&open, stage) }?;
+            self.take_logs_away(&open)?;
             self.displace(&open, &goal)?;
         }
         self.remove_empty_folders(&goal)?;
         self.install(&open, &goal)?;
         self.clear_stage(Clear::Nothing)?;
         self.sync_folders()
-    }
-
-    /// Waits a little until nobody has a database open that is about to be replaced: the task's stop
-    /// command ran just before. Going back waits for nobody.
-    fn wait_closed(&self, open: &[(usize, &PathChange)]) -> Result<(), Failure> {
-        let Some(ground) = self.ground else { return Ok(()) };
-        let paths = open.iter().map(|(_, change)| (&change.path, change.before.as_ref().map_or(0, |state| state.size)));
-        let databases = databases::among(self.tree, paths)?;
-        databases::wait_closed(ground.git.work_tree(), &databases, LETS_GO).map(drop)
     }
 
     /// Drops what was displaced.

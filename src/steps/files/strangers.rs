@@ -1,6 +1,8 @@
 //! What stands where the plan did not see it: somebody's edit made since. It is kept, and noted
 //! beside the journal, so that it can be named and brought back.
 
+use std::collections::BTreeSet;
+
 use super::{Files, failed};
 use crate::{
     base::{
@@ -22,6 +24,17 @@ const NOTE: &str = "kept-";
 /// Largest note that is read, in bytes.
 const LIMIT: u64 = 1 << 20;
 
+/// A change that is not as it is to be, with its number.
+pub(super) type Open<'c> = (usize, &'c PathChange);
+
+/// What an operation that is taken back does with its changes.
+pub(super) struct Parted<'c> {
+    /// Those that go back.
+    pub own: Vec<Open<'c>>,
+    /// What is somebody's, and stays.
+    pub stay: BTreeSet<RelPath>,
+}
+
 /// The notes of an operation, sorted by path. One that cannot be read is passed over: `store
 /// check` and `store gc` complain of it.
 ///
@@ -42,9 +55,11 @@ pub fn notes(state: &dyn Fs, op: &OpId) -> std::io::Result<Vec<Kept>> {
 impl Files<'_> {
     /// Puts what stands at `path` into the store unless it is a change's known old or new content.
     pub(super) fn keep_stranger(&self, path: &RelPath, change: &PathChange) -> Result<(), Failure> {
-        if self.is_known(path, change)? {
-            return Ok(());
-        }
+        if self.is_known(path, change)? { Ok(()) } else { self.put_aside(path, &change.path) }
+    }
+
+    /// Puts what stands at `path` into the store, and notes it as somebody's file `of`.
+    pub(super) fn put_aside(&self, path: &RelPath, of: &RelPath) -> Result<(), Failure> {
         let Some(stat) = self.tree.stat(path).map_err(failed("look at", path))? else { return Ok(()) };
         let session = self.store.begin()?;
         let link = stat.kind == Type::Symlink;
@@ -54,7 +69,7 @@ impl Files<'_> {
             session.put(&mut self.tree.open(path).map_err(failed("read", path))?)?
         };
         let _lease = session.commit()?;
-        self.note(&Kept { path: change.path.clone(), what: Fate::Aside, object: Some(stored.id), mode: stat.mode, link })
+        self.note(&Kept { path: of.clone(), what: Fate::Aside, object: Some(stored.id), mode: stat.mode, link })
     }
 
     /// Going forward: notes files that somebody deleted and that come back. What is to go and is
@@ -70,17 +85,26 @@ impl Files<'_> {
 
     /// Going back: somebody's own file, link, folder or deletion stays where it is. Returns the
     /// changes that are to be taken back.
-    pub(super) fn leave_strangers<'c>(&self, open: Vec<(usize, &'c PathChange)>) -> Result<Vec<(usize, &'c PathChange)>, Failure> {
+    pub(super) fn leave_strangers<'c>(&self, open: Vec<Open<'c>>) -> Result<Vec<Open<'c>>, Failure> {
         self.forget_left()?;
-        let mut own = Vec::new();
-        for (at, change) in open {
-            if self.is_strangers(change)? {
-                self.note(&Kept { path: change.path.clone(), what: Fate::Stays, object: None, mode: 0, link: false })?;
-            } else {
-                own.push((at, change));
-            }
+        let Parted { own, stay } = self.part(open)?;
+        for path in stay {
+            self.note(&Kept { path, what: Fate::Stays, object: None, mode: 0, link: false })?;
         }
         Ok(own)
+    }
+
+    /// What goes back, and what stays because it is somebody's.
+    pub(super) fn part<'c>(&self, open: Vec<Open<'c>>) -> Result<Parted<'c>, Failure> {
+        let mut parted = Parted { own: Vec::new(), stay: BTreeSet::new() };
+        for (at, change) in open {
+            if self.is_strangers(change)? {
+                parted.stay.insert(change.path.clone());
+            } else {
+                parted.own.push((at, change));
+            }
+        }
+        self.leave_written(parted)
     }
 
     /// True when a path that is not as before is not as this operation left it either.

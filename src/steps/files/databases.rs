@@ -1,0 +1,127 @@
+//! Databases among the files: a database and what SQLite keeps beside it are one thing.
+//!
+//! The plan names the logs that lay there when it was made. One that came since was written on the
+//! database as it is now, and beside another one SQLite would read it into that. So where a database is
+//! replaced such a log is put aside; and a database that somebody wrote to does not go back: it stays
+//! as they left it, with all that lies beside it.
+
+use std::time::Duration;
+
+use super::{
+    Files, failed,
+    strangers::{Open, Parted},
+};
+use crate::{
+    base::{
+        Failure, RelPath, SyncPoint,
+        sqlite::{self, Log},
+    },
+    catalog::databases::{self, Database},
+    ground::Ground,
+    model::{Operation, PathChange},
+};
+
+/// How long a process that was told to stop may take to let go of a database.
+const LETS_GO: Duration = Duration::from_secs(5);
+
+/// Refuses to take an operation back while another process has a database open that this would
+/// replace. Nothing is changed.
+///
+/// # Errors
+/// The database and who has it open.
+pub fn refuse_open(ground: &Ground, operation: &Operation) -> Result<(), Failure> {
+    let changes: Vec<PathChange> = operation.path_changes().cloned().collect();
+    let files = Files::new(ground, &operation.about.id, operation.about.at, &changes);
+    let mut open = Vec::new();
+    for database in files.databases(changes.iter())? {
+        for (at, change) in changes.iter().enumerate().filter(|(_, change)| is_part(&change.path, &database)) {
+            if !files.is(&change.path, change.before.as_ref())? {
+                open.push((at, change));
+            }
+        }
+    }
+    let Parted { own, .. } = files.part(open)?;
+    let databases = files.databases(own.into_iter().map(|(_, change)| change))?;
+    databases::wait_closed(ground.git.work_tree(), &databases, Duration::ZERO, true).map(drop)
+}
+
+/// True for a database and what lies beside it.
+fn is_part(path: &RelPath, database: &Database) -> bool {
+    *path == database.path || sqlite::database_of(path).as_ref() == Some(&database.path)
+}
+
+impl Files<'_> {
+    /// The databases that are there now and that changes touch.
+    fn databases<'c>(&self, changes: impl Iterator<Item = &'c PathChange>) -> Result<Vec<Database>, Failure> {
+        let sizes = |change: &'c PathChange| {
+            let of = |state: &Option<crate::model::FileState>| (&change.path, state.as_ref().map_or(0, |state| state.size));
+            [of(&change.before), of(&change.after)]
+        };
+        Ok(databases::among(self.tree, changes.flat_map(sizes))?)
+    }
+
+    /// Waits a little until nobody has a database open that is about to be replaced: the task's stop
+    /// command may have run just before.
+    pub(super) fn wait_closed(&self, open: &[Open<'_>], forward: bool) -> Result<(), Failure> {
+        let Some(ground) = self.ground else { return Ok(()) };
+        let databases = self.databases(open.iter().map(|(_, change)| *change))?;
+        databases::wait_closed(ground.git.work_tree(), &databases, LETS_GO, !forward).map(drop)
+    }
+
+    /// Leaves a database of which somebody wrote any part, and what would change its rows.
+    pub(super) fn leave_written<'c>(&self, parted: Parted<'c>) -> Result<Parted<'c>, Failure> {
+        let Parted { own, mut stay } = parted;
+        let parts = own.iter().map(|(_, change)| *change).chain(self.changes.iter().filter(|change| stay.contains(&change.path)));
+        let mut written = Vec::new();
+        for database in self.databases(parts)? {
+            let rows = if own.iter().any(|(_, change)| change.path == database.path) { self.rows_since(&database)? } else { Vec::new() };
+            if !rows.is_empty() || stay.iter().any(|path| is_part(path, &database)) {
+                stay.extend(rows);
+                written.push(database);
+            }
+        }
+        let (left, own) = own.into_iter().partition(|(_, change)| written.iter().any(|database| is_part(&change.path, database)));
+        let left: Vec<Open<'c>> = left;
+        stay.extend(left.into_iter().map(|(_, change)| change.path.clone()));
+        Ok(Parted { own, stay })
+    }
+
+    /// Takes away what came beside databases that are replaced since the plan was made, before they
+    /// are: rows are put aside, and a log that is folded in has nothing that its database lacks.
+    pub(super) fn take_logs_away(&self, open: &[Open<'_>]) -> Result<(), Failure> {
+        for database in self.databases(open.iter().map(|(_, change)| *change))? {
+            if !open.iter().any(|(_, change)| change.path == database.path) {
+                continue;
+            }
+            let rows = self.rows_since(&database)?;
+            let is_folded = |log: &&RelPath| !rows.contains(log) && sqlite::is_log(self.tree, log).unwrap_or(false);
+            let folded: Vec<&RelPath> = self.logs_since(&database).filter(is_folded).collect();
+            for log in &rows {
+                self.put_aside(log, log)?;
+            }
+            for log in rows.iter().chain(folded) {
+                self.tree.remove_file(log).map_err(failed("remove", log))?;
+            }
+            // Before another database is there: after a power cut it must not lie beside that one.
+            let folder = database.path.parent();
+            self.tree.sync_dir(&folder, SyncPoint::TreeDir).map_err(failed("sync", &folder))?;
+        }
+        Ok(())
+    }
+
+    /// What lies beside a database and is none of the plan's.
+    fn logs_since<'d>(&self, database: &'d Database) -> impl Iterator<Item = &'d RelPath> {
+        database.logs.iter().filter(|log| !self.changes.iter().any(|change| change.path == **log))
+    }
+
+    /// Those of them that change its rows.
+    fn rows_since(&self, database: &Database) -> Result<Vec<RelPath>, Failure> {
+        let mut rows = Vec::new();
+        for log in self.logs_since(database) {
+            if sqlite::log_to_its_end(self.tree, &database.path, log).map_err(failed("read", log))? > Log::Idle {
+                rows.push(log.clone());
+            }
+        }
+        Ok(rows)
+    }
+}
