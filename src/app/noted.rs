@@ -62,7 +62,11 @@ impl App {
         let ran = commands == Commands::Run || spec.is_some_and(|spec| spec.smoke.is_empty());
         let released = report.kind == OpKind::CreateSnapshot;
         let reason = if released { "verified at release".into() } else { format!("verified by the {}", report.kind.word()) };
-        let said = |verdict, reason| Said { task: &verification.task, version: &verification.version, verdict, reason };
+        let said = |verdict, reason| said_of(verification, verdict, reason);
+        if let Some(reason) = damage(verification).filter(|_| !released) {
+            let kept = || verdicts::keep(&self.ground, &self.news(&said(Verdict::Damaged, reason), report.op.as_ref())?);
+            self.warn_unwritten(&said(Verdict::Damaged, String::new()), kept());
+        }
         let failure = if released { failure_of_release(verification) } else { own_failure(verification, false) };
         // What was changed meanwhile is not what was released.
         let ran = ran && verification.meanwhile().is_empty();
@@ -86,15 +90,11 @@ impl App {
         }
     }
 
-    /// What a look at the kept release says: not whether somebody signed it, nor where its tag is by
-    /// now, which [`super::App::standings_of`] looks at every time.
+    /// What a look at the kept release says.
     pub(super) fn note_kept(&self, verification: &Verification) {
-        let said = |verdict, reason| Said { task: &verification.task, version: &verification.version, verdict, reason };
-        let of_release = |check: &&Check| check.id != "integrity.signature" && check.id != "integrity.tag";
-        let failed = |check: &&Check| check.status == Status::Fail;
-        match verification.checks.iter().filter(of_release).find(failed) {
-            Some(check) => self.note(&said(Verdict::Damaged, reason_of(check))),
-            None if verification.is_good() => self.note(&said(Verdict::Whole, "verified where it is kept".into())),
+        match damage(verification) {
+            Some(reason) => self.note(&said_of(verification, Verdict::Damaged, reason)),
+            None if verification.is_good() => self.note(&said_of(verification, Verdict::Whole, "verified where it is kept".into())),
             None => {}
         }
     }
@@ -115,12 +115,14 @@ impl App {
     }
 
     fn said_of_tree<'a>(&self, verification: &'a Verification, commands: Commands) -> Option<Said<'a>> {
-        let said = |verdict, reason| Said { task: &verification.task, version: &verification.version, verdict, reason };
+        if let Some(reason) = damage(verification) {
+            return Some(said_of(verification, Verdict::Damaged, reason));
+        }
         if let Some(reason) = own_failure(verification, false) {
-            return Some(said(Verdict::Failed, reason));
+            return Some(said_of(verification, Verdict::Failed, reason));
         }
         let mends = verification.is_good() && commands == Commands::Run && self.failed(verification);
-        mends.then(|| said(Verdict::Proven, "verified in the work tree".into()))
+        mends.then(|| said_of(verification, Verdict::Proven, "verified in the work tree".into()))
     }
 
     /// True when the checks of a version failed when they were last written down.
@@ -180,6 +182,18 @@ impl App {
             self.ground.warn(format!("{} {} could not be noted as {word}: {failure}", said.task, said.version));
         }
     }
+}
+
+/// What a verification says of its version.
+fn said_of(verification: &Verification, verdict: Verdict, reason: String) -> Said<'_> {
+    Said { task: &verification.task, version: &verification.version, verdict, reason }
+}
+
+/// What is wrong with a release where it is kept, whoever looked: not whether somebody signed it, nor
+/// where its tag is by now, which [`super::App::standings_of`] looks at every time.
+fn damage(verification: &Verification) -> Option<String> {
+    let is_kept = |check: &&Check| ["integrity.manifest", "integrity.commit", "integrity.kept"].contains(&check.id.as_str());
+    verification.checks.iter().filter(is_kept).find(|check| check.status == Status::Fail).map(reason_of)
 }
 
 /// Why a version failed its own checks. Where nothing else can be at fault that is any of the first

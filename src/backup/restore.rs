@@ -59,7 +59,7 @@ pub fn restore(ground: &Ground, restore: &Restore) -> Result<RestoreReport, Fail
     // Known only by writing a file, which a dry run does not.
     let folds = !restore.dry_run && folds_case(&root);
     let plan = ground.work("comparing", 0, false, || plan::plan(&root, &entries, Some(&cache), folds))?;
-    databases::wait_closed(&top, &plan.databases, Duration::ZERO)?;
+    databases::wait_closed(&top, &plan.databases, Duration::ZERO, false)?;
     count(&plan, &mut report);
     if !restore.dry_run {
         let lost: Vec<Found> = lost(&plan, restore.delete);

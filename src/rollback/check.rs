@@ -96,7 +96,10 @@ pub fn tree_as(
     let found = match manifests::load(ground, release) {
         Ok(found) => found,
         Err(failure) => {
-            verification.checks.push(Checking::begin(1, "integrity.manifest").unmade(failure, &ground.git)?);
+            // Where a tag is by now says nothing of what was released, as in `release`.
+            let is_elsewhere = matches!(failure.find(), Some(catalog::Error::TagReplaced { .. }));
+            let checking = Checking::begin(1, if is_elsewhere { "integrity.tag" } else { "integrity.manifest" });
+            verification.checks.push(checking.unmade(failure, &ground.git)?);
             return Ok(verification);
         }
     };

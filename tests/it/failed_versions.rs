@@ -124,6 +124,42 @@ fn a_version_that_is_not_kept_whole_is_failed_until_it_is_whole_again() {
     assert_eq!(state(&sandbox, "1.0.0"), "proven");
 }
 
+/// T01 at 1.1.0, whose manifest was written anew in history: what its tag names is nowhere any more.
+fn without_its_manifest() -> Sandbox {
+    let sandbox = Sandbox::new(1);
+    sandbox.release("T01", "1.0.0");
+    sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
+    set_version(&sandbox, "1.1.0");
+    sandbox.release("T01", "1.1.0");
+    let manifest = "snapshots/snapshot-T01-v1.1.0.yaml";
+    let text = String::from_utf8(sandbox.read(manifest)).unwrap();
+    sandbox.write(manifest, format!("{text}# edited\n").as_bytes());
+    sandbox.git(&["commit", "-q", "-a", "--amend", "--no-edit"]).expect(0);
+    let refs = sandbox.git_out(&["for-each-ref", "--format=%(refname)", "refs/snapback"]);
+    for name in refs.lines().filter(|name| !name.starts_with("refs/snapback/keep/T")) {
+        sandbox.git(&["update-ref", "-d", name]).expect(0);
+    }
+    sandbox.git(&["reflog", "expire", "--expire=now", "--all"]).expect(0);
+    sandbox.git(&["gc", "-q", "--prune=now"]).expect(0);
+    sandbox
+}
+
+#[test]
+fn whoever_finds_a_release_damaged_notes_it() {
+    let looked = without_its_manifest();
+    assert_eq!(state(&looked, "1.1.0"), "proven");
+    looked.snapback(&["verify-rollback", "-t", "T01"]).expect(4);
+    assert_eq!(state(&looked, "1.1.0"), "failed");
+    let undone = without_its_manifest();
+    undone.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    undone.snapback(&["undo", "--yes"]).expect(4);
+    assert_eq!(state(&undone, "1.1.0"), "failed");
+    for sandbox in [looked, undone] {
+        let status = sandbox.snapback(&["status"]).expect(0).stdout;
+        assert!(status.contains("failed") && !status.contains("all as released"), "{status}");
+    }
+}
+
 #[test]
 fn the_version_that_is_active_already_is_looked_at() {
     let sandbox = with_failing_release();

@@ -70,7 +70,9 @@ fn judge(base: &Sandbox, k: u64, place: &str, how: Edit, recovery: &str) -> Resu
     let report = answer["data"]["report"]["kept"].to_string();
     let must_be_named = (now != written || !as_asked) && answer["data"]["report"]["outcome"] != serde_json::Value::Null && written != old;
     if !must_be_named {
-        return if ran.code == 0 || ran.code == 7 { Ok(false) } else { Err(format!("exit {}: {}", ran.code, ran.stdout)) };
+        // Past its files it is the check of them that fails: then it is put back, and the edit stays and is named.
+        let is_put_back = ran.code == 4 && answer["data"]["report"]["outcome"] == "undone" && named(&report);
+        return if ran.code == 0 || ran.code == 7 || is_put_back { Ok(false) } else { Err(format!("exit {}: {}", ran.code, ran.stdout)) };
     }
     // A file that is deleted, and that the operation was to delete, or to make: nobody can tell.
     if how == Edit::Delete && place != "tasks/T01/signal.py" && place != "tasks/T01/run.sh" {

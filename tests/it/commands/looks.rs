@@ -106,7 +106,8 @@ fn status_in_json() {
        }
       ],
       "unfinished": null,
-      "kept": []
+      "kept": [],
+      "not_confirmed": []
      },
      "error": null,
      "warnings": [],
