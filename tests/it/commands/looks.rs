@@ -91,6 +91,7 @@ fn status_in_json() {
          "failed": false
         },
         "drift": 0,
+        "unread": 1,
         "trouble": "",
         "moved": [],
         "way_back": {
