@@ -59,10 +59,11 @@ pub fn of_task(line: &TaskLine, way: &WayBack) -> Vec<Finding> {
 /// What was said of the active version.
 fn of_standing(line: &TaskLine) -> Vec<Finding> {
     let task = line.task.as_str();
-    let Some(active) = &line.active else {
+    let unreleased = || {
         let seen = "it was never released, so nothing can be brought back";
-        return vec![finding("unverified", Level::Warning, seen, "release it", &["snapback", "create-snapshot", "-t", task])];
+        vec![finding("unverified", Level::Warning, seen, "release it", &["snapback", "create-snapshot", "-t", task])]
     };
+    let Some(active) = &line.active else { return unreleased() };
     let back = ["snapback", "rollback", "-t", task];
     match line.standing {
         said if said.bad => {
@@ -81,6 +82,7 @@ fn of_standing(line: &TaskLine) -> Vec<Finding> {
             vec![finding("standing", Level::Critical, format!("{active} is active and held"), "go back to a good version", &back)]
         }
         said if said.proven || said.good => Vec::new(),
+        _ if line.releases == 0 && line.untagged.is_empty() => unreleased(),
         _ => vec![finding(
             "unverified",
             Level::Warning,
@@ -100,7 +102,10 @@ fn of_way(line: &TaskLine, way: &WayBack) -> Option<Finding> {
         if let Some(why) = way.why.as_ref().filter(|_| !line.untagged.is_empty()) {
             return Some(finding("way_back", Level::Warning, why.clone(), FETCH.0, &FETCH.1));
         }
-        if line.releases <= 1 {
+        if line.releases == 0 {
+            return None;
+        }
+        if line.releases == 1 {
             // A first release is no fault of anybody, and nobody can mend it.
             return Some(finding("way_back", Level::Ok, "it has one release: the next one will have a way back", "", &[]));
         }

@@ -89,6 +89,8 @@ fn no_way_back_and_unverified_releases_are_found() {
     let sandbox = Sandbox::new(2);
     let first = found(&sandbox, &["-t", "T01"]);
     assert!(first.iter().any(|line| line == "T01 unverified warning"), "{first:?}");
+    let page = sandbox.snapback(&["health", "-t", "T01"]).expect(4).stdout;
+    assert!(page.contains("snapback create-snapshot -t T01") && !page.contains("one release") && !page.contains("drill"), "{page}");
     sandbox.release("T01", "1.0.0");
     // A first release has nothing to go back to: that is said, and all is well.
     assert_eq!(found(&sandbox, &["-t", "T01"]), ["T01 way_back ok"]);

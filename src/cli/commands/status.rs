@@ -104,6 +104,9 @@ fn next(app: &App, lines: &[TaskLine]) -> Vec<Hint> {
         (None, Some(active)) if worst.standing.failed => {
             vec![Hint::run("see whether it still fails", &["snapback", "drill", "-t", task, "--to", &active.to_string()]), back]
         }
+        _ if worst.releases == 0 && worst.untagged.is_empty() => {
+            vec![Hint::run("release it", &["snapback", "create-snapshot", "-t", task])]
+        }
         _ => vec![disagrees],
     }
 }

@@ -12,7 +12,7 @@ fn status_list_history() {
     T02          1.0.0   unknown  -       -       0         the active version is not released
     T01          1.1.0   proven   1 file  1.1.0   2
     2 tasks: 2 need a look
-      see what disagrees:  snapback registry sync
+      release it:  snapback create-snapshot -t T02
     $ snapback status -t T01
     TASK  TITLE  ACTIVE  STATE   DRIFT   NEWEST  RELEASES
     T01          1.1.0   proven  1 file  1.1.0   2
@@ -23,7 +23,7 @@ fn status_list_history() {
     T02          1.0.0   unknown  -       -       0         the active version is not released
     T01          1.1.0   proven   1 file  1.1.0   2
     2 tasks: 2 need a look
-      see what disagrees:  snapback registry sync
+      release it:  snapback create-snapshot -t T02
     ");
     shows!(sandbox, ["snapback list -t T01", "snapback ls -t T02", "snapback list"], @"
     $ snapback list -t T01
@@ -52,7 +52,7 @@ fn status_list_history() {
     T02          1.0.0   unknown  -       -       0         the active version is not released
     T01          1.0.0   proven   1 file  1.1.0   2
     2 tasks: 2 need a look
-      see what disagrees:  snapback registry sync
+      release it:  snapback create-snapshot -t T02
     $ snapback list -t T01
       VERSION  DATE              STATE   AUTHOR  REASON
       1.1.0    [time]  held    Li Wei  T01 1.1.0
