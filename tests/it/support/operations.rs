@@ -71,7 +71,7 @@ pub const OPERATIONS: [Operation; 18] = [
         ..row("op restore", &["op", "restore", "latest", "tasks/T01/run.sh", "--in-place", "--yes"])
     },
     Operation { interrupted: Some((ROLLBACK, 55)), back: Some(["undo", "redo"]), ..row("op resume, of files", &["op", "resume", "--yes"]) },
-    Operation { interrupted: Some((RELEASE, 88)), ..row("op resume, of a release", &["op", "resume", "--yes"]) },
+    Operation { interrupted: Some((RELEASE, 72)), ..row("op resume, of a release", &["op", "resume", "--yes"]) },
     Operation { interrupted: Some((ROLLBACK, 55)), ..row("op abort, of files", &["op", "abort", "--yes"]) },
     Operation { interrupted: Some((ROLLBACK, 62)), ..row("op abort, later", &["op", "abort", "--yes"]) },
     Operation { make: with_folder, recovery: Recovery::Again, ..row("store put", &["store", "put", "data", "--name", "second"]) },
