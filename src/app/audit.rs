@@ -52,7 +52,7 @@ impl App {
             let (task, version) = name.strip_prefix("refs/snapback/keep/")?.split_once('/')?;
             Some((format!("{task}-v{version}"), id))
         });
-        let tags = git.tags()?.into_iter().map(|tag| (String::from_utf8_lossy(&tag.name).into_owned(), tag.id));
+        let tags = git.tags()?.whole.into_iter().map(|tag| (String::from_utf8_lossy(&tag.name).into_owned(), tag.id));
         let mut seen = BTreeSet::new();
         let mut anchors = Vec::new();
         for (tag, id) in tags.chain(kept).filter(|(_, id)| seen.insert(id.clone())) {

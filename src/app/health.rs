@@ -52,6 +52,12 @@ impl App {
         }
         repository.extend(self.look_at_flaws());
         let releases = self.all_releases().unwrap_or_default();
+        repository.extend(releases.broken_tags.iter().map(|tag| Finding {
+            check: "tags",
+            level: Level::Warning,
+            seen: format!("{} is broken: {}", tag.name, tag.why),
+            fix: tag.hints().into_iter().next().map(Next::from),
+        }));
         let mut tasks: Vec<TaskHealth> = lines.into_par_iter().map(|line| self.task_health(line, &releases, deep)).collect();
         tasks.sort_by(|a, b| (b.level, &a.task).cmp(&(a.level, &b.task)));
         self.look_at_signing(&mut repository);

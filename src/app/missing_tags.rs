@@ -143,6 +143,10 @@ impl App {
             let seen = "this clone is shallow: older commits are not here, and releases on them cannot be checked or counted from";
             line("history", seen.into(), &["git", "fetch", "--unshallow", "--tags"])
         });
-        tags.into_iter().chain(shallow).collect()
+        let broken = self.all_releases().map(|releases| releases.broken_tags).unwrap_or_default().into_iter().map(|tag| {
+            let fix: Vec<String> = tag.hints().iter().map(|hint| hint.argv.join(" ")).collect();
+            line("tags", format!("{} is broken: {}", tag.name, tag.why), &fix.join(", then "))
+        });
+        tags.into_iter().chain(shallow).chain(broken).collect()
     }
 }

@@ -43,8 +43,9 @@ mod view;
 mod way_back;
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -159,8 +160,8 @@ pub struct App {
     command: String,
     via: Via,
     dry_run: bool,
-    /// That the state folder cannot be read is said once.
-    closed_said: std::sync::Once,
+    /// What was warned of already.
+    warned: Mutex<BTreeSet<String>>,
 }
 
 impl App {
@@ -205,7 +206,7 @@ impl App {
             command: options.command,
             via: options.via,
             dry_run: options.dry_run,
-            closed_said: std::sync::Once::new(),
+            warned: Mutex::default(),
         })
     }
 
@@ -254,12 +255,24 @@ impl App {
 
     /// All releases.
     fn all_releases(&self) -> Result<Releases, Failure> {
-        releases::all(&self.ground.git, &self.ground.settings)
+        releases::all(&self.ground.git, &self.ground.settings).inspect(|releases| self.name_broken(releases))
     }
 
     /// The releases of one task.
     fn tagged_releases(&self, task: &TaskId) -> Result<Releases, Failure> {
-        releases::of_task(&self.ground.git, &self.ground.settings, task)
+        releases::of_task(&self.ground.git, &self.ground.settings, task).inspect(|releases| self.name_broken(releases))
+    }
+
+    /// Tags that lead nowhere are passed over, and not without a word.
+    fn name_broken(&self, releases: &Releases) {
+        releases.broken_tags.iter().for_each(|tag| self.warn_once(format!("{} is broken and passed over: {}", tag.name, tag.why)));
+    }
+
+    /// Warns of what is met again and again.
+    fn warn_once(&self, text: String) {
+        if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone()) {
+            self.ground.warn(text);
+        }
     }
 
     /// One release of a task; all that there are when its tag was deleted.
@@ -306,7 +319,7 @@ fn is_released(git: &Repo) -> impl Fn(&TaskId) -> bool {
     let tags = std::cell::OnceCell::new();
     move |id| {
         let prefix = format!("{id}-v");
-        let tags = tags.get_or_init(|| git.tags().unwrap_or_default());
+        let tags = tags.get_or_init(|| git.tags().unwrap_or_default().whole);
         tags.iter().any(|tag| tag.name.starts_with(prefix.as_bytes()))
     }
 }

@@ -89,7 +89,7 @@ impl App {
     /// Says, once, that the state folder cannot be read; true when it cannot.
     pub(super) fn is_closed(&self) -> bool {
         let Some(error) = self.closed_state() else { return false };
-        self.closed_said.call_once(|| self.ground.warn(error.to_string()));
+        self.warn_once(error.to_string());
         true
     }
 

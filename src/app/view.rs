@@ -16,7 +16,7 @@ use crate::{
     catalog::{self, Release, manifests, registry as read, releases::Releases},
     git::{self, PeeledTag},
     model::{
-        TaskSpec, Verdict, VerdictRecord, Verification, Version,
+        TagName, TaskSpec, Verdict, VerdictRecord, Verification, Version,
         operation::OpKind,
         overview::{HistoryLine, ReleaseDetail, ReleaseLine, TaskLine},
         signature::Demand,
@@ -138,7 +138,8 @@ impl App {
 
     /// Versions and tags of a task, newest first: cheap, for completion.
     pub fn release_names(&self, task: &TaskId) -> Result<Vec<(Version, String)>, Failure> {
-        Ok(self.releases_for(task)?.of(task).rev().map(|release| (release.version.clone(), release.tag())).collect())
+        let versions = self.releases_for(task)?.tagged(task).into_iter().rev();
+        Ok(versions.map(|version| (version.clone(), TagName::release(task, &version).to_string())).collect())
     }
 
     /// The line of one release.
@@ -291,9 +292,11 @@ fn task_line(
     let Active { version: active, config, mut trouble } = named;
     let task = watched.task;
     if let Some(version) = active.as_ref().filter(|_| watched.release.is_none()) {
-        let is_missing = missing.has(&task.id, version);
-        let seen = format!("the tag of {version} is not in this clone: git fetch --tags");
-        trouble.push(if is_missing { seen } else { "the active version is not released".into() });
+        trouble.push(match releases.find(&task.id, version) {
+            Err(broken @ catalog::Error::TagBroken { .. }) => broken.to_string(),
+            _ if missing.has(&task.id, version) => format!("the tag of {version} is not in this clone: git fetch --tags"),
+            _ => "the active version is not released".into(),
+        });
     }
     let left_out = drift.left_out(watched);
     let mut told = |failure: Failure| trouble.push(failure.to_string());

@@ -9,7 +9,7 @@ use super::{Error, Release, capture, grown};
 pub use crate::ground::ReadRelease as Found;
 use crate::{
     base::{Digest, Failure, Fault, GitId, Kind, RelPath, TaskId, fs::read_limited},
-    git::{self, Attributes, PeeledTag, Repo},
+    git::{self, Attributes, BrokenRef, PeeledTag, Repo},
     ground::{Ground, ReleaseKey},
     model::{DependencyList, Manifest, Settings, TagName},
 };
@@ -51,11 +51,17 @@ pub enum Kept {
     Nothing,
     /// It names something else, so the tag was moved.
     Other(GitId),
+    /// It leads nowhere itself, so it says nothing of the tag.
+    Broken(BrokenRef),
 }
 
 /// Looks at the second reference of a release.
 pub fn kept(git: &Repo, release: &Release) -> Result<Kept, Failure> {
-    Ok(match git.find_ref(&TagName::keep_reference(&release.task, &release.version))? {
+    let found = match git.find_ref(&TagName::keep_reference(&release.task, &release.version)) {
+        Err(git::Error::BrokenRef(broken)) => return Ok(Kept::Broken(broken)),
+        found => found?,
+    };
+    Ok(match found {
         None => Kept::Nothing,
         Some(id) if id == release.tag_id => Kept::Same,
         Some(id) => Kept::Other(id),

@@ -19,6 +19,7 @@ pub mod untagged;
 
 use crate::{
     base::{Fault, GitId, Hint, Kind, LinkOnTheWay, RelPath, TaskId},
+    git::BrokenRef,
     model::{TagName, Version},
 };
 
@@ -86,6 +87,16 @@ pub enum Error {
         /// What it names.
         names: GitId,
     },
+    /// The tag of the release leads nowhere, and no second reference has it.
+    #[error("the tag of {task} {version} is broken: {}: {}", broken.name, broken.why)]
+    TagBroken {
+        /// The task.
+        task: TaskId,
+        /// The version.
+        version: Version,
+        /// The reference.
+        broken: BrokenRef,
+    },
     /// A file of the tree cannot be read.
     #[error("cannot read {path}")]
     Read {
@@ -138,7 +149,7 @@ impl Fault for Error {
         match self {
             Self::UnknownTask { .. } | Self::UnknownVersion { .. } => Kind::NotFound,
             Self::NoManifest { .. } | Self::NotAFile { .. } | Self::Linked(_) => Kind::Refused,
-            Self::ManifestChanged { .. } | Self::TagMoved { .. } | Self::TagReplaced { .. } => Kind::Bad,
+            Self::ManifestChanged { .. } | Self::TagMoved { .. } | Self::TagReplaced { .. } | Self::TagBroken { .. } => Kind::Bad,
             Self::Read { source, .. } | Self::Unwritable { source, .. } if is_link_on_the_way(source) => Kind::Refused,
             Self::Read { .. } | Self::Unwritable { .. } | Self::Unsteady(_) | Self::ManifestAway { .. } => Kind::Missing,
         }
@@ -173,6 +184,7 @@ impl Fault for Error {
                     Hint::run("or whether it is changed in the work tree only", &["git", "status", "--", &pattern]),
                 ]
             }
+            Self::TagBroken { broken, .. } => broken.hints(),
             Self::TagMoved { tag, expected, .. } => vec![
                 Hint::run("see who made the tag that is there now", &["git", "show", "--no-patch", tag]),
                 Hint::run("put it back on the commit that was released", &["git", "update-ref", &format!("refs/tags/{tag}"), expected]),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Error, manifests::LIMIT};
 use crate::{
     base::{Failure, GitId, TaskId, text},
-    git::{Repo, TagRef},
+    git::{self, BrokenRef, Repo, Tags},
     model::{Manifest, Settings, TagName, Version},
 };
 
@@ -36,6 +36,10 @@ pub struct Releases {
     pub by_task: BTreeMap<TaskId, BTreeMap<Version, Release>>,
     /// The names of rollback markers.
     pub markers: Vec<TagName>,
+    /// Releases whose tag leads nowhere; no other is touched by that.
+    pub broken: BTreeMap<(TaskId, Version), BrokenRef>,
+    /// Every tag that leads nowhere, whatever it was.
+    pub broken_tags: Vec<BrokenRef>,
 }
 
 /// Reads all tags once.
@@ -48,6 +52,7 @@ pub fn of_task(git: &Repo, settings: &Settings, task: &TaskId) -> Result<Release
     let mut found = of_tags(git, settings, git.tags_beginning_with(&format!("{task}-v"))?)?;
     // An id may go on where another one ends: `T01-v2` is a task beside `T01`.
     found.by_task.retain(|id, _| id == task);
+    found.broken.retain(|(id, _), _| id == task);
     found.markers.retain(|marker| marker.task() == task);
     Ok(found)
 }
@@ -56,7 +61,12 @@ pub fn of_task(git: &Repo, settings: &Settings, task: &TaskId) -> Result<Release
 pub fn one(git: &Repo, settings: &Settings, task: &TaskId, version: &Version) -> Result<Releases, Failure> {
     let mut found = Releases::default();
     let name = TagName::release(task, version);
-    if let Some(tag_id) = git.find_ref(&name.reference())?
+    let tag_id = match git.find_ref(&name.reference()) {
+        Err(git::Error::BrokenRef(_)) => None,
+        found => found?,
+    };
+    if let Some(tag_id) = tag_id
+        && git.has_object(&tag_id)
         && meaning(git, settings, &name.to_string())? == Some(name)
     {
         let release = Release { task: task.clone(), version: version.clone(), tag_id, lost: false };
@@ -66,9 +76,15 @@ pub fn one(git: &Repo, settings: &Settings, task: &TaskId, version: &Version) ->
 }
 
 /// The releases and markers among some tags.
-fn of_tags(git: &Repo, settings: &Settings, tags: Vec<TagRef>) -> Result<Releases, Failure> {
-    let mut found = Releases::default();
-    for tag in tags {
+fn of_tags(git: &Repo, settings: &Settings, tags: Tags) -> Result<Releases, Failure> {
+    let mut found = Releases { broken_tags: tags.broken, ..Releases::default() };
+    for tag in &found.broken_tags {
+        let name = tag.name.trim_start_matches("refs/tags/");
+        if let Some(TagName::Release { task, version }) = meaning(git, settings, name)? {
+            found.broken.insert((task, version), tag.clone());
+        }
+    }
+    for tag in tags.whole {
         let Ok(name) = std::str::from_utf8(&tag.name) else { continue };
         let Some(name) = meaning(git, settings, name)? else { continue };
         match name {
@@ -129,8 +145,16 @@ impl Releases {
     /// Adds the releases of a task whose tag was deleted: their second reference still has them.
     pub fn add_lost(&mut self, git: &Repo, task: &TaskId) -> Result<(), Failure> {
         let below = format!("refs/snapback/keep/{task}/");
-        for (name, tag_id) in git.refs_below(&below)? {
+        let kept = git.refs_below(&below)?;
+        let gone: BTreeSet<GitId> = git.missing(kept.iter().map(|(_, id)| id)).into_iter().cloned().collect();
+        for (name, tag_id) in kept {
             let Some(version) = name.strip_prefix(&below).and_then(|rest| rest.parse::<Version>().ok()) else { continue };
+            if gone.contains(&tag_id) {
+                let why = git::Error::MissingObject { id: tag_id }.to_string();
+                let broken = BrokenRef { name, file: None, why };
+                self.broken.entry((task.clone(), version)).or_insert(broken);
+                continue;
+            }
             let release = Release { task: task.clone(), version: version.clone(), tag_id, lost: true };
             self.by_task.entry(task.clone()).or_default().entry(version).or_insert(release);
         }
@@ -156,12 +180,22 @@ impl Releases {
     /// One release in place of another.
     pub fn with(&self, release: Release) -> Self {
         let versions = BTreeMap::from([(release.version.clone(), release.clone())]);
-        Self { by_task: BTreeMap::from([(release.task, versions)]), markers: self.markers.clone() }
+        Self { by_task: BTreeMap::from([(release.task, versions)]), markers: self.markers.clone(), ..Self::default() }
+    }
+
+    /// The versions of a task that have a tag, one that leads nowhere too.
+    pub fn tagged(&self, task: &TaskId) -> BTreeSet<Version> {
+        let broken = self.broken.keys().filter(|(id, _)| id == task).map(|(_, version)| version);
+        self.of(task).map(|release| &release.version).chain(broken).cloned().collect()
     }
 
     /// Finds a release; the error suggests others.
     pub fn find(&self, task: &TaskId, version: &Version) -> Result<&Release, Error> {
-        self.by_task.get(task).and_then(|versions| versions.get(version)).ok_or_else(|| self.unknown(task, &version.to_string()))
+        let found = self.by_task.get(task).and_then(|versions| versions.get(version));
+        found.ok_or_else(|| match self.broken.get(&(task.clone(), version.clone())) {
+            Some(broken) => Error::TagBroken { task: task.clone(), version: version.clone(), broken: broken.clone() },
+            None => self.unknown(task, &version.to_string()),
+        })
     }
 
     /// The error for a version that does not exist.

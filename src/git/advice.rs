@@ -1,7 +1,19 @@
 //! What helps after some errors of git: which remote is meant, and what may not be changed now.
 
-use super::{Error, branch_name};
+use super::{BrokenRef, Error, branch_name};
 use crate::base::Hint;
+
+impl BrokenRef {
+    /// How what is left of it goes, so that it can be made or fetched again.
+    pub fn hints(&self) -> Vec<Hint> {
+        let remove = match &self.file {
+            // git itself cannot remove one that holds no id.
+            Some(file) => Hint::run("remove what is left of it", &["rm", &file.to_string_lossy()]),
+            None => Hint::run("remove it, if its object is lost", &["git", "update-ref", "-d", &self.name]),
+        };
+        vec![remove, Hint::run("then fetch it again", &["git", "fetch", "--tags"])]
+    }
+}
 
 impl Error {
     /// How a shallow or partial clone gets what it lacks.
@@ -71,6 +83,9 @@ impl Error {
                 Hint::run("set your name", &["git", "config", "user.name", "<name>"]),
                 Hint::run("set your address", &["git", "config", "user.email", "<email>"]),
             ],
+            Self::Date { variable, .. } => vec![Hint::say(format!("unset {variable}, or write it as 2026-11-21T05:57:00Z"))],
+            Self::Parameters => vec![Hint::say("unset GIT_CONFIG_PARAMETERS, and give settings with git -c KEY=VALUE")],
+            Self::BrokenRef(broken) => broken.hints(),
             Self::RefStorage(_) => vec![Hint::run("convert the references", &["git", "refs", "migrate", "--ref-format=files"])],
             Self::Sparse => vec![Hint::run("check everything out", &["git", "sparse-checkout", "disable"])],
             Self::HookRefused { hook: "pre-commit", .. } => vec![Hint::say("mend what it names, or use --no-verify")],

@@ -5,6 +5,7 @@
 
 use std::{io, path::PathBuf};
 
+use super::BrokenRef;
 use crate::base::{Digest, Fault, GitId, Hint, Kind, RelPath, path::UnsafePath, process};
 
 /// The error below one of ours: gix's, the file system's or a child process's.
@@ -137,6 +138,9 @@ pub enum Error {
         /// Its id.
         id: GitId,
     },
+    /// A reference leads nowhere.
+    #[error("{} is broken: {}", .0.name, .0.why)]
+    BrokenRef(BrokenRef),
     /// The bytes of an object do not have its id, or cannot be decoded.
     #[error("the git object {id} is damaged: {why}")]
     BadObject {
@@ -440,7 +444,12 @@ impl Fault for Error {
             | Self::Listing { .. }
             | Self::MergeFile { .. }
             | Self::Sync { .. } => Kind::Missing,
-            Self::BadObject { .. } | Self::BadTag { .. } | Self::BadPath { .. } | Self::TooMany { .. } | Self::Prepared(_) => Kind::Bad,
+            Self::BrokenRef(_)
+            | Self::BadObject { .. }
+            | Self::BadTag { .. }
+            | Self::BadPath { .. }
+            | Self::TooMany { .. }
+            | Self::Prepared(_) => Kind::Bad,
             Self::Ambiguous { .. } | Self::WhichRemote { .. } | Self::Parameters | Self::Date { .. } => Kind::Usage,
             Self::PathChanged { .. }
             | Self::IndexChanged
@@ -463,8 +472,6 @@ impl Fault for Error {
                     Hint::run("or name a key that is here", &["git", "config", "user.signingKey", "<key>"]),
                 ]
             }
-            Self::Date { variable, .. } => vec![Hint::say(format!("unset {variable}, or write it as 2026-11-21T05:57:00Z"))],
-            Self::Parameters => vec![Hint::say("unset GIT_CONFIG_PARAMETERS, and give settings with git -c KEY=VALUE")],
             Self::MissingObject { .. } => Self::lacking(),
             Self::Unreadable { .. } => vec![Hint::say("see who may read the files below .git/objects, and that the disk is well")],
             Self::BadObject { .. } | Self::Listing { .. } => vec![Hint::run("see what is damaged", &["git", "fsck", "--full"])],

@@ -65,7 +65,7 @@ pub use merge_file::merge_file;
 pub use objects::{CommitDraft, CommitInfo, TagDraft};
 pub use on_top::{Untouched, put_on_top_of};
 pub use program::Hooks;
-pub use refs::{PeeledTag, TagRef};
+pub use refs::{BrokenRef, PeeledTag, TagRef, Tags};
 pub use remote::{PushTarget, branch_name};
 pub use repo::{Head, Repo};
 pub use scan::{Scan, Tracked, WorkState};

@@ -1,13 +1,15 @@
 //! References, read: tags by the thousand, peeled when asked, and single ones by full name.
 //!
 //! Tag names are untrusted bytes; they stay bytes. Only full names are looked up, never the
-//! short forms that git guesses from.
+//! short forms that git guesses from. A reference that leads nowhere (its file is empty after a
+//! power cut, its object is missing) is named and passed over, as git does it: it is no other's fault.
 
-use std::{collections::BTreeSet, io};
+use std::{collections::BTreeSet, io, os::unix::fs::MetadataExt, path::PathBuf};
 
 use gix::{
     bstr::{BString, ByteSlice},
     objs::Kind,
+    refs::file::find::ReferenceDecode,
 };
 use jiff::Timestamp;
 
@@ -17,10 +19,15 @@ use super::{
     objects::{person, timestamp},
     repo::git_id,
 };
-use crate::{base::GitId, model::operation::Person};
+use crate::{
+    base::{GitId, text},
+    model::operation::Person,
+};
 
 /// How many tags of tags are followed.
 const MAX_PEEL: usize = 16;
+/// How often references are looked at while git packs them.
+const ATTEMPTS: usize = 5;
 
 /// A tag's reference.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +36,26 @@ pub struct TagRef {
     pub name: BString,
     /// What the reference points to: a tag object, or a commit.
     pub id: GitId,
+}
+
+/// A reference that leads nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokenRef {
+    /// Its full name, escaped where it is not text.
+    pub name: String,
+    /// The file that holds no id; `None` where the id is one of an object that is not here.
+    pub file: Option<PathBuf>,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// The tags of a repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tags {
+    /// Those whose object is here, sorted by name.
+    pub whole: Vec<TagRef>,
+    /// Those that lead nowhere.
+    pub broken: Vec<BrokenRef>,
 }
 
 /// Where a tag leads, and what its tag object says.
@@ -47,17 +74,26 @@ pub struct PeeledTag {
 }
 
 impl Repo {
-    /// All tags, sorted by name.
-    pub fn tags(&self) -> Result<Vec<TagRef>, Error> {
+    /// All tags.
+    pub fn tags(&self) -> Result<Tags, Error> {
         self.tags_beginning_with("")
     }
 
-    /// The tags whose names begin so, sorted by name; the others cost nothing when they are packed.
-    pub fn tags_beginning_with(&self, beginning: &str) -> Result<Vec<TagRef>, Error> {
-        let tags = self.list_refs(&format!("refs/tags/{beginning}"))?;
-        let mut tags: Vec<_> = tags.into_iter().map(|(name, id)| TagRef { name: name["refs/tags/".len()..].into(), id }).collect();
-        tags.sort_unstable();
-        Ok(tags)
+    /// The tags whose names begin so; the others cost nothing when they are packed.
+    pub fn tags_beginning_with(&self, beginning: &str) -> Result<Tags, Error> {
+        let (found, mut broken) = self.list_refs(&format!("refs/tags/{beginning}"))?;
+        let missing = self.missing(found.iter().map(|(_, id)| id));
+        let mut whole = Vec::with_capacity(found.len());
+        for (name, id) in &found {
+            if missing.contains(id) {
+                let why = Error::MissingObject { id: id.clone() }.to_string();
+                broken.push(BrokenRef { name: text::escape(name), file: None, why });
+            } else {
+                whole.push(TagRef { name: name["refs/tags/".len()..].into(), id: id.clone() });
+            }
+        }
+        whole.sort_unstable();
+        Ok(Tags { whole, broken })
     }
 
     /// Follows a tag to its commit; an object that is a commit is a light tag's.
@@ -91,8 +127,12 @@ impl Repo {
         if !full_name.starts_with("refs/") && full_name != "HEAD" {
             return Ok(None);
         }
-        self.with(|repo| {
-            let Some(mut reference) = repo.try_find_reference(full_name).during("looking for a reference")? else { return Ok(None) };
+        self.settled(|repo| {
+            let found = match repo.try_find_reference(full_name) {
+                Err(error) => return Err(self.broken(&error).map_or_else(|| unread(error), Error::BrokenRef)),
+                Ok(found) => found,
+            };
+            let Some(mut reference) = found else { return Ok(None) };
             // A partial name would be completed by git's rules: that is another reference.
             if reference.name().as_bstr() != full_name {
                 return Ok(None);
@@ -104,10 +144,10 @@ impl Repo {
 
     /// The references whose names begin with a prefix that ends in `/`, sorted by name.
     ///
-    /// Names that are not UTF-8 are left out.
+    /// Names that are not UTF-8 are left out, and so is what leads nowhere.
     pub fn refs_below(&self, prefix: &str) -> Result<Vec<(String, GitId)>, Error> {
-        let refs = self.list_refs(prefix)?;
-        let mut refs: Vec<_> = refs.into_iter().filter_map(|(name, id)| Some((String::from_utf8(name.into()).ok()?, id))).collect();
+        let mut refs: Vec<_> =
+            self.list_refs(prefix)?.0.into_iter().filter_map(|(name, id)| Some((String::from_utf8(name.into()).ok()?, id))).collect();
         refs.sort_unstable();
         Ok(refs)
     }
@@ -150,14 +190,24 @@ impl Repo {
         Ok(names)
     }
 
-    /// All references below a prefix; broken ones are an error, dangling symbolic ones are left out.
-    fn list_refs(&self, prefix: &str) -> Result<Vec<(BString, GitId)>, Error> {
-        let doing = "listing references";
-        self.with(|repo| {
-            let platform = repo.references().during(doing)?;
-            let mut found = Vec::new();
-            for reference in platform.prefixed(listable(prefix).as_bytes()).during(doing)? {
-                let mut reference = reference.during(doing)?;
+    /// All references below a prefix, and those whose files hold no id; dangling symbolic ones are left out.
+    fn list_refs(&self, prefix: &str) -> Result<(Vec<(BString, GitId)>, Vec<BrokenRef>), Error> {
+        self.settled(|repo| {
+            let platform = repo.references().during("listing references")?;
+            let (mut found, mut broken) = (Vec::new(), Vec::new());
+            for reference in platform.prefixed(listable(prefix).as_bytes()).during("listing references")? {
+                let mut reference = match reference {
+                    Ok(reference) => reference,
+                    // Somebody removed it while the names were listed.
+                    Err(error) if error.downcast_any_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::NotFound) => {
+                        continue;
+                    }
+                    Err(error) => {
+                        let found = self.broken(&error).ok_or_else(|| unread(error))?;
+                        broken.extend(found.name.starts_with(prefix).then_some(found));
+                        continue;
+                    }
+                };
                 let name = reference.name().as_bstr().to_owned();
                 let id = match reference.target().try_id() {
                     Some(id) => git_id(id),
@@ -170,9 +220,40 @@ impl Repo {
                     found.push((name, id));
                 }
             }
-            Ok(found)
+            Ok((found, broken))
         })
     }
+
+    /// Looks at references, and looks again when git packed some meanwhile: one that was loose and is
+    /// packed now may have been seen in neither place.
+    fn settled<T>(&self, look: impl Fn(&gix::Repository) -> Result<T, Error>) -> Result<T, Error> {
+        let packed = || {
+            let found = std::fs::metadata(self.common_dir().join("packed-refs")).ok()?;
+            Some((found.ino(), found.len(), found.mtime(), found.mtime_nsec()))
+        };
+        for _ in 1..ATTEMPTS {
+            let before = packed();
+            let found = self.with(&look);
+            if packed() == before {
+                return found;
+            }
+        }
+        self.with(look)
+    }
+
+    /// The reference whose file holds no id, when that is what is wrong.
+    fn broken(&self, error: &gix::Error) -> Option<BrokenRef> {
+        let name = &error.downcast_any_ref::<ReferenceDecode>()?.relative_path;
+        let file = [self.git_dir(), self.common_dir()].map(|folder| folder.join(name)).into_iter().find(|file| file.exists());
+        let is_empty = file.as_ref().and_then(|file| file.metadata().ok()).is_some_and(|found| found.len() == 0);
+        let why = if is_empty { "its file is empty, as a power cut leaves one" } else { "its file holds no id of an object" };
+        Some(BrokenRef { name: text::escape(name.as_os_str().as_encoded_bytes()), file, why: why.into() })
+    }
+}
+
+/// The error for references that cannot be read.
+fn unread(error: gix::Error) -> Error {
+    Error::Git { doing: "reading references", source: error.into() }
 }
 
 /// The folders of a prefix up to the first name that gix lists nothing below: those of devices of Windows.
@@ -197,15 +278,15 @@ mod tests {
         sandbox.git(&["tag", "light"]);
         sandbox.git(&["tag", "-a", "T01-v1.0.0", "-m", "the message\n\nSnapback-Task: T01"]);
         sandbox.git(&["tag", "-a", "of/a/tag", "T01-v1.0.0", "-m", "outer"]);
-        let loose = sandbox.repo().tags().unwrap();
+        let loose = sandbox.repo().tags().unwrap().whole;
         assert_eq!(loose.iter().map(|tag| tag.name.to_string()).collect::<Vec<_>>(), ["T01-v1.0.0", "light", "of/a/tag"]);
-        assert_eq!(sandbox.repo().tags_beginning_with("T01-v").unwrap(), loose[..1]);
+        assert_eq!(sandbox.repo().tags_beginning_with("T01-v").unwrap().whole, loose[..1]);
         sandbox.git(&["pack-refs", "--all"]);
         let repo = sandbox.repo();
-        assert_eq!(repo.tags().unwrap(), loose);
-        assert_eq!(repo.tags_beginning_with("T01-v").unwrap(), loose[..1]);
-        assert_eq!(sandbox.repo().tags_beginning_with("li").unwrap(), loose[1..2]);
-        assert_eq!(sandbox.repo().tags_beginning_with("x").unwrap(), []);
+        assert_eq!(repo.tags().unwrap().whole, loose);
+        assert_eq!(repo.tags_beginning_with("T01-v").unwrap().whole, loose[..1]);
+        assert_eq!(sandbox.repo().tags_beginning_with("li").unwrap().whole, loose[1..2]);
+        assert_eq!(sandbox.repo().tags_beginning_with("x").unwrap(), Tags::default());
 
         let peeled = repo.peel_tag(&loose[0].id).unwrap();
         assert_eq!((peeled.commit.clone(), peeled.annotated), (commit.clone(), true));
@@ -232,8 +313,52 @@ mod tests {
         sandbox.git(&["tag", "tree", "HEAD^{tree}"]);
         sandbox.git(&["tag", "-a", "blob", "HEAD:a", "-m", "m"]);
         let repo = sandbox.repo();
-        for tag in repo.tags().unwrap() {
+        for tag in repo.tags().unwrap().whole {
             assert!(matches!(repo.peel_tag(&tag.id), Err(Error::BadTag { .. })), "{}", tag.name);
         }
+    }
+    #[test]
+    fn what_leads_nowhere_is_named_and_keeps_nobody_from_the_rest() {
+        let sandbox = Sandbox::new();
+        sandbox.write("a", b"1\n");
+        let commit = sandbox.commit("first");
+        sandbox.git(&["tag", "whole"]);
+        for (name, bytes) in [("empty", ""), ("torn", "0000"), ("lost", "00000000000000000000000000000000000000ba\n")] {
+            sandbox.write(format!(".git/refs/tags/{name}"), bytes.as_bytes());
+            sandbox.write(format!(".git/refs/heads/{name}"), bytes.as_bytes());
+        }
+        let repo = sandbox.repo();
+        let Tags { whole, broken } = repo.tags().unwrap();
+        assert_eq!(whole, [TagRef { name: "whole".into(), id: commit.clone() }]);
+        let why = |name: &str| broken.iter().find(|found| found.name == format!("refs/tags/{name}")).unwrap().clone();
+        assert_eq!(broken.len(), 3);
+        assert!(why("empty").why.contains("is empty") && why("torn").why.contains("holds no id"), "{broken:?}");
+        assert_eq!(why("empty").file, Some(repo.common_dir().join("refs/tags/empty")));
+        assert!(why("lost").why.contains("is missing here") && why("lost").file.is_none(), "{broken:?}");
+        assert_eq!(repo.tags_beginning_with("w").unwrap().broken, []);
+        let heads: Vec<String> = repo.refs_below("refs/heads/").unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(heads, ["refs/heads/lost", "refs/heads/main"]);
+        assert!(matches!(repo.find_ref("refs/tags/torn"), Err(Error::BrokenRef(broken)) if broken.name == "refs/tags/torn"));
+        assert_eq!(repo.find_ref("refs/tags/whole").unwrap(), Some(commit));
+    }
+
+    #[test]
+    fn references_that_git_packs_meanwhile_are_seen() {
+        let sandbox = Sandbox::new();
+        sandbox.write("a", b"1\n");
+        sandbox.commit("first");
+        let repo = sandbox.repo();
+        repo.tags().unwrap();
+        let first = std::cell::Cell::new(true);
+        let seen = repo.settled(|gix| {
+            // Between the packed ones and the loose ones git moves one from here to there.
+            let platform = gix.references().during("listing")?;
+            if first.replace(false) {
+                sandbox.git(&["tag", "moved"]);
+                sandbox.git(&["pack-refs", "--all", "--prune"]);
+            }
+            Ok(platform.tags().during("listing")?.count())
+        });
+        assert_eq!(seen.unwrap(), 1);
     }
 }

@@ -179,7 +179,7 @@ fn after_rewrite(facts: &Facts<'_>, input: &[u8]) -> Result<Said, Failure> {
     // What was rewritten before may have been rewritten once more.
     let mut all: Rewritten = known.iter().map(|(old, at)| (old.clone(), new.get(at).unwrap_or(at).clone())).collect();
     let mut lines = Vec::new();
-    for tag in git.tags()? {
+    for tag in git.tags()?.whole {
         if facts.is_late() {
             break;
         }

@@ -64,6 +64,12 @@ pub fn find(ground: &Ground, wanted: &dyn Fn(&TaskId) -> bool) -> Result<Adoptio
         files: 0,
         reason: Some("it marks a rollback".into()),
     }));
+    lines.extend(all.broken_tags.iter().map(|broken| AdoptionLine {
+        tag: broken.name.trim_start_matches("refs/tags/").to_string(),
+        release: None,
+        files: 0,
+        reason: Some(broken.why.clone()),
+    }));
     let scopes: HashMap<&TaskId, Scope> = ground
         .settings
         .tasks
@@ -95,7 +101,7 @@ fn ambiguous(ground: &Ground, release: &Release) -> Option<TaskId> {
 /// The tags that are no release of a known task, with the reason.
 fn foreign_tags(ground: &Ground, is_task: &dyn Fn(&TaskId) -> bool) -> Result<Vec<AdoptionLine>, Failure> {
     let mut lines = Vec::new();
-    for tag in ground.git.tags()? {
+    for tag in ground.git.tags()?.whole {
         let name = std::str::from_utf8(&tag.name).ok();
         if name.and_then(|name| TagName::parse(name, is_task)).is_some() {
             continue;
@@ -343,6 +349,7 @@ pub fn configuration(ground: &Ground) -> Result<Option<String>, Failure> {
     let names: BTreeSet<TaskId> = ground
         .git
         .tags()?
+        .whole
         .iter()
         .filter_map(|tag| TagName::parse(std::str::from_utf8(&tag.name).ok()?, |_| true).map(|name| name.task().clone()))
         .collect();

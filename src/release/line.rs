@@ -58,7 +58,7 @@ pub fn find<'a>(
     let tip = newest(ground, &counted, &in_head, active, head)?;
     let latest = tip.map(|release| &release.version).into_iter().chain(in_head.iter().copied()).max().cloned();
     let base = latest.as_ref().map(|latest| latest.max(active.unwrap_or(latest)).clone());
-    let tagged: BTreeSet<Version> = releases.of(&task.id).map(|release| release.version.clone()).collect();
+    let tagged = releases.tagged(&task.id);
     let mut untagged = elsewhere.clone();
     for (version, place) in &manifests {
         untagged.entry(version.clone()).or_insert_with(|| format!("its manifest is in {place}"));

@@ -202,8 +202,10 @@ pub fn draft(
         return Err(Error::BranchHasItsName(tag.to_string()).into());
     }
     edits::set_versions(ground, task, &version, &head.commit, &mut found)?;
-    if let Ok(release) = releases.find(&task.id, &version) {
-        return existing(ground, task, release, active, &found, request);
+    match releases.find(&task.id, &version) {
+        Ok(release) => return existing(ground, task, release, active, &found, request),
+        Err(broken @ catalog::Error::TagBroken { .. }) => return Err(broken.into()),
+        Err(_) => {}
     }
     held::refuse(ground, task, releases, standings, &version, &found)?;
     check_manifest_place(ground, task, &version)?;

@@ -13,7 +13,7 @@ use crate::{
         registry as read,
         releases::Releases,
     },
-    git::{Attributes, Scan, Tracked, WorkState, rules_gone},
+    git::{self, Attributes, Scan, Tracked, WorkState, rules_gone},
     ground::Ground,
     model::{
         Check, Manifest, Status, TagName, TaskSpec, Verification, Version, manifest::FileEntry, signature::Demand, trust::Role,
@@ -303,8 +303,14 @@ pub fn release(
     version: &Version,
     (deep, demand): (bool, Demand),
 ) -> Result<Verification, Failure> {
-    let release = releases.find(&task.id, version)?;
     let mut verification = Verification { task: task.id.clone(), version: version.clone(), checks: Vec::new() };
+    let release = match releases.find(&task.id, version) {
+        Err(broken @ catalog::Error::TagBroken { .. }) => {
+            verification.checks.push(Checking::begin(1, "integrity.tag").unmade(broken.into(), &ground.git)?);
+            return Ok(verification);
+        }
+        found => found?,
+    };
     // Before the manifest, which the tag vouches for, is read.
     verification.checks.extend(signature::check(ground, release, demand)?);
     let tag = tag_check(ground, release)?;
@@ -362,13 +368,26 @@ fn tag_check(ground: &Ground, release: &Release) -> Result<Check, Failure> {
     let checking = Checking::begin(1, "integrity.tag");
     let (tag, name) = (release.tag(), TagName::keep_reference(&release.task, &release.version));
     if release.lost {
-        let bring = Hint::run("bring the tag back", &["git", "update-ref", &format!("refs/tags/{tag}"), release.tag_id.as_str()]);
-        let evidence = vec![format!("the tag {tag} is missing"), format!("bring it back: {}", bring.argv.join(" "))];
-        return Ok(Check { hints: vec![bring], ..checking.end(Status::Fail, evidence) });
+        let reference = format!("refs/tags/{tag}");
+        let bring = Hint::run("bring the tag back", &["git", "update-ref", &reference, release.tag_id.as_str()]);
+        let (mut why, mut hints) = ("missing".to_string(), Vec::new());
+        if let Err(git::Error::BrokenRef(broken)) = ground.git.find_ref(&reference) {
+            why = format!("broken: {}", broken.why);
+            // git writes nothing over a reference that holds no id.
+            hints.extend(broken.file.is_some().then(|| broken.hints().swap_remove(0)));
+        }
+        let evidence = vec![format!("the tag {tag} is {why}"), format!("bring it back: {}", bring.argv.join(" "))];
+        hints.push(bring);
+        return Ok(Check { hints, ..checking.end(Status::Fail, evidence) });
     }
     Ok(match manifests::kept(&ground.git, release)? {
         Kept::Nothing => checking.end(Status::Skipped, vec![format!("there is no {name}: the release was made elsewhere, or adopted")]),
         Kept::Same => checking.end(Status::Pass, vec![format!("{name} names the same tag")]),
+        Kept::Broken(broken) => {
+            let again = Hint::run("make it again", &["git", "update-ref", &name, release.tag_id.as_str()]);
+            let hints = broken.hints().into_iter().take(1).chain([again]).collect();
+            Check { hints, ..checking.end(Status::Inconclusive, vec![format!("{name} is broken: {}", broken.why)]) }
+        }
         Kept::Other(id) => checking.unmade(catalog::Error::tag_replaced(release, id).into(), &ground.git)?,
     })
 }

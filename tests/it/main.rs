@@ -20,6 +20,7 @@ mod backup_kills;
 mod backup_sqlite;
 mod bad_input;
 mod broken;
+mod broken_refs;
 mod broken_registry;
 mod broken_settings;
 mod canary_config;
