@@ -79,7 +79,7 @@ impl App {
             let said = format!("{version} was never released here: there is nothing to verify it against");
             return Ok(vec![Checking::begin(1, "integrity.manifest").end(Status::Skipped, vec![said])]);
         }
-        let levels = Levels { commands: self.commands_in(operation), ..Levels::ALL };
+        let levels = Levels { commands: self.commands_in(operation), tag: false, ..Levels::ALL };
         let mut checks = check::tree(&self.ground, task, &releases, Standing::default(), version, levels)?.checks;
         super::change::leave_packages(&self.ground, operation, &mut checks);
         let mut other = Vec::new();

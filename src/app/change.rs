@@ -59,7 +59,7 @@ impl App {
         self.refuse_unfinished()?;
         let mut draft = self.draft(request)?;
         see(&draft.plan)?;
-        self.require_commands(&draft.plan.commands)?;
+        self.check_doable(&draft)?;
         if let Request::CreateSnapshot(wanted) = request
             && wanted.run_hooks
             && !draft.plan.nothing_to_do
@@ -99,8 +99,7 @@ impl App {
     /// Describes what a request would do; the folders it would change can be written to.
     fn draft(&self, request: &Request) -> Result<Draft, Failure> {
         let mut draft = self.describe(request)?;
-        self.name_commands(&mut draft);
-        self.check_places(&draft)?;
+        self.check_draft(&mut draft, self.on_verify_fail(request))?;
         Ok(draft)
     }
 
@@ -286,7 +285,7 @@ impl App {
             What::Version(version) => {
                 let commands = self.commands_in(operation);
                 let registry = if operation.leaves_registry() { check::Entry::Told } else { check::Entry::Counts };
-                let levels = check::Levels { readiness: false, commands, registry, ..check::Levels::ALL };
+                let levels = check::Levels { readiness: false, commands, registry, tag: false, ..check::Levels::ALL };
                 let verified = check::tree(
                     &self.ground,
                     task,

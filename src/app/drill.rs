@@ -142,11 +142,13 @@ impl App {
             None => return,
             Some(None) => checking.end(Status::Pass, vec!["nothing in this work tree is in the way of a rollback".into()]),
             Some(Some(Obstacle::Moment(failure))) => {
-                checking.end(Status::Skipped, vec![format!("a rollback here would have to wait: {failure}")])
+                // The version came back, which stays proven; nobody can go back to it here and now.
+                report.why = format!("a rollback here would have to wait: {}", failure.chain().join(": "));
+                checking.end(Status::Inconclusive, vec![report.why.clone()])
             }
             Some(Some(Obstacle::Lasting(failure))) => {
                 report.passed = false;
-                report.why = format!("a rollback here would be refused: {failure}");
+                report.why = format!("a rollback here would be refused: {}", failure.chain().join(": "));
                 checking.end(Status::Fail, vec![report.why.clone()])
             }
         };

@@ -58,7 +58,7 @@ impl App {
             seen: format!("{} is broken: {}", tag.name, tag.why),
             fix: tag.hints().into_iter().next().map(Next::from),
         }));
-        let mut tasks: Vec<TaskHealth> = lines.into_par_iter().map(|line| self.task_health(line, &releases, deep)).collect();
+        let mut tasks: Vec<TaskHealth> = lines.into_par_iter().map(|line| self.task_health(line, &releases, (deep, !unfinished))).collect();
         tasks.sort_by(|a, b| (b.level, &a.task).cmp(&(a.level, &b.task)));
         self.look_at_signing(&mut repository);
         let stored = if is_open { self.look_at_store(deep, &mut repository) } else { None };
@@ -105,8 +105,8 @@ impl App {
         }
     }
 
-    /// One task.
-    fn task_health(&self, line: TaskLine, releases: &Releases, deep: bool) -> TaskHealth {
+    /// One task; what a rollback would meet is looked at where none is unfinished.
+    fn task_health(&self, line: TaskLine, releases: &Releases, (deep, is_free): (bool, bool)) -> TaskHealth {
         let flaw = self.look_at_flaw(&line.task);
         let mut wanted: Vec<&Version> = line.active.iter().chain(&line.way_back.version).filter(|_| flaw.is_none()).collect();
         wanted.dedup();
@@ -117,7 +117,7 @@ impl App {
         }
         findings.extend(self.look_at_confirmation(&line.task));
         // Bytes that are gone are said already, and with more words.
-        if !findings.iter().any(|finding| finding.check == "objects") {
+        if is_free && !findings.iter().any(|finding| finding.check == "objects") {
             findings.extend(self.look_at_way(&line));
         }
         if self.closed_state().is_some() {
@@ -166,7 +166,7 @@ impl App {
         let obstacle = self.obstacle(task, version)?;
         let level = if matches!(obstacle, Obstacle::Moment(_)) { Level::Warning } else { Level::Critical };
         let failure = obstacle.failure();
-        let seen = format!("a rollback to {version} would be refused: {failure}");
+        let seen = format!("a rollback to {version} would be refused: {}", failure.chain().join(": "));
         Some(Finding { seen, ..failed("way", level, failure) })
     }
 
@@ -178,7 +178,11 @@ impl App {
             Ok(verification) => verification,
             Err(failure) => return Some(failed("objects", Level::Unknown, &failure)),
         };
-        let worst = verification.problems().max_by_key(|check| check.status)?;
+        let worst = verification.problems().max_by_key(|check| (!check.is_of_copy(), check.status))?;
+        if worst.is_of_copy() {
+            let seen = worst.evidence.join("; ");
+            return Some(Finding { check: "manifest", level: Level::Warning, seen, fix: worst.hints.first().cloned().map(Next::from) });
+        }
         let fix = run("see all of it", &["verify-snapshot", "-t", task.as_str(), "--version", &version.to_string(), "--deep"]);
         if let Some(finding) = self.look_at_kept(spec, releases, version, (worst, deep)) {
             return Some(finding);

@@ -94,7 +94,9 @@ impl App {
     pub(super) fn note_kept(&self, verification: &Verification) {
         match damage(verification) {
             Some(reason) => self.note(&said_of(verification, Verdict::Damaged, reason)),
-            None if verification.is_good() => self.note(&said_of(verification, Verdict::Whole, "verified where it is kept".into())),
+            None if verification.problems().all(Check::is_of_copy) => {
+                self.note(&said_of(verification, Verdict::Whole, "verified where it is kept".into()))
+            }
             None => {}
         }
     }

@@ -232,6 +232,10 @@ pub trait Fs: Send + Sync {
     fn mounts(&self) -> io::Result<Vec<RelPath>> {
         Ok(Vec::new())
     }
+    /// True for what nobody may replace or remove, or a folder in which nobody may, while it has that attribute (`chattr +i`, `+a`).
+    fn is_fixed(&self, _path: &RelPath) -> io::Result<bool> {
+        Ok(false)
+    }
     /// Fails early when names in a folder cannot be changed by this user; a good answer promises nothing.
     fn check_writable(&self, _dir: &RelPath) -> io::Result<()> {
         Ok(())

@@ -104,6 +104,10 @@ impl<L: Look, F: Fs> Fs for Layered<L, F> {
         self.below.lock(path, hold, wait)
     }
 
+    fn is_fixed(&self, path: &RelPath) -> io::Result<bool> {
+        self.below.is_fixed(path)
+    }
+
     fn check_writable(&self, dir: &RelPath) -> io::Result<()> {
         self.below.check_writable(dir)
     }
@@ -164,6 +168,10 @@ impl<F: Fs> Fs for ReadOnly<F> {
     /// A lock whose file is not there is nobody's, and whoever changes nothing may go on as if it were theirs.
     fn lock(&self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>> {
         if self.there.stat(path)?.is_some() { self.there.lock(path, hold, wait) } else { Ok(Some(Box::new(()))) }
+    }
+
+    fn is_fixed(&self, path: &RelPath) -> io::Result<bool> {
+        self.there.is_fixed(path)
     }
 
     fn check_writable(&self, dir: &RelPath) -> io::Result<()> {

@@ -296,6 +296,20 @@ impl Fs for Root {
         Ok(rustix::fs::accessat(&handle, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
     }
 
+    fn is_fixed(&self, path: &RelPath) -> io::Result<bool> {
+        use rustix::fs::{StatxAttributes, StatxFlags};
+        let (dir, name) = match self.parent(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            found => found?,
+        };
+        match rustix::fs::statx(&dir, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::TYPE) {
+            Ok(found) => Ok(found.stx_attributes.intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND)),
+            // Nothing is there, or the kernel cannot say.
+            Err(Errno::NOENT | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     fn clone_file(&self, from: &RelPath, to: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
         let source = self.open_file(from)?;
         let (dir, name) = self.parent(to)?;

@@ -1,16 +1,18 @@
 //! Finds the manifest of a release and checks the chain tag -> commit -> manifest.
 //!
 //! [`load`] is the one way to a manifest that anything is restored, compared or made from, so what
-//! it refuses (a tag that was moved, a manifest that is not the tag's) no command passes over.
+//! it refuses (a tag that was moved, a manifest that is not the tag's) no command passes over. Where
+//! the tag names a digest, bytes that have it are the manifest, wherever they lie; the copies in HEAD
+//! and in the work tree are no authority, and what differs in them is said ([`copy_trouble`]).
 
 use std::sync::Arc;
 
-use super::{Error, Release, capture, grown};
+use super::{Error, NumberTaken, Release, capture, grown};
 pub use crate::ground::ReadRelease as Found;
 use crate::{
-    base::{Digest, Failure, Fault, GitId, Kind, RelPath, TaskId, fs::read_limited},
+    base::{Digest, Failure, Fault, GitId, Hint, Kind, RelPath, TaskId, fs::read_limited},
     git::{self, Attributes, BrokenRef, PeeledTag, Repo},
-    ground::{Ground, ReleaseKey},
+    ground::{Differs, Ground, OtherCopy, ReleaseKey},
     model::{DependencyList, Manifest, Settings, TagName},
 };
 
@@ -38,8 +40,59 @@ pub fn load(ground: &Ground, release: &Release) -> Result<Arc<Found>, Failure> {
         return Ok(found.clone());
     }
     let found = Arc::new(read(ground, release)?);
+    if release.lost {
+        let (why, hints) = lost_tag(&ground.git, release);
+        let bring: Vec<String> = hints.iter().map(|hint| hint.argv.join(" ")).collect();
+        let kept = TagName::keep_reference(&release.task, &release.version);
+        ground.warn(format!("{why}, and only {kept} has it: {}", bring.join(" && ")));
+    }
+    if let Some(copy) = &found.copy {
+        ground.warn(format!(
+            "{}; what its tag names is taken",
+            copy_trouble(release, copy).map_or_else(|| line_ends(release), |error| error.to_string())
+        ));
+    }
     known().insert(key, found.clone());
     Ok(found)
+}
+
+/// What is wrong with a tag that only its second reference has, and how it comes back.
+pub fn lost_tag(git: &Repo, release: &Release) -> (String, Vec<Hint>) {
+    let (tag, reference) = (release.tag(), TagName::release(&release.task, &release.version).reference());
+    let bring = Hint::run("bring the tag back", &["git", "update-ref", &reference, release.tag_id.as_str()]);
+    match git.find_ref(&reference) {
+        // git writes nothing over a reference that holds no id.
+        Err(git::Error::BrokenRef(broken)) => {
+            let why = format!("the tag {tag} is broken: {}", broken.why);
+            (why, broken.hints().into_iter().take(1).chain([bring]).collect())
+        }
+        Ok(Some(_)) => (format!("the tag {tag} leads to an object that is missing here"), vec![bring]),
+        _ => (format!("the tag {tag} is missing"), vec![bring]),
+    }
+}
+
+/// What is wrong with a copy of a release's manifest; `None` when only its line ends differ.
+pub fn copy_trouble(release: &Release, copy: &OtherCopy) -> Option<Error> {
+    let (task, version) = (release.task.clone(), release.version.clone());
+    match &copy.differs {
+        Differs::LineEnds => None,
+        Differs::Bytes { expected, found } => {
+            Some(Error::ManifestChanged { task, version, expected: expected.to_string(), found: found.clone() })
+        }
+        Differs::Release { commit } => Some(Error::NumberTaken(Box::new(NumberTaken {
+            tag: release.tag(),
+            task,
+            version,
+            commit: commit.clone(),
+            path: copy.path.clone(),
+            source: copy.source.clone(),
+        }))),
+    }
+}
+
+/// That only the line ends of a copy differ.
+pub fn line_ends(release: &Release) -> String {
+    format!("the copy of the manifest of {} {} differs by its line ends alone", release.task, release.version)
 }
 
 /// What the second reference of a release says of its tag.
@@ -71,7 +124,7 @@ pub fn kept(git: &Repo, release: &Release) -> Result<Kept, Failure> {
 /// The exact bytes of a release's manifest, unread, and its tag. Where the tag names a digest they have it.
 pub fn bytes(ground: &Ground, release: &Release) -> Result<(PeeledTag, Vec<u8>), Failure> {
     let tag = ground.git.peel_tag(&release.tag_id)?;
-    let bytes = bytes_of(&ground.git, &ground.settings, release, &tag)?;
+    let bytes = bytes_of(&ground.git, &ground.settings, release, &tag)?.bytes;
     Ok((tag, bytes))
 }
 
@@ -84,7 +137,7 @@ pub fn dependencies(ground: &Ground, release: &Release) -> Result<Option<Depende
     let copy = capture::bytes(&*ground.tree, &ground.settings.manifest_path(&release.task, &release.version)).ok().flatten();
     let bytes = match copy.filter(|bytes| expected == Some(Digest::of(bytes))) {
         Some(bytes) => bytes,
-        None => bytes_of(&ground.git, &ground.settings, release, &tag)?,
+        None => bytes_of(&ground.git, &ground.settings, release, &tag)?.bytes,
     };
     Ok(Manifest::parse_dependencies(&bytes)?)
 }
@@ -93,9 +146,9 @@ pub fn dependencies(ground: &Ground, release: &Release) -> Result<Option<Depende
 fn read(ground: &Ground, release: &Release) -> Result<Found, Failure> {
     let (git, settings) = (&ground.git, &ground.settings);
     let tag = git.peel_tag(&release.tag_id)?;
-    let bytes = bytes_of(git, settings, release, &tag)?;
-    let (copy, manifest) = rayon::join(|| check_copy(ground, release, &bytes), || Manifest::parse(&bytes));
-    copy?;
+    let located = bytes_of(git, settings, release, &tag)?;
+    let (copy, manifest) = rayon::join(|| other_copy(ground, release, &located), || Manifest::parse(&located.bytes));
+    let copy = copy?;
     let mut manifest = manifest?;
     if manifest.metadata.task_id != release.task || manifest.metadata.version != release.version {
         return Err(
@@ -115,51 +168,104 @@ fn read(ground: &Ground, release: &Release) -> Result<Found, Failure> {
         Some(task) => grown::complete(ground, task, &tag.commit, &mut manifest)?,
         None => Vec::new(),
     };
-    Ok(Found { manifest, tag, grown })
+    Ok(Found { manifest, tag, grown, copy })
 }
 
-/// An edit of the work tree's copy that is not committed yet is not passed over either.
-fn check_copy(ground: &Ground, release: &Release, bytes: &[u8]) -> Result<(), Failure> {
+/// How much larger a file can be than what git keeps of it: UTF-32 with a mark of its order.
+const MOST: u64 = 5;
+
+/// The copy of the manifest in HEAD, or in the work tree, when it is not the one that was found.
+fn other_copy(ground: &Ground, release: &Release, located: &Located) -> Result<Option<OtherCopy>, Failure> {
     let path = ground.settings.manifest_path(&release.task, &release.version);
-    if capture::is_now(&*ground.tree, &path, bytes) {
-        return Ok(());
-    }
-    let Some(copy) = capture::bytes(&*ground.tree, &path)? else { return check_large_copy(ground, release, &path, bytes) };
-    if copy == bytes || ground.git.converter(Attributes::WorkTree)?.to_git(&path, copy.clone())? == bytes {
-        return Ok(());
-    }
-    let (expected, found) = (Digest::of(bytes).to_string(), Digest::of(&copy).to_string());
-    Err(Error::ManifestChanged { task: release.task.clone(), version: release.version.clone(), expected, found }.into())
+    let bytes = &located.bytes[..];
+    let differs = match &located.head {
+        Some(id) => {
+            let large = || Differs::Bytes { expected: Digest::of(bytes), found: "larger than any manifest".into() };
+            match ground.git.read_blob_within(id, LIMIT) {
+                Ok(copy) => Some(difference(release, &located.commit, bytes, &copy)),
+                Err(git::Error::BadObject { .. }) => Some(large()),
+                Err(_) => None,
+            }
+        }
+        None if capture::is_now(&*ground.tree, &path, bytes) => None,
+        None => match in_work_tree(ground, &path, bytes) {
+            Ok(Copy::Same) => None,
+            Ok(Copy::Bytes(copy)) => Some(difference(release, &located.commit, bytes, &copy)),
+            Ok(Copy::Large(found)) => Some(Differs::Bytes { expected: Digest::of(bytes), found: found.to_string() }),
+            // It is no authority: that it cannot be read keeps nobody from anything.
+            Err(failure) if matches!(failure.kind(), Kind::Cancelled(_) | Kind::TimeLimit | Kind::Bug) => return Err(failure),
+            Err(_) => None,
+        },
+    };
+    Ok(differs.map(|differs| OtherCopy { path, differs, source: located.source.clone() }))
 }
 
-/// A copy that is too large to be read into memory, or none at all.
-fn check_large_copy(ground: &Ground, release: &Release, path: &RelPath, bytes: &[u8]) -> Result<(), Failure> {
-    /// How much larger a file can be than what git keeps of it: UTF-32 with a mark of its order.
-    const MOST: u64 = 5;
+/// The copy of a manifest in the work tree.
+enum Copy {
+    /// None, or the same, converted or not.
+    Same,
+    /// Another one.
+    Bytes(Vec<u8>),
+    /// Another one that is too large to be a manifest.
+    Large(Digest),
+}
+
+/// Compares the copy in the work tree; of one that is too large to be read into memory, as much as must be.
+fn in_work_tree(ground: &Ground, path: &RelPath, bytes: &[u8]) -> Result<Copy, Failure> {
+    let is_same = |copy: &[u8]| -> Result<bool, Failure> {
+        Ok(copy == bytes || ground.git.converter(Attributes::WorkTree)?.to_git(path, copy.to_vec())? == bytes)
+    };
+    if let Some(copy) = capture::bytes(&*ground.tree, path)? {
+        return Ok(if is_same(&copy)? { Copy::Same } else { Copy::Bytes(copy) });
+    }
     // The file itself was compared before; no line ends and no encoding make more than this of it.
-    let Some(copy) = capture::read(&*ground.tree, path)? else { return Ok(()) };
+    let Some(copy) = capture::read(&*ground.tree, path)? else { return Ok(Copy::Same) };
     if copy.size <= MOST * bytes.len() as u64 {
         let read = read_limited(&*ground.tree, path, MOST * LIMIT);
-        let copy = read.map_err(|source| Error::Read { path: path.clone(), source })?;
-        if ground.git.converter(Attributes::WorkTree)?.to_git(path, copy)? == bytes {
-            return Ok(());
+        if is_same(&read.map_err(|source| Error::Read { path: path.clone(), source })?)? {
+            return Ok(Copy::Same);
         }
     }
-    let (task, version) = (release.task.clone(), release.version.clone());
-    Err(Error::ManifestChanged { task, version, expected: Digest::of(bytes).to_string(), found: copy.digest.to_string() }.into())
+    Ok(Copy::Large(copy.digest))
+}
+
+/// In what a copy differs from the manifest of a release, whose commit is this.
+fn difference(release: &Release, commit: &GitId, bytes: &[u8], copy: &[u8]) -> Differs {
+    let is_end = |(at, byte): &(usize, &u8)| **byte == b'\r' && copy.get(at + 1) == Some(&b'\n');
+    if copy.iter().enumerate().filter(|byte| !is_end(byte)).map(|(_, byte)| byte).eq(bytes) {
+        return Differs::LineEnds;
+    }
+    match Manifest::parse_metadata(copy) {
+        Ok(meta) if (&meta.task_id, &meta.version) == (&release.task, &release.version) && meta.git_commit != commit.as_str() => {
+            Differs::Release { commit: meta.git_commit }
+        }
+        _ => Differs::Bytes { expected: Digest::of(bytes), found: Digest::of(copy).to_string() },
+    }
+}
+
+/// A manifest's bytes, and where they were found.
+struct Located {
+    bytes: Vec<u8>,
+    /// The commit of the release.
+    commit: GitId,
+    /// A commit that has them; `None` when only what was before it has.
+    source: Option<GitId>,
+    /// HEAD's own blob in the manifest's place, when it is another one.
+    head: Option<GitId>,
 }
 
 /// The manifest's bytes: from the commit that HEAD leads to, on a branch or not, else from any branch,
 /// else from what the operations here keep alive, because a branch may be reset or deleted, else from
-/// the task's other releases. Where the tag names a digest, bytes that have it win, and bytes that do
-/// not are an error.
-fn bytes_of(git: &Repo, settings: &Settings, release: &Release, tag: &PeeledTag) -> Result<Vec<u8>, Failure> {
+/// the task's other releases, else from whatever any reference or log still reaches. Where the tag
+/// names a digest, bytes that have it win, and where none have it, bytes that do not are an error.
+fn bytes_of(git: &Repo, settings: &Settings, release: &Release, tag: &PeeledTag) -> Result<Located, Failure> {
     let expected = digest_in(&tag.message);
-    let (mut wrong, mut unread) = (None, None);
+    let (mut wrong, mut unread, mut large, mut in_head) = (None, None, None, None);
     let mut tried: Vec<GitId> = Vec::new();
     let head = git.head_commit()?;
     let path = settings.manifest_path(&release.task, &release.version);
     let read = |id: &GitId| git.check_size(id, LIMIT).and_then(|()| git.read_blob_of(id, expected));
+    let located = |bytes, source, head| Located { bytes, commit: tag.commit.clone(), source, head };
     for commit in places(git, &release.task, head.clone(), expected.is_some()) {
         let entry = match git.entry(&commit, &path) {
             Ok(Some(entry)) if !tried.contains(&entry.id) => entry,
@@ -170,15 +276,28 @@ fn bytes_of(git: &Repo, settings: &Settings, release: &Release, tag: &PeeledTag)
             }
         };
         match read(&entry.id) {
-            Ok(Ok(bytes)) => return Ok(bytes),
+            Ok(Ok(bytes)) => return Ok(located(bytes, Some(commit), in_head)),
             Ok(Err(digest)) => drop(wrong.get_or_insert(digest)),
+            // Nothing that is so large is a manifest; another commit may have the true one.
+            Err(error) if expected.is_some() && git.check_size(&entry.id, LIMIT).is_err() => drop(large.get_or_insert(error)),
             Err(error) => may_be_elsewhere(error, &mut unread)?,
         }
-        // A changed manifest in HEAD itself is never passed over: somebody must look at it.
-        if tried.is_empty() && unread.is_none() && Some(&commit) == head.as_ref() {
-            break;
+        if Some(&commit) == head.as_ref() {
+            in_head = Some(entry.id.clone());
         }
         tried.push(entry.id);
+    }
+    if expected.is_some() && (wrong.is_some() || large.is_some()) {
+        let name = String::from_utf8_lossy(path.name()).into_owned();
+        // A look at all of history is long; without it, the release would be called damaged.
+        for (id, _) in git.reachable_blobs(&name, "").unwrap_or_default() {
+            if let Ok(Ok(bytes)) = read(&id) {
+                return Ok(located(bytes, None, in_head));
+            }
+        }
+    }
+    if let Some(error) = large {
+        return Err(error.into());
     }
     let (task, version) = (release.task.clone(), release.version.clone());
     Err(match (expected, wrong, unread) {
@@ -203,13 +322,14 @@ fn may_be_elsewhere(error: git::Error, unread: &mut Option<git::Error>) -> Resul
 /// The commits in which a manifest is looked for: HEAD first, the others only when needed.
 fn places<'a>(git: &'a Repo, task: &TaskId, head: Option<GitId>, with_kept: bool) -> impl Iterator<Item = GitId> + use<'a> {
     let below = |prefix: &str| git.refs_below(prefix).unwrap_or_default().into_iter().map(|(_, id)| id);
-    let tags = format!("refs/tags/{task}-v");
+    let (tags, kept) = (format!("refs/tags/{task}-v"), format!("refs/snapback/keep/{task}/"));
     let mut others = None;
     let rest = std::iter::from_fn(move || {
         let all = || {
             let mut all: Vec<GitId> = below("refs/heads/").chain(below("refs/remotes/")).collect();
             if with_kept {
                 all.extend(below("refs/snapback/safety/"));
+                all.extend(below(&kept).filter_map(|id| Some(git.peel_tag(&id).ok()?.commit)));
                 all.extend(below(&tags).filter_map(|id| Some(git.peel_tag(&id).ok()?.commit)));
             }
             all.into_iter()

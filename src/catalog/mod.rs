@@ -67,6 +67,9 @@ pub enum Error {
         /// The digest of the file.
         found: String,
     },
+    /// The branch has the manifest of another release of the same number.
+    #[error("{0}")]
+    NumberTaken(Box<NumberTaken>),
     /// The tag was moved: its commit is not the one of the manifest.
     #[error("the tag {tag} points to {found}, its manifest was made for {expected}")]
     TagMoved {
@@ -116,6 +119,9 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file or folder has an attribute that lets nobody change it.
+    #[error("{0} is immutable or append-only (chattr), so it cannot be changed")]
+    Fixed(RelPath),
     /// No commit that is here holds the manifest that the tag names.
     #[error("no commit that is here holds the manifest of {task} {version}, which its tag names")]
     ManifestAway {
@@ -137,6 +143,47 @@ pub enum Error {
     },
 }
 
+/// The manifest of another release of a number that is taken: somebody lost a race for it.
+#[derive(Debug)]
+pub struct NumberTaken {
+    /// The tag that has the number.
+    pub tag: String,
+    /// The task.
+    pub task: TaskId,
+    /// The version.
+    pub version: Version,
+    /// The commit of the other release.
+    pub commit: String,
+    /// Where its manifest lies.
+    pub path: RelPath,
+    /// A commit that has the tag's own manifest.
+    pub source: Option<GitId>,
+}
+
+impl std::fmt::Display for NumberTaken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { tag, task, version, commit, .. } = self;
+        let commit = commit.get(..7).unwrap_or(commit);
+        write!(
+            f,
+            "this branch has a manifest of {task} {version} that is of another release, made of {commit}: the tag {tag} is not its tag"
+        )
+    }
+}
+
+impl NumberTaken {
+    /// How the branch gets the manifest of the tag, and its own release a number.
+    fn hints(&self) -> Vec<Hint> {
+        let path = self.path.to_string();
+        let take = |source: &GitId| {
+            Hint::run("take the manifest of the tag into this branch, and commit it", &["git", "checkout", source.as_str(), "--", &path])
+        };
+        let why = "then release what this branch has under a number of its own";
+        let release = Hint::run(why, &["snapback", "create-snapshot", "--bump", "patch", "--task", self.task.as_str()]);
+        self.source.iter().map(take).chain([release]).collect()
+    }
+}
+
 impl Error {
     /// The error for a release whose second reference names something else than its tag.
     pub fn tag_replaced(release: &Release, names: GitId) -> Self {
@@ -148,8 +195,9 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::UnknownTask { .. } | Self::UnknownVersion { .. } => Kind::NotFound,
-            Self::NoManifest { .. } | Self::NotAFile { .. } | Self::Linked(_) => Kind::Refused,
+            Self::NoManifest { .. } | Self::NotAFile { .. } | Self::Linked(_) | Self::Fixed(_) => Kind::Refused,
             Self::ManifestChanged { .. } | Self::TagMoved { .. } | Self::TagReplaced { .. } | Self::TagBroken { .. } => Kind::Bad,
+            Self::NumberTaken(_) => Kind::Conflict,
             Self::Read { source, .. } | Self::Unwritable { source, .. } if is_link_on_the_way(source) => Kind::Refused,
             Self::Read { .. } | Self::Unwritable { .. } | Self::Unsteady(_) | Self::ManifestAway { .. } => Kind::Missing,
         }
@@ -185,6 +233,8 @@ impl Fault for Error {
                 ]
             }
             Self::TagBroken { broken, .. } => broken.hints(),
+            Self::NumberTaken(taken) => taken.hints(),
+            Self::Fixed(path) => vec![Hint::run("take the attribute away", &["chattr", "-i", "-a", &path.to_string()])],
             Self::TagMoved { tag, expected, .. } => vec![
                 Hint::run("see who made the tag that is there now", &["git", "show", "--no-patch", tag]),
                 Hint::run("put it back on the commit that was released", &["git", "update-ref", &format!("refs/tags/{tag}"), expected]),

@@ -55,8 +55,8 @@ pub(super) fn find(root: &dyn Fs, rules: &[Rule], warnings: &mut Vec<String>) ->
     Ok(found)
 }
 
-/// Where a task was that no rule finds any more: the first place that a rule gives its id, when
-/// nothing but a folder stands there now.
+/// Where a task was that no rule finds any more: the first place that a rule gives its id. Whatever
+/// stands there now makes room when the task comes back.
 pub(super) fn lost(root: &dyn Fs, rules: &[Rule], id: TaskId) -> Option<Found> {
     let dir = rules.iter().find_map(|rule| {
         let (before, after) = rule.id.split_once("{name}")?;
@@ -66,11 +66,7 @@ pub(super) fn lost(root: &dyn Fs, rules: &[Rule], id: TaskId) -> Option<Found> {
         let path = if above.is_empty() { name.to_string() } else { format!("{above}/{name}") };
         (fits && !is_wild(above)).then(|| RelPath::parse(path).ok()).flatten()
     })?;
-    match root.stat(&dir) {
-        Ok(None) => Some(Found { id, dir }),
-        Ok(Some(stat)) if stat.kind == Type::Dir => Some(Found { id, dir }),
-        _ => None,
-    }
+    root.stat(&dir).is_ok().then_some(Found { id, dir })
 }
 
 /// The configuration file in a task's folder.

@@ -19,7 +19,7 @@ impl Error {
     /// How a shallow or partial clone gets what it lacks.
     pub fn lacking() -> Vec<Hint> {
         vec![
-            Hint::run("fetch everything", &["git", "fetch", "--refetch", "--filter=blob:limit=1t"]),
+            Hint::run("fetch everything", &["git", "fetch", "--refetch", "--no-filter"]),
             Hint::run("in a shallow clone", &["git", "fetch", "--unshallow"]),
         ]
     }

@@ -3,7 +3,8 @@
 //! Writing a pack has what loose objects lack. It is forced to the disk by two syncs however many
 //! objects there are, and it gets its name after that: when the power goes, no object is there
 //! torn. Until then the objects are read back from here. A pack that is never installed leaves
-//! nothing; one of a killed process leaves a `tmp_pack_…`, which git's own collection removes.
+//! nothing; one of a killed process leaves a file whose name git's own collection does not know: it
+//! would remove a `tmp_…` of a process that lives, too.
 //!
 //! No reference names the objects yet when their pack is there, and `git repack -ad` drops such
 //! packs. A file `.keep` beside the pack forbids it, as it does for what git fetches, until
@@ -31,6 +32,8 @@ use crate::base::{at_once, owner};
 const TAIL: usize = 1 << 20;
 /// What a file `.keep` of ours says.
 const KEEP: &[u8] = b"snapback: an operation is under way\n";
+/// How the names of files begin that are not installed yet.
+const TEMP: &str = "snapback_tmp_";
 /// Packs are only ever read, by everybody whom the umask lets.
 const MODE: u32 = 0o444;
 
@@ -151,7 +154,7 @@ impl State {
             return Err(Error::File { doing: "writing", path: folder, source: io::ErrorKind::NotFound.into() });
         }
         if self.file.is_none() {
-            self.file = Some(temporary(&folder, "tmp_pack_")?);
+            self.file = Some(temporary(&folder, "pack_")?);
         }
         let file = self.file.as_ref().expect("because it was just made");
         let written = file.as_file().write_all_at(&self.tail, HEADER as u64 + self.written);
@@ -172,11 +175,11 @@ impl State {
         let end = HEADER as u64 + self.written;
         let trailer = hash_of(file.as_file(), end, hash).map_err(failed)?;
         file.as_file().write_all_at(trailer.as_slice(), end).map_err(failed)?;
-        let index = temporary(&folder, "tmp_idx_")?;
+        let index = temporary(&folder, "idx_")?;
         let entries: Vec<(ObjectId, Place)> = self.places.iter().map(|(id, place)| (*id, *place)).collect();
         let written = index.as_file().write_all_at(&pack::index(&entries, &trailer), 0);
         written.map_err(|source| Error::File { doing: "writing", path: index.path().to_path_buf(), source })?;
-        let keep = temporary(&folder, "tmp_keep_")?;
+        let keep = temporary(&folder, "keep_")?;
         keep.as_file().write_all_at(KEEP, 0).map_err(|source| Error::File { doing: "writing", path: keep.path().to_path_buf(), source })?;
         // After a failed sync nobody knows what the disk has: the pack is given up, not tried again.
         let file = self.file.take().expect("because it is there");
@@ -213,8 +216,9 @@ impl Repo {
 }
 
 /// A new file in the folder of packs; it vanishes unless it is given a name.
-fn temporary(folder: &Path, prefix: &str) -> Result<NamedTempFile, Error> {
-    let make = || tempfile::Builder::new().prefix(prefix).permissions(Permissions::from_mode(MODE)).tempfile_in(folder);
+fn temporary(folder: &Path, kind: &str) -> Result<NamedTempFile, Error> {
+    let prefix = format!("{TEMP}{kind}");
+    let make = || tempfile::Builder::new().prefix(&prefix).permissions(Permissions::from_mode(MODE)).tempfile_in(folder);
     let file = make().or_else(|error| match error.kind() {
         io::ErrorKind::NotFound => disk::create_dirs(folder).map_err(io::Error::other).and_then(|_| make()),
         _ => Err(error),
@@ -281,7 +285,7 @@ mod tests {
             sandbox.git(&["fsck", "--strict", "--full"]);
             let index = packs(&sandbox, "pack-").into_iter().find(|path| path.extension().is_some_and(|kind| kind == "idx")).unwrap();
             sandbox.git(&["verify-pack", index.to_str().unwrap()]);
-            assert_eq!((packs(&sandbox, "pack-").len(), packs(&sandbox, "tmp_").len()), (3, 0));
+            assert_eq!((packs(&sandbox, "pack-").len(), packs(&sandbox, TEMP).len()), (3, 0));
             repo.release_packs().unwrap();
             assert_eq!(packs(&sandbox, "pack-").len(), 2, "the file .keep is gone");
             assert_eq!(std::fs::metadata(index).unwrap().permissions().mode() & 0o333, 0, "nobody writes to it");
@@ -314,9 +318,25 @@ mod tests {
         for bytes in blobs() {
             repo.write_blob(&bytes).unwrap();
         }
-        assert_eq!(packs(&sandbox, "tmp_pack_").len(), 1);
+        assert_eq!(packs(&sandbox, TEMP).len(), 1);
         drop(repo);
         assert_eq!(packs(&sandbox, ""), Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn a_git_that_prunes_meanwhile_takes_nothing_that_waits() {
+        let sandbox = Sandbox::new();
+        sandbox.write("a", b"1\n");
+        sandbox.commit("first");
+        let repo = sandbox.repo();
+        let ids: Vec<GitId> = blobs().iter().map(|bytes| repo.write_blob(bytes).unwrap()).collect();
+        assert_eq!(packs(&sandbox, TEMP).len(), 1);
+        sandbox.git(&["prune", "--expire=now"]);
+        sandbox.git(&["gc", "-q", "--prune=now"]);
+        repo.sync_objects(&[]).unwrap();
+        for (id, bytes) in ids.iter().zip(blobs()) {
+            assert!(sandbox.git(&["cat-file", "blob", id.as_str()]) == bytes);
+        }
     }
 
     #[test]

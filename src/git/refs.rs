@@ -137,8 +137,16 @@ impl Repo {
             if reference.name().as_bstr() != full_name {
                 return Ok(None);
             }
-            let id = reference.follow_to_object().during("following a reference")?;
-            Ok(Some(git_id(&id)))
+            match reference.follow_to_object() {
+                Ok(id) => Ok(Some(git_id(&id))),
+                // An unborn branch is no fault of HEAD's.
+                Err(error) if full_name == "HEAD" => Err(error).during("following a reference"),
+                Err(_) => Err(Error::BrokenRef(BrokenRef {
+                    name: full_name.into(),
+                    file: Some(self.common_dir().join(full_name)),
+                    why: "it is another name of a reference that is not there, or of itself".into(),
+                })),
+            }
         })
     }
 

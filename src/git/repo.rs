@@ -81,7 +81,7 @@ impl Repo {
         // gix asserts that a path which it shortens ends in `.git`; it shortens relative ones, bare or not.
         let absolute = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
         let found = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(&absolute, options(), open);
-        let shared = match found {
+        let mut shared = match found {
             Ok(shared) => shared,
             Err(_) if gix::discover::upwards_opts(&absolute, options()).is_err() => {
                 return Err(Error::NoRepository { dir: absolute, named: false });
@@ -91,6 +91,8 @@ impl Repo {
                 None => return Err(error).during("opening the repository"),
             },
         };
+        // A namespace is for whoever serves the repository; git itself reads its references whole here.
+        shared.refs.namespace = None;
         Self::check_supported(&shared, dir)?;
         Self::assemble(shared, dir)
     }

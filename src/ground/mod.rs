@@ -10,7 +10,7 @@ use std::{
 
 use crate::{
     audit::Trail,
-    base::{Clock, Fs, GitId, RelPath, TaskId},
+    base::{Clock, Digest, Fs, GitId, RelPath, TaskId},
     git::{PeeledTag, Repo},
     model::{Event, Manifest, Operation, Settings, Sink, Version},
     store::Store,
@@ -18,6 +18,36 @@ use crate::{
 };
 
 pub use bytes::{Bytes, copy_checked};
+
+/// A copy of a release's manifest that is not the one which its tag names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherCopy {
+    /// Where it lies, in HEAD or in the work tree.
+    pub path: RelPath,
+    /// In what it differs.
+    pub differs: Differs,
+    /// A commit that has the manifest itself.
+    pub source: Option<GitId>,
+}
+
+/// In what a copy of a manifest differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Differs {
+    /// In its line ends alone.
+    LineEnds,
+    /// It was changed.
+    Bytes {
+        /// The digest of the manifest.
+        expected: Digest,
+        /// The digest of the copy, or why it has none.
+        found: String,
+    },
+    /// It is the manifest of another release that took the same number.
+    Release {
+        /// The commit of that release.
+        commit: String,
+    },
+}
 
 /// A release that was read: its manifest, and its peeled tag.
 #[derive(Debug)]
@@ -28,6 +58,8 @@ pub struct ReadRelease {
     pub tag: PeeledTag,
     /// Files of the manifest that it did not list: they became the task's after the release.
     pub grown: Vec<RelPath>,
+    /// The copy in HEAD or the work tree, when it is another one: no authority, and said.
+    pub copy: Option<OtherCopy>,
 }
 
 impl ReadRelease {

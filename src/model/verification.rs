@@ -37,6 +37,18 @@ pub struct Check {
     pub hints: Vec<Hint>,
 }
 
+impl Check {
+    /// The copy of the manifest in the branch or the work tree is the one that the tag names.
+    pub const COPY: &str = "integrity.copy";
+    /// The branch has no manifest of another release of the same number.
+    pub const NUMBER: &str = "integrity.number";
+
+    /// True for what is wrong with a copy of the manifest alone: the release is what its tag names.
+    pub fn is_of_copy(&self) -> bool {
+        [Self::COPY, Self::NUMBER].contains(&self.id.as_str())
+    }
+}
+
 /// All checks on one version of one task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Error, signature};
 use crate::{
-    base::{Failure, Hint, RelPath, Sorted, Stat, Type, sqlite::Log},
+    base::{Failure, Fault, Hint, Kind, RelPath, Sorted, Stat, Type, sqlite::Log},
     catalog::{
         self, Release, Scope,
         databases::{is_lone_log, with_sides},
@@ -13,7 +13,7 @@ use crate::{
         registry as read,
         releases::Releases,
     },
-    git::{self, Attributes, Scan, Tracked, WorkState, rules_gone},
+    git::{Attributes, Scan, Tracked, WorkState, rules_gone},
     ground::Ground,
     model::{
         Check, Manifest, Status, TagName, TaskSpec, Verification, Version, manifest::FileEntry, signature::Demand, trust::Role,
@@ -43,6 +43,8 @@ pub struct Levels {
     pub registry: Entry,
     /// What differs and was touched since then is somebody's, and says nothing of the version.
     pub since: Option<Timestamp>,
+    /// Whether a tag that is missing counts: no way back fails for it while its second reference is there.
+    pub tag: bool,
 }
 
 /// Whether what the registry says counts.
@@ -56,7 +58,8 @@ pub enum Entry {
 
 impl Levels {
     /// All four.
-    pub const ALL: Self = Self { smoke: true, readiness: true, commands: Commands::Run, deep: false, registry: Entry::Counts, since: None };
+    pub const ALL: Self =
+        Self { smoke: true, readiness: true, commands: Commands::Run, deep: false, registry: Entry::Counts, since: None, tag: true };
     /// Integrity and configuration only.
     pub const FIRST_TWO: Self = Self { smoke: false, readiness: false, ..Self::ALL };
 }
@@ -103,10 +106,10 @@ pub fn tree_as(
             return Ok(verification);
         }
     };
-    verification.checks.push(
-        Checking::begin(1, "integrity.manifest")
-            .end(Status::Pass, vec![format!("tag {} -> commit {} -> manifest", release.tag(), found.tag.commit.short())]),
-    );
+    verification.checks.push(Checking::begin(1, "integrity.manifest").end(Status::Pass, vec![chain(release, &found)]));
+    if release.lost && levels.tag {
+        verification.checks.push(tag_check(ground, release)?);
+    }
     let scope = Scope::new(&ground.settings, task)?;
     verification.checks.extend(files(ground, &scope, &found.manifest, scan, &levels)?);
     let is_edited = !verification.meanwhile().is_empty();
@@ -140,6 +143,13 @@ fn look_again(ground: &Ground, task: &TaskSpec, (scope, manifest): (&Scope, &Man
         so_far.checks.push(Checking::begin(1, "integrity.after").end(Status::Fail, said));
     }
     Ok(())
+}
+
+/// By what a manifest was found: the tag, or where that is gone its second reference.
+fn chain(release: &Release, found: &Found) -> String {
+    let tag = format!("tag {}", release.tag());
+    let by = if release.lost { TagName::keep_reference(&release.task, &release.version) } else { tag };
+    format!("{by} -> commit {} -> manifest", found.tag.commit.short())
 }
 
 /// Level 3.
@@ -327,10 +337,9 @@ pub fn release(
             return Ok(verification);
         }
     };
-    verification
-        .checks
-        .push(checking.end(Status::Pass, vec![format!("tag {} -> commit {} -> manifest", release.tag(), found.tag.commit.short())]));
+    verification.checks.push(checking.end(Status::Pass, vec![chain(release, &found)]));
     verification.checks.push(tag);
+    verification.checks.extend(copy_check(release, &found));
     let scope = Scope::new(&ground.settings, task)?;
     let checking = Checking::begin(1, "integrity.commit");
     match grown::commit(ground, &scope, &found) {
@@ -363,22 +372,25 @@ pub fn refuse_other_commit(ground: &Ground, scope: &Scope, found: &Found) -> Res
     Err(Error::Damaged { tag: meta.git_tag.clone(), problems: check.evidence.join("; "), task: meta.task_id.clone() }.into())
 }
 
+/// What is said of a copy of the manifest that is another one; nothing where there is none. Its own
+/// fault: the release has the manifest that its tag names.
+fn copy_check(release: &Release, found: &Found) -> Option<Check> {
+    let copy = found.copy.as_ref()?;
+    let Some(error) = manifests::copy_trouble(release, copy) else {
+        return Some(Checking::begin(1, Check::COPY).end(Status::Skipped, vec![manifests::line_ends(release)]));
+    };
+    let id = if error.kind() == Kind::Conflict { Check::NUMBER } else { Check::COPY };
+    Some(Check { hints: error.hints(), ..Checking::begin(1, id).end(Status::Fail, vec![error.to_string()]) })
+}
+
 /// The second reference names the same tag, so a moved or deleted tag shows.
 fn tag_check(ground: &Ground, release: &Release) -> Result<Check, Failure> {
     let checking = Checking::begin(1, "integrity.tag");
-    let (tag, name) = (release.tag(), TagName::keep_reference(&release.task, &release.version));
+    let name = TagName::keep_reference(&release.task, &release.version);
     if release.lost {
-        let reference = format!("refs/tags/{tag}");
-        let bring = Hint::run("bring the tag back", &["git", "update-ref", &reference, release.tag_id.as_str()]);
-        let (mut why, mut hints) = ("missing".to_string(), Vec::new());
-        if let Err(git::Error::BrokenRef(broken)) = ground.git.find_ref(&reference) {
-            why = format!("broken: {}", broken.why);
-            // git writes nothing over a reference that holds no id.
-            hints.extend(broken.file.is_some().then(|| broken.hints().swap_remove(0)));
-        }
-        let evidence = vec![format!("the tag {tag} is {why}"), format!("bring it back: {}", bring.argv.join(" "))];
-        hints.push(bring);
-        return Ok(Check { hints, ..checking.end(Status::Fail, evidence) });
+        let (why, hints) = manifests::lost_tag(&ground.git, release);
+        let bring = hints.iter().map(|hint| format!("{}: {}", hint.why, hint.argv.join(" ")));
+        return Ok(Check { hints: hints.clone(), ..checking.end(Status::Fail, std::iter::once(why).chain(bring).collect()) });
     }
     Ok(match manifests::kept(&ground.git, release)? {
         Kept::Nothing => checking.end(Status::Skipped, vec![format!("there is no {name}: the release was made elsewhere, or adopted")]),

@@ -76,6 +76,14 @@ pub enum Error {
     /// A reason is asked for by the settings.
     #[error("a reason is needed: the settings say `require_reason`")]
     NoReason,
+    /// Variables that the settings ask for are not set.
+    #[error("{task} needs {}, which {} not set here (`env: variables` in its settings)", names.join(", "), if names.len() == 1 { "is" } else { "are" })]
+    Unset {
+        /// The task.
+        task: TaskId,
+        /// Their names.
+        names: Vec<String>,
+    },
     /// Going back would pass a one-way door.
     #[error("going back from {from} to {to} passes a one-way door: {}", .doors.join("; "))]
     OneWay {
@@ -216,6 +224,7 @@ impl Fault for Error {
             Self::StaleFrom { .. } | Self::NotTheLast { .. } | Self::MovedOn { .. } => Kind::Conflict,
             Self::NoGoodVersion { .. } | Self::NothingTo(_) => Kind::NotFound,
             Self::Damaged { .. } | Self::OutOfScope { .. } | Self::NotVerified { .. } | Self::NotRestored(_) => Kind::Bad,
+            Self::Unset { .. } => Kind::Missing,
             Self::InTheWay { .. }
             | Self::OneWay { .. }
             | Self::TakenBack { .. }
@@ -270,6 +279,7 @@ impl Fault for Error {
                 Hint::run("see its versions", &["snapback", "list", "--task", task.as_str()]),
                 Hint::run("go to one of them", &["snapback", "rollback", "--task", task.as_str(), "--to", "<version>"]),
             ],
+            Self::Unset { .. } => vec![Hint::say("set it where snapback runs, or go all the same: --on-verify-fail keep")],
             Self::CaseTwins(..) => vec![Hint::say("roll back on a file system that keeps case")],
             Self::NoReason => vec![Hint::say("say why: --message \"…\"")],
             Self::NotVerified { .. } => {

@@ -117,9 +117,15 @@ fn a_version_that_is_not_kept_whole_is_failed_until_it_is_whole_again() {
     let text = sandbox.read(manifest);
     sandbox.write(manifest, &[&text[..], b"# edited\n"].concat());
     sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.0.0"]).expect(4);
+    assert_eq!(state(&sandbox, "1.0.0"), "proven", "a copy of its manifest is not the release");
+    sandbox.write(manifest, &text);
+    let blob = sandbox.git_out(&["rev-parse", "T01-v1.0.0:tasks/T01/signal.py"]);
+    let (object, away) = (sandbox.at(&format!(".git/objects/{}/{}", &blob[..2], &blob[2..])), sandbox.top().join("away"));
+    std::fs::rename(&object, &away).unwrap();
+    sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.0.0"]).expect(4);
     assert_eq!(state(&sandbox, "1.0.0"), "failed");
     sandbox.snapback(&["rollback", "-t", "T01", "--yes"]).expect(5);
-    sandbox.write(manifest, &text);
+    std::fs::rename(&away, &object).unwrap();
     sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.0.0"]).expect(0);
     assert_eq!(state(&sandbox, "1.0.0"), "proven");
 }

@@ -99,6 +99,20 @@ fn an_index_that_somebody_else_holds_or_names_is_not_written() {
 }
 
 #[test]
+fn a_namespace_for_those_who_fetch_is_none_for_who_works_here() {
+    let mut a = released();
+    let tags = a.git_out(&["tag"]);
+    a.variables.push(("GIT_NAMESPACE".into(), "ci".into()));
+    assert_eq!(a.git_out(&["tag"]), tags, "git itself");
+    a.snapback(&["verify-snapshot", "--all"]).expect(0);
+    a.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    a.snapback(&RELEASE.split(' ').collect::<Vec<_>>()).expect(0);
+    a.variables.pop();
+    assert_eq!(a.git_out(&["for-each-ref", "refs/namespaces"]), "");
+    a.snapback(&["verify-snapshot", "--all"]).expect(0);
+}
+
+#[test]
 fn a_repository_that_git_does_not_open_is_left_alone() {
     let a = released();
     a.git(&["config", "core.repositoryFormatVersion", "1"]).expect(0);

@@ -60,6 +60,32 @@ fn a_repository_of_its_own_stays_and_keeps_nothing_from_going_back() {
 }
 
 #[test]
+fn a_link_or_a_file_in_the_place_of_the_tasks_folder_makes_room() {
+    for is_link in [true, false] {
+        let sandbox = sandbox();
+        let away = sandbox.top().join("away");
+        fs::rename(sandbox.at("tasks/T01"), &away).unwrap();
+        let place = sandbox.at("tasks/T01");
+        if is_link {
+            std::os::unix::fs::symlink(&away, &place).unwrap()
+        } else {
+            fs::write(&place, b"mine\n").unwrap()
+        }
+        let kept = fs::read(away.join("signal.py")).unwrap();
+        assert_open(&sandbox);
+        sandbox.snapback(BACK).expect(0);
+        assert_eq!(sandbox.read("tasks/T01/out"), b"one\n");
+        assert!(fs::symlink_metadata(&place).unwrap().is_dir());
+        assert_eq!(fs::read(away.join("signal.py")).unwrap(), kept, "where the link led nothing changed");
+        // What made room is kept.
+        sandbox.snapback(&["undo", "--yes"]).expect(0);
+        let back = fs::symlink_metadata(&place).unwrap();
+        assert!(if is_link { back.is_symlink() } else { back.is_file() });
+        assert_eq!(sandbox.unsound(), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn a_repository_where_the_version_has_a_file_is_named_everywhere() {
     for place in ["tasks/T01/lib", "tasks/T01/out"] {
         let sandbox = sandbox();

@@ -93,8 +93,14 @@ fn work_tree(place: &Sandbox) {
 
 /// A drill writes a report of itself, so it needs a state folder.
 fn drill(place: &Sandbox) {
-    let ran = look(place, &["drill", "-t", "T01", "--to", "1.0.0"], &[0]);
-    assert!(ran.stdout.contains("1.0.0"), "{ran:?}");
+    let refused = look(place, &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"], &[0, 6]);
+    let ran = look(place, &["drill", "-t", "T01", "--to", "1.0.0"], &[if refused.code == 0 { 0 } else { 8 }]);
+    assert!(
+        ran.stdout.contains("1.0.0") && ran.stdout.contains(if refused.code == 0 { "can go back" } else { "would have to wait" }),
+        "{ran:?}"
+    );
+    // That the version comes back is proven all the same.
+    assert!(look(place, &["show", "-t", "T01", "1.0.0"], &[0]).stdout.contains("proven"));
 }
 
 #[test]
@@ -240,6 +246,11 @@ fn in_a_partial_clone_that_has_lost_its_remote() {
         assert!(format!("{}{}", ran.stdout, ran.stderr).contains("is missing here"), "{args:?} {ran:?}");
     }
     look(&partial, &["health"], &[0, 4, 8]);
+    // What is advised brings them.
+    let hint = ran.stdout.lines().find_map(|line| line.trim().strip_prefix("fetch everything:")).unwrap().trim().to_string();
+    partial.git(&["remote", "set-url", "origin", sandbox.root().to_str().unwrap()]).expect(0);
+    partial.run("sh", &["-c", &hint]).expect(0);
+    look(&partial, &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"], &[0]);
     let trees = clone(&sandbox, "trees", &["--filter=tree:0"]);
     trees.git(&["remote", "set-url", "origin", "/nowhere"]).expect(0);
     look(&trees, &["list"], &[0]);

@@ -44,9 +44,13 @@ pub fn sentence(style: Style, report: &DrillReport) -> String {
     let (task, version) = (style.paint(Paint::Strong, report.task.as_str()), &report.version);
     let how = if report.network.shut_off { ", offline" } else { ", with the network not certainly off" };
     match report.status() {
-        Status::Pass | Status::Skipped => {
+        Status::Pass | Status::Skipped if report.why.is_empty() => {
             let smoke = if report.verification.level(3) == Status::Pass { "" } else { "; no smoke test is configured" };
             format!("{task} can go back to {version} in {}{how}{smoke}.", style.paint(Paint::Good, &duration(report.recovery_ms)))
+        }
+        Status::Pass | Status::Skipped => {
+            let came = style.paint(Paint::Good, &format!("came back in {}", duration(report.recovery_ms)));
+            format!("{task} {version} {came}{how}; {}", style.paint(Paint::Attention, &safe(&report.why)))
         }
         Status::Inconclusive => {
             format!(

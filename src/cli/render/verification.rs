@@ -8,11 +8,13 @@ use crate::{
     model::{Check, Status, Verification, verification::LEVEL_WORDS},
 };
 
-/// The exit code of a verdict: 0 verified, 4 bad, 8 when something could not be checked.
+/// The exit code of a verdict: 0 verified, 4 bad, 7 when the branch has another release of the number, 8
+/// when something could not be checked.
 pub fn exit_code(verification: &Verification) -> i32 {
     match verification.status() {
         Status::Pass | Status::Skipped => 0,
         Status::Inconclusive => Kind::Missing.exit_code(),
+        Status::Fail if verification.problems().all(|check| check.id == Check::NUMBER) => Kind::Conflict.exit_code(),
         Status::Fail => Kind::Bad.exit_code(),
     }
 }

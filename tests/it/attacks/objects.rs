@@ -31,6 +31,7 @@ fn a_release_tag_that_leads_elsewhere() {
     let blob = hash_object(&origin, "blob", b"x\n");
     let tree = origin.git_out(&["rev-parse", "HEAD^{tree}"]);
     let absent = "1234567812345678123456781234567812345678";
+    let released = origin.git(&["show", "T01-v1.0.0:tasks/T01/signal.py"]).expect(0).stdout.into_bytes();
     for (what, to) in [
         ("a blob", blob.as_str()),
         ("a tree", &tree),
@@ -45,8 +46,15 @@ fn a_release_tag_that_leads_elsewhere() {
     ] {
         let sandbox = origin.copy();
         point(&sandbox, "refs/tags/T01-v1.0.0", to);
-        let ran = bounded(&sandbox.copy(), BACK);
-        assert_ne!(ran.code, 0, "a moved tag is never followed: {what}");
+        let back = sandbox.copy();
+        let ran = bounded(&back, BACK);
+        if ["nothing", "itself", "garbage", "an empty file", "zeros", "out"].contains(&what) {
+            // It leads nowhere, as one that was deleted: the second reference has what was released.
+            assert_eq!((ran.code, back.read("tasks/T01/signal.py")), (0, released.clone()), "{what}: {ran:?}");
+            assert!(ran.stderr.contains("only refs/snapback/keep/T01/1.0.0 has it"), "{what}: {ran:?}");
+        } else {
+            assert_ne!(ran.code, 0, "a moved tag is never followed: {what}");
+        }
         judge(&sandbox, what);
     }
 }
@@ -198,8 +206,11 @@ fn the_tag_of_another_release_or_task_is_refused() {
         let copy = sandbox.copy();
         let name = |tag: &str| format!("snapshots/snapshot-{tag}.yaml");
         fs::copy(copy.at(&name(from)), copy.at(&name(to))).unwrap();
-        withstands(&copy, &[4], BACK, &["changed"]);
+        // The copy is no authority: it is told, and what the tag names comes back.
+        const VERIFY: &[&str] = &["verify-snapshot", "-t", "T01", "--version", "1.0.0"];
+        withstands(&copy, &[4], VERIFY, &["changed"]);
         copy.git(&["commit", "-qam", "mixed"]).expect(0);
-        withstands(&copy, &[4], BACK, &["changed"]);
+        withstands(&copy, &[4], VERIFY, &["changed"]);
+        assert!(withstands(&copy, &[0], BACK, &[]).stderr.contains("was changed"));
     }
 }

@@ -1,0 +1,113 @@
+//! Whatever refuses a rollback before it changes anything is seen by the drill and by health as well,
+//! in the same words: there is one list.
+
+use std::process::Command;
+
+use crate::support::Sandbox;
+
+/// Two releases of T01; 1.1.0 is active, and 1.0.0 is proven.
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::two_releases(2);
+    sandbox.snapback(&["drill", "-t", "T01", "--to", "1.0.0"]).expect(0);
+    sandbox
+}
+
+/// Rollback, drill and health say it; nothing is changed by any of them.
+#[track_caller]
+fn assert_seen(sandbox: &Sandbox, words: &str) {
+    let before = (sandbox.tree(), sandbox.git_out(&["for-each-ref"]));
+    let refused = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-m", "why", "--yes"]);
+    assert!(refused.code != 0 && refused.stderr.contains(words), "{words}: {refused:?}");
+    let drilled = sandbox.snapback(&["drill", "-t", "T01", "--to", "1.0.0"]);
+    let said = format!("{}{}", drilled.stdout, drilled.stderr);
+    assert!(drilled.code != 0 && said.contains(words) && !said.contains("can go back"), "{words}: {drilled:?}");
+    let health = sandbox.snapback(&["health", "-t", "T01"]);
+    assert!(health.stdout.contains(words), "{words}: {health:?}");
+    assert_eq!((sandbox.tree(), sandbox.git_out(&["for-each-ref"])), before, "{words}: nothing was changed");
+}
+
+/// Nothing is in the way any more.
+#[track_caller]
+fn assert_open(sandbox: &Sandbox) {
+    sandbox.snapback(&["drill", "-t", "T01", "--to", "1.0.0"]).expect(0);
+}
+
+#[test]
+fn states_of_the_repository() {
+    let sandbox = sandbox();
+    sandbox.git(&["checkout", "-q", "--detach"]).expect(0);
+    assert_seen(&sandbox, "HEAD is detached");
+    sandbox.git(&["checkout", "-q", "main"]).expect(0);
+    sandbox.git(&["sparse-checkout", "set", "--no-cone", "/*", "!/tasks/T02/"]).expect(0);
+    assert_seen(&sandbox, "the work tree is sparse");
+    sandbox.git(&["sparse-checkout", "disable"]).expect(0);
+    sandbox.git(&["bisect", "start"]).expect(0);
+    assert_seen(&sandbox, "a bisect is in progress");
+    sandbox.git(&["bisect", "reset"]).expect(0);
+    sandbox.write(".git/MERGE_HEAD", format!("{}\n", sandbox.git_out(&["rev-parse", "HEAD"])).as_bytes());
+    assert_seen(&sandbox, "a merge is in progress");
+    std::fs::remove_file(sandbox.at(".git/MERGE_HEAD")).unwrap();
+    sandbox.write(".git/index.lock", b"");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    std::fs::File::options().write(true).open(sandbox.at(".git/index.lock")).unwrap().set_modified(old).unwrap();
+    assert_seen(&sandbox, "index.lock exists");
+    std::fs::remove_file(sandbox.at(".git/index.lock")).unwrap();
+    sandbox.git(&["symbolic-ref", "HEAD", "refs/heads/unborn"]).expect(0);
+    let drilled = sandbox.snapback(&["drill", "-t", "T01", "--to", "1.0.0"]);
+    assert!(drilled.code != 0 && drilled.stdout.contains("has no commit yet"), "{drilled:?}");
+    sandbox.git(&["symbolic-ref", "HEAD", "refs/heads/main"]).expect(0);
+    assert_open(&sandbox);
+}
+
+#[test]
+fn files_that_nobody_may_replace() {
+    for attribute in ["i", "a"] {
+        for path in ["tasks/T01/signal.py", "tasks/T01"] {
+            let sandbox = sandbox();
+            let set = |sign: &str| {
+                Command::new("chattr")
+                    .arg(format!("{sign}{attribute}"))
+                    .arg(sandbox.at(path))
+                    .output()
+                    .is_ok_and(|ran| ran.status.success())
+            };
+            if !set("+") {
+                eprintln!("chattr does not work here");
+                return;
+            }
+            let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| assert_seen(&sandbox, path)));
+            assert!(set("-"));
+            seen.unwrap();
+            assert_open(&sandbox);
+        }
+    }
+}
+
+#[test]
+fn a_variable_that_nobody_set() {
+    let mut sandbox = sandbox();
+    sandbox.write("snapback.yaml", b"version: 1\ntasks:\n  T01:\n    env: {variables: [PATH, NEVER_SET_HERE, EMPTY_HERE]}\n");
+    sandbox.variables.push(("EMPTY_HERE".into(), String::new()));
+    assert_seen(&sandbox, "T01 needs NEVER_SET_HERE, EMPTY_HERE, which are not set here");
+    let shown = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"]).expect(8);
+    assert!(shown.stderr.contains("NEVER_SET_HERE") && shown.stderr.contains("--on-verify-fail keep"), "{shown:?}");
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--on-verify-fail", "keep", "--yes"]);
+    assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.0.0"), "it went all the same");
+    sandbox.variables.extend([("NEVER_SET_HERE".into(), "x".into()), ("EMPTY_HERE".into(), "x".into())]);
+    sandbox.snapback(&["undo", "--yes"]).expect(0);
+    assert_open(&sandbox);
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+}
+
+#[test]
+fn commands_that_nobody_agreed_to_and_a_name_that_nobody_gave() {
+    let mut sandbox = sandbox();
+    std::fs::File::create(sandbox.at("snapback.yaml"))
+        .and_then(|mut file| std::io::Write::write_all(&mut file, b"version: 1\ntasks:\n  T01:\n    verify: [{run: 'true'}]\n"))
+        .unwrap();
+    assert_seen(&sandbox, "agreed");
+    std::fs::remove_file(sandbox.at("snapback.yaml")).unwrap();
+    assert_open(&sandbox);
+    sandbox.variables.extend(["AUTHOR", "COMMITTER"].map(|who| (format!("GIT_{who}_NAME"), String::new())));
+    assert_seen(&sandbox, "git does not know who you are");
+}
