@@ -5,6 +5,7 @@ use super::{App, Error, setup::bad};
 use crate::{
     base::{Failure, Hint, TaskId},
     catalog::{self, registry, releases::Releases, untagged},
+    git,
     model::{TagName, Version, overview::DoctorLine},
     rollback,
 };
@@ -99,7 +100,10 @@ impl App {
             found.manifests += versions.len();
             for version in versions.into_keys() {
                 // A release whose tag was deleted here is kept by its second reference.
-                let kept = || self.ground.git.find_ref(&TagName::keep_reference(&id, &version));
+                let kept = || match self.ground.git.find_ref(&TagName::keep_reference(&id, &version)) {
+                    Err(git::Error::BrokenRef(_)) => Ok(None),
+                    found => found,
+                };
                 if releases.find(&id, &version).is_err() && kept()?.is_none() {
                     found.releases.push((id.clone(), version));
                 }
@@ -143,10 +147,8 @@ impl App {
             let seen = "this clone is shallow: older commits are not here, and releases on them cannot be checked or counted from";
             line("history", seen.into(), &["git", "fetch", "--unshallow", "--tags"])
         });
-        let broken = self.all_releases().map(|releases| releases.broken_tags).unwrap_or_default().into_iter().map(|tag| {
-            let fix: Vec<String> = tag.hints().iter().map(|hint| hint.argv.join(" ")).collect();
-            line("tags", format!("{} is broken: {}", tag.name, tag.why), &fix.join(", then "))
-        });
+        let broken = self.all_releases().map(|releases| releases.broken_tags).unwrap_or_default().into_iter();
+        let broken = broken.map(|tag| bad("tags", format!("{} is broken: {}", tag.name, tag.why), tag.hints().swap_remove(0)));
         tags.into_iter().chain(shallow).chain(broken).collect()
     }
 }
