@@ -86,6 +86,14 @@ impl Error {
             Self::Date { variable, .. } => vec![Hint::say(format!("unset {variable}, or write it as 2026-11-21T05:57:00Z"))],
             Self::Parameters => vec![Hint::say("unset GIT_CONFIG_PARAMETERS, and give settings with git -c KEY=VALUE")],
             Self::BrokenRef(broken) => broken.hints(),
+            Self::Attribute { path, attribute } => {
+                vec![Hint::say(format!("take `{attribute}` off {path} in .gitattributes, or name it in the task's `exclude`"))]
+            }
+            Self::Push { remote, .. } | Self::Fetch { remote, .. } | Self::Asked { remote, .. } => {
+                vec![Hint::run("see whether it can be reached", &["git", "ls-remote", remote])]
+            }
+            Self::Convert { .. } => vec![Hint::say("see what .gitattributes ask for this path, or exclude it from the task")],
+            Self::TooMany { .. } => vec![Hint::say("no release is that large: do not trust this commit, or give the task a smaller scope")],
             Self::RefStorage(_) => vec![Hint::run("convert the references", &["git", "refs", "migrate", "--ref-format=files"])],
             Self::Sparse => vec![Hint::run("check everything out", &["git", "sparse-checkout", "disable"])],
             Self::HookRefused { hook: "pre-commit", .. } => vec![Hint::say("mend what it names, or use --no-verify")],

@@ -477,23 +477,15 @@ impl Fault for Error {
             Self::BadObject { .. } | Self::Listing { .. } => vec![Hint::run("see what is damaged", &["git", "fsck", "--full"])],
             Self::MissingLfs { .. } => vec![Hint::run("fetch it", &["git", "lfs", "fetch", "--all"])],
             Self::Filter { .. } => vec![Hint::say("exclude the path from the task, or store it with Git LFS")],
-            Self::Attribute { path, attribute } => {
-                vec![Hint::say(format!("take `{attribute}` off {path} in .gitattributes, or name it in the task's `exclude`"))]
-            }
             Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::MovedUnder { .. } | Self::HeadMoved { .. } => {
                 vec![Hint::say("run the command again: it plans from what is there now")]
             }
             Self::RefClash { other, .. } => vec![Hint::run("see what it is", &["git", "show", "--no-patch", other])],
-            Self::Push { remote, .. } | Self::Fetch { remote, .. } | Self::Asked { remote, .. } => {
-                vec![Hint::run("see whether it can be reached", &["git", "ls-remote", remote])]
-            }
             Self::Program(error) => error.hints(),
             Self::Sync { .. } => vec![Hint::say("check the disk; nothing was published")],
             Self::File { path, .. } => {
                 vec![Hint::run("see who owns it, and that the disk is neither full nor read-only", &["ls", "-ld", &path.to_string_lossy()])]
             }
-            Self::Convert { .. } => vec![Hint::say("see what .gitattributes ask for this path, or exclude it from the task")],
-            Self::TooMany { .. } => vec![Hint::say("no release is that large: do not trust this commit, or give the task a smaller scope")],
             Self::Git { .. } | Self::BadTag { .. } | Self::Prepared(_) | Self::MergeFile { .. } => {
                 vec![Hint::run("see whether the repository is whole", &["git", "fsck", "--full"])]
             }
