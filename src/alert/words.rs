@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use crate::{
-    base::text::escape,
+    base::{clock::local, text::escape, zone},
     model::alert::{Alert, Severity},
 };
 
@@ -45,7 +45,7 @@ pub(super) fn facts(alert: &Alert) -> Vec<(String, String)> {
     }
     all.extend(alert.notice.op.iter().map(|op| ("operation".to_string(), op.short())));
     all.push(("where".into(), format!("{} on {}", line(&alert.repository), line(&alert.host))));
-    all.push(("alert".into(), format!("{}, {}", alert.id, alert.at)));
+    all.push(("alert".into(), format!("{}, {}", alert.id, local(alert.at, &zone()))));
     all
 }
 

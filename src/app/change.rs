@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, time::Instant};
 
-use super::{App, Error, audit, timed::Watch};
+use super::{App, Error, audit, planned_names::Goes, timed::Watch};
 use crate::{
     audit::Once,
     base::{
@@ -91,7 +91,7 @@ impl App {
         let mut written = draft::write::write(&self.ground, id, draft, |operation| verdicts::join_publication(&self.ground, operation))?;
         written.operation.on_verify_fail = self.on_verify_fail(request);
         // What is written down must be what can be carried on, taken back and undone.
-        debug_assert_eq!(self.check_planned(&written.operation, false).map_err(|failure| failure.to_string()), Ok(()));
+        debug_assert_eq!(self.check_planned(&written.operation, Goes::Forward).map_err(|failure| failure.to_string()), Ok(()));
         crate::base::cancel::check()?;
         Ok((Log::begin(self.ground.state.clone(), &written.operation)?, written, tag))
     }
@@ -132,7 +132,7 @@ impl App {
                 let kind = if matches!(request, Request::Undo(_)) { OpKind::Undo } else { OpKind::Redo };
                 let operation = rollback::undo::find(ground, wanted, kind)?;
                 self.refuse_other_work_tree(&operation).map_err(|_| Error::DoneElsewhere(operation.about.worktree.clone()))?;
-                self.check_planned(&operation, true)?;
+                self.check_planned(&operation, Goes::Over)?;
                 let task = self.spec(rollback::undo::task_of(&operation)?)?;
                 let mut draft = rollback::undo::draft(ground, task, &operation, kind)?;
                 draft.sign_as(&wanted.signing);
@@ -175,7 +175,13 @@ impl App {
     pub(super) fn sweep(&self) -> Result<(), Failure> {
         facts::sweep(&*self.ground.state);
         shared::sweep(&self.ground.git);
-        Ok(history::sweep(&*self.ground.state)?)
+        self.ground.git.sweep_packs()?;
+        // When not even that works, one that is open is still to be told of.
+        Ok(history::sweep(&*self.ground.state).inspect_err(|_| {
+            if let Ok(Some(found)) = history::unfinished(&self.ground.state) {
+                self.ground.sink.take(Event::Began { op: found.operation.about.id });
+            }
+        })?)
     }
 
     /// No operation is unfinished, so what has the name of the staging folder is the user's: a
@@ -223,6 +229,9 @@ impl App {
         let steps = steps::build(&self.ground, operation, task, Box::new(verify));
         let steps = steps.into_iter().map(|step| watch.around(step)).collect();
         let ended = direction(Runner::new(log, steps).witnessed(witness))?;
+        if !matches!(ended, Ended::Stuck(_)) {
+            steps::publish::clear_staged(&self.ground, &operation.about.id);
+        }
         report.timeline = watch.take();
         report.kept = self.kept_notes(&operation.about.id);
         report.verification = verification.take();

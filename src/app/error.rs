@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use super::missing_tags::{fetch_tags, not_here};
+use super::planned_names::OTHER_BRANCH;
 use crate::{
     base::{Fault, Hint, Kind, RelPath, TaskId},
     config,
@@ -49,6 +50,28 @@ pub enum Error {
         why: &'static str,
         /// True for an operation that is over, and was to be undone.
         is_over: bool,
+    },
+    /// A plan that was read back would move a name, or say a verdict, that no plan of its kind does.
+    #[error("operation {op} would change {name}, {why}: its plan or the settings were changed since it was made")]
+    NotItsName {
+        /// The operation's short id.
+        op: String,
+        /// The reference or verdict.
+        name: String,
+        /// What it is instead.
+        why: &'static str,
+        /// True for an operation that is over, and was to be undone.
+        is_over: bool,
+    },
+    /// The disk has less room than is certainly written to it.
+    #[error("there is not enough room in {}: {needed} are needed, {free} are free", place.display())]
+    NoSpace {
+        /// A folder of the disk.
+        place: PathBuf,
+        /// How much is needed.
+        needed: String,
+        /// How much there is.
+        free: String,
     },
     /// There is no unfinished operation.
     #[error("no operation is unfinished")]
@@ -151,11 +174,12 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Settings(error) => error.kind(),
-            Self::State { .. } | Self::Outside(..) | Self::NotUploaded { .. } => Kind::Missing,
+            Self::State { .. } | Self::Outside(..) | Self::NotUploaded { .. } | Self::NoSpace { .. } => Kind::Missing,
             Self::PlanOutOfDate | Self::WasPublished(..) | Self::Behind { .. } | Self::TagThere { .. } => Kind::Conflict,
-            Self::NotItsOwn { is_over: false, .. } => Kind::Stuck,
+            Self::NotItsOwn { is_over: false, .. } | Self::NotItsName { is_over: false, .. } => Kind::Stuck,
             Self::NotItsOwn { .. }
             | Self::DryRun
+            | Self::NotItsName { .. }
             | Self::StageTaken(_)
             | Self::OtherWorkTree(_)
             | Self::DoneElsewhere(_)
@@ -175,11 +199,19 @@ impl Fault for Error {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Settings(error) => error.hints(),
-            Self::NotItsOwn { op, .. } => vec![
+            Self::NotItsName { why: OTHER_BRANCH, name, .. } => vec![
+                Hint::run("go back to that branch", &["git", "switch", name.trim_start_matches("refs/heads/")]),
+                Hint::run("or take the operation back", &["snapback", "op", "abort"]),
+            ],
+            Self::NotItsOwn { op, .. } | Self::NotItsName { op, .. } => vec![
                 Hint::run("see what it would do", &["snapback", "op", "show", op]),
                 Hint::say(
                     "if the settings were changed since it began, put them back as they were; if nobody of yours began it, move its folder out of .git/snapback/ops",
                 ),
+            ],
+            Self::NoSpace { place, .. } => vec![
+                Hint::run("see which disk is full, and make room", &["df", "-h", &place.to_string_lossy()]),
+                Hint::run("see what the store can give back", &["snapback", "store", "gc", "--dry-run"]),
             ],
             Self::NothingUnfinished => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
             Self::DryRun => vec![Hint::say("leave --dry-run out to do it")],

@@ -108,7 +108,7 @@ impl App {
     /// One task; what a rollback would meet is looked at where none is unfinished.
     fn task_health(&self, line: TaskLine, releases: &Releases, (deep, is_free): (bool, bool)) -> TaskHealth {
         let flaw = self.look_at_flaw(&line.task);
-        let mut wanted: Vec<&Version> = line.active.iter().chain(&line.way_back.version).filter(|_| flaw.is_none()).collect();
+        let mut wanted: Vec<&Version> = line.active.iter().chain(line.way_back.candidate()).filter(|_| flaw.is_none()).collect();
         wanted.dedup();
         // Of a task whose settings cannot be used nothing else can be told.
         let mut findings = flaw.map_or_else(|| judge::of_task(&line, &line.way_back), |flaw| vec![flaw]);
@@ -162,7 +162,7 @@ impl App {
 
     /// What a rollback would meet in this work tree.
     fn look_at_way(&self, line: &TaskLine) -> Option<Finding> {
-        let (task, version) = (self.ground.settings.task(&line.task)?, line.way_back.version.as_ref()?);
+        let (task, version) = (self.ground.settings.task(&line.task)?, line.way_back.candidate()?);
         let obstacle = self.obstacle(task, version)?;
         let level = if matches!(obstacle, Obstacle::Moment(_)) { Level::Warning } else { Level::Critical };
         let failure = obstacle.failure();

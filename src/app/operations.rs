@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{App, Error, change::millis};
+use super::{App, Error, change::millis, planned_names::Goes};
 use crate::{
     base::{Failure, OpId, fs::read_limited},
     journal::{
@@ -118,7 +118,7 @@ impl App {
     fn check_recovery(&self, found: &Found, forward: bool) -> Result<(), Failure> {
         let operation = &found.operation;
         self.refuse_other_work_tree(operation)?;
-        self.check_planned(operation, false)?;
+        self.check_planned(operation, if forward { Goes::Forward } else { Goes::Back })?;
         self.require_commands_of(operation, forward)?;
         if self.goes_back(found, forward) { files::refuse_open(&self.ground, operation) } else { Ok(()) }
     }

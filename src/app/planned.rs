@@ -3,11 +3,15 @@
 //! A plan lies in the state folder between an operation's begin and its end, and its checksums say only
 //! that it is whole. Before one is carried on, taken back or undone, every path of it must be one that
 //! the engines could have named: the task's own files, its registry entry, its manifest; no other task's
-//! file, none of the settings, nothing protected.
+//! file, none of the settings, nothing protected. `planned_names.rs` does the same for its references
+//! and verdicts.
 
 use std::collections::HashSet;
 
-use super::{App, Error};
+use super::{
+    App, Error,
+    planned_names::{Foreign, Goes},
+};
 use crate::{
     base::{Failure, RelPath, sqlite},
     catalog::{Scope, manifests},
@@ -39,7 +43,8 @@ impl App {
     ///
     /// # Errors
     /// The first path that is not its own. Nothing was changed.
-    pub(super) fn check_planned(&self, operation: &Operation, is_over: bool) -> Result<(), Failure> {
+    pub(super) fn check_planned(&self, operation: &Operation, goes: Goes) -> Result<(), Failure> {
+        let is_over = goes == Goes::Over;
         // Without its settings nobody knows what of a task is protected.
         operation.about.task.as_ref().map_or(Ok(()), |task| self.refuse_flawed(task))?;
         let limits = Limits::new(self, operation)?;
@@ -63,7 +68,10 @@ impl App {
                 return Err(refuse(&change.path, "which is not the environment of its task").into());
             }
         }
-        Ok(())
+        match self.foreign_name(operation, goes)? {
+            None => Ok(()),
+            Some(Foreign { name, why }) => Err(Error::NotItsName { op: operation.about.id.short(), name, why, is_over }.into()),
+        }
     }
 }
 

@@ -58,6 +58,7 @@ impl App {
     pub(super) fn check_draft(&self, draft: &mut Draft, on_fail: OnVerifyFail) -> Result<(), Failure> {
         self.name_commands(draft);
         self.check_places(draft)?;
+        self.check_space(draft)?;
         self.check_variables(draft, on_fail)
     }
 

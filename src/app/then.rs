@@ -5,7 +5,7 @@ use jiff::{Span, Timestamp, Zoned};
 
 use super::{App, Error};
 use crate::{
-    base::{Failure, GitId, TaskId, text, zone},
+    base::{Failure, GitId, TaskId, clock::local_exact, text, zone},
     catalog::{registry as read, releases::Releases},
     journal::{history, status::Phase},
     model::{TaskSpec, Version, operation::OpKind},
@@ -33,8 +33,7 @@ impl App {
         if releases.find(&task.id, &version).is_err() {
             return Err(none(format!("{version} was active then, and it is no release here")).into());
         }
-        let at = then.to_zoned(zone());
-        let at = at.strftime("%Y-%m-%d %H:%M:%S %:z");
+        let at = local_exact(then, &zone());
         let is_to_come = then > self.ground.clock.now();
         let task = &task.id;
         self.ground.say(

@@ -16,14 +16,15 @@ use crate::{
     catalog::{self, Release, manifests, registry as read, releases::Releases},
     git::{self, PeeledTag},
     model::{
-        TagName, TaskSpec, Verdict, VerdictRecord, Verification, Version,
+        Status, TagName, TaskSpec, Verdict, VerdictRecord, Verification, Version,
         operation::OpKind,
-        overview::{HistoryLine, ReleaseDetail, ReleaseLine, TaskLine},
+        overview::{HistoryLine, ReleaseDetail, ReleaseLine, Released, TaskLine},
         signature::Demand,
     },
     registry::Registry,
     rollback::{check, standing_of},
     steps::verdicts,
+    verify::Checking,
 };
 
 impl App {
@@ -222,7 +223,11 @@ impl App {
 
     /// Checks a release where it is kept. `deep` reads every byte.
     pub fn verify_snapshot(&self, task: &TaskId, version: &Version, deep: bool, signature: Demand) -> Result<Verification, Failure> {
-        let found = check::release(&self.ground, self.spec(task)?, &self.releases_for(task)?, version, (deep, signature))?;
+        let mut found = check::release(&self.ground, self.spec(task)?, &self.releases_for(task)?, version, (deep, signature))?;
+        if !deep {
+            let unread = vec!["whether the bytes are those that were released was not looked at: --deep reads them".into()];
+            found.checks.push(Checking::begin(1, "integrity.bytes").end(Status::Skipped, unread));
+        }
         self.note_kept(&found);
         Ok(found)
     }
@@ -291,12 +296,17 @@ fn task_line(
 ) -> TaskLine {
     let Active { version: active, config, mut trouble } = named;
     let task = watched.task;
-    if let Some(version) = active.as_ref().filter(|_| watched.release.is_none()) {
-        trouble.push(match releases.find(&task.id, version) {
-            Err(broken @ catalog::Error::TagBroken { .. }) => broken.to_string(),
-            _ if missing.has(&task.id, version) => format!("the tag of {version} is not in this clone: git fetch --tags"),
-            _ => "the active version is not released".into(),
-        });
+    let found = active.as_ref().map(|version| releases.find(&task.id, version));
+    let released = match &active {
+        _ if watched.release.is_some() => Released::Here,
+        None => Released::Here,
+        Some(_) if matches!(found, Some(Err(catalog::Error::TagBroken { .. }))) => Released::Here,
+        Some(version) if missing.has(&task.id, version) => Released::Elsewhere,
+        Some(_) => Released::Never,
+    };
+    match found {
+        Some(Err(broken @ catalog::Error::TagBroken { .. })) if watched.release.is_none() => trouble.push(broken.to_string()),
+        _ => trouble.extend(active.as_ref().and_then(|version| released.trouble(version))),
     }
     let left_out = drift.left_out(watched);
     let mut told = |failure: Failure| trouble.push(failure.to_string());
@@ -315,6 +325,7 @@ fn task_line(
         config,
         drift: small + large,
         unread,
+        released,
         trouble: trouble.join("; "),
         moved: Vec::new(),
         untagged: missing.of(&task.id).cloned().collect(),

@@ -2,7 +2,7 @@
 
 use super::{App, MissingTags, missing_tags::not_here};
 use crate::{
-    base::{Failure, Fs, TaskId},
+    base::{Failure, Fs, TaskId, clock::local, zone},
     catalog::releases::Releases,
     drill::reports,
     model::{Check, Status, TaskSpec, Version, overview::WayBack, signature::Demand},
@@ -72,7 +72,7 @@ impl App {
         let Some(version) = &way.version else { return Ok(way.why) };
         let broken = |why: &str| Some(format!("the way back to {version} is broken: {why}"));
         if let Some(proof) = way.proof.filter(|proof| !proof.passed) {
-            return Ok(broken(&format!("the drill of {} failed: {}", proof.at, proof.why)));
+            return Ok(broken(&format!("the drill of {} failed: {}", local(proof.at, &zone()), proof.why)));
         }
         let kept = check::release(&self.ground, task, &releases, version, (false, Demand::None))?;
         let bad = |check: &&Check| check.status == Status::Fail && !check.is_of_copy();

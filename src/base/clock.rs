@@ -32,6 +32,16 @@ pub fn zone() -> TimeZone {
     read().unwrap_or_else(TimeZone::system)
 }
 
+/// A moment as people read it: in the zone, to the minute, with the offset: `2026-02-24 13:10 +08:00`.
+pub fn local(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %:z").to_string()
+}
+
+/// The same to the second.
+pub fn local_exact(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+}
+
 impl Clock {
     /// Now, cut to whole seconds: that is what git and the manifest can hold.
     pub fn now(&self) -> Timestamp {

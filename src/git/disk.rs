@@ -16,7 +16,9 @@ use super::Error;
 use crate::base::{Clock, owner};
 
 /// How long a lock of git's that was just taken is waited for, in pieces of [`NAP`].
-pub(super) const NAPS: u32 = 60;
+const NAPS: u32 = 60;
+/// How long locks that come and go are waited for.
+const NAPS_IN_ALL: u32 = 400;
 /// One piece of waiting.
 pub(super) const NAP: Duration = Duration::from_millis(25);
 /// A lock that is older was left by somebody who was killed, in seconds.
@@ -40,13 +42,38 @@ pub(super) fn check_absent(lock: &Path) -> Result<(), Error> {
 
 /// [`check_absent`], once a git that runs at this moment had time to end.
 pub(super) fn check_absent_soon(lock: &Path) -> Result<(), Error> {
-    for _ in 0..NAPS {
+    let mut patience = Patience::default();
+    loop {
         match check_absent(lock) {
-            Err(Error::GitLocked { age_secs: Some(0..=YOUNG_SECS), .. }) => std::thread::sleep(NAP),
+            Err(Error::GitLocked { age_secs: Some(0..=YOUNG_SECS), .. }) if patience.waits_for(lock) => {}
             other => return other,
         }
     }
-    check_absent(lock)
+}
+
+/// How long locks of git's are waited for: one of them for [`NAPS`], and [`NAPS_IN_ALL`] where one
+/// git after the other takes its own.
+#[derive(Default)]
+pub(super) struct Patience {
+    lock: Option<(u64, i64)>,
+    naps: u32,
+    naps_in_all: u32,
+}
+
+impl Patience {
+    /// Sleeps a little; false when it has waited long enough.
+    pub fn waits_for(&mut self, lock: &Path) -> bool {
+        let now = fs::symlink_metadata(lock).ok().map(|found| (found.ino(), found.mtime_nsec()));
+        if now != self.lock {
+            (self.lock, self.naps) = (now, 0);
+        }
+        (self.naps, self.naps_in_all) = (self.naps + 1, self.naps_in_all + 1);
+        let waits = self.naps <= NAPS && self.naps_in_all <= NAPS_IN_ALL;
+        if waits {
+            std::thread::sleep(NAP);
+        }
+        waits
+    }
 }
 
 /// Fails when this user cannot change the names in a folder; one that is missing can be made.

@@ -7,26 +7,28 @@
 //! folder, durable before the first lock is taken for it, so that a crash is recovered from the same
 //! values. `publish.rs` does the rest.
 
-use std::{borrow::Cow, collections::BTreeMap, path::Path, thread};
+use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
 use gix::objs::Kind;
 use serde::{Deserialize, Serialize};
 
 use super::{
     CommitDraft, Error, Repo, Sign, TagDraft,
-    disk::{self, NAP, NAPS, YOUNG_SECS},
+    disk::{self, Patience, YOUNG_SECS},
     publish::{Pause, Prepared},
 };
 use crate::{
     base::{Digest, GitId, RelPath},
     model::{
-        operation::{Publication, RefChange, TreeEntry},
+        operation::{Publication, RefChange, TreeChange, TreeEntry},
         signature::Signing,
     },
 };
 
 /// The record's name in the operation's folder.
 const RECORD: &str = "on-top.json";
+/// The staged index in the operation's folder.
+pub(super) const STAGED_INDEX: &str = "index.new";
 /// How often a publication follows a branch that moves on.
 const FOLLOWED: u32 = 100;
 
@@ -105,17 +107,14 @@ impl Repo {
         untouched: &Untouched<'_>,
         pause: Pause<'_>,
     ) -> Result<(), Error> {
-        let (mut follows, mut naps) = (0, 0);
+        let (mut follows, mut patience) = (0, Patience::default());
         loop {
             let error = match self.publish_pausing(publication, prepared, scratch, pause) {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
             match &error {
-                Error::GitLocked { age_secs: Some(0..=YOUNG_SECS), .. } if naps < NAPS => {
-                    naps += 1;
-                    thread::sleep(NAP);
-                }
+                Error::GitLocked { age_secs: Some(0..=YOUNG_SECS), file } if patience.waits_for(file) => {}
                 Error::RefChanged { .. } | Error::IndexChanged if follows < FOLLOWED => {
                     follows += 1;
                     let current = Current::of(publication, prepared, scratch)?;
@@ -127,9 +126,22 @@ impl Repo {
         }
     }
 
+    /// Removes what a publication that has ended staged; what cannot be removed is in nobody's way.
+    pub fn clear_staged(&self, scratch: &Path) {
+        for entry in std::fs::read_dir(scratch).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let is_staged = |name: &str| name == STAGED_INDEX || name.starts_with("ref-") || name.starts_with("turn-");
+            if name.to_str().is_some_and(is_staged) {
+                let _ = disk::remove(&entry.path());
+            }
+        }
+    }
+
     /// Makes the publication again, on top of where the branch is now.
     fn put_on_top(&self, planned: &Publication, current: &Current<'_>, scratch: &Path, untouched: &Untouched<'_>) -> Result<(), Error> {
+        let is_past = self.is_past_return(planned, scratch)?;
         let refs = match planned.refs.last() {
+            Some(_) if is_past => current.publication.refs.clone(),
             Some(branch) => {
                 self.take_all_back(current, scratch)?;
                 self.refs_on_top(planned, branch, untouched)?
@@ -137,10 +149,28 @@ impl Repo {
             None => Vec::new(),
         };
         let turn = current.turn + 1;
-        let index = if planned.index.is_empty() { None } else { Some(self.prepare_index(&planned.index, scratch, turn)?) };
+        let changes = if is_past { self.lagging(planned)? } else { planned.index.clone() };
+        let index = if changes.is_empty() { None } else { Some(self.prepare_index(&changes, scratch, turn)?) };
         self.sync_objects(&[])?;
         let prepared = Prepared { index, on_branch: current.prepared.on_branch };
         write_record(scratch, &Record { turn, refs, prepared })
+    }
+
+    /// True when the branch stands at what was published and the index is behind it, because it was
+    /// written anew (a `git status` does) between a crash and the recovery.
+    pub(super) fn index_lags(&self, publication: &Publication) -> Result<bool, Error> {
+        let Some(branch) = publication.refs.last() else { return Ok(false) };
+        Ok(self.read_ref(&branch.name)?.as_ref() == Some(&branch.after) && !self.lagging(publication)?.is_empty())
+    }
+
+    /// The changes of the index that were not made; what somebody staged meanwhile is theirs.
+    fn lagging(&self, publication: &Publication) -> Result<Vec<TreeChange>, Error> {
+        let index = self.read_index(true)?;
+        let stands = |change: &&TreeChange| {
+            let now = index.entry_by_path(change.path.as_bstr()).map(super::scan::index_entry);
+            change.before != change.after && now == change.before
+        };
+        Ok(publication.index.iter().filter(stands).cloned().collect())
     }
 
     /// The references of a publication whose commit is made again on top of its branch.
@@ -229,6 +259,11 @@ fn signed_as(was_signed: bool, may_lack: bool, write: impl Fn(Sign) -> Result<Gi
         Err(Error::Unsigned { .. }) if may_lack => write(never),
         written => written,
     }
+}
+
+/// The name of what is staged for the n-th turn of a publication.
+pub(super) fn staged(turn: u32, name: &str) -> String {
+    if turn == 0 { name.to_string() } else { format!("turn-{turn}-{name}") }
 }
 
 /// Reads the record, if there is one.

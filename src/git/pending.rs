@@ -3,8 +3,9 @@
 //! Writing a pack has what loose objects lack. It is forced to the disk by two syncs however many
 //! objects there are, and it gets its name after that: when the power goes, no object is there
 //! torn. Until then the objects are read back from here. A pack that is never installed leaves
-//! nothing; one of a killed process leaves a file whose name git's own collection does not know: it
-//! would remove a `tmp_…` of a process that lives, too.
+//! nothing; one of a killed process leaves a file that the next change removes. git's own collection does not
+//! know its name: it would remove a `tmp_…` of a process that lives, too. Whoever writes one has it
+//! locked, so that a living one is never taken.
 //!
 //! No reference names the objects yet when their pack is there, and `git repack -ad` drops such
 //! packs. A file `.keep` beside the pack forbids it, as it does for what git fetches, until
@@ -20,7 +21,8 @@ use std::{
 };
 
 use gix::{ObjectId, hash::hasher, objs::Kind};
-use tempfile::{NamedTempFile, TempPath};
+use rustix::fs::{FlockOperation, flock};
+use tempfile::NamedTempFile;
 
 use super::{
     Error, Repo, disk, gather,
@@ -188,9 +190,9 @@ impl State {
         })?;
         // The index last: the pack counts from the moment that it is there.
         let name = |kind: &str| folder.join(format!("pack-{trailer}.{kind}"));
-        persist(keep.into_temp_path(), &name("keep"))?;
-        persist(file.into_temp_path(), &name("pack"))?;
-        persist(index.into_temp_path(), &name("idx"))?;
+        persist(keep, &name("keep"))?;
+        persist(file, &name("pack"))?;
+        persist(index, &name("idx"))?;
         disk::sync(&folder)?;
         for torn in &self.torn {
             disk::remove(torn)?;
@@ -200,6 +202,19 @@ impl State {
 }
 
 impl Repo {
+    /// Removes unfinished packs of processes that were killed, and no others: git's have other names.
+    /// Only under the lock.
+    pub fn sweep_packs(&self) -> Result<(), Error> {
+        let folder = self.common_dir().join("objects/pack");
+        let Ok(listing) = std::fs::read_dir(&folder) else { return Ok(()) };
+        for entry in listing.flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(TEMP.as_bytes()) && is_abandoned(&entry.path()) {
+                disk::remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Gives up the protection of installed packs: references name their objects, or nobody will.
     /// Only while no operation is under way.
     pub fn release_packs(&self) -> Result<(), Error> {
@@ -215,10 +230,22 @@ impl Repo {
     }
 }
 
-/// A new file in the folder of packs; it vanishes unless it is given a name.
+/// True when nobody has a file of ours locked: whoever wrote it is gone.
+fn is_abandoned(path: &Path) -> bool {
+    let open = || File::open(path).ok().filter(|file| file.metadata().is_ok_and(|found| found.is_file()));
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
+        && open().is_some_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok())
+}
+
+/// A new file in the folder of packs, locked; it vanishes unless it is given a name.
 fn temporary(folder: &Path, kind: &str) -> Result<NamedTempFile, Error> {
     let prefix = format!("{TEMP}{kind}");
-    let make = || tempfile::Builder::new().prefix(&prefix).permissions(Permissions::from_mode(MODE)).tempfile_in(folder);
+    let make = || -> io::Result<NamedTempFile> {
+        let file = tempfile::Builder::new().prefix(&prefix).permissions(Permissions::from_mode(MODE)).tempfile_in(folder)?;
+        // Where files cannot be locked, only the operations' own lock protects it.
+        let _ = flock(file.as_file(), FlockOperation::NonBlockingLockExclusive);
+        Ok(file)
+    };
     let file = make().or_else(|error| match error.kind() {
         io::ErrorKind::NotFound => disk::create_dirs(folder).map_err(io::Error::other).and_then(|_| make()),
         _ => Err(error),
@@ -228,8 +255,9 @@ fn temporary(folder: &Path, kind: &str) -> Result<NamedTempFile, Error> {
 }
 
 /// Gives a temporary file its name; one that is there has the same bytes.
-fn persist(file: TempPath, to: &Path) -> Result<(), Error> {
-    file.persist(to).map_err(|error| Error::File { doing: "renaming to", path: to.to_path_buf(), source: error.error })
+fn persist(file: NamedTempFile, to: &Path) -> Result<(), Error> {
+    // Open, and so locked, until it has its name.
+    file.persist(to).map(drop).map_err(|error| Error::File { doing: "renaming to", path: to.to_path_buf(), source: error.error })
 }
 
 /// The hash of a file's first bytes.
@@ -337,6 +365,24 @@ mod tests {
         for (id, bytes) in ids.iter().zip(blobs()) {
             assert!(sandbox.git(&["cat-file", "blob", id.as_str()]) == bytes);
         }
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_swept_and_nothing_else() {
+        let sandbox = Sandbox::new();
+        let repo = sandbox.repo();
+        for bytes in blobs() {
+            repo.write_blob(&bytes).unwrap();
+        }
+        let alive = packs(&sandbox, TEMP);
+        for name in ["snapback_tmp_pack_dead", "snapback_tmp_idx_dead", "tmp_pack_git", "tmp_idx_git"] {
+            sandbox.write(&format!(".git/objects/pack/{name}"), b"PACK");
+        }
+        sandbox.repo().sweep_packs().unwrap();
+        assert_eq!(packs(&sandbox, TEMP), alive, "what is being written stays");
+        assert_eq!(packs(&sandbox, "tmp_").len(), 2, "git's stay");
+        repo.sync_objects(&[]).unwrap();
+        assert_eq!(packs(&sandbox, TEMP), Vec::<PathBuf>::new());
     }
 
     #[test]

@@ -14,7 +14,12 @@ use std::{
 use gix::ObjectId;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Repo, disk, error::During, locks::Lock, on_top::Current};
+use super::{
+    Error, Repo, disk,
+    error::During,
+    locks::Lock,
+    on_top::{Current, STAGED_INDEX, staged},
+};
 use crate::{
     base::{Digest, GitId, at_once},
     model::operation::{Publication, RefChange, TreeChange},
@@ -22,7 +27,6 @@ use crate::{
 
 /// How often the index is read again while somebody else replaces it.
 const READ_AGAIN: usize = 20;
-
 /// What `prepare_publication` found out, kept in the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Prepared {
@@ -67,9 +71,10 @@ impl Repo {
             let from = self.index_digest()?;
             let bytes = self.changed_index(changes, true)?;
             if self.index_digest()? == from {
-                disk::write_synced(&scratch.join(staged(turn, "index.new")), &bytes)?;
+                disk::write_synced(&scratch.join(staged(turn, STAGED_INDEX)), &bytes)?;
                 return Ok(PreparedIndex { from, to: Digest::of(&bytes) });
             }
+            std::thread::sleep(disk::NAP);
         }
         Err(Error::IndexChanged)
     }
@@ -365,7 +370,7 @@ impl<'a> Work<'a> {
         let index = match prepared.index.clone() {
             None => None,
             Some(index) => {
-                let staged = scratch.join(staged(*turn, "index.new"));
+                let staged = scratch.join(staged(*turn, STAGED_INDEX));
                 let bytes = disk::read(&staged)?.unwrap_or_default();
                 if Digest::of(&bytes) != index.to {
                     return Err(Error::Prepared(format!("{} is not what was staged", staged.display())));
@@ -438,7 +443,7 @@ impl<'a> Work<'a> {
         match self.repo.index_digest()? {
             now if now == Some(index.to) => Ok(false),
             now if now == index.from => Ok(true),
-            _ if self.repo.is_past_return(self.publication, self.scratch)? => Ok(false),
+            _ if self.repo.is_past_return(self.publication, self.scratch)? && !self.repo.index_lags(self.publication)? => Ok(false),
             _ => Err(Error::IndexChanged),
         }
     }
@@ -485,11 +490,6 @@ impl<'a> Work<'a> {
         }
         self.index.iter().try_for_each(|(_, lock)| lock.release())
     }
-}
-
-/// The name of what is staged for the n-th turn of a publication.
-fn staged(turn: u32, name: &str) -> String {
-    if turn == 0 { name.to_string() } else { format!("turn-{turn}-{name}") }
 }
 
 /// Syncs files, then folders; what was removed meanwhile needs no sync.

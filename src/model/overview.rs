@@ -34,6 +34,8 @@ pub struct TaskLine {
     /// Large files of the active release whose size is right; their bytes were not read.
     #[serde(skip_serializing_if = "is_none")]
     pub unread: usize,
+    /// Where the release of the active version is.
+    pub released: Released,
     /// One sentence when something is wrong, else empty: "config says 1.3.0, registry 1.2.0".
     pub trouble: String,
     /// Versions whose tag was moved: what it leads to is not what was released.
@@ -45,6 +47,38 @@ pub struct TaskLine {
     pub way_back: WayBack,
     /// Ignored files that no release keeps.
     pub left_out: LeftOut,
+}
+
+/// Where the release of an active version is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Released {
+    /// In this repository.
+    #[default]
+    Here,
+    /// Somewhere: its manifest is here, its tag is not.
+    Elsewhere,
+    /// Nowhere, as far as is known.
+    Never,
+}
+
+impl Released {
+    /// What is wrong with that; `None` when nothing is.
+    pub fn trouble(self, active: &Version) -> Option<String> {
+        match self {
+            Self::Here => None,
+            Self::Elsewhere => Some(format!("the tag of {active} is not in this clone: git fetch --tags")),
+            Self::Never => Some("the active version is not released".into()),
+        }
+    }
+}
+
+impl TaskLine {
+    /// True when nothing is wrong but that the active version was never released.
+    pub fn lacks_only_its_release(&self) -> bool {
+        let lack = self.active.as_ref().and_then(|active| self.released.trouble(active));
+        self.released == Released::Never && lack.is_some_and(|lack| lack == self.trouble)
+    }
 }
 
 /// Where a rollback would go by itself, and when that was last rehearsed.
@@ -62,6 +96,13 @@ pub struct WayBack {
     /// The newest older version that nobody proved, when none is proven.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unproven: Option<Version>,
+}
+
+impl WayBack {
+    /// The version that a rollback would go to: by itself, or once it is named.
+    pub fn candidate(&self) -> Option<&Version> {
+        self.version.as_ref().or(self.unproven.as_ref())
+    }
 }
 
 /// What a drill proved.

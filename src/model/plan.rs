@@ -35,6 +35,24 @@ pub struct FileLine {
     pub note: String,
 }
 
+/// What an operation writes to a disk, in bytes.
+#[derive(Debug, Clone, Copy, Eq, Serialize)]
+pub struct Space {
+    /// Certainly.
+    pub needed: u64,
+    /// With everything that is saved and that may be there already, or get smaller.
+    pub at_most: u64,
+    /// What is free now.
+    pub free: u64,
+}
+
+impl PartialEq for Space {
+    /// What is free changes by itself and makes no other plan.
+    fn eq(&self, other: &Self) -> bool {
+        (self.needed, self.at_most) == (other.needed, other.at_most)
+    }
+}
+
 /// The plan of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Plan {
@@ -74,6 +92,8 @@ pub struct Plan {
     pub commands: Vec<CommandState>,
     /// Things people should know.
     pub notes: Vec<String>,
+    /// How much is written to the disk that is fullest afterwards; `None` when nothing is.
+    pub space: Option<Space>,
     /// True when nothing would change.
     pub nothing_to_do: bool,
     /// True when a release is taken back.
@@ -103,6 +123,7 @@ impl Plan {
             missing_variables: Vec::new(),
             commands: Vec::new(),
             notes: Vec::new(),
+            space: None,
             nothing_to_do: false,
             of_release: false,
         }

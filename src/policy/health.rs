@@ -5,7 +5,7 @@ use crate::{
     model::{
         answer::Next,
         health::{Disk, Finding, Level},
-        overview::{TaskLine, WayBack},
+        overview::{Released, TaskLine, WayBack},
     },
 };
 
@@ -31,7 +31,7 @@ fn finding(check: &'static str, level: Level, seen: impl Into<String>, why: &str
 pub fn of_task(line: &TaskLine, way: &WayBack) -> Vec<Finding> {
     let task = line.task.as_str();
     let mut found = of_standing(line);
-    if !line.trouble.is_empty() {
+    if !line.trouble.is_empty() && !line.lacks_only_its_release() {
         // Versions that disagree are mended by a command; what cannot be read stops a rollback.
         let level = if line.config.is_some() && line.active.is_some() { Level::Warning } else { Level::Critical };
         let is_untagged = line.active.as_ref().is_some_and(|active| line.untagged.contains(active));
@@ -64,6 +64,16 @@ fn of_standing(line: &TaskLine) -> Vec<Finding> {
         vec![finding("unverified", Level::Warning, seen, "release it", &["snapback", "create-snapshot", "-t", task])]
     };
     let Some(active) = &line.active else { return unreleased() };
+    match line.released {
+        Released::Here => {}
+        // It is told as what is wrong with the task.
+        Released::Elsewhere => return Vec::new(),
+        Released::Never if line.releases == 0 => return unreleased(),
+        Released::Never => {
+            let seen = format!("{active} was never released, so it cannot be brought back");
+            return vec![finding("unverified", Level::Warning, seen, "release it", &["snapback", "create-snapshot", "-t", task])];
+        }
+    }
     let back = ["snapback", "rollback", "-t", task];
     match line.standing {
         said if said.bad => {
@@ -82,12 +92,11 @@ fn of_standing(line: &TaskLine) -> Vec<Finding> {
             vec![finding("standing", Level::Critical, format!("{active} is active and held"), "go back to a good version", &back)]
         }
         said if said.proven || said.good => Vec::new(),
-        _ if line.releases == 0 && line.untagged.is_empty() => unreleased(),
         _ => vec![finding(
             "unverified",
             Level::Warning,
-            format!("{active} was never verified"),
-            "verify it",
+            format!("{active} was never proven here"),
+            "prove it",
             &["snapback", "drill", "-t", task, "--to", "active"],
         )],
     }
@@ -97,7 +106,7 @@ fn of_standing(line: &TaskLine) -> Vec<Finding> {
 fn of_way(line: &TaskLine, way: &WayBack) -> Option<Finding> {
     let task = line.task.as_str();
     let list = ["snapback", "list", "-t", task];
-    line.active.as_ref()?;
+    let active = line.active.as_ref()?;
     let Some(version) = &way.version else {
         if let Some(why) = way.why.as_ref().filter(|_| !line.untagged.is_empty()) {
             return Some(finding("way_back", Level::Warning, why.clone(), FETCH.0, &FETCH.1));
@@ -105,18 +114,18 @@ fn of_way(line: &TaskLine, way: &WayBack) -> Option<Finding> {
         if line.releases == 0 {
             return None;
         }
-        if line.releases == 1 {
+        if line.releases == 1 && line.released == Released::Here {
             // A first release is no fault of anybody, and nobody can mend it.
             return Some(finding("way_back", Level::Ok, "it has one release: the next one will have a way back", "", &[]));
         }
         if way.oldest {
-            let active = line.active.as_ref().map(ToString::to_string).unwrap_or_default();
             let seen = format!("{task} is at its oldest version, {active}: nothing older to go back to");
             return Some(finding("way_back", Level::Ok, seen, "", &[]));
         }
         if let Some(version) = way.unproven.as_ref().map(ToString::to_string) {
+            // Whether it is there and whole is looked at as for a proven one.
             let seen = format!("{version} is the newest older version of {task}; it was never proven here");
-            return Some(finding("way_back", Level::Warning, seen, "prove it", &["snapback", "drill", "-t", task, "--to", &version]));
+            return Some(finding("way_back", Level::Ok, seen, "prove it", &["snapback", "drill", "-t", task, "--to", &version]));
         }
         let seen = way.why.clone().unwrap_or_else(|| "every older version is bad or held".into());
         return Some(finding("way_back", Level::Warning, seen, "see its versions", &list));
@@ -168,6 +177,7 @@ mod tests {
             said_by: None,
             drift: 0,
             unread: 0,
+            released: Released::Here,
             trouble: String::new(),
             moved: Vec::new(),
             untagged: Vec::new(),
@@ -200,6 +210,12 @@ mod tests {
         assert_eq!(words(&sick, &way(false)), expected);
         let unproven = TaskLine { standing: Standing::default(), ..line() };
         assert_eq!(words(&unproven, &WayBack::default()), [("unverified", Level::Warning), ("way_back", Level::Warning)]);
+        let older = WayBack { unproven: "1.1.0".parse().ok(), ..WayBack::default() };
+        assert_eq!(words(&line(), &older), [("way_back", Level::Ok)], "what is proven stands, and there is a way back");
+        let lack = Released::Never;
+        let trouble = lack.trouble(&"1.2.0".parse().expect("it is a version")).expect("it is one");
+        let unreleased = TaskLine { releases: 0, released: lack, trouble, ..line() };
+        assert_eq!(words(&unreleased, &WayBack::default()), [("unverified", Level::Warning)]);
         let first = TaskLine { releases: 1, ..line() };
         assert_eq!(words(&first, &WayBack::default()), [("way_back", Level::Ok)]);
         assert_eq!(words(&TaskLine { drift: 1, ..first }, &WayBack::default()), [("drift", Level::Warning), ("way_back", Level::Ok)]);

@@ -2,7 +2,7 @@
 
 use super::{Standings, compare::Compared, databases::is_same, room, standing_of};
 use crate::{
-    base::{RelPath, sqlite},
+    base::{RelPath, clock::local, sqlite, zone},
     catalog::{capture, grown, manifests::Found},
     draft::{
         FileDraft, Keep, Kept,
@@ -54,10 +54,10 @@ pub fn plan(
 /// Who made the target, when and why.
 fn about(target: &Found, standing: &str) -> String {
     let meta = &target.manifest.metadata;
-    let day = meta.created_at.get(..16).unwrap_or(&meta.created_at).replace('T', " ");
+    let day = meta.created_at.parse().map_or_else(|_| meta.created_at.clone(), |at| local(at, &zone()));
     let by = target.tag.tagger.as_ref().map_or_else(String::new, |person| format!("by {}, ", person.name));
     let why = meta.message.as_ref().map_or_else(String::new, |message| format!(": \"{message}\""));
-    format!("{by}{day} UTC{why}, {standing}")
+    format!("{by}{day}{why}, {standing}")
 }
 
 /// The lines of the changed files.

@@ -17,7 +17,7 @@ use super::{
     show,
 };
 use crate::{
-    base::{Failure, Fs, OpId, RelPath, TaskId},
+    base::{Failure, Fs, OpId, RelPath, TaskId, clock::local, zone},
     catalog::{self, Scope},
     draft::{CommitDraft, Draft, FileDraft, Kept, StepDraft, registry, tree},
     git::{Scan, Tracked},
@@ -231,10 +231,10 @@ fn plan(ground: &Ground, task: &TaskSpec, operation: &Operation, kind: OpKind, f
         from: operation.about.to.clone(),
         to: operation.about.from.clone(),
         about: format!(
-            "takes back {} {} of {} UTC",
+            "takes back {} {} of {}",
             operation.about.kind.word(),
             operation.about.id.short(),
-            operation.about.at.strftime("%Y-%m-%d %H:%M")
+            local(operation.about.at, &zone())
         ),
         files: show::file_lines(ground, task, files, edited),
         unchanged: operation.path_changes().count().saturating_sub(files.len()),

@@ -35,6 +35,19 @@ pub fn put_on_top(ground: &Ground, op: &OpId) -> Result<Option<(GitId, GitId)>, 
     Ok(git::put_on_top_of(&scratch(ground, op))?)
 }
 
+/// True when the publication of an operation can only be finished.
+///
+/// # Errors
+/// When a reference or the record of where it was put on top cannot be read.
+pub fn is_past_return(ground: &Ground, op: &OpId, publication: &Publication) -> Result<bool, Failure> {
+    Ok(ground.git.is_past_return(publication, &scratch(ground, op))?)
+}
+
+/// Removes what an operation that has ended staged: its files are git's now, with git's modes.
+pub fn clear_staged(ground: &Ground, op: &OpId) {
+    ground.git.clear_staged(&scratch(ground, op));
+}
+
 impl<'a> Publish<'a> {
     /// The step for one operation; its folder serves as scratch space.
     pub fn new(ground: &'a Ground, operation: &Operation, publication: &'a Publication, task: Option<&'a TaskSpec>) -> Self {

@@ -50,7 +50,7 @@ fn session(sandbox: &Sandbox, lines: &[&str]) -> String {
 /// Patterns of insta's filters, and what they are shown as.
 const FILTERS: &[(&str, &str)] = &[
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
-    (r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?", "[time]"),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)? [+-]\d\d:\d\d", "[time]"),
     (r"sha256:[0-9a-f]{64}", "sha256:[digest]"),
     (r"\b[0-9a-f]{40}\b", "[commit]"),
     (r"\b\d{6}-[0-9a-f]{8}\b", "[operation]"),

@@ -82,6 +82,7 @@ mod release_back;
 mod releasing;
 mod review;
 mod said;
+mod same_words;
 mod sandbox;
 mod secrets;
 mod settings;

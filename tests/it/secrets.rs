@@ -171,11 +171,7 @@ fn no_secret_is_in_anything_that_snapback_writes_or_prints() {
 /// What below a folder is open to others.
 fn open_to_others(dir: &Path, wrong: &mut Vec<String>) {
     let meta = fs::symlink_metadata(dir).unwrap();
-    // What becomes git's index and references by a link has the mode that git gives them; the
-    // folders around are closed.
-    let name = dir.file_name().unwrap().to_str().unwrap();
-    let is_gits = meta.is_file() && (name.starts_with("ref-") || name == "index.new");
-    if meta.mode() & 0o077 != 0 && !meta.file_type().is_symlink() && !is_gits {
+    if meta.mode() & 0o077 != 0 && !meta.file_type().is_symlink() {
         wrong.push(format!("{} {:o}", dir.display(), meta.mode() & 0o7777));
     }
     if meta.is_dir() {

@@ -1,4 +1,4 @@
-//! Taking back on real file systems that are full: a small tmpfs and a small ext4.
+//! Real file systems that are full, or nearly: a small tmpfs and a small ext4.
 //!
 //! The operation is stopped at a call, a filler takes every byte that is left, and `abort` must
 //! end it. Needs the right to mount; skipped with a printed reason otherwise.
@@ -22,6 +22,7 @@ use snapback::{
 };
 
 use crate::support::{
+    Sandbox,
     mounted::{Mounted, quietly},
     scenarios::first,
     world::{Case, Paths, World},
@@ -231,4 +232,56 @@ fn taking_back_on_a_full_tmpfs_and_a_full_ext4() {
             }
         }
     }
+}
+
+#[test]
+fn a_plan_knows_that_the_disk_has_too_little_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("at");
+    fs::create_dir(&at).unwrap();
+    if let Err(why) = quietly("mount", &["-t", "tmpfs", "-o", "size=40m", "none", at.to_str().unwrap()]) {
+        println!("skipped: {why}");
+        return;
+    }
+    let mounted = Mounted(at.clone());
+    {
+        let sandbox = Sandbox::new(1).copy_below(&mounted.0);
+        sandbox.write("tasks/T01/model.bin", &crate::support::noise("large", 8_000_000));
+        let planned = sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.0.0", "--dry-run", "--json"]).expect(0).json();
+        let space = &planned["data"]["plan"]["space"];
+        assert!(space["at_most"].as_u64().is_some_and(|most| most >= 8_000_000), "{space}");
+        assert!(space["free"].as_u64().is_some_and(|free| free < 40 << 20), "{space}");
+        sandbox.release("T01", "1.0.0");
+        sandbox.write("tasks/T01/model.bin", b"small");
+        sandbox.release("T01", "1.1.0");
+        sandbox.write("tasks/T01/model.bin", b"smaller");
+        let back = ["rollback", "-t", "T01", "--to", "1.0.0", "--yes"];
+        let planned = sandbox.snapback(&[&back[..], &["--dry-run"]].concat()).expect(0);
+        assert!((planned.stdout + &planned.stderr).contains("8.0 MB are written, up to "));
+        let filler = at.join("filler");
+        let mut file = fs::File::create(&filler).unwrap();
+        while file.write_all(&[7; 65_536]).is_ok() {}
+        let room = file.metadata().unwrap().len() - 6_000_000;
+        file.set_len(room).unwrap();
+        drop(file);
+        let before = sandbox.everything();
+        for more in [&["--dry-run"][..], &[]] {
+            let refused = sandbox.snapback(&[&back[..], more].concat()).expect(8);
+            assert!(
+                refused.stderr.contains("there is not enough room in ") && refused.stderr.contains("8.0 MB are needed, "),
+                "{refused:?}"
+            );
+            assert!(
+                refused.stderr.contains("df -h") && (!more.is_empty() || refused.stderr.contains("nothing was changed")),
+                "{refused:?}"
+            );
+        }
+        assert_eq!(sandbox.everything(), before);
+        let health = sandbox.snapback(&["health", "-t", "T01"]).expect(4);
+        assert!(health.stdout.contains("a rollback to 1.0.0 would be refused: there is not enough room"), "{health:?}");
+        fs::remove_file(&filler).unwrap();
+        sandbox.snapback(&back).expect(0);
+        assert_eq!(sandbox.read("tasks/T01/model.bin").len(), 8_000_000);
+    }
+    drop(mounted);
 }

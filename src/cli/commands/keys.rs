@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    base::{Failure, Hint},
+    base::{Failure, Hint, clock::local, zone},
     cli::{
         render::{count, safe},
         reply::Reply,
@@ -148,8 +148,8 @@ fn list(session: &Session) -> Result<Reply, Failure> {
 /// Until when a key counts.
 fn ends(signer: &Signer) -> String {
     match (signer.revoked, signer.valid_until) {
-        (Some(at), _) => format!(", revoked {at}"),
-        (None, Some(until)) => format!(", for releases before {until}"),
+        (Some(at), _) => format!(", revoked {}", local(at, &zone())),
+        (None, Some(until)) => format!(", for releases before {}", local(until, &zone())),
         (None, None) => String::new(),
     }
 }

@@ -14,7 +14,10 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::{Version, overview::TaskLine},
+    model::{
+        Version,
+        overview::{Released, TaskLine},
+    },
 };
 
 /// Lines about the tasks that are listed without `-v`.
@@ -95,6 +98,13 @@ fn next(app: &App, lines: &[TaskLine]) -> Vec<Hint> {
     if worst.standing.bad {
         return vec![back];
     }
+    match worst.released {
+        Released::Elsewhere => return vec![Hint::run("bring the tags here", &["git", "fetch", "--tags"])],
+        Released::Never if worst.lacks_only_its_release() => {
+            return vec![Hint::run("release it", &["snapback", "create-snapshot", "-t", task])];
+        }
+        _ => {}
+    }
     let disagrees = Hint::run("see what disagrees", &["snapback", "registry", "sync"]);
     let verify = |version: &Version| {
         Hint::run("see what is wrong with it", &["snapback", "verify-snapshot", "-t", task, "--version", &version.to_string()])
@@ -103,9 +113,6 @@ fn next(app: &App, lines: &[TaskLine]) -> Vec<Hint> {
         (Some(moved), _) => vec![verify(moved)],
         (None, Some(active)) if worst.standing.failed => {
             vec![Hint::run("see whether it still fails", &["snapback", "drill", "-t", task, "--to", &active.to_string()]), back]
-        }
-        _ if worst.releases == 0 && worst.untagged.is_empty() => {
-            vec![Hint::run("release it", &["snapback", "create-snapshot", "-t", task])]
         }
         _ => vec![disagrees],
     }

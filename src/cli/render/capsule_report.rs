@@ -9,13 +9,13 @@ use super::{
     recovery::{end_word, exact, line},
 };
 use crate::{
-    base::text::size,
+    base::{clock::local_exact, text::size},
     model::{answer::Next, capsule::CapsuleReport},
 };
 
 /// The facts at the top: what, seen.
 pub fn facts(report: &CapsuleReport, reason: &str, zone: &TimeZone) -> Vec<(&'static str, String)> {
-    let at = |time: jiff::Timestamp| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
+    let at = |time: jiff::Timestamp| local_exact(time, zone);
     let all = [
         ("Task", report.task.to_string()),
         ("Version", report.version.to_string()),
@@ -27,7 +27,7 @@ pub fn facts(report: &CapsuleReport, reason: &str, zone: &TimeZone) -> Vec<(&'st
         ("Files", format!("{}, {} of them links, {}", report.files, report.links, size(report.bytes))),
         ("Wheels", report.wheels.to_string()),
         ("Without a wheel", report.missing.join(", ")),
-        ("Released", report.released_at.clone()),
+        ("Released", report.released_at.parse().map_or_else(|_| report.released_at.clone(), at)),
         ("Tag", report.tag.clone()),
         ("Commit", report.commit.clone()),
         ("Manifest", report.manifest.to_string()),

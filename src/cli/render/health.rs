@@ -10,7 +10,8 @@ pub fn page(style: Style, health: &Health) -> String {
     let mut text = String::new();
     for (task, finding) in health.findings() {
         let name = task.map_or("repository", |task| task.as_str());
-        let _ = writeln!(text, "{} {} {}", sign(style, finding.level), style.paint(Paint::Strong, &safe(name)), safe(&finding.seen));
+        let seen = safe(without_name(name, &finding.seen));
+        let _ = writeln!(text, "{} {} {seen}", sign(style, finding.level), style.paint(Paint::Strong, &safe(name)));
         if let Some(fix) = &finding.fix {
             let then =
                 if fix.argv.is_empty() { String::new() } else { format!(":  {}", style.paint(Paint::Copy, &command_line(&fix.argv))) };
@@ -63,8 +64,13 @@ pub fn nagios_failed(why: &str) -> String {
 }
 
 fn said((task, finding): (Option<&crate::base::TaskId>, &Finding)) -> String {
-    let name = task.map(|task| format!("{task}: ")).unwrap_or_default();
-    one_line(&format!("{name}{}", finding.seen))
+    let Some(task) = task else { return one_line(&finding.seen) };
+    one_line(&format!("{task}: {}", without_name(task.as_str(), &finding.seen)))
+}
+
+/// A sentence without the name that it begins with: what is before it says it already.
+fn without_name<'a>(name: &str, seen: &'a str) -> &'a str {
+    seen.strip_prefix(name).and_then(|rest| rest.strip_prefix(' ')).unwrap_or(seen)
 }
 
 /// Text without the bar that begins the figures, and without what ends lines.

@@ -25,8 +25,6 @@ pub mod table;
 pub mod tables;
 pub mod verification;
 
-use jiff::{Timestamp, tz::TimeZone};
-
 /// What a piece of text means; fixes its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Paint {
@@ -102,10 +100,7 @@ pub fn safe(text: &str) -> String {
     crate::base::text::escape(text.as_bytes())
 }
 
-/// A moment in local time: `2026-02-24 13:10`.
-pub fn moment(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
-}
+pub use crate::base::clock::local as moment;
 
 /// A duration for people: `48 ms`, `6.2 s`, `2 min 5 s`.
 pub fn duration(ms: u64) -> String {

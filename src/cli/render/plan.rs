@@ -12,7 +12,7 @@ use crate::{
         Plan,
         dependencies::PackageChange,
         operation::OpKind,
-        plan::{FileLine, Letter},
+        plan::{FileLine, Letter, Space},
     },
 };
 
@@ -20,6 +20,9 @@ use crate::{
 const FILES_SHOWN: usize = 30;
 /// Other entries that are listed one by one without `-v`.
 const ENTRIES_SHOWN: usize = 8;
+
+/// From how many bytes on it is said how much is needed.
+const SPACE_SAID: u64 = 1_000_000;
 
 /// The whole plan; with `all`, no list is cut short.
 pub fn plan(style: Style, plan: &Plan, all: bool) -> String {
@@ -47,6 +50,9 @@ pub fn plan(style: Style, plan: &Plan, all: bool) -> String {
         let mark = if state.trusted { String::new() } else { format!("  {}", style.paint(Paint::Attention, "(not trusted)")) };
         page.section(state.command.role.word(), &[safe(&state.command.run) + &mark]);
     }
+    if let Some(space) = plan.space.filter(|space| all || space.at_most >= SPACE_SAID || space.at_most > space.free / 2) {
+        page.section("space", &[space_line(space)]);
+    }
     for note in &plan.notes {
         page.section("note", &[safe(note)]);
     }
@@ -60,6 +66,17 @@ pub fn plan(style: Style, plan: &Plan, all: bool) -> String {
         page.section("safety", &[safety]);
     }
     page.text
+}
+
+/// `2.6 MB are written, up to 5.2 MB with what is saved; 120.3 GB are free`.
+fn space_line(Space { needed, at_most, free }: Space) -> String {
+    let written = match (needed, at_most) {
+        (needed, most) if needed == most => format!("{} are written", size(needed)),
+        (0, most) => format!("up to {} are written", size(most)),
+        (needed, most) => format!("{} are written, up to {} with what is saved", size(needed), size(most)),
+    };
+    let but = if at_most > free { "; if the disk gets full, it ends and nothing is changed" } else { "" };
+    format!("{written}; {} are free{but}", size(free))
 }
 
 /// A page with a label in the left margin of each section.
@@ -260,6 +277,7 @@ pub(crate) mod tests {
             }],
             missing_variables: vec!["TUSHARE_TOKEN".into()],
             commands: vec![command(Role::Start, "systemctl restart momentum", true), command(Role::Smoke, "python -m pytest -q", false)],
+            space: None,
             notes: Vec::new(),
             nothing_to_do: false,
             of_release: false,

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, tz::TimeZone};
 
 use super::{Style, command_line, duration, report, safe};
 use crate::{
-    base::text::size,
+    base::{clock::local_exact, text::size},
     model::{
         Plan, Report, Status, Verification, Version,
         plan::Letter,
@@ -40,7 +40,7 @@ pub fn recovery<'a>(plan: &'a Plan, done: &'a Report, host: &str) -> Recovery<'a
 /// The facts at the top: what, seen.
 pub fn facts(of: &Recovery<'_>, zone: &TimeZone) -> Vec<(&'static str, String)> {
     let version = |version: &Option<Version>| version.as_ref().map_or("none".into(), ToString::to_string);
-    let at = |time: jiff::Timestamp| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string();
+    let at = |time: jiff::Timestamp| local_exact(time, zone);
     let Recovery { report, .. } = of;
     let all = [
         ("Task", format!("{}{}", of.plan.task, of.plan.title.as_ref().map(|title| format!(" {title}")).unwrap_or_default())),
@@ -220,8 +220,8 @@ pub(super) mod tests {
         - Task: T01 momentum &lt;/title>&lt;script>alert(1)&lt;/script>
         - From: 1.3.0
         - To: 1.2.0
-        - Began: 2026-02-24 05:10:00 UTC
-        - Ended: 2026-02-24 05:10:01 UTC
+        - Began: 2026-02-24 05:10:00 +00:00
+        - Ended: 2026-02-24 05:10:01 +00:00
         - Took: 1.9 s
         - Who: Li Wei &lt;li@example.com>
         - Host: prod-1

@@ -299,6 +299,7 @@ mod tests {
             said_by: None,
             drift,
             unread: 0,
+            released: crate::model::overview::Released::Here,
             trouble: trouble.into(),
             moved: Vec::new(),
             untagged: Vec::new(),
@@ -346,9 +347,9 @@ mod tests {
         let zone = TimeZone::UTC;
         let done = OperationLine { outcome: Some(Outcome::Done), undone_by: Some(OpId::new(8, 1)), ..operation_line() };
         insta::assert_snapshot!(operations(Style::default(), &zone, &[operation_line(), done]), @"
-        DATE              WHAT      VERSION             WHO     REASON    ID        STATE
-        2026-02-24 05:10  rollback  T01 1.3.0 -> 1.2.0  Li Wei  drawdown  9f3c21aa  unfinished at files
-        2026-02-24 05:10  rollback  T01 1.3.0 -> 1.2.0  Li Wei  drawdown  9f3c21aa  undone by 00000001
+        DATE                     WHAT      VERSION             WHO     REASON    ID        STATE
+        2026-02-24 05:10 +00:00  rollback  T01 1.3.0 -> 1.2.0  Li Wei  drawdown  9f3c21aa  unfinished at files
+        2026-02-24 05:10 +00:00  rollback  T01 1.3.0 -> 1.2.0  Li Wei  drawdown  9f3c21aa  undone by 00000001
         ");
         insta::assert_snapshot!(unfinished(Style::default(), &operation_line()), @"
         !  an operation did not finish: 9f3c21aa  rollback T01 1.3.0 -> 1.2.0 (prod-1)
@@ -357,7 +358,7 @@ mod tests {
         ");
         insta::assert_snapshot!(operation(Style::default(), &zone, &operation_line(), &["stop", "files"]), @"
         9f3c21aa  rollback T01 1.3.0 -> 1.2.0
-          when     2026-02-24 05:10
+          when     2026-02-24 05:10 +00:00
           who      Li Wei <li@example.com> on prod-1
           reason   drawdown
           steps    stop, files
@@ -380,14 +381,14 @@ mod tests {
             manifest: true,
         };
         insta::assert_snapshot!(releases(Style::default(), &TimeZone::UTC, std::slice::from_ref(&line)), @r"
-          VERSION  DATE              STATE    AUTHOR  REASON
-        * 1.2.0    2026-02-20 05:10  unknown  Li Wei  tighter\nstop
+          VERSION  DATE                     STATE    AUTHOR  REASON
+        * 1.2.0    2026-02-20 05:10 +00:00  unknown  Li Wei  tighter\nstop
         ");
         let lines = [HistoryLine::Operation(operation_line()), HistoryLine::Release(line)];
         insta::assert_snapshot!(history(Style::default(), &TimeZone::UTC, &lines), @r"
-        DATE              WHAT      VERSION             WHO     REASON         ID
-        2026-02-24 05:10  rollback  T01 1.3.0 -> 1.2.0  Li Wei  drawdown       9f3c21aa
-        2026-02-20 05:10  release   T01-v1.2.0          Li Wei  tighter\nstop  4be1c070
+        DATE                     WHAT      VERSION             WHO     REASON         ID
+        2026-02-24 05:10 +00:00  rollback  T01 1.3.0 -> 1.2.0  Li Wei  drawdown       9f3c21aa
+        2026-02-20 05:10 +00:00  release   T01-v1.2.0          Li Wei  tighter\nstop  4be1c070
         ");
     }
 

@@ -60,15 +60,21 @@ pub fn verdict(style: Style, verification: &Verification) -> String {
         }
         _ => {
             let skipped = words(Status::Skipped);
-            let left_out = match (skipped.as_str(), line_ends(verification)) {
-                ("", "") => String::new(),
-                ("", ends) => format!(" ({ends})"),
-                (skipped, "") => format!(" (not checked: {skipped})"),
-                (skipped, ends) => format!(" (not checked: {skipped}; {ends})"),
-            };
-            format!("{name} is {}{left_out}.", style.paint(Paint::Good, "verified"))
+            let skipped = if skipped.is_empty() { skipped } else { format!("not checked: {skipped}") };
+            let but: Vec<&str> = [skipped.as_str(), unread_bytes(verification), line_ends(verification)]
+                .into_iter()
+                .filter(|text| !text.is_empty())
+                .collect();
+            let but = if but.is_empty() { String::new() } else { format!(" ({})", but.join("; ")) };
+            format!("{name} is {}{but}.", style.paint(Paint::Good, "verified"))
         }
     }
+}
+
+/// What is said of files that are there and were not read.
+fn unread_bytes(verification: &Verification) -> &'static str {
+    let is_one = |check: &Check| check.id == "integrity.bytes" && check.status == Status::Skipped;
+    if verification.checks.iter().any(is_one) { "files present, bytes not read; --deep reads them" } else { "" }
 }
 
 /// What is said of files that are as git keeps them and had other line ends when they were released.

@@ -82,6 +82,66 @@ fn a_planted_plan_writes_only_what_its_task_owns() {
     origin.snapback(&["op", "abort"]).expect(0);
 }
 
+/// The value of a reference, or nothing.
+fn value(sandbox: &Sandbox, name: &str) -> String {
+    sandbox.git(&["rev-parse", "-q", "--verify", name]).stdout
+}
+
+#[test]
+fn a_planted_plan_moves_no_names_and_says_no_verdicts_but_its_own() {
+    let origin = target();
+    origin.git(&["branch", "other"]).expect(0);
+    origin.snapback(BACK).expect(0);
+    origin.snapback(&["undo", "--yes"]).expect(0);
+    // The last that was done is an undo; its plan has a branch, a safety reference and a verdict.
+    let changes: [(&str, &str, &str, &str); 5] = [
+        ("\"refs/heads/main\"", "\"refs/heads/other\"", "refs/heads/other", "which HEAD is not on"),
+        ("\"refs/snapback/safety/", "\"refs/tags/T02-v9.0.0-", "refs/tags/T02-v9.0.0", "which is no tag of its version"),
+        ("\"refs/snapback/safety/", "\"refs/snapback/keep/T02/9.0.0-", "refs/snapback/keep/T02/9.0.0", "which is no name of it"),
+        ("\"refs/snapback/verdicts/T01/", "\"refs/snapback/verdicts/T02/", "refs/snapback/verdicts/T02", "which is no name of it"),
+        ("\"task\": \"T01\"", "\"task\": \"T02\"", "the verdict on T02", "which is no version of it"),
+    ];
+    for (own, bad, name, why) in changes {
+        let sandbox = origin.copy();
+        let here = |plan: &str| plan.replace(origin.root().to_str().unwrap(), sandbox.root().to_str().unwrap());
+        plant(&sandbox, |plan| {
+            // Its head says its task, too: what is changed comes after that.
+            let (head, steps) = plan.split_once("\"steps\"").unwrap();
+            assert!(steps.contains(own), "{own}: {plan}");
+            format!("{}\"steps\"{}", here(head), steps.replace(own, bad))
+        });
+        println!("{bad}");
+        let names = ["refs/heads/main", "refs/heads/other"];
+        let before = names.map(|name| value(&sandbox, name));
+        withstands(&sandbox, &[13], &["op", "resume"], &[name, why]);
+        assert_eq!(names.map(|name| value(&sandbox, name)), before);
+        assert_eq!(sandbox.git_out(&["for-each-ref", "refs/snapback/verdicts/T02", "refs/snapback/keep/T02/9*", "refs/tags/T02-v9*"]), "");
+        if why == "which HEAD is not on" {
+            sandbox.snapback(&["op", "abort"]).expect(0);
+        } else {
+            withstands(&sandbox, &[13], &["op", "abort"], &[name, why]);
+        }
+    }
+}
+
+#[test]
+fn a_planted_plan_gives_a_branch_only_what_it_planned() {
+    let origin = target();
+    let old = origin.git_out(&["rev-parse", "HEAD~1"]);
+    origin.snapback(BACK).expect(0);
+    origin.snapback(&["undo", "--yes"]).expect(0);
+    let head = origin.git_out(&["rev-parse", "HEAD"]);
+    let sandbox = origin.copy();
+    plant(&sandbox, |plan| {
+        let here = plan.replace(origin.root().to_str().unwrap(), sandbox.root().to_str().unwrap());
+        let own = format!("\"after\": \"{head}\"");
+        assert!(here.contains(&own), "{plan}");
+        here.replace(&own, &format!("\"after\": \"{old}\""))
+    });
+    sandbox.git(&["reset", "-q", "--soft", "HEAD~1"]).expect(0);
+    withstands(&sandbox, &[13], &["op", "resume"], &["refs/heads/main", "to another content than it planned"]);
+}
+
 #[test]
 fn a_planted_plan_with_a_wrong_checksum_is_never_run() {
     let sandbox = target();

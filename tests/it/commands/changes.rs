@@ -120,7 +120,7 @@ fn rollback() {
     let sandbox = released();
     shows!(sandbox, ["snapback rollback -t T01 --dry-run"], @r#"
     $ snapback rollback -t T01 --dry-run
-    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time] UTC: "T01 1.0.0", proven)
+    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time]: "T01 1.0.0", proven)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
                D tasks/T01/new.py           -1
                M tasks/T01/signal.py    +2  -1
@@ -131,7 +131,7 @@ fn rollback() {
     "#);
     shows!(sandbox, ["snapback rollback -t T01 --to previous"], @r#"
     $ snapback rollback -t T01 --to previous
-    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time] UTC: "T01 1.0.0", proven)
+    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time]: "T01 1.0.0", proven)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
                D tasks/T01/new.py           -1
                M tasks/T01/signal.py    +2  -1
@@ -151,7 +151,7 @@ fn rollback() {
       nothing was changed
     [exit 7]
     $ snapback rollback -t T01 --from 1.1.0 --to 1.0.0 -m 'drawdown' --yes
-    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time] UTC: "T01 1.0.0", proven)
+    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time]: "T01 1.0.0", proven)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
                D tasks/T01/new.py           -1
                M tasks/T01/signal.py    +2  -1
@@ -174,7 +174,7 @@ fn undo_redo() {
     $ snapback rollback -t T01 --to 1.0.0 --yes
     T01 is at 1.0.0 already, verified; nothing to do.
     $ snapback undo --yes
-    Plan  undo  T01  1.0.0 -> 1.1.0  (takes back rollback [id] of [time] UTC)
+    Plan  undo  T01  1.0.0 -> 1.1.0  (takes back rollback [id] of [time])
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 3 -> 5, version: 1.0.0 -> 1.1.0
                A tasks/T01/new.py       +1
                M tasks/T01/signal.py    +1  -2
@@ -187,7 +187,7 @@ fn undo_redo() {
     T01 is at 1.1.0, verified.  ([secs] s, 4 files changed, operation [id])
       bring it again:  snapback redo
     $ snapback redo --yes
-    Plan  redo  T01  1.1.0 -> 1.0.0  (takes back undo [id] of [time] UTC)
+    Plan  redo  T01  1.1.0 -> 1.0.0  (takes back undo [id] of [time])
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
                D tasks/T01/new.py           -1
                M tasks/T01/signal.py    +2  -1
@@ -202,7 +202,7 @@ fn undo_redo() {
     ");
     shows!(sandbox, ["snapback undo --dry-run", "git log --format=%s", "git tag"], @"
     $ snapback undo --dry-run
-    Plan  undo  T01  1.0.0 -> 1.1.0  (takes back redo [id] of [time] UTC)
+    Plan  undo  T01  1.0.0 -> 1.1.0  (takes back redo [id] of [time])
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 3 -> 5, version: 1.0.0 -> 1.1.0
                A tasks/T01/new.py       +1
                M tasks/T01/signal.py    +1  -2
@@ -252,7 +252,7 @@ fn rollback_that_fails_its_smoke_test() {
     sandbox.git(&["commit", "-qam", "settings"]).expect(0);
     shows!(sandbox, ["snapback rollback -t T01 --to 1.0.0 --yes", "git status --short"], @r#"
     $ snapback rollback -t T01 --to 1.0.0 --yes
-    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time] UTC: "T01 1.0.0", proven)
+    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time]: "T01 1.0.0", proven)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
                D tasks/T01/new.py           -1
                M tasks/T01/signal.py    +2  -1
@@ -271,7 +271,7 @@ fn rollback_that_fails_its_smoke_test() {
     "#);
     shows!(sandbox, ["snapback rollback -t T01 --to 1.0.0 --yes --on-verify-fail keep"], @r#"
     $ snapback rollback -t T01 --to 1.0.0 --yes --on-verify-fail keep
-    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time] UTC: "T01 1.0.0", failed)
+    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time]: "T01 1.0.0", failed)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
                D tasks/T01/new.py           -1
                M tasks/T01/signal.py    +2  -1
@@ -295,7 +295,7 @@ fn disaster_recovery() {
     let sandbox = released();
     shows!(sandbox, ["snapback disaster-recovery -t T01 --target-version 1.0.0 -m 'drawdown' --report ../report.md"], @r#"
     $ snapback disaster-recovery -t T01 --target-version 1.0.0 -m 'drawdown' --report ../report.md
-    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time] UTC: "T01 1.0.0", proven)
+    Plan  T01  1.1.0 -> 1.0.0  (by Li Wei, [time]: "T01 1.0.0", proven)
       files    M tasks/T01/config.yaml  +2  -2  max_leverage: 5 -> 3, version: 1.1.0 -> 1.0.0
                D tasks/T01/new.py           -1
                M tasks/T01/signal.py    +2  -1
@@ -325,8 +325,8 @@ fn the_report_of_a_disaster_recovery() {
     - Task: T01
     - From: 1.1.0
     - To: 1.0.0
-    - Began: [time] UTC
-    - Ended: [time] UTC
+    - Began: [time]
+    - Ended: [time]
     - Took: [secs] s
     - Who: Li Wei &lt;li.wei@example.com>
     - Host: [host]
@@ -386,12 +386,12 @@ fn operations() {
     let show = format!("snapback op show {id}");
     shows!(sandbox, ["snapback op list", "snapback op list --limit 1", &show, "snapback op resume", "snapback op abort"], @"
     $ snapback op list
-    DATE              WHAT             VERSION             WHO     REASON     ID        STATE
+    DATE                     WHAT             VERSION             WHO     REASON     ID        STATE
     [time]  rollback         T01 1.1.0 -> 1.0.0  Li Wei  drawdown   [id]  done
     [time]  create-snapshot  T01 1.0.0 -> 1.1.0  Li Wei  T01 1.1.0  [id]  done
     [time]  create-snapshot  T01 1.0.0           Li Wei  T01 1.0.0  [id]  done
     $ snapback op list --limit 1
-    DATE              WHAT      VERSION             WHO     REASON    ID        STATE
+    DATE                     WHAT      VERSION             WHO     REASON    ID        STATE
     [time]  rollback  T01 1.1.0 -> 1.0.0  Li Wei  drawdown  [id]  done
     $ snapback op show [operation]
     [id]  rollback T01 1.1.0 -> 1.0.0

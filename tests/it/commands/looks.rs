@@ -27,14 +27,14 @@ fn status_list_history() {
     ");
     shows!(sandbox, ["snapback list -t T01", "snapback ls -t T02", "snapback list"], @"
     $ snapback list -t T01
-      VERSION  DATE              STATE   AUTHOR  REASON
+      VERSION  DATE                     STATE   AUTHOR  REASON
     * 1.1.0    [time]  proven  Li Wei  T01 1.1.0
       1.0.0    [time]  proven  Li Wei  T01 1.0.0
     $ snapback ls -t T02
     T02 has no release; make one: snapback create-snapshot -t T02
     $ snapback list
     T01
-      VERSION  DATE              STATE   AUTHOR  REASON
+      VERSION  DATE                     STATE   AUTHOR  REASON
     * 1.1.0    [time]  proven  Li Wei  T01 1.1.0
       1.0.0    [time]  proven  Li Wei  T01 1.0.0
     T02
@@ -43,7 +43,7 @@ fn status_list_history() {
     sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-m", "drawdown", "--yes"]).expect(0);
     shows!(sandbox, ["snapback history -t T01", "snapback status", "snapback list -t T01"], @"
     $ snapback history -t T01
-    DATE              WHAT      VERSION             WHO     REASON     ID
+    DATE                     WHAT      VERSION             WHO     REASON     ID
     [time]  rollback  T01 1.1.0 -> 1.0.0  Li Wei  drawdown   [id]
     [time]  release   T01-v1.1.0          Li Wei  T01 1.1.0  [id]
     [time]  release   T01-v1.0.0          Li Wei  T01 1.0.0  [id]
@@ -54,7 +54,7 @@ fn status_list_history() {
     2 tasks: 2 need a look
       release it:  snapback create-snapshot -t T02
     $ snapback list -t T01
-      VERSION  DATE              STATE   AUTHOR  REASON
+      VERSION  DATE                     STATE   AUTHOR  REASON
       1.1.0    [time]  held    Li Wei  T01 1.1.0
     * 1.0.0    [time]  proven  Li Wei  T01 1.0.0
     ");
@@ -92,6 +92,7 @@ fn status_in_json() {
         },
         "drift": 0,
         "unread": 1,
+        "released": "here",
         "trouble": "",
         "moved": [],
         "way_back": {

@@ -48,7 +48,7 @@ fn init() {
     T01          1.0.0   unknown  -      -       0         the active version is not released
     T02          1.0.0   unknown  -      -       0         the active version is not released
     2 tasks: 2 need a look
-      see what disagrees:  snapback registry sync
+      release it:  snapback create-snapshot -t T01
     ");
 }
 
@@ -93,8 +93,8 @@ fn adopt() {
     tasks
     first
     $ snapback verify-snapshot --all
-    ok T01 1.0.0 is verified.
-    ok T02 0.9.0 is verified.
+    ok T01 1.0.0 is verified (files present, bytes not read; --deep reads them).
+    ok T02 0.9.0 is verified (files present, bytes not read; --deep reads them).
     2 versions: all verified
     ");
 }
@@ -142,6 +142,7 @@ fn doctor() {
     ok operations               none is unfinished
     ok registry                 agrees with the configurations
     ok lock                     free
+    ok ways back                rehearsed and open: 1 task; 1 task without a proven older version
     everything is in order
     ");
     sandbox.write(".git/index.lock", b"");
@@ -158,7 +159,9 @@ fn doctor() {
     x  registry                 the task registry cannot be read: line 1: it is not valid JSON: EOF while parsing an object at line 1 column 1
        fix: snapback registry sync --from config
     ok lock                     free
-    2 things to mend
+    x  ways back                T01: a rollback to 1.0.0 would be refused: /sandbox/repo/.git/index.lock exists ([secs] s old): git is running here, or was killed
+       fix: snapback health
+    3 things to mend
     [exit 8]
     ");
 }

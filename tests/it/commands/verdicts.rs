@@ -13,16 +13,18 @@ fn verify_snapshot() {
       -  integrity.signature       signature: missing (the tag is not signed)
       ok integrity.manifest        tag T01-v1.1.0 -> commit [id] -> manifest
       ok integrity.tag             refs/snapback/keep/T01/1.1.0 names the same tag
-      ok integrity.commit          5 files in the tag's commit are those of the manifest
+      ok integrity.commit          5 files of the manifest are in the tag's commit
       ok integrity.kept            7 files present
-    T01 1.1.0 is verified.
+      -  integrity.bytes           whether the bytes are those that were released was not looked at: --deep reads them
+    T01 1.1.0 is verified (files present, bytes not read; --deep reads them).
     $ snapback verify-snapshot -t T01 --version 1.0.0 -v
       -  integrity.signature       signature: missing (the tag is not signed)
       ok integrity.manifest        tag T01-v1.0.0 -> commit [id] -> manifest
       ok integrity.tag             refs/snapback/keep/T01/1.0.0 names the same tag
-      ok integrity.commit          4 files in the tag's commit are those of the manifest
+      ok integrity.commit          4 files of the manifest are in the tag's commit
       ok integrity.kept            6 files present
-    T01 1.0.0 is verified.
+      -  integrity.bytes           whether the bytes are those that were released was not looked at: --deep reads them
+    T01 1.0.0 is verified (files present, bytes not read; --deep reads them).
     $ snapback verify --all --deep
     ok T01 1.1.0 is verified.
     ok T01 1.0.0 is verified.
@@ -40,7 +42,7 @@ fn verify_snapshot_names_a_damaged_object() {
     fs::remove_file(sandbox.at(&object)).unwrap();
     shows!(sandbox, ["snapback verify-snapshot -t T01 --all"], @"
     $ snapback verify-snapshot -t T01 --all
-    ok T01 1.1.0 is verified.
+    ok T01 1.1.0 is verified (files present, bytes not read; --deep reads them).
       x  integrity.kept            tasks/T01/signal.py: its blob [commit] is not in this repository
     x  T01 1.0.0 does not hold: integrity failed.
     2 versions: 1 not verified
@@ -61,7 +63,7 @@ fn verify_snapshot_names_a_damaged_object() {
       -  integrity.signature       signature: missing (the tag is not signed)
       ok integrity.manifest        tag T01-v1.1.0 -> commit [id] -> manifest
       ok integrity.tag             refs/snapback/keep/T01/1.1.0 names the same tag
-      ok integrity.commit          5 files in the tag's commit are those of the manifest
+      ok integrity.commit          5 files of the manifest are in the tag's commit
       x  integrity.kept            tasks/T01/model.bin: the stored object sha256:[digest] is damaged: a blob's checksum does not agree
     T01 1.1.0 does not hold: integrity failed.
       see what git says of the repository:  git fsck --full
@@ -139,7 +141,7 @@ fn mark_hold_pin() {
     $ snapback mark good 1.0.0 -t T01
     T01 1.0.0 is good.
     $ snapback list -t T01
-      VERSION  DATE              STATE   AUTHOR  REASON
+      VERSION  DATE                     STATE   AUTHOR  REASON
     * 1.1.0    [time]  proven  Li Wei  T01 1.1.0
       1.0.0    [time]  good    Li Wei  T01 1.0.0
     ");
@@ -151,7 +153,7 @@ fn mark_hold_pin() {
     $ snapback pin 1.0.0 -t T01
     T01 1.0.0 is pinned.
     $ snapback list -t T01
-      VERSION  DATE              STATE         AUTHOR  REASON
+      VERSION  DATE                     STATE         AUTHOR  REASON
     * 1.1.0    [time]  proven        Li Wei  T01 1.1.0
       1.0.0    [time]  good, pinned  Li Wei  T01 1.0.0
     $ snapback pin 1.0.0 -t T01 --remove
