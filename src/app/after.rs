@@ -116,7 +116,8 @@ impl App {
         let commands = if self.may_run(task) { Commands::unless(self.ground.without_commands) } else { Commands::NotTrusted };
         let standing = standing_of(&self.standings_of(&task.id)?, &task.id, &version);
         // As in an operation: what all tasks share stops no task's way back.
-        let seen = read::in_tree(&*self.ground.tree, &self.ground.settings);
+        let seen = read::in_tree(&*self.ground.tree, &self.ground.settings)
+            .and_then(|registry| Ok(registry.map(|registry| registry.version(&task.id)).transpose()?));
         let registry = if seen.is_ok() { Entry::Counts } else { Entry::Told };
         let levels = Levels { commands, registry, deep: true, ..Levels::ALL };
         let verification = check::tree(&self.ground, task, &releases, standing, &version, levels)?;

@@ -253,17 +253,6 @@ impl App {
         let _lock = self.lock()?;
         self.tagged_releases(task)?.find(task, version)?;
         let who = self.ground.git.identity()?;
-        let record = VerdictRecord {
-            task: task.clone(),
-            version: version.clone(),
-            verdict: verdict.clone(),
-            reason: reason.into(),
-            who: format!("{} <{}>", who.name, who.email),
-            at: self.ground.clock.now(),
-            op: None,
-            seq: None,
-            mends: None,
-        };
         let kind = match verdict {
             Verdict::Good => "mark good",
             Verdict::Bad => "mark bad",
@@ -272,6 +261,17 @@ impl App {
             Verdict::Pinned => "pin",
             Verdict::Unpinned => "unpin",
             _ => "mark",
+        };
+        let record = VerdictRecord {
+            task: task.clone(),
+            version: version.clone(),
+            verdict,
+            reason: reason.into(),
+            who: format!("{} <{}>", who.name, who.email),
+            at: self.ground.clock.now(),
+            op: None,
+            seq: None,
+            mends: None,
         };
         let what = audit::deed_on(kind, task, None, Some(version));
         self.witnessed(what, reason, || verdicts::write(&self.ground, &[record]))
@@ -309,9 +309,8 @@ fn task_line(
         _ => trouble.extend(active.as_ref().and_then(|version| released.trouble(version))),
     }
     let left_out = drift.left_out(watched);
-    let mut told = |failure: Failure| trouble.push(failure.to_string());
-    let small = drift.of(watched).map_err(&mut told).unwrap_or_default();
-    let (large, unread) = drift.large(watched).map_err(told).unwrap_or_default();
+    let small = drift.of(watched).map_err(|failure| trouble.push(failure.to_string())).unwrap_or_default();
+    let (large, unread) = drift.large(watched);
     let way_back = way_back::of(state, task, active.as_ref(), releases, &judged.standings);
     let way_back = way_back::for_want_of_tags(way_back, missing, &task.id, active.as_ref());
     TaskLine {

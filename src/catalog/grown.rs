@@ -3,10 +3,16 @@
 //! The manifest lists what was the task's when it was released, or adopted. What the settings count
 //! to the task today and the manifest does not list lies in the tag's commit all the same, which
 //! vouches for it: a way back brings it as it was there, and nothing is missing in such a release.
+//! Where the tag vouches for the manifest, too, that is so in folders of which it lists nothing;
+//! elsewhere a file more is one that nobody released.
 
-use super::{Scope, manifests::Found};
+use super::{
+    Scope,
+    manifests::{Found, digest_in},
+};
 use crate::{
-    base::{Digest, Failure, Fault, GitId, Kind, RelPath, Sorted},
+    base::{Digest, Failure, Fault, Kind, RelPath, Sorted},
+    git::PeeledTag,
     ground::Ground,
     model::{
         Check, Manifest, TaskSpec,
@@ -16,17 +22,23 @@ use crate::{
     verify::integrity,
 };
 
-/// Adds the files of a commit that are the task's by now and not listed; returns their paths.
-pub(super) fn complete(ground: &Ground, task: &TaskSpec, commit: &GitId, manifest: &mut Manifest) -> Result<Vec<RelPath>, Failure> {
+/// Adds the files of a tag's commit that are the task's by now and not listed; returns their paths.
+pub(super) fn complete(ground: &Ground, task: &TaskSpec, tag: &PeeledTag, manifest: &mut Manifest) -> Result<Vec<RelPath>, Failure> {
     let scope = Scope::new(&ground.settings, task)?;
-    let entries = match ground.git.entries(commit, &scope.dirs()) {
+    let mut dirs = scope.dirs();
+    if digest_in(&tag.message).is_some() {
+        dirs.retain(|dir| !manifest.files.iter().any(|file| file.path.is_in(dir)));
+    }
+    let entries = match ground.git.entries(&tag.commit, &dirs) {
         Ok(entries) => entries,
         // A clone that lacks the commit's trees shows what the manifest says; whoever needs them asks again.
         Err(error) if error.kind() == Kind::Missing => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
     let listed = Sorted::new(manifest.files.iter().map(|file| (&file.path, ())));
-    let is_grown = |(path, entry): &(RelPath, TreeEntry)| entry.mode != "160000" && !listed.contains(path) && scope.owns(path);
+    let is_grown = |(path, entry): &(RelPath, TreeEntry)| {
+        matches!(&*entry.mode, "100644" | "100755" | "120000") && !listed.contains(path) && scope.owns(path)
+    };
     let grown: Vec<_> = entries.into_iter().filter(is_grown).collect();
     if grown.is_empty() {
         return Ok(Vec::new());
@@ -47,12 +59,14 @@ pub(super) fn complete(ground: &Ground, task: &TaskSpec, commit: &GitId, manifes
     Ok(grown.into_iter().map(|(path, _)| path).collect())
 }
 
-/// The tag's commit holds what the manifest says.
-pub fn commit(ground: &Ground, scope: &Scope, found: &Found) -> Result<Check, Failure> {
+/// The tag's commit holds what the manifest says, and, when `exactly`, no other file of the task.
+pub fn commit(ground: &Ground, scope: &Scope, found: &Found, exactly: bool) -> Result<Check, Failure> {
     let mut dirs = scope.dirs();
     dirs.extend(found.manifest.files.iter().filter(|file| !scope.owns(&file.path)).map(|file| file.path.clone()));
     let grown = (!found.grown.is_empty()).then(|| words(found));
-    Ok(integrity::commit(&found.manifest, &ground.git.entries(&found.tag.commit, &dirs)?, grown))
+    let exactly = exactly && found.manifest.schema.is_some();
+    let owns = |path: &RelPath| exactly && scope.owns(path);
+    Ok(integrity::commit(&found.manifest, &ground.git.entries(&found.tag.commit, &dirs)?, grown, &owns))
 }
 
 /// What a release did not list, because it became the task's later.

@@ -165,7 +165,7 @@ fn read(ground: &Ground, release: &Release) -> Result<Found, Failure> {
         return Err(Error::TagMoved { tag: release.tag(), expected: commit.clone(), found: tag.commit.to_string() }.into());
     }
     let grown = match settings.task(&release.task).filter(|_| manifest.schema.is_some()) {
-        Some(task) => grown::complete(ground, task, &tag.commit, &mut manifest)?,
+        Some(task) => grown::complete(ground, task, &tag, &mut manifest)?,
         None => Vec::new(),
     };
     Ok(Found { manifest, tag, grown, copy })

@@ -89,7 +89,7 @@ pub(super) fn resolve(
     let mut found = Found { root, bytes, warnings: Vec::new(), flaws: Vec::new(), misnamed: Vec::new() };
     let is_strict = leave_parts_out(left_out, &mut found);
     let declared = file.tasks.unwrap_or_default();
-    let tasks = tasks(declared, &defaults, &|is_known| released(&registry, is_known), &mut found);
+    let tasks = tasks(declared, &defaults, (&registry, released), &mut found);
     let mut tasks = leave_twins_out(tasks, is_released, &mut found.warnings);
     leave_overlaps_out(&mut tasks, &mut found);
     leave_foreign_configs_out(&mut tasks, &mut found);
@@ -138,12 +138,7 @@ fn leave_parts_out(left_out: Vec<(Part, Error)>, found: &mut Found<'_>) -> bool 
 }
 
 /// All tasks, those that the file names and those that are found.
-fn tasks(
-    declared: Tasks,
-    defaults: &TaskBlock,
-    released: &dyn Fn(&dyn Fn(&TaskId) -> bool) -> Vec<TaskId>,
-    found: &mut Found<'_>,
-) -> Vec<TaskSpec> {
+fn tasks(declared: Tasks, defaults: &TaskBlock, (registry, released): (&RelPath, Released<'_>), found: &mut Found<'_>) -> Vec<TaskSpec> {
     let rules = rules(declared.discover).unwrap_or_else(|error| {
         found.leave_out(error.with_line(found.bytes), Stops::Undeclared);
         Vec::new()
@@ -158,7 +153,7 @@ fn tasks(
     let is_known = |id: &TaskId| {
         stopped.contains(id) || folders.iter().any(|folder| folder.id == *id) || declared.named.iter().any(|(name, _)| name == id.as_str())
     };
-    let lost: Vec<Folder> = released(&is_known).into_iter().filter_map(|id| discover::lost(found.root, &rules, id)).collect();
+    let lost: Vec<Folder> = released(registry, &is_known).into_iter().filter_map(|id| discover::lost(found.root, &rules, id)).collect();
     found.warnings.extend(
         lost.iter().map(|lost| format!("{} has lost its folder {} or its configuration; its releases have them", lost.id, lost.dir)),
     );

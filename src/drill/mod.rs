@@ -187,7 +187,7 @@ impl Drill<'_> {
         };
         let way = format!("tag {} -> commit {} -> manifest", release.tag(), found.tag.commit.short());
         let scope = Scope::new(&self.ground.settings, self.task)?;
-        course.checked([checking.end(Status::Pass, vec![way.clone()]), grown::commit(self.ground, &scope, &found)?]);
+        course.checked([checking.end(Status::Pass, vec![way.clone()]), grown::commit(self.ground, &scope, &found, true)?]);
         share::look(self, &found, &mut course.report)?;
         course.phase("read", way);
         if course.failed() {

@@ -134,7 +134,8 @@ fn look_again(ground: &Ground, task: &TaskSpec, (scope, manifest): (&Scope, &Man
     if !so_far.checks.iter().any(ran) {
         return Ok(());
     }
-    let known = |id: &str| so_far.checks.iter().any(|check| check.id == id && check.status == Status::Fail);
+    // A file more that others committed is seen when the commit is made.
+    let known = |id: &str| id == "integrity.extra" || so_far.checks.iter().any(|check| check.id == id && check.status == Status::Fail);
     let now = files(ground, scope, manifest, &look(ground, task)?, &Levels::FIRST_TWO)?;
     let broken: Vec<String> =
         now.into_iter().filter(|check| check.status == Status::Fail && !known(&check.id)).flat_map(|check| check.evidence).collect();
@@ -342,7 +343,7 @@ pub fn release(
     verification.checks.extend(copy_check(release, &found));
     let scope = Scope::new(&ground.settings, task)?;
     let checking = Checking::begin(1, "integrity.commit");
-    match grown::commit(ground, &scope, &found) {
+    match grown::commit(ground, &scope, &found, true) {
         Ok(check) => verification.checks.push(check),
         Err(failure) => {
             verification.checks.push(checking.unmade(failure, &ground.git)?);
@@ -365,7 +366,7 @@ pub fn refuse_other_commit(ground: &Ground, scope: &Scope, found: &Found) -> Res
     if found.manifest.schema.is_none() {
         return Ok(());
     }
-    let check = grown::commit(ground, scope, found)?;
+    let check = grown::commit(ground, scope, found, false)?;
     if check.status == Status::Pass {
         return Ok(());
     }

@@ -26,9 +26,14 @@ pub enum Depth {
     Deep,
 }
 
-/// The tag's commit holds every file of the manifest that git keeps, and as the manifest says. `note`
-/// is told where that is so.
-pub fn commit(manifest: &Manifest, entries: &[(RelPath, TreeEntry)], note: Option<String>) -> Check {
+/// The tag's commit holds every file of the manifest that git keeps, and as the manifest says, and no
+/// other that `owns` calls the task's. `note` is told where that is so.
+pub fn commit(
+    manifest: &Manifest,
+    entries: &[(RelPath, TreeEntry)],
+    note: Option<String>,
+    owns: &(dyn Fn(&RelPath) -> bool + Sync),
+) -> Check {
     let checking = Checking::begin(1, "integrity.commit");
     let in_commit = Sorted::new(entries.iter().map(|(path, entry)| (path, entry)));
     let mut problems = Vec::new();
@@ -47,6 +52,9 @@ pub fn commit(manifest: &Manifest, entries: &[(RelPath, TreeEntry)], note: Optio
             None => {}
         }
     }
+    let listed = Sorted::new(manifest.files.iter().map(|file| (&file.path, ())));
+    let extra = entries.iter().filter(|(path, _)| !listed.contains(path) && owns(path));
+    problems.extend(extra.map(|(path, _)| format!("{path} is in the tag's commit but not in the manifest")));
     let note = note.map_or_else(String::new, |note| format!("; {note}"));
     checking.judge(problems, format!("{seen} files of the manifest are in the tag's commit{note}"))
 }

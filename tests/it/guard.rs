@@ -179,7 +179,7 @@ fn rules_that_make_no_sense_are_refused() {
     let sandbox = Sandbox::new(1);
     let refused = |rule: &str| {
         fs::write(sandbox.at("snapback.yaml"), format!("tasks: {{T01: {{guard: [{rule}]}}}}\n")).unwrap();
-        sandbox.snapback(&["status"]).expect(2).stderr
+        sandbox.snapback(&["create-snapshot", "-t", "T01", "--yes"]).expect(2).stderr
     };
     assert!(refused("{name: a, fail: '> 1'}").contains("exactly one of"));
     assert!(refused("{name: a, fail: '1', run: x}").contains("no comparison"));

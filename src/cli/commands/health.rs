@@ -82,7 +82,7 @@ impl Args {
         let mut reply = Reply::new(render::page(session.out, health), health);
         if let Some(path) = self.textfile.as_ref().filter(|_| session.globals.dry_run) {
             reply.dry_run = true;
-            reply.text += &format!("dry run: {} would be written\n", path.display());
+            reply.text.push_str(&["dry run: ", &path.display().to_string(), " would be written\n"].concat());
         }
         let findings = health.findings();
         let Some((task, worst)) = findings.first() else { return reply };
