@@ -122,7 +122,7 @@ impl App {
         }
         if self.closed_state().is_some() {
             // What was said of versions stands where this user may not read: nothing can be told from it.
-            findings.retain(|finding| !["standing", "unverified", "way_back"].contains(&finding.check));
+            findings.retain(|finding| !["standing", "unverified", "way_back", "confirm"].contains(&finding.check));
             findings.iter_mut().filter(|finding| finding.check == "objects").for_each(|finding| finding.level = Level::Unknown);
         }
         judge::sort(&mut findings);
@@ -163,7 +163,8 @@ impl App {
     /// What a rollback would meet in this work tree.
     fn look_at_way(&self, line: &TaskLine) -> Option<Finding> {
         let (task, version) = (self.ground.settings.task(&line.task)?, line.way_back.candidate()?);
-        let obstacle = self.obstacle(task, version)?;
+        // Of a state folder that may not be read everything is said already.
+        let obstacle = if self.is_closed() { None } else { self.obstacle(task, version) }?;
         let level = if matches!(obstacle, Obstacle::Moment(_)) { Level::Warning } else { Level::Critical };
         let failure = obstacle.failure();
         let seen = format!("a rollback to {version} would be refused: {}", failure.chain().join(": "));

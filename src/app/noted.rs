@@ -95,7 +95,7 @@ impl App {
         match damage(verification) {
             Some(reason) => self.note(&said_of(verification, Verdict::Damaged, reason)),
             None if verification.problems().all(Check::is_of_copy) => {
-                self.note(&said_of(verification, Verdict::Whole, "verified where it is kept".into()))
+                self.note(&said_of(verification, Verdict::Whole, "verified where it is kept".into()));
             }
             None => {}
         }

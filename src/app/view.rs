@@ -297,7 +297,7 @@ fn task_line(
     let Active { version: active, config, mut trouble } = named;
     let task = watched.task;
     let found = active.as_ref().map(|version| releases.find(&task.id, version));
-    let released = match &active {
+    let place = match &active {
         _ if watched.release.is_some() => Released::Here,
         None => Released::Here,
         Some(_) if matches!(found, Some(Err(catalog::Error::TagBroken { .. }))) => Released::Here,
@@ -306,7 +306,7 @@ fn task_line(
     };
     match found {
         Some(Err(broken @ catalog::Error::TagBroken { .. })) if watched.release.is_none() => trouble.push(broken.to_string()),
-        _ => trouble.extend(active.as_ref().and_then(|version| released.trouble(version))),
+        _ => trouble.extend(active.as_ref().and_then(|version| place.trouble(version))),
     }
     let left_out = drift.left_out(watched);
     let small = drift.of(watched).map_err(|failure| trouble.push(failure.to_string())).unwrap_or_default();
@@ -324,7 +324,7 @@ fn task_line(
         config,
         drift: small + large,
         unread,
-        released,
+        released: place,
         trouble: trouble.join("; "),
         moved: Vec::new(),
         untagged: missing.of(&task.id).cloned().collect(),

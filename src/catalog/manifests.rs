@@ -189,12 +189,11 @@ fn other_copy(ground: &Ground, release: &Release, located: &Located) -> Result<O
         }
         None if capture::is_now(&*ground.tree, &path, bytes) => None,
         None => match in_work_tree(ground, &path, bytes) {
-            Ok(Copy::Same) => None,
             Ok(Copy::Bytes(copy)) => Some(difference(release, &located.commit, bytes, &copy)),
             Ok(Copy::Large(found)) => Some(Differs::Bytes { expected: Digest::of(bytes), found: found.to_string() }),
             // It is no authority: that it cannot be read keeps nobody from anything.
             Err(failure) if matches!(failure.kind(), Kind::Cancelled(_) | Kind::TimeLimit | Kind::Bug) => return Err(failure),
-            Err(_) => None,
+            Ok(Copy::Same) | Err(_) => None,
         },
     };
     Ok(differs.map(|differs| OtherCopy { path, differs, source: located.source.clone() }))

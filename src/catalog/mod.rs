@@ -98,7 +98,7 @@ pub enum Error {
         /// The version.
         version: Version,
         /// The reference.
-        broken: BrokenRef,
+        broken: Box<BrokenRef>,
     },
     /// A file of the tree cannot be read.
     #[error("cannot read {path}")]

@@ -193,7 +193,7 @@ impl Releases {
     pub fn find(&self, task: &TaskId, version: &Version) -> Result<&Release, Error> {
         let found = self.by_task.get(task).and_then(|versions| versions.get(version));
         found.ok_or_else(|| match self.broken.get(&(task.clone(), version.clone())) {
-            Some(broken) => Error::TagBroken { task: task.clone(), version: version.clone(), broken: broken.clone() },
+            Some(broken) => Error::TagBroken { task: task.clone(), version: version.clone(), broken: Box::new(broken.clone()) },
             None => self.unknown(task, &version.to_string()),
         })
     }

@@ -376,7 +376,7 @@ mod tests {
         }
         let alive = packs(&sandbox, TEMP);
         for name in ["snapback_tmp_pack_dead", "snapback_tmp_idx_dead", "tmp_pack_git", "tmp_idx_git"] {
-            sandbox.write(&format!(".git/objects/pack/{name}"), b"PACK");
+            sandbox.write(format!(".git/objects/pack/{name}"), b"PACK");
         }
         sandbox.repo().sweep_packs().unwrap();
         assert_eq!(packs(&sandbox, TEMP), alive, "what is being written stays");

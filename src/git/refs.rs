@@ -73,6 +73,9 @@ pub struct PeeledTag {
     pub at: Option<Timestamp>,
 }
 
+/// References and what they name, and those whose files hold no id.
+type Listed = (Vec<(BString, GitId)>, Vec<BrokenRef>);
+
 impl Repo {
     /// All tags.
     pub fn tags(&self) -> Result<Tags, Error> {
@@ -199,7 +202,7 @@ impl Repo {
     }
 
     /// All references below a prefix, and those whose files hold no id; dangling symbolic ones are left out.
-    fn list_refs(&self, prefix: &str) -> Result<(Vec<(BString, GitId)>, Vec<BrokenRef>), Error> {
+    fn list_refs(&self, prefix: &str) -> Result<Listed, Error> {
         self.settled(|repo| {
             let platform = repo.references().during("listing references")?;
             let (mut found, mut broken) = (Vec::new(), Vec::new());

@@ -30,6 +30,7 @@ use crate::{
 
 /// How far to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, reason = "independent choices, each of its own caller")]
 pub struct Levels {
     /// Run the smoke commands.
     pub smoke: bool,

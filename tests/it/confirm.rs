@@ -329,9 +329,9 @@ fn with_databases() -> Sandbox {
     let database = sandbox.at("tasks/T01/state.db");
     for (version, row) in [("1.1.0", "first"), ("1.2.0", "secnd")] {
         if database.exists() {
-            sqlite::set_row(&database, row)
+            sqlite::set_row(&database, row);
         } else {
-            sqlite::with_row(&database, row)
+            sqlite::with_row(&database, row);
         }
         sandbox.git(&["add", "-A"]).expect(0);
         set_version(&sandbox, version);

@@ -74,7 +74,9 @@ fn what_is_written_is_what_git_writes() {
         let (expected, found) = if has_dates { (by_git, ours) } else { (without_dates(&by_git), without_dates(&ours)) };
         assert_eq!(found, expected, "{variables:?}");
         let by_committer = sandbox.git_out(&["log", "-1", "--format=%cn|%ce|%ci", "T01-v1.0.0^{commit}"]);
-        assert_eq!(tagger, by_committer, "the tagger is the committer");
+        // Where no date is given the second may end between the commit and its tag.
+        let words = |text: &str| if has_dates { text.to_string() } else { text.rsplit_once('|').unwrap().0.to_string() };
+        assert_eq!(words(&tagger), words(&by_committer), "the tagger is the committer");
         assert_eq!(sandbox.unsound(), Vec::<String>::new());
     }
 }

@@ -67,9 +67,9 @@ fn a_link_or_a_file_in_the_place_of_the_tasks_folder_makes_room() {
         fs::rename(sandbox.at("tasks/T01"), &away).unwrap();
         let place = sandbox.at("tasks/T01");
         if is_link {
-            std::os::unix::fs::symlink(&away, &place).unwrap()
+            std::os::unix::fs::symlink(&away, &place).unwrap();
         } else {
-            fs::write(&place, b"mine\n").unwrap()
+            fs::write(&place, b"mine\n").unwrap();
         }
         let kept = fs::read(away.join("signal.py")).unwrap();
         assert_open(&sandbox);
@@ -229,7 +229,8 @@ fn what_op_restore_brings_back_gets_room_too() {
 
 #[test]
 fn what_an_undo_may_not_move_is_named_before_anything_is_changed() {
-    let obstacles: [(&str, &dyn Fn(&Sandbox)); 3] = [
+    type Put<'a> = &'a dyn Fn(&Sandbox);
+    let obstacles: [(&str, Put<'_>); 3] = [
         ("only.py is a git repository of its own", &|sandbox| {
             sandbox.git(&["init", "-q", "tasks/T01/only.py"]).expect(0);
         }),

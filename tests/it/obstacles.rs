@@ -48,7 +48,7 @@ fn states_of_the_repository() {
     assert_seen(&sandbox, "a merge is in progress");
     std::fs::remove_file(sandbox.at(".git/MERGE_HEAD")).unwrap();
     sandbox.write(".git/index.lock", b"");
-    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    let old = std::time::SystemTime::now() - std::time::Duration::from_mins(1);
     std::fs::File::options().write(true).open(sandbox.at(".git/index.lock")).unwrap().set_modified(old).unwrap();
     assert_seen(&sandbox, "index.lock exists");
     std::fs::remove_file(sandbox.at(".git/index.lock")).unwrap();

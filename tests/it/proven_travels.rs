@@ -64,9 +64,9 @@ fn fetch(sandbox: &Sandbox) {
 fn check(sandbox: &Sandbox, fit: bool) {
     let unfit = sandbox.at(".git/unfit");
     if fit {
-        drop(fs::remove_file(unfit))
+        drop(fs::remove_file(unfit));
     } else {
-        fs::write(unfit, "").unwrap()
+        fs::write(unfit, "").unwrap();
     }
     sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(if fit { 0 } else { 4 });
 }
@@ -74,15 +74,15 @@ fn check(sandbox: &Sandbox, fit: bool) {
 #[test]
 fn a_fresh_clone_chooses_what_was_proven_elsewhere_and_says_who_said_so() {
     let a = pushed();
-    let plain = clone(&a, "plain");
-    let refused = plain.snapback(&["rollback", "-t", "T01", "--dry-run"]).expect(5);
+    let untold = clone(&a, "untold");
+    let refused = untold.snapback(&["rollback", "-t", "T01", "--dry-run"]).expect(5);
     assert!(refused.stderr.contains("snapback verdicts fetch"), "{}", refused.stderr);
-    fetch(&plain);
-    // A plain `git fetch` brings them as well, once it is told to.
+    fetch(&untold);
+    // A untold `git fetch` brings them as well, once it is told to.
     let told = clone(&a, "told");
     told.git(&["config", "--add", "remote.origin.fetch", "refs/snapback/verdicts/*:refs/snapback/verdicts/*"]).expect(0);
     told.git(&["fetch", "-q"]).expect(0);
-    for b in [&plain, &told] {
+    for b in [&untold, &told] {
         let plan = b.snapback(&["rollback", "-t", "T01", "--dry-run"]).expect(0);
         assert!(plan.stdout.contains("1.0.0 is proven by the word of"), "{}", plan.stdout);
         let json = b.snapback(&["rollback", "-t", "T01", "--dry-run", "--json"]).expect(0).json();
@@ -96,12 +96,12 @@ fn a_fresh_clone_chooses_what_was_proven_elsewhere_and_says_who_said_so() {
     }
     assert_eq!(release(&a, "1.0.0")["said_by"], Value::Null, "it was said here");
     // What is done here is said here, once.
-    plain.snapback(&["rollback", "-t", "T01", "-y", "--push"]).expect(0);
-    assert_eq!(release(&plain, "1.0.0")["said_by"], Value::Null);
-    let count = |version: &str| plain.git_out(&["for-each-ref", &format!("refs/snapback/verdicts/T01/{version}")]).lines().count();
+    untold.snapback(&["rollback", "-t", "T01", "-y", "--push"]).expect(0);
+    assert_eq!(release(&untold, "1.0.0")["said_by"], Value::Null);
+    let count = |version: &str| untold.git_out(&["for-each-ref", &format!("refs/snapback/verdicts/T01/{version}")]).lines().count();
     assert_eq!((count("1.0.0"), count("1.1.0")), (2, 2), "proven twice; proven and held");
     for _ in 0..2 {
-        plain.snapback(&["drill", "-t", "T01", "--to", "1.0.0"]).expect(0);
+        untold.snapback(&["drill", "-t", "T01", "--to", "1.0.0"]).expect(0);
     }
     assert_eq!(count("1.0.0"), 2, "no news");
 }
@@ -145,16 +145,19 @@ fn what_the_storage_of_a_clone_holds_is_neither_shared_nor_mended_from_elsewhere
     let a = pushed();
     let b = clone(&a, "other");
     fetch(&b);
-    let manifest = "snapshots/snapshot-T01-v1.0.0.yaml";
-    let text = b.read(manifest);
-    b.write(manifest, &[&text[..], b"# edited\n"].concat());
+    let unpack = "for pack in $(find .git/objects/pack -name '*.pack'); do mv $pack ../pack; git unpack-objects -q < ../pack; done";
+    b.run("sh", &["-c", unpack]).expect(0);
+    let blob = b.git_out(&["rev-parse", "T01-v1.0.0:tasks/T01/config.yaml"]);
+    let object = b.at(&format!(".git/objects/{}/{}", &blob[..2], &blob[2..]));
+    let bytes = std::fs::read(&object).unwrap();
+    std::fs::remove_file(&object).unwrap();
     b.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.0.0"]).expect(4);
-    assert!(judged(&b, "1.0.0").1, "it is another one here");
+    assert!(judged(&b, "1.0.0").1, "it is lost here");
     push(&b);
     fetch(&a);
     fetch(&b);
     assert_eq!((judged(&a, "1.0.0"), judged(&b, "1.0.0").1), (PROVEN, true), "and only here");
-    b.write(manifest, &text);
+    std::fs::write(&object, bytes).unwrap();
     b.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-y"]).expect(0);
     assert_eq!(judged(&b, "1.0.0"), PROVEN, "it came out of the storage of this clone");
 }

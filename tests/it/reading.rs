@@ -236,10 +236,11 @@ fn in_a_partial_clone_that_has_lost_its_remote() {
     look(&partial, &["verify-snapshot", "-t", "T01", "--version", "1.1.0"], &[0]);
     let ran = look(&partial, &["verify-snapshot", "-t", "T01", "--version", "1.0.0"], &[8]);
     assert!(ran.stdout.contains("is missing here") && ran.stdout.contains("git fetch --refetch"), "{ran:?}");
+    let capsule = partial.top().join("c.tar");
     for args in [
         &["preview", "-t", "T01", "1.0.0", "--cat", "tasks/T01/main.py"][..],
         &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"],
-        &["capsule", "create", "-t", "T01", "--version", "1.0.0", "/nowhere/c.tar"],
+        &["capsule", "create", "-t", "T01", "--version", "1.0.0", capsule.to_str().unwrap()],
         &["drill", "-t", "T01", "--to", "1.0.0"],
     ] {
         let ran = look(&partial, args, &[4, 8]);

@@ -61,6 +61,6 @@ fn a_recovery_that_was_put_back_says_so_in_every_form() {
 fn a_report_that_cannot_be_written_does_not_hide_the_recovery() {
     let sandbox = released("true");
     let args = ["dr", "-t", "T01", "--target-version", "1.0.0", "--report", "/no/such/folder/r.html"];
-    let ran = sandbox.snapback(&args).expect(0);
+    let ran = sandbox.snapback(&args).expect(8);
     assert!(ran.stderr.contains("cannot be written") && ran.stdout.contains("T01 is at 1.0.0"), "{ran:?}");
 }

@@ -8,8 +8,8 @@ use crate::{
 /// The command that an answer advises first, without the program's name.
 fn advised(sandbox: &Sandbox, args: &[&str]) -> Vec<String> {
     let answer = sandbox.snapback(&[args, &["--json"]].concat()).json();
-    let argv = answer["next"][0]["argv"].as_array().cloned().unwrap_or_default();
-    argv.iter().map(|word| word.as_str().unwrap().to_string()).collect()
+    let words = answer["next"][0]["argv"].as_array().cloned().unwrap_or_default();
+    words.iter().map(|word| word.as_str().unwrap().to_string()).collect()
 }
 
 #[test]

@@ -260,7 +260,7 @@ fn a_plan_knows_that_the_disk_has_too_little_room() {
         assert!((planned.stdout + &planned.stderr).contains("8.0 MB are written, up to "));
         let filler = at.join("filler");
         let mut file = fs::File::create(&filler).unwrap();
-        while file.write_all(&[7; 65_536]).is_ok() {}
+        while file.write_all(&[7; 4096]).is_ok() {}
         let room = file.metadata().unwrap().len() - 6_000_000;
         file.set_len(room).unwrap();
         drop(file);

@@ -103,8 +103,8 @@ impl Files<'_> {
                 self.tree.remove_file(log).map_err(failed("remove", log))?;
             }
             // Before another database is there: after a power cut it must not lie beside that one.
-            let folder = database.path.parent();
-            self.tree.sync_dir(&folder, SyncPoint::TreeDir).map_err(failed("sync", &folder))?;
+            let above = database.path.parent();
+            self.tree.sync_dir(&above, SyncPoint::TreeDir).map_err(failed("sync", &above))?;
         }
         Ok(())
     }

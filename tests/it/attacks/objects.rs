@@ -25,6 +25,8 @@ fn judge(sandbox: &Sandbox, what: &str) {
     withstands(sandbox, &[0, 4, 5, 6, 7, 8, 10, 11], BACK, &[]);
 }
 
+const LOOK: &[&str] = &["verify-snapshot", "-t", "T01", "--version", "1.0.0"];
+
 #[test]
 fn a_release_tag_that_leads_elsewhere() {
     let origin = target();
@@ -207,10 +209,9 @@ fn the_tag_of_another_release_or_task_is_refused() {
         let name = |tag: &str| format!("snapshots/snapshot-{tag}.yaml");
         fs::copy(copy.at(&name(from)), copy.at(&name(to))).unwrap();
         // The copy is no authority: it is told, and what the tag names comes back.
-        const VERIFY: &[&str] = &["verify-snapshot", "-t", "T01", "--version", "1.0.0"];
-        withstands(&copy, &[4], VERIFY, &["changed"]);
+        withstands(&copy, &[4], LOOK, &["changed"]);
         copy.git(&["commit", "-qam", "mixed"]).expect(0);
-        withstands(&copy, &[4], VERIFY, &["changed"]);
+        withstands(&copy, &[4], LOOK, &["changed"]);
         assert!(withstands(&copy, &[0], BACK, &[]).stderr.contains("was changed"));
     }
 }
