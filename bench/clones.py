@@ -380,11 +380,11 @@ class Walk:
             failing = [check for check in one["checks"] if check["status"] == "fail"]
             bad += bool(failing)
             # The branch holds another release of the number than the tag: a conflict, nothing is damaged.
-            other += bool(failing) and all(check["id"] == "integrity.copy" for check in failing)
+            other += bool(failing) and all(check["id"] == "integrity.number" for check in failing)
             self.check(not (failing and truth == WHOLE), f"{what}: {one['task']} {one['version']} is whole, but: {failing[:1]}")
             self.check(not (truth == DAMAGED and statuses <= {"pass", "skipped"}), f"{what}: {one['task']} {one['version']} is damaged, but passes")
         codes = [7, 4] if bad == other else [4]
-        self.check(not bad or ran.code in codes, f"{what}: {bad} do not hold, {other} of them for a copy, exit {ran.code}")
+        self.check(not bad or ran.code in codes, f"{what}: {bad} do not hold, {other} of them for their number alone, exit {ran.code}")
 
     def manifests_here(self, clone):
         return (clone.path / "snapshots").is_dir() and any((clone.path / "snapshots").iterdir())

@@ -108,7 +108,9 @@ impl Reply {
             _ => all.iter().map(|one| render::verification::verification(style, one, verbose)).collect(),
         };
         let reply = Self::new(text, json!({ "verifications": all }));
-        let worst = all.iter().max_by_key(|one| one.status());
+        // What is damaged counts more than a branch that has another release of a number.
+        let is_bad = |one: &Verification| render::verification::exit_code(one) == Kind::Bad.exit_code();
+        let worst = all.iter().max_by_key(|one| (one.status(), is_bad(one)));
         match worst.and_then(|worst| kind_of_code(render::verification::exit_code(worst)).map(|kind| (kind, worst))) {
             None => reply,
             Some((kind, worst)) => reply.with_problem(kind, render::verification::verdict(Style::default(), worst)),
@@ -149,6 +151,7 @@ fn kind_of_code(code: i32) -> Option<Kind> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Check, Status};
 
     #[test]
     fn one_object_behind_text_json_and_exit_code() {
@@ -182,7 +185,11 @@ mod tests {
         let bad = render::verification::tests::sample();
         let mut good = bad.clone();
         good.checks.truncate(2);
-        let reply = Reply::of_verifications(Style::default(), &[good.clone(), bad, good], false);
+        let mut other = bad.clone();
+        other.checks.iter_mut().filter(|check| check.status == Status::Fail).for_each(|check| check.id = Check::NUMBER.into());
+        let reply = Reply::of_verifications(Style::default(), &[other.clone(), good.clone()], false);
+        assert_eq!(reply.exit_code, 7, "the branch has another release of the number");
+        let reply = Reply::of_verifications(Style::default(), &[good.clone(), bad, good, other], false);
         assert_eq!(reply.exit_code, 4);
         assert_eq!(reply.problem.expect("it failed").message, "T01 1.3.0 does not hold: smoke failed.");
     }
