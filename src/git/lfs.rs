@@ -29,6 +29,12 @@ impl Repo {
         self.lfs_storage().join("objects").join(&hex[..2]).join(&hex[2..4]).join(&hex)
     }
 
+    /// True when bytes of Git LFS may rightly be absent: there is a place to fetch them from.
+    pub fn may_lack_lfs(&self) -> bool {
+        let names_a_server = self.with(|repo| repo.config_snapshot().string("lfs.url").is_some());
+        names_a_server || !self.remotes().is_empty() || self.work_tree().join(".lfsconfig").exists()
+    }
+
     /// The folder of Git LFS: `lfs.storage`, or `lfs` in the shared git directory.
     fn lfs_storage(&self) -> PathBuf {
         let set = self.with(|repo| repo.config_snapshot().string("lfs.storage"));

@@ -107,12 +107,14 @@ impl Kept<'_> {
         }
     }
 
-    /// The same of git's objects: one that is missing in a whole clone is lost.
+    /// The same of what git and Git LFS keep: what is missing where nothing may lack is lost.
     fn of_git(&self, path: &RelPath, error: &git::Error) -> Trouble {
-        match error {
-            git::Error::MissingObject { .. } if !self.lacks => Trouble::Bad(format!("{path}: {error}")),
-            _ => self.of(path, error),
-        }
+        let is_lost = match error {
+            git::Error::MissingObject { .. } => !self.lacks,
+            git::Error::MissingLfs { .. } => !self.git.may_lack_lfs(),
+            _ => false,
+        };
+        if is_lost { Trouble::Bad(format!("{path}: {error}")) } else { self.of(path, error) }
     }
 
     /// What is wrong with the kept bytes of a file.
