@@ -2,14 +2,11 @@
 //!
 //! The manifest lists what was the task's when it was released, or adopted. What the settings count
 //! to the task today and the manifest does not list lies in the tag's commit all the same, which
-//! vouches for it: a way back brings it as it was there, and nothing is missing in such a release.
-//! Where the tag vouches for the manifest, too, that is so in folders of which it lists nothing;
-//! elsewhere a file more is one that nobody released.
+//! vouches for it, as the manifest names that commit: a way back brings it as it was there, and
+//! nothing is missing in such a release. An entry with a mode that git does not write is none of
+//! these: nobody released it.
 
-use super::{
-    Scope,
-    manifests::{Found, digest_in},
-};
+use super::{Scope, manifests::Found};
 use crate::{
     base::{Digest, Failure, Fault, Kind, RelPath, Sorted},
     git::PeeledTag,
@@ -25,11 +22,7 @@ use crate::{
 /// Adds the files of a tag's commit that are the task's by now and not listed; returns their paths.
 pub(super) fn complete(ground: &Ground, task: &TaskSpec, tag: &PeeledTag, manifest: &mut Manifest) -> Result<Vec<RelPath>, Failure> {
     let scope = Scope::new(&ground.settings, task)?;
-    let mut dirs = scope.dirs();
-    if digest_in(&tag.message).is_some() {
-        dirs.retain(|dir| !manifest.files.iter().any(|file| file.path.is_in(dir)));
-    }
-    let entries = match ground.git.entries(&tag.commit, &dirs) {
+    let entries = match ground.git.entries(&tag.commit, &scope.dirs()) {
         Ok(entries) => entries,
         // A clone that lacks the commit's trees shows what the manifest says; whoever needs them asks again.
         Err(error) if error.kind() == Kind::Missing => return Ok(Vec::new()),
@@ -39,7 +32,11 @@ pub(super) fn complete(ground: &Ground, task: &TaskSpec, tag: &PeeledTag, manife
     let is_grown = |(path, entry): &(RelPath, TreeEntry)| {
         matches!(&*entry.mode, "100644" | "100755" | "120000") && !listed.contains(path) && scope.owns(path)
     };
-    let grown: Vec<_> = entries.into_iter().filter(is_grown).collect();
+    let mut grown: Vec<_> = entries.into_iter().filter(is_grown).collect();
+    if !grown.is_empty() {
+        let odd = ground.git.oddly_written(&tag.commit, grown.iter().map(|(path, _)| path))?;
+        grown.retain(|(path, _)| !odd.contains(path));
+    }
     if grown.is_empty() {
         return Ok(Vec::new());
     }

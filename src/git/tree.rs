@@ -83,6 +83,18 @@ impl Repo {
         Ok(found.filter(|(mode, _)| !mode.is_tree()).map(|(mode, id)| tree_entry(mode, &id)))
     }
 
+    /// Those of a commit's files whose mode is written in another way than git writes it.
+    pub fn oddly_written<'a>(&self, commit: &GitId, paths: impl Iterator<Item = &'a RelPath>) -> Result<HashSet<RelPath>, Error> {
+        let (tree, mut trees, mut odd) = (self.tree_of(commit)?, Trees::new(), HashSet::new());
+        for path in paths {
+            let slot = self.find_in_trees(&mut trees, tree, path)?;
+            if slot.is_some_and(|(mode, _)| mode.value() != EntryMode::from(mode.kind()).value()) {
+                odd.insert(path.clone());
+            }
+        }
+        Ok(odd)
+    }
+
     /// Writes the commit's tree with some paths changed; returns the new tree.
     ///
     /// A path that is not `before` is a conflict. Folders that become empty vanish.

@@ -66,13 +66,6 @@ pub fn draft(
     let dependencies = || before.and_then(|release| manifests::dependencies(ground, release).ok().flatten());
     let (found, known) = rayon::join(|| manifests::load(ground, release), dependencies);
     let found = found?;
-    if request.signature == crate::model::signature::Demand::Required
-        && !found.grown.is_empty()
-        && !signature::covers_commit(ground, release)?
-    {
-        let found = format!("the manifest alone is signed; {}", catalog::grown::words(&found));
-        return Err(Error::Signature { tag: release.tag(), found }.into());
-    }
     let scope = Scope::new(&ground.settings, task)?;
     let way = compare::Way { ground, task, scope: &scope, releases, target: &found, with_shared: request.with_shared };
     let compared = way.compare()?;

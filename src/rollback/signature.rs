@@ -45,11 +45,6 @@ pub fn check(ground: &Ground, release: &Release, demand: Demand) -> Result<Optio
     Ok(Some(Check { hints: vec![hint], ..checking.end(status(states, demand), evidence) }))
 }
 
-/// True when git's own signature of a release's tag is good: it covers what the commit holds.
-pub fn covers_commit(ground: &Ground, release: &Release) -> Result<bool, Failure> {
-    Ok(ground.git.tag_signature(&release.tag_id, &release.tag())?.state == State::Good)
-}
-
 /// True when the check found any signature.
 pub fn is_there(check: &Check) -> bool {
     check.evidence.first().is_some_and(|line| !line.starts_with(&format!("signature: {}", State::Missing.word())))

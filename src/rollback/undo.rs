@@ -143,7 +143,7 @@ fn check_place(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Resul
     if now == change.after {
         return Ok(());
     }
-    let say = |version: &Option<Version>| version.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
+    let say = |version: &Option<Version>| Version::or_none(version.as_ref());
     let (active, left, before) = (say(&now), say(&change.after), operation.about.from.as_ref().map(ToString::to_string));
     Err(Error::MovedOn { task: task.id.clone(), active, op: operation.about.id.short(), left, before }.into())
 }

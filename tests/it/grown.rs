@@ -9,14 +9,12 @@ use crate::support::Sandbox;
 fn grown() -> Sandbox {
     let sandbox = Sandbox::new(1);
     sandbox.write("configs/T01/limits", b"old\n");
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-q", "-m", "limits"]).expect(0);
+    sandbox.commit("limits");
     sandbox.release("T01", "1.0.0");
     sandbox.write("snapback.yaml", b"version: 1\ntasks:\n  T01: {path: [tasks/T01/**, configs/T01/**]}\n");
     sandbox.write("configs/T01/limits", b"new\n");
     sandbox.write("configs/T01/later", b"not there before\n");
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-q", "-m", "more is the task's"]).expect(0);
+    sandbox.commit("more is the task's");
     sandbox.release("T01", "1.1.0");
     sandbox
 }
@@ -36,6 +34,29 @@ fn what_became_the_tasks_comes_back_as_the_commit_has_it() {
     sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(0);
     sandbox.write("configs/T01/limits", b"edited\n");
     sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(4);
+}
+
+#[test]
+fn what_became_the_tasks_within_its_folder_comes_back_too() {
+    let (kept_out, all) = ("{path: tasks/T01/**, exclude: ['notes/**']}", "{path: tasks/T01/**}");
+    let (one_kind, every) = ("{path: [tasks/T01/*.py, tasks/T01/*.yaml]}", "{path: [tasks/T01/**]}");
+    for (before, after) in [(kept_out, all), (one_kind, every)] {
+        let sandbox = Sandbox::new(1);
+        let set = |task: &str| sandbox.write("snapback.yaml", format!("version: 1\ntasks:\n  T01: {task}\n").as_bytes());
+        set(before);
+        sandbox.write("tasks/T01/notes/a.md", b"old\n");
+        sandbox.commit("notes");
+        sandbox.release("T01", "1.0.0");
+        set(after);
+        sandbox.write("tasks/T01/notes/a.md", b"new\n");
+        sandbox.commit("more is the task's");
+        sandbox.release("T01", "1.1.0");
+        println!("{before}");
+        sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.0.0", "--deep"]).expect(0);
+        sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+        assert_eq!(sandbox.read("tasks/T01/notes/a.md"), b"old\n");
+        sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(0);
+    }
 }
 
 #[test]
@@ -66,8 +87,7 @@ fn adopted(helper: impl Fn(&str) -> String) -> Sandbox {
     let sandbox = Sandbox::new(1);
     for (version, text) in [("1.0.0", "help\n"), ("1.1.0", "other help\n")] {
         sandbox.write("tasks/T01/helper.py", text.as_bytes());
-        sandbox.git(&["add", "-A"]).expect(0);
-        sandbox.git(&["commit", "-q", "-m", version]).expect(0);
+        sandbox.commit(version);
         sandbox.git(&["tag", &format!("T01-v{version}")]).expect(0);
     }
     sandbox.snapback(&["adopt", "--all", "--yes"]).expect(0);
