@@ -87,8 +87,7 @@ fn init_adopt_and_registry_sync_say_so() {
     let sandbox = Sandbox::new(1);
     fs::remove_file(sandbox.at("snapback.yaml")).unwrap();
     sandbox.snapback(&["init", "--yes"]).expect(0);
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", "set up"]).expect(0);
+    sandbox.commit("set up");
     sandbox.git(&["tag", "T01-v1.0.0"]).expect(0);
     sandbox.snapback(&["adopt", "--yes"]).expect(0);
     sandbox.write("tasks/T01/config.yaml", b"version: 1.2.0\n");

@@ -15,8 +15,7 @@ pub fn released() -> Sandbox {
         "task_registry.json",
         b"{\n  \"tasks\": {\n    \"T01\": {\"version\": \"1.0.0\"},\n    \"T02\": {\"version\": \"1.0.0\"}\n  }\n}\n",
     );
-    a.git(&["add", "-A"]).expect(0);
-    a.git(&["commit", "-q", "-m", "tasks"]).expect(0);
+    a.commit("tasks");
     a.git(&["init", "-q", "--bare", "-b", "main", "../up.git"]).expect(0);
     a.git(&["remote", "add", "origin", "../up.git"]).expect(0);
     a.release("T01", "1.0.0");

@@ -43,8 +43,7 @@ fn repository() -> Sandbox {
     sandbox.write("task_registry.json", b"{\"tasks\": {\"T01\": {\"version\": \"1.0.0\"}}}\n");
     sandbox.write("snapback.yaml", b"version: 1\ndefaults:\n  large_files: {patterns: [\"*.bin\"]}\n");
     sandbox.write(".gitignore", b"*.bin\n");
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-q", "-m", "tasks"]).expect(0);
+    sandbox.commit("tasks");
     sandbox.release("T01", "1.0.0");
     sandbox.write("tasks/T01/config.yaml", config("1.0.0", 4).as_bytes());
     sandbox.write(LARGE, &noise("second", 900));

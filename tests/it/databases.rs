@@ -419,8 +419,7 @@ fn what_is_shared_and_restored_goes_with_its_log() {
     fs::create_dir(sandbox.at("lib")).unwrap();
     let shared = sandbox.at("lib/rates.db");
     open(&shared).execute_batch("CREATE TABLE t(x TEXT); INSERT INTO t VALUES ('first')").unwrap();
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-q", "-m", "rates"]).expect(0);
+    sandbox.commit("rates");
     sandbox.release("T01", "1.0.0");
     sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
     set_version(&sandbox, "1.1.0");

@@ -18,8 +18,7 @@ fn two_versions(more: &str) -> Sandbox {
     sandbox.write(".gitignore", b"*.bin\n*.log\n*-wal\n*-shm\n*-journal\n");
     let settings = format!("version: 1\ntasks: {{T01: {{path: tasks/T01, large_files: {{patterns: [\"*.bin\"]}}, {more}}}}}\n");
     sandbox.write("snapback.yaml", settings.as_bytes());
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", "settings"]).expect(0);
+    sandbox.commit("settings");
     with_row(&sandbox.at(DATABASE), "one");
     sandbox.release("T01", "1.0.0");
     set_row(&sandbox.at(DATABASE), "two");
@@ -42,8 +41,7 @@ fn shared() -> Sandbox {
         for database in [&own, &theirs] {
             if database.exists() { set_row(database, said) } else { with_row(database, said) }
         }
-        sandbox.git(&["add", "-A"]).expect(0);
-        sandbox.git(&["commit", "-qm", said]).expect(0);
+        sandbox.commit(said);
         sandbox.write("tasks/T01/signal.py", said.as_bytes());
         set_version(&sandbox, version);
         sandbox.release("T01", version);
@@ -234,8 +232,7 @@ fn a_release_says_what_is_shared_and_not_as_head_has_it() {
         sandbox.write(&format!("lib/{name}"), b"u = 1\n");
     }
     with_row(&database, "one");
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", "shared"]).expect(0);
+    sandbox.commit("shared");
     let release = |version: &str| {
         set_version(&sandbox, version);
         let done = sandbox.release("T01", version);

@@ -27,8 +27,7 @@ fn two_versions(smoke: &str) -> Sandbox {
     with_row(&database, "first");
     let more = "CREATE TABLE more(x); WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 40) INSERT INTO more SELECT hex(randomblob(300)) FROM c";
     rusqlite::Connection::open(&database).unwrap().execute_batch(more).unwrap();
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-q", "-m", "a database"]).expect(0);
+    sandbox.commit("a database");
     sandbox.release("T01", "1.0.0");
     rusqlite::Connection::open(&database).unwrap().execute_batch("DROP TABLE more; VACUUM").unwrap();
     set_row(&database, "secnd");

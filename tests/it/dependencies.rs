@@ -14,8 +14,7 @@ fn task() -> Sandbox {
 }
 
 fn commit(sandbox: &Sandbox, message: &str) {
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", message]).expect(0);
+    sandbox.commit(message);
 }
 
 fn manifest(sandbox: &Sandbox, version: &str) -> String {

@@ -192,8 +192,7 @@ fn the_blast_radius_names_the_other_tasks() {
     let shared = "  T02:\n    path: tasks/T02\n    shared: [tasks/T01/lib, lib]\n";
     sandbox.write("lib/util.py", b"VALUE = 1\n");
     settings(&sandbox, "    shared: [lib]\n", shared);
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", "a library"]).expect(0);
+    sandbox.commit("a library");
     sandbox.release("T01", "1.0.0");
     sandbox.write("tasks/T01/lib/rules.py", b"RULES = []\n");
     sandbox.write("lib/util.py", b"VALUE = 2\n");
@@ -215,8 +214,7 @@ fn shared_files_are_as_a_rollback_would_leave_them() {
     let sandbox = Sandbox::new(1);
     sandbox.write("lib/util.py", b"old\n");
     settings(&sandbox, "    shared: [lib]\n    verify: [{run: 'cat ../../lib/util.py >\"$HOME/seen\"'}]\n", "");
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", "a library"]).expect(0);
+    sandbox.commit("a library");
     sandbox.release("T01", "1.0.0");
     sandbox.write("lib/util.py", b"new\n");
     sandbox.git(&["commit", "-qam", "a newer library"]).expect(0);

@@ -108,11 +108,7 @@ fn edits_that_come_back_are_not_called_the_release() {
 
 #[test]
 fn a_version_that_is_not_kept_whole_is_failed_until_it_is_whole_again() {
-    let sandbox = Sandbox::new(1);
-    sandbox.release("T01", "1.0.0");
-    sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
-    set_version(&sandbox, "1.1.0");
-    sandbox.release("T01", "1.1.0");
+    let sandbox = Sandbox::two_releases(1);
     let manifest = "snapshots/snapshot-T01-v1.0.0.yaml";
     let text = sandbox.read(manifest);
     sandbox.write(manifest, &[&text[..], b"# edited\n"].concat());
@@ -127,16 +123,14 @@ fn a_version_that_is_not_kept_whole_is_failed_until_it_is_whole_again() {
     sandbox.snapback(&["rollback", "-t", "T01", "--yes"]).expect(5);
     std::fs::rename(&away, &object).unwrap();
     sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.0.0"]).expect(0);
+    assert_eq!(state(&sandbox, "1.0.0"), "failed", "no byte of it was read");
+    sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.0.0", "--deep"]).expect(0);
     assert_eq!(state(&sandbox, "1.0.0"), "proven");
 }
 
 /// T01 at 1.1.0, whose manifest was written anew in history: what its tag names is nowhere any more.
 fn without_its_manifest() -> Sandbox {
-    let sandbox = Sandbox::new(1);
-    sandbox.release("T01", "1.0.0");
-    sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
-    set_version(&sandbox, "1.1.0");
-    sandbox.release("T01", "1.1.0");
+    let sandbox = Sandbox::two_releases(1);
     let manifest = "snapshots/snapshot-T01-v1.1.0.yaml";
     let text = String::from_utf8(sandbox.read(manifest)).unwrap();
     sandbox.write(manifest, format!("{text}# edited\n").as_bytes());

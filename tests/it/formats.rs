@@ -10,8 +10,7 @@ fn with_config(name: &str, text: &str, key: &str) -> Sandbox {
     sandbox.write(&format!("tasks/T01/{name}"), text.as_bytes());
     let settings = format!("version: 1\ntasks:\n  T01: {{path: tasks/T01, config: {name}, version_key: {key}}}\n");
     sandbox.write("snapback.yaml", settings.as_bytes());
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", "task"]).expect(0);
+    sandbox.commit("task");
     sandbox
 }
 

@@ -308,8 +308,7 @@ fn what_makes_room_for_a_shared_file_comes_back_too() {
         for path in shared {
             sandbox.write(path, bytes);
         }
-        sandbox.git(&["add", "-A"]).expect(0);
-        sandbox.git(&["commit", "-qm", version]).expect(0);
+        sandbox.commit(version);
         sandbox.write("tasks/T01/signal.py", bytes);
         sandbox.release("T01", version);
     }

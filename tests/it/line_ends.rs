@@ -10,8 +10,17 @@ fn with_file(attributes: &str, bytes: &[u8]) -> Sandbox {
     let sandbox = Sandbox::new(1);
     sandbox.write(".gitattributes", attributes.as_bytes());
     sandbox.write(FILE, bytes);
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", "a file"]).expect(0);
+    sandbox.commit("a file");
+    sandbox
+}
+
+/// [`with_file`], released as 1.0.0 and, with another text, as 1.1.0.
+fn released_twice(attributes: &str, bytes: &[u8]) -> Sandbox {
+    let sandbox = with_file(attributes, bytes);
+    sandbox.release("T01", "1.0.0");
+    sandbox.write(FILE, b"another\n");
+    set_version(&sandbox, "1.1.0");
+    sandbox.release("T01", "1.1.0");
     sandbox
 }
 
@@ -35,8 +44,7 @@ fn what_comes_back_with_other_line_ends_is_named_and_what_does_not_is_not() {
         let rules: Vec<String> = CASES.iter().enumerate().map(|(nth, (rule, _))| format!("notes-{nth}.txt {rule}\n")).collect();
         sandbox.write(".gitattributes", rules.concat().as_bytes());
         CASES.iter().enumerate().for_each(|(nth, (_, bytes))| sandbox.write(&path(nth), bytes));
-        sandbox.git(&["add", "-A"]).expect(0);
-        sandbox.git(&["commit", "-qm", "files"]).expect(0);
+        sandbox.commit("files");
         if aged {
             // What git says of them comes from the index, not from the files.
             let later = std::time::SystemTime::now() + std::time::Duration::from_secs(2);
@@ -65,11 +73,7 @@ fn what_comes_back_with_other_line_ends_is_named_and_what_does_not_is_not() {
 
 #[test]
 fn attributes_that_changed_since_are_told() {
-    let sandbox = with_file("*.txt text eol=lf\n", b"a\nb\n");
-    sandbox.release("T01", "1.0.0");
-    sandbox.write(FILE, b"another\n");
-    set_version(&sandbox, "1.1.0");
-    sandbox.release("T01", "1.1.0");
+    let sandbox = released_twice("*.txt text eol=lf\n", b"a\nb\n");
     sandbox.write(".gitattributes", b"*.txt text eol=crlf\n");
     sandbox.git(&["commit", "-qam", "other rules"]).expect(0);
     let plan = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"]).expect(0).stdout;
@@ -87,11 +91,7 @@ fn a_conversion_that_is_not_done_says_which() {
 
 #[test]
 fn a_conversion_that_is_not_done_is_named_before_it_is_needed() {
-    let sandbox = with_file("", b"a\n");
-    sandbox.release("T01", "1.0.0");
-    sandbox.write(FILE, b"another\n");
-    set_version(&sandbox, "1.1.0");
-    sandbox.release("T01", "1.1.0");
+    let sandbox = released_twice("", b"a\n");
     sandbox.write(".git/info/attributes", b"*.txt working-tree-encoding=UTF-16\n");
     let words = format!("{FILE} has `working-tree-encoding=UTF-16` in .gitattributes");
     let refused = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(6);

@@ -56,16 +56,14 @@ fn owned() -> Sandbox {
     sandbox.write("tasks/T01/link", b"");
     fs::remove_file(sandbox.at("tasks/T01/link")).unwrap();
     std::os::unix::fs::symlink("signal.py", sandbox.at("tasks/T01/link")).unwrap();
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", "link"]).expect(0);
+    sandbox.commit("link");
     sandbox.release("T01", "1.0.0");
     sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
     sandbox.write("tasks/T01/new/file.py", b"x\n");
     sandbox.write("tasks/T01/model.bin", &crate::support::noise("other", 90_000));
     fs::remove_file(sandbox.at("tasks/T01/link")).unwrap();
     std::os::unix::fs::symlink("config.yaml", sandbox.at("tasks/T01/link")).unwrap();
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", "more"]).expect(0);
+    sandbox.commit("more");
     sandbox.release("T01", "1.1.0");
     fs::set_permissions(sandbox.top(), fs::Permissions::from_mode(0o755)).unwrap();
     give(sandbox.top(), OWNER);

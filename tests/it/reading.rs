@@ -22,8 +22,7 @@ fn released() -> Sandbox {
     }
     sandbox.write(".gitignore", b"*.log\n");
     sandbox.write("other/notes.txt", b"notes\n");
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-q", "-m", "tasks"]).expect(0);
+    sandbox.commit("tasks");
     sandbox.release("T01", "1.0.0");
     sandbox.release("T02", "1.0.0");
     sandbox.write("tasks/T01/main.py", b"print('T01 two')\n");

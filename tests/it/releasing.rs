@@ -25,8 +25,7 @@ fn prepared() -> Sandbox {
 /// Changes a file and commits it.
 fn commit(sandbox: &Sandbox, path: &str, message: &str) {
     sandbox.write(path, format!("# {message}\n").as_bytes());
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", message]).expect(0);
+    sandbox.commit(message);
 }
 
 /// Releases by the commits; the version, or `None` when nothing was to do.

@@ -156,8 +156,7 @@ fn a_configuration_outside_the_tasks_folder_is_released_and_restored() {
     sandbox.git(&["rm", "-q", "tasks/T01/config.yaml"]).expect(0);
     let settings = [&sandbox.read("snapback.yaml")[..], b"tasks:\n  T01: {config: /conf/one.yaml}\n"].concat();
     sandbox.write("snapback.yaml", &settings);
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-q", "-m", "the configuration moves"]).expect(0);
+    sandbox.commit("the configuration moves");
     sandbox.release("T01", "1.0.0");
     let old = sandbox.read("conf/one.yaml");
     sandbox.write("conf/one.yaml", b"version: 1.1.0\nmax_leverage: 9\n");

@@ -43,8 +43,7 @@ fn planted() -> Sandbox {
     sandbox.git(&["config", "http.https://127.0.0.1:1/.extraHeader", &format!("Authorization: Basic {header}")]).expect(0);
     let settings = "version: 1\ndefaults:\n  large_files: {patterns: [\"*.bin\"]}\ntasks:\n  discover:\n    - glob: tasks/*\n  T01:\n    path: tasks/T01\n    env: {variables: [TASK_VARIABLE]}\n    verify: [{run: 'env; cat \"$HOME/.npmrc\"; test ! -e \"$HOME/fail\"'}]\n    ready: [{run: 'echo $TASK_VARIABLE $SERVICE_TOKEN; exit 1'}]\n    stop: {run: 'env; test ! -e \"$HOME/fail-stop\"'}\n    start: {run: 'env'}\nrollback: {on_verify_fail: keep}\n";
     sandbox.write("snapback.yaml", settings.as_bytes());
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", "planted"]).expect(0);
+    sandbox.commit("planted");
     sandbox
 }
 

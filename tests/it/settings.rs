@@ -109,8 +109,7 @@ fn shared_files_are_recorded_and_their_drift_is_reported() {
     sandbox.write("lib/prices.py", b"PRICE = 1\n");
     sandbox.write("tasks/T01/signal.py", b"from lib.prices import PRICE\n");
     sandbox.write("tasks/T02/signal.py", b"import lib.prices\n");
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-q", "-m", "shared code"]).expect(0);
+    sandbox.commit("shared code");
     sandbox.release("T01", "1.0.0");
     sandbox.release("T02", "1.0.0");
     let manifest = String::from_utf8(sandbox.read("snapshots/snapshot-T01-v1.0.0.yaml")).unwrap();

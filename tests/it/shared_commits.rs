@@ -19,8 +19,7 @@ defaults:
             sandbox.write(&format!("tasks/{task}/config.yaml"), format!("version: {version}\n").as_bytes());
             sandbox.write(&format!("tasks/{task}/{task}.py"), format!("# {task} {version}\n").as_bytes());
         }
-        sandbox.git(&["add", "-A"]).expect(0);
-        sandbox.git(&["commit", "-qm", "publish new versions"]).expect(0);
+        sandbox.commit("publish new versions");
         for task in ["A", "B", "C"] {
             sandbox.git(&["tag", &format!("{task}-v{version}")]).expect(0);
         }

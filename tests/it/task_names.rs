@@ -15,8 +15,7 @@ fn add(sandbox: &Sandbox, ids: &[&str]) {
         sandbox.write(&format!("tasks/{id}/config.yaml"), b"version: 0.1.0\n");
         sandbox.write(&format!("tasks/{id}/main.py"), format!("# {id}\n").as_bytes());
     }
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", "tasks"]).expect(0);
+    sandbox.commit("tasks");
 }
 
 fn release(sandbox: &Sandbox, task: &str, version: &str) -> crate::support::sandbox::Ran {

@@ -24,8 +24,7 @@ fn write_alike(sandbox: &Sandbox, text: &str) {
 #[track_caller]
 fn assert_seen(sandbox: &Sandbox, what: &str) {
     write_alike(sandbox, "X=1\n");
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", "one"]).expect(0);
+    sandbox.commit("one");
     sandbox.release("T01", "1.0.0");
     write_alike(sandbox, "X=2\n");
     let status = sandbox.snapback(&["status", "--json"]).expect(0).json();

@@ -19,15 +19,13 @@ use crate::support::{Sandbox, story::set_version};
 fn with_smoke(command: &str) -> Sandbox {
     let sandbox = Sandbox::new(1);
     sandbox.write(".gitignore", b"*.log\n");
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-q", "-m", "rules"]).expect(0);
+    sandbox.commit("rules");
     sandbox.release("T01", "1.0.0");
     sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
     sandbox.release("T01", "1.1.0");
     let text = format!("version: 1\ntasks:\n  T01:\n    verify: [{{run: \"{command}\", timeout: 20s}}]\n");
     sandbox.write("snapback.yaml", text.as_bytes());
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-q", "-m", "smoke"]).expect(0);
+    sandbox.commit("smoke");
     sandbox.snapback(&["trust", "--yes"]).expect(0);
     sandbox
 }
@@ -98,8 +96,7 @@ fn status_looks_at_the_size_of_large_files_and_says_that_it_read_none() {
     sandbox.write("snapback.yaml", b"version: 1\ntasks: {T01: {large_files: {patterns: ['*.bin']}}}\n");
     sandbox.write(".gitignore", b"*.bin\n");
     sandbox.write("tasks/T01/a.bin", &[7; 5000]);
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-q", "-m", "large"]).expect(0);
+    sandbox.commit("large");
     sandbox.release("T01", "1.0.0");
     let fine = sandbox.snapback(&["status", "--exit-code"]).expect(0).stdout;
     assert!(fine.contains("all as released (2 large files by size alone; `snapback verify-rollback` reads the bytes)"), "{fine}");

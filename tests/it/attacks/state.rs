@@ -57,8 +57,7 @@ fn a_planted_plan_writes_only_what_its_task_owns() {
     origin.write("tasks/T01/positions.json", b"{}\n");
     let settings = String::from_utf8(origin.read("snapback.yaml")).unwrap();
     origin.write("snapback.yaml", format!("{settings}tasks:\n  T01: {{protect: [positions.json]}}\n").as_bytes());
-    origin.git(&["add", "-A"]).expect(0);
-    origin.git(&["commit", "-qm", "more"]).expect(0);
+    origin.commit("more");
     origin.snapback(BACK).expect(0);
     origin.snapback(&["undo", "--yes"]).expect(0);
     for (bad, why) in [

@@ -12,8 +12,7 @@ fn fresh() -> Sandbox {
         sandbox.write(&format!("tasks/{task}/config.yaml"), config("1.0.0", 3).as_bytes());
         sandbox.write(&format!("tasks/{task}/signal.py"), b"def signal(x):\n    return x > 0\n");
     }
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", "tasks"]).expect(0);
+    sandbox.commit("tasks");
     sandbox
 }
 

@@ -83,8 +83,7 @@ impl Manager {
                     program(&folder.join(event), &format!("#!/bin/sh\n{}", note("foreign", event)));
                 }
                 if self == Self::OwnPath {
-                    sandbox.git(&["add", "-A"]).expect(0);
-                    sandbox.git(&["commit", "-qm", "hooks"]).expect(0);
+                    sandbox.commit("hooks");
                     sandbox.git(&["config", "core.hooksPath", ".githooks"]).expect(0);
                 } else {
                     sandbox.git(&["config", "--global", "core.hooksPath", "~/company-hooks"]).expect(0);
@@ -171,8 +170,7 @@ fn git_lfs(sandbox: &Sandbox, bin: &Path) {
     sandbox.git(&["lfs", "install", "--local"]).expect(0);
     sandbox.git(&["lfs", "track", "--lockable", "*.dat"]).expect(0);
     Weights::of(Manager::GitLfs, true, sandbox).change("first");
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", "weights"]).expect(0);
+    sandbox.commit("weights");
 }
 
 fn pre_commit(sandbox: &Sandbox, real: bool) {
@@ -192,8 +190,7 @@ fn pre_commit(sandbox: &Sandbox, real: bool) {
             })
             .collect();
         sandbox.write(".pre-commit-config.yaml", format!("repos:\n- repo: local\n  hooks:\n{}\n", hooks.join("\n")).as_bytes());
-        sandbox.git(&["add", "-A"]).expect(0);
-        sandbox.git(&["commit", "-qm", "hooks"]).expect(0);
+        sandbox.commit("hooks");
         for event in EVENTS {
             sandbox.run("pre-commit", &["install", "-t", event]).expect(0);
         }
@@ -217,8 +214,7 @@ fn lefthook(sandbox: &Sandbox, real: bool) {
         let log = sandbox.top().join("log");
         let job = |event: &&str| format!("{event}:\n  jobs:\n    - run: echo foreign {event} 0 - >>{}\n", log.display());
         sandbox.write("lefthook.yml", EVENTS.iter().map(job).collect::<String>().as_bytes());
-        sandbox.git(&["add", "-A"]).expect(0);
-        sandbox.git(&["commit", "-qm", "hooks"]).expect(0);
+        sandbox.commit("hooks");
         sandbox.run("lefthook", &["install"]).expect(0);
         return;
     }
@@ -240,8 +236,7 @@ fn husky(sandbox: &Sandbox, real: bool) {
     for event in EVENTS {
         sandbox.write(&format!(".husky/{event}"), note("foreign", event).as_bytes());
     }
-    sandbox.git(&["add", "-A"]).expect(0);
-    sandbox.git(&["commit", "-qm", "hooks"]).expect(0);
+    sandbox.commit("hooks");
     if real {
         sandbox.run("husky", &[]).expect(0);
         return;

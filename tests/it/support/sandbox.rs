@@ -103,8 +103,7 @@ impl Sandbox {
         sandbox.write("task_registry.json", registry(&ids).as_bytes());
         sandbox.write("snapback.yaml", SETTINGS.as_bytes());
         sandbox.write(".gitignore", b"*.bin\n*.log\n__pycache__/\n");
-        sandbox.git(&["add", "-A"]).expect(0);
-        sandbox.git(&["commit", "-q", "-m", "tasks"]).expect(0);
+        sandbox.commit("tasks");
         sandbox
     }
 
@@ -211,6 +210,12 @@ impl Sandbox {
     pub fn release(&self, task: &str, version: &str) -> Ran {
         let message = format!("{task} {version}");
         self.snapback(&["create-snapshot", "--task", task, "--version", version, "-m", &message, "--yes"]).expect(0)
+    }
+
+    /// Commits everything that is in the work tree.
+    pub fn commit(&self, message: &str) {
+        self.git(&["add", "-A"]).expect(0);
+        self.git(&["commit", "-q", "-m", message]).expect(0);
     }
 
     /// [`Sandbox::new`] with T01 released as 1.0.0 and, with another `signal.py`, as 1.1.0.
