@@ -16,7 +16,10 @@ use crate::{
     base::{Failure, Kind, TaskId, cancel},
     ground,
     journal::history,
-    model::alert::{ALERT_SCHEMA, Alert, AlertId, Answered, ChannelSpec, Choice, Kept, Notice, Offer, Topic},
+    model::{
+        Version,
+        alert::{ALERT_SCHEMA, Alert, AlertId, Answered, ChannelSpec, Choice, Kept, Notice, Offer, Topic},
+    },
 };
 
 /// What became of one attempt to send.
@@ -106,14 +109,13 @@ impl App {
     fn call_for(&self, failure: &Failure) -> Result<(), Failure> {
         // A journal that cannot be read tells nothing of its operation.
         let about = history::unfinished(&self.ground.state).ok().flatten().map(|found| found.operation.about);
-        let version = |version: Option<&crate::model::Version>| version.map_or_else(|| "no version".into(), ToString::to_string);
         let title = match &about {
             Some(about) => format!(
                 "{}: the {} {} -> {} is stuck and needs a person",
                 about.task.as_ref().map_or("the repository", TaskId::as_str),
                 about.kind.word(),
-                version(about.from.as_ref()),
-                version(about.to.as_ref())
+                Version::or_none(about.from.as_ref()),
+                Version::or_none(about.to.as_ref())
             ),
             None => "an operation is stuck and needs a person".into(),
         };

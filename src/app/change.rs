@@ -14,7 +14,7 @@ use crate::{
     ground::Ground,
     journal::{self, Ended, Ending, Log, Runner, history},
     model::{
-        Check, Event, Operation, Plan, Report, Request, Status, TaskSpec, Verification,
+        Check, Event, Operation, Plan, Report, Request, Status, TaskSpec, Verification, Version,
         audit::Deed,
         operation::{OpKind, Step},
         report::Outcome,
@@ -428,7 +428,7 @@ pub(super) fn leave_packages(ground: &Ground, operation: &Operation, checks: &mu
 /// What there is to do when the registry could not be edited.
 fn left_registry(operation: &Operation) -> Option<String> {
     let change = operation.about.registry.as_ref().filter(|_| operation.leaves_registry())?;
-    let (path, after) = (&change.path, change.after.as_ref().map_or_else(|| "no version".into(), ToString::to_string));
+    let (path, after) = (&change.path, Version::or_none(change.after.as_ref()));
     let task = operation.about.task.as_ref().map_or("", |task| task.as_str());
     Some(format!(
         "{path} could not be edited and stays as it was: its entry of {task} is not set to {after}. Mend the file, then: \

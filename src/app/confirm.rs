@@ -191,7 +191,7 @@ impl App {
         let called = now.failed.as_ref().is_some_and(|failed| failed.called);
         let calls = !called && now.attempts >= ATTEMPTS;
         if calls {
-            let to = named(now.to.as_ref());
+            let to = Version::or_none(now.to.as_ref());
             let title = format!("{} stays at {to}: the rollback was not confirmed and could not be taken back yet", now.task);
             self.call_about(&now, Topic::NotReverted, title, format!("{why}; it is tried again"));
         }
@@ -273,7 +273,7 @@ impl App {
             return Ok(());
         }
         if *settled == Settled::Reverted {
-            let (from, to) = (named(pending.from.as_ref()), named(pending.to.as_ref()));
+            let (from, to) = (Version::or_none(pending.from.as_ref()), Version::or_none(pending.to.as_ref()));
             let title = format!("{} is back at {from}: the rollback to {to} was not confirmed", pending.task);
             let reason = format!("nobody confirmed the rollback to {to} within {:?}", pending.within());
             self.call_about(pending, Topic::Reverted, title, reason);
@@ -297,11 +297,6 @@ impl App {
             self.ground.warn(format!("nobody could be called: {failure}"));
         }
     }
-}
-
-/// A version in words.
-fn named(version: Option<&Version>) -> String {
-    version.map_or_else(|| "no version".into(), ToString::to_string)
 }
 
 /// True when a rollback cannot be taken back because the task went elsewhere since.

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use crate::{
     base::{Failure, GitId, RelPath, Type},
     catalog::{
-        Release, Scope, capture,
+        self, Release, Scope, capture,
         databases::{is_lone_log, with_sides},
         left_out, manifests,
     },
@@ -94,20 +94,28 @@ impl<'a> Drift<'a> {
         self.count(scope, &dirs, entries)
     }
 
-    /// How many large files of the task's release are gone or have another size, and how many do not.
-    pub(super) fn large(&self, watched: &Watched<'_>) -> (usize, usize) {
-        let (Some((release, _)), Ok(scope)) = (&watched.release, &watched.scope) else { return (0, 0) };
+    /// How many large files of the task's release are gone or have another size, and how many do not;
+    /// none in what has no manifest.
+    ///
+    /// # Errors
+    /// When what was released cannot be read.
+    pub(super) fn large(&self, watched: &Watched<'_>) -> Result<(usize, usize), Failure> {
+        let (Some((release, _)), Ok(scope)) = (&watched.release, &watched.scope) else { return Ok((0, 0)) };
         if !scope.keeps_large() {
-            return (0, 0);
+            return Ok((0, 0));
         }
-        let Ok(found) = manifests::load(self.ground, release) else { return (0, 0) };
+        let found = match manifests::load(self.ground, release) {
+            Ok(found) => found,
+            Err(failure) if matches!(failure.find(), Some(catalog::Error::NoManifest { .. })) => return Ok((0, 0)),
+            Err(failure) => return Err(failure),
+        };
         let is_there = |file: &&FileEntry| {
             let stat = capture::stat(&*self.ground.tree, &file.path).ok().flatten();
             stat.is_some_and(|stat| stat.kind == Type::File && file.size.is_none_or(|size| size == stat.size))
         };
         let large = found.manifest.files.iter().filter(|file| file.role == Role::Large && !scope.protects(&file.path));
         let (there, gone): (Vec<&FileEntry>, Vec<&FileEntry>) = large.partition(is_there);
-        (gone.len(), there.len())
+        Ok((gone.len(), there.len()))
     }
 
     /// The ignored files of a task that no release keeps; none when its globs are wrong, which is said elsewhere.

@@ -3,7 +3,6 @@
 use std::{path::PathBuf, sync::Arc};
 
 use super::missing_tags::{fetch_tags, not_here};
-use super::planned_names::OTHER_BRANCH;
 use crate::{
     base::{Fault, Hint, Kind, RelPath, TaskId},
     config,
@@ -62,6 +61,14 @@ pub enum Error {
         why: &'static str,
         /// True for an operation that is over, and was to be undone.
         is_over: bool,
+    },
+    /// The branch that an unfinished operation commits to is not that of this work tree.
+    #[error("operation {op} commits to {branch}, which HEAD is not on")]
+    OtherBranch {
+        /// The operation's short id.
+        op: String,
+        /// The branch's full name.
+        branch: String,
     },
     /// The disk has less room than is certainly written to it.
     #[error("there is not enough room in {}: {needed} are needed, {free} are free", place.display())]
@@ -176,7 +183,7 @@ impl Fault for Error {
             Self::Settings(error) => error.kind(),
             Self::State { .. } | Self::Outside(..) | Self::NotUploaded { .. } | Self::NoSpace { .. } => Kind::Missing,
             Self::PlanOutOfDate | Self::WasPublished(..) | Self::Behind { .. } | Self::TagThere { .. } => Kind::Conflict,
-            Self::NotItsOwn { is_over: false, .. } | Self::NotItsName { is_over: false, .. } => Kind::Stuck,
+            Self::NotItsOwn { is_over: false, .. } | Self::NotItsName { is_over: false, .. } | Self::OtherBranch { .. } => Kind::Stuck,
             Self::NotItsOwn { .. }
             | Self::DryRun
             | Self::NotItsName { .. }
@@ -199,8 +206,8 @@ impl Fault for Error {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Settings(error) => error.hints(),
-            Self::NotItsName { why: OTHER_BRANCH, name, .. } => vec![
-                Hint::run("go back to that branch", &["git", "switch", name.trim_start_matches("refs/heads/")]),
+            Self::OtherBranch { branch, .. } => vec![
+                Hint::run("go back to that branch", &["git", "switch", branch.trim_start_matches("refs/heads/")]),
                 Hint::run("or take the operation back", &["snapback", "op", "abort"]),
             ],
             Self::NotItsOwn { op, .. } | Self::NotItsName { op, .. } => vec![

@@ -214,7 +214,7 @@ impl App {
                     self.freeze_and_call(state, why, &format!("{}: {}", line.rule, line.judgement.why))?;
                 }
                 Decision::Overruled(why) => {
-                    let title = format!("{} fails at {} again", spec.id, shown(state.version.as_ref()));
+                    let title = format!("{} fails at {} again", spec.id, Version::or_none(state.version.as_ref()));
                     self.call(state, Topic::Overruled, title, format!("{}: {}; {why}", line.rule, line.judgement.why), None);
                 }
                 _ => {}
@@ -230,7 +230,7 @@ impl App {
         let Some(watching) = state.watching.clone().filter(|watching| watch.report.is_none() && !failing && passed(&watching.rule)) else {
             return Ok(());
         };
-        let title = format!("{} holds up at {}", spec.id, shown(state.version.as_ref()));
+        let title = format!("{} holds up at {}", spec.id, Version::or_none(state.version.as_ref()));
         let reason = format!("the rule {} passes since it went back from {}", watching.rule, watching.from);
         self.call(state, Topic::Recovered, title, reason, watching.op);
         state.watching = None;
@@ -331,7 +331,7 @@ impl App {
 
     /// Stops touching a task, and calls a person.
     fn freeze_and_call(&self, state: &mut GuardState, why: &str, reason: &str) -> Result<(), Failure> {
-        let title = format!("{} needs a person: {} fails and the guard cannot help", state.task, shown(state.version.as_ref()));
+        let title = format!("{} needs a person: {} fails and the guard cannot help", state.task, Version::or_none(state.version.as_ref()));
         let facts = vec![
             ("cannot help".into(), why.to_string()),
             ("frozen".into(), format!("the guard leaves it alone until `snapback guard thaw -t {}`", state.task)),
@@ -366,11 +366,6 @@ impl App {
             self.ground.warn(format!("nobody could be called: {failure}"));
         }
     }
-}
-
-/// A version in words.
-fn shown(version: Option<&Version>) -> String {
-    version.map_or_else(|| "no version".into(), ToString::to_string)
 }
 
 /// True when an operation ended as done.

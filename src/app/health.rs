@@ -153,8 +153,7 @@ impl App {
             Err(failure) => return Some(failed("confirm", Level::Unknown, &failure)),
         };
         let pending = overdue.into_iter().find(|pending| pending.task == *task)?;
-        let version = |version: &Option<Version>| version.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
-        let (to, from) = (version(&pending.to), version(&pending.from));
+        let (to, from) = (Version::or_none(pending.to.as_ref()), Version::or_none(pending.from.as_ref()));
         let why = pending.failed.map_or_else(String::new, |failed| format!(", and could not be taken back yet: {}", failed.why));
         let seen = format!("{to} was not confirmed in time and has to go back to {from}{why}");
         Some(Finding { check: "confirm", level: Level::Critical, seen, fix: Some(run("take it back", &["confirm", "--watch"])) })

@@ -90,11 +90,11 @@ impl App {
         }
     }
 
-    /// What a look at the kept release says.
-    pub(super) fn note_kept(&self, verification: &Verification) {
+    /// What a look at the kept release says; whole is only that of which every byte was read.
+    pub(super) fn note_kept(&self, verification: &Verification, deep: bool) {
         match damage(verification) {
             Some(reason) => self.note(&said_of(verification, Verdict::Damaged, reason)),
-            None if verification.problems().all(Check::is_of_copy) => {
+            None if deep && verification.problems().all(Check::is_of_copy) => {
                 self.note(&said_of(verification, Verdict::Whole, "verified where it is kept".into()));
             }
             None => {}

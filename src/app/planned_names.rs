@@ -4,7 +4,7 @@
 //! own safety reference, a verdict on its own task, or the branch of this work tree, which gets what the
 //! plan says of paths and nothing else. See `planned.rs` for the paths.
 
-use super::App;
+use super::{App, Error};
 use crate::{
     base::{Failure, TaskId},
     journal::history,
@@ -17,9 +17,6 @@ use crate::{
 
 /// The names of branches.
 const BRANCHES: &str = "refs/heads/";
-
-/// What is said of a branch that is not this work tree's.
-pub(super) const OTHER_BRANCH: &str = "which HEAD is not on";
 
 /// Which way a plan that is read back will go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +41,7 @@ impl App {
     /// The first name or verdict of a plan that is not its own.
     ///
     /// # Errors
-    /// When git or the operation that this one takes back cannot be read.
+    /// [`Error::OtherBranch`]; when git or the operation that this one takes back cannot be read.
     pub(super) fn foreign_name(&self, operation: &Operation, goes: Goes) -> Result<Option<Foreign>, Failure> {
         for step in &operation.steps {
             let found = match step {
@@ -77,7 +74,7 @@ impl App {
             return Ok(None);
         }
         if self.ground.git.head().ok().map(|head| head.branch).as_ref() != Some(&branch.name) {
-            return foreign(branch, OTHER_BRANCH);
+            return Err(Error::OtherBranch { op: operation.about.id.short(), branch: branch.name.clone() }.into());
         }
         if self.is_its_content(operation, publication, branch)? { Ok(None) } else { foreign(branch, "to another content than it planned") }
     }

@@ -228,7 +228,7 @@ impl App {
             let unread = vec!["whether the bytes are those that were released was not looked at: --deep reads them".into()];
             found.checks.push(Checking::begin(1, "integrity.bytes").end(Status::Skipped, unread));
         }
-        self.note_kept(&found);
+        self.note_kept(&found, deep);
         Ok(found)
     }
 
@@ -310,7 +310,7 @@ fn task_line(
     }
     let left_out = drift.left_out(watched);
     let small = drift.of(watched).map_err(|failure| trouble.push(failure.to_string())).unwrap_or_default();
-    let (large, unread) = drift.large(watched);
+    let (large, unread) = drift.large(watched).map_err(|failure| trouble.push(failure.to_string())).unwrap_or_default();
     let way_back = way_back::of(state, task, active.as_ref(), releases, &judged.standings);
     let way_back = way_back::for_want_of_tags(way_back, missing, &task.id, active.as_ref());
     TaskLine {

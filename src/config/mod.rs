@@ -60,7 +60,7 @@ use std::{
 };
 
 use crate::{
-    base::{Fault, Fs, Hint, Kind, RelPath, Root, TaskId, fs::Type, glob::BadGlob, path::UnsafePath, text, yaml},
+    base::{Fault, Fs, Hint, Kind, RelPath, Root, TaskId, failure::errors_in, fs::Type, glob::BadGlob, path::UnsafePath, text, yaml},
     model::Settings,
     registry::Registry,
 };
@@ -237,8 +237,7 @@ pub enum Stops {
 impl Flaw {
     /// What is wrong.
     pub fn mistake(&self) -> String {
-        let error: &dyn std::error::Error = &*self.error;
-        let chain: Vec<String> = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect();
+        let chain: Vec<String> = errors_in(&*self.error).map(ToString::to_string).collect();
         chain.join(": ")
     }
 

@@ -27,6 +27,7 @@ use crate::{
 
 /// How often the index is read again while somebody else replaces it.
 const READ_AGAIN: usize = 20;
+
 /// What `prepare_publication` found out, kept in the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Prepared {
@@ -451,10 +452,9 @@ impl<'a> Work<'a> {
     /// Logs and moves the references, replaces the index, and syncs.
     fn move_all(&self, pause: Pause<'_>) -> Result<(), Error> {
         let mut touched = BTreeSet::new();
-        for (change, lock) in self.refs.iter().filter(|(_, lock)| lock.is_held()) {
+        for (change, _) in self.refs.iter().filter(|(_, lock)| lock.is_held()) {
             touched.extend(self.repo.log_move(change, &self.publication.log_message)?);
             pause("move logged")?;
-            let _ = lock;
         }
         for (_, lock) in &self.refs {
             if lock.is_held() {

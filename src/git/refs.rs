@@ -328,6 +328,7 @@ mod tests {
             assert!(matches!(repo.peel_tag(&tag.id), Err(Error::BadTag { .. })), "{}", tag.name);
         }
     }
+
     #[test]
     fn what_leads_nowhere_is_named_and_keeps_nobody_from_the_rest() {
         let sandbox = Sandbox::new();

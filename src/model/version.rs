@@ -34,6 +34,11 @@ pub enum Bump {
 }
 
 impl Version {
+    /// A version that may be none, in words.
+    pub fn or_none(version: Option<&Self>) -> String {
+        version.map_or_else(|| "no version".into(), ToString::to_string)
+    }
+
     /// The version of a first release: 0.1.0.
     pub fn first() -> Self {
         Self(semver::Version::new(0, 1, 0))

@@ -118,23 +118,24 @@ pub fn tree_as(
         verification.checks.extend(configuration(ground, task, &scope, &found.manifest, levels.registry == Entry::Told)?);
     }
     let variables = variables(task, &found.manifest);
+    let mut uses: Vec<Role> = Vec::new();
     if levels.smoke {
         let commands = if is_edited { Commands::OtherFiles } else { levels.commands };
+        uses.extend((!is_edited).then_some(Role::Smoke));
         verification.checks.extend(smoke(ground, task, &variables, commands)?);
     }
     if levels.readiness {
+        uses.extend([Role::Probe, Role::Environment]);
         verification.checks.extend(ready(ground, task, &found.manifest, (standing.held, levels.commands), &variables)?);
     }
-    look_again(ground, task, (&scope, &found.manifest), &mut verification)?;
+    if levels.commands == Commands::Run && !ground.commands_for(&task.id, &uses).is_empty() {
+        look_again(ground, task, (&scope, &found.manifest), &mut verification)?;
+    }
     Ok(verification)
 }
 
 /// Commands may change what was looked at before they ran, and so may others while they ran.
 fn look_again(ground: &Ground, task: &TaskSpec, (scope, manifest): (&Scope, &Manifest), so_far: &mut Verification) -> Result<(), Failure> {
-    let ran = |check: &Check| check.level >= 3 && check.status != Status::Skipped && check.duration_ms > 0;
-    if !so_far.checks.iter().any(ran) {
-        return Ok(());
-    }
     // A file more that others committed is seen when the commit is made.
     let known = |id: &str| id == "integrity.extra" || so_far.checks.iter().any(|check| check.id == id && check.status == Status::Fail);
     let now = files(ground, scope, manifest, &look(ground, task)?, &Levels::FIRST_TWO)?;

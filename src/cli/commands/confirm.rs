@@ -19,7 +19,10 @@ use crate::{
         session::Session,
     },
     guard,
-    model::confirm::{Pending, Settled},
+    model::{
+        Version,
+        confirm::{Pending, Settled},
+    },
 };
 
 /// Let a rollback stay that goes back by itself
@@ -73,7 +76,7 @@ impl Run for Args {
             return Ok(Reply { dry_run: true, ..Reply::new(text, json!({ "task": task, "waits": waits })) });
         }
         let pending = app.confirm(&task)?;
-        let version = pending.to.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
+        let version = Version::or_none(pending.to.as_ref());
         let text = format!("{task} stays at {version}.\n");
         let next = vec![Hint::run("take it back all the same", &["snapback", "undo", "-t", task.as_str()])];
         Ok(Reply::new(text, json!({ "confirmed": pending })).changed().with_next(next))
@@ -86,7 +89,7 @@ fn list(session: &Session, app: &App) -> Result<Reply, Failure> {
     let mut text = String::new();
     for one in &pending {
         let until = one.since.wall.checked_add(one.within()).unwrap_or(Timestamp::MAX);
-        let version = one.to.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
+        let version = Version::or_none(one.to.as_ref());
         let until = moment(until, &session.zone);
         let _ = match &one.failed {
             None => writeln!(text, "{} {version} goes back at {until} unless it is confirmed", one.task),
@@ -141,8 +144,7 @@ fn watch(session: &Session, app: &App) -> Result<Reply, Failure> {
 
 /// What became of a rollback that waited, in a line.
 fn line(pending: &Pending, settled: &Settled) -> String {
-    let version = |version: &Option<crate::model::Version>| version.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
-    let (task, from, to) = (&pending.task, version(&pending.from), version(&pending.to));
+    let (task, from, to) = (&pending.task, Version::or_none(pending.from.as_ref()), Version::or_none(pending.to.as_ref()));
     match settled {
         Settled::Waits(_) => format!("{task} {to} waits to be confirmed: snapback confirm -t {task}"),
         Settled::Reverted => format!("{task} is back at {from}: nobody confirmed {to} within {:?}", pending.within()),
@@ -173,8 +175,7 @@ pub fn settle_overdue(session: &Session, app: &App) {
 /// Says what is overdue; a command that only reads takes nothing back.
 pub fn say_overdue(session: &Session, app: &App) {
     for pending in app.overdue().unwrap_or_default() {
-        let version = |version: &Option<crate::model::Version>| version.as_ref().map_or_else(|| "no version".into(), ToString::to_string);
-        let (task, to, from) = (&pending.task, version(&pending.to), version(&pending.from));
+        let (task, to, from) = (&pending.task, Version::or_none(pending.to.as_ref()), Version::or_none(pending.from.as_ref()));
         let next = match &pending.failed {
             None => "the next command that changes something does that, or: snapback confirm --watch".into(),
             Some(failed) => {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    app::App,
+    app::{App, fetch_tags},
     base::{Clock, Failure, Hint, Kind},
     cli::{
         args::SomeTasks,
@@ -99,7 +99,7 @@ fn next(app: &App, lines: &[TaskLine]) -> Vec<Hint> {
         return vec![back];
     }
     match worst.released {
-        Released::Elsewhere => return vec![Hint::run("bring the tags here", &["git", "fetch", "--tags"])],
+        Released::Elsewhere => return vec![fetch_tags()],
         Released::Never if worst.lacks_only_its_release() => {
             return vec![Hint::run("release it", &["snapback", "create-snapshot", "-t", task])];
         }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     base::{RelPath, text::size},
     model::{
-        Plan,
+        Plan, Version,
         dependencies::PackageChange,
         operation::OpKind,
         plan::{FileLine, Letter, Space},
@@ -191,8 +191,7 @@ fn names(paths: &[RelPath]) -> String {
 /// The question that is asked before the plan is carried out.
 pub fn question(plan: &Plan) -> String {
     let task = &plan.task;
-    let version = |version: &Option<crate::model::Version>| version.as_ref().map_or("no version".to_string(), ToString::to_string);
-    let (from, to) = (version(&plan.from), version(&plan.to));
+    let (from, to) = (Version::or_none(plan.from.as_ref()), Version::or_none(plan.to.as_ref()));
     let way = if plan.from == plan.to { format!("to {to}") } else { format!("from {from} to {to}") };
     let amount = amount(plan);
     match plan.kind {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::{Paint, Style, count, duration, safe, verification};
 use crate::{
     base::{Hint, Kind, text::size},
-    model::{Report, Status, Verification, operation::OpKind, report::Outcome, verification::AS_RELEASED},
+    model::{Report, Status, Verification, Version, operation::OpKind, report::Outcome, verification::AS_RELEASED},
 };
 
 /// The exit code that a report stands for.
@@ -104,8 +104,7 @@ fn sentence(style: Style, report: &Report) -> String {
     let strong = |text: &str| style.paint(Paint::Strong, text);
     let everything = if report.kind == OpKind::Init { "the repository" } else { "every task" };
     let task = strong(report.task.as_ref().map_or(everything, |task| task.as_str()));
-    let version = |version: &Option<crate::model::Version>| strong(&version.as_ref().map_or("no version".into(), ToString::to_string));
-    let (from, to) = (version(&report.from), version(&report.to));
+    let (from, to) = (strong(&Version::or_none(report.from.as_ref())), strong(&Version::or_none(report.to.as_ref())));
     match report.outcome {
         Outcome::Stuck => format!("{task} is {}: a person is needed, see below.", style.paint(Paint::Bad, "stuck half-way")),
         Outcome::Undone => {
