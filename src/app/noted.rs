@@ -136,8 +136,11 @@ impl App {
     fn standing_here(&self, task: &TaskId, version: &Version) -> Result<(Standing, Standing), Failure> {
         let own = verdicts::own(&*self.ground.state)?;
         let shared = verdicts::said_elsewhere(&self.ground, task)?;
-        let standing = |records| Standing::of(verdicts::of_version(&records, task, version));
-        Ok((standing(verdicts::union(own.clone(), Vec::new())), standing(verdicts::union(own, shared))))
+        let standing = |own, shared| -> Result<Standing, Failure> {
+            let records = verdicts::of_releases_here(&self.ground.git, own, shared)?;
+            Ok(Standing::of(verdicts::of_version(&records, task, version)))
+        };
+        Ok((standing(own.clone(), Vec::new())?, standing(own, shared)?))
     }
 
     /// The records of what was said that are news.
@@ -159,19 +162,8 @@ impl App {
     }
 
     fn record(&self, said: &Said<'_>, verdict: Verdict, op: Option<&OpId>) -> VerdictRecord {
-        // A machine that only looks may know no name for whoever looks.
-        let who = self.ground.git.identity().map_or_else(|_| self.ground.host.clone(), |who| format!("{} <{}>", who.name, who.email));
-        VerdictRecord {
-            task: said.task.clone(),
-            version: said.version.clone(),
-            verdict,
-            reason: said.reason.clone(),
-            who,
-            at: self.ground.clock.now(),
-            op: op.cloned(),
-            seq: None,
-            mends: None,
-        }
+        let record = self.ground.verdict((said.task, said.version), verdict, &said.reason);
+        VerdictRecord { op: op.cloned(), ..record }
     }
 
     fn warn_unwritten(&self, said: &Said<'_>, written: Result<(), Failure>) {

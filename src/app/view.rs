@@ -16,7 +16,7 @@ use crate::{
     catalog::{self, Release, manifests, registry as read, releases::Releases},
     git::{self, PeeledTag},
     model::{
-        Status, TagName, TaskSpec, Verdict, VerdictRecord, Verification, Version,
+        Status, TagName, TaskSpec, Verdict, Verification, Version,
         operation::OpKind,
         overview::{HistoryLine, ReleaseDetail, ReleaseLine, Released, TaskLine},
         signature::Demand,
@@ -252,7 +252,7 @@ impl App {
     pub fn mark(&self, task: &TaskId, version: &Version, verdict: Verdict, reason: &str) -> Result<(), Failure> {
         let _lock = self.lock()?;
         self.tagged_releases(task)?.find(task, version)?;
-        let who = self.ground.git.identity()?;
+        self.ground.git.identity()?;
         let kind = match verdict {
             Verdict::Good => "mark good",
             Verdict::Bad => "mark bad",
@@ -262,17 +262,7 @@ impl App {
             Verdict::Unpinned => "unpin",
             _ => "mark",
         };
-        let record = VerdictRecord {
-            task: task.clone(),
-            version: version.clone(),
-            verdict,
-            reason: reason.into(),
-            who: format!("{} <{}>", who.name, who.email),
-            at: self.ground.clock.now(),
-            op: None,
-            seq: None,
-            mends: None,
-        };
+        let record = self.ground.verdict((task, version), verdict, reason);
         let what = audit::deed_on(kind, task, None, Some(version));
         self.witnessed(what, reason, || verdicts::write(&self.ground, &[record]))
     }

@@ -434,17 +434,8 @@ fn steps(
 ) -> Result<Vec<Step>, Failure> {
     let task = &draft.plan.task;
     let verdict = |version: &crate::model::Version, verdict| {
-        Step::Verdicts(vec![VerdictRecord {
-            task: task.clone(),
-            version: version.clone(),
-            verdict,
-            reason: draft.message.clone(),
-            who: format!("{} <{}>", who.name, who.email),
-            at: ground.clock.now(),
-            op: Some(id.clone()),
-            seq: None,
-            mends: None,
-        }])
+        let record = ground.verdict((task, version), verdict, &draft.message);
+        Step::Verdicts(vec![VerdictRecord { who: format!("{} <{}>", who.name, who.email), op: Some(id.clone()), ..record }])
     };
     let (mut changes, mut publication) = (Some(changes), Some(publication));
     let step = |step: &StepDraft| -> Result<Step, Failure> {

@@ -2,6 +2,7 @@
 
 pub mod bytes;
 pub mod trust;
+mod verdict;
 
 use std::{
     collections::HashMap,

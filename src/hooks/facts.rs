@@ -158,7 +158,7 @@ impl<'a> Facts<'a> {
     pub fn standings(&self) -> Result<Standings, Failure> {
         let own = verdicts::own(&*self.ground.state)?;
         let shared = shared::read(&self.ground.git, None, &own)?.records;
-        Ok(verdicts::fold(&verdicts::union(own, shared)))
+        Ok(verdicts::fold(&verdicts::of_releases_here(&self.ground.git, own, shared)?))
     }
 
     /// `held` or `bad`, when a version is one of them.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Version;
-use crate::base::{Digest, OpId, TaskId};
+use crate::base::{Digest, GitId, OpId, TaskId};
 
 /// What was said of a version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,10 @@ pub struct VerdictRecord {
     pub task: TaskId,
     /// The version.
     pub version: Version,
+    /// The tag of the release that was meant, as its reference holds it: a number may be released anew.
+    /// Older records have none, and mean whatever has the number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<GitId>,
     /// What was said.
     pub verdict: Verdict,
     /// Why.
@@ -249,6 +253,7 @@ mod tests {
         VerdictRecord {
             task: "T01".parse().expect("it is an id"),
             version: "1.0.0".parse().expect("it is a version"),
+            release: None,
             verdict,
             reason: String::new(),
             who: "A <a@b>".into(),

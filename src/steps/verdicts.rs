@@ -1,22 +1,26 @@
 //! The verdict log, `verdicts.jsonl` in the state folder: what was said of versions.
 
-use std::{collections::BTreeMap, io};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use serde_json::Value;
 
 use super::shared;
 use crate::{
     base::{
-        Failure, Fault, Fs, Hint, Kind, RelPath, SyncPoint, TaskId,
+        Failure, Fault, Fs, GitId, Hint, Kind, RelPath, SyncPoint, TaskId,
         fs::{read_limited, write_durably},
     },
+    git::{self, Repo},
     ground::Ground,
     journal::{
         Step,
         chain::{self, Chain},
     },
     model::{
-        Operation, VerdictRecord, Version,
+        Operation, TagName, VerdictRecord, Version,
         operation::{self, Publication},
         verdict::{Standing, in_order},
     },
@@ -96,6 +100,24 @@ pub fn union(own: Vec<VerdictRecord>, shared: Vec<VerdictRecord>) -> Records {
         in_order(of_version);
     }
     records
+}
+
+/// The union without what was said of another release of the same number than the one that is here.
+///
+/// # Errors
+/// When a tag cannot be read.
+pub fn of_releases_here(git: &Repo, own: Vec<VerdictRecord>, shared: Vec<VerdictRecord>) -> Result<Records, git::Error> {
+    let mut records = union(own, shared);
+    for (task, versions) in &mut records {
+        for (version, said) in versions {
+            let named: BTreeSet<&GitId> = said.iter().filter_map(|record| record.release.as_ref()).collect();
+            let here = if named.is_empty() { None } else { git.find_ref(&TagName::release(task, version).reference())? };
+            if let Some(here) = here.filter(|here| named.iter().any(|named| *named != here)) {
+                said.retain(|record| record.release.as_ref().is_none_or(|release| *release == here));
+            }
+        }
+    }
+    Ok(records)
 }
 
 /// The records of one version.

@@ -178,3 +178,28 @@ fn the_version_that_is_active_already_is_looked_at() {
         assert!(!format!("{ran:?}").contains("Nothing was verified"), "{ran:?}");
     }
 }
+
+#[test]
+fn what_was_said_of_a_release_is_not_said_of_another_one_of_its_number() {
+    let sandbox = with_failing_release();
+    // The same number again, after the release was taken back, and without running what failed.
+    sandbox.snapback(&["mark", "bad", "1.1.0", "-t", "T01", "-m", "loses money"]).expect(0);
+    sandbox.snapback(&["undo", "T01-v1.1.0", "--yes"]).expect(4);
+    set_version(&sandbox, "1.1.0");
+    std::fs::remove_file(sandbox.at("tasks/T01/broken")).unwrap();
+    sandbox.write("tasks/T01/signal.py", b"better\n");
+    let again = ["create-snapshot", "-t", "T01", "--version", "1.1.0", "-m", "better", "--no-commands", "--yes"];
+    sandbox.snapback(&again).expect(0);
+    assert_eq!(state(&sandbox, "1.1.0"), "unknown");
+    let said = sandbox.snapback(&["verdicts", "list", "-t", "T01"]).expect(0).stdout;
+    assert_eq!(said.matches("(of another release of this number)").count(), 2, "{said}");
+    // What is said from now on counts, and what was proven does not prove another one.
+    sandbox.snapback(&["mark", "good", "1.1.0", "-t", "T01", "-m", "earns"]).expect(0);
+    assert_eq!(state(&sandbox, "1.1.0"), "good");
+    sandbox.snapback(&["undo", "T01-v1.1.0", "--yes"]).expect(0);
+    sandbox.snapback(&["undo", "T01-v1.0.0", "--yes"]).expect(0);
+    set_version(&sandbox, "1.0.0");
+    sandbox.write("tasks/T01/signal.py", b"first\n");
+    sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.0.0", "-m", "other", "--no-commands", "--yes"]).expect(0);
+    assert_eq!(state(&sandbox, "1.0.0"), "unknown");
+}

@@ -146,7 +146,8 @@ fn records_that_are_not_right_are_ignored_and_named() {
         let name = name.map_or_else(|| format!("refs/snapback/verdicts/T01/1.0.0/{id}"), |name| name.replace("ID", &id));
         a.git(&["update-ref", &name, &id]).expect(0);
     };
-    let line = format!("{text}\n").replace("1.1.0", "1.0.0");
+    let tag = |name| b.git_out(&["rev-parse", name]);
+    let line = format!("{text}\n").replace("1.1.0", "1.0.0").replace(&tag("T01-v1.1.0"), &tag("T01-v1.0.0"));
     let good = line.replace("held", "bad");
     put("no record\n", None);
     put(&line.replace("snapback.verdict/1", "snapback.verdict/9"), None);
@@ -179,12 +180,12 @@ fn what_was_said_before_verdicts_were_shared_is_read_and_shared_with_the_next_on
     let (a, b) = two();
     let path = ".git/snapback/verdicts.jsonl";
     a.snapback(&["hold", "1.1.0", "-t", "T01", "-m", "old"]).expect(0);
-    // As it was written then: without a number, and without a reference.
+    // As it was written then: without a number, without the release that is meant, and without a reference.
     let text = String::from_utf8(a.read(path)).unwrap();
     let (mut old, mut last) = (String::new(), String::new());
     for line in text.lines() {
         let mut record: serde_json::Value = serde_json::from_str(line.split_once(' ').unwrap().1).unwrap();
-        record.as_object_mut().unwrap().retain(|key, _| key != "seq" && key != "mends");
+        record.as_object_mut().unwrap().retain(|key, _| !["seq", "mends", "release"].contains(&key.as_str()));
         let (line, digits) = snapback::journal::chain::render(&last, &record);
         old += &line;
         last = digits;

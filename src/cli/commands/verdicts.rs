@@ -89,7 +89,8 @@ fn list(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     let (records, ignored) = session.app()?.verdicts(&tasks)?;
     let mut text = String::new();
     for record in &records {
-        let _ = writeln!(text, "{}", line(session, record));
+        let another = if session.app()?.is_of_another(record)? { "  (of another release of this number)" } else { "" };
+        let _ = writeln!(text, "{}{another}", line(session, record));
     }
     if records.is_empty() && session.app()?.closed_state().is_some() {
         text.push_str("what was said of versions cannot be read here; nothing was shared.\n");

@@ -257,6 +257,7 @@ impl World {
         let record = VerdictRecord {
             task: "T01".parse().unwrap(),
             version: "1.2.3".parse().unwrap(),
+            release: None,
             verdict: Verdict::Held,
             reason: "rolled back".into(),
             who: "A <a@b>".into(),
