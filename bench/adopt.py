@@ -149,9 +149,17 @@ def compare(repo, tag, folder):
     return wrong
 
 
+def lacks_lfs(repo, tag, folder):
+    """True when the folder has a file of Git LFS at the tag whose bytes no clone was given."""
+    contents = repo.contents([blob for _, blob in repo.blobs(f"refs/tags/{tag}", folder).values()])
+    found = (re.match(rb"version https://git-lfs[^\n]*\noid sha256:([0-9a-f]{64})\n", data) for data in contents.values())
+    names = [match[1].decode() for match in found if match]
+    return any(not (repo.path / ".git/lfs/objects" / name[:2] / name[2:4] / name).exists() for name in names)
+
+
 def roll(repo, folders, adopted, count, seed):
     """Random rollbacks; the list of what was wrong."""
-    choose, wrong, spent = random.Random(seed), [], 0.0
+    choose, wrong, spent, refused = random.Random(seed), [], 0.0, 0
     by_task = {}
     for row in adopted.values():
         task, version = row["release"]
@@ -167,6 +175,9 @@ def roll(repo, folders, adopted, count, seed):
         ran = repo.snapback("rollback", "--task", task, "--from", active[task], "--to", version, "--yes", code=None)
         spent += time.monotonic() - started
         if ran.code != 0:
+            if ran.code == 8 and lacks_lfs(repo, tag, folder):
+                refused += 1
+                continue
             said = [line for line in ran.err.decode().splitlines() if not line.startswith("warning: ")]
             wrong.append(f"{task} {active[task]} -> {version}: exit {ran.code}: {' '.join(said)[:300]}")
             continue
@@ -176,7 +187,7 @@ def roll(repo, folders, adopted, count, seed):
         before.pop("task_registry.json", None), after.pop("task_registry.json", None)
         if before != after:
             wrong.append(f"{task} -> {version}: something outside changed")
-    print(f"{count} rollbacks of {len(able)} tasks: {spent:.2f} s, {1000 * spent / max(count, 1):.0f} ms each")
+    print(f"{count} rollbacks of {len(able)} tasks: {spent:.2f} s, {1000 * spent / max(count, 1):.0f} ms each; {refused} rightly refused: the mirror has no Git LFS")
     return wrong
 
 

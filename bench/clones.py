@@ -29,7 +29,7 @@ import lab
 
 TASKS = ["T01", "T02", "T03"]
 RELEASE_TAG = re.compile(r"^(T\d\d)-v(\d+\.\d+\.\d+)$")
-DAMAGED, WHOLE, UNKNOWN = "damaged", "whole", "unknown"
+DAMAGED, WHOLE, OTHER_COPY, UNKNOWN = "damaged", "whole", "other copy", "unknown"
 
 
 class Clone(lab.Repo):
@@ -157,13 +157,12 @@ class Walk:
         trailer = re.findall(r"^Snapback-Manifest: (?:sha256:)?([0-9a-f]{64})$", message, re.M)
         if not trailer:
             return UNKNOWN
-        data = None
+        data, other_copy = None, False
         for name in ["HEAD", *clone.refs("refs/heads", "refs/remotes", "refs/snapback/safety")]:
             data = clone.manifest_in(name, task, version) if clone.has(f"{name}^{{commit}}") else None
             if data is not None and hashlib.sha256(data).hexdigest() == trailer[-1]:
                 break
-            if data is not None and name == "HEAD":
-                return DAMAGED
+            other_copy = other_copy or (data is not None and name == "HEAD")
             data = None
         if data is None:
             return UNKNOWN
@@ -171,9 +170,8 @@ class Walk:
         content = clone.content(tag, task)
         same = listed.keys() == content.keys() and all(entry["checksum"] == f"sha256:{content[path][1]}" for path, entry in listed.items())
         copy = clone.path / f"snapshots/snapshot-{task}-v{version}.yaml"
-        if same and copy.exists() and copy.read_bytes() != data:
-            return DAMAGED
-        return WHOLE if same else DAMAGED
+        other_copy = other_copy or (copy.exists() and copy.read_bytes() != data)
+        return (OTHER_COPY if other_copy else WHOLE) if same else DAMAGED
 
     def judge_words(self, clone, ran, before, what):
         """What holds of every answer."""
@@ -382,8 +380,10 @@ class Walk:
             # The branch holds another release of the number than the tag: a conflict, nothing is damaged.
             other += bool(failing) and all(check["id"] == "integrity.number" for check in failing)
             self.check(not (failing and truth == WHOLE), f"{what}: {one['task']} {one['version']} is whole, but: {failing[:1]}")
-            self.check(not (truth == DAMAGED and statuses <= {"pass", "skipped"}), f"{what}: {one['task']} {one['version']} is damaged, but passes")
-        codes = [7, 4] if bad == other else [4]
+            of_copy = {check["id"] for check in failing} <= {"integrity.copy", "integrity.number"}
+            self.check(truth != OTHER_COPY or of_copy, f"{what}: {one['task']} {one['version']} is whole, but not its copy, and: {failing}")
+            self.check(not (truth in (DAMAGED, OTHER_COPY) and statuses <= {"pass", "skipped"}), f"{what}: {one['task']} {one['version']} is damaged, but passes")
+        codes = [7] if bad == other else [4]
         self.check(not bad or ran.code in codes, f"{what}: {bad} do not hold, {other} of them for their number alone, exit {ran.code}")
 
     def manifests_here(self, clone):

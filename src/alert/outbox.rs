@@ -14,7 +14,7 @@ use crate::{
         Fs, RelPath, SyncPoint,
         fs::{FileLock, Hold, create_dir_all, read_limited, write_durably},
     },
-    model::alert::{Alert, AlertId, Answered, ChannelSpec, Delivery, Kept, Standing},
+    model::alert::{Alert, AlertId, AlertSettings, Answered, ChannelSpec, Delivery, Kept, Standing},
     policy::alert::{Next, folds, is_due, next_attempt, wait},
 };
 
@@ -56,6 +56,20 @@ fn folder() -> RelPath {
     RelPath::own("alerts")
 }
 
+/// The deliveries of an alert through those channels that want it.
+fn deliveries(alert: &Alert, channels: &[ChannelSpec]) -> Vec<Delivery> {
+    let pending = |spec: &ChannelSpec| Delivery {
+        channel: spec.name.clone(),
+        standing: Standing::Pending,
+        attempts: 0,
+        at: None,
+        next: None,
+        claimed: None,
+        error: None,
+    };
+    channels.iter().filter(|spec| alert.severity >= spec.least).map(pending).collect()
+}
+
 /// A file's number and record.
 type Numbered = (u64, Kept);
 
@@ -92,20 +106,20 @@ impl Outbox {
     /// # Errors
     /// When the folder cannot be read.
     pub fn has_pending(&self) -> Result<bool, Error> {
-        Ok(self.all()?.0.iter().any(|kept| kept.deliveries.iter().any(|delivery| delivery.standing == Standing::Pending)))
+        Ok(self.all()?.0.iter().any(Kept::is_pending))
     }
 
-    /// Takes an alert in, to be sent through these channels; the same again within `repeat` is only
-    /// counted. Durable when this returns.
+    /// Takes an alert in, to be sent through the channels of the settings; while these are not known it
+    /// waits for them. The same again within `repeat` is only counted. Durable when this returns.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn raise(&self, mut alert: Alert, key: &str, channels: &[ChannelSpec], repeat: Duration, now: Timestamp) -> Result<Raised, Error> {
+    pub fn raise(&self, mut alert: Alert, key: &str, settings: &AlertSettings, now: Timestamp) -> Result<Raised, Error> {
         let _lock = self.lock()?;
         let (all, _) = self.load()?;
         let earlier = all.iter().rev().find(|(_, kept)| kept.key == key);
         if let Some((number, earlier)) = earlier {
-            if folds(earlier, alert.severity, repeat, now) {
+            if folds(earlier, alert.severity, settings.repeat, now) {
                 let kept = Kept { repeats: earlier.repeats.saturating_add(1), last: now, ..earlier.clone() };
                 self.write(*number, &kept)?;
                 return Ok(Raised::Folded(Box::new(kept)));
@@ -118,18 +132,8 @@ impl Outbox {
         };
         let before = all.iter().rev().find(|(_, kept)| same_story(kept)).map(|(_, kept)| &kept.alert);
         alert.thread = before.map(|before| before.thread.clone().unwrap_or_else(|| before.id.clone()));
-        let severity = alert.severity;
-        let deliveries = channels.iter().filter(|spec| severity >= spec.least).map(|spec| Delivery {
-            channel: spec.name.clone(),
-            standing: Standing::Pending,
-            attempts: 0,
-            at: None,
-            next: None,
-            claimed: None,
-            error: None,
-        });
-        let deliveries = deliveries.collect();
-        let kept = Kept { alert, key: key.into(), repeats: 0, last: now, deliveries, answers: Vec::new() };
+        let (deliveries, unaddressed) = (deliveries(&alert, &settings.channels), !settings.known);
+        let kept = Kept { alert, key: key.into(), repeats: 0, last: now, deliveries, unaddressed, answers: Vec::new() };
         self.write(all.last().map_or(1, |(number, _)| number + 1), &kept)?;
         self.prune(&all);
         Ok(Raised::New(Box::new(kept)))
@@ -151,6 +155,9 @@ impl Outbox {
         let mut claims = Vec::new();
         for (number, kept) in &mut all {
             let before = kept.clone();
+            if std::mem::take(&mut kept.unaddressed) {
+                kept.deliveries = deliveries(&kept.alert, channels);
+            }
             for nth in 0..kept.deliveries.len() {
                 if !is_due(kept, nth, claim, now) {
                     continue;
@@ -275,8 +282,7 @@ impl Outbox {
 
     /// Removes the oldest records with nothing to send; one that cannot be removed stays.
     fn prune(&self, all: &[Numbered]) {
-        let done = |kept: &&Numbered| kept.1.deliveries.iter().all(|delivery| delivery.standing != Standing::Pending);
-        for (number, kept) in all.iter().filter(done).take((all.len() + 1).saturating_sub(MOST)) {
+        for (number, kept) in all.iter().filter(|(_, kept)| !kept.is_pending()).take((all.len() + 1).saturating_sub(MOST)) {
             let _ = self.fs.remove_file(&folder().join(format!("{number:06}-{}.json", kept.alert.id)));
         }
     }
@@ -327,7 +333,10 @@ mod tests {
         Alert { id: AlertId::new(digits), at: now, thread: None, folded: 0, ..sample() }
     }
 
-    const HOUR: Duration = Duration::from_hours(1);
+    fn settings(channels: &[ChannelSpec]) -> AlertSettings {
+        AlertSettings { channels: channels.to_vec(), repeat: Duration::from_hours(1), ..AlertSettings::default() }
+    }
+
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
@@ -335,7 +344,8 @@ mod tests {
         let (_dir, outbox) = outbox();
         let channels = [channel("a", Severity::Warning), channel("b", Severity::Critical)];
         let raise = |digits, secs: i64, key: &str, severity| {
-            let raised = outbox.raise(Alert { severity, ..alert(digits, at(secs)) }, key, &channels, HOUR, at(secs)).expect("it writes");
+            let raised =
+                outbox.raise(Alert { severity, ..alert(digits, at(secs)) }, key, &settings(&channels), at(secs)).expect("it writes");
             match raised {
                 Raised::New(kept) => (true, kept),
                 Raised::Folded(kept) => (false, kept),
@@ -360,7 +370,7 @@ mod tests {
     fn what_fails_waits_and_dies_and_can_be_sent_again() {
         let (dir, outbox) = outbox();
         let channels = [channel("a", Severity::Good)];
-        outbox.raise(alert(1, at(0)), "k", &channels, HOUR, at(0)).expect("it writes");
+        outbox.raise(alert(1, at(0)), "k", &settings(&channels), at(0)).expect("it writes");
         let claim = |secs| outbox.claim(&channels, SECOND, at(secs)).expect("it writes").len();
         assert_eq!((claim(0), claim(1)), (1, 0), "somebody is at it");
         assert_eq!(claim(7), 1, "that one was killed");
@@ -381,11 +391,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_raised_while_no_channel_is_known_goes_to_those_that_are_known_next() {
+        let (_dir, outbox) = outbox();
+        let unknown = AlertSettings { known: false, ..AlertSettings::default() };
+        outbox.raise(alert(1, at(0)), "k", &unknown, at(0)).expect("it writes");
+        assert!(outbox.has_pending().expect("it reads"));
+        let channels = [channel("a", Severity::Good)];
+        let claims = outbox.claim(&channels, SECOND, at(1)).expect("it writes");
+        assert_eq!(claims.iter().map(|claim| (&claim.alert.id, claim.channel.as_str())).collect::<Vec<_>>(), [(&AlertId::new(1), "a")]);
+        outbox.settle(&AlertId::new(1), "a", &Ok(()), at(2)).expect("it writes");
+        assert!(!outbox.has_pending().expect("it reads"));
+        assert_eq!(outbox.claim(&channels, SECOND, at(90_000)).expect("it writes").len(), 0, "once");
+    }
+
+    #[test]
     fn a_channel_gets_no_more_than_it_may() {
         let (_dir, outbox) = outbox();
         let channels = [channel("a", Severity::Good)];
         for digits in 1..=4 {
-            outbox.raise(alert(digits, at(0)), &format!("k{digits}"), &channels, HOUR, at(0)).expect("it writes");
+            outbox.raise(alert(digits, at(0)), &format!("k{digits}"), &settings(&channels), at(0)).expect("it writes");
         }
         let claims = outbox.claim(&channels, SECOND, at(0)).expect("it writes");
         assert_eq!(claims.len(), 2);

@@ -13,6 +13,7 @@ impl App {
     /// What an adoption would do: every tag, adopted or with the reason why not. Without a
     /// configuration file, tasks are found from the tags: a folder of the same name makes a task.
     pub fn adoptable(&self, tasks: &[TaskId]) -> Result<Vec<AdoptionLine>, Failure> {
+        self.refuse_flaws()?;
         Ok(self.adoption(tasks)?.0.lines)
     }
 

@@ -80,10 +80,12 @@ impl App {
         let alert = self.alert_of(notice);
         let about = &alert.notice;
         let key = format!("{} {} {:?}", about.event.word(), about.task.as_ref().map_or("", TaskId::as_str), about.from);
-        if settings.channels.is_empty() {
+        if !settings.known {
+            self.ground.warn(format!("{} (`alerts:` holds a mistake, so this waits to be sent until it is mended)", about.title));
+        } else if settings.channels.is_empty() {
             self.ground.warn(format!("{} (no channel for alerts is configured, so nobody was called)", about.title));
         }
-        let raised = match self.outbox().raise(alert, &key, &settings.channels, settings.repeat, now)? {
+        let raised = match self.outbox().raise(alert, &key, settings, now)? {
             Raised::New(kept) => Some(kept.alert.id),
             Raised::Folded(_) => None,
         };
@@ -97,7 +99,7 @@ impl App {
     pub(super) fn calling<T>(&self, done: Result<T, Failure>) -> Result<T, Failure> {
         let Err(failure) = &done else { return done };
         if failure.kind() == Kind::Stuck
-            && !self.ground.settings.alerts.channels.is_empty()
+            && (!self.ground.settings.alerts.channels.is_empty() || !self.ground.settings.alerts.known)
             && let Err(unsent) = self.call_for(failure)
         {
             self.ground.warn(format!("nobody could be called: {unsent}"));
@@ -175,6 +177,9 @@ impl App {
     pub fn send_alerts(&self) -> Result<Vec<Attempt>, Failure> {
         let settings = &self.ground.settings.alerts;
         let outbox = self.outbox();
+        if !settings.known {
+            return Ok(Vec::new());
+        }
         let claims = outbox.claim(&settings.channels, settings.limit, self.ground.clock.now())?;
         let mut lines = Vec::new();
         for tried in self.send(claims) {
@@ -218,6 +223,7 @@ impl App {
     /// # Errors
     /// When there is no such channel, or none at all.
     pub fn test_alerts(&self, channel: Option<&str>) -> Result<Vec<Attempt>, Failure> {
+        self.require_known_channels()?;
         let channels = &self.ground.settings.alerts.channels;
         let wanted: Vec<&ChannelSpec> = channels.iter().filter(|spec| channel.is_none_or(|name| spec.name == name)).collect();
         match channel {
@@ -244,8 +250,14 @@ impl App {
     /// # Errors
     /// When the record cannot be read or written.
     pub fn retry_alerts(&self, id: Option<&AlertId>) -> Result<Vec<Attempt>, Failure> {
+        self.require_known_channels()?;
         self.outbox().again(id)?;
         self.send_alerts()
+    }
+
+    /// Refuses what is about the channels while a mistake hides which ones there are.
+    fn require_known_channels(&self) -> Result<(), Failure> {
+        if self.ground.settings.alerts.known { Ok(()) } else { self.refuse_flaws() }
     }
 
     /// Records an answer, in the record of alerts and in the audit log.

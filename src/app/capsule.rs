@@ -46,6 +46,16 @@ impl App {
         Ok(CapsuleReport { duration_ms: millis(begun), ..report })
     }
 
+    /// What a restore would do: all is checked, and nothing written.
+    ///
+    /// # Errors
+    /// Those of [`App::restore_capsule`].
+    pub fn rehearse_capsule(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleReport, Failure> {
+        let begun = Instant::now();
+        let report = open::rehearse(path, into, links_out)?;
+        Ok(CapsuleReport { duration_ms: millis(begun), ..report })
+    }
+
     /// Restores a capsule into a new or empty folder, whole or not at all; no repository is needed.
     ///
     /// # Errors

@@ -107,7 +107,7 @@ impl App {
     ///
     /// # Errors
     /// The first mistake.
-    pub(super) fn refuse_flaws(&self) -> Result<(), Failure> {
+    pub fn refuse_flaws(&self) -> Result<(), Failure> {
         match self.flaws.first() {
             Some(flaw) => Err(Error::Settings(flaw.error.clone()).into()),
             None => Ok(()),

@@ -19,6 +19,7 @@ use crate::{
     model::{
         Check, Status, TaskSpec, Version,
         answer::Next,
+        confirm::Pending,
         health::{Disk, Finding, Health, Level, TaskHealth},
         overview::TaskLine,
         signature::Demand,
@@ -58,7 +59,13 @@ impl App {
             seen: format!("{} is broken: {}", tag.name, tag.why),
             fix: tag.hints().into_iter().next().map(Next::from),
         }));
-        let mut tasks: Vec<TaskHealth> = lines.into_par_iter().map(|line| self.task_health(line, &releases, (deep, !unfinished))).collect();
+        let overdue = if is_open { self.overdue() } else { Ok(Vec::new()) };
+        let overdue = overdue.unwrap_or_else(|failure| {
+            repository.push(failed("confirm", Level::Unknown, &failure));
+            Vec::new()
+        });
+        let task_health = |line| self.task_health(line, &releases, &overdue, (deep, !unfinished));
+        let mut tasks: Vec<TaskHealth> = lines.into_par_iter().map(task_health).collect();
         tasks.sort_by(|a, b| (b.level, &a.task).cmp(&(a.level, &b.task)));
         self.look_at_signing(&mut repository);
         let stored = if is_open { self.look_at_store(deep, &mut repository) } else { None };
@@ -106,7 +113,7 @@ impl App {
     }
 
     /// One task; what a rollback would meet is looked at where none is unfinished.
-    fn task_health(&self, line: TaskLine, releases: &Releases, (deep, is_free): (bool, bool)) -> TaskHealth {
+    fn task_health(&self, line: TaskLine, releases: &Releases, overdue: &[Pending], (deep, is_free): (bool, bool)) -> TaskHealth {
         let flaw = self.look_at_flaw(&line.task);
         let mut wanted: Vec<&Version> = line.active.iter().chain(line.way_back.candidate()).filter(|_| flaw.is_none()).collect();
         wanted.dedup();
@@ -115,7 +122,7 @@ impl App {
         for version in wanted {
             findings.extend(self.look_at_release(&line.task, releases, version, deep));
         }
-        findings.extend(self.look_at_confirmation(&line.task));
+        findings.extend(overdue.iter().filter(|pending| pending.task == line.task).map(unconfirmed));
         // Bytes that are gone are said already, and with more words.
         if is_free && !findings.iter().any(|finding| finding.check == "objects") {
             findings.extend(self.look_at_way(&line));
@@ -144,19 +151,6 @@ impl App {
             findings,
             task: line.task,
         }
-    }
-
-    /// A rollback whose time is over: nobody confirmed it, and it did not go back yet.
-    fn look_at_confirmation(&self, task: &TaskId) -> Option<Finding> {
-        let overdue = match self.overdue() {
-            Ok(overdue) => overdue,
-            Err(failure) => return Some(failed("confirm", Level::Unknown, &failure)),
-        };
-        let pending = overdue.into_iter().find(|pending| pending.task == *task)?;
-        let (to, from) = (Version::or_none(pending.to.as_ref()), Version::or_none(pending.from.as_ref()));
-        let why = pending.failed.map_or_else(String::new, |failed| format!(", and could not be taken back yet: {}", failed.why));
-        let seen = format!("{to} was not confirmed in time and has to go back to {from}{why}");
-        Some(Finding { check: "confirm", level: Level::Critical, seen, fix: Some(run("take it back", &["confirm", "--watch"])) })
     }
 
     /// What a rollback would meet in this work tree.
@@ -252,6 +246,14 @@ impl App {
             }
         }
     }
+}
+
+/// A rollback whose time is over: nobody confirmed it, and it did not go back yet.
+fn unconfirmed(pending: &Pending) -> Finding {
+    let (to, from) = (Version::or_none(pending.to.as_ref()), Version::or_none(pending.from.as_ref()));
+    let why = pending.failed.as_ref().map_or_else(String::new, |failed| format!(", and could not be taken back yet: {}", failed.why));
+    let seen = format!("{to} was not confirmed in time and has to go back to {from}{why}");
+    Finding { check: "confirm", level: Level::Critical, seen, fix: Some(run("take it back", &["confirm", "--watch"])) }
 }
 
 /// A next step that is a command of snapback.

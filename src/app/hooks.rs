@@ -65,6 +65,11 @@ impl App {
 
     /// Runs a hook: what it says, or its refusal.
     pub fn run_hook_of_git(&self, event: HookEvent, call: &Call) -> Result<Vec<String>, Failure> {
+        // What may be held or bad is in the settings too: who wants to be strict is not told less than before.
+        let refuses = matches!(event, HookEvent::PreCommit | HookEvent::CommitMsg | HookEvent::PrePush);
+        if refuses && (call.strict || self.ground.settings.strict_hooks) {
+            self.refuse_flaws()?;
+        }
         run::run(&self.ground, event, call)
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{App, Error, setup::bad};
 use crate::{
-    base::{Failure, Hint, TaskId},
+    base::{Failure, Hint, TaskId, text},
     catalog::{self, registry, releases::Releases, untagged},
     git,
     model::{TagName, Version, overview::DoctorLine},
@@ -25,8 +25,7 @@ impl MissingTags {
     /// The sentence for people; `None` when nothing is missing.
     pub fn sentence(&self) -> Option<String> {
         let (task, version) = self.releases.last()?;
-        let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
-        let manifests = || count(self.manifests, "manifest");
+        let manifests = || text::count(self.manifests, "manifest");
         Some(if self.releases.len() == self.manifests {
             match &self.task {
                 Some(task) => format!("this clone has no release tags of {task} although snapshots/ has {}", manifests()),
@@ -34,7 +33,7 @@ impl MissingTags {
             }
         } else {
             let more = if self.releases.len() == 1 { String::new() } else { format!(" and {} more", self.releases.len() - 1) };
-            format!("{task} {version}{more} of {} has a manifest here and no tag", count(self.manifests, "release"))
+            format!("{task} {version}{more} of {} has a manifest here and no tag", text::count(self.manifests, "release"))
         })
     }
 

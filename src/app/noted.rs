@@ -8,6 +8,7 @@
 use super::{App, audit};
 use crate::{
     base::{Failure, OpId, TaskId},
+    catalog,
     model::{
         Check, Report, Status, Verdict, VerdictRecord, Verification, Version, drill::DrillReport, operation::OpKind, report::Outcome,
         verdict::Standing,
@@ -136,11 +137,12 @@ impl App {
     fn standing_here(&self, task: &TaskId, version: &Version) -> Result<(Standing, Standing), Failure> {
         let own = verdicts::own(&*self.ground.state)?;
         let shared = verdicts::said_elsewhere(&self.ground, task)?;
-        let standing = |own, shared| -> Result<Standing, Failure> {
-            let records = verdicts::of_releases_here(&self.ground.git, own, shared)?;
-            Ok(Standing::of(verdicts::of_version(&records, task, version)))
+        let standing = |own, shared| {
+            let mut said = verdicts::of_version(&verdicts::union(own, shared), task, version).to_vec();
+            verdicts::keep_meant(&self.ground.git, task, version, &mut said);
+            Standing::of(&said)
         };
-        Ok((standing(own.clone(), Vec::new())?, standing(own, shared)?))
+        Ok((standing(own.clone(), Vec::new()), standing(own, shared)))
     }
 
     /// The records of what was said that are news.
@@ -162,7 +164,7 @@ impl App {
     }
 
     fn record(&self, said: &Said<'_>, verdict: Verdict, op: Option<&OpId>) -> VerdictRecord {
-        let record = self.ground.verdict((said.task, said.version), verdict, &said.reason);
+        let record = catalog::verdict::verdict(&self.ground, (said.task, said.version), verdict, &said.reason);
         VerdictRecord { op: op.cloned(), ..record }
     }
 
@@ -171,6 +173,7 @@ impl App {
             let word = match said.verdict {
                 Verdict::Proven => "proven",
                 Verdict::Whole => "whole again",
+                Verdict::Damaged => "damaged",
                 _ => "failed",
             };
             self.ground.warn(format!("{} {} could not be noted as {word}: {failure}", said.task, said.version));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{App, Error, Options, signing::Signatures};
 use crate::{
-    base::{Failure, Fault, Hint, RelPath, fs::read_limited, glob::Globs, process, sqlite},
+    base::{Failure, Fault, Hint, RelPath, fs::read_limited, glob::Globs, process, sqlite, text},
     catalog::{Release, Scope},
     config,
     draft::{Draft, FileDraft, StepDraft, tree},
@@ -105,7 +105,7 @@ impl App {
         let tasks = if count == 0 {
             bad("tasks", "none found", Hint::run("find them", &["snapback", "init"]))
         } else {
-            fine("tasks", format!("{count} tasks"))
+            fine("tasks", text::count(count, "task"))
         };
         let unfinished = match self.unfinished() {
             Ok(None) => fine("operations", "none is unfinished".into()),
@@ -129,7 +129,7 @@ impl App {
         let drift = match self.drift() {
             Ok(lines) if lines.is_empty() => fine("registry", "agrees with the configurations".into()),
             Ok(lines) => {
-                let seen = format!("{} tasks differ from their configuration", lines.len());
+                let seen = format!("{} at odds with the configuration", text::count(lines.len(), "task"));
                 bad("registry", seen, Hint::run("see how", &["snapback", "registry", "sync"]))
             }
             Err(failure) => failed("registry", &self.explain(failure)),
@@ -180,7 +180,7 @@ impl App {
         let mut said: Vec<String> = said.map(|(task, finding)| format!("{}: {}", task.task, finding.seen)).collect();
         let rehearsed = health.tasks.iter().filter(|task| task.way_back.version.is_some()).count();
         if said.is_empty() {
-            let of = |count: usize| if count == 1 { "1 task".to_string() } else { format!("{count} tasks") };
+            let of = |count: usize| text::count(count, "task");
             let others = health.tasks.len() - rehearsed;
             let others = if others == 0 { String::new() } else { format!("; {} without a proven older version", of(others)) };
             return (rehearsed > 0).then(|| fine("ways back", format!("rehearsed and open: {}{others}", of(rehearsed))));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::{App, audit};
 use crate::{
     base::{Failure, TaskId},
+    catalog,
     git::Hooks,
     model::{
         Verdict, VerdictRecord, Version,
@@ -59,7 +60,7 @@ impl App {
     pub(super) fn judged(&self, task: Option<&TaskId>) -> Result<Judged, Failure> {
         let (own, shared) = self.own_and_shared(task)?;
         let here: HashSet<String> = own.iter().map(VerdictRecord::mark).collect();
-        let records = verdicts::of_releases_here(&self.ground.git, own, shared.records)?;
+        let records = verdicts::of_releases_here(&self.ground.git, own, shared.records);
         let all = records.iter().flat_map(|(task, versions)| versions.iter().map(move |(version, said)| (task, version, said)));
         let elsewhere = all.filter_map(|(task, version, said)| Some(((task.clone(), version.clone()), speaker(said, &here)?)));
         let mut judged = Judged { elsewhere: elsewhere.collect(), standings: verdicts::fold(&records) };
@@ -93,9 +94,9 @@ impl App {
     }
 
     /// True for what was said of another release of the number than the one that is here.
-    pub fn is_of_another(&self, record: &VerdictRecord) -> Result<bool, Failure> {
-        let Some(meant) = &record.release else { return Ok(false) };
-        Ok(self.ground.release_tag(&record.task, &record.version)?.is_some_and(|here| here != *meant))
+    pub fn is_of_another(&self, record: &VerdictRecord) -> bool {
+        let here = || catalog::verdict::meant(&self.ground.git, &record.task, &record.version);
+        record.release.as_ref().is_some_and(|meant| here().is_some_and(|here| here != *meant))
     }
 
     /// Pushes the verdicts; returns how many there are, how many are new there, and where. Nothing can conflict: each

@@ -16,8 +16,11 @@ pub(super) enum Signatures {
 }
 
 impl App {
-    /// Signs something that is thrown away with each key that is set to sign; asks nobody.
+    /// Signs something that is thrown away with each key that is set to sign; asks nobody. A dry run does not.
     pub(super) fn signing(&self) -> Signatures {
+        if self.dry_run {
+            return Signatures::Made("not tried: a dry run signs nothing".into());
+        }
         let mut seen = Vec::new();
         let mut asks = false;
         match self.ground.git.try_signing() {

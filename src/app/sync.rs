@@ -47,7 +47,11 @@ impl App {
     /// What a registry that cannot be read would become; `None` when it can be read. Every entry of
     /// either side of a merge is kept, and the configurations say the versions.
     pub fn plan_mending(&self) -> Result<Option<Plan>, Failure> {
-        Ok(self.mending()?.map(|draft| draft.plan))
+        let draft = self.mending()?;
+        if draft.is_some() {
+            self.refuse_flaws()?;
+        }
+        Ok(draft.map(|draft| draft.plan))
     }
 
     /// Does that. The change is not committed; `undo` takes it back.

@@ -262,7 +262,7 @@ impl App {
             Verdict::Unpinned => "unpin",
             _ => "mark",
         };
-        let record = self.ground.verdict((task, version), verdict, reason);
+        let record = catalog::verdict::verdict(&self.ground, (task, version), verdict, reason);
         let what = audit::deed_on(kind, task, None, Some(version));
         self.witnessed(what, reason, || verdicts::write(&self.ground, &[record]))
     }

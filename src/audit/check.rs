@@ -6,7 +6,7 @@
 
 use super::{Segment, line, log::log_id};
 use crate::{
-    base::{Digest, OpId},
+    base::{Digest, OpId, text},
     model::audit::{Anchor, AuditCheck, Entry, Finding},
 };
 
@@ -130,7 +130,7 @@ fn anchors(digests: &[Digest], all: &[Anchored], found: &mut AuditCheck) {
     }
     let foreign = others.iter().filter(|one| !one.own).count();
     if foreign > 0 {
-        found.notes.push(format!("{foreign} tags name lines of other logs: they were made in other clones"));
+        found.notes.push(format!("{} from other clones, whose logs have the lines", text::count(foreign, "tag")));
     }
 }
 

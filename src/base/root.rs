@@ -46,6 +46,22 @@ impl Root {
         self.handle.as_fd()
     }
 
+    /// The root of a folder below, opened from this one: no link is followed.
+    ///
+    /// # Errors
+    /// When there is no such folder.
+    pub fn enter(&self, dir: &RelPath) -> io::Result<Self> {
+        Ok(Self::of(self.open_beneath(dir, OFlags::PATH | OFlags::DIRECTORY, 0)?, self.path.join(dir.as_os())))
+    }
+
+    /// Opens a file or a folder to be locked: never what a link leads to, and never waiting for a pipe.
+    ///
+    /// # Errors
+    /// When it is not there, or a link.
+    pub fn open_to_lock(&self, path: &RelPath) -> io::Result<File> {
+        Ok(File::from(self.open_beneath(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK, 0)?))
+    }
+
     /// Where the root is, for messages and for child processes.
     pub fn path(&self) -> &Path {
         &self.path

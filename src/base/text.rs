@@ -1,6 +1,6 @@
 //! Text for people: foreign bytes are escaped before they reach a terminal, a log or a report.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 /// Escapes control characters, bidirectional overrides and bytes that are not UTF-8.
 pub fn escape(bytes: &[u8]) -> String {
@@ -73,6 +73,12 @@ fn distance(a: &str, b: &str) -> usize {
         }
     }
     row[b.len()]
+}
+
+/// `1 file`, `2 files`.
+pub fn count<N: From<u8> + PartialEq + Display + Copy>(number: N, word: &str) -> String {
+    let s = if number == N::from(1) { "" } else { "s" };
+    format!("{number} {word}{s}")
 }
 
 /// A number of bytes for people: `812 B`, `4.0 MB`, `2.1 GB` (powers of 1000).

@@ -15,7 +15,10 @@ use crate::{
         output::{self, Target},
         text::escape,
     },
-    catalog::manifests::{Found, digest_in},
+    catalog::{
+        grown,
+        manifests::{Found, digest_in},
+    },
     deps::wheels,
     draft::{Keep, Kept, tree},
     git::{Attributes, Converter},
@@ -37,13 +40,18 @@ pub struct Capsule<'a> {
     manifest: String,
     requirements: Vec<u8>,
     mtime: u64,
+    /// What became the task's after the release, which its tag does not vouch for.
+    left_out: Option<String>,
 }
 
 /// Finds out what a capsule of a release holds. Proves on the way that every byte is here.
 pub fn prepare<'a>(ground: &'a Ground, task: &TaskSpec, found: &Found) -> Result<Capsule<'a>, Failure> {
     let converter = ground.git.converter(Attributes::Commit(&found.tag.commit))?;
     // What the tag vouches for is packed as it was written.
-    let manifest = &if digest_in(&found.tag.message).is_some() { found.as_written() } else { found.manifest.clone() };
+    let is_vouched = digest_in(&found.tag.message).is_some();
+    let manifest = &if is_vouched { found.as_written() } else { found.manifest.clone() };
+    let left_out = (is_vouched && !found.grown.is_empty())
+        .then(|| format!("not in the capsule, though a rollback brings it: {}", grown::words(found)));
     let (mut files, mut kept, mut locks) = (Vec::new(), Vec::new(), Vec::new());
     for entry in manifest.files.iter().filter(|file| file.role != Role::Registry) {
         cancel::check()?;
@@ -84,7 +92,7 @@ pub fn prepare<'a>(ground: &'a Ground, task: &TaskSpec, found: &Found) -> Result
     let released: Option<Timestamp> = meta.created_at.parse().ok();
     let mtime = released.and_then(|at| u64::try_from(at.as_second()).ok()).unwrap_or(0);
     let requirements = script::requirements(packages);
-    Ok(Capsule { ground, listing, kept, wheels, manifest: text, requirements, mtime })
+    Ok(Capsule { ground, listing, kept, wheels, manifest: text, requirements, mtime, left_out })
 }
 
 /// One file of the release.
@@ -123,6 +131,7 @@ impl Capsule<'_> {
                 report.notes.push(format!("the link {} leads out of the tree, to {}", file.path, escape(&target)));
             }
         }
+        report.notes.extend(self.left_out.clone());
         report.notes.extend(script::unproven_note(&self.listing));
         if !self.listing.missing.is_empty() {
             report.notes.push(format!("no wheel was found for {}", self.listing.missing.join(", ")));

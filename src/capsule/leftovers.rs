@@ -3,9 +3,7 @@
 //! it, which goes with the process; a number of a process alone may be that of another one by now,
 //! or of another machine that sees the same disk.
 
-use std::{fs::File, io, os::unix::ffi::OsStrExt};
-
-use rustix::fs::{Mode, OFlags};
+use std::{fs::File, io};
 
 use crate::base::{Fs, RelPath, Root, fs::remove_tree};
 
@@ -19,7 +17,7 @@ pub fn name(begin: &[u8]) -> RelPath {
 /// # Errors
 /// When somebody took it away in between.
 pub fn hold(root: &Root, name: &RelPath) -> io::Result<File> {
-    let file = open(root, name)?;
+    let file = root.open_to_lock(name)?;
     match file.try_lock() {
         Ok(()) if root.stat(name)?.is_some() => Ok(file),
         Err(std::fs::TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
@@ -34,17 +32,10 @@ pub fn sweep(root: &Root, begin: &[u8]) {
         name.strip_prefix(begin).is_some_and(|digits| (1..=10).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit))
     };
     for name in root.list(&RelPath::root()).unwrap_or_default().into_iter().filter(is_one).map(RelPath::own) {
-        if open(root, &name).is_ok_and(|file| file.try_lock().is_ok()) {
+        if root.open_to_lock(&name).is_ok_and(|file| file.try_lock().is_ok()) {
             let _ = remove_tree(root, &name);
         }
     }
-}
-
-/// Opens a file or folder to be locked: never what a link leads to, and never waiting for a pipe.
-fn open(root: &Root, name: &RelPath) -> io::Result<File> {
-    let path = root.path().join(std::ffi::OsStr::from_bytes(name.as_bytes()));
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use crate::{
     base::{
         Digest, Failure, Fs, Hasher, RelPath, Root, cancel,
         fs::create_dir_all,
+        text,
         text::{escape, size},
     },
     model::{
@@ -67,6 +68,17 @@ pub fn verify(path: &Path) -> Result<CapsuleReport, Failure> {
     Ok(opened.report())
 }
 
+/// Checks all that [`restore`] checks before it writes anything.
+pub fn rehearse(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleReport, Failure> {
+    let mut opened = Opened::open(path)?;
+    if !links_out {
+        opened.refuse_links_out()?;
+    }
+    Place::new(into)?;
+    opened.unpack(None)?;
+    Ok(opened.report())
+}
+
 /// Restores a capsule into a new or empty folder, whole or not at all. `links_out`: symbolic
 /// links may lead out of the folder.
 pub fn restore(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleReport, Failure> {
@@ -81,7 +93,7 @@ pub fn restore(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleRepor
     let mut report = opened.report();
     report.wheel_folder = opened.wheel_path(0).map(|_| WHEELS.to_string());
     report.into = Some(place.path.to_string_lossy().into_owned());
-    report.proved.push(format!("{} files were read back from the disk and have their digests", report.files));
+    report.proved.push(format!("{} read back from the disk, with the digests of the list", text::count(report.files, "file")));
     Ok(report)
 }
 
@@ -342,15 +354,15 @@ impl<'a> Opened<'a> {
             report.notes.push(format!("it has no wheel for {}", report.missing.join(", ")));
         }
         report.proved = vec![
-            format!("{} files and {} wheels have the digests of its list and of {SUMS}", report.files, report.wheels),
+            format!("digests as in its list and in {SUMS}: {}, {}", text::count(report.files, "file"), text::count(report.wheels, "wheel")),
             format!("its list is that of the manifest {}", report.manifest),
         ];
         if report.compared {
             report.proved.push("restore.sh and README.txt are those that snapback makes for this release".into());
         }
         report.notes.push(format!(
-            "whether the release is yours says the tag: it names the digest of the manifest, which vouches for the {} files, not for wheels",
-            report.files
+            "whether the release is yours says the tag: it names the digest of the manifest, which vouches for {}, not for wheels",
+            text::count(report.files, "file")
         ));
         report
     }

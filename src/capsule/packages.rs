@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use crate::{
-    base::{Failure, Fs, Hint, RelPath, Root, process::offline::Offline},
+    base::{Failure, Fs, Hint, RelPath, Root, process::offline::Offline, text},
     deps::{
         environment::{self, Local},
         wheels,
@@ -32,7 +32,12 @@ pub fn install(report: &CapsuleReport, into: &Path, venv: &RelPath) -> Result<St
     let offline = Offline::find();
     let done = environment::build(&into, venv, &built, &report.packages, &Local { wheels: &places, offline: Some(&offline) })?;
     root.rename_new(&built, venv).map_err(failed)?;
-    Ok(format!("{} packages installed by {:?} from its wheels into {venv}, offline ({})", done.packages, done.tool, offline.words()))
+    Ok(format!(
+        "{} installed by {:?} from its wheels into {venv}, offline ({})",
+        text::count(done.packages, "package"),
+        done.tool,
+        offline.words()
+    ))
 }
 
 /// The commands that install those that have a wheel; none when there are none.

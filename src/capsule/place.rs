@@ -20,6 +20,8 @@ pub(super) struct Place {
     parent: Root,
     name: RelPath,
     stage: RelPath,
+    /// How the names of all staging folders for it begin.
+    begin: Vec<u8>,
 }
 
 impl Place {
@@ -36,11 +38,10 @@ impl Place {
             Some(_) => return Err(Error::NotEmpty(path).into()),
         }
         let begin = [b".", name.as_bytes(), b".snapback-"].concat();
-        leftovers::sweep(&parent, &begin);
-        Ok(Self { path, parent, name, stage: leftovers::name(&begin) })
+        Ok(Self { path, parent, name, stage: leftovers::name(&begin), begin })
     }
 
-    /// Makes the staging folder, and holds it; there must be room for this many bytes.
+    /// Makes the staging folder, after those that killed runs left are removed, and holds it; there must be room for this many bytes.
     pub fn stage(&self, bytes: u64) -> Result<(Root, File), Error> {
         let failed = |source| Error::Io { path: self.path.clone(), source };
         let folder = self.parent.path();
@@ -50,10 +51,11 @@ impl Place {
                 return Err(Error::NoRoom { path: folder.to_path_buf(), needed: size(bytes), free: size(free) });
             }
         }
+        leftovers::sweep(&self.parent, &self.begin);
         remove_tree(&self.parent, &self.stage).map_err(failed)?;
         self.parent.create_dir(&self.stage, 0o777).map_err(failed)?;
         let held = leftovers::hold(&self.parent, &self.stage).map_err(failed)?;
-        Ok((Root::open(&folder.join(self.stage.as_os())).map_err(failed)?, held))
+        Ok((self.parent.enter(&self.stage).map_err(failed)?, held))
     }
 
     /// Removes the staging folder of a run that failed.

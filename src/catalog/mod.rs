@@ -16,6 +16,7 @@ pub mod releases;
 pub mod rewritten;
 pub mod scope;
 pub mod untagged;
+pub mod verdict;
 
 use crate::{
     base::{Fault, GitId, Hint, Kind, LinkOnTheWay, RelPath, TaskId},

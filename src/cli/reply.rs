@@ -1,11 +1,13 @@
 //! What a command returns: one value behind the text, the JSON document and the exit code.
 
+use std::fmt::Write;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::render::{self, Style};
 use crate::{
-    base::{Hint, Kind, OpId},
+    base::{Hint, Kind, OpId, TaskId},
     model::{
         Answer, Left, Plan, Report, Verification,
         answer::{LeftAnswer, Next, Problem},
@@ -56,6 +58,17 @@ impl Reply {
         let code = format!("SB{:02}", kind.exit_code());
         self.problem = Some(Problem { code, kind: kind.word().into(), message: message.into(), hints: Vec::new() });
         self
+    }
+
+    /// The same without tasks whose settings cannot be used: what is said of all is not said of them.
+    pub fn without(mut self, left_out: &[TaskId], not_done: &str) -> Self {
+        if left_out.is_empty() {
+            return self;
+        }
+        let names: Vec<&str> = left_out.iter().map(TaskId::as_str).collect();
+        let text = format!("{not_done}, because their settings cannot be used: {}", names.join(", "));
+        let _ = writeln!(self.text, "{text}");
+        if self.exit_code == 0 { self.with_problem(Kind::Missing, text) } else { self }
     }
 
     /// The same after somebody, or the clock, said stop: an operation that was put back for that is no

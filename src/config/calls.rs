@@ -135,6 +135,7 @@ pub(super) fn alerts(block: AlertsBlock) -> Result<AlertSettings, Error> {
         limit,
         ca_file: block.ca_file,
         channels: channels.collect::<Result<_, _>>()?,
+        known: true,
     })
 }
 

@@ -21,7 +21,7 @@ pub(super) struct Rule {
 
 /// A task that was found.
 #[derive(Debug, Clone)]
-pub(super) struct Found {
+pub(super) struct Folder {
     /// Its id.
     pub id: TaskId,
     /// Its folder.
@@ -36,8 +36,8 @@ impl Rule {
 }
 
 /// Finds the tasks of all rules; a folder that two rules find is found once.
-pub(super) fn find(root: &dyn Fs, rules: &[Rule], warnings: &mut Vec<String>) -> Result<Vec<Found>, Error> {
-    let mut found: Vec<Found> = Vec::new();
+pub(super) fn find(root: &dyn Fs, rules: &[Rule], warnings: &mut Vec<String>) -> Result<Vec<Folder>, Error> {
+    let mut found: Vec<Folder> = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for rule in rules {
         let dirs = expand(root, &rule.glob, warnings).map_err(|source| Error::Discover { glob: rule.glob.clone(), source })?;
@@ -47,7 +47,7 @@ pub(super) fn find(root: &dyn Fs, rules: &[Rule], warnings: &mut Vec<String>) ->
             }
             let name = String::from_utf8_lossy(dir.name());
             match rule.id.replace("{name}", &name).parse() {
-                Ok(id) if std::str::from_utf8(dir.as_bytes()).is_ok() => found.push(Found { id, dir }),
+                Ok(id) if std::str::from_utf8(dir.as_bytes()).is_ok() => found.push(Folder { id, dir }),
                 _ => warnings.push(format!("{dir} is not a task: {} is no task id", shown(name.as_bytes()))),
             }
         }
@@ -57,7 +57,7 @@ pub(super) fn find(root: &dyn Fs, rules: &[Rule], warnings: &mut Vec<String>) ->
 
 /// Where a task was that no rule finds any more: the first place that a rule gives its id. Whatever
 /// stands there now makes room when the task comes back.
-pub(super) fn lost(root: &dyn Fs, rules: &[Rule], id: TaskId) -> Option<Found> {
+pub(super) fn lost(rules: &[Rule], id: TaskId) -> Option<Folder> {
     let dir = rules.iter().find_map(|rule| {
         let (before, after) = rule.id.split_once("{name}")?;
         let name = id.as_str().strip_prefix(before)?.strip_suffix(after)?;
@@ -66,7 +66,7 @@ pub(super) fn lost(root: &dyn Fs, rules: &[Rule], id: TaskId) -> Option<Found> {
         let path = if above.is_empty() { name.to_string() } else { format!("{above}/{name}") };
         (fits && !is_wild(above)).then(|| RelPath::parse(path).ok()).flatten()
     })?;
-    root.stat(&dir).is_ok().then_some(Found { id, dir })
+    Some(Folder { id, dir })
 }
 
 /// The configuration file in a task's folder.

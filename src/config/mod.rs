@@ -45,6 +45,7 @@ mod discover;
 mod file;
 mod ignore;
 mod init;
+mod overlaps;
 mod parts;
 mod place;
 mod resolve;
@@ -151,7 +152,7 @@ impl Error {
             && NAMES.contains(&file.as_str())
             && let Some(bytes) = committed(&RelPath::own(file.as_str()))
         {
-            let is_readable = parts::read(file, &bytes).is_ok_and(|parts| parts.left_out.is_empty());
+            let is_readable = parts::read(file, &bytes).is_ok();
             *back = if is_readable {
                 vec![
                     Hint::say(format!(
@@ -197,19 +198,16 @@ impl Fault for Error {
     }
 
     fn hints(&self) -> Vec<Hint> {
+        let schema = || Hint::run("see every key and its form", &["snapback", "schema", "config"]);
         match self {
             Self::Parse { meant, back, .. } => {
-                let schema = || Hint::run("see every key and its form", &["snapback", "schema", "config"]);
                 let meant = if meant.is_empty() { schema() } else { Hint::say(format!("did you mean {}?", meant.join(" or "))) };
                 std::iter::once(meant).chain(back.iter().cloned()).collect()
             }
-            Self::Rule { .. } => vec![Hint::run("see every key and its form", &["snapback", "schema", "config"])],
+            Self::Rule { .. } | Self::Path { .. } | Self::Glob { .. } | Self::Discover { .. } => vec![schema()],
             Self::Choose => vec![Hint::say("remove one of the two")],
             Self::Registry(error) => error.hints(),
             Self::Read { file, .. } => vec![Hint::run("see whether it is there", &["ls", "-l", file])],
-            Self::Path { .. } | Self::Glob { .. } | Self::Discover { .. } => {
-                vec![Hint::run("see every key and its form", &["snapback", "schema", "config"])]
-            }
         }
     }
 }
@@ -249,10 +247,13 @@ impl Flaw {
     /// What comes of it.
     pub fn consequence(&self) -> String {
         match &self.stops {
-            Stops::Nothing => "it is left out, which no way back depends on; nothing is released until it is mended".into(),
+            Stops::Nothing => "it is left out: no way back takes anything from it here; nothing is released until it is mended".into(),
             Stops::Tasks(tasks) => {
                 let names: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
-                format!("no way back of {} until it is mended, and nothing is released; the other tasks can go back", names.join(", "))
+                format!(
+                    "no way back of {} until it is mended, and nothing is released; tasks without a mistake of their own can go back",
+                    names.join(", ")
+                )
             }
             Stops::Undeclared => "only tasks whose entry has a `path` can go back until it is mended, and nothing is released".into(),
         }

@@ -3,20 +3,21 @@
 //! Every rule that the shape cannot express is checked here, and every error names its key.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeSet, HashSet},
     sync::Arc,
     time::Duration,
 };
 
 use super::{
     Error, Flaw, Loaded, Stops, calls,
-    discover::{self, Found as Folder, Rule},
+    discover::{self, Folder, Rule},
     file::{Command, Discover, EnvWord, OnFail, OneOrMany, OneWay, Ready, ReleasesBlock, RollbackBlock, TaskBlock, Tasks},
+    overlaps::{self, Claim},
     parts::{Part, Parts},
     place::{all_below, check_glob, in_folder, path, patterns, places, rule},
 };
 use crate::{
-    base::{Fs, Globs, RelPath, TaskId, fs::Type, glob::escape, text},
+    base::{Fs, RelPath, TaskId, fs::Type, glob::escape, text},
     model::{
         Settings, TaskSpec,
         alert::AlertSettings,
@@ -35,29 +36,31 @@ const SWITCH: Duration = Duration::from_mins(1);
 pub(super) type Released<'a> = &'a dyn Fn(&RelPath, &dyn Fn(&TaskId) -> bool) -> Vec<TaskId>;
 
 /// What is gathered on the way.
-struct Found<'a> {
+pub(super) struct Gathered<'a> {
     root: &'a dyn Fs,
     /// The text, for lines.
     bytes: &'a [u8],
-    warnings: Vec<String>,
+    pub warnings: Vec<String>,
     flaws: Vec<Flaw>,
     /// Entries of `tasks` whose names are no ids.
     misnamed: Vec<(String, Error)>,
+    /// What entries that cannot be used own, as far as it can be read.
+    claims: Vec<Claim>,
 }
 
-impl Found<'_> {
+impl Gathered<'_> {
     /// Leaves something out.
-    fn leave_out(&mut self, error: impl Into<Arc<Error>>, stops: Stops) {
+    pub fn leave_out(&mut self, error: impl Into<Arc<Error>>, stops: Stops) {
         self.flaws.push(Flaw { error: error.into(), stops });
     }
 
     /// The same for what one task, or a few, take from.
-    fn stop(&mut self, error: Error, tasks: impl IntoIterator<Item = TaskId>) {
+    pub fn stop(&mut self, error: Error, tasks: impl IntoIterator<Item = TaskId>) {
         self.leave_out(error.with_line(self.bytes), Stops::Tasks(tasks.into_iter().collect()));
     }
 
     /// All tasks that something stops.
-    fn stopped(&self) -> BTreeSet<TaskId> {
+    pub fn stopped(&self) -> BTreeSet<TaskId> {
         let tasks = |flaw: &Flaw| if let Stops::Tasks(tasks) = &flaw.stops { tasks.clone() } else { Vec::new() };
         self.flaws.iter().flat_map(tasks).collect()
     }
@@ -86,13 +89,16 @@ pub(super) fn resolve(
     if defaults.path.is_some() || defaults.title.is_some() {
         return Err(rule("defaults", "`path` and `title` belong to one task each"));
     }
-    let mut found = Found { root, bytes, warnings: Vec::new(), flaws: Vec::new(), misnamed: Vec::new() };
-    let is_strict = leave_parts_out(left_out, &mut found);
+    let mut found = Gathered { root, bytes, warnings: Vec::new(), flaws: Vec::new(), misnamed: Vec::new(), claims: Vec::new() };
+    let is_left_out = |key: &str| left_out.iter().any(|(part, _)| *part == Part::Key(key.into()));
+    let (is_strict, knows_alerts) = (is_left_out("hooks"), !is_left_out("alerts"));
+    leave_parts_out(left_out, &mut found);
     let declared = file.tasks.unwrap_or_default();
     let tasks = tasks(declared, &defaults, (&registry, released), &mut found);
-    let mut tasks = leave_twins_out(tasks, is_released, &mut found.warnings);
-    leave_overlaps_out(&mut tasks, &mut found);
-    leave_foreign_configs_out(&mut tasks, &mut found);
+    let mut tasks = overlaps::leave_twins_out(tasks, is_released, &mut found.warnings);
+    let claims = std::mem::take(&mut found.claims);
+    overlaps::leave_overlaps_out(&mut tasks, &claims, &mut found);
+    overlaps::leave_foreign_configs_out(&mut tasks, &mut found);
     let own = [registry.clone(), RelPath::own("snapback.yaml"), RelPath::own("snapback.yml")];
     for task in &mut tasks {
         keep_own_files_out(task, &own, &snapshots);
@@ -102,8 +108,9 @@ pub(super) fn resolve(
     let (on_verify_fail, env) = rollback_words(&rollback);
     let alerts = calls::alerts(file.alerts.unwrap_or_default()).unwrap_or_else(|error| {
         found.leave_out(error.with_line(bytes), Stops::Nothing);
-        AlertSettings::default()
+        AlertSettings { known: false, ..AlertSettings::default() }
     });
+    let alerts = AlertSettings { known: alerts.known && knows_alerts, ..alerts };
     let settings = Settings {
         registry,
         snapshots,
@@ -121,9 +128,8 @@ pub(super) fn resolve(
     Ok(Loaded { settings, warnings: found.warnings, flaws: found.flaws })
 }
 
-/// Says of each part that could not be read whom it stops; true when `hooks` is one of them.
-fn leave_parts_out(left_out: Vec<(Part, Error)>, found: &mut Found<'_>) -> bool {
-    let is_strict = left_out.iter().any(|(part, _)| *part == Part::Key("hooks".into()));
+/// Says of each part that could not be read whom it stops.
+fn leave_parts_out(left_out: Vec<(Part, Error)>, found: &mut Gathered<'_>) {
     for (part, error) in left_out {
         match part {
             Part::Key(_) => found.leave_out(error, Stops::Nothing),
@@ -134,11 +140,10 @@ fn leave_parts_out(left_out: Vec<(Part, Error)>, found: &mut Found<'_>) -> bool 
             },
         }
     }
-    is_strict
 }
 
 /// All tasks, those that the file names and those that are found.
-fn tasks(declared: Tasks, defaults: &TaskBlock, (registry, released): (&RelPath, Released<'_>), found: &mut Found<'_>) -> Vec<TaskSpec> {
+fn tasks(declared: Tasks, defaults: &TaskBlock, (registry, released): (&RelPath, Released<'_>), found: &mut Gathered<'_>) -> Vec<TaskSpec> {
     let rules = rules(declared.discover).unwrap_or_else(|error| {
         found.leave_out(error.with_line(found.bytes), Stops::Undeclared);
         Vec::new()
@@ -153,18 +158,21 @@ fn tasks(declared: Tasks, defaults: &TaskBlock, (registry, released): (&RelPath,
     let is_known = |id: &TaskId| {
         stopped.contains(id) || folders.iter().any(|folder| folder.id == *id) || declared.named.iter().any(|(name, _)| name == id.as_str())
     };
-    let lost: Vec<Folder> = released(registry, &is_known).into_iter().filter_map(|id| discover::lost(found.root, &rules, id)).collect();
+    let lost: Vec<Folder> = released(registry, &is_known).into_iter().filter_map(|id| discover::lost(&rules, id)).collect();
     found.warnings.extend(
         lost.iter().map(|lost| format!("{} has lost its folder {} or its configuration; its releases have them", lost.id, lost.dir)),
     );
     folders.extend(lost);
     let mut tasks = named(declared.named, &folders, defaults, found);
     for (name, error) in std::mem::take(&mut found.misnamed) {
-        // It may be the entry of a task that has none.
+        found.claims.extend(Claim::of(&name, found.bytes, found.root));
+        // It may be the entry of a task that has none; what is merged into the list may be any.
         let bare = folders.iter().map(|folder| &folder.id).filter(|id| tasks.iter().all(|task| task.id != **id));
-        let near: Vec<TaskId> = bare.filter(|id| !text::did_you_mean(&name, [id.as_str()]).is_empty()).cloned().collect();
+        let may_be = |id: &&TaskId| name == "<<" || !text::did_you_mean(&name, [id.as_str()]).is_empty();
+        let near: Vec<TaskId> = bare.filter(may_be).cloned().collect();
         found.leave_out(error, if near.is_empty() { Stops::Nothing } else { Stops::Tasks(near) });
     }
+    found.claims.extend(found.stopped().iter().filter_map(|id| Claim::of(id.as_str(), found.bytes, found.root)));
     let taken: HashSet<RelPath> = tasks.iter().map(|task| task.dir.clone()).collect();
     let ids: HashSet<TaskId> = tasks.iter().map(|task| task.id.clone()).chain(found.stopped()).collect();
     for folder in folders.into_iter().filter(|folder| !taken.contains(&folder.dir) && !ids.contains(&folder.id)) {
@@ -216,19 +224,20 @@ fn rules(declared: Option<Vec<Discover>>) -> Result<Vec<Rule>, Error> {
 }
 
 /// The tasks that the file names.
-fn named(blocks: Vec<(String, TaskBlock)>, folders: &[Folder], defaults: &TaskBlock, found: &mut Found<'_>) -> Vec<TaskSpec> {
-    let mut tasks = Vec::with_capacity(blocks.len());
+fn named(blocks: Vec<(String, TaskBlock)>, folders: &[Folder], defaults: &TaskBlock, found: &mut Gathered<'_>) -> Vec<TaskSpec> {
+    let (mut tasks, mut undeclared) = (Vec::with_capacity(blocks.len()), Vec::new());
+    let why = found.undeclared();
     for (name, block) in blocks {
         let id: TaskId = match name.parse() {
             Ok(id) => id,
             Err(error) => {
-                let error = rule("tasks", format!("{error}")).with_line(found.bytes);
+                let error = rule(&format!("tasks.{name}"), format!("{error}")).with_line(found.bytes);
                 found.misnamed.push((name, error));
                 continue;
             }
         };
-        if let Some(error) = found.undeclared().filter(|_| block.path.is_none()) {
-            found.leave_out(error, Stops::Tasks(vec![id]));
+        if why.is_some() && block.path.is_none() {
+            undeclared.push(id);
             continue;
         }
         let dir = folders.iter().find(|folder| folder.id == id).map(|folder| folder.dir.clone());
@@ -241,6 +250,9 @@ fn named(blocks: Vec<(String, TaskBlock)>, folders: &[Folder], defaults: &TaskBl
                 tasks.push(spec);
             }
         }
+    }
+    if let Some(error) = why.filter(|_| !undeclared.is_empty()) {
+        found.leave_out(error, Stops::Tasks(undeclared));
     }
     tasks
 }
@@ -344,103 +356,6 @@ fn to_probe(at: &str, ready: Ready) -> Result<Probe, Error> {
         (None, None, None, Some(size)) => Ok(Probe::DiskFree(size.0)),
         _ => Err(rule(at, "each item needs exactly one of `run`, `port`, `http` and `disk_free`")),
     }
-}
-
-/// Leaves out tasks whose ids differ only in case, or come from two places: on some systems they are
-/// one folder, one tag. Those that have releases under an id of their own can still go back; the other
-/// tasks have nothing to do with it.
-fn leave_twins_out(tasks: Vec<TaskSpec>, is_released: &dyn Fn(&TaskId) -> bool, warnings: &mut Vec<String>) -> Vec<TaskSpec> {
-    let folded = |task: &TaskSpec| task.id.as_str().to_ascii_lowercase();
-    let mut groups: BTreeMap<String, Vec<TaskSpec>> = BTreeMap::new();
-    for task in tasks {
-        groups.entry(folded(&task)).or_default().push(task);
-    }
-    let mut kept = Vec::new();
-    for twins in groups.into_values() {
-        if twins.len() == 1 {
-            kept.extend(twins);
-            continue;
-        }
-        let names: Vec<String> = twins.iter().map(|task| format!("{} ({})", task.id, task.dir)).collect();
-        let is_alone = |task: &TaskSpec| twins.iter().filter(|other| other.id == task.id).count() == 1;
-        let stays: Vec<bool> = twins.iter().map(|task| is_alone(task) && is_released(&task.id)).collect();
-        let left: Vec<&str> = twins.iter().zip(&stays).filter(|(_, stays)| !**stays).map(|(task, _)| task.id.as_str()).collect();
-        let left = if left.is_empty() { String::new() } else { format!("; left out: {}", left.join(", ")) };
-        warnings.push(format!("{} are the same id but for case or place: rename one{left}", names.join(" and ")));
-        kept.extend(twins.into_iter().zip(stays).filter(|(_, stays)| *stays).map(|(task, _)| task));
-    }
-    kept.sort_by(|a, b| a.id.cmp(&b.id));
-    kept
-}
-
-/// Leaves out tasks that own the same files: a rollback of one would change the other.
-fn leave_overlaps_out(tasks: &mut Vec<TaskSpec>, found: &mut Found<'_>) {
-    let mut owners: HashMap<&str, &TaskSpec> = HashMap::new();
-    let mut pairs: Vec<(&TaskSpec, &TaskSpec, &str)> = Vec::new();
-    let globs = || tasks.iter().flat_map(|task| task.paths.iter().map(move |glob| (task, glob.as_str())));
-    for (task, glob) in globs() {
-        pairs.extend(owners.insert(glob, task).filter(|other| other.id != task.id).map(|other| (other, task, glob)));
-    }
-    for (task, glob) in globs() {
-        let outer = outer_globs(glob).find_map(|outer| owners.get(outer.as_str()).copied().filter(|other| other.id != task.id));
-        pairs.extend(outer.filter(|other| !gives_away(other, glob)).map(|other| (other, task, glob)));
-    }
-    for (a, b, glob) in pairs {
-        let why = format!("{} and {} both own {glob}; use `exclude` in one of them, or `shared` for files that both use", a.id, b.id);
-        found.stop(rule(&format!("tasks.{}", b.id), why), [a.id.clone(), b.id.clone()]);
-    }
-    let stopped = found.stopped();
-    tasks.retain(|task| !stopped.contains(&task.id));
-}
-
-/// Leaves out tasks whose configuration is another task's file: a release of one would change the other.
-fn leave_foreign_configs_out(tasks: &mut Vec<TaskSpec>, found: &mut Found<'_>) {
-    let owns = |task: &TaskSpec, path: &RelPath| {
-        let matches = |globs: &[String]| Globs::new(globs).is_ok_and(|globs| globs.matches(path));
-        matches(&task.paths) && !matches(&task.exclude)
-    };
-    let unknown = found.stopped();
-    for task in tasks.iter() {
-        let Some(config) = task.config.as_ref().filter(|config| !owns(task, config)) else { continue };
-        let at = format!("tasks.{}.config", task.id);
-        let is_owner = |other: &&TaskSpec| other.id != task.id && !config.is_in(&task.dir) && owns(other, config);
-        if let Some(other) = tasks.iter().find(is_owner) {
-            let why = format!("{config} is a file of {}; use `exclude` there", other.id);
-            found.stop(rule(&at, why), [task.id.clone(), other.id.clone()]);
-        } else if let Some(other) = unknown.first() {
-            // What two tasks have is no file of either.
-            let why = format!("whether {other} has {config} too cannot be told while its entry is wrong");
-            found.stop(rule(&at, why), [task.id.clone()]);
-        }
-    }
-    let stopped = found.stopped();
-    tasks.retain(|task| !stopped.contains(&task.id));
-}
-
-/// True when a task excludes all that a pattern names.
-fn gives_away(task: &TaskSpec, glob: &str) -> bool {
-    let inside = glob.strip_suffix("/**").map_or_else(|| glob.to_string(), |folder| format!("{folder}/x"));
-    match (Globs::new(&task.exclude), RelPath::parse(inside)) {
-        (Ok(excluded), Ok(inside)) => excluded.matches(&inside),
-        _ => false,
-    }
-}
-
-/// `x/**` for every folder that a pattern lies in, deepest first.
-fn outer_globs(glob: &str) -> impl Iterator<Item = String> + '_ {
-    let mut at = glob.strip_suffix("/**").unwrap_or(glob);
-    let mut done = glob == "**";
-    std::iter::from_fn(move || {
-        if done {
-            return None;
-        }
-        if let Some((outer, _)) = at.rsplit_once('/') {
-            at = outer;
-            return Some(format!("{outer}/**"));
-        }
-        done = true;
-        Some("**".to_string())
-    })
 }
 
 /// Keeps the files that snapback itself writes out of a task that would hold them.

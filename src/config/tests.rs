@@ -40,14 +40,14 @@ fn loaded_in(dir: &Path, explicit: Option<&Path>) -> Result<Loaded, Error> {
 }
 
 fn settings(text: &str) -> Settings {
-    loaded(&[("snapback.yaml", text)]).unwrap_or_else(|error| panic!("{text}: {}", alone(error))).0
+    loaded(&[("snapback.yaml", text)]).unwrap_or_else(|error| panic!("{text}: {}", into_failure(error))).0
 }
 
 fn failure(text: &str) -> crate::base::Failure {
-    alone(loaded(&[("snapback.yaml", text)]).map(drop).expect_err(text))
+    into_failure(loaded(&[("snapback.yaml", text)]).map(drop).expect_err(text))
 }
 
-fn alone(error: Arc<Error>) -> crate::base::Failure {
+fn into_failure(error: Arc<Error>) -> crate::base::Failure {
     Arc::into_inner(error).expect("because the rest of what was read is gone").into()
 }
 

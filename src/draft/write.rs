@@ -5,8 +5,8 @@ use std::{cell::RefCell, collections::BTreeMap};
 
 use super::{Draft, Keep, Kept, NewBlob, StepDraft};
 use crate::{
-    base::{Digest, Failure, Fault, GitId, Hint, Kind, OpId, RelPath, cancel::Stoppable},
-    catalog::{capture, manifests::MANIFEST_TRAILER},
+    base::{Digest, Failure, Fault, GitId, Hint, Kind, OpId, RelPath, cancel::Stoppable, text},
+    catalog::{self, capture, manifests::MANIFEST_TRAILER},
     deps,
     git::{self, Attributes},
     ground::Ground,
@@ -119,8 +119,7 @@ pub fn write(
 /// Says how much was saved.
 fn say_saved(ground: &Ground, paths: usize, grown: u64) {
     if paths > 0 {
-        let s = if paths == 1 { "" } else { "s" };
-        ground.say("saved", format!("{paths} path{s}, {} new in the store", crate::base::text::size(grown)));
+        ground.say("saved", format!("{}, {} new in the store", text::count(paths, "path"), text::size(grown)));
     }
 }
 
@@ -434,7 +433,7 @@ fn steps(
 ) -> Result<Vec<Step>, Failure> {
     let task = &draft.plan.task;
     let verdict = |version: &crate::model::Version, verdict| {
-        let record = ground.verdict((task, version), verdict, &draft.message);
+        let record = catalog::verdict::verdict(ground, (task, version), verdict, &draft.message);
         Step::Verdicts(vec![VerdictRecord { who: format!("{} <{}>", who.name, who.email), op: Some(id.clone()), ..record }])
     };
     let (mut changes, mut publication) = (Some(changes), Some(publication));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Drill, Error, of_version, scratch::Scratch};
 use crate::{
-    base::{Failure, Fs, fs::create_dir_all},
+    base::{Failure, Fs, fs::create_dir_all, text},
     catalog::manifests::Found,
     deps::{
         environment::{self, Local},
@@ -41,7 +41,7 @@ pub fn put(drill: &Drill<'_>, found: &Found, scratch: &Scratch, notes: &mut Vec<
     });
     Ok(Some(match result {
         Ok(done) => {
-            let said = format!("{} packages installed by {:?} from what is here", done.packages, done.tool);
+            let said = format!("{} installed by {:?} from what is here", text::count(done.packages, "package"), done.tool);
             (vec![checking.end(Status::Pass, vec![said.clone()])], said)
         }
         Err(failure) => {

@@ -19,7 +19,7 @@ use std::{
 };
 
 use crate::{
-    base::{Failure, Fault, Hint, Kind, Root, process::offline::Offline, text::size},
+    base::{Failure, Fault, Hint, Kind, Root, process::offline::Offline, text, text::size},
     catalog::{
         Release, Scope, grown,
         manifests::{self, Found},
@@ -202,7 +202,7 @@ impl Drill<'_> {
                 is_registry_left = left;
                 (course.report.files, course.report.bytes) = (files, bytes);
                 course.report.notes.extend(notes);
-                let said = format!("{files} files, {} into an empty place", size(bytes));
+                let said = format!("{}, {} into an empty place", text::count(files, "file"), size(bytes));
                 course.checked([checking.end(Status::Pass, vec![said.clone()])]);
                 course.phase("restore", said);
             }
@@ -217,7 +217,7 @@ impl Drill<'_> {
             course.phase("environment", said);
         }
         course.checked(self.verify(root, &found, &converter, is_registry_left));
-        course.phase("verify", format!("{files} files read and hashed again", files = course.report.files));
+        course.phase("verify", format!("{} read and hashed again", text::count(course.report.files, "file")));
         if !course.failed() {
             let checks = self.smoke(scratch, &found)?;
             let said = format!(

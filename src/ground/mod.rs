@@ -2,7 +2,6 @@
 
 pub mod bytes;
 pub mod trust;
-mod verdict;
 
 use std::{
     collections::HashMap,

@@ -34,6 +34,9 @@ pub enum Error {
     /// Its memory cannot be read or written.
     #[error("cannot use the guard's memory of {0}")]
     Io(TaskId, #[source] std::io::Error),
+    /// The folder of its memory cannot be written.
+    #[error("cannot use the guard's memory")]
+    Memory(#[source] std::io::Error),
     /// Its memory was changed by something else than snapback.
     #[error("the guard's memory of {0} is damaged: {1}")]
     Damaged(TaskId, String),
@@ -82,7 +85,7 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Io(..) | Self::Log { .. } => Kind::Missing,
+            Self::Io(..) | Self::Memory(_) | Self::Log { .. } => Kind::Missing,
             Self::Damaged(..) | Self::Unconfirmable(..) => Kind::Bad,
             Self::Held(_) | Self::Running => Kind::Locked,
             Self::NoRules | Self::SeveralWait(_) => Kind::Usage,

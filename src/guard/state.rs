@@ -82,9 +82,9 @@ impl Memory {
     /// Keeps other running guards from this repository until dropped.
     ///
     /// # Errors
-    /// When another one runs.
+    /// When another one runs, or nothing can be written.
     pub fn lock_all(&self) -> Result<FileLock, Error> {
-        self.take(".running").ok().flatten().ok_or(Error::Running)
+        self.take(".running").map_err(Error::Memory)?.ok_or(Error::Running)
     }
 
     /// Takes a kernel lock.

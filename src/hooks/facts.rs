@@ -3,7 +3,10 @@
 //! A hook must not be felt, so nothing here reads more than two commits differ in, and what
 //! could take long stops at a budget of time.
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::OnceCell,
+    time::{Duration, Instant},
+};
 
 use crate::{
     base::{Failure, GitId, RelPath, TaskId},
@@ -16,7 +19,7 @@ use crate::{
     registry::Registry,
     steps::{
         shared,
-        verdicts::{self, Standings},
+        verdicts::{self, Records},
     },
 };
 
@@ -43,6 +46,7 @@ pub struct Facts<'a> {
     /// The opened ports.
     pub ground: &'a Ground,
     begun: Instant,
+    verdicts: OnceCell<Result<Records, String>>,
 }
 
 /// A task whose version differs between two commits.
@@ -58,7 +62,7 @@ pub struct Moved<'a> {
 impl<'a> Facts<'a> {
     /// Begins to look.
     pub fn new(ground: &'a Ground) -> Self {
-        Self { ground, begun: Instant::now() }
+        Self { ground, begun: Instant::now(), verdicts: OnceCell::new() }
     }
 
     /// True when there is no time left for what is only nice to know.
@@ -154,16 +158,20 @@ impl<'a> Facts<'a> {
         rewritten::read(&*self.ground.state)
     }
 
-    /// What was said of all versions.
-    pub fn standings(&self) -> Result<Standings, Failure> {
-        let own = verdicts::own(&*self.ground.state)?;
-        let shared = shared::read(&self.ground.git, None, &own)?.records;
-        Ok(verdicts::fold(&verdicts::of_releases_here(&self.ground.git, own, shared)?))
-    }
-
-    /// `held` or `bad`, when a version is one of them.
-    pub fn warning(standings: &Standings, task: &TaskId, version: &Version) -> Option<&'static str> {
-        let standing: Standing = standings.get(task)?.get(version).copied()?;
-        (standing.held || standing.bad).then(|| standing.word())
+    /// Whether a version is held or bad, as a word or, when that cannot be told, as the reason; `None` when it is neither.
+    pub fn warning(&self, task: &TaskId, version: &Version) -> Option<String> {
+        let read = || -> Result<Records, Failure> {
+            let own = verdicts::own(&*self.ground.state)?;
+            let shared = shared::read(&self.ground.git, None, &own)?.records;
+            Ok(verdicts::union(own, shared))
+        };
+        let records = match self.verdicts.get_or_init(|| read().map_err(|failure| failure.to_string())) {
+            Ok(records) => records,
+            Err(why) => return Some(format!("perhaps held or bad: {why}")),
+        };
+        let mut said = verdicts::of_version(records, task, version).to_vec();
+        verdicts::keep_meant(&self.ground.git, task, version, &mut said);
+        let standing = Standing::of(&said);
+        (standing.held || standing.bad).then(|| standing.word().to_string())
     }
 }

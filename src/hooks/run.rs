@@ -20,7 +20,6 @@ use crate::{
     },
     ground::Ground,
     model::{TagName, Version, hooks::HookEvent},
-    steps::verdicts::Standings,
 };
 
 /// No hook says more lines than this of one kind.
@@ -105,7 +104,7 @@ fn after_commit(facts: &Facts<'_>) -> Result<Said, Failure> {
         lines.push(match count {
             Some(0) => continue,
             Some(1) => format!("{}: 1 commit after {version}", task.id),
-            Some(count) => format!("{}: {count} commits after {version}", task.id),
+            Some(count) => format!("{}: {} after {version}", task.id, text::count(count, "commit")),
             None => format!("{}: changed after {version}", task.id),
         });
     }
@@ -122,8 +121,7 @@ fn after_checkout(facts: &Facts<'_>, args: &[OsString]) -> Result<Said, Failure>
     }
     if is_zero(previous.as_str()) {
         let tasks = facts.ground.settings.tasks.len();
-        let word = if tasks == 1 { "task" } else { "tasks" };
-        let line = format!("{tasks} {word} here; `snapback status` shows which version each has");
+        let line = format!("{} here; `snapback status` shows which version each has", text::count(tasks, "task"));
         return Ok(Said { lines: (tasks > 0).then_some(line).into_iter().collect(), ..Said::default() });
     }
     between(facts, &previous, &new)
@@ -142,13 +140,12 @@ fn between(facts: &Facts<'_>, before: &GitId, after: &GitId) -> Result<Said, Fai
     let mut said = Said::default();
     match facts.moved(Some(before), after) {
         Ok(moved) => {
-            let standings = facts.standings()?;
             let line = |moved: &Moved<'_>| match &moved.from {
                 Some(from) => format!("{} is at {} now (it was {from})", moved.task, moved.to),
                 None => format!("{} is at {} now", moved.task, moved.to),
             };
             said.lines.extend(few(moved.iter().map(line)));
-            said.warnings.extend(few(moved.iter().filter_map(|moved| held(&standings, moved.task, &moved.to))));
+            said.warnings.extend(few(moved.iter().filter_map(|moved| held(facts, moved.task, &moved.to))));
         }
         Err(failure) if failure.kind() == Kind::Bad => {
             said.lines.push(format!("{failure}; `snapback registry sync --from config` writes it anew"));
@@ -166,9 +163,8 @@ fn between(facts: &Facts<'_>, before: &GitId, after: &GitId) -> Result<Said, Fai
 }
 
 /// The warning of a version that was held or called bad.
-fn held(standings: &Standings, task: &TaskId, version: &Version) -> Option<String> {
-    Facts::warning(standings, task, version)
-        .map(|word| format!("{task} {version} is {word}: `snapback show -t {task} {version}` says more"))
+fn held(facts: &Facts<'_>, task: &TaskId, version: &Version) -> Option<String> {
+    facts.warning(task, version).map(|word| format!("{task} {version} is {word}: `snapback show -t {task} {version}` says more"))
 }
 
 /// Says which releases lie on commits that were rewritten, and notes what these became: lines of `old new`.
@@ -238,19 +234,19 @@ fn before_push(facts: &Facts<'_>, call: &Call) -> Result<Said, Failure> {
     if pushed.is_empty() {
         return Ok(said);
     }
-    let standings = facts.standings()?;
     let (mut unseen, mut behind) = (0, Vec::new());
     for one in &pushed {
         if let Some(name) = one.remote.strip_prefix("refs/tags/").and_then(|name| tag_of(facts, name)) {
-            if !push_tag(facts, &name, one, call.may_change_tags, &standings, &mut said) {
+            if !push_tag(facts, &name, one, call.may_change_tags, &mut said) {
                 unseen += 1;
             }
         } else if one.remote.starts_with("refs/heads/") && !is_zero(one.id) {
-            behind.extend(push_branch(facts, one, &pushed, &standings, &mut said)?);
+            behind.extend(push_branch(facts, one, &pushed, &mut said)?);
         }
     }
     if unseen > 0 {
-        said.lines.push(format!("{unseen} tags were not looked at, for it would take too long; `snapback verify-snapshot` does"));
+        said.lines
+            .push(format!("{} not looked at, for it would take too long; `snapback verify-snapshot` does", text::count(unseen, "tag")));
     }
     let (rewritten, followed): (Vec<_>, Vec<_>) = behind.into_iter().partition(|(_, rewritten)| *rewritten);
     let names = |tags: Vec<(String, bool)>| few(tags.into_iter().map(|(name, _)| name));
@@ -267,7 +263,7 @@ fn before_push(facts: &Facts<'_>, call: &Call) -> Result<Said, Failure> {
 }
 
 /// Looks at one tag of a push; false when there was no time for it.
-fn push_tag(facts: &Facts<'_>, name: &TagName, one: &Pushed<'_>, may_change: bool, standings: &Standings, said: &mut Said) -> bool {
+fn push_tag(facts: &Facts<'_>, name: &TagName, one: &Pushed<'_>, may_change: bool, said: &mut Said) -> bool {
     let allow = || vec![Hint::say("if everybody knows: SNAPBACK_ALLOW_TAG_DELETE=1 git push …")];
     if is_zero(one.id) {
         if !may_change {
@@ -280,7 +276,7 @@ fn push_tag(facts: &Facts<'_>, name: &TagName, one: &Pushed<'_>, may_change: boo
         return true;
     }
     let TagName::Release { task, version } = name else { return true };
-    said.warnings.extend(held(standings, task, version));
+    said.warnings.extend(held(facts, task, version));
     if facts.is_late() {
         return false;
     }
@@ -302,13 +298,7 @@ fn push_tag(facts: &Facts<'_>, name: &TagName, one: &Pushed<'_>, may_change: boo
 
 /// Looks at one branch of a push; returns the tags of releases that should go with it and do not,
 /// each with whether its commit was rewritten.
-fn push_branch(
-    facts: &Facts<'_>,
-    one: &Pushed<'_>,
-    pushed: &[Pushed<'_>],
-    standings: &Standings,
-    said: &mut Said,
-) -> Result<Vec<(String, bool)>, Failure> {
+fn push_branch(facts: &Facts<'_>, one: &Pushed<'_>, pushed: &[Pushed<'_>], said: &mut Said) -> Result<Vec<(String, bool)>, Failure> {
     let git = &facts.ground.git;
     let Ok(new) = one.id.parse::<GitId>() else { return Ok(Vec::new()) };
     let old = one.there.parse::<GitId>().ok().filter(|id| !is_zero(id.as_str()) && git.has_object(id));
@@ -316,9 +306,8 @@ fn push_branch(
     let moved = facts.moved(old.as_ref(), &new).unwrap_or_default();
     let mut behind = Vec::new();
     for moved in &moved {
-        said.warnings.extend(
-            held(standings, moved.task, &moved.to).map(|line| format!("{line} (active in {})", text::escape(one.local.as_bytes()))),
-        );
+        said.warnings
+            .extend(held(facts, moved.task, &moved.to).map(|line| format!("{line} (active in {})", text::escape(one.local.as_bytes()))));
         let tag = TagName::release(moved.task, &moved.to);
         let goes = pushed.iter().any(|other| other.remote == tag.reference());
         // Without the old commit nobody knows which tags the remote has.

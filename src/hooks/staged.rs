@@ -37,7 +37,6 @@ pub fn before_commit(facts: &Facts<'_>, index: Option<&OsStr>) -> Result<Said, F
 
 /// Versions that were written into the registry by hand.
 fn look_at_registry(facts: &Facts<'_>, old: Option<&Registry>, new: &Registry, said: &mut Said) -> Result<(), Failure> {
-    let standings = facts.standings()?;
     for task in facts.ground.settings.tasks.iter().map(|task| &task.id) {
         let before = old.and_then(|old| old.version(task).ok().flatten());
         let Some(version) = new.version(task)?.filter(|version| before.as_ref() != Some(version)) else { continue };
@@ -45,7 +44,7 @@ fn look_at_registry(facts: &Facts<'_>, old: Option<&Registry>, new: &Registry, s
         if facts.ground.git.find_ref(&tag.reference())?.is_none() {
             said.warnings
                 .push(format!("the registry would say {task} {version}, which is not released: `snapback create-snapshot -t {task}`"));
-        } else if let Some(word) = Facts::warning(&standings, task, &version) {
+        } else if let Some(word) = facts.warning(task, &version) {
             said.warnings.push(format!("the registry would say {task} {version}, which is {word}"));
         }
     }

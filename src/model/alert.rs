@@ -308,8 +308,18 @@ pub struct Kept {
     pub last: Timestamp,
     /// Its ways.
     pub deliveries: Vec<Delivery>,
+    /// True when it was raised while no channel was known: it goes to those that are known next.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unaddressed: bool,
     /// The answers, oldest first.
     pub answers: Vec<Answered>,
+}
+
+impl Kept {
+    /// True while it is to be sent somewhere.
+    pub fn is_pending(&self) -> bool {
+        self.unaddressed || self.deliveries.iter().any(|delivery| delivery.standing == Standing::Pending)
+    }
 }
 
 /// Where alerts go.
@@ -325,11 +335,20 @@ pub struct AlertSettings {
     pub ca_file: Option<String>,
     /// The channels, by name.
     pub channels: Vec<ChannelSpec>,
+    /// False while the settings of alerts hold a mistake: which channels there are is not known, and alerts wait.
+    pub known: bool,
 }
 
 impl Default for AlertSettings {
     fn default() -> Self {
-        Self { link: None, repeat: Duration::from_hours(4), limit: Duration::from_secs(10), ca_file: None, channels: Vec::new() }
+        Self {
+            link: None,
+            repeat: Duration::from_hours(4),
+            limit: Duration::from_secs(10),
+            ca_file: None,
+            channels: Vec::new(),
+            known: true,
+        }
     }
 }
 

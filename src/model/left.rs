@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::operation::OpKind;
-use crate::base::{Hint, OpId};
+use crate::base::{Hint, OpId, text};
 
 /// So many places are named; the rest is counted.
 const PLACES_NAMED: usize = 5;
@@ -98,7 +98,7 @@ impl LeftOperation {
         match self.stand {
             Stand::Done => format!("the {kind} itself is done (operation {op}); what failed came after it"),
             Stand::PutBack if self.kept > 0 => {
-                format!("everything was put back but {} files that somebody changed meanwhile (operation {op})", self.kept)
+                format!("everything was put back but {} that somebody changed meanwhile (operation {op})", text::count(self.kept, "file"))
             }
             Stand::PutBack => "everything was put back".into(),
             Stand::Open => format!("no file was changed yet, but operation {op} is begun and not finished"),

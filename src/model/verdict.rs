@@ -64,6 +64,16 @@ impl TryFrom<String> for NewWord {
     }
 }
 
+/// What tells one release of a number from another one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Meant {
+    /// The digest of its manifest: the tag may be made anew, signed or not, and names the same release.
+    Manifest(Digest),
+    /// The commit of a tag that names no manifest.
+    Commit(GitId),
+}
+
 /// One record of `verdicts.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerdictRecord {
@@ -71,10 +81,10 @@ pub struct VerdictRecord {
     pub task: TaskId,
     /// The version.
     pub version: Version,
-    /// The tag of the release that was meant, as its reference holds it: a number may be released anew.
-    /// Older records have none, and mean whatever has the number.
+    /// The release that was meant: a number may be released anew. Older records have none, and mean
+    /// whatever has the number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub release: Option<GitId>,
+    pub release: Option<Meant>,
     /// What was said.
     pub verdict: Verdict,
     /// Why.

@@ -261,8 +261,7 @@ pub fn draft(ground: &Ground, adoption: &Adoption, configuration: Option<String>
     let entered = registry.as_ref().map(|(_, entered)| entered.clone()).unwrap_or_default();
     new.extend(registry.map(|(bytes, _)| (ground.settings.registry.clone(), bytes)));
     new.sort();
-    let count = |number: usize, word: &str| format!("{number} {word}{}", if number == 1 { "" } else { "s" });
-    let message = format!("adopt: {} of {}", count(adoption.manifests.len(), "manifest"), count(newest.len(), "task"));
+    let message = format!("adopt: {} of {}", text::count(adoption.manifests.len(), "manifest"), text::count(newest.len(), "task"));
     let head = ground.git.head()?;
     let mut draft = Draft::new(plan(&first, &new), &message);
     let paths: Vec<RelPath> = new.iter().map(|(path, _)| path.clone()).collect();
@@ -310,7 +309,7 @@ pub fn draft(ground: &Ground, adoption: &Adoption, configuration: Option<String>
 
 /// What the person sees.
 fn plan(task: &TaskId, new: &[(RelPath, Vec<u8>)]) -> Plan {
-    Plan { about: format!("{} files are added", new.len()), ..Plan::new(OpKind::Adopt, task) }
+    Plan { about: format!("{} added", text::count(new.len(), "file")), ..Plan::new(OpKind::Adopt, task) }
 }
 
 /// The tasks that get an entry in the registry, and their versions.

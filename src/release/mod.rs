@@ -19,7 +19,7 @@ pub mod version;
 use std::sync::Arc;
 
 use crate::{
-    base::{Failure, Fault, Hint, Kind, TaskId},
+    base::{Failure, Fault, Hint, Kind, TaskId, text},
     catalog::{self, Scope, manifests::Found, releases::Releases},
     draft::{CommitDraft, Draft, StepDraft},
     ground::Ground,
@@ -113,12 +113,11 @@ pub enum Error {
 
 /// `2 names cannot be written on every system: …`.
 fn not_portable(troubles: &[Trouble]) -> String {
-    let (number, s) = (troubles.len(), if troubles.len() == 1 { "" } else { "s" });
-    let mut text = troubles.iter().take(5).map(|found| format!("{} ({})", found.path, found.why)).collect::<Vec<_>>().join(", ");
-    if number > 5 {
-        text.push_str(", …");
+    let mut list = troubles.iter().take(5).map(|found| format!("{} ({})", found.path, found.why)).collect::<Vec<_>>().join(", ");
+    if troubles.len() > 5 {
+        list.push_str(", …");
     }
-    format!("{number} name{s} cannot be written on every system: {text}")
+    format!("{} cannot be written on every system: {list}", text::count(troubles.len(), "name"))
 }
 
 impl Fault for Error {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Error, signature};
 use crate::{
-    base::{Failure, Fault, Hint, Kind, RelPath, Sorted, Stat, Type, sqlite::Log},
+    base::{Failure, Fault, Hint, Kind, RelPath, Sorted, Stat, Type, sqlite::Log, text},
     catalog::{
         self, Release, Scope,
         databases::{is_lone_log, with_sides},
@@ -279,8 +279,7 @@ fn databases(ground: &Ground, scan: &Scan, restored: &Sorted<'_, ()>) -> Result<
             None => None,
         });
     }
-    let s = if databases.len() == 1 { "" } else { "s" };
-    let said = format!("{} database{s}: no log or journal beside it changes its rows", databases.len());
+    let said = format!("{}: no log or journal beside it changes its rows", text::count(databases.len(), "database"));
     Ok((!databases.is_empty()).then(|| checking.judge(problems, said)))
 }
 

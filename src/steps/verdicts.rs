@@ -1,26 +1,24 @@
 //! The verdict log, `verdicts.jsonl` in the state folder: what was said of versions.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io,
-};
+use std::{collections::BTreeMap, io};
 
 use serde_json::Value;
 
 use super::shared;
 use crate::{
     base::{
-        Failure, Fault, Fs, GitId, Hint, Kind, RelPath, SyncPoint, TaskId,
+        Failure, Fault, Fs, Hint, Kind, RelPath, SyncPoint, TaskId,
         fs::{read_limited, write_durably},
     },
-    git::{self, Repo},
+    catalog,
+    git::Repo,
     ground::Ground,
     journal::{
         Step,
         chain::{self, Chain},
     },
     model::{
-        Operation, TagName, VerdictRecord, Version,
+        Operation, VerdictRecord, Version,
         operation::{self, Publication},
         verdict::{Standing, in_order},
     },
@@ -103,21 +101,25 @@ pub fn union(own: Vec<VerdictRecord>, shared: Vec<VerdictRecord>) -> Records {
 }
 
 /// The union without what was said of another release of the same number than the one that is here.
-///
-/// # Errors
-/// When a tag cannot be read.
-pub fn of_releases_here(git: &Repo, own: Vec<VerdictRecord>, shared: Vec<VerdictRecord>) -> Result<Records, git::Error> {
+pub fn of_releases_here(git: &Repo, own: Vec<VerdictRecord>, shared: Vec<VerdictRecord>) -> Records {
     let mut records = union(own, shared);
     for (task, versions) in &mut records {
         for (version, said) in versions {
-            let named: BTreeSet<&GitId> = said.iter().filter_map(|record| record.release.as_ref()).collect();
-            let here = if named.is_empty() { None } else { git.find_ref(&TagName::release(task, version).reference())? };
-            if let Some(here) = here.filter(|here| named.iter().any(|named| *named != here)) {
-                said.retain(|record| record.release.as_ref().is_none_or(|release| *release == here));
-            }
+            keep_meant(git, task, version, said);
         }
     }
-    Ok(records)
+    records
+}
+
+/// Leaves out what was said of another release of the version. Where no release can be found, and of
+/// records that name none, all is kept.
+pub fn keep_meant(git: &Repo, task: &TaskId, version: &Version, said: &mut Vec<VerdictRecord>) {
+    if said.iter().all(|record| record.release.is_none()) {
+        return;
+    }
+    if let Some(here) = catalog::verdict::meant(git, task, version) {
+        said.retain(|record| record.release.as_ref().is_none_or(|meant| *meant == here));
+    }
 }
 
 /// The records of one version.

@@ -25,7 +25,7 @@ use crate::{
     base::{
         Digest, Fault, Fs, Hint, Kind, RelPath, SyncPoint, Type,
         fs::{read_limited, write_durably},
-        random, user,
+        random, text, user,
     },
     model::trust::{CommandState, ConfiguredCommand, digest_of_all},
 };
@@ -70,7 +70,7 @@ pub enum Error {
 
 /// `the configuration names 2 commands`.
 fn counted(number: usize) -> String {
-    format!("the configuration names {number} command{}", if number == 1 { "" } else { "s" })
+    format!("the configuration names {}", text::count(number, "command"))
 }
 
 /// The first commands, for an error.

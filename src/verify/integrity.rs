@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::{Checking, Trouble};
 use crate::{
-    base::{Digest, Fault, Fs, GitId, Hint, Kind, RelPath, Sorted, Type},
+    base::{Digest, Fault, Fs, GitId, Hint, Kind, RelPath, Sorted, Type, text},
     git::{self, Converter, Repo, Worktree},
     model::{
         Check, Manifest, Status,
@@ -56,7 +56,7 @@ pub fn commit(
     let extra = entries.iter().filter(|(path, _)| !listed.contains(path) && owns(path));
     problems.extend(extra.map(|(path, _)| format!("{path} is in the tag's commit but not in the manifest")));
     let note = note.map_or_else(String::new, |note| format!("; {note}"));
-    checking.judge(problems, format!("{seen} files of the manifest are in the tag's commit{note}"))
+    checking.judge(problems, format!("{} as in the tag's commit{note}", text::count(seen, "file")))
 }
 
 /// Every byte of the release is kept: blobs in git, those of Git LFS in its folder, large files in
@@ -83,7 +83,7 @@ pub fn kept(
         .collect();
     let how = if depth == Depth::Deep { "read and hashed" } else { "present" };
     let hints = if kept.lacks && !troubles.is_empty() { git::Error::lacking() } else { Vec::new() };
-    Check { hints, ..checking.weigh(troubles, format!("{} files {how}", manifest.files.len())) }
+    Check { hints, ..checking.weigh(troubles, format!("{} {how}", text::count(manifest.files.len(), "file"))) }
 }
 
 /// Where the bytes of a release are kept, and how much of them is read.

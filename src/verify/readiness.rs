@@ -6,7 +6,7 @@
 use std::{path::Path, time::Instant};
 
 use crate::{
-    base::{Fs, RelPath, cancel::Cancelled},
+    base::{Fs, RelPath, cancel::Cancelled, text},
     deps::{self, environment::check_installed},
     model::{Check, DependencyList, Status, TaskSpec, settings::Probe},
 };
@@ -69,7 +69,7 @@ impl Readiness<'_> {
             Ok(Some(difference)) => {
                 let (status, mut lines) = judge(&difference, from_lock);
                 if lines.is_empty() {
-                    lines.push(format!("{} packages in {venv} as recorded", self.expected.python_packages.len()));
+                    lines.push(format!("{} in {venv} as recorded", text::count(self.expected.python_packages.len(), "package")));
                 }
                 done(status, lines.iter().map(|line| self.variables.line(line)).collect())
             }

@@ -1,7 +1,7 @@
 //! Settings that are wrong somewhere: a task goes back all the same, unless the mistake may change what
 //! its way back does.
 
-use crate::support::Sandbox;
+use crate::support::{Sandbox, servers::Http};
 
 /// T01 at 1.1.0, and 1.0.0 to go back to; T02 beside it, at 1.0.0.
 fn sandbox() -> Sandbox {
@@ -14,24 +14,25 @@ fn sandbox() -> Sandbox {
 }
 
 /// Mistakes outside what a way back of T01 takes from, and a word of each that must be named.
-const ELSEWHERE: &[(&str, &str)] = &[
-    ("telemetry: {every: 5s}\n", "telemetry"),
-    ("tasks:\n  T02: {exclude: {a: 1}}\n", "T02"),
-    ("tasks:\n  T02: {protekt: [x]}\n", "protekt"),
-    ("tasks:\n  T02: {from_a_later_version: [x]}\n", "from_a_later_version"),
-    ("tasks:\n  T02: {exclude: ['[']}\n", "T02.exclude"),
-    ("tasks:\n  T02: {verify: [{run: x, timeout: never}]}\n", "never"),
-    ("tasks:\n  T02: {path: ../out}\n", "T02.path"),
-    ("tasks:\n  T02: 7\n", "T02"),
-    ("tasks:\n  T02: [a]\n  T01: {protect: [positions.json]}\n", "T02"),
-    ("tasks:\n  T02: {path: a}\n  T03: {path: a/b}\n", "both own"),
-    ("tasks:\n  'a b': {protect: [x]}\n", "a b"),
-    ("tasks:\n  T01: {path: tasks/T01}\n  discover: 5\n", "discover"),
-    ("tasks:\n  T01: {path: tasks/T01}\n  discover: [{glob: '**/x'}]\n", "**"),
-    ("alerts: {channels: {ops: {fax: 1}}}\n", "fax"),
-    ("alerts: {link: nowhere}\n", "alerts.link"),
-    ("hooks: {strict: perhaps}\n", "strict"),
-    ("releases: {sgin: true}\n", "sgin"),
+const ELSEWHERE: &[(&str, &str, usize)] = &[
+    ("telemetry: {every: 5s}\n", "telemetry", 1),
+    ("tasks:\n  T02: {exclude: {a: 1}}\n", "T02", 2),
+    ("tasks:\n  T02: {protekt: [x]}\n", "protekt", 2),
+    ("tasks:\n  T02: {from_a_later_version: [x]}\n", "from_a_later_version", 2),
+    ("tasks:\n  T02: {exclude: ['[']}\n", "T02.exclude", 2),
+    ("tasks:\n  T02: {verify: [{run: x, timeout: never}]}\n", "never", 2),
+    ("tasks:\n  T02: {path: ../out}\n", "T02.path", 2),
+    ("tasks:\n  T02: 7\n", "T02", 2),
+    ("tasks:\n  T02: [a]\n  T01: {protect: [positions.json]}\n", "T02", 2),
+    ("tasks:\n  T02: {path: a}\n  T03: {path: a/b}\n", "both own", 3),
+    ("tasks:\n  'a b': {protect: [x]}\n", "a b", 2),
+    ("tasks:\n  T01: {path: tasks/T01}\n  discover: 5\n", "discover", 3),
+    ("tasks:\n  T01: {path: tasks/T01}\n  discover: [{glob: '**/x'}]\n", "**", 3),
+    ("alerts: {channels: {ops: {fax: 1}}}\n", "fax", 1),
+    ("tasks:\n  m: {path: elsewhere, protekt: [x]}\n", "protekt", 2),
+    ("alerts: {link: nowhere}\n", "alerts.link", 1),
+    ("hooks: {strict: perhaps}\n", "strict", 1),
+    ("releases: {sgin: true}\n", "sgin", 1),
 ];
 
 /// Mistakes that may change what it does, and what is said.
@@ -56,16 +57,20 @@ const OWN: &[(&str, &str)] = &[
     ("tasks:\n  discovr: [{glob: 'x/*'}]\n", "did you mean `discover`?"),
     ("tasks:\n  'T01 ': {protect: [x]}\n", "T01"),
     ("tasks:\n  T01: {path: a}\n  T03: {path: a/b}\n", "both own"),
+    ("tasks:\n  a b: {path: tasks/T01, protect: [x]}\n", "both own"),
+    ("tasks:\n  m: {path: tasks/T01, protekt: [x]}\n", "both own"),
+    ("tasks:\n  m: {path: tasks, protekt: [x]}\n", "both own"),
+    ("tasks: {<<: {T01: {protect: [x]}}}\n", "<<"),
     ("tasks: {T01: {}, T01: {}}\n", "duplicate"),
     ("tasks: {T01: {protect: [x]\n", "line"),
-    ("tasks:\n  T01: {config: /all.yaml}\n  T02: 7\n", "T02 has all.yaml too"),
+    ("tasks:\n  T01: {config: /all.yaml}\n  T02: 7\n", "all.yaml is a file of T02 too cannot be told"),
 ];
 
 /// Goes back, takes that back, and looks at everything on the way.
 #[track_caller]
-fn go(sandbox: &Sandbox, text: &str, word: &str) {
+fn go(sandbox: &Sandbox, text: &str, word: &str, line: usize) {
     let went = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-m", "why", "--yes"]).expect(0);
-    assert!(went.stderr.contains(word) && went.stderr.contains("line "), "{text}: named, with the line: {}", went.stderr);
+    assert!(went.stderr.contains(word) && went.stderr.contains(&format!("line {line}")), "{text}: named, with the line: {}", went.stderr);
     assert_ne!(sandbox.read("tasks/T01/signal.py"), b"other\n", "{text}");
     for reading in [
         &["status"][..],
@@ -92,10 +97,10 @@ fn go(sandbox: &Sandbox, text: &str, word: &str) {
 #[test]
 fn a_task_goes_back_beside_a_mistake_that_is_not_its_own() {
     let template = sandbox();
-    for (text, word) in ELSEWHERE {
+    for (text, word, line) in ELSEWHERE {
         let sandbox = template.copy();
         sandbox.write("snapback.yaml", text.as_bytes());
-        go(&sandbox, text, word);
+        go(&sandbox, text, word, *line);
         // A release is no emergency.
         sandbox.write("tasks/T01/signal.py", b"third\n");
         let before = sandbox.tree();
@@ -179,4 +184,65 @@ fn a_file_that_is_no_yaml_leads_back_to_the_one_that_was_committed() {
     sandbox.git(&["commit", "-q", "-am", "a merge gone wrong"]).expect(0);
     let refused = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "-m", "why", "--yes"]).expect(2);
     assert!(refused.stderr.contains("git log -p -- :/snapback.yaml") && !refused.stderr.contains("restore"), "{}", refused.stderr);
+}
+
+#[test]
+fn what_is_said_of_all_tasks_is_not_said_of_one_whose_entry_is_wrong() {
+    let sandbox = sandbox();
+    let rules = "    guard: [{name: r, fail: '> 0.5', pass: '<= 0.5', run: 'echo 0'}]\n";
+    sandbox.write("snapback.yaml", format!("tasks:\n  T01:\n{rules}  T02: 7\n").as_bytes());
+    sandbox.snapback(&["trust", "--yes"]);
+    for (words, said) in [
+        (&["drill"][..], "not rehearsed"),
+        (&["registry", "sync"], "not compared"),
+        (&["verify-snapshot", "--all"], "not verified"),
+        (&["guard", "run", "--once"], "not watched"),
+        (&["guard", "check"], "not watched"),
+    ] {
+        let ran = sandbox.snapback(words).expect(8);
+        assert!(ran.stdout.contains(&format!("{said}, because their settings cannot be used: T02")), "{words:?}: {ran:?}");
+    }
+    for words in [&["adopt", "--all", "--dry-run"][..], &["registry", "sync", "--from", "config", "--dry-run"]] {
+        sandbox.write("tasks/T01/config.yaml", b"version: 1.0.0\n");
+        assert!(sandbox.snapback(words).expect(2).stderr.contains("T02"), "{words:?}");
+    }
+    // Where the only task with rules is the one whose entry is wrong, its mistake is what is told.
+    sandbox.write("snapback.yaml", b"tasks:\n  T01: {protekt: [x], guard: [{name: r, fail: '> 0.5', run: 'echo 0'}]}\n");
+    assert!(sandbox.snapback(&["guard", "run", "--once"]).expect(2).stderr.contains("protekt"));
+}
+
+#[test]
+fn strict_hooks_refuse_while_an_entry_is_wrong() {
+    let sandbox = sandbox();
+    sandbox.write("snapback.yaml", b"tasks:\n  T01: 7\n");
+    assert_eq!(sandbox.snapback(&["hooks", "run", "pre-commit"]).code, 0);
+    let refused = sandbox.snapback(&["hooks", "run", "--strict", "pre-commit"]);
+    assert!(refused.code == 6 && refused.stderr.contains("T01"), "{refused:?}");
+}
+
+#[test]
+fn an_alert_waits_while_its_settings_hold_a_mistake() {
+    let (sandbox, hook) = (sandbox(), Http::start("thanks"));
+    let settings = |limit: &str| {
+        let channels = format!(
+            "alerts: {{channels: {{ops: {{webhook: {{url: \"{}\", secret_from: {{file: ~/secret}}}}}}}}, {limit}}}\n",
+            hook.url("/a")
+        );
+        let rules = "tasks:\n  T01:\n    guard: [{name: r, fail: '> 0.5', run: 'echo 9'}]\n";
+        sandbox.write("snapback.yaml", format!("{channels}{rules}").as_bytes());
+        sandbox.snapback(&["trust", "--yes"]).expect(0);
+    };
+    std::fs::write(sandbox.home().join("secret"), "s").unwrap();
+    std::fs::set_permissions(sandbox.home().join("secret"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    settings("limitt: 5s");
+    let watched = sandbox.snapback(&["guard", "run", "--once"]).expect(4);
+    assert!(watched.stderr.contains("waits to be sent until it is mended"), "{watched:?}");
+    assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.0.0"), "the task went back all the same");
+    let list = sandbox.snapback(&["alert", "list"]).expect(0).stdout;
+    assert!(list.contains("waits until `alerts:` is mended"), "{list}");
+    assert!(sandbox.snapback(&["alert", "retry"]).expect(2).stderr.contains("limitt"));
+    assert!(hook.rest().is_empty());
+    settings("limit: 5s");
+    sandbox.snapback(&["alert", "retry"]).expect(0);
+    assert_eq!(hook.rest().len(), 1);
 }

@@ -56,11 +56,11 @@ fn packages_come_back_from_its_wheels_when_that_is_wanted() {
     let reports = ["r.html", "r.md", "r.json"];
     let words: Vec<&str> = reports.iter().flat_map(|name| ["--report", name]).collect();
     let ran = dr(&sandbox, &nowhere, &capsule, &[&["--env", "sync", "-m", "the disk <died>"], &words[..]].concat()).expect(0);
-    assert!(ran.stdout.contains("1 packages installed by") && ran.stdout.contains("offline"), "{ran:?}");
+    assert!(ran.stdout.contains("1 package installed by") && ran.stdout.contains("offline"), "{ran:?}");
     imports(&sandbox, &nowhere.join("out/.venv/bin/python")).expect(0);
     let [html, md, json] = reports.map(|name| fs::read_to_string(nowhere.join(name)).unwrap());
     for text in [&html, &md] {
-        assert!(text.contains("packages installed by") && text.contains("the disk &lt;died"), "{text}");
+        assert!(text.contains("1 package installed by") && text.contains("the disk &lt;died"), "{text}");
         assert!(!text.contains("<died>"), "{text}");
     }
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -138,7 +138,7 @@ fn what_is_run_or_read_is_what_this_program_makes() {
     let verify = |capsule: &Path| sandbox.snapback(&["capsule", "verify", capsule.to_str().unwrap()]);
     let whole = verify(&tampered(&sandbox, |_, _| None)).expect(0);
     assert!(whole.stdout.contains("restore.sh and README.txt are those that snapback makes"), "{whole:?}");
-    assert!(whole.stdout.contains("vouches for the 6 files, not for wheels"), "{whole:?}");
+    assert!(whole.stdout.contains("vouches for 6 files, not for wheels"), "{whole:?}");
     for (member, from, to) in [
         ("restore.sh", "#!/bin/sh\n", "#!/bin/sh\ntouch \"$HOME/owned\"\n"),
         ("restore.sh", "set -eu\n", "set -eu\n\n"),

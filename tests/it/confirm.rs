@@ -119,7 +119,12 @@ fn what_is_confirmed_taken_back_or_left_behind_stays() {
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     // A supervisor that one of the commands started may have seen it first.
     let dropped = settled(&app(&sandbox, 30));
-    assert!(matches!(&dropped[..], [] | [Settled::Dropped(_)]) && !format!("{dropped:?}").contains("never done"), "{dropped:?}");
+    let settled_right = match &dropped[..] {
+        [] => true,
+        [Settled::Dropped(why)] => ["took it back", "settled a moment ago"].iter().any(|word| format!("{why:?}").contains(word)),
+        _ => false,
+    };
+    assert!(settled_right, "{dropped:?}");
     assert_eq!(sandbox.snapback(&["alert", "list", "--json"]).expect(0).json()["data"]["alerts"].as_array().map(Vec::len), Some(0));
     // The task went on: the undo would mix versions, so it is left.
     roll_back(&app(&sandbox, 40));

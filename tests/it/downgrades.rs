@@ -142,7 +142,7 @@ fn a_registry_frozen_in_time_is_noticed_and_decides_nothing() {
     let seen = sandbox.snapback(&["status"]).expect(0).stdout;
     assert!(seen.contains("the config says 1.2.0, the registry 1.0.0") && seen.contains("1 needs a look"), "{seen}");
     assert!(sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(4).stdout.contains("the config says 1.2.0, expected 1.0.0"));
-    assert!(sandbox.snapback(&["doctor"]).stdout.contains("1 tasks differ from their configuration"));
+    assert!(sandbox.snapback(&["doctor"]).stdout.contains("1 task at odds with the configuration"));
     // The tags say what was released, so no version is given out twice.
     assert_eq!(next(&sandbox, &["--bump", "patch"]), "1.2.1");
     sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.1.0", "--yes"]).expect(7);

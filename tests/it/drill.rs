@@ -296,7 +296,7 @@ fn packages_are_installed_from_wheels_that_are_here() {
     settings(&sandbox, smoke, "");
     let report = drill(&sandbox, &["--to", "1.0.0", "--env", "sync"]).expect(0).json()["data"]["drills"][0].clone();
     let phase = report["phases"].as_array().unwrap().iter().find(|phase| phase["name"] == "environment").unwrap();
-    assert!(phase["what"].as_str().unwrap().starts_with("1 packages installed by "), "{phase}");
+    assert!(phase["what"].as_str().unwrap().starts_with("1 package installed by "), "{phase}");
     assert!(!sandbox.exists("tasks/T01/.venv"));
     fs::remove_dir_all(sandbox.at("wheels")).unwrap();
     let report = drill(&sandbox, &["--to", "1.0.0", "--env", "sync"]).expect(4).json()["data"]["drills"][0].clone();

@@ -192,7 +192,7 @@ fn of_a_repository_where_nothing_was_done_yet() {
         &[
             ("status", &[0]),
             ("create-snapshot -t T01 -m first", &[0]),
-            ("store put data --name first", &[0, 5, 8]),
+            ("store put tasks/T01 --name first", &[0]),
             ("health --fail-on never", &[0]),
             ("store repair", &[0]),
             ("doctor", &[0]),

@@ -203,3 +203,25 @@ fn what_was_said_of_a_release_is_not_said_of_another_one_of_its_number() {
     sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.0.0", "-m", "other", "--no-commands", "--yes"]).expect(0);
     assert_eq!(state(&sandbox, "1.0.0"), "unknown");
 }
+
+#[test]
+fn a_tag_that_is_broken_or_made_anew_frees_no_release_from_what_was_said_of_it() {
+    let (sandbox, tag) = (Sandbox::two_releases(1), "T01-v1.1.0");
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-y"]).expect(0);
+    sandbox.snapback(&["mark", "bad", "1.1.0", "-t", "T01", "-m", "loses money"]).expect(0);
+    let (id, message) = (sandbox.git_out(&["rev-parse", tag]), sandbox.git_out(&["tag", "-l", "--format=%(contents)", tag]));
+    let path = format!(".git/refs/tags/{tag}");
+    for torn in ["", "0123456789012345678901234567890123456789\n"] {
+        sandbox.write(&path, torn.as_bytes());
+        assert!(sandbox.snapback(&["verdicts", "list"]).expect(0).stdout.contains("loses money"));
+        sandbox.snapback(&["status"]).expect(0);
+        let plan = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "-y"]);
+        assert!(plan.code != 0 && plan.stderr.contains("--despite-verdict"), "{}", plan.stderr);
+    }
+    // As another clone sees it: no second reference, and the tag was made anew for the same release.
+    sandbox.write(&path, format!("{id}\n").as_bytes());
+    sandbox.git(&["update-ref", "-d", "refs/snapback/keep/T01/1.1.0"]).expect(0);
+    sandbox.git(&["tag", "-f", "-a", "-m", &format!("made anew\n\n{message}"), tag, &format!("{tag}^{{commit}}")]).expect(0);
+    assert_ne!(sandbox.git_out(&["rev-parse", tag]), id);
+    assert_eq!(state(&sandbox, "1.1.0"), "bad");
+}

@@ -175,6 +175,29 @@ fn a_running_guard_is_alone_and_stops_when_it_is_asked_to() {
 }
 
 #[test]
+fn a_dry_run_of_the_guard_needs_no_lock_and_keeps_none() {
+    let sandbox = guarded("run: 'echo 0'");
+    let run = |words: &[&str]| {
+        let mut command = sandbox.command(snapback_program());
+        let mut guard = command.args(words).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut said = BufReader::new(guard.stderr.take().unwrap()).lines().map_while(Result::ok);
+        assert_eq!(said.next().as_deref(), Some("guard: watching T01"));
+        (guard, said)
+    };
+    let folder = sandbox.at(".git/snapback/guard");
+    fs::remove_dir_all(&folder).unwrap_or_default();
+    let (mut dry, _said) = run(&["guard", "run", "--dry-run"]);
+    assert!(!folder.exists());
+    let (mut real, _said) = run(&["guard", "run"]);
+    // A dry run only looks, and a look that is stopped says so.
+    for (guard, code) in [(&mut dry, 143), (&mut real, 0)] {
+        let pid = rustix::process::Pid::from_raw(guard.id().try_into().unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert_eq!(guard.wait().unwrap().code(), Some(code));
+    }
+}
+
+#[test]
 fn rules_that_make_no_sense_are_refused() {
     let sandbox = Sandbox::new(1);
     let refused = |rule: &str| {

@@ -146,8 +146,11 @@ fn records_that_are_not_right_are_ignored_and_named() {
         let name = name.map_or_else(|| format!("refs/snapback/verdicts/T01/1.0.0/{id}"), |name| name.replace("ID", &id));
         a.git(&["update-ref", &name, &id]).expect(0);
     };
-    let tag = |name| b.git_out(&["rev-parse", name]);
-    let line = format!("{text}\n").replace("1.1.0", "1.0.0").replace(&tag("T01-v1.1.0"), &tag("T01-v1.0.0"));
+    let manifest = |tag| {
+        let message = b.git_out(&["tag", "-l", "--format=%(contents)", tag]);
+        message.split_once("Snapback-Manifest: ").expect("it names its manifest").1[..71].to_string()
+    };
+    let line = format!("{text}\n").replace("1.1.0", "1.0.0").replace(&manifest("T01-v1.1.0"), &manifest("T01-v1.0.0"));
     let good = line.replace("held", "bad");
     put("no record\n", None);
     put(&line.replace("snapback.verdict/1", "snapback.verdict/9"), None);

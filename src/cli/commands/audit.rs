@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::Run;
 use crate::{
-    base::{Failure, Hint, Kind},
+    base::{Failure, Hint, Kind, text},
     cli::{args::SomeTasks, error::Error, render::audit, reply::Reply, session::Session},
 };
 
@@ -71,7 +71,7 @@ fn list(session: &Session, tasks: &SomeTasks, since: Option<&str>, limit: usize)
         return Ok(reply);
     }
     let next = vec![Hint::run("see which", &["snapback", "audit", "verify"])];
-    Ok(reply.with_problem(Kind::Bad, format!("{damaged} lines of the audit log cannot be read")).with_next(next))
+    Ok(reply.with_problem(Kind::Bad, format!("{} of the audit log cannot be read", text::count(damaged, "line"))).with_next(next))
 }
 
 /// The check of the whole log.

@@ -83,7 +83,8 @@ impl Args {
     /// From nothing: out of a capsule.
     fn restore_capsule(&self, session: &Session, file: &Path, into: &Path) -> Result<Reply, Failure> {
         if session.globals.dry_run {
-            let report = App::verify_capsule(file)?;
+            let report = App::rehearse_capsule(file, into, self.links_out)?;
+            self.report.iter().try_for_each(|path| output::check(path))?;
             return Ok(Reply { dry_run: true, ..Reply::new(capsules::page(session.out, &report, "would come out of"), &report) });
         }
         session.about_to_change(&[into.to_path_buf()]);

@@ -82,7 +82,9 @@ impl Run for Args {
                 session.say(&format!("  {}\n", render::sentence(session.err, report)));
             }
         })?;
-        Ok(reply(session, &reports, &wanted.without))
+        let reply = reply(session, &reports, &wanted.without);
+        let is_of_all = self.tasks.named(session)?.is_empty() && app.task_here().is_none();
+        Ok(if is_of_all { reply.without(&app.settings().left_out, "not rehearsed") } else { reply })
     }
 }
 

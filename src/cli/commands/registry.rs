@@ -86,14 +86,21 @@ impl Run for Args {
         let mut lines = app.drift()?;
         lines.retain(|line| tasks.is_empty() || tasks.contains(&line.task));
         let shown = Reply::new(tables::drift(session.out, &lines), json!({ "drift": lines }));
+        let left_out = if tasks.is_empty() { app.settings().left_out.as_slice() } else { &[] };
         let from = match from {
-            _ if lines.is_empty() => return Ok(shown),
+            _ if lines.is_empty() => return Ok(shown.without(left_out, "not compared")),
             None => {
                 let hint = |why: &str, side: &str| Hint::run(why, &["snapback", "registry", "sync", "--from", side]);
                 let next = vec![hint("the configs are right", "config"), hint("the registry is right", "registry")];
-                return Ok(shown.with_problem(Kind::Bad, "registry and configs disagree").with_next(next));
+                return Ok(shown
+                    .with_problem(Kind::Bad, "registry and configs disagree")
+                    .with_next(next)
+                    .without(left_out, "not compared"));
             }
-            Some(_) if session.globals.dry_run => return Ok(Reply { dry_run: true, ..shown }),
+            Some(_) if session.globals.dry_run => {
+                app.refuse_flaws()?;
+                return Ok(Reply { dry_run: true, ..shown });
+            }
             Some(Side::Config) => SyncFrom::Config,
             Some(Side::Registry) => SyncFrom::Registry,
         };

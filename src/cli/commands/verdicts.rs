@@ -87,10 +87,14 @@ impl Run for Args {
 fn list(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     let tasks = tasks.named(session)?;
     let (records, ignored) = session.app()?.verdicts(&tasks)?;
-    let mut text = String::new();
+    let (mut text, mut data) = (String::new(), Vec::new());
     for record in &records {
-        let another = if session.app()?.is_of_another(record)? { "  (of another release of this number)" } else { "" };
+        let of_another = session.app()?.is_of_another(record);
+        let another = if of_another { "  (of another release of this number)" } else { "" };
         let _ = writeln!(text, "{}{another}", line(session, record));
+        let mut value = json!(record);
+        value["of_another"] = of_another.into();
+        data.push(value);
     }
     if records.is_empty() && session.app()?.closed_state().is_some() {
         text.push_str("what was said of versions cannot be read here; nothing was shared.\n");
@@ -100,7 +104,7 @@ fn list(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     for why in &ignored {
         let _ = writeln!(text, "ignored: {}", render::safe(why));
     }
-    Ok(Reply::new(text, json!({ "verdicts": records, "ignored": ignored })))
+    Ok(Reply::new(text, json!({ "verdicts": data, "ignored": ignored })))
 }
 
 /// One verdict. Reason and name may come from another clone, so every byte is made harmless.

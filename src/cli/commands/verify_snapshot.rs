@@ -85,18 +85,6 @@ fn without_tags(session: &Session, tasks: &[TaskId], mut reply: Reply, is_empty:
     Ok(if reply.exit_code == 0 { reply.with_problem(Kind::Missing, text) } else { reply }.with_next(fetch()))
 }
 
-/// Tasks whose settings cannot be used were not verified either.
-fn without_settings(session: &Session, mut reply: Reply, of_all: bool) -> Result<Reply, Failure> {
-    let left_out = &session.app()?.settings().left_out;
-    if left_out.is_empty() || !of_all {
-        return Ok(reply);
-    }
-    let names: Vec<&str> = left_out.iter().map(TaskId::as_str).collect();
-    let text = format!("not verified, because their settings cannot be used: {}", names.join(", "));
-    let _ = writeln!(reply.text, "{text}");
-    Ok(if reply.exit_code == 0 { reply.with_problem(Kind::Missing, text) } else { reply })
-}
-
 /// What to do about what does not hold: what each check says of itself, once each. Where a check has
 /// nothing to say, the repository itself may be damaged.
 fn next(found: &[Verification]) -> Vec<Hint> {
@@ -135,7 +123,9 @@ impl Run for Args {
         let mut reply = Reply::of_verifications(session.out, &found, session.globals.verbose);
         if self.all {
             reply = without_tags(session, &tasks, reply, found.is_empty())?;
-            reply = without_settings(session, reply, self.tasks.named(session)?.is_empty())?;
+            if self.tasks.named(session)?.is_empty() {
+                reply = reply.without(&session.app()?.settings().left_out, "not verified");
+            }
         }
         let hints = next(&found);
         Ok(reply.with_next(hints))

@@ -128,7 +128,11 @@ impl Walk<'_> {
         let other = expected.iter().chain(&found).find(|file| !(expected.contains(file) && found.contains(file)));
         match other {
             None => {
-                let line = format!("  {} all {} files are those of {version}, byte for byte\n", self.session.out.ok(), found.len());
+                let line = format!(
+                    "  {} {} as in {version}, byte for byte\n",
+                    self.session.out.ok(),
+                    crate::base::text::count(found.len(), "file")
+                );
                 self.stage.show(&line, self.session.globals.json);
                 Ok(())
             }

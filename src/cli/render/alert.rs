@@ -58,7 +58,13 @@ fn ways(kept: &Kept) -> String {
         (standing, Some(why)) => format!("{} {}: {}", safe(&delivery.channel), standing.word(), safe(why)),
         (standing, None) => format!("{} {}", safe(&delivery.channel), standing.word()),
     };
-    if kept.deliveries.is_empty() { "no channel".into() } else { kept.deliveries.iter().map(one).collect::<Vec<_>>().join("; ") }
+    if kept.unaddressed {
+        "waits until `alerts:` is mended".into()
+    } else if kept.deliveries.is_empty() {
+        "no channel".into()
+    } else {
+        kept.deliveries.iter().map(one).collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// True when some delivery did not arrive.

@@ -100,7 +100,7 @@ pub fn safe(text: &str) -> String {
     crate::base::text::escape(text.as_bytes())
 }
 
-pub use crate::base::clock::local as moment;
+pub use crate::base::{clock::local as moment, text::count};
 
 /// A duration for people: `48 ms`, `6.2 s`, `2 min 5 s`.
 pub fn duration(ms: u64) -> String {
@@ -109,11 +109,6 @@ pub fn duration(ms: u64) -> String {
         1000..60_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
         _ => format!("{} min {} s", ms / 60_000, ms / 1000 % 60),
     }
-}
-
-/// `1 file`, `2 files`.
-pub fn count(number: usize, word: &str) -> String {
-    format!("{number} {word}{}", if number == 1 { "" } else { "s" })
 }
 
 /// A command line that can be pasted into a shell.

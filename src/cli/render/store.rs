@@ -17,11 +17,6 @@ use crate::{
 /// So many lines of a list are shown; all of them with `--verbose` or `--json`.
 const SHOWN: usize = 20;
 
-/// A number of things that may be more than fits a machine word.
-fn many(number: u64, word: &str) -> String {
-    count(usize::try_from(number).unwrap_or(usize::MAX), word)
-}
-
 /// The figures.
 pub fn stats(style: Style, zone: &TimeZone, stats: &StoreStats) -> String {
     let mut text = String::new();
@@ -38,7 +33,7 @@ pub fn stats(style: Style, zone: &TimeZone, stats: &StoreStats) -> String {
         "{} in {}, {}; index {} in {}; {} of garbage",
         size(stats.stored),
         count(stats.packs, "pack"),
-        many(stats.chunks, "chunk"),
+        count(stats.chunks, "chunk"),
         size(stats.index),
         count(stats.segments, "segment"),
         size(stats.garbage)
@@ -64,7 +59,7 @@ pub fn stats(style: Style, zone: &TimeZone, stats: &StoreStats) -> String {
 pub fn check(style: Style, report: &CheckReport, names: &Names, all: bool) -> String {
     let mut text = damage(style, &report.damage, names, all);
     text.push_str(&objects(&style.fail(), "cannot be given back", &report.lost, names, all));
-    let seen = format!("{} with {}, {}", count(report.packs, "pack"), many(report.blobs, "chunk"), size(report.bytes));
+    let seen = format!("{} with {}, {}", count(report.packs, "pack"), count(report.blobs, "chunk"), size(report.bytes));
     let verdict = if report.is_sound() { "is sound" } else { "is damaged" };
     let mark = if report.is_sound() { style.ok() } else { style.fail() };
     let _ = writeln!(text, "{mark} the store {verdict} ({} check of {seen})", report.level);

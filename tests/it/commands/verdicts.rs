@@ -13,7 +13,7 @@ fn verify_snapshot() {
       -  integrity.signature       signature: missing (the tag is not signed)
       ok integrity.manifest        tag T01-v1.1.0 -> commit [id] -> manifest
       ok integrity.tag             refs/snapback/keep/T01/1.1.0 names the same tag
-      ok integrity.commit          5 files of the manifest are in the tag's commit
+      ok integrity.commit          5 files as in the tag's commit
       ok integrity.kept            7 files present
       -  integrity.bytes           whether the bytes are those that were released was not looked at: --deep reads them
     T01 1.1.0 is verified (files present, bytes not read; --deep reads them).
@@ -21,7 +21,7 @@ fn verify_snapshot() {
       -  integrity.signature       signature: missing (the tag is not signed)
       ok integrity.manifest        tag T01-v1.0.0 -> commit [id] -> manifest
       ok integrity.tag             refs/snapback/keep/T01/1.0.0 names the same tag
-      ok integrity.commit          4 files of the manifest are in the tag's commit
+      ok integrity.commit          4 files as in the tag's commit
       ok integrity.kept            6 files present
       -  integrity.bytes           whether the bytes are those that were released was not looked at: --deep reads them
     T01 1.0.0 is verified (files present, bytes not read; --deep reads them).
@@ -63,7 +63,7 @@ fn verify_snapshot_names_a_damaged_object() {
       -  integrity.signature       signature: missing (the tag is not signed)
       ok integrity.manifest        tag T01-v1.1.0 -> commit [id] -> manifest
       ok integrity.tag             refs/snapback/keep/T01/1.1.0 names the same tag
-      ok integrity.commit          5 files of the manifest are in the tag's commit
+      ok integrity.commit          5 files as in the tag's commit
       x  integrity.kept            tasks/T01/model.bin: the stored object sha256:[digest] is damaged: a blob's checksum does not agree
     T01 1.1.0 does not hold: integrity failed.
       see what git says of the repository:  git fsck --full

@@ -124,6 +124,9 @@ impl Run for Args {
 fn guarded(session: &Session, tasks: &SomeTasks) -> Result<Vec<TaskId>, Failure> {
     let named = tasks.named(session)?;
     let all = session.app()?.guarded();
+    if all.is_empty() {
+        session.app()?.refuse_flaws()?;
+    }
     match (named.is_empty(), all.is_empty()) {
         (_, true) => Err(crate::guard::Error::NoRules.into()),
         (true, false) => Ok(all),
@@ -134,6 +137,7 @@ fn guarded(session: &Session, tasks: &SomeTasks) -> Result<Vec<TaskId>, Failure>
 /// One look.
 fn check(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     let app = session.app()?;
+    let is_of_all = tasks.named(session)?.is_empty();
     let tasks = guarded(session, tasks)?;
     let look = Look { only_due: false, dry_run: session.globals.dry_run };
     if !look.dry_run {
@@ -146,10 +150,11 @@ fn check(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     let text: String = watches.iter().map(|watch| guard::watch(session.out, watch)).collect();
     let changed = watches.iter().any(|watch| watch.report.as_ref().is_some_and(|report| report.changed));
     let reply = Reply { dry_run: look.dry_run, changed, ..Reply::new(text, json!({ "tasks": watches })) };
-    Ok(match worst(&watches) {
+    let reply = match worst(&watches) {
         None => reply,
         Some((kind, why)) => reply.with_problem(kind, why).with_next(next(&watches)),
-    })
+    };
+    Ok(if is_of_all { reply.without(&app.settings().left_out, "not watched") } else { reply })
 }
 
 /// The exit code of a look, and why.

@@ -63,9 +63,10 @@ impl Sink for Heard {
 /// Looks at these tasks, or at all with rules, until a signal asks to stop.
 pub(super) fn run(session: &Session, asked: &[TaskId]) -> Result<Reply, Failure> {
     let app = session.app()?;
-    let _lock = app.lock_guard()?;
+    let _lock = if session.globals.dry_run { None } else { Some(app.lock_guard()?) };
     let tasks = wanted(app, asked);
     if tasks.is_empty() {
+        app.refuse_flaws()?;
         return Err(crate::guard::Error::NoRules.into());
     }
     let journal = Journal { session, said: Mutex::default() };
@@ -108,6 +109,12 @@ fn look(session: &Session, app: &App, named: &[TaskId], last: &mut HashMap<(Task
         super::super::confirm::settle_overdue(session, app);
     }
     let mut shortest = PAUSES.1;
+    for task in app.settings().left_out.iter().filter(|task| named.is_empty() || named.contains(task)) {
+        let key = (task.clone(), String::new());
+        if last.insert(key, "left out".into()).is_none() {
+            session.say(&format!("guard: {task} is not watched: its settings cannot be used\n"));
+        }
+    }
     for task in wanted(app, named) {
         if cancel::requested().is_some() {
             break;
