@@ -174,7 +174,7 @@ impl App {
         let state = open_state(git.common_dir(), options.dry_run)?;
         let tree = git.files()?;
         let registry = |path: &RelPath| catalog::registry::read_small(&*tree, path).ok().flatten();
-        let loaded = config::load(&*tree, options.config.as_deref(), registry, is_released(&git));
+        let loaded = config::load(&*tree, options.config.as_deref(), registry, |path| catalog::lost::tasks(&git, path), is_released(&git));
         let config::Loaded { settings, warnings, flaws } = loaded.map_err(|error| flaws::with_committed(error, &git))?;
         let store = Arc::new(ChunkStore::new(state.clone(), RelPath::own("store")));
         let uname = rustix::system::uname();

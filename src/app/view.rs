@@ -298,6 +298,9 @@ fn task_line(
         Some(Err(broken @ catalog::Error::TagBroken { .. })) if watched.release.is_none() => trouble.push(broken.to_string()),
         _ => trouble.extend(active.as_ref().and_then(|version| place.trouble(version))),
     }
+    if active.is_none() && releases.of(&task.id).next().is_some() {
+        trouble.push("neither the registry nor its configuration says which of its releases it has".into());
+    }
     let left_out = drift.left_out(watched);
     let small = drift.of(watched).map_err(|failure| trouble.push(failure.to_string())).unwrap_or_default();
     let (large, unread) = drift.large(watched).map_err(|failure| trouble.push(failure.to_string())).unwrap_or_default();

@@ -150,6 +150,11 @@ impl Failure {
         inside.downcast_ref()
     }
 
+    /// The first error of this kind among it and its sources.
+    pub fn find_cause<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        errors_in(&*self.0).find_map(|error| error.downcast_ref())
+    }
+
     /// True when the disk, or the user's share of it, is full.
     pub fn is_disk_full(&self) -> bool {
         errors_in(&*self.0).any(|error| error.downcast_ref().is_some_and(is_disk_full))

@@ -14,6 +14,7 @@ use crate::{
     git::{self, Attributes, BrokenRef, PeeledTag, Repo},
     ground::{Differs, Ground, OtherCopy, ReleaseKey},
     model::{DependencyList, Manifest, Settings, TagName},
+    verify::absent::Absent,
 };
 
 /// The line of a tag's message that names the digest of the manifest.
@@ -93,6 +94,11 @@ pub fn copy_trouble(release: &Release, copy: &OtherCopy) -> Option<Error> {
 /// That only the line ends of a copy differ.
 pub fn line_ends(release: &Release) -> String {
     format!("the copy of the manifest of {} {} differs by its line ends alone", release.task, release.version)
+}
+
+/// What of a release may rightly be absent here.
+pub fn absent(git: &Repo, release: &Release) -> Absent {
+    Absent::of(git, !matches!(kept(git, release), Ok(Kept::Nothing)))
 }
 
 /// What the second reference of a release says of its tag.

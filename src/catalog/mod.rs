@@ -9,6 +9,7 @@ pub mod databases;
 pub mod doors;
 pub mod grown;
 pub mod left_out;
+pub mod lost;
 pub mod manifests;
 pub mod radius;
 pub mod registry;

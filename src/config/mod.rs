@@ -286,7 +286,8 @@ impl Loaded {
 ///
 /// `registry_bytes` gives the registry's bytes, `None` when there is none. It is looked at for
 /// warnings, and for tasks whose folder or configuration was lost: `is_released` says which of
-/// its tasks have releases, and those are tasks still, because they can be brought back.
+/// its tasks have releases, and those are tasks still, because they can be brought back. Where there
+/// is no registry, `lost` names the tasks that had an entry, given its path.
 ///
 /// # Errors
 /// When every task takes from what is wrong. What is wrong elsewhere is among the flaws.
@@ -294,6 +295,7 @@ pub fn load(
     tree: &dyn Fs,
     explicit: Option<&Path>,
     registry_bytes: impl Fn(&RelPath) -> Option<Vec<u8>>,
+    lost: impl Fn(&RelPath) -> Vec<TaskId>,
     is_released: impl Fn(&TaskId) -> bool,
 ) -> Result<Loaded, Error> {
     let file = match explicit {
@@ -302,9 +304,8 @@ pub fn load(
     };
     let read_registry = |path: &RelPath| registry_bytes(path).and_then(|bytes| Registry::parse(&bytes).ok());
     let released = |path: &RelPath, is_known: &dyn Fn(&TaskId) -> bool| {
-        let registry = read_registry(path);
-        let named = registry.iter().flat_map(Registry::tasks).map(|(id, _)| id);
-        named.filter(|id| !is_known(id) && is_released(id)).collect()
+        let named = read_registry(path).map_or_else(|| lost(path), |registry| registry.tasks().into_iter().map(|(id, _)| id).collect());
+        named.into_iter().filter(|id| !is_known(id) && is_released(id)).collect()
     };
     let mut loaded = resolved(file.as_ref(), tree, (&released, &is_released))?;
     let settings = &loaded.settings;

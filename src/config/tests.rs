@@ -36,7 +36,7 @@ fn loaded(files: &[(&str, &str)]) -> Result<(Settings, Vec<String>), Arc<Error>>
 
 fn loaded_in(dir: &Path, explicit: Option<&Path>) -> Result<Loaded, Error> {
     let tree = crate::base::Root::open(dir).expect("it opens");
-    load(&tree, explicit, |path| fs::read(dir.join(path.as_os())).ok(), |_| false)
+    load(&tree, explicit, |path| fs::read(dir.join(path.as_os())).ok(), |_| Vec::new(), |_| false)
 }
 
 fn settings(text: &str) -> Settings {

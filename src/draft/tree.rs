@@ -130,8 +130,8 @@ impl crate::base::Fault for Error {
     }
 
     fn hints(&self) -> Vec<crate::base::Hint> {
-        let copy = crate::base::Hint::say("in a clone: copy the folder .git/snapback/store from the repository that made the release");
-        let missing = matches!(self, Self::Large { source: crate::store::Error::Missing(_), .. }).then_some(copy);
+        let is_missing = matches!(self, Self::Large { source: crate::store::Error::Missing(_), .. });
+        let missing = is_missing.then(crate::verify::absent::copy_store);
         missing
             .into_iter()
             .chain([crate::base::Hint::run(

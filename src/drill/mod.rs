@@ -207,7 +207,10 @@ impl Drill<'_> {
                 course.phase("restore", said);
             }
             Err(failure) => {
-                course.checked([checking.end(Status::Fail, of_version(failure)?)]);
+                // What is elsewhere says nothing of the version.
+                let is_elsewhere = manifests::absent(&self.ground.git, release).explains(&failure);
+                let (status, hints) = (if is_elsewhere { Status::Inconclusive } else { Status::Fail }, failure.hints());
+                course.checked([Check { hints, ..checking.end(status, of_version(failure)?) }]);
                 course.phase("restore", "it could not be restored".into());
                 return Ok(());
             }

@@ -17,12 +17,18 @@ use crate::base::{Digest, Hasher, owner};
 const VERSION: &str = "https://git-lfs.github.com/spec/v1";
 /// Version lines that are read: the names the format had before.
 const VERSIONS: [&str; 3] = [VERSION, "https://hawser.github.com/spec/v1", "http://git-media.io/v/2"];
-/// Pointers are smaller than this; anything larger is content.
-const MAX_POINTER: usize = 1024;
 /// Bytes copied at once.
 const BLOCK: usize = 1 << 20;
 
 impl Repo {
+    /// Pointers are shorter than this, in bytes; anything longer is content.
+    pub const LONGEST_LFS_POINTER: u64 = 1024;
+
+    /// True for bytes that are a pointer and nothing else.
+    pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
+        parse_pointer(bytes).is_some()
+    }
+
     /// Where the bytes of a large file lie, whether or not they are there.
     pub fn lfs_path(&self, oid: &Digest) -> PathBuf {
         let hex = oid.hex();
@@ -88,7 +94,7 @@ impl Repo {
 
 /// The digest and size in a pointer; `None` when the bytes are not one.
 pub(super) fn parse_pointer(bytes: &[u8]) -> Option<(Digest, u64)> {
-    if bytes.len() >= MAX_POINTER {
+    if bytes.len() as u64 >= Repo::LONGEST_LFS_POINTER {
         return None;
     }
     let mut lines = std::str::from_utf8(bytes).ok()?.trim_end().lines();

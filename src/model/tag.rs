@@ -51,6 +51,11 @@ impl TagName {
         Self::readings(name, &is_task).next()
     }
 
+    /// True for a name of the form that markers of rollbacks have.
+    pub fn is_marker(name: &str) -> bool {
+        name.contains(ROLLBACK_FROM)
+    }
+
     /// Everything that a tag name can mean, the longest id first. Ids may contain `-v` themselves, so
     /// each `-v` is tried whose rest is legal and whose prefix is a known task. `T01-v2` beside `T01` is
     /// never in doubt; `T01-v1.0.0-v2.0.0` is, where both `T01` and `T01-v1.0.0` are tasks.

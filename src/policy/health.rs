@@ -35,8 +35,12 @@ pub fn of_task(line: &TaskLine, way: &WayBack) -> Vec<Finding> {
         // Versions that disagree are mended by a command; what cannot be read stops a rollback.
         let level = if line.config.is_some() && line.active.is_some() { Level::Warning } else { Level::Critical };
         let is_untagged = line.active.as_ref().is_some_and(|active| line.untagged.contains(active));
-        let (why, argv) = if is_untagged { FETCH } else { ("see what disagrees", ["snapback", "registry", "sync"]) };
-        found.push(finding("registry", level, line.trouble.clone(), why, &argv));
+        let (why, argv): (_, &[&str]) = match () {
+            () if is_untagged => (FETCH.0, &FETCH.1),
+            () if line.active.is_none() && line.releases > 0 => ("see which releases it has", &["snapback", "list", "-t", task]),
+            () => ("see what disagrees", &["snapback", "registry", "sync"]),
+        };
+        found.push(finding("registry", level, line.trouble.clone(), why, argv));
     }
     if line.drift > 0 && line.active.is_some() {
         let files = if line.drift == 1 { "1 file differs".into() } else { format!("{} files differ", line.drift) };
@@ -63,7 +67,10 @@ fn of_standing(line: &TaskLine) -> Vec<Finding> {
         let seen = "it was never released, so nothing can be brought back";
         vec![finding("unverified", Level::Warning, seen, "release it", &["snapback", "create-snapshot", "-t", task])]
     };
-    let Some(active) = &line.active else { return unreleased() };
+    let Some(active) = &line.active else {
+        // One that has releases is told as what is wrong with the task.
+        return if line.releases == 0 { unreleased() } else { Vec::new() };
+    };
     match line.released {
         Released::Here => {}
         // It is told as what is wrong with the task.

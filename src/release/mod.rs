@@ -19,7 +19,7 @@ pub mod version;
 use std::sync::Arc;
 
 use crate::{
-    base::{Failure, Fault, Hint, Kind, TaskId, text},
+    base::{Failure, Fault, Hint, Kind, RelPath, TaskId, text},
     catalog::{self, Scope, manifests::Found, releases::Releases},
     draft::{CommitDraft, Draft, StepDraft},
     ground::Ground,
@@ -77,7 +77,7 @@ pub enum Error {
     BranchHasItsName(String),
     /// A file that is nowhere else has the manifest's name.
     #[error("{0} is there and not committed; the release would write its manifest over it")]
-    ManifestInTheWay(crate::base::RelPath),
+    ManifestInTheWay(RelPath),
     /// There is nothing to release.
     #[error("{0} has no files: nothing matches its paths")]
     NoFiles(TaskId),
@@ -103,6 +103,16 @@ pub enum Error {
         /// The held version.
         held: Version,
     },
+    /// Large files of the active release were never in this clone: a release would be without them.
+    #[error("{}", never_here(version, paths))]
+    NeverHere {
+        /// The task.
+        task: TaskId,
+        /// The active version.
+        version: Version,
+        /// The files.
+        paths: Vec<RelPath>,
+    },
     /// Files have names that some system cannot write.
     #[error("{}", not_portable(.0))]
     NotPortable(Vec<Trouble>),
@@ -120,6 +130,16 @@ fn not_portable(troubles: &[Trouble]) -> String {
     format!("{} cannot be written on every system: {list}", text::count(troubles.len(), "name"))
 }
 
+/// `tasks/T01/m.db of 1.1.0 was never in this clone, …`.
+fn never_here(version: &Version, paths: &[RelPath]) -> String {
+    let mut names: Vec<String> = paths.iter().take(3).map(ToString::to_string).collect();
+    if paths.len() > names.len() {
+        names.push(format!("{} more", paths.len() - names.len()));
+    }
+    let (was, them) = if paths.len() == 1 { ("was", "it") } else { ("were", "them") };
+    format!("{} of {version} {was} never in this clone, and a release would be without {them}", names.join(", "))
+}
+
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
@@ -131,6 +151,7 @@ impl Fault for Error {
             | Self::ConfigWithoutVersion { .. }
             | Self::Held { .. }
             | Self::NotPortable(_) => Kind::Refused,
+            Self::NeverHere { .. } => Kind::Missing,
         }
     }
 
@@ -158,6 +179,11 @@ impl Fault for Error {
                     "if it is good after all, lift the hold",
                     &["snapback", "hold", &held.to_string(), "--task", task.as_str(), "--lift"],
                 ),
+            ],
+            Self::NeverHere { task, version, .. } => vec![
+                crate::verify::absent::copy_store(),
+                Hint::run("then bring what is missing", &["snapback", "rollback", "--task", task.as_str(), "--to", &version.to_string()]),
+                Hint::say("or name it in the task's `exclude`, when no release needs it any more"),
             ],
             Self::NotPortable(_) => {
                 vec![Hint::say("rename them, name them in the task's `exclude`, or set `releases: {portable: false}` in snapback.yaml")]

@@ -354,8 +354,9 @@ pub fn release(
     let depth = if deep { Depth::Deep } else { Depth::Present };
     let converter = ground.git.converter(Attributes::Commit(&found.tag.commit))?;
     let total = found.manifest.files.len() as u64;
+    let absent = manifests::absent(&ground.git, release);
     verification.checks.push(ground.work("verifying", total, false, || {
-        integrity::kept((&ground.git, &*ground.store), &converter, &found.manifest, depth, &|n| ground.progress(n))
+        integrity::kept((&ground.git, &*ground.store, absent), &converter, &found.manifest, depth, &|n| ground.progress(n))
     }));
     Ok(verification)
 }

@@ -5,16 +5,19 @@ use std::collections::HashSet;
 
 use rayon::prelude::*;
 
-use super::{Checking, Trouble};
+use super::{
+    Checking, Trouble,
+    absent::{self, Absent},
+};
 use crate::{
-    base::{Digest, Fault, Fs, GitId, Hint, Kind, RelPath, Sorted, Type, text},
+    base::{Digest, Fault, Fs, GitId, Hint, Kind, RelPath, Sorted, Type, fs::read_limited, text},
     git::{self, Converter, Repo, Worktree},
     model::{
         Check, Manifest, Status,
         manifest::{FileEntry, Role},
         operation::TreeEntry,
     },
-    store::Store,
+    store::{self, Store},
 };
 
 /// How much of a release's kept bytes is read.
@@ -62,7 +65,7 @@ pub fn commit(
 /// Every byte of the release is kept: blobs in git, those of Git LFS in its folder, large files in
 /// the store. `converter` is that of the release's own commit.
 pub fn kept(
-    (git, store): (&Repo, &dyn Store),
+    (git, store, absent): (&Repo, &dyn Store, Absent),
     converter: &Converter,
     manifest: &Manifest,
     depth: Depth,
@@ -71,7 +74,7 @@ pub fn kept(
     let checking = Checking::begin(1, "integrity.kept");
     let blobs = manifest.files.iter().filter(|_| depth == Depth::Present).filter_map(|file| file.blob.as_ref());
     let missing = git.missing(blobs);
-    let kept = Kept { git, store, depth, missing: &missing, lacks: git.may_lack_objects() };
+    let kept = Kept { git, store, depth, missing: &missing, absent };
     let troubles: Vec<Trouble> = manifest
         .files
         .par_iter()
@@ -82,7 +85,7 @@ pub fn kept(
         })
         .collect();
     let how = if depth == Depth::Deep { "read and hashed" } else { "present" };
-    let hints = if kept.lacks && !troubles.is_empty() { git::Error::lacking() } else { Vec::new() };
+    let hints = if troubles.is_empty() { Vec::new() } else { kept.hints(manifest) };
     Check { hints, ..checking.weigh(troubles, format!("{} {how}", text::count(manifest.files.len(), "file"))) }
 }
 
@@ -92,8 +95,7 @@ struct Kept<'a> {
     store: &'a dyn Store,
     depth: Depth,
     missing: &'a HashSet<&'a GitId>,
-    /// True for a clone that rightly lacks objects.
-    lacks: bool,
+    absent: Absent,
 }
 
 impl Kept<'_> {
@@ -109,12 +111,19 @@ impl Kept<'_> {
 
     /// The same of what git and Git LFS keep: what is missing where nothing may lack is lost.
     fn of_git(&self, path: &RelPath, error: &git::Error) -> Trouble {
-        let is_lost = match error {
-            git::Error::MissingObject { .. } => !self.lacks,
-            git::Error::MissingLfs { .. } => !self.git.may_lack_lfs(),
-            _ => false,
-        };
-        if is_lost { Trouble::Bad(format!("{path}: {error}")) } else { self.of(path, error) }
+        if self.absent.is_lost_in_git(error) { Trouble::Bad(format!("{path}: {error}")) } else { self.of(path, error) }
+    }
+
+    /// The same of what the store keeps.
+    fn of_store(&self, path: &RelPath, error: &store::Error) -> Trouble {
+        if self.absent.is_lost_in_store(error) { Trouble::Bad(format!("{path}: {error}")) } else { self.of(path, error) }
+    }
+
+    /// How what is elsewhere comes here.
+    fn hints(&self, manifest: &Manifest) -> Vec<Hint> {
+        let of_store = self.absent.store && manifest.files.iter().any(|file| file.blob.is_none() && file.object.is_some());
+        let of_git = if self.absent.objects { git::Error::lacking() } else { Vec::new() };
+        of_git.into_iter().chain(of_store.then(absent::copy_store)).collect()
     }
 
     /// What is wrong with the kept bytes of a file.
@@ -126,7 +135,7 @@ impl Kept<'_> {
             (Some(blob), _) if self.depth == Depth::Present => {
                 let missing = self.missing.contains(blob);
                 missing.then(|| {
-                    if self.lacks {
+                    if self.absent.objects {
                         Trouble::Unread(format!("{path}: the git object {blob} is missing here"))
                     } else {
                         Trouble::Bad(format!("{path}: its blob {blob} is not in this repository"))
@@ -140,15 +149,15 @@ impl Kept<'_> {
             (None, Some(object)) if self.depth == Depth::Present => match self.store.size(object) {
                 Ok(Some(size)) if file.size.is_none_or(|expected| expected == size) => None,
                 Ok(Some(size)) => bad(format!("{path}: the store has {size} bytes of it")),
-                Ok(None) => bad(format!("{path}: the store has no object {object}")),
-                Err(error) => Some(of_store(path, &error)),
+                Ok(None) => Some(self.of_store(path, &store::Error::Missing(*object))),
+                Err(error) => Some(self.of_store(path, &error)),
             },
             (None, Some(object)) => {
                 let mut hasher = crate::base::Hasher::default();
                 match self.store.read(object, &mut hasher) {
                     Ok(_) if hasher.finish() == digest => None,
                     Ok(_) => bad(format!("{path}: the stored bytes do not have the manifest's checksum")),
-                    Err(error) => Some(of_store(path, &error)),
+                    Err(error) => Some(self.of_store(path, &error)),
                 }
             }
             (None, None) => None,
@@ -177,13 +186,6 @@ impl Kept<'_> {
             Err(error) => Some(Trouble::Unread(format!("{path}: its Git LFS bytes: {error}"))),
         }
     }
-}
-
-/// A trouble with the store, which lacks nothing rightly: what is missing there is lost.
-fn of_store(path: &RelPath, error: &crate::store::Error) -> Trouble {
-    let line = format!("{path}: {error}");
-    let is_lost = error.kind() == Kind::Bad || matches!(error, crate::store::Error::Missing(_));
-    if is_lost { Trouble::Bad(line) } else { Trouble::Unread(line) }
 }
 
 /// What is wrong with the bytes of a file.
@@ -278,7 +280,7 @@ fn differs(tree: &dyn Fs, converter: &Converter, file: &FileEntry, digest: Diges
     }
     let (found, size) = Digest::of_reader(&mut tree.open(&file.path).map_err(text)?).map_err(text)?;
     if found == digest {
-        return Ok(false);
+        return if is_pointer(tree, converter, file, size)? { Err(ONLY_POINTER.into()) } else { Ok(false) };
     }
     if file.role == Role::Large || converter.is_plain(&file.path).map_err(|error| error.to_string())? {
         return Ok(true);
@@ -291,6 +293,22 @@ fn differs(tree: &dyn Fs, converter: &Converter, file: &FileEntry, digest: Diges
     std::io::Read::read_to_end(&mut tree.open(&file.path).map_err(text)?, &mut bytes).map_err(text)?;
     let in_git = converter.to_git(&file.path, bytes).map_err(|error| error.to_string())?;
     Ok(Digest::of(&in_git) != digest)
+}
+
+/// What is said of a file of Git LFS whose bytes never came.
+const ONLY_POINTER: &str = "only its Git LFS pointer is here, not its bytes (git lfs pull)";
+
+/// True for a file of Git LFS in whose place its pointer lies.
+fn is_pointer(tree: &dyn Fs, converter: &Converter, file: &FileEntry, size: u64) -> Result<bool, String> {
+    if file.blob.is_none()
+        || size == 0
+        || size >= Repo::LONGEST_LFS_POINTER
+        || !converter.is_lfs(&file.path).map_err(|error| error.to_string())?
+    {
+        return Ok(false);
+    }
+    let bytes = read_limited(tree, &file.path, Repo::LONGEST_LFS_POINTER).map_err(|error| error.to_string())?;
+    Ok(Repo::is_lfs_pointer(&bytes))
 }
 
 /// Nothing extra stands among the task's own paths.

@@ -4,6 +4,7 @@
 //! pass. Nothing here repairs or decides: engines read the verdict from the
 //! [`Verification`](crate::model::Verification) that they put together.
 
+pub mod absent;
 pub mod commands;
 pub mod configuration;
 pub mod evidence;
@@ -13,6 +14,8 @@ pub mod readiness;
 pub mod smoke;
 
 use std::time::Instant;
+
+use absent::Absent;
 
 use crate::{
     base::{Failure, Kind},
@@ -28,10 +31,9 @@ pub enum Trouble {
     Unread(String),
 }
 
-/// True when a failure is one of an object that should be here and is not. A shallow or partial clone
-/// rightly lacks some: there it proves nothing.
+/// True when a failure is one of an object that should be here and is not.
 fn is_lost(failure: &Failure, git: &git::Repo) -> bool {
-    failure.find::<git::Error>().is_some_and(|error| matches!(error, git::Error::MissingObject { .. })) && !git.may_lack_objects()
+    failure.find::<git::Error>().is_some_and(|error| Absent::of(git, true).is_lost_in_git(error))
 }
 
 /// Most lines of evidence that a check keeps.

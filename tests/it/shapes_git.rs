@@ -168,6 +168,10 @@ fn bytes_of_a_git_lfs_file_that_are_lost_make_a_release_bad() {
     fs::remove_file(sandbox.at(&object)).unwrap();
     let bad = sandbox.snapback(&["verify-snapshot", "--task", "T01", "--all"]).expect(4);
     assert!(bad.stdout.contains("model.onnx"), "{}", bad.stdout);
+    // A pointer in place of the file is not the file.
+    sandbox.write("tasks/T01/model.onnx", (pointer + "\n").as_bytes());
+    let looked = sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(8);
+    assert!(looked.stdout.contains("only its Git LFS pointer is here"), "{}", looked.stdout);
     // Where there is a place to fetch them from, they are not lost but missing here.
     sandbox.git(&["remote", "add", "origin", "../elsewhere.git"]).expect(0);
     let unknown = sandbox.snapback(&["verify-snapshot", "--task", "T01", "--all"]).expect(8);

@@ -150,7 +150,8 @@ fn reply(session: &Session, reports: &[DrillReport], without: &[(TaskId, String)
     let Some(worst) = worst.filter(|worst| verification::exit_code(&worst.verification) != 0) else { return reply };
     let task = worst.task.as_str();
     let kind = if worst.verification.status() == Status::Fail { Kind::Bad } else { Kind::Missing };
-    reply
-        .with_problem(kind, render::sentence(crate::cli::render::Style::default(), worst))
-        .with_next(vec![Hint::run("see which versions come back", &["snapback", "drill", "-t", task, "--all"])])
+    let mut next: Vec<Hint> = worst.verification.problems().flat_map(|check| check.hints.clone()).collect();
+    next.dedup();
+    next.push(Hint::run("see which versions come back", &["snapback", "drill", "-t", task, "--all"]));
+    reply.with_problem(kind, render::sentence(crate::cli::render::Style::default(), worst)).with_next(next)
 }

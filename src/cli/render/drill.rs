@@ -52,6 +52,9 @@ pub fn sentence(style: Style, report: &DrillReport) -> String {
             let came = style.paint(Paint::Good, &format!("came back in {}", duration(report.recovery_ms)));
             format!("{task} {version} {came}{how}; {}", style.paint(Paint::Attention, &safe(&report.why)))
         }
+        Status::Inconclusive if report.files == 0 => {
+            format!("{task} {} here to {version}: {}", style.paint(Paint::Attention, "cannot go back"), safe(&report.why))
+        }
         Status::Inconclusive => {
             format!(
                 "{task} {version} came back in {}, {}: {}",
