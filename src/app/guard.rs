@@ -72,6 +72,17 @@ impl App {
         Ok(self.memory().lock_all()?)
     }
 
+    /// Refuses a look at tasks whose metrics nobody agreed to, before anything is made or sent.
+    ///
+    /// # Errors
+    /// When there is no such task, or a command that its rules name may not run.
+    pub fn check_watched(&self, tasks: &[TaskId]) -> Result<(), Failure> {
+        for task in tasks.iter().filter(|_| !self.ground.without_commands) {
+            self.require_commands(&self.ground.commands_for(&self.spec(task)?.id, &[Role::Metric]))?;
+        }
+        Ok(())
+    }
+
     /// Looks at a task: reads its metrics, judges them, and puts it back when a rule says so.
     ///
     /// # Errors
@@ -79,9 +90,7 @@ impl App {
     /// a rollback that fails: then the task is frozen and a person called.
     pub fn watch(&self, task: &TaskId, look: Look) -> Result<TaskWatch, Failure> {
         let spec = self.spec(task)?;
-        if !self.ground.without_commands {
-            self.require_commands(&self.ground.commands_for(task, &[Role::Metric]))?;
-        }
+        self.check_watched(std::slice::from_ref(task))?;
         let memory = self.memory();
         let _lock = (!look.dry_run).then(|| memory.lock(task)).transpose()?;
         let mut state = memory.load(task)?;

@@ -45,6 +45,11 @@ fn no_metric_is_read_before_the_owner_agreed() {
         assert!(ran.stderr.contains("nobody agreed to"), "{ran:?}");
     }
     assert!(!sandbox.home().join("pwned").exists() && server.rest().is_empty());
+    // Nor is anything made or sent, and that is what it says.
+    let _ = fs::remove_dir_all(sandbox.at(".git/snapback/alerts"));
+    let ran = sandbox.snapback(&["guard", "run", "--once"]).expect(6);
+    assert!(ran.stderr.contains("nothing was changed"), "{ran:?}");
+    assert!(!sandbox.exists(".git/snapback/alerts"));
     let ran = sandbox.snapback(&["guard", "check", "--no-commands"]).expect(8);
     assert!(ran.stdout.contains("--no-commands"), "{ran:?}");
 }

@@ -140,6 +140,7 @@ fn check(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     let is_of_all = tasks.named(session)?.is_empty();
     let tasks = guarded(session, tasks)?;
     let look = Look { only_due: false, dry_run: session.globals.dry_run };
+    app.check_watched(&tasks)?;
     if !look.dry_run {
         app.send_alerts()?;
     }
