@@ -27,7 +27,7 @@ use crate::{
         settings::OnVerifyFail,
         trust::Role,
     },
-    policy::guard::{Past, Seen, decide, in_a_row, judge, rebase},
+    policy::guard::{Past, Seen, decide, in_a_row, is_since, judge, rebase},
     verify::evidence::Variables,
 };
 
@@ -129,6 +129,9 @@ impl App {
             }
             return Ok(());
         }
+        // Until it was judged last the version before was active.
+        let judged = state.rules.values().filter_map(|rule| rule.judged.as_ref()).map(|judged| judged.wall).max();
+        let judged = judged.filter(|_| state.version.is_some());
         let value = |state: &RuleState| state.last.as_ref().and_then(|judgement| judgement.value);
         if let Some(version) = state.version.take() {
             let values = state.rules.iter().filter_map(|(name, rule)| Some((name.clone(), value(rule)?))).collect();
@@ -138,10 +141,8 @@ impl App {
             // Lines that were not read yet are the other version's: a file is begun where it ends.
             *rule = RuleState { metric: std::mem::take(&mut rule.metric), ..RuleState::default() };
         }
-        state.since = Some(match &active {
-            Some(version) => self.active_since(&spec.id, version)?.filter(|then| *then <= now.wall).map_or(now.clone(), Moment::at),
-            None => now.clone(),
-        });
+        let since = active.as_ref().map(|version| self.active_since(&spec.id, version)).transpose()?.flatten();
+        state.since = Some(since.max(judged.filter(|_| since.is_some())).filter(|then| *then <= now.wall).map_or(now.clone(), Moment::at));
         if state.watching.as_ref().is_some_and(|watching| active.as_ref() == Some(&watching.from)) {
             state.watching = None;
         }
@@ -149,11 +150,15 @@ impl App {
         Ok(())
     }
 
-    /// When the newest operation that made this version active was done.
+    /// When the operation that made this version active was over; `None` when that was none, or another
+    /// one came after it: then nobody knows since when the version is active.
     fn active_since(&self, task: &TaskId, version: &Version) -> Result<Option<jiff::Timestamp>, Failure> {
-        Ok(self
-            .newest(task, 0, |listed| listed.summary.about.to.as_ref() == Some(version) && is_done(listed))?
-            .map(|listed| listed.summary.about.at))
+        let newest = self.newest(task, 0, |listed| is_done(listed) && listed.summary.about.to.is_some())?;
+        let Some(listed) = newest.filter(|listed| listed.summary.about.to.as_ref() == Some(version)) else { return Ok(None) };
+        let about = &listed.summary.about;
+        // A clock that stands still, or was set back since, says nothing of the end.
+        let ended = history::written(&*self.ground.state, &about.id)?.filter(|ended| *ended <= self.ground.clock.now());
+        Ok(ended.max(Some(about.at)))
     }
 
     /// The newest operation of a task that is so, of those after the one with this number.
@@ -187,7 +192,7 @@ impl App {
         let since = state.since.as_ref().map_or(now.wall, |since| since.wall);
         let before = state.before.as_ref().filter(|before| Some(&before.version) != state.version.as_ref());
         let before = before.and_then(|before| before.values.get(&rule.name).copied());
-        take_in(known, rule, &reading, now);
+        take_in(known, rule, &reading, since, now);
         let mut judgement = judge(rule, Seen { samples: &known.samples, since, before }, now.wall);
         if let (Outcome::Inconclusive, Reading::Nothing(why) | Reading::Unread(why)) = (judgement.outcome, &reading) {
             judgement.why = format!("{}; {why}", judgement.why);
@@ -388,11 +393,11 @@ fn is_due(rule: &RuleSpec, state: &GuardState, now: &Moment) -> bool {
     judged.is_none_or(|judged| now.since(judged).is_none_or(|passed| passed >= rule.every))
 }
 
-/// Keeps what a reading brought.
-fn take_in(known: &mut RuleState, rule: &RuleSpec, reading: &Reading, now: &Moment) {
+/// Keeps what a reading brought of the version that is active since then.
+fn take_in(known: &mut RuleState, rule: &RuleSpec, reading: &Reading, since: jiff::Timestamp, now: &Moment) {
     match reading {
         Reading::Samples(samples) => {
-            known.samples.extend(samples);
+            known.samples.extend(samples.iter().filter(|sample| !rule.metric.tells_times() || is_since(sample, since)));
             known.errors = 0;
         }
         Reading::Nothing(_) => known.errors = 0,

@@ -8,6 +8,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::{
     Error, Log, Record,
     log::{self, folder},
@@ -82,6 +84,15 @@ pub fn summary(fs: &Arc<dyn Fs>, id: &OpId) -> Result<Option<Listed>, Error> {
         }
         _ => Ok(open(fs, id)?.map(|found| Listed { summary: (&found.operation).into(), phase: found.phase, owed })),
     }
+}
+
+/// When the last line of an operation's journal was written, to the second: of a finished one, when it ended.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub fn written(fs: &dyn Fs, id: &OpId) -> Result<Option<Timestamp>, Error> {
+    let stat = fs.stat(&folder(id).join("journal.jsonl")).map_err(|error| Error::Read(id.clone(), error))?;
+    Ok(stat.and_then(|stat| Timestamp::from_second(stat.mtime.0).ok()))
 }
 
 /// The kind of failure of an operation whose audit line was owed when it ended.

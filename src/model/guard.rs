@@ -114,6 +114,11 @@ impl Metric {
         }
     }
 
+    /// True when its samples say themselves when they were taken.
+    pub fn tells_times(&self) -> bool {
+        matches!(self, Self::File { line, .. } if line.time.is_some())
+    }
+
     /// Its time limit; zero for what has none.
     pub fn timeout(&self) -> Duration {
         match self {

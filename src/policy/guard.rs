@@ -99,6 +99,13 @@ pub fn judge(rule: &RuleSpec, seen: Seen<'_>, now: Timestamp) -> Judgement {
     }
 }
 
+/// True for a sample that says its own time, when that shows that the version was active then. Logs
+/// are often written to the second: what was written within the second of the switch may be of the
+/// version before, so it is.
+pub fn is_since(sample: &Sample, since: Timestamp) -> bool {
+    sample.at.as_second() > since.as_second()
+}
+
 /// A number for people, at most four places behind the point.
 fn short(value: f64) -> String {
     let text = format!("{value:.4}");

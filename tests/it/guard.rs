@@ -89,6 +89,35 @@ fn exit_codes_say_what_rules_say() {
     empty.snapback(&["guard", "check"]).expect(2);
 }
 
+/// Five bad lines of a log, written by a shell with the time that it is.
+const BAD_LINES: &str = "for n in 1 2 3 4 5; do echo '{\\\"v\\\": 1, \\\"ts\\\": '$(date +%s)'}' >> run.log; done";
+
+#[test]
+fn what_a_version_wrote_while_it_was_left_does_not_count_for_the_next_one() {
+    let sandbox = guarded("file: run.log, value: v, time: ts, min_samples: 3, cooldown: 1s");
+    let text = String::from_utf8(sandbox.read("snapback.yaml")).unwrap();
+    // It writes on for longer than a second after the rollback was planned.
+    let stop = format!("    stop: {{run: \"test -e stopped || {{ : > stopped; sleep 1.2; {BAD_LINES}; }}\"}}\n    guard:");
+    fs::write(sandbox.at("snapback.yaml"), text.replace("    guard:", &stop)).unwrap();
+    fs::write(sandbox.at(".git/info/exclude"), "run.log\nstopped\n").unwrap();
+    sandbox.trust();
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let lines = BAD_LINES.replace("\\\"", "\"");
+    assert!(std::process::Command::new("sh").args(["-c", &lines]).current_dir(sandbox.at("tasks/T01")).status().unwrap().success());
+    sandbox.snapback(&["guard", "run", "--once"]).expect(4);
+    assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.1.0"));
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let again = sandbox.snapback(&["guard", "run", "--once"]).expect(8);
+    assert!(again.stdout.contains("0 of 3 samples"), "{again:?}");
+    assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.1.0"));
+    // Nor for one that somebody brings back by hand, however long ago it was released.
+    let sandbox = guarded("file: run.log, value: v, time: ts, min_samples: 3");
+    assert!(std::process::Command::new("sh").args(["-c", &lines]).current_dir(sandbox.at("tasks/T01")).status().unwrap().success());
+    sandbox.git(&["checkout", "-q", "T01-v1.1.0", "--", "tasks/T01", "task_registry.json"]).expect(0);
+    let by_hand = sandbox.snapback(&["guard", "run", "--once"]).expect(8);
+    assert!(by_hand.stdout.contains("0 of 3 samples"), "{by_hand:?}");
+}
+
 #[test]
 fn values_of_servers() {
     let server = Http::start("{\"stats\": {\"rate\": 0.1}}");

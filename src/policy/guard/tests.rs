@@ -59,6 +59,17 @@ fn three_outcomes() {
 }
 
 #[test]
+fn a_sample_of_the_second_of_the_switch_is_of_the_version_before() {
+    let since = |millis| at(100).checked_add(Duration::from_millis(millis)).expect("it is in range");
+    let is_since = |secs, millis| is_since(&Sample { at: at(secs), value: 0.0 }, since(millis));
+    assert_eq!(
+        [is_since(99, 0), is_since(100, 0), is_since(100, 700), is_since(101, 0), is_since(101, 700)],
+        [false, false, false, true, true]
+    );
+    assert!(!super::is_since(&Sample { at: since(900), value: 0.0 }, since(0)), "the switch is known to the second only");
+}
+
+#[test]
 fn a_version_is_compared_with_the_one_before() {
     let rule = RuleSpec { compare: Some(2.0), ..rule() };
     let bad = samples(&[(60, 0.5), (70, 0.5), (80, 0.5)]);
