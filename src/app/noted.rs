@@ -11,7 +11,7 @@ use crate::{
     catalog,
     model::{
         Check, Report, Status, Verdict, VerdictRecord, Verification, Version, drill::DrillReport, operation::OpKind, report::Outcome,
-        verdict::Standing,
+        verdict::Standing, verification::AS_RELEASED,
     },
     steps::verdicts,
     verify::Commands,
@@ -194,10 +194,12 @@ fn damage(verification: &Verification) -> Option<String> {
 }
 
 /// Why a version failed its own checks. Where nothing else can be at fault that is any of the first
-/// three levels; in a work tree only its smoke test, on files that are the version's.
+/// three levels; in a work tree only its smoke test, on files that are the version's: not on those
+/// that an undo brought back as they were, which was not as released.
 fn own_failure(verification: &Verification, any: bool) -> Option<String> {
     let failed = |level| verification.level(level) == Status::Fail;
-    if !any && (failed(1) || failed(2)) {
+    let is_other = verification.checks.iter().any(|check| check.id == AS_RELEASED);
+    if !any && (is_other || failed(1) || failed(2)) {
         return None;
     }
     // What lies in the way in the work tree is no fault of the version.

@@ -107,6 +107,28 @@ fn edits_that_come_back_are_not_called_the_release() {
 }
 
 #[test]
+fn edits_that_come_back_say_nothing_of_the_release() {
+    let sandbox = with_failing_release();
+    std::fs::remove_file(sandbox.at("tasks/T01/broken")).unwrap();
+    set_version(&sandbox, "1.2.0");
+    sandbox.release("T01", "1.2.0");
+    assert_eq!(state(&sandbox, "1.2.0"), "proven");
+    // What makes the smoke test fail is no file of the release: an edit that an undo brings back …
+    sandbox.write("tasks/T01/broken", b"an edit\n");
+    sandbox.git(&["add", "tasks/T01/broken"]).expect(0);
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    let undone = sandbox.snapback(&["undo", "--yes"]).expect(4);
+    assert!(format!("{undone:?}").contains("as before, not as released"), "{undone:?}");
+    assert_eq!(sandbox.read("tasks/T01/broken"), b"an edit\n");
+    assert_eq!(state(&sandbox, "1.2.0"), "proven");
+    // … or the files of a release that is taken back.
+    let again = ["create-snapshot", "-t", "T01", "--version", "1.3.0", "-m", "bad", "--no-commands", "--yes"];
+    sandbox.snapback(&again).expect(0);
+    sandbox.snapback(&["undo", "T01-v1.3.0", "--yes"]).expect(4);
+    assert_eq!((sandbox.registry_version("T01").as_deref(), state(&sandbox, "1.2.0")), (Some("1.2.0"), "proven".into()));
+}
+
+#[test]
 fn a_version_that_is_not_kept_whole_is_failed_until_it_is_whole_again() {
     let sandbox = Sandbox::two_releases(1);
     let manifest = "snapshots/snapshot-T01-v1.0.0.yaml";
