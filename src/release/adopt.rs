@@ -257,7 +257,7 @@ pub fn draft(ground: &Ground, adoption: &Adoption, configuration: Option<String>
         })
         .collect();
     new.extend(configuration.map(|text| (RelPath::own("snapback.yaml"), text.into_bytes())));
-    let registry = registry(ground, &newest)?;
+    let registry = registry(ground, &active(ground, adoption, &newest))?;
     let entered = registry.as_ref().map(|(_, entered)| entered.clone()).unwrap_or_default();
     new.extend(registry.map(|(bytes, _)| (ground.settings.registry.clone(), bytes)));
     new.sort();
@@ -315,10 +315,21 @@ fn plan(task: &TaskId, new: &[(RelPath, Vec<u8>)]) -> Plan {
 /// The tasks that get an entry in the registry, and their versions.
 type Entered = Vec<(TaskId, Version)>;
 
-/// The registry with the newest adopted version of each task that it does not name yet, and which
-/// these are.
-fn registry(ground: &Ground, newest: &BTreeMap<TaskId, Version>) -> Result<Option<(Vec<u8>, Entered)>, Failure> {
-    let all = || newest.iter().map(|(task, version)| (task.clone(), version.clone()));
+/// The version that each task with new manifests is at: what its configuration says, when that is one
+/// of its releases, else the newest one that was adopted.
+fn active(ground: &Ground, adoption: &Adoption, newest: &BTreeMap<TaskId, Version>) -> BTreeMap<TaskId, Version> {
+    let released: BTreeSet<&(TaskId, Version)> = adoption.lines.iter().filter_map(|line| line.release.as_ref()).collect();
+    let one = |(task, newest): (&TaskId, &Version)| {
+        let said = ground.settings.task(task).and_then(|spec| read::config_version(&*ground.tree, spec).ok().flatten());
+        let said = said.filter(|said| released.contains(&(task.clone(), said.clone())));
+        (task.clone(), said.unwrap_or_else(|| newest.clone()))
+    };
+    newest.iter().map(one).collect()
+}
+
+/// The registry with the version of each task that it does not name yet, and which these are.
+fn registry(ground: &Ground, active: &BTreeMap<TaskId, Version>) -> Result<Option<(Vec<u8>, Entered)>, Failure> {
+    let all = || active.iter().map(|(task, version)| (task.clone(), version.clone()));
     let Some(registry) = read::in_tree(&*ground.tree, &ground.settings)? else {
         let entered: Entered = all().collect();
         return Ok(Some((Registry::of(&entered), entered)));

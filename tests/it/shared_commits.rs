@@ -54,6 +54,27 @@ fn every_command_tells_the_releases_of_one_commit_apart() {
 }
 
 #[test]
+fn the_registry_gets_what_the_configuration_says_when_that_is_a_release() {
+    for (said, tags, active) in [
+        ("1.0.0", &["1.0.0", "1.0.1", "8.0.0"][..], "1.0.0"),
+        // What is no release of the task is none that it could be at.
+        ("3.0.0", &["1.0.0", "1.0.1"], "1.0.1"),
+    ] {
+        let sandbox = Sandbox::empty();
+        sandbox.write("tasks/A/config.yaml", format!("version: {said}\n").as_bytes());
+        sandbox.write("tasks/A/a.py", b"# a\n");
+        sandbox.commit("one commit");
+        for tag in tags {
+            sandbox.git(&["tag", &format!("A-v{tag}")]).expect(0);
+        }
+        sandbox.snapback(&["adopt", "--all", "--yes"]).expect(0);
+        assert_eq!(sandbox.registry_version("A").as_deref(), Some(active));
+        let status = sandbox.snapback(&["status"]).expect(0).stdout;
+        assert_eq!(status.contains("disagree"), said != active, "{status}");
+    }
+}
+
+#[test]
 fn a_guard_of_several_tasks_takes_each_back_to_its_own_release() {
     let sandbox = monorepo();
     for task in ["A", "B", "C"] {
