@@ -6,7 +6,7 @@ use super::{App, Error, audit, planned_names::Goes, timed::Watch};
 use crate::{
     audit::Once,
     base::{
-        Failure, RelPath, SyncPoint,
+        Failure, Kind, RelPath, SyncPoint,
         fs::{create_dir_all, write_durably},
     },
     deps::facts,
@@ -245,7 +245,10 @@ impl App {
             }
             Ended::Undone(failure) => {
                 (report.outcome, report.changed) = (Outcome::Undone, false);
-                report.exit_code = Some(failure.kind().exit_code());
+                // Refused is what changed nothing: not what was found half done, or left what somebody wrote.
+                let is_as_found = by.is_none() && report.kept.is_empty();
+                let kind = if failure.kind() == Kind::Refused && !is_as_found { Kind::Conflict } else { failure.kind() };
+                report.exit_code = Some(kind.exit_code());
                 (report.commit, report.tag) = (None, None);
                 report.notes.extend(failure.chain());
             }

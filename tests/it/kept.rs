@@ -124,6 +124,42 @@ fn what_a_person_wrote_after_a_crash_stays_or_is_named_and_comes_back() {
 }
 
 #[test]
+fn a_resume_that_is_refused_and_keeps_what_somebody_wrote_is_a_conflict() {
+    let sandbox = Sandbox::new(1);
+    for version in ["1.0.0", "1.1.0"] {
+        for name in ["f1", "f5"] {
+            sandbox.write(&format!("tasks/T01/{name}"), version.as_bytes());
+        }
+        set_version(&sandbox, version);
+        sandbox.release("T01", version);
+    }
+    let argv: Vec<_> = std::iter::once(snapback_program().into()).chain(ROLLBACK.iter().map(Into::into)).collect();
+    let target = |sandbox: &Sandbox| Target { argv: argv.clone(), env: sandbox.environment(), cwd: sandbox.root() };
+    let calls = killer::count(&target(&sandbox.copy())).unwrap();
+    let mut named = 0;
+    for percent in (30..=70).step_by(5) {
+        let copy = sandbox.copy();
+        killer::run(&target(&copy), Mode::Kill, calls * percent / 100).unwrap();
+        if copy.snapback(&["status", "--json"]).json()["data"]["unfinished"].is_null() {
+            continue;
+        }
+        copy.write("tasks/T01/f1", WORDS);
+        fs::remove_file(copy.at("tasks/T01/f5")).unwrap();
+        copy.write("tasks/T01/f5/mine", WORDS);
+        let ended = copy.snapback(&["op", "resume", "--yes", "--json"]);
+        if ended.json()["data"]["report"]["outcome"] != "undone" {
+            continue;
+        }
+        let code = ended.json()["error"]["code"].clone();
+        assert!(ended.code == 7 && code == "SB07" || ended.code == 4, "{percent} %: {ended:?}");
+        assert_eq!(copy.read("tasks/T01/f5/mine"), WORDS);
+        let kept = ended.json()["data"]["report"]["kept"].to_string();
+        named += u32::from(ended.code == 7 && kept.contains("tasks/T01/f1"));
+    }
+    assert!(named > 0);
+}
+
+#[test]
 fn what_a_rollback_overwrote_is_listed_and_comes_back() {
     let sandbox = repository().unwrap();
     let (place, before) = ("tasks/T01/run.sh", b"#!/bin/sh\n# half an idea\n");
