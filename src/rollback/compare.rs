@@ -114,10 +114,12 @@ impl Way<'_> {
         compared.untracked.retain(|path| !made.contains(path));
         compared.made_room = made.len();
         self.settle_databases(&scan, &wanted, &mut compared)?;
-        let ignored = scan.ignored.iter().filter(|path| !wanted.contains(path));
-        compared.left_out = left_out::of(&*self.ground.tree, self.task, self.scope, ignored);
         compared.files.sort_by(|a, b| a.path.cmp(&b.path));
         compared.files.dedup_by(|a, b| a.path == b.path);
+        // What is written or goes, also to make room or beside a database, does not stay as it is.
+        let changes = |path: &RelPath| compared.files.binary_search_by(|file| file.path.cmp(path)).is_ok();
+        let ignored = scan.ignored.iter().filter(|path| !wanted.contains(path) && !changes(path));
+        compared.left_out = left_out::of(&*self.ground.tree, self.task, self.scope, ignored);
         room.check(&compared.files)?;
         compared.line_ends = self.other_line_ends(&wanted, &converter, &compared)?;
         self.find_drift(&mut compared)?;

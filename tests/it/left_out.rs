@@ -1,6 +1,9 @@
 //! Ignored files in a task's folder are in no release: every command that speaks of the task says so.
 
-use crate::support::Sandbox;
+use crate::support::{
+    Sandbox,
+    sqlite::{crashed, with_row},
+};
 
 /// A task with data that git ignores, and with what nobody misses.
 fn with_data() -> Sandbox {
@@ -44,6 +47,24 @@ fn every_command_that_speaks_of_a_task_names_what_its_releases_leave_out() {
     let shown = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
     assert!(shown.stderr.contains("stay as they are"), "{shown:?}");
     assert_eq!(sandbox.read("tasks/T01/market.sqlite").len(), 3_000_000);
+}
+
+#[test]
+fn what_a_rollback_takes_away_does_not_stay_as_it_is() {
+    let sandbox = Sandbox::new(1);
+    sandbox.write(".gitignore", b"*.bin\n*-wal\n*-shm\n*.csv\n");
+    let database = sandbox.at("tasks/T01/state.db");
+    with_row(&database, "one");
+    sandbox.commit("a database");
+    sandbox.release("T01", "1.0.0");
+    // The database goes, and what a dead process left beside it stays.
+    crashed(&database, "wal", "UPDATE t SET x = 'two'");
+    std::fs::remove_file(&database).unwrap();
+    sandbox.write("tasks/T01/data.csv", b"a,b\n");
+    sandbox.release("T01", "1.1.0");
+    let plan = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"]).expect(0).stdout;
+    assert!(plan.contains("D tasks/T01/state.db-wal"), "{plan}");
+    assert!(plan.contains("1 ignored file, 4 B, is in no release and stays as it is: tasks/T01/data.csv"), "{plan}");
 }
 
 #[test]
