@@ -1,6 +1,9 @@
 //! Which commits a branch is built on.
 
-use std::{collections::HashSet, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::PathBuf,
+};
 
 use jiff::Timestamp;
 
@@ -33,7 +36,6 @@ impl Repo {
     /// A branch, here or at a remote as far as that is known here, a tag or a work tree that has one of
     /// these commits; what `older` reaches is not looked at, nor are the references of these names.
     pub fn holder_of(&self, commits: &[GitId], older: &GitId, but: &[&str]) -> Result<Option<String>, Error> {
-        let wanted: HashSet<_> = commits.iter().filter_map(|id| self.oid(id).ok()).collect();
         let mut tips = self.other_heads();
         for prefix in ["refs/heads/", "refs/remotes/", "refs/tags/"] {
             for (name, id) in self.refs_below(prefix)?.into_iter().filter(|(name, _)| !but.contains(&name.as_str())) {
@@ -42,6 +44,25 @@ impl Repo {
                 tips.push((name[prefix.len()..].to_string(), self.oid(&tag.commit)?));
             }
         }
+        self.holder_among(tips, commits, older)
+    }
+
+    /// The branch of a remote, as it answered, that has one of these commits; and true when some of its
+    /// branches are at commits that are not here.
+    pub fn branch_with(
+        &self,
+        branches: &BTreeMap<String, GitId>,
+        commits: &[GitId],
+        older: &GitId,
+    ) -> Result<(Option<String>, bool), Error> {
+        let (here, away): (Vec<_>, Vec<_>) = branches.iter().partition(|(_, tip)| self.has_object(tip));
+        let tips = here.into_iter().map(|(name, tip)| Ok((name.clone(), self.oid(tip)?)));
+        Ok((self.holder_among(tips.collect::<Result<_, Error>>()?, commits, older)?, !away.is_empty()))
+    }
+
+    /// The first of these that has one of the commits.
+    fn holder_among(&self, tips: Vec<(String, gix::ObjectId)>, commits: &[GitId], older: &GitId) -> Result<Option<String>, Error> {
+        let wanted: HashSet<_> = commits.iter().filter_map(|id| self.oid(id).ok()).collect();
         let older = self.oid(older)?;
         let has = |tips: Vec<gix::ObjectId>| {
             self.with(|repo| {

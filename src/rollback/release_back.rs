@@ -76,16 +76,29 @@ fn unshared(ground: &Ground, publication: &Publication, to: &GitId) -> Result<Re
     };
     // The branch has its manifest too, one commit later.
     let commits = [Some(git.peel_tag(&tag.after)?.commit), publication.refs.last().map(|branch| branch.after.clone())];
+    let commits: Vec<GitId> = commits.into_iter().flatten().collect();
     let own: Vec<&str> = publication.refs.iter().map(|change| change.name.as_str()).collect();
-    if let Some(place) = git.holder_of(&commits.into_iter().flatten().collect::<Vec<_>>(), to, &own)? {
+    if let Some(place) = git.holder_of(&commits, to, &own)? {
         return Ok(Err(format!("{place} has its commits")));
     }
     let mut notes = Vec::new();
     for remote in git.remotes() {
-        match git.remote_refs(&remote, std::slice::from_ref(&tag.name)) {
+        // What was pushed by a URL left nothing here that tells of it: the remote itself is asked.
+        match git.remote_refs(&remote, &[tag.name.clone(), "refs/heads/*".into()]) {
             // A tag of this name with another content is somebody else's release.
-            Ok(found) if found.get(&tag.name) != Some(&tag.after) => {}
-            Ok(_) => return Ok(Err(format!("{remote} has its tag {}", &tag.name["refs/tags/".len()..]))),
+            Ok(found) if found.get(&tag.name) == Some(&tag.after) => {
+                return Ok(Err(format!("{remote} has its tag {}", &tag.name["refs/tags/".len()..])));
+            }
+            Ok(mut found) => {
+                found.retain(|name, _| name.starts_with("refs/heads/"));
+                let (holder, away) = git.branch_with(&found, &commits, to)?;
+                if let Some(branch) = holder {
+                    return Ok(Err(format!("{remote}/{} has its commits", branch_name(&branch))));
+                }
+                notes.extend(
+                    away.then(|| format!("{remote} has commits that are not here; as far as is known here none is on top of the release")),
+                );
+            }
             Err(error) => {
                 let failure = Failure::from(error);
                 if failure.is_stop() {

@@ -141,10 +141,23 @@ fn what_lay_before_the_release_can_be_taken_back_after_it() {
 #[test]
 fn what_others_have_or_what_stands_on_it_is_refused() {
     // What happens after the release, and what the refusal says.
-    let cases: [(&[&[&str]], i32, &str); 10] = [
+    let forget: &[&str] = &["git", "update-ref", "-d", "refs/remotes/origin/main"];
+    let cases: [(&[&[&str]], i32, &str); 13] = [
         (&[&["git", "push", "-q", "origin", "main", "T01-v1.2.0"]], 6, "has its commits"),
         (&[&["git", "push", "-q", "origin", "T01-v1.2.0"]], 6, "origin has its tag T01-v1.2.0"),
         (&[&["git", "push", "-q", "origin", "main"]], 6, "origin/main has its commits"),
+        // Nothing here knows of it any more, or ever did.
+        (&[&["git", "push", "-q", "origin", "main"], forget], 6, "origin/main has its commits"),
+        (&[&["git", "push", "-q", "../up.git", "main:refs/heads/a/b"]], 6, "origin/a/b has its commits"),
+        (
+            &[
+                &["git", "commit", "-q", "--allow-empty", "-m", "on top"],
+                &["git", "push", "-q", "../up.git", "main"],
+                &["git", "reset", "-q", "--soft", "HEAD~1"],
+            ],
+            6,
+            "origin/main has its commits",
+        ),
         (&[&["git", "commit", "-q", "--allow-empty", "-m", "on top"]], 6, "main has commits on top of it"),
         (&[&["git", "branch", "feat"]], 6, "feat has its commits"),
         (
