@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{Collector, Error, Found, Task, node_text, places, url};
+use crate::model::dependencies::NODE_LOCKS;
 
 /// Reads Node lock files.
 pub(super) struct Node;
@@ -19,7 +20,7 @@ type Reader = fn(&str) -> Result<Vec<String>, String>;
 
 /// The lock files' names and readers, most important first.
 const FORMATS: [(&str, Reader); 4] =
-    [("npm-shrinkwrap.json", npm), ("package-lock.json", npm), ("pnpm-lock.yaml", node_text::pnpm), ("yarn.lock", node_text::yarn)];
+    [(NODE_LOCKS[0], npm), (NODE_LOCKS[1], npm), (NODE_LOCKS[2], node_text::pnpm), (NODE_LOCKS[3], node_text::yarn)];
 
 impl Collector for Node {
     fn name(&self) -> &'static str {

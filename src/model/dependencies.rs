@@ -47,6 +47,9 @@ pub struct LockFile {
 /// The ecosystems whose packages are listed, and what stands between name and version.
 const ECOSYSTEMS: [(&str, &str); 3] = [("python", "=="), ("node", "@"), ("cargo", "@")];
 
+/// The lock files of Node that are understood; of several the first one decides.
+pub const NODE_LOCKS: [&str; 4] = ["npm-shrinkwrap.json", "package-lock.json", "pnpm-lock.yaml", "yarn.lock"];
+
 /// One package that differs between two lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PackageChange {
@@ -81,8 +84,45 @@ impl DependencyList {
         let same: BTreeSet<&RelPath> = same.filter(|path| !differ.contains(path)).collect();
         let words = differ.iter().map(|path| format!("{path} differs; its packages are not read, so they are not listed"));
         words
+            .chain(Self::changes_beside(before, after))
             .chain(same.iter().map(|path| format!("the packages of {path} are not read, so what differs from them is not listed")))
             .collect()
+    }
+
+    /// Of lock files that differ beside another one that decides, a sentence each: their packages are
+    /// not listed. An environment that differs says itself what became of them.
+    pub fn changes_beside(before: &Self, after: &Self) -> Vec<String> {
+        let both = [before, after];
+        let is_same =
+            |path: &RelPath| both[0].lock_file(path).map(|file| &file.checksum) == both[1].lock_file(path).map(|file| &file.checksum);
+        let paths: BTreeSet<&RelPath> = both.iter().flat_map(|list| &list.lockfiles).map(|file| &file.path).collect();
+        let one = |path: &&RelPath| {
+            let mut listed = both.iter().filter_map(|list| Some((list, list.lock_file(path)?)));
+            let deciding = listed.try_fold(None, |_, (list, file)| list.decides_beside(file).map(Some)).flatten()?;
+            let says_itself = both.iter().all(|list| list.lock_file(deciding).is_none()) && before.python_packages != after.python_packages;
+            (!says_itself).then(|| format!("{path} differs; its packages are not listed (those of {deciding} are)"))
+        };
+        paths.iter().filter(|path| !is_same(path)).filter_map(one).collect()
+    }
+
+    /// The record of a lock file.
+    fn lock_file(&self, path: &RelPath) -> Option<&LockFile> {
+        self.lockfiles.iter().find(|file| file.path == *path)
+    }
+
+    /// The environment or lock file whose packages are listed instead of those of a lock file that
+    /// could be read. Requirement files may be of one list, so none of them stands for another.
+    fn decides_beside(&self, file: &LockFile) -> Option<&RelPath> {
+        let rank = |path: &RelPath| NODE_LOCKS.iter().position(|name| name.as_bytes() == path.name());
+        match ecosystem_of(&file.path).filter(|_| !file.unread)? {
+            "python" => self.python_source.as_ref().filter(|source| !is_one_list(source, &file.path)),
+            "node" => {
+                let best =
+                    self.lockfiles.iter().filter(|other| !other.unread).min_by_key(|other| rank(&other.path).unwrap_or(usize::MAX))?;
+                (rank(&best.path) < rank(&file.path)).then_some(&best.path).filter(|best| rank(best).is_some())
+            }
+            _ => None,
+        }
     }
 
     /// The packages that differ, in the order of ecosystems and names. Those of an ecosystem of which
@@ -114,6 +154,12 @@ impl DependencyList {
             _ => &self.cargo_packages,
         }
     }
+}
+
+/// True when two Python lock files may be of one list: the same kind, or requirement files.
+fn is_one_list(source: &RelPath, path: &RelPath) -> bool {
+    let is_requirements = |path: &RelPath| path.name().ends_with(b".txt") && !path.name().windows(4).any(|part| part == b"lock");
+    source.name() == path.name() || (is_requirements(source) && is_requirements(path))
 }
 
 /// The ecosystem whose packages a lock file holds, by its name.

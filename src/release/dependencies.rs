@@ -7,11 +7,18 @@ use crate::{
     deps::{self, facts::Facts},
     git::Attributes,
     ground::Ground,
-    model::{DependencyList, TaskSpec, manifest::FileEntry},
+    model::{DependencyList, Manifest, TaskSpec, manifest::FileEntry},
 };
 
-/// Collects the list, and adds the shared files to the release's entries.
-pub fn collect(ground: &Ground, task: &TaskSpec, scope: &Scope, head: &GitId, found: &mut Found) -> Result<DependencyList, Failure> {
+/// Collects the list, and adds the shared files to the release's entries. Said is what differs from
+/// the release before and is not listed.
+pub fn collect(
+    ground: &Ground,
+    task: &TaskSpec,
+    scope: &Scope,
+    (head, previous): (&GitId, Option<&Manifest>),
+    found: &mut Found,
+) -> Result<DependencyList, Failure> {
     let own = || found.entries.iter().filter(|file| file.is_restored());
     let files: Vec<RelPath> = own().map(|file| file.path.clone()).collect();
     let converter = ground.git.converter(Attributes::WorkTree)?;
@@ -35,6 +42,9 @@ pub fn collect(ground: &Ground, task: &TaskSpec, scope: &Scope, head: &GitId, fo
     found.notes.extend(warnings);
     found.facts = facts;
     in_git_form(&mut list, found);
+    if let Some(before) = previous.filter(|previous| previous.knows_dependencies()) {
+        found.notes.extend(DependencyList::changes_beside(&before.dependencies, &list));
+    }
     let imported = deps::shared::imports_with(&*ground.tree, &files, &sources);
     shared::add(ground, scope, head, &imported, found)?;
     Ok(list)

@@ -235,7 +235,8 @@ pub fn draft(
     held::refuse(ground, task, releases, standings, &version, &found)?;
     check_manifest_place(ground, task, &version)?;
     let is_signed = is_signed(ground, request)?;
-    let dependencies = dependencies::collect(ground, task, &scope, &head.commit, &mut found)?;
+    let before = previous.as_deref().map(|found| &found.manifest);
+    let dependencies = dependencies::collect(ground, task, &scope, (&head.commit, before), &mut found)?;
     let plan = plan(task, active.clone(), &version, request, &found);
     let mut draft = Draft::new(plan, &request.message);
     let manifest =

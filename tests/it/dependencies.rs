@@ -41,6 +41,40 @@ fn includes_of_the_repository_are_followed_and_do_not_lock_the_way_back() {
 }
 
 #[test]
+fn a_file_that_differs_beside_the_one_that_decides_is_named() {
+    for (name, lock, other) in [
+        ("requirements.txt", "uv.lock", ["pandas==2.1.4\n", "pandas==2.2.0\n"]),
+        (
+            "yarn.lock",
+            "package-lock.json",
+            ["# yarn lockfile v1\n\na@^1:\n  version \"1.0.0\"\n", "# yarn lockfile v1\n\na@^1:\n  version \"1.1.0\"\n"],
+        ),
+    ] {
+        let sandbox = Sandbox::empty();
+        let (path, deciding) = (format!("tasks/T01/{name}"), format!("tasks/T01/{lock}"));
+        sandbox.write("tasks/T01/config.yaml", b"version: 1.0.0\n");
+        sandbox.write(&path, other[0].as_bytes());
+        let listed: &[u8] = if lock == "uv.lock" {
+            b"version = 1\n[[package]]\nname = \"six\"\nversion = \"1.17.0\"\nsource = { registry = \"https://pypi.org/simple\" }\n"
+        } else {
+            b"{\"lockfileVersion\": 3, \"packages\": {\"node_modules/b\": {\"version\": \"1.0.0\"}}}\n"
+        };
+        sandbox.write(&deciding, listed);
+        commit(&sandbox, "locks");
+        sandbox.release("T01", "1.0.0");
+        sandbox.write(&path, other[1].as_bytes());
+        let said = format!("{path} differs; its packages are not listed (those of {deciding} are)");
+        let plan = sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.1.0", "-m", "x", "--dry-run"]).expect(0).stdout;
+        assert!(plan.contains(&said), "{plan}");
+        sandbox.release("T01", "1.1.0");
+        for words in [&["diff", "-t", "T01", "1.0.0..1.1.0", "--stat"][..], &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"]] {
+            let shown = sandbox.snapback(words).expect(0).stdout;
+            assert!(shown.contains(&said), "{words:?}: {shown}");
+        }
+    }
+}
+
+#[test]
 fn lock_files_of_other_tools_are_recorded_and_named() {
     let sandbox = task();
     for name in ["environment.yml", "go.sum", "bun.lock"] {
