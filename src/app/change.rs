@@ -131,7 +131,8 @@ impl App {
             Request::Undo(wanted) | Request::Redo(wanted) => {
                 let kind = if matches!(request, Request::Undo(_)) { OpKind::Undo } else { OpKind::Redo };
                 let operation = rollback::undo::find(ground, wanted, kind)?;
-                self.refuse_other_work_tree(&operation).map_err(|_| Error::DoneElsewhere(operation.about.worktree.clone()))?;
+                let (place, op) = (operation.about.worktree.clone(), operation.about.id.short());
+                self.refuse_other_work_tree(&operation).map_err(|_| Error::DoneElsewhere { place, op, word: kind.word() })?;
                 self.check_planned(&operation, Goes::Over)?;
                 let task = self.spec(rollback::undo::task_of(&operation)?)?;
                 let mut draft = rollback::undo::draft(ground, task, &operation, kind)?;

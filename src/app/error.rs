@@ -7,6 +7,7 @@ use crate::{
     base::{Fault, Hint, Kind, RelPath, TaskId},
     config,
     model::{Version, operation::OpKind},
+    rollback,
 };
 
 /// What the front door itself refuses.
@@ -36,8 +37,15 @@ pub enum Error {
     #[error("the unfinished operation belongs to the work tree {0}")]
     OtherWorkTree(String),
     /// The operation to take back was done in another work tree.
-    #[error("the operation was done in the work tree {0}, whose files it changed")]
-    DoneElsewhere(String),
+    #[error("the operation was done in the work tree {place}, whose files it changed")]
+    DoneElsewhere {
+        /// Which.
+        place: String,
+        /// The operation's short id.
+        op: String,
+        /// `undo` or `redo`.
+        word: &'static str,
+    },
     /// A plan that was read back would write what no plan of its kind writes.
     #[error("operation {op} would write {path}, {why}: its plan or the settings were changed since it was made")]
     NotItsOwn {
@@ -189,7 +197,7 @@ impl Fault for Error {
             | Self::NotItsName { .. }
             | Self::StageTaken(_)
             | Self::OtherWorkTree(_)
-            | Self::DoneElsewhere(_)
+            | Self::DoneElsewhere { .. }
             | Self::NotEmpty(_)
             | Self::CannotSync(_)
             | Self::OnlyInto(_) => Kind::Refused,
@@ -225,7 +233,7 @@ impl Fault for Error {
             Self::PlanOutOfDate => vec![Hint::say("run the command again to see the new plan")],
             Self::OtherWorkTree(path) => vec![Hint::run("finish it there", &["snapback", "-C", path, "op", "resume"])],
             Self::StageTaken(path) => vec![Hint::say(format!("no operation is unfinished, so it is yours: move {path} away"))],
-            Self::DoneElsewhere(path) => vec![Hint::run("take it back there", &["snapback", "-C", path, "undo"])],
+            Self::DoneElsewhere { place, op, word } => vec![rollback::in_work_tree(place, "do it there", &[word, op])],
             // What of these can be taken back is said of them themselves.
             Self::WasPublished(op, OpKind::Adopt | OpKind::Init | OpKind::Undo) => {
                 vec![Hint::run("see what it did", &["snapback", "op", "show", op])]

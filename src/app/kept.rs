@@ -137,7 +137,7 @@ impl App {
 
     /// True for what somebody wrote: not as the version that was left has it, and none of what
     /// snapback or Python writes themselves.
-    fn is_somebodys(&self, file: &KeptFile) -> bool {
+    pub fn is_somebodys(&self, file: &KeptFile) -> bool {
         let settings = &self.ground.settings;
         let is_ours = file.path == settings.registry || file.path.is_in(&settings.snapshots) || file.path.name().ends_with(b".pyc");
         file.why == Why::Aside || !file.as_released && !is_ours

@@ -134,6 +134,8 @@ pub enum Error {
         op: String,
         /// The one to take back first.
         later: String,
+        /// The other work tree in which that was done.
+        place: Option<String>,
         /// The task.
         task: TaskId,
     },
@@ -150,6 +152,8 @@ pub enum Error {
         left: String,
         /// The version that it began at.
         before: Option<String>,
+        /// True when that is held.
+        held: bool,
     },
     /// There is nothing to take back.
     #[error("there is nothing to {0}")]
@@ -215,6 +219,14 @@ fn to_choose(task: &TaskId, why: &NoTarget, others: bool) -> Vec<Hint> {
         Hint::run("prove it first", &["snapback", "drill", "--task", task, "--to", &version]),
     ];
     here.into_iter().chain(fetch).collect()
+}
+
+/// What is to be done in another work tree, unless that is gone.
+pub fn in_work_tree(place: &str, why: &str, words: &[&str]) -> Hint {
+    if std::path::Path::new(place).is_dir() {
+        return Hint::run(why, &[&["snapback"][..], &["-C", place], words].concat());
+    }
+    Hint::say("that work tree is gone, and with it the files that were changed; to go to a version: snapback rollback")
 }
 
 impl Fault for Error {
@@ -290,22 +302,40 @@ impl Fault for Error {
                 Hint::say("the keys that are trusted are those of gpg, or of gpg.ssh.allowedSignersFile in your own git configuration"),
             ],
             Self::NotRestored(_) => vec![Hint::run("see what was tried", &["snapback", "op", "list"])],
-            Self::NotTheLast { later, task, .. } => vec![
-                Hint::run("take the later one back first", &["snapback", "undo", later]),
+            Self::NoBranch(error) => [error.hints(), vec![Hint::say("or change files only, which works here: --no-commit")]].concat(),
+            _ => self.of_an_undo(),
+        }
+    }
+}
+
+impl Error {
+    /// What helps when an undo or redo is refused.
+    fn of_an_undo(&self) -> Vec<Hint> {
+        match self {
+            Self::NotTheLast { later, task, place, .. } => vec![
+                match place {
+                    Some(place) => in_work_tree(place, "take the later one back first", &["undo", later]),
+                    None => Hint::run("take the later one back first", &["snapback", "undo", later]),
+                },
                 Hint::run("see its operations", &["snapback", "history", "--task", task.as_str()]),
             ],
-            Self::MovedOn { task, before: Some(before), .. } => {
+            // It is there already, by other means than an undo, which would have lifted the hold.
+            Self::MovedOn { task, active, before: Some(before), held: true, .. } if active == before => vec![Hint::run(
+                "it is there already, and held; if it is good after all, lift the hold",
+                &["snapback", "hold", before, "--task", task.as_str(), "--lift"],
+            )],
+            Self::MovedOn { task, active, before: Some(before), .. } if active != before => {
                 vec![Hint::run("go to the version before it", &["snapback", "rollback", "--task", task.as_str(), "--to", before])]
             }
             Self::MovedOn { task, .. } => vec![Hint::run("see what happened", &["snapback", "history", "--task", task.as_str()])],
             Self::NothingTo(_) => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
             Self::ReleaseNotNamed { tag } => vec![Hint::run("take it back", &["snapback", "undo", tag])],
-            Self::NoBranch(error) => [error.hints(), vec![Hint::say("or change files only, which works here: --no-commit")]].concat(),
             Self::ReleaseStays { task, .. } => vec![
                 Hint::run("go back to an earlier version instead", &["snapback", "rollback", "--task", task.as_str(), "--to", "previous"]),
                 Hint::say("or call it bad, so that nobody goes to it: snapback mark bad VERSION -m WHY"),
             ],
             Self::CannotUndo { op, .. } => vec![Hint::run("see what it did", &["snapback", "op", "show", op])],
+            _ => Vec::new(),
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::{
 };
 
 pub use crate::steps::verdicts::{Standings, standing_of};
-pub use error::Error;
+pub use error::{Error, in_work_tree};
 
 /// Describes the rollback that is asked for, without changing anything.
 pub fn draft(

@@ -14,7 +14,7 @@ use super::{
     Error,
     databases::{self, Sides},
     room::{self, Room},
-    show,
+    show, standing_of,
 };
 use crate::{
     base::{Failure, Fs, OpId, RelPath, TaskId, clock::local, zone},
@@ -30,6 +30,7 @@ use crate::{
         signature::Signing,
     },
     policy::undo::{Done, Stacks, stacks},
+    steps::verdicts,
 };
 
 /// The operations that ended as done, oldest first, and in which work tree each was done.
@@ -45,16 +46,22 @@ fn finished(state: &Arc<dyn Fs>) -> Result<Vec<(Done, String)>, Failure> {
     Ok(done)
 }
 
+/// The other work tree in which an operation was done.
+type Place<'p> = dyn Fn(&OpId) -> Option<String> + 'p;
+
 /// Finds the operation that an undo (or redo) takes back.
 pub fn find(ground: &Ground, request: &request::Undo, kind: OpKind) -> Result<Operation, Failure> {
     let all = finished(&ground.state)?;
     let here = ground.git.work_tree().to_string_lossy();
     let done_here: Vec<Done> = all.iter().filter(|(_, worktree)| *worktree == here).map(|(done, _)| done.clone()).collect();
+    let elsewhere: HashMap<OpId, String> =
+        all.iter().filter(|(_, worktree)| *worktree != here).map(|(done, worktree)| (done.id.clone(), worktree.clone())).collect();
+    let place = |id: &OpId| elsewhere.get(id).cloned();
     let done: Vec<Done> = all.into_iter().map(|(done, _)| done).collect();
     let done_here = without_releases_taken_back(done_here);
     let done = without_releases_taken_back(done);
     if kind == OpKind::Undo
-        && let Some(release) = release_to_take_back(&done_here, &done, request)?
+        && let Some(release) = release_to_take_back(&done_here, &done, request, &place)?
     {
         let release = open(&ground.state, &release)?;
         // A script that takes its rollback back must not lose a release when there was no rollback.
@@ -75,7 +82,7 @@ pub fn find(ground: &Ground, request: &request::Undo, kind: OpKind) -> Result<Op
         },
         Some(id) if stack.contains(id) => {
             let done = if of_here.contains(id) { done_here } else { done };
-            refuse_later(&done, id, kind)?;
+            refuse_later(&done, id, kind, &place)?;
             id.clone()
         }
         Some(id) => return Err(cannot(ground, id)?.into()),
@@ -92,7 +99,7 @@ fn without_releases_taken_back(done: Vec<Done>) -> Vec<Done> {
 
 /// The release that is to be taken back, when one is meant: by its name, or because it is the newest
 /// operation. One that lies below others, which were taken back, is not meant.
-fn release_to_take_back(done_here: &[Done], done: &[Done], request: &request::Undo) -> Result<Option<OpId>, Error> {
+fn release_to_take_back(done_here: &[Done], done: &[Done], request: &request::Undo, place: &Place<'_>) -> Result<Option<OpId>, Error> {
     let of_task = |op: &&Done, task: Option<&TaskId>| task.is_none() || op.task.as_ref() == task;
     let newest = |all: &[Done], task: Option<&TaskId>| {
         all.iter().rfind(|op| !matches!(op.kind, OpKind::Adopt | OpKind::Init) && of_task(op, task)).cloned()
@@ -104,7 +111,7 @@ fn release_to_take_back(done_here: &[Done], done: &[Done], request: &request::Un
     let Some(release) = found.filter(|op| op.kind == OpKind::CreateSnapshot) else { return Ok(None) };
     match (newest(done, release.task.as_ref()), &release.task) {
         (Some(last), Some(task)) if last.id != release.id => {
-            Err(Error::NotTheLast { op: release.id.short(), later: last.id.short(), task: task.clone() })
+            Err(Error::NotTheLast { op: release.id.short(), later: last.id.short(), task: task.clone(), place: place(&last.id) })
         }
         _ => Ok(Some(release.id)),
     }
@@ -112,11 +119,11 @@ fn release_to_take_back(done_here: &[Done], done: &[Done], request: &request::Un
 
 /// Only the last operation of a task can be taken back: an earlier one knows nothing of the
 /// files that a later one changed.
-fn refuse_later(done: &[Done], id: &OpId, kind: OpKind) -> Result<(), Error> {
+fn refuse_later(done: &[Done], id: &OpId, kind: OpKind, place: &Place<'_>) -> Result<(), Error> {
     let Some(task) = done.iter().find(|op| op.id == *id).and_then(|op| op.task.clone()) else { return Ok(()) };
     let Stacks { undo, redo } = stacks(done.iter(), Some(&task));
     match if kind == OpKind::Redo { redo } else { undo }.last() {
-        Some(last) if last != id => Err(Error::NotTheLast { op: id.short(), later: last.short(), task }),
+        Some(last) if last != id => Err(Error::NotTheLast { op: id.short(), later: last.short(), task, place: place(last) }),
         _ => Ok(()),
     }
 }
@@ -145,7 +152,10 @@ fn check_place(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Resul
     }
     let say = |version: &Option<Version>| Version::or_none(version.as_ref());
     let (active, left, before) = (say(&now), say(&change.after), operation.about.from.as_ref().map(ToString::to_string));
-    Err(Error::MovedOn { task: task.id.clone(), active, op: operation.about.id.short(), left, before }.into())
+    let is_held =
+        |version: &Version| verdicts::standings(&*ground.state).is_ok_and(|standings| standing_of(&standings, &task.id, version).held);
+    let held = operation.about.from.as_ref().is_some_and(is_held);
+    Err(Error::MovedOn { task: task.id.clone(), active, op: operation.about.id.short(), left, before, held }.into())
 }
 
 /// Opens an operation.

@@ -92,3 +92,68 @@ fn what_doctor_prints_as_a_fix_can_be_pasted_and_leads_on() {
     with(&|sandbox| fs::remove_dir_all(sandbox.at(".git")).unwrap());
     assert!(wrong.is_empty() && seen >= 5, "{seen}: {}", wrong.join("\n"));
 }
+
+#[test]
+fn what_nobody_wrote_is_offered_by_its_name() {
+    let sandbox = Sandbox::two_releases(1);
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    let op = |sandbox: &Sandbox| {
+        let list = sandbox.snapback(&["op", "list", "--json"]).expect(0).json();
+        list["data"]["operations"][0]["id"].as_str().unwrap().rsplit('-').next().unwrap().to_string()
+    };
+    let argv = |sandbox: &Sandbox| {
+        let next = sandbox.snapback(&["op", "kept", "--json"]).expect(0).json()["next"].clone();
+        let words = next[0]["argv"].as_array().unwrap_or_else(|| panic!("{next}")).iter().skip(1);
+        words.map(|word| word.as_str().unwrap().to_string()).collect::<Vec<_>>()
+    };
+    let run =
+        |sandbox: &Sandbox, words: &[String]| sandbox.snapback(&words.iter().map(String::as_str).chain(["--yes"]).collect::<Vec<_>>());
+    let offered = argv(&sandbox);
+    run(&sandbox, &offered).expect(0);
+    assert!(sandbox.exists("kept/tasks/T01/signal.py"), "{offered:?}");
+    // What somebody wrote comes back without a name, also when it was not the newest operation's.
+    sandbox.write("tasks/T01/signal.py", b"# mine\n");
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "--yes"]).expect(0);
+    let id = op(&sandbox);
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    let offered = argv(&sandbox);
+    assert_eq!(offered, ["op", "restore", &id, "--into", "kept"]);
+    std::fs::remove_dir_all(sandbox.at("kept")).unwrap();
+    run(&sandbox, &offered).expect(0);
+    assert_eq!(sandbox.read("kept/tasks/T01/signal.py"), b"# mine\n");
+}
+
+#[test]
+fn an_undo_that_is_refused_offers_what_is_left_to_do() {
+    // The branch was set back by hand: the files are there already, and only the hold is left.
+    let sandbox = Sandbox::two_releases(1);
+    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    sandbox.git(&["reset", "-q", "--hard", "HEAD~1"]).expect(0);
+    let refused = sandbox.snapback(&["undo", "--yes"]).expect(7).stderr;
+    assert!(refused.contains("snapback hold 1.1.0 --task T01 --lift") && !refused.contains("snapback rollback"), "{refused}");
+    sandbox.snapback(&["hold", "1.1.0", "--task", "T01", "--lift"]).expect(0);
+    sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(0);
+    let refused = sandbox.snapback(&["undo", "--yes"]).expect(7).stderr;
+    assert!(!refused.contains("--lift") && refused.contains("snapback history --task T01"), "{refused}");
+    // What was done in another work tree is taken back there, in one step, while that is there.
+    let main = Sandbox::two_releases(1);
+    main.git(&["worktree", "add", "-q", "-b", "side", "../linked"]).expect(0);
+    let linked = Sandbox::beside(&main, "linked");
+    linked.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    let refused = main.snapback(&["undo", "--yes", "--json"]).expect(7).json();
+    let words: Vec<&str> = refused["error"]["hints"][0]["argv"].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+    assert_eq!((words[1], &words[3..4]), ("-C", &["undo"][..]), "{refused}");
+    main.snapback(&[&words[1..], &["--yes"]].concat()).expect(0);
+    assert_eq!(linked.registry_version("T01").as_deref(), Some("1.1.0"));
+    linked.snapback(&["redo", "--yes"]).expect(0);
+    main.git(&["worktree", "remove", "--force", "../linked"]).expect(0);
+    let refused = main.snapback(&["undo", "--yes"]).expect(7).stderr;
+    assert!(refused.contains("that work tree is gone") && !refused.contains(" -C "), "{refused}");
+}
+
+#[test]
+fn a_list_that_was_cut_short_says_nothing_of_what_is_not_shown() {
+    let sandbox = Sandbox::two_releases(1);
+    let list = sandbox.snapback(&["list", "-t", "T01", "--limit", "0"]).expect(0).stdout;
+    assert!(!list.contains("has no release"), "{list}");
+}

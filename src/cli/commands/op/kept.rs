@@ -5,7 +5,7 @@ use std::{fmt::Write, path::PathBuf};
 use serde_json::json;
 
 use crate::{
-    base::{Failure, Hint, RelPath},
+    base::{Failure, Hint, OpId, RelPath},
     cli::{
         change::{self, Ask, Course},
         error::Error,
@@ -13,7 +13,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::{Request, report::Outcome, request::RestoreKept},
+    model::{Request, kept::KeptFile, report::Outcome, request::RestoreKept},
 };
 
 /// What is to be brought back, and whereto.
@@ -77,7 +77,7 @@ impl Restore {
 fn list(session: &Session, op: Option<&str>) -> Result<Reply, Failure> {
     let app = session.app()?;
     let all = app.kept(op)?;
-    let (mut text, mut next, mut data) = (String::new(), Vec::new(), Vec::new());
+    let (mut text, mut data) = (String::new(), Vec::new());
     for (id, files) in &all {
         let _ = writeln!(text, "operation {}: {}", id.short(), count(files.len(), "file"));
         for file in files {
@@ -88,17 +88,30 @@ fn list(session: &Session, op: Option<&str>) -> Result<Reply, Failure> {
         for note in app.kept_notes(id) {
             let _ = writeln!(text, "  note      {}", safe(&note.words()));
         }
-        if !files.is_empty() && next.is_empty() {
-            let id = id.short();
-            next.push(Hint::run("write them into a new folder", &["snapback", "op", "restore", &id, "--into", "kept"]));
-            next.push(Hint::run("or back to where they were", &["snapback", "op", "restore", &id, "--in-place"]));
-        }
         data.push(json!({ "op": id, "files": files, "notes": app.kept_notes(id) }));
     }
     if text.is_empty() {
         text = "no operation has put anything aside.\n".into();
     }
-    Ok(Reply::new(text, json!({ "operations": data })).with_next(next))
+    let is_work = |file: &KeptFile| app.is_somebodys(file);
+    Ok(Reply::new(text, json!({ "operations": data })).with_next(ways_back(&all, &is_work)))
+}
+
+/// How the files of the newest operation with somebody's work come back. What nobody wrote comes back
+/// by its name only.
+fn ways_back(all: &[(OpId, Vec<KeptFile>)], is_work: &dyn Fn(&KeptFile) -> bool) -> Vec<Hint> {
+    let restore = |id: &OpId, why: &str, how: &[&str]| Hint::run(why, &[&["snapback", "op", "restore", &id.short()], how].concat());
+    if let Some((id, _)) = all.iter().find(|(_, files)| files.iter().any(is_work)) {
+        return vec![
+            restore(id, "write them into a new folder", &["--into", "kept"]),
+            restore(id, "or back to where they were", &["--in-place"]),
+        ];
+    }
+    let last = all.iter().find_map(|(id, files)| Some((id, files.last()?)));
+    let one = |(id, file): (&OpId, &KeptFile)| {
+        restore(id, "nobody had written any; one comes back by its name", &[&file.path.to_text(), "--into", "kept"])
+    };
+    last.map(one).into_iter().collect()
 }
 
 /// Brings files back.
