@@ -54,6 +54,29 @@ fn restore(sandbox: &Sandbox, into: &Path, more: &[&str], code: i32) -> serde_js
     sandbox.snapback(&words).expect(code).json()["data"]["restore"].clone()
 }
 
+#[test]
+fn what_is_said_of_a_restore_is_true_after_it() {
+    let sandbox = Sandbox::empty();
+    let data = sandbox.top().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("a"), crate::support::noise("a", 100_000)).unwrap();
+    std::fs::write(data.join("b"), "b\n").unwrap();
+    put(&sandbox, &data);
+    let restore = |into: &str, code| {
+        let into = sandbox.top().join(into);
+        sandbox.snapback(&["store", "restore", "n", "--into", into.to_str().unwrap()]).expect(code).stdout
+    };
+    let said = restore("whole", 0);
+    assert!(said.contains("n is in ") && said.contains(": 2 of 2 right; before, 2 were missing, 0 differed"), "{said}");
+    let packs = std::fs::read_dir(sandbox.at(".git/snapback/store/packs")).unwrap().map(|entry| entry.unwrap().path());
+    let largest = packs.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    let mut bytes = std::fs::read(&largest).unwrap();
+    bytes[1000] ^= 1;
+    std::fs::write(&largest, bytes).unwrap();
+    let said = restore("part", 4);
+    assert!(said.contains("n is only in part in ") && said.contains(": 1 of 2 right; before, 2 were missing"), "{said}");
+}
+
 /// Makes all files look old, so that the cache may believe what it knows of them.
 fn wait_for_the_clock() {
     let began = std::time::Instant::now();

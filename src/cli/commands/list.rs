@@ -31,11 +31,12 @@ impl Run for Args {
         for task in &tasks {
             let missing = session.app()?.missing_tags(Some(task))?.sentence();
             let mut lines = session.app()?.releases(task)?;
+            let has_none = lines.is_empty();
             lines.truncate(self.limit.unwrap_or(usize::MAX));
             if tasks.len() > 1 {
                 let _ = writeln!(page, "{task}");
             }
-            if lines.is_empty() && missing.is_none() {
+            if has_none && missing.is_none() {
                 let _ = writeln!(page, "{task} has no release; make one: snapback create-snapshot -t {task}");
             } else {
                 page.push_str(&tables::releases(session.out, &session.zone, &lines));

@@ -63,10 +63,7 @@ impl Run for Args {
 /// The answer.
 fn reply(session: &Session, report: &RestoreReport, restore: &Restore) -> Reply {
     let mut text = troubles(session.out, "not restored", &report.failed, session.globals.verbose);
-    let counts = format!(
-        "{} missing, {} differing, {} with another mode or time, {} right",
-        report.missing, report.differing, report.touched, report.right
-    );
+    let (missing, differing, touched) = (report.missing, report.differing, report.touched);
     let extra = match report.extra {
         0 => String::new(),
         n if restore.dry_run && restore.delete => format!(", {n} to be removed"),
@@ -75,11 +72,18 @@ fn reply(session: &Session, report: &RestoreReport, restore: &Restore) -> Reply 
     };
     let name = safe(&report.name);
     let line = if restore.dry_run {
-        format!("dry run: {name}: {counts}{extra}\n")
-    } else {
         format!(
-            "{name} is in {}: {counts}{extra}  ({} written, {})\n",
+            "dry run: {name}: {missing} missing, {differing} differing, {touched} with another mode or time, {} right{extra}\n",
+            report.right
+        )
+    } else {
+        // What could not be restored is as it was before; of what is not in the listing nothing is promised.
+        let restored = report.total.saturating_sub(report.failed.len() as u64);
+        let part = if report.failed.is_empty() { "is" } else { "is only in part" };
+        format!(
+            "{name} {part} in {}: {restored} of {} right; before, {missing} were missing, {differing} differed, {touched} had another mode or time{extra}  ({} written, {})\n",
             safe(&restore.into.to_string_lossy()),
+            report.total,
             size(report.bytes),
             secs(report.duration_ms)
         )
