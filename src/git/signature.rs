@@ -169,8 +169,10 @@ fn judged(outcome: &Outcome) -> Judgement {
         Status::Error | Status::Unknown => (State::UnknownKey, "its key is not known here"),
     };
     let safe = |text: &BString| text::escape(text);
+    // Of a key that is not here its owner is not known: what else a program says of it is no name.
+    let is_known = !matches!(outcome.status, Status::Error | Status::Unknown);
     let key = outcome.fingerprint.as_ref().or(outcome.key.as_ref()).map(safe);
-    Judgement { state, signer: outcome.signer.as_ref().map(safe), key, why: why.into() }
+    Judgement { state, signer: outcome.signer.as_ref().filter(|_| is_known).map(safe), key, why: why.into() }
 }
 
 /// The form's name, as `gpg.format` has it.

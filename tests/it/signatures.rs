@@ -226,7 +226,8 @@ fn gpg_keys_good_expired_and_unknown() {
     fs::rename(&rings, sandbox.home().join("kept")).unwrap();
     fs::create_dir_all(&rings).unwrap();
     fs::set_permissions(&rings, fs::Permissions::from_mode(0o700)).unwrap();
-    assert!(verify(&sandbox, "required").expect(4).stdout.contains("signature: unknown key"));
+    let unknown = verify(&sandbox, "required").expect(4).stdout;
+    assert!(unknown.contains("signature: unknown key") && unknown.contains("key: ") && !unknown.contains("signer: "), "{unknown}");
     let _ = finish(sandbox.command("gpgconf").args(["--kill", "all"]));
     global(&sandbox, "gpg.program", "/nowhere/gpg");
     assert!(verify(&sandbox, "required").expect(8).stdout.contains("signature: not judged"));
