@@ -189,7 +189,7 @@ fn other_copy(ground: &Ground, release: &Release, located: &Located) -> Result<O
             let large = || Differs::Bytes { expected: Digest::of(bytes), found: "larger than any manifest".into() };
             match ground.git.read_blob_within(id, LIMIT) {
                 Ok(copy) => Some(difference(release, &located.commit, bytes, &copy)),
-                Err(git::Error::BadObject { .. }) => Some(large()),
+                Err(git::Error::BadObject { .. } | git::Error::OtherObject(..)) => Some(large()),
                 Err(_) => None,
             }
         }

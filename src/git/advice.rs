@@ -89,6 +89,9 @@ impl Error {
             Self::Attribute { path, attribute } => {
                 vec![Hint::say(format!("take `{attribute}` off {path} in .gitattributes, or name it in the task's `exclude`"))]
             }
+            Self::RefClash { other, .. } => vec![Hint::run("see what it is", &["git", "show", "--no-patch", other])],
+            Self::RefName { .. } => vec![Hint::say("choose a task id and a version that git takes in a reference's name")],
+            Self::AlreadyPublished { .. } => vec![Hint::run("finish the operation", &["snapback", "op", "resume"])],
             Self::Push { remote, .. } | Self::Fetch { remote, .. } | Self::Asked { remote, .. } => {
                 vec![Hint::run("see whether it can be reached", &["git", "ls-remote", remote])]
             }

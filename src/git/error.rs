@@ -149,6 +149,9 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// An object is whole, and of another kind or larger than what is looked for.
+    #[error("the git object {0} is not what is looked for: {1}")]
+    OtherObject(GitId, String),
     /// The system did not let an object be read, so nobody knows whether it is whole.
     #[error("the git object {id} cannot be read")]
     Unreadable {
@@ -446,6 +449,7 @@ impl Fault for Error {
             | Self::Sync { .. } => Kind::Missing,
             Self::BrokenRef(_)
             | Self::BadObject { .. }
+            | Self::OtherObject(..)
             | Self::BadTag { .. }
             | Self::BadPath { .. }
             | Self::TooMany { .. }
@@ -480,7 +484,6 @@ impl Fault for Error {
             Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::MovedUnder { .. } | Self::HeadMoved { .. } => {
                 vec![Hint::say("run the command again: it plans from what is there now")]
             }
-            Self::RefClash { other, .. } => vec![Hint::run("see what it is", &["git", "show", "--no-patch", other])],
             Self::Program(error) => error.hints(),
             Self::Sync { .. } => vec![Hint::say("check the disk; nothing was published")],
             Self::File { path, .. } => {
@@ -490,8 +493,6 @@ impl Fault for Error {
                 vec![Hint::run("see whether the repository is whole", &["git", "fsck", "--full"])]
             }
             Self::Ambiguous { spec } => vec![Hint::run("see all that begin so", &["git", "rev-parse", &format!("--disambiguate={spec}")])],
-            Self::RefName { .. } => vec![Hint::say("choose a task id and a version that git takes in a reference's name")],
-            Self::AlreadyPublished { .. } => vec![Hint::run("finish the operation", &["snapback", "op", "resume"])],
             // `advice.rs` has the rest.
             _ => [self.of_the_state(), self.of_the_choice()].concat(),
         }

@@ -69,7 +69,7 @@ impl Repo {
     pub fn check_size(&self, id: &GitId, limit: u64) -> Result<(), Error> {
         match self.header(id)? {
             Some((_, size)) if size > limit => {
-                Err(Error::BadObject { id: id.clone(), why: format!("it has {size} bytes, more than the {limit} that are read") })
+                Err(Error::OtherObject(id.clone(), format!("it has {size} bytes, more than the {limit} that are read")))
             }
             _ => Ok(()),
         }
@@ -125,7 +125,7 @@ impl Repo {
                 found.map_err(|error| unreadable(id, error.into()))?.ok_or_else(|| Error::MissingObject { id: id.clone() })?
             }
         };
-        if found == kind { Ok(bytes) } else { Err(bad(format!("it is a {found} and not a {kind}"))) }
+        if found == kind { Ok(bytes) } else { Err(Error::OtherObject(id.clone(), format!("it is a {found} and not a {kind}"))) }
     }
 
     /// True when the object is in this repository.

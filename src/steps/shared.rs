@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     base::{Failure, GitId, TaskId, text},
-    git::Repo,
+    git::{self, Repo},
     model::{
         Verdict, VerdictRecord, Version,
         operation::{Publication, RefChange},
@@ -129,7 +129,11 @@ pub fn read(git: &Repo, task: Option<&TaskId>, own: &[VerdictRecord]) -> Result<
 /// Reads one record; the error says in what it is wrong.
 fn parse(git: &Repo, name: &str, blob: Option<&GitId>) -> Result<VerdictRecord, LeftOut> {
     let Some(blob) = blob else { return Err("it leads nowhere".to_string().into()) };
-    record_of(name, blob, || git.read_blob_within(blob, LARGEST).map_err(|error| Failure::from(error).to_string()))
+    let bytes = || match git.read_blob_within(blob, LARGEST) {
+        Err(git::Error::OtherObject(_, why)) => Err(format!("it is no record: {why}")),
+        read => read.map_err(|error| Failure::from(error).to_string()),
+    };
+    record_of(name, blob, bytes)
 }
 
 /// The record that a reference of this name leads to, from bytes that anybody may have written; they

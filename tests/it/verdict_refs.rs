@@ -166,6 +166,9 @@ fn records_that_are_not_right_are_ignored_and_named() {
     a.git(&["update-ref", &format!("refs/snapback/verdicts/T01/1.0.0/{tree}"), &tree]).expect(0);
     let list = a.snapback(&["verdicts", "list", "--json"]).expect(0).json();
     assert_eq!(list["data"]["ignored"].as_array().unwrap().len(), 11, "{}", list["data"]["ignored"]);
+    let ignored = list["data"]["ignored"].to_string();
+    assert!(ignored.contains("it is no record: it has") && ignored.contains("it is no record: it is a tree"), "{ignored}");
+    assert!(!ignored.contains("is damaged"), "each of them is whole: {ignored}");
     assert_eq!(words(&a), Vec::<String>::new());
     assert_eq!((standing(&a, "1.0.0")["bad"].clone(), standing(&a, "1.0.0")["held"].clone()), (false.into(), false.into()));
     let status = a.snapback(&["rollback", "-t", "T01", "--to", "last-good", "--dry-run"]).expect(0);
