@@ -117,9 +117,12 @@ fn push_stopped(session: &Session, mut reply: Reply, report: &Report, (remote, f
 
 /// What was made stays here; why it is not at the remote, and the ways out that work.
 fn not_pushed(session: &Session, mut reply: Reply, report: &Report, (remote, failure): (&str, &Failure)) -> Result<Reply, Failure> {
-    session.print_failure(failure, None);
     let app = session.app()?;
     let found = app.way_out(report, remote);
+    match &found {
+        Some(_) => session.print_causes(failure),
+        None => session.print_failure(failure, None),
+    }
     let (kind, why) = found.as_ref().map_or((failure.kind(), failure.to_string()), |found| (found.kind(), found.to_string()));
     let back = |why: &str| report.op.iter().map(|op| Hint::run(why, &["snapback", "undo", &op.short()])).collect::<Vec<_>>();
     let push = |why: &str| push_again(app, report, remote, why);

@@ -267,6 +267,12 @@ impl Session {
         let _ = write!(std::io::stderr(), "{}", for_terminal(&render::error::failure(self.err, failure, left)));
     }
 
+    /// The same without what can be done, where the answer says that better.
+    pub fn print_causes(&self, failure: &Failure) {
+        self.sink.finish();
+        let _ = write!(std::io::stderr(), "{}", for_terminal(&render::error::causes(self.err, failure)));
+    }
+
     /// A hook that snapback runs must not change what snapback is changing.
     pub fn refuse_inside_a_hook(&self, changes: bool) -> Result<(), Failure> {
         if changes && std::env::var_os(DEPTH_VARIABLE).is_some() { Err(Error::InsideHook.into()) } else { Ok(()) }

@@ -165,6 +165,7 @@ fn a_refused_push_of_a_branch_that_moved_has_a_way_out() {
     let push = "git push --atomic origin main T01-v1.1.1";
     assert!(ran.stdout.contains(pull) && ran.stdout.contains(push) && ran.stdout.contains("snapback undo"), "{}", ran.stdout);
     assert!(!ran.stderr.contains("hint: Updates were rejected"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("git ls-remote"), "it was reached: {}", ran.stderr);
     for line in [pull, push] {
         let words: Vec<&str> = line.split(' ').skip(1).collect();
         a.git(&words).expect(0);

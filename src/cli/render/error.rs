@@ -14,12 +14,7 @@ pub fn failure(style: Style, failure: &Failure, left: Option<&Left>) -> String {
     if let (Some(why), Some(left)) = (no_error(failure), left) {
         return format!("{why}; {}\n", left.sentence()) + &hints(style, left.hints().into_iter().map(Next::from));
     }
-    let chain = failure.chain();
-    let mut causes = chain.iter().map(|cause| safe(cause));
-    let mut text = format!("{} {}\n", style.paint(Paint::Bad, "error:"), causes.next().unwrap_or_default());
-    for cause in causes {
-        let _ = writeln!(text, "  caused by: {cause}");
-    }
+    let mut text = causes(style, failure);
     let mut next = failure.hints();
     for hint in left.map(Left::hints).unwrap_or_default() {
         if !next.iter().any(|known| known.argv == hint.argv) {
@@ -29,6 +24,17 @@ pub fn failure(style: Style, failure: &Failure, left: Option<&Left>) -> String {
     text.push_str(&hints(style, next.into_iter().map(Next::from)));
     if let Some(left) = left {
         let _ = writeln!(text, "  {}", safe(&left.sentence()));
+    }
+    text
+}
+
+/// A failure and what caused it, without what can be done.
+pub fn causes(style: Style, failure: &Failure) -> String {
+    let chain = failure.chain();
+    let mut causes = chain.iter().map(|cause| safe(cause));
+    let mut text = format!("{} {}\n", style.paint(Paint::Bad, "error:"), causes.next().unwrap_or_default());
+    for cause in causes {
+        let _ = writeln!(text, "  caused by: {cause}");
     }
     text
 }
