@@ -226,7 +226,7 @@ mod tests {
         let first = TaskLine { releases: 1, ..line() };
         assert_eq!(words(&first, &WayBack::default()), [("way_back", Level::Ok)]);
         assert_eq!(words(&TaskLine { drift: 1, ..first }, &WayBack::default()), [("drift", Level::Warning), ("way_back", Level::Ok)]);
-        let new = TaskLine { active: None, config: None, standing: Standing::default(), ..line() };
+        let new = TaskLine { active: None, config: None, standing: Standing::default(), releases: 0, ..line() };
         assert_eq!(words(&new, &WayBack::default()), [("unverified", Level::Warning)]);
         let unread = TaskLine { trouble: "the registry is damaged".into(), active: None, config: None, ..line() };
         assert_eq!(words(&unread, &way(true))[0], ("registry", Level::Critical));

@@ -72,7 +72,14 @@ fn judge(base: &Sandbox, k: u64, place: &str, how: Edit, recovery: &str) -> Resu
     if !must_be_named {
         // Past its files it is the check of them that fails: then it is put back, and the edit stays and is named.
         let is_put_back = ran.code == 4 && answer["data"]["report"]["outcome"] == "undone" && named(&report);
-        return if ran.code == 0 || ran.code == 7 || is_put_back { Ok(false) } else { Err(format!("exit {}: {}", ran.code, ran.stdout)) };
+        // Where they were verified already, the edit stays, and what was verified before it is not called so.
+        let found = answer["data"]["report"]["verification"].to_string();
+        let stays = ran.code == 4 && answer["data"]["report"]["outcome"] == "done" && now == written && named(&found);
+        return if ran.code == 0 || ran.code == 7 || is_put_back || stays {
+            Ok(false)
+        } else {
+            Err(format!("exit {}: {}", ran.code, ran.stdout))
+        };
     }
     // A file that is deleted, and that the operation was to delete, or to make: nobody can tell.
     if how == Edit::Delete && place != "tasks/T01/signal.py" && place != "tasks/T01/run.sh" {
@@ -157,6 +164,29 @@ fn a_resume_that_is_refused_and_keeps_what_somebody_wrote_is_a_conflict() {
         named += u32::from(ended.code == 7 && kept.contains("tasks/T01/f1"));
     }
     assert!(named > 0);
+}
+
+#[test]
+fn a_resume_calls_nothing_verified_that_was_changed_since_its_files_were_verified() {
+    let sandbox = repository().unwrap();
+    let argv: Vec<_> = std::iter::once(snapback_program().into()).chain(ROLLBACK.iter().map(Into::into)).collect();
+    let target = |sandbox: &Sandbox| Target { argv: argv.clone(), env: sandbox.environment(), cwd: sandbox.root() };
+    let calls = killer::count(&target(&sandbox.copy())).unwrap();
+    let mut changed = 0;
+    for percent in (50..=98).step_by(4) {
+        let copy = sandbox.copy();
+        killer::run(&target(&copy), Mode::Kill, calls * percent / 100).unwrap();
+        if copy.snapback(&["status", "--json"]).json()["data"]["unfinished"].is_null() {
+            continue;
+        }
+        copy.write("tasks/T01/run.sh", WORDS);
+        let ended = copy.snapback(&["op", "resume", "--yes"]);
+        if copy.read("tasks/T01/run.sh") == WORDS && copy.registry_version("T01").as_deref() == Some("1.0.0") {
+            assert!(ended.code == 4 && !ended.stdout.contains(", verified"), "{percent} %: {ended:?}");
+            changed += 1;
+        }
+    }
+    assert!(changed > 0);
 }
 
 #[test]
