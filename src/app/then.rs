@@ -5,8 +5,8 @@ use jiff::{Span, Timestamp, Zoned};
 
 use super::{App, Error};
 use crate::{
-    base::{Failure, GitId, TaskId, clock::local_exact, text, zone},
-    catalog::{registry as read, releases::Releases},
+    base::{Failure, GitId, OpId, TaskId, clock::local_exact, text, zone},
+    catalog::{manifests, registry as read, releases::Releases},
     journal::{history, status::Phase},
     model::{TaskSpec, Version, operation::OpKind},
     registry::task_config,
@@ -25,13 +25,20 @@ impl App {
         let (committed, done) = (self.committed_at(task, then)?, self.done_at(&task.id, then)?);
         let found = match (committed, done) {
             // git keeps whole seconds only: in the same one, the operation says it better.
-            (Some((at, _)), Some((done, version))) if done.as_second() >= at.as_second() => version,
-            (Some((_, version)), _) | (None, Some((_, version))) => version,
-            (None, None) => None,
+            (Some(committed), Some(done)) if done.at.as_second() >= committed.at.as_second() => {
+                Some(Standpoint { commit: done.commit.or(committed.commit), ..done })
+            }
+            (committed, done) => committed.or(done),
         };
-        let version = found.ok_or_else(|| none("it had no version then".into()))?;
-        if releases.find(&task.id, &version).is_err() {
+        let (version, commit) = found.map_or((None, None), |found| (found.version, found.commit));
+        let version = version.ok_or_else(|| none("it had no version then".into()))?;
+        let Ok(release) = releases.find(&task.id, &version) else {
             return Err(none(format!("{version} was active then, and it is no release here")).into());
+        };
+        if let Some(commit) = commit
+            && manifests::has_another(&self.ground, release, &commit)
+        {
+            return Err(none(format!("{version} was active then, and it is no release here: another one has its number now")).into());
         }
         let at = local_exact(then, &zone());
         let is_to_come = then > self.ground.clock.now();
@@ -44,11 +51,11 @@ impl App {
     }
 
     /// What the branch said at a time, and since when it had that commit.
-    fn committed_at(&self, task: &TaskSpec, then: Timestamp) -> Result<Option<(Timestamp, Option<Version>)>, Failure> {
+    fn committed_at(&self, task: &TaskSpec, then: Timestamp) -> Result<Option<Standpoint>, Failure> {
         let git = &self.ground.git;
         let Some(head) = git.head_commit()? else { return Ok(None) };
         let Some((commit, at)) = git.first_parent_before(&head, then)? else { return Ok(None) };
-        Ok(Some((at, self.version_in(task, &commit)?)))
+        Ok(Some(Standpoint { at, version: self.version_in(task, &commit)?, commit: Some(commit) }))
     }
 
     /// The version that a commit says a task has: its registry, else its configuration.
@@ -65,23 +72,44 @@ impl App {
     }
 
     /// What the newest operation in this work tree until then left, and when.
-    fn done_at(&self, task: &TaskId, then: Timestamp) -> Result<Option<(Timestamp, Option<Version>)>, Failure> {
+    fn done_at(&self, task: &TaskId, then: Timestamp) -> Result<Option<Standpoint>, Failure> {
         let here = self.work_tree().to_string_lossy();
+        let mut found: Option<Standpoint> = None;
         for id in history::ids(&*self.ground.state)?.into_iter().rev() {
-            let Some(found) = history::summary(&self.ground.state, &id)? else { continue };
-            let about = &found.summary.about;
+            let Some(listed) = history::summary(&self.ground.state, &id)? else { continue };
+            let about = &listed.summary.about;
             let moves = matches!(about.kind, OpKind::CreateSnapshot | OpKind::Rollback | OpKind::Undo | OpKind::Redo);
-            if moves
-                && about.task.as_ref() == Some(task)
-                && about.worktree == here
-                && about.at <= then
-                && found.phase == (Phase::Finished { done: true })
-            {
-                return Ok(Some((about.at, about.to.clone())));
+            let is_ours = moves && about.task.as_ref() == Some(task) && about.worktree == here;
+            if !is_ours || about.at > then || listed.phase != (Phase::Finished { done: true }) {
+                continue;
+            }
+            let found = found.get_or_insert_with(|| Standpoint { at: about.at, version: about.to.clone(), commit: None });
+            // One without a commit stands on that of an earlier one.
+            if listed.summary.steps.iter().any(|step| step == "publish") {
+                found.commit = self.commit_of(&id)?;
+                break;
             }
         }
-        Ok(None)
+        Ok(found)
     }
+
+    /// The commit that an operation left its branch at.
+    fn commit_of(&self, id: &OpId) -> Result<Option<GitId>, Failure> {
+        let found = history::open(&self.ground.state, id)?;
+        let publication = found.as_ref().and_then(|found| found.operation.publication());
+        let branch = publication.and_then(|publication| publication.refs.iter().rfind(|change| change.name.starts_with("refs/heads/")));
+        Ok(branch.map(|change| change.after.clone()))
+    }
+}
+
+/// Where a task stood.
+struct Standpoint {
+    /// Since when.
+    at: Timestamp,
+    /// Its version.
+    version: Option<Version>,
+    /// The commit of HEAD, as far as it is known.
+    commit: Option<GitId>,
 }
 
 /// A moment: a span before now, the end of a day here, or a time with its offset.

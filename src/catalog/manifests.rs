@@ -13,7 +13,7 @@ use crate::{
     base::{Digest, Failure, Fault, GitId, Hint, Kind, RelPath, TaskId, fs::read_limited},
     git::{self, Attributes, BrokenRef, PeeledTag, Repo},
     ground::{Differs, Ground, OtherCopy, ReleaseKey},
-    model::{DependencyList, Manifest, Settings, TagName},
+    model::{DependencyList, Manifest, Settings, TagName, manifest::Metadata},
     verify::absent::Absent,
 };
 
@@ -246,6 +246,22 @@ fn difference(release: &Release, commit: &GitId, bytes: &[u8], copy: &[u8]) -> D
         }
         _ => Differs::Bytes { expected: Digest::of(bytes), found: Digest::of(copy).to_string() },
     }
+}
+
+/// True when a commit has the manifest of another release than the one that has the number. A commit
+/// that has none (an adopted tag, a version that was written before its release), one that cannot be
+/// read, and a copy that somebody edited prove nothing.
+pub fn has_another(ground: &Ground, release: &Release, commit: &GitId) -> bool {
+    let git = &ground.git;
+    let path = ground.settings.manifest_path(&release.task, &release.version);
+    let read = || git.read_blob_within(&git.entry(commit, &path).ok()??.id, LIMIT).ok();
+    let (Some(copy), Ok(tag)) = (read(), git.peel_tag(&release.tag_id)) else { return false };
+    let of_number = |meta: &Metadata| (&meta.task_id, &meta.version) == (&release.task, &release.version);
+    let Some(there) = Manifest::parse_metadata(&copy).ok().filter(of_number) else { return false };
+    // The same files may be released twice from one commit.
+    let made_at = || Manifest::parse_metadata(&bytes(ground, release).ok()?.1).ok().map(|here| here.created_at);
+    let is_named = |digest| digest == Digest::of(&copy) || made_at().is_none_or(|at| at == there.created_at);
+    !tag.commit.as_str().starts_with(&there.git_commit) || !digest_in(&tag.message).is_none_or(is_named)
 }
 
 /// A manifest's bytes, and where they were found.

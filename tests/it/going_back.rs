@@ -65,6 +65,63 @@ fn a_time_means_what_was_active_then() {
     assert!(none.stderr.contains("1.3.0 was active then, and it is no release here"), "{}", none.stderr);
 }
 
+/// A moment between what was done before and what is done next, to be written as a version.
+fn moment_between() -> String {
+    let wait = || std::thread::sleep(std::time::Duration::from_millis(1100));
+    wait();
+    let now = jiff::Timestamp::now().strftime("@%Y-%m-%dT%H:%M:%SZ").to_string();
+    wait();
+    now
+}
+
+#[test]
+fn a_time_means_the_release_that_was_active_then_and_not_another_one_of_its_number() {
+    let a = Sandbox::two_releases(1);
+    let then = moment_between();
+    assert_eq!(found(&a, &then), "1.1.0");
+    a.snapback(&["undo", "T01-v1.1.0", "-y"]).expect(0);
+    let between = moment_between();
+    for used_again in [false, true] {
+        if used_again {
+            a.write("tasks/T01/signal.py", b"otherwise\n");
+            a.release("T01", "1.1.0");
+            a.write("tasks/T01/signal.py", b"three\n");
+            a.release("T01", "1.2.0");
+        }
+        for words in [
+            &["rollback", "-t", "T01", "-y", "--to", &then][..],
+            &["show", "-t", "T01", &then],
+            &["preview", "-t", "T01", &then, "--cat", "tasks/T01/signal.py"],
+            &["diff", "-t", "T01", &then],
+            &["drill", "-t", "T01", "--to", &then],
+            &["capsule", "create", "-t", "T01", "--version", &then, "../T01.tar"],
+        ] {
+            let none = a.snapback(words).expect(5);
+            assert!(none.stderr.contains("1.1.0 was active then, and it is no release here"), "{words:?}: {}", none.stderr);
+        }
+        assert_eq!(found(&a, &between), "1.0.0", "{used_again}");
+    }
+    assert_eq!(found(&a, "@0s"), "1.2.0");
+}
+
+#[test]
+fn a_release_whose_manifest_came_later_or_was_edited_is_the_one_that_was_active() {
+    let mut a = Sandbox::new(1);
+    at(&mut a, "2026-01-01T10:00:00+00:00");
+    a.git(&["commit", "-q", "--amend", "--no-edit", "--date=2026-01-01T10:00:00+00:00"]).expect(0);
+    a.git(&["tag", "T01-v1.0.0"]).expect(0);
+    at(&mut a, "2026-01-03T10:00:00+00:00");
+    a.snapback(&["adopt", "--all", "-y"]).expect(0);
+    assert_eq!((found(&a, "@2026-01-02"), found(&a, "@2026-01-03")), ("1.0.0".into(), "1.0.0".into()));
+    a.write("tasks/T01/signal.py", b"two\n");
+    a.release("T01", "1.1.0");
+    at(&mut a, "2026-01-04T10:00:00+00:00");
+    let path = "snapshots/snapshot-T01-v1.1.0.yaml";
+    a.write(path, &[&a.read(path)[..], b"# a remark\n"].concat());
+    a.commit("a remark");
+    assert_eq!(found(&a, "@2026-01-04"), "1.1.0");
+}
+
 #[test]
 fn from_is_compared_with_the_active_version_only() {
     let a = released();
