@@ -47,7 +47,7 @@ impl App {
         let spec = self.spec(task)?;
         let active = self.active_told(spec);
         let releases = self.tagged_releases(task)?;
-        let way = way_back::of(&*self.ground.state, spec, active.as_ref(), &releases, &self.standings_of(task)?);
+        let way = way_back::of(&self.ground, spec, active.as_ref(), &releases, &self.standings_of(task)?);
         Ok(way_back::for_want_of_tags(way, &self.missing_beside(&releases, Some(task))?, task, active.as_ref()))
     }
 

@@ -12,9 +12,10 @@ use super::{
     way_back,
 };
 use crate::{
-    base::{Failure, Fs, Kind, RelPath, TaskId},
+    base::{Failure, Kind, RelPath, TaskId},
     catalog::{self, Release, manifests, registry as read, releases::Releases},
     git::{self, PeeledTag},
+    ground::Ground,
     model::{
         Status, TagName, TaskSpec, Verdict, Verification, Version,
         operation::OpKind,
@@ -57,7 +58,7 @@ impl App {
         }
         let pairs = named.into_par_iter().zip(&watched);
         let mut lines: Vec<TaskLine> =
-            pairs.map(|(named, watched)| task_line(watched, named, &releases, &judged, (&drift, &*self.ground.state), &missing)).collect();
+            pairs.map(|(named, watched)| task_line(watched, named, &releases, &judged, (&drift, &self.ground), &missing)).collect();
         let moved = releases.moved(&self.ground.git, None)?;
         for line in &mut lines {
             let own = moved.iter().filter(|(task, _)| *task == line.task);
@@ -281,7 +282,7 @@ fn task_line(
     named: Active,
     releases: &Releases,
     judged: &Judged,
-    (drift, state): (&Drift<'_>, &dyn Fs),
+    (drift, ground): (&Drift<'_>, &Ground),
     missing: &MissingTags,
 ) -> TaskLine {
     let Active { version: active, config, mut trouble } = named;
@@ -304,7 +305,7 @@ fn task_line(
     let left_out = drift.left_out(watched);
     let small = drift.of(watched).map_err(|failure| trouble.push(failure.to_string())).unwrap_or_default();
     let (large, unread) = drift.large(watched).map_err(|failure| trouble.push(failure.to_string())).unwrap_or_default();
-    let way_back = way_back::of(state, task, active.as_ref(), releases, &judged.standings);
+    let way_back = way_back::of(ground, task, active.as_ref(), releases, &judged.standings);
     let way_back = way_back::for_want_of_tags(way_back, missing, &task.id, active.as_ref());
     TaskLine {
         task: task.id.clone(),

@@ -2,28 +2,29 @@
 
 use super::{App, MissingTags, missing_tags::not_here};
 use crate::{
-    base::{Failure, Fs, TaskId, clock::local, zone},
+    base::{Failure, TaskId, clock::local, zone},
     catalog::releases::Releases,
     drill::reports,
+    ground::Ground,
     model::{Check, Status, TaskSpec, Version, overview::WayBack, signature::Demand},
     policy::{self, target::NoTarget},
     rollback::{self, Standings, check},
 };
 
 /// The way back of a task from its active version.
-pub(super) fn of(state: &dyn Fs, task: &TaskSpec, active: Option<&Version>, releases: &Releases, standings: &Standings) -> WayBack {
+pub(super) fn of(ground: &Ground, task: &TaskSpec, active: Option<&Version>, releases: &Releases, standings: &Standings) -> WayBack {
     let version = match target(task, active, releases, standings) {
         Ok(version) => version,
         Err(NoTarget::Oldest(_)) => return WayBack { oldest: true, ..WayBack::default() },
         Err(NoTarget::Unproven { version, .. }) => return WayBack { unproven: Some(version), ..WayBack::default() },
-        Err(NoTarget::Failed(version)) => return failed(state, task, version),
+        Err(NoTarget::Failed(version)) => return failed(ground, task, version),
         Err(NoTarget::TakenBack(_)) => return WayBack::default(),
         Err(why @ NoTarget::BelowDoor { .. }) => {
             let why = rollback::Error::NoGoodVersion { task: task.id.clone(), why, others: false }.to_string();
             return WayBack { why: Some(why), ..WayBack::default() };
         }
     };
-    let proof = reports::newest(state, &task.id, &version).map(|report| report.proof());
+    let proof = reports::newest(ground, &task.id, &version).map(|report| report.proof());
     WayBack { version: Some(version), proof, ..WayBack::default() }
 }
 
@@ -37,8 +38,8 @@ fn target(task: &TaskSpec, active: Option<&Version>, releases: &Releases, standi
 }
 
 /// The way to a version whose checks failed: no rollback takes it by itself until it is proven again.
-fn failed(state: &dyn Fs, task: &TaskSpec, version: Version) -> WayBack {
-    match reports::newest(state, &task.id, &version).map(|report| report.proof()).filter(|proof| !proof.passed) {
+fn failed(ground: &Ground, task: &TaskSpec, version: Version) -> WayBack {
+    match reports::newest(ground, &task.id, &version).map(|report| report.proof()).filter(|proof| !proof.passed) {
         Some(proof) => WayBack { version: Some(version), proof: Some(proof), ..WayBack::default() },
         None => WayBack { why: Some(format!("the checks of {version} failed, and it is the newest older version")), ..WayBack::default() },
     }
@@ -68,7 +69,7 @@ impl App {
     /// bytes that are gone. `None` = nothing is known against it, or there is no older good version.
     pub(super) fn broken_way_back(&self, task: &TaskSpec, from: &Version) -> Result<Option<String>, Failure> {
         let releases = self.tagged_releases(&task.id)?;
-        let way = of(&*self.ground.state, task, Some(from), &releases, &self.standings_of(&task.id)?);
+        let way = of(&self.ground, task, Some(from), &releases, &self.standings_of(&task.id)?);
         let Some(version) = &way.version else { return Ok(way.why) };
         let broken = |why: &str| Some(format!("the way back to {version} is broken: {why}"));
         if let Some(proof) = way.proof.filter(|proof| !proof.passed) {

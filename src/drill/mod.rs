@@ -21,7 +21,7 @@ use std::{
 use crate::{
     base::{Failure, Fault, Hint, Kind, Root, process::offline::Offline, text, text::size},
     catalog::{
-        Release, Scope, grown,
+        self, Release, Scope, grown,
         manifests::{self, Found},
         releases::Releases,
     },
@@ -283,6 +283,7 @@ impl Drill<'_> {
             schema: DRILL_SCHEMA.into(),
             task: self.task.id.clone(),
             version: release.version.clone(),
+            release: catalog::verdict::meant(&self.ground.git, &release.task, &release.version),
             active: self.active.cloned(),
             at: self.ground.clock.now(),
             who: format!("{} <{}>", who.name, who.email),

@@ -10,6 +10,8 @@ use crate::{
         fs::{create_dir_all, read_limited, write_durably},
         random,
     },
+    catalog,
+    ground::Ground,
     model::{Version, drill::DrillReport},
 };
 
@@ -55,10 +57,14 @@ pub fn keep(state: &dyn Fs, report: &DrillReport) -> io::Result<RelPath> {
     Ok(path)
 }
 
-/// The newest report of a version that can be read.
-pub fn newest(state: &dyn Fs, task: &TaskId, version: &Version) -> Option<DrillReport> {
+/// The newest report of the release that has this number here, of those that can be read. One that
+/// names no release, or where none can be found here, is of whatever has the number.
+pub fn newest(ground: &Ground, task: &TaskId, version: &Version) -> Option<DrillReport> {
+    let state = &*ground.state;
+    let here = catalog::verdict::meant(&ground.git, task, version);
+    let is_here = |report: &DrillReport| here.is_none() || report.release.is_none() || report.release == here;
     let found = all(state, task).ok()?;
     let own = found.iter().rev().filter(|(_, of, _)| of == version);
     let read = |name: &String| serde_json::from_slice::<DrillReport>(&read_limited(state, &folder(task).join(name), LIMIT).ok()?).ok();
-    own.filter_map(|(.., name)| read(name)).find(|report| report.task == *task && report.version == *version)
+    own.filter_map(|(.., name)| read(name)).find(|report| report.task == *task && report.version == *version && is_here(report))
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Status, Verification, Version, overview::Proof};
+use super::{Status, Verification, Version, overview::Proof, verdict::Meant};
 use crate::base::{RelPath, TaskId};
 
 /// The format that is written.
@@ -47,6 +47,9 @@ pub struct DrillReport {
     pub task: TaskId,
     /// The version that was returned to.
     pub version: Version,
+    /// The release that was returned to: a number may be released anew. Older reports name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<Meant>,
     /// The version that was active.
     pub active: Option<Version>,
     /// When it began.

@@ -124,6 +124,55 @@ fn a_broken_version_fails_for_the_right_reason_and_everything_says_so() {
 }
 
 #[test]
+fn a_drill_is_of_the_release_that_it_returned_to_and_not_of_another_one_of_its_number() {
+    for (smoke, code) in [("true", 0), ("false", 4)] {
+        let sandbox = Sandbox::new(1);
+        settings(&sandbox, &format!("    verify: [{{run: '{smoke}'}}]\n"), "");
+        sandbox.commit("settings");
+        let release = |version: &str, bytes: &[u8]| {
+            sandbox.write("tasks/T01/signal.py", bytes);
+            set_version(&sandbox, version);
+            let words = ["create-snapshot", "-t", "T01", "--version", version, "-m", "a release", "--no-commands", "--yes"];
+            sandbox.snapback(&words).expect(0);
+            sandbox.snapback(&["mark", "good", version, "-t", "T01", "-m", "looked at"]).expect(0);
+        };
+        release("1.0.0", b"# one\n");
+        release("1.1.0", b"# A\n");
+        drill(&sandbox, &["--to", "1.1.0"]).expect(code);
+        sandbox.snapback(&["undo", "T01-v1.1.0", "--no-commands", "--yes"]).expect(0);
+        release("1.1.0", b"# B\n");
+        release("1.2.0", b"# two\n");
+        let way = || {
+            let health = sandbox.snapback(&["health", "--json", "-t", "T01"]).expect(0).json();
+            health["data"]["tasks"][0]["way_back"].clone()
+        };
+        let found = way();
+        assert_eq!((found["version"].as_str(), &found["proof"]), (Some("1.1.0"), &serde_json::Value::Null), "{smoke}: {found}");
+        let status = sandbox.snapback(&["status"]).expect(0).stdout;
+        assert!(!status.contains("go back to 1.1.0"), "{smoke}: {status}");
+        let metrics = sandbox.top().join("snapback.prom");
+        sandbox.snapback(&["health", "--textfile", metrics.to_str().unwrap()]).expect(0);
+        let metrics = fs::read_to_string(metrics).unwrap();
+        assert!(metrics.contains("snapback_task_") && !metrics.contains("last_drill_success{"), "{smoke}: {metrics}");
+        drill(&sandbox, &["--to", "1.1.0"]).expect(code);
+        if code != 0 {
+            assert_eq!(way()["version"], "1.0.0", "its own drill failed");
+            continue;
+        }
+        assert_eq!(way()["proof"]["passed"], true);
+        // The report of a program that named no release is of whatever has the number.
+        let folder = sandbox.at(".git/snapback/drills/reports/T01");
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let mut report: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+            assert!(report.as_object_mut().unwrap().remove("release").is_some(), "{report}");
+            fs::write(&path, report.to_string()).unwrap();
+        }
+        assert_eq!(way()["proof"]["passed"], true, "an old report");
+    }
+}
+
+#[test]
 fn a_release_warns_of_a_way_back_whose_bytes_are_gone() {
     let sandbox = released("true");
     fs::remove_dir_all(sandbox.at(".git/snapback/store")).unwrap();
