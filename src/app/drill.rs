@@ -9,7 +9,7 @@ use crate::{
     drill::{self, Drill, reports},
     model::{
         Status, TaskSpec, Version,
-        drill::DrillReport,
+        drill::{DrillReport, WAY},
         manifest::FileEntry,
         settings::EnvMode,
         trust::{CommandState, Role},
@@ -137,7 +137,7 @@ impl App {
 
     /// What came back in an empty place must also have a way back into this work tree.
     fn look_at_way_here(&self, spec: &TaskSpec, report: &mut DrillReport) {
-        let checking = Checking::begin(2, "configuration.way");
+        let checking = Checking::begin(2, WAY);
         let check = match report.passed.then(|| self.obstacle(spec, &report.version)) {
             None => return,
             Some(None) => checking.end(Status::Pass, vec!["nothing in this work tree is in the way of a rollback".into()]),

@@ -10,8 +10,12 @@ use crate::{
     base::{Failure, OpId, TaskId},
     catalog,
     model::{
-        Check, Report, Status, Verdict, VerdictRecord, Verification, Version, drill::DrillReport, operation::OpKind, report::Outcome,
-        verdict::Standing, verification::AS_RELEASED,
+        Check, Report, Status, Verdict, VerdictRecord, Verification, Version,
+        drill::{DrillReport, WAY},
+        operation::OpKind,
+        report::Outcome,
+        verdict::Standing,
+        verification::AS_RELEASED,
     },
     steps::verdicts,
     verify::Commands,
@@ -203,7 +207,7 @@ fn own_failure(verification: &Verification, any: bool) -> Option<String> {
         return None;
     }
     // What lies in the way in the work tree is no fault of the version.
-    let own = |check: &&Check| check.level <= 3 && check.id != "configuration.way";
+    let own = |check: &&Check| check.level <= 3 && check.id != WAY;
     verification.checks.iter().filter(own).find(|check| check.status == Status::Fail).map(reason_of)
 }
 

@@ -57,8 +57,8 @@ pub fn keep(state: &dyn Fs, report: &DrillReport) -> io::Result<RelPath> {
     Ok(path)
 }
 
-/// The newest report of the release that has this number here, of those that can be read. One that
-/// names no release, or where none can be found here, is of whatever has the number.
+/// The newest report that says something of the release that has this number here, of those that can
+/// be read. One that names no release, or where none can be found here, is of whatever has the number.
 pub fn newest(ground: &Ground, task: &TaskId, version: &Version) -> Option<DrillReport> {
     let state = &*ground.state;
     let here = catalog::verdict::meant(&ground.git, task, version);
@@ -66,5 +66,6 @@ pub fn newest(ground: &Ground, task: &TaskId, version: &Version) -> Option<Drill
     let found = all(state, task).ok()?;
     let own = found.iter().rev().filter(|(_, of, _)| of == version);
     let read = |name: &String| serde_json::from_slice::<DrillReport>(&read_limited(state, &folder(task).join(name), LIMIT).ok()?).ok();
-    own.filter_map(|(.., name)| read(name)).find(|report| report.task == *task && report.version == *version && is_here(report))
+    own.filter_map(|(.., name)| read(name))
+        .find(|report| report.task == *task && report.version == *version && is_here(report) && report.is_of_version())
 }

@@ -9,6 +9,9 @@ use crate::base::{RelPath, TaskId};
 /// The format that is written.
 pub const DRILL_SCHEMA: &str = "snapback.drill/1";
 
+/// The check whether a rollback would be done in the work tree, which is no part of the version.
+pub const WAY: &str = "configuration.way";
+
 /// A file that other tasks use too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touched {
@@ -88,6 +91,12 @@ impl DrillReport {
     /// What it proves.
     pub fn proof(&self) -> Proof {
         Proof { at: self.at, passed: self.passed, recovery_ms: self.recovery_ms, offline: self.network.shut_off, why: self.why.clone() }
+    }
+
+    /// True when it says something of the version. What lay in the way of a rollback at that moment is
+    /// looked at anew whenever somebody asks, and what was left out proves nothing and disproves nothing.
+    pub fn is_of_version(&self) -> bool {
+        self.passed || self.verification.problems().any(|check| check.id != WAY)
     }
 
     /// The worst status, where what was left out is inconclusive.

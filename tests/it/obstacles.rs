@@ -3,7 +3,10 @@
 
 use std::process::Command;
 
-use crate::support::Sandbox;
+use crate::support::{
+    Sandbox,
+    sqlite::{open, set_row, with_row},
+};
 
 /// Two releases of T01; 1.1.0 is active, and 1.0.0 is proven.
 fn sandbox() -> Sandbox {
@@ -57,6 +60,44 @@ fn states_of_the_repository() {
     assert!(drilled.code != 0 && drilled.stdout.contains("has no commit yet"), "{drilled:?}");
     sandbox.git(&["symbolic-ref", "HEAD", "refs/heads/main"]).expect(0);
     assert_open(&sandbox);
+}
+
+#[test]
+fn what_lay_in_the_way_of_a_rollback_is_forgotten_when_it_has_gone() {
+    const DATABASE: &str = "tasks/T01/state.db";
+    for drilled_before in [true, false] {
+        let sandbox = Sandbox::new(1);
+        with_row(&sandbox.at(DATABASE), "one");
+        sandbox.release("T01", "1.0.0");
+        set_row(&sandbox.at(DATABASE), "two");
+        sandbox.release("T01", "1.1.0");
+        if drilled_before {
+            assert_open(&sandbox);
+        }
+        let connection = open(&sandbox.at(DATABASE));
+        assert_seen(&sandbox, "state.db is open in");
+        drop(connection);
+        let list = sandbox.snapback(&["list", "-t", "T01"]).expect(0).stdout;
+        assert!(!list.contains("failed"), "{list}");
+        let health = sandbox.snapback(&["health", "-t", "T01"]).expect(0).stdout;
+        assert!(!health.contains("state.db"), "{health}");
+        let status = sandbox.snapback(&["status"]).expect(0).stdout;
+        assert!(!status.contains("cannot go back"), "{status}");
+        assert_eq!(status.contains("can go back to 1.0.0 in "), drilled_before, "{status}");
+    }
+}
+
+#[test]
+fn what_a_drill_left_out_does_not_disprove_what_was_proved() {
+    let sandbox = Sandbox::two_releases(1);
+    sandbox.write(
+        "snapback.yaml",
+        b"version: 1\ndefaults: {large_files: {patterns: [\"*.bin\"]}}\ntasks: {T01: {verify: [{run: \"true\"}]}}\n",
+    );
+    assert_open(&sandbox);
+    sandbox.snapback(&["drill", "-t", "T01", "--to", "1.0.0", "--no-commands"]).expect(0);
+    let status = sandbox.snapback(&["status"]).expect(0).stdout;
+    assert!(status.contains("can go back to 1.0.0 in "), "{status}");
 }
 
 #[test]
