@@ -24,8 +24,9 @@ impl App {
         };
         let (committed, done) = (self.committed_at(task, then)?, self.done_at(&task.id, then)?);
         let found = match (committed, done) {
-            // git keeps whole seconds only: in the same one, the operation says it better.
-            (Some(committed), Some(done)) if done.at.as_second() >= committed.at.as_second() => {
+            // git keeps whole seconds only: in the same one, the operation says it better, unless
+            // somebody committed on top of it.
+            (Some(committed), Some(done)) if done.at.as_second() >= committed.at.as_second() && !self.is_built_on(&committed, &done) => {
                 Some(Standpoint { commit: done.commit.or(committed.commit), ..done })
             }
             (committed, done) => committed.or(done),
@@ -55,7 +56,14 @@ impl App {
         let git = &self.ground.git;
         let Some(head) = git.head_commit()? else { return Ok(None) };
         let Some((commit, at)) = git.first_parent_before(&head, then)? else { return Ok(None) };
-        Ok(Some(Standpoint { at, version: self.version_in(task, &commit)?, commit: Some(commit) }))
+        Ok(Some(Standpoint { at, version: self.version_in(task, &commit)?, commit: Some(commit), is_committed: true }))
+    }
+
+    /// True when what the branch said is built on what an operation committed.
+    fn is_built_on(&self, committed: &Standpoint, done: &Standpoint) -> bool {
+        let (Some(tip), Some(below), true) = (&committed.commit, &done.commit, done.is_committed) else { return false };
+        // In a history that ends early nobody can tell.
+        tip != below && self.ground.git.first_ancestor(tip, [Some(below.clone())]).is_ok_and(|found| found.is_some())
     }
 
     /// The version that a commit says a task has: its registry, else its configuration.
@@ -83,9 +91,10 @@ impl App {
             if !is_ours || about.at > then || listed.phase != (Phase::Finished { done: true }) {
                 continue;
             }
-            let found = found.get_or_insert_with(|| Standpoint { at: about.at, version: about.to.clone(), commit: None });
+            let is_committed = listed.summary.steps.iter().any(|step| step == "publish");
+            let found = found.get_or_insert_with(|| Standpoint { at: about.at, version: about.to.clone(), commit: None, is_committed });
             // One without a commit stands on that of an earlier one.
-            if listed.summary.steps.iter().any(|step| step == "publish") {
+            if is_committed {
                 found.commit = self.commit_of(&id)?;
                 break;
             }
@@ -110,6 +119,8 @@ struct Standpoint {
     version: Option<Version>,
     /// The commit of HEAD, as far as it is known.
     commit: Option<GitId>,
+    /// True when that commit is where it came to stand, false when it stands on it without one of its own.
+    is_committed: bool,
 }
 
 /// A moment: a span before now, the end of a day here, or a time with its offset.

@@ -105,6 +105,23 @@ fn a_time_means_the_release_that_was_active_then_and_not_another_one_of_its_numb
 }
 
 #[test]
+fn of_what_was_committed_in_one_second_the_later_commit_says_what_was_active() {
+    let mut a = Sandbox::two_releases(1);
+    // The second of the release, whenever this test runs.
+    let second = a.git_out(&["log", "-1", "--format=%cI"]);
+    at(&mut a, &second);
+    a.git(&["checkout", "-q", "T01-v1.0.0", "--", "tasks/T01", "task_registry.json"]).expect(0);
+    a.git(&["commit", "-q", "-m", "by hand"]).expect(0);
+    assert_eq!(found(&a, "@0s"), "1.0.0");
+    // What was done on top of it without a commit is later still.
+    a.variables.clear();
+    a.snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "--no-commit", "-y"]).expect(0);
+    assert_eq!(found(&a, "@0s"), "1.1.0");
+    a.snapback(&["undo", "-y"]).expect(0);
+    assert_eq!(found(&a, "@0s"), "1.0.0");
+}
+
+#[test]
 fn a_release_whose_manifest_came_later_or_was_edited_is_the_one_that_was_active() {
     let mut a = Sandbox::new(1);
     at(&mut a, "2026-01-01T10:00:00+00:00");
