@@ -4,7 +4,7 @@
 //! takes from, is named and left out. What makes or changes what later ways back rely on (a release,
 //! `adopt`, `init`, an edit of the registry) is no emergency, and wants settings without a mistake.
 
-use super::{App, Error};
+use super::{App, Error, view::is_release};
 use crate::{
     base::{Failure, Fault, Hint, TaskId},
     catalog::releases::Releases,
@@ -45,7 +45,10 @@ impl App {
     pub(super) fn flawed_lines(&self, releases: &Releases, standings: &Standings, registry: Option<&Registry>) -> Vec<TaskLine> {
         let line = |task: &TaskId| {
             let active = registry.and_then(|registry| registry.version(task).ok().flatten());
-            let standing = active.as_ref().map(|version| standing_of(standings, task, version));
+            let standing = active
+                .as_ref()
+                .filter(|version| is_release(&self.ground, task, version))
+                .map(|version| standing_of(standings, task, version));
             let trouble = self.flaw_of(task).map(Flaw::mistake).unwrap_or_default();
             TaskLine {
                 task: task.clone(),

@@ -307,13 +307,15 @@ fn task_line(
     let (large, unread) = drift.large(watched).map_err(|failure| trouble.push(failure.to_string())).unwrap_or_default();
     let way_back = way_back::of(ground, task, active.as_ref(), releases, &judged.standings);
     let way_back = way_back::for_want_of_tags(way_back, missing, &task.id, active.as_ref());
+    // Of a number that was taken back nothing that was said holds any more.
+    let judged_as = active.as_ref().filter(|version| place != Released::Never || is_release(ground, &task.id, version));
     TaskLine {
         task: task.id.clone(),
         title: task.title.clone(),
         newest: releases.of(&task.id).next_back().map(|release| release.version.clone()),
         releases: releases.of(&task.id).count(),
-        standing: active.as_ref().map(|version| standing_of(&judged.standings, &task.id, version)).unwrap_or_default(),
-        said_by: active.as_ref().and_then(|version| judged.by(&task.id, version)),
+        standing: judged_as.map(|version| standing_of(&judged.standings, &task.id, version)).unwrap_or_default(),
+        said_by: judged_as.and_then(|version| judged.by(&task.id, version)),
         active,
         config,
         drift: small + large,
@@ -325,6 +327,11 @@ fn task_line(
         way_back,
         left_out,
     }
+}
+
+/// True when a version is a release here, by its tag or, where that was deleted, by its second reference.
+pub(super) fn is_release(ground: &Ground, task: &TaskId, version: &Version) -> bool {
+    catalog::verdict::meant(&ground.git, task, version).is_some()
 }
 
 /// Worst first: trouble, bad or failed, held, drift, unknown, fine.

@@ -8,7 +8,7 @@ use snapback::{
 
 use crate::{
     clones::{clone, released},
-    support::{Sandbox, sandbox::Ran},
+    support::{Sandbox, sandbox::Ran, story::set_version},
 };
 
 /// What must be as it was: work tree, branch, index, tags, registry.
@@ -80,6 +80,48 @@ fn the_first_release_of_a_task_is_taken_back_too() {
     assert_eq!(state(&a), before);
     let list = a.snapback(&["op", "list"]).expect(0).stdout;
     assert!(list.contains("undone") || list.contains("undo"), "{list}");
+}
+
+#[test]
+fn what_was_said_of_a_release_is_not_said_of_its_number_when_it_was_taken_back() {
+    for (released, undone) in [("proven", "1.0.0"), ("bad", "1.1.0")] {
+        let a = if undone == "1.0.0" { Sandbox::new(1) } else { released_once() };
+        a.release("T01", undone);
+        if released == "bad" {
+            a.snapback(&["mark", "bad", undone, "-t", "T01", "-m", "drawdown"]).expect(0);
+        }
+        let told = |word: &str| {
+            let state = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ").contains(&format!(" {undone} {word} "));
+            let status = a.snapback(&["status"]).expect(0).stdout;
+            assert!(status.lines().any(state), "{word}: {status}");
+        };
+        told(released);
+        undo(&a, &format!("T01-v{undone}")).expect(0);
+        // It is in the configuration and in the registry again, by hand.
+        set_version(&a, undone);
+        let registry = String::from_utf8(a.read("task_registry.json")).unwrap();
+        a.write("task_registry.json", registry.replace("\"1.0.0\"", &format!("\"{undone}\"")).as_bytes());
+        told("unknown");
+        let task = a.snapback(&["status", "--json"]).expect(0).json()["data"]["tasks"][0].clone();
+        assert_eq!((&task["standing"]["proven"], &task["standing"]["bad"]), (&false.into(), &false.into()), "{task}");
+        let health = a.snapback(&["health", "-t", "T01", "--json"]).json();
+        let health = &health["data"]["tasks"][0];
+        assert_eq!(health["verified"], false, "{health}");
+        assert!(!health.to_string().contains("called bad"), "{health}");
+        // Of a release whose tag only is away it holds.
+        a.write("tasks/T01/signal.py", b"another release\n");
+        a.release("T01", undone);
+        a.git(&["tag", "-d", &format!("T01-v{undone}")]).expect(0);
+        told("proven");
+    }
+}
+
+/// T01 released as 1.0.0.
+fn released_once() -> Sandbox {
+    let a = Sandbox::new(1);
+    a.release("T01", "1.0.0");
+    a.write("tasks/T01/signal.py", b"two\n");
+    a
 }
 
 #[test]
