@@ -130,6 +130,11 @@ pub fn tree_as(
     }
     if levels.commands == Commands::Run && !ground.commands_for(&task.id, &uses).is_empty() {
         look_again(ground, task, (&scope, &found.manifest), &mut verification)?;
+        if !is_edited {
+            let now = configuration(ground, task, &scope, &found.manifest, levels.registry == Entry::Told)?;
+            let worse = configuration::worse(&verification.checks, now);
+            verification.checks.extend(worse);
+        }
     }
     Ok(verification)
 }

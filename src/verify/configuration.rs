@@ -54,6 +54,16 @@ pub fn versions(expected: &Version, said: &Said, adopted: bool) -> Vec<Check> {
     checks
 }
 
+/// What commands made worse, or others while they ran, of what was looked at before.
+pub fn worse(before: &[Check], now: Vec<Check>) -> Option<Check> {
+    let was = |id: &str| before.iter().filter(|check| check.id == id).map(|check| check.status).max();
+    let worse: Vec<Check> =
+        now.into_iter().filter(|check| check.status > Status::Skipped && was(&check.id).is_none_or(|was| check.status > was)).collect();
+    let status = worse.iter().map(|check| check.status).max()?;
+    let said = worse.into_iter().flat_map(|check| check.evidence).map(|line| format!("while the commands ran: {line}"));
+    Some(Checking::begin(2, "configuration.after").end(status, said.collect()))
+}
+
 /// What a registry says that stays as it is.
 fn registry_left(said: &Said) -> Check {
     let says = match &said.registry {

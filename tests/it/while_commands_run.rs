@@ -47,6 +47,28 @@ fn a_smoke_test_that_changes_the_task_proves_nothing() {
 }
 
 #[test]
+fn a_smoke_test_that_changes_what_the_registry_says_proves_nothing() {
+    for (deed, code, says) in [
+        ("sed -i s/1.0.0/0.0.9/ ../../task_registry.json", 4, "the registry says 0.0.9, expected 1.0.0"),
+        ("echo {} > ../../task_registry.json", 8, "the registry names no version"),
+        ("echo { > ../../task_registry.json", 8, "the registry cannot be read"),
+    ] {
+        let sandbox = with_smoke(deed);
+        let ran = sandbox.snapback(&BACK).expect(code);
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(said.contains(&format!("while the commands ran: {says}")), "{deed}: {said}");
+        assert!(!said.contains("T01 is at 1.0.0, verified"), "{deed}: {said}");
+        let standing = sandbox.snapback(&["list", "-t", "T01", "--json"]).expect(0).json().to_string();
+        assert!(!standing.contains("\"failed\":true"), "it is no fault of the version: {deed}: {standing}");
+        if code == 8 {
+            sandbox.snapback(&["verify-rollback", "-t", "T01", "--no-commands", "--expected", "1.0.0"]).expect(8);
+        } else {
+            assert_eq!(sandbox.read("tasks/T01/signal.py"), b"# 1.1.0\n", "it was put back");
+        }
+    }
+}
+
+#[test]
 fn what_it_leaves_that_is_no_part_of_the_task_is_its_own() {
     let sandbox = with_smoke("touch run.log");
     let ran = sandbox.snapback(&BACK).expect(0);
