@@ -265,9 +265,10 @@ impl App {
         releases::of_task(&self.ground.git, &self.ground.settings, task).inspect(|releases| self.name_broken(releases))
     }
 
-    /// Tags that lead nowhere are passed over, and not without a word.
+    /// Tags that lead nowhere, or to no commit, are passed over, and not without a word.
     fn name_broken(&self, releases: &Releases) {
         releases.broken_tags.iter().for_each(|tag| self.warn_once(format!("{} is broken and passed over: {}", tag.name, tag.why)));
+        releases.misnamed.iter().for_each(|(name, why)| self.warn_once(format!("{name} is no release and passed over: {why}")));
     }
 
     /// Warns of what is met again and again.

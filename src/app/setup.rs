@@ -5,10 +5,10 @@ use std::path::Path;
 use super::{App, Error, Options, signing::Signatures};
 use crate::{
     base::{Failure, Fault, Hint, RelPath, fs::read_limited, glob::Globs, process, sqlite, text},
-    catalog::{Release, Scope},
+    catalog::Scope,
     config,
     draft::{Draft, FileDraft, StepDraft, tree},
-    git::{self, Repo, Scan},
+    git::{Repo, Scan},
     model::{
         Plan, Report, Request,
         answer::Next,
@@ -193,10 +193,7 @@ impl App {
 
     /// Tags that are called like a release of a task and lead to no commit.
     fn misnamed_tags(&self) -> Result<Option<DoctorLine>, Failure> {
-        let releases = self.all_releases()?;
-        let is_misnamed = |release: &&Release| matches!(self.ground.git.peel_tag(&release.tag_id), Err(git::Error::BadTag { .. }));
-        let names: Vec<String> =
-            releases.by_task.values().flat_map(std::collections::BTreeMap::values).filter(is_misnamed).map(Release::tag).collect();
+        let names: Vec<String> = self.all_releases()?.misnamed.into_iter().map(|(name, _)| name).collect();
         let Some(first) = names.first() else { return Ok(None) };
         let seen = format!("no release, because no commit is tagged: {}", names.join(", "));
         Ok(Some(bad("tags", seen, Hint::run("take the first away", &["git", "tag", "-d", first]))))

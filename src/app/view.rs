@@ -120,7 +120,7 @@ impl App {
         }
         let line = |release: &&Release| {
             let tag = match self.ground.git.peel_tag(&release.tag_id) {
-                // Tags may name trees and blobs; such a one is no release, whatever it is called. `doctor` names it.
+                // It was moved to something that is no commit, which `status` says.
                 Err(git::Error::BadTag { .. }) => return Ok(None),
                 peeled => peeled?,
             };

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
+
 use super::{Error, manifests::LIMIT};
 use crate::{
     base::{Failure, GitId, TaskId, text},
@@ -29,6 +31,9 @@ impl Release {
     }
 }
 
+/// Where the second references of releases are.
+const KEEP: &str = "refs/snapback/keep/";
+
 /// All releases of all tasks that `is_task` knows, and the markers, by task.
 #[derive(Debug, Default)]
 pub struct Releases {
@@ -40,11 +45,15 @@ pub struct Releases {
     pub broken: BTreeMap<(TaskId, Version), BrokenRef>,
     /// Every tag that leads nowhere, whatever it was.
     pub broken_tags: Vec<BrokenRef>,
+    /// Tags that are called like a release, lead to no commit and never were one, and why; in the order of their names.
+    pub misnamed: Vec<(String, git::Error)>,
 }
 
 /// Reads all tags once.
 pub fn all(git: &Repo, settings: &Settings) -> Result<Releases, Failure> {
-    of_tags(git, settings, git.tags()?)
+    let mut found = of_tags(git, settings, git.tags()?)?;
+    found.pass_over_misnamed(git, KEEP)?;
+    Ok(found)
 }
 
 /// The releases and markers of one task. Tags of other tasks are not read.
@@ -54,6 +63,7 @@ pub fn of_task(git: &Repo, settings: &Settings, task: &TaskId) -> Result<Release
     found.by_task.retain(|id, _| id == task);
     found.broken.retain(|(id, _), _| id == task);
     found.markers.retain(|marker| marker.task() == task);
+    found.pass_over_misnamed(git, &format!("{KEEP}{task}/"))?;
     Ok(found)
 }
 
@@ -71,6 +81,8 @@ pub fn one(git: &Repo, settings: &Settings, task: &TaskId, version: &Version) ->
     {
         let release = Release { task: task.clone(), version: version.clone(), tag_id, lost: false };
         found.by_task.entry(task.clone()).or_default().insert(version.clone(), release);
+        found.pass_over_misnamed(git, &format!("{KEEP}{task}/"))?;
+        found.by_task.retain(|_, versions| !versions.is_empty());
     }
     Ok(found)
 }
@@ -137,6 +149,23 @@ pub fn readings(settings: &Settings, name: &TagName) -> Vec<TagName> {
 }
 
 impl Releases {
+    /// Passes over the tags that lead to no commit: they may name trees and blobs, whatever they are called.
+    /// One that has a second reference was a release, and was moved. `below` is where these are.
+    fn pass_over_misnamed(&mut self, git: &Repo, below: &str) -> Result<(), Failure> {
+        let kept = git.ref_names_below(below)?;
+        let made = |release: &&Release| kept.contains(&TagName::keep_reference(&release.task, &release.version));
+        let all: Vec<&Release> = self.by_task.values().flat_map(BTreeMap::values).filter(|release| !made(release)).collect();
+        // What is missing or damaged was a release.
+        let why = |release: &&Release| git.peel_tag(&release.tag_id).err().filter(|error| matches!(error, git::Error::BadTag { .. }));
+        let misnamed: Vec<(Release, git::Error)> =
+            all.into_par_iter().filter_map(|release| Some((release.clone(), why(&release)?))).collect();
+        for (release, why) in misnamed {
+            self.by_task.entry(release.task.clone()).or_default().remove(&release.version);
+            self.misnamed.push((release.tag(), why));
+        }
+        Ok(())
+    }
+
     /// The releases of one task, in rising order.
     pub fn of(&self, task: &TaskId) -> impl DoubleEndedIterator<Item = &Release> {
         self.by_task.get(task).into_iter().flat_map(BTreeMap::values)
@@ -163,7 +192,6 @@ impl Releases {
 
     /// The releases whose tag names something else than their second reference; of one task or all.
     pub fn moved(&self, git: &Repo, task: Option<&TaskId>) -> Result<BTreeSet<(TaskId, Version)>, Failure> {
-        const KEEP: &str = "refs/snapback/keep/";
         let below = task.map_or_else(|| KEEP.to_string(), |task| format!("{KEEP}{task}/"));
         let mut moved = BTreeSet::new();
         for (name, kept) in git.refs_below(&below)? {

@@ -70,6 +70,12 @@ pub fn find(ground: &Ground, wanted: &dyn Fn(&TaskId) -> bool) -> Result<Adoptio
         files: 0,
         reason: Some(broken.why.clone()),
     }));
+    lines.extend(all.misnamed.iter().map(|(name, why)| AdoptionLine {
+        tag: name.clone(),
+        release: None,
+        files: 0,
+        reason: Some(why.to_string()),
+    }));
     let scopes: HashMap<&TaskId, Scope> = ground
         .settings
         .tasks

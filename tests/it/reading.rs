@@ -396,10 +396,33 @@ fn tags_that_lead_to_no_commit_are_passed_over_and_named_once() {
     let sandbox = released();
     sandbox.git(&["tag", "T01-v0.7.0", "HEAD^{tree}"]).expect(0);
     sandbox.git(&["tag", "-a", "-m", "a blob", "T01-v0.8.0", "HEAD:tasks/T01/main.py"]).expect(0);
-    for args in [&["list"][..], &["list", "-t", "T01"], &["history", "-t", "T01"], &["status"]] {
+    sandbox.git(&["tag", "T01-v9.9.9", "HEAD^{tree}"]).expect(0);
+    for args in [
+        &["list"][..],
+        &["list", "-t", "T01"],
+        &["history", "-t", "T01"],
+        &["status"],
+        &["verify-snapshot", "--all"],
+        &["verify-snapshot", "-t", "T01", "--all", "--deep"],
+        &["drill", "-t", "T01", "--all"],
+        &["show", "-t", "T01", "latest"],
+        &["health", "--fail-on", "never"],
+        &["rollback", "-t", "T01", "--to", "previous", "--dry-run"],
+    ] {
         let ran = look(&sandbox, args, &[0]);
-        assert!(!ran.stdout.contains("0.7.0") && !ran.stdout.contains("0.8.0"), "{ran:?}");
+        assert!(!["0.7.0", "0.8.0", "9.9.9"].iter().any(|version| ran.stdout.contains(version)), "{args:?}: {ran:?}");
+        let said = ran.stderr.lines().filter(|line| line.contains("T01-v9.9.9 is no release and passed over: ")).count();
+        assert_eq!(said, 1, "{args:?}: {ran:?}");
     }
+    for args in [&["show", "-t", "T01", "9.9.9"][..], &["verify-snapshot", "-t", "T01", "--version", "9.9.9"]] {
+        let ran = look(&sandbox, args, &[5]);
+        assert!(ran.stderr.contains("T01 has no version 9.9.9"), "{ran:?}");
+    }
+    let adopted = look(&sandbox, &["adopt", "--all", "--dry-run"], &[0]);
+    assert!(adopted.stdout.contains("T01-v9.9.9") && adopted.stdout.contains("does not lead to a commit"), "{adopted:?}");
+    let taken = look(&sandbox, &["create-snapshot", "-t", "T01", "--version", "9.9.9", "-m", "x", "--yes"], &[7]);
+    assert!(taken.stderr.contains("T01-v9.9.9"), "{taken:?}");
+    sandbox.git(&["tag", "-d", "T01-v9.9.9"]).expect(0);
     let doctor = sandbox.snapback(&["doctor"]);
     assert_eq!(doctor.stdout.matches("T01-v0.7.0, T01-v0.8.0").count(), 1, "{doctor:?}");
 }
