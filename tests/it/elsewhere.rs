@@ -14,7 +14,7 @@ fn two() -> (Sandbox, Sandbox) {
     a.git(&["init", "-q", "--bare", "-b", "main", "../up.git"]).expect(0);
     a.git(&["remote", "add", "origin", "../up.git"]).expect(0);
     for version in ["1.0.0", "1.1.0"] {
-        a.write("tasks/T01/model.bin", &[version.as_bytes(), &[7; 50_000]].concat());
+        a.write("tasks/T01/model.bin", &[version.as_bytes(), &vec![7; 50_000]].concat());
         set_version(&a, version);
         a.release("T01", version);
     }
