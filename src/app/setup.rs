@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{App, Error, Options, signing::Signatures};
 use crate::{
     base::{Failure, Fault, Hint, RelPath, fs::read_limited, glob::Globs, process, sqlite, text},
-    catalog::Scope,
+    catalog::{Scope, releases},
     config,
     draft::{Draft, FileDraft, StepDraft, tree},
     git::{Repo, Scan},
@@ -193,7 +193,8 @@ impl App {
 
     /// Tags that are called like a release of a task and lead to no commit.
     fn misnamed_tags(&self) -> Result<Option<DoctorLine>, Failure> {
-        let names: Vec<String> = self.all_releases()?.misnamed.into_iter().map(|(name, _)| name).collect();
+        let names: Vec<String> =
+            releases::all_followed(&self.ground.git, &self.ground.settings)?.misnamed.into_iter().map(|(name, _)| name).collect();
         let Some(first) = names.first() else { return Ok(None) };
         let seen = format!("no release, because no commit is tagged: {}", names.join(", "));
         Ok(Some(bad("tags", seen, Hint::run("take the first away", &["git", "tag", "-d", first]))))

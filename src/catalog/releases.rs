@@ -49,8 +49,20 @@ pub struct Releases {
     pub misnamed: Vec<(String, git::Error)>,
 }
 
-/// Reads all tags once.
+/// Reads all tags once. Only the newest of each task are followed to what they lead to, for there may be
+/// very many; [`all_followed`] follows every one.
 pub fn all(git: &Repo, settings: &Settings) -> Result<Releases, Failure> {
+    let mut found = of_tags(git, settings, git.tags()?)?;
+    let mut tasks: BTreeSet<TaskId> = found.by_task.keys().cloned().collect();
+    while !tasks.is_empty() {
+        let newest = |release: &Release| tasks.contains(&release.task) && found.of(&release.task).next_back() == Some(release);
+        tasks = found.misnamed_among(git, KEEP, newest)?.into_iter().map(|misnamed| found.pass_over(misnamed)).collect();
+    }
+    Ok(found)
+}
+
+/// Reads all tags once, and follows each.
+pub fn all_followed(git: &Repo, settings: &Settings) -> Result<Releases, Failure> {
     let mut found = of_tags(git, settings, git.tags()?)?;
     found.pass_over_misnamed(git, KEEP)?;
     Ok(found)
@@ -152,18 +164,26 @@ impl Releases {
     /// Passes over the tags that lead to no commit: they may name trees and blobs, whatever they are called.
     /// One that has a second reference was a release, and was moved. `below` is where these are.
     fn pass_over_misnamed(&mut self, git: &Repo, below: &str) -> Result<(), Failure> {
+        self.misnamed_among(git, below, |_| true)?.into_iter().for_each(|misnamed| drop(self.pass_over(misnamed)));
+        Ok(())
+    }
+
+    /// Those of these that are so, and why.
+    fn misnamed_among(&self, git: &Repo, below: &str, is_meant: impl Fn(&Release) -> bool) -> Result<Vec<(Release, git::Error)>, Failure> {
         let kept = git.ref_names_below(below)?;
         let made = |release: &&Release| kept.contains(&TagName::keep_reference(&release.task, &release.version));
-        let all: Vec<&Release> = self.by_task.values().flat_map(BTreeMap::values).filter(|release| !made(release)).collect();
+        let meant = self.by_task.values().flat_map(BTreeMap::values).filter(|release| is_meant(release) && !made(release));
+        let meant: Vec<&Release> = meant.collect();
         // What is missing or damaged was a release.
         let why = |release: &&Release| git.peel_tag(&release.tag_id).err().filter(|error| matches!(error, git::Error::BadTag { .. }));
-        let misnamed: Vec<(Release, git::Error)> =
-            all.into_par_iter().filter_map(|release| Some((release.clone(), why(&release)?))).collect();
-        for (release, why) in misnamed {
-            self.by_task.entry(release.task.clone()).or_default().remove(&release.version);
-            self.misnamed.push((release.tag(), why));
-        }
-        Ok(())
+        Ok(meant.into_par_iter().filter_map(|release| Some((release.clone(), why(&release)?))).collect())
+    }
+
+    /// Passes one over; returns its task.
+    fn pass_over(&mut self, (release, why): (Release, git::Error)) -> TaskId {
+        self.by_task.entry(release.task.clone()).or_default().remove(&release.version);
+        self.misnamed.push((release.tag(), why));
+        release.task
     }
 
     /// The releases of one task, in rising order.

@@ -46,7 +46,7 @@ pub fn find(ground: &Ground, wanted: &dyn Fn(&TaskId) -> bool) -> Result<Adoptio
     let snapshots = std::slice::from_ref(&ground.settings.snapshots);
     let entries = ground.git.head_commit()?.map(|head| ground.git.entries(&head, snapshots)).transpose()?;
     let there: BTreeSet<RelPath> = entries.into_iter().flatten().map(|(path, _)| path).collect();
-    let all = releases::all(&ground.git, &ground.settings)?;
+    let all = releases::all_followed(&ground.git, &ground.settings)?;
     let mut lines = foreign_tags(ground, &is_task)?;
     let mut todo: Vec<&Release> = Vec::new();
     for release in all.by_task.values().flat_map(BTreeMap::values).filter(|release| wanted(&release.task)) {
