@@ -146,7 +146,7 @@ fn an_operation_is_not_taken_back_over_a_database_that_a_process_has_open() {
 
 #[test]
 fn what_a_failed_smoke_test_leaves_running_is_named_and_nothing_is_replaced_under_it() {
-    let sandbox = two_versions("setsid sleep 60 < state.db > /dev/null 2>&1 & echo $! > $HOME/pid; sleep 1; exit 1");
+    let sandbox = two_versions("setsid sleep 600 < state.db > /dev/null 2>&1 & echo $! > $HOME/pid; sleep 1; exit 1");
     let stuck = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(13);
     let pid = fs::read_to_string(sandbox.home().join("pid")).unwrap();
     let said = format!("state.db is open in sleep (process {})", pid.trim());
