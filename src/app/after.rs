@@ -20,7 +20,7 @@ use crate::{
         check::{self, Entry, Levels},
         standing_of,
     },
-    verify::{Checking, Commands},
+    verify::{Checking, Commands, integrity},
 };
 
 impl App {
@@ -78,7 +78,12 @@ impl App {
             || check::look(&self.ground, task),
         );
         let mut verification = kept?;
-        let tree = check::tree_as(&self.ground, task, &releases, Standing::default(), version, levels, &scan?)?;
+        let mut tree = check::tree_as(&self.ground, task, &releases, Standing::default(), version, levels, &scan?)?;
+        // A release of pointers is as it was released where only they are: that is told, and no doubt.
+        let is_of_pointers = |check: &&mut Check| {
+            check.status == Status::Inconclusive && check.evidence.iter().all(|line| line.contains(integrity::ONLY_POINTER))
+        };
+        tree.checks.iter_mut().filter(is_of_pointers).for_each(|check| check.status = Status::Skipped);
         verification.checks.extend(tree.checks.into_iter().filter(|check| check.id != "integrity.manifest"));
         Ok(verification)
     }

@@ -296,7 +296,7 @@ fn differs(tree: &dyn Fs, converter: &Converter, file: &FileEntry, digest: Diges
 }
 
 /// What is said of a file of Git LFS whose bytes never came.
-const ONLY_POINTER: &str = "only its Git LFS pointer is here, not its bytes (git lfs pull)";
+pub const ONLY_POINTER: &str = "only its Git LFS pointer is here, not its bytes (git lfs pull)";
 
 /// True for a file of Git LFS in whose place its pointer lies.
 fn is_pointer(tree: &dyn Fs, converter: &Converter, file: &FileEntry, size: u64) -> Result<bool, String> {

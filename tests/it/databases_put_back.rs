@@ -155,6 +155,9 @@ fn what_a_failed_smoke_test_leaves_running_is_named_and_nothing_is_replaced_unde
     let still = sandbox.snapback(&["op", "resume", "--yes"]).expect(6).stderr;
     assert!(still.contains(&said), "{still}");
     sandbox.run("kill", &[pid.trim()]).expect(0);
+    while fs::read_link(format!("/proc/{}/fd/0", pid.trim())).is_ok() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
     sandbox.snapback(&["op", "resume", "--yes"]).expect(4);
     assert_eq!((row(&sandbox.at(DATABASE)).as_str(), tables(&sandbox)), ("secnd", 1));
 }
