@@ -20,7 +20,7 @@ use crate::{
         check::{self, Entry, Levels},
         standing_of,
     },
-    verify::{Checking, Commands, integrity},
+    verify::{Checking, Commands},
 };
 
 impl App {
@@ -40,7 +40,7 @@ impl App {
                 let (task, version) = (task.id.clone(), version.clone());
                 report.verification.get_or_insert_with(|| Verification { task, version, checks: Vec::new() }).checks.extend(checks);
             }
-            OpKind::Rollback => self.look_again(operation, task, version, report)?,
+            OpKind::Rollback => self.look_after_a_kill(operation, task, version, report)?,
             _ => {}
         }
         Ok(())
@@ -48,7 +48,7 @@ impl App {
 
     /// A rollback whose files were verified by a run that did not live to its end: whoever was here since
     /// may have changed them. Its commands passed and are not run again.
-    fn look_again(&self, operation: &Operation, task: &TaskSpec, version: &Version, report: &mut Report) -> Result<(), Failure> {
+    fn look_after_a_kill(&self, operation: &Operation, task: &TaskSpec, version: &Version, report: &mut Report) -> Result<(), Failure> {
         let is_seen = |found: &Verification| found.checks.iter().any(|check| check.id == "integrity.files");
         if report.verification.as_ref().is_some_and(is_seen) {
             return Ok(());
@@ -78,12 +78,7 @@ impl App {
             || check::look(&self.ground, task),
         );
         let mut verification = kept?;
-        let mut tree = check::tree_as(&self.ground, task, &releases, Standing::default(), version, levels, &scan?)?;
-        // A release of pointers is as it was released where only they are: that is told, and no doubt.
-        let is_of_pointers = |check: &&mut Check| {
-            check.status == Status::Inconclusive && check.evidence.iter().all(|line| line.contains(integrity::ONLY_POINTER))
-        };
-        tree.checks.iter_mut().filter(is_of_pointers).for_each(|check| check.status = Status::Skipped);
+        let tree = check::tree_as(&self.ground, task, &releases, Standing::default(), version, levels, &scan?)?;
         verification.checks.extend(tree.checks.into_iter().filter(|check| check.id != "integrity.manifest"));
         Ok(verification)
     }

@@ -9,7 +9,7 @@ use crate::{
     git::Hooks,
     model::{
         Verdict, VerdictRecord, Version,
-        verdict::{Standing, unmended},
+        verdict::{Meant, Standing, unmended},
     },
     steps::{
         shared::{self, PREFIX},
@@ -95,8 +95,8 @@ impl App {
 
     /// True for what was said of another release of the number than the one that is here.
     pub fn is_of_another(&self, record: &VerdictRecord) -> bool {
-        let here = || catalog::verdict::meant(&self.ground.git, &record.task, &record.version);
-        record.release.as_ref().is_some_and(|meant| here().is_some_and(|here| here != *meant))
+        let here = catalog::verdict::meant(&self.ground.git, &record.task, &record.version);
+        !Meant::may_be(record.release.as_ref(), here.as_ref())
     }
 
     /// Pushes the verdicts; returns how many there are, how many are new there, and where. Nothing can conflict: each

@@ -24,8 +24,7 @@ use crate::{
     base::{
         Digest, Failure, Fs, Hasher, RelPath, Root, cancel,
         fs::create_dir_all,
-        text,
-        text::{escape, size},
+        text::{self, escape, size},
     },
     model::{
         Manifest,
@@ -74,7 +73,7 @@ pub fn rehearse(path: &Path, into: &Path, links_out: bool) -> Result<CapsuleRepo
     if !links_out {
         opened.refuse_links_out()?;
     }
-    Place::new(into)?;
+    Place::new(into)?.check_room(opened.listing.bytes().unwrap_or(u64::MAX))?;
     opened.unpack(None)?;
     Ok(opened.report())
 }

@@ -41,21 +41,27 @@ impl Place {
         Ok(Self { path, parent, name, stage: leftovers::name(&begin), begin })
     }
 
-    /// Makes the staging folder, after those that killed runs left are removed, and holds it; there must be room for this many bytes.
+    /// Makes the staging folder and holds it, after those that killed runs left are removed; there must be
+    /// room for this many bytes.
     pub fn stage(&self, bytes: u64) -> Result<(Root, File), Error> {
         let failed = |source| Error::Io { path: self.path.clone(), source };
-        let folder = self.parent.path();
-        if let Ok(stat) = rustix::fs::statvfs(folder) {
-            let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-            if free < bytes.saturating_add(RESERVE) {
-                return Err(Error::NoRoom { path: folder.to_path_buf(), needed: size(bytes), free: size(free) });
-            }
-        }
         leftovers::sweep(&self.parent, &self.begin);
+        self.check_room(bytes)?;
         remove_tree(&self.parent, &self.stage).map_err(failed)?;
         self.parent.create_dir(&self.stage, 0o777).map_err(failed)?;
         let held = leftovers::hold(&self.parent, &self.stage).map_err(failed)?;
         Ok((self.parent.enter(&self.stage).map_err(failed)?, held))
+    }
+
+    /// Refuses when there is no room for this many bytes.
+    pub fn check_room(&self, bytes: u64) -> Result<(), Error> {
+        let folder = self.parent.path();
+        let Ok(stat) = rustix::fs::statvfs(folder) else { return Ok(()) };
+        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+        if free < bytes.saturating_add(RESERVE) {
+            return Err(Error::NoRoom { path: folder.to_path_buf(), needed: size(bytes), free: size(free) });
+        }
+        Ok(())
     }
 
     /// Removes the staging folder of a run that failed.

@@ -1,35 +1,35 @@
 //! Tasks of which the work tree knows nothing any more: no registry names them, and their releases are there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{manifests, registry};
 use crate::{
     base::{GitId, RelPath, TaskId},
-    git::{PeeledTag, Repo},
+    git::Repo,
     model::TagName,
 };
 
-/// Tags that are looked into.
-const MOST: usize = 1000;
+/// Tags of a task that are looked into.
+const MOST: usize = 3;
 
 /// The tasks that the registry of HEAD names, and those that HEAD has a release of whose tag names a
 /// manifest: another branch may never have had them. What cannot be read names none.
 pub fn tasks(git: &Repo, registry: &RelPath) -> Vec<TaskId> {
     let Ok(Some(head)) = git.head_commit() else { return Vec::new() };
     let mut tasks = of_commit(git, &head, registry).unwrap_or_default();
-    let tags = git.tags().unwrap_or_default().whole;
-    for tag in tags.iter().rev().take(MOST) {
+    let mut seen: BTreeMap<TaskId, usize> = BTreeMap::new();
+    let mut releases: Vec<(TaskId, GitId)> = Vec::new();
+    for tag in git.tags().unwrap_or_default().whole.iter().rev() {
         let name = std::str::from_utf8(&tag.name).ok().filter(|name| !TagName::is_marker(name));
-        let reading = name.and_then(|name| TagName::readings(name, &|_| true).next());
+        let reading = name.and_then(|name| TagName::readings(name, &|task| !tasks.contains(task)).next());
         let Some(TagName::Release { task, .. }) = reading else { continue };
-        let is_release = |tag: &PeeledTag| {
-            manifests::digest_in(&tag.message).is_some()
-                && git.first_ancestor(&head, [Some(tag.commit.clone())]).is_ok_and(|at| at.is_some())
-        };
-        if !tasks.contains(&task) && git.peel_tag(&tag.id).is_ok_and(|tag| is_release(&tag)) {
-            tasks.insert(task);
-        }
+        let count = seen.entry(task.clone()).or_default();
+        *count += 1;
+        let made = (*count <= MOST).then(|| git.peel_tag(&tag.id).ok()).flatten();
+        releases.extend(made.filter(|tag| manifests::digest_in(&tag.message).is_some()).map(|tag| (task, tag.commit)));
     }
+    let reached = git.reached(&head, releases.iter().map(|(_, commit)| commit.clone())).unwrap_or_default();
+    tasks.extend(releases.into_iter().filter(|(_, commit)| reached.contains(commit)).map(|(task, _)| task));
     tasks.into_iter().collect()
 }
 

@@ -24,16 +24,23 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// Reads it; `None` where the entry names no paths, or none that can be.
-    pub(super) fn of(name: &str, bytes: &[u8], root: &dyn Fs) -> Option<Self> {
-        let whole: Value = yaml::parse(bytes, yaml::Limits::human()).ok()?;
-        let paths = match whole.get("tasks")?.get(name)?.get("path")? {
-            Value::String(path) => vec![path.clone()],
-            Value::Array(paths) => paths.iter().filter_map(|path| path.as_str().map(String::from)).collect(),
-            _ => return None,
+    /// Those of the entries of these names; an entry that names no paths, or none that can be, has none.
+    pub(super) fn all<'n>(names: impl IntoIterator<Item = &'n str>, bytes: &[u8], root: &dyn Fs) -> Vec<Self> {
+        let mut names = names.into_iter().peekable();
+        if names.peek().is_none() {
+            return Vec::new();
+        }
+        let whole: Value = yaml::parse(bytes, yaml::Limits::human()).unwrap_or_default();
+        let one = |name: &str| {
+            let paths = match whole.get("tasks")?.get(name)?.get("path")? {
+                Value::String(path) => vec![path.clone()],
+                Value::Array(paths) => paths.iter().filter_map(|path| path.as_str().map(String::from)).collect(),
+                _ => return None,
+            };
+            let (_, paths) = places(&format!("tasks.{name}.path"), &OneOrMany(paths), root).ok()?;
+            Some(Self { name: name.into(), paths })
         };
-        let (_, paths) = places(&format!("tasks.{name}.path"), &OneOrMany(paths), root).ok()?;
-        Some(Self { name: name.into(), paths })
+        names.filter_map(one).collect()
     }
 }
 
@@ -104,7 +111,7 @@ pub(super) fn leave_overlaps_out(tasks: &mut Vec<TaskSpec>, claims: &[Claim], fo
     let owners: Vec<Owner<'_>> = tasks.iter().map(Owner::of_task).chain(claims.iter().map(Owner::of_claim)).collect();
     for (one, others) in by_one(&overlaps(&owners)) {
         let (other, glob) = others[0];
-        let more = if others.len() == 1 { String::new() } else { format!(" (and so with {} more)", others.len() - 1) };
+        let more = if others.len() == 1 { String::new() } else { format!(" (it overlaps with {} more)", others.len() - 1) };
         let why = format!(
             "{} and {} both own {glob}{more}; use `exclude` in one of them, or `shared` for files that both use",
             one.name, other.name

@@ -164,15 +164,17 @@ fn tasks(declared: Tasks, defaults: &TaskBlock, (registry, released): (&RelPath,
     );
     folders.extend(lost);
     let mut tasks = named(declared.named, &folders, defaults, found);
-    for (name, error) in std::mem::take(&mut found.misnamed) {
-        found.claims.extend(Claim::of(&name, found.bytes, found.root));
+    let misnamed = std::mem::take(&mut found.misnamed);
+    let stopped = found.stopped();
+    let unusable = misnamed.iter().map(|(name, _)| name.as_str()).chain(stopped.iter().map(TaskId::as_str));
+    found.claims = Claim::all(unusable, found.bytes, found.root);
+    for (name, error) in misnamed {
         // It may be the entry of a task that has none; what is merged into the list may be any.
         let bare = folders.iter().map(|folder| &folder.id).filter(|id| tasks.iter().all(|task| task.id != **id));
         let may_be = |id: &&TaskId| name == "<<" || !text::did_you_mean(&name, [id.as_str()]).is_empty();
         let near: Vec<TaskId> = bare.filter(may_be).cloned().collect();
         found.leave_out(error, if near.is_empty() { Stops::Nothing } else { Stops::Tasks(near) });
     }
-    found.claims.extend(found.stopped().iter().filter_map(|id| Claim::of(id.as_str(), found.bytes, found.root)));
     let taken: HashSet<RelPath> = tasks.iter().map(|task| task.dir.clone()).collect();
     let ids: HashSet<TaskId> = tasks.iter().map(|task| task.id.clone()).chain(found.stopped()).collect();
     for folder in folders.into_iter().filter(|folder| !taken.contains(&folder.dir) && !ids.contains(&folder.id)) {

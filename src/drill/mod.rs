@@ -19,7 +19,11 @@ use std::{
 };
 
 use crate::{
-    base::{Failure, Fault, Hint, Kind, Root, process::offline::Offline, text, text::size},
+    base::{
+        Failure, Fault, Hint, Kind, Root,
+        process::offline::Offline,
+        text::{self, size},
+    },
     catalog::{
         self, Release, Scope, grown,
         manifests::{self, Found},
@@ -246,7 +250,8 @@ impl Drill<'_> {
         };
         let said = Said { registry: registry.map_err(text), config, is_registry_left };
         let manifest = &found.manifest;
-        let mut checks = vec![integrity::tree(root, manifest, converter, true, &wanted, &|_| false)];
+        let work = integrity::WorkTree { tree: root, converter, file_mode: true, takes_pointers: false };
+        let mut checks = vec![integrity::tree(&work, manifest, &wanted, &|_| false)];
         checks.extend(configuration::versions(self.version, &said, manifest.metadata.adopted));
         checks.push(configuration::lockfiles(root, manifest, converter));
         checks.extend(integrity::line_ends(manifest));

@@ -12,7 +12,7 @@ use crate::{
     },
     catalog,
     ground::Ground,
-    model::{Version, drill::DrillReport},
+    model::{Version, drill::DrillReport, verdict::Meant},
 };
 
 /// Reports of a task that are kept.
@@ -62,7 +62,7 @@ pub fn keep(state: &dyn Fs, report: &DrillReport) -> io::Result<RelPath> {
 pub fn newest(ground: &Ground, task: &TaskId, version: &Version) -> Option<DrillReport> {
     let state = &*ground.state;
     let here = catalog::verdict::meant(&ground.git, task, version);
-    let is_here = |report: &DrillReport| here.is_none() || report.release.is_none() || report.release == here;
+    let is_here = |report: &DrillReport| Meant::may_be(report.release.as_ref(), here.as_ref());
     let found = all(state, task).ok()?;
     let own = found.iter().rev().filter(|(_, of, _)| of == version);
     let read = |name: &String| serde_json::from_slice::<DrillReport>(&read_limited(state, &folder(task).join(name), LIMIT).ok()?).ok();

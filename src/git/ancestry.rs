@@ -33,6 +33,22 @@ impl Repo {
         })
     }
 
+    /// Those of these commits that a tip is built on, or is. The history is walked once, and only as far as needed.
+    pub fn reached(&self, tip: &GitId, wanted: impl IntoIterator<Item = GitId>) -> Result<HashSet<GitId>, Error> {
+        let doing = "looking what the branch is built on";
+        let (tip, mut wanted): (_, HashSet<GitId>) = (self.oid(tip)?, wanted.into_iter().collect());
+        let mut reached = HashSet::new();
+        self.with(|repo| {
+            let mut walk = repo.rev_walk([tip]).all().during(doing)?;
+            while !wanted.is_empty() {
+                let Some(next) = walk.next() else { break };
+                reached.extend(wanted.take(&super::repo::git_id(&next.during(doing)?.id)));
+            }
+            Ok(())
+        })?;
+        Ok(reached)
+    }
+
     /// A branch, here or at a remote as far as that is known here, a tag or a work tree that has one of
     /// these commits; what `older` reaches is not looked at, nor are the references of these names.
     pub fn holder_of(&self, commits: &[GitId], older: &GitId, but: &[&str]) -> Result<Option<String>, Error> {

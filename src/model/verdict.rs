@@ -74,6 +74,13 @@ pub enum Meant {
     Commit(GitId),
 }
 
+impl Meant {
+    /// True unless both are known and are not the same: what names no release is of whatever has the number.
+    pub fn may_be(said: Option<&Self>, here: Option<&Self>) -> bool {
+        said.is_none() || here.is_none() || said == here
+    }
+}
+
 /// One record of `verdicts.jsonl`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerdictRecord {

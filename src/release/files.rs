@@ -134,23 +134,23 @@ pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, scan: &Scan, previo
     Ok(found)
 }
 
-/// Names large files of the release before that are not there any more. Those whose bytes are not in
-/// the store either were never here: nobody deleted them.
+/// Names large files of the release before that are not there any more. Where the store has no bytes of
+/// them either, as in another clone, it is not said that somebody deleted them.
 fn note_gone_large(ground: &Ground, scope: &Scope, previous: &Manifest, found: &mut Found) -> Result<(), Failure> {
     let now: HashSet<&RelPath> = found.entries.iter().map(|entry| &entry.path).collect();
     let is_gone = |file: &&FileEntry| file.role == Role::Large && scope.owns(&file.path) && !now.contains(&file.path);
-    let (mut never_here, mut lines) = (Vec::new(), Vec::new());
+    let (mut not_here, mut lines) = (Vec::new(), Vec::new());
     for file in previous.files.iter().filter(is_gone) {
         match file.object.as_ref().map(|object| ground.store.size(object)).transpose()?.flatten() {
             Some(size) => lines.extend(lines::line(&file.path, Some(Side { size, bytes: None }), None, true, String::new())),
-            None => never_here.push(file.path.clone()),
+            None => not_here.push(file.path.clone()),
         }
     }
-    if !never_here.is_empty() {
-        return Err(super::Error::NeverHere {
+    if !not_here.is_empty() {
+        return Err(super::Error::NotHere {
             task: previous.metadata.task_id.clone(),
             version: previous.metadata.version.clone(),
-            paths: never_here,
+            paths: not_here,
         }
         .into());
     }

@@ -103,9 +103,9 @@ pub enum Error {
         /// The held version.
         held: Version,
     },
-    /// Large files of the active release were never in this clone: a release would be without them.
-    #[error("{}", never_here(version, paths))]
-    NeverHere {
+    /// Large files of the active release are neither here nor in the store: a release would be without them.
+    #[error("{}", not_here(version, paths))]
+    NotHere {
         /// The task.
         task: TaskId,
         /// The active version.
@@ -130,14 +130,15 @@ fn not_portable(troubles: &[Trouble]) -> String {
     format!("{} cannot be written on every system: {list}", text::count(troubles.len(), "name"))
 }
 
-/// `tasks/T01/m.db of 1.1.0 was never in this clone, …`.
-fn never_here(version: &Version, paths: &[RelPath]) -> String {
+/// `tasks/T01/m.db of 1.1.0 is neither in the work tree nor in the store of this clone, …`.
+fn not_here(version: &Version, paths: &[RelPath]) -> String {
     let mut names: Vec<String> = paths.iter().take(3).map(ToString::to_string).collect();
     if paths.len() > names.len() {
         names.push(format!("{} more", paths.len() - names.len()));
     }
-    let (was, them) = if paths.len() == 1 { ("was", "it") } else { ("were", "them") };
-    format!("{} of {version} {was} never in this clone, and a release would be without {them}", names.join(", "))
+    let (is, them) = if paths.len() == 1 { ("is", "it") } else { ("are", "them") };
+    let names = names.join(", ");
+    format!("{names} of {version} {is} neither in the work tree nor in the store of this clone, and a release would be without {them}")
 }
 
 impl Fault for Error {
@@ -151,7 +152,7 @@ impl Fault for Error {
             | Self::ConfigWithoutVersion { .. }
             | Self::Held { .. }
             | Self::NotPortable(_) => Kind::Refused,
-            Self::NeverHere { .. } => Kind::Missing,
+            Self::NotHere { .. } => Kind::Missing,
         }
     }
 
@@ -180,7 +181,7 @@ impl Fault for Error {
                     &["snapback", "hold", &held.to_string(), "--task", task.as_str(), "--lift"],
                 ),
             ],
-            Self::NeverHere { task, version, .. } => vec![
+            Self::NotHere { task, version, .. } => vec![
                 crate::verify::absent::copy_store(),
                 Hint::run("then bring what is missing", &["snapback", "rollback", "--task", task.as_str(), "--to", &version.to_string()]),
                 Hint::say("or name it in the task's `exclude`, when no release needs it any more"),

@@ -60,12 +60,14 @@ fn differing(
     let scan = ground.git.scan(dirs)?;
     let listed: HashMap<&RelPath, &FileEntry> = shared.iter().map(|file| (&file.path, file)).collect();
     let converter = ground.git.converter(Attributes::WorkTree)?;
+    let work =
+        integrity::WorkTree { tree: &*ground.tree, converter: &converter, file_mode: ground.git.trusts_file_mode(), takes_pointers: true };
     let is_other = |tracked: &Tracked| {
         let Some(file) = listed.get(&tracked.path) else { return tracked.state != WorkState::Missing };
         match tracked.state {
             WorkState::LeftOut => false,
             WorkState::Clean => tracked.index.as_ref().map(|entry| &entry.id) != file.blob.as_ref(),
-            _ => integrity::is_other(&*ground.tree, &converter, ground.git.trusts_file_mode(), file),
+            _ => integrity::is_other(&work, file),
         }
     };
     let tracked = scan.tracked.iter().filter(|tracked| is_shared(&tracked.path) && is_other(tracked)).map(|tracked| &tracked.path);

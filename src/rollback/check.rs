@@ -244,9 +244,14 @@ fn files(ground: &Ground, scope: &Scope, manifest: &Manifest, scan: &Scan, level
     let lost = scan.tracked.iter().filter(|tracked| tracked.state == WorkState::Missing && scope.owns(&tracked.path));
     let gone = rules_gone(lost.map(|tracked| (&tracked.path, None)));
     let converter = ground.git.converter(Attributes::After(&gone))?;
-    let look = |wanted: &dyn Fn(&FileEntry) -> bool| {
-        integrity::tree(&*ground.tree, manifest, &converter, ground.git.trusts_file_mode(), wanted, &is_clean)
+    let work = integrity::WorkTree {
+        tree: &*ground.tree,
+        converter: &converter,
+        file_mode: ground.git.trusts_file_mode(),
+        // What was taken in a moment ago is what lies here, a pointer too.
+        takes_pointers: levels.since.is_some(),
     };
+    let look = |wanted: &dyn Fn(&FileEntry) -> bool| integrity::tree(&work, manifest, wanted, &is_clean);
     let mut meanwhile = None;
     let mut files = look(&wanted);
     if let (Status::Fail, Some(since)) = (files.status, levels.since) {

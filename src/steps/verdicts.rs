@@ -20,7 +20,7 @@ use crate::{
     model::{
         Operation, VerdictRecord, Version,
         operation::{self, Publication},
-        verdict::{Standing, in_order},
+        verdict::{Meant, Standing, in_order},
     },
 };
 
@@ -117,9 +117,8 @@ pub fn keep_meant(git: &Repo, task: &TaskId, version: &Version, said: &mut Vec<V
     if said.iter().all(|record| record.release.is_none()) {
         return;
     }
-    if let Some(here) = catalog::verdict::meant(git, task, version) {
-        said.retain(|record| record.release.as_ref().is_none_or(|meant| *meant == here));
-    }
+    let here = catalog::verdict::meant(git, task, version);
+    said.retain(|record| Meant::may_be(record.release.as_ref(), here.as_ref()));
 }
 
 /// The records of one version.

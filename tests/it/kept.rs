@@ -130,6 +130,19 @@ fn what_a_person_wrote_after_a_crash_stays_or_is_named_and_comes_back() {
     assert!(named >= runs / 4, "only {named} of {runs} edits had to be named");
 }
 
+/// Copies in which the rollback was killed at these parts of its calls, in percent, and is unfinished.
+fn killed(sandbox: &Sandbox, percents: impl Iterator<Item = u64>) -> impl Iterator<Item = (u64, Sandbox)> {
+    let argv: Vec<_> = std::iter::once(snapback_program().into()).chain(ROLLBACK.iter().map(Into::into)).collect();
+    let target = move |sandbox: &Sandbox| Target { argv: argv.clone(), env: sandbox.environment(), cwd: sandbox.root() };
+    let calls = killer::count(&target(&sandbox.copy())).unwrap();
+    percents.filter_map(move |percent| {
+        let copy = sandbox.copy();
+        killer::run(&target(&copy), Mode::Kill, calls * percent / 100).unwrap();
+        let is_open = !copy.snapback(&["status", "--json"]).json()["data"]["unfinished"].is_null();
+        is_open.then_some((percent, copy))
+    })
+}
+
 #[test]
 fn a_resume_that_is_refused_and_keeps_what_somebody_wrote_is_a_conflict() {
     let sandbox = Sandbox::new(1);
@@ -140,16 +153,8 @@ fn a_resume_that_is_refused_and_keeps_what_somebody_wrote_is_a_conflict() {
         set_version(&sandbox, version);
         sandbox.release("T01", version);
     }
-    let argv: Vec<_> = std::iter::once(snapback_program().into()).chain(ROLLBACK.iter().map(Into::into)).collect();
-    let target = |sandbox: &Sandbox| Target { argv: argv.clone(), env: sandbox.environment(), cwd: sandbox.root() };
-    let calls = killer::count(&target(&sandbox.copy())).unwrap();
     let mut named = 0;
-    for percent in (30..=70).step_by(5) {
-        let copy = sandbox.copy();
-        killer::run(&target(&copy), Mode::Kill, calls * percent / 100).unwrap();
-        if copy.snapback(&["status", "--json"]).json()["data"]["unfinished"].is_null() {
-            continue;
-        }
+    for (percent, copy) in killed(&sandbox, (30..=70).step_by(5)) {
         copy.write("tasks/T01/f1", WORDS);
         fs::remove_file(copy.at("tasks/T01/f5")).unwrap();
         copy.write("tasks/T01/f5/mine", WORDS);
@@ -169,16 +174,8 @@ fn a_resume_that_is_refused_and_keeps_what_somebody_wrote_is_a_conflict() {
 #[test]
 fn a_resume_calls_nothing_verified_that_was_changed_since_its_files_were_verified() {
     let sandbox = repository().unwrap();
-    let argv: Vec<_> = std::iter::once(snapback_program().into()).chain(ROLLBACK.iter().map(Into::into)).collect();
-    let target = |sandbox: &Sandbox| Target { argv: argv.clone(), env: sandbox.environment(), cwd: sandbox.root() };
-    let calls = killer::count(&target(&sandbox.copy())).unwrap();
     let mut changed = 0;
-    for percent in (50..=98).step_by(4) {
-        let copy = sandbox.copy();
-        killer::run(&target(&copy), Mode::Kill, calls * percent / 100).unwrap();
-        if copy.snapback(&["status", "--json"]).json()["data"]["unfinished"].is_null() {
-            continue;
-        }
+    for (percent, copy) in killed(&sandbox, (50..=98).step_by(4)) {
         copy.write("tasks/T01/run.sh", WORDS);
         let ended = copy.snapback(&["op", "resume", "--yes"]);
         if copy.read("tasks/T01/run.sh") == WORDS && copy.registry_version("T01").as_deref() == Some("1.0.0") {

@@ -109,6 +109,8 @@ fn look(session: &Session, app: &App, named: &[TaskId], last: &mut HashMap<(Task
         super::super::confirm::settle_overdue(session, app);
     }
     let mut shortest = PAUSES.1;
+    // One that can be used again, and then not, is news again.
+    last.retain(|(task, rule), _| !rule.is_empty() || app.settings().left_out.contains(task));
     for task in app.settings().left_out.iter().filter(|task| named.is_empty() || named.contains(task)) {
         let key = (task.clone(), String::new());
         if last.insert(key, "left out".into()).is_none() {
