@@ -1,5 +1,5 @@
-//! The audit log: files of lines. No bytes make the check panic; a line that is accepted has one form,
-//! and no change of one of its bytes is.
+//! The audit log: files of lines. No bytes make the check panic; a line that is accepted has one
+//! form, and no change of one of its bytes is.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! A whole capsule, as a file or as a list around which one is made: nothing of it is anywhere unless
-//! all of it is, and what is restored is also what verifies.
+//! A whole capsule, as a file or as a list around which one is made: nothing of it is anywhere
+//! unless all of it is, and what is restored is also what verifies.
 #![no_main]
 
 use std::{fs, path::Path};

@@ -1,5 +1,5 @@
-//! `capsule.json`: what is accepted is written and read again, names only paths of the tree, and puts
-//! every file under a name of its own that no tool takes for something else.
+//! `capsule.json`: what is accepted is written and read again, names only paths of the tree, and
+//! puts every file under a name of its own that no tool takes for something else.
 #![no_main]
 
 use std::collections::HashSet;

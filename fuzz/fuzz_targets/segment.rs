@@ -7,7 +7,8 @@ use snapback::{
     store::format::{BlobId, BlobKind, PackRef, segment},
 };
 
-/// Opens a segment as the index does and looks for the blobs that it names, and for one it does not.
+/// Opens a segment as the index does and looks for the blobs that it names, and for one it does
+/// not.
 fn open(bytes: &[u8]) {
     let _ = segment::Head::decode(bytes);
     let Some(first) = bytes.get(..segment::HEAD) else { return };

@@ -1,6 +1,6 @@
-//! Shared verdicts: the name of a reference on the first line, the bytes of its blob after it. What is
-//! accepted says of what it speaks, has one form only (but for words of newer programs), and says nothing
-//! of the storage of this clone.
+//! Shared verdicts: the name of a reference on the first line, the bytes of its blob after it. What
+//! is accepted says of what it speaks, has one form only (but for words of newer programs), and
+//! says nothing of the storage of this clone.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

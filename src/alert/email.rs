@@ -38,7 +38,10 @@ impl Channel for Email {
     fn send(&self, alert: &Alert, now: Timestamp, limit: Duration) -> Result<(), Refusal> {
         let message = self.message(alert, now)?;
         let transport = self.transport(limit)?;
-        transport.send(&message).map(drop).map_err(|error| self.explain(&error))
+        transport
+            .send(&message)
+            .map(drop)
+            .map_err(|error| self.explain(&error))
     }
 }
 
@@ -51,36 +54,60 @@ impl Email {
             Tls::Implicit => Security::Wrapper(self.tls()?),
             Tls::StartTls => Security::Required(self.tls()?),
         };
-        let name: String = self.around.host.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).collect();
+        let name: String = self
+            .around
+            .host
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
+            .collect();
         let mut builder = SmtpTransport::builder_dangerous(&spec.server)
             .port(spec.port)
             .tls(security)
             .timeout(Some(limit))
-            .hello_name(ClientId::Domain(if name.is_empty() { "localhost".into() } else { name }));
+            .hello_name(ClientId::Domain(if name.is_empty() {
+                "localhost".into()
+            } else {
+                name
+            }));
         if let (Some(user), Some(password)) = (&spec.user, &self.password) {
-            builder = builder.credentials(Credentials::new(user.clone(), password.expose().to_string()));
+            builder = builder.credentials(Credentials::new(
+                user.clone(),
+                password.expose().to_string(),
+            ));
         }
         Ok(builder.build())
     }
 
     /// Who may vouch for the server.
     fn tls(&self) -> Result<TlsParameters, Refusal> {
-        let roots = self.around.roots().map_err(|error| Refusal::later(error.to_string()))?;
-        let mut builder = TlsParameters::builder(self.spec.server.clone()).certificate_store(CertificateStore::None);
+        let roots = self
+            .around
+            .roots()
+            .map_err(|error| Refusal::later(error.to_string()))?;
+        let mut builder = TlsParameters::builder(self.spec.server.clone())
+            .certificate_store(CertificateStore::None);
         for der in roots.der() {
             // A certificate of the system that cannot be read vouches for nobody.
             if let Ok(certificate) = Certificate::from_der(der.to_vec()) {
                 builder = builder.add_root_certificate(certificate);
             }
         }
-        builder.build_rustls().map_err(|error| Refusal::later(error.to_string()))
+        builder
+            .build_rustls()
+            .map_err(|error| Refusal::later(error.to_string()))
     }
 
     /// The mail.
     fn message(&self, alert: &Alert, now: Timestamp) -> Result<Message, Refusal> {
-        let mailbox = |text: &String| text.parse::<Mailbox>().map_err(|error| Refusal::never(format!("{}: {error}", words::line(text))));
+        let mailbox = |text: &String| {
+            text.parse::<Mailbox>()
+                .map_err(|error| Refusal::never(format!("{}: {error}", words::line(text))))
+        };
         let own = |name: &'static str, value: &str| {
-            HeaderValue::new(HeaderName::new_from_ascii_str(name), value.chars().filter(char::is_ascii_graphic).collect())
+            HeaderValue::new(
+                HeaderName::new_from_ascii_str(name),
+                value.chars().filter(char::is_ascii_graphic).collect(),
+            )
         };
         let mut builder = Message::builder()
             .from(mailbox(&self.spec.from)?)
@@ -93,16 +120,30 @@ impl Email {
             builder = builder.to(mailbox(to)?);
         }
         if let Some(first) = &alert.thread {
-            builder = builder.in_reply_to(self.message_id(first)).references(self.message_id(first));
+            builder = builder
+                .in_reply_to(self.message_id(first))
+                .references(self.message_id(first));
         }
         let body = MultiPart::alternative_plain_html(words::text(alert), words::html(alert));
-        builder.multipart(body).map_err(|error| Refusal::never(error.to_string()))
+        builder
+            .multipart(body)
+            .map_err(|error| Refusal::never(error.to_string()))
     }
 
     /// The id of an alert's mail, in the sender's domain.
     fn message_id(&self, id: &AlertId) -> String {
-        let address = self.spec.from.rsplit('<').next().unwrap_or_default().trim_end_matches(['>', ' ']);
-        let domain = address.rsplit('@').next().filter(|domain| !domain.is_empty()).unwrap_or("localhost");
+        let address = self
+            .spec
+            .from
+            .rsplit('<')
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches(['>', ' ']);
+        let domain = address
+            .rsplit('@')
+            .next()
+            .filter(|domain| !domain.is_empty())
+            .unwrap_or("localhost");
         format!("<snapback-{id}@{domain}>")
     }
 
@@ -112,7 +153,9 @@ impl Email {
         let mut next = std::error::Error::source(error);
         while let Some(source) = next {
             let more = source.to_string();
-            let silent = source.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
+            let silent = source
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|error| error.kind() == std::io::ErrorKind::WouldBlock);
             if silent {
                 text = "the server did not answer in time".into();
             } else if !text.contains(&more) {
@@ -120,9 +163,19 @@ impl Email {
             }
             next = source.source();
         }
-        let text = self.password.as_ref().map_or(text.clone(), |password| password.hide(&text));
-        let again = if error.is_permanent() || error.is_client() { Again::Never } else { Again::Later };
-        Refusal { why: words::line(&text), again }
+        let text = self
+            .password
+            .as_ref()
+            .map_or(text.clone(), |password| password.hide(&text));
+        let again = if error.is_permanent() || error.is_client() {
+            Again::Never
+        } else {
+            Again::Later
+        };
+        Refusal {
+            why: words::line(&text),
+            again,
+        }
     }
 }
 
@@ -141,13 +194,27 @@ mod tests {
             user: None,
             password: None,
         };
-        Email { spec, password: None, around: Surroundings { work_tree: "/".into(), ca_file: None, host: "prod 1".into() } }
+        Email {
+            spec,
+            password: None,
+            around: Surroundings {
+                work_tree: "/".into(),
+                ca_file: None,
+                host: "prod 1".into(),
+            },
+        }
     }
 
     #[test]
     fn a_mail_has_both_forms_belongs_to_its_thread_and_injects_nothing() {
-        let alert = Alert { thread: Some(AlertId::new(7)), ..sample() };
-        let formatted = mail().message(&alert, alert.at).expect("it can be written").formatted();
+        let alert = Alert {
+            thread: Some(AlertId::new(7)),
+            ..sample()
+        };
+        let formatted = mail()
+            .message(&alert, alert.at)
+            .expect("it can be written")
+            .formatted();
         let text = String::from_utf8(formatted).expect("mails are ASCII");
         for expected in [
             "Message-ID: <snapback-0000001f@example.org>",
@@ -162,7 +229,19 @@ mod tests {
             assert!(text.contains(expected), "{expected}: {text}");
         }
         assert!(!text.contains("\nBcc:"), "{text}");
-        let wrong = Email { spec: EmailSpec { to: vec!["nobody".into()], ..mail().spec }, ..mail() };
-        assert_eq!(wrong.message(&alert, alert.at).expect_err("it is no address").again, Again::Never);
+        let wrong = Email {
+            spec: EmailSpec {
+                to: vec!["nobody".into()],
+                ..mail().spec
+            },
+            ..mail()
+        };
+        assert_eq!(
+            wrong
+                .message(&alert, alert.at)
+                .expect_err("it is no address")
+                .again,
+            Again::Never
+        );
     }
 }

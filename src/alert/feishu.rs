@@ -38,25 +38,41 @@ impl Channel for Feishu {
         if !(200..300).contains(&answer.status) {
             return Err(refused(&answer));
         }
-        judge(&answer.body).map_err(|refusal| Refusal { why: self.url.hide(&refusal.why), ..refusal })
+        judge(&answer.body).map_err(|refusal| Refusal {
+            why: self.url.hide(&refusal.why),
+            ..refusal
+        })
     }
 }
 
 /// What an answer of status 200 says.
 fn judge(body: &[u8]) -> Result<(), Refusal> {
     let Ok(answer) = serde_json::from_slice::<Value>(body) else {
-        return Err(Refusal::later("the answer is no JSON: is this the address of a Feishu bot?"));
+        return Err(Refusal::later(
+            "the answer is no JSON: is this the address of a Feishu bot?",
+        ));
     };
     // The old form has capital letters.
-    let code = ["code", "StatusCode"].iter().find_map(|key| answer.get(key)?.as_i64());
-    let said = ["msg", "StatusMessage"].iter().find_map(|key| answer.get(key)?.as_str()).unwrap_or("nothing");
+    let code = ["code", "StatusCode"]
+        .iter()
+        .find_map(|key| answer.get(key)?.as_i64());
+    let said = ["msg", "StatusMessage"]
+        .iter()
+        .find_map(|key| answer.get(key)?.as_str())
+        .unwrap_or("nothing");
     match code {
         Some(0) => Ok(()),
-        Some(code) if TOO_MANY.contains(&code) => {
-            Err(Refusal { why: format!("too many messages (code {code})"), again: Again::After(REST) })
-        }
-        Some(code) => Err(Refusal::never(format!("the bot refused it: code {code}, {}", words::line(said)))),
-        None => Err(Refusal::later("the answer has no code: is this the address of a Feishu bot?")),
+        Some(code) if TOO_MANY.contains(&code) => Err(Refusal {
+            why: format!("too many messages (code {code})"),
+            again: Again::After(REST),
+        }),
+        Some(code) => Err(Refusal::never(format!(
+            "the bot refused it: code {code}, {}",
+            words::line(said)
+        ))),
+        None => Err(Refusal::later(
+            "the answer has no code: is this the address of a Feishu bot?",
+        )),
     }
 }
 
@@ -90,8 +106,14 @@ fn card(alert: &Alert, facts: &[(String, String)]) -> Value {
         Severity::Critical => ("red", "red"),
     };
     let title = words::title(alert);
-    let lines: Vec<String> = facts.iter().map(|(name, fact)| format!("{name}: {fact}")).collect();
-    let mut elements = vec![json!({ "tag": "div", "text": plain(&lines.join("\n")) }), json!({ "tag": "hr" })];
+    let lines: Vec<String> = facts
+        .iter()
+        .map(|(name, fact)| format!("{name}: {fact}"))
+        .collect();
+    let mut elements = vec![
+        json!({ "tag": "div", "text": plain(&lines.join("\n")) }),
+        json!({ "tag": "hr" }),
+    ];
     let button = |(nth, offer): (usize, &crate::model::alert::Offer)| {
         let link = offer.link.as_ref()?;
         let kind = if nth == 0 { "primary" } else { "default" };
@@ -103,8 +125,17 @@ fn card(alert: &Alert, facts: &[(String, String)]) -> Value {
     if !buttons.is_empty() {
         elements.push(json!({ "tag": "column_set", "flex_mode": "flow", "columns": buttons }));
     }
-    let commands: Vec<String> =
-        alert.offers.iter().map(|offer| format!("{}\n  {}", words::line(&offer.label), words::line(&offer.command))).collect();
+    let commands: Vec<String> = alert
+        .offers
+        .iter()
+        .map(|offer| {
+            format!(
+                "{}\n  {}",
+                words::line(&offer.label),
+                words::line(&offer.command)
+            )
+        })
+        .collect();
     elements.push(json!({ "tag": "div", "text": plain(&commands.join("\n")) }));
     json!({
         "schema": "2.0",
@@ -135,7 +166,10 @@ mod tests {
         assert_eq!(message["timestamp"], now.as_second().to_string());
         let text = String::from_utf8(bytes).expect("it is UTF-8");
         assert!(!text.contains("markdown") && !text.contains("s3cret"));
-        let columns = message.pointer("/card/body/elements/2/columns").and_then(Value::as_array).expect("there are buttons");
+        let columns = message
+            .pointer("/card/body/elements/2/columns")
+            .and_then(Value::as_array)
+            .expect("there are buttons");
         assert_eq!(columns.len(), 2, "two of the three answers have a page");
         let mut large = sample();
         large.notice.facts = vec![("错".repeat(400), "误".repeat(400)); 12];
@@ -145,10 +179,19 @@ mod tests {
     #[test]
     fn errors_inside_an_answer_of_status_200_are_errors() {
         assert_eq!(judge(br#"{"code":0,"msg":"success","data":{}}"#), Ok(()));
-        assert_eq!(judge(br#"{"StatusCode":0,"StatusMessage":"success"}"#), Ok(()));
+        assert_eq!(
+            judge(br#"{"StatusCode":0,"StatusMessage":"success"}"#),
+            Ok(())
+        );
         let again = |body: &[u8]| judge(body).expect_err("it is a refusal").again;
-        assert_eq!(again(br#"{"code":11232,"msg":"frequency limited psm"}"#), Again::After(REST));
-        assert_eq!(again(br#"{"code":19021,"msg":"sign match fail or timestamp is not within one hour"}"#), Again::Never);
+        assert_eq!(
+            again(br#"{"code":11232,"msg":"frequency limited psm"}"#),
+            Again::After(REST)
+        );
+        assert_eq!(
+            again(br#"{"code":19021,"msg":"sign match fail or timestamp is not within one hour"}"#),
+            Again::Never
+        );
         assert_eq!(again(b"<html>captive portal</html>"), Again::Later);
         assert_eq!(again(b"{}"), Again::Later);
     }

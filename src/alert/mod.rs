@@ -64,7 +64,9 @@ impl Fault for Error {
             Self::Io(_) => Vec::new(),
             Self::NotFound(_) => vec![Hint::run("see all alerts", &["snapback", "alert", "list"])],
             Self::NoChannel(_) | Self::NoChannels => {
-                vec![Hint::say("add it to `alerts: {channels: …}` in snapback.yaml; docs/guard.md has an example of each kind")]
+                vec![Hint::say(
+                    "add it to `alerts: {channels: …}` in snapback.yaml; docs/guard.md has an example of each kind",
+                )]
             }
         }
     }
@@ -94,18 +96,25 @@ pub struct Refusal {
 impl Refusal {
     /// One that may pass.
     fn later(why: impl Into<String>) -> Self {
-        Self { why: why.into(), again: Again::Later }
+        Self {
+            why: why.into(),
+            again: Again::Later,
+        }
     }
 
     /// One that stays until somebody corrects something.
     fn never(why: impl Into<String>) -> Self {
-        Self { why: why.into(), again: Again::Never }
+        Self {
+            why: why.into(),
+            again: Again::Never,
+        }
     }
 }
 
 /// A way to people.
 pub trait Channel: Send {
-    /// Brings them one alert. Must end within about the limit; may be called again with the same alert.
+    /// Brings them one alert. Must end within about the limit; may be called again with the same
+    /// alert.
     ///
     /// # Errors
     /// When it is not certain that the alert got through.
@@ -135,19 +144,33 @@ impl Surroundings {
 /// # Errors
 /// When a secret cannot be had.
 pub fn open(spec: &ChannelSpec, around: &Surroundings) -> Result<Box<dyn Channel>, Refusal> {
-    let read = |source: &crate::base::SecretSource| source.read(&around.work_tree).map_err(|error| Refusal::later(error.to_string()));
+    let read = |source: &crate::base::SecretSource| {
+        source
+            .read(&around.work_tree)
+            .map_err(|error| Refusal::later(error.to_string()))
+    };
     let address = |address: &Address| match address {
         Address::Plain(url) => Ok(Secret::from(url.as_str())),
         Address::From(source) => read(source),
     };
     Ok(match &spec.way {
-        Way::Feishu { url, secret } => {
-            Box::new(feishu::Feishu { url: address(url)?, secret: secret.as_ref().map(read).transpose()?, around: around.clone() })
-        }
-        Way::Webhook { url, secret } => Box::new(webhook::Webhook { url: address(url)?, secret: read(secret)?, around: around.clone() }),
+        Way::Feishu { url, secret } => Box::new(feishu::Feishu {
+            url: address(url)?,
+            secret: secret.as_ref().map(read).transpose()?,
+            around: around.clone(),
+        }),
+        Way::Webhook { url, secret } => Box::new(webhook::Webhook {
+            url: address(url)?,
+            secret: read(secret)?,
+            around: around.clone(),
+        }),
         Way::Email(mail) => {
             let password = mail.password.as_ref().map(read).transpose()?;
-            Box::new(email::Email { spec: mail.clone(), password, around: around.clone() })
+            Box::new(email::Email {
+                spec: mail.clone(),
+                password,
+                around: around.clone(),
+            })
         }
     })
 }
@@ -167,7 +190,9 @@ pub fn send_within(
     let (sender, receiver) = mpsc::channel();
     let (spec, around, alert) = (spec.clone(), around.clone(), alert.clone());
     // Not joined: it ends by itself when its own time limits pass, or with the process.
-    std::thread::spawn(move || sender.send(open(&spec, &around).and_then(|channel| channel.send(&alert, now, limit))));
+    std::thread::spawn(move || {
+        sender.send(open(&spec, &around).and_then(|channel| channel.send(&alert, now, limit)))
+    });
     receiver
 }
 
@@ -179,8 +204,14 @@ fn post(
     limit: Duration,
     around: &Surroundings,
 ) -> Result<http::Answer, Refusal> {
-    let request =
-        http::Request { url: url.expose(), body: http::Body::Json(body), headers, limit, most: ANSWER, roots: &|| around.roots() };
+    let request = http::Request {
+        url: url.expose(),
+        body: http::Body::Json(body),
+        headers,
+        limit,
+        most: ANSWER,
+        roots: &|| around.roots(),
+    };
     http::ask(&request).map_err(|error| {
         let why = url.hide(&error.to_string());
         match error {

@@ -1,4 +1,5 @@
-//! The record of alerts: a file each below `alerts/` in the state folder, with its ways and answers.
+//! The record of alerts: a file each below `alerts/` in the state folder, with its ways and
+//! answers.
 //!
 //! An alert is durable before anybody tries to send it. A delivery is claimed before it is tried,
 //! so that two processes do not send the same; a claim ends by itself when its process is killed.
@@ -14,7 +15,9 @@ use crate::{
         Fs, RelPath, SyncPoint,
         fs::{FileLock, Hold, create_dir_all, read_limited, write_durably},
     },
-    model::alert::{Alert, AlertId, AlertSettings, Answered, ChannelSpec, Delivery, Kept, Standing},
+    model::alert::{
+        Alert, AlertId, AlertSettings, Answered, ChannelSpec, Delivery, Kept, Standing,
+    },
     policy::alert::{Next, folds, is_due, next_attempt, wait},
 };
 
@@ -67,7 +70,11 @@ fn deliveries(alert: &Alert, channels: &[ChannelSpec]) -> Vec<Delivery> {
         claimed: None,
         error: None,
     };
-    channels.iter().filter(|spec| alert.severity >= spec.least).map(pending).collect()
+    channels
+        .iter()
+        .filter(|spec| alert.severity >= spec.least)
+        .map(pending)
+        .collect()
 }
 
 /// A file's number and record.
@@ -94,7 +101,9 @@ impl Outbox {
     /// When there is none, or more than one.
     pub fn find(&self, text: &str) -> Result<Kept, Error> {
         let all = self.all()?.0;
-        let mut hits = all.into_iter().filter(|kept| text.len() >= 2 && kept.alert.id.to_string().starts_with(text));
+        let mut hits = all
+            .into_iter()
+            .filter(|kept| text.len() >= 2 && kept.alert.id.to_string().starts_with(text));
         match (hits.next(), hits.next()) {
             (Some(kept), None) => Ok(kept),
             _ => Err(Error::NotFound(text.into())),
@@ -109,18 +118,29 @@ impl Outbox {
         Ok(self.all()?.0.iter().any(Kept::is_pending))
     }
 
-    /// Takes an alert in, to be sent through the channels of the settings; while these are not known it
-    /// waits for them. The same again within `repeat` is only counted. Durable when this returns.
+    /// Takes an alert in, to be sent through the channels of the settings; while these are not
+    /// known it waits for them. The same again within `repeat` is only counted. Durable when this
+    /// returns.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn raise(&self, mut alert: Alert, key: &str, settings: &AlertSettings, now: Timestamp) -> Result<Raised, Error> {
+    pub fn raise(
+        &self,
+        mut alert: Alert,
+        key: &str,
+        settings: &AlertSettings,
+        now: Timestamp,
+    ) -> Result<Raised, Error> {
         let _lock = self.lock()?;
         let (all, _) = self.load()?;
         let earlier = all.iter().rev().find(|(_, kept)| kept.key == key);
         if let Some((number, earlier)) = earlier {
             if folds(earlier, alert.severity, settings.repeat, now) {
-                let kept = Kept { repeats: earlier.repeats.saturating_add(1), last: now, ..earlier.clone() };
+                let kept = Kept {
+                    repeats: earlier.repeats.saturating_add(1),
+                    last: now,
+                    ..earlier.clone()
+                };
                 self.write(*number, &kept)?;
                 return Ok(Raised::Folded(Box::new(kept)));
             }
@@ -130,10 +150,23 @@ impl Outbox {
             let age = Duration::try_from(now.duration_since(kept.alert.at));
             kept.alert.notice.task == alert.notice.task && age.is_ok_and(|age| age < STORY)
         };
-        let before = all.iter().rev().find(|(_, kept)| same_story(kept)).map(|(_, kept)| &kept.alert);
-        alert.thread = before.map(|before| before.thread.clone().unwrap_or_else(|| before.id.clone()));
+        let before = all
+            .iter()
+            .rev()
+            .find(|(_, kept)| same_story(kept))
+            .map(|(_, kept)| &kept.alert);
+        alert.thread =
+            before.map(|before| before.thread.clone().unwrap_or_else(|| before.id.clone()));
         let (deliveries, unaddressed) = (deliveries(&alert, &settings.channels), !settings.known);
-        let kept = Kept { alert, key: key.into(), repeats: 0, last: now, deliveries, unaddressed, answers: Vec::new() };
+        let kept = Kept {
+            alert,
+            key: key.into(),
+            repeats: 0,
+            last: now,
+            deliveries,
+            unaddressed,
+            answers: Vec::new(),
+        };
         self.write(all.last().map_or(1, |(number, _)| number + 1), &kept)?;
         self.prune(&all);
         Ok(Raised::New(Box::new(kept)))
@@ -143,12 +176,20 @@ impl Outbox {
     ///
     /// # Errors
     /// When the record cannot be read or written.
-    pub fn claim(&self, channels: &[ChannelSpec], limit: Duration, now: Timestamp) -> Result<Vec<Claim>, Error> {
+    pub fn claim(
+        &self,
+        channels: &[ChannelSpec],
+        limit: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<Claim>, Error> {
         let _lock = self.lock()?;
         let (mut all, _) = self.load()?;
         let mut sent: Vec<(String, Timestamp)> = Vec::new();
         for (_, kept) in &all {
-            let done = kept.deliveries.iter().filter(|delivery| delivery.standing == Standing::Sent);
+            let done = kept
+                .deliveries
+                .iter()
+                .filter(|delivery| delivery.standing == Standing::Sent);
             sent.extend(done.filter_map(|delivery| Some((delivery.channel.clone(), delivery.at?))));
         }
         let claim = limit + MARGIN;
@@ -164,17 +205,27 @@ impl Outbox {
                 }
                 let delivery = &mut kept.deliveries[nth];
                 let Some(spec) = channels.iter().find(|spec| spec.name == delivery.channel) else {
-                    (delivery.standing, delivery.error) = (Standing::Dead, Some("the channel is not configured any more".into()));
+                    (delivery.standing, delivery.error) = (
+                        Standing::Dead,
+                        Some("the channel is not configured any more".into()),
+                    );
                     continue;
                 };
-                let of_channel: Vec<Timestamp> = sent.iter().filter(|(name, _)| *name == spec.name).map(|(_, at)| *at).collect();
+                let of_channel: Vec<Timestamp> = sent
+                    .iter()
+                    .filter(|(name, _)| *name == spec.name)
+                    .map(|(_, at)| *at)
+                    .collect();
                 if let Some(pause) = wait(&of_channel, spec.per_minute, now) {
                     delivery.next = now.checked_add(pause).ok();
                     continue;
                 }
                 sent.push((spec.name.clone(), now));
                 delivery.claimed = now.checked_add(claim).ok();
-                claims.push(Claim { alert: kept.alert.clone(), channel: spec.name.clone() });
+                claims.push(Claim {
+                    alert: kept.alert.clone(),
+                    channel: spec.name.clone(),
+                });
             }
             if *kept != before {
                 self.write(*number, kept)?;
@@ -187,10 +238,20 @@ impl Outbox {
     ///
     /// # Errors
     /// When the record cannot be read or written.
-    pub fn settle(&self, id: &AlertId, channel: &str, result: &Result<(), Refusal>, now: Timestamp) -> Result<(), Error> {
+    pub fn settle(
+        &self,
+        id: &AlertId,
+        channel: &str,
+        result: &Result<(), Refusal>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
         self.change(id, |kept| {
             let since = kept.alert.at;
-            for delivery in kept.deliveries.iter_mut().filter(|delivery| delivery.channel == channel) {
+            for delivery in kept
+                .deliveries
+                .iter_mut()
+                .filter(|delivery| delivery.channel == channel)
+            {
                 (delivery.claimed, delivery.next, delivery.at) = (None, None, Some(now));
                 delivery.attempts = delivery.attempts.saturating_add(1);
                 delivery.error = result.as_ref().err().map(ToString::to_string);
@@ -201,7 +262,9 @@ impl Outbox {
                     }
                     Err(Again::Never) => Next::Never,
                     Err(Again::Later) => next_attempt(since, delivery.attempts, None, now),
-                    Err(Again::After(pause)) => next_attempt(since, delivery.attempts, Some(pause), now),
+                    Err(Again::After(pause)) => {
+                        next_attempt(since, delivery.attempts, Some(pause), now)
+                    }
                 };
                 match again {
                     Next::At(then) => delivery.next = Some(then),
@@ -222,10 +285,14 @@ impl Outbox {
             if id.is_some_and(|id| kept.alert.id != *id) {
                 continue;
             }
-            let open = kept.deliveries.iter_mut().filter(|delivery| delivery.standing != Standing::Sent);
+            let open = kept
+                .deliveries
+                .iter_mut()
+                .filter(|delivery| delivery.standing != Standing::Sent);
             let before = count;
             for delivery in open {
-                (delivery.standing, delivery.next, delivery.claimed) = (Standing::Pending, None, None);
+                (delivery.standing, delivery.next, delivery.claimed) =
+                    (Standing::Pending, None, None);
                 count += 1;
             }
             if count > before {
@@ -246,7 +313,11 @@ impl Outbox {
     /// Changes one record.
     fn change(&self, id: &AlertId, change: impl FnOnce(&mut Kept)) -> Result<(), Error> {
         let _lock = self.lock()?;
-        let found = self.load()?.0.into_iter().find(|(_, kept)| kept.alert.id == *id);
+        let found = self
+            .load()?
+            .0
+            .into_iter()
+            .find(|(_, kept)| kept.alert.id == *id);
         let (number, mut kept) = found.ok_or_else(|| Error::NotFound(id.to_string()))?;
         change(&mut kept);
         Ok(self.write(number, &kept)?)
@@ -259,12 +330,17 @@ impl Outbox {
         }
         let (mut found, mut damaged) = (Vec::new(), 0);
         for name in self.fs.list(&folder())? {
-            let Some(number) = number_of(&name) else { continue };
+            let Some(number) = number_of(&name) else {
+                continue;
+            };
             let bytes = match read_limited(&*self.fs, &folder().join(&name), LIMIT) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 bytes => bytes,
             };
-            match bytes.ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok()) {
+            match bytes
+                .ok()
+                .and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok())
+            {
                 Some(kept) => found.push((number, kept)),
                 None => damaged += 1,
             }
@@ -277,13 +353,25 @@ impl Outbox {
     fn write(&self, number: u64, kept: &Kept) -> io::Result<()> {
         let bytes = serde_json::to_vec_pretty(kept).expect("because plain data always renders");
         let path = folder().join(format!("{number:06}-{}.json", kept.alert.id));
-        write_durably(&*self.fs, &path, &bytes, 0o600, (SyncPoint::PlanFile, SyncPoint::JournalDir))
+        write_durably(
+            &*self.fs,
+            &path,
+            &bytes,
+            0o600,
+            (SyncPoint::PlanFile, SyncPoint::JournalDir),
+        )
     }
 
     /// Removes the oldest records with nothing to send; one that cannot be removed stays.
     fn prune(&self, all: &[Numbered]) {
-        for (number, kept) in all.iter().filter(|(_, kept)| !kept.is_pending()).take((all.len() + 1).saturating_sub(MOST)) {
-            let _ = self.fs.remove_file(&folder().join(format!("{number:06}-{}.json", kept.alert.id)));
+        for (number, kept) in all
+            .iter()
+            .filter(|(_, kept)| !kept.is_pending())
+            .take((all.len() + 1).saturating_sub(MOST))
+        {
+            let _ = self
+                .fs
+                .remove_file(&folder().join(format!("{number:06}-{}.json", kept.alert.id)));
         }
     }
 
@@ -292,7 +380,9 @@ impl Outbox {
         if !create_dir_all(&*self.fs, &folder(), 0o700)?.is_empty() {
             self.fs.sync_dir(&RelPath::root(), SyncPoint::JournalDir)?;
         }
-        let lock = self.fs.lock(&folder().join("lock"), Hold::Exclusive, true)?;
+        let lock = self
+            .fs
+            .lock(&folder().join("lock"), Hold::Exclusive, true)?;
         lock.ok_or_else(|| Error::Io(io::ErrorKind::WouldBlock.into()))
     }
 }
@@ -315,8 +405,16 @@ mod tests {
     };
 
     fn channel(name: &str, least: Severity) -> ChannelSpec {
-        let way = Way::Webhook { url: Address::Plain("http://127.0.0.1:1".into()), secret: SecretSource::Env("X".into()) };
-        ChannelSpec { name: name.into(), least, per_minute: 2, way }
+        let way = Way::Webhook {
+            url: Address::Plain("http://127.0.0.1:1".into()),
+            secret: SecretSource::Env("X".into()),
+        };
+        ChannelSpec {
+            name: name.into(),
+            least,
+            per_minute: 2,
+            way,
+        }
     }
 
     fn outbox() -> (tempfile::TempDir, Outbox) {
@@ -330,11 +428,21 @@ mod tests {
     }
 
     fn alert(digits: u32, now: Timestamp) -> Alert {
-        Alert { id: AlertId::new(digits), at: now, thread: None, folded: 0, ..sample() }
+        Alert {
+            id: AlertId::new(digits),
+            at: now,
+            thread: None,
+            folded: 0,
+            ..sample()
+        }
     }
 
     fn settings(channels: &[ChannelSpec]) -> AlertSettings {
-        AlertSettings { channels: channels.to_vec(), repeat: Duration::from_hours(1), ..AlertSettings::default() }
+        AlertSettings {
+            channels: channels.to_vec(),
+            repeat: Duration::from_hours(1),
+            ..AlertSettings::default()
+        }
     }
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -342,66 +450,163 @@ mod tests {
     #[test]
     fn the_same_folds_until_it_is_worse_answered_or_old_and_stories_are_threads() {
         let (_dir, outbox) = outbox();
-        let channels = [channel("a", Severity::Warning), channel("b", Severity::Critical)];
+        let channels = [
+            channel("a", Severity::Warning),
+            channel("b", Severity::Critical),
+        ];
         let raise = |digits, secs: i64, key: &str, severity| {
-            let raised =
-                outbox.raise(Alert { severity, ..alert(digits, at(secs)) }, key, &settings(&channels), at(secs)).expect("it writes");
+            let raised = outbox
+                .raise(
+                    Alert {
+                        severity,
+                        ..alert(digits, at(secs))
+                    },
+                    key,
+                    &settings(&channels),
+                    at(secs),
+                )
+                .expect("it writes");
             match raised {
                 Raised::New(kept) => (true, kept),
                 Raised::Folded(kept) => (false, kept),
             }
         };
         let (new, first) = raise(1, 0, "k", Severity::Warning);
-        assert_eq!((new, first.deliveries.len(), first.alert.thread), (true, 1, None), "b hears only of what is critical");
-        assert_eq!((raise(2, 60, "k", Severity::Warning).0, raise(3, 120, "k", Severity::Info).1.repeats), (false, 2));
+        assert_eq!(
+            (new, first.deliveries.len(), first.alert.thread),
+            (true, 1, None),
+            "b hears only of what is critical"
+        );
+        assert_eq!(
+            (
+                raise(2, 60, "k", Severity::Warning).0,
+                raise(3, 120, "k", Severity::Info).1.repeats
+            ),
+            (false, 2)
+        );
         let (new, worse) = raise(4, 180, "k", Severity::Critical);
-        assert_eq!((new, worse.deliveries.len(), worse.alert.folded), (true, 2, 2));
+        assert_eq!(
+            (new, worse.deliveries.len(), worse.alert.folded),
+            (true, 2, 2)
+        );
         assert_eq!(worse.alert.thread, Some(AlertId::new(1)));
         outbox
-            .answer(&AlertId::new(4), Answered { choice: "hold".parse().expect("it is one"), who: "li".into(), at: at(200) })
+            .answer(
+                &AlertId::new(4),
+                Answered {
+                    choice: "hold".parse().expect("it is one"),
+                    who: "li".into(),
+                    at: at(200),
+                },
+            )
             .expect("ok");
-        assert!(raise(5, 240, "k", Severity::Critical).0, "after an answer it is told again");
+        assert!(
+            raise(5, 240, "k", Severity::Critical).0,
+            "after an answer it is told again"
+        );
         assert!(!raise(6, 3000, "k", Severity::Critical).0);
-        assert!(raise(7, 4000, "k", Severity::Critical).0, "an hour later it is told again");
-        assert!(raise(8, -9000, "k", Severity::Critical).0, "a clock that was set back silences nothing");
+        assert!(
+            raise(7, 4000, "k", Severity::Critical).0,
+            "an hour later it is told again"
+        );
+        assert!(
+            raise(8, -9000, "k", Severity::Critical).0,
+            "a clock that was set back silences nothing"
+        );
     }
 
     #[test]
     fn what_fails_waits_and_dies_and_can_be_sent_again() {
         let (dir, outbox) = outbox();
         let channels = [channel("a", Severity::Good)];
-        outbox.raise(alert(1, at(0)), "k", &settings(&channels), at(0)).expect("it writes");
-        let claim = |secs| outbox.claim(&channels, SECOND, at(secs)).expect("it writes").len();
+        outbox
+            .raise(alert(1, at(0)), "k", &settings(&channels), at(0))
+            .expect("it writes");
+        let claim = |secs| {
+            outbox
+                .claim(&channels, SECOND, at(secs))
+                .expect("it writes")
+                .len()
+        };
         assert_eq!((claim(0), claim(1)), (1, 0), "somebody is at it");
         assert_eq!(claim(7), 1, "that one was killed");
-        let settle = |result: Result<(), Refusal>, secs| outbox.settle(&AlertId::new(1), "a", &result, at(secs)).expect("it writes");
+        let settle = |result: Result<(), Refusal>, secs| {
+            outbox
+                .settle(&AlertId::new(1), "a", &result, at(secs))
+                .expect("it writes")
+        };
         settle(Err(Refusal::later("no route")), 8);
         assert_eq!((claim(17), claim(18)), (0, 1));
         settle(Err(Refusal::never("wrong key")), 19);
         let kept = outbox.find("0000").expect("it is there");
-        assert_eq!((kept.deliveries[0].standing, kept.deliveries[0].attempts), (Standing::Dead, 2));
-        assert_eq!((claim(90_000), outbox.has_pending().expect("it reads")), (0, false));
-        assert_eq!((outbox.again(None).expect("it writes"), claim(90_000)), (1, 1));
+        assert_eq!(
+            (kept.deliveries[0].standing, kept.deliveries[0].attempts),
+            (Standing::Dead, 2)
+        );
+        assert_eq!(
+            (claim(90_000), outbox.has_pending().expect("it reads")),
+            (0, false)
+        );
+        assert_eq!(
+            (outbox.again(None).expect("it writes"), claim(90_000)),
+            (1, 1)
+        );
         settle(Ok(()), 90_001);
-        assert_eq!(outbox.again(None).expect("it writes"), 0, "what was sent is not sent again");
+        assert_eq!(
+            outbox.again(None).expect("it writes"),
+            0,
+            "what was sent is not sent again"
+        );
         // What somebody broke is counted and harms nothing else.
         std::fs::File::create(dir.path().join("alerts/000009-00000009.json")).expect("it writes");
-        assert_eq!(outbox.all().map(|(all, damaged)| (all.len(), damaged)).expect("it reads"), (1, 1));
-        assert_eq!(outbox.claim(&[], SECOND, at(90_002)).expect("it writes").len(), 0);
+        assert_eq!(
+            outbox
+                .all()
+                .map(|(all, damaged)| (all.len(), damaged))
+                .expect("it reads"),
+            (1, 1)
+        );
+        assert_eq!(
+            outbox
+                .claim(&[], SECOND, at(90_002))
+                .expect("it writes")
+                .len(),
+            0
+        );
     }
 
     #[test]
     fn what_is_raised_while_no_channel_is_known_goes_to_those_that_are_known_next() {
         let (_dir, outbox) = outbox();
-        let unknown = AlertSettings { known: false, ..AlertSettings::default() };
-        outbox.raise(alert(1, at(0)), "k", &unknown, at(0)).expect("it writes");
+        let unknown = AlertSettings {
+            known: false,
+            ..AlertSettings::default()
+        };
+        outbox
+            .raise(alert(1, at(0)), "k", &unknown, at(0))
+            .expect("it writes");
         assert!(outbox.has_pending().expect("it reads"));
         let channels = [channel("a", Severity::Good)];
         let claims = outbox.claim(&channels, SECOND, at(1)).expect("it writes");
-        assert_eq!(claims.iter().map(|claim| (&claim.alert.id, claim.channel.as_str())).collect::<Vec<_>>(), [(&AlertId::new(1), "a")]);
-        outbox.settle(&AlertId::new(1), "a", &Ok(()), at(2)).expect("it writes");
+        assert_eq!(
+            claims
+                .iter()
+                .map(|claim| (&claim.alert.id, claim.channel.as_str()))
+                .collect::<Vec<_>>(),
+            [(&AlertId::new(1), "a")]
+        );
+        outbox
+            .settle(&AlertId::new(1), "a", &Ok(()), at(2))
+            .expect("it writes");
         assert!(!outbox.has_pending().expect("it reads"));
-        assert_eq!(outbox.claim(&channels, SECOND, at(90_000)).expect("it writes").len(), 0, "once");
+        assert_eq!(
+            outbox
+                .claim(&channels, SECOND, at(90_000))
+                .expect("it writes")
+                .len(),
+            0,
+            "once"
+        );
     }
 
     #[test]
@@ -409,14 +614,35 @@ mod tests {
         let (_dir, outbox) = outbox();
         let channels = [channel("a", Severity::Good)];
         for digits in 1..=4 {
-            outbox.raise(alert(digits, at(0)), &format!("k{digits}"), &settings(&channels), at(0)).expect("it writes");
+            outbox
+                .raise(
+                    alert(digits, at(0)),
+                    &format!("k{digits}"),
+                    &settings(&channels),
+                    at(0),
+                )
+                .expect("it writes");
         }
         let claims = outbox.claim(&channels, SECOND, at(0)).expect("it writes");
         assert_eq!(claims.len(), 2);
         for claim in claims {
-            outbox.settle(&claim.alert.id, "a", &Ok(()), at(0)).expect("it writes");
+            outbox
+                .settle(&claim.alert.id, "a", &Ok(()), at(0))
+                .expect("it writes");
         }
-        assert_eq!(outbox.claim(&channels, SECOND, at(59)).expect("it writes").len(), 0);
-        assert_eq!(outbox.claim(&channels, SECOND, at(61)).expect("it writes").len(), 2);
+        assert_eq!(
+            outbox
+                .claim(&channels, SECOND, at(59))
+                .expect("it writes")
+                .len(),
+            0
+        );
+        assert_eq!(
+            outbox
+                .claim(&channels, SECOND, at(61))
+                .expect("it writes")
+                .len(),
+            2
+        );
     }
 }

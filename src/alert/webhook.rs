@@ -1,7 +1,8 @@
-//! A webhook: the alert as one JSON document, signed, with an id by which a receiver knows it again.
+//! A webhook: the alert as one JSON document, signed, with an id by which a receiver knows it
+//! again.
 //!
-//! `X-Snapback-Signature` is `sha256=` and the HMAC-SHA256 of `<X-Snapback-Timestamp>.<body>` in hex:
-//! whoever checks the time too cannot be sent an old message again.
+//! `X-Snapback-Signature` is `sha256=` and the HMAC-SHA256 of `<X-Snapback-Timestamp>.<body>` in
+//! hex: whoever checks the time too cannot be sent an old message again.
 
 use std::time::Duration;
 
@@ -24,9 +25,16 @@ impl Channel for Webhook {
             ("X-Snapback-Event", alert.notice.event.word().to_string()),
             ("X-Snapback-Id", alert.id.to_string()),
             ("X-Snapback-Timestamp", now.as_second().to_string()),
-            ("X-Snapback-Signature", sign::webhook(&self.secret, now, &body)),
+            (
+                "X-Snapback-Signature",
+                sign::webhook(&self.secret, now, &body),
+            ),
         ];
         let answer = post(&self.url, &body, &headers, limit, &self.around)?;
-        if (200..300).contains(&answer.status) { Ok(()) } else { Err(refused(&answer)) }
+        if (200..300).contains(&answer.status) {
+            Ok(())
+        } else {
+            Err(refused(&answer))
+        }
     }
 }

@@ -18,7 +18,11 @@ const FACTS: usize = 12;
 pub(super) fn line(text: &str) -> String {
     let clean = escape(crate::base::secret::clean_text(text).as_bytes());
     let cut: String = clean.chars().take(FACT).collect();
-    if cut.len() < clean.len() { cut + "…" } else { clean }
+    if cut.len() < clean.len() {
+        cut + "…"
+    } else {
+        clean
+    }
 }
 
 /// The sign before a title.
@@ -39,13 +43,35 @@ pub(super) fn title(alert: &Alert) -> String {
 /// Names and texts: why first, then facts, then where and which.
 pub(super) fn facts(alert: &Alert) -> Vec<(String, String)> {
     let mut all = vec![("why".to_string(), line(&alert.notice.reason))];
-    all.extend(alert.notice.facts.iter().take(FACTS).map(|(name, text)| (line(name), line(text))));
+    all.extend(
+        alert
+            .notice
+            .facts
+            .iter()
+            .take(FACTS)
+            .map(|(name, text)| (line(name), line(text))),
+    );
     if alert.folded > 0 {
-        all.push(("seen again".into(), format!("{} times since it was told last", alert.folded)));
+        all.push((
+            "seen again".into(),
+            format!("{} times since it was told last", alert.folded),
+        ));
     }
-    all.extend(alert.notice.op.iter().map(|op| ("operation".to_string(), op.short())));
-    all.push(("where".into(), format!("{} on {}", line(&alert.repository), line(&alert.host))));
-    all.push(("alert".into(), format!("{}, {}", alert.id, local(alert.at, &zone()))));
+    all.extend(
+        alert
+            .notice
+            .op
+            .iter()
+            .map(|op| ("operation".to_string(), op.short())),
+    );
+    all.push((
+        "where".into(),
+        format!("{} on {}", line(&alert.repository), line(&alert.host)),
+    ));
+    all.push((
+        "alert".into(),
+        format!("{}, {}", alert.id, local(alert.at, &zone())),
+    ));
     all
 }
 
@@ -59,7 +85,12 @@ pub(super) fn text(alert: &Alert) -> String {
         text.push_str("\nWhat now? 请选择：\n");
     }
     for offer in &alert.offers {
-        let _ = writeln!(text, "\n- {}\n  {}", line(&offer.label), line(&offer.command));
+        let _ = writeln!(
+            text,
+            "\n- {}\n  {}",
+            line(&offer.label),
+            line(&offer.command)
+        );
         if let Some(link) = &offer.link {
             let _ = writeln!(text, "  {}", line(link));
         }
@@ -91,9 +122,17 @@ pub(super) fn html(alert: &Alert) -> String {
             Some(link) => format!("<a href=\"{}\">{label}</a>", safe(&line(link))),
             None => label,
         };
-        let _ = write!(offers, "<li>{label}<br><code>{}</code></li>", safe(&line(&offer.command)));
+        let _ = write!(
+            offers,
+            "<li>{label}<br><code>{}</code></li>",
+            safe(&line(&offer.command))
+        );
     }
-    let what_now = if offers.is_empty() { String::new() } else { format!("<p>What now? 请选择：</p><ul>{offers}</ul>") };
+    let what_now = if offers.is_empty() {
+        String::new()
+    } else {
+        format!("<p>What now? 请选择：</p><ul>{offers}</ul>")
+    };
     format!(
         "<!doctype html><html><head><meta charset=\"utf-8\"><meta name=\"color-scheme\" content=\"light dark\"></head>\
          <body style=\"font-family:sans-serif\"><h2 style=\"border-left:6px solid {colour};padding-left:10px\">{}</h2>\
@@ -104,7 +143,11 @@ pub(super) fn html(alert: &Alert) -> String {
 
 /// Text between tags and in quotes.
 fn safe(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }
 
 #[cfg(test)]
@@ -128,10 +171,14 @@ pub(super) mod tests {
                 event: Topic::RolledBack,
                 task: Some("T01".parse().expect("it is an id")),
                 title: "T01 went back 1.3.0 -> 1.2.0\r\nBcc: everybody@example.org".into(),
-                reason: "<script>alert(1)</script> <at id=all></at> https://li:s3cret@host/x".into(),
+                reason: "<script>alert(1)</script> <at id=all></at> https://li:s3cret@host/x"
+                    .into(),
                 from: Some("1.3.0".parse().expect("it is a version")),
                 to: Some("1.2.0".parse().expect("it is a version")),
-                facts: vec![("rule".into(), "error-rate \x1b[31m".into()), ("long".into(), "错".repeat(5000))],
+                facts: vec![
+                    ("rule".into(), "error-rate \x1b[31m".into()),
+                    ("long".into(), "错".repeat(5000)),
+                ],
                 op: None,
             },
             repository: "strategies".into(),
@@ -139,7 +186,11 @@ pub(super) mod tests {
             at: "2026-02-24T05:10:00Z".parse().expect("it is a time"),
             thread: None,
             folded: 2,
-            offers: vec![offer("last-good", true), offer("version", false), offer("hold", true)],
+            offers: vec![
+                offer("last-good", true),
+                offer("version", false),
+                offer("hold", true),
+            ],
         }
     }
 
@@ -147,12 +198,24 @@ pub(super) mod tests {
     fn nothing_of_a_stranger_gets_through_as_it_is() {
         let (text, html) = (text(&sample()), html(&sample()));
         for page in [&text, &html] {
-            assert!(!page.contains("s3cret") && !page.contains('\x1b') && !page.contains('\r'), "{page}");
+            assert!(
+                !page.contains("s3cret") && !page.contains('\x1b') && !page.contains('\r'),
+                "{page}"
+            );
             for option in ["last-good", "version", "hold"] {
-                assert!(page.contains(&format!("snapback alert answer 0000001f {option}")), "{page}");
+                assert!(
+                    page.contains(&format!("snapback alert answer 0000001f {option}")),
+                    "{page}"
+                );
             }
         }
-        assert!(!html.contains("<script") && !html.contains("<at ") && !html.contains("?a=\"b"), "{html}");
-        assert_eq!(text.lines().next(), Some("↩ T01 went back 1.3.0 -> 1.2.0\\r\\nBcc: everybody@example.org"));
+        assert!(
+            !html.contains("<script") && !html.contains("<at ") && !html.contains("?a=\"b"),
+            "{html}"
+        );
+        assert_eq!(
+            text.lines().next(),
+            Some("↩ T01 went back 1.3.0 -> 1.2.0\\r\\nBcc: everybody@example.org")
+        );
     }
 }

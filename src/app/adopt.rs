@@ -30,7 +30,13 @@ impl App {
     /// What can be adopted, with which settings, and their text when they are new.
     fn adoption(&self, tasks: &[TaskId]) -> Result<(Adoption, Ground, Option<String>), Failure> {
         let (ground, text) = match self.found_tasks()? {
-            Some((settings, text)) => (Ground { settings: std::sync::Arc::new(settings), ..self.ground.clone() }, Some(text)),
+            Some((settings, text)) => (
+                Ground {
+                    settings: std::sync::Arc::new(settings),
+                    ..self.ground.clone()
+                },
+                Some(text),
+            ),
             None => (self.ground.clone(), None),
         };
         let wanted = |id: &TaskId| tasks.is_empty() || tasks.contains(id);
@@ -44,8 +50,11 @@ impl App {
         if settings.from_file || !settings.tasks.is_empty() {
             return Ok(None);
         }
-        let Some(text) = adopt::configuration(&self.ground)? else { return Ok(None) };
-        let settings = crate::config::settings_of(self.work_tree(), &text).map_err(Error::Settings)?;
+        let Some(text) = adopt::configuration(&self.ground)? else {
+            return Ok(None);
+        };
+        let settings =
+            crate::config::settings_of(self.work_tree(), &text).map_err(Error::Settings)?;
         Ok(Some((settings, text)))
     }
 }

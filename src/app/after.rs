@@ -1,8 +1,8 @@
 //! What is proved once an operation is done, or when there was nothing to do.
 //!
 //! A release is verified where it is kept and in the work tree. An undo arrives at a state that was
-//! there before: it is brought back exactly, whatever it is, and then said is whether it is a release
-//! and whether that holds. Nothing here takes anything back.
+//! there before: it is brought back exactly, whatever it is, and then said is whether it is a
+//! release and whether that holds. Nothing here takes anything back.
 
 use std::time::Instant;
 
@@ -13,8 +13,8 @@ use crate::{
     base::Failure,
     catalog::registry as read,
     model::{
-        Check, Operation, Report, Status, TaskSpec, Verification, Version, operation::OpKind, signature::Demand, verdict::Standing,
-        verification::AS_RELEASED,
+        Check, Operation, Report, Status, TaskSpec, Verification, Version, operation::OpKind,
+        signature::Demand, verdict::Standing, verification::AS_RELEASED,
     },
     rollback::{
         check::{self, Entry, Levels},
@@ -25,20 +25,45 @@ use crate::{
 
 impl App {
     /// What follows a finished operation.
-    pub(super) fn after(&self, operation: &Operation, task: Option<&TaskSpec>, begun: Instant, report: &mut Report) -> Result<(), Failure> {
-        let (Some(task), Some(version)) = (task, &operation.about.to) else { return Ok(()) };
+    pub(super) fn after(
+        &self,
+        operation: &Operation,
+        task: Option<&TaskSpec>,
+        begun: Instant,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let (Some(task), Some(version)) = (task, &operation.about.to) else {
+            return Ok(());
+        };
         match operation.about.kind {
             OpKind::CreateSnapshot => {
                 // The files were taken in when it was asked for, which was before it was planned.
-                let since = operation.about.at.checked_sub(begun.elapsed()).unwrap_or(operation.about.at);
+                let since = operation
+                    .about
+                    .at
+                    .checked_sub(begun.elapsed())
+                    .unwrap_or(operation.about.at);
                 let verification = self.verify_released(operation, task, version, since)?;
-                report.notes.extend(verification.meanwhile().iter().map(|line| format!("changed meanwhile, not as released: {line}")));
+                report.notes.extend(
+                    verification
+                        .meanwhile()
+                        .iter()
+                        .map(|line| format!("changed meanwhile, not as released: {line}")),
+                );
                 report.verification = Some(verification);
             }
             OpKind::Undo | OpKind::Redo => {
                 let checks = self.verify_arrived(operation, task, version, report)?;
                 let (task, version) = (task.id.clone(), version.clone());
-                report.verification.get_or_insert_with(|| Verification { task, version, checks: Vec::new() }).checks.extend(checks);
+                report
+                    .verification
+                    .get_or_insert_with(|| Verification {
+                        task,
+                        version,
+                        checks: Vec::new(),
+                    })
+                    .checks
+                    .extend(checks);
             }
             OpKind::Rollback => self.look_after_a_kill(operation, task, version, report)?,
             _ => {}
@@ -46,16 +71,42 @@ impl App {
         Ok(())
     }
 
-    /// A rollback whose files were verified by a run that did not live to its end: whoever was here since
-    /// may have changed them. Its commands passed and are not run again.
-    fn look_after_a_kill(&self, operation: &Operation, task: &TaskSpec, version: &Version, report: &mut Report) -> Result<(), Failure> {
-        let is_seen = |found: &Verification| found.checks.iter().any(|check| check.id == "integrity.files");
+    /// A rollback whose files were verified by a run that did not live to its end: whoever was here
+    /// since may have changed them. Its commands passed and are not run again.
+    fn look_after_a_kill(
+        &self,
+        operation: &Operation,
+        task: &TaskSpec,
+        version: &Version,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let is_seen = |found: &Verification| {
+            found
+                .checks
+                .iter()
+                .any(|check| check.id == "integrity.files")
+        };
         if report.verification.as_ref().is_some_and(is_seen) {
             return Ok(());
         }
-        let registry = if operation.leaves_registry() { Entry::Told } else { Entry::Counts };
-        let levels = Levels { registry, tag: false, ..Levels::FIRST_TWO };
-        let now = check::tree(&self.ground, task, &self.release_for(&task.id, version)?, Standing::default(), version, levels)?;
+        let registry = if operation.leaves_registry() {
+            Entry::Told
+        } else {
+            Entry::Counts
+        };
+        let levels = Levels {
+            registry,
+            tag: false,
+            ..Levels::FIRST_TWO
+        };
+        let now = check::tree(
+            &self.ground,
+            task,
+            &self.release_for(&task.id, version)?,
+            Standing::default(),
+            version,
+            levels,
+        )?;
         match &mut report.verification {
             Some(verification) => verification.checks.extend(now.checks),
             None => report.verification = Some(now),
@@ -63,7 +114,8 @@ impl App {
         Ok(())
     }
 
-    /// A release, where it is kept and in the work tree; what somebody changed there since is theirs.
+    /// A release, where it is kept and in the work tree; what somebody changed there since is
+    /// theirs.
     fn verify_released(
         &self,
         operation: &Operation,
@@ -72,19 +124,44 @@ impl App {
         since: Timestamp,
     ) -> Result<Verification, Failure> {
         let releases = self.release_for(&task.id, version)?;
-        let levels = Levels { smoke: true, commands: self.commands_in(operation), since: Some(since), ..Levels::FIRST_TWO };
+        let levels = Levels {
+            smoke: true,
+            commands: self.commands_in(operation),
+            since: Some(since),
+            ..Levels::FIRST_TWO
+        };
         let (kept, scan) = rayon::join(
-            || check::release(&self.ground, task, &releases, version, (false, Demand::None)),
+            || {
+                check::release(
+                    &self.ground,
+                    task,
+                    &releases,
+                    version,
+                    (false, Demand::None),
+                )
+            },
             || check::look(&self.ground, task),
         );
         let mut verification = kept?;
-        let tree = check::tree_as(&self.ground, task, &releases, Standing::default(), version, levels, &scan?)?;
-        verification.checks.extend(tree.checks.into_iter().filter(|check| check.id != "integrity.manifest"));
+        let tree = check::tree_as(
+            &self.ground,
+            task,
+            &releases,
+            Standing::default(),
+            version,
+            levels,
+            &scan?,
+        )?;
+        verification.checks.extend(
+            tree.checks
+                .into_iter()
+                .filter(|check| check.id != "integrity.manifest"),
+        );
         Ok(verification)
     }
 
-    /// The version that an undo or redo arrived at. The files are what they were, so what differs from
-    /// the release differed before, and is told; a command that fails is a check that fails.
+    /// The version that an undo or redo arrived at. The files are what they were, so what differs
+    /// from the release differed before, and is told; a command that fails is a check that fails.
     fn verify_arrived(
         &self,
         operation: &Operation,
@@ -94,50 +171,99 @@ impl App {
     ) -> Result<Vec<Check>, Failure> {
         let releases = self.release_for(&task.id, version)?;
         if releases.find(&task.id, version).is_err() {
-            let said = format!("{version} was never released here: there is nothing to verify it against");
-            return Ok(vec![Checking::begin(1, "integrity.manifest").end(Status::Skipped, vec![said])]);
+            let said =
+                format!("{version} was never released here: there is nothing to verify it against");
+            return Ok(vec![
+                Checking::begin(1, "integrity.manifest").end(Status::Skipped, vec![said]),
+            ]);
         }
-        let levels = Levels { commands: self.commands_in(operation), tag: false, ..Levels::ALL };
-        let mut checks = check::tree(&self.ground, task, &releases, Standing::default(), version, levels)?.checks;
+        let levels = Levels {
+            commands: self.commands_in(operation),
+            tag: false,
+            ..Levels::ALL
+        };
+        let mut checks = check::tree(
+            &self.ground,
+            task,
+            &releases,
+            Standing::default(),
+            version,
+            levels,
+        )?
+        .checks;
         super::change::leave_packages(&self.ground, operation, &mut checks);
         let mut other = Vec::new();
         for check in &mut checks {
-            let differs = check.level <= 2 && check.status > Status::Skipped && check.id != "integrity.manifest";
+            let differs = check.level <= 2
+                && check.status > Status::Skipped
+                && check.id != "integrity.manifest";
             if differs {
-                report.notes.extend(check.evidence.iter().map(|line| format!("as before, not as released: {line}")));
+                report.notes.extend(
+                    check
+                        .evidence
+                        .iter()
+                        .map(|line| format!("as before, not as released: {line}")),
+                );
                 other.push(check.id.clone());
             }
-            // Nobody was asked to agree to a command for an undo; what could not run is not checked.
-            let not_run = check.status == Status::Inconclusive && check.level >= 3 && !self.may_run(task);
+            // Nobody was asked to agree to a command for an undo; what could not run is not
+            // checked.
+            let not_run =
+                check.status == Status::Inconclusive && check.level >= 3 && !self.may_run(task);
             if differs || not_run {
                 check.status = Status::Skipped;
             }
         }
         if !other.is_empty() {
-            checks.push(
-                Checking::begin(1, AS_RELEASED).end(Status::Skipped, vec![format!("as before, not as released: {}", other.join(", "))]),
-            );
+            checks.push(Checking::begin(1, AS_RELEASED).end(
+                Status::Skipped,
+                vec![format!("as before, not as released: {}", other.join(", "))],
+            ));
         }
         Ok(checks)
     }
 
     /// True when the owner agreed to every command that verifies this task.
     fn may_run(&self, task: &TaskSpec) -> bool {
-        self.commands_of_verification(&task.id).iter().all(|command| command.trusted)
+        self.commands_of_verification(&task.id)
+            .iter()
+            .all(|command| command.trusted)
     }
 
     /// What a rollback to the version that is active already finds: every byte is read.
-    pub(super) fn verify_active(&self, task: &TaskSpec, report: &mut Report) -> Result<(), Failure> {
+    pub(super) fn verify_active(
+        &self,
+        task: &TaskSpec,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
         let active = read::active(&*self.ground.tree, &self.ground.settings, task).version;
-        let Some(version) = active.filter(|active| report.to.as_ref() == Some(active)) else { return Ok(()) };
+        let Some(version) = active.filter(|active| report.to.as_ref() == Some(active)) else {
+            return Ok(());
+        };
         let releases = self.release_for(&task.id, &version)?;
-        let commands = if self.may_run(task) { Commands::unless(self.ground.without_commands) } else { Commands::NotTrusted };
+        let commands = if self.may_run(task) {
+            Commands::unless(self.ground.without_commands)
+        } else {
+            Commands::NotTrusted
+        };
         let standing = standing_of(&self.standings_of(&task.id)?, &task.id, &version);
         // As in an operation: what all tasks share stops no task's way back.
-        let seen = read::in_tree(&*self.ground.tree, &self.ground.settings)
-            .and_then(|registry| Ok(registry.map(|registry| registry.version(&task.id)).transpose()?));
-        let registry = if seen.is_ok() { Entry::Counts } else { Entry::Told };
-        let levels = Levels { commands, registry, deep: true, ..Levels::ALL };
+        let seen = read::in_tree(&*self.ground.tree, &self.ground.settings).and_then(|registry| {
+            Ok(registry
+                .map(|registry| registry.version(&task.id))
+                .transpose()?)
+        });
+        let registry = if seen.is_ok() {
+            Entry::Counts
+        } else {
+            Entry::Told
+        };
+        let levels = Levels {
+            commands,
+            registry,
+            deep: true,
+            ..Levels::ALL
+        };
         let verification = check::tree(&self.ground, task, &releases, standing, &version, levels)?;
         self.note_tree_under_lock(&verification, commands);
         report.verification = Some(verification);

@@ -18,7 +18,9 @@ use crate::{
     journal::history,
     model::{
         Version,
-        alert::{ALERT_SCHEMA, Alert, AlertId, Answered, ChannelSpec, Choice, Kept, Notice, Offer, Topic},
+        alert::{
+            ALERT_SCHEMA, Alert, AlertId, Answered, ChannelSpec, Choice, Kept, Notice, Offer, Topic,
+        },
     },
 };
 
@@ -45,7 +47,12 @@ struct Tried {
 impl From<Tried> for Attempt {
     fn from(tried: Tried) -> Self {
         let Claim { alert, channel } = tried.claim;
-        Self { alert: alert.id, channel, error: tried.result.err().map(|refusal| refusal.why), untrusted: tried.untrusted }
+        Self {
+            alert: alert.id,
+            channel,
+            error: tried.result.err().map(|refusal| refusal.why),
+            untrusted: tried.untrusted,
+        }
     }
 }
 
@@ -79,11 +86,22 @@ impl App {
         let (settings, now) = (&self.ground.settings.alerts, self.ground.clock.now());
         let alert = self.alert_of(notice);
         let about = &alert.notice;
-        let key = format!("{} {} {:?}", about.event.word(), about.task.as_ref().map_or("", TaskId::as_str), about.from);
+        let key = format!(
+            "{} {} {:?}",
+            about.event.word(),
+            about.task.as_ref().map_or("", TaskId::as_str),
+            about.from
+        );
         if !settings.known {
-            self.ground.warn(format!("{} (`alerts:` holds a mistake, so this waits to be sent until it is mended)", about.title));
+            self.ground.warn(format!(
+                "{} (`alerts:` holds a mistake, so this waits to be sent until it is mended)",
+                about.title
+            ));
         } else if settings.channels.is_empty() {
-            self.ground.warn(format!("{} (no channel for alerts is configured, so nobody was called)", about.title));
+            self.ground.warn(format!(
+                "{} (no channel for alerts is configured, so nobody was called)",
+                about.title
+            ));
         }
         let raised = match self.outbox().raise(alert, &key, settings, now)? {
             Raised::New(kept) => Some(kept.alert.id),
@@ -93,16 +111,18 @@ impl App {
         Ok(raised)
     }
 
-    /// Hands on how an operation ended, and calls a person when it is stuck: whoever gave the command
-    /// may not look, and nothing else can be changed before somebody does. Without a channel whoever
-    /// gave the command is told, and nobody else.
+    /// Hands on how an operation ended, and calls a person when it is stuck: whoever gave the
+    /// command may not look, and nothing else can be changed before somebody does. Without a
+    /// channel whoever gave the command is told, and nobody else.
     pub(super) fn calling<T>(&self, done: Result<T, Failure>) -> Result<T, Failure> {
         let Err(failure) = &done else { return done };
         if failure.kind() == Kind::Stuck
-            && (!self.ground.settings.alerts.channels.is_empty() || !self.ground.settings.alerts.known)
+            && (!self.ground.settings.alerts.channels.is_empty()
+                || !self.ground.settings.alerts.known)
             && let Err(unsent) = self.call_for(failure)
         {
-            self.ground.warn(format!("nobody could be called: {unsent}"));
+            self.ground
+                .warn(format!("nobody could be called: {unsent}"));
         }
         done
     }
@@ -110,7 +130,10 @@ impl App {
     /// Calls a person for an operation that is stuck.
     fn call_for(&self, failure: &Failure) -> Result<(), Failure> {
         // A journal that cannot be read tells nothing of its operation.
-        let about = history::unfinished(&self.ground.state).ok().flatten().map(|found| found.operation.about);
+        let about = history::unfinished(&self.ground.state)
+            .ok()
+            .flatten()
+            .map(|found| found.operation.about);
         let title = match &about {
             Some(about) => format!(
                 "{}: the {} {} -> {} is stuck and needs a person",
@@ -121,7 +144,11 @@ impl App {
             ),
             None => "an operation is stuck and needs a person".into(),
         };
-        let todo = failure.hints().into_iter().map(|hint| (hint.why, hint.argv.join(" "))).filter(|(_, command)| !command.is_empty());
+        let todo = failure
+            .hints()
+            .into_iter()
+            .map(|hint| (hint.why, hint.argv.join(" ")))
+            .filter(|(_, command)| !command.is_empty());
         let notice = Notice {
             event: Topic::Stuck,
             task: about.as_ref().and_then(|about| about.task.clone()),
@@ -139,7 +166,11 @@ impl App {
     fn alert_of(&self, notice: Notice) -> Alert {
         let id = AlertId::new(u32::from_be_bytes(crate::base::random()));
         let work_tree = self.work_tree();
-        let repository = work_tree.file_name().unwrap_or(work_tree.as_os_str()).to_string_lossy().into_owned();
+        let repository = work_tree
+            .file_name()
+            .unwrap_or(work_tree.as_os_str())
+            .to_string_lossy()
+            .into_owned();
         Alert {
             schema: ALERT_SCHEMA.into(),
             severity: notice.event.severity(),
@@ -159,13 +190,28 @@ impl App {
         let of = |option: &str, typed: &str, label: &str| {
             let link = self.ground.settings.alerts.link.as_ref().map(|link| {
                 let task = task.map_or("", TaskId::as_str);
-                link.replace("{id}", &id.to_string()).replace("{option}", option).replace("{task}", task)
+                link.replace("{id}", &id.to_string())
+                    .replace("{option}", option)
+                    .replace("{task}", task)
             });
-            Offer { option: option.into(), label: label.into(), command: format!("snapback alert answer {id} {typed}"), link }
+            Offer {
+                option: option.into(),
+                label: label.into(),
+                command: format!("snapback alert answer {id} {typed}"),
+                link,
+            }
         };
         vec![
-            of("last-good", "last-good", "Back to the last good version / 自动回退到上一个稳定版本"),
-            of("version", "VERSION", "Back to a chosen version / 人工决策回退到指定版本"),
+            of(
+                "last-good",
+                "last-good",
+                "Back to the last good version / 自动回退到上一个稳定版本",
+            ),
+            of(
+                "version",
+                "VERSION",
+                "Back to a chosen version / 人工决策回退到指定版本",
+            ),
             of("hold", "hold", "Hold as it is / 保持现状，等待修复"),
         ]
     }
@@ -183,10 +229,18 @@ impl App {
         let claims = outbox.claim(&settings.channels, settings.limit, self.ground.clock.now())?;
         let mut lines = Vec::new();
         for tried in self.send(claims) {
-            outbox.settle(&tried.claim.alert.id, &tried.claim.channel, &tried.result, self.ground.clock.now())?;
+            outbox.settle(
+                &tried.claim.alert.id,
+                &tried.claim.channel,
+                &tried.result,
+                self.ground.clock.now(),
+            )?;
             let attempt = Attempt::from(tried);
             if let Some(why) = &attempt.error {
-                self.ground.warn(format!("the alert {} did not get through {}: {why}", attempt.alert, attempt.channel));
+                self.ground.warn(format!(
+                    "the alert {} did not get through {}: {why}",
+                    attempt.alert, attempt.channel
+                ));
             }
             lines.push(attempt);
         }
@@ -202,19 +256,38 @@ impl App {
             ca_file: self.ground.settings.alerts.ca_file.clone(),
             host: self.ground.host.clone(),
         };
-        let start = |claim: &Claim| match channels.iter().find(|(spec, _)| spec.name == claim.channel) {
-            Some((spec, state)) if state.trusted => Ok(send_within(spec, &around, &claim.alert, now, limit)),
-            Some(_) => Err((Again::Later, "nobody agreed to this channel on this machine: snapback trust")),
-            None => Err((Again::Never, "the channel is not configured")),
-        };
+        let start =
+            |claim: &Claim| match channels.iter().find(|(spec, _)| spec.name == claim.channel) {
+                Some((spec, state)) if state.trusted => {
+                    Ok(send_within(spec, &around, &claim.alert, now, limit))
+                }
+                Some(_) => Err((
+                    Again::Later,
+                    "nobody agreed to this channel on this machine: snapback trust",
+                )),
+                None => Err((Again::Never, "the channel is not configured")),
+            };
         let started: Vec<_> = claims.iter().map(start).collect();
         let until = Instant::now() + limit + GRACE;
-        let wait = |started: Result<std::sync::mpsc::Receiver<Result<(), Refusal>>, (Again, &str)>| match started {
+        let wait = |started: Result<
+            std::sync::mpsc::Receiver<Result<(), Refusal>>,
+            (Again, &str),
+        >| match started {
             Ok(receiver) => (heard(&receiver, until, limit), false),
-            Err((again, why)) => (Err(Refusal { why: why.into(), again }), again == Again::Later),
+            Err((again, why)) => (
+                Err(Refusal {
+                    why: why.into(),
+                    again,
+                }),
+                again == Again::Later,
+            ),
         };
         let ended: Vec<_> = started.into_iter().map(wait).collect();
-        let tried = |(claim, (result, untrusted))| Tried { claim, result, untrusted };
+        let tried = |(claim, (result, untrusted))| Tried {
+            claim,
+            result,
+            untrusted,
+        };
         claims.into_iter().zip(ended).map(tried).collect()
     }
 
@@ -225,9 +298,14 @@ impl App {
     pub fn test_alerts(&self, channel: Option<&str>) -> Result<Vec<Attempt>, Failure> {
         self.require_known_channels()?;
         let channels = &self.ground.settings.alerts.channels;
-        let wanted: Vec<&ChannelSpec> = channels.iter().filter(|spec| channel.is_none_or(|name| spec.name == name)).collect();
+        let wanted: Vec<&ChannelSpec> = channels
+            .iter()
+            .filter(|spec| channel.is_none_or(|name| spec.name == name))
+            .collect();
         match channel {
-            Some(name) if wanted.is_empty() => return Err(Error::NoChannel(crate::base::text::escape(name.as_bytes())).into()),
+            Some(name) if wanted.is_empty() => {
+                return Err(Error::NoChannel(crate::base::text::escape(name.as_bytes())).into());
+            }
             None if wanted.is_empty() => return Err(Error::NoChannels.into()),
             _ => {}
         }
@@ -235,13 +313,21 @@ impl App {
             event: Topic::Test,
             task: None,
             title: "This is a test of the alerts".into(),
-            reason: "somebody ran `snapback alert test`; nothing is wrong and nothing needs an answer".into(),
+            reason:
+                "somebody ran `snapback alert test`; nothing is wrong and nothing needs an answer"
+                    .into(),
             from: None,
             to: None,
             facts: Vec::new(),
             op: None,
         });
-        let claims = wanted.iter().map(|spec| Claim { alert: alert.clone(), channel: spec.name.clone() }).collect();
+        let claims = wanted
+            .iter()
+            .map(|spec| Claim {
+                alert: alert.clone(),
+                channel: spec.name.clone(),
+            })
+            .collect();
         Ok(self.send(claims).into_iter().map(Attempt::from).collect())
     }
 
@@ -257,7 +343,11 @@ impl App {
 
     /// Refuses what is about the channels while a mistake hides which ones there are.
     fn require_known_channels(&self) -> Result<(), Failure> {
-        if self.ground.settings.alerts.known { Ok(()) } else { self.refuse_flaws() }
+        if self.ground.settings.alerts.known {
+            Ok(())
+        } else {
+            self.refuse_flaws()
+        }
     }
 
     /// Records an answer, in the record of alerts and in the audit log.
@@ -267,10 +357,16 @@ impl App {
     pub fn record_answer(&self, kept: &Kept, choice: &Choice) -> Result<(), Failure> {
         let who = self.ground.git.identity()?;
         let (alert, about) = (&kept.alert, &kept.alert.notice);
-        let answered = Answered { choice: choice.clone(), who: format!("{} <{}>", who.name, who.email), at: self.ground.clock.now() };
+        let answered = Answered {
+            choice: choice.clone(),
+            who: format!("{} <{}>", who.name, who.email),
+            at: self.ground.clock.now(),
+        };
         let mut what = audit::deed_about("alert answer", &format!("{} {choice}", alert.id));
         what.task.clone_from(&about.task);
-        self.witnessed(what, &format!("answer to: {}", about.title), || Ok(self.outbox().answer(&alert.id, answered)?))
+        self.witnessed(what, &format!("answer to: {}", about.title), || {
+            Ok(self.outbox().answer(&alert.id, answered)?)
+        })
     }
 
     /// Refuses when a channel may not be used.
@@ -278,21 +374,42 @@ impl App {
     /// # Errors
     /// Those channels.
     pub fn require_channels(&self) -> Result<(), Failure> {
-        Ok(ground::trust::require(self.ground.alert_channels().into_iter().map(|(_, state)| state).collect())?)
+        Ok(ground::trust::require(
+            self.ground
+                .alert_channels()
+                .into_iter()
+                .map(|(_, state)| state)
+                .collect(),
+        )?)
     }
 }
 
 /// What a sending thread says, if it says it in time.
-fn heard(receiver: &std::sync::mpsc::Receiver<Result<(), Refusal>>, until: Instant, limit: Duration) -> Result<(), Refusal> {
+fn heard(
+    receiver: &std::sync::mpsc::Receiver<Result<(), Refusal>>,
+    until: Instant,
+    limit: Duration,
+) -> Result<(), Refusal> {
     use std::sync::mpsc::RecvTimeoutError;
-    let later = |why: String| Err(Refusal { why, again: Again::Later });
+    let later = |why: String| {
+        Err(Refusal {
+            why,
+            again: Again::Later,
+        })
+    };
     loop {
         let left = until.saturating_duration_since(Instant::now());
         match receiver.recv_timeout(left.min(Duration::from_millis(100))) {
             Ok(result) => return result,
-            Err(RecvTimeoutError::Disconnected) => return later("the channel itself failed".into()),
-            Err(RecvTimeoutError::Timeout) if left.is_zero() => return later(format!("no answer within {limit:?}")),
-            Err(RecvTimeoutError::Timeout) if cancel::requested().is_some() => return later("stopped by a signal".into()),
+            Err(RecvTimeoutError::Disconnected) => {
+                return later("the channel itself failed".into());
+            }
+            Err(RecvTimeoutError::Timeout) if left.is_zero() => {
+                return later(format!("no answer within {limit:?}"));
+            }
+            Err(RecvTimeoutError::Timeout) if cancel::requested().is_some() => {
+                return later("stopped by a signal".into());
+            }
             Err(RecvTimeoutError::Timeout) => {}
         }
     }

@@ -40,29 +40,62 @@ impl App {
         let git = &self.ground.git;
         let (mut over, mut made) = (Vec::new(), BTreeSet::new());
         for id in history::ids(&*self.ground.state)? {
-            let Some(Listed { summary, phase, owed }) = history::summary(&self.ground.state, &id)? else { continue };
-            let Phase::Finished { done } = phase else { continue };
-            if let (true, OpKind::CreateSnapshot, Some(task), Some(to)) = (done, summary.about.kind, &summary.about.task, &summary.about.to)
-            {
+            let Some(Listed {
+                summary,
+                phase,
+                owed,
+            }) = history::summary(&self.ground.state, &id)?
+            else {
+                continue;
+            };
+            let Phase::Finished { done } = phase else {
+                continue;
+            };
+            if let (true, OpKind::CreateSnapshot, Some(task), Some(to)) = (
+                done,
+                summary.about.kind,
+                &summary.about.task,
+                &summary.about.to,
+            ) {
                 made.insert(TagName::release(task, to).to_string());
             }
-            over.push(Over { id, owed: owed.is_some() });
+            over.push(Over {
+                id,
+                owed: owed.is_some(),
+            });
         }
-        let kept = git.refs_below("refs/snapback/keep/")?.into_iter().filter_map(|(name, id)| {
-            let (task, version) = name.strip_prefix("refs/snapback/keep/")?.split_once('/')?;
-            Some((format!("{task}-v{version}"), id))
-        });
-        let tags = git.tags()?.whole.into_iter().map(|tag| (String::from_utf8_lossy(&tag.name).into_owned(), tag.id));
+        let kept = git
+            .refs_below("refs/snapback/keep/")?
+            .into_iter()
+            .filter_map(|(name, id)| {
+                let (task, version) = name.strip_prefix("refs/snapback/keep/")?.split_once('/')?;
+                Some((format!("{task}-v{version}"), id))
+            });
+        let tags = git
+            .tags()?
+            .whole
+            .into_iter()
+            .map(|tag| (String::from_utf8_lossy(&tag.name).into_owned(), tag.id));
         let mut seen = BTreeSet::new();
         let mut anchors = Vec::new();
         for (tag, id) in tags.chain(kept).filter(|(_, id)| seen.insert(id.clone())) {
             // A tag that cannot be read is another check's concern.
-            let Ok(peeled) = git.peel_tag(&id) else { continue };
+            let Ok(peeled) = git.peel_tag(&id) else {
+                continue;
+            };
             if let Some(anchor) = Anchor::in_message(&peeled.message) {
-                anchors.push(Anchored { own: made.contains(&tag), tag, anchor });
+                anchors.push(Anchored {
+                    own: made.contains(&tag),
+                    tag,
+                    anchor,
+                });
             }
         }
-        Ok(Outside { anchors, over, moved_aside: self.ground.audit().moved_aside()? })
+        Ok(Outside {
+            anchors,
+            over,
+            moved_aside: self.ground.audit().moved_aside()?,
+        })
     }
 
     /// What is said of a deed that this process did, now.
@@ -70,7 +103,9 @@ impl App {
         let git = &self.ground.git;
         let (uid, user) = user::current();
         let identity = git.identity().ok();
-        let linked = (git.git_dir() != git.common_dir()).then(|| git.git_dir().file_name()).flatten();
+        let linked = (git.git_dir() != git.common_dir())
+            .then(|| git.git_dir().file_name())
+            .flatten();
         Said {
             at: self.ground.clock.now(),
             who: Actor {
@@ -82,15 +117,27 @@ impl App {
             },
             what,
             why: crate::audit::line::reason(why),
-            from: Origin { via: self.via, tree: linked.map(|name| name.to_string_lossy().into_owned()), dir: git.prefix().to_text() },
+            from: Origin {
+                via: self.via,
+                tree: linked.map(|name| name.to_string_lossy().into_owned()),
+                dir: git.prefix().to_text(),
+            },
             result,
         }
     }
 
     /// What is said of an operation.
     fn said_of(&self, operation: &Summary, by: Option<&str>, result: Ended) -> Said {
-        let undone = operation.about.undoes.iter().map(|undone| format!("takes back {undone}"));
-        let unsigned = operation.about.unsigned.iter().map(|_| "not signed: that could not be done".to_string());
+        let undone = operation
+            .about
+            .undoes
+            .iter()
+            .map(|undone| format!("takes back {undone}"));
+        let unsigned = operation
+            .about
+            .unsigned
+            .iter()
+            .map(|_| "not signed: that could not be done".to_string());
         let about: Vec<String> = undone.chain(unsigned).collect();
         let what = Deed {
             id: operation.about.id.to_string(),
@@ -105,13 +152,25 @@ impl App {
     }
 
     /// Writes the line of an operation that is about to end.
-    pub(super) fn witness(&self, operation: &Operation, by: Option<&str>, once: Once, ending: Ending<'_>) -> Result<(), Failure> {
+    pub(super) fn witness(
+        &self,
+        operation: &Operation,
+        by: Option<&str>,
+        once: Once,
+        ending: Ending<'_>,
+    ) -> Result<(), Failure> {
         let result = match ending {
             Ending::Done => End::Done.into(),
-            Ending::Undone(failure) => Ended { end: End::PutBack, error: Some(failure.kind().word().into()) },
+            Ending::Undone(failure) => Ended {
+                end: End::PutBack,
+                error: Some(failure.kind().word().into()),
+            },
             Ending::Stuck => End::Stuck.into(),
         };
-        let notes = self.ground.audit().append(&self.said_of(&operation.into(), by, result), once)?;
+        let notes = self
+            .ground
+            .audit()
+            .append(&self.said_of(&operation.into(), by, result), once)?;
         for note in notes {
             self.ground.warn(note);
         }
@@ -120,9 +179,19 @@ impl App {
 
     /// Writes the line that the newest operation still owes.
     pub(super) fn pay_owed_line(&self) -> Result<(), Failure> {
-        let Some(Listed { summary, owed, .. }) = history::owed(&self.ground.state)? else { return Ok(()) };
-        let mut said = self.said_of(&summary, None, Ended { end: End::PutBack, error: owed });
-        (said.who.name, said.who.email) = (Some(summary.about.who.name), Some(summary.about.who.email));
+        let Some(Listed { summary, owed, .. }) = history::owed(&self.ground.state)? else {
+            return Ok(());
+        };
+        let mut said = self.said_of(
+            &summary,
+            None,
+            Ended {
+                end: End::PutBack,
+                error: owed,
+            },
+        );
+        (said.who.name, said.who.email) =
+            (Some(summary.about.who.name), Some(summary.about.who.email));
         said.at = summary.about.at;
         let notes = self.ground.audit().append(&said, Once::PerhapsThere)?;
         for note in notes {
@@ -131,16 +200,32 @@ impl App {
         Ok(())
     }
 
-    /// Says that a deed failed before anything was changed. The failure is worth more than its line.
+    /// Says that a deed failed before anything was changed. The failure is worth more than its
+    /// line.
     pub(super) fn note_failed(&self, what: Deed, why: &str, failure: &Failure) {
-        let result = Ended { end: End::Failed, error: Some(failure.kind().word().into()) };
-        if let Err(error) = self.ground.audit().append(&self.said(what, why, result), Once::New) {
-            self.ground.warn(format!("the audit log does not know of it: {}", Failure::from(error)));
+        let result = Ended {
+            end: End::Failed,
+            error: Some(failure.kind().word().into()),
+        };
+        if let Err(error) = self
+            .ground
+            .audit()
+            .append(&self.said(what, why, result), Once::New)
+        {
+            self.ground.warn(format!(
+                "the audit log does not know of it: {}",
+                Failure::from(error)
+            ));
         }
     }
 
     /// Does something that has no journal, with a line in the audit log.
-    pub(super) fn witnessed<T>(&self, what: Deed, why: &str, act: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    pub(super) fn witnessed<T>(
+        &self,
+        what: Deed,
+        why: &str,
+        act: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let trail = self.ground.audit();
         let said = self.said(what, why, End::Done.into());
         let warn = |notes: Vec<String>| notes.into_iter().for_each(|note| self.ground.warn(note));
@@ -154,7 +239,10 @@ impl App {
             }
             Err(failure) => {
                 // The failure is worth more than its line, which the next command writes then.
-                let result = Ended { end: End::Failed, error: Some(failure.kind().word().into()) };
+                let result = Ended {
+                    end: End::Failed,
+                    error: Some(failure.kind().word().into()),
+                };
                 let _ = self.with_reserve(|| Ok(ticket.close(&result)?));
                 Err(failure)
             }
@@ -174,15 +262,36 @@ impl App {
 /// A deed that is no journalled operation.
 pub(super) fn deed(kind: &str) -> Deed {
     let id = format!("act-{:016x}", u64::from_be_bytes(crate::base::random()));
-    Deed { id, kind: kind.into(), by: None, task: None, from: None, to: None, about: None }
+    Deed {
+        id,
+        kind: kind.into(),
+        by: None,
+        task: None,
+        from: None,
+        to: None,
+        about: None,
+    }
 }
 
 /// The same on a version of a task.
-pub(super) fn deed_on(kind: &str, task: &TaskId, from: Option<&Version>, to: Option<&Version>) -> Deed {
-    Deed { task: Some(task.clone()), from: from.cloned(), to: to.cloned(), ..deed(kind) }
+pub(super) fn deed_on(
+    kind: &str,
+    task: &TaskId,
+    from: Option<&Version>,
+    to: Option<&Version>,
+) -> Deed {
+    Deed {
+        task: Some(task.clone()),
+        from: from.cloned(),
+        to: to.cloned(),
+        ..deed(kind)
+    }
 }
 
 /// The same on something that has a name.
 pub(super) fn deed_about(kind: &str, about: &str) -> Deed {
-    Deed { about: Some(crate::audit::line::reason(about)), ..deed(kind) }
+    Deed {
+        about: Some(crate::audit::line::reason(about)),
+        ..deed(kind)
+    }
 }

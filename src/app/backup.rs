@@ -14,14 +14,22 @@ impl App {
     /// Puts folders into the store under a name.
     pub fn store_put(&self, put: &Put) -> Result<PutReport, Failure> {
         let act = || backup::put::put(&self.ground, put);
-        if put.dry_run { act() } else { self.witnessed(deed_about("store put", &put.name), "", act) }
+        if put.dry_run {
+            act()
+        } else {
+            self.witnessed(deed_about("store put", &put.name), "", act)
+        }
     }
 
     /// Restores what was put under a name into a folder.
     pub fn store_restore(&self, restore: &Restore) -> Result<RestoreReport, Failure> {
         let _lock = (!restore.dry_run).then(|| self.lock()).transpose()?;
         let act = || backup::restore::restore(&self.ground, restore);
-        if restore.dry_run { act() } else { self.witnessed(deed_about("store restore", &restore.name), "", act) }
+        if restore.dry_run {
+            act()
+        } else {
+            self.witnessed(deed_about("store restore", &restore.name), "", act)
+        }
     }
 
     /// What was put, by name.
@@ -36,6 +44,8 @@ impl App {
 
     /// Takes a name away; returns what it stood for.
     pub fn store_drop(&self, name: &str) -> Result<Saved, Failure> {
-        self.witnessed(deed_about("store drop", name), "", || backup::drop_name(&self.ground, name))
+        self.witnessed(deed_about("store drop", name), "", || {
+            backup::drop_name(&self.ground, name)
+        })
     }
 }

@@ -44,7 +44,12 @@ struct Loaded {
 
 impl App {
     /// Compares two versions; `None` = the work tree.
-    pub fn diff(&self, task: &TaskId, before: Option<&Version>, after: Option<&Version>) -> Result<Difference, Failure> {
+    pub fn diff(
+        &self,
+        task: &TaskId,
+        before: Option<&Version>,
+        after: Option<&Version>,
+    ) -> Result<Difference, Failure> {
         let spec = self.spec(task)?;
         let (a, b) = (self.side(spec, before)?, self.side(spec, after)?);
         let mut found = Difference {
@@ -62,7 +67,10 @@ impl App {
         add_dependencies(&mut found, a.dependencies.as_ref(), b.dependencies.as_ref());
         let paths: BTreeSet<&RelPath> = a.files.keys().chain(b.files.keys()).collect();
         for path in paths {
-            let (old, new) = (self.load(path, a.files.get(path))?, self.load(path, b.files.get(path))?);
+            let (old, new) = (
+                self.load(path, a.files.get(path))?,
+                self.load(path, b.files.get(path))?,
+            );
             add_file(&mut found, spec, path, old.as_ref(), new.as_ref());
         }
         Ok(found)
@@ -72,9 +80,16 @@ impl App {
     fn side(&self, spec: &TaskSpec, version: Option<&Version>) -> Result<SideOf, Failure> {
         if let Some(version) = version {
             let manifest = self.manifest(&spec.id, version)?;
-            let dependencies = manifest.knows_dependencies().then_some(manifest.dependencies);
+            let dependencies = manifest
+                .knows_dependencies()
+                .then_some(manifest.dependencies);
             let own = manifest.files.into_iter().filter(FileEntry::is_restored);
-            return Ok(SideOf { files: own.map(|file| (file.path.clone(), Content::Kept(file))).collect(), dependencies });
+            return Ok(SideOf {
+                files: own
+                    .map(|file| (file.path.clone(), Content::Kept(file)))
+                    .collect(),
+                dependencies,
+            });
         }
         let scope = Scope::new(&self.ground.settings, spec)?;
         let scan = self.ground.git.scan(&scope.dirs())?;
@@ -82,12 +97,26 @@ impl App {
         // What SQLite would read with a database is part of what it says now.
         let mut logs = Vec::new();
         for database in databases::with_sides(tree, scan.names(), |path| scope.owns(path))? {
-            logs.extend(database.changed_by(tree, |_| true)?.map(|(log, _)| log.clone()));
+            logs.extend(
+                database
+                    .changed_by(tree, |_| true)?
+                    .map(|(log, _)| log.clone()),
+            );
         }
         let tracked = scan.tracked.into_iter().map(|tracked| tracked.path);
-        let ignored = scan.ignored.into_iter().filter(|path| scope.names_large(path));
-        let mut paths: Vec<RelPath> = tracked.chain(scan.untracked).chain(ignored).filter(|path| scope.owns(path)).collect();
-        logs.retain(|log| !paths.contains(log) && sqlite::database_of(log).is_some_and(|database| paths.contains(&database)));
+        let ignored = scan
+            .ignored
+            .into_iter()
+            .filter(|path| scope.names_large(path));
+        let mut paths: Vec<RelPath> = tracked
+            .chain(scan.untracked)
+            .chain(ignored)
+            .filter(|path| scope.owns(path))
+            .collect();
+        logs.retain(|log| {
+            !paths.contains(log)
+                && sqlite::database_of(log).is_some_and(|database| paths.contains(&database))
+        });
         paths.extend(logs);
         let of = deps::Task {
             fs: &*self.ground.tree,
@@ -98,7 +127,13 @@ impl App {
             known: deps::Known::NOTHING,
         };
         let dependencies = Some(deps::collect(&of)?.0);
-        Ok(SideOf { files: paths.into_iter().map(|path| (path, Content::Tree)).collect(), dependencies })
+        Ok(SideOf {
+            files: paths
+                .into_iter()
+                .map(|path| (path, Content::Tree))
+                .collect(),
+            dependencies,
+        })
     }
 
     /// The bytes of a file of one side.
@@ -120,52 +155,106 @@ impl App {
             }
             Some(Content::Tree) => capture::read(&*self.ground.tree, path)?.map(|now| {
                 let large = now.bytes.is_none();
-                Loaded { digest: now.digest.to_string(), size: now.size, bytes: now.bytes, large }
+                Loaded {
+                    digest: now.digest.to_string(),
+                    size: now.size,
+                    bytes: now.bytes,
+                    large,
+                }
             }),
         })
     }
 }
 
 /// Adds packages and variables; what is not known of one side is no difference.
-fn add_dependencies(found: &mut Difference, before: Option<&DependencyList>, after: Option<&DependencyList>) {
+fn add_dependencies(
+    found: &mut Difference,
+    before: Option<&DependencyList>,
+    after: Option<&DependencyList>,
+) {
     let (Some(before), Some(after)) = (before, after) else {
         let sides = [(before, &found.before), (after, &found.after)];
-        let unknown = sides.into_iter().filter(|(list, _)| list.is_none()).filter_map(|(_, version)| version.clone());
+        let unknown = sides
+            .into_iter()
+            .filter(|(list, _)| list.is_none())
+            .filter_map(|(_, version)| version.clone());
         found.unknown = unknown.collect();
         return;
     };
     found.packages = DependencyList::changes(before, after);
     found.unlisted = DependencyList::unknown_changes(before, after);
     let (old, new) = (&before.environment_variables, &after.environment_variables);
-    found.variables = new.iter().filter(|name| !old.contains(name)).map(|name| (name.clone(), true)).collect();
-    found.variables.extend(old.iter().filter(|name| !new.contains(name)).map(|name| (name.clone(), false)));
+    found.variables = new
+        .iter()
+        .filter(|name| !old.contains(name))
+        .map(|name| (name.clone(), true))
+        .collect();
+    found.variables.extend(
+        old.iter()
+            .filter(|name| !new.contains(name))
+            .map(|name| (name.clone(), false)),
+    );
 }
 
 /// Adds one file to the difference.
-fn add_file(found: &mut Difference, spec: &TaskSpec, path: &RelPath, old: Option<&Loaded>, new: Option<&Loaded>) {
+fn add_file(
+    found: &mut Difference,
+    spec: &TaskSpec,
+    path: &RelPath,
+    old: Option<&Loaded>,
+    new: Option<&Loaded>,
+) {
     if old.map(|file| &file.digest) == new.map(|file| &file.digest) {
         return;
     }
     let large = old.is_some_and(|file| file.large) || new.is_some_and(|file| file.large);
-    found.code.extend(lines::line(path, side_of(old), side_of(new), large, String::new()));
+    found.code.extend(lines::line(
+        path,
+        side_of(old),
+        side_of(new),
+        large,
+        String::new(),
+    ));
     if spec.config.as_ref() == Some(path) {
-        let values =
-            |file: Option<&Loaded>| file.and_then(|file| task_config::values(file.bytes.as_deref()?, path).ok()).unwrap_or_default();
+        let values = |file: Option<&Loaded>| {
+            file.and_then(|file| task_config::values(file.bytes.as_deref()?, path).ok())
+                .unwrap_or_default()
+        };
         found.config = value_changes(&values(old), &values(new));
         // Values that look like secrets are masked there; the text of the file would show them.
-        if found.config.iter().any(|(_, before, after)| [before, after].into_iter().flatten().any(|value| value == "***")) {
+        if found.config.iter().any(|(_, before, after)| {
+            [before, after]
+                .into_iter()
+                .flatten()
+                .any(|value| value == "***")
+        }) {
             return;
         }
     }
-    let text = |file: Option<&Loaded>| file.map_or(Some(String::new()), |file| as_text(file.bytes.as_deref()?));
+    let text = |file: Option<&Loaded>| {
+        file.map_or(Some(String::new()), |file| as_text(file.bytes.as_deref()?))
+    };
     if let (Some(before), Some(after)) = (text(old), text(new)) {
-        let name = |side: &str, file: Option<&Loaded>| if file.is_some() { format!("{side}/{path}") } else { "/dev/null".into() };
+        let name = |side: &str, file: Option<&Loaded>| {
+            if file.is_some() {
+                format!("{side}/{path}")
+            } else {
+                "/dev/null".into()
+            }
+        };
         let diff = TextDiff::from_lines(&before, &after);
-        found.patch += &diff.unified_diff().context_radius(3).header(&name("a", old), &name("b", new)).to_string();
+        found.patch += &diff
+            .unified_diff()
+            .context_radius(3)
+            .header(&name("a", old), &name("b", new))
+            .to_string();
     }
 }
 
 /// The side of a plan's line for a loaded file.
 fn side_of(file: Option<&Loaded>) -> Option<Side<'_>> {
-    file.map(|file| Side { size: file.size, bytes: file.bytes.as_deref() })
+    file.map(|file| Side {
+        size: file.size,
+        bytes: file.bytes.as_deref(),
+    })
 }

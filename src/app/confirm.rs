@@ -3,7 +3,8 @@
 //! The record is durable before the rollback begins, so no kill and no power cut can leave a
 //! rollback that waits for nobody. Whoever finds the time over takes it back, by an ordinary undo
 //! through the journal: the supervisor that was started with the rollback, a running guard, the
-//! next command that changes something, or `confirm --watch` after a restart. Read [`App::settle_confirmations`] first.
+//! next command that changes something, or `confirm --watch` after a restart. Read
+//! [`App::settle_confirmations`] first.
 
 use std::time::Duration;
 
@@ -43,7 +44,10 @@ impl App {
     /// When a record cannot be read.
     pub fn pending(&self) -> Result<Vec<Pending>, Failure> {
         let records = self.confirmations();
-        let tasks = records.tasks().map_err(|source| Error::State { path: self.state_path.clone(), source })?;
+        let tasks = records.tasks().map_err(|source| Error::State {
+            path: self.state_path.clone(),
+            source,
+        })?;
         let mut found = Vec::new();
         for task in tasks {
             found.extend(records.load(&task)?);
@@ -57,14 +61,22 @@ impl App {
     /// When a record cannot be read.
     pub fn overdue(&self) -> Result<Vec<Pending>, Failure> {
         let now = self.ground.clock.moment();
-        let is_overdue = |pending: &Pending| now.since(&pending.since).is_some() && pending.left(&now).is_zero() && !self.is_over(pending);
+        let is_overdue = |pending: &Pending| {
+            now.since(&pending.since).is_some()
+                && pending.left(&now).is_zero()
+                && !self.is_over(pending)
+        };
         Ok(self.pending()?.into_iter().filter(is_overdue).collect())
     }
 
     /// Writes down that a rollback will wait, before it begins; `None` when it need not.
     pub(super) fn arm(&self, request: &Request, draft: &Draft) -> Result<Option<Pending>, Failure> {
-        let Request::Rollback(wanted) = request else { return Ok(None) };
-        let Some(within) = wanted.confirm_within else { return Ok(None) };
+        let Request::Rollback(wanted) = request else {
+            return Ok(None);
+        };
+        let Some(within) = wanted.confirm_within else {
+            return Ok(None);
+        };
         let records = self.confirmations();
         if records.load(&wanted.task)?.is_some() {
             return Err(guard::Error::Waits(wanted.task.clone()).into());
@@ -76,7 +88,9 @@ impl App {
             to: draft.plan.to.clone(),
             within_ms: u64::try_from(within.as_millis()).unwrap_or(u64::MAX),
             since: self.ground.clock.moment(),
-            after: history::ids(&*self.ground.state)?.last().map_or(0, OpId::counter),
+            after: history::ids(&*self.ground.state)?
+                .last()
+                .map_or(0, OpId::counter),
             op: None,
             worktree: self.work_tree().to_string_lossy().into_owned(),
             attempts: 0,
@@ -96,13 +110,23 @@ impl App {
     }
 
     /// From now on the time runs; what the rollback's report says of it.
-    pub(super) fn run_out(&self, pending: Option<Pending>, report: &mut Report) -> Result<(), Failure> {
-        let Some(pending) = pending else { return Ok(()) };
+    pub(super) fn run_out(
+        &self,
+        pending: Option<Pending>,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let Some(pending) = pending else {
+            return Ok(());
+        };
         if report.outcome == Outcome::Undone {
             self.disarm(Some(&pending));
             return Ok(());
         }
-        let pending = Pending { op: report.op.clone(), since: self.ground.clock.moment(), ..pending };
+        let pending = Pending {
+            op: report.op.clone(),
+            since: self.ground.clock.moment(),
+            ..pending
+        };
         self.confirmations().save(&pending)?;
         report.notes.push(format!(
             "goes back by itself in {:?} unless somebody runs: snapback confirm -t {}",
@@ -121,11 +145,15 @@ impl App {
         let records = self.confirmations();
         let nothing = || guard::Error::NothingWaits(Some(task.clone()));
         records.load(task)?.ok_or_else(nothing)?;
-        let _end = records.end(task)?.ok_or_else(|| guard::Error::TooLate(task.clone()))?;
+        let _end = records
+            .end(task)?
+            .ok_or_else(|| guard::Error::TooLate(task.clone()))?;
         // It may have been taken back a moment ago.
         let pending = records.load(task)?.ok_or_else(nothing)?;
         let what = audit::deed_on("confirm", task, pending.from.as_ref(), pending.to.as_ref());
-        self.witnessed(what, "the rollback stays", || Ok(records.remove(task).map(drop)?))?;
+        self.witnessed(what, "the rollback stays", || {
+            Ok(records.remove(task).map(drop)?)
+        })?;
         Ok(pending)
     }
 
@@ -133,7 +161,10 @@ impl App {
     ///
     /// # Errors
     /// When it cannot be locked.
-    pub fn watch_confirmation(&self, task: &TaskId) -> Result<Option<crate::base::fs::FileLock>, Failure> {
+    pub fn watch_confirmation(
+        &self,
+        task: &TaskId,
+    ) -> Result<Option<crate::base::fs::FileLock>, Failure> {
         Ok(self.confirmations().watch(task)?)
     }
 
@@ -153,10 +184,14 @@ impl App {
     /// Settles one.
     fn settle(&self, seen: &Pending) -> Result<Settled, Failure> {
         let now = self.ground.clock.moment();
-        let waits = |left: Duration| Settled::Waits(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        let waits =
+            |left: Duration| Settled::Waits(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
         if now.since(&seen.since).is_none() {
             // The clock was set back while the machine was off: the time begins anew.
-            self.confirmations().save(&Pending { since: now, ..seen.clone() })?;
+            self.confirmations().save(&Pending {
+                since: now,
+                ..seen.clone()
+            })?;
             return Ok(waits(seen.within()));
         }
         let left = seen.left(&now);
@@ -164,18 +199,34 @@ impl App {
             return Ok(waits(left));
         }
         let records = self.confirmations();
-        let Some(_end) = records.end(&seen.task)? else { return Ok(Settled::Later("somebody is at it".into())) };
-        let Some(pending) = records.load(&seen.task)? else { return Ok(Settled::Dropped("it was settled a moment ago".into())) };
+        let Some(_end) = records.end(&seen.task)? else {
+            return Ok(Settled::Later("somebody is at it".into()));
+        };
+        let Some(pending) = records.load(&seen.task)? else {
+            return Ok(Settled::Dropped("it was settled a moment ago".into()));
+        };
         if pending.worktree != self.work_tree().to_string_lossy() {
-            return Ok(Settled::Later(format!("it was done in the work tree {}", pending.worktree)));
+            return Ok(Settled::Later(format!(
+                "it was done in the work tree {}",
+                pending.worktree
+            )));
         }
-        if let Some(failed) = pending.failed.as_ref().filter(|_| pending.pauses(&now) && !self.is_over(&pending)) {
+        if let Some(failed) = pending
+            .failed
+            .as_ref()
+            .filter(|_| pending.pauses(&now) && !self.is_over(&pending))
+        {
             return Ok(Settled::Later(failed.why.clone()));
         }
         let settled = match self.take_back(&pending) {
             Ok(settled) => settled,
             // Nothing is wrong with it but the moment.
-            Err(failure) if matches!(failure.kind(), Kind::Locked | Kind::Cancelled(_) | Kind::TimeLimit) => {
+            Err(failure)
+                if matches!(
+                    failure.kind(),
+                    Kind::Locked | Kind::Cancelled(_) | Kind::TimeLimit
+                ) =>
+            {
                 return Ok(Settled::Later(failure.to_string()));
             }
             Err(failure) => return self.fail(&pending, failure.to_string()),
@@ -186,30 +237,49 @@ impl App {
 
     /// Writes down that it could not be taken back, and calls a person when that goes on.
     fn fail(&self, pending: &Pending, why: String) -> Result<Settled, Failure> {
-        let Some(mut now) = self.confirmations().load(&pending.task)? else { return Ok(Settled::Later(why)) };
+        let Some(mut now) = self.confirmations().load(&pending.task)? else {
+            return Ok(Settled::Later(why));
+        };
         now.attempts = now.attempts.max(pending.attempts.saturating_add(1));
         let called = now.failed.as_ref().is_some_and(|failed| failed.called);
         let calls = !called && now.attempts >= ATTEMPTS;
         if calls {
             let to = Version::or_none(now.to.as_ref());
-            let title = format!("{} stays at {to}: the rollback was not confirmed and could not be taken back yet", now.task);
-            self.call_about(&now, Topic::NotReverted, title, format!("{why}; it is tried again"));
+            let title = format!(
+                "{} stays at {to}: the rollback was not confirmed and could not be taken back yet",
+                now.task
+            );
+            self.call_about(
+                &now,
+                Topic::NotReverted,
+                title,
+                format!("{why}; it is tried again"),
+            );
         }
-        now.failed = Some(FailedTry { why: why.clone(), at: self.ground.clock.moment(), called: called || calls });
+        now.failed = Some(FailedTry {
+            why: why.clone(),
+            at: self.ground.clock.moment(),
+            called: called || calls,
+        });
         self.confirmations().save(&now)?;
         Ok(Settled::Later(why))
     }
 
     /// True when it was taken back already, whoever did it.
     fn is_over(&self, pending: &Pending) -> bool {
-        pending.op.as_ref().is_some_and(|op| self.is_undone(&pending.task, op).unwrap_or(false))
+        pending
+            .op
+            .as_ref()
+            .is_some_and(|op| self.is_undone(&pending.task, op).unwrap_or(false))
     }
 
     /// True when an operation of a task was taken back.
     fn is_undone(&self, task: &TaskId, op: &OpId) -> Result<bool, Failure> {
         let undoes = |about: &crate::model::operation::About| about.undoes.as_ref() == Some(op);
         Ok(self
-            .newest(task, op.counter(), |listed| undoes(&listed.summary.about) && listed.phase == Phase::Finished { done: true })?
+            .newest(task, op.counter(), |listed| {
+                undoes(&listed.summary.about) && listed.phase == Phase::Finished { done: true }
+            })?
             .is_some())
     }
 
@@ -218,8 +288,12 @@ impl App {
         if let Some(settled) = self.end_unfinished(pending)? {
             return Ok(settled);
         }
-        let is_ours = |about: &crate::model::operation::About| about.kind == OpKind::Rollback && about.to == pending.to;
-        let done = |listed: &history::Listed| is_ours(&listed.summary.about) && listed.phase == Phase::Finished { done: true };
+        let is_ours = |about: &crate::model::operation::About| {
+            about.kind == OpKind::Rollback && about.to == pending.to
+        };
+        let done = |listed: &history::Listed| {
+            is_ours(&listed.summary.about) && listed.phase == Phase::Finished { done: true }
+        };
         let op = match &pending.op {
             Some(op) => op.clone(),
             None => match self.newest(&pending.task, pending.after, done)? {
@@ -229,10 +303,25 @@ impl App {
         };
         if self.is_undone(&pending.task, &op)? {
             let by_us = pending.attempts > 0;
-            return Ok(if by_us { Settled::Reverted } else { Settled::Dropped("somebody took it back already".into()) });
+            return Ok(if by_us {
+                Settled::Reverted
+            } else {
+                Settled::Dropped("somebody took it back already".into())
+            });
         }
-        self.confirmations().save(&Pending { op: Some(op.clone()), attempts: pending.attempts + 1, ..pending.clone() })?;
-        match self.apply_quietly(&Request::Undo(Undo { task: None, op: Some(op), signing: Signing::default() }), |_| Ok(())) {
+        self.confirmations().save(&Pending {
+            op: Some(op.clone()),
+            attempts: pending.attempts + 1,
+            ..pending.clone()
+        })?;
+        match self.apply_quietly(
+            &Request::Undo(Undo {
+                task: None,
+                op: Some(op),
+                signing: Signing::default(),
+            }),
+            |_| Ok(()),
+        ) {
             Ok(report) if report.outcome == Outcome::Done => Ok(Settled::Reverted),
             Ok(report) => self.fail(pending, report.notes.join("; ")),
             Err(failure) if moved_on(&failure) => Ok(Settled::Dropped(failure.to_string())),
@@ -243,11 +332,14 @@ impl App {
     /// Brings an operation to its end that is in the way: the rollback itself goes back, its undo
     /// goes on. `None`: nothing is in the way any more.
     fn end_unfinished(&self, pending: &Pending) -> Result<Option<Settled>, Failure> {
-        // Under the lock, so that an operation that is under way is not taken for one that was killed.
+        // Under the lock, so that an operation that is under way is not taken for one that was
+        // killed.
         let lock = self.lock()?;
         let unfinished = history::unfinished(&self.ground.state)?;
         drop(lock);
-        let Some(Found { operation, .. }) = unfinished else { return Ok(None) };
+        let Some(Found { operation, .. }) = unfinished else {
+            return Ok(None);
+        };
         let about = &operation.about;
         let own = about.task.as_ref() == Some(&pending.task) && about.id.counter() > pending.after;
         if own && about.undoes.is_some() && about.undoes == pending.op {
@@ -264,7 +356,10 @@ impl App {
                 Err(failure) => Err(failure),
             };
         }
-        Ok(Some(Settled::Later(format!("operation {} is unfinished", about.id.short()))))
+        Ok(Some(Settled::Later(format!(
+            "operation {} is unfinished",
+            about.id.short()
+        ))))
     }
 
     /// Tells people how the waiting ended, and forgets it.
@@ -273,9 +368,18 @@ impl App {
             return Ok(());
         }
         if *settled == Settled::Reverted {
-            let (from, to) = (Version::or_none(pending.from.as_ref()), Version::or_none(pending.to.as_ref()));
-            let title = format!("{} is back at {from}: the rollback to {to} was not confirmed", pending.task);
-            let reason = format!("nobody confirmed the rollback to {to} within {:?}", pending.within());
+            let (from, to) = (
+                Version::or_none(pending.from.as_ref()),
+                Version::or_none(pending.to.as_ref()),
+            );
+            let title = format!(
+                "{} is back at {from}: the rollback to {to} was not confirmed",
+                pending.task
+            );
+            let reason = format!(
+                "nobody confirmed the rollback to {to} within {:?}",
+                pending.within()
+            );
             self.call_about(pending, Topic::Reverted, title, reason);
         }
         Ok(self.confirmations().remove(&pending.task).map(drop)?)
@@ -294,7 +398,8 @@ impl App {
             op: pending.op.clone(),
         };
         if let Err(failure) = self.raise(notice) {
-            self.ground.warn(format!("nobody could be called: {failure}"));
+            self.ground
+                .warn(format!("nobody could be called: {failure}"));
         }
     }
 }
@@ -302,5 +407,8 @@ impl App {
 /// True when a rollback cannot be taken back because the task went elsewhere since.
 fn moved_on(failure: &Failure) -> bool {
     use rollback::Error::{CannotUndo, MovedOn, NotTheLast};
-    matches!(failure.find::<rollback::Error>(), Some(CannotUndo { .. } | MovedOn { .. } | NotTheLast { .. }))
+    matches!(
+        failure.find::<rollback::Error>(),
+        Some(CannotUndo { .. } | MovedOn { .. } | NotTheLast { .. })
+    )
 }

@@ -54,7 +54,11 @@ impl<'a> Watched<'a> {
     /// Compiles the globs of a task and finds the commit of its release.
     pub(super) fn new(ground: &Ground, task: &'a TaskSpec, release: Option<&'a Release>) -> Self {
         let commit = |release: &Release| Ok(ground.git.peel_tag(&release.tag_id)?.commit);
-        Self { task, scope: Scope::new(&ground.settings, task), release: release.map(|release| (release, commit(release))) }
+        Self {
+            task,
+            scope: Scope::new(&ground.settings, task),
+            release: release.map(|release| (release, commit(release))),
+        }
     }
 
     /// The folders of the task; none when its globs are wrong.
@@ -68,18 +72,28 @@ impl<'a> Drift<'a> {
     pub(super) fn new(ground: &'a Ground, tasks: &[Watched<'_>]) -> Result<Self, Failure> {
         let dirs: Vec<RelPath> = tasks.iter().flat_map(Watched::dirs).collect();
         let (scan, commits) = rayon::join(|| ground.git.scan(&dirs), || commits(ground, tasks));
-        Ok(Self { ground, scan: scan?, commits, converter: OnceLock::new() })
+        Ok(Self {
+            ground,
+            scan: scan?,
+            commits,
+            converter: OnceLock::new(),
+        })
     }
 
     /// How many files differ from the task's release; 0 without one.
     pub(super) fn of(&self, watched: &Watched<'_>) -> Result<usize, Failure> {
-        let Some((release, commit)) = &watched.release else { return Ok(0) };
+        let Some((release, commit)) = &watched.release else {
+            return Ok(0);
+        };
         let alone;
         let (scope, commit) = match (&watched.scope, commit) {
             (Ok(scope), Ok(commit)) => (scope, commit),
             // Both are tried again, because this error is the task's own to show.
             _ => {
-                alone = (Scope::new(&self.ground.settings, watched.task)?, self.ground.git.peel_tag(&release.tag_id)?.commit);
+                alone = (
+                    Scope::new(&self.ground.settings, watched.task)?,
+                    self.ground.git.peel_tag(&release.tag_id)?.commit,
+                );
                 (&alone.0, &alone.1)
             }
         };
@@ -94,66 +108,113 @@ impl<'a> Drift<'a> {
         self.count(scope, &dirs, entries)
     }
 
-    /// How many large files of the task's release are gone or have another size, and how many do not;
-    /// none in what has no manifest.
+    /// How many large files of the task's release are gone or have another size, and how many do
+    /// not; none in what has no manifest.
     ///
     /// # Errors
     /// When what was released cannot be read.
     pub(super) fn large(&self, watched: &Watched<'_>) -> Result<(usize, usize), Failure> {
-        let (Some((release, _)), Ok(scope)) = (&watched.release, &watched.scope) else { return Ok((0, 0)) };
+        let (Some((release, _)), Ok(scope)) = (&watched.release, &watched.scope) else {
+            return Ok((0, 0));
+        };
         if !scope.keeps_large() {
             return Ok((0, 0));
         }
         let found = match manifests::load(self.ground, release) {
             Ok(found) => found,
-            Err(failure) if matches!(failure.find(), Some(catalog::Error::NoManifest { .. })) => return Ok((0, 0)),
+            Err(failure) if matches!(failure.find(), Some(catalog::Error::NoManifest { .. })) => {
+                return Ok((0, 0));
+            }
             Err(failure) => return Err(failure),
         };
         let is_there = |file: &&FileEntry| {
             let stat = capture::stat(&*self.ground.tree, &file.path).ok().flatten();
-            stat.is_some_and(|stat| stat.kind == Type::File && file.size.is_none_or(|size| size == stat.size))
+            stat.is_some_and(|stat| {
+                stat.kind == Type::File && file.size.is_none_or(|size| size == stat.size)
+            })
         };
-        let large = found.manifest.files.iter().filter(|file| file.role == Role::Large && !scope.protects(&file.path));
+        let large = found
+            .manifest
+            .files
+            .iter()
+            .filter(|file| file.role == Role::Large && !scope.protects(&file.path));
         let (there, gone): (Vec<&FileEntry>, Vec<&FileEntry>) = large.partition(is_there);
         Ok((gone.len(), there.len()))
     }
 
-    /// The ignored files of a task that no release keeps; none when its globs are wrong, which is said elsewhere.
+    /// The ignored files of a task that no release keeps; none when its globs are wrong, which is
+    /// said elsewhere.
     pub(super) fn left_out(&self, watched: &Watched<'_>) -> LeftOut {
-        let Ok(scope) = &watched.scope else { return LeftOut::default() };
+        let Ok(scope) = &watched.scope else {
+            return LeftOut::default();
+        };
         let dirs = scope.dirs();
-        left_out::of(&*self.ground.tree, watched.task, scope, below(&self.scan.ignored, &dirs, |path| path))
+        left_out::of(
+            &*self.ground.tree,
+            watched.task,
+            scope,
+            below(&self.scan.ignored, &dirs, |path| path),
+        )
     }
 
     /// How many files of a scope differ from a commit's entries.
     fn count(&self, scope: &Scope, dirs: &[RelPath], entries: &Entries) -> Result<usize, Failure> {
-        let released: HashMap<&RelPath, &TreeEntry> =
-            below(entries, dirs, |(path, _)| path).filter(|(path, _)| scope.owns(path)).map(|(path, entry)| (path, entry)).collect();
-        // What SQLite keeps beside a database that is no part of the release is part of that database.
-        let is_new = |path: &RelPath| scope.owns(path) && self.scan.untracked.binary_search(path).is_ok();
-        let is_part = |path: &RelPath| released.contains_key(path) || scope.names_large(path) || is_new(path);
-        let is_own = |path: &RelPath| scope.owns(path) && !is_lone_log(&*self.ground.tree, path, is_part);
-        let tracked: Vec<&Tracked> =
-            below(&self.scan.tracked, dirs, |tracked| &tracked.path).filter(|tracked| is_own(&tracked.path)).collect();
+        let released: HashMap<&RelPath, &TreeEntry> = below(entries, dirs, |(path, _)| path)
+            .filter(|(path, _)| scope.owns(path))
+            .map(|(path, entry)| (path, entry))
+            .collect();
+        // What SQLite keeps beside a database that is no part of the release is part of that
+        // database.
+        let is_new =
+            |path: &RelPath| scope.owns(path) && self.scan.untracked.binary_search(path).is_ok();
+        let is_part =
+            |path: &RelPath| released.contains_key(path) || scope.names_large(path) || is_new(path);
+        let is_own =
+            |path: &RelPath| scope.owns(path) && !is_lone_log(&*self.ground.tree, path, is_part);
+        let tracked: Vec<&Tracked> = below(&self.scan.tracked, dirs, |tracked| &tracked.path)
+            .filter(|tracked| is_own(&tracked.path))
+            .collect();
         let same = |tracked: &&&Tracked| {
-            let index = tracked.index.as_ref().filter(|entry| Some(*entry) == released.get(&tracked.path).copied());
+            let index = tracked
+                .index
+                .as_ref()
+                .filter(|entry| Some(*entry) == released.get(&tracked.path).copied());
             let vouched = matches!(tracked.state, WorkState::Clean | WorkState::LeftOut);
             index.is_some_and(|entry| vouched || self.reads_as(&tracked.path, entry))
         };
         let equal = tracked.iter().filter(same).count();
-        let gone = |tracked: &&&Tracked| tracked.state == WorkState::Missing && !released.contains_key(&tracked.path);
+        let gone = |tracked: &&&Tracked| {
+            tracked.state == WorkState::Missing && !released.contains_key(&tracked.path)
+        };
         let tracked_differ = tracked.len() - equal - tracked.iter().filter(gone).count();
         let listed: HashSet<&RelPath> = tracked.iter().map(|tracked| &tracked.path).collect();
-        let missing = released.keys().filter(|path| !listed.contains(*path)).count();
-        let untracked = below(&self.scan.untracked, dirs, |path| path).filter(|path| is_own(path) && !scope.names_large(path)).count();
+        let missing = released
+            .keys()
+            .filter(|path| !listed.contains(*path))
+            .count();
+        let untracked = below(&self.scan.untracked, dirs, |path| path)
+            .filter(|path| is_own(path) && !scope.names_large(path))
+            .count();
         Ok(tracked_differ + missing + untracked + self.changed_by_logs(scope, dirs, is_part)?)
     }
 
     /// How many databases of the release have other rows because of what lies beside them.
-    fn changed_by_logs(&self, scope: &Scope, dirs: &[RelPath], is_part: impl Fn(&RelPath) -> bool) -> Result<usize, Failure> {
-        let Scan { tracked, untracked, ignored, .. } = &self.scan;
+    fn changed_by_logs(
+        &self,
+        scope: &Scope,
+        dirs: &[RelPath],
+        is_part: impl Fn(&RelPath) -> bool,
+    ) -> Result<usize, Failure> {
+        let Scan {
+            tracked,
+            untracked,
+            ignored,
+            ..
+        } = &self.scan;
         let tracked = below(tracked, dirs, |tracked| &tracked.path).map(|tracked| &tracked.path);
-        let names = tracked.chain(below(untracked, dirs, |path| path)).chain(below(ignored, dirs, |path| path));
+        let names = tracked
+            .chain(below(untracked, dirs, |path| path))
+            .chain(below(ignored, dirs, |path| path));
         let tree = &*self.ground.tree;
         let wanted = |path: &RelPath| is_part(path) && !scope.protects(path);
         let mut changed = 0;
@@ -166,15 +227,26 @@ impl<'a> Drift<'a> {
     /// True when a file that git's stat cache cannot vouch for has an entry's bytes and mode.
     fn reads_as(&self, path: &RelPath, entry: &TreeEntry) -> bool {
         let (git, tree) = (&self.ground.git, &*self.ground.tree);
-        let Some(now) = capture::read(tree, path).ok().flatten() else { return false };
+        let Some(now) = capture::read(tree, path).ok().flatten() else {
+            return false;
+        };
         let (link, mode) = (now.is_link(), now.git_mode());
         let mode_fits = mode == entry.mode || (!link && !git.trusts_file_mode());
-        let Ok(bytes) = all_bytes(tree, path, now) else { return false };
+        let Ok(bytes) = all_bytes(tree, path, now) else {
+            return false;
+        };
         if !mode_fits || git.blob_id(&bytes) == entry.id {
             return mode_fits;
         }
-        let converter = || self.converter.get_or_init(|| git.converter(Attributes::WorkTree).ok()).as_ref();
-        !link && converter().and_then(|converter| converter.to_git(path, bytes).ok()).is_some_and(|bytes| git.blob_id(&bytes) == entry.id)
+        let converter = || {
+            self.converter
+                .get_or_init(|| git.converter(Attributes::WorkTree).ok())
+                .as_ref()
+        };
+        !link
+            && converter()
+                .and_then(|converter| converter.to_git(path, bytes).ok())
+                .is_some_and(|bytes| git.blob_id(&bytes) == entry.id)
     }
 }
 
@@ -191,11 +263,19 @@ fn commits(ground: &Ground, tasks: &[Watched<'_>]) -> HashMap<GitId, Entries> {
         let dirs: Vec<RelPath> = tasks.iter().flat_map(|watched| watched.dirs()).collect();
         Some((commit.clone(), ground.git.entries(commit, &dirs).ok()?))
     };
-    shared.into_par_iter().filter(|(_, tasks)| tasks.len() > 1).filter_map(read).collect()
+    shared
+        .into_par_iter()
+        .filter(|(_, tasks)| tasks.len() > 1)
+        .filter_map(read)
+        .collect()
 }
 
 /// The part of a list sorted by path that lies below some folders.
-fn below<'a, T>(sorted: &'a [T], dirs: &'a [RelPath], path: impl Fn(&T) -> &RelPath + Copy + 'a) -> impl Iterator<Item = &'a T> {
+fn below<'a, T>(
+    sorted: &'a [T],
+    dirs: &'a [RelPath],
+    path: impl Fn(&T) -> &RelPath + Copy + 'a,
+) -> impl Iterator<Item = &'a T> {
     dirs.iter().flat_map(move |dir| {
         let begin = sorted.partition_point(|item| path(item) < dir);
         sorted[begin..]

@@ -47,13 +47,28 @@ impl App {
         let spec = self.spec(task)?;
         let active = self.active_told(spec);
         let releases = self.tagged_releases(task)?;
-        let way = way_back::of(&self.ground, spec, active.as_ref(), &releases, &self.standings_of(task)?);
-        Ok(way_back::for_want_of_tags(way, &self.missing_beside(&releases, Some(task))?, task, active.as_ref()))
+        let way = way_back::of(
+            &self.ground,
+            spec,
+            active.as_ref(),
+            &releases,
+            &self.standings_of(task)?,
+        );
+        Ok(way_back::for_want_of_tags(
+            way,
+            &self.missing_beside(&releases, Some(task))?,
+            task,
+            active.as_ref(),
+        ))
     }
 
     /// Every released version of a task, oldest first.
     pub fn released_versions(&self, task: &TaskId) -> Result<Vec<Version>, Failure> {
-        Ok(self.tagged_releases(task)?.of(task).map(|release| release.version.clone()).collect())
+        Ok(self
+            .tagged_releases(task)?
+            .of(task)
+            .map(|release| release.version.clone())
+            .collect())
     }
 
     /// What drills of these versions would do. Reads only.
@@ -61,9 +76,19 @@ impl App {
         let plan = |(task, version): &(TaskId, Version)| -> Result<DrillPlan, Failure> {
             let releases = self.release_for(task, version)?;
             let found = manifests::load(&self.ground, releases.find(task, version)?)?;
-            let own: Vec<&FileEntry> = found.manifest.files.iter().filter(|file| file.is_restored()).collect();
+            let own: Vec<&FileEntry> = found
+                .manifest
+                .files
+                .iter()
+                .filter(|file| file.is_restored())
+                .collect();
             let bytes = own.iter().filter_map(|file| file.size).sum();
-            Ok(DrillPlan { task: task.clone(), version: version.clone(), files: own.len(), bytes })
+            Ok(DrillPlan {
+                task: task.clone(),
+                version: version.clone(),
+                files: own.len(),
+                bytes,
+            })
         };
         wanted.iter().map(plan).collect()
     }
@@ -74,7 +99,13 @@ impl App {
             return Vec::new();
         }
         let environment = self.installs(how).then_some(Role::Environment);
-        self.ground.commands_for(task, &[Role::Smoke].into_iter().chain(environment).collect::<Vec<_>>())
+        self.ground.commands_for(
+            task,
+            &[Role::Smoke]
+                .into_iter()
+                .chain(environment)
+                .collect::<Vec<_>>(),
+        )
     }
 
     /// Holds drills one after the other, and keeps a report of each. `see` gets each report.
@@ -102,10 +133,17 @@ impl App {
     }
 
     fn installs(&self, how: &DrillHow) -> bool {
-        how.env.unwrap_or(self.ground.settings.env) == EnvMode::Sync && !self.ground.without_commands
+        how.env.unwrap_or(self.ground.settings.env) == EnvMode::Sync
+            && !self.ground.without_commands
     }
 
-    fn drill_one(&self, spec: &TaskSpec, version: &Version, how: &DrillHow, offline: &Offline) -> Result<DrillReport, Failure> {
+    fn drill_one(
+        &self,
+        spec: &TaskSpec,
+        version: &Version,
+        how: &DrillHow,
+        offline: &Offline,
+    ) -> Result<DrillReport, Failure> {
         let releases = self.releases_for(&spec.id)?;
         let active = self.active_told(spec);
         let scratch = how.scratch.clone().unwrap_or_else(std::env::temp_dir);
@@ -126,7 +164,9 @@ impl App {
         let mut report = drill.hold()?;
         self.look_at_way_here(spec, &mut report);
         if let Signatures::Unusable(failure) = self.signing() {
-            report.notes.push(format!("a rollback would go unsigned: {failure}"));
+            report
+                .notes
+                .push(format!("a rollback would go unsigned: {failure}"));
         }
         // What was cut short proves nothing, and is no failure of the version's.
         cancel::check()?;
@@ -140,15 +180,24 @@ impl App {
         let checking = Checking::begin(2, WAY);
         let check = match report.passed.then(|| self.obstacle(spec, &report.version)) {
             None => return,
-            Some(None) => checking.end(Status::Pass, vec!["nothing in this work tree is in the way of a rollback".into()]),
+            Some(None) => checking.end(
+                Status::Pass,
+                vec!["nothing in this work tree is in the way of a rollback".into()],
+            ),
             Some(Some(Obstacle::Moment(failure))) => {
                 // The version came back, which stays proven; nobody can go back to it here and now.
-                report.why = format!("a rollback here would have to wait: {}", failure.chain().join(": "));
+                report.why = format!(
+                    "a rollback here would have to wait: {}",
+                    failure.chain().join(": ")
+                );
                 checking.end(Status::Inconclusive, vec![report.why.clone()])
             }
             Some(Some(Obstacle::Lasting(failure))) => {
                 report.passed = false;
-                report.why = format!("a rollback here would be refused: {}", failure.chain().join(": "));
+                report.why = format!(
+                    "a rollback here would be refused: {}",
+                    failure.chain().join(": ")
+                );
                 checking.end(Status::Fail, vec![report.why.clone()])
             }
         };

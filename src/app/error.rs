@@ -47,7 +47,9 @@ pub enum Error {
         word: &'static str,
     },
     /// A plan that was read back would write what no plan of its kind writes.
-    #[error("operation {op} would write {path}, {why}: its plan or the settings were changed since it was made")]
+    #[error(
+        "operation {op} would write {path}, {why}: its plan or the settings were changed since it was made"
+    )]
     NotItsOwn {
         /// The operation's short id.
         op: String,
@@ -58,8 +60,11 @@ pub enum Error {
         /// True for an operation that is over, and was to be undone.
         is_over: bool,
     },
-    /// A plan that was read back would move a name, or say a verdict, that no plan of its kind does.
-    #[error("operation {op} would change {name}, {why}: its plan or the settings were changed since it was made")]
+    /// A plan that was read back would move a name, or say a verdict, that no plan of its kind
+    /// does.
+    #[error(
+        "operation {op} would change {name}, {why}: its plan or the settings were changed since it was made"
+    )]
     NotItsName {
         /// The operation's short id.
         op: String,
@@ -129,7 +134,9 @@ pub enum Error {
     #[error("operation {0} has put nothing aside")]
     NothingKept(String),
     /// What it overwrote or deleted was as released, and no file of it was named.
-    #[error("nobody had written any of what operation {0} overwrote or deleted: it was as released")]
+    #[error(
+        "nobody had written any of what operation {0} overwrote or deleted: it was as released"
+    )]
     NothingWritten(String),
     /// It has nothing at a path.
     #[error("operation {op} has put nothing aside of {path}")]
@@ -182,16 +189,28 @@ pub enum Error {
 
 /// ` is a file`, or ` and 2 more are files`.
 fn files(count: usize) -> String {
-    if count == 1 { " is a file".into() } else { format!(" and {} more are files", count - 1) }
+    if count == 1 {
+        " is a file".into()
+    } else {
+        format!(" and {} more are files", count - 1)
+    }
 }
 
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Settings(error) => error.kind(),
-            Self::State { .. } | Self::Outside(..) | Self::NotUploaded { .. } | Self::NoSpace { .. } => Kind::Missing,
-            Self::PlanOutOfDate | Self::WasPublished(..) | Self::Behind { .. } | Self::TagThere { .. } => Kind::Conflict,
-            Self::NotItsOwn { is_over: false, .. } | Self::NotItsName { is_over: false, .. } | Self::OtherBranch { .. } => Kind::Stuck,
+            Self::State { .. }
+            | Self::Outside(..)
+            | Self::NotUploaded { .. }
+            | Self::NoSpace { .. } => Kind::Missing,
+            Self::PlanOutOfDate
+            | Self::WasPublished(..)
+            | Self::Behind { .. }
+            | Self::TagThere { .. } => Kind::Conflict,
+            Self::NotItsOwn { is_over: false, .. }
+            | Self::NotItsName { is_over: false, .. }
+            | Self::OtherBranch { .. } => Kind::Stuck,
             Self::NotItsOwn { .. }
             | Self::DryRun
             | Self::NotItsName { .. }
@@ -215,7 +234,10 @@ impl Fault for Error {
         match self {
             Self::Settings(error) => error.hints(),
             Self::OtherBranch { branch, .. } => vec![
-                Hint::run("go back to that branch", &["git", "switch", branch.trim_start_matches("refs/heads/")]),
+                Hint::run(
+                    "go back to that branch",
+                    &["git", "switch", branch.trim_start_matches("refs/heads/")],
+                ),
                 Hint::run("or take the operation back", &["snapback", "op", "abort"]),
             ],
             Self::NotItsOwn { op, .. } | Self::NotItsName { op, .. } => vec![
@@ -225,40 +247,87 @@ impl Fault for Error {
                 ),
             ],
             Self::NoSpace { place, .. } => vec![
-                Hint::run("see which disk is full, and make room", &["df", "-h", &place.to_string_lossy()]),
-                Hint::run("see what the store can give back", &["snapback", "store", "gc", "--dry-run"]),
+                Hint::run(
+                    "see which disk is full, and make room",
+                    &["df", "-h", &place.to_string_lossy()],
+                ),
+                Hint::run(
+                    "see what the store can give back",
+                    &["snapback", "store", "gc", "--dry-run"],
+                ),
             ],
-            Self::NothingUnfinished => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
+            Self::NothingUnfinished => {
+                vec![Hint::run("see all operations", &["snapback", "op", "list"])]
+            }
             Self::DryRun => vec![Hint::say("leave --dry-run out to do it")],
             Self::PlanOutOfDate => vec![Hint::say("run the command again to see the new plan")],
-            Self::OtherWorkTree(path) => vec![Hint::run("finish it there", &["snapback", "-C", path, "op", "resume"])],
-            Self::StageTaken(path) => vec![Hint::say(format!("no operation is unfinished, so it is yours: move {path} away"))],
-            Self::DoneElsewhere { place, op, word } => vec![rollback::in_work_tree(place, "do it there", &[word, op])],
+            Self::OtherWorkTree(path) => vec![Hint::run(
+                "finish it there",
+                &["snapback", "-C", path, "op", "resume"],
+            )],
+            Self::StageTaken(path) => vec![Hint::say(format!(
+                "no operation is unfinished, so it is yours: move {path} away"
+            ))],
+            Self::DoneElsewhere { place, op, word } => {
+                vec![rollback::in_work_tree(place, "do it there", &[word, op])]
+            }
             // What of these can be taken back is said of them themselves.
             Self::WasPublished(op, OpKind::Adopt | OpKind::Init | OpKind::Undo) => {
-                vec![Hint::run("see what it did", &["snapback", "op", "show", op])]
+                vec![Hint::run(
+                    "see what it did",
+                    &["snapback", "op", "show", op],
+                )]
             }
             Self::WasPublished(op, _) => vec![Hint::run("take it back", &["snapback", "undo", op])],
-            Self::NothingKept(_) => vec![Hint::run("see what others have", &["snapback", "op", "kept"])],
+            Self::NothingKept(_) => vec![Hint::run(
+                "see what others have",
+                &["snapback", "op", "kept"],
+            )],
             Self::NothingWritten(op) => vec![
-                Hint::run("see what it has, and name what is to come back", &["snapback", "op", "kept", op]),
+                Hint::run(
+                    "see what it has, and name what is to come back",
+                    &["snapback", "op", "kept", op],
+                ),
                 Hint::run("or take all of it back", &["snapback", "undo", op]),
             ],
-            Self::NotKept { op, .. } => vec![Hint::run("see what it has", &["snapback", "op", "kept", op])],
-            Self::OnlyInto(op) => vec![Hint::run("write them there", &["snapback", "op", "restore", op, "--into", "kept"])],
+            Self::NotKept { op, .. } => vec![Hint::run(
+                "see what it has",
+                &["snapback", "op", "kept", op],
+            )],
+            Self::OnlyInto(op) => vec![Hint::run(
+                "write them there",
+                &["snapback", "op", "restore", op, "--into", "kept"],
+            )],
             Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
-            Self::NoSuchVersion { task, .. } => vec![Hint::run("see its versions", &["snapback", "list", "--task", task.as_str()])],
-            Self::Behind { remote, branch } => vec![Hint::run("bring them here", &["git", "pull", "--rebase", remote, branch])],
+            Self::NoSuchVersion { task, .. } => vec![Hint::run(
+                "see its versions",
+                &["snapback", "list", "--task", task.as_str()],
+            )],
+            Self::Behind { remote, branch } => vec![Hint::run(
+                "bring them here",
+                &["git", "pull", "--rebase", remote, branch],
+            )],
             Self::NotUploaded { remote, branch, .. } => vec![
                 Hint::run("upload them", &["git", "lfs", "push", remote, branch]),
-                Hint::run("let each push do so from now on", &["git", "lfs", "install", "--local"]),
+                Hint::run(
+                    "let each push do so from now on",
+                    &["git", "lfs", "install", "--local"],
+                ),
             ],
-            Self::TagThere { remote, .. } => vec![Hint::run("see what was released", &["git", "fetch", "--tags", remote])],
+            Self::TagThere { remote, .. } => vec![Hint::run(
+                "see what was released",
+                &["git", "fetch", "--tags", remote],
+            )],
             Self::TagsNotHere { .. } => vec![fetch_tags()],
             Self::NoSuchFile { task, version, .. } => {
-                vec![Hint::run("see its files", &["snapback", "show", "--task", task.as_str(), version])]
+                vec![Hint::run(
+                    "see its files",
+                    &["snapback", "show", "--task", task.as_str(), version],
+                )]
             }
-            Self::State { .. } => vec![Hint::say("see that you may write there, and that the disk is not full or read-only")],
+            Self::State { .. } => vec![Hint::say(
+                "see that you may write there, and that the disk is not full or read-only",
+            )],
             _ => Vec::new(),
         }
     }

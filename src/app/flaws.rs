@@ -1,8 +1,9 @@
 //! What is wrong in the settings: whose way back it stops, and what it stops besides.
 //!
-//! A way back needs nothing but its task, so a mistake in another task's entry, or in what no way back
-//! takes from, is named and left out. What makes or changes what later ways back rely on (a release,
-//! `adopt`, `init`, an edit of the registry) is no emergency, and wants settings without a mistake.
+//! A way back needs nothing but its task, so a mistake in another task's entry, or in what no way
+//! back takes from, is named and left out. What makes or changes what later ways back rely on (a
+//! release, `adopt`, `init`, an edit of the registry) is no emergency, and wants settings without a
+//! mistake.
 
 use super::{App, Error, view::is_release};
 use crate::{
@@ -38,11 +39,18 @@ impl App {
 
     /// What to do about what stops a task.
     pub fn flaw_hints(&self, task: &TaskId) -> Vec<Hint> {
-        self.flaw_of(task).map(|flaw| flaw.error.hints()).unwrap_or_default()
+        self.flaw_of(task)
+            .map(|flaw| flaw.error.hints())
+            .unwrap_or_default()
     }
 
     /// The lines of tasks whose settings cannot be used.
-    pub(super) fn flawed_lines(&self, releases: &Releases, standings: &Standings, registry: Option<&Registry>) -> Vec<TaskLine> {
+    pub(super) fn flawed_lines(
+        &self,
+        releases: &Releases,
+        standings: &Standings,
+        registry: Option<&Registry>,
+    ) -> Vec<TaskLine> {
         let line = |task: &TaskId| {
             let active = registry.and_then(|registry| registry.version(task).ok().flatten());
             let standing = active
@@ -55,14 +63,20 @@ impl App {
                 title: None,
                 active,
                 config: None,
-                newest: releases.of(task).next_back().map(|release| release.version.clone()),
+                newest: releases
+                    .of(task)
+                    .next_back()
+                    .map(|release| release.version.clone()),
                 releases: releases.of(task).count(),
                 standing: standing.unwrap_or_default(),
                 said_by: None,
                 drift: 0,
                 unread: 0,
                 released: Released::default(),
-                way_back: WayBack { why: Some("its settings cannot be used".into()), ..WayBack::default() },
+                way_back: WayBack {
+                    why: Some("its settings cannot be used".into()),
+                    ..WayBack::default()
+                },
                 trouble,
                 untagged: Vec::new(),
                 moved: Vec::new(),
@@ -74,14 +88,24 @@ impl App {
 
     /// What is wrong in the settings beside the entries of single tasks.
     pub(super) fn look_at_flaws(&self) -> Vec<Finding> {
-        let level = |flaw: &Flaw| if flaw.stops == Stops::Nothing { Level::Warning } else { Level::Critical };
-        let wide = self.flaws.iter().filter(|flaw| !matches!(flaw.stops, Stops::Tasks(_)));
+        let level = |flaw: &Flaw| {
+            if flaw.stops == Stops::Nothing {
+                Level::Warning
+            } else {
+                Level::Critical
+            }
+        };
+        let wide = self
+            .flaws
+            .iter()
+            .filter(|flaw| !matches!(flaw.stops, Stops::Tasks(_)));
         wide.map(|flaw| finding(flaw, level(flaw))).collect()
     }
 
     /// What is wrong in the settings of one task.
     pub(super) fn look_at_flaw(&self, task: &TaskId) -> Option<Finding> {
-        self.flaw_of(task).map(|flaw| finding(flaw, Level::Critical))
+        self.flaw_of(task)
+            .map(|flaw| finding(flaw, Level::Critical))
     }
 
     /// The lines of `doctor` about what is wrong in the settings.
@@ -120,13 +144,19 @@ impl App {
 
 /// The finding for a mistake.
 fn finding(flaw: &Flaw, level: Level) -> Finding {
-    Finding { check: "settings", level, seen: flaw.sentence(), fix: flaw.error.hints().into_iter().next().map(Next::from) }
+    Finding {
+        check: "settings",
+        level,
+        seen: flaw.sentence(),
+        fix: flaw.error.hints().into_iter().next().map(Next::from),
+    }
 }
 
 /// A mistake that stops every task, with how the file comes back as it was committed.
 pub(super) fn with_committed(error: config::Error, git: &Repo) -> config::Error {
     error.with_committed(|path| {
         let head = git.head_commit().ok()??;
-        git.read_blob_within(&git.entry(&head, path).ok()??.id, 1 << 20).ok()
+        git.read_blob_within(&git.entry(&head, path).ok()??.id, 1 << 20)
+            .ok()
     })
 }

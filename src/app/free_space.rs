@@ -1,9 +1,10 @@
-//! Free space, looked at before anything changes: how much an operation writes, and how much is there.
+//! Free space, looked at before anything changes: how much an operation writes, and how much is
+//! there.
 //!
-//! What goes into the work tree is staged beside what is there, so its size is needed for certain. What
-//! is saved is stored in pieces that may be there already, and packed: its size is the most that it can
-//! need. An operation is refused only for what is certain; for the rest its plan says both numbers, and
-//! a disk that is full after all changes nothing.
+//! What goes into the work tree is staged beside what is there, so its size is needed for certain.
+//! What is saved is stored in pieces that may be there already, and packed: its size is the most
+//! that it can need. An operation is refused only for what is certain; for the rest its plan says
+//! both numbers, and a disk that is full after all changes nothing.
 
 use std::{collections::BTreeMap, os::unix::fs::MetadataExt, path::PathBuf};
 
@@ -28,13 +29,25 @@ impl App {
     /// When there is not enough for what is certainly written.
     pub(super) fn check_space(&self, draft: &mut Draft) -> Result<(), Failure> {
         let disks = self.disks(draft)?;
-        if let Some(disk) = disks.iter().find(|disk| disk.space.needed > disk.space.free) {
+        if let Some(disk) = disks
+            .iter()
+            .find(|disk| disk.space.needed > disk.space.free)
+        {
             let Space { needed, free, .. } = disk.space;
-            return Err(Error::NoSpace { place: disk.place.clone(), needed: size(needed), free: size(free) }.into());
+            return Err(Error::NoSpace {
+                place: disk.place.clone(),
+                needed: size(needed),
+                free: size(free),
+            }
+            .into());
         }
         // The fullest of them is the one that people should know of.
         let left = |disk: &&Disk| disk.space.free.saturating_sub(disk.space.at_most);
-        draft.plan.space = disks.iter().filter(|disk| disk.space.at_most > 0).min_by_key(left).map(|disk| disk.space);
+        draft.plan.space = disks
+            .iter()
+            .filter(|disk| disk.space.at_most > 0)
+            .min_by_key(left)
+            .map(|disk| disk.space);
         Ok(())
     }
 
@@ -43,20 +56,41 @@ impl App {
         let mut disks: BTreeMap<u64, Disk> = BTreeMap::new();
         let top = self.work_tree().to_path_buf();
         if !draft.files.is_empty() {
-            let places = Places::of(&*self.ground.tree, draft.files.iter().map(|file| &file.path))?;
+            let places = Places::of(
+                &*self.ground.tree,
+                draft.files.iter().map(|file| &file.path),
+            )?;
             let mut staged: BTreeMap<&RelPath, u64> = BTreeMap::new();
             let root = RelPath::root();
             for file in &draft.files {
-                let place = places.folders().iter().rev().find(|place| file.path.is_in(place)).unwrap_or(&root);
+                let place = places
+                    .folders()
+                    .iter()
+                    .rev()
+                    .find(|place| file.path.is_in(place))
+                    .unwrap_or(&root);
                 let after = file.after.as_ref().filter(|after| !after.state.link);
                 *staged.entry(place).or_default() += after.map_or(0, |after| after.state.size);
             }
             for (place, bytes) in staged {
-                add(&mut disks, if place.is_root() { top.clone() } else { top.join(place.as_os()) }, (bytes, bytes));
+                add(
+                    &mut disks,
+                    if place.is_root() {
+                        top.clone()
+                    } else {
+                        top.join(place.as_os())
+                    },
+                    (bytes, bytes),
+                );
             }
         }
-        let saved = draft.files.iter().map(|file| self.saved(file)).sum::<u64>() + self.stored(draft)?;
-        add(&mut disks, self.ground.git.common_dir().to_path_buf(), (0, saved));
+        let saved =
+            draft.files.iter().map(|file| self.saved(file)).sum::<u64>() + self.stored(draft)?;
+        add(
+            &mut disks,
+            self.ground.git.common_dir().to_path_buf(),
+            (0, saved),
+        );
         Ok(disks.into_values().collect())
     }
 
@@ -74,8 +108,16 @@ impl App {
     fn stored(&self, draft: &Draft) -> Result<u64, Failure> {
         let mut bytes = 0;
         for (path, digest) in &draft.large {
-            let read = |source| crate::catalog::Error::Read { path: path.clone(), source };
-            let there = self.ground.tree.stat(path).map_err(read)?.map_or(0, |stat| stat.size);
+            let read = |source| crate::catalog::Error::Read {
+                path: path.clone(),
+                source,
+            };
+            let there = self
+                .ground
+                .tree
+                .stat(path)
+                .map_err(read)?
+                .map_or(0, |stat| stat.size);
             bytes += self.unless_stored(&ObjectId(*digest), there);
         }
         Ok(bytes)
@@ -83,16 +125,32 @@ impl App {
 
     /// Nothing, for what the store has.
     fn unless_stored(&self, id: &ObjectId, bytes: u64) -> u64 {
-        if matches!(self.ground.store.size(id), Ok(Some(_))) { 0 } else { bytes }
+        if matches!(self.ground.store.size(id), Ok(Some(_))) {
+            0
+        } else {
+            bytes
+        }
     }
 }
 
-/// Adds what is written to a place, certainly and at most. Of one that cannot be asked nothing is known.
+/// Adds what is written to a place, certainly and at most. Of one that cannot be asked nothing is
+/// known.
 fn add(disks: &mut BTreeMap<u64, Disk>, place: PathBuf, (needed, at_most): (u64, u64)) {
-    let Ok(found) = std::fs::metadata(&place) else { return };
-    let Ok(stat) = rustix::fs::statvfs(&place) else { return };
+    let Ok(found) = std::fs::metadata(&place) else {
+        return;
+    };
+    let Ok(stat) = rustix::fs::statvfs(&place) else {
+        return;
+    };
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-    let disk = disks.entry(found.dev()).or_insert_with(|| Disk { place, space: Space { needed: 0, at_most: 0, free } });
+    let disk = disks.entry(found.dev()).or_insert_with(|| Disk {
+        place,
+        space: Space {
+            needed: 0,
+            at_most: 0,
+            free,
+        },
+    });
     disk.space.needed = disk.space.needed.saturating_add(needed);
     disk.space.at_most = disk.space.at_most.saturating_add(at_most);
 }

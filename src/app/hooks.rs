@@ -20,7 +20,8 @@ impl App {
     /// What an installation would do; no lines when all is as wanted.
     pub fn plan_hooks(&self, wanted: &HooksWanted) -> Result<HooksPlan, Failure> {
         let mut plan = setup::plan(&self.ground, wanted)?;
-        plan.lines.extend(driver::plan(&self.ground, &wanted.program)?);
+        plan.lines
+            .extend(driver::plan(&self.ground, &wanted.program)?);
         Ok(plan)
     }
 
@@ -65,8 +66,12 @@ impl App {
 
     /// Runs a hook: what it says, or its refusal.
     pub fn run_hook_of_git(&self, event: HookEvent, call: &Call) -> Result<Vec<String>, Failure> {
-        // What may be held or bad is in the settings too: who wants to be strict is not told less than before.
-        let refuses = matches!(event, HookEvent::PreCommit | HookEvent::CommitMsg | HookEvent::PrePush);
+        // What may be held or bad is in the settings too: who wants to be strict is not told less
+        // than before.
+        let refuses = matches!(
+            event,
+            HookEvent::PreCommit | HookEvent::CommitMsg | HookEvent::PrePush
+        );
         if refuses && (call.strict || self.ground.settings.strict_hooks) {
             self.refuse_flaws()?;
         }

@@ -52,8 +52,18 @@ impl App {
             return Ok(Vec::new());
         }
         let ids = history::ids(&*self.ground.state)?;
-        let open = |op: &&OpId| self.ground.state.stat(&folder(op).join(RESTORED)).is_ok_and(|stat| stat.is_none());
-        let recent = ids.iter().rev().take(RECENT).filter(open).map(|op| (op.clone(), self.kept_notes(op)));
+        let open = |op: &&OpId| {
+            self.ground
+                .state
+                .stat(&folder(op).join(RESTORED))
+                .is_ok_and(|stat| stat.is_none())
+        };
+        let recent = ids
+            .iter()
+            .rev()
+            .take(RECENT)
+            .filter(open)
+            .map(|op| (op.clone(), self.kept_notes(op)));
         Ok(recent.filter(|(_, notes)| !notes.is_empty()).collect())
     }
 
@@ -65,11 +75,17 @@ impl App {
         let state = &*self.ground.state;
         let ids = match op {
             Some(text) => vec![history::find(state, text)?],
-            None => history::ids(state)?.into_iter().rev().take(NEWEST).collect(),
+            None => history::ids(state)?
+                .into_iter()
+                .rev()
+                .take(NEWEST)
+                .collect(),
         };
         let mut all = Vec::new();
         for id in ids {
-            let Some(found) = history::open(&self.ground.state, &id)? else { continue };
+            let Some(found) = history::open(&self.ground.state, &id)? else {
+                continue;
+            };
             let files = self.kept_of(&found.operation, &found.phase)?;
             if !files.is_empty() || op.is_some() {
                 all.push((id, files));
@@ -87,12 +103,30 @@ impl App {
             let Some(object) = note.object else { continue };
             let size = self.ground.store.verify(&object)?;
             let mode = if note.link { 0o777 } else { note.mode };
-            let state = FileState { link: note.link, mode, size, digest: object.0, mtime: None, source: Source::Object(object) };
-            files.push(KeptFile { path: note.path.clone(), why: Why::Aside, state, as_released: false });
+            let state = FileState {
+                link: note.link,
+                mode,
+                size,
+                digest: object.0,
+                mtime: None,
+                source: Source::Object(object),
+            };
+            files.push(KeptFile {
+                path: note.path.clone(),
+                why: Why::Aside,
+                state,
+                as_released: false,
+            });
         }
-        let stays = |path: &RelPath| notes.iter().any(|note| note.what == Fate::Stays && note.path == *path);
+        let stays = |path: &RelPath| {
+            notes
+                .iter()
+                .any(|note| note.what == Fate::Stays && note.path == *path)
+        };
         for change in operation.path_changes() {
-            let Some(before) = &change.before else { continue };
+            let Some(before) = &change.before else {
+                continue;
+            };
             let why = match &change.after {
                 _ if stays(&change.path) => Why::Stays,
                 _ if *phase == (Phase::Finished { done: false }) => continue,
@@ -100,8 +134,15 @@ impl App {
                 Some(_) => Why::Overwritten,
                 None => Why::Deleted,
             };
-            let as_released = left.as_ref().is_some_and(|left| left.has(&change.path, before));
-            files.push(KeptFile { path: change.path.clone(), why, state: before.clone(), as_released });
+            let as_released = left
+                .as_ref()
+                .is_some_and(|left| left.has(&change.path, before));
+            files.push(KeptFile {
+                path: change.path.clone(),
+                why,
+                state: before.clone(),
+                as_released,
+            });
         }
         Ok(files)
     }
@@ -117,16 +158,36 @@ impl App {
         }
         for path in &wanted.paths {
             if !files.iter().any(|file| file.path.is_in(path)) {
-                return Err(Error::NotKept { op: wanted.op.short(), path: path.clone() }.into());
+                return Err(Error::NotKept {
+                    op: wanted.op.short(),
+                    path: path.clone(),
+                }
+                .into());
             }
         }
         let is_named = |file: &KeptFile| wanted.paths.iter().any(|path| file.path.is_in(path));
-        let is_meant = |file: &&KeptFile| if wanted.paths.is_empty() { self.is_somebodys(file) } else { is_named(file) };
-        let meant: BTreeSet<RelPath> = files.iter().filter(is_meant).map(|file| file.path.clone()).collect();
+        let is_meant = |file: &&KeptFile| {
+            if wanted.paths.is_empty() {
+                self.is_somebodys(file)
+            } else {
+                is_named(file)
+            }
+        };
+        let meant: BTreeSet<RelPath> = files
+            .iter()
+            .filter(is_meant)
+            .map(|file| file.path.clone())
+            .collect();
         let lay_together = |file: &KeptFile| {
             let database = sqlite::database_of(&file.path);
-            let logs = || sqlite::ENDS.into_iter().map(|end| sqlite::side(&file.path, end));
-            file.why != Why::Aside && (database.is_some_and(|path| meant.contains(&path)) || logs().any(|path| meant.contains(&path)))
+            let logs = || {
+                sqlite::ENDS
+                    .into_iter()
+                    .map(|end| sqlite::side(&file.path, end))
+            };
+            file.why != Why::Aside
+                && (database.is_some_and(|path| meant.contains(&path))
+                    || logs().any(|path| meant.contains(&path)))
         };
         files.retain(|file| is_meant(&file) || lay_together(file));
         if files.is_empty() {
@@ -139,7 +200,9 @@ impl App {
     /// snapback or Python writes themselves.
     pub fn is_somebodys(&self, file: &KeptFile) -> bool {
         let settings = &self.ground.settings;
-        let is_ours = file.path == settings.registry || file.path.is_in(&settings.snapshots) || file.path.name().ends_with(b".pyc");
+        let is_ours = file.path == settings.registry
+            || file.path.is_in(&settings.snapshots)
+            || file.path.name().ends_with(b".pyc");
         file.why == Why::Aside || !file.as_released && !is_ours
     }
 
@@ -148,10 +211,18 @@ impl App {
     ///
     /// # Errors
     /// When there is something in the folder, or a file cannot be read or written.
-    pub fn restore_kept_into(&self, wanted: &RestoreKept, into: &Path, dry_run: bool) -> Result<Vec<RelPath>, Failure> {
+    pub fn restore_kept_into(
+        &self,
+        wanted: &RestoreKept,
+        into: &Path,
+        dry_run: bool,
+    ) -> Result<Vec<RelPath>, Failure> {
         let (_, files) = self.chosen(wanted)?;
         let outside = |source| Error::Outside(into.to_path_buf(), source);
-        if into.is_dir() && into.read_dir().map_err(outside)?.next().is_some() || into.is_symlink() || into.is_file() {
+        if into.is_dir() && into.read_dir().map_err(outside)?.next().is_some()
+            || into.is_symlink()
+            || into.is_file()
+        {
             return Err(Error::NotEmpty(into.to_path_buf()).into());
         }
         let (mut paths, mut taken) = (Vec::with_capacity(files.len()), BTreeSet::new());
@@ -177,7 +248,9 @@ impl App {
             }
             let mut out = root.create(path, 0o600).map_err(outside)?;
             copy_checked(&self.ground, &file.state, &mut out)?;
-            out.set_mode(file.state.mode).and_then(|()| out.sync(SyncPoint::StageFile)).map_err(outside)?;
+            out.set_mode(file.state.mode)
+                .and_then(|()| out.sync(SyncPoint::StageFile))
+                .map_err(outside)?;
         }
         self.note_restored(&wanted.op);
         Ok(paths)
@@ -186,48 +259,113 @@ impl App {
     /// Describes how files that an operation put aside come back to where they were.
     pub(super) fn draft_of_restore(&self, wanted: &RestoreKept) -> Result<Draft, Failure> {
         let (operation, files) = self.chosen(wanted)?;
-        operation.about.task.as_ref().map_or(Ok(()), |task| self.refuse_flawed(task))?;
-        let Some(task) = operation.about.task.as_ref().and_then(|id| self.ground.settings.task(id)) else {
+        operation
+            .about
+            .task
+            .as_ref()
+            .map_or(Ok(()), |task| self.refuse_flawed(task))?;
+        let Some(task) = operation
+            .about
+            .task
+            .as_ref()
+            .and_then(|id| self.ground.settings.task(id))
+        else {
             return Err(Error::OnlyInto(wanted.op.short()).into());
         };
         self.refuse_other_work_tree(&operation)?;
         let tree = &*self.ground.tree;
         let active = registry::in_tree(tree, &self.ground.settings)?;
         let active = registry::active_by(active.as_ref(), tree, task)?;
-        let about = format!("kept by {} {}", operation.about.kind.word(), wanted.op.short());
-        let plan = Plan { title: task.title.clone(), from: active.clone(), to: active, about, ..Plan::new(OpKind::Restore, &task.id) };
-        let mut draft = Draft::new(plan, &format!("what operation {} had kept", wanted.op.short()));
+        let about = format!(
+            "kept by {} {}",
+            operation.about.kind.word(),
+            wanted.op.short()
+        );
+        let plan = Plan {
+            title: task.title.clone(),
+            from: active.clone(),
+            to: active,
+            about,
+            ..Plan::new(OpKind::Restore, &task.id)
+        };
+        let mut draft = Draft::new(
+            plan,
+            &format!("what operation {} had kept", wanted.op.short()),
+        );
         let scope = Scope::new(&self.ground.settings, task)?;
-        let sides = Sides::of(&self.ground, &scope, files.iter().rev().map(|file| (&file.path, Some(&file.state))))?;
+        let sides = Sides::of(
+            &self.ground,
+            &scope,
+            files
+                .iter()
+                .rev()
+                .map(|file| (&file.path, Some(&file.state))),
+        )?;
         for file in files {
             // The registry belongs to all tasks, and going back changes one entry of it only.
             if file.path == self.ground.settings.registry {
-                draft.plan.notes.push(format!("{} is left as it is; --into writes it into a folder", file.path));
+                draft.plan.notes.push(format!(
+                    "{} is left as it is; --into writes it into a folder",
+                    file.path
+                ));
                 continue;
             }
-            let named = draft.files.iter().any(|other: &FileDraft| other.path == file.path);
-            let failed = |source| crate::catalog::Error::Read { path: file.path.clone(), source };
+            let named = draft
+                .files
+                .iter()
+                .any(|other: &FileDraft| other.path == file.path);
+            let failed = |source| crate::catalog::Error::Read {
+                path: file.path.clone(),
+                source,
+            };
             let is_there = holds(tree, &file.path, Some(&file.state)).map_err(failed)?;
             if named || is_there && !sides.databases.contains(&file.path) {
                 continue;
             }
             let before = tree::existing(tree, &self.ground.git, &file.path, None)?;
             if !is_there {
-                let letter = if before.is_some() { Letter::M } else { Letter::A };
-                draft.plan.files.push(line(&file.path, letter, file.state.size, file.why.word()));
+                let letter = if before.is_some() {
+                    Letter::M
+                } else {
+                    Letter::A
+                };
+                draft
+                    .plan
+                    .files
+                    .push(line(&file.path, letter, file.state.size, file.why.word()));
             }
-            let state = FileState { mtime: None, ..file.state };
-            draft.files.push(FileDraft { path: file.path, before, after: Some(draft::Kept::already(state)) });
+            let state = FileState {
+                mtime: None,
+                ..file.state
+            };
+            draft.files.push(FileDraft {
+                path: file.path,
+                before,
+                after: Some(draft::Kept::already(state)),
+            });
         }
         for log in sides.go {
             let before = tree::existing(tree, &self.ground.git, &log, None)?;
-            draft.files.push(FileDraft { path: log, before, after: None });
+            draft.files.push(FileDraft {
+                path: log,
+                before,
+                after: None,
+            });
         }
         self.make_room(&scope, &wanted.op, &mut draft)?;
         let gone = draft.files.iter().filter(|file| file.after.is_none());
-        let why = |path: &RelPath| if sqlite::database_of(path).is_some() { "SQLite would read it" } else { "in the way" };
+        let why = |path: &RelPath| {
+            if sqlite::database_of(path).is_some() {
+                "SQLite would read it"
+            } else {
+                "in the way"
+            }
+        };
         let size = |file: &FileDraft| file.before.as_ref().map_or(0, |kept| kept.state.size);
-        draft.plan.files.extend(gone.map(|file| line(&file.path, Letter::D, size(file), why(&file.path))));
+        draft
+            .plan
+            .files
+            .extend(gone.map(|file| line(&file.path, Letter::D, size(file), why(&file.path))));
         draft.plan.files.sort_by(|a, b| a.path.cmp(&b.path));
         draft.plan.nothing_to_do = draft.files.iter().all(is_same);
         draft.files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -239,25 +377,56 @@ impl App {
 
     /// What lies where the files must go is saved and goes.
     fn make_room(&self, scope: &Scope, op: &OpId, draft: &mut Draft) -> Result<(), Failure> {
-        let paths = room::with_obstacles(&*self.ground.tree, draft.files.iter().map(|file| file.path.clone()).collect())?;
-        let scan = if paths.is_empty() { Scan::default() } else { self.ground.git.scan(&paths)? };
+        let paths = room::with_obstacles(
+            &*self.ground.tree,
+            draft.files.iter().map(|file| file.path.clone()).collect(),
+        )?;
+        let scan = if paths.is_empty() {
+            Scan::default()
+        } else {
+            self.ground.git.scan(&paths)?
+        };
         let needed = format!("operation {}", op.short());
-        let (made, _) = Room { ground: &self.ground, scope, needed: &needed }.make_all(&scan, &mut draft.files)?;
+        let (made, _) = Room {
+            ground: &self.ground,
+            scope,
+            needed: &needed,
+        }
+        .make_all(&scan, &mut draft.files)?;
         draft.plan.notes.extend(room::note(made.len(), "undo"));
         Ok(())
     }
 
-    /// Says when the configuration that comes back names another version than the one that is active.
+    /// Says when the configuration that comes back names another version than the one that is
+    /// active.
     fn note_other_version(&self, task: &TaskSpec, draft: &mut Draft) -> Result<(), Failure> {
-        let Some(file) = draft.files.iter().find(|file| task.config.as_ref() == Some(&file.path)) else { return Ok(()) };
-        let Some(state) = file.after.as_ref().map(|kept| &kept.state).filter(|state| state.size <= registry::LIMIT) else { return Ok(()) };
+        let Some(file) = draft
+            .files
+            .iter()
+            .find(|file| task.config.as_ref() == Some(&file.path))
+        else {
+            return Ok(());
+        };
+        let Some(state) = file
+            .after
+            .as_ref()
+            .map(|kept| &kept.state)
+            .filter(|state| state.size <= registry::LIMIT)
+        else {
+            return Ok(());
+        };
         let mut bytes = Vec::new();
         copy_checked(&self.ground, state, &mut bytes)?;
-        let says = task_config::version(&bytes, &file.path, &task.version_key).ok().flatten();
+        let says = task_config::version(&bytes, &file.path, &task.version_key)
+            .ok()
+            .flatten();
         if let (Some(says), Some(active)) = (says, &draft.plan.to)
             && says != *active
         {
-            draft.plan.notes.push(format!("{} says {says} then, and the registry {active}", file.path));
+            draft.plan.notes.push(format!(
+                "{} says {says} then, and the registry {active}",
+                file.path
+            ));
         }
         Ok(())
     }
@@ -270,7 +439,15 @@ impl App {
 
 /// A line of the plan.
 fn line(path: &RelPath, letter: Letter, size: u64, note: &str) -> FileLine {
-    FileLine { path: path.clone(), letter, added: None, removed: None, size, large: false, note: note.into() }
+    FileLine {
+        path: path.clone(),
+        letter,
+        added: None,
+        removed: None,
+        size,
+        large: false,
+        note: note.into(),
+    }
 }
 
 /// The version that an operation left, as far as it is kept.
@@ -284,26 +461,55 @@ struct Left<'a> {
 impl<'a> Left<'a> {
     /// That of an operation; `None` when it was none, or cannot be read.
     fn of(app: &'a App, operation: &Operation) -> Option<Self> {
-        let (task, version) = (operation.about.task.as_ref()?, operation.about.from.as_ref()?);
+        let (task, version) = (
+            operation.about.task.as_ref()?,
+            operation.about.from.as_ref()?,
+        );
         let releases = app.release_for(task, version).ok()?;
         let found = manifests::load(&app.ground, releases.find(task, version).ok()?).ok()?;
-        let converter = app.ground.git.converter(Attributes::Commit(&found.tag.commit)).ok()?;
-        let places = found.manifest.files.iter().enumerate().map(|(at, file)| (file.path.clone(), at)).collect();
-        Some(Self { ground: &app.ground, found, places, converter })
+        let converter = app
+            .ground
+            .git
+            .converter(Attributes::Commit(&found.tag.commit))
+            .ok()?;
+        let places = found
+            .manifest
+            .files
+            .iter()
+            .enumerate()
+            .map(|(at, file)| (file.path.clone(), at))
+            .collect();
+        Some(Self {
+            ground: &app.ground,
+            found,
+            places,
+            converter,
+        })
     }
 
     /// True when the version has this file just so.
     fn has(&self, path: &RelPath, state: &FileState) -> bool {
-        let Some(file) = self.places.get(path).map(|at| &self.found.manifest.files[*at]) else { return false };
+        let Some(file) = self
+            .places
+            .get(path)
+            .map(|at| &self.found.manifest.files[*at])
+        else {
+            return false;
+        };
         let mode = file.mode.as_deref();
-        let is_executable = mode.is_none_or(|mode| state.link || (mode == "100755") == (state.mode & 0o100 != 0));
-        if state.link != (mode == Some("120000")) || self.ground.git.trusts_file_mode() && !is_executable {
+        let is_executable =
+            mode.is_none_or(|mode| state.link || (mode == "100755") == (state.mode & 0o100 != 0));
+        if state.link != (mode == Some("120000"))
+            || self.ground.git.trusts_file_mode() && !is_executable
+        {
             return false;
         }
         let is_blob = matches!(&state.source, Source::Blob(id) if file.blob.as_ref() == Some(id));
         let is_plain = self.converter.is_plain(path).unwrap_or(false);
         is_blob
             || file.digest() == Some(state.digest)
-            || !is_plain && tree::restored(self.ground, &self.converter, file).is_ok_and(|kept| kept.state.digest == state.digest)
+            || !is_plain
+                && tree::restored(self.ground, &self.converter, file)
+                    .is_ok_and(|kept| kept.state.digest == state.digest)
     }
 }

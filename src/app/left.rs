@@ -14,7 +14,17 @@ use crate::{
 };
 
 /// What commands that have no journal do not change for anybody to see, below the state folder.
-const UNSEEN: [&str; 9] = ["ops", "facts", "lock", "audit", "reserve", "store", "trust-mark", "verdict-refs", "drill-scratch"];
+const UNSEEN: [&str; 9] = [
+    "ops",
+    "facts",
+    "lock",
+    "audit",
+    "reserve",
+    "store",
+    "trust-mark",
+    "verdict-refs",
+    "drill-scratch",
+];
 
 impl App {
     /// What is left of operations that were begun, as far as their journals are there: one that
@@ -38,20 +48,46 @@ impl App {
             Ok(found) => found?,
             Err(_) => return Some(unknown),
         };
-        let Ok(standing) = journal::status_of(found.log.records()) else { return Some(unknown) };
-        let name = |at: usize| found.operation.steps.get(at).map_or("end", crate::model::operation::Step::name).to_string();
+        let Ok(standing) = journal::status_of(found.log.records()) else {
+            return Some(unknown);
+        };
+        let name = |at: usize| {
+            found
+                .operation
+                .steps
+                .get(at)
+                .map_or("end", crate::model::operation::Step::name)
+                .to_string()
+        };
         let names = |upto: usize| (0..upto).map(name).collect::<Vec<_>>();
         let (stand, done, begun) = match standing.phase {
             Phase::Finished { done: true } => (Stand::Done, Vec::new(), None),
             Phase::Finished { done: false } => (Stand::PutBack, Vec::new(), None),
-            Phase::Forward { done: 0, started: None } => (Stand::Open, Vec::new(), None),
-            Phase::Forward { done, started } => (Stand::Unfinished, names(done), started.map(|_| name(done))),
+            Phase::Forward {
+                done: 0,
+                started: None,
+            } => (Stand::Open, Vec::new(), None),
+            Phase::Forward { done, started } => {
+                (Stand::Unfinished, names(done), started.map(|_| name(done)))
+            }
             // Its last step is taken back or not: that was not written down.
-            Phase::Backward { left, .. } => (Stand::Unfinished, names(left.saturating_sub(1)), left.checked_sub(1).map(name)),
+            Phase::Backward { left, .. } => (
+                Stand::Unfinished,
+                names(left.saturating_sub(1)),
+                left.checked_sub(1).map(name),
+            ),
             Phase::Stuck { step, .. } => (Stand::Unfinished, names(step), Some(name(step))),
         };
         let kind = Some(found.operation.about.kind);
-        Some(LeftOperation { op: op.clone(), kind, stand, done, begun, only_forward: standing.committed, kept: self.kept_notes(op).len() })
+        Some(LeftOperation {
+            op: op.clone(),
+            kind,
+            stand,
+            done,
+            begun,
+            only_forward: standing.committed,
+            kept: self.kept_notes(op).len(),
+        })
     }
 
     /// What is named and has no file of its own: what was put into the store, and shared verdicts.
@@ -59,29 +95,52 @@ impl App {
     /// # Errors
     /// When it cannot be read.
     pub fn named_records(&self) -> Result<Vec<String>, Failure> {
-        let put = self.store_list()?.into_iter().map(|saved| format!("{} in the store", saved.name));
-        let shared = self.ground.git.refs_below(shared::PREFIX)?.into_iter().map(|(name, _)| name);
+        let put = self
+            .store_list()?
+            .into_iter()
+            .map(|saved| format!("{} in the store", saved.name));
+        let shared = self
+            .ground
+            .git
+            .refs_below(shared::PREFIX)?
+            .into_iter()
+            .map(|(name, _)| name);
         Ok(put.chain(shared).collect())
     }
 
     /// Where what is in the store lies.
     pub fn store_places(&self) -> Vec<PathBuf> {
-        ["store/packs", "store/log"].map(|name| self.state_path.join(name)).to_vec()
+        ["store/packs", "store/log"]
+            .map(|name| self.state_path.join(name))
+            .to_vec()
     }
 
     /// Files of the work tree, and the folder of hooks, that an installation of hooks may change.
     pub fn hook_places(&self) -> Vec<PathBuf> {
         let top = self.work_tree();
-        let files = top.read_dir().into_iter().flatten().flatten().map(|entry| entry.path()).filter(|path| !path.is_dir());
+        let files = top
+            .read_dir()
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| !path.is_dir());
         let folders = [".husky", ".githooks"].map(|name| top.join(name));
-        files.chain(folders).chain([top.join(self.ground.git.hooks_folder().said)]).collect()
+        files
+            .chain(folders)
+            .chain([top.join(self.ground.git.hooks_folder().said)])
+            .collect()
     }
 
     /// What stands at the places that commands without a journal may change: hooks, git's
     /// configuration, verdicts, agreements, keys, and these.
     pub fn footprint(&self, more: &[PathBuf]) -> Footprint {
         let common = self.ground.git.common_dir();
-        let places = [self.state_path.clone(), common.join("hooks"), common.join("config")];
+        let places = [
+            self.state_path.clone(),
+            common.join("hooks"),
+            common.join("config"),
+        ];
         let own = self.ground.trust.places();
         let state = self.state_path.clone();
         let wanted = more.to_vec();
@@ -90,8 +149,14 @@ impl App {
                 return false;
             }
             let name = path.file_name().map(OsStrExt::as_bytes).unwrap_or_default();
-            let below = path.strip_prefix(&state).ok().and_then(|rest| rest.components().next());
-            is_temp(name) || name.ends_with(b".lock") || below.is_some_and(|first| UNSEEN.iter().any(|unseen| first.as_os_str() == *unseen))
+            let below = path
+                .strip_prefix(&state)
+                .ok()
+                .and_then(|rest| rest.components().next());
+            is_temp(name)
+                || name.ends_with(b".lock")
+                || below
+                    .is_some_and(|first| UNSEEN.iter().any(|unseen| first.as_os_str() == *unseen))
         };
         Footprint::of(&[&places[..], &own, more].concat(), &unseen)
     }

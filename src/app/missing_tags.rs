@@ -28,12 +28,25 @@ impl MissingTags {
         let manifests = || text::count(self.manifests, "manifest");
         Some(if self.releases.len() == self.manifests {
             match &self.task {
-                Some(task) => format!("this clone has no release tags of {task} although snapshots/ has {}", manifests()),
-                None => format!("this clone has no release tags although snapshots/ has {}", manifests()),
+                Some(task) => format!(
+                    "this clone has no release tags of {task} although snapshots/ has {}",
+                    manifests()
+                ),
+                None => format!(
+                    "this clone has no release tags although snapshots/ has {}",
+                    manifests()
+                ),
             }
         } else {
-            let more = if self.releases.len() == 1 { String::new() } else { format!(" and {} more", self.releases.len() - 1) };
-            format!("{task} {version}{more} of {} has a manifest here and no tag", text::count(self.manifests, "release"))
+            let more = if self.releases.len() == 1 {
+                String::new()
+            } else {
+                format!(" and {} more", self.releases.len() - 1)
+            };
+            format!(
+                "{task} {version}{more} of {} has a manifest here and no tag",
+                text::count(self.manifests, "release")
+            )
         })
     }
 
@@ -44,21 +57,43 @@ impl MissingTags {
 
     /// The releases of one task, rising.
     pub fn of(&self, task: &TaskId) -> impl Iterator<Item = &Version> {
-        self.releases.iter().filter(move |(id, _)| id == task).map(|(_, version)| version)
+        self.releases
+            .iter()
+            .filter(move |(id, _)| id == task)
+            .map(|(_, version)| version)
     }
 
     /// Those of one task that could be gone back to from a version.
     pub fn older(&self, task: &TaskId, active: Option<&Version>) -> Vec<Version> {
-        self.of(task).filter(|version| active.is_none_or(|active| *version < active)).cloned().collect()
+        self.of(task)
+            .filter(|version| active.is_none_or(|active| *version < active))
+            .cloned()
+            .collect()
     }
 }
 
 /// Says of releases that their tags are missing here.
 pub(super) fn not_here(versions: &[Version]) -> String {
-    let named: Vec<String> = versions.iter().rev().take(3).map(ToString::to_string).collect();
-    let more = if versions.len() > 3 { format!(" and {} more", versions.len() - 3) } else { String::new() };
-    let (are, their) = if versions.len() == 1 { ("is", "its tag is") } else { ("are", "their tags are") };
-    format!("{}{more} {are} released, but {their} not in this clone", named.join(", "))
+    let named: Vec<String> = versions
+        .iter()
+        .rev()
+        .take(3)
+        .map(ToString::to_string)
+        .collect();
+    let more = if versions.len() > 3 {
+        format!(" and {} more", versions.len() - 3)
+    } else {
+        String::new()
+    };
+    let (are, their) = if versions.len() == 1 {
+        ("is", "its tag is")
+    } else {
+        ("are", "their tags are")
+    };
+    format!(
+        "{}{more} {are} released, but {their} not in this clone",
+        named.join(", ")
+    )
 }
 
 /// What brings them here.
@@ -77,7 +112,8 @@ enum Wanted {
 }
 
 impl App {
-    /// The releases that HEAD has manifests of and this clone no tags. Of one task when it is named.
+    /// The releases that HEAD has manifests of and this clone no tags. Of one task when it is
+    /// named.
     ///
     /// # Errors
     /// When HEAD or the tags cannot be read.
@@ -90,8 +126,15 @@ impl App {
     }
 
     /// [`App::missing_tags`] by releases that were read.
-    pub(super) fn missing_beside(&self, releases: &Releases, task: Option<&TaskId>) -> Result<MissingTags, Failure> {
-        let mut found = MissingTags { task: task.cloned(), ..MissingTags::default() };
+    pub(super) fn missing_beside(
+        &self,
+        releases: &Releases,
+        task: Option<&TaskId>,
+    ) -> Result<MissingTags, Failure> {
+        let mut found = MissingTags {
+            task: task.cloned(),
+            ..MissingTags::default()
+        };
         for (id, versions) in untagged::in_head(&self.ground.git, &self.ground.settings)? {
             if task.is_some_and(|task| *task != id) {
                 continue;
@@ -99,7 +142,11 @@ impl App {
             found.manifests += versions.len();
             for version in versions.into_keys() {
                 // A release whose tag was deleted here is kept by its second reference.
-                let kept = || match self.ground.git.find_ref(&TagName::keep_reference(&id, &version)) {
+                let kept = || match self
+                    .ground
+                    .git
+                    .find_ref(&TagName::keep_reference(&id, &version))
+                {
                     Err(git::Error::BrokenRef(_)) => Ok(None),
                     found => found,
                 };
@@ -111,43 +158,94 @@ impl App {
         Ok(found)
     }
 
-    /// The failure for want of a release: where its tag only is not in this clone, that is what is said.
+    /// The failure for want of a release: where its tag only is not in this clone, that is what is
+    /// said.
     pub(super) fn explain_by_tags(&self, failure: Failure) -> Failure {
-        let (task, wanted) = match (failure.find::<catalog::Error>(), failure.find::<Error>(), failure.find::<rollback::Error>()) {
-            (Some(catalog::Error::UnknownVersion { task, version, near }), ..) => match version.parse::<Version>() {
+        let (task, wanted) = match (
+            failure.find::<catalog::Error>(),
+            failure.find::<Error>(),
+            failure.find::<rollback::Error>(),
+        ) {
+            (
+                Some(catalog::Error::UnknownVersion {
+                    task,
+                    version,
+                    near,
+                }),
+                ..,
+            ) => match version.parse::<Version>() {
                 Ok(version) if !near.is_empty() => (task, Wanted::This(version)),
                 _ => (task, Wanted::Any),
             },
             (_, Some(Error::NoSuchVersion { task, .. }), _) => (task, Wanted::Any),
-            (_, _, Some(rollback::Error::NoGoodVersion { task, why, .. })) => (task, Wanted::After(why.named().cloned())),
+            (_, _, Some(rollback::Error::NoGoodVersion { task, why, .. })) => {
+                (task, Wanted::After(why.named().cloned()))
+            }
             _ => return failure,
         };
-        let Ok(missing) = self.missing_tags(Some(task)) else { return failure };
-        let active = || self.spec(task).ok().and_then(|spec| registry::active(&*self.ground.tree, &self.ground.settings, spec).version);
+        let Ok(missing) = self.missing_tags(Some(task)) else {
+            return failure;
+        };
+        let active = || {
+            self.spec(task).ok().and_then(|spec| {
+                registry::active(&*self.ground.tree, &self.ground.settings, spec).version
+            })
+        };
         let versions: Vec<Version> = match wanted {
-            Wanted::This(version) => missing.of(task).filter(|missing| **missing == version).cloned().collect(),
+            Wanted::This(version) => missing
+                .of(task)
+                .filter(|missing| **missing == version)
+                .cloned()
+                .collect(),
             Wanted::Any => missing.of(task).cloned().collect(),
             Wanted::After(named) => {
                 let older = missing.older(task, active().as_ref()).into_iter();
-                older.filter(|version| named.as_ref().is_none_or(|named| version > named)).collect()
+                older
+                    .filter(|version| named.as_ref().is_none_or(|named| version > named))
+                    .collect()
             }
         };
-        if versions.is_empty() { failure } else { Error::TagsNotHere { task: task.clone(), versions }.into() }
+        if versions.is_empty() {
+            failure
+        } else {
+            Error::TagsNotHere {
+                task: task.clone(),
+                versions,
+            }
+            .into()
+        }
     }
 
     /// What `doctor` says of tags and history.
     pub(super) fn look_at_tags(&self) -> Vec<DoctorLine> {
-        let line = |what: &str, seen: String, argv: &[&str]| bad(what, seen, Hint::run("mend it", argv));
+        let line =
+            |what: &str, seen: String, argv: &[&str]| bad(what, seen, Hint::run("mend it", argv));
         let tags = match self.missing_tags(None) {
-            Ok(missing) => missing.sentence().map(|seen| line("tags", seen, &["git", "fetch", "--tags"])),
-            Err(failure) => Some(line("tags", failure.to_string(), &["git", "fsck", "--full"])),
+            Ok(missing) => missing
+                .sentence()
+                .map(|seen| line("tags", seen, &["git", "fetch", "--tags"])),
+            Err(failure) => Some(line(
+                "tags",
+                failure.to_string(),
+                &["git", "fsck", "--full"],
+            )),
         };
         let shallow = self.ground.git.is_shallow().then(|| {
             let seen = "this clone is shallow: older commits are not here, and releases on them cannot be checked or counted from";
             line("history", seen.into(), &["git", "fetch", "--unshallow", "--tags"])
         });
-        let broken = self.all_releases().map(|releases| releases.broken_tags).unwrap_or_default().into_iter();
-        let broken = broken.map(|tag| bad("tags", format!("{} is broken: {}", tag.name, tag.why), tag.hints().swap_remove(0)));
+        let broken = self
+            .all_releases()
+            .map(|releases| releases.broken_tags)
+            .unwrap_or_default()
+            .into_iter();
+        let broken = broken.map(|tag| {
+            bad(
+                "tags",
+                format!("{} is broken: {}", tag.name, tag.why),
+                tag.hints().swap_remove(0),
+            )
+        });
         tags.into_iter().chain(shallow).chain(broken).collect()
     }
 }

@@ -174,11 +174,26 @@ impl App {
         let state = open_state(git.common_dir(), options.dry_run)?;
         let tree = git.files()?;
         let registry = |path: &RelPath| catalog::registry::read_small(&*tree, path).ok().flatten();
-        let loaded = config::load(&*tree, options.config.as_deref(), registry, |path| catalog::lost::tasks(&git, path), is_released(&git));
-        let config::Loaded { settings, warnings, flaws } = loaded.map_err(|error| flaws::with_committed(error, &git))?;
+        let loaded = config::load(
+            &*tree,
+            options.config.as_deref(),
+            registry,
+            |path| catalog::lost::tasks(&git, path),
+            is_released(&git),
+        );
+        let config::Loaded {
+            settings,
+            warnings,
+            flaws,
+        } = loaded.map_err(|error| flaws::with_committed(error, &git))?;
         let store = Arc::new(ChunkStore::new(state.clone(), RelPath::own("store")));
         let uname = rustix::system::uname();
-        let trust = Arc::new(Trust::new(options.trust, git.common_dir(), git.work_tree(), state.clone()));
+        let trust = Arc::new(Trust::new(
+            options.trust,
+            git.common_dir(),
+            git.work_tree(),
+            state.clone(),
+        ));
         let config = config::file_name(git.work_tree(), options.config.as_deref());
         let ground = Ground {
             tree,
@@ -196,7 +211,10 @@ impl App {
             without_commands: options.without_commands,
             asks: options.asks,
         };
-        for warning in warnings.into_iter().chain(flaws.iter().map(config::Flaw::sentence)) {
+        for warning in warnings
+            .into_iter()
+            .chain(flaws.iter().map(config::Flaw::sentence))
+        {
             ground.warn(warning);
         }
         Ok(Self {
@@ -231,18 +249,38 @@ impl App {
     pub fn task_here(&self) -> Option<TaskId> {
         let here = self.ground.git.prefix();
         let inside = |task: &&TaskSpec| !task.dir.is_root() && here.is_in(&task.dir);
-        self.ground.settings.tasks.iter().find(inside).map(|task| task.id.clone())
+        self.ground
+            .settings
+            .tasks
+            .iter()
+            .find(inside)
+            .map(|task| task.id.clone())
     }
 
     /// Finds a task by what was typed.
     pub fn find_task(&self, typed: &str) -> Result<TaskId, Failure> {
-        let ids = || self.ground.settings.tasks.iter().map(|task| task.id.as_str());
+        let ids = || {
+            self.ground
+                .settings
+                .tasks
+                .iter()
+                .map(|task| task.id.as_str())
+        };
         match typed.parse::<TaskId>() {
             Ok(id) if self.ground.settings.task(&id).is_some() => Ok(id),
-            Ok(id) if self.flaw_of(&id).is_some() => Err(self.refuse_flawed(&id).expect_err("because it has a flaw")),
+            Ok(id) if self.flaw_of(&id).is_some() => {
+                Err(self.refuse_flawed(&id).expect_err("because it has a flaw"))
+            }
             _ => {
-                let near = text::did_you_mean(typed, ids()).into_iter().map(String::from).collect();
-                Err(catalog::Error::UnknownTask { task: text::escape(typed.as_bytes()), near }.into())
+                let near = text::did_you_mean(typed, ids())
+                    .into_iter()
+                    .map(String::from)
+                    .collect();
+                Err(catalog::Error::UnknownTask {
+                    task: text::escape(typed.as_bytes()),
+                    near,
+                }
+                .into())
             }
         }
     }
@@ -251,29 +289,45 @@ impl App {
     fn spec(&self, id: &TaskId) -> Result<&TaskSpec, Failure> {
         match self.ground.settings.task(id) {
             Some(task) => Ok(task),
-            None => self.find_task(id.as_str()).map(|_| unreachable!("because the task was not found")),
+            None => self
+                .find_task(id.as_str())
+                .map(|_| unreachable!("because the task was not found")),
         }
     }
 
     /// All releases.
     fn all_releases(&self) -> Result<Releases, Failure> {
-        releases::all(&self.ground.git, &self.ground.settings).inspect(|releases| self.name_broken(releases))
+        releases::all(&self.ground.git, &self.ground.settings)
+            .inspect(|releases| self.name_broken(releases))
     }
 
     /// The releases of one task.
     fn tagged_releases(&self, task: &TaskId) -> Result<Releases, Failure> {
-        releases::of_task(&self.ground.git, &self.ground.settings, task).inspect(|releases| self.name_broken(releases))
+        releases::of_task(&self.ground.git, &self.ground.settings, task)
+            .inspect(|releases| self.name_broken(releases))
     }
 
     /// Tags that lead nowhere, or to no commit, are passed over, and not without a word.
     fn name_broken(&self, releases: &Releases) {
-        releases.broken_tags.iter().for_each(|tag| self.warn_once(format!("{} is broken and passed over: {}", tag.name, tag.why)));
-        releases.misnamed.iter().for_each(|(name, why)| self.warn_once(format!("{name} is no release and passed over: {why}")));
+        releases.broken_tags.iter().for_each(|tag| {
+            self.warn_once(format!(
+                "{} is broken and passed over: {}",
+                tag.name, tag.why
+            ))
+        });
+        releases.misnamed.iter().for_each(|(name, why)| {
+            self.warn_once(format!("{name} is no release and passed over: {why}"))
+        });
     }
 
     /// Warns of what is met again and again.
     fn warn_once(&self, text: String) {
-        if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone()) {
+        if self
+            .warned
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(text.clone())
+        {
             self.ground.warn(text);
         }
     }
@@ -281,7 +335,11 @@ impl App {
     /// One release of a task; all that there are when its tag was deleted.
     fn release_for(&self, task: &TaskId, version: &Version) -> Result<Releases, Failure> {
         let found = releases::one(&self.ground.git, &self.ground.settings, task, version)?;
-        if found.by_task.is_empty() { self.releases_for(task) } else { Ok(found) }
+        if found.by_task.is_empty() {
+            self.releases_for(task)
+        } else {
+            Ok(found)
+        }
     }
 
     /// The releases of one task, those whose tag was deleted too.
@@ -305,7 +363,10 @@ impl App {
         self.ground.git.require_work_tree()?;
         if !self.state_path.is_dir() {
             let made = make_state(self.ground.git.common_dir(), &self.state_path);
-            made.map_err(|source| Error::State { path: self.state_path.clone(), source })?;
+            made.map_err(|source| Error::State {
+                path: self.state_path.clone(),
+                source,
+            })?;
         }
         let holder = Holder {
             pid: std::process::id(),
@@ -313,7 +374,11 @@ impl App {
             command: self.command.clone(),
             since: self.ground.clock.now().to_string(),
         };
-        Ok(Lock::take(&self.state_path.join("lock"), &holder, self.lock_wait)?)
+        Ok(Lock::take(
+            &self.state_path.join("lock"),
+            &holder,
+            self.lock_wait,
+        )?)
     }
 }
 
@@ -323,14 +388,20 @@ fn is_released(git: &Repo) -> impl Fn(&TaskId) -> bool {
     move |id| {
         let prefix = format!("{id}-v");
         let tags = tags.get_or_init(|| git.tags().unwrap_or_default().whole);
-        tags.iter().any(|tag| tag.name.starts_with(prefix.as_bytes()))
+        tags.iter()
+            .any(|tag| tag.name.starts_with(prefix.as_bytes()))
     }
 }
 
 /// Opens the state folder below the git common dir, creating it at first.
 fn open_state(common_dir: &Path, dry_run: bool) -> Result<Arc<dyn Fs>, Error> {
     let path = common_dir.join("snapback");
-    let refused = || Refused::new(std::io::ErrorKind::ReadOnlyFilesystem, "a dry run changes nothing");
+    let refused = || {
+        Refused::new(
+            std::io::ErrorKind::ReadOnlyFilesystem,
+            "a dry run changes nothing",
+        )
+    };
     if dry_run && std::fs::symlink_metadata(&path).is_err() {
         return Ok(Arc::new(refused()));
     }
@@ -349,7 +420,9 @@ fn open_state(common_dir: &Path, dry_run: bool) -> Result<Arc<dyn Fs>, Error> {
 /// Opens the state folder, and makes it when it is missing.
 fn make_state(common_dir: &Path, path: &Path) -> std::io::Result<Root> {
     if path.is_symlink() {
-        return Err(std::io::Error::other("it is a symbolic link: move the folder that it leads to into its place"));
+        return Err(std::io::Error::other(
+            "it is a symbolic link: move the folder that it leads to into its place",
+        ));
     }
     if !path.is_dir() {
         create_dir_all(&Root::open(common_dir)?, &RelPath::own("snapback"), 0o700)?;
@@ -359,7 +432,10 @@ fn make_state(common_dir: &Path, path: &Path) -> std::io::Result<Root> {
 
 /// True when a folder cannot be made because nothing may be written there.
 fn is_read_only(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied)
+    matches!(
+        error.kind(),
+        std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied
+    )
 }
 
 /// The permission bits that new files do not get.
@@ -368,7 +444,9 @@ fn umask() -> u32 {
     // Asking the kernel by setting it would let files of other threads come into being with the
     // wrong mode: only where there is no other way.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let told = status.lines().find_map(|line| u32::from_str_radix(line.strip_prefix("Umask:")?.trim(), 8).ok());
+    let told = status
+        .lines()
+        .find_map(|line| u32::from_str_radix(line.strip_prefix("Umask:")?.trim(), 8).ok());
     told.unwrap_or_else(|| {
         let mask = umask(Mode::from_raw_mode(0o077));
         umask(mask);

@@ -1,9 +1,11 @@
-//! What checks said of a version, written down: it is proven, it failed, it is damaged, it is whole again.
+//! What checks said of a version, written down: it is proven, it failed, it is damaged, it is whole
+//! again.
 //!
 //! A verdict is written only when it is news, so looking at the same thing twice writes nothing.
 //! Looking never fails because it could not be written down; that is a warning. What others know is
-//! taken into account: a proof mends the failures of which it is said in the knowledge. Only an operation
-//! that went through gives its word a reference at once; looking, and what was put back, leave them as they are.
+//! taken into account: a proof mends the failures of which it is said in the knowledge. Only an
+//! operation that went through gives its word a reference at once; looking, and what was put back,
+//! leave them as they are.
 
 use super::{App, audit};
 use crate::{
@@ -48,37 +50,62 @@ impl App {
                 _ => "mark failed",
             };
             let what = audit::deed_on(kind, said.task, None, Some(said.version));
-            self.witnessed(what, &said.reason, || verdicts::keep(&self.ground, &records))
+            self.witnessed(what, &said.reason, || {
+                verdicts::keep(&self.ground, &records)
+            })
         };
         self.warn_unwritten(said, note());
     }
 
-    /// Writes down what an operation said, by who has the lock; with a reference when it went through.
+    /// Writes down what an operation said, by who has the lock; with a reference when it went
+    /// through.
     fn write_down(&self, said: &Said<'_>, report: &Report) {
-        let write = if report.outcome == Outcome::Done { verdicts::write } else { verdicts::keep };
+        let write = if report.outcome == Outcome::Done {
+            verdicts::write
+        } else {
+            verdicts::keep
+        };
         let note = || write(&self.ground, &self.news(said, report.op.as_ref())?);
         self.warn_unwritten(said, note());
     }
 
     /// What the verification of an operation says of the version that it was about.
     pub(super) fn note_operation(&self, report: &Report, commands: Commands) {
-        let (Some(_), Some(verification)) = (&report.op, &report.verification) else { return };
+        let (Some(_), Some(verification)) = (&report.op, &report.verification) else {
+            return;
+        };
         let spec = self.ground.settings.task(&verification.task);
         let ran = commands == Commands::Run || spec.is_some_and(|spec| spec.smoke.is_empty());
         let released = report.kind == OpKind::CreateSnapshot;
-        let reason = if released { "verified at release".into() } else { format!("verified by the {}", report.kind.word()) };
+        let reason = if released {
+            "verified at release".into()
+        } else {
+            format!("verified by the {}", report.kind.word())
+        };
         let said = |verdict, reason| said_of(verification, verdict, reason);
         if let Some(reason) = damage(verification).filter(|_| !released) {
-            let kept = || verdicts::keep(&self.ground, &self.news(&said(Verdict::Damaged, reason), report.op.as_ref())?);
+            let kept = || {
+                verdicts::keep(
+                    &self.ground,
+                    &self.news(&said(Verdict::Damaged, reason), report.op.as_ref())?,
+                )
+            };
             self.warn_unwritten(&said(Verdict::Damaged, String::new()), kept());
         }
-        let failure = if released { failure_of_release(verification) } else { own_failure(verification, false) };
+        let failure = if released {
+            failure_of_release(verification)
+        } else {
+            own_failure(verification, false)
+        };
         // What was changed meanwhile is not what was released.
         let ran = ran && verification.meanwhile().is_empty();
         match failure {
             Some(reason) => self.write_down(&said(Verdict::Failed, reason), report),
             // What was left out proves nothing.
-            None if verification.is_good() && ran && matches!(report.kind, OpKind::CreateSnapshot | OpKind::Rollback) => {
+            None if verification.is_good()
+                && ran
+                && matches!(report.kind, OpKind::CreateSnapshot | OpKind::Rollback) =>
+            {
                 self.write_down(&said(Verdict::Proven, reason), report);
             }
             None => {}
@@ -87,11 +114,22 @@ impl App {
 
     /// What a drill says.
     pub(super) fn note_drill(&self, report: &DrillReport) {
-        let said = |verdict, reason| Said { task: &report.task, version: &report.version, verdict, reason };
+        let said = |verdict, reason| Said {
+            task: &report.task,
+            version: &report.version,
+            verdict,
+            reason,
+        };
         if report.passed {
-            self.note(&said(Verdict::Proven, format!("came back in a drill, in {} ms", report.recovery_ms)));
+            self.note(&said(
+                Verdict::Proven,
+                format!("came back in a drill, in {} ms", report.recovery_ms),
+            ));
         } else if let Some(reason) = own_failure(&report.verification, true) {
-            self.note(&said(Verdict::Failed, format!("did not come back in a drill: {reason}")));
+            self.note(&said(
+                Verdict::Failed,
+                format!("did not come back in a drill: {reason}"),
+            ));
         }
     }
 
@@ -100,7 +138,11 @@ impl App {
         match damage(verification) {
             Some(reason) => self.note(&said_of(verification, Verdict::Damaged, reason)),
             None if deep && verification.problems().all(Check::is_of_copy) => {
-                self.note(&said_of(verification, Verdict::Whole, "verified where it is kept".into()));
+                self.note(&said_of(
+                    verification,
+                    Verdict::Whole,
+                    "verified where it is kept".into(),
+                ));
             }
             None => {}
         }
@@ -121,28 +163,45 @@ impl App {
         }
     }
 
-    fn said_of_tree<'a>(&self, verification: &'a Verification, commands: Commands) -> Option<Said<'a>> {
+    fn said_of_tree<'a>(
+        &self,
+        verification: &'a Verification,
+        commands: Commands,
+    ) -> Option<Said<'a>> {
         if let Some(reason) = damage(verification) {
             return Some(said_of(verification, Verdict::Damaged, reason));
         }
         if let Some(reason) = own_failure(verification, false) {
             return Some(said_of(verification, Verdict::Failed, reason));
         }
-        let mends = verification.is_good() && commands == Commands::Run && self.failed(verification);
-        mends.then(|| said_of(verification, Verdict::Proven, "verified in the work tree".into()))
+        let mends =
+            verification.is_good() && commands == Commands::Run && self.failed(verification);
+        mends.then(|| {
+            said_of(
+                verification,
+                Verdict::Proven,
+                "verified in the work tree".into(),
+            )
+        })
     }
 
     /// True when the checks of a version failed when they were last written down.
     fn failed(&self, verification: &Verification) -> bool {
-        self.standing_here(&verification.task, &verification.version).is_ok_and(|(_, all)| all.checks_failed)
+        self.standing_here(&verification.task, &verification.version)
+            .is_ok_and(|(_, all)| all.checks_failed)
     }
 
     /// What the log of this clone says of a version, and what all that is known here says.
-    fn standing_here(&self, task: &TaskId, version: &Version) -> Result<(Standing, Standing), Failure> {
+    fn standing_here(
+        &self,
+        task: &TaskId,
+        version: &Version,
+    ) -> Result<(Standing, Standing), Failure> {
         let own = verdicts::own(&*self.ground.state)?;
         let shared = verdicts::said_elsewhere(&self.ground, task)?;
         let standing = |own, shared| {
-            let mut said = verdicts::of_version(&verdicts::union(own, shared), task, version).to_vec();
+            let mut said =
+                verdicts::of_version(&verdicts::union(own, shared), task, version).to_vec();
             verdicts::keep_meant(&self.ground.git, task, version, &mut said);
             Standing::of(&said)
         };
@@ -159,7 +218,11 @@ impl App {
             Verdict::Whole => own.damaged,
             _ => true,
         };
-        let mut records = if is_news { vec![self.record(said, said.verdict.clone(), op)] } else { Vec::new() };
+        let mut records = if is_news {
+            vec![self.record(said, said.verdict.clone(), op)]
+        } else {
+            Vec::new()
+        };
         // What was proven here came out of the storage of this clone.
         if said.verdict == Verdict::Proven && own.damaged {
             records.push(self.record(said, Verdict::Whole, op));
@@ -168,8 +231,16 @@ impl App {
     }
 
     fn record(&self, said: &Said<'_>, verdict: Verdict, op: Option<&OpId>) -> VerdictRecord {
-        let record = catalog::verdict::verdict(&self.ground, (said.task, said.version), verdict, &said.reason);
-        VerdictRecord { op: op.cloned(), ..record }
+        let record = catalog::verdict::verdict(
+            &self.ground,
+            (said.task, said.version),
+            verdict,
+            &said.reason,
+        );
+        VerdictRecord {
+            op: op.cloned(),
+            ..record
+        }
     }
 
     fn warn_unwritten(&self, said: &Said<'_>, written: Result<(), Failure>) {
@@ -180,21 +251,36 @@ impl App {
                 Verdict::Damaged => "damaged",
                 _ => "failed",
             };
-            self.ground.warn(format!("{} {} could not be noted as {word}: {failure}", said.task, said.version));
+            self.ground.warn(format!(
+                "{} {} could not be noted as {word}: {failure}",
+                said.task, said.version
+            ));
         }
     }
 }
 
 /// What a verification says of its version.
 fn said_of(verification: &Verification, verdict: Verdict, reason: String) -> Said<'_> {
-    Said { task: &verification.task, version: &verification.version, verdict, reason }
+    Said {
+        task: &verification.task,
+        version: &verification.version,
+        verdict,
+        reason,
+    }
 }
 
-/// What is wrong with a release where it is kept, whoever looked: not whether somebody signed it, nor
-/// where its tag is by now, which [`super::App::standings_of`] looks at every time.
+/// What is wrong with a release where it is kept, whoever looked: not whether somebody signed it,
+/// nor where its tag is by now, which [`super::App::standings_of`] looks at every time.
 fn damage(verification: &Verification) -> Option<String> {
-    let is_kept = |check: &&Check| ["integrity.manifest", "integrity.commit", "integrity.kept"].contains(&check.id.as_str());
-    verification.checks.iter().filter(is_kept).find(|check| check.status == Status::Fail).map(reason_of)
+    let is_kept = |check: &&Check| {
+        ["integrity.manifest", "integrity.commit", "integrity.kept"].contains(&check.id.as_str())
+    };
+    verification
+        .checks
+        .iter()
+        .filter(is_kept)
+        .find(|check| check.status == Status::Fail)
+        .map(reason_of)
 }
 
 /// Why a version failed its own checks. Where nothing else can be at fault that is any of the first
@@ -202,31 +288,59 @@ fn damage(verification: &Verification) -> Option<String> {
 /// that an undo brought back as they were, which was not as released.
 fn own_failure(verification: &Verification, any: bool) -> Option<String> {
     let failed = |level| verification.level(level) == Status::Fail;
-    let is_other = verification.checks.iter().any(|check| check.id == AS_RELEASED);
+    let is_other = verification
+        .checks
+        .iter()
+        .any(|check| check.id == AS_RELEASED);
     if !any && (is_other || failed(1) || failed(2)) {
         return None;
     }
     // What lies in the way in the work tree is no fault of the version.
     let own = |check: &&Check| check.level <= 3 && check.id != WAY;
-    verification.checks.iter().filter(own).find(|check| check.status == Status::Fail).map(reason_of)
+    verification
+        .checks
+        .iter()
+        .filter(own)
+        .find(|check| check.status == Status::Fail)
+        .map(reason_of)
 }
 
-/// Why a release failed its own checks: where it is kept, or, when the work tree still holds it, in any
-/// of the first three levels.
+/// Why a release failed its own checks: where it is kept, or, when the work tree still holds it, in
+/// any of the first three levels.
 fn failure_of_release(verification: &Verification) -> Option<String> {
-    let of_tree = |check: &&Check| ["integrity.files", "integrity.extra", "integrity.databases"].contains(&check.id.as_str());
+    let of_tree = |check: &&Check| {
+        ["integrity.files", "integrity.extra", "integrity.databases"].contains(&check.id.as_str())
+    };
     let failed = |check: &&Check| check.status == Status::Fail;
-    if !verification.checks.iter().any(|check| of_tree(&check) && failed(&check)) {
+    if !verification
+        .checks
+        .iter()
+        .any(|check| of_tree(&check) && failed(&check))
+    {
         return own_failure(verification, true);
     }
-    let is_kept = |check: &&Check| check.level == 1 && !of_tree(check) && check.id != "integrity.after";
-    verification.checks.iter().filter(is_kept).find(failed).map(reason_of)
+    let is_kept =
+        |check: &&Check| check.level == 1 && !of_tree(check) && check.id != "integrity.after";
+    verification
+        .checks
+        .iter()
+        .filter(is_kept)
+        .find(failed)
+        .map(reason_of)
 }
 
 /// A failed check in one line. What a command printed stays in the report: this travels.
 fn reason_of(check: &Check) -> String {
     /// Characters of a reason.
     const MOST: usize = 1000;
-    let evidence: Vec<&str> = check.evidence.iter().map(String::as_str).filter(|line| !line.starts_with("| ")).collect();
-    format!("{}: {}", check.id, evidence.join("; ")).chars().take(MOST).collect()
+    let evidence: Vec<&str> = check
+        .evidence
+        .iter()
+        .map(String::as_str)
+        .filter(|line| !line.starts_with("| "))
+        .collect();
+    format!("{}: {}", check.id, evidence.join("; "))
+        .chars()
+        .take(MOST)
+        .collect()
 }

@@ -1,8 +1,9 @@
 //! Whose the repository and the state folder are, and what that keeps this user from.
 //!
-//! The state folder is private to the repository's owner. Somebody else may read the repository when git
-//! lets them, and changes nothing; root may do everything, and what it makes is the owner's. What an
-//! earlier run as somebody else left behind is named, with the command that mends it.
+//! The state folder is private to the repository's owner. Somebody else may read the repository
+//! when git lets them, and changes nothing; root may do everything, and what it makes is the
+//! owner's. What an earlier run as somebody else left behind is named, with the command that mends
+//! it.
 
 use std::path::PathBuf;
 
@@ -46,7 +47,10 @@ impl Fault for Error {
             Self::LeftBehind { all, .. } => {
                 let uid = user::effective();
                 let to = format!("{}:", user::name(uid).unwrap_or_else(|| uid.to_string()));
-                vec![Hint::run("take it back", &["sudo", "chown", "-R", &to, &all.to_string_lossy()])]
+                vec![Hint::run(
+                    "take it back",
+                    &["sudo", "chown", "-R", &to, &all.to_string_lossy()],
+                )]
             }
             Self::Private { theirs, .. } => vec![owner::as_owner(*theirs)],
         }
@@ -75,20 +79,31 @@ impl App {
     /// The state folder and its owner when this user may not read it.
     pub fn closed_state(&self) -> Option<Error> {
         use rustix::fs::{Access, AtFlags, CWD, accessat};
-        let open = accessat(CWD, &self.state_path, Access::READ_OK | Access::EXEC_OK, AtFlags::EACCESS).is_ok();
+        let open = accessat(
+            CWD,
+            &self.state_path,
+            Access::READ_OK | Access::EXEC_OK,
+            AtFlags::EACCESS,
+        )
+        .is_ok();
         let theirs = Owner::at(&self.state_path).ok()?;
-        (!open && theirs.uid != user::effective()).then(|| self.not_mine(self.state_path.clone(), theirs))
+        (!open && theirs.uid != user::effective())
+            .then(|| self.not_mine(self.state_path.clone(), theirs))
     }
 
     /// The error for what this user may not use in the state folder.
     pub(super) fn foreign(&self) -> Option<Error> {
-        let found = (user::effective() != 0).then(|| owner::first_of_others(&self.state_path)).flatten();
+        let found = (user::effective() != 0)
+            .then(|| owner::first_of_others(&self.state_path))
+            .flatten();
         found.map(|(path, theirs)| self.not_mine(path, theirs))
     }
 
     /// Says, once, that the state folder cannot be read; true when it cannot.
     pub(super) fn is_closed(&self) -> bool {
-        let Some(error) = self.closed_state() else { return false };
+        let Some(error) = self.closed_state() else {
+            return false;
+        };
         self.warn_once(error.to_string());
         true
     }
@@ -100,7 +115,8 @@ impl App {
         if user::effective() == 0 || !failure.is_permission_denied() {
             return failure;
         }
-        let found = owner::first_of_others(&self.state_path).or_else(|| owner::first_of_others(self.ground.git.common_dir()));
+        let found = owner::first_of_others(&self.state_path)
+            .or_else(|| owner::first_of_others(self.ground.git.common_dir()));
         match found {
             Some((path, theirs)) => self.not_mine(path, theirs).into(),
             None => failure,
@@ -109,11 +125,20 @@ impl App {
 
     /// The error for what is somebody else's.
     fn not_mine(&self, path: PathBuf, theirs: Owner) -> Error {
-        let is_mine = Owner::at(self.ground.git.common_dir()).is_ok_and(|owner| owner.uid == user::effective());
-        if is_mine { self.left_behind(path, theirs) } else { Error::Private { path, theirs } }
+        let is_mine = Owner::at(self.ground.git.common_dir())
+            .is_ok_and(|owner| owner.uid == user::effective());
+        if is_mine {
+            self.left_behind(path, theirs)
+        } else {
+            Error::Private { path, theirs }
+        }
     }
 
     fn left_behind(&self, path: PathBuf, theirs: Owner) -> Error {
-        Error::LeftBehind { path, theirs, all: self.ground.git.common_dir().to_path_buf() }
+        Error::LeftBehind {
+            path,
+            theirs,
+            all: self.ground.git.common_dir().to_path_buf(),
+        }
     }
 }

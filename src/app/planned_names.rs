@@ -1,8 +1,9 @@
-//! The names and verdicts of plans that are read back, held against what a plan of their kind gives.
+//! The names and verdicts of plans that are read back, held against what a plan of their kind
+//! gives.
 //!
-//! A reference that an operation moves is the tag of its own version, the second reference of that, its
-//! own safety reference, a verdict on its own task, or the branch of this work tree, which gets what the
-//! plan says of paths and nothing else. See `planned.rs` for the paths.
+//! A reference that an operation moves is the tag of its own version, the second reference of that,
+//! its own safety reference, a verdict on its own task, or the branch of this work tree, which gets
+//! what the plan says of paths and nothing else. See `planned.rs` for the paths.
 
 use super::{App, Error};
 use crate::{
@@ -42,7 +43,11 @@ impl App {
     ///
     /// # Errors
     /// [`Error::OtherBranch`]; when git or the operation that this one takes back cannot be read.
-    pub(super) fn foreign_name(&self, operation: &Operation, goes: Goes) -> Result<Option<Foreign>, Failure> {
+    pub(super) fn foreign_name(
+        &self,
+        operation: &Operation,
+        goes: Goes,
+    ) -> Result<Option<Foreign>, Failure> {
         for step in &operation.steps {
             let found = match step {
                 Step::Publish(publication) => self.foreign_ref(operation, publication, goes)?,
@@ -58,8 +63,18 @@ impl App {
     }
 
     /// The same among the references that it moves.
-    fn foreign_ref(&self, operation: &Operation, publication: &Publication, goes: Goes) -> Result<Option<Foreign>, Failure> {
-        let foreign = |change: &RefChange, why| Ok(Some(Foreign { name: change.name.clone(), why }));
+    fn foreign_ref(
+        &self,
+        operation: &Operation,
+        publication: &Publication,
+        goes: Goes,
+    ) -> Result<Option<Foreign>, Failure> {
+        let foreign = |change: &RefChange, why| {
+            Ok(Some(Foreign {
+                name: change.name.clone(),
+                why,
+            }))
+        };
         let (last, others) = match publication.refs.split_last() {
             Some((last, others)) if last.name.starts_with(BRANCHES) => (Some(last), others),
             _ => (None, publication.refs.as_slice()),
@@ -69,14 +84,24 @@ impl App {
                 return foreign(change, why);
             }
         }
-        let Some(branch) = last.filter(|_| goes == Goes::Forward) else { return Ok(None) };
+        let Some(branch) = last.filter(|_| goes == Goes::Forward) else {
+            return Ok(None);
+        };
         if publish::is_past_return(&self.ground, &operation.about.id, publication)? {
             return Ok(None);
         }
         if self.ground.git.head().ok().map(|head| head.branch).as_ref() != Some(&branch.name) {
-            return Err(Error::OtherBranch { op: operation.about.id.short(), branch: branch.name.clone() }.into());
+            return Err(Error::OtherBranch {
+                op: operation.about.id.short(),
+                branch: branch.name.clone(),
+            }
+            .into());
         }
-        if self.is_its_content(operation, publication, branch)? { Ok(None) } else { foreign(branch, "to another content than it planned") }
+        if self.is_its_content(operation, publication, branch)? {
+            Ok(None)
+        } else {
+            foreign(branch, "to another content than it planned")
+        }
     }
 
     /// Why a name is none that this operation moves; `None` when it is.
@@ -85,7 +110,9 @@ impl App {
         if *name == format!("refs/snapback/safety/{}", about.id) {
             return None;
         }
-        let Some(task) = &about.task else { return Some("which is no name of it") };
+        let Some(task) = &about.task else {
+            return Some("which is no name of it");
+        };
         let is_release = about.kind == OpKind::CreateSnapshot;
         let released = about.to.as_ref().filter(|_| is_release);
         if released.is_some_and(|version| name == TagName::keep_reference(task, version)) {
@@ -99,39 +126,65 @@ impl App {
             });
             return (!own).then_some("which is no tag of its version");
         }
-        let is_verdict = name.strip_prefix(shared::PREFIX).and_then(|rest| rest.split('/').next()).is_some_and(|id| id == task.as_str());
+        let is_verdict = name
+            .strip_prefix(shared::PREFIX)
+            .and_then(|rest| rest.split('/').next())
+            .is_some_and(|id| id == task.as_str());
         (!is_verdict).then_some("which is no name of it")
     }
 
     /// True when a branch gets what the plan says of its paths, or goes back to before the release
     /// that is taken back.
-    fn is_its_content(&self, operation: &Operation, publication: &Publication, branch: &RefChange) -> Result<bool, Failure> {
+    fn is_its_content(
+        &self,
+        operation: &Operation,
+        publication: &Publication,
+        branch: &RefChange,
+    ) -> Result<bool, Failure> {
         let git = &self.ground.git;
         if publication.tree.is_empty()
             && let Some(id) = &operation.about.undoes
             && let Some(undone) = history::open(&self.ground.state, id)?
         {
-            let before = undone.operation.publication().and_then(|done| done.refs.last()).and_then(|done| done.before.clone());
+            let before = undone
+                .operation
+                .publication()
+                .and_then(|done| done.refs.last())
+                .and_then(|done| done.before.clone());
             if before.as_ref() == Some(&branch.after) {
                 return Ok(true);
             }
         }
-        let Some(before) = &branch.before else { return Ok(false) };
+        let Some(before) = &branch.before else {
+            return Ok(false);
+        };
         Ok(git.write_tree(before, &publication.tree)? == git.commit(&branch.after)?.tree)
     }
 
     /// The same among the names that go: only those go that the release made which is taken back.
-    fn foreign_removal(&self, operation: &Operation, refs: &[NamedRef]) -> Result<Option<Foreign>, Failure> {
+    fn foreign_removal(
+        &self,
+        operation: &Operation,
+        refs: &[NamedRef],
+    ) -> Result<Option<Foreign>, Failure> {
         let undone = match &operation.about.undoes {
             Some(id) => history::open(&self.ground.state, id)?.map(|found| found.operation),
             None => None,
         };
         let made = |named: &NamedRef| {
-            let refs = undone.as_ref().and_then(Operation::publication).map(|publication| publication.refs.as_slice());
-            refs.unwrap_or_default().iter().any(|change| change.name == named.name && change.after == named.value)
+            let refs = undone
+                .as_ref()
+                .and_then(Operation::publication)
+                .map(|publication| publication.refs.as_slice());
+            refs.unwrap_or_default()
+                .iter()
+                .any(|change| change.name == named.name && change.after == named.value)
         };
         let foreign = refs.iter().find(|named| !made(named));
-        Ok(foreign.map(|named| Foreign { name: named.name.clone(), why: "which the release did not make" }))
+        Ok(foreign.map(|named| Foreign {
+            name: named.name.clone(),
+            why: "which the release did not make",
+        }))
     }
 }
 
@@ -139,9 +192,18 @@ impl App {
 fn foreign_verdict(operation: &Operation, records: &[VerdictRecord]) -> Option<Foreign> {
     let about = &operation.about;
     let is_own = |record: &VerdictRecord| {
-        let is_version = about.from.iter().chain(&about.to).any(|version| *version == record.version);
-        about.task.as_ref() == Some(&record.task) && is_version && record.op.as_ref() == Some(&about.id)
+        let is_version = about
+            .from
+            .iter()
+            .chain(&about.to)
+            .any(|version| *version == record.version);
+        about.task.as_ref() == Some(&record.task)
+            && is_version
+            && record.op.as_ref() == Some(&about.id)
     };
     let foreign = records.iter().find(|record| !is_own(record))?;
-    Some(Foreign { name: format!("the verdict on {} {}", foreign.task, foreign.version), why: "which is no version of it" })
+    Some(Foreign {
+        name: format!("the verdict on {} {}", foreign.task, foreign.version),
+        why: "which is no version of it",
+    })
 }

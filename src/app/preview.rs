@@ -4,7 +4,10 @@ use std::{io::Write, path::Path};
 
 use super::{App, Error};
 use crate::{
-    base::{Digest, Failure, Fs, RelPath, SyncPoint, TaskId, cancel, fs::create_dir_all, output, process},
+    base::{
+        Digest, Failure, Fs, RelPath, SyncPoint, TaskId, cancel, fs::create_dir_all, output,
+        process,
+    },
     catalog::manifests,
     draft,
     git::{Attributes, Worktree},
@@ -18,13 +21,27 @@ impl App {
     /// The manifest of a release.
     pub(super) fn manifest(&self, task: &TaskId, version: &Version) -> Result<Manifest, Failure> {
         let releases = self.releases_for(task)?;
-        Ok(manifests::load(&self.ground, releases.find(task, version)?)?.manifest.clone())
+        Ok(
+            manifests::load(&self.ground, releases.find(task, version)?)?
+                .manifest
+                .clone(),
+        )
     }
 
     /// Writes one file of a release, as git or the store keeps it.
-    pub fn cat(&self, task: &TaskId, version: &Version, path: &RelPath, out: &mut dyn Write) -> Result<(), Failure> {
+    pub fn cat(
+        &self,
+        task: &TaskId,
+        version: &Version,
+        path: &RelPath,
+        out: &mut dyn Write,
+    ) -> Result<(), Failure> {
         let manifest = self.manifest(task, version)?;
-        let missing = || Error::NoSuchFile { task: task.clone(), version: version.to_string(), path: path.clone() };
+        let missing = || Error::NoSuchFile {
+            task: task.clone(),
+            version: version.to_string(),
+            path: path.clone(),
+        };
         let file = manifest.file(path).ok_or_else(missing)?;
         self.copy(file, out)
     }
@@ -37,10 +54,17 @@ impl App {
                 let bytes = self.ground.git.read_blob(blob)?;
                 let (found, path) = (Digest::of(&bytes), file.path.clone());
                 if let Some(expected) = file.digest().filter(|expected| *expected != found) {
-                    return Err(draft::tree::Error::Differs { path, expected, found }.into());
+                    return Err(draft::tree::Error::Differs {
+                        path,
+                        expected,
+                        found,
+                    }
+                    .into());
                 }
                 let written = out.write_all(&bytes);
-                return written.map_err(|source| Error::Outside(std::path::PathBuf::from("the output"), source).into());
+                return written.map_err(|source| {
+                    Error::Outside(std::path::PathBuf::from("the output"), source).into()
+                });
             }
             (None, Some(object)) => Source::Object(*object),
             (None, None) => return Ok(()),
@@ -48,20 +72,34 @@ impl App {
         self.ground.copy(&source, out)
     }
 
-    /// Exports a release's files below an empty or new folder; returns how many there are. A dry run
-    /// only counts them.
-    pub fn export(&self, task: &TaskId, version: &Version, into: &Path, dry_run: bool) -> Result<usize, Failure> {
+    /// Exports a release's files below an empty or new folder; returns how many there are. A dry
+    /// run only counts them.
+    pub fn export(
+        &self,
+        task: &TaskId,
+        version: &Version,
+        into: &Path,
+        dry_run: bool,
+    ) -> Result<usize, Failure> {
         let manifest = self.manifest(task, version)?;
         let outside = |source| Error::Outside(into.to_path_buf(), source);
         if into.is_dir() && into.read_dir().map_err(outside)?.next().is_some() {
             return Err(Error::NotEmpty(into.to_path_buf()).into());
         }
-        let files: Vec<&FileEntry> = manifest.files.iter().filter(|file| file.role != Role::Registry).collect();
+        let files: Vec<&FileEntry> = manifest
+            .files
+            .iter()
+            .filter(|file| file.role != Role::Registry)
+            .collect();
         if dry_run {
             return Ok(files.len());
         }
         let root = output::folder(into, true)?;
-        let commit = self.ground.git.peel_tag(&self.tagged_releases(task)?.find(task, version)?.tag_id)?.commit;
+        let commit = self
+            .ground
+            .git
+            .peel_tag(&self.tagged_releases(task)?.find(task, version)?.tag_id)?
+            .commit;
         let converter = self.ground.git.converter(Attributes::Commit(&commit))?;
         for file in &files {
             cancel::check()?;
@@ -72,14 +110,20 @@ impl App {
                 root.symlink(&bytes, &file.path).map_err(outside)?;
                 continue;
             }
-            let mode = if file.mode.as_deref() == Some("100755") { 0o777 } else { 0o666 };
+            let mode = if file.mode.as_deref() == Some("100755") {
+                0o777
+            } else {
+                0o666
+            };
             let mut out = root.create(&file.path, mode).map_err(outside)?;
             if file.role == Role::Large {
                 self.copy(file, &mut out)?;
             } else {
                 self.copy(file, &mut bytes)?;
                 match converter.to_worktree(&file.path, bytes)? {
-                    Worktree::Same(bytes) | Worktree::Changed(bytes) => out.write_all(&bytes).map_err(outside)?,
+                    Worktree::Same(bytes) | Worktree::Changed(bytes) => {
+                        out.write_all(&bytes).map_err(outside)?
+                    }
                     Worktree::Lfs { oid, .. } => {
                         use crate::ground::Bytes;
                         self.ground.copy(&Source::Lfs(oid), &mut out)?;
@@ -93,15 +137,24 @@ impl App {
 
     /// Exports a release into a scratch folder, runs a command in the task's folder there, and
     /// removes the scratch folder. Returns the command's exit code; its output goes to the sink.
-    pub fn run_in_preview(&self, task: &TaskId, version: &Version, command: &str) -> Result<i32, Failure> {
+    pub fn run_in_preview(
+        &self,
+        task: &TaskId,
+        version: &Version,
+        command: &str,
+    ) -> Result<i32, Failure> {
         let outside = |source| Error::Outside(std::env::temp_dir(), source);
-        let scratch = tempfile::Builder::new().prefix("snapback-preview-").tempdir().map_err(outside)?;
+        let scratch = tempfile::Builder::new()
+            .prefix("snapback-preview-")
+            .tempdir()
+            .map_err(outside)?;
         let into = scratch.path().join("tree");
         self.export(task, version, &into, false)?;
         let dir = into.join(self.spec(task)?.dir.as_os());
         let dir = if dir.is_dir() { dir } else { into };
         let ended = process::Command::shell(command, &dir).merged().run()?;
-        self.ground.say("preview", String::from_utf8_lossy(&ended.stdout).trim_end());
+        self.ground
+            .say("preview", String::from_utf8_lossy(&ended.stdout).trim_end());
         Ok(match ended.status {
             process::Exit::Code(code) => code,
             process::Exit::Signal(signal) => 128 + signal,

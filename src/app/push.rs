@@ -25,7 +25,8 @@ pub struct Beyond {
     pub target: PushTarget,
     /// Its branch, when it has one.
     pub branch: Option<GitId>,
-    /// The versions of the task that it has tags of and this clone not, or other ones, each with where.
+    /// The versions of the task that it has tags of and this clone not, or other ones, each with
+    /// where.
     pub elsewhere: BTreeMap<Version, String>,
 }
 
@@ -42,15 +43,19 @@ impl App {
     /// Looks at the remote before a release that is to be pushed there: one question.
     ///
     /// # Errors
-    /// When there is no remote, when it cannot be asked, and when the branch there has commits that are
-    /// not here: a push would be refused.
+    /// When there is no remote, when it cannot be asked, and when the branch there has commits that
+    /// are not here: a push would be refused.
     pub fn look_beyond(&self, task: &TaskId, named: &str) -> Result<Beyond, Failure> {
         let beyond = self.ask_remote(task, named)?;
         if let Some(commit) = &beyond.branch
             && !self.ground.git.is_built_on(commit)?
         {
             let PushTarget { remote, there, .. } = &beyond.target;
-            return Err(Error::Behind { remote: secret::clean_text(remote), branch: branch_name(there).into() }.into());
+            return Err(Error::Behind {
+                remote: secret::clean_text(remote),
+                branch: branch_name(there).into(),
+            }
+            .into());
         }
         Ok(beyond)
     }
@@ -59,28 +64,41 @@ impl App {
     fn ask_remote(&self, task: &TaskId, named: &str) -> Result<Beyond, Failure> {
         let git = &self.ground.git;
         let target = git.push_target(Some(named))?;
-        let found = git.remote_refs(&target.remote, &[target.there.clone(), format!("refs/tags/{task}-v*")])?;
+        let found = git.remote_refs(
+            &target.remote,
+            &[target.there.clone(), format!("refs/tags/{task}-v*")],
+        )?;
         let remote = secret::clean_text(&target.remote);
         let mut elsewhere = BTreeMap::new();
         for (name, there) in &found {
-            let Some(name) = name.strip_prefix("refs/tags/") else { continue };
+            let Some(name) = name.strip_prefix("refs/tags/") else {
+                continue;
+            };
             let parsed = TagName::parse(name, |id| self.ground.settings.knows(id));
-            let Some(TagName::Release { task: id, version }) = parsed.filter(|name| name.task() == task) else { continue };
+            let Some(TagName::Release { task: id, version }) =
+                parsed.filter(|name| name.task() == task)
+            else {
+                continue;
+            };
             match git.find_ref(&TagName::release(&id, &version).reference())? {
                 Some(here) if here == *there => None,
                 Some(_) => elsewhere.insert(version, format!("another tag of it is at {remote}")),
                 None => elsewhere.insert(version, format!("its tag is at {remote}")),
             };
         }
-        Ok(Beyond { branch: found.get(&target.there).cloned(), target, elsewhere })
+        Ok(Beyond {
+            branch: found.get(&target.there).cloned(),
+            target,
+            elsewhere,
+        })
     }
 
-    /// Pushes what an operation made, or what was made before where there was nothing left to do: the
-    /// branch, its tag, and what is said of the task's versions, all or nothing.
+    /// Pushes what an operation made, or what was made before where there was nothing left to do:
+    /// the branch, its tag, and what is said of the task's versions, all or nothing.
     ///
     /// # Errors
-    /// When there is no remote, when it or a hook refuses, and when files of Git LFS would go without
-    /// their bytes.
+    /// When there is no remote, when it or a hook refuses, and when files of Git LFS would go
+    /// without their bytes.
     pub fn push(&self, report: &Report, named: &str, hooks: Hooks) -> Result<Pushed, Failure> {
         let git = &self.ground.git;
         let target = git.push_target(Some(named))?;
@@ -94,10 +112,15 @@ impl App {
             refs.extend(self.verdicts_to_share(task)?);
         }
         let remote = secret::clean_text(&target.remote);
-        match git.push(&target.remote, &refs, hooks).map_err(Failure::from) {
+        match git
+            .push(&target.remote, &refs, hooks)
+            .map_err(Failure::from)
+        {
             // The remote took it, and then something else went wrong.
             Err(failure) if !failure.is_stop() && is_there().unwrap_or(false) => {
-                self.ground.warn(format!("{remote} has it, although the push ended with an error: {failure}"));
+                self.ground.warn(format!(
+                    "{remote} has it, although the push ended with an error: {failure}"
+                ));
                 Ok(Pushed { remote, is_new })
             }
             Err(failure) => Err(failure),
@@ -105,10 +128,12 @@ impl App {
         }
     }
 
-    /// The tag that goes with a report: the one that was made, or the one of the release or rollback
-    /// that brought the task there before.
+    /// The tag that goes with a report: the one that was made, or the one of the release or
+    /// rollback that brought the task there before.
     pub fn tag_of(&self, report: &Report) -> Result<Option<String>, Failure> {
-        let (Some(task), Some(version), false) = (&report.task, &report.to, report.changed) else { return Ok(report.tag.clone()) };
+        let (Some(task), Some(version), false) = (&report.task, &report.to, report.changed) else {
+            return Ok(report.tag.clone());
+        };
         let git = &self.ground.git;
         let name = match report.kind {
             OpKind::CreateSnapshot => Some(TagName::release(task, version).reference()),
@@ -116,16 +141,27 @@ impl App {
             _ => None,
         };
         let is_here = |name: &String| git.find_ref(name).is_ok_and(|found| found.is_some());
-        Ok(name.filter(is_here).and_then(|name| name.strip_prefix("refs/tags/").map(String::from)))
+        Ok(name
+            .filter(is_here)
+            .and_then(|name| name.strip_prefix("refs/tags/").map(String::from)))
     }
 
     /// The tag that the task's newest operation made, when that is the rollback to a version.
     fn marker_of(&self, task: &TaskId, version: &Version) -> Result<Option<String>, Failure> {
-        let of_task = |op: &OperationLine| op.task.as_ref() == Some(task) && op.outcome == Some(Outcome::Done);
+        let of_task = |op: &OperationLine| {
+            op.task.as_ref() == Some(task) && op.outcome == Some(Outcome::Done)
+        };
         let newest = self.operations()?.into_iter().find(of_task);
-        let Some(op) = newest.filter(|op| op.kind == OpKind::Rollback && op.to.as_ref() == Some(version)) else { return Ok(None) };
+        let Some(op) =
+            newest.filter(|op| op.kind == OpKind::Rollback && op.to.as_ref() == Some(version))
+        else {
+            return Ok(None);
+        };
         let made = history::open(&self.ground.state, &op.id)?.map(|found| found.operation);
-        let refs = made.iter().filter_map(|made| made.publication()).flat_map(|publication| &publication.refs);
+        let refs = made
+            .iter()
+            .filter_map(|made| made.publication())
+            .flat_map(|publication| &publication.refs);
         let is_tag = |change: &&RefChange| change.name.starts_with("refs/tags/");
         Ok(refs.filter(is_tag).map(|change| change.name.clone()).next())
     }
@@ -133,10 +169,19 @@ impl App {
     /// True when a remote has the branch as it is here, and a tag.
     fn is_there(&self, target: &PushTarget, tag: Option<&str>) -> Result<bool, Failure> {
         let tag = tag.map(|tag| format!("refs/tags/{tag}"));
-        let names: Vec<(String, String)> =
-            tag.into_iter().map(|tag| (tag.clone(), tag)).chain([(target.branch.clone(), target.there.clone())]).collect();
+        let names: Vec<(String, String)> = tag
+            .into_iter()
+            .map(|tag| (tag.clone(), tag))
+            .chain([(target.branch.clone(), target.there.clone())])
+            .collect();
         let git = &self.ground.git;
-        let there = git.remote_refs(&target.remote, &names.iter().map(|(_, there)| there.clone()).collect::<Vec<_>>())?;
+        let there = git.remote_refs(
+            &target.remote,
+            &names
+                .iter()
+                .map(|(_, there)| there.clone())
+                .collect::<Vec<_>>(),
+        )?;
         for (name, other) in &names {
             if git.find_ref(name)?.as_ref() != there.get(other) {
                 return Ok(false);
@@ -145,24 +190,46 @@ impl App {
         Ok(true)
     }
 
-    /// Refuses a push of files of Git LFS when nothing would upload their bytes: that is done by the
-    /// pre-push hook of git-lfs, and of whoever calls it. git itself sends what stands for them.
-    fn check_uploaded(&self, task: &TaskId, target: &PushTarget, hooks: Hooks) -> Result<(), Failure> {
+    /// Refuses a push of files of Git LFS when nothing would upload their bytes: that is done by
+    /// the pre-push hook of git-lfs, and of whoever calls it. git itself sends what stands for
+    /// them.
+    fn check_uploaded(
+        &self,
+        task: &TaskId,
+        target: &PushTarget,
+        hooks: Hooks,
+    ) -> Result<(), Failure> {
         let git = &self.ground.git;
-        let (Some(head), spec) = (git.find_ref("HEAD")?, self.spec(task)?) else { return Ok(()) };
+        let (Some(head), spec) = (git.find_ref("HEAD")?, self.spec(task)?) else {
+            return Ok(());
+        };
         let rules = git.converter(Attributes::Commit(&head))?;
         if rules.is_trivial() {
             return Ok(());
         }
         let scope = catalog::Scope::new(&self.ground.settings, spec)?;
         let entries = git.entries(&head, &scope.dirs())?;
-        let large: Vec<_> = entries.iter().filter(|(path, _)| scope.owns(path) && rules.is_lfs(path).unwrap_or(false)).collect();
-        let Some((first, _)) = large.first() else { return Ok(()) };
+        let large: Vec<_> = entries
+            .iter()
+            .filter(|(path, _)| scope.owns(path) && rules.is_lfs(path).unwrap_or(false))
+            .collect();
+        let Some((first, _)) = large.first() else {
+            return Ok(());
+        };
         if hooks == Hooks::Run && self.has_own_pre_push()? {
             return Ok(());
         }
-        let (remote, branch) = (secret::clean_text(&target.remote), branch_name(&target.branch).into());
-        Err(Error::NotUploaded { first: first.clone(), count: large.len(), remote, branch }.into())
+        let (remote, branch) = (
+            secret::clean_text(&target.remote),
+            branch_name(&target.branch).into(),
+        );
+        Err(Error::NotUploaded {
+            first: first.clone(),
+            count: large.len(),
+            remote,
+            branch,
+        }
+        .into())
     }
 
     /// True when git runs a pre-push hook that is not snapback's.
@@ -172,14 +239,23 @@ impl App {
             let found = std::fs::metadata(self.work_tree().join(path));
             found.is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
         };
-        let beside = self.hooks()?.hooks.into_iter().find(|line| line.event == HookEvent::PrePush).and_then(|line| line.beside);
+        let beside = self
+            .hooks()?
+            .hooks
+            .into_iter()
+            .find(|line| line.event == HookEvent::PrePush)
+            .and_then(|line| line.beside);
         let listed = || self.ground.git.listed_hooks(HookEvent::PrePush.name());
         // git lists a hook that is a file with a name of its own words.
         Ok(beside.as_ref().is_some_and(is_program)
-            || (self.ground.git.runs_configured_hooks() && listed().iter().any(|name| !name.contains("snapback") && !name.contains(' '))))
+            || (self.ground.git.runs_configured_hooks()
+                && listed()
+                    .iter()
+                    .any(|name| !name.contains("snapback") && !name.contains(' '))))
     }
 
-    /// The references of what is said of a task's versions; what was only written down here gets its own.
+    /// The references of what is said of a task's versions; what was only written down here gets
+    /// its own.
     fn verdicts_to_share(&self, task: &TaskId) -> Result<Vec<String>, Failure> {
         let _lock = self.lock()?;
         let own = crate::steps::verdicts::own(&*self.ground.state)?;
@@ -197,25 +273,43 @@ impl App {
         let remote = secret::clean_text(&beyond.target.remote);
         if let Some(tag) = &tag {
             let name = format!("refs/tags/{tag}");
-            let there = git.remote_refs(&beyond.target.remote, std::slice::from_ref(&name)).ok()?;
+            let there = git
+                .remote_refs(&beyond.target.remote, std::slice::from_ref(&name))
+                .ok()?;
             let here = git.find_ref(&name).ok()?;
-            if there.get(&name).is_some_and(|there| Some(there) != here.as_ref()) {
-                return Some(Error::TagThere { tag: tag.clone(), remote });
+            if there
+                .get(&name)
+                .is_some_and(|there| Some(there) != here.as_ref())
+            {
+                return Some(Error::TagThere {
+                    tag: tag.clone(),
+                    remote,
+                });
             }
         }
-        let behind = beyond.branch.is_some_and(|commit| !git.is_built_on(&commit).unwrap_or(true));
-        behind.then(|| Error::Behind { remote, branch: branch_name(&beyond.target.there).into() })
+        let behind = beyond
+            .branch
+            .is_some_and(|commit| !git.is_built_on(&commit).unwrap_or(true));
+        behind.then(|| Error::Behind {
+            remote,
+            branch: branch_name(&beyond.target.there).into(),
+        })
     }
 
     /// The remote that a push goes to, for people.
     pub fn push_place(&self, named: &str) -> String {
         let target = self.ground.git.push_target(Some(named));
-        target.map_or_else(|_| "the remote".into(), |target| secret::clean_text(&target.remote))
+        target.map_or_else(
+            |_| "the remote".into(),
+            |target| secret::clean_text(&target.remote),
+        )
     }
 
     /// The words of the command that shares a branch and a tag; none when there is no saying where.
     pub fn share(&self, tag: Option<&str>, named: Option<&str>) -> Vec<String> {
-        let Ok(target) = self.ground.git.push_target(named) else { return Vec::new() };
+        let Ok(target) = self.ground.git.push_target(named) else {
+            return Vec::new();
+        };
         let remote = secret::clean_text(&target.remote);
         let mut words: Vec<String> = ["git", "push"].map(String::from).to_vec();
         words.extend(tag.map(|_| "--atomic".into()));

@@ -23,29 +23,65 @@ const TASKS_NAMED: usize = 3;
 
 impl App {
     /// The files that `init` would write into the repository that holds a folder, and patterns of
-    /// databases and data in the tasks' folders that no release keeps by the settings that are there.
+    /// databases and data in the tasks' folders that no release keeps by the settings that are
+    /// there.
     pub fn init_files(dir: &Path) -> Result<(Vec<InitFile>, Vec<String>), Failure> {
-        let app = App::open(dir, Options { dry_run: true, ..Options::default() })?;
+        let app = App::open(
+            dir,
+            Options {
+                dry_run: true,
+                ..Options::default()
+            },
+        )?;
         app.refuse_flaws()?;
-        let scan = app.ground.git.scan(&[crate::base::RelPath::root()]).unwrap_or_default();
-        let tracks = |globs: &Globs| scan.tracked.iter().any(|tracked| globs.matches(&tracked.path));
+        let scan = app
+            .ground
+            .git
+            .scan(&[crate::base::RelPath::root()])
+            .unwrap_or_default();
+        let tracks = |globs: &Globs| {
+            scan.tracked
+                .iter()
+                .any(|tracked| globs.matches(&tracked.path))
+        };
         let data = app.data_left_out(&scan)?;
-        Ok((config::init_files(app.work_tree(), app.settings(), tracks, &data)?, data))
+        Ok((
+            config::init_files(app.work_tree(), app.settings(), tracks, &data)?,
+            data,
+        ))
     }
 
     /// Patterns of databases and data in the tasks' folders that neither git nor the store keeps.
     fn data_left_out(&self, scan: &Scan) -> Result<Vec<String>, Failure> {
-        let scopes = self.ground.settings.tasks.iter().map(|task| Scope::new(&self.ground.settings, task));
+        let scopes = self
+            .ground
+            .settings
+            .tasks
+            .iter()
+            .map(|task| Scope::new(&self.ground.settings, task));
         let scopes: Vec<Scope> = scopes.collect::<Result<_, _>>()?;
-        let is_left_out = |path: &&RelPath| scopes.iter().any(|scope| scope.owns(path) && !scope.names_large(path));
-        let files = scan.untracked.iter().chain(&scan.ignored).filter(is_left_out);
-        Ok(config::data_patterns(files, |path| sqlite::is_database(&*self.ground.tree, path).unwrap_or(false)))
+        let is_left_out = |path: &&RelPath| {
+            scopes
+                .iter()
+                .any(|scope| scope.owns(path) && !scope.names_large(path))
+        };
+        let files = scan
+            .untracked
+            .iter()
+            .chain(&scan.ignored)
+            .filter(is_left_out);
+        Ok(config::data_patterns(files, |path| {
+            sqlite::is_database(&*self.ground.tree, path).unwrap_or(false)
+        }))
     }
 
     /// Puts back what an `init` left that was interrupted; true when there was one.
     pub fn settle_init(dir: &Path, options: Options) -> Result<bool, Failure> {
         let app = App::open(dir, options)?;
-        if app.unfinished()?.is_none_or(|line| line.kind != OpKind::Init) {
+        if app
+            .unfinished()?
+            .is_none_or(|line| line.kind != OpKind::Init)
+        {
             return Ok(false);
         }
         app.abort().map(|_| true)
@@ -62,24 +98,36 @@ impl App {
         let mut draft = Draft::new(Plan::new(OpKind::Init, &no_task), "init");
         let tree = &*self.ground.tree;
         for file in files {
-            let failed = |source| Error::State { path: self.work_tree().join(file.path.as_os()), source };
+            let failed = |source| Error::State {
+                path: self.work_tree().join(file.path.as_os()),
+                source,
+            };
             let stat = tree.stat(&file.path).map_err(failed)?;
-            let now = stat.map(|_| read_limited(tree, &file.path, 64 << 20)).transpose().map_err(failed)?;
+            let now = stat
+                .map(|_| read_limited(tree, &file.path, 64 << 20))
+                .transpose()
+                .map_err(failed)?;
             if now.as_deref() != file.before.as_ref().map(String::as_bytes) {
                 return Err(Error::PlanOutOfDate.into());
             }
             let before = tree::existing(tree, &self.ground.git, &file.path, None)?;
-            let mode = before.as_ref().map_or(0o666 & !self.ground.umask, |kept| kept.state.mode);
+            let mode = before
+                .as_ref()
+                .map_or(0o666 & !self.ground.umask, |kept| kept.state.mode);
             let after = Some(tree::with_bytes(mode, file.after.clone().into_bytes()));
-            draft.files.push(FileDraft { path: file.path.clone(), before, after });
+            draft.files.push(FileDraft {
+                path: file.path.clone(),
+                before,
+                after,
+            });
         }
         draft.files.sort_by(|a, b| a.path.cmp(&b.path));
         draft.steps = vec![StepDraft::Files];
         Ok(draft)
     }
 
-    /// Looks at everything that snapback needs; each trouble with its remedy. A dry run does not try the
-    /// lock.
+    /// Looks at everything that snapback needs; each trouble with its remedy. A dry run does not
+    /// try the lock.
     pub fn doctor(dir: &Path, dry_run: bool) -> Vec<DoctorLine> {
         let mut lines = vec![git_program(dir)];
         let git = match Repo::discover(dir) {
@@ -90,9 +138,22 @@ impl App {
             }
         };
         lines.push(fine("repository", git.work_tree().display().to_string()));
-        lines.push(said("state of the repository", git.check_ready().map(|()| "ready for changes".into())));
-        lines.push(said("your name in commits", git.identity().map(|who| format!("{} <{}>", who.name, who.email))));
-        match App::open(dir, Options { dry_run, ..Options::default() }) {
+        lines.push(said(
+            "state of the repository",
+            git.check_ready().map(|()| "ready for changes".into()),
+        ));
+        lines.push(said(
+            "your name in commits",
+            git.identity()
+                .map(|who| format!("{} <{}>", who.name, who.email)),
+        ));
+        match App::open(
+            dir,
+            Options {
+                dry_run,
+                ..Options::default()
+            },
+        ) {
             Ok(app) => lines.extend(app.look()),
             Err(failure) => lines.push(failed("configuration", &failure)),
         }
@@ -103,7 +164,11 @@ impl App {
     fn look(&self) -> Vec<DoctorLine> {
         let count = self.ground.settings.tasks.len();
         let tasks = if count == 0 {
-            bad("tasks", "none found", Hint::run("find them", &["snapback", "init"]))
+            bad(
+                "tasks",
+                "none found",
+                Hint::run("find them", &["snapback", "init"]),
+            )
         } else {
             fine("tasks", text::count(count, "task"))
         };
@@ -111,7 +176,11 @@ impl App {
             Ok(None) => fine("operations", "none is unfinished".into()),
             Ok(Some(line)) => {
                 let seen = format!("{} {} did not finish", line.kind.word(), line.id.short());
-                bad("operations", seen, Hint::run("finish it", &["snapback", "op", "resume"]))
+                bad(
+                    "operations",
+                    seen,
+                    Hint::run("finish it", &["snapback", "op", "resume"]),
+                )
             }
             Err(failure) => failed("operations", &self.explain(failure)),
         };
@@ -127,10 +196,19 @@ impl App {
             Err(failure) => Some(failed("reports", &self.explain(failure))),
         };
         let drift = match self.drift() {
-            Ok(lines) if lines.is_empty() => fine("registry", "agrees with the configurations".into()),
+            Ok(lines) if lines.is_empty() => {
+                fine("registry", "agrees with the configurations".into())
+            }
             Ok(lines) => {
-                let seen = format!("{} at odds with the configuration", text::count(lines.len(), "task"));
-                bad("registry", seen, Hint::run("see how", &["snapback", "registry", "sync"]))
+                let seen = format!(
+                    "{} at odds with the configuration",
+                    text::count(lines.len(), "task")
+                );
+                bad(
+                    "registry",
+                    seen,
+                    Hint::run("see how", &["snapback", "registry", "sync"]),
+                )
             }
             Err(failure) => failed("registry", &self.explain(failure)),
         };
@@ -138,11 +216,20 @@ impl App {
             Signatures::None => None,
             Signatures::Made(seen) | Signatures::Asks(seen) => Some(fine("signing", seen)),
             Signatures::Unusable(failure) => {
-                let fix = failure.hints().into_iter().find(|hint| !hint.argv.is_empty()).map(Next::from);
-                Some(DoctorLine { fix, ..failed("signing", &failure) })
+                let fix = failure
+                    .hints()
+                    .into_iter()
+                    .find(|hint| !hint.argv.is_empty())
+                    .map(Next::from);
+                Some(DoctorLine {
+                    fix,
+                    ..failed("signing", &failure)
+                })
             }
         };
-        let tags = self.misnamed_tags().unwrap_or_else(|failure| Some(failed("tags", &failure)));
+        let tags = self
+            .misnamed_tags()
+            .unwrap_or_else(|failure| Some(failed("tags", &failure)));
         // Where there is no work tree, nothing is changed and nothing locked.
         let lock = (!self.ground.git.is_bare() && !self.dry_run).then(|| match self.lock() {
             Ok(_) => fine("lock", "free".into()),
@@ -152,7 +239,11 @@ impl App {
         let new = commands.iter().filter(|state| !state.trusted).count();
         let trust = (!commands.is_empty()).then(|| match new {
             0 => fine("commands", "trusted".into()),
-            new => bad("commands", format!("{new} not trusted"), Hint::run("see them, and agree", &["snapback", "trust"])),
+            new => bad(
+                "commands",
+                format!("{new} not trusted"),
+                Hint::run("see them, and agree", &["snapback", "trust"]),
+            ),
         });
         [tasks, unfinished, drift]
             .into_iter()
@@ -169,85 +260,162 @@ impl App {
             .collect()
     }
 
-    /// Whether the ways back that tasks would take by themselves are open, as `health` and `drill` see it.
+    /// Whether the ways back that tasks would take by themselves are open, as `health` and `drill`
+    /// see it.
     fn look_at_ways(&self) -> Option<DoctorLine> {
         let health = match self.health(&[], false) {
             Ok(health) => health,
             Err(failure) => return Some(failed("ways back", &failure)),
         };
-        let stops = |finding: &&Finding| finding.level != Level::Ok && ["way", "objects"].contains(&finding.check);
-        let said = health.tasks.iter().filter_map(|task| Some((task, task.findings.iter().find(stops)?)));
-        let mut said: Vec<String> = said.map(|(task, finding)| format!("{}: {}", task.task, finding.seen)).collect();
-        let rehearsed = health.tasks.iter().filter(|task| task.way_back.version.is_some()).count();
+        let stops = |finding: &&Finding| {
+            finding.level != Level::Ok && ["way", "objects"].contains(&finding.check)
+        };
+        let said = health
+            .tasks
+            .iter()
+            .filter_map(|task| Some((task, task.findings.iter().find(stops)?)));
+        let mut said: Vec<String> = said
+            .map(|(task, finding)| format!("{}: {}", task.task, finding.seen))
+            .collect();
+        let rehearsed = health
+            .tasks
+            .iter()
+            .filter(|task| task.way_back.version.is_some())
+            .count();
         if said.is_empty() {
             let of = |count: usize| text::count(count, "task");
             let others = health.tasks.len() - rehearsed;
-            let others = if others == 0 { String::new() } else { format!("; {} without a proven older version", of(others)) };
-            return (rehearsed > 0).then(|| fine("ways back", format!("rehearsed and open: {}{others}", of(rehearsed))));
+            let others = if others == 0 {
+                String::new()
+            } else {
+                format!("; {} without a proven older version", of(others))
+            };
+            return (rehearsed > 0).then(|| {
+                fine(
+                    "ways back",
+                    format!("rehearsed and open: {}{others}", of(rehearsed)),
+                )
+            });
         }
         let more = said.len().saturating_sub(TASKS_NAMED);
         said.truncate(TASKS_NAMED);
         said.extend((more > 0).then(|| format!("and of {more} more tasks")));
-        Some(bad("ways back", said.join("; "), Hint::run("see all of it", &["snapback", "health"])))
+        Some(bad(
+            "ways back",
+            said.join("; "),
+            Hint::run("see all of it", &["snapback", "health"]),
+        ))
     }
 
     /// Tags that are called like a release of a task and lead to no commit.
     fn misnamed_tags(&self) -> Result<Option<DoctorLine>, Failure> {
-        let names: Vec<String> =
-            releases::all_followed(&self.ground.git, &self.ground.settings)?.misnamed.into_iter().map(|(name, _)| name).collect();
-        let Some(first) = names.first() else { return Ok(None) };
-        let seen = format!("no release, because no commit is tagged: {}", names.join(", "));
-        Ok(Some(bad("tags", seen, Hint::run("take the first away", &["git", "tag", "-d", first]))))
+        let names: Vec<String> = releases::all_followed(&self.ground.git, &self.ground.settings)?
+            .misnamed
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
+        let Some(first) = names.first() else {
+            return Ok(None);
+        };
+        let seen = format!(
+            "no release, because no commit is tagged: {}",
+            names.join(", ")
+        );
+        Ok(Some(bad(
+            "tags",
+            seen,
+            Hint::run("take the first away", &["git", "tag", "-d", first]),
+        )))
     }
 
-    /// Ignored files that no release keeps; nothing when there are none, or the tasks cannot be looked
-    /// at, which other lines say.
+    /// Ignored files that no release keeps; nothing when there are none, or the tasks cannot be
+    /// looked at, which other lines say.
     fn look_at_ignored(&self) -> Option<DoctorLine> {
         let lines = self.status(&[]).ok()?;
         let words = |line: &TaskLine| {
-            let words = line.left_out.words("is no part of its releases", "are no part of its releases")?;
+            let words = line
+                .left_out
+                .words("is no part of its releases", "are no part of its releases")?;
             Some(format!("{}: {words}", line.task))
         };
         let mut said: Vec<String> = lines.iter().filter_map(words).collect();
         let more = said.len().saturating_sub(TASKS_NAMED);
         said.truncate(TASKS_NAMED);
         said.extend((more > 0).then(|| format!("and of {more} more tasks (snapback status -v)")));
-        (!said.is_empty()).then(|| fine("ignored files", format!("{} (`large_files` in snapback.yaml keeps them)", said.join("; "))))
+        (!said.is_empty()).then(|| {
+            fine(
+                "ignored files",
+                format!(
+                    "{} (`large_files` in snapback.yaml keeps them)",
+                    said.join("; ")
+                ),
+            )
+        })
     }
 }
 
 /// The git program answers.
 fn git_program(dir: &Path) -> DoctorLine {
     match process::Command::new("git", dir).arg("--version").run() {
-        Ok(ended) if ended.succeeded() => fine("git", String::from_utf8_lossy(&ended.stdout).trim().to_string()),
-        Ok(ended) => bad("git", format!("git --version {}", ended.status), Hint::say("install git")),
+        Ok(ended) if ended.succeeded() => fine(
+            "git",
+            String::from_utf8_lossy(&ended.stdout).trim().to_string(),
+        ),
+        Ok(ended) => bad(
+            "git",
+            format!("git --version {}", ended.status),
+            Hint::say("install git"),
+        ),
         Err(error) => bad("git", error.to_string(), Hint::say("install git")),
     }
 }
 
 /// A line for something that is fine.
 fn fine(what: &str, seen: String) -> DoctorLine {
-    DoctorLine { what: what.into(), ok: true, seen, fix: None }
+    DoctorLine {
+        what: what.into(),
+        ok: true,
+        seen,
+        fix: None,
+    }
 }
 
 /// A line for something that is not, with its remedy.
 pub(super) fn bad(what: &str, seen: impl Into<String>, fix: Hint) -> DoctorLine {
-    DoctorLine { what: what.into(), ok: false, seen: seen.into(), fix: Some(fix.into()) }
+    DoctorLine {
+        what: what.into(),
+        ok: false,
+        seen: seen.into(),
+        fix: Some(fix.into()),
+    }
 }
 
 /// A line for a fault, with its first hint as the remedy.
 fn trouble(what: &str, fault: &dyn Fault) -> DoctorLine {
-    DoctorLine { what: what.into(), ok: false, seen: fault.to_string(), fix: remedy(fault.hints()) }
+    DoctorLine {
+        what: what.into(),
+        ok: false,
+        seen: fault.to_string(),
+        fix: remedy(fault.hints()),
+    }
 }
 
 /// A line for a failure.
 fn failed(what: &str, failure: &Failure) -> DoctorLine {
-    DoctorLine { what: what.into(), ok: false, seen: failure.to_string(), fix: remedy(failure.hints()) }
+    DoctorLine {
+        what: what.into(),
+        ok: false,
+        seen: failure.to_string(),
+        fix: remedy(failure.hints()),
+    }
 }
 
 /// The first hint that does not lead back here.
 pub(super) fn remedy(hints: Vec<Hint>) -> Option<Next> {
-    hints.into_iter().find(|hint| hint.argv.get(1).is_none_or(|word| word != "doctor")).map(Next::from)
+    hints
+        .into_iter()
+        .find(|hint| hint.argv.get(1).is_none_or(|word| word != "doctor"))
+        .map(Next::from)
 }
 
 /// A line for either.

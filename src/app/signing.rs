@@ -16,7 +16,8 @@ pub(super) enum Signatures {
 }
 
 impl App {
-    /// Signs something that is thrown away with each key that is set to sign; asks nobody. A dry run does not.
+    /// Signs something that is thrown away with each key that is set to sign; asks nobody. A dry
+    /// run does not.
     pub(super) fn signing(&self) -> Signatures {
         if self.dry_run {
             return Signatures::Made("not tried: a dry run signs nothing".into());
@@ -25,7 +26,11 @@ impl App {
         let mut asks = false;
         match self.ground.git.try_signing() {
             Ok(said) => seen.extend(said),
-            Err(error @ git::Error::Unsigned { needs_person: true, .. }) => {
+            Err(
+                error @ git::Error::Unsigned {
+                    needs_person: true, ..
+                },
+            ) => {
                 asks = true;
                 seen.push(format!("{error}; without somebody who types it releases are refused and rollbacks go unsigned"));
             }

@@ -24,7 +24,10 @@ pub(super) struct Watch {
 impl Watch {
     /// Everything since `begun` went into planning and saving.
     pub(super) fn new(begun: Instant) -> Self {
-        let watch = Self { begun, moments: Rc::default() };
+        let watch = Self {
+            begun,
+            moments: Rc::default(),
+        };
         watch.note("plan and save", begun, MomentEnd::Done);
         watch
     }
@@ -32,12 +35,20 @@ impl Watch {
     fn note(&self, what: &str, since: Instant, end: MomentEnd) {
         let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let at_ms = ms(since.saturating_duration_since(self.begun));
-        self.moments.borrow_mut().push(Moment { what: what.into(), at_ms, took_ms: ms(since.elapsed()), end });
+        self.moments.borrow_mut().push(Moment {
+            what: what.into(),
+            at_ms,
+            took_ms: ms(since.elapsed()),
+            end,
+        });
     }
 
     /// A step that is watched.
     pub(super) fn around<'a>(&self, step: Box<dyn Step + 'a>) -> Box<dyn Step + 'a> {
-        Box::new(Timed { step, watch: self.clone() })
+        Box::new(Timed {
+            step,
+            watch: self.clone(),
+        })
     }
 
     /// What was noted.
@@ -64,14 +75,30 @@ impl Step for Timed<'_> {
     fn apply(&mut self, prepared: &Value) -> Result<(), Failure> {
         let since = Instant::now();
         let done = self.step.apply(prepared);
-        self.watch.note(self.step.name(), since, if done.is_ok() { MomentEnd::Done } else { MomentEnd::Failed });
+        self.watch.note(
+            self.step.name(),
+            since,
+            if done.is_ok() {
+                MomentEnd::Done
+            } else {
+                MomentEnd::Failed
+            },
+        );
         done
     }
 
     fn undo(&mut self, prepared: &Value) -> Result<(), Failure> {
         let since = Instant::now();
         let done = self.step.undo(prepared);
-        self.watch.note(self.step.name(), since, if done.is_ok() { MomentEnd::TakenBack } else { MomentEnd::Failed });
+        self.watch.note(
+            self.step.name(),
+            since,
+            if done.is_ok() {
+                MomentEnd::TakenBack
+            } else {
+                MomentEnd::Failed
+            },
+        );
         done
     }
 

@@ -24,12 +24,19 @@ use crate::{
 const CHECKS: [Role; 2] = [Role::Smoke, Role::Probe];
 
 impl App {
-    /// The commands that the configuration names, of these tasks or of all, and whether each may run.
+    /// The commands that the configuration names, of these tasks or of all, and whether each may
+    /// run.
     pub fn commands(&self, tasks: &[TaskId]) -> Vec<CommandState> {
         let all = self.ground.configured_commands();
         let wanted: Vec<ConfiguredCommand> = all
             .iter()
-            .filter(|command| tasks.is_empty() || command.task.as_ref().is_some_and(|task| tasks.contains(task)))
+            .filter(|command| {
+                tasks.is_empty()
+                    || command
+                        .task
+                        .as_ref()
+                        .is_some_and(|task| tasks.contains(task))
+            })
             .cloned()
             .collect();
         self.ground.trust.states_of(&wanted, &all)
@@ -42,7 +49,11 @@ impl App {
 
     /// The commands that a verification of a task's four levels would run.
     pub fn commands_of_verification(&self, task: &TaskId) -> Vec<CommandState> {
-        if self.ground.without_commands { Vec::new() } else { self.ground.commands_for(task, &CHECKS) }
+        if self.ground.without_commands {
+            Vec::new()
+        } else {
+            self.ground.commands_for(task, &CHECKS)
+        }
     }
 
     /// The file that names the commands.
@@ -52,7 +63,12 @@ impl App {
 
     /// Why the agreement of this repository does not count, if one is there that does not.
     pub fn trust_trouble(&self) -> Option<(Kind, String)> {
-        self.ground.trust.trouble().map(|error| (crate::base::Fault::kind(&error), Failure::from(error).to_string()))
+        self.ground.trust.trouble().map(|error| {
+            (
+                crate::base::Fault::kind(&error),
+                Failure::from(error).to_string(),
+            )
+        })
     }
 
     /// Agrees that these commands run in this repository, on this machine, from now on.
@@ -60,7 +76,11 @@ impl App {
     /// # Errors
     /// When there is no private folder outside the work tree to keep the agreement in.
     pub fn agree(&self, commands: &[ConfiguredCommand]) -> Result<(), Failure> {
-        Ok(self.ground.trust.agree(commands, &self.ground.configured_commands(), self.ground.clock.now())?)
+        Ok(self.ground.trust.agree(
+            commands,
+            &self.ground.configured_commands(),
+            self.ground.clock.now(),
+        )?)
     }
 
     /// The user's key, and the keys whose signatures count on this machine.
@@ -68,17 +88,30 @@ impl App {
         self.ground.trust.keys()
     }
 
-    /// Makes the user's key, and allows it under a name; `None` = git's name and address of the user.
+    /// Makes the user's key, and allows it under a name; `None` = git's name and address of the
+    /// user.
     ///
     /// # Errors
     /// When there is one, or no private folder outside the work tree to keep it in.
     pub fn create_key(&self, name: Option<&str>) -> Result<(Signer, PathBuf), Failure> {
         let name = match name {
             Some(name) => name.to_string(),
-            None => self.ground.git.identity().map(|who| format!("{} <{}>", who.name, who.email))?,
+            None => self
+                .ground
+                .git
+                .identity()
+                .map(|who| format!("{} <{}>", who.name, who.email))?,
         };
         let (key, path) = self.keys().create(&name)?;
-        Ok((Signer { name: name.trim().into(), key, valid_until: None, revoked: None }, path))
+        Ok((
+            Signer {
+                name: name.trim().into(),
+                key,
+                valid_until: None,
+                revoked: None,
+            },
+            path,
+        ))
     }
 
     /// Revokes a key, or all keys of a name.
@@ -131,21 +164,37 @@ impl App {
         }
         let mut commands = self.ground.commands_for(&draft.plan.task, &roles);
         if matches!(draft.plan.kind, OpKind::Undo | OpKind::Redo) {
-            // They verify where it arrives. That nobody agreed to them keeps nobody from going back.
-            let checks = self.ground.commands_for(&draft.plan.task, &[Role::Smoke, Role::Probe]);
+            // They verify where it arrives. That nobody agreed to them keeps nobody from going
+            // back.
+            let checks = self
+                .ground
+                .commands_for(&draft.plan.task, &[Role::Smoke, Role::Probe]);
             commands.extend(checks.into_iter().filter(|command| command.trusted));
         }
         if !self.ground.without_commands {
             draft.plan.commands = commands;
         } else if !commands.is_empty() {
-            draft.steps.retain(|step| !matches!(step, StepDraft::Stop | StepDraft::Start));
+            draft
+                .steps
+                .retain(|step| !matches!(step, StepDraft::Stop | StepDraft::Start));
             draft.plan.notes.push("none of the task's commands is run (--no-commands); what they check is not checked".into());
         }
     }
 
     /// Refuses to go on with an operation whose commands may not run.
-    pub(super) fn require_commands_of(&self, operation: &Operation, forward: bool) -> Result<(), Failure> {
-        let Some(task) = operation.about.task.as_ref().filter(|_| !self.ground.leaves_commands_out(operation)) else { return Ok(()) };
+    pub(super) fn require_commands_of(
+        &self,
+        operation: &Operation,
+        forward: bool,
+    ) -> Result<(), Failure> {
+        let Some(task) = operation
+            .about
+            .task
+            .as_ref()
+            .filter(|_| !self.ground.leaves_commands_out(operation))
+        else {
+            return Ok(());
+        };
         let mut roles = Vec::new();
         for step in &operation.steps {
             match step {

@@ -33,32 +33,58 @@ impl App {
     pub fn status(&self, tasks: &[TaskId]) -> Result<Vec<TaskLine>, Failure> {
         let chosen: Vec<&TaskSpec> = match tasks {
             [] => self.ground.settings.tasks.iter().collect(),
-            some => some.iter().map(|id| self.spec(id)).collect::<Result<_, _>>()?,
+            some => some
+                .iter()
+                .map(|id| self.spec(id))
+                .collect::<Result<_, _>>()?,
         };
         let (releases, judged) = match tasks {
             [only] => (self.tagged_releases(only)?, self.judged(Some(only))?),
             _ => (self.all_releases()?, self.judged(None)?),
         };
         let registry = self.registry_seen();
-        let named: Vec<Active> = chosen.par_iter().map(|task| self.active_of(task, registry.as_ref())).collect();
+        let named: Vec<Active> = chosen
+            .par_iter()
+            .map(|task| self.active_of(task, registry.as_ref()))
+            .collect();
         let watched = chosen.par_iter().zip(&named).map(|(task, named)| {
-            let release = named.version.as_ref().and_then(|version| releases.find(&task.id, version).ok());
+            let release = named
+                .version
+                .as_ref()
+                .and_then(|version| releases.find(&task.id, version).ok());
             Watched::new(&self.ground, task, release)
         });
         let watched: Vec<Watched<'_>> = watched.collect();
         let drift = Drift::new(&self.ground, &watched)?;
         let in_doubt = |(named, watched): (&Active, &Watched<'_>)| {
-            named.version.is_some() && (watched.release.is_none() || releases.of(&watched.task.id).nth(1).is_none())
+            named.version.is_some()
+                && (watched.release.is_none() || releases.of(&watched.task.id).nth(1).is_none())
         };
         let unreleased = named.iter().zip(&watched).any(in_doubt);
-        let missing =
-            if unreleased { self.missing_beside(&releases, tasks.first().filter(|_| tasks.len() == 1))? } else { MissingTags::default() };
-        if let Some(sentence) = missing.sentence().filter(|_| missing.releases.len() == missing.manifests) {
+        let missing = if unreleased {
+            self.missing_beside(&releases, tasks.first().filter(|_| tasks.len() == 1))?
+        } else {
+            MissingTags::default()
+        };
+        if let Some(sentence) = missing
+            .sentence()
+            .filter(|_| missing.releases.len() == missing.manifests)
+        {
             self.ground.warn(format!("{sentence}: git fetch --tags"));
         }
         let pairs = named.into_par_iter().zip(&watched);
-        let mut lines: Vec<TaskLine> =
-            pairs.map(|(named, watched)| task_line(watched, named, &releases, &judged, (&drift, &self.ground), &missing)).collect();
+        let mut lines: Vec<TaskLine> = pairs
+            .map(|(named, watched)| {
+                task_line(
+                    watched,
+                    named,
+                    &releases,
+                    &judged,
+                    (&drift, &self.ground),
+                    &missing,
+                )
+            })
+            .collect();
         let moved = releases.moved(&self.ground.git, None)?;
         for line in &mut lines {
             let own = moved.iter().filter(|(task, _)| *task == line.task);
@@ -73,16 +99,19 @@ impl App {
 
     /// The registry as far as it can be read; trouble is a warning, for no task's own.
     fn registry_seen(&self) -> Option<Registry> {
-        let read::Seen { registry, trouble } = read::seen(&*self.ground.tree, &self.ground.settings);
+        let read::Seen { registry, trouble } =
+            read::seen(&*self.ground.tree, &self.ground.settings);
         if let Some(failure) = trouble {
-            self.ground.warn(read::trouble_of(&self.ground.settings.registry, &failure));
+            self.ground
+                .warn(read::trouble_of(&self.ground.settings.registry, &failure));
         }
         registry
     }
 
     /// Which version a task has, as far as that can be told; trouble is a warning.
     pub(super) fn active_told(&self, task: &TaskSpec) -> Option<Version> {
-        let read::Active { version, trouble } = read::active(&*self.ground.tree, &self.ground.settings, task);
+        let read::Active { version, trouble } =
+            read::active(&*self.ground.tree, &self.ground.settings, task);
         for line in trouble {
             self.ground.warn(line);
         }
@@ -92,15 +121,28 @@ impl App {
     /// Which version a task has, by the registry and by its configuration.
     fn active_of(&self, task: &TaskSpec, registry: Option<&Registry>) -> Active {
         let mut trouble = Vec::new();
-        let active = registry.map(|registry| registry.version(&task.id)).transpose();
-        let active = active.map_err(|error| trouble.push(error.to_string())).ok().flatten().flatten();
-        let config = read::config_version(&*self.ground.tree, task).map_err(|failure| trouble.push(failure.to_string())).ok().flatten();
+        let active = registry
+            .map(|registry| registry.version(&task.id))
+            .transpose();
+        let active = active
+            .map_err(|error| trouble.push(error.to_string()))
+            .ok()
+            .flatten()
+            .flatten();
+        let config = read::config_version(&*self.ground.tree, task)
+            .map_err(|failure| trouble.push(failure.to_string()))
+            .ok()
+            .flatten();
         if let (Some(registry), Some(config)) = (&active, &config)
             && !registry.agrees_with_config(config)
         {
             trouble.push(format!("the config says {config}, the registry {registry}"));
         }
-        Active { version: active.or_else(|| config.clone()), config, trouble }
+        Active {
+            version: active.or_else(|| config.clone()),
+            config,
+            trouble,
+        }
     }
 
     /// The releases of a task, newest version first.
@@ -109,14 +151,24 @@ impl App {
     }
 
     /// The lines of all releases of some tasks, the newest version of each first.
-    fn release_lines(&self, tasks: &[&TaskId], releases: &Releases) -> Result<Vec<ReleaseLine>, Failure> {
+    fn release_lines(
+        &self,
+        tasks: &[&TaskId],
+        releases: &Releases,
+    ) -> Result<Vec<ReleaseLine>, Failure> {
         let (judged, settings) = (self.judged(None)?, &self.ground.settings);
         let registry = self.registry_seen();
-        let all: Vec<&Release> = tasks.iter().flat_map(|task| releases.of(task).rev()).collect();
+        let all: Vec<&Release> = tasks
+            .iter()
+            .flat_map(|task| releases.of(task).rev())
+            .collect();
         let kept = self.manifests_of(&all)?;
         let mut active: HashMap<&TaskId, Option<Version>> = HashMap::new();
         for task in tasks {
-            active.insert(task, read::active_seen(registry.as_ref(), &*self.ground.tree, self.spec(task)?).version);
+            active.insert(
+                task,
+                read::active_seen(registry.as_ref(), &*self.ground.tree, self.spec(task)?).version,
+            );
         }
         let line = |release: &&Release| {
             let tag = match self.ground.git.peel_tag(&release.tag_id) {
@@ -124,24 +176,56 @@ impl App {
                 Err(git::Error::BadTag { .. }) => return Ok(None),
                 peeled => peeled?,
             };
-            let has_manifest = kept.contains(&settings.manifest_path(&release.task, &release.version));
-            self.release_line(release, &tag, &judged, active.get(&release.task).and_then(Option::as_ref), has_manifest).map(Some)
+            let has_manifest =
+                kept.contains(&settings.manifest_path(&release.task, &release.version));
+            self.release_line(
+                release,
+                &tag,
+                &judged,
+                active.get(&release.task).and_then(Option::as_ref),
+                has_manifest,
+            )
+            .map(Some)
         };
-        all.par_iter().map(line).filter_map(Result::transpose).collect()
+        all.par_iter()
+            .map(line)
+            .filter_map(Result::transpose)
+            .collect()
     }
 
     /// The manifests of some releases that the branch has.
     fn manifests_of(&self, releases: &[&Release]) -> Result<HashSet<RelPath>, Failure> {
-        let Some(head) = self.ground.git.head_commit()? else { return Ok(HashSet::new()) };
-        let paths: Vec<RelPath> =
-            releases.iter().map(|release| self.ground.settings.manifest_path(&release.task, &release.version)).collect();
-        Ok(self.ground.git.entries(&head, &paths)?.into_iter().map(|(path, _)| path).collect())
+        let Some(head) = self.ground.git.head_commit()? else {
+            return Ok(HashSet::new());
+        };
+        let paths: Vec<RelPath> = releases
+            .iter()
+            .map(|release| {
+                self.ground
+                    .settings
+                    .manifest_path(&release.task, &release.version)
+            })
+            .collect();
+        Ok(self
+            .ground
+            .git
+            .entries(&head, &paths)?
+            .into_iter()
+            .map(|(path, _)| path)
+            .collect())
     }
 
     /// Versions and tags of a task, newest first: cheap, for completion.
     pub fn release_names(&self, task: &TaskId) -> Result<Vec<(Version, String)>, Failure> {
         let versions = self.releases_for(task)?.tagged(task).into_iter().rev();
-        Ok(versions.map(|version| (version.clone(), TagName::release(task, &version).to_string())).collect())
+        Ok(versions
+            .map(|version| {
+                (
+                    version.clone(),
+                    TagName::release(task, &version).to_string(),
+                )
+            })
+            .collect())
     }
 
     /// The line of one release.
@@ -158,7 +242,11 @@ impl App {
             (Some(tagger), Some(at)) => (tagger.name.clone(), at, subject(&tag.message)),
             _ => {
                 let commit = self.ground.git.commit(&tag.commit)?;
-                (commit.author.name.clone(), commit.time, subject(&commit.message))
+                (
+                    commit.author.name.clone(),
+                    commit.time,
+                    subject(&commit.message),
+                )
             }
         };
         Ok(ReleaseLine {
@@ -179,22 +267,45 @@ impl App {
     pub fn history(&self, task: Option<&TaskId>) -> Result<Vec<HistoryLine>, Failure> {
         let tasks: Vec<TaskId> = match task {
             Some(task) => vec![self.spec(task)?.id.clone()],
-            None => self.ground.settings.tasks.iter().map(|task| task.id.clone()).collect(),
+            None => self
+                .ground
+                .settings
+                .tasks
+                .iter()
+                .map(|task| task.id.clone())
+                .collect(),
         };
         let releases = match task {
             Some(task) => self.tagged_releases(task)?,
             None => self.all_releases()?,
         };
         let of_tags = self.release_lines(&tasks.iter().collect::<Vec<_>>(), &releases)?;
-        let mut lines: Vec<(Timestamp, HistoryLine)> = of_tags.into_iter().map(|line| (line.at, HistoryLine::Release(line))).collect();
+        let mut lines: Vec<(Timestamp, HistoryLine)> = of_tags
+            .into_iter()
+            .map(|line| (line.at, HistoryLine::Release(line)))
+            .collect();
         let ours = |op: &crate::model::overview::OperationLine| {
-            op.kind != OpKind::CreateSnapshot && op.task.as_ref().is_none_or(|id| tasks.contains(id))
+            op.kind != OpKind::CreateSnapshot
+                && op.task.as_ref().is_none_or(|id| tasks.contains(id))
         };
         // What was done stands where another user may not read it; what was released does not.
-        let done = if self.is_closed() { Vec::new() } else { self.operations()? };
-        lines.extend(done.into_iter().filter(ours).map(|line| (line.at, HistoryLine::Operation(line))));
+        let done = if self.is_closed() {
+            Vec::new()
+        } else {
+            self.operations()?
+        };
+        lines.extend(
+            done.into_iter()
+                .filter(ours)
+                .map(|line| (line.at, HistoryLine::Operation(line))),
+        );
         // Tags know whole seconds only; in the same second an operation came after the release.
-        lines.sort_by_key(|(at, line)| (std::cmp::Reverse(at.as_second()), matches!(line, HistoryLine::Release(_))));
+        lines.sort_by_key(|(at, line)| {
+            (
+                std::cmp::Reverse(at.as_second()),
+                matches!(line, HistoryLine::Release(_)),
+            )
+        });
         Ok(lines.into_iter().map(|(_, line)| line).collect())
     }
 
@@ -206,13 +317,33 @@ impl App {
         let tag = self.ground.git.peel_tag(&release.tag_id)?;
         let (manifest, unread) = match manifests::load(&self.ground, release) {
             Ok(found) => (Some(found.manifest.clone()), None),
-            Err(failure) if matches!(failure.find(), Some(catalog::Error::NoManifest { .. })) => (None, None),
-            Err(failure) if matches!(failure.kind(), Kind::Cancelled(_) | Kind::TimeLimit | Kind::Bug) => return Err(failure),
+            Err(failure) if matches!(failure.find(), Some(catalog::Error::NoManifest { .. })) => {
+                (None, None)
+            }
+            Err(failure)
+                if matches!(
+                    failure.kind(),
+                    Kind::Cancelled(_) | Kind::TimeLimit | Kind::Bug
+                ) =>
+            {
+                return Err(failure);
+            }
             Err(failure) => (None, Some(failure.chain().join(": "))),
         };
         let has_manifest = manifest.is_some();
-        let line = self.release_line(release, &tag, &self.judged(None)?, active.as_ref(), has_manifest)?;
-        let own = || manifest.iter().flat_map(|manifest| &manifest.files).filter(|file| file.is_restored());
+        let line = self.release_line(
+            release,
+            &tag,
+            &self.judged(None)?,
+            active.as_ref(),
+            has_manifest,
+        )?;
+        let own = || {
+            manifest
+                .iter()
+                .flat_map(|manifest| &manifest.files)
+                .filter(|file| file.is_restored())
+        };
         Ok(ReleaseDetail {
             release: line,
             files: own().count(),
@@ -223,18 +354,36 @@ impl App {
     }
 
     /// Checks a release where it is kept. `deep` reads every byte.
-    pub fn verify_snapshot(&self, task: &TaskId, version: &Version, deep: bool, signature: Demand) -> Result<Verification, Failure> {
-        let mut found = check::release(&self.ground, self.spec(task)?, &self.releases_for(task)?, version, (deep, signature))?;
+    pub fn verify_snapshot(
+        &self,
+        task: &TaskId,
+        version: &Version,
+        deep: bool,
+        signature: Demand,
+    ) -> Result<Verification, Failure> {
+        let mut found = check::release(
+            &self.ground,
+            self.spec(task)?,
+            &self.releases_for(task)?,
+            version,
+            (deep, signature),
+        )?;
         if !deep {
             let unread = vec!["whether the bytes are those that were released was not looked at: --deep reads them".into()];
-            found.checks.push(Checking::begin(1, "integrity.bytes").end(Status::Skipped, unread));
+            found
+                .checks
+                .push(Checking::begin(1, "integrity.bytes").end(Status::Skipped, unread));
         }
         self.note_kept(&found, deep);
         Ok(found)
     }
 
     /// Runs the four levels on the work tree; without an expected version, the active one.
-    pub fn verify_rollback(&self, task: &TaskId, expected: Option<&Version>) -> Result<Verification, Failure> {
+    pub fn verify_rollback(
+        &self,
+        task: &TaskId,
+        expected: Option<&Version>,
+    ) -> Result<Verification, Failure> {
         let (spec, releases) = (self.spec(task)?, self.releases_for(task)?);
         let version = match expected {
             Some(version) => version.clone(),
@@ -243,14 +392,30 @@ impl App {
         let standing = standing_of(&self.standings_of(task)?, task, &version);
         self.require_commands(&self.commands_of_verification(task))?;
         let commands = crate::verify::Commands::unless(self.ground.without_commands);
-        let found =
-            check::tree(&self.ground, spec, &releases, standing, &version, check::Levels { deep: true, commands, ..check::Levels::ALL })?;
+        let found = check::tree(
+            &self.ground,
+            spec,
+            &releases,
+            standing,
+            &version,
+            check::Levels {
+                deep: true,
+                commands,
+                ..check::Levels::ALL
+            },
+        )?;
         self.note_tree(&found, commands);
         Ok(found)
     }
 
     /// Says something of a version.
-    pub fn mark(&self, task: &TaskId, version: &Version, verdict: Verdict, reason: &str) -> Result<(), Failure> {
+    pub fn mark(
+        &self,
+        task: &TaskId,
+        version: &Version,
+        verdict: Verdict,
+        reason: &str,
+    ) -> Result<(), Failure> {
         let _lock = self.lock()?;
         self.tagged_releases(task)?.find(task, version)?;
         self.ground.git.identity()?;
@@ -285,9 +450,15 @@ fn task_line(
     (drift, ground): (&Drift<'_>, &Ground),
     missing: &MissingTags,
 ) -> TaskLine {
-    let Active { version: active, config, mut trouble } = named;
+    let Active {
+        version: active,
+        config,
+        mut trouble,
+    } = named;
     let task = watched.task;
-    let found = active.as_ref().map(|version| releases.find(&task.id, version));
+    let found = active
+        .as_ref()
+        .map(|version| releases.find(&task.id, version));
     let place = match &active {
         _ if watched.release.is_some() => Released::Here,
         None => Released::Here,
@@ -296,25 +467,42 @@ fn task_line(
         Some(_) => Released::Never,
     };
     match found {
-        Some(Err(broken @ catalog::Error::TagBroken { .. })) if watched.release.is_none() => trouble.push(broken.to_string()),
+        Some(Err(broken @ catalog::Error::TagBroken { .. })) if watched.release.is_none() => {
+            trouble.push(broken.to_string())
+        }
         _ => trouble.extend(active.as_ref().and_then(|version| place.trouble(version))),
     }
     if active.is_none() && releases.of(&task.id).next().is_some() {
-        trouble.push("neither the registry nor its configuration says which of its releases it has".into());
+        trouble.push(
+            "neither the registry nor its configuration says which of its releases it has".into(),
+        );
     }
     let left_out = drift.left_out(watched);
-    let small = drift.of(watched).map_err(|failure| trouble.push(failure.to_string())).unwrap_or_default();
-    let (large, unread) = drift.large(watched).map_err(|failure| trouble.push(failure.to_string())).unwrap_or_default();
+    let small = drift
+        .of(watched)
+        .map_err(|failure| trouble.push(failure.to_string()))
+        .unwrap_or_default();
+    let (large, unread) = drift
+        .large(watched)
+        .map_err(|failure| trouble.push(failure.to_string()))
+        .unwrap_or_default();
     let way_back = way_back::of(ground, task, active.as_ref(), releases, &judged.standings);
     let way_back = way_back::for_want_of_tags(way_back, missing, &task.id, active.as_ref());
     // Of a number that was taken back nothing that was said holds any more.
-    let judged_as = active.as_ref().filter(|version| place != Released::Never || is_release(ground, &task.id, version));
+    let judged_as = active
+        .as_ref()
+        .filter(|version| place != Released::Never || is_release(ground, &task.id, version));
     TaskLine {
         task: task.id.clone(),
         title: task.title.clone(),
-        newest: releases.of(&task.id).next_back().map(|release| release.version.clone()),
+        newest: releases
+            .of(&task.id)
+            .next_back()
+            .map(|release| release.version.clone()),
         releases: releases.of(&task.id).count(),
-        standing: judged_as.map(|version| standing_of(&judged.standings, &task.id, version)).unwrap_or_default(),
+        standing: judged_as
+            .map(|version| standing_of(&judged.standings, &task.id, version))
+            .unwrap_or_default(),
         said_by: judged_as.and_then(|version| judged.by(&task.id, version)),
         active,
         config,
@@ -329,7 +517,8 @@ fn task_line(
     }
 }
 
-/// True when a version is a release here, by its tag or, where that was deleted, by its second reference.
+/// True when a version is a release here, by its tag or, where that was deleted, by its second
+/// reference.
 pub(super) fn is_release(ground: &Ground, task: &TaskId, version: &Version) -> bool {
     catalog::verdict::meant(&ground.git, task, version).is_some()
 }

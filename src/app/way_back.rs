@@ -12,71 +12,172 @@ use crate::{
 };
 
 /// The way back of a task from its active version.
-pub(super) fn of(ground: &Ground, task: &TaskSpec, active: Option<&Version>, releases: &Releases, standings: &Standings) -> WayBack {
+pub(super) fn of(
+    ground: &Ground,
+    task: &TaskSpec,
+    active: Option<&Version>,
+    releases: &Releases,
+    standings: &Standings,
+) -> WayBack {
     let version = match target(task, active, releases, standings) {
         Ok(version) => version,
-        Err(NoTarget::Oldest(_)) => return WayBack { oldest: true, ..WayBack::default() },
-        Err(NoTarget::Unproven { version, .. }) => return WayBack { unproven: Some(version), ..WayBack::default() },
+        Err(NoTarget::Oldest(_)) => {
+            return WayBack {
+                oldest: true,
+                ..WayBack::default()
+            };
+        }
+        Err(NoTarget::Unproven { version, .. }) => {
+            return WayBack {
+                unproven: Some(version),
+                ..WayBack::default()
+            };
+        }
         Err(NoTarget::Failed(version)) => return failed(ground, task, version),
         Err(NoTarget::TakenBack(_)) => return WayBack::default(),
         Err(why @ NoTarget::BelowDoor { .. }) => {
-            let why = rollback::Error::NoGoodVersion { task: task.id.clone(), why, others: false }.to_string();
-            return WayBack { why: Some(why), ..WayBack::default() };
+            let why = rollback::Error::NoGoodVersion {
+                task: task.id.clone(),
+                why,
+                others: false,
+            }
+            .to_string();
+            return WayBack {
+                why: Some(why),
+                ..WayBack::default()
+            };
         }
     };
     let proof = reports::newest(ground, &task.id, &version).map(|report| report.proof());
-    WayBack { version: Some(version), proof, ..WayBack::default() }
+    WayBack {
+        version: Some(version),
+        proof,
+        ..WayBack::default()
+    }
 }
 
 /// The version that a task goes back to by itself, on this side of one-way doors.
-fn target(task: &TaskSpec, active: Option<&Version>, releases: &Releases, standings: &Standings) -> Result<Version, NoTarget> {
+fn target(
+    task: &TaskSpec,
+    active: Option<&Version>,
+    releases: &Releases,
+    standings: &Standings,
+) -> Result<Version, NoTarget> {
     let version = rollback::default_target(&task.id, releases, standings, active)?;
-    match active.and_then(|active| policy::floor::floor(&task.one_way, active)).filter(|floor| version < **floor) {
-        Some(floor) => Err(NoTarget::BelowDoor { version, floor: floor.clone() }),
+    match active
+        .and_then(|active| policy::floor::floor(&task.one_way, active))
+        .filter(|floor| version < **floor)
+    {
+        Some(floor) => Err(NoTarget::BelowDoor {
+            version,
+            floor: floor.clone(),
+        }),
         None => Ok(version),
     }
 }
 
-/// The way to a version whose checks failed: no rollback takes it by itself until it is proven again.
+/// The way to a version whose checks failed: no rollback takes it by itself until it is proven
+/// again.
 fn failed(ground: &Ground, task: &TaskSpec, version: Version) -> WayBack {
-    match reports::newest(ground, &task.id, &version).map(|report| report.proof()).filter(|proof| !proof.passed) {
-        Some(proof) => WayBack { version: Some(version), proof: Some(proof), ..WayBack::default() },
-        None => WayBack { why: Some(format!("the checks of {version} failed, and it is the newest older version")), ..WayBack::default() },
+    match reports::newest(ground, &task.id, &version)
+        .map(|report| report.proof())
+        .filter(|proof| !proof.passed)
+    {
+        Some(proof) => WayBack {
+            version: Some(version),
+            proof: Some(proof),
+            ..WayBack::default()
+        },
+        None => WayBack {
+            why: Some(format!(
+                "the checks of {version} failed, and it is the newest older version"
+            )),
+            ..WayBack::default()
+        },
     }
 }
 
 /// The same where tags are not here: then nobody can say that there is nothing to go back to.
-pub(super) fn for_want_of_tags(way: WayBack, missing: &MissingTags, task: &TaskId, active: Option<&Version>) -> WayBack {
+pub(super) fn for_want_of_tags(
+    way: WayBack,
+    missing: &MissingTags,
+    task: &TaskId,
+    active: Option<&Version>,
+) -> WayBack {
     let mut older = missing.older(task, active);
-    older.retain(|version| way.unproven.as_ref().is_none_or(|unproven| version > unproven));
+    older.retain(|version| {
+        way.unproven
+            .as_ref()
+            .is_none_or(|unproven| version > unproven)
+    });
     if way.version.is_some() || way.why.is_some() || older.is_empty() {
         return way;
     }
-    WayBack { why: Some(not_here(&older)), ..WayBack::default() }
+    WayBack {
+        why: Some(not_here(&older)),
+        ..WayBack::default()
+    }
 }
 
 impl App {
     /// That a rollback of a task would choose no version by itself, and why.
     pub fn no_target(&self, task: &TaskId) -> Result<rollback::Error, Failure> {
-        let (spec, releases, standings) = (self.spec(task)?, self.releases_for(task)?, self.standings_of(task)?);
+        let (spec, releases, standings) = (
+            self.spec(task)?,
+            self.releases_for(task)?,
+            self.standings_of(task)?,
+        );
         let active = self.active_told(spec);
-        let why = target(spec, active.as_ref(), &releases, &standings).err().unwrap_or(NoTarget::Oldest(active));
+        let why = target(spec, active.as_ref(), &releases, &standings)
+            .err()
+            .unwrap_or(NoTarget::Oldest(active));
         let others = !self.ground.git.remotes().is_empty();
-        Ok(rollback::Error::NoGoodVersion { task: task.clone(), why, others })
+        Ok(rollback::Error::NoGoodVersion {
+            task: task.clone(),
+            why,
+            others,
+        })
     }
 
     /// What is wrong with the way back from a version that is being released: a failed drill, or
-    /// bytes that are gone. `None` = nothing is known against it, or there is no older good version.
-    pub(super) fn broken_way_back(&self, task: &TaskSpec, from: &Version) -> Result<Option<String>, Failure> {
+    /// bytes that are gone. `None` = nothing is known against it, or there is no older good
+    /// version.
+    pub(super) fn broken_way_back(
+        &self,
+        task: &TaskSpec,
+        from: &Version,
+    ) -> Result<Option<String>, Failure> {
         let releases = self.tagged_releases(&task.id)?;
-        let way = of(&self.ground, task, Some(from), &releases, &self.standings_of(&task.id)?);
-        let Some(version) = &way.version else { return Ok(way.why) };
+        let way = of(
+            &self.ground,
+            task,
+            Some(from),
+            &releases,
+            &self.standings_of(&task.id)?,
+        );
+        let Some(version) = &way.version else {
+            return Ok(way.why);
+        };
         let broken = |why: &str| Some(format!("the way back to {version} is broken: {why}"));
         if let Some(proof) = way.proof.filter(|proof| !proof.passed) {
-            return Ok(broken(&format!("the drill of {} failed: {}", local(proof.at, &zone()), proof.why)));
+            return Ok(broken(&format!(
+                "the drill of {} failed: {}",
+                local(proof.at, &zone()),
+                proof.why
+            )));
         }
-        let kept = check::release(&self.ground, task, &releases, version, (false, Demand::None))?;
+        let kept = check::release(
+            &self.ground,
+            task,
+            &releases,
+            version,
+            (false, Demand::None),
+        )?;
         let bad = |check: &&Check| check.status == Status::Fail && !check.is_of_copy();
-        Ok(kept.checks.iter().find(bad).and_then(|check| broken(&check.evidence.join("; "))))
+        Ok(kept
+            .checks
+            .iter()
+            .find(bad)
+            .and_then(|check| broken(&check.evidence.join("; "))))
     }
 }

@@ -43,24 +43,41 @@ pub struct Outside {
 
 /// Checks the log.
 pub fn check(segments: &[Segment], outside: &Outside) -> AuditCheck {
-    let mut found = AuditCheck { segments: segments.len(), ..AuditCheck::default() };
+    let mut found = AuditCheck {
+        segments: segments.len(),
+        ..AuditCheck::default()
+    };
     let lines = chain(segments, &mut found);
     let digests: Vec<Digest> = lines.iter().map(|(digest, _)| *digest).collect();
     if let (Some(first), Some(last)) = (digests.first(), digests.last()) {
-        found.head = Some(Anchor { log: log_id(first), seq: digests.len() as u64, line: *last });
+        found.head = Some(Anchor {
+            log: log_id(first),
+            seq: digests.len() as u64,
+            line: *last,
+        });
     }
     found.lines = digests.len() as u64;
     anchors(&digests, &outside.anchors, &mut found);
-    operations(lines.iter().filter_map(|(_, entry)| entry.as_ref()), &outside.over, &mut found);
+    operations(
+        lines.iter().filter_map(|(_, entry)| entry.as_ref()),
+        &outside.over,
+        &mut found,
+    );
     for name in &outside.moved_aside {
-        found.notes.push(format!("audit/{name} holds the end of a line that was cut short"));
+        found.notes.push(format!(
+            "audit/{name} holds the end of a line that was cut short"
+        ));
     }
     found
 }
 
 /// Something wrong.
 fn finding(line: Option<u64>, what: impl Into<String>) -> Finding {
-    Finding { line, what: what.into(), tag: None }
+    Finding {
+        line,
+        what: what.into(),
+        tag: None,
+    }
 }
 
 /// Walks the chain; the digest of every line, and the line when it is as it was written.
@@ -68,29 +85,52 @@ fn chain(segments: &[Segment], found: &mut AuditCheck) -> Vec<(Digest, Option<En
     let mut lines: Vec<(Digest, Option<Entry>)> = Vec::new();
     let mut expected = 1;
     for (nth, segment) in segments.iter().enumerate() {
-        let before = nth.checked_sub(1).map_or(0, |before| segments[before].number);
+        let before = nth
+            .checked_sub(1)
+            .map_or(0, |before| segments[before].number);
         if segment.number != before + 1 {
-            found.findings.push(finding(None, format!("the files {:06}.jsonl to {:06}.jsonl are missing", before + 1, segment.number - 1)));
+            found.findings.push(finding(
+                None,
+                format!(
+                    "the files {:06}.jsonl to {:06}.jsonl are missing",
+                    before + 1,
+                    segment.number - 1
+                ),
+            ));
         }
         for raw in segment.lines() {
             let number = lines.len() as u64 + 1;
             let entry = line::parse(raw);
             match &entry {
-                Err(why) => found.findings.push(finding(Some(number), format!("line {number} is damaged: {why}"))),
+                Err(why) => found.findings.push(finding(
+                    Some(number),
+                    format!("line {number} is damaged: {why}"),
+                )),
                 Ok(entry) if entry.seq != expected => {
-                    let what = format!("line {number} was number {}, and number {expected} should stand there", entry.seq);
+                    let what = format!(
+                        "line {number} was number {}, and number {expected} should stand there",
+                        entry.seq
+                    );
                     found.findings.push(finding(Some(number), what));
                     expected = entry.seq;
                 }
                 Ok(entry) if entry.prev != lines.last().map(|(digest, _)| *digest) => {
-                    found.findings.push(finding(Some(number), format!("line {number} does not follow the line before it")));
+                    found.findings.push(finding(
+                        Some(number),
+                        format!("line {number} does not follow the line before it"),
+                    ));
                 }
                 Ok(_) => {}
             }
             expected += 1;
             lines.push((Digest::of(raw), entry.ok()));
         }
-        torn(segment, nth + 1 == segments.len(), lines.len() as u64 + 1, found);
+        torn(
+            segment,
+            nth + 1 == segments.len(),
+            lines.len() as u64 + 1,
+            found,
+        );
     }
     lines
 }
@@ -99,50 +139,99 @@ fn chain(segments: &[Segment], found: &mut AuditCheck) -> Vec<(Digest, Option<En
 fn torn(segment: &Segment, is_last: bool, number: u64, found: &mut AuditCheck) {
     let end = segment.torn();
     let mut values = serde_json::Deserializer::from_slice(end).into_iter::<serde_json::Value>();
-    let more_than_a_line = matches!(values.next(), Some(Ok(value)) if value.is_object()) && values.byte_offset() < end.len();
+    let more_than_a_line = matches!(values.next(), Some(Ok(value)) if value.is_object())
+        && values.byte_offset() < end.len();
     match end {
         [] if !segment.bytes.is_empty() => {}
-        [] => found.findings.push(finding(None, format!("{:06}.jsonl is empty", segment.number))),
-        _ if !is_last => found.findings.push(finding(Some(number), format!("the end of {:06}.jsonl is damaged", segment.number))),
-        _ if more_than_a_line => found.findings.push(finding(Some(number), format!("the end of line {number} is damaged"))),
-        _ => found.notes.push(format!("line {number} was cut short, as a crash leaves it; the next operation moves it aside")),
+        [] => found.findings.push(finding(
+            None,
+            format!("{:06}.jsonl is empty", segment.number),
+        )),
+        _ if !is_last => found.findings.push(finding(
+            Some(number),
+            format!("the end of {:06}.jsonl is damaged", segment.number),
+        )),
+        _ if more_than_a_line => found.findings.push(finding(
+            Some(number),
+            format!("the end of line {number} is damaged"),
+        )),
+        _ => found.notes.push(format!(
+            "line {number} was cut short, as a crash leaves it; the next operation moves it aside"
+        )),
     }
 }
 
 /// Compares with the anchors in tags.
 fn anchors(digests: &[Digest], all: &[Anchored], found: &mut AuditCheck) {
     let log = digests.first().map(log_id);
-    let (ours, others): (Vec<&Anchored>, Vec<&Anchored>) = all.iter().partition(|one| Some(&one.anchor.log) == log.as_ref());
+    let (ours, others): (Vec<&Anchored>, Vec<&Anchored>) = all
+        .iter()
+        .partition(|one| Some(&one.anchor.log) == log.as_ref());
     found.anchors = ours.len();
     let count = digests.len() as u64;
     for Anchored { tag, anchor, .. } in &ours {
-        let at = anchor.seq.checked_sub(1).and_then(|at| digests.get(usize::try_from(at).ok()?));
+        let at = anchor
+            .seq
+            .checked_sub(1)
+            .and_then(|at| digests.get(usize::try_from(at).ok()?));
         let what = match at {
             Some(line) if *line == anchor.line => continue,
-            Some(_) => format!("line {} is not the one that the tag {tag} names", anchor.seq),
-            None => format!("lines {} to {} are missing: the tag {tag} names the last of them", count + 1, anchor.seq),
+            Some(_) => format!(
+                "line {} is not the one that the tag {tag} names",
+                anchor.seq
+            ),
+            None => format!(
+                "lines {} to {} are missing: the tag {tag} names the last of them",
+                count + 1,
+                anchor.seq
+            ),
         };
-        found.findings.push(Finding { line: at.map(|_| anchor.seq), what, tag: Some(tag.clone()) });
+        found.findings.push(Finding {
+            line: at.map(|_| anchor.seq),
+            what,
+            tag: Some(tag.clone()),
+        });
     }
     for Anchored { tag, anchor, .. } in others.iter().filter(|one| one.own) {
-        let what = format!("the log was replaced: the tag {tag}, made here, names line {} of the log {}", anchor.seq, anchor.log);
-        found.findings.push(Finding { line: None, what, tag: Some(tag.clone()) });
+        let what = format!(
+            "the log was replaced: the tag {tag}, made here, names line {} of the log {}",
+            anchor.seq, anchor.log
+        );
+        found.findings.push(Finding {
+            line: None,
+            what,
+            tag: Some(tag.clone()),
+        });
     }
     let foreign = others.iter().filter(|one| !one.own).count();
     if foreign > 0 {
-        found.notes.push(format!("{} from other clones, whose logs have the lines", text::count(foreign, "tag")));
+        found.notes.push(format!(
+            "{} from other clones, whose logs have the lines",
+            text::count(foreign, "tag")
+        ));
     }
 }
 
 /// Every operation that is over has its line, but for those before the first one that has.
 fn operations<'a>(entries: impl Iterator<Item = &'a Entry>, over: &[Over], found: &mut AuditCheck) {
-    let said: std::collections::BTreeSet<OpId> = entries.filter_map(|entry| entry.said.what.id.parse().ok()).collect();
+    let said: std::collections::BTreeSet<OpId> = entries
+        .filter_map(|entry| entry.said.what.id.parse().ok())
+        .collect();
     let Some(first) = said.first() else { return };
-    for Over { id, owed } in over.iter().filter(|over| over.id > *first && !said.contains(&over.id)) {
+    for Over { id, owed } in over
+        .iter()
+        .filter(|over| over.id > *first && !said.contains(&over.id))
+    {
         if *owed {
-            found.notes.push(format!("the line of the operation {} is still to be written; the next operation does", id.short()));
+            found.notes.push(format!(
+                "the line of the operation {} is still to be written; the next operation does",
+                id.short()
+            ));
         } else {
-            found.findings.push(finding(None, format!("the line of the operation {} is missing", id.short())));
+            found.findings.push(finding(
+                None,
+                format!("the line of the operation {} is missing", id.short()),
+            ));
         }
     }
 }

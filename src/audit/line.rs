@@ -30,8 +30,25 @@ struct Body<'a> {
 
 /// Renders a line, without its end.
 pub fn render(seq: u64, prev: Option<Digest>, said: &Said) -> String {
-    let Said { at, who, what, why, from, result } = said;
-    let body = Body { schema: AUDIT_SCHEMA, seq, at: at.to_string(), who, what, why, from, result, prev };
+    let Said {
+        at,
+        who,
+        what,
+        why,
+        from,
+        result,
+    } = said;
+    let body = Body {
+        schema: AUDIT_SCHEMA,
+        seq,
+        at: at.to_string(),
+        who,
+        what,
+        why,
+        from,
+        result,
+        prev,
+    };
     let mut text = serde_json::to_string(&body).expect("because plain data always renders");
     let hash = Digest::of(text.as_bytes());
     text.pop();
@@ -45,7 +62,11 @@ pub fn parse(line: &[u8]) -> Result<Entry, String> {
     if entry.schema != AUDIT_SCHEMA {
         return Err("it has a form that this version does not know".into());
     }
-    if render(entry.seq, entry.prev, &entry.said) == text { Ok(entry) } else { Err("it was changed after it was written".into()) }
+    if render(entry.seq, entry.prev, &entry.said) == text {
+        Ok(entry)
+    } else {
+        Err("it was changed after it was written".into())
+    }
 }
 
 /// The reason as it is kept: cut, and without secrets.
@@ -65,7 +86,13 @@ mod tests {
     fn said() -> Said {
         Said {
             at: "2026-02-24T05:10:00Z".parse().unwrap(),
-            who: Actor { name: Some("Li \"Wei\"\n\u{202e}".into()), user: Some("li".into()), uid: 1000, host: "desk".into(), email: None },
+            who: Actor {
+                name: Some("Li \"Wei\"\n\u{202e}".into()),
+                user: Some("li".into()),
+                uid: 1000,
+                host: "desk".into(),
+                email: None,
+            },
             what: Deed {
                 id: "000001-00000007".into(),
                 kind: "rollback".into(),
@@ -76,7 +103,11 @@ mod tests {
                 about: None,
             },
             why: "it lost money".into(),
-            from: Origin { via: Via::Terminal, tree: None, dir: "tasks/T01".into() },
+            from: Origin {
+                via: Via::Terminal,
+                tree: None,
+                dir: "tasks/T01".into(),
+            },
             result: End::Done.into(),
         }
     }
@@ -86,7 +117,10 @@ mod tests {
         let line = render(3, Some(Digest::of(b"before")), &said());
         assert!(!line.contains('\n'));
         let entry = parse(line.as_bytes()).unwrap();
-        assert_eq!((entry.seq, entry.prev, &entry.said), (3, Some(Digest::of(b"before")), &said()));
+        assert_eq!(
+            (entry.seq, entry.prev, &entry.said),
+            (3, Some(Digest::of(b"before")), &said())
+        );
         for at in 0..line.len() {
             for bit in 0..8 {
                 let mut bad = line.clone().into_bytes();
@@ -94,17 +128,26 @@ mod tests {
                 assert!(parse(&bad).is_err(), "byte {at} bit {bit}");
             }
         }
-        for other in
-            [format!(" {line}"), line.replacen(':', ": ", 1), line.replacen("\"seq\":3", "\"seq\":3.0", 1), line.replace('}', ",\"x\":1}")]
-        {
+        for other in [
+            format!(" {line}"),
+            line.replacen(':', ": ", 1),
+            line.replacen("\"seq\":3", "\"seq\":3.0", 1),
+            line.replace('}', ",\"x\":1}"),
+        ] {
             assert!(parse(other.as_bytes()).is_err(), "{other}");
         }
     }
 
     #[test]
     fn reasons_lose_logins_and_are_cut() {
-        assert_eq!(reason("see https://a:b@host/x?y and ftp://t0ken@h"), "see https://***@host/x?y and ftp://***@h");
-        assert_eq!(reason("mail a@b.c, http://host/p@q"), "mail a@b.c, http://host/p@q");
+        assert_eq!(
+            reason("see https://a:b@host/x?y and ftp://t0ken@h"),
+            "see https://***@host/x?y and ftp://***@h"
+        );
+        assert_eq!(
+            reason("mail a@b.c, http://host/p@q"),
+            "mail a@b.c, http://host/p@q"
+        );
         assert_eq!(reason(&"舆".repeat(5_000)).chars().count(), WHY_LIMIT + 1);
     }
 }

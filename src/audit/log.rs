@@ -35,12 +35,20 @@ impl Segment {
     /// The whole lines, without their ends.
     pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
         let whole = self.whole();
-        whole.strip_suffix(b"\n").map(|lines| lines.split(|byte| *byte == b'\n')).into_iter().flatten()
+        whole
+            .strip_suffix(b"\n")
+            .map(|lines| lines.split(|byte| *byte == b'\n'))
+            .into_iter()
+            .flatten()
     }
 
     /// The bytes up to the end of the last whole line.
     pub fn whole(&self) -> &[u8] {
-        let end = self.bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let end = self
+            .bytes
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
         &self.bytes[..end]
     }
 
@@ -65,14 +73,23 @@ fn names(fs: &dyn Fs) -> io::Result<Vec<String>> {
     if fs.stat(&folder())?.is_none() {
         return Ok(Vec::new());
     }
-    let mut names: Vec<String> = fs.list(&folder())?.into_iter().filter_map(|name| String::from_utf8(name).ok()).collect();
+    let mut names: Vec<String> = fs
+        .list(&folder())?
+        .into_iter()
+        .filter_map(|name| String::from_utf8(name).ok())
+        .collect();
     names.sort();
     Ok(names)
 }
 
 /// The numbers of the segments, rising.
 fn numbers(fs: &dyn Fs) -> io::Result<Vec<u64>> {
-    let number = |name: &String| name.strip_suffix(".jsonl").filter(|digits| digits.len() >= 6)?.parse().ok();
+    let number = |name: &String| {
+        name.strip_suffix(".jsonl")
+            .filter(|digits| digits.len() >= 6)?
+            .parse()
+            .ok()
+    };
     let mut numbers: Vec<u64> = names(fs)?.iter().filter_map(number).collect();
     numbers.sort_unstable();
     Ok(numbers)
@@ -80,17 +97,26 @@ fn numbers(fs: &dyn Fs) -> io::Result<Vec<u64>> {
 
 /// Reads one segment.
 fn segment(fs: &dyn Fs, number: u64) -> io::Result<Segment> {
-    Ok(Segment { number, bytes: read_limited(fs, &path(number), READ_LIMIT)? })
+    Ok(Segment {
+        number,
+        bytes: read_limited(fs, &path(number), READ_LIMIT)?,
+    })
 }
 
 /// All segments, in order.
 pub fn read(fs: &dyn Fs) -> io::Result<Vec<Segment>> {
-    numbers(fs)?.into_iter().map(|number| segment(fs, number)).collect()
+    numbers(fs)?
+        .into_iter()
+        .map(|number| segment(fs, number))
+        .collect()
 }
 
 /// The names of what was moved aside.
 pub fn moved_aside(fs: &dyn Fs) -> io::Result<Vec<String>> {
-    Ok(names(fs)?.into_iter().filter(|name| name.starts_with("torn-")).collect())
+    Ok(names(fs)?
+        .into_iter()
+        .filter(|name| name.starts_with("torn-"))
+        .collect())
 }
 
 /// Where the log ends.
@@ -107,7 +133,14 @@ struct Tail {
 fn tail(fs: &dyn Fs) -> io::Result<Tail> {
     let numbers = numbers(fs)?;
     let Some(newest) = numbers.last() else {
-        return Ok(Tail { segment: Segment { number: 1, bytes: Vec::new() }, seq: 0, last: None });
+        return Ok(Tail {
+            segment: Segment {
+                number: 1,
+                bytes: Vec::new(),
+            },
+            seq: 0,
+            last: None,
+        });
     };
     let newest = segment(fs, *newest)?;
     let mut last = newest.lines().last().map(<[u8]>::to_vec);
@@ -117,12 +150,25 @@ fn tail(fs: &dyn Fs) -> io::Result<Tail> {
         }
         last = segment(fs, *number)?.lines().last().map(<[u8]>::to_vec);
     }
-    let Some(bytes) = last else { return Ok(Tail { segment: newest, seq: 0, last: None }) };
+    let Some(bytes) = last else {
+        return Ok(Tail {
+            segment: newest,
+            seq: 0,
+            last: None,
+        });
+    };
     let seq = match line::parse(&bytes) {
         Ok(entry) => entry.seq,
-        Err(_) => read(fs)?.iter().map(|segment| segment.lines().count() as u64).sum(),
+        Err(_) => read(fs)?
+            .iter()
+            .map(|segment| segment.lines().count() as u64)
+            .sum(),
     };
-    Ok(Tail { segment: newest, seq, last: Some(Digest::of(&bytes)) })
+    Ok(Tail {
+        segment: newest,
+        seq,
+        last: Some(Digest::of(&bytes)),
+    })
 }
 
 /// Appends a line; it is durable when this returns. On an error it is not there, or is seen as
@@ -146,7 +192,13 @@ pub fn append(fs: &dyn Fs, said: &Said) -> io::Result<Vec<String>> {
     if segment.bytes.len() >= SEGMENT_LIMIT {
         // The lines before must not be less durable than this one.
         sync(fs)?;
-        write_durably(fs, &path(segment.number + 1), line.as_bytes(), 0o600, POINTS)?;
+        write_durably(
+            fs,
+            &path(segment.number + 1),
+            line.as_bytes(),
+            0o600,
+            POINTS,
+        )?;
         return Ok(notes);
     }
     if segment.lines().count() == 1 {
@@ -159,7 +211,15 @@ pub fn append(fs: &dyn Fs, said: &Said) -> io::Result<Vec<String>> {
         file.sync(SyncPoint::AuditRecord)
     };
     // What a failure leaves at the end of the file is unknown.
-    write().inspect_err(|_| drop(write_durably(fs, &path(segment.number), &segment.bytes, 0o600, POINTS)))?;
+    write().inspect_err(|_| {
+        drop(write_durably(
+            fs,
+            &path(segment.number),
+            &segment.bytes,
+            0o600,
+            POINTS,
+        ))
+    })?;
     Ok(notes)
 }
 
@@ -167,7 +227,9 @@ pub fn append(fs: &dyn Fs, said: &Said) -> io::Result<Vec<String>> {
 fn move_aside(fs: &dyn Fs, segment: &Segment) -> io::Result<String> {
     let taken = moved_aside(fs)?;
     let mut names = (1..=taken.len() + 1).map(|n| format!("torn-{:06}-{n}", segment.number));
-    let name = names.find(|name| !taken.contains(name)).expect("because there is one name more than are taken");
+    let name = names
+        .find(|name| !taken.contains(name))
+        .expect("because there is one name more than are taken");
     write_durably(fs, &folder().join(&name), segment.torn(), 0o600, POINTS)?;
     write_durably(fs, &path(segment.number), segment.whole(), 0o600, POINTS)?;
     Ok(name)
@@ -176,7 +238,9 @@ fn move_aside(fs: &dyn Fs, segment: &Segment) -> io::Result<String> {
 /// Makes durable what is there: a process that was killed may have left lines that no disk holds
 /// yet. The last segment is enough: a new one begins only when the one before it is durable.
 pub fn sync(fs: &dyn Fs) -> io::Result<()> {
-    let Some(newest) = numbers(fs)?.last().copied() else { return Ok(()) };
+    let Some(newest) = numbers(fs)?.last().copied() else {
+        return Ok(());
+    };
     let segment = segment(fs, newest)?;
     write_durably(fs, &path(newest), &segment.bytes, 0o600, POINTS)?;
     fs.sync_dir(&RelPath::root(), SyncPoint::AuditDir)
@@ -185,10 +249,18 @@ pub fn sync(fs: &dyn Fs) -> io::Result<()> {
 /// The newest line, as tags name it.
 pub fn head(fs: &dyn Fs) -> io::Result<Option<Anchor>> {
     let tail = tail(fs)?;
-    let Some(line) = tail.last else { return Ok(None) };
-    let Some(oldest) = numbers(fs)?.first().copied() else { return Ok(None) };
+    let Some(line) = tail.last else {
+        return Ok(None);
+    };
+    let Some(oldest) = numbers(fs)?.first().copied() else {
+        return Ok(None);
+    };
     let first = segment(fs, oldest)?.lines().next().map(Digest::of);
-    Ok(first.map(|first| Anchor { log: log_id(&first), seq: tail.seq, line }))
+    Ok(first.map(|first| Anchor {
+        log: log_id(&first),
+        seq: tail.seq,
+        line,
+    }))
 }
 
 /// What names a log: the beginning of the digest of its first line.

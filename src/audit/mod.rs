@@ -2,9 +2,9 @@
 //!
 //! The lines lie in `audit/000001.jsonl`, … below the state folder, which all work trees of a
 //! repository share. Each line is canonical JSON with the digest of the whole line before and
-//! its own ([`mod@line`]); a segment that has grown past a mebibyte is followed by a new one, and the
-//! chain goes on in it. No segment is ever deleted by snapback. A chain cannot show that its end
-//! was cut off, so tags name the newest line of their time, and [`check`] compares.
+//! its own ([`mod@line`]); a segment that has grown past a mebibyte is followed by a new one, and
+//! the chain goes on in it. No segment is ever deleted by snapback. A chain cannot show that its
+//! end was cut off, so tags name the newest line of their time, and [`check`] compares.
 //!
 //! A journalled operation writes its line just before its journal's last record, by the journal's
 //! own rules; everything else that changes something holds a [`Ticket`] meanwhile, whose file says
@@ -40,7 +40,9 @@ pub enum Error {
     #[error("cannot read the audit log")]
     Read(#[source] io::Error),
     /// What was done has no line yet.
-    #[error("what was to be done is done, but its line in the audit log could not be written; the next command writes it")]
+    #[error(
+        "what was to be done is done, but its line in the audit log could not be written; the next command writes it"
+    )]
     Unsaid(#[source] io::Error),
 }
 
@@ -53,7 +55,13 @@ impl Fault for Error {
         let room = "make room on the disk and see that .git/snapback/audit can be written";
         match self {
             Self::Read(_) => Vec::new(),
-            _ => vec![Hint::say(room), Hint::run("see that the log is whole", &["snapback", "audit", "verify"])],
+            _ => vec![
+                Hint::say(room),
+                Hint::run(
+                    "see that the log is whole",
+                    &["snapback", "audit", "verify"],
+                ),
+            ],
         }
     }
 }
@@ -89,7 +97,9 @@ impl Trail {
     pub fn append(&self, said: &Said, once: Once) -> Result<Vec<String>, Error> {
         let _lock = self.lock()?;
         let mut notes = self.settle()?;
-        let there = |entry: &Entry| (&entry.said.what.id, entry.said.result.end) == (&said.what.id, said.result.end);
+        let there = |entry: &Entry| {
+            (&entry.said.what.id, entry.said.result.end) == (&said.what.id, said.result.end)
+        };
         if once == Once::PerhapsThere && self.find(there)? {
             log::sync(&*self.fs).map_err(Error::Write)?;
             return Ok(notes);
@@ -102,7 +112,10 @@ impl Trail {
     pub fn begin(&self, said: Said) -> Result<(Ticket, Vec<String>), Error> {
         let _lock = self.lock()?;
         let notes = self.settle()?;
-        Ok((Ticket::open(self.clone(), said).map_err(Error::Write)?, notes))
+        Ok((
+            Ticket::open(self.clone(), said).map_err(Error::Write)?,
+            notes,
+        ))
     }
 
     /// Writes the lines of what was interrupted. Only under the lock.
@@ -155,7 +168,9 @@ impl Trail {
     fn lock(&self) -> Result<FileLock, Error> {
         let open = || -> io::Result<FileLock> {
             log::make_folder(&*self.fs)?;
-            self.fs.lock(&folder().join("lock"), Hold::Exclusive, true)?.ok_or_else(|| io::ErrorKind::WouldBlock.into())
+            self.fs
+                .lock(&folder().join("lock"), Hold::Exclusive, true)?
+                .ok_or_else(|| io::ErrorKind::WouldBlock.into())
         };
         open().map_err(Error::Write)
     }

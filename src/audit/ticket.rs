@@ -39,19 +39,48 @@ impl Ticket {
         fs.sync_dir(&folder(), SyncPoint::AuditDir)?;
         fs.sync_dir(&RelPath::root(), SyncPoint::AuditDir)?;
         let path = pending().join(format!("{}.json", said.what.id));
-        let bytes =
-            serde_json::to_vec(&Said { result: End::Interrupted.into(), ..said.clone() }).expect("because plain data always renders");
-        write_durably(&*fs, &path, &bytes, 0o600, (SyncPoint::AuditRecord, SyncPoint::AuditDir))?;
-        let lock = fs.lock(&path, Hold::Exclusive, false)?.ok_or(io::ErrorKind::WouldBlock)?;
-        Ok(Self { trail, said, path, _lock: lock })
+        let bytes = serde_json::to_vec(&Said {
+            result: End::Interrupted.into(),
+            ..said.clone()
+        })
+        .expect("because plain data always renders");
+        write_durably(
+            &*fs,
+            &path,
+            &bytes,
+            0o600,
+            (SyncPoint::AuditRecord, SyncPoint::AuditDir),
+        )?;
+        let lock = fs
+            .lock(&path, Hold::Exclusive, false)?
+            .ok_or(io::ErrorKind::WouldBlock)?;
+        Ok(Self {
+            trail,
+            said,
+            path,
+            _lock: lock,
+        })
     }
 
     /// Writes its line.
     pub fn close(&self, result: &Ended) -> Result<Vec<String>, Error> {
         let fs = &*self.trail.fs;
         let _lock = self.trail.lock()?;
-        let unsaid = |error| if result.end == End::Done { Error::Unsaid(error) } else { Error::Write(error) };
-        let notes = log::append(fs, &Said { result: result.clone(), ..self.said.clone() }).map_err(unsaid)?;
+        let unsaid = |error| {
+            if result.end == End::Done {
+                Error::Unsaid(error)
+            } else {
+                Error::Write(error)
+            }
+        };
+        let notes = log::append(
+            fs,
+            &Said {
+                result: result.clone(),
+                ..self.said.clone()
+            },
+        )
+        .map_err(unsaid)?;
         // What stays is seen to be said already, and removed by the next command.
         let _ = fs.remove_file(&self.path);
         Ok(notes)
@@ -87,9 +116,17 @@ pub(super) fn left(fs: &dyn Fs) -> io::Result<Vec<Left>> {
             fs.remove_file(&path)?;
             continue;
         }
-        let Some(lock) = fs.lock(&path, Hold::Exclusive, false)? else { continue };
-        let Ok(said) = serde_json::from_slice::<Said>(&read_limited(fs, &path, LIMIT)?) else { continue };
-        found.push(Left { said, path, _lock: lock });
+        let Some(lock) = fs.lock(&path, Hold::Exclusive, false)? else {
+            continue;
+        };
+        let Ok(said) = serde_json::from_slice::<Said>(&read_limited(fs, &path, LIMIT)?) else {
+            continue;
+        };
+        found.push(Left {
+            said,
+            path,
+            _lock: lock,
+        });
     }
     Ok(found)
 }

@@ -55,12 +55,19 @@ fn put_stat(out: &mut Vec<u8>, stat: &Stat) {
 
 /// True when two looks at a file found it in the same state.
 pub fn same(a: &Stat, b: &Stat) -> bool {
-    (a.kind, a.size, a.mtime, a.ctime, a.ino, a.dev) == (b.kind, b.size, b.mtime, b.ctime, b.ino, b.dev)
+    (a.kind, a.size, a.mtime, a.ctime, a.ino, a.dev)
+        == (b.kind, b.size, b.mtime, b.ctime, b.ino, b.dev)
 }
 
 /// Reads what tells states of a file apart; whether it is as it was.
 fn is_same(cut: &mut Cut<'_>, stat: &Stat) -> Result<bool, Broken> {
-    let (size, mtime, ctime, ino, dev) = (cut.varint()?, cut.time()?, cut.time()?, cut.u64()?, cut.u64()?);
+    let (size, mtime, ctime, ino, dev) = (
+        cut.varint()?,
+        cut.time()?,
+        cut.time()?,
+        cut.u64()?,
+        cut.u64()?,
+    );
     Ok((size, mtime, ctime, ino, dev) == (stat.size, stat.mtime, stat.ctime, stat.ino, stat.dev))
 }
 
@@ -68,7 +75,12 @@ impl Cache {
     /// Opens the cache of a folder, given where it is and what its `lstat` says. Where the times of
     /// the file system prove nothing, nothing is known.
     pub fn of(state: &dyn Fs, folder: &Path, stat: &Stat) -> Self {
-        let identity = [folder.as_os_str().as_bytes(), &stat.dev.to_le_bytes(), &stat.ino.to_le_bytes()].concat();
+        let identity = [
+            folder.as_os_str().as_bytes(),
+            &stat.dev.to_le_bytes(),
+            &stat.ino.to_le_bytes(),
+        ]
+        .concat();
         let mut cache = Self::open(state, &RelPath::own("store/stat-cache"), &identity);
         if !times::are_fine_at(folder) {
             cache.bytes.clear();
@@ -81,7 +93,13 @@ impl Cache {
         let folder = Digest::of(identity);
         let path = dir.join(&folder.hex()[..32]);
         let bytes = read_limited(state, &path, MAX).unwrap_or_default();
-        let mut cache = Self { path, dir: dir.clone(), folder, bytes, run: 0 };
+        let mut cache = Self {
+            path,
+            dir: dir.clone(),
+            folder,
+            bytes,
+            run: 0,
+        };
         match cache.head() {
             Ok((_, run, _)) => cache.run = run.wrapping_add(1),
             Err(_) => cache.bytes.clear(),
@@ -99,7 +117,8 @@ impl Cache {
         Ok((cut, run, count))
     }
 
-    /// What is known of each of these files, which are sorted by path; `None` where it has to be read.
+    /// What is known of each of these files, which are sorted by path; `None` where it has to be
+    /// read.
     pub fn know(&self, files: &[Found]) -> Vec<Option<Known>> {
         let mut known = vec![None; files.len()];
         // What was damaged was dropped when it was opened: no error is left.
@@ -115,12 +134,18 @@ impl Cache {
         let (mut path, mut at) = (Vec::new(), 0);
         for _ in 0..count {
             cut.path(&mut path)?;
-            while files.get(at).is_some_and(|file| file.path.as_bytes() < &path[..]) {
+            while files
+                .get(at)
+                .is_some_and(|file| file.path.as_bytes() < &path[..])
+            {
                 at += 1;
             }
             let here = files.get(at).filter(|file| file.path.as_bytes() == path);
             let same = is_same(&mut cut, here.map_or(&NOTHING, |file| &file.stat))?;
-            let entry = Known { object: ObjectId(cut.digest()?), verified: cut.u32()? };
+            let entry = Known {
+                object: ObjectId(cut.digest()?),
+                verified: cut.u32()?,
+            };
             if here.is_some() && same {
                 known[at] = Some(entry);
             }
@@ -129,13 +154,24 @@ impl Cache {
     }
 
     /// Writes down what is known now. `began` is when the first file was looked at.
-    pub fn write(&self, state: &dyn Fs, began: (i64, u32), files: &[(&Found, Known)]) -> std::io::Result<()> {
+    pub fn write(
+        &self,
+        state: &dyn Fs,
+        began: (i64, u32),
+        files: &[(&Found, Known)],
+    ) -> std::io::Result<()> {
         let bytes = self.encode(began, files);
         if bytes == self.bytes {
             return Ok(());
         }
         crate::base::fs::create_dir_all(state, &self.dir, 0o700)?;
-        let temp = RelPath::own([self.path.as_bytes(), format!("-{}", std::process::id()).as_bytes()].concat());
+        let temp = RelPath::own(
+            [
+                self.path.as_bytes(),
+                format!("-{}", std::process::id()).as_bytes(),
+            ]
+            .concat(),
+        );
         let write = || {
             state.create(&temp, 0o600)?.write_all(&bytes)?;
             state.rename(&temp, &self.path)
@@ -168,8 +204,18 @@ impl Cache {
 }
 
 /// Stands in for a file that is not there any more.
-const NOTHING: Stat =
-    Stat { kind: crate::base::Type::Other, mode: 0, size: 0, mtime: (0, 0), ctime: (0, 0), ino: 0, dev: 0, uid: 0, gid: 0, links: 0 };
+const NOTHING: Stat = Stat {
+    kind: crate::base::Type::Other,
+    mode: 0,
+    size: 0,
+    mtime: (0, 0),
+    ctime: (0, 0),
+    ino: 0,
+    dev: 0,
+    uid: 0,
+    gid: 0,
+    links: 0,
+};
 
 #[cfg(test)]
 mod tests {
@@ -177,8 +223,19 @@ mod tests {
     use crate::base::{Root, Type};
 
     fn found(path: &str, ctime: (i64, u32)) -> Found {
-        let stat = Stat { kind: Type::File, size: 5, mtime: (10, 0), ctime, ino: 7, ..NOTHING };
-        Found { path: RelPath::own(path), stat, in_use: false }
+        let stat = Stat {
+            kind: Type::File,
+            size: 5,
+            mtime: (10, 0),
+            ctime,
+            ino: 7,
+            ..NOTHING
+        };
+        Found {
+            path: RelPath::own(path),
+            stat,
+            in_use: false,
+        }
     }
 
     #[test]
@@ -186,23 +243,46 @@ mod tests {
         let dir = tempfile::tempdir().expect("because tests can make folders");
         let state = Root::open(dir.path()).expect("it opens");
         let folder = RelPath::own("stat-cache");
-        let files = [found("a", (20, 5)), found("b", (99, 960_000_000)), found("c/d", (20, 1)), found("e", (20, 5))];
-        let known = Known { object: ObjectId(Digest::of(b"x")), verified: 3 };
+        let files = [
+            found("a", (20, 5)),
+            found("b", (99, 960_000_000)),
+            found("c/d", (20, 1)),
+            found("e", (20, 5)),
+        ];
+        let known = Known {
+            object: ObjectId(Digest::of(b"x")),
+            verified: 3,
+        };
         let all: Vec<_> = files.iter().map(|file| (file, known)).collect();
-        Cache::open(&state, &folder, b"id").write(&state, (100, 0), &all).expect("it writes");
+        Cache::open(&state, &folder, b"id")
+            .write(&state, (100, 0), &all)
+            .expect("it writes");
         let cache = Cache::open(&state, &folder, b"id");
-        assert_eq!((cache.run, cache.know(&files)), (1, vec![Some(known), None, Some(known), Some(known)]), "b may be racy");
+        assert_eq!(
+            (cache.run, cache.know(&files)),
+            (1, vec![Some(known), None, Some(known), Some(known)]),
+            "b may be racy"
+        );
         let mut other = files.clone();
         other[0].stat.ctime.1 = 1;
         other[2].stat.size = 6;
         other[3].path = RelPath::own("d");
         assert_eq!(cache.know(&other), [None; 4]);
-        assert_eq!(Cache::open(&state, &folder, b"elsewhere").know(&files), [None; 4]);
+        assert_eq!(
+            Cache::open(&state, &folder, b"elsewhere").know(&files),
+            [None; 4]
+        );
         let bytes = std::fs::read(dir.path().join(cache.path.as_os())).expect("it is there");
         for at in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[at] ^= 8;
-            let damaged = Cache { bytes: bad, path: cache.path.clone(), dir: folder.clone(), folder: cache.folder, run: 0 };
+            let damaged = Cache {
+                bytes: bad,
+                path: cache.path.clone(),
+                dir: folder.clone(),
+                folder: cache.folder,
+                run: 0,
+            };
             assert!(damaged.head().is_err(), "byte {at}");
         }
     }

@@ -75,7 +75,11 @@ enum Refusal {
 
 impl From<io::Error> for Refusal {
     fn from(error: io::Error) -> Self {
-        Self::File(if error.kind() == io::ErrorKind::NotFound { Got::Gone } else { Got::Failed(error.to_string()) })
+        Self::File(if error.kind() == io::ErrorKind::NotFound {
+            Got::Gone
+        } else {
+            Got::Failed(error.to_string())
+        })
     }
 }
 
@@ -92,7 +96,9 @@ impl From<store::Error> for Refusal {
 fn settle(result: Result<Got, Refusal>) -> Result<Got, Failure> {
     match result {
         Ok(got) | Err(Refusal::File(got)) => Ok(got),
-        Err(Refusal::Changed) => Ok(Got::Failed(format!("it changed {TRIES} times while it was read"))),
+        Err(Refusal::Changed) => Ok(Got::Failed(format!(
+            "it changed {TRIES} times while it was read"
+        ))),
         Err(Refusal::Store(failure)) => Err(failure),
     }
 }
@@ -103,12 +109,19 @@ impl Intake<'_> {
     pub fn take(&self, files: &[&Found]) -> Result<Vec<Got>, Failure> {
         let (mut small, mut large) = (Vec::new(), Vec::new());
         for (nth, file) in files.iter().enumerate() {
-            if file.in_use || file.stat.size > SMALL { large.push(nth) } else { small.push(nth) }
+            if file.in_use || file.stat.size > SMALL {
+                large.push(nth)
+            } else {
+                small.push(nth)
+            }
         }
         let mut got = vec![Got::Gone; files.len()];
         let batches = batches(files, &small);
-        let done: Vec<_> =
-            batches.par_iter().with_max_len(1).map_init(Vec::new, |buffer, batch| self.batch(files, batch, buffer)).collect();
+        let done: Vec<_> = batches
+            .par_iter()
+            .with_max_len(1)
+            .map_init(Vec::new, |buffer, batch| self.batch(files, batch, buffer))
+            .collect();
         for (batch, done) in batches.iter().zip(done) {
             for (nth, one) in batch.iter().zip(done?) {
                 got[*nth] = one;
@@ -125,7 +138,12 @@ impl Intake<'_> {
     }
 
     /// Takes a batch of small files in.
-    fn batch(&self, files: &[&Found], batch: &[usize], buffer: &mut Vec<u8>) -> Result<Vec<Got>, Failure> {
+    fn batch(
+        &self,
+        files: &[&Found],
+        batch: &[usize],
+        buffer: &mut Vec<u8>,
+    ) -> Result<Vec<Got>, Failure> {
         cancel::check()?;
         buffer.clear();
         let mut read = Vec::with_capacity(batch.len());
@@ -137,14 +155,22 @@ impl Intake<'_> {
             }
             read.push((stat, begin..buffer.len()));
         }
-        let contents: Vec<&[u8]> = read.iter().filter(|(stat, _)| stat.is_ok()).map(|(_, range)| &buffer[range.clone()]).collect();
+        let contents: Vec<&[u8]> = read
+            .iter()
+            .filter(|(stat, _)| stat.is_ok())
+            .map(|(_, range)| &buffer[range.clone()])
+            .collect();
         let mut stored = self.session.put_small(&contents)?.into_iter();
         let mut got = Vec::with_capacity(batch.len());
         let mut bytes = 0;
         for (nth, (stat, range)) in batch.iter().zip(read) {
             bytes += range.len() as u64;
             got.push(match stat {
-                Ok(stat) => self.stored(&stored.next().expect("because each content was stored"), stat, false),
+                Ok(stat) => self.stored(
+                    &stored.next().expect("because each content was stored"),
+                    stat,
+                    false,
+                ),
                 // It grew, or will not keep still: alone, with more patience.
                 Err(Refusal::Changed) => settle(self.one(files[*nth]))?,
                 Err(refusal) => settle(Err(refusal))?,
@@ -157,7 +183,11 @@ impl Intake<'_> {
     /// Reads a small file once.
     fn read(&self, file: &Found, buffer: &mut Vec<u8>) -> Result<Stat, Refusal> {
         let after = self.fs.read_into(&file.path, file.stat.size, buffer)?;
-        if same(&file.stat, &after) { Ok(after) } else { Err(Refusal::Changed) }
+        if same(&file.stat, &after) {
+            Ok(after)
+        } else {
+            Err(Refusal::Changed)
+        }
     }
 
     /// Takes one file in, however often it has to be read.
@@ -166,18 +196,28 @@ impl Intake<'_> {
         let mut live = file.in_use || self.has_journal(&file.path);
         let mut before = file.stat;
         for _ in 0..TRIES {
-            if let Some(copies) = self.copies.as_ref().filter(|_| live && self.is_sqlite(&file.path)) {
+            if let Some(copies) = self
+                .copies
+                .as_ref()
+                .filter(|_| live && self.is_sqlite(&file.path))
+            {
                 match self.database(file, copies) {
                     Err(Refusal::File(Got::Gone)) => {}
                     other => return other,
                 }
             }
-            let stored = self.session.put(&mut cancel::Stoppable(self.fs.open(&file.path)?))?;
+            let stored = self
+                .session
+                .put(&mut cancel::Stoppable(self.fs.open(&file.path)?))?;
             let after = self.fs.stat(&file.path)?.ok_or(Refusal::File(Got::Gone))?;
             if same(&before, &after) && stored.size == after.size {
                 return Ok(self.stored(&stored, after, false));
             }
-            before = self.fs.stat(&file.path)?.filter(|stat| stat.kind == Type::File).ok_or(Refusal::File(Got::Gone))?;
+            before = self
+                .fs
+                .stat(&file.path)?
+                .filter(|stat| stat.kind == Type::File)
+                .ok_or(Refusal::File(Got::Gone))?;
             live = true;
         }
         Err(Refusal::Changed)
@@ -186,7 +226,14 @@ impl Intake<'_> {
     /// Notes what was stored.
     fn stored(&self, stored: &Stored, stat: Stat, database: bool) -> Got {
         self.grown.fetch_add(stored.grown, Ordering::Relaxed);
-        Got::Stored { object: stored.id, stat: Stat { size: stored.size, ..stat }, database }
+        Got::Stored {
+            object: stored.id,
+            stat: Stat {
+                size: stored.size,
+                ..stat
+            },
+            database,
+        }
     }
 
     /// True for a database beside which SQLite keeps its log or journal.
@@ -196,13 +243,18 @@ impl Intake<'_> {
 
     /// True for a file beside which SQLite would find a log or journal.
     fn has_journal(&self, path: &RelPath) -> bool {
-        ["-wal", "-journal"].iter().any(|end| matches!(self.fs.stat(&side(path, end)), Ok(Some(_))))
+        ["-wal", "-journal"]
+            .iter()
+            .any(|end| matches!(self.fs.stat(&side(path, end)), Ok(Some(_))))
     }
 
     /// True for a file that begins as SQLite's do.
     fn is_sqlite(&self, path: &RelPath) -> bool {
         let mut begin = [0; MAGIC.len()];
-        self.fs.open(path).is_ok_and(|mut file| file.read_exact(&mut begin).is_ok()) && begin == *MAGIC
+        self.fs
+            .open(path)
+            .is_ok_and(|mut file| file.read_exact(&mut begin).is_ok())
+            && begin == *MAGIC
     }
 
     /// Takes the copy of a database in; `Gone` when its files have to be taken as they are.
@@ -235,12 +287,19 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 /// there removes what others that were killed left behind.
 fn enter(copies: &Path) -> io::Result<File> {
     std::fs::create_dir_all(copies)?;
-    let lock = File::options().create(true).truncate(false).write(true).open(copies.join(LOCK))?;
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(copies.join(LOCK))?;
     if lock.try_lock().is_ok() {
         for entry in std::fs::read_dir(copies)? {
             let entry = entry?;
             if entry.file_name() != LOCK {
-                #[expect(clippy::disallowed_methods, reason = "a scratch file outside every tree that the port guards")]
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "a scratch file outside every tree that the port guards"
+                )]
                 let _ = std::fs::remove_file(entry.path());
             }
         }
@@ -256,7 +315,10 @@ fn batches(files: &[&Found], small: &[usize]) -> Vec<Vec<usize>> {
     let mut bytes = u64::MAX;
     for nth in small {
         let size = files[*nth].stat.size;
-        match batches.last_mut().filter(|batch| batch.len() < BATCH.0 && bytes.saturating_add(size) <= BATCH.1) {
+        match batches
+            .last_mut()
+            .filter(|batch| batch.len() < BATCH.0 && bytes.saturating_add(size) <= BATCH.1)
+        {
             Some(batch) => {
                 batch.push(*nth);
                 bytes += size;

@@ -60,7 +60,9 @@ pub fn encode(entries: &[Entry]) -> Vec<u8> {
     let mut before = &root;
     for entry in entries {
         out.push(match &entry.what {
-            What::File { database: false, .. } => 0,
+            What::File {
+                database: false, ..
+            } => 0,
             What::Link(_) => 1,
             What::Folder => 2,
             What::File { database: true, .. } => 3,
@@ -93,7 +95,13 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<Entry>, Broken> {
 /// The objects that a listing names; an error when it is not whole.
 pub fn objects(bytes: &[u8]) -> Result<Vec<ObjectId>, Broken> {
     let mut objects = Vec::new();
-    let add = |entry: Entry| objects.extend(if let What::File { object, .. } = entry.what { Some(object) } else { None });
+    let add = |entry: Entry| {
+        objects.extend(if let What::File { object, .. } = entry.what {
+            Some(object)
+        } else {
+            None
+        })
+    };
     each(bytes, add)?;
     Ok(objects)
 }
@@ -111,16 +119,27 @@ fn each(bytes: &[u8], mut act: impl FnMut(Entry)) -> Result<(), Broken> {
         cut.path(&mut path)?;
         let (mode, mtime) = (cut.u16()?, cut.time()?);
         let what = match kind {
-            0 | 3 => What::File { size: cut.varint()?, object: ObjectId(cut.digest()?), database: kind == 3 },
+            0 | 3 => What::File {
+                size: cut.varint()?,
+                object: ObjectId(cut.digest()?),
+                database: kind == 3,
+            },
             1 => What::Link(cut.text()?.to_vec()),
             2 => What::Folder,
             _ => return Err(Broken::because("it has an entry of an unknown kind")),
         };
         count += 1;
-        act(Entry { path: RelPath::own(path.clone()), mode, mtime, what });
+        act(Entry {
+            path: RelPath::own(path.clone()),
+            mode,
+            mtime,
+            what,
+        });
     }
     if cut.varint()? != count {
-        return Err(Broken::because("it has another number of entries than it says"));
+        return Err(Broken::because(
+            "it has another number of entries than it says",
+        ));
     }
     cut.end()
 }
@@ -161,9 +180,17 @@ impl Save {
         let seconds = cut.u64()?.cast_signed();
         let listing = ObjectId(cut.digest()?);
         let (files, bytes) = (cut.u64()?, cut.u64()?);
-        let folders = (0..cut.varint()?).map(|_| cut.text().map(<[u8]>::to_vec)).collect::<Result<_, _>>()?;
+        let folders = (0..cut.varint()?)
+            .map(|_| cut.text().map(<[u8]>::to_vec))
+            .collect::<Result<_, _>>()?;
         cut.end()?;
-        Ok(Self { seconds, listing, files, bytes, folders })
+        Ok(Self {
+            seconds,
+            listing,
+            files,
+            bytes,
+            folders,
+        })
     }
 
     /// True when an object begins as a save does; any other object names no other ones.
@@ -182,35 +209,69 @@ mod tests {
     use super::*;
 
     fn entries() -> Vec<Entry> {
-        let entry = |path: &[u8], what| Entry { path: RelPath::own(path), mode: 0o640, mtime: (1_700_000_000, 123_456_789), what };
-        let file = |size, database| What::File { size, object: object(b"x"), database };
+        let entry = |path: &[u8], what| Entry {
+            path: RelPath::own(path),
+            mode: 0o640,
+            mtime: (1_700_000_000, 123_456_789),
+            what,
+        };
+        let file = |size, database| What::File {
+            size,
+            object: object(b"x"),
+            database,
+        };
         vec![
             entry(b"a-b", file(300, false)),
             entry(b"a/db.sqlite", file(u64::MAX, true)),
             entry(b"a/empty", What::Folder),
-            Entry { mtime: (-5, 0), ..entry(b"a/link", What::Link(b"../\xf0".to_vec())) },
+            Entry {
+                mtime: (-5, 0),
+                ..entry(b"a/link", What::Link(b"../\xf0".to_vec()))
+            },
             entry(b"a/\xff\xfe", file(0, false)),
         ]
     }
 
     fn save() -> Save {
-        Save { seconds: 1_700_000_000, listing: object(b"y"), files: 3, bytes: 77, folders: vec![b"data".to_vec(), b"\xff".to_vec()] }
+        Save {
+            seconds: 1_700_000_000,
+            listing: object(b"y"),
+            files: 3,
+            bytes: 77,
+            folders: vec![b"data".to_vec(), b"\xff".to_vec()],
+        }
     }
 
     #[test]
     fn the_golden_files_stay_as_they_are() {
-        assert_eq!(encode(&entries()), include_bytes!("../../tests/fixtures/store/listing-1"));
-        assert_eq!(decode(include_bytes!("../../tests/fixtures/store/listing-1")), Ok(entries()));
-        assert_eq!(save().encode(), include_bytes!("../../tests/fixtures/store/save-1"));
-        assert_eq!(Save::decode(include_bytes!("../../tests/fixtures/store/save-1")), Ok(save()));
+        assert_eq!(
+            encode(&entries()),
+            include_bytes!("../../tests/fixtures/store/listing-1")
+        );
+        assert_eq!(
+            decode(include_bytes!("../../tests/fixtures/store/listing-1")),
+            Ok(entries())
+        );
+        assert_eq!(
+            save().encode(),
+            include_bytes!("../../tests/fixtures/store/save-1")
+        );
+        assert_eq!(
+            Save::decode(include_bytes!("../../tests/fixtures/store/save-1")),
+            Ok(save())
+        );
     }
 
     #[test]
     fn every_changed_byte_and_every_cut_is_found() {
         let (listing, save) = (encode(&entries()), save().encode());
-        for (bytes, reads) in
-            [(&listing, (|bytes| decode(bytes).is_ok()) as fn(&[u8]) -> bool), (&save, |bytes| Save::decode(bytes).is_ok())]
-        {
+        for (bytes, reads) in [
+            (
+                &listing,
+                (|bytes| decode(bytes).is_ok()) as fn(&[u8]) -> bool,
+            ),
+            (&save, |bytes| Save::decode(bytes).is_ok()),
+        ] {
             for at in 0..bytes.len() {
                 let mut bad = bytes.clone();
                 bad[at] ^= 1;
@@ -228,7 +289,10 @@ mod tests {
             decode(&seal(bytes)).is_ok()
         };
         assert!(reseal(&|_| ()));
-        assert!(!reseal(&|bytes| *bytes.last_mut().expect("it is not empty") += 1), "another count");
+        assert!(
+            !reseal(&|bytes| *bytes.last_mut().expect("it is not empty") += 1),
+            "another count"
+        );
         assert!(!reseal(&|bytes| bytes[8] = 9), "another version");
         assert!(!reseal(&|bytes| bytes[10] = 7), "another kind");
         assert!(!reseal(&|bytes| bytes.push(0)), "bytes after the end");

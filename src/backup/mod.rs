@@ -94,8 +94,13 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::Unknown { near, .. } if !near.is_empty() => vec![Hint::say(format!("did you mean {}?", near.join(", ")))],
-            Self::Unknown { .. } => vec![Hint::run("see what is there", &["snapback", "store", "list"])],
+            Self::Unknown { near, .. } if !near.is_empty() => {
+                vec![Hint::say(format!("did you mean {}?", near.join(", ")))]
+            }
+            Self::Unknown { .. } => vec![Hint::run(
+                "see what is there",
+                &["snapback", "store", "list"],
+            )],
             Self::CannotKeep { .. } => vec![Hint::say("add --discard to lose what is overwritten")],
             _ => Vec::new(),
         }
@@ -115,7 +120,11 @@ fn root_name(name: &str) -> String {
 /// Refuses what cannot be a name.
 fn check_name(name: &str) -> Result<(), Error> {
     let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
-    if (1..=100).contains(&name.len()) && name.bytes().all(legal) { Ok(()) } else { Err(Error::BadName(name.into())) }
+    if (1..=100).contains(&name.len()) && name.bytes().all(legal) {
+        Ok(())
+    } else {
+        Err(Error::BadName(name.into()))
+    }
 }
 
 /// A folder's path as bytes.
@@ -139,7 +148,13 @@ fn read_small(store: &dyn Store, id: &ObjectId) -> Result<Option<Vec<u8>>, Failu
 /// Reads what a name's object says.
 fn read_save(store: &dyn Store, name: &str, id: &ObjectId) -> Result<Save, Failure> {
     let bytes = read_small(store, id)?.unwrap_or_default();
-    Save::decode(&bytes).map_err(|broken| Error::Damaged { name: name.into(), why: broken.to_string() }.into())
+    Save::decode(&bytes).map_err(|broken| {
+        Error::Damaged {
+            name: name.into(),
+            why: broken.to_string(),
+        }
+        .into()
+    })
 }
 
 /// The object that a name stands for.
@@ -148,9 +163,18 @@ fn root(store: &dyn Store, name: &str) -> Result<ObjectId, Failure> {
     if let Some((_, id)) = roots.iter().find(|(root, _)| *root == wanted) {
         return Ok(*id);
     }
-    let names = roots.iter().filter_map(|(root, _)| root.strip_prefix(ROOTS));
-    let near = text::did_you_mean(name, names).into_iter().map(String::from).collect();
-    Err(Error::Unknown { name: text::escape(name.as_bytes()), near }.into())
+    let names = roots
+        .iter()
+        .filter_map(|(root, _)| root.strip_prefix(ROOTS));
+    let near = text::did_you_mean(name, names)
+        .into_iter()
+        .map(String::from)
+        .collect();
+    Err(Error::Unknown {
+        name: text::escape(name.as_bytes()),
+        near,
+    }
+    .into())
 }
 
 /// What is stored under a name.
@@ -162,14 +186,25 @@ fn find(store: &dyn Store, name: &str) -> Result<Save, Failure> {
 fn entries(store: &dyn Store, name: &str, save: &Save) -> Result<Vec<Entry>, Failure> {
     let mut bytes = Vec::new();
     store.read(&save.listing, &mut bytes)?;
-    listing::decode(&bytes).map_err(|broken| Error::Damaged { name: name.into(), why: broken.to_string() }.into())
+    listing::decode(&bytes).map_err(|broken| {
+        Error::Damaged {
+            name: name.into(),
+            why: broken.to_string(),
+        }
+        .into()
+    })
 }
 
 /// The objects that an object names: those of a save, or none for any other object. A
 /// collection asks this of every root; an error must stop it.
 pub fn listed(store: &dyn Store, id: &ObjectId) -> Result<Vec<ObjectId>, Failure> {
-    let Some(bytes) = read_small(store, id)?.filter(|bytes| Save::is_one(bytes)) else { return Ok(Vec::new()) };
-    let broken = |broken: crate::base::cut::Broken| Error::Damaged { name: id.to_string(), why: broken.to_string() };
+    let Some(bytes) = read_small(store, id)?.filter(|bytes| Save::is_one(bytes)) else {
+        return Ok(Vec::new());
+    };
+    let broken = |broken: crate::base::cut::Broken| Error::Damaged {
+        name: id.to_string(),
+        why: broken.to_string(),
+    };
     let save = Save::decode(&bytes).map_err(broken)?;
     let mut bytes = Vec::new();
     store.read(&save.listing, &mut bytes)?;
@@ -183,8 +218,12 @@ pub fn listed(store: &dyn Store, id: &ObjectId) -> Result<Vec<ObjectId>, Failure
 /// Everything that was put, by name.
 pub fn list(ground: &Ground) -> Result<Vec<Saved>, Failure> {
     let roots = ground.store.roots()?;
-    let named = roots.iter().filter_map(|(root, id)| Some((root.strip_prefix(ROOTS)?, *id)));
-    Ok(named.map(|(name, id)| saved(name, id, read_save(&*ground.store, name, &id))).collect())
+    let named = roots
+        .iter()
+        .filter_map(|(root, id)| Some((root.strip_prefix(ROOTS)?, *id)));
+    Ok(named
+        .map(|(name, id)| saved(name, id, read_save(&*ground.store, name, &id)))
+        .collect())
 }
 
 /// What is stored under one name; one that cannot be read is shown too, for it can be dropped.
@@ -196,19 +235,34 @@ pub fn show(ground: &Ground, name: &str) -> Result<Saved, Failure> {
 /// Takes a name away. What only it needs goes with the next collection.
 pub fn drop_name(ground: &Ground, name: &str) -> Result<Saved, Failure> {
     let gone = show(ground, name)?;
-    drop(ground.store.begin()?.commit_with(&[(root_name(name), None)])?);
+    drop(
+        ground
+            .store
+            .begin()?
+            .commit_with(&[(root_name(name), None)])?,
+    );
     Ok(gone)
 }
 
 /// A save for people.
 fn saved(name: &str, object: ObjectId, save: Result<Save, Failure>) -> Saved {
     let trouble = save.as_ref().err().map(ToString::to_string);
-    let none = Save { seconds: 0, listing: object, files: 0, bytes: 0, folders: Vec::new() };
+    let none = Save {
+        seconds: 0,
+        listing: object,
+        files: 0,
+        bytes: 0,
+        folders: Vec::new(),
+    };
     let save = save.unwrap_or(none);
     Saved {
         name: name.into(),
         at: jiff::Timestamp::from_second(save.seconds).unwrap_or_default(),
-        folders: save.folders.iter().map(|folder| text::escape(folder)).collect(),
+        folders: save
+            .folders
+            .iter()
+            .map(|folder| text::escape(folder))
+            .collect(),
         files: save.files,
         bytes: save.bytes,
         object,

@@ -43,7 +43,8 @@ pub struct Plan<'a> {
     pub touch: Vec<Task<'a>>,
     /// What would be overwritten.
     pub overwritten: Vec<Found>,
-    /// What SQLite keeps beside a database of the listing and would read into it: it belongs to another one.
+    /// What SQLite keeps beside a database of the listing and would read into it: it belongs to
+    /// another one.
     pub beside: Vec<Found>,
     /// The databases that are replaced, or beside which something is taken away.
     pub databases: Vec<Database>,
@@ -70,32 +71,72 @@ enum Look<'a> {
 }
 
 /// Compares a listing with what is below a root.
-pub fn plan<'a>(fs: &dyn Fs, entries: &'a [Entry], cache: Option<&Cache>, folds_case: bool) -> Result<Plan<'a>, Failure> {
+pub fn plan<'a>(
+    fs: &dyn Fs,
+    entries: &'a [Entry],
+    cache: Option<&Cache>,
+    folds_case: bool,
+) -> Result<Plan<'a>, Failure> {
     let walk = scan::walk(fs)?;
-    let known = cache.map_or_else(|| vec![None; walk.found.len()], |cache| cache.know(&walk.found));
+    let known = cache.map_or_else(
+        || vec![None; walk.found.len()],
+        |cache| cache.know(&walk.found),
+    );
     let folders: HashSet<&RelPath> = walk.folders.iter().map(|folder| &folder.path).collect();
     let others: HashSet<&RelPath> = walk.left.iter().map(|left| &left.path).collect();
-    let compare = Compare { fs, walk: &walk, known: &known, folders, others };
-    let twins = if folds_case { twins(entries) } else { HashSet::new() };
+    let compare = Compare {
+        fs,
+        walk: &walk,
+        known: &known,
+        folders,
+        others,
+    };
+    let twins = if folds_case {
+        twins(entries)
+    } else {
+        HashSet::new()
+    };
     let look = |buffer: &mut Vec<u8>, entry: &'a Entry| {
         if twins.contains(&entry.path) {
-            return Look::Refused("another path differs from it only in case, and this file system folds case".into());
+            return Look::Refused(
+                "another path differs from it only in case, and this file system folds case".into(),
+            );
         }
         compare.look(entry, buffer)
     };
-    let looks: Vec<Look<'a>> = entries.par_iter().with_max_len(64).map_init(Vec::new, look).collect();
+    let looks: Vec<Look<'a>> = entries
+        .par_iter()
+        .with_max_len(64)
+        .map_init(Vec::new, look)
+        .collect();
     cancel::check()?;
-    let top = fs.stat(&RelPath::root()).ok().flatten().map(|stat| stat.dev);
-    let mut plan = Plan { one_device: walk.folders.iter().all(|folder| Some(folder.stat.dev) == top), ..Plan::default() };
+    let top = fs
+        .stat(&RelPath::root())
+        .ok()
+        .flatten()
+        .map(|stat| stat.dev);
+    let mut plan = Plan {
+        one_device: walk
+            .folders
+            .iter()
+            .all(|folder| Some(folder.stat.dev) == top),
+        ..Plan::default()
+    };
     for (entry, look) in entries.iter().zip(looks) {
         match look {
             Look::Right => plan.right += 1,
             Look::Write(task) => plan.write.push(task),
             Look::Touch(task) => plan.touch.push(task),
-            Look::Refused(why) => plan.refused.push(Trouble { path: entry.path.clone(), why }),
+            Look::Refused(why) => plan.refused.push(Trouble {
+                path: entry.path.clone(),
+                why,
+            }),
         }
     }
-    plan.refused.extend(walk.failed.iter().map(|left| Trouble { path: left.path.clone(), why: left.why.clone() }));
+    plan.refused.extend(walk.failed.iter().map(|left| Trouble {
+        path: left.path.clone(),
+        why: left.why.clone(),
+    }));
     compare.extra(entries, &mut plan);
     compare.databases(entries, &mut plan);
     Ok(plan)
@@ -126,7 +167,10 @@ struct Compare<'w> {
 impl Compare<'_> {
     /// The file or link at a path.
     fn at(&self, path: &RelPath) -> Option<usize> {
-        self.walk.found.binary_search_by(|found| found.path.cmp(path)).ok()
+        self.walk
+            .found
+            .binary_search_by(|found| found.path.cmp(path))
+            .ok()
     }
 
     /// Compares one path.
@@ -134,7 +178,10 @@ impl Compare<'_> {
         if let Err(error) = RelPath::parse(entry.path.as_bytes()) {
             return Look::Refused(format!("the path is not safe: {}", error.why));
         }
-        let way = entry.path.ancestors().find(|above| self.others.contains(above) || self.at(above).is_some());
+        let way = entry
+            .path
+            .ancestors()
+            .find(|above| self.others.contains(above) || self.at(above).is_some());
         if let Some(way) = way {
             return Look::Refused(format!("{way} is no folder"));
         }
@@ -148,26 +195,41 @@ impl Compare<'_> {
             (What::Folder, Some(_)) => Look::Refused("a file is there".into()),
             (_, None) if is_folder => Look::Refused("a folder is there".into()),
             (_, None) => Look::Write(Task { entry, now: None }),
-            (_, Some(nth)) => self.compare(entry, nth, buffer).unwrap_or_else(|error| Look::Refused(error.to_string())),
+            (_, Some(nth)) => self
+                .compare(entry, nth, buffer)
+                .unwrap_or_else(|error| Look::Refused(error.to_string())),
         }
     }
 
     /// Compares a path at which there is a file or link.
-    fn compare<'a>(&self, entry: &'a Entry, nth: usize, buffer: &mut Vec<u8>) -> io::Result<Look<'a>> {
+    fn compare<'a>(
+        &self,
+        entry: &'a Entry,
+        nth: usize,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<Look<'a>> {
         let found = &self.walk.found[nth];
-        let task = Task { entry, now: Some(found.stat) };
+        let task = Task {
+            entry,
+            now: Some(found.stat),
+        };
         let same = match &entry.what {
-            What::File { size, object, .. } if found.stat.kind == Type::File && found.stat.size == *size => {
+            What::File { size, object, .. }
+                if found.stat.kind == Type::File && found.stat.size == *size =>
+            {
                 match self.known[nth].filter(|_| !found.in_use) {
                     Some(known) => known.object == *object,
                     None => self.digest(found, buffer)? == object.0,
                 }
             }
-            What::Link(target) if found.stat.kind == Type::Symlink => self.fs.read_link(&found.path)? == *target,
+            What::Link(target) if found.stat.kind == Type::Symlink => {
+                self.fs.read_link(&found.path)? == *target
+            }
             _ => false,
         };
         let is_link = matches!(entry.what, What::Link(_));
-        let as_listed = is_link || (found.stat.mode, found.stat.mtime) == (u32::from(entry.mode), entry.mtime);
+        let as_listed =
+            is_link || (found.stat.mode, found.stat.mtime) == (u32::from(entry.mode), entry.mtime);
         Ok(match (same, as_listed) {
             (true, true) => Look::Right,
             (true, false) => Look::Touch(task),
@@ -188,7 +250,11 @@ impl Compare<'_> {
 
     /// Finds what the listing does not have, and what would be overwritten.
     fn extra(&self, entries: &[Entry], plan: &mut Plan<'_>) {
-        let listed = |path: &RelPath| entries.binary_search_by(|entry| entry.path.cmp(path)).is_ok();
+        let listed = |path: &RelPath| {
+            entries
+                .binary_search_by(|entry| entry.path.cmp(path))
+                .is_ok()
+        };
         for found in self.walk.found.iter().filter(|found| !listed(&found.path)) {
             if found.path.name().starts_with(TEMP) {
                 plan.leftovers.push(found.path.clone());
@@ -196,8 +262,14 @@ impl Compare<'_> {
                 plan.extra.push(found.clone());
             }
         }
-        let overwritten = plan.write.iter().filter(|task| task.now.is_some()).filter_map(|task| self.at(&task.entry.path));
-        plan.overwritten = overwritten.map(|nth| self.walk.found[nth].clone()).collect();
+        let overwritten = plan
+            .write
+            .iter()
+            .filter(|task| task.now.is_some())
+            .filter_map(|task| self.at(&task.entry.path));
+        plan.overwritten = overwritten
+            .map(|nth| self.walk.found[nth].clone())
+            .collect();
         let mut needed: HashSet<RelPath> = HashSet::new();
         for entry in entries {
             needed.insert(entry.path.clone());
@@ -208,30 +280,56 @@ impl Compare<'_> {
             }
         }
         let folders = self.walk.folders.iter().map(|folder| &folder.path);
-        plan.extra_folders = folders.rev().filter(|path| !needed.contains(path)).cloned().collect();
+        plan.extra_folders = folders
+            .rev()
+            .filter(|path| !needed.contains(path))
+            .cloned()
+            .collect();
     }
 
-    /// Finds the databases of the listing that are replaced, and those that something not listed lies
-    /// beside that SQLite would read into them, whether they are replaced or right already.
+    /// Finds the databases of the listing that are replaced, and those that something not listed
+    /// lies beside that SQLite would read into them, whether they are replaced or right already.
     fn databases(&self, entries: &[Entry], plan: &mut Plan<'_>) {
         let is_sized = |task: &&Task<'_>| task.now.is_some_and(|stat| sqlite::is_sized(stat.size));
-        let replaced = plan.write.iter().filter(is_sized).map(|task| &task.entry.path);
-        let logged = self.walk.found.iter().filter_map(|found| sqlite::database_of(&found.path));
+        let replaced = plan
+            .write
+            .iter()
+            .filter(is_sized)
+            .map(|task| &task.entry.path);
+        let logged = self
+            .walk
+            .found
+            .iter()
+            .filter_map(|found| sqlite::database_of(&found.path));
         let paths: BTreeSet<RelPath> = replaced.cloned().chain(logged).collect();
         let place = |path: &RelPath| entries.binary_search_by(|entry| entry.path.cmp(path)).ok();
         let written: HashSet<&RelPath> = plan.write.iter().map(|task| &task.entry.path).collect();
         let refused: HashSet<&RelPath> = plan.refused.iter().map(|trouble| &trouble.path).collect();
         for path in paths.into_iter().filter(|path| !refused.contains(path)) {
-            let Some(What::File { database: is_copy, .. }) = place(&path).map(|at| &entries[at].what) else { continue };
+            let Some(What::File {
+                database: is_copy, ..
+            }) = place(&path).map(|at| &entries[at].what)
+            else {
+                continue;
+            };
             if !is_copy && !sqlite::is_database(self.fs, &path).unwrap_or(false) {
                 continue;
             }
             let is_foreign = |log: &RelPath| self.at(log).is_some() && place(log).is_none();
-            let logs: Vec<RelPath> = sqlite::ENDS.map(|end| sqlite::side(&path, end)).into_iter().filter(is_foreign).collect();
+            let logs: Vec<RelPath> = sqlite::ENDS
+                .map(|end| sqlite::side(&path, end))
+                .into_iter()
+                .filter(is_foreign)
+                .collect();
             // One that cannot be read is not taken for nothing.
-            let changes = |log: &RelPath| sqlite::log(self.fs, &path, log).unwrap_or(Log::Rows) != Log::Idle;
+            let changes =
+                |log: &RelPath| sqlite::log(self.fs, &path, log).unwrap_or(Log::Rows) != Log::Idle;
             if written.contains(&path) || logs.iter().any(changes) {
-                plan.beside.extend(logs.iter().filter_map(|log| self.at(log)).map(|nth| self.walk.found[nth].clone()));
+                plan.beside.extend(
+                    logs.iter()
+                        .filter_map(|log| self.at(log))
+                        .map(|nth| self.walk.found[nth].clone()),
+                );
                 plan.databases.push(Database { path, logs });
             }
         }

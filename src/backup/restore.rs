@@ -46,19 +46,31 @@ pub fn restore(ground: &Ground, restore: &Restore) -> Result<RestoreReport, Fail
     let begun = Instant::now();
     let save = find(&*ground.store, &restore.name)?;
     let entries = super::entries(&*ground.store, &restore.name, &save)?;
-    let mut report = RestoreReport { name: restore.name.clone(), total: entries.len() as u64, ..RestoreReport::default() };
+    let mut report = RestoreReport {
+        name: restore.name.clone(),
+        total: entries.len() as u64,
+        ..RestoreReport::default()
+    };
     if restore.dry_run && !restore.into.exists() {
         report.missing = report.total;
         return Ok(report);
     }
-    let failed = |source| Error::Folder { path: restore.into.clone(), source };
+    let failed = |source| Error::Folder {
+        path: restore.into.clone(),
+        source,
+    };
     let root = output::folder(&restore.into, !restore.dry_run)?;
     let top = root.path().to_path_buf();
-    let stat = root.stat(&RelPath::root()).map_err(failed)?.ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+    let stat = root
+        .stat(&RelPath::root())
+        .map_err(failed)?
+        .ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
     let cache = Cache::of(&*ground.state, &top, &stat);
     // Known only by writing a file, which a dry run does not.
     let folds = !restore.dry_run && folds_case(&root);
-    let plan = ground.work("comparing", 0, false, || plan::plan(&root, &entries, Some(&cache), folds))?;
+    let plan = ground.work("comparing", 0, false, || {
+        plan::plan(&root, &entries, Some(&cache), folds)
+    })?;
     databases::wait_closed(&top, &plan.databases, Duration::ZERO, false)?;
     count(&plan, &mut report);
     if !restore.dry_run {
@@ -87,13 +99,25 @@ fn count(plan: &Plan<'_>, report: &mut RestoreReport) {
 /// Everything that a restore takes away, sorted.
 fn lost(plan: &Plan<'_>, delete: bool) -> Vec<Found> {
     let extra = plan.extra.iter().filter(|_| delete);
-    let mut lost: Vec<Found> = plan.overwritten.iter().chain(&plan.beside).chain(extra).cloned().collect();
+    let mut lost: Vec<Found> = plan
+        .overwritten
+        .iter()
+        .chain(&plan.beside)
+        .chain(extra)
+        .cloned()
+        .collect();
     lost.sort_by(|a, b| a.path.cmp(&b.path));
     lost
 }
 
 /// Puts what would be lost into the store, under a name of its own, which is returned.
-fn keep(ground: &Ground, name: &str, root: &Root, top: &std::path::Path, lost: &[Found]) -> Result<String, Failure> {
+fn keep(
+    ground: &Ground,
+    name: &str,
+    root: &Root,
+    top: &std::path::Path,
+    lost: &[Found],
+) -> Result<String, Failure> {
     let session = ground.store.begin()?;
     let progress = |more| ground.progress(more);
     let intake = Intake {
@@ -105,26 +129,57 @@ fn keep(ground: &Ground, name: &str, root: &Root, top: &std::path::Path, lost: &
         progress: &progress,
         grown: 0.into(),
     };
-    let files: Vec<&Found> = lost.iter().filter(|found| found.stat.kind == Type::File).collect();
-    let got = ground.work("keeping", files.iter().map(|file| file.stat.size).sum(), true, || intake.take(&files))?;
+    let files: Vec<&Found> = lost
+        .iter()
+        .filter(|found| found.stat.kind == Type::File)
+        .collect();
+    let got = ground.work(
+        "keeping",
+        files.iter().map(|file| file.stat.size).sum(),
+        true,
+        || intake.take(&files),
+    )?;
     let mut got = got.into_iter();
     let mut entries = Vec::with_capacity(lost.len());
     for found in lost {
-        let cannot = |why: String| Error::CannotKeep { path: found.path.clone(), why };
+        let cannot = |why: String| Error::CannotKeep {
+            path: found.path.clone(),
+            why,
+        };
         let what = match found.stat.kind {
-            Type::Symlink => What::Link(root.read_link(&found.path).map_err(|error| cannot(error.to_string()))?),
+            Type::Symlink => What::Link(
+                root.read_link(&found.path)
+                    .map_err(|error| cannot(error.to_string()))?,
+            ),
             _ => match got.next().expect("because each file was taken in") {
-                Got::Stored { object, stat, .. } => What::File { size: stat.size, object, database: false },
+                Got::Stored { object, stat, .. } => What::File {
+                    size: stat.size,
+                    object,
+                    database: false,
+                },
                 Got::Gone => return Err(cannot("it was removed meanwhile".into()).into()),
                 Got::Failed(why) => return Err(cannot(why).into()),
             },
         };
         let mode = u16::try_from(found.stat.mode & 0o7777).expect("because twelve bits fit");
-        entries.push(Entry { path: found.path.clone(), mode, mtime: found.stat.mtime, what });
+        entries.push(Entry {
+            path: found.path.clone(),
+            mode,
+            mtime: found.stat.mtime,
+            what,
+        });
     }
-    let taken: Vec<String> = ground.store.roots()?.into_iter().map(|(root, _)| root).collect();
+    let taken: Vec<String> = ground
+        .store
+        .roots()?
+        .into_iter()
+        .map(|(root, _)| root)
+        .collect();
     // What was kept of what was kept is kept of the first.
-    let name = name.strip_prefix("before-restore-").and_then(|rest| Some(rest.rsplit_once('-')?.0)).unwrap_or(name);
+    let name = name
+        .strip_prefix("before-restore-")
+        .and_then(|rest| Some(rest.rsplit_once('-')?.0))
+        .unwrap_or(name);
     let mut nth = 1;
     let kept = loop {
         let kept = format!("before-restore-{name}-{nth}");
@@ -133,7 +188,14 @@ fn keep(ground: &Ground, name: &str, root: &Root, top: &std::path::Path, lost: &
         }
         nth += 1;
     };
-    put::name(ground, session, &kept, &entries, vec![super::folder_bytes(top)], true)?;
+    put::name(
+        ground,
+        session,
+        &kept,
+        &entries,
+        vec![super::folder_bytes(top)],
+        true,
+    )?;
     Ok(kept)
 }
 
@@ -141,7 +203,10 @@ fn keep(ground: &Ground, name: &str, root: &Root, top: &std::path::Path, lost: &
 fn folds_case(root: &Root) -> bool {
     // A name of its own: what a run that was killed left behind says nothing.
     let name = format!(".snapback-restore-case-{}", std::process::id());
-    let (lower, upper) = (RelPath::own(name.as_str()), RelPath::own(name.to_uppercase()));
+    let (lower, upper) = (
+        RelPath::own(name.as_str()),
+        RelPath::own(name.to_uppercase()),
+    );
     let _ = root.remove_file(&lower);
     if root.create(&lower, 0o600).is_err() {
         return false;

@@ -63,7 +63,13 @@ pub fn walk(fs: &dyn Fs) -> Result<Walk, Failure> {
 }
 
 /// Looks at one folder, and has those in it looked at.
-fn folder<'a>(scope: &rayon::Scope<'a>, fs: &'a dyn Fs, dir: RelPath, stat: Option<Stat>, all: &'a Mutex<Walk>) {
+fn folder<'a>(
+    scope: &rayon::Scope<'a>,
+    fs: &'a dyn Fs,
+    dir: RelPath,
+    stat: Option<Stat>,
+    all: &'a Mutex<Walk>,
+) {
     if cancel::requested().is_some() {
         return;
     }
@@ -71,13 +77,20 @@ fn folder<'a>(scope: &rayon::Scope<'a>, fs: &'a dyn Fs, dir: RelPath, stat: Opti
     match fs.scan(&dir) {
         Ok(names) => {
             let nothing = !names.iter().any(|(name, _)| name != b".git");
-            own.empty.extend(stat.filter(|_| nothing).map(|stat| Found { path: dir.clone(), stat, in_use: false }));
+            own.empty.extend(stat.filter(|_| nothing).map(|stat| Found {
+                path: dir.clone(),
+                stat,
+                in_use: false,
+            }));
             for (name, stat) in &names {
                 look(scope, fs, &dir, (name, *stat), &mut own, all);
             }
             mark_in_use(&mut own.found, &names);
         }
-        Err(error) => own.failed.push(Left { path: dir, why: error.to_string() }),
+        Err(error) => own.failed.push(Left {
+            path: dir,
+            why: error.to_string(),
+        }),
     }
     let mut all = all.lock().expect("because no holder panics");
     all.found.append(&mut own.found);
@@ -88,28 +101,59 @@ fn folder<'a>(scope: &rayon::Scope<'a>, fs: &'a dyn Fs, dir: RelPath, stat: Opti
 }
 
 /// Takes one name in.
-fn look<'a>(scope: &rayon::Scope<'a>, fs: &'a dyn Fs, dir: &RelPath, (name, stat): (&[u8], Stat), own: &mut Walk, all: &'a Mutex<Walk>) {
+fn look<'a>(
+    scope: &rayon::Scope<'a>,
+    fs: &'a dyn Fs,
+    dir: &RelPath,
+    (name, stat): (&[u8], Stat),
+    own: &mut Walk,
+    all: &'a Mutex<Walk>,
+) {
     if name == b".git" {
         return;
     }
     let path = match dir.child(name) {
         Ok(path) if path.as_bytes().len() < PATH_MAX => path,
-        Ok(path) => return own.left.push(Left { path, why: "its path is too long".into() }),
-        Err(error) => return own.left.push(Left { path: dir.join(name), why: format!("it could not be restored: {}", error.why) }),
+        Ok(path) => {
+            return own.left.push(Left {
+                path,
+                why: "its path is too long".into(),
+            });
+        }
+        Err(error) => {
+            return own.left.push(Left {
+                path: dir.join(name),
+                why: format!("it could not be restored: {}", error.why),
+            });
+        }
     };
     match stat.kind {
-        Type::File | Type::Symlink => own.found.push(Found { path, stat, in_use: false }),
+        Type::File | Type::Symlink => own.found.push(Found {
+            path,
+            stat,
+            in_use: false,
+        }),
         Type::Dir => {
-            own.folders.push(Found { path: path.clone(), stat, in_use: false });
+            own.folders.push(Found {
+                path: path.clone(),
+                stat,
+                in_use: false,
+            });
             scope.spawn(move |scope| folder(scope, fs, path, Some(stat), all));
         }
-        Type::Other => own.left.push(Left { path, why: "it is a device, FIFO or socket".into() }),
+        Type::Other => own.left.push(Left {
+            path,
+            why: "it is a device, FIFO or socket".into(),
+        }),
     }
 }
 
 /// Marks the files beside which SQLite keeps something.
 fn mark_in_use(found: &mut [Found], names: &[(Vec<u8>, Stat)]) {
-    let sides = names.iter().filter_map(|(name, _)| name.strip_suffix(b"-wal").or(name.strip_suffix(b"-journal")));
+    let sides = names.iter().filter_map(|(name, _)| {
+        name.strip_suffix(b"-wal")
+            .or(name.strip_suffix(b"-journal"))
+    });
     for name in sides {
         if let Some(file) = found.iter_mut().find(|file| file.path.name() == name) {
             file.in_use = file.stat.kind == Type::File;
@@ -136,10 +180,23 @@ mod tests {
         }
         std::os::unix::fs::symlink("d", at(b"link")).expect("it links");
         let walk = walk(&Root::open(dir.path()).expect("it opens")).expect("it walks");
-        let paths = |list: &[Found]| list.iter().map(|found| found.path.as_bytes().to_vec()).collect::<Vec<_>>();
-        assert_eq!(paths(&walk.found), [&b"d-"[..], b"d/e/f", b"d/\xff", b"db", b"db-wal", b"link"]);
+        let paths = |list: &[Found]| {
+            list.iter()
+                .map(|found| found.path.as_bytes().to_vec())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            paths(&walk.found),
+            [&b"d-"[..], b"d/e/f", b"d/\xff", b"db", b"db-wal", b"link"]
+        );
         assert_eq!(paths(&walk.empty), [b"none"]);
-        assert_eq!(walk.left.iter().map(|left| left.path.to_text()).collect::<Vec<_>>(), [".snapback"]);
+        assert_eq!(
+            walk.left
+                .iter()
+                .map(|left| left.path.to_text())
+                .collect::<Vec<_>>(),
+            [".snapback"]
+        );
         assert_eq!(walk.found.iter().filter(|found| found.in_use).count(), 1);
     }
 }

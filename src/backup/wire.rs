@@ -13,16 +13,21 @@ impl<'a> Cut<'a> {
     /// Bytes after their number.
     pub fn text(&mut self) -> Result<&'a [u8], Broken> {
         match self.varint()? {
-            len if len <= MAX_TEXT => self.bytes(usize::try_from(len).expect("because it is small")),
+            len if len <= MAX_TEXT => {
+                self.bytes(usize::try_from(len).expect("because it is small"))
+            }
             _ => Err(Broken::because("it has a name that no file can have")),
         }
     }
 
     /// A path of which the one before it says the beginning; it must come after that one.
     pub fn path(&mut self, path: &mut Vec<u8>) -> Result<(), Broken> {
-        let shared = usize::try_from(self.varint()?).map_err(|_| Broken::because("it has no such name"))?;
+        let shared =
+            usize::try_from(self.varint()?).map_err(|_| Broken::because("it has no such name"))?;
         let rest = self.text()?;
-        let after = path.get(shared..).ok_or_else(|| Broken::because("it shares more of a name than there is"))?;
+        let after = path
+            .get(shared..)
+            .ok_or_else(|| Broken::because("it shares more of a name than there is"))?;
         if rest <= after || shared + rest.len() > 4096 {
             return Err(Broken::because("its names are not in order"));
         }
@@ -49,7 +54,12 @@ pub fn text(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Appends a path after the one before it, whose beginning is not written again.
 pub fn path(out: &mut Vec<u8>, before: &RelPath, path: &RelPath) {
-    let shared = before.as_bytes().iter().zip(path.as_bytes()).take_while(|(a, b)| a == b).count();
+    let shared = before
+        .as_bytes()
+        .iter()
+        .zip(path.as_bytes())
+        .take_while(|(a, b)| a == b)
+        .count();
     varint(out, shared as u64);
     text(out, &path.as_bytes()[shared..]);
 }

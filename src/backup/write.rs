@@ -66,11 +66,22 @@ struct Ready<'a> {
 impl<'a> Writer<'a> {
     /// Writes below a root.
     pub fn new(ground: &'a Ground, fs: &'a dyn Fs, one_device: bool) -> Self {
-        Self { ground, fs, together: one_device, nth: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+        Self {
+            ground,
+            fs,
+            together: one_device,
+            nth: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        }
     }
 
     /// Does what is planned.
-    pub fn run(&mut self, plan: &Plan<'_>, delete: bool, report: &mut RestoreReport) -> Result<(), Failure> {
+    pub fn run(
+        &mut self,
+        plan: &Plan<'_>,
+        delete: bool,
+        report: &mut RestoreReport,
+    ) -> Result<(), Failure> {
         if self.together {
             // Asked before anything depends on the answer.
             self.together = self.fs.sync_all(SyncPoint::StageFile).is_ok();
@@ -81,7 +92,9 @@ impl<'a> Writer<'a> {
         let mut dirs = BTreeSet::new();
         let tasks = self.make_folders(plan, &mut dirs, report);
         let total = tasks.iter().map(|task| size(task.entry)).sum();
-        self.ground.work("restoring", total, true, || self.write_all(plan, tasks, report))?;
+        self.ground.work("restoring", total, true, || {
+            self.write_all(plan, tasks, report)
+        })?;
         self.touch(plan, report);
         let extra = plan.extra.iter().filter(|_| delete);
         for found in plan.beside.iter().chain(extra) {
@@ -103,20 +116,33 @@ impl<'a> Writer<'a> {
     }
 
     /// Makes the folders that are missing; returns what can be written into them.
-    fn make_folders<'p>(&self, plan: &Plan<'p>, dirs: &mut BTreeSet<RelPath>, report: &mut RestoreReport) -> Vec<Task<'p>> {
+    fn make_folders<'p>(
+        &self,
+        plan: &Plan<'p>,
+        dirs: &mut BTreeSet<RelPath>,
+        report: &mut RestoreReport,
+    ) -> Vec<Task<'p>> {
         let mut made: HashMap<RelPath, Result<(), String>> = HashMap::new();
         let mut tasks = Vec::with_capacity(plan.write.len());
         for task in &plan.write {
             let is_folder = task.entry.what == What::Folder;
-            let dir = if is_folder { task.entry.path.clone() } else { task.entry.path.parent() };
+            let dir = if is_folder {
+                task.entry.path.clone()
+            } else {
+                task.entry.path.parent()
+            };
             let known = made.contains_key(&dir);
             let ready = made.entry(dir.clone()).or_insert_with(|| {
-                let created = crate::base::fs::create_dir_all(self.fs, &dir, 0o777).map_err(|error| error.to_string())?;
+                let created = crate::base::fs::create_dir_all(self.fs, &dir, 0o777)
+                    .map_err(|error| error.to_string())?;
                 dirs.extend(created.iter().map(RelPath::parent));
                 Ok(())
             });
             match ready {
-                Err(why) => report.failed.push(Trouble { path: task.entry.path.clone(), why: why.clone() }),
+                Err(why) => report.failed.push(Trouble {
+                    path: task.entry.path.clone(),
+                    why: why.clone(),
+                }),
                 Ok(()) if is_folder => {}
                 Ok(()) => {
                     tasks.push(*task);
@@ -130,21 +156,34 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes all files and links.
-    fn write_all<'p>(&self, plan: &Plan<'p>, tasks: Vec<Task<'p>>, report: &mut RestoreReport) -> Result<(), Failure> {
+    fn write_all<'p>(
+        &self,
+        plan: &Plan<'p>,
+        tasks: Vec<Task<'p>>,
+        report: &mut RestoreReport,
+    ) -> Result<(), Failure> {
         let (later, tasks) = doubles(tasks);
-        let (large, mut small): (Vec<_>, Vec<_>) = tasks.into_iter().partition(|task| size(task.entry) > SMALL);
+        let (large, mut small): (Vec<_>, Vec<_>) =
+            tasks.into_iter().partition(|task| size(task.entry) > SMALL);
         let firsts = report.failed.len();
         self.write_large(&large, report)?;
         if !later.is_empty() {
             self.write_small(&small, report)?;
             small.clear();
-            let failed: BTreeSet<RelPath> = report.failed[firsts..].iter().map(|trouble| trouble.path.clone()).collect();
+            let failed: BTreeSet<RelPath> = report.failed[firsts..]
+                .iter()
+                .map(|trouble| trouble.path.clone())
+                .collect();
             let rest = self.clone_all(later, &failed, report);
-            let (large, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|task| size(task.entry) > SMALL);
+            let (large, rest): (Vec<_>, Vec<_>) =
+                rest.into_iter().partition(|task| size(task.entry) > SMALL);
             self.write_large(&large, report)?;
             small = rest;
         }
-        debug_assert!(plan.write.len() >= small.len(), "because they come from there");
+        debug_assert!(
+            plan.write.len() >= small.len(),
+            "because they come from there"
+        );
         self.write_small(&small, report)
     }
 
@@ -153,7 +192,12 @@ impl<'a> Writer<'a> {
         for task in tasks {
             cancel::check()?;
             let temp = self.temp(&task.entry.path);
-            let written = self.write(task.entry, &temp, true).and_then(|()| self.place(&Ready { task: *task, temp: temp.clone() }));
+            let written = self.write(task.entry, &temp, true).and_then(|()| {
+                self.place(&Ready {
+                    task: *task,
+                    temp: temp.clone(),
+                })
+            });
             if let Err(miss) = written {
                 let _ = self.fs.remove_file(&temp);
                 self.miss(report, &task.entry.path, &miss);
@@ -193,7 +237,10 @@ impl<'a> Writer<'a> {
     fn batch<'t>(&self, tasks: &[Task<'t>]) -> Vec<Result<Ready<'t>, (&'t Entry, Miss)>> {
         let write = |task: &Task<'t>| {
             let temp = self.temp(&task.entry.path);
-            match cancel::check().is_ok().then(|| self.write(task.entry, &temp, false))? {
+            match cancel::check()
+                .is_ok()
+                .then(|| self.write(task.entry, &temp, false))?
+            {
                 Ok(()) => Some(Ok(Ready { task: *task, temp })),
                 Err(miss) => {
                     let _ = self.fs.remove_file(&temp);
@@ -201,7 +248,11 @@ impl<'a> Writer<'a> {
                 }
             }
         };
-        tasks.par_iter().with_max_len(32).filter_map(write).collect()
+        tasks
+            .par_iter()
+            .with_max_len(32)
+            .filter_map(write)
+            .collect()
     }
 
     /// Forces the bytes of written files to the disk, unless each was by itself.
@@ -209,18 +260,26 @@ impl<'a> Writer<'a> {
         if ready.is_empty() || !self.together {
             return Ok(());
         }
-        self.fs.sync_all(SyncPoint::StageFile).map_err(|error| Error::Sync(error).into())
+        self.fs
+            .sync_all(SyncPoint::StageFile)
+            .map_err(|error| Error::Sync(error).into())
     }
 
     /// Takes away what was written and must not be used.
     fn abandon(&self, ready: &[Ready<'_>], failure: Failure) -> Failure {
-        ready.par_iter().for_each(|ready| drop(self.fs.remove_file(&ready.temp)));
+        ready
+            .par_iter()
+            .for_each(|ready| drop(self.fs.remove_file(&ready.temp)));
         failure
     }
 
     /// Renames synced files to their places.
     fn place_all(&self, ready: &[Ready<'_>], report: &mut RestoreReport) {
-        let placed: Vec<_> = ready.par_iter().with_min_len(16).map(|ready| self.place(ready)).collect();
+        let placed: Vec<_> = ready
+            .par_iter()
+            .with_min_len(16)
+            .map(|ready| self.place(ready))
+            .collect();
         for (ready, placed) in ready.iter().zip(placed) {
             if let Err(miss) = placed {
                 let _ = self.fs.remove_file(&ready.temp);
@@ -236,10 +295,16 @@ impl<'a> Writer<'a> {
             What::Link(target) => return Ok(self.fs.symlink(target, temp)?),
             What::Folder => return Ok(()),
         };
-        let mut file = if large { self.fs.create_bulk(temp, 0o600)? } else { self.fs.create(temp, 0o600)? };
+        let mut file = if large {
+            self.fs.create_bulk(temp, 0o600)?
+        } else {
+            self.fs.create(temp, 0o600)?
+        };
         let n = self.ground.store.read(object, &mut *file)?;
         if n != size(entry) {
-            return Err(io::Error::other("the listing gives it another size than the store").into());
+            return Err(
+                io::Error::other("the listing gives it another size than the store").into(),
+            );
         }
         self.dress(&mut *file, entry, large)?;
         self.bytes.fetch_add(n, Ordering::Relaxed);
@@ -251,7 +316,11 @@ impl<'a> Writer<'a> {
     fn dress(&self, file: &mut dyn Output, entry: &Entry, alone: bool) -> io::Result<()> {
         file.set_mode(u32::from(entry.mode))?;
         file.set_mtime(entry.mtime)?;
-        if alone || !self.together { file.sync(SyncPoint::StageFile) } else { Ok(()) }
+        if alone || !self.together {
+            file.sync(SyncPoint::StageFile)
+        } else {
+            Ok(())
+        }
     }
 
     /// Renames a written file to its place, unless somebody changed what is there.
@@ -273,14 +342,26 @@ impl<'a> Writer<'a> {
 
     /// Lets files share the blocks of an equal one that is in place; returns those that have to
     /// be written after all.
-    fn clone_all<'p>(&self, later: Vec<(Task<'p>, RelPath)>, failed: &BTreeSet<RelPath>, report: &mut RestoreReport) -> Vec<Task<'p>> {
+    fn clone_all<'p>(
+        &self,
+        later: Vec<(Task<'p>, RelPath)>,
+        failed: &BTreeSet<RelPath>,
+        report: &mut RestoreReport,
+    ) -> Vec<Task<'p>> {
         let mut rest = Vec::new();
         let mut can = true;
         for (task, first) in later {
             let temp = self.temp(&task.entry.path);
-            let cloned = if can && !failed.contains(&first) { self.clone_one(task.entry, &first, &temp) } else { Ok(false) };
+            let cloned = if can && !failed.contains(&first) {
+                self.clone_one(task.entry, &first, &temp)
+            } else {
+                Ok(false)
+            };
             match cloned {
-                Ok(true) => match self.place(&Ready { task, temp: temp.clone() }) {
+                Ok(true) => match self.place(&Ready {
+                    task,
+                    temp: temp.clone(),
+                }) {
                     Ok(()) => report.cloned += 1,
                     Err(miss) => {
                         let _ = self.fs.remove_file(&temp);
@@ -299,7 +380,9 @@ impl<'a> Writer<'a> {
 
     /// Makes one clone; false when the first file is not any more what was restored.
     fn clone_one(&self, entry: &Entry, first: &RelPath, temp: &RelPath) -> io::Result<bool> {
-        let What::File { object, .. } = &entry.what else { return Ok(false) };
+        let What::File { object, .. } = &entry.what else {
+            return Ok(false);
+        };
         let mut file = self.fs.clone_file(first, temp, 0o600)?;
         if ObjectId(Digest::of_reader(&mut *self.fs.open(temp)?)?.0) != *object {
             return Ok(false);
@@ -312,7 +395,12 @@ impl<'a> Writer<'a> {
     fn touch(&self, plan: &Plan<'_>, report: &mut RestoreReport) {
         let touch = |task: &Task<'_>| -> Result<(), Miss> {
             let path = &task.entry.path;
-            if !self.fs.stat(path)?.zip(task.now).is_some_and(|(now, then)| same(&then, &now)) {
+            if !self
+                .fs
+                .stat(path)?
+                .zip(task.now)
+                .is_some_and(|(now, then)| same(&then, &now))
+            {
                 return Err(Miss::Changed);
             }
             match self.fs.append(path) {
@@ -320,7 +408,12 @@ impl<'a> Writer<'a> {
                 // Not writable, or being run: a new file takes its place.
                 Err(_) => {
                     let temp = self.temp(path);
-                    let written = self.write(task.entry, &temp, true).and_then(|()| self.place(&Ready { task: *task, temp: temp.clone() }));
+                    let written = self.write(task.entry, &temp, true).and_then(|()| {
+                        self.place(&Ready {
+                            task: *task,
+                            temp: temp.clone(),
+                        })
+                    });
                     written.inspect_err(|_| drop(self.fs.remove_file(&temp)))
                 }
             }
@@ -336,7 +429,9 @@ impl<'a> Writer<'a> {
     /// Removes what was kept, if it is as it was.
     fn remove(&self, found: &Found) -> Result<(), Miss> {
         match self.fs.stat(&found.path)? {
-            Some(now) if same(&found.stat, &now) || now.kind == Type::Symlink => Ok(self.fs.remove_file(&found.path)?),
+            Some(now) if same(&found.stat, &now) || now.kind == Type::Symlink => {
+                Ok(self.fs.remove_file(&found.path)?)
+            }
             Some(_) => Err(Miss::Changed),
             None => Ok(()),
         }
@@ -347,7 +442,10 @@ impl<'a> Writer<'a> {
         let synced = if self.together && !(dirs.is_empty() && plan.touch.is_empty()) {
             self.fs.sync_all(SyncPoint::TreeDir)
         } else {
-            dirs.into_iter().collect::<Vec<_>>().par_iter().try_for_each(|dir| self.fs.sync_dir(dir, SyncPoint::TreeDir))
+            dirs.into_iter()
+                .collect::<Vec<_>>()
+                .par_iter()
+                .try_for_each(|dir| self.fs.sync_dir(dir, SyncPoint::TreeDir))
         };
         synced.map_err(|error| Error::Sync(error).into())
     }
@@ -357,19 +455,27 @@ impl<'a> Writer<'a> {
         if let Miss::Store(store::Error::Missing(_) | store::Error::Damaged { .. }) = miss {
             report.damaged += 1;
         }
-        report.failed.push(Trouble { path: path.clone(), why: super::intake::chain(miss) });
+        report.failed.push(Trouble {
+            path: path.clone(),
+            why: super::intake::chain(miss),
+        });
     }
 
     /// A name beside a path that nobody uses.
     fn temp(&self, path: &RelPath) -> RelPath {
         let nth = self.nth.fetch_add(1, Ordering::Relaxed);
-        path.parent().join([TEMP, format!("{}-{nth}", std::process::id()).as_bytes()].concat())
+        path.parent()
+            .join([TEMP, format!("{}-{nth}", std::process::id()).as_bytes()].concat())
     }
 }
 
 /// Number of bytes of a file; 0 for links and folders.
 fn size(entry: &Entry) -> u64 {
-    if let What::File { size, .. } = entry.what { size } else { 0 }
+    if let What::File { size, .. } = entry.what {
+        size
+    } else {
+        0
+    }
 }
 
 /// Splits tasks into batches.

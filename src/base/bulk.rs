@@ -47,13 +47,27 @@ pub struct BulkFile {
 impl BulkFile {
     /// Writes into a new, empty file.
     pub fn new(file: File) -> Self {
-        Self { file, buffer: None, small: Vec::new(), filled: 0, written: 0, allocated: 0, hole: false, direct: false, complete: false }
+        Self {
+            file,
+            buffer: None,
+            small: Vec::new(),
+            filled: 0,
+            written: 0,
+            allocated: 0,
+            hole: false,
+            direct: false,
+            complete: false,
+        }
     }
 
     /// Turns writing around the page cache on or off; `false` where it cannot be had.
     fn set_direct(&mut self, on: bool) -> io::Result<bool> {
         let flags = rustix::fs::fcntl_getfl(&self.file)?;
-        let wanted = if on { flags | OFlags::DIRECT } else { flags - OFlags::DIRECT };
+        let wanted = if on {
+            flags | OFlags::DIRECT
+        } else {
+            flags - OFlags::DIRECT
+        };
         match rustix::fs::fcntl_setfl(&self.file, wanted) {
             Ok(()) => self.direct = on,
             Err(Errno::INVAL | Errno::OPNOTSUPP) if on => return Ok(false),
@@ -65,7 +79,12 @@ impl BulkFile {
     /// Asks for disk space ahead of the writing; a file system that cannot is no error.
     fn allocate(&mut self, until: u64) -> io::Result<()> {
         while self.allocated < until {
-            match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, self.allocated, EXTENT) {
+            match rustix::fs::fallocate(
+                &self.file,
+                FallocateFlags::KEEP_SIZE,
+                self.allocated,
+                EXTENT,
+            ) {
                 Ok(()) => self.allocated += EXTENT,
                 Err(Errno::INTR) => {}
                 Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.allocated = u64::MAX,
@@ -101,13 +120,21 @@ impl BulkFile {
         self.allocate(self.written + len as u64)?;
         let mut done = 0;
         while done < len {
-            let buffer = self.buffer.as_ref().expect("because only a filled buffer is written out");
-            match self.file.write_at(&buffer[done..len], self.written + done as u64) {
+            let buffer = self
+                .buffer
+                .as_ref()
+                .expect("because only a filled buffer is written out");
+            match self
+                .file
+                .write_at(&buffer[done..len], self.written + done as u64)
+            {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => done += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 // Some file systems say so only when written to.
-                Err(error) if self.direct && error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+                Err(error)
+                    if self.direct && error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) =>
+                {
                     self.set_direct(false)?;
                 }
                 Err(error) => return Err(error),
@@ -151,8 +178,12 @@ impl BulkFile {
             if self.direct {
                 self.set_direct(false)?;
             }
-            let buffer = self.buffer.as_ref().expect("because a file without one was written above");
-            self.file.write_all_at(&buffer[whole..whole + tail], self.written)?;
+            let buffer = self
+                .buffer
+                .as_ref()
+                .expect("because a file without one was written above");
+            self.file
+                .write_all_at(&buffer[whole..whole + tail], self.written)?;
             self.written += tail as u64;
         }
         if self.allocated > self.written || self.hole {
@@ -164,7 +195,9 @@ impl BulkFile {
 
 /// True when all bytes are zeros.
 fn is_zero(bytes: &[u8]) -> bool {
-    bytes.chunks(256).all(|part| part.iter().fold(0, |all, byte| all | byte) == 0)
+    bytes
+        .chunks(256)
+        .all(|part| part.iter().fold(0, |all, byte| all | byte) == 0)
 }
 
 impl Write for BulkFile {
@@ -253,9 +286,13 @@ impl Input for BulkInput {
     }
 
     fn read_once_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let Some(direct) = &self.direct else { return self.read_at(offset, into) };
+        let Some(direct) = &self.direct else {
+            return self.read_at(offset, into);
+        };
         match fill_at(direct, offset, into, ALIGN) {
-            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => self.read_at(offset, into),
+            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+                self.read_at(offset, into)
+            }
             other => other,
         }
     }
@@ -272,9 +309,21 @@ mod tests {
     fn files_of_every_size_come_back() {
         let dir = tempfile::tempdir().expect("because tests can make folders");
         let root = Root::open(dir.path()).expect("it opens");
-        for len in [0, 1, 4096, BLOCK / 4 - 1, BLOCK / 4, BLOCK, BLOCK + 1, 2 * BLOCK + 4096, 3 * BLOCK + 12345] {
+        for len in [
+            0,
+            1,
+            4096,
+            BLOCK / 4 - 1,
+            BLOCK / 4,
+            BLOCK,
+            BLOCK + 1,
+            2 * BLOCK + 4096,
+            3 * BLOCK + 12345,
+        ] {
             let path = RelPath::own(format!("f{len}"));
-            let bytes: Vec<u8> = (0..len).map(|at| u8::try_from(at / 7 % 251).expect("because it is below 251")).collect();
+            let bytes: Vec<u8> = (0..len)
+                .map(|at| u8::try_from(at / 7 % 251).expect("because it is below 251"))
+                .collect();
             let mut file = root.create_bulk(&path, 0o600).expect("it creates");
             for part in bytes.chunks(100_003) {
                 file.write_all(part).expect("it writes");
@@ -283,7 +332,10 @@ mod tests {
             assert!(file.write_all(b"more").is_err(), "complete after its sync");
             drop(file);
             let mut found = Vec::new();
-            root.open(&path).expect("it opens").read_to_end(&mut found).expect("it reads");
+            root.open(&path)
+                .expect("it opens")
+                .read_to_end(&mut found)
+                .expect("it reads");
             assert!(found == bytes, "{len} bytes");
             let input = root.open_input(&path).expect("it opens");
             let mut buffer = Aligned::new(len.next_multiple_of(ALIGN) + ALIGN);
@@ -301,19 +353,36 @@ mod tests {
         let dir = tempfile::tempdir().expect("because tests can make folders");
         let root = Root::open(dir.path()).expect("it opens");
         // Zeros at the beginning, in the middle and at the end, with and without a tail.
-        for (name, blocks, tail) in [("a", "0100", 7), ("b", "00", 0), ("c", "110011", 4096), ("d", "0", 1)] {
-            let mut bytes: Vec<u8> = blocks.bytes().flat_map(|block| vec![block - b'0'; BLOCK]).collect();
+        for (name, blocks, tail) in [
+            ("a", "0100", 7),
+            ("b", "00", 0),
+            ("c", "110011", 4096),
+            ("d", "0", 1),
+        ] {
+            let mut bytes: Vec<u8> = blocks
+                .bytes()
+                .flat_map(|block| vec![block - b'0'; BLOCK])
+                .collect();
             bytes.extend(vec![9; tail]);
             let path = RelPath::own(name);
             let mut file = root.create_bulk(&path, 0o600).expect("it creates");
             file.write_all(&bytes).expect("it writes");
             file.sync(SyncPoint::PackFile).expect("it syncs");
             let mut found = Vec::new();
-            root.open(&path).expect("it opens").read_to_end(&mut found).expect("it reads");
+            root.open(&path)
+                .expect("it opens")
+                .read_to_end(&mut found)
+                .expect("it reads");
             assert!(found == bytes, "{blocks}");
-            let real = std::fs::metadata(dir.path().join(name)).expect("it is there").blocks() * 512;
+            let real = std::fs::metadata(dir.path().join(name))
+                .expect("it is there")
+                .blocks()
+                * 512;
             let written = blocks.matches('1').count() * BLOCK + tail;
-            assert!(real <= written as u64 + (1 << 20), "{blocks}: {real} bytes on disk for {written}");
+            assert!(
+                real <= written as u64 + (1 << 20),
+                "{blocks}: {real} bytes on disk for {written}"
+            );
         }
     }
 

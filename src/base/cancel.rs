@@ -89,12 +89,14 @@ impl<T: io::Write> io::Write for Stoppable<T> {
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 /// The name of a signal for people.
 fn name(signal: i32) -> String {
-    signal_hook::low_level::signal_name(signal).map_or_else(|| format!("signal {signal}"), str::to_string)
+    signal_hook::low_level::signal_name(signal)
+        .map_or_else(|| format!("signal {signal}"), str::to_string)
 }
 
 #[cfg(test)]
@@ -123,8 +125,14 @@ mod tests {
         }
         let this = std::env::current_exe().expect("because a test has a program");
         let name = "base::cancel::tests::a_second_signal_only_sets_the_flag_again";
-        let command = Command::new(this, std::path::Path::new("/")).args(["--exact", name]).env("SNAPBACK_TEST_INNER", "1");
+        let command = Command::new(this, std::path::Path::new("/"))
+            .args(["--exact", name])
+            .env("SNAPBACK_TEST_INNER", "1");
         let ended = command.run().expect("it starts");
-        assert!(ended.succeeded() && String::from_utf8_lossy(&ended.stdout).contains("1 passed"), "{:?}", ended.status);
+        assert!(
+            ended.succeeded() && String::from_utf8_lossy(&ended.stdout).contains("1 passed"),
+            "{:?}",
+            ended.status
+        );
     }
 }

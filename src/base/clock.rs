@@ -23,23 +23,36 @@ pub enum Clock {
 /// A zone's file is read from its place: jiff looks a name up in a list of all zones, and makes
 /// that list by walking through all their folders.
 pub fn zone() -> TimeZone {
-    let name = std::env::var_os("TZ").and_then(|name| name.into_string().ok()).filter(|name| !name.is_empty());
+    let name = std::env::var_os("TZ")
+        .and_then(|name| name.into_string().ok())
+        .filter(|name| !name.is_empty());
     let path = match &name {
         None => PathBuf::from("/etc/localtime"),
         Some(name) => Path::new("/usr/share/zoneinfo").join(name.trim_start_matches(':')),
     };
-    let read = || TimeZone::tzif(name.as_deref().unwrap_or_default(), &std::fs::read(path).ok()?).ok();
+    let read = || {
+        TimeZone::tzif(
+            name.as_deref().unwrap_or_default(),
+            &std::fs::read(path).ok()?,
+        )
+        .ok()
+    };
     read().unwrap_or_else(TimeZone::system)
 }
 
-/// A moment as people read it: in the zone, to the minute, with the offset: `2026-02-24 13:10 +08:00`.
+/// A moment as people read it: in the zone, to the minute, with the offset: `2026-02-24 13:10
+/// +08:00`.
 pub fn local(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %:z").to_string()
+    at.to_zoned(zone.clone())
+        .strftime("%Y-%m-%d %H:%M %:z")
+        .to_string()
 }
 
 /// The same to the second.
 pub fn local_exact(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+    at.to_zoned(zone.clone())
+        .strftime("%Y-%m-%d %H:%M:%S %:z")
+        .to_string()
 }
 
 impl Clock {
@@ -47,7 +60,8 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self {
             #[expect(clippy::disallowed_methods, reason = "the clock's one owner")]
-            Self::System => Timestamp::from_second(Timestamp::now().as_second()).expect("because a whole second of now is in range"),
+            Self::System => Timestamp::from_second(Timestamp::now().as_second())
+                .expect("because a whole second of now is in range"),
             Self::Fixed(time) => *time,
         }
     }
@@ -58,7 +72,10 @@ impl Clock {
             Self::System => Uptime::now(),
             Self::Fixed(_) => None,
         };
-        Moment { wall: self.now(), uptime }
+        Moment {
+            wall: self.now(),
+            uptime,
+        }
     }
 }
 
@@ -87,9 +104,16 @@ pub struct Uptime {
 impl Uptime {
     /// Now; `None` where the system does not tell.
     fn now() -> Option<Self> {
-        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_string();
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .ok()?
+            .trim()
+            .to_string();
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-        Some(Self { boot, secs: u64::try_from(time.tv_sec).ok()?, nanos: u32::try_from(time.tv_nsec).unwrap_or(0) })
+        Some(Self {
+            boot,
+            secs: u64::try_from(time.tv_sec).ok()?,
+            nanos: u32::try_from(time.tv_nsec).unwrap_or(0),
+        })
     }
 
     /// How long that was.
@@ -121,7 +145,10 @@ impl Moment {
 pub fn of_files() -> (i64, u32) {
     #[expect(clippy::disallowed_methods, reason = "the clock's one owner")]
     let now = Timestamp::now();
-    (now.as_second(), u32::try_from(now.subsec_nanosecond()).unwrap_or(0))
+    (
+        now.as_second(),
+        u32::try_from(now.subsec_nanosecond()).unwrap_or(0),
+    )
 }
 
 #[cfg(test)]
@@ -141,18 +168,47 @@ mod tests {
     fn a_running_machine_does_not_believe_its_clock() {
         let exactly = |wall: i64, boot: &str, secs: u64, nanos: u32| Moment {
             wall: Timestamp::from_second(wall).expect("it is in range"),
-            uptime: Some(Uptime { boot: boot.into(), secs, nanos }),
+            uptime: Some(Uptime {
+                boot: boot.into(),
+                secs,
+                nanos,
+            }),
         };
         let moment = |wall, boot, secs| exactly(wall, boot, secs, 0);
         let then = moment(1_000_000, "a", 50);
-        assert_eq!(moment(5, "a", 110).since(&then), Some(Duration::from_mins(1)), "the clock was set back");
-        assert_eq!(moment(9_000_000, "a", 110).since(&then), Some(Duration::from_mins(1)), "the clock was set forward");
-        assert_eq!(moment(1_000_060, "b", 3).since(&then), Some(Duration::from_mins(1)), "the machine was started anew");
+        assert_eq!(
+            moment(5, "a", 110).since(&then),
+            Some(Duration::from_mins(1)),
+            "the clock was set back"
+        );
+        assert_eq!(
+            moment(9_000_000, "a", 110).since(&then),
+            Some(Duration::from_mins(1)),
+            "the clock was set forward"
+        );
+        assert_eq!(
+            moment(1_000_060, "b", 3).since(&then),
+            Some(Duration::from_mins(1)),
+            "the machine was started anew"
+        );
         assert_eq!(moment(5, "b", 3).since(&then), None, "nobody knows");
         let half = exactly(1_000_000, "a", 50, 900_000_000);
-        assert_eq!(exactly(1_000_001, "a", 51, 100_000_000).since(&half), Some(Duration::from_millis(200)), "not a whole second");
-        assert_eq!(half.since(&exactly(1, "a", u64::MAX, u32::MAX)), Some(Duration::ZERO), "what a damaged record says does no harm");
+        assert_eq!(
+            exactly(1_000_001, "a", 51, 100_000_000).since(&half),
+            Some(Duration::from_millis(200)),
+            "not a whole second"
+        );
+        assert_eq!(
+            half.since(&exactly(1, "a", u64::MAX, u32::MAX)),
+            Some(Duration::ZERO),
+            "what a damaged record says does no harm"
+        );
         let system = Clock::System.moment();
-        assert!(Clock::System.moment().since(&system).is_some_and(|passed| passed < Duration::from_mins(10)));
+        assert!(
+            Clock::System
+                .moment()
+                .since(&system)
+                .is_some_and(|passed| passed < Duration::from_mins(10))
+        );
     }
 }

@@ -22,7 +22,10 @@ pub struct Cut<'a>(pub &'a [u8]);
 impl<'a> Cut<'a> {
     /// What is between a magic with its version, and the SHA-256 of everything before it.
     pub fn sealed(bytes: &'a [u8], magic: &[u8; 8], version: u16) -> Result<Self, Broken> {
-        let at = bytes.len().checked_sub(32).ok_or_else(|| Broken::because("it is too short"))?;
+        let at = bytes
+            .len()
+            .checked_sub(32)
+            .ok_or_else(|| Broken::because("it is too short"))?;
         let (body, digest) = bytes.split_at(at);
         if Digest::of(body).bytes() != digest {
             return Err(Broken::because("its checksum does not agree"));
@@ -35,24 +38,34 @@ impl<'a> Cut<'a> {
     /// A magic and the version.
     pub fn head(&mut self, magic: &[u8; 8], version: u16) -> Result<(), Broken> {
         if self.bytes(8)? != magic {
-            return Err(Broken::because("its first bytes are not those of its format"));
+            return Err(Broken::because(
+                "its first bytes are not those of its format",
+            ));
         }
         match self.u16()? {
             found if found == version => Ok(()),
-            other => Err(Broken::because(format!("it has version {other}, and this snapback reads version {version}"))),
+            other => Err(Broken::because(format!(
+                "it has version {other}, and this snapback reads version {version}"
+            ))),
         }
     }
 
     /// The next `n` bytes.
     pub fn bytes(&mut self, n: usize) -> Result<&'a [u8], Broken> {
-        let (front, rest) = self.0.split_at_checked(n).ok_or_else(|| Broken::because("it is too short"))?;
+        let (front, rest) = self
+            .0
+            .split_at_checked(n)
+            .ok_or_else(|| Broken::because("it is too short"))?;
         self.0 = rest;
         Ok(front)
     }
 
     /// The next `N` bytes.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Broken> {
-        Ok(self.bytes(N)?.try_into().expect("because as many were taken"))
+        Ok(self
+            .bytes(N)?
+            .try_into()
+            .expect("because as many were taken"))
     }
 
     /// One byte.
@@ -83,7 +96,11 @@ impl<'a> Cut<'a> {
     /// Seconds since 1970 and nanoseconds.
     pub fn time(&mut self) -> Result<(i64, u32), Broken> {
         let time = (i64::from_le_bytes(self.array()?), self.u32()?);
-        if time.1 < 1_000_000_000 { Ok(time) } else { Err(Broken::because("it has a time that is none")) }
+        if time.1 < 1_000_000_000 {
+            Ok(time)
+        } else {
+            Err(Broken::because("it has a time that is none"))
+        }
     }
 
     /// A number in as few bytes as it needs (LEB128), written in no other way.
@@ -106,7 +123,10 @@ impl<'a> Cut<'a> {
     /// A count of things of `each` bytes that must be there.
     pub fn count(&mut self, each: usize) -> Result<usize, Broken> {
         let count = self.u32()? as usize;
-        if count.checked_mul(each).is_none_or(|bytes| bytes > self.0.len()) {
+        if count
+            .checked_mul(each)
+            .is_none_or(|bytes| bytes > self.0.len())
+        {
             return Err(Broken::because("it says that it holds more than it does"));
         }
         Ok(count)
@@ -117,12 +137,18 @@ impl<'a> Cut<'a> {
         if self.bytes(n)?.iter().all(|byte| *byte == 0) {
             return Ok(());
         }
-        Err(Broken::because("it uses a field that this snapback does not know"))
+        Err(Broken::because(
+            "it uses a field that this snapback does not know",
+        ))
     }
 
     /// Nothing may follow.
     pub fn end(&self) -> Result<(), Broken> {
-        if self.0.is_empty() { Ok(()) } else { Err(Broken::because("it has bytes after its end")) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Broken::because("it has bytes after its end"))
+        }
     }
 }
 

@@ -45,7 +45,10 @@ impl Digest {
     /// The 64 hex digits without the `sha256:` prefix.
     pub fn hex(&self) -> String {
         let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+        self.0
+            .iter()
+            .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+            .collect()
     }
 
     /// Reads 64 hex digits.
@@ -63,7 +66,11 @@ impl Digest {
             *slot = high << 4 | low & 15;
         }
         // Only what is no digit has a bit above the lower four.
-        if illegal > 15 { Err(wrong()) } else { Ok(Self(out)) }
+        if illegal > 15 {
+            Err(wrong())
+        } else {
+            Ok(Self(out))
+        }
     }
 
     /// A digest of raw bytes.
@@ -93,7 +100,9 @@ impl fmt::Debug for Digest {
 impl FromStr for Digest {
     type Err = NotADigest;
     fn from_str(text: &str) -> Result<Self, NotADigest> {
-        let hex = text.strip_prefix("sha256:").ok_or_else(|| NotADigest(text.to_string()))?;
+        let hex = text
+            .strip_prefix("sha256:")
+            .ok_or_else(|| NotADigest(text.to_string()))?;
         Self::from_hex(hex)
     }
 }
@@ -166,12 +175,21 @@ mod tests {
     fn the_standards_vector_for_abc() {
         let text = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Digest::of(b"abc").to_string(), text);
-        assert_eq!(text.parse::<Digest>().expect("it is a digest"), Digest::of(b"abc"));
+        assert_eq!(
+            text.parse::<Digest>().expect("it is a digest"),
+            Digest::of(b"abc")
+        );
     }
 
     #[test]
     fn other_spellings_are_refused() {
-        for text in ["", "abc", "sha256:ABC", "md5:900150983cd24fb0d6963f7d28e17f72", &format!("sha256:{}", "G".repeat(64))] {
+        for text in [
+            "",
+            "abc",
+            "sha256:ABC",
+            "md5:900150983cd24fb0d6963f7d28e17f72",
+            &format!("sha256:{}", "G".repeat(64)),
+        ] {
             assert!(text.parse::<Digest>().is_err(), "{text}");
         }
     }

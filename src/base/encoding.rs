@@ -1,4 +1,5 @@
-//! Texts that are not UTF-8, and say so: by a byte-order mark, or by a name that stands beside them.
+//! Texts that are not UTF-8, and say so: by a byte-order mark, or by a name that stands beside
+//! them.
 //!
 //! Nothing is lost: bytes that the named encoding does not know are written as `\xd6`, so that a
 //! person sees them.
@@ -12,29 +13,41 @@ use encoding_rs::{Encoding, UTF_8};
 pub fn text(bytes: &[u8]) -> Option<String> {
     let wide = |bytes: &[u8], read: fn([u8; 4]) -> u32| -> Option<String> {
         let (units, rest) = bytes.as_chunks::<4>();
-        rest.is_empty().then(|| units.iter().map(|unit| char::from_u32(read(*unit))).collect())?
+        rest.is_empty().then(|| {
+            units
+                .iter()
+                .map(|unit| char::from_u32(read(*unit)))
+                .collect()
+        })?
     };
     match bytes {
         [0xff, 0xfe, 0, 0, rest @ ..] => wide(rest, u32::from_le_bytes),
         [0, 0, 0xfe, 0xff, rest @ ..] => wide(rest, u32::from_be_bytes),
         _ => {
             let (encoding, mark) = Encoding::for_bom(bytes).unwrap_or((UTF_8, 0));
-            encoding.decode_without_bom_handling_and_without_replacement(&bytes[mark..]).map(std::borrow::Cow::into_owned)
+            encoding
+                .decode_without_bom_handling_and_without_replacement(&bytes[mark..])
+                .map(std::borrow::Cow::into_owned)
         }
     }
 }
 
-/// The text of bytes in the encoding that stands beside them, under any name that iconv knows for it;
-/// `None` means UTF-8.
+/// The text of bytes in the encoding that stands beside them, under any name that iconv knows for
+/// it; `None` means UTF-8.
 pub fn named(bytes: &[u8], name: Option<&[u8]>) -> String {
     if let Ok(text) = std::str::from_utf8(bytes)
         && (text.is_ascii() || name.is_none())
     {
         return text.to_string();
     }
-    let label = name.map(|name| name.trim_ascii().to_ascii_lowercase()).unwrap_or_default();
+    let label = name
+        .map(|name| name.trim_ascii().to_ascii_lowercase())
+        .unwrap_or_default();
     // The encoding that browsers read under this name has other characters from 0x80 to 0x9f.
-    if matches!(&label[..], b"latin1" | b"latin-1" | b"iso-8859-1" | b"iso8859-1" | b"iso_8859-1" | b"iso88591" | b"l1") {
+    if matches!(
+        &label[..],
+        b"latin1" | b"latin-1" | b"iso-8859-1" | b"iso8859-1" | b"iso_8859-1" | b"iso88591" | b"l1"
+    ) {
         return bytes.iter().map(|byte| char::from(*byte)).collect();
     }
     let label: &[u8] = match &label[..] {
@@ -47,7 +60,8 @@ pub fn named(bytes: &[u8], name: Option<&[u8]>) -> String {
         other => other,
     };
     let known = Encoding::for_label(label).filter(|encoding| *encoding != UTF_8);
-    let decoded = known.and_then(|encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes));
+    let decoded = known
+        .and_then(|encoding| encoding.decode_without_bom_handling_and_without_replacement(bytes));
     decoded.map_or_else(|| lossless(bytes), std::borrow::Cow::into_owned)
 }
 
@@ -101,15 +115,34 @@ mod tests {
     #[test]
     fn byte_order_marks_are_believed() {
         let wide = |text: &str, little: bool| -> Vec<u8> {
-            let unit = |unit: u16| if little { unit.to_le_bytes() } else { unit.to_be_bytes() };
-            std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(unit).collect()
+            let unit = |unit: u16| {
+                if little {
+                    unit.to_le_bytes()
+                } else {
+                    unit.to_be_bytes()
+                }
+            };
+            std::iter::once(0xfeff)
+                .chain(text.encode_utf16())
+                .flat_map(unit)
+                .collect()
         };
-        for bytes in [wide("a==1\n舆😀", true), wide("a==1\n舆😀", false), "a==1\n舆😀".into(), "\u{feff}a==1\n舆😀".into()] {
+        for bytes in [
+            wide("a==1\n舆😀", true),
+            wide("a==1\n舆😀", false),
+            "a==1\n舆😀".into(),
+            "\u{feff}a==1\n舆😀".into(),
+        ] {
             assert_eq!(text(&bytes).as_deref(), Some("a==1\n舆😀"));
         }
         assert_eq!(text(b"\xff\xfe\0\0a\0\0\0").as_deref(), Some("a"));
         assert_eq!(text(b"\0\0\xfe\xff\0\0\0a").as_deref(), Some("a"));
-        for bad in [&b"\xff"[..], b"\xff\xfe\x00\xd8", b"\xff\xfea", b"\xff\xfe\0\0a\0\0"] {
+        for bad in [
+            &b"\xff"[..],
+            b"\xff\xfe\x00\xd8",
+            b"\xff\xfea",
+            b"\xff\xfe\0\0a\0\0",
+        ] {
             assert_eq!(text(bad), None, "{bad:?}");
         }
     }

@@ -98,12 +98,18 @@ pub struct Hint {
 impl Hint {
     /// Makes a hint from a reason and a command line written as separate words.
     pub fn run(why: impl Into<String>, argv: &[&str]) -> Self {
-        Self { why: why.into(), argv: argv.iter().map(ToString::to_string).collect() }
+        Self {
+            why: why.into(),
+            argv: argv.iter().map(ToString::to_string).collect(),
+        }
     }
 
     /// Makes a hint that is advice only.
     pub fn say(why: impl Into<String>) -> Self {
-        Self { why: why.into(), argv: Vec::new() }
+        Self {
+            why: why.into(),
+            argv: Vec::new(),
+        }
     }
 }
 
@@ -134,13 +140,19 @@ impl Failure {
     /// The hints of the fault inside; never none, for a person needs a next step.
     pub fn hints(&self) -> Vec<Hint> {
         if self.is_disk_full() {
-            return vec![Hint::run("see which disk is full, and make room", &["df", "-h"])];
+            return vec![Hint::run(
+                "see which disk is full, and make room",
+                &["df", "-h"],
+            )];
         }
         let hints = self.0.hints();
         match self.kind() {
             _ if !hints.is_empty() => hints,
             Kind::Cancelled(_) => vec![Hint::say("run it again when you are ready")],
-            _ => vec![Hint::run("check everything that is needed here", &["snapback", "doctor"])],
+            _ => vec![Hint::run(
+                "check everything that is needed here",
+                &["snapback", "doctor"],
+            )],
         }
     }
 
@@ -162,7 +174,8 @@ impl Failure {
 
     /// True when the system let this user not do it.
     pub fn is_permission_denied(&self) -> bool {
-        let is_denied = |error: &std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
+        let is_denied =
+            |error: &std::io::Error| error.kind() == std::io::ErrorKind::PermissionDenied;
         errors_in(&*self.0).any(|error| error.downcast_ref().is_some_and(is_denied))
     }
 
@@ -176,7 +189,10 @@ impl Failure {
 
 /// True when the disk, or the user's share of it, is full.
 pub fn is_disk_full(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+    matches!(
+        error.kind(),
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+    )
 }
 
 impl<E: Fault> From<E> for Failure {
@@ -190,14 +206,18 @@ impl<E: Fault> From<E> for Failure {
 }
 
 /// An error and its sources, outermost first.
-pub fn errors_in<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+pub fn errors_in<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
     std::iter::successors(Some(error), |error| error.source())
 }
 
 /// The signal that stopped something from being read, written or waited for, if one did.
 fn cancelled_in(fault: &(dyn std::error::Error + 'static)) -> Option<Cancelled> {
     errors_in(fault).find_map(|error| {
-        let inside = error.downcast_ref::<std::io::Error>().and_then(|error| error.get_ref()?.downcast_ref());
+        let inside = error
+            .downcast_ref::<std::io::Error>()
+            .and_then(|error| error.get_ref()?.downcast_ref());
         inside.or_else(|| error.downcast_ref()).copied()
     })
 }
@@ -236,7 +256,10 @@ mod tests {
     fn a_signal_stays_a_signal_whatever_is_put_around_it() {
         let wrapped = |error| Failure::from(Outer(Inner(error)));
         let stopped = wrapped(std::io::Error::other(Cancelled { signal: 2 }));
-        assert_eq!((stopped.kind(), stopped.chain()), (Kind::Cancelled(2), vec!["cancelled by SIGINT".to_string()]));
+        assert_eq!(
+            (stopped.kind(), stopped.chain()),
+            (Kind::Cancelled(2), vec!["cancelled by SIGINT".to_string()])
+        );
         assert!(stopped.is_stop());
         let broken = wrapped(std::io::ErrorKind::NotFound.into());
         assert_eq!((broken.kind(), broken.chain().len()), (Kind::Missing, 3));

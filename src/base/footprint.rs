@@ -26,7 +26,8 @@ pub struct Footprint {
 }
 
 impl Footprint {
-    /// Looks at places, each a file or a folder with all below it, but at nothing that `skip` names.
+    /// Looks at places, each a file or a folder with all below it, but at nothing that `skip`
+    /// names.
     pub fn of(places: &[PathBuf], skip: &dyn Fn(&Path) -> bool) -> Self {
         let mut print = Self::default();
         for place in places {
@@ -44,12 +45,21 @@ impl Footprint {
         let paths: BTreeSet<&PathBuf> = self.seen.keys().chain(before.seen.keys()).collect();
         let unseen: BTreeSet<&PathBuf> = self.unseen.iter().chain(&before.unseen).collect();
         let hidden = |path: &Path| unseen.iter().any(|place| path.starts_with(place));
-        let differs = |path: &&PathBuf| self.seen.get(*path) != before.seen.get(*path) && !hidden(path);
-        (paths.into_iter().filter(differs).cloned().collect(), unseen.iter().copied().cloned().collect())
+        let differs =
+            |path: &&PathBuf| self.seen.get(*path) != before.seen.get(*path) && !hidden(path);
+        (
+            paths.into_iter().filter(differs).cloned().collect(),
+            unseen.iter().copied().cloned().collect(),
+        )
     }
 
     /// Looks at one place.
-    fn walk(&mut self, path: &Path, skip: &dyn Fn(&Path) -> bool, most: usize) -> std::io::Result<()> {
+    fn walk(
+        &mut self,
+        path: &Path,
+        skip: &dyn Fn(&Path) -> bool,
+        most: usize,
+    ) -> std::io::Result<()> {
         if skip(path) {
             return Ok(());
         }
@@ -82,7 +92,13 @@ fn look(path: &Path, meta: &Metadata) -> std::io::Result<String> {
     if meta.is_file() && meta.len() <= SMALL {
         return Ok(format!("{mode:o} {}", Digest::of(&std::fs::read(path)?)));
     }
-    Ok(format!("{mode:o} {} {}.{} {}", meta.len(), meta.mtime(), meta.mtime_nsec(), meta.ino()))
+    Ok(format!(
+        "{mode:o} {} {}.{} {}",
+        meta.len(),
+        meta.mtime(),
+        meta.mtime_nsec(),
+        meta.ino()
+    ))
 }
 
 #[cfg(test)]
@@ -97,7 +113,8 @@ mod tests {
         let at = |name: &str| dir.path().join(name);
         let write = |name: &str, text: &str| {
             let points = (SyncPoint::StageFile, SyncPoint::TreeDir);
-            write_durably(&root, &RelPath::own(name), text.as_bytes(), 0o644, points).expect("it can be written");
+            write_durably(&root, &RelPath::own(name), text.as_bytes(), 0o644, points)
+                .expect("it can be written");
         };
         let skip = |path: &Path| path.ends_with("skipped");
         let look = || Footprint::of(&[dir.path().to_path_buf()], &skip);
@@ -108,9 +125,14 @@ mod tests {
         write("edited", "other");
         write("skipped", "other");
         write("same", "same");
-        root.remove_file(&RelPath::own("gone")).expect("it can be removed");
-        root.symlink(b"x", &RelPath::own("new")).expect("it can be made");
-        assert_eq!(look().changes_since(&before), (vec![at("edited"), at("gone"), at("new")], vec![]));
+        root.remove_file(&RelPath::own("gone"))
+            .expect("it can be removed");
+        root.symlink(b"x", &RelPath::own("new"))
+            .expect("it can be made");
+        assert_eq!(
+            look().changes_since(&before),
+            (vec![at("edited"), at("gone"), at("new")], vec![])
+        );
         assert_eq!(before.changes_since(&before), (vec![], vec![]));
     }
 }

@@ -180,7 +180,8 @@ pub trait Fs: Send + Sync {
     fn read_into(&self, path: &RelPath, size: u64, into: &mut Vec<u8>) -> io::Result<Stat> {
         into.reserve(usize::try_from(size).map_err(io::Error::other)? + 1);
         self.open(path)?.read_to_end(into)?;
-        self.stat(path)?.ok_or_else(|| io::ErrorKind::NotFound.into())
+        self.stat(path)?
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
     /// Creates a new file (never an existing one) with these permission bits less the umask.
     fn create(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>>;
@@ -217,7 +218,12 @@ pub trait Fs: Send + Sync {
     fn remove_dir(&self, path: &RelPath) -> io::Result<()>;
     /// Makes a new file that shares the blocks of another one; `Unsupported` where the file
     /// system cannot. Later writes to either do not show in the other.
-    fn clone_file(&self, _from: &RelPath, _to: &RelPath, _mode: u32) -> io::Result<Box<dyn Output>> {
+    fn clone_file(
+        &self,
+        _from: &RelPath,
+        _to: &RelPath,
+        _mode: u32,
+    ) -> io::Result<Box<dyn Output>> {
         Err(io::ErrorKind::Unsupported.into())
     }
     /// Forces everything that was written to the root's file system to the disk, bytes and names.
@@ -232,11 +238,13 @@ pub trait Fs: Send + Sync {
     fn mounts(&self) -> io::Result<Vec<RelPath>> {
         Ok(Vec::new())
     }
-    /// True for what nobody may replace or remove, or a folder in which nobody may, while it has that attribute (`chattr +i`, `+a`).
+    /// True for what nobody may replace or remove, or a folder in which nobody may, while it has
+    /// that attribute (`chattr +i`, `+a`).
     fn is_fixed(&self, _path: &RelPath) -> io::Result<bool> {
         Ok(false)
     }
-    /// Fails early when names in a folder cannot be changed by this user; a good answer promises nothing.
+    /// Fails early when names in a folder cannot be changed by this user; a good answer promises
+    /// nothing.
     fn check_writable(&self, _dir: &RelPath) -> io::Result<()> {
         Ok(())
     }
@@ -256,7 +264,10 @@ pub fn read_limited(fs: &dyn Fs, path: &RelPath, limit: u64) -> io::Result<Vec<u
     let mut bytes = Vec::with_capacity(USUAL_SIZE);
     fs.open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("{path} is larger than {limit} bytes")));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("{path} is larger than {limit} bytes"),
+        ));
     }
     Ok(bytes)
 }
@@ -324,15 +335,27 @@ pub fn remove_tree(fs: &dyn Fs, path: &RelPath) -> io::Result<()> {
 
 /// Writes a new file whole: temp name, bytes, sync, rename, sync of the folder. A file that could
 /// not be written leaves nothing behind.
-pub fn write_durably(fs: &dyn Fs, path: &RelPath, bytes: &[u8], mode: u32, points: (SyncPoint, SyncPoint)) -> io::Result<()> {
+pub fn write_durably(
+    fs: &dyn Fs,
+    path: &RelPath,
+    bytes: &[u8],
+    mode: u32,
+    points: (SyncPoint, SyncPoint),
+) -> io::Result<()> {
     write_aside(fs, path, bytes, mode, Some(points.0))?;
     publish(fs, path)?;
     fs.sync_dir(&path.parent(), points.1)
 }
 
-/// The first half of [`write_durably`]: the file is whole and has its temp name. What may be lost in
-/// a power cut needs no sync.
-pub fn write_aside(fs: &dyn Fs, path: &RelPath, bytes: &[u8], mode: u32, point: Option<SyncPoint>) -> io::Result<()> {
+/// The first half of [`write_durably`]: the file is whole and has its temp name. What may be lost
+/// in a power cut needs no sync.
+pub fn write_aside(
+    fs: &dyn Fs,
+    path: &RelPath,
+    bytes: &[u8],
+    mode: u32,
+    point: Option<SyncPoint>,
+) -> io::Result<()> {
     let temp = temp_name(path);
     if fs.stat(&temp)?.is_some() {
         fs.remove_file(&temp)?;
@@ -348,7 +371,8 @@ pub fn write_aside(fs: &dyn Fs, path: &RelPath, bytes: &[u8], mode: u32, point: 
 /// Gives what [`write_aside`] wrote its name; the folder is not synced.
 pub fn publish(fs: &dyn Fs, path: &RelPath) -> io::Result<()> {
     let temp = temp_name(path);
-    fs.rename(&temp, path).inspect_err(|_| drop(fs.remove_file(&temp)))
+    fs.rename(&temp, path)
+        .inspect_err(|_| drop(fs.remove_file(&temp)))
 }
 
 /// The name of a file that is not whole yet, beside it.

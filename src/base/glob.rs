@@ -49,13 +49,22 @@ impl Globs {
         for pattern in patterns {
             let (glob, prefix) = compile(pattern)?;
             match pattern.strip_suffix("/**") {
-                Some(folder) if prefix.as_bytes() == folder.as_bytes() => below.push(prefix.clone()),
+                Some(folder) if prefix.as_bytes() == folder.as_bytes() => {
+                    below.push(prefix.clone())
+                }
                 _ => _ = builder.add(glob),
             }
             prefixes.push(prefix);
         }
-        let whole = |error: globset::Error| BadGlob { pattern: patterns.join(" "), why: error.kind().to_string() };
-        Ok(Self { below, set: builder.build().map_err(whole)?, prefixes })
+        let whole = |error: globset::Error| BadGlob {
+            pattern: patterns.join(" "),
+            why: error.kind().to_string(),
+        };
+        Ok(Self {
+            below,
+            set: builder.build().map_err(whole)?,
+            prefixes,
+        })
     }
 
     /// Checks one pattern without building a matcher, which is a hundred times cheaper.
@@ -65,7 +74,10 @@ impl Globs {
 
     /// True when one of the patterns matches the whole path.
     pub fn matches(&self, path: &RelPath) -> bool {
-        self.below.iter().any(|folder| path != folder && path.is_in(folder)) || self.set.is_match(Path::new(path.as_os()))
+        self.below
+            .iter()
+            .any(|folder| path != folder && path.is_in(folder))
+            || self.set.is_match(Path::new(path.as_os()))
     }
 
     /// For each pattern the deepest folder whose name holds no wildcard: nothing outside it can
@@ -92,10 +104,19 @@ pub fn escape(text: &str) -> String {
 
 /// Reads one pattern: the glob, and the folder that it begins with.
 fn compile(pattern: &str) -> Result<(Glob, RelPath), BadGlob> {
-    let wrong = |why: String| BadGlob { pattern: pattern.to_string(), why };
+    let wrong = |why: String| BadGlob {
+        pattern: pattern.to_string(),
+        why,
+    };
     let prefix = literal_prefix(pattern).map_err(|why| wrong(why.to_string()))?;
-    let glob = GlobBuilder::new(pattern).literal_separator(true).backslash_escape(true).build();
-    Ok((glob.map_err(|error| wrong(error.kind().to_string()))?, prefix))
+    let glob = GlobBuilder::new(pattern)
+        .literal_separator(true)
+        .backslash_escape(true)
+        .build();
+    Ok((
+        glob.map_err(|error| wrong(error.kind().to_string()))?,
+        prefix,
+    ))
 }
 
 /// The folder that a pattern begins with; refuses patterns that could never match a safe path.
@@ -110,7 +131,9 @@ fn literal_prefix(pattern: &str) -> Result<RelPath, &'static str> {
     if names.iter().any(|name| matches!(*name, "" | "." | "..")) {
         return Err("it holds an empty name, '.' or '..'");
     }
-    let literal = names[..names.len() - 1].iter().take_while(|name| !is_wild(name));
+    let literal = names[..names.len() - 1]
+        .iter()
+        .take_while(|name| !is_wild(name));
     let prefix = literal.copied().collect::<Vec<_>>().join("/");
     if prefix.is_empty() {
         return Ok(RelPath::root());
@@ -123,7 +146,8 @@ mod tests {
     use super::*;
 
     fn globs(patterns: &[&str]) -> Globs {
-        Globs::new(&patterns.iter().map(ToString::to_string).collect::<Vec<_>>()).expect("they are patterns")
+        Globs::new(&patterns.iter().map(ToString::to_string).collect::<Vec<_>>())
+            .expect("they are patterns")
     }
 
     fn path(bytes: &[u8]) -> RelPath {
@@ -133,10 +157,22 @@ mod tests {
     #[test]
     fn stars_mean_what_git_means() {
         let globs = globs(&["tasks/T01/**", "*.md", "lib/{a,b}?.py"]);
-        for hit in [&b"tasks/T01/x"[..], b"tasks/T01/a/b/c", b"tasks/T01/.hidden", b"README.md", b"lib/a1.py"] {
+        for hit in [
+            &b"tasks/T01/x"[..],
+            b"tasks/T01/a/b/c",
+            b"tasks/T01/.hidden",
+            b"README.md",
+            b"lib/a1.py",
+        ] {
             assert!(globs.matches(&path(hit)), "{hit:?}");
         }
-        for miss in [&b"tasks/T01"[..], b"tasks/T010/x", b"docs/README.md", b"lib/a/.py", b"lib/c1.py"] {
+        for miss in [
+            &b"tasks/T01"[..],
+            b"tasks/T010/x",
+            b"docs/README.md",
+            b"lib/a/.py",
+            b"lib/c1.py",
+        ] {
             assert!(!globs.matches(&path(miss)), "{miss:?}");
         }
     }
@@ -152,7 +188,11 @@ mod tests {
     #[test]
     fn a_walk_begins_at_the_deepest_literal_folder() {
         let globs = globs(&["tasks/T01/**", "a/b*/c", "**/x", "lib/util.py", "top"]);
-        let prefixes: Vec<_> = globs.literal_prefixes().iter().map(RelPath::to_text).collect();
+        let prefixes: Vec<_> = globs
+            .literal_prefixes()
+            .iter()
+            .map(RelPath::to_text)
+            .collect();
         assert_eq!(prefixes, ["tasks/T01", "a", "", "lib", ""]);
     }
 
@@ -165,7 +205,17 @@ mod tests {
 
     #[test]
     fn patterns_that_leave_the_tree_or_do_not_compile_are_refused() {
-        for pattern in ["", "/a", "a/../b", "a//b", "./a", "a/", "[", "{a", ".git/x/**"] {
+        for pattern in [
+            "",
+            "/a",
+            "a/../b",
+            "a//b",
+            "./a",
+            "a/",
+            "[",
+            "{a",
+            ".git/x/**",
+        ] {
             assert!(Globs::new(&[pattern.to_string()]).is_err(), "{pattern:?}");
         }
     }

@@ -30,12 +30,19 @@ impl Roots {
     /// When the file cannot be read or has no certificate.
     pub fn with(file: Option<&Path>) -> Result<Self, Error> {
         static SYSTEM: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
-        let load = || rustls_native_certs::load_native_certs().certs.iter().map(|one| one.as_ref().to_vec()).collect();
+        let load = || {
+            rustls_native_certs::load_native_certs()
+                .certs
+                .iter()
+                .map(|one| one.as_ref().to_vec())
+                .collect()
+        };
         let mut all = SYSTEM.get_or_init(load).clone();
         if let Some(path) = file {
             let failed = |why: String| Error::Certificates(path.display().to_string(), why);
             let mut pem = Vec::new();
-            let opened = std::fs::File::open(path).and_then(|file| file.take(CERTIFICATES).read_to_end(&mut pem));
+            let opened = std::fs::File::open(path)
+                .and_then(|file| file.take(CERTIFICATES).read_to_end(&mut pem));
             opened.map_err(|error| failed(error.to_string()))?;
             let own = parse_pem(&pem).filter_map(|item| match item {
                 Ok(PemItem::Certificate(one)) => Some(one.der().to_vec()),
@@ -133,7 +140,10 @@ pub fn ask(request: &Request<'_>) -> Result<Answer, Error> {
     }
     if secure {
         let roots = (request.roots)()?;
-        let certificates: Vec<Certificate<'static>> = roots.der().map(|der| Certificate::from_der(der).to_owned()).collect();
+        let certificates: Vec<Certificate<'static>> = roots
+            .der()
+            .map(|der| Certificate::from_der(der).to_owned())
+            .collect();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(certificates)));
         config = config.tls_config(tls.unversioned_rustls_crypto_provider(provider).build());
@@ -142,17 +152,34 @@ pub fn ask(request: &Request<'_>) -> Result<Answer, Error> {
     let failed = |error: ureq::Error| explain(&error, request);
     let answer = match request.body {
         Body::None => with_headers(agent.get(request.url), request).call(),
-        Body::Json(bytes) => with_headers(agent.post(request.url), request).header("Content-Type", "application/json").send(bytes),
+        Body::Json(bytes) => with_headers(agent.post(request.url), request)
+            .header("Content-Type", "application/json")
+            .send(bytes),
     };
     let mut answer = answer.map_err(failed)?;
-    let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let retry_after = answer
+        .headers()
+        .get("retry-after")
+        .and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let status = answer.status().as_u16();
-    let body = answer.body_mut().with_config().limit(request.most).read_to_vec().map_err(failed)?;
-    Ok(Answer { status, retry_after: retry_after.map(Duration::from_secs), body })
+    let body = answer
+        .body_mut()
+        .with_config()
+        .limit(request.most)
+        .read_to_vec()
+        .map_err(failed)?;
+    Ok(Answer {
+        status,
+        retry_after: retry_after.map(Duration::from_secs),
+        body,
+    })
 }
 
 /// The same request with its headers.
-fn with_headers<Any>(mut builder: ureq::RequestBuilder<Any>, request: &Request<'_>) -> ureq::RequestBuilder<Any> {
+fn with_headers<Any>(
+    mut builder: ureq::RequestBuilder<Any>,
+    request: &Request<'_>,
+) -> ureq::RequestBuilder<Any> {
     for (name, value) in request.headers {
         builder = builder.header(*name, value);
     }
@@ -161,9 +188,18 @@ fn with_headers<Any>(mut builder: ureq::RequestBuilder<Any>, request: &Request<'
 
 /// True for an address of this machine.
 fn is_local(url: &str) -> bool {
-    let authority = url.split("://").nth(1).unwrap_or_default().split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = url
+        .split("://")
+        .nth(1)
+        .unwrap_or_default()
+        .split(['/', '?', '#'])
+        .next()
+        .unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();
-    host.starts_with("127.") || host.starts_with("[::1]") || host == "localhost" || host.starts_with("localhost:")
+    host.starts_with("127.")
+        || host.starts_with("[::1]")
+        || host == "localhost"
+        || host.starts_with("localhost:")
 }
 
 /// An error in words that do not hold the address.
@@ -174,7 +210,9 @@ fn explain(error: &ureq::Error, request: &Request<'_>) -> Error {
         ureq::Error::BadUri(_) | ureq::Error::Http(_) => Error::Address,
         ureq::Error::HostNotFound => Error::Failed("the host cannot be looked up".into()),
         ureq::Error::Io(error) => Error::Failed(error.to_string()),
-        ureq::Error::Rustls(error) => Error::Failed(format!("the connection is not secure: {error}")),
+        ureq::Error::Rustls(error) => {
+            Error::Failed(format!("the connection is not secure: {error}"))
+        }
         other => Error::Failed(format!("the request failed: {other}").replace(request.url, "***")),
     }
 }
@@ -185,23 +223,42 @@ mod tests {
 
     #[test]
     fn addresses_of_this_machine() {
-        for local in ["http://127.0.0.1:8080/x", "http://localhost/x", "http://localhost:1", "http://[::1]:9090/api"] {
+        for local in [
+            "http://127.0.0.1:8080/x",
+            "http://localhost/x",
+            "http://localhost:1",
+            "http://[::1]:9090/api",
+        ] {
             assert!(is_local(local), "{local}");
         }
-        for other in ["http://example.org/127.0.0.1", "https://localhost.example.org/", "http://10.example.org"] {
+        for other in [
+            "http://example.org/127.0.0.1",
+            "https://localhost.example.org/",
+            "http://10.example.org",
+        ] {
             assert!(!is_local(other), "{other}");
         }
     }
 
     #[test]
     fn other_schemes_are_refused_and_errors_do_not_show_the_address() {
-        let request =
-            |url| Request { url, body: Body::None, headers: &[], limit: Duration::from_secs(5), most: 10, roots: &|| Ok(Roots::default()) };
-        assert!(matches!(ask(&request("file:///etc/passwd")), Err(Error::Address)));
+        let request = |url| Request {
+            url,
+            body: Body::None,
+            headers: &[],
+            limit: Duration::from_secs(5),
+            most: 10,
+            roots: &|| Ok(Roots::default()),
+        };
+        assert!(matches!(
+            ask(&request("file:///etc/passwd")),
+            Err(Error::Address)
+        ));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let port = listener.local_addr().expect("it has one").port();
         drop(listener);
-        let error = ask(&request(&format!("http://127.0.0.1:{port}/hook/s3cret"))).expect_err("nobody listens");
+        let error = ask(&request(&format!("http://127.0.0.1:{port}/hook/s3cret")))
+            .expect_err("nobody listens");
         assert!(!error.to_string().contains("s3cret"), "{error}");
     }
 }

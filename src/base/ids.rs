@@ -20,7 +20,9 @@ pub struct TaskId(String);
 
 /// A text that cannot be a task id.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not a task id: use letters, digits, '.', '_' and '-', beginning with a letter or digit")]
+#[error(
+    "{0:?} is not a task id: use letters, digits, '.', '_' and '-', beginning with a letter or digit"
+)]
 pub struct NotATaskId(pub String);
 
 impl TaskId {
@@ -40,7 +42,11 @@ impl FromStr for TaskId {
             && !text.contains("..")
             && !text.ends_with(['.', '-'])
             && !text.ends_with(".lock");
-        if fits { Ok(Self(text.to_string())) } else { Err(NotATaskId(text.to_string())) }
+        if fits {
+            Ok(Self(text.to_string()))
+        } else {
+            Err(NotATaskId(text.to_string()))
+        }
     }
 }
 
@@ -106,8 +112,15 @@ impl FromStr for OpId {
     fn from_str(text: &str) -> Result<Self, NotAnOpId> {
         let wrong = || NotAnOpId(text.to_string());
         let (counter, word) = text.split_once('-').ok_or_else(wrong)?;
-        let id = Self { counter: counter.parse().map_err(|_| wrong())?, word: u32::from_str_radix(word, 16).map_err(|_| wrong())? };
-        if id.to_string() == text { Ok(id) } else { Err(wrong()) }
+        let id = Self {
+            counter: counter.parse().map_err(|_| wrong())?,
+            word: u32::from_str_radix(word, 16).map_err(|_| wrong())?,
+        };
+        if id.to_string() == text {
+            Ok(id)
+        } else {
+            Err(wrong())
+        }
     }
 }
 
@@ -176,7 +189,9 @@ impl FromStr for GitId {
         let bytes = text.as_bytes();
         let sha1 = || bytes.try_into().map(Digits::Sha1).ok();
         let sha256 = || Some(Digits::Sha256(Box::new(bytes.try_into().ok()?)));
-        let digits = sha1().or_else(sha256).filter(|_| bytes.iter().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')));
+        let digits = sha1()
+            .or_else(sha256)
+            .filter(|_| bytes.iter().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')));
         digits.map(Self).ok_or_else(|| NotAGitId(text.to_string()))
     }
 }
@@ -221,7 +236,21 @@ mod tests {
         for good in ["T01", "T01-v2", "a", "gix-features", "x.y_z"] {
             assert!(good.parse::<TaskId>().is_ok(), "{good}");
         }
-        for bad in ["", "-x", "a b", "a..b", "a.lock", "a/b", "$(id)", "a\n", "é", ".a", "a.", "a-", &"x".repeat(101)] {
+        for bad in [
+            "",
+            "-x",
+            "a b",
+            "a..b",
+            "a.lock",
+            "a/b",
+            "$(id)",
+            "a\n",
+            "é",
+            ".a",
+            "a.",
+            "a-",
+            &"x".repeat(101),
+        ] {
             assert!(bad.parse::<TaskId>().is_err(), "{bad}");
         }
     }

@@ -55,7 +55,9 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::Held(_) => vec![Hint::say("wait for it, or let snapback wait: --lock-wait 60s")],
+            Self::Held(_) => vec![Hint::say(
+                "wait for it, or let snapback wait: --lock-wait 60s",
+            )],
             Self::Io { .. } => Vec::new(),
         }
     }
@@ -67,7 +69,13 @@ fn describe(holder: Option<&Holder>) -> String {
         || "its name is not known yet".into(),
         |h| {
             let field = |text: &str| super::text::escape(text.as_bytes());
-            format!("pid {} on {}, `{}`, since {}", h.pid, field(&h.host), field(&h.command), field(&h.since))
+            format!(
+                "pid {} on {}, `{}`, since {}",
+                h.pid,
+                field(&h.host),
+                field(&h.command),
+                field(&h.since)
+            )
         },
     )
 }
@@ -84,7 +92,10 @@ pub struct Lock {
 impl Lock {
     /// Takes the lock, waiting at most `wait`.
     pub fn take(path: &Path, holder: &Holder, wait: Duration) -> Result<Self, Error> {
-        let io_error = |source| Error::Io { path: path.display().to_string(), source };
+        let io_error = |source| Error::Io {
+            path: path.display().to_string(),
+            source,
+        };
         let mut file = open(path).map_err(io_error)?;
         let begun = Instant::now();
         loop {
@@ -103,7 +114,10 @@ impl Lock {
         }
         // Display only: a failure to write it is no reason to stop.
         let text = serde_json::to_vec(holder).unwrap_or_default();
-        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text));
+        let _ = file
+            .set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(&text));
         Ok(Self { _file: file })
     }
 }
@@ -113,13 +127,21 @@ impl Lock {
 fn open(path: &Path) -> io::Result<File> {
     // NONBLOCK: opening a FIFO must not wait for its other end.
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let (handle, made) = owner::open_or_create(flags, |flags| rustix::fs::open(path, flags, Mode::from_raw_mode(0o600)))?;
+    let (handle, made) = owner::open_or_create(flags, |flags| {
+        rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))
+    })?;
     if made {
         owner::give_at(&handle, path)?;
     }
     let file = File::from(handle);
     let found = file.metadata()?;
-    if found.is_file() && found.nlink() <= 1 { Ok(file) } else { Err(io::Error::other("it is not a file with one name only: remove it")) }
+    if found.is_file() && found.nlink() <= 1 {
+        Ok(file)
+    } else {
+        Err(io::Error::other(
+            "it is not a file with one name only: remove it",
+        ))
+    }
 }
 
 /// What the lock file says, if it can be read.
@@ -138,10 +160,18 @@ mod tests {
     fn the_second_taker_is_told_who_holds_it() {
         let dir = tempfile::tempdir().expect("because tests can make folders");
         let path = dir.path().join("lock");
-        let holder = Holder { pid: 7, host: "h".into(), command: "rollback".into(), since: "2026-01-01T00:00:00Z".into() };
+        let holder = Holder {
+            pid: 7,
+            host: "h".into(),
+            command: "rollback".into(),
+            since: "2026-01-01T00:00:00Z".into(),
+        };
         let lock = Lock::take(&path, &holder, Duration::ZERO).expect("it is free");
         let error = Lock::take(&path, &holder, Duration::ZERO).expect_err("it is held");
-        assert!(error.to_string().contains("pid 7 on h, `rollback`"), "{error}");
+        assert!(
+            error.to_string().contains("pid 7 on h, `rollback`"),
+            "{error}"
+        );
         assert_eq!(error.kind().exit_code(), 11);
         drop(lock);
         Lock::take(&path, &holder, Duration::ZERO).expect("it is free again");
@@ -151,12 +181,25 @@ mod tests {
     fn no_other_file_is_written_over_through_a_link() {
         let dir = tempfile::tempdir().expect("because tests can make folders");
         let (victim, lock) = (dir.path().join("victim"), dir.path().join("lock"));
-        let holder = Holder { pid: 7, host: "h".into(), command: "rollback".into(), since: "2026-01-01T00:00:00Z".into() };
-        std::fs::File::create(&victim).and_then(|mut file| file.write_all(b"precious")).expect("it writes");
-        for link in [|from: &Path, to: &Path| std::os::unix::fs::symlink(from, to), |from: &Path, to: &Path| std::fs::hard_link(from, to)] {
+        let holder = Holder {
+            pid: 7,
+            host: "h".into(),
+            command: "rollback".into(),
+            since: "2026-01-01T00:00:00Z".into(),
+        };
+        std::fs::File::create(&victim)
+            .and_then(|mut file| file.write_all(b"precious"))
+            .expect("it writes");
+        for link in [
+            |from: &Path, to: &Path| std::os::unix::fs::symlink(from, to),
+            |from: &Path, to: &Path| std::fs::hard_link(from, to),
+        ] {
             link(&victim, &lock).expect("it links");
             let error = Lock::take(&lock, &holder, Duration::ZERO).expect_err("it is a link");
-            assert_eq!((error.kind(), std::fs::read(&victim).expect("it reads")), (Kind::Missing, b"precious".to_vec()));
+            assert_eq!(
+                (error.kind(), std::fs::read(&victim).expect("it reads")),
+                (Kind::Missing, b"precious".to_vec())
+            );
             rustix::fs::unlink(&lock).expect("it unlinks");
         }
     }
@@ -165,13 +208,20 @@ mod tests {
     fn a_holder_that_has_not_written_its_name_yet_is_waited_for() {
         let dir = tempfile::tempdir().expect("because tests can make folders");
         let path = dir.path().join("lock");
-        let holder = Holder { pid: 7, host: "h".into(), command: "rollback".into(), since: "2026-01-01T00:00:00Z".into() };
+        let holder = Holder {
+            pid: 7,
+            host: "h".into(),
+            command: "rollback".into(),
+            since: "2026-01-01T00:00:00Z".into(),
+        };
         let file = open(&path).expect("it opens");
         file.lock().expect("it is free");
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| Lock::take(&path, &holder, Duration::ZERO));
             std::thread::sleep(Duration::from_millis(100));
-            (&file).write_all(&serde_json::to_vec(&holder).expect("it renders")).expect("it writes");
+            (&file)
+                .write_all(&serde_json::to_vec(&holder).expect("it renders"))
+                .expect("it writes");
             let error = waiting.join().expect("it ends").expect_err("it is held");
             assert!(error.to_string().contains("pid 7 on h"), "{error}");
         });

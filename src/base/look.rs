@@ -1,4 +1,5 @@
-//! Trees that are read through something else than the file system, and those that cannot be written.
+//! Trees that are read through something else than the file system, and those that cannot be
+//! written.
 //!
 //! A [`Layered`] reads through a [`Look`] and writes to another [`Fs`]; [`Refused`] is one in which
 //! there is nothing and into which nothing goes, with the reason for whoever tries; [`ReadOnly`] is
@@ -40,7 +41,10 @@ pub struct Refused {
 impl Refused {
     /// For this reason, which whoever wants to write gets as an error of this kind.
     pub fn new(kind: io::ErrorKind, why: impl Into<String>) -> Self {
-        Self { kind, why: why.into() }
+        Self {
+            kind,
+            why: why.into(),
+        }
     }
 
     fn refuse<T>(&self) -> io::Result<T> {
@@ -53,7 +57,9 @@ struct Bytes(Vec<u8>);
 
 impl Input for Bytes {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.0.len());
+        let start = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(self.0.len());
         (&self.0[start..]).read(into)
     }
 }
@@ -165,9 +171,14 @@ impl<F: Fs> Fs for ReadOnly<F> {
         self.there.mounts()
     }
 
-    /// A lock whose file is not there is nobody's, and whoever changes nothing may go on as if it were theirs.
+    /// A lock whose file is not there is nobody's, and whoever changes nothing may go on as if it
+    /// were theirs.
     fn lock(&self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>> {
-        if self.there.stat(path)?.is_some() { self.there.lock(path, hold, wait) } else { Ok(Some(Box::new(()))) }
+        if self.there.stat(path)?.is_some() {
+            self.there.lock(path, hold, wait)
+        } else {
+            Ok(Some(Box::new(())))
+        }
     }
 
     fn is_fixed(&self, path: &RelPath) -> io::Result<bool> {

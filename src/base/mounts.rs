@@ -16,7 +16,12 @@ use super::RelPath;
 /// The mount points strictly below an open folder, sorted.
 pub(super) fn below(folder: &impl AsFd) -> Vec<RelPath> {
     let link = format!("/proc/self/fd/{}", folder.as_fd().as_raw_fd());
-    let (Ok(top), Ok(table)) = (std::fs::read_link(link), std::fs::read("/proc/self/mountinfo")) else { return Vec::new() };
+    let (Ok(top), Ok(table)) = (
+        std::fs::read_link(link),
+        std::fs::read("/proc/self/mountinfo"),
+    ) else {
+        return Vec::new();
+    };
     parse(&table, &top)
 }
 
@@ -24,10 +29,18 @@ pub(super) fn below(folder: &impl AsFd) -> Vec<RelPath> {
 fn parse(table: &[u8], top: &Path) -> Vec<RelPath> {
     let point = |line: &[u8]| {
         let point = unescape(line.split(|byte| *byte == b' ').nth(4)?);
-        let below = Path::new(std::ffi::OsStr::from_bytes(&point)).strip_prefix(top).ok()?.as_os_str().as_bytes().to_vec();
+        let below = Path::new(std::ffi::OsStr::from_bytes(&point))
+            .strip_prefix(top)
+            .ok()?
+            .as_os_str()
+            .as_bytes()
+            .to_vec();
         RelPath::parse(below).ok()
     };
-    let mut points: Vec<RelPath> = table.split(|byte| *byte == b'\n').filter_map(point).collect();
+    let mut points: Vec<RelPath> = table
+        .split(|byte| *byte == b'\n')
+        .filter_map(point)
+        .collect();
     points.sort();
     points.dedup();
     points
@@ -37,7 +50,10 @@ fn parse(table: &[u8], top: &Path) -> Vec<RelPath> {
 fn unescape(text: &[u8]) -> Vec<u8> {
     let (mut plain, mut at) = (Vec::with_capacity(text.len()), 0);
     while let Some(byte) = text.get(at) {
-        let digits = text.get(at + 1..at + 4).filter(|_| *byte == b'\\').and_then(|digits| std::str::from_utf8(digits).ok());
+        let digits = text
+            .get(at + 1..at + 4)
+            .filter(|_| *byte == b'\\')
+            .and_then(|digits| std::str::from_utf8(digits).ok());
         match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
             Some(meant) => {
                 plain.push(meant);
@@ -64,7 +80,10 @@ mod tests {
             42 22 8:1 /y /w rw - ext4 /dev/sda1 rw\n\
             43 22 8:1 /z /wide/other rw - ext4 /dev/sda1 rw\n\
             44 22 8:1 /z /w/tasks/T01/cfg rw - ext4 /dev/sda1 rw\ncut";
-        let found: Vec<String> = parse(table, Path::new("/w")).iter().map(ToString::to_string).collect();
+        let found: Vec<String> = parse(table, Path::new("/w"))
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(found, ["tasks/T01/cfg", "tasks/T01/with space"]);
     }
 }

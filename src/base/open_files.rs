@@ -25,7 +25,10 @@ impl Process {
     /// A process by its number, which is missing when it is not to be seen from here.
     fn of(id: Option<u32>) -> Self {
         let name = id.and_then(|id| std::fs::read(format!("/proc/{id}/comm")).ok());
-        let name = name.map_or_else(|| "a process".into(), |name| super::text::escape(name.trim_ascii_end()));
+        let name = name.map_or_else(
+            || "a process".into(),
+            |name| super::text::escape(name.trim_ascii_end()),
+        );
         Self { id, name }
     }
 }
@@ -54,22 +57,35 @@ pub fn openers(files: &[impl AsRef<Path>]) -> Openers {
     let mut wanted = Vec::new();
     let mut found = Openers::default();
     for (nth, path) in files.iter().enumerate() {
-        let Ok(meta) = path.as_ref().symlink_metadata() else { continue };
+        let Ok(meta) = path.as_ref().symlink_metadata() else {
+            continue;
+        };
         if !meta.is_file() {
             continue;
         }
         wanted.push((nth, (meta.dev(), meta.ino())));
-        found.found.extend(lock_holder(path.as_ref()).map(|process| (nth, process)));
+        found
+            .found
+            .extend(lock_holder(path.as_ref()).map(|process| (nth, process)));
     }
     if wanted.is_empty() {
         return found;
     }
-    let Ok(processes) = std::fs::read_dir("/proc") else { return Openers { unsure: true, ..found } };
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return Openers {
+            unsure: true,
+            ..found
+        };
+    };
     let own = std::process::id();
-    let ids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let ids = processes
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     for id in ids.filter(|id| *id != own) {
         match opened(id, &wanted) {
-            Ok(places) => found.found.extend(places.into_iter().map(|nth| (nth, Process::of(Some(id))))),
+            Ok(places) => found
+                .found
+                .extend(places.into_iter().map(|nth| (nth, Process::of(Some(id))))),
             // It ended meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(_) => found.unsure = true,
@@ -85,8 +101,15 @@ fn opened(id: u32, wanted: &[(usize, (u64, u64))]) -> io::Result<Vec<usize>> {
     let mut places = Vec::new();
     for entry in std::fs::read_dir(format!("/proc/{id}/fd"))? {
         // Through the link, to the file itself.
-        let Ok(meta) = entry.and_then(|entry| std::fs::metadata(entry.path())) else { continue };
-        places.extend(wanted.iter().filter(|(_, file)| *file == (meta.dev(), meta.ino())).map(|(nth, _)| *nth));
+        let Ok(meta) = entry.and_then(|entry| std::fs::metadata(entry.path())) else {
+            continue;
+        };
+        places.extend(
+            wanted
+                .iter()
+                .filter(|(_, file)| *file == (meta.dev(), meta.ino()))
+                .map(|(nth, _)| *nth),
+        );
     }
     Ok(places)
 }
@@ -95,9 +118,17 @@ fn opened(id: u32, wanted: &[(usize, (u64, u64))]) -> io::Result<Vec<usize>> {
 fn lock_holder(path: &Path) -> Option<Process> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
-    let all = Flock { start: 0, length: 0, pid: None, typ: FlockType::WriteLock, offset_type: FlockOffsetType::Set };
+    let all = Flock {
+        start: 0,
+        length: 0,
+        pid: None,
+        typ: FlockType::WriteLock,
+        offset_type: FlockOffsetType::Set,
+    };
     let held = fcntl_getlk(&file, &all).ok()??;
-    Some(Process::of(held.pid.and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok())))
+    Some(Process::of(held.pid.and_then(|pid| {
+        u32::try_from(pid.as_raw_nonzero().get()).ok()
+    })))
 }
 
 #[cfg(test)]
@@ -115,10 +146,23 @@ mod tests {
         }
         let input = File::open(&open).expect("it opens");
         #[expect(clippy::disallowed_methods, reason = "a process of the test")]
-        let mut child = std::process::Command::new("sleep").arg("60").stdin(Stdio::from(input)).spawn().expect("it starts");
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .stdin(Stdio::from(input))
+            .spawn()
+            .expect("it starts");
         let found = openers(&[&other, &open, &dir.path().join("none")]);
-        let expected = (1, Process { id: Some(child.id()), name: "sleep".into() });
-        assert!(found.found.contains(&expected) && found.found.iter().all(|(nth, _)| *nth == 1), "{found:?}");
+        let expected = (
+            1,
+            Process {
+                id: Some(child.id()),
+                name: "sleep".into(),
+            },
+        );
+        assert!(
+            found.found.contains(&expected) && found.found.iter().all(|(nth, _)| *nth == 1),
+            "{found:?}"
+        );
         child.kill().and_then(|()| child.wait()).expect("it ends");
         assert_eq!(openers(&[&open]).found, []);
     }

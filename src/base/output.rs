@@ -1,10 +1,10 @@
 //! Files that are written where a person asked for one: reports, metrics, manual pages, capsules.
 //!
-//! A plain file, or one that is not there, is replaced whole: a reader sees the old one or the new one,
-//! and its mode and owner stay. A device, a pipe and what an open file descriptor leads to are written
-//! into and never replaced. A link is followed to a plain file of the same user, and nowhere else;
-//! [`reach`] says which links on the way are. A folder that everybody may write to is not believed:
-//! somebody else could put a name there first.
+//! A plain file, or one that is not there, is replaced whole: a reader sees the old one or the new
+//! one, and its mode and owner stay. A device, a pipe and what an open file descriptor leads to are
+//! written into and never replaced. A link is followed to a plain file of the same user, and
+//! nowhere else; [`reach`] says which links on the way are. A folder that everybody may write to is
+//! not believed: somebody else could put a name there first.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -76,8 +76,12 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::Refused { .. } => vec![Hint::say("name a plain file in a folder that only you may write to, or a device or pipe")],
-            Self::Write { .. } => vec![Hint::say("check that the disk is not full and the place is writable")],
+            Self::Refused { .. } => vec![Hint::say(
+                "name a plain file in a folder that only you may write to, or a device or pipe",
+            )],
+            Self::Write { .. } => vec![Hint::say(
+                "check that the disk is not full and the place is writable",
+            )],
         }
     }
 }
@@ -101,7 +105,8 @@ enum Place {
 /// True for a device or pipe: what bytes go into.
 pub fn is_stream(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;
-    path.metadata().is_ok_and(|found| found.file_type().is_char_device() || found.file_type().is_fifo())
+    path.metadata()
+        .is_ok_and(|found| found.file_type().is_char_device() || found.file_type().is_fifo())
 }
 
 /// Finds out what a path is to be written as; nothing is made.
@@ -111,7 +116,10 @@ pub fn is_stream(path: &Path) -> bool {
 pub fn target(path: &Path) -> Result<Target, Error> {
     let (folder, name, place) = find(path)?;
     Ok(match place {
-        Place::Stream => Target::Stream(stream(&folder, &name).map_err(|source| Error::Write { path: path.to_path_buf(), source })?),
+        Place::Stream => Target::Stream(stream(&folder, &name).map_err(|source| Error::Write {
+            path: path.to_path_buf(),
+            source,
+        })?),
         Place::Plain => Target::Plain(folder, RelPath::own(name.as_bytes())),
     })
 }
@@ -124,7 +132,8 @@ pub fn check(path: &Path) -> Result<(), Error> {
     find(path).map(drop)
 }
 
-/// Opens a folder for files that are written on request; with `make`, what is missing of it is made.
+/// Opens a folder for files that are written on request; with `make`, what is missing of it is
+/// made.
 ///
 /// # Errors
 /// When it is not there, or a link on the way is not to be followed.
@@ -134,15 +143,25 @@ pub fn folder(path: &Path, make: bool) -> Result<Root, Error> {
 
 /// Follows a path to the folder and the name that are meant.
 fn find(path: &Path) -> Result<(Root, OsString, Place), Error> {
-    let refused = |why: &str| Error::Refused { path: path.to_path_buf(), why: why.into() };
+    let refused = |why: &str| Error::Refused {
+        path: path.to_path_buf(),
+        why: why.into(),
+    };
     let stopped = |stop| Error::of(path, stop);
     let mut at = path.to_path_buf();
     for _ in 0..LINKS {
         let folder = match reach::folder(folder_of(&at), false) {
-            Err(Stop::Io(error)) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => return Err(stopped(Stop::nowhere())),
+            Err(Stop::Io(error))
+                if error.kind() == io::ErrorKind::NotFound && path.is_symlink() =>
+            {
+                return Err(stopped(Stop::nowhere()));
+            }
             found => found.map_err(stopped)?,
         };
-        let name = at.file_name().ok_or_else(|| refused("it names no file"))?.to_os_string();
+        let name = at
+            .file_name()
+            .ok_or_else(|| refused("it names no file"))?
+            .to_os_string();
         // What a descriptor leads to is open already: whoever opened it said where bytes go.
         if folder.path().starts_with("/proc") || folder.path().starts_with("/dev/fd") {
             return Ok((folder, name, Place::Stream));
@@ -158,14 +177,20 @@ fn find(path: &Path) -> Result<(Root, OsString, Place), Error> {
         };
         let place = match FileType::from_raw_mode(stat.st_mode) {
             FileType::Symlink => {
-                at = folder.path().join(reach::target(&folder, &name).map_err(stopped)?);
+                at = folder
+                    .path()
+                    .join(reach::target(&folder, &name).map_err(stopped)?);
                 continue;
             }
             FileType::Directory => return Err(refused("it is a folder")),
             FileType::Socket => return Err(refused("it is a socket")),
             FileType::RegularFile | FileType::Fifo => {
                 believe(path, &folder, Some(stat.st_uid))?;
-                if FileType::from_raw_mode(stat.st_mode).is_file() { Place::Plain } else { Place::Stream }
+                if FileType::from_raw_mode(stat.st_mode).is_file() {
+                    Place::Plain
+                } else {
+                    Place::Stream
+                }
             }
             _ => Place::Stream,
         };
@@ -176,19 +201,34 @@ fn find(path: &Path) -> Result<(Root, OsString, Place), Error> {
 
 /// Refuses a file, or a new one without an owner, in a folder that cannot be believed.
 fn believe(asked: &Path, folder: &Root, owner: Option<u32>) -> Result<(), Error> {
-    let refused = |why: String| Error::Refused { path: asked.to_path_buf(), why };
-    let stat = rustix::fs::fstat(folder.handle()).map_err(|error| Error::of(asked, error.into()))?;
+    let refused = |why: String| Error::Refused {
+        path: asked.to_path_buf(),
+        why,
+    };
+    let stat =
+        rustix::fs::fstat(folder.handle()).map_err(|error| Error::of(asked, error.into()))?;
     let (all_write, sticky) = (stat.st_mode & 0o002 != 0, stat.st_mode & 0o1000 != 0);
     if all_write && !sticky {
-        return Err(refused(format!("everybody may write to the folder {}", folder.path().display())));
+        return Err(refused(format!(
+            "everybody may write to the folder {}",
+            folder.path().display()
+        )));
     }
     let me = user::effective();
-    let Some(uid) = owner.filter(|uid| *uid != me) else { return Ok(()) };
+    let Some(uid) = owner.filter(|uid| *uid != me) else {
+        return Ok(());
+    };
     if all_write {
-        return Err(refused(format!("it is a file of {} in a folder that everybody may write to", user::called(uid))));
+        return Err(refused(format!(
+            "it is a file of {} in a folder that everybody may write to",
+            user::called(uid)
+        )));
     }
     if asked.is_symlink() {
-        return Err(refused(format!("it is a link to a file of {}", user::called(uid))));
+        return Err(refused(format!(
+            "it is a link to a file of {}",
+            user::called(uid)
+        )));
     }
     Ok(())
 }
@@ -223,9 +263,15 @@ fn stream(folder: &Root, name: &OsStr) -> io::Result<File> {
 /// # Errors
 /// When the place is not written to, or writing failed; a file that was there is then as it was.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
-    let failed = |source| Error::Write { path: path.to_path_buf(), source };
+    let failed = |source| Error::Write {
+        path: path.to_path_buf(),
+        source,
+    };
     match target(path)? {
-        Target::Stream(mut file) => file.write_all(bytes).and_then(|()| file.flush()).map_err(failed),
+        Target::Stream(mut file) => file
+            .write_all(bytes)
+            .and_then(|()| file.flush())
+            .map_err(failed),
         Target::Plain(folder, name) => replace(&folder, &name, bytes, mode).map_err(failed),
     }
 }
@@ -240,7 +286,10 @@ fn replace(root: &Root, name: &RelPath, bytes: &[u8], mode: u32) -> io::Result<(
     let write = || -> io::Result<()> {
         let mut file = root.create(&temp, mode)?;
         if let Some(old) = old {
-            file.set_owner(Owner { uid: old.uid, gid: old.gid })?;
+            file.set_owner(Owner {
+                uid: old.uid,
+                gid: old.gid,
+            })?;
             file.set_mode(old.mode & 0o777)?;
         }
         file.write_all(bytes)?;
@@ -262,24 +311,35 @@ mod tests {
         let dir = tempfile::tempdir().expect("because tests can make folders");
         let at = |name: &str| dir.path().join(name);
         write(&at("new"), b"one", 0o600).expect("it is new");
-        std::fs::set_permissions(at("new"), std::fs::Permissions::from_mode(0o640)).expect("it is ours");
+        std::fs::set_permissions(at("new"), std::fs::Permissions::from_mode(0o640))
+            .expect("it is ours");
         let inode = at("new").metadata().expect("it is there").ino();
         write(&at("new"), b"two", 0o600).expect("it is plain");
         let found = at("new").metadata().expect("it is there");
-        assert_eq!((found.mode() & 0o777, found.ino() == inode), (0o640, false), "a new file with the old one's mode");
+        assert_eq!(
+            (found.mode() & 0o777, found.ino() == inode),
+            (0o640, false),
+            "a new file with the old one's mode"
+        );
         symlink("new", at("link")).expect("it links");
         write(&at("link"), b"three", 0o600).expect("it leads to a file of ours");
         assert!(at("link").is_symlink() && std::fs::read(at("new")).expect("it reads") == b"three");
         symlink("nowhere", at("dangling")).expect("it links");
         symlink("circle", at("circle")).expect("it links");
         std::fs::create_dir(at("open")).expect("it is made");
-        std::fs::set_permissions(at("open"), std::fs::Permissions::from_mode(0o777)).expect("it is ours");
+        std::fs::set_permissions(at("open"), std::fs::Permissions::from_mode(0o777))
+            .expect("it is ours");
         for refused in ["dangling", "circle", "open", "open/file"] {
             let error = write(&at(refused), b"x", 0o600).expect_err(refused);
             assert_eq!(error.kind(), Kind::Denied, "{error}");
         }
         assert!(!at("nowhere").exists() && !at("open/file").exists());
-        assert_eq!(write(Path::new("/dev/full"), b"x", 0o600).expect_err("it is full").kind(), Kind::Missing);
+        assert_eq!(
+            write(Path::new("/dev/full"), b"x", 0o600)
+                .expect_err("it is full")
+                .kind(),
+            Kind::Missing
+        );
         write(Path::new("/dev/null"), b"x", 0o600).expect("it takes all");
         let device = Path::new("/dev/full").metadata().expect("it is there");
         assert!(!device.is_file(), "a device stays one");

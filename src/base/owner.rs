@@ -1,9 +1,9 @@
 //! Whose files are made: as root in a place of somebody else, that somebody's.
 //!
 //! One run with `sudo` must not leave files that the owner of a repository cannot use any more. So
-//! whatever root makes gets the owner and group of the folder that it is made in, as if that owner had
-//! made it. Only what was opened by the call that made it is given away: a name could have
-//! been put there by somebody else, and giving that away would give away somebody's file. In root's own
+//! whatever root makes gets the owner and group of the folder that it is made in, as if that owner
+//! had made it. Only what was opened by the call that made it is given away: a name could have been
+//! put there by somebody else, and giving that away would give away somebody's file. In root's own
 //! folders, and for everybody else, nothing is done; [`check`] refuses who cannot give files away.
 
 use std::{
@@ -32,13 +32,19 @@ impl Owner {
     /// Whose an open file or folder is.
     pub fn of(file: impl AsFd) -> io::Result<Self> {
         let stat = rustix::fs::fstat(file)?;
-        Ok(Self { uid: stat.st_uid, gid: stat.st_gid })
+        Ok(Self {
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+        })
     }
 
     /// Whose a path is, links followed.
     pub fn at(path: &Path) -> io::Result<Self> {
         let stat = rustix::fs::statat(CWD, path, AtFlags::empty())?;
-        Ok(Self { uid: stat.st_uid, gid: stat.st_gid })
+        Ok(Self {
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+        })
     }
 
     /// The user's name, or the number where no name is known.
@@ -71,16 +77,20 @@ impl Fault for NotYours {
 /// The advice to do the same as another user.
 pub fn as_owner(owner: Owner) -> Hint {
     let name = user::name(owner.uid).unwrap_or_else(|| format!("'#{}'", owner.uid));
-    Hint::say(format!("do it as its owner, with `sudo -u {name}` before the same words"))
+    Hint::say(format!(
+        "do it as its owner, with `sudo -u {name}` before the same words"
+    ))
 }
 
 /// Refuses to change a place whose owner could not work with what is made there.
 ///
 /// # Errors
-/// When it belongs to somebody else, and this user can give nothing away. Where a file system makes all
-/// files one user's, whoever writes them, what is made is the owner's.
+/// When it belongs to somebody else, and this user can give nothing away. Where a file system makes
+/// all files one user's, whoever writes them, what is made is the owner's.
 pub fn check(place: &Path) -> Result<(), NotYours> {
-    let Ok(owner) = Owner::at(place) else { return Ok(()) };
+    let Ok(owner) = Owner::at(place) else {
+        return Ok(());
+    };
     let me = user::effective();
     if me == 0 || me == owner.uid {
         return Ok(());
@@ -90,7 +100,10 @@ pub fn check(place: &Path) -> Result<(), NotYours> {
     let trial = rustix::fs::openat(CWD, place, flags, Mode::from_raw_mode(0o600));
     match trial.map(Owner::of) {
         Ok(Ok(made)) if made.uid == owner.uid => Ok(()),
-        _ => Err(NotYours { path: place.to_path_buf(), owner }),
+        _ => Err(NotYours {
+            path: place.to_path_buf(),
+            owner,
+        }),
     }
 }
 
@@ -130,47 +143,73 @@ pub fn keep(made: impl AsFd, owner: Owner) -> io::Result<()> {
     if done.as_ref().is_err_and(may_not) && now.gid != owner.gid {
         done = chown(&made, None, owner.gid);
     }
-    if done.as_ref().is_err_and(may_not) { Ok(()) } else { done }
+    if done.as_ref().is_err_and(may_not) {
+        Ok(())
+    } else {
+        done
+    }
 }
 
 /// Changes owner and group of what is open, a link too.
 fn chown(file: impl AsFd, uid: Option<u32>, gid: u32) -> io::Result<()> {
     let (uid, gid) = (uid.map(Uid::from_raw), Some(Gid::from_raw(gid)));
-    Ok(rustix::fs::chownat(file, "", uid, gid, AtFlags::EMPTY_PATH)?)
+    Ok(rustix::fs::chownat(
+        file,
+        "",
+        uid,
+        gid,
+        AtFlags::EMPTY_PATH,
+    )?)
 }
 
 /// Makes one folder; an error when it exists.
 pub fn create_dir(path: &Path) -> io::Result<()> {
     std::fs::create_dir(path)?;
     if user::effective() == 0 {
-        give_at(rustix::fs::open(path, OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?, path)?;
+        give_at(
+            rustix::fs::open(
+                path,
+                OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+                Mode::empty(),
+            )?,
+            path,
+        )?;
     }
     Ok(())
 }
 
-/// The owner of a place as whom another program is to run there; `None` when it runs as this process.
+/// The owner of a place as whom another program is to run there; `None` when it runs as this
+/// process.
 pub fn other_owner(place: &Path) -> Option<Owner> {
     let owner = Owner::at(place).ok()?;
     (user::effective() == 0 && owner.uid != 0).then_some(owner)
 }
 
-/// The first entry at or below a folder that this user may not use, and whose it is; not followed are
-/// links. For the message of a failure.
+/// The first entry at or below a folder that this user may not use, and whose it is; not followed
+/// are links. For the message of a failure.
 pub fn first_of_others(folder: &Path) -> Option<(PathBuf, Owner)> {
     let stat = rustix::fs::statat(CWD, folder, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-    let owner = Owner { uid: stat.st_uid, gid: stat.st_gid };
+    let owner = Owner {
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+    };
     if owner.uid != user::effective() {
         return Some((folder.to_path_buf(), owner));
     }
     if !rustix::fs::FileType::from_raw_mode(stat.st_mode).is_dir() {
         return None;
     }
-    let mut below: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
+    let mut below: Vec<PathBuf> = std::fs::read_dir(folder)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     below.sort();
     below.iter().find_map(|path| first_of_others(path))
 }
 
-/// Opens a file for reading and writing, or makes it, for its owner only and for the owner of its folder.
+/// Opens a file for reading and writing, or makes it, for its owner only and for the owner of its
+/// folder.
 pub fn open_or_create(
     flags: OFlags,
     open: impl Fn(OFlags) -> Result<std::os::fd::OwnedFd, Errno>,
@@ -206,12 +245,28 @@ mod tests {
         let found = path.metadata().expect("it is there");
         assert_eq!((found.uid(), found.gid()), (1234, 1235));
         keep(&file, Owner { uid: 7, gid: 8 }).expect("root may");
-        assert_eq!(Owner::of(&file).expect("it is open"), Owner { uid: 7, gid: 8 });
+        assert_eq!(
+            Owner::of(&file).expect("it is open"),
+            Owner { uid: 7, gid: 8 }
+        );
         give_at(&file, &path).expect("it is not root's");
-        assert_eq!(Owner::of(&file).expect("it is open").uid, 7, "only what is root's is given");
+        assert_eq!(
+            Owner::of(&file).expect("it is open").uid,
+            7,
+            "only what is root's is given"
+        );
         create_dir(&dir.path().join("below")).expect("it is made");
-        assert_eq!(Owner::at(&dir.path().join("below")).expect("it is there"), Owner { uid: 1234, gid: 1235 });
-        assert_eq!(first_of_others(&dir.path().join("below")).map(|(_, owner)| owner.uid), Some(1234));
+        assert_eq!(
+            Owner::at(&dir.path().join("below")).expect("it is there"),
+            Owner {
+                uid: 1234,
+                gid: 1235
+            }
+        );
+        assert_eq!(
+            first_of_others(&dir.path().join("below")).map(|(_, owner)| owner.uid),
+            Some(1234)
+        );
         check(dir.path()).expect("root gives files away");
     }
 }

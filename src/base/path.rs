@@ -38,13 +38,15 @@ const TOO_LONG: &str = "it is longer than 4095 bytes";
 const HOLDS_NUL: &str = "it holds a NUL byte";
 /// The characters that HFS+ ignores when it compares names (git's `next_hfs_char`).
 const HFS_IGNORED: [char; 16] = [
-    '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{206a}', '\u{206b}',
-    '\u{206c}', '\u{206d}', '\u{206e}', '\u{206f}', '\u{feff}',
+    '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}',
+    '\u{202e}', '\u{206a}', '\u{206b}', '\u{206c}', '\u{206d}', '\u{206e}', '\u{206f}', '\u{feff}',
 ];
 
 /// The folder that a path of the system is in.
 pub fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 impl RelPath {
@@ -53,7 +55,10 @@ impl RelPath {
         let bytes = path.as_ref();
         match reason_to_refuse(bytes) {
             None => Ok(Self(bytes.into())),
-            Some(why) => Err(UnsafePath { path: bytes.as_bstr().to_string(), why }),
+            Some(why) => Err(UnsafePath {
+                path: bytes.as_bstr().to_string(),
+                why,
+            }),
         }
     }
 
@@ -90,7 +95,10 @@ impl RelPath {
         };
         match why {
             None => Ok(whole),
-            Some(why) => Err(UnsafePath { path: whole.to_string(), why }),
+            Some(why) => Err(UnsafePath {
+                path: whole.to_string(),
+                why,
+            }),
         }
     }
 
@@ -129,7 +137,9 @@ impl RelPath {
 
     /// The last name.
     pub fn name(&self) -> &[u8] {
-        self.0.rfind_byte(b'/').map_or(&self.0[..], |at| &self.0[at + 1..])
+        self.0
+            .rfind_byte(b'/')
+            .map_or(&self.0[..], |at| &self.0[at + 1..])
     }
 
     /// All folders above it, nearest first, without the root.
@@ -147,7 +157,9 @@ impl RelPath {
     pub fn is_in(&self, folder: &RelPath) -> bool {
         folder.is_root()
             || self.0 == folder.0
-            || (self.0.len() > folder.0.len() && self.0.starts_with(&folder.0) && self.0[folder.0.len()] == b'/')
+            || (self.0.len() > folder.0.len()
+                && self.0.starts_with(&folder.0)
+                && self.0[folder.0.len()] == b'/')
     }
 
     /// The form for manifests and JSON; [`RelPath::from_text`] is its inverse.
@@ -167,13 +179,27 @@ impl RelPath {
 
     /// Reads the form of manifests and JSON, and checks it.
     pub fn from_text(text: &str) -> Result<Self, UnsafePath> {
-        let Some(hex) = text.strip_prefix("bytes:") else { return Self::parse(text) };
-        let wrong = || UnsafePath { path: text.to_string(), why: "bytes: must be followed by pairs of hex digits" };
+        let Some(hex) = text.strip_prefix("bytes:") else {
+            return Self::parse(text);
+        };
+        let wrong = || UnsafePath {
+            path: text.to_string(),
+            why: "bytes: must be followed by pairs of hex digits",
+        };
         if hex.len() % 2 != 0 || !hex.bytes().all(|c| c.is_ascii_hexdigit()) {
             return Err(wrong());
         }
-        let byte = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|p| u8::from_str_radix(p, 16).ok());
-        let bytes = hex.as_bytes().chunks_exact(2).map(byte).collect::<Option<Vec<u8>>>().ok_or_else(wrong)?;
+        let byte = |pair: &[u8]| {
+            std::str::from_utf8(pair)
+                .ok()
+                .and_then(|p| u8::from_str_radix(p, 16).ok())
+        };
+        let bytes = hex
+            .as_bytes()
+            .chunks_exact(2)
+            .map(byte)
+            .collect::<Option<Vec<u8>>>()
+            .ok_or_else(wrong)?;
         Self::parse(bytes)
     }
 }
@@ -195,7 +221,8 @@ fn reason_to_refuse(path: &[u8]) -> Option<&'static str> {
     if path[0] == b'/' {
         return Some("it is absolute");
     }
-    path.split(|byte| *byte == b'/').find_map(reason_to_refuse_name)
+    path.split(|byte| *byte == b'/')
+        .find_map(reason_to_refuse_name)
 }
 
 /// True when a path has more names than any honest one.
@@ -217,7 +244,10 @@ fn reason_to_refuse_name(name: &[u8]) -> Option<&'static str> {
         return None;
     }
     // A backslash is a separator on Windows and in no honest repository path that matters here.
-    let first = name.split(|byte| matches!(byte, b'\\' | b':')).next().unwrap_or(name);
+    let first = name
+        .split(|byte| matches!(byte, b'\\' | b':'))
+        .next()
+        .unwrap_or(name);
     for part in [name, first] {
         if is_spelling_of(part, ".git", "git~1") {
             return Some("it reaches into .git");
@@ -234,9 +264,14 @@ fn is_spelling_of(name: &[u8], reserved: &str, short: &str) -> bool {
     if name.is_ascii() {
         // Nearly every name: no copy is needed.
         let kept = name.trim_end_with(|c| matches!(c, ' ' | '.'));
-        return kept.eq_ignore_ascii_case(reserved.as_bytes()) || kept.eq_ignore_ascii_case(short.as_bytes());
+        return kept.eq_ignore_ascii_case(reserved.as_bytes())
+            || kept.eq_ignore_ascii_case(short.as_bytes());
     }
-    let folded: String = name.to_str_lossy().chars().filter(|c| !HFS_IGNORED.contains(c)).collect();
+    let folded: String = name
+        .to_str_lossy()
+        .chars()
+        .filter(|c| !HFS_IGNORED.contains(c))
+        .collect();
     let folded = folded.trim_end_matches([' ', '.']).to_lowercase();
     folded == reserved || folded == short
 }
@@ -272,11 +307,23 @@ mod tests {
 
     #[test]
     fn honest_paths_pass_and_round_trip() {
-        for path in
-            [&b"a"[..], b"tasks/T01/config.yaml", b"a b\nc", b"\xff\xfe/x", b".gitignore", b".github/x", b"bytes:x", b"git", b"...", b"a."]
-        {
+        for path in [
+            &b"a"[..],
+            b"tasks/T01/config.yaml",
+            b"a b\nc",
+            b"\xff\xfe/x",
+            b".gitignore",
+            b".github/x",
+            b"bytes:x",
+            b"git",
+            b"...",
+            b"a.",
+        ] {
             let parsed = RelPath::parse(path).expect("it is honest");
-            assert_eq!(RelPath::from_text(&parsed.to_text()).expect("it round-trips"), parsed);
+            assert_eq!(
+                RelPath::from_text(&parsed.to_text()).expect("it round-trips"),
+                parsed
+            );
         }
     }
 
@@ -325,12 +372,27 @@ mod tests {
         assert!(RelPath::parse(vec![b'a'; 5000]).is_err());
         let deep = |names: usize| vec!["a"; names].join("/");
         assert!(RelPath::parse(deep(256)).is_ok() && RelPath::parse(deep(257)).is_err());
-        assert!(RelPath::own(deep(255)).child(b"a").is_ok() && RelPath::own(deep(256)).child(b"a").is_err());
+        assert!(
+            RelPath::own(deep(255)).child(b"a").is_ok()
+                && RelPath::own(deep(256)).child(b"a").is_err()
+        );
         for name in [&b"a/b"[..], b"..", b"", b"a\0", b".git", &vec![b'a'; 256]] {
-            assert!(RelPath::own("d").child(name).is_err(), "{:?}", name.as_bstr());
+            assert!(
+                RelPath::own("d").child(name).is_err(),
+                "{:?}",
+                name.as_bstr()
+            );
         }
-        assert!(RelPath::own(vec!["a".repeat(250); 16].join("/")).child("a".repeat(100).as_bytes()).is_err(), "the whole is too long");
-        assert!(RelPath::from_text("bytes:2e2e").is_err(), "hex cannot smuggle '..'");
+        assert!(
+            RelPath::own(vec!["a".repeat(250); 16].join("/"))
+                .child("a".repeat(100).as_bytes())
+                .is_err(),
+            "the whole is too long"
+        );
+        assert!(
+            RelPath::from_text("bytes:2e2e").is_err(),
+            "hex cannot smuggle '..'"
+        );
         assert!(RelPath::from_text("bytes:zz").is_err());
     }
 
@@ -339,6 +401,12 @@ mod tests {
         let path = |text: &str| RelPath::parse(text).expect("it is honest");
         assert!(path("tasks/T01/x").is_in(&path("tasks/T01")));
         assert!(!path("tasks/T010/x").is_in(&path("tasks/T01")));
-        assert_eq!(path("a/b/c").ancestors().map(|p| p.to_text()).collect::<Vec<_>>(), ["a/b", "a"]);
+        assert_eq!(
+            path("a/b/c")
+                .ancestors()
+                .map(|p| p.to_text())
+                .collect::<Vec<_>>(),
+            ["a/b", "a"]
+        );
     }
 }

@@ -5,7 +5,8 @@
 //! grandchild that holds the pipe can stall snapback. git's location variables are removed
 //! from its environment, and `SNAPBACK_HOOK_DEPTH` tells a hook that snapback is above it.
 //! Never put text of a release into [`Command::shell`]. Read `process/child.rs` for how
-//! a group ends, `process/stream.rs` for its output, `process/offline.rs` for shutting off the network.
+//! a group ends, `process/stream.rs` for its output, `process/offline.rs` for shutting off the
+//! network.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -154,7 +155,9 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::Start { program, .. } => vec![Hint::say(format!("install {program}, or put it on PATH"))],
+            Self::Start { program, .. } => {
+                vec![Hint::say(format!("install {program}, or put it on PATH"))]
+            }
             Self::Watch { .. } => Vec::new(),
             Self::Cancelled { source, .. } => source.hints(),
         }
@@ -187,7 +190,8 @@ impl Command {
 
     /// Adds arguments.
     pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
-        self.argv.extend(args.into_iter().map(|arg| arg.as_ref().to_os_string()));
+        self.argv
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_os_string()));
         self
     }
 
@@ -196,13 +200,21 @@ impl Command {
         self.args([arg])
     }
 
-    /// It runs as the owner of a place when this process is root and the place is somebody else's: what it
-    /// writes there is the owner's then, and it finds the owner's home.
+    /// It runs as the owner of a place when this process is root and the place is somebody else's:
+    /// what it writes there is the owner's then, and it finds the owner's home.
     pub fn as_owner_of(self, place: &Path) -> Self {
-        let Some(owner) = owner::other_owner(place) else { return self };
-        let is_theirs = |home: &OsString| Owner::at(Path::new(home)).is_ok_and(|found| found.uid == owner.uid);
-        let command = Self { owner: Some(owner), ..self };
-        match user::home(owner.uid).filter(|_| !std::env::var_os("HOME").as_ref().is_some_and(is_theirs)) {
+        let Some(owner) = owner::other_owner(place) else {
+            return self;
+        };
+        let is_theirs =
+            |home: &OsString| Owner::at(Path::new(home)).is_ok_and(|found| found.uid == owner.uid);
+        let command = Self {
+            owner: Some(owner),
+            ..self
+        };
+        match user::home(owner.uid)
+            .filter(|_| !std::env::var_os("HOME").as_ref().is_some_and(is_theirs))
+        {
             Some(home) => command.env("HOME", home).env_remove("XDG_CONFIG_HOME"),
             None => command,
         }
@@ -210,7 +222,8 @@ impl Command {
 
     /// Sets a variable of its environment.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.set.push((name.as_ref().to_os_string(), value.as_ref().to_os_string()));
+        self.set
+            .push((name.as_ref().to_os_string(), value.as_ref().to_os_string()));
         self
     }
 
@@ -259,15 +272,30 @@ impl Command {
 
     /// Runs it to its end, its time limit or a signal to stop.
     pub fn run(&self) -> Result<Ended, Error> {
-        self.run_until(&|| if self.cancellable { cancel::requested() } else { None })
+        self.run_until(&|| {
+            if self.cancellable {
+                cancel::requested()
+            } else {
+                None
+            }
+        })
     }
 
     /// Runs it; `cancelled` says whether a signal asked to stop.
     fn run_until(&self, cancelled: &dyn Fn() -> Option<i32>) -> Result<Ended, Error> {
-        let start_failed = |source| Error::Start { program: self.program(), source };
-        let watch_failed = |source| Error::Watch { program: self.program(), source };
+        let start_failed = |source| Error::Start {
+            program: self.program(),
+            source,
+        };
+        let watch_failed = |source| Error::Watch {
+            program: self.program(),
+            source,
+        };
         if let Some(signal) = cancelled() {
-            return Err(Error::Cancelled { program: self.program(), source: Cancelled { signal } });
+            return Err(Error::Cancelled {
+                program: self.program(),
+                source: Cancelled { signal },
+            });
         }
         let begin = Instant::now();
         let (handle, mut streams) = self.start().map_err(start_failed)?;
@@ -284,23 +312,51 @@ impl Command {
         let status = match outcome.map_err(watch_failed)? {
             End::Exited => exit_of(status),
             End::TimedOut => Exit::TimedOut,
-            End::Cancelled(signal) => return Err(Error::Cancelled { program: self.program(), source: Cancelled { signal } }),
+            End::Cancelled(signal) => {
+                return Err(Error::Cancelled {
+                    program: self.program(),
+                    source: Cancelled { signal },
+                });
+            }
         };
         let [out, err] = streams.map(Stream::finish);
-        let ((stdout, cut_out), (stderr, cut_err)) = (out.map_err(watch_failed)?, err.map_err(watch_failed)?);
-        Ok(Ended { status, stdout, stderr, truncated: cut_out || cut_err, duration: begin.elapsed() })
+        let ((stdout, cut_out), (stderr, cut_err)) =
+            (out.map_err(watch_failed)?, err.map_err(watch_failed)?);
+        Ok(Ended {
+            status,
+            stdout,
+            stderr,
+            truncated: cut_out || cut_err,
+            duration: begin.elapsed(),
+        })
     }
 
-    /// Starts it and lets it go: it reads and prints nothing, and lives on when this process ends. It
-    /// is the same program's own work, so it is not told that snapback is above it. Returns its number.
+    /// Starts it and lets it go: it reads and prints nothing, and lives on when this process ends.
+    /// It is the same program's own work, so it is not told that snapback is above it. Returns its
+    /// number.
     pub fn detach(&self) -> Result<u32, Error> {
-        let failed = |source| Error::Start { program: self.program(), source };
-        let (program, args) = self.argv.split_first().expect("because new() gives a program");
-        let mut expression = duct::cmd(program, args).stdin_null().stdout_null().stderr_null().dir(&self.dir).unchecked();
+        let failed = |source| Error::Start {
+            program: self.program(),
+            source,
+        };
+        let (program, args) = self
+            .argv
+            .split_first()
+            .expect("because new() gives a program");
+        let mut expression = duct::cmd(program, args)
+            .stdin_null()
+            .stdout_null()
+            .stderr_null()
+            .dir(&self.dir)
+            .unchecked();
         for (name, value) in self.set.iter().rev() {
             expression = expression.env(name, value);
         }
-        for name in GIT_LOCATION_VARIABLES.iter().map(OsStr::new).chain(self.remove.iter().map(OsString::as_os_str)) {
+        for name in GIT_LOCATION_VARIABLES
+            .iter()
+            .map(OsStr::new)
+            .chain(self.remove.iter().map(OsString::as_os_str))
+        {
             expression = expression.env_remove(name);
         }
         let handle = expression.start().map_err(failed)?;
@@ -310,12 +366,21 @@ impl Command {
     /// Starts the child in a group of its own, its output connected to the streams.
     fn start(&self) -> io::Result<(duct::Handle, [Stream; 2])> {
         if !self.dir.is_dir() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, format!("the folder {} is missing", self.dir.display())));
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("the folder {} is missing", self.dir.display()),
+            ));
         }
         let (out, out_end) = Stream::new(self.cap, self.daemon)?;
         let (err, err_end) = Stream::new(self.cap, self.daemon)?;
-        let (program, args) = self.argv.split_first().expect("because new() gives a program");
-        let mut expression = duct::cmd(program, args).stdin_null().dir(&self.dir).unchecked();
+        let (program, args) = self
+            .argv
+            .split_first()
+            .expect("because new() gives a program");
+        let mut expression = duct::cmd(program, args)
+            .stdin_null()
+            .dir(&self.dir)
+            .unchecked();
         expression = if self.merged {
             drop(err_end);
             expression.stderr_to_stdout().stdout_file(out_end)
@@ -327,7 +392,11 @@ impl Command {
         for (name, value) in self.set.iter().rev() {
             expression = expression.env(name, value);
         }
-        for name in GIT_LOCATION_VARIABLES.iter().chain([&OWN_VARIABLE]).map(OsStr::new).chain(self.remove.iter().map(OsString::as_os_str))
+        for name in GIT_LOCATION_VARIABLES
+            .iter()
+            .chain([&OWN_VARIABLE])
+            .map(OsStr::new)
+            .chain(self.remove.iter().map(OsString::as_os_str))
         {
             expression = expression.env_remove(name);
         }
@@ -354,7 +423,9 @@ impl Command {
 
 /// The end of a process in our words.
 fn exit_of(status: ExitStatus) -> Exit {
-    status.code().map_or_else(|| Exit::Signal(status.signal().unwrap_or(0)), Exit::Code)
+    status
+        .code()
+        .map_or_else(|| Exit::Signal(status.signal().unwrap_or(0)), Exit::Code)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The way to a folder that is written to on request, one name at a time.
 //!
 //! Whoever may make a name somewhere on the way can lay a link there, and lead what another user
-//! writes to files of their choice. So a link is followed when it is this user's or root's, or leads
-//! to what belongs to whoever laid it, who could write there without us. Each folder is opened from
-//! the one above it, so a name that is swapped meanwhile leads nowhere else.
+//! writes to files of their choice. So a link is followed when it is this user's or root's, or
+//! leads to what belongs to whoever laid it, who could write there without us. Each folder is
+//! opened from the one above it, so a name that is swapped meanwhile leads nowhere else.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -56,7 +56,11 @@ impl Stop {
 /// # Errors
 /// When it is not there, or a link on the way is not to be followed.
 pub fn folder(path: &Path, make: bool) -> Result<Root, Stop> {
-    let begin = if path.is_absolute() { PathBuf::from("/") } else { std::env::current_dir()? };
+    let begin = if path.is_absolute() {
+        PathBuf::from("/")
+    } else {
+        std::env::current_dir()?
+    };
     let mut at = Root::open(&begin)?;
     let (mut todo, mut links) = (names(path), 0);
     while let Some(name) = todo.pop() {
@@ -64,9 +68,19 @@ pub fn folder(path: &Path, make: bool) -> Result<Root, Stop> {
             at = Root::open(Path::new("/"))?;
             continue;
         }
-        let open = |flags| rustix::fs::openat(at.handle(), &name, flags | OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        let open = |flags| {
+            rustix::fs::openat(
+                at.handle(),
+                &name,
+                flags | OFlags::PATH | OFlags::CLOEXEC,
+                Mode::empty(),
+            )
+        };
         if name == ".." {
-            at = Root::of(open(OFlags::DIRECTORY)?, at.path().parent().unwrap_or(Path::new("/")).to_path_buf());
+            at = Root::of(
+                open(OFlags::DIRECTORY)?,
+                at.path().parent().unwrap_or(Path::new("/")).to_path_buf(),
+            );
             continue;
         }
         let found = match open(OFlags::NOFOLLOW) {
@@ -92,7 +106,11 @@ pub fn folder(path: &Path, make: bool) -> Result<Root, Stop> {
 /// The names of a path, the last one first.
 fn names(path: &Path) -> Vec<OsString> {
     let is_step = |name: &&OsStr| *name != ".";
-    path.iter().filter(is_step).rev().map(OsStr::to_os_string).collect()
+    path.iter()
+        .filter(is_step)
+        .rev()
+        .map(OsStr::to_os_string)
+        .collect()
 }
 
 /// What a link names, when it is to be followed.
@@ -110,7 +128,9 @@ pub fn target(folder: &Root, name: &OsStr) -> Result<PathBuf, Stop> {
         _ => {
             let link = text::escape(folder.path().join(name).as_os_str().as_encoded_bytes());
             let who = user::called(owner);
-            return Err(Stop::Link(format!("{link} is a link of {who}, which leads to what is not theirs")));
+            return Err(Stop::Link(format!(
+                "{link} is a link of {who}, which leads to what is not theirs"
+            )));
         }
     }
     let target = rustix::fs::readlinkat(folder.handle(), name, Vec::new())?;

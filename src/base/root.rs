@@ -12,7 +12,9 @@ use std::{
 };
 
 use rustix::{
-    fs::{Access, AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps},
+    fs::{
+        Access, AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Timespec, Timestamps,
+    },
     io::Errno,
 };
 
@@ -32,7 +34,11 @@ pub struct Root {
 impl Root {
     /// Opens an existing directory as a root.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let handle = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let handle = rustix::fs::open(
+            path,
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
         Ok(Self::of(handle, path.to_path_buf()))
     }
 
@@ -51,15 +57,23 @@ impl Root {
     /// # Errors
     /// When there is no such folder.
     pub fn enter(&self, dir: &RelPath) -> io::Result<Self> {
-        Ok(Self::of(self.open_beneath(dir, OFlags::PATH | OFlags::DIRECTORY, 0)?, self.path.join(dir.as_os())))
+        Ok(Self::of(
+            self.open_beneath(dir, OFlags::PATH | OFlags::DIRECTORY, 0)?,
+            self.path.join(dir.as_os()),
+        ))
     }
 
-    /// Opens a file or a folder to be locked: never what a link leads to, and never waiting for a pipe.
+    /// Opens a file or a folder to be locked: never what a link leads to, and never waiting for a
+    /// pipe.
     ///
     /// # Errors
     /// When it is not there, or a link.
     pub fn open_to_lock(&self, path: &RelPath) -> io::Result<File> {
-        Ok(File::from(self.open_beneath(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK, 0)?))
+        Ok(File::from(self.open_beneath(
+            path,
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK,
+            0,
+        )?))
     }
 
     /// Where the root is, for messages and for child processes.
@@ -69,11 +83,22 @@ impl Root {
 
     /// Opens something below the root, following no link.
     fn open_beneath(&self, path: &RelPath, flags: OFlags, mode: u32) -> io::Result<OwnedFd> {
-        let name = if path.is_root() { Path::new(".") } else { Path::new(path.as_os()) };
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let name = if path.is_root() {
+            Path::new(".")
+        } else {
+            Path::new(path.as_os())
+        };
+        let resolve =
+            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         // EAGAIN: something was renamed during the walk; the kernel asks to try again.
         for _ in 0..128 {
-            match rustix::fs::openat2(&self.handle, name, flags | OFlags::CLOEXEC, Mode::from_raw_mode(mode), resolve) {
+            match rustix::fs::openat2(
+                &self.handle,
+                name,
+                flags | OFlags::CLOEXEC,
+                Mode::from_raw_mode(mode),
+                resolve,
+            ) {
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 Err(Errno::XDEV | Errno::LOOP) => return Err(unexpected_symlink(path)),
                 other => return Ok(other?),
@@ -85,9 +110,16 @@ impl Root {
     /// Opens a regular file, and nothing else, for reading.
     fn open_file(&self, path: &RelPath) -> io::Result<File> {
         // NONBLOCK: opening a FIFO must not wait for its writer; the type check below refuses it.
-        let handle = self.open_beneath(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK, 0)?;
+        let handle = self.open_beneath(
+            path,
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK,
+            0,
+        )?;
         if FileType::from_raw_mode(rustix::fs::fstat(&handle)?.st_mode) != FileType::RegularFile {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{path} is not a regular file")));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{path} is not a regular file"),
+            ));
         }
         Ok(File::from(handle))
     }
@@ -108,7 +140,9 @@ fn unexpected_symlink(path: &RelPath) -> io::Error {
 
 /// True when a link stands where a folder was expected.
 fn is_link_on_the_way(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<LinkOnTheWay>())
+    error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<LinkOnTheWay>())
 }
 
 /// Makes a file, for the owner of its folder.
@@ -119,13 +153,19 @@ fn create_new(dir: &OwnedFd, name: &Path, mode: u32) -> io::Result<File> {
     Ok(File::from(handle))
 }
 
-/// Gives a folder or link that was just made to the owner of its folder. Hard links of folders cannot
-/// be, and one of a link is worth nothing, so there is nothing that a swapped name could give away.
+/// Gives a folder or link that was just made to the owner of its folder. Hard links of folders
+/// cannot be, and one of a link is worth nothing, so there is nothing that a swapped name could
+/// give away.
 fn give_made(dir: &OwnedFd, name: &Path, flags: OFlags) -> io::Result<()> {
     if super::user::effective() != 0 {
         return Ok(());
     }
-    let made = rustix::fs::openat(dir, name, flags | OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let made = rustix::fs::openat(
+        dir,
+        name,
+        flags | OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC,
+        Mode::empty(),
+    )?;
     match FileType::from_raw_mode(rustix::fs::fstat(&made)?.st_mode) {
         FileType::Directory | FileType::Symlink => owner::give(&made, dir),
         _ => Ok(()),
@@ -144,9 +184,13 @@ impl Fs for Root {
         } else {
             match self.parent(path) {
                 Ok((dir, name)) => rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW),
-                // A link where a folder should be hides nothing: what it leads to is not below this root.
+                // A link where a folder should be hides nothing: what it leads to is not below this
+                // root.
                 Err(error)
-                    if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) || is_link_on_the_way(&error) =>
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                    ) || is_link_on_the_way(&error) =>
                 {
                     return Ok(None);
                 }
@@ -213,7 +257,10 @@ impl Fs for Root {
         let read = (&mut file).take(size + 1).read_to_end(into);
         let stat = to_stat(&rustix::fs::fstat(&file)?);
         if stat.kind != Type::File {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{path} is not a regular file")));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{path} is not a regular file"),
+            ));
         }
         read?;
         Ok(stat)
@@ -230,21 +277,36 @@ impl Fs for Root {
     }
 
     fn open_input(&self, path: &RelPath) -> io::Result<Box<dyn Input>> {
-        let direct = self.open_beneath(path, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::DIRECT, 0);
-        Ok(Box::new(BulkInput::new(self.open_file(path)?, direct.ok().map(File::from))))
+        let direct = self.open_beneath(
+            path,
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::DIRECT,
+            0,
+        );
+        Ok(Box::new(BulkInput::new(
+            self.open_file(path)?,
+            direct.ok().map(File::from),
+        )))
     }
 
     fn lock(&self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>> {
         let (dir, name) = self.parent(path)?;
         let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let (handle, made) = owner::open_or_create(flags, |flags| rustix::fs::openat(&dir, name, flags, permissions(0o600)))?;
+        let (handle, made) = owner::open_or_create(flags, |flags| {
+            rustix::fs::openat(&dir, name, flags, permissions(0o600))
+        })?;
         if made {
             owner::give(&handle, &dir)?;
         }
         let file = File::from(handle);
         let tried = match (hold, wait) {
-            (Hold::Shared, true) => return file.lock_shared().map(|()| Some(Box::new(file) as FileLock)),
-            (Hold::Exclusive, true) => return file.lock().map(|()| Some(Box::new(file) as FileLock)),
+            (Hold::Shared, true) => {
+                return file
+                    .lock_shared()
+                    .map(|()| Some(Box::new(file) as FileLock));
+            }
+            (Hold::Exclusive, true) => {
+                return file.lock().map(|()| Some(Box::new(file) as FileLock));
+            }
             (Hold::Shared, false) => file.try_lock_shared(),
             (Hold::Exclusive, false) => file.try_lock(),
         };
@@ -256,7 +318,8 @@ impl Fs for Root {
     }
 
     fn append(&self, path: &RelPath) -> io::Result<Box<dyn Output>> {
-        let handle = self.open_beneath(path, OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW, 0)?;
+        let handle =
+            self.open_beneath(path, OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW, 0)?;
         Ok(Box::new(RootFile(File::from(handle))))
     }
 
@@ -279,8 +342,16 @@ impl Fs for Root {
 
     fn rename_new(&self, from: &RelPath, to: &RelPath) -> io::Result<()> {
         let ((from_dir, from_name), (to_dir, to_name)) = (self.parent(from)?, self.parent(to)?);
-        match rustix::fs::renameat_with(&from_dir, from_name, &to_dir, to_name, RenameFlags::NOREPLACE) {
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if self.stat(to)?.is_none() => self.rename(from, to),
+        match rustix::fs::renameat_with(
+            &from_dir,
+            from_name,
+            &to_dir,
+            to_name,
+            RenameFlags::NOREPLACE,
+        ) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if self.stat(to)?.is_none() => {
+                self.rename(from, to)
+            }
             other => Ok(other?),
         }
     }
@@ -288,7 +359,9 @@ impl Fs for Root {
     fn exchange(&self, a: &RelPath, b: &RelPath) -> io::Result<()> {
         let ((a_dir, a), (b_dir, b)) = (self.parent(a)?, self.parent(b)?);
         match rustix::fs::renameat_with(&a_dir, a, &b_dir, b, RenameFlags::EXCHANGE) {
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => Err(io::ErrorKind::Unsupported.into()),
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
             other => Ok(other?),
         }
     }
@@ -309,7 +382,12 @@ impl Fs for Root {
 
     fn check_writable(&self, dir: &RelPath) -> io::Result<()> {
         let handle = self.open_beneath(dir, OFlags::PATH | OFlags::DIRECTORY, 0)?;
-        Ok(rustix::fs::accessat(&handle, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
+        Ok(rustix::fs::accessat(
+            &handle,
+            ".",
+            Access::WRITE_OK | Access::EXEC_OK,
+            AtFlags::EACCESS,
+        )?)
     }
 
     fn is_fixed(&self, path: &RelPath) -> io::Result<bool> {
@@ -319,7 +397,9 @@ impl Fs for Root {
             found => found?,
         };
         match rustix::fs::statx(&dir, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::TYPE) {
-            Ok(found) => Ok(found.stx_attributes.intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND)),
+            Ok(found) => Ok(found
+                .stx_attributes
+                .intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND)),
             // Nothing is there, or the kernel cannot say.
             Err(Errno::NOENT | Errno::NOSYS | Errno::OPNOTSUPP) => Ok(false),
             Err(error) => Err(error.into()),
@@ -335,7 +415,9 @@ impl Fs for Root {
             Err(error) => {
                 let _ = rustix::fs::unlinkat(&dir, name, AtFlags::empty());
                 match error {
-                    Errno::OPNOTSUPP | Errno::XDEV | Errno::INVAL | Errno::NOTTY | Errno::NOSYS => Err(io::ErrorKind::Unsupported.into()),
+                    Errno::OPNOTSUPP | Errno::XDEV | Errno::INVAL | Errno::NOTTY | Errno::NOSYS => {
+                        Err(io::ErrorKind::Unsupported.into())
+                    }
                     error => Err(error.into()),
                 }
             }
@@ -362,13 +444,18 @@ impl Fs for Root {
 fn syncfs_tells() -> bool {
     let uname = rustix::system::uname();
     let release = uname.release().to_string_lossy().into_owned();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse::<u32>().ok());
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map_while(|part| part.parse::<u32>().ok());
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (5, 8)
 }
 
 /// Converts what the kernel says.
 #[expect(clippy::cast_possible_truncation, reason = "nanoseconds are below 1e9")]
-#[allow(clippy::unnecessary_cast, reason = "the field types differ between platforms")]
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the field types differ between platforms"
+)]
 fn to_stat(stat: &rustix::fs::Stat) -> Stat {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Type::File,
@@ -400,9 +487,21 @@ pub(super) fn set_mode(file: &File, mode: u32) -> io::Result<()> {
 
 /// Sets the modification time of an open file.
 pub(super) fn set_mtime(file: &File, mtime: (i64, u32)) -> io::Result<()> {
-    let time = Timespec { tv_sec: mtime.0, tv_nsec: mtime.1.into() };
-    let omit = Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT };
-    Ok(rustix::fs::futimens(file, &Timestamps { last_access: omit, last_modification: time })?)
+    let time = Timespec {
+        tv_sec: mtime.0,
+        tv_nsec: mtime.1.into(),
+    };
+    let omit = Timespec {
+        tv_sec: 0,
+        tv_nsec: rustix::fs::UTIME_OMIT,
+    };
+    Ok(rustix::fs::futimens(
+        file,
+        &Timestamps {
+            last_access: omit,
+            last_modification: time,
+        },
+    )?)
 }
 
 impl Write for RootFile {
@@ -443,15 +542,29 @@ mod tests {
         let outside = tempfile::tempdir().expect("because tests can make folders");
         let root = Root::open(dir.path()).expect("it opens");
         let own = |text: &str| RelPath::own(text);
-        root.symlink(outside.path().as_os_str().as_encoded_bytes(), &own("d")).expect("it links");
-        root.create_dir(&own("real"), 0o755).expect("it makes a folder");
+        root.symlink(outside.path().as_os_str().as_encoded_bytes(), &own("d"))
+            .expect("it links");
+        root.create_dir(&own("real"), 0o755)
+            .expect("it makes a folder");
         root.symlink(b"real", &own("in")).expect("it links");
         assert!(root.create(&own("d/x"), 0o644).is_err());
-        assert!(root.create(&own("in/x"), 0o644).is_err(), "not even a link that stays inside");
+        assert!(
+            root.create(&own("in/x"), 0o644).is_err(),
+            "not even a link that stays inside"
+        );
         assert!(root.create(&own("../x"), 0o644).is_err());
         assert!(root.open(&own("d")).is_err());
-        assert!(root.stat(&own("d/x")).expect("it stats").is_none(), "nothing of ours is behind a link");
-        assert_eq!(root.stat(&own("d")).expect("it stats").expect("it is there").kind, Type::Symlink);
+        assert!(
+            root.stat(&own("d/x")).expect("it stats").is_none(),
+            "nothing of ours is behind a link"
+        );
+        assert_eq!(
+            root.stat(&own("d"))
+                .expect("it stats")
+                .expect("it is there")
+                .kind,
+            Type::Symlink
+        );
         assert_eq!(outside.path().read_dir().expect("it lists").count(), 0);
     }
 
@@ -460,12 +573,21 @@ mod tests {
         let dir = tempfile::tempdir().expect("because tests can make folders");
         let root = Root::open(dir.path()).expect("it opens");
         let (a, b) = (RelPath::own("a"), RelPath::own("b"));
-        root.create(&a, 0o644).expect("new").write_all(b"A").expect("it writes");
-        root.create(&b, 0o600).expect("new").write_all(b"B").expect("it writes");
+        root.create(&a, 0o644)
+            .expect("new")
+            .write_all(b"A")
+            .expect("it writes");
+        root.create(&b, 0o600)
+            .expect("new")
+            .write_all(b"B")
+            .expect("it writes");
         assert!(root.create(&a, 0o644).is_err());
         root.exchange(&a, &b).expect("ext4 and tmpfs can");
         let mut text = String::new();
-        root.open(&a).expect("it opens").read_to_string(&mut text).expect("it reads");
+        root.open(&a)
+            .expect("it opens")
+            .read_to_string(&mut text)
+            .expect("it reads");
         assert_eq!(text, "B");
     }
 }

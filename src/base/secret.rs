@@ -34,32 +34,70 @@ const WORDS: [&str; 18] = [
     "salt",
 ];
 /// Pairs of neighbouring words that hide a value.
-const PAIRS: [(&str, &str); 7] =
-    [("api", "key"), ("api", "keys"), ("access", "key"), ("private", "key"), ("signing", "key"), ("encryption", "key"), ("account", "key")];
+const PAIRS: [(&str, &str); 7] = [
+    ("api", "key"),
+    ("api", "keys"),
+    ("access", "key"),
+    ("private", "key"),
+    ("signing", "key"),
+    ("encryption", "key"),
+    ("account", "key"),
+];
 
 /// True when a key names a secret: `api_key`, `dbPassword`, `TUSHARE_TOKEN`.
 pub fn is_named(key: &str) -> bool {
     let words = words(key);
-    let plural =
-        |word: &str| word == "tokens" && !words.iter().any(|word| matches!(word.as_str(), "max" | "min" | "limit" | "num" | "per"));
-    words.iter().any(|word| WORDS.contains(&word.as_str()) || plural(word))
-        || words.windows(2).any(|pair| PAIRS.contains(&(pair[0].as_str(), pair[1].as_str())))
+    let plural = |word: &str| {
+        word == "tokens"
+            && !words
+                .iter()
+                .any(|word| matches!(word.as_str(), "max" | "min" | "limit" | "num" | "per"))
+    };
+    words
+        .iter()
+        .any(|word| WORDS.contains(&word.as_str()) || plural(word))
+        || words
+            .windows(2)
+            .any(|pair| PAIRS.contains(&(pair[0].as_str(), pair[1].as_str())))
 }
 
 /// How the keys of well-known services begin.
-const PREFIXES: [&str; 9] = ["ghp_", "gho_", "github_pat_", "glpat-", "sk-", "xoxb-", "xoxp-", "AKIA", "tvly-"];
+const PREFIXES: [&str; 9] = [
+    "ghp_",
+    "gho_",
+    "github_pat_",
+    "glpat-",
+    "sk-",
+    "xoxb-",
+    "xoxp-",
+    "AKIA",
+    "tvly-",
+];
 /// Parameters of a URL that carry a secret.
-const PARAMETERS: [&str; 6] = ["token=", "key=", "secret=", "password=", "signature=", "sig="];
+const PARAMETERS: [&str; 6] = [
+    "token=",
+    "key=",
+    "secret=",
+    "password=",
+    "signature=",
+    "sig=",
+];
 
 /// True when a value holds a secret whatever its key: a URL with a password or a token, the key
 /// of a well-known service, a private key.
 pub fn is_held(text: &str) -> bool {
     let url = text.split_once("://").map(|(_, rest)| rest);
-    let login = url.and_then(|rest| rest.split('/').next()).and_then(|host| host.rsplit_once('@'));
-    let query = url.and_then(|rest| rest.split_once('?')).map(|(_, query)| query.to_ascii_lowercase());
+    let login = url
+        .and_then(|rest| rest.split('/').next())
+        .and_then(|host| host.rsplit_once('@'));
+    let query = url
+        .and_then(|rest| rest.split_once('?'))
+        .map(|(_, query)| query.to_ascii_lowercase());
     login.is_some_and(|(user, _)| user.contains(':'))
         || query.is_some_and(|query| PARAMETERS.iter().any(|parameter| query.contains(parameter)))
-        || PREFIXES.iter().any(|prefix| text.starts_with(prefix) && text.len() >= prefix.len() + 12)
+        || PREFIXES
+            .iter()
+            .any(|prefix| text.starts_with(prefix) && text.len() >= prefix.len() + 12)
         || text.contains("PRIVATE KEY-----")
 }
 
@@ -75,7 +113,11 @@ const SHORTEST_BY_NAME: usize = 6;
 pub fn parts(value: &OsStr) -> Vec<Vec<u8>> {
     let value = value.as_encoded_bytes();
     let lines = value.lines().map(<[u8]>::trim_ascii);
-    lines.chain([value, value.trim_ascii()]).filter(|text| text.len() >= SHORTEST).map(<[u8]>::to_vec).collect()
+    lines
+        .chain([value, value.trim_ascii()])
+        .filter(|text| text.len() >= SHORTEST)
+        .map(<[u8]>::to_vec)
+        .collect()
 }
 
 /// The secrets in this process's environment, by the names of its variables.
@@ -85,8 +127,15 @@ pub fn of_environment() -> Vec<Vec<u8>> {
 
 /// The secrets among some variables.
 fn of_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<Vec<u8>> {
-    let named = |name: &OsStr| name.to_str().is_some_and(|name| is_named(name) && !HARMLESS.contains(&name));
-    let held = |value: &OsStr| value.to_str().is_some_and(|value| !value.contains("://") && is_held(value));
+    let named = |name: &OsStr| {
+        name.to_str()
+            .is_some_and(|name| is_named(name) && !HARMLESS.contains(&name))
+    };
+    let held = |value: &OsStr| {
+        value
+            .to_str()
+            .is_some_and(|value| !value.contains("://") && is_held(value))
+    };
     variables
         .filter(|(name, value)| named(name) || held(value))
         .flat_map(|(_, value)| parts(&value))
@@ -96,7 +145,13 @@ fn of_variables(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<Ve
 
 /// A text in which each of these stands as `***`.
 pub fn without(text: &[u8], hidden: &[Vec<u8>]) -> Vec<u8> {
-    hidden.iter().fold(text.to_vec(), |text, value| if text.contains_str(value) { text.replace(value, MASK) } else { text })
+    hidden.iter().fold(text.to_vec(), |text, value| {
+        if text.contains_str(value) {
+            text.replace(value, MASK)
+        } else {
+            text
+        }
+    })
 }
 
 /// A text in which no URL has a user name or password any more: `https://***@host/path`. The user
@@ -107,7 +162,10 @@ pub fn without_logins(text: &[u8]) -> Vec<u8> {
     while let Some(at) = rest.find(b"://") {
         let (before, after) = rest.split_at(at + 3);
         out.extend_from_slice(before);
-        let end = after.iter().position(|byte| byte.is_ascii_whitespace() || b"/?#\"'<>".contains(byte)).unwrap_or(after.len());
+        let end = after
+            .iter()
+            .position(|byte| byte.is_ascii_whitespace() || b"/?#\"'<>".contains(byte))
+            .unwrap_or(after.len());
         match after[..end].rfind_byte(b'@') {
             Some(login) if &after[..login] == b"git" => rest = after,
             Some(login) => {
@@ -140,7 +198,10 @@ fn words(key: &str) -> Vec<String> {
             words.push(String::new());
         }
         if c.is_alphanumeric() {
-            words.last_mut().expect("because it begins with one").extend(c.to_lowercase());
+            words
+                .last_mut()
+                .expect("because it begins with one")
+                .extend(c.to_lowercase());
         }
         small = c.is_lowercase() || c.is_numeric();
     }
@@ -153,10 +214,29 @@ mod tests {
 
     #[test]
     fn names_of_secrets() {
-        for key in ["api_key", "apiKey", "API-KEY", "dbPassword", "TUSHARE_TOKEN", "secret", "tokens", "feishu.webhook", "access_key_id"] {
+        for key in [
+            "api_key",
+            "apiKey",
+            "API-KEY",
+            "dbPassword",
+            "TUSHARE_TOKEN",
+            "secret",
+            "tokens",
+            "feishu.webhook",
+            "access_key_id",
+        ] {
             assert!(is_named(key), "{key}");
         }
-        for key in ["max_tokens", "key", "tokenizer", "author", "primary_key", "version", "pattern", "passing"] {
+        for key in [
+            "max_tokens",
+            "key",
+            "tokenizer",
+            "author",
+            "primary_key",
+            "version",
+            "pattern",
+            "passing",
+        ] {
             assert!(!is_named(key), "{key}");
         }
     }
@@ -164,25 +244,46 @@ mod tests {
     #[test]
     fn logins_in_urls_are_hidden_and_the_rest_stays() {
         for (text, clean) in [
-            ("fatal: unable to access 'https://li:s3cret@host/a.git/': no", "fatal: unable to access 'https://***@host/a.git/': no"),
-            ("https://s3cret@host:8080/a https://u:p@s3cret@host", "https://***@host:8080/a https://***@host"),
-            ("ssh://git@host/a ssh://li:s3cret@host", "ssh://git@host/a ssh://***@host"),
+            (
+                "fatal: unable to access 'https://li:s3cret@host/a.git/': no",
+                "fatal: unable to access 'https://***@host/a.git/': no",
+            ),
+            (
+                "https://s3cret@host:8080/a https://u:p@s3cret@host",
+                "https://***@host:8080/a https://***@host",
+            ),
+            (
+                "ssh://git@host/a ssh://li:s3cret@host",
+                "ssh://git@host/a ssh://***@host",
+            ),
             ("https://host/a@b and x@y", "https://host/a@b and x@y"),
             ("https://", "https://"),
         ] {
-            assert_eq!(without_logins(text.as_bytes()).as_bstr(), clean.as_bytes().as_bstr());
+            assert_eq!(
+                without_logins(text.as_bytes()).as_bstr(),
+                clean.as_bytes().as_bstr()
+            );
         }
     }
 
     #[test]
     fn the_environment_is_searched_by_names() {
+        let variables = [
+            ("API_TOKEN", "s3cret-a"),
+            ("PWD", "/folder"),
+            ("KEY_FILE", "/file"),
+            ("X", "ghp_abcdefghijklmnop"),
+            ("DB_AUTH", "basic"),
+        ];
         let variables =
-            [("API_TOKEN", "s3cret-a"), ("PWD", "/folder"), ("KEY_FILE", "/file"), ("X", "ghp_abcdefghijklmnop"), ("DB_AUTH", "basic")];
-        let variables = variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
+            variables.map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let mut found = of_variables(variables.into_iter());
         found.sort();
         found.dedup();
-        assert_eq!(found, [b"ghp_abcdefghijklmnop".to_vec(), b"s3cret-a".to_vec()]);
+        assert_eq!(
+            found,
+            [b"ghp_abcdefghijklmnop".to_vec(), b"s3cret-a".to_vec()]
+        );
     }
 
     #[test]

@@ -78,15 +78,25 @@ impl Source {
     /// # Errors
     /// When it is not there, empty, or in a file that others can read.
     pub fn read(&self, work_tree: &Path) -> Result<Secret, Error> {
-        let failed = |why: String| Error { from: self.clone(), why };
+        let failed = |why: String| Error {
+            from: self.clone(),
+            why,
+        };
         let text = match self {
-            Self::Env(name) => std::env::var_os(name).ok_or_else(|| failed("it is not set".into()))?.into_string().ok(),
-            Self::File(path) => String::from_utf8(read_private(path, work_tree).map_err(failed)?).ok(),
+            Self::Env(name) => std::env::var_os(name)
+                .ok_or_else(|| failed("it is not set".into()))?
+                .into_string()
+                .ok(),
+            Self::File(path) => {
+                String::from_utf8(read_private(path, work_tree).map_err(failed)?).ok()
+            }
         };
         match text.as_deref().map(str::trim) {
             None => Err(failed("it is not UTF-8".into())),
             Some("") => Err(failed("it is empty".into())),
-            Some(text) if text.contains(['\n', '\r', '\0']) => Err(failed("it has more than one line".into())),
+            Some(text) if text.contains(['\n', '\r', '\0']) => {
+                Err(failed("it has more than one line".into()))
+            }
             Some(text) => Ok(Secret(text.into())),
         }
     }
@@ -94,7 +104,11 @@ impl Source {
 
 /// Reads a file that only this user can read.
 fn read_private(path: &str, work_tree: &Path) -> Result<Vec<u8>, String> {
-    let home = || std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    let home = || {
+        std::env::var_os("HOME")
+            .map(PathBuf::from)
+            .filter(|home| home.is_absolute())
+    };
     let path = match path.strip_prefix("~/") {
         Some(rest) => home().ok_or("HOME is not set")?.join(rest),
         None => PathBuf::from(path),
@@ -102,21 +116,33 @@ fn read_private(path: &str, work_tree: &Path) -> Result<Vec<u8>, String> {
     if !path.is_absolute() {
         return Err("write its whole path, or ~/…".into());
     }
-    if path.canonicalize().map_err(|error| error.to_string())?.starts_with(work_tree) {
+    if path
+        .canonicalize()
+        .map_err(|error| error.to_string())?
+        .starts_with(work_tree)
+    {
         return Err("it is inside the work tree, where it could be committed".into());
     }
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let file = std::fs::OpenOptions::new().read(true).custom_flags(flags).open(&path).map_err(|error| error.to_string())?;
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(&path)
+        .map_err(|error| error.to_string())?;
     let meta = file.metadata().map_err(|error| error.to_string())?;
     match meta {
         _ if !meta.is_file() => return Err("it is no regular file".into()),
-        _ if meta.uid() != rustix::process::geteuid().as_raw() => return Err("it belongs to somebody else".into()),
+        _ if meta.uid() != rustix::process::geteuid().as_raw() => {
+            return Err("it belongs to somebody else".into());
+        }
         _ if meta.mode() & 0o077 != 0 => return Err("others can read it: chmod 600".into()),
         _ if meta.len() > LIMIT => return Err(format!("it has more than {LIMIT} bytes")),
         _ => {}
     }
     let mut bytes = Vec::new();
-    file.take(LIMIT).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    file.take(LIMIT)
+        .read_to_end(&mut bytes)
+        .map_err(|error| error.to_string())?;
     Ok(bytes)
 }
 
@@ -133,19 +159,41 @@ mod tests {
         std::fs::create_dir(&tree).expect("it makes");
         let file = |path: &Path, mode: u32| {
             use std::io::Write as _;
-            std::fs::File::create(path).and_then(|mut file| file.write_all(b"s3cret-value\n")).expect("it writes");
+            std::fs::File::create(path)
+                .and_then(|mut file| file.write_all(b"s3cret-value\n"))
+                .expect("it writes");
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it sets");
             Source::File(path.to_str().expect("it is text").into()).read(&tree)
         };
         let good = file(&dir.path().join("a"), 0o600).expect("it is private");
-        assert_eq!((good.expose(), format!("{good:?}").as_str()), ("s3cret-value", "***"));
+        assert_eq!(
+            (good.expose(), format!("{good:?}").as_str()),
+            ("s3cret-value", "***")
+        );
         assert_eq!(good.hide("POST /s3cret-value failed"), "POST /*** failed");
-        assert!(file(&dir.path().join("b"), 0o640).expect_err("others read").to_string().contains("chmod 600"));
-        assert!(file(&tree.join("c"), 0o600).expect_err("it is inside").to_string().contains("committed"));
-        std::os::unix::fs::symlink(dir.path().join("a"), dir.path().join("link")).expect("it links");
+        assert!(
+            file(&dir.path().join("b"), 0o640)
+                .expect_err("others read")
+                .to_string()
+                .contains("chmod 600")
+        );
+        assert!(
+            file(&tree.join("c"), 0o600)
+                .expect_err("it is inside")
+                .to_string()
+                .contains("committed")
+        );
+        std::os::unix::fs::symlink(dir.path().join("a"), dir.path().join("link"))
+            .expect("it links");
         let link = Source::File(dir.path().join("link").to_str().expect("it is text").into());
         assert!(link.read(&tree).is_err(), "no link is followed");
         assert!(Source::File("secret".into()).read(&tree).is_err());
-        assert!(Source::Env("SNAPBACK_NO_SUCH_VARIABLE".into()).read(&tree).expect_err("not set").to_string().contains("not set"));
+        assert!(
+            Source::Env("SNAPBACK_NO_SUCH_VARIABLE".into())
+                .read(&tree)
+                .expect_err("not set")
+                .to_string()
+                .contains("not set")
+        );
     }
 }

@@ -20,7 +20,10 @@ impl<'a, T> Sorted<'a, T> {
     pub fn new(items: impl IntoIterator<Item = (&'a RelPath, T)>) -> Self {
         let mut items: Vec<_> = items.into_iter().collect();
         items.sort_by_key(|(path, _)| *path);
-        Self { items, next: Cell::new(0) }
+        Self {
+            items,
+            next: Cell::new(0),
+        }
     }
 
     /// What has this path.
@@ -58,9 +61,15 @@ mod tests {
     #[test]
     fn paths_are_found_in_every_order() {
         let names = ["b", "a/x", "c", "a", "a-b"];
-        let paths: Vec<RelPath> = names.iter().map(|name| RelPath::parse(name).expect("it is honest")).collect();
+        let paths: Vec<RelPath> = names
+            .iter()
+            .map(|name| RelPath::parse(name).expect("it is honest"))
+            .collect();
         let sorted = Sorted::new(paths.iter().zip(names));
-        assert_eq!(sorted.paths().map(RelPath::to_text).collect::<Vec<_>>(), ["a", "a-b", "a/x", "b", "c"]);
+        assert_eq!(
+            sorted.paths().map(RelPath::to_text).collect::<Vec<_>>(),
+            ["a", "a-b", "a/x", "b", "c"]
+        );
         let absent = RelPath::parse("a/y").expect("it is honest");
         for order in [[0, 1, 2, 3, 4], [3, 4, 1, 0, 2], [2, 2, 0, 3, 3]] {
             for at in order {

@@ -1,15 +1,15 @@
 //! What SQLite keeps beside a database, and whether that changes the rows of the database.
 //!
 //! The rows of a database `d` are in the file `d` and, until they are folded into it, in its
-//! write-ahead log `d-wal`; the rollback journal `d-journal` of a transaction that did not end takes
-//! pages of `d` back when `d` is opened next; `d-shm` is an index of the log. SQLite reads whatever
-//! has these names, so a log of one version beside the database of another one mixes the two. The
-//! formats: sqlite.org/fileformat2.html, 3 and 4.
+//! write-ahead log `d-wal`; the rollback journal `d-journal` of a transaction that did not end
+//! takes pages of `d` back when `d` is opened next; `d-shm` is an index of the log. SQLite reads
+//! whatever has these names, so a log of one version beside the database of another one mixes the
+//! two. The formats: sqlite.org/fileformat2.html, 3 and 4.
 //!
 //! Files are only read, never locked, and no copy is made: a database in use can be looked at, and
-//! a large one costs no more than its log. The journal that a transaction over several databases has
-//! in common (`d-mj…`) is never taken away: the other databases would lose their way back, and nobody
-//! reads it without the journals that name it.
+//! a large one costs no more than its log. The journal that a transaction over several databases
+//! has in common (`d-mj…`) is never taken away: the other databases would lose their way back, and
+//! nobody reads it without the journals that name it.
 
 use std::{
     collections::HashMap,
@@ -57,9 +57,12 @@ pub fn side(database: &RelPath, end: &str) -> RelPath {
 
 /// The database that a log, its index or a journal belongs to, by its name.
 pub fn database_of(path: &RelPath) -> Option<RelPath> {
-    let is_named = |end: &&str| path.name().len() > end.len() && path.name().ends_with(end.as_bytes());
+    let is_named =
+        |end: &&str| path.name().len() > end.len() && path.name().ends_with(end.as_bytes());
     let end = ENDS.into_iter().find(is_named)?;
-    Some(RelPath::own(&path.as_bytes()[..path.as_bytes().len() - end.len()]))
+    Some(RelPath::own(
+        &path.as_bytes()[..path.as_bytes().len() - end.len()],
+    ))
 }
 
 /// True when a file of this size can be a database: it is made of whole pages.
@@ -70,7 +73,9 @@ pub fn is_sized(size: u64) -> bool {
 /// True for a file that is a database, or whose log or journal shows that it is one: an encrypted
 /// one does not begin as others do.
 pub fn is_database(fs: &dyn Fs, path: &RelPath) -> io::Result<bool> {
-    Ok(begins(fs, path, MAGIC)? || is_log(fs, &side(path, WAL))? || begins(fs, &side(path, JOURNAL), &JOURNAL_MAGIC)?)
+    Ok(begins(fs, path, MAGIC)?
+        || is_log(fs, &side(path, WAL))?
+        || begins(fs, &side(path, JOURNAL), &JOURNAL_MAGIC)?)
 }
 
 /// What a log, its index or a journal, by its name, does to the rows of its database.
@@ -86,19 +91,33 @@ pub fn log_to_its_end(fs: &dyn Fs, database: &RelPath, path: &RelPath) -> io::Re
 /// A reader around another one.
 type Around<'a> = &'a dyn Fn(Box<dyn Read>) -> Box<dyn Read>;
 
-fn read_log(fs: &dyn Fs, database: &RelPath, path: &RelPath, around: Around<'_>) -> io::Result<Log> {
+fn read_log(
+    fs: &dyn Fs,
+    database: &RelPath,
+    path: &RelPath,
+    around: Around<'_>,
+) -> io::Result<Log> {
     let name = path.name();
     if name.ends_with(JOURNAL.as_bytes()) {
         // One that is kept between transactions begins with zeros then, or is empty.
-        return Ok(if begins(fs, path, &JOURNAL_MAGIC)? { Log::Transaction } else { Log::Idle });
+        return Ok(if begins(fs, path, &JOURNAL_MAGIC)? {
+            Log::Transaction
+        } else {
+            Log::Idle
+        });
     }
     let is_log = is_log(fs, path)?;
-    Ok(if is_log && !is_folded(fs, database, path, around)? { Log::Rows } else { Log::Idle })
+    Ok(if is_log && !is_folded(fs, database, path, around)? {
+        Log::Rows
+    } else {
+        Log::Idle
+    })
 }
 
 /// True for a file that is called and begins as a write-ahead log does.
 pub fn is_log(fs: &dyn Fs, path: &RelPath) -> io::Result<bool> {
-    Ok(path.name().ends_with(WAL.as_bytes()) && begin::<4>(fs, path)?.is_some_and(|begin| u32::from_be_bytes(begin) & !1 == WAL_MAGIC))
+    Ok(path.name().ends_with(WAL.as_bytes())
+        && begin::<4>(fs, path)?.is_some_and(|begin| u32::from_be_bytes(begin) & !1 == WAL_MAGIC))
 }
 
 /// True for a file that begins with some bytes.
@@ -106,7 +125,8 @@ fn begins<const N: usize>(fs: &dyn Fs, path: &RelPath, bytes: &[u8; N]) -> io::R
     Ok(begin::<N>(fs, path)?.as_ref() == Some(bytes))
 }
 
-/// What lies at a path. A name that with `-journal` is longer than the file system has names is nobody's.
+/// What lies at a path. A name that with `-journal` is longer than the file system has names is
+/// nobody's.
 pub fn stat(fs: &dyn Fs, path: &RelPath) -> io::Result<Option<Stat>> {
     match fs.stat(path) {
         Err(error) if error.kind() == io::ErrorKind::InvalidFilename => Ok(None),
@@ -120,16 +140,31 @@ fn begin<const N: usize>(fs: &dyn Fs, path: &RelPath) -> io::Result<Option<[u8; 
         return Ok(None);
     }
     let mut bytes = [0; N];
-    match fs.open(path).and_then(|mut file| file.read_exact(&mut bytes)) {
+    match fs
+        .open(path)
+        .and_then(|mut file| file.read_exact(&mut bytes))
+    {
         Ok(()) => Ok(Some(bytes)),
         // It was folded in, or removed, a moment ago.
-        Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound) => Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::NotFound
+            ) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }
 
 /// True when every committed page of a log is in the database.
-fn is_folded(fs: &dyn Fs, database: &RelPath, path: &RelPath, around: Around<'_>) -> io::Result<bool> {
+fn is_folded(
+    fs: &dyn Fs,
+    database: &RelPath,
+    path: &RelPath,
+    around: Around<'_>,
+) -> io::Result<bool> {
     let mut reader = BufReader::with_capacity(BUFFER, around(fs.open(path)?));
     let committed = match committed(&mut reader) {
         Ok(Some(committed)) => committed,
@@ -138,7 +173,9 @@ fn is_folded(fs: &dyn Fs, database: &RelPath, path: &RelPath, around: Around<'_>
         Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(false),
         Err(error) => return Err(error),
     };
-    let Some(stat) = fs.stat(database)?.filter(|stat| stat.kind == Type::File) else { return Ok(false) };
+    let Some(stat) = fs.stat(database)?.filter(|stat| stat.kind == Type::File) else {
+        return Ok(false);
+    };
     if stat.size != u64::from(committed.pages) * committed.page_size as u64 {
         return Ok(false);
     }
@@ -146,7 +183,11 @@ fn is_folded(fs: &dyn Fs, database: &RelPath, path: &RelPath, around: Around<'_>
     let (mut ours, mut logged) = (vec![0; committed.page_size], vec![0; committed.page_size]);
     for (page, at) in committed.places() {
         fill(&*log, at, &mut logged)?;
-        fill(&*database, u64::from(page - 1) * committed.page_size as u64, &mut ours)?;
+        fill(
+            &*database,
+            u64::from(page - 1) * committed.page_size as u64,
+            &mut ours,
+        )?;
         if ours != logged {
             return Ok(false);
         }
@@ -177,7 +218,12 @@ pub struct Committed {
 impl Committed {
     /// The pages of the database that the log holds, in order, each with its place in the log.
     fn places(&self) -> Vec<(u32, u64)> {
-        let mut places: Vec<_> = self.at.iter().map(|(page, at)| (*page, *at)).filter(|(page, _)| *page <= self.pages).collect();
+        let mut places: Vec<_> = self
+            .at
+            .iter()
+            .map(|(page, at)| (*page, *at))
+            .filter(|(page, _)| *page <= self.pages)
+            .collect();
         places.sort_unstable();
         places
     }
@@ -187,27 +233,49 @@ impl Committed {
 /// does not fit into the chain of checksums is not there. `None` when nothing is committed.
 pub fn committed(log: &mut dyn Read) -> io::Result<Option<Committed>> {
     let mut header = [0; HEADER.0];
-    let number = |bytes: &[u8], at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let number = |bytes: &[u8], at: usize| {
+        u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+    };
     if !read_all(log, &mut header)? || number(&header, 0) & !1 != WAL_MAGIC {
         return Ok(None);
     }
     let (is_big, page_size) = (number(&header, 0) & 1 == 1, number(&header, 8));
     let mut sum = checksum(is_big, (0, 0), &header[..24]);
-    let is_valid = PAGES.contains(&page_size) && page_size.is_power_of_two() && sum == (number(&header, 24), number(&header, 28));
+    let is_valid = PAGES.contains(&page_size)
+        && page_size.is_power_of_two()
+        && sum == (number(&header, 24), number(&header, 28));
     if !is_valid {
         return Ok(None);
     }
     if number(&header, 4) != WAL_VERSION {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a log of SQLite in a format that is not known"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "a log of SQLite in a format that is not known",
+        ));
     }
     let page_size = page_size as usize;
-    let (mut found, mut pending) = (Committed { page_size, pages: 0, end: 0, at: HashMap::new() }, Vec::new());
+    let (mut found, mut pending) = (
+        Committed {
+            page_size,
+            pages: 0,
+            end: 0,
+            at: HashMap::new(),
+        },
+        Vec::new(),
+    );
     let mut frame = vec![0; HEADER.1 + page_size];
     let mut at = HEADER.0 as u64;
     while read_all(log, &mut frame)? {
-        sum = checksum(is_big, checksum(is_big, sum, &frame[..8]), &frame[HEADER.1..]);
+        sum = checksum(
+            is_big,
+            checksum(is_big, sum, &frame[..8]),
+            &frame[HEADER.1..],
+        );
         let (page, pages) = (number(&frame, 0), number(&frame, 4));
-        if page == 0 || frame[8..16] != header[16..24] || sum != (number(&frame, 16), number(&frame, 20)) {
+        if page == 0
+            || frame[8..16] != header[16..24]
+            || sum != (number(&frame, 16), number(&frame, 20))
+        {
             break;
         }
         pending.push((page, at + HEADER.1 as u64));
@@ -233,11 +301,18 @@ fn read_all(file: &mut dyn Read, into: &mut [u8]) -> io::Result<bool> {
 fn checksum(is_big: bool, from: (u32, u32), bytes: &[u8]) -> (u32, u32) {
     let number = |four: &[u8]| {
         let four = [four[0], four[1], four[2], four[3]];
-        if is_big { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) }
+        if is_big {
+            u32::from_be_bytes(four)
+        } else {
+            u32::from_le_bytes(four)
+        }
     };
     bytes.chunks_exact(8).fold(from, |(first, second), eight| {
         let first = first.wrapping_add(number(&eight[..4])).wrapping_add(second);
-        (first, second.wrapping_add(number(&eight[4..])).wrapping_add(first))
+        (
+            first,
+            second.wrapping_add(number(&eight[4..])).wrapping_add(first),
+        )
     })
 }
 
@@ -251,7 +326,10 @@ mod tests {
         assert_eq!(of("a/d.sqlite-wal").as_deref(), Some("a/d.sqlite"));
         assert_eq!(of("a/d-shm").as_deref(), Some("a/d"));
         assert_eq!(of("d.db-journal").as_deref(), Some("d.db"));
-        assert_eq!((of("a/-wal"), of("d.sqlite"), of("a-wal/d")), (None, None, None));
+        assert_eq!(
+            (of("a/-wal"), of("d.sqlite"), of("a-wal/d")),
+            (None, None, None)
+        );
         assert_eq!(side(&RelPath::own("a/d"), "-wal"), RelPath::own("a/d-wal"));
         assert!(is_sized(512) && is_sized(8192) && !is_sized(0) && !is_sized(4095));
     }
@@ -272,16 +350,28 @@ mod tests {
         // A page that commits, and one that does not.
         let mut sum = (first, second);
         for (page, pages) in [(2u32, 3u32), (1, 0)] {
-            let mut frame = [page.to_be_bytes(), pages.to_be_bytes(), 1u32.to_be_bytes(), 2u32.to_be_bytes()].concat();
+            let mut frame = [
+                page.to_be_bytes(),
+                pages.to_be_bytes(),
+                1u32.to_be_bytes(),
+                2u32.to_be_bytes(),
+            ]
+            .concat();
             let bytes = [7; 512];
             sum = checksum(false, checksum(false, sum, &frame[..8]), &bytes);
             frame.extend([sum.0.to_be_bytes(), sum.1.to_be_bytes()].concat());
             header.extend(frame);
             header.extend(bytes);
         }
-        let found = committed(&mut &header[..]).expect("it reads").expect("a page is committed");
+        let found = committed(&mut &header[..])
+            .expect("it reads")
+            .expect("a page is committed");
         assert_eq!((found.pages, found.places()), (3, vec![(2, 56)]));
         header[60] ^= 1;
-        assert_eq!(committed(&mut &header[..]).expect("it reads"), None, "the chain of checksums is broken");
+        assert_eq!(
+            committed(&mut &header[..]).expect("it reads"),
+            None,
+            "the chain of checksums is broken"
+        );
     }
 }

@@ -21,7 +21,9 @@ pub fn escape(bytes: &[u8]) -> String {
 }
 
 /// The colours that snapback itself uses (select graphic rendition).
-const COLOURS: [&str; 7] = ["\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"];
+const COLOURS: [&str; 7] = [
+    "\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m",
+];
 
 /// The last door before a terminal: a whole page as snapback wrote it. Ends of lines, tabs and
 /// snapback's own colours pass; whatever else moves a cursor, names a window, writes a clipboard
@@ -30,7 +32,10 @@ pub fn for_terminal(page: &str) -> String {
     let mut out = String::with_capacity(page.len());
     let mut rest = page;
     while let Some(c) = rest.chars().next() {
-        if let Some(colour) = COLOURS.iter().find(|colour| c == '\x1b' && rest.starts_with(**colour)) {
+        if let Some(colour) = COLOURS
+            .iter()
+            .find(|colour| c == '\x1b' && rest.starts_with(**colour))
+        {
             out.push_str(colour);
             rest = &rest[colour.len()..];
             continue;
@@ -52,16 +57,26 @@ fn is_unsafe(c: char) -> bool {
 }
 
 /// The candidates that are near to what was typed, nearest first, at most three.
-pub fn did_you_mean<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+pub fn did_you_mean<'a>(
+    typed: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Vec<&'a str> {
     let limit = 1 + typed.chars().count() / 4;
-    let mut near: Vec<_> = candidates.into_iter().map(|c| (distance(typed, c), c)).filter(|(d, _)| *d <= limit).collect();
+    let mut near: Vec<_> = candidates
+        .into_iter()
+        .map(|c| (distance(typed, c), c))
+        .filter(|(d, _)| *d <= limit)
+        .collect();
     near.sort_unstable();
     near.into_iter().take(3).map(|(_, c)| c).collect()
 }
 
 /// Levenshtein distance in characters, ignoring ASCII case (Wagner and Fischer's two-row form).
 fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.to_ascii_lowercase().chars().collect(), b.to_ascii_lowercase().chars().collect());
+    let (a, b): (Vec<char>, Vec<char>) = (
+        a.to_ascii_lowercase().chars().collect(),
+        b.to_ascii_lowercase().chars().collect(),
+    );
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {
         let mut diagonal = row[0];
@@ -158,13 +173,22 @@ mod tests {
 
     #[test]
     fn suggestions_are_near() {
-        assert_eq!(did_you_mean("1.2.1", ["1.2.0", "1.3.1", "9.9.9"]), ["1.2.0", "1.3.1"]);
-        assert_eq!(did_you_mean("t01", ["T01", "T02", "momentum"]), ["T01", "T02"]);
+        assert_eq!(
+            did_you_mean("1.2.1", ["1.2.0", "1.3.1", "9.9.9"]),
+            ["1.2.0", "1.3.1"]
+        );
+        assert_eq!(
+            did_you_mean("t01", ["T01", "T02", "momentum"]),
+            ["T01", "T02"]
+        );
         assert!(did_you_mean("xyz", ["momentum"]).is_empty());
     }
 
     #[test]
     fn sizes() {
-        assert_eq!([size(0), size(999), size(4_000_000), size(2_147_483_648)], ["0 B", "999 B", "4.0 MB", "2.1 GB"]);
+        assert_eq!(
+            [size(0), size(999), size(4_000_000), size(2_147_483_648)],
+            ["0 B", "999 B", "4.0 MB", "2.1 GB"]
+        );
     }
 }

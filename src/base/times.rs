@@ -1,8 +1,8 @@
 //! How far the times of files can be believed when they are to prove that nothing was written.
 //!
 //! A file with the same size, times and inode is unchanged only where every write gives it another
-//! change time (`ctime`), which nobody can set back. Times come from a clock that ticks, so what was
-//! looked at in the tick of its last change may have been changed again; and some file systems
+//! change time (`ctime`), which nobody can set back. Times come from a clock that ticks, so what
+//! was looked at in the tick of its last change may have been changed again; and some file systems
 //! cut times to seconds, make them up, or keep what they were asked a while ago.
 
 use std::{path::Path, time::Duration};
@@ -12,10 +12,19 @@ use rustix::fs::StatFs;
 /// Times of files come from a clock that ticks at least this often.
 pub const TICK: Duration = Duration::from_millis(50);
 
-/// File systems whose every write shows in a change time that is finer than [`TICK`], by the numbers
-/// of `statfs(2)`: ext4, XFS, Btrfs, tmpfs, overlay, ZFS, F2FS, bcachefs. Others (FAT, network file
-/// systems, FUSE) may be as good, but nobody knows.
-const FINE: [u32; 8] = [0xEF53, 0x5846_5342, 0x9123_683E, 0x0102_1994, 0x794C_7630, 0x2FC1_2FC1, 0xF2F5_2010, 0xCA45_1A4E];
+/// File systems whose every write shows in a change time that is finer than [`TICK`], by the
+/// numbers of `statfs(2)`: ext4, XFS, Btrfs, tmpfs, overlay, ZFS, F2FS, bcachefs. Others (FAT,
+/// network file systems, FUSE) may be as good, but nobody knows.
+const FINE: [u32; 8] = [
+    0xEF53,
+    0x5846_5342,
+    0x9123_683E,
+    0x0102_1994,
+    0x794C_7630,
+    0x2FC1_2FC1,
+    0xF2F5_2010,
+    0xCA45_1A4E,
+];
 
 /// True when the times of what lies on the file system of this open folder can be believed.
 pub fn are_fine(folder: impl std::os::fd::AsFd) -> bool {
@@ -27,8 +36,16 @@ pub fn are_fine_at(folder: &Path) -> bool {
     rustix::fs::statfs(folder).is_ok_and(|found| is_fine(&found))
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::allow_attributes, reason = "the numbers have 32 bits")]
-#[allow(clippy::unnecessary_cast, reason = "the types differ between platforms")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::allow_attributes,
+    reason = "the numbers have 32 bits"
+)]
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the types differ between platforms"
+)]
 fn is_fine(found: &StatFs) -> bool {
     FINE.contains(&(found.f_type as u32))
 }
@@ -53,15 +70,24 @@ mod tests {
     fn what_changed_in_the_tick_or_has_coarse_times_is_not_settled() {
         assert!(is_settled((5, 0), (10, 1), (10, 60_000_000)));
         assert!(is_settled((-5, 7), (9, 1), (10, 0)));
-        assert!(!is_settled((5, 0), (10, 1), (10, 50_000_000)), "the same tick");
+        assert!(
+            !is_settled((5, 0), (10, 1), (10, 50_000_000)),
+            "the same tick"
+        );
         assert!(!is_settled((5, 0), (10, 0), (20, 0)), "whole seconds");
-        assert!(!is_settled((30, 0), (10, 1), (20, 0)), "a time in the future");
+        assert!(
+            !is_settled((30, 0), (10, 1), (20, 0)),
+            "a time in the future"
+        );
     }
 
     #[test]
     fn a_pipe_is_on_no_file_system_that_is_known() {
         let dir = tempfile::tempdir().expect("it makes folders");
-        assert_eq!(are_fine_at(dir.path()), are_fine(std::fs::File::open(dir.path()).expect("it opens")));
+        assert_eq!(
+            are_fine_at(dir.path()),
+            are_fine(std::fs::File::open(dir.path()).expect("it opens"))
+        );
         assert!(!are_fine_at(Path::new("/proc/self")));
     }
 }

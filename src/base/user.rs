@@ -34,7 +34,9 @@ fn table() -> String {
 
 /// The name of a user in the table of users.
 fn name_in(table: &str, uid: u32) -> Option<String> {
-    field_of(table, uid, 0).find(|name| !name.is_empty()).map(str::to_string)
+    field_of(table, uid, 0)
+        .find(|name| !name.is_empty())
+        .map(str::to_string)
 }
 
 /// The home folder of a user in the table of users.
@@ -44,8 +46,12 @@ fn home_in(table: &str, uid: u32) -> Option<&str> {
 
 /// One field of each line of a user.
 fn field_of(table: &str, uid: u32, nth: usize) -> impl Iterator<Item = &str> {
-    let is_theirs = move |line: &&str| line.split(':').nth(2).and_then(|id| id.parse().ok()) == Some(uid);
-    table.lines().filter(is_theirs).filter_map(move |line| line.split(':').nth(nth))
+    let is_theirs =
+        move |line: &&str| line.split(':').nth(2).and_then(|id| id.parse().ok()) == Some(uid);
+    table
+        .lines()
+        .filter(is_theirs)
+        .filter_map(move |line| line.split(':').nth(nth))
 }
 
 #[cfg(test)]
@@ -54,10 +60,23 @@ mod tests {
 
     #[test]
     fn names_are_found_by_number() {
-        let table = "root:x:0:0:root:/root:/bin/sh\nbroken\n:x:7:7::/:\nli:x:1000:1000:Li:/li:/bin/sh\n";
-        assert_eq!((name_in(table, 1000), name_in(table, 0)), (Some("li".into()), Some("root".into())));
-        assert_eq!((name_in(table, 7), name_in(table, 8), name_in("", 0)), (None, None, None));
-        assert_eq!((home_in(table, 1000), home_in(table, 7), home_in(table, 8)), (Some("/li"), Some("/"), None));
-        assert_eq!(home_in("li:x:1000:1000:Li:home:/bin/sh\nli:x:1000\n", 1000), None);
+        let table =
+            "root:x:0:0:root:/root:/bin/sh\nbroken\n:x:7:7::/:\nli:x:1000:1000:Li:/li:/bin/sh\n";
+        assert_eq!(
+            (name_in(table, 1000), name_in(table, 0)),
+            (Some("li".into()), Some("root".into()))
+        );
+        assert_eq!(
+            (name_in(table, 7), name_in(table, 8), name_in("", 0)),
+            (None, None, None)
+        );
+        assert_eq!(
+            (home_in(table, 1000), home_in(table, 7), home_in(table, 8)),
+            (Some("/li"), Some("/"), None)
+        );
+        assert_eq!(
+            home_in("li:x:1000:1000:Li:home:/bin/sh\nli:x:1000\n", 1000),
+            None
+        );
     }
 }

@@ -21,29 +21,53 @@ const WORTH_A_THREAD: Duration = Duration::from_millis(1);
 
 /// Does something for each item, several at once when the first shows that it takes long. After an
 /// error no more is begun; one of the errors is returned.
-pub fn at_once<T: Sync, E: Send>(items: &[T], act: impl Fn(&T) -> Result<(), E> + Sync) -> Result<(), E> {
-    let Some((first, rest)) = items.split_first() else { return Ok(()) };
+pub fn at_once<T: Sync, E: Send>(
+    items: &[T],
+    act: impl Fn(&T) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    let Some((first, rest)) = items.split_first() else {
+        return Ok(());
+    };
     let begun = Instant::now();
     act(first)?;
-    at_once_in(begun.elapsed() * u32::try_from(rest.len()).unwrap_or(u32::MAX), rest, act)
+    at_once_in(
+        begun.elapsed() * u32::try_from(rest.len()).unwrap_or(u32::MAX),
+        rest,
+        act,
+    )
 }
 
 /// The same where it is known that all of it takes about so long without other threads.
-pub fn at_once_in<T: Sync, E: Send>(time: Duration, items: &[T], act: impl Fn(&T) -> Result<(), E> + Sync) -> Result<(), E> {
+pub fn at_once_in<T: Sync, E: Send>(
+    time: Duration,
+    items: &[T],
+    act: impl Fn(&T) -> Result<(), E> + Sync,
+) -> Result<(), E> {
     let worth = time.as_micros() / WORTH_A_THREAD.as_micros();
-    let helpers = usize::try_from(worth).unwrap_or(THREADS).min(THREADS - 1).min(items.len().saturating_sub(1));
+    let helpers = usize::try_from(worth)
+        .unwrap_or(THREADS)
+        .min(THREADS - 1)
+        .min(items.len().saturating_sub(1));
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     let run = || -> Result<(), E> {
-        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !failed.load(Ordering::Relaxed)) {
+        while let Some(item) = items
+            .get(next.fetch_add(1, Ordering::Relaxed))
+            .filter(|_| !failed.load(Ordering::Relaxed))
+        {
             act(item).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
         }
         Ok(())
     };
     thread::scope(|scope| {
         // This thread is one of them, so those that cannot be started are not missed.
-        let started: Vec<_> = (0..helpers).map_while(|_| thread::Builder::new().spawn_scoped(scope, run).ok()).collect();
+        let started: Vec<_> = (0..helpers)
+            .map_while(|_| thread::Builder::new().spawn_scoped(scope, run).ok())
+            .collect();
         let own = run();
-        started.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).fold(own, Result::and)
+        started
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            .fold(own, Result::and)
     })
 }
 
@@ -63,10 +87,23 @@ mod tests {
             for millis in [0, 1, 1000] {
                 at_once_in(Duration::from_millis(millis), &done, act).expect("nothing fails");
             }
-            assert!(done.iter().all(|slot| slot.load(Ordering::Relaxed) == 4), "{count}");
+            assert!(
+                done.iter().all(|slot| slot.load(Ordering::Relaxed) == 4),
+                "{count}"
+            );
         }
         let items: Vec<usize> = (0..100).collect();
-        assert_eq!(at_once_in(Duration::from_secs(1), &items, |item| if *item == 50 { Err(*item) } else { Ok(()) }), Err(50));
-        assert_eq!(at_once(&items, |item| if *item == 50 { Err(*item) } else { Ok(()) }), Err(50));
+        assert_eq!(
+            at_once_in(Duration::from_secs(1), &items, |item| if *item == 50 {
+                Err(*item)
+            } else {
+                Ok(())
+            }),
+            Err(50)
+        );
+        assert_eq!(
+            at_once(&items, |item| if *item == 50 { Err(*item) } else { Ok(()) }),
+            Err(50)
+        );
     }
 }

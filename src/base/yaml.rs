@@ -41,12 +41,24 @@ const NODE: usize = 16;
 impl Limits {
     /// For files that people write: 1 MiB, depth 64, 32 MiB with all aliases written out.
     pub fn human() -> Self {
-        Self { bytes: 1 << 20, depth: 64, expanded: 32 << 20, aliases: true, documents: 1 }
+        Self {
+            bytes: 1 << 20,
+            depth: 64,
+            expanded: 32 << 20,
+            aliases: true,
+            documents: 1,
+        }
     }
 
     /// For files that snapback writes: 64 MiB, depth 16, no anchors.
     pub fn machine() -> Self {
-        Self { bytes: 64 << 20, depth: 16, expanded: usize::MAX, aliases: false, documents: 1 }
+        Self {
+            bytes: 64 << 20,
+            depth: 16,
+            expanded: usize::MAX,
+            aliases: false,
+            documents: 1,
+        }
     }
 
     /// The same for several documents in one text.
@@ -97,15 +109,21 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8], limits: Limits) -> Result<T, Err
 }
 
 /// The same for a value that is read with something at hand.
-pub fn parse_with<'de, S: DeserializeSeed<'de>>(seed: S, bytes: &'de [u8], limits: Limits) -> Result<S::Value, Error> {
+pub fn parse_with<'de, S: DeserializeSeed<'de>>(
+    seed: S,
+    bytes: &'de [u8],
+    limits: Limits,
+) -> Result<S::Value, Error> {
     check(bytes, limits)?;
-    seed.deserialize(serde_yaml::Deserializer::from_slice(bytes)).map_err(|error| Error::Shape(error.to_string()))
+    seed.deserialize(serde_yaml::Deserializer::from_slice(bytes))
+        .map_err(|error| Error::Shape(error.to_string()))
 }
 
-/// The line of a key, counted from 1, by its dotted path; true when the whole path is there, false when
-/// only the beginning of it is.
+/// The line of a key, counted from 1, by its dotted path; true when the whole path is there, false
+/// when only the beginning of it is.
 pub fn line_of(bytes: &[u8], path: &str) -> Option<(usize, bool)> {
-    /// A map or list that is open: what of the path is left in it, and in the value that comes next.
+    /// A map or list that is open: what of the path is left in it, and in the value that comes
+    /// next.
     struct Level<'p> {
         left: Option<&'p str>,
         next: Option<&'p str>,
@@ -118,12 +136,21 @@ pub fn line_of(bytes: &[u8], path: &str) -> Option<(usize, bool)> {
         let (event, span) = event.ok()?;
         match event {
             Event::MappingStart(..) | Event::SequenceStart(..) => {
-                let left = levels.last_mut().map_or(Some(path), |level| level.next.take());
-                levels.push(Level { left, next: None, is_map: matches!(event, Event::MappingStart(..)), at_key: true });
+                let left = levels
+                    .last_mut()
+                    .map_or(Some(path), |level| level.next.take());
+                levels.push(Level {
+                    left,
+                    next: None,
+                    is_map: matches!(event, Event::MappingStart(..)),
+                    at_key: true,
+                });
                 continue;
             }
             Event::Scalar(ref key, ..) => {
-                if let Some(level) = levels.last_mut().filter(|level| level.is_map && level.at_key)
+                if let Some(level) = levels
+                    .last_mut()
+                    .filter(|level| level.is_map && level.at_key)
                     && let Some(rest) = level.left.and_then(|left| left.strip_prefix(key.as_ref()))
                     && (rest.is_empty() || rest.starts_with('.'))
                 {
@@ -153,13 +180,23 @@ pub fn render<T: Serialize>(value: &T) -> String {
 /// Checks the limits, and that no map has a key twice, without building anything.
 pub fn check(bytes: &[u8], limits: Limits) -> Result<(), Error> {
     if bytes.len() > limits.bytes {
-        return Err(Error::TooLarge { size: bytes.len(), limit: limits.bytes });
+        return Err(Error::TooLarge {
+            size: bytes.len(),
+            limit: limits.bytes,
+        });
     }
     let text = std::str::from_utf8(bytes).map_err(|error| syntax(None, &error.to_string()))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut measure = Measure { limits, open: Vec::new(), anchors: HashMap::new(), documents: 0, total: 0 };
+    let mut measure = Measure {
+        limits,
+        open: Vec::new(),
+        anchors: HashMap::new(),
+        documents: 0,
+        total: 0,
+    };
     for event in Parser::new_from_str_with_options(text, limits.options()) {
-        let (event, span) = event.map_err(|error| syntax(Some(error.marker()), &error.to_string()))?;
+        let (event, span) =
+            event.map_err(|error| syntax(Some(error.marker()), &error.to_string()))?;
         measure.take(&event, &span.start)?;
     }
     Ok(())
@@ -168,7 +205,11 @@ pub fn check(bytes: &[u8], limits: Limits) -> Result<(), Error> {
 /// The error for a place.
 fn syntax(place: Option<&Marker>, why: &str) -> Error {
     let (line, column) = place.map_or((0, 0), |place| (place.line(), place.col() + 1));
-    Error::Syntax { line, column, why: super::text::escape(why.lines().next().unwrap_or_default().as_bytes()) }
+    Error::Syntax {
+        line,
+        column,
+        why: super::text::escape(why.lines().next().unwrap_or_default().as_bytes()),
+    }
 }
 
 /// How large a node is with its aliases written out.
@@ -210,19 +251,35 @@ impl<'a> Measure<'a> {
             }
             Event::Alias(anchor) => {
                 let Some(size) = self.anchors.get(anchor).copied() else {
-                    return Err(syntax(Some(at), "an alias (`*`) stands inside what it names"));
+                    return Err(syntax(
+                        Some(at),
+                        "an alias (`*`) stands inside what it names",
+                    ));
                 };
                 return self.node(size, 0, true, at);
             }
             Event::Scalar(text, style, anchor, _) => {
                 self.key(text.clone(), *style, at)?;
-                return self.node(Size { bytes: NODE + text.len(), depth: 0 }, *anchor, false, at);
+                return self.node(
+                    Size {
+                        bytes: NODE + text.len(),
+                        depth: 0,
+                    },
+                    *anchor,
+                    false,
+                    at,
+                );
             }
             Event::SequenceStart(_, anchor, _) => self.open(*anchor, false, at)?,
             Event::MappingStart(_, anchor, _) => self.open(*anchor, true, at)?,
             Event::SequenceEnd | Event::MappingEnd => {
-                let Some(closed) = self.open.pop() else { return Ok(()) };
-                let size = Size { bytes: closed.size.bytes + NODE, depth: closed.size.depth + 1 };
+                let Some(closed) = self.open.pop() else {
+                    return Ok(());
+                };
+                let size = Size {
+                    bytes: closed.size.bytes + NODE,
+                    depth: closed.size.depth + 1,
+                };
                 return self.node(size, closed.anchor, false, at);
             }
             _ => {}
@@ -235,13 +292,25 @@ impl<'a> Measure<'a> {
         if self.open.len() >= self.limits.depth {
             return Err(syntax(Some(at), "it is nested deeper than is read"));
         }
-        self.open.push(Open { anchor, size: Size::default(), keys: is_map.then(HashSet::new), at_key: true });
+        self.open.push(Open {
+            anchor,
+            size: Size::default(),
+            keys: is_map.then(HashSet::new),
+            at_key: true,
+        });
         Ok(())
     }
 
     /// Refuses a key that the map has already.
     fn key(&mut self, text: Cow<'a, str>, style: ScalarStyle, at: &Marker) -> Result<(), Error> {
-        let Some(Open { keys: Some(keys), at_key: true, .. }) = self.open.last_mut() else { return Ok(()) };
+        let Some(Open {
+            keys: Some(keys),
+            at_key: true,
+            ..
+        }) = self.open.last_mut()
+        else {
+            return Ok(());
+        };
         if style == ScalarStyle::Plain && text == MERGE {
             return Ok(());
         }
@@ -253,25 +322,43 @@ impl<'a> Measure<'a> {
     }
 
     /// Adds a whole node to the one that it stands in.
-    fn node(&mut self, size: Size, anchor: usize, is_alias: bool, at: &Marker) -> Result<(), Error> {
+    fn node(
+        &mut self,
+        size: Size,
+        anchor: usize,
+        is_alias: bool,
+        at: &Marker,
+    ) -> Result<(), Error> {
         if (is_alias || anchor != 0) && !self.limits.aliases {
-            return Err(syntax(Some(at), "it has anchors or aliases (`&`, `*`), which are not read here"));
+            return Err(syntax(
+                Some(at),
+                "it has anchors or aliases (`&`, `*`), which are not read here",
+            ));
         }
         if anchor != 0 {
             self.anchors.insert(anchor, size);
         }
         if is_alias && size.depth + self.open.len() > self.limits.depth {
-            return Err(syntax(Some(at), "it is nested deeper than is read, with its aliases (`*`) written out"));
+            return Err(syntax(
+                Some(at),
+                "it is nested deeper than is read, with its aliases (`*`) written out",
+            ));
         }
         if is_alias || size.depth == 0 {
             self.total = self.total.saturating_add(size.bytes);
         }
         if self.total > self.limits.expanded {
-            return Err(syntax(Some(at), "it is larger than is read, with its aliases (`*`) written out"));
+            return Err(syntax(
+                Some(at),
+                "it is larger than is read, with its aliases (`*`) written out",
+            ));
         }
         if let Some(above) = self.open.last_mut() {
             above.at_key = !above.at_key;
-            above.size = Size { bytes: above.size.bytes.saturating_add(size.bytes), depth: above.size.depth.max(size.depth) };
+            above.size = Size {
+                bytes: above.size.bytes.saturating_add(size.bytes),
+                depth: above.size.depth.max(size.depth),
+            };
         }
         Ok(())
     }
@@ -283,32 +370,66 @@ mod tests {
 
     #[test]
     fn bombs_are_refused_quickly_and_cheaply() {
-        let quadratic = format!("a: &a \"{}\"\nb: [{}]\n", "x".repeat(100_000), vec!["*a"; 20_000].join(", "));
-        let billion = "a: &a [x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n";
+        let quadratic = format!(
+            "a: &a \"{}\"\nb: [{}]\n",
+            "x".repeat(100_000),
+            vec!["*a"; 20_000].join(", ")
+        );
+        let billion =
+            "a: &a [x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n";
         let deep = "[".repeat(100_000);
         for text in [quadratic.as_str(), billion, &deep] {
             assert!(check(text.as_bytes(), Limits::machine()).is_err());
         }
         let levels = ["a: &a0 [x,x]".to_string()].into_iter();
-        let levels = levels.chain((1..30).map(|n| format!("a{n}: &a{n} [{}]", vec![format!("*a{}", n - 1); 9].join(","))));
+        let levels = levels.chain((1..30).map(|n| {
+            format!(
+                "a{n}: &a{n} [{}]",
+                vec![format!("*a{}", n - 1); 9].join(",")
+            )
+        }));
         let laughs = levels.collect::<Vec<_>>().join("\n");
-        let maps = (1..40).map(|n| format!("m{n}: &m{n} {{<<: *m{m}, a: *m{m}, b: *m{m}}}\n", m = n - 1)).collect::<Vec<_>>().concat();
+        let maps = (1..40)
+            .map(|n| format!("m{n}: &m{n} {{<<: *m{m}, a: *m{m}, b: *m{m}}}\n", m = n - 1))
+            .collect::<Vec<_>>()
+            .concat();
         let maps = format!("m0: &m0 {{x: y}}\n{maps}");
         for text in [quadratic.as_str(), &deep, &laughs, &maps] {
-            assert!(check(text.as_bytes(), Limits::human()).is_err(), "{}", &text[..40]);
+            assert!(
+                check(text.as_bytes(), Limits::human()).is_err(),
+                "{}",
+                &text[..40]
+            );
         }
-        assert!(matches!(check(&vec![b' '; 2 << 20], Limits::human()), Err(Error::TooLarge { .. })));
+        assert!(matches!(
+            check(&vec![b' '; 2 << 20], Limits::human()),
+            Err(Error::TooLarge { .. })
+        ));
         assert!(check(b"a: \xff", Limits::human()).is_err());
-        let nested = (1..70).map(|n| format!("a{n}: &a{n} [*a{}]\n", n - 1)).collect::<Vec<_>>().concat();
-        let error = check(format!("a0: &a0 [x]\n{nested}").as_bytes(), Limits::human()).expect_err("it is deep");
+        let nested = (1..70)
+            .map(|n| format!("a{n}: &a{n} [*a{}]\n", n - 1))
+            .collect::<Vec<_>>()
+            .concat();
+        let error = check(format!("a0: &a0 [x]\n{nested}").as_bytes(), Limits::human())
+            .expect_err("it is deep");
         assert!(error.to_string().contains("deeper"), "{error}");
     }
 
     #[test]
     fn many_aliases_of_something_small_are_honest() {
-        let jobs = (0..5_000).map(|n| format!("  j{n}: *d\n")).collect::<Vec<_>>().concat();
-        check(format!("d: &d {{retries: 3, wait: 10}}\njobs:\n{jobs}").as_bytes(), Limits::human()).expect("it is honest");
-        let anchors = (0..5_000).map(|n| format!("a{n}: &a{n} x\n")).collect::<Vec<_>>().concat();
+        let jobs = (0..5_000)
+            .map(|n| format!("  j{n}: *d\n"))
+            .collect::<Vec<_>>()
+            .concat();
+        check(
+            format!("d: &d {{retries: 3, wait: 10}}\njobs:\n{jobs}").as_bytes(),
+            Limits::human(),
+        )
+        .expect("it is honest");
+        let anchors = (0..5_000)
+            .map(|n| format!("a{n}: &a{n} x\n"))
+            .collect::<Vec<_>>()
+            .concat();
         check(anchors.as_bytes(), Limits::human()).expect("it is honest");
     }
 
@@ -329,14 +450,26 @@ mod tests {
 
     #[test]
     fn honest_text_is_read() {
-        let value: std::collections::BTreeMap<String, Vec<u8>> = parse(b"a: [1, 2]\n", Limits::machine()).expect("it is honest");
+        let value: std::collections::BTreeMap<String, Vec<u8>> =
+            parse(b"a: [1, 2]\n", Limits::machine()).expect("it is honest");
         assert_eq!(value["a"], [1, 2]);
-        for text in ["a: .inf\nb: -.inf\nc: .nan\nd: 61e9540\n", "<<: {a: 1}\n<<: {b: 1}\n", "a: !x 1\nb: !!timestamp 2020-01-01\n"] {
+        for text in [
+            "a: .inf\nb: -.inf\nc: .nan\nd: 61e9540\n",
+            "<<: {a: 1}\n<<: {b: 1}\n",
+            "a: !x 1\nb: !!timestamp 2020-01-01\n",
+        ] {
             check(text.as_bytes(), Limits::human()).expect(text);
         }
-        for (text, why) in [("a: 1\nb: 2\na: 3\n", "line 3 column 1: duplicate mapping key: a"), ("a: 1\n---\nb: 1\n", "several documents")]
-        {
-            let error = check(text.as_bytes(), Limits::human()).expect_err("it is refused").to_string();
+        for (text, why) in [
+            (
+                "a: 1\nb: 2\na: 3\n",
+                "line 3 column 1: duplicate mapping key: a",
+            ),
+            ("a: 1\n---\nb: 1\n", "several documents"),
+        ] {
+            let error = check(text.as_bytes(), Limits::human())
+                .expect_err("it is refused")
+                .to_string();
             assert!(error.contains(why), "{error}");
         }
     }

@@ -51,7 +51,11 @@ impl Codec {
         Ok(match self {
             Self::Plain => Box::new(Whole(into)),
             // Neither a time nor a name: the same bytes always become the same stream.
-            Self::Gzip => Box::new(Gzip(flate2::GzBuilder::new().mtime(0).write(into, flate2::Compression::new(9)))),
+            Self::Gzip => Box::new(Gzip(
+                flate2::GzBuilder::new()
+                    .mtime(0)
+                    .write(into, flate2::Compression::new(9)),
+            )),
             Self::Zstd => stream::compress(into)?,
         })
     }

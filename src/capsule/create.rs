@@ -25,7 +25,10 @@ use crate::{
     ground::{Ground, copy_checked},
     model::{
         TaskSpec,
-        capsule::{CAPSULE_SCHEMA, CapsuleFile, CapsuleReport, Listing, PAPERS, Wheel, leads_out, target_text},
+        capsule::{
+            CAPSULE_SCHEMA, CapsuleFile, CapsuleReport, Listing, PAPERS, Wheel, leads_out,
+            target_text,
+        },
         manifest::{FileEntry, Role},
     },
 };
@@ -45,15 +48,33 @@ pub struct Capsule<'a> {
 }
 
 /// Finds out what a capsule of a release holds. Proves on the way that every byte is here.
-pub fn prepare<'a>(ground: &'a Ground, task: &TaskSpec, found: &Found) -> Result<Capsule<'a>, Failure> {
-    let converter = ground.git.converter(Attributes::Commit(&found.tag.commit))?;
+pub fn prepare<'a>(
+    ground: &'a Ground,
+    task: &TaskSpec,
+    found: &Found,
+) -> Result<Capsule<'a>, Failure> {
+    let converter = ground
+        .git
+        .converter(Attributes::Commit(&found.tag.commit))?;
     // What the tag vouches for is packed as it was written.
     let is_vouched = digest_in(&found.tag.message).is_some();
-    let manifest = &if is_vouched { found.as_written() } else { found.manifest.clone() };
-    let left_out = (is_vouched && !found.grown.is_empty())
-        .then(|| format!("not in the capsule, though a rollback brings it: {}", grown::words(found)));
+    let manifest = &if is_vouched {
+        found.as_written()
+    } else {
+        found.manifest.clone()
+    };
+    let left_out = (is_vouched && !found.grown.is_empty()).then(|| {
+        format!(
+            "not in the capsule, though a rollback brings it: {}",
+            grown::words(found)
+        )
+    });
     let (mut files, mut kept, mut locks) = (Vec::new(), Vec::new(), Vec::new());
-    for entry in manifest.files.iter().filter(|file| file.role != Role::Registry) {
+    for entry in manifest
+        .files
+        .iter()
+        .filter(|file| file.role != Role::Registry)
+    {
         cancel::check()?;
         let (file, state) = one(ground, &converter, entry)?;
         if proof::is_lock(&file.path) && !file.is_link() && file.size <= proof::LIMIT {
@@ -82,7 +103,10 @@ pub fn prepare<'a>(ground: &'a Ground, task: &TaskSpec, found: &Found) -> Result
         released_at: meta.created_at.clone(),
         manifest: Digest::of(text.as_bytes()),
         files,
-        wheels: wheels.iter().map(|path| wheel(path)).collect::<Result<_, Error>>()?,
+        wheels: wheels
+            .iter()
+            .map(|path| wheel(path))
+            .collect::<Result<_, Error>>()?,
         missing,
         papers: Some(PAPERS),
     };
@@ -90,13 +114,28 @@ pub fn prepare<'a>(ground: &'a Ground, task: &TaskSpec, found: &Found) -> Result
         listing.wheels[nth].proven = is_proven;
     }
     let released: Option<Timestamp> = meta.created_at.parse().ok();
-    let mtime = released.and_then(|at| u64::try_from(at.as_second()).ok()).unwrap_or(0);
+    let mtime = released
+        .and_then(|at| u64::try_from(at.as_second()).ok())
+        .unwrap_or(0);
     let requirements = script::requirements(packages);
-    Ok(Capsule { ground, listing, kept, wheels, manifest: text, requirements, mtime, left_out })
+    Ok(Capsule {
+        ground,
+        listing,
+        kept,
+        wheels,
+        manifest: text,
+        requirements,
+        mtime,
+        left_out,
+    })
 }
 
 /// One file of the release.
-fn one(ground: &Ground, converter: &Converter, entry: &FileEntry) -> Result<(CapsuleFile, Kept), Failure> {
+fn one(
+    ground: &Ground,
+    converter: &Converter,
+    entry: &FileEntry,
+) -> Result<(CapsuleFile, Kept), Failure> {
     let kept = tree::restored(ground, converter, entry)?;
     let state = &kept.state;
     let target = if state.link {
@@ -108,46 +147,82 @@ fn one(ground: &Ground, converter: &Converter, entry: &FileEntry) -> Result<(Cap
     };
     let mode = entry.mode.clone().unwrap_or_else(|| "100644".into());
     let released = entry.digest().filter(|digest| *digest != state.digest);
-    let file = CapsuleFile { path: entry.path.clone(), mode, size: state.size, sha256: state.digest, released, target };
+    let file = CapsuleFile {
+        path: entry.path.clone(),
+        mode,
+        size: state.size,
+        sha256: state.digest,
+        released,
+        target,
+    };
     Ok((file, kept))
 }
 
 /// A wheel.
 fn wheel(path: &Path) -> Result<Wheel, Error> {
-    let failed = |source| Error::Io { path: path.to_path_buf(), source };
-    let (sha256, size) = Digest::of_reader(&mut File::open(path).map_err(failed)?).map_err(failed)?;
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Wheel { name, size, sha256, proven: false })
+    let failed = |source| Error::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    let (sha256, size) =
+        Digest::of_reader(&mut File::open(path).map_err(failed)?).map_err(failed)?;
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    Ok(Wheel {
+        name,
+        size,
+        sha256,
+        proven: false,
+    })
 }
 
 impl Capsule<'_> {
     /// What it will be, without writing it.
     pub fn report(&self, path: &Path) -> CapsuleReport {
         let codec = Codec::of_name(path);
-        let mut report = CapsuleReport::of(&self.listing, path.to_string_lossy().into_owned(), codec.command());
+        let mut report = CapsuleReport::of(
+            &self.listing,
+            path.to_string_lossy().into_owned(),
+            codec.command(),
+        );
         for file in self.listing.files.iter().filter(|file| file.is_link()) {
             let target = file.target_bytes().unwrap_or_default();
             if leads_out(&file.path, &target) {
-                report.notes.push(format!("the link {} leads out of the tree, to {}", file.path, escape(&target)));
+                report.notes.push(format!(
+                    "the link {} leads out of the tree, to {}",
+                    file.path,
+                    escape(&target)
+                ));
             }
         }
         report.notes.extend(self.left_out.clone());
         report.notes.extend(script::unproven_note(&self.listing));
         if !self.listing.missing.is_empty() {
-            report.notes.push(format!("no wheel was found for {}", self.listing.missing.join(", ")));
+            report.notes.push(format!(
+                "no wheel was found for {}",
+                self.listing.missing.join(", ")
+            ));
         }
         report
     }
 
     /// Writes it to a new file, whole or not at all.
     pub fn write(&self, path: &Path) -> Result<CapsuleReport, Failure> {
-        let failed = |source| Error::Io { path: path.to_path_buf(), source };
+        let failed = |source| Error::Io {
+            path: path.to_path_buf(),
+            source,
+        };
         let (root, name) = match output::target(path)? {
             Target::Plain(root, name) => (root, name),
             // What it leads to is nobody's file: there is nothing to be whole or not at all.
             Target::Stream(file) => {
                 let file = Counting { file, size: 0 };
-                return Ok(CapsuleReport { size: self.write_into(path, file)?, ..self.report(path) });
+                return Ok(CapsuleReport {
+                    size: self.write_into(path, file)?,
+                    ..self.report(path)
+                });
             }
         };
         if root.stat(&name).map_err(failed)?.is_some() {
@@ -156,17 +231,30 @@ impl Capsule<'_> {
         let begin = [b".tmp-", name.as_bytes(), b"-"].concat();
         leftovers::sweep(&root, &begin);
         let temp = leftovers::name(&begin);
-        let written = self.write_to(&root, &temp, path).and_then(|size| match root.rename_new(&temp, &name) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::Exists(path.to_path_buf()).into()),
-            renamed => Ok(renamed.and_then(|()| root.sync_dir(&RelPath::root(), SyncPoint::TreeDir)).map(|()| size).map_err(failed)?),
+        let written = self.write_to(&root, &temp, path).and_then(|size| {
+            match root.rename_new(&temp, &name) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    Err(Error::Exists(path.to_path_buf()).into())
+                }
+                renamed => Ok(renamed
+                    .and_then(|()| root.sync_dir(&RelPath::root(), SyncPoint::TreeDir))
+                    .map(|()| size)
+                    .map_err(failed)?),
+            }
         });
         let size = written.inspect_err(|_| drop(root.remove_file(&temp)))?;
-        Ok(CapsuleReport { size, ..self.report(path) })
+        Ok(CapsuleReport {
+            size,
+            ..self.report(path)
+        })
     }
 
     /// Writes the bytes; returns how many there are.
     fn write_to(&self, root: &Root, temp: &RelPath, path: &Path) -> Result<u64, Failure> {
-        let failed = |source| Error::Io { path: path.to_path_buf(), source };
+        let failed = |source| Error::Io {
+            path: path.to_path_buf(),
+            source,
+        };
         let mut file = root.create(temp, 0o666).map_err(failed)?;
         let _held = leftovers::hold(root, temp).map_err(failed)?;
         self.write_members(path, &mut *file)?;
@@ -182,8 +270,13 @@ impl Capsule<'_> {
 
     /// Writes the members, packed as the name asks for.
     fn write_members(&self, path: &Path, file: &mut (dyn Write + Send)) -> Result<(), Failure> {
-        let failed = |source| Error::Io { path: path.to_path_buf(), source };
-        let mut stream = Codec::of_name(path).writer(io::BufWriter::with_capacity(1 << 20, file)).map_err(failed)?;
+        let failed = |source| Error::Io {
+            path: path.to_path_buf(),
+            source,
+        };
+        let mut stream = Codec::of_name(path)
+            .writer(io::BufWriter::with_capacity(1 << 20, file))
+            .map_err(failed)?;
         // What reading a file says is of more use than that writing it stopped.
         let mut reason = None;
         let members = Members {
@@ -199,31 +292,55 @@ impl Capsule<'_> {
     }
 
     /// Every member in its order.
-    fn members<W: Write>(&self, mut members: Members<W>, reason: &mut Option<Failure>) -> io::Result<()> {
+    fn members<W: Write>(
+        &self,
+        mut members: Members<W>,
+        reason: &mut Option<Failure>,
+    ) -> io::Result<()> {
         let listing = script::list(&self.listing);
         members.small(LISTING, false, &listing)?;
         members.small("restore.sh", true, &script::restore(&self.listing))?;
-        members.small("README.txt", false, script::readme(&self.listing).as_bytes())?;
+        members.small(
+            "README.txt",
+            false,
+            script::readme(&self.listing).as_bytes(),
+        )?;
         members.small("manifest.yaml", false, self.manifest.as_bytes())?;
         members.small("requirements.txt", false, &self.requirements)?;
         members.small("TREE.sha256", false, &script::tree_sums(&self.listing))?;
         for (wheel, path) in self.listing.wheels.iter().zip(&self.wheels) {
             let member = format!("wheels/{}", wheel.name).into_bytes();
-            members.file(&member, false, wheel.size, &mut |into| io::copy(&mut File::open(path)?, into).map(drop))?;
+            members.file(&member, false, wheel.size, &mut |into| {
+                io::copy(&mut File::open(path)?, into).map(drop)
+            })?;
         }
-        for (nth, (file, kept)) in self.listing.files.iter().zip(&self.kept).enumerate().filter(|(_, (file, _))| !file.is_link()) {
+        for (nth, (file, kept)) in self
+            .listing
+            .files
+            .iter()
+            .zip(&self.kept)
+            .enumerate()
+            .filter(|(_, (file, _))| !file.is_link())
+        {
             let mut copy = |into: &mut dyn Write| -> io::Result<()> {
                 if let Keep::Bytes(bytes) = &kept.keep {
                     return into.write_all(bytes);
                 }
-                let copied = cancel::check().map_err(Failure::from).and_then(|()| copy_checked(self.ground, &kept.state, into));
+                let copied = cancel::check()
+                    .map_err(Failure::from)
+                    .and_then(|()| copy_checked(self.ground, &kept.state, into));
                 copied.map_err(|failure| {
                     let text = failure.to_string();
                     reason.get_or_insert(failure);
                     io::Error::other(text)
                 })
             };
-            members.file(&file.member(nth), file.mode == "100755", file.size, &mut copy)?;
+            members.file(
+                &file.member(nth),
+                file.mode == "100755",
+                file.size,
+                &mut copy,
+            )?;
         }
         let sums = std::mem::take(&mut members.sums);
         members.small(SUMS, false, &sums)?;
@@ -258,13 +375,29 @@ struct Members<W> {
 
 impl<W: Write> Members<W> {
     fn small(&mut self, name: &str, executable: bool, bytes: &[u8]) -> io::Result<()> {
-        self.file(name.as_bytes(), executable, bytes.len() as u64, &mut |into| into.write_all(bytes))
+        self.file(
+            name.as_bytes(),
+            executable,
+            bytes.len() as u64,
+            &mut |into| into.write_all(bytes),
+        )
     }
 
-    fn file(&mut self, name: &[u8], executable: bool, size: u64, from: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    fn file(
+        &mut self,
+        name: &[u8],
+        executable: bool,
+        size: u64,
+        from: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<()> {
         let whole = [self.prefix.as_bytes(), b"/", name].concat();
         let mut hasher = Hasher::default();
-        self.writer.file(&whole, executable, size, &mut |into| from(&mut Hashing { into, hasher: &mut hasher }))?;
+        self.writer.file(&whole, executable, size, &mut |into| {
+            from(&mut Hashing {
+                into,
+                hasher: &mut hasher,
+            })
+        })?;
         self.sums.extend(script::sums_line(name, &hasher.finish()));
         Ok(())
     }

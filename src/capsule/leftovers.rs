@@ -1,7 +1,7 @@
 //! What a run that was killed leaves beside its target, and how the next one knows it: by its name,
-//! and because nobody holds it. Whoever makes a temporary file or folder takes a lock of the kernel on
-//! it, which goes with the process; a number of a process alone may be that of another one by now,
-//! or of another machine that sees the same disk.
+//! and because nobody holds it. Whoever makes a temporary file or folder takes a lock of the kernel
+//! on it, which goes with the process; a number of a process alone may be that of another one by
+//! now, or of another machine that sees the same disk.
 
 use std::{fs::File, io};
 
@@ -20,19 +20,34 @@ pub fn hold(root: &Root, name: &RelPath) -> io::Result<File> {
     let file = root.open_to_lock(name)?;
     match file.try_lock() {
         Ok(()) if root.stat(name)?.is_some() => Ok(file),
-        Err(std::fs::TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
-        _ => Err(io::Error::other("somebody else took its temporary name away")),
+        Err(std::fs::TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
+            Ok(file)
+        }
+        _ => Err(io::Error::other(
+            "somebody else took its temporary name away",
+        )),
     }
 }
 
-/// Removes what killed runs left below a folder under such names. What is still held stays, and what
-/// cannot be removed is not this run's matter.
+/// Removes what killed runs left below a folder under such names. What is still held stays, and
+/// what cannot be removed is not this run's matter.
 pub fn sweep(root: &Root, begin: &[u8]) {
     let is_one = |name: &Vec<u8>| {
-        name.strip_prefix(begin).is_some_and(|digits| (1..=10).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit))
+        name.strip_prefix(begin).is_some_and(|digits| {
+            (1..=10).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+        })
     };
-    for name in root.list(&RelPath::root()).unwrap_or_default().into_iter().filter(is_one).map(RelPath::own) {
-        if root.open_to_lock(&name).is_ok_and(|file| file.try_lock().is_ok()) {
+    for name in root
+        .list(&RelPath::root())
+        .unwrap_or_default()
+        .into_iter()
+        .filter(is_one)
+        .map(RelPath::own)
+    {
+        if root
+            .open_to_lock(&name)
+            .is_ok_and(|file| file.try_lock().is_ok())
+        {
             let _ = remove_tree(root, &name);
         }
     }
@@ -55,7 +70,10 @@ mod tests {
         std::os::unix::fs::symlink("/etc", dir.path().join(".x-4")).expect("it links");
         let held = hold(&root, &RelPath::own(".x-22")).expect("nobody holds it");
         sweep(&root, b".x-");
-        let mut left: Vec<_> = fs::read_dir(dir.path()).expect("it lists").map(|entry| entry.expect("it is there").file_name()).collect();
+        let mut left: Vec<_> = fs::read_dir(dir.path())
+            .expect("it lists")
+            .map(|entry| entry.expect("it is there").file_name())
+            .collect();
         left.sort();
         assert_eq!(left, [".x-", ".x-1a", ".x-22", ".x-4", ".y-1"]);
         drop(held);

@@ -1,9 +1,11 @@
-//! Row 7, escape capsules: one file that holds a version whole, for the day without everything else.
+//! Row 7, escape capsules: one file that holds a version whole, for the day without everything
+//! else.
 //!
 //! A capsule is a tar, plain or compressed, with the tree, large files out of the store, wheels
 //! that are here, the manifest, `SHA256SUMS` and a `restore.sh` that needs `sh` and coreutils only.
 //! The same release gives the same bytes. Reading one trusts nothing: see [`open`]. Read
-//! [`create`] for what is put in, [`script`] for the way out without snapback, [`tar`] for the format.
+//! [`create`] for what is put in, [`script`] for the way out without snapback, [`tar`] for the
+//! format.
 
 mod codec;
 pub mod create;
@@ -20,7 +22,14 @@ use std::{io, path::PathBuf};
 use crate::base::{Fault, Hint, Kind, RelPath};
 
 /// Members of a capsule besides files and wheels.
-pub(crate) const PAPERS: [&str; 6] = ["restore.sh", "README.txt", "manifest.yaml", "requirements.txt", "TREE.sha256", SUMS];
+pub(crate) const PAPERS: [&str; 6] = [
+    "restore.sh",
+    "README.txt",
+    "manifest.yaml",
+    "requirements.txt",
+    "TREE.sha256",
+    SUMS,
+];
 /// The list, the first member.
 pub(crate) const LISTING: &str = "capsule.json";
 /// The digests, the last member.
@@ -55,7 +64,9 @@ pub enum Error {
     #[error("nothing in the release vouches for {}, so no package was installed", .0.join(", "))]
     Unproven(Vec<String>),
     /// It holds a link out of the tree.
-    #[error("{path} holds the link {link} to {target:?}, which leads out of the folder; nothing was restored")]
+    #[error(
+        "{path} holds the link {link} to {target:?}, which leads out of the folder; nothing was restored"
+    )]
     LinkOut {
         /// The capsule.
         path: PathBuf,
@@ -82,7 +93,9 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Exists(_) | Self::NotEmpty(_) | Self::LinkOut { .. } | Self::Unproven(_) => Kind::Refused,
+            Self::Exists(_) | Self::NotEmpty(_) | Self::LinkOut { .. } | Self::Unproven(_) => {
+                Kind::Refused
+            }
             Self::Io { .. } | Self::NoRoom { .. } => Kind::Missing,
             Self::Damaged { .. } => Kind::Bad,
         }
@@ -96,9 +109,13 @@ impl Fault for Error {
                 "a wheel is proven by its digest in a dependency file of the release, such as `--hash=sha256:…` in requirements.txt",
             )],
             Self::Damaged { .. } => {
-                vec![Hint::say("take another copy of it; the release itself, if it is still there, can make a new one")]
+                vec![Hint::say(
+                    "take another copy of it; the release itself, if it is still there, can make a new one",
+                )]
             }
-            Self::LinkOut { .. } => vec![Hint::say("when you know whose capsule it is, and the link is meant: --links-out")],
+            Self::LinkOut { .. } => vec![Hint::say(
+                "when you know whose capsule it is, and the link is meant: --links-out",
+            )],
             Self::NoRoom { .. } => vec![Hint::say("restore into a folder on another disk")],
             Self::Io { .. } => Vec::new(),
         }

@@ -1,4 +1,5 @@
-//! The folder that a capsule is restored into: a staging folder beside it, one rename, nothing halved.
+//! The folder that a capsule is restored into: a staging folder beside it, one rename, nothing
+//! halved.
 
 use std::{
     fs::File,
@@ -8,7 +9,9 @@ use std::{
 };
 
 use super::{Error, leftovers};
-use crate::base::{Failure, Fs, RelPath, Root, SyncPoint, Type, fs::remove_tree, output, text::size};
+use crate::base::{
+    Failure, Fs, RelPath, Root, SyncPoint, Type, fs::remove_tree, output, text::size,
+};
 
 /// What stays free on the disk.
 const RESERVE: u64 = 64 << 20;
@@ -27,24 +30,40 @@ pub(super) struct Place {
 impl Place {
     /// The folder must be new or empty, and no link.
     pub fn new(into: &Path) -> Result<Self, Failure> {
-        let failed = |source| Error::Io { path: into.to_path_buf(), source };
+        let failed = |source| Error::Io {
+            path: into.to_path_buf(),
+            source,
+        };
         let path = std::path::absolute(into).map_err(failed)?;
-        let name = path.file_name().filter(|name| *name != "..").ok_or_else(|| failed(io::Error::other("it names no folder")))?;
+        let name = path
+            .file_name()
+            .filter(|name| *name != "..")
+            .ok_or_else(|| failed(io::Error::other("it names no folder")))?;
         let name = RelPath::own(name.as_bytes());
         let parent = output::folder(path.parent().unwrap_or(Path::new("/")), false)?;
         match parent.stat(&name).map_err(failed)? {
             None => {}
-            Some(stat) if stat.kind == Type::Dir && parent.list(&name).map_err(failed)?.is_empty() => {}
+            Some(stat)
+                if stat.kind == Type::Dir && parent.list(&name).map_err(failed)?.is_empty() => {}
             Some(_) => return Err(Error::NotEmpty(path).into()),
         }
         let begin = [b".", name.as_bytes(), b".snapback-"].concat();
-        Ok(Self { path, parent, name, stage: leftovers::name(&begin), begin })
+        Ok(Self {
+            path,
+            parent,
+            name,
+            stage: leftovers::name(&begin),
+            begin,
+        })
     }
 
-    /// Makes the staging folder and holds it, after those that killed runs left are removed; there must be
-    /// room for this many bytes.
+    /// Makes the staging folder and holds it, after those that killed runs left are removed; there
+    /// must be room for this many bytes.
     pub fn stage(&self, bytes: u64) -> Result<(Root, File), Error> {
-        let failed = |source| Error::Io { path: self.path.clone(), source };
+        let failed = |source| Error::Io {
+            path: self.path.clone(),
+            source,
+        };
         leftovers::sweep(&self.parent, &self.begin);
         self.check_room(bytes)?;
         remove_tree(&self.parent, &self.stage).map_err(failed)?;
@@ -56,10 +75,16 @@ impl Place {
     /// Refuses when there is no room for this many bytes.
     pub fn check_room(&self, bytes: u64) -> Result<(), Error> {
         let folder = self.parent.path();
-        let Ok(stat) = rustix::fs::statvfs(folder) else { return Ok(()) };
+        let Ok(stat) = rustix::fs::statvfs(folder) else {
+            return Ok(());
+        };
         let free = stat.f_bavail.saturating_mul(stat.f_frsize);
         if free < bytes.saturating_add(RESERVE) {
-            return Err(Error::NoRoom { path: folder.to_path_buf(), needed: size(bytes), free: size(free) });
+            return Err(Error::NoRoom {
+                path: folder.to_path_buf(),
+                needed: size(bytes),
+                free: size(free),
+            });
         }
         Ok(())
     }
@@ -71,12 +96,19 @@ impl Place {
 
     /// Syncs everything and gives the staging folder its name, which replaces an empty folder only.
     pub fn publish(&self, root: &Root) -> Result<(), Error> {
-        let failed = |source| Error::Io { path: self.path.clone(), source };
+        let failed = |source| Error::Io {
+            path: self.path.clone(),
+            source,
+        };
         match root.sync_all(SyncPoint::StageFile) {
             Err(error) if error.kind() != io::ErrorKind::Unsupported => return Err(failed(error)),
             _ => {}
         }
-        self.parent.rename(&self.stage, &self.name).map_err(failed)?;
-        self.parent.sync_dir(&RelPath::root(), SyncPoint::TreeDir).map_err(failed)
+        self.parent
+            .rename(&self.stage, &self.name)
+            .map_err(failed)?;
+        self.parent
+            .sync_dir(&RelPath::root(), SyncPoint::TreeDir)
+            .map_err(failed)
     }
 }

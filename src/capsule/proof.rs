@@ -11,9 +11,14 @@ pub const LIMIT: u64 = 16 << 20;
 
 /// True for a file that may name the digests of wheels.
 pub fn is_lock(path: &RelPath) -> bool {
-    let Ok(name) = std::str::from_utf8(path.name()) else { return false };
-    let requirements = name.starts_with("requirements") && (name.ends_with(".txt") || name.ends_with(".in"));
-    requirements || name.ends_with(".lock") || (name.starts_with("pylock") && name.ends_with(".toml"))
+    let Ok(name) = std::str::from_utf8(path.name()) else {
+        return false;
+    };
+    let requirements =
+        name.starts_with("requirements") && (name.ends_with(".txt") || name.ends_with(".in"));
+    requirements
+        || name.ends_with(".lock")
+        || (name.starts_with("pylock") && name.ends_with(".toml"))
 }
 
 /// True when a text names this digest as one of SHA-256.
@@ -23,8 +28,15 @@ fn names(text: &[u8], digest: &Digest) -> bool {
     while let Some(at) = bstr::ByteSlice::find(&text[from..], digits.as_bytes()) {
         let end = from + at + digits.len();
         let before = text[..from + at].trim_ascii_end();
-        let before = before.strip_suffix(b"\"").or_else(|| before.strip_suffix(b"'")).unwrap_or(before).trim_ascii_end();
-        let before = before.strip_suffix(b":").or_else(|| before.strip_suffix(b"=")).map(<[u8]>::trim_ascii_end);
+        let before = before
+            .strip_suffix(b"\"")
+            .or_else(|| before.strip_suffix(b"'"))
+            .unwrap_or(before)
+            .trim_ascii_end();
+        let before = before
+            .strip_suffix(b":")
+            .or_else(|| before.strip_suffix(b"="))
+            .map(<[u8]>::trim_ascii_end);
         let is_whole = text.get(end).is_none_or(|next| !next.is_ascii_hexdigit());
         if is_whole && before.is_some_and(|before| before.ends_with(b"sha256")) {
             return true;
@@ -34,10 +46,20 @@ fn names(text: &[u8], digest: &Digest) -> bool {
     false
 }
 
-/// Whether each wheel of a list is proven by one of these texts, or is a file of the release itself.
+/// Whether each wheel of a list is proven by one of these texts, or is a file of the release
+/// itself.
 pub fn proven(listing: &Listing, locks: &[Vec<u8>]) -> Vec<bool> {
-    let is_file = |digest: &Digest| listing.files.iter().any(|file| file.released.unwrap_or(file.sha256) == *digest);
-    listing.wheels.iter().map(|wheel| is_file(&wheel.sha256) || locks.iter().any(|text| names(text, &wheel.sha256))).collect()
+    let is_file = |digest: &Digest| {
+        listing
+            .files
+            .iter()
+            .any(|file| file.released.unwrap_or(file.sha256) == *digest)
+    };
+    listing
+        .wheels
+        .iter()
+        .map(|wheel| is_file(&wheel.sha256) || locks.iter().any(|text| names(text, &wheel.sha256)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -48,13 +70,29 @@ mod tests {
     fn a_digest_counts_where_it_is_called_one() {
         let digest = Digest::of(b"a wheel");
         let hex = digest.hex();
-        for form in ["--hash=sha256:{}", "hash = \"sha256:{}\"", "hashes = {sha256 = \"{}\"}", "  \"sha256:{}\",\n"] {
-            assert!(names(form.replace("{}", &hex).as_bytes(), &digest), "{form}");
+        for form in [
+            "--hash=sha256:{}",
+            "hash = \"sha256:{}\"",
+            "hashes = {sha256 = \"{}\"}",
+            "  \"sha256:{}\",\n",
+        ] {
+            assert!(
+                names(form.replace("{}", &hex).as_bytes(), &digest),
+                "{form}"
+            );
         }
         for form in ["# {}", "md5:{}", "sha256:{}0", "sha256:", "xsha512={}"] {
-            assert!(!names(form.replace("{}", &hex).as_bytes(), &digest), "{form}");
+            assert!(
+                !names(form.replace("{}", &hex).as_bytes(), &digest),
+                "{form}"
+            );
         }
-        for (name, is) in [("a/requirements-dev.txt", true), ("uv.lock", true), ("pylock.toml", true), ("notes.txt", false)] {
+        for (name, is) in [
+            ("a/requirements-dev.txt", true),
+            ("uv.lock", true),
+            ("pylock.toml", true),
+            ("notes.txt", false),
+        ] {
             assert_eq!(is_lock(&RelPath::own(name)), is, "{name}");
         }
     }

@@ -24,12 +24,20 @@ pub fn list(listing: &Listing) -> Vec<u8> {
 
 /// The packages of the release, a line each.
 pub fn requirements(packages: &[String]) -> Vec<u8> {
-    packages.iter().flat_map(|package| [package.as_bytes(), b"\n"]).flatten().copied().collect()
+    packages
+        .iter()
+        .flat_map(|package| [package.as_bytes(), b"\n"])
+        .flatten()
+        .copied()
+        .collect()
 }
 
 /// What is to be said of wheels that nothing vouches for.
 pub fn unproven_note(listing: &Listing) -> Option<String> {
-    let names: Vec<&str> = listing.unproven().map(|wheel| wheel.name.as_str()).collect();
+    let names: Vec<&str> = listing
+        .unproven()
+        .map(|wheel| wheel.name.as_str())
+        .collect();
     let what = "nothing in the release vouches for these wheels, so they are not installed";
     (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))
 }
@@ -37,19 +45,30 @@ pub fn unproven_note(listing: &Listing) -> Option<String> {
 /// The digests of the restored files that have plain names.
 pub fn tree_sums(listing: &Listing) -> Vec<u8> {
     let plain = files(listing).filter(|(_, _, member)| member.starts_with(b"tree/"));
-    plain.flat_map(|(file, _, member)| sums_line(&member[b"tree/".len()..], &file.sha256)).collect()
+    plain
+        .flat_map(|(file, _, member)| sums_line(&member[b"tree/".len()..], &file.sha256))
+        .collect()
 }
 
 /// The files that are no links: file, place in the list, member.
 fn files(listing: &Listing) -> impl Iterator<Item = (&CapsuleFile, usize, Vec<u8>)> {
-    listing.files.iter().enumerate().filter(|(_, file)| !file.is_link()).map(|(nth, file)| (file, nth, file.member(nth)))
+    listing
+        .files
+        .iter()
+        .enumerate()
+        .filter(|(_, file)| !file.is_link())
+        .map(|(nth, file)| (file, nth, file.member(nth)))
 }
 
 /// Bytes in single quotes.
 fn quoted(bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![b'\''];
     for byte in bytes {
-        if *byte == b'\'' { out.extend_from_slice(b"'\\''") } else { out.push(*byte) }
+        if *byte == b'\'' {
+            out.extend_from_slice(b"'\\''")
+        } else {
+            out.push(*byte)
+        }
     }
     out.push(b'\'');
     out
@@ -122,31 +141,65 @@ mkdir -p -- "$work/wheels"
 cp -- wheels/*.whl "$work/wheels/"
 "#;
 
-/// True when wheels are restored too, below `wheels/`, where snapback looks for them: when there are some,
-/// and the release has nothing of its own there.
+/// True when wheels are restored too, below `wheels/`, where snapback looks for them: when there
+/// are some, and the release has nothing of its own there.
 pub fn brings_wheels(listing: &Listing) -> bool {
-    let is_taken = |path: &RelPath| path.as_bytes().split(|byte| *byte == b'/').next() == Some(WHEELS.as_bytes());
+    let is_taken = |path: &RelPath| {
+        path.as_bytes().split(|byte| *byte == b'/').next() == Some(WHEELS.as_bytes())
+    };
     !listing.wheels.is_empty() && !listing.files.iter().any(|file| is_taken(&file.path))
 }
 
 /// The script.
 pub fn restore(listing: &Listing) -> Vec<u8> {
-    let mut text =
-        format!("#!/bin/sh\n# Restores {} {} without git, network or snapback.\n{HEAD}", listing.task, listing.version).into_bytes();
+    let mut text = format!(
+        "#!/bin/sh\n# Restores {} {} without git, network or snapback.\n{HEAD}",
+        listing.task, listing.version
+    )
+    .into_bytes();
     for (file, _, member) in files(listing).filter(|(_, _, member)| !member.starts_with(b"tree/")) {
         let digits = file.sha256.to_string();
-        let digits = digits.strip_prefix("sha256:").unwrap_or(&digits).as_bytes().to_vec();
-        text.extend([b"put ", &member[..], b" ", &quoted(file.path.as_bytes())[..], b" ", &digits[..], b"\n"].concat());
+        let digits = digits
+            .strip_prefix("sha256:")
+            .unwrap_or(&digits)
+            .as_bytes()
+            .to_vec();
+        text.extend(
+            [
+                b"put ",
+                &member[..],
+                b" ",
+                &quoted(file.path.as_bytes())[..],
+                b" ",
+                &digits[..],
+                b"\n",
+            ]
+            .concat(),
+        );
     }
     if brings_wheels(listing) {
         text.extend_from_slice(WHEELS_TOO.as_bytes());
     }
     for file in listing.files.iter().filter(|file| file.is_link()) {
         let target = file.target_bytes().unwrap_or_default();
-        text.extend([b"tie ", &quoted(&target)[..], b" ", &quoted(file.path.as_bytes())[..], b"\n"].concat());
+        text.extend(
+            [
+                b"tie ",
+                &quoted(&target)[..],
+                b" ",
+                &quoted(file.path.as_bytes())[..],
+                b"\n",
+            ]
+            .concat(),
+        );
     }
     text.extend_from_slice(TAIL.as_bytes());
-    let said = format!("printf '%s\\n' \"{} {}: {} files are in $into\"\n", listing.task, listing.version, listing.files.len());
+    let said = format!(
+        "printf '%s\\n' \"{} {}: {} files are in $into\"\n",
+        listing.task,
+        listing.version,
+        listing.files.len()
+    );
     text.extend_from_slice(said.as_bytes());
     text
 }
@@ -181,13 +234,22 @@ pub fn readme(listing: &Listing) -> String {
     }
     if listing.unproven().next().is_some() {
         text += "\nNothing in the release vouches for these wheels. Do not install them unless you know them:\n";
-        text.extend(listing.unproven().map(|wheel| format!("            {}\n", wheel.name)));
+        text.extend(
+            listing
+                .unproven()
+                .map(|wheel| format!("            {}\n", wheel.name)),
+        );
     } else if !listing.wheels.is_empty() {
         text += "\nThe digest of each wheel stands in a file of the release.\n\nPackages    python3 -m venv .venv\n            .venv/bin/pip install --no-index --no-deps --find-links wheels -r requirements.txt\n";
     }
     if !listing.missing.is_empty() {
         text += "\nNo wheel was found for:\n";
-        text.extend(listing.missing.iter().map(|package| format!("            {package}\n")));
+        text.extend(
+            listing
+                .missing
+                .iter()
+                .map(|package| format!("            {package}\n")),
+        );
     }
     text
 }

@@ -43,11 +43,22 @@ impl<W: Write> Writer<W> {
             self.into.write_all(&[0])?;
             self.pad(name.len() as u64 + 1)?;
         }
-        self.header(&name[..name.len().min(SHORT)], if executable { 0o755 } else { 0o644 }, size, b'0')?;
-        let mut exact = Exact { into: &mut self.into, left: size };
+        self.header(
+            &name[..name.len().min(SHORT)],
+            if executable { 0o755 } else { 0o644 },
+            size,
+            b'0',
+        )?;
+        let mut exact = Exact {
+            into: &mut self.into,
+            left: size,
+        };
         from(&mut exact)?;
         if exact.left > 0 {
-            return Err(io::Error::other(format!("{} bytes are missing", exact.left)));
+            return Err(io::Error::other(format!(
+                "{} bytes are missing",
+                exact.left
+            )));
         }
         self.pad(size)
     }
@@ -107,13 +118,17 @@ impl<W: Write> Write for Exact<'_, W> {
 
 /// How many bytes fill the last block up.
 fn padding(size: u64) -> usize {
-    let over = usize::try_from(size % BLOCK as u64).expect("because a rest is smaller than a block");
+    let over =
+        usize::try_from(size % BLOCK as u64).expect("because a rest is smaller than a block");
     (BLOCK - over) % BLOCK
 }
 
 /// The sum of a header's bytes, its own field taken for spaces.
 fn checksum(block: &[u8; BLOCK]) -> u32 {
-    let own = block[148..156].iter().map(|byte| u32::from(*byte)).sum::<u32>();
+    let own = block[148..156]
+        .iter()
+        .map(|byte| u32::from(*byte))
+        .sum::<u32>();
     block.iter().map(|byte| u32::from(*byte)).sum::<u32>() - own + 8 * u32::from(b' ')
 }
 
@@ -138,7 +153,11 @@ pub struct Reader<R> {
 impl<R: Read> Reader<R> {
     /// Reads from the beginning.
     pub fn new(from: R) -> Self {
-        Self { from, left: 0, pad: 0 }
+        Self {
+            from,
+            left: 0,
+            pad: 0,
+        }
     }
 
     /// The next member, after the rest of this one; `None` at the end, after which nothing comes.
@@ -162,13 +181,28 @@ impl<R: Read> Reader<R> {
                     long = Some(name);
                 }
                 b'0' | 0 => {
-                    let short = || block[..SHORT].split(|byte| *byte == 0).next().unwrap_or_default().to_vec();
+                    let short = || {
+                        block[..SHORT]
+                            .split(|byte| *byte == 0)
+                            .next()
+                            .unwrap_or_default()
+                            .to_vec()
+                    };
                     (self.left, self.pad) = (size, padding(size));
-                    return Ok(Some(Member { name: long.take().unwrap_or_else(short), size, executable }));
+                    return Ok(Some(Member {
+                        name: long.take().unwrap_or_else(short),
+                        size,
+                        executable,
+                    }));
                 }
                 b'1' | b'2' => return Err("it holds a link as a member".into()),
                 b'3' | b'4' | b'6' => return Err("it holds a device or a FIFO".into()),
-                other => return Err(format!("it holds a member of the type {:?}", char::from(other))),
+                other => {
+                    return Err(format!(
+                        "it holds a member of the type {:?}",
+                        char::from(other)
+                    ));
+                }
             }
         }
     }
@@ -189,7 +223,9 @@ impl<R: Read> Reader<R> {
     pub fn copy(&mut self, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Result<(), Copy> {
         let mut buffer = vec![0; 64 << 10];
         while self.left > 0 {
-            let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+            let most = usize::try_from(self.left)
+                .unwrap_or(usize::MAX)
+                .min(buffer.len());
             self.fill(&mut buffer[..most]).map_err(Copy::Read)?;
             take(&buffer[..most]).map_err(Copy::Write)?;
             self.left -= most as u64;
@@ -202,7 +238,11 @@ impl<R: Read> Reader<R> {
         let mut rest = [0; BLOCK];
         let pad = std::mem::take(&mut self.pad);
         self.fill(&mut rest[..pad])?;
-        if rest == [0; BLOCK] { Ok(()) } else { Err("what fills a block up is damaged".into()) }
+        if rest == [0; BLOCK] {
+            Ok(())
+        } else {
+            Err("what fills a block up is damaged".into())
+        }
     }
 
     fn block(&mut self) -> Result<[u8; BLOCK], String> {
@@ -212,10 +252,12 @@ impl<R: Read> Reader<R> {
     }
 
     fn fill(&mut self, into: &mut [u8]) -> Result<(), String> {
-        self.from.read_exact(into).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => "it is cut off".to_string(),
-            _ => format!("it cannot be unpacked: {error}"),
-        })
+        self.from
+            .read_exact(into)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => "it is cut off".to_string(),
+                _ => format!("it cannot be unpacked: {error}"),
+            })
     }
 
     /// After the end come zeros, of which there are few.
@@ -230,7 +272,11 @@ impl<R: Read> Reader<R> {
         let most = 64 << 10;
         let read = (&mut self.from).take(most + 1).read_to_end(&mut rest);
         read.map_err(|error| format!("it cannot be unpacked: {error}"))?;
-        if rest.len() as u64 > most || rest.iter().any(|byte| *byte != 0) { Err("something comes after its end".into()) } else { Ok(None) }
+        if rest.len() as u64 > most || rest.iter().any(|byte| *byte != 0) {
+            Err("something comes after its end".into())
+        } else {
+            Ok(None)
+        }
     }
 }
 
@@ -250,17 +296,27 @@ fn fields(block: &[u8; BLOCK]) -> Result<(u8, u64, bool), String> {
         return Err("it is no tar, or a header is damaged".into());
     }
     let size = match block[124] {
-        0x80 if block[125..128] == [0; 3] => Some(u64::from_be_bytes(block[128..136].try_into().expect("because the range has 8 bytes"))),
+        0x80 if block[125..128] == [0; 3] => Some(u64::from_be_bytes(
+            block[128..136]
+                .try_into()
+                .expect("because the range has 8 bytes"),
+        )),
         _ => number(&block[124..136]),
     };
     let mode = number(&block[100..108]).ok_or("a header has no mode")?;
-    Ok((block[156], size.ok_or("a header has no size")?, mode & 0o100 != 0))
+    Ok((
+        block[156],
+        size.ok_or("a header has no size")?,
+        mode & 0o100 != 0,
+    ))
 }
 
 /// Octal digits, then spaces or zeros.
 fn number(field: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(field).ok()?.trim_matches(['\0', ' ']);
-    (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| u64::from_str_radix(text, 8).ok()).flatten()
+    (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| u64::from_str_radix(text, 8).ok())
+        .flatten()
 }
 
 #[cfg(test)]
@@ -270,7 +326,11 @@ mod tests {
     fn written(members: &[(&[u8], bool, &[u8])]) -> Vec<u8> {
         let mut writer = Writer::new(Vec::new(), 1_000_000);
         for (name, executable, bytes) in members {
-            writer.file(name, *executable, bytes.len() as u64, &mut |into| into.write_all(bytes)).expect("memory takes all");
+            writer
+                .file(name, *executable, bytes.len() as u64, &mut |into| {
+                    into.write_all(bytes)
+                })
+                .expect("memory takes all");
         }
         writer.finish().expect("memory takes all")
     }
@@ -289,25 +349,45 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_is_what_tar_reads() {
         let long = [b"d/".as_slice(), &[b'x'; 200]].concat();
-        let members: [(&[u8], bool, &[u8]); 4] =
-            [(b"d/a", true, b"abc"), (&long, false, &[7; 1000]), (b"d/empty", false, b""), (b"d/\xff", false, b"x")];
+        let members: [(&[u8], bool, &[u8]); 4] = [
+            (b"d/a", true, b"abc"),
+            (&long, false, &[7; 1000]),
+            (b"d/empty", false, b""),
+            (b"d/\xff", false, b"x"),
+        ];
         let bytes = written(&members);
         assert_eq!(bytes, written(&members), "the same every time");
         let found = read(&bytes).expect("it is whole");
-        let found: Vec<(&[u8], bool, &[u8])> = found.iter().map(|(m, c)| (m.name.as_slice(), m.executable, c.as_slice())).collect();
+        let found: Vec<(&[u8], bool, &[u8])> = found
+            .iter()
+            .map(|(m, c)| (m.name.as_slice(), m.executable, c.as_slice()))
+            .collect();
         assert_eq!(found, members);
         let dir = tempfile::tempdir().expect("because tests can make folders");
         let path = dir.path().join("x.tar");
-        std::io::Write::write_all(&mut std::fs::File::create(&path).expect("it creates"), &bytes).expect("it writes");
-        let ran = crate::base::process::Command::new("tar", dir.path()).arg("-xf").arg(&path).run().expect("tar runs");
+        std::io::Write::write_all(
+            &mut std::fs::File::create(&path).expect("it creates"),
+            &bytes,
+        )
+        .expect("it writes");
+        let ran = crate::base::process::Command::new("tar", dir.path())
+            .arg("-xf")
+            .arg(&path)
+            .run()
+            .expect("tar runs");
         assert!(ran.succeeded() && ran.stderr.is_empty(), "{ran:?}");
-        assert_eq!(std::fs::read(dir.path().join("d/a")).expect("it is there"), b"abc");
+        assert_eq!(
+            std::fs::read(dir.path().join("d/a")).expect("it is there"),
+            b"abc"
+        );
     }
 
     #[test]
     fn sizes_over_eight_gibibytes_have_a_form() {
         let mut writer = Writer::new(Vec::new(), 0);
-        writer.header(b"big", 0o644, 9 << 30, b'0').expect("memory takes all");
+        writer
+            .header(b"big", 0o644, 9 << 30, b'0')
+            .expect("memory takes all");
         let block: [u8; BLOCK] = writer.into.try_into().expect("it is one block");
         assert_eq!(fields(&block), Ok((b'0', 9 << 30, false)));
     }
@@ -328,6 +408,9 @@ mod tests {
         let block: [u8; BLOCK] = link[..BLOCK].try_into().expect("it is one block");
         link[148..156].copy_from_slice(format!("{:06o}\0 ", checksum(&block)).as_bytes());
         assert_eq!(read(&link), Err("it holds a link as a member".into()));
-        assert!(read(&[bytes.clone(), vec![1]].concat()).is_err(), "something after the end");
+        assert!(
+            read(&[bytes.clone(), vec![1]].concat()).is_err(),
+            "something after the end"
+        );
     }
 }

@@ -37,7 +37,11 @@ impl Now {
     pub fn state(&self, source: Source) -> FileState {
         FileState {
             link: self.is_link(),
-            mode: if self.is_link() { 0o777 } else { self.stat.mode },
+            mode: if self.is_link() {
+                0o777
+            } else {
+                self.stat.mode
+            },
             size: self.size,
             digest: self.digest,
             mtime: (!self.is_link()).then_some(self.stat.mtime),
@@ -55,24 +59,33 @@ impl Now {
     }
 }
 
-/// Reads a path; `None` when nothing is there or a folder is. Devices, FIFOs and sockets are errors.
+/// Reads a path; `None` when nothing is there or a folder is. Devices, FIFOs and sockets are
+/// errors.
 pub fn read(tree: &dyn Fs, path: &RelPath) -> Result<Option<Now>, Error> {
-    steadily(tree, path, |stat| read_once(tree, path, stat).map(|now| (now.size, now)))
+    steadily(tree, path, |stat| {
+        read_once(tree, path, stat).map(|now| (now.size, now))
+    })
 }
 
-/// The bytes of a path as [`read`] would give them, not hashed; `None` also when it is larger than [`SMALL`].
+/// The bytes of a path as [`read`] would give them, not hashed; `None` also when it is larger than
+/// [`SMALL`].
 pub fn bytes(tree: &dyn Fs, path: &RelPath) -> Result<Option<Vec<u8>>, Error> {
     let once = |stat: Stat| match stat.kind {
-        Type::Symlink => tree.read_link(path).map(|target| (target.len() as u64, Some(target))),
+        Type::Symlink => tree
+            .read_link(path)
+            .map(|target| (target.len() as u64, Some(target))),
         _ if stat.size > SMALL => Ok((stat.size, None)),
-        _ => read_sized(&mut tree.open(path)?.take(SMALL + 1), stat.size).map(|bytes| (bytes.len() as u64, Some(bytes))),
+        _ => read_sized(&mut tree.open(path)?.take(SMALL + 1), stat.size)
+            .map(|bytes| (bytes.len() as u64, Some(bytes))),
     };
     Ok(steadily(tree, path, once)?.flatten())
 }
 
 /// True when a path is a file with exactly these bytes, compared without a copy of them.
 pub fn is_now(tree: &dyn Fs, path: &RelPath, bytes: &[u8]) -> bool {
-    let Ok(mut file) = tree.open(path) else { return false };
+    let Ok(mut file) = tree.open(path) else {
+        return false;
+    };
     let (mut buffer, mut rest) = (vec![0; 128 << 10], bytes);
     loop {
         match file.read(&mut buffer) {
@@ -85,15 +98,29 @@ pub fn is_now(tree: &dyn Fs, path: &RelPath, bytes: &[u8]) -> bool {
 }
 
 /// Reads a path until it did not change meanwhile; `read` says how many bytes there were.
-fn steadily<T>(tree: &dyn Fs, path: &RelPath, read: impl Fn(Stat) -> std::io::Result<(u64, T)>) -> Result<Option<T>, Error> {
+fn steadily<T>(
+    tree: &dyn Fs,
+    path: &RelPath,
+    read: impl Fn(Stat) -> std::io::Result<(u64, T)>,
+) -> Result<Option<T>, Error> {
     for _ in 0..ATTEMPTS {
-        let Some(before) = stat(tree, path)? else { return Ok(None) };
+        let Some(before) = stat(tree, path)? else {
+            return Ok(None);
+        };
         match before.kind {
             Type::Dir => return Ok(None),
-            Type::Other => return Err(Error::NotAFile { path: path.clone(), what: "a device, FIFO or socket" }),
+            Type::Other => {
+                return Err(Error::NotAFile {
+                    path: path.clone(),
+                    what: "a device, FIFO or socket",
+                });
+            }
             Type::File | Type::Symlink => {}
         }
-        let (size, now) = read(before).map_err(|source| Error::Read { path: path.clone(), source })?;
+        let (size, now) = read(before).map_err(|source| Error::Read {
+            path: path.clone(),
+            source,
+        })?;
         if stat(tree, path)? == Some(before) && size == before.size {
             return Ok(Some(now));
         }
@@ -108,20 +135,38 @@ pub fn state(tree: &dyn Fs, path: &RelPath) -> Result<Option<FileState>, Error> 
 
 /// What `lstat` says.
 pub fn stat(tree: &dyn Fs, path: &RelPath) -> Result<Option<Stat>, Error> {
-    tree.stat(path).map_err(|source| Error::Read { path: path.clone(), source })
+    tree.stat(path).map_err(|source| Error::Read {
+        path: path.clone(),
+        source,
+    })
 }
 
 /// Reads a path once.
 fn read_once(tree: &dyn Fs, path: &RelPath, stat: Stat) -> std::io::Result<Now> {
     if stat.kind == Type::Symlink {
         let target = tree.read_link(path)?;
-        return Ok(Now { stat, digest: Digest::of(&target), size: target.len() as u64, bytes: Some(target) });
+        return Ok(Now {
+            stat,
+            digest: Digest::of(&target),
+            size: target.len() as u64,
+            bytes: Some(target),
+        });
     }
     let mut file = tree.open(path)?;
     if stat.size > SMALL {
         let (digest, size) = Digest::of_reader(&mut Stoppable(&mut file))?;
-        return Ok(Now { stat, digest, size, bytes: None });
+        return Ok(Now {
+            stat,
+            digest,
+            size,
+            bytes: None,
+        });
     }
     let bytes = read_sized(&mut file.take(SMALL + 1), stat.size)?;
-    Ok(Now { stat, digest: Digest::of(&bytes), size: bytes.len() as u64, bytes: Some(bytes) })
+    Ok(Now {
+        stat,
+        digest: Digest::of(&bytes),
+        size: bytes.len() as u64,
+        bytes: Some(bytes),
+    })
 }

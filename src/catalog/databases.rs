@@ -88,23 +88,43 @@ impl Fault for Error {
     }
 
     fn hints(&self) -> Vec<Hint> {
-        let ask = |why: &str, database: &RelPath, sql: &str| Hint::run(why, &["sqlite3", &database.to_string(), sql]);
-        let fold = |why: &str, database: &RelPath| ask(why, database, "PRAGMA wal_checkpoint(TRUNCATE)");
+        let ask = |why: &str, database: &RelPath, sql: &str| {
+            Hint::run(why, &["sqlite3", &database.to_string(), sql])
+        };
+        let fold =
+            |why: &str, database: &RelPath| ask(why, database, "PRAGMA wal_checkpoint(TRUNCATE)");
         match self {
-            Self::Open { .. } => vec![Hint::say("end it, or give the task a `stop` command in snapback.yaml, and try again")],
+            Self::Open { .. } => vec![Hint::say(
+                "end it, or give the task a `stop` command in snapback.yaml, and try again",
+            )],
             Self::Rows { database, by, .. } => {
-                let stop = (!by.is_empty()).then(|| Hint::say("end the process first, or it goes on writing into the log"));
-                std::iter::once(fold("fold the log into the database", database)).chain(stop).collect()
+                let stop = (!by.is_empty()).then(|| {
+                    Hint::say("end the process first, or it goes on writing into the log")
+                });
+                std::iter::once(fold("fold the log into the database", database))
+                    .chain(stop)
+                    .collect()
             }
-            Self::Transaction { by, .. } if !by.is_empty() => vec![Hint::say("try again when the transaction is over, or end the process")],
+            Self::Transaction { by, .. } if !by.is_empty() => vec![Hint::say(
+                "try again when the transaction is over, or end the process",
+            )],
             Self::Transaction { database, .. } => {
-                vec![ask("let SQLite take the transaction back", database, "SELECT count(*) FROM sqlite_master")]
+                vec![ask(
+                    "let SQLite take the transaction back",
+                    database,
+                    "SELECT count(*) FROM sqlite_master",
+                )]
             }
             Self::Pair { database, .. } => vec![
                 Hint::say("end the process and try again"),
-                fold("or fold the log into the database, and let .gitignore name the log", database),
+                fold(
+                    "or fold the log into the database, and let .gitignore name the log",
+                    database,
+                ),
             ],
-            Self::Protected { log, .. } => vec![Hint::say(format!("protect the database itself, or take {log} out of `protect`"))],
+            Self::Protected { log, .. } => vec![Hint::say(format!(
+                "protect the database itself, or take {log} out of `protect`"
+            ))],
         }
     }
 }
@@ -114,13 +134,22 @@ fn with_logs(logs: &[RelPath]) -> String {
     if logs.is_empty() {
         String::new()
     } else {
-        format!(", {} with it", logs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+        format!(
+            ", {} with it",
+            logs.iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        )
     }
 }
 
 /// `python3 (process 77)`.
 fn processes(by: &[Process]) -> String {
-    by.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    by.iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// `; python3 (process 77) has it open`.
@@ -135,7 +164,10 @@ fn opened(by: &[Process]) -> String {
 impl Database {
     /// The database at a path, with what lies beside it; `None` when no database is there.
     pub fn at(tree: &dyn Fs, path: &RelPath) -> Result<Option<Self>, super::Error> {
-        let failed = |source| super::Error::Read { path: path.clone(), source };
+        let failed = |source| super::Error::Read {
+            path: path.clone(),
+            source,
+        };
         if !sqlite::is_database(tree, path).map_err(failed)? {
             return Ok(None);
         }
@@ -145,14 +177,26 @@ impl Database {
                 logs.push(side);
             }
         }
-        Ok(Some(Self { path: path.clone(), logs }))
+        Ok(Some(Self {
+            path: path.clone(),
+            logs,
+        }))
     }
 
-    /// The log among some of its logs that changes its rows the most, and how; `None` when none does.
-    pub fn changed_by(&self, tree: &dyn Fs, is_meant: impl Fn(&RelPath) -> bool) -> Result<Option<(&RelPath, Log)>, super::Error> {
+    /// The log among some of its logs that changes its rows the most, and how; `None` when none
+    /// does.
+    pub fn changed_by(
+        &self,
+        tree: &dyn Fs,
+        is_meant: impl Fn(&RelPath) -> bool,
+    ) -> Result<Option<(&RelPath, Log)>, super::Error> {
         let mut worst = None;
         for log in self.logs.iter().filter(|log| is_meant(log)) {
-            let found = sqlite::log(tree, &self.path, log).map_err(|source| super::Error::Read { path: log.clone(), source })?;
+            let found =
+                sqlite::log(tree, &self.path, log).map_err(|source| super::Error::Read {
+                    path: log.clone(),
+                    source,
+                })?;
             if found > worst.map_or(Log::Idle, |(_, log)| log) {
                 worst = Some((log, found));
             }
@@ -163,13 +207,21 @@ impl Database {
     /// The files that SQLite has open of it.
     fn files(&self, work_tree: &Path) -> Vec<PathBuf> {
         let sides = sqlite::ENDS.map(|end| sqlite::side(&self.path, end));
-        std::iter::once(&self.path).chain(&sides).map(|path| work_tree.join(path.as_os())).collect()
+        std::iter::once(&self.path)
+            .chain(&sides)
+            .map(|path| work_tree.join(path.as_os()))
+            .collect()
     }
 
-    /// The processes that have it or what lies beside it open, and whether some could not be looked at.
+    /// The processes that have it or what lies beside it open, and whether some could not be looked
+    /// at.
     pub fn openers(&self, work_tree: &Path) -> (Vec<Process>, bool) {
         let found = openers(&self.files(work_tree));
-        let mut by: Vec<Process> = found.found.into_iter().map(|(_, process)| process).collect();
+        let mut by: Vec<Process> = found
+            .found
+            .into_iter()
+            .map(|(_, process)| process)
+            .collect();
         by.sort_unstable();
         by.dedup();
         (by, found.unsure)
@@ -182,36 +234,74 @@ pub fn with_sides<'a>(
     names: impl Iterator<Item = &'a RelPath>,
     is_wanted: impl Fn(&RelPath) -> bool,
 ) -> Result<Vec<Database>, super::Error> {
-    let paths: BTreeSet<RelPath> = names.filter_map(sqlite::database_of).filter(|path| is_wanted(path)).collect();
-    let found = paths.iter().map(|path| Database::at(tree, path)).filter_map(Result::transpose);
-    found.filter(|database| database.as_ref().map_or(true, |database| !database.logs.is_empty())).collect()
+    let paths: BTreeSet<RelPath> = names
+        .filter_map(sqlite::database_of)
+        .filter(|path| is_wanted(path))
+        .collect();
+    let found = paths
+        .iter()
+        .map(|path| Database::at(tree, path))
+        .filter_map(Result::transpose);
+    found
+        .filter(|database| {
+            database
+                .as_ref()
+                .map_or(true, |database| !database.logs.is_empty())
+        })
+        .collect()
 }
 
-/// The databases that would be touched by changes of some paths, which are given with the sizes that
-/// they have now: databases themselves, and those whose logs are among them.
-pub fn among<'a>(tree: &dyn Fs, paths: impl Iterator<Item = (&'a RelPath, u64)>) -> Result<Vec<Database>, super::Error> {
-    let named = |(path, size): (&RelPath, u64)| [sqlite::database_of(path), sqlite::is_sized(size).then(|| path.clone())];
+/// The databases that would be touched by changes of some paths, which are given with the sizes
+/// that they have now: databases themselves, and those whose logs are among them.
+pub fn among<'a>(
+    tree: &dyn Fs,
+    paths: impl Iterator<Item = (&'a RelPath, u64)>,
+) -> Result<Vec<Database>, super::Error> {
+    let named = |(path, size): (&RelPath, u64)| {
+        [
+            sqlite::database_of(path),
+            sqlite::is_sized(size).then(|| path.clone()),
+        ]
+    };
     let paths: BTreeSet<RelPath> = paths.flat_map(named).flatten().collect();
-    paths.iter().map(|path| Database::at(tree, path)).filter_map(Result::transpose).collect()
+    paths
+        .iter()
+        .map(|path| Database::at(tree, path))
+        .filter_map(Result::transpose)
+        .collect()
 }
 
 /// The file that a log, its index or a journal lies beside, when it is there.
 pub fn file_beside(tree: &dyn Fs, path: &RelPath) -> Option<RelPath> {
-    let is_file = |path: &RelPath| tree.stat(path).is_ok_and(|stat| stat.is_some_and(|stat| stat.kind == Type::File));
+    let is_file = |path: &RelPath| {
+        tree.stat(path)
+            .is_ok_and(|stat| stat.is_some_and(|stat| stat.kind == Type::File))
+    };
     sqlite::database_of(path).filter(is_file)
 }
 
 /// True for a log that is part of a database which is there and is none of the task's.
 pub fn is_lone_log(tree: &dyn Fs, path: &RelPath, is_part: impl Fn(&RelPath) -> bool) -> bool {
-    file_beside(tree, path).is_some_and(|database| !is_part(&database) && sqlite::is_database(tree, &database).unwrap_or(false))
+    file_beside(tree, path).is_some_and(|database| {
+        !is_part(&database) && sqlite::is_database(tree, &database).unwrap_or(false)
+    })
 }
 
 /// Waits until no other process has any of these databases open, at most so long; then it is
-/// refused. True when some process could not be looked at. What puts things back is stopped by no signal.
-pub fn wait_closed(work_tree: &Path, databases: &[Database], at_most: Duration, puts_back: bool) -> Result<bool, Failure> {
+/// refused. True when some process could not be looked at. What puts things back is stopped by no
+/// signal.
+pub fn wait_closed(
+    work_tree: &Path,
+    databases: &[Database],
+    at_most: Duration,
+    puts_back: bool,
+) -> Result<bool, Failure> {
     let until = Instant::now() + at_most;
     // All of them at once, for that is nearly always all.
-    let files: Vec<_> = databases.iter().flat_map(|database| database.files(work_tree)).collect();
+    let files: Vec<_> = databases
+        .iter()
+        .flat_map(|database| database.files(work_tree))
+        .collect();
     let found = openers(&files);
     let mut unsure = found.unsure;
     for database in databases.iter().filter(|_| !found.found.is_empty()) {
@@ -222,7 +312,12 @@ pub fn wait_closed(work_tree: &Path, databases: &[Database], at_most: Duration, 
                 break;
             }
             if Instant::now() >= until {
-                return Err(Error::Open { database: database.path.clone(), logs: database.logs.clone(), by }.into());
+                return Err(Error::Open {
+                    database: database.path.clone(),
+                    logs: database.logs.clone(),
+                    by,
+                }
+                .into());
             }
             if !puts_back {
                 cancel::check()?;

@@ -25,12 +25,32 @@ pub struct Between<'a> {
 /// # Errors
 /// When the task's patterns are wrong.
 pub fn of(task: &TaskSpec, between: &Between<'_>) -> Result<Vec<String>, Failure> {
-    let Some(from) = between.from.filter(|from| between.to < *from) else { return Ok(Vec::new()) };
+    let Some(from) = between.from.filter(|from| between.to < *from) else {
+        return Ok(Vec::new());
+    };
     let mut doors = floor::declared(&task.one_way, from, between.to);
-    let globs = task.migrations.as_ref().map(|patterns| Globs::new(patterns)).transpose()?;
-    let is_migration = |path: &RelPath| globs.as_ref().map_or_else(|| floor::is_migration(path), |globs| globs.matches(path));
-    doors.extend(floor::migrations(between.gone.iter().copied().filter(|path| is_migration(path))));
+    let globs = task
+        .migrations
+        .as_ref()
+        .map(|patterns| Globs::new(patterns))
+        .transpose()?;
+    let is_migration = |path: &RelPath| {
+        globs
+            .as_ref()
+            .map_or_else(|| floor::is_migration(path), |globs| globs.matches(path))
+    };
+    doors.extend(floor::migrations(
+        between
+            .gone
+            .iter()
+            .copied()
+            .filter(|path| is_migration(path)),
+    ));
     let is_set = |name: &str| std::env::var_os(name).is_some();
-    doors.extend(between.needed.and_then(|needed| floor::variables(between.needs, needed, is_set)));
+    doors.extend(
+        between
+            .needed
+            .and_then(|needed| floor::variables(between.needs, needed, is_set)),
+    );
     Ok(doors)
 }

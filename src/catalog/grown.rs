@@ -20,21 +20,31 @@ use crate::{
 };
 
 /// Adds the files of a tag's commit that are the task's by now and not listed; returns their paths.
-pub(super) fn complete(ground: &Ground, task: &TaskSpec, tag: &PeeledTag, manifest: &mut Manifest) -> Result<Vec<RelPath>, Failure> {
+pub(super) fn complete(
+    ground: &Ground,
+    task: &TaskSpec,
+    tag: &PeeledTag,
+    manifest: &mut Manifest,
+) -> Result<Vec<RelPath>, Failure> {
     let scope = Scope::new(&ground.settings, task)?;
     let entries = match ground.git.entries(&tag.commit, &scope.dirs()) {
         Ok(entries) => entries,
-        // A clone that lacks the commit's trees shows what the manifest says; whoever needs them asks again.
+        // A clone that lacks the commit's trees shows what the manifest says; whoever needs them
+        // asks again.
         Err(error) if error.kind() == Kind::Missing => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
     let listed = Sorted::new(manifest.files.iter().map(|file| (&file.path, ())));
     let is_grown = |(path, entry): &(RelPath, TreeEntry)| {
-        matches!(&*entry.mode, "100644" | "100755" | "120000") && !listed.contains(path) && scope.owns(path)
+        matches!(&*entry.mode, "100644" | "100755" | "120000")
+            && !listed.contains(path)
+            && scope.owns(path)
     };
     let mut grown: Vec<_> = entries.into_iter().filter(is_grown).collect();
     if !grown.is_empty() {
-        let odd = ground.git.oddly_written(&tag.commit, grown.iter().map(|(path, _)| path))?;
+        let odd = ground
+            .git
+            .oddly_written(&tag.commit, grown.iter().map(|(path, _)| path))?;
         grown.retain(|(path, _)| !odd.contains(path));
     }
     if grown.is_empty() {
@@ -57,25 +67,62 @@ pub(super) fn complete(ground: &Ground, task: &TaskSpec, tag: &PeeledTag, manife
 }
 
 /// The tag's commit holds what the manifest says, and, when `exactly`, no other file of the task.
-pub fn commit(ground: &Ground, scope: &Scope, found: &Found, exactly: bool) -> Result<Check, Failure> {
+pub fn commit(
+    ground: &Ground,
+    scope: &Scope,
+    found: &Found,
+    exactly: bool,
+) -> Result<Check, Failure> {
     let mut dirs = scope.dirs();
-    dirs.extend(found.manifest.files.iter().filter(|file| !scope.owns(&file.path)).map(|file| file.path.clone()));
+    dirs.extend(
+        found
+            .manifest
+            .files
+            .iter()
+            .filter(|file| !scope.owns(&file.path))
+            .map(|file| file.path.clone()),
+    );
     let grown = (!found.grown.is_empty()).then(|| words(found));
     let exactly = exactly && found.manifest.schema.is_some();
     let owns = |path: &RelPath| exactly && scope.owns(path);
-    Ok(integrity::commit(&found.manifest, &ground.git.entries(&found.tag.commit, &dirs)?, grown, &owns))
+    Ok(integrity::commit(
+        &found.manifest,
+        &ground.git.entries(&found.tag.commit, &dirs)?,
+        grown,
+        &owns,
+    ))
 }
 
 /// What a release did not list, because it became the task's later.
 pub fn words(found: &Found) -> String {
     let (version, count) = (&found.manifest.metadata.version, found.grown.len());
-    let shown: Vec<String> = found.grown.iter().take(3).map(ToString::to_string).collect();
-    let more = if count > shown.len() { format!(" and {} more", count - shown.len()) } else { String::new() };
-    let (are, they) = if count == 1 { ("is", "it") } else { ("are", "they") };
-    format!("{}{more} {are} not in the manifest of {version}, but the task's by now: as {they} {are} in the tag's commit", shown.join(", "))
+    let shown: Vec<String> = found
+        .grown
+        .iter()
+        .take(3)
+        .map(ToString::to_string)
+        .collect();
+    let more = if count > shown.len() {
+        format!(" and {} more", count - shown.len())
+    } else {
+        String::new()
+    };
+    let (are, they) = if count == 1 {
+        ("is", "it")
+    } else {
+        ("are", "they")
+    };
+    format!(
+        "{}{more} {are} not in the manifest of {version}, but the task's by now: as {they} {are} in the tag's commit",
+        shown.join(", ")
+    )
 }
 
 /// The role of a file of the task.
 pub fn role(task: &TaskSpec, path: &RelPath) -> Role {
-    if task.config.as_ref() == Some(path) { Role::Config } else { Role::Source }
+    if task.config.as_ref() == Some(path) {
+        Role::Config
+    } else {
+        Role::Source
+    }
 }

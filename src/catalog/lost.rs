@@ -1,4 +1,5 @@
-//! Tasks of which the work tree knows nothing any more: no registry names them, and their releases are there.
+//! Tasks of which the work tree knows nothing any more: no registry names them, and their releases
+//! are there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,29 +13,55 @@ use crate::{
 /// Tags of a task that are looked into.
 const MOST: usize = 3;
 
-/// The tasks that the registry of HEAD names, and those that HEAD has a release of whose tag names a
-/// manifest: another branch may never have had them. What cannot be read names none.
+/// The tasks that the registry of HEAD names, and those that HEAD has a release of whose tag names
+/// a manifest: another branch may never have had them. What cannot be read names none.
 pub fn tasks(git: &Repo, registry: &RelPath) -> Vec<TaskId> {
-    let Ok(Some(head)) = git.head_commit() else { return Vec::new() };
+    let Ok(Some(head)) = git.head_commit() else {
+        return Vec::new();
+    };
     let mut tasks = of_commit(git, &head, registry).unwrap_or_default();
     let mut seen: BTreeMap<TaskId, usize> = BTreeMap::new();
     let mut releases: Vec<(TaskId, GitId)> = Vec::new();
     for tag in git.tags().unwrap_or_default().whole.iter().rev() {
-        let name = std::str::from_utf8(&tag.name).ok().filter(|name| !TagName::is_marker(name));
-        let reading = name.and_then(|name| TagName::readings(name, &|task| !tasks.contains(task)).next());
-        let Some(TagName::Release { task, .. }) = reading else { continue };
+        let name = std::str::from_utf8(&tag.name)
+            .ok()
+            .filter(|name| !TagName::is_marker(name));
+        let reading =
+            name.and_then(|name| TagName::readings(name, &|task| !tasks.contains(task)).next());
+        let Some(TagName::Release { task, .. }) = reading else {
+            continue;
+        };
         let count = seen.entry(task.clone()).or_default();
         *count += 1;
-        let made = (*count <= MOST).then(|| git.peel_tag(&tag.id).ok()).flatten();
-        releases.extend(made.filter(|tag| manifests::digest_in(&tag.message).is_some()).map(|tag| (task, tag.commit)));
+        let made = (*count <= MOST)
+            .then(|| git.peel_tag(&tag.id).ok())
+            .flatten();
+        releases.extend(
+            made.filter(|tag| manifests::digest_in(&tag.message).is_some())
+                .map(|tag| (task, tag.commit)),
+        );
     }
-    let reached = git.reached(&head, releases.iter().map(|(_, commit)| commit.clone())).unwrap_or_default();
-    tasks.extend(releases.into_iter().filter(|(_, commit)| reached.contains(commit)).map(|(task, _)| task));
+    let reached = git
+        .reached(&head, releases.iter().map(|(_, commit)| commit.clone()))
+        .unwrap_or_default();
+    tasks.extend(
+        releases
+            .into_iter()
+            .filter(|(_, commit)| reached.contains(commit))
+            .map(|(task, _)| task),
+    );
     tasks.into_iter().collect()
 }
 
 /// The tasks that the registry of a commit names.
 fn of_commit(git: &Repo, commit: &GitId, registry: &RelPath) -> Option<BTreeSet<TaskId>> {
     let entry = git.entry(commit, registry).ok()??;
-    Some(registry::in_blob(git, &entry.id).ok()?.tasks().into_iter().map(|(task, _)| task).collect())
+    Some(
+        registry::in_blob(git, &entry.id)
+            .ok()?
+            .tasks()
+            .into_iter()
+            .map(|(task, _)| task)
+            .collect(),
+    )
 }

@@ -58,7 +58,9 @@ pub enum Error {
         version: Version,
     },
     /// The manifest is not the one that the tag names.
-    #[error("the manifest of {task} {version} was changed: its tag names {expected}, the file is {found}")]
+    #[error(
+        "the manifest of {task} {version} was changed: its tag names {expected}, the file is {found}"
+    )]
     ManifestChanged {
         /// The task.
         task: TaskId,
@@ -164,7 +166,13 @@ pub struct NumberTaken {
 
 impl std::fmt::Display for NumberTaken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { tag, task, version, commit, .. } = self;
+        let Self {
+            tag,
+            task,
+            version,
+            commit,
+            ..
+        } = self;
         let commit = commit.get(..7).unwrap_or(commit);
         write!(
             f,
@@ -178,10 +186,23 @@ impl NumberTaken {
     fn hints(&self) -> Vec<Hint> {
         let path = self.path.to_string();
         let take = |source: &GitId| {
-            Hint::run("take the manifest of the tag into this branch, and commit it", &["git", "checkout", source.as_str(), "--", &path])
+            Hint::run(
+                "take the manifest of the tag into this branch, and commit it",
+                &["git", "checkout", source.as_str(), "--", &path],
+            )
         };
         let why = "then release what this branch has under a number of its own";
-        let release = Hint::run(why, &["snapback", "create-snapshot", "--bump", "patch", "--task", self.task.as_str()]);
+        let release = Hint::run(
+            why,
+            &[
+                "snapback",
+                "create-snapshot",
+                "--bump",
+                "patch",
+                "--task",
+                self.task.as_str(),
+            ],
+        );
         self.source.iter().map(take).chain([release]).collect()
     }
 }
@@ -189,7 +210,11 @@ impl NumberTaken {
 impl Error {
     /// The error for a release whose second reference names something else than its tag.
     pub fn tag_replaced(release: &Release, names: GitId) -> Self {
-        Self::TagReplaced { tag: release.tag(), kept: TagName::keep_reference(&release.task, &release.version), names }
+        Self::TagReplaced {
+            tag: release.tag(),
+            kept: TagName::keep_reference(&release.task, &release.version),
+            names,
+        }
     }
 }
 
@@ -197,73 +222,143 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::UnknownTask { .. } | Self::UnknownVersion { .. } => Kind::NotFound,
-            Self::NoManifest { .. } | Self::NotAFile { .. } | Self::Linked(_) | Self::Fixed(_) => Kind::Refused,
-            Self::ManifestChanged { .. } | Self::TagMoved { .. } | Self::TagReplaced { .. } | Self::TagBroken { .. } => Kind::Bad,
+            Self::NoManifest { .. } | Self::NotAFile { .. } | Self::Linked(_) | Self::Fixed(_) => {
+                Kind::Refused
+            }
+            Self::ManifestChanged { .. }
+            | Self::TagMoved { .. }
+            | Self::TagReplaced { .. }
+            | Self::TagBroken { .. } => Kind::Bad,
             Self::NumberTaken(_) => Kind::Conflict,
-            Self::Read { source, .. } | Self::Unwritable { source, .. } if is_link_on_the_way(source) => Kind::Refused,
-            Self::Read { .. } | Self::Unwritable { .. } | Self::Unsteady(_) | Self::ManifestAway { .. } => Kind::Missing,
+            Self::Read { source, .. } | Self::Unwritable { source, .. }
+                if is_link_on_the_way(source) =>
+            {
+                Kind::Refused
+            }
+            Self::Read { .. }
+            | Self::Unwritable { .. }
+            | Self::Unsteady(_)
+            | Self::ManifestAway { .. } => Kind::Missing,
         }
     }
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::UnknownTask { near, .. } if near.is_empty() => vec![Hint::run("see all tasks", &["snapback", "status"])],
-            Self::UnknownTask { near, .. } => vec![Hint::say(format!("did you mean {}?", near.join(", ")))],
+            Self::UnknownTask { near, .. } if near.is_empty() => {
+                vec![Hint::run("see all tasks", &["snapback", "status"])]
+            }
+            Self::UnknownTask { near, .. } => {
+                vec![Hint::say(format!("did you mean {}?", near.join(", ")))]
+            }
             Self::UnknownVersion { task, near, .. } if near.is_empty() => vec![
-                Hint::run("make its first release", &["snapback", "create-snapshot", "--task", task.as_str()]),
-                Hint::run("or, if it was released elsewhere, fetch its tags", &["git", "fetch", "--tags"]),
+                Hint::run(
+                    "make its first release",
+                    &["snapback", "create-snapshot", "--task", task.as_str()],
+                ),
+                Hint::run(
+                    "or, if it was released elsewhere, fetch its tags",
+                    &["git", "fetch", "--tags"],
+                ),
             ],
             Self::UnknownVersion { task, near, .. } => vec![
                 Hint::say(format!("did you mean {}?", near.join(", "))),
-                Hint::run("see its releases", &["snapback", "list", "--task", task.as_str()]),
+                Hint::run(
+                    "see its releases",
+                    &["snapback", "list", "--task", task.as_str()],
+                ),
             ],
             Self::NoManifest { task, .. } => {
-                vec![Hint::run("make manifests for its tags", &["snapback", "adopt", "--task", task.as_str()])]
+                vec![Hint::run(
+                    "make manifests for its tags",
+                    &["snapback", "adopt", "--task", task.as_str()],
+                )]
             }
             Self::ManifestAway { .. } => vec![
                 Hint::run(
                     "fetch the branches: a manifest lies in the commit after its tag's",
-                    &["git", "fetch", "origin", "+refs/heads/*:refs/remotes/origin/*"],
+                    &[
+                        "git",
+                        "fetch",
+                        "origin",
+                        "+refs/heads/*:refs/remotes/origin/*",
+                    ],
                 ),
-                Hint::run("and the tags of later releases, whose commits have it too", &["git", "fetch", "--tags"]),
+                Hint::run(
+                    "and the tags of later releases, whose commits have it too",
+                    &["git", "fetch", "--tags"],
+                ),
             ],
             Self::ManifestChanged { task, version, .. } => {
                 let pattern = format!("*snapshot-{task}-v{version}.yaml");
                 vec![
                     Hint::run("see who changed it", &["git", "log", "-p", "--", &pattern]),
-                    Hint::run("or whether it is changed in the work tree only", &["git", "status", "--", &pattern]),
+                    Hint::run(
+                        "or whether it is changed in the work tree only",
+                        &["git", "status", "--", &pattern],
+                    ),
                 ]
             }
             Self::TagBroken { broken, .. } => broken.hints(),
             Self::NumberTaken(taken) => taken.hints(),
-            Self::Fixed(path) => vec![Hint::run("take the attribute away", &["chattr", "-i", "-a", &path.to_string()])],
+            Self::Fixed(path) => vec![Hint::run(
+                "take the attribute away",
+                &["chattr", "-i", "-a", &path.to_string()],
+            )],
             Self::TagMoved { tag, expected, .. } => vec![
-                Hint::run("see who made the tag that is there now", &["git", "show", "--no-patch", tag]),
-                Hint::run("put it back on the commit that was released", &["git", "update-ref", &format!("refs/tags/{tag}"), expected]),
+                Hint::run(
+                    "see who made the tag that is there now",
+                    &["git", "show", "--no-patch", tag],
+                ),
+                Hint::run(
+                    "put it back on the commit that was released",
+                    &["git", "update-ref", &format!("refs/tags/{tag}"), expected],
+                ),
             ],
             Self::TagReplaced { tag, kept, .. } => {
                 let tag_ref = format!("refs/tags/{tag}");
                 vec![
-                    Hint::run("see who made the tag that is there now", &["git", "show", "--no-patch", tag]),
-                    Hint::run("bring the release back", &["git", "update-ref", &tag_ref, kept]),
-                    Hint::run("or, if the new tag is the right one", &["git", "update-ref", kept, &tag_ref]),
+                    Hint::run(
+                        "see who made the tag that is there now",
+                        &["git", "show", "--no-patch", tag],
+                    ),
+                    Hint::run(
+                        "bring the release back",
+                        &["git", "update-ref", &tag_ref, kept],
+                    ),
+                    Hint::run(
+                        "or, if the new tag is the right one",
+                        &["git", "update-ref", kept, &tag_ref],
+                    ),
                 ]
             }
-            Self::Linked(path) => vec![Hint::say(format!("put the file itself at {path}, in place of the link"))],
-            Self::Unsteady(_) => vec![Hint::say("stop the task, or set its `stop` command, and try again")],
-            Self::NotAFile { path, .. } => vec![Hint::say(format!("add {path} to the task's `exclude`"))],
+            Self::Linked(path) => vec![Hint::say(format!(
+                "put the file itself at {path}, in place of the link"
+            ))],
+            Self::Unsteady(_) => vec![Hint::say(
+                "stop the task, or set its `stop` command, and try again",
+            )],
+            Self::NotAFile { path, .. } => {
+                vec![Hint::say(format!("add {path} to the task's `exclude`"))]
+            }
             Self::Unwritable { folder, .. } => {
-                vec![Hint::run("see who owns it, and run snapback as that user", &["ls", "-ld", &folder.to_string()])]
+                vec![Hint::run(
+                    "see who owns it, and run snapback as that user",
+                    &["ls", "-ld", &folder.to_string()],
+                )]
             }
             Self::Read { path, source } if is_link_on_the_way(source) => vec![Hint::say(format!(
                 "no symbolic link is followed on the way to {path}: move it away, or put the real folder in its place"
             ))],
-            Self::Read { path, .. } => vec![Hint::say(format!("see who may read {path}, and that its disk is well"))],
+            Self::Read { path, .. } => vec![Hint::say(format!(
+                "see who may read {path}, and that its disk is well"
+            ))],
         }
     }
 }
 
 /// True when a link stands where a folder should.
 fn is_link_on_the_way(error: &std::io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<LinkOnTheWay>())
+    error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<LinkOnTheWay>())
 }

@@ -13,7 +13,10 @@ pub const LIMIT: u64 = 16 << 20;
 
 /// The bytes of a small file of the work tree; `None` when there is none.
 pub fn read_small(tree: &dyn Fs, path: &RelPath) -> Result<Option<Vec<u8>>, Error> {
-    let failed = |source| Error::Read { path: path.clone(), source };
+    let failed = |source| Error::Read {
+        path: path.clone(),
+        source,
+    };
     match tree.stat(path).map_err(failed)? {
         None => Ok(None),
         Some(stat) if stat.kind == Type::Symlink => Err(Error::Linked(path.clone())),
@@ -23,7 +26,9 @@ pub fn read_small(tree: &dyn Fs, path: &RelPath) -> Result<Option<Vec<u8>>, Erro
 
 /// The registry of the work tree; an empty one when there is none.
 pub fn in_tree(tree: &dyn Fs, settings: &Settings) -> Result<Option<Registry>, Failure> {
-    Ok(read_small(tree, &settings.registry)?.map(|bytes| Registry::parse(&bytes)).transpose()?)
+    Ok(read_small(tree, &settings.registry)?
+        .map(|bytes| Registry::parse(&bytes))
+        .transpose()?)
 }
 
 /// The registry as far as it can be read. All tasks share this file, so its trouble is told and
@@ -38,8 +43,14 @@ pub struct Seen {
 /// Looks at the registry of the work tree.
 pub fn seen(tree: &dyn Fs, settings: &Settings) -> Seen {
     match in_tree(tree, settings) {
-        Ok(registry) => Seen { registry, trouble: None },
-        Err(failure) => Seen { registry: None, trouble: Some(failure) },
+        Ok(registry) => Seen {
+            registry,
+            trouble: None,
+        },
+        Err(failure) => Seen {
+            registry: None,
+            trouble: Some(failure),
+        },
     }
 }
 
@@ -56,14 +67,20 @@ pub struct Active {
 pub fn active(tree: &dyn Fs, settings: &Settings, task: &TaskSpec) -> Active {
     let Seen { registry, trouble } = seen(tree, settings);
     let mut active = active_seen(registry.as_ref(), tree, task);
-    active.trouble.splice(0..0, trouble.map(|failure| trouble_of(&settings.registry, &failure)));
+    active.trouble.splice(
+        0..0,
+        trouble.map(|failure| trouble_of(&settings.registry, &failure)),
+    );
     active
 }
 
 /// The same by a registry that was looked at.
 pub fn active_seen(registry: Option<&Registry>, tree: &dyn Fs, task: &TaskSpec) -> Active {
     let mut active = Active::default();
-    match registry.map(|registry| registry.version(&task.id)).transpose() {
+    match registry
+        .map(|registry| registry.version(&task.id))
+        .transpose()
+    {
         Ok(version) => active.version = version.flatten(),
         Err(error) => active.trouble.push(Failure::from(error).to_string()),
     }
@@ -79,7 +96,13 @@ pub fn active_seen(registry: Option<&Registry>, tree: &dyn Fs, task: &TaskSpec) 
 /// What is wrong with a file, and what mends it, in one line.
 pub fn trouble_of(path: &RelPath, failure: &Failure) -> String {
     let hint = failure.hints().into_iter().next();
-    let mend = hint.map(|hint| if hint.argv.is_empty() { hint.why } else { format!("{}: {}", hint.why, hint.argv.join(" ")) });
+    let mend = hint.map(|hint| {
+        if hint.argv.is_empty() {
+            hint.why
+        } else {
+            format!("{}: {}", hint.why, hint.argv.join(" "))
+        }
+    });
     format!("{path}: {failure} ({})", mend.unwrap_or_default())
 }
 
@@ -90,26 +113,46 @@ pub fn in_blob(git: &Repo, blob: &GitId) -> Result<Registry, Failure> {
 
 /// The version in the task's configuration file in the work tree.
 pub fn config_version(tree: &dyn Fs, task: &TaskSpec) -> Result<Option<Version>, Failure> {
-    let Some(path) = &task.config else { return Ok(None) };
-    let Some(bytes) = read_small(tree, path)? else { return Ok(None) };
+    let Some(path) = &task.config else {
+        return Ok(None);
+    };
+    let Some(bytes) = read_small(tree, path)? else {
+        return Ok(None);
+    };
     Ok(task_config::version(&bytes, path, &task.version_key)?)
 }
 
 /// The active version: the registry's, else the configuration's.
-pub fn active_version(tree: &dyn Fs, settings: &Settings, task: &TaskSpec) -> Result<Option<Version>, Failure> {
+pub fn active_version(
+    tree: &dyn Fs,
+    settings: &Settings,
+    task: &TaskSpec,
+) -> Result<Option<Version>, Failure> {
     active_by(in_tree(tree, settings)?.as_ref(), tree, task)
 }
 
 /// [`active_version`] by a registry that was read.
-pub fn active_by(registry: Option<&Registry>, tree: &dyn Fs, task: &TaskSpec) -> Result<Option<Version>, Failure> {
-    match registry.map(|registry| registry.version(&task.id)).transpose()?.flatten() {
+pub fn active_by(
+    registry: Option<&Registry>,
+    tree: &dyn Fs,
+    task: &TaskSpec,
+) -> Result<Option<Version>, Failure> {
+    match registry
+        .map(|registry| registry.version(&task.id))
+        .transpose()?
+        .flatten()
+    {
         Some(version) => Ok(Some(version)),
         None => config_version(tree, task),
     }
 }
 
 /// New bytes of a registry with one task's version set, or its entry removed.
-pub fn with_version(registry: &Registry, task: &TaskId, version: Option<&Version>) -> Result<Vec<u8>, Failure> {
+pub fn with_version(
+    registry: &Registry,
+    task: &TaskId,
+    version: Option<&Version>,
+) -> Result<Vec<u8>, Failure> {
     Ok(match version {
         Some(version) => registry.with_version(task, version)?,
         None => registry.without_task(task)?,

@@ -45,18 +45,25 @@ pub struct Releases {
     pub broken: BTreeMap<(TaskId, Version), BrokenRef>,
     /// Every tag that leads nowhere, whatever it was.
     pub broken_tags: Vec<BrokenRef>,
-    /// Tags that are called like a release, lead to no commit and never were one, and why; in the order of their names.
+    /// Tags that are called like a release, lead to no commit and never were one, and why; in the
+    /// order of their names.
     pub misnamed: Vec<(String, git::Error)>,
 }
 
-/// Reads all tags once. Only the newest of each task are followed to what they lead to, for there may be
-/// very many; [`all_followed`] follows every one.
+/// Reads all tags once. Only the newest of each task are followed to what they lead to, for there
+/// may be very many; [`all_followed`] follows every one.
 pub fn all(git: &Repo, settings: &Settings) -> Result<Releases, Failure> {
     let mut found = of_tags(git, settings, git.tags()?)?;
     let mut tasks: BTreeSet<TaskId> = found.by_task.keys().cloned().collect();
     while !tasks.is_empty() {
-        let newest = |release: &Release| tasks.contains(&release.task) && found.of(&release.task).next_back() == Some(release);
-        tasks = found.misnamed_among(git, KEEP, newest)?.into_iter().map(|misnamed| found.pass_over(misnamed)).collect();
+        let newest = |release: &Release| {
+            tasks.contains(&release.task) && found.of(&release.task).next_back() == Some(release)
+        };
+        tasks = found
+            .misnamed_among(git, KEEP, newest)?
+            .into_iter()
+            .map(|misnamed| found.pass_over(misnamed))
+            .collect();
     }
     Ok(found)
 }
@@ -70,7 +77,11 @@ pub fn all_followed(git: &Repo, settings: &Settings) -> Result<Releases, Failure
 
 /// The releases and markers of one task. Tags of other tasks are not read.
 pub fn of_task(git: &Repo, settings: &Settings, task: &TaskId) -> Result<Releases, Failure> {
-    let mut found = of_tags(git, settings, git.tags_beginning_with(&format!("{task}-v"))?)?;
+    let mut found = of_tags(
+        git,
+        settings,
+        git.tags_beginning_with(&format!("{task}-v"))?,
+    )?;
     // An id may go on where another one ends: `T01-v2` is a task beside `T01`.
     found.by_task.retain(|id, _| id == task);
     found.broken.retain(|(id, _), _| id == task);
@@ -80,7 +91,12 @@ pub fn of_task(git: &Repo, settings: &Settings, task: &TaskId) -> Result<Release
 }
 
 /// One release that has a tag: the tags are not listed. Empty when there is none.
-pub fn one(git: &Repo, settings: &Settings, task: &TaskId, version: &Version) -> Result<Releases, Failure> {
+pub fn one(
+    git: &Repo,
+    settings: &Settings,
+    task: &TaskId,
+    version: &Version,
+) -> Result<Releases, Failure> {
     let mut found = Releases::default();
     let name = TagName::release(task, version);
     let tag_id = match git.find_ref(&name.reference()) {
@@ -91,8 +107,17 @@ pub fn one(git: &Repo, settings: &Settings, task: &TaskId, version: &Version) ->
         && git.has_object(&tag_id)
         && meaning(git, settings, &name.to_string())? == Some(name)
     {
-        let release = Release { task: task.clone(), version: version.clone(), tag_id, lost: false };
-        found.by_task.entry(task.clone()).or_default().insert(version.clone(), release);
+        let release = Release {
+            task: task.clone(),
+            version: version.clone(),
+            tag_id,
+            lost: false,
+        };
+        found
+            .by_task
+            .entry(task.clone())
+            .or_default()
+            .insert(version.clone(), release);
         found.pass_over_misnamed(git, &format!("{KEEP}{task}/"))?;
         found.by_task.retain(|_, versions| !versions.is_empty());
     }
@@ -101,7 +126,10 @@ pub fn one(git: &Repo, settings: &Settings, task: &TaskId, version: &Version) ->
 
 /// The releases and markers among some tags.
 fn of_tags(git: &Repo, settings: &Settings, tags: Tags) -> Result<Releases, Failure> {
-    let mut found = Releases { broken_tags: tags.broken, ..Releases::default() };
+    let mut found = Releases {
+        broken_tags: tags.broken,
+        ..Releases::default()
+    };
     for tag in &found.broken_tags {
         let name = tag.name.trim_start_matches("refs/tags/");
         if let Some(TagName::Release { task, version }) = meaning(git, settings, name)? {
@@ -109,12 +137,25 @@ fn of_tags(git: &Repo, settings: &Settings, tags: Tags) -> Result<Releases, Fail
         }
     }
     for tag in tags.whole {
-        let Ok(name) = std::str::from_utf8(&tag.name) else { continue };
-        let Some(name) = meaning(git, settings, name)? else { continue };
+        let Ok(name) = std::str::from_utf8(&tag.name) else {
+            continue;
+        };
+        let Some(name) = meaning(git, settings, name)? else {
+            continue;
+        };
         match name {
             TagName::Release { task, version } => {
-                let release = Release { task: task.clone(), version: version.clone(), tag_id: tag.id, lost: false };
-                found.by_task.entry(task).or_default().insert(version, release);
+                let release = Release {
+                    task: task.clone(),
+                    version: version.clone(),
+                    tag_id: tag.id,
+                    lost: false,
+                };
+                found
+                    .by_task
+                    .entry(task)
+                    .or_default()
+                    .insert(version, release);
             }
             marker @ TagName::Marker { .. } => found.markers.push(marker),
         }
@@ -122,11 +163,17 @@ fn of_tags(git: &Repo, settings: &Settings, tags: Tags) -> Result<Releases, Fail
     Ok(found)
 }
 
-/// What the name of a tag means here. Where two tasks could have it (no release is made any more that
-/// has such a name) its manifest says whose it is; without one it is a marker, or the longer id's.
+/// What the name of a tag means here. Where two tasks could have it (no release is made any more
+/// that has such a name) its manifest says whose it is; without one it is a marker, or the longer
+/// id's.
 pub fn meaning(git: &Repo, settings: &Settings, name: &str) -> Result<Option<TagName>, Failure> {
     let manifest = || -> Result<_, Failure> {
-        Ok(git.head_commit()?.map(|head| git.entry(&head, &settings.manifest_of_tag(name))).transpose()?.flatten().map(|entry| entry.id))
+        Ok(git
+            .head_commit()?
+            .map(|head| git.entry(&head, &settings.manifest_of_tag(name)))
+            .transpose()?
+            .flatten()
+            .map(|entry| entry.id))
     };
     meaning_by(git, settings, name, manifest)
 }
@@ -145,9 +192,12 @@ pub fn meaning_by(
         return Ok(first);
     }
     let all: Vec<TagName> = first.into_iter().chain(others).collect();
-    let meta = manifest()?.and_then(|id| Manifest::parse_metadata(&git.read_blob_within(&id, LIMIT).ok()?).ok());
+    let meta = manifest()?
+        .and_then(|id| Manifest::parse_metadata(&git.read_blob_within(&id, LIMIT).ok()?).ok());
     let said = |reading: &&TagName| match (reading, &meta) {
-        (TagName::Release { task, version }, Some(meta)) => (task, version) == (&meta.task_id, &meta.version),
+        (TagName::Release { task, version }, Some(meta)) => {
+            (task, version) == (&meta.task_id, &meta.version)
+        }
         (TagName::Marker { .. }, None) => true,
         _ => false,
     };
@@ -161,63 +211,127 @@ pub fn readings(settings: &Settings, name: &TagName) -> Vec<TagName> {
 }
 
 impl Releases {
-    /// Passes over the tags that lead to no commit: they may name trees and blobs, whatever they are called.
-    /// One that has a second reference was a release, and was moved. `below` is where these are.
+    /// Passes over the tags that lead to no commit: they may name trees and blobs, whatever they
+    /// are called. One that has a second reference was a release, and was moved. `below` is where
+    /// these are.
     fn pass_over_misnamed(&mut self, git: &Repo, below: &str) -> Result<(), Failure> {
-        self.misnamed_among(git, below, |_| true)?.into_iter().for_each(|misnamed| drop(self.pass_over(misnamed)));
+        self.misnamed_among(git, below, |_| true)?
+            .into_iter()
+            .for_each(|misnamed| drop(self.pass_over(misnamed)));
         Ok(())
     }
 
     /// Those of these that are so, and why.
-    fn misnamed_among(&self, git: &Repo, below: &str, is_meant: impl Fn(&Release) -> bool) -> Result<Vec<(Release, git::Error)>, Failure> {
+    fn misnamed_among(
+        &self,
+        git: &Repo,
+        below: &str,
+        is_meant: impl Fn(&Release) -> bool,
+    ) -> Result<Vec<(Release, git::Error)>, Failure> {
         let kept = git.ref_names_below(below)?;
-        let made = |release: &&Release| kept.contains(&TagName::keep_reference(&release.task, &release.version));
-        let meant = self.by_task.values().flat_map(BTreeMap::values).filter(|release| is_meant(release) && !made(release));
+        let made = |release: &&Release| {
+            kept.contains(&TagName::keep_reference(&release.task, &release.version))
+        };
+        let meant = self
+            .by_task
+            .values()
+            .flat_map(BTreeMap::values)
+            .filter(|release| is_meant(release) && !made(release));
         let meant: Vec<&Release> = meant.collect();
         // What is missing or damaged was a release.
-        let why = |release: &&Release| git.peel_tag(&release.tag_id).err().filter(|error| matches!(error, git::Error::BadTag { .. }));
-        Ok(meant.into_par_iter().filter_map(|release| Some((release.clone(), why(&release)?))).collect())
+        let why = |release: &&Release| {
+            git.peel_tag(&release.tag_id)
+                .err()
+                .filter(|error| matches!(error, git::Error::BadTag { .. }))
+        };
+        Ok(meant
+            .into_par_iter()
+            .filter_map(|release| Some((release.clone(), why(&release)?)))
+            .collect())
     }
 
     /// Passes one over; returns its task.
     fn pass_over(&mut self, (release, why): (Release, git::Error)) -> TaskId {
-        self.by_task.entry(release.task.clone()).or_default().remove(&release.version);
+        self.by_task
+            .entry(release.task.clone())
+            .or_default()
+            .remove(&release.version);
         self.misnamed.push((release.tag(), why));
         release.task
     }
 
     /// The releases of one task, in rising order.
     pub fn of(&self, task: &TaskId) -> impl DoubleEndedIterator<Item = &Release> {
-        self.by_task.get(task).into_iter().flat_map(BTreeMap::values)
+        self.by_task
+            .get(task)
+            .into_iter()
+            .flat_map(BTreeMap::values)
     }
 
     /// Adds the releases of a task whose tag was deleted: their second reference still has them.
     pub fn add_lost(&mut self, git: &Repo, task: &TaskId) -> Result<(), Failure> {
         let below = format!("refs/snapback/keep/{task}/");
         let kept = git.refs_below(&below)?;
-        let gone: BTreeSet<GitId> = git.missing(kept.iter().map(|(_, id)| id)).into_iter().cloned().collect();
+        let gone: BTreeSet<GitId> = git
+            .missing(kept.iter().map(|(_, id)| id))
+            .into_iter()
+            .cloned()
+            .collect();
         for (name, tag_id) in kept {
-            let Some(version) = name.strip_prefix(&below).and_then(|rest| rest.parse::<Version>().ok()) else { continue };
+            let Some(version) = name
+                .strip_prefix(&below)
+                .and_then(|rest| rest.parse::<Version>().ok())
+            else {
+                continue;
+            };
             if gone.contains(&tag_id) {
                 let why = git::Error::MissingObject { id: tag_id }.to_string();
-                let broken = BrokenRef { name, file: None, why };
+                let broken = BrokenRef {
+                    name,
+                    file: None,
+                    why,
+                };
                 self.broken.entry((task.clone(), version)).or_insert(broken);
                 continue;
             }
-            let release = Release { task: task.clone(), version: version.clone(), tag_id, lost: true };
-            self.by_task.entry(task.clone()).or_default().entry(version).or_insert(release);
+            let release = Release {
+                task: task.clone(),
+                version: version.clone(),
+                tag_id,
+                lost: true,
+            };
+            self.by_task
+                .entry(task.clone())
+                .or_default()
+                .entry(version)
+                .or_insert(release);
         }
         Ok(())
     }
 
     /// The releases whose tag names something else than their second reference; of one task or all.
-    pub fn moved(&self, git: &Repo, task: Option<&TaskId>) -> Result<BTreeSet<(TaskId, Version)>, Failure> {
+    pub fn moved(
+        &self,
+        git: &Repo,
+        task: Option<&TaskId>,
+    ) -> Result<BTreeSet<(TaskId, Version)>, Failure> {
         let below = task.map_or_else(|| KEEP.to_string(), |task| format!("{KEEP}{task}/"));
         let mut moved = BTreeSet::new();
         for (name, kept) in git.refs_below(&below)? {
-            let Some((task, version)) = name.strip_prefix(KEEP).and_then(|rest| rest.split_once('/')) else { continue };
-            let (Ok(task), Ok(version)) = (task.parse::<TaskId>(), version.parse::<Version>()) else { continue };
-            let there = self.by_task.get(&task).and_then(|versions| versions.get(&version));
+            let Some((task, version)) = name
+                .strip_prefix(KEEP)
+                .and_then(|rest| rest.split_once('/'))
+            else {
+                continue;
+            };
+            let (Ok(task), Ok(version)) = (task.parse::<TaskId>(), version.parse::<Version>())
+            else {
+                continue;
+            };
+            let there = self
+                .by_task
+                .get(&task)
+                .and_then(|versions| versions.get(&version));
             if there.is_some_and(|release| !release.lost && release.tag_id != kept) {
                 moved.insert((task, version));
             }
@@ -228,31 +342,61 @@ impl Releases {
     /// One release in place of another.
     pub fn with(&self, release: Release) -> Self {
         let versions = BTreeMap::from([(release.version.clone(), release.clone())]);
-        Self { by_task: BTreeMap::from([(release.task, versions)]), markers: self.markers.clone(), ..Self::default() }
+        Self {
+            by_task: BTreeMap::from([(release.task, versions)]),
+            markers: self.markers.clone(),
+            ..Self::default()
+        }
     }
 
     /// The versions of a task that have a tag, one that leads nowhere too.
     pub fn tagged(&self, task: &TaskId) -> BTreeSet<Version> {
-        let broken = self.broken.keys().filter(|(id, _)| id == task).map(|(_, version)| version);
-        self.of(task).map(|release| &release.version).chain(broken).cloned().collect()
+        let broken = self
+            .broken
+            .keys()
+            .filter(|(id, _)| id == task)
+            .map(|(_, version)| version);
+        self.of(task)
+            .map(|release| &release.version)
+            .chain(broken)
+            .cloned()
+            .collect()
     }
 
     /// Finds a release; the error suggests others.
     pub fn find(&self, task: &TaskId, version: &Version) -> Result<&Release, Error> {
-        let found = self.by_task.get(task).and_then(|versions| versions.get(version));
+        let found = self
+            .by_task
+            .get(task)
+            .and_then(|versions| versions.get(version));
         found.ok_or_else(|| match self.broken.get(&(task.clone(), version.clone())) {
-            Some(broken) => Error::TagBroken { task: task.clone(), version: version.clone(), broken: Box::new(broken.clone()) },
+            Some(broken) => Error::TagBroken {
+                task: task.clone(),
+                version: version.clone(),
+                broken: Box::new(broken.clone()),
+            },
             None => self.unknown(task, &version.to_string()),
         })
     }
 
     /// The error for a version that does not exist.
     pub fn unknown(&self, task: &TaskId, typed: &str) -> Error {
-        let names: Vec<String> = self.of(task).rev().map(|release| release.version.to_string()).collect();
-        let mut near: Vec<String> = text::did_you_mean(typed, names.iter().map(String::as_str)).into_iter().map(String::from).collect();
+        let names: Vec<String> = self
+            .of(task)
+            .rev()
+            .map(|release| release.version.to_string())
+            .collect();
+        let mut near: Vec<String> = text::did_you_mean(typed, names.iter().map(String::as_str))
+            .into_iter()
+            .map(String::from)
+            .collect();
         if near.is_empty() {
             near = names.into_iter().take(3).collect();
         }
-        Error::UnknownVersion { task: task.clone(), version: text::escape(typed.as_bytes()), near }
+        Error::UnknownVersion {
+            task: task.clone(),
+            version: text::escape(typed.as_bytes()),
+            near,
+        }
     }
 }

@@ -44,7 +44,13 @@ pub fn write(state: &dyn Fs, all: &Rewritten) -> io::Result<()> {
     for (old, new) in all.iter().take(MOST) {
         let _ = writeln!(text, "{old} {new}");
     }
-    write_durably(state, &RelPath::own(FILE), text.as_bytes(), 0o600, (SyncPoint::PlanFile, SyncPoint::JournalDir))
+    write_durably(
+        state,
+        &RelPath::own(FILE),
+        text.as_bytes(),
+        0o600,
+        (SyncPoint::PlanFile, SyncPoint::JournalDir),
+    )
 }
 
 #[cfg(test)]
@@ -56,6 +62,9 @@ mod tests {
         let (old, new) = ("a".repeat(40), "b".repeat(40));
         let found = parse(&format!("{old} {new} more\n{old}\n\nx y\n{new} \n"));
         assert_eq!(found.len(), 1);
-        assert_eq!(found.iter().next().map(|(old, new)| format!("{old} {new}")), Some(format!("{old} {new}")));
+        assert_eq!(
+            found.iter().next().map(|(old, new)| format!("{old} {new}")),
+            Some(format!("{old} {new}"))
+        );
     }
 }

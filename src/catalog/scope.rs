@@ -39,7 +39,12 @@ impl Scope {
     /// The folders below which all of the task's files lie.
     pub fn dirs(&self) -> Vec<RelPath> {
         let mut dirs = self.paths.literal_prefixes();
-        dirs.extend(self.large.literal_prefixes().into_iter().filter(|dir| !dir.is_root()));
+        dirs.extend(
+            self.large
+                .literal_prefixes()
+                .into_iter()
+                .filter(|dir| !dir.is_root()),
+        );
         dirs.extend(self.config.clone());
         dirs.sort();
         dirs.dedup();
@@ -72,9 +77,11 @@ impl Scope {
         matches_with_logs(&self.protect, path)
     }
 
-    /// True for a file that is kept in the store; only files that git does not track are asked about.
+    /// True for a file that is kept in the store; only files that git does not track are asked
+    /// about.
     pub fn is_large(&self, path: &RelPath, size: u64) -> bool {
-        self.owns(path) && (self.large.matches(path) || self.large_over.is_some_and(|limit| size >= limit))
+        self.owns(path)
+            && (self.large.matches(path) || self.large_over.is_some_and(|limit| size >= limit))
     }
 
     /// True when some of the task's files may be kept in the store.
@@ -90,13 +97,20 @@ impl Scope {
 
 /// True for a path that matches, and for the log or journal of a database that does.
 fn matches_with_logs(globs: &Globs, path: &RelPath) -> bool {
-    globs.matches(path) || sqlite::database_of(path).is_some_and(|database| globs.matches(&database))
+    globs.matches(path)
+        || sqlite::database_of(path).is_some_and(|database| globs.matches(&database))
 }
 
 /// The task's configuration when it lies outside its paths: it is the task's all the same, unless
 /// another task has it.
 fn own_config(settings: &Settings, task: &TaskSpec, paths: &Globs) -> Option<RelPath> {
-    let config = task.config.as_ref().filter(|config| !paths.matches(config))?;
-    let is_shared = settings.tasks.iter().any(|other| other.id != task.id && other.config.as_ref() == Some(config));
+    let config = task
+        .config
+        .as_ref()
+        .filter(|config| !paths.matches(config))?;
+    let is_shared = settings
+        .tasks
+        .iter()
+        .any(|other| other.id != task.id && other.config.as_ref() == Some(config));
     (!is_shared).then(|| config.clone())
 }

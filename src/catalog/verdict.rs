@@ -8,10 +8,13 @@ use crate::{
     model::{TagName, Verdict, VerdictRecord, Version, verdict::Meant},
 };
 
-/// The release that has this number here, by its tag or, where that cannot be followed, by its second
-/// reference; `None` when neither leads to a release.
+/// The release that has this number here, by its tag or, where that cannot be followed, by its
+/// second reference; `None` when neither leads to a release.
 pub fn meant(git: &Repo, task: &TaskId, version: &Version) -> Option<Meant> {
-    let names = [TagName::release(task, version).reference(), TagName::keep_reference(task, version)];
+    let names = [
+        TagName::release(task, version).reference(),
+        TagName::keep_reference(task, version),
+    ];
     names.iter().find_map(|name| {
         let tag = git.peel_tag(&git.find_ref(name).ok()??).ok()?;
         Some(manifests::digest_in(&tag.message).map_or(Meant::Commit(tag.commit), Meant::Manifest))
@@ -19,9 +22,17 @@ pub fn meant(git: &Repo, task: &TaskId, version: &Version) -> Option<Meant> {
 }
 
 /// A verdict on the release that is here, by whoever works here.
-pub fn verdict(ground: &Ground, (task, version): (&TaskId, &Version), verdict: Verdict, reason: &str) -> VerdictRecord {
+pub fn verdict(
+    ground: &Ground,
+    (task, version): (&TaskId, &Version),
+    verdict: Verdict,
+    reason: &str,
+) -> VerdictRecord {
     // A machine that only looks may know no name for whoever looks.
-    let who = ground.git.identity().map_or_else(|_| ground.host.clone(), |who| format!("{} <{}>", who.name, who.email));
+    let who = ground.git.identity().map_or_else(
+        |_| ground.host.clone(),
+        |who| format!("{} <{}>", who.name, who.email),
+    );
     VerdictRecord {
         task: task.clone(),
         version: version.clone(),

@@ -53,7 +53,15 @@ pub struct Globals {
     #[arg(long, global = true, hide_short_help = true, env = "SNAPBACK_JSON", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub json: bool,
     /// When to use colours
-    #[arg(long, value_name = "WHEN", global = true, hide_short_help = true, env = "SNAPBACK_COLOR", value_enum, default_value = "auto")]
+    #[arg(
+        long,
+        value_name = "WHEN",
+        global = true,
+        hide_short_help = true,
+        env = "SNAPBACK_COLOR",
+        value_enum,
+        default_value = "auto"
+    )]
     pub color: Choice,
     /// Never draw progress bars
     #[arg(long, global = true, hide_short_help = true, env = "SNAPBACK_NO_PROGRESS", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
@@ -97,7 +105,11 @@ pub struct NoSign {
 impl NoSign {
     /// Whether and how what is made is signed.
     pub fn signing(&self) -> Signing {
-        if self.no_sign { Signing::Never } else { Signing::AsConfigured }
+        if self.no_sign {
+            Signing::Never
+        } else {
+            Signing::AsConfigured
+        }
     }
 }
 
@@ -111,32 +123,59 @@ pub struct SomeTasks {
 
 /// Asks for a task, and says which there are. `more` would do, too.
 fn which_task(session: &Session, more: &[&str]) -> Failure {
-    let Ok(app) = session.app() else { return Error::usage("which task?").into() };
+    let Ok(app) = session.app() else {
+        return Error::usage("which task?").into();
+    };
     let tasks = &app.settings().tasks;
-    let name = |task: &TaskSpec| task.title.as_ref().map_or_else(|| task.id.to_string(), |title| format!("{} {title}", task.id));
+    let name = |task: &TaskSpec| {
+        task.title.as_ref().map_or_else(
+            || task.id.to_string(),
+            |title| format!("{} {title}", task.id),
+        )
+    };
     let mut names: Vec<String> = tasks.iter().take(TASKS_NAMED).map(name).collect();
     if tasks.len() > TASKS_NAMED {
         names.push(format!("{} more", tasks.len() - TASKS_NAMED));
     }
     let Some(first) = tasks.first() else {
         let hints = vec![Hint::run("find them", &["snapback", "init"])];
-        return Error::Usage { message: "no task yet".into(), hints }.into();
+        return Error::Usage {
+            message: "no task yet".into(),
+            hints,
+        }
+        .into();
     };
     let typed = |words: &[&str]| {
-        let all = std::env::args_os().skip(1).map(|word| secret::clean_text(&word.to_string_lossy()));
-        std::iter::once("snapback".to_string()).chain(all).chain(words.iter().map(ToString::to_string)).collect()
+        let all = std::env::args_os()
+            .skip(1)
+            .map(|word| secret::clean_text(&word.to_string_lossy()));
+        std::iter::once("snapback".to_string())
+            .chain(all)
+            .chain(words.iter().map(ToString::to_string))
+            .collect()
     };
-    let mut hints = vec![Hint { why: "name one".into(), argv: typed(&["--task", first.id.as_str()]) }];
+    let mut hints = vec![Hint {
+        why: "name one".into(),
+        argv: typed(&["--task", first.id.as_str()]),
+    }];
     if !more.is_empty() {
-        hints.push(Hint { why: "or all".into(), argv: typed(more) });
+        hints.push(Hint {
+            why: "or all".into(),
+            argv: typed(more),
+        });
     }
-    Error::Usage { message: format!("which task? There are {}", names.join(", ")), hints }.into()
+    Error::Usage {
+        message: format!("which task? There are {}", names.join(", ")),
+        hints,
+    }
+    .into()
 }
 
 impl OneTask {
     /// The task that was named, or the one whose folder this is, or the only one.
     pub fn find(&self, session: &Session) -> Result<TaskId, Failure> {
-        self.find_if_any(session)?.ok_or_else(|| which_task(session, &[]))
+        self.find_if_any(session)?
+            .ok_or_else(|| which_task(session, &[]))
     }
 
     /// The same; `None` when there is no saying.
@@ -145,7 +184,9 @@ impl OneTask {
         if let Some(name) = &self.task {
             return app.find_task(name).map(Some);
         }
-        Ok(app.task_here().or_else(|| app.settings().only_task().map(|only| only.id.clone())))
+        Ok(app
+            .task_here()
+            .or_else(|| app.settings().only_task().map(|only| only.id.clone())))
     }
 }
 
@@ -162,15 +203,23 @@ impl SomeTasks {
         Ok(tasks)
     }
 
-    /// The tasks that were named, else all when `all`, else the one whose folder this is, or the only one.
+    /// The tasks that were named, else all when `all`, else the one whose folder this is, or the
+    /// only one.
     pub fn find(&self, session: &Session, all: bool) -> Result<Vec<TaskId>, Failure> {
         let named = self.named(session)?;
         let app = session.app()?;
         match app.task_here() {
             _ if !named.is_empty() => Ok(named),
             Some(here) if !all => Ok(vec![here]),
-            None if !all && app.settings().only_task().is_none() => Err(which_task(session, &["--all"])),
-            _ => Ok(app.settings().tasks.iter().map(|task| task.id.clone()).collect()),
+            None if !all && app.settings().only_task().is_none() => {
+                Err(which_task(session, &["--all"]))
+            }
+            _ => Ok(app
+                .settings()
+                .tasks
+                .iter()
+                .map(|task| task.id.clone())
+                .collect()),
         }
     }
 
@@ -182,12 +231,21 @@ impl SomeTasks {
 }
 
 /// A version of a task, written in any of the accepted ways; `None` stays `None`.
-pub fn version(session: &Session, task: &TaskId, text: Option<&String>) -> Result<Option<Version>, Failure> {
-    text.map(|text| session.app()?.resolve_version(task, text)).transpose()
+pub fn version(
+    session: &Session,
+    task: &TaskId,
+    text: Option<&String>,
+) -> Result<Option<Version>, Failure> {
+    text.map(|text| session.app()?.resolve_version(task, text))
+        .transpose()
 }
 
 /// A version that is only compared with the active one: a number need not be a release.
-pub fn lock_version(session: &Session, task: &TaskId, text: Option<&String>) -> Result<Option<Version>, Failure> {
+pub fn lock_version(
+    session: &Session,
+    task: &TaskId,
+    text: Option<&String>,
+) -> Result<Option<Version>, Failure> {
     let plain = |text: &String| text.strip_prefix('v').unwrap_or(text).parse().ok();
     match text.and_then(plain) {
         Some(version) => Ok(Some(version)),
@@ -221,16 +279,26 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(secs) = text.parse::<u32>() {
         return Ok(Duration::from_secs(secs.into()));
     }
-    let parsed: jiff::SignedDuration = text.parse().map_err(|_| "write it like 90s, 5m or 1h 30m".to_string())?;
+    let parsed: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "write it like 90s, 5m or 1h 30m".to_string())?;
     Duration::try_from(parsed).map_err(|_| "it must not be negative".to_string())
 }
 
 /// True when the arguments or the environment ask for JSON; for when clap cannot say.
 pub fn wants_json(argv: &[OsString]) -> bool {
-    let asked = argv.iter().skip(1).take_while(|word| *word != "--").any(|word| word == "--json");
+    let asked = argv
+        .iter()
+        .skip(1)
+        .take_while(|word| *word != "--")
+        .any(|word| word == "--json");
     asked
-        || std::env::var_os("SNAPBACK_JSON")
-            .is_some_and(|value| !matches!(value.to_str(), Some("" | "0" | "n" | "no" | "f" | "false" | "off")))
+        || std::env::var_os("SNAPBACK_JSON").is_some_and(|value| {
+            !matches!(
+                value.to_str(),
+                Some("" | "0" | "n" | "no" | "f" | "false" | "off")
+            )
+        })
 }
 
 #[cfg(test)]
@@ -255,7 +323,10 @@ mod tests {
 
     #[test]
     fn global_options_work_before_and_after_the_command() {
-        for line in ["snapback --json -y --lock-wait 5s undo", "snapback undo -y --json --lock-wait=5s"] {
+        for line in [
+            "snapback --json -y --lock-wait 5s undo",
+            "snapback undo -y --json --lock-wait=5s",
+        ] {
             let cli = Cli::try_parse_from(line.split(' ')).expect("it is right");
             assert!(cli.globals.json && cli.globals.yes && !cli.globals.dry_run);
             assert_eq!(cli.globals.lock_wait, Duration::from_secs(5));

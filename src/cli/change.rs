@@ -41,7 +41,11 @@ pub fn carry_out(session: &Session, request: &Request, ask: Ask) -> Result<Cours
         plan = Box::new(app.plan(request)?);
     }
     if !plan.nothing_to_do {
-        session.say(&render::plan::plan(session.err, &plan, session.globals.verbose));
+        session.say(&render::plan::plan(
+            session.err,
+            &plan,
+            session.globals.verbose,
+        ));
         app.check_commands(&plan)?;
         if ask == Ask::Once {
             session.confirm(&render::plan::question(&plan))?;
@@ -56,7 +60,11 @@ fn carry_out_at_once(session: &Session, request: &Request) -> Result<Course, Fai
     let mut seen = None;
     let report = session.app()?.apply_seen(request, |plan| {
         if !plan.nothing_to_do {
-            session.say(&render::plan::plan(session.err, plan, session.globals.verbose));
+            session.say(&render::plan::plan(
+                session.err,
+                plan,
+                session.globals.verbose,
+            ));
         }
         seen = Some(Box::new(plan.clone()));
         Ok(())
@@ -74,10 +82,19 @@ pub fn reply(session: &Session, request: &Request) -> Result<Reply, Failure> {
 }
 
 /// The same, and pushes what was made; where there was nothing left to do, what was made before.
-pub fn reply_and_push(session: &Session, request: &Request, remote: Option<&str>, hooks: Hooks) -> Result<Reply, Failure> {
-    let Some(remote) = remote else { return reply(session, request) };
+pub fn reply_and_push(
+    session: &Session,
+    request: &Request,
+    remote: Option<&str>,
+    hooks: Hooks,
+) -> Result<Reply, Failure> {
+    let Some(remote) = remote else {
+        return reply(session, request);
+    };
     let (plan, report) = match carry_out(session, request, Ask::Once)? {
-        Course::Shown(plan) => return Ok(Reply::dry_run(session.out, &plan, session.globals.verbose)),
+        Course::Shown(plan) => {
+            return Ok(Reply::dry_run(session.out, &plan, session.globals.verbose));
+        }
         Course::Done(plan, report) => (plan, report),
     };
     let mut reply = Reply::of_report(session.out, Some(&plan), &report);
@@ -86,73 +103,135 @@ pub fn reply_and_push(session: &Session, request: &Request, remote: Option<&str>
     }
     match session.app()?.push(&report, remote, hooks) {
         Ok(Pushed { remote, is_new }) => {
-            reply.next.retain(|step| step.argv.first().is_none_or(|word| word != "git"));
-            reply.next.retain(|step| !step.argv.iter().any(|word| word == "verdicts"));
+            reply
+                .next
+                .retain(|step| step.argv.first().is_none_or(|word| word != "git"));
+            reply
+                .next
+                .retain(|step| !step.argv.iter().any(|word| word == "verdicts"));
             let remote = render::safe(&remote);
-            let _ = if is_new { writeln!(reply.text, "  pushed to {remote}") } else { writeln!(reply.text, "  {remote} has it already") };
+            let _ = if is_new {
+                writeln!(reply.text, "  pushed to {remote}")
+            } else {
+                writeln!(reply.text, "  {remote} has it already")
+            };
             reply.changed |= is_new;
             Ok(reply)
         }
-        Err(failure) if failure.is_stop() => push_stopped(session, reply, &report, (remote, &failure)),
+        Err(failure) if failure.is_stop() => {
+            push_stopped(session, reply, &report, (remote, &failure))
+        }
         Err(failure) => not_pushed(session, reply, &report, (remote, &failure)),
     }
 }
 
 /// Somebody said stop while the remote was at work: only the remote knows what became of the push.
-fn push_stopped(session: &Session, mut reply: Reply, report: &Report, (remote, failure): (&str, &Failure)) -> Result<Reply, Failure> {
+fn push_stopped(
+    session: &Session,
+    mut reply: Reply,
+    report: &Report,
+    (remote, failure): (&str, &Failure),
+) -> Result<Reply, Failure> {
     let app = session.app()?;
     let target = app.push_place(remote);
     session.may_change(&format!("what {target} has"));
     let left = session.left();
     session.print_failure(failure, Some(&left));
     let tag = app.tag_of(report)?.map(|tag| format!("refs/tags/{tag}"));
-    let look = ["git", "ls-remote", &target].into_iter().chain(tag.as_deref()).collect::<Vec<_>>();
+    let look = ["git", "ls-remote", &target]
+        .into_iter()
+        .chain(tag.as_deref())
+        .collect::<Vec<_>>();
     let mut hints = vec![Hint::run("see what it has", &look)];
-    hints.extend(push_again(app, report, remote, "push it again, which changes nothing that is there")?);
-    reply.next.retain(|step| step.argv.first().is_none_or(|word| word != "git"));
+    hints.extend(push_again(
+        app,
+        report,
+        remote,
+        "push it again, which changes nothing that is there",
+    )?);
+    reply
+        .next
+        .retain(|step| step.argv.first().is_none_or(|word| word != "git"));
     reply.left = Some(left);
-    let text = format!("{}; the push was stopped, and whether {target} has it is not known", here(report));
+    let text = format!(
+        "{}; the push was stopped, and whether {target} has it is not known",
+        here(report)
+    );
     Ok(reply.with_problem(failure.kind(), text).with_next(hints))
 }
 
 /// What was made stays here; why it is not at the remote, and the ways out that work.
-fn not_pushed(session: &Session, mut reply: Reply, report: &Report, (remote, failure): (&str, &Failure)) -> Result<Reply, Failure> {
+fn not_pushed(
+    session: &Session,
+    mut reply: Reply,
+    report: &Report,
+    (remote, failure): (&str, &Failure),
+) -> Result<Reply, Failure> {
     let app = session.app()?;
     let found = app.way_out(report, remote);
     match &found {
         Some(_) => session.print_causes(failure),
         None => session.print_failure(failure, None),
     }
-    let (kind, why) = found.as_ref().map_or((failure.kind(), failure.to_string()), |found| (found.kind(), found.to_string()));
-    let back = |why: &str| report.op.iter().map(|op| Hint::run(why, &["snapback", "undo", &op.short()])).collect::<Vec<_>>();
+    let (kind, why) = found
+        .as_ref()
+        .map_or((failure.kind(), failure.to_string()), |found| {
+            (found.kind(), found.to_string())
+        });
+    let back = |why: &str| {
+        report
+            .op
+            .iter()
+            .map(|op| Hint::run(why, &["snapback", "undo", &op.short()]))
+            .collect::<Vec<_>>()
+    };
     let push = |why: &str| push_again(app, report, remote, why);
     let hints = match &found {
         // The tag there is a release, so this one must have another number.
-        Some(crate::app::Error::TagThere { .. }) => {
-            [back("take it back, and release the next version"), found.as_ref().map(Fault::hints).unwrap_or_default()]
-        }
-        Some(found) => [found.hints(), [push("then push it")?, back("or take it back")].concat()],
+        Some(crate::app::Error::TagThere { .. }) => [
+            back("take it back, and release the next version"),
+            found.as_ref().map(Fault::hints).unwrap_or_default(),
+        ],
+        Some(found) => [
+            found.hints(),
+            [push("then push it")?, back("or take it back")].concat(),
+        ],
         None => [push("push it")?, back("or take it back")],
     };
-    reply.next.retain(|step| step.argv.first().is_none_or(|word| word != "git") && !step.argv.iter().any(|word| word == "undo"));
+    reply.next.retain(|step| {
+        step.argv.first().is_none_or(|word| word != "git")
+            && !step.argv.iter().any(|word| word == "undo")
+    });
     reply.left = Some(session.left());
-    Ok(reply.with_problem(kind, format!("{}, but not pushed: {why}", here(report))).with_next(hints.concat()))
+    Ok(reply
+        .with_problem(kind, format!("{}, but not pushed: {why}", here(report)))
+        .with_next(hints.concat()))
 }
 
 /// Where it is in any case.
 fn here(report: &Report) -> &'static str {
-    if report.changed { "done here" } else { "it is here already" }
+    if report.changed {
+        "done here"
+    } else {
+        "it is here already"
+    }
 }
 
 /// The command that pushes it by hand; none when there is no saying where.
 fn push_again(app: &App, report: &Report, remote: &str, why: &str) -> Result<Vec<Hint>, Failure> {
     let words = app.share(app.tag_of(report)?.as_deref(), Some(remote));
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    Ok(if words.is_empty() { Vec::new() } else { vec![Hint::run(why, &words)] })
+    Ok(if words.is_empty() {
+        Vec::new()
+    } else {
+        vec![Hint::run(why, &words)]
+    })
 }
 
 /// A version as typed after `--version`: `1.3.0` or `v1.3.0`.
 pub fn new_version(text: &str) -> Result<crate::model::Version, Failure> {
     let plain = text.strip_prefix('v').unwrap_or(text);
-    plain.parse().map_err(|error: crate::model::version::NotAVersion| Error::usage(error.to_string()).into())
+    plain
+        .parse()
+        .map_err(|error: crate::model::version::NotAVersion| Error::usage(error.to_string()).into())
 }

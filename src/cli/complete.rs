@@ -13,9 +13,15 @@ use crate::{
 
 /// The ids of all tasks, with their titles.
 pub fn tasks() -> Vec<CompletionCandidate> {
-    let Some(app) = open(&words()) else { return Vec::new() };
+    let Some(app) = open(&words()) else {
+        return Vec::new();
+    };
     let candidate = |task: &crate::model::TaskSpec| {
-        CompletionCandidate::new(task.id.to_string()).help(task.title.as_ref().map(|title| super::render::safe(title).into()))
+        CompletionCandidate::new(task.id.to_string()).help(
+            task.title
+                .as_ref()
+                .map(|title| super::render::safe(title).into()),
+        )
     };
     app.settings().tasks.iter().map(candidate).collect()
 }
@@ -23,19 +29,35 @@ pub fn tasks() -> Vec<CompletionCandidate> {
 /// The versions of the task on the line (or of the folder's), and the words that stand for one.
 pub fn versions() -> Vec<CompletionCandidate> {
     let words = words();
-    let Some(app) = open(&words) else { return Vec::new() };
-    let Some(task) = named_task(&words).and_then(|name| app.find_task(&name).ok()).or_else(|| here(&app)) else { return Vec::new() };
+    let Some(app) = open(&words) else {
+        return Vec::new();
+    };
+    let Some(task) = named_task(&words)
+        .and_then(|name| app.find_task(&name).ok())
+        .or_else(|| here(&app))
+    else {
+        return Vec::new();
+    };
     let names = app.release_names(&task).unwrap_or_default();
     let candidate = |(version, about): (crate::model::Version, String)| {
         CompletionCandidate::new(version.to_string()).help(Some(super::render::safe(&about).into()))
     };
-    let words = [("previous", "the one before the active one"), ("last-good", "the newest proven one"), ("latest", "the newest one")];
-    let words = words.into_iter().map(|(word, help)| CompletionCandidate::new(word).help(Some(help.into())));
+    let words = [
+        ("previous", "the one before the active one"),
+        ("last-good", "the newest proven one"),
+        ("latest", "the newest one"),
+    ];
+    let words = words
+        .into_iter()
+        .map(|(word, help)| CompletionCandidate::new(word).help(Some(help.into())));
     names.into_iter().map(candidate).chain(words).collect()
 }
 
 fn here(app: &App) -> Option<TaskId> {
-    app.settings().only_task().map(|only| only.id.clone()).or_else(|| app.task_here())
+    app.settings()
+        .only_task()
+        .map(|only| only.id.clone())
+        .or_else(|| app.task_here())
 }
 
 /// The words on the line: what follows the `--` of the completion call.
@@ -47,7 +69,14 @@ fn words() -> Vec<String> {
 fn open(words: &[String]) -> Option<App> {
     let dir = value_of(words, "-C", "-C").map_or_else(|| PathBuf::from("."), PathBuf::from);
     let config = value_of(words, "--config", "--config").map(PathBuf::from);
-    App::open(&dir, Options { config, ..Options::default() }).ok()
+    App::open(
+        &dir,
+        Options {
+            config,
+            ..Options::default()
+        },
+    )
+    .ok()
 }
 
 fn named_task(words: &[String]) -> Option<String> {
@@ -58,8 +87,12 @@ fn named_task(words: &[String]) -> Option<String> {
 fn value_of(words: &[String], short: &str, long: &str) -> Option<String> {
     let mut found = None;
     for (at, word) in words.iter().enumerate() {
-        let attached = word.strip_prefix(long).and_then(|rest| rest.strip_prefix('='));
-        let glued = word.strip_prefix(short).filter(|rest| !rest.is_empty() && !short.starts_with("--"));
+        let attached = word
+            .strip_prefix(long)
+            .and_then(|rest| rest.strip_prefix('='));
+        let glued = word
+            .strip_prefix(short)
+            .filter(|rest| !rest.is_empty() && !short.starts_with("--"));
         if word == short || word == long {
             found = words.get(at + 1).cloned().or(found);
         } else if let Some(value) = attached.or(glued) {
@@ -76,8 +109,14 @@ mod tests {
     #[test]
     fn the_task_on_the_line_is_found() {
         let task = |line: &str| named_task(&line.split(' ').map(String::from).collect::<Vec<_>>());
-        assert_eq!(task("snapback rollback -t T01 --to").as_deref(), Some("T01"));
-        assert_eq!(task("snapback rollback --task=T02 --to").as_deref(), Some("T02"));
+        assert_eq!(
+            task("snapback rollback -t T01 --to").as_deref(),
+            Some("T01")
+        );
+        assert_eq!(
+            task("snapback rollback --task=T02 --to").as_deref(),
+            Some("T02")
+        );
         assert_eq!(task("snapback rollback -tT03 --to").as_deref(), Some("T03"));
         assert_eq!(task("snapback rollback --to"), None);
     }

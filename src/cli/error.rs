@@ -16,7 +16,9 @@ pub enum Error {
         hints: Vec<Hint>,
     },
     /// It asks, and nobody is there.
-    #[error("this asks before it changes anything, and nobody can be asked here: add --yes to carry the plan out")]
+    #[error(
+        "this asks before it changes anything, and nobody can be asked here: add --yes to carry the plan out"
+    )]
     NeedsYes {
         /// The same command with `--yes`.
         argv: Vec<String>,
@@ -59,7 +61,10 @@ pub enum Error {
 impl Error {
     /// A usage error without hints.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self::Usage { message: message.into(), hints: Vec::new() }
+        Self::Usage {
+            message: message.into(),
+            hints: Vec::new(),
+        }
     }
 }
 
@@ -67,7 +72,9 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Usage { .. } => Kind::Usage,
-            Self::NeedsYes { .. } | Self::NeedsAuto | Self::Declined | Self::InsideHook => Kind::Refused,
+            Self::NeedsYes { .. } | Self::NeedsAuto | Self::Declined | Self::InsideHook => {
+                Kind::Refused
+            }
             Self::TimeLimit(_) => Kind::TimeLimit,
             Self::Answer(_) | Self::Write { .. } | Self::Demo(_) => Kind::Missing,
             Self::NotUnfinished(_) => Kind::NotFound,
@@ -77,16 +84,36 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::Usage { hints, .. } if hints.is_empty() => vec![Hint::run("see how it is written", &["snapback", "--help"])],
+            Self::Usage { hints, .. } if hints.is_empty() => {
+                vec![Hint::run("see how it is written", &["snapback", "--help"])]
+            }
             Self::Usage { hints, .. } => hints.clone(),
-            Self::NeedsYes { argv } => vec![Hint { why: "without a question".into(), argv: argv.clone() }],
-            Self::InsideHook => vec![Hint::say("take the command out of the hook; reading commands such as `snapback status` may stay")],
+            Self::NeedsYes { argv } => vec![Hint {
+                why: "without a question".into(),
+                argv: argv.clone(),
+            }],
+            Self::InsideHook => vec![Hint::say(
+                "take the command out of the hook; reading commands such as `snapback status` may stay",
+            )],
             Self::TimeLimit(_) => vec![Hint::run("see where it stands", &["snapback", "status"])],
-            Self::NotUnfinished(_) => vec![Hint::run("list the operations", &["snapback", "op", "list"])],
-            Self::Answer(_) | Self::Write { .. } => vec![Hint::say("check that the disk is not full and the place is writable")],
-            Self::NeedsAuto => vec![Hint::run("walk through by itself", &["snapback", "demo", "--auto"])],
-            Self::DemoIsWrong(_) => vec![Hint::run("look at what it left", &["snapback", "demo", "--auto", "--keep"])],
-            Self::Declined => vec![Hint::say("run it again and answer y, or add --dry-run to see the plan alone")],
+            Self::NotUnfinished(_) => vec![Hint::run(
+                "list the operations",
+                &["snapback", "op", "list"],
+            )],
+            Self::Answer(_) | Self::Write { .. } => vec![Hint::say(
+                "check that the disk is not full and the place is writable",
+            )],
+            Self::NeedsAuto => vec![Hint::run(
+                "walk through by itself",
+                &["snapback", "demo", "--auto"],
+            )],
+            Self::DemoIsWrong(_) => vec![Hint::run(
+                "look at what it left",
+                &["snapback", "demo", "--auto", "--keep"],
+            )],
+            Self::Declined => vec![Hint::say(
+                "run it again and answer y, or add --dry-run to see the plan alone",
+            )],
             Self::Demo(_) => vec![Hint::run("see what is missing", &["snapback", "doctor"])],
         }
     }

@@ -18,8 +18,14 @@ pub const EXIT_CODES: [(&str, &str); 16] = [
     ("4", "checked and bad, or a difference with --exit-code"),
     ("5", "task, version or operation not found"),
     ("6", "refused for safety, or it needs --yes"),
-    ("7", "conflict: stale --from, tag elsewhere, plan out of date"),
-    ("8", "something it needs is missing or failed; not all could be checked"),
+    (
+        "7",
+        "conflict: stale --from, tag elsewhere, plan out of date",
+    ),
+    (
+        "8",
+        "something it needs is missing or failed; not all could be checked",
+    ),
     ("9", "network or remote failed"),
     ("10", "no repository here"),
     ("11", "another snapback is at work"),
@@ -58,7 +64,10 @@ Examples:
 /// The definition of the whole command line.
 pub fn command() -> Command {
     let plain = Cli::command();
-    let commands: Vec<String> = plain.get_subcommands().map(|command| command.get_name().to_string()).collect();
+    let commands: Vec<String> = plain
+        .get_subcommands()
+        .map(|command| command.get_name().to_string())
+        .collect();
     let long = long_overview(&plain);
     let mut root = plain
         .help_template("{about}\n\n{before-help}{usage-heading} {usage}{after-help}")
@@ -76,11 +85,17 @@ pub fn command() -> Command {
 
 /// Examples above the arguments, in subcommands of subcommands too.
 fn with_template(command: Command) -> Command {
-    let inner: Vec<String> = command.get_subcommands().map(|command| command.get_name().to_string()).collect();
-    let mut command =
-        command.help_template("{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}").disable_help_subcommand(true);
+    let inner: Vec<String> = command
+        .get_subcommands()
+        .map(|command| command.get_name().to_string())
+        .collect();
+    let mut command = command
+        .help_template("{about}\n\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}")
+        .disable_help_subcommand(true);
     if !inner.is_empty() {
-        command = command.arg_required_else_help(true).subcommand_required(true);
+        command = command
+            .arg_required_else_help(true)
+            .subcommand_required(true);
     }
     for name in inner {
         command = command.mut_subcommand(name, with_template);
@@ -92,9 +107,20 @@ fn with_template(command: Command) -> Command {
 fn long_overview(root: &Command) -> String {
     let mut text = String::from("Commands:\n");
     for command in root.get_subcommands() {
-        let alias = command.get_visible_aliases().next().map(|alias| format!(" ({alias})")).unwrap_or_default();
-        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(text, "  {:<24} {about}", format!("{}{alias}", command.get_name()));
+        let alias = command
+            .get_visible_aliases()
+            .next()
+            .map(|alias| format!(" ({alias})"))
+            .unwrap_or_default();
+        let about = command
+            .get_about()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "  {:<24} {about}",
+            format!("{}{alias}", command.get_name())
+        );
     }
     text.push_str("\nOptions of all commands, before or after the command:\n");
     for arg in root.get_arguments().filter(|arg| arg.is_global_set()) {
@@ -102,12 +128,25 @@ fn long_overview(root: &Command) -> String {
         let long = arg.get_long().map(|long| format!("--{long}"));
         let flags = short.into_iter().chain(long).collect::<Vec<_>>().join(", ");
         let takes_value = arg.get_action().takes_values();
-        let value = arg.get_value_names().filter(|_| takes_value).and_then(|names| names.first()).map(|name| format!(" {name}"));
-        let env = arg.get_env().map(|name| format!(" [{}]", name.to_string_lossy())).unwrap_or_default();
+        let value = arg
+            .get_value_names()
+            .filter(|_| takes_value)
+            .and_then(|names| names.first())
+            .map(|name| format!(" {name}"));
+        let env = arg
+            .get_env()
+            .map(|name| format!(" [{}]", name.to_string_lossy()))
+            .unwrap_or_default();
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        let _ = writeln!(text, "  {:<24} {help}{env}", format!("{flags}{}", value.unwrap_or_default()));
+        let _ = writeln!(
+            text,
+            "  {:<24} {help}{env}",
+            format!("{flags}{}", value.unwrap_or_default())
+        );
     }
-    text.push_str("\nColours follow NO_COLOR, CLICOLOR_FORCE, FORCE_COLOR and CLICOLOR.\n\nExit codes:\n");
+    text.push_str(
+        "\nColours follow NO_COLOR, CLICOLOR_FORCE, FORCE_COLOR and CLICOLOR.\n\nExit codes:\n",
+    );
     for (code, meaning) in EXIT_CODES {
         let _ = writeln!(text, "  {code:<9} {meaning}");
     }
@@ -117,13 +156,22 @@ fn long_overview(root: &Command) -> String {
 /// What clap refuses, in one line.
 pub fn message(refusal: &clap::Error) -> String {
     use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
-    if matches!(refusal.kind(), DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand) {
+    if matches!(
+        refusal.kind(),
+        DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand
+    ) {
         return "a command is missing; `snapback -h` lists them".into();
     }
     let text = refusal.to_string();
     let text = text.split("\n\nUsage:").next().unwrap_or(&text);
-    let text = text.split("\n\nFor more information").next().unwrap_or(text);
-    text.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ")
+    let text = text
+        .split("\n\nFor more information")
+        .next()
+        .unwrap_or(text);
+    text.trim_start_matches("error: ")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// All manual pages: file name and content.
@@ -140,15 +188,30 @@ pub fn manual_pages() -> Vec<(String, Vec<u8>)> {
 fn add_page(pages: &mut Vec<(String, Vec<u8>)>, command: &Command, name: &str) {
     let mut page = Vec::new();
     // The texts around the arguments become sections of their own, and nothing is hidden here.
-    let shown = command.clone().name(name.to_string()).after_help(None::<&str>).after_long_help(None::<&str>);
+    let shown = command
+        .clone()
+        .name(name.to_string())
+        .after_help(None::<&str>)
+        .after_long_help(None::<&str>);
     let shown = shown.mut_args(|arg| arg.hide_short_help(false));
-    clap_mangen::Man::new(shown).title(name).section("1").render(&mut page).expect("because writing to memory cannot fail");
-    let text = |text: Option<&clap::builder::StyledStr>| text.map(ToString::to_string).unwrap_or_default();
-    page.extend(section("EXAMPLES", text(command.get_before_help()).trim_start_matches("Examples:\n")));
+    clap_mangen::Man::new(shown)
+        .title(name)
+        .section("1")
+        .render(&mut page)
+        .expect("because writing to memory cannot fail");
+    let text =
+        |text: Option<&clap::builder::StyledStr>| text.map(ToString::to_string).unwrap_or_default();
+    page.extend(section(
+        "EXAMPLES",
+        text(command.get_before_help()).trim_start_matches("Examples:\n"),
+    ));
     page.extend(section("NOTES", &text(command.get_after_help())));
     page.extend(exit_status());
     pages.push((format!("{name}.1"), page));
-    for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
+    for inner in command
+        .get_subcommands()
+        .filter(|inner| !inner.is_hide_set())
+    {
         add_page(pages, inner, &format!("{name}-{}", inner.get_name()));
     }
 }
@@ -158,7 +221,13 @@ fn section(title: &str, text: &str) -> Vec<u8> {
     if text.is_empty() {
         return Vec::new();
     }
-    let text = text.replace('\\', "\\e").replace('-', "\\-").lines().map(|line| format!("\\&{line}\n")).collect::<Vec<_>>().concat();
+    let text = text
+        .replace('\\', "\\e")
+        .replace('-', "\\-")
+        .lines()
+        .map(|line| format!("\\&{line}\n"))
+        .collect::<Vec<_>>()
+        .concat();
     format!(".SH {title}\n.nf\n{text}.fi\n").into_bytes()
 }
 
@@ -191,9 +260,24 @@ mod tests {
 
     /// The `snapback …` lines of a text, without what follows two spaces, as words.
     fn command_lines(text: &str) -> Vec<Vec<String>> {
-        let lines = text.lines().map(|line| line.trim_start_matches("$ ").trim());
-        let lines = lines.filter(|line| line.starts_with("snapback ")).map(|line| line.split("  ").next().unwrap_or(line));
-        lines.map(|line| words(line.split(" > ").next().unwrap_or(line).split(" #").next().unwrap_or(line))).collect()
+        let lines = text
+            .lines()
+            .map(|line| line.trim_start_matches("$ ").trim());
+        let lines = lines
+            .filter(|line| line.starts_with("snapback "))
+            .map(|line| line.split("  ").next().unwrap_or(line));
+        lines
+            .map(|line| {
+                words(
+                    line.split(" > ")
+                        .next()
+                        .unwrap_or(line)
+                        .split(" #")
+                        .next()
+                        .unwrap_or(line),
+                )
+            })
+            .collect()
     }
 
     fn words(line: &str) -> Vec<String> {
@@ -225,8 +309,16 @@ mod tests {
     fn short_help_fits_on_a_screen_and_begins_with_examples_that_work() {
         for mut one in all() {
             let help = one.render_help().to_string();
-            assert!(help.lines().count() <= 25, "{}: {} lines\n{help}", one.get_name(), help.lines().count());
-            let examples = one.get_before_help().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                help.lines().count() <= 25,
+                "{}: {} lines\n{help}",
+                one.get_name(),
+                help.lines().count()
+            );
+            let examples = one
+                .get_before_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             let lines = command_lines(&examples);
             assert!(!lines.is_empty(), "{} has no example", one.get_name());
             all_parse(&lines);
@@ -239,7 +331,13 @@ mod tests {
     #[test]
     fn the_first_page_names_every_command() {
         for one in command().get_subcommands() {
-            assert!(OVERVIEW.split_whitespace().any(|word| word == one.get_name()), "{}", one.get_name());
+            assert!(
+                OVERVIEW
+                    .split_whitespace()
+                    .any(|word| word == one.get_name()),
+                "{}",
+                one.get_name()
+            );
         }
         insta::assert_snapshot!(command().term_width(80).render_help().to_string(), @r#"
         Put any task of a repository back, verified, to any version it released
@@ -287,27 +385,49 @@ mod tests {
     #[test]
     fn exit_codes_are_those_of_the_kinds() {
         use crate::base::Kind;
-        for kind in [Kind::Bug, Kind::Usage, Kind::Bad, Kind::Refused, Kind::Missing, Kind::Stuck, Kind::TimeLimit] {
-            assert!(EXIT_CODES.iter().any(|(code, _)| *code == kind.exit_code().to_string()));
+        for kind in [
+            Kind::Bug,
+            Kind::Usage,
+            Kind::Bad,
+            Kind::Refused,
+            Kind::Missing,
+            Kind::Stuck,
+            Kind::TimeLimit,
+        ] {
+            assert!(
+                EXIT_CODES
+                    .iter()
+                    .any(|(code, _)| *code == kind.exit_code().to_string())
+            );
         }
     }
 
     #[test]
     fn there_is_a_page_for_every_command_with_exit_codes() {
         let pages = manual_pages();
-        for name in ["snapback.1", "git-snapback.1", "snapback-rollback.1", "snapback-op-resume.1"] {
+        for name in [
+            "snapback.1",
+            "git-snapback.1",
+            "snapback-rollback.1",
+            "snapback-op-resume.1",
+        ] {
             assert!(pages.iter().any(|(page, _)| page == name), "{name}");
         }
         for (name, page) in pages.iter().filter(|(name, _)| name != "git-snapback.1") {
             let page = String::from_utf8_lossy(page);
-            assert!(page.contains("stuck: a person is needed") && page.contains(".SH EXAMPLES"), "{name}");
+            assert!(
+                page.contains("stuck: a person is needed") && page.contains(".SH EXAMPLES"),
+                "{name}"
+            );
             assert!(page.contains("Print one JSON document"), "{name}");
         }
     }
 
     #[test]
     fn usage_errors_are_one_line() {
-        let refusal = command().try_get_matches_from(["snapback", "rollbakc"]).expect_err("it is unknown");
+        let refusal = command()
+            .try_get_matches_from(["snapback", "rollbakc"])
+            .expect_err("it is unknown");
         insta::assert_snapshot!(message(&refusal), @"unrecognized subcommand 'rollbakc' tip: a similar subcommand exists: 'rollback'");
     }
 }

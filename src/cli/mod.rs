@@ -1,4 +1,5 @@
-//! Row 10, the command line: clap, no logic. Standard output is the answer, standard error the talk.
+//! Row 10, the command line: clap, no logic. Standard output is the answer, standard error the
+//! talk.
 //!
 //! [`main`] parses, opens a [`session::Session`], runs one file of [`commands`] and prints the
 //! [`reply::Reply`] it returns, as text or as the one JSON document of `--json`. Nothing here
@@ -36,7 +37,9 @@ pub fn main() -> ExitCode {
     signals::install();
     clap_complete::CompleteEnv::with_factory(help::command).complete();
     let argv: Vec<OsString> = std::env::args_os().collect();
-    let parsed = help::command().try_get_matches_from(&argv).and_then(|matches| Cli::from_arg_matches(&matches));
+    let parsed = help::command()
+        .try_get_matches_from(&argv)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
     let code = match parsed {
         Ok(cli) => execute(&cli),
         Err(refusal) => refuse(&refusal, &argv),
@@ -50,9 +53,14 @@ fn execute(cli: &Cli) -> i32 {
     let writes = cli.command.writes() && !cli.globals.dry_run;
     let session = Session::new(&cli.globals, &command, writes);
     let last_words = last_words(command.clone(), cli.globals.json);
-    let limit = cli.globals.timeout.map(|limit| signals::Deadline::start(limit, writes, last_words));
+    let limit = cli
+        .globals
+        .timeout
+        .map(|limit| signals::Deadline::start(limit, writes, last_words));
     let result = match session.refuse_inside_a_hook(cli.command.changes()) {
-        Ok(()) => session.settle(cli.command.changes()).and_then(|()| cli.command.run(&session)),
+        Ok(()) => session
+            .settle(cli.command.changes())
+            .and_then(|()| cli.command.run(&session)),
         Err(failure) => Err(failure),
     };
     match result {
@@ -60,7 +68,11 @@ fn execute(cli: &Cli) -> i32 {
             Ok(reply) => answer(&session, &command, &reply),
             Err(stopped) => fail(&session, &command, &stopped),
         },
-        Err(failure) => fail(&session, &command, &signals::explain(session.explain(failure), limit.as_ref())),
+        Err(failure) => fail(
+            &session,
+            &command,
+            &signals::explain(session.explain(failure), limit.as_ref()),
+        ),
     }
 }
 
@@ -68,9 +80,15 @@ fn execute(cli: &Cli) -> i32 {
 fn last_words(command: String, as_json: bool) -> impl FnOnce(&Failure) + Send {
     move |failure| {
         if as_json {
-            let _ = put(&json(&Answer::failed(&command, failure).with_left(Left::default())));
+            let _ = put(&json(
+                &Answer::failed(&command, failure).with_left(Left::default()),
+            ));
         } else {
-            let _ = write!(std::io::stderr(), "{}", render::error::failure(Style::default(), failure, Some(&Left::default())));
+            let _ = write!(
+                std::io::stderr(),
+                "{}",
+                render::error::failure(Style::default(), failure, Some(&Left::default()))
+            );
         }
     }
 }
@@ -83,7 +101,11 @@ fn answer(session: &Session, command: &str, reply: &Reply) -> i32 {
         text::for_terminal(&reply.page(session.out, session.globals.quiet))
     };
     match put(&text) {
-        Err(error) if reply.exit_code == 0 && !reply.changed && error.kind() != std::io::ErrorKind::BrokenPipe => {
+        Err(error)
+            if reply.exit_code == 0
+                && !reply.changed
+                && error.kind() != std::io::ErrorKind::BrokenPipe =>
+        {
             let failure = Failure::from(error::Error::Answer(error));
             session.print_failure(&failure, None);
             failure.kind().exit_code()
@@ -96,7 +118,13 @@ fn answer(session: &Session, command: &str, reply: &Reply) -> i32 {
 fn fail(session: &Session, command: &str, failure: &Failure) -> i32 {
     let left = session.left();
     if session.globals.json {
-        let _ = put(&json(&Answer { warnings: session.warnings(), ..Answer::failed(command, failure) }.with_left(left)));
+        let _ = put(&json(
+            &Answer {
+                warnings: session.warnings(),
+                ..Answer::failed(command, failure)
+            }
+            .with_left(left),
+        ));
     } else {
         session.print_failure(failure, Some(&left));
     }
@@ -107,12 +135,20 @@ fn fail(session: &Session, command: &str, failure: &Failure) -> i32 {
 fn refuse(refusal: &clap::Error, argv: &[OsString]) -> i32 {
     if !refusal.use_stderr() || !wants_json(argv) {
         return match refusal.print() {
-            Err(error) if refusal.exit_code() == 0 && error.kind() != std::io::ErrorKind::BrokenPipe => Kind::Missing.exit_code(),
+            Err(error)
+                if refusal.exit_code() == 0 && error.kind() != std::io::ErrorKind::BrokenPipe =>
+            {
+                Kind::Missing.exit_code()
+            }
             _ => refusal.exit_code(),
         };
     }
     let known = Cli::command();
-    let word = argv.iter().skip(1).filter_map(|word| word.to_str()).find(|word| known.find_subcommand(word).is_some());
+    let word = argv
+        .iter()
+        .skip(1)
+        .filter_map(|word| word.to_str())
+        .find(|word| known.find_subcommand(word).is_some());
     let failure = Failure::from(error::Error::usage(help::message(refusal)));
     let _ = put(&json(&Answer::failed(word.unwrap_or_default(), &failure)));
     Kind::Usage.exit_code()

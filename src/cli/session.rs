@@ -21,7 +21,9 @@ use super::{
 };
 use crate::{
     app::{App, Options},
-    base::{Clock, Failure, cancel, output, process::DEPTH_VARIABLE, secret, text::for_terminal, zone},
+    base::{
+        Clock, Failure, cancel, output, process::DEPTH_VARIABLE, secret, text::for_terminal, zone,
+    },
     model::{Event, Left, Sink, audit::Via, trust::CommandState},
     trust::Place,
 };
@@ -45,7 +47,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Reads the environment and the terminals. One that `writes` says after a failure what was changed.
+    /// Reads the environment and the terminals. One that `writes` says after a failure what was
+    /// changed.
     pub fn new(globals: &Globals, command: &str, writes: bool) -> Self {
         let env = |name: &str| std::env::var_os(name).and_then(|value| value.into_string().ok());
         let on_terminal = std::io::stderr().is_terminal();
@@ -53,7 +56,13 @@ impl Session {
         let err = colour::decide(globals.color, on_terminal, env);
         let talk = match () {
             () if globals.quiet || (globals.json && !on_terminal) => Talk::Quiet,
-            () if on_terminal && !globals.no_progress && env("TERM").as_deref() != Some("dumb") && env("CI").is_none() => Talk::Bars,
+            () if on_terminal
+                && !globals.no_progress
+                && env("TERM").as_deref() != Some("dumb")
+                && env("CI").is_none() =>
+            {
+                Talk::Bars
+            }
             () => Talk::Lines,
         };
         Self {
@@ -72,7 +81,10 @@ impl Session {
 
     /// The folder to work in.
     pub fn dir(&self) -> PathBuf {
-        self.globals.dir.clone().unwrap_or_else(|| PathBuf::from("."))
+        self.globals
+            .dir
+            .clone()
+            .unwrap_or_else(|| PathBuf::from("."))
     }
 
     /// The repository, opened once. Opening it changes nothing.
@@ -86,19 +98,25 @@ impl Session {
         Ok(app)
     }
 
-    /// Before a command that changes something: what was left to be done by whoever comes next. What
-    /// waits to be taken back must not wait for ever because its supervisor was killed.
+    /// Before a command that changes something: what was left to be done by whoever comes next.
+    /// What waits to be taken back must not wait for ever because its supervisor was killed.
     pub fn settle(&self, changes: bool) -> Result<(), Failure> {
         if !changes || self.globals.dry_run || std::env::var_os(DEPTH_VARIABLE).is_some() {
             return Ok(());
         }
         // Some commands need no repository; those that do say so themselves.
-        let Ok(app) = App::open(&self.dir(), self.options()) else { return Ok(()) };
+        let Ok(app) = App::open(&self.dir(), self.options()) else {
+            return Ok(());
+        };
         // Nothing there is left to somebody who may not change it.
         if app.check_owner().is_err() {
             return Ok(());
         }
-        let app = if self.lead_to_hooks(&app) { App::open(&self.dir(), self.options())? } else { app };
+        let app = if self.lead_to_hooks(&app) {
+            App::open(&self.dir(), self.options())?
+        } else {
+            app
+        };
         let app = self.app.get_or_init(|| app);
         if self.command != "confirm" {
             super::commands::settle_overdue(self, app);
@@ -159,7 +177,11 @@ impl Session {
             without_commands: self.globals.no_commands,
             dry_run: self.globals.dry_run,
             asks: self.can_ask(),
-            via: if self.command == "guard" { Via::Guard } else { via() },
+            via: if self.command == "guard" {
+                Via::Guard
+            } else {
+                via()
+            },
         }
     }
 
@@ -181,25 +203,46 @@ impl Session {
             return Ok(());
         }
         if !self.can_ask() {
-            return Err(
-                Error::NeedsYes { argv: with_yes(std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned())) }.into()
-            );
+            return Err(Error::NeedsYes {
+                argv: with_yes(
+                    std::env::args_os()
+                        .skip(1)
+                        .map(|word| word.to_string_lossy().into_owned()),
+                ),
+            }
+            .into());
         }
         self.sink.finish();
         let _ = write!(std::io::stderr(), "{} [y/N] ", for_terminal(question));
         let answer = read_line()?;
-        if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") { Ok(()) } else { Err(Error::Declined.into()) }
+        if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+            Ok(())
+        } else {
+            Err(Error::Declined.into())
+        }
     }
 
     /// Shows commands that nobody agreed to yet, and asks; true when there are such commands and a
     /// person agreed to them. `--yes` is an answer to another question, so it agrees to nothing.
     pub fn agree(&self, commands: &[CommandState]) -> Result<bool, Failure> {
-        let new: Vec<CommandState> = commands.iter().filter(|state| !state.trusted).cloned().collect();
+        let new: Vec<CommandState> = commands
+            .iter()
+            .filter(|state| !state.trusted)
+            .cloned()
+            .collect();
         if new.is_empty() || self.globals.yes || !self.can_ask() {
             return Ok(false);
         }
-        self.confirm(&format!("{}{}", render::commands::list(self.err, &new), render::commands::question(&new)))?;
-        self.app()?.agree(&new.into_iter().map(|state| state.command).collect::<Vec<_>>())?;
+        self.confirm(&format!(
+            "{}{}",
+            render::commands::list(self.err, &new),
+            render::commands::question(&new)
+        ))?;
+        self.app()?.agree(
+            &new.into_iter()
+                .map(|state| state.command)
+                .collect::<Vec<_>>(),
+        )?;
         Ok(true)
     }
 
@@ -213,7 +256,11 @@ impl Session {
     /// # Errors
     /// When it is a place that is not written to, or writing failed.
     pub fn write_file(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
-        let done = if self.globals.dry_run { output::check(path) } else { output::write(path, bytes, mode) };
+        let done = if self.globals.dry_run {
+            output::check(path)
+        } else {
+            output::write(path, bytes, mode)
+        };
         Ok(done?)
     }
 
@@ -239,11 +286,19 @@ impl Session {
     /// What is so after a failure: of operations by their journals, of all else by looking again.
     pub fn left(&self) -> Left {
         let began = self.sink.began();
-        let other = if began.is_empty() || self.app.get().is_some() { None } else { App::open(&self.dir(), self.options()).ok() };
+        let other = if began.is_empty() || self.app.get().is_some() {
+            None
+        } else {
+            App::open(&self.dir(), self.options()).ok()
+        };
         let app = self.app.get().or(other.as_ref());
-        let mut left = Left { operations: app.map(|app| app.left_of(&began)).unwrap_or_default(), ..Left::default() };
+        let mut left = Left {
+            operations: app.map(|app| app.left_of(&began)).unwrap_or_default(),
+            ..Left::default()
+        };
         if app.is_none() {
-            left.unseen.extend(began.iter().map(|op| format!("operation {}", op.short())));
+            left.unseen
+                .extend(began.iter().map(|op| format!("operation {}", op.short())));
         }
         self.watch.borrow().compare(app, &mut left);
         left
@@ -264,18 +319,30 @@ impl Session {
     pub fn print_failure(&self, failure: &Failure, left: Option<&Left>) {
         self.sink.finish();
         let left = left.filter(|left| self.writes || left.is_change() || failure.is_stop());
-        let _ = write!(std::io::stderr(), "{}", for_terminal(&render::error::failure(self.err, failure, left)));
+        let _ = write!(
+            std::io::stderr(),
+            "{}",
+            for_terminal(&render::error::failure(self.err, failure, left))
+        );
     }
 
     /// The same without what can be done, where the answer says that better.
     pub fn print_causes(&self, failure: &Failure) {
         self.sink.finish();
-        let _ = write!(std::io::stderr(), "{}", for_terminal(&render::error::causes(self.err, failure)));
+        let _ = write!(
+            std::io::stderr(),
+            "{}",
+            for_terminal(&render::error::causes(self.err, failure))
+        );
     }
 
     /// A hook that snapback runs must not change what snapback is changing.
     pub fn refuse_inside_a_hook(&self, changes: bool) -> Result<(), Failure> {
-        if changes && std::env::var_os(DEPTH_VARIABLE).is_some() { Err(Error::InsideHook.into()) } else { Ok(()) }
+        if changes && std::env::var_os(DEPTH_VARIABLE).is_some() {
+            Err(Error::InsideHook.into())
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -293,16 +360,24 @@ fn via() -> Via {
 
 /// The same command with `--yes`.
 fn with_yes(words: impl Iterator<Item = String>) -> Vec<String> {
-    ["snapback".to_string(), "--yes".to_string()].into_iter().chain(words.map(|word| secret::clean_text(&word))).collect()
+    ["snapback".to_string(), "--yes".to_string()]
+        .into_iter()
+        .chain(words.map(|word| secret::clean_text(&word)))
+        .collect()
 }
 
 /// Reads a line from the terminal; a signal ends the wait.
 pub fn read_line() -> Result<String, Failure> {
     let stdin = std::io::stdin();
-    let tenth = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    let tenth = Timespec {
+        tv_sec: 0,
+        tv_nsec: 100_000_000,
+    };
     loop {
         cancel::check()?;
-        if poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&tenth)).is_ok_and(|ready| ready > 0) {
+        if poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&tenth))
+            .is_ok_and(|ready| ready > 0)
+        {
             let mut line = String::new();
             let _ = stdin.lock().read_line(&mut line);
             return Ok(line);
@@ -317,6 +392,9 @@ mod tests {
     #[test]
     fn the_flag_goes_where_it_always_works() {
         let words = ["rollback", "-t", "T01", "--", "x"].map(String::from);
-        assert_eq!(with_yes(words.into_iter())[..4], ["snapback", "--yes", "rollback", "-t"]);
+        assert_eq!(
+            with_yes(words.into_iter())[..4],
+            ["snapback", "--yes", "rollback", "-t"]
+        );
     }
 }

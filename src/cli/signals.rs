@@ -33,13 +33,20 @@ impl Deadline {
     /// Starts the clock; when it runs out, this process gets a TERM, as if a person had sent it.
     /// A command that `writes` something then comes to its own safe end; any other one is ended,
     /// after `last_words`, if it does not within two seconds.
-    pub fn start(limit: Duration, writes: bool, last_words: impl FnOnce(&Failure) + Send + 'static) -> Self {
+    pub fn start(
+        limit: Duration,
+        writes: bool,
+        last_words: impl FnOnce(&Failure) + Send + 'static,
+    ) -> Self {
         let passed = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&passed);
         std::thread::spawn(move || {
             std::thread::sleep(limit);
             flag.store(true, Ordering::SeqCst);
-            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM);
+            let _ = rustix::process::kill_process(
+                rustix::process::getpid(),
+                rustix::process::Signal::TERM,
+            );
             if !writes {
                 std::thread::sleep(GRACE);
                 last_words(&Error::TimeLimit(limit).into());
@@ -77,7 +84,11 @@ pub fn explain(failure: Failure, limit: Option<&Deadline>) -> Failure {
 ///
 /// # Errors
 /// When a command that only reads was stopped.
-pub fn explain_reply(reply: Reply, limit: Option<&Deadline>, writes: bool) -> Result<Reply, Failure> {
+pub fn explain_reply(
+    reply: Reply,
+    limit: Option<&Deadline>,
+    writes: bool,
+) -> Result<Reply, Failure> {
     match stop(limit) {
         None => Ok(reply),
         Some(stopped) if !writes && !reply.changed => Err(stopped),

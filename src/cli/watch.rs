@@ -33,7 +33,12 @@ impl Watch {
 
     /// Looks at places that are about to be changed.
     pub fn add(&mut self, places: &[PathBuf]) {
-        let look = |place: &PathBuf| (place.clone(), Footprint::of(std::slice::from_ref(place), &|_| false));
+        let look = |place: &PathBuf| {
+            (
+                place.clone(),
+                Footprint::of(std::slice::from_ref(place), &|_| false),
+            )
+        };
         self.own.extend(places.iter().map(look));
     }
 
@@ -54,19 +59,33 @@ impl Watch {
     /// Looks again, and adds what differs. What operations did is said by their journals.
     pub fn compare(&self, app: Option<&App>, left: &mut Left) {
         let text = |paths: Vec<PathBuf>| paths.into_iter().map(|path| path.display().to_string());
-        let shared = self.shared.as_ref().zip(app).filter(|_| left.operations.is_empty());
+        let shared = self
+            .shared
+            .as_ref()
+            .zip(app)
+            .filter(|_| left.operations.is_empty());
         let shared = shared.map(|(before, app)| app.footprint(&[]).changes_since(before));
-        let own = self.own.iter().map(|(place, before)| Footprint::of(std::slice::from_ref(place), &|_| false).changes_since(before));
+        let own = self.own.iter().map(|(place, before)| {
+            Footprint::of(std::slice::from_ref(place), &|_| false).changes_since(before)
+        });
         for (changed, unseen) in shared.into_iter().chain(own) {
             left.changed.extend(text(changed));
             left.unseen.extend(text(unseen));
         }
-        match self.records.as_ref().zip(app).map(|(before, app)| (before, app.named_records())) {
+        match self
+            .records
+            .as_ref()
+            .zip(app)
+            .map(|(before, app)| (before, app.named_records()))
+        {
             None => {}
             Some((_, Err(_))) => left.unseen.push("what is named in the store".into()),
             Some((before, Ok(now))) => {
                 left.changed.extend(
-                    now.iter().filter(|name| !before.contains(name)).chain(before.iter().filter(|name| !now.contains(name))).cloned(),
+                    now.iter()
+                        .filter(|name| !before.contains(name))
+                        .chain(before.iter().filter(|name| !now.contains(name)))
+                        .cloned(),
                 );
             }
         }

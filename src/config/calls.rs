@@ -1,7 +1,7 @@
 //! `alerts:` and `guard:`: how people are called, and when a task goes back by itself.
 //!
-//! A secret is never a value here, only where it lies: `{env: NAME}` or `{file: ~/path}`. What looks
-//! like a secret all the same (a login or a token in a URL) is refused without being shown.
+//! A secret is never a value here, only where it lies: `{env: NAME}` or `{file: ~/path}`. What
+//! looks like a secret all the same (a login or a token in a URL) is refused without being shown.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -126,9 +126,16 @@ pub(super) fn alerts(block: AlertsBlock) -> Result<AlertSettings, Error> {
     }
     let limit = block.limit.map_or(usual.limit, |limit| limit.0);
     if limit > LONGEST {
-        return Err(rule("alerts.limit", "at most 1m: an operation waits so long"));
+        return Err(rule(
+            "alerts.limit",
+            "at most 1m: an operation waits so long",
+        ));
     }
-    let channels = block.channels.unwrap_or_default().into_iter().map(|(name, block)| channel(name, block));
+    let channels = block
+        .channels
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(name, block)| channel(name, block));
     Ok(AlertSettings {
         link: block.link,
         repeat: block.repeat.map_or(usual.repeat, |repeat| repeat.0),
@@ -143,7 +150,10 @@ pub(super) fn alerts(block: AlertsBlock) -> Result<AlertSettings, Error> {
 fn channel(name: String, block: ChannelBlock) -> Result<ChannelSpec, Error> {
     let at = format!("alerts.channels.{name}");
     if !is_name(&name) {
-        return Err(rule("alerts.channels", format!("{name:?} is no name: use letters, digits, '-' and '_'")));
+        return Err(rule(
+            "alerts.channels",
+            format!("{name:?} is no name: use letters, digits, '-' and '_'"),
+        ));
     }
     let (usual, way) = match (block.feishu, block.webhook, block.email) {
         (Some(hook), None, None) => {
@@ -153,21 +163,50 @@ fn channel(name: String, block: ChannelBlock) -> Result<ChannelSpec, Error> {
                     "the address of a Feishu bot lets anybody write to the group: name where it lies, `url_from: {env: …}`",
                 ));
             }
-            let secret = hook.secret_from.clone().map(|source| to_source(&at, source)).transpose()?;
-            (100, Way::Feishu { url: address(&at, hook)?, secret })
+            let secret = hook
+                .secret_from
+                .clone()
+                .map(|source| to_source(&at, source))
+                .transpose()?;
+            (
+                100,
+                Way::Feishu {
+                    url: address(&at, hook)?,
+                    secret,
+                },
+            )
         }
         (None, Some(hook), None) => {
-            let secret = hook.secret_from.clone().ok_or_else(|| rule(&at, "a webhook is signed: add `secret_from: {env: …}`"))?;
-            (60, Way::Webhook { secret: to_source(&at, secret)?, url: address(&at, hook)? })
+            let secret = hook
+                .secret_from
+                .clone()
+                .ok_or_else(|| rule(&at, "a webhook is signed: add `secret_from: {env: …}`"))?;
+            (
+                60,
+                Way::Webhook {
+                    secret: to_source(&at, secret)?,
+                    url: address(&at, hook)?,
+                },
+            )
         }
         (None, None, Some(mail)) => (20, Way::Email(email(&at, mail)?)),
-        _ => return Err(rule(&at, "each channel needs exactly one of `feishu`, `email` and `webhook`")),
+        _ => {
+            return Err(rule(
+                &at,
+                "each channel needs exactly one of `feishu`, `email` and `webhook`",
+            ));
+        }
     };
     let per_minute = block.per_minute.unwrap_or(usual);
     if per_minute == 0 {
         return Err(rule(&at, "`per_minute: 0` would send nothing"));
     }
-    Ok(ChannelSpec { name, least: block.least.unwrap_or(Severity::Good), per_minute, way })
+    Ok(ChannelSpec {
+        name,
+        least: block.least.unwrap_or(Severity::Good),
+        per_minute,
+        way,
+    })
 }
 
 /// The address of a hook.
@@ -181,22 +220,31 @@ fn address(at: &str, hook: HookBlock) -> Result<Address, Error> {
 
 /// Refuses what is no URL, and a URL with a secret in it.
 fn check_url(at: &str, url: &str) -> Result<(), Error> {
-    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let rest = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"));
     let authority = rest.and_then(|rest| rest.split(['/', '?', '#']).next());
     // The text is not shown, because it may hold a secret.
     match authority {
-        None | Some("") => Err(rule(at, "the address does not begin with http:// or https:// and a host")),
-        Some(authority) if authority.contains('@') || secret::is_held(url) => {
-            Err(rule(at, "the address holds a secret: name where it lies, with `…_from: {env: NAME}`"))
+        None | Some("") => Err(rule(
+            at,
+            "the address does not begin with http:// or https:// and a host",
+        )),
+        Some(authority) if authority.contains('@') || secret::is_held(url) => Err(rule(
+            at,
+            "the address holds a secret: name where it lies, with `…_from: {env: NAME}`",
+        )),
+        Some(_) if url.chars().any(|c| c.is_whitespace() || c.is_control()) => {
+            Err(rule(at, "the address holds white space"))
         }
-        Some(_) if url.chars().any(|c| c.is_whitespace() || c.is_control()) => Err(rule(at, "the address holds white space")),
         Some(_) => Ok(()),
     }
 }
 
 /// A mail server.
 fn email(at: &str, block: EmailBlock) -> Result<EmailSpec, Error> {
-    let local = block.server == "localhost" || block.server == "::1" || block.server.starts_with("127.");
+    let local =
+        block.server == "localhost" || block.server == "::1" || block.server.starts_with("127.");
     let tls = match block.tls {
         None if local => Tls::None,
         Some(TlsWord::None) => Tls::None,
@@ -204,24 +252,48 @@ fn email(at: &str, block: EmailBlock) -> Result<EmailSpec, Error> {
         Some(TlsWord::Implicit) => Tls::Implicit,
     };
     if tls == Tls::None && !local {
-        return Err(rule(at, "without TLS only a server of this machine can be used: `tls: starttls` or `implicit`"));
+        return Err(rule(
+            at,
+            "without TLS only a server of this machine can be used: `tls: starttls` or `implicit`",
+        ));
     }
     if tls == Tls::None && block.password_from.is_some() {
-        return Err(rule(at, "a password needs TLS: `tls: starttls` or `implicit`"));
+        return Err(rule(
+            at,
+            "a password needs TLS: `tls: starttls` or `implicit`",
+        ));
     }
     if block.user.is_some() != block.password_from.is_some() {
         return Err(rule(at, "`user` and `password_from` belong together"));
     }
-    if block.to.is_empty() || !std::iter::once(&block.from).chain(&block.to).all(|address| address.contains('@')) {
-        return Err(rule(at, "`from` and each of `to` must be an address such as ops@example.org"));
+    if block.to.is_empty()
+        || !std::iter::once(&block.from)
+            .chain(&block.to)
+            .all(|address| address.contains('@'))
+    {
+        return Err(rule(
+            at,
+            "`from` and each of `to` must be an address such as ops@example.org",
+        ));
     }
     let port = block.port.unwrap_or(match tls {
         Tls::Implicit => 465,
         Tls::StartTls => 587,
         Tls::None => 25,
     });
-    let password = block.password_from.map(|source| to_source(at, source)).transpose()?;
-    Ok(EmailSpec { server: block.server, port, tls, from: block.from, to: block.to, user: block.user, password })
+    let password = block
+        .password_from
+        .map(|source| to_source(at, source))
+        .transpose()?;
+    Ok(EmailSpec {
+        server: block.server,
+        port,
+        tls,
+        from: block.from,
+        to: block.to,
+        user: block.user,
+        password,
+    })
 }
 
 /// Where a secret lies.
@@ -229,8 +301,13 @@ fn to_source(at: &str, block: SourceBlock) -> Result<SecretSource, Error> {
     match (block.env, block.file) {
         (Some(name), None) if is_variable(&name) => Ok(SecretSource::Env(name)),
         // The text is not shown, because it may be the value.
-        (Some(_), None) => Err(rule(at, "`env` must be the name of a variable, never a value")),
-        (None, Some(path)) if path.starts_with('/') || path.starts_with("~/") => Ok(SecretSource::File(path)),
+        (Some(_), None) => Err(rule(
+            at,
+            "`env` must be the name of a variable, never a value",
+        )),
+        (None, Some(path)) if path.starts_with('/') || path.starts_with("~/") => {
+            Ok(SecretSource::File(path))
+        }
         (None, Some(_)) => Err(rule(at, "`file` must be a whole path, or begin with ~/")),
         _ => Err(rule(at, "a secret needs exactly one of `env` and `file`")),
     }
@@ -238,7 +315,10 @@ fn to_source(at: &str, block: SourceBlock) -> Result<SecretSource, Error> {
 
 /// True for names of channels and rules.
 fn is_name(name: &str) -> bool {
-    (1..=60).contains(&name.len()) && name.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'))
+    (1..=60).contains(&name.len())
+        && name
+            .bytes()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_' | b'.'))
 }
 
 /// The rules of a task.
@@ -247,7 +327,10 @@ pub(super) fn rules(at: &str, blocks: Vec<RuleBlock>) -> Result<Vec<RuleSpec>, E
     for block in blocks {
         let at = format!("{at}.{}", block.name.escape_default());
         if !is_name(&block.name) {
-            return Err(rule(&at, "the name of a rule has letters, digits, '-' and '_'"));
+            return Err(rule(
+                &at,
+                "the name of a rule has letters, digits, '-' and '_'",
+            ));
         }
         if rules.iter().any(|other| other.name == block.name) {
             return Err(rule(&at, "the name is there twice"));
@@ -260,20 +343,44 @@ pub(super) fn rules(at: &str, blocks: Vec<RuleBlock>) -> Result<Vec<RuleSpec>, E
 /// One rule.
 fn to_rule(at: &str, block: RuleBlock) -> Result<RuleSpec, Error> {
     let condition = |key: &str, text: &str| {
-        Condition::parse(text).ok_or_else(|| rule(at, format!("{key}: {text:?} is no comparison; write \"> 0.1\" or \"<= 5\"")))
+        Condition::parse(text).ok_or_else(|| {
+            rule(
+                at,
+                format!("{key}: {text:?} is no comparison; write \"> 0.1\" or \"<= 5\""),
+            )
+        })
     };
     let fail = condition("fail", &block.fail)?;
-    let pass = block.pass.as_deref().map(|text| condition("pass", text)).transpose()?;
+    let pass = block
+        .pass
+        .as_deref()
+        .map(|text| condition("pass", text))
+        .transpose()?;
     if let Some(pass) = pass.filter(|pass| pass.is_upward() == fail.is_upward()) {
-        return Err(rule(at, format!("`pass: {pass}` and `fail: {fail}` point the same way")));
+        return Err(rule(
+            at,
+            format!("`pass: {pass}` and `fail: {fail}` point the same way"),
+        ));
     }
-    if block.compare.is_some_and(|factor| !factor.is_finite() || factor <= 0.0) {
+    if block
+        .compare
+        .is_some_and(|factor| !factor.is_finite() || factor <= 0.0)
+    {
         return Err(rule(at, "`compare` must be a number above 0"));
     }
     let time = |given: Option<Timeout>, usual: Duration| given.map_or(usual, |given| given.0);
-    let positive = |key: &str, number: u64| if number == 0 { Err(rule(at, format!("`{key}` must be at least 1"))) } else { Ok(()) };
+    let positive = |key: &str, number: u64| {
+        if number == 0 {
+            Err(rule(at, format!("`{key}` must be at least 1")))
+        } else {
+            Ok(())
+        }
+    };
     let (consecutive, errors) = (block.consecutive.unwrap_or(1), block.errors.unwrap_or(5));
-    let (min_samples, max_rollbacks) = (block.min_samples.unwrap_or(1), block.max_rollbacks.unwrap_or(2));
+    let (min_samples, max_rollbacks) = (
+        block.min_samples.unwrap_or(1),
+        block.max_rollbacks.unwrap_or(2),
+    );
     positive("consecutive", consecutive.into())?;
     positive("errors", errors.into())?;
     positive("min_samples", min_samples as u64)?;
@@ -301,29 +408,66 @@ fn to_rule(at: &str, block: RuleBlock) -> Result<RuleSpec, Error> {
 /// Where a metric comes from.
 fn metric(at: &str, block: RuleBlock) -> Result<Metric, Error> {
     let timeout = block.timeout.map_or(METRIC, |timeout| timeout.0);
-    let token = block.token_from.map(|source| to_source(at, source)).transpose()?;
+    let token = block
+        .token_from
+        .map(|source| to_source(at, source))
+        .transpose()?;
     let value = block.value.unwrap_or_default();
     let is_file = block.file.is_some();
-    let metric = match (block.run, block.file, block.http, block.prometheus, block.query) {
+    let metric = match (
+        block.run,
+        block.file,
+        block.http,
+        block.prometheus,
+        block.query,
+    ) {
         (Some(run), None, None, None, None) if token.is_none() => {
             if run.trim().is_empty() || run.contains('\0') {
                 return Err(rule(at, "the command is empty or holds a NUL byte"));
             }
-            Metric::Command { run, value, timeout }
+            Metric::Command {
+                run,
+                value,
+                timeout,
+            }
         }
-        (None, Some(path), None, None, None) if token.is_none() && !path.is_empty() && !path.contains('\0') => {
-            Metric::File { path, line: LineRule { value, bad: block.bad.clone(), time: block.time.clone() } }
+        (None, Some(path), None, None, None)
+            if token.is_none() && !path.is_empty() && !path.contains('\0') =>
+        {
+            Metric::File {
+                path,
+                line: LineRule {
+                    value,
+                    bad: block.bad.clone(),
+                    time: block.time.clone(),
+                },
+            }
         }
         (None, None, Some(url), None, None) => {
             check_url(at, &url)?;
-            Metric::Http { url, value, token, timeout }
+            Metric::Http {
+                url,
+                value,
+                token,
+                timeout,
+            }
         }
         (None, None, None, Some(url), Some(query)) => {
             check_url(at, &url)?;
-            Metric::Prometheus { url: url.trim_end_matches('/').into(), query, token, timeout }
+            Metric::Prometheus {
+                url: url.trim_end_matches('/').into(),
+                query,
+                token,
+                timeout,
+            }
         }
         (None, None, None, Some(_), None) => return Err(rule(at, "`prometheus` needs a `query`")),
-        _ => return Err(rule(at, "a rule needs exactly one of `run`, `file`, `http` and `prometheus` (with `query`)")),
+        _ => {
+            return Err(rule(
+                at,
+                "a rule needs exactly one of `run`, `file`, `http` and `prometheus` (with `query`)",
+            ));
+        }
     };
     if !is_file && (block.bad.is_some() || block.time.is_some()) {
         return Err(rule(at, "`bad` and `time` are for lines of a `file`"));

@@ -39,11 +39,19 @@ const ENDS: [&str; 29] = [
 ];
 
 /// The patterns that name the data among some files, sorted; `is_database` looks into a file.
-pub fn data_patterns<'a>(files: impl Iterator<Item = &'a RelPath>, is_database: impl Fn(&RelPath) -> bool) -> Vec<String> {
+pub fn data_patterns<'a>(
+    files: impl Iterator<Item = &'a RelPath>,
+    is_database: impl Fn(&RelPath) -> bool,
+) -> Vec<String> {
     let mut patterns = BTreeSet::new();
     for path in files.filter(|path| !litter::is_litter(path)) {
-        let Ok(name) = std::str::from_utf8(path.name()) else { continue };
-        let end = name.rsplit_once('.').map(|(_, end)| end).filter(|end| !end.is_empty() && end.chars().all(char::is_alphanumeric));
+        let Ok(name) = std::str::from_utf8(path.name()) else {
+            continue;
+        };
+        let end = name
+            .rsplit_once('.')
+            .map(|(_, end)| end)
+            .filter(|end| !end.is_empty() && end.chars().all(char::is_alphanumeric));
         let is_data = end.is_some_and(|end| ENDS.contains(&end.to_ascii_lowercase().as_str()));
         if is_data || is_database(path) {
             let plain = |c: char| c.is_alphanumeric() || "-_. ".contains(c);

@@ -6,7 +6,8 @@ use super::Error;
 use crate::base::{Fs, Globs, RelPath, TaskId, fs::Type, glob::is_wild, text::escape as shown};
 
 /// The names of a task's configuration, the first that is there counts.
-pub(super) const CONFIG_NAMES: [&str; 4] = ["config.yaml", "config.yml", "config.json", "config.toml"];
+pub(super) const CONFIG_NAMES: [&str; 4] =
+    ["config.yaml", "config.yml", "config.json", "config.toml"];
 
 /// Which folders are tasks, and what they are called.
 #[derive(Debug, Clone)]
@@ -31,24 +32,40 @@ pub(super) struct Folder {
 impl Rule {
     /// The rule that holds without a configuration: `tasks/<id>/` with a `config.yaml` and such.
     pub fn usual() -> Self {
-        Self { glob: "tasks/*/".to_string(), id: "{name}".to_string(), needs_config: true }
+        Self {
+            glob: "tasks/*/".to_string(),
+            id: "{name}".to_string(),
+            needs_config: true,
+        }
     }
 }
 
 /// Finds the tasks of all rules; a folder that two rules find is found once.
-pub(super) fn find(root: &dyn Fs, rules: &[Rule], warnings: &mut Vec<String>) -> Result<Vec<Folder>, Error> {
+pub(super) fn find(
+    root: &dyn Fs,
+    rules: &[Rule],
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Folder>, Error> {
     let mut found: Vec<Folder> = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for rule in rules {
-        let dirs = expand(root, &rule.glob, warnings).map_err(|source| Error::Discover { glob: rule.glob.clone(), source })?;
+        let dirs = expand(root, &rule.glob, warnings).map_err(|source| Error::Discover {
+            glob: rule.glob.clone(),
+            source,
+        })?;
         for dir in dirs {
             if (rule.needs_config && config_in(root, &dir).is_none()) || !seen.insert(dir.clone()) {
                 continue;
             }
             let name = String::from_utf8_lossy(dir.name());
             match rule.id.replace("{name}", &name).parse() {
-                Ok(id) if std::str::from_utf8(dir.as_bytes()).is_ok() => found.push(Folder { id, dir }),
-                _ => warnings.push(format!("{dir} is not a task: {} is no task id", shown(name.as_bytes()))),
+                Ok(id) if std::str::from_utf8(dir.as_bytes()).is_ok() => {
+                    found.push(Folder { id, dir })
+                }
+                _ => warnings.push(format!(
+                    "{dir} is not a task: {} is no task id",
+                    shown(name.as_bytes())
+                )),
             }
         }
     }
@@ -61,17 +78,30 @@ pub(super) fn lost(rules: &[Rule], id: TaskId) -> Option<Folder> {
     let dir = rules.iter().find_map(|rule| {
         let (before, after) = rule.id.split_once("{name}")?;
         let name = id.as_str().strip_prefix(before)?.strip_suffix(after)?;
-        let (above, last) = rule.glob.trim_end_matches('/').rsplit_once('/').unwrap_or(("", rule.glob.trim_end_matches('/')));
-        let fits = Globs::new(&[last.to_string()]).ok()?.matches(&RelPath::parse(name).ok()?);
-        let path = if above.is_empty() { name.to_string() } else { format!("{above}/{name}") };
-        (fits && !is_wild(above)).then(|| RelPath::parse(path).ok()).flatten()
+        let (above, last) = rule
+            .glob
+            .trim_end_matches('/')
+            .rsplit_once('/')
+            .unwrap_or(("", rule.glob.trim_end_matches('/')));
+        let fits = Globs::new(&[last.to_string()])
+            .ok()?
+            .matches(&RelPath::parse(name).ok()?);
+        let path = if above.is_empty() {
+            name.to_string()
+        } else {
+            format!("{above}/{name}")
+        };
+        (fits && !is_wild(above))
+            .then(|| RelPath::parse(path).ok())
+            .flatten()
     })?;
     Some(Folder { id, dir })
 }
 
 /// The configuration file in a task's folder.
 pub(super) fn config_in(root: &dyn Fs, dir: &RelPath) -> Option<RelPath> {
-    let is_file = |path: &RelPath| matches!(root.stat(path), Ok(Some(stat)) if stat.kind == Type::File);
+    let is_file =
+        |path: &RelPath| matches!(root.stat(path), Ok(Some(stat)) if stat.kind == Type::File);
     CONFIG_NAMES.iter().map(|name| dir.join(name)).find(is_file)
 }
 
@@ -96,12 +126,20 @@ fn expand(root: &dyn Fs, glob: &str, warnings: &mut Vec<String>) -> io::Result<V
 }
 
 /// Adds the folders in `dir` whose name matches; hidden ones and reserved names do not.
-fn matching(root: &dyn Fs, dir: &RelPath, name: &str, out: &mut Vec<RelPath>, warnings: &mut Vec<String>) -> io::Result<()> {
+fn matching(
+    root: &dyn Fs,
+    dir: &RelPath,
+    name: &str,
+    out: &mut Vec<RelPath>,
+    warnings: &mut Vec<String>,
+) -> io::Result<()> {
     let globs = Globs::new(&[name.to_string()]).map_err(io::Error::other)?;
     let mut names = root.list(dir)?;
     names.sort();
     for found in names {
-        let Ok(single) = RelPath::parse(&found) else { continue };
+        let Ok(single) = RelPath::parse(&found) else {
+            continue;
+        };
         let path = dir.join(&found);
         if !found.starts_with(b".") && globs.matches(&single) && is_dir(root, &path, warnings)? {
             out.push(path);

@@ -171,17 +171,24 @@ pub(super) struct Port(pub String, pub u16);
 impl TaskBlock {
     /// This block, with what it leaves out taken from `defaults`.
     pub fn or(mut self, defaults: &Self) -> Self {
-        let both = |own: Option<OneOrMany>, other: &Option<OneOrMany>| own.or_else(|| other.clone());
+        let both =
+            |own: Option<OneOrMany>, other: &Option<OneOrMany>| own.or_else(|| other.clone());
         if self.start.is_none() && self.restart.is_none() {
             self.start.clone_from(&defaults.start);
             self.restart.clone_from(&defaults.restart);
         }
         let large = self.large_files.unwrap_or_default();
         let other = defaults.large_files.clone().unwrap_or_default();
-        self.large_files = Some(LargeFiles { patterns: both(large.patterns, &other.patterns), over: large.over.or(other.over) });
+        self.large_files = Some(LargeFiles {
+            patterns: both(large.patterns, &other.patterns),
+            over: large.over.or(other.over),
+        });
         let env = self.env.unwrap_or_default();
         let other = defaults.env.clone().unwrap_or_default();
-        self.env = Some(Env { venv: env.venv.or(other.venv), variables: env.variables.or(other.variables) });
+        self.env = Some(Env {
+            venv: env.venv.or(other.venv),
+            variables: env.variables.or(other.variables),
+        });
         self.exclude = both(self.exclude, &defaults.exclude);
         self.shared = both(self.shared, &defaults.shared);
         self.protect = both(self.protect, &defaults.protect);
@@ -230,10 +237,15 @@ impl<'de> Deserialize<'de> for Port {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let (host, port) = text.rsplit_once(':').unwrap_or(("127.0.0.1", &text));
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let host = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'))
+            .unwrap_or(host);
         match port.parse() {
             Ok(port) if port > 0 && !host.is_empty() => Ok(Self(host.to_string(), port)),
-            _ => Err(de::Error::custom(format!("{text:?} is not a port; write \"host:8080\""))),
+            _ => Err(de::Error::custom(format!(
+                "{text:?} is not a port; write \"host:8080\""
+            ))),
         }
     }
 }

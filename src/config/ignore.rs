@@ -14,20 +14,47 @@ use crate::{
 /// Headings and their rules.
 const RULES: [(&str, &[&str]); 7] = [
     ("Logs", &["*.log", "logs/"]),
-    ("Data", &["*.db", "*.sqlite", "*.csv", "*.jsonl", "data/", "*-wal", "*-shm", "*-journal"]),
+    (
+        "Data",
+        &[
+            "*.db",
+            "*.sqlite",
+            "*.csv",
+            "*.jsonl",
+            "data/",
+            "*-wal",
+            "*-shm",
+            "*-journal",
+        ],
+    ),
     ("Caches", &["__pycache__/", "*.pyc", ".pytest_cache/"]),
-    ("Secrets of the environment", &[".env", ".env.local", ".env.*.local"]),
-    ("Environments and packages", &[".venv/", "venv/", "node_modules/"]),
+    (
+        "Secrets of the environment",
+        &[".env", ".env.local", ".env.*.local"],
+    ),
+    (
+        "Environments and packages",
+        &[".venv/", "venv/", "node_modules/"],
+    ),
     ("Editors", &[".vscode/", ".idea/", "*.swp", "*.swo"]),
     ("Temporary files", &["*.tmp", "temp/", "tmp/"]),
 ];
 
 /// The whole text with the missing lines added; `None` when nothing is missing.
-pub(super) fn completed(before: &str, settings: &Settings, tracks: impl Fn(&Globs) -> bool) -> Option<String> {
+pub(super) fn completed(
+    before: &str,
+    settings: &Settings,
+    tracks: impl Fn(&Globs) -> bool,
+) -> Option<String> {
     let there: HashSet<&str> = before.lines().map(str::trim_end).collect();
     let own = own_paths(settings);
-    let is_safe = |rule: &str| globs_of(rule).is_some_and(|globs| !own.iter().any(|path| globs.matches(path)) && !tracks(&globs));
-    let is_missing = |rule: &&str| !there.contains(rule) && !there.contains(format!("!{rule}").as_str()) && is_safe(rule);
+    let is_safe = |rule: &str| {
+        globs_of(rule)
+            .is_some_and(|globs| !own.iter().any(|path| globs.matches(path)) && !tracks(&globs))
+    };
+    let is_missing = |rule: &&str| {
+        !there.contains(rule) && !there.contains(format!("!{rule}").as_str()) && is_safe(rule)
+    };
     let mut lines: Vec<String> = Vec::new();
     for (heading, rules) in RULES {
         let missing: Vec<&str> = rules.iter().copied().filter(is_missing).collect();
@@ -36,17 +63,35 @@ pub(super) fn completed(before: &str, settings: &Settings, tracks: impl Fn(&Glob
             lines.extend(missing.into_iter().map(String::from));
         }
     }
-    let keep: Vec<String> = kept(settings).into_iter().filter(|rule| !there.contains(rule.as_str())).collect();
+    let keep: Vec<String> = kept(settings)
+        .into_iter()
+        .filter(|rule| !there.contains(rule.as_str()))
+        .collect();
     if !keep.is_empty() {
-        lines.extend([String::new(), "# But never what says which version is which".to_string()]);
+        lines.extend([
+            String::new(),
+            "# But never what says which version is which".to_string(),
+        ]);
         lines.extend(keep);
     }
     if lines.is_empty() {
         return None;
     }
-    let newline = if before.contains("\r\n") { "\r\n" } else { "\n" };
-    let lines = if before.is_empty() { &lines[1..] } else { &lines[..] };
-    let gap = if before.is_empty() || before.ends_with('\n') { "" } else { newline };
+    let newline = if before.contains("\r\n") {
+        "\r\n"
+    } else {
+        "\n"
+    };
+    let lines = if before.is_empty() {
+        &lines[1..]
+    } else {
+        &lines[..]
+    };
+    let gap = if before.is_empty() || before.ends_with('\n') {
+        ""
+    } else {
+        newline
+    };
     Some(format!("{before}{gap}{}{newline}", lines.join(newline)))
 }
 
@@ -55,9 +100,16 @@ fn kept(settings: &Settings) -> Vec<String> {
     let mut rules = vec![format!("!{}", settings.registry.to_text())];
     let usual = |config: &RelPath| {
         let text = config.to_text();
-        text.strip_prefix("tasks/").and_then(|rest| rest.split_once('/')).is_some_and(|(_, name)| name == "config.yaml")
+        text.strip_prefix("tasks/")
+            .and_then(|rest| rest.split_once('/'))
+            .is_some_and(|(_, name)| name == "config.yaml")
     };
-    if settings.tasks.iter().filter_map(|task| task.config.as_ref()).any(usual) {
+    if settings
+        .tasks
+        .iter()
+        .filter_map(|task| task.config.as_ref())
+        .any(usual)
+    {
         rules.push("!tasks/*/config.yaml".to_string());
     }
     rules
@@ -66,7 +118,12 @@ fn kept(settings: &Settings) -> Vec<String> {
 /// Paths that no rule may match: snapback's files, and each task's folder and configuration.
 fn own_paths(settings: &Settings) -> Vec<RelPath> {
     let manifest = settings.snapshots.join("snapshot-x-v1.0.0.yaml");
-    let mut paths = vec![settings.registry.clone(), manifest, RelPath::own("snapback.yaml"), RelPath::own("snapback.yml")];
+    let mut paths = vec![
+        settings.registry.clone(),
+        manifest,
+        RelPath::own("snapback.yaml"),
+        RelPath::own("snapback.yml"),
+    ];
     for task in &settings.tasks {
         paths.push(task.dir.join("x"));
         paths.extend(task.config.clone());

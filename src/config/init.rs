@@ -12,7 +12,8 @@ use crate::{
     registry::{Registry, task_config},
 };
 
-/// The first configuration: valid as it is, and still valid with every `# ` of its sample taken off.
+/// The first configuration: valid as it is, and still valid with every `# ` of its sample taken
+/// off.
 pub(super) const TEMPLATE: &str = r#"# snapback's configuration; all of it is optional. `snapback schema config` prints every key.
 version: 1
 
@@ -47,34 +48,75 @@ defaults:
 ///
 /// # Errors
 /// A task whose configuration holds something that is no version, or a file that cannot be read.
-pub fn init_files(work_tree: &Path, settings: &Settings, tracks: impl Fn(&Globs) -> bool, data: &[String]) -> Result<Vec<InitFile>, Error> {
-    let unreadable = |source| Error::Read { file: work_tree.display().to_string(), source };
+pub fn init_files(
+    work_tree: &Path,
+    settings: &Settings,
+    tracks: impl Fn(&Globs) -> bool,
+    data: &[String],
+) -> Result<Vec<InitFile>, Error> {
+    let unreadable = |source| Error::Read {
+        file: work_tree.display().to_string(),
+        source,
+    };
     let root = Root::open(work_tree).map_err(unreadable)?;
     let mut files = Vec::new();
     let names = NAMES.map(RelPath::own);
-    if !settings.from_file && read(&root, &names[0])?.is_none() && read(&root, &names[1])?.is_none() {
-        let patterns: Vec<String> = data.iter().map(|pattern| format!("\"{pattern}\"")).collect();
-        let data = if data.is_empty() { String::new() } else { format!("{DATA}{}]}}\n", patterns.join(", ")) };
-        files.push(InitFile { path: names[0].clone(), before: None, after: format!("{TEMPLATE}{data}") });
+    if !settings.from_file && read(&root, &names[0])?.is_none() && read(&root, &names[1])?.is_none()
+    {
+        let patterns: Vec<String> = data
+            .iter()
+            .map(|pattern| format!("\"{pattern}\""))
+            .collect();
+        let data = if data.is_empty() {
+            String::new()
+        } else {
+            format!("{DATA}{}]}}\n", patterns.join(", "))
+        };
+        files.push(InitFile {
+            path: names[0].clone(),
+            before: None,
+            after: format!("{TEMPLATE}{data}"),
+        });
     }
     let text = |bytes| String::from_utf8(bytes).expect("because JSON is UTF-8");
     match read(&root, &settings.registry)? {
         None => {
             let after = text(Registry::of(&versions(&root, settings)?));
-            files.push(InitFile { path: settings.registry.clone(), before: None, after });
+            files.push(InitFile {
+                path: settings.registry.clone(),
+                before: None,
+                after,
+            });
         }
         // With a line for each task, releases of neighbours meet in every merge.
         Some(bytes) => {
-            let blocks = Registry::parse(&bytes).ok().and_then(|registry| registry.in_blocks());
-            files.extend(blocks.map(|after| InitFile { path: settings.registry.clone(), before: Some(text(bytes)), after: text(after) }));
+            let blocks = Registry::parse(&bytes)
+                .ok()
+                .and_then(|registry| registry.in_blocks());
+            files.extend(blocks.map(|after| InitFile {
+                path: settings.registry.clone(),
+                before: Some(text(bytes)),
+                after: text(after),
+            }));
         }
     }
     let path = RelPath::own(".gitignore");
     let before = read(&root, &path)?;
-    let not_text = |_| Error::Read { file: path.to_string(), source: std::io::Error::other("it is not UTF-8; add the rules by hand") };
-    let before = before.map(String::from_utf8).transpose().map_err(not_text)?;
-    if let Some(after) = ignore::completed(before.as_deref().unwrap_or_default(), settings, tracks) {
-        files.push(InitFile { path, before, after });
+    let not_text = |_| Error::Read {
+        file: path.to_string(),
+        source: std::io::Error::other("it is not UTF-8; add the rules by hand"),
+    };
+    let before = before
+        .map(String::from_utf8)
+        .transpose()
+        .map_err(not_text)?;
+    if let Some(after) = ignore::completed(before.as_deref().unwrap_or_default(), settings, tracks)
+    {
+        files.push(InitFile {
+            path,
+            before,
+            after,
+        });
     }
     files.extend(attributes(&root, settings)?);
     Ok(files)
@@ -85,17 +127,30 @@ pub fn init_files(work_tree: &Path, settings: &Settings, tracks: impl Fn(&Globs)
 fn attributes(root: &Root, settings: &Settings) -> Result<Option<InitFile>, Error> {
     let path = RelPath::own(".gitattributes");
     let before = read(root, &path)?;
-    let Ok(before) = before.map(String::from_utf8).transpose() else { return Ok(None) };
+    let Ok(before) = before.map(String::from_utf8).transpose() else {
+        return Ok(None);
+    };
     let text = before.as_deref().unwrap_or_default();
     let lines = driver::lines_for(&settings.registry, &settings.snapshots);
-    let missing: Vec<&str> = lines.lines().filter(|line| !text.lines().any(|there| there.trim() == *line)).collect();
+    let missing: Vec<&str> = lines
+        .lines()
+        .filter(|line| !text.lines().any(|there| there.trim() == *line))
+        .collect();
     if missing.is_empty() {
         return Ok(None);
     }
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
-    let gap = if text.is_empty() || text.ends_with('\n') { "" } else { newline };
+    let gap = if text.is_empty() || text.ends_with('\n') {
+        ""
+    } else {
+        newline
+    };
     let after = format!("{text}{gap}{}{newline}", missing.join(newline));
-    Ok(Some(InitFile { path, before, after }))
+    Ok(Some(InitFile {
+        path,
+        before,
+        after,
+    }))
 }
 
 /// The tasks that have a version in their configuration.
@@ -111,18 +166,27 @@ fn versions(root: &Root, settings: &Settings) -> Result<Vec<(TaskId, Version)>, 
 
 /// The version in a task's configuration.
 fn version(root: &Root, task: &TaskSpec) -> Result<Option<Version>, Error> {
-    let Some(config) = &task.config else { return Ok(None) };
-    let Some(bytes) = read(root, config)? else { return Ok(None) };
+    let Some(config) = &task.config else {
+        return Ok(None);
+    };
+    let Some(bytes) = read(root, config)? else {
+        return Ok(None);
+    };
     task_config::version(&bytes, config, &task.version_key).map_err(Error::Registry)
 }
 
 /// The bytes of a file; `None` when it is not there.
 fn read(root: &Root, path: &RelPath) -> Result<Option<Vec<u8>>, Error> {
-    let unreadable = |source| Error::Read { file: path.to_string(), source };
+    let unreadable = |source| Error::Read {
+        file: path.to_string(),
+        source,
+    };
     if root.stat(path).map_err(unreadable)?.is_none() {
         return Ok(None);
     }
     let mut bytes = Vec::new();
-    root.open(path).and_then(|file| file.take(16 << 20).read_to_end(&mut bytes)).map_err(unreadable)?;
+    root.open(path)
+        .and_then(|file| file.take(16 << 20).read_to_end(&mut bytes))
+        .map_err(unreadable)?;
     Ok(Some(bytes))
 }

@@ -61,7 +61,10 @@ use std::{
 };
 
 use crate::{
-    base::{Fault, Fs, Hint, Kind, RelPath, Root, TaskId, failure::errors_in, fs::Type, glob::BadGlob, path::UnsafePath, text, yaml},
+    base::{
+        Fault, Fs, Hint, Kind, RelPath, Root, TaskId, failure::errors_in, fs::Type, glob::BadGlob,
+        path::UnsafePath, text, yaml,
+    },
     model::Settings,
     registry::Registry,
 };
@@ -77,8 +80,16 @@ const NAMES: [&str; 2] = ["snapback.yaml", "snapback.yml"];
 /// when another file was asked for.
 pub fn file_name(work_tree: &Path, asked: Option<&Path>) -> String {
     match asked {
-        Some(path) => path.canonicalize().unwrap_or_else(|_| path.to_path_buf()).to_string_lossy().into_owned(),
-        None => NAMES.into_iter().find(|name| work_tree.join(name).is_file()).unwrap_or(NAMES[0]).to_string(),
+        Some(path) => path
+            .canonicalize()
+            .unwrap_or_else(|_| path.to_path_buf())
+            .to_string_lossy()
+            .into_owned(),
+        None => NAMES
+            .into_iter()
+            .find(|name| work_tree.join(name).is_file())
+            .unwrap_or(NAMES[0])
+            .to_string(),
     }
 }
 
@@ -146,7 +157,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// The same with how the file comes back as it was committed, when the committed one can be read.
+    /// The same with how the file comes back as it was committed, when the committed one can be
+    /// read.
     pub fn with_committed(mut self, committed: impl FnOnce(&RelPath) -> Option<Vec<u8>>) -> Self {
         if let Self::Parse { file, back, .. } = &mut self
             && NAMES.contains(&file.as_str())
@@ -160,7 +172,13 @@ impl Error {
                     )),
                     Hint::run(
                         "put back what was committed; edits since then are lost",
-                        &["git", "restore", "--source=HEAD", "--", &format!(":/{file}")],
+                        &[
+                            "git",
+                            "restore",
+                            "--source=HEAD",
+                            "--",
+                            &format!(":/{file}"),
+                        ],
                     ),
                 ]
             } else {
@@ -177,11 +195,20 @@ impl Error {
     fn with_line(mut self, bytes: &[u8]) -> Self {
         if let Self::Rule { at, .. } | Self::Path { at, .. } | Self::Glob { at, .. } = &mut self {
             let found = yaml::line_of(bytes, at);
-            let of_all = at.strip_prefix("tasks.").and_then(|rest| Some(format!("defaults.{}", rest.split_once('.')?.1)));
+            let of_all = at
+                .strip_prefix("tasks.")
+                .and_then(|rest| Some(format!("defaults.{}", rest.split_once('.')?.1)));
             let from = of_all.filter(|_| found.is_none_or(|(_, is_whole)| !is_whole));
-            match from.and_then(|from| Some((yaml::line_of(bytes, &from).filter(|(_, is_whole)| *is_whole)?, from))) {
+            match from.and_then(|from| {
+                Some((
+                    yaml::line_of(bytes, &from).filter(|(_, is_whole)| *is_whole)?,
+                    from,
+                ))
+            }) {
                 Some(((line, _), from)) => *at = format!("line {line}, {from}"),
-                None => *at = found.map_or_else(|| at.clone(), |(line, _)| format!("line {line}, {at}")),
+                None => {
+                    *at = found.map_or_else(|| at.clone(), |(line, _)| format!("line {line}, {at}"))
+                }
             }
         }
         self
@@ -198,16 +225,29 @@ impl Fault for Error {
     }
 
     fn hints(&self) -> Vec<Hint> {
-        let schema = || Hint::run("see every key and its form", &["snapback", "schema", "config"]);
+        let schema = || {
+            Hint::run(
+                "see every key and its form",
+                &["snapback", "schema", "config"],
+            )
+        };
         match self {
             Self::Parse { meant, back, .. } => {
-                let meant = if meant.is_empty() { schema() } else { Hint::say(format!("did you mean {}?", meant.join(" or "))) };
+                let meant = if meant.is_empty() {
+                    schema()
+                } else {
+                    Hint::say(format!("did you mean {}?", meant.join(" or ")))
+                };
                 std::iter::once(meant).chain(back.iter().cloned()).collect()
             }
-            Self::Rule { .. } | Self::Path { .. } | Self::Glob { .. } | Self::Discover { .. } => vec![schema()],
+            Self::Rule { .. } | Self::Path { .. } | Self::Glob { .. } | Self::Discover { .. } => {
+                vec![schema()]
+            }
             Self::Choose => vec![Hint::say("remove one of the two")],
             Self::Registry(error) => error.hints(),
-            Self::Read { file, .. } => vec![Hint::run("see whether it is there", &["ls", "-l", file])],
+            Self::Read { file, .. } => {
+                vec![Hint::run("see whether it is there", &["ls", "-l", file])]
+            }
         }
     }
 }
@@ -278,7 +318,10 @@ impl Loaded {
     /// # Errors
     /// The first mistake.
     pub fn whole(self) -> Result<Settings, Arc<Error>> {
-        self.flaws.into_iter().next().map_or(Ok(self.settings), |flaw| Err(flaw.error))
+        self.flaws
+            .into_iter()
+            .next()
+            .map_or(Ok(self.settings), |flaw| Err(flaw.error))
     }
 }
 
@@ -286,8 +329,8 @@ impl Loaded {
 ///
 /// `registry_bytes` gives the registry's bytes, `None` when there is none. It is looked at for
 /// warnings, and for tasks whose folder or configuration was lost: `is_released` says which of
-/// its tasks have releases, and those are tasks still, because they can be brought back. Where there
-/// is no registry, `lost` names the tasks that had an entry, given its path.
+/// its tasks have releases, and those are tasks still, because they can be brought back. Where
+/// there is no registry, `lost` names the tasks that had an entry, given its path.
 ///
 /// # Errors
 /// When every task takes from what is wrong. What is wrong elsewhere is among the flaws.
@@ -302,17 +345,33 @@ pub fn load(
         Some(path) => Some(read_explicit(path)?),
         None => read_usual(tree)?,
     };
-    let read_registry = |path: &RelPath| registry_bytes(path).and_then(|bytes| Registry::parse(&bytes).ok());
+    let read_registry =
+        |path: &RelPath| registry_bytes(path).and_then(|bytes| Registry::parse(&bytes).ok());
     let released = |path: &RelPath, is_known: &dyn Fn(&TaskId) -> bool| {
-        let named = read_registry(path).map_or_else(|| lost(path), |registry| registry.tasks().into_iter().map(|(id, _)| id).collect());
-        named.into_iter().filter(|id| !is_known(id) && is_released(id)).collect()
+        let named = read_registry(path).map_or_else(
+            || lost(path),
+            |registry| registry.tasks().into_iter().map(|(id, _)| id).collect(),
+        );
+        named
+            .into_iter()
+            .filter(|id| !is_known(id) && is_released(id))
+            .collect()
     };
     let mut loaded = resolved(file.as_ref(), tree, (&released, &is_released))?;
     let settings = &loaded.settings;
     let registry = read_registry(&settings.registry);
-    let strangers = registry.iter().flat_map(Registry::tasks).map(|(id, _)| id).filter(|id| !settings.knows(id));
+    let strangers = registry
+        .iter()
+        .flat_map(Registry::tasks)
+        .map(|(id, _)| id)
+        .filter(|id| !settings.knows(id));
     let strangers = name_strangers(settings, &strangers.collect::<Vec<TaskId>>());
-    loaded.warnings.extend(strangers.filter(|_| loaded.flaws.iter().all(|flaw| flaw.stops != Stops::Undeclared)));
+    loaded.warnings.extend(strangers.filter(|_| {
+        loaded
+            .flaws
+            .iter()
+            .all(|flaw| flaw.stops != Stops::Undeclared)
+    }));
     Ok(loaded)
 }
 
@@ -321,9 +380,17 @@ pub fn load(
 /// # Errors
 /// When anything in it is wrong.
 pub fn settings_of(work_tree: &Path, text: &str) -> Result<Settings, Arc<Error>> {
-    let unreadable = |source| Error::Read { file: work_tree.display().to_string(), source };
+    let unreadable = |source| Error::Read {
+        file: work_tree.display().to_string(),
+        source,
+    };
     let root = Root::open(work_tree).map_err(unreadable)?;
-    resolved(Some(&(NAMES[0].to_string(), text.as_bytes().to_vec())), &root, (&|_, _| Vec::new(), &|_| false))?.whole()
+    resolved(
+        Some(&(NAMES[0].to_string(), text.as_bytes().to_vec())),
+        &root,
+        (&|_, _| Vec::new(), &|_| false),
+    )?
+    .whole()
 }
 
 /// The meaning of a file, or of none; each mistake has its line.
@@ -332,9 +399,13 @@ fn resolved(
     tree: &dyn Fs,
     released: (resolve::Released<'_>, &dyn Fn(&TaskId) -> bool),
 ) -> Result<Loaded, Error> {
-    let parts = file.map(|(name, bytes)| parts::read(name, bytes)).transpose()?.unwrap_or_default();
+    let parts = file
+        .map(|(name, bytes)| parts::read(name, bytes))
+        .transpose()?
+        .unwrap_or_default();
     let bytes = file.map_or(&[][..], |(_, bytes)| bytes);
-    let mut loaded = resolve::resolve(parts, tree, released, bytes).map_err(|error| error.with_line(bytes))?;
+    let mut loaded =
+        resolve::resolve(parts, tree, released, bytes).map_err(|error| error.with_line(bytes))?;
     loaded.settings.from_file = file.is_some();
     Ok(loaded)
 }
@@ -342,33 +413,56 @@ fn resolved(
 /// One warning for all entries of the registry that are no tasks.
 fn name_strangers(settings: &Settings, strangers: &[TaskId]) -> Option<String> {
     let shown: Vec<&str> = strangers.iter().take(5).map(TaskId::as_str).collect();
-    let more = if strangers.len() > shown.len() { format!(" and {} more", strangers.len() - shown.len()) } else { String::new() };
-    (!strangers.is_empty()).then(|| format!("{} names {}{more}, but no such task was found", settings.registry, shown.join(", ")))
+    let more = if strangers.len() > shown.len() {
+        format!(" and {} more", strangers.len() - shown.len())
+    } else {
+        String::new()
+    };
+    (!strangers.is_empty()).then(|| {
+        format!(
+            "{} names {}{more}, but no such task was found",
+            settings.registry,
+            shown.join(", ")
+        )
+    })
 }
 
 /// Reads the file of `--config`.
 fn read_explicit(path: &Path) -> Result<(String, Vec<u8>), Error> {
     let file = text::escape(path.as_os_str().as_encoded_bytes());
     let read = std::fs::File::open(path).and_then(read_limited);
-    read.map(|bytes| (file.clone(), bytes)).map_err(|source| Error::Read { file, source })
+    read.map(|bytes| (file.clone(), bytes))
+        .map_err(|source| Error::Read { file, source })
 }
 
 /// Reads the file in the work tree, if there is one.
 fn read_usual(root: &dyn Fs) -> Result<Option<(String, Vec<u8>)>, Error> {
-    let unreadable = |name: &str, source| Error::Read { file: name.to_string(), source };
+    let unreadable = |name: &str, source| Error::Read {
+        file: name.to_string(),
+        source,
+    };
     let mut there = Vec::new();
     for name in NAMES {
-        match root.stat(&RelPath::own(name)).map_err(|source| unreadable(name, source))? {
+        match root
+            .stat(&RelPath::own(name))
+            .map_err(|source| unreadable(name, source))?
+        {
             None => {}
             Some(stat) if stat.kind == Type::File => there.push(name),
-            Some(_) => return Err(unreadable(name, io::Error::other("it is not a regular file"))),
+            Some(_) => {
+                return Err(unreadable(
+                    name,
+                    io::Error::other("it is not a regular file"),
+                ));
+            }
         }
     }
     match there[..] {
         [] => Ok(None),
         [name] => {
             let read = root.open(&RelPath::own(name)).and_then(read_limited);
-            read.map(|bytes| Some((name.to_string(), bytes))).map_err(|source| unreadable(name, source))
+            read.map(|bytes| Some((name.to_string(), bytes)))
+                .map_err(|source| unreadable(name, source))
         }
         _ => Err(Error::Choose),
     }
@@ -377,6 +471,7 @@ fn read_usual(root: &dyn Fs) -> Result<Option<(String, Vec<u8>)>, Error> {
 /// Reads one byte more than is accepted, so that a huge file costs nothing and is still refused.
 fn read_limited(file: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.take(yaml::Limits::human().bytes as u64 + 1).read_to_end(&mut bytes)?;
+    file.take(yaml::Limits::human().bytes as u64 + 1)
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }

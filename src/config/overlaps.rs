@@ -24,8 +24,13 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// Those of the entries of these names; an entry that names no paths, or none that can be, has none.
-    pub(super) fn all<'n>(names: impl IntoIterator<Item = &'n str>, bytes: &[u8], root: &dyn Fs) -> Vec<Self> {
+    /// Those of the entries of these names; an entry that names no paths, or none that can be, has
+    /// none.
+    pub(super) fn all<'n>(
+        names: impl IntoIterator<Item = &'n str>,
+        bytes: &[u8],
+        root: &dyn Fs,
+    ) -> Vec<Self> {
         let mut names = names.into_iter().peekable();
         if names.peek().is_none() {
             return Vec::new();
@@ -34,11 +39,17 @@ impl Claim {
         let one = |name: &str| {
             let paths = match whole.get("tasks")?.get(name)?.get("path")? {
                 Value::String(path) => vec![path.clone()],
-                Value::Array(paths) => paths.iter().filter_map(|path| path.as_str().map(String::from)).collect(),
+                Value::Array(paths) => paths
+                    .iter()
+                    .filter_map(|path| path.as_str().map(String::from))
+                    .collect(),
                 _ => return None,
             };
             let (_, paths) = places(&format!("tasks.{name}.path"), &OneOrMany(paths), root).ok()?;
-            Some(Self { name: name.into(), paths })
+            Some(Self {
+                name: name.into(),
+                paths,
+            })
         };
         names.filter_map(one).collect()
     }
@@ -55,16 +66,28 @@ struct Owner<'a> {
 
 impl<'a> Owner<'a> {
     fn of_task(task: &'a TaskSpec) -> Self {
-        Self { name: task.id.as_str(), paths: &task.paths, exclude: &task.exclude, task: Some(&task.id) }
+        Self {
+            name: task.id.as_str(),
+            paths: &task.paths,
+            exclude: &task.exclude,
+            task: Some(&task.id),
+        }
     }
 
     fn of_claim(claim: &'a Claim) -> Self {
-        Self { name: &claim.name, paths: &claim.paths, exclude: &[], task: None }
+        Self {
+            name: &claim.name,
+            paths: &claim.paths,
+            exclude: &[],
+            task: None,
+        }
     }
 
     /// True when it excludes all that a pattern names.
     fn gives_away(&self, glob: &str) -> bool {
-        let inside = glob.strip_suffix("/**").map_or_else(|| glob.to_string(), |folder| format!("{folder}/x"));
+        let inside = glob
+            .strip_suffix("/**")
+            .map_or_else(|| glob.to_string(), |folder| format!("{folder}/x"));
         match (Globs::new(self.exclude), RelPath::parse(inside)) {
             (Ok(excluded), Ok(inside)) => excluded.matches(&inside),
             _ => false,
@@ -78,10 +101,14 @@ type Overlap<'a> = (Owner<'a>, Owner<'a>, &'a str);
 /// What one owner meets others in.
 type Met<'a> = Vec<(Owner<'a>, &'a str)>;
 
-/// Leaves out tasks whose ids differ only in case, or come from two places: on some systems they are
-/// one folder, one tag. Those that have releases under an id of their own can still go back; the other
-/// tasks have nothing to do with it.
-pub(super) fn leave_twins_out(tasks: Vec<TaskSpec>, is_released: &dyn Fn(&TaskId) -> bool, warnings: &mut Vec<String>) -> Vec<TaskSpec> {
+/// Leaves out tasks whose ids differ only in case, or come from two places: on some systems they
+/// are one folder, one tag. Those that have releases under an id of their own can still go back;
+/// the other tasks have nothing to do with it.
+pub(super) fn leave_twins_out(
+    tasks: Vec<TaskSpec>,
+    is_released: &dyn Fn(&TaskId) -> bool,
+    warnings: &mut Vec<String>,
+) -> Vec<TaskSpec> {
     let folded = |task: &TaskSpec| task.id.as_str().to_ascii_lowercase();
     let mut groups: BTreeMap<String, Vec<TaskSpec>> = BTreeMap::new();
     for task in tasks {
@@ -93,13 +120,38 @@ pub(super) fn leave_twins_out(tasks: Vec<TaskSpec>, is_released: &dyn Fn(&TaskId
             kept.extend(twins);
             continue;
         }
-        let names: Vec<String> = twins.iter().map(|task| format!("{} ({})", task.id, task.dir)).collect();
-        let is_alone = |task: &TaskSpec| twins.iter().filter(|other| other.id == task.id).count() == 1;
-        let stays: Vec<bool> = twins.iter().map(|task| is_alone(task) && is_released(&task.id)).collect();
-        let left: Vec<&str> = twins.iter().zip(&stays).filter(|(_, stays)| !**stays).map(|(task, _)| task.id.as_str()).collect();
-        let left = if left.is_empty() { String::new() } else { format!("; left out: {}", left.join(", ")) };
-        warnings.push(format!("{} are the same id but for case or place: rename one{left}", names.join(" and ")));
-        kept.extend(twins.into_iter().zip(stays).filter(|(_, stays)| *stays).map(|(task, _)| task));
+        let names: Vec<String> = twins
+            .iter()
+            .map(|task| format!("{} ({})", task.id, task.dir))
+            .collect();
+        let is_alone =
+            |task: &TaskSpec| twins.iter().filter(|other| other.id == task.id).count() == 1;
+        let stays: Vec<bool> = twins
+            .iter()
+            .map(|task| is_alone(task) && is_released(&task.id))
+            .collect();
+        let left: Vec<&str> = twins
+            .iter()
+            .zip(&stays)
+            .filter(|(_, stays)| !**stays)
+            .map(|(task, _)| task.id.as_str())
+            .collect();
+        let left = if left.is_empty() {
+            String::new()
+        } else {
+            format!("; left out: {}", left.join(", "))
+        };
+        warnings.push(format!(
+            "{} are the same id but for case or place: rename one{left}",
+            names.join(" and ")
+        ));
+        kept.extend(
+            twins
+                .into_iter()
+                .zip(stays)
+                .filter(|(_, stays)| *stays)
+                .map(|(task, _)| task),
+        );
     }
     kept.sort_by(|a, b| a.id.cmp(&b.id));
     kept
@@ -107,20 +159,42 @@ pub(super) fn leave_twins_out(tasks: Vec<TaskSpec>, is_released: &dyn Fn(&TaskId
 
 /// Leaves out tasks that own the same files as another one, or as an entry that cannot be used: a
 /// rollback of one would change the other.
-pub(super) fn leave_overlaps_out(tasks: &mut Vec<TaskSpec>, claims: &[Claim], found: &mut Gathered<'_>) {
-    let owners: Vec<Owner<'_>> = tasks.iter().map(Owner::of_task).chain(claims.iter().map(Owner::of_claim)).collect();
+pub(super) fn leave_overlaps_out(
+    tasks: &mut Vec<TaskSpec>,
+    claims: &[Claim],
+    found: &mut Gathered<'_>,
+) {
+    let owners: Vec<Owner<'_>> = tasks
+        .iter()
+        .map(Owner::of_task)
+        .chain(claims.iter().map(Owner::of_claim))
+        .collect();
     for (one, others) in by_one(&overlaps(&owners)) {
         let (other, glob) = others[0];
-        let more = if others.len() == 1 { String::new() } else { format!(" (it overlaps with {} more)", others.len() - 1) };
+        let more = if others.len() == 1 {
+            String::new()
+        } else {
+            format!(" (it overlaps with {} more)", others.len() - 1)
+        };
         let why = format!(
             "{} and {} both own {glob}{more}; use `exclude` in one of them, or `shared` for files that both use",
             one.name, other.name
         );
         let at = format!(
             "tasks.{}",
-            others.iter().map(|(other, _)| *other).chain([one]).find(|owner| owner.task.is_some()).map_or("", |owner| owner.name)
+            others
+                .iter()
+                .map(|(other, _)| *other)
+                .chain([one])
+                .find(|owner| owner.task.is_some())
+                .map_or("", |owner| owner.name)
         );
-        let tasks = others.iter().map(|(other, _)| other.task).chain([one.task]).flatten().cloned();
+        let tasks = others
+            .iter()
+            .map(|(other, _)| other.task)
+            .chain([one.task])
+            .flatten()
+            .cloned();
         found.stop(rule(&at, why), tasks);
     }
     let stopped = found.stopped();
@@ -131,20 +205,38 @@ pub(super) fn leave_overlaps_out(tasks: &mut Vec<TaskSpec>, claims: &[Claim], fo
 fn overlaps<'a>(owners: &[Owner<'a>]) -> Vec<Overlap<'a>> {
     let mut by_glob: HashMap<&str, Owner<'a>> = HashMap::new();
     let mut pairs: Vec<Overlap<'a>> = Vec::new();
-    let globs = || owners.iter().flat_map(|owner| owner.paths.iter().map(move |glob| (*owner, glob.as_str())));
+    let globs = || {
+        owners
+            .iter()
+            .flat_map(|owner| owner.paths.iter().map(move |glob| (*owner, glob.as_str())))
+    };
     for (owner, glob) in globs() {
-        pairs.extend(by_glob.insert(glob, owner).filter(|other| other.name != owner.name).map(|other| (other, owner, glob)));
+        pairs.extend(
+            by_glob
+                .insert(glob, owner)
+                .filter(|other| other.name != owner.name)
+                .map(|other| (other, owner, glob)),
+        );
     }
     for (owner, glob) in globs() {
-        let outer = outer_globs(glob).find_map(|outer| by_glob.get(outer.as_str()).copied().filter(|other| other.name != owner.name));
-        pairs.extend(outer.filter(|other| !other.gives_away(glob)).map(|other| (other, owner, glob)));
+        let outer = outer_globs(glob).find_map(|outer| {
+            by_glob
+                .get(outer.as_str())
+                .copied()
+                .filter(|other| other.name != owner.name)
+        });
+        pairs.extend(
+            outer
+                .filter(|other| !other.gives_away(glob))
+                .map(|other| (other, owner, glob)),
+        );
     }
     pairs.retain(|(a, b, _)| a.task.is_some() || b.task.is_some());
     pairs
 }
 
-/// The pairs, each below that one of the two that is in more of them: one wrong path is one mistake,
-/// however many tasks it meets.
+/// The pairs, each below that one of the two that is in more of them: one wrong path is one
+/// mistake, however many tasks it meets.
 fn by_one<'a>(pairs: &[Overlap<'a>]) -> Vec<(Owner<'a>, Met<'a>)> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for (a, b, _) in pairs {
@@ -153,13 +245,22 @@ fn by_one<'a>(pairs: &[Overlap<'a>]) -> Vec<(Owner<'a>, Met<'a>)> {
     }
     let mut groups: BTreeMap<&str, (Owner<'a>, Met<'a>)> = BTreeMap::new();
     for (a, b, glob) in pairs {
-        let (one, other) = if counts[b.name] > counts[a.name] { (b, a) } else { (a, b) };
-        groups.entry(one.name).or_insert_with(|| (*one, Vec::new())).1.push((*other, glob));
+        let (one, other) = if counts[b.name] > counts[a.name] {
+            (b, a)
+        } else {
+            (a, b)
+        };
+        groups
+            .entry(one.name)
+            .or_insert_with(|| (*one, Vec::new()))
+            .1
+            .push((*other, glob));
     }
     groups.into_values().collect()
 }
 
-/// Leaves out tasks whose configuration is another task's file: a release of one would change the other.
+/// Leaves out tasks whose configuration is another task's file: a release of one would change the
+/// other.
 pub(super) fn leave_foreign_configs_out(tasks: &mut Vec<TaskSpec>, found: &mut Gathered<'_>) {
     let owns = |task: &TaskSpec, path: &RelPath| {
         let matches = |globs: &[String]| Globs::new(globs).is_ok_and(|globs| globs.matches(path));
@@ -169,13 +270,20 @@ pub(super) fn leave_foreign_configs_out(tasks: &mut Vec<TaskSpec>, found: &mut G
     for task in tasks.iter() {
         // One in the task's own folder is nobody else's, also where the task excludes it.
         let is_elsewhere = |config: &&RelPath| !config.is_in(&task.dir) && !owns(task, config);
-        let Some(config) = task.config.as_ref().filter(is_elsewhere) else { continue };
+        let Some(config) = task.config.as_ref().filter(is_elsewhere) else {
+            continue;
+        };
         let at = format!("tasks.{}.config", task.id);
-        if let Some(other) = tasks.iter().find(|other| other.id != task.id && owns(other, config)) {
+        if let Some(other) = tasks
+            .iter()
+            .find(|other| other.id != task.id && owns(other, config))
+        {
             let why = format!("{config} is a file of {}; use `exclude` there", other.id);
             found.stop(rule(&at, why), [task.id.clone(), other.id.clone()]);
         } else if let Some(other) = unknown.first() {
-            let why = format!("whether {config} is a file of {other} too cannot be told while the entry of {other} is wrong");
+            let why = format!(
+                "whether {config} is a file of {other} too cannot be told while the entry of {other} is wrong"
+            );
             found.stop(rule(&at, why), [task.id.clone()]);
         }
     }

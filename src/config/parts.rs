@@ -1,9 +1,9 @@
 //! Reading `snapback.yaml` in parts: what is wrong in one of them keeps no other from being used.
 //!
-//! The text is read as a whole, and strictly. Where that fails in a part that can be left out (the entry
-//! of a task, `alerts`, a key that this snapback does not know), the part is skipped and all else is read
-//! again, so every mistake is named with its line. What a way back of every task takes from (`defaults`,
-//! `rollback`, ...) is never left out, nor what may be meant to protect files.
+//! The text is read as a whole, and strictly. Where that fails in a part that can be left out (the
+//! entry of a task, `alerts`, a key that this snapback does not know), the part is skipped and all
+//! else is read again, so every mistake is named with its line. What a way back of every task takes
+//! from (`defaults`, `rollback`, ...) is never left out, nor what may be meant to protect files.
 
 use std::{cell::RefCell, collections::BTreeSet, fmt};
 
@@ -21,15 +21,35 @@ use super::{
 use crate::base::{text, yaml};
 
 /// The keys of the file.
-const KEYS: &[&str] = &["version", "registry", "snapshots", "tasks", "defaults", "releases", "rollback", "hooks", "alerts"];
+const KEYS: &[&str] = &[
+    "version",
+    "registry",
+    "snapshots",
+    "tasks",
+    "defaults",
+    "releases",
+    "rollback",
+    "hooks",
+    "alerts",
+];
 /// Those that no way back takes from.
 const APART: [&str; 3] = ["releases", "hooks", "alerts"];
 /// The key in `tasks` that is no task.
 const DISCOVER: &str = "discover";
 /// What a key says of the files that may be changed; a part that says so is not left out.
-const PROTECTS: [&str; 7] = ["protect", "deny", "forbid", "readonly", "read_only", "preserve", "freez"];
+const PROTECTS: [&str; 7] = [
+    "protect",
+    "deny",
+    "forbid",
+    "readonly",
+    "read_only",
+    "preserve",
+    "freez",
+];
 /// What the name of a whole part says of that.
-const SCOPES: [&str; 8] = ["allow", "exclu", "inclu", "ignor", "path", "scope", "lock", "trust"];
+const SCOPES: [&str; 8] = [
+    "allow", "exclu", "inclu", "ignor", "path", "scope", "lock", "trust",
+];
 /// More mistakes than these are not told apart.
 const MOST: usize = 50;
 
@@ -57,7 +77,14 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Parts, Error> {
     let (mut skip, mut left_out) = (BTreeSet::new(), Vec::new());
     loop {
         let at = RefCell::default();
-        let source = match yaml::parse_with(Reader { skip: &skip, at: &at }, bytes, yaml::Limits::human()) {
+        let source = match yaml::parse_with(
+            Reader {
+                skip: &skip,
+                at: &at,
+            },
+            bytes,
+            yaml::Limits::human(),
+        ) {
             Ok(file) => return Ok(Parts { file, left_out }),
             Err(source) => source,
         };
@@ -65,8 +92,15 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Parts, Error> {
         let at = at.into_inner();
         let meant = meant_by(&source.to_string(), at.as_ref());
         let source = conflict_in(bytes).unwrap_or_else(|| with_line(source, at.as_ref(), bytes));
-        let error = Error::Parse { file: file.to_string(), source, meant, back: Vec::new() };
-        let is_apart = |part: &Part| is_shape && left_out.len() < MOST && !skip.contains(part) && is_apart(part, bytes);
+        let error = Error::Parse {
+            file: file.to_string(),
+            source,
+            meant,
+            back: Vec::new(),
+        };
+        let is_apart = |part: &Part| {
+            is_shape && left_out.len() < MOST && !skip.contains(part) && is_apart(part, bytes)
+        };
         let part = at.filter(is_apart);
         let Some(part) = part else { return Err(error) };
         skip.insert(part.clone());
@@ -76,9 +110,15 @@ pub(super) fn read(file: &str, bytes: &[u8]) -> Result<Parts, Error> {
 
 /// What is wrong with a text that a merge left marks in.
 fn conflict_in(bytes: &[u8]) -> Option<yaml::Error> {
-    let line = 1 + bytes.split(|byte| *byte == b'\n').position(|line| line.starts_with(b"<<<<<<< "))?;
+    let line = 1 + bytes
+        .split(|byte| *byte == b'\n')
+        .position(|line| line.starts_with(b"<<<<<<< "))?;
     let why = "a merge is not resolved here (<<<<<<<): keep one of the two sides".to_string();
-    Some(yaml::Error::Syntax { line, column: 1, why })
+    Some(yaml::Error::Syntax {
+        line,
+        column: 1,
+        why,
+    })
 }
 
 /// True for a part that some way back does not need.
@@ -99,25 +139,40 @@ fn with_line(source: yaml::Error, at: Option<&Part>, bytes: &[u8]) -> yaml::Erro
         None => return source,
     };
     match (source, yaml::line_of(bytes, &path)) {
-        (yaml::Error::Shape(text), Some((line, _))) if !text.contains(" at line ") => yaml::Error::Shape(format!("{text} at line {line}")),
+        (yaml::Error::Shape(text), Some((line, _))) if !text.contains(" at line ") => {
+            yaml::Error::Shape(format!("{text} at line {line}"))
+        }
         (source, _) => source,
     }
 }
 
 /// The keys of a block, as the schema has them.
 fn keys_of(block: &str) -> Vec<String> {
-    let keys = schema().pointer(&format!("/$defs/{block}/properties")).and_then(Value::as_object).map(|map| map.keys().cloned().collect());
+    let keys = schema()
+        .pointer(&format!("/$defs/{block}/properties"))
+        .and_then(Value::as_object)
+        .map(|map| map.keys().cloned().collect());
     keys.unwrap_or_default()
 }
 
-/// True when a key that is not known may be another one that was meant, or one of a later snapback that
-/// says which files may be changed.
+/// True when a key that is not known may be another one that was meant, or one of a later snapback
+/// that says which files may be changed.
 fn may_matter(key: &str, bytes: &[u8]) -> bool {
     let known: Vec<String> = ["task", "rollback"].into_iter().flat_map(keys_of).collect();
-    let known = known.iter().map(String::as_str).chain(KEYS.iter().copied()).chain([DISCOVER]);
+    let known = known
+        .iter()
+        .map(String::as_str)
+        .chain(KEYS.iter().copied())
+        .chain([DISCOVER]);
     let is_near = !text::did_you_mean(key, known).is_empty();
-    let says = |key: &str, words: &[&str]| words.iter().any(|word| key.to_ascii_lowercase().contains(word));
-    let Ok(Value::Object(mut whole)) = yaml::parse(bytes, yaml::Limits::human()) else { return true };
+    let says = |key: &str, words: &[&str]| {
+        words
+            .iter()
+            .any(|word| key.to_ascii_lowercase().contains(word))
+    };
+    let Ok(Value::Object(mut whole)) = yaml::parse(bytes, yaml::Limits::human()) else {
+        return true;
+    };
     let mut inside = vec![whole.remove(key).unwrap_or_default()];
     while let Some(value) = inside.pop() {
         match value {
@@ -133,19 +188,35 @@ fn may_matter(key: &str, bytes: &[u8]) -> bool {
 /// What may have been meant: the keys near to the unknown one that serde names ("unknown field `a`,
 /// expected one of `b`, `c`"), a key that belongs into `defaults`, or `discover`.
 fn meant_by(message: &str, at: Option<&Part>) -> Vec<String> {
-    let unknown = message.split_once("unknown field `").or_else(|| message.split_once("unknown variant `"));
+    let unknown = message
+        .split_once("unknown field `")
+        .or_else(|| message.split_once("unknown variant `"));
     let Some((_, rest)) = unknown else {
-        return if at == Some(&Part::Discover) { vec![format!("`{DISCOVER}`")] } else { Vec::new() };
+        return if at == Some(&Part::Discover) {
+            vec![format!("`{DISCOVER}`")]
+        } else {
+            Vec::new()
+        };
     };
     let mut words = rest.split('`').step_by(2);
-    let Some(typed) = words.next() else { return Vec::new() };
+    let Some(typed) = words.next() else {
+        return Vec::new();
+    };
     let known: Vec<&str> = rest.split('`').skip(2).step_by(2).collect();
-    let quoted = |words: Vec<&str>, before: &str| words.into_iter().map(|word| format!("`{before}{word}`")).collect::<Vec<_>>();
+    let quoted = |words: Vec<&str>, before: &str| {
+        words
+            .into_iter()
+            .map(|word| format!("`{before}{word}`"))
+            .collect::<Vec<_>>()
+    };
     let near = quoted(text::did_you_mean(typed, known), "");
     match at {
         Some(Part::Key(key)) if near.is_empty() && key == typed => {
             let of_tasks = keys_of("task");
-            quoted(text::did_you_mean(typed, of_tasks.iter().map(String::as_str)), "defaults.")
+            quoted(
+                text::did_you_mean(typed, of_tasks.iter().map(String::as_str)),
+                "defaults.",
+            )
         }
         _ => near,
     }
@@ -227,7 +298,11 @@ impl<'de> DeserializeSeed<'de> for KeyReader<'_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
         let key = String::deserialize(deserializer)?;
         let is_read = self.0.begin(Part::Key(key.clone()));
-        if is_read && !KEYS.contains(&key.as_str()) { Err(de::Error::unknown_field(&key, KEYS)) } else { Ok(key) }
+        if is_read && !KEYS.contains(&key.as_str()) {
+            Err(de::Error::unknown_field(&key, KEYS))
+        } else {
+            Ok(key)
+        }
     }
 }
 
@@ -264,7 +339,11 @@ impl<'de> Visitor<'de> for TasksReader<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut tasks = Tasks::default();
         while let Some(key) = map.next_key::<String>()? {
-            let part = if text::did_you_mean(&key, [DISCOVER]).is_empty() { Part::Task(key.clone()) } else { Part::Discover };
+            let part = if text::did_you_mean(&key, [DISCOVER]).is_empty() {
+                Part::Task(key.clone())
+            } else {
+                Part::Discover
+            };
             if !self.0.begin(part) {
                 map.next_value::<IgnoredAny>()?;
             } else if key == DISCOVER {

@@ -9,7 +9,11 @@ use crate::base::{
 };
 
 /// Paths from the work tree as globs, and the folder that the first of them names.
-pub(super) fn places(at: &str, list: &OneOrMany, root: &dyn Fs) -> Result<(RelPath, Vec<String>), Error> {
+pub(super) fn places(
+    at: &str,
+    list: &OneOrMany,
+    root: &dyn Fs,
+) -> Result<(RelPath, Vec<String>), Error> {
     let mut dir = None;
     let mut globs = Vec::new();
     for text in &list.0 {
@@ -18,17 +22,32 @@ pub(super) fn places(at: &str, list: &OneOrMany, root: &dyn Fs) -> Result<(RelPa
             (RelPath::root(), "**".to_string())
         } else if is_wild(trimmed) {
             check_glob(at, trimmed)?;
-            let glob = if text.ends_with('/') { format!("{trimmed}/**") } else { trimmed.to_string() };
-            let prefixes = Globs::new(std::slice::from_ref(&glob)).map_err(|source| Error::Glob { at: at.to_string(), source })?;
+            let glob = if text.ends_with('/') {
+                format!("{trimmed}/**")
+            } else {
+                trimmed.to_string()
+            };
+            let prefixes =
+                Globs::new(std::slice::from_ref(&glob)).map_err(|source| Error::Glob {
+                    at: at.to_string(),
+                    source,
+                })?;
             (prefixes.literal_prefixes().swap_remove(0), glob)
         } else {
             let path = path(at, trimmed)?;
             let is_file = matches!(root.stat(&path), Ok(Some(stat)) if stat.kind != Type::Dir);
-            if is_file && !text.ends_with('/') { (path.parent(), escape(trimmed)) } else { (path.clone(), all_below(&path)) }
+            if is_file && !text.ends_with('/') {
+                (path.parent(), escape(trimmed))
+            } else {
+                (path.clone(), all_below(&path))
+            }
         };
         // A folder that is named says more about where the task lives than a file or a pattern.
         let is_folder = glob == all_below(&folder);
-        if dir.as_ref().is_none_or(|(_, was_folder)| is_folder && !was_folder) {
+        if dir
+            .as_ref()
+            .is_none_or(|(_, was_folder)| is_folder && !was_folder)
+        {
             dir = Some((folder, is_folder));
         }
         globs.push(glob);
@@ -41,7 +60,11 @@ pub(super) fn places(at: &str, list: &OneOrMany, root: &dyn Fs) -> Result<(RelPa
 
 /// The pattern of everything below a folder.
 pub(super) fn all_below(dir: &RelPath) -> String {
-    if dir.is_root() { "**".to_string() } else { format!("{}/**", escape(&String::from_utf8_lossy(dir.as_bytes()))) }
+    if dir.is_root() {
+        "**".to_string()
+    } else {
+        format!("{}/**", escape(&String::from_utf8_lossy(dir.as_bytes())))
+    }
 }
 
 /// Patterns of a task's folder, written as in `.gitignore`, as globs from the work tree.
@@ -51,7 +74,8 @@ pub(super) fn patterns(at: &str, dir: &RelPath, list: &[String]) -> Result<Vec<S
         let body = text.trim_start_matches('/').trim_end_matches('/');
         check_glob(at, body)?;
         let below = escape(&String::from_utf8_lossy(dir.as_bytes()));
-        let from_root = text.starts_with('/') || dir.is_root() || body.starts_with(&format!("{below}/"));
+        let from_root =
+            text.starts_with('/') || dir.is_root() || body.starts_with(&format!("{below}/"));
         let deep = !body.contains('/') && !text.starts_with('/');
         let glob = match (from_root, deep) {
             (true, false) => body.to_string(),
@@ -76,20 +100,33 @@ pub(super) fn in_folder(at: &str, dir: &RelPath, text: &str) -> Result<RelPath, 
         return path(at, text);
     }
     let inner = path(at, text.trim_start_matches("./"))?;
-    Ok(if inner.is_in(dir) { inner } else { dir.join(inner.as_bytes()) })
+    Ok(if inner.is_in(dir) {
+        inner
+    } else {
+        dir.join(inner.as_bytes())
+    })
 }
 
 /// A checked path from the work tree.
 pub(super) fn path(at: &str, text: &str) -> Result<RelPath, Error> {
-    RelPath::parse(text).map_err(|source| Error::Path { at: at.to_string(), source })
+    RelPath::parse(text).map_err(|source| Error::Path {
+        at: at.to_string(),
+        source,
+    })
 }
 
 /// Checks a pattern.
 pub(super) fn check_glob(at: &str, glob: &str) -> Result<(), Error> {
-    Globs::check(glob).map_err(|source| Error::Glob { at: at.to_string(), source })
+    Globs::check(glob).map_err(|source| Error::Glob {
+        at: at.to_string(),
+        source,
+    })
 }
 
 /// The error for a broken rule.
 pub(super) fn rule(at: &str, why: impl Into<String>) -> Error {
-    Error::Rule { at: at.to_string(), why: why.into() }
+    Error::Rule {
+        at: at.to_string(),
+        why: why.into(),
+    }
 }

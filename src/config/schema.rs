@@ -77,7 +77,8 @@ fn discover() -> Value {
 
 /// A task.
 fn task() -> Value {
-    let many = |description: &str| json!({ "$ref": "#/$defs/one_or_many", "description": description });
+    let many =
+        |description: &str| json!({ "$ref": "#/$defs/one_or_many", "description": description });
     json!({
         "type": ["object", "null"],
         "additionalProperties": false,
@@ -254,8 +255,7 @@ fn email() -> Value {
 /// One rule of the guard.
 fn rule() -> Value {
     let time = |description: &str| json!({ "$ref": "#/$defs/timeout", "description": description });
-    let condition =
-        |description: &str| json!({ "type": "string", "pattern": "^\\s*[<>]=?\\s*[-+0-9.eE]+\\s*$", "description": description });
+    let condition = |description: &str| json!({ "type": "string", "pattern": "^\\s*[<>]=?\\s*[-+0-9.eE]+\\s*$", "description": description });
     json!({
         "type": "object",
         "additionalProperties": false,

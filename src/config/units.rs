@@ -23,7 +23,9 @@ impl Timeout {
         let mut total: u64 = 0;
         while !rest.is_empty() {
             let (number, after) = split_number(rest)?;
-            let end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+            let end = after
+                .find(|c: char| c.is_ascii_digit())
+                .unwrap_or(after.len());
             let millis = match &after[..end] {
                 "ms" => 1,
                 "s" => 1000,
@@ -34,7 +36,9 @@ impl Timeout {
             total = total.checked_add(number.checked_mul(millis)?)?;
             rest = &after[end..];
         }
-        (1..=86_400_000).contains(&total).then(|| Self(Duration::from_millis(total)))
+        (1..=86_400_000)
+            .contains(&total)
+            .then(|| Self(Duration::from_millis(total)))
     }
 }
 
@@ -45,9 +49,19 @@ pub(super) struct Pause(pub Duration);
 impl<'de> Deserialize<'de> for Pause {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let is_none = split_number(text.trim()).is_some_and(|(number, unit)| number == 0 && ["ms", "s", "m", "min", "h"].contains(&unit));
-        let read = if is_none { Some(Self(Duration::ZERO)) } else { Timeout::parse(&text).map(|limit| Self(limit.0)) };
-        read.ok_or_else(|| de::Error::custom(format!("{text:?} is not a time; write 0s, 30s, 5m or 2h, at most 24h")))
+        let is_none = split_number(text.trim()).is_some_and(|(number, unit)| {
+            number == 0 && ["ms", "s", "m", "min", "h"].contains(&unit)
+        });
+        let read = if is_none {
+            Some(Self(Duration::ZERO))
+        } else {
+            Timeout::parse(&text).map(|limit| Self(limit.0))
+        };
+        read.ok_or_else(|| {
+            de::Error::custom(format!(
+                "{text:?} is not a time; write 0s, 30s, 5m or 2h, at most 24h"
+            ))
+        })
     }
 }
 
@@ -73,14 +87,20 @@ impl Size {
 
 /// The number that a text begins with, and the rest.
 fn split_number(text: &str) -> Option<(u64, &str)> {
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     Some((text[..end].parse().ok()?, &text[end..]))
 }
 
 impl<'de> Deserialize<'de> for Timeout {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| de::Error::custom(format!("{text:?} is not a time limit; write 30s, 5m or 2h, at most 24h")))
+        Self::parse(&text).ok_or_else(|| {
+            de::Error::custom(format!(
+                "{text:?} is not a time limit; write 30s, 5m or 2h, at most 24h"
+            ))
+        })
     }
 }
 
@@ -105,7 +125,11 @@ impl Visitor<'_> for SizeVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Size, E> {
-        Size::parse(text).ok_or_else(|| E::custom(format!("{text:?} is not a size; write 50MB or 1GiB, without a fraction")))
+        Size::parse(text).ok_or_else(|| {
+            E::custom(format!(
+                "{text:?} is not a size; write 50MB or 1GiB, without a fraction"
+            ))
+        })
     }
 }
 
@@ -116,23 +140,53 @@ mod tests {
     #[test]
     fn times() {
         let secs = |text: &str| Timeout::parse(text).map(|timeout| timeout.0.as_secs_f32());
-        assert_eq!(["30s", "5m", "2h", "1m30s", "500ms"].map(secs), [Some(30.0), Some(300.0), Some(7200.0), Some(90.0), Some(0.5)]);
-        for text in ["", "0s", "30", "-1s", "1d", "25h", "s", "1.5h", "99999999999999999999s", "18446744073709551615h"] {
+        assert_eq!(
+            ["30s", "5m", "2h", "1m30s", "500ms"].map(secs),
+            [Some(30.0), Some(300.0), Some(7200.0), Some(90.0), Some(0.5)]
+        );
+        for text in [
+            "",
+            "0s",
+            "30",
+            "-1s",
+            "1d",
+            "25h",
+            "s",
+            "1.5h",
+            "99999999999999999999s",
+            "18446744073709551615h",
+        ] {
             assert_eq!(Timeout::parse(text), None, "{text}");
         }
     }
 
     #[test]
     fn a_pause_may_be_none() {
-        let read = |text: &str| serde_json::from_value::<Pause>(text.into()).ok().map(|pause| pause.0.as_secs());
-        assert_eq!(["0s", "0m", " 0h ", "5m"].map(read), [Some(0), Some(0), Some(0), Some(300)]);
+        let read = |text: &str| {
+            serde_json::from_value::<Pause>(text.into())
+                .ok()
+                .map(|pause| pause.0.as_secs())
+        };
+        assert_eq!(
+            ["0s", "0m", " 0h ", "5m"].map(read),
+            [Some(0), Some(0), Some(0), Some(300)]
+        );
         assert_eq!(["", "0", "-1s", "25h"].map(read), [None; 4]);
     }
 
     #[test]
     fn sizes() {
         let bytes = |text: &str| Size::parse(text).map(|size| size.0);
-        assert_eq!(["7", "50MB", "1GiB", "2 kB", "0"].map(bytes), [Some(7), Some(50_000_000), Some(1 << 30), Some(2000), Some(0)]);
+        assert_eq!(
+            ["7", "50MB", "1GiB", "2 kB", "0"].map(bytes),
+            [
+                Some(7),
+                Some(50_000_000),
+                Some(1 << 30),
+                Some(2000),
+                Some(0)
+            ]
+        );
         for text in ["", "MB", "1.5GB", "-1", "1XB", "99999999TB"] {
             assert_eq!(Size::parse(text), None, "{text}");
         }

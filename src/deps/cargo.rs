@@ -31,7 +31,9 @@ impl Collector for Cargo {
     fn collect(&self, task: &Task<'_>, found: &mut Found) -> Result<(), Error> {
         for path in places::lock_files(task, |name| name == "Cargo.lock")? {
             found.lock_file(task, &path)?;
-            let Some(text) = found.lock_text(task, &path)? else { continue };
+            let Some(text) = found.lock_text(task, &path)? else {
+                continue;
+            };
             match packages(&text) {
                 Ok(packages) => found.list.cargo_packages.extend(packages),
                 Err(why) => found.warn(&path, &why),
@@ -43,9 +45,14 @@ impl Collector for Cargo {
 
 /// The crates of a `Cargo.lock` that come from outside, or why it is not understood.
 pub(super) fn packages(text: &str) -> Result<Vec<String>, String> {
-    let outside = toml::<Lock>(text)?.package.into_iter().filter(|package| package.source.is_some());
+    let outside = toml::<Lock>(text)?
+        .package
+        .into_iter()
+        .filter(|package| package.source.is_some());
     let outside = outside.filter(|package| is_plain(&package.name) && is_plain(&package.version));
-    Ok(outside.map(|package| format!("{}@{}", package.name, package.version)).collect())
+    Ok(outside
+        .map(|package| format!("{}@{}", package.name, package.version))
+        .collect())
 }
 
 #[cfg(test)]
@@ -54,9 +61,18 @@ mod tests {
 
     #[test]
     fn what_is_no_name_or_version_is_not_recorded() {
-        let lock = |name: &str, version: &str| format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\nsource = \"x\"\n");
-        assert_eq!(packages(&lock("serde_yaml", "0.9.34+deprecated")).expect("it is one"), ["serde_yaml@0.9.34+deprecated"]);
-        assert!(packages(&(lock("a\\nb", "1.0.0") + &lock("a", "1\\n2"))).expect("it is one").is_empty());
+        let lock = |name: &str, version: &str| {
+            format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\nsource = \"x\"\n")
+        };
+        assert_eq!(
+            packages(&lock("serde_yaml", "0.9.34+deprecated")).expect("it is one"),
+            ["serde_yaml@0.9.34+deprecated"]
+        );
+        assert!(
+            packages(&(lock("a\\nb", "1.0.0") + &lock("a", "1\\n2")))
+                .expect("it is one")
+                .is_empty()
+        );
     }
 
     #[test]

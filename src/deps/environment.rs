@@ -30,8 +30,16 @@ const LIMIT: Duration = Duration::from_mins(30);
 /// Packages that `python -m venv` puts into a new environment besides pip.
 const SEEDS: [&str; 2] = ["setuptools", "wheel"];
 /// Variables that lead Python, pip or uv to another environment.
-const MISLEADING: [&str; 8] =
-    ["PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_PREFIX", "PIP_TARGET", "PIP_USER", "PIP_PYTHON", "UV_PROJECT_ENVIRONMENT"];
+const MISLEADING: [&str; 8] = [
+    "PYTHONHOME",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+    "PIP_PREFIX",
+    "PIP_TARGET",
+    "PIP_USER",
+    "PIP_PYTHON",
+    "UV_PROJECT_ENVIRONMENT",
+];
 /// Largest script whose paths are rewritten, in bytes.
 const SCRIPT_LIMIT: u64 = 1 << 20;
 
@@ -65,8 +73,16 @@ pub struct Built {
 }
 
 /// Compares the environment in `venv` with a list of `name==version`; `None` when there is none.
-pub fn check_installed(fs: &dyn Fs, venv: &RelPath, packages: &[String]) -> Result<Option<Difference>, Error> {
-    let wanted: Vec<String> = packages.iter().filter(|package| !is_pip(package)).cloned().collect();
+pub fn check_installed(
+    fs: &dyn Fs,
+    venv: &RelPath,
+    packages: &[String],
+) -> Result<Option<Difference>, Error> {
+    let wanted: Vec<String> = packages
+        .iter()
+        .filter(|package| !is_pip(package))
+        .cloned()
+        .collect();
     Ok(installed(fs, venv)?.map(|installed| difference(&wanted, &installed)))
 }
 
@@ -75,9 +91,31 @@ pub fn check_installed(fs: &dyn Fs, venv: &RelPath, packages: &[String]) -> Resu
 ///
 /// The Python of the environment in `venv` is used when it still runs. `into` must not exist;
 /// after an error it does not exist again.
-pub fn build(work_tree: &Path, venv: &RelPath, into: &RelPath, packages: &[String], local: &Local<'_>) -> Result<Built, Error> {
-    let tool = if Command::new("uv", work_tree).arg("--version").run().is_ok_and(|ended| ended.succeeded()) { Tool::Uv } else { Tool::Pip };
-    build_with(tool, Path::new("uv"), work_tree, venv, into, packages, local)
+pub fn build(
+    work_tree: &Path,
+    venv: &RelPath,
+    into: &RelPath,
+    packages: &[String],
+    local: &Local<'_>,
+) -> Result<Built, Error> {
+    let tool = if Command::new("uv", work_tree)
+        .arg("--version")
+        .run()
+        .is_ok_and(|ended| ended.succeeded())
+    {
+        Tool::Uv
+    } else {
+        Tool::Pip
+    };
+    build_with(
+        tool,
+        Path::new("uv"),
+        work_tree,
+        venv,
+        into,
+        packages,
+        local,
+    )
 }
 
 /// Builds with a given tool; `uv` is its program.
@@ -90,11 +128,25 @@ fn build_with(
     packages: &[String],
     local: &Local<'_>,
 ) -> Result<Built, Error> {
-    let files_failed = |source| Error::Files { path: into.clone(), source };
-    let wanted: Vec<String> = packages.iter().filter(|package| !is_pip(package)).cloned().collect();
-    let unpinned: Vec<String> = wanted.iter().filter(|package| !is_pinned(package)).cloned().collect();
+    let files_failed = |source| Error::Files {
+        path: into.clone(),
+        source,
+    };
+    let wanted: Vec<String> = packages
+        .iter()
+        .filter(|package| !is_pip(package))
+        .cloned()
+        .collect();
+    let unpinned: Vec<String> = wanted
+        .iter()
+        .filter(|package| !is_pinned(package))
+        .cloned()
+        .collect();
     if !unpinned.is_empty() {
-        return Err(Error::Unpinned { path: into.clone(), packages: unpinned });
+        return Err(Error::Unpinned {
+            path: into.clone(),
+            packages: unpinned,
+        });
     }
     let work_tree = std::path::absolute(work_tree).map_err(files_failed)?;
     let root = Root::open(&work_tree).map_err(files_failed)?;
@@ -127,7 +179,9 @@ fn is_pip(package: &str) -> bool {
 
 /// True for `name==version` and nothing else.
 fn is_pinned(package: &str) -> bool {
-    package.split_once("==").is_some_and(|(name, version)| is_plain(name) && is_plain(version) && normalise(name) == name)
+    package.split_once("==").is_some_and(|(name, version)| {
+        is_plain(name) && is_plain(version) && normalise(name) == name
+    })
 }
 
 /// A building site: what is built, where and from what.
@@ -146,16 +200,33 @@ struct Site<'a> {
 impl Site<'_> {
     fn build(&mut self) -> Result<Built, Error> {
         let python = self.python()?;
-        let list = self.requirements().map_err(|source| self.files_failed(source))?;
+        let list = self
+            .requirements()
+            .map_err(|source| self.files_failed(source))?;
         let prompt = self.venv.name().to_str_lossy().into_owned();
         let made = match self.tool {
             Tool::Uv => {
-                let make = self.command(self.uv).args(["venv", "--quiet", "--no-project", "--no-python-downloads", "--python"]);
-                self.run(&make.arg(&python).arg("--prompt").arg(prompt).arg(self.work_tree.join(self.into.as_os())))
+                let make = self.command(self.uv).args([
+                    "venv",
+                    "--quiet",
+                    "--no-project",
+                    "--no-python-downloads",
+                    "--python",
+                ]);
+                self.run(
+                    &make
+                        .arg(&python)
+                        .arg("--prompt")
+                        .arg(prompt)
+                        .arg(self.work_tree.join(self.into.as_os())),
+                )
             }
             Tool::Pip => {
                 self.offline_dirs.extend(self.bundled_wheels(&python)?);
-                let make = self.command(&python).args(["-I", "-m", "venv", "--prompt"]).arg(prompt);
+                let make = self
+                    .command(&python)
+                    .args(["-I", "-m", "venv", "--prompt"])
+                    .arg(prompt);
                 self.run(&make.arg(self.work_tree.join(self.into.as_os())))
             }
         };
@@ -167,10 +238,19 @@ impl Site<'_> {
         let found = installed(self.root, self.into)?.unwrap_or_default();
         let difference = difference(self.wanted, &found);
         if !difference.is_empty() {
-            return Err(Error::Different { path: self.into.clone(), difference });
+            return Err(Error::Different {
+                path: self.into.clone(),
+                difference,
+            });
         }
-        self.move_scripts().and_then(|()| self.sync()).map_err(|source| self.files_failed(source))?;
-        Ok(Built { tool: self.tool, offline, packages: found.len() })
+        self.move_scripts()
+            .and_then(|()| self.sync())
+            .map_err(|source| self.files_failed(source))?;
+        Ok(Built {
+            tool: self.tool,
+            offline,
+            packages: found.len(),
+        })
     }
 
     /// Installs the wanted packages; true when the network was not needed.
@@ -187,17 +267,27 @@ impl Site<'_> {
             return Ok(true);
         }
         if self.offline.is_some() {
-            return self.expect(&ended, "installing its packages without the network").map(|()| true);
+            return self
+                .expect(&ended, "installing its packages without the network")
+                .map(|()| true);
         }
         let online = self.run(&self.installer(list))?;
-        self.expect(&online, "installing its packages").map(|()| false)
+        self.expect(&online, "installing its packages")
+            .map(|()| false)
     }
 
     /// The command that installs the list.
     fn installer(&self, list: &Path) -> Command {
         let mut command = match self.tool {
-            Tool::Uv => self.command(self.uv).args(["pip", "install", "--quiet", "--no-deps", "--python"]).arg(self.python_inside()),
-            Tool::Pip => self.pip("install").args(["--no-deps", "--require-virtualenv", "--no-warn-script-location"]),
+            Tool::Uv => self
+                .command(self.uv)
+                .args(["pip", "install", "--quiet", "--no-deps", "--python"])
+                .arg(self.python_inside()),
+            Tool::Pip => self.pip("install").args([
+                "--no-deps",
+                "--require-virtualenv",
+                "--no-warn-script-location",
+            ]),
         };
         for dir in &self.offline_dirs {
             command = command.arg("--find-links").arg(self.work_tree.join(dir));
@@ -207,7 +297,9 @@ impl Site<'_> {
 
     /// The new environment's pip.
     fn pip(&self, verb: &str) -> Command {
-        let command = self.command(self.python_inside()).args(["-I", "-m", "pip", verb]);
+        let command = self
+            .command(self.python_inside())
+            .args(["-I", "-m", "pip", verb]);
         command.args(["--quiet", "--no-input", "--disable-pip-version-check"])
     }
 
@@ -215,7 +307,10 @@ impl Site<'_> {
     fn remove_seeds(&self) -> Result<(), Error> {
         let found = installed(self.root, self.into)?.unwrap_or_default();
         let extra = difference(self.wanted, &found).extra;
-        let extra = extra.iter().filter_map(|package| package.split("==").next()).filter(|name| SEEDS.contains(name));
+        let extra = extra
+            .iter()
+            .filter_map(|package| package.split("==").next())
+            .filter(|name| SEEDS.contains(name));
         let extra: Vec<&str> = extra.collect();
         if extra.is_empty() {
             return Ok(());
@@ -229,10 +324,16 @@ impl Site<'_> {
         let old = self.work_tree.join(self.venv.as_os()).join("bin/python");
         let mut last = None;
         for python in [old, "python3".into(), "python".into()] {
-            match self.command(&python).args(["-I", "-c", "import venv"]).run() {
+            match self
+                .command(&python)
+                .args(["-I", "-c", "import venv"])
+                .run()
+            {
                 Ok(ended) if ended.succeeded() => return Ok(python),
                 Ok(ended) => last = Some(self.step("finding Python with its venv module", &ended)),
-                Err(source @ process::Error::Cancelled { .. }) => return Err(self.run_failed(source)),
+                Err(source @ process::Error::Cancelled { .. }) => {
+                    return Err(self.run_failed(source));
+                }
                 Err(source) => last = last.or(Some(self.run_failed(source))),
             }
         }
@@ -262,12 +363,22 @@ impl Site<'_> {
         files.extend(self.root.list(&bin)?.into_iter().map(|name| bin.join(name)));
         let real = self.work_tree.canonicalize()?;
         for path in files {
-            let Some(stat) = self.root.stat(&path)?.filter(|stat| stat.kind == Type::File && stat.size <= SCRIPT_LIMIT) else { continue };
+            let Some(stat) = self
+                .root
+                .stat(&path)?
+                .filter(|stat| stat.kind == Type::File && stat.size <= SCRIPT_LIMIT)
+            else {
+                continue;
+            };
             let mut old = Vec::new();
             self.root.open(&path)?.read_to_end(&mut old)?;
             let mut new = old.clone();
             for base in [self.work_tree, &real] {
-                let place = |path: &RelPath| base.join(path.as_os()).into_os_string().into_encoded_bytes();
+                let place = |path: &RelPath| {
+                    base.join(path.as_os())
+                        .into_os_string()
+                        .into_encoded_bytes()
+                };
                 new = new.replace(place(self.into), place(self.venv));
             }
             if new != old {
@@ -282,7 +393,9 @@ impl Site<'_> {
 
     /// Forces the new environment to the disk: its file system as a whole, for it has many files.
     fn sync(&self) -> io::Result<()> {
-        Ok(rustix::fs::syncfs(std::fs::File::open(self.work_tree.join(self.into.as_os()))?)?)
+        Ok(rustix::fs::syncfs(std::fs::File::open(
+            self.work_tree.join(self.into.as_os()),
+        )?)?)
     }
 
     fn python_inside(&self) -> PathBuf {
@@ -291,32 +404,57 @@ impl Site<'_> {
 
     /// A command in the work tree that nothing leads to another environment.
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let command = Command::new(program, self.work_tree).limit(LIMIT).merged().env("PYTHONNOUSERSITE", "1");
+        let command = Command::new(program, self.work_tree)
+            .limit(LIMIT)
+            .merged()
+            .env("PYTHONNOUSERSITE", "1");
         MISLEADING.iter().fold(command, Command::env_remove)
     }
 
     fn run(&self, command: &Command) -> Result<Ended, Error> {
-        let command = self.offline.map_or_else(|| command.clone(), |offline| offline.around(command.clone()));
+        let command = self.offline.map_or_else(
+            || command.clone(),
+            |offline| offline.around(command.clone()),
+        );
         command.run().map_err(|source| self.run_failed(source))
     }
 
     fn expect(&self, ended: &Ended, step: &'static str) -> Result<(), Error> {
-        if ended.succeeded() { Ok(()) } else { Err(self.step(step, ended)) }
+        if ended.succeeded() {
+            Ok(())
+        } else {
+            Err(self.step(step, ended))
+        }
     }
 
     fn step(&self, step: &'static str, ended: &Ended) -> Error {
         let text = String::from_utf8_lossy(&ended.stdout);
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-        let last = lines[lines.len().saturating_sub(5)..].iter().map(|line| escape(url::clean_text(line).as_bytes()));
-        Error::Step { path: self.into.clone(), step, output: last.collect::<Vec<_>>().join("; ") }
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
+        let last = lines[lines.len().saturating_sub(5)..]
+            .iter()
+            .map(|line| escape(url::clean_text(line).as_bytes()));
+        Error::Step {
+            path: self.into.clone(),
+            step,
+            output: last.collect::<Vec<_>>().join("; "),
+        }
     }
 
     fn run_failed(&self, source: process::Error) -> Error {
-        Error::Run { path: self.into.clone(), source }
+        Error::Run {
+            path: self.into.clone(),
+            source,
+        }
     }
 
     fn files_failed(&self, source: io::Error) -> Error {
-        Error::Files { path: self.into.clone(), source }
+        Error::Files {
+            path: self.into.clone(),
+            source,
+        }
     }
 }
 

@@ -49,7 +49,11 @@ impl Says {
         for import in self.imports.iter().flatten() {
             text.extend(["i ", &import.to_text(), "\n"]);
         }
-        if self.imports.is_some() { text + "p\n" } else { text }
+        if self.imports.is_some() {
+            text + "p\n"
+        } else {
+            text
+        }
     }
 
     /// The inverse of [`Says::render`].
@@ -82,11 +86,19 @@ pub(super) type Fact = (GitId, u8, Arc<Says>);
 
 impl Facts {
     /// Nothing is known.
-    pub const NONE: Self = Self { bytes: Vec::new(), count: 0, digits: 0, says: BTreeMap::new() };
+    pub const NONE: Self = Self {
+        bytes: Vec::new(),
+        count: 0,
+        digits: 0,
+        says: BTreeMap::new(),
+    };
 
     /// Reads the facts of a task; none when they are not there or not whole.
     pub fn load(state: &dyn Fs, task: &TaskId) -> Self {
-        read_limited(state, &place(task), LIMIT).ok().and_then(Self::read).unwrap_or_default()
+        read_limited(state, &place(task), LIMIT)
+            .ok()
+            .and_then(Self::read)
+            .unwrap_or_default()
     }
 
     /// Checks the bytes of a file.
@@ -102,7 +114,12 @@ impl Facts {
             return None;
         }
         let says = read_texts(&bytes, texts)?;
-        Some(Self { bytes, count, digits, says })
+        Some(Self {
+            bytes,
+            count,
+            digits,
+            says,
+        })
     }
 
     /// What a blob says, read as this kind of source.
@@ -131,11 +148,18 @@ impl Facts {
 fn read_texts(bytes: &[u8], from: usize) -> Option<BTreeMap<u32, Arc<Says>>> {
     let (mut texts, mut at) = (Vec::new(), from);
     while at < bytes.len() {
-        let end = at.checked_add(4)?.checked_add(usize::try_from(number(bytes, at)?).ok()?)?;
+        let end = at
+            .checked_add(4)?
+            .checked_add(usize::try_from(number(bytes, at)?).ok()?)?;
         texts.push((u32::try_from(at).ok()?, bytes.get(at + 4..end)?));
         at = end;
     }
-    let read = |(place, text): (u32, &[u8])| Some((place, Arc::new(Says::parse(std::str::from_utf8(text).ok()?)?)));
+    let read = |(place, text): (u32, &[u8])| {
+        Some((
+            place,
+            Arc::new(Says::parse(std::str::from_utf8(text).ok()?)?),
+        ))
+    };
     texts.into_par_iter().map(read).collect()
 }
 
@@ -152,13 +176,18 @@ impl NewFacts {
     /// The bytes of a file.
     fn render(&self) -> Option<Vec<u8>> {
         let digits = self.0.first()?.0.as_str().len();
-        let mut sorted: Vec<&Fact> = self.0.iter().filter(|(id, ..)| id.as_str().len() == digits).collect();
+        let mut sorted: Vec<&Fact> = self
+            .0
+            .iter()
+            .filter(|(id, ..)| id.as_str().len() == digits)
+            .collect();
         let key = |fact: &Fact| (fact.0.clone(), fact.1);
         sorted.par_sort_unstable_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
         sorted.dedup_by(|a, b| key(a) == key(b));
         let start = HEAD + sorted.len() * (digits + 5);
         let (mut entries, mut texts) = (Vec::with_capacity(start - HEAD), Vec::new());
-        let (mut by_says, mut by_text): (HashMap<*const Says, u32>, HashMap<String, u32>) = (HashMap::new(), HashMap::new());
+        let (mut by_says, mut by_text): (HashMap<*const Says, u32>, HashMap<String, u32>) =
+            (HashMap::new(), HashMap::new());
         for (id, kind, says) in sorted {
             let place = match by_says.get(&Arc::as_ptr(says)) {
                 Some(place) => *place,
@@ -166,7 +195,9 @@ impl NewFacts {
                     let text = says.render();
                     let next = u32::try_from(start + texts.len()).ok()?;
                     let place = *by_text.entry(text).or_insert_with_key(|text| {
-                        texts.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+                        texts.extend_from_slice(
+                            &u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes(),
+                        );
                         texts.extend_from_slice(text.as_bytes());
                         next
                     });
@@ -179,7 +210,13 @@ impl NewFacts {
             entries.extend_from_slice(&place.to_le_bytes());
         }
         let count = u32::try_from(entries.len() / (digits + 5)).ok()?;
-        let body = [&count.to_le_bytes()[..], &[u8::try_from(digits).ok()?], &entries, &texts].concat();
+        let body = [
+            &count.to_le_bytes()[..],
+            &[u8::try_from(digits).ok()?],
+            &entries,
+            &texts,
+        ]
+        .concat();
         let bytes = [MAGIC, &Digest::of(&body).bytes()[..], &body].concat();
         (bytes.len() as u64 <= LIMIT).then_some(bytes)
     }
@@ -202,7 +239,12 @@ impl NewFacts {
 /// Removes what a killed or failed [`NewFacts::save`] left. Only under the lock.
 pub fn sweep(state: &dyn Fs) {
     let folder = RelPath::own("facts");
-    for name in state.list(&folder).unwrap_or_default().into_iter().filter(|name| is_temp(name)) {
+    for name in state
+        .list(&folder)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|name| is_temp(name))
+    {
         let _ = state.remove_file(&folder.join(name));
     }
 }
@@ -214,7 +256,9 @@ fn place(task: &TaskId) -> RelPath {
 
 /// The number at a place: 4 bytes, little-endian.
 fn number(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
+    Some(u32::from_le_bytes(
+        bytes.get(at..at.checked_add(4)?)?.try_into().ok()?,
+    ))
 }
 
 #[cfg(test)]
@@ -223,17 +267,32 @@ mod tests {
     use crate::base::Root;
 
     fn id(text: &str) -> GitId {
-        Digest::of(text.as_bytes()).hex()[..40].parse().expect("it is an id")
+        Digest::of(text.as_bytes()).hex()[..40]
+            .parse()
+            .expect("it is an id")
     }
 
     fn sample() -> NewFacts {
         let says = |names: &[&str], imports: Option<&[&str]>| {
-            let imports = imports.map(|all| all.iter().map(|text| Import::from_text(text).expect("it is one")).collect());
-            Arc::new(Says { names: names.iter().map(ToString::to_string).collect(), imports })
+            let imports = imports.map(|all| {
+                all.iter()
+                    .map(|text| Import::from_text(text).expect("it is one"))
+                    .collect()
+            });
+            Arc::new(Says {
+                names: names.iter().map(ToString::to_string).collect(),
+                imports,
+            })
         };
         let nothing = says(&[], Some(&[]));
-        let mut facts: Vec<Fact> = (0..100).map(|n| (id(&format!("{n}")), 0, nothing.clone())).collect();
-        facts.push((id("a"), 0, says(&["A", "B"], Some(&["0 os.path -", "2 - é,x"]))));
+        let mut facts: Vec<Fact> = (0..100)
+            .map(|n| (id(&format!("{n}")), 0, nothing.clone()))
+            .collect();
+        facts.push((
+            id("a"),
+            0,
+            says(&["A", "B"], Some(&["0 os.path -", "2 - é,x"])),
+        ));
         facts.push((id("a"), 5, says(&["A"], None)));
         facts.push((id("a"), 5, says(&["A"], None)));
         NewFacts::new(facts)
@@ -247,7 +306,14 @@ mod tests {
             assert_eq!(facts.find(id, *kind), Some(says), "{id} {kind}");
         }
         assert_eq!(facts.count, 102);
-        assert_eq!((facts.find(&id("b"), 0), facts.find(&id("a"), 1), facts.find(&id("0"), 5)), (None, None, None));
+        assert_eq!(
+            (
+                facts.find(&id("b"), 0),
+                facts.find(&id("a"), 1),
+                facts.find(&id("0"), 5)
+            ),
+            (None, None, None)
+        );
         for at in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[at] ^= 1;
@@ -267,9 +333,14 @@ mod tests {
             assert_eq!(Facts::load(&root, &task).count, 102);
         }
         sweep(&root);
-        root.create(&RelPath::own("facts/.tmp-T02"), 0o600).expect("it creates");
+        root.create(&RelPath::own("facts/.tmp-T02"), 0o600)
+            .expect("it creates");
         sweep(&root);
-        assert_eq!(root.list(&RelPath::own("facts")).expect("it lists"), [b"T01".to_vec()], "what a kill left is gone");
+        assert_eq!(
+            root.list(&RelPath::own("facts")).expect("it lists"),
+            [b"T01".to_vec()],
+            "what a kill left is gone"
+        );
         NewFacts::default().save(&root, &task);
         assert_eq!(Facts::load(&root, &task).count, 102, "nothing to keep");
     }

@@ -12,7 +12,9 @@ pub fn lock_file(name: &str, text: &str) -> Result<Vec<String>, String> {
         return reader(text);
     }
     match Format::of(name) {
-        Some(Format::Pins | Format::Requirements | Format::OtherRequirements) => Ok(requirements::packages_of(text)),
+        Some(Format::Pins | Format::Requirements | Format::OtherRequirements) => {
+            Ok(requirements::packages_of(text))
+        }
         Some(format) => format.packages(text),
         None => cargo::packages(text),
     }

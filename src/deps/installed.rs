@@ -22,10 +22,19 @@ pub fn installed(fs: &dyn Fs, venv: &RelPath) -> Result<Option<Vec<String>>, Err
     let mut packages = Vec::new();
     for site in site_packages(fs, venv)? {
         found = true;
-        let names = fs.list(&site).map_err(|source| Error::Read { path: site.clone(), source })?;
-        let infos: Vec<RelPath> =
-            names.into_iter().filter(|name| name.ends_with(b".dist-info")).filter_map(|name| RelPath::parse(name).ok()).collect();
-        let read: Vec<Option<String>> = infos.par_iter().map(|info| package(fs, &site.join(info.as_bytes()))).collect::<Result<_, _>>()?;
+        let names = fs.list(&site).map_err(|source| Error::Read {
+            path: site.clone(),
+            source,
+        })?;
+        let infos: Vec<RelPath> = names
+            .into_iter()
+            .filter(|name| name.ends_with(b".dist-info"))
+            .filter_map(|name| RelPath::parse(name).ok())
+            .collect();
+        let read: Vec<Option<String>> = infos
+            .par_iter()
+            .map(|info| package(fs, &site.join(info.as_bytes())))
+            .collect::<Result<_, _>>()?;
         packages.extend(read.into_iter().flatten());
     }
     packages.sort_unstable();
@@ -37,15 +46,24 @@ pub fn installed(fs: &dyn Fs, venv: &RelPath) -> Result<Option<Vec<String>>, Err
 fn site_packages(fs: &dyn Fs, venv: &RelPath) -> Result<Vec<RelPath>, Error> {
     let lib = venv.join("lib");
     let is_dir = |path: &RelPath| {
-        let stat = fs.stat(path).map_err(|source| Error::Read { path: path.clone(), source })?;
+        let stat = fs.stat(path).map_err(|source| Error::Read {
+            path: path.clone(),
+            source,
+        })?;
         Ok::<_, Error>(stat.is_some_and(|stat| stat.kind == Type::Dir))
     };
     if !is_dir(&lib)? {
         return Ok(Vec::new());
     }
-    let names = fs.list(&lib).map_err(|source| Error::Read { path: lib.clone(), source })?;
+    let names = fs.list(&lib).map_err(|source| Error::Read {
+        path: lib.clone(),
+        source,
+    })?;
     let mut sites = Vec::new();
-    for name in names.iter().filter(|name| name.starts_with(b"python3") || name.starts_with(b"pypy3")) {
+    for name in names
+        .iter()
+        .filter(|name| name.starts_with(b"python3") || name.starts_with(b"pypy3"))
+    {
         let site = lib.join(name).join("site-packages");
         if is_dir(&site)? {
             sites.push(site);
@@ -61,22 +79,38 @@ fn package(fs: &dyn Fs, info: &RelPath) -> Result<Option<String>, Error> {
         let path = info.join(name);
         match read_limited(fs, &path, METADATA_LIMIT) {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::FileTooLarge) => Ok(None),
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::FileTooLarge
+                ) =>
+            {
+                Ok(None)
+            }
             Err(source) => Err(Error::Read { path, source }),
         }
     };
-    let Some(metadata) = read("METADATA")? else { return Ok(None) };
+    let Some(metadata) = read("METADATA")? else {
+        return Ok(None);
+    };
     let metadata = String::from_utf8_lossy(&metadata);
     let field = |name: &str| {
         let headers = metadata.lines().take_while(|line| !line.trim().is_empty());
-        headers.filter_map(|line| line.split_once(':')).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+        headers
+            .filter_map(|line| line.split_once(':'))
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
     };
-    let (Some(name), Some(version)) = (field("Name"), field("Version")) else { return Ok(None) };
+    let (Some(name), Some(version)) = (field("Name"), field("Version")) else {
+        return Ok(None);
+    };
     let name = normalise(name);
     if name == "pip" || !is_plain(&name) || !is_plain(version) {
         return Ok(None);
     }
-    let origin = read("direct_url.json")?.and_then(|bytes| direct_origin(&bytes)).unwrap_or_default();
+    let origin = read("direct_url.json")?
+        .and_then(|bytes| direct_origin(&bytes))
+        .unwrap_or_default();
     Ok(Some(format!("{name}=={version}{origin}")))
 }
 
@@ -108,7 +142,10 @@ fn direct_origin(bytes: &[u8]) -> Option<String> {
     if direct.dir_info.is_some_and(|info| info.editable) {
         return Some(" @ editable".into());
     }
-    Some(url::origin(&direct.url, direct.vcs_info.and_then(|info| info.commit_id).as_deref()))
+    Some(url::origin(
+        &direct.url,
+        direct.vcs_info.and_then(|info| info.commit_id).as_deref(),
+    ))
 }
 
 /// A package name in its normal form (PEP 503): lower case, one `-` for a run of `-`, `_`, `.`.
@@ -126,7 +163,11 @@ pub(super) fn normalise(name: &str) -> String {
 
 /// True for the characters that names and versions of packages are made of.
 pub(super) fn is_plain(text: &str) -> bool {
-    !text.is_empty() && text.len() <= 256 && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-+!".contains(&c))
+    !text.is_empty()
+        && text.len() <= 256
+        && text
+            .bytes()
+            .all(|c| c.is_ascii_alphanumeric() || b"._-+!".contains(&c))
 }
 
 /// How what is installed differs from what is wanted. Each list is sorted.
@@ -148,9 +189,18 @@ impl Difference {
 
     /// One line a package.
     pub fn lines(&self) -> Vec<String> {
-        let missing = self.missing.iter().map(|package| format!("{package} is missing"));
-        let different = self.different.iter().map(|(name, wanted, installed)| format!("{name} is {installed}, not {wanted}"));
-        let extra = self.extra.iter().map(|package| format!("{package} is extra"));
+        let missing = self
+            .missing
+            .iter()
+            .map(|package| format!("{package} is missing"));
+        let different = self
+            .different
+            .iter()
+            .map(|(name, wanted, installed)| format!("{name} is {installed}, not {wanted}"));
+        let extra = self
+            .extra
+            .iter()
+            .map(|package| format!("{package} is extra"));
         missing.chain(different).chain(extra).collect()
     }
 }
@@ -161,27 +211,51 @@ impl fmt::Display for Difference {
         let shown = lines.iter().take(5).cloned().collect::<Vec<_>>().join("; ");
         let more = lines.len().saturating_sub(5);
         write!(f, "{shown}")?;
-        if more > 0 { write!(f, "; and {more} more") } else { Ok(()) }
+        if more > 0 {
+            write!(f, "; and {more} more")
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// Compares two lists of packages, `name==version` with or without an origin.
 pub fn difference(wanted: &[String], installed: &[String]) -> Difference {
     let by_name = |list: &[String]| -> BTreeMap<String, String> {
-        let split = |package: &String| package.split_once("==").map_or((package.clone(), String::new()), |(a, b)| (a.into(), b.into()));
+        let split = |package: &String| {
+            package
+                .split_once("==")
+                .map_or((package.clone(), String::new()), |(a, b)| {
+                    (a.into(), b.into())
+                })
+        };
         list.iter().map(split).collect()
     };
-    let text = |name: &str, version: &str| if version.is_empty() { name.to_string() } else { format!("{name}=={version}") };
+    let text = |name: &str, version: &str| {
+        if version.is_empty() {
+            name.to_string()
+        } else {
+            format!("{name}=={version}")
+        }
+    };
     let (wanted, installed) = (by_name(wanted), by_name(installed));
     let mut found = Difference::default();
     for (name, version) in &wanted {
         match installed.get(name) {
             None => found.missing.push(text(name, version)),
-            Some(other) if !is_same_version(other, version) => found.different.push((name.clone(), version.clone(), other.clone())),
+            Some(other) if !is_same_version(other, version) => {
+                found
+                    .different
+                    .push((name.clone(), version.clone(), other.clone()))
+            }
             Some(_) => {}
         }
     }
-    found.extra = installed.iter().filter(|(name, _)| !wanted.contains_key(*name)).map(|(name, version)| text(name, version)).collect();
+    found.extra = installed
+        .iter()
+        .filter(|(name, _)| !wanted.contains_key(*name))
+        .map(|(name, version)| text(name, version))
+        .collect();
     found
 }
 
@@ -190,7 +264,9 @@ pub fn difference(wanted: &[String], installed: &[String]) -> Difference {
 fn is_same_version(a: &str, b: &str) -> bool {
     let normal = |version: &str| {
         let version = version.trim().trim_start_matches(['v', 'V']).to_lowercase();
-        let end = version.find(|c: char| c != '.' && !c.is_ascii_digit()).unwrap_or(version.len());
+        let end = version
+            .find(|c: char| c != '.' && !c.is_ascii_digit())
+            .unwrap_or(version.len());
         let (mut release, suffix) = version.split_at(end);
         release = release.trim_end_matches('.');
         while let Some(shorter) = release.strip_suffix(".0") {
@@ -198,7 +274,11 @@ fn is_same_version(a: &str, b: &str) -> bool {
         }
         // Behind `+` or ` @ ` every character counts.
         let local = suffix.find(['+', ' ']).unwrap_or(suffix.len());
-        (release.to_string(), suffix[..local].replace(['-', '_', '.'], ""), suffix[local..].to_string())
+        (
+            release.to_string(),
+            suffix[..local].replace(['-', '_', '.'], ""),
+            suffix[local..].to_string(),
+        )
     };
     a == b || normal(a) == normal(b)
 }
@@ -216,19 +296,40 @@ mod tests {
     #[test]
     fn differences_are_told_apart() {
         let list = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let found = difference(&list(&["a==1", "b==1", "c==1"]), &list(&["b==2", "c==1", "d==1"]));
-        assert_eq!((found.missing.clone(), found.extra.clone()), (list(&["a==1"]), list(&["d==1"])));
+        let found = difference(
+            &list(&["a==1", "b==1", "c==1"]),
+            &list(&["b==2", "c==1", "d==1"]),
+        );
+        assert_eq!(
+            (found.missing.clone(), found.extra.clone()),
+            (list(&["a==1"]), list(&["d==1"]))
+        );
         assert_eq!(found.different, [("b".into(), "1".into(), "2".into())]);
-        assert_eq!(found.to_string(), "a==1 is missing; b is 2, not 1; d==1 is extra");
+        assert_eq!(
+            found.to_string(),
+            "a==1 is missing; b is 2, not 1; d==1 is extra"
+        );
         assert!(difference(&list(&["a==1"]), &list(&["a==1"])).is_empty());
     }
 
     #[test]
     fn versions_have_several_spellings() {
-        for (a, b) in [("1.0", "1"), ("1.0.0", "1"), ("1.0-rc1", "1.0rc1"), ("V2.0.Post1", "2.post1"), ("1.0+cu118", "1+cu118")] {
+        for (a, b) in [
+            ("1.0", "1"),
+            ("1.0.0", "1"),
+            ("1.0-rc1", "1.0rc1"),
+            ("V2.0.Post1", "2.post1"),
+            ("1.0+cu118", "1+cu118"),
+        ] {
             assert!(is_same_version(a, b), "{a} {b}");
         }
-        for (a, b) in [("1.0", "1.1"), ("10", "1"), ("1.0+cu118", "1.0+cu121"), ("1", "1 @ local"), ("1.0rc1", "1.0")] {
+        for (a, b) in [
+            ("1.0", "1.1"),
+            ("10", "1"),
+            ("1.0+cu118", "1.0+cu121"),
+            ("1", "1 @ local"),
+            ("1.0rc1", "1.0"),
+        ] {
             assert!(!is_same_version(a, b), "{a} {b}");
         }
     }

@@ -40,7 +40,13 @@ const LOCK_LIMIT: u64 = 64 << 20;
 const SOURCE_LIMIT: u64 = 4 << 20;
 
 /// The collectors, in the order in which they run.
-pub const COLLECTORS: [&dyn Collector; 5] = [&python::Python, &node::Node, &cargo::Cargo, &others::Others, &variables::Variables];
+pub const COLLECTORS: [&dyn Collector; 5] = [
+    &python::Python,
+    &node::Node,
+    &cargo::Cargo,
+    &others::Others,
+    &variables::Variables,
+];
 
 /// Reads one ecosystem's dependencies.
 pub trait Collector: Sync {
@@ -80,7 +86,11 @@ pub struct Known<'a> {
 
 impl Known<'_> {
     /// Every source is read.
-    pub const NOTHING: Self = Known { blobs: &[], id: &|_| None, facts: &facts::Facts::NONE };
+    pub const NOTHING: Self = Known {
+        blobs: &[],
+        id: &|_| None,
+        facts: &facts::Facts::NONE,
+    };
 }
 
 /// What the collectors have found so far.
@@ -157,15 +167,23 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Run { source, .. } => source.kind(),
-            Self::Read { .. } | Self::Step { .. } | Self::Unpinned { .. } | Self::Different { .. } | Self::Files { .. } => Kind::Missing,
+            Self::Read { .. }
+            | Self::Step { .. }
+            | Self::Unpinned { .. }
+            | Self::Different { .. }
+            | Self::Files { .. } => Kind::Missing,
         }
     }
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::Run { .. } => vec![Hint::say("install uv, or Python with its venv module, or set env: plan")],
+            Self::Run { .. } => vec![Hint::say(
+                "install uv, or Python with its venv module, or set env: plan",
+            )],
             Self::Step { .. } | Self::Different { .. } => {
-                vec![Hint::say("the old environment is untouched; set env: plan to roll back without it")]
+                vec![Hint::say(
+                    "the old environment is untouched; set env: plan to roll back without it",
+                )]
             }
             Self::Unpinned { .. } => vec![Hint::say("install these by hand, or set env: plan")],
             Self::Read { .. } | Self::Files { .. } => Vec::new(),
@@ -180,9 +198,19 @@ impl Found {
             self.linked.insert(path.clone(), file);
         }
         let file = self.file_of(path);
-        let digest = task.fs.open(&file).and_then(|mut file| Digest::of_reader(&mut file));
-        let (checksum, _) = digest.map_err(|source| Error::Read { path: file.clone(), source })?;
-        self.list.lockfiles.push(LockFile { path: file, checksum, unread: false });
+        let digest = task
+            .fs
+            .open(&file)
+            .and_then(|mut file| Digest::of_reader(&mut file));
+        let (checksum, _) = digest.map_err(|source| Error::Read {
+            path: file.clone(),
+            source,
+        })?;
+        self.list.lockfiles.push(LockFile {
+            path: file,
+            checksum,
+            unread: false,
+        });
         Ok(())
     }
 
@@ -197,7 +225,10 @@ impl Found {
             Ok(bytes) => {
                 let text = encoding::text(&bytes);
                 if text.is_none() {
-                    self.warn(path, "it is neither UTF-8 nor what its byte-order mark says");
+                    self.warn(
+                        path,
+                        "it is neither UTF-8 nor what its byte-order mark says",
+                    );
                 }
                 Ok(text)
             }
@@ -205,20 +236,30 @@ impl Found {
                 self.warn(path, "it is larger than 64 MiB");
                 Ok(None)
             }
-            Err(source) => Err(Error::Read { path: path.clone(), source }),
+            Err(source) => Err(Error::Read {
+                path: path.clone(),
+                source,
+            }),
         }
     }
 
     /// Says that a file was not understood. `why` never quotes the file.
     fn warn(&mut self, path: &RelPath, why: &str) {
         self.unread(path);
-        self.warnings.push(format!("{path} is not understood; it is recorded by digest, its packages are not: {why}"));
+        self.warnings.push(format!(
+            "{path} is not understood; it is recorded by digest, its packages are not: {why}"
+        ));
     }
 
     /// Marks a recorded lock file as one whose packages are not in the list.
     fn unread(&mut self, path: &RelPath) {
         let path = self.file_of(path);
-        for file in self.list.lockfiles.iter_mut().filter(|file| file.path == path) {
+        for file in self
+            .list
+            .lockfiles
+            .iter_mut()
+            .filter(|file| file.path == path)
+        {
             file.unread = true;
         }
     }
@@ -238,7 +279,12 @@ pub fn collect_all(task: &Task<'_>) -> Result<Found, Error> {
         collector.collect(task, &mut found)?;
     }
     let list = &mut found.list;
-    for names in [&mut list.python_packages, &mut list.node_packages, &mut list.cargo_packages, &mut list.environment_variables] {
+    for names in [
+        &mut list.python_packages,
+        &mut list.node_packages,
+        &mut list.cargo_packages,
+        &mut list.environment_variables,
+    ] {
         names.sort_unstable();
         names.dedup();
     }

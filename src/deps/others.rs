@@ -1,6 +1,6 @@
-//! Lock files that nobody here reads: of other languages and tools, or farther off than the one that
-//! decides. Each is recorded by digest, so that a rollback and a verification see it, and named, so
-//! that nobody takes the list of packages for the whole.
+//! Lock files that nobody here reads: of other languages and tools, or farther off than the one
+//! that decides. Each is recorded by digest, so that a rollback and a verification see it, and
+//! named, so that nobody takes the list of packages for the whole.
 
 use super::{Collector, Error, Found, Task, node, places, python};
 use crate::base::RelPath;
@@ -74,7 +74,12 @@ impl Collector for Others {
     }
 
     fn collect(&self, task: &Task<'_>, found: &mut Found) -> Result<(), Error> {
-        let mut paths: Vec<RelPath> = task.files.iter().filter(|path| is_lock(path) && !places::is_installed(path)).cloned().collect();
+        let mut paths: Vec<RelPath> = task
+            .files
+            .iter()
+            .filter(|path| is_lock(path) && !places::is_installed(path))
+            .cloned()
+            .collect();
         if paths.is_empty() {
             paths = places::lock_paths(task, |path| is_lock(path) && !is_known(path))?;
         }
@@ -91,17 +96,25 @@ impl Collector for Others {
             }
             found.lock_file(task, &path)?;
             found.unread(&path);
-            if is_known(&path) { farther.push(path) } else { strange.push(path) }
+            if is_known(&path) {
+                farther.push(path)
+            } else {
+                strange.push(path)
+            }
         }
         found.warnings.extend(said(&strange, "not understood"));
-        found.warnings.extend(said(&farther, "not read, for another one is nearer"));
+        found
+            .warnings
+            .extend(said(&farther, "not read, for another one is nearer"));
         Ok(())
     }
 }
 
 /// True for a name that some tool gives to a lock file.
 fn is_lock(path: &RelPath) -> bool {
-    let Ok(name) = std::str::from_utf8(path.name()) else { return false };
+    let Ok(name) = std::str::from_utf8(path.name()) else {
+        return false;
+    };
     let by_end = !name.starts_with('.') && ENDS.iter().any(|end| name.ends_with(end));
     is_known(path) || by_end || NAMES.contains(&name)
 }
@@ -113,11 +126,19 @@ fn is_known(path: &RelPath) -> bool {
 
 /// One line about some files.
 fn said(paths: &[RelPath], what: &str) -> Option<String> {
-    let names = paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let names = paths
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ");
     match paths.len() {
         0 => None,
-        1 => Some(format!("{names} is {what}; it is recorded by digest, its packages are not")),
-        _ => Some(format!("{names} are {what}; they are recorded by digest, their packages are not")),
+        1 => Some(format!(
+            "{names} is {what}; it is recorded by digest, its packages are not"
+        )),
+        _ => Some(format!(
+            "{names} are {what}; they are recorded by digest, their packages are not"
+        )),
     }
 }
 
@@ -127,28 +148,73 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_recorded_and_named() {
-        let names = ["environment.yml", "bun.lock", "bun.lockb", "go.sum", "go.mod", "Gemfile.lock", "composer.lock", "mix.lock"];
-        let more = ["Package.resolved", "sub/own.lock", "sub/x-lock.json", "dev-requirements.txt", ".terraform.lock.hcl"];
+        let names = [
+            "environment.yml",
+            "bun.lock",
+            "bun.lockb",
+            "go.sum",
+            "go.mod",
+            "Gemfile.lock",
+            "composer.lock",
+            "mix.lock",
+        ];
+        let more = [
+            "Package.resolved",
+            "sub/own.lock",
+            "sub/x-lock.json",
+            "dev-requirements.txt",
+            ".terraform.lock.hcl",
+        ];
         let names: Vec<&str> = names.into_iter().chain(more).collect();
-        let files: Vec<(String, &str)> = names.iter().map(|name| (format!("t/{name}"), "x\n")).collect();
+        let files: Vec<(String, &str)> = names
+            .iter()
+            .map(|name| (format!("t/{name}"), "x\n"))
+            .collect();
         let (list, warnings) = Tree::new(&files).collect();
         assert_eq!(list.lockfiles.len(), names.len());
         assert!(list.lockfiles.iter().all(|file| file.unread), "{list:?}");
         assert_eq!(warnings.len(), 1);
-        assert!(names.iter().all(|name| warnings[0].contains(name)) && warnings[0].contains("are not understood"), "{warnings:?}");
+        assert!(
+            names.iter().all(|name| warnings[0].contains(name))
+                && warnings[0].contains("are not understood"),
+            "{warnings:?}"
+        );
     }
 
     #[test]
     fn what_is_read_is_not_named_and_what_is_farther_off_is() {
-        let tree = Tree::new(&[("t/requirements.txt", "a==1\n"), ("t/sub/requirements.txt", "b==1\n"), ("go.sum", "")]);
+        let tree = Tree::new(&[
+            ("t/requirements.txt", "a==1\n"),
+            ("t/sub/requirements.txt", "b==1\n"),
+            ("go.sum", ""),
+        ]);
         let (list, warnings) = tree.collect();
         assert_eq!(list.python_packages, ["a==1"]);
         assert_eq!(list.lockfiles.iter().filter(|file| file.unread).count(), 1);
-        assert!(warnings[0].starts_with("t/sub/requirements.txt is not read"), "{warnings:?}");
+        assert!(
+            warnings[0].starts_with("t/sub/requirements.txt is not read"),
+            "{warnings:?}"
+        );
         let (list, warnings) = Tree::new(&[("t/main.go", ""), ("go.sum", "")]).collect();
-        assert_eq!((list.lockfiles.len(), warnings.len()), (1, 1), "the root's, when the task has none");
-        for name in [".lock", ".x.lock", "lock", "locked.txt", "node_modules/a/bun.lock"] {
-            assert!(Tree::new(&[(format!("t/{name}"), "")]).collect().0.is_empty(), "{name}");
+        assert_eq!(
+            (list.lockfiles.len(), warnings.len()),
+            (1, 1),
+            "the root's, when the task has none"
+        );
+        for name in [
+            ".lock",
+            ".x.lock",
+            "lock",
+            "locked.txt",
+            "node_modules/a/bun.lock",
+        ] {
+            assert!(
+                Tree::new(&[(format!("t/{name}"), "")])
+                    .collect()
+                    .0
+                    .is_empty(),
+                "{name}"
+            );
         }
     }
 }

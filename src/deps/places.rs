@@ -9,27 +9,54 @@ use crate::base::{RelPath, Type};
 use super::{Error, Task};
 
 /// Folders that hold installed packages, whose own lock files say nothing about the task.
-const INSTALLED: [&[u8]; 6] = [b"node_modules", b"site-packages", b".venv", b"venv", b"vendor", b"target"];
+const INSTALLED: [&[u8]; 6] = [
+    b"node_modules",
+    b"site-packages",
+    b".venv",
+    b"venv",
+    b"vendor",
+    b"target",
+];
 
 /// How many links are followed one after the other.
 const LINKS: usize = 40;
 
 /// The files of one ecosystem that decide, sorted. `is_lock` is asked with the file's name.
-pub(super) fn lock_files(task: &Task<'_>, is_lock: impl Fn(&str) -> bool) -> Result<Vec<RelPath>, Error> {
-    lock_paths(task, |path| std::str::from_utf8(path.name()).is_ok_and(&is_lock))
+pub(super) fn lock_files(
+    task: &Task<'_>,
+    is_lock: impl Fn(&str) -> bool,
+) -> Result<Vec<RelPath>, Error> {
+    lock_paths(task, |path| {
+        std::str::from_utf8(path.name()).is_ok_and(&is_lock)
+    })
 }
 
 /// [`lock_files`], where `is_lock` is asked with the path.
-pub(super) fn lock_paths(task: &Task<'_>, is_lock: impl Fn(&RelPath) -> bool) -> Result<Vec<RelPath>, Error> {
-    let in_task = || task.files.iter().filter(|path| is_lock(path) && !is_installed(path));
-    let mut found = existing(task, in_task().filter(|path| path.parent() == *task.dir).cloned())?;
+pub(super) fn lock_paths(
+    task: &Task<'_>,
+    is_lock: impl Fn(&RelPath) -> bool,
+) -> Result<Vec<RelPath>, Error> {
+    let in_task = || {
+        task.files
+            .iter()
+            .filter(|path| is_lock(path) && !is_installed(path))
+    };
+    let mut found = existing(
+        task,
+        in_task().filter(|path| path.parent() == *task.dir).cloned(),
+    )?;
     if found.is_empty() {
         found = existing(task, in_task().cloned())?;
     }
     if found.is_empty() && !task.dir.is_root() {
         let root = RelPath::root();
-        let names = task.fs.list(&root).map_err(|source| Error::Read { path: root.clone(), source })?;
-        let paths = names.into_iter().filter_map(|name| RelPath::parse(name).ok());
+        let names = task.fs.list(&root).map_err(|source| Error::Read {
+            path: root.clone(),
+            source,
+        })?;
+        let paths = names
+            .into_iter()
+            .filter_map(|name| RelPath::parse(name).ok());
         found = existing(task, paths.filter(&is_lock))?;
     }
     found.sort_unstable();
@@ -49,7 +76,10 @@ fn existing(task: &Task<'_>, paths: impl Iterator<Item = RelPath>) -> Result<Vec
 
 /// The regular file at a path, or the one that a link there leads to inside the work tree.
 pub(super) fn file_at(task: &Task<'_>, path: &RelPath) -> Result<Option<RelPath>, Error> {
-    let failed = |source| Error::Read { path: path.clone(), source };
+    let failed = |source| Error::Read {
+        path: path.clone(),
+        source,
+    };
     let mut at = path.clone();
     for _ in 0..LINKS {
         match task.fs.stat(&at).map_err(failed)?.map(|stat| stat.kind) {
@@ -58,7 +88,10 @@ pub(super) fn file_at(task: &Task<'_>, path: &RelPath) -> Result<Option<RelPath>
             _ => return Ok(None),
         }
         let target = task.fs.read_link(&at).map_err(failed)?;
-        match std::str::from_utf8(&target).ok().and_then(|target| resolve(&at.parent(), target)) {
+        match std::str::from_utf8(&target)
+            .ok()
+            .and_then(|target| resolve(&at.parent(), target))
+        {
             Some(next) => at = next,
             None => return Ok(None),
         }
@@ -68,13 +101,18 @@ pub(super) fn file_at(task: &Task<'_>, path: &RelPath) -> Result<Option<RelPath>
 
 /// True for a link, wherever it leads.
 pub(super) fn is_link(task: &Task<'_>, path: &RelPath) -> Result<bool, Error> {
-    let stat = task.fs.stat(path).map_err(|source| Error::Read { path: path.clone(), source })?;
+    let stat = task.fs.stat(path).map_err(|source| Error::Read {
+        path: path.clone(),
+        source,
+    })?;
     Ok(stat.is_some_and(|stat| stat.kind == Type::Symlink))
 }
 
 /// True below a folder of installed packages.
 pub(super) fn is_installed(path: &RelPath) -> bool {
-    path.as_bytes().split(|byte| *byte == b'/').any(|name| INSTALLED.contains(&name))
+    path.as_bytes()
+        .split(|byte| *byte == b'/')
+        .any(|name| INSTALLED.contains(&name))
 }
 
 /// Resolves `target` (which may hold `.` and `..`) from the folder `from`; `None` when it leaves
@@ -83,7 +121,11 @@ pub(super) fn resolve(from: &RelPath, target: &str) -> Option<RelPath> {
     if target.starts_with('/') {
         return None;
     }
-    let mut names: Vec<&[u8]> = from.as_bytes().split(|byte| *byte == b'/').filter(|name| !name.is_empty()).collect();
+    let mut names: Vec<&[u8]> = from
+        .as_bytes()
+        .split(|byte| *byte == b'/')
+        .filter(|name| !name.is_empty())
+        .collect();
     for name in target.split('/') {
         match name {
             "" | "." => {}

@@ -44,26 +44,39 @@ pub(super) fn format(path: &RelPath) -> Option<Format> {
 }
 
 /// The environment and its packages, when there is one.
-fn environment(task: &Task<'_>, found: &mut Found) -> Result<Option<(RelPath, Vec<String>)>, Error> {
+fn environment(
+    task: &Task<'_>,
+    found: &mut Found,
+) -> Result<Option<(RelPath, Vec<String>)>, Error> {
     let usual = [".venv", "venv", "env"].map(|name| task.dir.join(name));
-    let candidates = task.venv.map_or_else(|| usual.iter().collect(), |venv| vec![venv]);
+    let candidates = task
+        .venv
+        .map_or_else(|| usual.iter().collect(), |venv| vec![venv]);
     for venv in candidates {
         if let Some(packages) = installed(task.fs, venv)? {
             return Ok(Some((venv.clone(), packages)));
         }
     }
     if let Some(venv) = task.venv {
-        found.warnings.push(format!("{venv} holds no Python environment; lock files are read instead"));
+        found.warnings.push(format!(
+            "{venv} holds no Python environment; lock files are read instead"
+        ));
     }
     Ok(None)
 }
 
 /// Adds the packages of one lock file.
 fn read(task: &Task<'_>, path: &RelPath, found: &mut Found) -> Result<(), Error> {
-    let Some(format) = format(path) else { return Ok(()) };
-    let Some(text) = found.lock_text(task, path)? else { return Ok(()) };
+    let Some(format) = format(path) else {
+        return Ok(());
+    };
+    let Some(text) = found.lock_text(task, path)? else {
+        return Ok(());
+    };
     let packages = match format {
-        Format::Pins | Format::Requirements | Format::OtherRequirements => Ok(requirements::packages(task, path, &text)),
+        Format::Pins | Format::Requirements | Format::OtherRequirements => {
+            Ok(requirements::packages(task, path, &text))
+        }
         other => other.packages(&text),
     };
     match packages {
@@ -88,18 +101,43 @@ mod tests {
         let site = "t/.venv/lib/python3.12/site-packages";
         let git = r#"{"url":"https://me:s3cret@host/own.git","vcs_info":{"vcs":"git","commit_id":"abc123"}}"#;
         let tree = Tree::new(&[
-            (&format!("{site}/ruamel.yaml-0.18.1.dist-info/METADATA"), METADATA),
-            (&format!("{site}/pip-24.0.dist-info/METADATA"), "Name: pip\nVersion: 24.0\n"),
-            (&format!("{site}/own-1.dist-info/METADATA"), "Name: own\nVersion: 1\n"),
+            (
+                &format!("{site}/ruamel.yaml-0.18.1.dist-info/METADATA"),
+                METADATA,
+            ),
+            (
+                &format!("{site}/pip-24.0.dist-info/METADATA"),
+                "Name: pip\nVersion: 24.0\n",
+            ),
+            (
+                &format!("{site}/own-1.dist-info/METADATA"),
+                "Name: own\nVersion: 1\n",
+            ),
             (&format!("{site}/own-1.dist-info/direct_url.json"), git),
-            (&format!("{site}/ed-1.dist-info/METADATA"), "Name: ed\nVersion: 1\n"),
-            (&format!("{site}/ed-1.dist-info/direct_url.json"), r#"{"url":"file:///home/me/ed","dir_info":{"editable":true}}"#),
+            (
+                &format!("{site}/ed-1.dist-info/METADATA"),
+                "Name: ed\nVersion: 1\n",
+            ),
+            (
+                &format!("{site}/ed-1.dist-info/direct_url.json"),
+                r#"{"url":"file:///home/me/ed","dir_info":{"editable":true}}"#,
+            ),
             (&format!("{site}/broken-1.dist-info/RECORD"), ""),
             (&String::from("t/requirements.txt"), "other==1\n"),
         ]);
         let (list, _) = tree.collect();
-        assert_eq!(list.python_packages, ["ed==1 @ editable", "own==1 @ https://host/own.git@abc123", "ruamel-yaml==0.18.1"]);
-        assert_eq!(list.python_source.expect("it is known").to_text(), "t/.venv");
+        assert_eq!(
+            list.python_packages,
+            [
+                "ed==1 @ editable",
+                "own==1 @ https://host/own.git@abc123",
+                "ruamel-yaml==0.18.1"
+            ]
+        );
+        assert_eq!(
+            list.python_source.expect("it is known").to_text(),
+            "t/.venv"
+        );
         assert_eq!(list.lockfiles.len(), 1);
     }
 
@@ -114,10 +152,22 @@ mod tests {
     #[test]
     fn the_most_exact_lock_of_the_nearest_folder_is_read() {
         let uv = "version = 1\n[[package]]\nname = \"a\"\nversion = \"2\"\nsource = { registry = \"x\" }\n";
-        let (list, _) = Tree::new(&[("t/uv.lock", uv), ("t/requirements.txt", "a>=1\n"), ("uv.lock", "broken")]).collect();
-        assert_eq!((list.python_packages, list.lockfiles.len()), (vec!["a==2".to_string()], 2));
-        let (list, _) = Tree::new(&[("t/main.py", ""), ("requirements.txt", "root==1\n")]).collect();
+        let (list, _) = Tree::new(&[
+            ("t/uv.lock", uv),
+            ("t/requirements.txt", "a>=1\n"),
+            ("uv.lock", "broken"),
+        ])
+        .collect();
+        assert_eq!(
+            (list.python_packages, list.lockfiles.len()),
+            (vec!["a==2".to_string()], 2)
+        );
+        let (list, _) =
+            Tree::new(&[("t/main.py", ""), ("requirements.txt", "root==1\n")]).collect();
         assert_eq!(list.python_packages, ["root==1"]);
-        assert_eq!(list.python_source.expect("it is known").to_text(), "requirements.txt");
+        assert_eq!(
+            list.python_source.expect("it is known").to_text(),
+            "requirements.txt"
+        );
     }
 }

@@ -43,7 +43,9 @@ impl Format {
             "pylock.toml" => Some(Self::Pylock),
             _ if name.starts_with("pylock.") && name.ends_with(".toml") => Some(Self::Pylock),
             _ if !name.starts_with("requirements") => None,
-            _ if name.ends_with(".lock") || (name.contains("lock") && name.ends_with(".txt")) => Some(Self::Pins),
+            _ if name.ends_with(".lock") || (name.contains("lock") && name.ends_with(".txt")) => {
+                Some(Self::Pins)
+            }
             _ if name.ends_with(".txt") => Some(Self::OtherRequirements),
             _ => None,
         }
@@ -52,12 +54,30 @@ impl Format {
     /// The packages of a lock file's text, or why it is not understood.
     pub(super) fn packages(self, text: &str) -> Result<Vec<String>, String> {
         match self {
-            Self::Uv => Ok(toml::<UvLock>(text)?.package.into_iter().filter_map(UvPackage::entry).collect()),
-            Self::Pylock => Ok(toml::<Pylock>(text)?.packages.into_iter().filter_map(PylockPackage::entry).collect()),
-            Self::Poetry => Ok(toml::<PoetryLock>(text)?.package.into_iter().filter_map(PoetryPackage::entry).collect()),
-            Self::Pdm => Ok(toml::<PdmLock>(text)?.package.into_iter().filter_map(PdmPackage::entry).collect()),
+            Self::Uv => Ok(toml::<UvLock>(text)?
+                .package
+                .into_iter()
+                .filter_map(UvPackage::entry)
+                .collect()),
+            Self::Pylock => Ok(toml::<Pylock>(text)?
+                .packages
+                .into_iter()
+                .filter_map(PylockPackage::entry)
+                .collect()),
+            Self::Poetry => Ok(toml::<PoetryLock>(text)?
+                .package
+                .into_iter()
+                .filter_map(PoetryPackage::entry)
+                .collect()),
+            Self::Pdm => Ok(toml::<PdmLock>(text)?
+                .package
+                .into_iter()
+                .filter_map(PdmPackage::entry)
+                .collect()),
             Self::Pipfile => pipfile(text),
-            Self::Pins | Self::Requirements | Self::OtherRequirements => Err("it is a requirement file".into()),
+            Self::Pins | Self::Requirements | Self::OtherRequirements => {
+                Err("it is a requirement file".into())
+            }
         }
     }
 }
@@ -72,7 +92,10 @@ pub(super) fn toml<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     }
     toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start.min(text.len()));
-        format!("not its format, at line {}", text.as_bytes()[..at].split(|byte| *byte == b'\n').count())
+        format!(
+            "not its format, at line {}",
+            text.as_bytes()[..at].split(|byte| *byte == b'\n').count()
+        )
     })
 }
 
@@ -80,7 +103,12 @@ pub(super) fn toml<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 fn entry(name: &str, version: Option<&str>, origin: &str) -> Option<String> {
     let name = normalise(name);
     let version = version.filter(|version| is_plain(version));
-    is_plain(&name).then(|| version.map_or_else(|| format!("{name}{origin}"), |version| format!("{name}=={version}{origin}")))
+    is_plain(&name).then(|| {
+        version.map_or_else(
+            || format!("{name}{origin}"),
+            |version| format!("{name}=={version}{origin}"),
+        )
+    })
 }
 
 #[derive(Deserialize)]
@@ -111,7 +139,9 @@ impl UvPackage {
             // uv writes the commit as the fragment: <url>?rev=<asked>#<commit>.
             url::origin(git, git.split_once('#').map(|(_, commit)| commit))
         } else {
-            text("url").map(|at| url::origin(at, None)).unwrap_or_default()
+            text("url")
+                .map(|at| url::origin(at, None))
+                .unwrap_or_default()
         };
         entry(&self.name, self.version.as_deref(), &origin)
     }
@@ -144,8 +174,16 @@ struct PylockSource {
 impl PylockPackage {
     fn entry(self) -> Option<String> {
         let origin = match (self.vcs.or(self.archive), self.directory) {
-            (Some(source), _) => source.url.map_or_else(|| " @ local".into(), |at| url::origin(&at, source.commit.as_deref())),
-            (None, Some(dir)) => if dir.editable { " @ editable" } else { " @ local" }.into(),
+            (Some(source), _) => source.url.map_or_else(
+                || " @ local".into(),
+                |at| url::origin(&at, source.commit.as_deref()),
+            ),
+            (None, Some(dir)) => if dir.editable {
+                " @ editable"
+            } else {
+                " @ local"
+            }
+            .into(),
             (None, None) => String::new(),
         };
         entry(&self.name, self.version.as_deref(), &origin)
@@ -177,8 +215,15 @@ struct PoetrySource {
 impl PoetryPackage {
     fn entry(self) -> Option<String> {
         // Sources of the type `legacy` are package indexes.
-        let outside = self.source.filter(|source| matches!(source.kind.as_deref(), Some("git" | "url" | "file" | "directory")));
-        let origin = outside.map(|source| url::origin(&source.url, source.resolved_reference.as_deref())).unwrap_or_default();
+        let outside = self.source.filter(|source| {
+            matches!(
+                source.kind.as_deref(),
+                Some("git" | "url" | "file" | "directory")
+            )
+        });
+        let origin = outside
+            .map(|source| url::origin(&source.url, source.resolved_reference.as_deref()))
+            .unwrap_or_default();
         entry(&self.name, self.version.as_deref(), &origin)
     }
 }
@@ -236,18 +281,34 @@ struct PipfilePackage {
 
 /// The packages of a `Pipfile.lock`.
 fn pipfile(text: &str) -> Result<Vec<String>, String> {
-    let lock: PipfileLock =
-        serde_json::from_str(text).map_err(|error| format!("not its format, at line {} column {}", error.line(), error.column()))?;
-    let packages = lock.default.into_iter().chain(lock.develop).filter_map(|(name, package)| {
-        let origin = match (package.git, package.file, package.path) {
-            _ if package.editable => " @ editable".into(),
-            (Some(git), _, _) => url::origin(&git, package.reference.as_deref()),
-            (None, Some(file), _) => url::origin(&file, None),
-            (None, None, Some(_)) => " @ local".into(),
-            (None, None, None) => String::new(),
-        };
-        entry(&name, package.version.as_deref().map(|version| version.trim_start_matches('=')), &origin)
-    });
+    let lock: PipfileLock = serde_json::from_str(text).map_err(|error| {
+        format!(
+            "not its format, at line {} column {}",
+            error.line(),
+            error.column()
+        )
+    })?;
+    let packages = lock
+        .default
+        .into_iter()
+        .chain(lock.develop)
+        .filter_map(|(name, package)| {
+            let origin = match (package.git, package.file, package.path) {
+                _ if package.editable => " @ editable".into(),
+                (Some(git), _, _) => url::origin(&git, package.reference.as_deref()),
+                (None, Some(file), _) => url::origin(&file, None),
+                (None, None, Some(_)) => " @ local".into(),
+                (None, None, None) => String::new(),
+            };
+            entry(
+                &name,
+                package
+                    .version
+                    .as_deref()
+                    .map(|version| version.trim_start_matches('=')),
+                &origin,
+            )
+        });
     Ok(packages.collect())
 }
 
@@ -271,7 +332,10 @@ name = "g"
 version = "1"
 source = { git = "https://s3cret@host/g?rev=v1#0abc" }
 "#;
-        assert_eq!(Format::Uv.packages(uv).expect("it is one"), ["typing-extensions==4.1", "g==1 @ https://host/g@0abc"]);
+        assert_eq!(
+            Format::Uv.packages(uv).expect("it is one"),
+            ["typing-extensions==4.1", "g==1 @ https://host/g@0abc"]
+        );
         let pylock = r#"
 lock-version = "1.0"
 [[packages]]
@@ -284,7 +348,10 @@ vcs = { type = "git", url = "https://u:s3cret@host/v", commit-id = "abc" }
 name = "d"
 directory = { path = "d", editable = true }
 "#;
-        assert_eq!(Format::Pylock.packages(pylock).expect("it is one"), ["attrs==25.1.0", "v @ https://host/v@abc", "d @ editable"]);
+        assert_eq!(
+            Format::Pylock.packages(pylock).expect("it is one"),
+            ["attrs==25.1.0", "v @ https://host/v@abc", "d @ editable"]
+        );
         let poetry = r#"
 [[package]]
 name = "a"
@@ -298,7 +365,10 @@ type = "legacy"
 url = "https://u:s3cret@index/simple"
 reference = "x"
 "#;
-        assert_eq!(Format::Poetry.packages(poetry).expect("it is one"), ["a==1.0", "p==1.0"]);
+        assert_eq!(
+            Format::Poetry.packages(poetry).expect("it is one"),
+            ["a==1.0", "p==1.0"]
+        );
         let pdm = r#"
 [metadata]
 lock_version = "4.5.0"
@@ -312,16 +382,25 @@ version = "1"
 git = "https://u:s3cret@host/g.git"
 revision = "abc"
 "#;
-        assert_eq!(Format::Pdm.packages(pdm).expect("it is one"), ["num-py==1.26.4", "g==1 @ https://host/g.git@abc"]);
+        assert_eq!(
+            Format::Pdm.packages(pdm).expect("it is one"),
+            ["num-py==1.26.4", "g==1 @ https://host/g.git@abc"]
+        );
         let pipfile = r#"{"_meta":{"sources":[{"url":"https://u:s3cret@x"}]},
             "default":{"a":{"version":"==1.0","hashes":[]},"g":{"git":"https://s3cret@host/g.git","ref":"abc"}},"develop":{"b":{"version":"==2"}}}"#;
-        assert_eq!(Format::Pipfile.packages(pipfile).expect("it is one"), ["a==1.0", "g @ https://host/g.git@abc", "b==2"]);
+        assert_eq!(
+            Format::Pipfile.packages(pipfile).expect("it is one"),
+            ["a==1.0", "g @ https://host/g.git@abc", "b==2"]
+        );
     }
 
     #[test]
     fn names_tell_formats() {
         assert_eq!(Format::of("pylock.dev.toml"), Some(Format::Pylock));
-        assert_eq!(Format::of("requirements-dev.txt"), Some(Format::OtherRequirements));
+        assert_eq!(
+            Format::of("requirements-dev.txt"),
+            Some(Format::OtherRequirements)
+        );
         assert_eq!(Format::of("requirements.lock"), Some(Format::Pins));
         assert_eq!(Format::of("my-requirements.txt"), None);
         assert!(Format::Uv < Format::Requirements);

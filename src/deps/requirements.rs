@@ -39,23 +39,43 @@ pub(super) fn packages(task: &Task<'_>, path: &RelPath, text: &str) -> Vec<Strin
 /// The packages of a requirement file, without those that it includes.
 #[cfg(fuzzing)]
 pub(super) fn packages_of(text: &str) -> Vec<String> {
-    let package = |line| if let Line::Package(package) = line { Some(package) } else { None };
+    let package = |line| {
+        if let Line::Package(package) = line {
+            Some(package)
+        } else {
+            None
+        }
+    };
     lines(text).into_iter().filter_map(package).collect()
 }
 
 /// Records the files that requirement files include or are constrained by.
-pub(super) fn record_includes(task: &Task<'_>, locks: &[RelPath], found: &mut Found) -> Result<(), Error> {
+pub(super) fn record_includes(
+    task: &Task<'_>,
+    locks: &[RelPath],
+    found: &mut Found,
+) -> Result<(), Error> {
     for path in locks {
-        if !matches!(python::format(path), Some(Format::Pins | Format::Requirements | Format::OtherRequirements)) {
+        if !matches!(
+            python::format(path),
+            Some(Format::Pins | Format::Requirements | Format::OtherRequirements)
+        ) {
             continue;
         }
         // One that is no text is named by the reader of packages.
         let bytes = read_limited(task.fs, &found.file_of(path), LOCK_LIMIT);
-        let Some(text) = bytes.ok().and_then(|bytes| encoding::text(&bytes)) else { continue };
+        let Some(text) = bytes.ok().and_then(|bytes| encoding::text(&bytes)) else {
+            continue;
+        };
         let included = Included::follow(task, path, &text);
         for file in included.files.keys().filter(|file| *file != path) {
             let bytes = places::file_at(task, file)?;
-            if !found.list.lockfiles.iter().any(|known| Some(&known.path) == bytes.as_ref()) {
+            if !found
+                .list
+                .lockfiles
+                .iter()
+                .any(|known| Some(&known.path) == bytes.as_ref())
+            {
                 found.lock_file(task, file)?;
             }
         }
@@ -82,7 +102,10 @@ impl Included {
     /// Follows every include from a file. Constraints hold no packages of their own, and what they
     /// include holds none either.
     fn follow(task: &Task<'_>, path: &RelPath, text: &str) -> Self {
-        let mut all = Self { files: BTreeMap::from([(path.clone(), true)]), ..Self::default() };
+        let mut all = Self {
+            files: BTreeMap::from([(path.clone(), true)]),
+            ..Self::default()
+        };
         let mut waiting = vec![(path.clone(), text.to_string(), true)];
         while let Some((path, text, counts)) = waiting.pop() {
             for line in lines(&text) {
@@ -97,7 +120,10 @@ impl Included {
                 match all.open(task, &path, &target, counts) {
                     Ok(Some((target, text))) => waiting.push((target, text, counts)),
                     Ok(None) => {}
-                    Err(why) => all.problems.push(format!("{path} includes {}, which is not read: {why}", url::clean_text(&target))),
+                    Err(why) => all.problems.push(format!(
+                        "{path} includes {}, which is not read: {why}",
+                        url::clean_text(&target)
+                    )),
                 }
             }
         }
@@ -105,18 +131,31 @@ impl Included {
     }
 
     /// The path and text of an included file; `None` for one that was read before.
-    fn open(&mut self, task: &Task<'_>, from: &RelPath, target: &str, counts: bool) -> Result<Option<(RelPath, String)>, String> {
+    fn open(
+        &mut self,
+        task: &Task<'_>,
+        from: &RelPath,
+        target: &str,
+        counts: bool,
+    ) -> Result<Option<(RelPath, String)>, String> {
         if url::is_url(target) {
             return Err("it is not a file of this repository".into());
         }
-        let target = places::resolve(&from.parent(), target).ok_or("it is outside the repository")?;
-        if self.files.get(&target).is_some_and(|counted| *counted || !counts) {
+        let target =
+            places::resolve(&from.parent(), target).ok_or("it is outside the repository")?;
+        if self
+            .files
+            .get(&target)
+            .is_some_and(|counted| *counted || !counts)
+        {
             return Ok(None);
         }
         if self.files.len() > INCLUDES {
             return Err(format!("{INCLUDES} others were read already"));
         }
-        let file = places::file_at(task, &target).map_err(|error| error.to_string())?.unwrap_or_else(|| target.clone());
+        let file = places::file_at(task, &target)
+            .map_err(|error| error.to_string())?
+            .unwrap_or_else(|| target.clone());
         let bytes = read_limited(task.fs, &file, LOCK_LIMIT).map_err(|error| error.to_string())?;
         let text = encoding::text(&bytes).ok_or("it is no text")?;
         self.files.insert(target.clone(), counts);
@@ -128,7 +167,11 @@ impl Included {
 fn lines(text: &str) -> Vec<Line> {
     let mut logical = Vec::new();
     let mut open = String::new();
-    for line in text.trim_start_matches('\u{feff}').replace("\r\n", "\n").split(['\n', '\r']) {
+    for line in text
+        .trim_start_matches('\u{feff}')
+        .replace("\r\n", "\n")
+        .split(['\n', '\r'])
+    {
         // A comment ends at its line's end, even when that is a backslash.
         let is_comment = line.trim_start().starts_with('#');
         match line.strip_suffix('\\').filter(|_| !is_comment) {
@@ -149,21 +192,45 @@ fn lines(text: &str) -> Vec<Line> {
 /// One logical line.
 fn understand(line: &str) -> Option<Line> {
     let line = without_comment(line).trim();
-    for (options, make) in
-        [(["-r", "--requirement"], Line::Include as fn(String) -> Line), (["-c", "--constraint"], Line::Constraint as fn(String) -> Line)]
-    {
+    for (options, make) in [
+        (["-r", "--requirement"], Line::Include as fn(String) -> Line),
+        (
+            ["-c", "--constraint"],
+            Line::Constraint as fn(String) -> Line,
+        ),
+    ] {
         for option in options {
-            let Some(rest) = line.strip_prefix(option) else { continue };
+            let Some(rest) = line.strip_prefix(option) else {
+                continue;
+            };
             // pip takes `-rfile`, `-r file`, `--requirement=file` and `--requirement file`.
             if option.len() == 2 || rest.starts_with([' ', '=', '\t']) {
-                return Some(make(rest.trim_start_matches('=').trim().trim_matches(['"', '\'']).to_string()));
+                return Some(make(
+                    rest.trim_start_matches('=')
+                        .trim()
+                        .trim_matches(['"', '\''])
+                        .to_string(),
+                ));
             }
         }
     }
-    let editable = ["--editable=", "--editable ", "--editable\t", "-e ", "-e\t", "-e="].iter().find_map(|option| line.strip_prefix(option));
+    let editable = [
+        "--editable=",
+        "--editable ",
+        "--editable\t",
+        "-e ",
+        "-e\t",
+        "-e=",
+    ]
+    .iter()
+    .find_map(|option| line.strip_prefix(option));
     if let Some(target) = editable {
         let target = target.trim();
-        let shown = if url::is_url(target) { url::clean_text(target) } else { "local".into() };
+        let shown = if url::is_url(target) {
+            url::clean_text(target)
+        } else {
+            "local".into()
+        };
         return Some(Line::Package(format!("-e {shown}")));
     }
     if line.is_empty() || line.starts_with('-') {
@@ -171,15 +238,22 @@ fn understand(line: &str) -> Option<Line> {
     }
     // Options behind a requirement (`--hash=…`) begin with a dash after white space.
     let is_option = |(at, _): &(usize, &str)| line[..*at].ends_with(char::is_whitespace);
-    let end = line.match_indices("--").find(is_option).map_or(line.len(), |(at, _)| at);
+    let end = line
+        .match_indices("--")
+        .find(is_option)
+        .map_or(line.len(), |(at, _)| at);
     let line = line[..end].trim();
-    Some(Line::Package(pinned(line).unwrap_or_else(|| url::clean_text(line))))
+    Some(Line::Package(
+        pinned(line).unwrap_or_else(|| url::clean_text(line)),
+    ))
 }
 
 /// Cuts a comment off: `#` at the start or after white space.
 fn without_comment(line: &str) -> &str {
     let comment = |(at, _): &(usize, &str)| *at == 0 || line[..*at].ends_with(char::is_whitespace);
-    line.match_indices('#').find(comment).map_or(line, |(at, _)| &line[..at])
+    line.match_indices('#')
+        .find(comment)
+        .map_or(line, |(at, _)| &line[..at])
 }
 
 /// `name==version` of a line that pins exactly one version.
@@ -222,26 +296,58 @@ mod tests {
     #[test]
     fn includes_are_followed_in_the_whole_repository() {
         let tree = Tree::new(&[
-            ("t/requirements.txt", "-r req/base.txt\n-c req/limits.txt\na==1\n"),
+            (
+                "t/requirements.txt",
+                "-r req/base.txt\n-c req/limits.txt\na==1\n",
+            ),
             ("t/req/base.txt", "-r ../requirements.txt\nb==1\n"),
             ("t/req/limits.txt", "z==9\n"),
         ]);
         let (list, warnings) = tree.collect();
         assert_eq!(list.python_packages, ["a==1", "b==1"]);
-        let paths: Vec<_> = list.lockfiles.iter().map(|file| file.path.to_text()).collect();
-        assert_eq!(paths, ["t/req/base.txt", "t/req/limits.txt", "t/requirements.txt"]);
+        let paths: Vec<_> = list
+            .lockfiles
+            .iter()
+            .map(|file| file.path.to_text())
+            .collect();
+        assert_eq!(
+            paths,
+            ["t/req/base.txt", "t/req/limits.txt", "t/requirements.txt"]
+        );
         assert!(warnings.is_empty(), "{warnings:?}");
         let tree = Tree::new(&[
-            ("t/requirements.txt", "a==1\n-r ../common/all.txt\n-c ../limits.txt\nz==1\n"),
-            ("common/all.txt", "-r deep/../deep/more.txt\nb==1\n-r all.txt\n"),
-            ("common/deep/more.txt", "c==1\n-r ../../t/requirements.txt\n"),
+            (
+                "t/requirements.txt",
+                "a==1\n-r ../common/all.txt\n-c ../limits.txt\nz==1\n",
+            ),
+            (
+                "common/all.txt",
+                "-r deep/../deep/more.txt\nb==1\n-r all.txt\n",
+            ),
+            (
+                "common/deep/more.txt",
+                "c==1\n-r ../../t/requirements.txt\n",
+            ),
             ("limits.txt", "y==9\n-r common/both.txt\n"),
             ("common/both.txt", "x==9\n"),
         ]);
         let (list, warnings) = tree.collect();
         assert_eq!(list.python_packages, ["a==1", "b==1", "c==1", "z==1"]);
-        let paths: Vec<_> = list.lockfiles.iter().map(|file| file.path.to_text()).collect();
-        assert_eq!(paths, ["common/all.txt", "common/both.txt", "common/deep/more.txt", "limits.txt", "t/requirements.txt"]);
+        let paths: Vec<_> = list
+            .lockfiles
+            .iter()
+            .map(|file| file.path.to_text())
+            .collect();
+        assert_eq!(
+            paths,
+            [
+                "common/all.txt",
+                "common/both.txt",
+                "common/deep/more.txt",
+                "limits.txt",
+                "t/requirements.txt"
+            ]
+        );
         assert!(warnings.is_empty(), "{warnings:?}");
     }
 
@@ -250,31 +356,60 @@ mod tests {
         for (target, why) in [
             ("../../secret", "outside the repository"),
             ("/etc/secret", "outside the repository"),
-            ("https://u:s3cret@host/r.txt", "not a file of this repository"),
+            (
+                "https://u:s3cret@host/r.txt",
+                "not a file of this repository",
+            ),
             ("absent.txt", "not read"),
             ("${HOME}/r.txt", "not read"),
             ("wide.txt", "no text"),
         ] {
             let text = format!("-r {target}\na==1\n");
-            let tree = Tree::new(&[("t/requirements.txt", text.as_bytes()), ("t/wide.txt", b"\xff\xfea")]);
+            let tree = Tree::new(&[
+                ("t/requirements.txt", text.as_bytes()),
+                ("t/wide.txt", b"\xff\xfea"),
+            ]);
             let (list, warnings) = tree.collect();
             assert_eq!(list.python_packages, ["a==1"], "{target}");
             assert_eq!(warnings.len(), 1, "{warnings:?}");
-            assert!(warnings[0].contains(why) && !warnings[0].contains("s3cret"), "{warnings:?}");
+            assert!(
+                warnings[0].contains(why) && !warnings[0].contains("s3cret"),
+                "{warnings:?}"
+            );
         }
     }
 
     #[test]
     fn bytes_and_lines_are_read_as_pip_reads_them() {
-        let wide: Vec<u8> = std::iter::once(0xfeff).chain("a==1.0\r\nb==2\r\n".encode_utf16()).flat_map(u16::to_le_bytes).collect();
-        assert_eq!(Tree::new(&[("t/requirements.txt", wide)]).collect().0.python_packages, ["a==1.0", "b==2"]);
+        let wide: Vec<u8> = std::iter::once(0xfeff)
+            .chain("a==1.0\r\nb==2\r\n".encode_utf16())
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        assert_eq!(
+            Tree::new(&[("t/requirements.txt", wide)])
+                .collect()
+                .0
+                .python_packages,
+            ["a==1.0", "b==2"]
+        );
         let text = "a==1.0\t--hash=sha256:00\nb==1.\\\n0\nc==1 ; python_version < '3.8' \\\n  --hash=sha256:00\nd[x]==2;sys_platform=='win32'\n\
             e===3\r# f==1\\\ng==1 # why\\\n--hash=x\nh==1\\\n# c\n-r\t../more.txt\n";
         let tree = Tree::new(&[("t/requirements.txt", text), ("more.txt", "i==1\n")]);
         let (list, warnings) = tree.collect();
-        assert_eq!(list.python_packages, ["a==1.0", "b==1.0", "c==1", "d==2", "e==3", "g==1", "h==1", "i==1"]);
+        assert_eq!(
+            list.python_packages,
+            [
+                "a==1.0", "b==1.0", "c==1", "d==2", "e==3", "g==1", "h==1", "i==1"
+            ]
+        );
         assert!(warnings.is_empty(), "{warnings:?}");
-        let files = [("t/requirements/base.txt", "a==1\n"), ("t/requirements/dev.txt", "-r base.txt\nb==1\n")];
-        assert_eq!(Tree::new(&files).collect().0.python_packages, ["a==1", "b==1"]);
+        let files = [
+            ("t/requirements/base.txt", "a==1\n"),
+            ("t/requirements/dev.txt", "-r base.txt\nb==1\n"),
+        ];
+        assert_eq!(
+            Tree::new(&files).collect().0.python_packages,
+            ["a==1", "b==1"]
+        );
     }
 }

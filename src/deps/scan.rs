@@ -11,7 +11,8 @@ use bstr::ByteSlice;
 /// Longest destructuring pattern that is looked into, in bytes.
 const PATTERN: usize = 4096;
 
-/// How a file spells the use of a variable. The order is kept in files (`facts.rs`): add at the end.
+/// How a file spells the use of a variable. The order is kept in files (`facts.rs`): add at the
+/// end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Language {
     /// `os.environ["X"]`, `os.getenv("X")`.
@@ -31,14 +32,17 @@ pub(super) enum Language {
 impl Language {
     /// The language of a file, by its name.
     pub(super) fn of(name: &[u8]) -> Option<Self> {
-        let lock = name.ends_with(b".lock") || name.ends_with(b"-lock.json") || name.ends_with(b"-lock.yaml");
+        let lock = name.ends_with(b".lock")
+            || name.ends_with(b"-lock.json")
+            || name.ends_with(b"-lock.yaml");
         if lock || name == b"npm-shrinkwrap.json" {
             return None;
         }
         let at = name.rfind_byte(b'.').filter(|at| *at > 0)?;
         match &name[at + 1..] {
             b"py" | b"pyi" | b"pyw" | b"ipynb" => Some(Self::Python),
-            b"js" | b"mjs" | b"cjs" | b"jsx" | b"ts" | b"mts" | b"cts" | b"tsx" | b"vue" | b"svelte" => Some(Self::Script),
+            b"js" | b"mjs" | b"cjs" | b"jsx" | b"ts" | b"mts" | b"cts" | b"tsx" | b"vue"
+            | b"svelte" => Some(Self::Script),
             b"rs" => Some(Self::Rust),
             b"go" => Some(Self::Go),
             b"sh" | b"bash" | b"zsh" | b"ksh" => Some(Self::Shell),
@@ -50,7 +54,11 @@ impl Language {
 
     /// The names in a text.
     pub(super) fn names(self, text: &[u8]) -> BTreeSet<String> {
-        let mut names = Names { text, found: BTreeSet::new(), comment: if self == Self::Script { b"//" } else { b"#" } };
+        let mut names = Names {
+            text,
+            found: BTreeSet::new(),
+            comment: if self == Self::Script { b"//" } else { b"#" },
+        };
         match self {
             Self::Python => {
                 names.python();
@@ -93,18 +101,25 @@ impl<'a> Names<'a> {
     /// Keeps a name if it is one.
     fn keep(&mut self, name: &[u8]) {
         if is_name(name) {
-            self.found.insert(String::from_utf8_lossy(name).into_owned());
+            self.found
+                .insert(String::from_utf8_lossy(name).into_owned());
         }
     }
 
     /// What follows each whole word `word` outside comment lines: its place and the text behind it.
     fn after(&self, word: &'static [u8]) -> impl Iterator<Item = (usize, &'a [u8])> + use<'a> {
         let (text, comment) = (self.text, self.comment);
-        // The line's start is kept from hit to hit: a minified file is one line of millions of hits.
+        // The line's start is kept from hit to hit: a minified file is one line of millions of
+        // hits.
         let (mut line, mut seen) = (0, 0);
         text.find_iter(word).filter_map(move |at| {
-            let whole = !is_word(word[0]) || !at.checked_sub(1).is_some_and(|before| is_word(text[before]));
-            line = text[seen..at].rfind_byte(b'\n').map_or(line, |end| seen + end + 1);
+            let whole = !is_word(word[0])
+                || !at
+                    .checked_sub(1)
+                    .is_some_and(|before| is_word(text[before]));
+            line = text[seen..at]
+                .rfind_byte(b'\n')
+                .map_or(line, |end| seen + end + 1);
             seen = at;
             let commented = text[line..at].trim_ascii_start().starts_with(comment);
             (whole && !commented).then(|| (at, &text[at + word.len()..]))
@@ -127,11 +142,19 @@ impl<'a> Names<'a> {
         for (at, rest) in self.after(b"environ") {
             let rest = rest.trim_ascii_start();
             let index = rest.strip_prefix(b"[").and_then(quoted);
-            let call = || [&b".get("[..], b".pop(", b".setdefault("].iter().find_map(|call| rest.strip_prefix(*call)).and_then(quoted);
+            let call = || {
+                [&b".get("[..], b".pop(", b".setdefault("]
+                    .iter()
+                    .find_map(|call| rest.strip_prefix(*call))
+                    .and_then(quoted)
+            };
             if let Some(name) = index.or_else(call) {
                 self.keep(name);
             }
-            let before = self.text[..at].strip_suffix(b"os.").unwrap_or(&self.text[..at]).trim_ascii_end();
+            let before = self.text[..at]
+                .strip_suffix(b"os.")
+                .unwrap_or(&self.text[..at])
+                .trim_ascii_end();
             if let Some(name) = before.strip_suffix(b" in").and_then(quoted_before) {
                 self.keep(name);
             }
@@ -143,12 +166,20 @@ impl<'a> Names<'a> {
         for word in [&b"process.env"[..], b"import.meta.env", b"Bun.env"] {
             for (at, rest) in self.after(word) {
                 let rest = rest.strip_prefix(b"?").unwrap_or(rest);
-                let member = rest.strip_prefix(b".").map(|rest| rest.strip_prefix(b"[").unwrap_or(rest));
-                if let Some(name) = rest.strip_prefix(b"[").or(member.filter(|rest| !rest.is_empty() && !is_word(rest[0]))).and_then(quoted)
+                let member = rest
+                    .strip_prefix(b".")
+                    .map(|rest| rest.strip_prefix(b"[").unwrap_or(rest));
+                if let Some(name) = rest
+                    .strip_prefix(b"[")
+                    .or(member.filter(|rest| !rest.is_empty() && !is_word(rest[0])))
+                    .and_then(quoted)
                 {
                     self.keep(name);
                 } else if let Some(member) = member {
-                    let end = member.iter().position(|byte| !is_word(*byte)).unwrap_or(member.len());
+                    let end = member
+                        .iter()
+                        .position(|byte| !is_word(*byte))
+                        .unwrap_or(member.len());
                     self.keep(&member[..end]);
                 }
                 self.destructured(at);
@@ -160,12 +191,23 @@ impl<'a> Names<'a> {
     /// `{ A, B: c, D = "x" } = process.env`, where `at` is the place of `process.env`.
     fn destructured(&mut self, at: usize) {
         let before = self.text[..at].trim_ascii_end();
-        let Some(before) = before.strip_suffix(b"=").map(<[u8]>::trim_ascii_end).and_then(|text| text.strip_suffix(b"}")) else { return };
+        let Some(before) = before
+            .strip_suffix(b"=")
+            .map(<[u8]>::trim_ascii_end)
+            .and_then(|text| text.strip_suffix(b"}"))
+        else {
+            return;
+        };
         let before = &before[before.len().saturating_sub(PATTERN)..];
-        let Some(open) = before.rfind_byte(b'{') else { return };
+        let Some(open) = before.rfind_byte(b'{') else {
+            return;
+        };
         for part in before[open + 1..].split(|byte| *byte == b',') {
             let part = part.trim_ascii_start();
-            let end = part.iter().position(|byte| !is_word(*byte)).unwrap_or(part.len());
+            let end = part
+                .iter()
+                .position(|byte| !is_word(*byte))
+                .unwrap_or(part.len());
             self.keep(&part[..end]);
         }
     }
@@ -174,7 +216,9 @@ impl<'a> Names<'a> {
     /// that say what happens when the variable is unset, for others may be the script's own.
     fn dollars(&mut self, shell: bool) {
         for (at, rest) in self.after(b"$") {
-            let escaped = at.checked_sub(1).is_some_and(|before| matches!(self.text[before], b'$' | b'\\'));
+            let escaped = at
+                .checked_sub(1)
+                .is_some_and(|before| matches!(self.text[before], b'$' | b'\\'));
             if escaped {
                 continue;
             }
@@ -183,7 +227,10 @@ impl<'a> Names<'a> {
                 continue;
             }
             let inner = braced.unwrap_or(rest);
-            let end = inner.iter().position(|byte| !is_word(*byte)).unwrap_or(inner.len());
+            let end = inner
+                .iter()
+                .position(|byte| !is_word(*byte))
+                .unwrap_or(inner.len());
             let (name, next) = inner.split_at(end);
             let upper = name.len() > 1 && !name.iter().any(u8::is_ascii_lowercase);
             let closed = match (next.first(), shell) {
@@ -204,17 +251,25 @@ fn quoted(text: &[u8]) -> Option<&[u8]> {
     let text = text.trim_ascii_start();
     // Notebooks are JSON, in which a quote is written with a backslash.
     let text = text.strip_prefix(b"\\").unwrap_or(text);
-    let quote = *text.first().filter(|byte| matches!(byte, b'"' | b'\'' | b'`'))?;
+    let quote = *text
+        .first()
+        .filter(|byte| matches!(byte, b'"' | b'\'' | b'`'))?;
     let end = text[1..].iter().position(|byte| !is_word(*byte))?;
-    let next = text[1 + end..].strip_prefix(b"\\").unwrap_or(&text[1 + end..]);
+    let next = text[1 + end..]
+        .strip_prefix(b"\\")
+        .unwrap_or(&text[1 + end..]);
     (next.first() == Some(&quote)).then(|| &text[1..=end])
 }
 
 /// The text between quotes at the end, before white space and perhaps `not`.
 fn quoted_before(text: &[u8]) -> Option<&[u8]> {
     let text = text.trim_ascii_end();
-    let text = text.strip_suffix(b" not").map_or(text, <[u8]>::trim_ascii_end);
-    let (quote, rest) = text.split_last().filter(|(last, _)| matches!(last, b'"' | b'\''))?;
+    let text = text
+        .strip_suffix(b" not")
+        .map_or(text, <[u8]>::trim_ascii_end);
+    let (quote, rest) = text
+        .split_last()
+        .filter(|(last, _)| matches!(last, b'"' | b'\''))?;
     let start = rest.iter().rposition(|byte| !is_word(*byte))?;
     (rest[start] == *quote).then(|| &rest[start + 1..])
 }
@@ -224,7 +279,11 @@ mod tests {
     use super::*;
 
     fn names(file: &str, text: &str) -> Vec<String> {
-        Language::of(file.as_bytes()).expect("it is known").names(text.as_bytes()).into_iter().collect()
+        Language::of(file.as_bytes())
+            .expect("it is known")
+            .names(text.as_bytes())
+            .into_iter()
+            .collect()
     }
 
     #[test]
@@ -239,16 +298,22 @@ mod tests {
     #[test]
     fn javascript_and_typescript() {
         let text = "process.env.A; process.env[\"B\"]; process.env?.C; const { D, E: e, F = 'x' } = process.env;\n\
-            // process.env.NO\nimport.meta.env.VITE_G; process.env[name]; Deno.env.get('H'); process.envNO; process.env?.['I']";
-        assert_eq!(names("a.ts", text), ["A", "B", "C", "D", "E", "F", "H", "I", "VITE_G"]);
+            // process.env.NO\nimport.meta.env.VITE_G; process.env[name]; Deno.env.get('H');
+            // process.envNO; process.env?.['I']";
+        assert_eq!(
+            names("a.ts", text),
+            ["A", "B", "C", "D", "E", "F", "H", "I", "VITE_G"]
+        );
     }
 
     #[test]
     fn rust_and_go() {
-        let text =
-            "std::env::var(\"A\"); env::var_os( \"B\" ); env!(\"C\"); option_env!(\"D\"); // env!(\"X\")\n// env!(\"NO\")\nenv::vars()";
+        let text = "std::env::var(\"A\"); env::var_os( \"B\" ); env!(\"C\"); option_env!(\"D\"); // env!(\"X\")\n// env!(\"NO\")\nenv::vars()";
         assert_eq!(names("a.rs", text), ["A", "B", "C", "D", "X"]);
-        assert_eq!(names("a.go", "os.Getenv(\"A\")\nos.LookupEnv(`B`)"), ["A", "B"]);
+        assert_eq!(
+            names("a.go", "os.Getenv(\"A\")\nos.LookupEnv(`B`)"),
+            ["A", "B"]
+        );
     }
 
     #[test]
@@ -261,7 +326,15 @@ mod tests {
 
     #[test]
     fn files_without_sources_are_not_read() {
-        for name in ["package-lock.json", "pnpm-lock.yaml", "uv.lock", ".env", "Makefile", "a.csv", ".py"] {
+        for name in [
+            "package-lock.json",
+            "pnpm-lock.yaml",
+            "uv.lock",
+            ".env",
+            "Makefile",
+            "a.csv",
+            ".py",
+        ] {
             assert_eq!(Language::of(name.as_bytes()), None, "{name}");
         }
     }

@@ -28,16 +28,30 @@ pub fn imports(fs: &dyn Fs, files: &[RelPath]) -> Vec<RelPath> {
 /// [`imports`], where some of the files have been read before.
 pub fn imports_with(fs: &dyn Fs, files: &[RelPath], sources: &Sources) -> Vec<RelPath> {
     let own: BTreeSet<&RelPath> = files.iter().collect();
-    let mut modules = Modules { fs, known: HashMap::new() };
+    let mut modules = Modules {
+        fs,
+        known: HashMap::new(),
+    };
     let mut shared: BTreeSet<RelPath> = BTreeSet::new();
-    let mut wave: Vec<RelPath> = files.iter().filter(|path| is_source(path)).cloned().collect();
+    let mut wave: Vec<RelPath> = files
+        .iter()
+        .filter(|path| is_source(path))
+        .cloned()
+        .collect();
     let mut left = FOLLOWED.max(wave.len());
     while !wave.is_empty() && left > 0 {
         wave.truncate(left);
         left -= wave.len();
-        let found: Vec<Cow<'_, [Import]>> = wave.par_iter().map(|path| sources.imports_of(fs, path)).collect();
+        let found: Vec<Cow<'_, [Import]>> = wave
+            .par_iter()
+            .map(|path| sources.imports_of(fs, path))
+            .collect();
         let mut next = Vec::new();
-        for (path, import) in wave.iter().zip(&found).flat_map(|(path, all)| all.iter().map(move |import| (path, import))) {
+        for (path, import) in wave
+            .iter()
+            .zip(&found)
+            .flat_map(|(path, all)| all.iter().map(move |import| (path, import)))
+        {
             for target in modules.resolve(path, import) {
                 if !own.contains(&target) && shared.insert(target.clone()) {
                     next.push(target);
@@ -89,9 +103,10 @@ impl Sources {
     fn imports_of(&self, fs: &dyn Fs, path: &RelPath) -> Cow<'_, [Import]> {
         match self.0.get(path).and_then(|says| says.imports.as_ref()) {
             Some(known) => Cow::Borrowed(known),
-            None => Cow::Owned(
-                read_limited(fs, path, SOURCE_LIMIT).map_or_else(|_| Vec::new(), |bytes| parse(&String::from_utf8_lossy(&bytes))),
-            ),
+            None => Cow::Owned(read_limited(fs, path, SOURCE_LIMIT).map_or_else(
+                |_| Vec::new(),
+                |bytes| parse(&String::from_utf8_lossy(&bytes)),
+            )),
         }
     }
 }
@@ -110,8 +125,19 @@ pub(super) struct Import {
 impl Import {
     /// Dots, module and names, between spaces; [`Import::from_text`] is its inverse.
     pub(super) fn to_text(&self) -> String {
-        let list = |parts: &[String], between: &str| if parts.is_empty() { "-".into() } else { parts.join(between) };
-        format!("{} {} {}", self.dots, list(&self.module, "."), list(&self.names, ","))
+        let list = |parts: &[String], between: &str| {
+            if parts.is_empty() {
+                "-".into()
+            } else {
+                parts.join(between)
+            }
+        };
+        format!(
+            "{} {} {}",
+            self.dots,
+            list(&self.module, "."),
+            list(&self.names, ",")
+        )
     }
 
     /// Reads what [`Import::to_text`] wrote.
@@ -120,10 +146,21 @@ impl Import {
         let dots = parts.next()?.parse().ok()?;
         let mut list = |between: char| {
             let part = parts.next()?;
-            let names: Vec<String> = if part == "-" { Vec::new() } else { part.split(between).map(String::from).collect() };
-            names.iter().all(|name| is_identifier(name)).then_some(names)
+            let names: Vec<String> = if part == "-" {
+                Vec::new()
+            } else {
+                part.split(between).map(String::from).collect()
+            };
+            names
+                .iter()
+                .all(|name| is_identifier(name))
+                .then_some(names)
         };
-        Some(Self { dots, module: list('.')?, names: list(',')? })
+        Some(Self {
+            dots,
+            module: list('.')?,
+            names: list(',')?,
+        })
     }
 }
 
@@ -140,43 +177,82 @@ fn parse(source: &str) -> Vec<Import> {
         // A list in brackets, or a backslash, goes on in the next lines; 1,000 are enough.
         for _ in 0..1000 {
             let open = statement.contains('(') && !statement.contains(')');
-            let Some(next) = (open || statement.trim_end().ends_with('\\')).then(|| lines.next()).flatten() else { break };
-            statement = format!("{} {}", statement.trim_end().trim_end_matches('\\'), next.split('#').next().unwrap_or_default());
+            let Some(next) = (open || statement.trim_end().ends_with('\\'))
+                .then(|| lines.next())
+                .flatten()
+            else {
+                break;
+            };
+            statement = format!(
+                "{} {}",
+                statement.trim_end().trim_end_matches('\\'),
+                next.split('#').next().unwrap_or_default()
+            );
         }
         for part in statement.split(';') {
             understand(part.trim(), &mut all);
         }
     }
     let mut seen = BTreeSet::new();
-    all.retain(|import: &Import| seen.insert((import.dots, import.module.clone(), import.names.clone())));
+    all.retain(|import: &Import| {
+        seen.insert((import.dots, import.module.clone(), import.names.clone()))
+    });
     all
 }
 
 /// One statement.
 fn understand(statement: &str, all: &mut Vec<Import>) {
     let path = |text: &str| -> Option<Vec<String>> {
-        let names: Vec<String> = text.split('.').map(|name| name.trim().to_string()).collect();
-        names.iter().all(|name| is_identifier(name)).then_some(names)
+        let names: Vec<String> = text
+            .split('.')
+            .map(|name| name.trim().to_string())
+            .collect();
+        names
+            .iter()
+            .all(|name| is_identifier(name))
+            .then_some(names)
     };
-    let first_word = |text: &str| text.split_whitespace().next().unwrap_or_default().to_string();
+    let first_word = |text: &str| {
+        text.split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_string()
+    };
     if let Some(rest) = statement.strip_prefix("import ") {
         let modules = rest.split(',').filter_map(|part| path(&first_word(part)));
-        all.extend(modules.map(|module| Import { dots: 0, module, names: Vec::new() }));
-    } else if let Some((from, names)) =
-        statement.strip_prefix("from ").and_then(|rest| rest.split_once(" import ").or(rest.split_once(" import(")))
+        all.extend(modules.map(|module| Import {
+            dots: 0,
+            module,
+            names: Vec::new(),
+        }));
+    } else if let Some((from, names)) = statement
+        .strip_prefix("from ")
+        .and_then(|rest| rest.split_once(" import ").or(rest.split_once(" import(")))
     {
         let from = from.trim();
         let module = from.trim_start_matches('.');
         let dots = from.len() - module.len();
-        let names = names.trim_matches(|c: char| c.is_whitespace() || "()".contains(c)).split(',').map(first_word);
+        let names = names
+            .trim_matches(|c: char| c.is_whitespace() || "()".contains(c))
+            .split(',')
+            .map(first_word);
         let names = names.filter(|name| is_identifier(name)).collect();
-        let module = if module.is_empty() { Some(Vec::new()) } else { path(module) };
-        all.extend(module.map(|module| Import { dots, module, names }));
+        let module = if module.is_empty() {
+            Some(Vec::new())
+        } else {
+            path(module)
+        };
+        all.extend(module.map(|module| Import {
+            dots,
+            module,
+            names,
+        }));
     }
 }
 
 fn is_identifier(name: &str) -> bool {
-    name.chars().all(|c| c == '_' || c.is_alphanumeric()) && name.chars().next().is_some_and(|c| !c.is_ascii_digit())
+    name.chars().all(|c| c == '_' || c.is_alphanumeric())
+        && name.chars().next().is_some_and(|c| !c.is_ascii_digit())
 }
 
 /// The modules of the work tree.
@@ -201,7 +277,11 @@ impl Modules<'_> {
         }
         let mut bases: Vec<RelPath> = from.ancestors().collect();
         bases.push(RelPath::root());
-        bases.iter().map(|base| self.below(base, import)).find(|files| !files.is_empty()).unwrap_or_default()
+        bases
+            .iter()
+            .map(|base| self.below(base, import))
+            .find(|files| !files.is_empty())
+            .unwrap_or_default()
     }
 
     /// The files of an import when `base` is on Python's path.
@@ -248,7 +328,10 @@ impl Modules<'_> {
             return Some(Type::Dir);
         }
         let fs = self.fs;
-        *self.known.entry(path.clone()).or_insert_with(|| fs.stat(path).ok().flatten().map(|stat| stat.kind))
+        *self
+            .known
+            .entry(path.clone())
+            .or_insert_with(|| fs.stat(path).ok().flatten().map(|stat| stat.kind))
     }
 }
 
@@ -259,7 +342,11 @@ mod tests {
 
     fn import(dots: usize, module: &[&str], names: &[&str]) -> Import {
         let own = |list: &[&str]| list.iter().map(ToString::to_string).collect();
-        Import { dots, module: own(module), names: own(names) }
+        Import {
+            dots,
+            module: own(module),
+            names: own(names),
+        }
     }
 
     #[test]
@@ -284,10 +371,19 @@ mod tests {
     #[test]
     fn shared_files_are_followed_and_own_files_are_not_shared() {
         let tree = Tree::new(&[
-            ("tasks/T01/main.py", "import os\nfrom lib import util\nimport helper\nfrom ..common.base import X\nimport lib.missing\n"),
+            (
+                "tasks/T01/main.py",
+                "import os\nfrom lib import util\nimport helper\nfrom ..common.base import X\nimport lib.missing\n",
+            ),
             ("tasks/T01/helper.py", "import yaml\n"),
-            ("tasks/T01/broken.py", "from ......... import x\nfrom .git import config\n"),
-            ("tasks/T02/main.py", "import lib.util\nimport lib.only_two\n"),
+            (
+                "tasks/T01/broken.py",
+                "from ......... import x\nfrom .git import config\n",
+            ),
+            (
+                "tasks/T02/main.py",
+                "import lib.util\nimport lib.only_two\n",
+            ),
             ("tasks/common/__init__.py", ""),
             ("tasks/common/base.py", "from . import deep\n"),
             ("tasks/common/deep.py", "from .base import X\n"),
@@ -297,8 +393,16 @@ mod tests {
             ("lib/only_two.py", ""),
             ("lib/unused.py", ""),
         ]);
-        let files = |task: &str| tree.files().into_iter().filter(|path| path.is_in(&RelPath::own(task))).collect::<Vec<_>>();
-        let found: Vec<_> = imports(tree.fs(), &files("tasks/T01")).iter().map(RelPath::to_text).collect();
+        let files = |task: &str| {
+            tree.files()
+                .into_iter()
+                .filter(|path| path.is_in(&RelPath::own(task)))
+                .collect::<Vec<_>>()
+        };
+        let found: Vec<_> = imports(tree.fs(), &files("tasks/T01"))
+            .iter()
+            .map(RelPath::to_text)
+            .collect();
         assert_eq!(
             found,
             [
@@ -311,7 +415,13 @@ mod tests {
             ]
         );
         let id = |text: &str| text.parse::<TaskId>().expect("it is an id");
-        let users = users(tree.fs(), &[(id("T01"), files("tasks/T01")), (id("T02"), files("tasks/T02"))]);
+        let users = users(
+            tree.fs(),
+            &[
+                (id("T01"), files("tasks/T01")),
+                (id("T02"), files("tasks/T02")),
+            ],
+        );
         assert_eq!(users[&RelPath::own("lib/util.py")], [id("T01"), id("T02")]);
         assert_eq!(users[&RelPath::own("lib/only_two.py")], [id("T02")]);
     }

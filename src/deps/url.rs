@@ -8,9 +8,14 @@
 pub(super) fn without_credentials(url: &str) -> String {
     // No URL has blanks or control characters. They are left out, because a cut there could
     // leave half a password.
-    let url: String = url.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
+    let url: String = url
+        .chars()
+        .filter(|c| !c.is_whitespace() && !c.is_control())
+        .collect();
     let url = url.split(['?', '#']).next().unwrap_or_default();
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_string() };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_string();
+    };
     let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
     let authority = match authority.rsplit_once('@') {
         Some(("git", host)) if scheme.ends_with("ssh") => format!("git@{host}"),
@@ -18,15 +23,25 @@ pub(super) fn without_credentials(url: &str) -> String {
         None => authority.to_string(),
     };
     // A path may name a revision behind `@`; a password with a slash would stand before it.
-    let path = if authority.contains(':') && path.contains('@') && !is_port(&authority) { "" } else { path };
-    let authority = if is_port(&authority) { authority.as_str() } else { authority.split(':').next().unwrap_or_default() };
+    let path = if authority.contains(':') && path.contains('@') && !is_port(&authority) {
+        ""
+    } else {
+        path
+    };
+    let authority = if is_port(&authority) {
+        authority.as_str()
+    } else {
+        authority.split(':').next().unwrap_or_default()
+    };
     format!("{scheme}://{authority}{path}")
 }
 
 /// True when what follows the colon, if there is one, is a port number.
 fn is_port(authority: &str) -> bool {
     let host_end = authority.rfind(']').unwrap_or(0);
-    authority[host_end..].split_once(':').is_none_or(|(_, port)| port.bytes().all(|c| c.is_ascii_digit()))
+    authority[host_end..]
+        .split_once(':')
+        .is_none_or(|(_, port)| port.bytes().all(|c| c.is_ascii_digit()))
 }
 
 /// True for something that is fetched by its URL.
@@ -37,12 +52,24 @@ pub(super) fn is_url(text: &str) -> bool {
 /// Every URL inside a text, without credentials; control characters are left out.
 pub(super) fn clean_text(text: &str) -> String {
     let clean = |word: &str| {
-        let start = word.find(|c| !matches!(c, '"' | '\'' | '(' | '<')).unwrap_or(0);
+        let start = word
+            .find(|c| !matches!(c, '"' | '\'' | '(' | '<'))
+            .unwrap_or(0);
         let (open, word) = word.split_at(start);
-        if word.contains("://") { format!("{open}{}", without_credentials(word)) } else { format!("{open}{word}") }
+        if word.contains("://") {
+            format!("{open}{}", without_credentials(word))
+        } else {
+            format!("{open}{word}")
+        }
     };
-    let text: String = text.chars().filter(|c| c.is_whitespace() || !c.is_control()).collect();
-    text.split_whitespace().map(clean).collect::<Vec<_>>().join(" ")
+    let text: String = text
+        .chars()
+        .filter(|c| c.is_whitespace() || !c.is_control())
+        .collect();
+    text.split_whitespace()
+        .map(clean)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// How a package that comes from a URL is recorded: behind `name==version`.
@@ -50,7 +77,10 @@ pub(super) fn origin(url: &str, revision: Option<&str>) -> String {
     if url.starts_with("file:") || !is_url(url) {
         return " @ local".into();
     }
-    let revision = revision.filter(|text| text.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-/".contains(&c)));
+    let revision = revision.filter(|text| {
+        text.bytes()
+            .all(|c| c.is_ascii_alphanumeric() || b"._-/".contains(&c))
+    });
     let revision = revision.map(|text| format!("@{text}")).unwrap_or_default();
     format!(" @ {}{revision}", without_credentials(url))
 }
@@ -74,10 +104,22 @@ mod tests {
         ] {
             assert_eq!(without_credentials(url), clean);
         }
-        assert_eq!(clean_text("-e 'https://u:s3cret@host/x' b"), "-e 'https://host/x' b");
-        assert_eq!(clean_text("a\0\u{1b}[x]  https://u:12\u{1}34@host/x\r\n>=1"), "a[x] https://host/x >=1");
-        assert_eq!(origin("https://u:12 34@host/x\n--index-url=y", None), " @ https://host/x--index-url=y");
+        assert_eq!(
+            clean_text("-e 'https://u:s3cret@host/x' b"),
+            "-e 'https://host/x' b"
+        );
+        assert_eq!(
+            clean_text("a\0\u{1b}[x]  https://u:12\u{1}34@host/x\r\n>=1"),
+            "a[x] https://host/x >=1"
+        );
+        assert_eq!(
+            origin("https://u:12 34@host/x\n--index-url=y", None),
+            " @ https://host/x--index-url=y"
+        );
         assert_eq!(origin("file:///home/me/x", None), " @ local");
-        assert_eq!(origin("https://t@host/x.git", Some("abc")), " @ https://host/x.git@abc");
+        assert_eq!(
+            origin("https://t@host/x.git", Some("abc")),
+            " @ https://host/x.git@abc"
+        );
     }
 }

@@ -22,8 +22,9 @@ pub(super) struct Variables;
 const EXAMPLES: [&str; 4] = [".env.example", ".env.sample", ".env.template", ".env.dist"];
 /// Variables that every system sets, or that only shells and build tools read.
 const EVERYWHERE: [&str; 24] = [
-    "COLUMNS", "EDITOR", "EUID", "HOME", "HOSTNAME", "IFS", "LANG", "LANGUAGE", "LINES", "LOGNAME", "MAIL", "OLDPWD", "OUT_DIR", "PATH",
-    "PPID", "PWD", "RANDOM", "SECONDS", "SHELL", "SHLVL", "TERM", "TMPDIR", "UID", "USER",
+    "COLUMNS", "EDITOR", "EUID", "HOME", "HOSTNAME", "IFS", "LANG", "LANGUAGE", "LINES", "LOGNAME",
+    "MAIL", "OLDPWD", "OUT_DIR", "PATH", "PPID", "PWD", "RANDOM", "SECONDS", "SHELL", "SHLVL",
+    "TERM", "TMPDIR", "UID", "USER",
 ];
 
 impl Collector for Variables {
@@ -32,15 +33,28 @@ impl Collector for Variables {
     }
 
     fn collect(&self, task: &Task<'_>, found: &mut Found) -> Result<(), Error> {
-        let mut names: BTreeSet<String> = scan_files(task, found)?.into_iter().filter(|name| is_particular(name)).collect();
+        let mut names: BTreeSet<String> = scan_files(task, found)?
+            .into_iter()
+            .filter(|name| is_particular(name))
+            .collect();
         for example in examples(task)? {
             match read_limited(task.fs, &example, SOURCE_LIMIT) {
                 Ok(bytes) => names.extend(example_keys(&bytes)),
                 Err(error) if is_passed_over(&error) => {}
-                Err(source) => return Err(Error::Read { path: example, source }),
+                Err(source) => {
+                    return Err(Error::Read {
+                        path: example,
+                        source,
+                    });
+                }
             }
         }
-        names.extend(task.variables.iter().filter(|name| scan::is_name(name.as_bytes())).cloned());
+        names.extend(
+            task.variables
+                .iter()
+                .filter(|name| scan::is_name(name.as_bytes()))
+                .cloned(),
+        );
         found.list.environment_variables.extend(names);
         Ok(())
     }
@@ -48,21 +62,47 @@ impl Collector for Variables {
 
 /// The names in the task's sources and configurations.
 fn scan_files<'a>(task: &Task<'a>, found: &mut Found) -> Result<BTreeSet<String>, Error> {
-    let blobs = task.known.blobs.iter().copied().chain(std::iter::repeat(None));
+    let blobs = task
+        .known
+        .blobs
+        .iter()
+        .copied()
+        .chain(std::iter::repeat(None));
     let source = |(path, blob): (&'a RelPath, Option<&'a GitId>)| {
         let is_passed = is_environment_file(path.name()) || places::is_installed(path);
         let language = scan::Language::of(path.name()).filter(|_| !is_passed)?;
-        Some(Source { path, blob, language })
+        Some(Source {
+            path,
+            blob,
+            language,
+        })
     };
     let files: Vec<Source<'_>> = task.files.iter().zip(blobs).filter_map(source).collect();
     // Not into one result: rayon would make the list in parts and move them.
-    let looked: Vec<Result<Option<Looked>, Error>> = files.par_iter().map(|file| look(task, file)).collect();
+    let looked: Vec<Result<Option<Looked>, Error>> =
+        files.par_iter().map(|file| look(task, file)).collect();
     found.sources.expect(files.len());
-    let (mut names, mut facts, mut is_new) = (BTreeSet::<String>::new(), Vec::with_capacity(files.len()), false);
+    let (mut names, mut facts, mut is_new) = (
+        BTreeSet::<String>::new(),
+        Vec::with_capacity(files.len()),
+        false,
+    );
     for (file, looked) in files.iter().zip(looked) {
-        let Some(Looked { blob, says, was_known }) = looked? else { continue };
+        let Some(Looked {
+            blob,
+            says,
+            was_known,
+        }) = looked?
+        else {
+            continue;
+        };
         is_new |= !was_known;
-        let new: Vec<String> = says.names.iter().filter(|name| !names.contains(*name)).cloned().collect();
+        let new: Vec<String> = says
+            .names
+            .iter()
+            .filter(|name| !names.contains(*name))
+            .cloned()
+            .collect();
         names.extend(new);
         if says.imports.is_some() {
             found.sources.keep(file.path, says.clone());
@@ -99,17 +139,34 @@ struct Looked {
 /// Looks into a source, unless what its blob says is known; `None` for one that is passed over.
 fn look(task: &Task<'_>, file: &Source<'_>) -> Result<Option<Looked>, Error> {
     let (path, known) = (file.path, &task.known);
-    if let Some((blob, says)) = file.blob.and_then(|blob| Some((blob, known.facts.find(blob, file.kind())?))) {
-        return Ok(Some(Looked { blob: Some(blob.clone()), says: says.clone(), was_known: true }));
+    if let Some((blob, says)) = file
+        .blob
+        .and_then(|blob| Some((blob, known.facts.find(blob, file.kind())?)))
+    {
+        return Ok(Some(Looked {
+            blob: Some(blob.clone()),
+            says: says.clone(),
+            was_known: true,
+        }));
     }
     match read_limited(task.fs, path, SOURCE_LIMIT) {
         Ok(bytes) => {
-            let says = Says { names: file.language.names(&bytes), imports: shared::imports_in(path, &bytes) };
-            Ok(Some(Looked { blob: (known.id)(&bytes), says: Arc::new(says), was_known: false }))
+            let says = Says {
+                names: file.language.names(&bytes),
+                imports: shared::imports_in(path, &bytes),
+            };
+            Ok(Some(Looked {
+                blob: (known.id)(&bytes),
+                says: Arc::new(says),
+                was_known: false,
+            }))
         }
         // Removed in the meantime, a link, or larger than what is searched.
         Err(error) if is_passed_over(&error) => Ok(None),
-        Err(source) => Err(Error::Read { path: path.clone(), source }),
+        Err(source) => Err(Error::Read {
+            path: path.clone(),
+            source,
+        }),
     }
 }
 
@@ -117,7 +174,10 @@ fn look(task: &Task<'_>, file: &Source<'_>) -> Result<Option<Looked>, Error> {
 fn is_passed_over(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, InvalidInput, NotADirectory, NotFound, Other};
     // `Other` is what the port says of a symbolic link on the way.
-    matches!(error.kind(), FileTooLarge | InvalidInput | NotADirectory | NotFound | Other)
+    matches!(
+        error.kind(),
+        FileTooLarge | InvalidInput | NotADirectory | NotFound | Other
+    )
 }
 
 /// The example files: those of the release, in any folder; else those in the root.
@@ -144,7 +204,10 @@ fn is_environment_file(name: &[u8]) -> bool {
 
 /// True for a variable that says something about the task.
 fn is_particular(name: &str) -> bool {
-    !EVERYWHERE.contains(&name) && !name.starts_with("BASH_") && !name.starts_with("CARGO_") && !name.starts_with("LC_")
+    !EVERYWHERE.contains(&name)
+        && !name.starts_with("BASH_")
+        && !name.starts_with("CARGO_")
+        && !name.starts_with("LC_")
 }
 
 #[cfg(test)]
@@ -157,24 +220,48 @@ mod tests {
             ("t/.env", "FROM_ENV=pl4nted\nTUSHARE_TOKEN=pl4nted\n"),
             ("t/.env.local", "FROM_LOCAL=pl4nted\n"),
             ("t/prod.env", "FROM_PROD=pl4nted\n"),
-            ("t/.env.example", "# comment\nexport FROM_EXAMPLE=pl4nted\nTWO=\n\nnot a line\n"),
-            ("t/main.py", "import os\nTOKEN = os.environ['TUSHARE_TOKEN']\nos.getenv(\"DEBUG\", 'pl4nted')\nos.environ['HOME']\n"),
+            (
+                "t/.env.example",
+                "# comment\nexport FROM_EXAMPLE=pl4nted\nTWO=\n\nnot a line\n",
+            ),
+            (
+                "t/main.py",
+                "import os\nTOKEN = os.environ['TUSHARE_TOKEN']\nos.getenv(\"DEBUG\", 'pl4nted')\nos.environ['HOME']\n",
+            ),
             ("t/config.yaml", "url: https://${DB_HOST:-pl4nted}/x\n"),
             ("t/node_modules/x/index.js", "process.env.NOT_OURS"),
         ]);
         let (list, warnings) = tree.with_variables(&["SETTING", "bad name"]).collect();
-        assert_eq!(list.environment_variables, ["DB_HOST", "DEBUG", "FROM_EXAMPLE", "SETTING", "TUSHARE_TOKEN", "TWO"]);
-        let all = format!("{} {warnings:?}", serde_json::to_string(&list).expect("it renders"));
+        assert_eq!(
+            list.environment_variables,
+            [
+                "DB_HOST",
+                "DEBUG",
+                "FROM_EXAMPLE",
+                "SETTING",
+                "TUSHARE_TOKEN",
+                "TWO"
+            ]
+        );
+        let all = format!(
+            "{} {warnings:?}",
+            serde_json::to_string(&list).expect("it renders")
+        );
         assert!(!all.contains("pl4nted"), "{all}");
     }
 
     #[test]
     fn large_files_and_links_are_passed_over() {
         let large = format!("{}os.getenv('LARGE')", " ".repeat(5 << 20));
-        let tree = Tree::new(&[("t/large.py", large.as_str()), ("t/a.py", "os.getenv('SMALL')")]);
+        let tree = Tree::new(&[
+            ("t/large.py", large.as_str()),
+            ("t/a.py", "os.getenv('SMALL')"),
+        ]);
         std::os::unix::fs::symlink("a.py", tree.path().join("t/link.py")).expect("it links");
         std::os::unix::fs::symlink("../t", tree.path().join("t/dir")).expect("it links");
-        let (list, _) = tree.with_files(&["t/link.py", "t/dir/a.py", "t/gone.py"]).collect();
+        let (list, _) = tree
+            .with_files(&["t/link.py", "t/dir/a.py", "t/gone.py"])
+            .collect();
         assert_eq!(list.environment_variables, ["SMALL"]);
     }
 }

@@ -20,7 +20,13 @@ pub struct Side<'a> {
 }
 
 /// The line for one path; `None` when it is absent on both sides.
-pub fn line(path: &RelPath, before: Option<Side<'_>>, after: Option<Side<'_>>, large: bool, note: String) -> Option<FileLine> {
+pub fn line(
+    path: &RelPath,
+    before: Option<Side<'_>>,
+    after: Option<Side<'_>>,
+    large: bool,
+    note: String,
+) -> Option<FileLine> {
     let letter = match (&before, &after) {
         (None, None) => return None,
         (None, Some(_)) => Letter::A,
@@ -28,7 +34,9 @@ pub fn line(path: &RelPath, before: Option<Side<'_>>, after: Option<Side<'_>>, l
         (Some(_), Some(_)) => Letter::M,
     };
     let size = after.or(before).map_or(0, |side| side.size);
-    let text = |side: Option<Side<'_>>| side.map_or(Some(String::new()), |side| side.bytes.and_then(as_text));
+    let text = |side: Option<Side<'_>>| {
+        side.map_or(Some(String::new()), |side| side.bytes.and_then(as_text))
+    };
     let (added, removed) = match (large, text(before), text(after)) {
         (false, Some(before), Some(after)) => {
             let (added, removed) = count(&before, &after);
@@ -36,12 +44,22 @@ pub fn line(path: &RelPath, before: Option<Side<'_>>, after: Option<Side<'_>>, l
         }
         _ => (None, None),
     };
-    Some(FileLine { path: path.clone(), letter, added, removed, size, large, note })
+    Some(FileLine {
+        path: path.clone(),
+        letter,
+        added,
+        removed,
+        size,
+        large,
+        note,
+    })
 }
 
 /// The text of bytes that are text: UTF-8 without NUL and not too large.
 pub fn as_text(bytes: &[u8]) -> Option<String> {
-    (bytes.len() <= COUNTED && !bytes.contains(&0)).then(|| std::str::from_utf8(bytes).ok().map(String::from)).flatten()
+    (bytes.len() <= COUNTED && !bytes.contains(&0))
+        .then(|| std::str::from_utf8(bytes).ok().map(String::from))
+        .flatten()
 }
 
 /// Lines added and removed (Myers' algorithm).
@@ -53,12 +71,15 @@ fn count(before: &str, after: &str) -> (u32, u32) {
     if before.is_empty() || after.is_empty() {
         return (lines(after), lines(before));
     }
-    let diff = TextDiff::configure().timeout(std::time::Duration::from_millis(200)).diff_lines(before, after);
-    diff.iter_all_changes().fold((0, 0), |(added, removed), change| match change.tag() {
-        ChangeTag::Insert => (added + 1, removed),
-        ChangeTag::Delete => (added, removed + 1),
-        ChangeTag::Equal => (added, removed),
-    })
+    let diff = TextDiff::configure()
+        .timeout(std::time::Duration::from_millis(200))
+        .diff_lines(before, after);
+    diff.iter_all_changes()
+        .fold((0, 0), |(added, removed), change| match change.tag() {
+            ChangeTag::Insert => (added + 1, removed),
+            ChangeTag::Delete => (added, removed + 1),
+            ChangeTag::Equal => (added, removed),
+        })
 }
 
 /// The remark about files that come back with other line ends than some they had.
@@ -69,11 +90,19 @@ pub fn other_line_ends(paths: &[RelPath], than_it: &str, than_they: &str) -> Opt
     let more = paths.len().saturating_sub(MOST);
     match (names.as_slice(), more) {
         ([], _) => None,
-        ([name], _) => Some(format!("{name} comes back with other line ends than {than_it}: .gitattributes and git's settings decide")),
+        ([name], _) => Some(format!(
+            "{name} comes back with other line ends than {than_it}: .gitattributes and git's settings decide"
+        )),
         (_, more) => {
-            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            let more = if more == 0 {
+                String::new()
+            } else {
+                format!(" and {more} more")
+            };
             let names = names.join(", ");
-            Some(format!("{names}{more} come back with other line ends than {than_they}: .gitattributes and git's settings decide"))
+            Some(format!(
+                "{names}{more} come back with other line ends than {than_they}: .gitattributes and git's settings decide"
+            ))
         }
     }
 }
@@ -85,11 +114,28 @@ mod tests {
     #[test]
     fn lines_are_counted_for_text_only() {
         let path = RelPath::parse("a.py").expect("safe");
-        let side = |bytes: &'static [u8]| Side { size: bytes.len() as u64, bytes: Some(bytes) };
-        let text = line(&path, Some(side(b"a\nb\nc\n")), Some(side(b"a\nx\nc\nd\n")), false, String::new()).expect("it changed");
-        assert_eq!((text.letter, text.added, text.removed), (Letter::M, Some(2), Some(1)));
-        let binary = line(&path, None, Some(side(b"\0\x01")), false, String::new()).expect("it is new");
-        assert_eq!((binary.letter, binary.added, binary.size), (Letter::A, None, 2));
+        let side = |bytes: &'static [u8]| Side {
+            size: bytes.len() as u64,
+            bytes: Some(bytes),
+        };
+        let text = line(
+            &path,
+            Some(side(b"a\nb\nc\n")),
+            Some(side(b"a\nx\nc\nd\n")),
+            false,
+            String::new(),
+        )
+        .expect("it changed");
+        assert_eq!(
+            (text.letter, text.added, text.removed),
+            (Letter::M, Some(2), Some(1))
+        );
+        let binary =
+            line(&path, None, Some(side(b"\0\x01")), false, String::new()).expect("it is new");
+        assert_eq!(
+            (binary.letter, binary.added, binary.size),
+            (Letter::A, None, 2)
+        );
         assert_eq!(line(&path, None, None, false, String::new()), None);
     }
 }

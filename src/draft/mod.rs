@@ -46,7 +46,10 @@ pub struct Kept {
 impl Kept {
     /// A state whose bytes are kept already.
     pub fn already(state: FileState) -> Self {
-        Self { state, keep: Keep::Already }
+        Self {
+            state,
+            keep: Keep::Already,
+        }
     }
 
     /// True when what is at a place is this state, or both are nothing.

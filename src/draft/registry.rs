@@ -51,20 +51,36 @@ enum Unfit {
 }
 
 /// Describes the edit that sets (or, with `None`, removes) the task's version.
-pub fn edit(ground: &Ground, task: &TaskId, version: Option<&Version>) -> Result<RegistryEdit, Failure> {
+pub fn edit(
+    ground: &Ground,
+    task: &TaskId,
+    version: Option<&Version>,
+) -> Result<RegistryEdit, Failure> {
     describe(ground, task, version, Unfit::Refuse)
 }
 
 /// The same for a way back: a place whose registry cannot be edited stays as it is, and is named.
-pub fn edit_where_possible(ground: &Ground, task: &TaskId, version: Option<&Version>) -> Result<RegistryEdit, Failure> {
+pub fn edit_where_possible(
+    ground: &Ground,
+    task: &TaskId,
+    version: Option<&Version>,
+) -> Result<RegistryEdit, Failure> {
     describe(ground, task, version, Unfit::Leave)
 }
 
 /// Describes the edit.
-fn describe(ground: &Ground, task: &TaskId, version: Option<&Version>, unfit: Unfit) -> Result<RegistryEdit, Failure> {
+fn describe(
+    ground: &Ground,
+    task: &TaskId,
+    version: Option<&Version>,
+    unfit: Unfit,
+) -> Result<RegistryEdit, Failure> {
     let path = &ground.settings.registry;
     let scan = ground.git.scan(std::slice::from_ref(path))?;
-    let tracked = scan.tracked.into_iter().find(|tracked| tracked.path == *path);
+    let tracked = scan
+        .tracked
+        .into_iter()
+        .find(|tracked| tracked.path == *path);
     let ignored = scan.ignored.contains(path);
     let converter = ground.git.converter(Attributes::WorkTree)?;
     let mut edit = RegistryEdit::of_nothing(path.clone());
@@ -74,18 +90,40 @@ fn describe(ground: &Ground, task: &TaskId, version: Option<&Version>, unfit: Un
         return Ok(edit);
     }
     let (head, index) = tracked.map_or((None, None), |tracked| (tracked.head, tracked.index));
-    let committed = in_git(ground, &converter, task, version, head.as_ref(), in_tree.as_deref());
+    let committed = in_git(
+        ground,
+        &converter,
+        task,
+        version,
+        head.as_ref(),
+        in_tree.as_deref(),
+    );
     let committed = unfit.take(committed, "HEAD", &mut edit)?.flatten();
     let staged = if index == head {
         committed.clone()
     } else {
-        let staged = in_git(ground, &converter, task, version, index.as_ref(), in_tree.as_deref());
+        let staged = in_git(
+            ground,
+            &converter,
+            task,
+            version,
+            index.as_ref(),
+            in_tree.as_deref(),
+        );
         unfit.take(staged, "the index", &mut edit)?.flatten()
     };
-    edit.blobs = [&committed, &staged].into_iter().flatten().map(|(_, bytes)| NewBlob::Bytes(bytes.clone())).collect();
+    edit.blobs = [&committed, &staged]
+        .into_iter()
+        .flatten()
+        .map(|(_, bytes)| NewBlob::Bytes(bytes.clone()))
+        .collect();
     let change = |before: Option<TreeEntry>, after: Option<&(TreeEntry, Vec<u8>)>| {
         let (after, _) = after.filter(|(after, _)| before.as_ref() != Some(after))?;
-        Some(TreeChange { path: path.clone(), before, after: Some(after.clone()) })
+        Some(TreeChange {
+            path: path.clone(),
+            before,
+            after: Some(after.clone()),
+        })
     };
     edit.tree = change(head, committed.as_ref());
     edit.index = change(index, staged.as_ref());
@@ -95,12 +133,25 @@ fn describe(ground: &Ground, task: &TaskId, version: Option<&Version>, unfit: Un
 
 impl Unfit {
     /// The value, or `None` and a line where that place stays as it is.
-    fn take<T>(self, result: Result<T, Failure>, place: &str, edit: &mut RegistryEdit) -> Result<Option<T>, Failure> {
+    fn take<T>(
+        self,
+        result: Result<T, Failure>,
+        place: &str,
+        edit: &mut RegistryEdit,
+    ) -> Result<Option<T>, Failure> {
         match result {
             Ok(value) => Ok(Some(value)),
-            Err(failure) if self == Self::Leave && !matches!(failure.kind(), Kind::Cancelled(_) | Kind::TimeLimit | Kind::Bug) => {
+            Err(failure)
+                if self == Self::Leave
+                    && !matches!(
+                        failure.kind(),
+                        Kind::Cancelled(_) | Kind::TimeLimit | Kind::Bug
+                    ) =>
+            {
                 let why = read::trouble_of(&edit.path, &failure);
-                edit.left.push(format!("in {place} the entry is not set, and every byte stays: {why}"));
+                edit.left.push(format!(
+                    "in {place} the entry is not set, and every byte stays: {why}"
+                ));
                 Ok(None)
             }
             Err(failure) => Err(failure),
@@ -111,7 +162,12 @@ impl Unfit {
 /// Describes the inverse of an operation's edit: a place that is as the operation left it gets
 /// its bytes from before again, also when that was no file; where others have moved on, only the
 /// task's entry goes back, in each place to what that place said.
-pub fn back(ground: &Ground, task: &TaskId, operation: &Operation, change: &RegistryChange) -> Result<RegistryEdit, Failure> {
+pub fn back(
+    ground: &Ground,
+    task: &TaskId,
+    operation: &Operation,
+    change: &RegistryChange,
+) -> Result<RegistryEdit, Failure> {
     let path = &ground.settings.registry;
     // What the operation could not set has no bytes to come back; the entry is put right now.
     let (was_left, before) = (operation.leaves_registry(), entry_before(operation, change));
@@ -120,8 +176,11 @@ pub fn back(ground: &Ground, task: &TaskId, operation: &Operation, change: &Regi
     edit.blobs.clear();
     edit.left.retain(|line| line.contains(WORK_TREE));
     let scan = ground.git.scan(std::slice::from_ref(path))?;
-    let (head, index) =
-        scan.tracked.into_iter().find(|tracked| tracked.path == *path).map_or((None, None), |tracked| (tracked.head, tracked.index));
+    let (head, index) = scan
+        .tracked
+        .into_iter()
+        .find(|tracked| tracked.path == *path)
+        .map_or((None, None), |tracked| (tracked.head, tracked.index));
     match operation.path_changes().find(|done| done.path == *path) {
         None if was_left && before.is_some() => {}
         None => {
@@ -129,18 +188,33 @@ pub fn back(ground: &Ground, task: &TaskId, operation: &Operation, change: &Regi
             edit.left.clear();
         }
         Some(done) => {
-            let now = tree::existing(&*ground.tree, &ground.git, path, index.as_ref().map(|entry| &entry.id))?;
+            let now = tree::existing(
+                &*ground.tree,
+                &ground.git,
+                path,
+                index.as_ref().map(|entry| &entry.id),
+            )?;
             if Kept::is(now.as_ref(), done.after.as_ref()) {
                 if let Some(line) = edit.line.as_mut().filter(|_| done.before.is_none()) {
                     line.letter = Letter::D;
                 }
-                edit.file = Some(FileDraft { path: path.clone(), before: now, after: done.before.clone().map(Kept::already) });
+                edit.file = Some(FileDraft {
+                    path: path.clone(),
+                    before: now,
+                    after: done.before.clone().map(Kept::already),
+                });
                 edit.left.clear();
             }
         }
     }
     if let Some(publication) = operation.publication() {
-        let (mut blobs, places) = (Vec::new(), [(&publication.tree, head, "HEAD"), (&publication.index, index, "the index")]);
+        let (mut blobs, places) = (
+            Vec::new(),
+            [
+                (&publication.tree, head, "HEAD"),
+                (&publication.index, index, "the index"),
+            ],
+        );
         let [tree, index] = places.map(|(changes, now, place)| {
             let back = back_in_git(ground, task, changes, now, &mut blobs);
             Unfit::Leave.take(back, place, &mut edit)
@@ -151,8 +225,15 @@ pub fn back(ground: &Ground, task: &TaskId, operation: &Operation, change: &Regi
 }
 
 /// What the entry was before an operation; when it could not be read, what the task was at.
-pub fn entry_before<'a>(operation: &'a Operation, change: &'a RegistryChange) -> Option<&'a Version> {
-    if operation.leaves_registry() { operation.about.from.as_ref() } else { change.before.as_ref() }
+pub fn entry_before<'a>(
+    operation: &'a Operation,
+    change: &'a RegistryChange,
+) -> Option<&'a Version> {
+    if operation.leaves_registry() {
+        operation.about.from.as_ref()
+    } else {
+        change.before.as_ref()
+    }
 }
 
 /// The inverse of what an operation changed in the commit or the index.
@@ -164,20 +245,37 @@ fn back_in_git(
     blobs: &mut Vec<NewBlob>,
 ) -> Result<Option<TreeChange>, Failure> {
     let path = &ground.settings.registry;
-    let Some(done) = changes.iter().find(|change| change.path == *path) else { return Ok(None) };
+    let Some(done) = changes.iter().find(|change| change.path == *path) else {
+        return Ok(None);
+    };
     let after = match &now {
         _ if now == done.after => done.before.clone(),
         // Somebody took the registry out of git; there is no entry to put right.
         None => None,
         Some(entry) => {
-            let was = done.before.as_ref().map(|entry| read::in_blob(&ground.git, &entry.id)?.version(task).map_err(Failure::from));
-            let bytes = read::with_version(&read::in_blob(&ground.git, &entry.id)?, task, was.transpose()?.flatten().as_ref())?;
+            let was = done.before.as_ref().map(|entry| {
+                read::in_blob(&ground.git, &entry.id)?
+                    .version(task)
+                    .map_err(Failure::from)
+            });
+            let bytes = read::with_version(
+                &read::in_blob(&ground.git, &entry.id)?,
+                task,
+                was.transpose()?.flatten().as_ref(),
+            )?;
             let id = ground.git.blob_id(&bytes);
             blobs.push(NewBlob::Bytes(bytes));
-            Some(TreeEntry { mode: entry.mode.clone(), id })
+            Some(TreeEntry {
+                mode: entry.mode.clone(),
+                id,
+            })
         }
     };
-    Ok((now != after).then(|| TreeChange { path: path.clone(), before: now, after }))
+    Ok((now != after).then(|| TreeChange {
+        path: path.clone(),
+        before: now,
+        after,
+    }))
 }
 
 /// Edits the work tree's registry; returns its bytes after the edit.
@@ -190,16 +288,31 @@ fn work_tree(
 ) -> Result<Vec<u8>, Failure> {
     let path = &ground.settings.registry;
     let blob = tracked.and_then(|tracked| tracked.index.as_ref());
-    let before = tree::existing(&*ground.tree, &ground.git, path, blob.map(|entry| &entry.id))?;
+    let before = tree::existing(
+        &*ground.tree,
+        &ground.git,
+        path,
+        blob.map(|entry| &entry.id),
+    )?;
     let now = read::read_small(&*ground.tree, path)?;
-    let registry = now.as_deref().map_or_else(|| Ok(Registry::empty()), Registry::parse)?;
+    let registry = now
+        .as_deref()
+        .map_or_else(|| Ok(Registry::empty()), Registry::parse)?;
     let was = registry.version(task)?;
     edit.was.clone_from(&was);
     let after = read::with_version(&registry, task, version)?;
     if now.as_deref() != Some(&after[..]) {
-        let mode = before.as_ref().map_or(0o666 & !ground.umask, |kept| kept.state.mode);
-        let say = |version: Option<&Version>| version.map_or_else(|| "none".to_string(), ToString::to_string);
-        let letter = if before.is_some() { Letter::M } else { Letter::A };
+        let mode = before
+            .as_ref()
+            .map_or(0o666 & !ground.umask, |kept| kept.state.mode);
+        let say = |version: Option<&Version>| {
+            version.map_or_else(|| "none".to_string(), ToString::to_string)
+        };
+        let letter = if before.is_some() {
+            Letter::M
+        } else {
+            Letter::A
+        };
         let note = format!("{task}: {} -> {}", say(was.as_ref()), say(version));
         edit.line = Some(FileLine {
             path: path.clone(),
@@ -210,7 +323,11 @@ fn work_tree(
             large: false,
             note,
         });
-        edit.file = Some(FileDraft { path: path.clone(), before, after: Some(tree::with_bytes(mode, after.clone())) });
+        edit.file = Some(FileDraft {
+            path: path.clone(),
+            before,
+            after: Some(tree::with_bytes(mode, after.clone())),
+        });
     }
     Ok(after)
 }
@@ -226,19 +343,37 @@ fn in_git(
     in_tree: Option<&[u8]>,
 ) -> Result<Option<(TreeEntry, Vec<u8>)>, Failure> {
     let bytes = match (entry, in_tree) {
-        (Some(entry), _) => read::with_version(&read::in_blob(&ground.git, &entry.id)?, task, version)?,
+        (Some(entry), _) => {
+            read::with_version(&read::in_blob(&ground.git, &entry.id)?, task, version)?
+        }
         (None, Some(in_tree)) => converter.to_git(&ground.settings.registry, in_tree.to_vec())?,
         (None, None) => return Ok(None),
     };
     let mode = entry.map_or_else(|| "100644".into(), |entry| entry.mode.clone());
-    Ok(Some((TreeEntry { mode, id: ground.git.blob_id(&bytes) }, bytes)))
+    Ok(Some((
+        TreeEntry {
+            mode,
+            id: ground.git.blob_id(&bytes),
+        },
+        bytes,
+    )))
 }
 
 impl RegistryEdit {
     /// An edit that changes nothing yet.
     fn of_nothing(path: RelPath) -> Self {
         let (file, tree, index, committed) = (None, None, None, None);
-        Self { path, file, tree, index, blobs: Vec::new(), committed, line: None, was: None, left: Vec::new() }
+        Self {
+            path,
+            file,
+            tree,
+            index,
+            blobs: Vec::new(),
+            committed,
+            line: None,
+            was: None,
+            left: Vec::new(),
+        }
     }
 
     /// Adds the edit, after which the registry names `after`, to a draft.
@@ -252,6 +387,10 @@ impl RegistryEdit {
         }
         draft.plan.files.extend(self.line);
         draft.plan.notes.extend(self.left);
-        draft.registry = Some(RegistryChange { path: self.path, before: self.was, after });
+        draft.registry = Some(RegistryChange {
+            path: self.path,
+            before: self.was,
+            after,
+        });
     }
 }

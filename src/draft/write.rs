@@ -14,7 +14,8 @@ use crate::{
         FileState, Manifest, Operation, PathChange, Source, TagName, Verdict, VerdictRecord,
         manifest::Role,
         operation::{
-            About, CommandRole, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person, Publication, RefChange, Step, TreeChange, TreeEntry,
+            About, CommandRole, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person, Publication,
+            RefChange, Step, TreeChange, TreeEntry,
         },
         signature::Signing,
     },
@@ -35,7 +36,9 @@ impl Fault for Error {
     }
 
     fn hints(&self) -> Vec<Hint> {
-        vec![Hint::say("nothing was changed; run the command again when the file is no longer written to")]
+        vec![Hint::say(
+            "nothing was changed; run the command again when the file is no longer written to",
+        )]
     }
 }
 
@@ -64,11 +67,23 @@ pub fn write(
     let session = ground.store.begin()?;
     write_blobs(ground, &draft)?;
     let objects = put_large(ground, &*session, &draft, &mut saved)?;
-    let total: u64 = draft.files.iter().flat_map(|file| [&file.before, &file.after]).flatten().map(|kept| kept.state.size).sum();
-    let mut changes = ground.work("saving", total, true, || put_files(ground, &*session, &draft, &mut saved))?;
+    let total: u64 = draft
+        .files
+        .iter()
+        .flat_map(|file| [&file.before, &file.after])
+        .flatten()
+        .map(|kept| kept.state.size)
+        .sum();
+    let mut changes = ground.work("saving", total, true, || {
+        put_files(ground, &*session, &draft, &mut saved)
+    })?;
     let mut leases = vec![session.commit()?];
     say_saved(ground, draft.files.len(), saved);
-    let mut publication = Publication { log_message: log_message(&draft), index: draft.index.clone(), ..Publication::default() };
+    let mut publication = Publication {
+        log_message: log_message(&draft),
+        index: draft.index.clone(),
+        ..Publication::default()
+    };
     let (mut commit, mut unsigned) = (None, None);
     if let Some(wanted) = &draft.commit {
         let writer = CommitWriter::new(ground, &who, &id, &draft, wanted);
@@ -113,13 +128,25 @@ pub fn write(
     };
     finish(&mut operation)?;
     ground.git.sync_objects(&unsynced)?;
-    Ok(Written { operation, commit, saved, leases })
+    Ok(Written {
+        operation,
+        commit,
+        saved,
+        leases,
+    })
 }
 
 /// Says how much was saved.
 fn say_saved(ground: &Ground, paths: usize, grown: u64) {
     if paths > 0 {
-        ground.say("saved", format!("{}, {} new in the store", text::count(paths, "path"), text::size(grown)));
+        ground.say(
+            "saved",
+            format!(
+                "{}, {} new in the store",
+                text::count(paths, "path"),
+                text::size(grown)
+            ),
+        );
     }
 }
 
@@ -132,7 +159,10 @@ fn put_large(
 ) -> Result<BTreeMap<RelPath, crate::base::ObjectId>, Failure> {
     let mut objects = BTreeMap::new();
     for (path, digest) in &draft.large {
-        let read = |source| crate::catalog::Error::Read { path: path.clone(), source };
+        let read = |source| crate::catalog::Error::Read {
+            path: path.clone(),
+            source,
+        };
         let stored = session.put(&mut Stoppable(ground.tree.open(path).map_err(read)?))?;
         if stored.digest != *digest {
             return Err(Error::Changed(path.clone()).into());
@@ -149,43 +179,77 @@ fn person(ground: &Ground, draft: &Draft) -> Result<Person, git::Error> {
         Err(_) if draft.commit.is_none() => {
             let (uid, user) = crate::base::user::current();
             let name = user.unwrap_or_else(|| format!("uid {uid}"));
-            Ok(Person { email: format!("{name}@{}", ground.host), name })
+            Ok(Person {
+                email: format!("{name}@{}", ground.host),
+                name,
+            })
         }
         known => known,
     }
 }
 
 /// Saves the bytes that the change of files needs, and fills in where they are.
-fn put_files(ground: &Ground, session: &dyn Session, draft: &Draft, saved: &mut u64) -> Result<Vec<PathChange>, Failure> {
+fn put_files(
+    ground: &Ground,
+    session: &dyn Session,
+    draft: &Draft,
+    saved: &mut u64,
+) -> Result<Vec<PathChange>, Failure> {
     let mut changes = Vec::with_capacity(draft.files.len());
     for file in &draft.files {
-        let mut put = |kept: Option<&Kept>| kept.map(|kept| put_state(ground, session, &file.path, kept, saved)).transpose();
+        let mut put = |kept: Option<&Kept>| {
+            kept.map(|kept| put_state(ground, session, &file.path, kept, saved))
+                .transpose()
+        };
         let before = file.before.clone().map(|kept| match kept.state.source {
-            // Without a commit no safety reference keeps a blob that only the index or a moving branch names.
-            Source::Blob(_) if draft.commit.is_none() => Kept { keep: Keep::FromTree, ..kept },
+            // Without a commit no safety reference keeps a blob that only the index or a moving
+            // branch names.
+            Source::Blob(_) if draft.commit.is_none() => Kept {
+                keep: Keep::FromTree,
+                ..kept
+            },
             _ => kept,
         });
         let (before, after) = (put(before.as_ref())?, put(file.after.as_ref())?);
-        changes.push(PathChange { path: file.path.clone(), before, after });
+        changes.push(PathChange {
+            path: file.path.clone(),
+            before,
+            after,
+        });
     }
     Ok(changes)
 }
 
 /// Saves the bytes of one state.
-fn put_state(ground: &Ground, session: &dyn Session, path: &RelPath, kept: &Kept, saved: &mut u64) -> Result<FileState, Failure> {
+fn put_state(
+    ground: &Ground,
+    session: &dyn Session,
+    path: &RelPath,
+    kept: &Kept,
+    saved: &mut u64,
+) -> Result<FileState, Failure> {
     let state = &kept.state;
     let stored = match &kept.keep {
         Keep::Already => return Ok(state.clone()),
         Keep::Bytes(bytes) => {
-            let blob = ground.git.recall_id(bytes).unwrap_or_else(|| ground.git.blob_id(bytes));
+            let blob = ground
+                .git
+                .recall_id(bytes)
+                .unwrap_or_else(|| ground.git.blob_id(bytes));
             // What goes into the commit too need not be kept a second time.
             if ground.git.sees_object(&blob) {
-                return Ok(FileState { source: Source::Blob(blob), ..state.clone() });
+                return Ok(FileState {
+                    source: Source::Blob(blob),
+                    ..state.clone()
+                });
             }
             session.put(&mut &bytes[..])?
         }
         Keep::FromTree => {
-            let read = |source| crate::catalog::Error::Read { path: path.clone(), source };
+            let read = |source| crate::catalog::Error::Read {
+                path: path.clone(),
+                source,
+            };
             if state.link {
                 session.put(&mut &ground.tree.read_link(path).map_err(read)?[..])?
             } else {
@@ -198,7 +262,10 @@ fn put_state(ground: &Ground, session: &dyn Session, path: &RelPath, kept: &Kept
     }
     *saved += stored.grown;
     ground.progress(state.size);
-    Ok(FileState { source: Source::Object(stored.id), ..state.clone() })
+    Ok(FileState {
+        source: Source::Object(stored.id),
+        ..state.clone()
+    })
 }
 
 /// Writes the blobs that git does not have yet.
@@ -207,24 +274,53 @@ pub fn write_blobs(ground: &Ground, draft: &Draft) -> Result<(), Failure> {
     if draft.blobs.is_empty() {
         return Ok(());
     }
-    let gone = git::rules_gone(draft.index.iter().map(|change| (&change.path, change.after.as_ref())));
+    let gone = git::rules_gone(
+        draft
+            .index
+            .iter()
+            .map(|change| (&change.path, change.after.as_ref())),
+    );
     let converter = ground.git.converter(Attributes::After(&gone))?;
     draft.blobs.par_iter().try_for_each(|blob| {
         let (path, expected, bytes) = match blob {
-            NewBlob::Bytes(bytes) => return ground.git.write_blob(bytes).map(drop).map_err(Failure::from),
+            NewBlob::Bytes(bytes) => {
+                return ground
+                    .git
+                    .write_blob(bytes)
+                    .map(drop)
+                    .map_err(Failure::from);
+            }
             NewBlob::Lfs(path, id) => {
-                let read = |source| crate::catalog::Error::Read { path: path.clone(), source };
-                let (oid, size) = ground.git.store_lfs(&mut ground.tree.open(path).map_err(read)?)?;
+                let read = |source| crate::catalog::Error::Read {
+                    path: path.clone(),
+                    source,
+                };
+                let (oid, size) = ground
+                    .git
+                    .store_lfs(&mut ground.tree.open(path).map_err(read)?)?;
                 (path, id, git::Repo::lfs_pointer(&oid, size))
             }
             NewBlob::FromTree(path, id) => {
-                let now = capture::read(&*ground.tree, path)?.ok_or_else(|| Error::Changed(path.clone()))?;
+                let now = capture::read(&*ground.tree, path)?
+                    .ok_or_else(|| Error::Changed(path.clone()))?;
                 let is_link = now.is_link();
                 let bytes = super::tree::all_bytes(&*ground.tree, path, now)?;
-                (path, id, if is_link { bytes } else { converter.to_git(path, bytes)? })
+                (
+                    path,
+                    id,
+                    if is_link {
+                        bytes
+                    } else {
+                        converter.to_git(path, bytes)?
+                    },
+                )
             }
         };
-        if ground.git.write_blob(&bytes)? == *expected { Ok(()) } else { Err(Error::Changed(path.clone()).into()) }
+        if ground.git.write_blob(&bytes)? == *expected {
+            Ok(())
+        } else {
+            Err(Error::Changed(path.clone()).into())
+        }
     })
 }
 
@@ -232,17 +328,34 @@ pub fn write_blobs(ground: &Ground, draft: &Draft) -> Result<(), Failure> {
 fn back_refs(back: &super::Back, id: &OpId) -> Vec<RefChange> {
     let left = back.head.commit.clone();
     vec![
-        RefChange { name: format!("refs/snapback/safety/{id}"), before: None, after: left.clone() },
-        RefChange { name: back.head.branch.clone(), before: Some(left), after: back.to.clone() },
+        RefChange {
+            name: format!("refs/snapback/safety/{id}"),
+            before: None,
+            after: left.clone(),
+        },
+        RefChange {
+            name: back.head.branch.clone(),
+            before: Some(left),
+            after: back.to.clone(),
+        },
     ]
 }
 
 /// The line for the reference logs.
 fn log_message(draft: &Draft) -> String {
     if draft.back.is_some() {
-        return format!("snapback: {}({}): {}", draft.plan.kind.word(), draft.plan.task, draft.plan.about);
+        return format!(
+            "snapback: {}({}): {}",
+            draft.plan.kind.word(),
+            draft.plan.task,
+            draft.plan.about
+        );
     }
-    let first = draft.commit.as_ref().and_then(|commit| commit.message.lines().next()).unwrap_or_default();
+    let first = draft
+        .commit
+        .as_ref()
+        .and_then(|commit| commit.message.lines().next())
+        .unwrap_or_default();
     format!("snapback: {first}")
 }
 
@@ -263,23 +376,46 @@ struct CommitWriter<'a> {
 }
 
 impl<'a> CommitWriter<'a> {
-    fn new(ground: &'a Ground, who: &'a Person, id: &'a OpId, draft: &'a Draft, wanted: &super::CommitDraft) -> Self {
+    fn new(
+        ground: &'a Ground,
+        who: &'a Person,
+        id: &'a OpId,
+        draft: &'a Draft,
+        wanted: &super::CommitDraft,
+    ) -> Self {
         // A release that is to be signed may take its time to be; a way back may not.
         let ask = !is_way_back(draft.plan.kind) || ground.asks;
-        let sign = RefCell::new(git::Sign { wanted: wanted.signing.clone(), ask });
-        Self { ground, who, id, draft, sign, unsigned: RefCell::default(), leases: RefCell::default() }
+        let sign = RefCell::new(git::Sign {
+            wanted: wanted.signing.clone(),
+            ask,
+        });
+        Self {
+            ground,
+            who,
+            id,
+            draft,
+            sign,
+            unsigned: RefCell::default(),
+            leases: RefCell::default(),
+        }
     }
 
-    /// Writes a commit or tag, signed as is wanted. A way back that cannot be signed is gone unsigned,
-    /// and that is said; anything else is not made.
-    fn signed(&self, write: impl Fn(git::Sign) -> Result<GitId, git::Error>) -> Result<GitId, Failure> {
+    /// Writes a commit or tag, signed as is wanted. A way back that cannot be signed is gone
+    /// unsigned, and that is said; anything else is not made.
+    fn signed(
+        &self,
+        write: impl Fn(git::Sign) -> Result<GitId, git::Error>,
+    ) -> Result<GitId, Failure> {
         let sign = self.sign.borrow().clone();
         match write(sign.clone()) {
             Err(error @ git::Error::Unsigned { .. }) if is_way_back(self.draft.plan.kind) => {
                 let said = format!("goes on unsigned: {error}");
                 self.ground.warn(said.clone());
                 self.unsigned.replace(Some(said));
-                let never = git::Sign { wanted: Signing::Never, ..sign };
+                let never = git::Sign {
+                    wanted: Signing::Never,
+                    ..sign
+                };
                 self.sign.replace(never.clone());
                 Ok(write(never)?)
             }
@@ -302,27 +438,61 @@ impl<'a> CommitWriter<'a> {
         if let Some(manifest) = &wanted.manifest {
             let text = finish_manifest(manifest, &commit, objects).render();
             let meta = &manifest.metadata;
-            let path = self.ground.settings.manifest_path(&meta.task_id, &meta.version);
-            let (id, digest) = rayon::join(|| git.write_kept_blob(text.clone().into_bytes()), || Digest::of(text.as_bytes()));
-            let entry = TreeEntry { mode: "100644".into(), id: id? };
-            let add = TreeChange { path: path.clone(), before: git.entry(&commit, &path)?, after: Some(entry) };
-            tip = self.commit(&commit, std::slice::from_ref(&add), &format!("manifest({}): v{}", meta.task_id, meta.version))?;
+            let path = self
+                .ground
+                .settings
+                .manifest_path(&meta.task_id, &meta.version);
+            let (id, digest) = rayon::join(
+                || git.write_kept_blob(text.clone().into_bytes()),
+                || Digest::of(text.as_bytes()),
+            );
+            let entry = TreeEntry {
+                mode: "100644".into(),
+                id: id?,
+            };
+            let add = TreeChange {
+                path: path.clone(),
+                before: git.entry(&commit, &path)?,
+                after: Some(entry),
+            };
+            tip = self.commit(
+                &commit,
+                std::slice::from_ref(&add),
+                &format!("manifest({}): v{}", meta.task_id, meta.version),
+            )?;
             trailers = format!("{MANIFEST_TRAILER}{digest}\n");
             if wanted.is_signed {
                 trailers.push_str(&self.ground.trust.keys().sign(text.as_bytes())?.trailer());
             }
             publication.tree.push(add.clone());
-            publication.index.push(TreeChange { before: self.in_index(&path)?, ..add });
+            publication.index.push(TreeChange {
+                before: self.in_index(&path)?,
+                ..add
+            });
             change = Some(self.manifest_change(path, text)?);
         }
         if let Some((name, text)) = &wanted.tag {
-            publication.refs.extend(self.tag((name, text), &trailers, &commit)?);
+            publication
+                .refs
+                .extend(self.tag((name, text), &trailers, &commit)?);
         }
         let safety = format!("refs/snapback/safety/{}", self.id);
         // The tag of a release does not reach its manifest, which is one commit later.
-        let base = if wanted.manifest.is_some() { &tip } else { &wanted.head.commit };
-        publication.refs.push(RefChange { name: safety, before: None, after: self.safety(base)? });
-        publication.refs.push(RefChange { name: wanted.head.branch.clone(), before: Some(wanted.head.commit.clone()), after: tip });
+        let base = if wanted.manifest.is_some() {
+            &tip
+        } else {
+            &wanted.head.commit
+        };
+        publication.refs.push(RefChange {
+            name: safety,
+            before: None,
+            after: self.safety(base)?,
+        });
+        publication.refs.push(RefChange {
+            name: wanted.head.branch.clone(),
+            before: Some(wanted.head.commit.clone()),
+            after: tip,
+        });
         Ok((commit, change))
     }
 
@@ -330,32 +500,83 @@ impl<'a> CommitWriter<'a> {
     fn commit(&self, parent: &GitId, tree: &[TreeChange], message: &str) -> Result<GitId, Failure> {
         let git = &self.ground.git;
         let tree = git.write_tree(parent, tree)?;
-        let (parents, message, who, at) = (vec![parent.clone()], message.into(), self.who.clone(), self.ground.clock.now());
-        let draft = git::CommitDraft { tree, parents, message, who, at, sign: git::Sign::default() };
-        self.signed(|sign| git.write_commit(&git::CommitDraft { sign, ..draft.clone() }))
+        let (parents, message, who, at) = (
+            vec![parent.clone()],
+            message.into(),
+            self.who.clone(),
+            self.ground.clock.now(),
+        );
+        let draft = git::CommitDraft {
+            tree,
+            parents,
+            message,
+            who,
+            at,
+            sign: git::Sign::default(),
+        };
+        self.signed(|sign| {
+            git.write_commit(&git::CommitDraft {
+                sign,
+                ..draft.clone()
+            })
+        })
     }
 
     /// Writes the tag and, for a release, names the second reference that keeps it.
-    fn tag(&self, (name, text): (&TagName, &str), trailers: &str, target: &GitId) -> Result<Vec<RefChange>, Failure> {
+    fn tag(
+        &self,
+        (name, text): (&TagName, &str),
+        trailers: &str,
+        target: &GitId,
+    ) -> Result<Vec<RefChange>, Failure> {
         let version = match name {
             TagName::Release { version, .. } => version,
             TagName::Marker { to, .. } => to,
         };
         // Neither a release nor going back is refused because the log cannot be read.
         let anchor = self.ground.audit().head().unwrap_or_else(|error| {
-            self.ground.warn(format!("the tag names no line of the audit log: {}", Failure::from(error)));
+            self.ground.warn(format!(
+                "the tag names no line of the audit log: {}",
+                Failure::from(error)
+            ));
             None
         });
         let anchor = anchor.map(|head| head.trailer()).unwrap_or_default();
-        let message = format!("{text}\n\nSnapback-Task: {}\nSnapback-Version: {version}\n{trailers}{anchor}", name.task());
-        let (name_of_tag, at, sign) = (name.to_string(), self.ground.clock.now(), git::Sign::default());
-        let draft = git::TagDraft { name: name_of_tag, target: target.clone(), message, at, sign };
-        let after = self.signed(|sign| self.ground.git.write_tag(&git::TagDraft { sign, ..draft.clone() }))?;
+        let message = format!(
+            "{text}\n\nSnapback-Task: {}\nSnapback-Version: {version}\n{trailers}{anchor}",
+            name.task()
+        );
+        let (name_of_tag, at, sign) = (
+            name.to_string(),
+            self.ground.clock.now(),
+            git::Sign::default(),
+        );
+        let draft = git::TagDraft {
+            name: name_of_tag,
+            target: target.clone(),
+            message,
+            at,
+            sign,
+        };
+        let after = self.signed(|sign| {
+            self.ground.git.write_tag(&git::TagDraft {
+                sign,
+                ..draft.clone()
+            })
+        })?;
         let mut refs = Vec::new();
         if let TagName::Release { task, version } = name {
-            refs.push(RefChange { name: TagName::keep_reference(task, version), before: None, after: after.clone() });
+            refs.push(RefChange {
+                name: TagName::keep_reference(task, version),
+                before: None,
+                after: after.clone(),
+            });
         }
-        refs.push(RefChange { name: name.reference(), before: None, after });
+        refs.push(RefChange {
+            name: name.reference(),
+            before: None,
+            after,
+        });
         Ok(refs)
     }
 
@@ -371,18 +592,32 @@ impl<'a> CommitWriter<'a> {
                 .any(|other| other.path == change.path && other.before == change.before);
             change.before.is_some() && !committed
         };
-        let staged: Vec<TreeChange> = self.draft.index.iter().filter(only_in_index).cloned().collect();
+        let staged: Vec<TreeChange> = self
+            .draft
+            .index
+            .iter()
+            .filter(only_in_index)
+            .cloned()
+            .collect();
         let mut changes = Vec::new();
         for change in staged {
             let before = self.ground.git.entry(head, &change.path)?;
             if before != change.before {
-                changes.push(TreeChange { path: change.path, before, after: change.before });
+                changes.push(TreeChange {
+                    path: change.path,
+                    before,
+                    after: change.before,
+                });
             }
         }
         if changes.is_empty() {
             return Ok(head.clone());
         }
-        self.commit(head, &changes, "what was staged before a snapback operation")
+        self.commit(
+            head,
+            &changes,
+            "what was staged before a snapback operation",
+        )
     }
 
     /// The index entry of a path.
@@ -405,18 +640,33 @@ impl<'a> CommitWriter<'a> {
         let after = super::tree::new_file(self.ground, &converter, &path, text.into_bytes())?;
         let before = super::tree::existing(tree, &self.ground.git, &path, None)?;
         let mut grown = 0;
-        let mut put = |kept: Option<Kept>| kept.map(|kept| put_state(self.ground, &*session, &path, &kept, &mut grown)).transpose();
+        let mut put = |kept: Option<Kept>| {
+            kept.map(|kept| put_state(self.ground, &*session, &path, &kept, &mut grown))
+                .transpose()
+        };
         let (before, after) = (put(before)?, put(Some(after))?);
         self.leases.borrow_mut().push(session.commit()?);
-        Ok(PathChange { path, before, after })
+        Ok(PathChange {
+            path,
+            before,
+            after,
+        })
     }
 }
 
 /// Fills in what is known only now: the commit and the ids of the stored objects.
-fn finish_manifest(manifest: &Manifest, commit: &GitId, objects: &BTreeMap<RelPath, crate::base::ObjectId>) -> Manifest {
+fn finish_manifest(
+    manifest: &Manifest,
+    commit: &GitId,
+    objects: &BTreeMap<RelPath, crate::base::ObjectId>,
+) -> Manifest {
     let mut manifest = manifest.clone();
     manifest.metadata.git_commit = commit.to_string();
-    for file in manifest.files.iter_mut().filter(|file| file.role == Role::Large) {
+    for file in manifest
+        .files
+        .iter_mut()
+        .filter(|file| file.role == Role::Large)
+    {
         file.object = objects.get(&file.path).copied();
     }
     manifest
@@ -434,21 +684,35 @@ fn steps(
     let task = &draft.plan.task;
     let verdict = |version: &crate::model::Version, verdict| {
         let record = catalog::verdict::verdict(ground, (task, version), verdict, &draft.message);
-        Step::Verdicts(vec![VerdictRecord { who: format!("{} <{}>", who.name, who.email), op: Some(id.clone()), ..record }])
+        Step::Verdicts(vec![VerdictRecord {
+            who: format!("{} <{}>", who.name, who.email),
+            op: Some(id.clone()),
+            ..record
+        }])
     };
     let (mut changes, mut publication) = (Some(changes), Some(publication));
     let step = |step: &StepDraft| -> Result<Step, Failure> {
         Ok(match step {
-            StepDraft::Stop => Step::Command { role: CommandRole::Stop },
-            StepDraft::Start => Step::Command { role: CommandRole::Start },
+            StepDraft::Stop => Step::Command {
+                role: CommandRole::Stop,
+            },
+            StepDraft::Start => Step::Command {
+                role: CommandRole::Start,
+            },
             StepDraft::Files => Step::Files(changes.take().unwrap_or_default()),
-            StepDraft::Verify(version) => Step::Verify { version: version.clone() },
-            StepDraft::Ready(version) => Step::Ready { version: version.clone() },
+            StepDraft::Verify(version) => Step::Verify {
+                version: version.clone(),
+            },
+            StepDraft::Ready(version) => Step::Ready {
+                version: version.clone(),
+            },
             StepDraft::Publish => Step::Publish(publication.take().unwrap_or_default()),
             StepDraft::RemoveRefs(refs) => Step::RemoveRefs(refs.clone()),
             StepDraft::Hold(version) => verdict(version, Verdict::Held),
             StepDraft::Release(version) => verdict(version, Verdict::Released),
-            StepDraft::EnvironmentBack(change) => Step::Environment(environment_back(ground, id, change)?),
+            StepDraft::EnvironmentBack(change) => {
+                Step::Environment(environment_back(ground, id, change)?)
+            }
             StepDraft::Environment { venv, packages } => {
                 ground.require_trust(task, &[crate::model::trust::Role::Environment])?;
                 Step::Environment(build_environment(ground, id, venv, packages)?)
@@ -460,7 +724,8 @@ fn steps(
 
 /// A path beside the environment, for this operation.
 fn beside(id: &OpId, venv: &RelPath, what: &str) -> RelPath {
-    venv.parent().join([venv.name(), format!(".{what}-{}", id.short()).as_bytes()].concat())
+    venv.parent()
+        .join([venv.name(), format!(".{what}-{}", id.short()).as_bytes()].concat())
 }
 
 /// True when something stands at a path.
@@ -469,15 +734,38 @@ fn stands(ground: &Ground, path: &RelPath) -> Result<bool, Failure> {
 }
 
 /// Builds an environment beside the old one.
-fn build_environment(ground: &Ground, id: &OpId, venv: &RelPath, packages: &[String]) -> Result<EnvironmentChange, Failure> {
+fn build_environment(
+    ground: &Ground,
+    id: &OpId,
+    venv: &RelPath,
+    packages: &[String],
+) -> Result<EnvironmentChange, Failure> {
     let built = beside(id, venv, "built");
-    deps::environment::build(ground.git.work_tree(), venv, &built, packages, &deps::environment::Local::default())?;
+    deps::environment::build(
+        ground.git.work_tree(),
+        venv,
+        &built,
+        packages,
+        &deps::environment::Local::default(),
+    )?;
     let aside = stands(ground, venv)?.then(|| beside(id, venv, "kept"));
-    Ok(EnvironmentChange { path: venv.clone(), aside, bring: Some(built) })
+    Ok(EnvironmentChange {
+        path: venv.clone(),
+        aside,
+        bring: Some(built),
+    })
 }
 
 /// The inverse of a switch: what was put aside comes back.
-fn environment_back(ground: &Ground, id: &OpId, change: &EnvironmentChange) -> Result<EnvironmentChange, Failure> {
+fn environment_back(
+    ground: &Ground,
+    id: &OpId,
+    change: &EnvironmentChange,
+) -> Result<EnvironmentChange, Failure> {
     let aside = stands(ground, &change.path)?.then(|| beside(id, &change.path, "kept"));
-    Ok(EnvironmentChange { path: change.path.clone(), aside, bring: change.aside.clone() })
+    Ok(EnvironmentChange {
+        path: change.path.clone(),
+        aside,
+        bring: change.aside.clone(),
+    })
 }

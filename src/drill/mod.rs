@@ -82,7 +82,9 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::Scratch { .. } | Self::NoRoom { .. } => vec![Hint::say("name a folder on another disk: --scratch DIR")],
+            Self::Scratch { .. } | Self::NoRoom { .. } => {
+                vec![Hint::say("name a folder on another disk: --scratch DIR")]
+            }
             Self::Reports(_) => Vec::new(),
         }
     }
@@ -131,7 +133,11 @@ impl Course {
     fn phase(&mut self, name: &str, what: String) {
         let ms = millis(self.last);
         self.last = Instant::now();
-        self.report.phases.push(Phase { name: name.into(), ms, what });
+        self.report.phases.push(Phase {
+            name: name.into(),
+            ms,
+            what,
+        });
     }
 
     /// Takes checks in.
@@ -158,20 +164,32 @@ impl Drill<'_> {
         let closed = scratch.close();
         let mut report = held?;
         if let Err(error) = closed {
-            report.notes.push(format!("the scratch place stays until the next drill: {error}"));
+            report.notes.push(format!(
+                "the scratch place stays until the next drill: {error}"
+            ));
         }
         Ok(report)
     }
 
     fn hold_in(&self, scratch: &Scratch, release: &Release) -> Result<DrillReport, Failure> {
         let begun = Instant::now();
-        let mut course = Course { begun, last: begun, report: self.empty(release)? };
+        let mut course = Course {
+            begun,
+            last: begun,
+            report: self.empty(release)?,
+        };
         self.recover(scratch, release, &mut course)?;
-        let Course { begun, mut report, .. } = course;
+        let Course {
+            begun, mut report, ..
+        } = course;
         report.recovery_ms = millis(begun);
         let left_out = self.how.commands != Commands::Run && !self.task.smoke.is_empty();
         report.passed = report.verification.is_good() && !left_out;
-        report.why = match report.verification.problems().max_by_key(|check| check.status) {
+        report.why = match report
+            .verification
+            .problems()
+            .max_by_key(|check| check.status)
+        {
             Some(check) => format!("{}: {}", check.id, check.evidence.join("; ")),
             None if left_out => "the smoke test was left out".into(),
             None => String::new(),
@@ -180,7 +198,12 @@ impl Drill<'_> {
     }
 
     /// Everything that a recovery does, in order; stops at what cannot be gone on from.
-    fn recover(&self, scratch: &Scratch, release: &Release, course: &mut Course) -> Result<(), Failure> {
+    fn recover(
+        &self,
+        scratch: &Scratch,
+        release: &Release,
+        course: &mut Course,
+    ) -> Result<(), Failure> {
         let checking = Checking::begin(1, "integrity.manifest");
         let found = match manifests::load(self.ground, release) {
             Ok(found) => found,
@@ -189,47 +212,88 @@ impl Drill<'_> {
                 return Ok(());
             }
         };
-        let way = format!("tag {} -> commit {} -> manifest", release.tag(), found.tag.commit.short());
+        let way = format!(
+            "tag {} -> commit {} -> manifest",
+            release.tag(),
+            found.tag.commit.short()
+        );
         let scope = Scope::new(&self.ground.settings, self.task)?;
-        course.checked([checking.end(Status::Pass, vec![way.clone()]), grown::commit(self.ground, &scope, &found, true)?]);
+        course.checked([
+            checking.end(Status::Pass, vec![way.clone()]),
+            grown::commit(self.ground, &scope, &found, true)?,
+        ]);
         share::look(self, &found, &mut course.report)?;
         course.phase("read", way);
         if course.failed() {
             return Ok(());
         }
-        let converter = self.ground.git.converter(Attributes::Commit(&found.tag.commit))?;
+        let converter = self
+            .ground
+            .git
+            .converter(Attributes::Commit(&found.tag.commit))?;
         let root = scratch.root();
         let checking = Checking::begin(1, "integrity.restore");
         let is_registry_left;
         match restore::restore(self, &found, &converter, scratch) {
-            Ok(Restored { files, bytes, notes, is_registry_left: left }) => {
+            Ok(Restored {
+                files,
+                bytes,
+                notes,
+                is_registry_left: left,
+            }) => {
                 is_registry_left = left;
                 (course.report.files, course.report.bytes) = (files, bytes);
                 course.report.notes.extend(notes);
-                let said = format!("{}, {} into an empty place", text::count(files, "file"), size(bytes));
+                let said = format!(
+                    "{}, {} into an empty place",
+                    text::count(files, "file"),
+                    size(bytes)
+                );
                 course.checked([checking.end(Status::Pass, vec![said.clone()])]);
                 course.phase("restore", said);
             }
             Err(failure) => {
                 // What is elsewhere says nothing of the version.
                 let is_elsewhere = manifests::absent(&self.ground.git, release).explains(&failure);
-                let (status, hints) = (if is_elsewhere { Status::Inconclusive } else { Status::Fail }, failure.hints());
-                course.checked([Check { hints, ..checking.end(status, of_version(failure)?) }]);
+                let (status, hints) = (
+                    if is_elsewhere {
+                        Status::Inconclusive
+                    } else {
+                        Status::Fail
+                    },
+                    failure.hints(),
+                );
+                course.checked([Check {
+                    hints,
+                    ..checking.end(status, of_version(failure)?)
+                }]);
                 course.phase("restore", "it could not be restored".into());
                 return Ok(());
             }
         }
-        if let Some((checks, said)) = environment::put(self, &found, scratch, &mut course.report.notes)? {
+        if let Some((checks, said)) =
+            environment::put(self, &found, scratch, &mut course.report.notes)?
+        {
             course.checked(checks);
             course.phase("environment", said);
         }
         course.checked(self.verify(root, &found, &converter, is_registry_left));
-        course.phase("verify", format!("{} read and hashed again", text::count(course.report.files, "file")));
+        course.phase(
+            "verify",
+            format!(
+                "{} read and hashed again",
+                text::count(course.report.files, "file")
+            ),
+        );
         if !course.failed() {
             let checks = self.smoke(scratch, &found)?;
             let said = format!(
                 "{} of {} commands",
-                if self.how.commands == Commands::Run { self.task.smoke.len() } else { 0 },
+                if self.how.commands == Commands::Run {
+                    self.task.smoke.len()
+                } else {
+                    0
+                },
                 self.task.smoke.len()
             );
             course.checked(checks);
@@ -239,20 +303,44 @@ impl Drill<'_> {
     }
 
     /// Levels 1 and 2 on what was restored.
-    fn verify(&self, root: &Root, found: &Found, converter: &Converter, is_registry_left: bool) -> Vec<Check> {
+    fn verify(
+        &self,
+        root: &Root,
+        found: &Found,
+        converter: &Converter,
+        is_registry_left: bool,
+    ) -> Vec<Check> {
         let wanted = |file: &FileEntry| self.is_of_version(file);
         let text = |failure: Failure| failure.to_string();
-        let registry = crate::catalog::registry::in_tree(root, &self.ground.settings)
-            .and_then(|registry| Ok(registry.map(|registry| registry.version(&self.task.id)).transpose()?.flatten()));
+        let registry =
+            crate::catalog::registry::in_tree(root, &self.ground.settings).and_then(|registry| {
+                Ok(registry
+                    .map(|registry| registry.version(&self.task.id))
+                    .transpose()?
+                    .flatten())
+            });
         let config = match &self.task.config {
             Some(_) => crate::catalog::registry::config_version(root, self.task).map_err(text),
             None => Ok(Some(self.version.clone())),
         };
-        let said = Said { registry: registry.map_err(text), config, is_registry_left };
+        let said = Said {
+            registry: registry.map_err(text),
+            config,
+            is_registry_left,
+        };
         let manifest = &found.manifest;
-        let work = integrity::WorkTree { tree: root, converter, file_mode: true, takes_pointers: false };
+        let work = integrity::WorkTree {
+            tree: root,
+            converter,
+            file_mode: true,
+            takes_pointers: false,
+        };
         let mut checks = vec![integrity::tree(&work, manifest, &wanted, &|_| false)];
-        checks.extend(configuration::versions(self.version, &said, manifest.metadata.adopted));
+        checks.extend(configuration::versions(
+            self.version,
+            &said,
+            manifest.metadata.adopted,
+        ));
         checks.push(configuration::lockfiles(root, manifest, converter));
         checks.extend(integrity::line_ends(manifest));
         checks
@@ -261,8 +349,17 @@ impl Drill<'_> {
     /// Level 3, in the scratch place and off the network.
     fn smoke(&self, scratch: &Scratch, found: &Found) -> Result<Vec<Check>, Failure> {
         let dir = scratch.tree().join(self.task.dir.as_os());
-        let dir = if dir.is_dir() { dir } else { scratch.tree().to_path_buf() };
-        let variables = Variables::read(self.task.environment_variables.iter().chain(&found.manifest.dependencies.environment_variables));
+        let dir = if dir.is_dir() {
+            dir
+        } else {
+            scratch.tree().to_path_buf()
+        };
+        let variables = Variables::read(
+            self.task
+                .environment_variables
+                .iter()
+                .chain(&found.manifest.dependencies.environment_variables),
+        );
         let text = |path: &Path| OsString::from(path);
         let set = vec![
             ("SNAPBACK_DRILL", OsString::from("1")),
@@ -272,13 +369,23 @@ impl Drill<'_> {
             // An environment that is borrowed must stay as it is.
             ("PYTHONDONTWRITEBYTECODE", OsString::from("1")),
         ];
-        let around = Around { offline: Some(self.how.offline), set };
-        Ok(smoke::smoke_around(&self.task.smoke, &dir, &variables, self.how.commands, &around)?)
+        let around = Around {
+            offline: Some(self.how.offline),
+            set,
+        };
+        Ok(smoke::smoke_around(
+            &self.task.smoke,
+            &dir,
+            &variables,
+            self.how.commands,
+            &around,
+        )?)
     }
 
     /// True for a file whose bytes are those of the version.
     fn is_of_version(&self, file: &FileEntry) -> bool {
-        file.is_restored() || (self.how.with_shared && file.role == crate::model::manifest::Role::Shared)
+        file.is_restored()
+            || (self.how.with_shared && file.role == crate::model::manifest::Role::Shared)
     }
 
     /// A report that says nothing yet.
@@ -299,8 +406,15 @@ impl Drill<'_> {
             phases: Vec::new(),
             files: 0,
             bytes: 0,
-            network: Network { shut_off: self.how.offline.is_certain(), how: self.how.offline.words() },
-            verification: Verification { task: self.task.id.clone(), version: release.version.clone(), checks: Vec::new() },
+            network: Network {
+                shut_off: self.how.offline.is_certain(),
+                how: self.how.offline.words(),
+            },
+            verification: Verification {
+                task: self.task.id.clone(),
+                version: release.version.clone(),
+                checks: Vec::new(),
+            },
             radius: Vec::new(),
             drift: Vec::new(),
             doors: Vec::new(),

@@ -48,24 +48,44 @@ pub fn keep(state: &dyn Fs, report: &DrillReport) -> io::Result<RelPath> {
     create_dir_all(state, &folder, 0o700)?;
     let before = all(state, &report.task)?;
     let number = before.last().map_or(0, |(number, ..)| *number) + 1;
-    let path = folder.join(format!("{number:06}-{}-{:08x}.json", report.version, u32::from_be_bytes(random())));
+    let path = folder.join(format!(
+        "{number:06}-{}-{:08x}.json",
+        report.version,
+        u32::from_be_bytes(random())
+    ));
     let text = serde_json::to_vec_pretty(report).expect("because plain data always renders");
-    write_durably(state, &path, &text, 0o600, (SyncPoint::PlanFile, SyncPoint::JournalDir))?;
+    write_durably(
+        state,
+        &path,
+        &text,
+        0o600,
+        (SyncPoint::PlanFile, SyncPoint::JournalDir),
+    )?;
     for (_, _, name) in before.iter().take((before.len() + 1).saturating_sub(KEPT)) {
         state.remove_file(&folder.join(name))?;
     }
     Ok(path)
 }
 
-/// The newest report that says something of the release that has this number here, of those that can
-/// be read. One that names no release, or where none can be found here, is of whatever has the number.
+/// The newest report that says something of the release that has this number here, of those that
+/// can be read. One that names no release, or where none can be found here, is of whatever has the
+/// number.
 pub fn newest(ground: &Ground, task: &TaskId, version: &Version) -> Option<DrillReport> {
     let state = &*ground.state;
     let here = catalog::verdict::meant(&ground.git, task, version);
     let is_here = |report: &DrillReport| Meant::may_be(report.release.as_ref(), here.as_ref());
     let found = all(state, task).ok()?;
     let own = found.iter().rev().filter(|(_, of, _)| of == version);
-    let read = |name: &String| serde_json::from_slice::<DrillReport>(&read_limited(state, &folder(task).join(name), LIMIT).ok()?).ok();
-    own.filter_map(|(.., name)| read(name))
-        .find(|report| report.task == *task && report.version == *version && is_here(report) && report.is_of_version())
+    let read = |name: &String| {
+        serde_json::from_slice::<DrillReport>(
+            &read_limited(state, &folder(task).join(name), LIMIT).ok()?,
+        )
+        .ok()
+    };
+    own.filter_map(|(.., name)| read(name)).find(|report| {
+        report.task == *task
+            && report.version == *version
+            && is_here(report)
+            && report.is_of_version()
+    })
 }

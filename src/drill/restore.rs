@@ -35,11 +35,24 @@ pub struct Restored {
 }
 
 /// Puts the version, the shared files and the registry there, and forces them to the disk.
-pub fn restore(drill: &Drill<'_>, found: &Found, converter: &Converter, scratch: &Scratch) -> Result<Restored, Failure> {
-    let files: Vec<&FileEntry> = found.manifest.files.iter().filter(|file| drill.is_of_version(file)).collect();
+pub fn restore(
+    drill: &Drill<'_>,
+    found: &Found,
+    converter: &Converter,
+    scratch: &Scratch,
+) -> Result<Restored, Failure> {
+    let files: Vec<&FileEntry> = found
+        .manifest
+        .files
+        .iter()
+        .filter(|file| drill.is_of_version(file))
+        .collect();
     check_room(drill, &files, scratch)?;
     let root = scratch.root();
-    let failed = |source| Error::Scratch { path: scratch.tree().to_path_buf(), source };
+    let failed = |source| Error::Scratch {
+        path: scratch.tree().to_path_buf(),
+        source,
+    };
     let folders: BTreeSet<RelPath> = files.iter().map(|file| file.path.parent()).collect();
     for folder in &folders {
         create_dir_all(root, folder, 0o777).map_err(failed)?;
@@ -50,23 +63,45 @@ pub fn restore(drill: &Drill<'_>, found: &Found, converter: &Converter, scratch:
         drill.ground.progress(1);
         written
     };
-    let work = || files.par_iter().map(one).collect::<Result<Vec<u64>, Failure>>();
-    let sizes = drill.ground.work("restoring", files.len() as u64, false, work)?;
-    let mut restored = Restored { files: files.len(), bytes: sizes.iter().sum(), ..Restored::default() };
+    let work = || {
+        files
+            .par_iter()
+            .map(one)
+            .collect::<Result<Vec<u64>, Failure>>()
+    };
+    let sizes = drill
+        .ground
+        .work("restoring", files.len() as u64, false, work)?;
+    let mut restored = Restored {
+        files: files.len(),
+        bytes: sizes.iter().sum(),
+        ..Restored::default()
+    };
     shared(drill, found, scratch, &mut restored)?;
     registry_entry(drill, scratch, &mut restored)?;
     loose_config(drill, found, scratch)?;
     // As a rollback does: what is not on the disk is not recovered.
     match root.sync_all(SyncPoint::StageFile) {
-        Err(error) if error.kind() != std::io::ErrorKind::Unsupported => return Err(failed(error).into()),
+        Err(error) if error.kind() != std::io::ErrorKind::Unsupported => {
+            return Err(failed(error).into());
+        }
         _ => {}
     }
     Ok(restored)
 }
 
 /// One file of the version; returns its size.
-fn put(drill: &Drill<'_>, root: &dyn Fs, converter: &Converter, file: &FileEntry, scratch: &Scratch) -> Result<u64, Failure> {
-    let failed = |source| Error::Scratch { path: scratch.tree().join(file.path.as_os()), source };
+fn put(
+    drill: &Drill<'_>,
+    root: &dyn Fs,
+    converter: &Converter,
+    file: &FileEntry,
+    scratch: &Scratch,
+) -> Result<u64, Failure> {
+    let failed = |source| Error::Scratch {
+        path: scratch.tree().join(file.path.as_os()),
+        source,
+    };
     let kept = tree::restored(drill.ground, converter, file)?;
     if kept.state.link {
         let mut target = Vec::new();
@@ -85,8 +120,14 @@ fn put(drill: &Drill<'_>, root: &dyn Fs, converter: &Converter, file: &FileEntry
 
 /// There is room for the version.
 fn check_room(drill: &Drill<'_>, files: &[&FileEntry], scratch: &Scratch) -> Result<(), Failure> {
-    let needed = files.iter().filter_map(|file| file.size).sum::<u64>().saturating_add(RESERVE);
-    let Ok(stat) = rustix::fs::statvfs(scratch.tree()) else { return Ok(()) };
+    let needed = files
+        .iter()
+        .filter_map(|file| file.size)
+        .sum::<u64>()
+        .saturating_add(RESERVE);
+    let Ok(stat) = rustix::fs::statvfs(scratch.tree()) else {
+        return Ok(());
+    };
     let free = stat.f_bavail.saturating_mul(stat.f_frsize);
     if free >= needed {
         return Ok(());
@@ -94,51 +135,106 @@ fn check_room(drill: &Drill<'_>, files: &[&FileEntry], scratch: &Scratch) -> Res
     let path = scratch.tree().to_path_buf();
     // A full disk is of this moment, not of the version.
     let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
-    drill
-        .ground
-        .warn(Error::NoRoom { path: path.clone(), version: drill.version.clone(), free: size(free), needed: size(needed) }.to_string());
+    drill.ground.warn(
+        Error::NoRoom {
+            path: path.clone(),
+            version: drill.version.clone(),
+            free: size(free),
+            needed: size(needed),
+        }
+        .to_string(),
+    );
     Err(Error::Scratch { path, source: full }.into())
 }
 
 /// Shared files as they are now, for a rollback leaves them so.
-fn shared(drill: &Drill<'_>, found: &Found, scratch: &Scratch, restored: &mut Restored) -> Result<(), Failure> {
-    let files = found.manifest.files.iter().filter(|file| file.role == Role::Shared && !drill.how.with_shared);
+fn shared(
+    drill: &Drill<'_>,
+    found: &Found,
+    scratch: &Scratch,
+    restored: &mut Restored,
+) -> Result<(), Failure> {
+    let files = found
+        .manifest
+        .files
+        .iter()
+        .filter(|file| file.role == Role::Shared && !drill.how.with_shared);
     for file in files {
-        match drill.ground.tree.stat(&file.path).map_err(|source| catalog::Error::Read { path: file.path.clone(), source })? {
+        match drill
+            .ground
+            .tree
+            .stat(&file.path)
+            .map_err(|source| catalog::Error::Read {
+                path: file.path.clone(),
+                source,
+            })? {
             Some(stat) if stat.kind == Type::File || stat.kind == Type::Symlink => {
                 copy(drill, &file.path, stat.kind, stat.mode, scratch)?;
                 copy_logs(drill, &file.path, scratch, restored)?;
             }
-            _ => restored.notes.push(format!("the shared file {} is not in the work tree", file.path)),
+            _ => restored.notes.push(format!(
+                "the shared file {} is not in the work tree",
+                file.path
+            )),
         }
     }
     Ok(())
 }
 
-/// Copies what lies beside a shared database, if it is one: a rollback leaves that too. The index of
-/// its log is made again.
-fn copy_logs(drill: &Drill<'_>, path: &RelPath, scratch: &Scratch, restored: &mut Restored) -> Result<(), Failure> {
+/// Copies what lies beside a shared database, if it is one: a rollback leaves that too. The index
+/// of its log is made again.
+fn copy_logs(
+    drill: &Drill<'_>,
+    path: &RelPath,
+    scratch: &Scratch,
+    restored: &mut Restored,
+) -> Result<(), Failure> {
     let tree = &*drill.ground.tree;
-    let Some(database) = Database::at(tree, path)? else { return Ok(()) };
-    for log in database.logs.iter().filter(|log| !log.name().ends_with(b"-shm")) {
-        if let Some(stat) = catalog::capture::stat(tree, log)?.filter(|stat| stat.kind == Type::File) {
+    let Some(database) = Database::at(tree, path)? else {
+        return Ok(());
+    };
+    for log in database
+        .logs
+        .iter()
+        .filter(|log| !log.name().ends_with(b"-shm"))
+    {
+        if let Some(stat) =
+            catalog::capture::stat(tree, log)?.filter(|stat| stat.kind == Type::File)
+        {
             copy(drill, log, stat.kind, stat.mode, scratch)?;
         }
     }
-    if database.changed_by(tree, |_| true)?.is_some() && !database.openers(drill.ground.git.work_tree()).0.is_empty() {
-        restored.notes.push(format!("the shared database {path} is open: what was copied of it may be of two moments"));
+    if database.changed_by(tree, |_| true)?.is_some()
+        && !database.openers(drill.ground.git.work_tree()).0.is_empty()
+    {
+        restored.notes.push(format!(
+            "the shared database {path} is open: what was copied of it may be of two moments"
+        ));
     }
     Ok(())
 }
 
 /// Copies a file or link of the work tree.
-fn copy(drill: &Drill<'_>, path: &RelPath, kind: Type, mode: u32, scratch: &Scratch) -> Result<(), Failure> {
+fn copy(
+    drill: &Drill<'_>,
+    path: &RelPath,
+    kind: Type,
+    mode: u32,
+    scratch: &Scratch,
+) -> Result<(), Failure> {
     let (tree, root) = (&*drill.ground.tree, scratch.root());
-    let read = |source| catalog::Error::Read { path: path.clone(), source };
-    let failed = |source| Error::Scratch { path: scratch.tree().join(path.as_os()), source };
+    let read = |source| catalog::Error::Read {
+        path: path.clone(),
+        source,
+    };
+    let failed = |source| Error::Scratch {
+        path: scratch.tree().join(path.as_os()),
+        source,
+    };
     create_dir_all(root, &path.parent(), 0o777).map_err(failed)?;
     if kind == Type::Symlink {
-        root.symlink(&tree.read_link(path).map_err(read)?, path).map_err(failed)?;
+        root.symlink(&tree.read_link(path).map_err(read)?, path)
+            .map_err(failed)?;
         return Ok(());
     }
     let mut out = root.create(path, 0o600).map_err(failed)?;
@@ -147,17 +243,28 @@ fn copy(drill: &Drill<'_>, path: &RelPath, kind: Type, mode: u32, scratch: &Scra
 }
 
 /// The registry with the version set; where a rollback could not set it, as it is.
-fn registry_entry(drill: &Drill<'_>, scratch: &Scratch, restored: &mut Restored) -> Result<(), Failure> {
+fn registry_entry(
+    drill: &Drill<'_>,
+    scratch: &Scratch,
+    restored: &mut Restored,
+) -> Result<(), Failure> {
     let path = &drill.ground.settings.registry;
     let edited = || -> Result<Vec<u8>, Failure> {
-        let bytes = registry::read_small(&*drill.ground.tree, path)?.unwrap_or_else(|| b"{}\n".to_vec());
-        registry::with_version(&Registry::parse(&bytes)?, &drill.task.id, Some(drill.version))
+        let bytes =
+            registry::read_small(&*drill.ground.tree, path)?.unwrap_or_else(|| b"{}\n".to_vec());
+        registry::with_version(
+            &Registry::parse(&bytes)?,
+            &drill.task.id,
+            Some(drill.version),
+        )
     };
     match edited() {
         Ok(bytes) => write(scratch, path, &bytes),
         Err(failure) => {
             let why = registry::trouble_of(path, &failure);
-            restored.notes.push(format!("a rollback would not set the entry in the registry: {why}"));
+            restored.notes.push(format!(
+                "a rollback would not set the entry in the registry: {why}"
+            ));
             restored.is_registry_left = true;
             match registry::read_small(&*drill.ground.tree, path) {
                 Ok(Some(bytes)) => write(scratch, path, &bytes),
@@ -170,16 +277,30 @@ fn registry_entry(drill: &Drill<'_>, scratch: &Scratch, restored: &mut Restored)
 /// A configuration that the release does not keep, with the version set.
 fn loose_config(drill: &Drill<'_>, found: &Found, scratch: &Scratch) -> Result<(), Failure> {
     let tree = &*drill.ground.tree;
-    let Some(path) = drill.task.config.as_ref().filter(|path| found.manifest.file(path).is_none()) else { return Ok(()) };
+    let Some(path) = drill
+        .task
+        .config
+        .as_ref()
+        .filter(|path| found.manifest.file(path).is_none())
+    else {
+        return Ok(());
+    };
     match registry::read_small(tree, path)? {
-        Some(bytes) => write(scratch, path, &task_config::with_version(&bytes, path, &drill.task.version_key, drill.version)?),
+        Some(bytes) => write(
+            scratch,
+            path,
+            &task_config::with_version(&bytes, path, &drill.task.version_key, drill.version)?,
+        ),
         None => Ok(()),
     }
 }
 
 /// Writes a small file.
 fn write(scratch: &Scratch, path: &RelPath, bytes: &[u8]) -> Result<(), Failure> {
-    let failed = |source| Error::Scratch { path: scratch.tree().join(path.as_os()), source };
+    let failed = |source| Error::Scratch {
+        path: scratch.tree().join(path.as_os()),
+        source,
+    };
     create_dir_all(scratch.root(), &path.parent(), 0o777).map_err(failed)?;
     let mut out = scratch.root().create(path, 0o644).map_err(failed)?;
     Ok(out.write_all(bytes).map_err(failed)?)

@@ -51,12 +51,33 @@ impl Scratch {
         let path = parent.join(format!("{PREFIX}{id}"));
         let lock = state.lock(&note(&id, ".lock"), Hold::Exclusive, false)?;
         let lock = lock.ok_or_else(|| io::Error::other("another drill has the same number"))?;
-        write_durably(&**state, &note(&id, ""), path.as_os_str().as_bytes(), 0o600, (SyncPoint::PlanFile, SyncPoint::JournalDir))?;
+        write_durably(
+            &**state,
+            &note(&id, ""),
+            path.as_os_str().as_bytes(),
+            0o600,
+            (SyncPoint::PlanFile, SyncPoint::JournalDir),
+        )?;
         let (tree, temp) = (path.join("tree"), path.join("tmp"));
-        let make = |dir: &Path| std::fs::DirBuilder::new().mode(0o700).create(dir).map_err(failed(dir));
-        [&path, &tree, &temp].into_iter().try_for_each(|dir| make(dir))?;
+        let make = |dir: &Path| {
+            std::fs::DirBuilder::new()
+                .mode(0o700)
+                .create(dir)
+                .map_err(failed(dir))
+        };
+        [&path, &tree, &temp]
+            .into_iter()
+            .try_for_each(|dir| make(dir))?;
         let root = Root::open(&tree).map_err(failed(&tree))?;
-        Ok(Self { state: state.clone(), id, path, tree, temp, root, lock: Some(lock) })
+        Ok(Self {
+            state: state.clone(),
+            id,
+            path,
+            tree,
+            temp,
+            root,
+            lock: Some(lock),
+        })
     }
 
     /// The folder of all of it.
@@ -85,7 +106,9 @@ impl Scratch {
     }
 
     fn remove(&mut self) -> io::Result<()> {
-        let Some(lock) = self.lock.take() else { return Ok(()) };
+        let Some(lock) = self.lock.take() else {
+            return Ok(());
+        };
         clear(&self.path)?;
         forget(&*self.state, &self.id)?;
         drop(lock);
@@ -118,11 +141,16 @@ fn forget(state: &dyn Fs, id: &str) -> io::Result<()> {
 /// Removes what killed drills left behind; what cannot be removed is tried again by the next one.
 pub fn sweep(state: &dyn Fs) -> io::Result<()> {
     for name in state.list(&RelPath::own(NOTES))? {
-        let Some(id) = std::str::from_utf8(&name).ok().and_then(|name| name.strip_suffix(".lock").or(Some(name))).filter(|id| is_id(id))
+        let Some(id) = std::str::from_utf8(&name)
+            .ok()
+            .and_then(|name| name.strip_suffix(".lock").or(Some(name)))
+            .filter(|id| is_id(id))
         else {
             continue;
         };
-        let Some(_lock) = state.lock(&note(id, ".lock"), Hold::Exclusive, false)? else { continue };
+        let Some(_lock) = state.lock(&note(id, ".lock"), Hold::Exclusive, false)? else {
+            continue;
+        };
         let path = match read_limited(state, &note(id, ""), 4096) {
             Ok(bytes) => PathBuf::from(std::ffi::OsString::from_vec(bytes)),
             // Killed before the folder was made, or another sweep was quicker.
@@ -141,13 +169,20 @@ pub fn sweep(state: &dyn Fs) -> io::Result<()> {
 
 /// True for a folder that a drill of ours can have made.
 fn is_a_drills(path: &Path, id: &str) -> bool {
-    let named = path.is_absolute() && path.file_name().is_some_and(|name| name.as_bytes() == format!("{PREFIX}{id}").as_bytes());
-    named && std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == user::current().0)
+    let named = path.is_absolute()
+        && path
+            .file_name()
+            .is_some_and(|name| name.as_bytes() == format!("{PREFIX}{id}").as_bytes());
+    named
+        && std::fs::symlink_metadata(path)
+            .is_ok_and(|found| found.is_dir() && found.uid() == user::current().0)
 }
 
 /// Removes a scratch folder, though its commands took their own permissions away.
 fn clear(path: &Path) -> io::Result<()> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok(());
+    };
     let root = Root::open(parent)?;
     let name = RelPath::own(name.as_bytes());
     if remove_tree(&root, &name).is_ok() {
@@ -162,8 +197,13 @@ fn unlock(root: &Root, parent: &Path, path: &RelPath) -> io::Result<()> {
     if root.stat(path)?.is_none_or(|stat| stat.kind != Type::Dir) {
         return Ok(());
     }
-    std::fs::set_permissions(parent.join(path.as_os()), std::fs::Permissions::from_mode(0o700))?;
-    root.list(path)?.into_iter().try_for_each(|name| unlock(root, parent, &path.join(name)))
+    std::fs::set_permissions(
+        parent.join(path.as_os()),
+        std::fs::Permissions::from_mode(0o700),
+    )?;
+    root.list(path)?
+        .into_iter()
+        .try_for_each(|name| unlock(root, parent, &path.join(name)))
 }
 
 /// True for the number of a scratch place, in hex.
@@ -183,33 +223,65 @@ mod tests {
 
     #[test]
     fn a_place_is_empty_private_and_goes_away_whatever_was_left_in_it() {
-        let ((_dir, state), parent) = (state(), tempfile::tempdir().expect("because tests can make folders"));
+        let ((_dir, state), parent) = (
+            state(),
+            tempfile::tempdir().expect("because tests can make folders"),
+        );
         let scratch = Scratch::make(&state, parent.path()).expect("it makes one");
         let path = scratch.path().to_path_buf();
-        assert_eq!(std::fs::metadata(&path).expect("it is there").mode() & 0o777, 0o700);
+        assert_eq!(
+            std::fs::metadata(&path).expect("it is there").mode() & 0o777,
+            0o700
+        );
         std::fs::create_dir(scratch.tree().join("d")).expect("it makes a folder");
         std::os::unix::fs::symlink("/", scratch.tree().join("d/link")).expect("it links");
-        std::fs::set_permissions(scratch.tree().join("d"), std::fs::Permissions::from_mode(0o500)).expect("it locks");
+        std::fs::set_permissions(
+            scratch.tree().join("d"),
+            std::fs::Permissions::from_mode(0o500),
+        )
+        .expect("it locks");
         scratch.close().expect("it removes");
         assert!(!path.exists() && Path::new("/").exists());
-        assert!(state.list(&RelPath::own(NOTES)).expect("it lists").is_empty());
+        assert!(
+            state
+                .list(&RelPath::own(NOTES))
+                .expect("it lists")
+                .is_empty()
+        );
     }
 
     #[test]
     fn the_next_drill_removes_what_a_killed_one_left_and_nothing_else() {
-        let ((_dir, state), parent) = (state(), tempfile::tempdir().expect("because tests can make folders"));
+        let ((_dir, state), parent) = (
+            state(),
+            tempfile::tempdir().expect("because tests can make folders"),
+        );
         let mut killed = Scratch::make(&state, parent.path()).expect("it makes one");
-        let (left, mut living) = (killed.path().to_path_buf(), Scratch::make(&state, parent.path()).expect("it makes one"));
+        let (left, mut living) = (
+            killed.path().to_path_buf(),
+            Scratch::make(&state, parent.path()).expect("it makes one"),
+        );
         // A kill frees the lock and removes nothing.
         drop(killed.lock.take());
         let precious = parent.path().join("precious");
         std::fs::create_dir(&precious).expect("it makes a folder");
         let planted = "0123456789abcdef";
         let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
-        write_durably(&*state, &note(planted, ""), precious.as_os_str().as_bytes(), 0o600, points).expect("it writes");
+        write_durably(
+            &*state,
+            &note(planted, ""),
+            precious.as_os_str().as_bytes(),
+            0o600,
+            points,
+        )
+        .expect("it writes");
         sweep(&*state).expect("it sweeps");
         assert!(!left.exists() && living.path().exists() && precious.exists());
-        assert_eq!(state.list(&RelPath::own(NOTES)).expect("it lists").len(), 2, "only the living one's note and lock stay");
+        assert_eq!(
+            state.list(&RelPath::own(NOTES)).expect("it lists").len(),
+            2,
+            "only the living one's note and lock stay"
+        );
         living.remove().expect("it removes");
     }
 }

@@ -35,7 +35,11 @@ pub(super) fn lock_of(path: &Path) -> PathBuf {
 pub(super) fn check_absent(lock: &Path) -> Result<(), Error> {
     match fs::symlink_metadata(lock) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(Error::File { doing: "looking at", path: lock.to_path_buf(), source }),
+        Err(source) => Err(Error::File {
+            doing: "looking at",
+            path: lock.to_path_buf(),
+            source,
+        }),
         Ok(_) => Err(locked(lock)),
     }
 }
@@ -45,7 +49,10 @@ pub(super) fn check_absent_soon(lock: &Path) -> Result<(), Error> {
     let mut patience = Patience::default();
     loop {
         match check_absent(lock) {
-            Err(Error::GitLocked { age_secs: Some(0..=YOUNG_SECS), .. }) if patience.waits_for(lock) => {}
+            Err(Error::GitLocked {
+                age_secs: Some(0..=YOUNG_SECS),
+                ..
+            }) if patience.waits_for(lock) => {}
             other => return other,
         }
     }
@@ -63,7 +70,9 @@ pub(super) struct Patience {
 impl Patience {
     /// Sleeps a little; false when it has waited long enough.
     pub fn waits_for(&mut self, lock: &Path) -> bool {
-        let now = fs::symlink_metadata(lock).ok().map(|found| (found.ino(), found.mtime_nsec()));
+        let now = fs::symlink_metadata(lock)
+            .ok()
+            .map(|found| (found.ino(), found.mtime_nsec()));
         if now != self.lock {
             (self.lock, self.naps) = (now, 0);
         }
@@ -79,35 +88,66 @@ impl Patience {
 /// Fails when this user cannot change the names in a folder; one that is missing can be made.
 pub(super) fn check_writable(folder: &Path) -> Result<(), Error> {
     use rustix::fs::{Access, AtFlags, CWD, accessat};
-    match accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
+    match accessat(
+        CWD,
+        folder,
+        Access::WRITE_OK | Access::EXEC_OK,
+        AtFlags::EACCESS,
+    ) {
         Ok(()) | Err(rustix::io::Errno::NOENT) => Ok(()),
-        Err(errno) => Err(Error::File { doing: "writing into", path: folder.to_path_buf(), source: errno.into() }),
+        Err(errno) => Err(Error::File {
+            doing: "writing into",
+            path: folder.to_path_buf(),
+            source: errno.into(),
+        }),
     }
 }
 
 /// The error for a lock that is somebody else's.
 pub(super) fn locked(lock: &Path) -> Error {
     let written = fs::symlink_metadata(lock).map(|found| found.mtime()).ok();
-    let age_secs = written.and_then(|mtime| u64::try_from(Clock::System.now().as_second() - mtime).ok());
-    Error::GitLocked { file: lock.to_path_buf(), age_secs }
+    let age_secs =
+        written.and_then(|mtime| u64::try_from(Clock::System.now().as_second() - mtime).ok());
+    Error::GitLocked {
+        file: lock.to_path_buf(),
+        age_secs,
+    }
 }
 
 /// Reads a whole file; `None` when it does not exist.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(source) => Err(Error::File { doing: "reading", path: path.to_path_buf(), source }),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(source) => Err(Error::File {
+            doing: "reading",
+            path: path.to_path_buf(),
+            source,
+        }),
     }
 }
 
 /// Writes a new file and forces its bytes to the disk; an existing one is replaced.
 pub(super) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     remove(path)?;
-    let failed = |source| Error::File { doing: "writing", path: path.to_path_buf(), source };
+    let failed = |source| Error::File {
+        doing: "writing",
+        path: path.to_path_buf(),
+        source,
+    };
     let mut file = create_new(path).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
-    file.sync_all().map_err(|source| Error::Sync { path: path.to_path_buf(), source })
+    file.sync_all().map_err(|source| Error::Sync {
+        path: path.to_path_buf(),
+        source,
+    })
 }
 
 /// Makes a file that was not there, for the owner of its folder.
@@ -120,10 +160,14 @@ pub(super) fn create_new(path: &Path) -> io::Result<File> {
 /// Forces a file's bytes, or a folder's names, to the disk.
 pub(super) fn sync(path: &Path) -> Result<(), Error> {
     let sync = |path: &Path| File::open(path)?.sync_all();
-    sync(path).map_err(|source| Error::Sync { path: path.to_path_buf(), source })
+    sync(path).map_err(|source| Error::Sync {
+        path: path.to_path_buf(),
+        source,
+    })
 }
 
-/// [`sync`] of what git may remove at the same moment: loose objects and references, and their folders, once they are packed.
+/// [`sync`] of what git may remove at the same moment: loose objects and references, and their
+/// folders, once they are packed.
 pub(super) fn sync_if_there(path: &Path) -> Result<(), Error> {
     match sync(path) {
         Err(Error::Sync { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -135,12 +179,19 @@ pub(super) fn sync_if_there(path: &Path) -> Result<(), Error> {
 /// failed since the folder was opened.
 pub(super) fn sync_file_system(dir: &Path) -> Result<(), Error> {
     let sync = |dir: &Path| -> io::Result<()> { Ok(rustix::fs::syncfs(File::open(dir)?)?) };
-    sync(dir).map_err(|source| Error::Sync { path: dir.to_path_buf(), source })
+    sync(dir).map_err(|source| Error::Sync {
+        path: dir.to_path_buf(),
+        source,
+    })
 }
 
 /// Renames over whatever file is there.
 pub(super) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
-    rustix::fs::rename(from, to).map_err(|error| Error::File { doing: "renaming to", path: to.to_path_buf(), source: error.into() })
+    rustix::fs::rename(from, to).map_err(|error| Error::File {
+        doing: "renaming to",
+        path: to.to_path_buf(),
+        source: error.into(),
+    })
 }
 
 /// Removes a file; a missing one is no error. Returns whether it was there.
@@ -148,7 +199,11 @@ pub(super) fn remove(path: &Path) -> Result<bool, Error> {
     match rustix::fs::unlink(path) {
         Ok(()) => Ok(true),
         Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(false),
-        Err(error) => Err(Error::File { doing: "removing", path: path.to_path_buf(), source: error.into() }),
+        Err(error) => Err(Error::File {
+            doing: "removing",
+            path: path.to_path_buf(),
+            source: error.into(),
+        }),
     }
 }
 
@@ -165,7 +220,13 @@ pub(super) fn create_dirs(dir: &Path) -> Result<Vec<PathBuf>, Error> {
     for dir in missing.iter().rev() {
         match owner::create_dir(dir) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(source) => return Err(Error::File { doing: "creating", path: dir.clone(), source }),
+            Err(source) => {
+                return Err(Error::File {
+                    doing: "creating",
+                    path: dir.clone(),
+                    source,
+                });
+            }
             Ok(()) => {}
         }
         changed.extend(dir.parent().map(Path::to_path_buf));

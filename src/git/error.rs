@@ -35,7 +35,9 @@ pub enum Error {
     #[error("the repository has the format {0}, and only 0 and 1 are known here")]
     Format(i64),
     /// The repository has an extension whose meaning is not known here.
-    #[error("unknown repository extension {0:?}: what it changes of objects, references or index is not known here")]
+    #[error(
+        "unknown repository extension {0:?}: what it changes of objects, references or index is not known here"
+    )]
     Extension(String),
     /// The repository belongs to somebody else, and is not listed in `safe.directory`.
     #[error("the repository {} belongs to another user", dir.display())]
@@ -53,13 +55,17 @@ pub enum Error {
     #[error("HEAD is detached: it is not on a branch")]
     Detached,
     /// HEAD is a symbolic link to the branch's file.
-    #[error("HEAD is a symbolic link to {target}, as git made it long ago, and not a file that names its branch")]
+    #[error(
+        "HEAD is a symbolic link to {target}, as git made it long ago, and not a file that names its branch"
+    )]
     LinkedHead {
         /// Where it leads.
         target: String,
     },
     /// The branch is itself a name for another one.
-    #[error("the branch {branch} is only a symbolic name of {target}, and no operation moves a branch through another name")]
+    #[error(
+        "the branch {branch} is only a symbolic name of {target}, and no operation moves a branch through another name"
+    )]
     SymbolicBranch {
         /// The branch's full name.
         branch: String,
@@ -83,7 +89,9 @@ pub enum Error {
         age_secs: Option<u64>,
     },
     /// git is making a commit, and called this from one of its hooks.
-    #[error("git is making a commit here: this was called by its hook {hook}, and must not move the branch below it")]
+    #[error(
+        "git is making a commit here: this was called by its hook {hook}, and must not move the branch below it"
+    )]
     CommitRuns {
         /// The hook, as far as it is known.
         hook: String,
@@ -118,7 +126,9 @@ pub enum Error {
         said: String,
     },
     /// `GIT_CONFIG_PARAMETERS` is not what `git -c` writes.
-    #[error("the settings of `git -c` cannot be read: GIT_CONFIG_PARAMETERS is not in git's format")]
+    #[error(
+        "the settings of `git -c` cannot be read: GIT_CONFIG_PARAMETERS is not in git's format"
+    )]
     Parameters,
     /// A commit or tag is to be signed, and cannot be.
     #[error("{what} cannot be signed with {key}: {why}")]
@@ -252,7 +262,9 @@ pub enum Error {
         why: &'static str,
     },
     /// A path has a filter driver; its programs are never run.
-    #[error("{path} has the filter {driver:?} in .gitattributes, and filter programs are never run")]
+    #[error(
+        "{path} has the filter {driver:?} in .gitattributes, and filter programs are never run"
+    )]
     Filter {
         /// The path.
         path: RelPath,
@@ -260,7 +272,9 @@ pub enum Error {
         driver: String,
     },
     /// A path has a conversion that git does without a program, and snapback not.
-    #[error("{path} has `{attribute}` in .gitattributes, which git leaves to each system's iconv: nobody can say what would be written")]
+    #[error(
+        "{path} has `{attribute}` in .gitattributes, which git leaves to each system's iconv: nobody can say what would be written"
+    )]
     Attribute {
         /// The path.
         path: RelPath,
@@ -311,7 +325,9 @@ pub enum Error {
         remotes: Vec<String>,
     },
     /// The branch follows one of another name, so git's own push refuses.
-    #[error("the branch {branch} follows {upstream} of {remote}, and nothing says to which of the two names it is pushed")]
+    #[error(
+        "the branch {branch} follows {upstream} of {remote}, and nothing says to which of the two names it is pushed"
+    )]
     OtherName {
         /// The branch here.
         branch: String,
@@ -407,7 +423,10 @@ pub(super) trait During<T> {
 
 impl<T, E: Into<Cause>> During<T> for Result<T, E> {
     fn during(self, doing: &'static str) -> Result<T, Error> {
-        self.map_err(|error| Error::Git { doing, source: error.into() })
+        self.map_err(|error| Error::Git {
+            doing,
+            source: error.into(),
+        })
     }
 }
 
@@ -454,14 +473,19 @@ impl Fault for Error {
             | Self::BadPath { .. }
             | Self::TooMany { .. }
             | Self::Prepared(_) => Kind::Bad,
-            Self::Ambiguous { .. } | Self::WhichRemote { .. } | Self::Parameters | Self::Date { .. } => Kind::Usage,
+            Self::Ambiguous { .. }
+            | Self::WhichRemote { .. }
+            | Self::Parameters
+            | Self::Date { .. } => Kind::Usage,
             Self::PathChanged { .. }
             | Self::IndexChanged
             | Self::RefChanged { .. }
             | Self::MovedUnder { .. }
             | Self::HeadMoved { .. }
             | Self::RefClash { .. } => Kind::Conflict,
-            Self::Push { .. } | Self::Fetch { .. } | Self::Asked { .. } | Self::NoRemote => Kind::Network,
+            Self::Push { .. } | Self::Fetch { .. } | Self::Asked { .. } | Self::NoRemote => {
+                Kind::Network
+            }
             Self::Program(error) => error.kind(),
         }
     }
@@ -469,30 +493,60 @@ impl Fault for Error {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Unsigned { .. } => {
-                let settings = "^(commit|tag)\\.(gpgsign|forcesignannotated)|^user\\.signingkey|^gpg\\.";
+                let settings =
+                    "^(commit|tag)\\.(gpgsign|forcesignannotated)|^user\\.signingkey|^gpg\\.";
                 vec![
                     Hint::say("for this once, without a signature: add --no-sign"),
-                    Hint::run("see what asks for it (gpgSign), and the key", &["git", "config", "--show-origin", "--get-regexp", settings]),
-                    Hint::run("or name a key that is here", &["git", "config", "user.signingKey", "<key>"]),
+                    Hint::run(
+                        "see what asks for it (gpgSign), and the key",
+                        &["git", "config", "--show-origin", "--get-regexp", settings],
+                    ),
+                    Hint::run(
+                        "or name a key that is here",
+                        &["git", "config", "user.signingKey", "<key>"],
+                    ),
                 ]
             }
             Self::MissingObject { .. } => Self::lacking(),
-            Self::Unreadable { .. } => vec![Hint::say("see who may read the files below .git/objects, and that the disk is well")],
-            Self::BadObject { .. } | Self::Listing { .. } => vec![Hint::run("see what is damaged", &["git", "fsck", "--full"])],
-            Self::MissingLfs { .. } => vec![Hint::run("fetch it", &["git", "lfs", "fetch", "--all"])],
-            Self::Filter { .. } => vec![Hint::say("exclude the path from the task, or store it with Git LFS")],
-            Self::PathChanged { .. } | Self::IndexChanged | Self::RefChanged { .. } | Self::MovedUnder { .. } | Self::HeadMoved { .. } => {
-                vec![Hint::say("run the command again: it plans from what is there now")]
+            Self::Unreadable { .. } => vec![Hint::say(
+                "see who may read the files below .git/objects, and that the disk is well",
+            )],
+            Self::BadObject { .. } | Self::Listing { .. } => {
+                vec![Hint::run("see what is damaged", &["git", "fsck", "--full"])]
+            }
+            Self::MissingLfs { .. } => {
+                vec![Hint::run("fetch it", &["git", "lfs", "fetch", "--all"])]
+            }
+            Self::Filter { .. } => vec![Hint::say(
+                "exclude the path from the task, or store it with Git LFS",
+            )],
+            Self::PathChanged { .. }
+            | Self::IndexChanged
+            | Self::RefChanged { .. }
+            | Self::MovedUnder { .. }
+            | Self::HeadMoved { .. } => {
+                vec![Hint::say(
+                    "run the command again: it plans from what is there now",
+                )]
             }
             Self::Program(error) => error.hints(),
             Self::Sync { .. } => vec![Hint::say("check the disk; nothing was published")],
             Self::File { path, .. } => {
-                vec![Hint::run("see who owns it, and that the disk is neither full nor read-only", &["ls", "-ld", &path.to_string_lossy()])]
+                vec![Hint::run(
+                    "see who owns it, and that the disk is neither full nor read-only",
+                    &["ls", "-ld", &path.to_string_lossy()],
+                )]
             }
             Self::Git { .. } | Self::BadTag { .. } | Self::Prepared(_) | Self::MergeFile { .. } => {
-                vec![Hint::run("see whether the repository is whole", &["git", "fsck", "--full"])]
+                vec![Hint::run(
+                    "see whether the repository is whole",
+                    &["git", "fsck", "--full"],
+                )]
             }
-            Self::Ambiguous { spec } => vec![Hint::run("see all that begin so", &["git", "rev-parse", &format!("--disambiguate={spec}")])],
+            Self::Ambiguous { spec } => vec![Hint::run(
+                "see all that begin so",
+                &["git", "rev-parse", &format!("--disambiguate={spec}")],
+            )],
             // `advice.rs` has the rest.
             _ => [self.of_the_state(), self.of_the_choice()].concat(),
         }

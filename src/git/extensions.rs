@@ -8,8 +8,17 @@ use super::Error;
 use crate::base::process::Command;
 
 /// The extensions whose meaning is known here. How references are stored is looked at on its own.
-const KNOWN: [&str; 7] = ["noop", "noop-v1", "partialclone", "worktreeconfig", "preciousobjects", "objectformat", "refstorage"];
-/// It is about paths of linked work trees only, which are read in either form; older gits refuse it.
+const KNOWN: [&str; 7] = [
+    "noop",
+    "noop-v1",
+    "partialclone",
+    "worktreeconfig",
+    "preciousobjects",
+    "objectformat",
+    "refstorage",
+];
+/// It is about paths of linked work trees only, which are read in either form; older gits refuse
+/// it.
 const RELATIVE_WORKTREES: &str = "relativeworktrees";
 
 /// Refuses a repository with an extension that is not known, as git does from format 1 on.
@@ -22,10 +31,22 @@ pub(super) fn check(repo: &gix::Repository) -> Result<(), Error> {
     if format < 1 {
         return Ok(());
     }
-    let local = |meta: &gix::config::file::Metadata| meta.source.kind() == gix::config::source::Kind::Repository;
-    let sections = config.plumbing().sections_by_name_and_filter("extensions", |meta| local(meta)).into_iter().flatten();
-    for name in sections.flat_map(|section| section.value_names().map(|name| name.to_lowercase()).collect::<Vec<_>>()) {
-        let known = KNOWN.contains(&name.as_str()) || (name == RELATIVE_WORKTREES && git_opens(repo.git_dir())?);
+    let local = |meta: &gix::config::file::Metadata| {
+        meta.source.kind() == gix::config::source::Kind::Repository
+    };
+    let sections = config
+        .plumbing()
+        .sections_by_name_and_filter("extensions", |meta| local(meta))
+        .into_iter()
+        .flatten();
+    for name in sections.flat_map(|section| {
+        section
+            .value_names()
+            .map(|name| name.to_lowercase())
+            .collect::<Vec<_>>()
+    }) {
+        let known = KNOWN.contains(&name.as_str())
+            || (name == RELATIVE_WORKTREES && git_opens(repo.git_dir())?);
         if !known {
             return Err(Error::Extension(name));
         }
@@ -37,7 +58,9 @@ pub(super) fn check(repo: &gix::Repository) -> Result<(), Error> {
 fn git_opens(git_dir: &Path) -> Result<bool, Error> {
     let mut option = std::ffi::OsString::from("--git-dir=");
     option.push(git_dir);
-    let asked = Command::new("git", git_dir).args([option]).args(["rev-parse", "--git-dir"]);
+    let asked = Command::new("git", git_dir)
+        .args([option])
+        .args(["rev-parse", "--git-dir"]);
     Ok(asked.run().map_err(Error::Program)?.succeeded())
 }
 
@@ -57,13 +80,22 @@ mod tests {
         open().expect("of format 0 git does not look at them");
         sandbox.git(&["config", "core.repositoryFormatVersion", "1"]);
         let error = open().expect_err("nobody knows it");
-        assert!(matches!(error, Error::Extension(ref name) if name == "futurething"), "{error:?}");
+        assert!(
+            matches!(error, Error::Extension(ref name) if name == "futurething"),
+            "{error:?}"
+        );
         assert_eq!(error.kind(), Kind::Refused);
         let config = |text: &str| sandbox.write(".git/config", text.as_bytes());
-        config("[core]\n\trepositoryFormatVersion = 1\n[extensions]\n\tworktreeConfig = true\n\tnoop = 1\n");
+        config(
+            "[core]\n\trepositoryFormatVersion = 1\n[extensions]\n\tworktreeConfig = true\n\tnoop = 1\n",
+        );
         open().expect("they are known");
         config("[core]\n\trepositoryFormatVersion = 1\n[extensions]\n\trelativeWorktrees = true\n");
-        assert_eq!(open().is_ok(), sandbox.git_may_fail(&["status"]), "as this git does");
+        assert_eq!(
+            open().is_ok(),
+            sandbox.git_may_fail(&["status"]),
+            "as this git does"
+        );
         config("[core]\n\trepositoryFormatVersion = 9\n");
         assert!(open().is_err(), "a format of the future");
     }

@@ -1,9 +1,9 @@
 //! The files of a repository as far as they can be read: the work tree's, and where those are not
 //! checked out, the commit's.
 //!
-//! A bare repository has the files of HEAD's commit and no place to write to. A sparse work tree has
-//! what was left out of it as HEAD has it. Everybody else reads the work tree itself. The bytes of a
-//! commit are those that git stores; times are 0, and a submodule is [`Type::Other`].
+//! A bare repository has the files of HEAD's commit and no place to write to. A sparse work tree
+//! has what was left out of it as HEAD has it. Everybody else reads the work tree itself. The bytes
+//! of a commit are those that git stores; times are 0, and a submodule is [`Type::Other`].
 
 use std::{
     io::{self, Cursor, Read},
@@ -29,33 +29,66 @@ impl Repo {
     /// The files that a command reads.
     pub fn files(&self) -> Result<Arc<dyn Fs>, Error> {
         let committed = || -> Result<Committed, Error> {
-            let tree = self.head_commit()?.map(|commit| self.tree_of(&commit)).transpose()?;
-            Ok(Committed { repo: self.clone(), tree })
+            let tree = self
+                .head_commit()?
+                .map(|commit| self.tree_of(&commit))
+                .transpose()?;
+            Ok(Committed {
+                repo: self.clone(),
+                tree,
+            })
         };
         if self.is_bare() {
-            let why = Error::Bare { dir: self.git_dir().to_path_buf() }.to_string();
-            return Ok(Arc::new(Layered { look: committed()?, below: Refused::new(io::ErrorKind::ReadOnlyFilesystem, why) }));
+            let why = Error::Bare {
+                dir: self.git_dir().to_path_buf(),
+            }
+            .to_string();
+            return Ok(Arc::new(Layered {
+                look: committed()?,
+                below: Refused::new(io::ErrorKind::ReadOnlyFilesystem, why),
+            }));
         }
         let open = || {
-            let failed = |source| Error::File { doing: "opening", path: self.work_tree().to_path_buf(), source };
+            let failed = |source| Error::File {
+                doing: "opening",
+                path: self.work_tree().to_path_buf(),
+                source,
+            };
             Root::open(self.work_tree()).map_err(failed)
         };
         if !self.is_sparse() {
             return Ok(Arc::new(open()?));
         }
-        let look = Sparse { root: open()?, index: self.read_index(true)?, committed: committed()? };
-        Ok(Arc::new(Layered { look, below: open()? }))
+        let look = Sparse {
+            root: open()?,
+            index: self.read_index(true)?,
+            committed: committed()?,
+        };
+        Ok(Arc::new(Layered {
+            look,
+            below: open()?,
+        }))
     }
 
     /// The files of a commit, for readers that know nothing of git.
     pub fn files_of(&self, commit: &GitId) -> Result<impl Fs + use<>, Error> {
-        let look = Committed { repo: self.clone(), tree: Some(self.tree_of(commit)?) };
-        Ok(Layered { look, below: Refused::new(io::ErrorKind::Unsupported, "a commit is never written to") })
+        let look = Committed {
+            repo: self.clone(),
+            tree: Some(self.tree_of(commit)?),
+        };
+        Ok(Layered {
+            look,
+            below: Refused::new(io::ErrorKind::Unsupported, "a commit is never written to"),
+        })
     }
 
     /// True when parts of the tree may be left out of the work tree.
     pub fn is_sparse(&self) -> bool {
-        self.with(|repo| repo.config_snapshot().boolean("core.sparseCheckout").unwrap_or(false))
+        self.with(|repo| {
+            repo.config_snapshot()
+                .boolean("core.sparseCheckout")
+                .unwrap_or(false)
+        })
     }
 }
 
@@ -72,21 +105,32 @@ fn of_files(error: Error) -> io::Error {
 
 impl Committed {
     fn find(&self, path: &RelPath) -> io::Result<Option<(EntryMode, ObjectId)>> {
-        self.tree.map(|tree| self.repo.find_in_tree(tree, path)).transpose().map(Option::flatten).map_err(of_files)
+        self.tree
+            .map(|tree| self.repo.find_in_tree(tree, path))
+            .transpose()
+            .map(Option::flatten)
+            .map_err(of_files)
     }
 
     fn blob(&self, path: &RelPath, is_right: fn(EntryMode) -> bool) -> io::Result<Vec<u8>> {
         let found = self.find(path)?.ok_or(io::ErrorKind::NotFound)?;
         if !is_right(found.0) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{path} is something else in the commit")));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{path} is something else in the commit"),
+            ));
         }
-        self.repo.read_object(&git_id(&found.1), Kind::Blob).map_err(of_files)
+        self.repo
+            .read_object(&git_id(&found.1), Kind::Blob)
+            .map_err(of_files)
     }
 }
 
 impl Look for Committed {
     fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
-        let Some((mode, id)) = self.find(path)? else { return Ok(None) };
+        let Some((mode, id)) = self.find(path)? else {
+            return Ok(None);
+        };
         let (kind, bits) = match mode.kind() {
             EntryKind::Tree => (Type::Dir, 0o755),
             EntryKind::Blob => (Type::File, 0o644),
@@ -95,12 +139,32 @@ impl Look for Committed {
             EntryKind::Commit => (Type::Other, 0),
         };
         let is_blob = matches!(kind, Type::File | Type::Symlink);
-        let size = if is_blob { self.repo.header(&git_id(&id)).map_err(of_files)?.map_or(0, |(_, size)| size) } else { 0 };
-        Ok(Some(Stat { kind, mode: bits, size, mtime: (0, 0), ctime: (0, 0), ino: 0, dev: 0, uid: 0, gid: 0, links: 1 }))
+        let size = if is_blob {
+            self.repo
+                .header(&git_id(&id))
+                .map_err(of_files)?
+                .map_or(0, |(_, size)| size)
+        } else {
+            0
+        };
+        Ok(Some(Stat {
+            kind,
+            mode: bits,
+            size,
+            mtime: (0, 0),
+            ctime: (0, 0),
+            ino: 0,
+            dev: 0,
+            uid: 0,
+            gid: 0,
+            links: 1,
+        }))
     }
 
     fn open(&self, path: &RelPath) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(Cursor::new(self.blob(path, |mode| mode.is_blob())?)))
+        Ok(Box::new(Cursor::new(
+            self.blob(path, |mode| mode.is_blob())?,
+        )))
     }
 
     fn read_link(&self, path: &RelPath) -> io::Result<Vec<u8>> {
@@ -112,7 +176,12 @@ impl Look for Committed {
             return Ok(Vec::new());
         }
         match self.find(dir)? {
-            Some((mode, id)) if mode.is_tree() => Ok(self.repo.folder_entries(id).map_err(of_files)?.into_keys().collect()),
+            Some((mode, id)) if mode.is_tree() => Ok(self
+                .repo
+                .folder_entries(id)
+                .map_err(of_files)?
+                .into_keys()
+                .collect()),
             Some(_) => Err(io::ErrorKind::NotADirectory.into()),
             None => Err(io::ErrorKind::NotFound.into()),
         }
@@ -130,7 +199,9 @@ impl Sparse {
     /// True when the index says of a path, or of something below it, that it is left out.
     fn is_left_out(&self, path: &RelPath) -> bool {
         let (here, below) = entries_at(&self.index, path);
-        here.iter().chain(below).any(|entry| entry.flags.contains(Flags::SKIP_WORKTREE))
+        here.iter()
+            .chain(below)
+            .any(|entry| entry.flags.contains(Flags::SKIP_WORKTREE))
     }
 
     /// True when a path is read from the commit.
@@ -148,11 +219,19 @@ impl Look for Sparse {
     }
 
     fn open(&self, path: &RelPath) -> io::Result<Box<dyn Read + Send>> {
-        if self.is_away(path)? { self.committed.open(path) } else { self.root.open(path) }
+        if self.is_away(path)? {
+            self.committed.open(path)
+        } else {
+            self.root.open(path)
+        }
     }
 
     fn read_link(&self, path: &RelPath) -> io::Result<Vec<u8>> {
-        if self.is_away(path)? { self.committed.read_link(path) } else { self.root.read_link(path) }
+        if self.is_away(path)? {
+            self.committed.read_link(path)
+        } else {
+            self.root.read_link(path)
+        }
     }
 
     fn list(&self, dir: &RelPath) -> io::Result<Vec<Vec<u8>>> {
@@ -161,7 +240,11 @@ impl Look for Sparse {
         }
         let mut names = self.root.list(dir)?;
         let committed = self.committed.list(dir).unwrap_or_default();
-        names.extend(committed.into_iter().filter(|name| self.is_left_out(&dir.join(name))));
+        names.extend(
+            committed
+                .into_iter()
+                .filter(|name| self.is_left_out(&dir.join(name))),
+        );
         names.sort_unstable();
         names.dedup();
         Ok(names)
@@ -183,13 +266,30 @@ mod tests {
         let repo = sandbox.repo();
         let files = repo.files_of(&commit).expect("it is a commit");
         let path = |text: &str| RelPath::parse(text).expect("it is honest");
-        let kind = |text: &str| files.stat(&path(text)).expect("it reads").map(|stat| (stat.kind, stat.size));
-        assert_eq!((kind("tasks"), kind("top"), kind("absent/x")), (Some((Type::Dir, 0)), Some((Type::File, 4)), None));
+        let kind = |text: &str| {
+            files
+                .stat(&path(text))
+                .expect("it reads")
+                .map(|stat| (stat.kind, stat.size))
+        };
+        assert_eq!(
+            (kind("tasks"), kind("top"), kind("absent/x")),
+            (Some((Type::Dir, 0)), Some((Type::File, 4)), None)
+        );
         let mut text = String::new();
-        files.open(&path("top")).expect("it opens").read_to_string(&mut text).expect("it reads");
+        files
+            .open(&path("top"))
+            .expect("it opens")
+            .read_to_string(&mut text)
+            .expect("it reads");
         assert_eq!(text, "top\n");
-        assert_eq!(files.list(&RelPath::root()).expect("it lists"), [b"tasks".to_vec(), b"top".to_vec()]);
+        assert_eq!(
+            files.list(&RelPath::root()).expect("it lists"),
+            [b"tasks".to_vec(), b"top".to_vec()]
+        );
         assert!(files.open(&path("tasks")).is_err() && files.list(&path("top")).is_err());
-        assert!(files.remove_file(&path("top")).is_err() && files.create(&path("new"), 0o644).is_err());
+        assert!(
+            files.remove_file(&path("top")).is_err() && files.create(&path("new"), 0o644).is_err()
+        );
     }
 }

@@ -12,13 +12,30 @@ use crate::base::{Digest, GitId, RelPath, path::UnsafePath};
 /// The paths of an index file; `None` when it is refused.
 pub fn index(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
     let never = std::time::UNIX_EPOCH;
-    let (state, _) = State::from_bytes(bytes, never.into(), gix::hash::Kind::Sha1, Options::default()).ok()?;
-    Some(state.entries().iter().map(|entry| entry.path(&state).to_vec()).collect())
+    let (state, _) = State::from_bytes(
+        bytes,
+        never.into(),
+        gix::hash::Kind::Sha1,
+        Options::default(),
+    )
+    .ok()?;
+    Some(
+        state
+            .entries()
+            .iter()
+            .map(|entry| entry.path(&state).to_vec())
+            .collect(),
+    )
 }
 
 /// The entries of a tree: their paths in a folder, or why they cannot be there; their objects.
-pub fn tree(bytes: &[u8], dir: &RelPath) -> Result<Vec<(Result<RelPath, UnsafePath>, GitId)>, Error> {
-    tree::entries_of(bytes, gix::hash::Kind::Sha1, |entry| Ok((dir.child(entry.filename), super::repo::git_id(entry.oid))))
+pub fn tree(
+    bytes: &[u8],
+    dir: &RelPath,
+) -> Result<Vec<(Result<RelPath, UnsafePath>, GitId)>, Error> {
+    tree::entries_of(bytes, gix::hash::Kind::Sha1, |entry| {
+        Ok((dir.child(entry.filename), super::repo::git_id(entry.oid)))
+    })
 }
 
 /// The digest and size in a Git LFS pointer.

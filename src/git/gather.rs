@@ -41,7 +41,8 @@ impl Gathered {
         files.contains(&self.path)
     }
 
-    /// Removes it: the index first, as git does, so that nobody looks for objects in a pack that is gone.
+    /// Removes it: the index first, as git does, so that nobody looks for objects in a pack that is
+    /// gone.
     pub fn remove(&self) -> Result<(), Error> {
         disk::remove(&self.path.with_extension("idx"))?;
         disk::remove(&self.path).map(drop)
@@ -52,49 +53,103 @@ impl Gathered {
 /// left out. None while git collects.
 pub(super) fn small_packs(objects: &Path, hash: gix::hash::Kind) -> Vec<Gathered> {
     let found = candidates(&objects.join("pack"));
-    if found.len() < MANY || objects.parent().is_some_and(|git| git.join("gc.pid").exists()) {
+    if found.len() < MANY
+        || objects
+            .parent()
+            .is_some_and(|git| git.join("gc.pid").exists())
+    {
         return Vec::new();
     }
-    found.into_iter().filter_map(|path| read(path, hash)).collect()
+    found
+        .into_iter()
+        .filter_map(|path| read(path, hash))
+        .collect()
 }
 
 /// Packs that have an index beside them and nothing else, and are small.
 fn candidates(folder: &Path) -> Vec<PathBuf> {
-    let Ok(listing) = std::fs::read_dir(folder) else { return Vec::new() };
+    let Ok(listing) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
     let mut kinds: BTreeMap<PathBuf, Vec<(String, u64)>> = BTreeMap::new();
     for entry in listing.flatten() {
         let path = entry.path();
-        let Some(kind) = path.extension().and_then(|kind| kind.to_str()).map(str::to_string) else { continue };
-        let len = entry.metadata().ok().filter(|found| found.is_file()).map_or(u64::MAX, |found| found.len());
-        kinds.entry(path.with_extension("")).or_default().push((kind, len));
+        let Some(kind) = path
+            .extension()
+            .and_then(|kind| kind.to_str())
+            .map(str::to_string)
+        else {
+            continue;
+        };
+        let len = entry
+            .metadata()
+            .ok()
+            .filter(|found| found.is_file())
+            .map_or(u64::MAX, |found| found.len());
+        kinds
+            .entry(path.with_extension(""))
+            .or_default()
+            .push((kind, len));
     }
     let fits = |(_, kinds): &(PathBuf, Vec<(String, u64)>)| {
-        kinds.len() == 2 && kinds.iter().all(|(kind, len)| matches!(kind.as_str(), "pack" | "idx") && *len <= SMALL)
+        kinds.len() == 2
+            && kinds
+                .iter()
+                .all(|(kind, len)| matches!(kind.as_str(), "pack" | "idx") && *len <= SMALL)
     };
-    kinds.into_iter().filter(fits).map(|(path, _)| path.with_extension("pack")).collect()
+    kinds
+        .into_iter()
+        .filter(fits)
+        .map(|(path, _)| path.with_extension("pack"))
+        .collect()
 }
 
 /// Reads a pack; `None` unless it is what its index says and holds whole objects only.
 fn read(path: PathBuf, hash: gix::hash::Kind) -> Option<Gathered> {
     let bytes = std::fs::read(&path).ok()?;
     let index = index::File::at(path.with_extension("idx"), hash).ok()?;
-    let end = bytes.len().checked_sub(hash.len_in_bytes()).filter(|end| *end >= HEADER)?;
+    let end = bytes
+        .len()
+        .checked_sub(hash.len_in_bytes())
+        .filter(|end| *end >= HEADER)?;
     let mut sum = hasher(hash);
     sum.update(&bytes[..end]);
     let trailer = sum.try_finalize().ok()?;
     if trailer.as_slice() != &bytes[end..] || index.pack_checksum() != trailer {
         return None;
     }
-    let mut listed: Vec<(u64, ObjectId, u32)> =
-        index.iter().map(|entry| Some((entry.pack_offset, entry.oid, entry.crc32?))).collect::<Option<_>>()?;
+    let mut listed: Vec<(u64, ObjectId, u32)> = index
+        .iter()
+        .map(|entry| Some((entry.pack_offset, entry.oid, entry.crc32?)))
+        .collect::<Option<_>>()?;
     listed.sort_unstable();
-    let ends = listed.iter().skip(1).map(|(offset, ..)| *offset).chain([end as u64]).collect::<Vec<_>>();
+    let ends = listed
+        .iter()
+        .skip(1)
+        .map(|(offset, ..)| *offset)
+        .chain([end as u64])
+        .collect::<Vec<_>>();
     let mut places = Vec::with_capacity(listed.len());
     for ((offset, id, crc), end) in listed.into_iter().zip(ends) {
         let entry = bytes.get(usize::try_from(offset).ok()?..usize::try_from(end).ok()?)?;
-        let head = data::Entry::from_bytes(entry, 0, hash).ok().filter(|_| crc32fast::hash(entry) == crc)?;
+        let head = data::Entry::from_bytes(entry, 0, hash)
+            .ok()
+            .filter(|_| crc32fast::hash(entry) == crc)?;
         let kind = head.header.as_kind()?;
-        places.push((id, Place { offset, len: entry.len() as u64, crc, kind, size: head.decompressed_size }));
+        places.push((
+            id,
+            Place {
+                offset,
+                len: entry.len() as u64,
+                crc,
+                kind,
+                size: head.decompressed_size,
+            },
+        ));
     }
-    Some(Gathered { path, bytes, places })
+    Some(Gathered {
+        path,
+        bytes,
+        places,
+    })
 }

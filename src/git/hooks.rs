@@ -32,7 +32,8 @@ pub struct HooksFolder {
     pub by: SaidBy,
 }
 
-/// A path of the index that differs from HEAD: its object in HEAD and in the index; `None` = absent.
+/// A path of the index that differs from HEAD: its object in HEAD and in the index; `None` =
+/// absent.
 pub type StagedChange = (RelPath, Option<GitId>, Option<GitId>);
 
 impl Repo {
@@ -41,11 +42,28 @@ impl Repo {
         self.with(|repo| {
             let config = repo.config_snapshot();
             let said = config.trusted_path("core.hooksPath").ok().flatten();
-            let Some(said) = said else { return HooksFolder { said: self.common_dir().join("hooks"), by: SaidBy::Nobody } };
-            let sections = config.plumbing().sections_by_name("core").into_iter().flatten();
-            let last = sections.filter(|section| section.value("hooksPath").is_some()).last();
+            let Some(said) = said else {
+                return HooksFolder {
+                    said: self.common_dir().join("hooks"),
+                    by: SaidBy::Nobody,
+                };
+            };
+            let sections = config
+                .plumbing()
+                .sections_by_name("core")
+                .into_iter()
+                .flatten();
+            let last = sections
+                .filter(|section| section.value("hooksPath").is_some())
+                .last();
             let by = match last.map(|section| section.meta()) {
-                Some(meta) if meta.level == 0 && matches!(meta.source, gix::config::Source::Local | gix::config::Source::Worktree) => {
+                Some(meta)
+                    if meta.level == 0
+                        && matches!(
+                            meta.source,
+                            gix::config::Source::Local | gix::config::Source::Worktree
+                        ) =>
+                {
                     meta.path.clone().map_or(SaidBy::Elsewhere, SaidBy::File)
                 }
                 _ => SaidBy::Elsewhere,
@@ -67,24 +85,40 @@ impl Repo {
     /// Replaces a configuration file by git's own lock, durably; its mode stays. A file that is not
     /// `before` any more is not touched.
     pub fn replace_config(&self, file: &Path, before: &[u8], after: &[u8]) -> Result<(), Error> {
-        let failed = |source| Error::File { doing: "changing", path: file.to_path_buf(), source };
+        let failed = |source| Error::File {
+            doing: "changing",
+            path: file.to_path_buf(),
+            source,
+        };
         if std::fs::symlink_metadata(file).is_ok_and(|found| !found.is_file()) {
-            return Err(failed(std::io::Error::other("it is no regular file, and would be replaced by one")));
+            return Err(failed(std::io::Error::other(
+                "it is no regular file, and would be replaced by one",
+            )));
         }
         self.clear_config_lock(file)?;
         let staged = self.staged_config();
         disk::create_dirs(&self.common_dir().join("snapback"))?;
-        let lock = Lock { target: file.to_path_buf(), staged: staged.clone(), bytes: after.to_vec() };
+        let lock = Lock {
+            target: file.to_path_buf(),
+            staged: staged.clone(),
+            bytes: after.to_vec(),
+        };
         lock.stage()?;
         if let Ok(found) = std::fs::metadata(file) {
-            std::fs::set_permissions(&staged, std::fs::Permissions::from_mode(found.permissions().mode() & 0o7777)).map_err(failed)?;
+            std::fs::set_permissions(
+                &staged,
+                std::fs::Permissions::from_mode(found.permissions().mode() & 0o7777),
+            )
+            .map_err(failed)?;
         }
         disk::sync(&staged)?;
         lock.take_staged()?;
         if self.read_config(file)? != before {
             lock.release()?;
             disk::remove(&staged)?;
-            return Err(failed(std::io::Error::other("somebody else changed it at the same moment")));
+            return Err(failed(std::io::Error::other(
+                "somebody else changed it at the same moment",
+            )));
         }
         lock.publish().inspect_err(|_| drop(lock.release()))?;
         disk::remove(&staged)?;
@@ -108,48 +142,101 @@ impl Repo {
     /// True when the git program runs hooks of its configuration (git 2.54). It is asked, because
     /// a number says nothing of what a distribution changed.
     pub fn runs_configured_hooks(&self) -> bool {
-        let probe =
-            ["-c", "hook.snapback-probe.event=post-commit", "-c", "hook.snapback-probe.command=true", "hook", "list", "post-commit"];
-        self.program(&probe).run().is_ok_and(|ended| ended.succeeded() && ended.stdout.contains_str("snapback-probe"))
+        let probe = [
+            "-c",
+            "hook.snapback-probe.event=post-commit",
+            "-c",
+            "hook.snapback-probe.command=true",
+            "hook",
+            "list",
+            "post-commit",
+        ];
+        self.program(&probe)
+            .run()
+            .is_ok_and(|ended| ended.succeeded() && ended.stdout.contains_str("snapback-probe"))
     }
 
     /// The configured hooks of an event by their names, as git lists them.
     pub fn listed_hooks(&self, event: &str) -> Vec<String> {
         let ended = self.program(&["hook", "list", event]).run();
-        let text = ended.map(|ended| String::from_utf8_lossy(&ended.stdout).into_owned()).unwrap_or_default();
+        let text = ended
+            .map(|ended| String::from_utf8_lossy(&ended.stdout).into_owned())
+            .unwrap_or_default();
         text.lines().map(|line| line.trim().to_string()).collect()
     }
 
     /// The folder of hooks as the git program sees it now, when it is configured.
     pub fn told_hooks_path(&self) -> Option<PathBuf> {
         use std::os::unix::ffi::OsStrExt;
-        let ended = self.program(&["config", "--type=path", "--get", "core.hooksPath"]).run().ok().filter(|ended| ended.succeeded())?;
-        Some(PathBuf::from(OsStr::from_bytes(ended.stdout.trim_end_with(|c| c == '\n'))))
+        let ended = self
+            .program(&["config", "--type=path", "--get", "core.hooksPath"])
+            .run()
+            .ok()
+            .filter(|ended| ended.succeeded())?;
+        Some(PathBuf::from(OsStr::from_bytes(
+            ended.stdout.trim_end_with(|c| c == '\n'),
+        )))
     }
 
     /// The commit that HEAD was at before the last merge, rebase or reset.
     pub fn former_head(&self) -> Result<Option<GitId>, Error> {
         let bytes = disk::read(&self.git_dir().join("ORIG_HEAD"))?.unwrap_or_default();
-        Ok(std::str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok()))
+        Ok(std::str::from_utf8(&bytes)
+            .ok()
+            .and_then(|text| text.trim().parse().ok()))
     }
 
-    /// Adds a trailer to a file with a commit message, as git would, unless it has one of that name.
+    /// Adds a trailer to a file with a commit message, as git would, unless it has one of that
+    /// name.
     pub fn add_trailer(&self, file: &Path, name: &str, value: &str) -> Result<(), Error> {
         let trailer = format!("{name}: {value}");
-        let command = self.program(&["interpret-trailers", "--in-place", "--if-exists", "doNothing", "--trailer", &trailer, "--"]);
+        let command = self.program(&[
+            "interpret-trailers",
+            "--in-place",
+            "--if-exists",
+            "doNothing",
+            "--trailer",
+            &trailer,
+            "--",
+        ]);
         let ended = command.arg(file).run().map_err(Error::Program)?;
-        if ended.succeeded() { Ok(()) } else { Err(Error::Listing { output: super::program::printed(&ended) }) }
+        if ended.succeeded() {
+            Ok(())
+        } else {
+            Err(Error::Listing {
+                output: super::program::printed(&ended),
+            })
+        }
     }
 
     /// What is staged below some paths, in the index that a hook was told of.
-    pub fn staged(&self, index: Option<&OsStr>, paths: &[&RelPath]) -> Result<Vec<StagedChange>, Error> {
-        let mut command = self.program(&["diff-index", "--cached", "--raw", "-z", "--no-renames", "--no-abbrev", "HEAD", "--"]);
+    pub fn staged(
+        &self,
+        index: Option<&OsStr>,
+        paths: &[&RelPath],
+    ) -> Result<Vec<StagedChange>, Error> {
+        let mut command = self.program(&[
+            "diff-index",
+            "--cached",
+            "--raw",
+            "-z",
+            "--no-renames",
+            "--no-abbrev",
+            "HEAD",
+            "--",
+        ]);
         if let Some(index) = index {
             command = command.env("GIT_INDEX_FILE", index);
         }
-        let ended = command.args(paths.iter().map(|path| path.as_os())).output_cap(64 << 20).run().map_err(Error::Program)?;
+        let ended = command
+            .args(paths.iter().map(|path| path.as_os()))
+            .output_cap(64 << 20)
+            .run()
+            .map_err(Error::Program)?;
         if !ended.succeeded() {
-            return Err(Error::Listing { output: super::program::printed(&ended) });
+            return Err(Error::Listing {
+                output: super::program::printed(&ended),
+            });
         }
         let mut parts = ended.stdout.split(|byte| *byte == 0);
         let mut found = Vec::new();
@@ -157,7 +244,9 @@ impl Repo {
             let ids: Vec<&[u8]> = about.split(|byte| *byte == b' ').collect();
             let id = |nth: usize| {
                 let text = std::str::from_utf8(ids.get(nth)?).ok()?;
-                text.parse::<GitId>().ok().filter(|_| text.bytes().any(|digit| digit != b'0'))
+                text.parse::<GitId>()
+                    .ok()
+                    .filter(|_| text.bytes().any(|digit| digit != b'0'))
             };
             if let Ok(path) = RelPath::parse(path) {
                 found.push((path, id(2), id(3)));
@@ -168,9 +257,18 @@ impl Repo {
 
     /// The files below some folders that differ between two commits; all of them when there is no
     /// first one. Folders that are the same are not read.
-    pub fn changed_paths(&self, before: Option<&GitId>, after: &GitId, dirs: &[RelPath]) -> Result<Vec<RelPath>, Error> {
+    pub fn changed_paths(
+        &self,
+        before: Option<&GitId>,
+        after: &GitId,
+        dirs: &[RelPath],
+    ) -> Result<Vec<RelPath>, Error> {
         let Some(before) = before else {
-            return Ok(self.entries(after, dirs)?.into_iter().map(|(path, _)| path).collect());
+            return Ok(self
+                .entries(after, dirs)?
+                .into_iter()
+                .map(|(path, _)| path)
+                .collect());
         };
         let (old, new) = (self.tree_of(before)?, self.tree_of(after)?);
         let mut found = Vec::new();
@@ -178,7 +276,12 @@ impl Repo {
             let (a, b) = if dir.is_root() {
                 (Some((true, old)), Some((true, new)))
             } else {
-                let slot = |tree| Ok::<_, Error>(self.find_in_tree(tree, dir)?.map(|(mode, id)| (mode.is_tree(), id)));
+                let slot = |tree| {
+                    Ok::<_, Error>(
+                        self.find_in_tree(tree, dir)?
+                            .map(|(mode, id)| (mode.is_tree(), id)),
+                    )
+                };
                 (slot(old)?, slot(new)?)
             };
             self.compare(dir, a, b, &mut found, 0)?;
@@ -204,26 +307,63 @@ impl Repo {
         if old == new || depth > DEEPEST || found.len() > MOST {
             return Ok(());
         }
-        let folder = |slot: Option<(bool, gix::ObjectId)>| slot.filter(|(is_tree, _)| *is_tree).map(|(_, id)| id);
-        if old.or(new).is_some() && (old.is_some_and(|(is_tree, _)| !is_tree) || new.is_some_and(|(is_tree, _)| !is_tree)) {
+        let folder = |slot: Option<(bool, gix::ObjectId)>| {
+            slot.filter(|(is_tree, _)| *is_tree).map(|(_, id)| id)
+        };
+        if old.or(new).is_some()
+            && (old.is_some_and(|(is_tree, _)| !is_tree)
+                || new.is_some_and(|(is_tree, _)| !is_tree))
+        {
             found.push(path.clone());
         }
-        let list = |id: Option<gix::ObjectId>| id.map(|id| self.folder_entries(id)).transpose().map(Option::unwrap_or_default);
+        let list = |id: Option<gix::ObjectId>| {
+            id.map(|id| self.folder_entries(id))
+                .transpose()
+                .map(Option::unwrap_or_default)
+        };
         let (a, b) = (list(folder(old))?, list(folder(new))?);
-        for name in a.keys().chain(b.keys().filter(|name| !a.contains_key(*name))) {
-            let Ok(below) = path.child(name) else { continue };
-            self.compare(&below, a.get(name).copied(), b.get(name).copied(), found, depth + 1)?;
+        for name in a
+            .keys()
+            .chain(b.keys().filter(|name| !a.contains_key(*name)))
+        {
+            let Ok(below) = path.child(name) else {
+                continue;
+            };
+            self.compare(
+                &below,
+                a.get(name).copied(),
+                b.get(name).copied(),
+                found,
+                depth + 1,
+            )?;
         }
         Ok(())
     }
 
     /// The commits that a newer one reaches and older ones do not, newest first, at most `most`.
-    pub fn commits_between(&self, older: &[GitId], newer: &GitId, most: usize) -> Result<Vec<GitId>, Error> {
+    pub fn commits_between(
+        &self,
+        older: &[GitId],
+        newer: &GitId,
+        most: usize,
+    ) -> Result<Vec<GitId>, Error> {
         let doing = "listing commits";
-        let (hidden, tip) = (older.iter().map(|id| self.oid(id)).collect::<Result<Vec<_>, _>>()?, self.oid(newer)?);
+        let (hidden, tip) = (
+            older
+                .iter()
+                .map(|id| self.oid(id))
+                .collect::<Result<Vec<_>, _>>()?,
+            self.oid(newer)?,
+        );
         self.with(|repo| {
-            let walk = repo.rev_walk([tip]).with_hidden(hidden).all().during(doing)?;
-            walk.take(most).map(|found| Ok(super::repo::git_id(&found.during(doing)?.id))).collect()
+            let walk = repo
+                .rev_walk([tip])
+                .with_hidden(hidden)
+                .all()
+                .during(doing)?;
+            walk.take(most)
+                .map(|found| Ok(super::repo::git_id(&found.during(doing)?.id)))
+                .collect()
         })
     }
 
@@ -243,7 +383,9 @@ impl Repo {
             }
             let parent = self.commit(&at)?.parents.into_iter().next();
             count += usize::from(touches(parent.as_ref(), &at)?);
-            let Some(parent) = parent else { return Ok(None) };
+            let Some(parent) = parent else {
+                return Ok(None);
+            };
             at = parent;
         }
         Ok(None)

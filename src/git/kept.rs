@@ -12,7 +12,11 @@ impl Repo {
     /// The blobs of files whose name begins and ends so, in every folder, that any reference,
     /// reference log, stash, index or HEAD of any linked work tree reaches; and for each a path
     /// that it has somewhere. Never a part of them: when git cannot tell, it is an error.
-    pub fn reachable_blobs(&self, beginning: &str, end: &str) -> Result<Vec<(GitId, String)>, Error> {
+    pub fn reachable_blobs(
+        &self,
+        beginning: &str,
+        end: &str,
+    ) -> Result<Vec<(GitId, String)>, Error> {
         let pattern = format!(":(top,glob)**/{beginning}*{end}");
         // Whatever a commit has, it or one before it brought: against every parent, because a merge
         // may bring what none of them had, and with full history, because git leaves out the
@@ -31,11 +35,18 @@ impl Repo {
             }
         }
         for index in self.index_files()? {
-            let command = self.program(&["ls-files", "-s", "-z", "--", &pattern]).env("GIT_INDEX_FILE", index);
+            let command = self
+                .program(&["ls-files", "-s", "-z", "--", &pattern])
+                .env("GIT_INDEX_FILE", index);
             // A record is `mode id stage`, tab, path, zero.
             for record in self.listing(command)?.split(|byte| *byte == 0) {
-                let Some(tab) = record.iter().position(|byte| *byte == b'\t') else { continue };
-                let id = record[..tab].split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+                let Some(tab) = record.iter().position(|byte| *byte == b'\t') else {
+                    continue;
+                };
+                let id = record[..tab]
+                    .split(|byte| *byte == b' ')
+                    .nth(1)
+                    .unwrap_or_default();
                 add(&mut found, id, &record[tab + 1..])?;
             }
         }
@@ -45,17 +56,27 @@ impl Repo {
     /// Everything that git lists, or an error.
     fn listing(&self, command: Command) -> Result<Vec<u8>, Error> {
         // No object is fetched from anywhere: what is missing here is an error.
-        let ended = command.env("GIT_NO_LAZY_FETCH", "1").output_cap(MAX_LIST).run().map_err(Error::Program)?;
+        let ended = command
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .output_cap(MAX_LIST)
+            .run()
+            .map_err(Error::Program)?;
         if ended.succeeded() && ended.stdout.len() < MAX_LIST {
             return Ok(ended.stdout);
         }
-        Err(Error::Listing { output: program::printed(&ended) })
+        Err(Error::Listing {
+            output: program::printed(&ended),
+        })
     }
 
     /// The index files of all linked work trees.
     fn index_files(&self) -> Result<Vec<PathBuf>, Error> {
         let others = self.common_dir().join("worktrees");
-        let failed = |source| Error::File { doing: "listing", path: others.clone(), source };
+        let failed = |source| Error::File {
+            doing: "listing",
+            path: others.clone(),
+            source,
+        };
         let mut files = vec![self.common_dir().join("index")];
         if others.is_dir() {
             for entry in others.read_dir().map_err(failed)? {
@@ -71,7 +92,9 @@ impl Repo {
         let listed = self.listing(self.program(&["worktree", "list", "--porcelain", "-z"]))?;
         let lines = listed.split(|byte| *byte == 0);
         let paths = lines.filter_map(|line| line.strip_prefix(b"worktree "));
-        Ok(paths.map(|path| PathBuf::from(OsStr::from_bytes(path))).collect())
+        Ok(paths
+            .map(|path| PathBuf::from(OsStr::from_bytes(path)))
+            .collect())
     }
 }
 
@@ -81,7 +104,9 @@ fn add(found: &mut BTreeMap<GitId, String>, id: &[u8], path: &[u8]) -> Result<()
     if text.bytes().all(|byte| byte == b'0') {
         return Ok(());
     }
-    let id = text.parse().map_err(|_| Error::Listing { output: text::escape(id) })?;
+    let id = text.parse().map_err(|_| Error::Listing {
+        output: text::escape(id),
+    })?;
     found.entry(id).or_insert_with(|| text::escape(path));
     Ok(())
 }
@@ -96,7 +121,13 @@ mod tests {
         let put = |text: &str| sandbox.write("s/snapshot-T-v1.yaml", text.as_bytes());
         let mut expected = Vec::new();
         let mut note = |text: &str| expected.push(sandbox.repo().blob_id(text.as_bytes()));
-        assert_eq!(sandbox.repo().reachable_blobs("snapshot-", ".yaml").unwrap(), []);
+        assert_eq!(
+            sandbox
+                .repo()
+                .reachable_blobs("snapshot-", ".yaml")
+                .unwrap(),
+            []
+        );
         put("first\n");
         sandbox.commit("first");
         note("first\n");
@@ -119,7 +150,13 @@ mod tests {
         put("in the index\n");
         sandbox.git(&["add", "-A"]);
         note("in the index\n");
-        let mut found: Vec<_> = sandbox.repo().reachable_blobs("snapshot-", ".yaml").unwrap().into_iter().map(|(id, _)| id).collect();
+        let mut found: Vec<_> = sandbox
+            .repo()
+            .reachable_blobs("snapshot-", ".yaml")
+            .unwrap()
+            .into_iter()
+            .map(|(id, _)| id)
+            .collect();
         found.sort();
         expected.sort();
         assert_eq!(found, expected);
@@ -131,8 +168,18 @@ mod tests {
             .unwrap();
         sandbox.git(&["-C", other.to_str().unwrap(), "add", "-A"]);
         let there = sandbox.repo().blob_id(b"there\n");
-        let found = || sandbox.repo().reachable_blobs("snapshot-", ".yaml").unwrap().into_iter().map(|(id, _)| id);
-        assert!(found().any(|id| id == there), "what is staged in another work tree");
+        let found = || {
+            sandbox
+                .repo()
+                .reachable_blobs("snapshot-", ".yaml")
+                .unwrap()
+                .into_iter()
+                .map(|(id, _)| id)
+        };
+        assert!(
+            found().any(|id| id == there),
+            "what is staged in another work tree"
+        );
         sandbox.git(&["-C", other.to_str().unwrap(), "commit", "-q", "-m", "there"]);
         assert!(found().any(|id| id == there), "its HEAD is detached");
     }

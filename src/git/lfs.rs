@@ -16,7 +16,11 @@ use crate::base::{Digest, Hasher, owner};
 /// The version line that is written.
 const VERSION: &str = "https://git-lfs.github.com/spec/v1";
 /// Version lines that are read: the names the format had before.
-const VERSIONS: [&str; 3] = [VERSION, "https://hawser.github.com/spec/v1", "http://git-media.io/v/2"];
+const VERSIONS: [&str; 3] = [
+    VERSION,
+    "https://hawser.github.com/spec/v1",
+    "http://git-media.io/v/2",
+];
 /// Bytes copied at once.
 const BLOCK: usize = 1 << 20;
 
@@ -32,7 +36,11 @@ impl Repo {
     /// Where the bytes of a large file lie, whether or not they are there.
     pub fn lfs_path(&self, oid: &Digest) -> PathBuf {
         let hex = oid.hex();
-        self.lfs_storage().join("objects").join(&hex[..2]).join(&hex[2..4]).join(&hex)
+        self.lfs_storage()
+            .join("objects")
+            .join(&hex[..2])
+            .join(&hex[2..4])
+            .join(&hex)
     }
 
     /// True when bytes of Git LFS may rightly be absent: there is a place to fetch them from.
@@ -52,10 +60,17 @@ impl Repo {
     pub fn store_lfs(&self, reader: &mut dyn Read) -> Result<(Digest, u64), Error> {
         let temp_dir = self.lfs_storage().join("tmp");
         let mut changed = disk::create_dirs(&temp_dir)?;
-        let failed = |source| Error::File { doing: "writing below", path: temp_dir.clone(), source };
+        let failed = |source| Error::File {
+            doing: "writing below",
+            path: temp_dir.clone(),
+            source,
+        };
         // Others may read what git-lfs would let them read: the umask decides.
         let mode = Permissions::from_mode(0o666);
-        let mut temp = tempfile::Builder::new().permissions(mode).tempfile_in(&temp_dir).map_err(failed)?;
+        let mut temp = tempfile::Builder::new()
+            .permissions(mode)
+            .tempfile_in(&temp_dir)
+            .map_err(failed)?;
         owner::give_at(temp.as_file(), temp.path()).map_err(failed)?;
         let (mut hasher, mut size, mut block) = (Hasher::default(), 0, vec![0; BLOCK]);
         loop {
@@ -69,8 +84,14 @@ impl Repo {
         }
         let oid = hasher.finish();
         let path = self.lfs_path(&oid);
-        temp.as_file().sync_all().map_err(|source| Error::Sync { path: temp.path().to_path_buf(), source })?;
-        let dir = path.parent().expect("because the path has folders").to_path_buf();
+        temp.as_file().sync_all().map_err(|source| Error::Sync {
+            path: temp.path().to_path_buf(),
+            source,
+        })?;
+        let dir = path
+            .parent()
+            .expect("because the path has folders")
+            .to_path_buf();
         changed.extend(disk::create_dirs(&dir)?);
         changed.push(dir);
         let kept = temp.into_temp_path();
@@ -117,7 +138,13 @@ mod tests {
         let pointer = Repo::lfs_pointer(&oid, 5);
         assert_eq!(parse_pointer(&pointer), Some((oid, 5)));
         let long = [pointer.clone(), vec![b'\n'; 1024]].concat();
-        for other in [&b""[..], b"version https://git-lfs.github.com/spec/v1\n", &pointer[1..], &long, b"\xff"] {
+        for other in [
+            &b""[..],
+            b"version https://git-lfs.github.com/spec/v1\n",
+            &pointer[1..],
+            &long,
+            b"\xff",
+        ] {
             assert_eq!(parse_pointer(other), None);
         }
     }
@@ -125,7 +152,10 @@ mod tests {
     #[test]
     fn large_files_become_pointers_and_come_back() {
         let sandbox = Sandbox::new();
-        sandbox.write(".gitattributes", b"*.bin filter=lfs diff=lfs merge=lfs -text\n");
+        sandbox.write(
+            ".gitattributes",
+            b"*.bin filter=lfs diff=lfs merge=lfs -text\n",
+        );
         sandbox.commit("rules");
         let repo = sandbox.repo();
         let converter = repo.converter(Attributes::WorkTree).unwrap();
@@ -135,15 +165,41 @@ mod tests {
         let pointer = converter.to_git(&path, content.clone()).unwrap();
         let (oid, size) = (Digest::of(&content), content.len() as u64);
         assert_eq!(pointer, Repo::lfs_pointer(&oid, size));
-        assert_eq!(converter.to_git(&path, pointer.clone()).unwrap(), pointer, "a pointer stays itself");
+        assert_eq!(
+            converter.to_git(&path, pointer.clone()).unwrap(),
+            pointer,
+            "a pointer stays itself"
+        );
 
-        let error = converter.to_worktree(&path, pointer.clone()).expect_err("the object is not here");
+        let error = converter
+            .to_worktree(&path, pointer.clone())
+            .expect_err("the object is not here");
         assert_eq!(error.kind(), Kind::Missing);
-        assert_eq!(repo.store_lfs(&mut content.as_slice()).unwrap(), (oid, size));
-        assert_eq!(repo.store_lfs(&mut content.as_slice()).unwrap(), (oid, size), "storing again is the same");
-        assert_eq!(converter.to_worktree(&path, pointer).unwrap(), Worktree::Lfs { oid, size });
+        assert_eq!(
+            repo.store_lfs(&mut content.as_slice()).unwrap(),
+            (oid, size)
+        );
+        assert_eq!(
+            repo.store_lfs(&mut content.as_slice()).unwrap(),
+            (oid, size),
+            "storing again is the same"
+        );
+        assert_eq!(
+            converter.to_worktree(&path, pointer).unwrap(),
+            Worktree::Lfs { oid, size }
+        );
         assert_eq!(std::fs::read(repo.lfs_path(&oid)).unwrap(), content);
-        assert_eq!(std::fs::read_dir(sandbox.path(".git/lfs/tmp")).unwrap().count(), 0);
-        assert_eq!(converter.to_worktree(&path, b"not a pointer".to_vec()).unwrap(), Worktree::Same(b"not a pointer".to_vec()));
+        assert_eq!(
+            std::fs::read_dir(sandbox.path(".git/lfs/tmp"))
+                .unwrap()
+                .count(),
+            0
+        );
+        assert_eq!(
+            converter
+                .to_worktree(&path, b"not a pointer".to_vec())
+                .unwrap(),
+            Worktree::Same(b"not a pointer".to_vec())
+        );
     }
 }

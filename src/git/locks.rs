@@ -63,7 +63,9 @@ impl Lock {
                 Err(Errno::EXIST) => return Err(disk::locked(&lock)),
                 Err(Errno::NOENT) => {}
                 // Another file system, or one without hard links.
-                Err(Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK | Errno::ACCESS) => return self.create(&lock),
+                Err(
+                    Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK | Errno::ACCESS,
+                ) => return self.create(&lock),
                 Err(error) => return Err(failed(&lock, error.into())),
             }
         }
@@ -79,22 +81,32 @@ impl Lock {
                 if self.is_held() {
                     return disk::sync(lock);
                 }
-                let begun = disk::read(lock)?.is_some_and(|bytes| !bytes.is_empty() && self.bytes.starts_with(&bytes));
+                let begun = disk::read(lock)?
+                    .is_some_and(|bytes| !bytes.is_empty() && self.bytes.starts_with(&bytes));
                 if !begun {
                     return Err(disk::locked(lock));
                 }
-                OpenOptions::new().write(true).truncate(true).open(lock).map_err(|error| failed(lock, error))?
+                OpenOptions::new()
+                    .write(true)
+                    .truncate(true)
+                    .open(lock)
+                    .map_err(|error| failed(lock, error))?
             }
             Err(error) => return Err(failed(lock, error)),
         };
-        file.write_all(&self.bytes).map_err(|error| failed(lock, error))?;
-        file.sync_all().map_err(|source| Error::Sync { path: lock.to_path_buf(), source })
+        file.write_all(&self.bytes)
+            .map_err(|error| failed(lock, error))?;
+        file.sync_all().map_err(|source| Error::Sync {
+            path: lock.to_path_buf(),
+            source,
+        })
     }
 
     /// True when the lock file is there and is this operation's.
     pub fn is_held(&self) -> bool {
         let lock = self.path();
-        disk::same_file(&self.staged, &lock) || disk::read(&lock).is_ok_and(|bytes| bytes.as_deref() == Some(&self.bytes))
+        disk::same_file(&self.staged, &lock)
+            || disk::read(&lock).is_ok_and(|bytes| bytes.as_deref() == Some(&self.bytes))
     }
 
     /// Removes the lock file if it is this operation's.
@@ -123,7 +135,11 @@ impl Lock {
 
 /// The error for a lock that could not be taken for another reason than that it exists.
 fn failed(lock: &Path, source: std::io::Error) -> Error {
-    Error::File { doing: "creating", path: lock.to_path_buf(), source }
+    Error::File {
+        doing: "creating",
+        path: lock.to_path_buf(),
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -134,7 +150,11 @@ mod tests {
     #[test]
     fn a_lock_is_ours_or_theirs() {
         let dir = tempfile::tempdir().unwrap();
-        let lock = Lock { target: dir.path().join("deep/ref"), staged: dir.path().join("staged"), bytes: b"new\n".to_vec() };
+        let lock = Lock {
+            target: dir.path().join("deep/ref"),
+            staged: dir.path().join("staged"),
+            bytes: b"new\n".to_vec(),
+        };
         lock.take().expect("nobody holds it");
         lock.take().expect("it is ours");
         lock.publish().unwrap();
@@ -151,11 +171,22 @@ mod tests {
     #[test]
     fn without_hard_links_a_half_written_lock_is_ours() {
         let dir = tempfile::tempdir().unwrap();
-        let lock = Lock { target: dir.path().join("ref"), staged: dir.path().join("staged"), bytes: b"new\n".to_vec() };
-        std::fs::File::create(lock.path()).unwrap().write_all(b"ne").unwrap();
-        lock.create(&lock.path()).expect("it is a beginning of ours");
+        let lock = Lock {
+            target: dir.path().join("ref"),
+            staged: dir.path().join("staged"),
+            bytes: b"new\n".to_vec(),
+        };
+        std::fs::File::create(lock.path())
+            .unwrap()
+            .write_all(b"ne")
+            .unwrap();
+        lock.create(&lock.path())
+            .expect("it is a beginning of ours");
         assert!(lock.is_held());
         std::fs::File::create(lock.path()).unwrap();
-        assert!(lock.create(&lock.path()).is_err(), "an empty lock may be git's");
+        assert!(
+            lock.create(&lock.path()).is_err(),
+            "an empty lock may be git's"
+        );
     }
 }

@@ -9,14 +9,34 @@ use crate::base::process::{Command, Exit};
 ///
 /// # Errors
 /// When git cannot be run, or cannot read the files: our side is untouched then.
-pub fn merge_file(dir: &Path, [base, ours, theirs]: [&Path; 3], marker: u16) -> Result<bool, Error> {
+pub fn merge_file(
+    dir: &Path,
+    [base, ours, theirs]: [&Path; 3],
+    marker: u16,
+) -> Result<bool, Error> {
     let size = format!("--marker-size={marker}");
-    let command = Command::new("git", dir).args(["merge-file", "--quiet", &size, "-L", "ours", "-L", "base", "-L", "theirs", "--"]);
-    let ended = command.args([ours, base, theirs]).run().map_err(Error::Program)?;
+    let command = Command::new("git", dir).args([
+        "merge-file",
+        "--quiet",
+        &size,
+        "-L",
+        "ours",
+        "-L",
+        "base",
+        "-L",
+        "theirs",
+        "--",
+    ]);
+    let ended = command
+        .args([ours, base, theirs])
+        .run()
+        .map_err(Error::Program)?;
     match ended.status {
         Exit::Code(0) => Ok(true),
         // The number of conflicts; what is above is an error.
         Exit::Code(1..=127) => Ok(false),
-        _ => Err(Error::MergeFile { output: printed(&ended) }),
+        _ => Err(Error::MergeFile {
+            output: printed(&ended),
+        }),
     }
 }

@@ -1,11 +1,11 @@
 //! A publication whose branch moved on before it: it is put on top of where the branch is now.
 //!
 //! Other people commit while an operation runs. As long as they left alone what the operation is
-//! about, its commit is made again on the new one, its tag with it, and the index is made again from
-//! the one that is there now. The commits of a release stay, because its manifest names them: a merge
-//! puts them on top. What became of the publication is a record in the operation's own
-//! folder, durable before the first lock is taken for it, so that a crash is recovered from the same
-//! values. `publish.rs` does the rest.
+//! about, its commit is made again on the new one, its tag with it, and the index is made again
+//! from the one that is there now. The commits of a release stay, because its manifest names them:
+//! a merge puts them on top. What became of the publication is a record in the operation's own
+//! folder, durable before the first lock is taken for it, so that a crash is recovered from the
+//! same values. `publish.rs` does the rest.
 
 use std::{borrow::Cow, collections::BTreeMap, path::Path};
 
@@ -58,19 +58,46 @@ pub fn put_on_top_of(scratch: &Path) -> Result<Option<(GitId, GitId)>, Error> {
 
 impl<'a> Current<'a> {
     /// A publication as it stands.
-    pub fn of(publication: &'a Publication, prepared: &serde_json::Value, scratch: &Path) -> Result<Self, Error> {
-        let planned = || serde_json::from_value(prepared.clone()).map_err(|error| Error::Prepared(error.to_string()));
+    pub fn of(
+        publication: &'a Publication,
+        prepared: &serde_json::Value,
+        scratch: &Path,
+    ) -> Result<Self, Error> {
+        let planned = || {
+            serde_json::from_value(prepared.clone())
+                .map_err(|error| Error::Prepared(error.to_string()))
+        };
         Ok(match record(scratch)? {
-            None => Self { publication: Cow::Borrowed(publication), prepared: planned()?, turn: 0 },
-            Some(Record { turn, refs, prepared }) => {
-                Self { publication: Cow::Owned(Publication { refs, ..publication.clone() }), prepared, turn }
-            }
+            None => Self {
+                publication: Cow::Borrowed(publication),
+                prepared: planned()?,
+                turn: 0,
+            },
+            Some(Record {
+                turn,
+                refs,
+                prepared,
+            }) => Self {
+                publication: Cow::Owned(Publication {
+                    refs,
+                    ..publication.clone()
+                }),
+                prepared,
+                turn,
+            },
         })
     }
 
     /// Only its references.
-    pub fn refs(publication: &'a Publication, scratch: &Path) -> Result<Cow<'a, [RefChange]>, Error> {
-        Ok(record(scratch)?.map_or(Cow::Borrowed(publication.refs.as_slice()), |record| Cow::Owned(record.refs)))
+    pub fn refs(
+        publication: &'a Publication,
+        scratch: &Path,
+    ) -> Result<Cow<'a, [RefChange]>, Error> {
+        Ok(
+            record(scratch)?.map_or(Cow::Borrowed(publication.refs.as_slice()), |record| {
+                Cow::Owned(record.refs)
+            }),
+        )
     }
 }
 
@@ -114,7 +141,10 @@ impl Repo {
                 Err(error) => error,
             };
             match &error {
-                Error::GitLocked { age_secs: Some(0..=YOUNG_SECS), file } if patience.waits_for(file) => {}
+                Error::GitLocked {
+                    age_secs: Some(0..=YOUNG_SECS),
+                    file,
+                } if patience.waits_for(file) => {}
                 Error::RefChanged { .. } | Error::IndexChanged if follows < FOLLOWED => {
                     follows += 1;
                     let current = Current::of(publication, prepared, scratch)?;
@@ -130,7 +160,9 @@ impl Repo {
     pub fn clear_staged(&self, scratch: &Path) {
         for entry in std::fs::read_dir(scratch).into_iter().flatten().flatten() {
             let name = entry.file_name();
-            let is_staged = |name: &str| name == STAGED_INDEX || name.starts_with("ref-") || name.starts_with("turn-");
+            let is_staged = |name: &str| {
+                name == STAGED_INDEX || name.starts_with("ref-") || name.starts_with("turn-")
+            };
             if name.to_str().is_some_and(is_staged) {
                 let _ = disk::remove(&entry.path());
             }
@@ -138,7 +170,13 @@ impl Repo {
     }
 
     /// Makes the publication again, on top of where the branch is now.
-    fn put_on_top(&self, planned: &Publication, current: &Current<'_>, scratch: &Path, untouched: &Untouched<'_>) -> Result<(), Error> {
+    fn put_on_top(
+        &self,
+        planned: &Publication,
+        current: &Current<'_>,
+        scratch: &Path,
+        untouched: &Untouched<'_>,
+    ) -> Result<(), Error> {
         let is_past = self.is_past_return(planned, scratch)?;
         let refs = match planned.refs.last() {
             Some(_) if is_past => current.publication.refs.clone(),
@@ -149,56 +187,116 @@ impl Repo {
             None => Vec::new(),
         };
         let turn = current.turn + 1;
-        let changes = if is_past { self.lagging(planned)? } else { planned.index.clone() };
-        let index = if changes.is_empty() { None } else { Some(self.prepare_index(&changes, scratch, turn)?) };
+        let changes = if is_past {
+            self.lagging(planned)?
+        } else {
+            planned.index.clone()
+        };
+        let index = if changes.is_empty() {
+            None
+        } else {
+            Some(self.prepare_index(&changes, scratch, turn)?)
+        };
         self.sync_objects(&[])?;
-        let prepared = Prepared { index, on_branch: current.prepared.on_branch };
-        write_record(scratch, &Record { turn, refs, prepared })
+        let prepared = Prepared {
+            index,
+            on_branch: current.prepared.on_branch,
+        };
+        write_record(
+            scratch,
+            &Record {
+                turn,
+                refs,
+                prepared,
+            },
+        )
     }
 
     /// True when the branch stands at what was published and the index is behind it, because it was
     /// written anew (a `git status` does) between a crash and the recovery.
     pub(super) fn index_lags(&self, publication: &Publication) -> Result<bool, Error> {
-        let Some(branch) = publication.refs.last() else { return Ok(false) };
-        Ok(self.read_ref(&branch.name)?.as_ref() == Some(&branch.after) && !self.lagging(publication)?.is_empty())
+        let Some(branch) = publication.refs.last() else {
+            return Ok(false);
+        };
+        Ok(self.read_ref(&branch.name)?.as_ref() == Some(&branch.after)
+            && !self.lagging(publication)?.is_empty())
     }
 
     /// The changes of the index that were not made; what somebody staged meanwhile is theirs.
     fn lagging(&self, publication: &Publication) -> Result<Vec<TreeChange>, Error> {
         let index = self.read_index(true)?;
         let stands = |change: &&TreeChange| {
-            let now = index.entry_by_path(change.path.as_bstr()).map(super::scan::index_entry);
+            let now = index
+                .entry_by_path(change.path.as_bstr())
+                .map(super::scan::index_entry);
             change.before != change.after && now == change.before
         };
         Ok(publication.index.iter().filter(stands).cloned().collect())
     }
 
     /// The references of a publication whose commit is made again on top of its branch.
-    fn refs_on_top(&self, planned: &Publication, branch: &RefChange, untouched: &Untouched<'_>) -> Result<Vec<RefChange>, Error> {
-        let changed = |found| Error::RefChanged { name: branch.name.clone(), expected: branch.before.clone(), found };
+    fn refs_on_top(
+        &self,
+        planned: &Publication,
+        branch: &RefChange,
+        untouched: &Untouched<'_>,
+    ) -> Result<Vec<RefChange>, Error> {
+        let changed = |found| Error::RefChanged {
+            name: branch.name.clone(),
+            expected: branch.before.clone(),
+            found,
+        };
         let now = self.read_ref(&branch.name)?;
-        let (Some(now), Some(before)) = (now.clone(), &branch.before) else { return Err(changed(now)) };
+        let (Some(now), Some(before)) = (now.clone(), &branch.before) else {
+            return Err(changed(now));
+        };
         if now == *before {
             return Ok(planned.refs.clone());
         }
         // A branch that goes back over a release, two commits, cannot be put on top of anything.
-        if self.commits_between(&[], before, 4)?.contains(&branch.after) {
+        if self
+            .commits_between(&[], before, 4)?
+            .contains(&branch.after)
+        {
             return Err(changed(Some(now)));
         }
         self.check_untouched(&branch.name, before, &now, untouched)?;
         let made = self.commit(&branch.after)?;
         let is_one = made.parents == [before.clone()];
-        let parents = if is_one { vec![now.clone()] } else { vec![now.clone(), branch.after.clone()] };
+        let parents = if is_one {
+            vec![now.clone()]
+        } else {
+            vec![now.clone(), branch.after.clone()]
+        };
         let tree = self.write_tree(&now, &planned.tree)?;
-        let draft = CommitDraft { tree, parents, message: made.message, who: made.author, at: made.time, sign: Sign::default() };
-        let write = |sign| self.write_commit(&CommitDraft { sign, ..draft.clone() });
+        let draft = CommitDraft {
+            tree,
+            parents,
+            message: made.message,
+            who: made.author,
+            at: made.time,
+            sign: Sign::default(),
+        };
+        let write = |sign| {
+            self.write_commit(&CommitDraft {
+                sign,
+                ..draft.clone()
+            })
+        };
         let commit = signed_as(self.is_signed(&branch.after)?, is_one, write)?;
         let again = |change: &RefChange| -> Result<RefChange, Error> {
             if change.name == branch.name {
-                return Ok(RefChange { before: Some(now.clone()), after: commit.clone(), ..change.clone() });
+                return Ok(RefChange {
+                    before: Some(now.clone()),
+                    after: commit.clone(),
+                    ..change.clone()
+                });
             }
             match change.name.strip_prefix("refs/tags/").filter(|_| is_one) {
-                Some(name) => Ok(RefChange { after: self.tag_on_top(name, &change.after, &branch.after, &commit)?, ..change.clone() }),
+                Some(name) => Ok(RefChange {
+                    after: self.tag_on_top(name, &change.after, &branch.after, &commit)?,
+                    ..change.clone()
+                }),
                 None => Ok(change.clone()),
             }
         };
@@ -206,13 +304,30 @@ impl Repo {
     }
 
     /// The same tag on the commit that was made again; a tag on something else stays as it is.
-    fn tag_on_top(&self, name: &str, tag: &GitId, old: &GitId, new: &GitId) -> Result<GitId, Error> {
+    fn tag_on_top(
+        &self,
+        name: &str,
+        tag: &GitId,
+        old: &GitId,
+        new: &GitId,
+    ) -> Result<GitId, Error> {
         let peeled = self.peel_tag(tag)?;
         match (peeled.commit == *old, peeled.at) {
             (true, Some(at)) => {
                 let (name, target) = (name.to_string(), new.clone());
-                let draft = TagDraft { name, target, message: peeled.message, at, sign: Sign::default() };
-                signed_as(self.is_signed(tag)?, true, |sign| self.write_tag(&TagDraft { sign, ..draft.clone() }))
+                let draft = TagDraft {
+                    name,
+                    target,
+                    message: peeled.message,
+                    at,
+                    sign: Sign::default(),
+                };
+                signed_as(self.is_signed(tag)?, true, |sign| {
+                    self.write_tag(&TagDraft {
+                        sign,
+                        ..draft.clone()
+                    })
+                })
             }
             (true, None) => Ok(new.clone()),
             (false, _) => Ok(tag.clone()),
@@ -226,32 +341,53 @@ impl Repo {
             return Ok(gix::objs::TagRefIter::signature(&bytes).is_some());
         }
         let bytes = self.read_object(id, Kind::Commit)?;
-        let headers = bytes.split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
+        let headers = bytes
+            .split(|byte| *byte == b'\n')
+            .take_while(|line| !line.is_empty());
         Ok(headers.into_iter().any(|line| line.starts_with(b"gpgsig")))
     }
 
     /// Fails when what must be untouched differs between two commits.
-    fn check_untouched(&self, branch: &str, before: &GitId, now: &GitId, untouched: &Untouched<'_>) -> Result<(), Error> {
+    fn check_untouched(
+        &self,
+        branch: &str,
+        before: &GitId,
+        now: &GitId,
+        untouched: &Untouched<'_>,
+    ) -> Result<(), Error> {
         if untouched.dirs.is_empty() {
             return Ok(());
         }
         let entries = |commit| -> Result<BTreeMap<RelPath, TreeEntry>, Error> {
             let all = self.entries(commit, &untouched.dirs)?;
-            Ok(all.into_iter().filter(|(path, _)| (untouched.owns)(path)).collect())
+            Ok(all
+                .into_iter()
+                .filter(|(path, _)| (untouched.owns)(path))
+                .collect())
         };
         let (before, now) = (entries(before)?, entries(now)?);
         let differs = |path: &&RelPath| before.get(*path) != now.get(*path);
         match before.keys().chain(now.keys()).find(differs) {
             None => Ok(()),
-            Some(path) => Err(Error::MovedUnder { branch: branch.to_string(), path: path.clone() }),
+            Some(path) => Err(Error::MovedUnder {
+                branch: branch.to_string(),
+                path: path.clone(),
+            }),
         }
     }
 }
 
-/// Writes an object signed as the one was that it stands for; one of a way back goes on without when
-/// the key cannot sign now.
-fn signed_as(was_signed: bool, may_lack: bool, write: impl Fn(Sign) -> Result<GitId, Error>) -> Result<GitId, Error> {
-    let never = Sign { wanted: Signing::Never, ask: false };
+/// Writes an object signed as the one was that it stands for; one of a way back goes on without
+/// when the key cannot sign now.
+fn signed_as(
+    was_signed: bool,
+    may_lack: bool,
+    write: impl Fn(Sign) -> Result<GitId, Error>,
+) -> Result<GitId, Error> {
+    let never = Sign {
+        wanted: Signing::Never,
+        ask: false,
+    };
     if !was_signed {
         return write(never);
     }
@@ -263,15 +399,24 @@ fn signed_as(was_signed: bool, may_lack: bool, write: impl Fn(Sign) -> Result<Gi
 
 /// The name of what is staged for the n-th turn of a publication.
 pub(super) fn staged(turn: u32, name: &str) -> String {
-    if turn == 0 { name.to_string() } else { format!("turn-{turn}-{name}") }
+    if turn == 0 {
+        name.to_string()
+    } else {
+        format!("turn-{turn}-{name}")
+    }
 }
 
 /// Reads the record, if there is one.
 fn record(scratch: &Path) -> Result<Option<Record>, Error> {
     let path = scratch.join(RECORD);
-    let Some(bytes) = disk::read(&path)? else { return Ok(None) };
+    let Some(bytes) = disk::read(&path)? else {
+        return Ok(None);
+    };
     let bad = || Error::Prepared(format!("{} is damaged", path.display()));
-    let cut = bytes.iter().position(|byte| *byte == b'\n').ok_or_else(bad)?;
+    let cut = bytes
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .ok_or_else(bad)?;
     let (sum, text) = (&bytes[..cut], &bytes[cut + 1..]);
     if sum != Digest::of(text).hex().as_bytes() {
         return Err(bad());
@@ -283,7 +428,10 @@ fn record(scratch: &Path) -> Result<Option<Record>, Error> {
 fn write_record(scratch: &Path, record: &Record) -> Result<(), Error> {
     let text = serde_json::to_vec(record).map_err(|error| Error::Prepared(error.to_string()))?;
     let new = scratch.join(format!(".tmp-{RECORD}"));
-    disk::write_synced(&new, &[Digest::of(&text).hex().as_bytes(), b"\n", &text].concat())?;
+    disk::write_synced(
+        &new,
+        &[Digest::of(&text).hex().as_bytes(), b"\n", &text].concat(),
+    )?;
     disk::rename(&new, &scratch.join(RECORD))?;
     disk::sync(scratch)
 }

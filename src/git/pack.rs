@@ -36,7 +36,10 @@ pub(super) struct Place {
 
 /// The header of a pack with this many entries.
 pub(super) fn header(entries: usize) -> [u8; HEADER] {
-    data::header::encode(data::Version::V2, u32::try_from(entries).expect("because no command writes four billion objects"))
+    data::header::encode(
+        data::Version::V2,
+        u32::try_from(entries).expect("because no command writes four billion objects"),
+    )
 }
 
 /// The entry of an object, and its place when it begins at `offset`.
@@ -49,11 +52,21 @@ pub(super) fn entry(kind: Kind, bytes: &[u8], offset: u64) -> (Vec<u8>, Place) {
     };
     let size = bytes.len() as u64;
     let mut out = Vec::with_capacity(bytes.len() / 2 + 32);
-    head.write_to(size, &mut out).expect("because writing into memory cannot fail");
+    head.write_to(size, &mut out)
+        .expect("because writing into memory cannot fail");
     let mut packer = deflate::Write::new(out, Compression::BEST_SPEED);
-    packer.write_all(bytes).and_then(|()| packer.flush()).expect("because writing into memory cannot fail");
+    packer
+        .write_all(bytes)
+        .and_then(|()| packer.flush())
+        .expect("because writing into memory cannot fail");
     let out = packer.into_inner();
-    let place = Place { offset, len: out.len() as u64, crc: crc32fast::hash(&out), kind, size };
+    let place = Place {
+        offset,
+        len: out.len() as u64,
+        crc: crc32fast::hash(&out),
+        kind,
+        size,
+    };
     (out, place)
 }
 
@@ -64,15 +77,21 @@ pub(super) fn object(entry: &[u8], place: &Place, hash: gix::hash::Kind) -> io::
     let size = usize::try_from(place.size).map_err(|_| bad("it is too large for this machine"))?;
     let mut out = vec![0; size];
     let mut unpacker = Decompress::new();
-    let stream = &entry[usize::try_from(head.data_offset).map_err(|_| bad("its head is too long"))?..];
+    let stream =
+        &entry[usize::try_from(head.data_offset).map_err(|_| bad("its head is too long"))?..];
     // One byte of room more than there is to come: the end of the stream must be reached.
     let status = if out.is_empty() {
         unpacker.decompress(stream, &mut [0], FlushDecompress::Finish)
     } else {
         unpacker.decompress(stream, &mut out, FlushDecompress::Finish)
     };
-    let whole = status.is_ok_and(|status| status == Status::StreamEnd) && unpacker.total_out() == place.size;
-    if whole { Ok(out) } else { Err(bad("it is not what was written")) }
+    let whole = status.is_ok_and(|status| status == Status::StreamEnd)
+        && unpacker.total_out() == place.size;
+    if whole {
+        Ok(out)
+    } else {
+        Err(bad("it is not what was written"))
+    }
 }
 
 /// The index of a pack: its entries sorted by id, and the hash that the pack ends with.
@@ -101,11 +120,17 @@ pub(super) fn index(entries: &[(ObjectId, Place)], trailer: &ObjectId) -> Vec<u8
     out.extend(trailer.as_slice());
     let mut sum = hasher(trailer.kind());
     sum.update(&out);
-    out.extend(sum.try_finalize().expect("because an index cannot be made to collide").as_slice());
+    out.extend(
+        sum.try_finalize()
+            .expect("because an index cannot be made to collide")
+            .as_slice(),
+    );
     out
 }
 
 /// A number of four bytes, as the index has them.
 fn word(number: u64) -> [u8; 4] {
-    u32::try_from(number).expect("because larger ones have a table of their own").to_be_bytes()
+    u32::try_from(number)
+        .expect("because larger ones have a table of their own")
+        .to_be_bytes()
 }

@@ -27,12 +27,19 @@ fn parse(text: &[u8]) -> Option<Vec<Vec<u8>>> {
         let (word, after) = word(rest)?;
         rest = after;
         let setting = match rest.strip_prefix(b"=") {
-            // A key with `=` in it is part of no setting that is read here; written in the old form it
-            // would name another one.
+            // A key with `=` in it is part of no setting that is read here; written in the old form
+            // it would name another one.
             Some(after) => {
-                let value = if after.starts_with(b"'") { Some(self::word(after)?) } else { None };
+                let value = if after.starts_with(b"'") {
+                    Some(self::word(after)?)
+                } else {
+                    None
+                };
                 rest = value.as_ref().map_or(after, |(_, after)| after);
-                let setting = value.map_or_else(|| word.clone(), |(value, _)| [&word[..], b"=", &value].concat());
+                let setting = value.map_or_else(
+                    || word.clone(),
+                    |(value, _)| [&word[..], b"=", &value].concat(),
+                );
                 (!word.contains(&b'=')).then_some(setting)
             }
             None => Some(word),
@@ -41,7 +48,10 @@ fn parse(text: &[u8]) -> Option<Vec<Vec<u8>>> {
             return None;
         }
         if let Some(setting) = setting {
-            let key = setting.split(|byte| *byte == b'=').next().unwrap_or_default();
+            let key = setting
+                .split(|byte| *byte == b'=')
+                .next()
+                .unwrap_or_default();
             // A key is a section and a name.
             let dot = key.iter().position(|byte| *byte == b'.')?;
             if dot == 0 || key.ends_with(b".") {
@@ -79,16 +89,42 @@ mod tests {
     #[test]
     fn both_forms_are_read_and_nothing_else() {
         let read = |text: &str| {
-            parse(text.as_bytes()).map(|found| found.into_iter().map(|one| String::from_utf8(one).unwrap()).collect::<Vec<_>>())
+            parse(text.as_bytes()).map(|found| {
+                found
+                    .into_iter()
+                    .map(|one| String::from_utf8(one).unwrap())
+                    .collect::<Vec<_>>()
+            })
         };
         let some = |all: &[&str]| Some(all.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert_eq!(read(""), some(&[]));
-        assert_eq!(read("'user.name=A B' 'a.b'"), some(&["user.name=A B", "a.b"]));
-        assert_eq!(read(r"'user.name'='O'\''B'\!'' 'a.b'='c=d' 'e.f'="), some(&["user.name=O'B!", "a.b=c=d", "e.f"]));
+        assert_eq!(
+            read("'user.name=A B' 'a.b'"),
+            some(&["user.name=A B", "a.b"])
+        );
+        assert_eq!(
+            read(r"'user.name'='O'\''B'\!'' 'a.b'='c=d' 'e.f'="),
+            some(&["user.name=O'B!", "a.b=c=d", "e.f"])
+        );
         assert_eq!(read("  'a.b'=''  "), some(&["a.b="]));
         assert_eq!(read("'url.x=y.insteadOf'='z' 'a.b=c'"), some(&["a.b=c"]));
-        for bogus in ["user.name=A", "'a.b", "'a.b'x", "'a.b'=c", "'a.b'='c'd", "'a.b' c", "'nodot=1'", "'.a=1'", "'a.=1'", r"'a.b=\'"] {
-            let wanted = if bogus == r"'a.b=\'" { some(&[r"a.b=\"]) } else { None };
+        for bogus in [
+            "user.name=A",
+            "'a.b",
+            "'a.b'x",
+            "'a.b'=c",
+            "'a.b'='c'd",
+            "'a.b' c",
+            "'nodot=1'",
+            "'.a=1'",
+            "'a.=1'",
+            r"'a.b=\'",
+        ] {
+            let wanted = if bogus == r"'a.b=\'" {
+                some(&[r"a.b=\"])
+            } else {
+                None
+            };
             assert_eq!(read(bogus), wanted, "{bogus}");
         }
     }

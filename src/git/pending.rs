@@ -3,9 +3,9 @@
 //! Writing a pack has what loose objects lack. It is forced to the disk by two syncs however many
 //! objects there are, and it gets its name after that: when the power goes, no object is there
 //! torn. Until then the objects are read back from here. A pack that is never installed leaves
-//! nothing; one of a killed process leaves a file that the next change removes. git's own collection does not
-//! know its name: it would remove a `tmp_…` of a process that lives, too. Whoever writes one has it
-//! locked, so that a living one is never taken.
+//! nothing; one of a killed process leaves a file that the next change removes. git's own
+//! collection does not know its name: it would remove a `tmp_…` of a process that lives, too.
+//! Whoever writes one has it locked, so that a living one is never taken.
 //!
 //! No reference names the objects yet when their pack is there, and `git repack -ad` drops such
 //! packs. A file `.keep` beside the pack forbids it, as it does for what git fetches, until
@@ -63,13 +63,18 @@ impl Pending {
 
     /// The kind and size of an object that waits here.
     pub fn header(&self, id: &ObjectId) -> Option<(Kind, u64)> {
-        self.state().places.get(id).map(|place| (place.kind, place.size))
+        self.state()
+            .places
+            .get(id)
+            .map(|place| (place.kind, place.size))
     }
 
     /// Reads an object that waits here; `None` when it does not.
     pub fn read(&self, id: &ObjectId) -> io::Result<Option<(Kind, Vec<u8>)>> {
         let state = self.state();
-        let Some(place) = state.places.get(id).copied() else { return Ok(None) };
+        let Some(place) = state.places.get(id).copied() else {
+            return Ok(None);
+        };
         let entry = state.bytes(place.offset, place.len)?;
         drop(state);
         Ok(Some((place.kind, pack::object(&entry, &place, id.kind())?)))
@@ -77,7 +82,14 @@ impl Pending {
 
     /// Adds an object; below `objects` the pack will be. `torn` is a loose file of that object that
     /// has other bytes, and goes when the pack is there.
-    pub fn add(&self, objects: &Path, id: ObjectId, kind: Kind, bytes: &[u8], torn: Option<PathBuf>) -> Result<(), Error> {
+    pub fn add(
+        &self,
+        objects: &Path,
+        id: ObjectId,
+        kind: Kind,
+        bytes: &[u8],
+        torn: Option<PathBuf>,
+    ) -> Result<(), Error> {
         let (entry, place) = pack::entry(kind, bytes, 0);
         let mut state = self.state();
         state.torn.extend(torn);
@@ -116,14 +128,24 @@ impl Pending {
 
 impl State {
     /// Adds the entry of an object, unless it is there.
-    fn add(&mut self, objects: &Path, id: ObjectId, entry: &[u8], place: Place) -> Result<(), Error> {
+    fn add(
+        &mut self,
+        objects: &Path,
+        id: ObjectId,
+        entry: &[u8],
+        place: Place,
+    ) -> Result<(), Error> {
         if self.places.contains_key(&id) {
             return Ok(());
         }
         let offset = self.len();
         self.tail.extend_from_slice(entry);
         self.places.insert(id, Place { offset, ..place });
-        if self.tail.len() >= TAIL { self.write_out(objects) } else { Ok(()) }
+        if self.tail.len() >= TAIL {
+            self.write_out(objects)
+        } else {
+            Ok(())
+        }
     }
 
     /// Where the next entry begins.
@@ -153,14 +175,24 @@ impl State {
     fn write_out(&mut self, objects: &Path) -> Result<(), Error> {
         let folder = objects.join("pack");
         if self.file.is_none() && self.written > 0 {
-            return Err(Error::File { doing: "writing", path: folder, source: io::ErrorKind::NotFound.into() });
+            return Err(Error::File {
+                doing: "writing",
+                path: folder,
+                source: io::ErrorKind::NotFound.into(),
+            });
         }
         if self.file.is_none() {
             self.file = Some(temporary(&folder, "pack_")?);
         }
         let file = self.file.as_ref().expect("because it was just made");
-        let written = file.as_file().write_all_at(&self.tail, HEADER as u64 + self.written);
-        written.map_err(|source| Error::File { doing: "writing", path: file.path().to_path_buf(), source })?;
+        let written = file
+            .as_file()
+            .write_all_at(&self.tail, HEADER as u64 + self.written);
+        written.map_err(|source| Error::File {
+            doing: "writing",
+            path: file.path().to_path_buf(),
+            source,
+        })?;
         self.written += self.tail.len() as u64;
         self.tail.clear();
         Ok(())
@@ -170,23 +202,54 @@ impl State {
     fn install(&mut self, objects: &Path, hash: gix::hash::Kind) -> Result<Vec<PathBuf>, Error> {
         let folder = objects.join("pack");
         self.write_out(objects)?;
-        let file = self.file.as_ref().expect("because the tail was written out");
+        let file = self
+            .file
+            .as_ref()
+            .expect("because the tail was written out");
         let path = file.path().to_path_buf();
-        let failed = |source| Error::File { doing: "writing", path: path.clone(), source };
-        file.as_file().write_all_at(&pack::header(self.places.len()), 0).map_err(failed)?;
+        let failed = |source| Error::File {
+            doing: "writing",
+            path: path.clone(),
+            source,
+        };
+        file.as_file()
+            .write_all_at(&pack::header(self.places.len()), 0)
+            .map_err(failed)?;
         let end = HEADER as u64 + self.written;
         let trailer = hash_of(file.as_file(), end, hash).map_err(failed)?;
-        file.as_file().write_all_at(trailer.as_slice(), end).map_err(failed)?;
+        file.as_file()
+            .write_all_at(trailer.as_slice(), end)
+            .map_err(failed)?;
         let index = temporary(&folder, "idx_")?;
-        let entries: Vec<(ObjectId, Place)> = self.places.iter().map(|(id, place)| (*id, *place)).collect();
-        let written = index.as_file().write_all_at(&pack::index(&entries, &trailer), 0);
-        written.map_err(|source| Error::File { doing: "writing", path: index.path().to_path_buf(), source })?;
+        let entries: Vec<(ObjectId, Place)> = self
+            .places
+            .iter()
+            .map(|(id, place)| (*id, *place))
+            .collect();
+        let written = index
+            .as_file()
+            .write_all_at(&pack::index(&entries, &trailer), 0);
+        written.map_err(|source| Error::File {
+            doing: "writing",
+            path: index.path().to_path_buf(),
+            source,
+        })?;
         let keep = temporary(&folder, "keep_")?;
-        keep.as_file().write_all_at(KEEP, 0).map_err(|source| Error::File { doing: "writing", path: keep.path().to_path_buf(), source })?;
-        // After a failed sync nobody knows what the disk has: the pack is given up, not tried again.
+        keep.as_file()
+            .write_all_at(KEEP, 0)
+            .map_err(|source| Error::File {
+                doing: "writing",
+                path: keep.path().to_path_buf(),
+                source,
+            })?;
+        // After a failed sync nobody knows what the disk has: the pack is given up, not tried
+        // again.
         let file = self.file.take().expect("because it is there");
         at_once(&[&file, &index, &keep], |file| {
-            file.as_file().sync_all().map_err(|source| Error::Sync { path: file.path().to_path_buf(), source })
+            file.as_file().sync_all().map_err(|source| Error::Sync {
+                path: file.path().to_path_buf(),
+                source,
+            })
         })?;
         // The index last: the pack counts from the moment that it is there.
         let name = |kind: &str| folder.join(format!("pack-{trailer}.{kind}"));
@@ -202,13 +265,20 @@ impl State {
 }
 
 impl Repo {
-    /// Removes unfinished packs of processes that were killed, and no others: git's have other names.
-    /// Only under the lock.
+    /// Removes unfinished packs of processes that were killed, and no others: git's have other
+    /// names. Only under the lock.
     pub fn sweep_packs(&self) -> Result<(), Error> {
         let folder = self.common_dir().join("objects/pack");
-        let Ok(listing) = std::fs::read_dir(&folder) else { return Ok(()) };
+        let Ok(listing) = std::fs::read_dir(&folder) else {
+            return Ok(());
+        };
         for entry in listing.flatten() {
-            if entry.file_name().as_encoded_bytes().starts_with(TEMP.as_bytes()) && is_abandoned(&entry.path()) {
+            if entry
+                .file_name()
+                .as_encoded_bytes()
+                .starts_with(TEMP.as_bytes())
+                && is_abandoned(&entry.path())
+            {
                 disk::remove(&entry.path())?;
             }
         }
@@ -219,9 +289,16 @@ impl Repo {
     /// Only while no operation is under way.
     pub fn release_packs(&self) -> Result<(), Error> {
         let folder = self.common_dir().join("objects/pack");
-        let Ok(listing) = std::fs::read_dir(&folder) else { return Ok(()) };
-        for path in listing.flatten().map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|kind| kind == "keep")) {
-            let fits = std::fs::symlink_metadata(&path).is_ok_and(|found| found.is_file() && found.len() == KEEP.len() as u64);
+        let Ok(listing) = std::fs::read_dir(&folder) else {
+            return Ok(());
+        };
+        for path in listing
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.extension().is_some_and(|kind| kind == "keep"))
+        {
+            let fits = std::fs::symlink_metadata(&path)
+                .is_ok_and(|found| found.is_file() && found.len() == KEEP.len() as u64);
             if fits && std::fs::read(&path).is_ok_and(|bytes| bytes == KEEP) {
                 disk::remove(&path)?;
             }
@@ -232,7 +309,11 @@ impl Repo {
 
 /// True when nobody has a file of ours locked: whoever wrote it is gone.
 fn is_abandoned(path: &Path) -> bool {
-    let open = || File::open(path).ok().filter(|file| file.metadata().is_ok_and(|found| found.is_file()));
+    let open = || {
+        File::open(path)
+            .ok()
+            .filter(|file| file.metadata().is_ok_and(|found| found.is_file()))
+    };
     std::fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
         && open().is_some_and(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok())
 }
@@ -241,23 +322,36 @@ fn is_abandoned(path: &Path) -> bool {
 fn temporary(folder: &Path, kind: &str) -> Result<NamedTempFile, Error> {
     let prefix = format!("{TEMP}{kind}");
     let make = || -> io::Result<NamedTempFile> {
-        let file = tempfile::Builder::new().prefix(&prefix).permissions(Permissions::from_mode(MODE)).tempfile_in(folder)?;
+        let file = tempfile::Builder::new()
+            .prefix(&prefix)
+            .permissions(Permissions::from_mode(MODE))
+            .tempfile_in(folder)?;
         // Where files cannot be locked, only the operations' own lock protects it.
         let _ = flock(file.as_file(), FlockOperation::NonBlockingLockExclusive);
         Ok(file)
     };
     let file = make().or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => disk::create_dirs(folder).map_err(io::Error::other).and_then(|_| make()),
+        io::ErrorKind::NotFound => disk::create_dirs(folder)
+            .map_err(io::Error::other)
+            .and_then(|_| make()),
         _ => Err(error),
     });
     let file = file.and_then(|file| owner::give_at(file.as_file(), file.path()).map(|()| file));
-    file.map_err(|source| Error::File { doing: "writing into", path: folder.to_path_buf(), source })
+    file.map_err(|source| Error::File {
+        doing: "writing into",
+        path: folder.to_path_buf(),
+        source,
+    })
 }
 
 /// Gives a temporary file its name; one that is there has the same bytes.
 fn persist(file: NamedTempFile, to: &Path) -> Result<(), Error> {
     // Open, and so locked, until it has its name.
-    file.persist(to).map(drop).map_err(|error| Error::File { doing: "renaming to", path: to.to_path_buf(), source: error.error })
+    file.persist(to).map(drop).map_err(|error| Error::File {
+        doing: "renaming to",
+        path: to.to_path_buf(),
+        source: error.error,
+    })
 }
 
 /// The hash of a file's first bytes.
@@ -280,14 +374,31 @@ mod tests {
 
     /// What lies in the folder of packs, by the beginning of the name.
     fn packs(sandbox: &Sandbox, prefix: &str) -> Vec<PathBuf> {
-        let names = std::fs::read_dir(sandbox.path(".git/objects/pack")).unwrap().map(|entry| entry.unwrap().path());
-        names.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(prefix)).collect()
+        let names = std::fs::read_dir(sandbox.path(".git/objects/pack"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
+        names
+            .filter(|path| {
+                path.file_name()
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .starts_with(prefix)
+            })
+            .collect()
     }
 
     /// Blobs of many sizes: none, small ones, larger than what waits in memory.
     fn blobs() -> Vec<Vec<u8>> {
-        let noise = |len: usize| (0..len).map(|at| (at * at * 31 + at / 251).to_le_bytes()[0]).collect::<Vec<u8>>();
-        [0, 1, 15, 16, 4_096, 70_000, TAIL + 7, 3 * TAIL].into_iter().map(noise).collect()
+        let noise = |len: usize| {
+            (0..len)
+                .map(|at| (at * at * 31 + at / 251).to_le_bytes()[0])
+                .collect::<Vec<u8>>()
+        };
+        [0, 1, 15, 16, 4_096, 70_000, TAIL + 7, 3 * TAIL]
+            .into_iter()
+            .map(noise)
+            .collect()
     }
 
     #[test]
@@ -297,26 +408,53 @@ mod tests {
             sandbox.write("a", b"1\n");
             let commit = sandbox.commit("first");
             let repo = sandbox.repo();
-            let ids: Vec<GitId> = blobs().iter().map(|bytes| repo.write_blob(bytes).unwrap()).collect();
+            let ids: Vec<GitId> = blobs()
+                .iter()
+                .map(|bytes| repo.write_blob(bytes).unwrap())
+                .collect();
             let tag = repo.write_tag(&tag_on(&commit, "m")).unwrap();
-            assert_eq!(repo.peel_tag(&tag).unwrap().commit, commit, "of a tag that waits");
+            assert_eq!(
+                repo.peel_tag(&tag).unwrap().commit,
+                commit,
+                "of a tag that waits"
+            );
             for installed in [false, true] {
                 for (id, bytes) in ids.iter().zip(blobs()) {
-                    assert_eq!((repo.has_object(id), repo.read_blob(id).unwrap() == bytes), (true, true), "{} bytes", bytes.len());
-                    assert_eq!(sandbox.git_may_fail(&["cat-file", "-e", id.as_str()]), installed);
+                    assert_eq!(
+                        (repo.has_object(id), repo.read_blob(id).unwrap() == bytes),
+                        (true, true),
+                        "{} bytes",
+                        bytes.len()
+                    );
+                    assert_eq!(
+                        sandbox.git_may_fail(&["cat-file", "-e", id.as_str()]),
+                        installed
+                    );
                     assert!(repo.check_size(id, bytes.len() as u64).is_ok());
-                    assert!(bytes.is_empty() || repo.check_size(id, bytes.len() as u64 - 1).is_err());
+                    assert!(
+                        bytes.is_empty() || repo.check_size(id, bytes.len() as u64 - 1).is_err()
+                    );
                 }
                 repo.sync_objects(&[]).unwrap();
             }
             sandbox.git(&["update-ref", "refs/tags/T01-v1.0.0", tag.as_str()]);
             sandbox.git(&["fsck", "--strict", "--full"]);
-            let index = packs(&sandbox, "pack-").into_iter().find(|path| path.extension().is_some_and(|kind| kind == "idx")).unwrap();
+            let index = packs(&sandbox, "pack-")
+                .into_iter()
+                .find(|path| path.extension().is_some_and(|kind| kind == "idx"))
+                .unwrap();
             sandbox.git(&["verify-pack", index.to_str().unwrap()]);
-            assert_eq!((packs(&sandbox, "pack-").len(), packs(&sandbox, TEMP).len()), (3, 0));
+            assert_eq!(
+                (packs(&sandbox, "pack-").len(), packs(&sandbox, TEMP).len()),
+                (3, 0)
+            );
             repo.release_packs().unwrap();
             assert_eq!(packs(&sandbox, "pack-").len(), 2, "the file .keep is gone");
-            assert_eq!(std::fs::metadata(index).unwrap().permissions().mode() & 0o333, 0, "nobody writes to it");
+            assert_eq!(
+                std::fs::metadata(index).unwrap().permissions().mode() & 0o333,
+                0,
+                "nobody writes to it"
+            );
         }
     }
 
@@ -333,9 +471,16 @@ mod tests {
             sandbox.git_may_fail(&["cat-file", "-e", id.as_str()])
         };
         assert!(there());
-        std::fs::copy(sandbox.path("a"), sandbox.path(".git/objects/pack/pack-1.keep")).unwrap();
+        std::fs::copy(
+            sandbox.path("a"),
+            sandbox.path(".git/objects/pack/pack-1.keep"),
+        )
+        .unwrap();
         repo.release_packs().unwrap();
-        assert!(sandbox.path(".git/objects/pack/pack-1.keep").exists(), "it is somebody else's");
+        assert!(
+            sandbox.path(".git/objects/pack/pack-1.keep").exists(),
+            "it is somebody else's"
+        );
         assert!(!there());
     }
 
@@ -357,7 +502,10 @@ mod tests {
         sandbox.write("a", b"1\n");
         sandbox.commit("first");
         let repo = sandbox.repo();
-        let ids: Vec<GitId> = blobs().iter().map(|bytes| repo.write_blob(bytes).unwrap()).collect();
+        let ids: Vec<GitId> = blobs()
+            .iter()
+            .map(|bytes| repo.write_blob(bytes).unwrap())
+            .collect();
         assert_eq!(packs(&sandbox, TEMP).len(), 1);
         sandbox.git(&["prune", "--expire=now"]);
         sandbox.git(&["gc", "-q", "--prune=now"]);
@@ -375,7 +523,12 @@ mod tests {
             repo.write_blob(&bytes).unwrap();
         }
         let alive = packs(&sandbox, TEMP);
-        for name in ["snapback_tmp_pack_dead", "snapback_tmp_idx_dead", "tmp_pack_git", "tmp_idx_git"] {
+        for name in [
+            "snapback_tmp_pack_dead",
+            "snapback_tmp_idx_dead",
+            "tmp_pack_git",
+            "tmp_idx_git",
+        ] {
             sandbox.write(format!(".git/objects/pack/{name}"), b"PACK");
         }
         sandbox.repo().sweep_packs().unwrap();
@@ -407,7 +560,8 @@ mod tests {
             sandbox.commit("first");
             sandbox.write("a", &b"a line of many\n".repeat(901));
             sandbox.commit("second");
-            // One with deltas that has lost its `.rev`, one that somebody protects, one that is damaged.
+            // One with deltas that has lost its `.rev`, one that somebody protects, one that is
+            // damaged.
             sandbox.git(&["-c", "pack.writeReverseIndex=false", "repack", "-adq"]);
             let foreign = packs(&sandbox, "pack-");
             let mut ids = Vec::new();
@@ -415,7 +569,9 @@ mod tests {
                 let repo = sandbox.repo();
                 ids.push(repo.write_blob(&nth.to_le_bytes()).unwrap());
                 repo.sync_objects(&[]).unwrap();
-                let written = packs(&sandbox, "pack-").into_iter().find(|path| path.extension().is_some_and(|kind| kind == "keep"));
+                let written = packs(&sandbox, "pack-")
+                    .into_iter()
+                    .find(|path| path.extension().is_some_and(|kind| kind == "keep"));
                 repo.release_packs().unwrap();
                 written.unwrap().with_extension("pack")
             };
@@ -428,14 +584,20 @@ mod tests {
             for nth in 2..100 {
                 write(nth);
             }
-            let left = packs(&sandbox, "pack-").into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "pack")).count();
+            let left = packs(&sandbox, "pack-")
+                .into_iter()
+                .filter(|path| path.extension().is_some_and(|kind| kind == "pack"))
+                .count();
             assert!((3..=27).contains(&left), "{left} packs are left");
             for path in foreign.iter().chain([&protected, &damaged]) {
                 assert!(path.exists(), "{}", path.display());
             }
             let repo = sandbox.repo();
             let lost: Vec<usize> = (0..100)
-                .filter(|nth| repo.read_blob(&ids[*nth]).ok() != Some(u32::try_from(*nth).unwrap().to_le_bytes().to_vec()))
+                .filter(|nth| {
+                    repo.read_blob(&ids[*nth]).ok()
+                        != Some(u32::try_from(*nth).unwrap().to_le_bytes().to_vec())
+                })
                 .collect();
             assert_eq!(lost, [1], "but for the damaged one, all are there");
         }
@@ -446,13 +608,25 @@ mod tests {
         let sandbox = Sandbox::new();
         let repo = sandbox.repo();
         let offsets = [12, (1 << 31) - 1, 1 << 31, 5 << 31];
-        let place = |offset: u64| Place { offset, len: 9, crc: 0x0102_0304, kind: Kind::Blob, size: 1 };
+        let place = |offset: u64| Place {
+            offset,
+            len: 9,
+            crc: 0x0102_0304,
+            kind: Kind::Blob,
+            size: 1,
+        };
         let id = |nth: u64| repo.oid(&repo.blob_id(&nth.to_le_bytes())).unwrap();
-        let mut entries: Vec<(ObjectId, Place)> = offsets.iter().map(|offset| (id(*offset), place(*offset))).collect();
+        let mut entries: Vec<(ObjectId, Place)> = offsets
+            .iter()
+            .map(|offset| (id(*offset), place(*offset)))
+            .collect();
         entries.sort_by_key(|(id, _)| *id);
         sandbox.write(".git/large.idx", &pack::index(&entries, &id(0)));
         let shown = sandbox.text(&["-c", "alias.large=!git show-index <.git/large.idx", "large"]);
-        let wanted: Vec<String> = entries.iter().map(|(id, place)| format!("{} {id} (01020304)", place.offset)).collect();
+        let wanted: Vec<String> = entries
+            .iter()
+            .map(|(id, place)| format!("{} {id} (01020304)", place.offset))
+            .collect();
         assert_eq!(shown.lines().collect::<Vec<_>>(), wanted);
     }
 }

@@ -54,26 +54,48 @@ impl Repo {
     ///
     /// `scratch` is the operation's own folder, best on the git directory's file system.
     /// Nothing becomes visible. The value belongs into the journal, for the other calls.
-    pub fn prepare_publication(&self, publication: &Publication, scratch: &Path) -> Result<serde_json::Value, Error> {
+    pub fn prepare_publication(
+        &self,
+        publication: &Publication,
+        scratch: &Path,
+    ) -> Result<serde_json::Value, Error> {
         disk::create_dirs(scratch)?;
         self.check_publication(publication)?;
-        // Commits are made for the branch that HEAD was on: whoever switched meanwhile works on another one.
-        let branch = publication.refs.last().map(|last| &last.name).filter(|name| name.starts_with("refs/heads/"));
+        // Commits are made for the branch that HEAD was on: whoever switched meanwhile works on
+        // another one.
+        let branch = publication
+            .refs
+            .last()
+            .map(|last| &last.name)
+            .filter(|name| name.starts_with("refs/heads/"));
         branch.map_or(Ok(()), |branch| self.check_head_on(branch))?;
         let on_branch = branch.is_some();
-        let index = if publication.index.is_empty() { None } else { Some(self.prepare_index(&publication.index, scratch, 0)?) };
+        let index = if publication.index.is_empty() {
+            None
+        } else {
+            Some(self.prepare_index(&publication.index, scratch, 0)?)
+        };
         disk::sync(scratch)?;
-        serde_json::to_value(Prepared { index, on_branch }).map_err(|error| Error::Prepared(error.to_string()))
+        serde_json::to_value(Prepared { index, on_branch })
+            .map_err(|error| Error::Prepared(error.to_string()))
     }
 
     /// Stages the new index, for the n-th turn of a publication.
-    pub(super) fn prepare_index(&self, changes: &[TreeChange], scratch: &Path, turn: u32) -> Result<PreparedIndex, Error> {
+    pub(super) fn prepare_index(
+        &self,
+        changes: &[TreeChange],
+        scratch: &Path,
+        turn: u32,
+    ) -> Result<PreparedIndex, Error> {
         for _ in 0..READ_AGAIN {
             let from = self.index_digest()?;
             let bytes = self.changed_index(changes, true)?;
             if self.index_digest()? == from {
                 disk::write_synced(&scratch.join(staged(turn, STAGED_INDEX)), &bytes)?;
-                return Ok(PreparedIndex { from, to: Digest::of(&bytes) });
+                return Ok(PreparedIndex {
+                    from,
+                    to: Digest::of(&bytes),
+                });
             }
             std::thread::sleep(disk::NAP);
         }
@@ -85,7 +107,12 @@ impl Repo {
     /// On an error before the last reference moved, the locks are removed again; references that
     /// had moved stay until [`Repo::unpublish`]. An index that somebody else changed after the
     /// last reference moved is left as it is.
-    pub fn publish(&self, publication: &Publication, prepared: &serde_json::Value, scratch: &Path) -> Result<(), Error> {
+    pub fn publish(
+        &self,
+        publication: &Publication,
+        prepared: &serde_json::Value,
+        scratch: &Path,
+    ) -> Result<(), Error> {
         self.publish_pausing(publication, prepared, scratch, &mut |_| Ok(()))
     }
 
@@ -100,7 +127,9 @@ impl Repo {
         let current = Current::of(publication, prepared, scratch)?;
         let work = Work::new(self, &current, scratch)?;
         disk::create_dirs(scratch)?;
-        let done = work.lock_and_check(pause).and_then(|()| work.move_all(pause));
+        let done = work
+            .lock_and_check(pause)
+            .and_then(|()| work.move_all(pause));
         if let Err(error) = done {
             // Best effort: recovery removes what is left, and the first error is the one to tell.
             let _ = work.release();
@@ -110,7 +139,12 @@ impl Repo {
     }
 
     /// Takes back a publication whose last reference has not moved. May run again.
-    pub fn unpublish(&self, publication: &Publication, prepared: &serde_json::Value, scratch: &Path) -> Result<(), Error> {
+    pub fn unpublish(
+        &self,
+        publication: &Publication,
+        prepared: &serde_json::Value,
+        scratch: &Path,
+    ) -> Result<(), Error> {
         let current = Current::of(publication, prepared, scratch)?;
         self.take_all_back(&current, scratch)
     }
@@ -137,7 +171,10 @@ impl Repo {
         if publication.refs.is_empty() {
             let index = self.read_index(true)?;
             let holds = |change: &crate::model::operation::TreeChange| {
-                index.entry_by_path(change.path.as_bstr()).map(super::scan::index_entry) == change.after
+                index
+                    .entry_by_path(change.path.as_bstr())
+                    .map(super::scan::index_entry)
+                    == change.after
             };
             return Ok(publication.index.iter().all(holds));
         }
@@ -159,21 +196,36 @@ impl Repo {
     }
 
     /// Removes the lock files that this publication left behind, and no others.
-    pub fn clear_own_locks(&self, publication: &Publication, prepared: &serde_json::Value, scratch: &Path) -> Result<(), Error> {
+    pub fn clear_own_locks(
+        &self,
+        publication: &Publication,
+        prepared: &serde_json::Value,
+        scratch: &Path,
+    ) -> Result<(), Error> {
         Work::new(self, &Current::of(publication, prepared, scratch)?, scratch)?.release()
     }
 
-    /// Removes the locks below `prefix` that a killed publication without a journal left, and its folder.
+    /// Removes the locks below `prefix` that a killed publication without a journal left, and its
+    /// folder.
     pub fn sweep_publication(&self, prefix: &str, scratch: &Path) {
         let staged = disk::files_below(scratch);
         if staged.is_empty() {
             return;
         }
-        for path in disk::files_below(&self.ref_path(prefix)).into_iter().filter(|path| path.extension().is_some_and(|end| end == "lock")) {
+        for path in disk::files_below(&self.ref_path(prefix))
+            .into_iter()
+            .filter(|path| path.extension().is_some_and(|end| end == "lock"))
+        {
             for staged in &staged {
                 let bytes = disk::read(staged).ok().flatten().unwrap_or_default();
-                // What cannot be removed now is in nobody's way: no two references here share a name.
-                let _ = Lock { target: path.with_extension(""), staged: staged.clone(), bytes }.release();
+                // What cannot be removed now is in nobody's way: no two references here share a
+                // name.
+                let _ = Lock {
+                    target: path.with_extension(""),
+                    staged: staged.clone(),
+                    bytes,
+                }
+                .release();
             }
         }
         self.clear_scratch(scratch);
@@ -194,7 +246,10 @@ impl Repo {
 
     /// The value of a reference, read from the files themselves: loose, then packed.
     pub(super) fn read_ref(&self, name: &str) -> Result<Option<GitId>, Error> {
-        let damaged = || Error::RefName { name: name.to_string(), why: "it is symbolic or damaged" };
+        let damaged = || Error::RefName {
+            name: name.to_string(),
+            why: "it is symbolic or damaged",
+        };
         let path = self.ref_path(name);
         if !path.is_dir()
             && let Some(bytes) = disk::read(&path)?
@@ -204,26 +259,44 @@ impl Repo {
         }
         let packed = disk::read(&self.common_dir().join("packed-refs"))?.unwrap_or_default();
         let wanted = format!(" {name}");
-        let line = packed.split(|byte| *byte == b'\n').find(|line| line.ends_with(wanted.as_bytes()) && !line.starts_with(b"#"));
+        let line = packed
+            .split(|byte| *byte == b'\n')
+            .find(|line| line.ends_with(wanted.as_bytes()) && !line.starts_with(b"#"));
         let Some(line) = line else { return Ok(None) };
         let id = &line[..line.len() - wanted.len()];
         // The name may end another, longer one: then what is before it is no id.
-        std::str::from_utf8(id).ok().and_then(|id| id.parse().ok()).map(Some).ok_or_else(damaged)
+        std::str::from_utf8(id)
+            .ok()
+            .and_then(|id| id.parse().ok())
+            .map(Some)
+            .ok_or_else(damaged)
     }
 
     /// Fails when HEAD does not name this branch.
     fn check_head_on(&self, branch: &str) -> Result<(), Error> {
         let head = disk::read(&self.git_dir().join("HEAD"))?.unwrap_or_default();
         let is_on = head.trim_ascii_end() == format!("ref: {branch}").as_bytes();
-        if is_on { Ok(()) } else { Err(Error::HeadMoved { branch: branch.into() }) }
+        if is_on {
+            Ok(())
+        } else {
+            Err(Error::HeadMoved {
+                branch: branch.into(),
+            })
+        }
     }
 
-    /// Says early what would be refused: a reference that cannot exist beside others, or has not the
-    /// value it must have. A branch that moved may be followed, so that is said when it is published.
+    /// Says early what would be refused: a reference that cannot exist beside others, or has not
+    /// the value it must have. A branch that moved may be followed, so that is said when it is
+    /// published.
     pub fn check_publication(&self, publication: &Publication) -> Result<(), Error> {
         self.check_names(publication)?;
-        let fixed = publication.refs.iter().filter(|change| !change.name.starts_with("refs/heads/"));
-        fixed.into_iter().try_for_each(|change| self.check_value(change))
+        let fixed = publication
+            .refs
+            .iter()
+            .filter(|change| !change.name.starts_with("refs/heads/"));
+        fixed
+            .into_iter()
+            .try_for_each(|change| self.check_value(change))
     }
 
     /// Refuses names that are not shared references, or cannot exist beside others.
@@ -231,8 +304,15 @@ impl Repo {
         for change in &publication.refs {
             self.check_name(change)?;
             let folder = format!("{}/", change.name);
-            if let Some(other) = publication.refs.iter().find(|other| other.name.starts_with(&folder)) {
-                return Err(Error::RefClash { name: other.name.clone(), other: change.name.clone() });
+            if let Some(other) = publication
+                .refs
+                .iter()
+                .find(|other| other.name.starts_with(&folder))
+            {
+                return Err(Error::RefClash {
+                    name: other.name.clone(),
+                    other: change.name.clone(),
+                });
             }
         }
         Ok(())
@@ -241,15 +321,25 @@ impl Repo {
     /// Refuses one name that is not a shared reference, or cannot exist beside others.
     fn check_name(&self, change: &RefChange) -> Result<(), Error> {
         let name = change.name.as_str();
-        let refused = |why| Error::RefName { name: name.to_string(), why };
-        let valid = name.starts_with("refs/") && gix::validate::reference::name(name.into()).is_ok();
+        let refused = |why| Error::RefName {
+            name: name.to_string(),
+            why,
+        };
+        let valid =
+            name.starts_with("refs/") && gix::validate::reference::name(name.into()).is_ok();
         if !valid || name.split('/').count() < 3 {
             return Err(refused("it is not the full name of a reference"));
         }
-        if ["refs/bisect/", "refs/worktree/", "refs/rewritten/"].iter().any(|private| name.starts_with(private)) {
+        if ["refs/bisect/", "refs/worktree/", "refs/rewritten/"]
+            .iter()
+            .any(|private| name.starts_with(private))
+        {
             return Err(refused("it belongs to one work tree"));
         }
-        let clash = |other: &str| Error::RefClash { name: name.to_string(), other: other.to_string() };
+        let clash = |other: &str| Error::RefClash {
+            name: name.to_string(),
+            other: other.to_string(),
+        };
         let folders = name.match_indices('/').map(|(at, _)| &name[..at]).skip(1);
         for folder in folders {
             if self.read_ref(folder)?.is_some() {
@@ -268,12 +358,18 @@ impl Repo {
         if found == change.before || self.has_moved(change)? {
             return Ok(());
         }
-        Err(Error::RefChanged { name: change.name.clone(), expected: change.before.clone(), found })
+        Err(Error::RefChanged {
+            name: change.name.clone(),
+            expected: change.before.clone(),
+            found,
+        })
     }
 
     /// True when a reference has its new value; a branch may also have moved on from there.
     fn has_moved(&self, change: &RefChange) -> Result<bool, Error> {
-        let Some(now) = self.read_ref(&change.name)? else { return Ok(false) };
+        let Some(now) = self.read_ref(&change.name)? else {
+            return Ok(false);
+        };
         if now == change.after {
             return Ok(true);
         }
@@ -281,14 +377,20 @@ impl Repo {
             return Ok(false);
         }
         let (now, after) = (self.oid(&now)?, self.oid(&change.after)?);
-        let before = change.before.as_ref().map(|before| self.oid(before)).transpose()?;
+        let before = change
+            .before
+            .as_ref()
+            .map(|before| self.oid(before))
+            .transpose()?;
         self.with(|repo| {
             // Nothing can stand on a commit that is not written yet.
             if !repo.has_object(after) {
                 return Ok(false);
             }
             let is_below = |old: ObjectId, new: ObjectId| -> Result<bool, Error> {
-                let bases = repo.merge_bases_many(new, &[old]).during("looking whether the branch has moved on")?;
+                let bases = repo
+                    .merge_bases_many(new, &[old])
+                    .during("looking whether the branch has moved on")?;
                 Ok(bases.iter().any(|base| *base == old))
             };
             if !is_below(after, now)? {
@@ -303,10 +405,18 @@ impl Repo {
     }
 
     /// Gives one reference its old value again; returns the folders to sync.
-    pub(super) fn take_back(&self, change: &RefChange, staged: &Path) -> Result<Vec<PathBuf>, Error> {
+    pub(super) fn take_back(
+        &self,
+        change: &RefChange,
+        staged: &Path,
+    ) -> Result<Vec<PathBuf>, Error> {
         let target = self.ref_path(&change.name);
         let value = change.before.as_ref().unwrap_or(&change.after);
-        let lock = Lock { target: target.clone(), staged: staged.to_path_buf(), bytes: format!("{value}\n").into_bytes() };
+        let lock = Lock {
+            target: target.clone(),
+            staged: staged.to_path_buf(),
+            bytes: format!("{value}\n").into_bytes(),
+        };
         lock.take()?;
         let moved = self.read_ref(&change.name)?.as_ref() == Some(&change.after);
         let touched = target.parent().map(Path::to_path_buf).into_iter().collect();
@@ -329,11 +439,19 @@ impl Repo {
     fn delete_packed(&self, change: &RefChange, staged: &Path) -> Result<(), Error> {
         let target = self.common_dir().join("packed-refs");
         let packed = disk::read(&target)?.unwrap_or_default();
-        let lock = Lock { target, staged: staged.to_path_buf(), bytes: without_ref(&packed, change) };
+        let lock = Lock {
+            target,
+            staged: staged.to_path_buf(),
+            bytes: without_ref(&packed, change),
+        };
         lock.take()?;
         if disk::read(&lock.target)?.as_ref() != Some(&packed) {
             lock.release()?;
-            return Err(Error::RefChanged { name: change.name.clone(), expected: None, found: self.read_ref(&change.name)? });
+            return Err(Error::RefChanged {
+                name: change.name.clone(),
+                expected: None,
+                found: self.read_ref(&change.name)?,
+            });
         }
         lock.publish()?;
         disk::remove(staged)?;
@@ -367,32 +485,68 @@ struct Work<'a> {
 
 impl<'a> Work<'a> {
     fn new(repo: &'a Repo, current: &'a Current<'_>, scratch: &'a Path) -> Result<Self, Error> {
-        let Current { publication, prepared, turn } = current;
+        let Current {
+            publication,
+            prepared,
+            turn,
+        } = current;
         let index = match prepared.index.clone() {
             None => None,
             Some(index) => {
                 let staged = scratch.join(staged(*turn, STAGED_INDEX));
                 let bytes = disk::read(&staged)?.unwrap_or_default();
                 if Digest::of(&bytes) != index.to {
-                    return Err(Error::Prepared(format!("{} is not what was staged", staged.display())));
+                    return Err(Error::Prepared(format!(
+                        "{} is not what was staged",
+                        staged.display()
+                    )));
                 }
-                Some((index, Lock { target: repo.index_path().to_path_buf(), staged, bytes }))
+                Some((
+                    index,
+                    Lock {
+                        target: repo.index_path().to_path_buf(),
+                        staged,
+                        bytes,
+                    },
+                ))
             }
         };
         let lock = |(number, change): (usize, &'a RefChange)| {
             let staged = scratch.join(staged(*turn, &format!("ref-{number}")));
-            (change, Lock { target: repo.ref_path(&change.name), staged, bytes: format!("{}\n", change.after).into_bytes() })
+            (
+                change,
+                Lock {
+                    target: repo.ref_path(&change.name),
+                    staged,
+                    bytes: format!("{}\n", change.after).into_bytes(),
+                },
+            )
         };
         let refs = publication.refs.iter().enumerate().map(lock).collect();
-        Ok(Self { repo, publication, scratch, index, on_branch: prepared.on_branch, refs })
+        Ok(Self {
+            repo,
+            publication,
+            scratch,
+            index,
+            on_branch: prepared.on_branch,
+            refs,
+        })
     }
 
     /// Fails when the publication cannot be taken back any more.
     fn check_not_published(&self) -> Result<(), Error> {
-        let index_is_new = || Ok(matches!(&self.index, Some((index, _)) if self.repo.index_digest()? == Some(index.to)));
+        let index_is_new = || {
+            Ok(
+                matches!(&self.index, Some((index, _)) if self.repo.index_digest()? == Some(index.to)),
+            )
+        };
         match self.publication.refs.last() {
-            Some(last) if self.repo.has_moved(last)? => Err(Error::AlreadyPublished { name: last.name.clone() }),
-            None if index_is_new()? => Err(Error::AlreadyPublished { name: "the index".to_string() }),
+            Some(last) if self.repo.has_moved(last)? => Err(Error::AlreadyPublished {
+                name: last.name.clone(),
+            }),
+            None if index_is_new()? => Err(Error::AlreadyPublished {
+                name: "the index".to_string(),
+            }),
             _ => Ok(()),
         }
     }
@@ -412,7 +566,11 @@ impl<'a> Work<'a> {
             Some((index, lock)) if self.index_is_due(index)? => Some((index, lock)),
             _ => None,
         };
-        let all: Vec<&Lock> = index.iter().map(|(_, lock)| *lock).chain(due.iter().copied()).collect();
+        let all: Vec<&Lock> = index
+            .iter()
+            .map(|(_, lock)| *lock)
+            .chain(due.iter().copied())
+            .collect();
         at_once(&all, |lock| lock.stage())?;
         if let Some((index, lock)) = index {
             lock.take_staged()?;
@@ -431,9 +589,14 @@ impl<'a> Work<'a> {
             lock.take_staged()?;
             pause("reference locked")?;
         }
-        self.publication.refs.iter().try_for_each(|change| self.repo.check_value(change))?;
+        self.publication
+            .refs
+            .iter()
+            .try_for_each(|change| self.repo.check_value(change))?;
         match self.publication.refs.last() {
-            Some(last) if self.on_branch && !self.repo.has_moved(last)? => self.repo.check_head_on(&last.name),
+            Some(last) if self.on_branch && !self.repo.has_moved(last)? => {
+                self.repo.check_head_on(&last.name)
+            }
             _ => Ok(()),
         }
     }
@@ -444,7 +607,11 @@ impl<'a> Work<'a> {
         match self.repo.index_digest()? {
             now if now == Some(index.to) => Ok(false),
             now if now == index.from => Ok(true),
-            _ if self.repo.is_past_return(self.publication, self.scratch)? && !self.repo.index_lags(self.publication)? => Ok(false),
+            _ if self.repo.is_past_return(self.publication, self.scratch)?
+                && !self.repo.index_lags(self.publication)? =>
+            {
+                Ok(false)
+            }
             _ => Err(Error::IndexChanged),
         }
     }
@@ -480,7 +647,12 @@ impl<'a> Work<'a> {
     /// The folders from a reference up to the git directory: some of them may be new.
     fn folders_of(&self, target: &Path) -> Vec<PathBuf> {
         let common = self.repo.common_dir();
-        target.ancestors().skip(1).take_while(|dir| dir.starts_with(common)).map(Path::to_path_buf).collect()
+        target
+            .ancestors()
+            .skip(1)
+            .take_while(|dir| dir.starts_with(common))
+            .map(Path::to_path_buf)
+            .collect()
     }
 
     /// Removes the locks of this publication.

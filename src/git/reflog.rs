@@ -21,25 +21,49 @@ const TAIL_BYTES: u64 = 64 << 10;
 
 impl Repo {
     /// Appends a move to its logs, unless it is their last line already; returns what to sync.
-    pub(super) fn log_move(&self, change: &RefChange, message: &str) -> Result<Vec<PathBuf>, Error> {
+    pub(super) fn log_move(
+        &self,
+        change: &RefChange,
+        message: &str,
+    ) -> Result<Vec<PathBuf>, Error> {
         let mut touched = Vec::new();
         let now = Clock::System.now();
         let nobody = || gix::actor::Signature {
             name: "snapback".into(),
             email: "snapback@localhost".into(),
-            time: gix::date::Time { seconds: now.as_second(), offset: zone_seconds(now) },
+            time: gix::date::Time {
+                seconds: now.as_second(),
+                offset: zone_seconds(now),
+            },
         };
         let mut actor = Vec::new();
-        let written = self.committer_line(now).unwrap_or_else(|_| nobody()).write_to(&mut actor);
-        written.map_err(|error| Error::Git { doing: "writing a reference log", source: error.into() })?;
-        let message: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let line = [self.beginning(change).as_bytes(), &actor, b"\t", message.trim().as_bytes(), b"\n"].concat();
+        let written = self
+            .committer_line(now)
+            .unwrap_or_else(|_| nobody())
+            .write_to(&mut actor);
+        written.map_err(|error| Error::Git {
+            doing: "writing a reference log",
+            source: error.into(),
+        })?;
+        let message: String = message
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect();
+        let line = [
+            self.beginning(change).as_bytes(),
+            &actor,
+            b"\t",
+            message.trim().as_bytes(),
+            b"\n",
+        ]
+        .concat();
         for log in self.logs_of(&change.name)? {
             if let Some(dir) = log.parent() {
                 touched.extend(disk::create_dirs(dir)?);
                 touched.push(dir.to_path_buf());
             }
-            append(&log, self.beginning(change).as_bytes(), &line).map_err(|source| failed(&log, source))?;
+            append(&log, self.beginning(change).as_bytes(), &line)
+                .map_err(|source| failed(&log, source))?;
             touched.push(log);
         }
         Ok(touched)
@@ -48,12 +72,21 @@ impl Repo {
     /// Takes a move's line back from its logs, where it is the last one; returns what to sync.
     pub(super) fn unlog_move(&self, change: &RefChange) -> Result<Vec<PathBuf>, Error> {
         let mut touched = Vec::new();
-        for log in self.logs_of(&change.name)?.into_iter().filter(|log| log.exists()) {
-            if cut_last(&log, self.beginning(change).as_bytes()).map_err(|source| failed(&log, source))? {
+        for log in self
+            .logs_of(&change.name)?
+            .into_iter()
+            .filter(|log| log.exists())
+        {
+            if cut_last(&log, self.beginning(change).as_bytes())
+                .map_err(|source| failed(&log, source))?
+            {
                 touched.push(log.clone());
             }
             // The log of a reference that did not exist was made for this move.
-            if change.before.is_none() && log.metadata().is_ok_and(|found| found.len() == 0) && disk::remove(&log)? {
+            if change.before.is_none()
+                && log.metadata().is_ok_and(|found| found.len() == 0)
+                && disk::remove(&log)?
+            {
                 touched.retain(|path| *path != log);
                 touched.extend(log.parent().map(Path::to_path_buf));
             }
@@ -64,18 +97,28 @@ impl Repo {
     /// What a move's line begins with: the value before and the value after.
     fn beginning(&self, change: &RefChange) -> String {
         let null = self.hash().null().to_hex().to_string();
-        format!("{} {} ", change.before.as_ref().map_or(null.as_str(), GitId::as_str), change.after)
+        format!(
+            "{} {} ",
+            change.before.as_ref().map_or(null.as_str(), GitId::as_str),
+            change.after
+        )
     }
 
     /// The logs that a reference's moves go to: its own, and HEAD's when HEAD is on it.
     fn logs_of(&self, name: &str) -> Result<Vec<PathBuf>, Error> {
-        let mode = self.with(|repo| repo.config_snapshot().string("core.logAllRefUpdates").map(|value| value.to_string().to_lowercase()));
+        let mode = self.with(|repo| {
+            repo.config_snapshot()
+                .string("core.logAllRefUpdates")
+                .map(|value| value.to_string().to_lowercase())
+        });
         let (usual, always) = match mode.as_deref() {
             Some("always") => (true, true),
             Some("false" | "no" | "off" | "0") => (false, false),
             _ => (true, false),
         };
-        let is_usual = ["refs/heads/", "refs/remotes/", "refs/notes/"].iter().any(|prefix| name.starts_with(prefix));
+        let is_usual = ["refs/heads/", "refs/remotes/", "refs/notes/"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
         let own = self.common_dir().join("logs").join(name);
         let mut logs = Vec::new();
         if own.is_file() || always || usual && is_usual {
@@ -94,7 +137,9 @@ impl Repo {
 fn append(log: &Path, beginning: &[u8], line: &[u8]) -> std::io::Result<()> {
     let open = || OpenOptions::new().read(true).append(true).open(log);
     let mut file = match open() {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => disk::create_new(log).and_then(|_| open())?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            disk::create_new(log).and_then(|_| open())?
+        }
         other => other?,
     };
     let (start, last) = last_line(&mut file)?;
@@ -127,13 +172,20 @@ fn last_line(file: &mut File) -> std::io::Result<(u64, Vec<u8>)> {
     let mut tail = Vec::new();
     file.read_to_end(&mut tail)?;
     let body = tail.strip_suffix(b"\n").unwrap_or(&tail);
-    let at = body.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let at = body
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
     Ok((from + at as u64, tail.split_off(at)))
 }
 
 /// The error for a log that cannot be written.
 fn failed(log: &Path, source: std::io::Error) -> Error {
-    Error::File { doing: "writing", path: log.to_path_buf(), source }
+    Error::File {
+        doing: "writing",
+        path: log.to_path_buf(),
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -148,10 +200,21 @@ mod tests {
         for _ in 0..2 {
             append(&log, b"b c ", b"b c me\tsecond\n").unwrap();
         }
-        assert_eq!(std::fs::read(&log).unwrap(), b"a b me\tfirst\nb c me\tsecond\n");
-        OpenOptions::new().append(true).open(&log).unwrap().write_all(b"c d m").unwrap();
+        assert_eq!(
+            std::fs::read(&log).unwrap(),
+            b"a b me\tfirst\nb c me\tsecond\n"
+        );
+        OpenOptions::new()
+            .append(true)
+            .open(&log)
+            .unwrap()
+            .write_all(b"c d m")
+            .unwrap();
         append(&log, b"c d ", b"c d me\tthird\n").unwrap();
         assert!(cut_last(&log, b"c d ").unwrap() && !cut_last(&log, b"c d ").unwrap());
-        assert_eq!(std::fs::read(&log).unwrap(), b"a b me\tfirst\nb c me\tsecond\n");
+        assert_eq!(
+            std::fs::read(&log).unwrap(),
+            b"a b me\tfirst\nb c me\tsecond\n"
+        );
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Tag names are untrusted bytes; they stay bytes. Only full names are looked up, never the
 //! short forms that git guesses from. A reference that leads nowhere (its file is empty after a
-//! power cut, its object is missing) is named and passed over, as git does it: it is no other's fault.
+//! power cut, its object is missing) is named and passed over, as git does it: it is no other's
+//! fault.
 
 use std::{collections::BTreeSet, io, os::unix::fs::MetadataExt, path::PathBuf};
 
@@ -90,9 +91,16 @@ impl Repo {
         for (name, id) in &found {
             if missing.contains(id) {
                 let why = Error::MissingObject { id: id.clone() }.to_string();
-                broken.push(BrokenRef { name: text::escape(name), file: None, why });
+                broken.push(BrokenRef {
+                    name: text::escape(name),
+                    file: None,
+                    why,
+                });
             } else {
-                whole.push(TagRef { name: name["refs/tags/".len()..].into(), id: id.clone() });
+                whole.push(TagRef {
+                    name: name["refs/tags/".len()..].into(),
+                    id: id.clone(),
+                });
             }
         }
         whole.sort_unstable();
@@ -101,8 +109,17 @@ impl Repo {
 
     /// Follows a tag to its commit; an object that is a commit is a light tag's.
     pub fn peel_tag(&self, id: &GitId) -> Result<PeeledTag, Error> {
-        let bad = |why: String| Error::BadTag { id: id.clone(), why };
-        let mut peeled = PeeledTag { commit: id.clone(), annotated: false, message: String::new(), tagger: None, at: None };
+        let bad = |why: String| Error::BadTag {
+            id: id.clone(),
+            why,
+        };
+        let mut peeled = PeeledTag {
+            commit: id.clone(),
+            annotated: false,
+            message: String::new(),
+            tagger: None,
+            at: None,
+        };
         for _ in 0..MAX_PEEL {
             let at = peeled.commit.clone();
             match self.header(&at)?.map(|(kind, _)| kind) {
@@ -112,7 +129,8 @@ impl Repo {
                 Some(kind) => return Err(bad(format!("it leads to a {kind}"))),
             }
             let bytes = self.read_object(&at, Kind::Tag)?;
-            let tag = gix::objs::TagRef::from_bytes(&bytes, self.hash()).map_err(|error| bad(error.to_string()))?;
+            let tag = gix::objs::TagRef::from_bytes(&bytes, self.hash())
+                .map_err(|error| bad(error.to_string()))?;
             if !peeled.annotated {
                 peeled.annotated = true;
                 peeled.message = tag.message.to_str_lossy().into_owned();
@@ -122,7 +140,9 @@ impl Repo {
             }
             peeled.commit = git_id(&tag.target());
         }
-        Err(bad(format!("it is a tag of a tag more than {MAX_PEEL} times")))
+        Err(bad(format!(
+            "it is a tag of a tag more than {MAX_PEEL} times"
+        )))
     }
 
     /// The object that a reference points to, symbolic references followed.
@@ -132,10 +152,16 @@ impl Repo {
         }
         self.settled(|repo| {
             let found = match repo.try_find_reference(full_name) {
-                Err(error) => return Err(self.broken(&error).map_or_else(|| unread(error), Error::BrokenRef)),
+                Err(error) => {
+                    return Err(self
+                        .broken(&error)
+                        .map_or_else(|| unread(error), Error::BrokenRef));
+                }
                 Ok(found) => found,
             };
-            let Some(mut reference) = found else { return Ok(None) };
+            let Some(mut reference) = found else {
+                return Ok(None);
+            };
             // A partial name would be completed by git's rules: that is another reference.
             if reference.name().as_bstr() != full_name {
                 return Ok(None);
@@ -157,8 +183,12 @@ impl Repo {
     ///
     /// Names that are not UTF-8 are left out, and so is what leads nowhere.
     pub fn refs_below(&self, prefix: &str) -> Result<Vec<(String, GitId)>, Error> {
-        let mut refs: Vec<_> =
-            self.list_refs(prefix)?.0.into_iter().filter_map(|(name, id)| Some((String::from_utf8(name.into()).ok()?, id))).collect();
+        let mut refs: Vec<_> = self
+            .list_refs(prefix)?
+            .0
+            .into_iter()
+            .filter_map(|(name, id)| Some((String::from_utf8(name.into()).ok()?, id)))
+            .collect();
         refs.sort_unstable();
         Ok(refs)
     }
@@ -174,13 +204,32 @@ impl Repo {
             let path = self.common_dir().join(&folder);
             let listing = match std::fs::read_dir(&path) {
                 Ok(listing) => listing,
-                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
-                Err(source) => return Err(Error::File { doing: "listing", path, source }),
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                    ) =>
+                {
+                    continue;
+                }
+                Err(source) => {
+                    return Err(Error::File {
+                        doing: "listing",
+                        path,
+                        source,
+                    });
+                }
             };
             for entry in listing {
-                let failed = |source| Error::File { doing: "listing", path: path.clone(), source };
+                let failed = |source| Error::File {
+                    doing: "listing",
+                    path: path.clone(),
+                    source,
+                };
                 let entry = entry.map_err(failed)?;
-                let Ok(name) = entry.file_name().into_string() else { continue };
+                let Ok(name) = entry.file_name().into_string() else {
+                    continue;
+                };
                 let full = format!("{folder}/{name}");
                 match entry.file_type().map_err(failed)? {
                     kind if kind.is_dir() => folders.push(full),
@@ -192,25 +241,43 @@ impl Repo {
         }
         let doing = "listing references";
         self.with(|repo| {
-            let Some(packed) = repo.refs.cached_packed_buffer().during(doing)? else { return Ok(()) };
+            let Some(packed) = repo.refs.cached_packed_buffer().during(doing)? else {
+                return Ok(());
+            };
             for reference in packed.iter_prefixed(prefix.into()).during(doing)? {
-                names.extend(reference.during(doing)?.name.as_bstr().to_str().ok().map(String::from));
+                names.extend(
+                    reference
+                        .during(doing)?
+                        .name
+                        .as_bstr()
+                        .to_str()
+                        .ok()
+                        .map(String::from),
+                );
             }
             Ok(())
         })?;
         Ok(names)
     }
 
-    /// All references below a prefix, and those whose files hold no id; dangling symbolic ones are left out.
+    /// All references below a prefix, and those whose files hold no id; dangling symbolic ones are
+    /// left out.
     fn list_refs(&self, prefix: &str) -> Result<Listed, Error> {
         self.settled(|repo| {
             let platform = repo.references().during("listing references")?;
             let (mut found, mut broken) = (Vec::new(), Vec::new());
-            for reference in platform.prefixed(listable(prefix).as_bytes()).during("listing references")? {
+            for reference in platform
+                .prefixed(listable(prefix).as_bytes())
+                .during("listing references")?
+            {
                 let mut reference = match reference {
                     Ok(reference) => reference,
                     // Somebody removed it while the names were listed.
-                    Err(error) if error.downcast_any_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::NotFound) => {
+                    Err(error)
+                        if error.downcast_any_ref().is_some_and(|error: &io::Error| {
+                            error.kind() == io::ErrorKind::NotFound
+                        }) =>
+                    {
                         continue;
                     }
                     Err(error) => {
@@ -235,8 +302,8 @@ impl Repo {
         })
     }
 
-    /// Looks at references, and looks again when git packed some meanwhile: one that was loose and is
-    /// packed now may have been seen in neither place.
+    /// Looks at references, and looks again when git packed some meanwhile: one that was loose and
+    /// is packed now may have been seen in neither place.
     fn settled<T>(&self, look: impl Fn(&gix::Repository) -> Result<T, Error>) -> Result<T, Error> {
         let packed = || {
             let found = std::fs::metadata(self.common_dir().join("packed-refs")).ok()?;
@@ -255,19 +322,37 @@ impl Repo {
     /// The reference whose file holds no id, when that is what is wrong.
     fn broken(&self, error: &gix::Error) -> Option<BrokenRef> {
         let name = &error.downcast_any_ref::<ReferenceDecode>()?.relative_path;
-        let file = [self.git_dir(), self.common_dir()].map(|folder| folder.join(name)).into_iter().find(|file| file.exists());
-        let is_empty = file.as_ref().and_then(|file| file.metadata().ok()).is_some_and(|found| found.len() == 0);
-        let why = if is_empty { "its file is empty, as a power cut leaves one" } else { "its file holds no id of an object" };
-        Some(BrokenRef { name: text::escape(name.as_os_str().as_encoded_bytes()), file, why: why.into() })
+        let file = [self.git_dir(), self.common_dir()]
+            .map(|folder| folder.join(name))
+            .into_iter()
+            .find(|file| file.exists());
+        let is_empty = file
+            .as_ref()
+            .and_then(|file| file.metadata().ok())
+            .is_some_and(|found| found.len() == 0);
+        let why = if is_empty {
+            "its file is empty, as a power cut leaves one"
+        } else {
+            "its file holds no id of an object"
+        };
+        Some(BrokenRef {
+            name: text::escape(name.as_os_str().as_encoded_bytes()),
+            file,
+            why: why.into(),
+        })
     }
 }
 
 /// The error for references that cannot be read.
 fn unread(error: gix::Error) -> Error {
-    Error::Git { doing: "reading references", source: error.into() }
+    Error::Git {
+        doing: "reading references",
+        source: error.into(),
+    }
 }
 
-/// The folders of a prefix up to the first name that gix lists nothing below: those of devices of Windows.
+/// The folders of a prefix up to the first name that gix lists nothing below: those of devices of
+/// Windows.
 fn listable(mut prefix: &str) -> &str {
     while <&gix::path::RelativePath>::try_from(prefix).is_err() {
         let above = prefix.trim_end_matches('/').rfind('/');
@@ -287,33 +372,76 @@ mod tests {
         sandbox.write("a", b"1\n");
         let commit = sandbox.commit("first");
         sandbox.git(&["tag", "light"]);
-        sandbox.git(&["tag", "-a", "T01-v1.0.0", "-m", "the message\n\nSnapback-Task: T01"]);
+        sandbox.git(&[
+            "tag",
+            "-a",
+            "T01-v1.0.0",
+            "-m",
+            "the message\n\nSnapback-Task: T01",
+        ]);
         sandbox.git(&["tag", "-a", "of/a/tag", "T01-v1.0.0", "-m", "outer"]);
         let loose = sandbox.repo().tags().unwrap().whole;
-        assert_eq!(loose.iter().map(|tag| tag.name.to_string()).collect::<Vec<_>>(), ["T01-v1.0.0", "light", "of/a/tag"]);
-        assert_eq!(sandbox.repo().tags_beginning_with("T01-v").unwrap().whole, loose[..1]);
+        assert_eq!(
+            loose
+                .iter()
+                .map(|tag| tag.name.to_string())
+                .collect::<Vec<_>>(),
+            ["T01-v1.0.0", "light", "of/a/tag"]
+        );
+        assert_eq!(
+            sandbox.repo().tags_beginning_with("T01-v").unwrap().whole,
+            loose[..1]
+        );
         sandbox.git(&["pack-refs", "--all"]);
         let repo = sandbox.repo();
         assert_eq!(repo.tags().unwrap().whole, loose);
         assert_eq!(repo.tags_beginning_with("T01-v").unwrap().whole, loose[..1]);
-        assert_eq!(sandbox.repo().tags_beginning_with("li").unwrap().whole, loose[1..2]);
-        assert_eq!(sandbox.repo().tags_beginning_with("x").unwrap(), Tags::default());
+        assert_eq!(
+            sandbox.repo().tags_beginning_with("li").unwrap().whole,
+            loose[1..2]
+        );
+        assert_eq!(
+            sandbox.repo().tags_beginning_with("x").unwrap(),
+            Tags::default()
+        );
 
         let peeled = repo.peel_tag(&loose[0].id).unwrap();
-        assert_eq!((peeled.commit.clone(), peeled.annotated), (commit.clone(), true));
+        assert_eq!(
+            (peeled.commit.clone(), peeled.annotated),
+            (commit.clone(), true)
+        );
         assert_eq!(peeled.message, "the message\n\nSnapback-Task: T01\n");
         assert_eq!(peeled.tagger.unwrap().name, "Ada");
         let light = repo.peel_tag(&loose[1].id).unwrap();
-        assert_eq!((light.commit, light.annotated, light.at), (commit.clone(), false, None));
+        assert_eq!(
+            (light.commit, light.annotated, light.at),
+            (commit.clone(), false, None)
+        );
         assert_eq!(repo.peel_tag(&loose[2].id).unwrap().message, "outer\n");
-        assert_eq!(repo.refs_below("refs/heads/").unwrap(), [("refs/heads/main".to_string(), commit.clone())]);
+        assert_eq!(
+            repo.refs_below("refs/heads/").unwrap(),
+            [("refs/heads/main".to_string(), commit.clone())]
+        );
         assert_eq!(repo.find_ref("refs/heads/main").unwrap(), Some(commit));
         sandbox.git(&["tag", "of/another", "light"]);
         sandbox.write(".git/refs/tags/of/x.lock", b"");
         let names = sandbox.repo().ref_names_below("refs/tags/of/").unwrap();
-        assert_eq!(names.into_iter().collect::<Vec<_>>(), ["refs/tags/of/a/tag", "refs/tags/of/another"], "packed and loose");
-        assert_eq!(sandbox.repo().ref_names_below("refs/none/").unwrap().len(), 0);
-        assert_eq!((repo.find_ref("main").unwrap(), repo.find_ref("refs/heads/x").unwrap()), (None, None));
+        assert_eq!(
+            names.into_iter().collect::<Vec<_>>(),
+            ["refs/tags/of/a/tag", "refs/tags/of/another"],
+            "packed and loose"
+        );
+        assert_eq!(
+            sandbox.repo().ref_names_below("refs/none/").unwrap().len(),
+            0
+        );
+        assert_eq!(
+            (
+                repo.find_ref("main").unwrap(),
+                repo.find_ref("refs/heads/x").unwrap()
+            ),
+            (None, None)
+        );
     }
 
     #[test]
@@ -325,7 +453,11 @@ mod tests {
         sandbox.git(&["tag", "-a", "blob", "HEAD:a", "-m", "m"]);
         let repo = sandbox.repo();
         for tag in repo.tags().unwrap().whole {
-            assert!(matches!(repo.peel_tag(&tag.id), Err(Error::BadTag { .. })), "{}", tag.name);
+            assert!(
+                matches!(repo.peel_tag(&tag.id), Err(Error::BadTag { .. })),
+                "{}",
+                tag.name
+            );
         }
     }
 
@@ -335,22 +467,54 @@ mod tests {
         sandbox.write("a", b"1\n");
         let commit = sandbox.commit("first");
         sandbox.git(&["tag", "whole"]);
-        for (name, bytes) in [("empty", ""), ("torn", "0000"), ("lost", "00000000000000000000000000000000000000ba\n")] {
+        for (name, bytes) in [
+            ("empty", ""),
+            ("torn", "0000"),
+            ("lost", "00000000000000000000000000000000000000ba\n"),
+        ] {
             sandbox.write(format!(".git/refs/tags/{name}"), bytes.as_bytes());
             sandbox.write(format!(".git/refs/heads/{name}"), bytes.as_bytes());
         }
         let repo = sandbox.repo();
         let Tags { whole, broken } = repo.tags().unwrap();
-        assert_eq!(whole, [TagRef { name: "whole".into(), id: commit.clone() }]);
-        let why = |name: &str| broken.iter().find(|found| found.name == format!("refs/tags/{name}")).unwrap().clone();
+        assert_eq!(
+            whole,
+            [TagRef {
+                name: "whole".into(),
+                id: commit.clone()
+            }]
+        );
+        let why = |name: &str| {
+            broken
+                .iter()
+                .find(|found| found.name == format!("refs/tags/{name}"))
+                .unwrap()
+                .clone()
+        };
         assert_eq!(broken.len(), 3);
-        assert!(why("empty").why.contains("is empty") && why("torn").why.contains("holds no id"), "{broken:?}");
-        assert_eq!(why("empty").file, Some(repo.common_dir().join("refs/tags/empty")));
-        assert!(why("lost").why.contains("is missing here") && why("lost").file.is_none(), "{broken:?}");
+        assert!(
+            why("empty").why.contains("is empty") && why("torn").why.contains("holds no id"),
+            "{broken:?}"
+        );
+        assert_eq!(
+            why("empty").file,
+            Some(repo.common_dir().join("refs/tags/empty"))
+        );
+        assert!(
+            why("lost").why.contains("is missing here") && why("lost").file.is_none(),
+            "{broken:?}"
+        );
         assert_eq!(repo.tags_beginning_with("w").unwrap().broken, []);
-        let heads: Vec<String> = repo.refs_below("refs/heads/").unwrap().into_iter().map(|(name, _)| name).collect();
+        let heads: Vec<String> = repo
+            .refs_below("refs/heads/")
+            .unwrap()
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
         assert_eq!(heads, ["refs/heads/lost", "refs/heads/main"]);
-        assert!(matches!(repo.find_ref("refs/tags/torn"), Err(Error::BrokenRef(broken)) if broken.name == "refs/tags/torn"));
+        assert!(
+            matches!(repo.find_ref("refs/tags/torn"), Err(Error::BrokenRef(broken)) if broken.name == "refs/tags/torn")
+        );
         assert_eq!(repo.find_ref("refs/tags/whole").unwrap(), Some(commit));
     }
 

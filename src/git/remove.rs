@@ -6,13 +6,17 @@ use super::{Error, Repo, disk, publish::sync_existing};
 use crate::model::operation::{NamedRef, RefChange};
 
 impl Repo {
-    /// Removes references that have these values, durably; one that has another value stays. May run
-    /// again after a crash at any point.
+    /// Removes references that have these values, durably; one that has another value stays. May
+    /// run again after a crash at any point.
     pub fn remove_refs(&self, refs: &[NamedRef], scratch: &Path) -> Result<(), Error> {
         disk::create_dirs(scratch)?;
         let mut touched = BTreeSet::new();
         for (number, named) in refs.iter().enumerate() {
-            let change = RefChange { name: named.name.clone(), before: None, after: named.value.clone() };
+            let change = RefChange {
+                name: named.name.clone(),
+                before: None,
+                after: named.value.clone(),
+            };
             self.check_removable(&change.name)?;
             touched.extend(self.take_back(&change, &scratch.join(format!("remove-{number}")))?);
         }
@@ -23,6 +27,13 @@ impl Repo {
     fn check_removable(&self, name: &str) -> Result<(), Error> {
         let is_ours = (name.starts_with("refs/tags/") || name.starts_with("refs/snapback/keep/"))
             && gix::validate::reference::name(name.into()).is_ok();
-        if is_ours { Ok(()) } else { Err(Error::RefName { name: name.to_string(), why: "it is no name of a release" }) }
+        if is_ours {
+            Ok(())
+        } else {
+            Err(Error::RefName {
+                name: name.to_string(),
+                why: "it is no name of a release",
+            })
+        }
     }
 }

@@ -17,7 +17,10 @@ use gix::{
     sec::trust::DefaultForLevel,
 };
 
-use super::{Error, error::During, extensions, index_file::Seen, lookup::Second, parameters, pending::Pending};
+use super::{
+    Error, error::During, extensions, index_file::Seen, lookup::Second, parameters,
+    pending::Pending,
+};
 use crate::base::{GitId, RelPath};
 
 /// A git repository, with a work tree unless it is bare.
@@ -63,7 +66,10 @@ const ALLOC_LIMIT: &str = "gitoxide.objects.allocLimit=1g";
 
 /// Packs that come while this process runs, its own and those of others, need room in the table of
 /// packs: without it gix takes an object for absent that is there.
-const SLOTS: gix::odb::store::init::Slots = gix::odb::store::init::Slots::AsNeededByDiskState { multiplier: 2.0, minimum: 2048 };
+const SLOTS: gix::odb::store::init::Slots = gix::odb::store::init::Slots::AsNeededByDiskState {
+    multiplier: 2.0,
+    minimum: 2048,
+};
 
 impl std::fmt::Debug for Repo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -74,24 +80,45 @@ impl std::fmt::Debug for Repo {
 impl Repo {
     /// Finds the repository that a directory belongs to, as git does (`GIT_DIR` is obeyed).
     pub fn discover(dir: &Path) -> Result<Self, Error> {
-        let options = || gix::discover::upwards::Options { match_ceiling_dir_or_error: false, ..Default::default() };
-        let settings: Vec<BString> = parameters::of_environment()?.into_iter().map(BString::from).collect();
+        let options = || gix::discover::upwards::Options {
+            match_ceiling_dir_or_error: false,
+            ..Default::default()
+        };
+        let settings: Vec<BString> = parameters::of_environment()?
+            .into_iter()
+            .map(BString::from)
+            .collect();
         let open = |trust| options_for(trust).cli_overrides(settings.clone());
-        let open = gix::sec::trust::Mapping { full: open(gix::sec::Trust::Full), reduced: open(gix::sec::Trust::Reduced) };
-        // gix asserts that a path which it shortens ends in `.git`; it shortens relative ones, bare or not.
+        let open = gix::sec::trust::Mapping {
+            full: open(gix::sec::Trust::Full),
+            reduced: open(gix::sec::Trust::Reduced),
+        };
+        // gix asserts that a path which it shortens ends in `.git`; it shortens relative ones, bare
+        // or not.
         let absolute = dir.canonicalize().unwrap_or_else(|_| dir.to_path_buf());
-        let found = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(&absolute, options(), open);
+        let found = gix::ThreadSafeRepository::discover_with_environment_overrides_opts(
+            &absolute,
+            options(),
+            open,
+        );
         let mut shared = match found {
             Ok(shared) => shared,
             Err(_) if gix::discover::upwards_opts(&absolute, options()).is_err() => {
-                return Err(Error::NoRepository { dir: absolute, named: false });
+                return Err(Error::NoRepository {
+                    dir: absolute,
+                    named: false,
+                });
             }
-            Err(error) => match std::env::var_os("GIT_DIR").map(PathBuf::from).filter(|dir| gix::discover::is_git(dir).is_err()) {
+            Err(error) => match std::env::var_os("GIT_DIR")
+                .map(PathBuf::from)
+                .filter(|dir| gix::discover::is_git(dir).is_err())
+            {
                 Some(dir) => return Err(Error::NoRepository { dir, named: true }),
                 None => return Err(error).during("opening the repository"),
             },
         };
-        // A namespace is for whoever serves the repository; git itself reads its references whole here.
+        // A namespace is for whoever serves the repository; git itself reads its references whole
+        // here.
         shared.refs.namespace = None;
         Self::check_supported(&shared, dir)?;
         Self::assemble(shared, dir)
@@ -107,7 +134,9 @@ impl Repo {
             return Err(Error::RefStorage(format.to_string()));
         }
         if repo.git_dir_trust() != gix::sec::Trust::Full {
-            return Err(Error::Owner { dir: repo.workdir().unwrap_or(dir).to_path_buf() });
+            return Err(Error::Owner {
+                dir: repo.workdir().unwrap_or(dir).to_path_buf(),
+            });
         }
         Ok(())
     }
@@ -115,19 +144,34 @@ impl Repo {
     /// Collects the absolute places of a repository.
     fn assemble(shared: gix::ThreadSafeRepository, dir: &Path) -> Result<Self, Error> {
         let repo = shared.to_thread_local();
-        let real = |path: &Path| path.canonicalize().map_err(|source| Error::File { doing: "finding", path: path.to_path_buf(), source });
-        // Nobody's files lie in a bare repository; the folder is one to run programs in, and a name.
+        let real = |path: &Path| {
+            path.canonicalize().map_err(|source| Error::File {
+                doing: "finding",
+                path: path.to_path_buf(),
+                source,
+            })
+        };
+        // Nobody's files lie in a bare repository; the folder is one to run programs in, and a
+        // name.
         let is_bare = repo.workdir().is_none();
         let work_tree = real(repo.workdir().unwrap_or(repo.git_dir()))?;
         let (git_dir, common_dir) = (real(repo.git_dir())?, real(repo.common_dir())?);
         let index_path = repo.index_path();
-        let index_path = match (index_path.parent().map(Path::canonicalize), index_path.file_name()) {
+        let index_path = match (
+            index_path.parent().map(Path::canonicalize),
+            index_path.file_name(),
+        ) {
             (Some(Ok(folder)), Some(name)) => folder.join(name),
             _ => index_path,
         };
-        let below = dir.canonicalize().ok().and_then(|dir| dir.strip_prefix(&work_tree).map(Path::to_path_buf).ok());
-        let prefix =
-            below.filter(|_| !is_bare).and_then(|below| RelPath::parse(below.as_os_str().as_encoded_bytes()).ok()).unwrap_or_default();
+        let below = dir
+            .canonicalize()
+            .ok()
+            .and_then(|dir| dir.strip_prefix(&work_tree).map(Path::to_path_buf).ok());
+        let prefix = below
+            .filter(|_| !is_bare)
+            .and_then(|below| RelPath::parse(below.as_os_str().as_encoded_bytes()).ok())
+            .unwrap_or_default();
         let hash = repo.object_hash();
         Ok(Self {
             inner: Arc::new(Inner {
@@ -153,11 +197,20 @@ impl Repo {
 
     /// Lends a gix handle to one call.
     pub(super) fn with<T>(&self, call: impl FnOnce(&gix::Repository) -> T) -> T {
-        let idle = self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = self
+            .inner
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
         // No handle has an object cache: a check of an object must read the disk.
         let repo = idle.unwrap_or_else(|| self.inner.shared.to_thread_local());
         let result = call(&repo);
-        self.inner.idle.lock().unwrap_or_else(PoisonError::into_inner).push(repo);
+        self.inner
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(repo);
         result
     }
 
@@ -173,7 +226,13 @@ impl Repo {
 
     /// Refuses a repository without a work tree.
     pub fn require_work_tree(&self) -> Result<(), Error> {
-        if self.is_bare() { Err(Error::Bare { dir: self.git_dir().to_path_buf() }) } else { Ok(()) }
+        if self.is_bare() {
+            Err(Error::Bare {
+                dir: self.git_dir().to_path_buf(),
+            })
+        } else {
+            Ok(())
+        }
     }
 
     /// The private git directory: of a linked work tree, the one below `worktrees/`.
@@ -198,20 +257,36 @@ impl Repo {
 
     /// True when the executable bit of files in the work tree means something (`core.fileMode`).
     pub fn trusts_file_mode(&self) -> bool {
-        self.with(|repo| repo.config_snapshot().boolean("core.fileMode").unwrap_or(true))
+        self.with(|repo| {
+            repo.config_snapshot()
+                .boolean("core.fileMode")
+                .unwrap_or(true)
+        })
     }
 
     /// True when the work tree's file system takes names that differ only by case for one.
     pub fn folds_case(&self) -> bool {
-        self.with(|repo| repo.config_snapshot().boolean("core.ignoreCase").unwrap_or(false))
+        self.with(|repo| {
+            repo.config_snapshot()
+                .boolean("core.ignoreCase")
+                .unwrap_or(false)
+        })
     }
 
     /// True when objects that references reach may rightly be absent: a shallow or partial clone.
     pub fn may_lack_objects(&self) -> bool {
         let is_partial = |repo: &gix::Repository| {
             let config = repo.config_snapshot();
-            let promises = |name: &gix::bstr::BStr| config.boolean(&*format!("remote.{name}.promisor")).unwrap_or(false);
-            config.string("extensions.partialClone").is_some() || repo.remote_names().iter().any(|name| promises(name.as_ref()))
+            let promises = |name: &gix::bstr::BStr| {
+                config
+                    .boolean(&*format!("remote.{name}.promisor"))
+                    .unwrap_or(false)
+            };
+            config.string("extensions.partialClone").is_some()
+                || repo
+                    .remote_names()
+                    .iter()
+                    .any(|name| promises(name.as_ref()))
         };
         self.is_shallow() || self.with(is_partial)
     }
@@ -269,40 +344,57 @@ impl Repo {
             .ok_or_else(|| Error::MissingObject { id: id.clone() })
     }
 
-    /// The branch that HEAD is on; an unborn or detached HEAD is an error, and so is one that leads there
-    /// by a link or over another name.
+    /// The branch that HEAD is on; an unborn or detached HEAD is an error, and so is one that leads
+    /// there by a link or over another name.
     pub fn head(&self) -> Result<Head, Error> {
         if let Ok(target) = std::fs::read_link(self.git_dir().join("HEAD")) {
-            return Err(Error::LinkedHead { target: target.to_string_lossy().into_owned() });
+            return Err(Error::LinkedHead {
+                target: target.to_string_lossy().into_owned(),
+            });
         }
         self.with(|repo| {
             let head = repo.head().during("reading HEAD")?;
             match head.kind {
                 gix::head::Kind::Symbolic(branch) => {
                     let name = branch.name.as_bstr().to_str().map(str::to_string);
-                    let name = name
-                        .map_err(|_| Error::RefName { name: branch.name.as_bstr().to_string(), why: "the branch's name is not UTF-8" })?;
-                    let mut reference = repo.find_reference(&branch.name).during("reading the branch")?;
+                    let name = name.map_err(|_| Error::RefName {
+                        name: branch.name.as_bstr().to_string(),
+                        why: "the branch's name is not UTF-8",
+                    })?;
+                    let mut reference = repo
+                        .find_reference(&branch.name)
+                        .during("reading the branch")?;
                     if let gix::refs::TargetRef::Symbolic(target) = reference.target() {
-                        return Err(Error::SymbolicBranch { branch: name, target: target.as_bstr().to_string() });
+                        return Err(Error::SymbolicBranch {
+                            branch: name,
+                            target: target.as_bstr().to_string(),
+                        });
                     }
                     let commit = reference.follow_to_object().during("reading the branch")?;
-                    Ok(Head { branch: name, commit: git_id(&commit) })
+                    Ok(Head {
+                        branch: name,
+                        commit: git_id(&commit),
+                    })
                 }
-                gix::head::Kind::Unborn(branch) => Err(Error::Unborn { branch: branch.as_bstr().to_string() }),
+                gix::head::Kind::Unborn(branch) => Err(Error::Unborn {
+                    branch: branch.as_bstr().to_string(),
+                }),
                 gix::head::Kind::Detached { .. } => Err(Error::Detached),
             }
         })
     }
 
-    /// The commit that HEAD leads to, on a branch or not; `None` on an unborn branch, and only there.
+    /// The commit that HEAD leads to, on a branch or not; `None` on an unborn branch, and only
+    /// there.
     pub fn head_commit(&self) -> Result<Option<GitId>, Error> {
         self.with(|repo| {
             let mut head = repo.head().during("reading HEAD")?;
             if head.is_unborn() {
                 return Ok(None);
             }
-            head.try_peel_to_id().during("reading HEAD").map(|id| id.map(|id| git_id(&id)))
+            head.try_peel_to_id()
+                .during("reading HEAD")
+                .map(|id| id.map(|id| git_id(&id)))
         })
     }
 }
@@ -310,7 +402,9 @@ impl Repo {
 /// How a repository is opened. A replaced object does not have the bytes that its id, and so a tag,
 /// vouches for.
 pub(super) fn options_for(trust: gix::sec::Trust) -> gix::open::Options {
-    gix::open::Options::default_for_level(trust).config_overrides(["core.useReplaceRefs=false", ALLOC_LIMIT]).object_store_slots(SLOTS)
+    gix::open::Options::default_for_level(trust)
+        .config_overrides(["core.useReplaceRefs=false", ALLOC_LIMIT])
+        .object_store_slots(SLOTS)
 }
 
 /// Our form of a gix id.
@@ -318,7 +412,9 @@ pub(super) fn git_id(id: &gix::oid) -> GitId {
     let mut hex = [0; 64];
     let len = id.hex_to_buf(&mut hex).len();
     let digits = std::str::from_utf8(&hex[..len]).expect("because hex digits are ASCII");
-    digits.parse().expect("because gix ids are 40 or 64 lower-case hex digits")
+    digits
+        .parse()
+        .expect("because gix ids are 40 or 64 lower-case hex digits")
 }
 
 #[cfg(test)]
@@ -334,17 +430,39 @@ mod tests {
         let commit = sandbox.commit("first");
         let root = sandbox.root().canonicalize().unwrap();
         let repo = Repo::discover(&sandbox.path("tasks/T01")).unwrap();
-        assert_eq!((repo.work_tree(), repo.prefix()), (root.as_path(), rel("tasks/T01")));
-        assert_eq!((repo.git_dir(), repo.common_dir()), (root.join(".git").as_path(), root.join(".git").as_path()));
-        assert_eq!(repo.head().unwrap(), Head { branch: "refs/heads/main".into(), commit });
+        assert_eq!(
+            (repo.work_tree(), repo.prefix()),
+            (root.as_path(), rel("tasks/T01"))
+        );
+        assert_eq!(
+            (repo.git_dir(), repo.common_dir()),
+            (root.join(".git").as_path(), root.join(".git").as_path())
+        );
+        assert_eq!(
+            repo.head().unwrap(),
+            Head {
+                branch: "refs/heads/main".into(),
+                commit
+            }
+        );
         assert!(sandbox.repo().prefix().is_root());
     }
 
     #[test]
     fn what_cannot_be_served_is_refused() {
         let nowhere = tempfile::tempdir().unwrap();
-        assert_eq!(Repo::discover(nowhere.path()).expect_err("there is none").kind(), Kind::NoRepository);
-        assert_eq!(Repo::discover(&nowhere.path().join("absent")).expect_err("there is none").kind(), Kind::NoRepository);
+        assert_eq!(
+            Repo::discover(nowhere.path())
+                .expect_err("there is none")
+                .kind(),
+            Kind::NoRepository
+        );
+        assert_eq!(
+            Repo::discover(&nowhere.path().join("absent"))
+                .expect_err("there is none")
+                .kind(),
+            Kind::NoRepository
+        );
 
         let sandbox = Sandbox::new();
         sandbox.git(&["init", "-q", "--bare", "bare"]);
@@ -354,7 +472,10 @@ mod tests {
         assert!(matches!(bare.scan(&[]), Err(Error::Bare { .. })));
         sandbox.git(&["init", "-q", "--ref-format=reftable", "tables"]);
         let error = Repo::discover(&sandbox.path("tables")).expect_err("gix would see no tags");
-        assert!(matches!(error, Error::RefStorage(ref format) if format == "reftable"), "{error:?}");
+        assert!(
+            matches!(error, Error::RefStorage(ref format) if format == "reftable"),
+            "{error:?}"
+        );
     }
 
     #[test]
@@ -368,7 +489,12 @@ mod tests {
             }
         }
         assert!(!sandbox.git_may_fail(&["status"]));
-        assert_eq!(Repo::discover(sandbox.root()).expect_err("it is somebody else's").kind(), Kind::Denied);
+        assert_eq!(
+            Repo::discover(sandbox.root())
+                .expect_err("it is somebody else's")
+                .kind(),
+            Kind::Denied
+        );
     }
 
     #[test]

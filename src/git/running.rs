@@ -1,9 +1,9 @@
 //! A `git commit` that is running: its hooks may call snapback, and it may hold the index.
 //!
-//! git tells its hooks which index it will commit (`GIT_INDEX_FILE`), and expects HEAD to be where it
-//! was when they return. A release or a rollback below it would move the branch, so the commit fails,
-//! and would go into an index that is about to be replaced. After the commit (`post-commit` and its
-//! like) both are settled.
+//! git tells its hooks which index it will commit (`GIT_INDEX_FILE`), and expects HEAD to be where
+//! it was when they return. A release or a rollback below it would move the branch, so the commit
+//! fails, and would go into an index that is about to be replaced. After the commit (`post-commit`
+//! and its like) both are settled.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -18,16 +18,24 @@ const MOST: usize = 64;
 impl Repo {
     /// Refuses to change anything while git is making a commit here.
     pub(super) fn check_no_commit_runs(&self) -> Result<(), Error> {
-        // Held by `git commit <path>` and `git commit -a` while their hooks run, whatever index they name:
-        // below one there is nothing to wait for.
+        // Held by `git commit <path>` and `git commit -a` while their hooks run, whatever index
+        // they name: below one there is nothing to wait for.
         let (hook, lock) = (hook_above(), disk::lock_of(&self.git_dir().join("index")));
-        if hook.is_some() { disk::check_absent(&lock) } else { disk::check_absent_soon(&lock) }?;
-        let Some(index) = std::env::var_os("GIT_INDEX_FILE") else { return Ok(()) };
+        if hook.is_some() {
+            disk::check_absent(&lock)
+        } else {
+            disk::check_absent_soon(&lock)
+        }?;
+        let Some(index) = std::env::var_os("GIT_INDEX_FILE") else {
+            return Ok(());
+        };
         let own = self.is_own_index(&index);
         match hook {
             Some(hook) if own && hook.starts_with("post-") => Ok(()),
             Some(hook) => Err(Error::CommitRuns { hook }),
-            None => Err(Error::OtherIndex { index: PathBuf::from(index) }),
+            None => Err(Error::OtherIndex {
+                index: PathBuf::from(index),
+            }),
         }
     }
 
@@ -46,8 +54,18 @@ fn hook_above() -> Option<String> {
     let (mut pid, mut below_git) = (std::os::unix::process::parent_id(), false);
     for _ in 0..MOST {
         let Some(words) = words_of(pid) else { break };
-        let name = |word: &OsString| Path::new(word).file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if let Some(hook) = words.iter().take(3).map(name).find(|name| HOOKS.contains(&name.as_str())) {
+        let name = |word: &OsString| {
+            Path::new(word)
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default()
+        };
+        if let Some(hook) = words
+            .iter()
+            .take(3)
+            .map(name)
+            .find(|name| HOOKS.contains(&name.as_str()))
+        {
             return Some(hook);
         }
         below_git |= words.first().map(name).is_some_and(|name| name == "git");
@@ -74,12 +92,23 @@ const HOOKS: [&str; 9] = [
 fn words_of(pid: u32) -> Option<Vec<OsString>> {
     use std::os::unix::ffi::OsStringExt;
     let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-    Some(bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty()).map(|word| OsString::from_vec(word.to_vec())).collect())
+    Some(
+        bytes
+            .split(|byte| *byte == 0)
+            .filter(|word| !word.is_empty())
+            .map(|word| OsString::from_vec(word.to_vec()))
+            .collect(),
+    )
 }
 
 /// The process that started another one.
 fn parent_of(pid: u32) -> Option<u32> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let parent: u32 = status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()?;
+    let parent: u32 = status
+        .lines()
+        .find_map(|line| line.strip_prefix("PPid:"))?
+        .trim()
+        .parse()
+        .ok()?;
     (parent > 1).then_some(parent)
 }

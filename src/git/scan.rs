@@ -68,7 +68,11 @@ pub struct Scan {
 impl Scan {
     /// Every path that was found, tracked or not.
     pub fn names(&self) -> impl Iterator<Item = &RelPath> {
-        self.tracked.iter().map(|tracked| &tracked.path).chain(&self.untracked).chain(&self.ignored)
+        self.tracked
+            .iter()
+            .map(|tracked| &tracked.path)
+            .chain(&self.untracked)
+            .chain(&self.ignored)
     }
 }
 
@@ -78,19 +82,44 @@ impl Repo {
         self.require_work_tree()?;
         let dirs = without_nested(dirs);
         let index = self.read_index(true)?;
-        let file_mode = self.with(|repo| Ok(repo.config_snapshot().boolean("core.fileMode").unwrap_or(true)))?;
-        let walk = Walk { work_tree: self.work_tree(), index: &index, stat: self.stat_rules()?, file_mode };
+        let file_mode = self.with(|repo| {
+            Ok(repo
+                .config_snapshot()
+                .boolean("core.fileMode")
+                .unwrap_or(true))
+        })?;
+        let walk = Walk {
+            work_tree: self.work_tree(),
+            index: &index,
+            stat: self.stat_rules()?,
+            file_mode,
+        };
         let mut scan = Scan::default();
         let mut tracked = Vec::new();
         let mut others = Vec::new();
-        let walk_all = || dirs.iter().map(|dir| self.walk_one(&walk, &index, dir)).collect::<Result<Vec<_>, Error>>();
+        let walk_all = || {
+            dirs.iter()
+                .map(|dir| self.walk_one(&walk, &index, dir))
+                .collect::<Result<Vec<_>, Error>>()
+        };
         let (found, head) = rayon::join(walk_all, || self.head_entries(&index, &dirs));
         let mut head = head?;
         let is_submodule = |(_, entry): &(RelPath, TreeEntry)| entry.mode == "160000";
         // One that only HEAD has, too: a release would carry it along, and no manifest can list it.
-        scan.submodules.extend(head.iter().filter(|entry| is_submodule(entry)).map(|(path, _)| path.clone()));
+        scan.submodules.extend(
+            head.iter()
+                .filter(|entry| is_submodule(entry))
+                .map(|(path, _)| path.clone()),
+        );
         head.retain(|entry| !is_submodule(entry));
-        for Found { tracked: entries, others: names, submodules, nested, refused } in found? {
+        for Found {
+            tracked: entries,
+            others: names,
+            submodules,
+            nested,
+            refused,
+        } in found?
+        {
             tracked.extend(entries);
             others.extend(names);
             scan.submodules.extend(submodules);
@@ -116,12 +145,30 @@ impl Repo {
     }
 
     /// Walks one folder, unless it lies in a nested repository.
-    fn walk_one<'a>(&self, walk: &Walk<'a>, index: &'a gix::index::State, dir: &RelPath) -> Result<Found<'a>, Error> {
+    fn walk_one<'a>(
+        &self,
+        walk: &Walk<'a>,
+        index: &'a gix::index::State,
+        dir: &RelPath,
+    ) -> Result<Found<'a>, Error> {
         if let Some(above) = self.nested_above(index, dir) {
-            let is_submodule = entries_at(index, &above).0.first().is_some_and(|entry| entry.mode == Mode::COMMIT);
+            let is_submodule = entries_at(index, &above)
+                .0
+                .first()
+                .is_some_and(|entry| entry.mode == Mode::COMMIT);
             let found = Found::default();
             let above = vec![above];
-            return Ok(if is_submodule { Found { submodules: above, ..found } } else { Found { nested: above, ..found } });
+            return Ok(if is_submodule {
+                Found {
+                    submodules: above,
+                    ..found
+                }
+            } else {
+                Found {
+                    nested: above,
+                    ..found
+                }
+            });
         }
         let (here, below) = entries_at(index, dir);
         walk.start(dir, here, below)
@@ -130,8 +177,14 @@ impl Repo {
     /// HEAD's entries below these folders, submodules among them; none on an unborn branch.
     ///
     /// Folders whose tree the index knows to be its own content are not read (git's cache tree).
-    fn head_entries(&self, index: &gix::index::State, dirs: &[RelPath]) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
-        let Some(commit) = self.head_commit()? else { return Ok(Vec::new()) };
+    fn head_entries(
+        &self,
+        index: &gix::index::State,
+        dirs: &[RelPath],
+    ) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+        let Some(commit) = self.head_commit()? else {
+            return Ok(Vec::new());
+        };
         self.entries_but(&commit, dirs, &|dir, tree| cached(index, dir, tree))
     }
 
@@ -141,18 +194,34 @@ impl Repo {
         let is_nested = |dir: &RelPath| {
             let (here, below) = entries_at(index, dir);
             here.first().is_some_and(|entry| entry.mode == Mode::COMMIT)
-                || below.is_empty() && self.work_tree().join(dir.as_os()).join(".git").symlink_metadata().is_ok()
+                || below.is_empty()
+                    && self
+                        .work_tree()
+                        .join(dir.as_os())
+                        .join(".git")
+                        .symlink_metadata()
+                        .is_ok()
         };
         path.ancestors().filter(is_nested).last()
     }
 
     /// Merges HEAD's side into the index's side; both are sorted.
-    fn join_head(&self, index_side: Vec<Tracked>, head: Vec<(RelPath, TreeEntry)>, others: &[RelPath]) -> Vec<Tracked> {
+    fn join_head(
+        &self,
+        index_side: Vec<Tracked>,
+        head: Vec<(RelPath, TreeEntry)>,
+        others: &[RelPath],
+    ) -> Vec<Tracked> {
         let mut joined = Vec::with_capacity(index_side.len().max(head.len()));
         let mut head = head.into_iter().peekable();
         let only_in_head = |path: RelPath, entry: TreeEntry| {
             let state = self.state_of_unindexed(&path, others);
-            Tracked { path, index: None, head: Some(entry), state }
+            Tracked {
+                path,
+                index: None,
+                head: Some(entry),
+                state,
+            }
         };
         for mut tracked in index_side {
             while let Some((path, entry)) = head.next_if(|(path, _)| *path <= tracked.path) {
@@ -181,16 +250,30 @@ impl Repo {
     }
 
     /// Sorts files that the index does not know into untracked and ignored.
-    fn sort_others(&self, index: &gix::index::State, others: Vec<RelPath>, scan: &mut Scan) -> Result<(), Error> {
+    fn sort_others(
+        &self,
+        index: &gix::index::State,
+        others: Vec<RelPath>,
+        scan: &mut Scan,
+    ) -> Result<(), Error> {
         if others.is_empty() {
             return Ok(());
         }
         let doing = "reading the ignore rules";
         self.with(|repo| {
-            let mut rules = repo.excludes(index, None, Source::WorktreeThenIdMappingIfNotSkipped).during(doing)?;
+            let mut rules = repo
+                .excludes(index, None, Source::WorktreeThenIdMappingIfNotSkipped)
+                .during(doing)?;
             for path in others {
-                let ignored = rules.at_entry(path.as_bstr(), Some(Mode::FILE)).during(doing)?.is_excluded();
-                if ignored { scan.ignored.push(path) } else { scan.untracked.push(path) }
+                let ignored = rules
+                    .at_entry(path.as_bstr(), Some(Mode::FILE))
+                    .during(doing)?
+                    .is_excluded();
+                if ignored {
+                    scan.ignored.push(path)
+                } else {
+                    scan.untracked.push(path)
+                }
             }
             Ok(())
         })
@@ -205,19 +288,35 @@ pub(super) fn index_entry(entry: &gix::index::Entry) -> TreeEntry {
         Mode::SYMLINK => "120000".into(),
         other => format!("{:06o}", other.bits()).into(),
     };
-    TreeEntry { mode, id: git_id(&entry.id) }
+    TreeEntry {
+        mode,
+        id: git_id(&entry.id),
+    }
 }
 
 /// The index's entries below a folder, if the index says that they make up this tree.
-fn cached(index: &gix::index::State, dir: &RelPath, tree: &gix::oid) -> Option<Vec<(RelPath, TreeEntry)>> {
+fn cached(
+    index: &gix::index::State,
+    dir: &RelPath,
+    tree: &gix::oid,
+) -> Option<Vec<(RelPath, TreeEntry)>> {
     let mut node = index.tree()?;
-    for name in dir.as_bytes().split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
-        node = node.children.iter().find(|child| child.name.as_slice() == name)?;
+    for name in dir
+        .as_bytes()
+        .split(|byte| *byte == b'/')
+        .filter(|name| !name.is_empty())
+    {
+        node = node
+            .children
+            .iter()
+            .find(|child| child.name.as_slice() == name)?;
     }
     let below = entries_at(index, dir).1;
     if node.id != tree || node.num_entries? as usize != below.len() {
         return None;
     }
-    let entry = |entry: &gix::index::Entry| Some((RelPath::parse(entry.path(index)).ok()?, index_entry(entry)));
+    let entry = |entry: &gix::index::Entry| {
+        Some((RelPath::parse(entry.path(index)).ok()?, index_entry(entry)))
+    };
     below.par_iter().map(entry).collect()
 }

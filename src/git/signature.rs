@@ -1,10 +1,11 @@
 //! Signatures of tags, judged the way git is set up, with one difference; `signing.rs` makes them.
 //!
-//! What is run, and what says whom to trust (`gpg.program`, `gpg.ssh.program`, `gpg.openpgp.program`,
-//! `gpg.x509.program`, `gpg.ssh.allowedSignersFile`, `gpg.ssh.revocationFile`, `gpg.minTrustLevel`),
-//! is read from the user's and the system's configuration only, never from that of the repository:
-//! a repository that was unpacked from an archive brings its `.git/config` along. Which key to sign
-//! with, and whether to, may stand in either. `gpg.ssh.defaultKeyCommand` is not run.
+//! What is run, and what says whom to trust (`gpg.program`, `gpg.ssh.program`,
+//! `gpg.openpgp.program`, `gpg.x509.program`, `gpg.ssh.allowedSignersFile`,
+//! `gpg.ssh.revocationFile`, `gpg.minTrustLevel`), is read from the user's and the system's
+//! configuration only, never from that of the repository: a repository that was unpacked from an
+//! archive brings its `.git/config` along. Which key to sign with, and whether to, may stand in
+//! either. `gpg.ssh.defaultKeyCommand` is not run.
 
 use std::{
     ffi::OsString,
@@ -37,7 +38,10 @@ fn is_own(section: &Metadata) -> bool {
 /// A value of the configuration; with `own`, only the user's or the system's.
 pub(super) fn value(repo: &gix::Repository, key: &str, own: bool) -> Option<BString> {
     let config = repo.config_snapshot();
-    config.plumbing().string_filter(key, |section| !own || is_own(section)).filter(|value| !value.is_empty())
+    config
+        .plumbing()
+        .string_filter(key, |section| !own || is_own(section))
+        .filter(|value| !value.is_empty())
 }
 
 /// A path as configurations write it: `~/` is the home folder.
@@ -61,14 +65,22 @@ pub(super) fn program(repo: &gix::Repository, format: Format) -> OsString {
         Format::X509 => ("gpg.x509.program", "gpgsm"),
         Format::Ssh => ("gpg.ssh.program", "ssh-keygen"),
     };
-    let general = || (format == Format::OpenPgp).then(|| own_path(repo, "gpg.program")).flatten();
-    own_path(repo, key).or_else(general).map_or_else(|| default.into(), PathBuf::into_os_string)
+    let general = || {
+        (format == Format::OpenPgp)
+            .then(|| own_path(repo, "gpg.program"))
+            .flatten()
+    };
+    own_path(repo, key)
+        .or_else(general)
+        .map_or_else(|| default.into(), PathBuf::into_os_string)
 }
 
 impl Repo {
     /// Judges the signature of a tag object, which must be the one for a tag of this name.
     pub fn tag_signature(&self, id: &GitId, name: &str) -> Result<Judgement, Error> {
-        let (kind, _) = self.header(id)?.ok_or_else(|| Error::MissingObject { id: id.clone() })?;
+        let (kind, _) = self
+            .header(id)?
+            .ok_or_else(|| Error::MissingObject { id: id.clone() })?;
         if kind != Kind::Tag {
             return Ok(Judgement::only(State::Missing, "the tag is a light one"));
         }
@@ -76,24 +88,43 @@ impl Repo {
         let Some((signature, signed)) = TagRefIter::signature(&bytes) else {
             return Ok(Judgement::only(State::Missing, "the tag is not signed"));
         };
-        let bad = |why: String| Error::BadTag { id: id.clone(), why };
-        let tag = TagRef::from_bytes(&bytes, self.hash()).map_err(|error| bad(error.to_string()))?;
+        let bad = |why: String| Error::BadTag {
+            id: id.clone(),
+            why,
+        };
+        let tag =
+            TagRef::from_bytes(&bytes, self.hash()).map_err(|error| bad(error.to_string()))?;
         let at = tag.tagger().ok().flatten().as_ref().and_then(timestamp);
         let seconds = at.map_or(0, jiff::Timestamp::as_second);
         let Some(options) = self.with(|repo| judging(repo, signature.format, seconds)) else {
-            return Ok(Judgement::only(State::UnknownKey, "your own git configuration names no gpg.ssh.allowedSignersFile"));
+            return Ok(Judgement::only(
+                State::UnknownKey,
+                "your own git configuration names no gpg.ssh.allowedSignersFile",
+            ));
         };
         let judge = |options| match signed.verify(signature.data, options) {
             Ok(outcome) => judged(&outcome),
-            Err(error) => Judgement::only(State::Unjudged, text::escape(error.to_string().as_bytes())),
+            Err(error) => {
+                Judgement::only(State::Unjudged, text::escape(error.to_string().as_bytes()))
+            }
         };
         let mut found = judge(options.clone());
         // `ssh-keygen` does not say why: what only the list of revoked keys spoils is no forgery.
         if found.state == State::Bad
             && let Some(options) = without_revocations(options)
-            && let Judgement { state: State::Good, signer, key, .. } = judge(options)
+            && let Judgement {
+                state: State::Good,
+                signer,
+                key,
+                ..
+            } = judge(options)
         {
-            found = Judgement { state: State::Revoked, signer, key, why: "its key was revoked".into() };
+            found = Judgement {
+                state: State::Revoked,
+                signer,
+                key,
+                why: "its key was revoked".into(),
+            };
         }
         if found.state == State::Good && tag.name != name {
             found.state = State::Bad;
@@ -107,11 +138,23 @@ impl Repo {
 fn judging(repo: &gix::Repository, format: Format, seconds: i64) -> Option<verify::Options> {
     let program = program(repo, format);
     let level = value(repo, "gpg.minTrustLevel", true);
-    let minimum_trust = level.and_then(|level| TrustLevel::from_bytes(&level)).unwrap_or_default();
+    let minimum_trust = level
+        .and_then(|level| TrustLevel::from_bytes(&level))
+        .unwrap_or_default();
     let (program_arguments, environment) = (Vec::new(), Vec::new());
     Some(match format {
-        Format::OpenPgp => verify::Options::OpenPgp { program, program_arguments, environment, minimum_trust },
-        Format::X509 => verify::Options::X509 { program, program_arguments, environment, minimum_trust },
+        Format::OpenPgp => verify::Options::OpenPgp {
+            program,
+            program_arguments,
+            environment,
+            minimum_trust,
+        },
+        Format::X509 => verify::Options::X509 {
+            program,
+            program_arguments,
+            environment,
+            minimum_trust,
+        },
         Format::Ssh => verify::Options::Ssh {
             program,
             program_arguments,
@@ -171,8 +214,17 @@ fn judged(outcome: &Outcome) -> Judgement {
     let safe = |text: &BString| text::escape(text);
     // Of a key that is not here its owner is not known: what else a program says of it is no name.
     let is_known = !matches!(outcome.status, Status::Error | Status::Unknown);
-    let key = outcome.fingerprint.as_ref().or(outcome.key.as_ref()).map(safe);
-    Judgement { state, signer: outcome.signer.as_ref().filter(|_| is_known).map(safe), key, why: why.into() }
+    let key = outcome
+        .fingerprint
+        .as_ref()
+        .or(outcome.key.as_ref())
+        .map(safe);
+    Judgement {
+        state,
+        signer: outcome.signer.as_ref().filter(|_| is_known).map(safe),
+        key,
+        why: why.into(),
+    }
 }
 
 /// The form's name, as `gpg.format` has it.

@@ -1,9 +1,9 @@
 //! Signatures of commits and tags, made the way git is set up.
 //!
-//! Whether to sign, and with which key, may stand in any configuration; which program does it only in
-//! the user's own (`signature.rs` says why). gix runs the program as git does, so it may ask for a
-//! passphrase at the terminal. Where nobody can be asked it is told so and has a time limit: a key
-//! that waits for a person or a token must not hold up a rollback at night. Every failure is
+//! Whether to sign, and with which key, may stand in any configuration; which program does it only
+//! in the user's own (`signature.rs` says why). gix runs the program as git does, so it may ask for
+//! a passphrase at the terminal. Where nobody can be asked it is told so and has a time limit: a
+//! key that waits for a person or a token must not hold up a rollback at night. Every failure is
 //! [`Error::Unsigned`], in the words of the program.
 
 use std::{ffi::OsString, io::IsTerminal, path::PathBuf};
@@ -52,10 +52,19 @@ pub(super) struct Signer {
 
 impl Signer {
     /// Signs something.
-    pub(super) fn sign<T>(&self, what: &'static str, with: impl FnOnce(sign::Options) -> gix::Result<T>) -> Result<T, Error> {
+    pub(super) fn sign<T>(
+        &self,
+        what: &'static str,
+        with: impl FnOnce(sign::Options) -> gix::Result<T>,
+    ) -> Result<T, Error> {
         with(self.options.clone()).map_err(|error| {
             let (why, needs_person) = why(&error, &self.program, self.options.format);
-            Error::Unsigned { what, key: self.key.clone(), why, needs_person }
+            Error::Unsigned {
+                what,
+                key: self.key.clone(),
+                why,
+                needs_person,
+            }
         })
     }
 }
@@ -74,7 +83,9 @@ impl Repo {
     /// What signs a commit; `None` when it is not to be signed.
     pub(super) fn commit_signer(&self, how: &Sign) -> Result<Option<Signer>, Error> {
         let wanted = how.wanted != Signing::Never && self.signs_commits();
-        wanted.then(|| self.signer("the commit", None, how.ask)).transpose()
+        wanted
+            .then(|| self.signer("the commit", None, how.ask))
+            .transpose()
     }
 
     /// True when git is set to sign every tag.
@@ -115,29 +126,52 @@ impl Repo {
 
     /// Program and key.
     fn signer(&self, what: &'static str, key: Option<&str>, ask: bool) -> Result<Signer, Error> {
-        let unsigned = |key: &str, why: String| Error::Unsigned { what, key: key.into(), why, needs_person: false };
+        let unsigned = |key: &str, why: String| Error::Unsigned {
+            what,
+            key: key.into(),
+            why,
+            needs_person: false,
+        };
         let identity = self.committer()?;
         self.with(|repo| {
             let format = match value(repo, "gpg.format", false) {
                 None => Format::OpenPgp,
-                Some(name) => Format::parse(name.as_bstr())
-                    .map_err(|_| unsigned("gpg.format", format!("{:?} is no form of signatures", text::escape(&name))))?,
+                Some(name) => Format::parse(name.as_bstr()).map_err(|_| {
+                    unsigned(
+                        "gpg.format",
+                        format!("{:?} is no form of signatures", text::escape(&name)),
+                    )
+                })?,
             };
-            let configured = key.map(BString::from).or_else(|| value(repo, "user.signingKey", false));
-            let shown = configured.as_ref().map_or_else(|| identity.email.clone(), |key| text::escape(key));
+            let configured = key
+                .map(BString::from)
+                .or_else(|| value(repo, "user.signingKey", false));
+            let shown = configured
+                .as_ref()
+                .map_or_else(|| identity.email.clone(), |key| text::escape(key));
             let signing_key = match configured {
                 Some(key) if format == Format::Ssh && is_literal_ssh_key(&key).is_none() => {
                     path(key.as_bstr()).map(PathBuf::into_os_string)
                 }
-                Some(key) => gix::path::from_bstring(key).ok().map(PathBuf::into_os_string),
+                Some(key) => gix::path::from_bstring(key)
+                    .ok()
+                    .map(PathBuf::into_os_string),
                 None if format == Format::Ssh => None,
                 None => Some(format!("{} <{}>", identity.name, identity.email).into()),
             };
-            let signing_key = signing_key.ok_or_else(|| unsigned("user.signingKey", "it is not set".into()))?;
+            let signing_key =
+                signing_key.ok_or_else(|| unsigned("user.signingKey", "it is not set".into()))?;
             let program = program(repo, format);
             let shown_program = text::escape(program.as_encoded_bytes());
-            let options = sign::Options { signing_key, ..around(program, format, ask) };
-            Ok(Signer { options, program: shown_program, key: format!("the key {shown}") })
+            let options = sign::Options {
+                signing_key,
+                ..around(program, format, ask)
+            };
+            Ok(Signer {
+                options,
+                program: shown_program,
+                key: format!("the key {shown}"),
+            })
         })
     }
 }
@@ -154,14 +188,25 @@ fn around(program: OsString, format: Format, ask: bool) -> sign::Options {
     };
     match (ask, somebody) {
         (true, true) => plain(program, Vec::new(), Vec::new()),
-        (true, false) => plain("timeout".into(), vec![IN_A_WINDOW.into(), program], Vec::new()),
+        (true, false) => plain(
+            "timeout".into(),
+            vec![IN_A_WINDOW.into(), program],
+            Vec::new(),
+        ),
         (false, _) => {
             let mut arguments = vec![ALONE.into(), program];
             if format != Format::Ssh {
-                arguments.extend(["--batch", "--no-tty", "--pinentry-mode=error"].map(OsString::from));
+                arguments
+                    .extend(["--batch", "--no-tty", "--pinentry-mode=error"].map(OsString::from));
             }
             let nobody = [("SSH_ASKPASS", "false"), ("SSH_ASKPASS_REQUIRE", "force")];
-            plain("timeout".into(), arguments, nobody.map(|(name, value)| (name.into(), value.into())).into())
+            plain(
+                "timeout".into(),
+                arguments,
+                nobody
+                    .map(|(name, value)| (name.into(), value.into()))
+                    .into(),
+            )
         }
     }
 }
@@ -174,14 +219,18 @@ fn why(error: &gix::Error, program: &str, format: Format) -> (String, bool) {
     }
     let Some(MetadataValue::Bytes(stderr)) = said.get("stderr") else {
         let cause = text::escape(error.probable_cause().to_string().as_bytes());
-        return (format!("{program} cannot be run, or ended before it signed ({cause})"), false);
+        return (
+            format!("{program} cannot be run, or ended before it signed ({cause})"),
+            false,
+        );
     };
     let mut lines: Vec<String> = Vec::new();
     for line in secret::clean(stderr).lines() {
         let line = line.strip_prefix(b"timeout: ").unwrap_or(line).trim();
         let line = text::escape(line);
         // The first use of an empty home folder is no reason.
-        let says_nothing = line.is_empty() || line.starts_with("[GNUPG:]") || line.ends_with("' created");
+        let says_nothing =
+            line.is_empty() || line.starts_with("[GNUPG:]") || line.ends_with("' created");
         if !says_nothing && !lines.contains(&line) {
             lines.push(line);
         }
@@ -192,7 +241,10 @@ fn why(error: &gix::Error, program: &str, format: Format) -> (String, bool) {
         Format::OpenPgp | Format::X509 => all.contains("No pinentry"),
     };
     match () {
-        () if asks => ("it asks for a passphrase, and nobody can be asked here".into(), true),
+        () if asks => (
+            "it asks for a passphrase, and nobody can be asked here".into(),
+            true,
+        ),
         () if all.is_empty() => (format!("{program} failed and did not say why"), false),
         () => (all, false),
     }

@@ -24,21 +24,27 @@ pub(super) type Written = (i64, u32);
 #[derive(Clone, Copy)]
 pub(super) struct StatRules {
     git: Options,
-    /// False where git is told to look at less than everything (`core.trustCTime`, `core.checkStat`).
+    /// False where git is told to look at less than everything (`core.trustCTime`,
+    /// `core.checkStat`).
     whole: bool,
 }
 
 impl Repo {
     /// The rules by the settings of the repository.
     pub(super) fn stat_rules(&self) -> Result<StatRules, Error> {
-        let git = self.with(gix::Repository::stat_options).during("reading the configuration")?;
-        Ok(StatRules { git, whole: git.trust_ctime && git.check_stat })
+        let git = self
+            .with(gix::Repository::stat_options)
+            .during("reading the configuration")?;
+        Ok(StatRules {
+            git,
+            whole: git.trust_ctime && git.check_stat,
+        })
     }
 }
 
 impl StatRules {
-    /// What is known of a file whose stat data is `now`, by an entry of an index. `fine` says whether
-    /// the times of its file system can be believed.
+    /// What is known of a file whose stat data is `now`, by an entry of an index. `fine` says
+    /// whether the times of its file system can be believed.
     pub fn state(self, now: &Stat, entry: &Stat, written: Written, fine: bool) -> WorkState {
         if !now.matches(entry, self.git) {
             return WorkState::Maybe;
@@ -47,13 +53,19 @@ impl StatRules {
             return WorkState::Unsure;
         }
         let same = (now.mtime, now.ctime) == (entry.mtime, entry.ctime);
-        if same && is_settled(entry, written) { WorkState::Clean } else { WorkState::Maybe }
+        if same && is_settled(entry, written) {
+            WorkState::Clean
+        } else {
+            WorkState::Maybe
+        }
     }
 
     /// True when an entry proves nothing any more once a younger index holds it.
     pub fn is_doubtful(entry: &Stat, written: Written) -> bool {
         // git's own rule knows whole seconds of the modification time only.
-        *entry == Stat::default() || written.0 <= i64::from(entry.mtime.secs) || !is_settled(entry, written)
+        *entry == Stat::default()
+            || written.0 <= i64::from(entry.mtime.secs)
+            || !is_settled(entry, written)
     }
 }
 

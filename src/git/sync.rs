@@ -28,14 +28,22 @@ impl Repo {
     /// New objects: their pack. Loose ones: the file, its folder, and `objects/`. Objects in packs:
     /// every pack that has one, once a process. A failed sync is an error and is not tried again.
     pub fn sync_objects(&self, also: &[GitId]) -> Result<(), Error> {
-        let mut ids: HashSet<ObjectId> = std::mem::take(&mut *self.unsynced().lock().unwrap_or_else(PoisonError::into_inner));
+        let mut ids: HashSet<ObjectId> = std::mem::take(
+            &mut *self
+                .unsynced()
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         for id in also {
             ids.insert(self.oid(id)?);
         }
         ids.retain(|id| !self.pending().has(id));
         let objects = self.common_dir().join("objects");
         let installed = self.pending().install(&objects, self.hash())?;
-        self.synced_packs().lock().unwrap_or_else(PoisonError::into_inner).extend(installed);
+        self.synced_packs()
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(installed);
         if ids.is_empty() {
             return Ok(());
         }
@@ -46,11 +54,17 @@ impl Repo {
                 return Ok(());
             }
         }
-        Err(Error::MissingObject { id: super::repo::git_id(ids.iter().next().expect("because some are left")) })
+        Err(Error::MissingObject {
+            id: super::repo::git_id(ids.iter().next().expect("because some are left")),
+        })
     }
 
     /// Syncs what is found, loose or packed; returns the objects that went away meanwhile.
-    fn sync_found(&self, objects: &Path, ids: &HashSet<ObjectId>) -> Result<HashSet<ObjectId>, Error> {
+    fn sync_found(
+        &self,
+        objects: &Path,
+        ids: &HashSet<ObjectId>,
+    ) -> Result<HashSet<ObjectId>, Error> {
         let (mut files, mut loose, mut packed) = (Vec::new(), Vec::new(), Vec::new());
         for id in ids {
             let file = loose_path(objects, id);
@@ -59,10 +73,15 @@ impl Repo {
             } else if self.holds(id) {
                 packed.push(*id);
             } else {
-                return Err(Error::MissingObject { id: super::repo::git_id(id) });
+                return Err(Error::MissingObject {
+                    id: super::repo::git_id(id),
+                });
             }
         }
-        let mut dirs: BTreeSet<PathBuf> = loose.iter().filter_map(|(_, file)| file.parent().map(Path::to_path_buf)).collect();
+        let mut dirs: BTreeSet<PathBuf> = loose
+            .iter()
+            .filter_map(|(_, file)| file.parent().map(Path::to_path_buf))
+            .collect();
         if !loose.is_empty() {
             dirs.insert(objects.to_path_buf());
         }
@@ -71,23 +90,50 @@ impl Repo {
         }
         if loose.len() > MANY {
             disk::sync_file_system(objects)?;
-            return Ok(loose.into_iter().filter(|(_, file)| !file.exists()).map(|(id, _)| id).collect());
+            return Ok(loose
+                .into_iter()
+                .filter(|(_, file)| !file.exists())
+                .map(|(id, _)| id)
+                .collect());
         }
         sync_all(&files)?;
         if files.iter().any(|pack| !pack.exists()) {
             return Ok(ids.clone());
         }
-        let paths: Vec<PathBuf> = loose.iter().map(|(_, file)| file.clone()).chain(dirs).collect();
+        let paths: Vec<PathBuf> = loose
+            .iter()
+            .map(|(_, file)| file.clone())
+            .chain(dirs)
+            .collect();
         sync_all(&paths)?;
-        Ok(loose.into_iter().filter(|(_, file)| !file.exists()).map(|(id, _)| id).collect())
+        Ok(loose
+            .into_iter()
+            .filter(|(_, file)| !file.exists())
+            .map(|(id, _)| id)
+            .collect())
     }
 
     /// Adds the packs with one of these objects that this process has not synced yet.
-    fn add_packs(&self, dir: &Path, ids: &[ObjectId], files: &mut Vec<PathBuf>, dirs: &mut BTreeSet<PathBuf>) -> Result<(), Error> {
-        let failed = |source| Error::File { doing: "listing", path: dir.to_path_buf(), source };
+    fn add_packs(
+        &self,
+        dir: &Path,
+        ids: &[ObjectId],
+        files: &mut Vec<PathBuf>,
+        dirs: &mut BTreeSet<PathBuf>,
+    ) -> Result<(), Error> {
+        let failed = |source| Error::File {
+            doing: "listing",
+            path: dir.to_path_buf(),
+            source,
+        };
         // Without a folder of packs here, the objects lie in an alternate, which is not ours.
-        let Ok(listing) = fs::read_dir(dir) else { return Ok(()) };
-        let mut synced = self.synced_packs().lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(listing) = fs::read_dir(dir) else {
+            return Ok(());
+        };
+        let mut synced = self
+            .synced_packs()
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for entry in listing {
             let path = entry.map_err(failed)?.path();
             if path.extension().is_none_or(|kind| kind != "idx") || synced.contains(&path) {
@@ -130,11 +176,17 @@ mod tests {
         let packed = sandbox.commit("first");
         sandbox.git(&["gc", "-q"]);
         let repo = sandbox.repo();
-        let ids: Vec<_> = (0..20).map(|n: u32| repo.write_blob(&n.to_le_bytes()).unwrap()).collect();
-        repo.sync_objects(&[packed, ids[0].clone()]).expect("all are there");
+        let ids: Vec<_> = (0..20)
+            .map(|n: u32| repo.write_blob(&n.to_le_bytes()).unwrap())
+            .collect();
+        repo.sync_objects(&[packed, ids[0].clone()])
+            .expect("all are there");
         assert!(repo.unsynced().lock().unwrap().is_empty());
         let missing = repo.blob_id(b"never written");
-        assert!(matches!(repo.sync_objects(&[missing]), Err(Error::MissingObject { .. })));
+        assert!(matches!(
+            repo.sync_objects(&[missing]),
+            Err(Error::MissingObject { .. })
+        ));
     }
     #[test]
     fn a_loose_object_that_a_power_cut_tore_is_written_anew() {
@@ -145,14 +197,21 @@ mod tests {
         let ((id, file), (_, other)) = (sandbox.loose(bytes), sandbox.loose(b"other bytes\n"));
         let (whole, other) = (fs::read(&file).unwrap(), fs::read(other).unwrap());
         for torn in [&b""[..], &[0; 27], &whole[..9], &other] {
-            for gone in [sandbox.path(".git/objects/pack"), file.clone()].iter().filter(|path| path.exists()) {
+            for gone in [sandbox.path(".git/objects/pack"), file.clone()]
+                .iter()
+                .filter(|path| path.exists())
+            {
                 sandbox.remove(gone);
             }
             sandbox.write(&file, torn);
             let repo = sandbox.repo();
             assert_eq!(repo.write_blob(bytes).unwrap(), id);
             repo.sync_objects(&[]).unwrap();
-            assert_eq!(sandbox.repo().read_blob(&id).unwrap(), bytes, "after {torn:?}");
+            assert_eq!(
+                sandbox.repo().read_blob(&id).unwrap(),
+                bytes,
+                "after {torn:?}"
+            );
             assert!(!file.exists(), "after {torn:?}");
             sandbox.git(&["fsck", "--strict"]);
         }
@@ -163,15 +222,23 @@ mod tests {
         use rayon::prelude::*;
         let repo = &Sandbox::new();
         let (sandbox, repo) = (repo, repo.repo());
-        let ids: Vec<_> = (0..200_u32).into_par_iter().map(|n| repo.write_blob(&n.to_le_bytes()).unwrap()).collect();
+        let ids: Vec<_> = (0..200_u32)
+            .into_par_iter()
+            .map(|n| repo.write_blob(&n.to_le_bytes()).unwrap())
+            .collect();
         repo.sync_objects(&[]).unwrap();
         repo.release_packs().unwrap();
         sandbox.git(&["repack", "-Adq"]);
-        ids.par_iter().enumerate().for_each(|(n, id)| assert_eq!(repo.read_blob(id).unwrap(), u32::try_from(n).unwrap().to_le_bytes()));
+        ids.par_iter().enumerate().for_each(|(n, id)| {
+            assert_eq!(
+                repo.read_blob(id).unwrap(),
+                u32::try_from(n).unwrap().to_le_bytes()
+            )
+        });
     }
 
-    /// Many threads look at once for what was installed a moment ago, each with a view of the packs from
-    /// before that; meanwhile others add packs and put them together.
+    /// Many threads look at once for what was installed a moment ago, each with a view of the packs
+    /// from before that; meanwhile others add packs and put them together.
     #[test]
     fn what_was_just_written_is_found_by_every_thread() {
         const THREADS: usize = 8;
@@ -180,22 +247,35 @@ mod tests {
         sandbox.write("a", b"1\n");
         sandbox.commit("first");
         let repo = &sandbox.repo();
-        let (next, lost) = (&std::sync::Mutex::new(Vec::new()), &std::sync::Mutex::new(Vec::new()));
-        let (begin, end) = (&std::sync::Barrier::new(THREADS + 1), &std::sync::Barrier::new(THREADS + 1));
+        let (next, lost) = (
+            &std::sync::Mutex::new(Vec::new()),
+            &std::sync::Mutex::new(Vec::new()),
+        );
+        let (begin, end) = (
+            &std::sync::Barrier::new(THREADS + 1),
+            &std::sync::Barrier::new(THREADS + 1),
+        );
         std::thread::scope(|scope| {
             for _ in 0..THREADS {
                 scope.spawn(move || {
                     for _ in 0..ROUNDS {
                         begin.wait();
                         let ids: Vec<GitId> = next.lock().unwrap().clone();
-                        let gone = ids.into_iter().filter(|id| repo.read_blob(id).is_err() || !repo.has_object(id));
+                        let gone = ids
+                            .into_iter()
+                            .filter(|id| repo.read_blob(id).is_err() || !repo.has_object(id));
                         lost.lock().unwrap().extend(gone);
                         end.wait();
                     }
                 });
             }
             for round in 0..ROUNDS {
-                *next.lock().unwrap() = (0..3_u32).map(|nth| repo.write_blob(format!("{round} {nth}").as_bytes()).unwrap()).collect();
+                *next.lock().unwrap() = (0..3_u32)
+                    .map(|nth| {
+                        repo.write_blob(format!("{round} {nth}").as_bytes())
+                            .unwrap()
+                    })
+                    .collect();
                 repo.sync_objects(&[]).unwrap();
                 if round % 7 == 6 {
                     sandbox.git(&["repack", "-adq"]);

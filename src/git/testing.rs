@@ -1,6 +1,9 @@
 //! A real repository in a temporary folder, driven by the real git program.
 
-#![expect(clippy::disallowed_methods, reason = "tests use the real git as their oracle")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests use the real git as their oracle"
+)]
 
 use std::{
     fs,
@@ -22,8 +25,16 @@ impl Sandbox {
     }
 
     pub fn with_format(format: &str) -> Self {
-        let sandbox = Self { dir: tempfile::tempdir().unwrap() };
-        sandbox.git(&["init", "-q", "-b", "main", &format!("--object-format={format}")]);
+        let sandbox = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        sandbox.git(&[
+            "init",
+            "-q",
+            "-b",
+            "main",
+            &format!("--object-format={format}"),
+        ]);
         sandbox.git(&["config", "user.name", "Ada"]);
         sandbox.git(&["config", "user.email", "ada@example.org"]);
         sandbox.git(&["config", "commit.gpgSign", "false"]);
@@ -50,23 +61,36 @@ impl Sandbox {
 
     pub fn remove(&self, name: impl AsRef<Path>) {
         let path = self.root().join(name);
-        if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
+        if path.is_dir() {
+            fs::remove_dir_all(path)
+        } else {
+            fs::remove_file(path)
+        }
+        .unwrap();
     }
 
     /// Gives every file of the work tree a time long ago, and lets the tick of that change pass.
     pub fn age(&self) {
         let mut stack = vec![self.root().to_path_buf()];
         while let Some(dir) = stack.pop() {
-            for entry in fs::read_dir(dir).unwrap().map(Result::unwrap).filter(|entry| entry.file_name() != ".git") {
+            for entry in fs::read_dir(dir)
+                .unwrap()
+                .map(Result::unwrap)
+                .filter(|entry| entry.file_name() != ".git")
+            {
                 if entry.file_type().unwrap().is_dir() {
                     stack.push(entry.path());
                 } else if entry.file_type().unwrap().is_file() {
-                    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000);
-                    fs::File::open(entry.path()).and_then(|file| file.set_modified(time)).unwrap();
+                    let time =
+                        std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000);
+                    fs::File::open(entry.path())
+                        .and_then(|file| file.set_modified(time))
+                        .unwrap();
                 }
             }
         }
-        // The change of its time is a change of the file, too: nothing looked at in this tick is settled.
+        // The change of its time is a change of the file, too: nothing looked at in this tick is
+        // settled.
         std::thread::sleep(2 * crate::base::times::TICK);
     }
 
@@ -76,21 +100,36 @@ impl Sandbox {
 
     fn command(&self, args: &[&str]) -> Output {
         let mut git = Command::new("git");
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"GIT_")) {
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"GIT_"))
+        {
             git.env_remove(name);
         }
-        git.arg("-c").arg("core.hooksPath=/dev/null").args(args).current_dir(self.root()).output().unwrap()
+        git.arg("-c")
+            .arg("core.hooksPath=/dev/null")
+            .args(args)
+            .current_dir(self.root())
+            .output()
+            .unwrap()
     }
 
     pub fn git(&self, args: &[&str]) -> Vec<u8> {
         let output = self.command(args);
-        assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "git {args:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         output.stdout
     }
 
     /// The same with a file for its input.
     pub fn git_reading(&self, args: &[&str], input: &Path) {
-        let git = Command::new("git").args(args).current_dir(self.root()).stdin(fs::File::open(input).unwrap()).status();
+        let git = Command::new("git")
+            .args(args)
+            .current_dir(self.root())
+            .stdin(fs::File::open(input).unwrap())
+            .status();
         assert!(git.unwrap().success(), "git {args:?}");
     }
 
@@ -99,7 +138,10 @@ impl Sandbox {
     }
 
     pub fn text(&self, args: &[&str]) -> String {
-        String::from_utf8(self.git(args)).unwrap().trim_end().to_string()
+        String::from_utf8(self.git(args))
+            .unwrap()
+            .trim_end()
+            .to_string()
     }
 
     pub fn id(&self, spec: &str) -> GitId {
@@ -110,7 +152,10 @@ impl Sandbox {
     pub fn loose(&self, bytes: &[u8]) -> (GitId, PathBuf) {
         self.write(".git/blob", bytes);
         let id = self.text(&["hash-object", "-w", "--no-filters", ".git/blob"]);
-        (id.parse().unwrap(), self.path(".git/objects").join(&id[..2]).join(&id[2..]))
+        (
+            id.parse().unwrap(),
+            self.path(".git/objects").join(&id[..2]).join(&id[2..]),
+        )
     }
 
     pub fn commit(&self, message: &str) -> GitId {

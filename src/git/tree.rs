@@ -26,7 +26,8 @@ use crate::{
 };
 
 /// Tells what lies below a folder with this tree, when that is known without reading the tree.
-pub(super) type Known<'a> = &'a (dyn Fn(&RelPath, &gix::oid) -> Option<Vec<(RelPath, TreeEntry)>> + Sync);
+pub(super) type Known<'a> =
+    &'a (dyn Fn(&RelPath, &gix::oid) -> Option<Vec<(RelPath, TreeEntry)>> + Sync);
 
 /// How many trees are kept, and how large each may be, in bytes: 64 MiB at the very most.
 const KNOWN_TREES: usize = 4096;
@@ -52,20 +53,35 @@ impl Repo {
     ///
     /// The root lists all. A path that is not in the commit adds nothing. Submodules are listed
     /// with the mode `160000`.
-    pub fn entries(&self, commit: &GitId, dirs: &[RelPath]) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+    pub fn entries(
+        &self,
+        commit: &GitId,
+        dirs: &[RelPath],
+    ) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
         self.entries_but(commit, dirs, &|_, _| None)
     }
 
     /// [`Repo::entries`], where `known` may spare reading a folder's tree by telling what is in it.
-    pub(super) fn entries_but(&self, commit: &GitId, dirs: &[RelPath], known: Known<'_>) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+    pub(super) fn entries_but(
+        &self,
+        commit: &GitId,
+        dirs: &[RelPath],
+        known: Known<'_>,
+    ) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
         let tree = self.tree_of(commit)?;
         let mut found = Vec::new();
         let (dirs, mut trees) = (without_nested(dirs), Trees::new());
         let is_alone = dirs.len() == 1;
         for dir in dirs {
-            let slot = if is_alone { self.find_in_tree(tree, &dir)? } else { self.find_in_trees(&mut trees, tree, &dir)? };
+            let slot = if is_alone {
+                self.find_in_tree(tree, &dir)?
+            } else {
+                self.find_in_trees(&mut trees, tree, &dir)?
+            };
             match slot {
-                Some((mode, id)) if mode.is_tree() => found.extend(self.list_below(commit, id, &dir, known)?),
+                Some((mode, id)) if mode.is_tree() => {
+                    found.extend(self.list_below(commit, id, &dir, known)?)
+                }
                 Some((mode, id)) => found.push((dir, tree_entry(mode, &id))),
                 None => {}
             }
@@ -73,18 +89,30 @@ impl Repo {
         found.par_sort_unstable_by(|a, b| a.0.cmp(&b.0));
         match found.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             None => Ok(found),
-            Some(pair) => Err(bad_path(commit, UnsafePath { path: pair[0].0.to_string(), why: "it is there twice" })),
+            Some(pair) => Err(bad_path(
+                commit,
+                UnsafePath {
+                    path: pair[0].0.to_string(),
+                    why: "it is there twice",
+                },
+            )),
         }
     }
 
     /// One path of a commit; `None` when it is absent or a folder.
     pub fn entry(&self, commit: &GitId, path: &RelPath) -> Result<Option<TreeEntry>, Error> {
         let found = self.find_in_tree(self.tree_of(commit)?, path)?;
-        Ok(found.filter(|(mode, _)| !mode.is_tree()).map(|(mode, id)| tree_entry(mode, &id)))
+        Ok(found
+            .filter(|(mode, _)| !mode.is_tree())
+            .map(|(mode, id)| tree_entry(mode, &id)))
     }
 
     /// Those of a commit's files whose mode is written in another way than git writes it.
-    pub fn oddly_written<'a>(&self, commit: &GitId, paths: impl Iterator<Item = &'a RelPath>) -> Result<HashSet<RelPath>, Error> {
+    pub fn oddly_written<'a>(
+        &self,
+        commit: &GitId,
+        paths: impl Iterator<Item = &'a RelPath>,
+    ) -> Result<HashSet<RelPath>, Error> {
         let (tree, mut trees, mut odd) = (self.tree_of(commit)?, Trees::new(), HashSet::new());
         for path in paths {
             let slot = self.find_in_trees(&mut trees, tree, path)?;
@@ -100,17 +128,26 @@ impl Repo {
     /// A path that is not `before` is a conflict. Folders that become empty vanish.
     pub fn write_tree(&self, base_commit: &GitId, changes: &[TreeChange]) -> Result<GitId, Error> {
         let base = self.tree_of(base_commit)?;
-        let mut sorted: Vec<(&[u8], &TreeChange)> = changes.iter().map(|change| (change.path.as_bytes(), change)).collect();
+        let mut sorted: Vec<(&[u8], &TreeChange)> = changes
+            .iter()
+            .map(|change| (change.path.as_bytes(), change))
+            .collect();
         sorted.sort_by_key(|(path, _)| *path);
         let tree = match self.rewrite(Some(base), &sorted)? {
             Some(tree) => tree,
-            None => self.write_object(&gix::objs::Tree { entries: Vec::new() })?,
+            None => self.write_object(&gix::objs::Tree {
+                entries: Vec::new(),
+            })?,
         };
         Ok(git_id(&tree))
     }
 
     /// Every file below a tree that stands at this path.
-    pub(super) fn files_of_tree(&self, tree: ObjectId, dir: &RelPath) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+    pub(super) fn files_of_tree(
+        &self,
+        tree: ObjectId,
+        dir: &RelPath,
+    ) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
         self.list_below(&git_id(&tree), tree, dir, &|_, _| None)
     }
 
@@ -120,7 +157,11 @@ impl Repo {
     }
 
     /// The mode and object at a path; the root is the tree itself.
-    pub(super) fn find_in_tree(&self, tree: ObjectId, path: &RelPath) -> Result<Option<Slot>, Error> {
+    pub(super) fn find_in_tree(
+        &self,
+        tree: ObjectId,
+        path: &RelPath,
+    ) -> Result<Option<Slot>, Error> {
         descend(tree, path, |tree, wanted| {
             let mut slot = None;
             self.each_entry(tree, |mode, name, id| {
@@ -134,7 +175,12 @@ impl Repo {
     }
 
     /// [`Repo::find_in_tree`] for many paths of one commit.
-    fn find_in_trees(&self, trees: &mut Trees, tree: ObjectId, path: &RelPath) -> Result<Option<Slot>, Error> {
+    fn find_in_trees(
+        &self,
+        trees: &mut Trees,
+        tree: ObjectId,
+        path: &RelPath,
+    ) -> Result<Option<Slot>, Error> {
         descend(tree, path, |tree, wanted| {
             let slots = match trees.entry(tree) {
                 Entry::Occupied(known) => known.into_mut(),
@@ -144,8 +190,8 @@ impl Repo {
         })
     }
 
-    /// True when a file of this name lies in a tree or below it. Each tree is looked at once, however
-    /// often it is named.
+    /// True when a file of this name lies in a tree or below it. Each tree is looked at once,
+    /// however often it is named.
     pub(super) fn has_file_named(&self, tree: ObjectId, name: &[u8]) -> Result<bool, Error> {
         let (mut seen, mut level) = (HashSet::from([tree]), vec![tree]);
         while !level.is_empty() {
@@ -157,39 +203,69 @@ impl Repo {
                 })?;
                 Ok((found, folders))
             };
-            let looked = level.par_iter().map(look).collect::<Result<Vec<_>, Error>>()?;
+            let looked = level
+                .par_iter()
+                .map(look)
+                .collect::<Result<Vec<_>, Error>>()?;
             if looked.iter().any(|(found, _)| *found) {
                 return Ok(true);
             }
-            level = looked.into_iter().flat_map(|(_, folders)| folders).flatten().filter(|id| seen.insert(*id)).collect();
+            level = looked
+                .into_iter()
+                .flat_map(|(_, folders)| folders)
+                .flatten()
+                .filter(|id| seen.insert(*id))
+                .collect();
         }
         Ok(false)
     }
 
     /// The entries of one folder by name: whether each is a folder, and its object.
-    pub(super) fn folder_entries(&self, id: ObjectId) -> Result<BTreeMap<Vec<u8>, (bool, ObjectId)>, Error> {
-        Ok(self.read_tree(id)?.into_iter().map(|(name, (mode, id))| (name, (mode.is_tree(), id))).collect())
+    pub(super) fn folder_entries(
+        &self,
+        id: ObjectId,
+    ) -> Result<BTreeMap<Vec<u8>, (bool, ObjectId)>, Error> {
+        Ok(self
+            .read_tree(id)?
+            .into_iter()
+            .map(|(name, (mode, id))| (name, (mode.is_tree(), id)))
+            .collect())
     }
 
     /// All entries of one tree, by name.
     fn read_tree(&self, id: ObjectId) -> Result<BTreeMap<Vec<u8>, Slot>, Error> {
-        self.each_entry(id, |mode, name, id| Ok((name.to_vec(), (mode, id)))).map(|entries| entries.into_iter().collect())
+        self.each_entry(id, |mode, name, id| Ok((name.to_vec(), (mode, id))))
+            .map(|entries| entries.into_iter().collect())
     }
 
     /// Calls `take` with mode, name and object of each entry of one tree.
-    fn each_entry<T>(&self, id: ObjectId, mut take: impl FnMut(EntryMode, &[u8], ObjectId) -> Result<T, Error>) -> Result<Vec<T>, Error> {
+    fn each_entry<T>(
+        &self,
+        id: ObjectId,
+        mut take: impl FnMut(EntryMode, &[u8], ObjectId) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
         let bytes = self.tree_bytes(id)?;
-        entries_of(&bytes, self.hash(), |entry| take(entry.mode, entry.filename, entry.oid.to_owned()))
+        entries_of(&bytes, self.hash(), |entry| {
+            take(entry.mode, entry.filename, entry.oid.to_owned())
+        })
     }
 
     /// The bytes of a tree, checked against its id when this process reads it first: the commits
     /// that one command looks at share nearly all of their trees.
     fn tree_bytes(&self, id: ObjectId) -> Result<Arc<Vec<u8>>, Error> {
-        if let Some(known) = self.known_trees().lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+        if let Some(known) = self
+            .known_trees()
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+        {
             return Ok(known.clone());
         }
         let bytes = Arc::new(self.read_object(&git_id(&id), Kind::Tree)?);
-        let mut known = self.known_trees().lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self
+            .known_trees()
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if known.len() < KNOWN_TREES && bytes.len() < KNOWN_TREE {
             known.insert(id, bytes.clone());
         }
@@ -198,19 +274,32 @@ impl Repo {
 
     /// Everything below one tree, unsorted; the folders of one depth in parallel. Nothing recurses
     /// and the number is limited: the depth and the breadth of a tree are an author's choice.
-    fn list_below(&self, commit: &GitId, tree: ObjectId, dir: &RelPath, known: Known<'_>) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
+    fn list_below(
+        &self,
+        commit: &GitId,
+        tree: ObjectId,
+        dir: &RelPath,
+        known: Known<'_>,
+    ) -> Result<Vec<(RelPath, TreeEntry)>, Error> {
         let (mut files, mut level, mut count) = (Vec::new(), vec![(dir.clone(), tree)], 0);
         while !level.is_empty() {
             let mut below = Vec::new();
             for part in level.chunks(FOLDERS_AT_ONCE) {
-                let listed = part.par_iter().map(|(dir, tree)| self.list_one(commit, *tree, dir, known)).collect::<Result<Vec<_>, _>>()?;
+                let listed = part
+                    .par_iter()
+                    .map(|(dir, tree)| self.list_one(commit, *tree, dir, known))
+                    .collect::<Result<Vec<_>, _>>()?;
                 for (here, folders) in listed {
                     count += here.len() + folders.len();
                     files.extend(here);
                     below.extend(folders);
                 }
                 if count > MAX_ENTRIES {
-                    return Err(Error::TooMany { commit: commit.clone(), dir: dir.clone(), limit: MAX_ENTRIES });
+                    return Err(Error::TooMany {
+                        commit: commit.clone(),
+                        dir: dir.clone(),
+                        limit: MAX_ENTRIES,
+                    });
                 }
             }
             level = below;
@@ -219,7 +308,13 @@ impl Repo {
     }
 
     /// The files and the folders of one tree; of one that is `known`, everything below it as files.
-    fn list_one(&self, commit: &GitId, tree: ObjectId, dir: &RelPath, known: Known<'_>) -> Result<Listed, Error> {
+    fn list_one(
+        &self,
+        commit: &GitId,
+        tree: ObjectId,
+        dir: &RelPath,
+        known: Known<'_>,
+    ) -> Result<Listed, Error> {
         if let Some(entries) = known(dir, &tree) {
             return Ok((entries, Vec::new()));
         }
@@ -233,30 +328,53 @@ impl Repo {
             }
             Ok(())
         })?;
-        // A link and a folder of one name: what is written below the folder would go where the link leads.
+        // A link and a folder of one name: what is written below the folder would go where the link
+        // leads.
         let names: HashSet<&RelPath> = folders.iter().map(|(path, _)| path).collect();
-        let twin = if names.is_empty() { None } else { files.iter().map(|(path, _)| path).find(|path| names.contains(path)) };
+        let twin = if names.is_empty() {
+            None
+        } else {
+            files
+                .iter()
+                .map(|(path, _)| path)
+                .find(|path| names.contains(path))
+        };
         if twin.is_some() || names.len() < folders.len() {
             let path = twin.unwrap_or(dir).to_string();
-            return Err(bad_path(commit, UnsafePath { path, why: "it is there twice, or holds a folder twice" }));
+            return Err(bad_path(
+                commit,
+                UnsafePath {
+                    path,
+                    why: "it is there twice, or holds a folder twice",
+                },
+            ));
         }
         Ok((files, folders))
     }
 
     /// One tree with changes applied, whose paths are relative to it; `None` when it became empty.
-    fn rewrite(&self, tree: Option<ObjectId>, changes: &[(&[u8], &TreeChange)]) -> Result<Option<ObjectId>, Error> {
+    fn rewrite(
+        &self,
+        tree: Option<ObjectId>,
+        changes: &[(&[u8], &TreeChange)],
+    ) -> Result<Option<ObjectId>, Error> {
         let mut slots = match tree {
             Some(id) => self.read_tree(id)?,
             None => BTreeMap::new(),
         };
         for (name, group) in by_first_name(changes) {
-            let (here, below): (Vec<_>, Vec<_>) = group.into_iter().partition(|(rest, _)| rest.is_empty());
+            let (here, below): (Vec<_>, Vec<_>) =
+                group.into_iter().partition(|(rest, _)| rest.is_empty());
             self.rewrite_name(&mut slots, name, &here, &below)?;
         }
         if slots.is_empty() {
             return Ok(None);
         }
-        let entry = |(name, (mode, oid)): (Vec<u8>, Slot)| gix::objs::tree::Entry { mode, filename: name.into(), oid };
+        let entry = |(name, (mode, oid)): (Vec<u8>, Slot)| gix::objs::tree::Entry {
+            mode,
+            filename: name.into(),
+            oid,
+        };
         let mut entries: Vec<_> = slots.into_iter().map(entry).collect();
         entries.sort();
         self.write_object(&gix::objs::Tree { entries }).map(Some)
@@ -270,9 +388,15 @@ impl Repo {
         here: &[(&[u8], &TreeChange)],
         below: &[(&[u8], &TreeChange)],
     ) -> Result<(), Error> {
-        let changed = |change: &TreeChange| Error::PathChanged { path: change.path.clone(), place: "the commit" };
+        let changed = |change: &TreeChange| Error::PathChanged {
+            path: change.path.clone(),
+            place: "the commit",
+        };
         for (_, change) in here {
-            let now = slots.get(name).filter(|(mode, _)| !mode.is_tree()).map(|(mode, id)| tree_entry(*mode, id));
+            let now = slots
+                .get(name)
+                .filter(|(mode, _)| !mode.is_tree())
+                .map(|(mode, id)| tree_entry(*mode, id));
             if now != change.before {
                 return Err(changed(change));
             }
@@ -311,12 +435,19 @@ pub(super) fn entries_of<T>(
 ) -> Result<Vec<T>, Error> {
     let id = || gix::objs::compute_hash(hash, Kind::Tree, bytes).unwrap_or_else(|_| hash.null());
     TreeRefIter::from_bytes(bytes, hash)
-        .map(|entry| take(entry.map_err(|error| Error::BadObject { id: git_id(&id()), why: error.to_string() })?))
+        .map(|entry| {
+            take(entry.map_err(|error| Error::BadObject {
+                id: git_id(&id()),
+                why: error.to_string(),
+            })?)
+        })
         .collect()
 }
 
 /// Groups sorted changes by the first name of their paths, and cuts that name off.
-fn by_first_name<'a>(changes: &[(&'a [u8], &'a TreeChange)]) -> BTreeMap<&'a [u8], Vec<(&'a [u8], &'a TreeChange)>> {
+fn by_first_name<'a>(
+    changes: &[(&'a [u8], &'a TreeChange)],
+) -> BTreeMap<&'a [u8], Vec<(&'a [u8], &'a TreeChange)>> {
     let mut groups: BTreeMap<&[u8], Vec<_>> = BTreeMap::new();
     for (path, change) in changes {
         let (name, rest) = path.split_once_str("/").unwrap_or((path, b""));
@@ -334,7 +465,10 @@ pub(super) fn tree_entry(mode: EntryMode, id: &gix::oid) -> TreeEntry {
         EntryKind::Link => "120000",
         EntryKind::Commit => "160000",
     };
-    TreeEntry { mode: text.into(), id: git_id(id) }
+    TreeEntry {
+        mode: text.into(),
+        id: git_id(id),
+    }
 }
 
 /// git's kind for our mode; `None` for a mode that cannot be in a tree as a file.
@@ -351,7 +485,10 @@ pub(super) fn entry_kind(entry: &TreeEntry) -> Option<EntryKind> {
 /// These paths without those that lie in another one of them, sorted.
 pub(super) fn without_nested(dirs: &[RelPath]) -> Vec<RelPath> {
     let all: HashSet<&RelPath> = dirs.iter().collect();
-    let is_nested = |dir: &RelPath| !dir.is_root() && (all.contains(&RelPath::root()) || dir.ancestors().any(|above| all.contains(&above)));
+    let is_nested = |dir: &RelPath| {
+        !dir.is_root()
+            && (all.contains(&RelPath::root()) || dir.ancestors().any(|above| all.contains(&above)))
+    };
     let mut kept: Vec<RelPath> = dirs.iter().filter(|dir| !is_nested(dir)).cloned().collect();
     kept.sort();
     kept.dedup();
@@ -365,7 +502,11 @@ fn descend(
     mut look: impl FnMut(ObjectId, &[u8]) -> Result<Option<Slot>, Error>,
 ) -> Result<Option<Slot>, Error> {
     let mut at = (EntryMode::from(EntryKind::Tree), tree);
-    for name in path.as_bytes().split(|byte| *byte == b'/').filter(|_| !path.is_root()) {
+    for name in path
+        .as_bytes()
+        .split(|byte| *byte == b'/')
+        .filter(|_| !path.is_root())
+    {
         if !at.0.is_tree() {
             return Ok(None);
         }
@@ -379,5 +520,8 @@ fn descend(
 
 /// The error for a path of a commit that must never be written.
 fn bad_path(commit: &GitId, source: UnsafePath) -> Error {
-    Error::BadPath { place: format!("the commit {}", commit.short()), source }
+    Error::BadPath {
+        place: format!("the commit {}", commit.short()),
+        source,
+    }
 }

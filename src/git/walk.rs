@@ -73,18 +73,33 @@ struct Name {
 
 impl<'a> Walk<'a> {
     /// Walks what lies at and below one path, given the entries of the index at and below it.
-    pub fn start(&self, path: &RelPath, here: &'a [Entry], below: &'a [Entry]) -> Result<Found<'a>, Error> {
+    pub fn start(
+        &self,
+        path: &RelPath,
+        here: &'a [Entry],
+        below: &'a [Entry],
+    ) -> Result<Found<'a>, Error> {
         let failed = |source| self.failed(path, source);
-        let top = rustix::fs::open(self.work_tree, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, rustix::fs::Mode::empty());
+        let top = rustix::fs::open(
+            self.work_tree,
+            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            rustix::fs::Mode::empty(),
+        );
         let top = top.map_err(|error| failed(error.into()))?;
         if path.is_root() {
             return self.folder(&top, path, below);
         }
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        let resolve =
+            ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         let (dir, name) = path.split();
-        let dir = if dir.is_root() { Path::new(".") } else { Path::new(dir.as_os()) };
+        let dir = if dir.is_root() {
+            Path::new(".")
+        } else {
+            Path::new(dir.as_os())
+        };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let parent = match rustix::fs::openat2(&top, dir, flags, rustix::fs::Mode::empty(), resolve) {
+        let parent = match rustix::fs::openat2(&top, dir, flags, rustix::fs::Mode::empty(), resolve)
+        {
             Ok(parent) => parent,
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => {
                 let mut found = self.missing(here)?;
@@ -96,13 +111,21 @@ impl<'a> Walk<'a> {
         let mut found = Found::default();
         let listed = self.stat(&parent, name, path)?;
         if let Some(entry) = here.first() {
-            self.tracked(&mut found, path.clone(), entry, listed.map(|listed| (listed, times::are_fine(&parent))));
+            self.tracked(
+                &mut found,
+                path.clone(),
+                entry,
+                listed.map(|listed| (listed, times::are_fine(&parent))),
+            );
         }
         match listed.map(|listed| FileType::from_raw_mode(listed.st_mode)) {
-            Some(FileType::Directory) if here.first().is_some_and(|entry| entry.mode == Mode::COMMIT) => {}
+            Some(FileType::Directory)
+                if here.first().is_some_and(|entry| entry.mode == Mode::COMMIT) => {}
             Some(FileType::Directory) => found.merge(self.enter(&parent, name, path, below)?),
             kind => {
-                if here.is_empty() && matches!(kind, Some(FileType::RegularFile | FileType::Symlink)) {
+                if here.is_empty()
+                    && matches!(kind, Some(FileType::RegularFile | FileType::Symlink))
+                {
                     found.others.push(path.clone());
                 }
                 found.merge(self.missing(below)?);
@@ -112,7 +135,13 @@ impl<'a> Walk<'a> {
     }
 
     /// Opens a folder below its parent and walks it.
-    fn enter(&self, parent: &OwnedFd, name: &[u8], path: &RelPath, entries: &'a [Entry]) -> Result<Found<'a>, Error> {
+    fn enter(
+        &self,
+        parent: &OwnedFd,
+        name: &[u8],
+        path: &RelPath,
+        entries: &'a [Entry],
+    ) -> Result<Found<'a>, Error> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match rustix::fs::openat(parent, name, flags, rustix::fs::Mode::empty()) {
             Ok(dir) => self.folder(&dir, path, entries),
@@ -123,7 +152,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Walks one open folder.
-    fn folder(&self, dir: &OwnedFd, path: &RelPath, entries: &'a [Entry]) -> Result<Found<'a>, Error> {
+    fn folder(
+        &self,
+        dir: &OwnedFd,
+        path: &RelPath,
+        entries: &'a [Entry],
+    ) -> Result<Found<'a>, Error> {
         let mut names = self.list(dir, path)?;
         let fine = times::are_fine(dir);
         let mut found = Found::default();
@@ -131,15 +165,20 @@ impl<'a> Walk<'a> {
             found.nested.push(path.clone());
             return Ok(found);
         }
-        let cut = if path.is_root() { 0 } else { path.as_bytes().len() + 1 };
+        let cut = if path.is_root() {
+            0
+        } else {
+            path.as_bytes().len() + 1
+        };
         let mut folders: Vec<Folder<'a>> = Vec::new();
         let mut rest = entries;
         while let Some(entry) = rest.first() {
             let name = &entry.path_in(self.index.path_backing())[cut..];
             if let Some(slash) = name.find_byte(b'/') {
                 let prefix = &entry.path_in(self.index.path_backing())[..=cut + slash];
-                let (group, after) =
-                    rest.split_at(rest.partition_point(|other| other.path_in(self.index.path_backing()).starts_with(prefix)));
+                let (group, after) = rest.split_at(rest.partition_point(|other| {
+                    other.path_in(self.index.path_backing()).starts_with(prefix)
+                }));
                 let place = find(&names, &name[..slash]);
                 if let Some(at) = place {
                     // A link or file in the place of a folder is an untracked name.
@@ -149,19 +188,28 @@ impl<'a> Walk<'a> {
                 rest = after;
                 continue;
             }
-            let same = rest.iter().take_while(|other| other.path_in(self.index.path_backing())[cut..] == *name).count();
+            let same = rest
+                .iter()
+                .take_while(|other| other.path_in(self.index.path_backing())[cut..] == *name)
+                .count();
             let after = &rest[same..];
             let place = find(&names, name);
             let child = child(path, name)?;
             let listed = match place {
                 Some(at) => {
                     // A folder in the place of a tracked file holds untracked files.
-                    names[at].tracked = names[at].kind != FileType::Directory || entry.mode == Mode::COMMIT;
+                    names[at].tracked =
+                        names[at].kind != FileType::Directory || entry.mode == Mode::COMMIT;
                     self.stat(dir, name, &child)?
                 }
                 None => None,
             };
-            self.tracked(&mut found, child, entry, listed.map(|listed| (listed, fine)));
+            self.tracked(
+                &mut found,
+                child,
+                entry,
+                listed.map(|listed| (listed, fine)),
+            );
             rest = after;
         }
         for name in names.iter().filter(|name| !name.tracked) {
@@ -172,12 +220,22 @@ impl<'a> Walk<'a> {
     }
 
     /// Walks the folders of a folder in parallel.
-    fn below(&self, dir: &OwnedFd, names: &[Name], folders: Vec<Folder<'a>>) -> Result<Found<'a>, Error> {
+    fn below(
+        &self,
+        dir: &OwnedFd,
+        names: &[Name],
+        folders: Vec<Folder<'a>>,
+    ) -> Result<Found<'a>, Error> {
         let walk = |(path, place, entries): Folder<'a>| match place {
-            Some(at) if names[at].kind == FileType::Directory => self.enter(dir, &names[at].bytes, &path, entries),
+            Some(at) if names[at].kind == FileType::Directory => {
+                self.enter(dir, &names[at].bytes, &path, entries)
+            }
             _ => self.missing(entries),
         };
-        let all = folders.into_par_iter().map(walk).collect::<Result<Vec<_>, _>>()?;
+        let all = folders
+            .into_par_iter()
+            .map(walk)
+            .collect::<Result<Vec<_>, _>>()?;
         let mut found = Found::default();
         for part in all {
             found.merge(part);
@@ -189,7 +247,8 @@ impl<'a> Walk<'a> {
     fn missing(&self, entries: &'a [Entry]) -> Result<Found<'a>, Error> {
         let mut found = Found::default();
         for entry in entries {
-            let path = RelPath::parse(entry.path_in(self.index.path_backing())).map_err(bad_path)?;
+            let path =
+                RelPath::parse(entry.path_in(self.index.path_backing())).map_err(bad_path)?;
             if found.tracked.last().is_none_or(|(last, ..)| *last != path) {
                 self.tracked(&mut found, path, entry, None);
             }
@@ -198,7 +257,13 @@ impl<'a> Walk<'a> {
     }
 
     /// Notes an entry of the index and what is in its place, and whether the times there are fine.
-    fn tracked(&self, found: &mut Found<'a>, path: RelPath, entry: &'a Entry, listed: Option<(rustix::fs::Stat, bool)>) {
+    fn tracked(
+        &self,
+        found: &mut Found<'a>,
+        path: RelPath,
+        entry: &'a Entry,
+        listed: Option<(rustix::fs::Stat, bool)>,
+    ) {
         if entry.mode == Mode::COMMIT {
             found.submodules.push(path);
             return;
@@ -223,11 +288,17 @@ impl<'a> Walk<'a> {
             }
             _ => return WorkState::TypeChanged,
         };
-        let unsure = Flags::ASSUME_VALID | Flags::SKIP_WORKTREE | Flags::INTENT_TO_ADD | Flags::STAGE_MASK;
+        let unsure =
+            Flags::ASSUME_VALID | Flags::SKIP_WORKTREE | Flags::INTENT_TO_ADD | Flags::STAGE_MASK;
         if !same_mode || entry.flags.intersects(unsure) {
             return WorkState::Maybe;
         }
-        self.stat.state(&to_index_stat(listed), &entry.stat, written(self.index), fine)
+        self.stat.state(
+            &to_index_stat(listed),
+            &entry.stat,
+            written(self.index),
+            fine,
+        )
     }
 
     /// The names of a folder, sorted.
@@ -248,14 +319,23 @@ impl<'a> Walk<'a> {
                 },
                 kind => kind,
             };
-            names.push(Name { bytes: bytes.to_vec(), kind, tracked: false });
+            names.push(Name {
+                bytes: bytes.to_vec(),
+                kind,
+                tracked: false,
+            });
         }
         names.sort_unstable_by(|a, b| a.bytes.cmp(&b.bytes));
         Ok(names)
     }
 
     /// `lstat` of one name; `None` when it is not there.
-    fn stat(&self, dir: &OwnedFd, name: &[u8], path: &RelPath) -> Result<Option<rustix::fs::Stat>, Error> {
+    fn stat(
+        &self,
+        dir: &OwnedFd,
+        name: &[u8],
+        path: &RelPath,
+    ) -> Result<Option<rustix::fs::Stat>, Error> {
         match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(listed) => Ok(Some(listed)),
             Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
@@ -264,7 +344,11 @@ impl<'a> Walk<'a> {
     }
 
     fn failed(&self, path: &RelPath, source: io::Error) -> Error {
-        Error::File { doing: "looking at", path: self.work_tree.join(path.as_os()), source }
+        Error::File {
+            doing: "looking at",
+            path: self.work_tree.join(path.as_os()),
+            source,
+        }
     }
 }
 
@@ -272,7 +356,13 @@ impl<'a> Walk<'a> {
 type Folder<'a> = (RelPath, Option<usize>, &'a [Entry]);
 
 /// Sorts a name that the index does not know.
-fn untracked<'a>(found: &mut Found<'a>, folders: &mut Vec<Folder<'a>>, path: &RelPath, name: &Name, names: &[Name]) {
+fn untracked<'a>(
+    found: &mut Found<'a>,
+    folders: &mut Vec<Folder<'a>>,
+    path: &RelPath,
+    name: &Name,
+    names: &[Name],
+) {
     // Names that could never be restored are not entered; git's own are nobody's business.
     let Ok(child) = path.child(&name.bytes) else {
         if name.bytes != b".git" {
@@ -294,7 +384,9 @@ fn child(path: &RelPath, name: &[u8]) -> Result<RelPath, Error> {
 
 /// The place of a name in a sorted listing.
 fn find(names: &[Name], name: &[u8]) -> Option<usize> {
-    names.binary_search_by(|other| other.bytes.as_slice().cmp(name)).ok()
+    names
+        .binary_search_by(|other| other.bytes.as_slice().cmp(name))
+        .ok()
 }
 
 /// The stat data that git keeps in the index; numbers are cut to 32 bits, as git does.
@@ -304,7 +396,11 @@ fn find(names: &[Name], name: &[u8]) -> Option<usize> {
     clippy::allow_attributes,
     reason = "the index holds the low 32 bits of each number"
 )]
-#[allow(clippy::unnecessary_cast, clippy::cast_possible_wrap, reason = "the types differ between platforms")]
+#[allow(
+    clippy::unnecessary_cast,
+    clippy::cast_possible_wrap,
+    reason = "the types differ between platforms"
+)]
 pub(super) fn to_index_stat(listed: &rustix::fs::Stat) -> Stat {
     let time = |secs: i64, nsecs: i64| stat_time(secs as u32, nsecs as u32);
     Stat {
@@ -324,7 +420,10 @@ fn stat_time(secs: u32, nsecs: u32) -> stat::Time {
 
 /// The error for a path of the index that must never be written.
 pub(super) fn bad_path(source: UnsafePath) -> Error {
-    Error::BadPath { place: "the index".to_string(), source }
+    Error::BadPath {
+        place: "the index".to_string(),
+        source,
+    }
 }
 
 /// The entries of an index at and below one path.
@@ -341,6 +440,8 @@ pub(super) fn entries_at<'a>(index: &'a State, path: &RelPath) -> (&'a [Entry], 
     let exact = path.as_bstr();
     let folder = [path.as_bytes(), b"/"].concat();
     let here = range(&|other| other < exact, &|other| other == exact);
-    let below = range(&|other| other.as_bytes() < folder.as_slice(), &|other| other.starts_with(&folder));
+    let below = range(&|other| other.as_bytes() < folder.as_slice(), &|other| {
+        other.starts_with(&folder)
+    });
     (here, below)
 }

@@ -44,7 +44,9 @@ impl Bytes for Ground {
         match source {
             Source::Blob(id) => match self.git.recall(id) {
                 Some(bytes) => into.write_all(&bytes).map_err(Error::Io)?,
-                None => into.write_all(&self.git.read_blob(id)?).map_err(Error::Io)?,
+                None => into
+                    .write_all(&self.git.read_blob(id)?)
+                    .map_err(Error::Io)?,
             },
             Source::Object(id) => {
                 self.store.read(id, into)?;
@@ -59,9 +61,27 @@ impl Bytes for Ground {
 }
 
 /// Writes the bytes of a file state and checks their digest on the way.
-pub fn copy_checked(bytes: &dyn Bytes, state: &FileState, into: &mut dyn Write) -> Result<(), Failure> {
+pub fn copy_checked(
+    bytes: &dyn Bytes,
+    state: &FileState,
+    into: &mut dyn Write,
+) -> Result<(), Failure> {
     let mut hasher = Hasher::default();
-    bytes.copy(&state.source, &mut Hashing { into, hasher: &mut hasher })?;
+    bytes.copy(
+        &state.source,
+        &mut Hashing {
+            into,
+            hasher: &mut hasher,
+        },
+    )?;
     let found = hasher.finish();
-    if found == state.digest { Ok(()) } else { Err(Error::Differ { expected: state.digest, found }.into()) }
+    if found == state.digest {
+        Ok(())
+    } else {
+        Err(Error::Differ {
+            expected: state.digest,
+            found,
+        }
+        .into())
+    }
 }

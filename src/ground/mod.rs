@@ -66,7 +66,9 @@ impl ReadRelease {
     /// The manifest as it was written.
     pub fn as_written(&self) -> Manifest {
         let mut manifest = self.manifest.clone();
-        manifest.files.retain(|file| !self.grown.contains(&file.path));
+        manifest
+            .files
+            .retain(|file| !self.grown.contains(&file.path));
         manifest
     }
 }
@@ -135,7 +137,10 @@ impl Ground {
 
     /// Emits a line about a finished step.
     pub fn say(&self, step: &'static str, text: impl Into<String>) {
-        self.sink.take(Event::StepDone { step, text: text.into() });
+        self.sink.take(Event::StepDone {
+            step,
+            text: text.into(),
+        });
     }
 
     /// Emits a warning.
@@ -144,7 +149,13 @@ impl Ground {
     }
 
     /// Runs long work between a begin and an end event.
-    pub fn work<T>(&self, what: &'static str, total: u64, bytes: bool, run: impl FnOnce() -> T) -> T {
+    pub fn work<T>(
+        &self,
+        what: &'static str,
+        total: u64,
+        bytes: bool,
+        run: impl FnOnce() -> T,
+    ) -> T {
         self.sink.take(Event::WorkBegan { what, total, bytes });
         let result = run();
         self.sink.take(Event::WorkEnded);

@@ -13,21 +13,44 @@ use crate::{
 impl Ground {
     /// Every command of the configuration.
     pub fn configured_commands(&self) -> Vec<ConfiguredCommand> {
-        let of_tasks = self.settings.tasks.iter().flat_map(|task| commands_of(task, &self.config));
-        of_tasks.chain(channels_of(&self.settings.alerts, &self.config)).collect()
+        let of_tasks = self
+            .settings
+            .tasks
+            .iter()
+            .flat_map(|task| commands_of(task, &self.config));
+        of_tasks
+            .chain(channels_of(&self.settings.alerts, &self.config))
+            .collect()
     }
 
     /// The channels for alerts, each with whether it may be used.
     pub fn alert_channels(&self) -> Vec<(ChannelSpec, CommandState)> {
-        let states = self.trust.states_of(&channels_of(&self.settings.alerts, &self.config), &self.configured_commands());
-        self.settings.alerts.channels.iter().cloned().zip(states).collect()
+        let states = self.trust.states_of(
+            &channels_of(&self.settings.alerts, &self.config),
+            &self.configured_commands(),
+        );
+        self.settings
+            .alerts
+            .channels
+            .iter()
+            .cloned()
+            .zip(states)
+            .collect()
     }
 
     /// The commands of a task for these uses, and whether each may run.
     pub fn commands_for(&self, task: &TaskId, roles: &[Role]) -> Vec<CommandState> {
-        let mut states = self.settings.task(task).map(|task| commands_of(task, &self.config)).unwrap_or_default();
+        let mut states = self
+            .settings
+            .task(task)
+            .map(|task| commands_of(task, &self.config))
+            .unwrap_or_default();
         states.retain(|command| roles.contains(&command.role));
-        if states.is_empty() { Vec::new() } else { self.trust.states_of(&states, &self.configured_commands()) }
+        if states.is_empty() {
+            Vec::new()
+        } else {
+            self.trust.states_of(&states, &self.configured_commands())
+        }
     }
 
     /// Refuses when a task's commands for these uses may not run.
@@ -44,6 +67,14 @@ impl Ground {
 /// # Errors
 /// [`Error::NotTrusted`], with those that may not.
 pub fn require(commands: Vec<CommandState>) -> Result<(), Error> {
-    let refused: Vec<ConfiguredCommand> = commands.into_iter().filter(|state| !state.trusted).map(|state| state.command).collect();
-    if refused.is_empty() { Ok(()) } else { Err(Error::NotTrusted(refused)) }
+    let refused: Vec<ConfiguredCommand> = commands
+        .into_iter()
+        .filter(|state| !state.trusted)
+        .map(|state| state.command)
+        .collect();
+    if refused.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::NotTrusted(refused))
+    }
 }

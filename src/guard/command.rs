@@ -12,7 +12,11 @@ const OUTPUT: usize = 64 << 10;
 
 /// Runs it. That it failed says nothing of the task.
 pub(super) fn read(run: &str, path: &str, timeout: Duration, place: &Place<'_>) -> Reading {
-    let ended = match Command::shell(run, &place.dir).limit(timeout).output_cap(OUTPUT).run() {
+    let ended = match Command::shell(run, &place.dir)
+        .limit(timeout)
+        .output_cap(OUTPUT)
+        .run()
+    {
         Ok(ended) => ended,
         Err(error) => return Reading::Unread(error.to_string()),
     };
@@ -21,12 +25,19 @@ pub(super) fn read(run: &str, path: &str, timeout: Duration, place: &Place<'_>) 
         return Reading::Unread(format!("the command {}: {said}", ended.status));
     }
     let text = String::from_utf8_lossy(&ended.stdout);
-    let Some(line) = text.lines().rev().map(str::trim).find(|line| !line.is_empty()) else {
+    let Some(line) = text
+        .lines()
+        .rev()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+    else {
         return Reading::Nothing("the command printed nothing".into());
     };
     let found = match (serde_json::from_str::<Value>(line), line.parse::<f64>()) {
         (Ok(document), _) => match value::at(&document, path) {
-            None | Some(Value::Null) => return Reading::Nothing(format!("the last line has no value at {path:?}")),
+            None | Some(Value::Null) => {
+                return Reading::Nothing(format!("the last line has no value at {path:?}"));
+            }
             Some(found) => value::number(found),
         },
         (Err(_), Ok(number)) => return one(Some(number), place.now),

@@ -48,7 +48,13 @@ impl Confirmations {
             return Ok(Vec::new());
         }
         let names = self.fs.list(&folder())?;
-        let task = |name: &Vec<u8>| std::str::from_utf8(name).ok()?.strip_suffix(".json")?.parse().ok();
+        let task = |name: &Vec<u8>| {
+            std::str::from_utf8(name)
+                .ok()?
+                .strip_suffix(".json")?
+                .parse()
+                .ok()
+        };
         let mut tasks: Vec<TaskId> = names.iter().filter_map(task).collect();
         tasks.sort();
         Ok(tasks)
@@ -64,8 +70,13 @@ impl Confirmations {
             bytes => bytes.map_err(|error| Error::Io(task.clone(), error))?,
         };
         match serde_json::from_slice::<Pending>(&bytes) {
-            Ok(pending) if pending.schema == CONFIRM_SCHEMA && pending.task == *task => Ok(Some(pending)),
-            Ok(_) => Err(Error::Unconfirmable(task.clone(), "it is of something else".into())),
+            Ok(pending) if pending.schema == CONFIRM_SCHEMA && pending.task == *task => {
+                Ok(Some(pending))
+            }
+            Ok(_) => Err(Error::Unconfirmable(
+                task.clone(),
+                "it is of something else".into(),
+            )),
             Err(error) => Err(Error::Unconfirmable(task.clone(), error.to_string())),
         }
     }
@@ -93,7 +104,10 @@ impl Confirmations {
         let remove = || match self.fs.remove_file(&path(task)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
-            Ok(()) => self.fs.sync_dir(&folder(), SyncPoint::JournalDir).map(|()| true),
+            Ok(()) => self
+                .fs
+                .sync_dir(&folder(), SyncPoint::JournalDir)
+                .map(|()| true),
         };
         remove().map_err(|error| Error::Io(task.clone(), error))
     }
@@ -103,7 +117,11 @@ impl Confirmations {
     /// # Errors
     /// When it cannot be locked.
     pub fn watch(&self, task: &TaskId) -> Result<Option<FileLock>, Error> {
-        let lock = self.fs.lock(&folder().join(format!("{task}.watched")), Hold::Exclusive, false);
+        let lock = self.fs.lock(
+            &folder().join(format!("{task}.watched")),
+            Hold::Exclusive,
+            false,
+        );
         lock.map_err(|error| Error::Io(task.clone(), error))
     }
 
@@ -112,6 +130,7 @@ impl Confirmations {
     /// # Errors
     /// When it cannot be locked.
     pub fn end(&self, task: &TaskId) -> Result<Option<FileLock>, Error> {
-        soon(&*self.fs, &folder().join(format!("{task}.held"))).map_err(|error| Error::Io(task.clone(), error))
+        soon(&*self.fs, &folder().join(format!("{task}.held")))
+            .map_err(|error| Error::Io(task.clone(), error))
     }
 }

@@ -14,13 +14,21 @@ use crate::base::{
 const MOST: u64 = 4 << 20;
 
 /// A number in a JSON document.
-pub(super) fn json(url: &str, path: &str, token: Option<&SecretSource>, limit: Duration, place: &Place<'_>) -> Reading {
+pub(super) fn json(
+    url: &str,
+    path: &str,
+    token: Option<&SecretSource>,
+    limit: Duration,
+    place: &Place<'_>,
+) -> Reading {
     let document = match get(url, token, limit, place) {
         Ok(document) => document,
         Err(why) => return Reading::Unread(why),
     };
     match value::at(&document, path) {
-        None | Some(Value::Null) => Reading::Nothing(format!("the document has no value at {path:?}")),
+        None | Some(Value::Null) => {
+            Reading::Nothing(format!("the document has no value at {path:?}"))
+        }
         Some(found) => match value::number(found) {
             Some(number) => one(Some(number), place.now),
             None => Reading::Unread(format!("what stands at {path:?} is no number")),
@@ -29,13 +37,26 @@ pub(super) fn json(url: &str, path: &str, token: Option<&SecretSource>, limit: D
 }
 
 /// The one number of a query.
-pub(super) fn prometheus(url: &str, query: &str, token: Option<&SecretSource>, limit: Duration, place: &Place<'_>) -> Reading {
-    let document = match get(&format!("{url}/api/v1/query?query={}", encoded(query)), token, limit, place) {
+pub(super) fn prometheus(
+    url: &str,
+    query: &str,
+    token: Option<&SecretSource>,
+    limit: Duration,
+    place: &Place<'_>,
+) -> Reading {
+    let document = match get(
+        &format!("{url}/api/v1/query?query={}", encoded(query)),
+        token,
+        limit,
+        place,
+    ) {
         Ok(document) => document,
         Err(why) => return Reading::Unread(why),
     };
     if value::at(&document, "status").and_then(Value::as_str) != Some("success") {
-        let said = value::at(&document, "error").and_then(Value::as_str).unwrap_or("no success");
+        let said = value::at(&document, "error")
+            .and_then(Value::as_str)
+            .unwrap_or("no success");
         return Reading::Unread(format!("Prometheus says: {said:.200}"));
     }
     let kind = value::at(&document, "data.resultType").and_then(Value::as_str);
@@ -45,7 +66,12 @@ pub(super) fn prometheus(url: &str, query: &str, token: Option<&SecretSource>, l
         (Some("vector"), Some(Value::Array(series))) => match &series[..] {
             [] => return Reading::Nothing("the query gives no series".into()),
             [only] => value::at(only, "value.1"),
-            many => return Reading::Unread(format!("the query gives {} series; make it one, with sum or max", many.len())),
+            many => {
+                return Reading::Unread(format!(
+                    "the query gives {} series; make it one, with sum or max",
+                    many.len()
+                ));
+            }
         },
         _ => return Reading::Unread("the query gives neither a number nor a vector".into()),
     };
@@ -54,13 +80,36 @@ pub(super) fn prometheus(url: &str, query: &str, token: Option<&SecretSource>, l
 }
 
 /// Asks for a JSON document.
-fn get(url: &str, token: Option<&SecretSource>, limit: Duration, place: &Place<'_>) -> Result<Value, String> {
-    let token = token.map(|source| source.read(place.work_tree)).transpose().map_err(|error| error.to_string())?;
+fn get(
+    url: &str,
+    token: Option<&SecretSource>,
+    limit: Duration,
+    place: &Place<'_>,
+) -> Result<Value, String> {
+    let token = token
+        .map(|source| source.read(place.work_tree))
+        .transpose()
+        .map_err(|error| error.to_string())?;
     let mut headers = vec![("Accept", "application/json".to_string())];
-    headers.extend(token.as_ref().map(|token| ("Authorization", format!("Bearer {}", token.expose()))));
+    headers.extend(
+        token
+            .as_ref()
+            .map(|token| ("Authorization", format!("Bearer {}", token.expose()))),
+    );
     let roots = || Roots::with(place.ca_file);
-    let answer = ask(&Request { url, body: Body::None, headers: &headers, limit, most: MOST, roots: &roots });
-    let hide = |text: String| token.as_ref().map_or(text.clone(), |token| token.hide(&text));
+    let answer = ask(&Request {
+        url,
+        body: Body::None,
+        headers: &headers,
+        limit,
+        most: MOST,
+        roots: &roots,
+    });
+    let hide = |text: String| {
+        token
+            .as_ref()
+            .map_or(text.clone(), |token| token.hide(&text))
+    };
     let answer = answer.map_err(|error| hide(error.to_string()))?;
     let document = serde_json::from_slice(&answer.body);
     match (answer.status, document) {
@@ -87,6 +136,9 @@ fn encoded(text: &str) -> String {
 mod tests {
     #[test]
     fn queries_are_encoded() {
-        assert_eq!(super::encoded("rate(x{a=\"b\"}[5m]) / 2"), "rate%28x%7Ba%3D%22b%22%7D%5B5m%5D%29%20%2F%202");
+        assert_eq!(
+            super::encoded("rate(x{a=\"b\"}[5m]) / 2"),
+            "rate%28x%7Ba%3D%22b%22%7D%5B5m%5D%29%20%2F%202"
+        );
     }
 }

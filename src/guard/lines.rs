@@ -23,8 +23,11 @@ pub(super) fn sample(line: &[u8], rule: &LineRule, now: Timestamp) -> Option<Sam
     if line.is_empty() || line.len() > LINE {
         return None;
     }
-    let document: Option<Value> =
-        if rule.value.is_empty() && rule.time.is_none() { None } else { Some(serde_json::from_slice(line).ok()?) };
+    let document: Option<Value> = if rule.value.is_empty() && rule.time.is_none() {
+        None
+    } else {
+        Some(serde_json::from_slice(line).ok()?)
+    };
     let at = match (&rule.time, &document) {
         (Some(path), Some(document)) => value::time(value::at(document, path)?)?,
         _ => now,
@@ -38,25 +41,44 @@ pub(super) fn sample(line: &[u8], rule: &LineRule, now: Timestamp) -> Option<Sam
             f64::from(u8::from(text.contains(bad.as_str())))
         }
         (Some(bad), _) => f64::from(u8::from(line.contains_str(bad))),
-        (None, Some(document)) if !rule.value.is_empty() => value::number(value::at(document, &rule.value)?)?,
-        (None, _) => line.to_str().ok()?.parse().ok().filter(|value: &f64| value.is_finite())?,
+        (None, Some(document)) if !rule.value.is_empty() => {
+            value::number(value::at(document, &rule.value)?)?
+        }
+        (None, _) => line
+            .to_str()
+            .ok()?
+            .parse()
+            .ok()
+            .filter(|value: &f64| value.is_finite())?,
     };
     Some(Sample { at, value })
 }
 
-/// The sample of a line of a plain log: `{"at": …, "value": …}`, or `TIME VALUE`, apart by a blank or a comma.
+/// The sample of a line of a plain log: `{"at": …, "value": …}`, or `TIME VALUE`, apart by a blank
+/// or a comma.
 fn plain(line: &[u8]) -> Option<Sample> {
     let line = line.trim();
     if let Ok(document) = serde_json::from_slice::<Value>(line)
         && document.is_object()
     {
-        let at = ["at", "time", "timestamp"].iter().find_map(|key| value::time(document.get(key)?))?;
-        return Some(Sample { at, value: value::number(document.get("value")?)? });
+        let at = ["at", "time", "timestamp"]
+            .iter()
+            .find_map(|key| value::time(document.get(key)?))?;
+        return Some(Sample {
+            at,
+            value: value::number(document.get("value")?)?,
+        });
     }
     let text = line.to_str().ok()?;
     let (time, number) = text.rsplit_once([',', ' ', '\t'])?;
     let time = time.trim_end_matches([',', ' ', '\t']);
-    Some(Sample { at: value::time(&Value::String(time.into()))?, value: number.parse().ok().filter(|value: &f64| value.is_finite())? })
+    Some(Sample {
+        at: value::time(&Value::String(time.into()))?,
+        value: number
+            .parse()
+            .ok()
+            .filter(|value: &f64| value.is_finite())?,
+    })
 }
 
 /// All samples of a log, and how many lines have none. The lines are those of the rule's file when
@@ -65,12 +87,18 @@ fn plain(line: &[u8]) -> Option<Sample> {
 /// # Errors
 /// When the log cannot be read.
 pub fn of_log(path: &Path, metric: &Metric) -> Result<(Vec<Sample>, usize), Error> {
-    let failed = |source| Error::Log { path: path.to_path_buf(), source };
+    let failed = |source| Error::Log {
+        path: path.to_path_buf(),
+        source,
+    };
     let mut reader = BufReader::new(std::fs::File::open(path).map_err(failed)?);
     let (mut samples, mut unreadable, mut line) = (Vec::new(), 0, Vec::new());
     loop {
         line.clear();
-        let read = (&mut reader).take(LINE as u64 + 1).read_until(b'\n', &mut line).map_err(failed)?;
+        let read = (&mut reader)
+            .take(LINE as u64 + 1)
+            .read_until(b'\n', &mut line)
+            .map_err(failed)?;
         if read == 0 || samples.len() >= MOST {
             return Ok((samples, unreadable));
         }
@@ -78,7 +106,9 @@ pub fn of_log(path: &Path, metric: &Metric) -> Result<(Vec<Sample>, usize), Erro
             continue;
         }
         let found = match metric {
-            Metric::File { line: rule, .. } if rule.time.is_some() => sample(&line, rule, Timestamp::UNIX_EPOCH),
+            Metric::File { line: rule, .. } if rule.time.is_some() => {
+                sample(&line, rule, Timestamp::UNIX_EPOCH)
+            }
             _ => plain(&line),
         };
         match found {
@@ -93,25 +123,52 @@ mod tests {
     use super::*;
 
     fn rule(value: &str, bad: Option<&str>, time: Option<&str>) -> LineRule {
-        LineRule { value: value.into(), bad: bad.map(String::from), time: time.map(String::from) }
+        LineRule {
+            value: value.into(),
+            bad: bad.map(String::from),
+            time: time.map(String::from),
+        }
     }
 
     #[test]
     fn lines_become_samples() {
         let now: Timestamp = "2026-02-24T05:10:00Z".parse().expect("it is a time");
-        let of = |line: &str, rule: &LineRule| sample(line.as_bytes(), rule, now).map(|sample| (sample.at == now, sample.value));
+        let of = |line: &str, rule: &LineRule| {
+            sample(line.as_bytes(), rule, now).map(|sample| (sample.at == now, sample.value))
+        };
         assert_eq!(of("0.25\n", &rule("", None, None)), Some((true, 0.25)));
-        assert_eq!(of("all well", &rule("", Some("ERROR"), None)), Some((true, 0.0)));
-        assert_eq!(of("an ERROR", &rule("", Some("ERROR"), None)), Some((true, 1.0)));
+        assert_eq!(
+            of("all well", &rule("", Some("ERROR"), None)),
+            Some((true, 0.0))
+        );
+        assert_eq!(
+            of("an ERROR", &rule("", Some("ERROR"), None)),
+            Some((true, 1.0))
+        );
         let json = r#"{"ts": "2026-02-24T05:00:00Z", "level": "error", "m": {"ms": 3}}"#;
-        assert_eq!(of(json, &rule("level", Some("error"), Some("ts"))), Some((false, 1.0)));
+        assert_eq!(
+            of(json, &rule("level", Some("error"), Some("ts"))),
+            Some((false, 1.0))
+        );
         assert_eq!(of(json, &rule("m.ms", None, None)), Some((true, 3.0)));
         for torn in ["", "{\"ts\": \"2026", "{}", "null", "NaN", "\u{0}\u{0}"] {
             assert_eq!(of(torn, &rule("m.ms", None, Some("ts"))), None, "{torn}");
         }
         assert_eq!(of("NaN", &rule("", None, None)), None);
-        for line in ["2026-02-24T05:10:00Z 0.5", "2026-02-24 05:10:00,0.5", "1771909800\t0.5", r#"{"at": 1771909800, "value": 0.5}"#] {
-            assert_eq!(plain(line.as_bytes()), Some(Sample { at: now, value: 0.5 }), "{line}");
+        for line in [
+            "2026-02-24T05:10:00Z 0.5",
+            "2026-02-24 05:10:00,0.5",
+            "1771909800\t0.5",
+            r#"{"at": 1771909800, "value": 0.5}"#,
+        ] {
+            assert_eq!(
+                plain(line.as_bytes()),
+                Some(Sample {
+                    at: now,
+                    value: 0.5
+                }),
+                "{line}"
+            );
         }
     }
 }

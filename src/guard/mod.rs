@@ -1,9 +1,10 @@
 //! Row 7, the guard's senses and memory: where metrics come from, what was seen, backtests.
 //!
 //! A metric source reads values and says one of three things: here are samples, there is nothing
-//! new, or it could not be read. None of them is a judgement; that is [`crate::policy::guard`]. What
-//! is run, read or asked was agreed to by the repository's owner before ([`crate::trust`]). Every
-//! source is bounded in time and size. Nothing here changes a task: that is [`crate::app::App`].
+//! new, or it could not be read. None of them is a judgement; that is [`crate::policy::guard`].
+//! What is run, read or asked was agreed to by the repository's owner before ([`crate::trust`]).
+//! Every source is bounded in time and size. Nothing here changes a task: that is
+//! [`crate::app::App`].
 //!
 //! To add a source: a file with its reading, a variant of [`Metric`], a line in [`read`].
 
@@ -98,19 +99,32 @@ impl Fault for Error {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Damaged(task, _) => {
-                vec![Hint::say(format!("move .git/snapback/guard/{task}.json aside: the guard begins anew, cooldowns too"))]
+                vec![Hint::say(format!(
+                    "move .git/snapback/guard/{task}.json aside: the guard begins anew, cooldowns too"
+                ))]
             }
-            Self::NoRules => vec![Hint::say("add `guard: [{name: …, file: …, fail: \"> 0.1\"}]` to a task; docs/guard.md explains rules")],
-            Self::NoRule { .. } => vec![Hint::run("see the rules", &["snapback", "guard", "status"])],
+            Self::NoRules => vec![Hint::say(
+                "add `guard: [{name: …, file: …, fail: \"> 0.1\"}]` to a task; docs/guard.md explains rules",
+            )],
+            Self::NoRule { .. } => {
+                vec![Hint::run("see the rules", &["snapback", "guard", "status"])]
+            }
             Self::Waits(task) => vec![
                 Hint::run("let it stay", &["snapback", "confirm", "-t", task.as_str()]),
                 Hint::run("take it back", &["snapback", "undo", "-t", task.as_str()]),
             ],
-            Self::NothingWaits(_) => vec![Hint::run("see what was done", &["snapback", "op", "list"])],
+            Self::NothingWaits(_) => {
+                vec![Hint::run("see what was done", &["snapback", "op", "list"])]
+            }
             Self::SeveralWait(_) => vec![Hint::say("name one: --task TASK")],
-            Self::TooLate(task) => vec![Hint::run("see where it stands", &["snapback", "status", "-t", task.as_str()])],
+            Self::TooLate(task) => vec![Hint::run(
+                "see where it stands",
+                &["snapback", "status", "-t", task.as_str()],
+            )],
             Self::Unconfirmable(task, _) => {
-                vec![Hint::say(format!("if the rollback shall stay, remove .git/snapback/confirm/{task}.json"))]
+                vec![Hint::say(format!(
+                    "if the rollback shall stay, remove .git/snapback/confirm/{task}.json"
+                ))]
             }
             Self::Held(_) | Self::Running => vec![Hint::say("wait for it, or stop it")],
             _ => Vec::new(),
@@ -146,14 +160,30 @@ pub struct Place<'a> {
 /// Reads a metric once. `cursor` says how far a file was read, and is moved.
 pub fn read(metric: &Metric, place: &Place<'_>, cursor: &mut Option<Cursor>) -> Reading {
     let reading = match metric {
-        Metric::Command { run, value, timeout } => command::read(run, value, *timeout, place),
+        Metric::Command {
+            run,
+            value,
+            timeout,
+        } => command::read(run, value, *timeout, place),
         Metric::File { path, line } => tail::read(&place.dir.join(path), line, cursor, place.now),
-        Metric::Http { url, value, token, timeout } => http::json(url, value, token.as_ref(), *timeout, place),
-        Metric::Prometheus { url, query, token, timeout } => http::prometheus(url, query, token.as_ref(), *timeout, place),
+        Metric::Http {
+            url,
+            value,
+            token,
+            timeout,
+        } => http::json(url, value, token.as_ref(), *timeout, place),
+        Metric::Prometheus {
+            url,
+            query,
+            token,
+            timeout,
+        } => http::prometheus(url, query, token.as_ref(), *timeout, place),
     };
     match reading {
         Reading::Unread(why) => Reading::Unread(place.variables.line(&why)),
-        Reading::Samples(samples) if samples.is_empty() => Reading::Nothing("there is nothing new".into()),
+        Reading::Samples(samples) if samples.is_empty() => {
+            Reading::Nothing("there is nothing new".into())
+        }
         other => other,
     }
 }

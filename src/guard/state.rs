@@ -46,12 +46,19 @@ impl Memory {
     /// When there is something that cannot be read.
     pub fn load(&self, task: &TaskId) -> Result<GuardState, Error> {
         let bytes = match read_limited(&*self.fs, &path(task), LIMIT) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(GuardState::new(task)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(GuardState::new(task));
+            }
             bytes => bytes.map_err(|error| Error::Io(task.clone(), error))?,
         };
         let damaged = |why: String| Error::Damaged(task.clone(), why);
-        let state: GuardState = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-        if state.schema == GUARD_SCHEMA && state.task == *task { Ok(state) } else { Err(damaged("it is of something else".into())) }
+        let state: GuardState =
+            serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+        if state.schema == GUARD_SCHEMA && state.task == *task {
+            Ok(state)
+        } else {
+            Err(damaged("it is of something else".into()))
+        }
     }
 
     /// Writes it, durably.
@@ -76,7 +83,9 @@ impl Memory {
     /// When another one is at it.
     pub fn lock(&self, task: &TaskId) -> Result<FileLock, Error> {
         let failed = |error| Error::Io(task.clone(), error);
-        self.take(&format!("{task}.held")).map_err(failed)?.ok_or_else(|| Error::Held(task.clone()))
+        self.take(&format!("{task}.held"))
+            .map_err(failed)?
+            .ok_or_else(|| Error::Held(task.clone()))
     }
 
     /// Keeps other running guards from this repository until dropped.
@@ -84,7 +93,9 @@ impl Memory {
     /// # Errors
     /// When another one runs, or nothing can be written.
     pub fn lock_all(&self) -> Result<FileLock, Error> {
-        self.take(".running").map_err(Error::Memory)?.ok_or(Error::Running)
+        self.take(".running")
+            .map_err(Error::Memory)?
+            .ok_or(Error::Running)
     }
 
     /// Takes a kernel lock.
@@ -123,15 +134,27 @@ mod tests {
         let dir = tempfile::tempdir().expect("because tests can make folders");
         let memory = Memory::new(Arc::new(Root::open(dir.path()).expect("it opens")));
         let task: TaskId = "T01".parse().expect("it is an id");
-        assert_eq!(memory.load(&task).expect("there is none"), GuardState::new(&task));
-        let state = GuardState { version: Some("1.2.0".parse().expect("it is one")), ..GuardState::new(&task) };
+        assert_eq!(
+            memory.load(&task).expect("there is none"),
+            GuardState::new(&task)
+        );
+        let state = GuardState {
+            version: Some("1.2.0".parse().expect("it is one")),
+            ..GuardState::new(&task)
+        };
         memory.save(&state).expect("it writes");
         assert_eq!(memory.load(&task).expect("it reads"), state);
         let path = dir.path().join("guard/T01.json");
-        File::options().write(true).open(&path).and_then(|file| file.set_len(20)).expect("it cuts");
+        File::options()
+            .write(true)
+            .open(&path)
+            .and_then(|file| file.set_len(20))
+            .expect("it cuts");
         assert!(matches!(memory.load(&task), Err(Error::Damaged(..))));
         let _lock = memory.lock(&task).expect("it is free");
         assert!(matches!(memory.lock(&task), Err(Error::Held(_))));
-        memory.lock(&"T02".parse().expect("it is an id")).expect("it is free");
+        memory
+            .lock(&"T02".parse().expect("it is an id"))
+            .expect("it is free");
     }
 }

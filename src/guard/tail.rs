@@ -2,9 +2,9 @@
 //!
 //! What was read last is known by device, inode, place, and a digest of what stands before that
 //! place. A file that was renamed is read to its end before the new one is begun; one that was cut
-//! or written anew is begun again. A line counts when its end is there. At most 16 MiB are read at once:
-//! when more has come, the newest of it. Without times in its lines a file is read from where it
-//! ends when it is first seen, for nobody knows when its earlier lines were written.
+//! or written anew is begun again. A line counts when its end is there. At most 16 MiB are read at
+//! once: when more has come, the newest of it. Without times in its lines a file is read from where
+//! it ends when it is first seen, for nobody knows when its earlier lines were written.
 
 use std::{
     fs::File,
@@ -40,22 +40,37 @@ struct Found {
 }
 
 /// Reads what is new.
-pub(super) fn read(path: &Path, rule: &LineRule, cursor: &mut Option<Cursor>, now: Timestamp) -> Reading {
+pub(super) fn read(
+    path: &Path,
+    rule: &LineRule,
+    cursor: &mut Option<Cursor>,
+    now: Timestamp,
+) -> Reading {
     match read_new(path, rule, cursor, now) {
         Ok(None) => Reading::Nothing("the file is not there".into()),
         Ok(Some(found)) if found.samples.is_empty() && found.lines > 0 => {
             Reading::Unread(format!("none of {} new lines has a value", found.lines))
         }
-        Ok(Some(found)) if found.samples.is_empty() => {
-            Reading::Nothing(if found.skipped { "only a long line" } else { "no new lines" }.into())
-        }
+        Ok(Some(found)) if found.samples.is_empty() => Reading::Nothing(
+            if found.skipped {
+                "only a long line"
+            } else {
+                "no new lines"
+            }
+            .into(),
+        ),
         Ok(Some(found)) => Reading::Samples(found.samples),
         Err(error) => Reading::Unread(format!("{}: {error}", path.display())),
     }
 }
 
 /// The same; `None` when there is no file.
-fn read_new(path: &Path, rule: &LineRule, cursor: &mut Option<Cursor>, now: Timestamp) -> io::Result<Option<Found>> {
+fn read_new(
+    path: &Path,
+    rule: &LineRule,
+    cursor: &mut Option<Cursor>,
+    now: Timestamp,
+) -> io::Result<Option<Found>> {
     let file = match open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file?,
@@ -86,24 +101,46 @@ fn read_new(path: &Path, rule: &LineRule, cursor: &mut Option<Cursor>, now: Time
 
 /// Opens a regular file; a FIFO or a device holds nobody up.
 fn open(path: &Path) -> io::Result<File> {
-    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+    let file = File::options()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other("it is no regular file"))
+    }
 }
 
 /// Reads whole lines from a place; returns where the first line begins that is not whole.
-fn take(file: &File, start: u64, size: u64, rule: &LineRule, now: Timestamp, found: &mut Found) -> io::Result<u64> {
+fn take(
+    file: &File,
+    start: u64,
+    size: u64,
+    rule: &LineRule,
+    now: Timestamp,
+    found: &mut Found,
+) -> io::Result<u64> {
     let skip = size.saturating_sub(start) > MOST;
     let start = if skip { size - MOST } else { start };
     let mut bytes = Vec::new();
     At { file, at: start }.take(MOST).read_to_end(&mut bytes)?;
     let Some(end) = bytes.iter().rposition(|byte| *byte == b'\n') else {
         found.skipped |= skip;
-        // A line that does not end within all that is read is passed over, so that the next one is found.
-        return Ok(if bytes.len() as u64 == MOST { start + MOST } else { start });
+        // A line that does not end within all that is read is passed over, so that the next one is
+        // found.
+        return Ok(if bytes.len() as u64 == MOST {
+            start + MOST
+        } else {
+            start
+        });
     };
     let mut whole = &bytes[..=end];
     if skip {
-        let first = whole.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let first = whole
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map_or(0, |at| at + 1);
         whole = &whole[first..];
         found.skipped = true;
     }
@@ -134,8 +171,13 @@ impl Read for At<'_> {
 fn whole_lines(file: &File, size: u64) -> io::Result<u64> {
     let start = size.saturating_sub(lines::LINE as u64);
     let mut bytes = Vec::new();
-    At { file, at: start }.take(size - start).read_to_end(&mut bytes)?;
-    Ok(bytes.iter().rposition(|byte| *byte == b'\n').map_or(start, |at| start + at as u64 + 1))
+    At { file, at: start }
+        .take(size - start)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(start, |at| start + at as u64 + 1))
 }
 
 /// How a place is known again.
@@ -143,22 +185,35 @@ fn mark(file: &File, offset: u64) -> io::Result<Cursor> {
     let meta = file.metadata()?;
     let start = offset.saturating_sub(MARK);
     let mut bytes = Vec::new();
-    At { file, at: start }.take(offset - start).read_to_end(&mut bytes)?;
-    Ok(Cursor { file: (meta.dev(), meta.ino()), offset, mark: Digest::of(&bytes) })
+    At { file, at: start }
+        .take(offset - start)
+        .read_to_end(&mut bytes)?;
+    Ok(Cursor {
+        file: (meta.dev(), meta.ino()),
+        offset,
+        mark: Digest::of(&bytes),
+    })
 }
 
 /// True when a file is the one that was read, and still has what was read.
 fn is_at(file: &File, known: &Cursor) -> io::Result<bool> {
     let meta = file.metadata()?;
-    Ok((meta.dev(), meta.ino()) == known.file && meta.len() >= known.offset && mark(file, known.offset)? == *known)
+    Ok((meta.dev(), meta.ino()) == known.file
+        && meta.len() >= known.offset
+        && mark(file, known.offset)? == *known)
 }
 
 /// The file that was read, under its new name in the same folder.
 fn renamed(path: &Path, known: &Cursor) -> Option<File> {
     let names = path.parent()?.read_dir().ok()?.take(NAMES).flatten();
-    let is_it = |path: &PathBuf| path.symlink_metadata().is_ok_and(|meta| meta.is_file() && (meta.dev(), meta.ino()) == known.file);
+    let is_it = |path: &PathBuf| {
+        path.symlink_metadata()
+            .is_ok_and(|meta| meta.is_file() && (meta.dev(), meta.ino()) == known.file)
+    };
     let old = names.map(|entry| entry.path()).find(is_it)?;
-    open(&old).ok().filter(|file| is_at(file, known).unwrap_or(false))
+    open(&old)
+        .ok()
+        .filter(|file| is_at(file, known).unwrap_or(false))
 }
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ const INSTEAD: &str = "# snapback hooks: instead of |";
 /// Why a text cannot be edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// The value is written over several lines, behind its section's name, or not where it is expected.
+    /// The value is written over several lines, behind its section's name, or not where it is
+    /// expected.
     Form,
     /// The path has characters that git's configuration cannot hold on a line.
     Path,
@@ -33,7 +34,12 @@ pub fn quoted(value: &[u8]) -> Result<Vec<u8>, Why> {
     if value.iter().any(|byte| matches!(byte, b'\n' | b'\r' | 0)) {
         return Err(Why::Path);
     }
-    Ok([b"\"".as_slice(), &value.replace(b"\\", b"\\\\").replace(b"\"", b"\\\""), b"\""].concat())
+    Ok([
+        b"\"".as_slice(),
+        &value.replace(b"\\", b"\\\\").replace(b"\"", b"\\\""),
+        b"\"",
+    ]
+    .concat())
 }
 
 /// The line that sets the folder of hooks.
@@ -53,7 +59,8 @@ fn find_path_line(lines: &[&[u8]]) -> Result<Option<usize>, Why> {
                 return Err(Why::Form);
             }
         } else if in_core && line.to_ascii_lowercase().starts_with(b"hookspath") {
-            let is_whole = !line.ends_with(b"\\") && line["hookspath".len()..].trim_start().starts_with(b"=");
+            let is_whole =
+                !line.ends_with(b"\\") && line["hookspath".len()..].trim_start().starts_with(b"=");
             found = Some(if is_whole { nth } else { return Err(Why::Form) });
         }
     }
@@ -77,16 +84,40 @@ pub fn with_path(text: &[u8], folder: &[u8], is_set: bool) -> Result<Vec<u8>, Wh
         return Ok(text.to_vec());
     }
     // The line without an end is the last one: its end comes with the one that replaces it.
-    let kept = [INSTEAD.as_bytes(), lines[at].trim_end_with(|c| c == '\n'), b"\n"].concat();
-    let ours = if lines[at].ends_with(b"\n") { &ours[..] } else { &ours[..ours.len() - 1] };
-    Ok([&lines[..at], &[kept.as_slice(), ours], &lines[at + 1..]].concat().concat())
+    let kept = [
+        INSTEAD.as_bytes(),
+        lines[at].trim_end_with(|c| c == '\n'),
+        b"\n",
+    ]
+    .concat();
+    let ours = if lines[at].ends_with(b"\n") {
+        &ours[..]
+    } else {
+        &ours[..ours.len() - 1]
+    };
+    Ok([&lines[..at], &[kept.as_slice(), ours], &lines[at + 1..]]
+        .concat()
+        .concat())
 }
 
 /// The text with a block of lines at its end.
 pub fn with_block(text: &[u8], block: &[u8]) -> Vec<u8> {
     let is_ended = text.is_empty() || text.ends_with(b"\n");
-    let (gap, begin) = if is_ended { ("", BEGIN) } else { ("\n", BEGIN_UNENDED) };
-    [text, gap.as_bytes(), begin.as_bytes(), b"\n", block, END.as_bytes(), b"\n"].concat()
+    let (gap, begin) = if is_ended {
+        ("", BEGIN)
+    } else {
+        ("\n", BEGIN_UNENDED)
+    };
+    [
+        text,
+        gap.as_bytes(),
+        begin.as_bytes(),
+        b"\n",
+        block,
+        END.as_bytes(),
+        b"\n",
+    ]
+    .concat()
 }
 
 /// The text without what was added or replaced: what is not exactly as written stays.
@@ -99,15 +130,28 @@ pub fn without(text: &[u8], folder: &[u8]) -> Vec<u8> {
         let line = lines[at].trim_end_with(|c| c == '\n');
         if let Some(old) = line.strip_prefix(INSTEAD.as_bytes()) {
             let next = lines.get(at + 1).copied().unwrap_or_default();
-            let is_same = !ours.is_empty() && next.trim_end_with(|c| c == '\n') == ours.trim_end_with(|c| c == '\n');
+            let is_same = !ours.is_empty()
+                && next.trim_end_with(|c| c == '\n') == ours.trim_end_with(|c| c == '\n');
             if is_same {
-                kept.push([old, if next.ends_with(b"\n") { b"\n".as_slice() } else { b"" }].concat());
+                kept.push(
+                    [
+                        old,
+                        if next.ends_with(b"\n") {
+                            b"\n".as_slice()
+                        } else {
+                            b""
+                        },
+                    ]
+                    .concat(),
+                );
             }
             at += 1 + usize::from(is_same);
             continue;
         }
         let is_begin = line == BEGIN.as_bytes() || line == BEGIN_UNENDED.as_bytes();
-        let end = lines[at..].iter().position(|line| line.trim_end_with(|c| c == '\n') == END.as_bytes());
+        let end = lines[at..]
+            .iter()
+            .position(|line| line.trim_end_with(|c| c == '\n') == END.as_bytes());
         if let (true, Some(end)) = (is_begin, end) {
             let inside = foreign_lines(&lines[at + 1..at + end], &ours);
             if inside.is_empty()
@@ -137,7 +181,9 @@ fn foreign_lines(block: &[&[u8]], ours: &[u8]) -> Vec<Vec<u8>> {
         if text.starts_with(b"[") {
             in_hook = text.starts_with(b"[hook \"snapback-");
             header = Some(line);
-        } else if *line == ours || (in_hook && (text.starts_with(b"event =") || text.starts_with(b"command ="))) {
+        } else if *line == ours
+            || (in_hook && (text.starts_with(b"event =") || text.starts_with(b"command =")))
+        {
         } else {
             kept.extend(header.take().map(<[u8]>::to_vec));
             kept.push(line.to_vec());
@@ -166,7 +212,11 @@ mod tests {
     fn round(text: &str) -> String {
         let with = with_path(text.as_bytes(), OURS, set(text)).expect("it can be edited");
         assert!(with.contains_str("hooksPath = \"/r/.git/snapback/hooks\"") && has_ours(&with));
-        assert_eq!(with_path(&with, OURS, true).expect("again"), with, "twice is once");
+        assert_eq!(
+            with_path(&with, OURS, true).expect("again"),
+            with,
+            "twice is once"
+        );
         String::from_utf8(without(&with, OURS)).expect("it is text")
     }
 
@@ -183,19 +233,42 @@ mod tests {
         ] {
             assert_eq!(round(text), text);
         }
-        for text in ["[core] hooksPath = x\n", "[core]\n\thooksPath = a\\\nb\n", "[core]\n\thooksPath\n"] {
-            assert_eq!(with_path(text.as_bytes(), OURS, true), Err(Why::Form), "{text}");
+        for text in [
+            "[core] hooksPath = x\n",
+            "[core]\n\thooksPath = a\\\nb\n",
+            "[core]\n\thooksPath\n",
+        ] {
+            assert_eq!(
+                with_path(text.as_bytes(), OURS, true),
+                Err(Why::Form),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn what_others_wrote_since_stays() {
-        let with = with_path(b"[core]\n\thooksPath = .husky/_\n", OURS, true).unwrap().to_str().unwrap().to_string();
+        let with = with_path(b"[core]\n\thooksPath = .husky/_\n", OURS, true)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_string();
         let again = with.replace("\"/r/.git/snapback/hooks\"", ".husky/_");
-        assert_eq!(without(again.as_bytes(), OURS).to_str().unwrap(), "[core]\n\thooksPath = .husky/_\n");
-        let block = with_path(b"[a]\n", OURS, false).unwrap().to_str().unwrap().to_string();
-        let more = block.replace("/hooks\"\n", "/hooks\"\n\tabbrev = 9\n") + "[branch \"main\"]\n\tremote = origin\n";
-        assert_eq!(without(more.as_bytes(), OURS).to_str().unwrap(), "[a]\n[core]\n\tabbrev = 9\n[branch \"main\"]\n\tremote = origin\n");
+        assert_eq!(
+            without(again.as_bytes(), OURS).to_str().unwrap(),
+            "[core]\n\thooksPath = .husky/_\n"
+        );
+        let block = with_path(b"[a]\n", OURS, false)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_string();
+        let more = block.replace("/hooks\"\n", "/hooks\"\n\tabbrev = 9\n")
+            + "[branch \"main\"]\n\tremote = origin\n";
+        assert_eq!(
+            without(more.as_bytes(), OURS).to_str().unwrap(),
+            "[a]\n[core]\n\tabbrev = 9\n[branch \"main\"]\n\tremote = origin\n"
+        );
     }
 
     proptest! {

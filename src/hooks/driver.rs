@@ -1,9 +1,9 @@
-//! The merge driver of the registry: a few lines of git's configuration and of its local attributes,
-//! put there beside the hooks and taken away again to the byte.
+//! The merge driver of the registry: a few lines of git's configuration and of its local
+//! attributes, put there beside the hooks and taken away again to the byte.
 //!
-//! Two releases of different tasks then merge by themselves. A manifest is never merged line by line:
-//! two of one version are two releases, and a person must choose. Without snapback the lines do what
-//! git does by itself.
+//! Two releases of different tasks then merge by themselves. A manifest is never merged line by
+//! line: two of one version are two releases, and a person must choose. Without snapback the lines
+//! do what git does by itself.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,8 @@ use crate::{
 /// Its name in attributes and configuration.
 pub const NAME: &str = "snapback-registry";
 /// Above the lines; how they came there follows.
-const BEGIN: &str = "# snapback merge driver: begin (`snapback hooks uninstall` takes these lines away";
+const BEGIN: &str =
+    "# snapback merge driver: begin (`snapback hooks uninstall` takes these lines away";
 /// Below the lines.
 const END: &str = "# snapback merge driver: end";
 /// Largest file of attributes that is edited, in bytes.
@@ -62,7 +63,11 @@ pub fn attributes(ground: &Ground) -> String {
 
 /// The lines of attributes for a registry and a folder of manifests.
 pub fn lines_for(registry: &RelPath, snapshots: &RelPath) -> String {
-    format!("{} merge={NAME}\n{}/*.yaml merge=binary\n", pattern(registry), pattern(snapshots))
+    format!(
+        "{} merge={NAME}\n{}/*.yaml merge=binary\n",
+        pattern(registry),
+        pattern(snapshots)
+    )
 }
 
 /// A path as a pattern of attributes, which begins at the top.
@@ -72,8 +77,21 @@ fn pattern(path: &RelPath) -> String {
     if !text.contains(special) {
         return format!("/{text}");
     }
-    let escaped: String = text.chars().flat_map(|c| if "*?[]\\".contains(c) { vec!['\\', c] } else { vec![c] }).collect();
-    let quoted = escaped.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t");
+    let escaped: String = text
+        .chars()
+        .flat_map(|c| {
+            if "*?[]\\".contains(c) {
+                vec!['\\', c]
+            } else {
+                vec![c]
+            }
+        })
+        .collect();
+    let quoted = escaped
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+        .replace('\t', "\\t");
     format!("\"/{quoted}\"")
 }
 
@@ -85,7 +103,9 @@ fn configuration(program: &Path) -> Option<String> {
          exit $?; }}; \"$p\" registry merge %O %A %B %L %P"
     );
     let command = String::from_utf8(config_text::quoted(command.as_bytes()).ok()?).ok()?;
-    Some(format!("[merge \"{NAME}\"]\n\tname = merge of the registry by task\n\tdriver = {command}\n"))
+    Some(format!(
+        "[merge \"{NAME}\"]\n\tname = merge of the registry by task\n\tdriver = {command}\n"
+    ))
 }
 
 /// A file with or without our lines.
@@ -107,24 +127,51 @@ fn with(old: Option<&[u8]>, has_folder: bool, lines: &str) -> Vec<u8> {
     let before_now = old.map(without);
     let (text, before) = match (&before_now, old) {
         (Some((text, Some(before))), _) => (text.clone(), *before),
-        (_, Some(text)) if text.is_empty() || text.ends_with(b"\n") => (text.to_vec(), Before::Ended),
+        (_, Some(text)) if text.is_empty() || text.ends_with(b"\n") => {
+            (text.to_vec(), Before::Ended)
+        }
         (_, Some(text)) => (text.to_vec(), Before::Unended),
-        (_, None) => (Vec::new(), if has_folder { Before::NoFile } else { Before::NoFolder }),
+        (_, None) => (
+            Vec::new(),
+            if has_folder {
+                Before::NoFile
+            } else {
+                Before::NoFolder
+            },
+        ),
     };
-    let gap = if text.is_empty() || text.ends_with(b"\n") { "" } else { "\n" };
-    [&text, gap.as_bytes(), before.line().as_bytes(), lines.as_bytes(), END.as_bytes(), b"\n"].concat()
+    let gap = if text.is_empty() || text.ends_with(b"\n") {
+        ""
+    } else {
+        "\n"
+    };
+    [
+        &text,
+        gap.as_bytes(),
+        before.line().as_bytes(),
+        lines.as_bytes(),
+        END.as_bytes(),
+        b"\n",
+    ]
+    .concat()
 }
 
 /// The text without our lines, and how it was before they came; what others wrote between stays.
 fn without(text: &[u8]) -> (Vec<u8>, Option<Before>) {
     let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
-    let begin = lines
-        .iter()
-        .enumerate()
-        .find_map(|(at, line)| Before::ALL.into_iter().find(|before| *line == before.line().as_bytes()).map(|before| (at, before)));
-    let Some((begin, before)) = begin else { return (text.to_vec(), None) };
+    let begin = lines.iter().enumerate().find_map(|(at, line)| {
+        Before::ALL
+            .into_iter()
+            .find(|before| *line == before.line().as_bytes())
+            .map(|before| (at, before))
+    });
+    let Some((begin, before)) = begin else {
+        return (text.to_vec(), None);
+    };
     let is_end = |line: &&[u8]| line.trim_end_with(|c| c == '\n') == END.as_bytes();
-    let Some(end) = lines[begin..].iter().position(is_end).map(|at| begin + at) else { return (text.to_vec(), None) };
+    let Some(end) = lines[begin..].iter().position(is_end).map(|at| begin + at) else {
+        return (text.to_vec(), None);
+    };
     let mut inside = foreign(&lines[begin + 1..end]);
     let mut head = lines[..begin].concat();
     if before == Before::Unended && inside.is_empty() && end + 1 == lines.len() {
@@ -140,7 +187,9 @@ fn foreign(lines: &[&[u8]]) -> Vec<u8> {
     let (mut kept, mut header) = (Vec::new(), None);
     for line in lines {
         let text = line.trim();
-        let is_ours = text.ends_with_str(format!(" merge={NAME}")) || text.ends_with(b" merge=binary") || is_setting(text);
+        let is_ours = text.ends_with_str(format!(" merge={NAME}"))
+            || text.ends_with(b" merge=binary")
+            || is_setting(text);
         if text.starts_with(b"[") {
             header = Some(*line);
         } else if !is_ours {
@@ -165,18 +214,35 @@ fn edits(ground: &Ground, program: Option<&Path>) -> Result<[Edited; 2], Failure
         Some(lines) => with(Some(&old), true, &lines),
         None => without(&old).0,
     };
-    let config = Edited { file: config, old: Some(old), new: Ok(new) };
+    let config = Edited {
+        file: config,
+        old: Some(old),
+        new: Ok(new),
+    };
     let file = git.common_dir().join("info/attributes");
     let common = open(git.common_dir())?;
-    let failed = |source| Error::Folder { name: file.to_string_lossy().into_owned(), source };
-    let has_folder = common.stat(&RelPath::own("info")).map_err(failed)?.is_some();
+    let failed = |source| Error::Folder {
+        name: file.to_string_lossy().into_owned(),
+        source,
+    };
+    let has_folder = common
+        .stat(&RelPath::own("info"))
+        .map_err(failed)?
+        .is_some();
     let name = RelPath::own("info/attributes");
-    let old = common.stat(&name).map_err(failed)?.map(|_| read_limited(&common, &name, LIMIT)).transpose().map_err(failed)?;
+    let old = common
+        .stat(&name)
+        .map_err(failed)?
+        .map(|_| read_limited(&common, &name, LIMIT))
+        .transpose()
+        .map_err(failed)?;
     let new = match (program, &old) {
         (Some(_), _) => Ok(with(old.as_deref(), has_folder, &attributes(ground))),
         (None, None) => Err(false),
         (None, Some(text)) => match without(text) {
-            (text, Some(before @ (Before::NoFile | Before::NoFolder))) if text.is_empty() => Err(before == Before::NoFolder),
+            (text, Some(before @ (Before::NoFile | Before::NoFolder))) if text.is_empty() => {
+                Err(before == Before::NoFolder)
+            }
             (text, _) => Ok(text),
         },
     };
@@ -185,19 +251,30 @@ fn edits(ground: &Ground, program: Option<&Path>) -> Result<[Edited; 2], Failure
 
 /// The git directory.
 fn open(common: &Path) -> Result<Root, Error> {
-    Root::open(common).map_err(|source| Error::Folder { name: common.to_string_lossy().into_owned(), source })
+    Root::open(common).map_err(|source| Error::Folder {
+        name: common.to_string_lossy().into_owned(),
+        source,
+    })
 }
 
 /// What an installation would do; no line when all is as it should be.
 pub fn plan(ground: &Ground, program: &Path) -> Result<Vec<String>, Failure> {
     let changes = edits(ground, Some(program))?.iter().any(Edited::changes);
-    Ok(if changes { vec!["let git merge the registry by task".into()] } else { Vec::new() })
+    Ok(if changes {
+        vec!["let git merge the registry by task".into()]
+    } else {
+        Vec::new()
+    })
 }
 
 /// What taking the driver away would do.
 pub fn plan_removal(ground: &Ground) -> Result<Vec<String>, Failure> {
     let changes = edits(ground, None)?.iter().any(Edited::changes);
-    Ok(if changes { vec!["let git merge the registry line by line again".into()] } else { Vec::new() })
+    Ok(if changes {
+        vec!["let git merge the registry line by line again".into()]
+    } else {
+        Vec::new()
+    })
 }
 
 /// Puts the lines there; `None` takes them away. May run again after a kill.
@@ -215,7 +292,9 @@ pub fn write(ground: &Ground, program: Option<&Path>) -> Result<(), Failure> {
 fn write_config(ground: &Ground, edited: &Edited) -> Result<(), Failure> {
     ground.git.clear_config_lock(&edited.file)?;
     match (&edited.old, &edited.new) {
-        (Some(old), Ok(new)) if edited.changes() => Ok(ground.git.replace_config(&edited.file, old, new)?),
+        (Some(old), Ok(new)) if edited.changes() => {
+            Ok(ground.git.replace_config(&edited.file, old, new)?)
+        }
         _ => Ok(()),
     }
 }
@@ -225,18 +304,37 @@ fn write_attributes(ground: &Ground, edited: &Edited) -> Result<(), Failure> {
         return Ok(());
     }
     let common = open(ground.git.common_dir())?;
-    let failed = |source| Failure::from(Error::Folder { name: edited.file.to_string_lossy().into_owned(), source });
+    let failed = |source| {
+        Failure::from(Error::Folder {
+            name: edited.file.to_string_lossy().into_owned(),
+            source,
+        })
+    };
     let (folder, name) = (RelPath::own("info"), RelPath::own("info/attributes"));
     match &edited.new {
         Ok(new) => {
             create_dir_all(&common, &folder, 0o755).map_err(failed)?;
-            let mode = common.stat(&name).map_err(failed)?.map_or(0o666, |stat| stat.mode);
-            write_durably(&common, &name, new, mode, (SyncPoint::StageFile, SyncPoint::TreeDir)).map_err(failed)
+            let mode = common
+                .stat(&name)
+                .map_err(failed)?
+                .map_or(0o666, |stat| stat.mode);
+            write_durably(
+                &common,
+                &name,
+                new,
+                mode,
+                (SyncPoint::StageFile, SyncPoint::TreeDir),
+            )
+            .map_err(failed)
         }
         Err(with_folder) => {
             common.remove_file(&name).map_err(failed)?;
             let is_empty = common.list(&folder).map_err(failed)?.is_empty();
-            if *with_folder && is_empty { common.remove_dir(&folder).map_err(failed) } else { Ok(()) }
+            if *with_folder && is_empty {
+                common.remove_dir(&folder).map_err(failed)
+            } else {
+                Ok(())
+            }
         }
     }
 }
@@ -247,18 +345,41 @@ mod tests {
 
     #[test]
     fn lines_go_as_they_came() {
-        for (old, has_folder) in [(Some(&b""[..]), true), (Some(b"a\n"), true), (Some(b"a\nb"), true), (None, true), (None, false)] {
+        for (old, has_folder) in [
+            (Some(&b""[..]), true),
+            (Some(b"a\n"), true),
+            (Some(b"a\nb"), true),
+            (None, true),
+            (None, false),
+        ] {
             let new = with(old, has_folder, "x merge=snapback-registry\n");
-            assert_eq!(with(Some(&new), true, "x merge=snapback-registry\n"), new, "twice is once");
+            assert_eq!(
+                with(Some(&new), true, "x merge=snapback-registry\n"),
+                new,
+                "twice is once"
+            );
             let (back, before) = without(&new);
             assert_eq!(back, old.unwrap_or_default());
-            assert_eq!(before == Some(Before::NoFolder), old.is_none() && !has_folder);
+            assert_eq!(
+                before == Some(Before::NoFolder),
+                old.is_none() && !has_folder
+            );
             let (later, _) = without(&[&new[..], b"c\n"].concat());
-            assert!(later.ends_with(b"c\n") && !later.contains_str("snapback"), "{}", later.as_bstr());
+            assert!(
+                later.ends_with(b"c\n") && !later.contains_str("snapback"),
+                "{}",
+                later.as_bstr()
+            );
         }
-        let mixed =
-            with(Some(b"a\n"), true, "[merge \"snapback-registry\"]\n\tname = merge of the registry by task\n\trecursive = binary\n");
-        assert_eq!(without(&mixed).0.as_bstr(), "a\n[merge \"snapback-registry\"]\n\trecursive = binary\n");
+        let mixed = with(
+            Some(b"a\n"),
+            true,
+            "[merge \"snapback-registry\"]\n\tname = merge of the registry by task\n\trecursive = binary\n",
+        );
+        assert_eq!(
+            without(&mixed).0.as_bstr(),
+            "a\n[merge \"snapback-registry\"]\n\trecursive = binary\n"
+        );
         assert_eq!(without(b"a\n").1, None);
     }
 

@@ -62,7 +62,11 @@ pub struct Moved<'a> {
 impl<'a> Facts<'a> {
     /// Begins to look.
     pub fn new(ground: &'a Ground) -> Self {
-        Self { ground, begun: Instant::now(), verdicts: OnceCell::new() }
+        Self {
+            ground,
+            begun: Instant::now(),
+            verdicts: OnceCell::new(),
+        }
     }
 
     /// True when there is no time left for what is only nice to know.
@@ -77,23 +81,43 @@ impl<'a> Facts<'a> {
 
     /// The registry of a commit; `None` when it has none.
     pub fn registry(&self, commit: &GitId) -> Result<Option<Registry>, Failure> {
-        let entry = self.ground.git.entry(commit, &self.ground.settings.registry)?;
-        entry.map(|entry| read::in_blob(&self.ground.git, &entry.id)).transpose()
+        let entry = self
+            .ground
+            .git
+            .entry(commit, &self.ground.settings.registry)?;
+        entry
+            .map(|entry| read::in_blob(&self.ground.git, &entry.id))
+            .transpose()
     }
 
     /// The tasks whose version differs between two commits, by their registries.
     pub fn moved(&self, before: Option<&GitId>, after: &GitId) -> Result<Vec<Moved<'a>>, Failure> {
-        let entry = |commit: &GitId| self.ground.git.entry(commit, &self.ground.settings.registry);
+        let entry = |commit: &GitId| {
+            self.ground
+                .git
+                .entry(commit, &self.ground.settings.registry)
+        };
         let old = before.map(entry).transpose()?.flatten();
-        let Some(new) = entry(after)?.filter(|new| old.as_ref() != Some(new)) else { return Ok(Vec::new()) };
+        let Some(new) = entry(after)?.filter(|new| old.as_ref() != Some(new)) else {
+            return Ok(Vec::new());
+        };
         let new = read::in_blob(&self.ground.git, &new.id)?;
         // What was there before may have been damaged; the new one counts.
         let old = old.and_then(|old| read::in_blob(&self.ground.git, &old.id).ok());
         let mut moved = Vec::new();
         for task in &self.ground.settings.tasks {
-            let from = old.as_ref().and_then(|old| old.version(&task.id).ok().flatten());
-            if let Some(to) = new.version(&task.id)?.filter(|to| from.as_ref() != Some(to)) {
-                moved.push(Moved { task: &task.id, from, to });
+            let from = old
+                .as_ref()
+                .and_then(|old| old.version(&task.id).ok().flatten());
+            if let Some(to) = new
+                .version(&task.id)?
+                .filter(|to| from.as_ref() != Some(to))
+            {
+                moved.push(Moved {
+                    task: &task.id,
+                    from,
+                    to,
+                });
             }
         }
         Ok(moved)
@@ -101,7 +125,10 @@ impl<'a> Facts<'a> {
 
     /// The files that differ between two commits.
     pub fn changed(&self, before: Option<&GitId>, after: &GitId) -> Result<Vec<RelPath>, Failure> {
-        Ok(self.ground.git.changed_paths(before, after, &[RelPath::root()])?)
+        Ok(self
+            .ground
+            .git
+            .changed_paths(before, after, &[RelPath::root()])?)
     }
 
     /// The tasks that own some of these files.
@@ -109,8 +136,13 @@ impl<'a> Facts<'a> {
         let mut owners = Vec::new();
         for task in &self.ground.settings.tasks {
             // Globs are compiled only for tasks that come into question.
-            let usual = task.paths.iter().all(|glob| glob.as_bytes().starts_with(task.dir.as_bytes()));
-            let may = |path: &&RelPath| !usual || path.is_in(&task.dir) || task.config.as_ref() == Some(path);
+            let usual = task
+                .paths
+                .iter()
+                .all(|glob| glob.as_bytes().starts_with(task.dir.as_bytes()));
+            let may = |path: &&RelPath| {
+                !usual || path.is_in(&task.dir) || task.config.as_ref() == Some(path)
+            };
             let mut candidates = paths.iter().filter(may).peekable();
             if candidates.peek().is_none() {
                 continue;
@@ -124,33 +156,57 @@ impl<'a> Facts<'a> {
     }
 
     /// Files among these by which a task's packages are installed, each with its task.
-    pub fn locks<'p>(&self, paths: &'p [RelPath]) -> Result<Vec<(&'a TaskSpec, &'p RelPath)>, Failure> {
+    pub fn locks<'p>(
+        &self,
+        paths: &'p [RelPath],
+    ) -> Result<Vec<(&'a TaskSpec, &'p RelPath)>, Failure> {
         let is_lock = |path: &&RelPath| LOCKS.iter().any(|name| path.name() == name.as_bytes());
         let mut found = Vec::new();
         for path in paths.iter().filter(is_lock) {
-            found.extend(self.owners(std::slice::from_ref(path))?.into_iter().map(|task| (task, path)));
+            found.extend(
+                self.owners(std::slice::from_ref(path))?
+                    .into_iter()
+                    .map(|task| (task, path)),
+            );
         }
         Ok(found)
     }
 
     /// The version of a task in a commit.
     pub fn version(&self, task: &TaskSpec, commit: &GitId) -> Result<Option<Version>, Failure> {
-        Ok(self.registry(commit)?.map(|registry| registry.version(&task.id)).transpose()?.flatten())
+        Ok(self
+            .registry(commit)?
+            .map(|registry| registry.version(&task.id))
+            .transpose()?
+            .flatten())
     }
 
     /// How many commits since the release of a version changed files of a task; `None` when that
     /// would take too long to find out.
-    pub fn commits_since(&self, task: &TaskSpec, version: &Version, head: &GitId) -> Result<Option<usize>, Failure> {
+    pub fn commits_since(
+        &self,
+        task: &TaskSpec,
+        version: &Version,
+        head: &GitId,
+    ) -> Result<Option<usize>, Failure> {
         let git = &self.ground.git;
-        let Some(tag) = git.find_ref(&TagName::release(&task.id, version).reference())? else { return Ok(None) };
+        let Some(tag) = git.find_ref(&TagName::release(&task.id, version).reference())? else {
+            return Ok(None);
+        };
         let released = git.peel_tag(&tag)?.commit;
         let scope = Scope::new(&self.ground.settings, task)?;
         let dirs = scope.dirs();
-        let touches =
-            |parent: Option<&GitId>, commit: &GitId| Ok(git.changed_paths(parent, commit, &dirs)?.iter().any(|path| scope.owns(path)));
+        let touches = |parent: Option<&GitId>, commit: &GitId| {
+            Ok(git
+                .changed_paths(parent, commit, &dirs)?
+                .iter()
+                .any(|path| scope.owns(path)))
+        };
         let now = self.rewritten().remove(&released);
         let is_there = |at: &GitId| *at == released || now.as_ref() == Some(at) || self.is_late();
-        Ok(git.count_since(head, FAR, is_there, touches)?.filter(|_| !self.is_late()))
+        Ok(git
+            .count_since(head, FAR, is_there, touches)?
+            .filter(|_| !self.is_late()))
     }
 
     /// What the commits of releases became that git rewrote.
@@ -158,14 +214,18 @@ impl<'a> Facts<'a> {
         rewritten::read(&*self.ground.state)
     }
 
-    /// Whether a version is held or bad, as a word or, when that cannot be told, as the reason; `None` when it is neither.
+    /// Whether a version is held or bad, as a word or, when that cannot be told, as the reason;
+    /// `None` when it is neither.
     pub fn warning(&self, task: &TaskId, version: &Version) -> Option<String> {
         let read = || -> Result<Records, Failure> {
             let own = verdicts::own(&*self.ground.state)?;
             let shared = shared::read(&self.ground.git, None, &own)?.records;
             Ok(verdicts::union(own, shared))
         };
-        let records = match self.verdicts.get_or_init(|| read().map_err(|failure| failure.to_string())) {
+        let records = match self
+            .verdicts
+            .get_or_init(|| read().map_err(|failure| failure.to_string()))
+        {
             Ok(records) => records,
             Err(why) => return Some(format!("perhaps held or bad: {why}")),
         };

@@ -91,16 +91,38 @@ impl Fault for Error {
                 Hint::say(format!(
                     "then remove it: where {name}.pre-snapback is there, that is the hook from before: mv {name}.pre-snapback {name}"
                 )),
-                Hint::run("and install anew if you want to", &["snapback", "hooks", "install"]),
+                Hint::run(
+                    "and install anew if you want to",
+                    &["snapback", "hooks", "install"],
+                ),
             ],
-            Self::NoHook { name } => vec![Hint::say(format!("move {name} away, or leave that hook out with --only"))],
-            Self::KeptTaken { name } => vec![Hint::say(format!("look at it and move it away: snapback keeps a hook under {name}"))],
-            Self::Method { .. } => vec![Hint::run("let snapback choose", &["snapback", "hooks", "install"])],
+            Self::NoHook { name } => vec![Hint::say(format!(
+                "move {name} away, or leave that hook out with --only"
+            ))],
+            Self::KeptTaken { name } => vec![Hint::say(format!(
+                "look at it and move it away: snapback keeps a hook under {name}"
+            ))],
+            Self::Method { .. } => vec![Hint::run(
+                "let snapback choose",
+                &["snapback", "hooks", "install"],
+            )],
             Self::ConfigForm(_) => {
-                vec![Hint::run("write it on one line", &["git", "config", "core.hooksPath", "<the same folder>"])]
+                vec![Hint::run(
+                    "write it on one line",
+                    &["git", "config", "core.hooksPath", "<the same folder>"],
+                )]
             }
             Self::NotInForce(_) => {
-                vec![Hint::run("see who sets it", &["git", "config", "--show-origin", "--get-all", "core.hooksPath"])]
+                vec![Hint::run(
+                    "see who sets it",
+                    &[
+                        "git",
+                        "config",
+                        "--show-origin",
+                        "--get-all",
+                        "core.hooksPath",
+                    ],
+                )]
             }
             Self::Refused(_, hints) => hints.clone(),
             Self::Folder { .. } | Self::TooLong(_) => Vec::new(),

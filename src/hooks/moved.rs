@@ -15,13 +15,20 @@ use crate::{base::Failure, git::SaidBy, ground::Ground};
 /// When the configuration cannot be read or written.
 pub fn repair(ground: &Ground) -> Result<Option<PathBuf>, Failure> {
     let git = &ground.git;
-    let (folder, own) = (git.hooks_folder(), git.common_dir().join("snapback").join(OWN));
-    let SaidBy::File(file) = &folder.by else { return Ok(None) };
+    let (folder, own) = (
+        git.hooks_folder(),
+        git.common_dir().join("snapback").join(OWN),
+    );
+    let SaidBy::File(file) = &folder.by else {
+        return Ok(None);
+    };
     if folder.said == own || !folder.said.ends_with("snapback/hooks") {
         return Ok(None);
     }
     // The same folder under another name is where it was.
-    let Ok(here) = own.canonicalize() else { return Ok(None) };
+    let Ok(here) = own.canonicalize() else {
+        return Ok(None);
+    };
     if folder.said.canonicalize().is_ok_and(|said| said == here) {
         return Ok(None);
     }
@@ -30,7 +37,15 @@ pub fn repair(ground: &Ground) -> Result<Option<PathBuf>, Failure> {
     if plain == text {
         return Ok(None);
     }
-    let new = config_text::with_path(&plain, own.as_os_str().as_bytes(), config_text::sets_path(&plain));
-    git.replace_config(file, &text, &new.map_err(|_| Error::ConfigForm(file.clone()))?)?;
+    let new = config_text::with_path(
+        &plain,
+        own.as_os_str().as_bytes(),
+        config_text::sets_path(&plain),
+    );
+    git.replace_config(
+        file,
+        &text,
+        &new.map_err(|_| Error::ConfigForm(file.clone()))?,
+    )?;
     Ok(Some(folder.said))
 }

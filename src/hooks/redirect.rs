@@ -44,13 +44,27 @@ const HARMLESS: [&str; 21] = [
 const BEFORE: &str = "before";
 
 /// The scripts that the folder must have. `there` names what the folder before has.
-pub fn scripts(wanted: &HooksWanted, before: Before<'_>, there: &[String]) -> BTreeMap<String, Vec<u8>> {
-    let is_plain = |name: &&String| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-    let names = HARMLESS.iter().map(ToString::to_string).chain(there.iter().filter(is_plain).cloned());
+pub fn scripts(
+    wanted: &HooksWanted,
+    before: Before<'_>,
+    there: &[String],
+) -> BTreeMap<String, Vec<u8>> {
+    let is_plain = |name: &&String| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    };
+    let names = HARMLESS
+        .iter()
+        .map(ToString::to_string)
+        .chain(there.iter().filter(is_plain).cloned());
     names
         .map(|name| {
             let text = match name.parse::<HookEvent>() {
-                Ok(event) if wanted.events.contains(&event) => shim(event, &wanted.program, before, wanted.strict),
+                Ok(event) if wanted.events.contains(&event) => {
+                    shim(event, &wanted.program, before, wanted.strict)
+                }
                 _ => forward(&name, before),
             };
             (name, text)
@@ -68,15 +82,31 @@ pub fn before(fs: &dyn Fs) -> Option<PathBuf> {
 pub fn has(fs: &dyn Fs, scripts: &BTreeMap<String, Vec<u8>>) -> Result<bool, Error> {
     let place = Place { fs };
     let (ours, _) = place.own_names()?;
-    let is = |(name, text): (&String, &Vec<u8>)| Ok::<_, Error>(matches!(place.slot(name)?, Slot::Ours(_, bytes) if bytes == *text));
-    Ok(ours.len() == scripts.len() && scripts.iter().map(is).collect::<Result<Vec<_>, _>>()?.into_iter().all(|is| is))
+    let is = |(name, text): (&String, &Vec<u8>)| {
+        Ok::<_, Error>(matches!(place.slot(name)?, Slot::Ours(_, bytes) if bytes == *text))
+    };
+    Ok(ours.len() == scripts.len()
+        && scripts
+            .iter()
+            .map(is)
+            .collect::<Result<Vec<_>, _>>()?
+            .into_iter()
+            .all(|is| is))
 }
 
 /// Writes the scripts; those that are there and not wanted go.
-pub fn write(fs: &dyn Fs, scripts: &BTreeMap<String, Vec<u8>>, before: Before<'_>) -> Result<(), Error> {
+pub fn write(
+    fs: &dyn Fs,
+    scripts: &BTreeMap<String, Vec<u8>>,
+    before: Before<'_>,
+) -> Result<(), Error> {
     let place = Place { fs };
     place.sweep()?;
-    let named = if let Before::In(folder) = before { folder.as_os_str().as_bytes() } else { b"" };
+    let named = if let Before::In(folder) = before {
+        folder.as_os_str().as_bytes()
+    } else {
+        b""
+    };
     place.write(BEFORE, named, 0o644)?;
     for (name, text) in scripts {
         if !matches!(place.slot(name)?, Slot::Ours(_, bytes) if bytes == *text) {
@@ -84,7 +114,9 @@ pub fn write(fs: &dyn Fs, scripts: &BTreeMap<String, Vec<u8>>, before: Before<'_
         }
     }
     let (ours, _) = place.own_names()?;
-    ours.iter().filter(|name| !scripts.contains_key(*name)).try_for_each(|name| place.take(name))
+    ours.iter()
+        .filter(|name| !scripts.contains_key(*name))
+        .try_for_each(|name| place.take(name))
 }
 
 /// Removes the scripts. What others put into the folder stays.
@@ -94,7 +126,10 @@ pub fn clear(fs: &dyn Fs) -> Result<(), Error> {
     for name in place.own_names()?.0 {
         place.take(&name)?;
     }
-    let failed = |source| Error::Folder { name: BEFORE.into(), source };
+    let failed = |source| Error::Folder {
+        name: BEFORE.into(),
+        source,
+    };
     match fs.stat(&RelPath::own(BEFORE)).map_err(failed)? {
         Some(_) => fs.remove_file(&RelPath::own(BEFORE)).map_err(failed),
         None => Ok(()),

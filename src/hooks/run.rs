@@ -54,7 +54,11 @@ pub struct Said {
 impl Said {
     /// The lines, or the refusal.
     fn judge(self, event: HookEvent, strict: bool) -> Result<Vec<String>, Failure> {
-        let Self { mut lines, warnings, mut refused } = self;
+        let Self {
+            mut lines,
+            warnings,
+            mut refused,
+        } = self;
         if strict {
             refused.extend(warnings.into_iter().map(|warning| (warning, Vec::new())));
         } else {
@@ -63,7 +67,10 @@ impl Said {
         if refused.is_empty() {
             return Ok(lines);
         }
-        let hints = refused.iter().flat_map(|(_, hints)| hints.clone()).collect();
+        let hints = refused
+            .iter()
+            .flat_map(|(_, hints)| hints.clone())
+            .collect();
         let why: Vec<String> = refused.into_iter().map(|(why, _)| why).collect();
         Err(Error::Refused(format!("{event} refuses: {}", why.join("; ")), hints).into())
     }
@@ -79,7 +86,11 @@ pub fn run(ground: &Ground, event: HookEvent, call: &Call) -> Result<Vec<String>
         HookEvent::PostRewrite => after_rewrite(&facts, &call.input),
         HookEvent::PrePush => before_push(&facts, call),
         HookEvent::PreCommit => staged::before_commit(&facts, call.index.as_deref()),
-        HookEvent::CommitMsg => staged::message(&facts, call.args.first().map(PathBuf::from).as_deref(), call.index.as_deref()),
+        HookEvent::CommitMsg => staged::message(
+            &facts,
+            call.args.first().map(PathBuf::from).as_deref(),
+            call.index.as_deref(),
+        ),
     }?;
     said.judge(event, call.strict || ground.settings.strict_hooks)
 }
@@ -95,34 +106,59 @@ fn few(lines: impl IntoIterator<Item = String>) -> Vec<String> {
 
 /// Says which tasks changed since their release.
 fn after_commit(facts: &Facts<'_>) -> Result<Said, Failure> {
-    let Some(head) = facts.head()? else { return Ok(Said::default()) };
+    let Some(head) = facts.head()? else {
+        return Ok(Said::default());
+    };
     let parent = facts.ground.git.commit(&head)?.parents.into_iter().next();
     let mut lines = Vec::new();
     for task in facts.owners(&facts.changed(parent.as_ref(), &head)?)? {
-        let Some(version) = facts.version(task, &head)? else { continue };
-        let count = if facts.is_late() { None } else { facts.commits_since(task, &version, &head)? };
+        let Some(version) = facts.version(task, &head)? else {
+            continue;
+        };
+        let count = if facts.is_late() {
+            None
+        } else {
+            facts.commits_since(task, &version, &head)?
+        };
         lines.push(match count {
             Some(0) => continue,
             Some(1) => format!("{}: 1 commit after {version}", task.id),
-            Some(count) => format!("{}: {} after {version}", task.id, text::count(count, "commit")),
+            Some(count) => format!(
+                "{}: {} after {version}",
+                task.id,
+                text::count(count, "commit")
+            ),
             None => format!("{}: changed after {version}", task.id),
         });
     }
-    Ok(Said { lines: few(lines), ..Said::default() })
+    Ok(Said {
+        lines: few(lines),
+        ..Said::default()
+    })
 }
 
 /// Says what a switch to another commit means: `previous new flag`.
 fn after_checkout(facts: &Facts<'_>, args: &[OsString]) -> Result<Said, Failure> {
-    let [previous, new, flag, ..] = args else { return Ok(Said::default()) };
+    let [previous, new, flag, ..] = args else {
+        return Ok(Said::default());
+    };
     let id = |text: &OsString| text.to_str().and_then(|text| text.parse::<GitId>().ok());
-    let (Some(previous), Some(new)) = (id(previous), id(new)) else { return Ok(Said::default()) };
+    let (Some(previous), Some(new)) = (id(previous), id(new)) else {
+        return Ok(Said::default());
+    };
     if flag != "1" || previous == new {
         return Ok(Said::default());
     }
     if is_zero(previous.as_str()) {
         let tasks = facts.ground.settings.tasks.len();
-        let line = format!("{} here; `snapback status` shows which version each has", text::count(tasks, "task"));
-        return Ok(Said { lines: (tasks > 0).then_some(line).into_iter().collect(), ..Said::default() });
+        let line = format!(
+            "{} here; `snapback status` shows which version each has",
+            text::count(tasks, "task")
+        );
+        return Ok(Said {
+            lines: (tasks > 0).then_some(line).into_iter().collect(),
+            ..Said::default()
+        });
     }
     between(facts, &previous, &new)
 }
@@ -145,17 +181,23 @@ fn between(facts: &Facts<'_>, before: &GitId, after: &GitId) -> Result<Said, Fai
                 None => format!("{} is at {} now", moved.task, moved.to),
             };
             said.lines.extend(few(moved.iter().map(line)));
-            said.warnings.extend(few(moved.iter().filter_map(|moved| held(facts, moved.task, &moved.to))));
+            said.warnings.extend(few(moved
+                .iter()
+                .filter_map(|moved| held(facts, moved.task, &moved.to))));
         }
         Err(failure) if failure.kind() == Kind::Bad => {
-            said.lines.push(format!("{failure}; `snapback registry sync --from config` writes it anew"));
+            said.lines.push(format!(
+                "{failure}; `snapback registry sync --from config` writes it anew"
+            ));
         }
         Err(failure) => return Err(failure),
     }
     if !facts.is_late() {
         let changed = facts.changed(Some(before), after)?;
         let locks = facts.locks(&changed)?;
-        said.lines.extend(few(locks.iter().map(|(task, path)| format!("{}: {path} changed, so its packages may not fit", task.id))));
+        said.lines.extend(few(locks.iter().map(|(task, path)| {
+            format!("{}: {path} changed, so its packages may not fit", task.id)
+        })));
     }
     // Nothing can be refused any more: what is done is done.
     said.lines.append(&mut said.warnings);
@@ -164,27 +206,40 @@ fn between(facts: &Facts<'_>, before: &GitId, after: &GitId) -> Result<Said, Fai
 
 /// The warning of a version that was held or called bad.
 fn held(facts: &Facts<'_>, task: &TaskId, version: &Version) -> Option<String> {
-    facts.warning(task, version).map(|word| format!("{task} {version} is {word}: `snapback show -t {task} {version}` says more"))
+    facts.warning(task, version).map(|word| {
+        format!("{task} {version} is {word}: `snapback show -t {task} {version}` says more")
+    })
 }
 
-/// Says which releases lie on commits that were rewritten, and notes what these became: lines of `old new`.
+/// Says which releases lie on commits that were rewritten, and notes what these became: lines of
+/// `old new`.
 fn after_rewrite(facts: &Facts<'_>, input: &[u8]) -> Result<Said, Failure> {
     let new = rewritten::parse(&String::from_utf8_lossy(input));
     let git = &facts.ground.git;
     let known = facts.rewritten();
     // What was rewritten before may have been rewritten once more.
-    let mut all: Rewritten = known.iter().map(|(old, at)| (old.clone(), new.get(at).unwrap_or(at).clone())).collect();
+    let mut all: Rewritten = known
+        .iter()
+        .map(|(old, at)| (old.clone(), new.get(at).unwrap_or(at).clone()))
+        .collect();
     let mut lines = Vec::new();
     for tag in git.tags()?.whole {
         if facts.is_late() {
             break;
         }
-        let Some(name) = tag_of(facts, &String::from_utf8_lossy(&tag.name)) else { continue };
-        let Ok(peeled) = git.peel_tag(&tag.id) else { continue };
+        let Some(name) = tag_of(facts, &String::from_utf8_lossy(&tag.name)) else {
+            continue;
+        };
+        let Ok(peeled) = git.peel_tag(&tag.id) else {
+            continue;
+        };
         if let Some(now) = new.get(&peeled.commit) {
             all.insert(peeled.commit.clone(), now.clone());
         }
-        if let Some(now) = all.get(&peeled.commit).filter(|now| known.get(&peeled.commit) != Some(*now)) {
+        if let Some(now) = all
+            .get(&peeled.commit)
+            .filter(|now| known.get(&peeled.commit) != Some(*now))
+        {
             lines.push(format!(
                 "{name} holds and stays on {}, which is {} in this branch now; git push --follow-tags leaves it out, git push <remote> {name} does not",
                 short(&peeled.commit),
@@ -193,14 +248,22 @@ fn after_rewrite(facts: &Facts<'_>, input: &[u8]) -> Result<Said, Failure> {
         }
     }
     if all != known {
-        rewritten::write(&*facts.ground.state, &all).map_err(|source| Error::Folder { name: "rewritten".into(), source })?;
+        rewritten::write(&*facts.ground.state, &all).map_err(|source| Error::Folder {
+            name: "rewritten".into(),
+            source,
+        })?;
     }
-    Ok(Said { lines: few(lines), ..Said::default() })
+    Ok(Said {
+        lines: few(lines),
+        ..Said::default()
+    })
 }
 
 /// The tag of ours that a name is.
 fn tag_of(facts: &Facts<'_>, name: &str) -> Option<TagName> {
-    releases::meaning(&facts.ground.git, &facts.ground.settings, name).ok().flatten()
+    releases::meaning(&facts.ground.git, &facts.ground.settings, name)
+        .ok()
+        .flatten()
 }
 
 /// The beginning of a commit's id, for people.
@@ -227,7 +290,16 @@ fn before_push(facts: &Facts<'_>, call: &Call) -> Result<Said, Failure> {
     let text = String::from_utf8_lossy(&call.input);
     let parse = |line| {
         let parts: Vec<&str> = str::split(line, ' ').collect();
-        if let [local, id, remote, there] = parts[..] { Some(Pushed { local, id, remote, there }) } else { None }
+        if let [local, id, remote, there] = parts[..] {
+            Some(Pushed {
+                local,
+                id,
+                remote,
+                there,
+            })
+        } else {
+            None
+        }
     };
     let pushed: Vec<Pushed<'_>> = text.lines().filter_map(parse).collect();
     let mut said = Said::default();
@@ -236,7 +308,11 @@ fn before_push(facts: &Facts<'_>, call: &Call) -> Result<Said, Failure> {
     }
     let (mut unseen, mut behind) = (0, Vec::new());
     for one in &pushed {
-        if let Some(name) = one.remote.strip_prefix("refs/tags/").and_then(|name| tag_of(facts, name)) {
+        if let Some(name) = one
+            .remote
+            .strip_prefix("refs/tags/")
+            .and_then(|name| tag_of(facts, name))
+        {
             if !push_tag(facts, &name, one, call.may_change_tags, &mut said) {
                 unseen += 1;
             }
@@ -245,52 +321,103 @@ fn before_push(facts: &Facts<'_>, call: &Call) -> Result<Said, Failure> {
         }
     }
     if unseen > 0 {
-        said.lines
-            .push(format!("{} not looked at, for it would take too long; `snapback verify-snapshot` does", text::count(unseen, "tag")));
+        said.lines.push(format!(
+            "{} not looked at, for it would take too long; `snapback verify-snapshot` does",
+            text::count(unseen, "tag")
+        ));
     }
-    let (rewritten, followed): (Vec<_>, Vec<_>) = behind.into_iter().partition(|(_, rewritten)| *rewritten);
+    let (rewritten, followed): (Vec<_>, Vec<_>) =
+        behind.into_iter().partition(|(_, rewritten)| *rewritten);
     let names = |tags: Vec<(String, bool)>| few(tags.into_iter().map(|(name, _)| name));
     if !followed.is_empty() {
-        said.lines.push(format!("{} not pushed: git push --follow-tags takes tags along", names(followed).join(", ")));
+        said.lines.push(format!(
+            "{} not pushed: git push --follow-tags takes tags along",
+            names(followed).join(", ")
+        ));
     }
     if !rewritten.is_empty() {
-        let remote = call.args.first().map_or_else(|| "<remote>".into(), |name| text::escape(name.as_encoded_bytes()));
+        let remote = call.args.first().map_or_else(
+            || "<remote>".into(),
+            |name| text::escape(name.as_encoded_bytes()),
+        );
         let tags = names(rewritten);
         let why = "on commits that were rewritten, so only their names take them along";
-        said.lines.push(format!("{} not pushed, {why}: git push {remote} {}", tags.join(", "), tags.join(" ")));
+        said.lines.push(format!(
+            "{} not pushed, {why}: git push {remote} {}",
+            tags.join(", "),
+            tags.join(" ")
+        ));
     }
     Ok(said)
 }
 
 /// Looks at one tag of a push; false when there was no time for it.
-fn push_tag(facts: &Facts<'_>, name: &TagName, one: &Pushed<'_>, may_change: bool, said: &mut Said) -> bool {
-    let allow = || vec![Hint::say("if everybody knows: SNAPBACK_ALLOW_TAG_DELETE=1 git push …")];
+fn push_tag(
+    facts: &Facts<'_>,
+    name: &TagName,
+    one: &Pushed<'_>,
+    may_change: bool,
+    said: &mut Said,
+) -> bool {
+    let allow = || {
+        vec![Hint::say(
+            "if everybody knows: SNAPBACK_ALLOW_TAG_DELETE=1 git push …",
+        )]
+    };
     if is_zero(one.id) {
         if !may_change {
-            said.refused.push((format!("{name} is a release, and would be deleted on the remote"), allow()));
+            said.refused.push((
+                format!("{name} is a release, and would be deleted on the remote"),
+                allow(),
+            ));
         }
         return true;
     }
     if !is_zero(one.there) && one.there != one.id && !may_change {
-        said.refused.push((format!("{name} is a release that the remote has with another content"), allow()));
+        said.refused.push((
+            format!("{name} is a release that the remote has with another content"),
+            allow(),
+        ));
         return true;
     }
-    let TagName::Release { task, version } = name else { return true };
+    let TagName::Release { task, version } = name else {
+        return true;
+    };
     said.warnings.extend(held(facts, task, version));
     if facts.is_late() {
         return false;
     }
-    let Ok(tag_id) = one.id.parse::<GitId>() else { return true };
-    let release = Release { task: task.clone(), version: version.clone(), tag_id, lost: false };
+    let Ok(tag_id) = one.id.parse::<GitId>() else {
+        return true;
+    };
+    let release = Release {
+        task: task.clone(),
+        version: version.clone(),
+        tag_id,
+        lost: false,
+    };
     match manifests::load(facts.ground, &release) {
         // Whoever says that a tag may change has moved it.
-        Err(failure) if may_change && matches!(failure.find(), Some(catalog::Error::TagReplaced { .. })) => {}
-        Err(failure) if failure.kind() == Kind::Bad => {
-            let hint =
-                Hint::run("see what is wrong", &["snapback", "verify-snapshot", "-t", task.as_str(), "--version", &version.to_string()]);
-            said.refused.push((format!("{name} does not hold: {failure}"), vec![hint]));
+        Err(failure)
+            if may_change && matches!(failure.find(), Some(catalog::Error::TagReplaced { .. })) => {
         }
-        // A tag that is older than snapback has no manifest, and what is elsewhere cannot be looked at.
+        Err(failure) if failure.kind() == Kind::Bad => {
+            let hint = Hint::run(
+                "see what is wrong",
+                &[
+                    "snapback",
+                    "verify-snapshot",
+                    "-t",
+                    task.as_str(),
+                    "--version",
+                    &version.to_string(),
+                ],
+            );
+            said.refused
+                .push((format!("{name} does not hold: {failure}"), vec![hint]));
+        }
+        // A tag that is older than snapback has no manifest, and what is elsewhere cannot be looked
+        // at.
         _ => {}
     }
     true
@@ -298,16 +425,29 @@ fn push_tag(facts: &Facts<'_>, name: &TagName, one: &Pushed<'_>, may_change: boo
 
 /// Looks at one branch of a push; returns the tags of releases that should go with it and do not,
 /// each with whether its commit was rewritten.
-fn push_branch(facts: &Facts<'_>, one: &Pushed<'_>, pushed: &[Pushed<'_>], said: &mut Said) -> Result<Vec<(String, bool)>, Failure> {
+fn push_branch(
+    facts: &Facts<'_>,
+    one: &Pushed<'_>,
+    pushed: &[Pushed<'_>],
+    said: &mut Said,
+) -> Result<Vec<(String, bool)>, Failure> {
     let git = &facts.ground.git;
-    let Ok(new) = one.id.parse::<GitId>() else { return Ok(Vec::new()) };
-    let old = one.there.parse::<GitId>().ok().filter(|id| !is_zero(id.as_str()) && git.has_object(id));
+    let Ok(new) = one.id.parse::<GitId>() else {
+        return Ok(Vec::new());
+    };
+    let old = one
+        .there
+        .parse::<GitId>()
+        .ok()
+        .filter(|id| !is_zero(id.as_str()) && git.has_object(id));
     // A registry that cannot be read is no reason to keep a push.
     let moved = facts.moved(old.as_ref(), &new).unwrap_or_default();
     let mut behind = Vec::new();
     for moved in &moved {
-        said.warnings
-            .extend(held(facts, moved.task, &moved.to).map(|line| format!("{line} (active in {})", text::escape(one.local.as_bytes()))));
+        said.warnings.extend(
+            held(facts, moved.task, &moved.to)
+                .map(|line| format!("{line} (active in {})", text::escape(one.local.as_bytes()))),
+        );
         let tag = TagName::release(moved.task, &moved.to);
         let goes = pushed.iter().any(|other| other.remote == tag.reference());
         // Without the old commit nobody knows which tags the remote has.
@@ -315,7 +455,9 @@ fn push_branch(facts: &Facts<'_>, one: &Pushed<'_>, pushed: &[Pushed<'_>], said:
             && !goes
             && let Some(id) = git.find_ref(&tag.reference())?
         {
-            let rewritten = git.peel_tag(&id).is_ok_and(|peeled| facts.rewritten().contains_key(&peeled.commit));
+            let rewritten = git
+                .peel_tag(&id)
+                .is_ok_and(|peeled| facts.rewritten().contains_key(&peeled.commit));
             behind.push((tag.to_string(), rewritten));
         }
     }

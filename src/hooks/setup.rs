@@ -48,14 +48,23 @@ struct Choice {
 impl Choice {
     /// The same folder, as the scripts of a redirection name it.
     fn before(&self, look: &Look<'_>) -> Before<'_> {
-        if self.before == look.usual { Before::Usual } else { Before::In(&self.before) }
+        if self.before == look.usual {
+            Before::Usual
+        } else {
+            Before::In(&self.before)
+        }
     }
 }
 
 impl<'a> Look<'a> {
     fn new(ground: &'a Ground) -> Self {
         let common = ground.git.common_dir();
-        Self { ground, folder: ground.git.hooks_folder(), usual: common.join("hooks"), own: common.join("snapback").join(OWN) }
+        Self {
+            ground,
+            folder: ground.git.hooks_folder(),
+            usual: common.join("hooks"),
+            own: common.join("snapback").join(OWN),
+        }
     }
 
     /// A folder, when it is there.
@@ -63,7 +72,12 @@ impl<'a> Look<'a> {
         if !folder.is_dir() {
             return Ok(None);
         }
-        Root::open(folder).map(Some).map_err(|source| Error::Folder { name: folder.to_string_lossy().into_owned(), source })
+        Root::open(folder)
+            .map(Some)
+            .map_err(|source| Error::Folder {
+                name: folder.to_string_lossy().into_owned(),
+                source,
+            })
     }
 
     /// True when `core.hooksPath` names our folder.
@@ -75,7 +89,11 @@ impl<'a> Look<'a> {
     fn configs(&self) -> Result<Vec<(PathBuf, Vec<u8>)>, Failure> {
         let git = &self.ground.git;
         let mut files = vec![git.config_path(), git.git_dir().join("config.worktree")];
-        files.extend(if let SaidBy::File(file) = &self.folder.by { Some(file.clone()) } else { None });
+        files.extend(if let SaidBy::File(file) = &self.folder.by {
+            Some(file.clone())
+        } else {
+            None
+        });
         files.sort();
         files.dedup();
         let read = |file: PathBuf| Ok((file.clone(), git.read_config(&file)?));
@@ -87,14 +105,20 @@ impl<'a> Look<'a> {
         if !self.is_redirected() {
             return Ok(self.folder.said.clone());
         }
-        Ok(Self::open(&self.own)?.and_then(|own| redirect::before(&own)).unwrap_or_else(|| self.usual.clone()))
+        Ok(Self::open(&self.own)?
+            .and_then(|own| redirect::before(&own))
+            .unwrap_or_else(|| self.usual.clone()))
     }
 
     /// Chooses the method.
     fn choose(&self, wanted: &HooksWanted) -> Result<Choice, Failure> {
         let before = self.before()?;
         let is_usual = before == self.usual;
-        let stuck = if is_usual { self.unmovable(&wanted.events)? } else { Vec::new() };
+        let stuck = if is_usual {
+            self.unmovable(&wanted.events)?
+        } else {
+            Vec::new()
+        };
         let (method, mut notes) = match wanted.method {
             Some(HookMethod::Shim) if !is_usual => {
                 return Err(Error::Method {
@@ -104,7 +128,11 @@ impl<'a> Look<'a> {
                 .into());
             }
             Some(HookMethod::Shim) if !stuck.is_empty() => {
-                return Err(Error::Method { method: HookMethod::Shim, why: "a hook that is there acts on its own name or place" }.into());
+                return Err(Error::Method {
+                    method: HookMethod::Shim,
+                    why: "a hook that is there acts on its own name or place",
+                }
+                .into());
             }
             Some(HookMethod::Config) if !self.ground.git.runs_configured_hooks() => {
                 return Err(Error::Method {
@@ -119,23 +147,40 @@ impl<'a> Look<'a> {
             None => (HookMethod::Redirect, Vec::new()),
         };
         if method == HookMethod::Redirect {
-            let why =
-                if stuck.is_empty() { "core.hooksPath is set".to_string() } else { format!("{} must not be moved", stuck.join(", ")) };
-            notes.push(format!("{why}, so core.hooksPath leads through a folder of snapback to {}", before.display()));
+            let why = if stuck.is_empty() {
+                "core.hooksPath is set".to_string()
+            } else {
+                format!("{} must not be moved", stuck.join(", "))
+            };
+            notes.push(format!(
+                "{why}, so core.hooksPath leads through a folder of snapback to {}",
+                before.display()
+            ));
         }
         if self.folder.by == SaidBy::Elsewhere && method == HookMethod::Redirect {
             notes.push("core.hooksPath is set outside this repository: when it changes there, run `snapback hooks install` again".into());
         }
-        Ok(Choice { method, before, notes })
+        Ok(Choice {
+            method,
+            before,
+            notes,
+        })
     }
 
     /// The hooks that are there and cannot be given another name.
     fn unmovable(&self, events: &[HookEvent]) -> Result<Vec<String>, Error> {
-        let Some(root) = Self::open(&self.usual)? else { return Ok(Vec::new()) };
+        let Some(root) = Self::open(&self.usual)? else {
+            return Ok(Vec::new());
+        };
         let place = Place { fs: &root };
         let mut stuck = Vec::new();
         for event in events {
-            if place.running(*event)?.is_none() && matches!(place.slot(event.name())?, Slot::Foreign { movable: false, .. }) {
+            if place.running(*event)?.is_none()
+                && matches!(
+                    place.slot(event.name())?,
+                    Slot::Foreign { movable: false, .. }
+                )
+            {
                 stuck.push(event.name().to_string());
             }
         }
@@ -145,18 +190,30 @@ impl<'a> Look<'a> {
     /// Refuses what a person changed: it is neither replaced nor removed.
     fn refuse_edited(&self) -> Result<(), Error> {
         for folder in [&self.usual, &self.own] {
-            let Some(root) = Self::open(folder)? else { continue };
+            let Some(root) = Self::open(folder)? else {
+                continue;
+            };
             if let Some(name) = (Place { fs: &root }).own_names()?.1.first() {
-                return Err(Error::Edited { name: folder.join(name).to_string_lossy().into_owned() });
+                return Err(Error::Edited {
+                    name: folder.join(name).to_string_lossy().into_owned(),
+                });
             }
         }
         Ok(())
     }
 
-    /// What is installed by each method: hooks in the usual folder, lines in configurations, our folder.
+    /// What is installed by each method: hooks in the usual folder, lines in configurations, our
+    /// folder.
     fn found(&self) -> Result<(Vec<String>, bool, bool), Failure> {
-        let names = Self::open(&self.usual)?.map(|root| Place { fs: &root }.own_names()).transpose()?.unwrap_or_default().0;
-        let in_config = self.configs()?.iter().any(|(_, text)| config_text::has_ours(text));
+        let names = Self::open(&self.usual)?
+            .map(|root| Place { fs: &root }.own_names())
+            .transpose()?
+            .unwrap_or_default()
+            .0;
+        let in_config = self
+            .configs()?
+            .iter()
+            .any(|(_, text)| config_text::has_ours(text));
         Ok((names, in_config, self.own.is_dir()))
     }
 }
@@ -165,15 +222,24 @@ impl<'a> Look<'a> {
 fn config_block(wanted: &HooksWanted) -> Result<Vec<u8>, Error> {
     let mut block = Vec::new();
     for event in &wanted.events {
-        let (flag, missing) = if wanted.strict { (" --strict", 1) } else { ("", 0) };
+        let (flag, missing) = if wanted.strict {
+            (" --strict", 1)
+        } else {
+            ("", 0)
+        };
         let program = quoted(wanted.program.as_os_str());
         let after = format!(
             "; [ -x \"$p\" ] || p=$(command -v snapback) || {{ echo \"snapback: the program is gone, so the hook {event} does nothing\" >&2; \
              exit {missing}; }}; \"$p\" hook run{flag} {event} -- \"$@\"; [ $? -ne 6 ] #"
         );
         let command = config_text::quoted(&[b"p=".as_slice(), &program, after.as_bytes()].concat());
-        let command = command.map_err(|_| Error::Method { method: HookMethod::Config, why: "the program's path has a line end" })?;
-        block.extend(format!("[hook \"snapback-{event}\"]\n\tevent = {event}\n\tcommand = ").into_bytes());
+        let command = command.map_err(|_| Error::Method {
+            method: HookMethod::Config,
+            why: "the program's path has a line end",
+        })?;
+        block.extend(
+            format!("[hook \"snapback-{event}\"]\n\tevent = {event}\n\tcommand = ").into_bytes(),
+        );
         block.extend(command);
         block.push(b'\n');
     }
@@ -181,7 +247,11 @@ fn config_block(wanted: &HooksWanted) -> Result<Vec<u8>, Error> {
 }
 
 /// The configuration file that is edited, its bytes, and what they become.
-fn edited_config(look: &Look<'_>, choice: &Choice, wanted: &HooksWanted) -> Result<(PathBuf, Vec<u8>, Vec<u8>), Failure> {
+fn edited_config(
+    look: &Look<'_>,
+    choice: &Choice,
+    wanted: &HooksWanted,
+) -> Result<(PathBuf, Vec<u8>, Vec<u8>), Failure> {
     let git = &look.ground.git;
     let (file, is_set) = match (&look.folder.by, choice.method) {
         (SaidBy::File(file), HookMethod::Redirect) => (file.clone(), true),
@@ -193,26 +263,46 @@ fn edited_config(look: &Look<'_>, choice: &Choice, wanted: &HooksWanted) -> Resu
     let new = match choice.method {
         HookMethod::Config => {
             let block = config_block(wanted)?;
-            let is_there = bstr::ByteSlice::contains_str(text.as_slice(), config_text::with_block(b"", &block));
-            if is_there { text.clone() } else { config_text::with_block(&plain, &block) }
+            let is_there = bstr::ByteSlice::contains_str(
+                text.as_slice(),
+                config_text::with_block(b"", &block),
+            );
+            if is_there {
+                text.clone()
+            } else {
+                config_text::with_block(&plain, &block)
+            }
         }
         _ if look.is_redirected() => text.clone(),
         _ => {
             // A line of ours that somebody else changed may be the one that says it.
             let is_set = is_set && config_text::sets_path(&plain);
-            config_text::with_path(&plain, own, is_set).map_err(|_| Error::ConfigForm(file.clone()))?
+            config_text::with_path(&plain, own, is_set)
+                .map_err(|_| Error::ConfigForm(file.clone()))?
         }
     };
     Ok((file, text, new))
 }
 
 /// The scripts of a redirection.
-fn redirections(look: &Look<'_>, choice: &Choice, wanted: &HooksWanted) -> Result<std::collections::BTreeMap<String, Vec<u8>>, Error> {
+fn redirections(
+    look: &Look<'_>,
+    choice: &Choice,
+    wanted: &HooksWanted,
+) -> Result<std::collections::BTreeMap<String, Vec<u8>>, Error> {
     let absolute = look.ground.git.work_tree().join(&choice.before);
     let there = Look::open(&absolute)?;
     let names = there.map(|root| root.list(&RelPath::root())).transpose();
-    let names = names.map_err(|source| Error::Folder { name: absolute.to_string_lossy().into_owned(), source })?.unwrap_or_default();
-    let names: Vec<String> = names.into_iter().filter_map(|name| String::from_utf8(name).ok()).collect();
+    let names = names
+        .map_err(|source| Error::Folder {
+            name: absolute.to_string_lossy().into_owned(),
+            source,
+        })?
+        .unwrap_or_default();
+    let names: Vec<String> = names
+        .into_iter()
+        .filter_map(|name| String::from_utf8(name).ok())
+        .collect();
     Ok(redirect::scripts(wanted, choice.before(look), &names))
 }
 
@@ -226,11 +316,18 @@ pub fn plan(ground: &Ground, wanted: &HooksWanted) -> Result<HooksPlan, Failure>
         HookMethod::Shim => lines.extend(plan_shims(&look, wanted)?),
         HookMethod::Redirect => {
             let scripts = redirections(&look, &choice, wanted)?;
-            let has = Look::open(&look.own)?.map(|own| redirect::has(&own, &scripts)).transpose()?.unwrap_or(false);
+            let has = Look::open(&look.own)?
+                .map(|own| redirect::has(&own, &scripts))
+                .transpose()?
+                .unwrap_or(false);
             let (file, old, new) = edited_config(&look, &choice, wanted)?;
             let names: Vec<&str> = wanted.events.iter().map(|event| event.name()).collect();
             if !has {
-                lines.push(format!("write {} for {}", look.own.display(), names.join(", ")));
+                lines.push(format!(
+                    "write {} for {}",
+                    look.own.display(),
+                    names.join(", ")
+                ));
             }
             if old != new {
                 lines.push(format!("set core.hooksPath in {} to it", file.display()));
@@ -240,11 +337,19 @@ pub fn plan(ground: &Ground, wanted: &HooksWanted) -> Result<HooksPlan, Failure>
             let (file, old, new) = edited_config(&look, &choice, wanted)?;
             if old != new {
                 let names: Vec<&str> = wanted.events.iter().map(|event| event.name()).collect();
-                lines.push(format!("add hooks to {}: {}", file.display(), names.join(", ")));
+                lines.push(format!(
+                    "add hooks to {}: {}",
+                    file.display(),
+                    names.join(", ")
+                ));
             }
         }
     }
-    Ok(HooksPlan { method: Some(choice.method), lines, notes: choice.notes })
+    Ok(HooksPlan {
+        method: Some(choice.method),
+        lines,
+        notes: choice.notes,
+    })
 }
 
 /// What another method left.
@@ -270,21 +375,41 @@ fn plan_shims(look: &Look<'_>, wanted: &HooksWanted) -> Result<Vec<String>, Erro
     for event in HookEvent::ALL {
         let (name, is_wanted) = (event.name(), wanted.events.contains(&event));
         let place = root.as_ref().map(|root| Place { fs: root });
-        let running = place.as_ref().map(|place| place.running(event)).transpose()?.flatten();
-        let slot = place.as_ref().map(|place| place.slot(name)).transpose()?.unwrap_or(Slot::Free);
+        let running = place
+            .as_ref()
+            .map(|place| place.running(event))
+            .transpose()?
+            .flatten();
+        let slot = place
+            .as_ref()
+            .map(|place| place.slot(name))
+            .transpose()?
+            .unwrap_or(Slot::Free);
         match (running, slot) {
             (Some((name, _)), _) if !is_wanted => lines.push(format!("take away {name}")),
-            (Some((name, bytes)), _) if bytes != shim(event, &wanted.program, Before::Beside, wanted.strict) => {
+            (Some((name, bytes)), _)
+                if bytes != shim(event, &wanted.program, Before::Beside, wanted.strict) =>
+            {
                 lines.push(format!("renew {name}"));
             }
-            (None, Slot::Free) if is_wanted => lines.push(format!("write {}", look.usual.join(name).display())),
+            (None, Slot::Free) if is_wanted => {
+                lines.push(format!("write {}", look.usual.join(name).display()))
+            }
             (None, Slot::Foreign { .. }) if is_wanted => {
                 if let Some(place) = &place {
                     place.check_kept(name)?;
                 }
-                lines.push(format!("write {}; the hook there runs first, as {}", look.usual.join(name).display(), kept_name(name)));
+                lines.push(format!(
+                    "write {}; the hook there runs first, as {}",
+                    look.usual.join(name).display(),
+                    kept_name(name)
+                ));
             }
-            (None, Slot::NoHook) if is_wanted => return Err(Error::NoHook { name: look.usual.join(name).to_string_lossy().into_owned() }),
+            (None, Slot::NoHook) if is_wanted => {
+                return Err(Error::NoHook {
+                    name: look.usual.join(name).to_string_lossy().into_owned(),
+                });
+            }
             _ => {}
         }
     }
@@ -310,7 +435,11 @@ pub fn install(ground: &Ground, wanted: &HooksWanted) -> Result<HooksPlan, Failu
         }
         HookMethod::Redirect => {
             let own = open_new(&look.own, &*ground.state, OWN)?;
-            redirect::write(&own, &redirections(&look, &choice, wanted)?, choice.before(&look))?;
+            redirect::write(
+                &own,
+                &redirections(&look, &choice, wanted)?,
+                choice.before(&look),
+            )?;
             let (file, old, new) = edited_config(&look, &choice, wanted)?;
             ground.git.replace_config(&file, &old, &new)?;
             if ground.git.told_hooks_path().as_deref() != Some(look.own.as_path()) {
@@ -327,8 +456,13 @@ pub fn install(ground: &Ground, wanted: &HooksWanted) -> Result<HooksPlan, Failu
             clear_shims(&look, &[])?;
             let (file, old, new) = edited_config(&Look::new(ground), &choice, wanted)?;
             ground.git.replace_config(&file, &old, &new)?;
-            let in_force =
-                |event: &HookEvent| ground.git.listed_hooks(event.name()).iter().any(|name| name.contains(&format!("snapback-{event}")));
+            let in_force = |event: &HookEvent| {
+                ground
+                    .git
+                    .listed_hooks(event.name())
+                    .iter()
+                    .any(|name| name.contains(&format!("snapback-{event}")))
+            };
             if !wanted.events.iter().all(in_force) {
                 ground.git.replace_config(&file, &new, &old)?;
                 return Err(Error::NotInForce(file).into());
@@ -340,9 +474,14 @@ pub fn install(ground: &Ground, wanted: &HooksWanted) -> Result<HooksPlan, Failu
 
 /// Opens a folder below another one, made when it is missing.
 fn open_new(folder: &Path, above: &dyn Fs, name: &str) -> Result<Root, Error> {
-    let failed = |source| Error::Folder { name: folder.to_string_lossy().into_owned(), source };
+    let failed = |source| Error::Folder {
+        name: folder.to_string_lossy().into_owned(),
+        source,
+    };
     create_dir_all(above, &RelPath::own(name), 0o755).map_err(failed)?;
-    above.sync_dir(&RelPath::root(), SyncPoint::TreeDir).map_err(failed)?;
+    above
+        .sync_dir(&RelPath::root(), SyncPoint::TreeDir)
+        .map_err(failed)?;
     Root::open(folder).map_err(failed)
 }
 
@@ -353,20 +492,28 @@ fn install_shims(look: &Look<'_>, wanted: &HooksWanted) -> Result<(), Failure> {
         // Said before it is done: an uninstallation removes it only when it is empty.
         Place { fs: state }.write(MADE, b"", 0o600)?;
     }
-    let common = Root::open(look.ground.git.common_dir()).map_err(|source| Error::Folder { name: ".".into(), source })?;
+    let common = Root::open(look.ground.git.common_dir()).map_err(|source| Error::Folder {
+        name: ".".into(),
+        source,
+    })?;
     let root = open_new(&look.usual, &common, "hooks")?;
     let place = Place { fs: &root };
     place.sweep()?;
     clear_shims(look, &wanted.events)?;
     for event in &wanted.events {
-        place.put(*event, &shim(*event, &wanted.program, Before::Beside, wanted.strict))?;
+        place.put(
+            *event,
+            &shim(*event, &wanted.program, Before::Beside, wanted.strict),
+        )?;
     }
     Ok(())
 }
 
 /// Takes the shims away, but for some events.
 fn clear_shims(look: &Look<'_>, but: &[HookEvent]) -> Result<(), Error> {
-    let Some(root) = Look::open(&look.usual)? else { return Ok(()) };
+    let Some(root) = Look::open(&look.usual)? else {
+        return Ok(());
+    };
     let place = Place { fs: &root };
     place.sweep()?;
     for name in place.own_names()?.0 {
@@ -395,13 +542,20 @@ fn restore_configs(look: &Look<'_>) -> Result<bool, Failure> {
 
 /// Removes our folder of redirections; what others put there stays.
 fn clear_own(look: &Look<'_>) -> Result<(), Failure> {
-    let Some(own) = Look::open(&look.own)? else { return Ok(()) };
+    let Some(own) = Look::open(&look.own)? else {
+        return Ok(());
+    };
     redirect::clear(&own)?;
     let state = &*look.ground.state;
-    let failed = |source| Error::Folder { name: look.own.to_string_lossy().into_owned(), source };
+    let failed = |source| Error::Folder {
+        name: look.own.to_string_lossy().into_owned(),
+        source,
+    };
     if own.list(&RelPath::root()).map_err(failed)?.is_empty() {
         state.remove_dir(&RelPath::own(OWN)).map_err(failed)?;
-        state.sync_dir(&RelPath::root(), SyncPoint::TreeDir).map_err(failed)?;
+        state
+            .sync_dir(&RelPath::root(), SyncPoint::TreeDir)
+            .map_err(failed)?;
     }
     Ok(())
 }
@@ -411,8 +565,13 @@ pub fn plan_removal(ground: &Ground) -> Result<HooksPlan, Failure> {
     let look = Look::new(ground);
     look.refuse_edited()?;
     let (names, in_config, own) = look.found()?;
-    let mut lines: Vec<String> = names.iter().map(|name| format!("take away {}", look.usual.join(name).display())).collect();
-    let unfinished = Look::open(&look.usual)?.map(|root| Place { fs: &root }.unfinished()).transpose()?;
+    let mut lines: Vec<String> = names
+        .iter()
+        .map(|name| format!("take away {}", look.usual.join(name).display()))
+        .collect();
+    let unfinished = Look::open(&look.usual)?
+        .map(|root| Place { fs: &root }.unfinished())
+        .transpose()?;
     if unfinished.is_some_and(|names| !names.is_empty()) {
         lines.push("remove what a run that was stopped left".into());
     }
@@ -422,7 +581,11 @@ pub fn plan_removal(ground: &Ground) -> Result<HooksPlan, Failure> {
     if own {
         lines.push(format!("remove {}", look.own.display()));
     }
-    Ok(HooksPlan { method: None, lines, notes: Vec::new() })
+    Ok(HooksPlan {
+        method: None,
+        lines,
+        notes: Vec::new(),
+    })
 }
 
 /// Takes every hook away and brings back what was there, byte for byte.
@@ -434,9 +597,15 @@ pub fn remove(ground: &Ground) -> Result<HooksPlan, Failure> {
     clear_own(&look)?;
     clear_shims(&look, &[])?;
     let state = &*ground.state;
-    let failed = |source| Error::Folder { name: look.usual.to_string_lossy().into_owned(), source };
+    let failed = |source| Error::Folder {
+        name: look.usual.to_string_lossy().into_owned(),
+        source,
+    };
     if state.stat(&RelPath::own(MADE)).map_err(failed)?.is_some() {
-        let is_empty = Look::open(&look.usual)?.map(|root| root.list(&RelPath::root())).transpose().map_err(failed)?;
+        let is_empty = Look::open(&look.usual)?
+            .map(|root| root.list(&RelPath::root()))
+            .transpose()
+            .map_err(failed)?;
         if is_empty.is_some_and(|names| names.is_empty()) {
             let common = Root::open(ground.git.common_dir()).map_err(failed)?;
             common.remove_dir(&RelPath::own("hooks")).map_err(failed)?;
@@ -450,15 +619,28 @@ pub fn remove(ground: &Ground) -> Result<HooksPlan, Failure> {
 pub fn status(ground: &Ground) -> Result<HooksStatus, Failure> {
     let look = Look::new(ground);
     let before = look.before()?;
-    let configured = look.configs()?.iter().any(|(_, text)| bstr::ByteSlice::contains_str(text.as_slice(), "[hook \"snapback-"));
+    let configured = look
+        .configs()?
+        .iter()
+        .any(|(_, text)| bstr::ByteSlice::contains_str(text.as_slice(), "[hook \"snapback-"));
     let configured = configured && ground.git.runs_configured_hooks();
     let (usual, own) = (Look::open(&look.usual)?, Look::open(&look.own)?);
     let foreign = Look::open(&ground.git.work_tree().join(&before))?;
     let mut notes = Vec::new();
     let mut hooks = Vec::new();
     for event in HookEvent::ALL {
-        let listed = configured && ground.git.listed_hooks(event.name()).iter().any(|name| name.contains(&format!("snapback-{event}")));
-        let running = |root: &Option<Root>| root.as_ref().map(|root| Place { fs: root }.running(event)).transpose().map(Option::flatten);
+        let listed = configured
+            && ground
+                .git
+                .listed_hooks(event.name())
+                .iter()
+                .any(|name| name.contains(&format!("snapback-{event}")));
+        let running = |root: &Option<Root>| {
+            root.as_ref()
+                .map(|root| Place { fs: root }.running(event))
+                .transpose()
+                .map(Option::flatten)
+        };
         let in_usual = running(&usual)?;
         let method = match () {
             () if listed => Some(HookMethod::Config),
@@ -466,28 +648,57 @@ pub fn status(ground: &Ground) -> Result<HooksStatus, Failure> {
             () if look.folder.said == look.usual && in_usual.is_some() => Some(HookMethod::Shim),
             () => None,
         };
-        let slot = foreign.as_ref().map(|root| Place { fs: root }.slot(event.name())).transpose()?;
+        let slot = foreign
+            .as_ref()
+            .map(|root| Place { fs: root }.slot(event.name()))
+            .transpose()?;
         let beside = match slot {
             Some(Slot::Foreign { .. }) => Some(before.join(event.name())),
-            Some(Slot::Ours(..)) if look.usual.join(kept_name(event.name())).symlink_metadata().is_ok() => {
+            Some(Slot::Ours(..))
+                if look
+                    .usual
+                    .join(kept_name(event.name()))
+                    .symlink_metadata()
+                    .is_ok() =>
+            {
                 Some(look.usual.join(kept_name(event.name())))
             }
             _ => None,
         };
-        let trouble = match (&method, usual.as_ref().map(|root| Place { fs: root }.slot(event.name())).transpose()?) {
+        let trouble = match (
+            &method,
+            usual
+                .as_ref()
+                .map(|root| Place { fs: root }.slot(event.name()))
+                .transpose()?,
+        ) {
             (_, Some(Slot::Edited)) => Some("it was changed by a person".to_string()),
-            (None, Some(Slot::Ours(..))) => Some("it is there, but core.hooksPath leads git elsewhere: install again".to_string()),
+            (None, Some(Slot::Ours(..))) => Some(
+                "it is there, but core.hooksPath leads git elsewhere: install again".to_string(),
+            ),
             _ => None,
         };
-        hooks.push(HookLine { event, method, beside: beside.map(|path| path.to_string_lossy().into_owned()), trouble });
+        hooks.push(HookLine {
+            event,
+            method,
+            beside: beside.map(|path| path.to_string_lossy().into_owned()),
+            trouble,
+        });
     }
     if look.own.is_dir() && !look.is_redirected() {
         notes.push("core.hooksPath does not lead through snapback any more: run `snapback hooks install` again".into());
     }
     if look.is_redirected() && own.is_none() {
-        notes.push(format!("core.hooksPath names {}, which is gone: no hook runs; run `snapback hooks install`", look.own.display()));
+        notes.push(format!(
+            "core.hooksPath names {}, which is gone: no hook runs; run `snapback hooks install`",
+            look.own.display()
+        ));
     }
-    Ok(HooksStatus { folder: look.folder.said.to_string_lossy().into_owned(), hooks, notes })
+    Ok(HooksStatus {
+        folder: look.folder.said.to_string_lossy().into_owned(),
+        hooks,
+        notes,
+    })
 }
 
 /// True for a script that runs snapback, not one that only hands on.

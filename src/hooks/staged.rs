@@ -20,44 +20,73 @@ pub fn before_commit(facts: &Facts<'_>, index: Option<&OsStr>) -> Result<Said, F
         return Ok(said);
     }
     let settings = &facts.ground.settings;
-    for (path, old, new) in facts.ground.git.staged(index, &[&settings.registry, &settings.snapshots])? {
+    for (path, old, new) in facts
+        .ground
+        .git
+        .staged(index, &[&settings.registry, &settings.snapshots])?
+    {
         if path == settings.registry {
-            let of = |id: Option<_>| id.map(|id| read::in_blob(&facts.ground.git, &id)).transpose();
+            let of = |id: Option<_>| {
+                id.map(|id| read::in_blob(&facts.ground.git, &id))
+                    .transpose()
+            };
             match (of(old).unwrap_or_default(), of(new)) {
                 (_, Err(failure)) => said.warnings.push(failure.to_string()),
                 (old, Ok(Some(new))) => look_at_registry(facts, old.as_ref(), &new, &mut said)?,
-                (_, Ok(None)) => said.warnings.push(format!("{path} would be deleted, and with it every task's version")),
+                (_, Ok(None)) => said.warnings.push(format!(
+                    "{path} would be deleted, and with it every task's version"
+                )),
             }
         } else if old.is_some() {
-            said.warnings.push(format!("{path} is the manifest of a release, and a release never changes"));
+            said.warnings.push(format!(
+                "{path} is the manifest of a release, and a release never changes"
+            ));
         }
     }
     Ok(said)
 }
 
 /// Versions that were written into the registry by hand.
-fn look_at_registry(facts: &Facts<'_>, old: Option<&Registry>, new: &Registry, said: &mut Said) -> Result<(), Failure> {
+fn look_at_registry(
+    facts: &Facts<'_>,
+    old: Option<&Registry>,
+    new: &Registry,
+    said: &mut Said,
+) -> Result<(), Failure> {
     for task in facts.ground.settings.tasks.iter().map(|task| &task.id) {
         let before = old.and_then(|old| old.version(task).ok().flatten());
-        let Some(version) = new.version(task)?.filter(|version| before.as_ref() != Some(version)) else { continue };
+        let Some(version) = new
+            .version(task)?
+            .filter(|version| before.as_ref() != Some(version))
+        else {
+            continue;
+        };
         let tag = TagName::release(task, &version);
         if facts.ground.git.find_ref(&tag.reference())?.is_none() {
             said.warnings
                 .push(format!("the registry would say {task} {version}, which is not released: `snapback create-snapshot -t {task}`"));
         } else if let Some(word) = facts.warning(task, &version) {
-            said.warnings.push(format!("the registry would say {task} {version}, which is {word}"));
+            said.warnings.push(format!(
+                "the registry would say {task} {version}, which is {word}"
+            ));
         }
     }
     Ok(())
 }
 
 /// Looks at a commit's message, and names the task in it when there is exactly one.
-pub fn message(facts: &Facts<'_>, file: Option<&Path>, index: Option<&OsStr>) -> Result<Said, Failure> {
+pub fn message(
+    facts: &Facts<'_>,
+    file: Option<&Path>,
+    index: Option<&OsStr>,
+) -> Result<Said, Failure> {
     let mut said = Said::default();
     let Some(file) = file else { return Ok(said) };
     let file = facts.ground.git.work_tree().join(file);
     let first = first_line(&file)?;
-    let made_by_git = ["Merge ", "Revert ", "fixup! ", "squash! ", "amend! "].iter().any(|begin| first.starts_with(begin));
+    let made_by_git = ["Merge ", "Revert ", "fixup! ", "squash! ", "amend! "]
+        .iter()
+        .any(|begin| first.starts_with(begin));
     if first.is_empty() || made_by_git {
         return Ok(said);
     }
@@ -68,19 +97,39 @@ pub fn message(facts: &Facts<'_>, file: Option<&Path>, index: Option<&OsStr>) ->
     if facts.head()?.is_none() {
         return Ok(said);
     }
-    let paths: Vec<RelPath> = facts.ground.git.staged(index, &[])?.into_iter().map(|(path, ..)| path).collect();
+    let paths: Vec<RelPath> = facts
+        .ground
+        .git
+        .staged(index, &[])?
+        .into_iter()
+        .map(|(path, ..)| path)
+        .collect();
     if let [only] = facts.owners(&paths)?.as_slice() {
-        facts.ground.git.add_trailer(&file, "Snapback-Task", only.id.as_str())?;
+        facts
+            .ground
+            .git
+            .add_trailer(&file, "Snapback-Task", only.id.as_str())?;
     }
     Ok(said)
 }
 
 /// The first line of a message that is no comment.
 fn first_line(file: &Path) -> Result<String, Failure> {
-    let failed = |source| super::Error::Folder { name: file.to_string_lossy().into_owned(), source };
-    let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else { return Ok(String::new()) };
+    let failed = |source| super::Error::Folder {
+        name: file.to_string_lossy().into_owned(),
+        source,
+    };
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
+        return Ok(String::new());
+    };
     let root = crate::base::Root::open(folder).map_err(failed)?;
-    let bytes = read_limited(&root, &RelPath::own(name.as_encoded_bytes()), 1 << 20).map_err(failed)?;
+    let bytes =
+        read_limited(&root, &RelPath::own(name.as_encoded_bytes()), 1 << 20).map_err(failed)?;
     let text = String::from_utf8_lossy(&bytes);
-    Ok(text.lines().find(|line| !line.starts_with('#') && !line.trim().is_empty()).unwrap_or_default().trim().to_string())
+    Ok(text
+        .lines()
+        .find(|line| !line.starts_with('#') && !line.trim().is_empty())
+        .unwrap_or_default()
+        .trim()
+        .to_string())
 }

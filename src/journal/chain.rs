@@ -32,11 +32,14 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Chain<T>, String> {
     while let Some(end) = bytes[whole..].iter().position(|byte| *byte == b'\n') {
         let number = records.len() + 1;
         let line = std::str::from_utf8(&bytes[whole..whole + end]).ok();
-        let (digits, json) = line.and_then(|line| line.split_once(' ')).ok_or_else(|| format!("line {number} is not a record"))?;
+        let (digits, json) = line
+            .and_then(|line| line.split_once(' '))
+            .ok_or_else(|| format!("line {number} is not a record"))?;
         if !is_record(&last, &bytes[whole..whole + end]) {
             return Err(format!("line {number} has the wrong checksum"));
         }
-        records.push(serde_json::from_str(json).map_err(|error| format!("line {number}: {error}"))?);
+        records
+            .push(serde_json::from_str(json).map_err(|error| format!("line {number}: {error}"))?);
         last = digits.to_string();
         whole += end + 1;
     }
@@ -47,13 +50,21 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Chain<T>, String> {
     {
         return Err(format!("line {} has the wrong end", records.len() + 1));
     }
-    Ok(Chain { records, last, whole })
+    Ok(Chain {
+        records,
+        last,
+        whole,
+    })
 }
 
 /// True when a line holds its own checksum.
 fn is_record(last: &str, line: &[u8]) -> bool {
-    let parts = std::str::from_utf8(line).ok().and_then(|line| line.split_once(' '));
-    parts.is_some_and(|(digits, json)| Digest::of(format!("{last} {json}").as_bytes()).hex() == digits)
+    let parts = std::str::from_utf8(line)
+        .ok()
+        .and_then(|line| line.split_once(' '));
+    parts.is_some_and(|(digits, json)| {
+        Digest::of(format!("{last} {json}").as_bytes()).hex() == digits
+    })
 }
 
 #[cfg(test)]
@@ -68,9 +79,12 @@ mod tests {
             text += &line;
             last = digits;
         }
-        let whole = parse::<String>(text.as_bytes()).expect("it is whole").records;
+        let whole = parse::<String>(text.as_bytes())
+            .expect("it is whole")
+            .records;
         for cut in 0..text.len() {
-            let chain = parse::<String>(&text.as_bytes()[..cut]).expect("a prefix is what a crash leaves");
+            let chain =
+                parse::<String>(&text.as_bytes()[..cut]).expect("a prefix is what a crash leaves");
             assert_eq!(chain.records[..], whole[..chain.records.len()]);
             assert!(chain.whole <= cut);
         }

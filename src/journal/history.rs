@@ -50,7 +50,10 @@ pub fn ids(fs: &dyn Fs) -> Result<Vec<OpId>, Error> {
         return Ok(Vec::new());
     }
     let names = fs.list(&dir).map_err(failed)?;
-    let mut ids: Vec<OpId> = names.iter().filter_map(|name| std::str::from_utf8(name).ok()?.parse().ok()).collect();
+    let mut ids: Vec<OpId> = names
+        .iter()
+        .filter_map(|name| std::str::from_utf8(name).ok()?.parse().ok())
+        .collect();
     ids.sort();
     Ok(ids)
 }
@@ -67,38 +70,68 @@ pub fn next_counter(fs: &dyn Fs) -> Result<u64, Error> {
 
 /// Reads one operation; `None` when it crashed before its intent was written.
 pub fn open(fs: &Arc<dyn Fs>, id: &OpId) -> Result<Option<Found>, Error> {
-    let Some((log, operation)) = Log::open(fs.clone(), id)? else { return Ok(None) };
+    let Some((log, operation)) = Log::open(fs.clone(), id)? else {
+        return Ok(None);
+    };
     let standing = status::of(log.records()).map_err(|why| Error::Damaged(id.clone(), why))?;
-    Ok(Some(Found { operation, phase: standing.phase, committed: standing.committed, log }))
+    Ok(Some(Found {
+        operation,
+        phase: standing.phase,
+        committed: standing.committed,
+        log,
+    }))
 }
 
 /// What a list shows of one operation; `None` when it crashed before its intent was written. The
 /// plan is read only when the journal is of an earlier version, which wrote no summary.
 pub fn summary(fs: &Arc<dyn Fs>, id: &OpId) -> Result<Option<Listed>, Error> {
-    let Some((_, chain)) = log::read(&**fs, id)? else { return Ok(None) };
-    let phase = status::of(&chain.records).map_err(|why| Error::Damaged(id.clone(), why))?.phase;
+    let Some((_, chain)) = log::read(&**fs, id)? else {
+        return Ok(None);
+    };
+    let phase = status::of(&chain.records)
+        .map_err(|why| Error::Damaged(id.clone(), why))?
+        .phase;
     let owed = owed_in(&chain.records);
     match chain.records.into_iter().next() {
-        Some(Record::Begin { summary: Some(summary), .. }) if summary.about.id == *id => {
-            Ok(Some(Listed { summary: *summary, phase, owed }))
-        }
-        _ => Ok(open(fs, id)?.map(|found| Listed { summary: (&found.operation).into(), phase: found.phase, owed })),
+        Some(Record::Begin {
+            summary: Some(summary),
+            ..
+        }) if summary.about.id == *id => Ok(Some(Listed {
+            summary: *summary,
+            phase,
+            owed,
+        })),
+        _ => Ok(open(fs, id)?.map(|found| Listed {
+            summary: (&found.operation).into(),
+            phase: found.phase,
+            owed,
+        })),
     }
 }
 
-/// When the last line of an operation's journal was written, to the second: of a finished one, when it ended.
+/// When the last line of an operation's journal was written, to the second: of a finished one, when
+/// it ended.
 ///
 /// # Errors
 /// When it cannot be looked at.
 pub fn written(fs: &dyn Fs, id: &OpId) -> Result<Option<Timestamp>, Error> {
-    let stat = fs.stat(&folder(id).join("journal.jsonl")).map_err(|error| Error::Read(id.clone(), error))?;
+    let stat = fs
+        .stat(&folder(id).join("journal.jsonl"))
+        .map_err(|error| Error::Read(id.clone(), error))?;
     Ok(stat.and_then(|stat| Timestamp::from_second(stat.mtime.0).ok()))
 }
 
 /// The kind of failure of an operation whose audit line was owed when it ended.
 fn owed_in(records: &[Record]) -> Option<String> {
-    let owed = records.iter().rev().take(2).find_map(|record| if let Record::Owed { error } = record { Some(error) } else { None });
-    owed.filter(|_| matches!(records.last(), Some(Record::Finished { done: false }))).cloned()
+    let owed = records.iter().rev().take(2).find_map(|record| {
+        if let Record::Owed { error } = record {
+            Some(error)
+        } else {
+            None
+        }
+    });
+    owed.filter(|_| matches!(records.last(), Some(Record::Finished { done: false })))
+        .cloned()
 }
 
 /// The newest operation, when its audit line was owed at its end. Only the newest can be: no
@@ -117,7 +150,10 @@ pub fn unfinished(fs: &Arc<dyn Fs>) -> Result<Option<Found>, Error> {
     for id in ids(&**fs)?.iter().rev() {
         match summary(fs, id)? {
             None => {}
-            Some(Listed { phase: Phase::Finished { .. }, .. }) => return Ok(None),
+            Some(Listed {
+                phase: Phase::Finished { .. },
+                ..
+            }) => return Ok(None),
             Some(_) => return open(fs, id),
         }
     }
@@ -134,10 +170,18 @@ pub fn sweep(fs: &dyn Fs) -> Result<(), Error> {
         let failed = |error| Error::Write(id.clone(), error);
         let journal = dir.join("journal.jsonl");
         if fs.stat(&journal).map_err(failed)?.is_some() {
-            for name in fs.list(&dir).map_err(failed)?.into_iter().filter(|name| is_temp(name)) {
+            for name in fs
+                .list(&dir)
+                .map_err(failed)?
+                .into_iter()
+                .filter(|name| is_temp(name))
+            {
                 fs.remove_file(&dir.join(name)).map_err(failed)?;
             }
-            return fs.append(&journal).and_then(|mut file| file.sync(SyncPoint::JournalRecord)).map_err(failed);
+            return fs
+                .append(&journal)
+                .and_then(|mut file| file.sync(SyncPoint::JournalRecord))
+                .map_err(failed);
         }
         for name in fs.list(&dir).map_err(failed)? {
             fs.remove_file(&dir.join(name)).map_err(failed)?;
@@ -155,14 +199,20 @@ pub fn find(fs: &dyn Fs, text: &str) -> Result<OpId, Error> {
     let ids = ids(fs)?;
     if text == LATEST {
         for id in ids.iter().rev() {
-            let Some((_, chain)) = log::read(fs, id)? else { continue };
-            if status::of(&chain.records).is_ok_and(|standing| standing.phase == (Phase::Finished { done: true })) {
+            let Some((_, chain)) = log::read(fs, id)? else {
+                continue;
+            };
+            if status::of(&chain.records)
+                .is_ok_and(|standing| standing.phase == (Phase::Finished { done: true }))
+            {
                 return Ok(id.clone());
             }
         }
         return Err(Error::NotFound(text.into()));
     }
-    let mut hits = ids.iter().filter(|id| id.to_string() == text || (!text.is_empty() && id.short().starts_with(text)));
+    let mut hits = ids
+        .iter()
+        .filter(|id| id.to_string() == text || (!text.is_empty() && id.short().starts_with(text)));
     match (hits.next(), hits.next()) {
         (Some(id), None) => Ok(id.clone()),
         _ => Err(Error::NotFound(text.into())),
@@ -179,7 +229,8 @@ mod tests {
             "to": "1.0.0", "message": "it lost money", "who": {"name": "Ada", "email": "ada@example.org"}, "host": "desk",
             "worktree": "/w", "at": "2026-02-24T05:10:00Z", "steps": [{"files": []}, {"verify": {"version": null}}]}"#;
         let mut operation: Operation =
-            serde_json::from_str(&json.replace("op-000001-00000007", &OpId::new(1, 7).to_string())).expect("a plan");
+            serde_json::from_str(&json.replace("op-000001-00000007", &OpId::new(1, 7).to_string()))
+                .expect("a plan");
         operation.steps.reverse();
         operation
     }
@@ -192,22 +243,43 @@ mod tests {
         let (id, expected) = (operation.about.id.clone(), Summary::from(&operation));
         assert_eq!(expected.steps, ["verify", "files"]);
         drop(Log::begin(fs.clone(), &operation).unwrap());
-        let (journal, plan) = (folder(&id).join("journal.jsonl"), folder(&id).join("plan.json"));
+        let (journal, plan) = (
+            folder(&id).join("journal.jsonl"),
+            folder(&id).join("plan.json"),
+        );
         let path = |path: &RelPath| dir.path().join(path.as_os());
         let bytes = std::fs::read(path(&plan)).unwrap();
         fs.remove_file(&plan).unwrap();
         let listed = summary(&fs, &id).unwrap().unwrap();
-        assert_eq!((listed.summary, listed.phase), (expected.clone(), Phase::Forward { done: 0, started: None }));
-        assert!(matches!(open(&fs, &id), Err(Error::Read(..))), "whoever acts on it needs its plan");
+        assert_eq!(
+            (listed.summary, listed.phase),
+            (
+                expected.clone(),
+                Phase::Forward {
+                    done: 0,
+                    started: None
+                }
+            )
+        );
+        assert!(
+            matches!(open(&fs, &id), Err(Error::Read(..))),
+            "whoever acts on it needs its plan"
+        );
 
         let put = |name: &RelPath, bytes: &[u8]| {
             let _ = fs.remove_file(name);
             fs.create(name, 0o600).unwrap().write_all(bytes).unwrap();
         };
         put(&plan, &bytes);
-        let first = Record::Begin { plan: crate::base::Digest::of(&bytes), summary: None };
+        let first = Record::Begin {
+            plan: crate::base::Digest::of(&bytes),
+            summary: None,
+        };
         let (line, _) = crate::journal::chain::render("", &first);
-        assert!(!line.contains("summary"), "it is what earlier versions wrote: {line}");
+        assert!(
+            !line.contains("summary"),
+            "it is what earlier versions wrote: {line}"
+        );
         put(&journal, line.as_bytes());
         assert_eq!(summary(&fs, &id).unwrap().unwrap().summary, expected);
         put(&plan, b"{}");

@@ -154,16 +154,39 @@ impl Log {
         let dir = folder(&op);
         reserve::fill(&*fs).map_err(failed)?;
         create_dir_all(&*fs, &dir, 0o700).map_err(failed)?;
-        let first = Record::Begin { plan: Digest::of(&plan), summary: Some(Box::new(operation.into())) };
+        let first = Record::Begin {
+            plan: Digest::of(&plan),
+            summary: Some(Box::new(operation.into())),
+        };
         let (line, last) = chain::render("", &first);
         let (plan_file, journal) = (dir.join("plan.json"), dir.join("journal.jsonl"));
-        let files = [(&plan_file, &plan[..], SyncPoint::PlanFile), (&journal, line.as_bytes(), SyncPoint::JournalFile)];
-        at_once(&files, |(path, bytes, point)| write_aside(&*fs, path, bytes, 0o600, Some(*point))).map_err(failed)?;
+        let files = [
+            (&plan_file, &plan[..], SyncPoint::PlanFile),
+            (&journal, line.as_bytes(), SyncPoint::JournalFile),
+        ];
+        at_once(&files, |(path, bytes, point)| {
+            write_aside(&*fs, path, bytes, 0o600, Some(*point))
+        })
+        .map_err(failed)?;
         publish(&*fs, &plan_file).map_err(failed)?;
-        at_once(&[&dir, &dir.parent(), &RelPath::root()], |dir| fs.sync_dir(dir, SyncPoint::JournalDir)).map_err(failed)?;
+        at_once(&[&dir, &dir.parent(), &RelPath::root()], |dir| {
+            fs.sync_dir(dir, SyncPoint::JournalDir)
+        })
+        .map_err(failed)?;
         // A journal that has its name has a plan.
-        publish(&*fs, &journal).and_then(|()| fs.sync_dir(&dir, SyncPoint::JournalDir)).map_err(failed)?;
-        Ok(Self { fs, op, dir, last, records: vec![first], lines: line.into_bytes(), noted: Vec::new(), file: Known::Settled })
+        publish(&*fs, &journal)
+            .and_then(|()| fs.sync_dir(&dir, SyncPoint::JournalDir))
+            .map_err(failed)?;
+        Ok(Self {
+            fs,
+            op,
+            dir,
+            last,
+            records: vec![first],
+            lines: line.into_bytes(),
+            noted: Vec::new(),
+            file: Known::Settled,
+        })
     }
 
     /// Opens the journal of an operation and its plan. `None` when there was a crash before the
@@ -171,16 +194,39 @@ impl Log {
     pub fn open(fs: Arc<dyn Fs>, op: &OpId) -> Result<Option<(Self, Operation)>, Error> {
         let dir = folder(op);
         let failed = |error| Error::Read(op.clone(), error);
-        let Some((mut lines, chain::Chain { records, last, whole })) = read(&*fs, op)? else { return Ok(None) };
+        let Some((
+            mut lines,
+            chain::Chain {
+                records,
+                last,
+                whole,
+            },
+        )) = read(&*fs, op)?
+        else {
+            return Ok(None);
+        };
         let plan = read_limited(&*fs, &dir.join("plan.json"), LIMIT).map_err(failed)?;
         let damaged = |why: &str| Error::Damaged(op.clone(), why.to_string());
         match records.first() {
             Some(Record::Begin { plan: digest, .. }) if *digest == Digest::of(&plan) => {}
             _ => return Err(damaged("its plan is not the one that was begun")),
         }
-        let operation: Operation = serde_json::from_slice(&plan).map_err(|error| damaged(&error.to_string()))?;
+        let operation: Operation =
+            serde_json::from_slice(&plan).map_err(|error| damaged(&error.to_string()))?;
         lines.truncate(whole);
-        Ok(Some((Self { fs, op: op.clone(), dir, last, records, lines, noted: Vec::new(), file: Known::Read }, operation)))
+        Ok(Some((
+            Self {
+                fs,
+                op: op.clone(),
+                dir,
+                last,
+                records,
+                lines,
+                noted: Vec::new(),
+                file: Known::Read,
+            },
+            operation,
+        )))
     }
 
     /// Makes what was read durable, and nothing but that, before anybody acts on it: a process
@@ -189,7 +235,12 @@ impl Log {
         match self.file {
             Known::Settled => return Ok(()),
             Known::Read => {}
-            Known::Lost => return Err(Error::Write(self.op.clone(), io::Error::other("an earlier write failed"))),
+            Known::Lost => {
+                return Err(Error::Write(
+                    self.op.clone(),
+                    io::Error::other("an earlier write failed"),
+                ));
+            }
         }
         match self.replace() {
             Err(error) if is_disk_full(&error) && self.free_reserve() => self.replace(),
@@ -218,7 +269,11 @@ impl Log {
 
     /// Makes what was noted durable.
     pub fn write_noted(&mut self) -> Result<(), Error> {
-        if self.noted.is_empty() { Ok(()) } else { self.write_all("") }
+        if self.noted.is_empty() {
+            Ok(())
+        } else {
+            self.write_all("")
+        }
     }
 
     /// Writes what was noted, and a line after it.
@@ -274,7 +329,13 @@ impl Log {
     /// Replaces the file by a fresh one with the same records.
     fn replace(&mut self) -> io::Result<()> {
         let points = (SyncPoint::JournalFile, SyncPoint::JournalDir);
-        write_durably(&*self.fs, &self.dir.join("journal.jsonl"), &self.lines, 0o600, points)?;
+        write_durably(
+            &*self.fs,
+            &self.dir.join("journal.jsonl"),
+            &self.lines,
+            0o600,
+            points,
+        )?;
         self.file = Known::Settled;
         Ok(())
     }

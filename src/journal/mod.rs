@@ -98,10 +98,19 @@ impl Fault for Error {
                 Hint::run("go back to how it was", &["snapback", "op", "abort"]),
             ],
             Self::Stuck { op, .. } => vec![
-                Hint::run("see what it was doing and where your bytes are", &["snapback", "op", "show", op]),
-                Hint::run("mend the cause, then try again", &["snapback", "op", "abort"]),
+                Hint::run(
+                    "see what it was doing and where your bytes are",
+                    &["snapback", "op", "show", op],
+                ),
+                Hint::run(
+                    "mend the cause, then try again",
+                    &["snapback", "op", "abort"],
+                ),
             ],
-            Self::Damaged(op, _) => vec![Hint::run("see what is left of it", &["snapback", "op", "show", &op.short()])],
+            Self::Damaged(op, _) => vec![Hint::run(
+                "see what is left of it",
+                &["snapback", "op", "show", &op.short()],
+            )],
             Self::NotFound(_) => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
             _ => Vec::new(),
         }

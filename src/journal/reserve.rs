@@ -28,7 +28,10 @@ pub fn fill(state: &dyn Fs) -> io::Result<()> {
     }
     let write = || -> io::Result<()> {
         let mut file = state.create(&path(), 0o600)?;
-        file.write_all(&vec![0; usize::try_from(SIZE).expect("because it is small")])?;
+        file.write_all(&vec![
+            0;
+            usize::try_from(SIZE).expect("because it is small")
+        ])?;
         file.sync(SyncPoint::PlanFile)?;
         state.sync_dir(&RelPath::root(), SyncPoint::JournalDir)
     };
@@ -38,5 +41,8 @@ pub fn fill(state: &dyn Fs) -> io::Result<()> {
 /// Gives the room back; false when there was none to give.
 pub fn free(state: &dyn Fs) -> bool {
     // Many file systems give the room of a removed file back only once the removal is on the disk.
-    state.remove_file(&path()).and_then(|()| state.sync_dir(&RelPath::root(), SyncPoint::JournalDir)).is_ok()
+    state
+        .remove_file(&path())
+        .and_then(|()| state.sync_dir(&RelPath::root(), SyncPoint::JournalDir))
+        .is_ok()
 }

@@ -41,7 +41,11 @@ pub struct Runner<'a> {
 impl<'a> Runner<'a> {
     /// A runner for an operation whose intent is written. The steps must be those of its plan.
     pub fn new(log: Log, steps: Vec<Box<dyn Step + 'a>>) -> Self {
-        Self { log, steps, witness: None }
+        Self {
+            log,
+            steps,
+            witness: None,
+        }
     }
 
     /// The same with a witness, who is called just before the last record. Without its word an
@@ -61,9 +65,13 @@ impl<'a> Runner<'a> {
         }
         match standing.phase {
             Phase::Forward { done, started } => self.forward(done, started, standing.committed),
-            Phase::Backward { left, why } => self.backward(left, &standing.prepared, Reason(why).into()),
+            Phase::Backward { left, why } => {
+                self.backward(left, &standing.prepared, Reason(why).into())
+            }
             Phase::Finished { done: true } => Ok(Ended::Done),
-            Phase::Finished { done: false } => Ok(Ended::Undone(Reason("it was taken back".into()).into())),
+            Phase::Finished { done: false } => {
+                Ok(Ended::Undone(Reason("it was taken back".into()).into()))
+            }
             // There is one way out of it, and whoever asks for an end asks for that.
             Phase::Stuck { step, why } => {
                 self.log.append(Record::TriedAgain)?;
@@ -81,20 +89,29 @@ impl<'a> Runner<'a> {
             self.log.settle()?;
         }
         match standing.phase {
-            Phase::Forward { done, started } if is_passed => self.forward(done, started, standing.committed),
+            Phase::Forward { done, started } if is_passed => {
+                self.forward(done, started, standing.committed)
+            }
             Phase::Forward { .. } => {
                 self.log.append(Record::TurnedBack { why: why.into() })?;
-                self.backward(standing.prepared.len(), &standing.prepared, Reason(why.into()).into())
+                self.backward(
+                    standing.prepared.len(),
+                    &standing.prepared,
+                    Reason(why.into()).into(),
+                )
             }
             _ => self.run(),
         }
     }
 
-    /// Whether it would be finished, and not taken back; `aborted` when taking it back is asked for.
+    /// Whether it would be finished, and not taken back; `aborted` when taking it back is asked
+    /// for.
     pub fn ends_done(&self, aborted: bool) -> Result<bool, Failure> {
         let standing = self.standing()?;
         Ok(match standing.phase {
-            Phase::Forward { done, started } => !aborted || standing.committed || self.is_passed(done, started.is_some())?,
+            Phase::Forward { done, started } => {
+                !aborted || standing.committed || self.is_passed(done, started.is_some())?
+            }
             Phase::Finished { done } => done,
             Phase::Backward { .. } | Phase::Stuck { .. } => false,
         })
@@ -114,7 +131,12 @@ impl<'a> Runner<'a> {
     }
 
     /// Applies the steps that are not done.
-    fn forward(mut self, done: usize, mut started: Option<serde_json::Value>, mut committed: bool) -> Result<Ended, Failure> {
+    fn forward(
+        mut self,
+        done: usize,
+        mut started: Option<serde_json::Value>,
+        mut committed: bool,
+    ) -> Result<Ended, Failure> {
         for at in done..self.steps.len() {
             match self.apply(at, started.take(), committed) {
                 Ok(()) => committed |= self.steps[at].is_commit_point(),
@@ -123,7 +145,9 @@ impl<'a> Runner<'a> {
                 Err(failure) => {
                     // A commit point that failed half-way takes its own part back in its undo.
                     let prepared = self.standing()?.prepared;
-                    self.log.append(Record::TurnedBack { why: failure.to_string() })?;
+                    self.log.append(Record::TurnedBack {
+                        why: failure.to_string(),
+                    })?;
                     return self.backward(prepared.len(), &prepared, failure);
                 }
             }
@@ -141,19 +165,29 @@ impl<'a> Runner<'a> {
 
     /// Tells the witness.
     fn say(&mut self, ending: Ending<'_>) -> Result<(), Failure> {
-        let Some(witness) = &mut self.witness else { return Ok(()) };
+        let Some(witness) = &mut self.witness else {
+            return Ok(());
+        };
         with_reserve(&self.log, || witness(ending))
     }
 
     /// Prepares, starts and applies one step. Past the commit point there is no way but forward,
     /// so the reserve is used.
-    fn apply(&mut self, at: usize, started: Option<serde_json::Value>, committed: bool) -> Result<(), Failure> {
+    fn apply(
+        &mut self,
+        at: usize,
+        started: Option<serde_json::Value>,
+        committed: bool,
+    ) -> Result<(), Failure> {
         let step = &mut self.steps[at];
         let prepared = if let Some(prepared) = started {
             prepared
         } else {
             let prepared = step.prepare()?;
-            self.log.append(Record::Started { step: at, prepared: prepared.clone() })?;
+            self.log.append(Record::Started {
+                step: at,
+                prepared: prepared.clone(),
+            })?;
             prepared
         };
         if committed {
@@ -163,16 +197,27 @@ impl<'a> Runner<'a> {
         }
         // Applying it again does no harm, and whether a commit point is passed can be seen without
         // its record: so that is as durable as the one that follows.
-        self.log.note(Record::Done { step: at, commit_point: self.steps[at].is_commit_point() });
+        self.log.note(Record::Done {
+            step: at,
+            commit_point: self.steps[at].is_commit_point(),
+        });
         Ok(())
     }
 
     /// Takes back the first `left` steps, the last of them first.
-    fn backward(mut self, left: usize, prepared: &[serde_json::Value], reason: Failure) -> Result<Ended, Failure> {
+    fn backward(
+        mut self,
+        left: usize,
+        prepared: &[serde_json::Value],
+        reason: Failure,
+    ) -> Result<Ended, Failure> {
         for at in (0..left).rev() {
             if let Err(failure) = with_reserve(&self.log, || self.steps[at].undo(&prepared[at])) {
                 let why = failure.to_string();
-                self.log.append(Record::Stuck { step: at, why: why.clone() })?;
+                self.log.append(Record::Stuck {
+                    step: at,
+                    why: why.clone(),
+                })?;
                 // It is not over: the line that matters is the one when it is.
                 let _ = self.say(Ending::Stuck);
                 return Ok(Ended::Stuck(self.stuck(at, why)));
@@ -180,7 +225,9 @@ impl<'a> Runner<'a> {
             self.log.append(Record::Undone { step: at })?;
         }
         if self.say(Ending::Undone(&reason)).is_err() {
-            self.log.append(Record::Owed { error: reason.kind().word().into() })?;
+            self.log.append(Record::Owed {
+                error: reason.kind().word().into(),
+            })?;
         }
         self.log.append(Record::Finished { done: false })?;
         Ok(Ended::Undone(reason))
@@ -188,8 +235,15 @@ impl<'a> Runner<'a> {
 
     /// The error for a stuck operation.
     fn stuck(&self, step: usize, why: String) -> Error {
-        let step = self.steps.get(step).map_or_else(|| format!("{step}"), |step| step.name().to_string());
-        Error::Stuck { op: self.log.op().short(), step, why }
+        let step = self
+            .steps
+            .get(step)
+            .map_or_else(|| format!("{step}"), |step| step.name().to_string());
+        Error::Stuck {
+            op: self.log.op().short(),
+            step,
+            why,
+        }
     }
 }
 

@@ -48,14 +48,27 @@ pub struct Standing {
 /// Derives the standing from the records, oldest first. Records that cannot follow each other
 /// are an error that names the first such record.
 pub fn of(records: &[Record]) -> Result<Standing, String> {
-    let mut standing = Standing { phase: Phase::Forward { done: 0, started: None }, prepared: Vec::new(), committed: false };
+    let mut standing = Standing {
+        phase: Phase::Forward {
+            done: 0,
+            started: None,
+        },
+        prepared: Vec::new(),
+        committed: false,
+    };
     for (at, record) in records.iter().enumerate() {
         match (at, record) {
             (0, Record::Begin { .. }) => continue,
-            (0, _) | (_, Record::Begin { .. }) => return Err(format!("record {at} ({}) cannot stand there", record.word())),
+            (0, _) | (_, Record::Begin { .. }) => {
+                return Err(format!(
+                    "record {at} ({}) cannot stand there",
+                    record.word()
+                ));
+            }
             _ => {}
         }
-        standing = next(standing, record).ok_or_else(|| format!("record {at} ({}) cannot stand there", record.word()))?;
+        standing = next(standing, record)
+            .ok_or_else(|| format!("record {at} ({}) cannot stand there", record.word()))?;
     }
     Ok(standing)
 }
@@ -63,28 +76,64 @@ pub fn of(records: &[Record]) -> Result<Standing, String> {
 /// One transition; `None` when the record cannot follow.
 fn next(mut now: Standing, record: &Record) -> Option<Standing> {
     now.phase = match (now.phase, record) {
-        (Phase::Forward { done, started: None }, Record::Started { step, prepared }) if *step == done => {
+        (
+            Phase::Forward {
+                done,
+                started: None,
+            },
+            Record::Started { step, prepared },
+        ) if *step == done => {
             now.prepared.push(prepared.clone());
-            Phase::Forward { done, started: Some(prepared.clone()) }
+            Phase::Forward {
+                done,
+                started: Some(prepared.clone()),
+            }
         }
-        (Phase::Forward { done, started: Some(_) }, Record::Done { step, commit_point }) if *step == done => {
+        (
+            Phase::Forward {
+                done,
+                started: Some(_),
+            },
+            Record::Done { step, commit_point },
+        ) if *step == done => {
             now.committed |= commit_point;
-            Phase::Forward { done: done + 1, started: None }
+            Phase::Forward {
+                done: done + 1,
+                started: None,
+            }
         }
-        (Phase::Forward { .. }, Record::TurnedBack { why }) if !now.committed => {
-            Phase::Backward { left: now.prepared.len(), why: why.clone() }
+        (Phase::Forward { .. }, Record::TurnedBack { why }) if !now.committed => Phase::Backward {
+            left: now.prepared.len(),
+            why: why.clone(),
+        },
+        (Phase::Backward { left, why }, Record::Undone { step })
+            if left > 0 && *step == left - 1 =>
+        {
+            Phase::Backward {
+                left: left - 1,
+                why,
+            }
         }
-        (Phase::Backward { left, why }, Record::Undone { step }) if left > 0 && *step == left - 1 => {
-            Phase::Backward { left: left - 1, why }
-        }
-        (Phase::Backward { left, .. }, Record::Stuck { step, why }) if left > 0 && *step == left - 1 => {
-            Phase::Stuck { step: *step, why: why.clone() }
+        (Phase::Backward { left, .. }, Record::Stuck { step, why })
+            if left > 0 && *step == left - 1 =>
+        {
+            Phase::Stuck {
+                step: *step,
+                why: why.clone(),
+            }
         }
         // A person mended the cause and asked to go on.
-        (Phase::Stuck { step, why }, Record::TriedAgain) => Phase::Backward { left: step + 1, why },
+        (Phase::Stuck { step, why }, Record::TriedAgain) => Phase::Backward {
+            left: step + 1,
+            why,
+        },
         (Phase::Backward { left: 0, why }, Record::Owed { .. }) => Phase::Backward { left: 0, why },
-        (Phase::Forward { started: None, .. }, Record::Finished { done: true }) => Phase::Finished { done: true },
-        (Phase::Backward { left: 0, .. }, Record::Finished { done: false }) => Phase::Finished { done: false },
+        (Phase::Forward { started: None, .. }, Record::Finished { done: true }) => {
+            Phase::Finished { done: true }
+        }
+        (Phase::Backward { left: 0, .. }, Record::Finished { done: false }) => {
+            Phase::Finished { done: false }
+        }
         _ => return None,
     };
     Some(now)
@@ -98,11 +147,17 @@ mod tests {
     use crate::base::Digest;
 
     fn begin() -> Record {
-        Record::Begin { plan: Digest::of(b"plan"), summary: None }
+        Record::Begin {
+            plan: Digest::of(b"plan"),
+            summary: None,
+        }
     }
 
     fn started(step: usize) -> Record {
-        Record::Started { step, prepared: Value::from(step) }
+        Record::Started {
+            step,
+            prepared: Value::from(step),
+        }
     }
 
     fn done(step: usize, commit_point: bool) -> Record {
@@ -115,7 +170,14 @@ mod tests {
 
     #[test]
     fn forward_to_the_end() {
-        let records = [begin(), started(0), done(0, false), started(1), done(1, true), Record::Finished { done: true }];
+        let records = [
+            begin(),
+            started(0),
+            done(0, false),
+            started(1),
+            done(1, true),
+            Record::Finished { done: true },
+        ];
         let standing = of(&records).expect("they follow each other");
         assert_eq!(standing.phase, Phase::Finished { done: true });
         assert!(standing.committed);
@@ -123,12 +185,27 @@ mod tests {
 
     #[test]
     fn every_prefix_has_a_standing() {
-        let records = [begin(), started(0), done(0, false), started(1), back(), Record::Undone { step: 1 }, Record::Undone { step: 0 }];
+        let records = [
+            begin(),
+            started(0),
+            done(0, false),
+            started(1),
+            back(),
+            Record::Undone { step: 1 },
+            Record::Undone { step: 0 },
+        ];
         for n in 0..=records.len() {
             assert!(of(&records[..n]).is_ok(), "{n}");
         }
         let standing = of(&records[..5]).expect("they follow each other");
-        assert_eq!(standing.phase, Phase::Backward { left: 2, why: "no".into() }, "a started step is taken back too");
+        assert_eq!(
+            standing.phase,
+            Phase::Backward {
+                left: 2,
+                why: "no".into()
+            },
+            "a started step is taken back too"
+        );
     }
 
     #[test]
@@ -149,9 +226,34 @@ mod tests {
 
     #[test]
     fn a_stuck_operation_can_be_tried_again() {
-        let records = [begin(), started(0), back(), Record::Stuck { step: 0, why: "disk".into() }];
-        assert_eq!(of(&records).expect("they follow").phase, Phase::Stuck { step: 0, why: "disk".into() });
-        let again = [&records[..], &[Record::TriedAgain, Record::Undone { step: 0 }, Record::Finished { done: false }]].concat();
-        assert_eq!(of(&again).expect("they follow").phase, Phase::Finished { done: false });
+        let records = [
+            begin(),
+            started(0),
+            back(),
+            Record::Stuck {
+                step: 0,
+                why: "disk".into(),
+            },
+        ];
+        assert_eq!(
+            of(&records).expect("they follow").phase,
+            Phase::Stuck {
+                step: 0,
+                why: "disk".into()
+            }
+        );
+        let again = [
+            &records[..],
+            &[
+                Record::TriedAgain,
+                Record::Undone { step: 0 },
+                Record::Finished { done: false },
+            ],
+        ]
+        .concat();
+        assert_eq!(
+            of(&again).expect("they follow").phase,
+            Phase::Finished { done: false }
+        );
     }
 }

@@ -38,7 +38,8 @@ impl fmt::Display for AlertId {
 impl FromStr for AlertId {
     type Err = NotAnAlertId;
     fn from_str(text: &str) -> Result<Self, NotAnAlertId> {
-        let digits = text.len() == 8 && text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
+        let digits =
+            text.len() == 8 && text.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
         let id = u32::from_str_radix(text, 16).ok().filter(|_| digits);
         id.map(Self).ok_or_else(|| NotAnAlertId(text.to_string()))
     }
@@ -125,7 +126,9 @@ impl Topic {
             Self::Test => Severity::Info,
             Self::Recovered => Severity::Good,
             Self::RolledBack | Self::Blind | Self::Reverted => Severity::Warning,
-            Self::NeedsPerson | Self::Overruled | Self::NotReverted | Self::Stuck => Severity::Critical,
+            Self::NeedsPerson | Self::Overruled | Self::NotReverted | Self::Stuck => {
+                Severity::Critical
+            }
         }
     }
 }
@@ -153,7 +156,12 @@ impl FromStr for Choice {
         match text {
             "last-good" => Ok(Self::LastGood),
             "hold" => Ok(Self::Hold),
-            _ => text.strip_prefix('v').unwrap_or(text).parse().map(Self::Version).map_err(|_| NotAChoice(text.to_string())),
+            _ => text
+                .strip_prefix('v')
+                .unwrap_or(text)
+                .parse()
+                .map(Self::Version)
+                .map_err(|_| NotAChoice(text.to_string())),
         }
     }
 }
@@ -318,7 +326,11 @@ pub struct Kept {
 impl Kept {
     /// True while it is to be sent somewhere.
     pub fn is_pending(&self) -> bool {
-        self.unaddressed || self.deliveries.iter().any(|delivery| delivery.standing == Standing::Pending)
+        self.unaddressed
+            || self
+                .deliveries
+                .iter()
+                .any(|delivery| delivery.standing == Standing::Pending)
     }
 }
 
@@ -335,7 +347,8 @@ pub struct AlertSettings {
     pub ca_file: Option<String>,
     /// The channels, by name.
     pub channels: Vec<ChannelSpec>,
-    /// False while the settings of alerts hold a mistake: which channels there are is not known, and alerts wait.
+    /// False while the settings of alerts hold a mistake: which channels there are is not known,
+    /// and alerts wait.
     pub known: bool,
 }
 
@@ -435,21 +448,43 @@ pub struct EmailSpec {
 }
 
 impl ChannelSpec {
-    /// Everything that decides where something is sent and which secrets are used: what a person agrees to.
+    /// Everything that decides where something is sent and which secrets are used: what a person
+    /// agrees to.
     pub fn describe(&self) -> String {
-        let signed = |secret: &Option<SecretSource>| secret.as_ref().map(|from| format!(", signed with {from}")).unwrap_or_default();
+        let signed = |secret: &Option<SecretSource>| {
+            secret
+                .as_ref()
+                .map(|from| format!(", signed with {from}"))
+                .unwrap_or_default()
+        };
         let what = match &self.way {
             Way::Feishu { url, secret } => format!("Feishu card to {url}{}", signed(secret)),
-            Way::Webhook { url, secret } => format!("JSON to {url}{}", signed(&Some(secret.clone()))),
+            Way::Webhook { url, secret } => {
+                format!("JSON to {url}{}", signed(&Some(secret.clone())))
+            }
             Way::Email(mail) => {
                 let tls = match mail.tls {
                     Tls::Implicit => "TLS",
                     Tls::StartTls => "STARTTLS",
                     Tls::None => "no TLS",
                 };
-                let user = mail.user.as_ref().map(|user| format!(", as {user}")).unwrap_or_default();
-                let password = mail.password.as_ref().map(|from| format!(" with the password in {from}")).unwrap_or_default();
-                format!("mail by {}:{} ({tls}{user}{password}) from {} to {}", mail.server, mail.port, mail.from, mail.to.join(", "))
+                let user = mail
+                    .user
+                    .as_ref()
+                    .map(|user| format!(", as {user}"))
+                    .unwrap_or_default();
+                let password = mail
+                    .password
+                    .as_ref()
+                    .map(|from| format!(" with the password in {from}"))
+                    .unwrap_or_default();
+                format!(
+                    "mail by {}:{} ({tls}{user}{password}) from {} to {}",
+                    mail.server,
+                    mail.port,
+                    mail.from,
+                    mail.to.join(", ")
+                )
             }
         };
         format!("send alerts ({}): {what}", self.name)
@@ -471,17 +506,33 @@ mod tests {
         for text in ["last-good", "hold", "1.2.0"] {
             assert_eq!(text.parse::<Choice>().expect("it is one").to_string(), text);
         }
-        assert_eq!("v1.2.0".parse::<Choice>().expect("it is one").to_string(), "1.2.0");
+        assert_eq!(
+            "v1.2.0".parse::<Choice>().expect("it is one").to_string(),
+            "1.2.0"
+        );
         assert!("yes".parse::<Choice>().is_err());
     }
 
     #[test]
     fn words_of_topics_are_those_of_the_wire() {
-        for topic in [Topic::Test, Topic::RolledBack, Topic::Recovered, Topic::NeedsPerson, Topic::Overruled, Topic::Blind] {
-            assert_eq!(serde_json::to_value(topic).expect("it renders"), topic.word());
+        for topic in [
+            Topic::Test,
+            Topic::RolledBack,
+            Topic::Recovered,
+            Topic::NeedsPerson,
+            Topic::Overruled,
+            Topic::Blind,
+        ] {
+            assert_eq!(
+                serde_json::to_value(topic).expect("it renders"),
+                topic.word()
+            );
         }
         for topic in [Topic::Reverted, Topic::NotReverted, Topic::Stuck] {
-            assert_eq!(serde_json::to_value(topic).expect("it renders"), topic.word());
+            assert_eq!(
+                serde_json::to_value(topic).expect("it renders"),
+                topic.word()
+            );
         }
     }
 }

@@ -20,7 +20,10 @@ pub struct Next {
 
 impl From<Hint> for Next {
     fn from(hint: Hint) -> Self {
-        Self { why: hint.why, argv: hint.argv }
+        Self {
+            why: hint.why,
+            argv: hint.argv,
+        }
     }
 }
 
@@ -79,7 +82,10 @@ pub struct LeftAnswer {
 
 impl From<Left> for LeftAnswer {
     fn from(left: Left) -> Self {
-        Self { sentence: left.sentence(), left }
+        Self {
+            sentence: left.sentence(),
+            left,
+        }
     }
 }
 
@@ -107,7 +113,13 @@ impl Answer {
         let (changed, op_id) = (left.is_change(), left.op().cloned());
         let mut next = self.next;
         next.extend(left.hints().into_iter().map(Next::from));
-        Self { changed, op_id, next, left: Some(left.into()), ..self }
+        Self {
+            changed,
+            op_id,
+            next,
+            left: Some(left.into()),
+            ..self
+        }
     }
 
     /// The answer for a failure.
@@ -119,6 +131,11 @@ impl Answer {
             message: failure.chain().join(": "),
             hints: failure.hints().into_iter().map(Next::from).collect(),
         };
-        Self { ok: false, exit_code: kind.exit_code(), error: Some(problem), ..Self::new(command) }
+        Self {
+            ok: false,
+            exit_code: kind.exit_code(),
+            error: Some(problem),
+            ..Self::new(command)
+        }
     }
 }

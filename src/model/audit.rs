@@ -171,16 +171,30 @@ pub struct Anchor {
 impl Anchor {
     /// The trailer of a tag's message.
     pub fn trailer(&self) -> String {
-        format!("{AUDIT_TRAILER}{} {} {}\n", self.log, self.seq, self.line.hex())
+        format!(
+            "{AUDIT_TRAILER}{} {} {}\n",
+            self.log,
+            self.seq,
+            self.line.hex()
+        )
     }
 
     /// The anchor in a tag's message, the last one when there are several.
     pub fn in_message(message: &str) -> Option<Self> {
-        let line = message.lines().rev().find_map(|line| line.strip_prefix(AUDIT_TRAILER))?;
+        let line = message
+            .lines()
+            .rev()
+            .find_map(|line| line.strip_prefix(AUDIT_TRAILER))?;
         let words: Vec<&str> = line.split_whitespace().collect();
-        let [log, seq, hex] = words[..] else { return None };
+        let [log, seq, hex] = words[..] else {
+            return None;
+        };
         let is_id = log.len() == 16 && log.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'));
-        Some(Self { log: is_id.then(|| log.into())?, seq: seq.parse().ok()?, line: Digest::from_hex(hex).ok()? })
+        Some(Self {
+            log: is_id.then(|| log.into())?,
+            seq: seq.parse().ok()?,
+            line: Digest::from_hex(hex).ok()?,
+        })
     }
 }
 
@@ -225,10 +239,20 @@ mod tests {
 
     #[test]
     fn anchors_are_read_as_they_are_written_and_nothing_else_is() {
-        let anchor = Anchor { log: "0123456789abcdef".into(), seq: 7, line: Digest::of(b"line") };
+        let anchor = Anchor {
+            log: "0123456789abcdef".into(),
+            seq: 7,
+            line: Digest::of(b"line"),
+        };
         let message = format!("text\n\nSnapback-Task: T01\n{}", anchor.trailer());
         assert_eq!(Anchor::in_message(&message), Some(anchor));
-        for other in ["", "Snapback-Audit: ", "Snapback-Audit: x 1 y", "Snapback-Audit: 0123456789abcdef 1", "no trailer"] {
+        for other in [
+            "",
+            "Snapback-Audit: ",
+            "Snapback-Audit: x 1 y",
+            "Snapback-Audit: 0123456789abcdef 1",
+            "no trailer",
+        ] {
             assert_eq!(Anchor::in_message(other), None, "{other:?}");
         }
     }

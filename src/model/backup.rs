@@ -81,7 +81,8 @@ pub struct RestoreReport {
     pub extra: u64,
     /// How many of these and of the logs were removed.
     pub removed: u64,
-    /// Logs and journals that the listing does not have and that SQLite would read into databases of it.
+    /// Logs and journals that the listing does not have and that SQLite would read into databases
+    /// of it.
     pub beside: Vec<RelPath>,
     /// Number of bytes that were written.
     pub bytes: u64,

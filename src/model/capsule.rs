@@ -173,7 +173,9 @@ impl CapsuleFile {
     /// The target of a link.
     pub fn target_bytes(&self) -> Option<Vec<u8>> {
         let text = self.target.as_ref()?;
-        let Some(hex) = text.strip_prefix("bytes:") else { return Some(text.clone().into_bytes()) };
+        let Some(hex) = text.strip_prefix("bytes:") else {
+            return Some(text.clone().into_bytes());
+        };
         let digit = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
         hex.as_bytes().chunks(2).map(digit).collect()
     }
@@ -182,8 +184,13 @@ impl CapsuleFile {
     /// `tar` or `sha256sum` may take for something else are kept under a number.
     pub fn member(&self, nth: usize) -> Vec<u8> {
         let path = self.path.as_bytes();
-        let plain = std::str::from_utf8(path).is_ok_and(|text| !text.chars().any(|c| c.is_control() || c == '\\'));
-        if plain { [b"tree/", path].concat() } else { format!("odd/{:06}", nth + 1).into_bytes() }
+        let plain = std::str::from_utf8(path)
+            .is_ok_and(|text| !text.chars().any(|c| c.is_control() || c == '\\'));
+        if plain {
+            [b"tree/", path].concat()
+        } else {
+            format!("odd/{:06}", nth + 1).into_bytes()
+        }
     }
 }
 
@@ -220,21 +227,28 @@ pub fn leads_out(path: &RelPath, target: &[u8]) -> bool {
 impl Listing {
     /// Reads and checks untrusted bytes; an error says which rule they break.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let listing: Self = serde_json::from_slice(bytes).map_err(|error| format!("its list cannot be read: {error}"))?;
+        let listing: Self = serde_json::from_slice(bytes)
+            .map_err(|error| format!("its list cannot be read: {error}"))?;
         listing.check()?;
         Ok(listing)
     }
 
     fn check(&self) -> Result<(), String> {
         if self.schema != CAPSULE_SCHEMA {
-            return Err(format!("it has the format {:?}; this snapback knows {CAPSULE_SCHEMA}", self.schema));
+            return Err(format!(
+                "it has the format {:?}; this snapback knows {CAPSULE_SCHEMA}",
+                self.schema
+            ));
         }
         if self.files.len() > MOST_FILES {
             return Err("it lists more files than any release has".into());
         }
         for pair in self.files.windows(2) {
             if pair[0].path >= pair[1].path {
-                return Err(format!("its files are not sorted, or {} is listed twice", pair[1].path));
+                return Err(format!(
+                    "its files are not sorted, or {} is listed twice",
+                    pair[1].path
+                ));
             }
         }
         let paths: BTreeSet<&RelPath> = self.files.iter().map(|file| &file.path).collect();
@@ -247,15 +261,21 @@ impl Listing {
                 return Err(format!("{path} has the mode {:?}", file.mode));
             }
             let target = file.target_bytes();
-            if file.is_link() != target.is_some() || target.is_some_and(|target| target.contains(&0) || Digest::of(&target) != file.sha256)
+            if file.is_link() != target.is_some()
+                || target
+                    .is_some_and(|target| target.contains(&0) || Digest::of(&target) != file.sha256)
             {
-                return Err(format!("{path} is listed as a link without its target, or with another one"));
+                return Err(format!(
+                    "{path} is listed as a link without its target, or with another one"
+                ));
             }
         }
         let is_name = |name: &str| {
             name.ends_with(".whl")
                 && !name.starts_with(['.', '-'])
-                && name.bytes().all(|c| c.is_ascii_alphanumeric() || b"._-+!".contains(&c))
+                && name
+                    .bytes()
+                    .all(|c| c.is_ascii_alphanumeric() || b"._-+!".contains(&c))
         };
         let names: BTreeSet<&String> = self.wheels.iter().map(|wheel| &wheel.name).collect();
         if names.len() < self.wheels.len() {
@@ -274,8 +294,14 @@ impl Listing {
 
     /// Number of bytes of all files and wheels; `None` when there is no such number.
     pub fn bytes(&self) -> Option<u64> {
-        let sizes = self.files.iter().map(|file| file.size).chain(self.wheels.iter().map(|wheel| wheel.size));
-        sizes.into_iter().try_fold(0u64, |sum, size| sum.checked_add(size))
+        let sizes = self
+            .files
+            .iter()
+            .map(|file| file.size)
+            .chain(self.wheels.iter().map(|wheel| wheel.size));
+        sizes
+            .into_iter()
+            .try_fold(0u64, |sum, size| sum.checked_add(size))
     }
 }
 
@@ -297,7 +323,13 @@ mod tests {
             assert_eq!(file.target_bytes().as_deref(), Some(target));
         }
         let out = |path: &str, target: &str| leads_out(&RelPath::own(path), target.as_bytes());
-        assert!(out("a", "/etc/passwd") && out("a", "..") && out("a/b", "../../x") && out("a/b", "c/../../../x") && out("a", ""));
+        assert!(
+            out("a", "/etc/passwd")
+                && out("a", "..")
+                && out("a/b", "../../x")
+                && out("a/b", "c/../../../x")
+                && out("a", "")
+        );
         assert!(!out("a/b", "../x") && !out("a", "b/../c") && !out("a/b/c", "./../../x"));
     }
 }

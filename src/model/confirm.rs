@@ -58,15 +58,20 @@ impl Pending {
         Duration::from_millis(self.within_ms)
     }
 
-    /// The time left; zero when it is over. Of a clock that was set back nobody knows, so the time begins anew.
+    /// The time left; zero when it is over. Of a clock that was set back nobody knows, so the time
+    /// begins anew.
     pub fn left(&self, now: &Moment) -> Duration {
-        self.within().saturating_sub(now.since(&self.since).unwrap_or_default())
+        self.within()
+            .saturating_sub(now.since(&self.since).unwrap_or_default())
     }
 
     /// True when it is too early to try again after a try that failed: the pauses get longer.
     pub fn pauses(&self, now: &Moment) -> bool {
         let pause = LONGEST_PAUSE.min(Duration::from_secs(1 << self.attempts.min(16)));
-        self.failed.as_ref().and_then(|failed| now.since(&failed.at)).is_some_and(|passed| passed < pause)
+        self.failed
+            .as_ref()
+            .and_then(|failed| now.since(&failed.at))
+            .is_some_and(|passed| passed < pause)
     }
 }
 

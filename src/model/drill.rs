@@ -90,17 +90,28 @@ pub struct DrillReport {
 impl DrillReport {
     /// What it proves.
     pub fn proof(&self) -> Proof {
-        Proof { at: self.at, passed: self.passed, recovery_ms: self.recovery_ms, offline: self.network.shut_off, why: self.why.clone() }
+        Proof {
+            at: self.at,
+            passed: self.passed,
+            recovery_ms: self.recovery_ms,
+            offline: self.network.shut_off,
+            why: self.why.clone(),
+        }
     }
 
-    /// True when it says something of the version. What lay in the way of a rollback at that moment is
-    /// looked at anew whenever somebody asks, and what was left out proves nothing and disproves nothing.
+    /// True when it says something of the version. What lay in the way of a rollback at that moment
+    /// is looked at anew whenever somebody asks, and what was left out proves nothing and disproves
+    /// nothing.
     pub fn is_of_version(&self) -> bool {
         self.passed || self.verification.problems().any(|check| check.id != WAY)
     }
 
     /// The worst status, where what was left out is inconclusive.
     pub fn status(&self) -> Status {
-        if self.passed { Status::Pass } else { self.verification.status().max(Status::Inconclusive) }
+        if self.passed {
+            Status::Pass
+        } else {
+            self.verification.status().max(Status::Inconclusive)
+        }
     }
 }

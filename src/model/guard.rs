@@ -105,12 +105,19 @@ pub struct LineRule {
 impl Metric {
     /// Everything that decides what is run, read or asked: what a person agrees to.
     pub fn describe(&self) -> String {
-        let with = |token: &Option<SecretSource>| token.as_ref().map(|from| format!(", with the token in {from}")).unwrap_or_default();
+        let with = |token: &Option<SecretSource>| {
+            token
+                .as_ref()
+                .map(|from| format!(", with the token in {from}"))
+                .unwrap_or_default()
+        };
         match self {
             Self::Command { run, .. } => run.clone(),
             Self::File { path, .. } => format!("read {path}"),
             Self::Http { url, token, .. } => format!("GET {url}{}", with(token)),
-            Self::Prometheus { url, query, token, .. } => format!("ask Prometheus at {url}{}: {query}", with(token)),
+            Self::Prometheus {
+                url, query, token, ..
+            } => format!("ask Prometheus at {url}{}: {query}", with(token)),
         }
     }
 
@@ -122,7 +129,9 @@ impl Metric {
     /// Its time limit; zero for what has none.
     pub fn timeout(&self) -> Duration {
         match self {
-            Self::Command { timeout, .. } | Self::Http { timeout, .. } | Self::Prometheus { timeout, .. } => *timeout,
+            Self::Command { timeout, .. }
+            | Self::Http { timeout, .. }
+            | Self::Prometheus { timeout, .. } => *timeout,
             Self::File { .. } => Duration::ZERO,
         }
     }
@@ -154,9 +163,14 @@ impl Condition {
     /// Reads `> 0.1`, `>= 3`, `< 0.5`, `<= 0`.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let (how, number) = [(">=", How::AtLeast), ("<=", How::AtMost), (">", How::Above), ("<", How::Below)]
-            .into_iter()
-            .find_map(|(sign, how)| Some((how, text.strip_prefix(sign)?)))?;
+        let (how, number) = [
+            (">=", How::AtLeast),
+            ("<=", How::AtMost),
+            (">", How::Above),
+            ("<", How::Below),
+        ]
+        .into_iter()
+        .find_map(|(sign, how)| Some((how, text.strip_prefix(sign)?)))?;
         let than: f64 = number.trim().parse().ok()?;
         than.is_finite().then_some(Self { how, than })
     }

@@ -130,7 +130,11 @@ impl Health {
     /// Every finding with its task, worst first; those of the repository before those of tasks.
     pub fn findings(&self) -> Vec<(Option<&TaskId>, &Finding)> {
         let own = self.repository.iter().map(|finding| (None, finding));
-        let of_tasks = self.tasks.iter().flat_map(|task| task.findings.iter().map(|finding| (Some(&task.task), finding)));
+        let of_tasks = self.tasks.iter().flat_map(|task| {
+            task.findings
+                .iter()
+                .map(|finding| (Some(&task.task), finding))
+        });
         let mut all: Vec<_> = own.chain(of_tasks).collect();
         all.sort_by_key(|(_, finding)| std::cmp::Reverse(finding.level));
         all

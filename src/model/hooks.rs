@@ -26,10 +26,23 @@ pub enum HookEvent {
 
 impl HookEvent {
     /// Every one.
-    pub const ALL: [Self; 7] =
-        [Self::PostCommit, Self::PostCheckout, Self::PostMerge, Self::PostRewrite, Self::PrePush, Self::PreCommit, Self::CommitMsg];
+    pub const ALL: [Self; 7] = [
+        Self::PostCommit,
+        Self::PostCheckout,
+        Self::PostMerge,
+        Self::PostRewrite,
+        Self::PrePush,
+        Self::PreCommit,
+        Self::CommitMsg,
+    ];
     /// Those that are installed when nobody chooses.
-    pub const DEFAULT: [Self; 5] = [Self::PostCommit, Self::PostCheckout, Self::PostMerge, Self::PostRewrite, Self::PrePush];
+    pub const DEFAULT: [Self; 5] = [
+        Self::PostCommit,
+        Self::PostCheckout,
+        Self::PostMerge,
+        Self::PostRewrite,
+        Self::PrePush,
+    ];
 
     /// git's name for it.
     pub fn name(self) -> &'static str {
@@ -64,7 +77,10 @@ pub struct NoSuchHook(pub String);
 impl FromStr for HookEvent {
     type Err = NoSuchHook;
     fn from_str(text: &str) -> Result<Self, NoSuchHook> {
-        Self::ALL.into_iter().find(|event| event.name() == text).ok_or_else(|| NoSuchHook(text.into()))
+        Self::ALL
+            .into_iter()
+            .find(|event| event.name() == text)
+            .ok_or_else(|| NoSuchHook(text.into()))
     }
 }
 

@@ -41,9 +41,15 @@ impl Kept {
     pub fn words(&self) -> String {
         let path = &self.path;
         match self.what {
-            Fate::Aside => format!("{path} was changed by somebody meanwhile: what they wrote is put aside"),
-            Fate::Stays => format!("{path} was changed by somebody meanwhile: it stays as they left it"),
-            Fate::Rewritten => format!("{path} was deleted by somebody meanwhile: it is there again"),
+            Fate::Aside => {
+                format!("{path} was changed by somebody meanwhile: what they wrote is put aside")
+            }
+            Fate::Stays => {
+                format!("{path} was changed by somebody meanwhile: it stays as they left it")
+            }
+            Fate::Rewritten => {
+                format!("{path} was deleted by somebody meanwhile: it is there again")
+            }
         }
     }
 }

@@ -61,7 +61,9 @@ impl Left {
     /// True when something is not as it was, or when that cannot be seen.
     pub fn is_change(&self) -> bool {
         let untouched = |left: &LeftOperation| matches!(left.stand, Stand::PutBack | Stand::Open);
-        !self.changed.is_empty() || !self.unseen.is_empty() || !self.operations.iter().all(untouched)
+        !self.changed.is_empty()
+            || !self.unseen.is_empty()
+            || !self.operations.iter().all(untouched)
     }
 
     /// The operation that a person has to look at: the newest that was begun.
@@ -73,20 +75,40 @@ impl Left {
     pub fn sentence(&self) -> String {
         let mut parts: Vec<String> = self.operations.iter().map(LeftOperation::words).collect();
         if !self.changed.is_empty() {
-            parts.push(format!("changed before it failed: {}", named(&self.changed)));
+            parts.push(format!(
+                "changed before it failed: {}",
+                named(&self.changed)
+            ));
         }
         if !self.unseen.is_empty() {
-            parts.push(format!("whether this was changed cannot be seen from here: {}", named(&self.unseen)));
+            parts.push(format!(
+                "whether this was changed cannot be seen from here: {}",
+                named(&self.unseen)
+            ));
         }
-        if parts.is_empty() { "nothing was changed".into() } else { parts.join("; ") }
+        if parts.is_empty() {
+            "nothing was changed".into()
+        } else {
+            parts.join("; ")
+        }
     }
 
     /// What can be done about it.
     pub fn hints(&self) -> Vec<Hint> {
-        let open = self.operations.iter().find(|left| matches!(left.stand, Stand::Open | Stand::Unfinished));
+        let open = self
+            .operations
+            .iter()
+            .find(|left| matches!(left.stand, Stand::Open | Stand::Unfinished));
         let Some(open) = open else { return Vec::new() };
         let finish = Hint::run("finish it", &["snapback", "op", "resume"]);
-        if open.only_forward { vec![finish] } else { vec![finish, Hint::run("go back to how it was", &["snapback", "op", "abort"])] }
+        if open.only_forward {
+            vec![finish]
+        } else {
+            vec![
+                finish,
+                Hint::run("go back to how it was", &["snapback", "op", "abort"]),
+            ]
+        }
     }
 }
 
@@ -96,18 +118,34 @@ impl LeftOperation {
         let op = self.op.short();
         let kind = self.kind.map_or("operation", OpKind::word);
         match self.stand {
-            Stand::Done => format!("the {kind} itself is done (operation {op}); what failed came after it"),
+            Stand::Done => {
+                format!("the {kind} itself is done (operation {op}); what failed came after it")
+            }
             Stand::PutBack if self.kept > 0 => {
-                format!("everything was put back but {} that somebody changed meanwhile (operation {op})", text::count(self.kept, "file"))
+                format!(
+                    "everything was put back but {} that somebody changed meanwhile (operation {op})",
+                    text::count(self.kept, "file")
+                )
             }
             Stand::PutBack => "everything was put back".into(),
-            Stand::Open => format!("no file was changed yet, but operation {op} is begun and not finished"),
+            Stand::Open => {
+                format!("no file was changed yet, but operation {op} is begun and not finished")
+            }
             Stand::Unknown => format!("where operation {op} stands cannot be read"),
             Stand::Unfinished => {
-                let list =
-                    |word: &str, steps: &[String]| if steps.is_empty() { String::new() } else { format!("; {word}: {}", steps.join(", ")) };
+                let list = |word: &str, steps: &[String]| {
+                    if steps.is_empty() {
+                        String::new()
+                    } else {
+                        format!("; {word}: {}", steps.join(", "))
+                    }
+                };
                 let begun: Vec<String> = self.begun.iter().cloned().collect();
-                format!("operation {op} is not finished{}{}", list("done", &self.done), list("begun", &begun))
+                format!(
+                    "operation {op} is not finished{}{}",
+                    list("done", &self.done),
+                    list("begun", &begun)
+                )
             }
         }
     }
@@ -128,32 +166,88 @@ mod tests {
 
     fn left(stand: Stand) -> LeftOperation {
         let op = OpId::new(7, 0x9f3c_21aa);
-        LeftOperation { op, kind: Some(OpKind::Adopt), stand, done: Vec::new(), begun: None, only_forward: false, kept: 0 }
+        LeftOperation {
+            op,
+            kind: Some(OpKind::Adopt),
+            stand,
+            done: Vec::new(),
+            begun: None,
+            only_forward: false,
+            kept: 0,
+        }
     }
 
     fn of(operations: Vec<LeftOperation>) -> Left {
-        Left { operations, ..Left::default() }
+        Left {
+            operations,
+            ..Left::default()
+        }
     }
 
     #[test]
     fn what_is_said_and_whether_it_is_a_change() {
-        let unfinished =
-            LeftOperation { done: vec!["files".into()], begun: Some("publish".into()), only_forward: true, ..left(Stand::Unfinished) };
+        let unfinished = LeftOperation {
+            done: vec!["files".into()],
+            begun: Some("publish".into()),
+            only_forward: true,
+            ..left(Stand::Unfinished)
+        };
         let all = [
             (Left::default(), false, "nothing was changed"),
-            (of(vec![left(Stand::PutBack)]), false, "everything was put back"),
-            (of(vec![left(Stand::Open)]), false, "no file was changed yet, but operation 9f3c21aa is begun and not finished"),
-            (of(vec![left(Stand::Done)]), true, "the adopt itself is done (operation 9f3c21aa); what failed came after it"),
-            (of(vec![left(Stand::Unknown)]), true, "where operation 9f3c21aa stands cannot be read"),
-            (of(vec![unfinished.clone()]), true, "operation 9f3c21aa is not finished; done: files; begun: publish"),
-            (Left { changed: vec!["a".into()], ..Left::default() }, true, "changed before it failed: a"),
+            (
+                of(vec![left(Stand::PutBack)]),
+                false,
+                "everything was put back",
+            ),
+            (
+                of(vec![left(Stand::Open)]),
+                false,
+                "no file was changed yet, but operation 9f3c21aa is begun and not finished",
+            ),
+            (
+                of(vec![left(Stand::Done)]),
+                true,
+                "the adopt itself is done (operation 9f3c21aa); what failed came after it",
+            ),
+            (
+                of(vec![left(Stand::Unknown)]),
+                true,
+                "where operation 9f3c21aa stands cannot be read",
+            ),
+            (
+                of(vec![unfinished.clone()]),
+                true,
+                "operation 9f3c21aa is not finished; done: files; begun: publish",
+            ),
+            (
+                Left {
+                    changed: vec!["a".into()],
+                    ..Left::default()
+                },
+                true,
+                "changed before it failed: a",
+            ),
         ];
         for (left, changed, sentence) in all {
             assert_eq!((left.is_change(), &*left.sentence()), (changed, sentence));
         }
-        let argv: Vec<_> = of(vec![unfinished]).hints().into_iter().map(|hint| hint.argv.join(" ")).collect();
-        assert_eq!(argv, ["snapback op resume"], "others have seen it: it goes forward only");
-        let many = Left { changed: (0..7).map(|n| n.to_string()).collect(), ..Left::default() };
-        assert_eq!(many.sentence(), "changed before it failed: 0, 1, 2, 3, 4 and 2 more");
+        let argv: Vec<_> = of(vec![unfinished])
+            .hints()
+            .into_iter()
+            .map(|hint| hint.argv.join(" "))
+            .collect();
+        assert_eq!(
+            argv,
+            ["snapback op resume"],
+            "others have seen it: it goes forward only"
+        );
+        let many = Left {
+            changed: (0..7).map(|n| n.to_string()).collect(),
+            ..Left::default()
+        };
+        assert_eq!(
+            many.sentence(),
+            "changed before it failed: 0, 1, 2, 3, 4 and 2 more"
+        );
     }
 }

@@ -18,7 +18,8 @@ pub struct LeftOut {
     pub largest: Vec<RelPath>,
 }
 
-/// What is left out is no part of what would be done: a plan stays the same while such a file grows.
+/// What is left out is no part of what would be done: a plan stays the same while such a file
+/// grows.
 impl PartialEq for LeftOut {
     fn eq(&self, _: &Self) -> bool {
         true
@@ -31,7 +32,11 @@ impl LeftOut {
         files.sort_unstable_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
         let (count, bytes) = (files.len(), files.iter().map(|(_, size)| size).sum());
         files.truncate(NAMED);
-        Self { files: count, bytes, largest: files.into_iter().map(|(path, _)| path).collect() }
+        Self {
+            files: count,
+            bytes,
+            largest: files.into_iter().map(|(path, _)| path).collect(),
+        }
     }
 
     /// `2 ignored files, 3.0 GB, stay: a, b`, for what happens to them; `None` when there is none.
@@ -45,6 +50,11 @@ impl LeftOut {
         if self.files > names.len() {
             names.push(format!("{} more", self.files - names.len()));
         }
-        Some(format!("{} ignored file{s}, {}, {verb}: {}", self.files, size(self.bytes), names.join(", ")))
+        Some(format!(
+            "{} ignored file{s}, {}, {verb}: {}",
+            self.files,
+            size(self.bytes),
+            names.join(", ")
+        ))
     }
 }

@@ -37,7 +37,9 @@ impl Fault for Error {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Schema(_) => vec![Hint::say("install a newer snapback")],
-            _ => vec![Hint::say("the tag's commit still holds the files; compare with `git show` before you trust this manifest")],
+            _ => vec![Hint::say(
+                "the tag's commit still holds the files; compare with `git show` before you trust this manifest",
+            )],
         }
     }
 }
@@ -150,21 +152,34 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// What [`Manifest::parse`] would read as the dependencies; `None` when it does not know them. The
-    /// files of a text in the canonical form are passed over unread: for bytes that a digest vouches for.
+    /// What [`Manifest::parse`] would read as the dependencies; `None` when it does not know them.
+    /// The files of a text in the canonical form are passed over unread: for bytes that a digest
+    /// vouches for.
     pub fn parse_dependencies(bytes: &[u8]) -> Result<Option<DependencyList>, Error> {
         let parts = std::str::from_utf8(bytes).ok().and_then(canonical_parts);
-        let parts = parts.and_then(|(head, _, tail)| Some((read_part::<Head>(head)?, read_part::<Tail>(tail)?)));
+        let parts = parts
+            .and_then(|(head, _, tail)| Some((read_part::<Head>(head)?, read_part::<Tail>(tail)?)));
         let manifest = match parts {
-            Some((Head { schema, metadata }, Tail { dependencies })) => Self { schema, metadata, files: Vec::new(), dependencies },
+            Some((Head { schema, metadata }, Tail { dependencies })) => Self {
+                schema,
+                metadata,
+                files: Vec::new(),
+                dependencies,
+            },
             None => Self::parse(bytes)?,
         };
-        Ok(manifest.knows_dependencies().then_some(manifest.dependencies))
+        Ok(manifest
+            .knows_dependencies()
+            .then_some(manifest.dependencies))
     }
 
-    /// What [`Manifest::parse`] would read as the metadata; the files are passed over in the same way.
+    /// What [`Manifest::parse`] would read as the metadata; the files are passed over in the same
+    /// way.
     pub fn parse_metadata(bytes: &[u8]) -> Result<Metadata, Error> {
-        let head = std::str::from_utf8(bytes).ok().and_then(canonical_parts).and_then(|(head, ..)| read_part::<Head>(head));
+        let head = std::str::from_utf8(bytes)
+            .ok()
+            .and_then(canonical_parts)
+            .and_then(|(head, ..)| read_part::<Head>(head));
         match head {
             Some(head) => Ok(head.metadata),
             None => Self::parse(bytes).map(|manifest| manifest.metadata),
@@ -173,17 +188,27 @@ impl Manifest {
 
     /// The canonical bytes.
     pub fn render(&self) -> String {
-        let mut text = yaml::render(&Head { schema: self.schema.clone(), metadata: self.metadata.clone() });
-        text.push_str(if self.files.is_empty() { "files: []\n" } else { FILES });
+        let mut text = yaml::render(&Head {
+            schema: self.schema.clone(),
+            metadata: self.metadata.clone(),
+        });
+        text.push_str(if self.files.is_empty() {
+            "files: []\n"
+        } else {
+            FILES
+        });
         for file in &self.files {
             render_file(&mut text, file);
         }
-        text.push_str(&yaml::render(&Tail { dependencies: self.dependencies.clone() }));
+        text.push_str(&yaml::render(&Tail {
+            dependencies: self.dependencies.clone(),
+        }));
         text
     }
 
-    /// False when nobody looked for the dependencies: the manifest was made from a tag, by a program
-    /// that did not read them, or written by hand without them. An empty list then says nothing.
+    /// False when nobody looked for the dependencies: the manifest was made from a tag, by a
+    /// program that did not read them, or written by hand without them. An empty list then says
+    /// nothing.
     pub fn knows_dependencies(&self) -> bool {
         !self.dependencies.is_empty() || !(self.metadata.adopted || self.schema.is_none())
     }
@@ -203,7 +228,10 @@ impl Manifest {
         let meta = &self.metadata;
         let tag = TagName::release(&meta.task_id, &meta.version).to_string();
         if meta.git_tag != tag {
-            return rule(format!("git_tag is {:?}, but task and version make {tag:?}", meta.git_tag));
+            return rule(format!(
+                "git_tag is {:?}, but task and version make {tag:?}",
+                meta.git_tag
+            ));
         }
         let mut paths: Vec<&RelPath> = self.files.iter().map(|file| &file.path).collect();
         if by_hand {
@@ -214,14 +242,21 @@ impl Manifest {
                 return rule(format!("{} is listed twice", pair[0]));
             }
             if pair[0] > pair[1] {
-                return rule(format!("the files are not sorted: {} comes before {}", pair[0], pair[1]));
+                return rule(format!(
+                    "the files are not sorted: {} comes before {}",
+                    pair[0], pair[1]
+                ));
             }
         }
         // The files of one folder follow each other, so each folder is looked at about once.
         let mut folder: &[u8] = b"";
         for path in &paths {
             let here = &path.as_bytes()[..path.as_bytes().len() - path.name().len()];
-            if here != folder && path.ancestors().any(|above| paths.binary_search(&&above).is_ok()) {
+            if here != folder
+                && path
+                    .ancestors()
+                    .any(|above| paths.binary_search(&&above).is_ok())
+            {
                 return rule(format!("a file is listed as a folder of {path}"));
             }
             folder = here;
@@ -234,7 +269,10 @@ impl FileEntry {
     /// The rules for one file.
     fn check(&self, by_hand: bool) -> Result<(), Error> {
         let path = &self.path;
-        if !matches!(self.mode.as_deref(), None | Some("100644" | "100755" | "120000")) {
+        if !matches!(
+            self.mode.as_deref(),
+            None | Some("100644" | "100755" | "120000")
+        ) {
             return rule(format!("{path} has the mode {:?}", self.mode));
         }
         if by_hand {
@@ -247,8 +285,13 @@ impl FileEntry {
             return rule(format!("{path} lacks its size or mode"));
         }
         match (self.role, &self.blob, &self.object) {
-            (Role::Large, None, Some(_)) | (Role::Source | Role::Config | Role::Registry | Role::Shared, Some(_), None) => Ok(()),
-            _ => rule(format!("{path} must name a stored object if its role is large, else a blob")),
+            (Role::Large, None, Some(_))
+            | (Role::Source | Role::Config | Role::Registry | Role::Shared, Some(_), None) => {
+                Ok(())
+            }
+            _ => rule(format!(
+                "{path} must name a stored object if its role is large, else a blob"
+            )),
         }
     }
 }
@@ -286,7 +329,11 @@ fn render_file(text: &mut String, file: &FileEntry) {
         Role::Shared => "shared",
         Role::Large => "large",
     };
-    let _ = write!(text, "  - path: {quoted}\n    checksum: {}\n", file.checksum);
+    let _ = write!(
+        text,
+        "  - path: {quoted}\n    checksum: {}\n",
+        file.checksum
+    );
     if let Some(size) = file.size {
         let _ = writeln!(text, "    size: {size}");
     }
@@ -307,11 +354,22 @@ fn render_file(text: &mut String, file: &FileEntry) {
 /// JSON leaves some characters bare that YAML takes for ends of lines, or refuses.
 fn quoted(path: &str) -> String {
     let json = serde_json::to_string(path).expect("because text always renders");
-    let is_bare = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+    let is_bare = |c: char| {
+        matches!(
+            c,
+            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        )
+    };
     if !json.contains(is_bare) {
         return json;
     }
-    let escape = |c: char| if is_bare(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    let escape = |c: char| {
+        if is_bare(c) {
+            format!("\\u{:04x}", u32::from(c))
+        } else {
+            c.to_string()
+        }
+    };
     json.chars().map(escape).collect()
 }
 
@@ -329,40 +387,65 @@ fn read_canonical(bytes: &[u8]) -> Option<Manifest> {
     // both, say. Only what was written here is certain not to.
     let head: Head = read_part(head)?;
     let tail: Tail = read_part(tail)?;
-    Some(Manifest { schema: head.schema, metadata: head.metadata, files, dependencies: tail.dependencies })
+    Some(Manifest {
+        schema: head.schema,
+        metadata: head.metadata,
+        files,
+        dependencies: tail.dependencies,
+    })
 }
 
 /// Reads a part of the canonical form; `None` when it would be written in another way.
 fn read_part<T: Serialize + DeserializeOwned>(text: &str) -> Option<T> {
-    yaml::parse(text.as_bytes(), yaml::Limits::machine()).ok().filter(|part| yaml::render(part) == text)
+    yaml::parse(text.as_bytes(), yaml::Limits::machine())
+        .ok()
+        .filter(|part| yaml::render(part) == text)
 }
 
 /// Head, files and tail of a text that may be in the canonical form.
 fn canonical_parts(text: &str) -> Option<(&str, &str, &str)> {
-    if text.len() > yaml::Limits::machine().bytes || !text.starts_with("schema: snapback.manifest/1\n") {
+    if text.len() > yaml::Limits::machine().bytes
+        || !text.starts_with("schema: snapback.manifest/1\n")
+    {
         return None;
     }
     let (head, rest) = text.split_at(text.find("\nfiles:\n")? + 1);
     // The tail is short and comes last, and no line of a file begins with a letter.
-    let (body, tail) = rest[FILES.len()..].split_at(rest[FILES.len()..].rfind("\ndependencies:")? + 1);
+    let (body, tail) =
+        rest[FILES.len()..].split_at(rest[FILES.len()..].rfind("\ndependencies:")? + 1);
     Some((head, body, tail))
 }
 
 /// Reads one file of the canonical form.
-fn read_file<'a>(lines: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>) -> Option<FileEntry> {
+fn read_file<'a>(
+    lines: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>,
+) -> Option<FileEntry> {
     let written = lines.next()?.strip_prefix("  - path: ")?;
     let path: String = serde_json::from_str(written).ok()?;
     // JSON knows escapes that YAML does not.
-    if written.contains('\\') && ![quoted(&path), serde_json::to_string(&path).ok()?].iter().any(|form| form == written) {
+    if written.contains('\\')
+        && ![quoted(&path), serde_json::to_string(&path).ok()?]
+            .iter()
+            .any(|form| form == written)
+    {
         return None;
     }
     let path = RelPath::from_text(&path).ok()?;
     let checksum = lines.next()?.strip_prefix("    checksum: ")?;
-    let checksum = checksum.parse::<Digest>().is_ok().then(|| checksum.to_string())?;
+    let checksum = checksum
+        .parse::<Digest>()
+        .is_ok()
+        .then(|| checksum.to_string())?;
     let size = lines.next()?.strip_prefix("    size: ")?;
     let size: u64 = size.parse().ok().filter(|n: &u64| n.to_string() == size)?;
-    let mode = lines.next()?.strip_prefix("    mode: \"")?.strip_suffix('"')?;
-    let mode = ["100644", "100755", "120000"].into_iter().find(|known| *known == mode)?.into();
+    let mode = lines
+        .next()?
+        .strip_prefix("    mode: \"")?
+        .strip_suffix('"')?;
+    let mode = ["100644", "100755", "120000"]
+        .into_iter()
+        .find(|known| *known == mode)?
+        .into();
     let role = match lines.next()?.strip_prefix("    role: ")? {
         "source" => Role::Source,
         "config" => Role::Config,
@@ -373,10 +456,29 @@ fn read_file<'a>(lines: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>)
     };
     let last = lines.next()?;
     let (blob, object) = match role {
-        Role::Large => (None, Some(ObjectId(last.strip_prefix("    object: ")?.parse().ok()?))),
-        _ => (Some(last.strip_prefix("    blob: \"")?.strip_suffix('"')?.parse().ok()?), None),
+        Role::Large => (
+            None,
+            Some(ObjectId(last.strip_prefix("    object: ")?.parse().ok()?)),
+        ),
+        _ => (
+            Some(
+                last.strip_prefix("    blob: \"")?
+                    .strip_suffix('"')?
+                    .parse()
+                    .ok()?,
+            ),
+            None,
+        ),
     };
-    Some(FileEntry { path, checksum, size: Some(size), mode: Some(mode), role, blob, object })
+    Some(FileEntry {
+        path,
+        checksum,
+        size: Some(size),
+        mode: Some(mode),
+        role,
+        blob,
+        object,
+    })
 }
 
 #[cfg(test)]
@@ -412,7 +514,10 @@ mod tests {
                 file(b"tasks/T01/model.bin", Role::Large, true),
                 file(b"tasks/T01/\xff.py", Role::Source, false),
             ],
-            dependencies: DependencyList { python_packages: vec!["pandas==2.1.4".into()], ..DependencyList::default() },
+            dependencies: DependencyList {
+                python_packages: vec!["pandas==2.1.4".into()],
+                ..DependencyList::default()
+            },
         }
     }
 
@@ -421,25 +526,60 @@ mod tests {
         let manifest = sample();
         let text = manifest.render();
         let fast = read_canonical(text.as_bytes()).expect("it is canonical");
-        let slow: Manifest = yaml::parse(text.as_bytes(), yaml::Limits::machine()).expect("it is YAML");
+        let slow: Manifest =
+            yaml::parse(text.as_bytes(), yaml::Limits::machine()).expect("it is YAML");
         assert_eq!((&fast, &slow), (&manifest, &manifest));
-        assert_eq!(Manifest::parse(text.as_bytes()).expect("it keeps the rules").render(), text);
-        assert_eq!(Manifest::parse_dependencies(text.as_bytes()).expect("they are there"), Some(manifest.dependencies.clone()));
-        let by_hand = text.replacen("schema: snapback.manifest/1\n", "# a note\nschema: snapback.manifest/1\n", 1);
-        assert_eq!(Manifest::parse_dependencies(by_hand.as_bytes()).expect("it is YAML"), Some(manifest.dependencies.clone()));
-        let empty = Manifest { files: vec![], ..manifest };
-        assert_eq!(Manifest::parse(empty.render().as_bytes()).expect("it reads"), empty);
+        assert_eq!(
+            Manifest::parse(text.as_bytes())
+                .expect("it keeps the rules")
+                .render(),
+            text
+        );
+        assert_eq!(
+            Manifest::parse_dependencies(text.as_bytes()).expect("they are there"),
+            Some(manifest.dependencies.clone())
+        );
+        let by_hand = text.replacen(
+            "schema: snapback.manifest/1\n",
+            "# a note\nschema: snapback.manifest/1\n",
+            1,
+        );
+        assert_eq!(
+            Manifest::parse_dependencies(by_hand.as_bytes()).expect("it is YAML"),
+            Some(manifest.dependencies.clone())
+        );
+        let empty = Manifest {
+            files: vec![],
+            ..manifest
+        };
+        assert_eq!(
+            Manifest::parse(empty.render().as_bytes()).expect("it reads"),
+            empty
+        );
     }
 
     #[test]
     fn names_that_yaml_reads_otherwise_than_json_survive_every_reader() {
-        for name in ["a\u{85}b", "a\u{2028}b", "\u{7f}", "\u{feff}x", "\u{fffe}", "a\tb\\", "😀"] {
+        for name in [
+            "a\u{85}b",
+            "a\u{2028}b",
+            "\u{7f}",
+            "\u{feff}x",
+            "\u{fffe}",
+            "a\tb\\",
+            "😀",
+        ] {
             let mut manifest = sample();
             manifest.files.truncate(1);
             manifest.files[0].path = RelPath::parse(name).expect("safe");
             let text = manifest.render();
-            let slow: Manifest = yaml::parse(text.as_bytes(), yaml::Limits::machine()).expect("it is YAML");
-            assert_eq!((read_canonical(text.as_bytes()), slow), (Some(manifest.clone()), manifest), "{name:?}");
+            let slow: Manifest =
+                yaml::parse(text.as_bytes(), yaml::Limits::machine()).expect("it is YAML");
+            assert_eq!(
+                (read_canonical(text.as_bytes()), slow),
+                (Some(manifest.clone()), manifest),
+                "{name:?}"
+            );
         }
         // As JSON writes it bare, which earlier manifests have; and in an escape that YAML refuses.
         let with = |path: &str| sample().render().replacen("tasks/T01/config.yaml", path, 1);
@@ -449,8 +589,15 @@ mod tests {
 
     #[test]
     fn both_readers_refuse_a_key_that_stands_twice() {
-        for more in ["schema: snapback.manifest/1\n", "files: []\n", "metadata: {}\n"] {
-            assert!(Manifest::parse((sample().render() + more).as_bytes()).is_err(), "{more}");
+        for more in [
+            "schema: snapback.manifest/1\n",
+            "files: []\n",
+            "metadata: {}\n",
+        ] {
+            assert!(
+                Manifest::parse((sample().render() + more).as_bytes()).is_err(),
+                "{more}"
+            );
         }
     }
 
@@ -459,8 +606,14 @@ mod tests {
         let text = "# snapshot-T01-v1.2.0.yaml\nmetadata:\n  task_id: \"T01\"\n  version: \"1.2.0\"\n  created_at: \"2026-02-24T05:10:00Z\"\n  git_commit: \"a1b2c3d4e5f6\"\n  git_tag: \"T01-v1.2.0\"\n  \nfiles:\n  - path: \"tasks/T01/config.yaml\"\n    checksum: \"sha256:abc123...\"\n  - path: \"tasks/T01/limit_up_strategy_new.py\"\n    checksum: \"sha256:def456...\"\n  - path: \"task_registry.json\"\n    checksum: \"sha256:ghi789...\"\n  \ndependencies:\n  python_packages:\n    - \"tushare==1.2.85\"\n    - \"pandas==2.1.4\"\n  environment_variables:\n    - \"TAVILY_API_KEY\"\n    - \"TUSHARE_TOKEN\"\n";
         let manifest = Manifest::parse(text.as_bytes()).expect("it loads");
         assert_eq!(manifest.files.len(), 3);
-        assert_eq!(manifest.dependencies.environment_variables, ["TAVILY_API_KEY", "TUSHARE_TOKEN"]);
-        assert!(manifest.files[0].digest().is_none(), "a shortened checksum proves nothing");
+        assert_eq!(
+            manifest.dependencies.environment_variables,
+            ["TAVILY_API_KEY", "TUSHARE_TOKEN"]
+        );
+        assert!(
+            manifest.files[0].digest().is_none(),
+            "a shortened checksum proves nothing"
+        );
     }
 
     #[test]
@@ -492,6 +645,9 @@ mod tests {
         for case in cases {
             assert!(Manifest::parse(case.as_bytes()).is_err(), "{case}");
         }
-        assert!(Manifest::parse(&vec![b'#'; 100 << 20]).is_err(), "100 MB are refused");
+        assert!(
+            Manifest::parse(&vec![b'#'; 100 << 20]).is_err(),
+            "100 MB are refused"
+        );
     }
 }

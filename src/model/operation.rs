@@ -39,7 +39,8 @@ pub struct FileState {
     pub size: u64,
     /// SHA-256 of the bytes as they lie in the tree.
     pub digest: Digest,
-    /// Modification time to restore: seconds and nanoseconds since 1970; `None` = the time of writing.
+    /// Modification time to restore: seconds and nanoseconds since 1970; `None` = the time of
+    /// writing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtime: Option<(i64, u32)>,
     /// Where the bytes are kept.
@@ -49,7 +50,8 @@ pub struct FileState {
 impl FileState {
     /// True when both have the same bytes, type and permission bits.
     pub fn same(&self, other: &Self) -> bool {
-        (self.link, self.digest) == (other.link, other.digest) && (self.link || self.mode == other.mode)
+        (self.link, self.digest) == (other.link, other.digest)
+            && (self.link || self.mode == other.mode)
     }
 
     /// The same of two places, at which nothing may be.
@@ -204,8 +206,12 @@ impl Step {
     /// The step's name in journals and messages.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Command { role: CommandRole::Stop } => "stop",
-            Self::Command { role: CommandRole::Start } => "start",
+            Self::Command {
+                role: CommandRole::Stop,
+            } => "stop",
+            Self::Command {
+                role: CommandRole::Start,
+            } => "start",
             Self::Files(_) => "files",
             Self::Environment(_) => "environment",
             Self::Verify { .. } => "verify",
@@ -334,8 +340,15 @@ pub struct Summary {
 
 impl From<&Operation> for Summary {
     fn from(operation: &Operation) -> Self {
-        let steps = operation.steps.iter().map(|step| step.name().to_string()).collect();
-        Self { about: operation.about.clone(), steps }
+        let steps = operation
+            .steps
+            .iter()
+            .map(|step| step.name().to_string())
+            .collect();
+        Self {
+            about: operation.about.clone(),
+            steps,
+        }
     }
 }
 
@@ -383,12 +396,16 @@ mod tests {
             OpId::new(2, 7),
             OpId::new(1, 7)
         );
-        let plan =
-            format!(r#"{{"schema":"snapback.operation/1",{about},"on_verify_fail":"keep","steps":[{{"verify":{{"version":null}}}}]}}"#);
+        let plan = format!(
+            r#"{{"schema":"snapback.operation/1",{about},"on_verify_fail":"keep","steps":[{{"verify":{{"version":null}}}}]}}"#
+        );
         let operation: Operation = serde_json::from_str(&plan).expect("it is a plan");
         assert_eq!(serde_json::to_string(&operation).expect("it renders"), plan);
         let summary = serde_json::to_string(&Summary::from(&operation)).expect("it renders");
         assert_eq!(summary, format!(r#"{{{about},"steps":["verify"]}}"#));
-        assert_eq!(serde_json::from_str::<Summary>(&summary).expect("it is one"), Summary::from(&operation));
+        assert_eq!(
+            serde_json::from_str::<Summary>(&summary).expect("it is one"),
+            Summary::from(&operation)
+        );
     }
 }

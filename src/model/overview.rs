@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    LeftOut, Manifest, Version, answer::Next, dependencies::PackageChange, operation::OpKind, plan::FileLine, report::Outcome,
-    verdict::Standing,
+    LeftOut, Manifest, Version, answer::Next, dependencies::PackageChange, operation::OpKind,
+    plan::FileLine, report::Outcome, verdict::Standing,
 };
 use crate::base::{GitId, OpId, RelPath, TaskId};
 
@@ -67,7 +67,9 @@ impl Released {
     pub fn trouble(self, active: &Version) -> Option<String> {
         match self {
             Self::Here => None,
-            Self::Elsewhere => Some(format!("the tag of {active} is not in this clone: git fetch --tags")),
+            Self::Elsewhere => Some(format!(
+                "the tag of {active} is not in this clone: git fetch --tags"
+            )),
             Self::Never => Some("the active version is not released".into()),
         }
     }
@@ -76,7 +78,10 @@ impl Released {
 impl TaskLine {
     /// True when nothing is wrong but that the active version was never released.
     pub fn lacks_only_its_release(&self) -> bool {
-        let lack = self.active.as_ref().and_then(|active| self.released.trouble(active));
+        let lack = self
+            .active
+            .as_ref()
+            .and_then(|active| self.released.trouble(active));
         self.released == Released::Never && lack.is_some_and(|lack| lack == self.trouble)
     }
 }
@@ -220,8 +225,8 @@ pub struct Difference {
     pub packages: Vec<PackageChange>,
     /// Environment variables: name, and true when it is new, false when it goes.
     pub variables: Vec<(String, bool)>,
-    /// The versions of which it is not known what they depend on: then no package and no variable is
-    /// listed.
+    /// The versions of which it is not known what they depend on: then no package and no variable
+    /// is listed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<Version>,
     /// What is not known of how packages differ, a sentence each.

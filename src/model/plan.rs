@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::{LeftOut, Version, dependencies::PackageChange, drill::Touched, operation::OpKind, trust::CommandState};
+use super::{
+    LeftOut, Version, dependencies::PackageChange, drill::Touched, operation::OpKind,
+    trust::CommandState,
+};
 use crate::base::{RelPath, TaskId};
 
 /// What one path goes through.

@@ -1,4 +1,5 @@
-//! What an operation did: the one object behind the text, the JSON, the report file and the exit code.
+//! What an operation did: the one object behind the text, the JSON, the report file and the exit
+//! code.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -87,7 +88,9 @@ impl Report {
     /// The text that is kept: JSON, whose last field is the digest of the text without that field.
     pub fn render(&self) -> String {
         let text = serde_json::to_string_pretty(self).expect("because plain data always renders");
-        let body = text.strip_suffix("\n}").expect("because a report has fields");
+        let body = text
+            .strip_suffix("\n}")
+            .expect("because a report has fields");
         format!("{body}{CHECKSUM}{}{END}", Digest::of(text.as_bytes()))
     }
 
@@ -97,7 +100,10 @@ impl Report {
     /// When the text is not what was written.
     pub fn parse(bytes: &[u8]) -> Result<Self, Damaged> {
         let text = std::str::from_utf8(bytes).map_err(|error| Damaged(error.to_string()))?;
-        let whole = match text.strip_suffix(END).and_then(|text| text.rsplit_once(CHECKSUM)) {
+        let whole = match text
+            .strip_suffix(END)
+            .and_then(|text| text.rsplit_once(CHECKSUM))
+        {
             Some((body, checksum)) => {
                 let whole = format!("{body}\n}}");
                 if Digest::of(whole.as_bytes()).to_string() != checksum {
@@ -107,12 +113,22 @@ impl Report {
             }
             None => text.to_string(),
         };
-        let fields: serde_json::Value = serde_json::from_str(&whole).map_err(|error| Damaged(error.to_string()))?;
-        let report: Self = Self::deserialize(&fields).map_err(|error| Damaged(error.to_string()))?;
+        let fields: serde_json::Value =
+            serde_json::from_str(&whole).map_err(|error| Damaged(error.to_string()))?;
+        let report: Self =
+            Self::deserialize(&fields).map_err(|error| Damaged(error.to_string()))?;
         // A checksum whose place was changed is a field that no report has.
         let known = serde_json::to_value(&report).expect("because plain data always renders");
-        let is_known = |field: &String| known.get(field).is_some() || ["exit_code", "timeline", "kept"].contains(&field.as_str());
-        match fields.as_object().into_iter().flat_map(|fields| fields.keys()).find(|field| !is_known(field)) {
+        let is_known = |field: &String| {
+            known.get(field).is_some()
+                || ["exit_code", "timeline", "kept"].contains(&field.as_str())
+        };
+        match fields
+            .as_object()
+            .into_iter()
+            .flat_map(|fields| fields.keys())
+            .find(|field| !is_known(field))
+        {
             Some(field) => Err(Damaged(format!("it holds {field:?}"))),
             None => Ok(report),
         }
@@ -168,7 +184,12 @@ mod tests {
             verification: None,
             exit_code: None,
             notes: vec!["one".into()],
-            timeline: vec![Moment { what: "files".into(), at_ms: 0, took_ms: 1, end: MomentEnd::Done }],
+            timeline: vec![Moment {
+                what: "files".into(),
+                at_ms: 0,
+                took_ms: 1,
+                end: MomentEnd::Done,
+            }],
             share: Vec::new(),
             kept: Vec::new(),
             of_release: false,
@@ -177,11 +198,20 @@ mod tests {
 
     #[test]
     fn a_report_comes_back_and_old_ones_without_a_checksum_do_too() {
-        assert_eq!(Report::parse(report().render().as_bytes()).expect("it is whole"), report());
+        assert_eq!(
+            Report::parse(report().render().as_bytes()).expect("it is whole"),
+            report()
+        );
         let old = serde_json::to_vec_pretty(&report()).expect("it renders");
         assert_eq!(Report::parse(&old).expect("it is whole"), report());
-        let json: serde_json::Value = serde_json::from_str(&report().render()).expect("it stays JSON");
-        assert!(json["checksum"].as_str().is_some_and(|text| text.starts_with("sha256:")), "{json}");
+        let json: serde_json::Value =
+            serde_json::from_str(&report().render()).expect("it stays JSON");
+        assert!(
+            json["checksum"]
+                .as_str()
+                .is_some_and(|text| text.starts_with("sha256:")),
+            "{json}"
+        );
     }
 
     #[test]
@@ -191,7 +221,10 @@ mod tests {
             for value in 0..=255 {
                 let mut bytes = whole.clone();
                 bytes[at] = value;
-                assert!(bytes == whole || Report::parse(&bytes).is_err(), "byte {at} as {value}");
+                assert!(
+                    bytes == whole || Report::parse(&bytes).is_err(),
+                    "byte {at} as {value}"
+                );
             }
             assert!(Report::parse(&whole[..at]).is_err(), "cut at {at}");
         }

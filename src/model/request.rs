@@ -85,7 +85,8 @@ pub enum NextVersion {
 pub struct CreateSnapshot {
     /// The task.
     pub task: TaskId,
-    /// Its version; `None` = the version in the config if it is not released yet, else a patch bump.
+    /// Its version; `None` = the version in the config if it is not released yet, else a patch
+    /// bump.
     pub version: Option<NextVersion>,
     /// Why.
     pub message: String,
@@ -99,13 +100,17 @@ pub struct CreateSnapshot {
 
 /// Asks for a return to a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, reason = "four independent choices, each a flag of its own")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "four independent choices, each a flag of its own"
+)]
 pub struct Rollback {
     /// The task.
     pub task: TaskId,
     /// An optimistic lock: must equal the active version.
     pub from: Option<Version>,
-    /// The target; `None` = the newest version proven good, not bad or held, older than the active one.
+    /// The target; `None` = the newest version proven good, not bad or held, older than the active
+    /// one.
     pub to: Option<Version>,
     /// Why.
     pub message: String,

@@ -16,7 +16,8 @@ pub struct Settings {
     pub snapshots: RelPath,
     /// The tasks, sorted by id.
     pub tasks: Vec<TaskSpec>,
-    /// Tasks whose settings cannot be used, sorted: nothing is known of them but that they are there.
+    /// Tasks whose settings cannot be used, sorted: nothing is known of them but that they are
+    /// there.
     pub left_out: Vec<TaskId>,
     /// What happens when level 3 or 4 fails after a rollback.
     pub on_verify_fail: OnVerifyFail,
@@ -46,7 +47,10 @@ pub struct ReleaseSettings {
 impl Settings {
     /// Finds a task.
     pub fn task(&self, id: &TaskId) -> Option<&TaskSpec> {
-        self.tasks.binary_search_by(|task| task.id.cmp(id)).ok().map(|at| &self.tasks[at])
+        self.tasks
+            .binary_search_by(|task| task.id.cmp(id))
+            .ok()
+            .map(|at| &self.tasks[at])
     }
 
     /// True for a task, even when its settings cannot be used.
@@ -56,7 +60,11 @@ impl Settings {
 
     /// The task, when there is one only.
     pub fn only_task(&self) -> Option<&TaskSpec> {
-        if let [only] = self.tasks.as_slice() { Some(only).filter(|_| self.left_out.is_empty()) } else { None }
+        if let [only] = self.tasks.as_slice() {
+            Some(only).filter(|_| self.left_out.is_empty())
+        } else {
+            None
+        }
     }
 
     /// The path of a release's manifest: `<snapshots>/snapshot-<task>-v<version>.yaml`.
@@ -85,7 +93,10 @@ pub enum OnVerifyFail {
 
 impl OnVerifyFail {
     /// True for what happens when nobody says otherwise.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde passes a reference"
+    )]
     pub(super) fn is_undo(&self) -> bool {
         *self == Self::Undo
     }

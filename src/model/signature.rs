@@ -72,12 +72,21 @@ pub struct Judgement {
 impl Judgement {
     /// One without signer and key.
     pub fn only(state: State, why: impl Into<String>) -> Self {
-        Self { state, signer: None, key: None, why: why.into() }
+        Self {
+            state,
+            signer: None,
+            key: None,
+            why: why.into(),
+        }
     }
 
     /// What was seen of the signature of `what`, one fact a line.
     pub fn evidence(&self, what: &str) -> Vec<String> {
-        let mut lines = vec![format!("{what}signature: {} ({})", self.state.word(), self.why)];
+        let mut lines = vec![format!(
+            "{what}signature: {} ({})",
+            self.state.word(),
+            self.why
+        )];
         lines.extend(self.signer.iter().map(|signer| format!("signer: {signer}")));
         lines.extend(self.key.iter().map(|key| format!("key: {key}")));
         lines
@@ -87,7 +96,8 @@ impl Judgement {
 /// How a release is signed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Signing {
-    /// The tag as git is set up (`tag.gpgSign`, `tag.forceSignAnnotated`), the manifest as the settings say.
+    /// The tag as git is set up (`tag.gpgSign`, `tag.forceSignAnnotated`), the manifest as the
+    /// settings say.
     #[default]
     AsConfigured,
     /// Not at all.
@@ -130,8 +140,13 @@ impl FromStr for KeyId {
     type Err = NotAKey;
 
     fn from_str(text: &str) -> Result<Self, NotAKey> {
-        let bytes = text.strip_prefix("ed25519:").and_then(|key| STANDARD.decode(key).ok());
-        bytes.and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or_else(|| NotAKey(text.to_string()))
+        let bytes = text
+            .strip_prefix("ed25519:")
+            .and_then(|key| STANDARD.decode(key).ok());
+        bytes
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(Self)
+            .ok_or_else(|| NotAKey(text.to_string()))
     }
 }
 
@@ -191,7 +206,11 @@ pub enum Unread {
 impl ManifestSignature {
     /// The line, with its end.
     pub fn trailer(&self) -> String {
-        format!("{SIGNATURE_TRAILER}{} {}\n", self.key, STANDARD.encode(self.bytes))
+        format!(
+            "{SIGNATURE_TRAILER}{} {}\n",
+            self.key,
+            STANDARD.encode(self.bytes)
+        )
     }
 
     /// The one in a tag's message, whose last paragraph has it; what stands above is the user's.
@@ -199,11 +218,19 @@ impl ManifestSignature {
     /// # Errors
     /// Why there is none that can be judged.
     pub fn in_message(message: &str) -> Result<Self, Unread> {
-        let last = message.trim_end_matches('\n').rsplit("\n\n").next().unwrap_or_default();
-        let mut lines = last.lines().filter_map(|line| line.strip_prefix(SIGNATURE_TRAILER));
+        let last = message
+            .trim_end_matches('\n')
+            .rsplit("\n\n")
+            .next()
+            .unwrap_or_default();
+        let mut lines = last
+            .lines()
+            .filter_map(|line| line.strip_prefix(SIGNATURE_TRAILER));
         let line = lines.next().ok_or(Unread::Missing)?;
         if lines.next().is_some() {
-            return Err(Unread::Wrong("there is more than one, and a release has one"));
+            return Err(Unread::Wrong(
+                "there is more than one, and a release has one",
+            ));
         }
         let wrong = Unread::Wrong("it is not written as one is");
         let (key, signature) = line.split_once(' ').ok_or(wrong.clone())?;
@@ -212,7 +239,10 @@ impl ManifestSignature {
             Some((algorithm, _)) => return Err(Unread::Unknown(algorithm.to_string())),
             None => return Err(wrong),
         }
-        let bytes = STANDARD.decode(signature).ok().and_then(|bytes| bytes.try_into().ok());
+        let bytes = STANDARD
+            .decode(signature)
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok());
         match (key.parse(), bytes) {
             (Ok(key), Some(bytes)) => Ok(Self { key, bytes }),
             _ => Err(wrong),
@@ -225,30 +255,56 @@ mod tests {
     use super::*;
 
     fn signature() -> ManifestSignature {
-        ManifestSignature { key: KeyId([7; 32]), bytes: [9; 64] }
+        ManifestSignature {
+            key: KeyId([7; 32]),
+            bytes: [9; 64],
+        }
     }
 
     #[test]
     fn a_signature_comes_back_from_the_last_paragraph_only() {
         let line = signature().trailer();
-        assert_eq!(ManifestSignature::in_message(&format!("why\n\nSnapback-Task: T01\n{line}")), Ok(signature()));
-        assert_eq!(ManifestSignature::in_message(&format!("why\n\n{line}\nSnapback-Task: T01\n")), Err(Unread::Missing));
+        assert_eq!(
+            ManifestSignature::in_message(&format!("why\n\nSnapback-Task: T01\n{line}")),
+            Ok(signature())
+        );
+        assert_eq!(
+            ManifestSignature::in_message(&format!("why\n\n{line}\nSnapback-Task: T01\n")),
+            Err(Unread::Missing)
+        );
         assert_eq!(ManifestSignature::in_message(""), Err(Unread::Missing));
     }
 
     #[test]
     fn two_are_none_even_when_they_are_the_same() {
         let line = signature().trailer();
-        assert!(matches!(ManifestSignature::in_message(&format!("why\n\n{line}{line}")), Err(Unread::Wrong(_))));
-        let other = ManifestSignature { key: KeyId([8; 32]), ..signature() }.trailer();
-        assert!(matches!(ManifestSignature::in_message(&format!("why\n\n{line}{other}")), Err(Unread::Wrong(_))));
+        assert!(matches!(
+            ManifestSignature::in_message(&format!("why\n\n{line}{line}")),
+            Err(Unread::Wrong(_))
+        ));
+        let other = ManifestSignature {
+            key: KeyId([8; 32]),
+            ..signature()
+        }
+        .trailer();
+        assert!(matches!(
+            ManifestSignature::in_message(&format!("why\n\n{line}{other}")),
+            Err(Unread::Wrong(_))
+        ));
     }
 
     #[test]
     fn every_other_way_to_write_one_is_refused() {
         let line = signature().trailer();
-        let (key, bytes) = line.trim_end().strip_prefix(SIGNATURE_TRAILER).unwrap().split_once(' ').unwrap();
-        let read = |text: String| ManifestSignature::in_message(&format!("x\n\n{SIGNATURE_TRAILER}{text}\n"));
+        let (key, bytes) = line
+            .trim_end()
+            .strip_prefix(SIGNATURE_TRAILER)
+            .unwrap()
+            .split_once(' ')
+            .unwrap();
+        let read = |text: String| {
+            ManifestSignature::in_message(&format!("x\n\n{SIGNATURE_TRAILER}{text}\n"))
+        };
         assert_eq!(read(format!("{key} {bytes}")), Ok(signature()));
         for text in [
             key.to_string(),
@@ -265,7 +321,10 @@ mod tests {
             format!("ed25519: {bytes}"),
             String::new(),
         ] {
-            assert!(matches!(read(text.clone()), Err(Unread::Wrong(_))), "{text}");
+            assert!(
+                matches!(read(text.clone()), Err(Unread::Wrong(_))),
+                "{text}"
+            );
         }
         for algorithm in ["hmac-sha256", "ED25519", "ed25519ph", "none", ""] {
             let text = format!("{algorithm}{} {bytes}", &key["ed25519".len()..]);
@@ -277,9 +336,13 @@ mod tests {
     fn a_key_is_written_in_one_way() {
         let text = KeyId([7; 32]).to_string();
         assert_eq!(text.parse::<KeyId>().unwrap(), KeyId([7; 32]));
-        for text in
-            [text.to_uppercase(), text.trim_end_matches('=').into(), format!("{text} "), text.replace("ed25519", "rsa"), String::new()]
-        {
+        for text in [
+            text.to_uppercase(),
+            text.trim_end_matches('=').into(),
+            format!("{text} "),
+            text.replace("ed25519", "rsa"),
+            String::new(),
+        ] {
             assert!(text.parse::<KeyId>().is_err(), "{text}");
         }
     }

@@ -81,7 +81,8 @@ pub struct GcReport {
 impl GcReport {
     /// True when something was changed.
     pub fn is_change(&self) -> bool {
-        !self.dry_run && self.removed_packs + self.rewritten_packs + self.leftovers + self.migrated > 0
+        !self.dry_run
+            && self.removed_packs + self.rewritten_packs + self.leftovers + self.migrated > 0
     }
 }
 

@@ -43,7 +43,10 @@ const ROLLBACK_FROM: &str = "-rollback-from-v";
 impl TagName {
     /// The tag of a release.
     pub fn release(task: &TaskId, version: &Version) -> Self {
-        Self::Release { task: task.clone(), version: version.clone() }
+        Self::Release {
+            task: task.clone(),
+            version: version.clone(),
+        }
     }
 
     /// Reads a tag name; of several readings the one with the longest id.
@@ -56,14 +59,19 @@ impl TagName {
         name.contains(ROLLBACK_FROM)
     }
 
-    /// Everything that a tag name can mean, the longest id first. Ids may contain `-v` themselves, so
-    /// each `-v` is tried whose rest is legal and whose prefix is a known task. `T01-v2` beside `T01` is
-    /// never in doubt; `T01-v1.0.0-v2.0.0` is, where both `T01` and `T01-v1.0.0` are tasks.
-    pub fn readings<'a>(name: &'a str, is_task: &'a dyn Fn(&TaskId) -> bool) -> impl Iterator<Item = Self> + 'a {
+    /// Everything that a tag name can mean, the longest id first. Ids may contain `-v` themselves,
+    /// so each `-v` is tried whose rest is legal and whose prefix is a known task. `T01-v2` beside
+    /// `T01` is never in doubt; `T01-v1.0.0-v2.0.0` is, where both `T01` and `T01-v1.0.0` are
+    /// tasks.
+    pub fn readings<'a>(
+        name: &'a str,
+        is_task: &'a dyn Fn(&TaskId) -> bool,
+    ) -> impl Iterator<Item = Self> + 'a {
         name.rmatch_indices("-v").filter_map(move |(at, _)| {
             let rest = &name[at + 2..];
             // Cheap test first: thousands of foreign tags must cost nothing.
-            rest.starts_with(|c: char| c.is_ascii_digit()).then_some(())?;
+            rest.starts_with(|c: char| c.is_ascii_digit())
+                .then_some(())?;
             let task: TaskId = name[..at].parse().ok()?;
             is_task(&task).then_some(())?;
             Self::parse_rest(task, rest)
@@ -73,13 +81,26 @@ impl TagName {
     /// Reads what follows `<task>-v`.
     fn parse_rest(task: TaskId, rest: &str) -> Option<Self> {
         let Some((to, from)) = rest.split_once(ROLLBACK_FROM) else {
-            return Some(Self::Release { task, version: rest.parse().ok()? });
+            return Some(Self::Release {
+                task,
+                version: rest.parse().ok()?,
+            });
         };
         let (from, nth) = match from.split_once('+') {
             None => (from, 1),
-            Some((from, nth)) => (from, nth.parse().ok().filter(|n| *n >= 2 && nth == format!("{n}"))?),
+            Some((from, nth)) => (
+                from,
+                nth.parse()
+                    .ok()
+                    .filter(|n| *n >= 2 && nth == format!("{n}"))?,
+            ),
         };
-        Some(Self::Marker { task, to: to.parse().ok()?, from: from.parse().ok()?, nth })
+        Some(Self::Marker {
+            task,
+            to: to.parse().ok()?,
+            from: from.parse().ok()?,
+            nth,
+        })
     }
 
     /// The task it speaks of.
@@ -104,8 +125,18 @@ impl fmt::Display for TagName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Release { task, version } => write!(f, "{task}-v{version}"),
-            Self::Marker { task, to, from, nth: 1 } => write!(f, "{task}-v{to}{ROLLBACK_FROM}{from}"),
-            Self::Marker { task, to, from, nth } => write!(f, "{task}-v{to}{ROLLBACK_FROM}{from}+{nth}"),
+            Self::Marker {
+                task,
+                to,
+                from,
+                nth: 1,
+            } => write!(f, "{task}-v{to}{ROLLBACK_FROM}{from}"),
+            Self::Marker {
+                task,
+                to,
+                from,
+                nth,
+            } => write!(f, "{task}-v{to}{ROLLBACK_FROM}{from}+{nth}"),
         }
     }
 }
@@ -123,13 +154,22 @@ mod tests {
     #[test]
     fn ids_that_are_prefixes_of_each_other_do_not_mix() {
         let tasks = ["T01", "T010", "T01-v2"];
-        for (name, task, version) in
-            [("T01-v1.2.0", "T01", "1.2.0"), ("T010-v1.2.0", "T010", "1.2.0"), ("T01-v2-v1.0.0", "T01-v2", "1.0.0")]
-        {
-            let expected = TagName::release(&task.parse().expect("id"), &version.parse().expect("version"));
+        for (name, task, version) in [
+            ("T01-v1.2.0", "T01", "1.2.0"),
+            ("T010-v1.2.0", "T010", "1.2.0"),
+            ("T01-v2-v1.0.0", "T01-v2", "1.0.0"),
+        ] {
+            let expected = TagName::release(
+                &task.parse().expect("id"),
+                &version.parse().expect("version"),
+            );
             assert_eq!(parse(name, &tasks), Some(expected));
         }
-        assert_eq!(parse("T99-v1.0.0", &tasks), None, "an unknown task is not guessed");
+        assert_eq!(
+            parse("T99-v1.0.0", &tasks),
+            None,
+            "an unknown task is not guessed"
+        );
     }
 
     #[test]
@@ -139,7 +179,9 @@ mod tests {
         let again = parse("T01-v1.2.0-rollback-from-v1.3.0+2", &["T01"]).expect("it is a marker");
         assert!(matches!(&again, TagName::Marker { nth: 2, .. }));
         let hotfix = parse("T01-v1.2.0-hotfix-20260224", &["T01"]).expect("it is a release");
-        assert!(matches!(&hotfix, TagName::Release { version, .. } if version.hotfix_day() == Some("20260224")));
+        assert!(
+            matches!(&hotfix, TagName::Release { version, .. } if version.hotfix_day() == Some("20260224"))
+        );
     }
 
     #[test]
@@ -147,14 +189,26 @@ mod tests {
         let readings = |name: &str, tasks: &[&str]| -> Vec<String> {
             let is_task = |id: &TaskId| tasks.contains(&id.as_str());
             TagName::readings(name, &is_task)
-                .map(|name| format!("{} {name:?}", name.task()).split(' ').next().unwrap_or("").into())
+                .map(|name| {
+                    format!("{} {name:?}", name.task())
+                        .split(' ')
+                        .next()
+                        .unwrap_or("")
+                        .into()
+                })
                 .collect()
         };
         let tasks = ["T01", "T01-v1.0.0", "T01-v2", "T01-v1.0.0-rollback-from"];
         assert_eq!(readings("T01-v1.0.0-v2.0.0", &tasks), ["T01-v1.0.0", "T01"]);
         assert_eq!(readings("T01-v1.0.0-v2.0.0", &tasks[1..]), ["T01-v1.0.0"]);
-        assert_eq!(readings("T01-v1.0.0-rollback-from-v2.0.0", &tasks), ["T01-v1.0.0-rollback-from", "T01"]);
-        assert_eq!(readings("T01-v1.0.0-v2.0.0-rollback-from-v1.0.0", &tasks), ["T01-v1.0.0", "T01"]);
+        assert_eq!(
+            readings("T01-v1.0.0-rollback-from-v2.0.0", &tasks),
+            ["T01-v1.0.0-rollback-from", "T01"]
+        );
+        assert_eq!(
+            readings("T01-v1.0.0-v2.0.0-rollback-from-v1.0.0", &tasks),
+            ["T01-v1.0.0", "T01"]
+        );
         assert_eq!(readings("T01-v2-v1.0.0", &tasks), ["T01-v2"]);
         assert_eq!(readings("T01-v1.0.0", &tasks), ["T01"]);
         assert_eq!(readings("T01-v1.2.0-hotfix-20260224", &tasks), ["T01"]);
@@ -189,7 +243,8 @@ mod tests {
             let pre = pre.map(|p| format!("-{p}")).unwrap_or_default();
             let (Ok(to), Ok(from)) = (format!("{a}.{b}.{c}{pre}").parse::<Version>(), format!("{d}.{e}.{f}").parse::<Version>()) else { return Ok(()) };
             let task: TaskId = task.parse().expect("assumed above");
-            // The one ambiguity left is a task whose id itself continues like a version of another known task.
+            // The one ambiguity left is a task whose id itself continues like a version of another
+            // known task.
             for tag in [TagName::release(&task, &to), TagName::Marker { task: task.clone(), to: to.clone(), from: from.clone(), nth }] {
                 prop_assert_eq!(TagName::parse(&tag.to_string(), |id| *id == task), Some(tag));
             }

@@ -72,7 +72,11 @@ pub struct ConfiguredCommand {
 /// Reads a folder, which unlike other paths may be the top itself.
 fn top_or_below<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<RelPath, D::Error> {
     let text = String::deserialize(deserializer)?;
-    if text.is_empty() { Ok(RelPath::root()) } else { RelPath::from_text(&text).map_err(serde::de::Error::custom) }
+    if text.is_empty() {
+        Ok(RelPath::root())
+    } else {
+        RelPath::from_text(&text).map_err(serde::de::Error::custom)
+    }
 }
 
 impl ConfiguredCommand {
@@ -122,16 +126,25 @@ pub fn commands_of(task: &TaskSpec, config: &str) -> Vec<ConfiguredCommand> {
         config: config.to_string(),
     };
     let of = |role: Role, spec: &CommandSpec| make(role, spec.run.clone(), spec.timeout);
-    let mut all: Vec<ConfiguredCommand> = task.stop.iter().map(|spec| of(Role::Stop, spec)).collect();
+    let mut all: Vec<ConfiguredCommand> =
+        task.stop.iter().map(|spec| of(Role::Stop, spec)).collect();
     all.extend(task.start.iter().map(|spec| of(Role::Start, spec)));
     all.extend(task.smoke.iter().map(|spec| of(Role::Smoke, spec)));
     all.extend(task.probes.iter().filter_map(|probe| match probe {
         Probe::Command(spec) => Some(of(Role::Probe, spec)),
-        Probe::Port(host, port, limit) => Some(make(Role::Probe, format!("connect to {host}:{port}"), *limit)),
+        Probe::Port(host, port, limit) => Some(make(
+            Role::Probe,
+            format!("connect to {host}:{port}"),
+            *limit,
+        )),
         Probe::Http(url, limit) => Some(make(Role::Probe, format!("GET {url}"), *limit)),
         Probe::DiskFree(_) => None,
     }));
-    all.extend(task.guard.iter().map(|rule| make(Role::Metric, rule.metric.describe(), rule.metric.timeout())));
+    all.extend(
+        task.guard
+            .iter()
+            .map(|rule| make(Role::Metric, rule.metric.describe(), rule.metric.timeout())),
+    );
     all.extend(task.venv.iter().map(|venv| {
         let run = format!("build {venv} anew, with the Python that is in it and pip or uv");
         make(Role::Environment, run, Duration::ZERO)
@@ -142,7 +155,11 @@ pub fn commands_of(task: &TaskSpec, config: &str) -> Vec<ConfiguredCommand> {
 /// The channels through which alerts go.
 pub fn channels_of(alerts: &AlertSettings, config: &str) -> Vec<ConfiguredCommand> {
     let limit = u64::try_from(alerts.limit.as_millis()).unwrap_or(u64::MAX);
-    let trusting = alerts.ca_file.as_ref().map(|file| format!(", trusting {file}")).unwrap_or_default();
+    let trusting = alerts
+        .ca_file
+        .as_ref()
+        .map(|file| format!(", trusting {file}"))
+        .unwrap_or_default();
     let channel = |spec: &ChannelSpec| ConfiguredCommand {
         task: None,
         role: Role::Alert,
@@ -183,35 +200,82 @@ mod tests {
     fn another_byte_anywhere_is_another_command() {
         let one = command();
         let others = [
-            ConfiguredCommand { task: Some("T02".parse().expect("it is an id")), ..command() },
-            ConfiguredCommand { task: None, ..command() },
-            ConfiguredCommand { role: Role::Probe, ..command() },
-            ConfiguredCommand { run: "python smoke.py ".into(), ..command() },
-            ConfiguredCommand { dir: RelPath::own("tasks/T0"), ..command() },
-            ConfiguredCommand { timeout_ms: 1001, ..command() },
-            ConfiguredCommand { config: "snapback.yml".into(), ..command() },
+            ConfiguredCommand {
+                task: Some("T02".parse().expect("it is an id")),
+                ..command()
+            },
+            ConfiguredCommand {
+                task: None,
+                ..command()
+            },
+            ConfiguredCommand {
+                role: Role::Probe,
+                ..command()
+            },
+            ConfiguredCommand {
+                run: "python smoke.py ".into(),
+                ..command()
+            },
+            ConfiguredCommand {
+                dir: RelPath::own("tasks/T0"),
+                ..command()
+            },
+            ConfiguredCommand {
+                timeout_ms: 1001,
+                ..command()
+            },
+            ConfiguredCommand {
+                config: "snapback.yml".into(),
+                ..command()
+            },
         ];
         assert_eq!(one.digest(), command().digest());
         for other in &others {
             assert_ne!(one.digest(), other.digest(), "{other:?}");
         }
         // A byte that moves from one field to the next is seen, too.
-        let moved = ConfiguredCommand { run: "python smoke.pyt".into(), dir: RelPath::own("asks/T01"), ..command() };
+        let moved = ConfiguredCommand {
+            run: "python smoke.pyt".into(),
+            dir: RelPath::own("asks/T01"),
+            ..command()
+        };
         assert_ne!(one.digest(), moved.digest());
     }
 
     #[test]
     fn what_is_written_is_read_the_top_and_the_whole_repository_too() {
-        for command in [command(), ConfiguredCommand { task: None, dir: RelPath::root(), ..command() }] {
+        for command in [
+            command(),
+            ConfiguredCommand {
+                task: None,
+                dir: RelPath::root(),
+                ..command()
+            },
+        ] {
             let text = serde_json::to_string(&command).expect("it renders");
-            assert_eq!(serde_json::from_str::<ConfiguredCommand>(&text).expect("it reads"), command);
+            assert_eq!(
+                serde_json::from_str::<ConfiguredCommand>(&text).expect("it reads"),
+                command
+            );
         }
     }
 
     #[test]
     fn the_digest_of_a_set_knows_no_order_and_misses_nothing() {
-        let (one, two) = (command(), ConfiguredCommand { run: "true".into(), ..command() });
-        assert_eq!(digest_of_all(&[one.clone(), two.clone()]), digest_of_all(&[two.clone(), one.clone()]));
-        assert_ne!(digest_of_all(std::slice::from_ref(&one)), digest_of_all(&[one, two]));
+        let (one, two) = (
+            command(),
+            ConfiguredCommand {
+                run: "true".into(),
+                ..command()
+            },
+        );
+        assert_eq!(
+            digest_of_all(&[one.clone(), two.clone()]),
+            digest_of_all(&[two.clone(), one.clone()])
+        );
+        assert_ne!(
+            digest_of_all(std::slice::from_ref(&one)),
+            digest_of_all(&[one, two])
+        );
     }
 }

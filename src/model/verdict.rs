@@ -59,8 +59,15 @@ impl TryFrom<String> for NewWord {
     type Error = &'static str;
 
     fn try_from(word: String) -> Result<Self, Self::Error> {
-        let fits = (1..=40).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-        if fits { Ok(Self(word)) } else { Err("no verdict is written so") }
+        let fits = (1..=40).contains(&word.len())
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        if fits {
+            Ok(Self(word))
+        } else {
+            Err("no verdict is written so")
+        }
     }
 }
 
@@ -68,14 +75,16 @@ impl TryFrom<String> for NewWord {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Meant {
-    /// The digest of its manifest: the tag may be made anew, signed or not, and names the same release.
+    /// The digest of its manifest: the tag may be made anew, signed or not, and names the same
+    /// release.
     Manifest(Digest),
     /// The commit of a tag that names no manifest.
     Commit(GitId),
 }
 
 impl Meant {
-    /// True unless both are known and are not the same: what names no release is of whatever has the number.
+    /// True unless both are known and are not the same: what names no release is of whatever has
+    /// the number.
     pub fn may_be(said: Option<&Self>, here: Option<&Self>) -> bool {
         said.is_none() || here.is_none() || said == here
     }
@@ -107,8 +116,8 @@ pub struct VerdictRecord {
     /// knowledge of something else counts more, whatever the clocks say. Older records have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
-    /// Of `proven`: the failures that its writer knew of, by [`VerdictRecord::mark`]; no other ones are
-    /// mended by it. Older records have none, and mend what is before them in the order.
+    /// Of `proven`: the failures that its writer knew of, by [`VerdictRecord::mark`]; no other ones
+    /// are mended by it. Older records have none, and mend what is before them in the order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mends: Option<Vec<String>>,
 }
@@ -116,15 +125,22 @@ pub struct VerdictRecord {
 impl VerdictRecord {
     /// True when both say the same, whatever their writers knew.
     pub fn says_the_same(&self, other: &Self) -> bool {
-        let said = |record: &Self| Self { seq: None, mends: None, ..record.clone() };
+        let said = |record: &Self| Self {
+            seq: None,
+            mends: None,
+            ..record.clone()
+        };
         said(self) == said(other)
     }
 
-    /// True for what is shared with other clones: what people, rollbacks and checks say of a version.
-    /// What the storage of one clone holds is nobody else's matter, and a word that is not known was
-    /// shared by the program that knows it.
+    /// True for what is shared with other clones: what people, rollbacks and checks say of a
+    /// version. What the storage of one clone holds is nobody else's matter, and a word that is not
+    /// known was shared by the program that knows it.
     pub fn is_shared(&self) -> bool {
-        !matches!(self.verdict, Verdict::Damaged | Verdict::Whole | Verdict::Unknown(_))
+        !matches!(
+            self.verdict,
+            Verdict::Damaged | Verdict::Whole | Verdict::Unknown(_)
+        )
     }
 
     /// What another record names this one by: the first 128 bits of its digest, in hex.
@@ -139,11 +155,21 @@ impl VerdictRecord {
         let mut record = self.clone();
         if record.seq.is_none() {
             // What stays here is counted apart: other clones must not see numbers that nobody gave.
-            let is_local = |record: &Self| matches!(record.verdict, Verdict::Damaged | Verdict::Whole);
-            record.seq = Some(next_seq(known.iter().filter(|other| is_local(other) == is_local(&record))));
+            let is_local =
+                |record: &Self| matches!(record.verdict, Verdict::Damaged | Verdict::Whole);
+            record.seq = Some(next_seq(
+                known
+                    .iter()
+                    .filter(|other| is_local(other) == is_local(&record)),
+            ));
         }
         if record.verdict == Verdict::Proven && record.mends.is_none() {
-            record.mends = Some(unmended(known).iter().map(|failure| failure.mark()).collect());
+            record.mends = Some(
+                unmended(known)
+                    .iter()
+                    .map(|failure| failure.mark())
+                    .collect(),
+            );
         }
         record
     }
@@ -152,10 +178,20 @@ impl VerdictRecord {
 /// The failures among the records of one version, in their order, that no proof knew of.
 pub fn unmended(records: &[VerdictRecord]) -> Vec<&VerdictRecord> {
     let is_proof = |record: &&VerdictRecord| record.verdict == Verdict::Proven;
-    let mended: HashSet<&String> = records.iter().filter(is_proof).filter_map(|proof| proof.mends.as_ref()).flatten().collect();
-    let old = records.iter().rposition(|record| record.verdict == Verdict::Proven && record.mends.is_none());
+    let mended: HashSet<&String> = records
+        .iter()
+        .filter(is_proof)
+        .filter_map(|proof| proof.mends.as_ref())
+        .flatten()
+        .collect();
+    let old = records
+        .iter()
+        .rposition(|record| record.verdict == Verdict::Proven && record.mends.is_none());
     let later = &records[old.map_or(0, |old| old + 1)..];
-    later.iter().filter(|record| record.verdict == Verdict::Failed && !mended.contains(&record.mark())).collect()
+    later
+        .iter()
+        .filter(|record| record.verdict == Verdict::Failed && !mended.contains(&record.mark()))
+        .collect()
 }
 
 /// Brings the records of one version into the order in which they count, the last one most; a union
@@ -164,11 +200,23 @@ pub fn unmended(records: &[VerdictRecord]) -> Vec<&VerdictRecord> {
 /// Of what was said without knowing of each other, the more careful word wins.
 pub fn in_order(records: &mut [VerdictRecord]) {
     let count = records.iter().filter(|record| record.seq.is_some()).count();
-    let careful = |verdict: &Verdict| matches!(verdict, Verdict::Held | Verdict::Bad | Verdict::Pinned | Verdict::Failed);
-    records.sort_by_cached_key(|record| match record.seq.filter(|seq| is_counted(*seq, count)) {
-        None => (0, false, record.at, format!("{record:?}")),
-        Some(seq) => (seq, careful(&record.verdict), record.at, format!("{record:?}")),
-    });
+    let careful = |verdict: &Verdict| {
+        matches!(
+            verdict,
+            Verdict::Held | Verdict::Bad | Verdict::Pinned | Verdict::Failed
+        )
+    };
+    records.sort_by_cached_key(
+        |record| match record.seq.filter(|seq| is_counted(*seq, count)) {
+            None => (0, false, record.at, format!("{record:?}")),
+            Some(seq) => (
+                seq,
+                careful(&record.verdict),
+                record.at,
+                format!("{record:?}"),
+            ),
+        },
+    );
 }
 
 /// True for a number that one of so many writers can have come to; some records may be lost.
@@ -180,15 +228,25 @@ fn is_counted(seq: u64, count: usize) -> bool {
 
 /// The number that the next record of a version gets.
 pub fn next_seq<'a>(records: impl IntoIterator<Item = &'a VerdictRecord>) -> u64 {
-    let all: Vec<u64> = records.into_iter().filter_map(|record| record.seq).collect();
-    all.iter().filter(|seq| is_counted(**seq, all.len())).max().map_or(1, |most| most + 1)
+    let all: Vec<u64> = records
+        .into_iter()
+        .filter_map(|record| record.seq)
+        .collect();
+    all.iter()
+        .filter(|seq| is_counted(**seq, all.len()))
+        .max()
+        .map_or(1, |most| most + 1)
 }
 
 /// What all records together say of one version.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[allow(clippy::struct_excessive_bools, reason = "independent facts, each with its own records")]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each with its own records"
+)]
 pub struct Standing {
-    /// It passed its verification, here or where somebody says so, and no failure since stands against it.
+    /// It passed its verification, here or where somebody says so, and no failure since stands
+    /// against it.
     pub proven: bool,
     /// A person called it good.
     pub good: bool,
@@ -198,7 +256,8 @@ pub struct Standing {
     pub held: bool,
     /// It must stay.
     pub pinned: bool,
-    /// Its checks failed when they ran last, it is not kept as it was released, or its tag was moved.
+    /// Its checks failed when they ran last, it is not kept as it was released, or its tag was
+    /// moved.
     pub failed: bool,
     /// Its checks failed when they ran last.
     #[serde(skip)]
@@ -220,9 +279,20 @@ impl Standing {
                 Verdict::Proven => standing.proven = true,
                 Verdict::Damaged => standing.damaged = true,
                 Verdict::Whole => standing.damaged = false,
-                Verdict::Good => standing = Self { good: true, bad: false, held: false, held_by_hand: false, ..standing },
+                Verdict::Good => {
+                    standing = Self {
+                        good: true,
+                        bad: false,
+                        held: false,
+                        held_by_hand: false,
+                        ..standing
+                    }
+                }
                 Verdict::Bad => (standing.good, standing.bad) = (false, true),
-                Verdict::Held => (standing.held, standing.held_by_hand) = (true, standing.held_by_hand || record.op.is_none()),
+                Verdict::Held => {
+                    (standing.held, standing.held_by_hand) =
+                        (true, standing.held_by_hand || record.op.is_none())
+                }
                 Verdict::Released => (standing.held, standing.held_by_hand) = (false, false),
                 Verdict::Pinned => standing.pinned = true,
                 Verdict::Unpinned => standing.pinned = false,
@@ -289,11 +359,23 @@ mod tests {
             Standing::of(&records).held
         };
         let hold = record(Verdict::Held, Some(1), 1000);
-        assert!(!is_held(&[record(Verdict::Released, Some(2), 10), hold.clone()]), "lifted by somebody whose clock is slow");
-        assert!(is_held(&[record(Verdict::Released, Some(1), 2000), hold.clone()]), "neither knew of the other");
-        assert!(is_held(&[hold.clone(), record(Verdict::Released, None, 3000)]), "an old record comes before");
+        assert!(
+            !is_held(&[record(Verdict::Released, Some(2), 10), hold.clone()]),
+            "lifted by somebody whose clock is slow"
+        );
+        assert!(
+            is_held(&[record(Verdict::Released, Some(1), 2000), hold.clone()]),
+            "neither knew of the other"
+        );
+        assert!(
+            is_held(&[hold.clone(), record(Verdict::Released, None, 3000)]),
+            "an old record comes before"
+        );
         // A number that nobody can have reached does not silence the others for ever.
-        let mut records = vec![record(Verdict::Held, Some(u64::MAX), 1), record(Verdict::Good, Some(1), 2)];
+        let mut records = vec![
+            record(Verdict::Held, Some(u64::MAX), 1),
+            record(Verdict::Good, Some(1), 2),
+        ];
         let lift = record(Verdict::Released, Some(next_seq(&records)), 3);
         records.push(lift);
         assert!(!is_held(&records));
@@ -302,7 +384,14 @@ mod tests {
     #[test]
     fn what_failed_stays_so_until_it_is_proven_again() {
         use Verdict::{Damaged, Failed, Good, Proven, Whole};
-        let of = |words: &[Verdict]| Standing::of(&words.iter().map(|word| record(word.clone(), None, 1)).collect::<Vec<_>>());
+        let of = |words: &[Verdict]| {
+            Standing::of(
+                &words
+                    .iter()
+                    .map(|word| record(word.clone(), None, 1))
+                    .collect::<Vec<_>>(),
+            )
+        };
         for words in [
             &[Failed][..],
             &[Proven, Failed],
@@ -313,24 +402,52 @@ mod tests {
             &[Damaged, Proven],
         ] {
             let standing = of(words);
-            assert_eq!((standing.word(), standing.may_be_default_target()), ("failed", false), "{words:?}");
+            assert_eq!(
+                (standing.word(), standing.may_be_default_target()),
+                ("failed", false),
+                "{words:?}"
+            );
         }
-        for words in [&[Failed, Proven][..], &[Proven, Damaged, Whole], &[Damaged, Proven, Whole]] {
+        for words in [
+            &[Failed, Proven][..],
+            &[Proven, Damaged, Whole],
+            &[Damaged, Proven, Whole],
+        ] {
             let standing = of(words);
-            assert_eq!((standing.word(), standing.may_be_default_target()), ("proven", true), "{words:?}");
+            assert_eq!(
+                (standing.word(), standing.may_be_default_target()),
+                ("proven", true),
+                "{words:?}"
+            );
         }
     }
 
     #[test]
     fn a_word_of_a_newer_program_is_kept_and_has_no_weight() {
-        let newer: Verdict = serde_json::from_str("\"quarantined\"").expect("it has the form of a word");
-        assert_eq!(serde_json::to_string(&newer).expect("it renders"), "\"quarantined\"");
+        let newer: Verdict =
+            serde_json::from_str("\"quarantined\"").expect("it has the form of a word");
+        assert_eq!(
+            serde_json::to_string(&newer).expect("it renders"),
+            "\"quarantined\""
+        );
         let proven = record(Verdict::Proven, Some(1), 1);
-        assert_eq!(Standing::of(&[proven.clone(), record(newer.clone(), Some(2), 2)]), Standing::of(std::slice::from_ref(&proven)));
+        assert_eq!(
+            Standing::of(&[proven.clone(), record(newer.clone(), Some(2), 2)]),
+            Standing::of(std::slice::from_ref(&proven))
+        );
         assert!(!record(newer.clone(), None, 1).is_shared());
-        assert_eq!(record(Verdict::Good, None, 3).in_knowledge_of(&[proven, record(newer, Some(2), 2)]).seq, Some(3), "it was known");
+        assert_eq!(
+            record(Verdict::Good, None, 3)
+                .in_knowledge_of(&[proven, record(newer, Some(2), 2)])
+                .seq,
+            Some(3),
+            "it was known"
+        );
         for wrong in ["", "Good", "\u{1b}[2J", "a b", &"x".repeat(41)] {
-            assert!(serde_json::from_value::<Verdict>(wrong.into()).is_err(), "{wrong:?}");
+            assert!(
+                serde_json::from_value::<Verdict>(wrong.into()).is_err(),
+                "{wrong:?}"
+            );
         }
     }
 

@@ -86,12 +86,17 @@ impl Verification {
 
     /// What somebody changed in the work tree after the release took its files in, a line a file.
     pub fn meanwhile(&self) -> &[String] {
-        self.checks.iter().find(|check| check.id == MEANWHILE).map_or(&[], |check| &check.evidence)
+        self.checks
+            .iter()
+            .find(|check| check.id == MEANWHILE)
+            .map_or(&[], |check| &check.evidence)
     }
 
     /// The checks that failed or were inconclusive.
     pub fn problems(&self) -> impl Iterator<Item = &Check> {
-        self.checks.iter().filter(|check| check.status > Status::Skipped)
+        self.checks
+            .iter()
+            .filter(|check| check.status > Status::Skipped)
     }
 }
 
@@ -102,5 +107,9 @@ fn worst<'a>(checks: impl Iterator<Item = &'a Check>) -> Status {
         worst = worst.max(check.status);
         passed |= check.status == Status::Pass;
     }
-    if worst == Status::Skipped && passed { Status::Pass } else { worst }
+    if worst == Status::Skipped && passed {
+        Status::Pass
+    } else {
+        worst
+    }
 }

@@ -59,7 +59,8 @@ impl Version {
     /// a tree that says 1.2.0.
     pub fn agrees_with_config(&self, config: &Self) -> bool {
         let base = |version: &Self| (version.0.major, version.0.minor, version.0.patch);
-        self == config || self.hotfix_day().is_some() && config.0.pre.is_empty() && base(self) == base(config)
+        self == config
+            || self.hotfix_day().is_some() && config.0.pre.is_empty() && base(self) == base(config)
     }
 
     /// True for a pre-release other than a hotfix.
@@ -70,7 +71,10 @@ impl Version {
     /// By how much the first number that differs is larger than that of `other`; 0 when it is not.
     pub fn ahead_of(&self, other: &Self) -> u64 {
         let parts = |version: &Self| [version.0.major, version.0.minor, version.0.patch];
-        let differs = parts(self).into_iter().zip(parts(other)).find(|(own, other)| own != other);
+        let differs = parts(self)
+            .into_iter()
+            .zip(parts(other))
+            .find(|(own, other)| own != other);
         differs.map_or(0, |(own, other)| own.saturating_sub(other))
     }
 
@@ -88,14 +92,26 @@ impl Version {
 
     /// What the order compares: base, then pre-release < release < hotfix.
     fn key(&self) -> (u64, u64, u64, u8, Option<&str>) {
-        let rank = if self.is_prerelease() { 0 } else { 1 + u8::from(self.hotfix_day().is_some()) };
-        (self.0.major, self.0.minor, self.0.patch, rank, self.hotfix_day())
+        let rank = if self.is_prerelease() {
+            0
+        } else {
+            1 + u8::from(self.hotfix_day().is_some())
+        };
+        (
+            self.0.major,
+            self.0.minor,
+            self.0.patch,
+            rank,
+            self.hotfix_day(),
+        )
     }
 }
 
 impl Ord for Version {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.key().cmp(&other.key()).then_with(|| self.0.cmp(&other.0))
+        self.key()
+            .cmp(&other.key())
+            .then_with(|| self.0.cmp(&other.0))
     }
 }
 
@@ -108,16 +124,23 @@ impl PartialOrd for Version {
 impl FromStr for Version {
     type Err = NotAVersion;
     fn from_str(text: &str) -> Result<Self, NotAVersion> {
-        let wrong = |why: String| NotAVersion { text: text.to_string(), why };
+        let wrong = |why: String| NotAVersion {
+            text: text.to_string(),
+            why,
+        };
         if text.len() > 128 {
             return Err(wrong("it is longer than 128 characters".into()));
         }
         let version = semver::Version::parse(text).map_err(|error| wrong(error.to_string()))?;
         if !version.build.is_empty() {
-            return Err(wrong("build metadata (`+…`) does not order versions and is not allowed".into()));
+            return Err(wrong(
+                "build metadata (`+…`) does not order versions and is not allowed".into(),
+            ));
         }
         if version.pre.contains("rollback-from-v") {
-            return Err(wrong("`rollback-from-v` marks rollbacks and is not allowed in a version".into()));
+            return Err(wrong(
+                "`rollback-from-v` marks rollbacks and is not allowed in a version".into(),
+            ));
         }
         if text.ends_with(".lock") {
             return Err(wrong("git refuses tag names that end in .lock".into()));
@@ -155,7 +178,14 @@ mod tests {
 
     #[test]
     fn order_is_numeric_and_a_hotfix_comes_after_its_base() {
-        let sorted = ["1.2.0-rc.1", "1.2.0", "1.2.0-hotfix-20260224", "1.2.0-hotfix-20260301", "1.2.1", "1.10.0"];
+        let sorted = [
+            "1.2.0-rc.1",
+            "1.2.0",
+            "1.2.0-hotfix-20260224",
+            "1.2.0-hotfix-20260301",
+            "1.2.1",
+            "1.10.0",
+        ];
         for pair in sorted.windows(2) {
             assert!(version(pair[0]) < version(pair[1]), "{pair:?}");
         }
@@ -166,17 +196,37 @@ mod tests {
         let bumped = |text: &str, bump| version(text).bumped(bump).map(|next| next.to_string());
         assert_eq!(bumped("1.2.3", Bump::Minor).as_deref(), Some("1.3.0"));
         assert_eq!(bumped("1.3.0-rc.1", Bump::Patch).as_deref(), Some("1.3.0"));
-        assert_eq!(bumped("1.2.0-hotfix-20260224", Bump::Patch).as_deref(), Some("1.2.1"));
-        for (bump, last) in [(Bump::Major, [u64::MAX, 0, 0]), (Bump::Minor, [0, u64::MAX, 0]), (Bump::Patch, [0, 0, u64::MAX])] {
+        assert_eq!(
+            bumped("1.2.0-hotfix-20260224", Bump::Patch).as_deref(),
+            Some("1.2.1")
+        );
+        for (bump, last) in [
+            (Bump::Major, [u64::MAX, 0, 0]),
+            (Bump::Minor, [0, u64::MAX, 0]),
+            (Bump::Patch, [0, 0, u64::MAX]),
+        ] {
             let last = last.map(|number| number.to_string()).join(".");
             assert_eq!(bumped(&last, bump), None, "{last} is the last one");
-            assert_eq!(bumped(&format!("{last}-rc.1"), Bump::Patch), Some(last), "it has the number already");
+            assert_eq!(
+                bumped(&format!("{last}-rc.1"), Bump::Patch),
+                Some(last),
+                "it has the number already"
+            );
         }
     }
 
     #[test]
     fn what_is_not_a_version() {
-        for text in ["", "1.2", "v1.2.0", "1.02.0", "1.2.0+5", "1.2.0-rollback-from-v1", "1.2.0-x.lock", "99999999999999999999.0.0"] {
+        for text in [
+            "",
+            "1.2",
+            "v1.2.0",
+            "1.02.0",
+            "1.2.0+5",
+            "1.2.0-rollback-from-v1",
+            "1.2.0-x.lock",
+            "99999999999999999999.0.0",
+        ] {
             assert!(text.parse::<Version>().is_err(), "{text}");
         }
     }

@@ -1,6 +1,7 @@
 //! When an alert is told, told again, tried again, and given up. `now` is always an argument.
 //!
-//! A clock that was set back must not silence anything: what lies in the future counts as long past.
+//! A clock that was set back must not silence anything: what lies in the future counts as long
+//! past.
 
 use std::time::Duration;
 
@@ -33,8 +34,14 @@ pub fn pause(attempts: u32) -> Duration {
     Duration::from_secs(doubled).min(LONGEST_PAUSE)
 }
 
-/// When an alert of `since`, tried so often, is tried again; `asked` is the pause that the server asks for.
-pub fn next_attempt(since: Timestamp, attempts: u32, asked: Option<Duration>, now: Timestamp) -> Next {
+/// When an alert of `since`, tried so often, is tried again; `asked` is the pause that the server
+/// asks for.
+pub fn next_attempt(
+    since: Timestamp,
+    attempts: u32,
+    asked: Option<Duration>,
+    now: Timestamp,
+) -> Next {
     if passed(since, now).is_some_and(|age| age > TRIED_FOR) {
         return Next::Never;
     }
@@ -53,15 +60,24 @@ pub fn folds(earlier: &Kept, severity: Severity, repeat: Duration, now: Timestam
 pub fn is_due(kept: &Kept, nth: usize, claim: Duration, now: Timestamp) -> bool {
     let delivery = &kept.deliveries[nth];
     let until = |then: Option<Timestamp>, most: Duration| {
-        then.is_some_and(|then| Duration::try_from(then.duration_since(now)).is_ok_and(|left| !left.is_zero() && left <= most))
+        then.is_some_and(|then| {
+            Duration::try_from(then.duration_since(now))
+                .is_ok_and(|left| !left.is_zero() && left <= most)
+        })
     };
-    delivery.standing == Standing::Pending && !until(delivery.next, LONGEST_PAUSE) && !until(delivery.claimed, claim)
+    delivery.standing == Standing::Pending
+        && !until(delivery.next, LONGEST_PAUSE)
+        && !until(delivery.claimed, claim)
 }
 
 /// How long to wait before one more message, after those of the last minute; `None` = not at all.
 pub fn wait(sent: &[Timestamp], per_minute: u32, now: Timestamp) -> Option<Duration> {
     let minute = Duration::from_mins(1);
-    let mut ages: Vec<Duration> = sent.iter().filter_map(|at| passed(*at, now)).filter(|age| *age < minute).collect();
+    let mut ages: Vec<Duration> = sent
+        .iter()
+        .filter_map(|at| passed(*at, now))
+        .filter(|age| *age < minute)
+        .collect();
     ages.sort_unstable();
     // The oldest of the newest `per_minute` must be a minute old.
     let blocking = ages.get(usize::try_from(per_minute.max(1)).ok()? - 1)?;
@@ -83,9 +99,16 @@ mod tests {
         assert_eq!([1, 2, 3, 4].map(|n| pause(n).as_secs()), [10, 20, 40, 80]);
         assert_eq!([20, u32::MAX].map(pause), [LONGEST_PAUSE; 2]);
         assert_eq!(next_attempt(at(0), 1, None, at(5)), Next::At(at(15)));
-        assert_eq!(next_attempt(at(0), 1, Some(Duration::from_mins(2)), at(5)), Next::At(at(125)));
+        assert_eq!(
+            next_attempt(at(0), 1, Some(Duration::from_mins(2)), at(5)),
+            Next::At(at(125))
+        );
         assert_eq!(next_attempt(at(0), 1, None, at(86_401)), Next::Never);
-        assert_eq!(next_attempt(at(1000), 1, None, at(0)), Next::At(at(10)), "the clock was set back");
+        assert_eq!(
+            next_attempt(at(1000), 1, None, at(0)),
+            Next::At(at(10)),
+            "the clock was set back"
+        );
     }
 
     proptest! {

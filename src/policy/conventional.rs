@@ -26,18 +26,33 @@ pub struct Conventional {
 pub fn parse(message: &str) -> Option<Conventional> {
     let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
     let (head, subject) = first.split_once(": ")?;
-    let (head, bang) = head.strip_suffix('!').map_or((head, false), |head| (head, true));
+    let (head, bang) = head
+        .strip_suffix('!')
+        .map_or((head, false), |head| (head, true));
     let (kind, scope) = match head.split_once('(') {
-        Some((kind, scope)) => (kind, Some(scope.strip_suffix(')').filter(|scope| !scope.is_empty() && !scope.contains(['(', ')']))?)),
+        Some((kind, scope)) => (
+            kind,
+            Some(
+                scope
+                    .strip_suffix(')')
+                    .filter(|scope| !scope.is_empty() && !scope.contains(['(', ')']))?,
+            ),
+        ),
         None => (head, None),
     };
-    let is_word = !kind.is_empty() && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    let is_word = !kind.is_empty()
+        && kind
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
     let subject = subject.trim();
     if !is_word || subject.is_empty() {
         return None;
     }
-    let footer =
-        |line: &str| ["BREAKING CHANGE: ", "BREAKING-CHANGE: "].iter().find_map(|mark| Some(line.strip_prefix(mark)?.trim().to_string()));
+    let footer = |line: &str| {
+        ["BREAKING CHANGE: ", "BREAKING-CHANGE: "]
+            .iter()
+            .find_map(|mark| Some(line.strip_prefix(mark)?.trim().to_string()))
+    };
     let breaks = rest.lines().find_map(footer);
     Some(Conventional {
         kind: kind.to_ascii_lowercase(),
@@ -49,7 +64,8 @@ pub fn parse(message: &str) -> Option<Conventional> {
 }
 
 /// Which part of a version these messages raise; `None` when there are none. While the major number
-/// is 0 nothing is stable, so what breaks raises the minor number, and what is new the patch number.
+/// is 0 nothing is stable, so what breaks raises the minor number, and what is new the patch
+/// number.
 pub fn bump<'a>(messages: impl IntoIterator<Item = &'a str>, is_initial: bool) -> Option<Bump> {
     let asks = |message: &str| match parse(message) {
         Some(commit) if commit.is_breaking => 2,
@@ -65,8 +81,12 @@ pub fn bump<'a>(messages: impl IntoIterator<Item = &'a str>, is_initial: bool) -
 }
 
 /// The headings of a section, and the kinds of commits below each.
-const HEADINGS: [(&str, &[&str]); 4] =
-    [("Added", &["feat"]), ("Fixed", &["fix"]), ("Faster", &["perf"]), ("Changed", &["refactor", "revert", ""])];
+const HEADINGS: [(&str, &[&str]); 4] = [
+    ("Added", &["feat"]),
+    ("Fixed", &["fix"]),
+    ("Faster", &["perf"]),
+    ("Changed", &["refactor", "revert", ""]),
+];
 
 /// The section of a changelog that these messages make, the newest first; empty without any.
 /// Kinds that nobody who uses the task notices (`chore`, `ci`, `docs`, …) are left out unless they
@@ -74,10 +94,19 @@ const HEADINGS: [(&str, &[&str]); 4] =
 pub fn section<'a>(messages: impl IntoIterator<Item = &'a str>) -> String {
     /// More lines than anybody reads; the rest is counted.
     const MOST: usize = 100;
-    let mut groups: Vec<(&str, Vec<String>)> =
-        [("Breaking", Vec::new())].into_iter().chain(HEADINGS.map(|(name, _)| (name, Vec::new()))).collect();
+    let mut groups: Vec<(&str, Vec<String>)> = [("Breaking", Vec::new())]
+        .into_iter()
+        .chain(HEADINGS.map(|(name, _)| (name, Vec::new())))
+        .collect();
     for message in messages {
-        let plain = || message.lines().next().unwrap_or_default().trim().to_string();
+        let plain = || {
+            message
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_string()
+        };
         let commit = parse(message).unwrap_or_else(|| Conventional {
             kind: String::new(),
             scope: None,
@@ -88,9 +117,14 @@ pub fn section<'a>(messages: impl IntoIterator<Item = &'a str>) -> String {
         let heading = if commit.is_breaking {
             Some("Breaking")
         } else {
-            HEADINGS.iter().find(|(_, kinds)| kinds.contains(&commit.kind.as_str())).map(|(name, _)| *name)
+            HEADINGS
+                .iter()
+                .find(|(_, kinds)| kinds.contains(&commit.kind.as_str()))
+                .map(|(name, _)| *name)
         };
-        let Some((_, lines)) = groups.iter_mut().find(|(name, _)| Some(*name) == heading) else { continue };
+        let Some((_, lines)) = groups.iter_mut().find(|(name, _)| Some(*name) == heading) else {
+            continue;
+        };
         let text = commit.breaks.unwrap_or(commit.subject);
         let clean: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
         if !clean.trim().is_empty() && !lines.contains(&clean) {
@@ -116,13 +150,37 @@ mod tests {
 
     #[test]
     fn the_forms_of_the_specification() {
-        let commit = parse("feat(lang)!: add Polish\n\nbody\n\nBREAKING CHANGE: no more Latin").expect("it follows");
-        assert_eq!((commit.kind.as_str(), commit.scope.as_deref(), commit.is_breaking), ("feat", Some("lang"), true));
-        assert_eq!((commit.subject.as_str(), commit.breaks.as_deref()), ("add Polish", Some("no more Latin")));
-        assert!(parse("Fix: x").is_some_and(|commit| commit.kind == "fix"), "kinds are not case-sensitive");
-        for wrong in
-            ["", "feat", "feat:", "feat:no space", "feat: ", "two words: x", "feat(): x", "feat(a: x", "(a): x", ": x", "Merge branch 'x'"]
-        {
+        let commit = parse("feat(lang)!: add Polish\n\nbody\n\nBREAKING CHANGE: no more Latin")
+            .expect("it follows");
+        assert_eq!(
+            (
+                commit.kind.as_str(),
+                commit.scope.as_deref(),
+                commit.is_breaking
+            ),
+            ("feat", Some("lang"), true)
+        );
+        assert_eq!(
+            (commit.subject.as_str(), commit.breaks.as_deref()),
+            ("add Polish", Some("no more Latin"))
+        );
+        assert!(
+            parse("Fix: x").is_some_and(|commit| commit.kind == "fix"),
+            "kinds are not case-sensitive"
+        );
+        for wrong in [
+            "",
+            "feat",
+            "feat:",
+            "feat:no space",
+            "feat: ",
+            "two words: x",
+            "feat(): x",
+            "feat(a: x",
+            "(a): x",
+            ": x",
+            "Merge branch 'x'",
+        ] {
             assert_eq!(parse(wrong), None, "{wrong:?}");
         }
     }
@@ -131,16 +189,31 @@ mod tests {
     fn the_strongest_message_counts() {
         assert_eq!(bump([], false), None);
         assert_eq!(bump(["whatever"], false), Some(Bump::Patch));
-        assert_eq!(bump(["fix: a", "feat: b", "chore: c"], false), Some(Bump::Minor));
+        assert_eq!(
+            bump(["fix: a", "feat: b", "chore: c"], false),
+            Some(Bump::Minor)
+        );
         assert_eq!(bump(["fix!: a", "feat: b"], false), Some(Bump::Major));
-        assert_eq!(bump(["docs: a\n\nBREAKING-CHANGE: b"], false), Some(Bump::Major));
-        assert_eq!((bump(["feat!: a"], true), bump(["feat: a"], true)), (Some(Bump::Minor), Some(Bump::Patch)));
+        assert_eq!(
+            bump(["docs: a\n\nBREAKING-CHANGE: b"], false),
+            Some(Bump::Major)
+        );
+        assert_eq!(
+            (bump(["feat!: a"], true), bump(["feat: a"], true)),
+            (Some(Bump::Minor), Some(Bump::Patch))
+        );
     }
 
     #[test]
     fn a_section_names_what_people_notice() {
-        let section =
-            section(["feat: a stop", "fix(T01): the sign", "chore: tidy", "no form at all", "feat!: other units", "feat: a stop"]);
+        let section = section([
+            "feat: a stop",
+            "fix(T01): the sign",
+            "chore: tidy",
+            "no form at all",
+            "feat!: other units",
+            "feat: a stop",
+        ]);
         insta::assert_snapshot!(section, @"
         Breaking:
         - other units

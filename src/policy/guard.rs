@@ -34,7 +34,10 @@ pub struct Seen<'a> {
 /// One value of many; `None` for none.
 pub fn aggregate(over: Over, values: &[f64]) -> Option<f64> {
     let (first, len) = (*values.first()?, values.len());
-    #[expect(clippy::cast_precision_loss, reason = "there are far fewer samples than 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "there are far fewer samples than 2^52"
+    )]
     let mean = || values.iter().sum::<f64>() / len as f64;
     let sorted = || {
         let mut sorted = values.to_vec();
@@ -58,44 +61,81 @@ pub fn aggregate(over: Over, values: &[f64]) -> Option<f64> {
 
 /// What a rule says now.
 pub fn judge(rule: &RuleSpec, seen: Seen<'_>, now: Timestamp) -> Judgement {
-    let inconclusive = |samples, value, why: String| Judgement { outcome: Outcome::Inconclusive, value, samples, why };
+    let inconclusive = |samples, value, why: String| Judgement {
+        outcome: Outcome::Inconclusive,
+        value,
+        samples,
+        why,
+    };
     let warm = seen.since.checked_add(rule.warmup).unwrap_or(now);
     if now < warm {
         return inconclusive(0, None, format!("warming up until {warm}"));
     }
-    let begin = now.checked_sub(rule.window).unwrap_or(Timestamp::MIN).max(warm);
-    let mut inside: Vec<Sample> =
-        seen.samples.iter().filter(|sample| sample.at >= begin && sample.at <= now && sample.value.is_finite()).copied().collect();
+    let begin = now
+        .checked_sub(rule.window)
+        .unwrap_or(Timestamp::MIN)
+        .max(warm);
+    let mut inside: Vec<Sample> = seen
+        .samples
+        .iter()
+        .filter(|sample| sample.at >= begin && sample.at <= now && sample.value.is_finite())
+        .copied()
+        .collect();
     inside.sort_by(|a, b| a.at.cmp(&b.at).then(a.value.total_cmp(&b.value)));
     let values: Vec<f64> = inside.iter().map(|sample| sample.value).collect();
     let samples = values.len();
     if samples < rule.min_samples.max(1) {
-        return inconclusive(samples, None, format!("{samples} of {} samples", rule.min_samples.max(1)));
+        return inconclusive(
+            samples,
+            None,
+            format!("{samples} of {} samples", rule.min_samples.max(1)),
+        );
     }
     let Some(value) = aggregate(rule.over, &values).filter(|value| value.is_finite()) else {
         return inconclusive(samples, None, "the samples have no finite value".into());
     };
-    let said = |outcome, why: String| Judgement { outcome, value: Some(value), samples, why };
+    let said = |outcome, why: String| Judgement {
+        outcome,
+        value: Some(value),
+        samples,
+        why,
+    };
     let shown = short(value);
     if rule.fail.holds(value) {
         let why = format!("{shown} is {} ({samples} samples)", rule.fail);
         return match (rule.compare, seen.before) {
             (None, _) => said(Outcome::Fail, why),
-            (Some(_), None) => said(Outcome::Inconclusive, format!("{why}, but there is no value of the version before")),
+            (Some(_), None) => said(
+                Outcome::Inconclusive,
+                format!("{why}, but there is no value of the version before"),
+            ),
             (Some(factor), Some(before)) => {
-                let worse = if rule.fail.is_upward() { value >= factor * before } else { value * factor <= before };
+                let worse = if rule.fail.is_upward() {
+                    value >= factor * before
+                } else {
+                    value * factor <= before
+                };
                 let compared = format!("{why}; the version before had {}", short(before));
                 if worse {
                     said(Outcome::Fail, compared)
                 } else {
-                    said(Outcome::Inconclusive, format!("{compared}, so going back does not help"))
+                    said(
+                        Outcome::Inconclusive,
+                        format!("{compared}, so going back does not help"),
+                    )
                 }
             }
         };
     }
     match rule.pass {
-        Some(pass) if !pass.holds(value) => said(Outcome::Inconclusive, format!("{shown} is neither {pass} nor {}", rule.fail)),
-        _ => said(Outcome::Pass, format!("{shown} is not {} ({samples} samples)", rule.fail)),
+        Some(pass) if !pass.holds(value) => said(
+            Outcome::Inconclusive,
+            format!("{shown} is neither {pass} nor {}", rule.fail),
+        ),
+        _ => said(
+            Outcome::Pass,
+            format!("{shown} is not {} ({samples} samples)", rule.fail),
+        ),
     }
 }
 
@@ -110,13 +150,25 @@ pub fn is_since(sample: &Sample, since: Timestamp) -> bool {
 fn short(value: f64) -> String {
     let text = format!("{value:.4}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" { "0".into() } else { text.into() }
+    if text == "-0" {
+        "0".into()
+    } else {
+        text.into()
+    }
 }
 
 /// How many judgements failed in a row. What is inconclusive counts neither way, but failures
 /// that lie more than a window apart are no row.
-pub fn in_a_row(failed: u32, last_failed: Option<Timestamp>, outcome: Outcome, window: Duration, now: Timestamp) -> u32 {
-    let near = last_failed.is_some_and(|last| Duration::try_from(now.duration_since(last)).is_ok_and(|passed| passed <= window));
+pub fn in_a_row(
+    failed: u32,
+    last_failed: Option<Timestamp>,
+    outcome: Outcome,
+    window: Duration,
+    now: Timestamp,
+) -> u32 {
+    let near = last_failed.is_some_and(|last| {
+        Duration::try_from(now.duration_since(last)).is_ok_and(|passed| passed <= window)
+    });
     match outcome {
         Outcome::Pass => 0,
         Outcome::Inconclusive => failed,
@@ -145,22 +197,48 @@ pub fn decide(rule: &RuleSpec, failed: u32, past: Past<'_>, now: &Moment) -> Dec
         return Decision::Wait(format!("frozen: {why}"));
     }
     if failed < rule.consecutive.max(1) {
-        return Decision::Wait(format!("failed {failed} of {} times in a row", rule.consecutive));
+        return Decision::Wait(format!(
+            "failed {failed} of {} times in a row",
+            rule.consecutive
+        ));
     }
     if rule.dry_run {
         return Decision::Would("the rule only says what it would do (dry_run)".into());
     }
-    if let Some(before) = past.fired.iter().find(|fired| past.version == Some(&fired.from)) {
-        return Decision::Overruled(format!("the guard left {} at {}, and somebody brought it back", before.from, before.at.wall));
+    if let Some(before) = past
+        .fired
+        .iter()
+        .find(|fired| past.version == Some(&fired.from))
+    {
+        return Decision::Overruled(format!(
+            "the guard left {} at {}, and somebody brought it back",
+            before.from, before.at.wall
+        ));
     }
     // What nobody knows counts as not long ago.
     let age = |fired: &Fired| now.since(&fired.at).unwrap_or_default();
-    if let Some(last) = past.fired.iter().map(age).min().filter(|age| *age < rule.cooldown) {
-        return Decision::Wait(format!("cooling down for {} s more", rule.cooldown.saturating_sub(last).as_secs()));
+    if let Some(last) = past
+        .fired
+        .iter()
+        .map(age)
+        .min()
+        .filter(|age| *age < rule.cooldown)
+    {
+        return Decision::Wait(format!(
+            "cooling down for {} s more",
+            rule.cooldown.saturating_sub(last).as_secs()
+        ));
     }
-    let recent = past.fired.iter().filter(|fired| age(fired) < rule.per).count();
+    let recent = past
+        .fired
+        .iter()
+        .filter(|fired| age(fired) < rule.per)
+        .count();
     if recent >= rule.max_rollbacks.max(1) {
-        return Decision::Freeze(format!("it went back {recent} times within {} s already, which is the most", rule.per.as_secs()));
+        return Decision::Freeze(format!(
+            "it went back {recent} times within {} s already, which is the most",
+            rule.per.as_secs()
+        ));
     }
     Decision::Fire
 }
@@ -168,7 +246,9 @@ pub fn decide(rule: &RuleSpec, failed: u32, past: Past<'_>, now: &Moment) -> Dec
 /// Makes moments that the clock says are still to come (it was set back while the machine was
 /// off) begin now, so that what they measure ends one day. True when one was.
 pub fn rebase(fired: &mut [Fired], now: &Moment) -> bool {
-    let lost = fired.iter_mut().filter(|fired| now.since(&fired.at).is_none());
+    let lost = fired
+        .iter_mut()
+        .filter(|fired| now.since(&fired.at).is_none());
     lost.map(|fired| fired.at = now.clone()).count() > 0
 }
 
@@ -177,33 +257,74 @@ pub fn rebase(fired: &mut [Fired], now: &Moment) -> bool {
 pub fn backtest(rule: &RuleSpec, mut samples: Vec<Sample>) -> Backtest {
     samples.retain(|sample| sample.value.is_finite());
     samples.sort_by_key(|sample| sample.at);
-    let mut found = Backtest { samples: samples.len(), ..Backtest::default() };
-    let (Some(first), Some(last)) = (samples.first().map(|sample| sample.at), samples.last().map(|sample| sample.at)) else { return found };
+    let mut found = Backtest {
+        samples: samples.len(),
+        ..Backtest::default()
+    };
+    let (Some(first), Some(last)) = (
+        samples.first().map(|sample| sample.at),
+        samples.last().map(|sample| sample.at),
+    ) else {
+        return found;
+    };
     found.span = Some((first, last));
-    let rule = RuleSpec { dry_run: false, compare: None, ..rule.clone() };
-    let every = i64::try_from(rule.every.as_secs()).unwrap_or(i64::MAX).max(1);
+    let rule = RuleSpec {
+        dry_run: false,
+        compare: None,
+        ..rule.clone()
+    };
+    let every = i64::try_from(rule.every.as_secs())
+        .unwrap_or(i64::MAX)
+        .max(1);
     let span = last.duration_since(first).as_secs();
     let step = every.max(span / MOST_STEPS + 1);
     if step > every {
-        found.notes.push(format!("the log is long, so it was judged every {step} s instead of {every} s"));
+        found.notes.push(format!(
+            "the log is long, so it was judged every {step} s instead of {every} s"
+        ));
     }
     let no_version: Version = "0.0.0".parse().expect("because it is a version");
     let (mut since, mut failed, mut last_failed, mut fired) = (first, 0, None, Vec::new());
     let mut now = first;
     loop {
-        let begin = samples.partition_point(|sample| now.duration_since(sample.at).as_secs_f64() > rule.window.as_secs_f64());
+        let begin = samples.partition_point(|sample| {
+            now.duration_since(sample.at).as_secs_f64() > rule.window.as_secs_f64()
+        });
         let end = samples.partition_point(|sample| sample.at <= now);
-        let judgement = judge(&rule, Seen { samples: &samples[begin..end], since, before: None }, now);
+        let judgement = judge(
+            &rule,
+            Seen {
+                samples: &samples[begin..end],
+                since,
+                before: None,
+            },
+            now,
+        );
         found.judged += 1;
         found.outcomes[judgement.outcome as usize] += 1;
         failed = in_a_row(failed, last_failed, judgement.outcome, rule.window, now);
         if judgement.outcome == Outcome::Fail {
             last_failed = Some(now);
             let frozen = found.frozen.as_ref().map(|(_, why)| why.as_str());
-            match decide(&rule, failed, Past { frozen, fired: &fired, version: None }, &Moment::at(now)) {
+            match decide(
+                &rule,
+                failed,
+                Past {
+                    frozen,
+                    fired: &fired,
+                    version: None,
+                },
+                &Moment::at(now),
+            ) {
                 Decision::Fire => {
                     let (from, to) = (no_version.clone(), no_version.clone());
-                    fired.push(Fired { at: Moment::at(now), rule: rule.name.clone(), from, to, why: judgement.why.clone() });
+                    fired.push(Fired {
+                        at: Moment::at(now),
+                        rule: rule.name.clone(),
+                        from,
+                        to,
+                        why: judgement.why.clone(),
+                    });
                     found.fired.push((now, judgement));
                     (since, failed) = (now, 0);
                 }
@@ -215,7 +336,9 @@ pub fn backtest(rule: &RuleSpec, mut samples: Vec<Sample>) -> Backtest {
         if now >= last {
             return found;
         }
-        now = now.checked_add(Duration::from_secs(step.unsigned_abs())).map_or(last, |next| next.min(last));
+        now = now
+            .checked_add(Duration::from_secs(step.unsigned_abs()))
+            .map_or(last, |next| next.min(last));
     }
 }
 

@@ -21,10 +21,24 @@ const SHARED: u64 = 200_000_000_000;
 const FETCH: (&str, [&str; 3]) = ("bring the tags here", ["git", "fetch", "--tags"]);
 
 /// A finding with a next step.
-fn finding(check: &'static str, level: Level, seen: impl Into<String>, why: &str, argv: &[&str]) -> Finding {
+fn finding(
+    check: &'static str,
+    level: Level,
+    seen: impl Into<String>,
+    why: &str,
+    argv: &[&str],
+) -> Finding {
     let argv: Vec<String> = argv.iter().map(ToString::to_string).collect();
-    let fix = (!why.is_empty()).then(|| Next { why: why.into(), argv });
-    Finding { check, level, seen: seen.into(), fix }
+    let fix = (!why.is_empty()).then(|| Next {
+        why: why.into(),
+        argv,
+    });
+    Finding {
+        check,
+        level,
+        seen: seen.into(),
+        fix,
+    }
 }
 
 /// What a task's line tells, and where it could go back to. Worst first.
@@ -33,17 +47,31 @@ pub fn of_task(line: &TaskLine, way: &WayBack) -> Vec<Finding> {
     let mut found = of_standing(line);
     if !line.trouble.is_empty() && !line.lacks_only_its_release() {
         // Versions that disagree are mended by a command; what cannot be read stops a rollback.
-        let level = if line.config.is_some() && line.active.is_some() { Level::Warning } else { Level::Critical };
-        let is_untagged = line.active.as_ref().is_some_and(|active| line.untagged.contains(active));
+        let level = if line.config.is_some() && line.active.is_some() {
+            Level::Warning
+        } else {
+            Level::Critical
+        };
+        let is_untagged = line
+            .active
+            .as_ref()
+            .is_some_and(|active| line.untagged.contains(active));
         let (why, argv): (_, &[&str]) = match () {
             () if is_untagged => (FETCH.0, &FETCH.1),
-            () if line.active.is_none() && line.releases > 0 => ("see which releases it has", &["snapback", "list", "-t", task]),
+            () if line.active.is_none() && line.releases > 0 => (
+                "see which releases it has",
+                &["snapback", "list", "-t", task],
+            ),
             () => ("see what disagrees", &["snapback", "registry", "sync"]),
         };
         found.push(finding("registry", level, line.trouble.clone(), why, argv));
     }
     if line.drift > 0 && line.active.is_some() {
-        let files = if line.drift == 1 { "1 file differs".into() } else { format!("{} files differ", line.drift) };
+        let files = if line.drift == 1 {
+            "1 file differs".into()
+        } else {
+            format!("{} files differ", line.drift)
+        };
         found.push(finding(
             "drift",
             Level::Warning,
@@ -53,8 +81,17 @@ pub fn of_task(line: &TaskLine, way: &WayBack) -> Vec<Finding> {
         ));
     }
     found.extend(of_way(line, way));
-    if let Some(seen) = line.left_out.words("is no part of its releases", "are no part of its releases") {
-        found.push(finding("left_out", Level::Ok, seen, "to keep them, name them in `large_files` of snapback.yaml", &[]));
+    if let Some(seen) = line
+        .left_out
+        .words("is no part of its releases", "are no part of its releases")
+    {
+        found.push(finding(
+            "left_out",
+            Level::Ok,
+            seen,
+            "to keep them, name them in `large_files` of snapback.yaml",
+            &[],
+        ));
     }
     sort(&mut found);
     found
@@ -65,11 +102,21 @@ fn of_standing(line: &TaskLine) -> Vec<Finding> {
     let task = line.task.as_str();
     let unreleased = || {
         let seen = "it was never released, so nothing can be brought back";
-        vec![finding("unverified", Level::Warning, seen, "release it", &["snapback", "create-snapshot", "-t", task])]
+        vec![finding(
+            "unverified",
+            Level::Warning,
+            seen,
+            "release it",
+            &["snapback", "create-snapshot", "-t", task],
+        )]
     };
     let Some(active) = &line.active else {
         // One that has releases is told as what is wrong with the task.
-        return if line.releases == 0 { unreleased() } else { Vec::new() };
+        return if line.releases == 0 {
+            unreleased()
+        } else {
+            Vec::new()
+        };
     };
     match line.released {
         Released::Here => {}
@@ -78,13 +125,25 @@ fn of_standing(line: &TaskLine) -> Vec<Finding> {
         Released::Never if line.releases == 0 => return unreleased(),
         Released::Never => {
             let seen = format!("{active} was never released, so it cannot be brought back");
-            return vec![finding("unverified", Level::Warning, seen, "release it", &["snapback", "create-snapshot", "-t", task])];
+            return vec![finding(
+                "unverified",
+                Level::Warning,
+                seen,
+                "release it",
+                &["snapback", "create-snapshot", "-t", task],
+            )];
         }
     }
     let back = ["snapback", "rollback", "-t", task];
     match line.standing {
         said if said.bad => {
-            vec![finding("standing", Level::Critical, format!("{active} is active and was called bad"), "go back to a good version", &back)]
+            vec![finding(
+                "standing",
+                Level::Critical,
+                format!("{active} is active and was called bad"),
+                "go back to a good version",
+                &back,
+            )]
         }
         said if said.failed => {
             vec![finding(
@@ -96,7 +155,13 @@ fn of_standing(line: &TaskLine) -> Vec<Finding> {
             )]
         }
         said if said.held => {
-            vec![finding("standing", Level::Critical, format!("{active} is active and held"), "go back to a good version", &back)]
+            vec![finding(
+                "standing",
+                Level::Critical,
+                format!("{active} is active and held"),
+                "go back to a good version",
+                &back,
+            )]
         }
         said if said.proven || said.good => Vec::new(),
         _ => vec![finding(
@@ -116,50 +181,100 @@ fn of_way(line: &TaskLine, way: &WayBack) -> Option<Finding> {
     let active = line.active.as_ref()?;
     let Some(version) = &way.version else {
         if let Some(why) = way.why.as_ref().filter(|_| !line.untagged.is_empty()) {
-            return Some(finding("way_back", Level::Warning, why.clone(), FETCH.0, &FETCH.1));
+            return Some(finding(
+                "way_back",
+                Level::Warning,
+                why.clone(),
+                FETCH.0,
+                &FETCH.1,
+            ));
         }
         if line.releases == 0 {
             return None;
         }
         if line.releases == 1 && line.released == Released::Here {
             // A first release is no fault of anybody, and nobody can mend it.
-            return Some(finding("way_back", Level::Ok, "it has one release: the next one will have a way back", "", &[]));
+            return Some(finding(
+                "way_back",
+                Level::Ok,
+                "it has one release: the next one will have a way back",
+                "",
+                &[],
+            ));
         }
         if way.oldest {
-            let seen = format!("{task} is at its oldest version, {active}: nothing older to go back to");
+            let seen =
+                format!("{task} is at its oldest version, {active}: nothing older to go back to");
             return Some(finding("way_back", Level::Ok, seen, "", &[]));
         }
         if let Some(version) = way.unproven.as_ref().map(ToString::to_string) {
             // Whether it is there and whole is looked at as for a proven one.
-            let seen = format!("{version} is the newest older version of {task}; it was never proven here");
-            return Some(finding("way_back", Level::Ok, seen, "prove it", &["snapback", "drill", "-t", task, "--to", &version]));
+            let seen = format!(
+                "{version} is the newest older version of {task}; it was never proven here"
+            );
+            return Some(finding(
+                "way_back",
+                Level::Ok,
+                seen,
+                "prove it",
+                &["snapback", "drill", "-t", task, "--to", &version],
+            ));
         }
-        let seen = way.why.clone().unwrap_or_else(|| "every older version is bad or held".into());
-        return Some(finding("way_back", Level::Warning, seen, "see its versions", &list));
+        let seen = way
+            .why
+            .clone()
+            .unwrap_or_else(|| "every older version is bad or held".into());
+        return Some(finding(
+            "way_back",
+            Level::Warning,
+            seen,
+            "see its versions",
+            &list,
+        ));
     };
     let proof = way.proof.as_ref().filter(|proof| !proof.passed)?;
     let seen = format!("the way back to {version} is broken: {}", proof.why);
     let version = version.to_string();
-    Some(finding("way_back", Level::Critical, seen, "rehearse it again", &["snapback", "drill", "-t", task, "--to", &version]))
+    Some(finding(
+        "way_back",
+        Level::Critical,
+        seen,
+        "rehearse it again",
+        &["snapback", "drill", "-t", task, "--to", &version],
+    ))
 }
 
 /// What a disk tells.
 pub fn of_disk(disk: Disk) -> Vec<Finding> {
-    let below = |free: u64, all: u64, (least, share): (u64, u64)| free < least.min(all / 2) || free < all.min(SHARED) / 1000 * share;
+    let below = |free: u64, all: u64, (least, share): (u64, u64)| {
+        free < least.min(all / 2) || free < all.min(SHARED) / 1000 * share
+    };
     let level = |free: u64, all: u64, warning, critical| match () {
         () if below(free, all, critical) => Level::Critical,
         () if below(free, all, warning) => Level::Warning,
         () => Level::Ok,
     };
     let room = level(disk.free, disk.bytes, DISK_WARNING, DISK_CRITICAL);
-    let names = if disk.inodes == 0 { Level::Ok } else { level(disk.inodes_free, disk.inodes, (20_000, 20), (1_000, 2)) };
+    let names = if disk.inodes == 0 {
+        Level::Ok
+    } else {
+        level(disk.inodes_free, disk.inodes, (20_000, 20), (1_000, 2))
+    };
     let bytes = format!("{} of {} are free", size(disk.free), size(disk.bytes));
     let inodes = format!("{} of {} inodes are free", disk.inodes_free, disk.inodes);
     let all = [
-        finding("disk", room, bytes, "see what the store can give back", &["snapback", "store", "gc", "--dry-run"]),
+        finding(
+            "disk",
+            room,
+            bytes,
+            "see what the store can give back",
+            &["snapback", "store", "gc", "--dry-run"],
+        ),
         finding("inodes", names, inodes, "", &[]),
     ];
-    all.into_iter().filter(|finding| finding.level > Level::Ok).collect()
+    all.into_iter()
+        .filter(|finding| finding.level > Level::Ok)
+        .collect()
 }
 
 /// Worst first; what is equally bad stays in its order.
@@ -180,7 +295,10 @@ mod tests {
             config: "1.2.0".parse().ok(),
             newest: "1.2.0".parse().ok(),
             releases: 2,
-            standing: Standing { proven: true, ..Standing::default() },
+            standing: Standing {
+                proven: true,
+                ..Standing::default()
+            },
             said_by: None,
             drift: 0,
             unread: 0,
@@ -201,48 +319,130 @@ mod tests {
             offline: true,
             why: "smoke.1 failed".into(),
         };
-        WayBack { version: "1.1.0".parse().ok(), proof: Some(proof), ..WayBack::default() }
+        WayBack {
+            version: "1.1.0".parse().ok(),
+            proof: Some(proof),
+            ..WayBack::default()
+        }
     }
 
     fn words(line: &TaskLine, way: &WayBack) -> Vec<(&'static str, Level)> {
-        of_task(line, way).iter().map(|finding| (finding.check, finding.level)).collect()
+        of_task(line, way)
+            .iter()
+            .map(|finding| (finding.check, finding.level))
+            .collect()
     }
 
     #[test]
     fn a_sound_task_has_no_finding_and_the_worst_comes_first() {
         assert_eq!(words(&line(), &way(true)), []);
-        let held = Standing { held: true, proven: true, ..Standing::default() };
-        let sick = TaskLine { standing: held, drift: 2, ..line() };
-        let expected = [("standing", Level::Critical), ("way_back", Level::Critical), ("drift", Level::Warning)];
+        let held = Standing {
+            held: true,
+            proven: true,
+            ..Standing::default()
+        };
+        let sick = TaskLine {
+            standing: held,
+            drift: 2,
+            ..line()
+        };
+        let expected = [
+            ("standing", Level::Critical),
+            ("way_back", Level::Critical),
+            ("drift", Level::Warning),
+        ];
         assert_eq!(words(&sick, &way(false)), expected);
-        let unproven = TaskLine { standing: Standing::default(), ..line() };
-        assert_eq!(words(&unproven, &WayBack::default()), [("unverified", Level::Warning), ("way_back", Level::Warning)]);
-        let older = WayBack { unproven: "1.1.0".parse().ok(), ..WayBack::default() };
-        assert_eq!(words(&line(), &older), [("way_back", Level::Ok)], "what is proven stands, and there is a way back");
+        let unproven = TaskLine {
+            standing: Standing::default(),
+            ..line()
+        };
+        assert_eq!(
+            words(&unproven, &WayBack::default()),
+            [("unverified", Level::Warning), ("way_back", Level::Warning)]
+        );
+        let older = WayBack {
+            unproven: "1.1.0".parse().ok(),
+            ..WayBack::default()
+        };
+        assert_eq!(
+            words(&line(), &older),
+            [("way_back", Level::Ok)],
+            "what is proven stands, and there is a way back"
+        );
         let lack = Released::Never;
-        let trouble = lack.trouble(&"1.2.0".parse().expect("it is a version")).expect("it is one");
-        let unreleased = TaskLine { releases: 0, released: lack, trouble, ..line() };
-        assert_eq!(words(&unreleased, &WayBack::default()), [("unverified", Level::Warning)]);
-        let first = TaskLine { releases: 1, ..line() };
-        assert_eq!(words(&first, &WayBack::default()), [("way_back", Level::Ok)]);
-        assert_eq!(words(&TaskLine { drift: 1, ..first }, &WayBack::default()), [("drift", Level::Warning), ("way_back", Level::Ok)]);
-        let new = TaskLine { active: None, config: None, standing: Standing::default(), releases: 0, ..line() };
-        assert_eq!(words(&new, &WayBack::default()), [("unverified", Level::Warning)]);
-        let unread = TaskLine { trouble: "the registry is damaged".into(), active: None, config: None, ..line() };
+        let trouble = lack
+            .trouble(&"1.2.0".parse().expect("it is a version"))
+            .expect("it is one");
+        let unreleased = TaskLine {
+            releases: 0,
+            released: lack,
+            trouble,
+            ..line()
+        };
+        assert_eq!(
+            words(&unreleased, &WayBack::default()),
+            [("unverified", Level::Warning)]
+        );
+        let first = TaskLine {
+            releases: 1,
+            ..line()
+        };
+        assert_eq!(
+            words(&first, &WayBack::default()),
+            [("way_back", Level::Ok)]
+        );
+        assert_eq!(
+            words(&TaskLine { drift: 1, ..first }, &WayBack::default()),
+            [("drift", Level::Warning), ("way_back", Level::Ok)]
+        );
+        let new = TaskLine {
+            active: None,
+            config: None,
+            standing: Standing::default(),
+            releases: 0,
+            ..line()
+        };
+        assert_eq!(
+            words(&new, &WayBack::default()),
+            [("unverified", Level::Warning)]
+        );
+        let unread = TaskLine {
+            trouble: "the registry is damaged".into(),
+            active: None,
+            config: None,
+            ..line()
+        };
         assert_eq!(words(&unread, &way(true))[0], ("registry", Level::Critical));
     }
 
     #[test]
     fn a_disk_is_judged_by_room_and_share() {
         let gb = 1_000_000_000;
-        let disk = |free: u64, bytes: u64| Disk { bytes, free, inodes: 0, inodes_free: 0 };
-        let level = |disk| of_disk(disk).first().map_or(Level::Ok, |finding| finding.level);
+        let disk = |free: u64, bytes: u64| Disk {
+            bytes,
+            free,
+            inodes: 0,
+            inodes_free: 0,
+        };
+        let level = |disk| {
+            of_disk(disk)
+                .first()
+                .map_or(Level::Ok, |finding| finding.level)
+        };
         assert_eq!(level(disk(50 * gb, 200 * gb)), Level::Ok);
-        assert_eq!(level(disk(12 * gb, 8000 * gb)), Level::Ok, "12 GB are enough, however large the disk");
+        assert_eq!(
+            level(disk(12 * gb, 8000 * gb)),
+            Level::Ok,
+            "12 GB are enough, however large the disk"
+        );
         assert_eq!(level(disk(5 * gb, 200 * gb)), Level::Warning);
         assert_eq!(level(disk(gb, 200 * gb)), Level::Critical);
         assert_eq!(level(disk(0, 10)), Level::Critical);
-        let names = of_disk(Disk { inodes: 1_000_000, inodes_free: 10, ..disk(50 * gb, 200 * gb) });
+        let names = of_disk(Disk {
+            inodes: 1_000_000,
+            inodes_free: 10,
+            ..disk(50 * gb, 200 * gb)
+        });
         assert_eq!(names[0].check, "inodes");
     }
 }

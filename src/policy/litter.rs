@@ -43,15 +43,25 @@ const MARKS: [&str; 3] = ["CACHEDIR.TAG", "pyvenv.cfg", "conda-meta/history"];
 
 /// The ignored files that are worth naming, of all ignored files.
 pub fn without<'a>(ignored: &[&'a RelPath]) -> Vec<&'a RelPath> {
-    let remade = ignored.iter().flat_map(|path| MARKS.iter().filter_map(|mark| marked(path, mark)));
+    let remade = ignored
+        .iter()
+        .flat_map(|path| MARKS.iter().filter_map(|mark| marked(path, mark)));
     let remade: BTreeSet<RelPath> = remade.collect();
-    let is_remade = |path: &RelPath| !remade.is_empty() && path.ancestors().any(|dir| remade.contains(&dir));
-    ignored.iter().copied().filter(|path| !is_litter(path) && !is_remade(path)).collect()
+    let is_remade =
+        |path: &RelPath| !remade.is_empty() && path.ancestors().any(|dir| remade.contains(&dir));
+    ignored
+        .iter()
+        .copied()
+        .filter(|path| !is_litter(path) && !is_remade(path))
+        .collect()
 }
 
 /// The folder that a file marks.
 fn marked(path: &RelPath, mark: &str) -> Option<RelPath> {
-    let folder = path.as_bytes().strip_suffix(mark.as_bytes())?.strip_suffix(b"/")?;
+    let folder = path
+        .as_bytes()
+        .strip_suffix(mark.as_bytes())?
+        .strip_suffix(b"/")?;
     Some(RelPath::own(folder))
 }
 
@@ -61,7 +71,11 @@ pub fn is_litter(path: &RelPath) -> bool {
     NAMES.iter().any(|other| name == other.as_bytes())
         || name.starts_with(b".env.")
         || ENDS.iter().any(|end| name.ends_with(end.as_bytes()))
-        || path.parent().as_bytes().split(|byte| *byte == b'/').any(|folder| FOLDERS.iter().any(|other| folder == other.as_bytes()))
+        || path
+            .parent()
+            .as_bytes()
+            .split(|byte| *byte == b'/')
+            .any(|folder| FOLDERS.iter().any(|other| folder == other.as_bytes()))
 }
 
 #[cfg(test)]
@@ -85,7 +99,10 @@ mod tests {
             "t/logs",
         ];
         let paths = all.map(RelPath::own);
-        let named: Vec<String> = without(&paths.iter().collect::<Vec<_>>()).iter().map(ToString::to_string).collect();
+        let named: Vec<String> = without(&paths.iter().collect::<Vec<_>>())
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(named, ["t/market.sqlite", "t/data/train.csv", "t/logs"]);
     }
 }

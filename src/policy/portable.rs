@@ -1,8 +1,8 @@
 //! Names that some system cannot write, or takes for other ones.
 //!
 //! Linux takes nearly every name, so a release may hold files that a colleague on Windows or macOS
-//! cannot check out, or gets one in place of two. The rules are those of Win32 ("Naming Files, Paths,
-//! and Namespaces") and of file systems that fold case and Unicode forms (NTFS, APFS, HFS+).
+//! cannot check out, or gets one in place of two. The rules are those of Win32 ("Naming Files,
+//! Paths, and Namespaces") and of file systems that fold case and Unicode forms (NTFS, APFS, HFS+).
 
 use std::collections::HashMap;
 
@@ -27,23 +27,43 @@ pub fn troubles<'a>(paths: impl IntoIterator<Item = &'a RelPath>) -> Vec<Trouble
     for path in paths {
         let bytes = path.as_bytes();
         let why = trouble_of(bytes, before, &mut seen);
-        found.extend(why.map(|why| Trouble { path: path.clone(), why }));
+        found.extend(why.map(|why| Trouble {
+            path: path.clone(),
+            why,
+        }));
         before = bytes;
     }
     found
 }
 
 /// The first trouble with a path; `before` is the one before it, whose folders were looked at.
-fn trouble_of<'a>(path: &'a [u8], before: &[u8], seen: &mut HashMap<Vec<u8>, &'a [u8]>) -> Option<String> {
+fn trouble_of<'a>(
+    path: &'a [u8],
+    before: &[u8],
+    seen: &mut HashMap<Vec<u8>, &'a [u8]>,
+) -> Option<String> {
     let mut trouble = None;
     let mut begin = 0;
     while begin < path.len() {
-        let end = path[begin..].iter().position(|byte| *byte == b'/').map_or(path.len(), |len| begin + len);
+        let end = path[begin..]
+            .iter()
+            .position(|byte| *byte == b'/')
+            .map_or(path.len(), |len| begin + len);
         let whole = &path[..end];
         let is_known = end < path.len() && before.get(..=end) == path.get(..=end);
         let wrong = wrong_with(&path[begin..end]).map(str::to_string);
-        let twin = if is_known { None } else { seen.insert(folded(whole), whole).filter(|other| *other != whole) };
-        let twin = twin.map(|other| format!("it is {} where case or Unicode forms do not count", crate::base::text::escape(other)));
+        let twin = if is_known {
+            None
+        } else {
+            seen.insert(folded(whole), whole)
+                .filter(|other| *other != whole)
+        };
+        let twin = twin.map(|other| {
+            format!(
+                "it is {} where case or Unicode forms do not count",
+                crate::base::text::escape(other)
+            )
+        });
         trouble = trouble.or(wrong).or(twin);
         begin = end + 1;
     }
@@ -54,16 +74,28 @@ fn trouble_of<'a>(path: &'a [u8], before: &[u8], seen: &mut HashMap<Vec<u8>, &'a
 fn folded(path: &[u8]) -> Vec<u8> {
     match std::str::from_utf8(path) {
         Ok(text) if text.is_ascii() => path.to_ascii_lowercase(),
-        // Upper case first: it makes one of what lower case keeps apart, such as the two small sigmas.
-        Ok(text) => text.nfc().collect::<String>().to_uppercase().to_lowercase().nfc().collect::<String>().into_bytes(),
+        // Upper case first: it makes one of what lower case keeps apart, such as the two small
+        // sigmas.
+        Ok(text) => text
+            .nfc()
+            .collect::<String>()
+            .to_uppercase()
+            .to_lowercase()
+            .nfc()
+            .collect::<String>()
+            .into_bytes(),
         Err(_) => path.to_vec(),
     }
 }
 
 /// What Windows has against a name.
 fn wrong_with(name: &[u8]) -> Option<&'static str> {
-    let Ok(text) = std::str::from_utf8(name) else { return Some("it is not UTF-8") };
-    if text.contains(|c: char| c < ' ' || matches!(c, '<' | '>' | ':' | '"' | '\\' | '|' | '?' | '*')) {
+    let Ok(text) = std::str::from_utf8(name) else {
+        return Some("it is not UTF-8");
+    };
+    if text
+        .contains(|c: char| c < ' ' || matches!(c, '<' | '>' | ':' | '"' | '\\' | '|' | '?' | '*'))
+    {
         return Some("it holds a character that Windows has for something else");
     }
     if text.ends_with(['.', ' ']) {
@@ -74,13 +106,24 @@ fn wrong_with(name: &[u8]) -> Option<&'static str> {
 
 /// True for `CON`, `nul.txt`, `COM1 .log` and the like.
 fn is_device(name: &str) -> bool {
-    let base = name.split('.').next().unwrap_or(name).trim_end_matches(' ').to_ascii_uppercase();
+    let base = name
+        .split('.')
+        .next()
+        .unwrap_or(name)
+        .trim_end_matches(' ')
+        .to_ascii_uppercase();
     match base.as_str() {
         "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$" => true,
         other => {
-            let number = other.strip_prefix("COM").or_else(|| other.strip_prefix("LPT")).unwrap_or_default();
+            let number = other
+                .strip_prefix("COM")
+                .or_else(|| other.strip_prefix("LPT"))
+                .unwrap_or_default();
             let mut digits = number.chars();
-            digits.next().is_some_and(|c| c.is_ascii_digit() || matches!(c, '¹' | '²' | '³')) && digits.next().is_none()
+            digits
+                .next()
+                .is_some_and(|c| c.is_ascii_digit() || matches!(c, '¹' | '²' | '³'))
+                && digits.next().is_none()
         }
     }
 }
@@ -90,9 +133,15 @@ mod tests {
     use super::*;
 
     fn of(paths: &[&[u8]]) -> Vec<String> {
-        let mut paths: Vec<RelPath> = paths.iter().map(|path| RelPath::parse(path).expect("it is legal here")).collect();
+        let mut paths: Vec<RelPath> = paths
+            .iter()
+            .map(|path| RelPath::parse(path).expect("it is legal here"))
+            .collect();
         paths.sort();
-        troubles(&paths).into_iter().map(|found| found.path.to_text()).collect()
+        troubles(&paths)
+            .into_iter()
+            .map(|found| found.path.to_text())
+            .collect()
     }
 
     #[test]
@@ -136,7 +185,11 @@ mod tests {
             "\u{1}",
         ];
         for name in refused {
-            for path in [name.to_string(), format!("dir/{name}"), format!("{name}/file")] {
+            for path in [
+                name.to_string(),
+                format!("dir/{name}"),
+                format!("{name}/file"),
+            ] {
                 assert_eq!(of(&[path.as_bytes()]).len(), 1, "{path:?}");
             }
         }
@@ -173,7 +226,11 @@ mod tests {
         for name in fine {
             assert_eq!(of(&[name.as_bytes()]), Vec::<String>::new(), "{name:?}");
         }
-        assert_eq!(of(&fine.map(str::as_bytes)), Vec::<String>::new(), "nor are they each other's twins");
+        assert_eq!(
+            of(&fine.map(str::as_bytes)),
+            Vec::<String>::new(),
+            "nor are they each other's twins"
+        );
     }
 
     #[test]
@@ -189,11 +246,18 @@ mod tests {
             ("a/B/c/d", "a/b/c/e"),
         ];
         for (one, other) in twins {
-            assert_eq!(of(&[one.as_bytes(), other.as_bytes()]).len(), 1, "{one} {other}");
+            assert_eq!(
+                of(&[one.as_bytes(), other.as_bytes()]).len(),
+                1,
+                "{one} {other}"
+            );
         }
         let apart: [&[u8]; 6] = [b"a/x", b"a/y", b"b/x", b"ab/x", b"a-/x", b"A b"];
         assert_eq!(of(&apart), Vec::<String>::new());
         // A folder seen again after another one is no twin of itself.
-        assert_eq!(of(&[b"a/b/1", b"a/b-/1", b"a/b/2", b"a/c/1"]), Vec::<String>::new());
+        assert_eq!(
+            of(&[b"a/b/1", b"a/b-/1", b"a/b/2", b"a/c/1"]),
+            Vec::<String>::new()
+        );
     }
 }

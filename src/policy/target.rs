@@ -7,18 +7,30 @@ use crate::model::{Version, verdict::Standing};
 ///
 /// # Errors
 /// Why there is none.
-pub fn choose<'a>(active: Option<&Version>, versions: impl Iterator<Item = (&'a Version, Standing)>) -> Result<&'a Version, NoTarget> {
-    let mut older: Vec<_> = versions.filter(|(version, _)| active.is_none_or(|active| *version < active)).collect();
+pub fn choose<'a>(
+    active: Option<&Version>,
+    versions: impl Iterator<Item = (&'a Version, Standing)>,
+) -> Result<&'a Version, NoTarget> {
+    let mut older: Vec<_> = versions
+        .filter(|(version, _)| active.is_none_or(|active| *version < active))
+        .collect();
     older.sort_by(|a, b| a.0.cmp(b.0));
     if let Some((version, _)) = older.iter().rfind(|(_, said)| said.may_be_default_target()) {
         return Ok(version);
     }
-    let Some((newest, _)) = older.last() else { return Err(NoTarget::Oldest(active.cloned())) };
-    Err(match older.iter().rfind(|(_, said)| !said.bad && !said.held) {
-        Some((version, said)) if said.failed => NoTarget::Failed((*version).clone()),
-        Some((version, _)) => NoTarget::Unproven { version: (*version).clone(), is_previous: version == newest },
-        None => NoTarget::TakenBack((*newest).clone()),
-    })
+    let Some((newest, _)) = older.last() else {
+        return Err(NoTarget::Oldest(active.cloned()));
+    };
+    Err(
+        match older.iter().rfind(|(_, said)| !said.bad && !said.held) {
+            Some((version, said)) if said.failed => NoTarget::Failed((*version).clone()),
+            Some((version, _)) => NoTarget::Unproven {
+                version: (*version).clone(),
+                is_previous: version == newest,
+            },
+            None => NoTarget::TakenBack((*newest).clone()),
+        },
+    )
 }
 
 /// Why no version is chosen by itself.
@@ -51,7 +63,9 @@ impl NoTarget {
     pub fn named(&self) -> Option<&Version> {
         match self {
             Self::Oldest(_) | Self::TakenBack(_) => None,
-            Self::Unproven { version, .. } | Self::Failed(version) | Self::BelowDoor { version, .. } => Some(version),
+            Self::Unproven { version, .. }
+            | Self::Failed(version)
+            | Self::BelowDoor { version, .. } => Some(version),
         }
     }
 }
@@ -63,22 +77,70 @@ mod tests {
     #[test]
     fn bad_held_and_unproven_versions_are_passed_over() {
         let version = |text: &str| -> Version { text.parse().expect("it is a version") };
-        let proven = Standing { proven: true, ..Standing::default() };
+        let proven = Standing {
+            proven: true,
+            ..Standing::default()
+        };
         let all = [
             (version("1.0.0"), proven),
-            (version("1.1.0"), Standing { good: true, ..Standing::default() }),
-            (version("1.2.0"), Standing { held: true, ..proven }),
-            (version("1.3.0"), Standing { bad: true, ..proven }),
+            (
+                version("1.1.0"),
+                Standing {
+                    good: true,
+                    ..Standing::default()
+                },
+            ),
+            (
+                version("1.2.0"),
+                Standing {
+                    held: true,
+                    ..proven
+                },
+            ),
+            (
+                version("1.3.0"),
+                Standing {
+                    bad: true,
+                    ..proven
+                },
+            ),
             (version("1.4.0"), Standing::default()),
             (version("1.5.0"), proven),
         ];
-        let choose = |active: &str, from: usize| choose(Some(&version(active)), all[from..].iter().map(|(v, s)| (v, *s))).cloned();
+        let choose = |active: &str, from: usize| {
+            choose(
+                Some(&version(active)),
+                all[from..].iter().map(|(v, s)| (v, *s)),
+            )
+            .cloned()
+        };
         assert_eq!(choose("1.5.0", 0), Ok(version("1.1.0")));
         assert_eq!(choose("2.0.0", 0), Ok(version("1.5.0")));
-        assert_eq!(choose("1.0.0", 0), Err(NoTarget::Oldest(Some(version("1.0.0")))));
-        assert_eq!(choose("1.5.0", 4), Err(NoTarget::Unproven { version: version("1.4.0"), is_previous: true }));
-        assert_eq!(choose("1.4.0", 2), Err(NoTarget::TakenBack(version("1.3.0"))));
-        let failed = (version("1.0.0"), Standing { failed: true, ..proven });
-        assert_eq!(super::choose(None, std::iter::once((&failed.0, failed.1))), Err(NoTarget::Failed(version("1.0.0"))));
+        assert_eq!(
+            choose("1.0.0", 0),
+            Err(NoTarget::Oldest(Some(version("1.0.0"))))
+        );
+        assert_eq!(
+            choose("1.5.0", 4),
+            Err(NoTarget::Unproven {
+                version: version("1.4.0"),
+                is_previous: true
+            })
+        );
+        assert_eq!(
+            choose("1.4.0", 2),
+            Err(NoTarget::TakenBack(version("1.3.0")))
+        );
+        let failed = (
+            version("1.0.0"),
+            Standing {
+                failed: true,
+                ..proven
+            },
+        );
+        assert_eq!(
+            super::choose(None, std::iter::once((&failed.0, failed.1))),
+            Err(NoTarget::Failed(version("1.0.0")))
+        );
     }
 }

@@ -56,7 +56,10 @@ pub fn stacks<'a>(operations: impl Iterator<Item = &'a Done>, task: Option<&Task
         }
     }
     let ids = |list: Vec<(OpId, Option<TaskId>)>| list.into_iter().map(|(id, _)| id).collect();
-    Stacks { undo: ids(all), redo: ids(redo) }
+    Stacks {
+        undo: ids(all),
+        redo: ids(redo),
+    }
 }
 
 #[cfg(test)]
@@ -64,7 +67,12 @@ mod tests {
     use super::*;
 
     fn op(n: u64, kind: OpKind, undoes: Option<u64>) -> Done {
-        Done { id: OpId::new(n, 0), kind, task: Some("T01".parse().expect("id")), undoes: undoes.map(|n| OpId::new(n, 0)) }
+        Done {
+            id: OpId::new(n, 0),
+            kind,
+            task: Some("T01".parse().expect("id")),
+            undoes: undoes.map(|n| OpId::new(n, 0)),
+        }
     }
 
     fn numbers(ids: &[OpId]) -> Vec<u64> {
@@ -87,13 +95,24 @@ mod tests {
         ops.push(op(5, Redo, Some(4)));
         assert_eq!(of(&ops), (vec![5], vec![3]));
         ops.push(op(6, Rollback, None));
-        assert_eq!(of(&ops), (vec![5, 6], vec![]), "a new rollback ends what could be redone");
+        assert_eq!(
+            of(&ops),
+            (vec![5, 6], vec![]),
+            "a new rollback ends what could be redone"
+        );
     }
 
     #[test]
     fn a_release_is_a_barrier_for_its_task_only() {
-        let other = Done { task: Some("T02".parse().expect("id")), ..op(1, OpKind::Rollback, None) };
-        let ops = [other, op(2, OpKind::Rollback, None), op(3, OpKind::CreateSnapshot, None)];
+        let other = Done {
+            task: Some("T02".parse().expect("id")),
+            ..op(1, OpKind::Rollback, None)
+        };
+        let ops = [
+            other,
+            op(2, OpKind::Rollback, None),
+            op(3, OpKind::CreateSnapshot, None),
+        ];
         assert_eq!(numbers(&stacks(ops.iter(), None).undo), [1]);
     }
 }

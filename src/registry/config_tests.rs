@@ -26,24 +26,72 @@ fn edited(text: &str, name: &str, key: &str) -> Result<String, Error> {
 #[test]
 fn only_the_version_of_a_config_changes() {
     let cases = [
-        ("c.yaml", "version", "# top\nname: x\nversion: 1.10.0 # mine\nlist: [1, 2]\n"),
-        ("c.yaml", "version", "\u{feff}version: '1.10.0'\r\nname: 舆情 # c\r\n"),
+        (
+            "c.yaml",
+            "version",
+            "# top\nname: x\nversion: 1.10.0 # mine\nlist: [1, 2]\n",
+        ),
+        (
+            "c.yaml",
+            "version",
+            "\u{feff}version: '1.10.0'\r\nname: 舆情 # c\r\n",
+        ),
         ("c.yml", "version", "\"version\": \"1.10.0\""),
-        ("c.yaml", "task.version", "task: {name: a, version: 1.10.0, x: 1.10.0}\nversion: 1.10.0x"),
-        ("c.yaml", "version", "---\nbase: &b {a: 1}\nuse: *b\nmore:\n  <<: *b\nversion: 1.10.0\n...\n"),
-        ("c.yaml", "version", "text: |\n  version: 9\n? [a, b]\n: c\nversion:   1.10.0\n1: one\non: yes\n"),
-        ("c.yaml", "version", "on: \nversion: 1.10.0\ny: \nn: 1\nno: 2\n"),
-        ("c.json", "version", "{\n\t\"version\" : \"1.10.0\",\r\n\t\"n\": 1e3\n}"),
-        ("c.JSON", "a.b.version", "\u{feff}{\"a\":{\"b\":{\"version\":\"1.10.0\"}}}"),
-        ("c.toml", "project.version", "# c\n[project]\nname = 'x'\nversion = \"1.10.0\" # v\n[tool]\nversion = 1\n"),
-        ("c.toml", "project.version", "project.version = '1.10.0'\r\n"),
+        (
+            "c.yaml",
+            "task.version",
+            "task: {name: a, version: 1.10.0, x: 1.10.0}\nversion: 1.10.0x",
+        ),
+        (
+            "c.yaml",
+            "version",
+            "---\nbase: &b {a: 1}\nuse: *b\nmore:\n  <<: *b\nversion: 1.10.0\n...\n",
+        ),
+        (
+            "c.yaml",
+            "version",
+            "text: |\n  version: 9\n? [a, b]\n: c\nversion:   1.10.0\n1: one\non: yes\n",
+        ),
+        (
+            "c.yaml",
+            "version",
+            "on: \nversion: 1.10.0\ny: \nn: 1\nno: 2\n",
+        ),
+        (
+            "c.json",
+            "version",
+            "{\n\t\"version\" : \"1.10.0\",\r\n\t\"n\": 1e3\n}",
+        ),
+        (
+            "c.JSON",
+            "a.b.version",
+            "\u{feff}{\"a\":{\"b\":{\"version\":\"1.10.0\"}}}",
+        ),
+        (
+            "c.toml",
+            "project.version",
+            "# c\n[project]\nname = 'x'\nversion = \"1.10.0\" # v\n[tool]\nversion = 1\n",
+        ),
+        (
+            "c.toml",
+            "project.version",
+            "project.version = '1.10.0'\r\n",
+        ),
     ];
     for (name, key, text) in cases {
-        let read = task_config::version(text.as_bytes(), &file(name), key).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let read = task_config::version(text.as_bytes(), &file(name), key)
+            .unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(read, Some(version("1.10.0")), "{text}");
-        let at = if key == "task.version" { text.find("1.10.0").expect("it is there") } else { text.rfind("1.10.0").expect("it is there") };
+        let at = if key == "task.version" {
+            text.find("1.10.0").expect("it is there")
+        } else {
+            text.rfind("1.10.0").expect("it is there")
+        };
         let expected = format!("{}2.0.0{}", &text[..at], &text[at + 6..]);
-        assert_eq!(edited(text, name, key).unwrap_or_else(|error| panic!("{text}: {error}")), expected);
+        assert_eq!(
+            edited(text, name, key).unwrap_or_else(|error| panic!("{text}: {error}")),
+            expected
+        );
     }
 }
 
@@ -91,25 +139,67 @@ fn edits_that_could_mean_more_than_one_place_are_refused() {
 
 #[test]
 fn a_missing_version_is_absent_and_a_wrong_one_is_named() {
-    let read = |text: &str| task_config::version(text.as_bytes(), &file("tasks/T01/config.yaml"), "task.version");
-    for text in ["", "# nothing\n", "version: 1.0.0\n", "task: {}\n", "task: {version: }\n", "task: {version: ~}\n", "task: x\n"] {
+    let read = |text: &str| {
+        task_config::version(
+            text.as_bytes(),
+            &file("tasks/T01/config.yaml"),
+            "task.version",
+        )
+    };
+    for text in [
+        "",
+        "# nothing\n",
+        "version: 1.0.0\n",
+        "task: {}\n",
+        "task: {version: }\n",
+        "task: {version: ~}\n",
+        "task: x\n",
+    ] {
         assert_eq!(read(text).expect("it is absent"), None, "{text}");
-        assert!(matches!(edited(text, "c.yaml", "task.version"), Err(Error::NoVersion { .. })), "{text}");
+        assert!(
+            matches!(
+                edited(text, "c.yaml", "task.version"),
+                Err(Error::NoVersion { .. })
+            ),
+            "{text}"
+        );
     }
-    for (text, shown) in [("task: {version: 1.10}", "1.10"), ("task: {version: v1.0.0}", "v1.0.0"), ("task:\n  version: 010", "010")] {
+    for (text, shown) in [
+        ("task: {version: 1.10}", "1.10"),
+        ("task: {version: v1.0.0}", "v1.0.0"),
+        ("task:\n  version: 010", "010"),
+    ] {
         let error = read(text).expect_err("it is none");
         let lines = Failure::from(error).chain().join(" ");
-        assert!(lines.contains("tasks/T01/config.yaml") && lines.contains("task.version") && lines.contains(shown), "{lines}");
+        assert!(
+            lines.contains("tasks/T01/config.yaml")
+                && lines.contains("task.version")
+                && lines.contains(shown),
+            "{lines}"
+        );
     }
-    assert!(matches!(task_config::version(b"", &file("c.ini"), "version"), Err(Error::Format { .. })));
-    assert!(task_config::version(b"<<: {task: {version: 1.0.0}}\n", &file("c.yaml"), "task.version").is_err());
+    assert!(matches!(
+        task_config::version(b"", &file("c.ini"), "version"),
+        Err(Error::Format { .. })
+    ));
+    assert!(
+        task_config::version(
+            b"<<: {task: {version: 1.0.0}}\n",
+            &file("c.yaml"),
+            "task.version"
+        )
+        .is_err()
+    );
 }
 
 #[test]
 fn values_are_flat_exact_and_without_secrets() {
     let text = "version: 1.10\nrisk: {max_leverage: 5, stop: 0.10}\nlist: [a, {b: on}]\nempty: []\nnone: ~\napi: {token: abc, keys: 2}\nurl: http://u:p@h/\nsecrets:\n  a: x\n";
     let read = task_config::values(text.as_bytes(), &file("c.yaml")).expect("it reads");
-    let lines: Vec<String> = read.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let lines: Vec<String> = read
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
     let expected = [
         "version=1.10",
         "risk.max_leverage=5",
@@ -124,7 +214,10 @@ fn values_are_flat_exact_and_without_secrets() {
         "secrets.a=***",
     ];
     assert_eq!(lines, expected);
-    assert_eq!(task_config::values(b"[a]\nb = 1.50\n", &file("c.toml")).expect("it reads"), [("a.b".to_string(), "1.50".to_string())]);
+    assert_eq!(
+        task_config::values(b"[a]\nb = 1.50\n", &file("c.toml")).expect("it reads"),
+        [("a.b".to_string(), "1.50".to_string())]
+    );
 }
 
 proptest! {

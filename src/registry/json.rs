@@ -2,8 +2,8 @@
 //! bracket, `NaN`, `Infinity` and `-Infinity` (Python writes them), numbers of any size.
 //!
 //! [`strict`] replaces these by blanks and numbers of the same length, so that every byte keeps its
-//! place. What comes out must be JSON as serde_json reads it, and says where things stand; the words
-//! that stand there are taken from the text itself. Nothing else is forgiven.
+//! place. What comes out must be JSON as serde_json reads it, and says where things stand; the
+//! words that stand there are taken from the text itself. Nothing else is forgiven.
 
 use jsonc_parser::{
     ast,
@@ -24,11 +24,26 @@ const DEPTH: usize = 128;
 pub(super) fn parse(bytes: &[u8], file: &str, limit: usize) -> Result<(Node, String), Error> {
     let text = text_of(bytes, file, limit)?;
     let failed = |line: usize, why: String| not_of_format(file, text, line, why);
-    let strict = strict(text).map_err(|at| failed(line_at(text, at), "it is nested deeper than is read".to_string()))?;
-    serde_json::from_str::<IgnoredAny>(&strict).map_err(|error| failed(error.line(), format!("it is not valid JSON: {error}")))?;
-    let collect = CollectOptions { comments: CommentCollectionStrategy::Off, tokens: false };
-    let parsed = jsonc_parser::parse_to_ast(&strict, &collect, &ParseOptions::default()).map_err(|error| failed(0, error.to_string()))?;
-    let node = to_node(parsed.value.ok_or_else(|| failed(0, "it is empty".to_string()))?, text);
+    let strict = strict(text).map_err(|at| {
+        failed(
+            line_at(text, at),
+            "it is nested deeper than is read".to_string(),
+        )
+    })?;
+    serde_json::from_str::<IgnoredAny>(&strict)
+        .map_err(|error| failed(error.line(), format!("it is not valid JSON: {error}")))?;
+    let collect = CollectOptions {
+        comments: CommentCollectionStrategy::Off,
+        tokens: false,
+    };
+    let parsed = jsonc_parser::parse_to_ast(&strict, &collect, &ParseOptions::default())
+        .map_err(|error| failed(0, error.to_string()))?;
+    let node = to_node(
+        parsed
+            .value
+            .ok_or_else(|| failed(0, "it is empty".to_string()))?,
+        text,
+    );
     node.refuse_duplicates(file, text)?;
     Ok((node, strict))
 }
@@ -66,7 +81,8 @@ pub(super) fn strict(text: &str) -> Result<String, usize> {
                     out[from..at + len].fill(b'1');
                 }
                 // A comma that follows no value is no slip: `[,]` stays wrong.
-                comma = (rest[0] == b',' && !matches!(last, b'[' | b'{' | b',' | b':' | b' ')).then_some(at);
+                comma = (rest[0] == b',' && !matches!(last, b'[' | b'{' | b',' | b':' | b' '))
+                    .then_some(at);
                 last = rest[0];
                 len
             }
@@ -79,7 +95,9 @@ pub(super) fn strict(text: &str) -> Result<String, usize> {
 /// Blanks a comment at the beginning, but for its line ends; how long it is.
 fn blank_comment(text: &mut [u8]) -> usize {
     let len = if text[1] == b'/' {
-        text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len())
+        text.iter()
+            .position(|byte| *byte == b'\n')
+            .unwrap_or(text.len())
     } else {
         match text[2..].windows(2).position(|part| part == b"*/") {
             Some(end) => end + 4,
@@ -87,7 +105,10 @@ fn blank_comment(text: &mut [u8]) -> usize {
             None => return 2,
         }
     };
-    for byte in text[..len].iter_mut().filter(|byte| !matches!(byte, b'\n' | b'\r')) {
+    for byte in text[..len]
+        .iter_mut()
+        .filter(|byte| !matches!(byte, b'\n' | b'\r'))
+    {
         *byte = b' ';
     }
     len
@@ -102,7 +123,11 @@ fn token(text: &[u8]) -> usize {
         }
         return (at + 1).min(text.len());
     }
-    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.' | b'_') || !byte.is_ascii();
+    let is_word = |byte: &u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'+' | b'.' | b'_')
+            || !byte.is_ascii()
+    };
     text.iter().take_while(|byte| is_word(byte)).count().max(1)
 }
 
@@ -112,18 +137,41 @@ fn to_node(value: ast::Value<'_>, text: &str) -> Node {
     let span = range.start..range.end;
     let value = match value {
         ast::Value::StringLit(text) => Value::Text(text.value.into_owned()),
-        ast::Value::NumberLit(_) | ast::Value::BooleanLit(_) => Value::Other(text[span.clone()].to_string()),
+        ast::Value::NumberLit(_) | ast::Value::BooleanLit(_) => {
+            Value::Other(text[span.clone()].to_string())
+        }
         ast::Value::NullKeyword(_) => Value::Null,
-        ast::Value::Array(array) => Value::List(array.elements.into_iter().map(|item| to_node(item, text)).collect()),
-        ast::Value::Object(object) => Value::Map(object.properties.into_iter().map(|property| to_entry(property, text)).collect()),
+        ast::Value::Array(array) => Value::List(
+            array
+                .elements
+                .into_iter()
+                .map(|item| to_node(item, text))
+                .collect(),
+        ),
+        ast::Value::Object(object) => Value::Map(
+            object
+                .properties
+                .into_iter()
+                .map(|property| to_entry(property, text))
+                .collect(),
+        ),
     };
-    Node { span, value, odd: None, anchor: 0 }
+    Node {
+        span,
+        value,
+        odd: None,
+        anchor: 0,
+    }
 }
 
 /// Converts one property.
 fn to_entry(property: ast::ObjectProp<'_>, text: &str) -> Entry {
     let range = property.name.range();
-    Entry { key: property.name.into_string(), key_span: range.start..range.end, node: to_node(property.value, text) }
+    Entry {
+        key: property.name.into_string(),
+        key_span: range.start..range.end,
+        node: to_node(property.value, text),
+    }
 }
 
 /// A node as canonical JSON: no blanks, keys sorted, numbers as they are written.
@@ -140,13 +188,27 @@ pub(super) fn canonical_but(node: &Node, but: &dyn Fn(&Node) -> bool) -> String 
         Value::Text(text) => quoted(text),
         Value::Other(text) => text.clone(),
         Value::List(items) => {
-            format!("[{}]", items.iter().filter(stays).map(|item| canonical_but(item, but)).collect::<Vec<_>>().join(","))
+            format!(
+                "[{}]",
+                items
+                    .iter()
+                    .filter(stays)
+                    .map(|item| canonical_but(item, but))
+                    .collect::<Vec<_>>()
+                    .join(",")
+            )
         }
         Value::Map(entries) => {
-            let mut entries: Vec<&Entry> = entries.iter().filter(|entry| stays(&&entry.node)).collect();
+            let mut entries: Vec<&Entry> =
+                entries.iter().filter(|entry| stays(&&entry.node)).collect();
             entries.sort_by(|a, b| a.key.cmp(&b.key));
-            let entry = |entry: &&Entry| format!("{}:{}", quoted(&entry.key), canonical_but(&entry.node, but));
-            format!("{{{}}}", entries.iter().map(entry).collect::<Vec<_>>().join(","))
+            let entry = |entry: &&Entry| {
+                format!("{}:{}", quoted(&entry.key), canonical_but(&entry.node, but))
+            };
+            format!(
+                "{{{}}}",
+                entries.iter().map(entry).collect::<Vec<_>>().join(",")
+            )
         }
     }
 }
@@ -157,19 +219,26 @@ mod tests {
 
     #[test]
     fn what_is_forgiven_keeps_its_place() {
-        let text = "{ // é \"x\"\n \"a//b\": [1, NaN, -Infinity, Infinity,], /* { */ \"c\": 1e999,\n}\n";
+        let text =
+            "{ // é \"x\"\n \"a//b\": [1, NaN, -Infinity, Infinity,], /* { */ \"c\": 1e999,\n}\n";
         let strict = strict(text).expect("it is shallow");
         assert_eq!(strict.len(), text.len());
-        assert_eq!(strict, "{          \n \"a//b\": [1, 111, -11111111, 11111111 ],         \"c\": 1e999 \n}\n");
+        assert_eq!(
+            strict,
+            "{          \n \"a//b\": [1, 111, -11111111, 11111111 ],         \"c\": 1e999 \n}\n"
+        );
         let (node, _) = parse(text.as_bytes(), "c.json", 1 << 20).expect("it is read");
-        assert_eq!(canonical(&node), r#"{"a//b":[1,NaN,-Infinity,Infinity],"c":1e999}"#);
+        assert_eq!(
+            canonical(&node),
+            r#"{"a//b":[1,NaN,-Infinity,Infinity],"c":1e999}"#
+        );
     }
 
     #[test]
     fn nothing_else_is_forgiven() {
         for text in [
-            "[,]", "{,}", "[1,,]", "[1 2]", "{'a': 1}", "{a: 1}", "[nan]", "[+1]", "[0x1]", "[.5]", "[1.]", "/* x", "[1] /", "# c\n[]",
-            "[NaN1]",
+            "[,]", "{,}", "[1,,]", "[1 2]", "{'a': 1}", "{a: 1}", "[nan]", "[+1]", "[0x1]", "[.5]",
+            "[1.]", "/* x", "[1] /", "# c\n[]", "[NaN1]",
         ] {
             assert!(parse(text.as_bytes(), "c.json", 1 << 20).is_err(), "{text}");
         }

@@ -53,14 +53,23 @@ impl Texts<'_> {
 /// Where the items of a container stand: a property from its key to the end of its value.
 pub(super) fn item_spans(container: &Node) -> Vec<Range<usize>> {
     match &container.value {
-        Value::Map(entries) => entries.iter().map(|entry| entry.key_span.start..entry.node.span.end).collect(),
+        Value::Map(entries) => entries
+            .iter()
+            .map(|entry| entry.key_span.start..entry.node.span.end)
+            .collect(),
         Value::List(items) => items.iter().map(|item| item.span.clone()).collect(),
         _ => Vec::new(),
     }
 }
 
 /// Adds an item before the `at`-th one, or after the last.
-pub(super) fn insert(texts: &Texts<'_>, root: &Node, container: &Node, at: usize, item: &Item<'_>) -> Change {
+pub(super) fn insert(
+    texts: &Texts<'_>,
+    root: &Node,
+    container: &Node,
+    at: usize,
+    item: &Item<'_>,
+) -> Change {
     let text = texts.strict;
     let spans = item_spans(container);
     let style = Style::of(texts, root, container, &spans);
@@ -69,37 +78,72 @@ pub(super) fn insert(texts: &Texts<'_>, root: &Node, container: &Node, at: usize
         let (open, close) = brackets(text, container);
         // Comments between the brackets stay, before the new item.
         let inside = texts.text[container.span.start + 1..container.span.end - 1].trim_end();
-        let open = if inside.trim().is_empty() { open.to_string() } else { format!("{open}{inside}") };
+        let open = if inside.trim().is_empty() {
+            open.to_string()
+        } else {
+            format!("{open}{inside}")
+        };
         let text = style.lines.as_ref().map_or_else(
             || format!("{open}{new}{close}"),
-            |lines| format!("{open}{nl}{inner}{new}{nl}{outer}{close}", nl = lines.newline, inner = lines.inner, outer = lines.outer),
+            |lines| {
+                format!(
+                    "{open}{nl}{inner}{new}{nl}{outer}{close}",
+                    nl = lines.newline,
+                    inner = lines.inner,
+                    outer = lines.outer
+                )
+            },
         );
-        return Change { span: container.span.clone(), text };
+        return Change {
+            span: container.span.clone(),
+            text,
+        };
     }
     // A comment before the next item belongs to that one.
-    let before = |next: &Range<usize>| at.checked_sub(1).map_or(container.span.start, |before| spans[before].end)..next.start;
+    let before = |next: &Range<usize>| {
+        at.checked_sub(1)
+            .map_or(container.span.start, |before| spans[before].end)..next.start
+    };
     if let Some(next) = spans.get(at).filter(|next| texts.is_plain(before(next))) {
-        return Change { span: next.start..next.start, text: format!("{new}{}", style.separator) };
+        return Change {
+            span: next.start..next.start,
+            text: format!("{new}{}", style.separator),
+        };
     }
     let end = spans[spans.len() - 1].end;
     // A comma that stands there already stays, and a comment in the same line stays with its item.
-    let line = texts.text[end..container.span.end - 1].split('\n').next().unwrap_or_default();
+    let line = texts.text[end..container.span.end - 1]
+        .split('\n')
+        .next()
+        .unwrap_or_default();
     let line = line.trim_end();
     let is_open = line.contains("/*") && !line.contains("*/");
     if style.lines.is_none() || is_open || line.trim_start_matches(',').trim().is_empty() {
-        return Change { span: end..end, text: format!("{}{new}", style.separator) };
+        return Change {
+            span: end..end,
+            text: format!("{}{new}", style.separator),
+        };
     }
     let comment = line.strip_prefix(',').unwrap_or(line);
     let last = if line.starts_with(',') { "," } else { "" };
-    let separator = style.separator.strip_prefix(',').unwrap_or(&style.separator);
-    Change { span: end..end + line.len(), text: format!(",{comment}{separator}{new}{last}") }
+    let separator = style
+        .separator
+        .strip_prefix(',')
+        .unwrap_or(&style.separator);
+    Change {
+        span: end..end + line.len(),
+        text: format!(",{comment}{separator}{new}{last}"),
+    }
 }
 
 /// The text with every item that is a map on one line written over several, so that a merge of git
 /// line by line keeps two of them apart; `None` when there is none, or the items share a line.
 pub(super) fn in_blocks(text: &str, root: &Node, container: &Node) -> Option<String> {
     let spans = item_spans(container);
-    let indents: Option<Vec<&str>> = spans.iter().map(|span| indent_at(text, span.start)).collect();
+    let indents: Option<Vec<&str>> = spans
+        .iter()
+        .map(|span| indent_at(text, span.start))
+        .collect();
     let (indents, unit) = (indents?, unit_of(text, root));
     let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let nodes: Vec<&Node> = match &container.value {
@@ -112,9 +156,17 @@ pub(super) fn in_blocks(text: &str, root: &Node, container: &Node) -> Option<Str
         if node.entries().is_empty() || text[node.span.clone()].contains('\n') {
             continue;
         }
-        let field = |entry: &super::tree::Entry| format!("{newline}{indent}{unit}{}", &text[entry.key_span.start..entry.node.span.end]);
+        let field = |entry: &super::tree::Entry| {
+            format!(
+                "{newline}{indent}{unit}{}",
+                &text[entry.key_span.start..entry.node.span.end]
+            )
+        };
         let fields: Vec<String> = node.entries().iter().map(field).collect();
-        out.replace_range(node.span.clone(), &format!("{{{}{newline}{indent}}}", fields.join(",")));
+        out.replace_range(
+            node.span.clone(),
+            &format!("{{{}{newline}{indent}}}", fields.join(",")),
+        );
     }
     (out != text).then_some(out)
 }
@@ -125,18 +177,27 @@ pub(super) fn remove(text: &str, container: &Node, at: usize) -> Change {
     let span = match (spans.len(), spans.get(at + 1)) {
         (1, _) => {
             let (open, close) = brackets(text, container);
-            return Change { span: container.span.clone(), text: format!("{open}{close}") };
+            return Change {
+                span: container.span.clone(),
+                text: format!("{open}{close}"),
+            };
         }
         (_, Some(next)) => spans[at].start..next.start,
         (_, None) => spans[at - 1].end..spans[at].end,
     };
-    Change { span, text: String::new() }
+    Change {
+        span,
+        text: String::new(),
+    }
 }
 
 /// The brackets of a container.
 fn brackets<'a>(text: &'a str, container: &Node) -> (&'a str, &'a str) {
     let span = &container.span;
-    (&text[span.start..=span.start], &text[span.end - 1..span.end])
+    (
+        &text[span.start..=span.start],
+        &text[span.end - 1..span.end],
+    )
 }
 
 /// How the items of a container are laid out.
@@ -164,41 +225,73 @@ impl Style {
     /// Reads the style off the container, and off the whole text where the container is empty.
     fn of(texts: &Texts<'_>, root: &Node, container: &Node, spans: &[Range<usize>]) -> Self {
         let text = texts.strict;
-        let colon = colon_in(text, container).or_else(|| colon_in(text, root)).unwrap_or(": ").to_string();
+        let colon = colon_in(text, container)
+            .or_else(|| colon_in(text, root))
+            .unwrap_or(": ")
+            .to_string();
         let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
         let unit = unit_of(text, root);
         let bare = root.span.end - root.span.start <= 2;
         let lines = match spans.first() {
-            Some(first) => indent_at(text, first.start).map(|inner| (indent_of_line(text, container.span.start), inner.to_string())),
+            Some(first) => indent_at(text, first.start).map(|inner| {
+                (
+                    indent_of_line(text, container.span.start),
+                    inner.to_string(),
+                )
+            }),
             None if bare || text[root.span.clone()].contains('\n') => {
                 let outer = indent_of_line(text, container.span.start);
                 Some((outer, format!("{outer}{unit}")))
             }
             None => None,
         };
-        let lines = lines.map(|(outer, inner)| Lines { newline, outer: outer.to_string(), inner, unit });
+        let lines = lines.map(|(outer, inner)| Lines {
+            newline,
+            outer: outer.to_string(),
+            inner,
+            unit,
+        });
         let separator = match (spans, &lines) {
-            ([.., before, last], _) if texts.is_plain(before.end..last.start) => text[before.end..last.start].to_string(),
+            ([.., before, last], _) if texts.is_plain(before.end..last.start) => {
+                text[before.end..last.start].to_string()
+            }
             (_, Some(lines)) => format!(",{}{}", lines.newline, lines.inner),
             _ => if colon.ends_with(' ') { ", " } else { "," }.to_string(),
         };
-        Self { separator, colon, lines }
+        Self {
+            separator,
+            colon,
+            lines,
+        }
     }
 
     /// Writes the new item.
     fn render(&self, text: &str, container: &Node, item: &Item<'_>) -> String {
-        let key = item.key.map_or_else(String::new, |key| format!("{}{}", quoted(key), self.colon));
+        let key = item
+            .key
+            .map_or_else(String::new, |key| format!("{}{}", quoted(key), self.colon));
         match &item.body {
             Body::Text(value) => format!("{key}{}", quoted(value)),
             Body::Written(value) => format!("{key}{value}"),
             Body::Fields(fields) => {
-                let field = |(name, value): &(&str, &str)| format!("{}{}{}", quoted(name), self.colon, quoted(value));
+                let field = |(name, value): &(&str, &str)| {
+                    format!("{}{}{}", quoted(name), self.colon, quoted(value))
+                };
                 let fields: Vec<String> = fields.iter().map(field).collect();
-                let flat = neighbour(container).is_some_and(|node| !text[node.span.clone()].contains('\n'));
+                let flat = neighbour(container)
+                    .is_some_and(|node| !text[node.span.clone()].contains('\n'));
                 match &self.lines {
-                    Some(Lines { newline, inner, unit, .. }) if !flat => {
+                    Some(Lines {
+                        newline,
+                        inner,
+                        unit,
+                        ..
+                    }) if !flat => {
                         let glue = format!(",{newline}{inner}{unit}");
-                        format!("{key}{{{newline}{inner}{unit}{}{newline}{inner}}}", fields.join(&glue))
+                        format!(
+                            "{key}{{{newline}{inner}{unit}{}{newline}{inner}}}",
+                            fields.join(&glue)
+                        )
                     }
                     _ => {
                         let glue = if self.colon.ends_with(' ') { ", " } else { "," };
@@ -223,13 +316,17 @@ pub(super) fn neighbour(container: &Node) -> Option<&Node> {
 
 /// The blanks after the opening bracket of a map on one line.
 fn padding<'a>(text: &'a str, node: &Node) -> &'a str {
-    node.entries().first().map_or("", |first| &text[node.span.start + 1..first.key_span.start])
+    node.entries()
+        .first()
+        .map_or("", |first| &text[node.span.start + 1..first.key_span.start])
 }
 
 /// What stands between the first key and its value, at this node or in the maps it holds.
 fn colon_in<'a>(text: &'a str, node: &Node) -> Option<&'a str> {
     match &node.value {
-        Value::Map(entries) => entries.first().map(|entry| &text[entry.key_span.end..entry.node.span.start]),
+        Value::Map(entries) => entries
+            .first()
+            .map(|entry| &text[entry.key_span.end..entry.node.span.start]),
         Value::List(items) => items.iter().find_map(|item| colon_in(text, item)),
         _ => None,
     }
@@ -237,15 +334,23 @@ fn colon_in<'a>(text: &'a str, node: &Node) -> Option<&'a str> {
 
 /// One step of indentation: how much deeper the root's items stand than the root.
 fn unit_of(text: &str, root: &Node) -> String {
-    let first = item_spans(root).first().and_then(|span| indent_at(text, span.start));
-    first.filter(|indent| !indent.is_empty()).unwrap_or("  ").to_string()
+    let first = item_spans(root)
+        .first()
+        .and_then(|span| indent_at(text, span.start));
+    first
+        .filter(|indent| !indent.is_empty())
+        .unwrap_or("  ")
+        .to_string()
 }
 
 /// The blanks before a byte, when only blanks stand between it and the beginning of its line.
 fn indent_at(text: &str, at: usize) -> Option<&str> {
     let start = text[..at].rfind('\n')? + 1;
     let before = &text[start..at];
-    before.bytes().all(|byte| matches!(byte, b' ' | b'\t')).then_some(before)
+    before
+        .bytes()
+        .all(|byte| matches!(byte, b' ' | b'\t'))
+        .then_some(before)
 }
 
 /// The blanks at the beginning of the line that holds a byte.

@@ -1,8 +1,8 @@
-//! Two registries become one: at a merge of git by task ([`three_way`]), and after a merge that went
-//! wrong by keeping every entry that can be read ([`salvage`]).
+//! Two registries become one: at a merge of git by task ([`three_way`]), and after a merge that
+//! went wrong by keeping every entry that can be read ([`salvage`]).
 //!
-//! Entries go over as they are written, byte for byte; the result is read again and must hold exactly
-//! what was decided. Nothing is decided that both sides changed.
+//! Entries go over as they are written, byte for byte; the result is read again and must hold
+//! exactly what was decided. Nothing is decided that both sides changed.
 
 use std::collections::BTreeMap;
 
@@ -32,19 +32,33 @@ pub enum NotMerged {
 ///
 /// The bytes are those of our side where nothing else is needed.
 pub fn three_way(base: &[u8], ours: &[u8], theirs: &[u8]) -> Result<Vec<u8>, NotMerged> {
-    let read = |bytes: &[u8]| Registry::parse(bytes).map_err(|error| NotMerged::Unreadable(error.to_string()));
+    let read = |bytes: &[u8]| {
+        Registry::parse(bytes).map_err(|error| NotMerged::Unreadable(error.to_string()))
+    };
     // A registry that both sides added has an empty base.
-    let base = if base.trim_ascii().is_empty() { Registry::empty() } else { read(base)? };
+    let base = if base.trim_ascii().is_empty() {
+        Registry::empty()
+    } else {
+        read(base)?
+    };
     let (ours, theirs) = (read(ours)?, read(theirs)?);
     let (start, other) = match () {
         () if ours.frame() == theirs.frame() || theirs.frame() == base.frame() => (&ours, &theirs),
         () if ours.frame() == base.frame() => (&theirs, &ours),
         () => return Err(NotMerged::Rest),
     };
-    let (was, mine, others) = (base.texts_of_tasks(), start.texts_of_tasks(), other.texts_of_tasks());
+    let (was, mine, others) = (
+        base.texts_of_tasks(),
+        start.texts_of_tasks(),
+        other.texts_of_tasks(),
+    );
     let mut wanted: BTreeMap<TaskId, String> = BTreeMap::new();
     let mut both = Vec::new();
-    for task in mine.keys().chain(others.keys()).collect::<std::collections::BTreeSet<_>>() {
+    for task in mine
+        .keys()
+        .chain(others.keys())
+        .collect::<std::collections::BTreeSet<_>>()
+    {
         let (was, mine, others) = (was.get(task), mine.get(task), others.get(task));
         let text = match () {
             () if mine == others || others == was => mine,
@@ -62,15 +76,25 @@ pub fn three_way(base: &[u8], ours: &[u8], theirs: &[u8]) -> Result<Vec<u8>, Not
     let failed = |error: super::Error| NotMerged::Unreadable(error.to_string());
     let frame = start.frame();
     let mut bytes = start.bytes().to_vec();
-    for task in mine.keys().chain(wanted.keys()).collect::<std::collections::BTreeSet<_>>() {
+    for task in mine
+        .keys()
+        .chain(wanted.keys())
+        .collect::<std::collections::BTreeSet<_>>()
+    {
         bytes = match wanted.get(task) {
             Some(text) if mine.get(task) == Some(text) => continue,
-            Some(_) => read(&bytes)?.with_entry(task, other.entry_source(task).unwrap_or_default()).map_err(failed)?,
+            Some(_) => read(&bytes)?
+                .with_entry(task, other.entry_source(task).unwrap_or_default())
+                .map_err(failed)?,
             None => read(&bytes)?.without_task(task).map_err(failed)?,
         };
     }
     let merged = read(&bytes)?;
-    if merged.texts_of_tasks() == wanted && merged.frame() == frame { Ok(bytes) } else { Err(NotMerged::Rest) }
+    if merged.texts_of_tasks() == wanted && merged.frame() == frame {
+        Ok(bytes)
+    } else {
+        Err(NotMerged::Rest)
+    }
 }
 
 /// A registry made of what could be read, and what a person should know of it.
@@ -86,35 +110,56 @@ pub struct Salvaged {
 /// Reads what can be read of a registry that is none: each side of a merge that went wrong, and of
 /// each side every entry. One that can be read is given back as it is.
 pub fn salvage(bytes: &[u8]) -> Salvaged {
-    let whole = |registry| Salvaged { registry, differ: Vec::new(), notes: Vec::new() };
+    let whole = |registry| Salvaged {
+        registry,
+        differ: Vec::new(),
+        notes: Vec::new(),
+    };
     if let Ok(registry) = Registry::parse(bytes) {
         return whole(registry);
     }
     let text = String::from_utf8_lossy(bytes);
     if conflict_in(&text).is_none() {
         let Some(registry) = loose(&text) else {
-            return Salvaged { notes: vec!["nothing of it can be read".into()], ..whole(Registry::empty()) };
+            return Salvaged {
+                notes: vec!["nothing of it can be read".into()],
+                ..whole(Registry::empty())
+            };
         };
         let note = "it is written anew from the entries that can be read; comments and what stands beside the tasks are gone";
-        return Salvaged { notes: vec![note.into()], ..whole(registry) };
+        return Salvaged {
+            notes: vec![note.into()],
+            ..whole(registry)
+        };
     }
     let mut notes = Vec::new();
     let mut side = |nth: usize, name: &str| {
         let text = side_of(&text, nth);
-        let read = Registry::parse(text.as_bytes()).ok().or_else(|| loose(&text));
+        let read = Registry::parse(text.as_bytes())
+            .ok()
+            .or_else(|| loose(&text));
         if read.is_none() {
             notes.push(format!("{name} cannot be read"));
         }
         read
     };
-    let (ours, theirs) = (side(0, "our side of the merge"), side(1, "the other side of the merge"));
+    let (ours, theirs) = (
+        side(0, "our side of the merge"),
+        side(1, "the other side of the merge"),
+    );
     let (Some(ours), Some(theirs)) = (&ours, &theirs) else {
         let registry = ours.or(theirs).unwrap_or_else(Registry::empty);
-        return Salvaged { notes, ..whole(registry) };
+        return Salvaged {
+            notes,
+            ..whole(registry)
+        };
     };
     let (mine, others) = (ours.texts_of_tasks(), theirs.texts_of_tasks());
-    let differ =
-        mine.iter().filter(|(task, text)| others.get(task).is_some_and(|other| other != *text)).map(|(task, _)| task.clone()).collect();
+    let differ = mine
+        .iter()
+        .filter(|(task, text)| others.get(task).is_some_and(|other| other != *text))
+        .map(|(task, _)| task.clone())
+        .collect();
     let mut bytes = ours.bytes().to_vec();
     for task in others.keys().filter(|task| !mine.contains_key(task)) {
         let source = theirs.entry_source(task).unwrap_or_default();
@@ -123,13 +168,18 @@ pub fn salvage(bytes: &[u8]) -> Salvaged {
             Err(error) => notes.push(format!("the entry of {task} cannot be taken over: {error}")),
         }
     }
-    Salvaged { registry: Registry::parse(&bytes).unwrap_or_else(|_| Registry::empty()), differ, notes }
+    Salvaged {
+        registry: Registry::parse(&bytes).unwrap_or_else(|_| Registry::empty()),
+        differ,
+        notes,
+    }
 }
 
-/// The text of one side of every conflict, with what is not in conflict: 0 is ours, 1 theirs. The base
-/// that some merges show between them is left out.
+/// The text of one side of every conflict, with what is not in conflict: 0 is ours, 1 theirs. The
+/// base that some merges show between them is left out.
 fn side_of(text: &str, side: usize) -> String {
-    let is_mark = |line: &str, mark: &str| line.trim_end() == mark || line.starts_with(&format!("{mark} "));
+    let is_mark =
+        |line: &str, mark: &str| line.trim_end() == mark || line.starts_with(&format!("{mark} "));
     let (mut out, mut inside) = (String::with_capacity(text.len()), None);
     for line in text.split_inclusive('\n') {
         match inside {
@@ -144,14 +194,26 @@ fn side_of(text: &str, side: usize) -> String {
     out
 }
 
-/// A registry of the entries of a text that lacks commas, or has a task twice: the later one counts.
+/// A registry of the entries of a text that lacks commas, or has a task twice: the later one
+/// counts.
 fn loose(text: &str) -> Option<Registry> {
     let text = text.trim_start_matches('\u{feff}');
     let strict = json::strict(text).ok()?;
-    let collect = CollectOptions { comments: CommentCollectionStrategy::Off, tokens: false };
-    let parsed = jsonc_parser::parse_to_ast(&strict, &collect, &ParseOptions::default()).ok()?.value?;
-    let ast::Value::Object(root) = parsed else { return None };
-    let inner = root.properties.iter().find(|property| property.name.as_str() == "tasks").map(|property| &property.value);
+    let collect = CollectOptions {
+        comments: CommentCollectionStrategy::Off,
+        tokens: false,
+    };
+    let parsed = jsonc_parser::parse_to_ast(&strict, &collect, &ParseOptions::default())
+        .ok()?
+        .value?;
+    let ast::Value::Object(root) = parsed else {
+        return None;
+    };
+    let inner = root
+        .properties
+        .iter()
+        .find(|property| property.name.as_str() == "tasks")
+        .map(|property| &property.value);
     let properties = match inner {
         Some(ast::Value::Object(tasks)) => &tasks.properties,
         Some(_) => return None,
@@ -159,7 +221,9 @@ fn loose(text: &str) -> Option<Registry> {
     };
     let mut registry = Registry::empty();
     for property in properties {
-        let Ok(task) = property.name.as_str().parse::<TaskId>() else { continue };
+        let Ok(task) = property.name.as_str().parse::<TaskId>() else {
+            continue;
+        };
         let range = property.value.range();
         if let Ok(bytes) = registry.with_entry(&task, &text[range.start..range.end]) {
             registry = Registry::parse(&bytes).ok()?;
@@ -173,37 +237,57 @@ mod tests {
     use super::*;
 
     fn merged(base: &str, ours: &str, theirs: &str) -> Result<String, NotMerged> {
-        three_way(base.as_bytes(), ours.as_bytes(), theirs.as_bytes()).map(|bytes| String::from_utf8(bytes).expect("it is text"))
+        three_way(base.as_bytes(), ours.as_bytes(), theirs.as_bytes())
+            .map(|bytes| String::from_utf8(bytes).expect("it is text"))
     }
 
     const LINES: &str = "{\n  \"tasks\": {\n    \"T01\": {\"version\": \"1.0.0\"},\n    \"T02\": {\"version\": \"1.0.0\"},\n    \"T03\": {\"version\": \"1.0.0\"}\n  }\n}\n";
 
     /// The text with another version of a task.
     fn with(text: &str, task: &str, version: &str) -> String {
-        text.replace(&format!("\"{task}\": {{\"version\": \"1.0.0\"}}"), &format!("\"{task}\": {{\"version\": \"{version}\"}}"))
+        text.replace(
+            &format!("\"{task}\": {{\"version\": \"1.0.0\"}}"),
+            &format!("\"{task}\": {{\"version\": \"{version}\"}}"),
+        )
     }
 
     #[test]
     fn neighbours_do_not_conflict_and_the_same_task_does() {
         let (ours, theirs) = (with(LINES, "T01", "1.1.0"), with(LINES, "T02", "2.0.0"));
-        assert_eq!(merged(LINES, &ours, &theirs), Ok(with(&ours, "T02", "2.0.0")));
+        assert_eq!(
+            merged(LINES, &ours, &theirs),
+            Ok(with(&ours, "T02", "2.0.0"))
+        );
         assert_eq!(merged(LINES, &ours, &ours), Ok(ours.clone()));
         assert_eq!(merged(LINES, LINES, &theirs), Ok(theirs.clone()));
         let both = with(LINES, "T01", "1.2.0");
-        assert_eq!(merged(LINES, &ours, &both), Err(NotMerged::Tasks { tasks: vec!["T01".parse().expect("it is an id")] }));
+        assert_eq!(
+            merged(LINES, &ours, &both),
+            Err(NotMerged::Tasks {
+                tasks: vec!["T01".parse().expect("it is an id")]
+            })
+        );
     }
 
     #[test]
     fn a_line_for_each_task_becomes_a_block_for_each() {
         let blocks = |text: &str| {
-            Registry::parse(text.as_bytes()).expect("it is one").in_blocks().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            Registry::parse(text.as_bytes())
+                .expect("it is one")
+                .in_blocks()
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
         };
         let text = blocks(LINES).expect("they are lines");
         assert_eq!(text.lines().count(), 13);
-        assert!(text.contains("    \"T02\": {\n      \"version\": \"1.0.0\"\n    },\n"), "{text}");
+        assert!(
+            text.contains("    \"T02\": {\n      \"version\": \"1.0.0\"\n    },\n"),
+            "{text}"
+        );
         assert_eq!(blocks(&text), None, "once is enough");
-        for other in ["{\"T01\": \"1.0.0\",\n\"T02\": \"1.0.0\"}", "{\"T01\": {\"version\": \"1.0.0\"}, \"T02\": {\"version\": \"1.0.0\"}}"]
-        {
+        for other in [
+            "{\"T01\": \"1.0.0\",\n\"T02\": \"1.0.0\"}",
+            "{\"T01\": {\"version\": \"1.0.0\"}, \"T02\": {\"version\": \"1.0.0\"}}",
+        ] {
             assert_eq!(blocks(other), None, "{other}");
         }
         assert_eq!(blocks(&LINES.replace("},\n", "}, // one\n")), None);
@@ -221,24 +305,61 @@ mod tests {
         assert_eq!(all.matches("NaN").count(), 2);
         assert!(all.find("T04").expect("it is there") < all.find("T05").expect("it is there"));
         let gone = LINES.replace("    \"T02\": {\"version\": \"1.0.0\"},\n", "");
-        assert_eq!(merged(LINES, &gone, &with(LINES, "T03", "3.0.0")), Ok(with(&gone, "T03", "3.0.0")));
-        assert_eq!(merged(LINES, &with(LINES, "T03", "3.0.0"), &gone), Ok(with(&gone, "T03", "3.0.0")));
-        assert!(matches!(merged(LINES, &gone, &with(LINES, "T02", "3.0.0")), Err(NotMerged::Tasks { .. })));
-        let list = |one: &str, two: &str| format!("[{{\"id\": \"A\", \"version\": \"{one}\"}}, {{\"id\": \"B\", \"version\": \"{two}\"}}]");
-        assert_eq!(merged(&list("1.0.0", "1.0.0"), &list("1.1.0", "1.0.0"), &list("1.0.0", "1.1.0")), Ok(list("1.1.0", "1.1.0")));
-        assert!(merged("", &added("T04"), &added("T05")).is_ok(), "both sides added the file");
+        assert_eq!(
+            merged(LINES, &gone, &with(LINES, "T03", "3.0.0")),
+            Ok(with(&gone, "T03", "3.0.0"))
+        );
+        assert_eq!(
+            merged(LINES, &with(LINES, "T03", "3.0.0"), &gone),
+            Ok(with(&gone, "T03", "3.0.0"))
+        );
+        assert!(matches!(
+            merged(LINES, &gone, &with(LINES, "T02", "3.0.0")),
+            Err(NotMerged::Tasks { .. })
+        ));
+        let list = |one: &str, two: &str| {
+            format!(
+                "[{{\"id\": \"A\", \"version\": \"{one}\"}}, {{\"id\": \"B\", \"version\": \"{two}\"}}]"
+            )
+        };
+        assert_eq!(
+            merged(
+                &list("1.0.0", "1.0.0"),
+                &list("1.1.0", "1.0.0"),
+                &list("1.0.0", "1.1.0")
+            ),
+            Ok(list("1.1.0", "1.1.0"))
+        );
+        assert!(
+            merged("", &added("T04"), &added("T05")).is_ok(),
+            "both sides added the file"
+        );
     }
 
     #[test]
     fn what_stands_beside_the_tasks_is_one_sides() {
         let dated = |date: &str, version: &str| {
-            format!("{{\"updated\": \"{date}\", \"T01\": {{\"version\": \"{version}\"}}, \"T02\": {{\"version\": \"1.0.0\"}}}}")
+            format!(
+                "{{\"updated\": \"{date}\", \"T01\": {{\"version\": \"{version}\"}}, \"T02\": {{\"version\": \"1.0.0\"}}}}"
+            )
         };
         let base = dated("x", "1.0.0");
-        let theirs = dated("y", "1.0.0").replace("\"T02\": {\"version\": \"1.0.0\"}", "\"T02\": {\"version\": \"2.0.0\"}");
-        assert_eq!(merged(&base, &dated("x", "1.1.0"), &theirs), Ok(theirs.replacen("1.0.0", "1.1.0", 1)));
-        assert_eq!(merged(&base, &dated("z", "1.1.0"), &theirs), Err(NotMerged::Rest));
-        assert!(matches!(merged(&base, "{", &theirs), Err(NotMerged::Unreadable(_))));
+        let theirs = dated("y", "1.0.0").replace(
+            "\"T02\": {\"version\": \"1.0.0\"}",
+            "\"T02\": {\"version\": \"2.0.0\"}",
+        );
+        assert_eq!(
+            merged(&base, &dated("x", "1.1.0"), &theirs),
+            Ok(theirs.replacen("1.0.0", "1.1.0", 1))
+        );
+        assert_eq!(
+            merged(&base, &dated("z", "1.1.0"), &theirs),
+            Err(NotMerged::Rest)
+        );
+        assert!(matches!(
+            merged(&base, "{", &theirs),
+            Err(NotMerged::Unreadable(_))
+        ));
     }
 
     #[test]
@@ -246,13 +367,24 @@ mod tests {
         let task = |id: &str| id.parse::<TaskId>().expect("it is an id");
         let text = "{\n  \"tasks\": {\n<<<<<<< HEAD\n    \"T01\": {\"version\": \"1.1.0\", \"a\": 1},\n    \"T02\": \"1.0.0\"\n||||||| base\n    \"T01\": \"0.9.0\"\n=======\n    \"T01\": {\"version\": \"1.2.0\"},\n    \"T03\": {\"version\": \"3.0.0\"}\n>>>>>>> other\n  }\n}\n";
         let salvaged = salvage(text.as_bytes());
-        let tasks: Vec<String> =
-            salvaged.registry.tasks().into_iter().map(|(task, version)| format!("{task} {}", version.expect("it has one"))).collect();
+        let tasks: Vec<String> = salvaged
+            .registry
+            .tasks()
+            .into_iter()
+            .map(|(task, version)| format!("{task} {}", version.expect("it has one")))
+            .collect();
         assert_eq!(tasks, ["T01 1.1.0", "T02 1.0.0", "T03 3.0.0"]);
-        assert_eq!((salvaged.differ, salvaged.notes.len()), (vec![task("T01")], 0));
+        assert_eq!(
+            (salvaged.differ, salvaged.notes.len()),
+            (vec![task("T01")], 0)
+        );
         let broken = text.replace("    \"T02\": \"1.0.0\"\n", "    \"T02\": \"1.0.0\"\n  ]\n");
         let salvaged = salvage(broken.as_bytes());
-        assert_eq!(salvaged.registry.tasks().len(), 2, "the side that can be read");
+        assert_eq!(
+            salvaged.registry.tasks().len(),
+            2,
+            "the side that can be read"
+        );
         assert_eq!(salvaged.notes, ["our side of the merge cannot be read"]);
     }
 
@@ -260,11 +392,18 @@ mod tests {
     fn what_can_be_read_of_a_broken_registry_is_kept() {
         let twice = "{\"tasks\": {\"T01\": {\"version\": \"1.0.0\"} \"T02\": {\"version\": \"2.0.0\"}, \"T01\": {\"version\": \"1.1.0\"}}}";
         let salvaged = salvage(twice.as_bytes());
-        let tasks: Vec<String> =
-            salvaged.registry.tasks().into_iter().map(|(task, version)| format!("{task} {}", version.expect("it has one"))).collect();
+        let tasks: Vec<String> = salvaged
+            .registry
+            .tasks()
+            .into_iter()
+            .map(|(task, version)| format!("{task} {}", version.expect("it has one")))
+            .collect();
         assert_eq!(tasks, ["T01 1.1.0", "T02 2.0.0"]);
         for text in ["", "{", "\u{0}", "[1,", "<<<<<<< a\n=======\n>>>>>>> b\n"] {
-            assert!(salvage(text.as_bytes()).registry.tasks().is_empty(), "{text}");
+            assert!(
+                salvage(text.as_bytes()).registry.tasks().is_empty(),
+                "{text}"
+            );
         }
     }
 }

@@ -130,12 +130,20 @@ pub enum Error {
 
 /// The words ", line 3", or nothing.
 fn in_line(line: usize) -> String {
-    if line == 0 { String::new() } else { format!(", line {line}") }
+    if line == 0 {
+        String::new()
+    } else {
+        format!(", line {line}")
+    }
 }
 
 /// The words "line 3: ", or nothing.
 fn at_line(line: usize) -> String {
-    if line == 0 { String::new() } else { format!("line {line}: ") }
+    if line == 0 {
+        String::new()
+    } else {
+        format!("line {line}: ")
+    }
 }
 
 impl Fault for Error {
@@ -159,20 +167,33 @@ impl Fault for Error {
                 Hint::say("or mend the marks by hand"),
             ],
             Self::Conflict { .. } => {
-                vec![Hint::say("decide for one side with `git checkout --ours` or `--theirs` and the file, or mend the marks by hand")]
+                vec![Hint::say(
+                    "decide for one side with `git checkout --ours` or `--theirs` and the file, or mend the marks by hand",
+                )]
             }
             Self::Parse { file, .. } if file == task_registry::FILE => vec![
                 Hint::run(
                     "write what can be read anew, with the versions of the configs",
                     &["snapback", "registry", "sync", "--from", "config"],
                 ),
-                Hint::say("or see who changed it with `git log -p` and take the last good one with `git restore`"),
+                Hint::say(
+                    "or see who changed it with `git log -p` and take the last good one with `git restore`",
+                ),
             ],
-            Self::ReadVersion { .. } => vec![Hint::say("write it as three numbers, such as 1.2.0, without a `v`")],
+            Self::ReadVersion { .. } => vec![Hint::say(
+                "write it as three numbers, such as 1.2.0, without a `v`",
+            )],
             Self::DuplicateKey { .. } => vec![Hint::say("remove one of the two")],
-            Self::Edit { .. } => vec![Hint::say("write the version as a plain or quoted text of its own, on one line")],
-            Self::NoEntry { .. } => vec![Hint::run("see how registry and configs differ", &["snapback", "registry", "sync"])],
-            _ => vec![Hint::say("mend it, or see who changed it with `git log -p` and take the last good one with `git restore`")],
+            Self::Edit { .. } => vec![Hint::say(
+                "write the version as a plain or quoted text of its own, on one line",
+            )],
+            Self::NoEntry { .. } => vec![Hint::run(
+                "see how registry and configs differ",
+                &["snapback", "registry", "sync"],
+            )],
+            _ => vec![Hint::say(
+                "mend it, or see who changed it with `git log -p` and take the last good one with `git restore`",
+            )],
         }
     }
 }
@@ -187,5 +208,7 @@ pub fn version_hints(add: &str, dynamic: bool) -> Vec<Hint> {
             Hint::say(format!("or take \"version\" out of `dynamic` and {add}")),
         ];
     }
-    vec![Hint::say(format!("{add}, or name the right key with `version_key`"))]
+    vec![Hint::say(format!(
+        "{add}, or name the right key with `version_key`"
+    ))]
 }

@@ -28,15 +28,26 @@ impl Plain {
     fn at(&mut self, key: &str) -> Option<&mut Self> {
         key.split('.').try_fold(self, |at, name| {
             let Self::Map(entries) = at else { return None };
-            let mut found = entries.iter_mut().filter(|(key, _)| matches!(key, Self::Text(text) if text == name));
-            found.next().filter(|_| found.next().is_none()).map(|(_, value)| value)
+            let mut found = entries
+                .iter_mut()
+                .filter(|(key, _)| matches!(key, Self::Text(text) if text == name));
+            found
+                .next()
+                .filter(|_| found.next().is_none())
+                .map(|(_, value)| value)
         })
     }
 }
 
 /// True when the documents differ in the text at one key and in nothing else, or cannot be read
 /// before the edit as after it. Of several documents the first that has the key counts.
-pub(super) fn agrees(before: Option<Vec<Plain>>, after: Option<Vec<Plain>>, key: &str, old: &str, new: &str) -> bool {
+pub(super) fn agrees(
+    before: Option<Vec<Plain>>,
+    after: Option<Vec<Plain>>,
+    key: &str,
+    old: &str,
+    new: &str,
+) -> bool {
     let (mut before, mut after) = match (before, after) {
         (Some(before), Some(after)) => (before, after),
         (None, None) => return true,
@@ -56,12 +67,16 @@ pub(super) fn agrees(before: Option<Vec<Plain>>, after: Option<Vec<Plain>>, key:
 
 /// What serde_yaml, which is libyaml, reads.
 pub(super) fn yaml(text: &str) -> Option<Vec<Plain>> {
-    serde_yaml::Deserializer::from_str(text).map(|document| Plain::deserialize(document).ok()).collect()
+    serde_yaml::Deserializer::from_str(text)
+        .map(|document| Plain::deserialize(document).ok())
+        .collect()
 }
 
 /// What serde_json reads in strict JSON.
 pub(super) fn json(text: &str) -> Option<Vec<Plain>> {
-    serde_json::from_str(text).ok().map(|document| vec![document])
+    serde_json::from_str(text)
+        .ok()
+        .map(|document| vec![document])
 }
 
 /// What the reader of values in TOML reads.

@@ -41,23 +41,42 @@ struct Config<'a> {
 /// The version at a key; `None` when the key is absent or holds nothing.
 pub fn version(bytes: &[u8], file_name: &RelPath, key: &str) -> Result<Option<Version>, Error> {
     let config = Config::read(bytes, file_name)?;
-    let Some((_, node)) = config.find(key)? else { return Ok(None) };
+    let Some((_, node)) = config.find(key)? else {
+        return Ok(None);
+    };
     match (&node.value, node.scalar()) {
         (Value::Null, _) => Ok(None),
         (_, Some(text)) => {
-            let wrong = |source| Error::ReadVersion { file: config.file.clone(), key: key.to_string(), source };
+            let wrong = |source| Error::ReadVersion {
+                file: config.file.clone(),
+                key: key.to_string(),
+                source,
+            };
             text.parse().map(Some).map_err(wrong)
         }
-        _ => Err(Error::Shape { file: config.file.clone(), why: format!("{key:?} is a map or a list, not a version") }),
+        _ => Err(Error::Shape {
+            file: config.file.clone(),
+            why: format!("{key:?} is a map or a list, not a version"),
+        }),
     }
 }
 
 /// The bytes with another version at the key; every other byte stays.
 ///
 /// A configuration without the key is [`Error::NoVersion`].
-pub fn with_version(bytes: &[u8], file_name: &RelPath, key: &str, version: &Version) -> Result<Vec<u8>, Error> {
+pub fn with_version(
+    bytes: &[u8],
+    file_name: &RelPath,
+    key: &str,
+    version: &Version,
+) -> Result<Vec<u8>, Error> {
     let config = Config::read(bytes, file_name)?;
-    let refused = |line: usize, why: String| Error::Edit { file: config.file.clone(), line, key: key.to_string(), why };
+    let refused = |line: usize, why: String| Error::Edit {
+        file: config.file.clone(),
+        line,
+        key: key.to_string(),
+        why,
+    };
     let missing = || no_version(&config, key, version);
     let (at, node) = config.find(key)?.ok_or_else(missing)?;
     let line = line_at(config.text, node.span.start);
@@ -65,36 +84,77 @@ pub fn with_version(bytes: &[u8], file_name: &RelPath, key: &str, version: &Vers
         return Err(refused(line, why.to_string()));
     }
     if let Some(other) = config.later(at, key) {
-        return Err(refused(line, format!("another document of the file has it too, in line {other}")));
+        return Err(refused(
+            line,
+            format!("another document of the file has it too, in line {other}"),
+        ));
     }
     let raw = &config.text[node.span.clone()];
     let Value::Text(old) = &node.value else {
-        return Err(if matches!(node.value, Value::Null) { missing() } else { refused(line, "it is not a text".to_string()) });
+        return Err(if matches!(node.value, Value::Null) {
+            missing()
+        } else {
+            refused(line, "it is not a text".to_string())
+        });
     };
     let new = version.to_string();
-    let quote = ["\"", "'", ""].into_iter().find(|quote| *raw == format!("{quote}{old}{quote}"));
-    let quote = quote.filter(|quote| !raw.contains('\n') && (config.format == Format::Yaml || !quote.is_empty()));
-    let quote = quote.ok_or_else(|| refused(line, "it is not written as one plain text on one line".to_string()))?;
+    let quote = ["\"", "'", ""]
+        .into_iter()
+        .find(|quote| *raw == format!("{quote}{old}{quote}"));
+    let quote = quote.filter(|quote| {
+        !raw.contains('\n') && (config.format == Format::Yaml || !quote.is_empty())
+    });
+    let quote = quote.ok_or_else(|| {
+        refused(
+            line,
+            "it is not written as one plain text on one line".to_string(),
+        )
+    })?;
     let bytes = splice(bytes, &node.span, &format!("{quote}{new}{quote}"));
     let only_this_differs = Config::read(&bytes, file_name).is_ok_and(|after| {
-        let found = after.find(key).ok().flatten().is_some_and(|(nth, node)| nth == at && holds(node, &new));
-        found && config.is_like(&after, node) && second::agrees(config.second(), after.second(), key, old, &new)
+        let found = after
+            .find(key)
+            .ok()
+            .flatten()
+            .is_some_and(|(nth, node)| nth == at && holds(node, &new));
+        found
+            && config.is_like(&after, node)
+            && second::agrees(config.second(), after.second(), key, old, &new)
     });
-    if only_this_differs { Ok(bytes) } else { Err(refused(line, "two parsers do not agree about the result".to_string())) }
+    if only_this_differs {
+        Ok(bytes)
+    } else {
+        Err(refused(
+            line,
+            "two parsers do not agree about the result".to_string(),
+        ))
+    }
 }
 
 /// The error for a configuration without a version, with the words of its format.
 fn no_version(config: &Config<'_>, key: &str, version: &Version) -> Error {
     let dynamic = config.format == Format::Toml && key == "project.version" && config.is_dynamic();
     let add = config.format.line(key, &version.to_string());
-    Error::NoVersion { file: config.file.clone(), key: key.to_string(), add, dynamic }
+    Error::NoVersion {
+        file: config.file.clone(),
+        key: key.to_string(),
+        add,
+        dynamic,
+    }
 }
 
 /// How a version is added to a configuration that has none at the key, in the words of its format;
 /// the second is true for a `pyproject.toml` that says its version is made elsewhere.
-pub fn how_to_add(bytes: &[u8], file_name: &RelPath, key: &str, version: &Version) -> Result<(String, bool), Error> {
+pub fn how_to_add(
+    bytes: &[u8],
+    file_name: &RelPath,
+    key: &str,
+    version: &Version,
+) -> Result<(String, bool), Error> {
     let config = Config::read(bytes, file_name)?;
-    let Error::NoVersion { add, dynamic, .. } = no_version(&config, key, version) else { return Ok((String::new(), false)) };
+    let Error::NoVersion { add, dynamic, .. } = no_version(&config, key, version) else {
+        return Ok((String::new(), false));
+    };
     Ok((add, dynamic))
 }
 
@@ -120,7 +180,11 @@ impl Format {
     /// The format of a file, by its extension.
     fn of(file_name: &RelPath) -> Option<Self> {
         let lower = file_name.name().to_ascii_lowercase();
-        match lower.rsplit(|byte| *byte == b'.').next().unwrap_or_default() {
+        match lower
+            .rsplit(|byte| *byte == b'.')
+            .next()
+            .unwrap_or_default()
+        {
             b"yaml" | b"yml" => Some(Self::Yaml),
             b"json" | b"jsonc" => Some(Self::Json),
             b"toml" => Some(Self::Toml),
@@ -130,14 +194,24 @@ impl Format {
 
     /// The words that put a version at a dotted key.
     fn line(self, key: &str, version: &str) -> String {
-        let (above, name) = key.rsplit_once('.').map_or(("", key), |(above, name)| (above, name));
+        let (above, name) = key
+            .rsplit_once('.')
+            .map_or(("", key), |(above, name)| (above, name));
         match self {
-            Self::Toml if above.is_empty() => format!("add `{name} = \"{version}\"` to it, above the first `[table]`"),
+            Self::Toml if above.is_empty() => {
+                format!("add `{name} = \"{version}\"` to it, above the first `[table]`")
+            }
             Self::Toml => format!("add `{name} = \"{version}\"` to it, below `[{above}]`"),
             Self::Json if above.is_empty() => format!("add `\"{name}\": \"{version}\"` to it"),
-            Self::Json => format!("add `\"{name}\": \"{version}\"` to it, inside `\"{}\"`", above.replace('.', "\", in \"")),
+            Self::Json => format!(
+                "add `\"{name}\": \"{version}\"` to it, inside `\"{}\"`",
+                above.replace('.', "\", in \"")
+            ),
             Self::Yaml if above.is_empty() => format!("add `{name}: {version}` to it"),
-            Self::Yaml => format!("add `{name}: {version}` to it, below `{}:`", above.replace('.', ":`, `")),
+            Self::Yaml => format!(
+                "add `{name}: {version}` to it, below `{}:`",
+                above.replace('.', ":`, `")
+            ),
         }
     }
 }
@@ -146,7 +220,10 @@ impl<'a> Config<'a> {
     /// Reads a file by its extension.
     fn read(bytes: &'a [u8], file_name: &RelPath) -> Result<Self, Error> {
         let file = file_name.to_string();
-        let one = |root: Node| yaml::Stream { documents: vec![root], used: std::collections::HashSet::new() };
+        let one = |root: Node| yaml::Stream {
+            documents: vec![root],
+            used: std::collections::HashSet::new(),
+        };
         let (format, strict, stream) = match Format::of(file_name) {
             Some(Format::Yaml) => (Format::Yaml, None, yaml::parse(bytes, &file)?),
             Some(Format::Json) => {
@@ -156,7 +233,13 @@ impl<'a> Config<'a> {
             Some(Format::Toml) => (Format::Toml, None, one(toml::parse(bytes, &file, LIMIT)?)),
             None => return Err(Error::Format { file }),
         };
-        Ok(Self { format, file, text: text(bytes), strict, stream })
+        Ok(Self {
+            format,
+            file,
+            text: text(bytes),
+            strict,
+            stream,
+        })
     }
 
     /// The node at a dotted key, and its document. A merge key on the way could hide it: when no
@@ -171,26 +254,42 @@ impl<'a> Config<'a> {
             }
         }
         let why = || format!("{key:?} may come from a merge key or an alias; write it out");
-        if hidden { Err(Error::Shape { file: self.file.clone(), why: why() }) } else { Ok(None) }
+        if hidden {
+            Err(Error::Shape {
+                file: self.file.clone(),
+                why: why(),
+            })
+        } else {
+            Ok(None)
+        }
     }
 
     /// The line of the same key in a later document.
     fn later(&self, at: usize, key: &str) -> Option<usize> {
         let later = self.stream.documents.iter().skip(at + 1);
-        later.filter_map(|root| find_in(root, key).ok().flatten()).map(|node| line_at(self.text, node.span.start)).next()
+        later
+            .filter_map(|root| find_in(root, key).ok().flatten())
+            .map(|node| line_at(self.text, node.span.start))
+            .next()
     }
 
     /// Why the node at a key, or one on the way to it, cannot be edited.
     fn oddity(&self, at: usize, key: &str) -> Option<&'static str> {
         let root = &self.stream.documents[at];
         let on_the_way = root.walk(key).unwrap_or_default();
-        std::iter::once(root).chain(on_the_way).find_map(|node| node.oddity(|anchor| self.stream.used.contains(&(at, anchor))))
+        std::iter::once(root)
+            .chain(on_the_way)
+            .find_map(|node| node.oddity(|anchor| self.stream.used.contains(&(at, anchor))))
     }
 
     /// True when everything is written alike but one node of this.
     fn is_like(&self, other: &Config<'_>, but: &Node) -> bool {
         let (mine, others) = (&self.stream.documents, &other.stream.documents);
-        mine.len() == others.len() && mine.iter().zip(others).all(|(a, b)| a.is_like(self.text, b, other.text, but))
+        mine.len() == others.len()
+            && mine
+                .iter()
+                .zip(others)
+                .all(|(a, b)| a.is_like(self.text, b, other.text, but))
     }
 
     /// What a parser of other make reads.
@@ -205,7 +304,12 @@ impl<'a> Config<'a> {
     /// True for a Python project whose version is made elsewhere.
     fn is_dynamic(&self) -> bool {
         let project = self.stream.documents[0].get("project");
-        let Some(Value::List(items)) = project.and_then(|project| project.get("dynamic")).map(|node| &node.value) else { return false };
+        let Some(Value::List(items)) = project
+            .and_then(|project| project.get("dynamic"))
+            .map(|node| &node.value)
+        else {
+            return false;
+        };
         items.iter().any(|item| item.scalar() == Some("version"))
     }
 }
@@ -216,7 +320,11 @@ fn find_in<'a>(root: &'a Node, key: &str) -> Result<Option<&'a Node>, ()> {
     for name in key.split('.') {
         match at.get(name) {
             Some(node) => at = node,
-            None if at.get(MERGE).is_some() || (at.odd.is_some() && at.entries().is_empty() && at.scalar().is_some()) => return Err(()),
+            None if at.get(MERGE).is_some()
+                || (at.odd.is_some() && at.entries().is_empty() && at.scalar().is_some()) =>
+            {
+                return Err(());
+            }
             None => return Ok(None),
         }
     }
@@ -236,11 +344,22 @@ fn text(bytes: &[u8]) -> &str {
 
 /// Collects the scalars below a node.
 fn flatten(node: &Node, key: String, hidden: bool, out: &mut Vec<(String, String)>) {
-    let below = |name: &str| if key.is_empty() { name.to_string() } else { format!("{key}.{name}") };
+    let below = |name: &str| {
+        if key.is_empty() {
+            name.to_string()
+        } else {
+            format!("{key}.{name}")
+        }
+    };
     match &node.value {
         Value::Map(entries) if !entries.is_empty() => {
             for entry in entries {
-                flatten(&entry.node, below(&entry.key), hidden || secret::is_named(&entry.key), out);
+                flatten(
+                    &entry.node,
+                    below(&entry.key),
+                    hidden || secret::is_named(&entry.key),
+                    out,
+                );
             }
         }
         Value::List(items) if !items.is_empty() => {
@@ -252,7 +371,11 @@ fn flatten(node: &Node, key: String, hidden: bool, out: &mut Vec<(String, String
         Value::List(_) => out.push((key, "[]".to_string())),
         Value::Null => out.push((key, "null".to_string())),
         Value::Text(text) | Value::Other(text) => {
-            let shown = if hidden || secret::is_held(text) { secret::MASK } else { text };
+            let shown = if hidden || secret::is_held(text) {
+                secret::MASK
+            } else {
+                text
+            };
             out.push((key, shown.to_string()));
         }
     }

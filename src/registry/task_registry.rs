@@ -41,14 +41,24 @@ pub struct Registry {
 
 impl Registry {
     /// Reads a registry: JSON, also with comments, needless commas, `NaN`, `Infinity` and numbers
-    /// of any size, which all stay as they are. Refuses more than 16 MiB, what is not that, a depth over 128, a key or a
-    /// task that is there twice, and a text that is neither a map nor a list.
+    /// of any size, which all stay as they are. Refuses more than 16 MiB, what is not that, a depth
+    /// over 128, a key or a task that is there twice, and a text that is neither a map nor a list.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let (root, strict) = json::parse(bytes, FILE, LIMIT)?;
-        if matches!(root.get("tasks"), Some(Node { value: Value::Null, .. })) {
+        if matches!(
+            root.get("tasks"),
+            Some(Node {
+                value: Value::Null,
+                ..
+            })
+        ) {
             return Err(shape("\"tasks\" is null, neither a map nor a list"));
         }
-        let registry = Self { bytes: bytes.to_vec(), root, strict };
+        let registry = Self {
+            bytes: bytes.to_vec(),
+            root,
+            strict,
+        };
         match (&registry.root.value, &registry.container().value) {
             (Value::Map(_) | Value::List(_), Value::Map(_)) => {}
             (Value::Map(_) | Value::List(_), Value::List(_)) => registry.refuse_twins()?,
@@ -64,9 +74,15 @@ impl Registry {
 
     /// The bytes of a new registry with these tasks, as adding them one by one would write them.
     pub fn of(tasks: &[(TaskId, Version)]) -> Vec<u8> {
-        let entry = |(task, version): &(TaskId, Version)| (task.to_string(), serde_json::json!({ "version": version.to_string() }));
+        let entry = |(task, version): &(TaskId, Version)| {
+            (
+                task.to_string(),
+                serde_json::json!({ "version": version.to_string() }),
+            )
+        };
         let tasks: serde_json::Map<String, Json> = tasks.iter().map(entry).collect();
-        let text = serde_json::to_string_pretty(&serde_json::json!({ "tasks": tasks })).expect("because plain data renders");
+        let text = serde_json::to_string_pretty(&serde_json::json!({ "tasks": tasks }))
+            .expect("because plain data renders");
         (text + "\n").into_bytes()
     }
 
@@ -77,7 +93,8 @@ impl Registry {
 
     /// The active version of a task; `None` when it has no entry, or its entry no version.
     pub fn version(&self, task: &TaskId) -> Result<Option<Version>, Error> {
-        self.entry(task).map_or(Ok(None), |entry| read_version(task, entry))
+        self.entry(task)
+            .map_or(Ok(None), |entry| read_version(task, entry))
     }
 
     /// The entries that look like tasks, in the order of the file, with their versions (`None`
@@ -85,13 +102,26 @@ impl Registry {
     pub fn tasks(&self) -> Vec<(TaskId, Option<Version>)> {
         let entries: Vec<(&str, &Node)> = match &self.container().value {
             Value::Map(entries) => {
-                // Beside bare versions at the top, other facts may stand, such as the file's own version.
+                // Beside bare versions at the top, other facts may stand, such as the file's own
+                // version.
                 let of_tasks = self.container_key().is_some();
-                let is_bare = |entry: &Entry| is_version(&entry.node) && !VERSION_KEYS.contains(&entry.key.as_str());
-                let fits = |entry: &&Entry| names_version(&entry.node) && (of_tasks || !entry.node.entries().is_empty() || is_bare(entry));
-                entries.iter().filter(fits).map(|entry| (entry.key.as_str(), &entry.node)).collect()
+                let is_bare = |entry: &Entry| {
+                    is_version(&entry.node) && !VERSION_KEYS.contains(&entry.key.as_str())
+                };
+                let fits = |entry: &&Entry| {
+                    names_version(&entry.node)
+                        && (of_tasks || !entry.node.entries().is_empty() || is_bare(entry))
+                };
+                entries
+                    .iter()
+                    .filter(fits)
+                    .map(|entry| (entry.key.as_str(), &entry.node))
+                    .collect()
             }
-            Value::List(items) => items.iter().filter_map(|item| Some((id_of(item)?, item))).collect(),
+            Value::List(items) => items
+                .iter()
+                .filter_map(|item| Some((id_of(item)?, item)))
+                .collect(),
             _ => Vec::new(),
         };
         let read = |(id, entry): (&str, &Node)| {
@@ -114,25 +144,37 @@ impl Registry {
         let change = match self.entry(task) {
             None => self.added(task, &version),
             Some(entry) => match version_of(task, entry)? {
-                Some((_, node)) if matches!(node.value, Value::Text(_) | Value::Null) => {
-                    Change { span: node.span.clone(), text: layout::quoted(&version) }
-                }
+                Some((_, node)) if matches!(node.value, Value::Text(_) | Value::Null) => Change {
+                    span: node.span.clone(),
+                    text: layout::quoted(&version),
+                },
                 Some((key, _)) => return Err(refused(task, format!("its {key} is not a text"))),
                 None if matches!(entry.value, Value::Map(_)) => {
-                    let item = Item { key: Some(VERSION_KEYS[0]), body: Body::Text(&version) };
+                    let item = Item {
+                        key: Some(VERSION_KEYS[0]),
+                        body: Body::Text(&version),
+                    };
                     layout::insert(&self.texts(), &self.root, entry, usize::MAX, &item)
                 }
-                None => return Err(refused(task, "its entry is neither a text nor a map".to_string())),
+                None => {
+                    return Err(refused(
+                        task,
+                        "its entry is neither a text nor a map".to_string(),
+                    ));
+                }
             },
         };
         self.checked(task, &change, Some(&version))
     }
 
-    /// The bytes with the task's entry replaced, or added, as it is written in another registry of the
-    /// same shape.
+    /// The bytes with the task's entry replaced, or added, as it is written in another registry of
+    /// the same shape.
     pub(super) fn with_entry(&self, task: &TaskId, source: &str) -> Result<Vec<u8>, Error> {
         let change = match self.entry(task) {
-            Some(entry) => Change { span: entry.span.clone(), text: source.to_string() },
+            Some(entry) => Change {
+                span: entry.span.clone(),
+                text: source.to_string(),
+            },
             None => {
                 let key = matches!(self.container().value, Value::Map(_)).then_some(task.as_str());
                 layout::insert(
@@ -140,7 +182,10 @@ impl Registry {
                     &self.root,
                     self.container(),
                     self.sorted_place(task),
-                    &Item { key, body: Body::Written(source) },
+                    &Item {
+                        key,
+                        body: Body::Written(source),
+                    },
                 )
             }
         };
@@ -149,7 +194,8 @@ impl Registry {
 
     /// The task's entry as it is written.
     pub(super) fn entry_source(&self, task: &TaskId) -> Option<&str> {
-        self.entry(task).map(|entry| &self.text()[entry.span.clone()])
+        self.entry(task)
+            .map(|entry| &self.text()[entry.span.clone()])
     }
 
     /// The canonical texts of all entries of tasks.
@@ -160,62 +206,102 @@ impl Registry {
             _ => Vec::new(),
         };
         let ids = ids.into_iter().filter_map(|id| id.parse::<TaskId>().ok());
-        ids.filter(|task| self.is_task(task)).filter_map(|task| Some((task.clone(), self.entry_text(&task)?))).collect()
+        ids.filter(|task| self.is_task(task))
+            .filter_map(|task| Some((task.clone(), self.entry_text(&task)?)))
+            .collect()
     }
 
     /// Everything but the entries of tasks, as a canonical text.
     pub(super) fn frame(&self) -> String {
         let is_task = |id: &str| id.parse::<TaskId>().is_ok_and(|task| self.is_task(&task));
         let entries: Vec<&Node> = match &self.container().value {
-            Value::Map(entries) => entries.iter().filter(|entry| is_task(&entry.key)).map(|entry| &entry.node).collect(),
-            Value::List(items) => items.iter().filter(|item| id_of(item).is_some_and(is_task)).collect(),
+            Value::Map(entries) => entries
+                .iter()
+                .filter(|entry| is_task(&entry.key))
+                .map(|entry| &entry.node)
+                .collect(),
+            Value::List(items) => items
+                .iter()
+                .filter(|item| id_of(item).is_some_and(is_task))
+                .collect(),
             _ => Vec::new(),
         };
-        json::canonical_but(&self.root, &|node| entries.iter().any(|entry| std::ptr::eq(*entry, node)))
+        json::canonical_but(&self.root, &|node| {
+            entries.iter().any(|entry| std::ptr::eq(*entry, node))
+        })
     }
 
     /// True when what stands at an id is a task's entry, and not a fact beside the tasks.
     fn is_task(&self, task: &TaskId) -> bool {
-        let at_top = |entry: &Node| names_version(entry) && (!entry.entries().is_empty() || is_version(entry));
+        let at_top = |entry: &Node| {
+            names_version(entry) && (!entry.entries().is_empty() || is_version(entry))
+        };
         let is_list = matches!(self.container().value, Value::List(_));
-        let is_bare = || !VERSION_KEYS.contains(&task.as_str()) && self.entry(task).is_some_and(at_top);
+        let is_bare =
+            || !VERSION_KEYS.contains(&task.as_str()) && self.entry(task).is_some_and(at_top);
         self.container_key().is_some() || is_list || is_bare()
     }
 
-    /// The bytes with a block of lines for each task, when two or more tasks stand on a line each: then
-    /// releases of neighbours do not meet in a merge line by line. `None` when nothing is to be done, or
-    /// a comment is in the way.
+    /// The bytes with a block of lines for each task, when two or more tasks stand on a line each:
+    /// then releases of neighbours do not meet in a merge line by line. `None` when nothing is to
+    /// be done, or a comment is in the way.
     pub fn in_blocks(&self) -> Option<Vec<u8>> {
         let is_plain = self.text() == self.strict && self.texts_of_tasks().len() > 1;
-        let text = is_plain.then(|| layout::in_blocks(self.text(), &self.root, self.container())).flatten()?;
-        let mark = if self.bytes.starts_with(BOM.as_bytes()) { BOM } else { "" };
+        let text = is_plain
+            .then(|| layout::in_blocks(self.text(), &self.root, self.container()))
+            .flatten()?;
+        let mark = if self.bytes.starts_with(BOM.as_bytes()) {
+            BOM
+        } else {
+            ""
+        };
         let bytes = format!("{mark}{text}").into_bytes();
-        let is_same = Self::parse(&bytes).is_ok_and(|after| json::canonical(&after.root) == json::canonical(&self.root));
+        let is_same = Self::parse(&bytes)
+            .is_ok_and(|after| json::canonical(&after.root) == json::canonical(&self.root));
         is_same.then_some(bytes)
     }
 
     /// The bytes without the task's entry; takes back what adding it did.
     pub fn without_task(&self, task: &TaskId) -> Result<Vec<u8>, Error> {
-        let missing = || Error::NoEntry { file: FILE.to_string(), task: task.to_string() };
+        let missing = || Error::NoEntry {
+            file: FILE.to_string(),
+            task: task.to_string(),
+        };
         let at = self.position(task).ok_or_else(missing)?;
         let change = layout::remove(self.text(), self.container(), at);
-        if self.strict.as_bytes()[change.span.clone()] != self.text().as_bytes()[change.span.clone()] && self.has_comment(at, &change) {
-            return Err(refused(task, "a comment stands beside its entry; remove the entry by hand".to_string()));
+        if self.strict.as_bytes()[change.span.clone()]
+            != self.text().as_bytes()[change.span.clone()]
+            && self.has_comment(at, &change)
+        {
+            return Err(refused(
+                task,
+                "a comment stands beside its entry; remove the entry by hand".to_string(),
+            ));
         }
         self.checked(task, &change, None)
     }
 
     /// The text as it is and as strict JSON, for additions.
     fn texts(&self) -> layout::Texts<'_> {
-        layout::Texts { text: self.text(), strict: &self.strict }
+        layout::Texts {
+            text: self.text(),
+            strict: &self.strict,
+        }
     }
 
-    /// True when removing an item would take a comment along that does not stand in the item itself.
+    /// True when removing an item would take a comment along that does not stand in the item
+    /// itself.
     fn has_comment(&self, at: usize, change: &Change) -> bool {
         let own = &layout::item_spans(self.container())[at];
-        let outside = change.span.clone().filter(|place| !own.contains(place)).collect::<Vec<_>>();
+        let outside = change
+            .span
+            .clone()
+            .filter(|place| !own.contains(place))
+            .collect::<Vec<_>>();
         let (text, strict) = (self.text().as_bytes(), self.strict.as_bytes());
-        outside.into_iter().any(|place| text[place] != strict[place] && text[place] != b',')
+        outside
+            .into_iter()
+            .any(|place| text[place] != strict[place] && text[place] != b',')
     }
 
     /// The text without a byte-order mark.
@@ -225,19 +311,27 @@ impl Registry {
 
     /// The key of the map or list of tasks, `None` when it is the root.
     fn container_key(&self) -> Option<&'static str> {
-        matches!(self.root.get("tasks")?.value, Value::Map(_) | Value::List(_)).then_some("tasks")
+        matches!(
+            self.root.get("tasks")?.value,
+            Value::Map(_) | Value::List(_)
+        )
+        .then_some("tasks")
     }
 
     /// The map or list of tasks.
     fn container(&self) -> &Node {
-        self.container_key().and_then(|key| self.root.get(key)).unwrap_or(&self.root)
+        self.container_key()
+            .and_then(|key| self.root.get(key))
+            .unwrap_or(&self.root)
     }
 
     /// The position of a task's entry.
     fn position(&self, task: &TaskId) -> Option<usize> {
         match &self.container().value {
             Value::Map(entries) => entries.iter().position(|entry| entry.key == task.as_str()),
-            Value::List(items) => items.iter().position(|item| id_of(item) == Some(task.as_str())),
+            Value::List(items) => items
+                .iter()
+                .position(|item| id_of(item) == Some(task.as_str())),
             _ => None,
         }
     }
@@ -254,12 +348,18 @@ impl Registry {
 
     /// Refuses a list that names a task twice.
     fn refuse_twins(&self) -> Result<(), Error> {
-        let Value::List(items) = &self.container().value else { return Ok(()) };
+        let Value::List(items) = &self.container().value else {
+            return Ok(());
+        };
         let mut seen = std::collections::HashSet::new();
         for item in items {
             if let Some(id) = id_of(item).filter(|id| !seen.insert(*id)) {
                 let line = super::tree::line_at(self.text(), item.span.start);
-                return Err(Error::DuplicateKey { file: FILE.to_string(), key: id.to_string(), line });
+                return Err(Error::DuplicateKey {
+                    file: FILE.to_string(),
+                    key: id.to_string(),
+                    line,
+                });
             }
         }
         Ok(())
@@ -273,7 +373,9 @@ impl Registry {
             _ => None,
         };
         let sorted = names.filter(|names| names.is_sorted());
-        sorted.map_or(usize::MAX, |names| names.partition_point(|name| *name < task.as_str()))
+        sorted.map_or(usize::MAX, |names| {
+            names.partition_point(|name| *name < task.as_str())
+        })
     }
 
     /// The change that adds an entry: sorted in where the entries are sorted, else at the end.
@@ -281,29 +383,55 @@ impl Registry {
         let container = self.container();
         let at = self.sorted_place(task);
         let like = layout::neighbour(container);
-        let name =
-            |keys: [&'static str; 3]| keys.into_iter().find(|key| like.is_some_and(|node| node.get(key).is_some())).unwrap_or(keys[0]);
+        let name = |keys: [&'static str; 3]| {
+            keys.into_iter()
+                .find(|key| like.is_some_and(|node| node.get(key).is_some()))
+                .unwrap_or(keys[0])
+        };
         let version_key = name(VERSION_KEYS);
         let item = match &container.value {
-            Value::List(_) => Item { key: None, body: Body::Fields(vec![(name(ID_KEYS), task.as_str()), (version_key, version)]) },
-            Value::Map(entries) if !entries.is_empty() && entries.iter().all(|entry| is_version(&entry.node)) => {
-                Item { key: Some(task.as_str()), body: Body::Text(version) }
+            Value::List(_) => Item {
+                key: None,
+                body: Body::Fields(vec![(name(ID_KEYS), task.as_str()), (version_key, version)]),
+            },
+            Value::Map(entries)
+                if !entries.is_empty() && entries.iter().all(|entry| is_version(&entry.node)) =>
+            {
+                Item {
+                    key: Some(task.as_str()),
+                    body: Body::Text(version),
+                }
             }
-            _ => Item { key: Some(task.as_str()), body: Body::Fields(vec![(version_key, version)]) },
+            _ => Item {
+                key: Some(task.as_str()),
+                body: Body::Fields(vec![(version_key, version)]),
+            },
         };
         layout::insert(&self.texts(), &self.root, container, at, &item)
     }
 
     /// Applies a change, reads the result and compares: only this task's version (`None`: its
     /// whole entry) may differ.
-    fn checked(&self, task: &TaskId, change: &Change, version: Option<&str>) -> Result<Vec<u8>, Error> {
+    fn checked(
+        &self,
+        task: &TaskId,
+        change: &Change,
+        version: Option<&str>,
+    ) -> Result<Vec<u8>, Error> {
         let bytes = splice(&self.bytes, &change.span, &change.text);
-        let after = Self::parse(&bytes).map_err(|error| refused(task, format!("the result would not be valid ({error})")))?;
-        let right =
-            version.is_none_or(|version| after.version(task).is_ok_and(|read| read.is_some_and(|read| read.to_string() == version)));
+        let after = Self::parse(&bytes)
+            .map_err(|error| refused(task, format!("the result would not be valid ({error})")))?;
+        let right = version.is_none_or(|version| {
+            after
+                .version(task)
+                .is_ok_and(|read| read.is_some_and(|read| read.to_string() == version))
+        });
         let ((others, fields), (others_after, fields_after)) = (self.rest(task), after.rest(task));
         if !right || others != others_after || (version.is_some() && fields != fields_after) {
-            return Err(refused(task, "the edit would change something else too".to_string()));
+            return Err(refused(
+                task,
+                "the edit would change something else too".to_string(),
+            ));
         }
         Ok(bytes)
     }
@@ -314,39 +442,65 @@ impl Registry {
         let is_list = matches!(self.container().value, Value::List(_));
         let known = |key: &str| VERSION_KEYS.contains(&key) || (is_list && ID_KEYS.contains(&key));
         let fields = entry.map(|entry| entry.entries().iter().filter(|field| !known(&field.key)));
-        let fields =
-            fields.map(|fields| fields.map(|field| format!("{:?}: {}", field.key, json::canonical(&field.node))).collect::<Vec<_>>());
+        let fields = fields.map(|fields| {
+            fields
+                .map(|field| format!("{:?}: {}", field.key, json::canonical(&field.node)))
+                .collect::<Vec<_>>()
+        });
         let is_entry = |node: &Node| entry.is_some_and(|entry| std::ptr::eq(entry, node));
-        (json::canonical_but(&self.root, &is_entry), fields.filter(|fields| !fields.is_empty()).map(|fields| fields.join(", ")))
+        (
+            json::canonical_but(&self.root, &is_entry),
+            fields
+                .filter(|fields| !fields.is_empty())
+                .map(|fields| fields.join(", ")),
+        )
     }
 }
 
 /// The id in an entry of a list.
 fn id_of(item: &Node) -> Option<&str> {
-    ID_KEYS.iter().find_map(|key| item.get(key)).and_then(Node::scalar)
+    ID_KEYS
+        .iter()
+        .find_map(|key| item.get(key))
+        .and_then(Node::scalar)
 }
 
 /// The version of an entry, with its key; two of them are an error.
-fn version_of<'a>(task: &TaskId, entry: &'a Node) -> Result<Option<(&'static str, &'a Node)>, Error> {
+fn version_of<'a>(
+    task: &TaskId,
+    entry: &'a Node,
+) -> Result<Option<(&'static str, &'a Node)>, Error> {
     if !matches!(entry.value, Value::Map(_)) {
         let scalar = entry.scalar().is_some() || matches!(entry.value, Value::Null);
         return Ok(scalar.then_some(("version", entry)));
     }
-    let mut found = VERSION_KEYS.into_iter().filter_map(|key| Some((key, entry.get(key)?)));
+    let mut found = VERSION_KEYS
+        .into_iter()
+        .filter_map(|key| Some((key, entry.get(key)?)));
     match (found.next(), found.next()) {
-        (Some((first, _)), Some((second, _))) => Err(shape(format!("{task} has both {first:?} and {second:?}; keep one of them"))),
+        (Some((first, _)), Some((second, _))) => Err(shape(format!(
+            "{task} has both {first:?} and {second:?}; keep one of them"
+        ))),
         (first, _) => Ok(first),
     }
 }
 
 /// The version of an entry, read.
 fn read_version(task: &TaskId, entry: &Node) -> Result<Option<Version>, Error> {
-    let Some((key, node)) = version_of(task, entry)? else { return Ok(None) };
+    let Some((key, node)) = version_of(task, entry)? else {
+        return Ok(None);
+    };
     match (&node.value, node.scalar()) {
         (Value::Null, _) => Ok(None),
-        (_, None) => Err(shape(format!("the {key} of {task} is neither text nor null"))),
+        (_, None) => Err(shape(format!(
+            "the {key} of {task} is neither text nor null"
+        ))),
         (_, Some(text)) => {
-            let wrong = |source| Error::ReadVersion { file: FILE.to_string(), key: format!("{task}.{key}"), source };
+            let wrong = |source| Error::ReadVersion {
+                file: FILE.to_string(),
+                key: format!("{task}.{key}"),
+                source,
+            };
             text.parse().map(Some).map_err(wrong)
         }
     }
@@ -355,7 +509,11 @@ fn read_version(task: &TaskId, entry: &Node) -> Result<Option<Version>, Error> {
 /// True for a scalar, and for a map that holds one under a version's name.
 fn names_version(entry: &Node) -> bool {
     let named = || VERSION_KEYS.iter().find_map(|key| entry.get(key));
-    let node = if matches!(entry.value, Value::Map(_)) { named() } else { Some(entry) };
+    let node = if matches!(entry.value, Value::Map(_)) {
+        named()
+    } else {
+        Some(entry)
+    };
     node.is_some_and(|node| !matches!(node.value, Value::Map(_) | Value::List(_)))
 }
 
@@ -366,10 +524,18 @@ fn is_version(node: &Node) -> bool {
 
 /// The error for an unexpected shape.
 fn shape(why: impl Into<String>) -> Error {
-    Error::Shape { file: FILE.to_string(), why: why.into() }
+    Error::Shape {
+        file: FILE.to_string(),
+        why: why.into(),
+    }
 }
 
 /// The error for an edit that cannot be exact.
 fn refused(task: &TaskId, why: String) -> Error {
-    Error::Edit { file: FILE.to_string(), line: 0, key: task.to_string(), why }
+    Error::Edit {
+        file: FILE.to_string(),
+        line: 0,
+        key: task.to_string(),
+        why,
+    }
 }

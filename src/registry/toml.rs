@@ -12,10 +12,20 @@ pub(super) fn parse(bytes: &[u8], file: &str, limit: usize) -> Result<Node, Erro
     let text = text_of(bytes, file, limit)?;
     let table = DeTable::parse(text).map_err(|error| {
         let line = error.span().map_or(0, |span| line_at(text, span.start));
-        not_of_format(file, text, line, format!("it is not valid TOML: {}", error.message()))
+        not_of_format(
+            file,
+            text,
+            line,
+            format!("it is not valid TOML: {}", error.message()),
+        )
     })?;
     let span = table.span();
-    Ok(Node { span, value: to_map(table.into_inner()), odd: None, anchor: 0 })
+    Ok(Node {
+        span,
+        value: to_map(table.into_inner()),
+        odd: None,
+        anchor: 0,
+    })
 }
 
 /// Converts a table.
@@ -23,7 +33,11 @@ fn to_map(table: DeTable<'_>) -> Value {
     let entry = |(key, value): (toml::Spanned<_>, toml::Spanned<DeValue<'_>>)| {
         let key_span = key.span();
         let key: std::borrow::Cow<'_, str> = key.into_inner();
-        Entry { key: key.into_owned(), key_span, node: to_node(value) }
+        Entry {
+            key: key.into_owned(),
+            key_span,
+            node: to_node(value),
+        }
     };
     Value::Map(table.into_iter().map(entry).collect())
 }
@@ -40,5 +54,10 @@ fn to_node(value: toml::Spanned<DeValue<'_>>) -> Node {
         DeValue::Array(items) => Value::List(items.into_iter().map(to_node).collect()),
         DeValue::Table(table) => to_map(table),
     };
-    Node { span, value, odd: None, anchor: 0 }
+    Node {
+        span,
+        value,
+        odd: None,
+        anchor: 0,
+    }
 }

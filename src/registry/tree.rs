@@ -62,7 +62,10 @@ impl Node {
 
     /// The value of a key of a map.
     pub fn get(&self, key: &str) -> Option<&Node> {
-        self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.node)
+        self.entries()
+            .iter()
+            .find(|entry| entry.key == key)
+            .map(|entry| &entry.node)
     }
 
     /// Every node from below the root to the dotted key; `None` when it is absent.
@@ -77,11 +80,15 @@ impl Node {
             .collect()
     }
 
-    /// Why it, and what is below it, cannot be edited exactly; `is_used` tells of an anchor whether an
-    /// alias names it.
+    /// Why it, and what is below it, cannot be edited exactly; `is_used` tells of an anchor whether
+    /// an alias names it.
     pub fn oddity(&self, is_used: impl Fn(usize) -> bool) -> Option<&'static str> {
         let shared = self.anchor != 0 && is_used(self.anchor);
-        if shared { Some("it has an anchor, so aliases elsewhere would change with it") } else { self.odd }
+        if shared {
+            Some("it has an anchor, so aliases elsewhere would change with it")
+        } else {
+            self.odd
+        }
     }
 
     /// True when this node, in one text, and another, in another text, are written alike but for
@@ -91,10 +98,18 @@ impl Node {
             return true;
         }
         let like = |a: &Node, b: &Node| a.is_like(text, b, other_text, but);
-        let same_keys = |a: &Entry, b: &Entry| text[a.key_span.clone()] == other_text[b.key_span.clone()];
+        let same_keys =
+            |a: &Entry, b: &Entry| text[a.key_span.clone()] == other_text[b.key_span.clone()];
         let same = match (&self.value, &other.value) {
-            (Value::Map(a), Value::Map(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_keys(a, b) && like(&a.node, &b.node)),
-            (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| like(a, b)),
+            (Value::Map(a), Value::Map(b)) => {
+                a.len() == b.len()
+                    && a.iter()
+                        .zip(b)
+                        .all(|(a, b)| same_keys(a, b) && like(&a.node, &b.node))
+            }
+            (Value::List(a), Value::List(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| like(a, b))
+            }
             (Value::Map(_) | Value::List(_), _) | (_, Value::Map(_) | Value::List(_)) => false,
             _ => text[self.span.clone()] == other_text[other.span.clone()],
         };
@@ -112,14 +127,20 @@ impl Node {
     /// Refuses a map, at any depth, that has a key twice.
     pub fn refuse_duplicates(&self, file: &str, text: &str) -> Result<(), Error> {
         match &self.value {
-            Value::List(items) => items.iter().try_for_each(|item| item.refuse_duplicates(file, text)),
+            Value::List(items) => items
+                .iter()
+                .try_for_each(|item| item.refuse_duplicates(file, text)),
             Value::Map(entries) => {
                 let mut seen = HashSet::new();
                 for entry in entries {
                     // YAML's merge key may stand in a map more than once.
                     if !seen.insert(entry.key.as_str()) && entry.key != MERGE {
                         let line = line_at(text, entry.key_span.start);
-                        return Err(Error::DuplicateKey { file: file.to_string(), key: entry.key.clone(), line });
+                        return Err(Error::DuplicateKey {
+                            file: file.to_string(),
+                            key: entry.key.clone(),
+                            line,
+                        });
                     }
                     entry.node.refuse_duplicates(file, text)?;
                 }
@@ -132,12 +153,18 @@ impl Node {
 
 /// The line of a byte, counted from 1.
 pub(super) fn line_at(text: &str, at: usize) -> usize {
-    text.as_bytes()[..at.min(text.len())].split(|byte| *byte == b'\n').count()
+    text.as_bytes()[..at.min(text.len())]
+        .split(|byte| *byte == b'\n')
+        .count()
 }
 
 /// The line of the first mark that a merge of git left in a text, when it left a whole set of them.
 pub(super) fn conflict_in(text: &str) -> Option<usize> {
-    let find = |from: usize, mark: &str| text.lines().skip(from).position(|line| line == mark || line.starts_with(&format!("{mark} ")));
+    let find = |from: usize, mark: &str| {
+        text.lines()
+            .skip(from)
+            .position(|line| line == mark || line.starts_with(&format!("{mark} ")))
+    };
     let begin = find(0, "<<<<<<<")?;
     let middle = begin + find(begin, "=======")?;
     find(middle, ">>>>>>>").map(|_| begin + 1)
@@ -146,19 +173,32 @@ pub(super) fn conflict_in(text: &str) -> Option<usize> {
 /// The error for a text that is not of its format: a merge that went wrong is called that.
 pub(super) fn not_of_format(file: &str, text: &str, line: usize, why: String) -> Error {
     match conflict_in(text) {
-        Some(line) => Error::Conflict { file: file.to_string(), line },
-        None => Error::Parse { file: file.to_string(), line, why },
+        Some(line) => Error::Conflict {
+            file: file.to_string(),
+            line,
+        },
+        None => Error::Parse {
+            file: file.to_string(),
+            line,
+            why,
+        },
     }
 }
 
 /// Checks the size, takes off the byte-order mark and checks that it is text.
 pub(super) fn text_of<'a>(bytes: &'a [u8], file: &str, limit: usize) -> Result<&'a str, Error> {
     if bytes.len() > limit {
-        return Err(Error::TooLarge { file: file.to_string(), size: bytes.len(), limit });
+        return Err(Error::TooLarge {
+            file: file.to_string(),
+            size: bytes.len(),
+            limit,
+        });
     }
     let text = std::str::from_utf8(bytes).map_err(|error| Error::Parse {
         file: file.to_string(),
-        line: bytes[..error.valid_up_to()].split(|byte| *byte == b'\n').count(),
+        line: bytes[..error.valid_up_to()]
+            .split(|byte| *byte == b'\n')
+            .count(),
         why: "it is not UTF-8".to_string(),
     })?;
     Ok(text.strip_prefix(BOM).unwrap_or(text))
@@ -166,7 +206,11 @@ pub(super) fn text_of<'a>(bytes: &'a [u8], file: &str, limit: usize) -> Result<&
 
 /// The bytes with one span of the text (counted without the byte-order mark) replaced.
 pub(super) fn splice(bytes: &[u8], span: &Range<usize>, with: &str) -> Vec<u8> {
-    let shift = if bytes.starts_with(BOM.as_bytes()) { BOM.len() } else { 0 };
+    let shift = if bytes.starts_with(BOM.as_bytes()) {
+        BOM.len()
+    } else {
+        0
+    };
     let mut out = Vec::with_capacity(bytes.len() + with.len());
     out.extend_from_slice(&bytes[..shift + span.start]);
     out.extend_from_slice(with.as_bytes());

@@ -33,18 +33,37 @@ pub(super) fn parse(bytes: &[u8], file: &str) -> Result<Stream, Error> {
     let text = text_of(bytes, file, limits.bytes)?;
     // Between brackets they would be read as a text of several lines.
     if let Some(line) = conflict_in(text) {
-        return Err(Error::Conflict { file: file.to_string(), line });
+        return Err(Error::Conflict {
+            file: file.to_string(),
+            line,
+        });
     }
-    let mut events = Events { text, parser: Parser::new_from_str_with_options(text, limits.options()), aliases: Vec::new() };
-    let mut stream = Stream { documents: Vec::new(), used: HashSet::new() };
-    let broken = |error: ScanError| not_of_format(file, text, error.marker().line(), format!("it is not valid YAML: {error}"));
+    let mut events = Events {
+        text,
+        parser: Parser::new_from_str_with_options(text, limits.options()),
+        aliases: Vec::new(),
+    };
+    let mut stream = Stream {
+        documents: Vec::new(),
+        used: HashSet::new(),
+    };
+    let broken = |error: ScanError| {
+        not_of_format(
+            file,
+            text,
+            error.marker().line(),
+            format!("it is not valid YAML: {error}"),
+        )
+    };
     while let Some((event, _)) = events.next().map_err(broken)? {
         if matches!(event, Event::DocumentStart(..)) {
             let (event, span) = events.expect().map_err(broken)?;
             let node = events.node(&event, span).map_err(broken)?;
             node.refuse_duplicates(file, text)?;
             let at = stream.documents.len();
-            stream.used.extend(events.aliases.drain(..).map(|anchor| (at, anchor)));
+            stream
+                .used
+                .extend(events.aliases.drain(..).map(|anchor| (at, anchor)));
             stream.documents.push(node);
         }
     }
@@ -54,7 +73,12 @@ pub(super) fn parse(bytes: &[u8], file: &str) -> Result<Stream, Error> {
         other => not_of_format(file, text, 0, other.to_string()),
     })?;
     if stream.documents.is_empty() {
-        stream.documents.push(Node { span: 0..0, value: Value::Null, odd: None, anchor: 0 });
+        stream.documents.push(Node {
+            span: 0..0,
+            value: Value::Null,
+            odd: None,
+            anchor: 0,
+        });
     }
     Ok(stream)
 }
@@ -75,7 +99,9 @@ impl<'a> Events<'a> {
 
     /// The next event, where the grammar promises one.
     fn expect(&mut self) -> Result<(Event<'a>, Span), ScanError> {
-        Ok(self.next()?.expect("because the parser closes what it opens before it ends"))
+        Ok(self
+            .next()?
+            .expect("because the parser closes what it opens before it ends"))
     }
 
     /// Builds the node that an event begins.
@@ -84,17 +110,37 @@ impl<'a> Events<'a> {
         match event {
             Event::MappingStart(_, anchor, tag) => {
                 let (value, end) = self.map()?;
-                Ok(Node { span: start..end, value, odd: odd(tag.is_some()), anchor: *anchor })
+                Ok(Node {
+                    span: start..end,
+                    value,
+                    odd: odd(tag.is_some()),
+                    anchor: *anchor,
+                })
             }
             Event::SequenceStart(_, anchor, tag) => {
                 let (value, end) = self.list()?;
-                Ok(Node { span: start..end, value, odd: odd(tag.is_some()), anchor: *anchor })
+                Ok(Node {
+                    span: start..end,
+                    value,
+                    odd: odd(tag.is_some()),
+                    anchor: *anchor,
+                })
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let odd = odd(tag.is_some()).or_else(|| odd_style(*style));
-                let null = *style == ScalarStyle::Plain && matches!(&**text, "" | "~" | "null" | "Null" | "NULL");
-                let value = if null { Value::Null } else { Value::Text(text.to_string()) };
-                Ok(Node { span: bytes_of(span), value, odd, anchor: *anchor })
+                let null = *style == ScalarStyle::Plain
+                    && matches!(&**text, "" | "~" | "null" | "Null" | "NULL");
+                let value = if null {
+                    Value::Null
+                } else {
+                    Value::Text(text.to_string())
+                };
+                Ok(Node {
+                    span: bytes_of(span),
+                    value,
+                    odd,
+                    anchor: *anchor,
+                })
             }
             other => {
                 if let Event::Alias(anchor) = other {
@@ -102,7 +148,12 @@ impl<'a> Events<'a> {
                 }
                 let span = bytes_of(span);
                 let value = Value::Other(self.text[span.clone()].to_string());
-                Ok(Node { span, value, odd: Some("it is an alias of another value"), anchor: 0 })
+                Ok(Node {
+                    span,
+                    value,
+                    odd: Some("it is an alias of another value"),
+                    anchor: 0,
+                })
             }
         }
     }
@@ -123,7 +174,11 @@ impl<'a> Events<'a> {
                 (Value::Text(text), None) if key.anchor == 0 => text.clone(),
                 _ => format!("? {}", &self.text[key.span.clone()]),
             };
-            entries.push(Entry { key: text, key_span: key.span, node });
+            entries.push(Entry {
+                key: text,
+                key_span: key.span,
+                node,
+            });
         }
     }
 
@@ -142,7 +197,8 @@ impl<'a> Events<'a> {
 
 /// The bytes of a span.
 fn bytes_of(span: Span) -> Range<usize> {
-    span.byte_range().expect("because a parser of a string knows its bytes")
+    span.byte_range()
+        .expect("because a parser of a string knows its bytes")
 }
 
 /// Why a node with these properties cannot be edited.

@@ -15,13 +15,22 @@ const MOST: usize = 2_000;
 
 /// The messages of the commits since a release that changed files of the task, newest first; none
 /// when there is no release. Merges say nothing themselves: what they brought does.
-pub fn since(ground: &Ground, scope: &Scope, release: Option<&Release>, head: &GitId) -> Result<Vec<String>, Failure> {
-    let Some(release) = release else { return Ok(Vec::new()) };
+pub fn since(
+    ground: &Ground,
+    scope: &Scope,
+    release: Option<&Release>,
+    head: &GitId,
+) -> Result<Vec<String>, Failure> {
+    let Some(release) = release else {
+        return Ok(Vec::new());
+    };
     let git = &ground.git;
     let (released, dirs) = (git.peel_tag(&release.tag_id)?.commit, scope.dirs());
     let mut messages = Vec::new();
     // After a rebase the branch has the release's commit under another id.
-    let now = rewritten::read(&*ground.state).remove(&released).filter(|id| git.has_object(id));
+    let now = rewritten::read(&*ground.state)
+        .remove(&released)
+        .filter(|id| git.has_object(id));
     let hidden: Vec<GitId> = std::iter::once(released).chain(now).collect();
     for id in git.commits_between(&hidden, head, MOST)? {
         let commit = git.commit(&id)?;
@@ -30,7 +39,11 @@ pub fn since(ground: &Ground, scope: &Scope, release: Option<&Release>, head: &G
             [parent] => Some(parent),
             _ => continue,
         };
-        if git.changed_paths(parent, &id, &dirs)?.iter().any(|path| scope.owns(path)) {
+        if git
+            .changed_paths(parent, &id, &dirs)?
+            .iter()
+            .any(|path| scope.owns(path))
+        {
             messages.push(commit.message);
         }
     }
@@ -47,11 +60,16 @@ pub fn resolve(
     messages: &[String],
     found: &Found,
 ) -> Option<NextVersion> {
-    let (Some(NextVersion::Auto), Some(newest)) = (asked, newest) else { return asked.cloned() };
+    let (Some(NextVersion::Auto), Some(newest)) = (asked, newest) else {
+        return asked.cloned();
+    };
     if active == Some(&newest.version) && is_released(ground, newest, found) {
         return Some(NextVersion::Exactly(newest.version.clone()));
     }
-    let bump = conventional::bump(messages.iter().map(String::as_str), newest.version.is_initial());
+    let bump = conventional::bump(
+        messages.iter().map(String::as_str),
+        newest.version.is_initial(),
+    );
     bump.map_or(asked.cloned(), |bump| Some(NextVersion::Bump(bump)))
 }
 
@@ -59,15 +77,22 @@ pub fn resolve(
 fn is_released(ground: &Ground, release: &Release, found: &Found) -> bool {
     let own = |files: &[FileEntry]| -> Vec<_> {
         let own = files.iter().filter(|file| file.is_restored());
-        let mut own: Vec<_> = own.map(|file| (file.path.clone(), file.checksum.clone(), file.mode.clone())).collect();
+        let mut own: Vec<_> = own
+            .map(|file| (file.path.clone(), file.checksum.clone(), file.mode.clone()))
+            .collect();
         own.sort();
         own
     };
-    manifests::load(ground, release).is_ok_and(|kept| own(&kept.manifest.files) == own(&found.entries))
+    manifests::load(ground, release)
+        .is_ok_and(|kept| own(&kept.manifest.files) == own(&found.entries))
 }
 
 /// A tag's text, with the section of the changelog below it. Trailers come after both.
 pub fn with_section(text: String, messages: &[String]) -> String {
     let section = conventional::section(messages.iter().map(String::as_str));
-    if section.is_empty() { text } else { format!("{}\n\n{}", text.trim_end(), section.trim_end()) }
+    if section.is_empty() {
+        text
+    } else {
+        format!("{}\n\n{}", text.trim_end(), section.trim_end())
+    }
 }

@@ -1,7 +1,8 @@
 //! SQLite databases of a release: it holds every committed row, or it is refused.
 //!
 //! The bytes of a database's file are not its rows while something lies in its log. Nothing of the
-//! user's is written to fold it in: who has the database open does that, or the command of the hint.
+//! user's is written to fold it in: who has the database open does that, or the command of the
+//! hint.
 
 use super::files::Found;
 use crate::{
@@ -18,30 +19,66 @@ use crate::{
 };
 
 /// Takes out what SQLite keeps beside databases that are not released: it is part of them.
-pub fn leave_lone_logs(ground: &Ground, scan: &Scan, scope: &Scope, small: &mut Vec<RelPath>, large: &mut Vec<(RelPath, u64)>) {
+pub fn leave_lone_logs(
+    ground: &Ground,
+    scan: &Scan,
+    scope: &Scope,
+    small: &mut Vec<RelPath>,
+    large: &mut Vec<(RelPath, u64)>,
+) {
     let is_named = |path: &RelPath| sqlite::database_of(path).is_some();
-    if !small.iter().chain(large.iter().map(|(path, _)| path)).any(is_named) {
+    if !small
+        .iter()
+        .chain(large.iter().map(|(path, _)| path))
+        .any(is_named)
+    {
         return;
     }
-    let untracked: Vec<RelPath> = small.iter().chain(large.iter().map(|(path, _)| path)).cloned().collect();
-    let is_tracked = |path: &RelPath| scan.tracked.binary_search_by(|tracked| tracked.path.cmp(path)).is_ok();
-    let is_part = |path: &RelPath| scope.owns(path) && (is_tracked(path) || untracked.contains(path));
+    let untracked: Vec<RelPath> = small
+        .iter()
+        .chain(large.iter().map(|(path, _)| path))
+        .cloned()
+        .collect();
+    let is_tracked = |path: &RelPath| {
+        scan.tracked
+            .binary_search_by(|tracked| tracked.path.cmp(path))
+            .is_ok()
+    };
+    let is_part =
+        |path: &RelPath| scope.owns(path) && (is_tracked(path) || untracked.contains(path));
     let is_released = |path: &RelPath| !is_lone_log(&*ground.tree, path, is_part);
     small.retain(is_released);
     large.retain(|(path, _)| is_released(path));
 }
 
 /// Refuses a release that would be without rows that are committed, or with some that are not.
-pub fn check(ground: &Ground, scope: &Scope, scan: &Scan, found: &mut Found) -> Result<(), Failure> {
-    let is_part = |path: &RelPath| found.entries.iter().any(|file| file.path == *path && file.is_restored());
+pub fn check(
+    ground: &Ground,
+    scope: &Scope,
+    scan: &Scan,
+    found: &mut Found,
+) -> Result<(), Failure> {
+    let is_part = |path: &RelPath| {
+        found
+            .entries
+            .iter()
+            .any(|file| file.path == *path && file.is_restored())
+    };
     let tree = &*ground.tree;
     let mut notes = Vec::new();
     for database in databases::with_sides(tree, scan.names(), is_part)? {
         if let Some((log, change)) = database.changed_by(tree, |log| !is_part(log))? {
-            let rows = if change == Log::Rows { "holds committed rows that are" } else { "says that a transaction has not ended: it is" };
+            let rows = if change == Log::Rows {
+                "holds committed rows that are"
+            } else {
+                "says that a transaction has not ended: it is"
+            };
             if scope.protects(&database.path) {
                 // No rollback writes over it; what is kept of it is told for what it is.
-                notes.push(format!("{log} {rows} not part of the release; {} is protected, so it stays as it is", database.path));
+                notes.push(format!(
+                    "{log} {rows} not part of the release; {} is protected, so it stays as it is",
+                    database.path
+                ));
                 continue;
             }
             return Err(refusal(ground, &database, log.clone(), change).into());
@@ -49,11 +86,20 @@ pub fn check(ground: &Ground, scope: &Scope, scan: &Scan, found: &mut Found) -> 
         if let Some((log, _)) = database.changed_by(tree, is_part)? {
             let by = database.openers(ground.git.work_tree()).0;
             if !by.is_empty() {
-                return Err(Error::Pair { database: database.path.clone(), log: log.clone(), by }.into());
+                return Err(Error::Pair {
+                    database: database.path.clone(),
+                    log: log.clone(),
+                    by,
+                }
+                .into());
             }
         }
     }
-    let logs = found.entries.iter().map(|file| &file.path).filter(|path| is_lone_log(tree, path, is_part));
+    let logs = found
+        .entries
+        .iter()
+        .map(|file| &file.path)
+        .filter(|path| is_lone_log(tree, path, is_part));
     notes.extend(logs.map(|log| {
         format!("{log} belongs to a database that is not part of the release, so no rollback touches it: take it out of git with `git rm --cached`")
     }));
@@ -63,6 +109,13 @@ pub fn check(ground: &Ground, scope: &Scope, scan: &Scan, found: &mut Found) -> 
 
 /// Why a database cannot be released.
 fn refusal(ground: &Ground, database: &Database, log: RelPath, change: Log) -> Error {
-    let (by, database) = (database.openers(ground.git.work_tree()).0, database.path.clone());
-    if change == Log::Transaction { Error::Transaction { database, log, by } } else { Error::Rows { database, log, by } }
+    let (by, database) = (
+        database.openers(ground.git.work_tree()).0,
+        database.path.clone(),
+    );
+    if change == Log::Transaction {
+        Error::Transaction { database, log, by }
+    } else {
+        Error::Rows { database, log, by }
+    }
 }

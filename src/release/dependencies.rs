@@ -22,10 +22,20 @@ pub fn collect(
     let own = || found.entries.iter().filter(|file| file.is_restored());
     let files: Vec<RelPath> = own().map(|file| file.path.clone()).collect();
     let converter = ground.git.converter(Attributes::WorkTree)?;
-    let edited = |path: &RelPath| found.read.contains(path) || found.edits.iter().any(|file| file.path == *path);
+    let edited = |path: &RelPath| {
+        found.read.contains(path) || found.edits.iter().any(|file| file.path == *path)
+    };
     // A file of Git LFS is not what its blob is; what other conversions change says the same.
-    let is_blob = |path: &RelPath| converter.is_plain(path).is_ok_and(|plain| plain) || converter.is_lfs(path).is_ok_and(|lfs| !lfs);
-    let blob = |file| Some(file).filter(|file: &&FileEntry| !edited(&file.path) && is_blob(&file.path))?.blob.as_ref();
+    let is_blob = |path: &RelPath| {
+        converter.is_plain(path).is_ok_and(|plain| plain)
+            || converter.is_lfs(path).is_ok_and(|lfs| !lfs)
+    };
+    let blob = |file| {
+        Some(file)
+            .filter(|file: &&FileEntry| !edited(&file.path) && is_blob(&file.path))?
+            .blob
+            .as_ref()
+    };
     let of = deps::Task {
         fs: &*ground.tree,
         dir: &task.dir,
@@ -38,12 +48,20 @@ pub fn collect(
             facts: &Facts::load(&*ground.state, &task.id),
         },
     };
-    let deps::Found { mut list, warnings, sources, facts, .. } = deps::collect_all(&of)?;
+    let deps::Found {
+        mut list,
+        warnings,
+        sources,
+        facts,
+        ..
+    } = deps::collect_all(&of)?;
     found.notes.extend(warnings);
     found.facts = facts;
     in_git_form(&mut list, found);
     if let Some(before) = previous.filter(|previous| previous.knows_dependencies()) {
-        found.notes.extend(DependencyList::changes_beside(&before.dependencies, &list));
+        found
+            .notes
+            .extend(DependencyList::changes_beside(&before.dependencies, &list));
     }
     let imported = deps::shared::imports_with(&*ground.tree, &files, &sources);
     shared::add(ground, scope, head, &imported, found)?;

@@ -21,7 +21,13 @@ use crate::{
 };
 
 /// Sets the version in both.
-pub fn set_versions(ground: &Ground, task: &TaskSpec, version: &Version, head: &GitId, found: &mut Found) -> Result<(), Failure> {
+pub fn set_versions(
+    ground: &Ground,
+    task: &TaskSpec,
+    version: &Version,
+    head: &GitId,
+    found: &mut Found,
+) -> Result<(), Failure> {
     set_in_config(ground, task, version, head, found)?;
     let edit = registry::edit(ground, &task.id, Some(version))?;
     add_registry(ground, edit, found);
@@ -29,9 +35,19 @@ pub fn set_versions(ground: &Ground, task: &TaskSpec, version: &Version, head: &
 }
 
 /// Sets it in the configuration: the work tree's bytes and the entry of the commit.
-fn set_in_config(ground: &Ground, task: &TaskSpec, version: &Version, head: &GitId, found: &mut Found) -> Result<(), Failure> {
-    let Some(path) = &task.config else { return Ok(()) };
-    let Some(bytes) = read::read_small(&*ground.tree, path)? else { return Ok(()) };
+fn set_in_config(
+    ground: &Ground,
+    task: &TaskSpec,
+    version: &Version,
+    head: &GitId,
+    found: &mut Found,
+) -> Result<(), Failure> {
+    let Some(path) = &task.config else {
+        return Ok(());
+    };
+    let Some(bytes) = read::read_small(&*ground.tree, path)? else {
+        return Ok(());
+    };
     let edited = task_config::with_version(&bytes, path, &task.version_key, version)?;
     if edited == bytes {
         return Ok(());
@@ -41,9 +57,16 @@ fn set_in_config(ground: &Ground, task: &TaskSpec, version: &Version, head: &Git
     let id = ground.git.blob_id(&in_git);
     let listed = found.entries.iter_mut().find(|file| file.path == *path);
     let is_listed = listed.is_some();
-    let mode = listed.as_ref().and_then(|file| file.mode.clone()).unwrap_or_else(|| "100644".into());
+    let mode = listed
+        .as_ref()
+        .and_then(|file| file.mode.clone())
+        .unwrap_or_else(|| "100644".into());
     if let Some(file) = listed {
-        (file.checksum, file.size, file.blob) = (Digest::of(&in_git).to_string(), Some(in_git.len() as u64), Some(id.clone()));
+        (file.checksum, file.size, file.blob) = (
+            Digest::of(&in_git).to_string(),
+            Some(in_git.len() as u64),
+            Some(id.clone()),
+        );
     }
     let entry = TreeEntry { mode, id };
     let in_head = ground.git.entry(head, path)?;
@@ -54,17 +77,44 @@ fn set_in_config(ground: &Ground, task: &TaskSpec, version: &Version, head: &Git
         .into_iter()
         .find(|tracked| tracked.path == *path)
         .and_then(|tracked| tracked.index);
-    let before = tree::existing(&*ground.tree, &ground.git, path, in_index.as_ref().map(|entry| &entry.id))?;
+    let before = tree::existing(
+        &*ground.tree,
+        &ground.git,
+        path,
+        in_index.as_ref().map(|entry| &entry.id),
+    )?;
     // What git ignores stays out of it: only the file itself gets the version.
     if is_listed || in_index.is_some() {
-        replace(&mut found.tree, TreeChange { path: path.clone(), before: in_head, after: Some(entry.clone()) });
-        replace(&mut found.index, TreeChange { path: path.clone(), before: in_index, after: Some(entry) });
-        found.blobs.retain(|blob| !matches!(blob, NewBlob::FromTree(other, _) if other == path));
+        replace(
+            &mut found.tree,
+            TreeChange {
+                path: path.clone(),
+                before: in_head,
+                after: Some(entry.clone()),
+            },
+        );
+        replace(
+            &mut found.index,
+            TreeChange {
+                path: path.clone(),
+                before: in_index,
+                after: Some(entry),
+            },
+        );
+        found
+            .blobs
+            .retain(|blob| !matches!(blob, NewBlob::FromTree(other, _) if other == path));
         found.blobs.push(NewBlob::Bytes(in_git));
     }
-    let kept_mode = before.as_ref().map_or(0o666 & !ground.umask, |kept| kept.state.mode);
+    let kept_mode = before
+        .as_ref()
+        .map_or(0o666 & !ground.umask, |kept| kept.state.mode);
     note_version(task, version, &bytes, found);
-    found.edits.push(FileDraft { path: path.clone(), before, after: Some(tree::with_bytes(kept_mode, edited)) });
+    found.edits.push(FileDraft {
+        path: path.clone(),
+        before,
+        after: Some(tree::with_bytes(kept_mode, edited)),
+    });
     Ok(())
 }
 
@@ -72,8 +122,14 @@ fn set_in_config(ground: &Ground, task: &TaskSpec, version: &Version, head: &Git
 fn note_version(task: &TaskSpec, version: &Version, bytes: &[u8], found: &mut Found) {
     use crate::model::plan::{FileLine, Letter};
     let Some(path) = &task.config else { return };
-    let was = task_config::version(bytes, path, &task.version_key).ok().flatten();
-    let note = format!("{}: {} -> {version}", task.version_key, was.map_or_else(|| "none".into(), |was| was.to_string()));
+    let was = task_config::version(bytes, path, &task.version_key)
+        .ok()
+        .flatten();
+    let note = format!(
+        "{}: {} -> {version}",
+        task.version_key,
+        was.map_or_else(|| "none".into(), |was| was.to_string())
+    );
     match found.lines.iter_mut().find(|line| line.path == *path) {
         Some(line) => line.note = note,
         None => found.lines.push(FileLine {

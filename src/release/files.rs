@@ -1,5 +1,6 @@
 //! The files of a release: what git tracks and what is new goes into the commit, large files into
-//! the store. Bytes whose blob the previous manifest knows, by word of its tag, are not hashed again.
+//! the store. Bytes whose blob the previous manifest knows, by word of its tag, are not hashed
+//! again.
 
 use std::collections::{HashMap, HashSet};
 
@@ -83,66 +84,149 @@ struct Seen {
 }
 
 /// Finds them, given a scan of the task's folders.
-pub fn find(ground: &Ground, task: &TaskSpec, scope: &Scope, scan: &Scan, previous: Option<&ReadRelease>) -> Result<Found, Failure> {
+pub fn find(
+    ground: &Ground,
+    task: &TaskSpec,
+    scope: &Scope,
+    scan: &Scan,
+    previous: Option<&ReadRelease>,
+) -> Result<Found, Failure> {
     for path in scan.refused.iter().filter(|path| scope.owns(path)) {
-        let why = RelPath::parse(path.as_bytes()).map_or_else(|refusal| refusal.why, |_| "its name is reserved");
-        ground.warn(format!("{path} is not released ({why}): rename it, or name it in the task's `exclude`"));
+        let why = RelPath::parse(path.as_bytes())
+            .map_or_else(|refusal| refusal.why, |_| "its name is reserved");
+        ground.warn(format!(
+            "{path} is not released ({why}): rename it, or name it in the task's `exclude`"
+        ));
     }
     let dirs = scope.dirs();
     let holds_all = |nested: &&RelPath| dirs.iter().any(|dir| dir.is_in(nested));
-    let submodule = scan.submodules.iter().find(|path| scope.owns(path)).or_else(|| scan.nested.iter().find(holds_all));
+    let submodule = scan
+        .submodules
+        .iter()
+        .find(|path| scope.owns(path))
+        .or_else(|| scan.nested.iter().find(holds_all));
     if let Some(path) = submodule {
-        return Err(Error::NotAFile { path: path.clone(), what: "a nested repository or submodule" }.into());
+        return Err(Error::NotAFile {
+            path: path.clone(),
+            what: "a nested repository or submodule",
+        }
+        .into());
     }
     // A manifest that no tag vouches for may have been edited: nothing is taken from it unread.
     let vouched = previous.filter(|found| manifests::digest_in(&found.tag.message).is_some());
-    let mut known: HashMap<&GitId, (Digest, u64)> = HashMap::with_capacity(vouched.map_or(0, |found| found.manifest.files.len()));
+    let mut known: HashMap<&GitId, (Digest, u64)> =
+        HashMap::with_capacity(vouched.map_or(0, |found| found.manifest.files.len()));
     let files = vouched.into_iter().flat_map(|found| &found.manifest.files);
-    known.extend(files.filter_map(|file| Some((file.blob.as_ref()?, (file.digest()?, file.size?)))));
-    let lost = |tracked: &&Tracked| scope.owns(&tracked.path) && matches!(tracked.state, WorkState::Missing | WorkState::TypeChanged);
-    let gone = git::rules_gone(scan.tracked.iter().filter(lost).map(|tracked| (&tracked.path, None)));
+    known
+        .extend(files.filter_map(|file| Some((file.blob.as_ref()?, (file.digest()?, file.size?)))));
+    let lost = |tracked: &&Tracked| {
+        scope.owns(&tracked.path)
+            && matches!(tracked.state, WorkState::Missing | WorkState::TypeChanged)
+    };
+    let gone = git::rules_gone(
+        scan.tracked
+            .iter()
+            .filter(lost)
+            .map(|tracked| (&tracked.path, None)),
+    );
     let converter = ground.git.converter(Attributes::After(&gone))?;
-    let reader = Reader { ground, converter: &converter, known: &known };
+    let reader = Reader {
+        ground,
+        converter: &converter,
+        known: &known,
+    };
     let (mut small, mut large) = split(ground, scope, &scan.untracked, &scan.ignored)?;
     databases::leave_lone_logs(ground, scan, scope, &mut small, &mut large);
-    let tracked: Vec<&Tracked> = scan.tracked.iter().filter(|tracked| scope.owns(&tracked.path)).collect();
+    let tracked: Vec<&Tracked> = scan
+        .tracked
+        .iter()
+        .filter(|tracked| scope.owns(&tracked.path))
+        .collect();
     // A file that was staged as deleted and still lies there is an untracked file that HEAD knows.
     let unstaged = tracked.iter().filter(|tracked| tracked.index.is_none());
-    let in_head: HashMap<&RelPath, &TreeEntry> = unstaged.filter_map(|tracked| Some((&tracked.path, tracked.head.as_ref()?))).collect();
+    let in_head: HashMap<&RelPath, &TreeEntry> = unstaged
+        .filter_map(|tracked| Some((&tracked.path, tracked.head.as_ref()?)))
+        .collect();
     let there: HashSet<&RelPath> = small.iter().collect();
     let total = (tracked.len() + small.len()) as u64;
-    let tracked: Vec<&Tracked> = tracked.into_iter().filter(|tracked| !there.contains(&tracked.path)).collect();
+    let tracked: Vec<&Tracked> = tracked
+        .into_iter()
+        .filter(|tracked| !there.contains(&tracked.path))
+        .collect();
     // Not into one result: rayon would make the list in parts and move them.
     let looked: Vec<Result<Looked, Failure>> = ground.work("reading", total, false, || {
         let tracked = tracked.par_iter().map(|tracked| reader.tracked(tracked));
-        tracked.chain(small.par_iter().map(|path| reader.untracked(path, in_head.get(path).copied()))).collect()
+        tracked
+            .chain(
+                small
+                    .par_iter()
+                    .map(|path| reader.untracked(path, in_head.get(path).copied())),
+            )
+            .collect()
     });
-    let mut found = Found { entries: Vec::with_capacity(looked.len()), ..Found::default() };
+    let mut found = Found {
+        entries: Vec::with_capacity(looked.len()),
+        ..Found::default()
+    };
     let nested = scan.nested.iter().filter(|path| scope.owns(path));
-    found.notes.extend(nested.map(|path| format!("{path} is a git repository of its own: it is not released, and no rollback touches it")));
+    found.notes.extend(nested.map(|path| {
+        format!(
+            "{path} is a git repository of its own: it is not released, and no rollback touches it"
+        )
+    }));
     for file in looked {
         add(ground, task, file?, &mut found);
     }
     found.left_out = left_out::of(&*ground.tree, task, scope, scan.ignored.iter());
     found.line_ends.sort();
-    found.notes.extend(lines::other_line_ends(&found.line_ends, "it has now", "they have now"));
+    found.notes.extend(lines::other_line_ends(
+        &found.line_ends,
+        "it has now",
+        "they have now",
+    ));
     let bytes = large.iter().map(|(_, size)| size).sum();
-    ground.work("hashing", bytes, true, || add_large(ground, large, previous.map(|found| &found.manifest), &mut found))?;
+    ground.work("hashing", bytes, true, || {
+        add_large(
+            ground,
+            large,
+            previous.map(|found| &found.manifest),
+            &mut found,
+        )
+    })?;
     if let Some(previous) = previous {
         note_gone_large(ground, scope, &previous.manifest, &mut found)?;
     }
     Ok(found)
 }
 
-/// Names large files of the release before that are not there any more. Where the store has no bytes of
-/// them either, as in another clone, it is not said that somebody deleted them.
-fn note_gone_large(ground: &Ground, scope: &Scope, previous: &Manifest, found: &mut Found) -> Result<(), Failure> {
+/// Names large files of the release before that are not there any more. Where the store has no
+/// bytes of them either, as in another clone, it is not said that somebody deleted them.
+fn note_gone_large(
+    ground: &Ground,
+    scope: &Scope,
+    previous: &Manifest,
+    found: &mut Found,
+) -> Result<(), Failure> {
     let now: HashSet<&RelPath> = found.entries.iter().map(|entry| &entry.path).collect();
-    let is_gone = |file: &&FileEntry| file.role == Role::Large && scope.owns(&file.path) && !now.contains(&file.path);
+    let is_gone = |file: &&FileEntry| {
+        file.role == Role::Large && scope.owns(&file.path) && !now.contains(&file.path)
+    };
     let (mut not_here, mut lines) = (Vec::new(), Vec::new());
     for file in previous.files.iter().filter(is_gone) {
-        match file.object.as_ref().map(|object| ground.store.size(object)).transpose()?.flatten() {
-            Some(size) => lines.extend(lines::line(&file.path, Some(Side { size, bytes: None }), None, true, String::new())),
+        match file
+            .object
+            .as_ref()
+            .map(|object| ground.store.size(object))
+            .transpose()?
+            .flatten()
+        {
+            Some(size) => lines.extend(lines::line(
+                &file.path,
+                Some(Side { size, bytes: None }),
+                None,
+                true,
+                String::new(),
+            )),
             None => not_here.push(file.path.clone()),
         }
     }
@@ -163,16 +247,32 @@ type Split = (Vec<RelPath>, Vec<(RelPath, u64)>);
 
 /// Splits what git does not track into small files for git and large ones (with their sizes) for
 /// the store. Ignored files are taken only when the large-file globs name them.
-fn split(ground: &Ground, scope: &Scope, untracked: &[RelPath], ignored: &[RelPath]) -> Result<Split, Error> {
+fn split(
+    ground: &Ground,
+    scope: &Scope,
+    untracked: &[RelPath],
+    ignored: &[RelPath],
+) -> Result<Split, Error> {
     let (mut small, mut large) = (Vec::new(), Vec::new());
     let ignored = ignored.iter().filter(|path| scope.names_large(path));
-    for path in untracked.iter().filter(|path| scope.owns(path)).chain(ignored) {
-        let Some(stat) = capture::stat(&*ground.tree, path)? else { continue };
+    for path in untracked
+        .iter()
+        .filter(|path| scope.owns(path))
+        .chain(ignored)
+    {
+        let Some(stat) = capture::stat(&*ground.tree, path)? else {
+            continue;
+        };
         match stat.kind {
-            crate::base::Type::File if scope.is_large(path, stat.size) => large.push((path.clone(), stat.size)),
+            crate::base::Type::File if scope.is_large(path, stat.size) => {
+                large.push((path.clone(), stat.size))
+            }
             crate::base::Type::File | crate::base::Type::Symlink => small.push(path.clone()),
             crate::base::Type::Dir | crate::base::Type::Other => {
-                return Err(Error::NotAFile { path: path.clone(), what: "a device, FIFO or socket" });
+                return Err(Error::NotAFile {
+                    path: path.clone(),
+                    what: "a device, FIFO or socket",
+                });
             }
         }
     }
@@ -191,7 +291,9 @@ impl Reader<'_> {
     /// A file that the index or HEAD knows.
     fn tracked(&self, tracked: &Tracked) -> Result<Looked, Failure> {
         let now = match (&tracked.state, &tracked.index) {
-            (WorkState::Clean | WorkState::LeftOut, Some(entry)) => Some(self.clean(&tracked.path, entry)?),
+            (WorkState::Clean | WorkState::LeftOut, Some(entry)) => {
+                Some(self.clean(&tracked.path, entry)?)
+            }
             (WorkState::Missing, _) | (_, None) => None,
             (WorkState::TypeChanged, _) => {
                 self.refuse_special(&tracked.path)?;
@@ -202,13 +304,23 @@ impl Reader<'_> {
         self.ground.progress(1);
         let stale = tracked.state == WorkState::Maybe;
         let read = !matches!(tracked.state, WorkState::Clean | WorkState::LeftOut);
-        Ok(Looked { path: tracked.path.clone(), head: tracked.head.clone(), index: tracked.index.clone(), now, stale, read })
+        Ok(Looked {
+            path: tracked.path.clone(),
+            head: tracked.head.clone(),
+            index: tracked.index.clone(),
+            now,
+            stale,
+            read,
+        })
     }
 
     /// A folder in place of a file is a removal; a device, FIFO or socket is nothing to release.
     fn refuse_special(&self, path: &RelPath) -> Result<(), Error> {
         match capture::stat(&*self.ground.tree, path)?.map(|stat| stat.kind) {
-            Some(crate::base::Type::Other) => Err(Error::NotAFile { path: path.clone(), what: "a device, FIFO or socket" }),
+            Some(crate::base::Type::Other) => Err(Error::NotAFile {
+                path: path.clone(),
+                what: "a device, FIFO or socket",
+            }),
             _ => Ok(()),
         }
     }
@@ -217,7 +329,14 @@ impl Reader<'_> {
     fn untracked(&self, path: &RelPath, head: Option<&TreeEntry>) -> Result<Looked, Failure> {
         let now = self.read(path, None)?;
         self.ground.progress(1);
-        Ok(Looked { path: path.clone(), head: head.cloned(), index: None, now, stale: false, read: true })
+        Ok(Looked {
+            path: path.clone(),
+            head: head.cloned(),
+            index: None,
+            now,
+            stale: false,
+            read: true,
+        })
     }
 
     /// A file that equals its index entry.
@@ -230,22 +349,41 @@ impl Reader<'_> {
                 (Digest::of(&bytes), bytes.len() as u64)
             }
         };
-        let now = if entry.mode == "120000" || self.converter.is_plain(path)? { None } else { capture::stat(&*self.ground.tree, path)? };
+        let now = if entry.mode == "120000" || self.converter.is_plain(path)? {
+            None
+        } else {
+            capture::stat(&*self.ground.tree, path)?
+        };
         let in_git = || self.ground.git.read_blob(&entry.id);
         let exact = match now {
-            Some(now) => self.converter.comes_back(path, (now.size, None), (size, &in_git))?,
+            Some(now) => self
+                .converter
+                .comes_back(path, (now.size, None), (size, &in_git))?,
             None => true,
         };
-        Ok(Seen { entry: entry.clone(), checksum, size, blob: None, sync: known.is_none(), exact })
+        Ok(Seen {
+            entry: entry.clone(),
+            checksum,
+            size,
+            blob: None,
+            sync: known.is_none(),
+            exact,
+        })
     }
 
     /// A file that must be read.
     fn read(&self, path: &RelPath, index: Option<&TreeEntry>) -> Result<Option<Seen>, Failure> {
-        let Some(now) = capture::read(&*self.ground.tree, path)? else { return Ok(None) };
+        let Some(now) = capture::read(&*self.ground.tree, path)? else {
+            return Ok(None);
+        };
         let link = now.is_link();
         let mode = match index {
             // Where the file system keeps no executable bit, the index says what it is.
-            Some(entry) if !link && entry.mode != "120000" && !self.ground.git.trusts_file_mode() => entry.mode.clone(),
+            Some(entry)
+                if !link && entry.mode != "120000" && !self.ground.git.trusts_file_mode() =>
+            {
+                entry.mode.clone()
+            }
             _ => now.git_mode().into(),
         };
         if !link && self.converter.is_lfs(path)? && !self.stays(path, now.bytes.as_ref())? {
@@ -253,7 +391,10 @@ impl Reader<'_> {
             let id = self.ground.git.blob_id(&pointer);
             let (checksum, size) = (Digest::of(&pointer), pointer.len() as u64);
             return Ok(Some(Seen {
-                entry: TreeEntry { mode, id: id.clone() },
+                entry: TreeEntry {
+                    mode,
+                    id: id.clone(),
+                },
                 checksum,
                 size,
                 blob: Some(NewBlob::Lfs(path.clone(), id)),
@@ -262,11 +403,23 @@ impl Reader<'_> {
             }));
         }
         let bytes = all_bytes(&*self.ground.tree, path, now)?;
-        let (in_git, exact) = if link { (bytes, true) } else { self.in_git(path, bytes)? };
+        let (in_git, exact) = if link {
+            (bytes, true)
+        } else {
+            self.in_git(path, bytes)?
+        };
         let id = self.ground.git.blob_id(&in_git);
-        let blob = (!self.ground.git.sees_object(&id)).then(|| NewBlob::FromTree(path.clone(), id.clone()));
+        let blob = (!self.ground.git.sees_object(&id))
+            .then(|| NewBlob::FromTree(path.clone(), id.clone()));
         let sync = blob.is_none();
-        Ok(Some(Seen { entry: TreeEntry { mode, id }, checksum: Digest::of(&in_git), size: in_git.len() as u64, blob, sync, exact }))
+        Ok(Some(Seen {
+            entry: TreeEntry { mode, id },
+            checksum: Digest::of(&in_git),
+            size: in_git.len() as u64,
+            blob,
+            sync,
+            exact,
+        }))
     }
 
     /// What git keeps of a file's bytes, and whether these very bytes come back from that.
@@ -275,31 +428,54 @@ impl Reader<'_> {
             return Ok((bytes, true));
         }
         let in_git = self.converter.to_git(path, bytes.clone())?;
-        let exact = self.converter.comes_back(path, (bytes.len() as u64, Some(&bytes)), (in_git.len() as u64, &|| Ok(in_git.clone())))?;
+        let exact = self.converter.comes_back(
+            path,
+            (bytes.len() as u64, Some(&bytes)),
+            (in_git.len() as u64, &|| Ok(in_git.clone())),
+        )?;
         Ok((in_git, exact))
     }
 
     /// True when git keeps the bytes of a Git LFS file as they are: nothing, and a pointer whose
     /// object was never fetched.
     fn stays(&self, path: &RelPath, bytes: Option<&Vec<u8>>) -> Result<bool, Failure> {
-        let Some(bytes) = bytes.filter(|bytes| bytes.len() < 1024) else { return Ok(false) };
+        let Some(bytes) = bytes.filter(|bytes| bytes.len() < 1024) else {
+            return Ok(false);
+        };
         Ok(self.converter.to_git(path, bytes.clone())? == *bytes)
     }
 }
 
 /// Adds a looked-at file to the release.
 fn add(ground: &Ground, task: &TaskSpec, file: Looked, found: &mut Found) {
-    let Looked { path, head, index, now, stale, read } = file;
+    let Looked {
+        path,
+        head,
+        index,
+        now,
+        stale,
+        read,
+    } = file;
     if read {
         found.read.insert(path.clone());
     }
     let after = now.as_ref().map(|seen| seen.entry.clone());
     if head != after {
-        found.lines.extend(plan_line(ground, &path, head.as_ref(), now.as_ref()));
-        found.tree.push(TreeChange { path: path.clone(), before: head, after: after.clone() });
+        found
+            .lines
+            .extend(plan_line(ground, &path, head.as_ref(), now.as_ref()));
+        found.tree.push(TreeChange {
+            path: path.clone(),
+            before: head,
+            after: after.clone(),
+        });
     }
     if index != after || (stale && after.is_some()) {
-        found.index.push(TreeChange { path: path.clone(), before: index, after });
+        found.index.push(TreeChange {
+            path: path.clone(),
+            before: index,
+            after,
+        });
     }
     let Some(seen) = now else { return };
     if seen.sync {
@@ -321,25 +497,51 @@ fn add(ground: &Ground, task: &TaskSpec, file: Looked, found: &mut Found) {
 }
 
 /// The plan's line for a file that differs from HEAD.
-fn plan_line(ground: &Ground, path: &RelPath, head: Option<&TreeEntry>, now: Option<&Seen>) -> Option<FileLine> {
+fn plan_line(
+    ground: &Ground,
+    path: &RelPath,
+    head: Option<&TreeEntry>,
+    now: Option<&Seen>,
+) -> Option<FileLine> {
     let before = head.and_then(|entry| ground.git.read_blob(&entry.id).ok());
     let after = now.and_then(|_| capture::read(&*ground.tree, path).ok().flatten());
-    let before = before.as_deref().map(|bytes| Side { size: bytes.len() as u64, bytes: Some(bytes) });
-    let after = after.as_ref().map(|now| Side { size: now.size, bytes: now.bytes.as_deref() });
+    let before = before.as_deref().map(|bytes| Side {
+        size: bytes.len() as u64,
+        bytes: Some(bytes),
+    });
+    let after = after.as_ref().map(|now| Side {
+        size: now.size,
+        bytes: now.bytes.as_deref(),
+    });
     lines::line(path, before, after, false, String::new())
 }
 
 /// Adds the large files: hashed here, stored when the draft is written.
-fn add_large(ground: &Ground, large: Vec<(RelPath, u64)>, previous: Option<&Manifest>, found: &mut Found) -> Result<(), Failure> {
+fn add_large(
+    ground: &Ground,
+    large: Vec<(RelPath, u64)>,
+    previous: Option<&Manifest>,
+    found: &mut Found,
+) -> Result<(), Failure> {
     for (path, _) in large {
-        let Some(now) = capture::read(&*ground.tree, &path)? else { continue };
+        let Some(now) = capture::read(&*ground.tree, &path)? else {
+            continue;
+        };
         ground.progress(now.size);
-        let before = previous.and_then(|manifest| manifest.file(&path)).filter(|file| file.role == Role::Large);
+        let before = previous
+            .and_then(|manifest| manifest.file(&path))
+            .filter(|file| file.role == Role::Large);
         if before.is_none_or(|file| file.digest() != Some(now.digest)) {
             let side = |size| Some(Side { size, bytes: None });
             // It may have been in git until now; there it is gone.
             found.lines.retain(|line| line.path != path);
-            found.lines.extend(lines::line(&path, before.and_then(|file| side(file.size?)), side(now.size), true, String::new()));
+            found.lines.extend(lines::line(
+                &path,
+                before.and_then(|file| side(file.size?)),
+                side(now.size),
+                true,
+                String::new(),
+            ));
         }
         found.large.push((path.clone(), now.digest));
         found.entries.push(FileEntry {

@@ -22,34 +22,64 @@ pub fn refuse(
     version: &Version,
     found: &Found,
 ) -> Result<(), Failure> {
-    let held = standings.get(&task.id).into_iter().flatten().filter(|(_, standing)| standing.held);
+    let held = standings
+        .get(&task.id)
+        .into_iter()
+        .flatten()
+        .filter(|(_, standing)| standing.held);
     for (held, _) in held {
-        let Ok(release) = releases.find(&task.id, held) else { continue };
+        let Ok(release) = releases.find(&task.id, held) else {
+            continue;
+        };
         // A manifest that cannot be read keeps nobody from releasing something else.
-        let Ok(kept) = manifests::load(ground, release) else { continue };
+        let Ok(kept) = manifests::load(ground, release) else {
+            continue;
+        };
         if is_same(ground, task, version, &kept.manifest, found) {
-            return Err(Error::Held { task: task.id.clone(), held: held.clone() }.into());
+            return Err(Error::Held {
+                task: task.id.clone(),
+                held: held.clone(),
+            }
+            .into());
         }
     }
     Ok(())
 }
 
 /// True when a release of these files would be the held one with another number.
-fn is_same(ground: &Ground, task: &TaskSpec, version: &Version, held: &Manifest, found: &Found) -> bool {
+fn is_same(
+    ground: &Ground,
+    task: &TaskSpec,
+    version: &Version,
+    held: &Manifest,
+    found: &Found,
+) -> bool {
     let own = |files: &[FileEntry]| -> Vec<FileEntry> {
-        let mut own: Vec<FileEntry> = files.iter().filter(|file| file.is_restored()).cloned().collect();
+        let mut own: Vec<FileEntry> = files
+            .iter()
+            .filter(|file| file.is_restored())
+            .cloned()
+            .collect();
         own.sort_by(|a, b| a.path.cmp(&b.path));
         own
     };
     let (old, new) = (own(&held.files), own(&found.entries));
     let same = |(a, b): (&FileEntry, &FileEntry)| {
-        a.path == b.path && a.mode == b.mode && (a.checksum == b.checksum || numbered(ground, task, version, a) == Some(b.checksum.clone()))
+        a.path == b.path
+            && a.mode == b.mode
+            && (a.checksum == b.checksum
+                || numbered(ground, task, version, a) == Some(b.checksum.clone()))
     };
     old.len() == new.len() && old.iter().zip(&new).all(same)
 }
 
 /// The checksum that the held configuration would have with the new number.
-fn numbered(ground: &Ground, task: &TaskSpec, version: &Version, file: &FileEntry) -> Option<String> {
+fn numbered(
+    ground: &Ground,
+    task: &TaskSpec,
+    version: &Version,
+    file: &FileEntry,
+) -> Option<String> {
     let path = task.config.as_ref().filter(|path| **path == file.path)?;
     let blob: &GitId = file.blob.as_ref()?;
     let bytes = ground.git.read_blob_within(blob, 16 << 20).ok()?;

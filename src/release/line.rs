@@ -1,8 +1,8 @@
 //! The line of releases that a branch is built on: what the next version is counted on from.
 //!
-//! A branch from an old release counts from that release, not from the newest one of the repository,
-//! whose changes it has not. A release whose tag is not here counts by its manifest, and no number is
-//! ever counted onto, or past, a release that the branch is not built on.
+//! A branch from an old release counts from that release, not from the newest one of the
+//! repository, whose changes it has not. A release whose tag is not here counts by its manifest,
+//! and no number is ever counted onto, or past, a release that the branch is not built on.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -49,24 +49,55 @@ pub fn find<'a>(
     (head, elsewhere): (&GitId, &BTreeMap<Version, String>),
 ) -> Result<Line<'a>, Failure> {
     let (counted, passed_over) = counted(ground, task, releases, standings, active);
-    let manifests = untagged::everywhere(&ground.git, &ground.settings)?.remove(&task.id).unwrap_or_default();
+    let manifests = untagged::everywhere(&ground.git, &ground.settings)?
+        .remove(&task.id)
+        .unwrap_or_default();
     // A tag that does not count does not count by its manifest either.
-    let is_counted =
-        |version: &&Version| releases.find(&task.id, version).is_err() || counted.iter().any(|release| release.version == **version);
-    let in_head = manifests.iter().filter(|(_, place)| *place == untagged::HEAD).map(|(version, _)| version);
+    let is_counted = |version: &&Version| {
+        releases.find(&task.id, version).is_err()
+            || counted.iter().any(|release| release.version == **version)
+    };
+    let in_head = manifests
+        .iter()
+        .filter(|(_, place)| *place == untagged::HEAD)
+        .map(|(version, _)| version);
     let in_head: BTreeSet<&Version> = in_head.filter(is_counted).collect();
     let tip = newest(ground, &counted, &in_head, active, head)?;
-    let latest = tip.map(|release| &release.version).into_iter().chain(in_head.iter().copied()).max().cloned();
-    let base = latest.as_ref().map(|latest| latest.max(active.unwrap_or(latest)).clone());
+    let latest = tip
+        .map(|release| &release.version)
+        .into_iter()
+        .chain(in_head.iter().copied())
+        .max()
+        .cloned();
+    let base = latest
+        .as_ref()
+        .map(|latest| latest.max(active.unwrap_or(latest)).clone());
     let tagged = releases.tagged(&task.id);
     let mut untagged = elsewhere.clone();
     for (version, place) in &manifests {
-        untagged.entry(version.clone()).or_insert_with(|| format!("its manifest is in {place}"));
+        untagged
+            .entry(version.clone())
+            .or_insert_with(|| format!("its manifest is in {place}"));
     }
     untagged.retain(|version, _| !tagged.contains(version));
     let is_newer = |version: &&Version| base.as_ref().is_some_and(|base| *version > base);
-    let beside = counted.iter().map(|release| &release.version).chain(untagged.keys()).filter(is_newer).cloned().collect();
-    Ok(Line { newest: tip, released: latest, base, tagged, beside, untagged, has_remote: !ground.git.remotes().is_empty(), passed_over })
+    let beside = counted
+        .iter()
+        .map(|release| &release.version)
+        .chain(untagged.keys())
+        .filter(is_newer)
+        .cloned()
+        .collect();
+    Ok(Line {
+        newest: tip,
+        released: latest,
+        base,
+        tagged,
+        beside,
+        untagged,
+        has_remote: !ground.git.remotes().is_empty(),
+        passed_over,
+    })
 }
 
 /// The newest of these releases that the branch is built on. A shallow clone cannot tell, and a
@@ -81,13 +112,34 @@ fn newest<'a>(
     if ground.git.is_shallow() {
         return Ok(counted.last().copied());
     }
-    let is_own = |release: &&&Release| in_head.contains(&release.version) || active == Some(&release.version);
+    let is_own = |release: &&&Release| {
+        in_head.contains(&release.version) || active == Some(&release.version)
+    };
     let own = counted.iter().rev().find(is_own).copied();
-    let newer: Vec<&Release> =
-        counted.iter().rev().copied().take_while(|release| own.is_none_or(|own| release.version > own.version)).collect();
-    let commits = newer.iter().map(|release| ground.git.peel_tag(&release.tag_id).ok().map(|tag| tag.commit));
-    let found = ground.git.first_ancestor(head, commits)?.map(|nth| newer[nth]);
-    Ok(found.or(own).or_else(|| if in_head.is_empty() { counted.last().copied() } else { None }))
+    let newer: Vec<&Release> = counted
+        .iter()
+        .rev()
+        .copied()
+        .take_while(|release| own.is_none_or(|own| release.version > own.version))
+        .collect();
+    let commits = newer.iter().map(|release| {
+        ground
+            .git
+            .peel_tag(&release.tag_id)
+            .ok()
+            .map(|tag| tag.commit)
+    });
+    let found = ground
+        .git
+        .first_ancestor(head, commits)?
+        .map(|nth| newer[nth]);
+    Ok(found.or(own).or_else(|| {
+        if in_head.is_empty() {
+            counted.last().copied()
+        } else {
+            None
+        }
+    }))
 }
 
 /// The releases whose numbers count, and what is said of those that do not.
@@ -101,12 +153,18 @@ fn counted<'a>(
     let mut all: Vec<&Release> = releases.of(&task.id).collect();
     let step = |nth: usize| {
         let version = &all[nth].version;
-        version::Step { version, taken_back: standing_of(standings, &task.id, version).is_taken_back() }
+        version::Step {
+            version,
+            taken_back: standing_of(standings, &task.id, version).is_taken_back(),
+        }
     };
     let has_manifest = |nth: usize| catalog::manifests::bytes(ground, all[nth]).is_ok();
     let count = version::counted(all.len(), step, has_manifest, active);
     let said = |release: &Release| {
-        format!("{} is far ahead of all others and no release that counts: the next version is not counted on from it", release.tag())
+        format!(
+            "{} is far ahead of all others and no release that counts: the next version is not counted on from it",
+            release.tag()
+        )
     };
     let passed_over = all.drain(count..).map(said).collect();
     (all, passed_over)
@@ -116,13 +174,29 @@ impl Line<'_> {
     /// The version of the next release.
     ///
     /// # Errors
-    /// When it was released already and only its tag is missing here, when the number cannot be counted,
-    /// and when it would come onto or past a release that the branch is not built on.
-    pub fn choose(&self, task: &TaskId, asked: Option<&NextVersion>, config: Option<&Version>) -> Result<Version, Error> {
-        let (version, is_counted) = version::choose(asked, config, self.released.as_ref(), self.base.as_ref())?;
-        let released = if is_counted { self.base.as_ref().filter(|base| self.untagged.contains_key(*base)) } else { None };
-        if let Some((released, place)) = released.or(Some(&version)).and_then(|version| self.untagged.get_key_value(version)) {
-            let (version, place, is_counted) = (released.clone(), place.clone(), *released != version);
+    /// When it was released already and only its tag is missing here, when the number cannot be
+    /// counted, and when it would come onto or past a release that the branch is not built on.
+    pub fn choose(
+        &self,
+        task: &TaskId,
+        asked: Option<&NextVersion>,
+        config: Option<&Version>,
+    ) -> Result<Version, Error> {
+        let (version, is_counted) =
+            version::choose(asked, config, self.released.as_ref(), self.base.as_ref())?;
+        let released = if is_counted {
+            self.base
+                .as_ref()
+                .filter(|base| self.untagged.contains_key(*base))
+        } else {
+            None
+        };
+        if let Some((released, place)) = released
+            .or(Some(&version))
+            .and_then(|version| self.untagged.get_key_value(version))
+        {
+            let (version, place, is_counted) =
+                (released.clone(), place.clone(), *released != version);
             return Err(Error::Untagged(Box::new(Untagged {
                 task: task.clone(),
                 version,
@@ -131,15 +205,29 @@ impl Line<'_> {
                 has_remote: self.has_remote,
             })));
         }
-        let other = self.beside.iter().rfind(|other| **other <= version).filter(|_| is_counted);
+        let other = self
+            .beside
+            .iter()
+            .rfind(|other| **other <= version)
+            .filter(|_| is_counted);
         match (other, &self.base) {
             (Some(other), Some(base)) => {
                 let free = base.bumped(Bump::Patch).filter(|free| self.is_free(free));
-                let mut later = std::iter::successors(Some(version.clone()), |version| version.bumped(Bump::Patch));
+                let mut later = std::iter::successors(Some(version.clone()), |version| {
+                    version.bumped(Bump::Patch)
+                });
                 let past = later.find(|past| !self.is_taken(past));
                 let is_here = self.tagged.contains(other);
                 let (task, other, base) = (task.clone(), other.clone(), base.clone());
-                Err(Error::Beside(Box::new(Beside { task, version, other, base, free, past, is_here })))
+                Err(Error::Beside(Box::new(Beside {
+                    task,
+                    version,
+                    other,
+                    base,
+                    free,
+                    past,
+                    is_here,
+                })))
             }
             _ => Ok(version),
         }
@@ -160,14 +248,30 @@ impl Line<'_> {
         let mut notes = self.passed_over.clone();
         let names = |versions: Vec<&Version>| {
             let text: Vec<String> = versions.iter().take(3).map(ToString::to_string).collect();
-            format!("{}{}", text.join(", "), if versions.len() > 3 { ", …" } else { "" })
+            format!(
+                "{}{}",
+                text.join(", "),
+                if versions.len() > 3 { ", …" } else { "" }
+            )
         };
         if let (Some(base), false) = (&self.base, self.beside.is_empty()) {
-            let (other, is) = (names(self.beside.iter().rev().collect()), if self.beside.len() == 1 { "is" } else { "are" });
-            notes.push(format!("this branch goes on from {base}: {other} {is} not part of it"));
+            let (other, is) = (
+                names(self.beside.iter().rev().collect()),
+                if self.beside.len() == 1 { "is" } else { "are" },
+            );
+            notes.push(format!(
+                "this branch goes on from {base}: {other} {is} not part of it"
+            ));
         }
         if !self.untagged.is_empty() {
-            let (all, has) = (names(self.untagged.keys().rev().collect()), if self.untagged.len() == 1 { "has" } else { "have" });
+            let (all, has) = (
+                names(self.untagged.keys().rev().collect()),
+                if self.untagged.len() == 1 {
+                    "has"
+                } else {
+                    "have"
+                },
+            );
             notes.push(format!("{all} {has} no tag here: git fetch --tags"));
         }
         notes
@@ -188,21 +292,31 @@ pub struct Untagged {
 
 impl fmt::Display for Untagged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { task, version, place, .. } = self;
+        let Self {
+            task,
+            version,
+            place,
+            ..
+        } = self;
         if self.is_counted {
             return write!(
                 f,
                 "the next version of {task} cannot be counted: {version} is released ({place}), and its tag is not in this clone"
             );
         }
-        write!(f, "{task} {version} is released already: {place}, and its tag is not in this clone")
+        write!(
+            f,
+            "{task} {version} is released already: {place}, and its tag is not in this clone"
+        )
     }
 }
 
 impl Untagged {
     /// What helps.
     pub fn hints(&self) -> Vec<Hint> {
-        let fetch = self.has_remote.then(|| Hint::run("bring the tags here", &["git", "fetch", "--tags"]));
+        let fetch = self
+            .has_remote
+            .then(|| Hint::run("bring the tags here", &["git", "fetch", "--tags"]));
         let gone = "if no clone has the tag any more, name a version that was never used: --version VERSION";
         fetch.into_iter().chain([Hint::say(gone)]).collect()
     }
@@ -228,11 +342,23 @@ pub struct Beside {
 
 impl fmt::Display for Beside {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { task, version, other, base, .. } = self;
+        let Self {
+            task,
+            version,
+            other,
+            base,
+            ..
+        } = self;
         if version == other {
-            return write!(f, "{task} {other} exists already, and this branch is not built on it: it goes on from {base}");
+            return write!(
+                f,
+                "{task} {other} exists already, and this branch is not built on it: it goes on from {base}"
+            );
         }
-        write!(f, "{task} {version} would come after {other}, which this branch is not built on: it goes on from {base}")
+        write!(
+            f,
+            "{task} {version} would come after {other}, which this branch is not built on: it goes on from {base}"
+        )
     }
 }
 
@@ -240,10 +366,31 @@ impl Beside {
     /// What helps.
     pub fn hints(&self) -> Vec<Hint> {
         let release = |why: &str, version: &Version| {
-            Hint::run(why, &["snapback", "create-snapshot", "--task", self.task.as_str(), "--version", &version.to_string()])
+            Hint::run(
+                why,
+                &[
+                    "snapback",
+                    "create-snapshot",
+                    "--task",
+                    self.task.as_str(),
+                    "--version",
+                    &version.to_string(),
+                ],
+            )
         };
-        let free = self.free.iter().map(|free| release("take the next number that is free here", free));
-        let past = self.past.iter().map(|past| release(&format!("take a number after {0}, without what {0} brought", self.other), past));
+        let free = self
+            .free
+            .iter()
+            .map(|free| release("take the next number that is free here", free));
+        let past = self.past.iter().map(|past| {
+            release(
+                &format!(
+                    "take a number after {0}, without what {0} brought",
+                    self.other
+                ),
+                past,
+            )
+        });
         let tag = TagName::release(&self.task, &self.other).to_string();
         let merge = if self.is_here {
             Hint::run("or merge that first", &["git", "merge", &tag])

@@ -103,7 +103,8 @@ pub enum Error {
         /// The held version.
         held: Version,
     },
-    /// Large files of the active release are neither here nor in the store: a release would be without them.
+    /// Large files of the active release are neither here nor in the store: a release would be
+    /// without them.
     #[error("{}", not_here(version, paths))]
     NotHere {
         /// The task.
@@ -117,17 +118,27 @@ pub enum Error {
     #[error("{}", not_portable(.0))]
     NotPortable(Vec<Trouble>),
     /// The newest version cannot be raised.
-    #[error("no version comes after {0}: the number to raise is the largest that a version can have")]
+    #[error(
+        "no version comes after {0}: the number to raise is the largest that a version can have"
+    )]
     NoNextVersion(Version),
 }
 
 /// `2 names cannot be written on every system: …`.
 fn not_portable(troubles: &[Trouble]) -> String {
-    let mut list = troubles.iter().take(5).map(|found| format!("{} ({})", found.path, found.why)).collect::<Vec<_>>().join(", ");
+    let mut list = troubles
+        .iter()
+        .take(5)
+        .map(|found| format!("{} ({})", found.path, found.why))
+        .collect::<Vec<_>>()
+        .join(", ");
     if troubles.len() > 5 {
         list.push_str(", …");
     }
-    format!("{} cannot be written on every system: {list}", text::count(troubles.len(), "name"))
+    format!(
+        "{} cannot be written on every system: {list}",
+        text::count(troubles.len(), "name")
+    )
 }
 
 /// `tasks/T01/m.db of 1.1.0 is neither in the work tree nor in the store of this clone, …`.
@@ -136,15 +147,25 @@ fn not_here(version: &Version, paths: &[RelPath]) -> String {
     if paths.len() > names.len() {
         names.push(format!("{} more", paths.len() - names.len()));
     }
-    let (is, them) = if paths.len() == 1 { ("is", "it") } else { ("are", "them") };
+    let (is, them) = if paths.len() == 1 {
+        ("is", "it")
+    } else {
+        ("are", "them")
+    };
     let names = names.join(", ");
-    format!("{names} of {version} {is} neither in the work tree nor in the store of this clone, and a release would be without {them}")
+    format!(
+        "{names} of {version} {is} neither in the work tree nor in the store of this clone, and a release would be without {them}"
+    )
 }
 
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::TagExists { .. } | Self::Twice { .. } | Self::Untagged(_) | Self::Beside(_) | Self::BranchHasItsName(_) => Kind::Conflict,
+            Self::TagExists { .. }
+            | Self::Twice { .. }
+            | Self::Untagged(_)
+            | Self::Beside(_)
+            | Self::BranchHasItsName(_) => Kind::Conflict,
             Self::NoNextVersion(_) => Kind::Usage,
             Self::Ambiguous { .. }
             | Self::ManifestInTheWay(_)
@@ -159,37 +180,87 @@ impl Fault for Error {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::TagExists { task, .. } => vec![
-                Hint::run("take the next version", &["snapback", "create-snapshot", "--task", task.as_str(), "--bump", "patch"]),
-                Hint::run("see what is released", &["snapback", "list", "--task", task.as_str()]),
+                Hint::run(
+                    "take the next version",
+                    &[
+                        "snapback",
+                        "create-snapshot",
+                        "--task",
+                        task.as_str(),
+                        "--bump",
+                        "patch",
+                    ],
+                ),
+                Hint::run(
+                    "see what is released",
+                    &["snapback", "list", "--task", task.as_str()],
+                ),
             ],
             Self::Twice { tag, .. } => vec![
-                Hint::run("take the one that was made here back", &["snapback", "undo", tag]),
-                Hint::run("then bring the other one here, and release the next version", &["git", "fetch", "--tags"]),
+                Hint::run(
+                    "take the one that was made here back",
+                    &["snapback", "undo", tag],
+                ),
+                Hint::run(
+                    "then bring the other one here, and release the next version",
+                    &["git", "fetch", "--tags"],
+                ),
             ],
             Self::Untagged(found) => found.hints(),
             Self::Beside(found) => found.hints(),
             Self::Ambiguous { task, other, .. } => vec![Hint::say(format!(
                 "give {task} or {other} another id: rename its folder, or name it below `tasks` in snapback.yaml; or choose another version"
             ))],
-            Self::BranchHasItsName(name) => vec![Hint::run("rename the branch", &["git", "branch", "-m", name, &format!("{name}-work")])],
-            Self::ManifestInTheWay(path) => vec![Hint::say(format!("move {path} away, or commit it, and try again"))],
-            Self::NoFiles(_) => vec![Hint::say("check `path` and `exclude` of the task in snapback.yaml, and .gitignore")],
+            Self::BranchHasItsName(name) => vec![Hint::run(
+                "rename the branch",
+                &["git", "branch", "-m", name, &format!("{name}-work")],
+            )],
+            Self::ManifestInTheWay(path) => vec![Hint::say(format!(
+                "move {path} away, or commit it, and try again"
+            ))],
+            Self::NoFiles(_) => vec![Hint::say(
+                "check `path` and `exclude` of the task in snapback.yaml, and .gitignore",
+            )],
             Self::Held { task, held } => vec![
-                Hint::run("see why", &["snapback", "verdicts", "list", "--task", task.as_str()]),
+                Hint::run(
+                    "see why",
+                    &["snapback", "verdicts", "list", "--task", task.as_str()],
+                ),
                 Hint::run(
                     "if it is good after all, lift the hold",
-                    &["snapback", "hold", &held.to_string(), "--task", task.as_str(), "--lift"],
+                    &[
+                        "snapback",
+                        "hold",
+                        &held.to_string(),
+                        "--task",
+                        task.as_str(),
+                        "--lift",
+                    ],
                 ),
             ],
             Self::NotHere { task, version, .. } => vec![
                 crate::verify::absent::copy_store(),
-                Hint::run("then bring what is missing", &["snapback", "rollback", "--task", task.as_str(), "--to", &version.to_string()]),
+                Hint::run(
+                    "then bring what is missing",
+                    &[
+                        "snapback",
+                        "rollback",
+                        "--task",
+                        task.as_str(),
+                        "--to",
+                        &version.to_string(),
+                    ],
+                ),
                 Hint::say("or name it in the task's `exclude`, when no release needs it any more"),
             ],
             Self::NotPortable(_) => {
-                vec![Hint::say("rename them, name them in the task's `exclude`, or set `releases: {portable: false}` in snapback.yaml")]
+                vec![Hint::say(
+                    "rename them, name them in the task's `exclude`, or set `releases: {portable: false}` in snapback.yaml",
+                )]
             }
-            Self::NoNextVersion(_) => vec![Hint::say("raise another number with --bump, or name the version")],
+            Self::NoNextVersion(_) => vec![Hint::say(
+                "raise another number with --bump, or name the version",
+            )],
             Self::ConfigWithoutVersion { add, dynamic, .. } => version_hints(add, *dynamic),
         }
     }
@@ -208,9 +279,19 @@ pub fn draft(
     let scope = Scope::new(&ground.settings, task)?;
     let config = configured_version(ground, task, releases)?;
     let active = catalog::registry::active_version(&*ground.tree, &ground.settings, task)?;
-    let line = line::find(ground, task, releases, standings, active.as_ref(), (&head.commit, &request.elsewhere))?;
+    let line = line::find(
+        ground,
+        task,
+        releases,
+        standings,
+        active.as_ref(),
+        (&head.commit, &request.elsewhere),
+    )?;
     let newest = line.newest;
-    let (previous, scan) = rayon::join(|| previous(ground, releases, task, active.as_ref()), || ground.git.scan(&scope.dirs()));
+    let (previous, scan) = rayon::join(
+        || previous(ground, releases, task, active.as_ref()),
+        || ground.git.scan(&scope.dirs()),
+    );
     let scan = scan?;
     let mut found = files::find(ground, task, &scope, &scan, previous.as_deref())?;
     databases::check(ground, &scope, &scan, &mut found)?;
@@ -220,7 +301,14 @@ pub fn draft(
     found.notes.extend(line.notes());
     check_names(ground, &mut found)?;
     let commits = commits::since(ground, &scope, newest, &head.commit)?;
-    let asked = commits::resolve(ground, request.version.as_ref(), newest, active.as_ref(), &commits, &found);
+    let asked = commits::resolve(
+        ground,
+        request.version.as_ref(),
+        newest,
+        active.as_ref(),
+        &commits,
+        &found,
+    );
     let version = line.choose(&task.id, asked.as_ref(), config.as_ref())?;
     let tag = TagName::release(&task.id, &version);
     check_tag(ground, &tag)?;
@@ -237,15 +325,35 @@ pub fn draft(
     check_manifest_place(ground, task, &version)?;
     let is_signed = is_signed(ground, request)?;
     let before = previous.as_deref().map(|found| &found.manifest);
-    let dependencies = dependencies::collect(ground, task, &scope, (&head.commit, before), &mut found)?;
+    let dependencies =
+        dependencies::collect(ground, task, &scope, (&head.commit, before), &mut found)?;
     let plan = plan(task, active.clone(), &version, request, &found);
     let mut draft = Draft::new(plan, &request.message);
-    let manifest =
-        manifest(ground, task, &version, previous.map(|found| found.manifest.metadata.version.clone()), request, &mut found, dependencies);
-    let message = if request.message.is_empty() { String::new() } else { format!(" {}", request.message) };
-    let text = if request.message.is_empty() { format!("{} {version}", task.id) } else { request.message.clone() };
+    let manifest = manifest(
+        ground,
+        task,
+        &version,
+        previous.map(|found| found.manifest.metadata.version.clone()),
+        request,
+        &mut found,
+        dependencies,
+    );
+    let message = if request.message.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", request.message)
+    };
+    let text = if request.message.is_empty() {
+        format!("{} {version}", task.id)
+    } else {
+        request.message.clone()
+    };
     let text = commits::with_section(text, &commits);
-    let tree = found.tree.into_iter().filter(|change| change.before != change.after).collect();
+    let tree = found
+        .tree
+        .into_iter()
+        .filter(|change| change.before != change.after)
+        .collect();
     draft.commit = Some(CommitDraft {
         head,
         tree,
@@ -255,7 +363,11 @@ pub fn draft(
         manifest: Some(manifest),
         is_signed,
     });
-    draft.registry = Some(RegistryChange { path: ground.settings.registry.clone(), before: active, after: Some(version) });
+    draft.registry = Some(RegistryChange {
+        path: ground.settings.registry.clone(),
+        before: active,
+        after: Some(version),
+    });
     draft.index = found.index;
     draft.files = found.edits;
     draft.large = found.large;
@@ -268,23 +380,54 @@ pub fn draft(
 
 /// Refuses a tag whose name could be read as that of another task: nobody could tell whose it is.
 fn check_tag(ground: &Ground, tag: &TagName) -> Result<(), Error> {
-    let other = catalog::releases::readings(&ground.settings, tag).into_iter().find(|reading| reading != tag);
-    other.map_or(Ok(()), |other| Err(Error::Ambiguous { tag: tag.to_string(), task: tag.task().clone(), other: other.task().clone() }))
+    let other = catalog::releases::readings(&ground.settings, tag)
+        .into_iter()
+        .find(|reading| reading != tag);
+    other.map_or(Ok(()), |other| {
+        Err(Error::Ambiguous {
+            tag: tag.to_string(),
+            task: tag.task().clone(),
+            other: other.task().clone(),
+        })
+    })
 }
 
 /// The version that the task's configuration says; one that is there must say one.
-fn configured_version(ground: &Ground, task: &TaskSpec, releases: &Releases) -> Result<Option<Version>, Failure> {
+fn configured_version(
+    ground: &Ground,
+    task: &TaskSpec,
+    releases: &Releases,
+) -> Result<Option<Version>, Failure> {
     let version = catalog::registry::config_version(&*ground.tree, task)?;
-    let (Some(path), None) = (&task.config, &version) else { return Ok(version) };
-    let Some(bytes) = catalog::registry::read_small(&*ground.tree, path)? else { return Ok(None) };
-    let active = catalog::registry::active_version(&*ground.tree, &ground.settings, task).ok().flatten();
-    let newest = || releases.of(&task.id).next_back().map(|release| release.version.clone());
+    let (Some(path), None) = (&task.config, &version) else {
+        return Ok(version);
+    };
+    let Some(bytes) = catalog::registry::read_small(&*ground.tree, path)? else {
+        return Ok(None);
+    };
+    let active = catalog::registry::active_version(&*ground.tree, &ground.settings, task)
+        .ok()
+        .flatten();
+    let newest = || {
+        releases
+            .of(&task.id)
+            .next_back()
+            .map(|release| release.version.clone())
+    };
     let fitting = active.or_else(newest).unwrap_or_else(Version::first);
     let (add, dynamic) = task_config::how_to_add(&bytes, path, &task.version_key, &fitting)?;
-    Err(Error::ConfigWithoutVersion { task: task.id.clone(), path: path.to_string(), key: task.version_key.clone(), add, dynamic }.into())
+    Err(Error::ConfigWithoutVersion {
+        task: task.id.clone(),
+        path: path.to_string(),
+        key: task.version_key.clone(),
+        add,
+        dynamic,
+    }
+    .into())
 }
 
-/// Whether the manifest is signed. A key that cannot be used is found out before anything is written.
+/// Whether the manifest is signed. A key that cannot be used is found out before anything is
+/// written.
 fn is_signed(ground: &Ground, request: &CreateSnapshot) -> Result<bool, Failure> {
     let is_wanted = request.signing.of_manifest(ground.settings.releases.sign);
     if is_wanted {
@@ -309,22 +452,45 @@ fn check_names(ground: &Ground, found: &mut files::Found) -> Result<(), Error> {
 }
 
 /// A release may not write its manifest over what only the work tree has.
-fn check_manifest_place(ground: &Ground, task: &TaskSpec, version: &Version) -> Result<(), Failure> {
+fn check_manifest_place(
+    ground: &Ground,
+    task: &TaskSpec,
+    version: &Version,
+) -> Result<(), Failure> {
     let path = ground.settings.manifest_path(&task.id, version);
-    let Some(now) = catalog::capture::read(&*ground.tree, &path)? else { return Ok(()) };
+    let Some(now) = catalog::capture::read(&*ground.tree, &path)? else {
+        return Ok(());
+    };
     let committed = ground.git.entry(&ground.git.head()?.commit, &path)?;
-    let same = committed.is_some_and(|entry| now.bytes.is_some_and(|bytes| ground.git.blob_id(&bytes) == entry.id));
-    if same { Ok(()) } else { Err(Error::ManifestInTheWay(path).into()) }
+    let same = committed.is_some_and(|entry| {
+        now.bytes
+            .is_some_and(|bytes| ground.git.blob_id(&bytes) == entry.id)
+    });
+    if same {
+        Ok(())
+    } else {
+        Err(Error::ManifestInTheWay(path).into())
+    }
 }
 
 /// The manifest of the active release, which spares hashing what has not changed since.
-fn previous(ground: &Ground, releases: &Releases, task: &TaskSpec, active: Option<&Version>) -> Option<Arc<Found>> {
-    let release = active.and_then(|version| releases.find(&task.id, version).ok()).or_else(|| releases.of(&task.id).next_back())?;
+fn previous(
+    ground: &Ground,
+    releases: &Releases,
+    task: &TaskSpec,
+    active: Option<&Version>,
+) -> Option<Arc<Found>> {
+    let release = active
+        .and_then(|version| releases.find(&task.id, version).ok())
+        .or_else(|| releases.of(&task.id).next_back())?;
     match catalog::manifests::load(ground, release) {
         Ok(found) => Some(found),
         Err(failure) if failure.kind() == Kind::Refused => None,
         Err(failure) => {
-            ground.warn(format!("the manifest of {} is not used: {failure}", release.tag()));
+            ground.warn(format!(
+                "the manifest of {} is not used: {failure}",
+                release.tag()
+            ));
             None
         }
     }
@@ -340,28 +506,53 @@ fn existing(
     request: &CreateSnapshot,
 ) -> Result<Draft, Failure> {
     if let Some(place) = request.elsewhere.get(&release.version) {
-        return Err(Error::Twice { tag: release.tag(), place: place.clone() }.into());
+        return Err(Error::Twice {
+            tag: release.tag(),
+            place: place.clone(),
+        }
+        .into());
     }
     let tag = ground.git.peel_tag(&release.tag_id)?;
     let same = catalog::manifests::load(ground, release).is_ok_and(|there| {
-        let mut files = there.manifest.files.iter().filter(|file| file.is_restored());
+        let mut files = there
+            .manifest
+            .files
+            .iter()
+            .filter(|file| file.is_restored());
         let mut now = found.entries.iter().filter(|file| file.is_restored());
-        files.by_ref().zip(now.by_ref()).all(|(a, b)| (&a.path, &a.checksum, &a.mode) == (&b.path, &b.checksum, &b.mode))
+        files
+            .by_ref()
+            .zip(now.by_ref())
+            .all(|(a, b)| (&a.path, &a.checksum, &a.mode) == (&b.path, &b.checksum, &b.mode))
             && files.next().is_none()
             && now.next().is_none()
     });
     if !same || active.as_ref() != Some(&release.version) {
-        return Err(Error::TagExists { tag: release.tag(), at: tag.commit.short().into(), task: task.id.clone() }.into());
+        return Err(Error::TagExists {
+            tag: release.tag(),
+            at: tag.commit.short().into(),
+            task: task.id.clone(),
+        }
+        .into());
     }
     let mut plan = plan(task, active, &release.version, request, found);
     plan.nothing_to_do = true;
     plan.files.clear();
-    plan.notes.push(format!("{} is released already, with these very files", release.tag()));
+    plan.notes.push(format!(
+        "{} is released already, with these very files",
+        release.tag()
+    ));
     Ok(Draft::new(plan, &request.message))
 }
 
 /// What the person sees.
-fn plan(task: &TaskSpec, active: Option<Version>, version: &Version, request: &CreateSnapshot, found: &files::Found) -> Plan {
+fn plan(
+    task: &TaskSpec,
+    active: Option<Version>,
+    version: &Version,
+    request: &CreateSnapshot,
+    found: &files::Found,
+) -> Plan {
     let mut files: Vec<FileLine> = found.lines.clone();
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let mut notes = found.notes.clone();
@@ -373,7 +564,12 @@ fn plan(task: &TaskSpec, active: Option<Version>, version: &Version, request: &C
         from: active,
         to: Some(version.clone()),
         about: request.message.clone(),
-        unchanged: found.entries.iter().filter(|file| file.is_restored()).count().saturating_sub(files.len()),
+        unchanged: found
+            .entries
+            .iter()
+            .filter(|file| file.is_restored())
+            .count()
+            .saturating_sub(files.len()),
         files,
         left_out: found.left_out.clone(),
         notes,

@@ -1,6 +1,6 @@
-//! The files that a release shares with other tasks, as HEAD has them: only what is committed can be
-//! expected of others. What lies in the work tree may differ, and may be what ran and was tested;
-//! then that is said.
+//! The files that a release shares with other tasks, as HEAD has them: only what is committed can
+//! be expected of others. What lies in the work tree may differ, and may be what ran and was
+//! tested; then that is said.
 
 use std::collections::HashMap;
 
@@ -17,16 +17,24 @@ use crate::{
 /// So many files are named.
 const NAMED: usize = 3;
 
-/// Adds them to the release's entries, and says what of the work tree is not in them. `imported` are
-/// those that the task's sources import.
-pub fn add(ground: &Ground, scope: &Scope, head: &GitId, imported: &[RelPath], found: &mut Found) -> Result<(), Failure> {
+/// Adds them to the release's entries, and says what of the work tree is not in them. `imported`
+/// are those that the task's sources import.
+pub fn add(
+    ground: &Ground,
+    scope: &Scope,
+    head: &GitId,
+    imported: &[RelPath],
+    found: &mut Found,
+) -> Result<(), Failure> {
     let mut dirs = scope.shared_dirs();
     dirs.extend(imported.iter().cloned());
     if dirs.is_empty() {
         return Ok(());
     }
-    let is_shared = |path: &RelPath| (scope.shares(path) || imported.contains(path)) && !scope.owns(path);
-    let own: std::collections::HashSet<RelPath> = found.entries.iter().map(|file| file.path.clone()).collect();
+    let is_shared =
+        |path: &RelPath| (scope.shares(path) || imported.contains(path)) && !scope.owns(path);
+    let own: std::collections::HashSet<RelPath> =
+        found.entries.iter().map(|file| file.path.clone()).collect();
     let mut shared = Vec::new();
     for (path, entry) in ground.git.entries(head, &dirs)? {
         if !is_shared(&path) || entry.mode == "160000" || own.contains(&path) {
@@ -44,7 +52,9 @@ pub fn add(ground: &Ground, scope: &Scope, head: &GitId, imported: &[RelPath], f
         });
     }
     shared.dedup_by(|a, b| a.path == b.path);
-    found.notes.extend(differing(ground, &dirs, &is_shared, &shared)?);
+    found
+        .notes
+        .extend(differing(ground, &dirs, &is_shared, &shared)?);
     found.notes.extend(with_rows(ground, &shared)?);
     found.entries.extend(shared);
     Ok(())
@@ -58,24 +68,42 @@ fn differing(
     shared: &[FileEntry],
 ) -> Result<Option<String>, Failure> {
     let scan = ground.git.scan(dirs)?;
-    let listed: HashMap<&RelPath, &FileEntry> = shared.iter().map(|file| (&file.path, file)).collect();
+    let listed: HashMap<&RelPath, &FileEntry> =
+        shared.iter().map(|file| (&file.path, file)).collect();
     let converter = ground.git.converter(Attributes::WorkTree)?;
-    let work =
-        integrity::WorkTree { tree: &*ground.tree, converter: &converter, file_mode: ground.git.trusts_file_mode(), takes_pointers: true };
+    let work = integrity::WorkTree {
+        tree: &*ground.tree,
+        converter: &converter,
+        file_mode: ground.git.trusts_file_mode(),
+        takes_pointers: true,
+    };
     let is_other = |tracked: &Tracked| {
-        let Some(file) = listed.get(&tracked.path) else { return tracked.state != WorkState::Missing };
+        let Some(file) = listed.get(&tracked.path) else {
+            return tracked.state != WorkState::Missing;
+        };
         match tracked.state {
             WorkState::LeftOut => false,
             WorkState::Clean => tracked.index.as_ref().map(|entry| &entry.id) != file.blob.as_ref(),
             _ => integrity::is_other(&work, file),
         }
     };
-    let tracked = scan.tracked.iter().filter(|tracked| is_shared(&tracked.path) && is_other(tracked)).map(|tracked| &tracked.path);
+    let tracked = scan
+        .tracked
+        .iter()
+        .filter(|tracked| is_shared(&tracked.path) && is_other(tracked))
+        .map(|tracked| &tracked.path);
     let known = |path: &RelPath| scan.tracked.iter().any(|tracked| tracked.path == *path);
-    let untracked = scan.untracked.iter().filter(|path| is_shared(path) && !known(path));
+    let untracked = scan
+        .untracked
+        .iter()
+        .filter(|path| is_shared(path) && !known(path));
     let others: Vec<&RelPath> = tracked.chain(untracked).collect();
     let named: Vec<String> = others.iter().take(NAMED).map(ToString::to_string).collect();
-    let more = if others.len() > NAMED { format!(" and {} more", others.len() - NAMED) } else { String::new() };
+    let more = if others.len() > NAMED {
+        format!(" and {} more", others.len() - NAMED)
+    } else {
+        String::new()
+    };
     Ok((!others.is_empty()).then(|| {
         format!("{}{more}: recorded as HEAD has what is shared, which is not what lies in the work tree; commit it first if it belongs to the release", named.join(", "))
     }))
@@ -85,10 +113,18 @@ fn differing(
 fn with_rows(ground: &Ground, shared: &[FileEntry]) -> Result<Vec<String>, Failure> {
     let tree = &*ground.tree;
     let mut notes = Vec::new();
-    for file in shared.iter().filter(|file| file.size.is_some_and(crate::base::sqlite::is_sized)) {
-        let Some(database) = Database::at(tree, &file.path)? else { continue };
+    for file in shared
+        .iter()
+        .filter(|file| file.size.is_some_and(crate::base::sqlite::is_sized))
+    {
+        let Some(database) = Database::at(tree, &file.path)? else {
+            continue;
+        };
         if let Some((log, _)) = database.changed_by(tree, |_| true)? {
-            notes.push(format!("{log} changes the rows of {}, which is recorded as HEAD has it: without them", database.path));
+            notes.push(format!(
+                "{log} changes the rows of {}, which is recorded as HEAD has it: without them",
+                database.path
+            ));
         }
     }
     Ok(notes)

@@ -16,7 +16,11 @@ pub fn choose(
     base: Option<&Version>,
 ) -> Result<(Version, bool), Error> {
     let bumped = |bump| match base {
-        Some(base) => Ok((base.bumped(bump).ok_or_else(|| Error::NoNextVersion(base.clone()))?, true)),
+        Some(base) => Ok((
+            base.bumped(bump)
+                .ok_or_else(|| Error::NoNextVersion(base.clone()))?,
+            true,
+        )),
         None => Ok((config.cloned().unwrap_or_else(Version::first), false)),
     };
     match asked {
@@ -25,7 +29,9 @@ pub fn choose(
         // `commits::resolve` looks at the messages before; without any, what changed is a fix.
         Some(NextVersion::Auto) => bumped(Bump::Patch),
         None => match config {
-            Some(config) if released.is_none_or(|released| config > released) => Ok((config.clone(), false)),
+            Some(config) if released.is_none_or(|released| config > released) => {
+                Ok((config.clone(), false))
+            }
             _ => bumped(Bump::Patch),
         },
     }
@@ -46,9 +52,9 @@ pub struct Step<'a> {
     pub taken_back: bool,
 }
 
-/// How many of these releases, sorted, the next version is counted on from. A tag `v999999.0.0` that
-/// somebody pushed must not decide what all later versions are called: what is far ahead of the next
-/// lower one and has no manifest, or was taken back, is passed over.
+/// How many of these releases, sorted, the next version is counted on from. A tag `v999999.0.0`
+/// that somebody pushed must not decide what all later versions are called: what is far ahead of
+/// the next lower one and has no manifest, or was taken back, is passed over.
 ///
 /// Whether a release has a manifest is asked only of those that are far ahead.
 pub fn counted<'a>(
@@ -61,10 +67,17 @@ pub fn counted<'a>(
     while count > 0 {
         let last = step(count - 1);
         let lower = (count > 1).then(|| step(count - 2).version);
-        let Some(below) = lower.into_iter().chain(active.filter(|active| *active < last.version)).max() else { break };
+        let Some(below) = lower
+            .into_iter()
+            .chain(active.filter(|active| *active < last.version))
+            .max()
+        else {
+            break;
+        };
         let ahead = last.version.ahead_of(below);
-        let is_passed_over =
-            active != Some(last.version) && ((ahead > FAR_AND_TAKEN_BACK && last.taken_back) || (ahead > FAR && !has_manifest(count - 1)));
+        let is_passed_over = active != Some(last.version)
+            && ((ahead > FAR_AND_TAKEN_BACK && last.taken_back)
+                || (ahead > FAR && !has_manifest(count - 1)));
         if !is_passed_over {
             break;
         }
@@ -86,47 +99,156 @@ mod tests {
     fn what_is_asked_for_wins_then_the_config_then_a_bump() {
         let newest = version("1.10.0");
         let choose = |asked: Option<NextVersion>, config: &str| {
-            choose(asked.as_ref(), Some(&version(config)), Some(&newest), Some(&newest)).expect("there is a next one").0.to_string()
+            choose(
+                asked.as_ref(),
+                Some(&version(config)),
+                Some(&newest),
+                Some(&newest),
+            )
+            .expect("there is a next one")
+            .0
+            .to_string()
         };
-        assert_eq!(choose(Some(NextVersion::Exactly(version("9.0.0"))), "1.10.0"), "9.0.0");
-        assert_eq!(choose(Some(NextVersion::Bump(Bump::Minor)), "1.10.0"), "1.11.0");
+        assert_eq!(
+            choose(Some(NextVersion::Exactly(version("9.0.0"))), "1.10.0"),
+            "9.0.0"
+        );
+        assert_eq!(
+            choose(Some(NextVersion::Bump(Bump::Minor)), "1.10.0"),
+            "1.11.0"
+        );
         assert_eq!(choose(None, "2.0.0"), "2.0.0");
         assert_eq!(choose(None, "1.10.0"), "1.10.1");
-        assert_eq!(choose(None, "1.3.0"), "1.10.1", "after a rollback the config is older than the newest release");
-        assert_eq!(super::choose(None, None, None, None).expect("there is a first one").0.to_string(), "0.1.0");
+        assert_eq!(
+            choose(None, "1.3.0"),
+            "1.10.1",
+            "after a rollback the config is older than the newest release"
+        );
+        assert_eq!(
+            super::choose(None, None, None, None)
+                .expect("there is a first one")
+                .0
+                .to_string(),
+            "0.1.0"
+        );
     }
 
     #[test]
     fn what_is_far_ahead_and_no_release_of_ours_is_not_counted() {
         let all = ["1.0.0", "1.1.0", "1.2.0"].map(version);
         let counted = |more: &[(&str, bool, bool)], active: &str| {
-            let more: Vec<(Version, bool, bool)> = more.iter().map(|(text, back, has)| (version(text), *back, *has)).collect();
-            let own = all.iter().map(|version| (Step { version, taken_back: true }, false));
-            let more = more.iter().map(|(version, taken_back, has)| (Step { version, taken_back: *taken_back }, *has));
+            let more: Vec<(Version, bool, bool)> = more
+                .iter()
+                .map(|(text, back, has)| (version(text), *back, *has))
+                .collect();
+            let own = all.iter().map(|version| {
+                (
+                    Step {
+                        version,
+                        taken_back: true,
+                    },
+                    false,
+                )
+            });
+            let more = more.iter().map(|(version, taken_back, has)| {
+                (
+                    Step {
+                        version,
+                        taken_back: *taken_back,
+                    },
+                    *has,
+                )
+            });
             let steps: Vec<(Step<'_>, bool)> = own.chain(more).collect();
-            counted(steps.len(), |nth| steps[nth].0, |nth| steps[nth].1, Some(&version(active)))
+            counted(
+                steps.len(),
+                |nth| steps[nth].0,
+                |nth| steps[nth].1,
+                Some(&version(active)),
+            )
         };
-        assert_eq!(counted(&[], "1.2.0"), 3, "a version that is bad is counted on from: its number is taken");
+        assert_eq!(
+            counted(&[], "1.2.0"),
+            3,
+            "a version that is bad is counted on from: its number is taken"
+        );
         assert_eq!(counted(&[("999999.0.0", false, false)], "1.2.0"), 3);
-        assert_eq!(counted(&[("1.2.999999", false, false), ("1.999999.0", false, false), ("999999.0.0", false, false)], "1.2.0"), 3);
-        assert_eq!(counted(&[("999999.0.0", false, true)], "1.2.0"), 4, "it is a release");
-        assert_eq!(counted(&[("999999.0.0", true, true)], "1.2.0"), 3, "until somebody takes it back");
-        assert_eq!(counted(&[("999999.0.0", true, true)], "999999.0.0"), 4, "or it is active");
-        assert_eq!(counted(&[("2026.1.0", false, false)], "1.2.0"), 4, "a year is a number that people use");
+        assert_eq!(
+            counted(
+                &[
+                    ("1.2.999999", false, false),
+                    ("1.999999.0", false, false),
+                    ("999999.0.0", false, false)
+                ],
+                "1.2.0"
+            ),
+            3
+        );
+        assert_eq!(
+            counted(&[("999999.0.0", false, true)], "1.2.0"),
+            4,
+            "it is a release"
+        );
+        assert_eq!(
+            counted(&[("999999.0.0", true, true)], "1.2.0"),
+            3,
+            "until somebody takes it back"
+        );
+        assert_eq!(
+            counted(&[("999999.0.0", true, true)], "999999.0.0"),
+            4,
+            "or it is active"
+        );
+        assert_eq!(
+            counted(&[("2026.1.0", false, false)], "1.2.0"),
+            4,
+            "a year is a number that people use"
+        );
         assert_eq!(counted(&[("1.2.20260101", false, false)], "1.2.0"), 3);
-        assert_eq!(counted(&[("20260101.0.0", false, true), ("20270101.0.0", false, false)], "20260101.0.0"), 5);
+        assert_eq!(
+            counted(
+                &[
+                    ("20260101.0.0", false, true),
+                    ("20270101.0.0", false, false)
+                ],
+                "20260101.0.0"
+            ),
+            5
+        );
         let lone = version("999999.0.0");
-        let step = |_| Step { version: &lone, taken_back: false };
-        assert_eq!(super::counted(1, step, |_| false, None), 1, "there is nothing to compare it with");
+        let step = |_| Step {
+            version: &lone,
+            taken_back: false,
+        };
+        assert_eq!(
+            super::counted(1, step, |_| false, None),
+            1,
+            "there is nothing to compare it with"
+        );
         assert_eq!(super::counted(0, step, |_| false, None), 0);
     }
 
     #[test]
     fn after_the_last_number_comes_an_error_that_says_so() {
         let last = version(&format!("1.2.{}", u64::MAX));
-        let choose = |bump| choose(Some(&NextVersion::Bump(bump)), None, Some(&last), Some(&last)).map(|(version, _)| version);
+        let choose = |bump| {
+            choose(
+                Some(&NextVersion::Bump(bump)),
+                None,
+                Some(&last),
+                Some(&last),
+            )
+            .map(|(version, _)| version)
+        };
         let error = choose(Bump::Patch).expect_err("no number is larger");
-        assert_eq!((error.kind(), error.to_string().contains(&last.to_string())), (Kind::Usage, true), "{error}");
-        assert_eq!(choose(Bump::Minor).expect("this number can be raised"), version("1.3.0"));
+        assert_eq!(
+            (error.kind(), error.to_string().contains(&last.to_string())),
+            (Kind::Usage, true),
+            "{error}"
+        );
+        assert_eq!(
+            choose(Bump::Minor).expect("this number can be raised"),
+            version("1.3.0")
+        );
     }
 }

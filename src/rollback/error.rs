@@ -23,7 +23,9 @@ pub enum Error {
         to: Option<String>,
     },
     /// Nobody said where to go, and what the task is at cannot be read.
-    #[error("which version of {task} is active cannot be read, so the version to go to must be named: {why}")]
+    #[error(
+        "which version of {task} is active cannot be read, so the version to go to must be named: {why}"
+    )]
     ActiveUnknown {
         /// The task.
         task: TaskId,
@@ -128,7 +130,9 @@ pub enum Error {
     #[error("what was there before could not be brought back: {0}")]
     NotRestored(String),
     /// A later operation of the task stands on the one to take back.
-    #[error("operation {later} of {task} came after {op}; taking back only {op} would mix two versions")]
+    #[error(
+        "operation {later} of {task} came after {op}; taking back only {op} would mix two versions"
+    )]
     NotTheLast {
         /// The operation that was asked for.
         op: String,
@@ -159,7 +163,9 @@ pub enum Error {
     #[error("there is nothing to {0}")]
     NothingTo(&'static str),
     /// Nobody named the release that an undo would take back, and nobody is there to be asked.
-    #[error("the newest operation is the release {tag}, and where nobody can be asked a release is taken back only by its name")]
+    #[error(
+        "the newest operation is the release {tag}, and where nobody can be asked a release is taken back only by its name"
+    )]
     ReleaseNotNamed {
         /// The release's tag.
         tag: String,
@@ -192,11 +198,19 @@ pub enum Error {
 /// Why no version is chosen by itself.
 fn no_target(task: &TaskId, why: &NoTarget) -> String {
     match why {
-        NoTarget::Oldest(Some(active)) => format!("{task} is at its oldest version, {active}: nothing older to go back to"),
+        NoTarget::Oldest(Some(active)) => {
+            format!("{task} is at its oldest version, {active}: nothing older to go back to")
+        }
         NoTarget::Oldest(None) => format!("{task} has no version to go back to"),
-        NoTarget::Unproven { version, .. } => format!("{version} is the newest older version of {task}; it was never proven here"),
-        NoTarget::Failed(version) => format!("{version} is the newest older version of {task}, and its checks failed"),
-        NoTarget::TakenBack(version) => format!("every older version of {task} is bad or held; the newest of them is {version}"),
+        NoTarget::Unproven { version, .. } => {
+            format!("{version} is the newest older version of {task}; it was never proven here")
+        }
+        NoTarget::Failed(version) => {
+            format!("{version} is the newest older version of {task}, and its checks failed")
+        }
+        NoTarget::TakenBack(version) => {
+            format!("every older version of {task} is bad or held; the newest of them is {version}")
+        }
         NoTarget::BelowDoor { version, floor } => {
             format!(
                 "the newest good version of {task}, {version}, is below the one-way door {floor}: there is no way back without --past-floor"
@@ -208,15 +222,37 @@ fn no_target(task: &TaskId, why: &NoTarget) -> String {
 /// What helps when no version is chosen by itself.
 fn to_choose(task: &TaskId, why: &NoTarget, others: bool) -> Vec<Hint> {
     let task = task.as_str();
-    let NoTarget::Unproven { version, is_previous } = why else {
-        return vec![Hint::run("see its versions", &["snapback", "list", "--task", task])];
+    let NoTarget::Unproven {
+        version,
+        is_previous,
+    } = why
+    else {
+        return vec![Hint::run(
+            "see its versions",
+            &["snapback", "list", "--task", task],
+        )];
     };
     let version = version.to_string();
-    let to = if *is_previous { "previous" } else { version.as_str() };
-    let fetch = others.then(|| Hint::run("fetch what others proved", &["snapback", "verdicts", "fetch"]));
+    let to = if *is_previous {
+        "previous"
+    } else {
+        version.as_str()
+    };
+    let fetch = others.then(|| {
+        Hint::run(
+            "fetch what others proved",
+            &["snapback", "verdicts", "fetch"],
+        )
+    });
     let here = [
-        Hint::run("go to it", &["snapback", "rollback", "--task", task, "--to", to]),
-        Hint::run("prove it first", &["snapback", "drill", "--task", task, "--to", &version]),
+        Hint::run(
+            "go to it",
+            &["snapback", "rollback", "--task", task, "--to", to],
+        ),
+        Hint::run(
+            "prove it first",
+            &["snapback", "drill", "--task", task, "--to", &version],
+        ),
     ];
     here.into_iter().chain(fetch).collect()
 }
@@ -226,16 +262,23 @@ pub fn in_work_tree(place: &str, why: &str, words: &[&str]) -> Hint {
     if std::path::Path::new(place).is_dir() {
         return Hint::run(why, &[&["snapback"][..], &["-C", place], words].concat());
     }
-    Hint::say("that work tree is gone, and with it the files that were changed; to go to a version: snapback rollback")
+    Hint::say(
+        "that work tree is gone, and with it the files that were changed; to go to a version: snapback rollback",
+    )
 }
 
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::Signature { .. } => Kind::Denied,
-            Self::StaleFrom { .. } | Self::NotTheLast { .. } | Self::MovedOn { .. } => Kind::Conflict,
+            Self::StaleFrom { .. } | Self::NotTheLast { .. } | Self::MovedOn { .. } => {
+                Kind::Conflict
+            }
             Self::NoGoodVersion { .. } | Self::NothingTo(_) => Kind::NotFound,
-            Self::Damaged { .. } | Self::OutOfScope { .. } | Self::NotVerified { .. } | Self::NotRestored(_) => Kind::Bad,
+            Self::Damaged { .. }
+            | Self::OutOfScope { .. }
+            | Self::NotVerified { .. }
+            | Self::NotRestored(_) => Kind::Bad,
             Self::Unset { .. } => Kind::Missing,
             Self::InTheWay { .. }
             | Self::OneWay { .. }
@@ -252,57 +295,141 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::StaleFrom { task, active, to, .. } => {
+            Self::StaleFrom {
+                task, active, to, ..
+            } => {
                 let (task, from) = (task.as_str(), active.as_str());
                 let is_way = |to: &&String| from != to.as_str() && from.parse::<Version>().is_ok();
-                let seen = Hint::run("see what happened", &["snapback", "history", "--task", task]);
-                let go = to.iter().filter(is_way).map(|to| ["snapback", "rollback", "--task", task, "--from", from, "--to", to]);
-                go.map(|argv| Hint::run("roll back from where it is", &argv)).chain([seen]).collect()
+                let seen = Hint::run(
+                    "see what happened",
+                    &["snapback", "history", "--task", task],
+                );
+                let go = to.iter().filter(is_way).map(|to| {
+                    [
+                        "snapback", "rollback", "--task", task, "--from", from, "--to", to,
+                    ]
+                });
+                go.map(|argv| Hint::run("roll back from where it is", &argv))
+                    .chain([seen])
+                    .collect()
             }
             Self::NoGoodVersion { task, why, others } => to_choose(task, why, *others),
             Self::Damaged { task, .. } => vec![Hint::run(
                 "see which versions are whole",
-                &["snapback", "verify-snapshot", "--task", task.as_str(), "--all", "--deep"],
+                &[
+                    "snapback",
+                    "verify-snapshot",
+                    "--task",
+                    task.as_str(),
+                    "--all",
+                    "--deep",
+                ],
             )],
             Self::OutOfScope { task, .. } => vec![
-                Hint::run("see who wrote it", &["git", "log", "-p", "--", &format!("snapshots/snapshot-{task}-v*.yaml")]),
-                Hint::say("if the task had another folder then, look at the release with `snapback preview`"),
+                Hint::run(
+                    "see who wrote it",
+                    &[
+                        "git",
+                        "log",
+                        "-p",
+                        "--",
+                        &format!("snapshots/snapshot-{task}-v*.yaml"),
+                    ],
+                ),
+                Hint::say(
+                    "if the task had another folder then, look at the release with `snapback preview`",
+                ),
             ],
-            Self::InTheWay { path, .. } => vec![Hint::say(format!("move {path} out of the way and try again"))],
+            Self::InTheWay { path, .. } => vec![Hint::say(format!(
+                "move {path} out of the way and try again"
+            ))],
             Self::OneWay { task, to, .. } => vec![
                 Hint::run(
                     "go back all the same, when you know how to live with what stays",
-                    &["snapback", "rollback", "--task", task.as_str(), "--to", to, "--past-floor"],
+                    &[
+                        "snapback",
+                        "rollback",
+                        "--task",
+                        task.as_str(),
+                        "--to",
+                        to,
+                        "--past-floor",
+                    ],
                 ),
-                Hint::run("or see which version is on this side", &["snapback", "list", "--task", task.as_str()]),
+                Hint::run(
+                    "or see which version is on this side",
+                    &["snapback", "list", "--task", task.as_str()],
+                ),
             ],
-            Self::TakenBack { told: true, .. } => vec![Hint::say("say why it is gone to all the same: --message \"…\"")],
+            Self::TakenBack { told: true, .. } => vec![Hint::say(
+                "say why it is gone to all the same: --message \"…\"",
+            )],
             Self::TakenBack { task, version, .. } => {
                 let (task, version) = (task.as_str(), &version.to_string());
                 vec![
-                    Hint::run("see who said so, and why", &["snapback", "verdicts", "list", "--task", task]),
+                    Hint::run(
+                        "see who said so, and why",
+                        &["snapback", "verdicts", "list", "--task", task],
+                    ),
                     Hint::run(
                         "go to it all the same",
-                        &["snapback", "rollback", "--task", task, "--to", version, "--despite-verdict", "--message", "why"],
+                        &[
+                            "snapback",
+                            "rollback",
+                            "--task",
+                            task,
+                            "--to",
+                            version,
+                            "--despite-verdict",
+                            "--message",
+                            "why",
+                        ],
                     ),
                 ]
             }
             Self::ActiveUnknown { task, .. } => vec![
-                Hint::run("see its versions", &["snapback", "list", "--task", task.as_str()]),
-                Hint::run("go to one of them", &["snapback", "rollback", "--task", task.as_str(), "--to", "<version>"]),
+                Hint::run(
+                    "see its versions",
+                    &["snapback", "list", "--task", task.as_str()],
+                ),
+                Hint::run(
+                    "go to one of them",
+                    &[
+                        "snapback",
+                        "rollback",
+                        "--task",
+                        task.as_str(),
+                        "--to",
+                        "<version>",
+                    ],
+                ),
             ],
-            Self::Unset { .. } => vec![Hint::say("set it where snapback runs, or go all the same: --on-verify-fail keep")],
+            Self::Unset { .. } => vec![Hint::say(
+                "set it where snapback runs, or go all the same: --on-verify-fail keep",
+            )],
             Self::CaseTwins(..) => vec![Hint::say("roll back on a file system that keeps case")],
             Self::NoReason => vec![Hint::say("say why: --message \"…\"")],
             Self::NotVerified { .. } => {
-                vec![Hint::say("see the checks above; `--on-verify-fail keep` leaves the version in place although it fails")]
+                vec![Hint::say(
+                    "see the checks above; `--on-verify-fail keep` leaves the version in place although it fails",
+                )]
             }
             Self::Signature { tag, .. } => vec![
                 Hint::run("see what git says of it", &["git", "tag", "--verify", tag]),
-                Hint::say("the keys that are trusted are those of gpg, or of gpg.ssh.allowedSignersFile in your own git configuration"),
+                Hint::say(
+                    "the keys that are trusted are those of gpg, or of gpg.ssh.allowedSignersFile in your own git configuration",
+                ),
             ],
-            Self::NotRestored(_) => vec![Hint::run("see what was tried", &["snapback", "op", "list"])],
-            Self::NoBranch(error) => [error.hints(), vec![Hint::say("or change files only, which works here: --no-commit")]].concat(),
+            Self::NotRestored(_) => {
+                vec![Hint::run("see what was tried", &["snapback", "op", "list"])]
+            }
+            Self::NoBranch(error) => [
+                error.hints(),
+                vec![Hint::say(
+                    "or change files only, which works here: --no-commit",
+                )],
+            ]
+            .concat(),
             _ => self.of_an_undo(),
         }
     }
@@ -312,29 +439,89 @@ impl Error {
     /// What helps when an undo or redo is refused.
     fn of_an_undo(&self) -> Vec<Hint> {
         match self {
-            Self::NotTheLast { later, task, place, .. } => vec![
+            Self::NotTheLast {
+                later, task, place, ..
+            } => vec![
                 match place {
-                    Some(place) => in_work_tree(place, "take the later one back first", &["undo", later]),
-                    None => Hint::run("take the later one back first", &["snapback", "undo", later]),
+                    Some(place) => {
+                        in_work_tree(place, "take the later one back first", &["undo", later])
+                    }
+                    None => Hint::run(
+                        "take the later one back first",
+                        &["snapback", "undo", later],
+                    ),
                 },
-                Hint::run("see its operations", &["snapback", "history", "--task", task.as_str()]),
+                Hint::run(
+                    "see its operations",
+                    &["snapback", "history", "--task", task.as_str()],
+                ),
             ],
             // It is there already, by other means than an undo, which would have lifted the hold.
-            Self::MovedOn { task, active, before: Some(before), held: true, .. } if active == before => vec![Hint::run(
+            Self::MovedOn {
+                task,
+                active,
+                before: Some(before),
+                held: true,
+                ..
+            } if active == before => vec![Hint::run(
                 "it is there already, and held; if it is good after all, lift the hold",
-                &["snapback", "hold", before, "--task", task.as_str(), "--lift"],
+                &[
+                    "snapback",
+                    "hold",
+                    before,
+                    "--task",
+                    task.as_str(),
+                    "--lift",
+                ],
             )],
-            Self::MovedOn { task, active, before: Some(before), .. } if active != before => {
-                vec![Hint::run("go to the version before it", &["snapback", "rollback", "--task", task.as_str(), "--to", before])]
+            Self::MovedOn {
+                task,
+                active,
+                before: Some(before),
+                ..
+            } if active != before => {
+                vec![Hint::run(
+                    "go to the version before it",
+                    &[
+                        "snapback",
+                        "rollback",
+                        "--task",
+                        task.as_str(),
+                        "--to",
+                        before,
+                    ],
+                )]
             }
-            Self::MovedOn { task, .. } => vec![Hint::run("see what happened", &["snapback", "history", "--task", task.as_str()])],
-            Self::NothingTo(_) => vec![Hint::run("see all operations", &["snapback", "op", "list"])],
-            Self::ReleaseNotNamed { tag } => vec![Hint::run("take it back", &["snapback", "undo", tag])],
+            Self::MovedOn { task, .. } => vec![Hint::run(
+                "see what happened",
+                &["snapback", "history", "--task", task.as_str()],
+            )],
+            Self::NothingTo(_) => {
+                vec![Hint::run("see all operations", &["snapback", "op", "list"])]
+            }
+            Self::ReleaseNotNamed { tag } => {
+                vec![Hint::run("take it back", &["snapback", "undo", tag])]
+            }
             Self::ReleaseStays { task, .. } => vec![
-                Hint::run("go back to an earlier version instead", &["snapback", "rollback", "--task", task.as_str(), "--to", "previous"]),
-                Hint::say("or call it bad, so that nobody goes to it: snapback mark bad VERSION -m WHY"),
+                Hint::run(
+                    "go back to an earlier version instead",
+                    &[
+                        "snapback",
+                        "rollback",
+                        "--task",
+                        task.as_str(),
+                        "--to",
+                        "previous",
+                    ],
+                ),
+                Hint::say(
+                    "or call it bad, so that nobody goes to it: snapback mark bad VERSION -m WHY",
+                ),
             ],
-            Self::CannotUndo { op, .. } => vec![Hint::run("see what it did", &["snapback", "op", "show", op])],
+            Self::CannotUndo { op, .. } => vec![Hint::run(
+                "see what it did",
+                &["snapback", "op", "show", op],
+            )],
             _ => Vec::new(),
         }
     }

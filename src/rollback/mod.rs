@@ -48,41 +48,105 @@ pub fn draft(
         return Err(Error::NoReason.into());
     }
     // What all tasks share is told when it is broken, and stops no task's way back.
-    let catalog::registry::Active { version: active, trouble } = catalog::registry::active(&*ground.tree, &ground.settings, task);
+    let catalog::registry::Active {
+        version: active,
+        trouble,
+    } = catalog::registry::active(&*ground.tree, &ground.settings, task);
     if let (None, None, [why, ..]) = (&active, &request.to, &trouble[..]) {
-        return Err(Error::ActiveUnknown { task: task.id.clone(), why: why.clone() }.into());
+        return Err(Error::ActiveUnknown {
+            task: task.id.clone(),
+            why: why.clone(),
+        }
+        .into());
     }
-    let to = target((ground, task), releases, standings, active.as_ref(), request);
+    let to = target(
+        (ground, task),
+        releases,
+        standings,
+        active.as_ref(),
+        request,
+    );
     check_from(task, (active.as_ref(), &trouble), to.as_ref().ok(), request)?;
     let to = to?;
     let request = &despite_verdict(task, standings, &to, request)?;
     let release = releases.find(&task.id, &to)?;
     // Before anything that the tag vouches for is read.
     let signed = signature::check(ground, release, request.signature)?;
-    if let Some(check) = signed.as_ref().filter(|check| check.status > crate::model::Status::Skipped) {
-        return Err(Error::Signature { tag: release.tag(), found: check.evidence.join("; ") }.into());
+    if let Some(check) = signed
+        .as_ref()
+        .filter(|check| check.status > crate::model::Status::Skipped)
+    {
+        return Err(Error::Signature {
+            tag: release.tag(),
+            found: check.evidence.join("; "),
+        }
+        .into());
     }
-    let before = active.as_ref().and_then(|version| releases.find(&task.id, version).ok());
-    let dependencies = || before.and_then(|release| manifests::dependencies(ground, release).ok().flatten());
+    let before = active
+        .as_ref()
+        .and_then(|version| releases.find(&task.id, version).ok());
+    let dependencies =
+        || before.and_then(|release| manifests::dependencies(ground, release).ok().flatten());
     let (found, known) = rayon::join(|| manifests::load(ground, release), dependencies);
     let found = found?;
     let scope = Scope::new(&ground.settings, task)?;
-    let way = compare::Way { ground, task, scope: &scope, releases, target: &found, with_shared: request.with_shared };
+    let way = compare::Way {
+        ground,
+        task,
+        scope: &scope,
+        releases,
+        target: &found,
+        with_shared: request.with_shared,
+    };
     let compared = way.compare()?;
-    let mut draft = Draft::new(show::plan(ground, task, active.as_ref(), &found, standings, &compared), &request.message);
+    let mut draft = Draft::new(
+        show::plan(ground, task, active.as_ref(), &found, standings, &compared),
+        &request.message,
+    );
     draft.plan.notes.extend(trouble);
-    draft.plan.notes.extend(signed.filter(signature::is_there).map(|check| check.evidence.join(", ")));
+    draft.plan.notes.extend(
+        signed
+            .filter(signature::is_there)
+            .map(|check| check.evidence.join(", ")),
+    );
     draft.files = compared.files;
-    pass_doors(task, active.as_ref(), &to, (known.as_ref(), &found.manifest), request, &mut draft)?;
-    draft.plan.radius = catalog::radius::of(&ground.settings, &task.id, draft.files.iter().map(|file| &file.path))?;
+    pass_doors(
+        task,
+        active.as_ref(),
+        &to,
+        (known.as_ref(), &found.manifest),
+        request,
+        &mut draft,
+    )?;
+    draft.plan.radius = catalog::radius::of(
+        &ground.settings,
+        &task.id,
+        draft.files.iter().map(|file| &file.path),
+    )?;
     draft.unsynced = compared.unsynced;
     if request.commit {
         draft.index = compared.index;
-        draft.commit = Some(commit(ground, task, releases, active.as_ref(), &to, request, compared.tree)?);
+        draft.commit = Some(commit(
+            ground,
+            task,
+            releases,
+            active.as_ref(),
+            &to,
+            request,
+            compared.tree,
+        )?);
     }
-    registry::edit_where_possible(ground, &task.id, Some(&to))?.add_to(&mut draft, Some(to.clone()));
+    registry::edit_where_possible(ground, &task.id, Some(&to))?
+        .add_to(&mut draft, Some(to.clone()));
     set_loose_config(ground, (task, &scope), &found.manifest, &mut draft)?;
-    add_dependencies(ground, task, known.as_ref(), &found.manifest, request, &mut draft);
+    add_dependencies(
+        ground,
+        task,
+        known.as_ref(),
+        &found.manifest,
+        request,
+        &mut draft,
+    );
     add_steps(task, standings, active.as_ref(), &to, request, &mut draft);
     databases::refuse_open(ground, &mut draft)?;
     if draft.commit.is_some() && !draft.plan.nothing_to_do {
@@ -99,8 +163,15 @@ fn target(
     active: Option<&Version>,
     request: &request::Rollback,
 ) -> Result<Version, Error> {
-    let none = |why| Error::NoGoodVersion { task: task.id.clone(), why, others: !ground.git.remotes().is_empty() };
-    request.to.clone().map_or_else(|| default_target(&task.id, releases, standings, active).map_err(none), Ok)
+    let none = |why| Error::NoGoodVersion {
+        task: task.id.clone(),
+        why,
+        others: !ground.git.remotes().is_empty(),
+    };
+    request.to.clone().map_or_else(
+        || default_target(&task.id, releases, standings, active).map_err(none),
+        Ok,
+    )
 }
 
 /// The release of a task that is gone to when nobody says.
@@ -113,23 +184,44 @@ pub fn default_target(
     standings: &Standings,
     active: Option<&Version>,
 ) -> Result<Version, policy::target::NoTarget> {
-    let versions = releases.of(task).map(|release| (&release.version, standing_of(standings, task, &release.version)));
+    let versions = releases.of(task).map(|release| {
+        (
+            &release.version,
+            standing_of(standings, task, &release.version),
+        )
+    });
     policy::target::choose(active, versions).cloned()
 }
 
 /// A release that somebody took back is gone to only by somebody who says why; what is said then
 /// stands in the commit, the journal and the audit log.
-fn despite_verdict(task: &TaskSpec, standings: &Standings, to: &Version, request: &request::Rollback) -> Result<request::Rollback, Error> {
+fn despite_verdict(
+    task: &TaskSpec,
+    standings: &Standings,
+    to: &Version,
+    request: &request::Rollback,
+) -> Result<request::Rollback, Error> {
     let standing = standing_of(standings, &task.id, to);
     if !standing.is_taken_back() {
         return Ok(request.clone());
     }
-    let (reason, word) = (request.message.trim(), if standing.bad { "bad" } else { "held" });
+    let (reason, word) = (
+        request.message.trim(),
+        if standing.bad { "bad" } else { "held" },
+    );
     if !request.despite_verdict || reason.is_empty() {
         let (task, version) = (task.id.clone(), to.clone());
-        return Err(Error::TakenBack { task, version, word, told: request.despite_verdict });
+        return Err(Error::TakenBack {
+            task,
+            version,
+            word,
+            told: request.despite_verdict,
+        });
     }
-    Ok(request::Rollback { message: format!("{reason} (although {to} is {word})"), ..request.clone() })
+    Ok(request::Rollback {
+        message: format!("{reason} (although {to} is {word})"),
+        ..request.clone()
+    })
 }
 
 /// `--from` is an optimistic lock.
@@ -139,7 +231,11 @@ fn check_from(
     to: Option<&Version>,
     request: &request::Rollback,
 ) -> Result<(), Error> {
-    let none = if trouble.is_empty() { "no version" } else { "a version that cannot be read" };
+    let none = if trouble.is_empty() {
+        "no version"
+    } else {
+        "a version that cannot be read"
+    };
     match &request.from {
         Some(from) if active != Some(from) => Err(Error::StaleFrom {
             task: task.id.clone(),
@@ -165,16 +261,31 @@ fn pass_doors(
     let between = catalog::doors::Between {
         from: active,
         to,
-        gone: draft.files.iter().filter(|file| file.after.is_none()).map(|file| &file.path).collect(),
+        gone: draft
+            .files
+            .iter()
+            .filter(|file| file.after.is_none())
+            .map(|file| &file.path)
+            .collect(),
         needs: &target.dependencies.environment_variables,
         needed: known.map(|known| known.environment_variables.as_slice()),
     };
     draft.plan.doors = catalog::doors::of(task, &between)?;
-    let closed = catalog::doors::of(task, &catalog::doors::Between { needed: None, ..between })?;
+    let closed = catalog::doors::of(
+        task,
+        &catalog::doors::Between {
+            needed: None,
+            ..between
+        },
+    )?;
     match active {
-        Some(from) if !closed.is_empty() && !request.past_floor => {
-            Err(Error::OneWay { task: task.id.clone(), from: from.to_string(), to: to.to_string(), doors: closed }.into())
+        Some(from) if !closed.is_empty() && !request.past_floor => Err(Error::OneWay {
+            task: task.id.clone(),
+            from: from.to_string(),
+            to: to.to_string(),
+            doors: closed,
         }
+        .into()),
         _ => Ok(()),
     }
 }
@@ -189,27 +300,61 @@ fn commit(
     request: &request::Rollback,
     tree: Vec<crate::model::operation::TreeChange>,
 ) -> Result<CommitDraft, Failure> {
-    let reason = if request.message.is_empty() { String::new() } else { format!(" {}", request.message) };
+    let reason = if request.message.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", request.message)
+    };
     let from = active.map_or_else(|| "none".into(), |version| format!("v{version}"));
     let message = format!("rollback({}): {from} -> v{to}{reason}", task.id);
     let tag = active.map(|from| {
         let nth = |marker: &TagName| match marker {
-            TagName::Marker { task: id, to: t, from: f, nth } if (id, t, f) == (&task.id, to, from) => Some(*nth),
+            TagName::Marker {
+                task: id,
+                to: t,
+                from: f,
+                nth,
+            } if (id, t, f) == (&task.id, to, from) => Some(*nth),
             _ => None,
         };
         let nth = releases.markers.iter().filter_map(nth).max().unwrap_or(0) + 1;
-        (TagName::Marker { task: task.id.clone(), to: to.clone(), from: from.clone(), nth }, message.clone())
+        (
+            TagName::Marker {
+                task: task.id.clone(),
+                to: to.clone(),
+                from: from.clone(),
+                nth,
+            },
+            message.clone(),
+        )
     });
-    Ok(CommitDraft { head: ground.git.head()?, tree, message, tag, signing: request.signing.clone(), is_signed: false, manifest: None })
+    Ok(CommitDraft {
+        head: ground.git.head()?,
+        tree,
+        message,
+        tag,
+        signing: request.signing.clone(),
+        is_signed: false,
+        manifest: None,
+    })
 }
 
 /// A configuration that the release does not keep, because git ignores it, stays as it is but for
 /// its version; one that is protected stays as it is.
-fn set_loose_config(ground: &Ground, (task, scope): (&TaskSpec, &Scope), target: &Manifest, draft: &mut Draft) -> Result<(), Failure> {
+fn set_loose_config(
+    ground: &Ground,
+    (task, scope): (&TaskSpec, &Scope),
+    target: &Manifest,
+    draft: &mut Draft,
+) -> Result<(), Failure> {
     let is_loose = |path: &&RelPath| target.file(path).is_none() && !scope.protects(path);
-    let Some(path) = task.config.as_ref().filter(is_loose) else { return Ok(()) };
+    let Some(path) = task.config.as_ref().filter(is_loose) else {
+        return Ok(());
+    };
     let goes = draft.files.iter().any(|file| file.path == *path);
-    let Some(bytes) = catalog::registry::read_small(&*ground.tree, path)?.filter(|_| !goes) else { return Ok(()) };
+    let Some(bytes) = catalog::registry::read_small(&*ground.tree, path)?.filter(|_| !goes) else {
+        return Ok(());
+    };
     let version = &target.metadata.version;
     if catalog::registry::config_version(&*ground.tree, task)?.is_none_or(|now| now == *version) {
         return Ok(());
@@ -220,9 +365,20 @@ fn set_loose_config(ground: &Ground, (task, scope): (&TaskSpec, &Scope), target:
     }
     let edited = task_config::with_version(&bytes, path, &task.version_key, version)?;
     let before = tree::existing(&*ground.tree, &ground.git, path, None)?;
-    let mode = before.as_ref().map_or(0o666 & !ground.umask, |kept| kept.state.mode);
-    let file = FileDraft { path: path.clone(), before, after: Some(tree::with_bytes(mode, edited)) };
-    draft.plan.files.extend(show::file_lines(ground, task, std::slice::from_ref(&file), &std::collections::BTreeSet::new()));
+    let mode = before
+        .as_ref()
+        .map_or(0o666 & !ground.umask, |kept| kept.state.mode);
+    let file = FileDraft {
+        path: path.clone(),
+        before,
+        after: Some(tree::with_bytes(mode, edited)),
+    };
+    draft.plan.files.extend(show::file_lines(
+        ground,
+        task,
+        std::slice::from_ref(&file),
+        &std::collections::BTreeSet::new(),
+    ));
     draft.files.push(file);
     draft.files.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(())
@@ -242,31 +398,65 @@ fn add_dependencies(
         return;
     }
     // What is not known of one side is no difference.
-    let unknown = |version: &Version| format!("what {version} depends on is not known, so changes of packages are not listed");
+    let unknown = |version: &Version| {
+        format!("what {version} depends on is not known, so changes of packages are not listed")
+    };
     match before {
         _ if !target.knows_dependencies() => {
             let is_worth_it = before.is_none_or(|before| !before.is_empty());
-            draft.plan.notes.extend(is_worth_it.then(|| unknown(&target.metadata.version)));
+            draft
+                .plan
+                .notes
+                .extend(is_worth_it.then(|| unknown(&target.metadata.version)));
         }
-        None => draft.plan.notes.extend(draft.plan.from.as_ref().filter(|_| target.dependencies.has_packages()).map(unknown)),
+        None => draft.plan.notes.extend(
+            draft
+                .plan
+                .from
+                .as_ref()
+                .filter(|_| target.dependencies.has_packages())
+                .map(unknown),
+        ),
         Some(before) => {
             draft.plan.packages = DependencyList::changes(before, &target.dependencies);
-            draft.plan.notes.extend(DependencyList::unknown_changes(before, &target.dependencies));
+            draft.plan.notes.extend(DependencyList::unknown_changes(
+                before,
+                &target.dependencies,
+            ));
         }
     }
     let unset = |name: &&String| std::env::var_os(name.as_str()).is_none();
-    draft.plan.missing_variables = target.dependencies.environment_variables.iter().filter(unset).cloned().collect();
-    // Packages that are installed and not known are exchanged for those of the version, if these are known.
+    draft.plan.missing_variables = target
+        .dependencies
+        .environment_variables
+        .iter()
+        .filter(unset)
+        .cloned()
+        .collect();
+    // Packages that are installed and not known are exchanged for those of the version, if these
+    // are known.
     let (now, then) = (before, &target.dependencies);
-    let differs = draft.plan.packages.iter().any(|change| change.ecosystem == "python");
-    let hidden = now.is_some_and(|now| !now.knows("python", then) && then.knows("python", now) && !then.python_packages.is_empty());
+    let differs = draft
+        .plan
+        .packages
+        .iter()
+        .any(|change| change.ecosystem == "python");
+    let hidden = now.is_some_and(|now| {
+        !now.knows("python", then) && then.knows("python", now) && !then.python_packages.is_empty()
+    });
     let python = differs || hidden;
     match (&task.venv, mode) {
         (Some(_), EnvMode::Sync) if python && ground.without_commands => {
-            draft.plan.notes.push("packages stay as they are (--no-commands)".into());
+            draft
+                .plan
+                .notes
+                .push("packages stay as they are (--no-commands)".into());
         }
         (Some(venv), EnvMode::Sync) if python => {
-            draft.steps.push(StepDraft::Environment { venv: venv.clone(), packages: target.dependencies.python_packages.clone() });
+            draft.steps.push(StepDraft::Environment {
+                venv: venv.clone(),
+                packages: target.dependencies.python_packages.clone(),
+            });
         }
         (None, EnvMode::Sync) if python => {
             draft.plan.notes.push("the task has no environment of its own (`env: {venv: …}`), so packages stay as they are".into());
@@ -285,23 +475,37 @@ fn add_steps(
     draft: &mut Draft,
 ) {
     let environment = std::mem::take(&mut draft.steps);
-    let registry_only = draft.commit.as_ref().is_none_or(|commit| commit.tree.is_empty()) && draft.index.is_empty();
+    let registry_only = draft
+        .commit
+        .as_ref()
+        .is_none_or(|commit| commit.tree.is_empty())
+        && draft.index.is_empty();
     if draft.files.is_empty() && environment.is_empty() && registry_only {
         draft.plan.nothing_to_do = true;
         return;
     }
     let restart = request.restart;
-    draft.steps.extend((restart && task.stop.is_some()).then_some(StepDraft::Stop));
+    draft
+        .steps
+        .extend((restart && task.stop.is_some()).then_some(StepDraft::Stop));
     draft.steps.push(StepDraft::Files);
     draft.steps.extend(environment);
     draft.steps.push(StepDraft::Verify(Some(to.clone())));
-    draft.steps.extend((restart && task.start.is_some()).then_some(StepDraft::Start));
+    draft
+        .steps
+        .extend((restart && task.start.is_some()).then_some(StepDraft::Start));
     draft.steps.push(StepDraft::Ready(to.clone()));
     if draft.commit.is_some() {
         draft.steps.push(StepDraft::Publish);
     }
     // Only what changes is said, so that the inverse of the operation is that of its verdicts.
     let is_held = |version: &Version| standing_of(standings, &task.id, version).held;
-    draft.steps.extend(active.filter(|from| *from > to && !is_held(from)).map(|from| StepDraft::Hold(from.clone())));
-    draft.steps.extend(is_held(to).then(|| StepDraft::Release(to.clone())));
+    draft.steps.extend(
+        active
+            .filter(|from| *from > to && !is_held(from))
+            .map(|from| StepDraft::Hold(from.clone())),
+    );
+    draft
+        .steps
+        .extend(is_held(to).then(|| StepDraft::Release(to.clone())));
 }

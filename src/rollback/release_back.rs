@@ -1,8 +1,9 @@
 //! The inverse of a release that nobody else has: its tag and its two commits go, and with them the
 //! number of the version; files and index are as they were before it.
 //!
-//! What others have, or what commits stand on, is never rewritten: then it is refused, and says why.
-//! Work in the tree stays. Of the configuration and the registry only what the release wrote goes back.
+//! What others have, or what commits stand on, is never rewritten: then it is refused, and says
+//! why. Work in the tree stays. Of the configuration and the registry only what the release wrote
+//! goes back.
 
 use std::collections::HashMap;
 
@@ -22,24 +23,55 @@ use crate::{
 
 /// Describes it, without changing anything.
 pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Result<Draft, Failure> {
-    let refuse = |why: String| Error::ReleaseStays { op: operation.about.id.short(), task: task.id.clone(), why };
-    let publication = operation.publication().ok_or_else(|| refuse("it made no commit".into()))?;
-    let Some((branch, to)) = publication.refs.last().and_then(|branch| Some((branch, branch.before.clone()?))) else {
+    let refuse = |why: String| Error::ReleaseStays {
+        op: operation.about.id.short(),
+        task: task.id.clone(),
+        why,
+    };
+    let publication = operation
+        .publication()
+        .ok_or_else(|| refuse("it made no commit".into()))?;
+    let Some((branch, to)) = publication
+        .refs
+        .last()
+        .and_then(|branch| Some((branch, branch.before.clone()?)))
+    else {
         return Err(refuse("it was the first commit".into()).into());
     };
     let head = ground.git.head()?;
     if head.branch != branch.name {
-        return Err(refuse(format!("it was made on {}, and HEAD is on {}", branch_name(&branch.name), branch_name(&head.branch))).into());
+        return Err(refuse(format!(
+            "it was made on {}, and HEAD is on {}",
+            branch_name(&branch.name),
+            branch_name(&head.branch)
+        ))
+        .into());
     }
     if head.commit != branch.after {
-        return Err(refuse(format!("{} has commits on top of it, or was rewritten", branch_name(&branch.name))).into());
+        return Err(refuse(format!(
+            "{} has commits on top of it, or was rewritten",
+            branch_name(&branch.name)
+        ))
+        .into());
     }
     let (named, notes) = unshared(ground, publication, &to)?.map_err(refuse)?;
     let (mut files, scan) = (Vec::new(), scan(ground, operation, publication)?);
-    let indexed: HashMap<&RelPath, &TreeEntry> =
-        scan.tracked.iter().filter_map(|tracked| Some((&tracked.path, tracked.index.as_ref()?))).collect();
-    for change in operation.path_changes().filter(|change| change.path != ground.settings.registry) {
-        files.extend(file_back(ground, task, operation, change, indexed.get(&change.path).map(|entry| &entry.id))?);
+    let indexed: HashMap<&RelPath, &TreeEntry> = scan
+        .tracked
+        .iter()
+        .filter_map(|tracked| Some((&tracked.path, tracked.index.as_ref()?)))
+        .collect();
+    for change in operation
+        .path_changes()
+        .filter(|change| change.path != ground.settings.registry)
+    {
+        files.extend(file_back(
+            ground,
+            task,
+            operation,
+            change,
+            indexed.get(&change.path).map(|entry| &entry.id),
+        )?);
     }
     let mut draft = Draft::new(plan(ground, task, operation, &files, notes), "");
     draft.undoes = Some(operation.about.id.clone());
@@ -52,7 +84,12 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Result<
         edit.add_to(&mut draft, change.before.clone());
     }
     draft.back = Some(Back { head, to });
-    draft.steps = vec![StepDraft::Files, StepDraft::Verify(None), StepDraft::Publish, StepDraft::RemoveRefs(named)];
+    draft.steps = vec![
+        StepDraft::Files,
+        StepDraft::Verify(None),
+        StepDraft::Publish,
+        StepDraft::RemoveRefs(named),
+    ];
     Ok(draft)
 }
 
@@ -60,24 +97,49 @@ pub fn draft(ground: &Ground, task: &TaskSpec, operation: &Operation) -> Result<
 type Unshared = (Vec<NamedRef>, Vec<String>);
 
 /// What is to go, when no remote has the release as far as is known here; else who has it.
-fn unshared(ground: &Ground, publication: &Publication, to: &GitId) -> Result<Result<Unshared, String>, Failure> {
+fn unshared(
+    ground: &Ground,
+    publication: &Publication,
+    to: &GitId,
+) -> Result<Result<Unshared, String>, Failure> {
     let git = &ground.git;
-    let is_name = |change: &&RefChange| change.name.starts_with("refs/tags/") || change.name.starts_with("refs/snapback/keep/");
+    let is_name = |change: &&RefChange| {
+        change.name.starts_with("refs/tags/") || change.name.starts_with("refs/snapback/keep/")
+    };
     let mut named = Vec::new();
     for change in publication.refs.iter().filter(is_name) {
         match git.find_ref(&change.name)? {
-            Some(now) if now == change.after => named.push(NamedRef { name: change.name.clone(), value: now }),
-            Some(_) => return Ok(Err(format!("{} is not the one that it made any more", change.name))),
+            Some(now) if now == change.after => named.push(NamedRef {
+                name: change.name.clone(),
+                value: now,
+            }),
+            Some(_) => {
+                return Ok(Err(format!(
+                    "{} is not the one that it made any more",
+                    change.name
+                )));
+            }
             None => {}
         }
     }
-    let Some(tag) = publication.refs.iter().find(|change| change.name.starts_with("refs/tags/")) else {
+    let Some(tag) = publication
+        .refs
+        .iter()
+        .find(|change| change.name.starts_with("refs/tags/"))
+    else {
         return Ok(Ok((named, Vec::new())));
     };
     // The branch has its manifest too, one commit later.
-    let commits = [Some(git.peel_tag(&tag.after)?.commit), publication.refs.last().map(|branch| branch.after.clone())];
+    let commits = [
+        Some(git.peel_tag(&tag.after)?.commit),
+        publication.refs.last().map(|branch| branch.after.clone()),
+    ];
     let commits: Vec<GitId> = commits.into_iter().flatten().collect();
-    let own: Vec<&str> = publication.refs.iter().map(|change| change.name.as_str()).collect();
+    let own: Vec<&str> = publication
+        .refs
+        .iter()
+        .map(|change| change.name.as_str())
+        .collect();
     if let Some(place) = git.holder_of(&commits, to, &own)? {
         return Ok(Err(format!("{place} has its commits")));
     }
@@ -87,13 +149,19 @@ fn unshared(ground: &Ground, publication: &Publication, to: &GitId) -> Result<Re
         match git.remote_refs(&remote, &[tag.name.clone(), "refs/heads/*".into()]) {
             // A tag of this name with another content is somebody else's release.
             Ok(found) if found.get(&tag.name) == Some(&tag.after) => {
-                return Ok(Err(format!("{remote} has its tag {}", &tag.name["refs/tags/".len()..])));
+                return Ok(Err(format!(
+                    "{remote} has its tag {}",
+                    &tag.name["refs/tags/".len()..]
+                )));
             }
             Ok(mut found) => {
                 found.retain(|name, _| name.starts_with("refs/heads/"));
                 let (holder, away) = git.branch_with(&found, &commits, to)?;
                 if let Some(branch) = holder {
-                    return Ok(Err(format!("{remote}/{} has its commits", branch_name(&branch))));
+                    return Ok(Err(format!(
+                        "{remote}/{} has its commits",
+                        branch_name(&branch)
+                    )));
                 }
                 notes.extend(
                     away.then(|| format!("{remote} has commits that are not here; as far as is known here none is on top of the release")),
@@ -112,13 +180,26 @@ fn unshared(ground: &Ground, publication: &Publication, to: &GitId) -> Result<Re
 }
 
 /// What git has of the paths that the release changed.
-fn scan(ground: &Ground, operation: &Operation, publication: &Publication) -> Result<Scan, Failure> {
-    let paths: Vec<RelPath> =
-        operation.path_changes().map(|change| &change.path).chain(publication.index.iter().map(|change| &change.path)).cloned().collect();
-    Ok(if paths.is_empty() { Scan::default() } else { ground.git.scan(&paths)? })
+fn scan(
+    ground: &Ground,
+    operation: &Operation,
+    publication: &Publication,
+) -> Result<Scan, Failure> {
+    let paths: Vec<RelPath> = operation
+        .path_changes()
+        .map(|change| &change.path)
+        .chain(publication.index.iter().map(|change| &change.path))
+        .cloned()
+        .collect();
+    Ok(if paths.is_empty() {
+        Scan::default()
+    } else {
+        ground.git.scan(&paths)?
+    })
 }
 
-/// One file of the work tree as it was before. Of a configuration that was edited since, only the version goes back.
+/// One file of the work tree as it was before. Of a configuration that was edited since, only the
+/// version goes back.
 fn file_back(
     ground: &Ground,
     task: &TaskSpec,
@@ -132,32 +213,80 @@ fn file_back(
         return Ok(None);
     }
     if Kept::is(now.as_ref(), change.after.as_ref()) || change.before.is_none() {
-        return Ok(Some(FileDraft { path: path.clone(), before: now, after: change.before.clone().map(Kept::already) }));
+        return Ok(Some(FileDraft {
+            path: path.clone(),
+            before: now,
+            after: change.before.clone().map(Kept::already),
+        }));
     }
-    let (Some(kept), Some(version), true) = (&now, &operation.about.from, task.config.as_ref() == Some(path)) else { return Ok(None) };
-    let Some(bytes) = catalog::registry::read_small(&*ground.tree, path)? else { return Ok(None) };
+    let (Some(kept), Some(version), true) = (
+        &now,
+        &operation.about.from,
+        task.config.as_ref() == Some(path),
+    ) else {
+        return Ok(None);
+    };
+    let Some(bytes) = catalog::registry::read_small(&*ground.tree, path)? else {
+        return Ok(None);
+    };
     let edited = task_config::with_version(&bytes, path, &task.version_key, version)?;
     let after = tree::with_bytes(kept.state.mode, edited);
-    Ok(Some(FileDraft { path: path.clone(), before: now, after: Some(after) }))
+    Ok(Some(FileDraft {
+        path: path.clone(),
+        before: now,
+        after: Some(after),
+    }))
 }
 
 /// The index as it was before; what somebody staged since stays.
-fn index_back(ground: &Ground, publication: &Publication, indexed: &HashMap<&RelPath, &TreeEntry>) -> Vec<TreeChange> {
+fn index_back(
+    ground: &Ground,
+    publication: &Publication,
+    indexed: &HashMap<&RelPath, &TreeEntry>,
+) -> Vec<TreeChange> {
     let own = |change: &&TreeChange| change.path != ground.settings.registry;
-    let is_as_left = |change: &&TreeChange| indexed.get(&change.path).copied() == change.after.as_ref();
-    let back = |change: &TreeChange| TreeChange { path: change.path.clone(), before: change.after.clone(), after: change.before.clone() };
-    publication.index.iter().filter(own).filter(is_as_left).map(back).collect()
+    let is_as_left =
+        |change: &&TreeChange| indexed.get(&change.path).copied() == change.after.as_ref();
+    let back = |change: &TreeChange| TreeChange {
+        path: change.path.clone(),
+        before: change.after.clone(),
+        after: change.before.clone(),
+    };
+    publication
+        .index
+        .iter()
+        .filter(own)
+        .filter(is_as_left)
+        .map(back)
+        .collect()
 }
 
 /// What the person sees.
-fn plan(ground: &Ground, task: &TaskSpec, operation: &Operation, files: &[FileDraft], notes: Vec<String>) -> Plan {
-    let version = operation.about.to.as_ref().map(ToString::to_string).unwrap_or_default();
-    let what = format!("the tag and the commits of {} {version} go; your files stay, not committed, as before it", task.id);
+fn plan(
+    ground: &Ground,
+    task: &TaskSpec,
+    operation: &Operation,
+    files: &[FileDraft],
+    notes: Vec<String>,
+) -> Plan {
+    let version = operation
+        .about
+        .to
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let what = format!(
+        "the tag and the commits of {} {version} go; your files stay, not committed, as before it",
+        task.id
+    );
     Plan {
         title: task.title.clone(),
         from: operation.about.to.clone(),
         to: operation.about.from.clone(),
-        about: format!("takes back the release {version} ({})", operation.about.id.short()),
+        about: format!(
+            "takes back the release {version} ({})",
+            operation.about.id.short()
+        ),
         files: show::file_lines(ground, task, files, &std::collections::BTreeSet::new()),
         notes: std::iter::once(what).chain(notes).collect(),
         of_release: true,

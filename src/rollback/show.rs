@@ -29,12 +29,24 @@ pub fn plan(
     let standing = standing_of(standings, &task.id, version);
     let mut notes = Vec::new();
     if compared.bytecode > 0 {
-        notes.push(format!("{} stale bytecode files of changed modules go too", compared.bytecode));
+        notes.push(format!(
+            "{} stale bytecode files of changed modules go too",
+            compared.bytecode
+        ));
     }
     notes.extend(room::note(compared.made_room, "undo"));
     notes.extend((!target.grown.is_empty()).then(|| grown::words(target)));
-    notes.extend(compared.nested.iter().map(|path| format!("{path} is a git repository of its own and stays as it is")));
-    notes.extend(lines::other_line_ends(&compared.line_ends, "it had when it was released", "they had when they were released"));
+    notes.extend(
+        compared
+            .nested
+            .iter()
+            .map(|path| format!("{path} is a git repository of its own and stays as it is")),
+    );
+    notes.extend(lines::other_line_ends(
+        &compared.line_ends,
+        "it had when it was released",
+        "they had when they were released",
+    ));
     Plan {
         title: task.title.clone(),
         from: active.cloned(),
@@ -54,9 +66,19 @@ pub fn plan(
 /// Who made the target, when and why.
 fn about(target: &Found, standing: &str) -> String {
     let meta = &target.manifest.metadata;
-    let day = meta.created_at.parse().map_or_else(|_| meta.created_at.clone(), |at| local(at, &zone()));
-    let by = target.tag.tagger.as_ref().map_or_else(String::new, |person| format!("by {}, ", person.name));
-    let why = meta.message.as_ref().map_or_else(String::new, |message| format!(": \"{message}\""));
+    let day = meta
+        .created_at
+        .parse()
+        .map_or_else(|_| meta.created_at.clone(), |at| local(at, &zone()));
+    let by = target
+        .tag
+        .tagger
+        .as_ref()
+        .map_or_else(String::new, |person| format!("by {}, ", person.name));
+    let why = meta
+        .message
+        .as_ref()
+        .map_or_else(String::new, |message| format!(": \"{message}\""));
     format!("{by}{day}{why}, {standing}")
 }
 
@@ -67,12 +89,19 @@ pub fn file_lines(
     files: &[FileDraft],
     uncommitted: &std::collections::BTreeSet<RelPath>,
 ) -> Vec<FileLine> {
-    let shown = files.iter().filter(|file| !file.path.name().ends_with(b".pyc") && !is_same(file));
+    let shown = files
+        .iter()
+        .filter(|file| !file.path.name().ends_with(b".pyc") && !is_same(file));
     let is_changed = |path: &RelPath| files.iter().any(|file| file.path == *path);
     let line = |file: &FileDraft| {
         let mut line = file_line(ground, task, file, uncommitted.contains(&file.path))?;
-        if let Some(database) = sqlite::database_of(&file.path).filter(|database| file.after.is_none() && is_changed(database)) {
-            line.note = format!("SQLite would read it into {}", crate::base::text::escape(database.name()));
+        if let Some(database) = sqlite::database_of(&file.path)
+            .filter(|database| file.after.is_none() && is_changed(database))
+        {
+            line.note = format!(
+                "SQLite would read it into {}",
+                crate::base::text::escape(database.name())
+            );
         }
         Some(line)
     };
@@ -80,21 +109,51 @@ pub fn file_lines(
 }
 
 /// The line of one changed file.
-fn file_line(ground: &Ground, task: &TaskSpec, file: &FileDraft, uncommitted: bool) -> Option<FileLine> {
+fn file_line(
+    ground: &Ground,
+    task: &TaskSpec,
+    file: &FileDraft,
+    uncommitted: bool,
+) -> Option<FileLine> {
     let size = |kept: &Option<Kept>| kept.as_ref().map(|kept| kept.state.size);
-    let large = [size(&file.before), size(&file.after)].into_iter().flatten().any(|size| size > SHOWN);
-    let read = |kept: &Option<Kept>| kept.as_ref().and_then(|kept| bytes(ground, &file.path, kept));
-    let (before, after) = if large { (None, None) } else { (read(&file.before), read(&file.after)) };
+    let large = [size(&file.before), size(&file.after)]
+        .into_iter()
+        .flatten()
+        .any(|size| size > SHOWN);
+    let read = |kept: &Option<Kept>| {
+        kept.as_ref()
+            .and_then(|kept| bytes(ground, &file.path, kept))
+    };
+    let (before, after) = if large {
+        (None, None)
+    } else {
+        (read(&file.before), read(&file.after))
+    };
     let mut note = String::new();
     if task.config.as_ref() == Some(&file.path) {
         note = config_note(&file.path, before.as_deref(), after.as_deref());
     }
     if uncommitted {
-        note = if note.is_empty() { "uncommitted edits are saved".into() } else { format!("{note}; uncommitted edits are saved") };
+        note = if note.is_empty() {
+            "uncommitted edits are saved".into()
+        } else {
+            format!("{note}; uncommitted edits are saved")
+        };
     }
-    let before = size(&file.before).map(|size| Side { size, bytes: before.as_deref() });
-    let after = size(&file.after).map(|size| Side { size, bytes: after.as_deref() });
-    let stored = file.after.as_ref().is_some_and(|kept| matches!((&kept.keep, &kept.state.source), (Keep::Already, Source::Object(_))));
+    let before = size(&file.before).map(|size| Side {
+        size,
+        bytes: before.as_deref(),
+    });
+    let after = size(&file.after).map(|size| Side {
+        size,
+        bytes: after.as_deref(),
+    });
+    let stored = file.after.as_ref().is_some_and(|kept| {
+        matches!(
+            (&kept.keep, &kept.state.source),
+            (Keep::Already, Source::Object(_))
+        )
+    });
     lines::line(&file.path, before, after, large || stored, note)
 }
 
@@ -105,14 +164,20 @@ fn bytes(ground: &Ground, path: &RelPath, kept: &Kept) -> Option<Vec<u8>> {
         Keep::FromTree => capture::read(&*ground.tree, path).ok()??.bytes,
         Keep::Already => {
             let mut bytes = Vec::new();
-            copy_checked(ground, &kept.state, &mut bytes).ok().map(|()| bytes)
+            copy_checked(ground, &kept.state, &mut bytes)
+                .ok()
+                .map(|()| bytes)
         }
     }
 }
 
 /// The first three configuration values that change, `key: before -> after`.
 fn config_note(path: &RelPath, before: Option<&[u8]>, after: Option<&[u8]>) -> String {
-    let values = |bytes: Option<&[u8]>| bytes.and_then(|bytes| task_config::values(bytes, path).ok()).unwrap_or_default();
+    let values = |bytes: Option<&[u8]>| {
+        bytes
+            .and_then(|bytes| task_config::values(bytes, path).ok())
+            .unwrap_or_default()
+    };
     let (before, after) = (values(before), values(after));
     let changed = value_changes(&before, &after);
     let text = changed.iter().take(3).map(|(key, before, after)| {
@@ -127,13 +192,18 @@ pub type ValueChange = (String, Option<String>, Option<String>);
 
 /// The values that differ, in the order of their keys.
 pub fn value_changes(before: &[(String, String)], after: &[(String, String)]) -> Vec<ValueChange> {
-    let mut all: std::collections::BTreeMap<&String, (Option<&String>, Option<&String>)> = std::collections::BTreeMap::new();
+    let mut all: std::collections::BTreeMap<&String, (Option<&String>, Option<&String>)> =
+        std::collections::BTreeMap::new();
     for (key, value) in before {
         all.entry(key).or_default().0 = Some(value);
     }
     for (key, value) in after {
         all.entry(key).or_default().1 = Some(value);
     }
-    let differs = all.into_iter().filter(|(_, (before, after))| before != after);
-    differs.map(|(key, (before, after))| (key.clone(), before.cloned(), after.cloned())).collect()
+    let differs = all
+        .into_iter()
+        .filter(|(_, (before, after))| before != after);
+    differs
+        .map(|(key, (before, after))| (key.clone(), before.cloned(), after.cloned()))
+        .collect()
 }

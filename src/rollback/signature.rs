@@ -2,7 +2,8 @@
 //!
 //! Either kind will do: that of the tag, which names the commit of the files and, in its message,
 //! the digest of the manifest; or that of the manifest, which names every file, the commit and the
-//! tag. The bytes are judged before they are read, and what is read later has the digest of what was judged.
+//! tag. The bytes are judged before they are read, and what is read later has the digest of what
+//! was judged.
 
 use crate::{
     base::{Failure, Hint, Kind},
@@ -28,26 +29,46 @@ pub fn check(ground: &Ground, release: &Release, demand: Demand) -> Result<Optio
     let mut evidence = match states {
         [State::Missing, State::Missing] => tag.evidence(""),
         _ => {
-            let found = [("", &tag), ("manifest ", &manifest)].into_iter().filter(|(_, found)| found.state != State::Missing);
-            found.flat_map(|(what, found)| found.evidence(what)).collect()
+            let found = [("", &tag), ("manifest ", &manifest)]
+                .into_iter()
+                .filter(|(_, found)| found.state != State::Missing);
+            found
+                .flat_map(|(what, found)| found.evidence(what))
+                .collect()
         }
     };
-    if tag.state == State::Good && manifests::digest_in(&ground.git.peel_tag(&release.tag_id)?.message).is_none() {
-        evidence.push("the tag names no manifest digest: its signature covers the commit, not the manifest".into());
+    if tag.state == State::Good
+        && manifests::digest_in(&ground.git.peel_tag(&release.tag_id)?.message).is_none()
+    {
+        evidence.push(
+            "the tag names no manifest digest: its signature covers the commit, not the manifest"
+                .into(),
+        );
     }
     let (task, version) = (release.task.as_str(), release.version.to_string());
     let unsigned = states.iter().all(|state| *state == State::Missing);
     let hint = if unsigned {
-        Hint::say(format!("{task} {version} is not signed; sign the next release: snapback create-snapshot -t {task} --sign"))
+        Hint::say(format!(
+            "{task} {version} is not signed; sign the next release: snapback create-snapshot -t {task} --sign"
+        ))
     } else {
-        Hint::run("see whose keys are trusted here", &["snapback", "keys", "list"])
+        Hint::run(
+            "see whose keys are trusted here",
+            &["snapback", "keys", "list"],
+        )
     };
-    Ok(Some(Check { hints: vec![hint], ..checking.end(status(states, demand), evidence) }))
+    Ok(Some(Check {
+        hints: vec![hint],
+        ..checking.end(status(states, demand), evidence)
+    }))
 }
 
 /// True when the check found any signature.
 pub fn is_there(check: &Check) -> bool {
-    check.evidence.first().is_some_and(|line| !line.starts_with(&format!("signature: {}", State::Missing.word())))
+    check
+        .evidence
+        .first()
+        .is_some_and(|line| !line.starts_with(&format!("signature: {}", State::Missing.word())))
 }
 
 /// What these two states are worth together.
@@ -72,16 +93,26 @@ fn of_manifest(ground: &Ground, release: &Release) -> Result<Judgement, Failure>
     };
     let signature = match ManifestSignature::in_message(&message) {
         Ok(signature) => signature,
-        Err(Unread::Missing) => return Ok(Judgement::only(State::Missing, "the manifest is not signed")),
+        Err(Unread::Missing) => {
+            return Ok(Judgement::only(
+                State::Missing,
+                "the manifest is not signed",
+            ));
+        }
         Err(Unread::Unknown(algorithm)) => {
             let algorithm = crate::base::text::escape(algorithm.as_bytes());
-            return Ok(Judgement::only(State::UnknownKey, format!("nothing here knows its algorithm, {algorithm:?}")));
+            return Ok(Judgement::only(
+                State::UnknownKey,
+                format!("nothing here knows its algorithm, {algorithm:?}"),
+            ));
         }
         Err(Unread::Wrong(why)) => return Ok(Judgement::only(State::Bad, why)),
     };
     let (tag, bytes) = match manifests::bytes(ground, release) {
         Ok(found) => found,
-        Err(failure) if failure.kind() == Kind::Bad => return Ok(Judgement::only(State::Bad, failure.to_string())),
+        Err(failure) if failure.kind() == Kind::Bad => {
+            return Ok(Judgement::only(State::Bad, failure.to_string()));
+        }
         Err(failure) => return Ok(Judgement::only(State::Unjudged, failure.to_string())),
     };
     let (mut judgement, signer) = ground.trust.keys().judge(&signature, &bytes);
@@ -89,29 +120,44 @@ fn of_manifest(ground: &Ground, release: &Release) -> Result<Judgement, Failure>
         return Ok(judgement);
     }
     let meta = Manifest::parse_metadata(&bytes)?;
-    let spoil = |state, why: String| Judgement { state, why, ..judgement.clone() };
+    let spoil = |state, why: String| Judgement {
+        state,
+        why,
+        ..judgement.clone()
+    };
     if let Some(why) = of_another(release, &tag, &meta) {
         judgement = spoil(State::Bad, why);
     } else if let Some(until) = signer.and_then(|signer| signer.valid_until) {
         // Whoever signed says when; that somebody else's clock is right is not known either.
         let made: Option<jiff::Timestamp> = meta.created_at.parse().ok();
         if made.is_none_or(|made| made >= until) {
-            judgement = spoil(State::Expired, format!("its key was good for releases until {until}"));
+            judgement = spoil(
+                State::Expired,
+                format!("its key was good for releases until {until}"),
+            );
         }
     }
     Ok(judgement)
 }
 
 /// Why a signed manifest is not that of this release.
-fn of_another(release: &Release, tag: &PeeledTag, meta: &crate::model::manifest::Metadata) -> Option<String> {
+fn of_another(
+    release: &Release,
+    tag: &PeeledTag,
+    meta: &crate::model::manifest::Metadata,
+) -> Option<String> {
     if (&meta.task_id, &meta.version) != (&release.task, &release.version) {
         return Some(format!("it is that of {} {}", meta.task_id, meta.version));
     }
     if manifests::digest_in(&tag.message).is_none() {
         return Some("the tag does not name the digest of the manifest".into());
     }
-    (meta.git_commit != tag.commit.as_str())
-        .then(|| format!("it is that of the commit {}, and the tag names {}", meta.git_commit, tag.commit))
+    (meta.git_commit != tag.commit.as_str()).then(|| {
+        format!(
+            "it is that of the commit {}, and the tag names {}",
+            meta.git_commit, tag.commit
+        )
+    })
 }
 
 #[cfg(test)]
@@ -124,10 +170,25 @@ mod tests {
         let all = [Good, Bad, UnknownKey, Expired, Revoked, Missing, Unjudged];
         for (a, b) in all.into_iter().flat_map(|a| all.map(|b| (a, b))) {
             let has = |state: State| a == state || b == state;
-            let (required, optional) = (status([a, b], Demand::Required), status([a, b], Demand::Optional));
-            assert_eq!(required == Status::Fail, has(Bad) || has(Revoked) || !(has(Good) || has(Unjudged)), "{a:?} {b:?}");
-            assert_eq!(required == Status::Pass, has(Good) && !has(Bad) && !has(Revoked), "{a:?} {b:?}");
-            assert_eq!(optional == Status::Fail, has(Bad) || has(Revoked), "{a:?} {b:?}");
+            let (required, optional) = (
+                status([a, b], Demand::Required),
+                status([a, b], Demand::Optional),
+            );
+            assert_eq!(
+                required == Status::Fail,
+                has(Bad) || has(Revoked) || !(has(Good) || has(Unjudged)),
+                "{a:?} {b:?}"
+            );
+            assert_eq!(
+                required == Status::Pass,
+                has(Good) && !has(Bad) && !has(Revoked),
+                "{a:?} {b:?}"
+            );
+            assert_eq!(
+                optional == Status::Fail,
+                has(Bad) || has(Revoked),
+                "{a:?} {b:?}"
+            );
             assert_eq!(optional == Status::Pass, required == Status::Pass);
         }
     }

@@ -21,7 +21,8 @@ pub struct Command<'a> {
 }
 
 impl<'a> Command<'a> {
-    /// The step for one task; does nothing when the task is gone, has no such command, or commands are left out.
+    /// The step for one task; does nothing when the task is gone, has no such command, or commands
+    /// are left out.
     pub fn new(ground: &'a Ground, task: Option<&'a TaskSpec>, role: CommandRole) -> Self {
         Self { ground, task, role }
     }
@@ -33,10 +34,16 @@ impl<'a> Command<'a> {
             CommandRole::Stop => ("stop", &task.stop, Role::Stop),
             CommandRole::Start => ("start", &task.start, Role::Start),
         };
-        let Some(command) = command else { return Ok(()) };
+        let Some(command) = command else {
+            return Ok(());
+        };
         self.ground.require_trust(&task.id, &[of])?;
         let dir = self.ground.git.work_tree().join(task.dir.as_os());
-        let dir = if dir.is_dir() { dir } else { self.ground.git.work_tree().to_path_buf() };
+        let dir = if dir.is_dir() {
+            dir
+        } else {
+            self.ground.git.work_tree().to_path_buf()
+        };
         let variables = Variables::read(&task.environment_variables);
         match role {
             CommandRole::Stop => commands::stop(command, &dir, &variables, true)?,

@@ -76,7 +76,8 @@ impl<'a> Environment<'a> {
 
     /// Makes the names durable.
     fn sync(&self) -> std::io::Result<()> {
-        self.tree.sync_dir(&self.change.path.parent(), SyncPoint::TreeDir)
+        self.tree
+            .sync_dir(&self.change.path.parent(), SyncPoint::TreeDir)
     }
 
     /// Switches back; may have been done in part.
@@ -104,7 +105,9 @@ impl Step for Environment<'_> {
     }
 
     fn prepare(&mut self) -> Result<Value, Failure> {
-        let Some(from) = &self.change.bring else { return Ok(Value::Null) };
+        let Some(from) = &self.change.bring else {
+            return Ok(Value::Null);
+        };
         match self.stands(from) {
             Ok(true) => Ok(Value::Null),
             Ok(false) => Err(Error::Gone(from.to_string()).into()),
@@ -113,10 +116,14 @@ impl Step for Environment<'_> {
     }
 
     fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
-        Ok(self.switch().map_err(|error| Error::Switch(self.change.path.to_string(), error))?)
+        Ok(self
+            .switch()
+            .map_err(|error| Error::Switch(self.change.path.to_string(), error))?)
     }
 
     fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
-        Ok(self.switch_back().map_err(|error| Error::Switch(self.change.path.to_string(), error))?)
+        Ok(self
+            .switch_back()
+            .map_err(|error| Error::Switch(self.change.path.to_string(), error))?)
     }
 }

@@ -40,14 +40,31 @@ pub fn build<'a>(
                 let task = task.filter(|_| !ground.leaves_commands_out(operation));
                 Box::new(command::Command::new(ground, task, *role))
             }
-            Step::Files(changes) => Box::new(files::Files::new(ground, &operation.about.id, operation.about.at, changes)),
-            Step::Environment(change) => Box::new(environment::Environment::new(&*ground.tree, change)),
-            Step::Verify { version: Some(version) } => check(verify::What::Version(version)),
+            Step::Files(changes) => Box::new(files::Files::new(
+                ground,
+                &operation.about.id,
+                operation.about.at,
+                changes,
+            )),
+            Step::Environment(change) => {
+                Box::new(environment::Environment::new(&*ground.tree, change))
+            }
+            Step::Verify {
+                version: Some(version),
+            } => check(verify::What::Version(version)),
             Step::Verify { version: None } => check(verify::What::Recorded),
             Step::Ready { version } => check(verify::What::Ready(version)),
-            Step::Publish(publication) => Box::new(publish::Publish::new(ground, operation, publication, task)),
-            Step::RemoveRefs(refs) => Box::new(remove_refs::RemoveRefs::new(ground, &operation.about.id, refs)),
-            Step::Verdicts(records) => Box::new(verdicts::Verdicts::new(&*ground.state, records).shared_in(ground)),
+            Step::Publish(publication) => {
+                Box::new(publish::Publish::new(ground, operation, publication, task))
+            }
+            Step::RemoveRefs(refs) => Box::new(remove_refs::RemoveRefs::new(
+                ground,
+                &operation.about.id,
+                refs,
+            )),
+            Step::Verdicts(records) => {
+                Box::new(verdicts::Verdicts::new(&*ground.state, records).shared_in(ground))
+            }
         }
     };
     operation.steps.iter().map(make).collect()

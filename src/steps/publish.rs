@@ -23,7 +23,12 @@ pub struct Publish<'a> {
 
 /// Where an operation's publication is staged.
 fn scratch(ground: &Ground, op: &OpId) -> PathBuf {
-    ground.git.common_dir().join("snapback").join("ops").join(op.to_string())
+    ground
+        .git
+        .common_dir()
+        .join("snapback")
+        .join("ops")
+        .join(op.to_string())
 }
 
 /// The commit of an operation that was put on top of what others committed meanwhile, and that
@@ -39,8 +44,14 @@ pub fn put_on_top(ground: &Ground, op: &OpId) -> Result<Option<(GitId, GitId)>, 
 ///
 /// # Errors
 /// When a reference or the record of where it was put on top cannot be read.
-pub fn is_past_return(ground: &Ground, op: &OpId, publication: &Publication) -> Result<bool, Failure> {
-    Ok(ground.git.is_past_return(publication, &scratch(ground, op))?)
+pub fn is_past_return(
+    ground: &Ground,
+    op: &OpId,
+    publication: &Publication,
+) -> Result<bool, Failure> {
+    Ok(ground
+        .git
+        .is_past_return(publication, &scratch(ground, op))?)
 }
 
 /// Removes what an operation that has ended staged: its files are git's now, with git's modes.
@@ -50,8 +61,18 @@ pub fn clear_staged(ground: &Ground, op: &OpId) {
 
 impl<'a> Publish<'a> {
     /// The step for one operation; its folder serves as scratch space.
-    pub fn new(ground: &'a Ground, operation: &Operation, publication: &'a Publication, task: Option<&'a TaskSpec>) -> Self {
-        Self { ground, scratch: scratch(ground, &operation.about.id), publication, task }
+    pub fn new(
+        ground: &'a Ground,
+        operation: &Operation,
+        publication: &'a Publication,
+        task: Option<&'a TaskSpec>,
+    ) -> Self {
+        Self {
+            ground,
+            scratch: scratch(ground, &operation.about.id),
+            publication,
+            task,
+        }
     }
 }
 
@@ -61,27 +82,48 @@ impl Step for Publish<'_> {
     }
 
     fn prepare(&mut self) -> Result<Value, Failure> {
-        Ok(self.ground.git.prepare_publication(self.publication, &self.scratch)?)
+        Ok(self
+            .ground
+            .git
+            .prepare_publication(self.publication, &self.scratch)?)
     }
 
     fn apply(&mut self, prepared: &Value) -> Result<(), Failure> {
-        let scope = self.task.map(|task| Scope::new(&self.ground.settings, task)).transpose()?;
+        let scope = self
+            .task
+            .map(|task| Scope::new(&self.ground.settings, task))
+            .transpose()?;
         let dirs = scope.as_ref().map(Scope::dirs).unwrap_or_default();
         let owns = |path: &RelPath| scope.as_ref().is_some_and(|scope| scope.owns(path));
         let untouched = Untouched { dirs, owns: &owns };
-        self.ground.git.publish_over(self.publication, prepared, &self.scratch, &untouched)?;
+        self.ground
+            .git
+            .publish_over(self.publication, prepared, &self.scratch, &untouched)?;
         let on_top = git::put_on_top_of(&self.scratch)?;
         if let Some(branch) = self.publication.refs.last() {
-            let (commit, under) = on_top.as_ref().map_or((&branch.after, None), |(commit, under)| (commit, Some(under)));
-            let text = self.publication.log_message.trim_start_matches("snapback: ");
-            let under = under.map_or_else(String::new, |under| format!("  (on top of {}, made meanwhile)", under.short()));
-            self.ground.say("committed", format!("{}  {text}{under}", commit.short()));
+            let (commit, under) = on_top
+                .as_ref()
+                .map_or((&branch.after, None), |(commit, under)| {
+                    (commit, Some(under))
+                });
+            let text = self
+                .publication
+                .log_message
+                .trim_start_matches("snapback: ");
+            let under = under.map_or_else(String::new, |under| {
+                format!("  (on top of {}, made meanwhile)", under.short())
+            });
+            self.ground
+                .say("committed", format!("{}  {text}{under}", commit.short()));
         }
         Ok(())
     }
 
     fn undo(&mut self, prepared: &Value) -> Result<(), Failure> {
-        Ok(self.ground.git.unpublish(self.publication, prepared, &self.scratch)?)
+        Ok(self
+            .ground
+            .git
+            .unpublish(self.publication, prepared, &self.scratch)?)
     }
 
     fn is_commit_point(&self) -> bool {
@@ -89,6 +131,9 @@ impl Step for Publish<'_> {
     }
 
     fn is_passed(&self) -> Result<bool, Failure> {
-        Ok(self.ground.git.is_past_return(self.publication, &self.scratch)?)
+        Ok(self
+            .ground
+            .git
+            .is_past_return(self.publication, &self.scratch)?)
     }
 }

@@ -1,4 +1,5 @@
-//! Names that go after the commit point: the tag of a release that was taken back, and its second reference.
+//! Names that go after the commit point: the tag of a release that was taken back, and its second
+//! reference.
 
 use std::path::PathBuf;
 
@@ -21,8 +22,17 @@ pub struct RemoveRefs<'a> {
 impl<'a> RemoveRefs<'a> {
     /// The step for one operation; its folder serves as scratch space.
     pub fn new(ground: &'a Ground, op: &OpId, refs: &'a [NamedRef]) -> Self {
-        let scratch = ground.git.common_dir().join("snapback").join("ops").join(op.to_string());
-        Self { ground, scratch, refs }
+        let scratch = ground
+            .git
+            .common_dir()
+            .join("snapback")
+            .join("ops")
+            .join(op.to_string());
+        Self {
+            ground,
+            scratch,
+            refs,
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! The name is `<task>/<version>/<id of the blob>`, and the reference leads to that blob: so no two
 //! clones can ever mean different things by one name, plain `git push` and `git fetch` make the
-//! union, and nothing has to be merged. The log in the state folder stays the place where a record is
-//! written first; whatever of it is not here yet is added with the next one. What a fetch brought
-//! is read as what it is: a record that is not exactly right is left out, and named. What a newer
-//! program wrote, in a word or a format that is not known here, is left out of what counts, and passed on.
+//! union, and nothing has to be merged. The log in the state folder stays the place where a record
+//! is written first; whatever of it is not here yet is added with the next one. What a fetch
+//! brought is read as what it is: a record that is not exactly right is left out, and named. What a
+//! newer program wrote, in a word or a format that is not known here, is left out of what counts,
+//! and passed on.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -77,7 +78,10 @@ struct Format {
 
 /// The bytes of a record's blob.
 fn render(record: &VerdictRecord) -> String {
-    let line = Line { schema: SCHEMA.into(), record: record.clone() };
+    let line = Line {
+        schema: SCHEMA.into(),
+        record: record.clone(),
+    };
     serde_json::to_string(&line).expect("because plain data always renders") + "\n"
 }
 
@@ -101,22 +105,36 @@ pub fn reference(git: &Repo, record: &VerdictRecord) -> String {
 pub fn read(git: &Repo, task: Option<&TaskId>, own: &[VerdictRecord]) -> Result<Shared, Failure> {
     let below = below(task);
     let names = git.ref_names_below(&below)?;
-    let own = own.iter().filter(|record| record.is_shared() && task.is_none_or(|task| record.task == *task));
-    let own: HashMap<String, &VerdictRecord> = own.map(|record| (reference(git, record), record)).collect();
+    let own = own
+        .iter()
+        .filter(|record| record.is_shared() && task.is_none_or(|task| record.task == *task));
+    let own: HashMap<String, &VerdictRecord> =
+        own.map(|record| (reference(git, record), record)).collect();
     let mut shared = Shared::default();
     if let Some(more) = names.len().checked_sub(MOST + 1) {
-        shared.ignored.push(format!("{} references below {below}: only {MOST} records are read", more + 1));
+        shared.ignored.push(format!(
+            "{} references below {below}: only {MOST} records are read",
+            more + 1
+        ));
     }
     for name in names.into_iter().take(MOST) {
-        let found = || git.find_ref(&name).map_err(|error| LeftOut::Wrong(Failure::from(error).to_string()));
+        let found = || {
+            git.find_ref(&name)
+                .map_err(|error| LeftOut::Wrong(Failure::from(error).to_string()))
+        };
         let read = || parse(git, &name, found()?.as_ref());
-        match own.get(&name).map_or_else(read, |record| Ok((*record).clone())) {
+        match own
+            .get(&name)
+            .map_or_else(read, |record| Ok((*record).clone()))
+        {
             Ok(record) => {
                 shared.records.push(record);
                 shared.names.insert(name);
             }
             Err(why) => {
-                shared.ignored.push(format!("{}: {why}", text::escape(name.as_bytes())));
+                shared
+                    .ignored
+                    .push(format!("{}: {why}", text::escape(name.as_bytes())));
                 if matches!(why, LeftOut::Newer(_)) {
                     shared.names.insert(name);
                 }
@@ -128,7 +146,9 @@ pub fn read(git: &Repo, task: Option<&TaskId>, own: &[VerdictRecord]) -> Result<
 
 /// Reads one record; the error says in what it is wrong.
 fn parse(git: &Repo, name: &str, blob: Option<&GitId>) -> Result<VerdictRecord, LeftOut> {
-    let Some(blob) = blob else { return Err("it leads nowhere".to_string().into()) };
+    let Some(blob) = blob else {
+        return Err("it leads nowhere".to_string().into());
+    };
     let bytes = || match git.read_blob_within(blob, LARGEST) {
         Err(git::Error::OtherObject(_, why)) => Err(format!("it is no record: {why}")),
         read => read.map_err(|error| Failure::from(error).to_string()),
@@ -136,23 +156,39 @@ fn parse(git: &Repo, name: &str, blob: Option<&GitId>) -> Result<VerdictRecord, 
     record_of(name, blob, bytes)
 }
 
-/// The record that a reference of this name leads to, from bytes that anybody may have written; they
-/// are asked for only when the name is right.
+/// The record that a reference of this name leads to, from bytes that anybody may have written;
+/// they are asked for only when the name is right.
 ///
 /// # Errors
 /// In what it is wrong, for people.
-pub fn record_of(name: &str, blob: &GitId, bytes: impl FnOnce() -> Result<Vec<u8>, String>) -> Result<VerdictRecord, LeftOut> {
-    let parts: Vec<&str> = name.strip_prefix(PREFIX).unwrap_or_default().split('/').collect();
-    let [task, version, id] = parts[..] else { return Err("its name has not the form <task>/<version>/<id>".to_string().into()) };
+pub fn record_of(
+    name: &str,
+    blob: &GitId,
+    bytes: impl FnOnce() -> Result<Vec<u8>, String>,
+) -> Result<VerdictRecord, LeftOut> {
+    let parts: Vec<&str> = name
+        .strip_prefix(PREFIX)
+        .unwrap_or_default()
+        .split('/')
+        .collect();
+    let [task, version, id] = parts[..] else {
+        return Err("its name has not the form <task>/<version>/<id>"
+            .to_string()
+            .into());
+    };
     if id != blob.as_str() {
-        return Err("it leads to another object than its name says".to_string().into());
+        return Err("it leads to another object than its name says"
+            .to_string()
+            .into());
     }
     let bytes = bytes()?;
     let no_record = |error: serde_json::Error| format!("it is no record: {error}");
     let Format { schema } = serde_json::from_slice(&bytes).map_err(no_record)?;
     if schema != SCHEMA {
         let format = text::escape(schema.as_bytes());
-        let number = schema.strip_prefix(ANY_SCHEMA).and_then(|number| number.parse().ok());
+        let number = schema
+            .strip_prefix(ANY_SCHEMA)
+            .and_then(|number| number.parse().ok());
         return Err(if number.is_some_and(|number: u32| number > 1) {
             LeftOut::Newer(format)
         } else {
@@ -160,46 +196,77 @@ pub fn record_of(name: &str, blob: &GitId, bytes: impl FnOnce() -> Result<Vec<u8
         });
     }
     let Line { record, .. } = serde_json::from_slice(&bytes).map_err(no_record)?;
-    let same: Result<(TaskId, Version), ()> = task.parse().map_err(drop).and_then(|task| Ok((task, version.parse().map_err(drop)?)));
+    let same: Result<(TaskId, Version), ()> = task
+        .parse()
+        .map_err(drop)
+        .and_then(|task| Ok((task, version.parse().map_err(drop)?)));
     if same != Ok((record.task.clone(), record.version.clone())) {
         return Err(format!("it speaks of {} {}", record.task, record.version).into());
     }
     match record.verdict {
         // What else a newer program writes with a word of its own is its matter.
         Verdict::Unknown(_) => Ok(record),
-        Verdict::Damaged | Verdict::Whole => Err("what the storage of another clone holds says nothing of this one".to_string().into()),
-        _ if render(&record).as_bytes() != bytes => Err("it is not written as such a record is".to_string().into()),
+        Verdict::Damaged | Verdict::Whole => Err(
+            "what the storage of another clone holds says nothing of this one"
+                .to_string()
+                .into(),
+        ),
+        _ if render(&record).as_bytes() != bytes => {
+            Err("it is not written as such a record is".to_string().into())
+        }
         _ => Ok(record),
     }
 }
 
 /// The references that these records do not have yet; their blobs are written. Of one task when it
 /// is named.
-pub fn missing(git: &Repo, task: Option<&TaskId>, records: &[VerdictRecord]) -> Result<Vec<RefChange>, Failure> {
+pub fn missing(
+    git: &Repo,
+    task: Option<&TaskId>,
+    records: &[VerdictRecord],
+) -> Result<Vec<RefChange>, Failure> {
     let there = git.ref_names_below(&below(task))?;
     let mut refs: Vec<RefChange> = Vec::new();
-    for record in records.iter().filter(|record| record.is_shared() && task.is_none_or(|task| record.task == *task)) {
+    for record in records
+        .iter()
+        .filter(|record| record.is_shared() && task.is_none_or(|task| record.task == *task))
+    {
         let text = render(record);
         let name = name_of(record, &git.blob_id(text.as_bytes()));
         // What would not be read again is kept here only.
-        if text.len() as u64 > LARGEST || there.contains(&name) || refs.iter().any(|change| change.name == name) {
+        if text.len() as u64 > LARGEST
+            || there.contains(&name)
+            || refs.iter().any(|change| change.name == name)
+        {
             continue;
         }
-        refs.push(RefChange { name, before: None, after: git.write_blob(text.as_bytes())? });
+        refs.push(RefChange {
+            name,
+            before: None,
+            after: git.write_blob(text.as_bytes())?,
+        });
     }
     Ok(refs)
 }
 
 /// Gives every record of these that has no reference yet its own, durably; of one task when it is
 /// named. May run again after a kill.
-pub fn publish(git: &Repo, task: Option<&TaskId>, records: &[VerdictRecord]) -> Result<(), Failure> {
+pub fn publish(
+    git: &Repo,
+    task: Option<&TaskId>,
+    records: &[VerdictRecord],
+) -> Result<(), Failure> {
     let refs = missing(git, task, records)?;
     if refs.is_empty() {
         return Ok(());
     }
     let blobs: Vec<GitId> = refs.iter().map(|change| change.after.clone()).collect();
     git.sync_objects(&blobs)?;
-    let publication = Publication { refs, log_message: "snapback: verdicts".into(), ..Publication::default() };
+    let publication = Publication {
+        refs,
+        log_message: "snapback: verdicts".into(),
+        ..Publication::default()
+    };
     let scratch = scratch(git);
     let prepared = git.prepare_publication(&publication, &scratch)?;
     git.publish(&publication, &prepared, &scratch)?;
@@ -224,5 +291,7 @@ pub fn names(git: &Repo, task: Option<&TaskId>) -> Result<Vec<String>, Failure> 
 
 /// The error for records that could not be shared, for a warning.
 pub fn not_shared(failure: &Failure) -> String {
-    format!("it is written down here, but not yet where others can fetch it ({failure}); `snapback verdicts push` tries again")
+    format!(
+        "it is written down here, but not yet where others can fetch it ({failure}); `snapback verdicts push` tries again"
+    )
 }

@@ -63,7 +63,14 @@ fn path() -> RelPath {
 /// Reads the log.
 fn load(state: &dyn Fs) -> Result<(Chain<VerdictRecord>, Vec<u8>), Error> {
     if state.stat(&path())?.is_none() {
-        return Ok((Chain { records: Vec::new(), last: String::new(), whole: 0 }, Vec::new()));
+        return Ok((
+            Chain {
+                records: Vec::new(),
+                last: String::new(),
+                whole: 0,
+            },
+            Vec::new(),
+        ));
     }
     let bytes = read_limited(state, &path(), 256 << 20)?;
     let chain = chain::parse(&bytes).map_err(Error::Damaged)?;
@@ -75,7 +82,11 @@ pub type Standings = BTreeMap<TaskId, BTreeMap<Version, Standing>>;
 
 /// What was said of a version.
 pub fn standing_of(standings: &Standings, task: &TaskId, version: &Version) -> Standing {
-    standings.get(task).and_then(|versions| versions.get(version)).copied().unwrap_or_default()
+    standings
+        .get(task)
+        .and_then(|versions| versions.get(version))
+        .copied()
+        .unwrap_or_default()
 }
 
 /// Records by task and version, in the order in which they count.
@@ -90,7 +101,12 @@ pub fn own(state: &dyn Fs) -> Result<Vec<VerdictRecord>, Error> {
 pub fn union(own: Vec<VerdictRecord>, shared: Vec<VerdictRecord>) -> Records {
     let mut records = Records::new();
     for record in own.into_iter().chain(shared) {
-        records.entry(record.task.clone()).or_default().entry(record.version.clone()).or_default().push(record);
+        records
+            .entry(record.task.clone())
+            .or_default()
+            .entry(record.version.clone())
+            .or_default()
+            .push(record);
     }
     for of_version in records.values_mut().flat_map(BTreeMap::values_mut) {
         of_version.sort_by_cached_key(|record| format!("{record:?}"));
@@ -101,7 +117,11 @@ pub fn union(own: Vec<VerdictRecord>, shared: Vec<VerdictRecord>) -> Records {
 }
 
 /// The union without what was said of another release of the same number than the one that is here.
-pub fn of_releases_here(git: &Repo, own: Vec<VerdictRecord>, shared: Vec<VerdictRecord>) -> Records {
+pub fn of_releases_here(
+    git: &Repo,
+    own: Vec<VerdictRecord>,
+    shared: Vec<VerdictRecord>,
+) -> Records {
     let mut records = union(own, shared);
     for (task, versions) in &mut records {
         for (version, said) in versions {
@@ -111,8 +131,8 @@ pub fn of_releases_here(git: &Repo, own: Vec<VerdictRecord>, shared: Vec<Verdict
     records
 }
 
-/// Leaves out what was said of another release of the version. Where no release can be found, and of
-/// records that name none, all is kept.
+/// Leaves out what was said of another release of the version. Where no release can be found, and
+/// of records that name none, all is kept.
 pub fn keep_meant(git: &Repo, task: &TaskId, version: &Version, said: &mut Vec<VerdictRecord>) {
     if said.iter().all(|record| record.release.is_none()) {
         return;
@@ -122,14 +142,29 @@ pub fn keep_meant(git: &Repo, task: &TaskId, version: &Version, said: &mut Vec<V
 }
 
 /// The records of one version.
-pub fn of_version<'a>(records: &'a Records, task: &TaskId, version: &Version) -> &'a [VerdictRecord] {
-    records.get(task).and_then(|versions| versions.get(version)).map_or(&[], Vec::as_slice)
+pub fn of_version<'a>(
+    records: &'a Records,
+    task: &TaskId,
+    version: &Version,
+) -> &'a [VerdictRecord] {
+    records
+        .get(task)
+        .and_then(|versions| versions.get(version))
+        .map_or(&[], Vec::as_slice)
 }
 
 /// What records say of every version.
 pub fn fold(records: &Records) -> Standings {
-    let versions = |versions: &BTreeMap<Version, Vec<VerdictRecord>>| versions.iter().map(|(v, r)| (v.clone(), Standing::of(r))).collect();
-    records.iter().map(|(task, of)| (task.clone(), versions(of))).collect()
+    let versions = |versions: &BTreeMap<Version, Vec<VerdictRecord>>| {
+        versions
+            .iter()
+            .map(|(v, r)| (v.clone(), Standing::of(r)))
+            .collect()
+    };
+    records
+        .iter()
+        .map(|(task, of)| (task.clone(), versions(of)))
+        .collect()
 }
 
 /// All verdicts of this clone's log, by task and version.
@@ -141,15 +176,24 @@ pub fn standings(state: &dyn Fs) -> Result<Standings, Error> {
 /// killed run left, and what a failed sync may have lost, is written anew with the whole log.
 /// Each gets the number after those of its version, also of the shared ones,
 /// and a proof names the failures that it mends.
-pub fn append(state: &dyn Fs, records: &[VerdictRecord], shared: &[VerdictRecord]) -> Result<(), Error> {
+pub fn append(
+    state: &dyn Fs,
+    records: &[VerdictRecord],
+    shared: &[VerdictRecord],
+) -> Result<(), Error> {
     let (log, bytes) = load(state)?;
-    let there = |new: &VerdictRecord| new.op.is_some() && log.records.iter().any(|old| old.says_the_same(new));
+    let there = |new: &VerdictRecord| {
+        new.op.is_some() && log.records.iter().any(|old| old.says_the_same(new))
+    };
     let (mut text, mut last) = (String::new(), log.last.clone());
     let mut new: Vec<VerdictRecord> = Vec::new();
     for record in records.iter().filter(|record| !there(record)) {
         let mut record = record.clone();
         if record.seq.is_none() {
-            let all = union(log.records.iter().chain(&new).cloned().collect(), shared.to_vec());
+            let all = union(
+                log.records.iter().chain(&new).cloned().collect(),
+                shared.to_vec(),
+            );
             record = record.in_knowledge_of(of_version(&all, &record.task, &record.version));
         }
         let (line, digits) = chain::render(&last, &record);
@@ -159,7 +203,13 @@ pub fn append(state: &dyn Fs, records: &[VerdictRecord], shared: &[VerdictRecord
     }
     let replace = |with: &str| {
         let all = [&bytes[..log.whole], with.as_bytes()].concat();
-        write_durably(state, &path(), &all, 0o600, (SyncPoint::VerdictRecord, SyncPoint::VerdictDir))
+        write_durably(
+            state,
+            &path(),
+            &all,
+            0o600,
+            (SyncPoint::VerdictRecord, SyncPoint::VerdictDir),
+        )
     };
     if log.whole == 0 || log.whole < bytes.len() || records.iter().any(there) {
         return Ok(replace(&text)?);
@@ -176,9 +226,14 @@ pub fn append(state: &dyn Fs, records: &[VerdictRecord], shared: &[VerdictRecord
 /// Writes records of one task down, and shares them. That they cannot be shared yet is a warning:
 /// they are written, and the next ones of the task take them along.
 pub fn write(ground: &Ground, records: &[VerdictRecord]) -> Result<(), Failure> {
-    let Some(task) = records.first().map(|record| &record.task) else { return Ok(()) };
+    let Some(task) = records.first().map(|record| &record.task) else {
+        return Ok(());
+    };
     keep(ground, records)?;
-    if let Err(failure) = own(&*ground.state).map_err(Failure::from).and_then(|all| shared::publish(&ground.git, Some(task), &all)) {
+    if let Err(failure) = own(&*ground.state)
+        .map_err(Failure::from)
+        .and_then(|all| shared::publish(&ground.git, Some(task), &all))
+    {
         ground.warn(shared::not_shared(&failure));
     }
     Ok(())
@@ -186,30 +241,57 @@ pub fn write(ground: &Ground, records: &[VerdictRecord]) -> Result<(), Failure> 
 
 /// Writes records of one task down, and changes no reference: the next ones, or a push, share them.
 pub fn keep(ground: &Ground, records: &[VerdictRecord]) -> Result<(), Failure> {
-    let Some(task) = records.first().map(|record| &record.task) else { return Ok(()) };
-    Ok(append(&*ground.state, records, &said_elsewhere(ground, task)?)?)
+    let Some(task) = records.first().map(|record| &record.task) else {
+        return Ok(());
+    };
+    Ok(append(
+        &*ground.state,
+        records,
+        &said_elsewhere(ground, task)?,
+    )?)
 }
 
 /// What is shared of a task; nothing, and a warning, when it cannot be read.
 pub fn said_elsewhere(ground: &Ground, task: &TaskId) -> Result<Vec<VerdictRecord>, Error> {
     let own = own(&*ground.state)?;
     let unread = |failure| {
-        ground.warn(format!("what others said of versions cannot be read: {failure}"));
+        ground.warn(format!(
+            "what others said of versions cannot be read: {failure}"
+        ));
         shared::Shared::default()
     };
-    Ok(shared::read(&ground.git, Some(task), &own).unwrap_or_else(unread).records)
+    Ok(shared::read(&ground.git, Some(task), &own)
+        .unwrap_or_else(unread)
+        .records)
 }
 
 /// Lets the publication of an operation share its verdicts: the references move in one go with the
-/// branch, and no second pack is written. Where that cannot be, the step of the verdicts shares them.
+/// branch, and no second pack is written. Where that cannot be, the step of the verdicts shares
+/// them.
 pub fn join_publication(ground: &Ground, operation: &mut Operation) -> Result<(), Failure> {
-    let (Some(task), true) = (operation.about.task.clone(), operation.publication().is_some()) else { return Ok(()) };
+    let (Some(task), true) = (
+        operation.about.task.clone(),
+        operation.publication().is_some(),
+    ) else {
+        return Ok(());
+    };
     let known = union(own(&*ground.state)?, said_elsewhere(ground, &task)?);
-    let records =
-        operation.steps.iter_mut().filter_map(|step| if let operation::Step::Verdicts(records) = step { Some(records) } else { None });
+    let records = operation.steps.iter_mut().filter_map(|step| {
+        if let operation::Step::Verdicts(records) = step {
+            Some(records)
+        } else {
+            None
+        }
+    });
     let mut new = Vec::new();
-    for record in records.flatten().filter(|record| record.is_shared() && record.seq.is_none()) {
-        let before = of_version(&known, &task, &record.version).iter().chain(&new).filter(|other| other.version == record.version);
+    for record in records
+        .flatten()
+        .filter(|record| record.is_shared() && record.seq.is_none())
+    {
+        let before = of_version(&known, &task, &record.version)
+            .iter()
+            .chain(&new)
+            .filter(|other| other.version == record.version);
         *record = record.in_knowledge_of(&before.cloned().collect::<Vec<_>>());
         new.push(record.clone());
     }
@@ -219,7 +301,10 @@ pub fn join_publication(ground: &Ground, operation: &mut Operation) -> Result<()
     let mut refs = shared::missing(&ground.git, Some(&task), &new)?;
     // A name that cannot be must not stop the operation.
     refs.retain(|change| {
-        let alone = Publication { refs: vec![change.clone()], ..Publication::default() };
+        let alone = Publication {
+            refs: vec![change.clone()],
+            ..Publication::default()
+        };
         ground.git.check_publication(&alone).is_ok()
     });
     if let Some(publication) = operation.publication_mut() {
@@ -238,12 +323,19 @@ pub struct Verdicts<'a> {
 impl<'a> Verdicts<'a> {
     /// The step that writes these records.
     pub fn new(state: &'a dyn Fs, records: &'a [VerdictRecord]) -> Self {
-        Self { state, records, ground: None }
+        Self {
+            state,
+            records,
+            ground: None,
+        }
     }
 
     /// The same, and shares them with other clones by references.
     pub fn shared_in(self, ground: &'a Ground) -> Self {
-        Self { ground: Some(ground), ..self }
+        Self {
+            ground: Some(ground),
+            ..self
+        }
     }
 }
 
@@ -258,9 +350,15 @@ impl Step for Verdicts<'_> {
 
     fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
         let is_shared = |ground: &Ground| {
-            let there =
-                |record: &VerdictRecord| ground.git.find_ref(&shared::reference(&ground.git, record)).is_ok_and(|found| found.is_some());
-            self.records.iter().all(|record| record.seq.is_some() && there(record))
+            let there = |record: &VerdictRecord| {
+                ground
+                    .git
+                    .find_ref(&shared::reference(&ground.git, record))
+                    .is_ok_and(|found| found.is_some())
+            };
+            self.records
+                .iter()
+                .all(|record| record.seq.is_some() && there(record))
         };
         match self.ground {
             // The publication did it.

@@ -33,7 +33,11 @@ impl<'a> Verify<'a> {
 
 impl Step for Verify<'_> {
     fn name(&self) -> &'static str {
-        if matches!(self.what, What::Ready(_)) { "ready" } else { "verify" }
+        if matches!(self.what, What::Ready(_)) {
+            "ready"
+        } else {
+            "verify"
+        }
     }
 
     fn prepare(&mut self) -> Result<Value, Failure> {

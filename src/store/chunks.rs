@@ -37,7 +37,14 @@ impl ChunkStore {
         let legacy = Legacy::new(fs.clone(), &dir);
         let layout = Layout { dir };
         let packs = Packs::new(fs.clone(), layout.clone());
-        Self { legacy, fs, layout, packs, opened: Mutex::new(None), numbers: AtomicU64::new(0) }
+        Self {
+            legacy,
+            fs,
+            layout,
+            packs,
+            opened: Mutex::new(None),
+            numbers: AtomicU64::new(0),
+        }
     }
 
     /// The commit that was opened last, or the newest.
@@ -54,7 +61,13 @@ impl ChunkStore {
     /// The newest commit.
     pub(super) fn refresh(&self) -> Result<Arc<Generation>, Error> {
         let known = self.generation()?;
-        let newest = self.layout.sequences(&*self.fs).map_err(Error::Io)?.last().copied().unwrap_or(0);
+        let newest = self
+            .layout
+            .sequences(&*self.fs)
+            .map_err(Error::Io)?
+            .last()
+            .copied()
+            .unwrap_or(0);
         if known.record.sequence == newest && known.index.damage.is_empty() {
             return Ok(known);
         }
@@ -79,11 +92,16 @@ impl ChunkStore {
 
     /// Runs something on the opened commit, and again on the newest while that one lacks what is
     /// looked for: another process may have put it, or a collection moved it.
-    pub(super) fn with_newest<T>(&self, mut run: impl FnMut(&Generation) -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn with_newest<T>(
+        &self,
+        mut run: impl FnMut(&Generation) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let mut generation = self.generation()?;
         loop {
             match run(&generation) {
-                Err(error @ (Error::Missing(_) | Error::Damaged { .. })) => generation = self.newer(&generation)?.ok_or(error)?,
+                Err(error @ (Error::Missing(_) | Error::Damaged { .. })) => {
+                    generation = self.newer(&generation)?.ok_or(error)?
+                }
                 other => return other,
             }
         }
@@ -97,7 +115,12 @@ impl ChunkStore {
 
     /// What an object is: the list of its chunks, or `None` for an object of one chunk.
     fn resolve(&self, generation: &Generation, id: &ObjectId) -> Result<Option<FileObject>, Error> {
-        if !generation.index.find(data(id.0)).map_err(Error::Io)?.is_empty() {
+        if !generation
+            .index
+            .find(data(id.0))
+            .map_err(Error::Io)?
+            .is_empty()
+        {
             return Ok(None);
         }
         match self.packs.file(generation, id)? {
@@ -114,13 +137,27 @@ impl Store for ChunkStore {
 
     fn size(&self, id: &ObjectId) -> Result<Option<u64>, Error> {
         let size = |generation: &Generation| {
-            if let Some(place) = generation.index.find(data(id.0)).map_err(Error::Io)?.first() {
+            if let Some(place) = generation
+                .index
+                .find(data(id.0))
+                .map_err(Error::Io)?
+                .first()
+            {
                 return Ok(u64::from(place.plain));
             }
-            if generation.index.find(list(id.0)).map_err(Error::Io)?.is_empty() {
+            if generation
+                .index
+                .find(list(id.0))
+                .map_err(Error::Io)?
+                .is_empty()
+            {
                 return Err(Error::Missing(*id));
             }
-            Ok(self.packs.file(generation, id)?.ok_or(Error::Missing(*id))?.size)
+            Ok(self
+                .packs
+                .file(generation, id)?
+                .ok_or(Error::Missing(*id))?
+                .size)
         };
         match self.with_newest(size) {
             Ok(size) => Ok(Some(size)),
@@ -131,20 +168,32 @@ impl Store for ChunkStore {
 
     fn roots(&self) -> Result<Vec<(String, ObjectId)>, Error> {
         let generation = self.refresh()?;
-        Ok(generation.record.roots.iter().map(|root| (root.name.clone(), ObjectId(root.id))).collect())
+        Ok(generation
+            .record
+            .roots
+            .iter()
+            .map(|root| (root.name.clone(), ObjectId(root.id)))
+            .collect())
     }
 
     fn read(&self, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
-        let mut into = Counted { inner: into, count: 0 };
+        let mut into = Counted {
+            inner: into,
+            count: 0,
+        };
         let mut generation = self.generation()?;
         loop {
             match self.read_from(&generation, id, &mut into) {
                 // Nothing was written yet: the newest commit may have it.
-                Err(error @ (Error::Missing(_) | Error::Damaged { .. })) if into.count == 0 => match self.newer(&generation)? {
-                    Some(newer) => generation = newer,
-                    None if matches!(error, Error::Missing(missing) if missing == *id) => return self.legacy.read(id, &mut into),
-                    None => return Err(error),
-                },
+                Err(error @ (Error::Missing(_) | Error::Damaged { .. })) if into.count == 0 => {
+                    match self.newer(&generation)? {
+                        Some(newer) => generation = newer,
+                        None if matches!(error, Error::Missing(missing) if missing == *id) => {
+                            return self.legacy.read(id, &mut into);
+                        }
+                        None => return Err(error),
+                    }
+                }
                 other => return other,
             }
         }
@@ -153,7 +202,12 @@ impl Store for ChunkStore {
 
 impl ChunkStore {
     /// Reads an object of one commit.
-    pub(super) fn read_from(&self, generation: &Generation, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
+    pub(super) fn read_from(
+        &self,
+        generation: &Generation,
+        id: &ObjectId,
+        into: &mut dyn Write,
+    ) -> Result<u64, Error> {
         if let Some(file) = self.resolve(generation, id)? {
             return restore::write(self, generation, &file, into);
         }

@@ -36,7 +36,10 @@ pub const KEPT: usize = 16;
 impl ChunkStore {
     /// Holds the store's lock alone: no session enters or commits meanwhile.
     pub(super) fn alone(&self) -> Result<FileLock, Error> {
-        let held = self.fs.lock(&self.layout.lock(), Hold::Exclusive, true).map_err(Error::Write)?;
+        let held = self
+            .fs
+            .lock(&self.layout.lock(), Hold::Exclusive, true)
+            .map_err(Error::Write)?;
         Ok(held.expect("because the lock was waited for"))
     }
 }
@@ -47,12 +50,25 @@ pub fn enter(store: &ChunkStore) -> Result<(String, FileLock, Arc<Generation>), 
     layout.make(fs).map_err(Error::Write)?;
     // Beside other sessions, but not beside a commit or a collection that looks at sessions:
     // which sessions are older than a commit must be certain.
-    let held = fs.lock(&layout.lock(), Hold::Shared, true).map_err(Error::Write)?;
+    let held = fs
+        .lock(&layout.lock(), Hold::Shared, true)
+        .map_err(Error::Write)?;
     let generation = store.refresh()?;
-    let name = format!("{:016x}-{}-{}", generation.record.sequence, std::process::id(), store.next_number());
-    let own = fs.lock(&layout.sessions().join(&name), Hold::Exclusive, true).map_err(Error::Write)?;
+    let name = format!(
+        "{:016x}-{}-{}",
+        generation.record.sequence,
+        std::process::id(),
+        store.next_number()
+    );
+    let own = fs
+        .lock(&layout.sessions().join(&name), Hold::Exclusive, true)
+        .map_err(Error::Write)?;
     drop(held);
-    Ok((name, own.expect("because the lock was waited for"), generation))
+    Ok((
+        name,
+        own.expect("because the lock was waited for"),
+        generation,
+    ))
 }
 
 /// What a session holds after its commit.
@@ -61,12 +77,22 @@ pub fn lease(store: &ChunkStore, name: &str, held: FileLock) -> Lease {
 }
 
 /// Commits what a session wrote, and changes of named roots.
-pub fn publish(store: &ChunkStore, packed: &[Packed], roots: &[(String, Option<ObjectId>)]) -> Result<(), Error> {
+pub fn publish(
+    store: &ChunkStore,
+    packed: &[Packed],
+    roots: &[(String, Option<ObjectId>)],
+) -> Result<(), Error> {
     let fs = &*store.fs;
     let _alone = store.alone()?;
     gc::sessions::sweep(store).map_err(Error::Write)?;
     let generation = store.refresh()?;
-    let newest = store.layout.sequences(fs).map_err(Error::Io)?.last().copied().unwrap_or(0);
+    let newest = store
+        .layout
+        .sequences(fs)
+        .map_err(Error::Io)?
+        .last()
+        .copied()
+        .unwrap_or(0);
     let mut record = generation.next(newest);
     for pack in packed.iter().map(|packed| packed.table.pack) {
         if !generation.index.packs().any(|known| known.id == pack.id) {
@@ -86,7 +112,10 @@ pub fn publish(store: &ChunkStore, packed: &[Packed], roots: &[(String, Option<O
 /// Sets or removes a root.
 fn set_root(roots: &mut Vec<Root>, name: &str, id: Option<ObjectId>) {
     roots.retain(|root| root.name != name);
-    roots.extend(id.map(|id| Root { name: name.into(), id: id.0 }));
+    roots.extend(id.map(|id| Root {
+        name: name.into(),
+        id: id.0,
+    }));
     roots.sort_unstable();
 }
 
@@ -95,11 +124,21 @@ fn merge(record: &mut Record, generation: &Generation, packed: &[Packed]) -> Vec
     if record.packs.len() < LOOSE {
         return Vec::new();
     }
-    let tables = generation.index.tables().iter().chain(packed.iter().map(|packed| &packed.table));
-    let tables: Vec<&Table> = tables.filter(|table| record.packs.contains(&table.pack)).collect();
-    record.packs.retain(|pack| !tables.iter().any(|table| table.pack == *pack));
+    let tables = generation
+        .index
+        .tables()
+        .iter()
+        .chain(packed.iter().map(|packed| &packed.table));
+    let tables: Vec<&Table> = tables
+        .filter(|table| record.packs.contains(&table.pack))
+        .collect();
+    record
+        .packs
+        .retain(|pack| !tables.iter().any(|table| table.pack == *pack));
     let segments = segments_of(tables);
-    record.segments.extend(segments.iter().map(|bytes| FileRef::of(bytes)));
+    record
+        .segments
+        .extend(segments.iter().map(|bytes| FileRef::of(bytes)));
     segments
 }
 
@@ -114,7 +153,10 @@ pub fn segments_of<'t>(tables: impl IntoIterator<Item = &'t Table>) -> Vec<Vec<u
             entries = 0;
         }
         entries += table.entries.len();
-        groups.last_mut().expect("because the first table begins a group").push(table);
+        groups
+            .last_mut()
+            .expect("because the first table begins a group")
+            .push(table);
     }
     groups.iter().map(|group| segment_of(group)).collect()
 }
@@ -125,7 +167,12 @@ fn segment_of(tables: &[&Table]) -> Vec<u8> {
     let mut entries = Vec::new();
     for (nth, table) in tables.iter().enumerate() {
         let pack = super::format::len_u32(nth);
-        entries.extend(table.entries.iter().map(|entry| segment::Entry::of(entry, pack)));
+        entries.extend(
+            table
+                .entries
+                .iter()
+                .map(|entry| segment::Entry::of(entry, pack)),
+        );
     }
     segment::encode(&packs, &mut entries)
 }
@@ -146,16 +193,32 @@ fn spare(record: &mut Record, generation: &Generation, packed: &[Packed]) -> Opt
 
 /// Where packs were written, and where they belong.
 pub fn names(store: &ChunkStore, packed: &[Packed]) -> Vec<(RelPath, RelPath)> {
-    packed.iter().map(|packed| (packed.temp.clone(), store.layout.pack(&packed.table.pack.id))).collect()
+    packed
+        .iter()
+        .map(|packed| {
+            (
+                packed.temp.clone(),
+                store.layout.pack(&packed.table.pack.id),
+            )
+        })
+        .collect()
 }
 
 /// Puts packs, index files and a record in place. The store's lock is held.
-pub fn write(store: &ChunkStore, packs: &[(RelPath, RelPath)], indexes: &[impl AsRef<[u8]>], record: &Record) -> io::Result<()> {
+pub fn write(
+    store: &ChunkStore,
+    packs: &[(RelPath, RelPath)],
+    indexes: &[impl AsRef<[u8]>],
+    record: &Record,
+) -> io::Result<()> {
     let (fs, layout) = (&*store.fs, &store.layout);
     let mut named = Vec::new();
     for bytes in indexes {
         let path = layout.index(&Digest::of(bytes.as_ref()));
-        named.push((write_temp(store, bytes.as_ref(), SyncPoint::IndexFile)?, path));
+        named.push((
+            write_temp(store, bytes.as_ref(), SyncPoint::IndexFile)?,
+            path,
+        ));
     }
     let temp = write_temp(store, &record.encode(), SyncPoint::CommitFile)?;
     for (temp, path) in packs.iter().chain(&named) {
@@ -175,7 +238,11 @@ pub fn write(store: &ChunkStore, packs: &[(RelPath, RelPath)], indexes: &[impl A
 
 /// Writes a synced file without a name. The store's lock is held.
 pub fn write_temp(store: &ChunkStore, bytes: &[u8], point: SyncPoint) -> io::Result<RelPath> {
-    let path = store.layout.tmp().join(format!("commit-{}-{}", std::process::id(), store.next_number()));
+    let path = store.layout.tmp().join(format!(
+        "commit-{}-{}",
+        std::process::id(),
+        store.next_number()
+    ));
     remove_leftover(&*store.fs, &path)?;
     let mut file = store.fs.create(&path, FILE_MODE)?;
     let written = file.write_all(bytes).and_then(|()| file.sync(point));
@@ -189,7 +256,9 @@ pub fn write_temp(store: &ChunkStore, bytes: &[u8], point: SyncPoint) -> io::Res
 
 /// Drops records that nobody needs any more; what is left of them does no harm.
 fn forget_old_records(fs: &dyn Fs, layout: &Layout) {
-    let Ok(sequences) = layout.sequences(fs) else { return };
+    let Ok(sequences) = layout.sequences(fs) else {
+        return;
+    };
     let old = sequences.len().saturating_sub(KEPT + 1);
     for sequence in &sequences[..old] {
         let _ = fs.remove_file(&layout.record(*sequence));

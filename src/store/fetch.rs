@@ -62,7 +62,11 @@ impl RunBuffer {
 impl Packs {
     /// The packs of a store.
     pub fn new(fs: Arc<dyn Fs>, layout: Layout) -> Self {
-        Self { fs, layout, open: Mutex::new(HashMap::new()) }
+        Self {
+            fs,
+            layout,
+            open: Mutex::new(HashMap::new()),
+        }
     }
 
     /// Opens a pack, or finds it open.
@@ -81,13 +85,18 @@ impl Packs {
 
     /// Closes a pack, so that a later use finds what stands at its name then.
     pub fn forget(&self, id: &Digest) {
-        self.open.lock().expect("because no holder panics").remove(id);
+        self.open
+            .lock()
+            .expect("because no holder panics")
+            .remove(id);
     }
 
     /// Reads one place; `Broken` when it does not hold the blob.
     pub fn read(&self, place: &Place, blob: BlobId) -> io::Result<Result<Vec<u8>, Broken>> {
         let mut bytes = vec![0; blob::HEADER + place.stored as usize];
-        let n = self.open(&place.pack.id)?.read_at(place.offset.into(), &mut bytes)?;
+        let n = self
+            .open(&place.pack.id)?
+            .read_at(place.offset.into(), &mut bytes)?;
         Ok(decode(&bytes[..n], blob))
     }
 
@@ -98,7 +107,9 @@ impl Packs {
             match self.read(&place, blob) {
                 Ok(Ok(bytes)) => return Ok(bytes),
                 Ok(Err(broken)) => why = Some(broken.0),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => why = Some("a pack is missing".into()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    why = Some("a pack is missing".into())
+                }
                 Err(error) => return Err(Error::Io(error)),
             }
         }
@@ -107,11 +118,18 @@ impl Packs {
     }
 
     /// The list of a file of more than one chunk; `None` when the store has no such list.
-    pub fn file(&self, generation: &Generation, id: &ObjectId) -> Result<Option<FileObject>, Error> {
+    pub fn file(
+        &self,
+        generation: &Generation,
+        id: &ObjectId,
+    ) -> Result<Option<FileObject>, Error> {
         match self.fetch(generation, list(id.0)) {
             Ok(bytes) => match FileObject::decode(&bytes) {
                 Ok(file) => Ok(Some(file)),
-                Err(broken) => Err(Error::Damaged { id: *id, why: broken.0 }),
+                Err(broken) => Err(Error::Damaged {
+                    id: *id,
+                    why: broken.0,
+                }),
             },
             Err(Error::Missing(_)) => Ok(None),
             Err(error) => Err(error),
@@ -119,14 +137,30 @@ impl Packs {
     }
 
     /// Reads the chunks of a window of a file, one after the other, into `out`.
-    pub fn window(&self, generation: &Generation, chunks: &[Chunk], buffer: &mut RunBuffer, out: &mut Vec<u8>) -> Result<(), Error> {
+    pub fn window(
+        &self,
+        generation: &Generation,
+        chunks: &[Chunk],
+        buffer: &mut RunBuffer,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
         let mut places = Vec::with_capacity(chunks.len());
         for (nth, chunk) in chunks.iter().enumerate() {
-            let place = generation.index.find(data(chunk.id)).map_err(Error::Io)?.into_iter().next();
+            let place = generation
+                .index
+                .find(data(chunk.id))
+                .map_err(Error::Io)?
+                .into_iter()
+                .next();
             places.push((place.ok_or(Error::Missing(ObjectId(chunk.id)))?, nth));
         }
         places.sort_unstable_by_key(|(place, nth)| (place.pack, place.offset, *nth));
-        let begins: Vec<usize> = chunks.iter().scan(0, |at, chunk| Some(std::mem::replace(at, *at + chunk.len as usize))).collect();
+        let begins: Vec<usize> = chunks
+            .iter()
+            .scan(0, |at, chunk| {
+                Some(std::mem::replace(at, *at + chunk.len as usize))
+            })
+            .collect();
         // Every byte is overwritten below, or the window is an error: nothing need be zeroed.
         out.resize(chunks.iter().map(|chunk| chunk.len as usize).sum(), 0);
         let mut bad = Vec::new();
@@ -139,7 +173,8 @@ impl Packs {
             for (place, nth) in run {
                 let chunk = chunks[*nth];
                 let target = &mut out[begins[*nth]..][..chunk.len as usize];
-                let from = usize::try_from(u64::from(place.offset) - begin).expect("because runs are short");
+                let from = usize::try_from(u64::from(place.offset) - begin)
+                    .expect("because runs are short");
                 let stored = bytes.get(from..).unwrap_or_default();
                 if decode_into(stored, data(chunk.id), target).is_err() {
                     bad.push(*nth);
@@ -151,7 +186,10 @@ impl Packs {
             let bytes = self.fetch(generation, data(chunks[nth].id))?;
             let target = &mut out[begins[nth]..][..chunks[nth].len as usize];
             if bytes.len() != target.len() {
-                return Err(Error::Damaged { id: ObjectId(chunks[nth].id), why: "it has another length than its file says".into() });
+                return Err(Error::Damaged {
+                    id: ObjectId(chunks[nth].id),
+                    why: "it has another length than its file says".into(),
+                });
             }
             target.copy_from_slice(&bytes);
         }
@@ -159,13 +197,22 @@ impl Packs {
     }
 
     /// Reads a run of blobs of one pack; says where in the pack the bytes begin.
-    fn read_run<'b>(&self, run: &[(Place, usize)], buffer: &'b mut RunBuffer) -> io::Result<(&'b [u8], u64)> {
+    fn read_run<'b>(
+        &self,
+        run: &[(Place, usize)],
+        buffer: &'b mut RunBuffer,
+    ) -> io::Result<(&'b [u8], u64)> {
         let (first, last) = (&run[0].0, &run[run.len() - 1].0);
         let (from, to) = (u64::from(first.offset), end(last));
         let begin = aligned::floor(from);
-        let buffer = buffer.of(usize::try_from(aligned::ceil(to) - begin).map_err(io::Error::other)?);
+        let buffer =
+            buffer.of(usize::try_from(aligned::ceil(to) - begin).map_err(io::Error::other)?);
         let input = self.open(&first.pack.id)?;
-        let len = if to - from >= ONCE { input.read_once_at(begin, buffer)? } else { input.read_at(begin, buffer)? };
+        let len = if to - from >= ONCE {
+            input.read_once_at(begin, buffer)?
+        } else {
+            input.read_at(begin, buffer)?
+        };
         Ok((&buffer[..len], begin))
     }
 }
@@ -182,7 +229,9 @@ fn runs(places: &[(Place, usize)]) -> impl Iterator<Item = &[(Place, usize)]> {
         let first = rest.first()?;
         let near = |pair: &[(Place, usize)]| {
             let (a, b) = (&pair[0].0, &pair[1].0);
-            a.pack == b.pack && u64::from(b.offset) <= end(a) + GAP && end(b) - u64::from(first.0.offset) <= RUN
+            a.pack == b.pack
+                && u64::from(b.offset) <= end(a) + GAP
+                && end(b) - u64::from(first.0.offset) <= RUN
         };
         let len = 1 + rest.windows(2).take_while(|pair| near(pair)).count();
         let (run, after) = rest.split_at(len);
@@ -193,7 +242,11 @@ fn runs(places: &[(Place, usize)]) -> impl Iterator<Item = &[(Place, usize)]> {
 
 /// Adds to `bad` what does not hash to its id.
 fn verify(chunks: &[Chunk], begins: &[usize], out: &[u8], bad: &mut Vec<usize>) {
-    let slices: Vec<&[u8]> = chunks.iter().zip(begins).map(|(chunk, begin)| &out[*begin..][..chunk.len as usize]).collect();
+    let slices: Vec<&[u8]> = chunks
+        .iter()
+        .zip(begins)
+        .map(|(chunk, begin)| &out[*begin..][..chunk.len as usize])
+        .collect();
     let found = sha256::digests(&slices);
     bad.extend((0..chunks.len()).filter(|nth| found[*nth] != chunks[*nth].id));
     bad.sort_unstable();
@@ -208,10 +261,12 @@ fn decode_into(bytes: &[u8], blob: BlobId, out: &mut [u8]) -> Result<(), Broken>
     }
     match header.codec {
         Codec::Raw => out.copy_from_slice(stored),
-        Codec::Zstd => match DECOMPRESSOR.with_borrow_mut(|zstd| zstd.decompress_to_buffer(stored, out)) {
-            Ok(n) if n == out.len() => {}
-            _ => return Err(Broken::because("it cannot be decompressed")),
-        },
+        Codec::Zstd => {
+            match DECOMPRESSOR.with_borrow_mut(|zstd| zstd.decompress_to_buffer(stored, out)) {
+                Ok(n) if n == out.len() => {}
+                _ => return Err(Broken::because("it cannot be decompressed")),
+            }
+        }
     }
     Ok(())
 }
@@ -223,7 +278,9 @@ pub fn decode(bytes: &[u8], blob: BlobId) -> Result<Vec<u8>, Broken> {
     decode_into(bytes, blob, &mut plain)?;
     // A list carries its own checksum; it is named by what its file hashes to.
     match blob.kind {
-        BlobKind::Data if Digest::of(&plain) != blob.id => Err(Broken::because("its bytes have another digest")),
+        BlobKind::Data if Digest::of(&plain) != blob.id => {
+            Err(Broken::because("its bytes have another digest"))
+        }
         BlobKind::File => FileObject::decode(&plain).map(|_| plain),
         BlobKind::Data => Ok(plain),
     }

@@ -21,6 +21,19 @@ pub fn blob(bytes: &[u8], blob: BlobId) -> Result<Vec<u8>, Broken> {
 
 /// Reads an object of a store from before packs; the number of plain bytes, `None` when refused.
 pub fn legacy_object(bytes: &[u8], digest: &Digest, into: &mut dyn Write) -> Option<u64> {
-    let says = bytes.len().checked_sub(44).and_then(|at| bytes[at..].first_chunk()).map_or(0, |says| u64::from_le_bytes(*says));
-    legacy::decode(&mut &bytes[..], legacy::Lengths { stored: bytes.len() as u64, plain: says }, digest, into).ok()
+    let says = bytes
+        .len()
+        .checked_sub(44)
+        .and_then(|at| bytes[at..].first_chunk())
+        .map_or(0, |says| u64::from_le_bytes(*says));
+    legacy::decode(
+        &mut &bytes[..],
+        legacy::Lengths {
+            stored: bytes.len() as u64,
+            plain: says,
+        },
+        digest,
+        into,
+    )
+    .ok()
 }

@@ -33,7 +33,9 @@ impl Generation {
             let newest = layout.sequences(fs)?.last().copied();
             let opened = Self::open_newest(fs, layout);
             let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-            let lacks = opened.as_ref().map_or_else(gone, |generation| !generation.index.damage.is_empty());
+            let lacks = opened
+                .as_ref()
+                .map_or_else(gone, |generation| !generation.index.damage.is_empty());
             if !lacks || layout.sequences(fs)?.last().copied() == newest {
                 return opened;
             }
@@ -51,9 +53,16 @@ impl Generation {
                         index.rescue(fs, layout)?;
                     }
                     index.damage.append(&mut damage);
-                    return Ok(Self { record, hash, index });
+                    return Ok(Self {
+                        record,
+                        hash,
+                        index,
+                    });
                 }
-                Err(broken) => damage.push(super::index::Damage { file: layout.record(sequence), why: broken.0 }),
+                Err(broken) => damage.push(super::index::Damage {
+                    file: layout.record(sequence),
+                    why: broken.0,
+                }),
             }
         }
         let mut index = Index::default();
@@ -61,7 +70,11 @@ impl Generation {
             index.rescue(fs, layout)?;
         }
         index.damage.append(&mut damage);
-        Ok(Self { record: Record::empty(), hash: Record::empty().previous, index })
+        Ok(Self {
+            record: Record::empty(),
+            hash: Record::empty().previous,
+            index,
+        })
     }
 
     /// The record of the next commit, with everything that this one holds.
@@ -72,11 +85,17 @@ impl Generation {
         if !self.index.damage.is_empty() {
             // What could be rescued is named from now on; a damaged segment no longer.
             let named: std::collections::BTreeSet<_> = self.index.segment_packs().collect();
-            let damaged =
-                |file: &super::format::record::FileRef| self.index.damage.iter().any(|d| d.file.name() == file.id.hex().as_bytes());
+            let damaged = |file: &super::format::record::FileRef| {
+                self.index
+                    .damage
+                    .iter()
+                    .any(|d| d.file.name() == file.id.hex().as_bytes())
+            };
             record.segments.retain(|file| !damaged(file));
             let rescued = self.index.tables().iter().map(|table| table.pack);
-            record.packs.extend(rescued.filter(|pack| !named.contains(pack)));
+            record
+                .packs
+                .extend(rescued.filter(|pack| !named.contains(pack)));
             record.packs.sort_unstable();
             record.packs.dedup();
         }
@@ -85,7 +104,11 @@ impl Generation {
 }
 
 /// Reads one record; the name must fit the sequence.
-pub fn read_record(fs: &dyn Fs, layout: &Layout, sequence: u64) -> io::Result<Result<(Record, Digest), Broken>> {
+pub fn read_record(
+    fs: &dyn Fs,
+    layout: &Layout,
+    sequence: u64,
+) -> io::Result<Result<(Record, Digest), Broken>> {
     let path = layout.record(sequence);
     if fs.stat(&path)?.is_some_and(|stat| stat.size > MAX_RECORD) {
         return Ok(Err(Broken::because("it is too large")));

@@ -115,12 +115,18 @@ impl Index {
 
     /// Notes a damage.
     pub fn note(&mut self, file: RelPath, why: impl Into<String>) {
-        self.damage.push(Damage { file, why: why.into() });
+        self.damage.push(Damage {
+            file,
+            why: why.into(),
+        });
     }
 
     /// All packs that it indexes.
     pub fn packs(&self) -> impl Iterator<Item = PackRef> + '_ {
-        self.tables.iter().map(|table| table.pack).chain(self.segment_packs())
+        self.tables
+            .iter()
+            .map(|table| table.pack)
+            .chain(self.segment_packs())
     }
 
     /// The tables of packs that no segment indexes.
@@ -130,7 +136,9 @@ impl Index {
 
     /// The packs that segments index.
     pub fn segment_packs(&self) -> impl Iterator<Item = PackRef> + '_ {
-        self.segments.iter().flat_map(|segment| segment.head.packs.iter().copied())
+        self.segments
+            .iter()
+            .flat_map(|segment| segment.head.packs.iter().copied())
     }
 
     /// True when a collection has condemned a blob: a new session must not rely on it.
@@ -140,7 +148,9 @@ impl Index {
 
     /// The segments that could be opened, and their heads.
     pub fn heads(&self) -> impl Iterator<Item = (FileRef, &segment::Head)> {
-        self.segments.iter().map(|segment| (segment.file, &segment.head))
+        self.segments
+            .iter()
+            .map(|segment| (segment.file, &segment.head))
     }
 
     /// What a collection that is under way has condemned.
@@ -153,8 +163,15 @@ impl Index {
         let mut places = Vec::new();
         for table in self.tables.iter().rev() {
             let from = table.entries.partition_point(|entry| entry.blob < blob);
-            let same = table.entries[from..].iter().take_while(|entry| entry.blob == blob);
-            places.extend(same.map(|e| Place { pack: table.pack, offset: e.offset, stored: e.stored, plain: e.plain }));
+            let same = table.entries[from..]
+                .iter()
+                .take_while(|entry| entry.blob == blob);
+            places.extend(same.map(|e| Place {
+                pack: table.pack,
+                offset: e.offset,
+                stored: e.stored,
+                plain: e.plain,
+            }));
         }
         for segment in self.segments.iter().rev() {
             segment.find(blob, &mut places)?;
@@ -185,7 +202,9 @@ impl Segment {
         }
         let input = match fs.open_input(path) {
             Ok(input) => input,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Err(Broken::because("it is missing"))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Err(Broken::because("it is missing")));
+            }
             Err(error) => return Err(error),
         };
         if fs.stat(path)?.is_none_or(|stat| stat.size != file.size) {
@@ -199,7 +218,11 @@ impl Segment {
         };
         let mut bytes = vec![0; len];
         input.read_at(0, &mut bytes)?;
-        Ok(segment::Head::decode(&bytes).map(|head| Self { file: *file, head, entries: Entries::OnDisk(input) }))
+        Ok(segment::Head::decode(&bytes).map(|head| Self {
+            file: *file,
+            head,
+            entries: Entries::OnDisk(input),
+        }))
     }
 
     /// Checks a segment that was read whole.
@@ -209,7 +232,11 @@ impl Segment {
         }
         let len = segment::head_len(bytes.get(..segment::HEAD).unwrap_or_default(), file.size)?;
         let head = segment::Head::decode(&bytes[..len])?;
-        Ok(Self { file: *file, head, entries: Entries::Read(bytes[len..bytes.len() - 32].to_vec()) })
+        Ok(Self {
+            file: *file,
+            head,
+            entries: Entries::Read(bytes[len..bytes.len() - 32].to_vec()),
+        })
     }
 
     /// Adds the places of a blob.
@@ -228,15 +255,26 @@ impl Segment {
         // A damaged entry names no place; `check` names the damage.
         for entry in self.head.matching(bytes, blob).unwrap_or_default() {
             let pack = self.head.packs[entry.pack as usize];
-            places.push(Place { pack, offset: entry.offset, stored: entry.stored, plain: entry.plain });
+            places.push(Place {
+                pack,
+                offset: entry.offset,
+                stored: entry.stored,
+                plain: entry.plain,
+            });
         }
         Ok(())
     }
 }
 
 /// Reads the table of a pack, of this size when it is known.
-pub fn read_table(fs: &dyn Fs, path: &RelPath, size: Option<u64>) -> io::Result<Result<Table, Broken>> {
-    let Some(stat) = fs.stat(path)? else { return Ok(Err(Broken::because("it is missing"))) };
+pub fn read_table(
+    fs: &dyn Fs,
+    path: &RelPath,
+    size: Option<u64>,
+) -> io::Result<Result<Table, Broken>> {
+    let Some(stat) = fs.stat(path)? else {
+        return Ok(Err(Broken::because("it is missing")));
+    };
     if size.is_some_and(|size| size != stat.size) {
         return Ok(Err(Broken::because("it has the wrong size")));
     }
@@ -253,15 +291,27 @@ pub fn read_table(fs: &dyn Fs, path: &RelPath, size: Option<u64>) -> io::Result<
     let mut bytes = vec![0; trailer.count as usize * pack::ENTRY];
     input.read_at(trailer.offset, &mut bytes)?;
     let entries = pack::read_table(&bytes, &trailer.id, trailer.offset);
-    Ok(entries.map(|entries| Table { pack: PackRef { id: trailer.id, size: stat.size }, entries }))
+    Ok(entries.map(|entries| Table {
+        pack: PackRef {
+            id: trailer.id,
+            size: stat.size,
+        },
+        entries,
+    }))
 }
 
 /// The name of a chunk.
 pub fn data(id: Digest) -> BlobId {
-    BlobId { id, kind: BlobKind::Data }
+    BlobId {
+        id,
+        kind: BlobKind::Data,
+    }
 }
 
 /// The name of a list of chunks.
 pub fn list(id: Digest) -> BlobId {
-    BlobId { id, kind: BlobKind::File }
+    BlobId {
+        id,
+        kind: BlobKind::File,
+    }
 }

@@ -27,7 +27,9 @@ const CARRY: usize = 1 << 20;
 pub fn put(session: &Puts<'_>, from: &mut dyn Read) -> Result<Stored, Error> {
     let mut buffer = Vec::new();
     // One byte more tells a file that just fits from a larger one.
-    from.take(BUFFER as u64 + 1).read_to_end(&mut buffer).map_err(Error::Read)?;
+    from.take(BUFFER as u64 + 1)
+        .read_to_end(&mut buffer)
+        .map_err(Error::Read)?;
     if buffer.len() > BUFFER {
         return put_large(session, buffer, from);
     }
@@ -54,18 +56,32 @@ pub fn put_small(session: &Puts<'_>, contents: &[&[u8]]) -> Result<Vec<Stored>, 
         cuts.push((cutter, ends.len().max(1)));
     }
     let chunks = session.store_chunks(&sha256::digests(&slices), &slices)?;
-    let several: Vec<&[u8]> = contents.iter().zip(&cuts).filter(|(_, (_, count))| *count > 1).map(|(bytes, _)| *bytes).collect();
+    let several: Vec<&[u8]> = contents
+        .iter()
+        .zip(&cuts)
+        .filter(|(_, (_, count))| *count > 1)
+        .map(|(bytes, _)| *bytes)
+        .collect();
     let mut wholes = sha256::digests(&several).into_iter();
     let mut rest = &chunks[..];
     let mut stored = Vec::with_capacity(contents.len());
     for (bytes, (cutter, count)) in contents.iter().zip(cuts) {
         let (own, after) = rest.split_at(count);
         rest = after;
-        let digest = if count == 1 { own[0].id } else { wholes.next().expect("because it was hashed above") };
+        let digest = if count == 1 {
+            own[0].id
+        } else {
+            wholes.next().expect("because it was hashed above")
+        };
         if count > 1 {
             session.store_file(digest, &file(&cutter, bytes.len() as u64, own.to_vec()))?;
         }
-        stored.push(Stored { id: ObjectId(digest), digest, size: bytes.len() as u64, grown: 0 });
+        stored.push(Stored {
+            id: ObjectId(digest),
+            digest,
+            size: bytes.len() as u64,
+            grown: 0,
+        });
     }
     // Beside other threads this is a share of what all of them stored: a figure for people.
     if let Some(first) = stored.first_mut() {
@@ -76,7 +92,12 @@ pub fn put_small(session: &Puts<'_>, contents: &[&[u8]]) -> Result<Vec<Stored>, 
 
 /// The list of a file's chunks.
 fn file(cutter: &Cutter, size: u64, chunks: Vec<Chunk>) -> FileObject {
-    FileObject { chunker: chunker::VERSION, cutter: cutter.code(), size, chunks }
+    FileObject {
+        chunker: chunker::VERSION,
+        cutter: cutter.code(),
+        size,
+        chunks,
+    }
 }
 
 /// A buffer on its way: `ends` are the ends of the chunks at its front, `ids` their digests.
@@ -105,20 +126,38 @@ fn put_large(session: &Puts<'_>, first: Vec<u8>, from: &mut dyn Read) -> Result<
             scope.spawn(move || work(session, &queue, &send));
         }
         drop((queue, send));
-        let mut feeder = Feeder { jobs, done, idle: workers + 2, chunks: Vec::new(), spare: Vec::new() };
+        let mut feeder = Feeder {
+            jobs,
+            done,
+            idle: workers + 2,
+            chunks: Vec::new(),
+            spare: Vec::new(),
+        };
         feeder.feed(&cutter, first, from)
     })?;
     session.store_file(digest, &file(&cutter, size, chunks))?;
-    Ok(Stored { id: ObjectId(digest), digest, size, grown: session.grown() - before })
+    Ok(Stored {
+        id: ObjectId(digest),
+        digest,
+        size,
+        grown: session.grown() - before,
+    })
 }
 
 /// Stores batches until there are no more.
-fn work(session: &Puts<'_>, queue: &std::sync::Mutex<mpsc::Receiver<Batch>>, done: &mpsc::Sender<Done>) {
+fn work(
+    session: &Puts<'_>,
+    queue: &std::sync::Mutex<mpsc::Receiver<Batch>>,
+    done: &mpsc::Sender<Done>,
+) {
     loop {
         let next = queue.lock().expect("because no holder panics").recv();
         let Ok(batch) = next else { return };
         let begins = std::iter::once(0).chain(batch.ends.iter().copied());
-        let slices: Vec<&[u8]> = begins.zip(&batch.ends).map(|(begin, end)| &batch.buffer[begin..*end]).collect();
+        let slices: Vec<&[u8]> = begins
+            .zip(&batch.ends)
+            .map(|(begin, end)| &batch.buffer[begin..*end])
+            .collect();
         let chunks = session.store_chunks(&batch.ids, &slices);
         if done.send((batch.nth, chunks, batch.buffer)).is_err() {
             return;
@@ -138,7 +177,12 @@ struct Feeder {
 
 impl Feeder {
     /// Digest, size and chunks of the whole file.
-    fn feed(&mut self, cutter: &Cutter, first: Vec<u8>, from: &mut dyn Read) -> Result<(Digest, u64, Vec<Chunk>), Error> {
+    fn feed(
+        &mut self,
+        cutter: &Cutter,
+        first: Vec<u8>,
+        from: &mut dyn Read,
+    ) -> Result<(Digest, u64, Vec<Chunk>), Error> {
         let (mut hasher, mut size, mut carry, mut nth) = (Stream::default(), 0, Vec::new(), 0);
         let mut buffer = first;
         self.idle -= 1;
@@ -150,7 +194,10 @@ impl Feeder {
                 buffer.clear();
                 buffer.append(&mut carry);
                 begin = buffer.len();
-                let read = from.take((BUFFER + CARRY - begin) as u64).read_to_end(&mut buffer).map_err(Error::Read)?;
+                let read = from
+                    .take((BUFFER + CARRY - begin) as u64)
+                    .read_to_end(&mut buffer)
+                    .map_err(Error::Read)?;
                 last = read == 0;
             }
             size += (buffer.len() - begin) as u64;
@@ -160,19 +207,29 @@ impl Feeder {
             let ids = hasher.update(&buffer[..whole], &ends);
             carry.extend_from_slice(&buffer[whole..]);
             // The workers end with an error of their own.
-            let _ = self.jobs.send(Batch { nth, buffer: std::mem::take(&mut buffer), ends, ids });
+            let _ = self.jobs.send(Batch {
+                nth,
+                buffer: std::mem::take(&mut buffer),
+                ends,
+                ids,
+            });
             nth += 1;
         }
         self.collect(nth)?;
         self.chunks.sort_unstable_by_key(|(nth, _)| *nth);
-        let chunks = std::mem::take(&mut self.chunks).into_iter().flat_map(|(_, chunks)| chunks).collect();
+        let chunks = std::mem::take(&mut self.chunks)
+            .into_iter()
+            .flat_map(|(_, chunks)| chunks)
+            .collect();
         Ok((hasher.finish(), size, chunks))
     }
 
     /// Takes one result in.
     fn take(&mut self) -> Result<(), Error> {
         let Ok((nth, chunks, buffer)) = self.done.recv() else {
-            return Err(Error::Write(io::Error::other("a worker of the store has ended")));
+            return Err(Error::Write(io::Error::other(
+                "a worker of the store has ended",
+            )));
         };
         self.chunks.push((nth, chunks?));
         self.spare.push(buffer);

@@ -99,7 +99,11 @@ impl Layout {
     pub fn make(&self, fs: &dyn Fs) -> io::Result<()> {
         let mut created = crate::base::fs::create_dir_all(fs, &self.dir, DIR_MODE)?;
         for name in DIRS {
-            created.append(&mut crate::base::fs::create_dir_all(fs, &self.dir.join(name), DIR_MODE)?);
+            created.append(&mut crate::base::fs::create_dir_all(
+                fs,
+                &self.dir.join(name),
+                DIR_MODE,
+            )?);
         }
         // Whoever made them may have died before they were durable: a commit came after that.
         if created.is_empty() && !self.sequences(fs)?.is_empty() {
@@ -115,13 +119,24 @@ impl Layout {
         if fs.stat(dir)?.is_none() {
             return Ok(Vec::new());
         }
-        Ok(fs.list(dir)?.into_iter().filter_map(|name| String::from_utf8(name).ok()).collect())
+        Ok(fs
+            .list(dir)?
+            .into_iter()
+            .filter_map(|name| String::from_utf8(name).ok())
+            .collect())
     }
 
     /// The sequence numbers of the records, ascending.
     pub fn sequences(&self, fs: &dyn Fs) -> io::Result<Vec<u64>> {
-        let number = |name: String| (name.len() == 16).then(|| u64::from_str_radix(&name, 16).ok()).flatten();
-        let mut numbers: Vec<u64> = Self::names(fs, &self.log())?.into_iter().filter_map(number).collect();
+        let number = |name: String| {
+            (name.len() == 16)
+                .then(|| u64::from_str_radix(&name, 16).ok())
+                .flatten()
+        };
+        let mut numbers: Vec<u64> = Self::names(fs, &self.log())?
+            .into_iter()
+            .filter_map(number)
+            .collect();
         numbers.sort_unstable();
         Ok(numbers)
     }
@@ -129,19 +144,32 @@ impl Layout {
     /// The ids of the packs in the folder, sorted.
     pub fn pack_ids(&self, fs: &dyn Fs) -> io::Result<Vec<Digest>> {
         let names = Self::names(fs, &self.packs())?;
-        let mut ids: Vec<Digest> = names.iter().filter_map(|name| Digest::from_hex(name).ok()).collect();
+        let mut ids: Vec<Digest> = names
+            .iter()
+            .filter_map(|name| Digest::from_hex(name).ok())
+            .collect();
         ids.sort_unstable();
         Ok(ids)
     }
 }
 
 /// Reads a whole index file or record.
-pub fn read_whole(fs: &dyn Fs, path: &RelPath, size: Option<u64>) -> Result<Result<Vec<u8>, Broken>, io::Error> {
+pub fn read_whole(
+    fs: &dyn Fs,
+    path: &RelPath,
+    size: Option<u64>,
+) -> Result<Result<Vec<u8>, Broken>, io::Error> {
     match read_limited(fs, path, size.unwrap_or(MAX_INDEX)) {
-        Ok(bytes) if size.is_some_and(|size| size != bytes.len() as u64) => Ok(Err(Broken::because("it is cut short"))),
+        Ok(bytes) if size.is_some_and(|size| size != bytes.len() as u64) => {
+            Ok(Err(Broken::because("it is cut short")))
+        }
         Ok(bytes) => Ok(Ok(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Ok(Err(Broken::because("it is longer than it should be"))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Err(Broken::because("it is missing"))),
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            Ok(Err(Broken::because("it is longer than it should be")))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(Err(Broken::because("it is missing")))
+        }
         Err(error) => Err(error),
     }
 }

@@ -33,7 +33,10 @@ pub struct Legacy {
 impl Legacy {
     /// The old objects of the store below `dir`.
     pub fn new(fs: Arc<dyn Fs>, dir: &RelPath) -> Self {
-        Self { fs, dir: dir.join("objects") }
+        Self {
+            fs,
+            dir: dir.join("objects"),
+        }
     }
 
     /// Where an object lies.
@@ -47,7 +50,9 @@ impl Legacy {
         let mut found = Vec::new();
         for front in Layout::names(&*self.fs, &self.dir)? {
             for back in Layout::names(&*self.fs, &self.dir.join(&front))? {
-                let Ok(id) = Digest::from_hex(&format!("{front}{back}")) else { continue };
+                let Ok(id) = Digest::from_hex(&format!("{front}{back}")) else {
+                    continue;
+                };
                 let stat = self.fs.stat(&self.path(&ObjectId(id)))?;
                 found.push((ObjectId(id), stat.map_or(0, |stat| stat.size)));
             }
@@ -66,29 +71,43 @@ impl Legacy {
     /// The number of plain bytes of an object, `None` when it is not there.
     pub fn size(&self, id: &ObjectId) -> Result<Option<u64>, Error> {
         let path = self.path(id);
-        let Some(stat) = self.fs.stat(&path).map_err(Error::Io)? else { return Ok(None) };
+        let Some(stat) = self.fs.stat(&path).map_err(Error::Io)? else {
+            return Ok(None);
+        };
         self.says(id, &path, stat.size).map(Some)
     }
 
     /// The number of plain bytes that an object of `stored` bytes says that it has.
     fn says(&self, id: &ObjectId, path: &RelPath, stored: u64) -> Result<u64, Error> {
-        let at = stored.checked_sub(TAIL).ok_or_else(|| Error::Damaged { id: *id, why: "it is too short".into() })?;
+        let at = stored.checked_sub(TAIL).ok_or_else(|| Error::Damaged {
+            id: *id,
+            why: "it is too short".into(),
+        })?;
         let mut tail = [0; 8];
-        self.fs.open_at(path, at).and_then(|mut file| file.read_exact(&mut tail)).map_err(Error::Io)?;
+        self.fs
+            .open_at(path, at)
+            .and_then(|mut file| file.read_exact(&mut tail))
+            .map_err(Error::Io)?;
         Ok(u64::from_le_bytes(tail))
     }
 
     /// Writes an object's bytes, checked as they flow.
     pub fn read(&self, id: &ObjectId, into: &mut dyn Write) -> Result<u64, Error> {
         let path = self.path(id);
-        let Some(stat) = self.fs.stat(&path).map_err(Error::Io)? else { return Err(Error::Missing(*id)) };
-        let lengths = Lengths { stored: stat.size, plain: self.says(id, &path, stat.size)? };
+        let Some(stat) = self.fs.stat(&path).map_err(Error::Io)? else {
+            return Err(Error::Missing(*id));
+        };
+        let lengths = Lengths {
+            stored: stat.size,
+            plain: self.says(id, &path, stat.size)?,
+        };
         let mut file = BufReader::with_capacity(256 << 10, self.fs.open(&path).map_err(Error::Io)?);
         decode(&mut file, lengths, &id.0, into).map_err(|broken| match broken {
             Broken::Object(why) => Error::Damaged { id: *id, why },
-            Broken::Read(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Error::Damaged { id: *id, why: "it is cut short".into() }
-            }
+            Broken::Read(error) if error.kind() == io::ErrorKind::UnexpectedEof => Error::Damaged {
+                id: *id,
+                why: "it is cut short".into(),
+            },
             Broken::Read(error) => Error::Io(error),
             Broken::Write(error) => Error::Write(error),
         })
@@ -119,13 +138,26 @@ impl Read for Checked<'_> {
 }
 
 /// Reads an object whose plain bytes must hash to `digest`.
-pub(super) fn decode(from: &mut dyn Read, lengths: Lengths, digest: &Digest, into: &mut dyn Write) -> Result<u64, Broken> {
-    let frames = lengths.stored.checked_sub(HEAD.len() as u64 + TAIL).ok_or(Broken::Object("it is too short".into()))?;
-    let mut source = Checked { inner: from, crc: crc32fast::Hasher::new() };
+pub(super) fn decode(
+    from: &mut dyn Read,
+    lengths: Lengths,
+    digest: &Digest,
+    into: &mut dyn Write,
+) -> Result<u64, Broken> {
+    let frames = lengths
+        .stored
+        .checked_sub(HEAD.len() as u64 + TAIL)
+        .ok_or(Broken::Object("it is too short".into()))?;
+    let mut source = Checked {
+        inner: from,
+        crc: crc32fast::Hasher::new(),
+    };
     let mut head = [0; HEAD.len()];
     source.read_exact(&mut head).map_err(Broken::Read)?;
     if head != HEAD {
-        return Err(Broken::Object("its header is not one of a stored object".into()));
+        return Err(Broken::Object(
+            "its header is not one of a stored object".into(),
+        ));
     }
     let mut hasher = Hasher::default();
     let mut limited = (&mut source).take(frames);
@@ -139,7 +171,10 @@ pub(super) fn decode(from: &mut dyn Read, lengths: Lengths, digest: &Digest, int
     let mut end = [0; 4];
     inner.read_exact(&mut end).map_err(Broken::Read)?;
     let found = hasher.finish();
-    if tail[..8] != plain.to_le_bytes() || tail[8..] != found.bytes()[..] || end != crc.finalize().to_le_bytes() {
+    if tail[..8] != plain.to_le_bytes()
+        || tail[8..] != found.bytes()[..]
+        || end != crc.finalize().to_le_bytes()
+    {
         return Err(Broken::Object("its checksums do not agree".into()));
     }
     if inner.read(&mut [0]).map_err(Broken::Read)? != 0 {
@@ -152,7 +187,12 @@ pub(super) fn decode(from: &mut dyn Read, lengths: Lengths, digest: &Digest, int
 }
 
 /// Decompresses frames of at most `most` plain bytes into a writer and a hasher.
-fn decompress(frames: &mut dyn Read, most: u64, hasher: &mut Hasher, into: &mut dyn Write) -> Result<u64, Broken> {
+fn decompress(
+    frames: &mut dyn Read,
+    most: u64,
+    hasher: &mut Hasher,
+    into: &mut dyn Write,
+) -> Result<u64, Broken> {
     let broken = |error: io::Error| Broken::Object(format!("it cannot be decompressed ({error})"));
     let mut decoder = zstd::Decoder::new(frames).map_err(broken)?;
     decoder.window_log_max(WINDOW_LOG).map_err(broken)?;
@@ -201,8 +241,20 @@ mod tests {
 
     /// Reads an object as the store does.
     fn read(bytes: &[u8], digest: &Digest, into: &mut dyn Write) -> Result<u64, Broken> {
-        let says = bytes.len().checked_sub(44).and_then(|at| bytes[at..].first_chunk()).map_or(0, |says| u64::from_le_bytes(*says));
-        decode(&mut &bytes[..], Lengths { stored: bytes.len() as u64, plain: says }, digest, into)
+        let says = bytes
+            .len()
+            .checked_sub(44)
+            .and_then(|at| bytes[at..].first_chunk())
+            .map_or(0, |says| u64::from_le_bytes(*says));
+        decode(
+            &mut &bytes[..],
+            Lengths {
+                stored: bytes.len() as u64,
+                plain: says,
+            },
+            digest,
+            into,
+        )
     }
 
     #[test]
@@ -215,7 +267,10 @@ mod tests {
                 bad[at] ^= flip;
                 assert!(read(&bad, &digest, &mut io::sink()).is_err(), "byte {at}");
             }
-            assert!(read(&bytes[..at], &digest, &mut io::sink()).is_err(), "cut at {at}");
+            assert!(
+                read(&bytes[..at], &digest, &mut io::sink()).is_err(),
+                "cut at {at}"
+            );
         }
         assert!(read(&[&bytes[..], b"x"].concat(), &digest, &mut io::sink()).is_err());
     }
@@ -226,7 +281,10 @@ mod tests {
         let tail = bytes.len() - 44;
         bytes[tail..tail + 8].copy_from_slice(&1000_u64.to_le_bytes());
         let mut written = Vec::new();
-        assert!(matches!(read(&bytes, &digest, &mut written), Err(Broken::Object(_))));
+        assert!(matches!(
+            read(&bytes, &digest, &mut written),
+            Err(Broken::Object(_))
+        ));
         assert!(written.len() <= 1000, "{} bytes", written.len());
     }
 }

@@ -90,7 +90,9 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Missing(_) | Self::Read(_) | Self::Write(_) | Self::Io(_) | Self::Failed => Kind::Missing,
+            Self::Missing(_) | Self::Read(_) | Self::Write(_) | Self::Io(_) | Self::Failed => {
+                Kind::Missing
+            }
             Self::TooLarge { .. } => Kind::Refused,
             Self::Damaged { .. } | Self::Unsound { .. } => Kind::Bad,
             Self::Collecting => Kind::Locked,
@@ -99,11 +101,19 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::Write(error) if error.kind() == io::ErrorKind::StorageFull => vec![Hint::say("make room on the disk and try again")],
-            Self::Missing(_) | Self::Damaged { .. } => {
-                vec![Hint::run("see which releases need it", &["snapback", "verify-snapshot", "--all", "--deep"])]
+            Self::Write(error) if error.kind() == io::ErrorKind::StorageFull => {
+                vec![Hint::say("make room on the disk and try again")]
             }
-            Self::Unsound { .. } => vec![Hint::run("heal what can be healed", &["snapback", "store", "repair"])],
+            Self::Missing(_) | Self::Damaged { .. } => {
+                vec![Hint::run(
+                    "see which releases need it",
+                    &["snapback", "verify-snapshot", "--all", "--deep"],
+                )]
+            }
+            Self::Unsound { .. } => vec![Hint::run(
+                "heal what can be healed",
+                &["snapback", "store", "repair"],
+            )],
             Self::Collecting => vec![Hint::say("wait for it")],
             _ => Vec::new(),
         }
@@ -173,7 +183,9 @@ impl Lease {
 
     /// Of a session with a lock on a file of its own.
     fn holding(fs: Arc<dyn Fs>, path: RelPath, lock: FileLock) -> Self {
-        Self { held: Some((fs, path, lock)) }
+        Self {
+            held: Some((fs, path, lock)),
+        }
     }
 }
 

@@ -40,7 +40,14 @@ impl Packer {
         let mut file = fs.create_bulk(&temp, FILE_MODE)?;
         file.write_all(&pack::header())?;
         let compressor = zstd::bulk::Compressor::new(LEVEL)?;
-        Ok(Self { file, temp, size: pack::HEADER as u64, entries: Vec::new(), compressor, scratch: Vec::new() })
+        Ok(Self {
+            file,
+            temp,
+            size: pack::HEADER as u64,
+            entries: Vec::new(),
+            compressor,
+            scratch: Vec::new(),
+        })
     }
 
     /// Appends a blob; returns how many bytes the pack grew by.
@@ -49,7 +56,10 @@ impl Packer {
         // nothing else, is the test for incompressible bytes.
         let room = plain.len() - plain.len() / 32;
         self.scratch.resize(room.max(self.scratch.len()), 0);
-        let (codec, stored) = match self.compressor.compress_to_buffer(plain, &mut self.scratch[..room]) {
+        let (codec, stored) = match self
+            .compressor
+            .compress_to_buffer(plain, &mut self.scratch[..room])
+        {
             Ok(n) if n < plain.len() => (Codec::Zstd, &self.scratch[..n]),
             _ => (Codec::Raw, plain),
         };
@@ -62,14 +72,32 @@ impl Packer {
     /// Appends a blob that is encoded already, header and stored bytes.
     pub fn append_encoded(&mut self, header: &blob::Header, bytes: &[u8]) -> io::Result<u64> {
         self.file.write_all(bytes)?;
-        self.push(header.blob, header.codec, (header.plain as usize, header.stored as usize), header.crc)
+        self.push(
+            header.blob,
+            header.codec,
+            (header.plain as usize, header.stored as usize),
+            header.crc,
+        )
     }
 
     /// Notes what was appended.
-    fn push(&mut self, blob: BlobId, codec: Codec, (plain, stored): (usize, usize), crc: u32) -> io::Result<u64> {
+    fn push(
+        &mut self,
+        blob: BlobId,
+        codec: Codec,
+        (plain, stored): (usize, usize),
+        crc: u32,
+    ) -> io::Result<u64> {
         let number = |len: usize| u32::try_from(len).map_err(io::Error::other);
         let offset = u32::try_from(self.size).map_err(io::Error::other)?;
-        let entry = Entry { blob, offset, stored: number(stored)?, plain: number(plain)?, codec, crc };
+        let entry = Entry {
+            blob,
+            offset,
+            stored: number(stored)?,
+            plain: number(plain)?,
+            codec,
+            crc,
+        };
         self.size = entry.end();
         self.entries.push(entry);
         Ok(entry.span() as u64 + pack::ENTRY as u64)
@@ -89,19 +117,36 @@ impl Packer {
     pub fn finish(mut self) -> io::Result<Packed> {
         let table = pack::table(&mut self.entries);
         let count = u32::try_from(self.entries.len()).map_err(io::Error::other)?;
-        let trailer = pack::Trailer { offset: self.size, count, id: Digest::of(&table) };
+        let trailer = pack::Trailer {
+            offset: self.size,
+            count,
+            id: Digest::of(&table),
+        };
         self.file.write_all(&table)?;
         self.file.write_all(&pack::trailer(trailer))?;
         self.file.sync(SyncPoint::PackFile)?;
         let size = self.size + (table.len() + pack::TRAILER) as u64;
-        Ok(Packed { temp: self.temp, table: Table { pack: PackRef { id: trailer.id, size }, entries: self.entries } })
+        Ok(Packed {
+            temp: self.temp,
+            table: Table {
+                pack: PackRef {
+                    id: trailer.id,
+                    size,
+                },
+                entries: self.entries,
+            },
+        })
     }
 }
 
 /// Removes what a process that died left under a temporary name. The name is ours alone: a lock
 /// is held on it, or on the whole store; but process ids come again, in containers always.
 pub fn remove_leftover(fs: &dyn Fs, temp: &RelPath) -> io::Result<()> {
-    if fs.stat(temp)?.is_some() { fs.remove_file(temp) } else { Ok(()) }
+    if fs.stat(temp)?.is_some() {
+        fs.remove_file(temp)
+    } else {
+        Ok(())
+    }
 }
 
 /// Where a session writes its `nth` file.

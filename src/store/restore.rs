@@ -16,7 +16,12 @@ const WINDOW: usize = 8 << 20;
 const ALONE: u64 = 16 << 20;
 
 /// Writes the bytes of a file.
-pub fn write(store: &ChunkStore, generation: &Generation, file: &FileObject, into: &mut dyn Write) -> Result<u64, Error> {
+pub fn write(
+    store: &ChunkStore,
+    generation: &Generation,
+    file: &FileObject,
+    into: &mut dyn Write,
+) -> Result<u64, Error> {
     let windows = windows(&file.chunks);
     if file.size <= ALONE {
         let (mut run, mut buffer) = (RunBuffer::default(), Vec::new());
@@ -26,10 +31,13 @@ pub fn write(store: &ChunkStore, generation: &Generation, file: &FileObject, int
         }
         return Ok(file.size);
     }
-    let workers = thread::available_parallelism().map_or(1, usize::from).min(windows.len());
+    let workers = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(windows.len());
     thread::scope(|scope| {
         let mut results = Vec::with_capacity(workers);
-        let (free, back): (Vec<_>, Vec<_>) = (0..workers).map(|_| mpsc::channel::<Vec<u8>>()).unzip();
+        let (free, back): (Vec<_>, Vec<_>) =
+            (0..workers).map(|_| mpsc::channel::<Vec<u8>>()).unzip();
         for (worker, back) in back.into_iter().enumerate() {
             let (send, receive) = mpsc::sync_channel(1);
             results.push(receive);
@@ -38,7 +46,8 @@ pub fn write(store: &ChunkStore, generation: &Generation, file: &FileObject, int
                 let mut run = RunBuffer::default();
                 for window in windows.iter().skip(worker).step_by(workers) {
                     let mut buffer = back.try_recv().unwrap_or_default();
-                    let read = read(store, generation, window, &mut run, &mut buffer).map(|()| buffer);
+                    let read =
+                        read(store, generation, window, &mut run, &mut buffer).map(|()| buffer);
                     // The writer has gone: it failed, and says so itself.
                     if send.send(read).is_err() {
                         return;
@@ -47,7 +56,9 @@ pub fn write(store: &ChunkStore, generation: &Generation, file: &FileObject, int
             });
         }
         for nth in 0..windows.len() {
-            let read = results[nth % workers].recv().expect("because a worker sends every window of its own");
+            let read = results[nth % workers]
+                .recv()
+                .expect("because a worker sends every window of its own");
             let buffer = read?;
             into.write_all(&buffer).map_err(Error::Write)?;
             // A worker that has ended needs no buffer.
@@ -59,7 +70,13 @@ pub fn write(store: &ChunkStore, generation: &Generation, file: &FileObject, int
 
 /// Reads a window. A collection may move packs between two windows of a file: then the newest
 /// commit knows where their chunks are.
-fn read(store: &ChunkStore, generation: &Generation, window: &[Chunk], run: &mut RunBuffer, buffer: &mut Vec<u8>) -> Result<(), Error> {
+fn read(
+    store: &ChunkStore,
+    generation: &Generation,
+    window: &[Chunk],
+    run: &mut RunBuffer,
+    buffer: &mut Vec<u8>,
+) -> Result<(), Error> {
     match store.packs.window(generation, window, run, buffer) {
         Err(Error::Missing(_) | Error::Damaged { .. }) => {}
         other => return other,

@@ -41,7 +41,13 @@ pub struct Scanner {
 impl Scanner {
     /// Has opened nothing yet.
     pub fn new() -> Self {
-        Self { input: None, size: 0, buffer: Aligned::new(0), begin: 0, len: 0 }
+        Self {
+            input: None,
+            size: 0,
+            buffer: Aligned::new(0),
+            begin: 0,
+            len: 0,
+        }
     }
 
     /// Opens a file instead of the one before; its number of bytes.
@@ -57,28 +63,58 @@ impl Scanner {
         let end = offset.saturating_add(len as u64).min(self.size);
         if offset < self.begin || end > self.begin + self.len as u64 {
             let begin = aligned::floor(offset.min(self.size));
-            let wanted = aligned::ceil(end.saturating_sub(begin).max(WINDOW.min(self.size - begin)));
+            let wanted =
+                aligned::ceil(end.saturating_sub(begin).max(WINDOW.min(self.size - begin)));
             let wanted = usize::try_from(wanted).map_err(io::Error::other)?;
             if self.buffer.len() < wanted {
                 self.buffer = Aligned::new(wanted);
             }
             let target = &mut self.buffer[..wanted];
-            let input = self.input.as_ref().expect("because nothing is read before a file is opened");
-            self.len = if self.size > SMALL { input.read_once_at(begin, target)? } else { input.read_at(begin, target)? };
+            let input = self
+                .input
+                .as_ref()
+                .expect("because nothing is read before a file is opened");
+            self.len = if self.size > SMALL {
+                input.read_once_at(begin, target)?
+            } else {
+                input.read_at(begin, target)?
+            };
             self.begin = begin;
         }
-        let from = usize::try_from(offset - self.begin).map_err(io::Error::other)?.min(self.len);
+        let from = usize::try_from(offset - self.begin)
+            .map_err(io::Error::other)?
+            .min(self.len);
         Ok(&self.buffer[from..(from + len).min(self.len)])
     }
 
     /// A blob's header and stored bytes, proved; or why it is not the blob that the table names.
-    pub fn blob(&mut self, entry: &pack::Entry, proof: Proof) -> io::Result<Result<(blob::Header, &[u8]), Broken>> {
+    pub fn blob(
+        &mut self,
+        entry: &pack::Entry,
+        proof: Proof,
+    ) -> io::Result<Result<(blob::Header, &[u8]), Broken>> {
         let bytes = self.bytes(entry.offset.into(), entry.span())?;
         let proved = || {
             let (header, _) = blob::split(bytes)?;
-            let said = (entry.blob, entry.codec, entry.plain, entry.stored, entry.crc);
-            if said != (header.blob, header.codec, header.plain, header.stored, header.crc) {
-                return Err(Broken::because("its header is not what the table of contents says"));
+            let said = (
+                entry.blob,
+                entry.codec,
+                entry.plain,
+                entry.stored,
+                entry.crc,
+            );
+            if said
+                != (
+                    header.blob,
+                    header.codec,
+                    header.plain,
+                    header.stored,
+                    header.crc,
+                )
+            {
+                return Err(Broken::because(
+                    "its header is not what the table of contents says",
+                ));
             }
             if proof == Proof::Plain {
                 fetch::decode(bytes, entry.blob)?;
@@ -91,7 +127,11 @@ impl Scanner {
     /// The pack's first bytes are those of a pack.
     pub fn header(&mut self) -> io::Result<Result<(), Broken>> {
         let bytes = self.bytes(0, pack::HEADER)?;
-        Ok(if bytes.len() < pack::HEADER { Err(Broken::because("it is too short")) } else { pack::read_header(bytes) })
+        Ok(if bytes.len() < pack::HEADER {
+            Err(Broken::because("it is too short"))
+        } else {
+            pack::read_header(bytes)
+        })
     }
 }
 
@@ -105,15 +145,26 @@ pub fn by_offset(table: &Table) -> Vec<pack::Entry> {
 /// The table of a pack that is named by its id.
 pub fn table_of(store: &ChunkStore, pack: PackRef) -> io::Result<Result<Table, Broken>> {
     let table = read_table(&*store.fs, &store.layout.pack(&pack.id), Some(pack.size))?;
-    Ok(table.and_then(|table| if table.pack.id == pack.id { Ok(table) } else { Err(Broken::because("it is another pack")) }))
+    Ok(table.and_then(|table| {
+        if table.pack.id == pack.id {
+            Ok(table)
+        } else {
+            Err(Broken::because("it is another pack"))
+        }
+    }))
 }
 
 /// The table of a pack; an error when it is damaged.
 pub fn sound_table(store: &ChunkStore, pack: PackRef) -> Result<Table, Error> {
-    table_of(store, pack).map_err(Error::Io)?.map_err(|broken| unsound(&store.layout.pack(&pack.id), &broken.0))
+    table_of(store, pack)
+        .map_err(Error::Io)?
+        .map_err(|broken| unsound(&store.layout.pack(&pack.id), &broken.0))
 }
 
 /// The error of a damaged file.
 pub fn unsound(file: &RelPath, why: &str) -> Error {
-    Error::Unsound { file: file.to_string(), why: why.into() }
+    Error::Unsound {
+        file: file.to_string(),
+        why: why.into(),
+    }
 }

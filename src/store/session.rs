@@ -90,15 +90,29 @@ impl<'a> Puts<'a> {
             return Ok(entered);
         }
         let (name, held, generation) = commit::enter(self.store)?;
-        let entered = Entered { name, lock: Mutex::new(Some(held)), generation };
+        let entered = Entered {
+            name,
+            lock: Mutex::new(Some(held)),
+            generation,
+        };
         Ok(self.entered.get_or_init(|| entered))
     }
 
     /// Stores those of these chunks that are new; `ids` are their digests.
-    pub(super) fn store_chunks(&self, ids: &[Digest], chunks: &[&[u8]]) -> Result<Vec<Chunk>, Error> {
-        let fresh = ids.iter().zip(chunks).map(|(id, bytes)| (data(*id), *bytes));
+    pub(super) fn store_chunks(
+        &self,
+        ids: &[Digest],
+        chunks: &[&[u8]],
+    ) -> Result<Vec<Chunk>, Error> {
+        let fresh = ids
+            .iter()
+            .zip(chunks)
+            .map(|(id, bytes)| (data(*id), *bytes));
         self.store_blobs(fresh)?;
-        let chunk = |(id, bytes): (&Digest, &&[u8])| Chunk { id: *id, len: u32::try_from(bytes.len()).expect("because chunks are small") };
+        let chunk = |(id, bytes): (&Digest, &&[u8])| Chunk {
+            id: *id,
+            len: u32::try_from(bytes.len()).expect("because chunks are small"),
+        };
         Ok(ids.iter().zip(chunks).map(chunk).collect())
     }
 
@@ -111,7 +125,10 @@ impl<'a> Puts<'a> {
     }
 
     /// Stores those blobs that the store does not have.
-    fn store_blobs<'b>(&self, blobs: impl Iterator<Item = (BlobId, &'b [u8])>) -> Result<(), Error> {
+    fn store_blobs<'b>(
+        &self,
+        blobs: impl Iterator<Item = (BlobId, &'b [u8])>,
+    ) -> Result<(), Error> {
         let mut packer = None;
         for (blob, bytes) in blobs {
             if !self.claim(blob, bytes)? {
@@ -144,7 +161,11 @@ impl<'a> Puts<'a> {
             return Ok(packer);
         }
         let entered = self.enter()?;
-        let path = temp(&self.store.layout, &entered.name, self.files.fetch_add(1, Ordering::Relaxed));
+        let path = temp(
+            &self.store.layout,
+            &entered.name,
+            self.files.fetch_add(1, Ordering::Relaxed),
+        );
         lock(&self.temps).insert(path.clone());
         Packer::new(&*self.store.fs, path).map_err(Error::Write)
     }
@@ -183,9 +204,15 @@ impl<'a> Puts<'a> {
         }
         let id = ObjectId(blob.id);
         match self.store.packs.file(generation, &id) {
-            Ok(Some(file)) if file.encode() == bytes || self.has_chunks(generation, &file)? => Ok(true),
+            Ok(Some(file)) if file.encode() == bytes || self.has_chunks(generation, &file)? => {
+                Ok(true)
+            }
             // A second list of the same name would hide it, or be hidden by it.
-            Ok(Some(_)) => Err(Error::Damaged { id, why: "its list has other cuts than now, and some of their chunks are missing".into() }),
+            Ok(Some(_)) => Err(Error::Damaged {
+                id,
+                why: "its list has other cuts than now, and some of their chunks are missing"
+                    .into(),
+            }),
             // What cannot be read is not relied on.
             Ok(None) | Err(Error::Damaged { .. }) => Ok(false),
             Err(error) => Err(error),
@@ -211,7 +238,9 @@ impl<'a> Puts<'a> {
             return Ok(false);
         }
         // A list that cannot be read is not relied on; `check` names the damage.
-        let Ok(Some(file)) = self.store.packs.file(generation, id) else { return Ok(false) };
+        let Ok(Some(file)) = self.store.packs.file(generation, id) else {
+            return Ok(false);
+        };
         self.has_chunks(generation, &file)
     }
 
@@ -231,7 +260,11 @@ impl<'a> Puts<'a> {
         let whole = match known {
             Some(whole) => whole,
             None => {
-                let stat = self.store.fs.stat(&self.store.layout.pack(&place.pack.id)).map_err(Error::Io)?;
+                let stat = self
+                    .store
+                    .fs
+                    .stat(&self.store.layout.pack(&place.pack.id))
+                    .map_err(Error::Io)?;
                 let whole = stat.is_some_and(|stat| stat.size == place.pack.size);
                 lock(&self.trusted).insert(place.pack.id, whole);
                 whole
@@ -255,7 +288,8 @@ impl<'a> Puts<'a> {
             return Err(Error::Failed);
         }
         let open = std::mem::take(&mut *lock(&self.packers));
-        open.into_par_iter().try_for_each(|packer| self.finish(packer))?;
+        open.into_par_iter()
+            .try_for_each(|packer| self.finish(packer))?;
         Ok(std::mem::take(&mut *lock(&self.packed)))
     }
 }
@@ -272,7 +306,8 @@ impl Session for Puts<'_> {
     fn holds(&self, objects: &[ObjectId]) -> Result<Vec<bool>, Error> {
         use rayon::prelude::*;
         let generation = &self.enter()?.generation;
-        let held = |id: &ObjectId| Ok(self.has(generation, data(id.0))? || self.has_file(generation, id)?);
+        let held =
+            |id: &ObjectId| Ok(self.has(generation, data(id.0))? || self.has_file(generation, id)?);
         objects.par_iter().with_min_len(256).map(held).collect()
     }
 
@@ -285,12 +320,16 @@ impl Session for Puts<'_> {
             self.enter()?;
         }
         let packed = self.finish_all()?;
-        let Some(entered) = self.entered.get() else { return Ok(Lease::none()) };
+        let Some(entered) = self.entered.get() else {
+            return Ok(Lease::none());
+        };
         if !packed.is_empty() || !roots.is_empty() {
             commit::publish(self.store, &packed, roots)?;
         }
         lock(&self.temps).clear();
-        let held = lock(&entered.lock).take().expect("because a session commits once");
+        let held = lock(&entered.lock)
+            .take()
+            .expect("because a session commits once");
         Ok(commit::lease(self.store, &entered.name, held))
     }
 }
@@ -301,7 +340,11 @@ impl Drop for Puts<'_> {
         for temp in std::mem::take(&mut *lock(&self.temps)) {
             let _ = self.store.fs.remove_file(&temp);
         }
-        if let Some(held) = self.entered.get().and_then(|entered| Some((&entered.name, lock(&entered.lock).take()?))) {
+        if let Some(held) = self
+            .entered
+            .get()
+            .and_then(|entered| Some((&entered.name, lock(&entered.lock).take()?)))
+        {
             drop(commit::lease(self.store, held.0, held.1));
         }
     }
@@ -317,18 +360,30 @@ mod tests {
 
     #[test]
     fn a_list_with_other_cuts_is_relied_on_only_while_its_chunks_are_there() {
-        let bytes: Vec<u8> = (0..60_000_u32).flat_map(|n| Digest::of(&n.to_le_bytes()).bytes()[..8].to_vec()).collect();
+        let bytes: Vec<u8> = (0..60_000_u32)
+            .flat_map(|n| Digest::of(&n.to_le_bytes()).bytes()[..8].to_vec())
+            .collect();
         let (digest, parts) = (Digest::of(&bytes), [&bytes[..1000], &bytes[1000..]]);
         for there in [true, false] {
             let dir = tempfile::tempdir().expect("because tests can make folders");
             let fs: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).expect("it opens"));
             let store = ChunkStore::new(fs, RelPath::own("store"));
             let early = Puts::new(&store);
-            let chunk = |part: &[u8]| Chunk { id: Digest::of(part), len: u32::try_from(part.len()).expect("it is small") };
-            let file = FileObject { chunker: 1, cutter: 0, size: bytes.len() as u64, chunks: parts.map(chunk).to_vec() };
+            let chunk = |part: &[u8]| Chunk {
+                id: Digest::of(part),
+                len: u32::try_from(part.len()).expect("it is small"),
+            };
+            let file = FileObject {
+                chunker: 1,
+                cutter: 0,
+                size: bytes.len() as u64,
+                chunks: parts.map(chunk).to_vec(),
+            };
             early.store_file(digest, &file).expect("it stores");
             if there {
-                early.store_chunks(&parts.map(Digest::of), &parts).expect("it stores");
+                early
+                    .store_chunks(&parts.map(Digest::of), &parts)
+                    .expect("it stores");
             }
             drop(Box::new(early).commit().expect("it commits"));
             let late = store.begin().expect("it begins");
@@ -337,10 +392,15 @@ mod tests {
             if there {
                 drop(late.commit().expect("it commits"));
                 let mut read = Vec::new();
-                store.read(&ObjectId(digest), &mut read).expect("it can be read");
+                store
+                    .read(&ObjectId(digest), &mut read)
+                    .expect("it can be read");
                 assert!(read == bytes, "what was put comes back");
             } else {
-                assert!(matches!(put, Err(Error::Damaged { .. })), "nobody is told that it is stored");
+                assert!(
+                    matches!(put, Err(Error::Damaged { .. })),
+                    "nobody is told that it is stored"
+                );
             }
         }
     }

@@ -45,7 +45,9 @@ pub enum Error {
     #[error("{} that nobody agreed to on this machine; nothing was run: {}", counted(.0.len()), shown(.0))]
     NotTrusted(Vec<ConfiguredCommand>),
     /// There is no folder for agreements.
-    #[error("there is no folder to keep an agreement in: neither XDG_STATE_HOME nor HOME is an absolute path")]
+    #[error(
+        "there is no folder to keep an agreement in: neither XDG_STATE_HOME nor HOME is an absolute path"
+    )]
     NoPlace,
     /// The folder for agreements is inside the work tree, where it could be committed and cloned.
     #[error("the folder for agreements, {0}, is inside the work tree, where it could be committed")]
@@ -76,10 +78,19 @@ fn counted(number: usize) -> String {
 /// The first commands, for an error.
 fn shown(commands: &[ConfiguredCommand]) -> String {
     let line = |command: &ConfiguredCommand| {
-        let task = command.task.as_ref().map(|task| format!("{task} ")).unwrap_or_default();
+        let task = command
+            .task
+            .as_ref()
+            .map(|task| format!("{task} "))
+            .unwrap_or_default();
         format!("{task}{}: {}", command.role.word(), command.run)
     };
-    let mut text = commands.iter().take(3).map(line).collect::<Vec<_>>().join("; ");
+    let mut text = commands
+        .iter()
+        .take(3)
+        .map(line)
+        .collect::<Vec<_>>()
+        .join("; ");
     if commands.len() > 3 {
         text.push_str("; …");
     }
@@ -99,11 +110,17 @@ impl Fault for Error {
         match self {
             Self::NotTrusted(_) => vec![
                 Hint::run("look at them and agree", &["snapback", "trust"]),
-                Hint::say("or leave them out with --no-commands: what they check is then reported as not run"),
+                Hint::say(
+                    "or leave them out with --no-commands: what they check is then reported as not run",
+                ),
             ],
-            Self::NoPlace | Self::PlaceInside(_) => vec![Hint::say("set XDG_STATE_HOME to a folder outside the work tree")],
+            Self::NoPlace | Self::PlaceInside(_) => vec![Hint::say(
+                "set XDG_STATE_HOME to a folder outside the work tree",
+            )],
             Self::NotOurs { .. } => {
-                vec![Hint::say("make it your own and writable by you alone, or remove it and run `snapback trust` again")]
+                vec![Hint::say(
+                    "make it your own and writable by you alone, or remove it and run `snapback trust` again",
+                )]
             }
             Self::File { .. } => Vec::new(),
         }
@@ -134,23 +151,53 @@ impl Trust {
     /// The trust in the repository with this shared git folder and this state folder in it.
     /// Nothing is read before somebody asks.
     pub fn new(place: Place, repository: &Path, work_tree: &Path, state: Arc<dyn Fs>) -> Self {
-        Self { place, repository: repository.to_path_buf(), work_tree: work_tree.to_path_buf(), state, agreed: Mutex::default() }
+        Self {
+            place,
+            repository: repository.to_path_buf(),
+            work_tree: work_tree.to_path_buf(),
+            state,
+            agreed: Mutex::default(),
+        }
     }
 
     /// The folders of agreements and of keys, as far as the user has them.
     pub fn places(&self) -> Vec<PathBuf> {
-        self.place.folder.iter().chain(&self.place.keys).cloned().collect()
+        self.place
+            .folder
+            .iter()
+            .chain(&self.place.keys)
+            .cloned()
+            .collect()
     }
 
-    /// Each of these commands, and whether it may run; `all` are the commands of the whole configuration.
-    pub fn states_of(&self, commands: &[ConfiguredCommand], all: &[ConfiguredCommand]) -> Vec<CommandState> {
-        commands.iter().map(|command| CommandState { command: command.clone(), trusted: self.permits(command, all) }).collect()
+    /// Each of these commands, and whether it may run; `all` are the commands of the whole
+    /// configuration.
+    pub fn states_of(
+        &self,
+        commands: &[ConfiguredCommand],
+        all: &[ConfiguredCommand],
+    ) -> Vec<CommandState> {
+        commands
+            .iter()
+            .map(|command| CommandState {
+                command: command.clone(),
+                trusted: self.permits(command, all),
+            })
+            .collect()
     }
 
     /// True when a command may run; `all` are the commands of the whole configuration.
     pub fn permits(&self, command: &ConfiguredCommand, all: &[ConfiguredCommand]) -> bool {
-        let pinned = || !self.place.pins.is_empty() && all.contains(command) && self.place.pins.contains(&digest_of_all(all));
-        let read = || self.read().map(|commands| commands.iter().map(ConfiguredCommand::digest).collect()).unwrap_or_default();
+        let pinned = || {
+            !self.place.pins.is_empty()
+                && all.contains(command)
+                && self.place.pins.contains(&digest_of_all(all))
+        };
+        let read = || {
+            self.read()
+                .map(|commands| commands.iter().map(ConfiguredCommand::digest).collect())
+                .unwrap_or_default()
+        };
         let mut agreed = self.agreed.lock().unwrap_or_else(PoisonError::into_inner);
         agreed.get_or_insert_with(read).contains(&command.digest()) || pinned()
     }
@@ -159,9 +206,17 @@ impl Trust {
     ///
     /// # Errors
     /// When there is no folder for it, or one that somebody else can write to.
-    pub fn agree(&self, commands: &[ConfiguredCommand], all: &[ConfiguredCommand], at: Timestamp) -> Result<(), Error> {
+    pub fn agree(
+        &self,
+        commands: &[ConfiguredCommand],
+        all: &[ConfiguredCommand],
+        at: Timestamp,
+    ) -> Result<(), Error> {
         let before = self.read().unwrap_or_default();
-        let mut kept: Vec<ConfiguredCommand> = before.into_iter().filter(|command| all.contains(command)).collect();
+        let mut kept: Vec<ConfiguredCommand> = before
+            .into_iter()
+            .filter(|command| all.contains(command))
+            .collect();
         for command in commands {
             if !kept.contains(command) {
                 kept.push(command.clone());
@@ -173,12 +228,26 @@ impl Trust {
         let failed = |path: PathBuf| move |source| Error::File { path, source };
         let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
         let own = RelPath::own(MARK);
-        write_durably(&*self.state, &own, mark.to_string().as_bytes(), 0o600, points)
-            .map_err(failed(self.repository.join("snapback").join(MARK)))?;
+        write_durably(
+            &*self.state,
+            &own,
+            mark.to_string().as_bytes(),
+            0o600,
+            points,
+        )
+        .map_err(failed(self.repository.join("snapback").join(MARK)))?;
         let repository = self.repository.to_string_lossy().into_owned();
-        let agreement = Agreement { schema: SCHEMA.into(), repository, mark, at, commands: kept };
-        let bytes = serde_json::to_vec_pretty(&agreement).expect("because plain data always renders");
-        write_durably(&root, &name, &bytes, 0o600, points).map_err(failed(root.path().join(name.as_os())))?;
+        let agreement = Agreement {
+            schema: SCHEMA.into(),
+            repository,
+            mark,
+            at,
+            commands: kept,
+        };
+        let bytes =
+            serde_json::to_vec_pretty(&agreement).expect("because plain data always renders");
+        write_durably(&root, &name, &bytes, 0o600, points)
+            .map_err(failed(root.path().join(name.as_os())))?;
         *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
     }
@@ -189,7 +258,9 @@ impl Trust {
     /// When the file is there and cannot be removed.
     pub fn revoke(&self) -> Result<bool, Error> {
         *self.agreed.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        let Some((root, name)) = self.place.look_for(&self.repository, &self.work_tree)? else { return Ok(false) };
+        let Some((root, name)) = self.place.look_for(&self.repository, &self.work_tree)? else {
+            return Ok(false);
+        };
         let path = root.path().join(name.as_os());
         let removed = root.stat(&name).and_then(|stat| match stat {
             None => Ok(false),
@@ -205,10 +276,17 @@ impl Trust {
 
     /// The commands that were agreed to; none when nobody did, or for another repository.
     fn read(&self) -> Result<Vec<ConfiguredCommand>, Error> {
-        let Some((root, name)) = self.place.look_for(&self.repository, &self.work_tree)? else { return Ok(Vec::new()) };
+        let Some((root, name)) = self.place.look_for(&self.repository, &self.work_tree)? else {
+            return Ok(Vec::new());
+        };
         let path = root.path().join(name.as_os());
-        let failed = |source| Error::File { path: path.clone(), source };
-        let Some(stat) = root.stat(&name).map_err(failed)? else { return Ok(Vec::new()) };
+        let failed = |source| Error::File {
+            path: path.clone(),
+            source,
+        };
+        let Some(stat) = root.stat(&name).map_err(failed)? else {
+            return Ok(Vec::new());
+        };
         let why = match stat {
             _ if stat.kind != Type::File => "it is no regular file",
             _ if stat.uid != user::effective() => "it belongs to somebody else",
@@ -219,8 +297,13 @@ impl Trust {
             return Err(Error::NotOurs { path, why });
         }
         let bytes = read_limited(&root, &name, LIMIT).map_err(failed)?;
-        let agreement: Agreement = serde_json::from_slice(&bytes).map_err(|_| Error::NotOurs { path, why: "it is damaged" })?;
-        let mark = read_limited(&*self.state, &RelPath::own(MARK), 256).ok().and_then(|text| String::from_utf8(text).ok());
+        let agreement: Agreement = serde_json::from_slice(&bytes).map_err(|_| Error::NotOurs {
+            path,
+            why: "it is damaged",
+        })?;
+        let mark = read_limited(&*self.state, &RelPath::own(MARK), 256)
+            .ok()
+            .and_then(|text| String::from_utf8(text).ok());
         let same = agreement.schema == SCHEMA
             && agreement.repository == self.repository.to_string_lossy()
             && mark.is_some_and(|mark| mark.trim() == agreement.mark.to_string());

@@ -17,18 +17,35 @@ impl Desk {
     }
 
     fn at(&self, path: &str) -> PathBuf {
-        self.dir.path().canonicalize().expect("it is there").join(path)
+        self.dir
+            .path()
+            .canonicalize()
+            .expect("it is there")
+            .join(path)
     }
 
     fn trust(&self, home: &str, pins: Vec<Digest>) -> Trust {
         let state = Root::open(&self.at("repo/.git/snapback")).expect("it opens");
-        let place = Place { folder: Some(self.at(home).join("snapback/trust")), pins, ..Place::default() };
-        Trust::new(place, &self.at("repo/.git"), &self.at("repo"), Arc::new(state))
+        let place = Place {
+            folder: Some(self.at(home).join("snapback/trust")),
+            pins,
+            ..Place::default()
+        };
+        Trust::new(
+            place,
+            &self.at("repo/.git"),
+            &self.at("repo"),
+            Arc::new(state),
+        )
     }
 
     fn file(&self) -> PathBuf {
         let mut files = fs::read_dir(self.at("home/snapback/trust")).expect("it lists");
-        files.next().expect("there is one").expect("it lists").path()
+        files
+            .next()
+            .expect("there is one")
+            .expect("it lists")
+            .path()
     }
 }
 
@@ -49,14 +66,25 @@ fn only_what_was_agreed_to_may_run_and_a_changed_command_is_asked_for_again() {
     let all = [command("a"), command("b")];
     let trust = desk.trust("home", Vec::new());
     assert!(!trust.permits(&all[0], &all));
-    trust.agree(&all[..1], &all, Timestamp::UNIX_EPOCH).expect("there is room");
-    assert_eq!(trust.states_of(&all, &all).iter().map(|state| state.trusted).collect::<Vec<_>>(), [true, false]);
+    trust
+        .agree(&all[..1], &all, Timestamp::UNIX_EPOCH)
+        .expect("there is room");
+    assert_eq!(
+        trust
+            .states_of(&all, &all)
+            .iter()
+            .map(|state| state.trusted)
+            .collect::<Vec<_>>(),
+        [true, false]
+    );
     let fresh = desk.trust("home", Vec::new());
     assert!(fresh.permits(&all[0], &all) && !fresh.permits(&all[1], &all));
     assert_eq!(Error::NotTrusted(all[1..].to_vec()).kind().exit_code(), 6);
     // A command that went and came back is asked for again, once somebody agreed in between.
     let now = [command("c")];
-    fresh.agree(&now, &now, Timestamp::UNIX_EPOCH).expect("there is room");
+    fresh
+        .agree(&now, &now, Timestamp::UNIX_EPOCH)
+        .expect("there is room");
     assert!(!fresh.permits(&all[0], &all));
     assert!(fresh.revoke().expect("it is ours") && !fresh.revoke().expect("it is gone"));
     assert!(!fresh.permits(&now[0], &now));
@@ -66,16 +94,35 @@ fn only_what_was_agreed_to_may_run_and_a_changed_command_is_asked_for_again() {
 fn files_are_private_and_nobody_elses_are_believed() {
     let desk = Desk::new();
     let all = [command("a")];
-    desk.trust("home", Vec::new()).agree(&all, &all, Timestamp::UNIX_EPOCH).expect("there is room");
-    let mode = |path: PathBuf| fs::metadata(path).expect("it is there").permissions().mode() & 0o7777;
-    assert_eq!((mode(desk.at("home/snapback/trust")), mode(desk.file())), (0o700, 0o600));
+    desk.trust("home", Vec::new())
+        .agree(&all, &all, Timestamp::UNIX_EPOCH)
+        .expect("there is room");
+    let mode = |path: PathBuf| {
+        fs::metadata(path)
+            .expect("it is there")
+            .permissions()
+            .mode()
+            & 0o7777
+    };
+    assert_eq!(
+        (mode(desk.at("home/snapback/trust")), mode(desk.file())),
+        (0o700, 0o600)
+    );
     assert_eq!(mode(desk.at("repo/.git/snapback/trust-mark")), 0o600);
-    for (path, bad, good) in [(desk.file(), 0o622, 0o600), (desk.at("home/snapback/trust"), 0o770, 0o700)] {
-        let set = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("it is ours");
+    for (path, bad, good) in [
+        (desk.file(), 0o622, 0o600),
+        (desk.at("home/snapback/trust"), 0o770, 0o700),
+    ] {
+        let set = |mode| {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("it is ours")
+        };
         set(bad);
         let trust = desk.trust("home", Vec::new());
         assert!(!trust.permits(&all[0], &all));
-        assert_eq!(trust.trouble().map(|error| error.kind().exit_code()), Some(12));
+        assert_eq!(
+            trust.trouble().map(|error| error.kind().exit_code()),
+            Some(12)
+        );
         set(good);
         assert!(desk.trust("home", Vec::new()).permits(&all[0], &all));
     }
@@ -85,13 +132,17 @@ fn files_are_private_and_nobody_elses_are_believed() {
 fn an_agreement_holds_for_one_repository_only() {
     let desk = Desk::new();
     let all = [command("a")];
-    desk.trust("home", Vec::new()).agree(&all, &all, Timestamp::UNIX_EPOCH).expect("there is room");
+    desk.trust("home", Vec::new())
+        .agree(&all, &all, Timestamp::UNIX_EPOCH)
+        .expect("there is room");
     // Another repository takes its place: the mark is not there, or is one that somebody made up.
     let mark = desk.at("repo/.git/snapback/trust-mark");
     let kept = fs::read(&mark).expect("it is there");
     let put = |bytes: &[u8]| {
         use std::io::Write;
-        fs::File::create(&mark).and_then(|mut file| file.write_all(bytes)).expect("it writes");
+        fs::File::create(&mark)
+            .and_then(|mut file| file.write_all(bytes))
+            .expect("it writes");
     };
     put(Digest::of(b"made up").to_string().as_bytes());
     assert!(!desk.trust("home", Vec::new()).permits(&all[0], &all));
@@ -99,7 +150,9 @@ fn an_agreement_holds_for_one_repository_only() {
     assert!(desk.trust("home", Vec::new()).permits(&all[0], &all));
     // Damage is no agreement.
     let bytes = fs::read(desk.file()).expect("it reads");
-    fs::File::create(desk.file()).and_then(|mut file| io::Write::write_all(&mut file, &bytes[..bytes.len() / 2])).expect("it writes");
+    fs::File::create(desk.file())
+        .and_then(|mut file| io::Write::write_all(&mut file, &bytes[..bytes.len() / 2]))
+        .expect("it writes");
     assert!(!desk.trust("home", Vec::new()).permits(&all[0], &all));
 }
 
@@ -108,10 +161,15 @@ fn no_agreement_is_kept_where_it_could_be_cloned() {
     let desk = Desk::new();
     let all = [command("a")];
     let inside = desk.trust("repo/state", Vec::new());
-    assert!(matches!(inside.agree(&all, &all, Timestamp::UNIX_EPOCH), Err(Error::PlaceInside(_))));
+    assert!(matches!(
+        inside.agree(&all, &all, Timestamp::UNIX_EPOCH),
+        Err(Error::PlaceInside(_))
+    ));
     assert!(!desk.at("repo/state").exists());
     // One that came with the clone does not count either.
-    desk.trust("home", Vec::new()).agree(&all, &all, Timestamp::UNIX_EPOCH).expect("there is room");
+    desk.trust("home", Vec::new())
+        .agree(&all, &all, Timestamp::UNIX_EPOCH)
+        .expect("there is room");
     assert!(
         crate::base::process::Command::new("cp", desk.dir.path())
             .arg("-r")
@@ -122,22 +180,37 @@ fn no_agreement_is_kept_where_it_could_be_cloned() {
             .succeeded()
     );
     assert!(!desk.trust("repo/state", Vec::new()).permits(&all[0], &all));
-    assert!(matches!(Trust { place: Place::default(), ..inside }.agree(&all, &all, Timestamp::UNIX_EPOCH), Err(Error::NoPlace)));
+    assert!(matches!(
+        Trust {
+            place: Place::default(),
+            ..inside
+        }
+        .agree(&all, &all, Timestamp::UNIX_EPOCH),
+        Err(Error::NoPlace)
+    ));
 }
 
 #[test]
 fn the_environment_pins_a_whole_set_and_nothing_less() {
     let desk = Desk::new();
     let all = [command("a"), command("b")];
-    let pins = |text: String| Place::of(|name| (name == "SNAPBACK_TRUST").then(|| text.clone().into())).pins;
+    let pins = |text: String| {
+        Place::of(|name| (name == "SNAPBACK_TRUST").then(|| text.clone().into())).pins
+    };
     let pinned = desk.trust("home", pins(format!("{}, junk", digest_of_all(&all))));
     assert!(all.iter().all(|command| pinned.permits(command, &all)));
-    assert!(!pinned.permits(&all[0], &all[..1]), "the configuration has other commands now");
+    assert!(
+        !pinned.permits(&all[0], &all[..1]),
+        "the configuration has other commands now"
+    );
     assert!(!pinned.permits(&command("c"), &all), "it is none of them");
     for junk in ["all", "1", "yes", "*", ""] {
         assert!(pins(junk.into()).is_empty(), "{junk}");
     }
     let folder = |home: &str| Place::of(|name| (name == "HOME").then(|| home.into())).folder;
-    assert_eq!(folder("/h"), Some(PathBuf::from("/h/.local/state/snapback/trust")));
+    assert_eq!(
+        folder("/h"),
+        Some(PathBuf::from("/h/.local/state/snapback/trust"))
+    );
     assert_eq!(folder("relative"), None);
 }

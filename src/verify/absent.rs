@@ -20,7 +20,11 @@ pub struct Absent {
 impl Absent {
     /// Of a release; `is_own` when it was made here.
     pub fn of(git: &Repo, is_own: bool) -> Self {
-        Self { objects: git.may_lack_objects(), lfs: git.may_lack_lfs(), store: !is_own }
+        Self {
+            objects: git.may_lack_objects(),
+            lfs: git.may_lack_lfs(),
+            store: !is_own,
+        }
     }
 
     /// True for what git said of something that should be here and is not.
@@ -40,14 +44,21 @@ impl Absent {
     /// True for a failure that says only that something is elsewhere.
     pub fn explains(self, failure: &Failure) -> bool {
         let in_git = |error: &git::Error| {
-            matches!(error, git::Error::MissingObject { .. } | git::Error::MissingLfs { .. }) && !self.is_lost_in_git(error)
+            matches!(
+                error,
+                git::Error::MissingObject { .. } | git::Error::MissingLfs { .. }
+            ) && !self.is_lost_in_git(error)
         };
         failure.find_cause().is_some_and(in_git)
-            || failure.find_cause().is_some_and(|error| matches!(error, store::Error::Missing(_)) && self.store)
+            || failure
+                .find_cause()
+                .is_some_and(|error| matches!(error, store::Error::Missing(_)) && self.store)
     }
 }
 
 /// How a store's objects come into a clone.
 pub fn copy_store() -> Hint {
-    Hint::say("in a clone: copy the folder .git/snapback/store from the repository that made the release")
+    Hint::say(
+        "in a clone: copy the folder .git/snapback/store from the repository that made the release",
+    )
 }

@@ -70,7 +70,9 @@ impl Fault for Error {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Failed { what, .. } | Self::TimeLimit { what, .. } => {
-                vec![Hint::say(format!("run it by hand in the task's folder, then correct `{what}` in snapback.yaml"))]
+                vec![Hint::say(format!(
+                    "run it by hand in the task's folder, then correct `{what}` in snapback.yaml"
+                ))]
             }
             Self::Cancelled { source, .. } => source.hints(),
         }
@@ -78,27 +80,63 @@ impl Fault for Error {
 }
 
 /// Stops the running task. With `despite_cancel` a signal does not interrupt it.
-pub fn stop(spec: &CommandSpec, dir: &Path, variables: &Variables, despite_cancel: bool) -> Result<Ran, Error> {
+pub fn stop(
+    spec: &CommandSpec,
+    dir: &Path,
+    variables: &Variables,
+    despite_cancel: bool,
+) -> Result<Ran, Error> {
     run("stop", spec, shell(spec, dir), variables, despite_cancel)
 }
 
 /// Starts the task; what it leaves running lives on. With `despite_cancel` a signal does not
 /// interrupt it: for putting things back.
-pub fn start(spec: &CommandSpec, dir: &Path, variables: &Variables, despite_cancel: bool) -> Result<Ran, Error> {
-    run("start", spec, shell(spec, dir).may_daemonise(), variables, despite_cancel)
+pub fn start(
+    spec: &CommandSpec,
+    dir: &Path,
+    variables: &Variables,
+    despite_cancel: bool,
+) -> Result<Ran, Error> {
+    run(
+        "start",
+        spec,
+        shell(spec, dir).may_daemonise(),
+        variables,
+        despite_cancel,
+    )
 }
 
 /// Runs a stop or start command.
-fn run(what: &'static str, spec: &CommandSpec, command: Command, variables: &Variables, despite_cancel: bool) -> Result<Ran, Error> {
-    let command = if despite_cancel { command.despite_cancel() } else { command };
+fn run(
+    what: &'static str,
+    spec: &CommandSpec,
+    command: Command,
+    variables: &Variables,
+    despite_cancel: bool,
+) -> Result<Ran, Error> {
+    let command = if despite_cancel {
+        command.despite_cancel()
+    } else {
+        command
+    };
     let ended = match command.run() {
         Ok(ended) => ended,
-        Err(process::Error::Cancelled { source, .. }) => return Err(Error::Cancelled { what, source }),
-        Err(error) => return Err(Error::Failed { what, evidence: vec![variables.line(&error.to_string())] }),
+        Err(process::Error::Cancelled { source, .. }) => {
+            return Err(Error::Cancelled { what, source });
+        }
+        Err(error) => {
+            return Err(Error::Failed {
+                what,
+                evidence: vec![variables.line(&error.to_string())],
+            });
+        }
     };
     let evidence = evidence(spec, &ended, variables);
     match ended.status {
-        Exit::Code(0) => Ok(Ran { evidence, duration_ms: millis(ended.duration) }),
+        Exit::Code(0) => Ok(Ran {
+            evidence,
+            duration_ms: millis(ended.duration),
+        }),
         Exit::TimedOut => Err(Error::TimeLimit { what, evidence }),
         Exit::Code(_) | Exit::Signal(_) => Err(Error::Failed { what, evidence }),
     }
@@ -115,13 +153,25 @@ pub struct Around<'a> {
 
 impl Around<'_> {
     fn put(&self, command: Command) -> Command {
-        let command = self.set.iter().fold(command, |command, (name, value)| command.env(name, value));
-        self.offline.map_or_else(|| command.clone(), |offline| offline.around(command.clone()))
+        let command = self
+            .set
+            .iter()
+            .fold(command, |command, (name, value)| command.env(name, value));
+        self.offline.map_or_else(
+            || command.clone(),
+            |offline| offline.around(command.clone()),
+        )
     }
 }
 
 /// A check that passes when the command exits 0.
-pub(super) fn check(id: String, level: u8, spec: &CommandSpec, dir: &Path, variables: &Variables) -> Result<Check, Cancelled> {
+pub(super) fn check(
+    id: String,
+    level: u8,
+    spec: &CommandSpec,
+    dir: &Path,
+    variables: &Variables,
+) -> Result<Check, Cancelled> {
     check_around(id, level, spec, dir, variables, &Around::default())
 }
 
@@ -153,8 +203,18 @@ pub(super) fn check_around(
         }
         Err(process::Error::Cancelled { source, .. }) => Err(source),
         Err(error) => {
-            let evidence = vec![format!("command: {}", variables.line(&spec.run)), variables.line(&error.to_string())];
-            Ok(Check { id, level, status: Status::Inconclusive, evidence, duration_ms: 0, hints: Vec::new() })
+            let evidence = vec![
+                format!("command: {}", variables.line(&spec.run)),
+                variables.line(&error.to_string()),
+            ];
+            Ok(Check {
+                id,
+                level,
+                status: Status::Inconclusive,
+                evidence,
+                duration_ms: 0,
+                hints: Vec::new(),
+            })
         }
     }
 }
@@ -174,7 +234,12 @@ fn evidence(spec: &CommandSpec, ended: &Ended, variables: &Variables) -> Vec<Str
         Exit::TimedOut => format!("killed: its time limit of {:?} passed", spec.timeout),
     };
     let mut lines = vec![format!("command: {}", variables.line(&spec.run)), how];
-    lines.extend(variables.last_lines(whole_lines(ended), OUTPUT_LINES).into_iter().map(|line| format!("| {line}")));
+    lines.extend(
+        variables
+            .last_lines(whole_lines(ended), OUTPUT_LINES)
+            .into_iter()
+            .map(|line| format!("| {line}")),
+    );
     lines
 }
 
@@ -186,7 +251,10 @@ fn whole_lines(ended: &Ended) -> &[u8] {
     }
     let after_mark = ended.stdout.rfind(b" bytes left out]\n").unwrap_or(0);
     // Past the mark's own line, and past the line that the cut went through.
-    ended.stdout[after_mark..].splitn(3, |byte| *byte == b'\n').nth(2).unwrap_or_default()
+    ended.stdout[after_mark..]
+        .splitn(3, |byte| *byte == b'\n')
+        .nth(2)
+        .unwrap_or_default()
 }
 
 /// Whole milliseconds.
@@ -201,7 +269,10 @@ mod tests {
     use super::*;
 
     fn spec(run: &str) -> CommandSpec {
-        CommandSpec { run: run.into(), timeout: Duration::from_secs(20) }
+        CommandSpec {
+            run: run.into(),
+            timeout: Duration::from_secs(20),
+        }
     }
 
     fn folder() -> tempfile::TempDir {
@@ -211,16 +282,29 @@ mod tests {
     #[test]
     fn start_leaves_a_service_running_and_stop_ends_it() {
         let (dir, none) = (folder(), Variables::default());
-        let ran = start(&spec("(while :; do sleep 0.05; done) & echo $! > pid; echo started"), dir.path(), &none, false);
-        assert_eq!(ran.expect("it starts").evidence[1..], ["exit 0", "| started"]);
-        stop(&spec("kill $(cat pid)"), dir.path(), &none, true).expect("the service was still there");
+        let ran = start(
+            &spec("(while :; do sleep 0.05; done) & echo $! > pid; echo started"),
+            dir.path(),
+            &none,
+            false,
+        );
+        assert_eq!(
+            ran.expect("it starts").evidence[1..],
+            ["exit 0", "| started"]
+        );
+        stop(&spec("kill $(cat pid)"), dir.path(), &none, true)
+            .expect("the service was still there");
         let begin = Instant::now();
         let stat = || {
             let pid = std::fs::read_to_string(dir.path().join("pid")).expect("it is written");
-            std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_else(|_| ") Z".into())
+            std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()))
+                .unwrap_or_else(|_| ") Z".into())
         };
         while !stat().contains(") Z") {
-            assert!(begin.elapsed() < Duration::from_secs(5), "it is still running");
+            assert!(
+                begin.elapsed() < Duration::from_secs(5),
+                "it is still running"
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -228,13 +312,32 @@ mod tests {
     #[test]
     fn failures_say_what_was_seen_without_secrets() {
         let variables = Variables::of([("TOKEN".to_string(), OsString::from("s3cret"))]);
-        let error = stop(&spec("echo token s3cret >&2; exit 3"), folder().path(), &variables, false).expect_err("it fails");
+        let error = stop(
+            &spec("echo token s3cret >&2; exit 3"),
+            folder().path(),
+            &variables,
+            false,
+        )
+        .expect_err("it fails");
         assert_eq!(error.kind(), Kind::Missing);
-        assert_eq!(error.to_string(), "the stop command failed: command: echo token *** >&2; exit 3; exit 3; | token ***");
-        let slow = CommandSpec { run: "sleep 300".into(), timeout: Duration::from_millis(100) };
-        let error = start(&slow, folder().path(), &variables, false).expect_err("it takes too long");
+        assert_eq!(
+            error.to_string(),
+            "the stop command failed: command: echo token *** >&2; exit 3; exit 3; | token ***"
+        );
+        let slow = CommandSpec {
+            run: "sleep 300".into(),
+            timeout: Duration::from_millis(100),
+        };
+        let error =
+            start(&slow, folder().path(), &variables, false).expect_err("it takes too long");
         assert_eq!(error.kind(), Kind::TimeLimit);
-        let error = start(&spec("true"), Path::new("/no/such/folder"), &variables, false).expect_err("there is no folder");
+        let error = start(
+            &spec("true"),
+            Path::new("/no/such/folder"),
+            &variables,
+            false,
+        )
+        .expect_err("there is no folder");
         assert!(error.to_string().contains("/no/such/folder"), "{error}");
     }
 

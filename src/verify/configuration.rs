@@ -20,10 +20,14 @@ pub struct Said {
 }
 
 /// The versions agree. A registry or configuration that is silent is inconclusive for releases
-/// made by snapback, and skipped for adopted ones, whose tags are older than both. All tasks share the
-/// registry, so what cannot be read there is no fault of the version.
+/// made by snapback, and skipped for adopted ones, whose tags are older than both. All tasks share
+/// the registry, so what cannot be read there is no fault of the version.
 pub fn versions(expected: &Version, said: &Said, adopted: bool) -> Vec<Check> {
-    let mut checks: Vec<Check> = said.is_registry_left.then(|| registry_left(said)).into_iter().collect();
+    let mut checks: Vec<Check> = said
+        .is_registry_left
+        .then(|| registry_left(said))
+        .into_iter()
+        .collect();
     let checking = Checking::begin(2, "configuration.versions");
     let mut worst = Status::Pass;
     let mut evidence = Vec::new();
@@ -33,21 +37,37 @@ pub fn versions(expected: &Version, said: &Said, adopted: bool) -> Vec<Check> {
             Ok(Some(version)) if version == expected => Status::Pass,
             Ok(Some(version)) => {
                 evidence.push(format!("the {who} says {version}, expected {expected}"));
-                if adopted && who == "config" { Status::Skipped } else { Status::Fail }
+                if adopted && who == "config" {
+                    Status::Skipped
+                } else {
+                    Status::Fail
+                }
             }
             Ok(None) => {
                 evidence.push(format!("the {who} names no version"));
-                if adopted { Status::Skipped } else { Status::Inconclusive }
+                if adopted {
+                    Status::Skipped
+                } else {
+                    Status::Inconclusive
+                }
             }
             Err(why) => {
                 evidence.push(format!("the {who} cannot be read: {why}"));
-                if who == "registry" { Status::Inconclusive } else { Status::Fail }
+                if who == "registry" {
+                    Status::Inconclusive
+                } else {
+                    Status::Fail
+                }
             }
         };
         worst = worst.max(status);
     }
     if worst == Status::Pass {
-        let registry = if said.is_registry_left { "" } else { "registry = " };
+        let registry = if said.is_registry_left {
+            ""
+        } else {
+            "registry = "
+        };
         evidence.push(format!("{registry}config = manifest = tag = {expected}"));
     }
     checks.push(checking.end(worst, evidence));
@@ -56,11 +76,24 @@ pub fn versions(expected: &Version, said: &Said, adopted: bool) -> Vec<Check> {
 
 /// What commands made worse, or others while they ran, of what was looked at before.
 pub fn worse(before: &[Check], now: Vec<Check>) -> Option<Check> {
-    let was = |id: &str| before.iter().filter(|check| check.id == id).map(|check| check.status).max();
-    let worse: Vec<Check> =
-        now.into_iter().filter(|check| check.status > Status::Skipped && was(&check.id).is_none_or(|was| check.status > was)).collect();
+    let was = |id: &str| {
+        before
+            .iter()
+            .filter(|check| check.id == id)
+            .map(|check| check.status)
+            .max()
+    };
+    let worse: Vec<Check> = now
+        .into_iter()
+        .filter(|check| {
+            check.status > Status::Skipped && was(&check.id).is_none_or(|was| check.status > was)
+        })
+        .collect();
     let status = worse.iter().map(|check| check.status).max()?;
-    let said = worse.into_iter().flat_map(|check| check.evidence).map(|line| format!("while the commands ran: {line}"));
+    let said = worse
+        .into_iter()
+        .flat_map(|check| check.evidence)
+        .map(|line| format!("while the commands ran: {line}"));
     Some(Checking::begin(2, "configuration.after").end(status, said.collect()))
 }
 
@@ -71,7 +104,10 @@ fn registry_left(said: &Said) -> Check {
         Ok(None) => "it names no version".into(),
         Err(why) => format!("it cannot be read: {why}"),
     };
-    Checking::begin(2, "configuration.registry").end(Status::Skipped, vec![format!("the registry stays as it is: {says}")])
+    Checking::begin(2, "configuration.registry").end(
+        Status::Skipped,
+        vec![format!("the registry stays as it is: {says}")],
+    )
 }
 
 /// The lock files are those that were recorded.
@@ -79,15 +115,25 @@ pub fn lockfiles(tree: &dyn Fs, manifest: &Manifest, converter: &Converter) -> C
     let checking = Checking::begin(2, "configuration.lockfiles");
     let files = &manifest.dependencies.lockfiles;
     if files.is_empty() {
-        return checking.end(Status::Skipped, vec!["the release has no lock files".into()]);
+        return checking.end(
+            Status::Skipped,
+            vec!["the release has no lock files".into()],
+        );
     }
-    // What lies outside the task no rollback brings back, so a difference is told and is no failure.
+    // What lies outside the task no rollback brings back, so a difference is told and is no
+    // failure.
     let mut outside = Vec::new();
     let mut problems = Vec::new();
     for file in files {
-        let problems = if manifest.file(&file.path).is_some() { &mut problems } else { &mut outside };
+        let problems = if manifest.file(&file.path).is_some() {
+            &mut problems
+        } else {
+            &mut outside
+        };
         let mut bytes = Vec::new();
-        let read = tree.open(&file.path).and_then(|mut reader| std::io::Read::read_to_end(&mut reader, &mut bytes));
+        let read = tree
+            .open(&file.path)
+            .and_then(|mut reader| std::io::Read::read_to_end(&mut reader, &mut bytes));
         match read {
             Err(error) => problems.push(format!("{}: {error}", file.path)),
             Ok(_) if Digest::of(&bytes) == file.checksum => {}
@@ -98,7 +144,9 @@ pub fn lockfiles(tree: &dyn Fs, manifest: &Manifest, converter: &Converter) -> C
         }
     }
     if problems.is_empty() && !outside.is_empty() {
-        let said = outside.into_iter().map(|problem| format!("{problem}; it is not part of the task"));
+        let said = outside
+            .into_iter()
+            .map(|problem| format!("{problem}; it is not part of the task"));
         return checking.end(Status::Skipped, said.collect());
     }
     problems.extend(outside);

@@ -29,7 +29,11 @@ pub struct Variables {
 impl Variables {
     /// Reads those with these names from the environment of this process.
     pub fn read<'a>(names: impl IntoIterator<Item = &'a String>) -> Self {
-        let mut own = Self::of(names.into_iter().filter_map(|name| Some((name.clone(), std::env::var_os(name)?))));
+        let mut own = Self::of(
+            names
+                .into_iter()
+                .filter_map(|name| Some((name.clone(), std::env::var_os(name)?))),
+        );
         own.hidden.extend(secret::of_environment());
         own.sort();
         own
@@ -38,7 +42,10 @@ impl Variables {
     /// Takes names and values.
     pub fn of(values: impl IntoIterator<Item = (String, OsString)>) -> Self {
         let values: BTreeMap<_, _> = values.into_iter().collect();
-        let hidden = values.values().flat_map(|value| secret::parts(value)).collect();
+        let hidden = values
+            .values()
+            .flat_map(|value| secret::parts(value))
+            .collect();
         let mut own = Self { values, hidden };
         own.sort();
         own
@@ -46,7 +53,8 @@ impl Variables {
 
     /// The longest first, for one value may hold another.
     fn sort(&mut self) {
-        self.hidden.sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
+        self.hidden
+            .sort_by(|a, b| b.len().cmp(&a.len()).then(a.cmp(b)));
         self.hidden.dedup();
     }
 
@@ -68,8 +76,15 @@ impl Variables {
     /// The last `most` lines of an output that may be shown.
     pub fn last_lines(&self, output: &[u8], most: usize) -> Vec<String> {
         let clean = self.secret_free(output);
-        let lines: Vec<&[u8]> = clean.lines().map(ByteSlice::trim_end).filter(|line| !line.is_empty()).collect();
-        lines[lines.len().saturating_sub(most)..].iter().map(|line| cut(&escape(line))).collect()
+        let lines: Vec<&[u8]> = clean
+            .lines()
+            .map(ByteSlice::trim_end)
+            .filter(|line| !line.is_empty())
+            .collect();
+        lines[lines.len().saturating_sub(most)..]
+            .iter()
+            .map(|line| cut(&escape(line)))
+            .collect()
     }
 }
 
@@ -96,14 +111,29 @@ mod tests {
     use super::*;
 
     fn variables(values: &[(&str, &str)]) -> Variables {
-        Variables::of(values.iter().map(|(name, value)| (name.to_string(), OsString::from(value))))
+        Variables::of(
+            values
+                .iter()
+                .map(|(name, value)| (name.to_string(), OsString::from(value))),
+        )
     }
 
     #[test]
     fn values_are_hidden_and_short_ones_are_not() {
-        let variables = variables(&[("TOKEN", "s3cret"), ("LONG", "s3cret-and-more"), ("KEY", "-----\nabcd1234\n"), ("DEBUG", "1")]);
-        assert_eq!(variables.line("a s3cret, s3cret-and-more 1\n"), "a ***, *** 1\\n");
-        assert_eq!(variables.last_lines(b"x\nabcd1234\n\n\x1b[31mend  \n", 2), ["***", "\\u{1b}[31mend"]);
+        let variables = variables(&[
+            ("TOKEN", "s3cret"),
+            ("LONG", "s3cret-and-more"),
+            ("KEY", "-----\nabcd1234\n"),
+            ("DEBUG", "1"),
+        ]);
+        assert_eq!(
+            variables.line("a s3cret, s3cret-and-more 1\n"),
+            "a ***, *** 1\\n"
+        );
+        assert_eq!(
+            variables.last_lines(b"x\nabcd1234\n\n\x1b[31mend  \n", 2),
+            ["***", "\\u{1b}[31mend"]
+        );
     }
 
     #[test]
@@ -119,6 +149,8 @@ mod tests {
     fn the_environment_is_read() {
         let names = ["PATH".to_string(), "NO_SUCH_VARIABLE_HERE".to_string()];
         let variables = Variables::read(&names);
-        assert!(variables.get("PATH").is_some() && variables.get("NO_SUCH_VARIABLE_HERE").is_none());
+        assert!(
+            variables.get("PATH").is_some() && variables.get("NO_SUCH_VARIABLE_HERE").is_none()
+        );
     }
 }

@@ -33,7 +33,9 @@ pub enum Trouble {
 
 /// True when a failure is one of an object that should be here and is not.
 fn is_lost(failure: &Failure, git: &git::Repo) -> bool {
-    failure.find::<git::Error>().is_some_and(|error| Absent::of(git, true).is_lost_in_git(error))
+    failure
+        .find::<git::Error>()
+        .is_some_and(|error| Absent::of(git, true).is_lost_in_git(error))
 }
 
 /// Most lines of evidence that a check keeps.
@@ -63,8 +65,14 @@ impl Commands {
         match self {
             Self::Run => None,
             Self::LeftOut => Some((Status::Skipped, "not run: --no-commands")),
-            Self::NotTrusted => Some((Status::Inconclusive, "not run: nobody agreed to this command; see `snapback trust`")),
-            Self::OtherFiles => Some((Status::Skipped, "not run: files of the work tree were changed meanwhile")),
+            Self::NotTrusted => Some((
+                Status::Inconclusive,
+                "not run: nobody agreed to this command; see `snapback trust`",
+            )),
+            Self::OtherFiles => Some((
+                Status::Skipped,
+                "not run: files of the work tree were changed meanwhile",
+            )),
         }
     }
 }
@@ -79,7 +87,11 @@ pub struct Checking {
 impl Checking {
     /// Begins a check. `id` is `<level word>.<what>`.
     pub fn begin(level: u8, id: &'static str) -> Self {
-        Self { id, level, begun: Instant::now() }
+        Self {
+            id,
+            level,
+            begun: Instant::now(),
+        }
     }
 
     /// Ends it.
@@ -90,11 +102,18 @@ impl Checking {
             evidence.push(format!("… and {more} more"));
         }
         let duration_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Check { id: self.id.into(), level: self.level, status, evidence, duration_ms, hints: Vec::new() }
+        Check {
+            id: self.id.into(),
+            level: self.level,
+            status,
+            evidence,
+            duration_ms,
+            hints: Vec::new(),
+        }
     }
 
-    /// Ends it by what kept it from being made. Only what was seen to be wrong fails it; what is not
-    /// here, or may not be read, proves nothing. What stops the whole program stays a failure.
+    /// Ends it by what kept it from being made. Only what was seen to be wrong fails it; what is
+    /// not here, or may not be read, proves nothing. What stops the whole program stays a failure.
     pub fn unmade(self, failure: Failure, git: &git::Repo) -> Result<Check, Failure> {
         let status = match failure.kind() {
             Kind::Cancelled(_) | Kind::TimeLimit | Kind::Bug => return Err(failure),
@@ -102,10 +121,14 @@ impl Checking {
             _ if is_lost(&failure, git) => Status::Fail,
             _ => Status::Inconclusive,
         };
-        Ok(Check { hints: failure.hints(), ..self.end(status, failure.chain()) })
+        Ok(Check {
+            hints: failure.hints(),
+            ..self.end(status, failure.chain())
+        })
     }
 
-    /// Ends it by its troubles: failed when one is bad, inconclusive when some could not be looked at.
+    /// Ends it by its troubles: failed when one is bad, inconclusive when some could not be looked
+    /// at.
     pub fn weigh(self, troubles: Vec<Trouble>, proof: String) -> Check {
         let (mut bad, mut unread) = (Vec::new(), Vec::new());
         for trouble in troubles {
@@ -125,6 +148,10 @@ impl Checking {
 
     /// Ends it as failed when there are problems, else as passed with one line of evidence.
     pub fn judge(self, problems: Vec<String>, proof: String) -> Check {
-        if problems.is_empty() { self.end(Status::Pass, vec![proof]) } else { self.end(Status::Fail, problems) }
+        if problems.is_empty() {
+            self.end(Status::Pass, vec![proof])
+        } else {
+            self.end(Status::Fail, problems)
+        }
     }
 }

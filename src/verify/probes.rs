@@ -51,7 +51,11 @@ pub(super) fn http(url: &str, limit: Duration) -> Result<Outcome, Cancelled> {
         Ok(address) => address,
         Err(why) => return Ok((Status::Inconclusive, format!("HTTP probe: {why}"))),
     };
-    let shown = format!("http://{}{}", address.authority, address.path.split('?').next().unwrap_or_default());
+    let shown = format!(
+        "http://{}{}",
+        address.authority,
+        address.path.split('?').next().unwrap_or_default()
+    );
     let outcome = within(limit, move |until| {
         let sockets = match look_up(&address.host, address.port) {
             Ok(sockets) => sockets,
@@ -72,15 +76,32 @@ pub(super) fn disk_free(dir: &Path, bytes: u64) -> Outcome {
     match rustix::fs::statvfs(dir) {
         Ok(stat) => {
             let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-            let status = if free >= bytes { Status::Pass } else { Status::Fail };
-            (status, format!("disk: {} free, {} needed", text::size(free), text::size(bytes)))
+            let status = if free >= bytes {
+                Status::Pass
+            } else {
+                Status::Fail
+            };
+            (
+                status,
+                format!(
+                    "disk: {} free, {} needed",
+                    text::size(free),
+                    text::size(bytes)
+                ),
+            )
         }
-        Err(error) => (Status::Inconclusive, format!("disk: {}", io::Error::from(error))),
+        Err(error) => (
+            Status::Inconclusive,
+            format!("disk: {}", io::Error::from(error)),
+        ),
     }
 }
 
 /// Runs network work in a thread of its own, for neither a name look-up nor a signal waits.
-fn within(limit: Duration, work: impl FnOnce(Instant) -> Outcome + Send + 'static) -> Result<Outcome, Cancelled> {
+fn within(
+    limit: Duration,
+    work: impl FnOnce(Instant) -> Outcome + Send + 'static,
+) -> Result<Outcome, Cancelled> {
     let until = Instant::now() + limit;
     let (sender, receiver) = mpsc::channel();
     // The thread is not joined: it ends by itself when its own time limits pass.
@@ -93,8 +114,12 @@ fn within(limit: Duration, work: impl FnOnce(Instant) -> Outcome + Send + 'stati
         match receiver.recv_timeout(left.min(PAUSE)) {
             Ok(outcome) => return Ok(outcome),
             Err(mpsc::RecvTimeoutError::Timeout) if !left.is_zero() => {}
-            Err(mpsc::RecvTimeoutError::Timeout) => return Ok((Status::Fail, format!("no answer within {limit:?}"))),
-            Err(mpsc::RecvTimeoutError::Disconnected) => return Ok((Status::Inconclusive, "the probe itself failed".into())),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                return Ok((Status::Fail, format!("no answer within {limit:?}")));
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return Ok((Status::Inconclusive, "the probe itself failed".into()));
+            }
         }
     }
 }
@@ -118,7 +143,10 @@ fn repeat(until: Instant, mut attempt: impl FnMut() -> Attempt) -> Outcome {
 
 /// The addresses of a host.
 fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
-    match (host, port).to_socket_addrs().map(Iterator::collect::<Vec<_>>) {
+    match (host, port)
+        .to_socket_addrs()
+        .map(Iterator::collect::<Vec<_>>)
+    {
         Ok(addresses) if !addresses.is_empty() => Ok(addresses),
         Ok(_) => Err("the host has no address".into()),
         Err(error) => Err(format!("the host cannot be looked up: {error}")),
@@ -140,7 +168,11 @@ fn connect(addresses: &[SocketAddr], until: Instant) -> io::Result<TcpStream> {
 /// The time left; an error when there is none.
 fn time_left(until: Instant) -> io::Result<Duration> {
     let left = until.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+    if left.is_zero() {
+        Err(io::ErrorKind::TimedOut.into())
+    } else {
+        Ok(left)
+    }
 }
 
 /// A plain HTTP address.
@@ -153,25 +185,42 @@ struct Address {
 
 impl Address {
     fn parse(url: &str) -> Result<Self, &'static str> {
-        let rest = url.strip_prefix("http://").ok_or("only http:// can be asked; for anything else use a command, such as curl -f")?;
+        let rest = url
+            .strip_prefix("http://")
+            .ok_or("only http:// can be asked; for anything else use a command, such as curl -f")?;
         if !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("the address holds white space or characters that are not ASCII");
         }
         let rest = rest.split('#').next().unwrap_or_default();
-        let (authority, path) = rest.find(['/', '?']).map_or((rest, ""), |at| rest.split_at(at));
+        let (authority, path) = rest
+            .find(['/', '?'])
+            .map_or((rest, ""), |at| rest.split_at(at));
         if authority.contains('@') {
-            return Err("the address holds credentials; use a command that reads them from the environment");
+            return Err(
+                "the address holds credentials; use a command that reads them from the environment",
+            );
         }
         let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => (host, port.parse().map_err(|_| "the port is not a number")?),
+            Some((host, port)) if !port.contains(']') => {
+                (host, port.parse().map_err(|_| "the port is not a number")?)
+            }
             _ => (authority, 80),
         };
         let host = host.trim_matches(['[', ']']).to_string();
         if host.is_empty() {
             return Err("the address has no host");
         }
-        let path = if path.starts_with('/') { path.to_string() } else { format!("/{path}") };
-        Ok(Self { host, port, authority: authority.to_string(), path })
+        let path = if path.starts_with('/') {
+            path.to_string()
+        } else {
+            format!("/{path}")
+        };
+        Ok(Self {
+            host,
+            port,
+            authority: authority.to_string(),
+            path,
+        })
     }
 }
 
@@ -195,10 +244,12 @@ fn ask(address: &Address, sockets: &[SocketAddr], until: Instant) -> io::Result<
         }
         stream.set_read_timeout(Some(time_left(until)?))?;
         let mut chunk = [0; 4096];
-        let count = stream.read(&mut chunk).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
-            _ => error,
-        })?;
+        let count = stream
+            .read(&mut chunk)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+                _ => error,
+            })?;
         head.extend_from_slice(&chunk[..count]);
         if count == 0 || head.len() as u64 > HEAD {
             // A server may end after the status line, without a blank line.
@@ -211,9 +262,16 @@ fn ask(address: &Address, sockets: &[SocketAddr], until: Instant) -> io::Result<
 fn status_of(head: &[u8]) -> io::Result<u16> {
     let line = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let mut words = line.split(|byte| *byte == b' ');
-    let is_http = words.next().is_some_and(|word| word.starts_with(b"HTTP/1."));
-    let status = words.next().and_then(|word| std::str::from_utf8(word).ok()).and_then(|word| word.trim_end().parse().ok());
-    status.filter(|status| is_http && (100..1000).contains(status)).ok_or_else(|| io::Error::other("the answer is not HTTP"))
+    let is_http = words
+        .next()
+        .is_some_and(|word| word.starts_with(b"HTTP/1."));
+    let status = words
+        .next()
+        .and_then(|word| std::str::from_utf8(word).ok())
+        .and_then(|word| word.trim_end().parse().ok());
+    status
+        .filter(|status| is_http && (100..1000).contains(status))
+        .ok_or_else(|| io::Error::other("the answer is not HTTP"))
 }
 
 #[cfg(test)]

@@ -43,11 +43,19 @@ pub fn readiness(of: &Readiness<'_>) -> Result<Vec<Check>, Cancelled> {
         checks.push(of.probe(at + 1, probe)?);
     }
     let (status, seen) = if of.is_held {
-        (Status::Fail, "the version is held: it must not be brought back unnoticed")
+        (
+            Status::Fail,
+            "the version is held: it must not be brought back unnoticed",
+        )
     } else {
         (Status::Pass, "it is not held")
     };
-    checks.push(check("readiness.not_held", status, vec![seen.into()], Instant::now()));
+    checks.push(check(
+        "readiness.not_held",
+        status,
+        vec![seen.into()],
+        Instant::now(),
+    ));
     Ok(checks)
 }
 
@@ -56,29 +64,54 @@ impl Readiness<'_> {
     fn dependencies(&self) -> Check {
         let begin = Instant::now();
         let done = |status, evidence| check("readiness.dependencies", status, evidence, begin);
-        let from_lock = self.expected.python_source.as_ref().is_some_and(|source| self.is_lock_file(source));
+        let from_lock = self
+            .expected
+            .python_source
+            .as_ref()
+            .is_some_and(|source| self.is_lock_file(source));
         let recorded = self.expected.python_source.as_ref().filter(|_| !from_lock);
         let Some(venv) = self.task.venv.as_ref().or(recorded) else {
-            return done(Status::Skipped, vec!["the task has no environment of its own".into()]);
+            return done(
+                Status::Skipped,
+                vec!["the task has no environment of its own".into()],
+            );
         };
         if self.expected.python_source.is_none() {
-            return done(Status::Skipped, vec!["the release records no Python packages".into()]);
+            return done(
+                Status::Skipped,
+                vec!["the release records no Python packages".into()],
+            );
         }
         match check_installed(self.fs, venv, &self.expected.python_packages) {
-            Ok(None) => done(Status::Fail, vec![format!("the environment {venv} is missing")]),
+            Ok(None) => done(
+                Status::Fail,
+                vec![format!("the environment {venv} is missing")],
+            ),
             Ok(Some(difference)) => {
                 let (status, mut lines) = judge(&difference, from_lock);
                 if lines.is_empty() {
-                    lines.push(format!("{} in {venv} as recorded", text::count(self.expected.python_packages.len(), "package")));
+                    lines.push(format!(
+                        "{} in {venv} as recorded",
+                        text::count(self.expected.python_packages.len(), "package")
+                    ));
                 }
-                done(status, lines.iter().map(|line| self.variables.line(line)).collect())
+                done(
+                    status,
+                    lines.iter().map(|line| self.variables.line(line)).collect(),
+                )
             }
-            Err(error) => done(Status::Inconclusive, vec![self.variables.line(&error.to_string())]),
+            Err(error) => done(
+                Status::Inconclusive,
+                vec![self.variables.line(&error.to_string())],
+            ),
         }
     }
 
     fn is_lock_file(&self, path: &RelPath) -> bool {
-        self.expected.lockfiles.iter().any(|file| file.path == *path)
+        self.expected
+            .lockfiles
+            .iter()
+            .any(|file| file.path == *path)
     }
 
     /// The variables of the settings are set and not empty. Others that the sources mention are
@@ -86,11 +119,23 @@ impl Readiness<'_> {
     fn variables(&self) -> Check {
         let begin = Instant::now();
         let required = &self.task.environment_variables;
-        let others = self.expected.environment_variables.iter().filter(|name| !required.contains(name));
-        let missing = |name: &&String| self.variables.get(name).is_none_or(std::ffi::OsStr::is_empty);
+        let others = self
+            .expected
+            .environment_variables
+            .iter()
+            .filter(|name| !required.contains(name));
+        let missing = |name: &&String| {
+            self.variables
+                .get(name)
+                .is_none_or(std::ffi::OsStr::is_empty)
+        };
         let mut evidence = Vec::new();
         for name in required.iter().filter(missing) {
-            let how = if self.variables.get(name).is_some() { "empty" } else { "not set" };
+            let how = if self.variables.get(name).is_some() {
+                "empty"
+            } else {
+                "not set"
+            };
             evidence.push(format!("{name} is {how}"));
         }
         let status = match (evidence.is_empty(), required.is_empty()) {
@@ -101,11 +146,23 @@ impl Readiness<'_> {
         if status == Status::Pass {
             evidence.push(format!("{} variables are set", required.len()));
         }
-        evidence.extend(others.filter(missing).map(|name| format!("{name} is not set; the settings do not require it")));
+        evidence.extend(
+            others
+                .filter(missing)
+                .map(|name| format!("{name} is not set; the settings do not require it")),
+        );
         if evidence.is_empty() {
             evidence.push("the settings name no variables".into());
         }
-        check("readiness.variables", status, evidence.iter().map(|line| self.variables.line(line)).collect(), begin)
+        check(
+            "readiness.variables",
+            status,
+            evidence
+                .iter()
+                .map(|line| self.variables.line(line))
+                .collect(),
+            begin,
+        )
     }
 
     /// One probe of the settings.
@@ -117,32 +174,66 @@ impl Readiness<'_> {
             Probe::Http(..) => "http",
             Probe::DiskFree(_) => "disk",
         };
-        if let Some((status, why)) = self.commands.instead().filter(|_| !matches!(probe, Probe::DiskFree(_))) {
-            return Ok(check(&format!("readiness.{word}.{number}"), status, vec![why.into()], begin));
+        if let Some((status, why)) = self
+            .commands
+            .instead()
+            .filter(|_| !matches!(probe, Probe::DiskFree(_)))
+        {
+            return Ok(check(
+                &format!("readiness.{word}.{number}"),
+                status,
+                vec![why.into()],
+                begin,
+            ));
         }
         let (status, seen) = match probe {
             Probe::Command(spec) => {
                 let dir = self.work_tree.join(self.task.dir.as_os());
-                return commands::check(format!("readiness.command.{number}"), 4, spec, &dir, self.variables);
+                return commands::check(
+                    format!("readiness.command.{number}"),
+                    4,
+                    spec,
+                    &dir,
+                    self.variables,
+                );
             }
             Probe::Port(host, port, limit) => probes::port(host, *port, *limit)?,
             Probe::Http(url, limit) => probes::http(url, *limit)?,
             Probe::DiskFree(bytes) => probes::disk_free(self.work_tree, *bytes),
         };
-        Ok(check(&format!("readiness.{word}.{number}"), status, vec![self.variables.line(&seen)], begin))
+        Ok(check(
+            &format!("readiness.{word}.{number}"),
+            status,
+            vec![self.variables.line(&seen)],
+            begin,
+        ))
     }
 }
 
 /// The status for a difference. A lock file may list packages for other systems and extras, so
 /// only another version counts then.
 fn judge(difference: &deps::Difference, from_lock: bool) -> (Status, Vec<String>) {
-    let counts = if from_lock { !difference.different.is_empty() } else { !difference.is_empty() };
-    (if counts { Status::Fail } else { Status::Pass }, difference.lines())
+    let counts = if from_lock {
+        !difference.different.is_empty()
+    } else {
+        !difference.is_empty()
+    };
+    (
+        if counts { Status::Fail } else { Status::Pass },
+        difference.lines(),
+    )
 }
 
 /// A check of level 4 that began at a moment.
 fn check(id: &str, status: Status, evidence: Vec<String>, begin: Instant) -> Check {
-    Check { id: id.into(), level: 4, status, evidence: bounded(evidence), duration_ms: millis(begin.elapsed()), hints: Vec::new() }
+    Check {
+        id: id.into(),
+        level: 4,
+        status,
+        evidence: bounded(evidence),
+        duration_ms: millis(begin.elapsed()),
+        hints: Vec::new(),
+    }
 }
 
 #[cfg(test)]
@@ -189,22 +280,46 @@ mod tests {
             };
             let dir = tempfile::tempdir().expect("because tests can make folders");
             std::fs::create_dir_all(dir.path().join("tasks/T01")).expect("it creates");
-            Self { dir, task, expected: DependencyList::default(), variables: Variables::default(), is_held: false }
+            Self {
+                dir,
+                task,
+                expected: DependencyList::default(),
+                variables: Variables::default(),
+                is_held: false,
+            }
         }
 
         fn install(&self, name: &str, version: &str) {
-            let info = self.dir.path().join(format!("tasks/T01/.venv/lib/python3.12/site-packages/{name}-{version}.dist-info"));
+            let info = self.dir.path().join(format!(
+                "tasks/T01/.venv/lib/python3.12/site-packages/{name}-{version}.dist-info"
+            ));
             std::fs::create_dir_all(&info).expect("it creates");
             let mut file = std::fs::File::create(info.join("METADATA")).expect("it creates");
-            std::io::Write::write_all(&mut file, format!("Name: {name}\nVersion: {version}\n").as_bytes()).expect("it writes");
+            std::io::Write::write_all(
+                &mut file,
+                format!("Name: {name}\nVersion: {version}\n").as_bytes(),
+            )
+            .expect("it writes");
         }
 
         fn check(&self, id: &str) -> (Status, Vec<String>) {
             let fs = Root::open(self.dir.path()).expect("it opens");
-            let (task, expected, variables, work_tree) = (&self.task, &self.expected, &self.variables, self.dir.path());
-            let checks =
-                readiness(&Readiness { task, fs: &fs, work_tree, expected, is_held: self.is_held, variables, commands: Commands::Run });
-            let check = checks.expect("nobody cancels").into_iter().find(|check| check.id == id).expect("there is such a check");
+            let (task, expected, variables, work_tree) =
+                (&self.task, &self.expected, &self.variables, self.dir.path());
+            let checks = readiness(&Readiness {
+                task,
+                fs: &fs,
+                work_tree,
+                expected,
+                is_held: self.is_held,
+                variables,
+                commands: Commands::Run,
+            });
+            let check = checks
+                .expect("nobody cancels")
+                .into_iter()
+                .find(|check| check.id == id)
+                .expect("there is such a check");
             assert_eq!(check.level, 4);
             (check.status, check.evidence)
         }
@@ -216,13 +331,25 @@ mod tests {
         assert_eq!(place.check("readiness.dependencies").0, Status::Skipped);
         place.expected.python_packages = vec!["a==1".into(), "b==2".into()];
         place.expected.python_source = Some(RelPath::own("tasks/T01/.venv"));
-        assert_eq!(place.check("readiness.dependencies"), (Status::Fail, vec!["the environment tasks/T01/.venv is missing".into()]));
+        assert_eq!(
+            place.check("readiness.dependencies"),
+            (
+                Status::Fail,
+                vec!["the environment tasks/T01/.venv is missing".into()]
+            )
+        );
         place.install("a", "1");
-        assert_eq!(place.check("readiness.dependencies"), (Status::Fail, vec!["b==2 is missing".into()]));
+        assert_eq!(
+            place.check("readiness.dependencies"),
+            (Status::Fail, vec!["b==2 is missing".into()])
+        );
         place.install("b", "2");
         assert_eq!(place.check("readiness.dependencies").0, Status::Pass);
         place.install("c", "3");
-        assert_eq!(place.check("readiness.dependencies"), (Status::Fail, vec!["c==3 is extra".into()]));
+        assert_eq!(
+            place.check("readiness.dependencies"),
+            (Status::Fail, vec!["c==3 is extra".into()])
+        );
     }
 
     #[test]
@@ -232,11 +359,18 @@ mod tests {
         place.task.venv = Some(RelPath::own("tasks/T01/.venv"));
         place.expected.python_packages = vec!["a==1".into(), "only-windows==2".into()];
         place.expected.python_source = Some(lock.clone());
-        place.expected.lockfiles = vec![LockFile { path: lock, checksum: Digest::of(b""), unread: false }];
+        place.expected.lockfiles = vec![LockFile {
+            path: lock,
+            checksum: Digest::of(b""),
+            unread: false,
+        }];
         place.install("a", "1");
         assert_eq!(place.check("readiness.dependencies").0, Status::Pass);
         place.expected.python_packages = vec!["a==9".into()];
-        assert_eq!(place.check("readiness.dependencies"), (Status::Fail, vec!["a is 1, not 9".into()]));
+        assert_eq!(
+            place.check("readiness.dependencies"),
+            (Status::Fail, vec!["a is 1, not 9".into()])
+        );
     }
 
     #[test]
@@ -251,7 +385,13 @@ mod tests {
         assert_eq!(place.check("readiness.variables").1[0], "TOKEN is empty");
         place.variables = set("s3cret");
         let (status, evidence) = place.check("readiness.variables");
-        assert_eq!((status, evidence[1].as_str()), (Status::Pass, "DEBUG is not set; the settings do not require it"));
+        assert_eq!(
+            (status, evidence[1].as_str()),
+            (
+                Status::Pass,
+                "DEBUG is not set; the settings do not require it"
+            )
+        );
         assert!(!format!("{evidence:?}").contains("s3cret"));
     }
 
@@ -261,7 +401,10 @@ mod tests {
         let limit = Duration::from_millis(300);
         place.variables = Variables::of([("TOKEN".to_string(), OsString::from("s3cret"))]);
         place.task.probes = vec![
-            Probe::Command(CommandSpec { run: "echo s3cret; pwd; exit 1".into(), timeout: Duration::from_secs(20) }),
+            Probe::Command(CommandSpec {
+                run: "echo s3cret; pwd; exit 1".into(),
+                timeout: Duration::from_secs(20),
+            }),
             Probe::Http("https://example.invalid/".into(), limit),
             Probe::DiskFree(1),
             Probe::Port("s3cret\0".into(), 80, limit),

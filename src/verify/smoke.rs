@@ -18,7 +18,12 @@ use super::{
 
 /// Runs the smoke commands in the task's folder; one check a command (`smoke.1`, `smoke.2`, …),
 /// one skipped check when there is none. An error only when a signal asked to stop.
-pub fn smoke(specs: &[CommandSpec], dir: &Path, variables: &Variables, may: Commands) -> Result<Vec<Check>, Cancelled> {
+pub fn smoke(
+    specs: &[CommandSpec],
+    dir: &Path,
+    variables: &Variables,
+    may: Commands,
+) -> Result<Vec<Check>, Cancelled> {
     smoke_around(specs, dir, variables, may, &Around::default())
 }
 
@@ -43,12 +48,24 @@ pub fn smoke_around(
     }
     if let Some((status, why)) = may.instead() {
         let check = |(at, spec): (usize, &CommandSpec)| {
-            let evidence = vec![format!("command: {}", variables.line(&spec.run)), why.into()];
-            Check { id: format!("smoke.{}", at + 1), level: 3, status, evidence, duration_ms: 0, hints: Vec::new() }
+            let evidence = vec![
+                format!("command: {}", variables.line(&spec.run)),
+                why.into(),
+            ];
+            Check {
+                id: format!("smoke.{}", at + 1),
+                level: 3,
+                status,
+                evidence,
+                duration_ms: 0,
+                hints: Vec::new(),
+            }
         };
         return Ok(specs.iter().enumerate().map(check).collect());
     }
-    let check = |(at, spec)| commands::check_around(format!("smoke.{}", at + 1), 3, spec, dir, variables, around);
+    let check = |(at, spec)| {
+        commands::check_around(format!("smoke.{}", at + 1), 3, spec, dir, variables, around)
+    };
     specs.iter().enumerate().map(check).collect()
 }
 
@@ -60,21 +77,44 @@ mod tests {
     use Status::{Fail, Inconclusive, Pass};
 
     fn run(commands: &[&str], dir: &Path) -> Vec<Check> {
-        let spec = |run: &&str| CommandSpec { run: run.to_string(), timeout: Duration::from_millis(500) };
+        let spec = |run: &&str| CommandSpec {
+            run: run.to_string(),
+            timeout: Duration::from_millis(500),
+        };
         let variables = Variables::of([("TOKEN".to_string(), OsString::from("s3cret"))]);
-        smoke(&commands.iter().map(spec).collect::<Vec<_>>(), dir, &variables, Commands::Run).expect("nobody cancels")
+        smoke(
+            &commands.iter().map(spec).collect::<Vec<_>>(),
+            dir,
+            &variables,
+            Commands::Run,
+        )
+        .expect("nobody cancels")
     }
 
     #[test]
     fn each_end_has_its_status() {
         let dir = tempfile::tempdir().expect("because tests can make folders");
-        let commands = ["echo fine", "echo s3cret; exit 1", "kill -9 $$", "sleep 300", "no-such-command-here", "cat"];
+        let commands = [
+            "echo fine",
+            "echo s3cret; exit 1",
+            "kill -9 $$",
+            "sleep 300",
+            "no-such-command-here",
+            "cat",
+        ];
         let checks = run(&commands, dir.path());
         let statuses: Vec<_> = checks.iter().map(|check| check.status).collect();
         assert_eq!(statuses, [Pass, Fail, Fail, Fail, Inconclusive, Pass]);
         assert_eq!(checks[1].id, "smoke.2");
-        assert_eq!(checks[1].evidence, ["command: echo ***; exit 1", "exit 1", "| ***"]);
-        assert!(checks[3].evidence[1].contains("time limit"), "{:?}", checks[3].evidence);
+        assert_eq!(
+            checks[1].evidence,
+            ["command: echo ***; exit 1", "exit 1", "| ***"]
+        );
+        assert!(
+            checks[3].evidence[1].contains("time limit"),
+            "{:?}",
+            checks[3].evidence
+        );
         assert!(checks.iter().all(|check| check.level == 3));
     }
 
@@ -82,23 +122,39 @@ mod tests {
     fn only_the_last_lines_are_kept() {
         let dir = tempfile::tempdir().expect("because tests can make folders");
         let evidence = &run(&["seq 1 100"], dir.path())[0].evidence;
-        assert_eq!((evidence.len(), evidence[2].as_str(), evidence[21].as_str()), (22, "| 81", "| 100"));
+        assert_eq!(
+            (evidence.len(), evidence[2].as_str(), evidence[21].as_str()),
+            (22, "| 81", "| 100")
+        );
     }
 
     #[test]
     fn what_is_left_out_or_not_trusted_does_not_run() {
         let dir = tempfile::tempdir().expect("because tests can make folders");
-        let specs = [CommandSpec { run: "touch ran".into(), timeout: Duration::from_secs(20) }];
-        for (commands, status) in [(Commands::LeftOut, Status::Skipped), (Commands::NotTrusted, Inconclusive)] {
-            let checks = smoke(&specs, dir.path(), &Variables::default(), commands).expect("nobody cancels");
-            assert_eq!((checks.len(), checks[0].status, checks[0].id.as_str()), (1, status, "smoke.1"));
+        let specs = [CommandSpec {
+            run: "touch ran".into(),
+            timeout: Duration::from_secs(20),
+        }];
+        for (commands, status) in [
+            (Commands::LeftOut, Status::Skipped),
+            (Commands::NotTrusted, Inconclusive),
+        ] {
+            let checks =
+                smoke(&specs, dir.path(), &Variables::default(), commands).expect("nobody cancels");
+            assert_eq!(
+                (checks.len(), checks[0].status, checks[0].id.as_str()),
+                (1, status, "smoke.1")
+            );
             assert!(!dir.path().join("ran").exists(), "{commands:?}");
         }
     }
 
     #[test]
     fn what_could_not_run_is_never_a_pass() {
-        assert_eq!(run(&["true"], Path::new("/no/such/folder"))[0].status, Status::Inconclusive);
+        assert_eq!(
+            run(&["true"], Path::new("/no/such/folder"))[0].status,
+            Status::Inconclusive
+        );
         let none = run(&[], Path::new("/"));
         assert_eq!((none.len(), none[0].status), (1, Status::Skipped));
     }

@@ -1,5 +1,5 @@
-//! Mail to a server that is not ours: aiosmtpd, read by Python's own parser of messages. Skipped, with
-//! a word, where it is not installed (Debian: python3-aiosmtpd).
+//! Mail to a server that is not ours: aiosmtpd, read by Python's own parser of messages. Skipped,
+//! with a word, where it is not installed (Debian: python3-aiosmtpd).
 
 use std::{
     io::{BufRead, BufReader},
@@ -38,10 +38,18 @@ struct Server {
 impl Server {
     fn start() -> Option<Self> {
         let has = |python: &&str| {
-            Command::new(python).args(["-c", "import aiosmtpd"]).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+            Command::new(python)
+                .args(["-c", "import aiosmtpd"])
+                .stderr(Stdio::null())
+                .status()
+                .is_ok_and(|status| status.success())
         };
         let python = ["python3", "/usr/bin/python3"].into_iter().find(has)?;
-        let mut child = Command::new(python).args(["-c", SERVER]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = Command::new(python)
+            .args(["-c", SERVER])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let said = BufReader::new(child.stdout.take().unwrap());
         Some(Self { child, said })
     }
@@ -70,20 +78,34 @@ fn a_mail_arrives_at_aiosmtpd_as_text_and_html() {
     let port = server.line();
     let sandbox = Sandbox::new(1);
     sandbox.release("T01", "1.0.0");
-    let mail =
-        format!("email: {{server: 127.0.0.1, port: {port}, from: \"snapback <bot@example.org>\", to: [ops@example.org, b@example.org]}}");
-    sandbox.write("snapback.yaml", format!("version: 1\nalerts:\n  channels:\n    mail:\n      {mail}\n").as_bytes());
+    let mail = format!(
+        "email: {{server: 127.0.0.1, port: {port}, from: \"snapback <bot@example.org>\", to: [ops@example.org, b@example.org]}}"
+    );
+    sandbox.write(
+        "snapback.yaml",
+        format!("version: 1\nalerts:\n  channels:\n    mail:\n      {mail}\n").as_bytes(),
+    );
     sandbox.snapback(&["trust", "--yes"]).expect(0);
     sandbox.snapback(&["alert", "test"]).expect(0);
     let got: serde_json::Value = serde_json::from_str(&server.line()).unwrap();
-    assert_eq!((got["from"].as_str(), &got["to"]), (Some("bot@example.org"), &serde_json::json!(["ops@example.org", "b@example.org"])));
+    assert_eq!(
+        (got["from"].as_str(), &got["to"]),
+        (
+            Some("bot@example.org"),
+            &serde_json::json!(["ops@example.org", "b@example.org"])
+        )
+    );
     assert_eq!(got["defects"], serde_json::json!([]), "{got}");
     assert!(
-        got["id"].as_str().is_some_and(|id| id.starts_with('<')) && got["subject"].as_str().is_some_and(|text| !text.is_empty()),
+        got["id"].as_str().is_some_and(|id| id.starts_with('<'))
+            && got["subject"].as_str().is_some_and(|text| !text.is_empty()),
         "{got}"
     );
     for kind in ["text/plain", "text/html"] {
         let text = got["parts"][kind].as_str().unwrap();
-        assert!(text.contains("snapback alert answer") && text.contains("回退到上一个稳定版本"), "{kind}: {text}");
+        assert!(
+            text.contains("snapback alert answer") && text.contains("回退到上一个稳定版本"),
+            "{kind}: {text}"
+        );
     }
 }

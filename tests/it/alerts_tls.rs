@@ -15,24 +15,44 @@ const PASSWORD: &str = "CANARY-mail-password-5a5a";
 /// A repository with one channel; `ca` is the authority that is named besides the system's.
 fn called(ca: Option<&str>, channel: &str) -> Sandbox {
     let sandbox = Sandbox::new(1);
-    let ca = ca.map(|name| format!("  ca_file: {}/tests/fixtures/tls/{name}.pem\n", env!("CARGO_MANIFEST_DIR"))).unwrap_or_default();
-    fs::write(sandbox.at("snapback.yaml"), format!("version: 1\nalerts:\n{ca}  limit: 5s\n  channels:\n    it:\n      {channel}\n"))
-        .unwrap();
+    let ca = ca
+        .map(|name| {
+            format!(
+                "  ca_file: {}/tests/fixtures/tls/{name}.pem\n",
+                env!("CARGO_MANIFEST_DIR")
+            )
+        })
+        .unwrap_or_default();
+    fs::write(
+        sandbox.at("snapback.yaml"),
+        format!("version: 1\nalerts:\n{ca}  limit: 5s\n  channels:\n    it:\n      {channel}\n"),
+    )
+    .unwrap();
     sandbox.snapback(&["trust", "--yes"]).expect(0);
     sandbox
 }
 
 fn test(sandbox: &Sandbox) -> Ran {
     let mut command = sandbox.command(snapback_program());
-    command.env("HOOK_SIGN", HOOK).env("MAIL_PASSWORD", PASSWORD);
+    command
+        .env("HOOK_SIGN", HOOK)
+        .env("MAIL_PASSWORD", PASSWORD);
     let ran = finish(command.args(["alert", "test"]));
-    assert!(![HOOK, PASSWORD].iter().any(|secret| ran.stdout.contains(secret) || ran.stderr.contains(secret)), "{ran:?}");
+    assert!(
+        ![HOOK, PASSWORD]
+            .iter()
+            .any(|secret| ran.stdout.contains(secret) || ran.stderr.contains(secret)),
+        "{ran:?}"
+    );
     ran
 }
 
 /// A webhook on a server with this certificate.
 fn hook(server: &Http) -> String {
-    format!("webhook: {{url: \"https://localhost:{}/alerts\", secret_from: {{env: HOOK_SIGN}}}}", server.port)
+    format!(
+        "webhook: {{url: \"https://localhost:{}/alerts\", secret_from: {{env: HOOK_SIGN}}}}",
+        server.port
+    )
 }
 
 #[test]
@@ -48,10 +68,18 @@ fn a_webhook_by_https_arrives_when_the_authority_of_the_company_is_named() {
 #[test]
 fn nothing_is_told_to_an_https_server_that_nobody_vouches_for() {
     // Nobody knows its authority; another one is known; it is another server's certificate.
-    for (ca, certificate) in [(None, "here"), (Some("stranger"), "here"), (Some("company"), "elsewhere")] {
+    for (ca, certificate) in [
+        (None, "here"),
+        (Some("stranger"), "here"),
+        (Some("company"), "elsewhere"),
+    ] {
         let server = Http::secure("thanks", certificate);
         let ran = test(&called(ca, &hook(&server))).expect(9);
-        assert!(ran.stdout.contains("the connection is not secure") || ran.stdout.contains("certificate"), "{ca:?} {ran:?}");
+        assert!(
+            ran.stdout.contains("the connection is not secure")
+                || ran.stdout.contains("certificate"),
+            "{ca:?} {ran:?}"
+        );
         assert_eq!(server.rest().len(), 0, "{ca:?}");
     }
     // A plain server that takes the place of a secure one.
@@ -64,7 +92,10 @@ fn nothing_is_told_to_an_https_server_that_nobody_vouches_for() {
 #[test]
 fn a_list_of_authorities_that_cannot_be_used_is_named() {
     let server = Http::secure("thanks", "here");
-    for (ca, words) in [("no-such", "cannot be used"), ("here-key", "cannot be used")] {
+    for (ca, words) in [
+        ("no-such", "cannot be used"),
+        ("here-key", "cannot be used"),
+    ] {
         let ran = test(&called(Some(ca), &hook(&server))).expect(9);
         assert!(ran.stdout.contains(words), "{ran:?}");
     }
@@ -80,18 +111,31 @@ fn mail(port: u16, tls: &str) -> String {
 
 #[test]
 fn mails_go_over_tls_from_the_first_byte_or_after_starttls_and_log_in_inside() {
-    for (server, tls) in [(Smtp::secure("here"), "tls: implicit, "), (Smtp::offering("here"), "tls: starttls, ")] {
+    for (server, tls) in [
+        (Smtp::secure("here"), "tls: implicit, "),
+        (Smtp::offering("here"), "tls: starttls, "),
+    ] {
         test(&called(Some("company"), &mail(server.port, tls))).expect(0);
         let mail = server.next();
         assert_eq!(mail.login, Some(format!("\0bot\0{PASSWORD}")));
-        assert_eq!(mail.header("X-Snapback-Event").as_deref(), Some("alert.test"));
+        assert_eq!(
+            mail.header("X-Snapback-Event").as_deref(),
+            Some("alert.test")
+        );
     }
 }
 
 #[test]
 fn no_mail_and_no_password_for_a_server_that_nobody_vouches_for() {
-    for (ca, certificate) in [(None, "here"), (Some("stranger"), "here"), (Some("company"), "elsewhere")] {
-        for (server, tls) in [(Smtp::secure(certificate), "tls: implicit, "), (Smtp::offering(certificate), "tls: starttls, ")] {
+    for (ca, certificate) in [
+        (None, "here"),
+        (Some("stranger"), "here"),
+        (Some("company"), "elsewhere"),
+    ] {
+        for (server, tls) in [
+            (Smtp::secure(certificate), "tls: implicit, "),
+            (Smtp::offering(certificate), "tls: starttls, "),
+        ] {
             let ran = test(&called(ca, &mail(server.port, tls))).expect(9);
             assert!(ran.stdout.contains("certificate"), "{ca:?} {tls:?} {ran:?}");
             assert_eq!(server.rest().len(), 0, "{ca:?} {tls:?}");
@@ -99,7 +143,11 @@ fn no_mail_and_no_password_for_a_server_that_nobody_vouches_for() {
     }
     // A server that offers no STARTTLS, as somebody in between would have it.
     let plain = Smtp::start();
-    let ran = test(&called(Some("company"), &mail(plain.port, "tls: starttls, "))).expect(9);
+    let ran = test(&called(
+        Some("company"),
+        &mail(plain.port, "tls: starttls, "),
+    ))
+    .expect(9);
     assert!(ran.stdout.to_lowercase().contains("starttls"), "{ran:?}");
     assert_eq!(plain.rest().len(), 0);
 }

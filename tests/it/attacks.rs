@@ -23,10 +23,23 @@ use crate::support::{
 /// A rollback of T01 to 1.0.0.
 const BACK: &[&str] = &["rollback", "-t", "T01", "--to", "1.0.0", "--yes"];
 /// A release of T01.
-const SNAP: &[&str] = &["create-snapshot", "-t", "T01", "--version", "1.2.0", "-m", "next", "--yes"];
+const SNAP: &[&str] = &[
+    "create-snapshot",
+    "-t",
+    "T01",
+    "--version",
+    "1.2.0",
+    "-m",
+    "next",
+    "--yes",
+];
 /// What only looks.
-const LOOKS: [&[&str]; 4] =
-    [&["status"], &["list", "-t", "T01"], &["verify-snapshot", "-t", "T01", "--all"], &["diff", "-t", "T01", "1.0.0..1.1.0"]];
+const LOOKS: [&[&str]; 4] = [
+    &["status"],
+    &["list", "-t", "T01"],
+    &["verify-snapshot", "-t", "T01", "--all"],
+    &["diff", "-t", "T01", "1.0.0..1.1.0"],
+];
 
 /// Kibibytes of memory that a program may write to.
 const MEMORY: u32 = 300 << 10;
@@ -41,14 +54,24 @@ fn target() -> Sandbox {
     sandbox.release("T01", "1.1.0");
     fs::create_dir_all(sandbox.home().join(".ssh")).unwrap();
     fs::write(sandbox.home().join(".ssh/authorized_keys"), b"precious\n").unwrap();
-    fs::write(sandbox.root().parent().unwrap().join("victim"), b"precious\n").unwrap();
+    fs::write(
+        sandbox.root().parent().unwrap().join("victim"),
+        b"precious\n",
+    )
+    .unwrap();
     sandbox
 }
 
 /// Runs snapback with a limit of the memory it may write to.
 fn bounded(sandbox: &Sandbox, args: &[&str]) -> Ran {
     let mut command = sandbox.command("sh");
-    command.args(["-c", &format!("ulimit -d {MEMORY}; exec \"$0\" \"$@\""), snapback_program()]).args(args);
+    command
+        .args([
+            "-c",
+            &format!("ulimit -d {MEMORY}; exec \"$0\" \"$@\""),
+            snapback_program(),
+        ])
+        .args(args);
     finish(&mut command)
 }
 
@@ -56,14 +79,19 @@ fn bounded(sandbox: &Sandbox, args: &[&str]) -> Ran {
 fn all(sandbox: &Sandbox) -> (Tree, String) {
     let mut everything = sandbox.everything();
     // What a verification says of a version is written down, as the audit log is.
-    everything.retain(|path, _| !path.contains("/.git/snapback/facts") && !path.ends_with("/.git/snapback/verdicts.jsonl"));
+    everything.retain(|path, _| {
+        !path.contains("/.git/snapback/facts") && !path.ends_with("/.git/snapback/verdicts.jsonl")
+    });
     (everything, references(sandbox))
 }
 
 /// What the reference files hold, read without git, which some of these attacks stop.
 fn references(sandbox: &Sandbox) -> String {
     let git = sandbox.at(".git");
-    ["HEAD", "packed-refs", "refs/heads/main"].iter().map(|name| fs::read_to_string(git.join(name)).unwrap_or_default()).collect()
+    ["HEAD", "packed-refs", "refs/heads/main"]
+        .iter()
+        .map(|name| fs::read_to_string(git.join(name)).unwrap_or_default())
+        .collect()
 }
 
 /// Runs a command that must end with one of these exit codes; see the head of this file.
@@ -71,20 +99,43 @@ fn references(sandbox: &Sandbox) -> String {
 fn withstands(sandbox: &Sandbox, codes: &[i32], args: &[&str], words: &[&str]) -> Ran {
     let before = all(sandbox);
     let ran = bounded(sandbox, args);
-    println!("$ snapback {}\n{}{}[{}]\n", args.join(" ").escape_debug(), ran.stdout, ran.stderr, ran.code);
-    assert!(codes.contains(&ran.code), "{args:?} must end with one of {codes:?}: {ran:?}");
-    assert!(!ran.stderr.contains("panicked") && !ran.stderr.contains("overflow"), "{ran:?}");
+    println!(
+        "$ snapback {}\n{}{}[{}]\n",
+        args.join(" ").escape_debug(),
+        ran.stdout,
+        ran.stderr,
+        ran.code
+    );
+    assert!(
+        codes.contains(&ran.code),
+        "{args:?} must end with one of {codes:?}: {ran:?}"
+    );
+    assert!(
+        !ran.stderr.contains("panicked") && !ran.stderr.contains("overflow"),
+        "{ran:?}"
+    );
     if ran.code != 0 {
-        let (mut after, was_put_back) = (all(sandbox), ran.stdout.contains("everything was put back"));
+        let (mut after, was_put_back) =
+            (all(sandbox), ran.stdout.contains("everything was put back"));
         if was_put_back {
             // What was tried stays on record.
-            after.0.retain(|path, _| before.0.contains_key(path) || !path.contains("/.git/snapback/ops/"));
+            after.0.retain(|path, _| {
+                before.0.contains_key(path) || !path.contains("/.git/snapback/ops/")
+            });
         }
         assert_unchanged(&before, &after, args);
         // A verdict and a report are answers on standard output; a refusal is one error.
-        let is_verdict = ran.stdout.contains("is inconclusive") || ran.stdout.contains(" not verified");
-        if !was_put_back && !matches!(ran.code, 3 | 4) && !is_verdict || ran.stderr.contains("error:") {
-            let lines = |word: &str| ran.stderr.lines().filter(|line| line.trim_start().starts_with(word)).count();
+        let is_verdict =
+            ran.stdout.contains("is inconclusive") || ran.stdout.contains(" not verified");
+        if !was_put_back && !matches!(ran.code, 3 | 4) && !is_verdict
+            || ran.stderr.contains("error:")
+        {
+            let lines = |word: &str| {
+                ran.stderr
+                    .lines()
+                    .filter(|line| line.trim_start().starts_with(word))
+                    .count()
+            };
             assert_eq!(lines("error:"), 1, "one error: {ran:?}");
             assert!(lines("hint:") > 0 || ran.code == 2, "a hint: {ran:?}");
         }
@@ -93,8 +144,17 @@ fn withstands(sandbox: &Sandbox, codes: &[i32], args: &[&str], words: &[&str]) -
             assert!(said.contains(word), "it must say {word:?}: {ran:?}");
         }
     } else {
-        let outside = |tree: &Tree| -> Tree { tree.clone().into_iter().filter(|(path, _)| !path.starts_with("repo")).collect() };
-        assert_eq!(outside(&before.0), outside(&sandbox.everything()), "{args:?} changed something outside");
+        let outside = |tree: &Tree| -> Tree {
+            tree.clone()
+                .into_iter()
+                .filter(|(path, _)| !path.starts_with("repo"))
+                .collect()
+        };
+        assert_eq!(
+            outside(&before.0),
+            outside(&sandbox.everything()),
+            "{args:?} changed something outside"
+        );
     }
     ran
 }
@@ -102,9 +162,21 @@ fn withstands(sandbox: &Sandbox, codes: &[i32], args: &[&str], words: &[&str]) -
 /// Fails with the names of what changed.
 #[track_caller]
 fn assert_unchanged(before: &(Tree, String), after: &(Tree, String), what: &[&str]) {
-    let changed: Vec<_> = before.0.iter().filter(|(path, entry)| after.0.get(*path) != Some(entry)).map(|(path, _)| path).collect();
-    let new: Vec<_> = after.0.keys().filter(|path| !before.0.contains_key(*path)).collect();
-    assert!(changed.is_empty() && new.is_empty(), "{what:?} changed something: changed or gone {changed:?}, new {new:?}");
+    let changed: Vec<_> = before
+        .0
+        .iter()
+        .filter(|(path, entry)| after.0.get(*path) != Some(entry))
+        .map(|(path, _)| path)
+        .collect();
+    let new: Vec<_> = after
+        .0
+        .keys()
+        .filter(|path| !before.0.contains_key(*path))
+        .collect();
+    assert!(
+        changed.is_empty() && new.is_empty(),
+        "{what:?} changed something: changed or gone {changed:?}, new {new:?}"
+    );
     assert_eq!(before.1, after.1, "{what:?} moved a reference");
 }
 
@@ -112,7 +184,14 @@ fn assert_unchanged(before: &(Tree, String), after: &(Tree, String), what: &[&st
 fn hash_object(sandbox: &Sandbox, kind: &str, bytes: &[u8]) -> String {
     let file = sandbox.home().join("object");
     fs::write(&file, bytes).unwrap();
-    let id = sandbox.git_out(&["hash-object", "-t", kind, "--literally", "-w", file.to_str().unwrap()]);
+    let id = sandbox.git_out(&[
+        "hash-object",
+        "-t",
+        kind,
+        "--literally",
+        "-w",
+        file.to_str().unwrap(),
+    ]);
     fs::remove_file(&file).unwrap();
     id
 }
@@ -138,20 +217,32 @@ fn listed(sandbox: &Sandbox, tree: &str) -> Vec<(&'static str, Vec<u8>, String)>
     let line = |line: &str| {
         let (head, name) = line.split_once('\t').unwrap();
         let words: Vec<&str> = head.split(' ').collect();
-        (mode(words[0]), name.as_bytes().to_vec(), words[2].to_string())
+        (
+            mode(words[0]),
+            name.as_bytes().to_vec(),
+            words[2].to_string(),
+        )
     };
-    text.split('\0').filter(|line| !line.is_empty()).map(line).collect()
+    text.split('\0')
+        .filter(|line| !line.is_empty())
+        .map(line)
+        .collect()
 }
 
 /// The tree of a commit with some entries added to the folder of T01, whatever they are.
 fn tree_with(sandbox: &Sandbox, commit: &str, added: &[(&'static str, Vec<u8>, String)]) -> String {
     let mut task = listed(sandbox, &format!("{commit}:tasks/T01"));
     task.extend(added.iter().cloned());
-    task.sort_by_key(|(mode, name, _)| [&name[..], if *mode == "40000" { b"/" } else { b"" }].concat());
+    task.sort_by_key(|(mode, name, _)| {
+        [&name[..], if *mode == "40000" { b"/" } else { b"" }].concat()
+    });
     let mut below = hash_object(sandbox, "tree", &raw_tree(&task));
     for (dir, name) in [("tasks", "T01"), ("", "tasks")] {
         let mut entries = listed(sandbox, &format!("{commit}:{dir}"));
-        let entry = entries.iter_mut().find(|(_, other, _)| other == name.as_bytes()).unwrap();
+        let entry = entries
+            .iter_mut()
+            .find(|(_, other, _)| other == name.as_bytes())
+            .unwrap();
         entry.2 = below;
         below = hash_object(sandbox, "tree", &raw_tree(&entries));
     }
@@ -162,7 +253,9 @@ fn tree_with(sandbox: &Sandbox, commit: &str, added: &[(&'static str, Vec<u8>, S
 fn head_with(sandbox: &Sandbox, added: &[(&'static str, Vec<u8>, String)]) {
     let tree = tree_with(sandbox, "HEAD", added);
     let commit = sandbox.git_out(&["commit-tree", "-p", "HEAD", "-m", "hostile", &tree]);
-    sandbox.git(&["update-ref", "refs/heads/main", &commit]).expect(0);
+    sandbox
+        .git(&["update-ref", "refs/heads/main", &commit])
+        .expect(0);
 }
 
 /// Puts the tag of 1.0.0 on a commit with these entries added, and a manifest that names that
@@ -176,11 +269,23 @@ fn release_with(sandbox: &Sandbox, added: &[(&'static str, Vec<u8>, String)]) {
     assert!(text.contains(&old));
     let text = text.replace(&old, &new);
     sandbox.write(MANIFEST, text.as_bytes());
-    sandbox.git(&["commit", "-qm", "forged", "--", MANIFEST]).expect(0);
+    sandbox
+        .git(&["commit", "-qm", "forged", "--", MANIFEST])
+        .expect(0);
     let digest = snapback::base::Digest::of(text.as_bytes());
-    let message = format!("forged\n\nSnapback-Task: T01\nSnapback-Version: 1.0.0\nSnapback-Manifest: {digest}");
-    sandbox.git(&["tag", "-f", "-a", "-m", &message, "T01-v1.0.0", &new]).expect(0);
-    sandbox.git(&["update-ref", "refs/snapback/keep/T01/1.0.0", "refs/tags/T01-v1.0.0"]).expect(0);
+    let message = format!(
+        "forged\n\nSnapback-Task: T01\nSnapback-Version: 1.0.0\nSnapback-Manifest: {digest}"
+    );
+    sandbox
+        .git(&["tag", "-f", "-a", "-m", &message, "T01-v1.0.0", &new])
+        .expect(0);
+    sandbox
+        .git(&[
+            "update-ref",
+            "refs/snapback/keep/T01/1.0.0",
+            "refs/tags/T01-v1.0.0",
+        ])
+        .expect(0);
 }
 
 /// A program that is not snapback, run to its end in the work tree.

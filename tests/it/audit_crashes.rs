@@ -21,7 +21,11 @@ fn trail(disk: &SimFs) -> Trail {
 /// How the log says that an act ended, each time it says so.
 fn ends(disk: &SimFs, id: &str) -> Vec<End> {
     let entries = trail(disk).entries().unwrap().0;
-    entries.iter().filter(|entry| entry.said.what.id == id).map(|entry| entry.said.result.end).collect()
+    entries
+        .iter()
+        .filter(|entry| entry.said.what.id == id)
+        .map(|entry| entry.said.result.end)
+        .collect()
 }
 
 /// A file that stands for what an act does.
@@ -38,15 +42,22 @@ fn act(disk: &SimFs) -> Option<()> {
 
 /// What the next command does, and what must hold then.
 fn judge(disk: &SimFs, reported: bool) {
-    trail(disk).append(&saying("000002-00000002", End::Done), Once::New).unwrap();
+    trail(disk)
+        .append(&saying("000002-00000002", End::Done), Once::New)
+        .unwrap();
     let found = check(&trail(disk).segments().unwrap(), &Outside::default());
     assert!(found.is_good(), "{found:?}");
     let said = ends(disk, "act-1");
     let done = disk.stat(&RelPath::own(DEED)).unwrap().is_some();
     assert!(said.len() <= 1, "said once: {said:?}");
     assert!(!done || said.len() == 1, "what was done is said");
-    assert!(!reported || said == [End::Done], "what was reported is said: {said:?}");
-    let left = disk.list(&RelPath::own("audit/pending")).unwrap_or_default();
+    assert!(
+        !reported || said == [End::Done],
+        "what was reported is said: {said:?}"
+    );
+    let left = disk
+        .list(&RelPath::own("audit/pending"))
+        .unwrap_or_default();
     assert!(left.is_empty(), "nothing is pending: {left:?}");
 }
 
@@ -72,7 +83,9 @@ fn sweep(base: &SimFs) -> usize {
 fn an_act_without_a_journal_is_said_exactly_once_after_every_crash() {
     let fresh = SimFs::new();
     let written = SimFs::new();
-    trail(&written).append(&saying("000001-00000001", End::Done), Once::New).unwrap();
+    trail(&written)
+        .append(&saying("000001-00000001", End::Done), Once::New)
+        .unwrap();
     let settled = written.fork();
     settled.settle();
     let looked: usize = [fresh, written, settled].iter().map(sweep).sum();
@@ -86,7 +99,9 @@ fn an_error_at_every_call_is_reported_or_without_harm() {
         for for_ever in [false, true] {
             for k in 1.. {
                 let disk = SimFs::new();
-                trail(&disk).append(&saying("000001-00000001", End::Done), Once::New).unwrap();
+                trail(&disk)
+                    .append(&saying("000001-00000001", End::Done), Once::New)
+                    .unwrap();
                 disk.settle();
                 let calls = disk.calls();
                 disk.fail_at(calls + k, errno, for_ever);
@@ -107,11 +122,22 @@ fn each_skipped_sync_of_the_log_is_noticed() {
     for point in [SyncPoint::AuditRecord, SyncPoint::AuditDir] {
         let disk = SimFs::new();
         disk.skip(point);
-        trail(&disk).append(&saying("000001-00000001", End::Done), Once::New).unwrap();
-        let lost = disk.crash_states(40, 1).iter().any(|cut| ends(cut, "000001-00000001") != [End::Done]);
+        trail(&disk)
+            .append(&saying("000001-00000001", End::Done), Once::New)
+            .unwrap();
+        let lost = disk
+            .crash_states(40, 1)
+            .iter()
+            .any(|cut| ends(cut, "000001-00000001") != [End::Done]);
         assert!(lost, "nothing notices that {point:?} is skipped");
     }
     let disk = SimFs::new();
-    trail(&disk).append(&saying("000001-00000001", End::Done), Once::New).unwrap();
-    assert!(disk.crash_states(40, 1).iter().all(|cut| ends(cut, "000001-00000001") == [End::Done]));
+    trail(&disk)
+        .append(&saying("000001-00000001", End::Done), Once::New)
+        .unwrap();
+    assert!(
+        disk.crash_states(40, 1)
+            .iter()
+            .all(|cut| ends(cut, "000001-00000001") == [End::Done])
+    );
 }

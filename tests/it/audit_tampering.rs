@@ -23,7 +23,11 @@ fn log(lines: usize) -> Vec<u8> {
     let (mut text, mut prev) = (String::new(), None);
     for seq in 1..=lines {
         let end = [End::Done, End::PutBack, End::Failed][seq % 3];
-        let line = line::render(seq as u64, prev, &saying(&format!("{seq:06}-0000000{}", seq % 10), end));
+        let line = line::render(
+            seq as u64,
+            prev,
+            &saying(&format!("{seq:06}-0000000{}", seq % 10), end),
+        );
         prev = Some(Digest::of(line.as_bytes()));
         text += &line;
         text.push('\n');
@@ -33,8 +37,21 @@ fn log(lines: usize) -> Vec<u8> {
 
 /// The check of one segment with an anchor at its end, as the tag of a release has it.
 fn checked(bytes: &[u8], anchor: Option<Anchor>) -> AuditCheck {
-    let anchors = anchor.map(|anchor| Anchored { tag: "T01-v1.0.0".into(), anchor, own: true });
-    check(&[Segment { number: 1, bytes: bytes.to_vec() }], &Outside { anchors: anchors.into_iter().collect(), ..Outside::default() })
+    let anchors = anchor.map(|anchor| Anchored {
+        tag: "T01-v1.0.0".into(),
+        anchor,
+        own: true,
+    });
+    check(
+        &[Segment {
+            number: 1,
+            bytes: bytes.to_vec(),
+        }],
+        &Outside {
+            anchors: anchors.into_iter().collect(),
+            ..Outside::default()
+        },
+    )
 }
 
 /// The newest line of a log.
@@ -43,7 +60,10 @@ fn anchor(bytes: &[u8]) -> Anchor {
 }
 
 fn lines_of(bytes: &[u8]) -> Vec<Vec<u8>> {
-    bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+    bytes
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(<[u8]>::to_vec)
+        .collect()
 }
 
 #[test]
@@ -70,13 +90,19 @@ fn every_change_of_every_byte_is_found() {
     for at in 0..whole.len() {
         let other = [whole[at] ^ 1, whole[at] ^ 0x20, b'\n', 0, 0xff][at % 5];
         if other != whole[at] {
-            assert!(!checked(&changed(at, other), Some(anchor.clone())).is_good(), "byte {at} as {other:#x}");
+            assert!(
+                !checked(&changed(at, other), Some(anchor.clone())).is_good(),
+                "byte {at} as {other:#x}"
+            );
         }
     }
     // Without any tag, only the very end may look like a crash; and then it is said.
     for other in (0..=u8::MAX).filter(|other| *other != b'\n') {
         let found = checked(&changed(whole.len() - 1, other), None);
-        assert!(!found.is_good() || !found.notes.is_empty(), "the last byte as {other:#x}");
+        assert!(
+            !found.is_good() || !found.notes.is_empty(),
+            "the last byte as {other:#x}"
+        );
     }
 }
 
@@ -96,12 +122,23 @@ fn every_line_removed_doubled_swapped_or_added_is_found_and_named() {
         for other in at + 1..LINES {
             let mut swapped = lines.clone();
             swapped.swap(at, other);
-            assert!(!bad(&swapped).is_good(), "lines {} and {} swapped", at + 1, other + 1);
+            assert!(
+                !bad(&swapped).is_good(),
+                "lines {} and {} swapped",
+                at + 1,
+                other + 1
+            );
         }
         // A line with right digests of its own, made by somebody who knows the form.
-        let prev = at.checked_sub(1).map(|before| Digest::of(lines[before].trim_ascii_end()));
+        let prev = at
+            .checked_sub(1)
+            .map(|before| Digest::of(lines[before].trim_ascii_end()));
         let mut added = lines.clone();
-        added.insert(at, (line::render(at as u64 + 1, prev, &saying("000099-00000000", End::Done)) + "\n").into_bytes());
+        added.insert(
+            at,
+            (line::render(at as u64 + 1, prev, &saying("000099-00000000", End::Done)) + "\n")
+                .into_bytes(),
+        );
         assert!(!bad(&added).is_good(), "a line added as number {}", at + 1);
     }
     let mut damaged = whole.clone();
@@ -116,16 +153,33 @@ fn a_cut_tail_and_a_rewritten_log_are_proved_by_the_tag() {
     let lines = lines_of(&whole);
     for kept in 0..LINES {
         let found = checked(&lines[..kept].concat(), Some(anchor(&whole)));
-        assert_eq!(found.findings.last().unwrap().tag.as_deref(), Some("T01-v1.0.0"), "{kept} lines kept: {found:?}");
+        assert_eq!(
+            found.findings.last().unwrap().tag.as_deref(),
+            Some("T01-v1.0.0"),
+            "{kept} lines kept: {found:?}"
+        );
         if kept > 0 {
-            assert_eq!(found.findings[0].what, format!("lines {} to 20 are missing: the tag T01-v1.0.0 names the last of them", kept + 1));
+            assert_eq!(
+                found.findings[0].what,
+                format!(
+                    "lines {} to 20 are missing: the tag T01-v1.0.0 names the last of them",
+                    kept + 1
+                )
+            );
         }
     }
     // All digests computed anew after an edit of line 20, which the chain itself cannot show.
     let prev = Some(Digest::of(lines[18].trim_ascii_end()));
-    let forged = [lines[..19].concat(), (line::render(20, prev, &saying("000020-00000009", End::Done)) + "\n").into_bytes()].concat();
+    let forged = [
+        lines[..19].concat(),
+        (line::render(20, prev, &saying("000020-00000009", End::Done)) + "\n").into_bytes(),
+    ]
+    .concat();
     assert!(checked(&forged, None).is_good());
-    assert_eq!(checked(&forged, Some(anchor(&whole))).findings[0].what, "line 20 is not the one that the tag T01-v1.0.0 names");
+    assert_eq!(
+        checked(&forged, Some(anchor(&whole))).findings[0].what,
+        "line 20 is not the one that the tag T01-v1.0.0 names"
+    );
 }
 
 #[test]
@@ -138,7 +192,9 @@ fn a_torn_end_is_a_note_and_is_moved_aside() {
     let trail = Trail::new(fs);
     let before = check(&trail.segments().unwrap(), &Outside::default());
     assert!(before.is_good() && before.notes.len() == 1, "{before:?}");
-    let notes = trail.append(&saying("000004-00000004", End::Done), Once::New).unwrap();
+    let notes = trail
+        .append(&saying("000004-00000004", End::Done), Once::New)
+        .unwrap();
     assert_eq!(notes.len(), 1, "{notes:?}");
     assert_eq!(disk.get("audit/torn-000001-1"), Some(torn.to_vec()));
     let after = check(&trail.segments().unwrap(), &Outside::default());
@@ -153,10 +209,23 @@ fn the_chain_goes_on_over_damage_which_stays_to_be_seen() {
     bytes[last] ^= 1;
     disk.put("audit/000001.jsonl", &bytes);
     let trail = Trail::new(Arc::new(disk.clone()));
-    trail.append(&saying("000004-00000004", End::Done), Once::New).unwrap();
-    assert!(disk.get("audit/000001.jsonl").unwrap().starts_with(&bytes), "nothing is mended");
+    trail
+        .append(&saying("000004-00000004", End::Done), Once::New)
+        .unwrap();
+    assert!(
+        disk.get("audit/000001.jsonl").unwrap().starts_with(&bytes),
+        "nothing is mended"
+    );
     let found = check(&trail.segments().unwrap(), &Outside::default());
-    assert_eq!(found.findings.iter().map(|finding| finding.line).collect::<Vec<_>>(), [Some(3)], "{found:?}");
+    assert_eq!(
+        found
+            .findings
+            .iter()
+            .map(|finding| finding.line)
+            .collect::<Vec<_>>(),
+        [Some(3)],
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -169,12 +238,38 @@ fn segments_follow_each_other_and_none_can_go() {
         trail.append(&long, Once::New).unwrap();
     }
     let segments = trail.segments().unwrap();
-    assert_eq!(segments.iter().map(|segment| segment.number).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(
+        segments
+            .iter()
+            .map(|segment| segment.number)
+            .collect::<Vec<_>>(),
+        [1, 2, 3]
+    );
     assert!(check(&segments, &Outside::default()).is_good());
     for gone in 0..3 {
-        let left: Vec<_> = segments.iter().enumerate().filter(|(at, _)| *at != gone).map(|(_, segment)| segment.clone()).collect();
-        let anchors = vec![Anchored { tag: "T".into(), anchor: trail.head().unwrap().unwrap(), own: true }];
-        assert!(!check(&left, &Outside { anchors, ..Outside::default() }).is_good(), "segment {} gone", gone + 1);
+        let left: Vec<_> = segments
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at != gone)
+            .map(|(_, segment)| segment.clone())
+            .collect();
+        let anchors = vec![Anchored {
+            tag: "T".into(),
+            anchor: trail.head().unwrap().unwrap(),
+            own: true,
+        }];
+        assert!(
+            !check(
+                &left,
+                &Outside {
+                    anchors,
+                    ..Outside::default()
+                }
+            )
+            .is_good(),
+            "segment {} gone",
+            gone + 1
+        );
     }
     // The line of an operation is found again in an older segment.
     let count = trail.entries().unwrap().0.len();
@@ -190,7 +285,10 @@ fn the_format_is_frozen() {
         fs::write(&path, log(LINES)).unwrap();
     }
     let golden = fs::read(&path).unwrap();
-    assert!(golden == log(LINES), "today's bytes are those of the format");
+    assert!(
+        golden == log(LINES),
+        "today's bytes are those of the format"
+    );
     assert!(checked(&golden, None).is_good());
 }
 
@@ -199,7 +297,12 @@ fn reading_changes_nothing() {
     let disk = SimFs::new();
     disk.put("audit/000001.jsonl", &log(2)[..300]);
     let (tree, trail) = (disk.tree(), Trail::new(Arc::new(disk.clone())));
-    let _ = (trail.segments().unwrap(), trail.entries().unwrap(), trail.head().unwrap(), trail.moved_aside().unwrap());
+    let _ = (
+        trail.segments().unwrap(),
+        trail.entries().unwrap(),
+        trail.head().unwrap(),
+        trail.moved_aside().unwrap(),
+    );
     assert_eq!(disk.tree(), tree);
     assert!(disk.stat(&RelPath::own("audit/lock")).unwrap().is_none());
 }

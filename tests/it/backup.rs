@@ -14,10 +14,21 @@ fn folder(sandbox: &Sandbox) -> PathBuf {
     for dir in ["a/b", "none", "a/.git"] {
         fs::create_dir_all(top.join(dir)).unwrap();
     }
-    for (name, len) in [("empty", 0), ("small", 100), ("a/one", 70_000), ("a/b/two", 3 << 20), ("big", 20 << 20), ("a/.git/x", 5)] {
+    for (name, len) in [
+        ("empty", 0),
+        ("small", 100),
+        ("a/one", 70_000),
+        ("a/b/two", 3 << 20),
+        ("big", 20 << 20),
+        ("a/.git/x", 5),
+    ] {
         fs::write(top.join(name), noise(name, len)).unwrap();
     }
-    fs::write(top.join(std::ffi::OsStr::from_bytes(b"a/\xff\xfe")), b"foreign").unwrap();
+    fs::write(
+        top.join(std::ffi::OsStr::from_bytes(b"a/\xff\xfe")),
+        b"foreign",
+    )
+    .unwrap();
     fs::set_permissions(top.join("small"), fs::Permissions::from_mode(0o751)).unwrap();
     fs::set_permissions(top.join("a/one"), fs::Permissions::from_mode(0o400)).unwrap();
     std::os::unix::fs::symlink("../nowhere", top.join("a/link")).unwrap();
@@ -29,10 +40,24 @@ fn same(a: &Path, b: &Path) -> bool {
     let list = |top: &Path| {
         let find = std::process::Command::new("find")
             .arg(top)
-            .args(["-name", ".git", "-prune", "-o", "-not", "-type", "d", "-printf", "%P %m %T@ %s %l\\0"])
+            .args([
+                "-name",
+                ".git",
+                "-prune",
+                "-o",
+                "-not",
+                "-type",
+                "d",
+                "-printf",
+                "%P %m %T@ %s %l\\0",
+            ])
             .output()
             .unwrap();
-        let mut lines: Vec<Vec<u8>> = find.stdout.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect();
+        let mut lines: Vec<Vec<u8>> = find
+            .stdout
+            .split(|byte| *byte == 0)
+            .map(<[u8]>::to_vec)
+            .collect();
         // Nobody restores the time of a link.
         for line in lines.iter_mut().filter(|line| line.ends_with(b"nowhere")) {
             line.truncate(6);
@@ -40,17 +65,43 @@ fn same(a: &Path, b: &Path) -> bool {
         lines.sort();
         lines
     };
-    let diff = std::process::Command::new("diff").args(["-r", "--no-dereference", "-x", ".git"]).arg(a).arg(b).status().unwrap();
+    let diff = std::process::Command::new("diff")
+        .args(["-r", "--no-dereference", "-x", ".git"])
+        .arg(a)
+        .arg(b)
+        .status()
+        .unwrap();
     list(a) == list(b) && diff.success()
 }
 
 fn put(sandbox: &Sandbox, folder: &Path) -> serde_json::Value {
-    let answer = sandbox.snapback(&["store", "put", folder.to_str().unwrap(), "--name", "n", "--json"]).expect(0).json();
+    let answer = sandbox
+        .snapback(&[
+            "store",
+            "put",
+            folder.to_str().unwrap(),
+            "--name",
+            "n",
+            "--json",
+        ])
+        .expect(0)
+        .json();
     answer["data"]["put"].clone()
 }
 
 fn restore(sandbox: &Sandbox, into: &Path, more: &[&str], code: i32) -> serde_json::Value {
-    let words = [&["store", "restore", "n", "--into", into.to_str().unwrap(), "--json"], more].concat();
+    let words = [
+        &[
+            "store",
+            "restore",
+            "n",
+            "--into",
+            into.to_str().unwrap(),
+            "--json",
+        ],
+        more,
+    ]
+    .concat();
     sandbox.snapback(&words).expect(code).json()["data"]["restore"].clone()
 }
 
@@ -64,17 +115,32 @@ fn what_is_said_of_a_restore_is_true_after_it() {
     put(&sandbox, &data);
     let restore = |into: &str, code| {
         let into = sandbox.top().join(into);
-        sandbox.snapback(&["store", "restore", "n", "--into", into.to_str().unwrap()]).expect(code).stdout
+        sandbox
+            .snapback(&["store", "restore", "n", "--into", into.to_str().unwrap()])
+            .expect(code)
+            .stdout
     };
     let said = restore("whole", 0);
-    assert!(said.contains("n is in ") && said.contains(": 2 of 2 right; before, 2 were missing, 0 differed"), "{said}");
-    let packs = std::fs::read_dir(sandbox.at(".git/snapback/store/packs")).unwrap().map(|entry| entry.unwrap().path());
-    let largest = packs.max_by_key(|path| path.metadata().unwrap().len()).unwrap();
+    assert!(
+        said.contains("n is in ")
+            && said.contains(": 2 of 2 right; before, 2 were missing, 0 differed"),
+        "{said}"
+    );
+    let packs = std::fs::read_dir(sandbox.at(".git/snapback/store/packs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let largest = packs
+        .max_by_key(|path| path.metadata().unwrap().len())
+        .unwrap();
     let mut bytes = std::fs::read(&largest).unwrap();
     bytes[1000] ^= 1;
     std::fs::write(&largest, bytes).unwrap();
     let said = restore("part", 4);
-    assert!(said.contains("n is only in part in ") && said.contains(": 1 of 2 right; before, 2 were missing"), "{said}");
+    assert!(
+        said.contains("n is only in part in ")
+            && said.contains(": 1 of 2 right; before, 2 were missing"),
+        "{said}"
+    );
 }
 
 /// Makes all files look old, so that the cache may believe what it knows of them.
@@ -90,12 +156,22 @@ fn what_was_put_comes_back_and_what_is_right_is_left_alone() {
     let sandbox = Sandbox::empty();
     let data = folder(&sandbox);
     let first = put(&sandbox, &data);
-    assert_eq!((first["changed"].as_bool(), first["files"].as_u64(), first["others"].as_u64()), (Some(true), Some(6), Some(2)));
+    assert_eq!(
+        (
+            first["changed"].as_bool(),
+            first["files"].as_u64(),
+            first["others"].as_u64()
+        ),
+        (Some(true), Some(6), Some(2))
+    );
     let into = sandbox.home().join("back");
     let dry = restore(&sandbox, &into, &["--dry-run"], 0);
     assert!(dry["missing"] == 8 && !into.exists());
     let done = restore(&sandbox, &into, &[], 0);
-    assert_eq!((&done["missing"], &done["kept_as"]), (&8.into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&done["missing"], &done["kept_as"]),
+        (&8.into(), &serde_json::Value::Null)
+    );
     assert!(same(&data, &into) && into.join("none").is_dir() && !into.join("a/.git").exists());
     let again = restore(&sandbox, &into, &[], 0);
     assert_eq!((&again["right"], &again["bytes"]), (&8.into(), &0.into()));
@@ -108,19 +184,51 @@ fn unchanged_files_are_not_read_and_changed_ones_are() {
     wait_for_the_clock();
     assert_eq!(put(&sandbox, &data)["read_files"], 6);
     let again = put(&sandbox, &data);
-    assert_eq!((&again["changed"], &again["read_files"], &again["grown"]), (&false.into(), &1.into(), &0.into()), "a sample is read");
+    assert_eq!(
+        (&again["changed"], &again["read_files"], &again["grown"]),
+        (&false.into(), &1.into(), &0.into()),
+        "a sample is read"
+    );
     // The same size, and the same times as far as anybody can set them.
-    let time = fs::metadata(data.join("small")).unwrap().modified().unwrap();
+    let time = fs::metadata(data.join("small"))
+        .unwrap()
+        .modified()
+        .unwrap();
     fs::write(data.join("small"), noise("other", 100)).unwrap();
-    fs::File::options().write(true).open(data.join("small")).unwrap().set_modified(time).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(data.join("small"))
+        .unwrap()
+        .set_modified(time)
+        .unwrap();
     let changed = put(&sandbox, &data);
-    assert_eq!((&changed["changed"], &changed["files"]), (&true.into(), &6.into()));
-    assert!(changed["grown"].as_u64().unwrap() < 5_000, "only the file and a bit of listing: {changed}");
+    assert_eq!(
+        (&changed["changed"], &changed["files"]),
+        (&true.into(), &6.into())
+    );
+    assert!(
+        changed["grown"].as_u64().unwrap() < 5_000,
+        "only the file and a bit of listing: {changed}"
+    );
     let into = sandbox.home().join("back");
     restore(&sandbox, &into, &[], 0);
     assert!(same(&data, &into));
-    let rehash = sandbox.snapback(&["store", "put", data.to_str().unwrap(), "--name", "n", "--rehash", "--json"]).expect(0).json();
-    assert_eq!((&rehash["data"]["put"]["read_files"], &rehash["changed"]), (&6.into(), &false.into()));
+    let rehash = sandbox
+        .snapback(&[
+            "store",
+            "put",
+            data.to_str().unwrap(),
+            "--name",
+            "n",
+            "--rehash",
+            "--json",
+        ])
+        .expect(0)
+        .json();
+    assert_eq!(
+        (&rehash["data"]["put"]["read_files"], &rehash["changed"]),
+        (&6.into(), &false.into())
+    );
 }
 
 #[test]
@@ -130,12 +238,21 @@ fn a_damaged_cache_or_a_lost_store_is_noticed() {
     wait_for_the_clock();
     put(&sandbox, &data);
     let cache = sandbox.root().join(".git/snapback/store/stat-cache");
-    let file = fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path();
+    let file = fs::read_dir(&cache)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     let mut bytes = fs::read(&file).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&file, bytes).unwrap();
-    assert_eq!(put(&sandbox, &data)["read_files"], 6, "what is damaged is not believed");
+    assert_eq!(
+        put(&sandbox, &data)["read_files"],
+        6,
+        "what is damaged is not believed"
+    );
     assert_eq!(put(&sandbox, &data)["read_files"], 1);
     // Everything but the cache is gone: what it knows is not there any more.
     for part in ["packs", "index", "log"] {
@@ -161,21 +278,57 @@ fn what_is_overwritten_or_removed_is_kept_and_comes_back() {
     fs::write(into.join("x/y/extra"), b"extra").unwrap();
     fs::set_permissions(into.join("small"), fs::Permissions::from_mode(0o600)).unwrap();
     let mine = sandbox.home().join("mine");
-    assert!(std::process::Command::new("cp").arg("-a").arg(&into).arg(&mine).status().unwrap().success());
+    assert!(
+        std::process::Command::new("cp")
+            .arg("-a")
+            .arg(&into)
+            .arg(&mine)
+            .status()
+            .unwrap()
+            .success()
+    );
     let looked = fs::metadata(&into).unwrap().modified().unwrap();
     let left = restore(&sandbox, &into, &["--dry-run"], 0);
-    assert_eq!(fs::metadata(&into).unwrap().modified().unwrap(), looked, "a dry run writes nothing there");
-    assert_eq!((&left["differing"], &left["touched"], &left["extra"]), (&2.into(), &1.into(), &1.into()));
+    assert_eq!(
+        fs::metadata(&into).unwrap().modified().unwrap(),
+        looked,
+        "a dry run writes nothing there"
+    );
+    assert_eq!(
+        (&left["differing"], &left["touched"], &left["extra"]),
+        (&2.into(), &1.into(), &1.into())
+    );
     let done = restore(&sandbox, &into, &["--delete"], 0);
-    assert_eq!((&done["removed"], &done["kept_as"]), (&1.into(), &"before-restore-n-1".into()));
+    assert_eq!(
+        (&done["removed"], &done["kept_as"]),
+        (&1.into(), &"before-restore-n-1".into())
+    );
     assert!(same(&data, &into) && !into.join("x").exists());
-    let back = ["store", "restore", "before-restore-n-1", "--into", into.to_str().unwrap()];
+    let back = [
+        "store",
+        "restore",
+        "before-restore-n-1",
+        "--into",
+        into.to_str().unwrap(),
+    ];
     sandbox.snapback(&back).expect(0);
     for file in ["big", "a/link", "x/y/extra"] {
-        assert_eq!(fs::read(into.join(file)).unwrap(), fs::read(mine.join(file)).unwrap(), "{file}");
+        assert_eq!(
+            fs::read(into.join(file)).unwrap(),
+            fs::read(mine.join(file)).unwrap(),
+            "{file}"
+        );
     }
-    let names = sandbox.snapback(&["store", "list", "--json"]).expect(0).json();
-    let names: Vec<_> = names["data"]["names"].as_array().unwrap().iter().map(|name| name["name"].as_str().unwrap().to_string()).collect();
+    let names = sandbox
+        .snapback(&["store", "list", "--json"])
+        .expect(0)
+        .json();
+    let names: Vec<_> = names["data"]["names"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name["name"].as_str().unwrap().to_string())
+        .collect();
     assert_eq!(names, ["before-restore-n-1", "before-restore-n-2", "n"]);
 }
 
@@ -189,10 +342,21 @@ fn nothing_is_written_through_a_link_or_over_a_folder_and_the_rest_is_restored()
     fs::create_dir_all(&outside).unwrap();
     std::os::unix::fs::symlink(&outside, into.join("a")).unwrap();
     let done = restore(&sandbox, &into, &[], 3);
-    let failed: Vec<_> = done["failed"].as_array().unwrap().iter().map(|one| one["path"].as_str().unwrap()).collect();
-    assert_eq!(failed, ["a/b/two", "a/link", "a/one", "bytes:612ffffe", "small"]);
+    let failed: Vec<_> = done["failed"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        failed,
+        ["a/b/two", "a/link", "a/one", "bytes:612ffffe", "small"]
+    );
     assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
-    assert_eq!(fs::read(into.join("big")).unwrap(), fs::read(data.join("big")).unwrap());
+    assert_eq!(
+        fs::read(into.join("big")).unwrap(),
+        fs::read(data.join("big")).unwrap()
+    );
 }
 
 #[test]
@@ -214,10 +378,27 @@ fn one_damaged_object_does_not_stop_the_rest() {
     fs::create_dir_all(&into).unwrap();
     fs::write(into.join("big"), b"mine").unwrap();
     let done = restore(&sandbox, &into, &[], 4);
-    assert_eq!((&done["damaged"], &done["failed"][0]["path"]), (&1.into(), &"big".into()));
-    assert_eq!(fs::read(into.join("big")).unwrap(), b"mine", "it is as it was");
-    assert_eq!(fs::read(into.join("a/b/two")).unwrap(), fs::read(data.join("a/b/two")).unwrap());
-    let leftovers = fs::read_dir(&into).unwrap().filter(|entry| entry.as_ref().unwrap().file_name().as_bytes().starts_with(b".snap"));
+    assert_eq!(
+        (&done["damaged"], &done["failed"][0]["path"]),
+        (&1.into(), &"big".into())
+    );
+    assert_eq!(
+        fs::read(into.join("big")).unwrap(),
+        b"mine",
+        "it is as it was"
+    );
+    assert_eq!(
+        fs::read(into.join("a/b/two")).unwrap(),
+        fs::read(data.join("a/b/two")).unwrap()
+    );
+    let leftovers = fs::read_dir(&into).unwrap().filter(|entry| {
+        entry
+            .as_ref()
+            .unwrap()
+            .file_name()
+            .as_bytes()
+            .starts_with(b".snap")
+    });
     assert_eq!(leftovers.count(), 0);
 }
 
@@ -228,12 +409,28 @@ fn what_is_no_file_is_named_and_what_cannot_be_read_names_nothing() {
     let words = ["store", "put", data.to_str().unwrap(), "--name", "n"];
     let _socket = std::os::unix::net::UnixListener::bind(data.join("socket")).unwrap();
     let ran = sandbox.snapback(&words).expect(3);
-    assert!(ran.stdout.contains("left out socket: it is a device, FIFO or socket"), "{ran:?}");
+    assert!(
+        ran.stdout
+            .contains("left out socket: it is a device, FIFO or socket"),
+        "{ran:?}"
+    );
     sandbox.snapback(&["store", "list"]).expect(0);
-    let page = sandbox.snapback(&["store", "drop", "n", "--yes"]).expect(0).stdout;
+    let page = sandbox
+        .snapback(&["store", "drop", "n", "--yes"])
+        .expect(0)
+        .stdout;
     assert!(page.contains("is dropped"), "{page}");
-    let ran = sandbox.snapback(&["store", "restore", "n", "--into", "x"]).expect(5);
-    assert!(ran.stderr.contains("nothing is stored under the name"), "{ran:?}");
-    sandbox.snapback(&["store", "put", "missing", "--name", "n"]).expect(8);
-    sandbox.snapback(&["store", "put", data.to_str().unwrap(), "--name", "a/b"]).expect(2);
+    let ran = sandbox
+        .snapback(&["store", "restore", "n", "--into", "x"])
+        .expect(5);
+    assert!(
+        ran.stderr.contains("nothing is stored under the name"),
+        "{ran:?}"
+    );
+    sandbox
+        .snapback(&["store", "put", "missing", "--name", "n"])
+        .expect(8);
+    sandbox
+        .snapback(&["store", "put", data.to_str().unwrap(), "--name", "a/b"])
+        .expect(2);
 }

@@ -16,17 +16,28 @@ use crate::support::{
 };
 
 /// The ways in which a call is disturbed, in turn: `EIO` is 5, `ENOSPC` 28.
-const MODES: [Mode; 5] = [Mode::Kill, Mode::ErrAll(28), Mode::After, Mode::Err(5), Mode::Torn];
+const MODES: [Mode; 5] = [
+    Mode::Kill,
+    Mode::ErrAll(28),
+    Mode::After,
+    Mode::Err(5),
+    Mode::Torn,
+];
 /// Points that are visited by default.
 const VISITS: u64 = 15;
 
 /// The files of a folder.
 fn files(top: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all = BTreeMap::new();
-    let Ok(entries) = fs::read_dir(top) else { return all };
+    let Ok(entries) = fs::read_dir(top) else {
+        return all;
+    };
     for entry in entries {
         let path = entry.unwrap().path();
-        all.insert(path.file_name().unwrap().to_str().unwrap().to_string(), fs::read(&path).unwrap());
+        all.insert(
+            path.file_name().unwrap().to_str().unwrap().to_string(),
+            fs::read(&path).unwrap(),
+        );
     }
     all
 }
@@ -45,11 +56,23 @@ fn put(sandbox: &Sandbox) -> Vec<OsString> {
 }
 
 fn put_as(sandbox: &Sandbox, name: &str) -> Vec<OsString> {
-    vec!["store".into(), "put".into(), sandbox.home().join("data").into(), "--name".into(), name.into()]
+    vec![
+        "store".into(),
+        "put".into(),
+        sandbox.home().join("data").into(),
+        "--name".into(),
+        name.into(),
+    ]
 }
 
 fn restore(sandbox: &Sandbox, name: &str, into: &str) -> Vec<OsString> {
-    vec!["store".into(), "restore".into(), name.into(), "--into".into(), sandbox.home().join(into).into()]
+    vec![
+        "store".into(),
+        "restore".into(),
+        name.into(),
+        "--into".into(),
+        sandbox.home().join(into).into(),
+    ]
 }
 
 fn words(words: &[&str]) -> Vec<OsString> {
@@ -59,13 +82,24 @@ fn words(words: &[&str]) -> Vec<OsString> {
 /// The points and ways to disturb a command of so many calls.
 fn visits(calls: u64) -> Vec<(u64, Mode)> {
     if std::env::var("SNAPBACK_SWEEP").is_ok_and(|word| word == "full") {
-        return (1..=calls).flat_map(|k| MODES.map(|mode| (k, mode))).collect();
+        return (1..=calls)
+            .flat_map(|k| MODES.map(|mode| (k, mode)))
+            .collect();
     }
-    if let Some(stride) = std::env::var("SNAPBACK_SWEEP_STRIDE").ok().and_then(|text| text.parse().ok()) {
-        return (1..=calls).step_by(stride).map(|k| (k, Mode::Kill)).collect();
+    if let Some(stride) = std::env::var("SNAPBACK_SWEEP_STRIDE")
+        .ok()
+        .and_then(|text| text.parse().ok())
+    {
+        return (1..=calls)
+            .step_by(stride)
+            .map(|k| (k, Mode::Kill))
+            .collect();
     }
     let stride = usize::try_from(calls.div_ceil(VISITS)).unwrap();
-    (1..=calls).step_by(stride).zip(MODES.into_iter().cycle()).collect()
+    (1..=calls)
+        .step_by(stride)
+        .zip(MODES.into_iter().cycle())
+        .collect()
 }
 
 /// Runs the program undisturbed; its exit code must be 0.
@@ -75,10 +109,20 @@ fn done(sandbox: &Sandbox, argv: &[OsString]) {
 }
 
 /// Disturbs a command in copies of a sandbox, and has each copy judged.
-fn sweep(base: &Sandbox, argv: impl Fn(&Sandbox) -> Vec<OsString>, judge: impl Fn(&Sandbox, &killer::Ran)) {
+fn sweep(
+    base: &Sandbox,
+    argv: impl Fn(&Sandbox) -> Vec<OsString>,
+    judge: impl Fn(&Sandbox, &killer::Ran),
+) {
     let target = |sandbox: &Sandbox| {
-        let argv = std::iter::once(snapback_program().into()).chain(argv(sandbox)).collect();
-        Target { argv, env: sandbox.environment(), cwd: sandbox.root() }
+        let argv = std::iter::once(snapback_program().into())
+            .chain(argv(sandbox))
+            .collect();
+        Target {
+            argv,
+            env: sandbox.environment(),
+            cwd: sandbox.root(),
+        }
     };
     let calls = killer::count(&target(&base.copy())).unwrap();
     let visits = visits(calls);
@@ -103,13 +147,19 @@ fn a_put_that_is_disturbed_names_the_old_or_the_new_version() {
         done(sandbox, &restore(sandbox, "n", "back"));
         let found = files(&sandbox.home().join("back"));
         assert!(found == old || found == new, "{ran:?}");
-        assert!(ran.exit != 0 || found == new, "it said that it was done: {ran:?}");
+        assert!(
+            ran.exit != 0 || found == new,
+            "it said that it was done: {ran:?}"
+        );
         done(sandbox, &put(sandbox));
         done(sandbox, &restore(sandbox, "n", "back"));
         assert!(files(&sandbox.home().join("back")) == new, "{ran:?}");
         done(sandbox, &words(&["store", "gc", "--yes"]));
         done(sandbox, &words(&["store", "check", "--deep"]));
-        assert!(files(&sandbox.at(".git/snapback/store/tmp")).is_empty(), "leftovers of the dead are collected: {ran:?}");
+        assert!(
+            files(&sandbox.at(".git/snapback/store/tmp")).is_empty(),
+            "leftovers of the dead are collected: {ran:?}"
+        );
     });
 }
 
@@ -125,7 +175,12 @@ fn a_collection_that_is_disturbed_loses_nothing_and_is_finished_by_the_next() {
     done(&base, &put(&base));
     let kept = files(&data);
     done(&base, &words(&["store", "drop", "old", "--yes"]));
-    let packs = |sandbox: &Sandbox| -> usize { files(&sandbox.at(".git/snapback/store/packs")).values().map(Vec::len).sum() };
+    let packs = |sandbox: &Sandbox| -> usize {
+        files(&sandbox.at(".git/snapback/store/packs"))
+            .values()
+            .map(Vec::len)
+            .sum()
+    };
     let before = packs(&base);
     sweep(
         &base,
@@ -135,8 +190,14 @@ fn a_collection_that_is_disturbed_loses_nothing_and_is_finished_by_the_next() {
             assert!(files(&sandbox.home().join("back")) == kept, "{ran:?}");
             done(sandbox, &words(&["store", "check", "--deep"]));
             done(sandbox, &words(&["store", "gc", "--yes"]));
-            assert!(packs(sandbox) < before * 2 / 3, "what nobody needs is gone: {ran:?}");
-            assert!(files(&sandbox.at(".git/snapback/store/tmp")).is_empty(), "{ran:?}");
+            assert!(
+                packs(sandbox) < before * 2 / 3,
+                "what nobody needs is gone: {ran:?}"
+            );
+            assert!(
+                files(&sandbox.at(".git/snapback/store/tmp")).is_empty(),
+                "{ran:?}"
+            );
             fs::remove_dir_all(sandbox.home().join("back")).unwrap();
             done(sandbox, &restore(sandbox, "n", "back"));
             assert!(files(&sandbox.home().join("back")) == kept, "{ran:?}");
@@ -162,18 +223,32 @@ fn a_restore_that_is_disturbed_loses_nothing_and_is_finished_by_the_next() {
             let mut found = files(&sandbox.home().join("back"));
             found.retain(|name, _| !name.starts_with(".snapback-restore-"));
             for (name, bytes) in &found {
-                assert!(Some(bytes) == old.get(name) || Some(bytes) == mine.get(name), "{name}: {ran:?}");
+                assert!(
+                    Some(bytes) == old.get(name) || Some(bytes) == mine.get(name),
+                    "{name}: {ran:?}"
+                );
             }
             assert!(mine.keys().all(|name| found.contains_key(name)), "{ran:?}");
-            let lost: Vec<_> = mine.iter().filter(|(name, bytes)| found[*name] != **bytes).collect();
+            let lost: Vec<_> = mine
+                .iter()
+                .filter(|(name, bytes)| found[*name] != **bytes)
+                .collect();
             if !lost.is_empty() {
                 done(sandbox, &restore(sandbox, "before-restore-n-1", "kept"));
                 let kept = files(&sandbox.home().join("kept"));
-                assert!(lost.iter().all(|(name, bytes)| kept.get(*name) == Some(bytes)), "{ran:?}");
+                assert!(
+                    lost.iter()
+                        .all(|(name, bytes)| kept.get(*name) == Some(bytes)),
+                    "{ran:?}"
+                );
             }
             done(sandbox, &restore(sandbox, "n", "back"));
             let mut found = files(&sandbox.home().join("back"));
-            assert_eq!(found.remove("extra").as_deref(), Some(&b"extra"[..]), "{ran:?}");
+            assert_eq!(
+                found.remove("extra").as_deref(),
+                Some(&b"extra"[..]),
+                "{ran:?}"
+            );
             assert!(found == old, "{ran:?}: {:?}", found.keys());
         },
     );

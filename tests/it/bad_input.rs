@@ -24,7 +24,10 @@ fn released() -> Sandbox {
     let sandbox = Sandbox::new(2);
     sandbox.release("T01", "1.0.0");
     sandbox.write("tasks/T01/signal.py", b"def signal(x):\n    return x > 1\n");
-    sandbox.write("tasks/T01/model.bin", &crate::support::noise("second", 50_000));
+    sandbox.write(
+        "tasks/T01/model.bin",
+        &crate::support::noise("second", 50_000),
+    );
     sandbox.write("tasks/T01/new.py", b"NEW = True\n");
     sandbox.release("T01", "1.1.0");
     sandbox
@@ -34,7 +37,16 @@ fn released() -> Sandbox {
 const BACK: &[&str] = &["rollback", "-t", "T01", "--to", "1.0.0", "--yes"];
 
 /// A release of T01.
-const SNAP: &[&str] = &["create-snapshot", "-t", "T01", "--version", "1.2.0", "-m", "next", "--yes"];
+const SNAP: &[&str] = &[
+    "create-snapshot",
+    "-t",
+    "T01",
+    "--version",
+    "1.2.0",
+    "-m",
+    "next",
+    "--yes",
+];
 
 /// Runs a command for people and for programs; both must be refused with this exit code, say all
 /// these words, and change nothing.
@@ -45,30 +57,67 @@ fn refused(sandbox: &Sandbox, code: i32, args: &[&str], words: &[&str]) -> Ran {
 
 /// The same, with something changed about the process.
 #[track_caller]
-fn refused_as(sandbox: &Sandbox, code: i32, args: &[&str], words: &[&str], prepare: impl Fn(&mut Command)) -> Ran {
+fn refused_as(
+    sandbox: &Sandbox,
+    code: i32,
+    args: &[&str],
+    words: &[&str],
+    prepare: impl Fn(&mut Command),
+) -> Ran {
     let run = |more: &[&str]| {
         let mut command = sandbox.command(snapback_program());
         command.args(args).args(more);
         prepare(&mut command);
         let before = (sandbox.everything(), references(sandbox));
         let ran = finish(&mut command);
-        println!("$ snapback {} {}\n{}{}[{}]\n", args.join(" "), more.join(" "), ran.stdout, ran.stderr, ran.code);
+        println!(
+            "$ snapback {} {}\n{}{}[{}]\n",
+            args.join(" "),
+            more.join(" "),
+            ran.stdout,
+            ran.stderr,
+            ran.code
+        );
         let after = (sandbox.everything(), references(sandbox));
         if before != after {
-            let changed: Vec<_> = before.0.iter().filter(|(path, entry)| after.0.get(*path) != Some(entry)).map(|(path, _)| path).collect();
-            let new: Vec<_> = after.0.keys().filter(|path| !before.0.contains_key(*path)).collect();
-            panic!("{args:?} changed something: changed or gone {changed:?}, new {new:?}, references {} -> {}", before.1, after.1);
+            let changed: Vec<_> = before
+                .0
+                .iter()
+                .filter(|(path, entry)| after.0.get(*path) != Some(entry))
+                .map(|(path, _)| path)
+                .collect();
+            let new: Vec<_> = after
+                .0
+                .keys()
+                .filter(|path| !before.0.contains_key(*path))
+                .collect();
+            panic!(
+                "{args:?} changed something: changed or gone {changed:?}, new {new:?}, references {} -> {}",
+                before.1, after.1
+            );
         }
         ran.expect(code)
     };
     let people = run(&[]);
-    let lines = |word: &str| people.stderr.lines().filter(|line| line.trim_start().starts_with(word)).count();
+    let lines = |word: &str| {
+        people
+            .stderr
+            .lines()
+            .filter(|line| line.trim_start().starts_with(word))
+            .count()
+    };
     assert_eq!(lines("error:"), 1, "one error: {people:?}");
     assert!(lines("hint:") > 0, "a hint: {people:?}");
-    assert_eq!(people.stdout, "", "standard output is for answers: {people:?}");
+    assert_eq!(
+        people.stdout, "",
+        "standard output is for answers: {people:?}"
+    );
     assert!(!people.stderr.contains("panicked"), "{people:?}");
     for word in words {
-        assert!(people.stderr.contains(word), "it must say {word:?}: {people:?}");
+        assert!(
+            people.stderr.contains(word),
+            "it must say {word:?}: {people:?}"
+        );
     }
     refused_in_json(&run(&["--json"]), code, words);
     people
@@ -85,12 +134,24 @@ fn refused_in_json(ran: &Ran, code: i32, words: &[&str]) {
     assert!(!error["hints"].as_array().unwrap().is_empty(), "{answer}");
     for word in words {
         let said = |text: &serde_json::Value| text.as_str().is_some_and(|text| text.contains(word));
-        let hinted = |hint: &serde_json::Value| said(&hint["why"]) || hint["argv"].as_array().unwrap().iter().any(said);
+        let hinted = |hint: &serde_json::Value| {
+            said(&hint["why"]) || hint["argv"].as_array().unwrap().iter().any(said)
+        };
         let joined = error["hints"].as_array().unwrap().iter().any(|hint| {
-            let argv: Vec<&str> = hint["argv"].as_array().unwrap().iter().filter_map(serde_json::Value::as_str).collect();
+            let argv: Vec<&str> = hint["argv"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter_map(serde_json::Value::as_str)
+                .collect();
             argv.join(" ").contains(word)
         });
-        assert!(said(&error["message"]) || joined || error["hints"].as_array().unwrap().iter().any(hinted), "{word:?} in {answer}");
+        assert!(
+            said(&error["message"])
+                || joined
+                || error["hints"].as_array().unwrap().iter().any(hinted),
+            "{word:?} in {answer}"
+        );
     }
 }
 
@@ -105,7 +166,9 @@ fn rolls_back(sandbox: &Sandbox) -> Ran {
     let ran = sandbox.snapback(BACK);
     println!("{}{}", ran.stdout, ran.stderr);
     let ran = ran.expect(0);
-    sandbox.snapback(&["verify-rollback", "-t", "T01", "--expected", "1.0.0"]).expect(0);
+    sandbox
+        .snapback(&["verify-rollback", "-t", "T01", "--expected", "1.0.0"])
+        .expect(0);
     assert_eq!(sandbox.unsound(), Vec::<String>::new());
     ran
 }

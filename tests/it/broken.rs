@@ -31,11 +31,22 @@ fn script(dir: &Path, text: &str) -> PathBuf {
 }
 
 /// What the sweep says of a program in place of the rollback.
-fn caught(program: &str, faults: &[(&'static str, Fault)], disk: &(dyn Fn() -> Result<Option<Disk>, String> + Sync)) -> String {
+fn caught(
+    program: &str,
+    faults: &[(&'static str, Fault)],
+    disk: &(dyn Fn() -> Result<Option<Disk>, String> + Sync),
+) -> String {
     let dir = tempfile::tempdir().unwrap();
-    let operation = Operation { back: None, ..operation("rollback") };
+    let operation = Operation {
+        back: None,
+        ..operation("rollback")
+    };
     let figures = sweep_of(&operation, &script(dir.path(), program), faults, 12, disk);
-    if figures.runs.is_empty() { String::from("skipped") } else { figures.violations.join("\n") }
+    if figures.runs.is_empty() {
+        String::from("skipped")
+    } else {
+        figures.violations.join("\n")
+    }
 }
 
 #[test]
@@ -46,7 +57,11 @@ fn a_rollback_by_git_alone_is_caught_when_it_is_killed() {
 
 #[test]
 fn a_program_that_never_fails_is_caught_when_the_disk_is_full() {
-    let full = FAULTS.iter().copied().filter(|(name, _)| *name == "ENOSPC for ever").collect::<Vec<_>>();
+    let full = FAULTS
+        .iter()
+        .copied()
+        .filter(|(name, _)| *name == "ENOSPC for ever")
+        .collect::<Vec<_>>();
     let said = caught(&always_good(), &full, &|| Ok(None));
     assert!(said.contains("I20: "), "{said}");
 }

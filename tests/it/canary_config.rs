@@ -55,7 +55,11 @@ const HOOKS: [&str; 14] = [
 fn canary(sandbox: &Sandbox, name: &str) -> String {
     let path = sandbox.home().join("canary").join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(&path, format!("#!/bin/sh\necho {name} >>\"$HOME/seen\"\ncat\n")).unwrap();
+    fs::write(
+        &path,
+        format!("#!/bin/sh\necho {name} >>\"$HOME/seen\"\ncat\n"),
+    )
+    .unwrap();
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     path.to_str().unwrap().to_string()
 }
@@ -67,7 +71,10 @@ fn hostile() -> Sandbox {
     sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
     set_version(&sandbox, "1.1.0");
     sandbox.release("T01", "1.1.0");
-    sandbox.write(".gitattributes", b"*.evil diff=evil merge=evil filter=evil\n*.long filter=long\n");
+    sandbox.write(
+        ".gitattributes",
+        b"*.evil diff=evil merge=evil filter=evil\n*.long filter=long\n",
+    );
     sandbox.git(&["add", ".gitattributes"]).expect(0);
     sandbox.git(&["commit", "-qm", "attributes"]).expect(0);
     let tree = sandbox.git_out(&["rev-parse", "HEAD^{tree}"]);
@@ -75,22 +82,47 @@ fn hostile() -> Sandbox {
         "tree {tree}\nauthor A <a@b.c> 1 +0000\ncommitter A <a@b.c> 1 +0000\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n\nsigned\n"
     );
     fs::write(sandbox.home().join("signed"), signed).unwrap();
-    let signed = sandbox.git_out(&["hash-object", "-w", "-t", "commit", sandbox.home().join("signed").to_str().unwrap()]);
+    let signed = sandbox.git_out(&[
+        "hash-object",
+        "-w",
+        "-t",
+        "commit",
+        sandbox.home().join("signed").to_str().unwrap(),
+    ]);
     sandbox.git(&["branch", "signed", &signed]).expect(0);
     let mut config = vec![String::from("[log]\n\tshowSignature = true\n")];
     for name in PROGRAMS {
         let (section, key) = name.rsplit_once('.').unwrap();
-        let section = section.split_once('.').map_or(section.to_string(), |(a, b)| format!("{a} \"{b}\""));
+        let section = section
+            .split_once('.')
+            .map_or(section.to_string(), |(a, b)| format!("{a} \"{b}\""));
         let program = canary(&sandbox, name);
-        let program = if name.starts_with("alias.") { format!("!{program}") } else { program };
+        let program = if name.starts_with("alias.") {
+            format!("!{program}")
+        } else {
+            program
+        };
         config.push(format!("[{section}]\n\t{key} = \"{program}\"\n"));
     }
     for filter in ["clean", "smudge"] {
-        config.push(format!("[filter \"evil\"]\n\t{filter} = \"{}\"\n", canary(&sandbox, &format!("filter.{filter}"))));
+        config.push(format!(
+            "[filter \"evil\"]\n\t{filter} = \"{}\"\n",
+            canary(&sandbox, &format!("filter.{filter}"))
+        ));
     }
-    config.push(format!("[filter \"long\"]\n\tprocess = \"{}\"\n", canary(&sandbox, "filter.process")));
+    config.push(format!(
+        "[filter \"long\"]\n\tprocess = \"{}\"\n",
+        canary(&sandbox, "filter.process")
+    ));
     let included = sandbox.home().join("included");
-    fs::write(&included, format!("[core]\n\thooksPath = \"{}\"\n", sandbox.home().join("hooks").display())).unwrap();
+    fs::write(
+        &included,
+        format!(
+            "[core]\n\thooksPath = \"{}\"\n",
+            sandbox.home().join("hooks").display()
+        ),
+    )
+    .unwrap();
     config.push(format!("[include]\n\tpath = \"{}\"\n", included.display()));
     for hook in HOOKS {
         let from = canary(&sandbox, &format!("hook.{hook}"));
@@ -110,7 +142,11 @@ fn hostile() -> Sandbox {
 /// The canaries that ran since the last look, once each.
 fn seen(sandbox: &Sandbox) -> Vec<String> {
     let path = sandbox.home().join("seen");
-    let mut names: Vec<String> = fs::read_to_string(&path).unwrap_or_default().lines().map(String::from).collect();
+    let mut names: Vec<String> = fs::read_to_string(&path)
+        .unwrap_or_default()
+        .lines()
+        .map(String::from)
+        .collect();
     let _ = fs::remove_file(path);
     names.sort();
     names.dedup();
@@ -164,8 +200,17 @@ fn the_canaries_do_sing() {
     sandbox.git(&["log", "--all"]);
     sandbox.git(&["commit", "-qm", "x"]);
     let seen = seen(&sandbox);
-    for name in ["core.fsmonitor", "gpg.program", "filter.clean", "hook.pre-commit", "hook.reference-transaction"] {
-        assert!(seen.iter().any(|one| one == name), "{name} is not in {seen:?}");
+    for name in [
+        "core.fsmonitor",
+        "gpg.program",
+        "filter.clean",
+        "hook.pre-commit",
+        "hook.reference-transaction",
+    ] {
+        assert!(
+            seen.iter().any(|one| one == name),
+            "{name} is not in {seen:?}"
+        );
     }
 }
 
@@ -174,7 +219,10 @@ fn no_command_runs_a_program_of_the_repositorys_configuration() {
     let sandbox = hostile();
     for line in LINES {
         let ran = sandbox.snapback(&line.split(' ').collect::<Vec<_>>());
-        assert!(ran.code == 0 || line.contains("push") || ran.code == 6, "{line}: {ran:?}");
+        assert!(
+            ran.code == 0 || line.contains("push") || ran.code == 6,
+            "{line}: {ran:?}"
+        );
         assert_eq!(seen(&sandbox), Vec::<String>::new(), "{line}");
     }
 }
@@ -187,13 +235,29 @@ fn a_release_runs_the_hook_and_the_filters_that_git_would_run_and_nothing_else()
     sandbox.snapback(&["create-snapshot", "-t", "T01", "--yes"]);
     let names = seen(&sandbox);
     // `git hook run` reads the index, so git may say so to the file system monitor of the user.
-    let allowed = ["hook.pre-commit", "core.fsmonitor", "hook.post-index-change"];
+    let allowed = [
+        "hook.pre-commit",
+        "core.fsmonitor",
+        "hook.post-index-change",
+    ];
     assert!(names.contains(&"hook.pre-commit".to_string()), "{names:?}");
-    assert_eq!(names.iter().filter(|name| !allowed.contains(&name.as_str())).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert_eq!(
+        names
+            .iter()
+            .filter(|name| !allowed.contains(&name.as_str()))
+            .collect::<Vec<_>>(),
+        Vec::<&String>::new()
+    );
     sandbox.write("tasks/T01/x.evil", b"x\n");
     set_version(&sandbox, "1.3.0");
     sandbox.snapback(&["create-snapshot", "-t", "T01", "--no-verify", "--yes"]);
-    assert_eq!(seen(&sandbox).iter().filter(|name| !name.starts_with("filter.")).collect::<Vec<_>>(), Vec::<&String>::new());
+    assert_eq!(
+        seen(&sandbox)
+            .iter()
+            .filter(|name| !name.starts_with("filter."))
+            .collect::<Vec<_>>(),
+        Vec::<&String>::new()
+    );
 }
 
 #[test]
@@ -214,8 +278,15 @@ fn commands_see_no_variables_that_lead_git_elsewhere_and_recursion_ends() {
         .env("SNAPBACK_TRUST", "sha256:x");
     let ran = finish(command.args(["verify-rollback", "-t", "T01"]));
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert_eq!(fs::read_to_string(sandbox.home().join("seen")).unwrap(), "depth 1\n");
-    assert!(fs::read_to_string(sandbox.home().join("said")).unwrap().contains("inside a hook"));
+    assert_eq!(
+        fs::read_to_string(sandbox.home().join("seen")).unwrap(),
+        "depth 1\n"
+    );
+    assert!(
+        fs::read_to_string(sandbox.home().join("said"))
+            .unwrap()
+            .contains("inside a hook")
+    );
 }
 
 #[test]
@@ -228,27 +299,66 @@ fn nothing_of_strangers_reaches_the_terminal_as_it_is() {
     sandbox.git(&["config", "user.name", evil]).expect(0);
     let snapback = |args: &[&str]| {
         let mut command = sandbox.command(snapback_program());
-        command.env("GIT_AUTHOR_NAME", evil).env("GIT_COMMITTER_NAME", evil);
+        command
+            .env("GIT_AUTHOR_NAME", evil)
+            .env("GIT_COMMITTER_NAME", evil);
         finish(command.args(args))
     };
-    let mut texts = vec![snapback(&["create-snapshot", "-t", "T01", "--version", "1.0.0", "-m", evil, "--yes", "-v"])];
-    sandbox.write(&format!("tasks/T01/{evil}.py"), format!("# {evil}\n").as_bytes());
-    sandbox.write("tasks/T01/config.yaml", format!("version: 1.1.0\nname: {}\n", serde_json::json!(evil)).as_bytes());
-    sandbox.git(&["tag", "-a", "-m", evil, "T02-v9.0.0"]).expect(0);
-    texts.push(snapback(&["create-snapshot", "-t", "T01", "-m", evil, "--yes", "-v"]));
+    let mut texts = vec![snapback(&[
+        "create-snapshot",
+        "-t",
+        "T01",
+        "--version",
+        "1.0.0",
+        "-m",
+        evil,
+        "--yes",
+        "-v",
+    ])];
+    sandbox.write(
+        &format!("tasks/T01/{evil}.py"),
+        format!("# {evil}\n").as_bytes(),
+    );
+    sandbox.write(
+        "tasks/T01/config.yaml",
+        format!("version: 1.1.0\nname: {}\n", serde_json::json!(evil)).as_bytes(),
+    );
+    sandbox
+        .git(&["tag", "-a", "-m", evil, "T02-v9.0.0"])
+        .expect(0);
+    texts.push(snapback(&[
+        "create-snapshot",
+        "-t",
+        "T01",
+        "-m",
+        evil,
+        "--yes",
+        "-v",
+    ]));
     sandbox.write(&format!("tasks/T01/{evil}2.py"), b"x\n");
-    for line in LINES.iter().chain(&["rollback -t T01 --to 1.0.0 --yes -v --on-verify-fail keep", "undo --yes -v", "trust", "op list"]) {
+    for line in LINES.iter().chain(&[
+        "rollback -t T01 --to 1.0.0 --yes -v --on-verify-fail keep",
+        "undo --yes -v",
+        "trust",
+        "op list",
+    ]) {
         let line = line.replace("../home/preview", "../home/evil");
         texts.push(snapback(&line.split(' ').collect::<Vec<_>>()));
     }
-    for args in
-        [["show", "-t", "T01", evil], ["rollback", "-t", evil, "--yes"], ["op", "show", evil, "-v"], ["diff", "-t", "T01", "1.0.0..1.1.0"]]
-    {
+    for args in [
+        ["show", "-t", "T01", evil],
+        ["rollback", "-t", evil, "--yes"],
+        ["op", "show", evil, "-v"],
+        ["diff", "-t", "T01", "1.0.0..1.1.0"],
+    ] {
         texts.push(snapback(&args));
     }
     for ran in texts {
         for (stream, text) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
-            let harmful = |c: &char| (c.is_control() && !matches!(c, '\n' | '\t')) || matches!(c, '\u{202e}' | '\u{2066}' | '\u{fffd}');
+            let harmful = |c: &char| {
+                (c.is_control() && !matches!(c, '\n' | '\t'))
+                    || matches!(c, '\u{202e}' | '\u{2066}' | '\u{fffd}')
+            };
             let at = text.chars().find(harmful);
             assert_eq!(at, None, "{stream}: {text:?}");
         }

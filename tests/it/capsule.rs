@@ -36,12 +36,20 @@ fn released() -> Sandbox {
     let sandbox = Sandbox::new(1);
     let dir = sandbox.at("tasks/T01");
     for (nth, name) in NAMES.iter().enumerate() {
-        fs::write(dir.join(std::ffi::OsStr::from_bytes(name)), format!("file {nth}\n")).unwrap();
+        fs::write(
+            dir.join(std::ffi::OsStr::from_bytes(name)),
+            format!("file {nth}\n"),
+        )
+        .unwrap();
     }
     fs::create_dir(dir.join("-d\nir")).unwrap();
     fs::write(dir.join("-d\nir/x"), "inside\n").unwrap();
     fs::write(dir.join("empty"), "").unwrap();
-    for (name, target) in [("link", "signal.py"), ("-link\n", "lib/it's\nodd"), ("up", "../T01/signal.py")] {
+    for (name, target) in [
+        ("link", "signal.py"),
+        ("-link\n", "lib/it's\nodd"),
+        ("up", "../T01/signal.py"),
+    ] {
         std::os::unix::fs::symlink(target, dir.join(name)).unwrap();
     }
     sandbox.write(
@@ -63,9 +71,23 @@ fn tree(dir: &Path) -> Vec<(PathBuf, char, bool, Vec<u8>)> {
             if meta.is_dir() {
                 walk(top, &path, all);
             } else if meta.is_symlink() {
-                all.push((name, 'l', false, fs::read_link(&path).unwrap().as_os_str().as_bytes().to_vec()));
+                all.push((
+                    name,
+                    'l',
+                    false,
+                    fs::read_link(&path)
+                        .unwrap()
+                        .as_os_str()
+                        .as_bytes()
+                        .to_vec(),
+                ));
             } else {
-                all.push((name, 'f', meta.mode() & 0o100 != 0, fs::read(&path).unwrap()));
+                all.push((
+                    name,
+                    'f',
+                    meta.mode() & 0o100 != 0,
+                    fs::read(&path).unwrap(),
+                ));
             }
         }
     }
@@ -78,13 +100,27 @@ fn tree(dir: &Path) -> Vec<(PathBuf, char, bool, Vec<u8>)> {
 /// What the task's folder holds, under the names of the repository.
 fn expected(sandbox: &Sandbox) -> Vec<(PathBuf, char, bool, Vec<u8>)> {
     let found = tree(&sandbox.at("tasks/T01")).into_iter();
-    found.map(|(path, kind, executable, bytes)| (Path::new("tasks/T01").join(path), kind, executable, bytes)).collect()
+    found
+        .map(|(path, kind, executable, bytes)| {
+            (Path::new("tasks/T01").join(path), kind, executable, bytes)
+        })
+        .collect()
 }
 
 #[track_caller]
 fn create(sandbox: &Sandbox, name: &str) -> PathBuf {
     let path = sandbox.top().join(name);
-    sandbox.snapback(&["capsule", "create", "-t", "T01", "--version", "1.0.0", path.to_str().unwrap()]).expect(0);
+    sandbox
+        .snapback(&[
+            "capsule",
+            "create",
+            "-t",
+            "T01",
+            "--version",
+            "1.0.0",
+            path.to_str().unwrap(),
+        ])
+        .expect(0);
     path
 }
 
@@ -93,29 +129,64 @@ fn tools(sandbox: &Sandbox, names: &[&str]) -> PathBuf {
     let folder = sandbox.top().join("tools");
     fs::create_dir_all(&folder).unwrap();
     for name in names {
-        let found = ["/usr/bin", "/bin"].iter().map(|dir| Path::new(dir).join(name)).find(|path| path.exists());
-        let _ = std::os::unix::fs::symlink(found.unwrap_or_else(|| panic!("{name} is installed")), folder.join(name));
+        let found = ["/usr/bin", "/bin"]
+            .iter()
+            .map(|dir| Path::new(dir).join(name))
+            .find(|path| path.exists());
+        let _ = std::os::unix::fs::symlink(
+            found.unwrap_or_else(|| panic!("{name} is installed")),
+            folder.join(name),
+        );
     }
     folder
 }
 
 /// All that the script calls, and `tar`.
-const COREUTILS: [&str; 12] = ["cat", "cp", "ln", "ls", "mkdir", "mv", "printf", "rm", "rmdir", "sha256sum", "test", "tar"];
+const COREUTILS: [&str; 12] = [
+    "cat",
+    "cp",
+    "ln",
+    "ls",
+    "mkdir",
+    "mv",
+    "printf",
+    "rm",
+    "rmdir",
+    "sha256sum",
+    "test",
+    "tar",
+];
 
 /// Runs a line of shell with nothing but some tools.
 fn bare(sandbox: &Sandbox, dir: &Path, line: &str) -> Ran {
     let path = tools(sandbox, &[&COREUTILS[..], &["gzip", "zstd"]].concat());
-    finish(Command::new("/bin/sh").args(["-c", line]).current_dir(dir).env_clear().env("PATH", path).stdin(Stdio::null()))
+    finish(
+        Command::new("/bin/sh")
+            .args(["-c", line])
+            .current_dir(dir)
+            .env_clear()
+            .env("PATH", path)
+            .stdin(Stdio::null()),
+    )
 }
 
 #[test]
 fn it_restores_with_a_shell_and_coreutils_only_whatever_files_are_called() {
     let sandbox = released();
-    for (name, unpack) in [("c.tar", "cat"), ("c.tar.gz", "gzip -dc"), ("c.tar.zst", "zstd -qdc")] {
+    for (name, unpack) in [
+        ("c.tar", "cat"),
+        ("c.tar.gz", "gzip -dc"),
+        ("c.tar.zst", "zstd -qdc"),
+    ] {
         let capsule = create(&sandbox, name);
         let dir = sandbox.top().join(format!("bare-{name}"));
         fs::create_dir(&dir).unwrap();
-        bare(&sandbox, &dir, &format!("{unpack} {} | tar -xf -", capsule.display())).expect(0);
+        bare(
+            &sandbox,
+            &dir,
+            &format!("{unpack} {} | tar -xf -", capsule.display()),
+        )
+        .expect(0);
         let inside = dir.join("T01-v1.0.0");
         bare(&sandbox, &inside, "sha256sum -c SHA256SUMS").expect(0);
         bare(&sandbox, &dir, "/bin/sh T01-v1.0.0/restore.sh 'a place/'").expect(0);
@@ -129,13 +200,28 @@ fn the_script_restores_every_byte_name_link_and_mode() {
     let capsule = create(&sandbox, "c.tar.zst");
     let dir = sandbox.top().join("bare");
     fs::create_dir(&dir).unwrap();
-    bare(&sandbox, &dir, &format!("zstd -qdc {} | tar -xf -", capsule.display())).expect(0);
-    let ran = bare(&sandbox, &dir, "/bin/sh T01-v1.0.0/restore.sh '-an odd place'").expect(0);
+    bare(
+        &sandbox,
+        &dir,
+        &format!("zstd -qdc {} | tar -xf -", capsule.display()),
+    )
+    .expect(0);
+    let ran = bare(
+        &sandbox,
+        &dir,
+        "/bin/sh T01-v1.0.0/restore.sh '-an odd place'",
+    )
+    .expect(0);
     assert!(ran.stdout.ends_with("-an odd place\n"), "{ran:?}");
     assert_eq!(tree(&dir.join("-an odd place")), expected(&sandbox));
     // An empty folder is fine, anything else is not touched.
     fs::create_dir(dir.join("empty")).unwrap();
-    bare(&sandbox, &dir, "cd T01-v1.0.0 && /bin/sh ./restore.sh ../empty").expect(0);
+    bare(
+        &sandbox,
+        &dir,
+        "cd T01-v1.0.0 && /bin/sh ./restore.sh ../empty",
+    )
+    .expect(0);
     bare(&sandbox, &dir, "/bin/sh T01-v1.0.0/restore.sh empty").expect(6);
     assert_eq!(tree(&dir.join("empty")), expected(&sandbox));
     // One byte.
@@ -144,9 +230,16 @@ fn the_script_restores_every_byte_name_link_and_mode() {
     bytes[0] ^= 1;
     fs::write(&signal, bytes).unwrap();
     bare(&sandbox, &dir, "/bin/sh T01-v1.0.0/restore.sh other").expect(4);
-    let mut names: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> = fs::read_dir(&dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     names.sort();
-    assert_eq!(names, ["-an odd place", "T01-v1.0.0", "empty"], "nothing is left behind");
+    assert_eq!(
+        names,
+        ["-an odd place", "T01-v1.0.0", "empty"],
+        "nothing is left behind"
+    );
     assert!(!dir.join("harm").exists() && !dir.join("T01-v1.0.0/harm").exists());
 }
 
@@ -156,17 +249,50 @@ fn the_same_release_gives_the_same_bytes_and_nothing_is_written_over() {
     let (first, second) = (create(&sandbox, "a.tar.zst"), create(&sandbox, "b.tar.zst"));
     let bytes = fs::read(&first).unwrap();
     assert_eq!(bytes, fs::read(second).unwrap());
-    assert_eq!(fs::read(create(&sandbox, "a.tar.gz")).unwrap(), fs::read(create(&sandbox, "b.tar.gz")).unwrap());
+    assert_eq!(
+        fs::read(create(&sandbox, "a.tar.gz")).unwrap(),
+        fs::read(create(&sandbox, "b.tar.gz")).unwrap()
+    );
     for args in [&["--version", "1.0.0"][..], &["--dry-run"]] {
-        let whole = [&["capsule", "create", "-t", "T01", first.to_str().unwrap()], args].concat();
+        let whole = [
+            &["capsule", "create", "-t", "T01", first.to_str().unwrap()],
+            args,
+        ]
+        .concat();
         sandbox.snapback(&whole).expect(6);
     }
     assert_eq!(fs::read(&first).unwrap(), bytes);
     let dry = sandbox.top().join("dry.tar");
-    sandbox.snapback(&["capsule", "create", "-t", "T01", dry.to_str().unwrap(), "--dry-run"]).expect(0);
+    sandbox
+        .snapback(&[
+            "capsule",
+            "create",
+            "-t",
+            "T01",
+            dry.to_str().unwrap(),
+            "--dry-run",
+        ])
+        .expect(0);
     assert!(!dry.exists());
-    sandbox.snapback(&["capsule", "create", "-t", "T01", "--version", "9.9.9", dry.to_str().unwrap()]).expect(5);
-    let left = fs::read_dir(sandbox.top()).unwrap().filter(|entry| entry.as_ref().unwrap().file_name().as_bytes().starts_with(b".tmp"));
+    sandbox
+        .snapback(&[
+            "capsule",
+            "create",
+            "-t",
+            "T01",
+            "--version",
+            "9.9.9",
+            dry.to_str().unwrap(),
+        ])
+        .expect(5);
+    let left = fs::read_dir(sandbox.top()).unwrap().filter(|entry| {
+        entry
+            .as_ref()
+            .unwrap()
+            .file_name()
+            .as_bytes()
+            .starts_with(b".tmp")
+    });
     assert_eq!(left.count(), 0);
 }
 
@@ -177,13 +303,34 @@ fn snapback_restores_it_without_a_repository_and_checks_everything() {
     let capsule = capsule.to_str().unwrap();
     let nowhere = sandbox.top().join("nowhere");
     fs::create_dir(&nowhere).unwrap();
-    let run = |args: &[&str]| finish(sandbox.command(snapback_program()).current_dir(&nowhere).args(args));
-    let answer = run(&["capsule", "verify", capsule, "--json"]).expect(0).json();
-    assert_eq!((answer["data"]["files"].as_u64(), answer["data"]["links"].as_u64()), (Some(expected(&sandbox).len() as u64), Some(3)));
+    let run = |args: &[&str]| {
+        finish(
+            sandbox
+                .command(snapback_program())
+                .current_dir(&nowhere)
+                .args(args),
+        )
+    };
+    let answer = run(&["capsule", "verify", capsule, "--json"])
+        .expect(0)
+        .json();
+    assert_eq!(
+        (
+            answer["data"]["files"].as_u64(),
+            answer["data"]["links"].as_u64()
+        ),
+        (Some(expected(&sandbox).len() as u64), Some(3))
+    );
     run(&["dr", "--from", capsule, "--into", "out", "--dry-run"]).expect(0);
     assert_eq!(fs::read_dir(&nowhere).unwrap().count(), 0);
-    let answer = run(&["dr", "--from", capsule, "--into", "out", "--json"]).expect(0).json();
-    assert!(answer["changed"].as_bool().unwrap() && answer["data"]["proved"].as_array().unwrap().len() == 4, "{answer}");
+    let answer = run(&["dr", "--from", capsule, "--into", "out", "--json"])
+        .expect(0)
+        .json();
+    assert!(
+        answer["changed"].as_bool().unwrap()
+            && answer["data"]["proved"].as_array().unwrap().len() == 4,
+        "{answer}"
+    );
     assert_eq!(tree(&nowhere.join("out")), expected(&sandbox));
     run(&["dr", "--from", capsule, "--into", "out"]).expect(6);
     fs::create_dir(nowhere.join("empty")).unwrap();
@@ -192,7 +339,10 @@ fn snapback_restores_it_without_a_repository_and_checks_everything() {
     run(&["dr", "--from", capsule, "--into", "link"]).expect(6);
     run(&["dr", "--from", "/no/such/file", "--into", "new"]).expect(8);
     run(&["dr", "--from", capsule]).expect(2);
-    let mut names: Vec<_> = fs::read_dir(&nowhere).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let mut names: Vec<_> = fs::read_dir(&nowhere)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     names.sort();
     assert_eq!(names, ["empty", "link", "out"]);
 }
@@ -205,7 +355,15 @@ fn refused(sandbox: &Sandbox, bytes: &[u8], code: i32) -> String {
     fs::create_dir(&place).unwrap();
     let capsule = sandbox.top().join("hostile.tar");
     fs::write(&capsule, bytes).unwrap();
-    let ran = sandbox.snapback(&["dr", "--from", capsule.to_str().unwrap(), "--into", place.join("out").to_str().unwrap()]).expect(code);
+    let ran = sandbox
+        .snapback(&[
+            "dr",
+            "--from",
+            capsule.to_str().unwrap(),
+            "--into",
+            place.join("out").to_str().unwrap(),
+        ])
+        .expect(code);
     assert_eq!(fs::read_dir(&place).unwrap().count(), 0, "{ran:?}");
     ran.stderr
 }
@@ -229,7 +387,10 @@ fn a_cut_or_changed_capsule_is_refused_and_leaves_nothing() {
         changed[bytes.len() / 2] ^= 1;
         refused(&sandbox, &changed, 4);
     }
-    assert!(refused(&sandbox, &[bytes.clone(), b"more".to_vec()].concat(), 4).contains("something comes after its end"));
+    assert!(
+        refused(&sandbox, &[bytes.clone(), b"more".to_vec()].concat(), 4)
+            .contains("something comes after its end")
+    );
     assert!(refused(&sandbox, b"", 4).contains("it is cut off"));
 }
 
@@ -237,8 +398,15 @@ fn a_cut_or_changed_capsule_is_refused_and_leaves_nothing() {
 fn forged(list: &serde_json::Value, members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new(), 0);
     let list = serde_json::to_vec(list).unwrap();
-    for (name, bytes) in [("T01-v1.0.0/capsule.json", &list[..])].iter().chain(members) {
-        writer.file(name.as_bytes(), false, bytes.len() as u64, &mut |into| into.write_all(bytes)).unwrap();
+    for (name, bytes) in [("T01-v1.0.0/capsule.json", &list[..])]
+        .iter()
+        .chain(members)
+    {
+        writer
+            .file(name.as_bytes(), false, bytes.len() as u64, &mut |into| {
+                into.write_all(bytes)
+            })
+            .unwrap();
     }
     writer.finish().unwrap()
 }
@@ -262,37 +430,94 @@ fn a_hostile_capsule_writes_nothing_anywhere() {
         assert!(said.contains(words), "{words:?} is not in {said}");
     };
     let one = |path: &str| serde_json::json!([file(path, b"x")]);
-    for path in ["../harm", "/tmp/harm", "a/../../harm", ".git/hooks/pre-commit", "a//b", ""] {
+    for path in [
+        "../harm",
+        "/tmp/harm",
+        "a/../../harm",
+        ".git/hooks/pre-commit",
+        "a//b",
+        "",
+    ] {
         refuse(one(path), &[], 4, "damaged, or no capsule");
     }
-    refuse(one("a"), &[("T01-v1.0.0/tree/../../harm", b"x")], 4, "is not in its list");
+    refuse(
+        one("a"),
+        &[("T01-v1.0.0/tree/../../harm", b"x")],
+        4,
+        "is not in its list",
+    );
     refuse(one("a"), &[("../harm", b"x")], 4, "lies outside its folder");
     refuse(one("a"), &[("T01-v1.0.0/tree/a", b"xx")], 4, "another size");
     refuse(one("a"), &[("T01-v1.0.0/tree/a", b"y")], 4, "other bytes");
-    refuse(one("a"), &[("T01-v1.0.0/tree/a", b"x"), ("T01-v1.0.0/tree/a", b"x")], 4, "there twice");
-    refuse(one("a"), &[("T01-v1.0.0/tree/a", b"x")], 4, "it has no SHA256SUMS");
+    refuse(
+        one("a"),
+        &[("T01-v1.0.0/tree/a", b"x"), ("T01-v1.0.0/tree/a", b"x")],
+        4,
+        "there twice",
+    );
+    refuse(
+        one("a"),
+        &[("T01-v1.0.0/tree/a", b"x")],
+        4,
+        "it has no SHA256SUMS",
+    );
     refuse(one("a"), &[], 4, "does not hold it");
-    refuse(one("a"), &[("T01-v1.0.0/SHA256SUMS", b"")], 4, "does not hold it");
-    refuse(serde_json::json!([file("a", b"x"), file("a", b"x")]), &[], 4, "listed twice");
-    refuse(serde_json::json!([file("a", b"x"), file("a/b", b"x")]), &[], 4, "as a folder of a/b");
+    refuse(
+        one("a"),
+        &[("T01-v1.0.0/SHA256SUMS", b"")],
+        4,
+        "does not hold it",
+    );
+    refuse(
+        serde_json::json!([file("a", b"x"), file("a", b"x")]),
+        &[],
+        4,
+        "listed twice",
+    );
+    refuse(
+        serde_json::json!([file("a", b"x"), file("a/b", b"x")]),
+        &[],
+        4,
+        "as a folder of a/b",
+    );
     // A bomb: it says that it would fill any disk.
     let huge = serde_json::json!([{ "path": "a", "mode": "100644", "size": 1u64 << 60, "sha256": Digest::of(b"") }]);
     refuse(huge, &[], 8, "nothing was restored");
     let too_huge = |path: &str| serde_json::json!({ "path": path, "mode": "100644", "size": u64::MAX, "sha256": Digest::of(b"") });
-    refuse(serde_json::json!([too_huge("a"), too_huge("b")]), &[], 8, "nothing was restored");
+    refuse(
+        serde_json::json!([too_huge("a"), too_huge("b")]),
+        &[],
+        8,
+        "nothing was restored",
+    );
     // Links that lead out, and files behind links.
     let link = |path: &str, target: &str| serde_json::json!({ "path": path, "mode": "120000", "size": target.len(), "sha256": Digest::of(target.as_bytes()), "target": target });
     for target in ["/etc", "..", "b/../../.."] {
-        refuse(serde_json::json!([link("a", target)]), &[], 6, "leads out of the folder");
+        refuse(
+            serde_json::json!([link("a", target)]),
+            &[],
+            6,
+            "leads out of the folder",
+        );
     }
-    refuse(serde_json::json!([link("a", "b"), file("a/x", b"x")]), &[("T01-v1.0.0/tree/a/x", b"x")], 4, "as a folder of a/x");
+    refuse(
+        serde_json::json!([link("a", "b"), file("a/x", b"x")]),
+        &[("T01-v1.0.0/tree/a/x", b"x")],
+        4,
+        "as a folder of a/x",
+    );
     refuse(
         serde_json::json!([{ "path": "a", "mode": "120000", "size": 1, "sha256": Digest::of(b"b"), "target": "c" }]),
         &[],
         4,
         "as a link",
     );
-    refuse(serde_json::json!([{ "path": "a", "mode": "104755", "size": 1, "sha256": Digest::of(b"b") }]), &[], 4, "has the mode");
+    refuse(
+        serde_json::json!([{ "path": "a", "mode": "104755", "size": 1, "sha256": Digest::of(b"b") }]),
+        &[],
+        4,
+        "has the mode",
+    );
     // Another format, another first member, another kind of member.
     let mut newer = list(&serde_json::json!([]));
     newer["schema"] = "snapback.capsule/2".into();
@@ -300,9 +525,22 @@ fn a_hostile_capsule_writes_nothing_anywhere() {
     let system = sandbox.top().join("system");
     fs::create_dir(&system).unwrap();
     std::os::unix::fs::symlink("/etc", system.join("T01-v1.0.0")).unwrap();
-    let tar = |arg: &str| Command::new("tar").current_dir(&system).args(["-cf", arg, "T01-v1.0.0"]).status().unwrap();
+    let tar = |arg: &str| {
+        Command::new("tar")
+            .current_dir(&system)
+            .args(["-cf", arg, "T01-v1.0.0"])
+            .status()
+            .unwrap()
+    };
     assert!(tar("../system.tar").success());
-    assert!(refused(&sandbox, &fs::read(sandbox.top().join("system.tar")).unwrap(), 4).contains("a link as a member"));
+    assert!(
+        refused(
+            &sandbox,
+            &fs::read(sandbox.top().join("system.tar")).unwrap(),
+            4
+        )
+        .contains("a link as a member")
+    );
 }
 
 #[test]
@@ -311,14 +549,31 @@ fn links_that_lead_out_are_restored_only_when_they_are_meant() {
     std::os::unix::fs::symlink("/etc/hosts", sandbox.at("tasks/T01/hosts")).unwrap();
     sandbox.release("T01", "1.0.0");
     let path = sandbox.top().join("c.tar.gz");
-    let made = sandbox.snapback(&["capsule", "create", "-t", "T01", path.to_str().unwrap()]).expect(0);
-    assert!(made.stdout.contains("the link tasks/T01/hosts leads out of the tree, to /etc/hosts"), "{made:?}");
+    let made = sandbox
+        .snapback(&["capsule", "create", "-t", "T01", path.to_str().unwrap()])
+        .expect(0);
+    assert!(
+        made.stdout
+            .contains("the link tasks/T01/hosts leads out of the tree, to /etc/hosts"),
+        "{made:?}"
+    );
     let out = sandbox.top().join("out");
-    let args = ["dr", "--from", path.to_str().unwrap(), "--into", out.to_str().unwrap()];
+    let args = [
+        "dr",
+        "--from",
+        path.to_str().unwrap(),
+        "--into",
+        out.to_str().unwrap(),
+    ];
     sandbox.snapback(&args).expect(6);
     assert!(!out.exists());
-    sandbox.snapback(&[&args[..], &["--links-out"]].concat()).expect(0);
-    assert_eq!(fs::read_link(out.join("tasks/T01/hosts")).unwrap(), Path::new("/etc/hosts"));
+    sandbox
+        .snapback(&[&args[..], &["--links-out"]].concat())
+        .expect(0);
+    assert_eq!(
+        fs::read_link(out.join("tasks/T01/hosts")).unwrap(),
+        Path::new("/etc/hosts")
+    );
 }
 
 #[test]
@@ -328,10 +583,31 @@ fn wheels_that_are_here_go_in_and_others_are_named() {
     sandbox.write("tasks/T01/requirements.txt", b"demo-pkg==1.0\nother==2.0\n");
     sandbox.release("T01", "1.0.0");
     let path = create(&sandbox, "c.tar");
-    let answer = sandbox.snapback(&["capsule", "verify", path.to_str().unwrap(), "--json"]).expect(0).json();
-    assert_eq!((answer["data"]["wheels"].as_u64(), &answer["data"]["missing"]), (Some(1), &serde_json::json!(["other==2.0"])), "{answer}");
+    let answer = sandbox
+        .snapback(&["capsule", "verify", path.to_str().unwrap(), "--json"])
+        .expect(0)
+        .json();
+    assert_eq!(
+        (
+            answer["data"]["wheels"].as_u64(),
+            &answer["data"]["missing"]
+        ),
+        (Some(1), &serde_json::json!(["other==2.0"])),
+        "{answer}"
+    );
     let dir = sandbox.top().join("bare");
     fs::create_dir(&dir).unwrap();
-    bare(&sandbox, &dir, &format!("tar -xf {} && cd T01-v1.0.0 && sha256sum -c SHA256SUMS", path.display())).expect(0);
-    assert_eq!(fs::read(dir.join("T01-v1.0.0/wheels/demo_pkg-1.0-py3-none-any.whl")).unwrap(), b"a wheel\n");
+    bare(
+        &sandbox,
+        &dir,
+        &format!(
+            "tar -xf {} && cd T01-v1.0.0 && sha256sum -c SHA256SUMS",
+            path.display()
+        ),
+    )
+    .expect(0);
+    assert_eq!(
+        fs::read(dir.join("T01-v1.0.0/wheels/demo_pkg-1.0-py3-none-any.whl")).unwrap(),
+        b"a wheel\n"
+    );
 }

@@ -21,7 +21,10 @@ fn released() -> Sandbox {
     let sandbox = Sandbox::new(2);
     sandbox.release("T01", "1.0.0");
     sandbox.write("tasks/T01/signal.py", b"def signal(x):\n    return x > 1\n");
-    sandbox.write("tasks/T01/config.yaml", crate::support::sandbox::config("1.0.0", 5).as_bytes());
+    sandbox.write(
+        "tasks/T01/config.yaml",
+        crate::support::sandbox::config("1.0.0", 5).as_bytes(),
+    );
     sandbox.write("tasks/T01/new.py", b"NEW = True\n");
     sandbox.release("T01", "1.1.0");
     sandbox
@@ -34,8 +37,17 @@ fn session(sandbox: &Sandbox, lines: &[&str]) -> String {
     for line in lines {
         let mut shell = sandbox.command("sh");
         let path = std::env::var("PATH").unwrap_or_default();
-        let folder = std::path::Path::new(snapback_program()).parent().unwrap().display().to_string();
-        let ran = finish(shell.arg("-c").arg(line).env("PATH", format!("{folder}:{path}")));
+        let folder = std::path::Path::new(snapback_program())
+            .parent()
+            .unwrap()
+            .display()
+            .to_string();
+        let ran = finish(
+            shell
+                .arg("-c")
+                .arg(line)
+                .env("PATH", format!("{folder}:{path}")),
+        );
         let _ = write!(text, "$ {line}\n{}{}", ran.stderr, ran.stdout);
         if !text.ends_with('\n') {
             text.push('\n');
@@ -44,7 +56,10 @@ fn session(sandbox: &Sandbox, lines: &[&str]) -> String {
             let _ = writeln!(text, "[exit {}]", ran.code);
         }
     }
-    text.replace(&sandbox.root().parent().unwrap().display().to_string(), "/sandbox")
+    text.replace(
+        &sandbox.root().parent().unwrap().display().to_string(),
+        "/sandbox",
+    )
 }
 
 /// Patterns of insta's filters, and what they are shown as.

@@ -15,7 +15,10 @@ use crate::support::{
 
 /// How many disks to look at in all.
 fn wanted() -> usize {
-    std::env::var("SNAPBACK_CRASH_STATES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000)
+    std::env::var("SNAPBACK_CRASH_STATES")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1_000)
 }
 
 /// Explores and says how far it got.
@@ -24,8 +27,13 @@ fn explore(name: &str, scenario: &Scenario, share: usize) {
     let calls = alone(|| scenario.calls());
     // Each disk brings about two more: cut recoveries and what follows them.
     let limit = (wanted() / share / usize::try_from(calls).unwrap()).max(4);
-    let looked = scenario.explore(limit, 31).unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
-    println!("{name}: {looked} crash states at {calls} calls in {:.1} s", begun.elapsed().as_secs_f32());
+    let looked = scenario
+        .explore(limit, 31)
+        .unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
+    println!(
+        "{name}: {looked} crash states at {calls} calls in {:.1} s",
+        begun.elapsed().as_secs_f32()
+    );
 }
 
 #[test]
@@ -61,7 +69,10 @@ fn what_somebody_else_wrote_in_between_is_kept() {
         (When::BeforeRecovery, "T/config.yaml"),
         (When::BeforeRecovery, "T/run.sh"),
     ] {
-        let scenario = Scenario { stranger: Some((when, path, b"a stranger's edit")), ..first() };
+        let scenario = Scenario {
+            stranger: Some((when, path, b"a stranger's edit")),
+            ..first()
+        };
         explore(path, &scenario, 8);
     }
 }
@@ -76,14 +87,21 @@ fn each_skipped_sync_is_noticed() {
             _ => vec![first(), second()],
         };
         let caught = scenarios.iter().find_map(|scenario| {
-            let mutant = Scenario { base: scenario.base.fork(), ..scenario.clone() };
+            let mutant = Scenario {
+                base: scenario.base.fork(),
+                ..scenario.clone()
+            };
             mutant.base.skip(point);
             (1..4).find_map(|round| mutant.explore(4 << (2 * round), 13).err())
         });
         let caught = caught.unwrap_or_else(|| panic!("nothing notices that {point:?} is skipped"));
         println!("{point:?}: {caught}");
     }
-    println!("{} mutants in {:.1} s", SyncPoint::ALL.len(), begun.elapsed().as_secs_f32());
+    println!(
+        "{} mutants in {:.1} s",
+        SyncPoint::ALL.len(),
+        begun.elapsed().as_secs_f32()
+    );
 }
 
 #[test]

@@ -18,19 +18,30 @@ const DATABASE: &str = "tasks/T01/state.db";
 /// A sandbox whose rules hide logs and, when the store keeps databases, these too.
 fn sandbox(in_store: bool) -> Sandbox {
     let sandbox = Sandbox::new(1);
-    let rules = if in_store { "*.bin\n*-wal\n*-shm\n*-journal\n*.db\n" } else { "*.bin\n*-wal\n*-shm\n*-journal\n" };
+    let rules = if in_store {
+        "*.bin\n*-wal\n*-shm\n*-journal\n*.db\n"
+    } else {
+        "*.bin\n*-wal\n*-shm\n*-journal\n"
+    };
     sandbox.write(".gitignore", rules.as_bytes());
     if in_store {
-        settings(&sandbox, "defaults:\n  large_files: {patterns: [\"*.bin\", \"*.db\"]}\n");
+        settings(
+            &sandbox,
+            "defaults:\n  large_files: {patterns: [\"*.bin\", \"*.db\"]}\n",
+        );
     }
-    sandbox.git(&["commit", "-q", "-a", "-m", "rules"]).expect(0);
+    sandbox
+        .git(&["commit", "-q", "-a", "-m", "rules"])
+        .expect(0);
     sandbox
 }
 
 /// Settings beyond the version.
 fn settings(sandbox: &Sandbox, text: &str) {
     sandbox.write("snapback.yaml", format!("version: 1\n{text}").as_bytes());
-    sandbox.git(&["commit", "-q", "-m", "settings", "snapback.yaml"]).expect(0);
+    sandbox
+        .git(&["commit", "-q", "-m", "settings", "snapback.yaml"])
+        .expect(0);
 }
 
 /// Runs statements and closes the database, which folds its log in.
@@ -46,14 +57,23 @@ fn crashed(sandbox: &Sandbox, mode: &str, sql: &str) {
 /// The rows of the database.
 fn rows(sandbox: &Sandbox) -> Vec<String> {
     sqlite::with_copy(&sandbox.at(DATABASE), |connection| {
-        let mut statement = connection.prepare("SELECT DISTINCT substr(x, 1, 5) FROM t ORDER BY 1").unwrap();
-        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+        let mut statement = connection
+            .prepare("SELECT DISTINCT substr(x, 1, 5) FROM t ORDER BY 1")
+            .unwrap();
+        statement
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect()
     })
 }
 
 /// What lies beside the database.
 fn sides(sandbox: &Sandbox) -> Vec<&'static str> {
-    SIDES.into_iter().filter(|end| sandbox.exists(&format!("{DATABASE}{end}"))).collect()
+    SIDES
+        .into_iter()
+        .filter(|end| sandbox.exists(&format!("{DATABASE}{end}")))
+        .collect()
 }
 
 /// 1.0.0 with one row, 1.1.0 with another one.
@@ -82,21 +102,43 @@ fn tree(sandbox: &Sandbox) -> Tree {
     sandbox.tree_in(TASK)
 }
 
-/// Goes back, undoes, redoes and goes forward; the rows are right each time, and every byte comes back.
+/// Goes back, undoes, redoes and goes forward; the rows are right each time, and every byte comes
+/// back.
 fn goes_back_and_forth(sandbox: &Sandbox, newest: &str) {
     let (before, lay) = (tree(sandbox), sides(sandbox));
     assert_eq!(rows(sandbox), [newest], "what the log makes of it");
-    let plan = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"]).expect(0).stdout;
+    let plan = sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"])
+        .expect(0)
+        .stdout;
     let log = lay.iter().find(|end| **end != "-shm").unwrap();
-    assert!(plan.contains(&format!("D {DATABASE}{log}")) && plan.contains("SQLite would read it into state.db"), "{plan}");
+    assert!(
+        plan.contains(&format!("D {DATABASE}{log}"))
+            && plan.contains("SQLite would read it into state.db"),
+        "{plan}"
+    );
     for _ in 0..2 {
-        sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
-        assert_eq!((rows(sandbox), sides(sandbox)), (vec!["first".into()], vec![]));
-        sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(0);
+        sandbox
+            .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+            .expect(0);
+        assert_eq!(
+            (rows(sandbox), sides(sandbox)),
+            (vec!["first".into()], vec![])
+        );
+        sandbox
+            .snapback(&["verify-rollback", "-t", "T01"])
+            .expect(0);
         sandbox.snapback(&["undo", "--yes"]).expect(0);
-        assert_eq!(tree(sandbox), before, "undo brings everything back, what lay beside the database too");
+        assert_eq!(
+            tree(sandbox),
+            before,
+            "undo brings everything back, what lay beside the database too"
+        );
         sandbox.snapback(&["redo", "--yes"]).expect(0);
-        assert_eq!((rows(sandbox), sides(sandbox)), (vec!["first".into()], vec![]));
+        assert_eq!(
+            (rows(sandbox), sides(sandbox)),
+            (vec!["first".into()], vec![])
+        );
         sandbox.snapback(&["undo", "--yes"]).expect(0);
     }
     assert_eq!(tree(sandbox), before);
@@ -116,7 +158,11 @@ fn a_log_that_a_dead_process_left_goes_with_its_database() {
 fn a_journal_that_a_dead_process_left_goes_with_its_database() {
     let sandbox = sandbox(false);
     two_versions(&sandbox);
-    crashed(&sandbox, "delete", "BEGIN; UPDATE t SET x = 'third' || substr(x, 6)");
+    crashed(
+        &sandbox,
+        "delete",
+        "BEGIN; UPDATE t SET x = 'third' || substr(x, 6)",
+    );
     assert_eq!(sides(&sandbox), ["-journal"]);
     goes_back_and_forth(&sandbox, "secnd");
 }
@@ -125,17 +171,30 @@ fn a_journal_that_a_dead_process_left_goes_with_its_database() {
 fn a_log_goes_also_where_the_database_itself_is_the_same_in_both_versions() {
     let sandbox = sandbox(true);
     three_versions_and_a_log(&sandbox);
-    let seen = sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(4).stdout;
-    assert!(seen.contains("integrity.databases") && seen.contains("state.db-wal holds committed rows"), "{seen}");
+    let seen = sandbox
+        .snapback(&["verify-rollback", "-t", "T01"])
+        .expect(4)
+        .stdout;
+    assert!(
+        seen.contains("integrity.databases") && seen.contains("state.db-wal holds committed rows"),
+        "{seen}"
+    );
     let status = sandbox.snapback(&["status", "--json"]).expect(0).json();
     assert_eq!(status["data"]["tasks"][0]["drift"], 1, "{status}");
     let differs = sandbox.snapback(&["diff", "-t", "T01"]).expect(0).stdout;
     assert!(differs.contains("state.db-wal"), "{differs}");
     goes_back_and_forth(&sandbox, "third");
     // The very version that is active, too.
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.2.0", "--yes"]).expect(0);
-    assert_eq!((rows(&sandbox), sides(&sandbox)), (vec!["first".into()], vec![]));
-    sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(0);
+    sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.2.0", "--yes"])
+        .expect(0);
+    assert_eq!(
+        (rows(&sandbox), sides(&sandbox)),
+        (vec!["first".into()], vec![])
+    );
+    sandbox
+        .snapback(&["verify-rollback", "-t", "T01"])
+        .expect(0);
 }
 
 #[test]
@@ -149,9 +208,17 @@ fn undo_mixes_nothing_when_the_program_wrote_in_between() {
     crashed(&sandbox, "wal", "UPDATE t SET x = 'fifth' || substr(x, 6)");
     let written = tree(&sandbox);
     sandbox.snapback(&["undo", "--yes"]).expect(0);
-    assert_eq!((tree(&sandbox), rows(&sandbox)), (before, vec!["third".into()]), "the log is beside the database that it was taken from");
+    assert_eq!(
+        (tree(&sandbox), rows(&sandbox)),
+        (before, vec!["third".into()]),
+        "the log is beside the database that it was taken from"
+    );
     sandbox.snapback(&["redo", "--yes"]).expect(0);
-    assert_eq!((tree(&sandbox), rows(&sandbox)), (written, vec!["fifth".into()]), "redo brings back what lay there when it was undone");
+    assert_eq!(
+        (tree(&sandbox), rows(&sandbox)),
+        (written, vec!["fifth".into()]),
+        "redo brings back what lay there when it was undone"
+    );
 }
 
 #[test]
@@ -159,16 +226,32 @@ fn a_database_that_is_open_is_not_replaced_and_one_that_stays_may_be_open() {
     let sandbox = sandbox(false);
     two_versions(&sandbox);
     let connection = open(&sandbox.at(DATABASE));
-    connection.execute_batch("UPDATE t SET x = 'third' || substr(x, 6)").unwrap();
+    connection
+        .execute_batch("UPDATE t SET x = 'third' || substr(x, 6)")
+        .unwrap();
     let before = tree(&sandbox);
-    let refused = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(6).stderr;
+    let refused = sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+        .expect(6)
+        .stderr;
     let process = format!("(process {})", std::process::id());
-    assert!(refused.contains("state.db-wal") && refused.contains(&process) && refused.contains("nothing was changed"), "{refused}");
+    assert!(
+        refused.contains("state.db-wal")
+            && refused.contains(&process)
+            && refused.contains("nothing was changed"),
+        "{refused}"
+    );
     assert_eq!(tree(&sandbox), before);
     // A version of the same database: only its log is in the way.
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "--yes"]).expect(6);
-    connection.execute_batch("UPDATE t SET x = 'secnd' || substr(x, 6); PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
-    connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "--yes"])
+        .expect(6);
+    connection
+        .execute_batch("UPDATE t SET x = 'secnd' || substr(x, 6); PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
+    connection
+        .execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
     set_version(&sandbox, "1.2.0");
     sandbox.release("T01", "1.2.0");
     sandbox.write("tasks/T01/signal.py", b"# 1.3.0\n");
@@ -176,17 +259,28 @@ fn a_database_that_is_open_is_not_replaced_and_one_that_stays_may_be_open() {
     sandbox.release("T01", "1.3.0");
     assert!(sides(&sandbox).contains(&"-shm"), "it is open");
     rollback(&sandbox, "1.3.0", "1.2.0").expect(0);
-    assert_eq!(connection.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap(), 60);
+    assert_eq!(
+        connection
+            .query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))
+            .unwrap(),
+        60
+    );
 }
 
 #[test]
-fn a_process_that_the_stop_command_ends_is_waited_for_and_one_that_stays_turns_the_operation_back() {
+fn a_process_that_the_stop_command_ends_is_waited_for_and_one_that_stays_turns_the_operation_back()
+{
     let sandbox = sandbox(false);
     two_versions(&sandbox);
     let holder = |sandbox: &Sandbox| {
         sandbox
             .command("sh")
-            .args(["-c", &format!("exec 3< {DATABASE}; trap 'sleep 1; exit' TERM; while :; do sleep 0.05; done")])
+            .args([
+                "-c",
+                &format!(
+                    "exec 3< {DATABASE}; trap 'sleep 1; exit' TERM; while :; do sleep 0.05; done"
+                ),
+            ])
             .spawn()
             .unwrap()
     };
@@ -194,20 +288,30 @@ fn a_process_that_the_stop_command_ends_is_waited_for_and_one_that_stays_turns_t
     let stop = |run: &str| {
         settings(
             &sandbox,
-            &format!("tasks: {{T01: {{path: tasks/T01, large_files: {{patterns: [\"*.bin\"]}}, stop: {{run: {run:?}}}}}}}\n"),
+            &format!(
+                "tasks: {{T01: {{path: tasks/T01, large_files: {{patterns: [\"*.bin\"]}}, stop: {{run: {run:?}}}}}}}\n"
+            ),
         );
     };
     let mut child = holder(&sandbox);
     fs::write(&pid, child.id().to_string()).unwrap();
     stop("true");
     let before = tree(&sandbox);
-    let turned = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(6);
-    assert!(turned.stdout.contains("state.db is open in sh") && turned.stdout.contains("everything was put back"), "{turned:?}");
+    let turned = sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+        .expect(6);
+    assert!(
+        turned.stdout.contains("state.db is open in sh")
+            && turned.stdout.contains("everything was put back"),
+        "{turned:?}"
+    );
     assert_eq!(tree(&sandbox), before);
     // It lets go a moment after it was told to.
     stop(&format!("kill $(cat {})", pid.display()));
     let waits = std::thread::spawn(move || child.wait());
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+        .expect(0);
     assert_eq!(rows(&sandbox), ["first"]);
     let _ = waits.join().unwrap();
 }
@@ -217,22 +321,63 @@ fn a_release_without_committed_rows_is_refused_and_an_idle_log_is_not_in_its_way
     for in_store in [false, true] {
         let sandbox = sandbox(in_store);
         let connection = open(&sandbox.at(DATABASE));
-        connection.execute_batch("CREATE TABLE t(k INTEGER PRIMARY KEY, x TEXT); INSERT INTO t VALUES (1, 'first')").unwrap();
-        let release = ["create-snapshot", "-t", "T01", "--version", "1.0.0", "-m", "x", "--yes"];
+        connection
+            .execute_batch(
+                "CREATE TABLE t(k INTEGER PRIMARY KEY, x TEXT); INSERT INTO t VALUES (1, 'first')",
+            )
+            .unwrap();
+        let release = [
+            "create-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.0.0",
+            "-m",
+            "x",
+            "--yes",
+        ];
         let refused = sandbox.snapback(&release).expect(6).stderr;
-        let said = ["state.db-wal holds committed rows that tasks/T01/state.db lacks", "has it open", "PRAGMA wal_checkpoint(TRUNCATE)"];
+        let said = [
+            "state.db-wal holds committed rows that tasks/T01/state.db lacks",
+            "has it open",
+            "PRAGMA wal_checkpoint(TRUNCATE)",
+        ];
         assert!(said.iter().all(|said| refused.contains(said)), "{refused}");
         // Folded in, but not emptied: the log is as long as it was.
-        connection.execute_batch("PRAGMA wal_checkpoint(PASSIVE)").unwrap();
-        assert!(fs::metadata(sandbox.at(&format!("{DATABASE}-wal"))).unwrap().len() > 0);
+        connection
+            .execute_batch("PRAGMA wal_checkpoint(PASSIVE)")
+            .unwrap();
+        assert!(
+            fs::metadata(sandbox.at(&format!("{DATABASE}-wal")))
+                .unwrap()
+                .len()
+                > 0
+        );
         sandbox.snapback(&release).expect(0);
-        sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(0);
+        sandbox
+            .snapback(&["verify-rollback", "-t", "T01"])
+            .expect(0);
         let status = sandbox.snapback(&["status", "--json"]).expect(0).json();
         assert_eq!(status["data"]["tasks"][0]["drift"], 0, "{status}");
         assert_eq!(rows(&sandbox), ["first"]);
-        connection.execute_batch("INSERT INTO t VALUES (2, 'secnd')").unwrap();
-        sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.1.0", "-m", "x", "--yes"]).expect(6);
-        sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(4);
+        connection
+            .execute_batch("INSERT INTO t VALUES (2, 'secnd')")
+            .unwrap();
+        sandbox
+            .snapback(&[
+                "create-snapshot",
+                "-t",
+                "T01",
+                "--version",
+                "1.1.0",
+                "-m",
+                "x",
+                "--yes",
+            ])
+            .expect(6);
+        sandbox
+            .snapback(&["verify-rollback", "-t", "T01"])
+            .expect(4);
     }
 }
 
@@ -240,12 +385,31 @@ fn a_release_without_committed_rows_is_refused_and_an_idle_log_is_not_in_its_way
 fn a_release_of_half_a_transaction_is_refused() {
     let sandbox = sandbox(false);
     two_versions(&sandbox);
-    crashed(&sandbox, "delete", "BEGIN; UPDATE t SET x = 'third' || substr(x, 6)");
+    crashed(
+        &sandbox,
+        "delete",
+        "BEGIN; UPDATE t SET x = 'third' || substr(x, 6)",
+    );
     set_version(&sandbox, "1.2.0");
-    let release = ["create-snapshot", "-t", "T01", "--version", "1.2.0", "-m", "x", "--yes"];
+    let release = [
+        "create-snapshot",
+        "-t",
+        "T01",
+        "--version",
+        "1.2.0",
+        "-m",
+        "x",
+        "--yes",
+    ];
     let refused = sandbox.snapback(&release).expect(6).stderr;
-    assert!(refused.contains("state.db-journal says that a transaction") && refused.contains("sqlite3"), "{refused}");
-    let _: i64 = Connection::open(sandbox.at(DATABASE)).unwrap().query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
+    assert!(
+        refused.contains("state.db-journal says that a transaction") && refused.contains("sqlite3"),
+        "{refused}"
+    );
+    let _: i64 = Connection::open(sandbox.at(DATABASE))
+        .unwrap()
+        .query_row("SELECT count(*) FROM t", [], |row| row.get(0))
+        .unwrap();
     sandbox.snapback(&release).expect(0);
     assert_eq!(rows(&sandbox), ["secnd"]);
 }
@@ -253,7 +417,10 @@ fn a_release_of_half_a_transaction_is_refused() {
 #[test]
 fn a_log_that_is_part_of_the_release_makes_one_pair_with_its_database() {
     let sandbox = Sandbox::new(1);
-    closed(&sandbox, "CREATE TABLE t(k INTEGER PRIMARY KEY, x TEXT); INSERT INTO t VALUES (1, 'first')");
+    closed(
+        &sandbox,
+        "CREATE TABLE t(k INTEGER PRIMARY KEY, x TEXT); INSERT INTO t VALUES (1, 'first')",
+    );
     crashed(&sandbox, "wal", "INSERT INTO t VALUES (2, 'secnd')");
     sandbox.release("T01", "1.0.0");
     let released = rows(&sandbox);
@@ -264,41 +431,89 @@ fn a_log_that_is_part_of_the_release_makes_one_pair_with_its_database() {
     rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
     assert_eq!(rows(&sandbox), released, "both came back");
     rollback(&sandbox, "1.0.0", "1.1.0").expect(0);
-    assert_eq!((rows(&sandbox), sides(&sandbox)), (vec!["third".into()], vec![]));
+    assert_eq!(
+        (rows(&sandbox), sides(&sandbox)),
+        (vec!["third".into()], vec![])
+    );
     // While a process writes to the log, there is no moment at which both can be read.
     let connection = open(&sandbox.at(DATABASE));
-    connection.execute_batch("UPDATE t SET x = 'fourt'").unwrap();
+    connection
+        .execute_batch("UPDATE t SET x = 'fourt'")
+        .unwrap();
     set_version(&sandbox, "1.2.0");
-    let refused = sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.2.0", "-m", "x", "--yes"]).expect(6).stderr;
-    assert!(refused.contains("cannot be read at one moment"), "{refused}");
+    let refused = sandbox
+        .snapback(&[
+            "create-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.2.0",
+            "-m",
+            "x",
+            "--yes",
+        ])
+        .expect(6)
+        .stderr;
+    assert!(
+        refused.contains("cannot be read at one moment"),
+        "{refused}"
+    );
 }
 
 #[test]
 fn what_lies_beside_a_protected_excluded_or_ignored_database_stays_with_it() {
     for rule in ["protect: [\"*.db\"]", "exclude: [\"*.db\"]", "ignored"] {
         let sandbox = Sandbox::new(1);
-        let rules = if rule == "ignored" { "*.bin\n*.db\n" } else { "*.bin\n" };
+        let rules = if rule == "ignored" {
+            "*.bin\n*.db\n"
+        } else {
+            "*.bin\n"
+        };
         sandbox.write(".gitignore", rules.as_bytes());
         let own = if rule == "ignored" { "" } else { rule };
-        settings(&sandbox, &format!("tasks: {{T01: {{path: tasks/T01, large_files: {{patterns: [\"*.bin\"]}}, {own}}}}}\n"));
-        sandbox.git(&["commit", "-q", "-a", "--allow-empty", "-m", "rules"]).expect(0);
-        closed(&sandbox, "CREATE TABLE t(k INTEGER PRIMARY KEY, x TEXT); INSERT INTO t VALUES (1, 'first')");
+        settings(
+            &sandbox,
+            &format!(
+                "tasks: {{T01: {{path: tasks/T01, large_files: {{patterns: [\"*.bin\"]}}, {own}}}}}\n"
+            ),
+        );
+        sandbox
+            .git(&["commit", "-q", "-a", "--allow-empty", "-m", "rules"])
+            .expect(0);
+        closed(
+            &sandbox,
+            "CREATE TABLE t(k INTEGER PRIMARY KEY, x TEXT); INSERT INTO t VALUES (1, 'first')",
+        );
         // Not ignored: git would take it.
         crashed(&sandbox, "wal", "INSERT INTO t VALUES (2, 'secnd')");
         sandbox.release("T01", "1.0.0");
         let connection = open(&sandbox.at(DATABASE));
-        connection.execute_batch("UPDATE t SET x = 'third'").unwrap();
+        connection
+            .execute_batch("UPDATE t SET x = 'third'")
+            .unwrap();
         sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
         set_version(&sandbox, "1.1.0");
         if rule.starts_with("protect") {
-            connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+            connection
+                .execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+                .unwrap();
         }
         sandbox.release("T01", "1.1.0");
-        connection.execute_batch("INSERT INTO t VALUES (3, 'fourt')").unwrap();
+        connection
+            .execute_batch("INSERT INTO t VALUES (3, 'fourt')")
+            .unwrap();
         rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
-        assert_eq!(rows(&sandbox), ["fourt", "third"], "{rule}: no row of it changed");
-        sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(0);
-        connection.execute_batch("INSERT INTO t VALUES (4, 'fifth')").unwrap();
+        assert_eq!(
+            rows(&sandbox),
+            ["fourt", "third"],
+            "{rule}: no row of it changed"
+        );
+        sandbox
+            .snapback(&["verify-rollback", "-t", "T01"])
+            .expect(0);
+        connection
+            .execute_batch("INSERT INTO t VALUES (4, 'fifth')")
+            .unwrap();
         sandbox.snapback(&["undo", "--yes"]).expect(0);
         assert_eq!(rows(&sandbox), ["fifth", "fourt", "third"], "{rule}");
     }
@@ -307,20 +522,37 @@ fn what_lies_beside_a_protected_excluded_or_ignored_database_stays_with_it() {
 #[test]
 fn a_release_of_a_protected_database_tells_of_the_rows_that_it_lacks() {
     let sandbox = sandbox(false);
-    settings(&sandbox, "tasks: {T01: {path: tasks/T01, large_files: {patterns: [\"*.bin\"]}, protect: [\"*.db\"]}}\n");
+    settings(
+        &sandbox,
+        "tasks: {T01: {path: tasks/T01, large_files: {patterns: [\"*.bin\"]}, protect: [\"*.db\"]}}\n",
+    );
     let connection = open(&sandbox.at(DATABASE));
-    connection.execute_batch("CREATE TABLE t(k INTEGER PRIMARY KEY, x TEXT); INSERT INTO t VALUES (1, 'first')").unwrap();
+    connection
+        .execute_batch(
+            "CREATE TABLE t(k INTEGER PRIMARY KEY, x TEXT); INSERT INTO t VALUES (1, 'first')",
+        )
+        .unwrap();
     let said = sandbox.release("T01", "1.0.0");
-    assert!(format!("{said:?}").contains("state.db-wal holds committed rows that are not part of the release"), "{said:?}");
+    assert!(
+        format!("{said:?}")
+            .contains("state.db-wal holds committed rows that are not part of the release"),
+        "{said:?}"
+    );
 }
 
 #[test]
 fn a_log_that_is_protected_by_itself_is_not_taken_away() {
     let sandbox = sandbox(false);
-    settings(&sandbox, "tasks: {T01: {path: tasks/T01, large_files: {patterns: [\"*.bin\"]}, protect: [\"*-wal\"]}}\n");
+    settings(
+        &sandbox,
+        "tasks: {T01: {path: tasks/T01, large_files: {patterns: [\"*.bin\"]}, protect: [\"*-wal\"]}}\n",
+    );
     two_versions(&sandbox);
     crashed(&sandbox, "wal", "UPDATE t SET x = 'third' || substr(x, 6)");
-    let refused = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(6).stderr;
+    let refused = sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+        .expect(6)
+        .stderr;
     assert!(refused.contains("state.db-wal is protected"), "{refused}");
 }
 
@@ -346,20 +578,51 @@ fn a_drill_and_a_capsule_have_the_rows_of_the_version() {
     let check = "python3 -c \"import sqlite3; assert sqlite3.connect('state.db').execute('select distinct substr(x, 1, 5) from t').fetchall() == [('first',)]\"";
     settings(
         &sandbox,
-        &format!("tasks: {{T01: {{path: tasks/T01, large_files: {{patterns: [\"*.bin\", \"*.db\"]}}, verify: [{{run: {check:?}}}]}}}}\n"),
+        &format!(
+            "tasks: {{T01: {{path: tasks/T01, large_files: {{patterns: [\"*.bin\", \"*.db\"]}}, verify: [{{run: {check:?}}}]}}}}\n"
+        ),
     );
-    closed(&sandbox, "CREATE TABLE t(k INTEGER PRIMARY KEY, x TEXT); INSERT INTO t VALUES (1, 'first')");
+    closed(
+        &sandbox,
+        "CREATE TABLE t(k INTEGER PRIMARY KEY, x TEXT); INSERT INTO t VALUES (1, 'first')",
+    );
     sandbox.release("T01", "1.0.0");
     crashed(&sandbox, "wal", "UPDATE t SET x = 'secnd'");
-    sandbox.snapback(&["drill", "-t", "T01", "--to", "1.0.0"]).expect(0);
+    sandbox
+        .snapback(&["drill", "-t", "T01", "--to", "1.0.0"])
+        .expect(0);
     let (capsule, into) = (sandbox.home().join("c.tar"), sandbox.home().join("out"));
-    sandbox.snapback(&["capsule", "create", "-t", "T01", "--version", "1.0.0", capsule.to_str().unwrap()]).expect(0);
-    sandbox.snapback(&["dr", "--from", capsule.to_str().unwrap(), "--into", into.to_str().unwrap()]).expect(0);
+    sandbox
+        .snapback(&[
+            "capsule",
+            "create",
+            "-t",
+            "T01",
+            "--version",
+            "1.0.0",
+            capsule.to_str().unwrap(),
+        ])
+        .expect(0);
+    sandbox
+        .snapback(&[
+            "dr",
+            "--from",
+            capsule.to_str().unwrap(),
+            "--into",
+            into.to_str().unwrap(),
+        ])
+        .expect(0);
     let connection = Connection::open(into.join(DATABASE)).unwrap();
-    assert_eq!(connection.query_row("SELECT x FROM t", [], |row| row.get::<_, String>(0)).unwrap(), "first");
+    assert_eq!(
+        connection
+            .query_row("SELECT x FROM t", [], |row| row.get::<_, String>(0))
+            .unwrap(),
+        "first"
+    );
 }
 
-/// SQLite itself is the judge: it recovers a copy, and the bytes tell whether the log said anything.
+/// SQLite itself is the judge: it recovers a copy, and the bytes tell whether the log said
+/// anything.
 #[test]
 fn a_log_is_read_as_sqlite_reads_it() {
     use snapback::base::{RelPath, Root, sqlite};
@@ -393,17 +656,30 @@ fn a_log_is_read_as_sqlite_reads_it() {
             fs::copy(format!("{}-wal", live.display()), at.join("d-wal")).unwrap();
             if random % 7 == 0 {
                 // Torn, as a crash leaves it.
-                let log = fs::OpenOptions::new().write(true).open(at.join("d-wal")).unwrap();
-                log.set_len(log.metadata().unwrap().len() * (random % 100) / 100).unwrap();
+                let log = fs::OpenOptions::new()
+                    .write(true)
+                    .open(at.join("d-wal"))
+                    .unwrap();
+                log.set_len(log.metadata().unwrap().len() * (random % 100) / 100)
+                    .unwrap();
             }
             let root = Root::open(&at).unwrap();
             let found = sqlite::log(&root, &RelPath::own("d"), &RelPath::own("d-wal")).unwrap();
             let before = fs::read(at.join("d")).unwrap();
             let copy = Connection::open(at.join("d")).unwrap();
-            copy.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+            copy.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+                .unwrap();
             drop(copy);
             let lacks = fs::read(at.join("d")).unwrap() != before;
-            assert_eq!(found, if lacks { sqlite::Log::Rows } else { sqlite::Log::Idle }, "round {round}, {sql}");
+            assert_eq!(
+                found,
+                if lacks {
+                    sqlite::Log::Rows
+                } else {
+                    sqlite::Log::Idle
+                },
+                "round {round}, {sql}"
+            );
             seen[usize::from(lacks)] += 1;
             fs::remove_dir_all(&at).unwrap();
         }
@@ -415,10 +691,15 @@ fn a_log_is_read_as_sqlite_reads_it() {
 fn what_is_shared_and_restored_goes_with_its_log() {
     let sandbox = Sandbox::new(1);
     sandbox.write(".gitignore", b"*.bin\n*-wal\n*-shm\n");
-    settings(&sandbox, "tasks: {T01: {path: tasks/T01, shared: [lib], large_files: {patterns: [\"*.bin\"]}}}\n");
+    settings(
+        &sandbox,
+        "tasks: {T01: {path: tasks/T01, shared: [lib], large_files: {patterns: [\"*.bin\"]}}}\n",
+    );
     fs::create_dir(sandbox.at("lib")).unwrap();
     let shared = sandbox.at("lib/rates.db");
-    open(&shared).execute_batch("CREATE TABLE t(x TEXT); INSERT INTO t VALUES ('first')").unwrap();
+    open(&shared)
+        .execute_batch("CREATE TABLE t(x TEXT); INSERT INTO t VALUES ('first')")
+        .unwrap();
     sandbox.commit("rates");
     sandbox.release("T01", "1.0.0");
     sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
@@ -426,17 +707,38 @@ fn what_is_shared_and_restored_goes_with_its_log() {
     sandbox.release("T01", "1.1.0");
     fs::copy(&shared, sandbox.at(DATABASE)).unwrap();
     crashed(&sandbox, "wal", "UPDATE t SET x = 'secnd'");
-    fs::rename(sandbox.at(&format!("{DATABASE}-wal")), sandbox.at("lib/rates.db-wal")).unwrap();
+    fs::rename(
+        sandbox.at(&format!("{DATABASE}-wal")),
+        sandbox.at("lib/rates.db-wal"),
+    )
+    .unwrap();
     for end in ["", "-shm"] {
         fs::remove_file(sandbox.at(&format!("{DATABASE}{end}"))).unwrap();
     }
     // A drill has it as it is now, and so does a rollback that leaves shared files alone.
-    sandbox.snapback(&["drill", "-t", "T01", "--to", "1.0.0"]).expect(0);
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    sandbox
+        .snapback(&["drill", "-t", "T01", "--to", "1.0.0"])
+        .expect(0);
+    sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+        .expect(0);
     assert!(sandbox.exists("lib/rates.db-wal"));
     sandbox.snapback(&["undo", "--yes"]).expect(0);
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--with-shared", "--yes"]).expect(0);
-    assert!(!sandbox.exists("lib/rates.db-wal"), "its rows are those of the version");
+    sandbox
+        .snapback(&[
+            "rollback",
+            "-t",
+            "T01",
+            "--to",
+            "1.0.0",
+            "--with-shared",
+            "--yes",
+        ])
+        .expect(0);
+    assert!(
+        !sandbox.exists("lib/rates.db-wal"),
+        "its rows are those of the version"
+    );
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     assert!(sandbox.exists("lib/rates.db-wal"));
 }

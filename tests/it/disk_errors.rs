@@ -23,11 +23,15 @@ fn fails(scenario: &Scenario, k: u64, errno: i32, for_ever: bool) -> Result<bool
     disk.calm();
     let reported = matches!(ended, Some(Ok(Ended::Done)));
     match ended {
-        None | Some(Ok(Ended::Done | Ended::Undone(_))) => world.judge(&scenario.case(), reported)?,
+        None | Some(Ok(Ended::Done | Ended::Undone(_))) => {
+            world.judge(&scenario.case(), reported)?
+        }
         Some(Err(_) | Ok(Ended::Stuck(_))) => scenario.mend(&disk, k.is_multiple_of(2), false)?,
     };
     for (nth, cut) in disk.crash_states(3, k).iter().enumerate() {
-        scenario.mend(cut, nth % 2 == 0, reported).map_err(|wrong| format!("power cut after it, disk {nth}: {wrong}"))?;
+        scenario
+            .mend(cut, nth % 2 == 0, reported)
+            .map_err(|wrong| format!("power cut after it, disk {nth}: {wrong}"))?;
     }
     Ok(came)
 }
@@ -36,12 +40,19 @@ fn fails(scenario: &Scenario, k: u64, errno: i32, for_ever: bool) -> Result<bool
 fn every_error_at_every_call_is_survived_and_never_a_false_success() {
     let mut runs = 0;
     for (scenario, stride) in [(first(), 1), (second(), 3)] {
-        for (errno, for_ever) in [(libc::ENOSPC, false), (libc::ENOSPC, true), (libc::EIO, false), (libc::EIO, true)] {
+        for (errno, for_ever) in [
+            (libc::ENOSPC, false),
+            (libc::ENOSPC, true),
+            (libc::EIO, false),
+            (libc::EIO, true),
+        ] {
             alone(|| {
                 for k in (1..).step_by(stride) {
                     runs += 1;
                     let came = fails(&scenario, k, errno, for_ever);
-                    if !came.unwrap_or_else(|wrong| panic!("errno {errno} at call {k}, for ever {for_ever}: {wrong}")) {
+                    if !came.unwrap_or_else(|wrong| {
+                        panic!("errno {errno} at call {k}, for ever {for_ever}: {wrong}")
+                    }) {
                         break;
                     }
                 }
@@ -61,7 +72,9 @@ fn takes_back_without_room(scenario: &Scenario, disk: &SimFs, cut_at: u64) -> Re
     let _ = World::on(&again).recover(false);
     for cut in again.crash_states(3, cut_at) {
         cut.limit_room(room);
-        scenario.mend(&cut, false, false).map_err(|wrong| format!("cut at {cut_at}: {wrong}"))?;
+        scenario
+            .mend(&cut, false, false)
+            .map_err(|wrong| format!("cut at {cut_at}: {wrong}"))?;
     }
     scenario.mend(disk, false, false).map(drop)
 }
@@ -79,10 +92,16 @@ fn taking_back_needs_no_room() {
                     break;
                 }
                 let killed = disk.fork();
-                for (nth, left) in disk.crash_states(5, k).into_iter().chain([killed]).enumerate() {
+                for (nth, left) in disk
+                    .crash_states(5, k)
+                    .into_iter()
+                    .chain([killed])
+                    .enumerate()
+                {
                     disks += 1;
                     let cut_at = 1 + (k + nth as u64 * 7) % 60;
-                    takes_back_without_room(&scenario, &left, cut_at).unwrap_or_else(|wrong| panic!("crash at {k}, disk {nth}: {wrong}"));
+                    takes_back_without_room(&scenario, &left, cut_at)
+                        .unwrap_or_else(|wrong| panic!("crash at {k}, disk {nth}: {wrong}"));
                 }
             }
         });

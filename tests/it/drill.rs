@@ -24,7 +24,11 @@ fn released(command: &str) -> Sandbox {
     sandbox.write("tasks/T01/new.py", b"# only since 1.1.0\n");
     set_version(&sandbox, "1.1.0");
     sandbox.release("T01", "1.1.0");
-    settings(&sandbox, &format!("    verify: [{{run: '{command}'}}]\n"), "");
+    settings(
+        &sandbox,
+        &format!("    verify: [{{run: '{command}'}}]\n"),
+        "",
+    );
     sandbox
 }
 
@@ -34,8 +38,17 @@ fn drill(sandbox: &Sandbox, args: &[&str]) -> Ran {
 
 /// The scratch places that are there.
 fn scratches(sandbox: &Sandbox) -> Vec<PathBuf> {
-    let found = fs::read_dir(sandbox.top().join("scratch")).unwrap().map(|entry| entry.unwrap().path());
-    found.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("snapback-drill-")).collect()
+    let found = fs::read_dir(sandbox.top().join("scratch"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    found
+        .filter(|path| {
+            path.file_name()
+                .unwrap()
+                .to_string_lossy()
+                .starts_with("snapback-drill-")
+        })
+        .collect()
 }
 
 /// A folder for scratch places, so that tests do not see each other's.
@@ -51,23 +64,64 @@ fn a_version_comes_back_in_an_empty_place_and_nothing_else_changes() {
     let sandbox = released(look);
     sandbox.write("tasks/T01/mine.txt", b"untracked\n");
     let place = scratch(&sandbox);
-    let before = (sandbox.tree(), sandbox.git_out(&["for-each-ref"]), sandbox.read(".git/index"));
+    let before = (
+        sandbox.tree(),
+        sandbox.git_out(&["for-each-ref"]),
+        sandbox.read(".git/index"),
+    );
     let answer = drill(&sandbox, &["--scratch", &place]).expect(0).json();
     let report = &answer["data"]["drills"][0];
-    assert_eq!((report["version"].as_str(), report["active"].as_str()), (Some("1.0.0"), Some("1.1.0")), "{report}");
-    assert_eq!((report["passed"].as_bool(), report["files"].as_u64()), (Some(true), Some(5)), "{report}");
-    let phases: Vec<&str> = report["phases"].as_array().unwrap().iter().map(|phase| phase["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        (report["version"].as_str(), report["active"].as_str()),
+        (Some("1.0.0"), Some("1.1.0")),
+        "{report}"
+    );
+    assert_eq!(
+        (report["passed"].as_bool(), report["files"].as_u64()),
+        (Some(true), Some(5)),
+        "{report}"
+    );
+    let phases: Vec<&str> = report["phases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|phase| phase["name"].as_str().unwrap())
+        .collect();
     assert_eq!(phases, ["read", "restore", "verify", "smoke"]);
-    assert_eq!((sandbox.tree(), sandbox.git_out(&["for-each-ref"]), sandbox.read(".git/index")), before);
+    assert_eq!(
+        (
+            sandbox.tree(),
+            sandbox.git_out(&["for-each-ref"]),
+            sandbox.read(".git/index")
+        ),
+        before
+    );
     let home = |name: &str| fs::read_to_string(sandbox.home().join(name)).unwrap();
     let seen = home("seen");
     let seen: Vec<&str> = seen.lines().collect();
-    assert_eq!(seen, ["config.yaml", "lib", "model.bin", "run.sh", "signal.py", "task_registry.json", "tasks"]);
+    assert_eq!(
+        seen,
+        [
+            "config.yaml",
+            "lib",
+            "model.bin",
+            "run.sh",
+            "signal.py",
+            "task_registry.json",
+            "tasks"
+        ]
+    );
     assert!(home("pwd").contains("/scratch/snapback-drill-") && scratches(&sandbox).is_empty());
     let status = sandbox.snapback(&["status"]).expect(0).stdout;
-    assert!(status.contains("T01 can go back to 1.0.0 in ") && status.contains("s, proved just now"), "{status}");
+    assert!(
+        status.contains("T01 can go back to 1.0.0 in ") && status.contains("s, proved just now"),
+        "{status}"
+    );
     let health = sandbox.snapback(&["health", "--json", "-t", "T01"]).json();
-    assert_eq!(health["data"]["tasks"][0]["way_back"]["proof"]["passed"], true, "{health}");
+    assert_eq!(
+        health["data"]["tasks"][0]["way_back"]["proof"]["passed"], true,
+        "{health}"
+    );
 }
 
 #[test]
@@ -80,20 +134,43 @@ fn the_network_is_shut_off_or_the_report_says_that_it_was_not() {
     let sandbox = released(&connect);
     let report = drill(&sandbox, &[]).json()["data"]["drills"][0].clone();
     let shut_off = report["network"]["shut_off"].as_bool().unwrap();
-    assert_ne!(sandbox.home().join("reached").exists(), shut_off, "{report}");
+    assert_ne!(
+        sandbox.home().join("reached").exists(),
+        shut_off,
+        "{report}"
+    );
     let environment = fs::read_to_string(sandbox.home().join("env")).unwrap();
-    assert!(environment.contains("https_proxy=http://127.0.0.1:9\n") && environment.contains("PIP_NO_INDEX=1\n"), "{environment}");
+    assert!(
+        environment.contains("https_proxy=http://127.0.0.1:9\n")
+            && environment.contains("PIP_NO_INDEX=1\n"),
+        "{environment}"
+    );
     // Where the kernel does not let us: no program of that name.
     let path = std::env::var("PATH").unwrap();
     let tools = sandbox.top().join("tools");
     fs::create_dir_all(&tools).unwrap();
-    fs::write(tools.join("unshare"), "#!/bin/sh\necho 'unshare: not permitted here' >&2; exit 1\n").unwrap();
-    std::process::Command::new("chmod").arg("755").arg(tools.join("unshare")).status().unwrap();
+    fs::write(
+        tools.join("unshare"),
+        "#!/bin/sh\necho 'unshare: not permitted here' >&2; exit 1\n",
+    )
+    .unwrap();
+    std::process::Command::new("chmod")
+        .arg("755")
+        .arg(tools.join("unshare"))
+        .status()
+        .unwrap();
     let mut command = sandbox.command(snapback_program());
-    command.env("PATH", format!("{}:{path}", tools.display())).args(["drill", "--json", "-t", "T01"]);
+    command
+        .env("PATH", format!("{}:{path}", tools.display()))
+        .args(["drill", "--json", "-t", "T01"]);
     let report = crate::support::sandbox::finish(&mut command).json()["data"]["drills"][0].clone();
     assert_eq!(report["network"]["shut_off"], false, "{report}");
-    assert!(report["network"]["how"].as_str().unwrap().contains("direct connections were not prevented (unshare: not permitted here)"));
+    assert!(
+        report["network"]["how"]
+            .as_str()
+            .unwrap()
+            .contains("direct connections were not prevented (unshare: not permitted here)")
+    );
 }
 
 #[test]
@@ -104,22 +181,48 @@ fn a_broken_version_fails_for_the_right_reason_and_everything_says_so() {
     let away = sandbox.top().join("object");
     fs::rename(&object, &away).unwrap();
     let place = scratch(&sandbox);
-    let report = drill(&sandbox, &["--scratch", &place]).expect(4).json()["data"]["drills"][0].clone();
+    let report =
+        drill(&sandbox, &["--scratch", &place]).expect(4).json()["data"]["drills"][0].clone();
     let why = report["why"].as_str().unwrap();
-    assert!(why.starts_with("integrity.restore: ") && why.contains(&blob[..8]), "{why}");
+    assert!(
+        why.starts_with("integrity.restore: ") && why.contains(&blob[..8]),
+        "{why}"
+    );
     assert!(!sandbox.home().join("ran").exists() && scratches(&sandbox).is_empty());
     let status = sandbox.snapback(&["status"]).expect(0).stdout;
-    assert!(status.contains("T01 cannot go back to 1.0.0: the drill just now failed: integrity.restore: "), "{status}");
-    let health = sandbox.snapback(&["health", "--nagios", "-t", "T01"]).expect(2).stdout;
+    assert!(
+        status.contains(
+            "T01 cannot go back to 1.0.0: the drill just now failed: integrity.restore: "
+        ),
+        "{status}"
+    );
+    let health = sandbox
+        .snapback(&["health", "--nagios", "-t", "T01"])
+        .expect(2)
+        .stdout;
     assert!(health.starts_with("SNAPBACK CRITICAL - T01: "), "{health}");
     set_version(&sandbox, "1.2.0");
-    sandbox.snapback(&["mark", "bad", "1.1.0", "-t", "T01", "-m", "drawdown"]).expect(0);
-    let plan = sandbox.snapback(&["create-snapshot", "-t", "T01", "--dry-run"]).expect(0).stdout;
-    assert!(plan.contains("the way back to 1.0.0 is broken: the drill of "), "{plan}");
+    sandbox
+        .snapback(&["mark", "bad", "1.1.0", "-t", "T01", "-m", "drawdown"])
+        .expect(0);
+    let plan = sandbox
+        .snapback(&["create-snapshot", "-t", "T01", "--dry-run"])
+        .expect(0)
+        .stdout;
+    assert!(
+        plan.contains("the way back to 1.0.0 is broken: the drill of "),
+        "{plan}"
+    );
     // It is mended, but nobody has rehearsed it again.
     fs::rename(&away, &object).unwrap();
-    assert_eq!(drill(&sandbox, &[]).expect(0).json()["data"]["drills"][0]["passed"], true);
-    let plan = sandbox.snapback(&["create-snapshot", "-t", "T01", "--dry-run"]).expect(0).stdout;
+    assert_eq!(
+        drill(&sandbox, &[]).expect(0).json()["data"]["drills"][0]["passed"],
+        true
+    );
+    let plan = sandbox
+        .snapback(&["create-snapshot", "-t", "T01", "--dry-run"])
+        .expect(0)
+        .stdout;
     assert!(!plan.contains("is broken"), "{plan}");
 }
 
@@ -132,28 +235,54 @@ fn a_drill_is_of_the_release_that_it_returned_to_and_not_of_another_one_of_its_n
         let release = |version: &str, bytes: &[u8]| {
             sandbox.write("tasks/T01/signal.py", bytes);
             set_version(&sandbox, version);
-            let words = ["create-snapshot", "-t", "T01", "--version", version, "-m", "a release", "--no-commands", "--yes"];
+            let words = [
+                "create-snapshot",
+                "-t",
+                "T01",
+                "--version",
+                version,
+                "-m",
+                "a release",
+                "--no-commands",
+                "--yes",
+            ];
             sandbox.snapback(&words).expect(0);
-            sandbox.snapback(&["mark", "good", version, "-t", "T01", "-m", "looked at"]).expect(0);
+            sandbox
+                .snapback(&["mark", "good", version, "-t", "T01", "-m", "looked at"])
+                .expect(0);
         };
         release("1.0.0", b"# one\n");
         release("1.1.0", b"# A\n");
         drill(&sandbox, &["--to", "1.1.0"]).expect(code);
-        sandbox.snapback(&["undo", "T01-v1.1.0", "--no-commands", "--yes"]).expect(0);
+        sandbox
+            .snapback(&["undo", "T01-v1.1.0", "--no-commands", "--yes"])
+            .expect(0);
         release("1.1.0", b"# B\n");
         release("1.2.0", b"# two\n");
         let way = || {
-            let health = sandbox.snapback(&["health", "--json", "-t", "T01"]).expect(0).json();
+            let health = sandbox
+                .snapback(&["health", "--json", "-t", "T01"])
+                .expect(0)
+                .json();
             health["data"]["tasks"][0]["way_back"].clone()
         };
         let found = way();
-        assert_eq!((found["version"].as_str(), &found["proof"]), (Some("1.1.0"), &serde_json::Value::Null), "{smoke}: {found}");
+        assert_eq!(
+            (found["version"].as_str(), &found["proof"]),
+            (Some("1.1.0"), &serde_json::Value::Null),
+            "{smoke}: {found}"
+        );
         let status = sandbox.snapback(&["status"]).expect(0).stdout;
         assert!(!status.contains("go back to 1.1.0"), "{smoke}: {status}");
         let metrics = sandbox.top().join("snapback.prom");
-        sandbox.snapback(&["health", "--textfile", metrics.to_str().unwrap()]).expect(0);
+        sandbox
+            .snapback(&["health", "--textfile", metrics.to_str().unwrap()])
+            .expect(0);
         let metrics = fs::read_to_string(metrics).unwrap();
-        assert!(metrics.contains("snapback_task_") && !metrics.contains("last_drill_success{"), "{smoke}: {metrics}");
+        assert!(
+            metrics.contains("snapback_task_") && !metrics.contains("last_drill_success{"),
+            "{smoke}: {metrics}"
+        );
         drill(&sandbox, &["--to", "1.1.0"]).expect(code);
         if code != 0 {
             assert_eq!(way()["version"], "1.0.0", "its own drill failed");
@@ -164,8 +293,12 @@ fn a_drill_is_of_the_release_that_it_returned_to_and_not_of_another_one_of_its_n
         let folder = sandbox.at(".git/snapback/drills/reports/T01");
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            let mut report: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-            assert!(report.as_object_mut().unwrap().remove("release").is_some(), "{report}");
+            let mut report: serde_json::Value =
+                serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+            assert!(
+                report.as_object_mut().unwrap().remove("release").is_some(),
+                "{report}"
+            );
             fs::write(&path, report.to_string()).unwrap();
         }
         assert_eq!(way()["proof"]["passed"], true, "an old report");
@@ -178,20 +311,41 @@ fn a_release_warns_of_a_way_back_whose_bytes_are_gone() {
     fs::remove_dir_all(sandbox.at(".git/snapback/store")).unwrap();
     sandbox.write("tasks/T01/model.bin", b"another model\n");
     set_version(&sandbox, "1.2.0");
-    let plan = sandbox.snapback(&["create-snapshot", "-t", "T01", "--dry-run"]).expect(0).stdout;
-    assert!(plan.contains("the way back to 1.1.0 is broken: tasks/T01/model.bin: the store has no object"), "{plan}");
-    sandbox.snapback(&["create-snapshot", "-t", "T01", "--yes"]).expect(0);
+    let plan = sandbox
+        .snapback(&["create-snapshot", "-t", "T01", "--dry-run"])
+        .expect(0)
+        .stdout;
+    assert!(
+        plan.contains(
+            "the way back to 1.1.0 is broken: tasks/T01/model.bin: the store has no object"
+        ),
+        "{plan}"
+    );
+    sandbox
+        .snapback(&["create-snapshot", "-t", "T01", "--yes"])
+        .expect(0);
 }
 
 #[test]
 fn a_smoke_test_that_fails_fails_the_drill() {
     let sandbox = released("grep 1.1.0 config.yaml");
     let report = drill(&sandbox, &["--to", "1.0.0"]).expect(4).json()["data"]["drills"][0].clone();
-    assert!(report["why"].as_str().unwrap().starts_with("smoke.1: command: grep 1.1.0 config.yaml; exit 1"), "{report}");
-    assert_eq!(drill(&sandbox, &["--to", "active"]).expect(0).json()["data"]["drills"][0]["version"], "1.1.0");
+    assert!(
+        report["why"]
+            .as_str()
+            .unwrap()
+            .starts_with("smoke.1: command: grep 1.1.0 config.yaml; exit 1"),
+        "{report}"
+    );
+    assert_eq!(
+        drill(&sandbox, &["--to", "active"]).expect(0).json()["data"]["drills"][0]["version"],
+        "1.1.0"
+    );
     let all = sandbox.snapback(&["drill", "-t", "T01", "--all"]).expect(4);
     assert!(all.stdout.contains("2 drills: 1 came back"), "{all:?}");
-    sandbox.snapback(&["drill", "-t", "T01", "--to", "9.9.9"]).expect(5);
+    sandbox
+        .snapback(&["drill", "-t", "T01", "--to", "9.9.9"])
+        .expect(5);
     sandbox.snapback(&["drill", "-t", "T02"]).expect(5);
 }
 
@@ -200,11 +354,21 @@ fn no_command_runs_before_somebody_agreed_and_a_dry_run_holds_nothing() {
     let sandbox = released("touch \"$HOME/ran\"");
     sandbox.snapback(&["trust", "--revoke"]).expect(0);
     drill(&sandbox, &[]).expect(6);
-    let planned = sandbox.snapback(&["drill", "-t", "T01", "--all", "--dry-run"]).expect(0).stdout;
-    assert!(planned.contains("T01 1.0.0  5 files, ") && planned.contains("dry run: 2 drills would be held"), "{planned}");
+    let planned = sandbox
+        .snapback(&["drill", "-t", "T01", "--all", "--dry-run"])
+        .expect(0)
+        .stdout;
+    assert!(
+        planned.contains("T01 1.0.0  5 files, ")
+            && planned.contains("dry run: 2 drills would be held"),
+        "{planned}"
+    );
     assert!(!sandbox.home().join("ran").exists() && !sandbox.exists(".git/snapback/drills"));
     let report = drill(&sandbox, &["--no-commands"]).expect(0).json()["data"]["drills"][0].clone();
-    assert_eq!((report["passed"].as_bool(), report["why"].as_str()), (Some(false), Some("the smoke test was left out")));
+    assert_eq!(
+        (report["passed"].as_bool(), report["why"].as_str()),
+        (Some(false), Some("the smoke test was left out"))
+    );
     assert!(!sandbox.home().join("ran").exists());
 }
 
@@ -213,10 +377,18 @@ fn what_a_killed_drill_left_is_removed_by_the_next_one() {
     let sandbox = released("test -e \"$HOME/go\" || { touch \"$HOME/there\"; sleep 60; }");
     let place = scratch(&sandbox);
     let mut child = sandbox.command(snapback_program());
-    let mut child = child.args(["drill", "-t", "T01", "--scratch", &place]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = child
+        .args(["drill", "-t", "T01", "--scratch", &place])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let until = std::time::Instant::now() + std::time::Duration::from_mins(1);
     while !sandbox.home().join("there").exists() {
-        assert!(std::time::Instant::now() < until, "the smoke test never began");
+        assert!(
+            std::time::Instant::now() < until,
+            "the smoke test never began"
+        );
         std::thread::yield_now();
     }
     child.kill().unwrap();
@@ -231,7 +403,14 @@ fn what_a_killed_drill_left_is_removed_by_the_next_one() {
 fn a_scratch_place_that_cannot_be_made_is_no_bad_version() {
     let sandbox = released("true");
     drill(&sandbox, &["--scratch", "/no/such/folder"]).expect(8);
-    assert!(!sandbox.snapback(&["status"]).expect(0).stdout.contains("go back"), "no report is kept");
+    assert!(
+        !sandbox
+            .snapback(&["status"])
+            .expect(0)
+            .stdout
+            .contains("go back"),
+        "no report is kept"
+    );
 }
 
 /// T01 and T02 share a library that T01 1.0.0 has another version of.
@@ -245,28 +424,70 @@ fn the_blast_radius_names_the_other_tasks() {
     sandbox.release("T01", "1.0.0");
     sandbox.write("tasks/T01/lib/rules.py", b"RULES = []\n");
     sandbox.write("lib/util.py", b"VALUE = 2\n");
-    sandbox.git(&["commit", "-qam", "a newer library"]).expect(0);
+    sandbox
+        .git(&["commit", "-qam", "a newer library"])
+        .expect(0);
     set_version(&sandbox, "1.1.0");
     sandbox.release("T01", "1.1.0");
-    let plan = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"]).expect(0).stdout;
-    assert!(plan.contains("affects  tasks/T01/lib/rules.py changes, and T02 uses it too"), "{plan}");
-    let with = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--with-shared", "--dry-run", "--json"]).expect(0).json();
-    let radius = with["data"]["plan"]["radius"].as_array().unwrap().iter().map(|file| file["path"].as_str().unwrap().to_string());
-    assert_eq!(radius.collect::<Vec<_>>(), ["lib/util.py", "tasks/T01/lib/rules.py"]);
+    let plan = sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"])
+        .expect(0)
+        .stdout;
+    assert!(
+        plan.contains("affects  tasks/T01/lib/rules.py changes, and T02 uses it too"),
+        "{plan}"
+    );
+    let with = sandbox
+        .snapback(&[
+            "rollback",
+            "-t",
+            "T01",
+            "--to",
+            "1.0.0",
+            "--with-shared",
+            "--dry-run",
+            "--json",
+        ])
+        .expect(0)
+        .json();
+    let radius = with["data"]["plan"]["radius"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["path"].as_str().unwrap().to_string());
+    assert_eq!(
+        radius.collect::<Vec<_>>(),
+        ["lib/util.py", "tasks/T01/lib/rules.py"]
+    );
     let report = drill(&sandbox, &["--to", "1.0.0"]).expect(0).json()["data"]["drills"][0].clone();
-    assert_eq!(report["radius"], serde_json::json!([{ "path": "tasks/T01/lib/rules.py", "tasks": ["T02"] }]));
-    assert!(report["drift"][0].as_str().unwrap().starts_with("T01 1.0.0 expects lib/util.py @"), "{report}");
+    assert_eq!(
+        report["radius"],
+        serde_json::json!([{ "path": "tasks/T01/lib/rules.py", "tasks": ["T02"] }])
+    );
+    assert!(
+        report["drift"][0]
+            .as_str()
+            .unwrap()
+            .starts_with("T01 1.0.0 expects lib/util.py @"),
+        "{report}"
+    );
 }
 
 #[test]
 fn shared_files_are_as_a_rollback_would_leave_them() {
     let sandbox = Sandbox::new(1);
     sandbox.write("lib/util.py", b"old\n");
-    settings(&sandbox, "    shared: [lib]\n    verify: [{run: 'cat ../../lib/util.py >\"$HOME/seen\"'}]\n", "");
+    settings(
+        &sandbox,
+        "    shared: [lib]\n    verify: [{run: 'cat ../../lib/util.py >\"$HOME/seen\"'}]\n",
+        "",
+    );
     sandbox.commit("a library");
     sandbox.release("T01", "1.0.0");
     sandbox.write("lib/util.py", b"new\n");
-    sandbox.git(&["commit", "-qam", "a newer library"]).expect(0);
+    sandbox
+        .git(&["commit", "-qam", "a newer library"])
+        .expect(0);
     let seen = |args: &[&str]| {
         drill(&sandbox, &[&["--to", "1.0.0"], args].concat()).expect(0);
         fs::read_to_string(sandbox.home().join("seen")).unwrap()
@@ -279,27 +500,55 @@ fn shared_files_are_as_a_rollback_would_leave_them() {
 fn assert_stopped(sandbox: &Sandbox, words: &str) {
     let before = sandbox.tree();
     let args = ["rollback", "-t", "T01", "--to", "1.0.0"];
-    let refused = sandbox.snapback(&[&args[..], &["--yes"]].concat()).expect(6);
-    assert!(refused.stderr.contains(words) && refused.stderr.contains("--past-floor"), "{refused:?}");
+    let refused = sandbox
+        .snapback(&[&args[..], &["--yes"]].concat())
+        .expect(6);
+    assert!(
+        refused.stderr.contains(words) && refused.stderr.contains("--past-floor"),
+        "{refused:?}"
+    );
     assert_eq!(sandbox.tree(), before);
-    assert_eq!(sandbox.snapback(&[&args[..], &["--dry-run", "--json"]].concat()).expect(6).json()["error"]["kind"], "refused");
-    sandbox.snapback(&[&args[..], &["--yes", "--past-floor"]].concat()).expect(0);
+    assert_eq!(
+        sandbox
+            .snapback(&[&args[..], &["--dry-run", "--json"]].concat())
+            .expect(6)
+            .json()["error"]["kind"],
+        "refused"
+    );
+    sandbox
+        .snapback(&[&args[..], &["--yes", "--past-floor"]].concat())
+        .expect(0);
     assert_eq!(sandbox.config_version("T01").as_deref(), Some("1.0.0"));
     // Forward is no way down.
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "--yes"]).expect(0);
+    sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "--yes"])
+        .expect(0);
 }
 
 #[test]
 fn a_declared_one_way_door_stops_a_rollback_until_it_is_told_to_go_on() {
     let sandbox = released("true");
-    settings(&sandbox, "    one_way: [{version: 1.1.0, why: \"schema 5\"}]\n", "");
+    settings(
+        &sandbox,
+        "    one_way: [{version: 1.1.0, why: \"schema 5\"}]\n",
+        "",
+    );
     assert_stopped(&sandbox, "1.1.0 is declared one-way: schema 5");
     let health = sandbox.snapback(&["health", "-t", "T01"]).expect(4).stdout;
-    assert!(health.contains("is below the one-way door 1.1.0"), "{health}");
+    assert!(
+        health.contains("is below the one-way door 1.1.0"),
+        "{health}"
+    );
     let none = sandbox.snapback(&["drill", "-t", "T01"]).expect(5).stderr;
-    assert!(none.contains("is below the one-way door 1.1.0") && !none.contains("never proven"), "{none}");
+    assert!(
+        none.contains("is below the one-way door 1.1.0") && !none.contains("never proven"),
+        "{none}"
+    );
     let report = drill(&sandbox, &["--to", "1.0.0"]).expect(0).json()["data"]["drills"][0].clone();
-    assert_eq!(report["doors"], serde_json::json!(["1.1.0 is declared one-way: schema 5"]));
+    assert_eq!(
+        report["doors"],
+        serde_json::json!(["1.1.0 is declared one-way: schema 5"])
+    );
 }
 
 #[test]
@@ -310,27 +559,49 @@ fn migrations_that_were_added_are_a_one_way_door() {
     sandbox.write("tasks/T01/migrations/0002_orders.py", b"# second\n");
     set_version(&sandbox, "1.1.0");
     sandbox.release("T01", "1.1.0");
-    assert_stopped(&sandbox, "a migration was added since: tasks/T01/migrations/0002_orders.py");
+    assert_stopped(
+        &sandbox,
+        "a migration was added since: tasks/T01/migrations/0002_orders.py",
+    );
     settings(&sandbox, "    migrations: []\n", "");
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+        .expect(0);
 }
 
 #[test]
 fn a_variable_that_was_removed_is_told_unless_it_is_set_and_stops_nothing() {
     let sandbox = Sandbox::new(1);
-    sandbox.write("tasks/T01/signal.py", b"import os\nTOKEN = os.environ['OLD_TOKEN']\n");
+    sandbox.write(
+        "tasks/T01/signal.py",
+        b"import os\nTOKEN = os.environ['OLD_TOKEN']\n",
+    );
     sandbox.release("T01", "1.0.0");
     sandbox.write("tasks/T01/signal.py", b"TOKEN = None\n");
     set_version(&sandbox, "1.1.0");
     sandbox.release("T01", "1.1.0");
     let doors = |value: Option<&str>| {
         let mut plan = sandbox.command(snapback_program());
-        plan.envs(value.map(|value| ("OLD_TOKEN", value))).args(["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run", "--json"]);
+        plan.envs(value.map(|value| ("OLD_TOKEN", value))).args([
+            "rollback",
+            "-t",
+            "T01",
+            "--to",
+            "1.0.0",
+            "--dry-run",
+            "--json",
+        ]);
         crate::support::sandbox::finish(&mut plan).expect(0).json()["data"].to_string()
     };
     assert!(!doors(Some("x")).contains("it needs what was removed"));
-    assert!(doors(None).contains("it needs what was removed since and is not set: OLD_TOKEN"), "{}", doors(None));
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    assert!(
+        doors(None).contains("it needs what was removed since and is not set: OLD_TOKEN"),
+        "{}",
+        doors(None)
+    );
+    sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+        .expect(0);
 }
 
 #[test]
@@ -338,16 +609,44 @@ fn packages_are_installed_from_wheels_that_are_here() {
     let sandbox = Sandbox::new(1);
     let wheel = "import zipfile, sys\nwith zipfile.ZipFile(sys.argv[1], 'w') as z:\n    z.writestr('demo_pkg.py', 'VALUE = 7\\n')\n    z.writestr('demo_pkg-1.0.dist-info/METADATA', 'Metadata-Version: 2.1\\nName: demo-pkg\\nVersion: 1.0\\n')\n    z.writestr('demo_pkg-1.0.dist-info/WHEEL', 'Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')\n    z.writestr('demo_pkg-1.0.dist-info/RECORD', 'demo_pkg.py,,\\ndemo_pkg-1.0.dist-info/METADATA,,\\ndemo_pkg-1.0.dist-info/WHEEL,,\\ndemo_pkg-1.0.dist-info/RECORD,,\\n')\n";
     fs::create_dir_all(sandbox.at("wheels")).unwrap();
-    sandbox.run("python3", &["-c", wheel, "wheels/demo_pkg-1.0-py3-none-any.whl"]).expect(0);
+    sandbox
+        .run(
+            "python3",
+            &["-c", wheel, "wheels/demo_pkg-1.0-py3-none-any.whl"],
+        )
+        .expect(0);
     sandbox.write("tasks/T01/requirements.txt", b"demo-pkg==1.0\n");
     let smoke = "    env: {venv: .venv}\n    verify: [{run: '.venv/bin/python -c \"import demo_pkg; assert demo_pkg.VALUE == 7\"'}]\n";
     sandbox.release("T01", "1.0.0");
     settings(&sandbox, smoke, "");
-    let report = drill(&sandbox, &["--to", "1.0.0", "--env", "sync"]).expect(0).json()["data"]["drills"][0].clone();
-    let phase = report["phases"].as_array().unwrap().iter().find(|phase| phase["name"] == "environment").unwrap();
-    assert!(phase["what"].as_str().unwrap().starts_with("1 package installed by "), "{phase}");
+    let report = drill(&sandbox, &["--to", "1.0.0", "--env", "sync"])
+        .expect(0)
+        .json()["data"]["drills"][0]
+        .clone();
+    let phase = report["phases"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|phase| phase["name"] == "environment")
+        .unwrap();
+    assert!(
+        phase["what"]
+            .as_str()
+            .unwrap()
+            .starts_with("1 package installed by "),
+        "{phase}"
+    );
     assert!(!sandbox.exists("tasks/T01/.venv"));
     fs::remove_dir_all(sandbox.at("wheels")).unwrap();
-    let report = drill(&sandbox, &["--to", "1.0.0", "--env", "sync"]).expect(4).json()["data"]["drills"][0].clone();
-    assert!(report["why"].as_str().unwrap().starts_with("readiness.dependencies: "), "{report}");
+    let report = drill(&sandbox, &["--to", "1.0.0", "--env", "sync"])
+        .expect(4)
+        .json()["data"]["drills"][0]
+        .clone();
+    assert!(
+        report["why"]
+            .as_str()
+            .unwrap()
+            .starts_with("readiness.dependencies: "),
+        "{report}"
+    );
 }

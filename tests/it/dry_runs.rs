@@ -1,4 +1,5 @@
-//! A dry run changes no byte: every command is tried, and everything there is compared before and after.
+//! A dry run changes no byte: every command is tried, and everything there is compared before and
+//! after.
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 
 use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt, path::Path};
@@ -21,11 +22,17 @@ fn list(top: &Path, dir: &Path, into: &mut Listing) {
         let path = entry.unwrap().path();
         let meta = fs::symlink_metadata(&path).unwrap();
         let bytes = match () {
-            () if meta.is_symlink() => fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes(),
+            () if meta.is_symlink() => fs::read_link(&path)
+                .unwrap()
+                .into_os_string()
+                .into_encoded_bytes(),
             () if meta.is_file() => fs::read(&path).unwrap(),
             () => Vec::new(),
         };
-        into.insert(path.strip_prefix(top).unwrap().display().to_string(), (meta.mode(), meta.mtime(), meta.mtime_nsec(), bytes));
+        into.insert(
+            path.strip_prefix(top).unwrap().display().to_string(),
+            (meta.mode(), meta.mtime(), meta.mtime_nsec(), bytes),
+        );
         if meta.is_dir() {
             list(top, &path, into);
         }
@@ -42,14 +49,22 @@ fn listing(sandbox: &Sandbox) -> Listing {
 fn judge(sandbox: &Sandbox, line: &str, codes: &[i32]) -> Vec<String> {
     let before = listing(sandbox);
     let words: Vec<&str> = line.split(' ').collect();
-    let (words, hook) = words.split_at(words.iter().position(|word| *word == "--").unwrap_or(words.len()));
+    let (words, hook) = words.split_at(
+        words
+            .iter()
+            .position(|word| *word == "--")
+            .unwrap_or(words.len()),
+    );
     let ran = sandbox.snapback(&[words, &["--dry-run"], hook].concat());
     let after = listing(sandbox);
     let mut wrong = Vec::new();
     if !codes.contains(&ran.code) {
         wrong.push(format!("{line}: {ran:?}"));
     }
-    let changed = before.iter().filter(|(name, was)| after.get(*name) != Some(was)).map(|(name, _)| name);
+    let changed = before
+        .iter()
+        .filter(|(name, was)| after.get(*name) != Some(was))
+        .map(|(name, _)| name);
     let new = after.keys().filter(|name| !before.contains_key(*name));
     let names: Vec<&String> = changed.chain(new).collect();
     if !names.is_empty() {
@@ -59,7 +74,10 @@ fn judge(sandbox: &Sandbox, line: &str, codes: &[i32]) -> Vec<String> {
 }
 
 fn assert_nothing_changes(sandbox: &Sandbox, rows: Rows) {
-    let wrong: Vec<String> = rows.iter().flat_map(|(line, codes)| judge(sandbox, line, codes)).collect();
+    let wrong: Vec<String> = rows
+        .iter()
+        .flat_map(|(line, codes)| judge(sandbox, line, codes))
+        .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -75,10 +93,19 @@ const ALL: Rows = &[
     ("confirm --watch", &[0]),
     ("undo", &[0]),
     ("redo -t T01", &[0]),
-    ("disaster-recovery -t T01 --to 1.0.0 --report ../report.md", &[0]),
-    ("disaster-recovery --from ../have.tar.zst --into ../out --report ../report.html", &[0]),
+    (
+        "disaster-recovery -t T01 --to 1.0.0 --report ../report.md",
+        &[0],
+    ),
+    (
+        "disaster-recovery --from ../have.tar.zst --into ../out --report ../report.html",
+        &[0],
+    ),
     ("status", &[0]),
-    ("health --deep --fail-on never --textfile ../metrics.prom", &[0]),
+    (
+        "health --deep --fail-on never --textfile ../metrics.prom",
+        &[0],
+    ),
     ("drill -t T01 --to 1.0.0", &[0]),
     ("list", &[0]),
     ("history", &[0]),
@@ -137,7 +164,10 @@ const ALL: Rows = &[
     ("trust --revoke", &[0]),
     ("keys create", &[0]),
     ("keys list", &[0]),
-    ("keys allow ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= --name Ada", &[0]),
+    (
+        "keys allow ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= --name Ada",
+        &[0],
+    ),
     ("keys revoke Ada", &[0]),
     ("doctor", &[8]),
     ("completions bash", &[0]),
@@ -153,13 +183,21 @@ fn busy() -> Sandbox {
     let sandbox = repository().unwrap();
     let ok = |args: &[&str]| sandbox.snapback(args).expect(0);
     sandbox.write("snapback.yaml", SETTINGS.as_bytes());
-    sandbox.git(&["commit", "-qm", "rules", "snapback.yaml"]).expect(0);
+    sandbox
+        .git(&["commit", "-qm", "rules", "snapback.yaml"])
+        .expect(0);
     ok(&["trust", "--yes"]);
-    ok(&["rollback", "-t", "T01", "--to", "1.0.0", "-m", "look", "--yes"]);
+    ok(&[
+        "rollback", "-t", "T01", "--to", "1.0.0", "-m", "look", "--yes",
+    ]);
     ok(&["undo", "--yes"]);
     sandbox.release("T02", "1.1.0");
-    ok(&["rollback", "-t", "T02", "--to", "1.0.0", "-m", "look", "--yes"]);
-    sandbox.git(&["tag", "-a", "T02-v0.9.0", "-m", "by hand"]).expect(0);
+    ok(&[
+        "rollback", "-t", "T02", "--to", "1.0.0", "-m", "look", "--yes",
+    ]);
+    sandbox
+        .git(&["tag", "-a", "T02-v0.9.0", "-m", "by hand"])
+        .expect(0);
     sandbox.write("tasks/T03/config.yaml", config("1.5.0", 3).as_bytes());
     sandbox.write("data/a", b"small");
     ok(&["store", "put", "data", "--name", "first"]);
@@ -169,12 +207,22 @@ fn busy() -> Sandbox {
         sandbox
             .write(side, format!("{{\n  \"tasks\": {{\n    \"T01\": {{\n      \"version\": \"{version}\"\n    }}\n  }}\n}}\n").as_bytes());
     }
-    ok(&["capsule", "create", "-t", "T01", "--version", "1.0.0", "../have.tar.zst"]);
+    ok(&[
+        "capsule",
+        "create",
+        "-t",
+        "T01",
+        "--version",
+        "1.0.0",
+        "../have.tar.zst",
+    ]);
     ok(&["hooks", "install", "--yes"]);
     let remote = sandbox.top().join("origin.git").display().to_string();
     sandbox.git(&["init", "-q", "--bare", &remote]).expect(0);
     sandbox.git(&["remote", "add", "origin", &remote]).expect(0);
-    sandbox.git(&["push", "-qu", "origin", "HEAD", "--tags"]).expect(0);
+    sandbox
+        .git(&["push", "-qu", "origin", "HEAD", "--tags"])
+        .expect(0);
     sandbox
 }
 
@@ -204,9 +252,18 @@ fn of_a_repository_where_nothing_was_done_yet() {
 #[test]
 fn of_a_damaged_store() {
     let sandbox = (operation("store repair").make)().unwrap();
-    assert_nothing_changes(&sandbox, &[("store repair", &[0]), ("store check --deep", &[4])]);
-    let shown = sandbox.snapback(&["store", "repair", "--dry-run"]).expect(0).stdout;
-    assert!(shown.contains("dry run: what is damaged would be kept aside"), "{shown}");
+    assert_nothing_changes(
+        &sandbox,
+        &[("store repair", &[0]), ("store check --deep", &[4])],
+    );
+    let shown = sandbox
+        .snapback(&["store", "repair", "--dry-run"])
+        .expect(0)
+        .stdout;
+    assert!(
+        shown.contains("dry run: what is damaged would be kept aside"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -214,8 +271,14 @@ fn of_the_end_of_an_operation_that_was_killed() {
     let argv = ["rollback", "-t", "T01", "--to", "1.0.0", "--yes"];
     let base = repository().unwrap();
     let target = |sandbox: &Sandbox| {
-        let argv = std::iter::once(snapback_program().into()).chain(argv.iter().map(Into::into)).collect();
-        Target { argv, env: sandbox.environment(), cwd: sandbox.root() }
+        let argv = std::iter::once(snapback_program().into())
+            .chain(argv.iter().map(Into::into))
+            .collect();
+        Target {
+            argv,
+            env: sandbox.environment(),
+            cwd: sandbox.root(),
+        }
     };
     let calls = killer::count(&target(&base.copy())).unwrap();
     let killed = |percent| {
@@ -223,19 +286,39 @@ fn of_the_end_of_an_operation_that_was_killed() {
         killer::run(&target(&sandbox), Mode::Kill, calls * percent / 100).unwrap();
         sandbox
     };
-    let is_unfinished = |sandbox: &Sandbox| sandbox.snapback(&["op", "resume", "--dry-run"]).code != 5;
-    let late = (60..98).rev().find(|percent| is_unfinished(&killed(*percent))).unwrap();
+    let is_unfinished =
+        |sandbox: &Sandbox| sandbox.snapback(&["op", "resume", "--dry-run"]).code != 5;
+    let late = (60..98)
+        .rev()
+        .find(|percent| is_unfinished(&killed(*percent)))
+        .unwrap();
     let mut ends = Vec::new();
     for percent in [55, late] {
         let sandbox = killed(percent);
         sandbox.snapback(&["status"]);
-        assert_nothing_changes(&sandbox, &[("op resume", &[0]), ("op abort", &[0]), ("op resume --yes", &[0])]);
+        assert_nothing_changes(
+            &sandbox,
+            &[
+                ("op resume", &[0]),
+                ("op abort", &[0]),
+                ("op resume --yes", &[0]),
+            ],
+        );
         for how in ["resume", "abort"] {
-            let said = sandbox.snapback(&["op", how, "--dry-run", "--json"]).expect(0).json()["data"]["done"].as_bool().unwrap();
+            let said = sandbox
+                .snapback(&["op", how, "--dry-run", "--json"])
+                .expect(0)
+                .json()["data"]["done"]
+                .as_bool()
+                .unwrap();
             // An operation names its work tree, so it ends here, and what was here comes back.
             let now = sandbox.copy();
             sandbox.snapback(&["op", how, "--yes"]);
-            assert_eq!(sandbox.config_version("T01").unwrap() == "1.0.0", said, "{how} at {percent}");
+            assert_eq!(
+                sandbox.config_version("T01").unwrap() == "1.0.0",
+                said,
+                "{how} at {percent}"
+            );
             sandbox.become_copy_of(now.top());
             ends.push(said);
         }
@@ -246,7 +329,10 @@ fn of_the_end_of_an_operation_that_was_killed() {
 #[test]
 fn every_command_has_a_row() {
     fn leaves(command: &clap::Command, above: &str, found: &mut Vec<String>) {
-        let mut subs = command.get_subcommands().filter(|sub| sub.get_name() != "help").peekable();
+        let mut subs = command
+            .get_subcommands()
+            .filter(|sub| sub.get_name() != "help")
+            .peekable();
         if subs.peek().is_none() {
             found.push(above.trim_start().to_string());
         }
@@ -256,7 +342,10 @@ fn every_command_has_a_row() {
     }
     let mut found = Vec::new();
     leaves(&snapback::cli::help::command(), "", &mut found);
-    let has_row = |name: &&String| ALL.iter().any(|(line, _)| *line == **name || line.starts_with(&format!("{name} ")));
+    let has_row = |name: &&String| {
+        ALL.iter()
+            .any(|(line, _)| *line == **name || line.starts_with(&format!("{name} ")))
+    };
     let missing: Vec<&String> = found.iter().filter(|name| !has_row(name)).collect();
     assert!(found.len() > 60 && missing.is_empty(), "{missing:?}");
 }

@@ -1,5 +1,5 @@
-//! A task whose settings name more paths than when it was released: its releases are as whole as before,
-//! and a way back brings what became the task's as the tag's commit has it.
+//! A task whose settings name more paths than when it was released: its releases are as whole as
+//! before, and a way back brings what became the task's as the tag's commit has it.
 
 use std::fs;
 
@@ -11,7 +11,10 @@ fn grown() -> Sandbox {
     sandbox.write("configs/T01/limits", b"old\n");
     sandbox.commit("limits");
     sandbox.release("T01", "1.0.0");
-    sandbox.write("snapback.yaml", b"version: 1\ntasks:\n  T01: {path: [tasks/T01/**, configs/T01/**]}\n");
+    sandbox.write(
+        "snapback.yaml",
+        b"version: 1\ntasks:\n  T01: {path: [tasks/T01/**, configs/T01/**]}\n",
+    );
     sandbox.write("configs/T01/limits", b"new\n");
     sandbox.write("configs/T01/later", b"not there before\n");
     sandbox.commit("more is the task's");
@@ -24,25 +27,60 @@ const NOTE: &str = "configs/T01/limits is not in the manifest of 1.0.0, but the 
 #[test]
 fn what_became_the_tasks_comes_back_as_the_commit_has_it() {
     let sandbox = grown();
-    let kept = sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.0.0", "--deep"]).expect(0).stdout;
+    let kept = sandbox
+        .snapback(&[
+            "verify-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.0.0",
+            "--deep",
+        ])
+        .expect(0)
+        .stdout;
     assert!(kept.contains(NOTE), "{kept}");
-    sandbox.snapback(&["drill", "-t", "T01", "--to", "1.0.0"]).expect(0);
-    let ran = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
-    assert!(format!("{}{}", ran.stdout, ran.stderr).contains(NOTE), "{ran:?}");
+    sandbox
+        .snapback(&["drill", "-t", "T01", "--to", "1.0.0"])
+        .expect(0);
+    let ran = sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+        .expect(0);
+    assert!(
+        format!("{}{}", ran.stdout, ran.stderr).contains(NOTE),
+        "{ran:?}"
+    );
     assert_eq!(sandbox.read("configs/T01/limits"), b"old\n");
-    assert!(!sandbox.at("configs/T01/later").exists(), "1.0.0 has no such file");
-    sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(0);
+    assert!(
+        !sandbox.at("configs/T01/later").exists(),
+        "1.0.0 has no such file"
+    );
+    sandbox
+        .snapback(&["verify-rollback", "-t", "T01"])
+        .expect(0);
     sandbox.write("configs/T01/limits", b"edited\n");
-    sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(4);
+    sandbox
+        .snapback(&["verify-rollback", "-t", "T01"])
+        .expect(4);
 }
 
 #[test]
 fn what_became_the_tasks_within_its_folder_comes_back_too() {
-    let (kept_out, all) = ("{path: tasks/T01/**, exclude: ['notes/**']}", "{path: tasks/T01/**}");
-    let (one_kind, every) = ("{path: [tasks/T01/*.py, tasks/T01/*.yaml]}", "{path: [tasks/T01/**]}");
+    let (kept_out, all) = (
+        "{path: tasks/T01/**, exclude: ['notes/**']}",
+        "{path: tasks/T01/**}",
+    );
+    let (one_kind, every) = (
+        "{path: [tasks/T01/*.py, tasks/T01/*.yaml]}",
+        "{path: [tasks/T01/**]}",
+    );
     for (before, after) in [(kept_out, all), (one_kind, every)] {
         let sandbox = Sandbox::new(1);
-        let set = |task: &str| sandbox.write("snapback.yaml", format!("version: 1\ntasks:\n  T01: {task}\n").as_bytes());
+        let set = |task: &str| {
+            sandbox.write(
+                "snapback.yaml",
+                format!("version: 1\ntasks:\n  T01: {task}\n").as_bytes(),
+            )
+        };
         set(before);
         sandbox.write("tasks/T01/notes/a.md", b"old\n");
         sandbox.commit("notes");
@@ -52,10 +90,23 @@ fn what_became_the_tasks_within_its_folder_comes_back_too() {
         sandbox.commit("more is the task's");
         sandbox.release("T01", "1.1.0");
         println!("{before}");
-        sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.0.0", "--deep"]).expect(0);
-        sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+        sandbox
+            .snapback(&[
+                "verify-snapshot",
+                "-t",
+                "T01",
+                "--version",
+                "1.0.0",
+                "--deep",
+            ])
+            .expect(0);
+        sandbox
+            .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+            .expect(0);
         assert_eq!(sandbox.read("tasks/T01/notes/a.md"), b"old\n");
-        sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(0);
+        sandbox
+            .snapback(&["verify-rollback", "-t", "T01"])
+            .expect(0);
     }
 }
 
@@ -63,11 +114,29 @@ fn what_became_the_tasks_within_its_folder_comes_back_too() {
 fn a_capsule_holds_what_was_released() {
     let sandbox = grown();
     let capsule = sandbox.top().join("c.tar");
-    sandbox.snapback(&["capsule", "create", "-t", "T01", "--version", "1.0.0", capsule.to_str().unwrap()]).expect(0);
-    sandbox.snapback(&["capsule", "verify", capsule.to_str().unwrap()]).expect(0);
+    sandbox
+        .snapback(&[
+            "capsule",
+            "create",
+            "-t",
+            "T01",
+            "--version",
+            "1.0.0",
+            capsule.to_str().unwrap(),
+        ])
+        .expect(0);
+    sandbox
+        .snapback(&["capsule", "verify", capsule.to_str().unwrap()])
+        .expect(0);
     let digest = sandbox.git_out(&["tag", "-l", "--format=%(contents)", "T01-v1.0.0"]);
-    let said = sandbox.snapback(&["capsule", "verify", capsule.to_str().unwrap()]).expect(0).stdout;
-    let trailer = digest.lines().find_map(|line| line.strip_prefix("Snapback-Manifest: ")).unwrap();
+    let said = sandbox
+        .snapback(&["capsule", "verify", capsule.to_str().unwrap()])
+        .expect(0)
+        .stdout;
+    let trailer = digest
+        .lines()
+        .find_map(|line| line.strip_prefix("Snapback-Manifest: "))
+        .unwrap();
     assert!(said.contains(trailer), "{said}");
 }
 
@@ -77,12 +146,17 @@ const HELPER: &str = "  - path: \"tasks/T01/helper.py\"\n";
 fn parts(manifest: &str) -> (&str, &str, &str) {
     let from = manifest.find(HELPER).unwrap();
     let rest = &manifest[from + HELPER.len()..];
-    let end = rest.find("  - path").or_else(|| rest.find("dependencies")).unwrap() + from + HELPER.len();
+    let end = rest
+        .find("  - path")
+        .or_else(|| rest.find("dependencies"))
+        .unwrap()
+        + from
+        + HELPER.len();
     (&manifest[..from], &manifest[from..end], &manifest[end..])
 }
 
-/// An adopted release: no tag vouches for its manifest, in which somebody replaces what it says of the
-/// helper, given what that of 1.1.0 says.
+/// An adopted release: no tag vouches for its manifest, in which somebody replaces what it says of
+/// the helper, given what that of 1.1.0 says.
 fn adopted(helper: impl Fn(&str) -> String) -> Sandbox {
     let sandbox = Sandbox::new(1);
     for (version, text) in [("1.0.0", "help\n"), ("1.1.0", "other help\n")] {
@@ -91,19 +165,29 @@ fn adopted(helper: impl Fn(&str) -> String) -> Sandbox {
         sandbox.git(&["tag", &format!("T01-v{version}")]).expect(0);
     }
     sandbox.snapback(&["adopt", "--all", "--yes"]).expect(0);
-    let [old, new] = ["1.0.0", "1.1.0"].map(|version| sandbox.at(&format!("snapshots/snapshot-T01-v{version}.yaml")));
-    let (text, other) = (fs::read_to_string(&old).unwrap(), fs::read_to_string(new).unwrap());
+    let [old, new] = ["1.0.0", "1.1.0"]
+        .map(|version| sandbox.at(&format!("snapshots/snapshot-T01-v{version}.yaml")));
+    let (text, other) = (
+        fs::read_to_string(&old).unwrap(),
+        fs::read_to_string(new).unwrap(),
+    );
     let (before, _, after) = parts(&text);
     fs::write(old, format!("{before}{}{after}", helper(parts(&other).1))).unwrap();
-    sandbox.git(&["commit", "-q", "-a", "-m", "edited"]).expect(0);
+    sandbox
+        .git(&["commit", "-q", "-a", "-m", "edited"])
+        .expect(0);
     sandbox
 }
 
 #[test]
 fn a_file_that_an_adopted_manifest_lost_is_not_lost() {
     let sandbox = adopted(|_| String::new());
-    sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.0.0"]).expect(0);
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    sandbox
+        .snapback(&["verify-snapshot", "-t", "T01", "--version", "1.0.0"])
+        .expect(0);
+    sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+        .expect(0);
     assert_eq!(sandbox.read("tasks/T01/helper.py"), b"help\n");
 }
 
@@ -111,7 +195,22 @@ fn a_file_that_an_adopted_manifest_lost_is_not_lost() {
 fn no_capsule_is_made_of_bytes_that_the_commit_has_not() {
     let sandbox = adopted(str::to_string);
     let capsule = sandbox.top().join("c.tar");
-    let ran = sandbox.snapback(&["capsule", "create", "-t", "T01", "--version", "1.0.0", capsule.to_str().unwrap()]).expect(4);
-    assert!(ran.stderr.contains("tasks/T01/helper.py is another file in the tag's commit than in the manifest"), "{ran:?}");
+    let ran = sandbox
+        .snapback(&[
+            "capsule",
+            "create",
+            "-t",
+            "T01",
+            "--version",
+            "1.0.0",
+            capsule.to_str().unwrap(),
+        ])
+        .expect(4);
+    assert!(
+        ran.stderr.contains(
+            "tasks/T01/helper.py is another file in the tag's commit than in the manifest"
+        ),
+        "{ran:?}"
+    );
     assert!(!capsule.exists());
 }

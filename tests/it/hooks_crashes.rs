@@ -1,5 +1,5 @@
-//! Hooks installed and taken away on a disk that loses its power, and by a program that is killed or
-//! whose calls fail: the hook that was there runs at every moment, and the same command finishes
+//! Hooks installed and taken away on a disk that loses its power, and by a program that is killed
+//! or whose calls fail: the hook that was there runs at every moment, and the same command finishes
 //! the work. `SNAPBACK_SWEEP_STRIDE=1` visits every call of the real program.
 
 use std::sync::Arc;
@@ -25,7 +25,12 @@ const FOREIGN: &[u8] = b"#!/bin/sh\nexit 0\n";
 const KEPT: &str = "pre-push.pre-snapback";
 
 fn script() -> Vec<u8> {
-    shim(HookEvent::PrePush, std::path::Path::new("/snapback"), Before::Beside, false)
+    shim(
+        HookEvent::PrePush,
+        std::path::Path::new("/snapback"),
+        Before::Beside,
+        false,
+    )
 }
 
 /// What runs: the foreign hook alone, or ours and the foreign one behind it.
@@ -49,24 +54,55 @@ fn take_all(disk: &SimFs) -> Option<()> {
     Some(())
 }
 
-/// Crashes an act at every call; every disk that may be left is judged, and after the act was done also
-/// that it stays done: `ours` says whether our script is there then. Returns how many there were.
-fn sweep(base: &SimFs, there: bool, ours: bool, act: impl Fn(&SimFs) -> Option<()>) -> Result<u64, String> {
+/// Crashes an act at every call; every disk that may be left is judged, and after the act was done
+/// also that it stays done: `ours` says whether our script is there then. Returns how many there
+/// were.
+fn sweep(
+    base: &SimFs,
+    there: bool,
+    ours: bool,
+    act: impl Fn(&SimFs) -> Option<()>,
+) -> Result<u64, String> {
     let look = |cut: &SimFs, done: bool| {
-        let is = |disk: &SimFs, name: &str, bytes: Option<&[u8]>| disk.get(name).as_deref() == bytes;
+        let is =
+            |disk: &SimFs, name: &str, bytes: Option<&[u8]>| disk.get(name).as_deref() == bytes;
         let foreign = there.then_some(FOREIGN);
-        let agree = |good: bool, what: &str| if good { Ok(()) } else { Err(format!("{what}: {:?}", cut.tree())) };
+        let agree = |good: bool, what: &str| {
+            if good {
+                Ok(())
+            } else {
+                Err(format!("{what}: {:?}", cut.tree()))
+            }
+        };
         agree(foreign_runs(cut, there), "the foreign hook does not run")?;
-        let kept = if ours { is(cut, "pre-push", Some(&script())) && is(cut, KEPT, foreign) } else { is(cut, "pre-push", foreign) };
+        let kept = if ours {
+            is(cut, "pre-push", Some(&script())) && is(cut, KEPT, foreign)
+        } else {
+            is(cut, "pre-push", foreign)
+        };
         agree(!done || kept, "what was done is gone")?;
         let again = cut.fork();
-        Place { fs: &again }.sweep().map_err(|error| error.to_string())?;
-        Place { fs: &again }.put(HookEvent::PrePush, &script()).map_err(|error| error.to_string())?;
-        agree(is(&again, "pre-push", Some(&script())) && is(&again, KEPT, foreign), "putting it again does not finish")?;
+        Place { fs: &again }
+            .sweep()
+            .map_err(|error| error.to_string())?;
+        Place { fs: &again }
+            .put(HookEvent::PrePush, &script())
+            .map_err(|error| error.to_string())?;
+        agree(
+            is(&again, "pre-push", Some(&script())) && is(&again, KEPT, foreign),
+            "putting it again does not finish",
+        )?;
         for one in [cut, &again] {
             take_all(one).ok_or("taking away fails")?;
-            agree(is(one, "pre-push", foreign), "the foreign hook is not as it was")?;
-            agree(one.list(&RelPath::root()).is_ok_and(|names| names.len() == usize::from(there)), "something is left")?;
+            agree(
+                is(one, "pre-push", foreign),
+                "the foreign hook is not as it was",
+            )?;
+            agree(
+                one.list(&RelPath::root())
+                    .is_ok_and(|names| names.len() == usize::from(there)),
+                "something is left",
+            )?;
         }
         Ok(())
     };
@@ -83,14 +119,18 @@ fn both(skipped: Option<SyncPoint>) -> Result<u64, String> {
         }
         base.settle();
         let installed = base.fork();
-        Place { fs: &installed }.put(HookEvent::PrePush, &script()).unwrap();
+        Place { fs: &installed }
+            .put(HookEvent::PrePush, &script())
+            .unwrap();
         installed.settle();
         for disk in [&base, &installed] {
             if let Some(point) = skipped {
                 disk.skip(point);
             }
         }
-        looked += sweep(&base, there, true, |disk| Place { fs: disk }.put(HookEvent::PrePush, &script()).ok())?;
+        looked += sweep(&base, there, true, |disk| {
+            Place { fs: disk }.put(HookEvent::PrePush, &script()).ok()
+        })?;
         looked += sweep(&installed, there, false, take_all)?;
     }
     Ok(looked)
@@ -112,7 +152,8 @@ fn every_sync_of_an_installation_is_needed() {
     }
 }
 
-/// The state of a guard, and a rollback that waits to be confirmed: written, written again, removed.
+/// The state of a guard, and a rollback that waits to be confirmed: written, written again,
+/// removed.
 fn guard_files(skipped: Option<SyncPoint>) -> Result<u64, String> {
     let task: TaskId = "T01".parse().unwrap();
     let base = SimFs::new();
@@ -147,19 +188,54 @@ fn guard_files(skipped: Option<SyncPoint>) -> Result<u64, String> {
         }
     }
     let read = |disk: &SimFs| -> Result<(Option<Version>, bool), String> {
-        let known = state(disk).load(&task).map_err(|error| error.to_string())?.version;
-        Ok((known, waiting(disk).load(&task).map_err(|error| error.to_string())?.is_some()))
+        let known = state(disk)
+            .load(&task)
+            .map_err(|error| error.to_string())?
+            .version;
+        Ok((
+            known,
+            waiting(disk)
+                .load(&task)
+                .map_err(|error| error.to_string())?
+                .is_some(),
+        ))
     };
     let version = |text: &str| Some(text.parse::<Version>().unwrap());
     let expect = |disk: &SimFs, done: bool, olds: [Option<Version>; 2], waits: [bool; 2]| {
         let (known, is_waiting) = read(disk)?;
-        let good = if done { known == olds[1] && is_waiting == waits[1] } else { olds.contains(&known) && waits.contains(&is_waiting) };
-        if good { Ok(()) } else { Err(format!("{known:?}, waits: {is_waiting}, done: {done}")) }
+        let good = if done {
+            known == olds[1] && is_waiting == waits[1]
+        } else {
+            olds.contains(&known) && waits.contains(&is_waiting)
+        };
+        if good {
+            Ok(())
+        } else {
+            Err(format!("{known:?}, waits: {is_waiting}, done: {done}"))
+        }
     };
-    let first = |disk: &SimFs| state(disk).save(&known("1.0.0")).map_err(drop).and_then(|()| waiting(disk).save(&pending).map_err(drop));
-    let second = |disk: &SimFs| state(disk).save(&known("2.0.0")).map_err(drop).and_then(|()| waiting(disk).remove(&task).map_err(drop));
-    Ok(sim::sweep(&base, 40, 1, first, |disk, done| expect(disk, done, [None, version("1.0.0")], [false, true]))?
-        + sim::sweep(&written, 40, 1, second, |disk, done| expect(disk, done, [version("1.0.0"), version("2.0.0")], [true, false]))?)
+    let first = |disk: &SimFs| {
+        state(disk)
+            .save(&known("1.0.0"))
+            .map_err(drop)
+            .and_then(|()| waiting(disk).save(&pending).map_err(drop))
+    };
+    let second = |disk: &SimFs| {
+        state(disk)
+            .save(&known("2.0.0"))
+            .map_err(drop)
+            .and_then(|()| waiting(disk).remove(&task).map_err(drop))
+    };
+    Ok(sim::sweep(&base, 40, 1, first, |disk, done| {
+        expect(disk, done, [None, version("1.0.0")], [false, true])
+    })? + sim::sweep(&written, 40, 1, second, |disk, done| {
+        expect(
+            disk,
+            done,
+            [version("1.0.0"), version("2.0.0")],
+            [true, false],
+        )
+    })?)
 }
 
 #[test]
@@ -183,7 +259,13 @@ mod killed {
     };
 
     /// The ways in which a call is disturbed, in turn: `EIO` is 5, `ENOSPC` 28.
-    const MODES: [Mode; 5] = [Mode::Kill, Mode::ErrAll(28), Mode::After, Mode::Err(5), Mode::Torn];
+    const MODES: [Mode; 5] = [
+        Mode::Kill,
+        Mode::ErrAll(28),
+        Mode::After,
+        Mode::Err(5),
+        Mode::Torn,
+    ];
     /// Points that are visited by default.
     const VISITS: u64 = 10;
 
@@ -194,16 +276,26 @@ mod killed {
         let read = |entry: std::io::Result<fs::DirEntry>| {
             let path = entry.unwrap().path();
             let mode = fs::metadata(&path).unwrap().permissions().mode();
-            (path.file_name().unwrap().to_str().unwrap().to_string(), mode, fs::read(&path).unwrap())
+            (
+                path.file_name().unwrap().to_str().unwrap().to_string(),
+                mode,
+                fs::read(&path).unwrap(),
+            )
         };
-        let mut hooks: Vec<_> = fs::read_dir(sandbox.at(".git/hooks")).unwrap().map(read).collect();
+        let mut hooks: Vec<_> = fs::read_dir(sandbox.at(".git/hooks"))
+            .unwrap()
+            .map(read)
+            .collect();
         hooks.sort();
         (hooks, sandbox.read(".git/config"))
     }
 
     fn sweep(base: &Sandbox, prepare: &[&[&str]], words: &[&str]) {
         let target = |sandbox: &Sandbox| Target {
-            argv: std::iter::once(snapback_program()).chain(words.iter().copied()).map(Into::into).collect(),
+            argv: std::iter::once(snapback_program())
+                .chain(words.iter().copied())
+                .map(Into::into)
+                .collect(),
             env: sandbox.environment(),
             cwd: sandbox.root(),
         };
@@ -217,14 +309,21 @@ mod killed {
         };
         let mut before = None;
         let calls = killer::count(&target(&prepared(&mut before))).unwrap();
-        let stride =
-            std::env::var("SNAPBACK_SWEEP_STRIDE").ok().and_then(|text| text.parse().ok()).unwrap_or_else(|| calls.div_ceil(VISITS));
+        let stride = std::env::var("SNAPBACK_SWEEP_STRIDE")
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_else(|| calls.div_ceil(VISITS));
         let mut points = 0;
-        for (nth, k) in (1..=calls).step_by(usize::try_from(stride).unwrap()).enumerate() {
+        for (nth, k) in (1..=calls)
+            .step_by(usize::try_from(stride).unwrap())
+            .enumerate()
+        {
             let sandbox = prepared(&mut before);
             let ran = killer::run(&target(&sandbox), MODES[nth % MODES.len()], k).unwrap();
             // Whatever happened, the foreign hook runs once.
-            sandbox.git(&["commit", "-q", "--allow-empty", "-m", "x"]).expect(0);
+            sandbox
+                .git(&["commit", "-q", "--allow-empty", "-m", "x"])
+                .expect(0);
             assert_eq!(sandbox.read("log"), b"ran\n", "call {k}: {ran:?}");
             sandbox.snapback(&["hooks", "uninstall", "-y"]).expect(0);
             assert_eq!(Some(state(&sandbox)), before, "call {k}: {ran:?}");
@@ -237,8 +336,16 @@ mod killed {
     fn base() -> Sandbox {
         let sandbox = Sandbox::new(1);
         fs::create_dir_all(sandbox.at(".git/hooks")).unwrap();
-        fs::write(sandbox.at(".git/hooks/post-commit"), "#!/bin/sh\necho ran >>log\n").unwrap();
-        fs::set_permissions(sandbox.at(".git/hooks/post-commit"), fs::Permissions::from_mode(0o751)).unwrap();
+        fs::write(
+            sandbox.at(".git/hooks/post-commit"),
+            "#!/bin/sh\necho ran >>log\n",
+        )
+        .unwrap();
+        fs::set_permissions(
+            sandbox.at(".git/hooks/post-commit"),
+            fs::Permissions::from_mode(0o751),
+        )
+        .unwrap();
         sandbox
     }
 
@@ -254,7 +361,11 @@ mod killed {
     fn taking_away_survives_a_fault_at_every_call() {
         let base = base();
         for method in ["shim", "redirect"] {
-            sweep(&base, &[&["hooks", "install", "-y", "--method", method]], &["hooks", "uninstall", "-y"]);
+            sweep(
+                &base,
+                &[&["hooks", "install", "-y", "--method", method]],
+                &["hooks", "uninstall", "-y"],
+            );
         }
     }
 }

@@ -11,10 +11,16 @@ use crate::support::{
 /// A repository with a released task and a remote.
 fn prepared() -> Sandbox {
     let sandbox = Sandbox::new(1);
-    sandbox.git(&["init", "-q", "--bare", "../up.git"]).expect(0);
-    sandbox.git(&["remote", "add", "origin", "../up.git"]).expect(0);
+    sandbox
+        .git(&["init", "-q", "--bare", "../up.git"])
+        .expect(0);
+    sandbox
+        .git(&["remote", "add", "origin", "../up.git"])
+        .expect(0);
     sandbox.release("T01", "1.0.0");
-    sandbox.git(&["push", "-q", "origin", "main", "T01-v1.0.0"]).expect(0);
+    sandbox
+        .git(&["push", "-q", "origin", "main", "T01-v1.0.0"])
+        .expect(0);
     fs::create_dir_all(sandbox.at(".git/hooks")).unwrap();
     sandbox
 }
@@ -40,8 +46,15 @@ fn a_folder_in_the_place_of_a_hook_is_refused_before_anything_is_changed() {
     fs::create_dir_all(sandbox.at(".git/hooks/pre-push/inside")).unwrap();
     let before = sandbox.git_out(&["config", "--list"]);
     let refused = install(&sandbox, &[]).expect(6);
-    assert!(refused.stderr.contains("neither a file nor a link"), "{}", refused.stderr);
-    assert!(!sandbox.exists(".git/hooks/post-commit"), "nothing is half done");
+    assert!(
+        refused.stderr.contains("neither a file nor a link"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        !sandbox.exists(".git/hooks/post-commit"),
+        "nothing is half done"
+    );
     assert_eq!(sandbox.git_out(&["config", "--list"]), before);
     install(&sandbox, &["--only", "post-commit"]).expect(0);
 }
@@ -52,28 +65,54 @@ fn a_hook_that_is_not_executable_stays_so_and_does_not_run() {
     let hook = sandbox.at(".git/hooks/post-commit");
     script(&hook, "#!/bin/sh\ntouch ran\n", 0o640);
     install(&sandbox, &[]).expect(0);
-    sandbox.git(&["commit", "-q", "--allow-empty", "-m", "x"]).expect(0);
+    sandbox
+        .git(&["commit", "-q", "--allow-empty", "-m", "x"])
+        .expect(0);
     assert!(!sandbox.exists("ran"), "git would not have run it either");
     sandbox.snapback(&["hooks", "uninstall", "-y"]).expect(0);
-    assert_eq!((mode(&hook), fs::read(&hook).unwrap().as_slice()), (0o640, &b"#!/bin/sh\ntouch ran\n"[..]));
+    assert_eq!(
+        (mode(&hook), fs::read(&hook).unwrap().as_slice()),
+        (0o640, &b"#!/bin/sh\ntouch ran\n"[..])
+    );
 }
 
 #[test]
 fn an_edited_script_is_neither_replaced_nor_removed() {
     let sandbox = prepared();
-    script(&sandbox.at(".git/hooks/pre-push"), "#!/bin/sh\nexit 0\n", 0o755);
+    script(
+        &sandbox.at(".git/hooks/pre-push"),
+        "#!/bin/sh\nexit 0\n",
+        0o755,
+    );
     install(&sandbox, &[]).expect(0);
     let hook = sandbox.at(".git/hooks/pre-push");
     let edited = fs::read_to_string(&hook).unwrap() + "echo mine\n";
     script(&hook, &edited, 0o755);
-    for words in [&["hooks", "uninstall", "-y"][..], &["hooks", "install", "-y"]] {
+    for words in [
+        &["hooks", "uninstall", "-y"][..],
+        &["hooks", "install", "-y"],
+    ] {
         let refused = sandbox.snapback(words).expect(6);
-        assert!(refused.stderr.contains("was changed since snapback wrote it"), "{}", refused.stderr);
-        assert!(refused.stderr.contains("pre-push.pre-snapback"), "it says how: {}", refused.stderr);
+        assert!(
+            refused
+                .stderr
+                .contains("was changed since snapback wrote it"),
+            "{}",
+            refused.stderr
+        );
+        assert!(
+            refused.stderr.contains("pre-push.pre-snapback"),
+            "it says how: {}",
+            refused.stderr
+        );
     }
     assert_eq!(fs::read_to_string(&hook).unwrap(), edited);
     let status = sandbox.snapback(&["hooks", "status"]).expect(4);
-    assert!(status.stdout.contains("changed by a person"), "{}", status.stdout);
+    assert!(
+        status.stdout.contains("changed by a person"),
+        "{}",
+        status.stdout
+    );
     // As it was told.
     fs::rename(sandbox.at(".git/hooks/pre-push.pre-snapback"), &hook).unwrap();
     sandbox.snapback(&["hooks", "uninstall", "-y"]).expect(0);
@@ -83,10 +122,22 @@ fn an_edited_script_is_neither_replaced_nor_removed() {
 #[test]
 fn a_hook_under_the_kept_name_is_not_overwritten() {
     let sandbox = prepared();
-    script(&sandbox.at(".git/hooks/pre-push"), "#!/bin/sh\nexit 0\n", 0o755);
-    script(&sandbox.at(".git/hooks/pre-push.pre-snapback"), "#!/bin/sh\n# mine\n", 0o755);
+    script(
+        &sandbox.at(".git/hooks/pre-push"),
+        "#!/bin/sh\nexit 0\n",
+        0o755,
+    );
+    script(
+        &sandbox.at(".git/hooks/pre-push.pre-snapback"),
+        "#!/bin/sh\n# mine\n",
+        0o755,
+    );
     let refused = install(&sandbox, &[]).expect(6);
-    assert!(refused.stderr.contains("is another hook"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("is another hook"),
+        "{}",
+        refused.stderr
+    );
     assert!(!sandbox.exists(".git/hooks/post-commit"));
 }
 
@@ -108,10 +159,16 @@ fn the_state_that_a_kill_leaves_is_finished_or_taken_back() {
     sandbox.git(&["push", "-q", "origin", "main"]).expect(0);
     install(&sandbox, &[]).expect(0);
     assert_eq!(fs::read_to_string(hooks.join("pre-push")).unwrap(), ours);
-    assert_eq!(fs::read_to_string(hooks.join("pre-push.pre-snapback")).unwrap(), foreign);
+    assert_eq!(
+        fs::read_to_string(hooks.join("pre-push.pre-snapback")).unwrap(),
+        foreign
+    );
     half();
     sandbox.snapback(&["hooks", "uninstall", "-y"]).expect(0);
-    let mut left: Vec<String> = fs::read_dir(&hooks).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut left: Vec<String> = fs::read_dir(&hooks)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     left.retain(|name| !name.ends_with(".sample"));
     assert_eq!(left, ["pre-push"]);
     assert_eq!(fs::read_to_string(hooks.join("pre-push")).unwrap(), foreign);
@@ -122,7 +179,11 @@ fn a_lock_of_the_configuration_that_a_kill_left_is_removed_and_a_foreign_one_is_
     let sandbox = prepared();
     let redirect = ["hooks", "install", "-y", "--method", "redirect"];
     fs::write(sandbox.at(".git/snapback/config.new"), "x").unwrap();
-    fs::hard_link(sandbox.at(".git/snapback/config.new"), sandbox.at(".git/config.lock")).unwrap();
+    fs::hard_link(
+        sandbox.at(".git/snapback/config.new"),
+        sandbox.at(".git/config.lock"),
+    )
+    .unwrap();
     sandbox.snapback(&redirect).expect(0);
     assert!(!sandbox.exists(".git/config.lock"));
     let before = sandbox.read(".git/config");
@@ -145,7 +206,15 @@ fn a_missing_program_stops_nothing_unless_it_is_strict() {
         install(&sandbox, &more[..2 + usize::from(strict)]).expect(0);
         fs::remove_file(&gone).unwrap();
         let ran = sandbox.git(&["push", "-q", "origin", "main"]).expect(code);
-        assert_eq!(ran.stderr.lines().filter(|line| line.contains("the program is gone")).count(), 1, "{}", ran.stderr);
+        assert_eq!(
+            ran.stderr
+                .lines()
+                .filter(|line| line.contains("the program is gone"))
+                .count(),
+            1,
+            "{}",
+            ran.stderr
+        );
     }
 }
 
@@ -153,24 +222,49 @@ fn a_missing_program_stops_nothing_unless_it_is_strict() {
 fn what_goes_wrong_inside_is_one_line_and_stops_nothing() {
     let sandbox = prepared();
     sandbox.write("snapback.yaml", b"tasks: [\n");
-    for (words, code) in
-        [(&["hook", "run", "post-commit"][..], 0), (&["hook", "run", "no-such-hook"], 0), (&["hook", "run", "--strict", "pre-push"], 6)]
-    {
+    for (words, code) in [
+        (&["hook", "run", "post-commit"][..], 0),
+        (&["hook", "run", "no-such-hook"], 0),
+        (&["hook", "run", "--strict", "pre-push"], 6),
+    ] {
         let ran = sandbox.snapback(words).expect(code);
-        assert_eq!((ran.stdout.as_str(), ran.stderr.lines().count() >= 1), ("", true), "{words:?}");
+        assert_eq!(
+            (ran.stdout.as_str(), ran.stderr.lines().count() >= 1),
+            ("", true),
+            "{words:?}"
+        );
     }
-    assert_eq!(sandbox.snapback(&["hook", "run", "post-commit"]).stderr.lines().count(), 1);
+    assert_eq!(
+        sandbox
+            .snapback(&["hook", "run", "post-commit"])
+            .stderr
+            .lines()
+            .count(),
+        1
+    );
     for variable in [("SNAPBACK_HOOK_DEPTH", "1"), ("SNAPBACK_HOOKS", "0")] {
         let mut silent = Sandbox::beside(&sandbox, "repo");
-        silent.variables.push((variable.0.into(), variable.1.into()));
-        assert_eq!(silent.snapback(&["hook", "run", "--strict", "pre-push"]).expect(0).stderr, "");
+        silent
+            .variables
+            .push((variable.0.into(), variable.1.into()));
+        assert_eq!(
+            silent
+                .snapback(&["hook", "run", "--strict", "pre-push"])
+                .expect(0)
+                .stderr,
+            ""
+        );
     }
 }
 
 #[test]
 fn the_code_of_a_foreign_hook_is_what_git_sees() {
     let sandbox = prepared();
-    script(&sandbox.at(".git/hooks/pre-push"), "#!/bin/sh\ncat >seen\nprintf '%s|' \"$@\" >args\nexit 7\n", 0o755);
+    script(
+        &sandbox.at(".git/hooks/pre-push"),
+        "#!/bin/sh\ncat >seen\nprintf '%s|' \"$@\" >args\nexit 7\n",
+        0o755,
+    );
     install(&sandbox, &[]).expect(0);
     sandbox.write("tasks/T01/signal.py", b"x\n");
     sandbox.git(&["commit", "-qam", "x"]).expect(0);
@@ -200,11 +294,28 @@ fn a_manager_that_takes_our_place_and_calls_us_makes_no_circle() {
     script(&hooks.join("post-commit"), manager, 0o755);
     sandbox.write("tasks/T01/signal.py", b"x\n");
     let ran = sandbox.git(&["commit", "-qam", "x"]).expect(0);
-    assert_eq!(ran.stderr.matches("1 commit after 1.0.0").count(), 1, "{}", ran.stderr);
-    assert!(sandbox.read("log").len() <= 2 * "manager\n".len(), "no circle");
-    assert_eq!(sandbox.snapback(&["hooks", "install", "-y", "--method", "shim", "--json"]).expect(0).json()["changed"], false);
+    assert_eq!(
+        ran.stderr.matches("1 commit after 1.0.0").count(),
+        1,
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        sandbox.read("log").len() <= 2 * "manager\n".len(),
+        "no circle"
+    );
+    assert_eq!(
+        sandbox
+            .snapback(&["hooks", "install", "-y", "--method", "shim", "--json"])
+            .expect(0)
+            .json()["changed"],
+        false
+    );
     sandbox.snapback(&["hooks", "uninstall", "-y"]).expect(0);
-    assert_eq!(fs::read_to_string(hooks.join("post-commit")).unwrap(), manager);
+    assert_eq!(
+        fs::read_to_string(hooks.join("post-commit")).unwrap(),
+        manager
+    );
 }
 
 #[test]
@@ -216,20 +327,36 @@ fn a_hook_that_runs_git_has_its_own_hooks_run() {
         0o755,
     );
     install(&sandbox, &[]).expect(0);
-    sandbox.git(&["commit", "-q", "--allow-empty", "-m", "x"]).expect(0);
+    sandbox
+        .git(&["commit", "-q", "--allow-empty", "-m", "x"])
+        .expect(0);
     assert_eq!(sandbox.read("log"), b"ran\nran\n", "once a commit");
 }
 
 #[test]
 fn husky_may_name_its_folder_again() {
     let sandbox = prepared();
-    sandbox.git(&["config", "core.hooksPath", ".husky/_"]).expect(0);
+    sandbox
+        .git(&["config", "core.hooksPath", ".husky/_"])
+        .expect(0);
     let before = sandbox.read(".git/config");
-    sandbox.snapback(&["hooks", "install", "-y", "--method", "redirect"]).expect(0);
-    sandbox.git(&["config", "core.hooksPath", ".husky/_"]).expect(0);
+    sandbox
+        .snapback(&["hooks", "install", "-y", "--method", "redirect"])
+        .expect(0);
+    sandbox
+        .git(&["config", "core.hooksPath", ".husky/_"])
+        .expect(0);
     let status = sandbox.snapback(&["hooks", "status"]).expect(4);
-    assert!(status.stdout.contains("does not lead through snapback any more"), "{}", status.stdout);
-    sandbox.snapback(&["hooks", "install", "-y", "--method", "redirect"]).expect(0);
+    assert!(
+        status
+            .stdout
+            .contains("does not lead through snapback any more"),
+        "{}",
+        status.stdout
+    );
+    sandbox
+        .snapback(&["hooks", "install", "-y", "--method", "redirect"])
+        .expect(0);
     sandbox.snapback(&["hooks", "status"]).expect(0);
     sandbox.snapback(&["hooks", "uninstall", "-y"]).expect(0);
     assert_eq!(sandbox.read(".git/config"), before);
@@ -240,22 +367,50 @@ fn a_push_of_a_moved_or_broken_release_is_refused() {
     let sandbox = prepared();
     install(&sandbox, &[]).expect(0);
     sandbox.git(&["tag", "-f", "T01-v1.0.0", "HEAD~"]).expect(0);
-    let moved = sandbox.git(&["push", "-qf", "origin", "T01-v1.0.0"]).expect(1);
-    assert!(moved.stderr.contains("has with another content"), "{}", moved.stderr);
+    let moved = sandbox
+        .git(&["push", "-qf", "origin", "T01-v1.0.0"])
+        .expect(1);
+    assert!(
+        moved.stderr.contains("has with another content"),
+        "{}",
+        moved.stderr
+    );
     let mut allowed = Sandbox::beside(&sandbox, "repo");
-    allowed.variables.push(("SNAPBACK_ALLOW_TAG_DELETE".into(), "1".into()));
-    allowed.git(&["push", "-qf", "origin", "T01-v1.0.0"]).expect(0);
+    allowed
+        .variables
+        .push(("SNAPBACK_ALLOW_TAG_DELETE".into(), "1".into()));
+    allowed
+        .git(&["push", "-qf", "origin", "T01-v1.0.0"])
+        .expect(0);
     // A held version is a warning, and a refusal when it is strict.
     sandbox.release("T01", "1.1.0");
-    sandbox.snapback(&["hold", "1.1.0", "-t", "T01", "-m", "under review"]).expect(0);
-    let warned = sandbox.git(&["push", "-q", "--dry-run", "origin", "T01-v1.1.0"]).expect(0);
-    assert!(warned.stderr.contains("T01 1.1.0 is held"), "{}", warned.stderr);
+    sandbox
+        .snapback(&["hold", "1.1.0", "-t", "T01", "-m", "under review"])
+        .expect(0);
+    let warned = sandbox
+        .git(&["push", "-q", "--dry-run", "origin", "T01-v1.1.0"])
+        .expect(0);
+    assert!(
+        warned.stderr.contains("T01 1.1.0 is held"),
+        "{}",
+        warned.stderr
+    );
     install(&sandbox, &["--strict"]).expect(0);
     let refused = sandbox.git(&["push", "-q", "origin", "main"]).expect(1);
-    assert!(refused.stderr.contains("pre-push refuses"), "{}", refused.stderr);
-    sandbox.snapback(&["hold", "1.1.0", "-t", "T01", "--lift"]).expect(0);
+    assert!(
+        refused.stderr.contains("pre-push refuses"),
+        "{}",
+        refused.stderr
+    );
+    sandbox
+        .snapback(&["hold", "1.1.0", "-t", "T01", "--lift"])
+        .expect(0);
     let behind = sandbox.git(&["push", "-q", "origin", "main"]).expect(0);
-    assert!(behind.stderr.contains("T01-v1.1.0 not pushed"), "{}", behind.stderr);
+    assert!(
+        behind.stderr.contains("T01-v1.1.0 not pushed"),
+        "{}",
+        behind.stderr
+    );
 }
 
 #[test]
@@ -264,9 +419,19 @@ fn the_hooks_by_choice_look_at_what_is_staged() {
     install(&sandbox, &["--only", "pre-commit,commit-msg"]).expect(0);
     sandbox.write("tasks/T01/signal.py", b"x\n");
     let said = sandbox.git(&["commit", "-qam", "no form at all"]).expect(0);
-    assert!(said.stderr.contains("no Conventional Commit"), "{}", said.stderr);
-    assert!(sandbox.git_out(&["log", "-1", "--format=%B"]).ends_with("Snapback-Task: T01"));
-    let registry = String::from_utf8(sandbox.read("task_registry.json")).unwrap().replace("1.0.0", "9.0.0");
+    assert!(
+        said.stderr.contains("no Conventional Commit"),
+        "{}",
+        said.stderr
+    );
+    assert!(
+        sandbox
+            .git_out(&["log", "-1", "--format=%B"])
+            .ends_with("Snapback-Task: T01")
+    );
+    let registry = String::from_utf8(sandbox.read("task_registry.json"))
+        .unwrap()
+        .replace("1.0.0", "9.0.0");
     sandbox.write("task_registry.json", registry.as_bytes());
     sandbox.write("snapshots/snapshot-T01-v1.0.0.yaml", b"changed\n");
     install(&sandbox, &["--only", "pre-commit,commit-msg", "--strict"]).expect(0);
@@ -274,5 +439,7 @@ fn the_hooks_by_choice_look_at_what_is_staged() {
     for word in ["T01 9.0.0, which is not released", "manifest of a release"] {
         assert!(refused.stderr.contains(word), "{}", refused.stderr);
     }
-    sandbox.git(&["commit", "-qam", "fix: by hand", "--no-verify"]).expect(0);
+    sandbox
+        .git(&["commit", "-qam", "fix: by hand", "--no-verify"])
+        .expect(0);
 }

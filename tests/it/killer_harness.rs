@@ -12,12 +12,20 @@ mod linux {
 
     use crate::support::killer::{Mode, Ran, Target, count, run};
 
-    /// Six changes in a fixed order, some of them by a child: open, write, open, write, mkdir, rename.
+    /// Six changes in a fixed order, some of them by a child: open, write, open, write, mkdir,
+    /// rename.
     const SCRIPT: &str = "printf one >a; printf two >b; mkdir c; mv a c/a; echo done";
 
     fn shell(dir: &Path, script: &str) -> Target {
-        let env = vec![("PATH".to_string(), std::env::var("PATH").unwrap()), ("LC_ALL".to_string(), "C".to_string())];
-        Target { argv: ["sh", "-c", script].map(Into::into).to_vec(), env, cwd: dir.to_path_buf() }
+        let env = vec![
+            ("PATH".to_string(), std::env::var("PATH").unwrap()),
+            ("LC_ALL".to_string(), "C".to_string()),
+        ];
+        Target {
+            argv: ["sh", "-c", script].map(Into::into).to_vec(),
+            env,
+            cwd: dir.to_path_buf(),
+        }
     }
 
     /// A fresh folder in which the script ran, disturbed at the k-th call.
@@ -35,7 +43,11 @@ mod linux {
             let name = path.file_name().unwrap().to_str().unwrap().to_string();
             if path.is_dir() {
                 all.push(format!("{name}/"));
-                all.extend(contents(&path).iter().map(|inner| format!("{name}/{inner}")));
+                all.extend(
+                    contents(&path)
+                        .iter()
+                        .map(|inner| format!("{name}/{inner}")),
+                );
             } else {
                 all.push(format!("{name}={}", fs::read_to_string(&path).unwrap()));
             }
@@ -47,21 +59,47 @@ mod linux {
     #[test]
     fn an_undisturbed_run_is_counted_and_not_changed() {
         let (dir, ran) = disturbed(Mode::Kill, 0);
-        assert_eq!((ran.calls, ran.exit, ran.killed, ran.stdout.as_str()), (6, 0, false, "done\n"), "{ran:?}");
+        assert_eq!(
+            (ran.calls, ran.exit, ran.killed, ran.stdout.as_str()),
+            (6, 0, false, "done\n"),
+            "{ran:?}"
+        );
         assert_eq!(contents(dir.path()), ["b=two", "c/", "c/a=one"]);
         let (dir, ran) = disturbed(Mode::Kill, 7);
-        assert_eq!((ran.calls, ran.exit, ran.at.as_str()), (6, 0, ""), "a point past the end is never reached");
+        assert_eq!(
+            (ran.calls, ran.exit, ran.at.as_str()),
+            (6, 0, ""),
+            "a point past the end is never reached"
+        );
         assert_eq!(contents(dir.path()), ["b=two", "c/", "c/a=one"]);
     }
 
     #[test]
     fn a_kill_at_each_call_leaves_exactly_what_came_before_it() {
-        let before: [&[&str]; 6] = [&[], &["a="], &["a=one"], &["a=one", "b="], &["a=one", "b=two"], &["a=one", "b=two", "c/"]];
-        let at = ["openat(a)", "write(", "openat(b)", "write(", "mkdir(c)", "rename"];
+        let before: [&[&str]; 6] = [
+            &[],
+            &["a="],
+            &["a=one"],
+            &["a=one", "b="],
+            &["a=one", "b=two"],
+            &["a=one", "b=two", "c/"],
+        ];
+        let at = [
+            "openat(a)",
+            "write(",
+            "openat(b)",
+            "write(",
+            "mkdir(c)",
+            "rename",
+        ];
         for (k, (left, at)) in (1..).zip(before.iter().zip(at)) {
             let (dir, ran) = disturbed(Mode::Kill, k);
             assert_eq!(contents(dir.path()), *left, "killed at {k}: {ran:?}");
-            assert_eq!((ran.calls, ran.exit, ran.killed, ran.stdout.as_str()), (k, 137, true, ""), "{ran:?}");
+            assert_eq!(
+                (ran.calls, ran.exit, ran.killed, ran.stdout.as_str()),
+                (k, 137, true, ""),
+                "{ran:?}"
+            );
             assert!(ran.at.starts_with(at), "{ran:?}");
         }
     }
@@ -73,7 +111,11 @@ mod linux {
         let (dir, ran) = disturbed(Mode::Torn, 4);
         assert_eq!(contents(dir.path()), ["a=one", "b=t"], "{ran:?}");
         let (dir, ran) = disturbed(Mode::Torn, 5);
-        assert_eq!(contents(dir.path()), ["a=one", "b=two", "c/"], "what is no write runs whole: {ran:?}");
+        assert_eq!(
+            contents(dir.path()),
+            ["a=one", "b=two", "c/"],
+            "what is no write runs whole: {ran:?}"
+        );
     }
 
     #[test]
@@ -84,14 +126,29 @@ mod linux {
         assert!(!ran.killed && ran.exit == 0, "{ran:?}");
         let (dir, ran) = disturbed(Mode::ErrAll(libc::EIO), 3);
         assert_eq!(contents(dir.path()), ["a=one"], "{ran:?}");
-        assert!(ran.exit != 0 || ran.stderr.contains("Input/output error"), "{ran:?}");
+        assert!(
+            ran.exit != 0 || ran.stderr.contains("Input/output error"),
+            "{ran:?}"
+        );
     }
 
     #[test]
     fn signals_are_delivered_at_the_call_and_can_be_handled() {
         let dir = tempfile::tempdir().unwrap();
-        let ran = run(&shell(dir.path(), "trap 'echo caught; exit 7' TERM; printf 1 >a; printf 2 >b"), Mode::Term, 2).unwrap();
-        assert_eq!((ran.exit, ran.stdout.as_str(), ran.killed), (7, "caught\n", false), "{ran:?}");
+        let ran = run(
+            &shell(
+                dir.path(),
+                "trap 'echo caught; exit 7' TERM; printf 1 >a; printf 2 >b",
+            ),
+            Mode::Term,
+            2,
+        )
+        .unwrap();
+        assert_eq!(
+            (ran.exit, ran.stdout.as_str(), ran.killed),
+            (7, "caught\n", false),
+            "{ran:?}"
+        );
         let (_, ran) = disturbed(Mode::Int, 1);
         assert_eq!(ran.exit, 130, "{ran:?}");
     }
@@ -125,6 +182,9 @@ mod linux {
             assert!(ran.killed && ran.calls == k, "{ran:?}");
             locks += usize::from(copy.exists(".git/index.lock"));
         }
-        assert!(locks > 0, "git leaves its lock when it is killed: the harness must see that");
+        assert!(
+            locks > 0,
+            "git leaves its lock when it is killed: the harness must see that"
+        );
     }
 }

@@ -2,7 +2,11 @@
 //!
 //! `support/` holds what they share: the simulated file system, the sandbox of real
 //! repositories, the harness that kills the real program at a chosen system call.
-#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests use the standard library directly and may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "tests use the standard library directly and may panic"
+)]
 
 mod support;
 

@@ -14,7 +14,10 @@ fn signing() -> Sandbox {
     let sandbox = Sandbox::new(2);
     sandbox.snapback(&["keys", "create"]).expect(0);
     let settings = String::from_utf8(sandbox.read("snapback.yaml")).unwrap();
-    sandbox.write("snapback.yaml", format!("{settings}\nreleases: {{sign: true}}\n").as_bytes());
+    sandbox.write(
+        "snapback.yaml",
+        format!("{settings}\nreleases: {{sign: true}}\n").as_bytes(),
+    );
     sandbox.git(&["commit", "-qam", "sign"]).expect(0);
     sandbox
 }
@@ -31,7 +34,16 @@ fn released() -> Sandbox {
 
 /// `verify-snapshot` of T01 1.0.0 with a demand.
 fn verify(sandbox: &Sandbox, demand: &str) -> Ran {
-    sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.0.0", "--signature", demand, "-v"])
+    sandbox.snapback(&[
+        "verify-snapshot",
+        "-t",
+        "T01",
+        "--version",
+        "1.0.0",
+        "--signature",
+        demand,
+        "-v",
+    ])
 }
 
 /// The folder of the keys.
@@ -41,7 +53,13 @@ fn folder(sandbox: &Sandbox) -> PathBuf {
 
 /// The user's own key, as others know it.
 fn own(sandbox: &Sandbox) -> String {
-    sandbox.snapback(&["keys", "list", "--json"]).expect(0).json()["data"]["own"].as_str().unwrap().to_string()
+    sandbox
+        .snapback(&["keys", "list", "--json"])
+        .expect(0)
+        .json()["data"]["own"]
+        .as_str()
+        .unwrap()
+        .to_string()
 }
 
 /// Moves the references of a release to a tag whose message `edit` has changed.
@@ -49,7 +67,14 @@ fn forge(sandbox: &Sandbox, edit: impl Fn(&str) -> String) {
     let forged = edit(&sandbox.git_out(&["cat-file", "tag", "T01-v1.0.0"])) + "\n";
     let file = sandbox.home().join("tag");
     fs::write(&file, forged).unwrap();
-    let id = sandbox.git_out(&["hash-object", "-t", "tag", "-w", "--literally", file.to_str().unwrap()]);
+    let id = sandbox.git_out(&[
+        "hash-object",
+        "-t",
+        "tag",
+        "-w",
+        "--literally",
+        file.to_str().unwrap(),
+    ]);
     for name in ["refs/tags/T01-v1.0.0", "refs/snapback/keep/T01/1.0.0"] {
         sandbox.git(&["update-ref", name, &id]).expect(0);
     }
@@ -58,7 +83,10 @@ fn forge(sandbox: &Sandbox, edit: impl Fn(&str) -> String) {
 /// The line of a tag that begins like this.
 fn line(sandbox: &Sandbox, tag: &str, begins: &str) -> String {
     let text = sandbox.git_out(&["cat-file", "tag", tag]);
-    text.lines().find(|line| line.starts_with(begins)).unwrap_or_else(|| panic!("{text}")).to_string()
+    text.lines()
+        .find(|line| line.starts_with(begins))
+        .unwrap_or_else(|| panic!("{text}"))
+        .to_string()
 }
 
 /// Commits other bytes as the manifest, and makes the tag name their digest.
@@ -77,30 +105,105 @@ fn a_release_is_signed_as_the_settings_say_and_says_by_whom() {
     let sandbox = released();
     for demand in ["required", "optional"] {
         let text = verify(&sandbox, demand).expect(0).stdout;
-        assert!(text.contains("manifest signature: good (ed25519)"), "{text}");
-        assert!(text.contains("signer: Li Wei <li.wei@example.com>") && text.contains(&format!("key: {}", own(&sandbox))), "{text}");
+        assert!(
+            text.contains("manifest signature: good (ed25519)"),
+            "{text}"
+        );
+        assert!(
+            text.contains("signer: Li Wei <li.wei@example.com>")
+                && text.contains(&format!("key: {}", own(&sandbox))),
+            "{text}"
+        );
     }
-    assert!(!verify(&sandbox, "none").expect(0).stdout.contains("signature"));
-    let ran = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--signature", "required", "--yes"]).expect(0);
-    let said = format!("manifest signature: good (ed25519), signer: Li Wei <li.wei@example.com>, key: {}", own(&sandbox));
-    assert!(ran.stderr.contains(&said) || ran.stdout.contains(&said), "{ran:?}");
+    assert!(
+        !verify(&sandbox, "none")
+            .expect(0)
+            .stdout
+            .contains("signature")
+    );
+    let ran = sandbox
+        .snapback(&[
+            "rollback",
+            "-t",
+            "T01",
+            "--to",
+            "1.0.0",
+            "--signature",
+            "required",
+            "--yes",
+        ])
+        .expect(0);
+    let said = format!(
+        "manifest signature: good (ed25519), signer: Li Wei <li.wei@example.com>, key: {}",
+        own(&sandbox)
+    );
+    assert!(
+        ran.stderr.contains(&said) || ran.stdout.contains(&said),
+        "{ran:?}"
+    );
     assert_eq!(sandbox.unsound(), Vec::<String>::new());
 }
 
 #[test]
 fn without_a_signature_a_demand_is_refused_and_nothing_changes() {
     let sandbox = signing();
-    sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.0.0", "--no-sign", "--yes"]).expect(0);
-    assert!(verify(&sandbox, "optional").expect(0).stdout.contains("signature: missing"));
-    assert!(verify(&sandbox, "required").expect(4).stdout.contains("signature: missing"));
-    sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
     sandbox
-        .write("snapback.yaml", String::from_utf8(sandbox.read("snapback.yaml")).unwrap().replace("sign: true", "sign: false").as_bytes());
+        .snapback(&[
+            "create-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.0.0",
+            "--no-sign",
+            "--yes",
+        ])
+        .expect(0);
+    assert!(
+        verify(&sandbox, "optional")
+            .expect(0)
+            .stdout
+            .contains("signature: missing")
+    );
+    assert!(
+        verify(&sandbox, "required")
+            .expect(4)
+            .stdout
+            .contains("signature: missing")
+    );
+    sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
+    sandbox.write(
+        "snapback.yaml",
+        String::from_utf8(sandbox.read("snapback.yaml"))
+            .unwrap()
+            .replace("sign: true", "sign: false")
+            .as_bytes(),
+    );
     // For this once, whatever the settings say.
-    sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.1.0", "--sign-manifest", "--yes"]).expect(0);
+    sandbox
+        .snapback(&[
+            "create-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.1.0",
+            "--sign-manifest",
+            "--yes",
+        ])
+        .expect(0);
     line(&sandbox, "T01-v1.1.0", "Snapback-Signature: ed25519:");
     let before = sandbox.everything();
-    let ran = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--signature", "required", "--yes"]).expect(12);
+    let ran = sandbox
+        .snapback(&[
+            "rollback",
+            "-t",
+            "T01",
+            "--to",
+            "1.0.0",
+            "--signature",
+            "required",
+            "--yes",
+        ])
+        .expect(12);
     assert!(ran.stderr.contains("signature: missing"), "{ran:?}");
     assert_eq!(sandbox.everything(), before);
 }
@@ -111,40 +214,101 @@ fn a_clone_knows_the_signature_and_only_its_owner_says_whose_count() {
     let key = own(&sandbox);
     sandbox.git(&["clone", "-q", ".", "../other"]).expect(0);
     let mut clone = Sandbox::beside(&sandbox, "other");
-    clone.variables = vec![("XDG_CONFIG_HOME".into(), sandbox.home().join("elsewhere").to_str().unwrap().into())];
+    clone.variables = vec![(
+        "XDG_CONFIG_HOME".into(),
+        sandbox.home().join("elsewhere").to_str().unwrap().into(),
+    )];
     // What the repository brings along vouches for nothing.
     for place in [".config/snapback", "snapback", ".snapback-keys"] {
         fs::create_dir_all(clone.at(place)).unwrap();
-        fs::copy(folder(&sandbox).join("allowed-signers.json"), clone.at(place).join("allowed-signers.json")).unwrap();
+        fs::copy(
+            folder(&sandbox).join("allowed-signers.json"),
+            clone.at(place).join("allowed-signers.json"),
+        )
+        .unwrap();
     }
-    assert!(verify(&clone, "optional").stdout.contains("signature: unknown key"));
-    assert!(verify(&clone, "required").expect(4).stdout.contains("signature: unknown key"));
+    assert!(
+        verify(&clone, "optional")
+            .stdout
+            .contains("signature: unknown key")
+    );
+    assert!(
+        verify(&clone, "required")
+            .expect(4)
+            .stdout
+            .contains("signature: unknown key")
+    );
     let inside = clone.at(".config").to_str().unwrap().to_string();
     let mut deceived = Sandbox::beside(&sandbox, "other");
     deceived.variables = vec![("XDG_CONFIG_HOME".into(), inside)];
-    assert!(verify(&deceived, "required").stdout.contains("inside the work tree"));
-    clone.snapback(&["keys", "allow", &key, "--name", "Li Wei"]).expect(0);
+    assert!(
+        verify(&deceived, "required")
+            .stdout
+            .contains("inside the work tree")
+    );
+    clone
+        .snapback(&["keys", "allow", &key, "--name", "Li Wei"])
+        .expect(0);
     let text = verify(&clone, "required").stdout;
-    assert!(text.contains("manifest signature: good") && text.contains("signer: Li Wei"), "{text}");
-    assert!(clone.snapback(&["keys", "list"]).expect(0).stdout.contains("you have no key of your own"));
+    assert!(
+        text.contains("manifest signature: good") && text.contains("signer: Li Wei"),
+        "{text}"
+    );
+    assert!(
+        clone
+            .snapback(&["keys", "list"])
+            .expect(0)
+            .stdout
+            .contains("you have no key of your own")
+    );
 }
 
 #[test]
 fn expired_and_revoked_keys() {
     let sandbox = released();
     let key = own(&sandbox);
-    let allow = |until: &str| sandbox.snapback(&["keys", "allow", &key, "--name", "Li Wei", "--until", until]);
+    let allow = |until: &str| {
+        sandbox.snapback(&["keys", "allow", &key, "--name", "Li Wei", "--until", until])
+    };
     allow("2001-01-01").expect(0);
-    assert!(verify(&sandbox, "optional").expect(0).stdout.contains("signature: expired (its key was good for releases until 2001-01-02"));
-    assert!(verify(&sandbox, "required").expect(4).stdout.contains("signature: expired"));
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--signature", "required", "--yes"]).expect(12);
+    assert!(
+        verify(&sandbox, "optional")
+            .expect(0)
+            .stdout
+            .contains("signature: expired (its key was good for releases until 2001-01-02")
+    );
+    assert!(
+        verify(&sandbox, "required")
+            .expect(4)
+            .stdout
+            .contains("signature: expired")
+    );
+    sandbox
+        .snapback(&[
+            "rollback",
+            "-t",
+            "T01",
+            "--to",
+            "1.0.0",
+            "--signature",
+            "required",
+            "--yes",
+        ])
+        .expect(12);
     // The release was made before, so its signature is good however much later somebody looks.
     allow("2999-12-31T00:00:00Z").expect(0);
     verify(&sandbox, "required").expect(0);
     allow("tomorrow").expect(2);
     sandbox.snapback(&["keys", "revoke", "Li Wei"]).expect(0);
-    assert!(verify(&sandbox, "optional").expect(4).stdout.contains("signature: revoked"));
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(12);
+    assert!(
+        verify(&sandbox, "optional")
+            .expect(4)
+            .stdout
+            .contains("signature: revoked")
+    );
+    sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+        .expect(12);
     allow("2999-12-31").expect(6);
     sandbox.snapback(&["keys", "revoke", "nobody"]).expect(5);
 }
@@ -155,44 +319,72 @@ fn a_manifest_with_one_byte_changed_is_not_what_was_signed() {
     let whole = sandbox.read(MANIFEST);
     let text = String::from_utf8(whole.clone()).unwrap();
     for bytes in [
-        text.replacen("created_at: ", "created_at:  ", 1).into_bytes(),
-        text.replacen("role: source", "role: config", 1).into_bytes(),
+        text.replacen("created_at: ", "created_at:  ", 1)
+            .into_bytes(),
+        text.replacen("role: source", "role: config", 1)
+            .into_bytes(),
         [&whole[..], b"\n"].concat(),
         [&whole[..], b"# more\n"].concat(),
     ] {
         let copy = sandbox.copy();
         assert_ne!(bytes, whole);
-        // The tag still names the digest of the true one, which history has: the copy is another file.
+        // The tag still names the digest of the true one, which history has: the copy is another
+        // file.
         copy.write(MANIFEST, &bytes);
         copy.git(&["commit", "-qam", "tamper"]).expect(0);
         let found = verify(&copy, "optional").expect(4).stdout;
-        assert!(found.contains("signature: good") && found.contains("integrity.copy") && found.contains("was changed"), "{found}");
+        assert!(
+            found.contains("signature: good")
+                && found.contains("integrity.copy")
+                && found.contains("was changed"),
+            "{found}"
+        );
         // The tag is made to fit: only the signature notices.
         copy.git(&["reset", "-q", "--hard", "HEAD~1"]).expect(0);
         replace_manifest(&copy, &bytes);
         let found = verify(&copy, "optional").expect(4).stdout;
-        assert!(found.contains("signature: bad (it was not made over these bytes)"), "{found}");
-        copy.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(12);
+        assert!(
+            found.contains("signature: bad (it was not made over these bytes)"),
+            "{found}"
+        );
+        copy.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+            .expect(12);
     }
 }
 
 #[test]
 fn a_signature_of_another_release_or_task_is_none_of_this() {
     for (tag, manifest, named) in [
-        ("T01-v1.1.0", "snapshots/snapshot-T01-v1.1.0.yaml", "it is that of T01 1.1.0"),
-        ("T02-v1.0.0", "snapshots/snapshot-T02-v1.0.0.yaml", "it is that of T02 1.0.0"),
+        (
+            "T01-v1.1.0",
+            "snapshots/snapshot-T01-v1.1.0.yaml",
+            "it is that of T01 1.1.0",
+        ),
+        (
+            "T02-v1.0.0",
+            "snapshots/snapshot-T02-v1.0.0.yaml",
+            "it is that of T02 1.0.0",
+        ),
     ] {
         let sandbox = released();
         let mine = line(&sandbox, "T01-v1.0.0", "Snapback-Signature");
         let theirs = line(&sandbox, tag, "Snapback-Signature");
         let whole = sandbox.copy();
         forge(&whole, |tag| tag.replace(&mine, &theirs));
-        assert!(verify(&whole, "optional").expect(4).stdout.contains("signature: bad (it was not made over these bytes)"));
+        assert!(
+            verify(&whole, "optional")
+                .expect(4)
+                .stdout
+                .contains("signature: bad (it was not made over these bytes)")
+        );
         // With its manifest, under this one's name.
         replace_manifest(&sandbox, &sandbox.read(manifest));
         forge(&sandbox, |tag| tag.replace(&mine, &theirs));
         let found = verify(&sandbox, "required").expect(4).stdout;
-        assert!(found.contains(&format!("signature: bad ({named})")), "{found}");
+        assert!(
+            found.contains(&format!("signature: bad ({named})")),
+            "{found}"
+        );
     }
 }
 
@@ -203,7 +395,10 @@ fn a_tag_moved_to_another_commit_is_not_what_was_signed() {
     let mine = sandbox.git_out(&["rev-parse", "T01-v1.0.0^{commit}"]);
     forge(&sandbox, |tag| tag.replacen(&mine, &other, 1));
     let found = verify(&sandbox, "required").expect(4).stdout;
-    assert!(found.contains("signature: bad (it is that of the commit"), "{found}");
+    assert!(
+        found.contains("signature: bad (it is that of the commit"),
+        "{found}"
+    );
 }
 
 #[test]
@@ -214,31 +409,106 @@ fn lines_that_are_twice_wrong_or_of_another_algorithm() {
     let hmac = mine.replace("ed25519:", "hmac-sha256:");
     let prehash = mine.replace("ed25519:", "ed25519ph:");
     for (name, line, demand, code, said) in [
-        ("twice", format!("{mine}\n{mine}"), "optional", 4, "signature: bad (there is more than one"),
-        ("two algorithms", format!("{mine}\n{hmac}"), "optional", 4, "signature: bad (there is more than one"),
-        ("bytes at the end", format!("{mine}AAAA"), "optional", 4, "signature: bad (it is not written as one is)"),
-        ("words at the end", format!("{mine} good"), "optional", 4, "signature: bad (it is not written as one is)"),
-        ("empty", "Snapback-Signature: ".into(), "optional", 4, "signature: bad"),
-        ("another algorithm", hmac.clone(), "required", 4, "signature: unknown key (nothing here knows its algorithm, \"hmac-sha256\")"),
-        ("another algorithm, not demanded", hmac, "optional", 0, "signature: unknown key"),
-        ("a form of the same algorithm", prehash, "required", 4, "signature: unknown key"),
+        (
+            "twice",
+            format!("{mine}\n{mine}"),
+            "optional",
+            4,
+            "signature: bad (there is more than one",
+        ),
+        (
+            "two algorithms",
+            format!("{mine}\n{hmac}"),
+            "optional",
+            4,
+            "signature: bad (there is more than one",
+        ),
+        (
+            "bytes at the end",
+            format!("{mine}AAAA"),
+            "optional",
+            4,
+            "signature: bad (it is not written as one is)",
+        ),
+        (
+            "words at the end",
+            format!("{mine} good"),
+            "optional",
+            4,
+            "signature: bad (it is not written as one is)",
+        ),
+        (
+            "empty",
+            "Snapback-Signature: ".into(),
+            "optional",
+            4,
+            "signature: bad",
+        ),
+        (
+            "another algorithm",
+            hmac.clone(),
+            "required",
+            4,
+            "signature: unknown key (nothing here knows its algorithm, \"hmac-sha256\")",
+        ),
+        (
+            "another algorithm, not demanded",
+            hmac,
+            "optional",
+            0,
+            "signature: unknown key",
+        ),
+        (
+            "a form of the same algorithm",
+            prehash,
+            "required",
+            4,
+            "signature: unknown key",
+        ),
         ("gone", String::new(), "required", 4, "signature: missing"),
-        ("above the last paragraph", format!("\n{mine}\n\nx: y"), "required", 4, "signature: missing"),
+        (
+            "above the last paragraph",
+            format!("\n{mine}\n\nx: y"),
+            "required",
+            4,
+            "signature: missing",
+        ),
     ] {
         let copy = sandbox.copy();
-        forge(&copy, |tag| tag.replace(&mine, &line).replace("\n\n\n", "\n"));
+        forge(&copy, |tag| {
+            tag.replace(&mine, &line).replace("\n\n\n", "\n")
+        });
         let found = verify(&copy, demand).expect(code).stdout;
         assert!(found.contains(said), "{name}: {found}");
     }
     let stranger = "ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
     forge(&sandbox, |tag| tag.replace(&key, stranger));
-    assert!(verify(&sandbox, "required").expect(4).stdout.contains("signature: unknown key"));
-    sandbox.snapback(&["keys", "allow", stranger, "--name", "a stranger"]).expect(0);
-    assert!(verify(&sandbox, "required").expect(4).stdout.contains("signature: bad"));
-    for weak in ["ed25519:AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "ed25519:7P///////////////////////////////////////38="] {
-        sandbox.snapback(&["keys", "allow", weak, "--name", "nobody"]).expect(6);
+    assert!(
+        verify(&sandbox, "required")
+            .expect(4)
+            .stdout
+            .contains("signature: unknown key")
+    );
+    sandbox
+        .snapback(&["keys", "allow", stranger, "--name", "a stranger"])
+        .expect(0);
+    assert!(
+        verify(&sandbox, "required")
+            .expect(4)
+            .stdout
+            .contains("signature: bad")
+    );
+    for weak in [
+        "ed25519:AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+        "ed25519:7P///////////////////////////////////////38=",
+    ] {
+        sandbox
+            .snapback(&["keys", "allow", weak, "--name", "nobody"])
+            .expect(6);
     }
-    sandbox.snapback(&["keys", "allow", "hmac-sha256:AAAA", "--name", "nobody"]).expect(2);
+    sandbox
+        .snapback(&["keys", "allow", "hmac-sha256:AAAA", "--name", "nobody"])
+        .expect(2);
 }
 
 #[test]
@@ -246,20 +516,44 @@ fn a_release_is_refused_before_anything_when_its_key_cannot_be_used() {
     let sandbox = signing();
     let file = folder(&sandbox).join("signing-key.json");
     let before = sandbox.everything();
-    let release = || sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.0.0", "--yes"]);
+    let release = || {
+        sandbox.snapback(&[
+            "create-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.0.0",
+            "--yes",
+        ])
+    };
     fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
     let ran = release().expect(12);
-    assert!(ran.stderr.contains("others can read it") && ran.stderr.contains("chmod 600"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("others can read it") && ran.stderr.contains("chmod 600"),
+        "{ran:?}"
+    );
     fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(sandbox.everything(), before);
     fs::rename(&file, sandbox.home().join("kept")).unwrap();
     let ran = release().expect(8);
-    assert!(ran.stderr.contains("snapback keys create") && ran.stderr.contains("--no-sign"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("snapback keys create") && ran.stderr.contains("--no-sign"),
+        "{ran:?}"
+    );
     fs::rename(sandbox.home().join("kept"), &file).unwrap();
     assert_eq!(sandbox.everything(), before);
-    fs::set_permissions(folder(&sandbox).join("allowed-signers.json"), fs::Permissions::from_mode(0o666)).unwrap();
+    fs::set_permissions(
+        folder(&sandbox).join("allowed-signers.json"),
+        fs::Permissions::from_mode(0o666),
+    )
+    .unwrap();
     release().expect(0);
-    assert!(verify(&sandbox, "required").expect(8).stdout.contains("signature: not judged"));
+    assert!(
+        verify(&sandbox, "required")
+            .expect(8)
+            .stdout
+            .contains("signature: not judged")
+    );
     verify(&sandbox, "optional").expect(0);
 }
 
@@ -275,20 +569,55 @@ fn the_secret_part_is_nowhere_but_in_its_file() {
     run(&["keys", "create", "--json", "-v"]);
     run(&["keys", "create", "-v"]);
     run(&["keys", "list", "--json"]);
-    run(&["create-snapshot", "-t", "T01", "--version", "1.0.0", "--sign-manifest", "--yes", "--json", "-v"]);
-    run(&["verify-snapshot", "-t", "T01", "--version", "1.0.0", "-v", "--json"]);
+    run(&[
+        "create-snapshot",
+        "-t",
+        "T01",
+        "--version",
+        "1.0.0",
+        "--sign-manifest",
+        "--yes",
+        "--json",
+        "-v",
+    ]);
+    run(&[
+        "verify-snapshot",
+        "-t",
+        "T01",
+        "--version",
+        "1.0.0",
+        "-v",
+        "--json",
+    ]);
     let file = folder(&sandbox).join("signing-key.json");
     let whole = fs::read_to_string(&file).unwrap();
     let kept: serde_json::Value = serde_json::from_str(&whole).unwrap();
     let secret = kept["secret"].as_str().unwrap();
     fs::write(&file, whole.replace("\"algorithm\"", "\"algorithms\"")).unwrap();
-    run(&["create-snapshot", "-t", "T01", "--bump", "patch", "--sign-manifest", "--yes", "-v"]);
+    run(&[
+        "create-snapshot",
+        "-t",
+        "T01",
+        "--bump",
+        "patch",
+        "--sign-manifest",
+        "--yes",
+        "-v",
+    ]);
     run(&["keys", "list"]);
     run(&["doctor", "-v"]);
     fs::remove_file(&file).unwrap();
     assert!(said.contains("damaged") && secret.len() == 44);
     let raw = secret.as_bytes();
     assert!(!said.contains(&secret[..12]), "it was printed");
-    let found = sandbox.run("grep", &["-rlF", &secret[..12], sandbox.top().to_str().unwrap()]);
-    assert_eq!((found.code, found.stdout.as_str()), (1, ""), "{}", raw.len());
+    let found = sandbox.run(
+        "grep",
+        &["-rlF", &secret[..12], sandbox.top().to_str().unwrap()],
+    );
+    assert_eq!(
+        (found.code, found.stdout.as_str()),
+        (1, ""),
+        "{}",
+        raw.len()
+    );
 }

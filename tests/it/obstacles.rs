@@ -1,5 +1,5 @@
-//! Whatever refuses a rollback before it changes anything is seen by the drill and by health as well,
-//! in the same words: there is one list.
+//! Whatever refuses a rollback before it changes anything is seen by the drill and by health as
+//! well, in the same words: there is one list.
 
 use std::process::Command;
 
@@ -11,7 +11,9 @@ use crate::support::{
 /// Two releases of T01; 1.1.0 is active, and 1.0.0 is proven.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::two_releases(2);
-    sandbox.snapback(&["drill", "-t", "T01", "--to", "1.0.0"]).expect(0);
+    sandbox
+        .snapback(&["drill", "-t", "T01", "--to", "1.0.0"])
+        .expect(0);
     sandbox
 }
 
@@ -19,20 +21,34 @@ fn sandbox() -> Sandbox {
 #[track_caller]
 fn assert_seen(sandbox: &Sandbox, words: &str) {
     let before = (sandbox.tree(), sandbox.git_out(&["for-each-ref"]));
-    let refused = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-m", "why", "--yes"]);
-    assert!(refused.code != 0 && refused.stderr.contains(words), "{words}: {refused:?}");
+    let refused = sandbox.snapback(&[
+        "rollback", "-t", "T01", "--to", "1.0.0", "-m", "why", "--yes",
+    ]);
+    assert!(
+        refused.code != 0 && refused.stderr.contains(words),
+        "{words}: {refused:?}"
+    );
     let drilled = sandbox.snapback(&["drill", "-t", "T01", "--to", "1.0.0"]);
     let said = format!("{}{}", drilled.stdout, drilled.stderr);
-    assert!(drilled.code != 0 && said.contains(words) && !said.contains("can go back"), "{words}: {drilled:?}");
+    assert!(
+        drilled.code != 0 && said.contains(words) && !said.contains("can go back"),
+        "{words}: {drilled:?}"
+    );
     let health = sandbox.snapback(&["health", "-t", "T01"]);
     assert!(health.stdout.contains(words), "{words}: {health:?}");
-    assert_eq!((sandbox.tree(), sandbox.git_out(&["for-each-ref"])), before, "{words}: nothing was changed");
+    assert_eq!(
+        (sandbox.tree(), sandbox.git_out(&["for-each-ref"])),
+        before,
+        "{words}: nothing was changed"
+    );
 }
 
 /// Nothing is in the way any more.
 #[track_caller]
 fn assert_open(sandbox: &Sandbox) {
-    sandbox.snapback(&["drill", "-t", "T01", "--to", "1.0.0"]).expect(0);
+    sandbox
+        .snapback(&["drill", "-t", "T01", "--to", "1.0.0"])
+        .expect(0);
 }
 
 #[test]
@@ -41,24 +57,41 @@ fn states_of_the_repository() {
     sandbox.git(&["checkout", "-q", "--detach"]).expect(0);
     assert_seen(&sandbox, "HEAD is detached");
     sandbox.git(&["checkout", "-q", "main"]).expect(0);
-    sandbox.git(&["sparse-checkout", "set", "--no-cone", "/*", "!/tasks/T02/"]).expect(0);
+    sandbox
+        .git(&["sparse-checkout", "set", "--no-cone", "/*", "!/tasks/T02/"])
+        .expect(0);
     assert_seen(&sandbox, "the work tree is sparse");
     sandbox.git(&["sparse-checkout", "disable"]).expect(0);
     sandbox.git(&["bisect", "start"]).expect(0);
     assert_seen(&sandbox, "a bisect is in progress");
     sandbox.git(&["bisect", "reset"]).expect(0);
-    sandbox.write(".git/MERGE_HEAD", format!("{}\n", sandbox.git_out(&["rev-parse", "HEAD"])).as_bytes());
+    sandbox.write(
+        ".git/MERGE_HEAD",
+        format!("{}\n", sandbox.git_out(&["rev-parse", "HEAD"])).as_bytes(),
+    );
     assert_seen(&sandbox, "a merge is in progress");
     std::fs::remove_file(sandbox.at(".git/MERGE_HEAD")).unwrap();
     sandbox.write(".git/index.lock", b"");
     let old = std::time::SystemTime::now() - std::time::Duration::from_mins(1);
-    std::fs::File::options().write(true).open(sandbox.at(".git/index.lock")).unwrap().set_modified(old).unwrap();
+    std::fs::File::options()
+        .write(true)
+        .open(sandbox.at(".git/index.lock"))
+        .unwrap()
+        .set_modified(old)
+        .unwrap();
     assert_seen(&sandbox, "index.lock exists");
     std::fs::remove_file(sandbox.at(".git/index.lock")).unwrap();
-    sandbox.git(&["symbolic-ref", "HEAD", "refs/heads/unborn"]).expect(0);
+    sandbox
+        .git(&["symbolic-ref", "HEAD", "refs/heads/unborn"])
+        .expect(0);
     let drilled = sandbox.snapback(&["drill", "-t", "T01", "--to", "1.0.0"]);
-    assert!(drilled.code != 0 && drilled.stdout.contains("has no commit yet"), "{drilled:?}");
-    sandbox.git(&["symbolic-ref", "HEAD", "refs/heads/main"]).expect(0);
+    assert!(
+        drilled.code != 0 && drilled.stdout.contains("has no commit yet"),
+        "{drilled:?}"
+    );
+    sandbox
+        .git(&["symbolic-ref", "HEAD", "refs/heads/main"])
+        .expect(0);
     assert_open(&sandbox);
 }
 
@@ -83,7 +116,11 @@ fn what_lay_in_the_way_of_a_rollback_is_forgotten_when_it_has_gone() {
         assert!(!health.contains("state.db"), "{health}");
         let status = sandbox.snapback(&["status"]).expect(0).stdout;
         assert!(!status.contains("cannot go back"), "{status}");
-        assert_eq!(status.contains("can go back to 1.0.0 in "), drilled_before, "{status}");
+        assert_eq!(
+            status.contains("can go back to 1.0.0 in "),
+            drilled_before,
+            "{status}"
+        );
     }
 }
 
@@ -95,7 +132,9 @@ fn what_a_drill_left_out_does_not_disprove_what_was_proved() {
         b"version: 1\ndefaults: {large_files: {patterns: [\"*.bin\"]}}\ntasks: {T01: {verify: [{run: \"true\"}]}}\n",
     );
     assert_open(&sandbox);
-    sandbox.snapback(&["drill", "-t", "T01", "--to", "1.0.0", "--no-commands"]).expect(0);
+    sandbox
+        .snapback(&["drill", "-t", "T01", "--to", "1.0.0", "--no-commands"])
+        .expect(0);
     let status = sandbox.snapback(&["status"]).expect(0).stdout;
     assert!(status.contains("can go back to 1.0.0 in "), "{status}");
 }
@@ -116,7 +155,9 @@ fn files_that_nobody_may_replace() {
                 eprintln!("chattr does not work here");
                 return;
             }
-            let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| assert_seen(&sandbox, path)));
+            let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                assert_seen(&sandbox, path)
+            }));
             assert!(set("-"));
             seen.unwrap();
             assert_open(&sandbox);
@@ -127,28 +168,64 @@ fn files_that_nobody_may_replace() {
 #[test]
 fn a_variable_that_nobody_set() {
     let mut sandbox = sandbox();
-    sandbox.write("snapback.yaml", b"version: 1\ntasks:\n  T01:\n    env: {variables: [PATH, NEVER_SET_HERE, EMPTY_HERE]}\n");
+    sandbox.write(
+        "snapback.yaml",
+        b"version: 1\ntasks:\n  T01:\n    env: {variables: [PATH, NEVER_SET_HERE, EMPTY_HERE]}\n",
+    );
     sandbox.variables.push(("EMPTY_HERE".into(), String::new()));
-    assert_seen(&sandbox, "T01 needs NEVER_SET_HERE, EMPTY_HERE, which are not set here");
-    let shown = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"]).expect(8);
-    assert!(shown.stderr.contains("NEVER_SET_HERE") && shown.stderr.contains("--on-verify-fail keep"), "{shown:?}");
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--on-verify-fail", "keep", "--yes"]);
-    assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.0.0"), "it went all the same");
-    sandbox.variables.extend([("NEVER_SET_HERE".into(), "x".into()), ("EMPTY_HERE".into(), "x".into())]);
+    assert_seen(
+        &sandbox,
+        "T01 needs NEVER_SET_HERE, EMPTY_HERE, which are not set here",
+    );
+    let shown = sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"])
+        .expect(8);
+    assert!(
+        shown.stderr.contains("NEVER_SET_HERE") && shown.stderr.contains("--on-verify-fail keep"),
+        "{shown:?}"
+    );
+    sandbox.snapback(&[
+        "rollback",
+        "-t",
+        "T01",
+        "--to",
+        "1.0.0",
+        "--on-verify-fail",
+        "keep",
+        "--yes",
+    ]);
+    assert_eq!(
+        sandbox.registry_version("T01").as_deref(),
+        Some("1.0.0"),
+        "it went all the same"
+    );
+    sandbox.variables.extend([
+        ("NEVER_SET_HERE".into(), "x".into()),
+        ("EMPTY_HERE".into(), "x".into()),
+    ]);
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     assert_open(&sandbox);
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+        .expect(0);
 }
 
 #[test]
 fn commands_that_nobody_agreed_to_and_a_name_that_nobody_gave() {
     let mut sandbox = sandbox();
     std::fs::File::create(sandbox.at("snapback.yaml"))
-        .and_then(|mut file| std::io::Write::write_all(&mut file, b"version: 1\ntasks:\n  T01:\n    verify: [{run: 'true'}]\n"))
+        .and_then(|mut file| {
+            std::io::Write::write_all(
+                &mut file,
+                b"version: 1\ntasks:\n  T01:\n    verify: [{run: 'true'}]\n",
+            )
+        })
         .unwrap();
     assert_seen(&sandbox, "agreed");
     std::fs::remove_file(sandbox.at("snapback.yaml")).unwrap();
     assert_open(&sandbox);
-    sandbox.variables.extend(["AUTHOR", "COMMITTER"].map(|who| (format!("GIT_{who}_NAME"), String::new())));
+    sandbox
+        .variables
+        .extend(["AUTHOR", "COMMITTER"].map(|who| (format!("GIT_{who}_NAME"), String::new())));
     assert_seen(&sandbox, "git does not know who you are");
 }

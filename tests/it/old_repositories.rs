@@ -28,7 +28,15 @@ impl Old {
             fs::remove_dir_all(PLACE).ok()?;
         }
         fs::create_dir(PLACE).unwrap();
-        assert!(Command::new("tar").arg("-xzf").arg(archive).args(["-C", PLACE]).status().unwrap().success());
+        assert!(
+            Command::new("tar")
+                .arg("-xzf")
+                .arg(archive)
+                .args(["-C", PLACE])
+                .status()
+                .unwrap()
+                .success()
+        );
         Some(Self { _lock: lock })
     }
 
@@ -46,7 +54,11 @@ impl Old {
             .output()
             .unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        Ran { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Ran {
+            code: output.status.code().unwrap_or(-1),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 
     fn read(&self, path: &str) -> String {
@@ -62,9 +74,15 @@ impl Drop for Old {
 
 fn archives() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/repositories");
-    let mut found: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut found: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     found.retain(|path| path.to_string_lossy().ends_with(".tar.gz"));
-    assert!(!found.is_empty(), "there are repositories of older programs");
+    assert!(
+        !found.is_empty(),
+        "there are repositories of older programs"
+    );
     found.sort();
     found
 }
@@ -84,17 +102,31 @@ fn what_was_released_is_verified_and_gone_to() {
     each(|old| {
         old.snapback("done", &["status"]).expect(0);
         let list = old.snapback("done", &["list", "-t", "T01"]).expect(0);
-        assert!(list.stdout.contains("1.0.0") && list.stdout.contains("pinned"), "{}", list.stdout);
-        old.snapback("done", &["verify-snapshot", "--all", "--deep"]).expect(0);
-        old.snapback("done", &["verify-rollback", "-t", "T01", "--expected", "1.0.0"]).expect(0);
+        assert!(
+            list.stdout.contains("1.0.0") && list.stdout.contains("pinned"),
+            "{}",
+            list.stdout
+        );
+        old.snapback("done", &["verify-snapshot", "--all", "--deep"])
+            .expect(0);
+        old.snapback(
+            "done",
+            &["verify-rollback", "-t", "T01", "--expected", "1.0.0"],
+        )
+        .expect(0);
         old.snapback("done", &["audit", "verify"]).expect(0);
         assert_eq!(old.read("done/tasks/T01/main.py"), "print(\"one\")\n");
         old.snapback("done", &["undo", "--yes"]).expect(0);
-        assert_eq!(old.read("done/tasks/T01/main.py"), "print(\"three\")\n# mine\n", "the user's own edit comes back");
+        assert_eq!(
+            old.read("done/tasks/T01/main.py"),
+            "print(\"three\")\n# mine\n",
+            "the user's own edit comes back"
+        );
         assert_eq!(old.read("done/tasks/T01/model.bin").lines().count(), 20_500);
         old.snapback("done", &["redo", "--yes"]).expect(0);
         assert_eq!(old.read("done/tasks/T01/model.bin").lines().count(), 20_000);
-        old.snapback("done", &["rollback", "-t", "T01", "--to", "1.1.0", "--yes"]).expect(0);
+        old.snapback("done", &["rollback", "-t", "T01", "--to", "1.1.0", "--yes"])
+            .expect(0);
         assert_eq!(old.read("done/tasks/T01/main.py"), "print(\"two\")\n");
     });
 }
@@ -102,14 +134,33 @@ fn what_was_released_is_verified_and_gone_to() {
 #[test]
 fn the_store_and_what_it_was_given_are_whole() {
     each(|old| {
-        old.snapback("done", &["store", "check", "--deep"]).expect(0);
-        old.snapback("done", &["store", "restore", "data", "--into", &format!("{PLACE}/back")]).expect(0);
+        old.snapback("done", &["store", "check", "--deep"])
+            .expect(0);
+        old.snapback(
+            "done",
+            &[
+                "store",
+                "restore",
+                "data",
+                "--into",
+                &format!("{PLACE}/back"),
+            ],
+        )
+        .expect(0);
         for path in ["numbers", "sub/x"] {
-            assert_eq!(old.read(&format!("back/{path}")), old.read(&format!("folder/{path}")), "{path}");
+            assert_eq!(
+                old.read(&format!("back/{path}")),
+                old.read(&format!("folder/{path}")),
+                "{path}"
+            );
         }
         old.snapback("done", &["store", "gc", "--yes"]).expect(0);
         old.snapback("done", &["undo", "--yes"]).expect(0);
-        assert_eq!(old.read("done/tasks/T01/model.bin").lines().count(), 20_500, "a collection keeps what an old operation needs");
+        assert_eq!(
+            old.read("done/tasks/T01/model.bin").lines().count(),
+            20_500,
+            "a collection keeps what an old operation needs"
+        );
     });
 }
 
@@ -118,22 +169,46 @@ fn a_capsule_is_read_and_restored() {
     each(|old| {
         let capsule = format!("{PLACE}/T01-v1.0.0.tar");
         let said = old.snapback("done", &["capsule", "verify", &capsule]);
-        assert!(matches!(said.code, 0 | 8), "whole, or something of it cannot be compared: {said:?}");
-        old.snapback(".", &["disaster-recovery", "--from", &capsule, "--into", &format!("{PLACE}/recovered"), "--yes"]);
+        assert!(
+            matches!(said.code, 0 | 8),
+            "whole, or something of it cannot be compared: {said:?}"
+        );
+        old.snapback(
+            ".",
+            &[
+                "disaster-recovery",
+                "--from",
+                &capsule,
+                "--into",
+                &format!("{PLACE}/recovered"),
+                "--yes",
+            ],
+        );
         assert_eq!(old.read("recovered/tasks/T01/main.py"), "print(\"one\")\n");
     });
 }
 
 #[test]
 fn an_interrupted_rollback_is_finished_or_put_back() {
-    for (word, main, lines) in [("resume", "print(\"one\")\n", 20_000), ("abort", "print(\"two\")\n", 20_500)] {
+    for (word, main, lines) in [
+        ("resume", "print(\"one\")\n", 20_000),
+        ("abort", "print(\"two\")\n", 20_500),
+    ] {
         each(|old| {
             let status = old.snapback("killed", &["status"]);
-            assert!(format!("{}{}", status.stdout, status.stderr).contains("op resume"), "{status:?}");
+            assert!(
+                format!("{}{}", status.stdout, status.stderr).contains("op resume"),
+                "{status:?}"
+            );
             old.snapback("killed", &["op", word, "--yes"]).expect(0);
             assert_eq!(old.read("killed/tasks/T01/main.py"), main, "{word}");
-            assert_eq!(old.read("killed/tasks/T01/model.bin").lines().count(), lines, "{word}");
-            old.snapback("killed", &["verify-snapshot", "--all"]).expect(0);
+            assert_eq!(
+                old.read("killed/tasks/T01/model.bin").lines().count(),
+                lines,
+                "{word}"
+            );
+            old.snapback("killed", &["verify-snapshot", "--all"])
+                .expect(0);
         });
     }
 }

@@ -1,5 +1,6 @@
-//! The copy of a manifest in the branch or in the work tree that is another one: it is no authority. It
-//! is said, with the way out, and no whole release is called damaged for it, nor locked.
+//! The copy of a manifest in the branch or in the work tree that is another one: it is no
+//! authority. It is said, with the way out, and no whole release is called damaged for it, nor
+//! locked.
 
 use crate::{
     clones::{clone, released},
@@ -16,7 +17,11 @@ fn line_ends_of_the_work_tree_lock_nothing() {
     let a = released();
     let b = clone(&a, &["-c", "core.autocrlf=true"]);
     b.git(&["config", "core.autocrlf", "false"]).expect(0);
-    assert!(b.read("snapshots/snapshot-T01-v1.0.0.yaml").windows(2).any(|two| two == b"\r\n"));
+    assert!(
+        b.read("snapshots/snapshot-T01-v1.0.0.yaml")
+            .windows(2)
+            .any(|two| two == b"\r\n")
+    );
     for args in [
         &["verify-snapshot", "--all"][..],
         &["drill", "-t", "T01", "--to", "1.0.0"],
@@ -26,13 +31,29 @@ fn line_ends_of_the_work_tree_lock_nothing() {
         let ran = b.snapback(args);
         assert_eq!(ran.code, 0, "{args:?}: {ran:?}");
     }
-    let said = b.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.0.0", "--verbose"]).expect(0);
-    assert!(said.stdout.contains("differs by its line ends alone"), "{said:?}");
-    assert!(!verdicts(&b).contains("damaged") && !verdicts(&b).contains("failed"), "{}", verdicts(&b));
+    let said = b
+        .snapback(&[
+            "verify-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.0.0",
+            "--verbose",
+        ])
+        .expect(0);
+    assert!(
+        said.stdout.contains("differs by its line ends alone"),
+        "{said:?}"
+    );
+    assert!(
+        !verdicts(&b).contains("damaged") && !verdicts(&b).contains("failed"),
+        "{}",
+        verdicts(&b)
+    );
 }
 
-/// Two clones that made 1.2.0 of different files; the tag is that of `ra`, and the branch `rb` has the
-/// manifest of the other one.
+/// Two clones that made 1.2.0 of different files; the tag is that of `ra`, and the branch `rb` has
+/// the manifest of the other one.
 fn race() -> Sandbox {
     let a = released();
     let b = clone(&a, &[]);
@@ -53,32 +74,68 @@ fn race() -> Sandbox {
 #[test]
 fn another_release_of_a_number_that_is_taken_is_a_conflict_of_the_branch() {
     let c = race();
-    let checked = c.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.2.0", "--json"]).expect(7).json();
+    let checked = c
+        .snapback(&[
+            "verify-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.2.0",
+            "--json",
+        ])
+        .expect(7)
+        .json();
     let said = checked.to_string();
-    assert!(said.contains("is of another release") && !said.contains("was changed"), "{said}");
+    assert!(
+        said.contains("is of another release") && !said.contains("was changed"),
+        "{said}"
+    );
     let list = c.snapback(&["list", "-t", "T01"]).expect(0);
-    assert!(!list.stdout.contains("failed") && !list.stdout.contains("damaged"), "{list:?}");
+    assert!(
+        !list.stdout.contains("failed") && !list.stdout.contains("damaged"),
+        "{list:?}"
+    );
     assert!(!verdicts(&c).contains("damaged"), "{}", verdicts(&c));
     let health = c.snapback(&["health", "-t", "T01"]).stdout;
-    assert!(health.contains("is of another release") && !health.contains("cannot be restored"), "{health}");
+    assert!(
+        health.contains("is of another release") && !health.contains("cannot be restored"),
+        "{health}"
+    );
     // What the tag names comes back.
-    let went = c.snapback(&["rollback", "-t", "T01", "--to", "1.2.0", "--yes"]).expect(0);
+    let went = c
+        .snapback(&["rollback", "-t", "T01", "--to", "1.2.0", "--yes"])
+        .expect(0);
     assert!(went.stderr.contains("is of another release"), "{went:?}");
     assert_eq!(c.read("tasks/T01/signal.py"), b"a\n");
     c.snapback(&["undo", "--yes"]).expect(0);
     assert_eq!(c.read("tasks/T01/signal.py"), b"b\n");
     // The way out.
-    let hints: Vec<Vec<String>> =
-        serde_json::from_value(checked["next"].as_array().unwrap().iter().map(|hint| hint["argv"].clone()).collect::<Vec<_>>().into())
-            .unwrap();
+    let hints: Vec<Vec<String>> = serde_json::from_value(
+        checked["next"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|hint| hint["argv"].clone())
+            .collect::<Vec<_>>()
+            .into(),
+    )
+    .unwrap();
     let git: Vec<&str> = hints[0].iter().skip(1).map(String::as_str).collect();
     c.git(&git).expect(0);
-    c.git(&["commit", "-qam", "the manifest of the tag"]).expect(0);
-    c.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.2.0"]).expect(0);
-    let release: Vec<&str> = hints[1].iter().skip(1).map(String::as_str).chain(["--yes"]).collect();
+    c.git(&["commit", "-qam", "the manifest of the tag"])
+        .expect(0);
+    c.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.2.0"])
+        .expect(0);
+    let release: Vec<&str> = hints[1]
+        .iter()
+        .skip(1)
+        .map(String::as_str)
+        .chain(["--yes"])
+        .collect();
     let made = c.snapback(&release).expect(0);
     assert!(format!("{made:?}").contains("1.2.1"), "{made:?}");
-    c.snapback(&["verify-snapshot", "-t", "T01", "--all"]).expect(0);
+    c.snapback(&["verify-snapshot", "-t", "T01", "--all"])
+        .expect(0);
 }
 
 #[test]
@@ -89,11 +146,27 @@ fn an_edit_that_was_committed_is_noticed_and_the_manifest_of_the_tag_is_taken() 
     sandbox.write(path, text.replacen("size: ", "size: 1", 1).as_bytes());
     sandbox.git(&["commit", "-qam", "edited"]).expect(0);
     // No branch and no tag has the manifest of the newest release any more; history has.
-    let checked = sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.1.0"]).expect(4);
-    assert!(checked.stdout.contains("was changed: its tag names"), "{checked:?}");
-    assert!(!verdicts(&sandbox).contains("damaged"), "{}", verdicts(&sandbox));
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
-    let back = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "--yes"]).expect(0);
-    assert!(back.stderr.contains("what its tag names is taken"), "{back:?}");
+    let checked = sandbox
+        .snapback(&["verify-snapshot", "-t", "T01", "--version", "1.1.0"])
+        .expect(4);
+    assert!(
+        checked.stdout.contains("was changed: its tag names"),
+        "{checked:?}"
+    );
+    assert!(
+        !verdicts(&sandbox).contains("damaged"),
+        "{}",
+        verdicts(&sandbox)
+    );
+    sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+        .expect(0);
+    let back = sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.1.0", "--yes"])
+        .expect(0);
+    assert!(
+        back.stderr.contains("what its tag names is taken"),
+        "{back:?}"
+    );
     assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.1.0"));
 }

@@ -1,5 +1,5 @@
-//! Files that are written on request: whole where they are plain files, into where they are devices and
-//! pipes, and nowhere else.
+//! Files that are written on request: whole where they are plain files, into where they are devices
+//! and pipes, and nowhere else.
 
 use std::{
     fs,
@@ -16,8 +16,15 @@ use crate::support::{
 
 /// The commands that write a file, with its name; those that change something besides are second.
 fn writers(file: &str) -> [(Vec<String>, bool); 2] {
-    let words = |text: &str| text.split(' ').map(|word| word.replace("FILE", file)).collect::<Vec<_>>();
-    [(words("health --fail-on never --textfile FILE"), false), (words("dr -t T01 --to 1.1.0 --report FILE"), true)]
+    let words = |text: &str| {
+        text.split(' ')
+            .map(|word| word.replace("FILE", file))
+            .collect::<Vec<_>>()
+    };
+    [
+        (words("health --fail-on never --textfile FILE"), false),
+        (words("dr -t T01 --to 1.1.0 --report FILE"), true),
+    ]
 }
 
 #[test]
@@ -26,7 +33,13 @@ fn a_device_stays_a_device_and_a_full_one_is_an_error() {
     let dir = sandbox.home();
     let full = dir.join("full");
     // A device of our own where this user may make one, else a link to the system's.
-    let made = Command::new("mknod").arg(&full).args(["c", "1", "7"]).output().unwrap().status.success();
+    let made = Command::new("mknod")
+        .arg(&full)
+        .args(["c", "1", "7"])
+        .output()
+        .unwrap()
+        .status
+        .success();
     if !made {
         symlink("/dev/full", &full).unwrap();
     }
@@ -34,39 +47,84 @@ fn a_device_stays_a_device_and_a_full_one_is_an_error() {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         let ran = sandbox.snapback(&args);
         assert_eq!(ran.code, 8, "{ran:?}");
-        assert!(!changes || sandbox.registry_version("T01").as_deref() == Some("1.1.0"), "what was done is done");
+        assert!(
+            !changes || sandbox.registry_version("T01").as_deref() == Some("1.1.0"),
+            "what was done is done"
+        );
         assert!(ran.stderr.contains("No space left on device"), "{ran:?}");
-        assert!(fs::metadata(&full).unwrap().file_type().is_char_device(), "{args:?}");
+        assert!(
+            fs::metadata(&full).unwrap().file_type().is_char_device(),
+            "{args:?}"
+        );
     }
     let ran = sandbox.snapback(&["capsule", "create", "-t", "T01", full.to_str().unwrap()]);
-    assert!(ran.code == 8 && fs::metadata(&full).unwrap().file_type().is_char_device(), "{ran:?}");
+    assert!(
+        ran.code == 8 && fs::metadata(&full).unwrap().file_type().is_char_device(),
+        "{ran:?}"
+    );
     for (args, _) in writers("/dev/null") {
-        sandbox.snapback(&args.iter().map(String::as_str).collect::<Vec<_>>()).expect(0);
+        sandbox
+            .snapback(&args.iter().map(String::as_str).collect::<Vec<_>>())
+            .expect(0);
     }
-    assert!(Path::new("/dev/null").metadata().unwrap().file_type().is_char_device());
+    assert!(
+        Path::new("/dev/null")
+            .metadata()
+            .unwrap()
+            .file_type()
+            .is_char_device()
+    );
 }
 
 #[test]
 fn a_pipe_and_an_open_descriptor_are_written_into() {
     let sandbox = Sandbox::two_releases(1);
     let pipe = sandbox.home().join("pipe");
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
     for (args, _) in writers(pipe.to_str().unwrap()) {
-        let mut reader = Command::new("cat").arg(&pipe).stdout(Stdio::piped()).spawn().unwrap();
-        sandbox.snapback(&args.iter().map(String::as_str).collect::<Vec<_>>()).expect(0);
+        let mut reader = Command::new("cat")
+            .arg(&pipe)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        sandbox
+            .snapback(&args.iter().map(String::as_str).collect::<Vec<_>>())
+            .expect(0);
         let mut text = String::new();
-        reader.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        reader
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
         reader.wait().unwrap();
         assert!(text.contains("T01"), "{args:?}: {text}");
         assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
     }
     // Nobody reads: an error, after a while and not for ever.
     let args: Vec<String> = writers(pipe.to_str().unwrap())[0].0.clone();
-    let ran = sandbox.snapback(&args.iter().map(String::as_str).collect::<Vec<_>>()).expect(8);
+    let ran = sandbox
+        .snapback(&args.iter().map(String::as_str).collect::<Vec<_>>())
+        .expect(8);
     assert!(ran.stderr.contains("nobody reads from it"), "{ran:?}");
 
     // Standard output, as a pipe and as a file that a shell has opened.
-    let ran = sandbox.snapback(&["-q", "health", "--fail-on", "never", "--textfile", "/dev/stdout"]).expect(0);
+    let ran = sandbox
+        .snapback(&[
+            "-q",
+            "health",
+            "--fail-on",
+            "never",
+            "--textfile",
+            "/dev/stdout",
+        ])
+        .expect(0);
     assert!(ran.stdout.contains("# HELP"), "{ran:?}");
     let file = sandbox.home().join("out.txt");
     let line = format!(
@@ -76,7 +134,10 @@ fn a_pipe_and_an_open_descriptor_are_written_into() {
     );
     finish(sandbox.command("sh").args(["-c", &line])).expect(0);
     let text = fs::read_to_string(&file).unwrap();
-    assert!(text.starts_with("before\n") && text.ends_with("after\n") && text.contains("# HELP"), "{text}");
+    assert!(
+        text.starts_with("before\n") && text.ends_with("after\n") && text.contains("# HELP"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -87,7 +148,9 @@ fn a_plain_file_is_replaced_whole_and_keeps_its_mode() {
         fs::write(&file, "old\n").unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o604)).unwrap();
         let open = fs::File::open(&file).unwrap();
-        sandbox.snapback(&args.iter().map(String::as_str).collect::<Vec<_>>()).expect(0);
+        sandbox
+            .snapback(&args.iter().map(String::as_str).collect::<Vec<_>>())
+            .expect(0);
         let mut old = String::new();
         (&open).read_to_string(&mut old).unwrap();
         assert_eq!(old, "old\n", "who has it open reads the old one to its end");
@@ -98,8 +161,13 @@ fn a_plain_file_is_replaced_whole_and_keeps_its_mode() {
     symlink("metrics.prom", &link).unwrap();
     for (args, _) in writers(link.to_str().unwrap()) {
         fs::write(&file, "old\n").unwrap();
-        sandbox.snapback(&args.iter().map(String::as_str).collect::<Vec<_>>()).expect(0);
-        assert!(fs::symlink_metadata(&link).unwrap().is_symlink() && fs::read_to_string(&file).unwrap().contains("T01"));
+        sandbox
+            .snapback(&args.iter().map(String::as_str).collect::<Vec<_>>())
+            .expect(0);
+        assert!(
+            fs::symlink_metadata(&link).unwrap().is_symlink()
+                && fs::read_to_string(&file).unwrap().contains("T01")
+        );
     }
 }
 
@@ -111,45 +179,101 @@ fn places_that_are_not_to_be_believed_are_refused() {
     symlink("circle", dir.join("circle")).unwrap();
     fs::create_dir(dir.join("open")).unwrap();
     fs::set_permissions(dir.join("open"), fs::Permissions::from_mode(0o777)).unwrap();
-    for (name, why) in [("dangling", "leads nowhere"), ("circle", "circle"), ("open/x", "everybody may write"), ("open", "is a folder")] {
+    for (name, why) in [
+        ("dangling", "leads nowhere"),
+        ("circle", "circle"),
+        ("open/x", "everybody may write"),
+        ("open", "is a folder"),
+    ] {
         for (args, _) in writers(dir.join(name).to_str().unwrap()) {
             let ran = sandbox.snapback(&args.iter().map(String::as_str).collect::<Vec<_>>());
             assert_eq!(ran.code, 12, "{name}: {ran:?}");
-            assert!(ran.stderr.contains(why) && ran.stderr.contains("hint:"), "{name}: {ran:?}");
+            assert!(
+                ran.stderr.contains(why) && ran.stderr.contains("hint:"),
+                "{name}: {ran:?}"
+            );
         }
         let file = dir.join(name).to_str().unwrap().to_string();
         let ran = sandbox.snapback(&["capsule", "create", "-t", "T01", &file]);
         assert_ne!(ran.code, 0, "{name}: {ran:?}");
     }
-    assert!(!dir.join("nowhere").exists() && fs::read_dir(dir.join("open")).unwrap().next().is_none());
+    assert!(
+        !dir.join("nowhere").exists() && fs::read_dir(dir.join("open")).unwrap().next().is_none()
+    );
     let pages = dir.join("pages");
     fs::create_dir(&pages).unwrap();
     symlink("/nowhere/at/all", pages.join("snapback.1")).unwrap();
-    sandbox.snapback(&["man", pages.to_str().unwrap()]).expect(12);
+    sandbox
+        .snapback(&["man", pages.to_str().unwrap()])
+        .expect(12);
 }
 
 #[test]
 fn a_report_that_cannot_be_written_is_no_success_of_what_was_done() {
     let sandbox = Sandbox::two_releases(1);
-    let nowhere = sandbox.home().join("nowhere/report.json").display().to_string();
-    let dr = |to: &str, report: &str| sandbox.snapback(&["dr", "-t", "T01", "--to", to, "--report", report, "--json"]);
+    let nowhere = sandbox
+        .home()
+        .join("nowhere/report.json")
+        .display()
+        .to_string();
+    let dr = |to: &str, report: &str| {
+        sandbox.snapback(&["dr", "-t", "T01", "--to", to, "--report", report, "--json"])
+    };
     let answer = dr("1.0.0", &nowhere).expect(8).json();
-    assert_eq!((&answer["ok"], &answer["changed"]), (&false.into(), &true.into()));
+    assert_eq!(
+        (&answer["ok"], &answer["changed"]),
+        (&false.into(), &true.into())
+    );
     let said = answer["error"]["message"].as_str().unwrap();
-    assert!(said.contains("done, but the report is missing") && said.contains("report.json"), "{said}");
+    assert!(
+        said.contains("done, but the report is missing") && said.contains("report.json"),
+        "{said}"
+    );
     assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.0.0"));
     // Nothing to do, and no report of it.
     dr("1.0.0", "/dev/full").expect(8);
     // A plan says before what would be missing after.
-    sandbox.snapback(&["dr", "-t", "T01", "--to", "1.1.0", "--report", &nowhere, "--dry-run"]).expect(8);
+    sandbox
+        .snapback(&[
+            "dr",
+            "-t",
+            "T01",
+            "--to",
+            "1.1.0",
+            "--report",
+            &nowhere,
+            "--dry-run",
+        ])
+        .expect(8);
     let capsule = sandbox.home().join("c.tar").display().to_string();
-    sandbox.snapback(&["capsule", "create", "-t", "T01", "--version", "1.0.0", &capsule]).expect(0);
+    sandbox
+        .snapback(&[
+            "capsule",
+            "create",
+            "-t",
+            "T01",
+            "--version",
+            "1.0.0",
+            &capsule,
+        ])
+        .expect(0);
     let into = sandbox.home().join("out");
-    let ran = sandbox.snapback(&["dr", "--from", &capsule, "--into", into.to_str().unwrap(), "--report", &nowhere]).expect(8);
+    let ran = sandbox
+        .snapback(&[
+            "dr",
+            "--from",
+            &capsule,
+            "--into",
+            into.to_str().unwrap(),
+            "--report",
+            &nowhere,
+        ])
+        .expect(8);
     assert!(into.join("tasks/T01/signal.py").exists(), "{ran:?}");
 }
 
-/// A folder as `/tmp` is, with links that another user laid into it: to a file of ours, and to a folder.
+/// A folder as `/tmp` is, with links that another user laid into it: to a file of ours, and to a
+/// folder.
 fn laid_by_another(dir: &Path) -> bool {
     fs::create_dir_all(dir.join("own")).unwrap();
     fs::create_dir(dir.join("tmp")).unwrap();
@@ -160,7 +284,9 @@ fn laid_by_another(dir: &Path) -> bool {
     symlink(dir.join("own"), dir.join("tmp/folder")).unwrap();
     symlink("folder", dir.join("tmp/twice")).unwrap();
     let links = ["file", "dangling", "folder"];
-    links.iter().all(|name| std::os::unix::fs::lchown(dir.join("tmp").join(name), Some(1235), Some(1235)).is_ok())
+    links.iter().all(|name| {
+        std::os::unix::fs::lchown(dir.join("tmp").join(name), Some(1235), Some(1235)).is_ok()
+    })
 }
 
 #[test]
@@ -171,14 +297,32 @@ fn a_link_of_another_user_leads_nobody_to_what_is_not_theirs() {
         println!("skipped: only root can lay links of another user");
         return;
     }
-    sandbox.snapback(&["store", "put", "tasks", "--name", "tasks"]).expect(0);
+    sandbox
+        .snapback(&["store", "put", "tasks", "--name", "tasks"])
+        .expect(0);
     let capsule = dir.join("c.tar").display().to_string();
-    sandbox.snapback(&["capsule", "create", "-t", "T01", "--version", "1.0.0", &capsule]).expect(0);
+    sandbox
+        .snapback(&[
+            "capsule",
+            "create",
+            "-t",
+            "T01",
+            "--version",
+            "1.0.0",
+            &capsule,
+        ])
+        .expect(0);
     let refused = |line: &str, place: &str| {
-        let words: Vec<String> =
-            line.split(' ').map(|word| word.replace("PLACE", &dir.join("tmp").join(place).display().to_string())).collect();
+        let words: Vec<String> = line
+            .split(' ')
+            .map(|word| word.replace("PLACE", &dir.join("tmp").join(place).display().to_string()))
+            .collect();
         let ran = sandbox.snapback(&words.iter().map(String::as_str).collect::<Vec<_>>());
-        assert!(ran.code == 12 && (ran.stderr.contains("is a link of") || ran.stderr.contains("leads nowhere")), "{line} {place}: {ran:?}");
+        assert!(
+            ran.code == 12
+                && (ran.stderr.contains("is a link of") || ran.stderr.contains("leads nowhere")),
+            "{line} {place}: {ran:?}"
+        );
     };
     for place in ["file", "dangling", "folder/x", "twice/x", "folder/../own/x"] {
         refused("health --fail-on never --textfile PLACE", place);
@@ -191,7 +335,10 @@ fn a_link_of_another_user_leads_nobody_to_what_is_not_theirs() {
         refused("capsule create -t T01 --version 1.0.0 PLACE/x.tar", place);
         refused(&format!("dr --from {capsule} --into PLACE/new"), place);
     }
-    assert_eq!(fs::read_to_string(dir.join("own/precious")).unwrap(), "precious");
+    assert_eq!(
+        fs::read_to_string(dir.join("own/precious")).unwrap(),
+        "precious"
+    );
     assert_eq!(fs::read_dir(dir.join("own")).unwrap().count(), 1);
     // Whoever laid it may write there without us; and our own links are ours.
     fs::create_dir(dir.join("theirs")).unwrap();
@@ -202,8 +349,13 @@ fn a_link_of_another_user_leads_nobody_to_what_is_not_theirs() {
     symlink(&dir, dir.join("tmp/ours")).unwrap();
     for place in ["to-theirs/x", "tmp/ours/x"] {
         let path = dir.join(place).display().to_string();
-        sandbox.snapback(&["health", "--fail-on", "never", "--textfile", &path]).expect(0);
-        assert!(fs::read_to_string(&path).unwrap().contains("# HELP"), "{place}");
+        sandbox
+            .snapback(&["health", "--fail-on", "never", "--textfile", &path])
+            .expect(0);
+        assert!(
+            fs::read_to_string(&path).unwrap().contains("# HELP"),
+            "{place}"
+        );
     }
 }
 
@@ -211,9 +363,18 @@ fn a_link_of_another_user_leads_nobody_to_what_is_not_theirs() {
 fn an_answer_that_cannot_be_written_is_no_success() {
     let sandbox = Sandbox::two_releases(1);
     let full = |args: &[&str]| {
-        let stdout = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let stdout = fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
         let mut child = sandbox.command(snapback_program());
-        child.args(args).stdout(stdout).stderr(Stdio::null()).status().unwrap().code()
+        child
+            .args(args)
+            .stdout(stdout)
+            .stderr(Stdio::null())
+            .status()
+            .unwrap()
+            .code()
     };
     for args in [
         &["verify-snapshot", "--all"][..],
@@ -229,5 +390,8 @@ fn an_answer_that_cannot_be_written_is_no_success() {
         assert_eq!(full(args), Some(8), "{args:?}");
     }
     // What was changed was changed.
-    assert_eq!(full(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]), Some(0));
+    assert_eq!(
+        full(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]),
+        Some(0)
+    );
 }

@@ -24,9 +24,13 @@ fn every_operation_survives_a_power_cut_at_every_call() {
             println!("{}: skipped: {why}", kind.name);
             continue;
         }
-        let wanted = OPERATIONS.iter().filter(|operation| operation.stride == 1 && (everything() || operation.name == only));
+        let wanted = OPERATIONS
+            .iter()
+            .filter(|operation| operation.stride == 1 && (everything() || operation.name == only));
         for operation in wanted {
-            let figures = sweep_of(operation, &program, &CUTS, VISITS, &|| Disk::new(kind).map(Some));
+            let figures = sweep_of(operation, &program, &CUTS, VISITS, &|| {
+                Disk::new(kind).map(Some)
+            });
             report(&format!("{}, {}", operation.name, kind.name), &figures);
         }
     }

@@ -1,6 +1,6 @@
-//! What checks said of a version travels between clones: a version that was proven elsewhere is chosen
-//! here, a failure stands until somebody who knows of it proves the version, and what the storage of
-//! one clone holds is nobody else's matter.
+//! What checks said of a version travels between clones: a version that was proven elsewhere is
+//! chosen here, a failure stands until somebody who knows of it proves the version, and what the
+//! storage of one clone holds is nobody else's matter.
 
 use std::fs;
 
@@ -14,7 +14,8 @@ const SMOKE: &str = "tasks:\n  T01:\n    verify: [{run: \"test ! -e ../../.git/u
 /// A repository with a remote, and T01 released as 1.0.0 and 1.1.0 with `--push`.
 fn pushed() -> Sandbox {
     let a = Sandbox::new(1);
-    a.git(&["init", "-q", "--bare", "-b", "main", "../up.git"]).expect(0);
+    a.git(&["init", "-q", "--bare", "-b", "main", "../up.git"])
+        .expect(0);
     a.git(&["remote", "add", "origin", "../up.git"]).expect(0);
     // Large files lie in the store, which a clone has not.
     fs::remove_file(a.at("tasks/T01/model.bin")).unwrap();
@@ -24,29 +25,54 @@ fn pushed() -> Sandbox {
     for version in ["1.0.0", "1.1.0"] {
         a.write("tasks/T01/signal.py", version.as_bytes());
         set_version(&a, version);
-        a.snapback(&["create-snapshot", "-t", "T01", "--version", version, "-m", "news", "-y", "--push"]).expect(0);
+        a.snapback(&[
+            "create-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            version,
+            "-m",
+            "news",
+            "-y",
+            "--push",
+        ])
+        .expect(0);
     }
     a
 }
 
 /// A clone of the remote whose owner agreed to the smoke test.
 fn clone(a: &Sandbox, name: &'static str) -> Sandbox {
-    a.git(&["clone", "-q", "../up.git", &format!("../{name}")]).expect(0);
+    a.git(&["clone", "-q", "../up.git", &format!("../{name}")])
+        .expect(0);
     let clone = Sandbox::beside(a, name);
     clone.trust();
     clone
 }
 
 fn release(sandbox: &Sandbox, version: &str) -> Value {
-    let list = sandbox.snapback(&["list", "-t", "T01", "--json"]).expect(0).json();
-    let found = list["data"]["releases"].as_array().or_else(|| list["data"]["tasks"][0]["releases"].as_array()).unwrap().clone();
-    found.into_iter().find(|line| line["version"] == version).unwrap()
+    let list = sandbox
+        .snapback(&["list", "-t", "T01", "--json"])
+        .expect(0)
+        .json();
+    let found = list["data"]["releases"]
+        .as_array()
+        .or_else(|| list["data"]["tasks"][0]["releases"].as_array())
+        .unwrap()
+        .clone();
+    found
+        .into_iter()
+        .find(|line| line["version"] == version)
+        .unwrap()
 }
 
 /// Whether a version is proven, and whether it failed.
 fn judged(sandbox: &Sandbox, version: &str) -> (bool, bool) {
     let standing = &release(sandbox, version)["standing"];
-    (standing["proven"].as_bool().unwrap(), standing["failed"].as_bool().unwrap())
+    (
+        standing["proven"].as_bool().unwrap(),
+        standing["failed"].as_bool().unwrap(),
+    )
 }
 
 const PROVEN: (bool, bool) = (true, false);
@@ -68,40 +94,93 @@ fn check(sandbox: &Sandbox, fit: bool) {
     } else {
         fs::write(unfit, "").unwrap();
     }
-    sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(if fit { 0 } else { 4 });
+    sandbox
+        .snapback(&["verify-rollback", "-t", "T01"])
+        .expect(if fit { 0 } else { 4 });
 }
 
 #[test]
 fn a_fresh_clone_chooses_what_was_proven_elsewhere_and_says_who_said_so() {
     let a = pushed();
     let untold = clone(&a, "untold");
-    let refused = untold.snapback(&["rollback", "-t", "T01", "--dry-run"]).expect(5);
-    assert!(refused.stderr.contains("snapback verdicts fetch"), "{}", refused.stderr);
+    let refused = untold
+        .snapback(&["rollback", "-t", "T01", "--dry-run"])
+        .expect(5);
+    assert!(
+        refused.stderr.contains("snapback verdicts fetch"),
+        "{}",
+        refused.stderr
+    );
     fetch(&untold);
     // A untold `git fetch` brings them as well, once it is told to.
     let told = clone(&a, "told");
-    told.git(&["config", "--add", "remote.origin.fetch", "refs/snapback/verdicts/*:refs/snapback/verdicts/*"]).expect(0);
+    told.git(&[
+        "config",
+        "--add",
+        "remote.origin.fetch",
+        "refs/snapback/verdicts/*:refs/snapback/verdicts/*",
+    ])
+    .expect(0);
     told.git(&["fetch", "-q"]).expect(0);
     for b in [&untold, &told] {
-        let plan = b.snapback(&["rollback", "-t", "T01", "--dry-run"]).expect(0);
-        assert!(plan.stdout.contains("1.0.0 is proven by the word of"), "{}", plan.stdout);
-        let json = b.snapback(&["rollback", "-t", "T01", "--dry-run", "--json"]).expect(0).json();
+        let plan = b
+            .snapback(&["rollback", "-t", "T01", "--dry-run"])
+            .expect(0);
+        assert!(
+            plan.stdout.contains("1.0.0 is proven by the word of"),
+            "{}",
+            plan.stdout
+        );
+        let json = b
+            .snapback(&["rollback", "-t", "T01", "--dry-run", "--json"])
+            .expect(0)
+            .json();
         assert_eq!(json["data"]["plan"]["to"], "1.0.0");
         let who = release(b, "1.0.0")["said_by"].as_str().unwrap().to_string();
         let name = who.split(" <").next().unwrap();
-        for args in [&["list", "-t", "T01"][..], &["status"], &["show", "1.0.0", "-t", "T01"], &["verdicts", "list"]] {
+        for args in [
+            &["list", "-t", "T01"][..],
+            &["status"],
+            &["show", "1.0.0", "-t", "T01"],
+            &["verdicts", "list"],
+        ] {
             assert!(b.snapback(args).expect(0).stdout.contains(name), "{args:?}");
         }
-        assert!(b.snapback(&["list", "-t", "T01"]).expect(0).stdout.contains(&format!("proven by {name}")));
+        assert!(
+            b.snapback(&["list", "-t", "T01"])
+                .expect(0)
+                .stdout
+                .contains(&format!("proven by {name}"))
+        );
     }
-    assert_eq!(release(&a, "1.0.0")["said_by"], Value::Null, "it was said here");
+    assert_eq!(
+        release(&a, "1.0.0")["said_by"],
+        Value::Null,
+        "it was said here"
+    );
     // What is done here is said here, once.
-    untold.snapback(&["rollback", "-t", "T01", "-y", "--push"]).expect(0);
+    untold
+        .snapback(&["rollback", "-t", "T01", "-y", "--push"])
+        .expect(0);
     assert_eq!(release(&untold, "1.0.0")["said_by"], Value::Null);
-    let count = |version: &str| untold.git_out(&["for-each-ref", &format!("refs/snapback/verdicts/T01/{version}")]).lines().count();
-    assert_eq!((count("1.0.0"), count("1.1.0")), (2, 2), "proven twice; proven and held");
+    let count = |version: &str| {
+        untold
+            .git_out(&[
+                "for-each-ref",
+                &format!("refs/snapback/verdicts/T01/{version}"),
+            ])
+            .lines()
+            .count()
+    };
+    assert_eq!(
+        (count("1.0.0"), count("1.1.0")),
+        (2, 2),
+        "proven twice; proven and held"
+    );
     for _ in 0..2 {
-        untold.snapback(&["drill", "-t", "T01", "--to", "1.0.0"]).expect(0);
+        untold
+            .snapback(&["drill", "-t", "T01", "--to", "1.0.0"])
+            .expect(0);
     }
     assert_eq!(count("1.0.0"), 2, "no news");
 }
@@ -117,7 +196,8 @@ fn a_failure_stands_until_somebody_who_knows_of_it_proves_the_version() {
     // Said over and over where nobody knows of that failure, it mends nothing.
     for _ in 0..3 {
         a.snapback(&["hold", "1.1.0", "-t", "T01"]).expect(0);
-        a.snapback(&["hold", "1.1.0", "-t", "T01", "--lift"]).expect(0);
+        a.snapback(&["hold", "1.1.0", "-t", "T01", "--lift"])
+            .expect(0);
     }
     check(&a, false);
     check(&a, true);
@@ -127,7 +207,10 @@ fn a_failure_stands_until_somebody_who_knows_of_it_proves_the_version() {
         fetch(sandbox);
     }
     assert_eq!((judged(&a, "1.1.0"), judged(&b, "1.1.0")), (FAILED, FAILED));
-    assert!(release(&a, "1.1.0")["said_by"].is_string(), "it is said in the other clone only");
+    assert!(
+        release(&a, "1.1.0")["said_by"].is_string(),
+        "it is said in the other clone only"
+    );
     // Said in the knowledge of it, it does: where it failed, or elsewhere.
     check(&a, true);
     assert_eq!(judged(&a, "1.1.0"), PROVEN);
@@ -135,7 +218,11 @@ fn a_failure_stands_until_somebody_who_knows_of_it_proves_the_version() {
     fetch(&b);
     assert_eq!(judged(&b, "1.1.0"), PROVEN);
     check(&b, false);
-    assert_eq!(judged(&b, "1.1.0"), FAILED, "a check that fails here is news again");
+    assert_eq!(
+        judged(&b, "1.1.0"),
+        FAILED,
+        "a check that fails here is news again"
+    );
     check(&b, true);
     assert_eq!(judged(&b, "1.1.0"), PROVEN);
 }
@@ -151,24 +238,40 @@ fn what_the_storage_of_a_clone_holds_is_neither_shared_nor_mended_from_elsewhere
     let object = b.at(&format!(".git/objects/{}/{}", &blob[..2], &blob[2..]));
     let bytes = std::fs::read(&object).unwrap();
     std::fs::remove_file(&object).unwrap();
-    b.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.0.0"]).expect(4);
+    b.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.0.0"])
+        .expect(4);
     assert!(judged(&b, "1.0.0").1, "it is lost here");
     push(&b);
     fetch(&a);
     fetch(&b);
-    assert_eq!((judged(&a, "1.0.0"), judged(&b, "1.0.0").1), (PROVEN, true), "and only here");
+    assert_eq!(
+        (judged(&a, "1.0.0"), judged(&b, "1.0.0").1),
+        (PROVEN, true),
+        "and only here"
+    );
     std::fs::write(&object, bytes).unwrap();
-    b.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-y"]).expect(0);
-    assert_eq!(judged(&b, "1.0.0"), PROVEN, "it came out of the storage of this clone");
+    b.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-y"])
+        .expect(0);
+    assert_eq!(
+        judged(&b, "1.0.0"),
+        PROVEN,
+        "it came out of the storage of this clone"
+    );
 }
 
 #[test]
 fn words_and_formats_of_a_newer_program_are_kept_passed_on_and_have_no_weight() {
     let a = pushed();
-    let name = a.git_out(&["for-each-ref", "--format=%(refname)", "refs/snapback/verdicts/T01/1.0.0"]);
+    let name = a.git_out(&[
+        "for-each-ref",
+        "--format=%(refname)",
+        "refs/snapback/verdicts/T01/1.0.0",
+    ]);
     let proven = format!("{}\n", a.git_out(&["cat-file", "blob", &name]));
     let newer = [
-        proven.replace("\"proven\"", "\"quarantined\"").replace("\"reason\"", "\"until\":\"2030\",\"reason\""),
+        proven
+            .replace("\"proven\"", "\"quarantined\"")
+            .replace("\"reason\"", "\"until\":\"2030\",\"reason\""),
         proven.replace("snapback.verdict/1", "snapback.verdict/2"),
     ];
     let names = newer.map(|text| {
@@ -182,36 +285,67 @@ fn words_and_formats_of_a_newer_program_are_kept_passed_on_and_have_no_weight() 
     let path = ".git/snapback/verdicts.jsonl";
     let log = String::from_utf8(a.read(path)).unwrap();
     let digits = log.lines().last().unwrap().split_once(' ').unwrap().0;
-    let record: Value =
-        serde_json::from_str(&proven.replace("\"proven\"", "\"watched_closely\"").replace("\"mends\"", "\"until\"")).unwrap();
+    let record: Value = serde_json::from_str(
+        &proven
+            .replace("\"proven\"", "\"watched_closely\"")
+            .replace("\"mends\"", "\"until\""),
+    )
+    .unwrap();
     let line = snapback::journal::chain::render(digits, &record).0;
     fs::write(a.at(path), format!("{log}{line}")).unwrap();
 
     assert_eq!(judged(&a, "1.0.0"), PROVEN);
     let list = a.snapback(&["verdicts", "list"]).expect(0).stdout;
-    assert!(list.contains("quarantined") && list.contains("watched_closely"), "{list}");
+    assert!(
+        list.contains("quarantined") && list.contains("watched_closely"),
+        "{list}"
+    );
     assert!(list.contains("which only a newer snapback reads"), "{list}");
     assert!(list.contains("not known to this snapback"), "{list}");
     a.snapback(&["pin", "1.0.0", "-t", "T01"]).expect(0);
-    assert!(String::from_utf8(a.read(path)).unwrap().starts_with(&format!("{log}{line}")), "the log is kept as it was");
-    a.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-y", "--push"]).expect(0);
+    assert!(
+        String::from_utf8(a.read(path))
+            .unwrap()
+            .starts_with(&format!("{log}{line}")),
+        "the log is kept as it was"
+    );
+    a.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-y", "--push"])
+        .expect(0);
     let b = clone(&a, "other");
     fetch(&b);
     for name in &names {
         b.git(&["rev-parse", "--verify", "-q", name]).expect(0);
     }
     assert_eq!(judged(&b, "1.0.0"), PROVEN);
-    assert_eq!(a.snapback(&["verdicts", "push", "--json"]).expect(0).json()["data"]["new"], 0, "all of them came with the rollback");
+    assert_eq!(
+        a.snapback(&["verdicts", "push", "--json"]).expect(0).json()["data"]["new"],
+        0,
+        "all of them came with the rollback"
+    );
 }
 
 #[test]
 fn a_push_of_verdicts_says_what_was_new_there() {
     let a = pushed();
-    assert_eq!(a.snapback(&["verdicts", "push"]).expect(0).stdout, "2 verdicts at origin, 0 of them new.\n");
+    assert_eq!(
+        a.snapback(&["verdicts", "push"]).expect(0).stdout,
+        "2 verdicts at origin, 0 of them new.\n"
+    );
     a.snapback(&["pin", "1.0.0", "-t", "T01"]).expect(0);
     let ran = a.snapback(&["verdicts", "push", "--json"]).expect(0).json();
-    assert_eq!((&ran["data"]["verdicts"], &ran["data"]["new"], &ran["changed"]), (&3.into(), &1.into(), &true.into()));
+    assert_eq!(
+        (
+            &ran["data"]["verdicts"],
+            &ran["data"]["new"],
+            &ran["changed"]
+        ),
+        (&3.into(), &1.into(), &true.into())
+    );
     a.git(&["remote", "remove", "origin"]).expect(0);
     let refused = a.snapback(&["verdicts", "push"]).expect(9);
-    assert!(refused.stderr.contains("no remote is configured here") && refused.stderr.contains("git remote add origin"), "{refused:?}");
+    assert!(
+        refused.stderr.contains("no remote is configured here")
+            && refused.stderr.contains("git remote add origin"),
+        "{refused:?}"
+    );
 }

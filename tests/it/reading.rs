@@ -16,8 +16,14 @@ use crate::support::{
 fn released() -> Sandbox {
     let sandbox = Sandbox::empty();
     for task in ["T01", "T02"] {
-        sandbox.write(&format!("tasks/{task}/config.yaml"), b"name: x\nversion: 1.0.0\n");
-        sandbox.write(&format!("tasks/{task}/main.py"), format!("print('{task} one')\n").as_bytes());
+        sandbox.write(
+            &format!("tasks/{task}/config.yaml"),
+            b"name: x\nversion: 1.0.0\n",
+        );
+        sandbox.write(
+            &format!("tasks/{task}/main.py"),
+            format!("print('{task} one')\n").as_bytes(),
+        );
         sandbox.write(&format!("tasks/{task}/lib/rules.py"), b"RULES = []\n");
     }
     sandbox.write(".gitignore", b"*.log\n");
@@ -36,55 +42,136 @@ fn at(sandbox: &Sandbox, work: &'static str) -> Sandbox {
 }
 
 /// What nobody may say of releases that are whole.
-const UNTRUE: [&str; 7] =
-    ["integrity failed", "does not hold", "git fsck", "files     0 files", "adopt` writes one", "damaged", "lost its folder"];
+const UNTRUE: [&str; 7] = [
+    "integrity failed",
+    "does not hold",
+    "git fsck",
+    "files     0 files",
+    "adopt` writes one",
+    "damaged",
+    "lost its folder",
+];
 
 /// One command in one place, and what it may end with.
 #[track_caller]
 fn look(place: &Sandbox, args: &[&str], codes: &[i32]) -> Ran {
-    let ran = finish(place.command(snapback_program()).arg("--no-input").args(args));
+    let ran = finish(
+        place
+            .command(snapback_program())
+            .arg("--no-input")
+            .args(args),
+    );
     let all = format!("{}{}", ran.stdout, ran.stderr);
     for untrue in UNTRUE {
-        assert!(!all.contains(untrue), "{args:?} in {}: {untrue:?}\n{all}", place.work);
+        assert!(
+            !all.contains(untrue),
+            "{args:?} in {}: {untrue:?}\n{all}",
+            place.work
+        );
     }
-    assert!(codes.contains(&ran.code), "{args:?} in {}: {} is none of {codes:?}\n{all}", place.work, ran.code);
+    assert!(
+        codes.contains(&ran.code),
+        "{args:?} in {}: {} is none of {codes:?}\n{all}",
+        place.work,
+        ran.code
+    );
     ran
 }
 
 /// A new name beside the work tree.
 fn beside(place: &Sandbox, name: &str) -> PathBuf {
     let path = place.top().join(format!("{}-{name}", place.work));
-    let _ = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+    let _ = if path.is_dir() {
+        fs::remove_dir_all(&path)
+    } else {
+        fs::remove_file(&path)
+    };
     path
 }
 
 /// Commands that read releases and need no work tree.
 fn releases(place: &Sandbox) {
     let list = look(place, &["list"], &[0]);
-    assert!(list.stdout.contains("1.1.0") && list.stdout.contains("T02"), "{list:?}");
+    assert!(
+        list.stdout.contains("1.1.0") && list.stdout.contains("T02"),
+        "{list:?}"
+    );
     let show = look(place, &["show", "-t", "T01", "1.0.0"], &[0]);
     assert!(show.stdout.contains("lib/rules.py"), "{show:?}");
     look(place, &["history"], &[0]);
-    look(place, &["verify-snapshot", "-t", "T01", "--version", "1.0.0"], &[0]);
+    look(
+        place,
+        &["verify-snapshot", "-t", "T01", "--version", "1.0.0"],
+        &[0],
+    );
     look(place, &["verify-snapshot", "--all", "--deep"], &[0]);
     let diff = look(place, &["diff", "-t", "T01", "1.0.0..1.1.0"], &[0]);
     assert!(diff.stdout.contains("main.py"), "{diff:?}");
-    let cat = look(place, &["preview", "-t", "T01", "1.0.0", "--cat", "tasks/T01/main.py"], &[0]);
+    let cat = look(
+        place,
+        &[
+            "preview",
+            "-t",
+            "T01",
+            "1.0.0",
+            "--cat",
+            "tasks/T01/main.py",
+        ],
+        &[0],
+    );
     assert_eq!(cat.stdout, "print('T01 one')\n");
     let into = beside(place, "into");
-    look(place, &["preview", "-t", "T01", "1.0.0", "--into", into.to_str().unwrap()], &[0]);
-    assert_eq!(fs::read(into.join("tasks/T01/main.py")).unwrap(), b"print('T01 one')\n");
+    look(
+        place,
+        &[
+            "preview",
+            "-t",
+            "T01",
+            "1.0.0",
+            "--into",
+            into.to_str().unwrap(),
+        ],
+        &[0],
+    );
+    assert_eq!(
+        fs::read(into.join("tasks/T01/main.py")).unwrap(),
+        b"print('T01 one')\n"
+    );
     let capsule = beside(place, "c.tar");
-    look(place, &["capsule", "create", "-t", "T01", "--version", "1.0.0", capsule.to_str().unwrap()], &[0]);
-    look(place, &["capsule", "verify", capsule.to_str().unwrap()], &[0]);
+    look(
+        place,
+        &[
+            "capsule",
+            "create",
+            "-t",
+            "T01",
+            "--version",
+            "1.0.0",
+            capsule.to_str().unwrap(),
+        ],
+        &[0],
+    );
+    look(
+        place,
+        &["capsule", "verify", capsule.to_str().unwrap()],
+        &[0],
+    );
     look(place, &["adopt", "--all", "--dry-run"], &[0]);
 }
 
 /// Commands that look at the work tree, too.
 fn work_tree(place: &Sandbox) {
     let status = look(place, &["status"], &[0]);
-    let line = status.stdout.lines().find(|line| line.starts_with("T01")).unwrap_or_default().to_string();
-    assert!(line.contains("1.1.0") && !line.contains("file"), "no drift: {status:?}");
+    let line = status
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("T01"))
+        .unwrap_or_default()
+        .to_string();
+    assert!(
+        line.contains("1.1.0") && !line.contains("file"),
+        "no drift: {status:?}"
+    );
     look(place, &["health"], &[0, 4]);
     look(place, &["doctor"], &[0, 4, 8]);
     look(place, &["verify-rollback", "-t", "T01"], &[0]);
@@ -92,14 +179,31 @@ fn work_tree(place: &Sandbox) {
 
 /// A drill writes a report of itself, so it needs a state folder.
 fn drill(place: &Sandbox) {
-    let refused = look(place, &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"], &[0, 6]);
-    let ran = look(place, &["drill", "-t", "T01", "--to", "1.0.0"], &[if refused.code == 0 { 0 } else { 8 }]);
+    let refused = look(
+        place,
+        &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"],
+        &[0, 6],
+    );
+    let ran = look(
+        place,
+        &["drill", "-t", "T01", "--to", "1.0.0"],
+        &[if refused.code == 0 { 0 } else { 8 }],
+    );
     assert!(
-        ran.stdout.contains("1.0.0") && ran.stdout.contains(if refused.code == 0 { "can go back" } else { "would have to wait" }),
+        ran.stdout.contains("1.0.0")
+            && ran.stdout.contains(if refused.code == 0 {
+                "can go back"
+            } else {
+                "would have to wait"
+            }),
         "{ran:?}"
     );
     // That the version comes back is proven all the same.
-    assert!(look(place, &["show", "-t", "T01", "1.0.0"], &[0]).stdout.contains("proven"));
+    assert!(
+        look(place, &["show", "-t", "T01", "1.0.0"], &[0])
+            .stdout
+            .contains("proven")
+    );
 }
 
 #[test]
@@ -112,13 +216,42 @@ fn on_a_detached_head() {
             work_tree(&sandbox);
         }
         drill(&sandbox);
-        let refused = look(&sandbox, &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"], &[6]);
-        assert!(refused.stderr.contains("HEAD is detached") && refused.stderr.contains("--no-commit"), "{refused:?}");
-        let refused = look(&sandbox, &["create-snapshot", "-t", "T01", "--dry-run", "-m", "x"], &[6]);
-        assert!(refused.stderr.contains("HEAD is detached") && refused.stderr.contains("git switch"), "{refused:?}");
-        assert!(!refused.stderr.contains("--no-commit"), "it has no such option: {refused:?}");
+        let refused = look(
+            &sandbox,
+            &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"],
+            &[6],
+        );
+        assert!(
+            refused.stderr.contains("HEAD is detached") && refused.stderr.contains("--no-commit"),
+            "{refused:?}"
+        );
+        let refused = look(
+            &sandbox,
+            &["create-snapshot", "-t", "T01", "--dry-run", "-m", "x"],
+            &[6],
+        );
+        assert!(
+            refused.stderr.contains("HEAD is detached") && refused.stderr.contains("git switch"),
+            "{refused:?}"
+        );
+        assert!(
+            !refused.stderr.contains("--no-commit"),
+            "it has no such option: {refused:?}"
+        );
         if spec != "T01-v1.0.0" {
-            look(&sandbox, &["rollback", "-t", "T01", "--to", "1.0.0", "--no-commit", "--yes"], &[0]);
+            look(
+                &sandbox,
+                &[
+                    "rollback",
+                    "-t",
+                    "T01",
+                    "--to",
+                    "1.0.0",
+                    "--no-commit",
+                    "--yes",
+                ],
+                &[0],
+            );
             assert_eq!(sandbox.read("tasks/T01/main.py"), b"print('T01 one')\n");
             look(&sandbox, &["undo", "--yes"], &[0]);
             assert_eq!(sandbox.read("tasks/T01/main.py"), b"print('T01 two')\n");
@@ -129,7 +262,9 @@ fn on_a_detached_head() {
 #[test]
 fn in_a_bisect_a_merge_and_a_rebase() {
     let sandbox = released();
-    sandbox.git(&["bisect", "start", "HEAD", "HEAD~3"]).expect(0);
+    sandbox
+        .git(&["bisect", "start", "HEAD", "HEAD~3"])
+        .expect(0);
     releases(&sandbox);
     drill(&sandbox);
     sandbox.git(&["bisect", "reset"]).expect(0);
@@ -143,8 +278,15 @@ fn in_a_bisect_a_merge_and_a_rebase() {
     releases(&sandbox);
     work_tree(&sandbox);
     drill(&sandbox);
-    let refused = look(&sandbox, &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"], &[6]);
-    assert!(refused.stderr.contains("a merge is in progress"), "{refused:?}");
+    let refused = look(
+        &sandbox,
+        &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"],
+        &[6],
+    );
+    assert!(
+        refused.stderr.contains("a merge is in progress"),
+        "{refused:?}"
+    );
     sandbox.git(&["merge", "--abort"]).expect(0);
     sandbox.git(&["rebase", "side"]);
     releases(&sandbox);
@@ -154,7 +296,9 @@ fn in_a_bisect_a_merge_and_a_rebase() {
 #[test]
 fn on_an_unborn_branch() {
     let sandbox = released();
-    sandbox.git(&["switch", "-q", "--orphan", "fresh"]).expect(0);
+    sandbox
+        .git(&["switch", "-q", "--orphan", "fresh"])
+        .expect(0);
     sandbox.git(&["status"]).expect(0);
     look(&sandbox, &["status"], &[0]);
     look(&sandbox, &["history"], &[0]);
@@ -162,26 +306,51 @@ fn on_an_unborn_branch() {
     look(&sandbox, &["adopt", "--all", "--dry-run"], &[0]);
     sandbox.write("tasks/T01/config.yaml", b"version: 1.1.0\n");
     look(&sandbox, &["show", "-t", "T01", "1.0.0"], &[0]);
-    look(&sandbox, &["verify-snapshot", "-t", "T01", "--version", "1.0.0"], &[0]);
-    let refused = look(&sandbox, &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"], &[6]);
+    look(
+        &sandbox,
+        &["verify-snapshot", "-t", "T01", "--version", "1.0.0"],
+        &[0],
+    );
+    let refused = look(
+        &sandbox,
+        &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"],
+        &[6],
+    );
     assert!(refused.stderr.contains("has no commit yet"), "{refused:?}");
 }
 
 #[test]
 fn in_a_linked_work_tree_and_a_submodule() {
     let sandbox = released();
-    sandbox.git(&["worktree", "add", "-q", "--detach", "../linked"]).expect(0);
+    sandbox
+        .git(&["worktree", "add", "-q", "--detach", "../linked"])
+        .expect(0);
     let linked = at(&sandbox, "linked");
     releases(&linked);
     work_tree(&linked);
     drill(&linked);
     sandbox.git(&["init", "-q", "../outer"]).expect(0);
     let outer = at(&sandbox, "outer");
-    outer.git(&["-c", "protocol.file.allow=always", "submodule", "add", "-q", sandbox.root().to_str().unwrap(), "inner"]).expect(0);
+    outer
+        .git(&[
+            "-c",
+            "protocol.file.allow=always",
+            "submodule",
+            "add",
+            "-q",
+            sandbox.root().to_str().unwrap(),
+            "inner",
+        ])
+        .expect(0);
     let inner = at(&sandbox, "outer/inner");
     inner.git(&["fetch", "-q", "--tags"]).expect(0);
     inner.git(&["checkout", "-q", "--detach"]).expect(0);
-    for args in [&["verify-snapshot", "--all"][..], &["show", "-t", "T01", "1.0.0"], &["status"], &["diff", "-t", "T01", "1.0.0..1.1.0"]] {
+    for args in [
+        &["verify-snapshot", "--all"][..],
+        &["show", "-t", "T01", "1.0.0"],
+        &["status"],
+        &["diff", "-t", "T01", "1.0.0..1.1.0"],
+    ] {
         look(&inner, args, &[0]);
     }
     drill(&inner);
@@ -191,8 +360,12 @@ fn in_a_linked_work_tree_and_a_submodule() {
 fn clone(sandbox: &Sandbox, work: &'static str, options: &[&str]) -> Sandbox {
     let url = format!("file://{}", sandbox.root().display());
     let target = sandbox.top().join(work);
-    sandbox.git(&["config", "uploadpack.allowFilter", "true"]).expect(0);
-    sandbox.git(&[&["clone", "-q"], options, &[&url, target.to_str().unwrap()]].concat()).expect(0);
+    sandbox
+        .git(&["config", "uploadpack.allowFilter", "true"])
+        .expect(0);
+    sandbox
+        .git(&[&["clone", "-q"], options, &[&url, target.to_str().unwrap()]].concat())
+        .expect(0);
     at(sandbox, work)
 }
 
@@ -201,7 +374,15 @@ fn in_shallow_clones() {
     let sandbox = released();
     // As CI makes them: one commit, and the tags or one tag.
     let branch = clone(&sandbox, "branch", &["--depth=1"]);
-    branch.git(&["fetch", "-q", "--depth=1", "origin", "+refs/tags/*:refs/tags/*"]).expect(0);
+    branch
+        .git(&[
+            "fetch",
+            "-q",
+            "--depth=1",
+            "origin",
+            "+refs/tags/*:refs/tags/*",
+        ])
+        .expect(0);
     releases(&branch);
     work_tree(&branch);
     drill(&branch);
@@ -210,72 +391,185 @@ fn in_shallow_clones() {
     look(&none, &["status"], &[0]);
     look(&none, &["history"], &[0]);
     let tag = clone(&sandbox, "tag", &["--depth=1", "--branch", "T01-v1.1.0"]);
-    // The manifest lies in the commit after the tag's, which is not here: said, and never called damaged.
-    let ran = look(&tag, &["verify-snapshot", "-t", "T01", "--version", "1.1.0"], &[8]);
-    assert!(ran.stdout.contains("no commit that is here holds the manifest of T01 1.1.0"), "{ran:?}");
-    assert!(ran.stdout.contains("git fetch origin '+refs/heads/*:refs/remotes/origin/*'"), "{ran:?}");
+    // The manifest lies in the commit after the tag's, which is not here: said, and never called
+    // damaged.
+    let ran = look(
+        &tag,
+        &["verify-snapshot", "-t", "T01", "--version", "1.1.0"],
+        &[8],
+    );
+    assert!(
+        ran.stdout
+            .contains("no commit that is here holds the manifest of T01 1.1.0"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.stdout
+            .contains("git fetch origin '+refs/heads/*:refs/remotes/origin/*'"),
+        "{ran:?}"
+    );
     let show = look(&tag, &["show", "-t", "T01", "1.1.0"], &[0]);
-    assert!(show.stdout.contains("manifest  cannot be read: no commit that is here holds"), "{show:?}");
+    assert!(
+        show.stdout
+            .contains("manifest  cannot be read: no commit that is here holds"),
+        "{show:?}"
+    );
     look(&tag, &["health"], &[0, 4, 8]);
     look(&tag, &["status"], &[0]);
-    look(&tag, &["rollback", "-t", "T01", "--to", "1.1.0", "--no-commit", "--dry-run"], &[8]);
-    tag.git(&["fetch", "-q", "--depth=1", "origin", "+refs/heads/*:refs/remotes/origin/*"]).expect(0);
-    look(&tag, &["verify-snapshot", "-t", "T01", "--version", "1.1.0"], &[0]);
+    look(
+        &tag,
+        &[
+            "rollback",
+            "-t",
+            "T01",
+            "--to",
+            "1.1.0",
+            "--no-commit",
+            "--dry-run",
+        ],
+        &[8],
+    );
+    tag.git(&[
+        "fetch",
+        "-q",
+        "--depth=1",
+        "origin",
+        "+refs/heads/*:refs/remotes/origin/*",
+    ])
+    .expect(0);
+    look(
+        &tag,
+        &["verify-snapshot", "-t", "T01", "--version", "1.1.0"],
+        &[0],
+    );
 }
 
 #[test]
 fn in_a_partial_clone_that_has_lost_its_remote() {
     let sandbox = released();
     let partial = clone(&sandbox, "partial", &["--filter=blob:none"]);
-    partial.git(&["remote", "set-url", "origin", "/nowhere"]).expect(0);
+    partial
+        .git(&["remote", "set-url", "origin", "/nowhere"])
+        .expect(0);
     look(&partial, &["list"], &[0]);
     look(&partial, &["status"], &[0]);
     look(&partial, &["history"], &[0]);
     // HEAD's blobs came with the checkout; those of 1.0.0 did not.
-    look(&partial, &["verify-snapshot", "-t", "T01", "--version", "1.1.0"], &[0]);
-    let ran = look(&partial, &["verify-snapshot", "-t", "T01", "--version", "1.0.0"], &[8]);
-    assert!(ran.stdout.contains("is missing here") && ran.stdout.contains("git fetch --refetch"), "{ran:?}");
+    look(
+        &partial,
+        &["verify-snapshot", "-t", "T01", "--version", "1.1.0"],
+        &[0],
+    );
+    let ran = look(
+        &partial,
+        &["verify-snapshot", "-t", "T01", "--version", "1.0.0"],
+        &[8],
+    );
+    assert!(
+        ran.stdout.contains("is missing here") && ran.stdout.contains("git fetch --refetch"),
+        "{ran:?}"
+    );
     let capsule = partial.top().join("c.tar");
     for args in [
-        &["preview", "-t", "T01", "1.0.0", "--cat", "tasks/T01/main.py"][..],
+        &[
+            "preview",
+            "-t",
+            "T01",
+            "1.0.0",
+            "--cat",
+            "tasks/T01/main.py",
+        ][..],
         &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"],
-        &["capsule", "create", "-t", "T01", "--version", "1.0.0", capsule.to_str().unwrap()],
+        &[
+            "capsule",
+            "create",
+            "-t",
+            "T01",
+            "--version",
+            "1.0.0",
+            capsule.to_str().unwrap(),
+        ],
         &["drill", "-t", "T01", "--to", "1.0.0"],
     ] {
         let ran = look(&partial, args, &[4, 8]);
-        assert!(format!("{}{}", ran.stdout, ran.stderr).contains("is missing here"), "{args:?} {ran:?}");
+        assert!(
+            format!("{}{}", ran.stdout, ran.stderr).contains("is missing here"),
+            "{args:?} {ran:?}"
+        );
     }
     look(&partial, &["health"], &[0, 4, 8]);
     // What is advised brings them.
-    let hint = ran.stdout.lines().find_map(|line| line.trim().strip_prefix("fetch everything:")).unwrap().trim().to_string();
-    partial.git(&["remote", "set-url", "origin", sandbox.root().to_str().unwrap()]).expect(0);
+    let hint = ran
+        .stdout
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("fetch everything:"))
+        .unwrap()
+        .trim()
+        .to_string();
+    partial
+        .git(&[
+            "remote",
+            "set-url",
+            "origin",
+            sandbox.root().to_str().unwrap(),
+        ])
+        .expect(0);
     partial.run("sh", &["-c", &hint]).expect(0);
-    look(&partial, &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"], &[0]);
+    look(
+        &partial,
+        &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"],
+        &[0],
+    );
     let trees = clone(&sandbox, "trees", &["--filter=tree:0"]);
-    trees.git(&["remote", "set-url", "origin", "/nowhere"]).expect(0);
+    trees
+        .git(&["remote", "set-url", "origin", "/nowhere"])
+        .expect(0);
     look(&trees, &["list"], &[0]);
-    look(&trees, &["verify-snapshot", "-t", "T01", "--version", "1.0.0"], &[8]);
+    look(
+        &trees,
+        &["verify-snapshot", "-t", "T01", "--version", "1.0.0"],
+        &[8],
+    );
 }
 
 #[test]
 fn in_sparse_checkouts() {
     let sandbox = released();
-    for (work, options) in [("cone", &["--cone"][..]), ("patterns", &["--no-cone"]), ("index", &["--cone", "--sparse-index"])] {
+    for (work, options) in [
+        ("cone", &["--cone"][..]),
+        ("patterns", &["--no-cone"]),
+        ("index", &["--cone", "--sparse-index"]),
+    ] {
         let sparse = clone(&sandbox, work, &[]);
-        sparse.git(&[&["sparse-checkout", "set"], options, &["tasks/T01"]].concat()).expect(0);
+        sparse
+            .git(&[&["sparse-checkout", "set"], options, &["tasks/T01"]].concat())
+            .expect(0);
         assert!(!sparse.exists("tasks/T02/main.py"));
         releases(&sparse);
         work_tree(&sparse);
         let status = look(&sparse, &["status", "-t", "T02"], &[0]);
         assert!(!status.stdout.contains("file"), "{work}: {status:?}");
         let ran = look(&sparse, &["verify-rollback", "-t", "T02"], &[8]);
-        assert!(ran.stdout.contains("not checked out here"), "{work}: {ran:?}");
+        assert!(
+            ran.stdout.contains("not checked out here"),
+            "{work}: {ran:?}"
+        );
         drill(&sparse);
-        let refused = look(&sparse, &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"], &[6]);
-        assert!(refused.stderr.contains("git sparse-checkout disable"), "{refused:?}");
+        let refused = look(
+            &sparse,
+            &["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"],
+            &[6],
+        );
+        assert!(
+            refused.stderr.contains("git sparse-checkout disable"),
+            "{refused:?}"
+        );
         // What is really gone is still a difference.
         fs::remove_file(sparse.at("tasks/T01/main.py")).unwrap();
-        assert!(look(&sparse, &["status"], &[0]).stdout.contains("1 file"), "{work}");
+        assert!(
+            look(&sparse, &["status"], &[0]).stdout.contains("1 file"),
+            "{work}"
+        );
     }
 }
 
@@ -297,25 +591,41 @@ fn in_a_bare_repository() {
             &["mark", "good", "1.0.0", "-t", "T01", "-m", "x", "--yes"],
         ] {
             let refused = look(&bare, args, &[6]);
-            assert!(refused.stderr.contains("is bare: it has no work tree"), "{refused:?}");
+            assert!(
+                refused.stderr.contains("is bare: it has no work tree"),
+                "{refused:?}"
+            );
             assert!(refused.stderr.contains("git clone /"), "{refused:?}");
         }
-        let after: Vec<_> = names(&bare.root()).into_iter().filter(|name| name != "snapback").collect();
+        let after: Vec<_> = names(&bare.root())
+            .into_iter()
+            .filter(|name| name != "snapback")
+            .collect();
         assert_eq!(after, before, "nothing was made in it");
     }
 }
 
 /// The sorted names in a folder.
 fn names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<String> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
 
-/// Runs something with the sandbox's repository on read-only media: as another user, or below a read-only mount.
+/// Runs something with the sandbox's repository on read-only media: as another user, or below a
+/// read-only mount.
 fn locked(sandbox: &Sandbox, with: impl FnOnce(&Sandbox)) -> bool {
     let root = sandbox.root();
-    let mount = |args: &[&str]| std::process::Command::new("mount").args(args).arg(&root).output().is_ok_and(|out| out.status.success());
+    let mount = |args: &[&str]| {
+        std::process::Command::new("mount")
+            .args(args)
+            .arg(&root)
+            .output()
+            .is_ok_and(|out| out.status.success())
+    };
     let path = root.to_str().unwrap().to_string();
     if !mount(&["--bind", &path]) {
         return false;
@@ -324,7 +634,13 @@ fn locked(sandbox: &Sandbox, with: impl FnOnce(&Sandbox)) -> bool {
     if is_read_only {
         with(sandbox);
     }
-    assert!(std::process::Command::new("umount").arg(&root).status().unwrap().success());
+    assert!(
+        std::process::Command::new("umount")
+            .arg(&root)
+            .status()
+            .unwrap()
+            .success()
+    );
     is_read_only
 }
 
@@ -346,7 +662,10 @@ fn on_read_only_media() {
                 &["mark", "good", "1.0.0", "-t", "T01", "-m", "x", "--yes"],
             ] {
                 let refused = look(place, args, &[8]);
-                assert!(refused.stderr.contains("Read-only file system"), "{refused:?}");
+                assert!(
+                    refused.stderr.contains("Read-only file system"),
+                    "{refused:?}"
+                );
             }
         });
         if !done {
@@ -363,14 +682,26 @@ fn without_the_right_to_write() {
         return;
     }
     let sandbox = released();
-    sandbox.git(&["config", "--global", "--add", "safe.directory", "*"]).expect(0);
+    sandbox
+        .git(&["config", "--global", "--add", "safe.directory", "*"])
+        .expect(0);
     for dir in [sandbox.top().to_path_buf(), sandbox.home()] {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
     }
     let fresh = clone(&sandbox, "fresh", &[]);
     let as_nobody = |args: &[&str]| {
         let mut command = fresh.command("setpriv");
-        finish(command.args(["--reuid=65534", "--regid=65534", "--clear-groups", snapback_program(), "--no-input"]).args(args))
+        finish(
+            command
+                .args([
+                    "--reuid=65534",
+                    "--regid=65534",
+                    "--clear-groups",
+                    snapback_program(),
+                    "--no-input",
+                ])
+                .args(args),
+        )
     };
     if as_nobody(&["--version"]).code != 0 {
         return;
@@ -387,7 +718,8 @@ fn without_the_right_to_write() {
         assert_eq!(ran.code, 0, "{args:?} {ran:?}");
     }
     let refused = as_nobody(&["mark", "good", "1.0.0", "-t", "T01", "-m", "x", "--yes"]);
-    let said = refused.stderr.contains("Permission denied") || refused.stderr.contains("belongs to root, and you are");
+    let said = refused.stderr.contains("Permission denied")
+        || refused.stderr.contains("belongs to root, and you are");
     assert!(matches!(refused.code, 8 | 12) && said, "{refused:?}");
 }
 
@@ -395,7 +727,16 @@ fn without_the_right_to_write() {
 fn tags_that_lead_to_no_commit_are_passed_over_and_named_once() {
     let sandbox = released();
     sandbox.git(&["tag", "T01-v0.7.0", "HEAD^{tree}"]).expect(0);
-    sandbox.git(&["tag", "-a", "-m", "a blob", "T01-v0.8.0", "HEAD:tasks/T01/main.py"]).expect(0);
+    sandbox
+        .git(&[
+            "tag",
+            "-a",
+            "-m",
+            "a blob",
+            "T01-v0.8.0",
+            "HEAD:tasks/T01/main.py",
+        ])
+        .expect(0);
     sandbox.git(&["tag", "T01-v9.9.9", "HEAD^{tree}"]).expect(0);
     for args in [
         &["list"][..],
@@ -410,40 +751,101 @@ fn tags_that_lead_to_no_commit_are_passed_over_and_named_once() {
         &["rollback", "-t", "T01", "--to", "previous", "--dry-run"],
     ] {
         let ran = look(&sandbox, args, &[0]);
-        assert!(!["0.7.0", "0.8.0", "9.9.9"].iter().any(|version| ran.stdout.contains(version)), "{args:?}: {ran:?}");
-        let said = ran.stderr.lines().filter(|line| line.contains("T01-v9.9.9 is no release and passed over: ")).count();
+        assert!(
+            !["0.7.0", "0.8.0", "9.9.9"]
+                .iter()
+                .any(|version| ran.stdout.contains(version)),
+            "{args:?}: {ran:?}"
+        );
+        let said = ran
+            .stderr
+            .lines()
+            .filter(|line| line.contains("T01-v9.9.9 is no release and passed over: "))
+            .count();
         assert_eq!(said, 1, "{args:?}: {ran:?}");
     }
-    for args in [&["show", "-t", "T01", "9.9.9"][..], &["verify-snapshot", "-t", "T01", "--version", "9.9.9"]] {
+    for args in [
+        &["show", "-t", "T01", "9.9.9"][..],
+        &["verify-snapshot", "-t", "T01", "--version", "9.9.9"],
+    ] {
         let ran = look(&sandbox, args, &[5]);
         assert!(ran.stderr.contains("T01 has no version 9.9.9"), "{ran:?}");
     }
     let adopted = look(&sandbox, &["adopt", "--all", "--dry-run"], &[0]);
-    assert!(adopted.stdout.contains("T01-v9.9.9") && adopted.stdout.contains("does not lead to a commit"), "{adopted:?}");
-    let taken = look(&sandbox, &["create-snapshot", "-t", "T01", "--version", "9.9.9", "-m", "x", "--yes"], &[7]);
+    assert!(
+        adopted.stdout.contains("T01-v9.9.9")
+            && adopted.stdout.contains("does not lead to a commit"),
+        "{adopted:?}"
+    );
+    let taken = look(
+        &sandbox,
+        &[
+            "create-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "9.9.9",
+            "-m",
+            "x",
+            "--yes",
+        ],
+        &[7],
+    );
     assert!(taken.stderr.contains("T01-v9.9.9"), "{taken:?}");
     sandbox.git(&["tag", "-d", "T01-v9.9.9"]).expect(0);
     let doctor = sandbox.snapback(&["doctor"]);
-    assert_eq!(doctor.stdout.matches("T01-v0.7.0, T01-v0.8.0").count(), 1, "{doctor:?}");
+    assert_eq!(
+        doctor.stdout.matches("T01-v0.7.0, T01-v0.8.0").count(),
+        1,
+        "{doctor:?}"
+    );
 }
 
 #[test]
 fn a_head_that_is_a_link_or_leads_over_two_names_is_named() {
     let sandbox = released();
     sandbox.git(&["branch", "real"]).expect(0);
-    sandbox.git(&["symbolic-ref", "refs/heads/main", "refs/heads/real"]).expect(0);
+    sandbox
+        .git(&["symbolic-ref", "refs/heads/main", "refs/heads/real"])
+        .expect(0);
     releases(&sandbox);
-    let release = ["create-snapshot", "-t", "T01", "--version", "1.2.0", "-m", "x", "--yes"];
+    let release = [
+        "create-snapshot",
+        "-t",
+        "T01",
+        "--version",
+        "1.2.0",
+        "-m",
+        "x",
+        "--yes",
+    ];
     let refused = look(&sandbox, &release, &[6]);
-    assert!(refused.stderr.contains("refs/heads/main is only a symbolic name of refs/heads/real"), "{refused:?}");
+    assert!(
+        refused
+            .stderr
+            .contains("refs/heads/main is only a symbolic name of refs/heads/real"),
+        "{refused:?}"
+    );
     assert!(refused.stderr.contains("git switch real"), "{refused:?}");
     sandbox.git(&["switch", "-q", "real"]).expect(0);
     fs::remove_file(sandbox.at(".git/HEAD")).unwrap();
     std::os::unix::fs::symlink("refs/heads/real", sandbox.at(".git/HEAD")).unwrap();
     releases(&sandbox);
     let refused = look(&sandbox, &release, &[6]);
-    assert!(refused.stderr.contains("HEAD is a symbolic link to refs/heads/real"), "{refused:?}");
-    assert!(refused.stderr.contains("git symbolic-ref HEAD refs/heads/real"), "{refused:?}");
-    sandbox.git(&["symbolic-ref", "HEAD", "refs/heads/real"]).expect(0);
+    assert!(
+        refused
+            .stderr
+            .contains("HEAD is a symbolic link to refs/heads/real"),
+        "{refused:?}"
+    );
+    assert!(
+        refused
+            .stderr
+            .contains("git symbolic-ref HEAD refs/heads/real"),
+        "{refused:?}"
+    );
+    sandbox
+        .git(&["symbolic-ref", "HEAD", "refs/heads/real"])
+        .expect(0);
     look(&sandbox, &release, &[0]);
 }

@@ -7,8 +7,13 @@ fn neighbours() -> Sandbox {
     let sandbox = Sandbox::new(3);
     let line = |id: &str| format!("    \"{id}\": {{\"version\": \"1.0.0\"}}");
     let lines = ["T01", "T02", "T03"].map(line).join(",\n");
-    sandbox.write("task_registry.json", format!("{{\n  \"tasks\": {{\n{lines}\n  }}\n}}\n").as_bytes());
-    sandbox.git(&["commit", "-qam", "one line a task"]).expect(0);
+    sandbox.write(
+        "task_registry.json",
+        format!("{{\n  \"tasks\": {{\n{lines}\n  }}\n}}\n").as_bytes(),
+    );
+    sandbox
+        .git(&["commit", "-qam", "one line a task"])
+        .expect(0);
     sandbox
 }
 
@@ -30,18 +35,42 @@ fn merged(sandbox: &Sandbox, ours: (&str, &str), theirs: (&str, &str)) -> i32 {
 #[test]
 fn releases_of_neighbours_merge_by_themselves() {
     let sandbox = neighbours();
-    assert_ne!(merged(&sandbox, ("T01", "1.1.0"), ("T02", "2.0.0")), 0, "line by line they conflict");
-    sandbox.snapback(&["registry", "sync", "--from", "config", "--yes"]).expect(0);
-    assert_eq!((sandbox.registry_version("T01").as_deref(), sandbox.registry_version("T02").as_deref()), (Some("1.1.0"), Some("2.0.0")));
+    assert_ne!(
+        merged(&sandbox, ("T01", "1.1.0"), ("T02", "2.0.0")),
+        0,
+        "line by line they conflict"
+    );
+    sandbox
+        .snapback(&["registry", "sync", "--from", "config", "--yes"])
+        .expect(0);
+    assert_eq!(
+        (
+            sandbox.registry_version("T01").as_deref(),
+            sandbox.registry_version("T02").as_deref()
+        ),
+        (Some("1.1.0"), Some("2.0.0"))
+    );
     sandbox.git(&["commit", "-qam", "merge"]).expect(0);
-    sandbox.snapback(&["verify-rollback", "-t", "T02"]).expect(0);
+    sandbox
+        .snapback(&["verify-rollback", "-t", "T02"])
+        .expect(0);
     let sandbox = neighbours();
     sandbox.snapback(&["hooks", "install", "--yes"]).expect(0);
     assert_eq!(merged(&sandbox, ("T01", "1.1.0"), ("T02", "2.0.0")), 0);
-    assert_eq!((sandbox.registry_version("T01").as_deref(), sandbox.registry_version("T02").as_deref()), (Some("1.1.0"), Some("2.0.0")));
+    assert_eq!(
+        (
+            sandbox.registry_version("T01").as_deref(),
+            sandbox.registry_version("T02").as_deref()
+        ),
+        (Some("1.1.0"), Some("2.0.0"))
+    );
     assert!(sandbox.status().is_empty(), "{:?}", sandbox.status());
-    sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(0);
-    sandbox.snapback(&["verify-rollback", "-t", "T02"]).expect(0);
+    sandbox
+        .snapback(&["verify-rollback", "-t", "T01"])
+        .expect(0);
+    sandbox
+        .snapback(&["verify-rollback", "-t", "T02"])
+        .expect(0);
 }
 
 #[test]
@@ -49,8 +78,19 @@ fn two_versions_of_one_task_conflict_as_ever() {
     let sandbox = neighbours();
     sandbox.snapback(&["hooks", "install", "--yes"]).expect(0);
     assert_ne!(merged(&sandbox, ("T01", "1.1.0"), ("T01", "1.2.0")), 0);
-    assert!(registry(&sandbox).contains("<<<<<<<"), "{}", registry(&sandbox));
-    assert!(sandbox.status().iter().any(|line| line == "UU task_registry.json"), "{:?}", sandbox.status());
+    assert!(
+        registry(&sandbox).contains("<<<<<<<"),
+        "{}",
+        registry(&sandbox)
+    );
+    assert!(
+        sandbox
+            .status()
+            .iter()
+            .any(|line| line == "UU task_registry.json"),
+        "{:?}",
+        sandbox.status()
+    );
 }
 
 #[test]
@@ -63,10 +103,24 @@ fn the_driver_goes_as_it_came() {
         }
         let config = sandbox.read(".git/config");
         sandbox.snapback(&["hooks", "install", "--yes"]).expect(0);
-        let attribute = sandbox.git_out(&["check-attr", "merge", "task_registry.json", "snapshots/snapshot-T01-v1.0.0.yaml"]);
-        assert_eq!(attribute, "task_registry.json: merge: snapback-registry\nsnapshots/snapshot-T01-v1.0.0.yaml: merge: binary");
-        assert!(sandbox.git_out(&["config", "merge.snapback-registry.driver"]).contains("registry merge %O %A %B"));
-        let again = sandbox.snapback(&["hooks", "install", "--yes", "--json"]).expect(0);
+        let attribute = sandbox.git_out(&[
+            "check-attr",
+            "merge",
+            "task_registry.json",
+            "snapshots/snapshot-T01-v1.0.0.yaml",
+        ]);
+        assert_eq!(
+            attribute,
+            "task_registry.json: merge: snapback-registry\nsnapshots/snapshot-T01-v1.0.0.yaml: merge: binary"
+        );
+        assert!(
+            sandbox
+                .git_out(&["config", "merge.snapback-registry.driver"])
+                .contains("registry merge %O %A %B")
+        );
+        let again = sandbox
+            .snapback(&["hooks", "install", "--yes", "--json"])
+            .expect(0);
         assert_eq!(again.json()["changed"], false);
         sandbox.snapback(&["hooks", "uninstall", "--yes"]).expect(0);
         assert_eq!(sandbox.read(".git/config"), config);
@@ -84,10 +138,23 @@ fn init_offers_the_attributes() {
     let line = "{\n  \"tasks\": {\n    \"T01\": {\"version\": \"1.0.0\"},\n    \"T02\": {\"version\": \"1.0.0\"}\n  }\n}\n";
     sandbox.write("task_registry.json", line.as_bytes());
     sandbox.snapback(&["init", "--yes"]).expect(0);
-    assert!(registry(&sandbox).contains("    \"T01\": {\n      \"version\": \"1.0.0\"\n    },\n"), "{}", registry(&sandbox));
+    assert!(
+        registry(&sandbox).contains("    \"T01\": {\n      \"version\": \"1.0.0\"\n    },\n"),
+        "{}",
+        registry(&sandbox)
+    );
     let text = String::from_utf8(sandbox.read(".gitattributes")).expect("it is text");
-    assert_eq!(text, "*.bin binary\n/task_registry.json merge=snapback-registry\n/snapshots/*.yaml merge=binary\n");
-    assert!(sandbox.snapback(&["init", "--yes"]).expect(0).stdout.contains("nothing to do"));
+    assert_eq!(
+        text,
+        "*.bin binary\n/task_registry.json merge=snapback-registry\n/snapshots/*.yaml merge=binary\n"
+    );
+    assert!(
+        sandbox
+            .snapback(&["init", "--yes"])
+            .expect(0)
+            .stdout
+            .contains("nothing to do")
+    );
 }
 
 #[test]
@@ -98,20 +165,38 @@ fn marks_of_a_merge_are_named_and_mended_and_the_mending_is_undone() {
     sandbox.write("task_registry.json", marked.as_bytes());
     let error = sandbox.snapback(&["registry", "sync"]).expect(4).stderr;
     assert!(
-        error.contains("line 3: a merge left its conflict marks there") && error.contains("snapback registry sync --from config"),
+        error.contains("line 3: a merge left its conflict marks there")
+            && error.contains("snapback registry sync --from config"),
         "{error}"
     );
     for spelled in ["--from", "--use"] {
-        sandbox.snapback(&["registry", "sync", spelled, "config", "--dry-run"]).expect(0);
+        sandbox
+            .snapback(&["registry", "sync", spelled, "config", "--dry-run"])
+            .expect(0);
         assert_eq!(registry(&sandbox), marked, "a look changes nothing");
     }
-    let ran = sandbox.snapback(&["registry", "sync", "--from", "config", "--yes"]).expect(0);
-    assert!(ran.stderr.contains("T01 1.0.0, from the config"), "{}", ran.stderr);
+    let ran = sandbox
+        .snapback(&["registry", "sync", "--from", "config", "--yes"])
+        .expect(0);
+    assert!(
+        ran.stderr.contains("T01 1.0.0, from the config"),
+        "{}",
+        ran.stderr
+    );
     let mended: serde_json::Value = serde_json::from_str(&registry(&sandbox)).expect("it is JSON");
     let tasks = &mended["tasks"];
-    assert_eq!((&tasks["T01"]["version"], &tasks["T01"]["note"]), (&"1.0.0".into(), &"ours".into()));
-    assert_eq!((&tasks["T02"]["version"], &tasks["T09"]["version"]), (&"1.0.0".into(), &"3.0.0".into()));
-    assert_eq!(tasks["T03"]["version"], "1.0.0", "a task that neither side names has its config's");
+    assert_eq!(
+        (&tasks["T01"]["version"], &tasks["T01"]["note"]),
+        (&"1.0.0".into(), &"ours".into())
+    );
+    assert_eq!(
+        (&tasks["T02"]["version"], &tasks["T09"]["version"]),
+        (&"1.0.0".into(), &"3.0.0".into())
+    );
+    assert_eq!(
+        tasks["T03"]["version"], "1.0.0",
+        "a task that neither side names has its config's"
+    );
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     assert_eq!(registry(&sandbox), marked);
 }
@@ -121,9 +206,20 @@ fn a_registry_that_is_cut_off_is_written_anew() {
     let sandbox = Sandbox::new(2);
     sandbox.write("task_registry.json", b"{\"tasks\": {\"T01\": {\"ver");
     let error = sandbox.snapback(&["registry", "sync"]).expect(4).stderr;
-    assert!(error.contains("snapback registry sync --from config"), "{error}");
-    sandbox.snapback(&["registry", "sync", "--from", "config", "--yes"]).expect(0);
-    assert_eq!((sandbox.registry_version("T01").as_deref(), sandbox.registry_version("T02").as_deref()), (Some("1.0.0"), Some("1.0.0")));
+    assert!(
+        error.contains("snapback registry sync --from config"),
+        "{error}"
+    );
+    sandbox
+        .snapback(&["registry", "sync", "--from", "config", "--yes"])
+        .expect(0);
+    assert_eq!(
+        (
+            sandbox.registry_version("T01").as_deref(),
+            sandbox.registry_version("T02").as_deref()
+        ),
+        (Some("1.0.0"), Some("1.0.0"))
+    );
 }
 
 #[test]
@@ -136,7 +232,9 @@ fn what_python_writes_is_read_and_stays() {
     sandbox.write("tasks/T01/signal.py", b"# two\n");
     sandbox.release("T01", "1.1.0");
     assert_eq!(registry(&sandbox), text.replace("1.0.0", "1.1.0"));
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+        .expect(0);
     assert_eq!(registry(&sandbox), text);
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     assert_eq!(registry(&sandbox), text.replace("1.0.0", "1.1.0"));

@@ -12,13 +12,22 @@ fn prepared() -> Sandbox {
         std::fs::remove_file(sandbox.at(&format!("tasks/{task}/model.bin"))).unwrap();
         sandbox.release(task, "1.0.0");
     }
-    sandbox.git(&["init", "-q", "--bare", "-b", "main", "../up.git"]).expect(0);
-    sandbox.git(&["remote", "add", "origin", "../up.git"]).expect(0);
-    sandbox.git(&["push", "-q", "origin", "main", "--tags"]).expect(0);
+    sandbox
+        .git(&["init", "-q", "--bare", "-b", "main", "../up.git"])
+        .expect(0);
+    sandbox
+        .git(&["remote", "add", "origin", "../up.git"])
+        .expect(0);
+    sandbox
+        .git(&["push", "-q", "origin", "main", "--tags"])
+        .expect(0);
     let bin = sandbox.top().join("bin");
     std::fs::create_dir_all(&bin).unwrap();
     std::os::unix::fs::symlink(snapback_program(), bin.join("snapback")).unwrap();
-    sandbox.variables.push(("PATH".into(), format!("{}:{}", bin.display(), std::env::var("PATH").unwrap())));
+    sandbox.variables.push((
+        "PATH".into(),
+        format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()),
+    ));
     sandbox
 }
 
@@ -30,8 +39,22 @@ fn commit(sandbox: &Sandbox, path: &str, message: &str) {
 
 /// Releases by the commits; the version, or `None` when nothing was to do.
 fn auto(sandbox: &Sandbox, task: &str) -> Option<String> {
-    let answer = sandbox.snapback(&["create-snapshot", "-t", task, "--bump", "auto", "-y", "--json"]).expect(0).json();
-    answer["changed"].as_bool().unwrap().then(|| answer["data"]["report"]["to"].as_str().unwrap().to_string())
+    let answer = sandbox
+        .snapback(&[
+            "create-snapshot",
+            "-t",
+            task,
+            "--bump",
+            "auto",
+            "-y",
+            "--json",
+        ])
+        .expect(0)
+        .json();
+    answer["changed"]
+        .as_bool()
+        .unwrap()
+        .then(|| answer["data"]["report"]["to"].as_str().unwrap().to_string())
 }
 
 #[test]
@@ -44,14 +67,28 @@ fn only_commits_of_the_task_count_and_the_strongest_wins() {
     commit(&sandbox, "tasks/T01/signal.py", "fix: the sign");
     assert_eq!(auto(&sandbox, "T01").as_deref(), Some("1.0.1"));
     sandbox.git(&["switch", "-qc", "side"]).expect(0);
-    commit(&sandbox, "tasks/T01/more.py", "feat(T01): a stop by volatility");
+    commit(
+        &sandbox,
+        "tasks/T01/more.py",
+        "feat(T01): a stop by volatility",
+    );
     sandbox.git(&["switch", "-q", "main"]).expect(0);
     commit(&sandbox, "tasks/T01/signal.py", "chore: tidy");
-    sandbox.git(&["merge", "-q", "--no-ff", "-m", "Merge side", "side"]).expect(0);
-    assert_eq!(auto(&sandbox, "T01").as_deref(), Some("1.1.0"), "also what a merge brought");
+    sandbox
+        .git(&["merge", "-q", "--no-ff", "-m", "Merge side", "side"])
+        .expect(0);
+    assert_eq!(
+        auto(&sandbox, "T01").as_deref(),
+        Some("1.1.0"),
+        "also what a merge brought"
+    );
     sandbox.write("tasks/T01/signal.py", b"not committed\n");
     assert_eq!(auto(&sandbox, "T01").as_deref(), Some("1.1.1"));
-    commit(&sandbox, "tasks/T01/signal.py", "docs: words\n\nBREAKING CHANGE: other units");
+    commit(
+        &sandbox,
+        "tasks/T01/signal.py",
+        "docs: words\n\nBREAKING CHANGE: other units",
+    );
     assert_eq!(auto(&sandbox, "T01").as_deref(), Some("2.0.0"));
     assert_eq!(auto(&sandbox, "T02").as_deref(), Some("2.0.0"));
 }
@@ -59,27 +96,72 @@ fn only_commits_of_the_task_count_and_the_strongest_wins() {
 #[test]
 fn the_tag_has_the_changelog_and_its_trailers_last() {
     let sandbox = prepared();
-    commit(&sandbox, "tasks/T01/signal.py", "feat: a stop\n\nSnapback-Manifest: sha256:00");
-    commit(&sandbox, "tasks/T01/signal.py", "fix: Snapback-Version: 9.9.9");
+    commit(
+        &sandbox,
+        "tasks/T01/signal.py",
+        "feat: a stop\n\nSnapback-Manifest: sha256:00",
+    );
+    commit(
+        &sandbox,
+        "tasks/T01/signal.py",
+        "fix: Snapback-Version: 9.9.9",
+    );
     commit(&sandbox, "tasks/T02/signal.py", "feat: of another task");
-    sandbox.snapback(&["create-snapshot", "-t", "T01", "--bump", "auto", "-m", "tighter stop", "-y"]).expect(0);
+    sandbox
+        .snapback(&[
+            "create-snapshot",
+            "-t",
+            "T01",
+            "--bump",
+            "auto",
+            "-m",
+            "tighter stop",
+            "-y",
+        ])
+        .expect(0);
     let message = sandbox.git_out(&["tag", "-l", "--format=%(contents)", "T01-v1.1.0"]);
     assert!(
         message.starts_with("tighter stop\n\nAdded:\n- a stop\n\nFixed:\n- Snapback-Version: 9.9.9\n\nSnapback-Task: T01\n"),
         "{message}"
     );
-    let trailers = sandbox.git_out(&["tag", "-l", "--format=%(contents:trailers:only,unfold)", "T01-v1.1.0"]);
-    let keys: Vec<&str> = trailers.lines().filter_map(|line| line.split(':').next()).collect();
-    assert_eq!(keys[..3], ["Snapback-Task", "Snapback-Version", "Snapback-Manifest"], "{trailers}");
+    let trailers = sandbox.git_out(&[
+        "tag",
+        "-l",
+        "--format=%(contents:trailers:only,unfold)",
+        "T01-v1.1.0",
+    ]);
+    let keys: Vec<&str> = trailers
+        .lines()
+        .filter_map(|line| line.split(':').next())
+        .collect();
+    assert_eq!(
+        keys[..3],
+        ["Snapback-Task", "Snapback-Version", "Snapback-Manifest"],
+        "{trailers}"
+    );
     assert!(trailers.contains("Snapback-Version: 1.1.0"));
-    sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.1.0", "--deep"]).expect(0);
+    sandbox
+        .snapback(&[
+            "verify-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.1.0",
+            "--deep",
+        ])
+        .expect(0);
     let list = sandbox.snapback(&["list", "-t", "T01"]).expect(0).stdout;
-    assert!(list.contains("tighter stop") && !list.contains("Added"), "{list}");
+    assert!(
+        list.contains("tighter stop") && !list.contains("Added"),
+        "{list}"
+    );
 }
 
 /// A file of `examples/`.
 fn example(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("examples")
+        .join(name)
 }
 
 /// Runs the lines of a pipeline as its system would, without what installs programs.
@@ -88,9 +170,16 @@ fn pipeline(sandbox: &Sandbox, name: &str, job: &str) -> i32 {
     let parsed: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
     let steps = parsed["jobs"][job]["steps"].as_sequence().unwrap().clone();
     let mut ran = 0;
-    for step in steps.iter().filter(|step| step["run"].is_string() && step["name"] != "Install snapback") {
+    for step in steps
+        .iter()
+        .filter(|step| step["run"].is_string() && step["name"] != "Install snapback")
+    {
         let line = step["run"].as_str().unwrap();
-        let status = sandbox.command("sh").args(["-e", "-c", line]).status().unwrap();
+        let status = sandbox
+            .command("sh")
+            .args(["-e", "-c", line])
+            .status()
+            .unwrap();
         ran += 1;
         if !status.success() {
             return status.code().unwrap();
@@ -112,22 +201,60 @@ fn the_examples_release_and_roll_back() {
     commit(&sandbox, "tasks/T01/signal.py", "feat: a stop");
     assert_eq!(pipeline(&sandbox, "ci/release.yml", "release"), 0);
     let remote = sandbox.git_out(&["ls-remote", "origin"]);
-    assert!(remote.contains("refs/tags/T01-v1.1.0") && !remote.contains("T02-v1.0.1"), "{remote}");
-    assert_eq!(sandbox.git_out(&["rev-parse", "main"]), sandbox.git_out(&["rev-parse", "origin/main"]));
-    assert_eq!(pipeline(&sandbox, "ci/release.yml", "release"), 0, "nothing changed, so nothing is released");
+    assert!(
+        remote.contains("refs/tags/T01-v1.1.0") && !remote.contains("T02-v1.0.1"),
+        "{remote}"
+    );
+    assert_eq!(
+        sandbox.git_out(&["rev-parse", "main"]),
+        sandbox.git_out(&["rev-parse", "origin/main"])
+    );
+    assert_eq!(
+        pipeline(&sandbox, "ci/release.yml", "release"),
+        0,
+        "nothing changed, so nothing is released"
+    );
     assert_eq!(sandbox.git_out(&["tag", "-l", "T0*"]).lines().count(), 3);
-    for (name, value) in [("TASK", "T01"), ("VERSION", "last-good"), ("REASON", "$(touch pwned) it lost money")] {
+    for (name, value) in [
+        ("TASK", "T01"),
+        ("VERSION", "last-good"),
+        ("REASON", "$(touch pwned) it lost money"),
+    ] {
         sandbox.variables.push((name.into(), value.into()));
     }
     assert_eq!(pipeline(&sandbox, "ci/rollback.yml", "rollback"), 0);
-    assert_eq!((sandbox.registry_version("T01").as_deref(), sandbox.exists("pwned")), (Some("1.0.0"), false));
-    assert!(sandbox.git_out(&["ls-remote", "origin"]).contains("refs/snapback/verdicts/T01/1.1.0/"));
+    assert_eq!(
+        (
+            sandbox.registry_version("T01").as_deref(),
+            sandbox.exists("pwned")
+        ),
+        (Some("1.0.0"), false)
+    );
+    assert!(
+        sandbox
+            .git_out(&["ls-remote", "origin"])
+            .contains("refs/snapback/verdicts/T01/1.1.0/")
+    );
     // The version that was left does not come back by the next run, neither here nor elsewhere.
     sandbox.write("tasks/T01/signal.py", b"# feat: a stop\n");
-    sandbox.git(&["commit", "-qam", "feat: once more"]).expect(0);
+    sandbox
+        .git(&["commit", "-qam", "feat: once more"])
+        .expect(0);
     assert_eq!(pipeline(&sandbox, "ci/release.yml", "release"), 6);
     sandbox.git(&["push", "-q", "origin", "main"]).expect(0);
-    sandbox.git(&["clone", "-q", "../up.git", "../other"]).expect(0);
+    sandbox
+        .git(&["clone", "-q", "../up.git", "../other"])
+        .expect(0);
     let other = Sandbox::beside(&sandbox, "other");
-    other.run("sh", &[example("release.sh").to_str().unwrap(), "origin", "T01", "T02"]).expect(6);
+    other
+        .run(
+            "sh",
+            &[
+                example("release.sh").to_str().unwrap(),
+                "origin",
+                "T01",
+                "T02",
+            ],
+        )
+        .expect(6);
 }

@@ -25,22 +25,48 @@ const CANARIES: [&str; 8] = [
     "CANARY-npm-token-8e2f",
 ];
 
-/// A sandbox with a canary at every place that holds secrets, and a smoke test that prints one and fails.
+/// A sandbox with a canary at every place that holds secrets, and a smoke test that prints one and
+/// fails.
 fn planted() -> Sandbox {
     let sandbox = Sandbox::new(2);
     let [_, _, ignored, outside, login, header, pip, npm] = CANARIES;
     sandbox.write(".gitignore", b"*.bin\n*.log\n__pycache__/\n.env\n");
     sandbox.write("tasks/T01/.env", format!("TOKEN={ignored}\n").as_bytes());
     sandbox.write(".env", format!("TOKEN={outside}\n").as_bytes());
-    sandbox.write("tasks/T01/signal.py", b"import os\nTOKEN = os.environ['TASK_VARIABLE']\n");
-    let lock = format!("--index-url https://li:{pip}@pypi.invalid/simple\nrequests==2.0.0\nx @ https://li:{pip}@host.invalid/x.whl\n");
+    sandbox.write(
+        "tasks/T01/signal.py",
+        b"import os\nTOKEN = os.environ['TASK_VARIABLE']\n",
+    );
+    let lock = format!(
+        "--index-url https://li:{pip}@pypi.invalid/simple\nrequests==2.0.0\nx @ https://li:{pip}@host.invalid/x.whl\n"
+    );
     sandbox.write("tasks/T01/requirements.txt", lock.as_bytes());
     fs::create_dir_all(sandbox.home().join(".config/pip")).unwrap();
-    fs::write(sandbox.home().join(".config/pip/pip.conf"), format!("[global]\nindex-url = https://li:{pip}@pypi.invalid/simple\n"))
-        .unwrap();
-    fs::write(sandbox.home().join(".npmrc"), format!("//registry.invalid/:_authToken={npm}\n")).unwrap();
-    sandbox.git(&["remote", "add", "origin", &format!("https://li:{login}@127.0.0.1:1/a.git")]).expect(0);
-    sandbox.git(&["config", "http.https://127.0.0.1:1/.extraHeader", &format!("Authorization: Basic {header}")]).expect(0);
+    fs::write(
+        sandbox.home().join(".config/pip/pip.conf"),
+        format!("[global]\nindex-url = https://li:{pip}@pypi.invalid/simple\n"),
+    )
+    .unwrap();
+    fs::write(
+        sandbox.home().join(".npmrc"),
+        format!("//registry.invalid/:_authToken={npm}\n"),
+    )
+    .unwrap();
+    sandbox
+        .git(&[
+            "remote",
+            "add",
+            "origin",
+            &format!("https://li:{login}@127.0.0.1:1/a.git"),
+        ])
+        .expect(0);
+    sandbox
+        .git(&[
+            "config",
+            "http.https://127.0.0.1:1/.extraHeader",
+            &format!("Authorization: Basic {header}"),
+        ])
+        .expect(0);
     let settings = "version: 1\ndefaults:\n  large_files: {patterns: [\"*.bin\"]}\ntasks:\n  discover:\n    - glob: tasks/*\n  T01:\n    path: tasks/T01\n    env: {variables: [TASK_VARIABLE]}\n    verify: [{run: 'env; cat \"$HOME/.npmrc\"; test ! -e \"$HOME/fail\"'}]\n    ready: [{run: 'echo $TASK_VARIABLE $SERVICE_TOKEN; exit 1'}]\n    stop: {run: 'env; test ! -e \"$HOME/fail-stop\"'}\n    start: {run: 'env'}\nrollback: {on_verify_fail: keep}\n";
     sandbox.write("snapback.yaml", settings.as_bytes());
     sandbox.commit("planted");
@@ -51,7 +77,10 @@ fn planted() -> Sandbox {
 fn run(sandbox: &Sandbox, args: &[&str]) -> Ran {
     let mut command = sandbox.command(snapback_program());
     let npm = CANARIES[7];
-    command.env("TASK_VARIABLE", CANARIES[0]).env("SERVICE_TOKEN", CANARIES[1]).env("NPM_TOKEN", npm);
+    command
+        .env("TASK_VARIABLE", CANARIES[0])
+        .env("SERVICE_TOKEN", CANARIES[1])
+        .env("NPM_TOKEN", npm);
     finish(command.args(args))
 }
 
@@ -70,7 +99,11 @@ fn files(dir: &Path, found: &mut Vec<(std::path::PathBuf, Vec<u8>)>) {
 
 /// The canaries in some bytes.
 fn seen(bytes: &[u8]) -> Vec<&'static str> {
-    let has = |canary: &&&str| bytes.windows(canary.len()).any(|window| window == canary.as_bytes());
+    let has = |canary: &&&str| {
+        bytes
+            .windows(canary.len())
+            .any(|window| window == canary.as_bytes())
+    };
     CANARIES.iter().filter(has).copied().collect()
 }
 
@@ -118,7 +151,10 @@ fn no_secret_is_in_anything_that_snapback_writes_or_prints() {
     let mut said = Vec::new();
     let mut say = |line: &str, ran: Ran| {
         let text = [ran.stdout.as_bytes(), ran.stderr.as_bytes()].concat();
-        assert!(ran.code != 1 || line.contains("--run false"), "{line}: {ran:?}");
+        assert!(
+            ran.code != 1 || line.contains("--run false"),
+            "{line}: {ran:?}"
+        );
         said.push((line.to_string(), text));
     };
     for fails in [false, true] {
@@ -126,12 +162,18 @@ fn no_secret_is_in_anything_that_snapback_writes_or_prints() {
             fs::write(sandbox.home().join("fail"), b"").unwrap();
             sandbox.write("tasks/T01/run.sh", b"#!/bin/sh\n# changed\n");
             set_version(&sandbox, "1.1.0");
-            say("second release", run(&sandbox, &["create-snapshot", "-t", "T01", "--yes", "-v"]));
+            say(
+                "second release",
+                run(&sandbox, &["create-snapshot", "-t", "T01", "--yes", "-v"]),
+            );
         }
         for line in LINES {
             let words: Vec<&str> = line.split(' ').collect();
             say(line, run(&sandbox, &words));
-            say(&format!("{line} --json"), run(&sandbox, &[&words[..], &["--json"]].concat()));
+            say(
+                &format!("{line} --json"),
+                run(&sandbox, &[&words[..], &["--json"]].concat()),
+            );
         }
         let _ = fs::remove_dir_all(sandbox.home().join("preview"));
     }
@@ -140,30 +182,82 @@ fn no_secret_is_in_anything_that_snapback_writes_or_prints() {
     for args in [
         &["rollback", "-t", "T01", "--to", "1.0.0", "--yes", "-v"][..],
         &["rollback", "-t", "T01", "--to", "1.0.0", "--yes", "--json"],
-        &["create-snapshot", "-t", "T02", "--version", "1.5.0", "--yes", &url],
-        &["create-snapshot", "-t", "T02", "--version", "1.6.0", "--yes", "--json", &url],
+        &[
+            "create-snapshot",
+            "-t",
+            "T02",
+            "--version",
+            "1.5.0",
+            "--yes",
+            &url,
+        ],
+        &[
+            "create-snapshot",
+            "-t",
+            "T02",
+            "--version",
+            "1.6.0",
+            "--yes",
+            "--json",
+            &url,
+        ],
         &["create-snapshot", "-t", "T02", "--version", "1.7.0", &url],
         &["op", "list", "--json"],
         &["history", "--json"],
     ] {
-        say(&args.join(" ").replace(CANARIES[4], "[canary]"), run(&sandbox, args));
+        say(
+            &args.join(" ").replace(CANARIES[4], "[canary]"),
+            run(&sandbox, args),
+        );
     }
     for (line, text) in &said {
-        assert_eq!(seen(text), Vec::<&str>::new(), "printed by {line}:\n{}", String::from_utf8_lossy(text));
+        assert_eq!(
+            seen(text),
+            Vec::<&str>::new(),
+            "printed by {line}:\n{}",
+            String::from_utf8_lossy(text)
+        );
     }
-    assert!(said.iter().any(|(_, text)| text.windows(3).any(|window| window == b"***")), "the commands did print something to hide");
+    assert!(
+        said.iter()
+            .any(|(_, text)| text.windows(3).any(|window| window == b"***")),
+        "the commands did print something to hide"
+    );
     let mut written = Vec::new();
-    for place in [sandbox.at(".git/snapback"), sandbox.at("snapshots"), sandbox.home().join(".local")] {
+    for place in [
+        sandbox.at(".git/snapback"),
+        sandbox.at("snapshots"),
+        sandbox.home().join(".local"),
+    ] {
         files(&place, &mut written);
     }
-    written.push(("report".into(), fs::read(sandbox.home().join("report.md")).unwrap()));
+    written.push((
+        "report".into(),
+        fs::read(sandbox.home().join("report.md")).unwrap(),
+    ));
     written.push(("registry".into(), sandbox.read("task_registry.json")));
     let tags = sandbox.git_out(&["for-each-ref", "--format=%(refname) %(contents)"]);
-    let log = sandbox.git_out(&["log", "--all", "--format=%B%N", "-p", "--", "snapshots", "task_registry.json"]);
-    written.extend([("tags".into(), tags.into_bytes()), ("commits".into(), log.into_bytes())]);
+    let log = sandbox.git_out(&[
+        "log",
+        "--all",
+        "--format=%B%N",
+        "-p",
+        "--",
+        "snapshots",
+        "task_registry.json",
+    ]);
+    written.extend([
+        ("tags".into(), tags.into_bytes()),
+        ("commits".into(), log.into_bytes()),
+    ]);
     assert!(written.len() > 20, "{}", written.len());
     for (path, bytes) in &written {
-        assert_eq!(seen(bytes), Vec::<&str>::new(), "written to {}", path.display());
+        assert_eq!(
+            seen(bytes),
+            Vec::<&str>::new(),
+            "written to {}",
+            path.display()
+        );
     }
 }
 
@@ -188,8 +282,15 @@ fn what_snapback_keeps_is_private_whatever_the_umask() {
         fs::remove_dir_all(sandbox.at(".git/snapback")).unwrap();
         let say = |line: &str| {
             let script = format!("umask {umask}; exec \"$0\" {line}");
-            let ran = finish(sandbox.command("sh").args(["-c", &script, snapback_program()]));
-            assert!(ran.code != 1 || line.contains("--run false"), "{line}: {ran:?}");
+            let ran = finish(
+                sandbox
+                    .command("sh")
+                    .args(["-c", &script, snapback_program()]),
+            );
+            assert!(
+                ran.code != 1 || line.contains("--run false"),
+                "{line}: {ran:?}"
+            );
             let mut wrong = Vec::new();
             open_to_others(&sandbox.at(".git/snapback"), &mut wrong);
             let state = sandbox.home().join(".local/state/snapback");
@@ -227,7 +328,11 @@ fn a_repository_of_another_user_is_refused_as_git_does() {
         assert!(ran.stderr.contains("safe.directory"), "{line}: {ran:?}");
     }
     let place = sandbox.root().canonicalize().unwrap();
-    fs::write(sandbox.home().join(".gitconfig"), format!("[safe]\n\tdirectory = {}\n", place.display())).unwrap();
+    fs::write(
+        sandbox.home().join(".gitconfig"),
+        format!("[safe]\n\tdirectory = {}\n", place.display()),
+    )
+    .unwrap();
     assert_eq!(status(), 0);
     run(&sandbox, &["status"]).expect(0);
 }
@@ -248,13 +353,30 @@ fn a_user_without_rights_meets_the_same_refusal() {
             output.status.code()
         })
     };
-    for dir in [sandbox.root().parent().unwrap().to_path_buf(), sandbox.root()] {
+    for dir in [
+        sandbox.root().parent().unwrap().to_path_buf(),
+        sandbox.root(),
+    ] {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    if !matches!(nobody(&["true"]), Ok(Some(0))) || !matches!(nobody(&[snapback_program(), "--version"]), Ok(Some(0))) {
+    if !matches!(nobody(&["true"]), Ok(Some(0)))
+        || !matches!(nobody(&[snapback_program(), "--version"]), Ok(Some(0)))
+    {
         println!("skipped: this needs root, setpriv, and a program that others can reach");
         return;
     }
     assert_eq!(nobody(&[snapback_program(), "status"]).unwrap(), Some(12));
-    assert_eq!(nobody(&[snapback_program(), "rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).unwrap(), Some(12));
+    assert_eq!(
+        nobody(&[
+            snapback_program(),
+            "rollback",
+            "-t",
+            "T01",
+            "--to",
+            "1.0.0",
+            "--yes"
+        ])
+        .unwrap(),
+        Some(12)
+    );
 }

@@ -33,23 +33,35 @@ fn log(sandbox: &Sandbox) -> Vec<String> {
 
 /// Two releases that differ in `signal.py`.
 fn two_releases(sandbox: &Sandbox) -> Story<'_> {
-    Story::begin(sandbox, |sandbox| sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n"))
+    Story::begin(sandbox, |sandbox| {
+        sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n")
+    })
 }
 
 /// Installs a pre-commit hook.
 fn hook(sandbox: &Sandbox, script: &str) {
-    sandbox.write(".git/hooks/pre-commit", format!("#!/bin/sh\nset -e\n{script}").as_bytes());
+    sandbox.write(
+        ".git/hooks/pre-commit",
+        format!("#!/bin/sh\nset -e\n{script}").as_bytes(),
+    );
     sandbox.chmod(".git/hooks/pre-commit", 0o755);
 }
 
 /// Everything that a command which changes nothing must leave alone.
 fn everything(sandbox: &Sandbox) -> (crate::support::sandbox::Tree, Vec<String>, String) {
-    (sandbox.tree(), sandbox.status(), sandbox.git_out(&["for-each-ref", "--format=%(refname) %(objectname)"]))
+    (
+        sandbox.tree(),
+        sandbox.status(),
+        sandbox.git_out(&["for-each-ref", "--format=%(refname) %(objectname)"]),
+    )
 }
 
 #[test]
 fn protected_files_stay_as_they_are() {
-    let sandbox = with_settings("    protect: [positions.json, \"state/**\", \"*.db\"]\n", "  env: plan\n");
+    let sandbox = with_settings(
+        "    protect: [positions.json, \"state/**\", \"*.db\"]\n",
+        "  env: plan\n",
+    );
     sandbox.write("tasks/T01/positions.json", b"[1]\n");
     sandbox.write("tasks/T01/state/open.json", b"old\n");
     sandbox.write("tasks/T01/lib/trades.db", b"old\n");
@@ -67,16 +79,29 @@ fn protected_files_stay_as_they_are() {
     assert_eq!(sandbox.read("tasks/T01/positions.json"), b"[1, 2, 3]\n");
     assert_eq!(sandbox.read("tasks/T01/state/open.json"), b"new\n");
     assert_eq!(sandbox.read("tasks/T01/state/added.json"), b"new\n");
-    assert_eq!(sandbox.read("tasks/T01/lib/trades.db"), b"old\n", "a protected file that is missing comes back");
+    assert_eq!(
+        sandbox.read("tasks/T01/lib/trades.db"),
+        b"old\n",
+        "a protected file that is missing comes back"
+    );
     assert_ne!(sandbox.read("tasks/T01/signal.py"), b"# 1.1.0\n");
-    assert_eq!(sandbox.status(), [" M tasks/T01/positions.json"], "the live file differs from the commit, as before");
-    sandbox.snapback(&["verify-rollback", "--task", "T01", "--expected", "1.0.0"]).expect(0);
+    assert_eq!(
+        sandbox.status(),
+        [" M tasks/T01/positions.json"],
+        "the live file differs from the commit, as before"
+    );
+    sandbox
+        .snapback(&["verify-rollback", "--task", "T01", "--expected", "1.0.0"])
+        .expect(0);
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     assert_eq!(sandbox.read("tasks/T01/positions.json"), b"[1, 2, 3]\n");
     assert_eq!(sandbox.read("tasks/T01/state/added.json"), b"new\n");
     assert!(!sandbox.exists("tasks/T01/lib/trades.db"));
     assert_eq!(sandbox.read("tasks/T01/signal.py"), b"# 1.1.0\n");
-    assert_eq!(sandbox.status(), [" D tasks/T01/lib/trades.db", " M tasks/T01/positions.json"]);
+    assert_eq!(
+        sandbox.status(),
+        [" D tasks/T01/lib/trades.db", " M tasks/T01/positions.json"]
+    );
 }
 
 #[test]
@@ -91,14 +116,20 @@ fn excluded_files_are_not_the_tasks() {
     sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
     set_version(&sandbox, "1.1.0");
     sandbox.release("T01", "1.1.0");
-    assert_eq!(sandbox.git_out(&["show", "T01-v1.1.0:tasks/T01/notes/a.md"]), "old", "an excluded edit is not released");
+    assert_eq!(
+        sandbox.git_out(&["show", "T01-v1.1.0:tasks/T01/notes/a.md"]),
+        "old",
+        "an excluded edit is not released"
+    );
     let status = [" M tasks/T01/notes/a.md", "?? tasks/T01/scratch.tmp"];
     assert_eq!(sandbox.status(), status);
     rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
     assert_eq!(sandbox.read("tasks/T01/notes/a.md"), b"new\n");
     assert_eq!(sandbox.read("tasks/T01/scratch.tmp"), b"new\n");
     assert_eq!(sandbox.status(), status);
-    sandbox.snapback(&["verify-rollback", "--task", "T01", "--expected", "1.0.0"]).expect(0);
+    sandbox
+        .snapback(&["verify-rollback", "--task", "T01", "--expected", "1.0.0"])
+        .expect(0);
 }
 
 #[test]
@@ -122,19 +153,53 @@ fn shared_files_are_recorded_and_their_drift_is_reported() {
     }
     sandbox.write("config/limits.yaml", b"max: 2\n");
     sandbox.write("lib/prices.py", b"PRICE = 2\n");
-    sandbox.git(&["commit", "-q", "-am", "shared code moves on"]).expect(0);
+    sandbox
+        .git(&["commit", "-q", "-am", "shared code moves on"])
+        .expect(0);
     sandbox.write("tasks/T01/run.sh", b"#!/bin/sh\n");
     set_version(&sandbox, "1.1.0");
     sandbox.release("T01", "1.1.0");
     let done = rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
-    assert!(done.stderr.contains("T01 1.0.0 expects lib/prices.py"), "{}", done.stderr);
-    assert!(done.stderr.contains("T02 use it too") || done.stderr.contains("T02 uses it too"), "{}", done.stderr);
-    assert!(done.stderr.contains("config/limits.yaml"), "{}", done.stderr);
-    assert_eq!((sandbox.read("config/limits.yaml"), sandbox.read("lib/prices.py")), (b"max: 2\n".to_vec(), b"PRICE = 2\n".to_vec()));
+    assert!(
+        done.stderr.contains("T01 1.0.0 expects lib/prices.py"),
+        "{}",
+        done.stderr
+    );
+    assert!(
+        done.stderr.contains("T02 use it too") || done.stderr.contains("T02 uses it too"),
+        "{}",
+        done.stderr
+    );
+    assert!(
+        done.stderr.contains("config/limits.yaml"),
+        "{}",
+        done.stderr
+    );
+    assert_eq!(
+        (
+            sandbox.read("config/limits.yaml"),
+            sandbox.read("lib/prices.py")
+        ),
+        (b"max: 2\n".to_vec(), b"PRICE = 2\n".to_vec())
+    );
     sandbox.snapback(&["undo", "--yes"]).expect(0);
-    let args = ["rollback", "--task", "T01", "--to", "1.0.0", "--with-shared", "--yes"];
+    let args = [
+        "rollback",
+        "--task",
+        "T01",
+        "--to",
+        "1.0.0",
+        "--with-shared",
+        "--yes",
+    ];
     sandbox.snapback(&args).expect(0);
-    assert_eq!((sandbox.read("config/limits.yaml"), sandbox.read("lib/prices.py")), (b"max: 1\n".to_vec(), b"PRICE = 1\n".to_vec()));
+    assert_eq!(
+        (
+            sandbox.read("config/limits.yaml"),
+            sandbox.read("lib/prices.py")
+        ),
+        (b"max: 1\n".to_vec(), b"PRICE = 1\n".to_vec())
+    );
     assert_released(&sandbox, "1.0.0");
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     assert_eq!(sandbox.read("lib/prices.py"), b"PRICE = 2\n");
@@ -147,19 +212,36 @@ fn the_task_is_stopped_before_and_started_after() {
     let sandbox = with_settings(commands, "  env: plan\n");
     sandbox.write("tasks/T01/signal.py", b"# 1.0.0\n");
     let story = two_releases(&sandbox);
-    assert_eq!(log(&sandbox), Vec::<String>::new(), "a release does not touch the running task");
+    assert_eq!(
+        log(&sandbox),
+        Vec::<String>::new(),
+        "a release does not touch the running task"
+    );
     rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
     assert_eq!(log(&sandbox), ["stop # 1.1.0", "start # 1.0.0"]);
     story.assert_old();
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     assert_eq!(log(&sandbox)[2..], ["stop # 1.0.0", "start # 1.1.0"]);
-    sandbox.snapback(&["rollback", "--task", "T01", "--to", "1.0.0", "--no-restart", "--yes"]).expect(0);
+    sandbox
+        .snapback(&[
+            "rollback",
+            "--task",
+            "T01",
+            "--to",
+            "1.0.0",
+            "--no-restart",
+            "--yes",
+        ])
+        .expect(0);
     assert_eq!(log(&sandbox).len(), 4, "--no-restart");
 }
 
 #[test]
 fn a_stop_command_that_fails_changes_nothing_and_a_start_that_fails_goes_back() {
-    let sandbox = with_settings("    stop: {run: \"echo cannot stop >&2; exit 7\"}\n", "  env: plan\n");
+    let sandbox = with_settings(
+        "    stop: {run: \"echo cannot stop >&2; exit 7\"}\n",
+        "  env: plan\n",
+    );
     let _story = two_releases(&sandbox);
     let before = everything(&sandbox);
     let failed = rollback(&sandbox, "1.1.0", "1.0.0");
@@ -175,15 +257,28 @@ fn a_stop_command_that_fails_changes_nothing_and_a_start_that_fails_goes_back() 
     let before = everything(&sandbox);
     assert_ne!(rollback(&sandbox, "1.1.0", "1.0.0").code, 0);
     assert_eq!(everything(&sandbox), before);
-    assert_eq!(log(&sandbox).last().map(String::as_str), Some("start"), "{:?}", log(&sandbox));
-    assert!(log(&sandbox).len() >= 3, "stop, start that fails, start of the old one: {:?}", log(&sandbox));
+    assert_eq!(
+        log(&sandbox).last().map(String::as_str),
+        Some("start"),
+        "{:?}",
+        log(&sandbox)
+    );
+    assert!(
+        log(&sandbox).len() >= 3,
+        "stop, start that fails, start of the old one: {:?}",
+        log(&sandbox)
+    );
 }
 
 /// A sandbox whose smoke test accepts 1.1.0 only, released twice.
 fn with_failing_smoke(rollback: &str) -> Sandbox {
     let sandbox = with_settings("", rollback);
     two_releases(&sandbox);
-    settings(&sandbox, "    verify:\n      - {run: \"echo looking; grep -q 1.1.0 signal.py\"}\n", rollback);
+    settings(
+        &sandbox,
+        "    verify:\n      - {run: \"echo looking; grep -q 1.1.0 signal.py\"}\n",
+        rollback,
+    );
     sandbox
 }
 
@@ -194,12 +289,31 @@ fn a_resumed_rollback_keeps_to_what_was_asked_of_it() {
         two_releases(&sandbox);
         // The smoke test kills snapback the first time, and fails the second time.
         let run = "test -e $HOME/killed && exit 1; : > $HOME/killed; kill -9 $PPID; sleep 5";
-        settings(&sandbox, &format!("    verify:\n      - {{run: \"{run}\"}}\n"), "  env: plan\n");
-        let killed = sandbox.snapback(&["rollback", "--task", "T01", "--to", "1.0.0", "--on-verify-fail", asked, "--yes"]);
+        settings(
+            &sandbox,
+            &format!("    verify:\n      - {{run: \"{run}\"}}\n"),
+            "  env: plan\n",
+        );
+        let killed = sandbox.snapback(&[
+            "rollback",
+            "--task",
+            "T01",
+            "--to",
+            "1.0.0",
+            "--on-verify-fail",
+            asked,
+            "--yes",
+        ]);
         assert_ne!(killed.code, 0, "{killed:?}");
         let resumed = sandbox.snapback(&["op", "resume"]);
         assert_eq!(resumed.code, code, "{asked}: {resumed:?}");
-        assert!(sandbox.read("tasks/T01/config.yaml").windows(5).any(|part| part == left.as_bytes()), "{asked}: {resumed:?}");
+        assert!(
+            sandbox
+                .read("tasks/T01/config.yaml")
+                .windows(5)
+                .any(|part| part == left.as_bytes()),
+            "{asked}: {resumed:?}"
+        );
     }
 }
 
@@ -209,12 +323,27 @@ fn a_smoke_test_that_fails_undoes_the_rollback() {
     let before = everything(&sandbox);
     let failed = rollback(&sandbox, "1.1.0", "1.0.0").expect(4);
     assert!(failed.stdout.contains("put back"), "{}", failed.stdout);
-    assert_eq!(everything(&sandbox), before, "everything is as before, times and references too");
-    assert_released(&sandbox, "1.1.0");
-    sandbox.snapback(&["verify-rollback", "--task", "T01", "--expected", "1.1.0"]).expect(0);
-    let json = sandbox.snapback(&["rollback", "--task", "T01", "--to", "1.0.0", "--yes", "--json"]).expect(4).json();
     assert_eq!(
-        (json["ok"].as_bool(), json["changed"].as_bool(), json["exit_code"].as_i64()),
+        everything(&sandbox),
+        before,
+        "everything is as before, times and references too"
+    );
+    assert_released(&sandbox, "1.1.0");
+    sandbox
+        .snapback(&["verify-rollback", "--task", "T01", "--expected", "1.1.0"])
+        .expect(0);
+    let json = sandbox
+        .snapback(&[
+            "rollback", "--task", "T01", "--to", "1.0.0", "--yes", "--json",
+        ])
+        .expect(4)
+        .json();
+    assert_eq!(
+        (
+            json["ok"].as_bool(),
+            json["changed"].as_bool(),
+            json["exit_code"].as_i64()
+        ),
         (Some(false), Some(false), Some(4)),
         "{json}"
     );
@@ -223,14 +352,20 @@ fn a_smoke_test_that_fails_undoes_the_rollback() {
 #[test]
 fn a_smoke_test_that_fails_may_be_kept() {
     for how in ["settings", "argument"] {
-        let sandbox = with_failing_smoke(if how == "settings" { "  on_verify_fail: keep\n" } else { "  on_verify_fail: undo\n" });
+        let sandbox = with_failing_smoke(if how == "settings" {
+            "  on_verify_fail: keep\n"
+        } else {
+            "  on_verify_fail: undo\n"
+        });
         let mut args = vec!["rollback", "--task", "T01", "--to", "1.0.0", "--yes"];
         if how == "argument" {
             args.extend(["--on-verify-fail", "keep"]);
         }
         sandbox.snapback(&args).expect(4);
         assert_released(&sandbox, "1.0.0");
-        sandbox.snapback(&["verify-rollback", "--task", "T01", "--expected", "1.0.0"]).expect(4);
+        sandbox
+            .snapback(&["verify-rollback", "--task", "T01", "--expected", "1.0.0"])
+            .expect(4);
         sandbox.snapback(&["undo", "--yes"]).expect(0);
         assert_released(&sandbox, "1.1.0");
     }
@@ -244,16 +379,40 @@ fn a_hook_that_refuses_stops_the_release() {
     sandbox.write("tasks/T02/signal.py", b"staged in T02\n");
     sandbox.git(&["add", "--", "tasks/T02"]).expect(0);
     set_version(&sandbox, "1.1.0");
-    hook(&sandbox, "git diff --cached --name-only >\"$HOME/names\"\necho 'no print, please' >&2\nexit 1\n");
+    hook(
+        &sandbox,
+        "git diff --cached --name-only >\"$HOME/names\"\necho 'no print, please' >&2\nexit 1\n",
+    );
     let before = everything(&sandbox);
-    let args = ["create-snapshot", "--task", "T01", "--version", "1.1.0", "-m", "new", "--yes"];
+    let args = [
+        "create-snapshot",
+        "--task",
+        "T01",
+        "--version",
+        "1.1.0",
+        "-m",
+        "new",
+        "--yes",
+    ];
     let refused = sandbox.snapback(&args);
-    assert!(refused.code != 0 && refused.stderr.contains("no print, please"), "{refused:?}");
-    assert!(refused.stderr.contains("--no-verify"), "the way round it is named: {}", refused.stderr);
+    assert!(
+        refused.code != 0 && refused.stderr.contains("no print, please"),
+        "{refused:?}"
+    );
+    assert!(
+        refused.stderr.contains("--no-verify"),
+        "the way round it is named: {}",
+        refused.stderr
+    );
     assert_eq!(everything(&sandbox), before);
     let names = fs::read_to_string(sandbox.home().join("names")).unwrap();
-    assert!(names.contains("tasks/T01/signal.py"), "the hook sees what will be committed: {names}");
-    sandbox.snapback(&[&args[..], &["--no-verify"]].concat()).expect(0);
+    assert!(
+        names.contains("tasks/T01/signal.py"),
+        "the hook sees what will be committed: {names}"
+    );
+    sandbox
+        .snapback(&[&args[..], &["--no-verify"]].concat())
+        .expect(0);
     assert_eq!(sandbox.status(), ["M  tasks/T02/signal.py"]);
 }
 
@@ -269,9 +428,15 @@ fn a_hook_that_reformats_is_heard() {
     );
     sandbox.release("T01", "1.1.0");
     assert_eq!(sandbox.read("tasks/T01/signal.py"), b"x = 1\n");
-    assert_eq!(sandbox.git_out(&["show", "T01-v1.1.0:tasks/T01/signal.py"]), "x = 1", "what was reformatted is what is released");
+    assert_eq!(
+        sandbox.git_out(&["show", "T01-v1.1.0:tasks/T01/signal.py"]),
+        "x = 1",
+        "what was reformatted is what is released"
+    );
     assert_released(&sandbox, "1.1.0");
-    sandbox.snapback(&["verify-snapshot", "--task", "T01", "--all", "--deep"]).expect(0);
+    sandbox
+        .snapback(&["verify-snapshot", "--task", "T01", "--all", "--deep"])
+        .expect(0);
     rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
     assert_released(&sandbox, "1.0.0");
 }
@@ -284,8 +449,23 @@ fn a_reason_can_be_required() {
     let refused = rollback(&sandbox, "1.1.0", "1.0.0").expect(6);
     assert!(refused.stderr.contains("--message"), "{}", refused.stderr);
     assert_eq!(everything(&sandbox), before);
-    sandbox.snapback(&["rollback", "--task", "T01", "--to", "1.0.0", "-m", "it lost money", "--yes"]).expect(0);
-    assert!(sandbox.git_out(&["log", "-1", "--format=%s"]).contains("it lost money"));
+    sandbox
+        .snapback(&[
+            "rollback",
+            "--task",
+            "T01",
+            "--to",
+            "1.0.0",
+            "-m",
+            "it lost money",
+            "--yes",
+        ])
+        .expect(0);
+    assert!(
+        sandbox
+            .git_out(&["log", "-1", "--format=%s"])
+            .contains("it lost money")
+    );
     assert_same(&shape(&sandbox.tree_in(TASK)), &story.old);
 }
 
@@ -293,20 +473,51 @@ fn a_reason_can_be_required() {
 fn a_reserved_name_in_a_task_is_named_with_what_to_do() {
     let sandbox = Sandbox::new(1);
     sandbox.write("tasks/T01/.snapback/notes", b"mine\n");
-    let args = ["create-snapshot", "--task", "T01", "--message", "first", "--yes"];
+    let args = [
+        "create-snapshot",
+        "--task",
+        "T01",
+        "--message",
+        "first",
+        "--yes",
+    ];
     let released = sandbox.snapback(&args).expect(0);
-    assert!(released.stderr.contains("tasks/T01/.snapback is not released"), "{}", released.stderr);
+    assert!(
+        released
+            .stderr
+            .contains("tasks/T01/.snapback is not released"),
+        "{}",
+        released.stderr
+    );
     sandbox.git(&["add", "-A", "-f"]).expect(0);
     sandbox.git(&["commit", "-q", "-m", "notes"]).expect(0);
     set_version(&sandbox, "1.1.0");
     let refused = sandbox.snapback(&args).expect(4);
-    assert!(refused.stderr.contains("\"tasks/T01/.snapback\""), "{}", refused.stderr);
-    assert!(refused.stderr.contains("git rm -r --cached tasks/T01/.snapback"), "{}", refused.stderr);
-    sandbox.git(&["rm", "-q", "-r", "--cached", "tasks/T01/.snapback"]).expect(0);
-    sandbox.git(&["commit", "-q", "-m", "forget the notes"]).expect(0);
+    assert!(
+        refused.stderr.contains("\"tasks/T01/.snapback\""),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused
+            .stderr
+            .contains("git rm -r --cached tasks/T01/.snapback"),
+        "{}",
+        refused.stderr
+    );
+    sandbox
+        .git(&["rm", "-q", "-r", "--cached", "tasks/T01/.snapback"])
+        .expect(0);
+    sandbox
+        .git(&["commit", "-q", "-m", "forget the notes"])
+        .expect(0);
     settings(&sandbox, "    exclude: [.snapback]\n", "  env: plan\n");
     let released = sandbox.snapback(&args).expect(0);
-    assert!(!released.stderr.contains(".snapback"), "what is excluded is not spoken of: {}", released.stderr);
+    assert!(
+        !released.stderr.contains(".snapback"),
+        "what is excluded is not spoken of: {}",
+        released.stderr
+    );
 }
 
 #[test]
@@ -315,12 +526,43 @@ fn a_registry_that_is_a_link_is_refused_with_what_to_do() {
     sandbox.write("real.json", b"{\"tasks\": {}}\n");
     let _ = fs::remove_file(sandbox.root().join("task_registry.json"));
     std::os::unix::fs::symlink("real.json", sandbox.root().join("task_registry.json")).unwrap();
-    let args = ["create-snapshot", "--task", "T01", "--message", "first", "--yes"];
+    let args = [
+        "create-snapshot",
+        "--task",
+        "T01",
+        "--message",
+        "first",
+        "--yes",
+    ];
     let refused = sandbox.snapback(&args).expect(6);
-    assert!(refused.stderr.contains("task_registry.json is a symbolic link"), "{}", refused.stderr);
-    assert!(refused.stderr.contains("hint: put the file itself at task_registry.json"), "{}", refused.stderr);
+    assert!(
+        refused
+            .stderr
+            .contains("task_registry.json is a symbolic link"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused
+            .stderr
+            .contains("hint: put the file itself at task_registry.json"),
+        "{}",
+        refused.stderr
+    );
     // What only looks says it, and goes on.
     let said = sandbox.snapback(&["status"]).expect(0);
-    assert!(said.stderr.contains("warning: ") && said.stderr.contains("task_registry.json is a symbolic link"), "{}", said.stderr);
-    assert!(said.stderr.contains("put the file itself at task_registry.json"), "{}", said.stderr);
+    assert!(
+        said.stderr.contains("warning: ")
+            && said
+                .stderr
+                .contains("task_registry.json is a symbolic link"),
+        "{}",
+        said.stderr
+    );
+    assert!(
+        said.stderr
+            .contains("put the file itself at task_registry.json"),
+        "{}",
+        said.stderr
+    );
 }

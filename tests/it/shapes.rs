@@ -26,7 +26,9 @@ fn line_ends_by_autocrlf() {
     sandbox.git(&["config", "core.autocrlf", "true"]).expect(0);
     for path in ["signal.py", "run.sh", "lib/rules.py", "config.yaml"] {
         let path = format!("{TASK}/{path}");
-        let text = String::from_utf8(sandbox.read(&path)).unwrap().replace('\n', "\r\n");
+        let text = String::from_utf8(sandbox.read(&path))
+            .unwrap()
+            .replace('\n', "\r\n");
         sandbox.write(&path, text.as_bytes());
     }
     sandbox.write("tasks/T01/raw.dat", b"\0binary\n\r\n");
@@ -36,17 +38,27 @@ fn line_ends_by_autocrlf() {
         sandbox.write("tasks/T01/new.txt", b"x\r\ny\r\n");
         sandbox.write("tasks/T01/raw.dat", b"\0binary\r\n\n");
     });
-    assert_eq!(sandbox.git_out(&["show", "T01-v1.1.0:tasks/T01/signal.py"]), "one\ntwo", "git keeps LF");
+    assert_eq!(
+        sandbox.git_out(&["show", "T01-v1.1.0:tasks/T01/signal.py"]),
+        "one\ntwo",
+        "git keeps LF"
+    );
     story.go();
 }
 
 #[test]
 fn line_ends_by_attributes() {
     let sandbox = Sandbox::new(2);
-    commit(&sandbox, ".gitattributes", b"*.py text eol=crlf\n*.txt text=auto\n*.sh text eol=lf\n*.dat -text\n");
+    commit(
+        &sandbox,
+        ".gitattributes",
+        b"*.py text eol=crlf\n*.txt text=auto\n*.sh text eol=lf\n*.dat -text\n",
+    );
     for path in ["signal.py", "lib/rules.py"] {
         let path = format!("{TASK}/{path}");
-        let text = String::from_utf8(sandbox.read(&path)).unwrap().replace('\n', "\r\n");
+        let text = String::from_utf8(sandbox.read(&path))
+            .unwrap()
+            .replace('\n', "\r\n");
         sandbox.write(&path, text.as_bytes());
     }
     sandbox.write("tasks/T01/a.txt", b"one\ntwo\n");
@@ -88,7 +100,11 @@ fn line_ends_when_the_rules_go() {
         sandbox.write("tasks/T01/a.txt", b"raw\r\n");
         sandbox.write("tasks/T01/b.txt", b"one\n");
     });
-    assert_eq!(sandbox.git_out(&["cat-file", "-s", "T01-v1.1.0:tasks/T01/a.txt"]), "5", "without rules, bytes are bytes");
+    assert_eq!(
+        sandbox.git_out(&["cat-file", "-s", "T01-v1.1.0:tasks/T01/a.txt"]),
+        "5",
+        "without rules, bytes are bytes"
+    );
     story.go();
 }
 
@@ -118,7 +134,11 @@ fn line_ends_follow_the_rules_above_the_task_as_they_are_now() {
         sandbox.write("tasks/T01/a.txt", b"two\r\n");
     });
     rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
-    assert_eq!(sandbox.read("tasks/T01/a.txt"), b"one\r\n", "as a checkout of HEAD would write it");
+    assert_eq!(
+        sandbox.read("tasks/T01/a.txt"),
+        b"one\r\n",
+        "as a checkout of HEAD would write it"
+    );
     assert_eq!(sandbox.status(), Vec::<String>::new());
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     assert_eq!(sandbox.tree_in(TASK), story.new);
@@ -154,7 +174,14 @@ fn links_change_target_and_type_and_are_never_followed() {
     sandbox.write("tasks/T01/to-link", b"a file\n");
     sandbox.write("tasks/T01/data/signal.py", b"ours\n");
     let story = Story::begin(&sandbox, |sandbox| {
-        for path in ["retargeted", "to-file", "to-folder", "to-link", "outside", "data/signal.py"] {
+        for path in [
+            "retargeted",
+            "to-file",
+            "to-folder",
+            "to-link",
+            "outside",
+            "data/signal.py",
+        ] {
             remove(sandbox, &format!("{TASK}/{path}"));
         }
         fs::remove_dir(sandbox.at("tasks/T01/data")).unwrap();
@@ -163,12 +190,20 @@ fn links_change_target_and_type_and_are_never_followed() {
         sandbox.write("tasks/T01/to-folder/inside", b"a folder now\n");
         link("signal.py", "tasks/T01/to-link");
         sandbox.write("tasks/T01/outside/inside", b"a folder now\n");
-        // A folder that becomes a link out of the tree: writing `data/signal.py` must not follow it.
+        // A folder that becomes a link out of the tree: writing `data/signal.py` must not follow
+        // it.
         link(outside.path().to_str().unwrap(), "tasks/T01/data");
     });
     story.go();
-    assert_eq!(fs::read(outside.path().join("signal.py")).unwrap(), b"not ours\n");
-    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1, "nothing was written through a link");
+    assert_eq!(
+        fs::read(outside.path().join("signal.py")).unwrap(),
+        b"not ours\n"
+    );
+    assert_eq!(
+        fs::read_dir(outside.path()).unwrap().count(),
+        1,
+        "nothing was written through a link"
+    );
 }
 
 #[test]
@@ -217,7 +252,13 @@ fn empty_files_and_odd_names() {
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("x"), b"").unwrap();
     let story = Story::begin(&sandbox, |sandbox| {
-        put(&|at| if at % 2 == 0 { Vec::new() } else { format!("new {at}\n").into_bytes() });
+        put(&|at| {
+            if at % 2 == 0 {
+                Vec::new()
+            } else {
+                format!("new {at}\n").into_bytes()
+            }
+        });
         for (empty, filled) in [("empty", "filled"), ("empty.bin", "filled.bin")] {
             sandbox.write(&format!("{TASK}/{empty}"), b"filled now\n");
             sandbox.write(&format!("{TASK}/{filled}"), b"");
@@ -244,9 +285,19 @@ fn what_was_not_committed_comes_back_with_undo() {
     sandbox.write("tasks/T01/lib/rules.py", b"staged\n");
     sandbox.write("tasks/T01/run.sh", b"staged\n");
     sandbox.write("tasks/T01/staged-new.txt", b"staged\n");
-    sandbox.git(&["add", "--", "tasks/T01/lib/rules.py", "tasks/T01/run.sh", "tasks/T01/staged-new.txt"]).expect(0);
+    sandbox
+        .git(&[
+            "add",
+            "--",
+            "tasks/T01/lib/rules.py",
+            "tasks/T01/run.sh",
+            "tasks/T01/staged-new.txt",
+        ])
+        .expect(0);
     sandbox.write("tasks/T01/run.sh", b"staged, then edited\n");
-    sandbox.git(&["rm", "-q", "--cached", "tasks/T01/unstage.txt"]).expect(0);
+    sandbox
+        .git(&["rm", "-q", "--cached", "tasks/T01/unstage.txt"])
+        .expect(0);
     sandbox.git(&["rm", "-q", "tasks/T01/gone.txt"]).expect(0);
     // Untracked and ignored, in the way of nothing; a large file; another task's edits.
     sandbox.write("tasks/T01/notes.txt", b"untracked\n");
@@ -255,15 +306,26 @@ fn what_was_not_committed_comes_back_with_undo() {
     sandbox.write("tasks/T02/signal.py", b"staged in T02\n");
     sandbox.git(&["add", "--", "tasks/T02"]).expect(0);
     sandbox.write("tasks/T02/run.sh", b"edited in T02\n");
-    for (path, mode) in [("signal.py", 0o600), ("lib/rules.py", 0o755), ("added.py", 0o640), ("notes.txt", 0o400), ("model.bin", 0o600)] {
+    for (path, mode) in [
+        ("signal.py", 0o600),
+        ("lib/rules.py", 0o755),
+        ("added.py", 0o640),
+        ("notes.txt", 0o400),
+        ("model.bin", 0o600),
+    ] {
         sandbox.chmod(&format!("{TASK}/{path}"), mode);
     }
     fs::File::open(sandbox.at("tasks/T01/signal.py"))
         .unwrap()
         .set_modified(std::time::UNIX_EPOCH + std::time::Duration::new(1_000_000_000, 123_456_789))
         .unwrap();
-    let before = (sandbox.tree_where(|path| path != "task_registry.json"), sandbox.status());
-    let staged = |sandbox: &Sandbox| sandbox.git_out(&["diff", "--cached", "--raw", "--abbrev=40", "--no-renames"]);
+    let before = (
+        sandbox.tree_where(|path| path != "task_registry.json"),
+        sandbox.status(),
+    );
+    let staged = |sandbox: &Sandbox| {
+        sandbox.git_out(&["diff", "--cached", "--raw", "--abbrev=40", "--no-renames"])
+    };
     let staged_before = staged(&sandbox);
 
     rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
@@ -273,21 +335,53 @@ fn what_was_not_committed_comes_back_with_undo() {
     assert_eq!(shape(&tree), story.old, "edits do not get in the way");
     assert_eq!(sandbox.read("tasks/T01/notes.txt"), b"untracked\n");
     assert_eq!(sandbox.read("tasks/T01/run.log"), b"ignored\n");
-    assert_eq!(sandbox.status(), [" M tasks/T02/run.sh", "?? tasks/T01/notes.txt", "M  tasks/T02/signal.py"]);
-    sandbox.snapback(&["verify-rollback", "--task", "T01", "--expected", "1.0.0"]).expect(0);
+    assert_eq!(
+        sandbox.status(),
+        [
+            " M tasks/T02/run.sh",
+            "?? tasks/T01/notes.txt",
+            "M  tasks/T02/signal.py"
+        ]
+    );
+    sandbox
+        .snapback(&["verify-rollback", "--task", "T01", "--expected", "1.0.0"])
+        .expect(0);
 
     sandbox.snapback(&["undo", "--yes"]).expect(0);
-    assert_eq!((sandbox.tree_where(|path| path != "task_registry.json"), sandbox.status()), before);
-    assert_eq!(staged(&sandbox), staged_before, "what was staged is staged again");
+    assert_eq!(
+        (
+            sandbox.tree_where(|path| path != "task_registry.json"),
+            sandbox.status()
+        ),
+        before
+    );
+    assert_eq!(
+        staged(&sandbox),
+        staged_before,
+        "what was staged is staged again"
+    );
     assert_eq!(sandbox.unsound(), Vec::<String>::new());
 
     sandbox.snapback(&["redo", "--yes"]).expect(0);
     let mut tree = sandbox.tree_in(TASK);
     tree.retain(|path, _| !loose(path));
     assert_eq!(shape(&tree), story.old);
-    assert_eq!(sandbox.status(), [" M tasks/T02/run.sh", "?? tasks/T01/notes.txt", "M  tasks/T02/signal.py"]);
+    assert_eq!(
+        sandbox.status(),
+        [
+            " M tasks/T02/run.sh",
+            "?? tasks/T01/notes.txt",
+            "M  tasks/T02/signal.py"
+        ]
+    );
     sandbox.snapback(&["undo", "--yes"]).expect(0);
-    assert_eq!((sandbox.tree_where(|path| path != "task_registry.json"), sandbox.status()), before);
+    assert_eq!(
+        (
+            sandbox.tree_where(|path| path != "task_registry.json"),
+            sandbox.status()
+        ),
+        before
+    );
     assert_eq!(staged(&sandbox), staged_before);
 }
 
@@ -299,21 +393,42 @@ fn a_release_takes_what_is_there_and_leaves_other_tasks_alone() {
     sandbox.git(&["add", "--", "tasks/T01/signal.py"]).expect(0);
     sandbox.write("tasks/T01/signal.py", b"edited\n");
     sandbox.write("tasks/T01/notes.txt", b"untracked\n");
-    sandbox.git(&["rm", "-q", "--cached", "tasks/T01/run.sh"]).expect(0);
-    sandbox.git(&["rm", "-q", "tasks/T01/lib/rules.py"]).expect(0);
+    sandbox
+        .git(&["rm", "-q", "--cached", "tasks/T01/run.sh"])
+        .expect(0);
+    sandbox
+        .git(&["rm", "-q", "tasks/T01/lib/rules.py"])
+        .expect(0);
     sandbox.write("tasks/T01/intended.txt", b"intended\n");
-    sandbox.git(&["add", "--intent-to-add", "tasks/T01/intended.txt"]).expect(0);
+    sandbox
+        .git(&["add", "--intent-to-add", "tasks/T01/intended.txt"])
+        .expect(0);
     sandbox.write("tasks/T02/signal.py", b"staged in T02\n");
     sandbox.git(&["add", "--", "tasks/T02"]).expect(0);
     set_version(&sandbox, "1.1.0");
     sandbox.release("T01", "1.1.0");
-    assert_eq!(sandbox.git_out(&["show", "T01-v1.1.0:tasks/T01/signal.py"]), "edited");
-    assert_eq!(sandbox.git_out(&["show", "T01-v1.1.0:tasks/T01/intended.txt"]), "intended");
+    assert_eq!(
+        sandbox.git_out(&["show", "T01-v1.1.0:tasks/T01/signal.py"]),
+        "edited"
+    );
+    assert_eq!(
+        sandbox.git_out(&["show", "T01-v1.1.0:tasks/T01/intended.txt"]),
+        "intended"
+    );
     let names = sandbox.git_out(&["ls-tree", "-r", "--name-only", "T01-v1.1.0", "--", TASK]);
-    assert!(names.contains("run.sh"), "a file that is there is released, whatever was staged: {names}");
+    assert!(
+        names.contains("run.sh"),
+        "a file that is there is released, whatever was staged: {names}"
+    );
     assert!(!names.contains("rules.py"), "{names}");
-    sandbox.snapback(&["verify-snapshot", "--task", "T01", "--all", "--deep"]).expect(0);
-    assert_eq!(sandbox.status(), ["M  tasks/T02/signal.py"], "T02 stays staged, T01 is clean");
+    sandbox
+        .snapback(&["verify-snapshot", "--task", "T01", "--all", "--deep"])
+        .expect(0);
+    assert_eq!(
+        sandbox.status(),
+        ["M  tasks/T02/signal.py"],
+        "T02 stays staged, T01 is clean"
+    );
 }
 
 #[test]
@@ -329,7 +444,10 @@ fn what_stands_in_the_way_is_saved_and_comes_back() {
     let saved = || {
         let before = (sandbox.tree(), sandbox.status());
         let went = rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
-        assert!((went.stdout + &went.stderr).contains("1 file lies where others must go"), "it is named");
+        assert!(
+            (went.stdout + &went.stderr).contains("1 file lies where others must go"),
+            "it is named"
+        );
         sandbox.snapback(&["undo", "--yes"]).expect(0);
         assert_eq!((sandbox.tree(), sandbox.status()), before);
     };
@@ -341,7 +459,10 @@ fn what_stands_in_the_way_is_saved_and_comes_back() {
     fs::remove_dir_all(sandbox.at("tasks/T01/lib")).unwrap();
     symlink(outside.path(), sandbox.at("tasks/T01/lib")).unwrap();
     saved();
-    assert_eq!(fs::read(outside.path().join("rules.py")).unwrap(), b"not ours\n");
+    assert_eq!(
+        fs::read(outside.path().join("rules.py")).unwrap(),
+        b"not ours\n"
+    );
     remove(&sandbox, "tasks/T01/lib");
     rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
     assert_eq!(sandbox.read("tasks/T01/data"), b"a file\n");
@@ -355,21 +476,32 @@ fn ignore_rules_that_change() {
     sandbox.write("tasks/T01/cache.txt", b"ignored in 1.0.0\n");
     sandbox.release("T01", "1.0.0");
     sandbox.write("tasks/T01/.gitignore", b"data.txt\n");
-    sandbox.git(&["rm", "-q", "--cached", "tasks/T01/data.txt"]).expect(0);
+    sandbox
+        .git(&["rm", "-q", "--cached", "tasks/T01/data.txt"])
+        .expect(0);
     sandbox.write("tasks/T01/data.txt", b"ignored in 1.1.0\n");
     sandbox.write("tasks/T01/cache.txt", b"1.1.0\n");
     set_version(&sandbox, "1.1.0");
     sandbox.release("T01", "1.1.0");
     assert_eq!(
-        sandbox.git_out(&["ls-files", "tasks/T01"]).lines().filter(|path| path.ends_with(".txt")).collect::<Vec<_>>(),
+        sandbox
+            .git_out(&["ls-files", "tasks/T01"])
+            .lines()
+            .filter(|path| path.ends_with(".txt"))
+            .collect::<Vec<_>>(),
         ["tasks/T01/cache.txt"]
     );
     let new = sandbox.tree_in(TASK);
     rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
     assert_eq!(sandbox.read("tasks/T01/data.txt"), b"1.0.0\n");
-    assert!(!sandbox.exists("tasks/T01/cache.txt"), "1.0.0 has no such file, and 1.1.0 had");
+    assert!(
+        !sandbox.exists("tasks/T01/cache.txt"),
+        "1.0.0 has no such file, and 1.1.0 had"
+    );
     assert_eq!(sandbox.status(), Vec::<String>::new());
-    sandbox.snapback(&["verify-rollback", "--task", "T01", "--expected", "1.0.0"]).expect(0);
+    sandbox
+        .snapback(&["verify-rollback", "--task", "T01", "--expected", "1.0.0"])
+        .expect(0);
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     assert_eq!(sandbox.tree_in(TASK), new, "also the ignored file");
     assert_eq!(sandbox.status(), Vec::<String>::new());
@@ -381,9 +513,20 @@ fn a_preview_has_the_line_ends_of_its_version() {
     let sandbox = Sandbox::new(2);
     sandbox.write("tasks/T01/.gitattributes", b"*.txt text eol=crlf\n");
     sandbox.write("tasks/T01/a.txt", b"one\r\n");
-    let story = Story::begin(&sandbox, |sandbox| sandbox.write("tasks/T01/.gitattributes", b"*.txt text eol=lf\n"));
+    let story = Story::begin(&sandbox, |sandbox| {
+        sandbox.write("tasks/T01/.gitattributes", b"*.txt text eol=lf\n")
+    });
     drop(story);
     let into = sandbox.home().join("export");
-    sandbox.snapback(&["preview", "--task", "T01", "1.0.0", "--into", into.to_str().unwrap()]).expect(0);
+    sandbox
+        .snapback(&[
+            "preview",
+            "--task",
+            "T01",
+            "1.0.0",
+            "--into",
+            into.to_str().unwrap(),
+        ])
+        .expect(0);
     assert_eq!(fs::read(into.join("tasks/T01/a.txt")).unwrap(), b"one\r\n");
 }

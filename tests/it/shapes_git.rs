@@ -23,7 +23,9 @@ fn sha256_repository() {
 fn linked_work_tree_shares_releases_and_state() {
     let mut sandbox = Sandbox::new(2);
     sandbox.release("T02", "1.0.0");
-    sandbox.git(&["worktree", "add", "-q", "-b", "side", "../linked"]).expect(0);
+    sandbox
+        .git(&["worktree", "add", "-q", "-b", "side", "../linked"])
+        .expect(0);
     sandbox.work = "linked";
     sandbox.write("tasks/T01/model.bin", &noise("T01", 70_000));
     let story = Story::begin(&sandbox, |sandbox| {
@@ -31,23 +33,38 @@ fn linked_work_tree_shares_releases_and_state() {
         sandbox.write("tasks/T01/model.bin", &noise("other", 90_000));
     });
     story.go();
-    assert!(!sandbox.exists(".git/snapback"), "there is no state of its own");
+    assert!(
+        !sandbox.exists(".git/snapback"),
+        "there is no state of its own"
+    );
     rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
 
     // The main work tree sees the releases, stands where it stood, and can go to them.
     sandbox.work = "repo";
-    assert_eq!(sandbox.status(), Vec::<String>::new(), "the other work tree did not change");
+    assert_eq!(
+        sandbox.status(),
+        Vec::<String>::new(),
+        "the other work tree did not change"
+    );
     let listed = sandbox.snapback(&["list", "--task", "T01"]).expect(0);
     assert!(listed.stdout.contains("1.1.0"), "{}", listed.stdout);
-    let refused = sandbox.snapback(&["undo", "--yes", "--task", "T01"]).expect(6);
+    let refused = sandbox
+        .snapback(&["undo", "--yes", "--task", "T01"])
+        .expect(6);
     assert!(refused.stderr.contains("linked"), "{}", refused.stderr);
     assert_eq!(sandbox.status(), Vec::<String>::new());
-    sandbox.snapback(&["rollback", "--task", "T01", "--to", "1.1.0", "--yes"]).expect(0);
+    sandbox
+        .snapback(&["rollback", "--task", "T01", "--to", "1.1.0", "--yes"])
+        .expect(0);
     assert_eq!(sandbox.read("tasks/T01/signal.py"), b"other\n");
     assert_eq!(sandbox.read("tasks/T01/model.bin"), noise("other", 90_000));
     assert_eq!(sandbox.status(), Vec::<String>::new());
     assert_eq!(sandbox.unsound(), Vec::<String>::new());
-    assert_eq!(sandbox.git_out(&["rev-list", "--count", "side..main"]), "1", "each branch has its own commits");
+    assert_eq!(
+        sandbox.git_out(&["rev-list", "--count", "side..main"]),
+        "1",
+        "each branch has its own commits"
+    );
 }
 
 /// A sandbox with Git LFS set up; `None`, with the reason, where git-lfs is not installed.
@@ -60,7 +77,9 @@ fn with_lfs() -> Option<Sandbox> {
     sandbox.git(&["lfs", "install", "--local"]).expect(0);
     sandbox.git(&["lfs", "track", "tasks/T01/*.onnx"]).expect(0);
     sandbox.git(&["add", ".gitattributes"]).expect(0);
-    sandbox.git(&["commit", "-q", "-m", "large files"]).expect(0);
+    sandbox
+        .git(&["commit", "-q", "-m", "large files"])
+        .expect(0);
     Some(sandbox)
 }
 
@@ -71,37 +90,55 @@ fn assert_lfs_sound(sandbox: &Sandbox) {
     let status = sandbox.git_out(&["lfs", "status", "--porcelain"]);
     assert_eq!(status, "", "git lfs status");
     let files = sandbox.git_out(&["lfs", "ls-files"]);
-    assert!(!files.is_empty() && files.lines().all(|line| line.contains(" * ")), "all bytes are in the work tree: {files}");
+    assert!(
+        !files.is_empty() && files.lines().all(|line| line.contains(" * ")),
+        "all bytes are in the work tree: {files}"
+    );
 }
 
 #[test]
 fn git_lfs_files_come_back_with_their_real_bytes() {
     let Some(sandbox) = with_lfs() else { return };
     sandbox.write("tasks/T01/committed.onnx", &noise("committed", 50_000));
-    sandbox.git(&["add", "--", "tasks/T01/committed.onnx"]).expect(0);
-    sandbox.git(&["commit", "-q", "-m", "by git-lfs itself"]).expect(0);
+    sandbox
+        .git(&["add", "--", "tasks/T01/committed.onnx"])
+        .expect(0);
+    sandbox
+        .git(&["commit", "-q", "-m", "by git-lfs itself"])
+        .expect(0);
     sandbox.write("tasks/T01/fresh.onnx", &noise("fresh", 60_000));
     sandbox.write("tasks/T01/removed.onnx", &noise("removed", 6_000));
     sandbox.write("tasks/T01/empty.onnx", b"");
     let story = Story::begin(&sandbox, |sandbox| {
         assert_lfs_sound(sandbox);
-        sandbox.write("tasks/T01/committed.onnx", &noise("committed, changed", 70_000));
+        sandbox.write(
+            "tasks/T01/committed.onnx",
+            &noise("committed, changed", 70_000),
+        );
         sandbox.write("tasks/T01/fresh.onnx", &noise("fresh, changed", 70_000));
         sandbox.write("tasks/T01/empty.onnx", b"no longer empty");
         fs::remove_file(sandbox.at("tasks/T01/removed.onnx")).unwrap();
     });
     let pointer = sandbox.git_out(&["show", "T01-v1.1.0:tasks/T01/fresh.onnx"]);
-    assert!(pointer.starts_with("version https://git-lfs.github.com/spec/v1\noid sha256:"), "{pointer}");
+    assert!(
+        pointer.starts_with("version https://git-lfs.github.com/spec/v1\noid sha256:"),
+        "{pointer}"
+    );
     story.go();
     assert_lfs_sound(&sandbox);
     rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
     assert_lfs_sound(&sandbox);
-    assert_eq!(sandbox.read("tasks/T01/committed.onnx"), noise("committed", 50_000));
+    assert_eq!(
+        sandbox.read("tasks/T01/committed.onnx"),
+        noise("committed", 50_000)
+    );
     // What git-lfs itself would write is the same.
     sandbox.git(&["rm", "-q", "-r", "--cached", TASK]).expect(0);
     sandbox.git(&["reset", "-q"]).expect(0);
     fs::remove_file(sandbox.at("tasks/T01/fresh.onnx")).unwrap();
-    sandbox.git(&["checkout", "-q", "--", "tasks/T01/fresh.onnx"]).expect(0);
+    sandbox
+        .git(&["checkout", "-q", "--", "tasks/T01/fresh.onnx"])
+        .expect(0);
     assert_eq!(sandbox.read("tasks/T01/fresh.onnx"), noise("fresh", 60_000));
 }
 
@@ -109,31 +146,56 @@ fn git_lfs_files_come_back_with_their_real_bytes() {
 fn git_lfs_edits_that_were_not_committed_come_back_with_undo() {
     let Some(sandbox) = with_lfs() else { return };
     sandbox.write("tasks/T01/model.onnx", &noise("1.0.0", 50_000));
-    let _story = Story::begin(&sandbox, |sandbox| sandbox.write("tasks/T01/model.onnx", &noise("1.1.0", 50_000)));
+    let _story = Story::begin(&sandbox, |sandbox| {
+        sandbox.write("tasks/T01/model.onnx", &noise("1.1.0", 50_000))
+    });
     sandbox.write("tasks/T01/model.onnx", &noise("staged", 50_000));
-    sandbox.git(&["add", "--", "tasks/T01/model.onnx"]).expect(0);
+    sandbox
+        .git(&["add", "--", "tasks/T01/model.onnx"])
+        .expect(0);
     sandbox.write("tasks/T01/model.onnx", &noise("edited", 50_000));
-    let before = (sandbox.tree_in(TASK), sandbox.status(), sandbox.git_out(&["diff", "--cached"]));
+    let before = (
+        sandbox.tree_in(TASK),
+        sandbox.status(),
+        sandbox.git_out(&["diff", "--cached"]),
+    );
     rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
     assert_eq!(sandbox.read("tasks/T01/model.onnx"), noise("1.0.0", 50_000));
     assert_eq!(sandbox.status(), Vec::<String>::new());
     sandbox.snapback(&["undo", "--yes"]).expect(0);
-    assert_eq!((sandbox.tree_in(TASK), sandbox.status(), sandbox.git_out(&["diff", "--cached"])), before);
+    assert_eq!(
+        (
+            sandbox.tree_in(TASK),
+            sandbox.status(),
+            sandbox.git_out(&["diff", "--cached"])
+        ),
+        before
+    );
 }
 
 #[test]
 fn git_lfs_pointers_that_were_never_fetched_stay_pointers() {
     let Some(sandbox) = with_lfs() else { return };
     sandbox.write("tasks/T01/model.onnx", &noise("1.0.0", 50_000));
-    sandbox.git(&["add", "--", "tasks/T01/model.onnx"]).expect(0);
-    sandbox.git(&["commit", "-q", "-m", "by git-lfs itself"]).expect(0);
+    sandbox
+        .git(&["add", "--", "tasks/T01/model.onnx"])
+        .expect(0);
+    sandbox
+        .git(&["commit", "-q", "-m", "by git-lfs itself"])
+        .expect(0);
     let pointer = sandbox.git_out(&["show", "HEAD:tasks/T01/model.onnx"]) + "\n";
     // As a clone with GIT_LFS_SKIP_SMUDGE=1 leaves it.
     sandbox.write("tasks/T01/model.onnx", pointer.as_bytes());
     // Also where nothing spares reading the file again.
-    sandbox.git(&["config", "core.trustctime", "false"]).expect(0);
+    sandbox
+        .git(&["config", "core.trustctime", "false"])
+        .expect(0);
     sandbox.release("T01", "1.0.0");
-    assert_eq!(sandbox.git_out(&["show", "T01-v1.0.0:tasks/T01/model.onnx"]) + "\n", pointer, "no pointer to a pointer");
+    assert_eq!(
+        sandbox.git_out(&["show", "T01-v1.0.0:tasks/T01/model.onnx"]) + "\n",
+        pointer,
+        "no pointer to a pointer"
+    );
     assert_eq!(sandbox.status(), Vec::<String>::new());
 }
 
@@ -141,13 +203,24 @@ fn git_lfs_pointers_that_were_never_fetched_stay_pointers() {
 fn git_lfs_bytes_that_are_not_here_are_an_error_that_changes_nothing() {
     let Some(sandbox) = with_lfs() else { return };
     sandbox.write("tasks/T01/model.onnx", &noise("1.0.0", 50_000));
-    let story = Story::begin(&sandbox, |sandbox| sandbox.write("tasks/T01/model.onnx", &noise("1.1.0", 50_000)));
+    let story = Story::begin(&sandbox, |sandbox| {
+        sandbox.write("tasks/T01/model.onnx", &noise("1.1.0", 50_000))
+    });
     let pointer = sandbox.git_out(&["show", "T01-v1.0.0:tasks/T01/model.onnx"]);
     let oid = pointer.split("sha256:").nth(1).unwrap()[..64].to_string();
-    fs::remove_file(sandbox.at(&format!(".git/lfs/objects/{}/{}/{oid}", &oid[..2], &oid[2..4]))).unwrap();
+    fs::remove_file(sandbox.at(&format!(
+        ".git/lfs/objects/{}/{}/{oid}",
+        &oid[..2],
+        &oid[2..4]
+    )))
+    .unwrap();
     let failed = rollback(&sandbox, "1.1.0", "1.0.0");
     assert_ne!(failed.code, 0);
-    assert!(failed.stderr.contains("model.onnx") && failed.stderr.contains("git lfs fetch"), "{}", failed.stderr);
+    assert!(
+        failed.stderr.contains("model.onnx") && failed.stderr.contains("git lfs fetch"),
+        "{}",
+        failed.stderr
+    );
     assert_eq!(sandbox.tree_in(TASK), story.new);
     assert_eq!(sandbox.status(), Vec::<String>::new());
 }
@@ -157,7 +230,9 @@ fn bytes_of_a_git_lfs_file_that_are_lost_make_a_release_bad() {
     let Some(sandbox) = with_lfs() else { return };
     sandbox.write("tasks/T01/model.onnx", &noise("1.0.0", 50_000));
     sandbox.release("T01", "1.0.0");
-    sandbox.snapback(&["verify-snapshot", "--task", "T01", "--all"]).expect(0);
+    sandbox
+        .snapback(&["verify-snapshot", "--task", "T01", "--all"])
+        .expect(0);
     let pointer = sandbox.git_out(&["show", "T01-v1.0.0:tasks/T01/model.onnx"]);
     let oid = pointer.split("sha256:").nth(1).unwrap()[..64].to_string();
     let object = format!(".git/lfs/objects/{}/{}/{oid}", &oid[..2], &oid[2..4]);
@@ -165,18 +240,32 @@ fn bytes_of_a_git_lfs_file_that_are_lost_make_a_release_bad() {
     let mut bytes = sandbox.read(&object);
     bytes[100] ^= 1;
     sandbox.write(&object, &bytes);
-    let bad = sandbox.snapback(&["verify-snapshot", "--task", "T01", "--all", "--deep"]).expect(4);
+    let bad = sandbox
+        .snapback(&["verify-snapshot", "--task", "T01", "--all", "--deep"])
+        .expect(4);
     assert!(bad.stdout.contains("model.onnx"), "{}", bad.stdout);
     fs::remove_file(sandbox.at(&object)).unwrap();
-    let bad = sandbox.snapback(&["verify-snapshot", "--task", "T01", "--all"]).expect(4);
+    let bad = sandbox
+        .snapback(&["verify-snapshot", "--task", "T01", "--all"])
+        .expect(4);
     assert!(bad.stdout.contains("model.onnx"), "{}", bad.stdout);
     // A pointer in place of the file is not the file.
     sandbox.write("tasks/T01/model.onnx", (pointer + "\n").as_bytes());
-    let looked = sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(8);
-    assert!(looked.stdout.contains("only its Git LFS pointer is here"), "{}", looked.stdout);
+    let looked = sandbox
+        .snapback(&["verify-rollback", "-t", "T01"])
+        .expect(8);
+    assert!(
+        looked.stdout.contains("only its Git LFS pointer is here"),
+        "{}",
+        looked.stdout
+    );
     // Where there is a place to fetch them from, they are not lost but missing here.
-    sandbox.git(&["remote", "add", "origin", "../elsewhere.git"]).expect(0);
-    let unknown = sandbox.snapback(&["verify-snapshot", "--task", "T01", "--all"]).expect(8);
+    sandbox
+        .git(&["remote", "add", "origin", "../elsewhere.git"])
+        .expect(0);
+    let unknown = sandbox
+        .snapback(&["verify-snapshot", "--task", "T01", "--all"])
+        .expect(8);
     assert!(unknown.stdout.contains("model.onnx"), "{}", unknown.stdout);
 }
 
@@ -209,16 +298,26 @@ fn without_executable_bits_the_index_decides() {
     let sandbox = Sandbox::new(2);
     sandbox.git(&["config", "core.fileMode", "false"]).expect(0);
     sandbox.release("T01", "1.0.0");
-    sandbox.git(&["update-index", "--chmod=+x", "tasks/T01/signal.py"]).expect(0);
+    sandbox
+        .git(&["update-index", "--chmod=+x", "tasks/T01/signal.py"])
+        .expect(0);
     sandbox.chmod("tasks/T01/run.sh", 0o644);
     crate::support::story::set_version(&sandbox, "1.1.0");
     sandbox.release("T01", "1.1.0");
-    let mode = |version: &str, path: &str| sandbox.git_out(&["ls-tree", version, "--", path])[..6].to_string();
+    let mode = |version: &str, path: &str| {
+        sandbox.git_out(&["ls-tree", version, "--", path])[..6].to_string()
+    };
     assert_eq!(mode("T01-v1.1.0", "tasks/T01/signal.py"), "100755");
-    assert_eq!(mode("T01-v1.1.0", "tasks/T01/run.sh"), "100755", "the work tree's bit counts for nothing");
+    assert_eq!(
+        mode("T01-v1.1.0", "tasks/T01/run.sh"),
+        "100755",
+        "the work tree's bit counts for nothing"
+    );
     assert_eq!(sandbox.status(), Vec::<String>::new());
     rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
     assert_eq!(mode("HEAD", "tasks/T01/signal.py"), "100644");
     assert_eq!(sandbox.status(), Vec::<String>::new());
-    sandbox.snapback(&["verify-rollback", "--task", "T01", "--expected", "1.0.0"]).expect(0);
+    sandbox
+        .snapback(&["verify-rollback", "--task", "T01", "--expected", "1.0.0"])
+        .expect(0);
 }

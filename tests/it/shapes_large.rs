@@ -41,7 +41,10 @@ fn digest(sandbox: &Sandbox, path: &str) -> (Digest, u64) {
 /// The most memory that the process has had so far, in kB.
 fn peak(child: &Child) -> Option<u64> {
     let mut text = String::new();
-    File::open(format!("/proc/{}/status", child.id())).ok()?.read_to_string(&mut text).ok()?;
+    File::open(format!("/proc/{}/status", child.id()))
+        .ok()?
+        .read_to_string(&mut text)
+        .ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().trim_end_matches(" kB").parse().ok()
 }
@@ -50,7 +53,13 @@ fn peak(child: &Child) -> Option<u64> {
 #[track_caller]
 fn run(sandbox: &Sandbox, args: &[&str]) -> u64 {
     let begun = Instant::now();
-    let mut child = sandbox.command(snapback_program()).args(args).arg("--yes").arg("--quiet").spawn().unwrap();
+    let mut child = sandbox
+        .command(snapback_program())
+        .args(args)
+        .arg("--yes")
+        .arg("--quiet")
+        .spawn()
+        .unwrap();
     let mut most = 0;
     let status = loop {
         most = most.max(peak(&child).unwrap_or(0));
@@ -59,7 +68,12 @@ fn run(sandbox: &Sandbox, args: &[&str]) -> u64 {
             None => sleep(Duration::from_millis(5)),
         }
     };
-    println!("{}: {:.1} s, {} MB", args[0], begun.elapsed().as_secs_f64(), most / 1000);
+    println!(
+        "{}: {:.1} s, {} MB",
+        args[0],
+        begun.elapsed().as_secs_f64(),
+        most / 1000
+    );
     assert!(status.success(), "{args:?}: {status}");
     assert!(most > 0 && most < MEMORY_KB, "{args:?} took {most} kB");
     most
@@ -76,19 +90,52 @@ fn wants_big() -> bool {
 
 /// Releases two models of that size, goes back, undoes and redoes it.
 fn back_and_forth(sandbox: &Sandbox, path: &str, megabytes: u64) {
-    let (fill, digest) = (|name: &str| fill(sandbox, path, name, megabytes), || digest(sandbox, path));
+    let (fill, digest) = (
+        |name: &str| fill(sandbox, path, name, megabytes),
+        || digest(sandbox, path),
+    );
     fill("old");
     let old = digest();
     assert_eq!(old.1, megabytes << 20);
-    run(sandbox, &["create-snapshot", "--task", "T01", "--version", "1.0.0", "-m", "old"]);
+    run(
+        sandbox,
+        &[
+            "create-snapshot",
+            "--task",
+            "T01",
+            "--version",
+            "1.0.0",
+            "-m",
+            "old",
+        ],
+    );
     fill("new");
     let new = digest();
     set_version(sandbox, "1.1.0");
-    run(sandbox, &["create-snapshot", "--task", "T01", "--version", "1.1.0", "-m", "new"]);
+    run(
+        sandbox,
+        &[
+            "create-snapshot",
+            "--task",
+            "T01",
+            "--version",
+            "1.1.0",
+            "-m",
+            "new",
+        ],
+    );
     assert_eq!(digest(), new);
-    run(sandbox, &["rollback", "--task", "T01", "--from", "1.1.0", "--to", "1.0.0"]);
+    run(
+        sandbox,
+        &[
+            "rollback", "--task", "T01", "--from", "1.1.0", "--to", "1.0.0",
+        ],
+    );
     assert_eq!(digest(), old);
-    run(sandbox, &["verify-rollback", "--task", "T01", "--expected", "1.0.0"]);
+    run(
+        sandbox,
+        &["verify-rollback", "--task", "T01", "--expected", "1.0.0"],
+    );
     run(sandbox, &["undo"]);
     assert_eq!(digest(), new);
     run(sandbox, &["redo"]);
@@ -115,9 +162,14 @@ fn half_a_gigabyte_in_git_lfs() {
     if sandbox.git(&["lfs", "install", "--local"]).code != 0 {
         println!("skipped: git-lfs is not installed");
     } else if wants_big() {
-        sandbox.write(".gitattributes", b"*.onnx filter=lfs diff=lfs merge=lfs -text\n");
+        sandbox.write(
+            ".gitattributes",
+            b"*.onnx filter=lfs diff=lfs merge=lfs -text\n",
+        );
         sandbox.git(&["add", ".gitattributes"]).expect(0);
-        sandbox.git(&["commit", "-q", "-m", "large files"]).expect(0);
+        sandbox
+            .git(&["commit", "-q", "-m", "large files"])
+            .expect(0);
         back_and_forth(&sandbox, ONNX, 512);
     }
 }
@@ -139,9 +191,17 @@ fn a_file_may_become_large_and_small_again() {
     sandbox.write("tasks/T01/table.csv", b"small\n");
     let story = Story::begin(&sandbox, |sandbox| {
         // 1.1.0 keeps it in the store: git no longer tracks it.
-        sandbox.git(&["rm", "-q", "--cached", "tasks/T01/table.csv"]).expect(0);
-        sandbox.git(&["commit", "-q", "-m", "the table is large now"]).expect(0);
-        std::fs::rename(sandbox.at("tasks/T01/table.csv"), sandbox.at("tasks/T01/table.csv.bin")).unwrap();
+        sandbox
+            .git(&["rm", "-q", "--cached", "tasks/T01/table.csv"])
+            .expect(0);
+        sandbox
+            .git(&["commit", "-q", "-m", "the table is large now"])
+            .expect(0);
+        std::fs::rename(
+            sandbox.at("tasks/T01/table.csv"),
+            sandbox.at("tasks/T01/table.csv.bin"),
+        )
+        .unwrap();
         std::fs::remove_file(sandbox.at(MODEL)).unwrap();
     });
     story.go();
@@ -151,11 +211,17 @@ fn a_file_may_become_large_and_small_again() {
 fn a_file_may_move_between_store_and_git() {
     let sandbox = Sandbox::new(1);
     sandbox.write("tasks/T01/to-store.bin", b"in git\n");
-    sandbox.git(&["add", "-f", "tasks/T01/to-store.bin"]).expect(0);
-    sandbox.git(&["commit", "-q", "-m", "small enough for git"]).expect(0);
+    sandbox
+        .git(&["add", "-f", "tasks/T01/to-store.bin"])
+        .expect(0);
+    sandbox
+        .git(&["commit", "-q", "-m", "small enough for git"])
+        .expect(0);
     let story = Story::begin(&sandbox, |sandbox| {
         sandbox.git(&["add", "-f", MODEL]).expect(0);
-        sandbox.git(&["rm", "-q", "--cached", "tasks/T01/to-store.bin"]).expect(0);
+        sandbox
+            .git(&["rm", "-q", "--cached", "tasks/T01/to-store.bin"])
+            .expect(0);
         sandbox.write("tasks/T01/to-store.bin", b"in the store\n");
     });
     assert_eq!(sandbox.git_out(&["ls-files", "*.bin"]), MODEL);

@@ -12,7 +12,12 @@ use crate::support::{
 fn ssh_key(sandbox: &Sandbox, name: &str) -> String {
     let key = sandbox.home().join(name);
     let path = key.to_str().unwrap().to_string();
-    sandbox.run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", &path]).expect(0);
+    sandbox
+        .run(
+            "ssh-keygen",
+            &["-q", "-t", "ed25519", "-N", "", "-C", name, "-f", &path],
+        )
+        .expect(0);
     path
 }
 
@@ -26,7 +31,11 @@ fn ssh_signed() -> (Sandbox, String) {
     let sandbox = Sandbox::new(1);
     let key = ssh_key(&sandbox, "key");
     trust(&sandbox, &[&key]);
-    for (name, value) in [("gpg.format", "ssh"), ("user.signingKey", key.as_str()), ("tag.gpgSign", "true")] {
+    for (name, value) in [
+        ("gpg.format", "ssh"),
+        ("user.signingKey", key.as_str()),
+        ("tag.gpgSign", "true"),
+    ] {
         global(&sandbox, name, value);
     }
     (sandbox, key)
@@ -34,15 +43,33 @@ fn ssh_signed() -> (Sandbox, String) {
 
 /// Makes these the allowed signers.
 fn trust(sandbox: &Sandbox, keys: &[&str]) {
-    let line = |key: &&str| format!("li.wei@example.com {}", fs::read_to_string(format!("{key}.pub")).unwrap());
+    let line = |key: &&str| {
+        format!(
+            "li.wei@example.com {}",
+            fs::read_to_string(format!("{key}.pub")).unwrap()
+        )
+    };
     let signers = sandbox.home().join("signers");
     fs::write(&signers, keys.iter().map(line).collect::<String>()).unwrap();
-    global(sandbox, "gpg.ssh.allowedSignersFile", signers.to_str().unwrap());
+    global(
+        sandbox,
+        "gpg.ssh.allowedSignersFile",
+        signers.to_str().unwrap(),
+    );
 }
 
 /// `verify-snapshot` of 1.0.0 with a demand.
 fn verify(sandbox: &Sandbox, demand: &str) -> Ran {
-    sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.0.0", "--signature", demand, "-v"])
+    sandbox.snapback(&[
+        "verify-snapshot",
+        "-t",
+        "T01",
+        "--version",
+        "1.0.0",
+        "--signature",
+        demand,
+        "-v",
+    ])
 }
 
 /// Releases 1.0.0 and 1.1.0.
@@ -62,9 +89,23 @@ fn a_release_is_signed_as_git_is_set_up_and_is_good_for_a_trusted_key() {
     sandbox.git(&["verify-tag", "T01-v1.0.0"]).expect(0);
     for demand in ["required", "optional"] {
         let text = verify(&sandbox, demand).expect(0).stdout;
-        assert!(text.contains("signature: good (ssh)") && text.contains("signer: li.wei@example.com"), "{text}");
+        assert!(
+            text.contains("signature: good (ssh)") && text.contains("signer: li.wei@example.com"),
+            "{text}"
+        );
     }
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--signature", "required", "--yes"]).expect(0);
+    sandbox
+        .snapback(&[
+            "rollback",
+            "-t",
+            "T01",
+            "--to",
+            "1.0.0",
+            "--signature",
+            "required",
+            "--yes",
+        ])
+        .expect(0);
 }
 
 #[test]
@@ -73,20 +114,66 @@ fn an_unsigned_release_passes_unless_a_signature_is_demanded() {
         return;
     }
     let (sandbox, key) = ssh_signed();
-    sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.0.0", "--no-sign", "--yes"]).expect(0);
-    assert!(verify(&sandbox, "optional").expect(0).stdout.contains("signature: missing"));
-    assert!(!verify(&sandbox, "none").expect(0).stdout.contains("signature"));
+    sandbox
+        .snapback(&[
+            "create-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.0.0",
+            "--no-sign",
+            "--yes",
+        ])
+        .expect(0);
+    assert!(
+        verify(&sandbox, "optional")
+            .expect(0)
+            .stdout
+            .contains("signature: missing")
+    );
+    assert!(
+        !verify(&sandbox, "none")
+            .expect(0)
+            .stdout
+            .contains("signature")
+    );
     verify(&sandbox, "required").expect(4);
     global(&sandbox, "tag.gpgSign", "false");
     global(&sandbox, "user.signingKey", "/nowhere");
     sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
-    sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.1.0", &format!("--sign={key}"), "--yes"]).expect(0);
+    sandbox
+        .snapback(&[
+            "create-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.1.0",
+            &format!("--sign={key}"),
+            "--yes",
+        ])
+        .expect(0);
     sandbox.git(&["verify-tag", "T01-v1.1.0"]).expect(0);
     let before = sandbox.tree();
-    let ran = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--signature", "required", "--yes"]).expect(12);
-    assert!(ran.stderr.contains("signature: missing") && ran.stderr.contains("hint:"), "{ran:?}");
+    let ran = sandbox
+        .snapback(&[
+            "rollback",
+            "-t",
+            "T01",
+            "--to",
+            "1.0.0",
+            "--signature",
+            "required",
+            "--yes",
+        ])
+        .expect(12);
+    assert!(
+        ran.stderr.contains("signature: missing") && ran.stderr.contains("hint:"),
+        "{ran:?}"
+    );
     assert_eq!(sandbox.tree(), before);
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+        .expect(0);
 }
 
 #[test]
@@ -98,14 +185,44 @@ fn keys_that_nobody_vouches_for_or_that_were_revoked_are_told_apart() {
     sandbox.release("T01", "1.0.0");
     let other = ssh_key(&sandbox, "other");
     trust(&sandbox, &[&other]);
-    assert!(verify(&sandbox, "optional").expect(0).stdout.contains("signature: unknown key"));
-    assert!(verify(&sandbox, "required").expect(4).stdout.contains("signature: unknown key"));
+    assert!(
+        verify(&sandbox, "optional")
+            .expect(0)
+            .stdout
+            .contains("signature: unknown key")
+    );
+    assert!(
+        verify(&sandbox, "required")
+            .expect(4)
+            .stdout
+            .contains("signature: unknown key")
+    );
     trust(&sandbox, &[&other, &key]);
     verify(&sandbox, "required").expect(0);
     let revoked = sandbox.home().join("revoked");
-    sandbox.run("ssh-keygen", &["-q", "-k", "-f", revoked.to_str().unwrap(), &format!("{key}.pub")]).expect(0);
-    global(&sandbox, "gpg.ssh.revocationFile", revoked.to_str().unwrap());
-    assert!(verify(&sandbox, "optional").expect(4).stdout.contains("signature: revoked"));
+    sandbox
+        .run(
+            "ssh-keygen",
+            &[
+                "-q",
+                "-k",
+                "-f",
+                revoked.to_str().unwrap(),
+                &format!("{key}.pub"),
+            ],
+        )
+        .expect(0);
+    global(
+        &sandbox,
+        "gpg.ssh.revocationFile",
+        revoked.to_str().unwrap(),
+    );
+    assert!(
+        verify(&sandbox, "optional")
+            .expect(4)
+            .stdout
+            .contains("signature: revoked")
+    );
 }
 
 /// Replaces the tag of 1.0.0 by one whose object `edit` has changed.
@@ -113,7 +230,14 @@ fn forge(sandbox: &Sandbox, edit: impl Fn(&str) -> String) {
     let forged = edit(&sandbox.git_out(&["cat-file", "tag", "T01-v1.0.0"])) + "\n";
     fs::write(sandbox.home().join("tag"), forged).unwrap();
     let file = sandbox.home().join("tag");
-    let id = sandbox.git_out(&["hash-object", "-t", "tag", "-w", "--literally", file.to_str().unwrap()]);
+    let id = sandbox.git_out(&[
+        "hash-object",
+        "-t",
+        "tag",
+        "-w",
+        "--literally",
+        file.to_str().unwrap(),
+    ]);
     for name in ["refs/tags/T01-v1.0.0", "refs/snapback/keep/T01/1.0.0"] {
         sandbox.git(&["update-ref", name, &id]).expect(0);
     }
@@ -130,14 +254,24 @@ fn a_tampered_tag_and_a_tampered_manifest_fail_whatever_is_demanded() {
     forge(&sandbox, |tag| tag.replacen("T01 1.0.0", "T01 1.0.O", 1));
     let text = verify(&sandbox, "optional").expect(4).stdout;
     assert!(text.contains("signature: bad"), "{text}");
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(12);
+    sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+        .expect(12);
     // The manifest is bound by the digest in the signed message.
     let name = "snapshots/snapshot-T01-v1.0.0.yaml";
     let manifest = String::from_utf8(whole.read(name)).unwrap();
-    whole.write(name, manifest.replacen("created_at: ", "created_at:  ", 1).as_bytes());
+    whole.write(
+        name,
+        manifest
+            .replacen("created_at: ", "created_at:  ", 1)
+            .as_bytes(),
+    );
     whole.git(&["commit", "-qam", "tamper"]).expect(0);
     let text = verify(&whole, "required").expect(4).stdout;
-    assert!(text.contains("signature: good") && text.contains("integrity.manifest"), "{text}");
+    assert!(
+        text.contains("signature: good") && text.contains("integrity.manifest"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -152,7 +286,10 @@ fn a_good_signature_of_another_version_is_not_one_of_this() {
         sandbox.git(&["update-ref", name, &other]).expect(0);
     }
     let text = verify(&sandbox, "required").expect(4).stdout;
-    assert!(text.contains("signature: bad (it is that of the tag T01-v1.1.0)"), "{text}");
+    assert!(
+        text.contains("signature: bad (it is that of the tag T01-v1.1.0)"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -163,30 +300,113 @@ fn no_program_and_no_trust_of_the_repository_itself_is_used() {
     let (sandbox, _) = ssh_signed();
     let hostile = sandbox.home().join("hostile");
     let ran = sandbox.home().join("ran");
-    fs::write(&hostile, format!("#!/bin/sh\ntouch {}\necho 'Good \"git\" signature for x with ED25519 key y'\n", ran.display())).unwrap();
+    fs::write(
+        &hostile,
+        format!(
+            "#!/bin/sh\ntouch {}\necho 'Good \"git\" signature for x with ED25519 key y'\n",
+            ran.display()
+        ),
+    )
+    .unwrap();
     fs::set_permissions(&hostile, fs::Permissions::from_mode(0o755)).unwrap();
     let stranger = ssh_key(&sandbox, "stranger");
     let theirs = sandbox.home().join("theirs");
-    fs::write(&theirs, format!("* {}", fs::read_to_string(format!("{stranger}.pub")).unwrap())).unwrap();
-    for name in ["gpg.program", "gpg.ssh.program", "gpg.openpgp.program", "gpg.ssh.defaultKeyCommand"] {
-        sandbox.git(&["config", name, hostile.to_str().unwrap()]).expect(0);
+    fs::write(
+        &theirs,
+        format!(
+            "* {}",
+            fs::read_to_string(format!("{stranger}.pub")).unwrap()
+        ),
+    )
+    .unwrap();
+    for name in [
+        "gpg.program",
+        "gpg.ssh.program",
+        "gpg.openpgp.program",
+        "gpg.ssh.defaultKeyCommand",
+    ] {
+        sandbox
+            .git(&["config", name, hostile.to_str().unwrap()])
+            .expect(0);
     }
-    sandbox.git(&["config", "gpg.ssh.allowedSignersFile", theirs.to_str().unwrap()]).expect(0);
+    sandbox
+        .git(&[
+            "config",
+            "gpg.ssh.allowedSignersFile",
+            theirs.to_str().unwrap(),
+        ])
+        .expect(0);
     sandbox.git(&["config", "commit.gpgSign", "true"]).expect(0);
     sandbox.release("T01", "1.0.0");
-    assert!(verify(&sandbox, "required").expect(0).stdout.contains("signer: li.wei@example.com"));
+    assert!(
+        verify(&sandbox, "required")
+            .expect(0)
+            .stdout
+            .contains("signer: li.wei@example.com")
+    );
     // Signed by a stranger whom only the repository vouches for.
     sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
-    sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.1.0", &format!("--sign={stranger}"), "--yes"]).expect(0);
-    let args = ["verify-snapshot", "-t", "T01", "--version", "1.1.0", "--signature", "required", "-v"];
-    assert!(sandbox.snapback(&args).expect(4).stdout.contains("signature: unknown key"));
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--signature", "required", "--yes"]).expect(0);
-    assert!(!ran.exists(), "a program of the repository's configuration was run");
+    sandbox
+        .snapback(&[
+            "create-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.1.0",
+            &format!("--sign={stranger}"),
+            "--yes",
+        ])
+        .expect(0);
+    let args = [
+        "verify-snapshot",
+        "-t",
+        "T01",
+        "--version",
+        "1.1.0",
+        "--signature",
+        "required",
+        "-v",
+    ];
+    assert!(
+        sandbox
+            .snapback(&args)
+            .expect(4)
+            .stdout
+            .contains("signature: unknown key")
+    );
+    sandbox
+        .snapback(&[
+            "rollback",
+            "-t",
+            "T01",
+            "--to",
+            "1.0.0",
+            "--signature",
+            "required",
+            "--yes",
+        ])
+        .expect(0);
+    assert!(
+        !ran.exists(),
+        "a program of the repository's configuration was run"
+    );
 }
 
 /// Runs gpg with the sandbox's keys.
 fn gpg(sandbox: &Sandbox, args: &[&str]) -> Ran {
-    finish(sandbox.command("gpg").args(["--batch", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", ""]).args(args))
+    finish(
+        sandbox
+            .command("gpg")
+            .args([
+                "--batch",
+                "--no-tty",
+                "--pinentry-mode",
+                "loopback",
+                "--passphrase",
+                "",
+            ])
+            .args(args),
+    )
 }
 
 #[test]
@@ -199,37 +419,116 @@ fn gpg_keys_good_expired_and_unknown() {
     fs::create_dir_all(&rings).unwrap();
     fs::set_permissions(&rings, fs::Permissions::from_mode(0o700)).unwrap();
     // Made long ago for one day: it has expired.
-    let made = gpg(&sandbox, &["--faked-system-time", "20200101T000000", "--quick-gen-key", "old@example.com", "ed25519", "sign", "1d"]);
+    let made = gpg(
+        &sandbox,
+        &[
+            "--faked-system-time",
+            "20200101T000000",
+            "--quick-gen-key",
+            "old@example.com",
+            "ed25519",
+            "sign",
+            "1d",
+        ],
+    );
     if made.code != 0 {
         println!("skipped: gpg cannot make keys here: {}", made.stderr.trim());
         return;
     }
-    gpg(&sandbox, &["--quick-gen-key", "Li Wei <li.wei@example.com>", "ed25519", "sign", "never"]).expect(0);
+    gpg(
+        &sandbox,
+        &[
+            "--quick-gen-key",
+            "Li Wei <li.wei@example.com>",
+            "ed25519",
+            "sign",
+            "never",
+        ],
+    )
+    .expect(0);
     global(&sandbox, "user.signingKey", "li.wei@example.com");
-    sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.0.0", "--sign", "--yes"]).expect(0);
+    sandbox
+        .snapback(&[
+            "create-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.0.0",
+            "--sign",
+            "--yes",
+        ])
+        .expect(0);
     sandbox.git(&["verify-tag", "T01-v1.0.0"]).expect(0);
     let text = verify(&sandbox, "required").expect(0).stdout;
-    assert!(text.contains("signature: good (openpgp)") && text.contains("Li Wei <li.wei@example.com>"), "{text}");
+    assert!(
+        text.contains("signature: good (openpgp)") && text.contains("Li Wei <li.wei@example.com>"),
+        "{text}"
+    );
     // An expired key does not sign, so its tag is made at a time when it had not.
     let wrapper = sandbox.home().join("old-gpg");
-    fs::write(&wrapper, "#!/bin/sh\nexec gpg --faked-system-time 20200101T010000 \"$@\"\n").unwrap();
+    fs::write(
+        &wrapper,
+        "#!/bin/sh\nexec gpg --faked-system-time 20200101T010000 \"$@\"\n",
+    )
+    .unwrap();
     fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
     global(&sandbox, "gpg.program", wrapper.to_str().unwrap());
     sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
-    sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.1.0", "--sign=old@example.com", "--yes"]).expect(0);
+    sandbox
+        .snapback(&[
+            "create-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.1.0",
+            "--sign=old@example.com",
+            "--yes",
+        ])
+        .expect(0);
     global(&sandbox, "gpg.program", "gpg");
-    let old = |demand: &str| sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.1.0", "--signature", demand, "-v"]);
-    assert!(old("required").expect(4).stdout.contains("signature: expired"));
-    assert!(old("optional").expect(0).stdout.contains("signature: expired"));
+    let old = |demand: &str| {
+        sandbox.snapback(&[
+            "verify-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.1.0",
+            "--signature",
+            demand,
+            "-v",
+        ])
+    };
+    assert!(
+        old("required")
+            .expect(4)
+            .stdout
+            .contains("signature: expired")
+    );
+    assert!(
+        old("optional")
+            .expect(0)
+            .stdout
+            .contains("signature: expired")
+    );
     // Another ring knows neither.
     let _ = finish(sandbox.command("gpgconf").args(["--kill", "all"]));
     fs::rename(&rings, sandbox.home().join("kept")).unwrap();
     fs::create_dir_all(&rings).unwrap();
     fs::set_permissions(&rings, fs::Permissions::from_mode(0o700)).unwrap();
     let unknown = verify(&sandbox, "required").expect(4).stdout;
-    assert!(unknown.contains("signature: unknown key") && unknown.contains("key: ") && !unknown.contains("signer: "), "{unknown}");
+    assert!(
+        unknown.contains("signature: unknown key")
+            && unknown.contains("key: ")
+            && !unknown.contains("signer: "),
+        "{unknown}"
+    );
     let _ = finish(sandbox.command("gpgconf").args(["--kill", "all"]));
     global(&sandbox, "gpg.program", "/nowhere/gpg");
-    assert!(verify(&sandbox, "required").expect(8).stdout.contains("signature: not judged"));
+    assert!(
+        verify(&sandbox, "required")
+            .expect(8)
+            .stdout
+            .contains("signature: not judged")
+    );
     verify(&sandbox, "optional").expect(0);
 }

@@ -22,7 +22,11 @@ fn with_file(name: &str, bytes: &[u8]) -> SimFs {
 }
 
 /// Everything that `name` can hold after a power cut at any call of `act`, and at its end.
-fn outcomes(base: &SimFs, name: &str, act: impl Fn(&SimFs) -> io::Result<()>) -> Vec<(Option<Vec<u8>>, bool)> {
+fn outcomes(
+    base: &SimFs,
+    name: &str,
+    act: impl Fn(&SimFs) -> io::Result<()>,
+) -> Vec<(Option<Vec<u8>>, bool)> {
     let seen = std::cell::RefCell::new(Vec::new());
     sweep(base, 200, 1, act, |disk, done| {
         let outcome = (disk.get(name), done);
@@ -39,9 +43,14 @@ const POINTS: (SyncPoint, SyncPoint) = (SyncPoint::StageFile, SyncPoint::TreeDir
 
 #[test]
 fn the_full_protocol_is_old_or_new_at_every_power_cut_and_new_after_success() {
-    let seen = outcomes(&with_file("d/f", b"old"), "d/f", |fs| write_durably(fs, &path("d/f"), b"new!", 0o644, POINTS));
+    let seen = outcomes(&with_file("d/f", b"old"), "d/f", |fs| {
+        write_durably(fs, &path("d/f"), b"new!", 0o644, POINTS)
+    });
     assert!(seen.contains(&(Some(b"old".to_vec()), false)));
-    assert!(seen.contains(&(Some(b"new!".to_vec()), false)), "the rename may survive before the folder is synced");
+    assert!(
+        seen.contains(&(Some(b"new!".to_vec()), false)),
+        "the rename may survive before the folder is synced"
+    );
     assert!(seen.contains(&(Some(b"new!".to_vec()), true)));
     assert_eq!(seen.len(), 3, "{seen:?}");
 }
@@ -50,9 +59,14 @@ fn the_full_protocol_is_old_or_new_at_every_power_cut_and_new_after_success() {
 fn without_the_sync_of_the_file_a_rename_can_leave_it_empty_torn_or_zeroed() {
     let base = with_file("d/f", b"old");
     base.skip(POINTS.0);
-    let seen = outcomes(&base, "d/f", |fs| write_durably(fs, &path("d/f"), b"new!", 0o644, POINTS));
+    let seen = outcomes(&base, "d/f", |fs| {
+        write_durably(fs, &path("d/f"), b"new!", 0o644, POINTS)
+    });
     for wrong in [&b""[..], b"ne", b"\0\0\0\0"] {
-        assert!(seen.contains(&(Some(wrong.to_vec()), true)), "{wrong:?} is possible: {seen:?}");
+        assert!(
+            seen.contains(&(Some(wrong.to_vec()), true)),
+            "{wrong:?} is possible: {seen:?}"
+        );
     }
     assert_eq!(base.synced(POINTS.0), 0, "forks count for themselves");
 }
@@ -61,9 +75,14 @@ fn without_the_sync_of_the_file_a_rename_can_leave_it_empty_torn_or_zeroed() {
 fn without_the_sync_of_the_folder_success_can_be_lost() {
     let base = with_file("d/f", b"old");
     base.skip(POINTS.1);
-    let seen = outcomes(&base, "d/f", |fs| write_durably(fs, &path("d/f"), b"new!", 0o644, POINTS));
+    let seen = outcomes(&base, "d/f", |fs| {
+        write_durably(fs, &path("d/f"), b"new!", 0o644, POINTS)
+    });
     assert!(seen.contains(&(Some(b"old".to_vec()), true)), "{seen:?}");
-    assert!(!seen.iter().any(|(bytes, _)| bytes.as_deref() == Some(b"")), "its bytes were synced: {seen:?}");
+    assert!(
+        !seen.iter().any(|(bytes, _)| bytes.as_deref() == Some(b"")),
+        "its bytes were synced: {seen:?}"
+    );
 }
 
 #[test]
@@ -73,15 +92,32 @@ fn a_move_between_folders_can_be_seen_in_both_but_never_in_neither() {
     base.settle();
     let fs = base.fork();
     fs.rename(&path("a/f"), &path("b/f")).unwrap();
-    let places: Vec<_> = fs.crash_states(100, 1).iter().map(|disk| (disk.get("a/f").is_some(), disk.get("b/f").is_some())).collect();
-    assert!(places.contains(&(true, false)) && places.contains(&(false, true)) && places.contains(&(true, true)), "{places:?}");
+    let places: Vec<_> = fs
+        .crash_states(100, 1)
+        .iter()
+        .map(|disk| (disk.get("a/f").is_some(), disk.get("b/f").is_some()))
+        .collect();
+    assert!(
+        places.contains(&(true, false))
+            && places.contains(&(false, true))
+            && places.contains(&(true, true)),
+        "{places:?}"
+    );
     assert!(!places.contains(&(false, false)));
     fs.sync_dir(&path("b"), SyncPoint::TreeDir).unwrap();
-    assert!(fs.crash_states(100, 1).iter().all(|disk| disk.get("b/f").is_some()));
+    assert!(
+        fs.crash_states(100, 1)
+            .iter()
+            .all(|disk| disk.get("b/f").is_some())
+    );
     let fs = base.fork();
     fs.rename(&path("a/f"), &path("b/f")).unwrap();
     fs.sync_dir(&path("a"), SyncPoint::TreeDir).unwrap();
-    assert_eq!(fs.crash_states(100, 1).len(), 1, "the old name cannot go durably before the new one came");
+    assert_eq!(
+        fs.crash_states(100, 1).len(),
+        1,
+        "the old name cannot go durably before the new one came"
+    );
     assert_eq!(fs.crash_states(100, 1)[0].get("b/f"), Some(b"x".to_vec()));
 }
 
@@ -94,7 +130,11 @@ fn an_exchange_is_whole_or_absent_also_between_folders() {
     fs.exchange(&path("a/f"), &path("b/g")).unwrap();
     fs.sync_dir(&path("a"), SyncPoint::TreeDir).unwrap();
     for disk in fs.crash_states(100, 1) {
-        assert_eq!(disk.get("b/g"), Some(b"A".to_vec()), "what happened before in b is durable too");
+        assert_eq!(
+            disk.get("b/g"),
+            Some(b"A".to_vec()),
+            "what happened before in b is durable too"
+        );
         assert!(disk.get("a/f").is_some_and(|bytes| bytes != b"A"));
     }
 }
@@ -105,7 +145,12 @@ fn the_same_seed_gives_the_same_disks_and_the_limit_holds() {
     for n in 0..12 {
         fs.put(&format!("f{n}"), b"some bytes");
     }
-    let trees = |seed| fs.crash_states(300, seed).iter().map(SimFs::tree).collect::<Vec<_>>();
+    let trees = |seed| {
+        fs.crash_states(300, seed)
+            .iter()
+            .map(SimFs::tree)
+            .collect::<Vec<_>>()
+    };
     let first = trees(7);
     assert_eq!(first.len(), 300);
     assert_eq!(first, trees(7));
@@ -121,7 +166,10 @@ fn the_same_seed_gives_the_same_disks_and_the_limit_holds() {
 fn a_full_disk_stops_growth_but_not_removal_and_a_failed_sync_loses_the_bytes_for_good() {
     let fs = with_file("f", b"old");
     fs.fail_at(1, libc::ENOSPC, true);
-    let full = fs.create(&path("g"), 0o644).err().expect("the disk is full");
+    let full = fs
+        .create(&path("g"), 0o644)
+        .err()
+        .expect("the disk is full");
     assert_eq!(full.kind(), io::ErrorKind::StorageFull);
     fs.remove_file(&path("f")).expect("removing needs no space");
 
@@ -129,10 +177,21 @@ fn a_full_disk_stops_growth_but_not_removal_and_a_failed_sync_loses_the_bytes_fo
     let mut file = fs.append(&path("f")).unwrap();
     file.write_all(b"+more").unwrap();
     fs.fail_at(1, libc::EIO, false);
-    assert_eq!(file.sync(SyncPoint::JournalRecord).unwrap_err().raw_os_error(), Some(libc::EIO));
-    file.sync(SyncPoint::JournalRecord).expect("the kernel says so, after a failed sync");
+    assert_eq!(
+        file.sync(SyncPoint::JournalRecord)
+            .unwrap_err()
+            .raw_os_error(),
+        Some(libc::EIO)
+    );
+    file.sync(SyncPoint::JournalRecord)
+        .expect("the kernel says so, after a failed sync");
     assert_eq!(fs.get("f"), Some(b"old+more".to_vec()));
-    assert!(fs.crash_states(10, 1).iter().any(|disk| disk.get("f") == Some(b"old".to_vec())), "a second sync writes nothing");
+    assert!(
+        fs.crash_states(10, 1)
+            .iter()
+            .any(|disk| disk.get("f") == Some(b"old".to_vec())),
+        "a second sync writes nothing"
+    );
 }
 
 #[test]
@@ -168,11 +227,29 @@ mod toy {
     pub fn act(fs: &SimFs) -> io::Result<()> {
         for name in FILES {
             let copy = path("copies").join(path(name).name());
-            write_durably(fs, &copy, &fs.get(name).unwrap(), 0o644, (SyncPoint::PackFile, SyncPoint::PackDir))?;
+            write_durably(
+                fs,
+                &copy,
+                &fs.get(name).unwrap(),
+                0o644,
+                (SyncPoint::PackFile, SyncPoint::PackDir),
+            )?;
         }
-        write_durably(fs, &path("ops/journal"), b"begun", 0o644, (SyncPoint::JournalFile, SyncPoint::JournalDir))?;
+        write_durably(
+            fs,
+            &path("ops/journal"),
+            b"begun",
+            0o644,
+            (SyncPoint::JournalFile, SyncPoint::JournalDir),
+        )?;
         for name in FILES {
-            write_durably(fs, &path(name), format!("new {name}").as_bytes(), 0o644, POINTS)?;
+            write_durably(
+                fs,
+                &path(name),
+                format!("new {name}").as_bytes(),
+                0o644,
+                POINTS,
+            )?;
         }
         fs.rename(&path("ops/journal"), &path("ops/done"))?;
         fs.sync_dir(&path("ops"), SyncPoint::VerdictDir)
@@ -193,11 +270,20 @@ mod toy {
 
     /// What is wrong with the tree: it must be all old or all new, and new after success.
     pub fn judge(fs: &SimFs, done: bool) -> Result<(), String> {
-        let is = |word: &str| FILES.iter().all(|name| fs.get(name) == Some(format!("{word} {name}").into_bytes()));
+        let is = |word: &str| {
+            FILES
+                .iter()
+                .all(|name| fs.get(name) == Some(format!("{word} {name}").into_bytes()))
+        };
         if is("new") || (is("old") && !done) {
             return Ok(());
         }
-        Err(format!("done {done}, but {:?}", FILES.map(|name| fs.get(name).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))))
+        Err(format!(
+            "done {done}, but {:?}",
+            FILES.map(|name| fs
+                .get(name)
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        ))
     }
 
     /// Power cut at each call, recovery on each disk, and again a power cut at each call of that.
@@ -222,12 +308,18 @@ fn the_toy_protocol_survives_and_each_of_its_syncs_is_missed_when_skipped() {
     assert!(looked > 900, "only {looked} disks");
     let done = toy::base();
     toy::act(&done).unwrap();
-    let reached = SyncPoint::ALL.into_iter().filter(|point| done.synced(*point) > 0).collect::<Vec<_>>();
+    let reached = SyncPoint::ALL
+        .into_iter()
+        .filter(|point| done.synced(*point) > 0)
+        .collect::<Vec<_>>();
     assert_eq!(reached.len(), 7, "{reached:?}");
     for point in reached {
         let mutant = toy::base();
         mutant.skip(point);
-        assert!(toy::explore(&mutant).is_err(), "nothing notices that {point:?} is skipped");
+        assert!(
+            toy::explore(&mutant).is_err(),
+            "nothing notices that {point:?} is skipped"
+        );
     }
 }
 
@@ -256,11 +348,23 @@ fn real_tree(root: &Root, dir: &RelPath, found: &mut Vec<(Vec<u8>, Type, u32, Ve
 }
 
 /// One random call, with what it answered.
-fn random_call(fs: &dyn Fs, kind: usize, a: &RelPath, b: &RelPath, text: &[u8]) -> Result<Vec<u8>, io::ErrorKind> {
+fn random_call(
+    fs: &dyn Fs,
+    kind: usize,
+    a: &RelPath,
+    b: &RelPath,
+    text: &[u8],
+) -> Result<Vec<u8>, io::ErrorKind> {
     let done = |result: io::Result<()>| answer(result).map(|()| Vec::new());
     match kind {
-        0 | 1 => done(fs.create(a, 0o644).and_then(|mut file| file.write_all(text))),
-        2 => done(fs.append(a).and_then(|mut file| file.write_all(text).and_then(|()| file.set_mode(0o600)))),
+        0 | 1 => done(
+            fs.create(a, 0o644)
+                .and_then(|mut file| file.write_all(text)),
+        ),
+        2 => done(
+            fs.append(a)
+                .and_then(|mut file| file.write_all(text).and_then(|()| file.set_mode(0o600))),
+        ),
         3 | 4 => done(fs.create_dir(a, 0o755)),
         5 => done(fs.symlink(text, a)),
         6 | 7 => done(fs.rename(a, b)),
@@ -277,7 +381,8 @@ fn random_call(fs: &dyn Fs, kind: usize, a: &RelPath, b: &RelPath, text: &[u8]) 
             names.concat()
         }),
         14 => done(fs.sync_dir(a, SyncPoint::TreeDir)),
-        _ => answer(fs.stat(a)).map(|stat| format!("{:?}", stat.map(|stat| (stat.kind, stat.mode))).into_bytes()),
+        _ => answer(fs.stat(a))
+            .map(|stat| format!("{:?}", stat.map(|stat| (stat.kind, stat.mode))).into_bytes()),
     }
 }
 
@@ -288,7 +393,13 @@ fn it_answers_like_the_real_file_system() {
     let mut random = Random(42);
     let mut agreed_errors = 0;
     for step in 0..6_000 {
-        let mut name = || path(["a", "b", "c", "a/a", "a/b", "b/c", "a/a/c", "b/c/b", "c/a/b"][random.below(9)]);
+        let mut name = || {
+            path(
+                [
+                    "a", "b", "c", "a/a", "a/b", "b/c", "a/a/c", "b/c/b", "c/a/b",
+                ][random.below(9)],
+            )
+        };
         let (a, b) = (name(), name());
         let (kind, text) = (random.below(16), format!("text {step}"));
         let real = random_call(&root, kind, &a, &b, text.as_bytes());
@@ -303,7 +414,13 @@ fn it_answers_like_the_real_file_system() {
         Type::Symlink => 'l',
         _ => 'f',
     };
-    let real: std::collections::BTreeMap<_, _> = found.into_iter().map(|(at, kind, mode, bytes)| (at, (of(kind), mode, bytes))).collect();
+    let real: std::collections::BTreeMap<_, _> = found
+        .into_iter()
+        .map(|(at, kind, mode, bytes)| (at, (of(kind), mode, bytes)))
+        .collect();
     assert_eq!(real, sim.tree());
-    assert!((600..5_400).contains(&agreed_errors), "both success and failure were compared: {agreed_errors}");
+    assert!(
+        (600..5_400).contains(&agreed_errors),
+        "both success and failure were compared: {agreed_errors}"
+    );
 }

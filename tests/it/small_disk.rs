@@ -36,7 +36,11 @@ struct Stopping {
 
 /// Counts a change.
 fn count(left: &AtomicI64) -> io::Result<()> {
-    if left.fetch_sub(1, Ordering::Relaxed) > 0 { Ok(()) } else { Err(io::Error::other("stopped")) }
+    if left.fetch_sub(1, Ordering::Relaxed) > 0 {
+        Ok(())
+    } else {
+        Err(io::Error::other("stopped"))
+    }
 }
 
 /// A file of it.
@@ -82,10 +86,16 @@ impl Fs for Stopping {
     }
     fn create(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
         count(&self.left)?;
-        Ok(Box::new(StoppingFile(self.root.create(path, mode)?, self.left.clone())))
+        Ok(Box::new(StoppingFile(
+            self.root.create(path, mode)?,
+            self.left.clone(),
+        )))
     }
     fn append(&self, path: &RelPath) -> io::Result<Box<dyn Output>> {
-        Ok(Box::new(StoppingFile(self.root.append(path)?, self.left.clone())))
+        Ok(Box::new(StoppingFile(
+            self.root.append(path)?,
+            self.left.clone(),
+        )))
     }
     fn symlink(&self, target: &[u8], path: &RelPath) -> io::Result<()> {
         count(&self.left)?;
@@ -154,7 +164,14 @@ fn world(dir: &Path, left: &Arc<AtomicI64>) -> World {
         found
     };
     let sync = move |at: &RelPath| synced.sync_dir(at, SyncPoint::TreeDir);
-    World::over(Arc::new(Stopping { root: open(), left: left.clone() }), Box::new(look), Box::new(sync))
+    World::over(
+        Arc::new(Stopping {
+            root: open(),
+            left: left.clone(),
+        }),
+        Box::new(look),
+        Box::new(sync),
+    )
 }
 
 /// Mounts something; why it could not.
@@ -172,7 +189,12 @@ fn fill_up(path: &Path) {
 /// Stops at each `stride`-th call and takes back on the full disk; the number of full disks.
 fn take_back_everywhere(mounted: &Path, stride: usize) -> usize {
     let scenario = first();
-    let case = Case { before: &scenario.before, after: &scenario.after, earlier: 0, stranger: None };
+    let case = Case {
+        before: &scenario.before,
+        after: &scenario.after,
+        earlier: 0,
+        stranger: None,
+    };
     for (runs, k) in (1..).step_by(stride).enumerate() {
         let dir = mounted.join("disk");
         let left = Arc::new(AtomicI64::new(k));
@@ -181,7 +203,9 @@ fn take_back_everywhere(mounted: &Path, stride: usize) -> usize {
             World::fill(&Root::open(&dir).unwrap(), &scenario.before);
             left.store(k, Ordering::Relaxed);
             let stopped = world(&dir, &left);
-            stopped.plan(&scenario.after, scenario.environment.as_ref()).and_then(|operation| stopped.run(&operation))
+            stopped
+                .plan(&scenario.after, scenario.environment.as_ref())
+                .and_then(|operation| stopped.run(&operation))
         };
         let mut ended = run();
         // The file system may still be about to give back what was removed.
@@ -200,8 +224,10 @@ fn take_back_everywhere(mounted: &Path, stride: usize) -> usize {
         }
         fill_up(&mounted.join("filler"));
         let back = world(&dir, &Arc::new(AtomicI64::new(i64::MAX)));
-        back.recover(false).unwrap_or_else(|failure| panic!("stopped at {k}: {failure:?}"));
-        back.judge(&case, false).unwrap_or_else(|wrong| panic!("stopped at {k}: {wrong}"));
+        back.recover(false)
+            .unwrap_or_else(|failure| panic!("stopped at {k}: {failure:?}"));
+        back.judge(&case, false)
+            .unwrap_or_else(|wrong| panic!("stopped at {k}: {wrong}"));
         fs::remove_file(mounted.join("filler")).unwrap();
         fs::remove_dir_all(&dir).unwrap();
         // ext4 gives the blocks of removed files back only with its own journal.
@@ -217,18 +243,27 @@ fn taking_back_on_a_full_tmpfs_and_a_full_ext4() {
     fs::create_dir(&at).unwrap();
     let (image, place) = (image.to_str().unwrap(), at.to_str().unwrap());
     let ext4 = || {
-        fs::File::create(image).and_then(|file| file.set_len(16 << 20)).map_err(|error| error.to_string())?;
+        fs::File::create(image)
+            .and_then(|file| file.set_len(16 << 20))
+            .map_err(|error| error.to_string())?;
         quietly("mkfs.ext4", &["-q", "-m", "0", "-F", image])?;
         quietly("mount", &["-o", "loop", image, place])
     };
-    let kinds: [(&str, usize, Mount<'_>); 2] =
-        [("tmpfs", 3, &|| quietly("mount", &["-t", "tmpfs", "-o", "size=2m", "none", place])), ("ext4", 9, &ext4)];
+    let kinds: [(&str, usize, Mount<'_>); 2] = [
+        ("tmpfs", 3, &|| {
+            quietly("mount", &["-t", "tmpfs", "-o", "size=2m", "none", place])
+        }),
+        ("ext4", 9, &ext4),
+    ];
     for (name, stride, mount) in kinds {
         match mount() {
             Err(why) => println!("skipped on {name}: {why}"),
             Ok(()) => {
                 let mounted = Mounted(at.clone());
-                println!("{name}: {} full disks", take_back_everywhere(&mounted.0, stride));
+                println!(
+                    "{name}: {} full disks",
+                    take_back_everywhere(&mounted.0, stride)
+                );
             }
         }
     }
@@ -239,24 +274,58 @@ fn a_plan_knows_that_the_disk_has_too_little_room() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path().join("at");
     fs::create_dir(&at).unwrap();
-    if let Err(why) = quietly("mount", &["-t", "tmpfs", "-o", "size=40m", "none", at.to_str().unwrap()]) {
+    if let Err(why) = quietly(
+        "mount",
+        &[
+            "-t",
+            "tmpfs",
+            "-o",
+            "size=40m",
+            "none",
+            at.to_str().unwrap(),
+        ],
+    ) {
         println!("skipped: {why}");
         return;
     }
     let mounted = Mounted(at.clone());
     {
         let sandbox = Sandbox::new(1).copy_below(&mounted.0);
-        sandbox.write("tasks/T01/model.bin", &crate::support::noise("large", 8_000_000));
-        let planned = sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.0.0", "--dry-run", "--json"]).expect(0).json();
+        sandbox.write(
+            "tasks/T01/model.bin",
+            &crate::support::noise("large", 8_000_000),
+        );
+        let planned = sandbox
+            .snapback(&[
+                "create-snapshot",
+                "-t",
+                "T01",
+                "--version",
+                "1.0.0",
+                "--dry-run",
+                "--json",
+            ])
+            .expect(0)
+            .json();
         let space = &planned["data"]["plan"]["space"];
-        assert!(space["at_most"].as_u64().is_some_and(|most| most >= 8_000_000), "{space}");
-        assert!(space["free"].as_u64().is_some_and(|free| free < 40 << 20), "{space}");
+        assert!(
+            space["at_most"]
+                .as_u64()
+                .is_some_and(|most| most >= 8_000_000),
+            "{space}"
+        );
+        assert!(
+            space["free"].as_u64().is_some_and(|free| free < 40 << 20),
+            "{space}"
+        );
         sandbox.release("T01", "1.0.0");
         sandbox.write("tasks/T01/model.bin", b"small");
         sandbox.release("T01", "1.1.0");
         sandbox.write("tasks/T01/model.bin", b"smaller");
         let back = ["rollback", "-t", "T01", "--to", "1.0.0", "--yes"];
-        let planned = sandbox.snapback(&[&back[..], &["--dry-run"]].concat()).expect(0);
+        let planned = sandbox
+            .snapback(&[&back[..], &["--dry-run"]].concat())
+            .expect(0);
         assert!((planned.stdout + &planned.stderr).contains("8.0 MB are written, up to "));
         let filler = at.join("filler");
         let mut file = fs::File::create(&filler).unwrap();
@@ -268,17 +337,24 @@ fn a_plan_knows_that_the_disk_has_too_little_room() {
         for more in [&["--dry-run"][..], &[]] {
             let refused = sandbox.snapback(&[&back[..], more].concat()).expect(8);
             assert!(
-                refused.stderr.contains("there is not enough room in ") && refused.stderr.contains("8.0 MB are needed, "),
+                refused.stderr.contains("there is not enough room in ")
+                    && refused.stderr.contains("8.0 MB are needed, "),
                 "{refused:?}"
             );
             assert!(
-                refused.stderr.contains("df -h") && (!more.is_empty() || refused.stderr.contains("nothing was changed")),
+                refused.stderr.contains("df -h")
+                    && (!more.is_empty() || refused.stderr.contains("nothing was changed")),
                 "{refused:?}"
             );
         }
         assert_eq!(sandbox.everything(), before);
         let health = sandbox.snapback(&["health", "-t", "T01"]).expect(4);
-        assert!(health.stdout.contains("a rollback to 1.0.0 would be refused: there is not enough room"), "{health:?}");
+        assert!(
+            health
+                .stdout
+                .contains("a rollback to 1.0.0 would be refused: there is not enough room"),
+            "{health:?}"
+        );
         fs::remove_file(&filler).unwrap();
         sandbox.snapback(&back).expect(0);
         assert_eq!(sandbox.read("tasks/T01/model.bin").len(), 8_000_000);

@@ -44,7 +44,11 @@ pub fn shelves() -> (tempfile::TempDir, Vec<Vec<u8>>) {
 pub fn files(dir: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = Vec::new();
     for folder in ["packs", "index", "log"] {
-        files.extend(std::fs::read_dir(dir.join("store").join(folder)).unwrap().map(|entry| entry.unwrap().path()));
+        files.extend(
+            std::fs::read_dir(dir.join("store").join(folder))
+                .unwrap()
+                .map(|entry| entry.unwrap().path()),
+        );
     }
     files.sort();
     files
@@ -108,7 +112,11 @@ fn a_whole_store_passes_every_check() {
     assert!(!report.is_sound());
     let empty = tempfile::tempdir().unwrap();
     let fs: Arc<dyn Fs> = Arc::new(Root::open(empty.path()).unwrap());
-    assert!(check(&shelf::open(&fs), &BTreeSet::new(), Level::Deep).unwrap().is_sound());
+    assert!(
+        check(&shelf::open(&fs), &BTreeSet::new(), Level::Deep)
+            .unwrap()
+            .is_sound()
+    );
 }
 
 #[test]
@@ -130,18 +138,34 @@ fn every_one_of_a_thousand_damages_is_found_and_named() {
         let fast = check(&shelf::open(&fs), &roots, Level::Fast).unwrap();
         assert!(!fast.is_sound(), "fast does not find {what}");
         let named = |file: &str| path.to_str().unwrap().ends_with(file);
-        assert!(fast.damage.iter().any(|harm| named(&harm.file)), "{what}: {:?}", fast.damage);
+        assert!(
+            fast.damage.iter().any(|harm| named(&harm.file)),
+            "{what}: {:?}",
+            fast.damage
+        );
         if nth % deep_stride == 0 {
             let deep = check(&shelf::open(&fs), &roots, Level::Deep).unwrap();
-            assert!(deep.damage.iter().any(|harm| named(&harm.file)), "{what}: {:?}", deep.damage);
+            assert!(
+                deep.damage.iter().any(|harm| named(&harm.file)),
+                "{what}: {:?}",
+                deep.damage
+            );
             let said: BTreeSet<ObjectId> = deep.lost.iter().copied().collect();
-            assert_eq!(said.intersection(&roots).copied().collect::<BTreeSet<_>>(), unread, "{what}: who is hurt");
+            assert_eq!(
+                said.intersection(&roots).copied().collect::<BTreeSet<_>>(),
+                unread,
+                "{what}: who is hurt"
+            );
             hurt += usize::from(!unread.is_empty());
         }
         std::fs::write(path, whole).unwrap();
     }
     assert!(hurt > 10, "{hurt} times an object was hurt");
-    assert!(check(&shelf::open(&fs), &roots, Level::Deep).unwrap().is_sound());
+    assert!(
+        check(&shelf::open(&fs), &roots, Level::Deep)
+            .unwrap()
+            .is_sound()
+    );
 }
 
 #[test]
@@ -151,15 +175,24 @@ fn one_flipped_bit_is_one_bad_chunk() {
     let store = shelf::open(&fs);
     let large = noise(5, 3 << 20);
     drop(put(&store, std::slice::from_ref(&large)).unwrap());
-    let pack = files(dir.path()).into_iter().find(|path| path.to_str().unwrap().contains("packs")).unwrap();
+    let pack = files(dir.path())
+        .into_iter()
+        .find(|path| path.to_str().unwrap().contains("packs"))
+        .unwrap();
     let mut bytes = std::fs::read(&pack).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 8;
     std::fs::write(&pack, bytes).unwrap();
     let report = check(&shelf::open(&fs), &BTreeSet::new(), Level::Deep).unwrap();
-    assert_eq!((report.damage.len(), report.lost.as_slice()), (1, &[id(&large)][..]));
+    assert_eq!(
+        (report.damage.len(), report.lost.as_slice()),
+        (1, &[id(&large)][..])
+    );
     assert_eq!(report.damage[0].objects, [id(&large)]);
-    assert!(report.damage[0].blob.is_some_and(|blob| blob != id(&large)), "{report:?}");
+    assert!(
+        report.damage[0].blob.is_some_and(|blob| blob != id(&large)),
+        "{report:?}"
+    );
 }
 
 #[test]
@@ -167,14 +200,30 @@ fn a_budget_leaves_the_rest_for_the_next_check() {
     let (dir, contents) = shelves();
     let fs: Arc<dyn Fs> = Arc::new(Root::open(dir.path()).unwrap());
     let store = shelf::open(&fs);
-    let run = |budget, seconds| store.check(&ids(&contents), Check { level: Level::Fast, budget, seconds }, &|_| ()).unwrap();
+    let run = |budget, seconds| {
+        store
+            .check(
+                &ids(&contents),
+                Check {
+                    level: Level::Fast,
+                    budget,
+                    seconds,
+                },
+                &|_| (),
+            )
+            .unwrap()
+    };
     let none = run(Some(Duration::ZERO), 5);
     assert!(none.packs == 0 && none.remaining > 30 && none.is_sound());
     let all = run(None, 6);
     assert_eq!((all.packs, all.remaining), (none.remaining, 0));
     drop(put(&store, &[noise(1234, 100)]).unwrap());
     let stats = store.stats(&[]).unwrap();
-    assert_eq!((stats.last_fast, stats.last_deep), (None, None), "the new pack was not checked yet");
+    assert_eq!(
+        (stats.last_fast, stats.last_deep),
+        (None, None),
+        "the new pack was not checked yet"
+    );
     run(None, 7);
     assert_eq!(store.stats(&[]).unwrap().last_fast, Some(7));
     // Damaged notes are forgotten, and are no damage.

@@ -9,7 +9,10 @@ const MODEL: &str = "tasks/T01/model.bin";
 /// A task with three versions of a large file; the first is the oldest.
 fn sandbox() -> (Sandbox, Vec<Vec<u8>>) {
     let sandbox = Sandbox::new(1);
-    let contents: Vec<Vec<u8>> = ["one", "two", "three"].iter().map(|name| noise(name, 300_000)).collect();
+    let contents: Vec<Vec<u8>> = ["one", "two", "three"]
+        .iter()
+        .map(|name| noise(name, 300_000))
+        .collect();
     for (nth, bytes) in contents.iter().enumerate() {
         sandbox.write(MODEL, bytes);
         let version = format!("1.{nth}.0");
@@ -23,7 +26,10 @@ fn sandbox() -> (Sandbox, Vec<Vec<u8>>) {
 
 fn packs(sandbox: &Sandbox) -> Vec<PathBuf> {
     let dir = sandbox.at(".git/snapback/store/packs");
-    let mut packs: Vec<PathBuf> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut packs: Vec<PathBuf> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     packs.sort();
     packs
 }
@@ -32,27 +38,66 @@ fn packs(sandbox: &Sandbox) -> Vec<PathBuf> {
 fn a_collection_keeps_what_releases_and_operations_need() {
     let (sandbox, contents) = sandbox();
     sandbox.write(MODEL, &noise("an edit that was never released", 200_000));
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-m", "back", "--yes"]).expect(0);
-    let stats = sandbox.snapback(&["store", "stats", "--json"]).expect(0).json();
-    let groups: Vec<&str> =
-        stats["data"]["stats"]["groups"].as_array().unwrap().iter().map(|group| group["name"].as_str().unwrap()).collect();
+    sandbox
+        .snapback(&[
+            "rollback", "-t", "T01", "--to", "1.0.0", "-m", "back", "--yes",
+        ])
+        .expect(0);
+    let stats = sandbox
+        .snapback(&["store", "stats", "--json"])
+        .expect(0)
+        .json();
+    let groups: Vec<&str> = stats["data"]["stats"]["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|group| group["name"].as_str().unwrap())
+        .collect();
     assert_eq!(groups, ["T01", "operations"]);
     assert_eq!(stats["data"]["stats"]["garbage"], 0);
-    let dry = sandbox.snapback(&["store", "gc", "--dry-run", "--json"]).expect(0).json();
-    assert_eq!((dry["dry_run"].clone(), dry["data"]["gc"]["dropped"].clone()), (true.into(), serde_json::json!([])));
+    let dry = sandbox
+        .snapback(&["store", "gc", "--dry-run", "--json"])
+        .expect(0)
+        .json();
+    assert_eq!(
+        (dry["dry_run"].clone(), dry["data"]["gc"]["dropped"].clone()),
+        (true.into(), serde_json::json!([]))
+    );
     sandbox.snapback(&["store", "gc"]).expect(6);
-    let done = sandbox.snapback(&["store", "gc", "--yes", "--json"]).expect(0).json();
-    assert_eq!((done["data"]["gc"]["freed"].clone(), done["data"]["gc"]["missing"].clone()), (0.into(), serde_json::json!([])));
+    let done = sandbox
+        .snapback(&["store", "gc", "--yes", "--json"])
+        .expect(0)
+        .json();
+    assert_eq!(
+        (
+            done["data"]["gc"]["freed"].clone(),
+            done["data"]["gc"]["missing"].clone()
+        ),
+        (0.into(), serde_json::json!([]))
+    );
     assert_eq!(done["changed"], false, "{done}");
     // The edit is only in the operation's record: undo brings it back.
     sandbox.snapback(&["undo", "--yes"]).expect(0);
-    assert_eq!(sandbox.read(MODEL), noise("an edit that was never released", 200_000));
-    sandbox.snapback(&["verify-snapshot", "-t", "T01", "--all", "--deep"]).expect(0);
+    assert_eq!(
+        sandbox.read(MODEL),
+        noise("an edit that was never released", 200_000)
+    );
+    sandbox
+        .snapback(&["verify-snapshot", "-t", "T01", "--all", "--deep"])
+        .expect(0);
     // Without records and references, the store forgets, too.
     std::fs::remove_dir_all(sandbox.at(".git/snapback/ops")).unwrap();
-    let done = sandbox.snapback(&["store", "gc", "--yes", "--json"]).expect(0).json();
-    assert!(done["data"]["gc"]["freed"].as_u64().unwrap() > 190_000 && done["changed"] == true, "{done}");
-    sandbox.snapback(&["verify-snapshot", "-t", "T01", "--all", "--deep"]).expect(0);
+    let done = sandbox
+        .snapback(&["store", "gc", "--yes", "--json"])
+        .expect(0)
+        .json();
+    assert!(
+        done["data"]["gc"]["freed"].as_u64().unwrap() > 190_000 && done["changed"] == true,
+        "{done}"
+    );
+    sandbox
+        .snapback(&["verify-snapshot", "-t", "T01", "--all", "--deep"])
+        .expect(0);
     sandbox.snapback(&["store", "check", "--deep"]).expect(0);
     assert_eq!(contents.len(), 3);
 }
@@ -60,25 +105,57 @@ fn a_collection_keeps_what_releases_and_operations_need() {
 #[test]
 fn a_collection_that_misses_what_must_stay_is_no_success() {
     let (sandbox, _) = sandbox();
-    std::fs::rename(sandbox.at(".git/snapback/store"), sandbox.at(".git/snapback/aside")).unwrap();
-    for args in [&["store", "check", "--deep"][..], &["store", "gc", "--dry-run"], &["store", "gc", "--yes"]] {
+    std::fs::rename(
+        sandbox.at(".git/snapback/store"),
+        sandbox.at(".git/snapback/aside"),
+    )
+    .unwrap();
+    for args in [
+        &["store", "check", "--deep"][..],
+        &["store", "gc", "--dry-run"],
+        &["store", "gc", "--yes"],
+    ] {
         let ran = sandbox.snapback(args).expect(4);
-        assert!(ran.stdout.contains("T01 1.0.0 tasks/T01/model.bin"), "{args:?}: {}", ran.stdout);
+        assert!(
+            ran.stdout.contains("T01 1.0.0 tasks/T01/model.bin"),
+            "{args:?}: {}",
+            ran.stdout
+        );
     }
-    let answer = sandbox.snapback(&["store", "gc", "--yes", "--json"]).expect(4).json();
-    assert_eq!((answer["ok"].clone(), answer["error"]["kind"].clone()), (false.into(), "bad".into()), "{answer}");
+    let answer = sandbox
+        .snapback(&["store", "gc", "--yes", "--json"])
+        .expect(4)
+        .json();
+    assert_eq!(
+        (answer["ok"].clone(), answer["error"]["kind"].clone()),
+        (false.into(), "bad".into()),
+        "{answer}"
+    );
     // Of three releases; operations may need some besides.
     let needed = answer["data"]["needed_by"].to_string();
-    assert!(["1.0.0", "1.1.0", "1.2.0"].iter().all(|version| needed.contains(&format!("T01 {version} tasks/T01/model.bin"))), "{answer}");
+    assert!(
+        ["1.0.0", "1.1.0", "1.2.0"]
+            .iter()
+            .all(|version| needed.contains(&format!("T01 {version} tasks/T01/model.bin"))),
+        "{answer}"
+    );
 }
 
 #[test]
 fn what_cannot_be_read_stops_a_collection() {
     let (sandbox, _) = sandbox();
-    let ops = std::fs::read_dir(sandbox.at(".git/snapback/ops")).unwrap().next().unwrap().unwrap().path();
+    let ops = std::fs::read_dir(sandbox.at(".git/snapback/ops"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     let plan = std::fs::read(ops.join("plan.json")).unwrap();
     std::fs::write(ops.join("plan.json"), &plan[..plan.len() / 2]).unwrap();
-    let ran = sandbox.snapback(&["store", "gc", "--yes", "--json"]).expect(6).json();
+    let ran = sandbox
+        .snapback(&["store", "gc", "--yes", "--json"])
+        .expect(6)
+        .json();
     let said = ran["error"]["message"].as_str().unwrap();
     assert!(said.contains("plan.json"), "{said}");
     std::fs::write(ops.join("plan.json"), plan).unwrap();
@@ -90,12 +167,20 @@ fn damage_is_named_by_release_and_healed_from_the_work_tree() {
     let (sandbox, contents) = sandbox();
     // The newest version's file still lies in the work tree; the first one's does not.
     let find = |bytes: &[u8]| {
-        let whole = |path: &PathBuf| std::fs::read(path).unwrap().windows(1000).any(|window| window == &bytes[100_000..101_000]);
+        let whole = |path: &PathBuf| {
+            std::fs::read(path)
+                .unwrap()
+                .windows(1000)
+                .any(|window| window == &bytes[100_000..101_000])
+        };
         packs(&sandbox).into_iter().find(whole).unwrap()
     };
     let flip = |path: &PathBuf, bytes: &[u8]| {
         let mut pack = std::fs::read(path).unwrap();
-        let at = pack.windows(1000).position(|window| window == &bytes[100_000..101_000]).unwrap();
+        let at = pack
+            .windows(1000)
+            .position(|window| window == &bytes[100_000..101_000])
+            .unwrap();
         pack[at + 5] ^= 1;
         std::fs::write(path, pack).unwrap();
     };
@@ -103,16 +188,38 @@ fn damage_is_named_by_release_and_healed_from_the_work_tree() {
     flip(&find(&contents[2]), &contents[2]);
     for level in ["--fast", "--deep"] {
         let ran = sandbox.snapback(&["store", "check", level]).expect(4);
-        assert!(ran.stdout.contains("T01 1.0.0 tasks/T01/model.bin") && ran.stdout.contains("T01 1.2.0"), "{}", ran.stdout);
+        assert!(
+            ran.stdout.contains("T01 1.0.0 tasks/T01/model.bin")
+                && ran.stdout.contains("T01 1.2.0"),
+            "{}",
+            ran.stdout
+        );
         assert!(!ran.stdout.contains("T01 1.1.0"), "{}", ran.stdout);
     }
     sandbox.snapback(&["store", "check", "--quick"]).expect(0);
     let ran = sandbox.snapback(&["store", "repair"]).expect(4);
-    assert!(ran.stdout.contains("lost: T01 1.0.0") && ran.stdout.contains("healed: T01 1.2.0"), "{}", ran.stdout);
-    sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.2.0", "--deep"]).expect(0);
+    assert!(
+        ran.stdout.contains("lost: T01 1.0.0") && ran.stdout.contains("healed: T01 1.2.0"),
+        "{}",
+        ran.stdout
+    );
+    sandbox
+        .snapback(&[
+            "verify-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.2.0",
+            "--deep",
+        ])
+        .expect(0);
     // Somebody has the old file still.
     sandbox.write(MODEL, &contents[0]);
     sandbox.snapback(&["store", "repair", "--json"]).expect(0);
-    sandbox.snapback(&["store", "check", "--deep", "--budget", "1m"]).expect(0);
-    sandbox.snapback(&["verify-snapshot", "-t", "T01", "--all", "--deep"]).expect(0);
+    sandbox
+        .snapback(&["store", "check", "--deep", "--budget", "1m"])
+        .expect(0);
+    sandbox
+        .snapback(&["verify-snapshot", "-t", "T01", "--all", "--deep"])
+        .expect(0);
 }

@@ -17,9 +17,16 @@ fn small_store() -> Option<(Sandbox, Mounted)> {
     let sandbox = Sandbox::empty();
     let at = sandbox.at(".git/snapback/store");
     fs::create_dir_all(&at).unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(&at).output().unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"])
+        .arg(&at)
+        .output()
+        .unwrap();
     if !mounted.status.success() {
-        println!("skipped: {}", String::from_utf8_lossy(&mounted.stderr).trim());
+        println!(
+            "skipped: {}",
+            String::from_utf8_lossy(&mounted.stderr).trim()
+        );
         return None;
     }
     fs::create_dir_all(sandbox.home().join("data")).unwrap();
@@ -27,29 +34,46 @@ fn small_store() -> Option<(Sandbox, Mounted)> {
 }
 
 fn put(sandbox: &Sandbox, name: &str) -> Ran {
-    sandbox.snapback(&["store", "put", sandbox.home().join("data").to_str().unwrap(), "--name", name])
+    sandbox.snapback(&[
+        "store",
+        "put",
+        sandbox.home().join("data").to_str().unwrap(),
+        "--name",
+        name,
+    ])
 }
 
 /// The named folder comes back as these bytes, and the store is sound.
 fn comes_back(sandbox: &Sandbox, name: &str, bytes: &[u8]) {
     sandbox.snapback(&["store", "check", "--deep"]).expect(0);
     let back = sandbox.home().join(format!("back-{name}"));
-    sandbox.snapback(&["store", "restore", name, "--into", back.to_str().unwrap()]).expect(0);
+    sandbox
+        .snapback(&["store", "restore", name, "--into", back.to_str().unwrap()])
+        .expect(0);
     assert!(fs::read(back.join("file")).unwrap() == bytes);
     fs::remove_dir_all(back).unwrap();
 }
 
 #[test]
 fn a_full_disk_is_an_error_and_what_was_stored_stays() {
-    let Some((sandbox, _mounted)) = small_store() else { return };
+    let Some((sandbox, _mounted)) = small_store() else {
+        return;
+    };
     let file = sandbox.home().join("data/file");
-    let (old, large, small) = (noise("old", 9 << 20), noise("large", 30 << 20), noise("small", 2 << 20));
+    let (old, large, small) = (
+        noise("old", 9 << 20),
+        noise("large", 30 << 20),
+        noise("small", 2 << 20),
+    );
     fs::write(&file, &old).unwrap();
     put(&sandbox, "old").expect(0);
     fs::write(&file, &large).unwrap();
     let full = put(&sandbox, "large");
     assert_eq!(full.code, 8, "{full:?}");
-    assert!(full.stderr.contains("No space left") && full.stderr.contains("hint:"), "{full:?}");
+    assert!(
+        full.stderr.contains("No space left") && full.stderr.contains("hint:"),
+        "{full:?}"
+    );
     comes_back(&sandbox, "old", &old);
     // What the failed one wrote is gone: there is room for a smaller one.
     fs::write(&file, &small).unwrap();
@@ -65,13 +89,19 @@ fn a_full_disk_is_an_error_and_what_was_stored_stays() {
 
 #[test]
 fn a_read_only_disk_is_an_error_and_reading_goes_on() {
-    let Some((sandbox, mounted)) = small_store() else { return };
+    let Some((sandbox, mounted)) = small_store() else {
+        return;
+    };
     let file = sandbox.home().join("data/file");
     let old = noise("old", 3 << 20);
     fs::write(&file, &old).unwrap();
     put(&sandbox, "old").expect(0);
     let remount = |how: &str| {
-        let done = Command::new("mount").args(["-o", &format!("remount,{how}")]).arg(&mounted.0).status().unwrap();
+        let done = Command::new("mount")
+            .args(["-o", &format!("remount,{how}")])
+            .arg(&mounted.0)
+            .status()
+            .unwrap();
         assert!(done.success());
     };
     remount("ro");
@@ -80,7 +110,9 @@ fn a_read_only_disk_is_an_error_and_reading_goes_on() {
     assert_eq!(refused.code, 8, "{refused:?}");
     assert!(refused.stderr.contains("Read-only"), "{refused:?}");
     let back = sandbox.home().join("back");
-    sandbox.snapback(&["store", "restore", "old", "--into", back.to_str().unwrap()]).expect(0);
+    sandbox
+        .snapback(&["store", "restore", "old", "--into", back.to_str().unwrap()])
+        .expect(0);
     assert!(fs::read(back.join("file")).unwrap() == old);
     remount("rw");
     put(&sandbox, "new").expect(0);
@@ -100,7 +132,14 @@ fn too_few_file_handles_are_an_error_or_enough_but_never_silence() {
         let ran = Command::new("prlimit")
             .arg(format!("--nofile={limit}"))
             .arg(snapback_program())
-            .args(["store", "put", data.to_str().unwrap(), "--name", &name, "--rehash"])
+            .args([
+                "store",
+                "put",
+                data.to_str().unwrap(),
+                "--name",
+                &name,
+                "--rehash",
+            ])
             .current_dir(sandbox.root())
             .env_clear()
             .envs(sandbox.environment())
@@ -111,7 +150,12 @@ fn too_few_file_handles_are_an_error_or_enough_but_never_silence() {
         } else {
             failed += 1;
             assert!(!ran.stderr.is_empty(), "it says why");
-            assert!(sandbox.snapback(&["store", "restore", &name, "--into", "nowhere"]).code != 0);
+            assert!(
+                sandbox
+                    .snapback(&["store", "restore", &name, "--into", "nowhere"])
+                    .code
+                    != 0
+            );
         }
     }
     assert!(failed > 0, "some limit is too low");

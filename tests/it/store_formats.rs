@@ -43,12 +43,18 @@ fn golden(name: &str, today: &[u8]) -> Vec<u8> {
         fs::write(&path, today).unwrap();
     }
     let golden = fs::read(&path).unwrap();
-    assert!(golden == today, "{name}: today's bytes are not those of the format");
+    assert!(
+        golden == today,
+        "{name}: today's bytes are not those of the format"
+    );
     golden
 }
 
 fn data(bytes: &[u8]) -> BlobId {
-    BlobId { id: Digest::of(bytes), kind: BlobKind::Data }
+    BlobId {
+        id: Digest::of(bytes),
+        kind: BlobKind::Data,
+    }
 }
 
 /// A zstd frame (RFC 8878) of one byte, `times` over, made by hand: what the encoder makes of it
@@ -60,8 +66,16 @@ fn frame(byte: u8, times: u8) -> Vec<u8> {
 
 /// A file of 111 bytes in two chunks: raw and compressed.
 fn file() -> FileObject {
-    let chunk = |bytes: &[u8]| Chunk { id: Digest::of(bytes), len: u32::try_from(bytes.len()).unwrap() };
-    FileObject { chunker: 1, cutter: 0x11, size: 111, chunks: vec![chunk(b"a raw chunk"), chunk(&[b'z'; 100])] }
+    let chunk = |bytes: &[u8]| Chunk {
+        id: Digest::of(bytes),
+        len: u32::try_from(bytes.len()).unwrap(),
+    };
+    FileObject {
+        chunker: 1,
+        cutter: 0x11,
+        size: 111,
+        chunks: vec![chunk(b"a raw chunk"), chunk(&[b'z'; 100])],
+    }
 }
 
 /// The plain bytes of [`file`].
@@ -77,11 +91,22 @@ fn a_file_object_keeps_its_bytes() {
 
 #[test]
 fn a_dead_list_keeps_its_bytes() {
-    let mut blobs = vec![data(b"one"), data(b"two"), BlobId { id: Digest::of(b"two"), kind: BlobKind::File }];
+    let mut blobs = vec![
+        data(b"one"),
+        data(b"two"),
+        BlobId {
+            id: Digest::of(b"two"),
+            kind: BlobKind::File,
+        },
+    ];
     blobs.sort();
     let mut packs = vec![Digest::of(b"one pack"), Digest::of(b"another pack")];
     packs.sort();
-    let dead = Dead { sequence: 7, packs, blobs };
+    let dead = Dead {
+        sequence: 7,
+        packs,
+        blobs,
+    };
     let bytes = golden("dead-list", &dead.encode());
     assert_eq!(Dead::decode(&bytes), Ok(dead));
 }
@@ -89,14 +114,32 @@ fn a_dead_list_keeps_its_bytes() {
 #[test]
 fn a_commit_record_keeps_its_bytes() {
     let id = |text: &str| Digest::of(text.as_bytes());
-    let root = |name: &str| record::Root { name: name.into(), id: id(name) };
+    let root = |name: &str| record::Root {
+        name: name.into(),
+        id: id(name),
+    };
     let record = Record {
         sequence: 0x0102_0304_0506_0708,
         seconds: 1_771_909_800,
         previous: id("the record before"),
-        packs: vec![PackRef { id: id("one pack"), size: 5_000 }, PackRef { id: id("another pack"), size: u64::from(u32::MAX) }],
-        segments: vec![FileRef { id: id("a segment"), size: 6_000 }],
-        dead: Some(FileRef { id: id("a dead list"), size: 147 }),
+        packs: vec![
+            PackRef {
+                id: id("one pack"),
+                size: 5_000,
+            },
+            PackRef {
+                id: id("another pack"),
+                size: u64::from(u32::MAX),
+            },
+        ],
+        segments: vec![FileRef {
+            id: id("a segment"),
+            size: 6_000,
+        }],
+        dead: Some(FileRef {
+            id: id("a dead list"),
+            size: 147,
+        }),
         roots: vec![root("safety/000012"), root("舆情")],
     };
     let bytes = golden("commit-record", &record.encode());
@@ -107,10 +150,23 @@ fn a_commit_record_keeps_its_bytes() {
 
 #[test]
 fn an_index_segment_keeps_its_bytes() {
-    let packs = [PackRef { id: Digest::of(b"one pack"), size: 9_000 }, PackRef { id: Digest::of(b"another pack"), size: 70 }];
+    let packs = [
+        PackRef {
+            id: Digest::of(b"one pack"),
+            size: 9_000,
+        },
+        PackRef {
+            id: Digest::of(b"another pack"),
+            size: 70,
+        },
+    ];
     let entry = |nth: u32| segment::Entry {
         prefix: segment::prefix(&Digest::of(&nth.to_le_bytes())),
-        kind: if nth.is_multiple_of(7) { BlobKind::File } else { BlobKind::Data },
+        kind: if nth.is_multiple_of(7) {
+            BlobKind::File
+        } else {
+            BlobKind::Data
+        },
         pack: nth % 2,
         offset: 52 + nth * 60,
         stored: nth,
@@ -127,16 +183,33 @@ fn an_index_segment_keeps_its_bytes() {
         let range = head.bucket(&segment::prefix(&id));
         let bucket = &bytes[len + range.start * segment::ENTRY..len + range.end * segment::ENTRY];
         assert!(range.len() < 130);
-        assert_eq!(head.matching(bucket, BlobId { id, kind: entry(nth).kind }), Ok(vec![entry(nth)]));
+        assert_eq!(
+            head.matching(
+                bucket,
+                BlobId {
+                    id,
+                    kind: entry(nth).kind
+                }
+            ),
+            Ok(vec![entry(nth)])
+        );
     }
 }
 
 /// A pack of three blobs: raw, compressed, and the list of a file of both.
 fn packed() -> (Vec<u8>, Vec<pack::Entry>) {
     let list = file().encode();
-    let of_file = BlobId { id: Digest::of(&file_bytes()), kind: BlobKind::File };
+    let of_file = BlobId {
+        id: Digest::of(&file_bytes()),
+        kind: BlobKind::File,
+    };
     let blobs: [(BlobId, Codec, usize, Vec<u8>); 3] = [
-        (data(b"a raw chunk"), Codec::Raw, 11, b"a raw chunk".to_vec()),
+        (
+            data(b"a raw chunk"),
+            Codec::Raw,
+            11,
+            b"a raw chunk".to_vec(),
+        ),
         (data(&[b'z'; 100]), Codec::Zstd, 100, frame(b'z', 100)),
         (of_file, Codec::Raw, list.len(), list),
     ];
@@ -145,14 +218,26 @@ fn packed() -> (Vec<u8>, Vec<pack::Entry>) {
     for (blob, codec, plain, stored) in blobs {
         let (header, crc) = blob::header(blob, codec, plain, &stored);
         let number = |len: usize| u32::try_from(len).unwrap();
-        let (offset, stored_len, plain) = (number(bytes.len()), number(stored.len()), number(plain));
-        entries.push(pack::Entry { blob, offset, stored: stored_len, plain, codec, crc });
+        let (offset, stored_len, plain) =
+            (number(bytes.len()), number(stored.len()), number(plain));
+        entries.push(pack::Entry {
+            blob,
+            offset,
+            stored: stored_len,
+            plain,
+            codec,
+            crc,
+        });
         bytes.extend(header);
         bytes.extend(stored);
     }
     let (offset, table) = (bytes.len() as u64, pack::table(&mut entries));
     bytes.extend(&table);
-    bytes.extend(pack::trailer(pack::Trailer { offset, count: 3, id: Digest::of(&table) }));
+    bytes.extend(pack::trailer(pack::Trailer {
+        offset,
+        count: 3,
+        id: Digest::of(&table),
+    }));
     (bytes, entries)
 }
 
@@ -164,17 +249,33 @@ fn a_pack_keeps_its_bytes() {
     let at = bytes.len() - pack::TRAILER;
     let trailer = pack::read_trailer(&bytes[at..], bytes.len() as u64).unwrap();
     let begin = usize::try_from(trailer.offset).unwrap();
-    assert_eq!(pack::read_table(&bytes[begin..at], &trailer.id, trailer.offset), Ok(entries.clone()));
+    assert_eq!(
+        pack::read_table(&bytes[begin..at], &trailer.id, trailer.offset),
+        Ok(entries.clone())
+    );
     for entry in &entries {
         let (header, stored) = blob::split(&bytes[entry.offset as usize..]).unwrap();
-        assert_eq!((header.blob, header.codec, header.plain, header.crc), (entry.blob, entry.codec, entry.plain, entry.crc));
+        assert_eq!(
+            (header.blob, header.codec, header.plain, header.crc),
+            (entry.blob, entry.codec, entry.plain, entry.crc)
+        );
         assert_eq!(stored.len(), entry.stored as usize);
     }
     // A store of this pack alone gives all three back, decompressed and put together.
     let dir = tempfile::tempdir().unwrap();
-    let packs = vec![PackRef { id: trailer.id, size: bytes.len() as u64 }];
-    let record = Record { sequence: 1, packs, ..Record::empty() };
-    for (path, bytes) in [(format!("packs/{}", trailer.id.hex()), &bytes), (format!("log/{:016x}", 1), &record.encode())] {
+    let packs = vec![PackRef {
+        id: trailer.id,
+        size: bytes.len() as u64,
+    }];
+    let record = Record {
+        sequence: 1,
+        packs,
+        ..Record::empty()
+    };
+    for (path, bytes) in [
+        (format!("packs/{}", trailer.id.hex()), &bytes),
+        (format!("log/{:016x}", 1), &record.encode()),
+    ] {
         let path = dir.path().join("store").join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();
@@ -216,15 +317,30 @@ fn read(store: &ChunkStore, bytes: &[u8]) {
 /// Puts contents and commits.
 fn put(store: &ChunkStore, contents: &[Vec<u8>], name: &str) {
     let session = store.begin().unwrap();
-    let ids: Vec<_> = contents.iter().map(|bytes| session.put(&mut &bytes[..]).unwrap().id).collect();
-    assert!(ids.iter().zip(contents).all(|(id, bytes)| id.0 == Digest::of(bytes)));
+    let ids: Vec<_> = contents
+        .iter()
+        .map(|bytes| session.put(&mut &bytes[..]).unwrap().id)
+        .collect();
+    assert!(
+        ids.iter()
+            .zip(contents)
+            .all(|(id, bytes)| id.0 == Digest::of(bytes))
+    );
     drop(session.commit_with(&[(name.into(), Some(ids[0]))]).unwrap());
 }
 
 /// What the two commits of the whole store put: one chunk raw, one compressed, lists of chunks.
 fn contents() -> [Vec<Vec<u8>>; 2] {
     let long = |byte: u8| [vec![b'-'; 300_000], vec![byte; 100_000]].concat();
-    [vec![b"snapback".to_vec(), Vec::new(), vec![b'x'; 5_000], long(b'1')], vec![long(b'2'), vec![b'y'; 70_000]]]
+    [
+        vec![
+            b"snapback".to_vec(),
+            Vec::new(),
+            vec![b'x'; 5_000],
+            long(b'1'),
+        ],
+        vec![long(b'2'), vec![b'y'; 70_000]],
+    ]
 }
 
 #[test]
@@ -250,7 +366,11 @@ fn a_store_of_two_commits_opens_and_gives_its_objects_back() {
     // It goes on: what it has is not stored again, and what is new is stored beside it.
     let session = store.begin().unwrap();
     for bytes in contents().iter().flatten() {
-        assert_eq!(session.put(&mut &bytes[..]).unwrap().grown, 0, "it is there");
+        assert_eq!(
+            session.put(&mut &bytes[..]).unwrap().grown,
+            0,
+            "it is there"
+        );
     }
     drop(session.commit().unwrap());
     put(&store, &[b"something new".to_vec()], "commit-2");
@@ -265,22 +385,53 @@ fn a_store_of_two_commits_opens_and_gives_its_objects_back() {
 /// The last record of the whole store names both roots, and the record before it.
 #[test]
 fn the_records_of_the_whole_store_are_chained() {
-    let record = |sequence: u64| fs::read(fixtures().join(format!("whole/log/{sequence:016x}"))).unwrap();
-    let (first, second) = (Record::decode(&record(1)).unwrap(), Record::decode(&record(2)).unwrap());
-    assert_eq!((first.previous, second.previous), (Record::empty().previous, Digest::of(&record(1))));
-    let names = |record: &Record| record.roots.iter().map(|root| root.name.clone()).collect::<Vec<_>>();
-    assert_eq!((names(&first), names(&second)), (vec!["commit-0".to_string()], vec!["commit-0".into(), "commit-1".into()]));
-    assert!(first.packs.iter().all(|pack| second.packs.contains(pack)) && second.packs.len() > first.packs.len());
+    let record =
+        |sequence: u64| fs::read(fixtures().join(format!("whole/log/{sequence:016x}"))).unwrap();
+    let (first, second) = (
+        Record::decode(&record(1)).unwrap(),
+        Record::decode(&record(2)).unwrap(),
+    );
+    assert_eq!(
+        (first.previous, second.previous),
+        (Record::empty().previous, Digest::of(&record(1)))
+    );
+    let names = |record: &Record| {
+        record
+            .roots
+            .iter()
+            .map(|root| root.name.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (names(&first), names(&second)),
+        (
+            vec!["commit-0".to_string()],
+            vec!["commit-0".into(), "commit-1".into()]
+        )
+    );
+    assert!(
+        first.packs.iter().all(|pack| second.packs.contains(pack))
+            && second.packs.len() > first.packs.len()
+    );
 }
 
 /// An object as stores had it before packs.
 fn legacy(byte: u8, times: u8) -> (String, Vec<u8>) {
     let plain = vec![byte; times.into()];
     let digest = Digest::of(&plain);
-    let mut bytes = [&b"SNBO\x01\x01\0\0"[..], &frame(byte, times), &u64::from(times).to_le_bytes(), digest.bytes()].concat();
+    let mut bytes = [
+        &b"SNBO\x01\x01\0\0"[..],
+        &frame(byte, times),
+        &u64::from(times).to_le_bytes(),
+        digest.bytes(),
+    ]
+    .concat();
     bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
     let hex = digest.hex();
-    (format!("before-packs/objects/{}/{}", &hex[..2], &hex[2..]), bytes)
+    (
+        format!("before-packs/objects/{}/{}", &hex[..2], &hex[2..]),
+        bytes,
+    )
 }
 
 #[test]
@@ -292,12 +443,20 @@ fn a_store_from_before_packs_is_read_and_goes_on() {
     }
     let dir = tempfile::tempdir().unwrap();
     copy(&fixtures().join("before-packs"), &dir.path().join("store"));
-    let contents: Vec<Vec<u8>> = objects.iter().map(|(byte, times)| vec![*byte; usize::from(*times)]).collect();
+    let contents: Vec<Vec<u8>> = objects
+        .iter()
+        .map(|(byte, times)| vec![*byte; usize::from(*times)])
+        .collect();
     let store = open(dir.path());
     for bytes in &contents {
         read(&store, bytes);
     }
-    assert_eq!(store.size(&ObjectId(Digest::of(b"it never had this"))).unwrap(), None);
+    assert_eq!(
+        store
+            .size(&ObjectId(Digest::of(b"it never had this")))
+            .unwrap(),
+        None
+    );
     // The same content again goes into a pack; the name stays, and each of the two is enough.
     put(&store, &contents[..1], "again");
     let reopened = open(dir.path());
@@ -308,5 +467,9 @@ fn a_store_from_before_packs_is_read_and_goes_on() {
     fs::remove_dir_all(dir.path().join("store/objects")).unwrap();
     let store = open(dir.path());
     read(&store, &contents[0]);
-    assert_eq!(store.size(&ObjectId(Digest::of(&contents[1]))).unwrap(), None, "this one was only there");
+    assert_eq!(
+        store.size(&ObjectId(Digest::of(&contents[1]))).unwrap(),
+        None,
+        "this one was only there"
+    );
 }

@@ -20,19 +20,27 @@ fn folder() -> (tempfile::TempDir, Arc<dyn Fs>) {
 
 fn used(dir: &tempfile::TempDir) -> u64 {
     let packs = dir.path().join("store/packs");
-    std::fs::read_dir(packs).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
+    std::fs::read_dir(packs)
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().len())
+        .sum()
 }
 
 /// All of it can be read, and the store is whole.
 fn all_there(store: &ChunkStore, contents: &[Vec<u8>]) -> Result<(), String> {
     for bytes in contents {
-        let found = read(store, &id(bytes)).map_err(|error| format!("{} bytes: {error}", bytes.len()))?;
+        let found =
+            read(store, &id(bytes)).map_err(|error| format!("{} bytes: {error}", bytes.len()))?;
         if found != *bytes {
             return Err(format!("{} bytes came back changed", bytes.len()));
         }
     }
     let report = check(store, &ids(contents), Level::Deep).map_err(|error| error.to_string())?;
-    if report.is_sound() { Ok(()) } else { Err(format!("{report:?}")) }
+    if report.is_sound() {
+        Ok(())
+    } else {
+        Err(format!("{report:?}"))
+    }
 }
 
 #[test]
@@ -47,21 +55,46 @@ fn what_nothing_names_goes_and_all_else_stays() {
     drop(put(&store, &kept).unwrap());
     drop(put(&store, &gone).unwrap());
     let before = used(&dir);
-    let dry = store.gc(&|| Ok(ids(&kept)), Gc { dry_run: true, ..GC }, &|_| ()).unwrap();
-    assert_eq!((used(&dir), dry.dropped.iter().copied().collect::<BTreeSet<_>>()), (before, ids(&gone)));
+    let dry = store
+        .gc(
+            &|| Ok(ids(&kept)),
+            Gc {
+                dry_run: true,
+                ..GC
+            },
+            &|_| (),
+        )
+        .unwrap();
+    assert_eq!(
+        (
+            used(&dir),
+            dry.dropped.iter().copied().collect::<BTreeSet<_>>()
+        ),
+        (before, ids(&gone))
+    );
     let report = gc(&store, &ids(&kept)).unwrap();
     assert_eq!(report.dropped, dry.dropped);
-    assert!(report.missing.is_empty() && report.freed > 4 << 20, "{report:?}");
+    assert!(
+        report.missing.is_empty() && report.freed > 4 << 20,
+        "{report:?}"
+    );
     assert_eq!(used(&dir), before - report.freed);
     for store in [&store, &shelf::open(&fs)] {
         all_there(store, &kept).unwrap();
-        assert!(gone.iter().all(|bytes| store.size(&id(bytes)).unwrap().is_none()));
+        assert!(
+            gone.iter()
+                .all(|bytes| store.size(&id(bytes)).unwrap().is_none())
+        );
     }
     let again = gc(&store, &ids(&kept)).unwrap();
     assert_eq!((again.freed, again.dead_blobs, again.leftovers), (0, 0, 0));
     // What is gone can be put again, and a missing root is said.
     drop(put(&store, &gone[1..2]).unwrap());
-    let report = gc(&store, &ids(&[kept[0].clone(), gone[0].clone(), gone[1].clone()])).unwrap();
+    let report = gc(
+        &store,
+        &ids(&[kept[0].clone(), gone[0].clone(), gone[1].clone()]),
+    )
+    .unwrap();
     assert_eq!(report.missing, [id(&gone[0])]);
     all_there(&store, &[kept[0].clone(), gone[1].clone()]).unwrap();
 }
@@ -73,10 +106,20 @@ fn named_objects_stay_until_they_are_named_no_more() {
     let bytes = noise(1, 5000);
     let session = store.begin().unwrap();
     session.put(&mut &bytes[..]).unwrap();
-    drop(session.commit_with(&[("copy".into(), Some(id(&bytes)))]).unwrap());
+    drop(
+        session
+            .commit_with(&[("copy".into(), Some(id(&bytes)))])
+            .unwrap(),
+    );
     gc(&store, &BTreeSet::new()).unwrap();
     all_there(&store, std::slice::from_ref(&bytes)).unwrap();
-    drop(store.begin().unwrap().commit_with(&[("copy".into(), None)]).unwrap());
+    drop(
+        store
+            .begin()
+            .unwrap()
+            .commit_with(&[("copy".into(), None)])
+            .unwrap(),
+    );
     assert_eq!(gc(&store, &BTreeSet::new()).unwrap().dropped, [id(&bytes)]);
     assert_eq!(store.size(&id(&bytes)).unwrap(), None);
 }
@@ -95,7 +138,10 @@ fn sessions_that_began_before_are_waited_for() {
     drop(lease);
     // Now it is named: the list of the condemned has it, and it stays all the same.
     let report = gc(&store, &ids(&contents[..1])).unwrap();
-    assert_eq!((report.sessions_at_work, report.dropped.as_slice()), (0, &[id(&contents[1])][..]));
+    assert_eq!(
+        (report.sessions_at_work, report.dropped.as_slice()),
+        (0, &[id(&contents[1])][..])
+    );
     all_there(&store, &contents[..1]).unwrap();
 }
 
@@ -111,10 +157,16 @@ fn what_a_newer_session_stores_again_stays() {
     // The very same pack: it has the name of the one that may be taken from.
     let late = put(&other, &contents).unwrap();
     let report = gc(&store, &BTreeSet::new()).unwrap();
-    assert_eq!(report.sessions_at_work, 1, "the second round waits for the newer session");
+    assert_eq!(
+        report.sessions_at_work, 1,
+        "the second round waits for the newer session"
+    );
     all_there(&other, &contents).unwrap();
     drop(late);
-    assert_eq!(gc(&store, &BTreeSet::new()).unwrap().dropped, [id(&contents[0])]);
+    assert_eq!(
+        gc(&store, &BTreeSet::new()).unwrap().dropped,
+        [id(&contents[0])]
+    );
 }
 
 #[test]
@@ -131,7 +183,13 @@ fn what_is_being_moved_survives_a_commit_beside_it() {
     assert!(report.rewritten_packs > 0, "{report:?}");
     kept.push(late.clone());
     all_there(&other, &kept).unwrap();
-    assert_eq!(store.gc(&|| Ok(roots.clone()), GC, &|_| ()).unwrap().leftovers, 0);
+    assert_eq!(
+        store
+            .gc(&|| Ok(roots.clone()), GC, &|_| ())
+            .unwrap()
+            .leftovers,
+        0
+    );
 }
 
 /// Collects when the first bytes have arrived.
@@ -152,10 +210,18 @@ impl std::io::Write for Slow<'_> {
 fn a_reader_that_looks_at_an_old_commit_finds_what_moved() {
     let (_dir, fs) = folder();
     let (store, reader) = (shelf::open(&fs), shelf::open(&fs));
-    let (kept, gone) = (vec![noise(1, 20 << 20), noise(2, 100)], vec![noise(3, 20 << 20)]);
+    let (kept, gone) = (
+        vec![noise(1, 20 << 20), noise(2, 100)],
+        vec![noise(3, 20 << 20)],
+    );
     drop(put(&store, &[&kept[..], &gone[..]].concat()).unwrap());
     assert_eq!(reader.size(&id(&kept[0])).unwrap(), Some(20 << 20));
-    let mut into = Slow(Vec::new(), Some(Box::new(|| assert!(gc(&store, &ids(&kept)).unwrap().rewritten_packs > 0))));
+    let mut into = Slow(
+        Vec::new(),
+        Some(Box::new(|| {
+            assert!(gc(&store, &ids(&kept)).unwrap().rewritten_packs > 0)
+        })),
+    );
     reader.read(&id(&kept[0]), &mut into).unwrap();
     assert!(into.0 == kept[0]);
     all_there(&reader, &kept).unwrap();
@@ -169,7 +235,11 @@ fn many_small_packs_become_few() {
     for one in contents.chunks(1) {
         drop(put(&store, one).unwrap());
     }
-    let count = |name: &str| std::fs::read_dir(dir.path().join("store").join(name)).unwrap().count();
+    let count = |name: &str| {
+        std::fs::read_dir(dir.path().join("store").join(name))
+            .unwrap()
+            .count()
+    };
     assert_eq!(count("packs"), 80);
     gc(&store, &ids(&contents)).unwrap();
     assert_eq!((count("packs"), count("tmp"), count("sessions")), (1, 0, 0));
@@ -191,18 +261,38 @@ fn objects_of_the_old_format_move_into_packs() {
         let hex = id(bytes).0.hex();
         let folder = dir.path().join("store/objects").join(&hex[..2]);
         std::fs::create_dir_all(&folder).unwrap();
-        std::fs::File::create(folder.join(&hex[2..])).unwrap().write_all(&object).unwrap();
+        std::fs::File::create(folder.join(&hex[2..]))
+            .unwrap()
+            .write_all(&object)
+            .unwrap();
     }
     all_there(&store, &[kept.clone(), gone.clone()]).unwrap();
     let hex = id(&gone).0.hex();
-    let path = dir.path().join("store/objects").join(&hex[..2]).join(&hex[2..]);
+    let path = dir
+        .path()
+        .join("store/objects")
+        .join(&hex[..2])
+        .join(&hex[2..]);
     let whole = std::fs::read(&path).unwrap();
     std::fs::write(&path, &whole[..whole.len() - 1]).unwrap();
-    assert_eq!(check(&store, &ids(&[kept.clone(), gone.clone()]), Level::Deep).unwrap().lost, [id(&gone)]);
+    assert_eq!(
+        check(&store, &ids(&[kept.clone(), gone.clone()]), Level::Deep)
+            .unwrap()
+            .lost,
+        [id(&gone)]
+    );
     std::fs::write(&path, whole).unwrap();
     let report = gc(&store, &ids(std::slice::from_ref(&kept))).unwrap();
-    assert_eq!((report.migrated, report.dropped.as_slice()), (1, &[id(&gone)][..]));
-    assert_eq!(std::fs::read_dir(dir.path().join("store/objects")).unwrap().count(), 0);
+    assert_eq!(
+        (report.migrated, report.dropped.as_slice()),
+        (1, &[id(&gone)][..])
+    );
+    assert_eq!(
+        std::fs::read_dir(dir.path().join("store/objects"))
+            .unwrap()
+            .count(),
+        0
+    );
     all_there(&shelf::open(&fs), &[kept]).unwrap();
     assert_eq!(store.size(&id(&gone)).unwrap(), None);
 }
@@ -213,12 +303,29 @@ fn two_collections_are_one_too_many_and_a_damaged_store_is_left_alone() {
     let store = shelf::open(&fs);
     let contents = vec![noise(1, 5000), noise(2, 6000)];
     drop(put(&store, &contents).unwrap());
-    let held = fs.lock(&RelPath::own("store/gc.lock"), snapback::base::fs::Hold::Exclusive, false).unwrap();
-    assert_eq!(gc(&store, &BTreeSet::new()).unwrap_err().kind().exit_code(), 11);
+    let held = fs
+        .lock(
+            &RelPath::own("store/gc.lock"),
+            snapback::base::fs::Hold::Exclusive,
+            false,
+        )
+        .unwrap();
+    assert_eq!(
+        gc(&store, &BTreeSet::new()).unwrap_err().kind().exit_code(),
+        11
+    );
     drop(held);
     let unknown = || Err(snapback::store::Error::Failed.into());
-    assert!(store.gc(&unknown, GC, &|_| ()).is_err(), "roots that cannot be known");
-    let pack = std::fs::read_dir(dir.path().join("store/packs")).unwrap().next().unwrap().unwrap().path();
+    assert!(
+        store.gc(&unknown, GC, &|_| ()).is_err(),
+        "roots that cannot be known"
+    );
+    let pack = std::fs::read_dir(dir.path().join("store/packs"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     let mut bytes = std::fs::read(&pack).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&pack, bytes).unwrap();
@@ -233,25 +340,47 @@ fn a_large_segment_that_is_damaged_stops_a_collection() {
     let store = shelf::open(&fs);
     // More than is read whole when the store is opened: 8 packs, 140,000 chunks.
     for pack in 0..8_u64 {
-        let contents: Vec<[u8; 8]> = (0..17_500_u64).map(|nth| (pack * 100_000 + nth).to_le_bytes()).collect();
+        let contents: Vec<[u8; 8]> = (0..17_500_u64)
+            .map(|nth| (pack * 100_000 + nth).to_le_bytes())
+            .collect();
         let slices: Vec<&[u8]> = contents.iter().map(|bytes| &bytes[..]).collect();
         let session = store.begin().unwrap();
         session.put_small(&slices).unwrap();
         drop(session.commit().unwrap());
     }
-    let segment = std::fs::read_dir(dir.path().join("store/index")).unwrap().next().unwrap().unwrap().path();
+    let segment = std::fs::read_dir(dir.path().join("store/index"))
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     let mut bytes = std::fs::read(&segment).unwrap();
     assert!(bytes.len() > 4 << 20);
     let needed = id(&7_u64.to_le_bytes());
-    let at = bytes.windows(16).position(|window| *window == needed.0.bytes()[..16]).unwrap();
+    let at = bytes
+        .windows(16)
+        .position(|window| *window == needed.0.bytes()[..16])
+        .unwrap();
     bytes[at + 15] ^= 1;
     std::fs::write(&segment, bytes).unwrap();
     let error = gc(&shelf::open(&fs), &BTreeSet::from([needed])).unwrap_err();
     assert_eq!(error.kind().exit_code(), 4, "{error}");
     let store = shelf::open(&fs);
-    assert!(!check(&store, &BTreeSet::from([needed]), Level::Quick).unwrap().is_sound());
-    assert!(shelf::repair(&store, &BTreeSet::from([needed]), &[]).unwrap().lost.is_empty());
-    assert_eq!(read(&shelf::open(&fs), &needed).unwrap(), 7_u64.to_le_bytes());
+    assert!(
+        !check(&store, &BTreeSet::from([needed]), Level::Quick)
+            .unwrap()
+            .is_sound()
+    );
+    assert!(
+        shelf::repair(&store, &BTreeSet::from([needed]), &[])
+            .unwrap()
+            .lost
+            .is_empty()
+    );
+    assert_eq!(
+        read(&shelf::open(&fs), &needed).unwrap(),
+        7_u64.to_le_bytes()
+    );
     let report = gc(&shelf::open(&fs), &BTreeSet::from([needed])).unwrap();
     assert_eq!((report.removed_packs, report.rewritten_packs), (7, 1));
     all_there(&shelf::open(&fs), &[7_u64.to_le_bytes().to_vec()]).unwrap();
@@ -262,7 +391,9 @@ fn simulated() -> (SimFs, Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let sim = SimFs::new();
     let fs: Arc<dyn Fs> = Arc::new(sim.clone());
     let store = shelf::open(&fs);
-    let contents: Vec<Vec<u8>> = (0..7).map(|seed| noise(seed + 1, 300 + 40 * usize::try_from(seed).unwrap())).collect();
+    let contents: Vec<Vec<u8>> = (0..7)
+        .map(|seed| noise(seed + 1, 300 + 40 * usize::try_from(seed).unwrap()))
+        .collect();
     for some in contents.chunks(3) {
         drop(put(&store, some).unwrap());
     }
@@ -285,15 +416,28 @@ fn look(disk: &SimFs, kept: &[Vec<u8>]) -> Result<(), String> {
     gc(&shelf::open(&fs), &ids(kept)).map_err(|error| format!("collecting again: {error}"))?;
     all_there(&shelf::open(&fs), kept)?;
     let store = shelf::open(&fs);
-    let left = store.stats(&[("all".into(), ids(kept).into_iter().collect())]).map_err(|error| error.to_string())?;
+    let left = store
+        .stats(&[("all".into(), ids(kept).into_iter().collect())])
+        .map_err(|error| error.to_string())?;
     // A fifth of a pack may be dead.
-    if left.garbage * 5 <= left.stored { Ok(()) } else { Err(format!("{} bytes of garbage are left", left.garbage)) }
+    if left.garbage * 5 <= left.stored {
+        Ok(())
+    } else {
+        Err(format!("{} bytes of garbage are left", left.garbage))
+    }
 }
 
 #[test]
 fn a_power_cut_at_any_call_of_a_collection_loses_nothing() {
     let (sim, _, kept) = simulated();
-    let looked = sweep(&sim, 6, 11, |fs| collect_on(fs, &kept), |disk, _| look(disk, &kept)).unwrap();
+    let looked = sweep(
+        &sim,
+        6,
+        11,
+        |fs| collect_on(fs, &kept),
+        |disk, _| look(disk, &kept),
+    )
+    .unwrap();
     assert!(looked > 100, "{looked} disks");
 }
 
@@ -302,7 +446,10 @@ fn a_collection_makes_room_on_a_full_disk() {
     let sim = SimFs::new();
     let fs: Arc<dyn Fs> = Arc::new(sim.clone());
     let store = shelf::open(&fs);
-    let (kept, gone) = (vec![noise(1, 40_000), noise(2, 900)], vec![noise(3, 3 << 20)]);
+    let (kept, gone) = (
+        vec![noise(1, 40_000), noise(2, 900)],
+        vec![noise(3, 3 << 20)],
+    );
     let mixed = vec![noise(4, 100_000), noise(5, 50_000)];
     drop(put(&store, &kept).unwrap());
     // The first collection sets room aside.
@@ -320,12 +467,23 @@ fn a_collection_makes_room_on_a_full_disk() {
 
 #[test]
 fn every_sync_of_a_collection_is_needed() {
-    for point in
-        [SyncPoint::PackFile, SyncPoint::PackDir, SyncPoint::IndexFile, SyncPoint::IndexDir, SyncPoint::CommitFile, SyncPoint::CommitDir]
-    {
+    for point in [
+        SyncPoint::PackFile,
+        SyncPoint::PackDir,
+        SyncPoint::IndexFile,
+        SyncPoint::IndexDir,
+        SyncPoint::CommitFile,
+        SyncPoint::CommitDir,
+    ] {
         let (sim, _, kept) = simulated();
         sim.skip(point);
-        let swept = sweep(&sim, 24, 5, |fs| collect_on(fs, &kept), |disk, _| look(disk, &kept));
+        let swept = sweep(
+            &sim,
+            24,
+            5,
+            |fs| collect_on(fs, &kept),
+            |disk, _| look(disk, &kept),
+        );
         assert!(swept.is_err(), "nobody notices that {point:?} is skipped");
     }
 }

@@ -43,32 +43,60 @@ fn what_has_another_copy_is_healed_after_every_damage() {
         let files = files(dir.path());
         let mut what = Vec::new();
         for _ in 0..=nth % 3 {
-            what.push(damage(&files[usize::try_from(numbers.below(files.len() as u64)).unwrap()], &mut numbers));
+            what.push(damage(
+                &files[usize::try_from(numbers.below(files.len() as u64)).unwrap()],
+                &mut numbers,
+            ));
         }
         let before: BTreeSet<_> = reads_nothing_wrong(dir.path(), &contents);
-        let report = repair(&shelf::open(&on(dir.path())), &roots, &contents).unwrap_or_else(|error| panic!("{what:?}: {error}"));
+        let report = repair(&shelf::open(&on(dir.path())), &roots, &contents)
+            .unwrap_or_else(|error| panic!("{what:?}: {error}"));
         let lost: Vec<_> = report.lost.iter().filter(|id| roots.contains(id)).collect();
-        assert!(lost.is_empty() && !report.quarantined.is_empty(), "{what:?}: {report:?}");
-        assert!(before.iter().all(|id| report.healed.contains(id)), "{what:?}: {report:?}");
+        assert!(
+            lost.is_empty() && !report.quarantined.is_empty(),
+            "{what:?}: {report:?}"
+        );
+        assert!(
+            before.iter().all(|id| report.healed.contains(id)),
+            "{what:?}: {report:?}"
+        );
         let after = check(&shelf::open(&on(dir.path())), &roots, Level::Deep).unwrap();
-        assert!(after.is_sound(), "{what:?}: {:?}, {:?}", after.damage, after.lost);
+        assert!(
+            after.is_sound(),
+            "{what:?}: {:?}, {:?}",
+            after.damage,
+            after.lost
+        );
         assert!(reads_nothing_wrong(dir.path(), &contents).is_empty());
         let store = shelf::open(&on(dir.path()));
         gc(&store, &roots).unwrap_or_else(|error| panic!("{what:?}: collecting: {error}"));
         drop(put(&store, &[noise(4321, 500)]).unwrap());
         assert!(reads_nothing_wrong(dir.path(), &contents).is_empty());
-        assert!(check(&shelf::open(&on(dir.path())), &roots, Level::Deep).unwrap().is_sound());
+        assert!(
+            check(&shelf::open(&on(dir.path())), &roots, Level::Deep)
+                .unwrap()
+                .is_sound()
+        );
     }
 }
 
 #[test]
 fn what_has_no_other_copy_is_named_and_the_rest_of_its_pack_lives() {
     let dir = tempfile::tempdir().unwrap();
-    let contents: Vec<Vec<u8>> = (0..20).map(|seed| noise(seed + 1, 900)).chain([noise(50, 1 << 20)]).collect();
+    let contents: Vec<Vec<u8>> = (0..20)
+        .map(|seed| noise(seed + 1, 900))
+        .chain([noise(50, 1 << 20)])
+        .collect();
     drop(put(&shelf::open(&on(dir.path())), &contents).unwrap());
-    let pack = files(dir.path()).into_iter().find(|path| path.to_str().unwrap().contains("packs")).unwrap();
+    let pack = files(dir.path())
+        .into_iter()
+        .find(|path| path.to_str().unwrap().contains("packs"))
+        .unwrap();
     let mut bytes = std::fs::read(&pack).unwrap();
-    let bad = bytes.windows(900).position(|window| window == contents[4]).unwrap();
+    let bad = bytes
+        .windows(900)
+        .position(|window| window == contents[4])
+        .unwrap();
     bytes[bad + 17] ^= 1;
     // The table is lost too.
     bytes.truncate(bytes.len() - 100);
@@ -77,13 +105,27 @@ fn what_has_no_other_copy_is_named_and_the_rest_of_its_pack_lives() {
     let wrong = vec![noise(777, 900)];
     let report = repair(&shelf::open(&on(dir.path())), &roots, &wrong).unwrap();
     assert_eq!(report.lost, [id(&contents[4])]);
-    assert_eq!(reads_nothing_wrong(dir.path(), &contents), BTreeSet::from([id(&contents[4])]));
+    assert_eq!(
+        reads_nothing_wrong(dir.path(), &contents),
+        BTreeSet::from([id(&contents[4])])
+    );
     let kept = dir.path().join(&report.quarantined[0]);
-    assert_eq!(std::fs::read(kept).unwrap(), bytes, "the damaged pack is kept as it was");
+    assert_eq!(
+        std::fs::read(kept).unwrap(),
+        bytes,
+        "the damaged pack is kept as it was"
+    );
     // Found later, it is healed after all.
     let report = repair(&shelf::open(&on(dir.path())), &roots, &contents).unwrap();
-    assert_eq!((report.healed.as_slice(), report.lost.len()), (&[id(&contents[4])][..], 0));
-    assert!(check(&shelf::open(&on(dir.path())), &roots, Level::Deep).unwrap().is_sound());
+    assert_eq!(
+        (report.healed.as_slice(), report.lost.len()),
+        (&[id(&contents[4])][..], 0)
+    );
+    assert!(
+        check(&shelf::open(&on(dir.path())), &roots, Level::Deep)
+            .unwrap()
+            .is_sound()
+    );
 }
 
 #[test]
@@ -91,17 +133,32 @@ fn a_large_file_is_healed_chunk_by_chunk() {
     let dir = tempfile::tempdir().unwrap();
     let large = noise(9, 20 << 20);
     drop(put(&shelf::open(&on(dir.path())), std::slice::from_ref(&large)).unwrap());
-    let pack = files(dir.path()).into_iter().find(|path| path.to_str().unwrap().contains("packs")).unwrap();
+    let pack = files(dir.path())
+        .into_iter()
+        .find(|path| path.to_str().unwrap().contains("packs"))
+        .unwrap();
     let mut bytes = std::fs::read(&pack).unwrap();
     for at in [1 << 20, 3 << 20, 5 << 20] {
         bytes[at] ^= 64;
     }
     std::fs::write(&pack, bytes).unwrap();
     let roots = BTreeSet::from([id(&large)]);
-    let report = repair(&shelf::open(&on(dir.path())), &roots, std::slice::from_ref(&large)).unwrap();
-    assert_eq!((report.damage.len(), report.healed.as_slice()), (3, &[id(&large)][..]));
+    let report = repair(
+        &shelf::open(&on(dir.path())),
+        &roots,
+        std::slice::from_ref(&large),
+    )
+    .unwrap();
+    assert_eq!(
+        (report.damage.len(), report.healed.as_slice()),
+        (3, &[id(&large)][..])
+    );
     assert!(reads_nothing_wrong(dir.path(), &[large]).is_empty());
-    assert!(check(&shelf::open(&on(dir.path())), &roots, Level::Deep).unwrap().is_sound());
+    assert!(
+        check(&shelf::open(&on(dir.path())), &roots, Level::Deep)
+            .unwrap()
+            .is_sound()
+    );
 }
 
 #[test]
@@ -109,7 +166,14 @@ fn a_whole_store_is_left_as_it_is() {
     let (dir, contents) = shelves();
     let before = files(dir.path());
     let report = repair(&shelf::open(&on(dir.path())), &ids(&contents), &[]).unwrap();
-    assert_eq!((report.damage.len(), report.quarantined.len(), report.lost.len()), (0, 0, 0));
+    assert_eq!(
+        (
+            report.damage.len(),
+            report.quarantined.len(),
+            report.lost.len()
+        ),
+        (0, 0, 0)
+    );
     assert_eq!(files(dir.path()), before);
 }
 
@@ -122,7 +186,11 @@ fn damaged() -> (SimFs, Vec<Vec<u8>>, Vec<u8>) {
     for some in contents.chunks(3) {
         drop(put(&shelf::open(&fs), some).unwrap());
     }
-    let packs: Vec<Vec<u8>> = sim.tree().into_keys().filter(|path| path.starts_with(b"store/packs/")).collect();
+    let packs: Vec<Vec<u8>> = sim
+        .tree()
+        .into_keys()
+        .filter(|path| path.starts_with(b"store/packs/"))
+        .collect();
     let path = String::from_utf8(packs[0].clone()).unwrap();
     let mut bytes = sim.get(&path).unwrap();
     bytes[200] ^= 2;
@@ -131,33 +199,55 @@ fn damaged() -> (SimFs, Vec<Vec<u8>>, Vec<u8>) {
     (sim, contents, bytes)
 }
 
-/// Cuts the power at every call of a repair. Once it is done all is whole, and the damaged pack is kept,
-/// without another repair; before, another one that finds nothing elsewhere loses nothing more.
+/// Cuts the power at every call of a repair. Once it is done all is whole, and the damaged pack is
+/// kept, without another repair; before, another one that finds nothing elsewhere loses nothing
+/// more.
 fn cut_repairs(sim: &SimFs, contents: &[Vec<u8>], pack: &[u8]) -> Result<u64, String> {
     let roots = ids(contents);
     let on = |sim: &SimFs| -> Arc<dyn Fs> { Arc::new(sim.clone()) };
     let look = |disk: &SimFs, done: bool| {
         let text = |error: &dyn std::fmt::Display| error.to_string();
         if done {
-            let after = check(&shelf::open(&on(disk)), &roots, Level::Deep).map_err(|error| text(&error))?;
+            let after = check(&shelf::open(&on(disk)), &roots, Level::Deep)
+                .map_err(|error| text(&error))?;
             let is_kept = disk.tree().into_keys().any(|path| {
                 let path = String::from_utf8_lossy(&path).into_owned();
                 path.contains("quarantine") && disk.get(&path).is_some_and(|bytes| bytes == pack)
             });
-            return if after.is_sound() && is_kept { Ok(()) } else { Err(format!("kept: {is_kept}, {after:?}")) };
+            return if after.is_sound() && is_kept {
+                Ok(())
+            } else {
+                Err(format!("kept: {is_kept}, {after:?}"))
+            };
         }
         let report = repair(&shelf::open(&on(disk)), &roots, &[]).map_err(|error| text(&error))?;
-        let after = check(&shelf::open(&on(disk)), &BTreeSet::new(), Level::Deep).map_err(|error| text(&error))?;
-        if report.lost.len() <= 1 && after.damage.is_empty() { Ok(()) } else { Err(format!("{report:?}, {after:?}")) }
+        let after = check(&shelf::open(&on(disk)), &BTreeSet::new(), Level::Deep)
+            .map_err(|error| text(&error))?;
+        if report.lost.len() <= 1 && after.damage.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{report:?}, {after:?}"))
+        }
     };
-    sweep(sim, 24, 3, |sim| repair(&shelf::open(&on(sim)), &roots, contents), look)
+    sweep(
+        sim,
+        24,
+        3,
+        |sim| repair(&shelf::open(&on(sim)), &roots, contents),
+        look,
+    )
 }
 
 #[test]
 fn a_repair_that_is_done_survives_a_power_cut_and_every_sync_of_it_is_needed() {
     let (sim, contents, pack) = damaged();
     assert!(cut_repairs(&sim, &contents, &pack).unwrap() > 50);
-    for point in [SyncPoint::PackFile, SyncPoint::PackDir, SyncPoint::CommitFile, SyncPoint::CommitDir] {
+    for point in [
+        SyncPoint::PackFile,
+        SyncPoint::PackDir,
+        SyncPoint::CommitFile,
+        SyncPoint::CommitDir,
+    ] {
         let mutant = sim.fork();
         mutant.skip(point);
         let caught = cut_repairs(&mutant, &contents, &pack);
@@ -177,8 +267,13 @@ fn a_power_cut_at_any_call_of_a_repair_is_repaired_by_the_next() {
     let look = |disk: &SimFs, _: bool| {
         let report = mend(disk).map_err(|error| error.to_string())?;
         let fs: Arc<dyn Fs> = Arc::new(disk.clone());
-        let after = check(&shelf::open(&fs), &roots, Level::Deep).map_err(|error| error.to_string())?;
-        if report.lost.is_empty() && after.is_sound() { Ok(()) } else { Err(format!("{report:?}, {after:?}")) }
+        let after =
+            check(&shelf::open(&fs), &roots, Level::Deep).map_err(|error| error.to_string())?;
+        if report.lost.is_empty() && after.is_sound() {
+            Ok(())
+        } else {
+            Err(format!("{report:?}, {after:?}"))
+        }
     };
     let looked = sweep(&sim, 6, 3, mend, look).unwrap();
     assert!(looked > 50, "{looked} disks");

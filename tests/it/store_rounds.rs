@@ -30,7 +30,10 @@ const PART: &str = "SNAPBACK_GC_PART";
 const UNIVERSE: u64 = 24;
 
 fn rounds() -> u64 {
-    std::env::var("SNAPBACK_GC_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(12)
+    std::env::var("SNAPBACK_GC_ROUNDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(12)
 }
 
 /// The `nth` content: one chunk, several chunks that others share, or nothing.
@@ -48,7 +51,9 @@ fn named(dir: &Path) -> BTreeSet<ObjectId> {
     let mut found = BTreeSet::new();
     for entry in std::fs::read_dir(dir.join("named")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        found.insert(ObjectId(Digest::from_hex(name.split('-').next().unwrap()).unwrap()));
+        found.insert(ObjectId(
+            Digest::from_hex(name.split('-').next().unwrap()).unwrap(),
+        ));
     }
     found
 }
@@ -65,7 +70,9 @@ fn write(dir: &Path, seed: u64) {
     println!("ready");
     loop {
         let session = store.begin().unwrap();
-        let some: Vec<u64> = (0..=numbers.below(3)).map(|_| numbers.below(UNIVERSE)).collect();
+        let some: Vec<u64> = (0..=numbers.below(3))
+            .map(|_| numbers.below(UNIVERSE))
+            .collect();
         for nth in &some {
             session.put(&mut &content(*nth)[..]).unwrap();
         }
@@ -80,7 +87,10 @@ fn write(dir: &Path, seed: u64) {
         }
         // Only its own names: the other writer may need the same contents.
         for nth in (0..UNIVERSE).filter(|_| numbers.below(3) == 0) {
-            let _ = std::fs::remove_file(dir.join("named").join(format!("{}-{seed}", id(&content(nth)).0.hex())));
+            let _ = std::fs::remove_file(
+                dir.join("named")
+                    .join(format!("{}-{seed}", id(&content(nth)).0.hex())),
+            );
         }
     }
 }
@@ -91,7 +101,11 @@ fn collect(dir: &Path) {
     println!("ready");
     loop {
         let roots = || -> Result<BTreeSet<ObjectId>, Failure> { Ok(named(dir)) };
-        let how = Gc { dry_run: false, patience: Duration::from_millis(200), seconds: 1 };
+        let how = Gc {
+            dry_run: false,
+            patience: Duration::from_millis(200),
+            seconds: 1,
+        };
         store.gc(&roots, how, &|_| ()).unwrap();
     }
 }
@@ -99,9 +113,15 @@ fn collect(dir: &Path) {
 /// What the child processes run; in the suite itself it has no part, and does nothing.
 #[test]
 fn part_of_a_round() {
-    let Ok(part) = std::env::var(PART) else { return };
+    let Ok(part) = std::env::var(PART) else {
+        return;
+    };
     let mut words = part.splitn(3, ' ');
-    let (role, seed, dir) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap());
+    let (role, seed, dir) = (
+        words.next().unwrap(),
+        words.next().unwrap(),
+        words.next().unwrap(),
+    );
     match role {
         "write" => write(Path::new(dir), seed.parse().unwrap()),
         _ => collect(Path::new(dir)),
@@ -111,21 +131,32 @@ fn part_of_a_round() {
 /// Starts a child process and waits until it is at work.
 fn start(role: &str, seed: u64, dir: &Path) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "store_rounds::part_of_a_round", "--nocapture", "--test-threads", "1"])
+        .args([
+            "--exact",
+            "store_rounds::part_of_a_round",
+            "--nocapture",
+            "--test-threads",
+            "1",
+        ])
         .env(PART, format!("{role} {seed} {}", dir.display()))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let ready = lines.map_while(Result::ok).any(|line| line.contains("ready"));
+    let ready = lines
+        .map_while(Result::ok)
+        .any(|line| line.contains("ready"));
     assert!(ready, "{role}: {:?}", child.wait_with_output());
     child
 }
 
 fn signal(child: &Child, signal: i32) {
     // SAFETY: none is needed; the process is ours and not waited for yet.
-    let killed = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
+    let killed = Command::new("kill")
+        .args([format!("-{signal}"), child.id().to_string()])
+        .status()
+        .unwrap();
     assert!(killed.success());
 }
 
@@ -179,18 +210,32 @@ fn writers_and_a_collector_lose_nothing() {
         for nth in 0..UNIVERSE {
             let bytes = content(nth);
             if names.contains(&id(&bytes)) {
-                assert!(read(&store, &id(&bytes)).unwrap_or_else(|error| panic!("round {round}: {error}")) == bytes);
+                assert!(
+                    read(&store, &id(&bytes))
+                        .unwrap_or_else(|error| panic!("round {round}: {error}"))
+                        == bytes
+                );
             }
         }
         let report = check(&store, &names, Level::Deep).unwrap();
         assert!(report.is_sound(), "round {round}: {report:?}");
         // With nobody at work the collection comes to its end, and leaves what is named.
         let report = shelf::gc(&store, &names).unwrap();
-        assert_eq!((report.sessions_at_work, report.missing.len()), (0, 0), "round {round}");
+        assert_eq!(
+            (report.sessions_at_work, report.missing.len()),
+            (0, 0),
+            "round {round}"
+        );
         freed += report.freed;
-        assert!(check(&store, &names, Level::Deep).unwrap().is_sound(), "round {round}, collected");
+        assert!(
+            check(&store, &names, Level::Deep).unwrap().is_sound(),
+            "round {round}, collected"
+        );
     }
     let everything: Vec<Vec<u8>> = (0..UNIVERSE).map(content).collect();
     assert!(named(dir.path()).is_subset(&ids(&everything)));
-    println!("{} rounds, {stopped} times one was stopped, {freed} bytes freed at rest", rounds());
+    println!(
+        "{} rounds, {stopped} times one was stopped, {freed} bytes freed at rest",
+        rounds()
+    );
 }

@@ -1,5 +1,6 @@
 //! Random sequences of changes, undos, foreign edits, kills, power cuts, full disks, jumps of the
-//! clock and looks by a second process on one simulated disk, against a model that is a map of paths.
+//! clock and looks by a second process on one simulated disk, against a model that is a map of
+//! paths.
 //!
 //! `PROPTEST_CASES` says how many walks.
 
@@ -28,9 +29,19 @@ enum Act {
     /// Somebody edits one file without snapback.
     Foreign(usize, u8),
     /// An operation changes these paths; the process or the machine stops on the way.
-    Crash { edits: Vec<Edit>, at: u64, power: bool, pick: usize, resume: bool },
+    Crash {
+        edits: Vec<Edit>,
+        at: u64,
+        power: bool,
+        pick: usize,
+        resume: bool,
+    },
     /// An operation changes these paths while the disk has room for so many bytes more.
-    Full { edits: Vec<Edit>, room: u64, resume: bool },
+    Full {
+        edits: Vec<Edit>,
+        room: u64,
+        resume: bool,
+    },
     /// The clock jumps by so many seconds, forwards or back.
     Clock(i64),
 }
@@ -64,8 +75,13 @@ fn edited(tree: &Tree, edits: &[Edit]) -> Tree {
         let path = PATHS[*path];
         tree.remove(path);
         if let Some((kind, mode, text)) = content {
-            tree.retain(|other, _| !other.starts_with(&format!("{path}/")) && !path.starts_with(&format!("{other}/")));
-            tree.insert(path.into(), (*kind, *mode, format!("text {text}").into_bytes()));
+            tree.retain(|other, _| {
+                !other.starts_with(&format!("{path}/")) && !path.starts_with(&format!("{other}/"))
+            });
+            tree.insert(
+                path.into(),
+                (*kind, *mode, format!("text {text}").into_bytes()),
+            );
         }
     }
     tree
@@ -93,10 +109,16 @@ impl Walk {
     fn crash(&mut self, target: &Tree, at: u64, power: Option<usize>, resume: bool) {
         let earlier = World::on(&self.disk).counter();
         let trial = self.disk.fork();
-        World::on(&trial).plan(target, None).and_then(|operation| World::on(&trial).run(&operation)).unwrap();
+        World::on(&trial)
+            .plan(target, None)
+            .and_then(|operation| World::on(&trial).run(&operation))
+            .unwrap();
         self.disk.crash_at(1 + at % (trial.calls() + 1));
         let world = World::on(&self.disk);
-        let reported = world.plan(target, None).and_then(|operation| world.run(&operation)).is_ok();
+        let reported = world
+            .plan(target, None)
+            .and_then(|operation| world.run(&operation))
+            .is_ok();
         if let Some(pick) = power {
             let disks = self.disk.crash_states(20, at);
             self.disk = disks[pick % disks.len()].clone();
@@ -111,7 +133,9 @@ impl Walk {
         let earlier = World::on(&self.disk).counter();
         self.disk.limit_room(self.disk.used() + room);
         let world = World::on(&self.disk);
-        let ended = world.plan(target, None).and_then(|operation| world.run(&operation));
+        let ended = world
+            .plan(target, None)
+            .and_then(|operation| world.run(&operation));
         self.look_from_elsewhere();
         self.disk.limit_room(u64::MAX);
         self.recover(target, earlier, matches!(ended, Ok(Ended::Done)), resume);
@@ -128,9 +152,15 @@ impl Walk {
     fn recover(&mut self, target: &Tree, earlier: u64, reported: bool, resume: bool) {
         let world = World::on(&self.disk);
         world.recover(resume).unwrap();
-        let case = Case { before: &self.tree, after: target, earlier, stranger: None };
+        let case = Case {
+            before: &self.tree,
+            after: target,
+            earlier,
+            stranger: None,
+        };
         if world.judge(&case, reported).unwrap() {
-            self.undo.push(std::mem::replace(&mut self.tree, target.clone()));
+            self.undo
+                .push(std::mem::replace(&mut self.tree, target.clone()));
         }
     }
 
@@ -153,13 +183,31 @@ impl Walk {
                     self.tree.insert(path.into(), ('f', 0o644, bytes));
                 }
             }
-            Act::Crash { edits, at, power, pick, resume } => {
-                self.crash(&edited(&self.tree, edits), *at, power.then_some(*pick), *resume);
+            Act::Crash {
+                edits,
+                at,
+                power,
+                pick,
+                resume,
+            } => {
+                self.crash(
+                    &edited(&self.tree, edits),
+                    *at,
+                    power.then_some(*pick),
+                    *resume,
+                );
             }
-            Act::Full { edits, room, resume } => self.fill(&edited(&self.tree, edits), *room, *resume),
+            Act::Full {
+                edits,
+                room,
+                resume,
+            } => self.fill(&edited(&self.tree, edits), *room, *resume),
             Act::Clock(seconds) => self.disk.jump(*seconds),
         }
-        assert_eq!(World::on(&self.disk).tree(), (self.tree.clone(), Vec::new()));
+        assert_eq!(
+            World::on(&self.disk).tree(),
+            (self.tree.clone(), Vec::new())
+        );
     }
 }
 

@@ -1,5 +1,5 @@
-//! What a smoke test does, and what others do while it runs, counts: "verified" is said of what is there
-//! afterwards.
+//! What a smoke test does, and what others do while it runs, counts: "verified" is said of what is
+//! there afterwards.
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +23,8 @@ fn with_smoke(command: &str) -> Sandbox {
     sandbox.release("T01", "1.0.0");
     sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
     sandbox.release("T01", "1.1.0");
-    let text = format!("version: 1\ntasks:\n  T01:\n    verify: [{{run: \"{command}\", timeout: 20s}}]\n");
+    let text =
+        format!("version: 1\ntasks:\n  T01:\n    verify: [{{run: \"{command}\", timeout: 20s}}]\n");
     sandbox.write("snapback.yaml", text.as_bytes());
     sandbox.commit("smoke");
     sandbox.snapback(&["trust", "--yes"]).expect(0);
@@ -34,14 +35,24 @@ const BACK: [&str; 6] = ["rollback", "-t", "T01", "--to", "1.0.0", "--yes"];
 
 #[test]
 fn a_smoke_test_that_changes_the_task_proves_nothing() {
-    for deed in ["rm signal.py", "echo more >> signal.py", "chmod +x signal.py", "rm signal.py; mkdir signal.py"] {
+    for deed in [
+        "rm signal.py",
+        "echo more >> signal.py",
+        "chmod +x signal.py",
+        "rm signal.py; mkdir signal.py",
+    ] {
         let sandbox = with_smoke(deed);
         let before = sandbox.read("tasks/T01/config.yaml");
         let ran = sandbox.snapback(&BACK).expect(4);
         let said = format!("{}{}", ran.stdout, ran.stderr);
-        assert!(said.contains("while the commands ran: ") && said.contains("tasks/T01/signal.py"), "{deed}: {said}");
+        assert!(
+            said.contains("while the commands ran: ") && said.contains("tasks/T01/signal.py"),
+            "{deed}: {said}"
+        );
         assert_eq!(sandbox.read("tasks/T01/config.yaml"), before, "{deed}");
-        let looked = sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(4);
+        let looked = sandbox
+            .snapback(&["verify-rollback", "-t", "T01"])
+            .expect(4);
         assert!(!looked.stdout.contains("is verified"), "{deed}: {looked:?}");
     }
 }
@@ -49,21 +60,59 @@ fn a_smoke_test_that_changes_the_task_proves_nothing() {
 #[test]
 fn a_smoke_test_that_changes_what_the_registry_says_proves_nothing() {
     for (deed, code, says) in [
-        ("sed -i s/1.0.0/0.0.9/ ../../task_registry.json", 4, "the registry says 0.0.9, expected 1.0.0"),
-        ("echo {} > ../../task_registry.json", 8, "the registry names no version"),
-        ("echo { > ../../task_registry.json", 8, "the registry cannot be read"),
+        (
+            "sed -i s/1.0.0/0.0.9/ ../../task_registry.json",
+            4,
+            "the registry says 0.0.9, expected 1.0.0",
+        ),
+        (
+            "echo {} > ../../task_registry.json",
+            8,
+            "the registry names no version",
+        ),
+        (
+            "echo { > ../../task_registry.json",
+            8,
+            "the registry cannot be read",
+        ),
     ] {
         let sandbox = with_smoke(deed);
         let ran = sandbox.snapback(&BACK).expect(code);
         let said = format!("{}{}", ran.stdout, ran.stderr);
-        assert!(said.contains(&format!("while the commands ran: {says}")), "{deed}: {said}");
-        assert!(!said.contains("T01 is at 1.0.0, verified"), "{deed}: {said}");
-        let standing = sandbox.snapback(&["list", "-t", "T01", "--json"]).expect(0).json().to_string();
-        assert!(!standing.contains("\"failed\":true"), "it is no fault of the version: {deed}: {standing}");
+        assert!(
+            said.contains(&format!("while the commands ran: {says}")),
+            "{deed}: {said}"
+        );
+        assert!(
+            !said.contains("T01 is at 1.0.0, verified"),
+            "{deed}: {said}"
+        );
+        let standing = sandbox
+            .snapback(&["list", "-t", "T01", "--json"])
+            .expect(0)
+            .json()
+            .to_string();
+        assert!(
+            !standing.contains("\"failed\":true"),
+            "it is no fault of the version: {deed}: {standing}"
+        );
         if code == 8 {
-            sandbox.snapback(&["verify-rollback", "-t", "T01", "--no-commands", "--expected", "1.0.0"]).expect(8);
+            sandbox
+                .snapback(&[
+                    "verify-rollback",
+                    "-t",
+                    "T01",
+                    "--no-commands",
+                    "--expected",
+                    "1.0.0",
+                ])
+                .expect(8);
         } else {
-            assert_eq!(sandbox.read("tasks/T01/signal.py"), b"# 1.1.0\n", "it was put back");
+            assert_eq!(
+                sandbox.read("tasks/T01/signal.py"),
+                b"# 1.1.0\n",
+                "it was put back"
+            );
         }
     }
 }
@@ -79,14 +128,28 @@ fn what_it_leaves_that_is_no_part_of_the_task_is_its_own() {
 fn a_release_whose_smoke_test_changes_it_is_not_verified() {
     let sandbox = with_smoke("echo more >> signal.py");
     sandbox.write("tasks/T01/signal.py", b"# 1.2.0\n");
-    let ran = sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.2.0", "-m", "x", "--yes"]).expect(4);
+    let ran = sandbox
+        .snapback(&[
+            "create-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.2.0",
+            "-m",
+            "x",
+            "--yes",
+        ])
+        .expect(4);
     assert!(ran.stdout.contains("verification failed"), "{ran:?}");
 }
 
 #[test]
 fn a_commit_is_made_only_on_the_branch_that_it_was_planned_on() {
     let sandbox = with_smoke("git checkout -q -b colleague");
-    let (head, main) = (sandbox.git_out(&["rev-parse", "HEAD"]), sandbox.git_out(&["symbolic-ref", "--short", "HEAD"]));
+    let (head, main) = (
+        sandbox.git_out(&["rev-parse", "HEAD"]),
+        sandbox.git_out(&["symbolic-ref", "--short", "HEAD"]),
+    );
     let ran = sandbox.snapback(&BACK).expect(7);
     assert!(ran.stdout.contains(&main), "{ran:?}");
     assert_eq!(sandbox.git_out(&["rev-parse", &main]), head);
@@ -96,7 +159,10 @@ fn a_commit_is_made_only_on_the_branch_that_it_was_planned_on() {
 
 #[test]
 fn where_the_registry_cannot_be_read_that_is_said_every_time() {
-    for broken in ["{", "{\n<<<<<<< HEAD\n \"tasks\": {}\n=======\n>>>>>>> x\n}\n"] {
+    for broken in [
+        "{",
+        "{\n<<<<<<< HEAD\n \"tasks\": {}\n=======\n>>>>>>> x\n}\n",
+    ] {
         let sandbox = Sandbox::new(1);
         sandbox.release("T01", "1.0.0");
         sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
@@ -105,32 +171,57 @@ fn where_the_registry_cannot_be_read_that_is_said_every_time() {
         for _ in 0..2 {
             let ran = sandbox.snapback(&BACK).expect(0);
             let said = "its files as released (the registry stays as it is)";
-            assert!(ran.stdout.contains(said) && !ran.stdout.contains("verified"), "{ran:?}");
+            assert!(
+                ran.stdout.contains(said) && !ran.stdout.contains("verified"),
+                "{ran:?}"
+            );
         }
-        let looked = sandbox.snapback(&["verify-rollback", "-t", "T01"]).expect(8);
-        assert!(looked.stdout.contains("could not be checked") && looked.stdout.contains("cannot be read"), "{looked:?}");
+        let looked = sandbox
+            .snapback(&["verify-rollback", "-t", "T01"])
+            .expect(8);
+        assert!(
+            looked.stdout.contains("could not be checked")
+                && looked.stdout.contains("cannot be read"),
+            "{looked:?}"
+        );
     }
 }
 
 #[test]
 fn status_looks_at_the_size_of_large_files_and_says_that_it_read_none() {
     let sandbox = Sandbox::new(1);
-    sandbox.write("snapback.yaml", b"version: 1\ntasks: {T01: {large_files: {patterns: ['*.bin']}}}\n");
+    sandbox.write(
+        "snapback.yaml",
+        b"version: 1\ntasks: {T01: {large_files: {patterns: ['*.bin']}}}\n",
+    );
     sandbox.write(".gitignore", b"*.bin\n");
     sandbox.write("tasks/T01/a.bin", &[7; 5000]);
     sandbox.commit("large");
     sandbox.release("T01", "1.0.0");
-    let fine = sandbox.snapback(&["status", "--exit-code"]).expect(0).stdout;
+    let fine = sandbox
+        .snapback(&["status", "--exit-code"])
+        .expect(0)
+        .stdout;
     assert!(fine.contains("all as released (2 large files by size alone; `snapback verify-rollback` reads the bytes)"), "{fine}");
     sandbox.write("tasks/T01/a.bin", &[7; 7000]);
-    let other = sandbox.snapback(&["status", "--exit-code"]).expect(4).stdout;
-    assert!(other.contains("1 file ") && !other.contains("all as released"), "{other}");
+    let other = sandbox
+        .snapback(&["status", "--exit-code"])
+        .expect(4)
+        .stdout;
+    assert!(
+        other.contains("1 file ") && !other.contains("all as released"),
+        "{other}"
+    );
     std::fs::remove_file(sandbox.at("tasks/T01/a.bin")).unwrap();
-    let gone = sandbox.snapback(&["status", "--exit-code"]).expect(4).stdout;
+    let gone = sandbox
+        .snapback(&["status", "--exit-code"])
+        .expect(4)
+        .stdout;
     assert!(!gone.contains("all as released"), "{gone}");
 }
 
-/// Somebody who edits a file of T01 when the commit of a release is made; then the program dies, or not.
+/// Somebody who edits a file of T01 when the commit of a release is made; then the program dies, or
+/// not.
 struct Editor {
     file: std::path::PathBuf,
     dies: bool,
@@ -138,7 +229,13 @@ struct Editor {
 
 impl Sink for Editor {
     fn take(&self, event: Event) {
-        if matches!(event, Event::StepDone { step: "committed", .. }) {
+        if matches!(
+            event,
+            Event::StepDone {
+                step: "committed",
+                ..
+            }
+        ) {
             std::fs::write(&self.file, b"# still being written\n").unwrap();
             assert!(!self.dies, "killed here");
         }
@@ -151,9 +248,23 @@ fn what_somebody_changes_while_a_release_is_made_is_named_and_is_no_fault_of_the
         let sandbox = with_smoke("grep -q 1.2.0 signal.py");
         sandbox.write("tasks/T01/signal.py", b"# 1.2.0\n");
         set_version(&sandbox, "1.2.0");
-        let place = Place { folder: Some(sandbox.home().join(".local/state/snapback/trust")), ..Place::default() };
-        let sink = Arc::new(Editor { file: sandbox.at("tasks/T01/signal.py"), dies });
-        let app = App::open(&sandbox.root(), Options { sink, trust: place, ..Options::default() }).unwrap();
+        let place = Place {
+            folder: Some(sandbox.home().join(".local/state/snapback/trust")),
+            ..Place::default()
+        };
+        let sink = Arc::new(Editor {
+            file: sandbox.at("tasks/T01/signal.py"),
+            dies,
+        });
+        let app = App::open(
+            &sandbox.root(),
+            Options {
+                sink,
+                trust: place,
+                ..Options::default()
+            },
+        )
+        .unwrap();
         let wanted = CreateSnapshot {
             task: "T01".parse().unwrap(),
             version: None,
@@ -162,23 +273,58 @@ fn what_somebody_changes_while_a_release_is_made_is_named_and_is_no_fault_of_the
             signing: Signing::default(),
             elsewhere: BTreeMap::new(),
         };
-        let ended = catch_unwind(AssertUnwindSafe(|| app.apply(&Request::CreateSnapshot(wanted), None)));
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            app.apply(&Request::CreateSnapshot(wanted), None)
+        }));
         drop(app);
         assert_eq!(ended.is_err(), dies);
         let line = "tasks/T01/signal.py has other bytes than the release";
         match ended {
             Err(_) => {
                 let ran = sandbox.snapback(&["op", "resume"]).expect(7);
-                assert!(ran.stdout.contains(&format!("changed meanwhile, not as released: {line}")), "{ran:?}");
-                assert!(ran.stdout.contains("verified where it is kept; the work tree was changed meanwhile"), "{ran:?}");
+                assert!(
+                    ran.stdout
+                        .contains(&format!("changed meanwhile, not as released: {line}")),
+                    "{ran:?}"
+                );
+                assert!(
+                    ran.stdout
+                        .contains("verified where it is kept; the work tree was changed meanwhile"),
+                    "{ran:?}"
+                );
             }
             Ok(report) => assert_eq!(report.unwrap().verification.unwrap().meanwhile(), [line]),
         }
-        assert_eq!(sandbox.read("tasks/T01/signal.py"), b"# still being written\n");
-        sandbox.snapback(&["verify-snapshot", "-t", "T01", "--version", "1.2.0", "--deep"]).expect(0);
-        let list = sandbox.snapback(&["list", "-t", "T01", "--json"]).expect(0).json().to_string();
-        assert!(!list.contains("\"failed\":true") && !list.contains("\"checks_failed\":true"), "{list}");
-        let shown = sandbox.snapback(&["show", "-t", "T01", "1.2.0", "--json"]).expect(0).json();
-        assert_eq!(shown["data"]["release"]["release"]["standing"]["proven"], false, "its smoke test did not run on it");
+        assert_eq!(
+            sandbox.read("tasks/T01/signal.py"),
+            b"# still being written\n"
+        );
+        sandbox
+            .snapback(&[
+                "verify-snapshot",
+                "-t",
+                "T01",
+                "--version",
+                "1.2.0",
+                "--deep",
+            ])
+            .expect(0);
+        let list = sandbox
+            .snapback(&["list", "-t", "T01", "--json"])
+            .expect(0)
+            .json()
+            .to_string();
+        assert!(
+            !list.contains("\"failed\":true") && !list.contains("\"checks_failed\":true"),
+            "{list}"
+        );
+        let shown = sandbox
+            .snapback(&["show", "-t", "T01", "1.2.0", "--json"])
+            .expect(0)
+            .json();
+        assert_eq!(
+            shown["data"]["release"]["release"]["standing"]["proven"], false,
+            "its smoke test did not run on it"
+        );
     }
 }

@@ -16,11 +16,16 @@ impl App {
     pub fn freeze(&self, task: &TaskId, why: &str) -> Result<(), Failure> {
         let who = self.ground.git.identity()?;
         self.change_memory(task, "guard freeze", why, |state, at| {
-            state.frozen = Some(Frozen { why: why.into(), at, by: format!("{} <{}>", who.name, who.email) });
+            state.frozen = Some(Frozen {
+                why: why.into(),
+                at,
+                by: format!("{} <{}>", who.name, who.email),
+            });
         })
     }
 
-    /// Lets the guard touch a task again, with nothing counted against it; false when it was not frozen.
+    /// Lets the guard touch a task again, with nothing counted against it; false when it was not
+    /// frozen.
     ///
     /// # Errors
     /// When it cannot be written down.
@@ -59,21 +64,39 @@ impl App {
     ///
     /// # Errors
     /// When there is no such rule, or the log cannot be read.
-    pub fn backtest(&self, task: &TaskId, rule: Option<&str>, log: &std::path::Path) -> Result<Vec<(String, Backtest)>, Failure> {
+    pub fn backtest(
+        &self,
+        task: &TaskId,
+        rule: Option<&str>,
+        log: &std::path::Path,
+    ) -> Result<Vec<(String, Backtest)>, Failure> {
         let spec = self.spec(task)?;
-        let rules: Vec<&RuleSpec> = spec.guard.iter().filter(|one| rule.is_none_or(|name| one.name == name)).collect();
+        let rules: Vec<&RuleSpec> = spec
+            .guard
+            .iter()
+            .filter(|one| rule.is_none_or(|name| one.name == name))
+            .collect();
         match rule {
             Some(name) if rules.is_empty() => {
-                return Err(guard::Error::NoRule { task: task.clone(), rule: crate::base::text::escape(name.as_bytes()) }.into());
+                return Err(guard::Error::NoRule {
+                    task: task.clone(),
+                    rule: crate::base::text::escape(name.as_bytes()),
+                }
+                .into());
             }
             None if rules.is_empty() => return Err(guard::Error::NoRules.into()),
             _ => {}
         }
         let test = |rule: &RuleSpec| -> Result<(String, Backtest), Failure> {
             let (samples, unreadable) = guard::of_log(log, &rule.metric)?;
-            let mut found = Backtest { unreadable, ..backtest(rule, samples) };
+            let mut found = Backtest {
+                unreadable,
+                ..backtest(rule, samples)
+            };
             if rule.compare.is_some() {
-                found.notes.push("`compare` is left out: the log knows no version before".into());
+                found
+                    .notes
+                    .push("`compare` is left out: the log knows no version before".into());
             }
             Ok((rule.name.clone(), found))
         };

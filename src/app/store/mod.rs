@@ -1,4 +1,5 @@
-//! The store as a use case: figures, check, collection, repair; objects are named by who needs them.
+//! The store as a use case: figures, check, collection, repair; objects are named by who needs
+//! them.
 
 mod needed;
 mod roots;
@@ -32,17 +33,33 @@ impl App {
     }
 
     /// Checks the store; also says who needs what is damaged.
-    pub fn check_store(&self, level: Level, budget: Option<Duration>) -> Result<(CheckReport, Names), Failure> {
+    pub fn check_store(
+        &self,
+        level: Level,
+        budget: Option<Duration>,
+    ) -> Result<(CheckReport, Names), Failure> {
         // Whom damage hurts is worth knowing even when not everything that is named can be read.
         let needed = self.needed().unwrap_or_else(|failure| {
-            self.ground.warn(format!("not everything that needs the store can be read: {failure}"));
+            self.ground.warn(format!(
+                "not everything that needs the store can be read: {failure}"
+            ));
             Needed::default()
         });
-        let how = Check { level, budget, seconds: self.seconds() };
+        let how = Check {
+            level,
+            budget,
+            seconds: self.seconds(),
+        };
         let total = self.chunks.stored().unwrap_or(0);
-        let report =
-            self.ground.work("checking", total, true, || self.chunks.check(&needed.objects(), how, &|more| self.ground.progress(more)))?;
-        let hurt = report.damage.iter().flat_map(|harm| &harm.objects).chain(&report.lost);
+        let report = self.ground.work("checking", total, true, || {
+            self.chunks
+                .check(&needed.objects(), how, &|more| self.ground.progress(more))
+        })?;
+        let hurt = report
+            .damage
+            .iter()
+            .flat_map(|harm| &harm.objects)
+            .chain(&report.lost);
         let names = needed.names(hurt);
         Ok((report, names))
     }
@@ -50,10 +67,21 @@ impl App {
     /// Collects what nothing needs. When it cannot be known what is needed, nothing is collected.
     pub fn collect_store(&self, dry_run: bool) -> Result<(GcReport, Names), Failure> {
         let roots = || -> Result<BTreeSet<ObjectId>, Failure> { Ok(self.needed()?.objects()) };
-        let how = Gc { dry_run, patience: PATIENCE, seconds: self.seconds() };
-        let collect = || self.chunks.gc(&roots, how, &|more| self.ground.progress(more));
+        let how = Gc {
+            dry_run,
+            patience: PATIENCE,
+            seconds: self.seconds(),
+        };
+        let collect = || {
+            self.chunks
+                .gc(&roots, how, &|more| self.ground.progress(more))
+        };
         let act = || self.ground.work("collecting", 0, true, collect);
-        let report = if dry_run { act()? } else { self.witnessed(deed("store gc"), "", act)? };
+        let report = if dry_run {
+            act()?
+        } else {
+            self.witnessed(deed("store gc"), "", act)?
+        };
         let names = self.needed()?.names(report.missing.iter());
         Ok((report, names))
     }
@@ -67,8 +95,14 @@ impl App {
             files.map(|file| Box::new(file) as Box<dyn Read>).collect()
         };
         let total = self.chunks.stored().unwrap_or(0);
-        let run = || self.chunks.repair(&needed.objects(), &candidates, &|more| self.ground.progress(more));
-        let report = self.witnessed(deed("store repair"), "", || self.ground.work("repairing", total, true, run))?;
+        let run = || {
+            self.chunks.repair(&needed.objects(), &candidates, &|more| {
+                self.ground.progress(more)
+            })
+        };
+        let report = self.witnessed(deed("store repair"), "", || {
+            self.ground.work("repairing", total, true, run)
+        })?;
         let names = needed.names(report.lost.iter().chain(&report.healed));
         Ok((report, names))
     }

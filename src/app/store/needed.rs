@@ -19,7 +19,10 @@ pub struct Who {
 impl Who {
     /// Somebody.
     pub fn new(group: &str, name: String) -> Arc<Self> {
-        Arc::new(Self { group: group.into(), name })
+        Arc::new(Self {
+            group: group.into(),
+            name,
+        })
     }
 }
 
@@ -39,7 +42,11 @@ pub struct Needed(Vec<Need>);
 impl Needed {
     /// Adds what somebody needs.
     pub fn add(&mut self, object: ObjectId, who: &Arc<Who>, path: Option<RelPath>) {
-        self.0.push(Need { object, who: who.clone(), path });
+        self.0.push(Need {
+            object,
+            who: who.clone(),
+            path,
+        });
     }
 
     /// Everything that was added, ready to be asked.
@@ -63,17 +70,25 @@ impl Needed {
                 objects.push(need.object);
             }
         }
-        groups.into_iter().map(|(name, objects)| (name.to_string(), objects)).collect()
+        groups
+            .into_iter()
+            .map(|(name, objects)| (name.to_string(), objects))
+            .collect()
     }
 
     /// Who needs some of them, in words.
-    pub fn names<'a>(&self, ids: impl Iterator<Item = &'a ObjectId>) -> BTreeMap<ObjectId, Vec<String>> {
+    pub fn names<'a>(
+        &self,
+        ids: impl Iterator<Item = &'a ObjectId>,
+    ) -> BTreeMap<ObjectId, Vec<String>> {
         let words = |need: &Need| match &need.path {
             Some(path) => format!("{} {path}", need.who.name),
             None => need.who.name.clone(),
         };
         let names = |id: &ObjectId| self.of(id).map(words).collect::<BTreeSet<_>>();
-        ids.map(|id| (*id, Vec::from_iter(names(id)))).filter(|(_, names)| !names.is_empty()).collect()
+        ids.map(|id| (*id, Vec::from_iter(names(id))))
+            .filter(|(_, names)| !names.is_empty())
+            .collect()
     }
 
     /// Where an object's bytes may lie in the work tree.
@@ -84,6 +99,8 @@ impl Needed {
     /// Who needs an object.
     fn of(&self, id: &ObjectId) -> impl Iterator<Item = &Need> {
         let from = self.0.partition_point(|need| need.object < *id);
-        self.0[from..].iter().take_while(move |need| need.object == *id)
+        self.0[from..]
+            .iter()
+            .take_while(move |need| need.object == *id)
     }
 }

@@ -37,7 +37,11 @@ impl Fault for Unreadable {
 
 /// The error for something that cannot be read.
 fn unreadable(what: impl Into<String>, why: &impl ToString) -> Failure {
-    Unreadable { what: what.into(), why: why.to_string() }.into()
+    Unreadable {
+        what: what.into(),
+        why: why.to_string(),
+    }
+    .into()
 }
 
 impl App {
@@ -49,11 +53,13 @@ impl App {
     /// The same, and who needs what.
     pub(super) fn needed(&self) -> Result<Needed, Failure> {
         let mut needed = Needed::default();
-        // Operations first: one that ends meanwhile has put its manifest where it is looked for next.
+        // Operations first: one that ends meanwhile has put its manifest where it is looked for
+        // next.
         self.needed_by_operations(&mut needed)?;
         for (id, path) in self.ground.git.reachable_blobs(MANIFEST.0, MANIFEST.1)? {
             let bytes = self.ground.git.read_blob_within(&id, manifests::LIMIT);
-            let bytes = bytes.map_err(|error| unreadable(format!("the manifest {path} ({id})"), &error))?;
+            let bytes =
+                bytes.map_err(|error| unreadable(format!("the manifest {path} ({id})"), &error))?;
             self.needed_by_manifest(&bytes, &path, &mut needed)?;
         }
         self.needed_by_work_trees(&mut needed)?;
@@ -69,11 +75,17 @@ impl App {
 
     /// What a named object names itself: the files of a folder that was put.
     pub(super) fn listed(&self, id: &ObjectId) -> Result<Vec<ObjectId>, Failure> {
-        crate::backup::listed(&*self.ground.store, id).map_err(|error| unreadable(format!("the listing {id}"), &error))
+        crate::backup::listed(&*self.ground.store, id)
+            .map_err(|error| unreadable(format!("the listing {id}"), &error))
     }
 
     /// What a manifest needs.
-    fn needed_by_manifest(&self, bytes: &[u8], path: &str, needed: &mut Needed) -> Result<(), Failure> {
+    fn needed_by_manifest(
+        &self,
+        bytes: &[u8],
+        path: &str,
+        needed: &mut Needed,
+    ) -> Result<(), Failure> {
         let Ok(manifest) = Manifest::parse(bytes) else {
             let who = Who::new("other", format!("something in {path}"));
             for id in self.known(bytes)? {
@@ -98,10 +110,13 @@ impl App {
             if !folder.is_dir() {
                 continue;
             }
-            let named = |error: std::io::Error| unreadable(format!("the work tree {}", folder.display()), &error);
+            let named = |error: std::io::Error| {
+                unreadable(format!("the work tree {}", folder.display()), &error)
+            };
             let root = Root::open(&folder).map_err(named)?;
             for path in manifests_in(&root, &self.ground.settings).map_err(named)? {
-                let bytes = read_limited(&root, &path, MAX_FILE).map_err(|error| unreadable(path.to_string(), &error))?;
+                let bytes = read_limited(&root, &path, MAX_FILE)
+                    .map_err(|error| unreadable(path.to_string(), &error))?;
                 self.needed_by_manifest(&bytes, &path.to_string(), needed)?;
             }
         }
@@ -132,7 +147,8 @@ impl App {
                     other => other.map_err(|error| unreadable(path.to_string(), &error))?,
                 };
                 let mut ids = BTreeSet::new();
-                objects_in_json(&bytes, lines, &mut ids).map_err(|why| unreadable(path.to_string(), &why))?;
+                objects_in_json(&bytes, lines, &mut ids)
+                    .map_err(|why| unreadable(path.to_string(), &why))?;
                 for (id, at) in ids {
                     needed.add(id, &who, at);
                 }
@@ -159,18 +175,32 @@ fn manifests_in(tree: &dyn Fs, settings: &Settings) -> std::io::Result<Vec<RelPa
     if tree.stat(dir)?.is_none() {
         return Ok(Vec::new());
     }
-    let is_manifest = |name: &Vec<u8>| name.starts_with(MANIFEST.0.as_bytes()) && name.ends_with(MANIFEST.1.as_bytes());
-    Ok(tree.list(dir)?.into_iter().filter(is_manifest).map(|name| dir.join(name)).collect())
+    let is_manifest = |name: &Vec<u8>| {
+        name.starts_with(MANIFEST.0.as_bytes()) && name.ends_with(MANIFEST.1.as_bytes())
+    };
+    Ok(tree
+        .list(dir)?
+        .into_iter()
+        .filter(is_manifest)
+        .map(|name| dir.join(name))
+        .collect())
 }
 
 /// The objects that a plan, a report or a journal names, each with the path it is for: every text
 /// below a key `object`, wherever it stands.
-fn objects_in_json(bytes: &[u8], lines: bool, into: &mut BTreeSet<(ObjectId, Option<RelPath>)>) -> Result<(), String> {
+fn objects_in_json(
+    bytes: &[u8],
+    lines: bool,
+    into: &mut BTreeSet<(ObjectId, Option<RelPath>)>,
+) -> Result<(), String> {
     if !lines {
         let value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         return walk(&value, None, into);
     }
-    let mut rest = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).peekable();
+    let mut rest = bytes
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .peekable();
     while let Some(line) = rest.next() {
         match json_of_line(line) {
             Some(value) => walk(&value, None, into)?,
@@ -190,15 +220,25 @@ fn json_of_line(line: &[u8]) -> Option<serde_json::Value> {
 }
 
 /// Collects the texts below keys `object`.
-fn walk(value: &serde_json::Value, path: Option<&RelPath>, into: &mut BTreeSet<(ObjectId, Option<RelPath>)>) -> Result<(), String> {
+fn walk(
+    value: &serde_json::Value,
+    path: Option<&RelPath>,
+    into: &mut BTreeSet<(ObjectId, Option<RelPath>)>,
+) -> Result<(), String> {
     match value {
-        serde_json::Value::Array(values) => values.iter().try_for_each(|value| walk(value, path, into)),
+        serde_json::Value::Array(values) => {
+            values.iter().try_for_each(|value| walk(value, path, into))
+        }
         serde_json::Value::Object(fields) => {
-            let own = fields.get("path").and_then(|text| RelPath::from_text(text.as_str()?).ok());
+            let own = fields
+                .get("path")
+                .and_then(|text| RelPath::from_text(text.as_str()?).ok());
             for (key, value) in fields {
                 match value.as_str().filter(|_| key == "object") {
                     Some(text) => {
-                        let id = text.parse().map_err(|_| format!("{text:?} names no object"))?;
+                        let id = text
+                            .parse()
+                            .map_err(|_| format!("{text:?} names no object"))?;
                         into.insert((ObjectId(id), own.as_ref().or(path).cloned()));
                     }
                     None => walk(value, own.as_ref().or(path), into)?,
@@ -212,8 +252,15 @@ fn walk(value: &serde_json::Value, path: Option<&RelPath>, into: &mut BTreeSet<(
 
 /// Every run of 64 hexadecimal digits.
 fn digests_in(bytes: &[u8]) -> BTreeSet<ObjectId> {
-    let runs = bytes.split(|byte| !byte.is_ascii_hexdigit()).filter(|run| run.len() == 64);
-    runs.filter_map(|run| Digest::from_hex(&str::from_utf8(run).ok()?.to_ascii_lowercase()).ok().map(ObjectId)).collect()
+    let runs = bytes
+        .split(|byte| !byte.is_ascii_hexdigit())
+        .filter(|run| run.len() == 64);
+    runs.filter_map(|run| {
+        Digest::from_hex(&str::from_utf8(run).ok()?.to_ascii_lowercase())
+            .ok()
+            .map(ObjectId)
+    })
+    .collect()
 }
 
 #[cfg(test)]
@@ -229,13 +276,22 @@ mod tests {
         );
         let mut found = BTreeSet::new();
         objects_in_json(json.as_bytes(), false, &mut found).unwrap();
-        assert_eq!(found, BTreeSet::from([(a, Some(RelPath::own("x/y"))), (b, None)]));
+        assert_eq!(
+            found,
+            BTreeSet::from([(a, Some(RelPath::own("x/y"))), (b, None)])
+        );
         assert!(objects_in_json(b"{", false, &mut found).is_err());
         assert!(objects_in_json(br#"{"object": "sha256:12"}"#, false, &mut found).is_err());
         let journal = format!("{{\"n\": 1, \"object\": \"{c}\"}}\n{{\"cut");
         objects_in_json(journal.as_bytes(), true, &mut found).unwrap();
         assert!(found.contains(&(c, None)));
-        assert!(objects_in_json(b"{\"cut\n{}\n", true, &mut found).is_err(), "damage in the middle");
-        assert_eq!(digests_in(format!("- {a} {}\n{}0", b.0.hex(), c.0.hex()).as_bytes()), BTreeSet::from([a, b]));
+        assert!(
+            objects_in_json(b"{\"cut\n{}\n", true, &mut found).is_err(),
+            "damage in the middle"
+        );
+        assert_eq!(
+            digests_in(format!("- {a} {}\n{}0", b.0.hex(), c.0.hex()).as_bytes()),
+            BTreeSet::from([a, b])
+        );
     }
 }

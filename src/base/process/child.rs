@@ -11,7 +11,9 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid},
+    process::{
+        Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
+    },
 };
 
 use super::stream::Stream;
@@ -42,14 +44,26 @@ pub(super) struct Child {
 impl Child {
     /// The child that has just been started.
     pub(super) fn of(handle: &duct::Handle) -> io::Result<Self> {
-        let id = handle.pids().first().and_then(|id| i32::try_from(*id).ok()).and_then(Pid::from_raw);
+        let id = handle
+            .pids()
+            .first()
+            .and_then(|id| i32::try_from(*id).ok())
+            .and_then(Pid::from_raw);
         let group = id.ok_or_else(|| io::Error::other("the child has no process id"))?;
         // Without a pidfd (old kernels, seccomp) the tick notices the end a little later.
-        Ok(Self { group, watch: pidfd_open(group, PidfdFlags::empty()).ok() })
+        Ok(Self {
+            group,
+            watch: pidfd_open(group, PidfdFlags::empty()).ok(),
+        })
     }
 
     /// Drains the streams until the child exits, the time is up or a signal asks to stop.
-    pub(super) fn watch(&mut self, streams: &mut [Stream; 2], until: Instant, cancelled: &dyn Fn() -> Option<i32>) -> io::Result<End> {
+    pub(super) fn watch(
+        &mut self,
+        streams: &mut [Stream; 2],
+        until: Instant,
+        cancelled: &dyn Fn() -> Option<i32>,
+    ) -> io::Result<End> {
         loop {
             if self.has_exited()? {
                 return Ok(End::Exited);
@@ -79,7 +93,10 @@ impl Child {
     /// Kills what is left of the group and waits for its leader; reads the last output.
     pub(super) fn kill_rest(&mut self, streams: &mut [Stream; 2]) -> io::Result<()> {
         self.signal(Signal::KILL)?;
-        if !matches!(self.watch(streams, Instant::now() + KILL_WAIT, &|| None)?, End::Exited) {
+        if !matches!(
+            self.watch(streams, Instant::now() + KILL_WAIT, &|| None)?,
+            End::Exited
+        ) {
             return Err(io::Error::other("a killed process does not go away"));
         }
         self.drain(streams, Instant::now() + DRAIN)
@@ -101,8 +118,13 @@ impl Child {
     /// Waits for output or the child's end, at most `time`, and takes what is there.
     fn wait_for_output(&self, streams: &mut [Stream; 2], time: Duration) -> io::Result<()> {
         let ready: Vec<bool> = {
-            let watched = streams.iter().filter_map(Stream::pipe).chain(self.watch.as_ref().map(AsFd::as_fd));
-            let mut fds: Vec<PollFd<'_>> = watched.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+            let watched = streams
+                .iter()
+                .filter_map(Stream::pipe)
+                .chain(self.watch.as_ref().map(AsFd::as_fd));
+            let mut fds: Vec<PollFd<'_>> = watched
+                .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+                .collect();
             let time = Timespec::try_from(time).map_err(|_| io::ErrorKind::InvalidInput)?;
             match poll(&mut fds, Some(&time)) {
                 Err(rustix::io::Errno::INTR) => return Ok(()),
@@ -110,7 +132,11 @@ impl Child {
             };
             fds.iter().map(|fd| !fd.revents().is_empty()).collect()
         };
-        for (stream, ready) in streams.iter_mut().filter(|stream| stream.is_open()).zip(ready) {
+        for (stream, ready) in streams
+            .iter_mut()
+            .filter(|stream| stream.is_open())
+            .zip(ready)
+        {
             if ready {
                 stream.take()?;
             }

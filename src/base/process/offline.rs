@@ -16,7 +16,13 @@ exec \"$@\"";
 /// Shows the interfaces that a child would see.
 const LOOK: &str = "cat /proc/self/net/dev";
 /// The variables that name proxies; both spellings are in use.
-const PROXIES: [&str; 5] = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "FTP_PROXY", "RSYNC_PROXY"];
+const PROXIES: [&str; 5] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "ALL_PROXY",
+    "FTP_PROXY",
+    "RSYNC_PROXY",
+];
 /// Nothing listens on the discard port of this machine.
 const NOWHERE: &str = "http://127.0.0.1:9";
 /// What tells package managers not to ask the network; they then fail at once, with a clear word.
@@ -42,25 +48,44 @@ impl Offline {
     /// Finds out what this machine lets, by looking from inside.
     pub fn find() -> Self {
         let dir = Path::new("/");
-        let inside = Self::Namespace.around(Command::shell(LOOK, dir)).limit(Duration::from_secs(10));
+        let inside = Self::Namespace
+            .around(Command::shell(LOOK, dir))
+            .limit(Duration::from_secs(10));
         let why = match inside.run() {
             Ok(ended) if ended.succeeded() => {
                 let text = String::from_utf8_lossy(&ended.stdout).into_owned();
-                let names: Vec<&str> = text.lines().filter_map(|line| Some(line.split_once(':')?.0.trim())).collect();
-                // Tunnels that the kernel makes in every namespace lead nowhere while they are down.
+                let names: Vec<&str> = text
+                    .lines()
+                    .filter_map(|line| Some(line.split_once(':')?.0.trim()))
+                    .collect();
+                // Tunnels that the kernel makes in every namespace lead nowhere while they are
+                // down.
                 match names.iter().find(|name| {
                     !matches!(
                         **name,
-                        "lo" | "tunl0" | "sit0" | "gre0" | "gretap0" | "erspan0" | "ip6tnl0" | "ip6gre0" | "ip_vti0" | "ip6_vti0"
+                        "lo" | "tunl0"
+                            | "sit0"
+                            | "gre0"
+                            | "gretap0"
+                            | "erspan0"
+                            | "ip6tnl0"
+                            | "ip6gre0"
+                            | "ip_vti0"
+                            | "ip6_vti0"
                     )
                 }) {
                     None => return Self::Namespace,
-                    Some(name) => format!("the namespace has the interface {}", super::super::text::escape(name.as_bytes())),
+                    Some(name) => format!(
+                        "the namespace has the interface {}",
+                        super::super::text::escape(name.as_bytes())
+                    ),
                 }
             }
             Ok(ended) => {
                 let said = String::from_utf8_lossy(&ended.stderr);
-                super::super::text::escape(said.lines().next().unwrap_or("unshare failed").as_bytes())
+                super::super::text::escape(
+                    said.lines().next().unwrap_or("unshare failed").as_bytes(),
+                )
             }
             Err(error) => error.to_string(),
         };
@@ -76,7 +101,9 @@ impl Offline {
     pub fn words(&self) -> String {
         match self {
             Self::Namespace => "in a network namespace with no interface but loopback".into(),
-            Self::Proxies(why) => format!("with proxies that lead nowhere; direct connections were not prevented ({why})"),
+            Self::Proxies(why) => format!(
+                "with proxies that lead nowhere; direct connections were not prevented ({why})"
+            ),
         }
     }
 
@@ -84,14 +111,29 @@ impl Offline {
     pub fn around(&self, command: Command) -> Command {
         let mut command = command;
         for name in PROXIES {
-            command = command.env(name, NOWHERE).env(name.to_ascii_lowercase(), NOWHERE);
+            command = command
+                .env(name, NOWHERE)
+                .env(name.to_ascii_lowercase(), NOWHERE);
         }
         for (name, value) in ASK_NOBODY {
             command = command.env(name, value);
         }
-        command = command.env("NO_PROXY", "127.0.0.1,localhost").env("no_proxy", "127.0.0.1,localhost");
+        command = command
+            .env("NO_PROXY", "127.0.0.1,localhost")
+            .env("no_proxy", "127.0.0.1,localhost");
         if *self == Self::Namespace {
-            let words = ["unshare", "--user", "--map-current-user", "--net", "--keep-caps", "--", "sh", "-c", ENTER, "sh"];
+            let words = [
+                "unshare",
+                "--user",
+                "--map-current-user",
+                "--net",
+                "--keep-caps",
+                "--",
+                "sh",
+                "-c",
+                ENTER,
+                "sh",
+            ];
             let before: Vec<OsString> = words.iter().map(OsString::from).collect();
             command.prefix = before.len();
             command.argv.splice(0..0, before);
@@ -107,14 +149,26 @@ mod tests {
     #[test]
     fn a_child_without_network_sees_loopback_only_and_keeps_its_exit_code() {
         let offline = Offline::find();
-        let run = |line: &str| offline.around(Command::shell(line, Path::new("/"))).run().expect("it starts");
+        let run = |line: &str| {
+            offline
+                .around(Command::shell(line, Path::new("/")))
+                .run()
+                .expect("it starts")
+        };
         assert_eq!(run("exit 7").status, super::super::Exit::Code(7));
-        assert_eq!(run("printf '%s' \"$https_proxy\"").stdout, NOWHERE.as_bytes());
+        assert_eq!(
+            run("printf '%s' \"$https_proxy\"").stdout,
+            NOWHERE.as_bytes()
+        );
         if offline.is_certain() {
-            let routes = String::from_utf8(run("cat /proc/self/net/route").stdout).expect("it is text");
+            let routes =
+                String::from_utf8(run("cat /proc/self/net/route").stdout).expect("it is text");
             assert_eq!(routes.lines().count(), 1, "{routes}");
             let id = String::from_utf8(run("id -u").stdout).expect("it is text");
-            assert_eq!(id.trim(), super::super::super::user::current().0.to_string());
+            assert_eq!(
+                id.trim(),
+                super::super::super::user::current().0.to_string()
+            );
         }
     }
 
@@ -122,6 +176,11 @@ mod tests {
     fn messages_name_the_command_and_not_what_is_around_it() {
         let command = Offline::Namespace.around(Command::shell("echo a", Path::new("/")));
         assert_eq!(command.program(), "echo a");
-        assert_eq!(Offline::Namespace.around(Command::new("uv", Path::new("/"))).program(), "uv");
+        assert_eq!(
+            Offline::Namespace
+                .around(Command::new("uv", Path::new("/")))
+                .program(),
+            "uv"
+        );
     }
 }

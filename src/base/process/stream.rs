@@ -46,9 +46,18 @@ impl Stream {
         } else {
             let (reader, writer) = io::pipe()?;
             fcntl_setfl(&reader, fcntl_getfl(&reader)? | OFlags::NONBLOCK)?;
-            (Source::Pipe(File::from(OwnedFd::from(reader))), File::from(OwnedFd::from(writer)))
+            (
+                Source::Pipe(File::from(OwnedFd::from(reader))),
+                File::from(OwnedFd::from(writer)),
+            )
         };
-        Ok((Self { source, kept: Kept::new(cap) }, end))
+        Ok((
+            Self {
+                source,
+                kept: Kept::new(cap),
+            },
+            end,
+        ))
     }
 
     /// The pipe to wait on, while it is open.
@@ -66,7 +75,9 @@ impl Stream {
 
     /// Takes what is there, without waiting.
     pub(super) fn take(&mut self) -> io::Result<()> {
-        let Source::Pipe(pipe) = &mut self.source else { return Ok(()) };
+        let Source::Pipe(pipe) = &mut self.source else {
+            return Ok(());
+        };
         let mut chunk = vec![0; CHUNK];
         for _ in 0..CHUNKS {
             match pipe.read(&mut chunk) {
@@ -112,7 +123,12 @@ struct Kept {
 
 impl Kept {
     fn new(cap: usize) -> Self {
-        Self { head: Vec::new(), tail: VecDeque::new(), half: cap / 2, dropped: 0 }
+        Self {
+            head: Vec::new(),
+            tail: VecDeque::new(),
+            half: cap / 2,
+            dropped: 0,
+        }
     }
 
     fn push(&mut self, bytes: &[u8]) {
@@ -144,7 +160,10 @@ mod tests {
         for byte in b'a'..=b'z' {
             kept.push(&[byte]);
         }
-        assert_eq!(kept.finish(), (b"abcd\n[18 bytes left out]\nwxyz".to_vec(), true));
+        assert_eq!(
+            kept.finish(),
+            (b"abcd\n[18 bytes left out]\nwxyz".to_vec(), true)
+        );
         let mut short = Kept::new(8);
         short.push(b"abcdefgh");
         assert_eq!(short.finish(), (b"abcdefgh".to_vec(), false));

@@ -16,8 +16,12 @@ fn run(line: &str) -> Ended {
 fn is_gone(pid: &str) -> bool {
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(5) {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-        if stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('Z')) {
+        let stat =
+            std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        if stat
+            .rsplit_once(')')
+            .is_none_or(|(_, rest)| rest.trim_start().starts_with('Z'))
+        {
             return true;
         }
         std::thread::sleep(Duration::from_millis(5));
@@ -35,28 +39,49 @@ fn ends_are_told_apart() {
     assert_eq!(run("exit 7").status, Exit::Code(7));
     assert_eq!(run("kill -9 $$").status, Exit::Signal(9));
     let ended = run("printf out; printf err >&2");
-    assert_eq!((text(&ended.stdout), text(&ended.stderr), ended.truncated), ("out".into(), "err".into(), false));
-    assert_eq!(text(&sh("printf a; printf b >&2; printf c").merged().run().expect("sh starts").stdout), "abc");
+    assert_eq!(
+        (text(&ended.stdout), text(&ended.stderr), ended.truncated),
+        ("out".into(), "err".into(), false)
+    );
+    assert_eq!(
+        text(
+            &sh("printf a; printf b >&2; printf c")
+                .merged()
+                .run()
+                .expect("sh starts")
+                .stdout
+        ),
+        "abc"
+    );
 }
 
 #[test]
 fn what_is_missing_is_named() {
-    let error = Command::new("no-such-program-here", Path::new("/")).run().expect_err("it is missing");
+    let error = Command::new("no-such-program-here", Path::new("/"))
+        .run()
+        .expect_err("it is missing");
     assert!(matches!(error, Error::Start { .. }), "{error}");
     assert_eq!(error.kind(), Kind::Missing);
-    let error = Command::new("true", Path::new("/no/such/folder")).run().expect_err("it is missing");
+    let error = Command::new("true", Path::new("/no/such/folder"))
+        .run()
+        .expect_err("it is missing");
     assert!(error.to_string().contains("/no/such/folder"), "{error}");
 }
 
 #[test]
 fn a_time_limit_ends_even_a_group_that_ignores_term() {
-    let ended = sh("trap '' TERM; sleep 300 & echo $! ; echo $$; wait; while :; do sleep 300; done")
-        .limit(Duration::from_millis(300))
-        .grace(Duration::from_millis(300))
-        .run()
-        .expect("sh starts");
+    let ended =
+        sh("trap '' TERM; sleep 300 & echo $! ; echo $$; wait; while :; do sleep 300; done")
+            .limit(Duration::from_millis(300))
+            .grace(Duration::from_millis(300))
+            .run()
+            .expect("sh starts");
     assert_eq!(ended.status, Exit::TimedOut);
-    assert!(ended.duration < Duration::from_secs(5), "{:?}", ended.duration);
+    assert!(
+        ended.duration < Duration::from_secs(5),
+        "{:?}",
+        ended.duration
+    );
     let pids = text(&ended.stdout);
     assert_eq!(pids.lines().count(), 2);
     assert!(pids.lines().all(is_gone), "{pids}");
@@ -64,15 +89,25 @@ fn a_time_limit_ends_even_a_group_that_ignores_term() {
 
 #[test]
 fn term_comes_before_kill() {
-    let ended = sh("trap 'echo cleaned; exit 0' TERM; sleep 300 & wait").limit(Duration::from_millis(300)).run().expect("sh starts");
-    assert_eq!((ended.status, text(&ended.stdout)), (Exit::TimedOut, "cleaned\n".into()));
+    let ended = sh("trap 'echo cleaned; exit 0' TERM; sleep 300 & wait")
+        .limit(Duration::from_millis(300))
+        .run()
+        .expect("sh starts");
+    assert_eq!(
+        (ended.status, text(&ended.stdout)),
+        (Exit::TimedOut, "cleaned\n".into())
+    );
 }
 
 #[test]
 fn grandchildren_neither_stall_us_nor_survive() {
     let ended = run("sleep 300 & echo $!; exit 0");
     assert_eq!(ended.status, Exit::Code(0));
-    assert!(ended.duration < Duration::from_secs(5), "{:?}", ended.duration);
+    assert!(
+        ended.duration < Duration::from_secs(5),
+        "{:?}",
+        ended.duration
+    );
     assert!(is_gone(&text(&ended.stdout)));
 }
 
@@ -81,17 +116,27 @@ fn a_service_survives_and_can_go_on_writing() {
     let dir = tempfile::tempdir().expect("because tests can make folders");
     let go = dir.path().join("go");
     let line = "(until test -e go; do sleep 0.01; done; echo late && touch wrote) & echo $!";
-    let ended = Command::shell(line, dir.path()).may_daemonise().run().expect("sh starts");
+    let ended = Command::shell(line, dir.path())
+        .may_daemonise()
+        .run()
+        .expect("sh starts");
     assert_eq!(ended.status, Exit::Code(0));
     assert!(!text(&ended.stdout).is_empty());
     std::fs::File::create(go).expect("it creates");
     assert!(is_gone(&text(&ended.stdout)));
-    assert!(dir.path().join("wrote").exists(), "it was not killed by its output");
+    assert!(
+        dir.path().join("wrote").exists(),
+        "it was not killed by its output"
+    );
 }
 
 #[test]
 fn endless_output_is_bounded() {
-    let ended = sh("yes").limit(Duration::from_millis(500)).output_cap(1000).run().expect("sh starts");
+    let ended = sh("yes")
+        .limit(Duration::from_millis(500))
+        .output_cap(1000)
+        .run()
+        .expect("sh starts");
     assert_eq!(ended.status, Exit::TimedOut);
     assert!(ended.truncated);
     assert!(ended.stdout.len() < 1100, "{}", ended.stdout.len());
@@ -105,7 +150,11 @@ fn big_and_binary_output_is_kept_exactly() {
     zeros.extend([0xff, 0]);
     assert_eq!(ended.stdout, zeros);
     let last = run("seq 1 1000000");
-    assert!(last.truncated && last.stdout.ends_with(b"\n999999\n1000000\n") && last.stdout.starts_with(b"1\n2\n"));
+    assert!(
+        last.truncated
+            && last.stdout.ends_with(b"\n999999\n1000000\n")
+            && last.stdout.starts_with(b"1\n2\n")
+    );
 }
 
 #[test]
@@ -113,21 +162,38 @@ fn the_environment_is_clean() {
     // Runs itself with git's variables set, as a hook would be run by git.
     if std::env::var_os("SNAPBACK_TEST_INNER").is_none() {
         let this = std::env::current_exe().expect("because a test has a program");
-        let command = Command::new(this, Path::new("/")).args(["--exact", "base::process::tests::the_environment_is_clean"]);
-        let ended = command.env("SNAPBACK_TEST_INNER", "1").env("GIT_DIR", "/x").env("GIT_INDEX_FILE", "/y").run().expect("it starts");
+        let command = Command::new(this, Path::new("/"))
+            .args(["--exact", "base::process::tests::the_environment_is_clean"]);
+        let ended = command
+            .env("SNAPBACK_TEST_INNER", "1")
+            .env("GIT_DIR", "/x")
+            .env("GIT_INDEX_FILE", "/y")
+            .run()
+            .expect("it starts");
         assert!(ended.succeeded(), "{}", text(&ended.stdout));
-        assert!(text(&ended.stdout).contains("1 passed"), "{}", text(&ended.stdout));
+        assert!(
+            text(&ended.stdout).contains("1 passed"),
+            "{}",
+            text(&ended.stdout)
+        );
         return;
     }
     assert!(std::env::var_os("GIT_DIR").is_some());
     let line = "printf %s \"${GIT_DIR-none} ${GIT_INDEX_FILE-none} $SNAPBACK_HOOK_DEPTH $A ${SNAPBACK_TEST_INNER-none}\"; cat";
-    let ended = sh(line).env("A", "x").env_remove("SNAPBACK_TEST_INNER").run().expect("sh starts");
+    let ended = sh(line)
+        .env("A", "x")
+        .env_remove("SNAPBACK_TEST_INNER")
+        .run()
+        .expect("sh starts");
     assert_eq!(text(&ended.stdout), "none none 1 x none");
 }
 
 #[test]
 fn git_location_variables_are_those_that_git_names() {
-    let ended = Command::new("git", Path::new("/")).args(["rev-parse", "--local-env-vars"]).run().expect("git is there");
+    let ended = Command::new("git", Path::new("/"))
+        .args(["rev-parse", "--local-env-vars"])
+        .run()
+        .expect("git is there");
     for name in text(&ended.stdout).lines() {
         assert!(GIT_LOCATION_VARIABLES.contains(&name), "{name}");
     }
@@ -137,17 +203,24 @@ fn git_location_variables_are_those_that_git_names() {
 fn a_signal_to_stop_ends_the_child() {
     let begin = Instant::now();
     let asked = || (begin.elapsed() > Duration::from_millis(200)).then_some(15);
-    let error = sh("sleep 300").run_until(&asked).expect_err("it is cancelled");
+    let error = sh("sleep 300")
+        .run_until(&asked)
+        .expect_err("it is cancelled");
     assert_eq!(error.kind(), Kind::Cancelled(15));
     assert!(begin.elapsed() < Duration::from_secs(5));
     let dir = tempfile::tempdir().expect("because tests can make folders");
-    let error = Command::shell("touch started", dir.path()).run_until(&|| Some(2)).expect_err("it does not start");
+    let error = Command::shell("touch started", dir.path())
+        .run_until(&|| Some(2))
+        .expect_err("it does not start");
     assert_eq!(error.kind(), Kind::Cancelled(2));
     assert!(!dir.path().join("started").exists());
 }
 
 #[test]
 fn a_stopped_group_is_ended_too() {
-    let ended = sh("kill -STOP $$").limit(Duration::from_millis(200)).run().expect("sh starts");
+    let ended = sh("kill -STOP $$")
+        .limit(Duration::from_millis(200))
+        .run()
+        .expect("sh starts");
     assert_eq!(ended.status, Exit::TimedOut);
 }

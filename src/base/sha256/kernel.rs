@@ -7,14 +7,18 @@
 //!
 //! Rounds and message schedule are those of FIPS 180-4, 6.2.2; the four-round form of the SHA
 //! instructions is Intel's ("Intel SHA Extensions", 2013).
-#![expect(unsafe_code, reason = "processor instructions have no safe interface; see the proofs in this file")]
+#![expect(
+    unsafe_code,
+    reason = "processor instructions have no safe interface; see the proofs in this file"
+)]
 
 use std::arch::x86_64::{
-    __m128i, __m512i, _mm_add_epi32, _mm_alignr_epi8, _mm_extract_epi32, _mm_loadu_si128, _mm_set_epi8, _mm_set_epi32,
-    _mm_sha256msg1_epu32, _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32, _mm_shuffle_epi8, _mm_shuffle_epi32, _mm512_add_epi32,
-    _mm512_broadcast_i32x4, _mm512_loadu_si512, _mm512_ror_epi32, _mm512_set1_epi32, _mm512_shuffle_epi8, _mm512_shuffle_i32x4,
-    _mm512_srli_epi32, _mm512_storeu_si512, _mm512_ternarylogic_epi32, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
-    _mm512_unpacklo_epi64,
+    __m128i, __m512i, _mm_add_epi32, _mm_alignr_epi8, _mm_extract_epi32, _mm_loadu_si128,
+    _mm_set_epi8, _mm_set_epi32, _mm_sha256msg1_epu32, _mm_sha256msg2_epu32, _mm_sha256rnds2_epu32,
+    _mm_shuffle_epi8, _mm_shuffle_epi32, _mm512_add_epi32, _mm512_broadcast_i32x4,
+    _mm512_loadu_si512, _mm512_ror_epi32, _mm512_set1_epi32, _mm512_shuffle_epi8,
+    _mm512_shuffle_i32x4, _mm512_srli_epi32, _mm512_storeu_si512, _mm512_ternarylogic_epi32,
+    _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
 };
 
 use super::{Block, State};
@@ -32,19 +36,24 @@ static K: [u32; 64] = [
     0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208, 0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2,
 ];
 
-/// Two messages at once with the SHA instructions: one alone waits for its own results half of the time.
+/// Two messages at once with the SHA instructions: one alone waits for its own results half of the
+/// time.
 #[derive(Clone, Copy)]
 pub(super) struct Pair(());
 
 impl Pair {
     /// `None` when the processor has no SHA instructions.
     pub(super) fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("sha") && is_x86_feature_detected!("sse4.1") && is_x86_feature_detected!("ssse3")).then_some(Self(()))
+        (is_x86_feature_detected!("sha")
+            && is_x86_feature_detected!("sse4.1")
+            && is_x86_feature_detected!("ssse3"))
+        .then_some(Self(()))
     }
 
     /// Compresses as many blocks of each message as the shortest has.
     pub(super) fn compress(self, states: &mut [State; 2], blocks: &[&[Block]; 2]) {
-        // SAFETY: only `detect` makes a `Pair`, after it has seen all features that the function needs.
+        // SAFETY: only `detect` makes a `Pair`, after it has seen all features that the function
+        // needs.
         unsafe { two(states, blocks) }
     }
 }
@@ -56,19 +65,22 @@ pub(super) struct Sixteen(());
 impl Sixteen {
     /// `None` when the processor lacks AVX-512 for bytes and words.
     pub(super) fn detect() -> Option<Self> {
-        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw")).then_some(Self(()))
+        (is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw"))
+            .then_some(Self(()))
     }
 
     /// Compresses as many blocks of each message as the shortest has.
     pub(super) fn compress(self, states: &mut [State; 16], blocks: &[&[Block]; 16]) {
-        // SAFETY: only `detect` makes a `Sixteen`, after it has seen all features that the function needs.
+        // SAFETY: only `detect` makes a `Sixteen`, after it has seen all features that the function
+        // needs.
         unsafe { sixteen(states, blocks) }
     }
 
     /// The same, and sixteen blocks of one more message for each block of the lanes: the SHA
     /// instructions wait for one another, and the lanes fill the time.
     ///
-    /// `along` must have at least as many groups as the shortest lane has blocks; returns that number.
+    /// `along` must have at least as many groups as the shortest lane has blocks; returns that
+    /// number.
     pub(super) fn compress_along(
         self,
         _sha: Pair,
@@ -77,7 +89,8 @@ impl Sixteen {
         one: &mut State,
         along: &[[Block; 16]],
     ) -> usize {
-        // SAFETY: only `detect` makes a `Sixteen` and a `Pair`; together they have seen all features.
+        // SAFETY: only `detect` makes a `Sixteen` and a `Pair`; together they have seen all
+        // features.
         unsafe { sixteen_along(states, blocks, one, along) }
     }
 }
@@ -87,15 +100,28 @@ impl Sixteen {
 #[target_feature(enable = "sha,sse4.1,ssse3")]
 fn load_state(state: &State) -> [__m128i; 2] {
     let word = state.map(u32::cast_signed);
-    [_mm_set_epi32(word[0], word[1], word[4], word[5]), _mm_set_epi32(word[2], word[3], word[6], word[7])]
+    [
+        _mm_set_epi32(word[0], word[1], word[4], word[5]),
+        _mm_set_epi32(word[2], word[3], word[6], word[7]),
+    ]
 }
 
 #[inline]
 #[target_feature(enable = "sha,sse4.1,ssse3")]
 fn store_state([abef, cdgh]: [__m128i; 2], state: &mut State) {
     let words = [
-        [_mm_extract_epi32::<3>(abef), _mm_extract_epi32::<2>(abef), _mm_extract_epi32::<3>(cdgh), _mm_extract_epi32::<2>(cdgh)],
-        [_mm_extract_epi32::<1>(abef), _mm_extract_epi32::<0>(abef), _mm_extract_epi32::<1>(cdgh), _mm_extract_epi32::<0>(cdgh)],
+        [
+            _mm_extract_epi32::<3>(abef),
+            _mm_extract_epi32::<2>(abef),
+            _mm_extract_epi32::<3>(cdgh),
+            _mm_extract_epi32::<2>(cdgh),
+        ],
+        [
+            _mm_extract_epi32::<1>(abef),
+            _mm_extract_epi32::<0>(abef),
+            _mm_extract_epi32::<1>(cdgh),
+            _mm_extract_epi32::<0>(cdgh),
+        ],
     ];
     for (word, value) in state.iter_mut().zip(words.as_flattened()) {
         *word = value.cast_unsigned();
@@ -118,7 +144,8 @@ fn block<const N: usize>(states: &mut [[__m128i; 2]; N], blocks: [&Block; N]) {
     let mut words = [[swap; 4]; N];
     for (words, block) in words.iter_mut().zip(blocks) {
         for (word, bytes) in words.iter_mut().zip(block.as_chunks::<16>().0) {
-            // SAFETY: `bytes` is a reference to the 16 bytes that are read; the load needs no alignment.
+            // SAFETY: `bytes` is a reference to the 16 bytes that are read; the load needs no
+            // alignment.
             *word = _mm_shuffle_epi8(unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }, swap);
         }
     }
@@ -143,7 +170,10 @@ fn block<const N: usize>(states: &mut [[__m128i; 2]; N], blocks: [&Block; N]) {
     }
     four_rounds!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
     for (state, before) in states.iter_mut().zip(before) {
-        *state = [_mm_add_epi32(state[0], before[0]), _mm_add_epi32(state[1], before[1])];
+        *state = [
+            _mm_add_epi32(state[0], before[0]),
+            _mm_add_epi32(state[1], before[1]),
+        ];
     }
 }
 
@@ -169,7 +199,12 @@ fn transpose(mut rows: [__m512i; 16]) -> [__m512i; 16] {
     }
     // Now rows[4 q + c] has, in its part p of four words, column 4 p + c of rows 4 q to 4 q + 3.
     for quad in 0..4 {
-        let [a, b, c, d] = [half[4 * quad], half[4 * quad + 1], half[4 * quad + 2], half[4 * quad + 3]];
+        let [a, b, c, d] = [
+            half[4 * quad],
+            half[4 * quad + 1],
+            half[4 * quad + 2],
+            half[4 * quad + 3],
+        ];
         rows[4 * quad] = _mm512_unpacklo_epi64(a, c);
         rows[4 * quad + 1] = _mm512_unpackhi_epi64(a, c);
         rows[4 * quad + 2] = _mm512_unpacklo_epi64(b, d);
@@ -177,9 +212,20 @@ fn transpose(mut rows: [__m512i; 16]) -> [__m512i; 16] {
     }
     let mut columns = rows;
     for column in 0..4 {
-        let [a, b, c, d] = [rows[column], rows[4 + column], rows[8 + column], rows[12 + column]];
-        let (top_even, top_odd) = (_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0xdd>(a, b));
-        let (low_even, low_odd) = (_mm512_shuffle_i32x4::<0x88>(c, d), _mm512_shuffle_i32x4::<0xdd>(c, d));
+        let [a, b, c, d] = [
+            rows[column],
+            rows[4 + column],
+            rows[8 + column],
+            rows[12 + column],
+        ];
+        let (top_even, top_odd) = (
+            _mm512_shuffle_i32x4::<0x88>(a, b),
+            _mm512_shuffle_i32x4::<0xdd>(a, b),
+        );
+        let (low_even, low_odd) = (
+            _mm512_shuffle_i32x4::<0x88>(c, d),
+            _mm512_shuffle_i32x4::<0xdd>(c, d),
+        );
         columns[column] = _mm512_shuffle_i32x4::<0x88>(top_even, low_even);
         columns[4 + column] = _mm512_shuffle_i32x4::<0x88>(top_odd, low_odd);
         columns[8 + column] = _mm512_shuffle_i32x4::<0xdd>(top_even, low_even);
@@ -196,7 +242,8 @@ fn load_words(lanes: &[&[Block]; 16], nth: usize) -> [__m512i; 16] {
     let mut rows = [swap; 16];
     for (row, lane) in rows.iter_mut().zip(lanes) {
         let block: &Block = &lane[nth];
-        // SAFETY: `block` is a reference to the 64 bytes that are read; the load needs no alignment.
+        // SAFETY: `block` is a reference to the 64 bytes that are read; the load needs no
+        // alignment.
         *row = _mm512_shuffle_epi8(unsafe { _mm512_loadu_si512(block.as_ptr().cast()) }, swap);
     }
     transpose(rows)
@@ -279,15 +326,24 @@ fn sixteen(states: &mut [State; 16], lanes: &[&[Block]; 16]) {
 }
 
 #[target_feature(enable = "avx512f,avx512bw,sha,sse4.1,ssse3")]
-fn sixteen_along(states: &mut [State; 16], lanes: &[&[Block]; 16], one: &mut State, along: &[[Block; 16]]) -> usize {
+fn sixteen_along(
+    states: &mut [State; 16],
+    lanes: &[&[Block]; 16],
+    one: &mut State,
+    along: &[[Block; 16]],
+) -> usize {
     let mut rows = load_states(states);
     let mut inner = [load_state(one)];
     let count = lanes.iter().map(|lane| lane.len()).min().unwrap_or(0);
-    assert!(count <= along.len(), "the message beside the lanes is too short");
+    assert!(
+        count <= along.len(),
+        "the message beside the lanes is too short"
+    );
     for (nth, along) in along[..count].iter().enumerate() {
         let mut words = load_words(lanes, nth);
         let mut state = rows;
-        // A block for every four rounds, so that both chains are always within the processor's view.
+        // A block for every four rounds, so that both chains are always within the processor's
+        // view.
         macro_rules! sixteen_rounds {
             ($group:tt) => {
                 block(&mut inner, [&along[$group * 4]]);

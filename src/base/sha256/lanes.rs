@@ -1,4 +1,5 @@
-//! Which message is compressed in which lane: longest first, and a lane that is done takes the next.
+//! Which message is compressed in which lane: longest first, and a lane that is done takes the
+//! next.
 //!
 //! Safe code that knows nothing of processors. A lane owns its padding, so a message ends in it
 //! like in the standard, and idle lanes repeat the blocks of a busy one into a state that is
@@ -23,12 +24,23 @@ impl<'a> Lane<'a> {
     fn new(message: usize, bytes: &'a [u8]) -> Self {
         let (body, rest) = bytes.as_chunks();
         let (tail, end) = padded(rest, bytes.len() as u64);
-        Self { message, state: INITIAL, body, tail, begin: 0, end }
+        Self {
+            message,
+            state: INITIAL,
+            body,
+            tail,
+            begin: 0,
+            end,
+        }
     }
 
     /// Blocks that lie behind one another and come next; empty when the message is over.
     fn next(&self) -> &[Block] {
-        if self.body.is_empty() { &self.tail[self.begin..self.end] } else { self.body }
+        if self.body.is_empty() {
+            &self.tail[self.begin..self.end]
+        } else {
+            self.body
+        }
     }
 
     fn advance(&mut self, blocks: usize) {
@@ -87,7 +99,12 @@ impl<'a> Work<'a> {
             }
         }
         waiting.sort_by_key(|message| messages[*message].len());
-        Self { messages, waiting, begun: Vec::new(), states }
+        Self {
+            messages,
+            waiting,
+            begun: Vec::new(),
+            states,
+        }
     }
 
     /// How many messages are not over.
@@ -96,11 +113,20 @@ impl<'a> Work<'a> {
     }
 
     fn next(&mut self) -> Option<Lane<'a>> {
-        self.begun.pop().or_else(|| self.waiting.pop().map(|message| Lane::new(message, self.messages[message])))
+        self.begun.pop().or_else(|| {
+            self.waiting
+                .pop()
+                .map(|message| Lane::new(message, self.messages[message]))
+        })
     }
 
-    /// Compresses in `N` lanes until fewer than `least` messages are left, which stay where they are.
-    pub(super) fn run<const N: usize>(&mut self, least: usize, mut compress: impl FnMut(&mut [State; N], &[&[Block]; N])) {
+    /// Compresses in `N` lanes until fewer than `least` messages are left, which stay where they
+    /// are.
+    pub(super) fn run<const N: usize>(
+        &mut self,
+        least: usize,
+        mut compress: impl FnMut(&mut [State; N], &[&[Block]; N]),
+    ) {
         let mut lanes: [Option<Lane<'a>>; N] = [const { None }; N];
         loop {
             for lane in &mut lanes {
@@ -109,10 +135,21 @@ impl<'a> Work<'a> {
                 }
             }
             let busy = lanes.iter().flatten().count();
-            let Some(first) = lanes.iter().flatten().next().filter(|_| busy >= least) else { break };
-            let count = lanes.iter().flatten().map(|lane| lane.next().len()).min().unwrap_or(0);
-            let blocks: [&[Block]; N] = lanes.each_ref().map(|lane| &lane.as_ref().unwrap_or(first).next()[..count]);
-            let mut states = lanes.each_ref().map(|lane| lane.as_ref().map_or(INITIAL, |lane| lane.state));
+            let Some(first) = lanes.iter().flatten().next().filter(|_| busy >= least) else {
+                break;
+            };
+            let count = lanes
+                .iter()
+                .flatten()
+                .map(|lane| lane.next().len())
+                .min()
+                .unwrap_or(0);
+            let blocks: [&[Block]; N] = lanes
+                .each_ref()
+                .map(|lane| &lane.as_ref().unwrap_or(first).next()[..count]);
+            let mut states = lanes
+                .each_ref()
+                .map(|lane| lane.as_ref().map_or(INITIAL, |lane| lane.state));
             compress(&mut states, &blocks);
             for (slot, state) in lanes.iter_mut().zip(states) {
                 let Some(lane) = slot else { continue };

@@ -1,9 +1,9 @@
 //! SHA-256 of many messages at once, and of a stream together with its pieces.
 //!
 //! One message is a chain in which every step waits for the one before; several side by side keep
-//! a processor busy. `kernel` has what x86-64 offers for that, chosen when the program runs, `lanes`
-//! deals the messages out, and the `sha2` crate does everything else and every other processor.
-//! The digests are the standard's whichever way is taken.
+//! a processor busy. `kernel` has what x86-64 offers for that, chosen when the program runs,
+//! `lanes` deals the messages out, and the `sha2` crate does everything else and every other
+//! processor. The digests are the standard's whichever way is taken.
 
 #[cfg(target_arch = "x86_64")]
 mod kernel;
@@ -22,7 +22,16 @@ type Block = [u8; 64];
 type State = [u32; 8];
 
 /// The words a hash begins with (FIPS 180-4, 5.3.3).
-const INITIAL: State = [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+const INITIAL: State = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
 
 /// A message of fewer bytes is over before a lane is worth its trouble.
 const WORTH_A_LANE: usize = 512;
@@ -32,7 +41,8 @@ const WORTH_A_LANE: usize = 512;
 const WORTH_SIXTEEN: usize = 10;
 
 /// Whether the kernels are used. In a build without optimisation each of their instructions is a
-/// call, and `sha2`, which is optimised in every profile of this project, is a hundred times faster.
+/// call, and `sha2`, which is optimised in every profile of this project, is a hundred times
+/// faster.
 const LANES: bool = !cfg!(debug_assertions);
 
 /// The digests of messages, in their order. Many of similar length are fastest.
@@ -48,7 +58,8 @@ fn digests_by(messages: &[&[u8]], lanes: bool) -> Vec<Digest> {
     finish(work)
 }
 
-/// Compresses messages in the lanes that there are, and at the same time blocks of `along` into `one`.
+/// Compresses messages in the lanes that there are, and at the same time blocks of `along` into
+/// `one`.
 ///
 /// What is left of both is for `sha2`: a single message, or all on a processor without lanes.
 #[cfg(target_arch = "x86_64")]
@@ -59,8 +70,16 @@ fn in_lanes(work: &mut Work<'_>, one: &mut State, along: &mut &[Block]) {
         work.run(worth, |states, blocks: &[&[Block]; 16]| {
             let groups = along.as_chunks().0;
             let count = blocks[0].len().min(groups.len());
-            let Some(pair) = pair.filter(|_| count > 0) else { return sixteen.compress(states, blocks) };
-            sixteen.compress_along(pair, states, &blocks.map(|blocks| &blocks[..count]), one, groups);
+            let Some(pair) = pair.filter(|_| count > 0) else {
+                return sixteen.compress(states, blocks);
+            };
+            sixteen.compress_along(
+                pair,
+                states,
+                &blocks.map(|blocks| &blocks[..count]),
+                one,
+                groups,
+            );
             sixteen.compress(states, &blocks.map(|blocks| &blocks[count..]));
             *along = &along[16 * count..];
         });
@@ -87,7 +106,9 @@ fn in_lanes(_: &mut Work<'_>, _: &mut State, _: &mut &[Block]) {}
 
 /// Compresses what is left, a message at a time.
 fn finish(mut work: Work<'_>) -> Vec<Digest> {
-    work.run(1, |[state], [blocks]: &[&[Block]; 1]| compress256(state, blocks));
+    work.run(1, |[state], [blocks]: &[&[Block]; 1]| {
+        compress256(state, blocks)
+    });
     work.finish().into_iter().map(digest).collect()
 }
 
@@ -111,7 +132,11 @@ pub struct Stream {
 
 impl Default for Stream {
     fn default() -> Self {
-        Self { state: INITIAL, rest: [0; 64], len: 0 }
+        Self {
+            state: INITIAL,
+            rest: [0; 64],
+            len: 0,
+        }
     }
 }
 
@@ -126,7 +151,10 @@ impl Stream {
 
     fn update_by(&mut self, data: &[u8], ends: &[usize], lanes: bool) -> Vec<Digest> {
         let mut begin = 0;
-        let pieces: Vec<&[u8]> = ends.iter().map(|end| &data[std::mem::replace(&mut begin, *end)..*end]).collect();
+        let pieces: Vec<&[u8]> = ends
+            .iter()
+            .map(|end| &data[std::mem::replace(&mut begin, *end)..*end])
+            .collect();
         let mut work = Work::new(&pieces);
         let data = self.fill(data);
         let (mut blocks, rest) = data.as_chunks();
@@ -144,7 +172,8 @@ impl Stream {
         usize::try_from(self.len % 64).expect("because it is below 64")
     }
 
-    /// Completes the block that is not whole; returns what is left of the data, none if it did not suffice.
+    /// Completes the block that is not whole; returns what is left of the data, none if it did not
+    /// suffice.
     fn fill<'a>(&mut self, data: &'a [u8]) -> &'a [u8] {
         let waiting = self.waiting();
         if waiting == 0 {

@@ -6,13 +6,17 @@ use super::*;
 
 /// Bytes that messages are cut from, at any alignment.
 fn pool() -> Vec<u8> {
-    (0..40_000_u32).map(|nth| nth.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect()
+    (0..40_000_u32)
+        .map(|nth| nth.wrapping_mul(2_654_435_761).to_be_bytes()[0])
+        .collect()
 }
 
 /// Lengths where padding changes its form, around multiples of a block, and any.
 fn len() -> impl Strategy<Value = usize> {
     prop_oneof![
-        prop::sample::select(vec![0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 127, 128, 129, 511, 512, 513]),
+        prop::sample::select(vec![
+            0, 1, 55, 56, 57, 63, 64, 65, 119, 120, 127, 128, 129, 511, 512, 513
+        ]),
         (1_usize..40, 0_usize..3).prop_map(|(blocks, by)| blocks * 64 + by - 1),
         0_usize..3_000,
     ]
@@ -30,7 +34,11 @@ fn one_by_one(messages: &[&[u8]]) -> Vec<Digest> {
 /// Lanes without a kernel, as every processor can have them.
 fn in_slow_lanes<const N: usize>(work: &mut Work<'_>, least: usize) {
     work.run(least, |states: &mut [State; N], blocks| {
-        assert!(blocks.iter().all(|lane| lane.len() == blocks[0].len() && !lane.is_empty()));
+        assert!(
+            blocks
+                .iter()
+                .all(|lane| lane.len() == blocks[0].len() && !lane.is_empty())
+        );
         for (state, blocks) in states.iter_mut().zip(blocks) {
             compress256(state, blocks);
         }
@@ -77,21 +85,38 @@ proptest! {
 
 #[test]
 fn the_standards_vectors() {
-    let texts: [&[u8]; 3] = [b"abc", b"", b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"];
+    let texts: [&[u8]; 3] = [
+        b"abc",
+        b"",
+        b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+    ];
     let hex = [
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
         "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
     ];
-    assert_eq!(digests(&texts).iter().map(Digest::hex).collect::<Vec<_>>(), hex);
-    // A million letters, in sixteen equal lanes beside the stream that they are of, and once more alone.
+    assert_eq!(
+        digests(&texts).iter().map(Digest::hex).collect::<Vec<_>>(),
+        hex
+    );
+    // A million letters, in sixteen equal lanes beside the stream that they are of, and once more
+    // alone.
     let million = vec![b'a'; 1_000_000];
     let ends: Vec<usize> = (1..=16).map(|nth| nth * 62_500).collect();
     let mut stream = Stream::default();
-    assert_eq!(stream.update_by(&million, &ends, true), [Digest::of(&million[..62_500]); 16]);
+    assert_eq!(
+        stream.update_by(&million, &ends, true),
+        [Digest::of(&million[..62_500]); 16]
+    );
     let hex = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
     assert_eq!(stream.finish().hex(), hex);
-    assert_eq!(digests_by(&[million.as_slice(); 17], true).iter().map(Digest::hex).collect::<Vec<_>>(), [hex; 17]);
+    assert_eq!(
+        digests_by(&[million.as_slice(); 17], true)
+            .iter()
+            .map(Digest::hex)
+            .collect::<Vec<_>>(),
+        [hex; 17]
+    );
 }
 
 /// The kernels themselves, where the processor has them: any state, any number of blocks.

@@ -42,11 +42,20 @@ impl Run for Args {
         let some = lines.iter().any(|line| line.reason.is_none());
         if session.globals.dry_run || !some {
             let page = tables::adoption(session.out, &lines, true, verbose);
-            return Ok(Reply { dry_run: session.globals.dry_run, ..Reply::new(page, json!({ "tags": lines })) });
+            return Ok(Reply {
+                dry_run: session.globals.dry_run,
+                ..Reply::new(page, json!({ "tags": lines }))
+            });
         }
         session.say(&tables::adoption(session.err, &lines, true, verbose));
         session.confirm("Write these manifests?")?;
-        let report = app.apply_seen(&Request::Adopt(Adopt { tasks, signing: self.sign.signing() }), |_| Ok(()))?;
+        let report = app.apply_seen(
+            &Request::Adopt(Adopt {
+                tasks,
+                signing: self.sign.signing(),
+            }),
+            |_| Ok(()),
+        )?;
         let page = tables::adoption(session.out, &lines, false, verbose);
         let mut reply = Reply::of_report(session.out, None, &report);
         if report.outcome == Outcome::Done {

@@ -43,7 +43,9 @@ enum What {
         channel: Option<String>,
     },
     /// List the alerts, newest first, and whether they arrived
-    #[command(before_help = "Examples:\n  snapback alert list\n  snapback alert list --open --json")]
+    #[command(
+        before_help = "Examples:\n  snapback alert list\n  snapback alert list --open --json"
+    )]
     List {
         /// Only those that nobody answered, or that did not arrive
         #[arg(long)]
@@ -93,8 +95,14 @@ fn test(session: &Session, channel: Option<&str>) -> Result<Reply, Failure> {
     let app = session.app()?;
     if session.globals.dry_run {
         let channels = &app.settings().alerts.channels;
-        let lines: Vec<String> = channels.iter().map(|spec| render::safe(&spec.describe())).collect();
-        return Ok(Reply { dry_run: true, ..Reply::new(lines.join("\n") + "\n", json!({ "channels": lines })) });
+        let lines: Vec<String> = channels
+            .iter()
+            .map(|spec| render::safe(&spec.describe()))
+            .collect();
+        return Ok(Reply {
+            dry_run: true,
+            ..Reply::new(lines.join("\n") + "\n", json!({ "channels": lines }))
+        });
     }
     app.require_channels()?;
     Ok(of_attempts(session, &app.test_alerts(channel)?))
@@ -102,13 +110,26 @@ fn test(session: &Session, channel: Option<&str>) -> Result<Reply, Failure> {
 
 /// What became of the attempts.
 fn of_attempts(session: &Session, attempts: &[Attempt]) -> Reply {
-    let reply = Reply::new(alert::attempts(session.out, attempts), json!({ "attempts": attempts }));
-    let failed = attempts.iter().filter(|attempt| attempt.error.is_some()).count();
+    let reply = Reply::new(
+        alert::attempts(session.out, attempts),
+        json!({ "attempts": attempts }),
+    );
+    let failed = attempts
+        .iter()
+        .filter(|attempt| attempt.error.is_some())
+        .count();
     if failed == 0 {
         return reply;
     }
-    let kind = if attempts.iter().any(|attempt| attempt.untrusted) { Kind::Refused } else { Kind::Network };
-    reply.with_problem(kind, format!("{} did not get through", count(failed, "message")))
+    let kind = if attempts.iter().any(|attempt| attempt.untrusted) {
+        Kind::Refused
+    } else {
+        Kind::Network
+    };
+    reply.with_problem(
+        kind,
+        format!("{} did not get through", count(failed, "message")),
+    )
 }
 
 /// The alerts.
@@ -117,8 +138,18 @@ fn list(session: &Session, open: bool, limit: usize) -> Result<Reply, Failure> {
     all.retain(|kept| !open || alert::is_open(kept));
     let more = all.len().saturating_sub(limit);
     all.truncate(limit);
-    let reply = Reply::new(alert::list(session.out, &session.zone, &all, more), json!({ "alerts": all, "more": more, "damaged": damaged }));
-    Ok(if damaged == 0 { reply } else { reply.with_problem(Kind::Bad, format!("{} cannot be read", count(damaged, "alert"))) })
+    let reply = Reply::new(
+        alert::list(session.out, &session.zone, &all, more),
+        json!({ "alerts": all, "more": more, "damaged": damaged }),
+    );
+    Ok(if damaged == 0 {
+        reply
+    } else {
+        reply.with_problem(
+            Kind::Bad,
+            format!("{} cannot be read", count(damaged, "alert")),
+        )
+    })
 }
 
 /// Sends again.
@@ -129,32 +160,51 @@ fn retry(session: &Session, id: Option<&str>) -> Result<Reply, Failure> {
         let all = app.alerts()?.0;
         let waiting: Vec<&Kept> = all.iter().filter(|one| alert::waits(one)).collect();
         let text = format!("{} would be sent again.\n", count(waiting.len(), "alert"));
-        return Ok(Reply { dry_run: true, ..Reply::new(text, json!({ "alerts": waiting })) });
+        return Ok(Reply {
+            dry_run: true,
+            ..Reply::new(text, json!({ "alerts": waiting }))
+        });
     }
-    Ok(of_attempts(session, &app.retry_alerts(kept.as_ref().map(|kept| &kept.alert.id))?))
+    Ok(of_attempts(
+        session,
+        &app.retry_alerts(kept.as_ref().map(|kept| &kept.alert.id))?,
+    ))
 }
 
 /// Records an answer and carries it out.
 fn answered(session: &Session, id: &str, answer: &str) -> Result<Reply, Failure> {
     let app = session.app()?;
-    let choice: Choice = answer.parse().map_err(|error: crate::model::alert::NotAChoice| Error::usage(error.to_string()))?;
+    let choice: Choice = answer
+        .parse()
+        .map_err(|error: crate::model::alert::NotAChoice| Error::usage(error.to_string()))?;
     let kept = app.alert(id)?;
     let wanted = match &choice {
         Choice::Hold => None,
         Choice::LastGood => Some("last-good".to_string()),
         Choice::Version(version) => Some(version.to_string()),
     };
-    let Some(wanted) = wanted else { return hold(session, &kept, &choice) };
-    let task = kept.alert.notice.task.clone().ok_or_else(|| Error::usage("this alert is about no task, so there is nothing to go back"))?;
+    let Some(wanted) = wanted else {
+        return hold(session, &kept, &choice);
+    };
+    let task = kept.alert.notice.task.clone().ok_or_else(|| {
+        Error::usage("this alert is about no task, so there is nothing to go back")
+    })?;
     let to = app.resolve_version(&task, &wanted)?;
-    let message = format!("answer to alert {}: {}", kept.alert.id, kept.alert.notice.title);
+    let message = format!(
+        "answer to alert {}: {}",
+        kept.alert.id, kept.alert.notice.title
+    );
     let request = Request::Rollback(Rollback::plain(task, to, message));
     let plan = app.plan(&request)?;
     if session.globals.dry_run {
         return Ok(Reply::dry_run(session.out, &plan, session.globals.verbose));
     }
     if !plan.nothing_to_do {
-        session.say(&render::plan::plan(session.err, &plan, session.globals.verbose));
+        session.say(&render::plan::plan(
+            session.err,
+            &plan,
+            session.globals.verbose,
+        ));
         app.check_commands(&plan)?;
         session.confirm(&render::plan::question(&plan))?;
     }
@@ -166,15 +216,36 @@ fn answered(session: &Session, id: &str, answer: &str) -> Result<Reply, Failure>
 /// Records that everything stays as it is.
 fn hold(session: &Session, kept: &Kept, choice: &Choice) -> Result<Reply, Failure> {
     let app = session.app()?;
-    let text = format!("alert {}: everything stays as it is until somebody mends it.\n", kept.alert.id);
+    let text = format!(
+        "alert {}: everything stays as it is until somebody mends it.\n",
+        kept.alert.id
+    );
     if session.globals.dry_run {
-        return Ok(Reply { dry_run: true, ..Reply::new(text, json!({ "alert": kept })) });
+        return Ok(Reply {
+            dry_run: true,
+            ..Reply::new(text, json!({ "alert": kept }))
+        });
     }
     app.record_answer(kept, choice)?;
-    if let Some(task) = kept.alert.notice.task.as_ref().filter(|task| app.guarded().contains(task)) {
+    if let Some(task) = kept
+        .alert
+        .notice
+        .task
+        .as_ref()
+        .filter(|task| app.guarded().contains(task))
+    {
         app.freeze(task, &format!("answer to alert {}: hold", kept.alert.id))?;
     }
-    let reply = Reply::new(text, json!({ "alert": app.alert(&kept.alert.id.to_string())? })).changed();
-    let Some(task) = &kept.alert.notice.task else { return Ok(reply) };
-    Ok(reply.with_next(vec![Hint::run("let the guard touch it again", &["snapback", "guard", "thaw", "-t", task.as_str()])]))
+    let reply = Reply::new(
+        text,
+        json!({ "alert": app.alert(&kept.alert.id.to_string())? }),
+    )
+    .changed();
+    let Some(task) = &kept.alert.notice.task else {
+        return Ok(reply);
+    };
+    Ok(reply.with_next(vec![Hint::run(
+        "let the guard touch it again",
+        &["snapback", "guard", "thaw", "-t", task.as_str()],
+    )]))
 }

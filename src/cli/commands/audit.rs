@@ -47,31 +47,52 @@ enum What {
 impl Run for Args {
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         match &self.what {
-            What::List { tasks, since, limit } => list(session, tasks, since.as_deref(), *limit),
+            What::List {
+                tasks,
+                since,
+                limit,
+            } => list(session, tasks, since.as_deref(), *limit),
             What::Verify => verify(session),
         }
     }
 }
 
 /// The lines that are asked for, newest first.
-fn list(session: &Session, tasks: &SomeTasks, since: Option<&str>, limit: usize) -> Result<Reply, Failure> {
+fn list(
+    session: &Session,
+    tasks: &SomeTasks,
+    since: Option<&str>,
+    limit: usize,
+) -> Result<Reply, Failure> {
     let tasks = tasks.named(session)?;
     let since = since.map(|text| moment(session, text)).transpose()?;
     let (mut entries, damaged) = session.app()?.audit_entries()?;
     entries.retain(|entry| {
         let task = entry.said.what.task.as_ref();
-        since.is_none_or(|since| entry.said.at >= since) && (tasks.is_empty() || task.is_some_and(|task| tasks.contains(task)))
+        since.is_none_or(|since| entry.said.at >= since)
+            && (tasks.is_empty() || task.is_some_and(|task| tasks.contains(task)))
     });
     entries.reverse();
     let more = entries.len().saturating_sub(limit);
     entries.truncate(limit);
     let text = audit::entries(session.out, &session.zone, &entries, more);
-    let reply = Reply::new(text, json!({ "entries": entries, "more": more, "damaged": damaged }));
+    let reply = Reply::new(
+        text,
+        json!({ "entries": entries, "more": more, "damaged": damaged }),
+    );
     if damaged == 0 {
         return Ok(reply);
     }
     let next = vec![Hint::run("see which", &["snapback", "audit", "verify"])];
-    Ok(reply.with_problem(Kind::Bad, format!("{} of the audit log cannot be read", text::count(damaged, "line"))).with_next(next))
+    Ok(reply
+        .with_problem(
+            Kind::Bad,
+            format!(
+                "{} of the audit log cannot be read",
+                text::count(damaged, "line")
+            ),
+        )
+        .with_next(next))
 }
 
 /// The check of the whole log.
@@ -83,21 +104,35 @@ fn verify(session: &Session) -> Result<Reply, Failure> {
     }
     let next = vec![
         Hint::say("keep .git/snapback/audit as it is: it is evidence"),
-        Hint::run("compare with the tags that others have", &["git", "fetch", "--tags", "--dry-run"]),
+        Hint::run(
+            "compare with the tags that others have",
+            &["git", "fetch", "--tags", "--dry-run"],
+        ),
     ];
-    Ok(reply.with_problem(Kind::Bad, "the audit log is not as it was written").with_next(next))
+    Ok(reply
+        .with_problem(Kind::Bad, "the audit log is not as it was written")
+        .with_next(next))
 }
 
 /// A moment, or one so long ago.
 fn moment(session: &Session, text: &str) -> Result<Timestamp, Failure> {
-    let wrong = || Failure::from(Error::usage(format!("--since {text:?}: write 12h, 7d, 2026-02-24 or 2026-02-24T15:00+08:00")));
+    let wrong = || {
+        Failure::from(Error::usage(format!(
+            "--since {text:?}: write 12h, 7d, 2026-02-24 or 2026-02-24T15:00+08:00"
+        )))
+    };
     if let Ok(at) = text.parse::<Timestamp>() {
         return Ok(at);
     }
     if let Ok(at) = text.parse::<DateTime>() {
-        return at.to_zoned(session.zone.clone()).map(|at| at.timestamp()).map_err(|_| wrong());
+        return at
+            .to_zoned(session.zone.clone())
+            .map(|at| at.timestamp())
+            .map_err(|_| wrong());
     }
     let span: Span = text.parse().map_err(|_| wrong())?;
     let now = session.options().clock.now().to_zoned(session.zone.clone());
-    now.checked_sub(span.abs()).map(|at| at.timestamp()).map_err(|_| wrong())
+    now.checked_sub(span.abs())
+        .map(|at| at.timestamp())
+        .map_err(|_| wrong())
 }

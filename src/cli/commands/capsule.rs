@@ -55,7 +55,9 @@ struct Create {
 
 /// Check a capsule: every byte, its digests, and the release manifest inside
 #[derive(Debug, clap::Args)]
-#[command(before_help = "Examples:\n  snapback capsule verify T01-v1.2.0.tar.zst    needs no repository")]
+#[command(
+    before_help = "Examples:\n  snapback capsule verify T01-v1.2.0.tar.zst    needs no repository"
+)]
 struct Verify {
     /// The capsule
     #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
@@ -72,9 +74,17 @@ impl Run for Args {
             Act::Create(create) => create.run(session),
             Act::Verify(verify) => {
                 let report = App::verify_capsule(&verify.file)?;
-                let verb = if report.compared { "is whole in" } else { "is whole but for its texts, which were not checked, in" };
+                let verb = if report.compared {
+                    "is whole in"
+                } else {
+                    "is whole but for its texts, which were not checked, in"
+                };
                 let reply = Reply::new(render::page(session.out, &report, verb), &report);
-                Ok(if report.compared { reply } else { reply.with_problem(Kind::Missing, OTHER_VERSION) })
+                Ok(if report.compared {
+                    reply
+                } else {
+                    reply.with_problem(Kind::Missing, OTHER_VERSION)
+                })
             }
         }
     }
@@ -93,10 +103,21 @@ impl Create {
         let report = app.create_capsule(&task, &wanted, &self.file, dry_run)?;
         if dry_run {
             let text = render::page(session.out, &report, "would be in");
-            return Ok(Reply { dry_run: true, ..Reply::new(text, &report) });
+            return Ok(Reply {
+                dry_run: true,
+                ..Reply::new(text, &report)
+            });
         }
         let text = render::page(session.out, &report, "is in") + &render::without_snapback(&report);
-        let check = Hint::run("check it", &["snapback", "capsule", "verify", &self.file.to_string_lossy()]);
+        let check = Hint::run(
+            "check it",
+            &[
+                "snapback",
+                "capsule",
+                "verify",
+                &self.file.to_string_lossy(),
+            ],
+        );
         Ok(Reply::new(text, &report).with_next(vec![check]).changed())
     }
 }

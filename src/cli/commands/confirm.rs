@@ -72,14 +72,26 @@ impl Run for Args {
         };
         if session.globals.dry_run {
             let waits = pending.iter().any(|one| one.task == task);
-            let text = if waits { format!("the rollback of {task} would stay.\n") } else { format!("nothing waits for {task}.\n") };
-            return Ok(Reply { dry_run: true, ..Reply::new(text, json!({ "task": task, "waits": waits })) });
+            let text = if waits {
+                format!("the rollback of {task} would stay.\n")
+            } else {
+                format!("nothing waits for {task}.\n")
+            };
+            return Ok(Reply {
+                dry_run: true,
+                ..Reply::new(text, json!({ "task": task, "waits": waits }))
+            });
         }
         let pending = app.confirm(&task)?;
         let version = Version::or_none(pending.to.as_ref());
         let text = format!("{task} stays at {version}.\n");
-        let next = vec![Hint::run("take it back all the same", &["snapback", "undo", "-t", task.as_str()])];
-        Ok(Reply::new(text, json!({ "confirmed": pending })).changed().with_next(next))
+        let next = vec![Hint::run(
+            "take it back all the same",
+            &["snapback", "undo", "-t", task.as_str()],
+        )];
+        Ok(Reply::new(text, json!({ "confirmed": pending }))
+            .changed()
+            .with_next(next))
     }
 }
 
@@ -88,11 +100,19 @@ fn list(session: &Session, app: &App) -> Result<Reply, Failure> {
     let pending = app.pending()?;
     let mut text = String::new();
     for one in &pending {
-        let until = one.since.wall.checked_add(one.within()).unwrap_or(Timestamp::MAX);
+        let until = one
+            .since
+            .wall
+            .checked_add(one.within())
+            .unwrap_or(Timestamp::MAX);
         let version = Version::or_none(one.to.as_ref());
         let until = moment(until, &session.zone);
         let _ = match &one.failed {
-            None => writeln!(text, "{} {version} goes back at {until} unless it is confirmed", one.task),
+            None => writeln!(
+                text,
+                "{} {version} goes back at {until} unless it is confirmed",
+                one.task
+            ),
             Some(failed) => writeln!(
                 text,
                 "{} {version} was to go back at {until} and could not be taken back yet: {}; it is tried again unless it is confirmed",
@@ -109,7 +129,8 @@ fn list(session: &Session, app: &App) -> Result<Reply, Failure> {
 
 /// Waits until nothing waits any more.
 fn watch(session: &Session, app: &App) -> Result<Reply, Failure> {
-    // The terminal may go, and with it everything in its session; started by hand this fails, and need not work.
+    // The terminal may go, and with it everything in its session; started by hand this fails, and
+    // need not work.
     let _ = rustix::process::setsid();
     let (mut locks, mut ended) = (Vec::new(), Vec::new());
     while cancel::requested().is_none() {
@@ -139,17 +160,35 @@ fn watch(session: &Session, app: &App) -> Result<Reply, Failure> {
             std::thread::sleep(TICK.min(until.saturating_duration_since(Instant::now())));
         }
     }
-    Ok(Reply { changed: !ended.is_empty(), ..Reply::new("nothing is watched any more\n".into(), json!({ "ended": ended })) })
+    Ok(Reply {
+        changed: !ended.is_empty(),
+        ..Reply::new(
+            "nothing is watched any more\n".into(),
+            json!({ "ended": ended }),
+        )
+    })
 }
 
 /// What became of a rollback that waited, in a line.
 fn line(pending: &Pending, settled: &Settled) -> String {
-    let (task, from, to) = (&pending.task, Version::or_none(pending.from.as_ref()), Version::or_none(pending.to.as_ref()));
+    let (task, from, to) = (
+        &pending.task,
+        Version::or_none(pending.from.as_ref()),
+        Version::or_none(pending.to.as_ref()),
+    );
     match settled {
-        Settled::Waits(_) => format!("{task} {to} waits to be confirmed: snapback confirm -t {task}"),
-        Settled::Reverted => format!("{task} is back at {from}: nobody confirmed {to} within {:?}", pending.within()),
+        Settled::Waits(_) => {
+            format!("{task} {to} waits to be confirmed: snapback confirm -t {task}")
+        }
+        Settled::Reverted => format!(
+            "{task} is back at {from}: nobody confirmed {to} within {:?}",
+            pending.within()
+        ),
         Settled::Dropped(why) => format!("{task} {to} does not wait any more: {}", safe(why)),
-        Settled::Later(why) => format!("{task} {to} is not confirmed and could not be taken back yet: {}", safe(why)),
+        Settled::Later(why) => format!(
+            "{task} {to} is not confirmed and could not be taken back yet: {}",
+            safe(why)
+        ),
     }
 }
 
@@ -163,7 +202,10 @@ pub fn settle_overdue(session: &Session, app: &App) {
     for (pending, settled) in all {
         match &settled {
             Settled::Waits(_) => {
-                if app.watch_confirmation(&pending.task).is_ok_and(|lock| lock.is_some()) {
+                if app
+                    .watch_confirmation(&pending.task)
+                    .is_ok_and(|lock| lock.is_some())
+                {
                     supervise(session, &pending.task);
                 }
             }
@@ -175,9 +217,16 @@ pub fn settle_overdue(session: &Session, app: &App) {
 /// Says what is overdue; a command that only reads takes nothing back.
 pub fn say_overdue(session: &Session, app: &App) {
     for pending in app.overdue().unwrap_or_default() {
-        let (task, to, from) = (&pending.task, Version::or_none(pending.to.as_ref()), Version::or_none(pending.from.as_ref()));
+        let (task, to, from) = (
+            &pending.task,
+            Version::or_none(pending.to.as_ref()),
+            Version::or_none(pending.from.as_ref()),
+        );
         let next = match &pending.failed {
-            None => "the next command that changes something does that, or: snapback confirm --watch".into(),
+            None => {
+                "the next command that changes something does that, or: snapback confirm --watch"
+                    .into()
+            }
             Some(failed) => {
                 format!(
                     "it could not be taken back yet: {}; it is tried again, or stays with: snapback confirm -t {task}",
@@ -185,14 +234,19 @@ pub fn say_overdue(session: &Session, app: &App) {
                 )
             }
         };
-        session.warn(&format!("{task} {to} was not confirmed in time and has to go back to {from}: {next}"));
+        session.warn(&format!(
+            "{task} {to} was not confirmed in time and has to go back to {from}: {next}"
+        ));
     }
 }
 
 /// Starts a supervisor for whatever waits without one, and takes nothing back here.
 pub fn supervise_all(session: &Session, app: &App) {
     for pending in app.pending().unwrap_or_default() {
-        if app.watch_confirmation(&pending.task).is_ok_and(|lock| lock.is_some()) {
+        if app
+            .watch_confirmation(&pending.task)
+            .is_ok_and(|lock| lock.is_some())
+        {
             supervise(session, &pending.task);
         }
     }
@@ -204,10 +258,20 @@ pub(super) fn supervise(session: &Session, task: &TaskId) {
     let start = || -> Result<u32, Failure> {
         let app = session.app()?;
         let program =
-            std::env::current_exe().map_err(|source| crate::cli::error::Error::Write { path: "/proc/self/exe".into(), source })?;
-        let mut command = Command::new(program, app.work_tree()).args(["confirm", "--watch", "-t", task.as_str()]);
+            std::env::current_exe().map_err(|source| crate::cli::error::Error::Write {
+                path: "/proc/self/exe".into(),
+                source,
+            })?;
+        let mut command = Command::new(program, app.work_tree()).args([
+            "confirm",
+            "--watch",
+            "-t",
+            task.as_str(),
+        ]);
         if let Some(config) = &session.globals.config {
-            command = command.arg("--config").arg(config.canonicalize().unwrap_or_else(|_| config.clone()));
+            command = command
+                .arg("--config")
+                .arg(config.canonicalize().unwrap_or_else(|_| config.clone()));
         }
         if session.globals.no_commands {
             command = command.arg("--no-commands");

@@ -33,7 +33,13 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "PART")]
     bump: Option<Bump>,
     /// Why
-    #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     message: String,
     /// Run neither your own pre-commit nor pre-push hook
     #[arg(long)]
@@ -91,7 +97,8 @@ impl Run for Args {
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let (version, task) = (self.next_version()?, self.task.find(session)?);
-        // A version that the remote has is not released again, and a push that would be refused is said before.
+        // A version that the remote has is not released again, and a push that would be refused is
+        // said before.
         let elsewhere = match &self.push {
             Some(remote) => session.app()?.look_beyond(&task, remote)?.elsewhere,
             None => BTreeMap::new(),
@@ -104,7 +111,11 @@ impl Run for Args {
             signing: self.signing(),
             elsewhere,
         });
-        let hooks = if self.no_verify { Hooks::Skip } else { Hooks::Run };
+        let hooks = if self.no_verify {
+            Hooks::Skip
+        } else {
+            Hooks::Run
+        };
         change::reply_and_push(session, &request, self.push.as_deref(), hooks)
     }
 }

@@ -36,11 +36,20 @@ impl Run for Args {
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         if session.globals.dry_run {
-            let place = self.dir.as_ref().map_or("a temporary folder".into(), |dir| dir.display().to_string());
-            return Ok(Reply::would(&format!("the demo would make a repository in {place}"), serde_json::json!({ "dir": self.dir })));
+            let place = self
+                .dir
+                .as_ref()
+                .map_or("a temporary folder".into(), |dir| dir.display().to_string());
+            return Ok(Reply::would(
+                &format!("the demo would make a repository in {place}"),
+                serde_json::json!({ "dir": self.dir }),
+            ));
         }
         session.about_to_change(self.dir.as_slice());
-        let place = self.dir.clone().map_or(Place::Temporary(self.keep), Place::Folder);
+        let place = self
+            .dir
+            .clone()
+            .map_or(Place::Temporary(self.keep), Place::Folder);
         demo::run(session, &place, self.auto)
     }
 }

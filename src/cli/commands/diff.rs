@@ -43,7 +43,8 @@ pub struct Args {
 }
 
 impl Args {
-    /// The two sides as they were typed; an empty side of `A..B` is the active version or the work tree.
+    /// The two sides as they were typed; an empty side of `A..B` is the active version or the work
+    /// tree.
     fn sides(&self) -> Result<(String, Option<String>), Failure> {
         let active = || "active".to_string();
         let Some(range) = &self.range else {
@@ -59,8 +60,13 @@ impl Args {
         })
     }
 
-    fn resolve(session: &Session, task: &TaskId, text: Option<String>) -> Result<Option<Version>, Failure> {
-        text.map(|text| session.app()?.resolve_version(task, &text)).transpose()
+    fn resolve(
+        session: &Session,
+        task: &TaskId,
+        text: Option<String>,
+    ) -> Result<Option<Version>, Failure> {
+        text.map(|text| session.app()?.resolve_version(task, &text))
+            .transpose()
     }
 }
 
@@ -70,10 +76,19 @@ impl Run for Args {
         let task = self.task.find(session)?;
         let before = Self::resolve(session, &task, Some(before))?;
         let after = Self::resolve(session, &task, after)?;
-        let diff = session.app()?.diff(&task, before.as_ref(), after.as_ref())?;
-        let reply = Reply::new(difference(session.out, &diff, self.stat), json!({ "difference": diff }));
+        let diff = session
+            .app()?
+            .diff(&task, before.as_ref(), after.as_ref())?;
+        let reply = Reply::new(
+            difference(session.out, &diff, self.stat),
+            json!({ "difference": diff }),
+        );
         let differs = self.exit_code && !is_empty(&diff);
-        Ok(if differs { reply.with_problem(Kind::Bad, "there is a difference") } else { reply })
+        Ok(if differs {
+            reply.with_problem(Kind::Bad, "there is a difference")
+        } else {
+            reply
+        })
     }
 }
 
@@ -90,7 +105,10 @@ mod tests {
     }
 
     fn sides(words: &[&str]) -> (String, Option<String>) {
-        Line::parse_from([&["diff"], words].concat()).args.sides().expect("it is right")
+        Line::parse_from([&["diff"], words].concat())
+            .args
+            .sides()
+            .expect("it is right")
     }
 
     #[test]

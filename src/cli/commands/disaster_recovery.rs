@@ -63,7 +63,12 @@ enum Form {
 impl Form {
     /// By the end of a file's name.
     fn of(path: &Path) -> Self {
-        match path.extension().and_then(|end| end.to_str()).map(str::to_ascii_lowercase).as_deref() {
+        match path
+            .extension()
+            .and_then(|end| end.to_str())
+            .map(str::to_ascii_lowercase)
+            .as_deref()
+        {
             Some("html" | "htm") => Self::Html,
             Some("json") => Self::Json,
             _ => Self::Markdown,
@@ -74,44 +79,94 @@ impl Form {
         match self {
             Self::Markdown => recovery::markdown(of, zone),
             Self::Html => recovery_html::html(of, zone),
-            Self::Json => serde_json::to_string_pretty(of).expect("because plain data always renders") + "\n",
+            Self::Json => {
+                serde_json::to_string_pretty(of).expect("because plain data always renders") + "\n"
+            }
         }
     }
 }
 
 impl Args {
     /// From nothing: out of a capsule.
-    fn restore_capsule(&self, session: &Session, file: &Path, into: &Path) -> Result<Reply, Failure> {
+    fn restore_capsule(
+        &self,
+        session: &Session,
+        file: &Path,
+        into: &Path,
+    ) -> Result<Reply, Failure> {
         if session.globals.dry_run {
             let report = App::rehearse_capsule(file, into, self.links_out)?;
-            self.report.iter().try_for_each(|path| output::check(path))?;
-            return Ok(Reply { dry_run: true, ..Reply::new(capsules::page(session.out, &report, "would come out of"), &report) });
+            self.report
+                .iter()
+                .try_for_each(|path| output::check(path))?;
+            return Ok(Reply {
+                dry_run: true,
+                ..Reply::new(
+                    capsules::page(session.out, &report, "would come out of"),
+                    &report,
+                )
+            });
         }
         session.about_to_change(&[into.to_path_buf()]);
         let report = App::restore_capsule(file, into, self.links_out)?;
-        // From nothing there are no settings; where there are some, they say what to do with packages.
-        let here = session.app().ok().map(|app| app.environment_of(&report.task));
+        // From nothing there are no settings; where there are some, they say what to do with
+        // packages.
+        let here = session
+            .app()
+            .ok()
+            .map(|app| app.environment_of(&report.task));
         let (venv, mode) = here.unwrap_or_default();
-        let (venv, mode) = (venv.unwrap_or_else(|| RelPath::own(".venv")), self.how.env_mode().unwrap_or(mode));
+        let (venv, mode) = (
+            venv.unwrap_or_else(|| RelPath::own(".venv")),
+            self.how.env_mode().unwrap_or(mode),
+        );
         let sync = mode == EnvMode::Sync && !report.packages.is_empty();
-        let (report, failure) = if sync { App::install_capsule(report, into, &venv) } else { (report, None) };
+        let (report, failure) = if sync {
+            App::install_capsule(report, into, &venv)
+        } else {
+            (report, None)
+        };
         let by_hand = mode == EnvMode::Plan || failure.is_some();
-        let hints = if by_hand { capsule::packages::by_hand(&report, into, &venv) } else { Vec::new() };
+        let hints = if by_hand {
+            capsule::packages::by_hand(&report, into, &venv)
+        } else {
+            Vec::new()
+        };
         let next: Vec<Next> = hints.iter().cloned().map(Next::from).collect();
-        let mut reply = Reply::new(capsules::page(session.out, &report, "is in"), &report).changed().with_next(hints);
+        let mut reply = Reply::new(capsules::page(session.out, &report, "is in"), &report)
+            .changed()
+            .with_next(hints);
         for path in &self.report {
             let page = match Form::of(path) {
-                Form::Markdown => capsule_report::markdown(&report, self.how.reason(), &next, &session.zone),
-                Form::Html => {
-                    let mood = if failure.is_none() { ("good", "restored") } else { ("attention", "without its packages") };
-                    recovery_html::capsule(&report, mood, &next, &capsule_report::facts(&report, self.how.reason(), &session.zone))
+                Form::Markdown => {
+                    capsule_report::markdown(&report, self.how.reason(), &next, &session.zone)
                 }
-                Form::Json => serde_json::to_string_pretty(&report).expect("because plain data always renders") + "\n",
+                Form::Html => {
+                    let mood = if failure.is_none() {
+                        ("good", "restored")
+                    } else {
+                        ("attention", "without its packages")
+                    };
+                    recovery_html::capsule(
+                        &report,
+                        mood,
+                        &next,
+                        &capsule_report::facts(&report, self.how.reason(), &session.zone),
+                    )
+                }
+                Form::Json => {
+                    serde_json::to_string_pretty(&report)
+                        .expect("because plain data always renders")
+                        + "\n"
+                }
             };
             reply = keep(session, path, &page, reply);
         }
         Ok(match failure {
-            Some(failure) => reply.with_problem(failure.kind(), format!("the files are restored, the packages are not: {failure}")),
+            Some(failure) => reply.with_problem(
+                failure.kind(),
+                format!("the files are restored, the packages are not: {failure}"),
+            ),
             None => reply,
         })
     }
@@ -127,7 +182,14 @@ fn keep(session: &Session, path: &Path, page: &str, mut reply: Reply) -> Reply {
         Err(failure) => {
             session.print_failure(&failure, None);
             let fine = reply.exit_code == 0;
-            if fine { reply.with_problem(failure.kind(), format!("done, but the report is missing: {failure}")) } else { reply }
+            if fine {
+                reply.with_problem(
+                    failure.kind(),
+                    format!("done, but the report is missing: {failure}"),
+                )
+            } else {
+                reply
+            }
         }
     }
 }
@@ -141,10 +203,14 @@ impl Run for Args {
         if let (Some(capsule), Some(into)) = (&self.from, &self.into) {
             return self.restore_capsule(session, capsule, into);
         }
-        let rollback = self.how.request(session, &self.task, None, self.target_version.as_ref())?;
+        let rollback = self
+            .how
+            .request(session, &self.task, None, self.target_version.as_ref())?;
         let (plan, report) = match carry_out(session, &Request::Rollback(rollback), Ask::Never)? {
             Course::Shown(plan) => {
-                self.report.iter().try_for_each(|path| output::check(path))?;
+                self.report
+                    .iter()
+                    .try_for_each(|path| output::check(path))?;
                 return Ok(Reply::dry_run(session.out, &plan, session.globals.verbose));
             }
             Course::Done(plan, report) => (plan, report),

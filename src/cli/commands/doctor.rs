@@ -19,8 +19,15 @@ impl Run for Args {
         // Opening it carries out what is overdue; what keeps it from opening is among the lines.
         let _ = session.app();
         let lines = App::doctor(&session.dir(), session.globals.dry_run);
-        let reply = Reply::new(tables::doctor(session.out, &lines), json!({ "checks": lines }));
+        let reply = Reply::new(
+            tables::doctor(session.out, &lines),
+            json!({ "checks": lines }),
+        );
         let well = lines.iter().all(|line| line.ok);
-        Ok(if well { reply } else { reply.with_problem(Kind::Missing, "something needs mending") })
+        Ok(if well {
+            reply
+        } else {
+            reply.with_problem(Kind::Missing, "something needs mending")
+        })
     }
 }

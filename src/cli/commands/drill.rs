@@ -69,7 +69,11 @@ impl Run for Args {
         let app = session.app()?;
         let tasks = self.tasks.find_or_all(session)?;
         let wanted = self.wanted(app, &tasks)?;
-        let how = DrillHow { scratch: self.scratch.clone(), env: self.mode(), with_shared: self.with_shared };
+        let how = DrillHow {
+            scratch: self.scratch.clone(),
+            env: self.mode(),
+            with_shared: self.with_shared,
+        };
         if session.globals.dry_run {
             return Self::planned(app, &wanted);
         }
@@ -84,7 +88,11 @@ impl Run for Args {
         })?;
         let reply = reply(session, &reports, &wanted.without);
         let is_of_all = self.tasks.named(session)?.is_empty() && app.task_here().is_none();
-        Ok(if is_of_all { reply.without(&app.settings().left_out, "not rehearsed") } else { reply })
+        Ok(if is_of_all {
+            reply.without(&app.settings().left_out, "not rehearsed")
+        } else {
+            reply
+        })
     }
 }
 
@@ -99,22 +107,36 @@ impl Args {
 
     /// Which versions of which tasks.
     fn wanted(&self, app: &App, tasks: &[TaskId]) -> Result<Wanted, Failure> {
-        let mut wanted = Wanted { versions: Vec::new(), without: Vec::new() };
+        let mut wanted = Wanted {
+            versions: Vec::new(),
+            without: Vec::new(),
+        };
         for task in tasks {
             if self.all {
                 let versions = app.released_versions(task)?;
                 if versions.is_empty() {
                     let missing = app.missing_tags(Some(task))?.sentence();
-                    wanted.without.push((task.clone(), missing.unwrap_or_else(|| "it was never released".into())));
+                    wanted.without.push((
+                        task.clone(),
+                        missing.unwrap_or_else(|| "it was never released".into()),
+                    ));
                 }
-                wanted.versions.extend(versions.into_iter().map(|version| (task.clone(), version)));
+                wanted
+                    .versions
+                    .extend(versions.into_iter().map(|version| (task.clone(), version)));
             } else if let Some(to) = self.to.as_deref().filter(|to| *to != "last-good") {
-                wanted.versions.push((task.clone(), app.resolve_version(task, to)?));
+                wanted
+                    .versions
+                    .push((task.clone(), app.resolve_version(task, to)?));
             } else {
                 let way = app.way_back(task)?;
                 match way.version {
                     Some(version) => wanted.versions.push((task.clone(), version)),
-                    None => wanted.without.push((task.clone(), way.why.unwrap_or_else(|| "no older version is proven good".into()))),
+                    None => wanted.without.push((
+                        task.clone(),
+                        way.why
+                            .unwrap_or_else(|| "no older version is proven good".into()),
+                    )),
                 }
             }
         }
@@ -128,10 +150,24 @@ impl Args {
         let plans = app.plan_drills(&wanted.versions)?;
         let mut text = String::new();
         for plan in &plans {
-            let _ = writeln!(text, "  {} {}  {}, {}", plan.task, plan.version, count(plan.files, "file"), size(plan.bytes));
+            let _ = writeln!(
+                text,
+                "  {} {}  {}, {}",
+                plan.task,
+                plan.version,
+                count(plan.files, "file"),
+                size(plan.bytes)
+            );
         }
-        let _ = writeln!(text, "dry run: {} would be held", count(plans.len(), "drill"));
-        Ok(Reply { dry_run: true, ..Reply::new(text, json!({ "drills": plans })) })
+        let _ = writeln!(
+            text,
+            "dry run: {} would be held",
+            count(plans.len(), "drill")
+        );
+        Ok(Reply {
+            dry_run: true,
+            ..Reply::new(text, json!({ "drills": plans }))
+        })
     }
 }
 
@@ -142,16 +178,45 @@ fn reply(session: &Session, reports: &[DrillReport], without: &[(TaskId, String)
         all => render::drills(session.out, all),
     };
     for (task, why) in without {
-        let _ = writeln!(text, "{} {task} has no way back: {}", session.out.attention(), safe(why));
+        let _ = writeln!(
+            text,
+            "{} {task} has no way back: {}",
+            session.out.attention(),
+            safe(why)
+        );
     }
-    let without: Vec<_> = without.iter().map(|(task, why)| json!({ "task": task, "why": why })).collect();
+    let without: Vec<_> = without
+        .iter()
+        .map(|(task, why)| json!({ "task": task, "why": why }))
+        .collect();
     let reply = Reply::new(text, json!({ "drills": reports, "without": without })).changed();
-    let worst = reports.iter().max_by_key(|report| report.verification.status());
-    let Some(worst) = worst.filter(|worst| verification::exit_code(&worst.verification) != 0) else { return reply };
+    let worst = reports
+        .iter()
+        .max_by_key(|report| report.verification.status());
+    let Some(worst) = worst.filter(|worst| verification::exit_code(&worst.verification) != 0)
+    else {
+        return reply;
+    };
     let task = worst.task.as_str();
-    let kind = if worst.verification.status() == Status::Fail { Kind::Bad } else { Kind::Missing };
-    let mut next: Vec<Hint> = worst.verification.problems().flat_map(|check| check.hints.clone()).collect();
+    let kind = if worst.verification.status() == Status::Fail {
+        Kind::Bad
+    } else {
+        Kind::Missing
+    };
+    let mut next: Vec<Hint> = worst
+        .verification
+        .problems()
+        .flat_map(|check| check.hints.clone())
+        .collect();
     next.dedup();
-    next.push(Hint::run("see which versions come back", &["snapback", "drill", "-t", task, "--all"]));
-    reply.with_problem(kind, render::sentence(crate::cli::render::Style::default(), worst)).with_next(next)
+    next.push(Hint::run(
+        "see which versions come back",
+        &["snapback", "drill", "-t", task, "--all"],
+    ));
+    reply
+        .with_problem(
+            kind,
+            render::sentence(crate::cli::render::Style::default(), worst),
+        )
+        .with_next(next)
 }

@@ -56,12 +56,18 @@ impl Run for Args {
         Ok(match seen {
             Ok(health) => {
                 let reply = Reply::new(render::nagios(&health), &health);
-                Reply { exit_code: health.level.nagios(), ..reply }
+                Reply {
+                    exit_code: health.level.nagios(),
+                    ..reply
+                }
             }
             // A monitor reads standard output and four exit codes, nothing else.
             Err(failure) => {
                 let reply = Reply::new(render::nagios_failed(&failure.to_string()), ());
-                Reply { exit_code: Level::Unknown.nagios(), ..reply }
+                Reply {
+                    exit_code: Level::Unknown.nagios(),
+                    ..reply
+                }
             }
         })
     }
@@ -70,7 +76,9 @@ impl Run for Args {
 impl Args {
     /// Looks, and writes the text file.
     fn look(&self, session: &Session) -> Result<Health, Failure> {
-        let health = session.app()?.health(&self.tasks.named(session)?, self.deep)?;
+        let health = session
+            .app()?
+            .health(&self.tasks.named(session)?, self.deep)?;
         if let Some(path) = &self.textfile {
             // The collector may read at any moment, as another user.
             session.write_file(path, render::metrics(&health).as_bytes(), 0o644)?;
@@ -82,17 +90,34 @@ impl Args {
         let mut reply = Reply::new(render::page(session.out, health), health);
         if let Some(path) = self.textfile.as_ref().filter(|_| session.globals.dry_run) {
             reply.dry_run = true;
-            reply.text.push_str(&["dry run: ", &path.display().to_string(), " would be written\n"].concat());
+            reply.text.push_str(
+                &[
+                    "dry run: ",
+                    &path.display().to_string(),
+                    " would be written\n",
+                ]
+                .concat(),
+            );
         }
         let findings = health.findings();
-        let Some((task, worst)) = findings.first() else { return reply };
+        let Some((task, worst)) = findings.first() else {
+            return reply;
+        };
         let name = task.map(|task| format!("{task}: ")).unwrap_or_default();
         let fails = match self.fail_on {
             FailOn::Warning => worst.level >= Level::Warning,
             FailOn::Critical => worst.level >= Level::Unknown,
             FailOn::Never => false,
         };
-        let kind = if worst.level == Level::Unknown { Kind::Missing } else { Kind::Bad };
-        if fails { reply.with_problem(kind, format!("{name}{}", worst.seen)) } else { reply }
+        let kind = if worst.level == Level::Unknown {
+            Kind::Missing
+        } else {
+            Kind::Bad
+        };
+        if fails {
+            reply.with_problem(kind, format!("{name}{}", worst.seen))
+        } else {
+            reply
+        }
     }
 }

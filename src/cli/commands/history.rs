@@ -35,6 +35,7 @@ impl Run for Args {
             (true, None) => "nothing was released yet\n".into(),
         };
         page.extend(missing.iter().map(|sentence| format!("{sentence}\n")));
-        Ok(Reply::new(page, json!({ "history": lines })).with_next(missing.map(|_| fetch_tags()).into_iter().collect()))
+        Ok(Reply::new(page, json!({ "history": lines }))
+            .with_next(missing.map(|_| fetch_tags()).into_iter().collect()))
     }
 }

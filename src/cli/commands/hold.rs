@@ -9,7 +9,9 @@ use crate::{
 
 /// Keep a version from being chosen by itself, or lift that hold
 #[derive(Debug, clap::Args)]
-#[command(before_help = "Examples:\n  snapback hold 1.3.0 -t T01 -m \"under review\"\n  snapback hold 1.3.0 -t T01 --lift")]
+#[command(
+    before_help = "Examples:\n  snapback hold 1.3.0 -t T01 -m \"under review\"\n  snapback hold 1.3.0 -t T01 --lift"
+)]
 pub struct Args {
     #[command(flatten)]
     on: On,
@@ -24,7 +26,11 @@ impl Run for Args {
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
-        let (verdict, word) = if self.lift { (Verdict::Released, "no longer held") } else { (Verdict::Held, "held") };
+        let (verdict, word) = if self.lift {
+            (Verdict::Released, "no longer held")
+        } else {
+            (Verdict::Held, "held")
+        };
         self.on.record(session, verdict, word)
     }
 }

@@ -59,13 +59,17 @@ enum What {
         program: Option<PathBuf>,
     },
     /// Take them away and bring back what was there
-    #[command(before_help = "Examples:\n  snapback hooks uninstall -y\n  snapback hooks uninstall --dry-run")]
+    #[command(
+        before_help = "Examples:\n  snapback hooks uninstall -y\n  snapback hooks uninstall --dry-run"
+    )]
     Uninstall,
     /// Show which are installed, how, and beside what
     #[command(before_help = "Examples:\n  snapback hooks status\n  snapback hooks status --json")]
     Status,
     /// What an installed hook runs; not for people
-    #[command(before_help = "Examples:\n  snapback hook run post-commit\n  snapback hook run pre-push -- origin URL")]
+    #[command(
+        before_help = "Examples:\n  snapback hook run post-commit\n  snapback hook run pre-push -- origin URL"
+    )]
     Run {
         /// The hook
         #[arg(value_name = "HOOK")]
@@ -94,7 +98,12 @@ enum Method {
 
 /// The name of a hook.
 fn event(text: &str) -> Result<HookEvent, String> {
-    text.parse().map_err(|_| format!("it is none of {}", HookEvent::ALL.map(HookEvent::name).join(", ")))
+    text.parse().map_err(|_| {
+        format!(
+            "it is none of {}",
+            HookEvent::ALL.map(HookEvent::name).join(", ")
+        )
+    })
 }
 
 impl Run for Args {
@@ -104,9 +113,16 @@ impl Run for Args {
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         match &self.what {
-            What::Install { also, only, method, strict, program } => {
-                install(session, &wanted(also, only, *method, *strict, program.as_deref())?)
-            }
+            What::Install {
+                also,
+                only,
+                method,
+                strict,
+                program,
+            } => install(
+                session,
+                &wanted(also, only, *method, *strict, program.as_deref())?,
+            ),
             What::Uninstall => uninstall(session),
             What::Status => status(session),
             What::Run { hook, strict, args } => run(session, hook, *strict, args),
@@ -115,8 +131,18 @@ impl Run for Args {
 }
 
 /// What is asked for.
-fn wanted(also: &[HookEvent], only: &[HookEvent], method: Method, strict: bool, program: Option<&Path>) -> Result<HooksWanted, Failure> {
-    let mut events: Vec<HookEvent> = if only.is_empty() { HookEvent::DEFAULT.iter().chain(also).copied().collect() } else { only.to_vec() };
+fn wanted(
+    also: &[HookEvent],
+    only: &[HookEvent],
+    method: Method,
+    strict: bool,
+    program: Option<&Path>,
+) -> Result<HooksWanted, Failure> {
+    let mut events: Vec<HookEvent> = if only.is_empty() {
+        HookEvent::DEFAULT.iter().chain(also).copied().collect()
+    } else {
+        only.to_vec()
+    };
     events.sort();
     events.dedup();
     let method = match method {
@@ -126,8 +152,17 @@ fn wanted(also: &[HookEvent], only: &[HookEvent], method: Method, strict: bool, 
         Method::Redirect => Some(HookMethod::Redirect),
     };
     let found = program.map_or_else(std::env::current_exe, Path::canonicalize);
-    let program = found.map_err(|error| Error::usage(format!("the program that the hooks start cannot be found: {error}")))?;
-    Ok(HooksWanted { events, method, strict, program })
+    let program = found.map_err(|error| {
+        Error::usage(format!(
+            "the program that the hooks start cannot be found: {error}"
+        ))
+    })?;
+    Ok(HooksWanted {
+        events,
+        method,
+        strict,
+        program,
+    })
 }
 
 /// Shows the plan, asks, and installs.
@@ -139,10 +174,19 @@ fn install(session: &Session, wanted: &HooksWanted) -> Result<Reply, Failure> {
         if !session.globals.dry_run {
             session.app()?.install_hooks(wanted)?;
         }
-        return Ok(Reply { dry_run: session.globals.dry_run, ..Reply::new("the hooks are installed, nothing to do.\n".into(), data) });
+        return Ok(Reply {
+            dry_run: session.globals.dry_run,
+            ..Reply::new("the hooks are installed, nothing to do.\n".into(), data)
+        });
     }
     if session.globals.dry_run {
-        return Ok(Reply { dry_run: true, ..Reply::new(format!("{}dry run: nothing was changed\n", shown(&plan)), data) });
+        return Ok(Reply {
+            dry_run: true,
+            ..Reply::new(
+                format!("{}dry run: nothing was changed\n", shown(&plan)),
+                data,
+            )
+        });
     }
     if session.globals.yes {
         session.say(&shown(&plan));
@@ -151,8 +195,14 @@ fn install(session: &Session, wanted: &HooksWanted) -> Result<Reply, Failure> {
     session.about_to_change(&session.app()?.hook_places());
     let done = session.app()?.install_hooks(wanted)?;
     let method = done.method.map_or("", HookMethod::word);
-    let text = format!("{} installed (method {method}).\n", render::count(wanted.events.len(), "hook"));
-    Ok(Reply::new(text, data).changed().with_next(vec![Hint::run("see them", &["snapback", "hooks", "status"])]))
+    let text = format!(
+        "{} installed (method {method}).\n",
+        render::count(wanted.events.len(), "hook")
+    );
+    Ok(Reply::new(text, data).changed().with_next(vec![Hint::run(
+        "see them",
+        &["snapback", "hooks", "status"],
+    )]))
 }
 
 /// Shows the plan, asks, and takes the hooks away.
@@ -160,21 +210,40 @@ fn uninstall(session: &Session) -> Result<Reply, Failure> {
     let plan = session.app()?.plan_hooks_removal()?;
     let data = json!({ "plan": plan });
     if plan.lines.is_empty() {
-        return Ok(Reply { dry_run: session.globals.dry_run, ..Reply::new("no hooks of snapback are installed.\n".into(), data) });
+        return Ok(Reply {
+            dry_run: session.globals.dry_run,
+            ..Reply::new("no hooks of snapback are installed.\n".into(), data)
+        });
     }
     if session.globals.dry_run {
-        return Ok(Reply { dry_run: true, ..Reply::new(format!("{}dry run: nothing was changed\n", shown(&plan)), data) });
+        return Ok(Reply {
+            dry_run: true,
+            ..Reply::new(
+                format!("{}dry run: nothing was changed\n", shown(&plan)),
+                data,
+            )
+        });
     }
     session.confirm(&format!("{}Take the hooks away?", shown(&plan)))?;
     session.about_to_change(&session.app()?.hook_places());
     session.app()?.remove_hooks()?;
-    Ok(Reply::new("the hooks are gone, and what was there before is back.\n".into(), data).changed())
+    Ok(Reply::new(
+        "the hooks are gone, and what was there before is back.\n".into(),
+        data,
+    )
+    .changed())
 }
 
 /// A plan as text.
 fn shown(plan: &HooksPlan) -> String {
-    let lines = plan.lines.iter().map(|line| format!("  {}\n", render::safe(line)));
-    let notes = plan.notes.iter().map(|note| format!("  note: {}\n", render::safe(note)));
+    let lines = plan
+        .lines
+        .iter()
+        .map(|line| format!("  {}\n", render::safe(line)));
+    let notes = plan
+        .notes
+        .iter()
+        .map(|note| format!("  note: {}\n", render::safe(note)));
     lines.chain(notes).collect()
 }
 
@@ -189,25 +258,45 @@ fn status(session: &Session) -> Result<Reply, Failure> {
             (None, None) => session.out.left_out(),
         };
         let how = hook.method.map_or("not installed", HookMethod::word);
-        let beside = hook.beside.as_ref().map(|path| format!("  after {}", render::safe(path))).unwrap_or_default();
-        let trouble = hook.trouble.as_ref().map(|why| format!("  {}", render::safe(why))).unwrap_or_default();
-        let _ = writeln!(text, "  {sign} {:<14} {how}{beside}{trouble}", hook.event.name());
+        let beside = hook
+            .beside
+            .as_ref()
+            .map(|path| format!("  after {}", render::safe(path)))
+            .unwrap_or_default();
+        let trouble = hook
+            .trouble
+            .as_ref()
+            .map(|why| format!("  {}", render::safe(why)))
+            .unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "  {sign} {:<14} {how}{beside}{trouble}",
+            hook.event.name()
+        );
     }
     for note in &status.notes {
         let _ = writeln!(text, "  note: {}", render::safe(note));
     }
-    let wrong = status.hooks.iter().filter(|hook| hook.trouble.is_some()).count() + status.notes.len();
+    let wrong = status
+        .hooks
+        .iter()
+        .filter(|hook| hook.trouble.is_some())
+        .count()
+        + status.notes.len();
     let none = status.hooks.iter().all(|hook| hook.method.is_none());
     let reply = Reply::new(text, json!({ "hooks": status }));
     let install = vec![Hint::run("install them", &["snapback", "hooks", "install"])];
     Ok(match wrong {
         0 if none => reply.with_next(install),
         0 => reply,
-        _ => reply.with_problem(Kind::Bad, "the hooks are not as they were installed").with_next(install),
+        _ => reply
+            .with_problem(Kind::Bad, "the hooks are not as they were installed")
+            .with_next(install),
     })
 }
 
-/// Runs a hook. Only a refusal is an error: whatever else goes wrong is one line, unless it is strict.
+/// Runs a hook. Only a refusal is an error: whatever else goes wrong is one line, unless it is
+/// strict.
 fn run(session: &Session, hook: &str, strict: bool, args: &[OsString]) -> Result<Reply, Failure> {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_off = std::env::var_os("SNAPBACK_HOOKS").is_some_and(|value| value == "0");
@@ -217,13 +306,20 @@ fn run(session: &Session, hook: &str, strict: bool, args: &[OsString]) -> Result
     }
     limit(hook, strict);
     let said = catch_unwind(AssertUnwindSafe(|| -> Result<Vec<String>, Failure> {
-        let event: HookEvent = hook.parse().map_err(|error: crate::model::hooks::NoSuchHook| Error::usage(error.to_string()))?;
+        let event: HookEvent = hook
+            .parse()
+            .map_err(|error: crate::model::hooks::NoSuchHook| Error::usage(error.to_string()))?;
         let call = Call {
             args: args.to_vec(),
-            input: if event.reads_input() { input() } else { Vec::new() },
+            input: if event.reads_input() {
+                input()
+            } else {
+                Vec::new()
+            },
             strict,
             index: std::env::var_os("GIT_INDEX_FILE"),
-            may_change_tags: std::env::var_os("SNAPBACK_ALLOW_TAG_DELETE").is_some_and(|value| value == "1"),
+            may_change_tags: std::env::var_os("SNAPBACK_ALLOW_TAG_DELETE")
+                .is_some_and(|value| value == "1"),
         };
         session.settle_from_hook()?;
         session.app()?.run_hook_of_git(event, &call)
@@ -233,28 +329,54 @@ fn run(session: &Session, hook: &str, strict: bool, args: &[OsString]) -> Result
             for line in &lines {
                 session.say(&format!("snapback: {}\n", render::safe(line)));
             }
-            return Ok(Reply::new(String::new(), json!({ "hook": hook, "said": lines })));
+            return Ok(Reply::new(
+                String::new(),
+                json!({ "hook": hook, "said": lines }),
+            ));
         }
         Ok(Err(failure)) => failure,
-        Err(_) => hooks::Error::Refused(format!("the hook {hook} failed; please report it"), Vec::new()).into(),
+        Err(_) => hooks::Error::Refused(
+            format!("the hook {hook} failed; please report it"),
+            Vec::new(),
+        )
+        .into(),
     };
     let refuses = failure.kind() == Kind::Refused && failure.to_string().contains(" refuses: ");
     if refuses {
         return Err(failure);
     }
     if strict {
-        return Err(hooks::Error::Refused(format!("{hook} refuses, for it is strict and failed: {failure}"), failure.hints()).into());
+        return Err(hooks::Error::Refused(
+            format!("{hook} refuses, for it is strict and failed: {failure}"),
+            failure.hints(),
+        )
+        .into());
     }
-    session.say(&format!("snapback: the hook {hook} did nothing: {}\n", render::safe(&failure.to_string())));
+    session.say(&format!(
+        "snapback: the hook {hook} did nothing: {}\n",
+        render::safe(&failure.to_string())
+    ));
     Ok(nothing())
 }
 
 /// What git hands to standard input; what pre-commit names in variables instead.
 fn input() -> Vec<u8> {
-    let text = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned()).filter(|value| !value.is_empty());
+    let text = |name: &str| {
+        std::env::var_os(name)
+            .map(|value| value.to_string_lossy().into_owned())
+            .filter(|value| !value.is_empty())
+    };
     if let (Some(from), Some(to)) = (text("PRE_COMMIT_FROM_REF"), text("PRE_COMMIT_TO_REF")) {
-        let (local, remote) = (text("PRE_COMMIT_LOCAL_BRANCH"), text("PRE_COMMIT_REMOTE_BRANCH"));
-        return format!("{} {to} {} {from}\n", local.unwrap_or_default(), remote.unwrap_or_default()).into_bytes();
+        let (local, remote) = (
+            text("PRE_COMMIT_LOCAL_BRANCH"),
+            text("PRE_COMMIT_REMOTE_BRANCH"),
+        );
+        return format!(
+            "{} {to} {} {from}\n",
+            local.unwrap_or_default(),
+            remote.unwrap_or_default()
+        )
+        .into_bytes();
     }
     let mut bytes = Vec::new();
     let stdin = std::io::stdin();

@@ -16,7 +16,9 @@ use crate::{
 
 /// Find tasks and write snapback.yaml, the registry and ignore rules
 #[derive(Debug, clap::Args)]
-#[command(before_help = "Examples:\n  snapback init --dry-run     show what would be written\n  snapback init")]
+#[command(
+    before_help = "Examples:\n  snapback init --dry-run     show what would be written\n  snapback init"
+)]
 pub struct Args {}
 
 impl Run for Args {
@@ -26,27 +28,56 @@ impl Run for Args {
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let dir = session.dir();
-        if !session.globals.dry_run && App::settle_init(&dir, Options { config: None, ..session.options() })? {
+        if !session.globals.dry_run
+            && App::settle_init(
+                &dir,
+                Options {
+                    config: None,
+                    ..session.options()
+                },
+            )?
+        {
             session.warn("an earlier `init` was interrupted; what it had written is put back");
         }
         let (mut files, left_out) = App::init_files(&dir)?;
         // In a new configuration they are named already.
-        let is_named = files.iter().any(|file| file.path.name().starts_with(b"snapback."));
+        let is_named = files
+            .iter()
+            .any(|file| file.path.name().starts_with(b"snapback."));
         let patterns = left_out.join(", ");
         let keep = (!is_named && !left_out.is_empty())
             .then(|| Hint::say(format!("no release keeps the data of the tasks; `large_files` in snapback.yaml would: {patterns}")));
         files.retain(|file| file.before.as_ref() != Some(&file.after));
         let data = json!({ "files": files, "left_out": left_out });
         if files.is_empty() {
-            return Ok(Reply::new("everything is set up already; nothing to do.\n".into(), data).with_next(keep.into_iter().collect()));
+            return Ok(Reply::new(
+                "everything is set up already; nothing to do.\n".into(),
+                data,
+            )
+            .with_next(keep.into_iter().collect()));
         }
-        let show = |style| files.iter().map(|file| init_file(style, file)).collect::<String>();
+        let show = |style| {
+            files
+                .iter()
+                .map(|file| init_file(style, file))
+                .collect::<String>()
+        };
         if session.globals.dry_run {
-            return Ok(Reply { dry_run: true, ..Reply::new(show(session.out), data) });
+            return Ok(Reply {
+                dry_run: true,
+                ..Reply::new(show(session.out), data)
+            });
         }
         session.say(&show(session.err));
         session.confirm(&format!("Write {}?", count(files.len(), "file")))?;
-        let report = App::init(&dir, Options { config: None, ..session.options() }, &files)?;
+        let report = App::init(
+            &dir,
+            Options {
+                config: None,
+                ..session.options()
+            },
+            &files,
+        )?;
         if report.outcome != Outcome::Done {
             return Ok(Reply::of_report(session.out, None, &report));
         }
@@ -58,11 +89,27 @@ impl Run for Args {
             Hint::run("then", &["git", "commit", "-m", "Set up snapback"]),
             Hint::run("see your tasks", &["snapback", "status"]),
         ];
-        if session.app()?.commands(&[]).iter().any(|state| !state.trusted) {
-            next.push(Hint::run("agree to the commands that it names", &["snapback", "trust"]));
+        if session
+            .app()?
+            .commands(&[])
+            .iter()
+            .any(|state| !state.trusted)
+        {
+            next.push(Hint::run(
+                "agree to the commands that it names",
+                &["snapback", "trust"],
+            ));
         }
         next.extend(keep);
-        let reply = Reply::new(format!("{} written, not committed.\n", count(files.len(), "file")), data);
-        Ok(Reply { op: report.op, ..reply }.changed().with_next(next))
+        let reply = Reply::new(
+            format!("{} written, not committed.\n", count(files.len(), "file")),
+            data,
+        );
+        Ok(Reply {
+            op: report.op,
+            ..reply
+        }
+        .changed()
+        .with_next(next))
     }
 }

@@ -31,7 +31,9 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Make your key, and allow it here
-    #[command(before_help = "Examples:\n  snapback keys create\n  snapback keys create --name \"Li Wei <li.wei@example.com>\"")]
+    #[command(
+        before_help = "Examples:\n  snapback keys create\n  snapback keys create --name \"Li Wei <li.wei@example.com>\""
+    )]
     Create {
         /// Whose it is; else git's user.name and user.email
         #[arg(long, value_name = "NAME")]
@@ -68,9 +70,18 @@ enum What {
 
 /// A moment, or the end of a day.
 fn until(text: &str) -> Result<Timestamp, String> {
-    let end_of = |date: Date| date.tomorrow().and_then(|next| next.to_zoned(TimeZone::UTC)).map(|zoned| zoned.timestamp());
-    let day = text.parse::<Date>().ok().filter(|_| text.len() == 10).and_then(|date| end_of(date).ok());
-    day.or_else(|| text.parse().ok()).ok_or_else(|| "write it like 2027-12-31 or 2027-12-31T18:00:00Z".into())
+    let end_of = |date: Date| {
+        date.tomorrow()
+            .and_then(|next| next.to_zoned(TimeZone::UTC))
+            .map(|zoned| zoned.timestamp())
+    };
+    let day = text
+        .parse::<Date>()
+        .ok()
+        .filter(|_| text.len() == 10)
+        .and_then(|date| end_of(date).ok());
+    day.or_else(|| text.parse().ok())
+        .ok_or_else(|| "write it like 2027-12-31 or 2027-12-31T18:00:00Z".into())
 }
 
 impl Run for Args {
@@ -81,7 +92,10 @@ impl Run for Args {
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let app = session.app()?;
         if session.globals.dry_run && self.changes() {
-            return Ok(Reply { dry_run: true, ..Reply::new("dry run: no key was made or changed\n".into(), json!({})) });
+            return Ok(Reply {
+                dry_run: true,
+                ..Reply::new("dry run: no key was made or changed\n".into(), json!({}))
+            });
         }
         match &self.what {
             What::Create { name } => {
@@ -98,15 +112,28 @@ impl Run for Args {
                         "let others verify what you sign; on their machines",
                         &["snapback", "keys", "allow", &key, "--name", &signer.name],
                     ),
-                    Hint::say("to sign every release, put `releases: {sign: true}` into snapback.yaml"),
+                    Hint::say(
+                        "to sign every release, put `releases: {sign: true}` into snapback.yaml",
+                    ),
                 ];
-                Ok(Reply::new(text, json!({ "signer": signer })).changed().with_next(next))
+                Ok(Reply::new(text, json!({ "signer": signer }))
+                    .changed()
+                    .with_next(next))
             }
             What::List => list(session),
             What::Allow { key, name, until } => {
-                let signer = Signer { name: name.clone(), key: *key, valid_until: *until, revoked: None };
+                let signer = Signer {
+                    name: name.clone(),
+                    key: *key,
+                    valid_until: *until,
+                    revoked: None,
+                };
                 app.keys().allow(&signer)?;
-                let text = format!("signatures of {} count on this machine{}.\n", safe(name.trim()), ends(&signer));
+                let text = format!(
+                    "signatures of {} count on this machine{}.\n",
+                    safe(name.trim()),
+                    ends(&signer)
+                );
                 Ok(Reply::new(text, json!({ "signer": signer })).changed())
             }
             What::Revoke { which } => {
@@ -114,11 +141,19 @@ impl Run for Args {
                 let text = match revoked.len() {
                     0 => format!("{} was revoked before.\n", safe(which)),
                     some => {
-                        format!("{} of {} revoked: nothing that was signed with it counts any more.\n", count(some, "key"), safe(which))
+                        format!(
+                            "{} of {} revoked: nothing that was signed with it counts any more.\n",
+                            count(some, "key"),
+                            safe(which)
+                        )
                     }
                 };
                 let reply = Reply::new(text, json!({ "revoked": revoked }));
-                Ok(if revoked.is_empty() { reply } else { reply.changed() })
+                Ok(if revoked.is_empty() {
+                    reply
+                } else {
+                    reply.changed()
+                })
             }
         }
     }
@@ -131,9 +166,19 @@ fn list(session: &Session) -> Result<Reply, Failure> {
     let signers = keys.signers()?;
     let mut text = String::new();
     let is_own = |signer: &&Signer| Some(signer.key) == own;
-    for signer in signers.iter().filter(is_own).chain(signers.iter().filter(|signer| !is_own(signer))) {
+    for signer in signers
+        .iter()
+        .filter(is_own)
+        .chain(signers.iter().filter(|signer| !is_own(signer)))
+    {
         let mark = if is_own(&signer) { " (yours)" } else { "" };
-        let _ = writeln!(text, "{}  {}{mark}{}", signer.key, safe(&signer.name), ends(signer));
+        let _ = writeln!(
+            text,
+            "{}  {}{mark}{}",
+            signer.key,
+            safe(&signer.name),
+            ends(signer)
+        );
     }
     match own {
         Some(own) if !signers.iter().any(|signer| signer.key == own) => {

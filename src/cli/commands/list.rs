@@ -13,7 +13,10 @@ use crate::{
 
 /// List versions with date, state, author and reason
 #[derive(Debug, clap::Args)]
-#[command(visible_alias = "ls", before_help = "Examples:\n  snapback list -t T01\n  snapback ls              the versions of all tasks")]
+#[command(
+    visible_alias = "ls",
+    before_help = "Examples:\n  snapback list -t T01\n  snapback ls              the versions of all tasks"
+)]
 pub struct Args {
     #[command(flatten)]
     tasks: SomeTasks,
@@ -37,7 +40,10 @@ impl Run for Args {
                 let _ = writeln!(page, "{task}");
             }
             if has_none && missing.is_none() {
-                let _ = writeln!(page, "{task} has no release; make one: snapback create-snapshot -t {task}");
+                let _ = writeln!(
+                    page,
+                    "{task} has no release; make one: snapback create-snapshot -t {task}"
+                );
             } else {
                 page.push_str(&tables::releases(session.out, &session.zone, &lines));
             }

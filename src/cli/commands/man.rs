@@ -12,7 +12,9 @@ use crate::{
 
 /// Write the manual pages into a folder
 #[derive(Debug, clap::Args)]
-#[command(before_help = "Examples:\n  snapback man ~/.local/share/man/man1      then: man snapback-rollback")]
+#[command(
+    before_help = "Examples:\n  snapback man ~/.local/share/man/man1      then: man snapback-rollback"
+)]
 pub struct Args {
     /// The folder; made when it is missing
     #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
@@ -30,7 +32,10 @@ impl Run for Args {
         let data = json!({ "dir": self.dir.to_string_lossy(), "pages": names });
         let (many, dir) = (count(names.len(), "page"), self.dir.display());
         if session.globals.dry_run {
-            return Ok(Reply::would(&format!("{many} would be written into {dir}"), data));
+            return Ok(Reply::would(
+                &format!("{many} would be written into {dir}"),
+                data,
+            ));
         }
         session.about_to_change(std::slice::from_ref(&self.dir));
         output::folder(&self.dir, true)?;

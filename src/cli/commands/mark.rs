@@ -13,7 +13,9 @@ use crate::{
 
 /// Call a version good or bad; a bad one is never a default target
 #[derive(Debug, clap::Args)]
-#[command(before_help = "Examples:\n  snapback mark bad 1.3.0 -t T01 -m \"drawdown 12 %\"\n  snapback mark good 1.2.0 -t T01")]
+#[command(
+    before_help = "Examples:\n  snapback mark bad 1.3.0 -t T01 -m \"drawdown 12 %\"\n  snapback mark good 1.2.0 -t T01"
+)]
 pub struct Args {
     /// The verdict
     #[arg(value_enum)]
@@ -37,19 +39,34 @@ pub struct On {
     #[command(flatten)]
     task: OneTask,
     /// Why
-    #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     message: String,
 }
 
 impl On {
     /// Writes the verdict down; `word` ends the sentence "T01 1.3.0 is …".
-    pub fn record(&self, session: &Session, verdict: Verdict, word: &str) -> Result<Reply, Failure> {
+    pub fn record(
+        &self,
+        session: &Session,
+        verdict: Verdict,
+        word: &str,
+    ) -> Result<Reply, Failure> {
         let task = self.task.find(session)?;
         let app = session.app()?;
         let version = app.resolve_version(&task, &self.version)?;
-        let data = json!({ "task": task, "version": version, "verdict": verdict, "reason": self.message });
+        let data =
+            json!({ "task": task, "version": version, "verdict": verdict, "reason": self.message });
         if session.globals.dry_run {
-            return Ok(Reply { dry_run: true, ..Reply::new(format!("dry run: {task} {version} would be {word}\n"), data) });
+            return Ok(Reply {
+                dry_run: true,
+                ..Reply::new(format!("dry run: {task} {version} would be {word}\n"), data)
+            });
         }
         app.mark(&task, &version, verdict, &self.message)?;
         Ok(Reply::new(format!("{task} {version} is {word}.\n"), data).changed())

@@ -9,7 +9,9 @@ use crate::{
 
 /// Keep a version restorable for ever, or take that pin off
 #[derive(Debug, clap::Args)]
-#[command(before_help = "Examples:\n  snapback pin 1.2.0 -t T01 -m \"audited\"\n  snapback pin 1.2.0 -t T01 --remove")]
+#[command(
+    before_help = "Examples:\n  snapback pin 1.2.0 -t T01 -m \"audited\"\n  snapback pin 1.2.0 -t T01 --remove"
+)]
 pub struct Args {
     #[command(flatten)]
     on: On,
@@ -24,7 +26,11 @@ impl Run for Args {
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
-        let (verdict, word) = if self.remove { (Verdict::Unpinned, "no longer pinned") } else { (Verdict::Pinned, "pinned") };
+        let (verdict, word) = if self.remove {
+            (Verdict::Unpinned, "no longer pinned")
+        } else {
+            (Verdict::Pinned, "pinned")
+        };
         self.on.record(session, verdict, word)
     }
 }

@@ -64,25 +64,49 @@ impl Run for Args {
             return cat(session, &task, &version, path);
         }
         if let Some(command) = self.what.run.as_ref().filter(|_| session.globals.dry_run) {
-            let text = format!("`{}` would run in a folder with the files of {task} {version}", safe(command));
+            let text = format!(
+                "`{}` would run in a folder with the files of {task} {version}",
+                safe(command)
+            );
             return Ok(Reply::would(&text, json!({ "command": command })));
         }
         if let Some(command) = &self.what.run {
             let code = app.run_in_preview(&task, &version, command)?;
             let output = session.preview_output();
-            let text = output.lines().map(safe).fold(String::new(), |text, line| text + &line + "\n");
-            return Ok(Reply { exit_code: code, ..Reply::new(text, json!({ "command": command, "exit_code": code, "output": output })) });
+            let text = output
+                .lines()
+                .map(safe)
+                .fold(String::new(), |text, line| text + &line + "\n");
+            return Ok(Reply {
+                exit_code: code,
+                ..Reply::new(
+                    text,
+                    json!({ "command": command, "exit_code": code, "output": output }),
+                )
+            });
         }
-        let into = self.what.into.as_ref().ok_or_else(|| Error::usage("add --into, --cat or --run"))?;
+        let into = self
+            .what
+            .into
+            .as_ref()
+            .ok_or_else(|| Error::usage("add --into, --cat or --run"))?;
         let data = |files: usize| json!({ "into": into.to_string_lossy(), "files": files });
         if session.globals.dry_run {
             let files = app.export(&task, &version, into, true)?;
-            let text = format!("{} of {task} {version} would be written into {}", count(files, "file"), into.display());
+            let text = format!(
+                "{} of {task} {version} would be written into {}",
+                count(files, "file"),
+                into.display()
+            );
             return Ok(Reply::would(&text, data(files)));
         }
         session.about_to_change(std::slice::from_ref(into));
         let files = app.export(&task, &version, into, false)?;
-        let text = format!("{task} {version}: {} in {}\n", count(files, "file"), into.display());
+        let text = format!(
+            "{task} {version}: {} in {}\n",
+            count(files, "file"),
+            into.display()
+        );
         Ok(Reply::new(text, data(files)).changed())
     }
 }
@@ -96,14 +120,17 @@ fn cat(session: &Session, task: &TaskId, version: &Version, path: &str) -> Resul
         app.cat(task, version, &path, &mut out)?;
         let reply = Reply::new(String::new(), ());
         return match out.failed {
-            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Error::Answer(error).into()),
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Error::Answer(error).into())
+            }
             _ => Ok(reply),
         };
     }
     let mut bytes = Vec::new();
     app.cat(task, version, &path, &mut bytes)?;
     let text = String::from_utf8(bytes);
-    let reply = |text: Option<&str>| Reply::new(String::new(), json!({ "path": path, "text": text }));
+    let reply =
+        |text: Option<&str>| Reply::new(String::new(), json!({ "path": path, "text": text }));
     Ok(match &text {
         Ok(text) => reply(Some(text)),
         Err(_) => reply(None).with_problem(Kind::Usage, "the file is not text: leave --json out"),

@@ -35,7 +35,9 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Show where registry and configs disagree; with --from, make them agree
-    #[command(before_help = "Examples:\n  snapback registry sync\n  snapback registry sync -t T01 --from registry")]
+    #[command(
+        before_help = "Examples:\n  snapback registry sync\n  snapback registry sync -t T01 --from registry"
+    )]
     Sync {
         #[command(flatten)]
         tasks: SomeTasks,
@@ -44,7 +46,10 @@ enum What {
         from: Option<Side>,
     },
     /// What git runs to merge two registries by task; not for people
-    #[command(hide = true, before_help = "Examples:\n  snapback registry merge BASE OURS THEIRS 7 task_registry.json")]
+    #[command(
+        hide = true,
+        before_help = "Examples:\n  snapback registry merge BASE OURS THEIRS 7 task_registry.json"
+    )]
     Merge {
         /// What both sides come from
         base: PathBuf,
@@ -75,7 +80,13 @@ impl Run for Args {
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let (tasks, from) = match &self.what {
             What::Sync { tasks, from } => (tasks.named(session)?, from),
-            What::Merge { base, ours, theirs, marker, path } => return merge(session, [base, ours, theirs], *marker, path),
+            What::Merge {
+                base,
+                ours,
+                theirs,
+                marker,
+                path,
+            } => return merge(session, [base, ours, theirs], *marker, path),
         };
         let app = session.app()?;
         if matches!(from, Some(Side::Config))
@@ -85,13 +96,25 @@ impl Run for Args {
         }
         let mut lines = app.drift()?;
         lines.retain(|line| tasks.is_empty() || tasks.contains(&line.task));
-        let shown = Reply::new(tables::drift(session.out, &lines), json!({ "drift": lines }));
-        let left_out = if tasks.is_empty() { app.settings().left_out.as_slice() } else { &[] };
+        let shown = Reply::new(
+            tables::drift(session.out, &lines),
+            json!({ "drift": lines }),
+        );
+        let left_out = if tasks.is_empty() {
+            app.settings().left_out.as_slice()
+        } else {
+            &[]
+        };
         let from = match from {
             _ if lines.is_empty() => return Ok(shown.without(left_out, "not compared")),
             None => {
-                let hint = |why: &str, side: &str| Hint::run(why, &["snapback", "registry", "sync", "--from", side]);
-                let next = vec![hint("the configs are right", "config"), hint("the registry is right", "registry")];
+                let hint = |why: &str, side: &str| {
+                    Hint::run(why, &["snapback", "registry", "sync", "--from", side])
+                };
+                let next = vec![
+                    hint("the configs are right", "config"),
+                    hint("the registry is right", "registry"),
+                ];
                 return Ok(shown
                     .with_problem(Kind::Bad, "registry and configs disagree")
                     .with_next(next)
@@ -99,14 +122,25 @@ impl Run for Args {
             }
             Some(_) if session.globals.dry_run => {
                 app.refuse_flaws()?;
-                return Ok(Reply { dry_run: true, ..shown });
+                return Ok(Reply {
+                    dry_run: true,
+                    ..shown
+                });
             }
             Some(Side::Config) => SyncFrom::Config,
             Some(Side::Registry) => SyncFrom::Registry,
         };
         session.say(&tables::drift(session.err, &lines));
-        session.confirm(if from == SyncFrom::Config { "Change the registry?" } else { "Change the configs?" })?;
-        Ok(Reply::of_report(session.out, None, &app.sync_registry(&tasks, from)?))
+        session.confirm(if from == SyncFrom::Config {
+            "Change the registry?"
+        } else {
+            "Change the configs?"
+        })?;
+        Ok(Reply::of_report(
+            session.out,
+            None,
+            &app.sync_registry(&tasks, from)?,
+        ))
     }
 }
 
@@ -117,25 +151,44 @@ fn mend(session: &Session, plan: &Plan) -> Result<Reply, Failure> {
         let _ = writeln!(text, "  {}", render::safe(note));
     }
     if session.globals.dry_run {
-        return Ok(Reply { dry_run: true, ..Reply::new(format!("{text}dry run: nothing was changed\n"), json!({ "plan": plan })) });
+        return Ok(Reply {
+            dry_run: true,
+            ..Reply::new(
+                format!("{text}dry run: nothing was changed\n"),
+                json!({ "plan": plan }),
+            )
+        });
     }
     session.say(&text);
     session.confirm("Write the registry?")?;
     let reply = Reply::of_report(session.out, None, &session.app()?.mend_registry()?);
-    Ok(reply.with_next(vec![Hint::run("see what changed", &["git", "diff"]), Hint::run("if it was not right", &["snapback", "undo"])]))
+    Ok(reply.with_next(vec![
+        Hint::run("see what changed", &["git", "diff"]),
+        Hint::run("if it was not right", &["snapback", "undo"]),
+    ]))
 }
 
 /// Merges two registries in the place of our side, as a merge driver of git does.
-fn merge(session: &Session, sides: [&PathBuf; 3], marker: u16, path: &OsStr) -> Result<Reply, Failure> {
+fn merge(
+    session: &Session,
+    sides: [&PathBuf; 3],
+    marker: u16,
+    path: &OsStr,
+) -> Result<Reply, Failure> {
     let dir = session.dir();
     if session.globals.dry_run {
-        return Ok(Reply::would(&format!("{} would be merged", render::safe(&path.to_string_lossy())), json!({})));
+        return Ok(Reply::would(
+            &format!("{} would be merged", render::safe(&path.to_string_lossy())),
+            json!({}),
+        ));
     }
     let said = merge_registries(&dir, sides.map(PathBuf::as_path), marker)?;
     let name = render::safe(&path.to_string_lossy());
     let data = json!({ "path": name, "merged": said.is_none() });
     Ok(match said {
         None => Reply::new(String::new(), data).changed(),
-        Some(why) => Reply::new(String::new(), data).with_problem(Kind::Conflict, format!("{name}: {why}")),
+        Some(why) => {
+            Reply::new(String::new(), data).with_problem(Kind::Conflict, format!("{name}: {why}"))
+        }
     })
 }

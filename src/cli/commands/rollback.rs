@@ -54,7 +54,13 @@ pub struct Args {
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct How {
     /// Why
-    #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    #[arg(
+        short,
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     message: String,
     /// Change the work tree only
     #[arg(long)]
@@ -69,7 +75,13 @@ pub struct How {
     #[arg(long, value_enum, value_name = "WHAT", hide_possible_values = true)]
     on_verify_fail: Option<OnFail>,
     /// What the target's signature must be: required, optional or none
-    #[arg(long, value_enum, value_name = "DEMAND", default_value = "optional", hide_short_help = true)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "DEMAND",
+        default_value = "optional",
+        hide_short_help = true
+    )]
     signature: SignatureDemand,
     /// Go below a version that cannot be gone back from
     #[arg(long, hide_short_help = true)]
@@ -118,7 +130,13 @@ enum OnFail {
 
 impl How {
     /// The request for one task; versions in any accepted spelling.
-    pub fn request(&self, session: &Session, task: &OneTask, from: Option<&String>, to: Option<&String>) -> Result<Rollback, Failure> {
+    pub fn request(
+        &self,
+        session: &Session,
+        task: &OneTask,
+        from: Option<&String>,
+        to: Option<&String>,
+    ) -> Result<Rollback, Failure> {
         let task = task.find(session)?;
         Ok(Rollback {
             from: lock_version(session, &task, from)?,
@@ -149,14 +167,24 @@ impl Run for Args {
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
-        let mut rollback = self.how.request(session, &self.task, self.from.as_ref(), self.to.as_ref())?;
+        let mut rollback =
+            self.how
+                .request(session, &self.task, self.from.as_ref(), self.to.as_ref())?;
         rollback.confirm_within = self.confirm_within;
         let task = rollback.task.clone();
-        let reply = change::reply_and_push(session, &Request::Rollback(rollback), self.push.as_deref(), Hooks::Run)?;
+        let reply = change::reply_and_push(
+            session,
+            &Request::Rollback(rollback),
+            self.push.as_deref(),
+            Hooks::Run,
+        )?;
         if self.confirm_within.is_none() || !reply.changed {
             return Ok(reply);
         }
         supervise(session, &task);
-        Ok(reply.with_next(vec![Hint::run("let it stay", &["snapback", "confirm", "-t", task.as_str()])]))
+        Ok(reply.with_next(vec![Hint::run(
+            "let it stay",
+            &["snapback", "confirm", "-t", task.as_str()],
+        )]))
     }
 }

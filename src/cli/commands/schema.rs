@@ -11,7 +11,9 @@ use crate::{
 
 /// Print the JSON schema of a format
 #[derive(Debug, clap::Args)]
-#[command(before_help = "Examples:\n  snapback schema config > snapback.schema.json\n  snapback schema answer      what --json prints")]
+#[command(
+    before_help = "Examples:\n  snapback schema config > snapback.schema.json\n  snapback schema answer      what --json prints"
+)]
 pub struct Args {
     /// The format
     #[arg(value_enum, value_name = "FORMAT")]
@@ -30,7 +32,8 @@ enum Format {
 
 impl Format {
     fn schema(self) -> Value {
-        let read = |text: &str| serde_json::from_str(text).expect("because a test reads every schema");
+        let read =
+            |text: &str| serde_json::from_str(text).expect("because a test reads every schema");
         match self {
             Self::Config => crate::config::schema(),
             Self::Answer => read(include_str!("../schema/answer.json")),
@@ -42,7 +45,8 @@ impl Format {
 impl Run for Args {
     fn run(&self, _session: &Session) -> Result<Reply, Failure> {
         let schema = self.format.schema();
-        let text = serde_json::to_string_pretty(&schema).expect("because a JSON value always renders");
+        let text =
+            serde_json::to_string_pretty(&schema).expect("because a JSON value always renders");
         Ok(Reply::new(text + "\n", schema))
     }
 }

@@ -11,7 +11,9 @@ use crate::{
 
 /// Show one version: who, when, why, its files and dependencies
 #[derive(Debug, clap::Args)]
-#[command(before_help = "Examples:\n  snapback show -t T01 1.2.0\n  snapback show -t T01            the active version")]
+#[command(
+    before_help = "Examples:\n  snapback show -t T01 1.2.0\n  snapback show -t T01            the active version"
+)]
 pub struct Args {
     #[command(flatten)]
     task: OneTask,
@@ -26,8 +28,27 @@ impl Run for Args {
         let app = session.app()?;
         let version = app.resolve_version(&task, &self.version)?;
         let detail = app.show(&task, &version)?;
-        let next = Hint::run("look at its files", &["snapback", "preview", "-t", task.as_str(), &version.to_string(), "--into", "DIR"]);
-        let next = if detail.release.active { Vec::new() } else { vec![next] };
-        Ok(Reply::new(tables::release(session.out, &session.zone, &detail), json!({ "release": detail })).with_next(next))
+        let next = Hint::run(
+            "look at its files",
+            &[
+                "snapback",
+                "preview",
+                "-t",
+                task.as_str(),
+                &version.to_string(),
+                "--into",
+                "DIR",
+            ],
+        );
+        let next = if detail.release.active {
+            Vec::new()
+        } else {
+            vec![next]
+        };
+        Ok(Reply::new(
+            tables::release(session.out, &session.zone, &detail),
+            json!({ "release": detail }),
+        )
+        .with_next(next))
     }
 }

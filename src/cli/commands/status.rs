@@ -25,7 +25,9 @@ const LINES_SHOWN: usize = 10;
 
 /// Show where the tasks stand, worst first
 #[derive(Debug, clap::Args)]
-#[command(before_help = "Examples:\n  snapback status\n  snapback status -t T01 --exit-code    4 when something needs a look")]
+#[command(
+    before_help = "Examples:\n  snapback status\n  snapback status -t T01 --exit-code    4 when something needs a look"
+)]
 pub struct Args {
     #[command(flatten)]
     tasks: SomeTasks,
@@ -40,44 +42,82 @@ impl Run for Args {
         super::say_overdue(session, app);
         let lines = app.status(&self.tasks.named(session)?)?;
         // Of what this user may not read was said already that it cannot be checked.
-        let open = if app.closed_state().is_some() { None } else { app.unfinished()? };
-        let mut page = open.as_ref().map(|line| tables::unfinished(session.out, line)).unwrap_or_default();
+        let open = if app.closed_state().is_some() {
+            None
+        } else {
+            app.unfinished()?
+        };
+        let mut page = open
+            .as_ref()
+            .map(|line| tables::unfinished(session.out, line))
+            .unwrap_or_default();
         page.push_str(&tables::tasks(session.out, &lines));
         let kept = app.kept_open()?;
         for (op, notes) in &kept {
             let files = count(notes.len(), "file");
-            let _ =
-                writeln!(page, "operation {} has {files} that somebody changed meanwhile:  snapback op kept {}", op.short(), op.short());
+            let _ = writeln!(
+                page,
+                "operation {} has {files} that somebody changed meanwhile:  snapback op kept {}",
+                op.short(),
+                op.short()
+            );
         }
         page.push_str(&ways_back(session, &lines));
         page.push_str(&left_out(session, &lines));
         let overdue = app.overdue().unwrap_or_default();
-        let data = json!({ "tasks": lines, "unfinished": open, "kept": kept, "not_confirmed": overdue });
+        let data =
+            json!({ "tasks": lines, "unfinished": open, "kept": kept, "not_confirmed": overdue });
         let reply = Reply::new(page, data).with_next(next(app, &lines));
-        let look = open.is_some() || !kept.is_empty() || !overdue.is_empty() || lines.iter().any(tables::needs_a_look);
-        Ok(if self.exit_code && look { reply.with_problem(Kind::Bad, "a task needs a look") } else { reply })
+        let look = open.is_some()
+            || !kept.is_empty()
+            || !overdue.is_empty()
+            || lines.iter().any(tables::needs_a_look);
+        Ok(if self.exit_code && look {
+            reply.with_problem(Kind::Bad, "a task needs a look")
+        } else {
+            reply
+        })
     }
 }
 
 /// What drills said of the ways back, a line a task.
 fn ways_back(session: &Session, lines: &[TaskLine]) -> String {
     let now = Clock::System.now();
-    let said = lines.iter().filter_map(|line| Some((line, drill::way_back(session.out, &line.way_back, now)?)));
-    first(session, said.map(|(line, text)| format!("{} {text}\n", line.task)).collect())
+    let said = lines
+        .iter()
+        .filter_map(|line| Some((line, drill::way_back(session.out, &line.way_back, now)?)));
+    first(
+        session,
+        said.map(|(line, text)| format!("{} {text}\n", line.task))
+            .collect(),
+    )
 }
 
 /// What is in no release, a line a task.
 fn left_out(session: &Session, lines: &[TaskLine]) -> String {
-    let words = |line: &TaskLine| line.left_out.words("is no part of its releases", "are no part of its releases");
-    let said = lines.iter().filter_map(|line| Some(format!("{}: {}\n", line.task, safe(&words(line)?))));
+    let words = |line: &TaskLine| {
+        line.left_out
+            .words("is no part of its releases", "are no part of its releases")
+    };
+    let said = lines
+        .iter()
+        .filter_map(|line| Some(format!("{}: {}\n", line.task, safe(&words(line)?))));
     first(session, said.collect())
 }
 
 /// The first lines, and how many more there are.
 fn first(session: &Session, said: Vec<String>) -> String {
     let more = said.len().saturating_sub(LINES_SHOWN);
-    let rest = if more == 0 || session.globals.verbose { String::new() } else { format!("and {more} more (-v lists all)\n") };
-    let shown = if session.globals.verbose { said.len() } else { LINES_SHOWN };
+    let rest = if more == 0 || session.globals.verbose {
+        String::new()
+    } else {
+        format!("and {more} more (-v lists all)\n")
+    };
+    let shown = if session.globals.verbose {
+        said.len()
+    } else {
+        LINES_SHOWN
+    };
     said.into_iter().take(shown).collect::<String>() + &rest
 }
 
@@ -86,33 +126,60 @@ fn next(app: &App, lines: &[TaskLine]) -> Vec<Hint> {
     if lines.is_empty() {
         return vec![Hint::run("find them", &["snapback", "init"])];
     }
-    let Some(worst) = lines.first().filter(|line| tables::needs_a_look(line)) else { return Vec::new() };
+    let Some(worst) = lines.first().filter(|line| tables::needs_a_look(line)) else {
+        return Vec::new();
+    };
     if app.flaw_of(&worst.task).is_some() {
         return app.flaw_hints(&worst.task);
     }
     let task = worst.task.as_str();
     if worst.drift > 0 && worst.active.is_some() {
-        return vec![Hint::run("see what differs", &["snapback", "diff", "-t", task])];
+        return vec![Hint::run(
+            "see what differs",
+            &["snapback", "diff", "-t", task],
+        )];
     }
-    let back = Hint::run("go back to a good version", &["snapback", "rollback", "-t", task]);
+    let back = Hint::run(
+        "go back to a good version",
+        &["snapback", "rollback", "-t", task],
+    );
     if worst.standing.bad {
         return vec![back];
     }
     match worst.released {
         Released::Elsewhere => return vec![fetch_tags()],
         Released::Never if worst.lacks_only_its_release() => {
-            return vec![Hint::run("release it", &["snapback", "create-snapshot", "-t", task])];
+            return vec![Hint::run(
+                "release it",
+                &["snapback", "create-snapshot", "-t", task],
+            )];
         }
         _ => {}
     }
     let disagrees = Hint::run("see what disagrees", &["snapback", "registry", "sync"]);
     let verify = |version: &Version| {
-        Hint::run("see what is wrong with it", &["snapback", "verify-snapshot", "-t", task, "--version", &version.to_string()])
+        Hint::run(
+            "see what is wrong with it",
+            &[
+                "snapback",
+                "verify-snapshot",
+                "-t",
+                task,
+                "--version",
+                &version.to_string(),
+            ],
+        )
     };
     match (worst.moved.first(), &worst.active) {
         (Some(moved), _) => vec![verify(moved)],
         (None, Some(active)) if worst.standing.failed => {
-            vec![Hint::run("see whether it still fails", &["snapback", "drill", "-t", task, "--to", &active.to_string()]), back]
+            vec![
+                Hint::run(
+                    "see whether it still fails",
+                    &["snapback", "drill", "-t", task, "--to", &active.to_string()],
+                ),
+                back,
+            ]
         }
         _ => vec![disagrees],
     }

@@ -41,17 +41,40 @@ impl Run for Args {
         let app = session.app()?;
         if self.revoke && !session.globals.dry_run {
             let was = app.revoke_trust()?;
-            let text = if was { "revoked: no command of this repository runs any more.\n" } else { "nothing was agreed to here.\n" };
-            return Ok(Reply { changed: was, ..Reply::new(text.into(), json!({ "revoked": was })) });
+            let text = if was {
+                "revoked: no command of this repository runs any more.\n"
+            } else {
+                "nothing was agreed to here.\n"
+            };
+            return Ok(Reply {
+                changed: was,
+                ..Reply::new(text.into(), json!({ "revoked": was }))
+            });
         }
         let states = app.commands(&self.tasks.named(session)?);
-        let new: Vec<CommandState> = states.iter().filter(|state| !state.trusted).cloned().collect();
-        let only_shown = self.list || session.globals.dry_run || (session.globals.json && !session.globals.yes);
+        let new: Vec<CommandState> = states
+            .iter()
+            .filter(|state| !state.trusted)
+            .cloned()
+            .collect();
+        let only_shown =
+            self.list || session.globals.dry_run || (session.globals.json && !session.globals.yes);
         if only_shown || new.is_empty() {
-            return Ok(Reply { dry_run: session.globals.dry_run, ..shown(session, app, &states) });
+            return Ok(Reply {
+                dry_run: session.globals.dry_run,
+                ..shown(session, app, &states)
+            });
         }
-        session.confirm(&format!("{}{}", commands::list(session.err, &new), commands::question(&new)))?;
-        app.agree(&new.into_iter().map(|state| state.command).collect::<Vec<_>>())?;
+        session.confirm(&format!(
+            "{}{}",
+            commands::list(session.err, &new),
+            commands::question(&new)
+        ))?;
+        app.agree(
+            &new.into_iter()
+                .map(|state| state.command)
+                .collect::<Vec<_>>(),
+        )?;
         Ok(shown(session, app, &app.commands(&self.tasks.named(session)?)).changed())
     }
 }
@@ -61,9 +84,20 @@ fn shown(session: &Session, app: &App, states: &[CommandState]) -> Reply {
     let new = states.iter().filter(|state| !state.trusted).count();
     let trouble = app.trust_trouble().map(|(_, why)| why);
     let text = match (states.len(), new) {
-        (0, _) => format!("{} names no commands.\n", crate::cli::render::safe(app.config_file())),
-        (all, 0) => format!("{}{} trusted.\n", commands::list(session.out, states), count(all, "command")),
-        (all, new) => format!("{}{}: {new} not trusted.\n", commands::list(session.out, states), count(all, "command")),
+        (0, _) => format!(
+            "{} names no commands.\n",
+            crate::cli::render::safe(app.config_file())
+        ),
+        (all, 0) => format!(
+            "{}{} trusted.\n",
+            commands::list(session.out, states),
+            count(all, "command")
+        ),
+        (all, new) => format!(
+            "{}{}: {new} not trusted.\n",
+            commands::list(session.out, states),
+            count(all, "command")
+        ),
     };
     let data = json!({
         "repository": app.work_tree().to_string_lossy(),
@@ -73,6 +107,10 @@ fn shown(session: &Session, app: &App, states: &[CommandState]) -> Reply {
         "trouble": trouble,
         "commands": states,
     });
-    let next = if new == 0 { Vec::new() } else { vec![Hint::run("agree to them", &["snapback", "trust"])] };
+    let next = if new == 0 {
+        Vec::new()
+    } else {
+        vec![Hint::run("agree to them", &["snapback", "trust"])]
+    };
     Reply::new(text, data).with_next(next)
 }

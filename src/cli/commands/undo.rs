@@ -40,8 +40,16 @@ impl Which {
     pub fn request(&self, session: &Session) -> Result<request::Undo, Failure> {
         let app = session.app()?;
         let op = self.op.as_ref().map(|text| named(app, text)).transpose()?;
-        let task = if op.is_some() { None } else { self.task.find_if_any(session)? };
-        Ok(request::Undo { task, op, signing: self.sign.signing() })
+        let task = if op.is_some() {
+            None
+        } else {
+            self.task.find_if_any(session)?
+        };
+        Ok(request::Undo {
+            task,
+            op,
+            signing: self.sign.signing(),
+        })
     }
 }
 
@@ -51,8 +59,11 @@ fn named(app: &App, text: &str) -> Result<OpId, Failure> {
     let Some(TagName::Release { task, version }) = TagName::parse(text, is_task) else {
         return app.operation(text).map(|(line, ..)| line.id);
     };
-    let is_release = |line: &OperationLine| line.kind == OpKind::CreateSnapshot && line.undone_by.is_none();
-    let made = |line: &OperationLine| is_release(line) && line.task.as_ref() == Some(&task) && line.to.as_ref() == Some(&version);
+    let is_release =
+        |line: &OperationLine| line.kind == OpKind::CreateSnapshot && line.undone_by.is_none();
+    let made = |line: &OperationLine| {
+        is_release(line) && line.task.as_ref() == Some(&task) && line.to.as_ref() == Some(&version)
+    };
     match app.operations()?.into_iter().find(made) {
         Some(line) => Ok(line.id),
         None => app.operation(text).map(|(line, ..)| line.id),

@@ -26,20 +26,26 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum What {
     /// List them, what counts most last
-    #[command(before_help = "Examples:\n  snapback verdicts list\n  snapback verdicts list -t T01 --json")]
+    #[command(
+        before_help = "Examples:\n  snapback verdicts list\n  snapback verdicts list -t T01 --json"
+    )]
     List {
         #[command(flatten)]
         tasks: SomeTasks,
     },
     /// Push them
-    #[command(before_help = "Examples:\n  snapback verdicts push\n  snapback verdicts push upstream")]
+    #[command(
+        before_help = "Examples:\n  snapback verdicts push\n  snapback verdicts push upstream"
+    )]
     Push {
         /// Where to
         #[arg(value_name = "REMOTE")]
         remote: Option<String>,
     },
     /// Fetch those of others
-    #[command(before_help = "Examples:\n  snapback verdicts fetch\n  snapback verdicts fetch upstream")]
+    #[command(
+        before_help = "Examples:\n  snapback verdicts fetch\n  snapback verdicts fetch upstream"
+    )]
     Fetch {
         /// Where from
         #[arg(value_name = "REMOTE")]
@@ -57,25 +63,44 @@ impl Run for Args {
             What::List { tasks } => list(session, tasks),
             What::Push { remote } => {
                 if session.globals.dry_run {
-                    return Ok(Reply { dry_run: true, ..Reply::new("dry run: nothing was pushed\n".into(), json!({})) });
+                    return Ok(Reply {
+                        dry_run: true,
+                        ..Reply::new("dry run: nothing was pushed\n".into(), json!({}))
+                    });
                 }
                 session.about_to_change_records()?;
-                session
-                    .may_change(&format!("the verdicts at {}", crate::base::secret::clean_text(remote.as_deref().unwrap_or("the remote"))));
+                session.may_change(&format!(
+                    "the verdicts at {}",
+                    crate::base::secret::clean_text(remote.as_deref().unwrap_or("the remote"))
+                ));
                 let (count, new, remote) = session.app()?.push_verdicts(remote.as_deref())?;
                 let remote = crate::base::secret::clean_text(&remote);
-                let text = format!("{} at {}, {new} of them new.\n", render::count(count, "verdict"), render::safe(&remote));
-                let reply = Reply::new(text, json!({ "verdicts": count, "new": new, "remote": remote }));
+                let text = format!(
+                    "{} at {}, {new} of them new.\n",
+                    render::count(count, "verdict"),
+                    render::safe(&remote)
+                );
+                let reply = Reply::new(
+                    text,
+                    json!({ "verdicts": count, "new": new, "remote": remote }),
+                );
                 Ok(if new == 0 { reply } else { reply.changed() })
             }
             What::Fetch { remote } => {
                 if session.globals.dry_run {
-                    return Ok(Reply { dry_run: true, ..Reply::new("dry run: nothing was fetched\n".into(), json!({})) });
+                    return Ok(Reply {
+                        dry_run: true,
+                        ..Reply::new("dry run: nothing was fetched\n".into(), json!({}))
+                    });
                 }
                 session.about_to_change_records()?;
                 let (count, remote) = session.app()?.fetch_verdicts(remote.as_deref())?;
                 let remote = crate::base::secret::clean_text(&remote);
-                let text = format!("{} came from {}.\n", render::count(count, "new verdict"), render::safe(&remote));
+                let text = format!(
+                    "{} came from {}.\n",
+                    render::count(count, "new verdict"),
+                    render::safe(&remote)
+                );
                 let reply = Reply::new(text, json!({ "new": count, "remote": remote }));
                 Ok(if count == 0 { reply } else { reply.changed() })
             }
@@ -90,7 +115,11 @@ fn list(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     let (mut text, mut data) = (String::new(), Vec::new());
     for record in &records {
         let of_another = session.app()?.is_of_another(record);
-        let another = if of_another { "  (of another release of this number)" } else { "" };
+        let another = if of_another {
+            "  (of another release of this number)"
+        } else {
+            ""
+        };
         let _ = writeln!(text, "{}{another}", line(session, record));
         let mut value = json!(record);
         value["of_another"] = of_another.into();
@@ -104,7 +133,10 @@ fn list(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     for why in &ignored {
         let _ = writeln!(text, "ignored: {}", render::safe(why));
     }
-    Ok(Reply::new(text, json!({ "verdicts": data, "ignored": ignored })))
+    Ok(Reply::new(
+        text,
+        json!({ "verdicts": data, "ignored": ignored }),
+    ))
 }
 
 /// One verdict. Reason and name may come from another clone, so every byte is made harmless.
@@ -122,8 +154,23 @@ fn line(session: &Session, record: &VerdictRecord) -> String {
         Verdict::Whole => "whole again",
         Verdict::Unknown(word) => word.as_str(),
     };
-    let reason = if record.reason.is_empty() { String::new() } else { format!("  {}", render::safe(&record.reason)) };
-    let newer = if matches!(record.verdict, Verdict::Unknown(_)) { "  (not known to this snapback: it has no weight here)" } else { "" };
-    let (task, version, at) = (&record.task, record.version.to_string(), render::moment(record.at, &session.zone));
-    format!("{task} {version:<8} {word:<13} {at}  {}{reason}{newer}", render::safe(&record.who))
+    let reason = if record.reason.is_empty() {
+        String::new()
+    } else {
+        format!("  {}", render::safe(&record.reason))
+    };
+    let newer = if matches!(record.verdict, Verdict::Unknown(_)) {
+        "  (not known to this snapback: it has no weight here)"
+    } else {
+        ""
+    };
+    let (task, version, at) = (
+        &record.task,
+        record.version.to_string(),
+        render::moment(record.at, &session.zone),
+    );
+    format!(
+        "{task} {version:<8} {word:<13} {at}  {}{reason}{newer}",
+        render::safe(&record.who)
+    )
 }

@@ -32,8 +32,15 @@ impl Run for Args {
         let expected = version(session, &task, self.expected.as_ref())?;
         session.agree(&session.app()?.commands_of_verification(&task))?;
         let found = session.app()?.verify_rollback(&task, expected.as_ref())?;
-        let reply = Reply::of_verifications(session.out, std::slice::from_ref(&found), session.globals.verbose);
-        let hints: Vec<Hint> = found.problems().flat_map(|check| check.hints.clone()).collect();
+        let reply = Reply::of_verifications(
+            session.out,
+            std::slice::from_ref(&found),
+            session.globals.verbose,
+        );
+        let hints: Vec<Hint> = found
+            .problems()
+            .flat_map(|check| check.hints.clone())
+            .collect();
         if !hints.is_empty() {
             return Ok(reply.with_next(hints));
         }
@@ -41,6 +48,9 @@ impl Run for Args {
             return Ok(reply);
         }
         let (task, version) = (found.task.as_str(), found.version.to_string());
-        Ok(reply.with_next(vec![Hint::run("see what differs", &["snapback", "diff", "-t", task, &version])]))
+        Ok(reply.with_next(vec![Hint::run(
+            "see what differs",
+            &["snapback", "diff", "-t", task, &version],
+        )]))
     }
 }

@@ -37,7 +37,14 @@ pub struct Args {
     #[arg(long, conflicts_with = "versions")]
     all: bool,
     /// What signatures must be: required, optional (a bad one fails, none is fine) or none
-    #[arg(long, value_enum, value_name = "DEMAND", default_value = "optional", hide_default_value = true, hide_possible_values = true)]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "DEMAND",
+        default_value = "optional",
+        hide_default_value = true,
+        hide_possible_values = true
+    )]
     signature: SignatureDemand,
     /// Read every byte again, large files in the store too
     #[arg(long)]
@@ -49,16 +56,32 @@ impl Args {
     fn versions(&self, session: &Session, task: &TaskId) -> Result<Vec<Version>, Failure> {
         let app = session.app()?;
         if self.all {
-            return Ok(app.release_names(task)?.into_iter().map(|(version, _)| version).collect());
+            return Ok(app
+                .release_names(task)?
+                .into_iter()
+                .map(|(version, _)| version)
+                .collect());
         }
         let active = ["active".to_string()];
-        let wanted = if self.versions.is_empty() { active.as_slice() } else { &self.versions };
-        wanted.iter().map(|text| app.resolve_version(task, text)).collect()
+        let wanted = if self.versions.is_empty() {
+            active.as_slice()
+        } else {
+            &self.versions
+        };
+        wanted
+            .iter()
+            .map(|text| app.resolve_version(task, text))
+            .collect()
     }
 }
 
 /// What `--all` could not verify is said: a check that saw nothing is not a good one.
-fn without_tags(session: &Session, tasks: &[TaskId], mut reply: Reply, is_empty: bool) -> Result<Reply, Failure> {
+fn without_tags(
+    session: &Session,
+    tasks: &[TaskId],
+    mut reply: Reply,
+    is_empty: bool,
+) -> Result<Reply, Failure> {
     let app = session.app()?;
     let mut missing = Vec::new();
     for task in tasks {
@@ -66,10 +89,15 @@ fn without_tags(session: &Session, tasks: &[TaskId], mut reply: Reply, is_empty:
     }
     let fetch = || vec![fetch_tags()];
     if is_empty && missing.is_empty() {
-        let release = Hint::run("release a task", &["snapback", "create-snapshot", "--message", "first release"]);
+        let release = Hint::run(
+            "release a task",
+            &["snapback", "create-snapshot", "--message", "first release"],
+        );
         let text = "nothing was verified: no task has a release";
         let _ = writeln!(reply.text, "{text}");
-        return Ok(reply.with_problem(Kind::Missing, text).with_next(vec![release]));
+        return Ok(reply
+            .with_problem(Kind::Missing, text)
+            .with_next(vec![release]));
     }
     if is_empty {
         let text = "nothing was verified: this clone has no release tags";
@@ -79,18 +107,33 @@ fn without_tags(session: &Session, tasks: &[TaskId], mut reply: Reply, is_empty:
     if missing.is_empty() {
         return Ok(reply);
     }
-    let names: Vec<String> = missing.iter().map(|(task, version)| format!("{task} {version}")).collect();
-    let text = format!("not verified, because their tags are not in this clone: {}", names.join(", "));
+    let names: Vec<String> = missing
+        .iter()
+        .map(|(task, version)| format!("{task} {version}"))
+        .collect();
+    let text = format!(
+        "not verified, because their tags are not in this clone: {}",
+        names.join(", ")
+    );
     let _ = writeln!(reply.text, "{text}");
-    Ok(if reply.exit_code == 0 { reply.with_problem(Kind::Missing, text) } else { reply }.with_next(fetch()))
+    Ok(if reply.exit_code == 0 {
+        reply.with_problem(Kind::Missing, text)
+    } else {
+        reply
+    }
+    .with_next(fetch()))
 }
 
-/// What to do about what does not hold: what each check says of itself, once each. Where a check has
-/// nothing to say, the repository itself may be damaged.
+/// What to do about what does not hold: what each check says of itself, once each. Where a check
+/// has nothing to say, the repository itself may be damaged.
 fn next(found: &[Verification]) -> Vec<Hint> {
     let mut hints: Vec<Hint> = Vec::new();
     for check in found.iter().flat_map(Verification::problems) {
-        let own = if check.hints.is_empty() && check.status == Status::Fail { damaged() } else { check.hints.clone() };
+        let own = if check.hints.is_empty() && check.status == Status::Fail {
+            damaged()
+        } else {
+            check.hints.clone()
+        };
         for hint in own {
             if hints.len() < MOST_HINTS && !hints.contains(&hint) {
                 hints.push(hint);
@@ -103,8 +146,14 @@ fn next(found: &[Verification]) -> Vec<Hint> {
 /// How a damaged repository is looked at and mended.
 fn damaged() -> Vec<Hint> {
     vec![
-        Hint::run("see what git says of the repository", &["git", "fsck", "--full"]),
-        Hint::run("fetch missing objects again, where a remote has them", &["git", "fetch", "--refetch", "--tags"]),
+        Hint::run(
+            "see what git says of the repository",
+            &["git", "fsck", "--full"],
+        ),
+        Hint::run(
+            "fetch missing objects again, where a remote has them",
+            &["git", "fetch", "--refetch", "--tags"],
+        ),
     ]
 }
 
@@ -117,7 +166,12 @@ impl Run for Args {
         let mut found = Vec::new();
         for task in &tasks {
             for version in self.versions(session, task)? {
-                found.push(session.app()?.verify_snapshot(task, &version, self.deep, self.signature.into())?);
+                found.push(session.app()?.verify_snapshot(
+                    task,
+                    &version,
+                    self.deep,
+                    self.signature.into(),
+                )?);
             }
         }
         let mut reply = Reply::of_verifications(session.out, &found, session.globals.verbose);

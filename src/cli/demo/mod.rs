@@ -24,16 +24,27 @@ pub fn run(session: &Session, place: &Place, auto: bool) -> Result<Reply, Failur
         return Err(Error::NeedsAuto.into());
     }
     let stage = Stage::open(place, session.out)?;
-    let mut walk = Walk { session, stage, auto, steps: Vec::new() };
+    let mut walk = Walk {
+        session,
+        stage,
+        auto,
+        steps: Vec::new(),
+    };
     let result = walk.all();
     let kept = walk.stage.close();
     let seconds = result?;
     let end = match &kept {
-        Some(path) => format!("Kept in {}; in your own repository: snapback init\n", path.display()),
+        Some(path) => format!(
+            "Kept in {}; in your own repository: snapback init\n",
+            path.display()
+        ),
         None => "Its folder is removed. In your own repository: snapback init\n".into(),
     };
     let text = format!("Done in {}, everything clean. {end}", duration(seconds));
-    Ok(Reply::new(text, json!({ "steps": walk.steps, "duration_ms": seconds, "kept": kept })))
+    Ok(Reply::new(
+        text,
+        json!({ "steps": walk.steps, "duration_ms": seconds, "kept": kept }),
+    ))
 }
 
 /// One walk.
@@ -48,37 +59,73 @@ impl Walk<'_> {
     /// All steps; the time they took without waiting, in milliseconds.
     fn all(&mut self) -> Result<u64, Failure> {
         let tools = Tools::find(&self.stage)?;
-        self.title("A throw-away repository", "three strategies, one with a database of a few MB that git ignores")?;
+        self.title(
+            "A throw-away repository",
+            "three strategies, one with a database of a few MB that git ignores",
+        )?;
         write_strategies(&self.stage, tools)?;
         self.types(
             "git init --quiet --initial-branch=main . && git config user.name Demo && git config user.email demo@example.invalid",
             &[0],
         )?;
         self.types("snapback init --yes --quiet", &[0])?;
-        self.types("git add --all && git commit --quiet -m 'Three strategies'", &[0])?;
+        self.types(
+            "git add --all && git commit --quiet -m 'Three strategies'",
+            &[0],
+        )?;
         self.types("snapback trust --yes", &[0])?;
-        self.title("Release", "each version gets a commit, a manifest and a tag")?;
-        self.types("snapback create-snapshot -t T01 -m 'tighter stop' --yes", &[0])?;
-        self.types("snapback create-snapshot -t T02 -m 'first release' --yes --quiet", &[0])?;
-        self.types("snapback create-snapshot -t T03 -m 'first release' --yes --quiet", &[0])?;
+        self.title(
+            "Release",
+            "each version gets a commit, a manifest and a tag",
+        )?;
+        self.types(
+            "snapback create-snapshot -t T01 -m 'tighter stop' --yes",
+            &[0],
+        )?;
+        self.types(
+            "snapback create-snapshot -t T02 -m 'first release' --yes --quiet",
+            &[0],
+        )?;
+        self.types(
+            "snapback create-snapshot -t T03 -m 'first release' --yes --quiet",
+            &[0],
+        )?;
         self.types("snapback status", &[0])?;
         let good = self.stage.digests()?;
-        self.title("Break it", "1.3.0 loosens the stop, raises the leverage and rebuilds the database")?;
+        self.title(
+            "Break it",
+            "1.3.0 loosens the stop, raises the leverage and rebuilds the database",
+        )?;
         break_momentum(&self.stage, tools)?;
-        self.types("snapback create-snapshot -t T01 --version 1.3.0 -m 'faster entries' --yes", &[0, 4, 8])?;
+        self.types(
+            "snapback create-snapshot -t T01 --version 1.3.0 -m 'faster entries' --yes",
+            &[0, 4, 8],
+        )?;
         let bad = self.stage.digests()?;
         self.types("snapback verify-rollback -t T01 --expected 1.3.0", &[4])?;
-        self.title("Roll back", "code, configuration and database; everything is saved first")?;
-        self.types("snapback rollback -t T01 --from 1.3.0 --to 1.2.0 -m 'drawdown' --yes", &[0])?;
+        self.title(
+            "Roll back",
+            "code, configuration and database; everything is saved first",
+        )?;
+        self.types(
+            "snapback rollback -t T01 --from 1.3.0 --to 1.2.0 -m 'drawdown' --yes",
+            &[0],
+        )?;
         self.must_be(&good, "1.2.0")?;
         self.types("snapback verify-rollback -t T01 --expected 1.2.0", &[0])?;
-        self.title("Changed your mind", "an undo is exact, too: the broken version is back, byte for byte")?;
+        self.title(
+            "Changed your mind",
+            "an undo is exact, too: the broken version is back, byte for byte",
+        )?;
         // The smoke test of 1.3.0 still fails, and the exit code may say so.
         self.types("snapback undo --yes", &[0, 4])?;
         self.must_be(&bad, "1.3.0")?;
         self.types("snapback redo --yes", &[0])?;
         self.must_be(&good, "1.2.0")?;
-        self.title("Look back", "who, when, why; and git agrees that all is well")?;
+        self.title(
+            "Look back",
+            "who, when, why; and git agrees that all is well",
+        )?;
         self.types("snapback history -t T01", &[0])?;
         self.silent("git fsck --strict --no-dangling")?;
         self.silent("git status --porcelain")?;
@@ -91,24 +138,38 @@ impl Walk<'_> {
             self.session.say("  (Enter goes on) ");
             read_line()?;
         }
-        self.stage.show(&format!("\n{}: {about}\n", self.session.out.paint(Paint::Strong, title)), self.session.globals.json);
+        self.stage.show(
+            &format!(
+                "\n{}: {about}\n",
+                self.session.out.paint(Paint::Strong, title)
+            ),
+            self.session.globals.json,
+        );
         Ok(())
     }
 
     /// Types a line; its exit code must be one of those.
     fn types(&mut self, line: &str, expected: &[i32]) -> Result<String, Failure> {
         let json = self.session.globals.json;
-        self.stage.show(&format!("$ {}\n", self.session.out.paint(Paint::Copy, line)), json);
+        self.stage.show(
+            &format!("$ {}\n", self.session.out.paint(Paint::Copy, line)),
+            json,
+        );
         let (code, output) = self.stage.types(line)?;
         self.stage.show(&output, json);
         if code != 0 {
             self.stage.show(&format!("  (exit code {code})\n"), json);
         }
-        self.steps.push(json!({ "line": line, "exit_code": code, "output": output }));
+        self.steps
+            .push(json!({ "line": line, "exit_code": code, "output": output }));
         if expected.contains(&code) {
             return Ok(output);
         }
-        let seen = if json { format!(": {output}") } else { String::new() };
+        let seen = if json {
+            format!(": {output}")
+        } else {
+            String::new()
+        };
         Err(Error::DemoIsWrong(format!("`{line}` ended with {code}{seen}")).into())
     }
 
@@ -118,14 +179,20 @@ impl Walk<'_> {
         if !output.is_empty() {
             return Err(Error::DemoIsWrong(format!("`{line}` is not silent")).into());
         }
-        self.stage.show(&format!("  {} clean\n", self.session.out.ok()), self.session.globals.json);
+        self.stage.show(
+            &format!("  {} clean\n", self.session.out.ok()),
+            self.session.globals.json,
+        );
         Ok(())
     }
 
     /// The files of all tasks must be those, byte for byte.
     fn must_be(&self, expected: &[(String, String)], version: &str) -> Result<(), Failure> {
         let found = self.stage.digests()?;
-        let other = expected.iter().chain(&found).find(|file| !(expected.contains(file) && found.contains(file)));
+        let other = expected
+            .iter()
+            .chain(&found)
+            .find(|file| !(expected.contains(file) && found.contains(file)));
         match other {
             None => {
                 let line = format!(
@@ -136,7 +203,9 @@ impl Walk<'_> {
                 self.stage.show(&line, self.session.globals.json);
                 Ok(())
             }
-            Some((path, _)) => Err(Error::DemoIsWrong(format!("{path} is not what {version} had")).into()),
+            Some((path, _)) => {
+                Err(Error::DemoIsWrong(format!("{path} is not what {version} had")).into())
+            }
         }
     }
 }

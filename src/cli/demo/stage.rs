@@ -46,7 +46,10 @@ impl Stage {
         let began = Instant::now();
         let (root, temporary, keep) = match place {
             Place::Temporary(keep) => {
-                let dir = tempfile::Builder::new().prefix("snapback-demo-").tempdir().map_err(failed(&std::env::temp_dir()))?;
+                let dir = tempfile::Builder::new()
+                    .prefix("snapback-demo-")
+                    .tempdir()
+                    .map_err(failed(&std::env::temp_dir()))?;
                 (dir.path().to_path_buf(), Some(dir), *keep)
             }
             Place::Folder(path) => {
@@ -57,7 +60,13 @@ impl Stage {
                 (path.canonicalize().map_err(failed(path))?, None, true)
             }
         };
-        let stage = Self { root, temporary, keep, style, began };
+        let stage = Self {
+            root,
+            temporary,
+            keep,
+            style,
+            began,
+        };
         for dir in [stage.home(), stage.repository()] {
             fs::create_dir_all(&dir).map_err(failed(&dir))?;
         }
@@ -101,7 +110,9 @@ impl Stage {
     /// Writes a file of the repository.
     pub fn write(&self, path: &str, bytes: &[u8]) -> Result<(), Failure> {
         let path = self.repository().join(path);
-        let dir = path.parent().map_or_else(|| self.repository(), Path::to_path_buf);
+        let dir = path
+            .parent()
+            .map_or_else(|| self.repository(), Path::to_path_buf);
         let written = fs::create_dir_all(dir).and_then(|()| File::create(&path)?.write_all(bytes));
         written.map_err(|source| Error::Write { path, source }.into())
     }
@@ -113,12 +124,22 @@ impl Stage {
 
     /// Runs a line in a folder of the repository.
     pub fn run(&self, line: &str, dir: &Path) -> Result<(i32, String), Failure> {
-        let program = std::env::current_exe().map_err(|error| Error::Demo(format!("where is this program? {error}")))?;
+        let program = std::env::current_exe()
+            .map_err(|error| Error::Demo(format!("where is this program? {error}")))?;
         // `snapback` is this very program; the mark of a child is taken off, for it is no hook.
-        let shell = format!("snapback() {{ env -u {DEPTH_VARIABLE} \"$SNAPBACK_DEMO_PROGRAM\" \"$@\"; }}\n{line}");
+        let shell = format!(
+            "snapback() {{ env -u {DEPTH_VARIABLE} \"$SNAPBACK_DEMO_PROGRAM\" \"$@\"; }}\n{line}"
+        );
         let mut command = Command::shell(&shell, dir).merged().limit(LINE_LIMIT);
-        let foreign = |name: &str| ["GIT_", "SNAPBACK_", "PYTHON"].iter().any(|prefix| name.starts_with(prefix));
-        for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| foreign(name)) {
+        let foreign = |name: &str| {
+            ["GIT_", "SNAPBACK_", "PYTHON"]
+                .iter()
+                .any(|prefix| name.starts_with(prefix))
+        };
+        for name in std::env::vars_os()
+            .filter_map(|(name, _)| name.into_string().ok())
+            .filter(|name| foreign(name))
+        {
             command = command.env_remove(name);
         }
         command = command
@@ -144,13 +165,16 @@ impl Stage {
         let mut found = Vec::new();
         let mut folders = vec![self.repository().join("tasks")];
         while let Some(folder) = folders.pop() {
-            let failed = |source| Failure::from(Error::Demo(format!("{}: {source}", folder.display())));
+            let failed =
+                |source| Failure::from(Error::Demo(format!("{}: {source}", folder.display())));
             for entry in fs::read_dir(&folder).map_err(failed)? {
                 let path = entry.map_err(failed)?.path();
                 if path.is_dir() {
                     folders.push(path);
                 } else {
-                    let (digest, _) = File::open(&path).and_then(|mut file| Digest::of_reader(&mut file)).map_err(failed)?;
+                    let (digest, _) = File::open(&path)
+                        .and_then(|mut file| Digest::of_reader(&mut file))
+                        .map_err(failed)?;
                     let name = path.strip_prefix(self.repository()).unwrap_or(&path);
                     found.push((name.display().to_string(), digest.hex()));
                 }
@@ -169,8 +193,14 @@ mod tests {
     fn the_shell_is_the_demos_own_and_the_folder_goes() {
         let mut stage = Stage::open(&Place::Temporary(false), Style::default()).expect("it opens");
         let home = stage.home();
-        assert_eq!(stage.types("printf %s \"$HOME\"").expect("it runs"), (0, home.display().to_string()));
-        assert_eq!(stage.types("echo seen >&2; exit 7").expect("it runs"), (7, "seen\n".into()));
+        assert_eq!(
+            stage.types("printf %s \"$HOME\"").expect("it runs"),
+            (0, home.display().to_string())
+        );
+        assert_eq!(
+            stage.types("echo seen >&2; exit 7").expect("it runs"),
+            (7, "seen\n".into())
+        );
         stage.write("tasks/T01/x", b"x").expect("it is written");
         assert_eq!(stage.digests().expect("it reads")[0].0, "tasks/T01/x");
         assert_eq!(stage.close(), None);
@@ -182,6 +212,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("there is room");
         File::create(dir.path().join("mine")).expect("it is written");
         let refused = Stage::open(&Place::Folder(dir.path().into()), Style::default());
-        assert_eq!(refused.err().map(|failure| failure.kind().exit_code()), Some(2));
+        assert_eq!(
+            refused.err().map(|failure| failure.kind().exit_code()),
+            Some(2)
+        );
     }
 }

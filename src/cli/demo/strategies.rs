@@ -35,29 +35,67 @@ pub fn write_strategies(stage: &Stage, tools: Tools) -> Result<(), Failure> {
     };
     stage.write("snapback.yaml", settings.as_bytes())?;
     stage.write(".gitignore", b"*.sqlite\n__pycache__/\n")?;
-    let momentum = [include_str!("files/momentum.py"), include_str!("files/momentum_smoke.py")];
+    let momentum = [
+        include_str!("files/momentum.py"),
+        include_str!("files/momentum_smoke.py"),
+    ];
     strategy(stage, "T01", "1.2.0", momentum)?;
-    strategy(stage, "T02", "0.9.1", [include_str!("files/carry.py"), include_str!("files/carry_smoke.py")])?;
-    strategy(stage, "T03", "2.0.0", [include_str!("files/pairs.py"), include_str!("files/pairs_smoke.py")])?;
+    strategy(
+        stage,
+        "T02",
+        "0.9.1",
+        [
+            include_str!("files/carry.py"),
+            include_str!("files/carry_smoke.py"),
+        ],
+    )?;
+    strategy(
+        stage,
+        "T03",
+        "2.0.0",
+        [
+            include_str!("files/pairs.py"),
+            include_str!("files/pairs_smoke.py"),
+        ],
+    )?;
     database(stage, tools, 1)
 }
 
 /// Writes one strategy.
-fn strategy(stage: &Stage, task: &str, version: &str, [code, smoke]: [&str; 2]) -> Result<(), Failure> {
-    stage.write(&format!("tasks/{task}/config.yaml"), config(version, 1).as_bytes())?;
+fn strategy(
+    stage: &Stage,
+    task: &str,
+    version: &str,
+    [code, smoke]: [&str; 2],
+) -> Result<(), Failure> {
+    stage.write(
+        &format!("tasks/{task}/config.yaml"),
+        config(version, 1).as_bytes(),
+    )?;
     stage.write(&format!("tasks/{task}/strategy.py"), code.as_bytes())?;
     stage.write(&format!("tasks/{task}/smoke.py"), smoke.as_bytes())?;
-    stage.write(&format!("tasks/{task}/smoke.sh"), include_bytes!("files/smoke.sh"))
+    stage.write(
+        &format!("tasks/{task}/smoke.sh"),
+        include_bytes!("files/smoke.sh"),
+    )
 }
 
 fn config(version: &str, leverage: u32) -> String {
-    format!("# Read by the strategy and by snapback.\nversion: {version}\nmax_leverage: {leverage}\n")
+    format!(
+        "# Read by the strategy and by snapback.\nversion: {version}\nmax_leverage: {leverage}\n"
+    )
 }
 
 /// The mistake of version 1.3.0.
 pub fn break_momentum(stage: &Stage, tools: Tools) -> Result<(), Failure> {
-    stage.write("tasks/T01/strategy.py", include_bytes!("files/momentum_broken.py"))?;
-    stage.write("tasks/T01/entry_filter.py", include_bytes!("files/entry_filter.py"))?;
+    stage.write(
+        "tasks/T01/strategy.py",
+        include_bytes!("files/momentum_broken.py"),
+    )?;
+    stage.write(
+        "tasks/T01/entry_filter.py",
+        include_bytes!("files/entry_filter.py"),
+    )?;
     stage.write("tasks/T01/config.yaml", config("1.2.0", 5).as_bytes())?;
     database(stage, tools, 2)
 }
@@ -68,8 +106,12 @@ fn database(stage: &Stage, tools: Tools, edition: u32) -> Result<(), Failure> {
         return stage.write("tasks/T01/market.sqlite", &plain_database(edition));
     }
     let dir = stage.repository().join("tasks/T01");
-    // The program goes in by standard input's stand-in, a here-document, so that no file of it stays.
-    let line = format!("python3 -B - 1.{edition} <<'END'\n{}\nEND", include_str!("files/market.py"));
+    // The program goes in by standard input's stand-in, a here-document, so that no file of it
+    // stays.
+    let line = format!(
+        "python3 -B - 1.{edition} <<'END'\n{}\nEND",
+        include_str!("files/market.py")
+    );
     match stage.run(&line, &dir)? {
         (0, _) => Ok(()),
         (_, output) => Err(Error::Demo(format!("the database was not made: {output}")).into()),
@@ -100,7 +142,11 @@ mod tests {
         let open = || Stage::open(&Place::Temporary(false), Style::default()).expect("it opens");
         for tools in [Tools::Shell, Tools::find(&open()).expect("git is there")] {
             let stage = open();
-            let smoke = if tools == Tools::Python { "cd tasks/T01 && python3 -B smoke.py" } else { "cd tasks/T01 && sh smoke.sh" };
+            let smoke = if tools == Tools::Python {
+                "cd tasks/T01 && python3 -B smoke.py"
+            } else {
+                "cd tasks/T01 && sh smoke.sh"
+            };
             write_strategies(&stage, tools).expect("they are written");
             let before = stage.digests().expect("it reads");
             let (code, output) = stage.types(smoke).expect("it runs");
@@ -109,7 +155,12 @@ mod tests {
             let (code, output) = stage.types(smoke).expect("it runs");
             assert_eq!(code, 1, "{output}");
             let after = stage.digests().expect("it reads");
-            let database = |files: &[(String, String)]| files.iter().find(|(path, _)| path.ends_with("sqlite")).cloned();
+            let database = |files: &[(String, String)]| {
+                files
+                    .iter()
+                    .find(|(path, _)| path.ends_with("sqlite"))
+                    .cloned()
+            };
             assert_ne!(database(&before), database(&after));
         }
     }
@@ -119,9 +170,19 @@ mod tests {
         let stage = Stage::open(&Place::Temporary(false), Style::default()).expect("it opens");
         let tools = Tools::find(&stage).expect("git is there");
         write_strategies(&stage, tools).expect("they are written");
-        let smoke = if tools == Tools::Python { "python3 -B smoke.py" } else { "sh smoke.sh" };
+        let smoke = if tools == Tools::Python {
+            "python3 -B smoke.py"
+        } else {
+            "sh smoke.sh"
+        };
         for task in ["T02", "T03"] {
-            assert_eq!(stage.types(&format!("cd tasks/{task} && {smoke}")).expect("it runs").0, 0);
+            assert_eq!(
+                stage
+                    .types(&format!("cd tasks/{task} && {smoke}"))
+                    .expect("it runs")
+                    .0,
+                0
+            );
         }
     }
 }

@@ -20,8 +20,15 @@ pub fn list(style: Style, zone: &TimeZone, all: &[Kept], more: usize) -> String 
     }
     let line = |kept: &Kept| {
         let alert = &kept.alert;
-        let repeats = if kept.repeats > 0 { format!(" (+{})", kept.repeats) } else { String::new() };
-        let answer = kept.answers.last().map_or_else(|| "-".into(), |answered| answered.choice.to_string());
+        let repeats = if kept.repeats > 0 {
+            format!(" (+{})", kept.repeats)
+        } else {
+            String::new()
+        };
+        let answer = kept
+            .answers
+            .last()
+            .map_or_else(|| "-".into(), |answered| answered.choice.to_string());
         let task = alert.notice.task.as_ref().map_or("-", |task| task.as_str());
         row![
             alert.id.to_string(),
@@ -33,7 +40,13 @@ pub fn list(style: Style, zone: &TimeZone, all: &[Kept], more: usize) -> String 
             answer,
         ]
     };
-    let mut text = table(style, &["ALERT", "WHEN", "SEVERITY", "TASK", "WHAT", "SENT", "ANSWER"], all.iter().map(line).collect());
+    let mut text = table(
+        style,
+        &[
+            "ALERT", "WHEN", "SEVERITY", "TASK", "WHAT", "SENT", "ANSWER",
+        ],
+        all.iter().map(line).collect(),
+    );
     if more > 0 {
         let _ = writeln!(text, "{more} more: --limit N shows them");
     }
@@ -53,9 +66,15 @@ fn severity(severity: Severity) -> Cell {
 
 /// Where its deliveries stand.
 fn ways(kept: &Kept) -> String {
-    let one = |delivery: &crate::model::alert::Delivery| match (delivery.standing, &delivery.error) {
+    let one = |delivery: &crate::model::alert::Delivery| match (delivery.standing, &delivery.error)
+    {
         (Standing::Sent, _) => format!("{} sent", safe(&delivery.channel)),
-        (standing, Some(why)) => format!("{} {}: {}", safe(&delivery.channel), standing.word(), safe(why)),
+        (standing, Some(why)) => format!(
+            "{} {}: {}",
+            safe(&delivery.channel),
+            standing.word(),
+            safe(why)
+        ),
         (standing, None) => format!("{} {}", safe(&delivery.channel), standing.word()),
     };
     if kept.unaddressed {
@@ -63,13 +82,19 @@ fn ways(kept: &Kept) -> String {
     } else if kept.deliveries.is_empty() {
         "no channel".into()
     } else {
-        kept.deliveries.iter().map(one).collect::<Vec<_>>().join("; ")
+        kept.deliveries
+            .iter()
+            .map(one)
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 }
 
 /// True when some delivery did not arrive.
 pub fn waits(kept: &Kept) -> bool {
-    kept.deliveries.iter().any(|delivery| delivery.standing != Standing::Sent)
+    kept.deliveries
+        .iter()
+        .any(|delivery| delivery.standing != Standing::Sent)
 }
 
 /// True when it needs somebody.

@@ -17,7 +17,12 @@ pub fn entries(style: Style, zone: &TimeZone, entries: &[Entry], more: usize) ->
     }
     let row = |entry: &Entry| {
         let said = &entry.said;
-        let who = said.who.name.as_ref().or(said.who.user.as_ref()).map_or_else(|| said.who.uid.to_string(), |name| safe(name));
+        let who = said
+            .who
+            .name
+            .as_ref()
+            .or(said.who.user.as_ref())
+            .map_or_else(|| said.who.uid.to_string(), |name| safe(name));
         row![
             entry.seq.to_string(),
             moment(said.at, zone),
@@ -28,7 +33,11 @@ pub fn entries(style: Style, zone: &TimeZone, entries: &[Entry], more: usize) ->
             safe(&said.why),
         ]
     };
-    let mut text = table(style, &["LINE", "WHEN", "RESULT", "WHAT", "WHO", "FROM", "WHY"], entries.iter().map(row).collect());
+    let mut text = table(
+        style,
+        &["LINE", "WHEN", "RESULT", "WHAT", "WHO", "FROM", "WHY"],
+        entries.iter().map(row).collect(),
+    );
     if more > 0 {
         let _ = writeln!(text, "{more} more: --limit N shows them");
     }
@@ -43,7 +52,11 @@ fn result(entry: &Entry) -> Cell {
         End::PutBack | End::Failed | End::Interrupted => Paint::Attention,
         End::Stuck => Paint::Bad,
     };
-    let error = ended.error.as_ref().map(|kind| format!(" ({})", safe(kind))).unwrap_or_default();
+    let error = ended
+        .error
+        .as_ref()
+        .map(|kind| format!(" ({})", safe(kind)))
+        .unwrap_or_default();
     Cell::painted(paint, format!("{}{error}", ended.end.word()))
 }
 
@@ -73,8 +86,16 @@ fn place(entry: &Entry) -> String {
         Via::Guard => "guard",
         Via::Library => "library",
     };
-    let tree = from.tree.as_ref().map(|tree| format!(" {}:", safe(tree))).unwrap_or_default();
-    let dir = if from.dir.is_empty() { String::new() } else { format!(" {}", safe(&from.dir)) };
+    let tree = from
+        .tree
+        .as_ref()
+        .map(|tree| format!(" {}:", safe(tree)))
+        .unwrap_or_default();
+    let dir = if from.dir.is_empty() {
+        String::new()
+    } else {
+        format!(" {}", safe(&from.dir))
+    };
     format!("{via}{tree}{dir}")
 }
 
@@ -95,8 +116,18 @@ pub fn check(style: Style, check: &AuditCheck) -> String {
     };
     let _ = match (check.findings.len(), check.lines) {
         (0, 0) => writeln!(text, "the audit log is empty"),
-        (0, _) => writeln!(text, "{} the audit log is whole: {lines} in {}; {proof}", style.ok(), count(check.segments, "file")),
-        (n, _) => writeln!(text, "{} the audit log is not as it was written: {} in {lines}", style.fail(), count(n, "finding")),
+        (0, _) => writeln!(
+            text,
+            "{} the audit log is whole: {lines} in {}; {proof}",
+            style.ok(),
+            count(check.segments, "file")
+        ),
+        (n, _) => writeln!(
+            text,
+            "{} the audit log is not as it was written: {} in {lines}",
+            style.fail(),
+            count(n, "finding")
+        ),
     };
     text
 }

@@ -24,20 +24,40 @@ pub fn facts(report: &CapsuleReport, reason: &str, zone: &TimeZone) -> Vec<(&'st
         ("Began", report.began_at.map(at).unwrap_or_default()),
         ("Took", duration(report.duration_ms)),
         ("Reason", reason.to_string()),
-        ("Files", format!("{}, {} of them links, {}", report.files, report.links, size(report.bytes))),
+        (
+            "Files",
+            format!(
+                "{}, {} of them links, {}",
+                report.files,
+                report.links,
+                size(report.bytes)
+            ),
+        ),
         ("Wheels", report.wheels.to_string()),
         ("Without a wheel", report.missing.join(", ")),
-        ("Released", report.released_at.parse().map_or_else(|_| report.released_at.clone(), at)),
+        (
+            "Released",
+            report
+                .released_at
+                .parse()
+                .map_or_else(|_| report.released_at.clone(), at),
+        ),
         ("Tag", report.tag.clone()),
         ("Commit", report.commit.clone()),
         ("Manifest", report.manifest.to_string()),
     ];
-    all.into_iter().filter(|(_, seen)| !seen.is_empty()).collect()
+    all.into_iter()
+        .filter(|(_, seen)| !seen.is_empty())
+        .collect()
 }
 
 /// The report in Markdown.
 pub fn markdown(report: &CapsuleReport, reason: &str, next: &[Next], zone: &TimeZone) -> String {
-    let mut text = format!("# {} {} out of an escape capsule\n\n", report.task, line(&report.version.to_string()));
+    let mut text = format!(
+        "# {} {} out of an escape capsule\n\n",
+        report.task,
+        line(&report.version.to_string())
+    );
     for note in &report.notes {
         let _ = writeln!(text, "> {}\n", line(note));
     }
@@ -47,7 +67,12 @@ pub fn markdown(report: &CapsuleReport, reason: &str, next: &[Next], zone: &Time
     text.push_str("\n## Time line\n\n| after | step | took | |\n|---:|---|---:|---|\n");
     for moment in &report.timeline {
         let (at, took) = (exact(moment.at_ms), exact(moment.took_ms));
-        let _ = writeln!(text, "| {at} | {} | {took} | {} |", line(&moment.what), end_word(moment.end));
+        let _ = writeln!(
+            text,
+            "| {at} | {} | {took} | {} |",
+            line(&moment.what),
+            end_word(moment.end)
+        );
     }
     text.push_str("\n## Proved\n\n");
     for fact in &report.proved {
@@ -57,7 +82,12 @@ pub fn markdown(report: &CapsuleReport, reason: &str, next: &[Next], zone: &Time
         text.push_str("\n## Next\n\n");
     }
     for step in next {
-        let _ = writeln!(text, "- {}: `{}`", line(&step.why), command_line(&step.argv).replace('`', "'"));
+        let _ = writeln!(
+            text,
+            "- {}: `{}`",
+            line(&step.why),
+            command_line(&step.argv).replace('`', "'")
+        );
     }
     text
 }

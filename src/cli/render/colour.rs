@@ -29,7 +29,11 @@ pub fn decide(choice: Choice, terminal: bool, env: impl Fn(&str) -> Option<Strin
         Choice::Auto if forced("CLICOLOR_FORCE") || forced("FORCE_COLOR") => true,
         Choice::Auto => terminal && !dumb && set("CLICOLOR").as_deref() != Some("0"),
     };
-    let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG")).unwrap_or_default().to_ascii_lowercase();
+    let locale = set("LC_ALL")
+        .or_else(|| set("LC_CTYPE"))
+        .or_else(|| set("LANG"))
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     let unicode = !dumb && (locale.contains("utf-8") || locale.contains("utf8"));
     Style { colour, unicode }
 }
@@ -39,7 +43,11 @@ mod tests {
     use super::*;
 
     fn with(choice: Choice, terminal: bool, set: &[(&str, &str)]) -> Style {
-        decide(choice, terminal, |name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_string()))
+        decide(choice, terminal, |name| {
+            set.iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_string())
+        })
     }
 
     #[test]
@@ -47,9 +55,17 @@ mod tests {
         let colour = |choice, terminal, set: &[(&str, &str)]| with(choice, terminal, set).colour;
         assert!(colour(Choice::Auto, true, &[]));
         assert!(!colour(Choice::Auto, false, &[]));
-        assert!(!colour(Choice::Auto, true, &[("NO_COLOR", "1"), ("FORCE_COLOR", "1")]));
+        assert!(!colour(
+            Choice::Auto,
+            true,
+            &[("NO_COLOR", "1"), ("FORCE_COLOR", "1")]
+        ));
         assert!(colour(Choice::Auto, true, &[("NO_COLOR", "")]));
-        assert!(colour(Choice::Auto, false, &[("FORCE_COLOR", "1"), ("CLICOLOR", "0")]));
+        assert!(colour(
+            Choice::Auto,
+            false,
+            &[("FORCE_COLOR", "1"), ("CLICOLOR", "0")]
+        ));
         assert!(colour(Choice::Auto, false, &[("CLICOLOR_FORCE", "1")]));
         assert!(!colour(Choice::Auto, false, &[("CLICOLOR_FORCE", "0")]));
         assert!(!colour(Choice::Auto, true, &[("CLICOLOR", "0")]));

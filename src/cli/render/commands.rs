@@ -12,23 +12,51 @@ use crate::model::trust::CommandState;
 pub fn list(style: Style, states: &[CommandState]) -> String {
     let line = |state: &CommandState| {
         let command = &state.command;
-        let sign = if state.trusted { style.ok() } else { style.attention() };
-        let dir = if command.dir.is_root() { ".".to_string() } else { command.dir.to_string() };
+        let sign = if state.trusted {
+            style.ok()
+        } else {
+            style.attention()
+        };
+        let dir = if command.dir.is_root() {
+            ".".to_string()
+        } else {
+            command.dir.to_string()
+        };
         // The command stands last, for it may be long.
         (
             sign,
-            row![command.task.as_ref().map_or("all", |task| task.as_str()), command.role.word(), format!("in {dir}"), safe(&command.run)],
+            row![
+                command.task.as_ref().map_or("all", |task| task.as_str()),
+                command.role.word(),
+                format!("in {dir}"),
+                safe(&command.run)
+            ],
         )
     };
     let (signs, rows): (Vec<String>, Vec<_>) = states.iter().map(line).unzip();
-    signs.iter().zip(lines(style, &rows)).fold(String::new(), |text, (sign, line)| text + &format!("  {sign} {line}\n"))
+    signs
+        .iter()
+        .zip(lines(style, &rows))
+        .fold(String::new(), |text, (sign, line)| {
+            text + &format!("  {sign} {line}\n")
+        })
 }
 
 /// What is asked below the list.
 pub fn question(states: &[CommandState]) -> String {
-    let config = states.first().map(|state| safe(&state.command.config)).unwrap_or_default();
-    let them = if states.len() == 1 { "this command" } else { "these commands" };
-    format!("{} of {config}. Let snapback run {them} in this repository?", count(states.len(), "command"))
+    let config = states
+        .first()
+        .map(|state| safe(&state.command.config))
+        .unwrap_or_default();
+    let them = if states.len() == 1 {
+        "this command"
+    } else {
+        "these commands"
+    };
+    format!(
+        "{} of {config}. Let snapback run {them} in this repository?",
+        count(states.len(), "command")
+    )
 }
 
 #[cfg(test)]
@@ -49,7 +77,16 @@ mod tests {
             timeout_ms: 1000,
             config: "snapback.yaml".into(),
         };
-        let states = [CommandState { command: command.clone(), trusted: false }, CommandState { command, trusted: true }];
+        let states = [
+            CommandState {
+                command: command.clone(),
+                trusted: false,
+            },
+            CommandState {
+                command,
+                trusted: true,
+            },
+        ];
         insta::assert_snapshot!(list(Style::default(), &states) + &question(&states), @r"
           !  T01  check  in tasks/T01  true\r# harmless\u{1b}[2K \u{202e}x
           ok T01  check  in tasks/T01  true\r# harmless\u{1b}[2K \u{202e}x

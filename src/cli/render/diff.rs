@@ -14,14 +14,25 @@ use crate::model::{
 
 /// True when nothing differs.
 pub fn is_empty(diff: &Difference) -> bool {
-    diff.code.is_empty() && diff.config.is_empty() && diff.packages.is_empty() && diff.variables.is_empty() && diff.unlisted.is_empty()
+    diff.code.is_empty()
+        && diff.config.is_empty()
+        && diff.packages.is_empty()
+        && diff.variables.is_empty()
+        && diff.unlisted.is_empty()
 }
 
 /// The difference; the patch too unless `stat`.
 pub fn difference(style: Style, diff: &Difference, stat: bool) -> String {
-    let side = |version: &Option<crate::model::Version>| version.as_ref().map_or("work tree".into(), ToString::to_string);
+    let side = |version: &Option<crate::model::Version>| {
+        version
+            .as_ref()
+            .map_or("work tree".into(), ToString::to_string)
+    };
     let (before, after) = (side(&diff.before), side(&diff.after));
-    let head = style.paint(Paint::Strong, &format!("{}  {before} {} {after}", diff.task, style.arrow()));
+    let head = style.paint(
+        Paint::Strong,
+        &format!("{}  {before} {} {after}", diff.task, style.arrow()),
+    );
     if is_empty(diff) && diff.unknown.is_empty() {
         return format!("{head}: no difference\n");
     }
@@ -29,15 +40,43 @@ pub fn difference(style: Style, diff: &Difference, stat: bool) -> String {
     let mut section = |title: &str, lines: Vec<String>| {
         for (at, line) in lines.iter().enumerate() {
             let title = if at == 0 { title } else { "" };
-            let _ = writeln!(text, "  {} {line}", style.paint(Paint::Faint, &format!("{title:<8}")));
+            let _ = writeln!(
+                text,
+                "  {} {line}",
+                style.paint(Paint::Faint, &format!("{title:<8}"))
+            );
         }
     };
     section("files", file_rows(style, &diff.code, OpKind::Rollback));
-    section("config", diff.config.iter().map(|(key, before, after)| value(style, key, before.as_deref(), after.as_deref())).collect());
-    section("deps", diff.unknown.iter().map(|version| format!("not known for {version} (adopted)")).collect());
+    section(
+        "config",
+        diff.config
+            .iter()
+            .map(|(key, before, after)| value(style, key, before.as_deref(), after.as_deref()))
+            .collect(),
+    );
+    section(
+        "deps",
+        diff.unknown
+            .iter()
+            .map(|version| format!("not known for {version} (adopted)"))
+            .collect(),
+    );
     let unlisted = diff.unlisted.iter().map(|line| safe(line));
-    section("deps", package_lines(style, &diff.packages, true).into_iter().chain(unlisted).collect());
-    section("needs", diff.variables.iter().map(|(name, new)| format!("{} {}", safe(name), if *new { "is new" } else { "goes" })).collect());
+    section(
+        "deps",
+        package_lines(style, &diff.packages, true)
+            .into_iter()
+            .chain(unlisted)
+            .collect(),
+    );
+    section(
+        "needs",
+        diff.variables
+            .iter()
+            .map(|(name, new)| format!("{} {}", safe(name), if *new { "is new" } else { "goes" }))
+            .collect(),
+    );
     if !stat && !diff.patch.is_empty() {
         text.push('\n');
         text.push_str(&patch(style, &diff.patch));
@@ -47,7 +86,13 @@ pub fn difference(style: Style, diff: &Difference, stat: bool) -> String {
 
 fn value(style: Style, key: &str, before: Option<&str>, after: Option<&str>) -> String {
     let side = |value: Option<&str>| value.map_or("(none)".into(), safe);
-    format!("{}: {} {} {}", safe(key), side(before), style.arrow(), side(after))
+    format!(
+        "{}: {} {} {}",
+        safe(key),
+        side(before),
+        style.arrow(),
+        side(after)
+    )
 }
 
 /// A unified patch, coloured, each line made safe (tabs stay).
@@ -70,14 +115,34 @@ fn patch(style: Style, patch: &str) -> String {
 pub fn init_file(style: Style, file: &InitFile) -> String {
     let before: Vec<&str> = file.before.as_deref().unwrap_or("").lines().collect();
     let after: Vec<&str> = file.after.lines().collect();
-    let same = before.iter().zip(&after).take_while(|(a, b)| a == b).count();
+    let same = before
+        .iter()
+        .zip(&after)
+        .take_while(|(a, b)| a == b)
+        .count();
     let (old, new) = (&before[same..], &after[same..]);
-    let tail = old.iter().rev().zip(new.iter().rev()).take_while(|(a, b)| a == b).count();
-    let verb = if file.before.is_some() { "change" } else { "write " };
-    let mut text = format!("  {verb} {}\n", style.paint(Paint::Strong, &file.path.to_string()));
+    let tail = old
+        .iter()
+        .rev()
+        .zip(new.iter().rev())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let verb = if file.before.is_some() {
+        "change"
+    } else {
+        "write "
+    };
+    let mut text = format!(
+        "  {verb} {}\n",
+        style.paint(Paint::Strong, &file.path.to_string())
+    );
     let mut lines = |sign: char, paint: Paint, lines: &[&str]| {
         for line in lines {
-            let _ = writeln!(text, "    {}", style.paint(paint, &format!("{sign}{}", safe(line))));
+            let _ = writeln!(
+                text,
+                "    {}",
+                style.paint(paint, &format!("{sign}{}", safe(line)))
+            );
         }
     };
     lines('-', Paint::Bad, &old[..old.len() - tail]);
@@ -122,14 +187,27 @@ mod tests {
         +new\u{1b}[31m
         ");
         assert!(!difference(Style::default(), &diff, true).contains("@@"));
-        diff = Difference { code: vec![], config: vec![], packages: vec![], variables: vec![], ..diff };
-        assert_eq!(difference(Style::default(), &diff, false), "T01  1.3.0 -> work tree: no difference\n");
+        diff = Difference {
+            code: vec![],
+            config: vec![],
+            packages: vec![],
+            variables: vec![],
+            ..diff
+        };
+        assert_eq!(
+            difference(Style::default(), &diff, false),
+            "T01  1.3.0 -> work tree: no difference\n"
+        );
     }
 
     #[test]
     fn init_shows_only_what_changes() {
         let path = crate::base::RelPath::parse(".gitignore").expect("it is honest");
-        let file = InitFile { path, before: Some("a\nb\nc\n".into()), after: "a\nx\ny\nc\n".into() };
+        let file = InitFile {
+            path,
+            before: Some("a\nb\nc\n".into()),
+            after: "a\nx\ny\nc\n".into(),
+        };
         insta::assert_snapshot!(init_file(Style::default(), &file), @"
         change .gitignore
           -b

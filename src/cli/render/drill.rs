@@ -20,18 +20,40 @@ use crate::{
 
 /// One drill in full.
 pub fn drill(style: Style, report: &DrillReport) -> String {
-    let from = report.active.as_ref().map(|version| format!("{version} {} ", style.arrow())).unwrap_or_default();
-    let mut text =
-        format!("Drill  {}  {from}{}  ({})\n", style.paint(Paint::Strong, report.task.as_str()), report.version, safe(&report.network.how));
+    let from = report
+        .active
+        .as_ref()
+        .map(|version| format!("{version} {} ", style.arrow()))
+        .unwrap_or_default();
+    let mut text = format!(
+        "Drill  {}  {from}{}  ({})\n",
+        style.paint(Paint::Strong, report.task.as_str()),
+        report.version,
+        safe(&report.network.how)
+    );
     for phase in &report.phases {
-        let _ = writeln!(text, "  {:<12} {:>9}  {}", phase.name, duration(phase.ms), safe(&phase.what));
+        let _ = writeln!(
+            text,
+            "  {:<12} {:>9}  {}",
+            phase.name,
+            duration(phase.ms),
+            safe(&phase.what)
+        );
     }
     text.push_str(&verification::problems(style, &report.verification));
-    for line in affected(&report.radius).into_iter().chain(report.drift.iter().map(|line| safe(line))) {
+    for line in affected(&report.radius)
+        .into_iter()
+        .chain(report.drift.iter().map(|line| safe(line)))
+    {
         let _ = writeln!(text, "  {} {line}", style.attention());
     }
     for door in &report.doors {
-        let _ = writeln!(text, "  {} one-way door: {}; a rollback wants --past-floor", style.attention(), safe(door));
+        let _ = writeln!(
+            text,
+            "  {} one-way door: {}; a rollback wants --past-floor",
+            style.attention(),
+            safe(door)
+        );
     }
     for note in &report.notes {
         let _ = writeln!(text, "  {} {}", style.left_out(), safe(note));
@@ -41,19 +63,43 @@ pub fn drill(style: Style, report: &DrillReport) -> String {
 
 /// The line that says it all.
 pub fn sentence(style: Style, report: &DrillReport) -> String {
-    let (task, version) = (style.paint(Paint::Strong, report.task.as_str()), &report.version);
-    let how = if report.network.shut_off { ", offline" } else { ", with the network not certainly off" };
+    let (task, version) = (
+        style.paint(Paint::Strong, report.task.as_str()),
+        &report.version,
+    );
+    let how = if report.network.shut_off {
+        ", offline"
+    } else {
+        ", with the network not certainly off"
+    };
     match report.status() {
         Status::Pass | Status::Skipped if report.why.is_empty() => {
-            let smoke = if report.verification.level(3) == Status::Pass { "" } else { "; no smoke test is configured" };
-            format!("{task} can go back to {version} in {}{how}{smoke}.", style.paint(Paint::Good, &duration(report.recovery_ms)))
+            let smoke = if report.verification.level(3) == Status::Pass {
+                ""
+            } else {
+                "; no smoke test is configured"
+            };
+            format!(
+                "{task} can go back to {version} in {}{how}{smoke}.",
+                style.paint(Paint::Good, &duration(report.recovery_ms))
+            )
         }
         Status::Pass | Status::Skipped => {
-            let came = style.paint(Paint::Good, &format!("came back in {}", duration(report.recovery_ms)));
-            format!("{task} {version} {came}{how}; {}", style.paint(Paint::Attention, &safe(&report.why)))
+            let came = style.paint(
+                Paint::Good,
+                &format!("came back in {}", duration(report.recovery_ms)),
+            );
+            format!(
+                "{task} {version} {came}{how}; {}",
+                style.paint(Paint::Attention, &safe(&report.why))
+            )
         }
         Status::Inconclusive if report.files == 0 => {
-            format!("{task} {} here to {version}: {}", style.paint(Paint::Attention, "cannot go back"), safe(&report.why))
+            format!(
+                "{task} {} here to {version}: {}",
+                style.paint(Paint::Attention, "cannot go back"),
+                safe(&report.why)
+            )
         }
         Status::Inconclusive => {
             format!(
@@ -63,7 +109,11 @@ pub fn sentence(style: Style, report: &DrillReport) -> String {
                 safe(&report.why)
             )
         }
-        Status::Fail => format!("{task} {} to {version}: {}", style.paint(Paint::Bad, "cannot go back"), safe(&report.why)),
+        Status::Fail => format!(
+            "{task} {} to {version}: {}",
+            style.paint(Paint::Bad, "cannot go back"),
+            safe(&report.why)
+        ),
     }
 }
 
@@ -71,7 +121,12 @@ pub fn sentence(style: Style, report: &DrillReport) -> String {
 pub fn affected(radius: &[Touched]) -> Vec<String> {
     let line = |touched: &Touched| {
         let names: Vec<&str> = touched.tasks.iter().map(|task| task.as_str()).collect();
-        format!("{} changes, and {} {} it too", touched.path, names.join(", "), if names.len() == 1 { "uses" } else { "use" })
+        format!(
+            "{} changes, and {} {} it too",
+            touched.path,
+            names.join(", "),
+            if names.len() == 1 { "uses" } else { "use" }
+        )
     };
     radius.iter().map(line).collect()
 }
@@ -94,11 +149,27 @@ pub fn drills(style: Style, reports: &[DrillReport]) -> String {
             Cell::painted(Paint::Attention, safe(&report.why)),
         ]
     };
-    let mut text = table(style, &["TASK", "VERSION", "RESULT", "RECOVERY", "FILES", "SIZE", ""], reports.iter().map(line).collect());
+    let mut text = table(
+        style,
+        &["TASK", "VERSION", "RESULT", "RECOVERY", "FILES", "SIZE", ""],
+        reports.iter().map(line).collect(),
+    );
     let good = reports.iter().filter(|report| report.passed).count();
-    let slowest = reports.iter().map(|report| report.recovery_ms).max().unwrap_or(0);
-    let how = reports.first().map(|report| safe(&report.network.how)).unwrap_or_default();
-    let _ = writeln!(text, "{}: {good} came back, slowest {}, {how}", count(reports.len(), "drill"), duration(slowest));
+    let slowest = reports
+        .iter()
+        .map(|report| report.recovery_ms)
+        .max()
+        .unwrap_or(0);
+    let how = reports
+        .first()
+        .map(|report| safe(&report.network.how))
+        .unwrap_or_default();
+    let _ = writeln!(
+        text,
+        "{}: {good} came back, slowest {}, {how}",
+        count(reports.len(), "drill"),
+        duration(slowest)
+    );
     text
 }
 
@@ -109,9 +180,16 @@ pub fn way_back(style: Style, way: &WayBack, now: Timestamp) -> Option<String> {
     let ago = age(proof.at, now);
     Some(if proof.passed {
         let offline = if proof.offline { ", offline" } else { "" };
-        format!("can go back to {version} in {}, proved {ago}{offline}", duration(*recovery_ms))
+        format!(
+            "can go back to {version} in {}, proved {ago}{offline}",
+            duration(*recovery_ms)
+        )
     } else {
-        format!("{} to {version}: the drill {ago} failed: {}", style.paint(Paint::Bad, "cannot go back"), safe(&proof.why))
+        format!(
+            "{} to {version}: the drill {ago} failed: {}",
+            style.paint(Paint::Bad, "cannot go back"),
+            safe(&proof.why)
+        )
     })
 }
 
@@ -133,21 +211,61 @@ mod tests {
     #[test]
     fn the_way_back_is_one_sentence() {
         let at = |text: &str| -> Timestamp { text.parse().expect("it is a time") };
-        let proof = Proof { at: at("2026-02-24T05:10:00Z"), passed: true, recovery_ms: 6240, offline: true, why: String::new() };
-        let mut way = WayBack { version: "1.2.0".parse().ok(), proof: Some(proof), ..WayBack::default() };
-        let said = |way: &WayBack| way_back(Style::default(), way, at("2026-02-24T08:40:00Z")).expect("it was rehearsed");
-        assert_eq!(said(&way), "can go back to 1.2.0 in 6.2 s, proved 3 h ago, offline");
+        let proof = Proof {
+            at: at("2026-02-24T05:10:00Z"),
+            passed: true,
+            recovery_ms: 6240,
+            offline: true,
+            why: String::new(),
+        };
+        let mut way = WayBack {
+            version: "1.2.0".parse().ok(),
+            proof: Some(proof),
+            ..WayBack::default()
+        };
+        let said = |way: &WayBack| {
+            way_back(Style::default(), way, at("2026-02-24T08:40:00Z")).expect("it was rehearsed")
+        };
+        assert_eq!(
+            said(&way),
+            "can go back to 1.2.0 in 6.2 s, proved 3 h ago, offline"
+        );
         let proof = way.proof.as_mut().expect("it is there");
         (proof.passed, proof.why) = (false, "smoke.1: exit 1".into());
-        assert_eq!(said(&way), "cannot go back to 1.2.0: the drill 3 h ago failed: smoke.1: exit 1");
-        assert_eq!(way_back(Style::default(), &WayBack::default(), at("2026-02-24T08:40:00Z")), None);
+        assert_eq!(
+            said(&way),
+            "cannot go back to 1.2.0: the drill 3 h ago failed: smoke.1: exit 1"
+        );
+        assert_eq!(
+            way_back(
+                Style::default(),
+                &WayBack::default(),
+                at("2026-02-24T08:40:00Z")
+            ),
+            None
+        );
     }
 
     #[test]
     fn ages() {
         let at = |secs: i64| Timestamp::from_second(secs).expect("it is a time");
-        let said = [0, 59, 61, 7200, 90_000, 400_000].map(|secs| age(at(1_000_000), at(1_000_000 + secs)));
-        assert_eq!(said, ["just now", "just now", "1 min ago", "2 h ago", "25 h ago", "4 days ago"]);
-        assert_eq!(age(at(1_000_000), at(999_000)), "just now", "a clock that was set back");
+        let said =
+            [0, 59, 61, 7200, 90_000, 400_000].map(|secs| age(at(1_000_000), at(1_000_000 + secs)));
+        assert_eq!(
+            said,
+            [
+                "just now",
+                "just now",
+                "1 min ago",
+                "2 h ago",
+                "25 h ago",
+                "4 days ago"
+            ]
+        );
+        assert_eq!(
+            age(at(1_000_000), at(999_000)),
+            "just now",
+            "a clock that was set back"
+        );
     }
 }

@@ -12,7 +12,8 @@ use crate::{
 /// The whole message, with what is so after it.
 pub fn failure(style: Style, failure: &Failure, left: Option<&Left>) -> String {
     if let (Some(why), Some(left)) = (no_error(failure), left) {
-        return format!("{why}; {}\n", left.sentence()) + &hints(style, left.hints().into_iter().map(Next::from));
+        return format!("{why}; {}\n", left.sentence())
+            + &hints(style, left.hints().into_iter().map(Next::from));
     }
     let mut text = causes(style, failure);
     let mut next = failure.hints();
@@ -32,7 +33,11 @@ pub fn failure(style: Style, failure: &Failure, left: Option<&Left>) -> String {
 pub fn causes(style: Style, failure: &Failure) -> String {
     let chain = failure.chain();
     let mut causes = chain.iter().map(|cause| safe(cause));
-    let mut text = format!("{} {}\n", style.paint(Paint::Bad, "error:"), causes.next().unwrap_or_default());
+    let mut text = format!(
+        "{} {}\n",
+        style.paint(Paint::Bad, "error:"),
+        causes.next().unwrap_or_default()
+    );
     for cause in causes {
         let _ = writeln!(text, "  caused by: {cause}");
     }
@@ -44,26 +49,37 @@ fn no_error(failure: &Failure) -> Option<String> {
     match failure.kind() {
         Kind::Cancelled(_) => Some("cancelled".into()),
         Kind::TimeLimit => Some(failure.to_string()),
-        _ => failure.find::<Error>().filter(|error| matches!(error, Error::Declined)).map(ToString::to_string),
+        _ => failure
+            .find::<Error>()
+            .filter(|error| matches!(error, Error::Declined))
+            .map(ToString::to_string),
     }
 }
 
 /// Lines `hint: why:  command`.
 pub fn hints(style: Style, hints: impl Iterator<Item = Next>) -> String {
     let word = style.paint(Paint::Attention, "hint:");
-    hints.fold(String::new(), |text, hint| text + &format!("  {word} {}\n", with_command(style, &hint)))
+    hints.fold(String::new(), |text, hint| {
+        text + &format!("  {word} {}\n", with_command(style, &hint))
+    })
 }
 
 /// Lines `  take it back:  snapback undo`.
 pub fn next_steps(style: Style, steps: &[Next]) -> String {
-    steps.iter().fold(String::new(), |text, step| text + &format!("  {}\n", with_command(style, step)))
+    steps.iter().fold(String::new(), |text, step| {
+        text + &format!("  {}\n", with_command(style, step))
+    })
 }
 
 fn with_command(style: Style, step: &Next) -> String {
     if step.argv.is_empty() {
         return safe(&step.why);
     }
-    format!("{}:  {}", safe(&step.why), style.paint(Paint::Copy, &command_line(&step.argv)))
+    format!(
+        "{}:  {}",
+        safe(&step.why),
+        style.paint(Paint::Copy, &command_line(&step.argv))
+    )
 }
 
 #[cfg(test)]
@@ -84,7 +100,10 @@ mod tests {
         }
         fn hints(&self) -> Vec<Hint> {
             vec![
-                Hint::run("roll back from where it is", &["snapback", "rollback", "-t", "T01", "-m", "two words"]),
+                Hint::run(
+                    "roll back from where it is",
+                    &["snapback", "rollback", "-t", "T01", "-m", "two words"],
+                ),
                 Hint::say("ask who changed it"),
             ]
         }
@@ -108,15 +127,26 @@ mod tests {
 
     #[test]
     fn to_say_stop_or_no_is_no_error() {
-        let said = |failure: Failure| super::failure(Style::default(), &failure, Some(&Left::default()));
-        assert_eq!(said(Error::Declined.into()), "not done; nothing was changed\n");
-        assert_eq!(said(crate::base::cancel::Cancelled { signal: 2 }.into()), "cancelled; nothing was changed\n");
-        assert_eq!(said(Error::TimeLimit(std::time::Duration::from_secs(5)).into()), "the time limit of 5s passed; nothing was changed\n");
+        let said =
+            |failure: Failure| super::failure(Style::default(), &failure, Some(&Left::default()));
+        assert_eq!(
+            said(Error::Declined.into()),
+            "not done; nothing was changed\n"
+        );
+        assert_eq!(
+            said(crate::base::cancel::Cancelled { signal: 2 }.into()),
+            "cancelled; nothing was changed\n"
+        );
+        assert_eq!(
+            said(Error::TimeLimit(std::time::Duration::from_secs(5)).into()),
+            "the time limit of 5s passed; nothing was changed\n"
+        );
     }
 
     #[test]
     fn what_programs_see() {
-        let answer = serde_json::to_string_pretty(&Answer::failed("rollback", &stale())).expect("because plain data always renders");
+        let answer = serde_json::to_string_pretty(&Answer::failed("rollback", &stale()))
+            .expect("because plain data always renders");
         insta::assert_snapshot!(answer, @r#"
         {
           "schema": "snapback.answer/1",

@@ -6,7 +6,9 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::{Style, count, moment, report, safe};
-use crate::model::guard::{Backtest, Decision, GuardState, Judgement, Outcome, RuleSpec, TaskWatch};
+use crate::model::guard::{
+    Backtest, Decision, GuardState, Judgement, Outcome, RuleSpec, TaskWatch,
+};
 
 /// The sign of an outcome.
 fn sign(style: Style, outcome: Outcome) -> String {
@@ -33,7 +35,10 @@ fn decided(decision: &Decision) -> String {
 pub fn watch(style: Style, watch: &TaskWatch) -> String {
     let mut text = String::new();
     for line in &watch.rules {
-        let version = line.version.as_ref().map_or_else(|| "-".into(), ToString::to_string);
+        let version = line
+            .version
+            .as_ref()
+            .map_or_else(|| "-".into(), ToString::to_string);
         let said = judgement(&line.judgement);
         let _ = writeln!(
             text,
@@ -51,7 +56,13 @@ pub fn watch(style: Style, watch: &TaskWatch) -> String {
         text.push_str(&report::report(style, report));
     }
     if let Some(frozen) = &watch.frozen {
-        let _ = writeln!(text, "{} {} is frozen: {}", style.fail(), watch.task, safe(&frozen.why));
+        let _ = writeln!(
+            text,
+            "{} {} is frozen: {}",
+            style.fail(),
+            watch.task,
+            safe(&frozen.why)
+        );
     }
     text
 }
@@ -63,24 +74,53 @@ fn judgement(judgement: &Judgement) -> String {
 
 /// What is known of one task.
 pub fn state(style: Style, zone: &TimeZone, state: &GuardState, rules: &[RuleSpec]) -> String {
-    let version = state.version.as_ref().map_or_else(|| "not looked at yet".into(), ToString::to_string);
+    let version = state
+        .version
+        .as_ref()
+        .map_or_else(|| "not looked at yet".into(), ToString::to_string);
     let mut text = format!("{} {version}\n", state.task);
     for rule in rules {
         let known = state.rules.get(&rule.name);
         let dry = if rule.dry_run { " (dry run)" } else { "" };
-        let what = format!("{}: bad is {} of {}{dry}", safe(&rule.name), rule.fail, safe(&rule.metric.describe()));
-        let _ = match known.and_then(|known| Some((known, known.last.as_ref()?, known.judged.as_ref()?))) {
+        let what = format!(
+            "{}: bad is {} of {}{dry}",
+            safe(&rule.name),
+            rule.fail,
+            safe(&rule.metric.describe())
+        );
+        let _ = match known
+            .and_then(|known| Some((known, known.last.as_ref()?, known.judged.as_ref()?)))
+        {
             None => writeln!(text, "  {} {what}; never judged", style.left_out()),
             Some((_, last, at)) => {
-                writeln!(text, "  {} {what}; {} at {}", sign(style, last.outcome), judgement(last), moment(at.wall, zone))
+                writeln!(
+                    text,
+                    "  {} {what}; {} at {}",
+                    sign(style, last.outcome),
+                    judgement(last),
+                    moment(at.wall, zone)
+                )
             }
         };
     }
     for fired in &state.fired {
-        let _ = writeln!(text, "  went back {} -> {} at {}: {}", fired.from, fired.to, moment(fired.at.wall, zone), safe(&fired.why));
+        let _ = writeln!(
+            text,
+            "  went back {} -> {} at {}: {}",
+            fired.from,
+            fired.to,
+            moment(fired.at.wall, zone),
+            safe(&fired.why)
+        );
     }
     if let Some(frozen) = &state.frozen {
-        let _ = writeln!(text, "  {} frozen since {}: {}", style.fail(), moment(frozen.at, zone), safe(&frozen.why));
+        let _ = writeln!(
+            text,
+            "  {} frozen since {}: {}",
+            style.fail(),
+            moment(frozen.at, zone),
+            safe(&frozen.why)
+        );
     }
     text
 }
@@ -88,7 +128,11 @@ pub fn state(style: Style, zone: &TimeZone, state: &GuardState, rules: &[RuleSpe
 /// The same for programs, without the samples.
 pub fn brief(state: &GuardState) -> Value {
     let mut value = serde_json::to_value(state).expect("because plain data always renders");
-    for rule in value["rules"].as_object_mut().into_iter().flat_map(|rules| rules.values_mut()) {
+    for rule in value["rules"]
+        .as_object_mut()
+        .into_iter()
+        .flat_map(|rules| rules.values_mut())
+    {
         rule["samples"] = json!(rule["samples"].as_array().map_or(0, Vec::len));
         if let Some(rule) = rule.as_object_mut() {
             rule.remove("cursor");
@@ -101,24 +145,57 @@ pub fn brief(state: &GuardState) -> Value {
 pub fn backtests(style: Style, zone: &TimeZone, all: &[(String, Backtest)]) -> String {
     let mut text = String::new();
     for (rule, found) in all {
-        let span = found.span.map_or_else(String::new, |(first, last)| format!(", {} to {}", moment(first, zone), moment(last, zone)));
-        let _ = writeln!(text, "{}: {}{span}", safe(rule), count(found.samples, "sample"));
+        let span = found.span.map_or_else(String::new, |(first, last)| {
+            format!(", {} to {}", moment(first, zone), moment(last, zone))
+        });
+        let _ = writeln!(
+            text,
+            "{}: {}{span}",
+            safe(rule),
+            count(found.samples, "sample")
+        );
         let [pass, open, fail] = found.outcomes;
-        let _ = writeln!(text, "  judged {}: {pass} pass, {open} inconclusive, {fail} fail", count(found.judged, "time"));
+        let _ = writeln!(
+            text,
+            "  judged {}: {pass} pass, {open} inconclusive, {fail} fail",
+            count(found.judged, "time")
+        );
         for (at, judgement) in &found.fired {
-            let _ = writeln!(text, "  {} would have gone back at {}: {}", style.fail(), moment(*at, zone), safe(&judgement.why));
+            let _ = writeln!(
+                text,
+                "  {} would have gone back at {}: {}",
+                style.fail(),
+                moment(*at, zone),
+                safe(&judgement.why)
+            );
         }
         if found.fired.is_empty() {
             let _ = writeln!(text, "  {} would never have gone back", style.ok());
         }
         if let Some((at, why)) = &found.frozen {
-            let _ = writeln!(text, "  {} would have called a person at {}: {}", style.fail(), moment(*at, zone), safe(why));
+            let _ = writeln!(
+                text,
+                "  {} would have called a person at {}: {}",
+                style.fail(),
+                moment(*at, zone),
+                safe(why)
+            );
         }
         if found.waited > 0 {
-            let _ = writeln!(text, "  {} would have waited {}", style.left_out(), count(found.waited, "time"));
+            let _ = writeln!(
+                text,
+                "  {} would have waited {}",
+                style.left_out(),
+                count(found.waited, "time")
+            );
         }
         if found.unreadable > 0 {
-            let _ = writeln!(text, "  {} {} without a value", style.attention(), count(found.unreadable, "line"));
+            let _ = writeln!(
+                text,
+                "  {} {} without a value",
+                style.attention(),
+                count(found.unreadable, "line")
+            );
         }
         for note in &found.notes {
             let _ = writeln!(text, "  {} {}", style.attention(), safe(note));

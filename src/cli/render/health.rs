@@ -1,4 +1,5 @@
-//! Health in its three forms: a page for people, one line for Nagios, a text file for node_exporter.
+//! Health in its three forms: a page for people, one line for Nagios, a text file for
+//! node_exporter.
 
 use std::fmt::Write;
 
@@ -11,10 +12,18 @@ pub fn page(style: Style, health: &Health) -> String {
     for (task, finding) in health.findings() {
         let name = task.map_or("repository", |task| task.as_str());
         let seen = safe(without_name(name, &finding.seen));
-        let _ = writeln!(text, "{} {} {seen}", sign(style, finding.level), style.paint(Paint::Strong, &safe(name)));
+        let _ = writeln!(
+            text,
+            "{} {} {seen}",
+            sign(style, finding.level),
+            style.paint(Paint::Strong, &safe(name))
+        );
         if let Some(fix) = &finding.fix {
-            let then =
-                if fix.argv.is_empty() { String::new() } else { format!(":  {}", style.paint(Paint::Copy, &command_line(&fix.argv))) };
+            let then = if fix.argv.is_empty() {
+                String::new()
+            } else {
+                format!(":  {}", style.paint(Paint::Copy, &command_line(&fix.argv)))
+            };
             let _ = writeln!(text, "     {}{then}", safe(&fix.why));
         }
     }
@@ -23,9 +32,22 @@ pub fn page(style: Style, health: &Health) -> String {
         .filter(|level| health.count(*level) > 0)
         .map(|level| format!("{} {}", health.count(level), level.word()))
         .collect();
-    let words = if words.is_empty() { "none looked at".into() } else { words.join(", ") };
-    let how = if health.deep { "every byte read" } else { "presence only; --deep reads every byte" };
-    let _ = writeln!(text, "{}: {words}  ({how}; {})", count(health.tasks.len(), "task"), duration(health.duration_ms));
+    let words = if words.is_empty() {
+        "none looked at".into()
+    } else {
+        words.join(", ")
+    };
+    let how = if health.deep {
+        "every byte read"
+    } else {
+        "presence only; --deep reads every byte"
+    };
+    let _ = writeln!(
+        text,
+        "{}: {words}  ({how}; {})",
+        count(health.tasks.len(), "task"),
+        duration(health.duration_ms)
+    );
     text
 }
 
@@ -39,7 +61,11 @@ fn sign(style: Style, level: Level) -> String {
 
 /// The line of a Nagios plugin: state, the worst finding, and figures after a bar.
 pub fn nagios(health: &Health) -> String {
-    let findings: Vec<_> = health.findings().into_iter().filter(|(_, finding)| finding.level > Level::Ok).collect();
+    let findings: Vec<_> = health
+        .findings()
+        .into_iter()
+        .filter(|(_, finding)| finding.level > Level::Ok)
+        .collect();
     let seen = match findings.as_slice() {
         [] => format!("{} as released", count(health.tasks.len(), "task")),
         [only] => said(*only),
@@ -50,12 +76,19 @@ pub fn nagios(health: &Health) -> String {
     for level in [Level::Critical, Level::Unknown, Level::Warning] {
         let _ = write!(figures, " '{}'={};;;0", level.word(), health.count(level));
     }
-    let _ = write!(figures, " 'drift_files'={drift};;;0 'unfinished'={};;;0", u8::from(health.unfinished));
+    let _ = write!(
+        figures,
+        " 'drift_files'={drift};;;0 'unfinished'={};;;0",
+        u8::from(health.unfinished)
+    );
     if let Some(disk) = health.disk {
         let _ = write!(figures, " 'disk_free'={}B;;;0;{}", disk.free, disk.bytes);
     }
     let _ = write!(figures, " 'time'={}s;;;0", seconds(health.duration_ms));
-    format!("SNAPBACK {} - {seen} | {figures}\n", health.level.word().to_uppercase())
+    format!(
+        "SNAPBACK {} - {seen} | {figures}\n",
+        health.level.word().to_uppercase()
+    )
 }
 
 /// The line of a Nagios plugin that saw nothing.
@@ -64,13 +97,20 @@ pub fn nagios_failed(why: &str) -> String {
 }
 
 fn said((task, finding): (Option<&crate::base::TaskId>, &Finding)) -> String {
-    let Some(task) = task else { return one_line(&finding.seen) };
-    one_line(&format!("{task}: {}", without_name(task.as_str(), &finding.seen)))
+    let Some(task) = task else {
+        return one_line(&finding.seen);
+    };
+    one_line(&format!(
+        "{task}: {}",
+        without_name(task.as_str(), &finding.seen)
+    ))
 }
 
 /// A sentence without the name that it begins with: what is before it says it already.
 fn without_name<'a>(name: &str, seen: &'a str) -> &'a str {
-    seen.strip_prefix(name).and_then(|rest| rest.strip_prefix(' ')).unwrap_or(seen)
+    seen.strip_prefix(name)
+        .and_then(|rest| rest.strip_prefix(' '))
+        .unwrap_or(seen)
 }
 
 /// Text without the bar that begins the figures, and without what ends lines.
@@ -93,10 +133,22 @@ struct Family {
 /// The text file of node_exporter's textfile collector (Prometheus text format 0.0.4).
 pub fn metrics(health: &Health) -> String {
     let mut text = String::new();
-    for family in whole(health).into_iter().chain(of_tasks(health)).filter(|family| !family.samples.is_empty()) {
-        let _ = write!(text, "# HELP {0} {1}\n# TYPE {0} gauge\n", family.name, family.help);
+    for family in whole(health)
+        .into_iter()
+        .chain(of_tasks(health))
+        .filter(|family| !family.samples.is_empty())
+    {
+        let _ = write!(
+            text,
+            "# HELP {0} {1}\n# TYPE {0} gauge\n",
+            family.name, family.help
+        );
         for (labels, value) in &family.samples {
-            let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+            let labels = if labels.is_empty() {
+                String::new()
+            } else {
+                format!("{{{labels}}}")
+            };
             let _ = writeln!(text, "{}{labels} {value}", family.name);
         }
     }
@@ -105,32 +157,80 @@ pub fn metrics(health: &Health) -> String {
 
 /// A label with its value escaped.
 fn label(name: &str, value: &str) -> String {
-    format!("{name}=\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+    format!(
+        "{name}=\"{}\"",
+        value
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace('\n', "\\n")
+    )
 }
 
 /// The metrics of the repository.
 fn whole(health: &Health) -> Vec<Family> {
-    let one =
-        |name, help, value: Option<String>| Family { name, help, samples: value.map(|value| (String::new(), value)).into_iter().collect() };
-    let state = |level: Level| (label("state", level.word()), health.count(level).to_string());
+    let one = |name, help, value: Option<String>| Family {
+        name,
+        help,
+        samples: value
+            .map(|value| (String::new(), value))
+            .into_iter()
+            .collect(),
+    };
+    let state = |level: Level| {
+        (
+            label("state", level.word()),
+            health.count(level).to_string(),
+        )
+    };
     vec![
         Family {
             name: "snapback_build_info",
             help: "The snapback that looked.",
             samples: vec![(label("version", env!("CARGO_PKG_VERSION")), "1".into())],
         },
-        one("snapback_health_status", "The worst state: 0 ok, 1 warning, 2 critical, 3 unknown.", Some(health.level.nagios().to_string())),
-        one("snapback_health_last_run_timestamp_seconds", "When health was looked at.", Some(health.at.as_second().to_string())),
-        one("snapback_health_duration_seconds", "How long looking took.", Some(seconds(health.duration_ms))),
+        one(
+            "snapback_health_status",
+            "The worst state: 0 ok, 1 warning, 2 critical, 3 unknown.",
+            Some(health.level.nagios().to_string()),
+        ),
+        one(
+            "snapback_health_last_run_timestamp_seconds",
+            "When health was looked at.",
+            Some(health.at.as_second().to_string()),
+        ),
+        one(
+            "snapback_health_duration_seconds",
+            "How long looking took.",
+            Some(seconds(health.duration_ms)),
+        ),
         Family {
             name: "snapback_tasks",
             help: "Number of tasks by state.",
-            samples: [Level::Ok, Level::Warning, Level::Critical, Level::Unknown].into_iter().map(state).collect(),
+            samples: [Level::Ok, Level::Warning, Level::Critical, Level::Unknown]
+                .into_iter()
+                .map(state)
+                .collect(),
         },
-        one("snapback_unfinished_operations", "Operations that did not finish.", Some(u8::from(health.unfinished).to_string())),
-        one("snapback_store_bytes", "Size of the store.", health.stored.map(|bytes| bytes.to_string())),
-        one("snapback_disk_free_bytes", "Free room on the disk of the store.", health.disk.map(|disk| disk.free.to_string())),
-        one("snapback_disk_size_bytes", "Size of the disk of the store.", health.disk.map(|disk| disk.bytes.to_string())),
+        one(
+            "snapback_unfinished_operations",
+            "Operations that did not finish.",
+            Some(u8::from(health.unfinished).to_string()),
+        ),
+        one(
+            "snapback_store_bytes",
+            "Size of the store.",
+            health.stored.map(|bytes| bytes.to_string()),
+        ),
+        one(
+            "snapback_disk_free_bytes",
+            "Free room on the disk of the store.",
+            health.disk.map(|disk| disk.free.to_string()),
+        ),
+        one(
+            "snapback_disk_size_bytes",
+            "Size of the disk of the store.",
+            health.disk.map(|disk| disk.bytes.to_string()),
+        ),
     ]
 }
 
@@ -141,36 +241,86 @@ fn of_tasks(health: &Health) -> Vec<Family> {
     let flag = |yes: bool| u8::from(yes).to_string();
     let info = health.tasks.iter().filter_map(|task| {
         let version = task.active.as_ref()?.to_string();
-        Some((format!("{},{}", label("task", task.task.as_str()), label("version", &version)), flag(true)))
+        Some((
+            format!(
+                "{},{}",
+                label("task", task.task.as_str()),
+                label("version", &version)
+            ),
+            flag(true),
+        ))
     });
-    let info = Family { name: "snapback_task_info", help: "The active version of each task.", samples: info.collect() };
+    let info = Family {
+        name: "snapback_task_info",
+        help: "The active version of each task.",
+        samples: info.collect(),
+    };
     let all: [(&str, &str, Value); 9] = [
-        ("snapback_task_health_status", "0 ok, 1 warning, 2 critical, 3 unknown.", |task| Some(task.level.nagios().to_string())),
-        ("snapback_task_verified", "1 when the active version is proven or called good.", |task| Some(u8::from(task.verified).to_string())),
-        ("snapback_task_drift_files", "Files that differ from the active release.", |task| Some(task.drift.to_string())),
-        ("snapback_task_snapshots", "Number of releases.", |task| Some(task.releases.to_string())),
-        ("snapback_task_last_snapshot_timestamp_seconds", "When the newest release was made.", |task| {
-            Some(task.released_at?.as_second().to_string())
+        (
+            "snapback_task_health_status",
+            "0 ok, 1 warning, 2 critical, 3 unknown.",
+            |task| Some(task.level.nagios().to_string()),
+        ),
+        (
+            "snapback_task_verified",
+            "1 when the active version is proven or called good.",
+            |task| Some(u8::from(task.verified).to_string()),
+        ),
+        (
+            "snapback_task_drift_files",
+            "Files that differ from the active release.",
+            |task| Some(task.drift.to_string()),
+        ),
+        ("snapback_task_snapshots", "Number of releases.", |task| {
+            Some(task.releases.to_string())
         }),
-        ("snapback_task_way_back", "1 when there is a version to go back to that is not known to be broken.", |task| {
-            let broken = task.way_back.proof.as_ref().is_some_and(|proof| !proof.passed);
-            Some(u8::from(task.way_back.version.is_some() && !broken).to_string())
-        }),
-        ("snapback_task_last_drill_success", "1 when the newest drill of the way back passed.", |task| {
-            Some(u8::from(task.way_back.proof.as_ref()?.passed).to_string())
-        }),
-        ("snapback_task_last_drill_timestamp_seconds", "When the way back was rehearsed last.", |task| {
-            Some(task.way_back.proof.as_ref()?.at.as_second().to_string())
-        }),
-        ("snapback_task_drill_recovery_seconds", "How long the last rehearsed recovery took.", |task| {
-            Some(seconds(task.way_back.proof.as_ref()?.recovery_ms))
-        }),
+        (
+            "snapback_task_last_snapshot_timestamp_seconds",
+            "When the newest release was made.",
+            |task| Some(task.released_at?.as_second().to_string()),
+        ),
+        (
+            "snapback_task_way_back",
+            "1 when there is a version to go back to that is not known to be broken.",
+            |task| {
+                let broken = task
+                    .way_back
+                    .proof
+                    .as_ref()
+                    .is_some_and(|proof| !proof.passed);
+                Some(u8::from(task.way_back.version.is_some() && !broken).to_string())
+            },
+        ),
+        (
+            "snapback_task_last_drill_success",
+            "1 when the newest drill of the way back passed.",
+            |task| Some(u8::from(task.way_back.proof.as_ref()?.passed).to_string()),
+        ),
+        (
+            "snapback_task_last_drill_timestamp_seconds",
+            "When the way back was rehearsed last.",
+            |task| Some(task.way_back.proof.as_ref()?.at.as_second().to_string()),
+        ),
+        (
+            "snapback_task_drill_recovery_seconds",
+            "How long the last rehearsed recovery took.",
+            |task| Some(seconds(task.way_back.proof.as_ref()?.recovery_ms)),
+        ),
     ];
     let family = |(name, help, value): (&'static str, &'static str, Value)| {
-        let samples = health.tasks.iter().filter_map(|task| Some((label("task", task.task.as_str()), value(task)?)));
-        Family { name, help, samples: samples.collect() }
+        let samples = health
+            .tasks
+            .iter()
+            .filter_map(|task| Some((label("task", task.task.as_str()), value(task)?)));
+        Family {
+            name,
+            help,
+            samples: samples.collect(),
+        }
     };
-    std::iter::once(info).chain(all.into_iter().map(family)).collect()
+    std::iter::once(info)
+        .chain(all.into_iter().map(family))
+        .collect()
 }
 
 #[cfg(test)]
@@ -185,8 +335,19 @@ mod tests {
 
     fn sample() -> Health {
         let at = "2026-02-24T05:10:00Z".parse().expect("it is a time");
-        let proof = Proof { at, passed: false, recovery_ms: 6204, offline: true, why: "a | b\nc".into() };
-        let fix = Some(Next { why: "rehearse it again".into(), argv: ["snapback", "drill", "-t", "T01"].map(String::from).to_vec() });
+        let proof = Proof {
+            at,
+            passed: false,
+            recovery_ms: 6204,
+            offline: true,
+            why: "a | b\nc".into(),
+        };
+        let fix = Some(Next {
+            why: "rehearse it again".into(),
+            argv: ["snapback", "drill", "-t", "T01"]
+                .map(String::from)
+                .to_vec(),
+        });
         let task = TaskHealth {
             task: "T01".parse().expect("it is an id"),
             title: None,
@@ -196,11 +357,25 @@ mod tests {
             released_at: Some(at),
             releases: 3,
             drift: 2,
-            way_back: WayBack { version: "1.2.0".parse().ok(), proof: Some(proof), ..WayBack::default() },
+            way_back: WayBack {
+                version: "1.2.0".parse().ok(),
+                proof: Some(proof),
+                ..WayBack::default()
+            },
             left_out: LeftOut::default(),
             findings: vec![
-                Finding { check: "way_back", level: Level::Critical, seen: "the way back is broken: a | b\nc".into(), fix },
-                Finding { check: "drift", level: Level::Warning, seen: "2 files differ from the release".into(), fix: None },
+                Finding {
+                    check: "way_back",
+                    level: Level::Critical,
+                    seen: "the way back is broken: a | b\nc".into(),
+                    fix,
+                },
+                Finding {
+                    check: "drift",
+                    level: Level::Warning,
+                    seen: "2 files differ from the release".into(),
+                    fix: None,
+                },
             ],
         };
         Health {
@@ -210,7 +385,12 @@ mod tests {
             repository: Vec::new(),
             tasks: vec![task],
             unfinished: false,
-            disk: Some(Disk { bytes: 2000, free: 1000, inodes: 0, inodes_free: 0 }),
+            disk: Some(Disk {
+                bytes: 2000,
+                free: 1000,
+                inodes: 0,
+                inodes_free: 0,
+            }),
             stored: None,
             duration_ms: 12,
         }
@@ -233,14 +413,31 @@ mod tests {
         let mut typed = std::collections::BTreeSet::new();
         for line in text.lines() {
             if let Some(rest) = line.strip_prefix("# TYPE ") {
-                assert!(typed.insert(rest.split(' ').next().expect("it has a name").to_string()), "twice: {line}");
+                assert!(
+                    typed.insert(rest.split(' ').next().expect("it has a name").to_string()),
+                    "twice: {line}"
+                );
             } else if !line.starts_with("# HELP ") {
-                let name: String = line.chars().take_while(|c| !matches!(c, '{' | ' ')).collect();
-                assert!(typed.contains(&name) && name.starts_with("snapback_"), "{line}");
-                assert!(line.rsplit(' ').next().is_some_and(|value| value.parse::<f64>().is_ok()), "{line}");
+                let name: String = line
+                    .chars()
+                    .take_while(|c| !matches!(c, '{' | ' '))
+                    .collect();
+                assert!(
+                    typed.contains(&name) && name.starts_with("snapback_"),
+                    "{line}"
+                );
+                assert!(
+                    line.rsplit(' ')
+                        .next()
+                        .is_some_and(|value| value.parse::<f64>().is_ok()),
+                    "{line}"
+                );
             }
         }
-        assert!(text.contains("snapback_task_drill_recovery_seconds{task=\"T01\"} 6.204\n"), "{text}");
+        assert!(
+            text.contains("snapback_task_drill_recovery_seconds{task=\"T01\"} 6.204\n"),
+            "{text}"
+        );
         assert!(text.contains("snapback_task_info{task=\"T01\",version=\"1.3.0\"} 1\n"));
         assert!(text.ends_with('\n') && !text.contains("snapback_store_bytes"));
         assert_eq!(label("task", "a\"b\\c\nd"), "task=\"a\\\"b\\\\c\\nd\"");

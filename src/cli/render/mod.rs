@@ -66,7 +66,11 @@ impl Style {
             Paint::Strong => "1",
             Paint::Faint => "2",
         };
-        if self.colour && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
+        if self.colour && !text.is_empty() {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_string()
+        }
     }
 
     /// The sign of a good result, two columns wide in ASCII.
@@ -133,19 +137,34 @@ mod tests {
     #[test]
     fn commands_can_be_pasted() {
         let argv = ["snapback", "show", "-t", "T01", "it's", "a b", "", "x\ny"].map(String::from);
-        assert_eq!(command_line(&argv), r"snapback show -t T01 'it'\''s' 'a b' '' $'x\ny'");
+        assert_eq!(
+            command_line(&argv),
+            r"snapback show -t T01 'it'\''s' 'a b' '' $'x\ny'"
+        );
     }
 
     #[test]
     fn durations_and_counts() {
-        assert_eq!([duration(48), duration(1940), duration(125_000)], ["48 ms", "1.9 s", "2 min 5 s"]);
+        assert_eq!(
+            [duration(48), duration(1940), duration(125_000)],
+            ["48 ms", "1.9 s", "2 min 5 s"]
+        );
         assert_eq!([count(1, "file"), count(0, "file")], ["1 file", "0 files"]);
     }
 
     #[test]
     fn colour_never_comes_without_a_sign() {
-        let (plain, coloured) = (Style::default(), Style { colour: true, unicode: true });
-        assert_eq!([plain.ok(), plain.attention(), plain.fail()], ["ok", "! ", "x "]);
+        let (plain, coloured) = (
+            Style::default(),
+            Style {
+                colour: true,
+                unicode: true,
+            },
+        );
+        assert_eq!(
+            [plain.ok(), plain.attention(), plain.fail()],
+            ["ok", "! ", "x "]
+        );
         assert_eq!(coloured.ok(), "\u{1b}[32m✓\u{1b}[0m");
         assert_eq!(coloured.paint(Paint::Bad, ""), "");
     }

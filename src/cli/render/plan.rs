@@ -26,38 +26,89 @@ const SPACE_SAID: u64 = 1_000_000;
 
 /// The whole plan; with `all`, no list is cut short.
 pub fn plan(style: Style, plan: &Plan, all: bool) -> String {
-    let mut page = Page { style, text: head(style, plan) + "\n" };
+    let mut page = Page {
+        style,
+        text: head(style, plan) + "\n",
+    };
     page.section("files", &file_lines(style, plan, all));
     let (one, many) = match plan.kind {
         OpKind::CreateSnapshot => ("is not part of it", "are not part of it"),
-        _ => ("is in no release and stays as it is", "are in no release and stay as they are"),
+        _ => (
+            "is in no release and stays as it is",
+            "are in no release and stay as they are",
+        ),
     };
     if let Some(words) = plan.left_out.words(one, many) {
-        let keeps = if plan.kind == OpKind::CreateSnapshot { " (`large_files` keeps them)" } else { "" };
+        let keeps = if plan.kind == OpKind::CreateSnapshot {
+            " (`large_files` keeps them)"
+        } else {
+            ""
+        };
         page.section("ignored", &[safe(&words) + keeps]);
     }
     page.section("deps", &package_lines(style, &plan.packages, all));
-    page.section("affects", &cut(super::drill::affected(&plan.radius), ENTRIES_SHOWN, all));
+    page.section(
+        "affects",
+        &cut(super::drill::affected(&plan.radius), ENTRIES_SHOWN, all),
+    );
     for door in &plan.doors {
-        page.section("one-way", &[format!("{}: {}", style.paint(Paint::Attention, "a one-way door is passed"), safe(door))]);
+        page.section(
+            "one-way",
+            &[format!(
+                "{}: {}",
+                style.paint(Paint::Attention, "a one-way door is passed"),
+                safe(door)
+            )],
+        );
     }
-    page.section("shared", &cut(plan.drift.iter().map(|line| safe(line)).collect(), ENTRIES_SHOWN, all));
+    page.section(
+        "shared",
+        &cut(
+            plan.drift.iter().map(|line| safe(line)).collect(),
+            ENTRIES_SHOWN,
+            all,
+        ),
+    );
     if !plan.missing_variables.is_empty() {
         let names = safe(&plan.missing_variables.join(", "));
-        page.section("needs", &[format!("{} not set: {names}", style.paint(Paint::Attention, "environment variables"))]);
+        page.section(
+            "needs",
+            &[format!(
+                "{} not set: {names}",
+                style.paint(Paint::Attention, "environment variables")
+            )],
+        );
     }
     for state in &plan.commands {
-        let mark = if state.trusted { String::new() } else { format!("  {}", style.paint(Paint::Attention, "(not trusted)")) };
-        page.section(state.command.role.word(), &[safe(&state.command.run) + &mark]);
+        let mark = if state.trusted {
+            String::new()
+        } else {
+            format!("  {}", style.paint(Paint::Attention, "(not trusted)"))
+        };
+        page.section(
+            state.command.role.word(),
+            &[safe(&state.command.run) + &mark],
+        );
     }
-    if let Some(space) = plan.space.filter(|space| all || space.at_most >= SPACE_SAID || space.at_most > space.free / 2) {
+    if let Some(space) = plan
+        .space
+        .filter(|space| all || space.at_most >= SPACE_SAID || space.at_most > space.free / 2)
+    {
         page.section("space", &[space_line(space)]);
     }
     for note in &plan.notes {
         page.section("note", &[safe(note)]);
     }
-    if matches!(plan.kind, OpKind::Rollback | OpKind::Undo | OpKind::Redo | OpKind::Restore) && !plan.nothing_to_do {
-        let back = if plan.kind == OpKind::Undo { "snapback redo" } else { "snapback undo" };
+    if matches!(
+        plan.kind,
+        OpKind::Rollback | OpKind::Undo | OpKind::Redo | OpKind::Restore
+    ) && !plan.nothing_to_do
+    {
+        let back = if plan.kind == OpKind::Undo {
+            "snapback redo"
+        } else {
+            "snapback undo"
+        };
         let safety = if plan.of_release {
             "everything is saved first; its commits stay below refs/snapback/safety".to_string()
         } else {
@@ -69,13 +120,27 @@ pub fn plan(style: Style, plan: &Plan, all: bool) -> String {
 }
 
 /// `2.6 MB are written, up to 5.2 MB with what is saved; 120.3 GB are free`.
-fn space_line(Space { needed, at_most, free }: Space) -> String {
+fn space_line(
+    Space {
+        needed,
+        at_most,
+        free,
+    }: Space,
+) -> String {
     let written = match (needed, at_most) {
         (needed, most) if needed == most => format!("{} are written", size(needed)),
         (0, most) => format!("up to {} are written", size(most)),
-        (needed, most) => format!("{} are written, up to {} with what is saved", size(needed), size(most)),
+        (needed, most) => format!(
+            "{} are written, up to {} with what is saved",
+            size(needed),
+            size(most)
+        ),
     };
-    let but = if at_most > free { "; if the disk gets full, it ends and nothing is changed" } else { "" };
+    let but = if at_most > free {
+        "; if the disk gets full, it ends and nothing is changed"
+    } else {
+        ""
+    };
     format!("{written}; {} are free{but}", size(free))
 }
 
@@ -88,8 +153,16 @@ struct Page {
 impl Page {
     fn section(&mut self, label: &str, lines: &[String]) {
         for (at, line) in lines.iter().enumerate() {
-            let label = if at == 0 { format!("{label:<8}") } else { " ".repeat(8) };
-            let _ = writeln!(self.text, "  {} {line}", self.style.paint(Paint::Faint, &label));
+            let label = if at == 0 {
+                format!("{label:<8}")
+            } else {
+                " ".repeat(8)
+            };
+            let _ = writeln!(
+                self.text,
+                "  {} {line}",
+                self.style.paint(Paint::Faint, &label)
+            );
         }
     }
 }
@@ -100,26 +173,57 @@ fn head(style: Style, plan: &Plan) -> String {
         OpKind::Rollback => String::new(),
         kind => format!("{}  ", kind.word()),
     };
-    let title = plan.title.as_deref().map(|title| format!(" {}", safe(title))).unwrap_or_default();
-    let version = |version: &Option<crate::model::Version>| version.as_ref().map_or("nothing".to_string(), ToString::to_string);
-    let way =
-        if plan.from == plan.to { version(&plan.to) } else { format!("{} {} {}", version(&plan.from), style.arrow(), version(&plan.to)) };
-    let about = if plan.about.is_empty() { String::new() } else { style.paint(Paint::Faint, &format!("  ({})", safe(&plan.about))) };
-    format!("Plan  {verb}{}{title}  {}{about}", style.paint(Paint::Strong, plan.task.as_str()), style.paint(Paint::Strong, &way))
+    let title = plan
+        .title
+        .as_deref()
+        .map(|title| format!(" {}", safe(title)))
+        .unwrap_or_default();
+    let version = |version: &Option<crate::model::Version>| {
+        version
+            .as_ref()
+            .map_or("nothing".to_string(), ToString::to_string)
+    };
+    let way = if plan.from == plan.to {
+        version(&plan.to)
+    } else {
+        format!(
+            "{} {} {}",
+            version(&plan.from),
+            style.arrow(),
+            version(&plan.to)
+        )
+    };
+    let about = if plan.about.is_empty() {
+        String::new()
+    } else {
+        style.paint(Paint::Faint, &format!("  ({})", safe(&plan.about)))
+    };
+    format!(
+        "Plan  {verb}{}{title}  {}{about}",
+        style.paint(Paint::Strong, plan.task.as_str()),
+        style.paint(Paint::Strong, &way)
+    )
 }
 
 fn file_lines(style: Style, plan: &Plan, all: bool) -> Vec<String> {
     let shown = if all { plan.files.len() } else { FILES_SHOWN };
     let mut out = file_rows(style, &plan.files[..shown.min(plan.files.len())], plan.kind);
     if plan.files.len() > shown {
-        out.push(format!("… and {} more (-v lists all)", plan.files.len() - shown).replace('…', if style.unicode { "…" } else { "..." }));
+        out.push(
+            format!("… and {} more (-v lists all)", plan.files.len() - shown)
+                .replace('…', if style.unicode { "…" } else { "..." }),
+        );
     }
     let mut rest = vec![format!("{} unchanged", plan.unchanged)];
     if !plan.untracked.is_empty() {
         rest.push(format!("{} untracked stay", plan.untracked.len()));
     }
     if !plan.protected.is_empty() {
-        rest.push(format!("{} protected ({})", plan.protected.len(), names(&plan.protected)));
+        rest.push(format!(
+            "{} protected ({})",
+            plan.protected.len(),
+            names(&plan.protected)
+        ));
     }
     out.push(rest.join(", "));
     out
@@ -135,15 +239,28 @@ pub fn file_rows(style: Style, files: &[FileLine], kind: OpKind) -> Vec<String> 
         };
         let mut remarks = Vec::new();
         if file.large {
-            let place = if kind == OpKind::CreateSnapshot { "into the store" } else { "from the store" };
-            remarks.push(if file.letter == Letter::D { size(file.size) } else { format!("{} {place}", size(file.size)) });
+            let place = if kind == OpKind::CreateSnapshot {
+                "into the store"
+            } else {
+                "from the store"
+            };
+            remarks.push(if file.letter == Letter::D {
+                size(file.size)
+            } else {
+                format!("{} {place}", size(file.size))
+            });
         } else if file.added.is_none() && file.removed.is_none() {
             remarks.push(size(file.size));
         }
         if !file.note.is_empty() {
             remarks.push(safe(&file.note));
         }
-        let number = |sign: char, lines: Option<u32>| lines.filter(|n| *n > 0).map(|n| format!("{sign}{n}")).unwrap_or_default();
+        let number = |sign: char, lines: Option<u32>| {
+            lines
+                .filter(|n| *n > 0)
+                .map(|n| format!("{sign}{n}"))
+                .unwrap_or_default()
+        };
         vec![
             Cell::painted(paint, format!("{letter} {}", file.path)),
             number('+', file.added).into(),
@@ -158,7 +275,10 @@ pub fn file_rows(style: Style, files: &[FileLine], kind: OpKind) -> Vec<String> 
 pub fn package_lines(style: Style, packages: &[PackageChange], all: bool) -> Vec<String> {
     let line = |change: &PackageChange| {
         let name = safe(&change.name);
-        match (change.before.as_deref().map(safe), change.after.as_deref().map(safe)) {
+        match (
+            change.before.as_deref().map(safe),
+            change.after.as_deref().map(safe),
+        ) {
             (Some(before), Some(after)) => format!("{name} {before} {} {after}", style.arrow()),
             (None, Some(after)) => format!("{name} {after} is added"),
             (Some(before), None) => format!("{name} {before} goes"),
@@ -191,8 +311,15 @@ fn names(paths: &[RelPath]) -> String {
 /// The question that is asked before the plan is carried out.
 pub fn question(plan: &Plan) -> String {
     let task = &plan.task;
-    let (from, to) = (Version::or_none(plan.from.as_ref()), Version::or_none(plan.to.as_ref()));
-    let way = if plan.from == plan.to { format!("to {to}") } else { format!("from {from} to {to}") };
+    let (from, to) = (
+        Version::or_none(plan.from.as_ref()),
+        Version::or_none(plan.to.as_ref()),
+    );
+    let way = if plan.from == plan.to {
+        format!("to {to}")
+    } else {
+        format!("from {from} to {to}")
+    };
     let amount = amount(plan);
     match plan.kind {
         OpKind::CreateSnapshot => format!("Release {task} {to}: {amount}?"),
@@ -203,14 +330,22 @@ pub fn question(plan: &Plan) -> String {
         OpKind::RegistrySync => format!("Make registry and config of {task} say {to}?"),
         OpKind::Init => "Write these files?".into(),
         OpKind::Restore => {
-            format!("Write {} back to where {} was?", count(plan.files.len(), "file"), if plan.files.len() == 1 { "it" } else { "each" })
+            format!(
+                "Write {} back to where {} was?",
+                count(plan.files.len(), "file"),
+                if plan.files.len() == 1 { "it" } else { "each" }
+            )
         }
     }
 }
 
 /// `5 files, 2.6 MB`.
 fn amount(plan: &Plan) -> String {
-    format!("{}, {}", count(plan.files.len(), "file"), size(plan.files.iter().map(|file| file.size).sum()))
+    format!(
+        "{}, {}",
+        count(plan.files.len(), "file"),
+        size(plan.files.iter().map(|file| file.size).sum())
+    )
 }
 
 /// One line about how much a plan changes.
@@ -241,8 +376,18 @@ pub(crate) mod tests {
     }
 
     fn command(role: Role, run: &str, trusted: bool) -> CommandState {
-        let (task, dir) = (Some("T01".parse().expect("it is an id")), RelPath::own("tasks/T01"));
-        let command = ConfiguredCommand { task, role, run: run.into(), dir, timeout_ms: 1000, config: "snapback.yaml".into() };
+        let (task, dir) = (
+            Some("T01".parse().expect("it is an id")),
+            RelPath::own("tasks/T01"),
+        );
+        let command = ConfiguredCommand {
+            task,
+            role,
+            run: run.into(),
+            dir,
+            timeout_ms: 1000,
+            config: "snapback.yaml".into(),
+        };
         CommandState { command, trusted }
     }
 
@@ -257,17 +402,32 @@ pub(crate) mod tests {
             about: "1.2.0 by Li Wei, 3 days ago: \"tighter stop\", good".into(),
             files: vec![
                 file(Letter::M, "signal.py", Some((4, 31)), ""),
-                file(Letter::M, "config.yaml", Some((1, 1)), "max_leverage: 5 -> 3"),
-                file(Letter::D, "new\x1b[2Jfilter.py", Some((0, 8)), "added in 1.3.0"),
+                file(
+                    Letter::M,
+                    "config.yaml",
+                    Some((1, 1)),
+                    "max_leverage: 5 -> 3",
+                ),
+                file(
+                    Letter::D,
+                    "new\x1b[2Jfilter.py",
+                    Some((0, 8)),
+                    "added in 1.3.0",
+                ),
                 file(Letter::M, "model.bin", None, ""),
             ],
             unchanged: 11,
             untracked: vec![path("a"), path("b"), path("c")],
             protected: vec![path("tasks/T01/positions.json")],
-            left_out: LeftOut::of(vec![(path("tasks/T01/train.csv"), 4000), (path("tasks/T01/market.sqlite"), 3_000_000_000)]),
+            left_out: LeftOut::of(vec![
+                (path("tasks/T01/train.csv"), 4000),
+                (path("tasks/T01/market.sqlite"), 3_000_000_000),
+            ]),
             radius: Vec::new(),
             doors: Vec::new(),
-            drift: vec!["lib/util.py differs from what 1.2.0 was released with; T02 uses it too".into()],
+            drift: vec![
+                "lib/util.py differs from what 1.2.0 was released with; T02 uses it too".into(),
+            ],
             packages: vec![PackageChange {
                 ecosystem: "python",
                 name: "pandas".into(),
@@ -275,7 +435,10 @@ pub(crate) mod tests {
                 after: Some("2.1.4".into()),
             }],
             missing_variables: vec!["TUSHARE_TOKEN".into()],
-            commands: vec![command(Role::Start, "systemctl restart momentum", true), command(Role::Smoke, "python -m pytest -q", false)],
+            commands: vec![
+                command(Role::Start, "systemctl restart momentum", true),
+                command(Role::Smoke, "python -m pytest -q", false),
+            ],
             space: None,
             notes: Vec::new(),
             nothing_to_do: false,
@@ -300,7 +463,10 @@ pub(crate) mod tests {
           check    python -m pytest -q  (not trusted)
           safety   everything is saved first; `snapback undo` brings it back
         "#);
-        assert_eq!(question(&sample()), "Roll T01 back from 1.3.0 to 1.2.0: 4 files, 856.0 MB?");
+        assert_eq!(
+            question(&sample()),
+            "Roll T01 back from 1.3.0 to 1.2.0: 4 files, 856.0 MB?"
+        );
     }
 
     #[test]
@@ -329,7 +495,9 @@ pub(crate) mod tests {
     #[test]
     fn long_lists_are_cut_unless_all_is_wanted() {
         let mut long = sample();
-        long.files = (0..50).map(|n| file(Letter::M, &format!("f{n:02}"), Some((1, 0)), "")).collect();
+        long.files = (0..50)
+            .map(|n| file(Letter::M, &format!("f{n:02}"), Some((1, 0)), ""))
+            .collect();
         assert!(plan(Style::default(), &long, false).contains("... and 20 more (-v lists all)"));
         assert!(plan(Style::default(), &long, true).contains("tasks/T01/f49"));
     }

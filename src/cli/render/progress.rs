@@ -64,7 +64,11 @@ struct Work {
 impl Progress {
     /// Makes the sink.
     pub fn new(style: Style, talk: Talk) -> Self {
-        Self { style, talk, state: Mutex::default() }
+        Self {
+            style,
+            talk,
+            state: Mutex::default(),
+        }
     }
 
     /// The operations that were begun or taken up; what became of them say their journals.
@@ -95,19 +99,33 @@ impl Progress {
 
     fn step(&self, state: &State, step: &str, text: &str) {
         if self.talk != Talk::Quiet {
-            say(state.work.as_ref(), &format!("  {} {:<10} {}", self.style.ok(), safe(step), safe(text)));
+            say(
+                state.work.as_ref(),
+                &format!("  {} {:<10} {}", self.style.ok(), safe(step), safe(text)),
+            );
         }
     }
 
     fn begin(&self, what: &'static str, total: u64, bytes: bool) -> Work {
         let now = Instant::now();
         let bar = (self.talk == Talk::Bars).then(|| {
-            let bar = ProgressBar::with_draw_target((total > 0).then_some(total), ProgressDrawTarget::stderr_with_hz(10));
+            let bar = ProgressBar::with_draw_target(
+                (total > 0).then_some(total),
+                ProgressDrawTarget::stderr_with_hz(10),
+            );
             bar.set_style(bar_style(total > 0, bytes));
             bar.set_message(what);
             bar
         });
-        Work { what, total, done: 0, bytes, began: now, said: now, bar }
+        Work {
+            what,
+            total,
+            done: 0,
+            bytes,
+            began: now,
+            said: now,
+            bar,
+        }
     }
 }
 
@@ -116,7 +134,9 @@ impl Sink for Progress {
         let mut state = self.state();
         match event {
             Event::Began { op } => state.began.push(op),
-            Event::WorkBegan { what, total, bytes } => state.work = Some(self.begin(what, total, bytes)),
+            Event::WorkBegan { what, total, bytes } => {
+                state.work = Some(self.begin(what, total, bytes))
+            }
             Event::WorkDone { more } => {
                 if let Some(work) = &mut state.work {
                     work.advance(more, self.talk);
@@ -127,7 +147,10 @@ impl Sink for Progress {
                     bar.finish_and_clear();
                 }
             }
-            Event::StepDone { step: PREVIEW, text } => state.preview = text,
+            Event::StepDone {
+                step: PREVIEW,
+                text,
+            } => state.preview = text,
             Event::StepDone { step, text } => self.step(&state, step, &text),
             Event::Warning(text) => {
                 let word = self.style.paint(Paint::Attention, "warning:");
@@ -146,30 +169,53 @@ impl Work {
         } else if talk == Talk::Lines && self.said.elapsed() >= LINE_EVERY {
             let now = Instant::now();
             self.said = now;
-            say(None, &line(self.what, self.done, self.total, self.bytes, now - self.began));
+            say(
+                None,
+                &line(
+                    self.what,
+                    self.done,
+                    self.total,
+                    self.bytes,
+                    now - self.began,
+                ),
+            );
         }
     }
 }
 
 /// `  hashing: 40 % (1.2 GB of 3.0 GB), about 20 s left`.
 fn line(what: &str, done: u64, total: u64, bytes: bool, took: Duration) -> String {
-    let amount = |number: u64| if bytes { size(number) } else { number.to_string() };
+    let amount = |number: u64| {
+        if bytes {
+            size(number)
+        } else {
+            number.to_string()
+        }
+    };
     if total == 0 || done == 0 {
         return format!("  {what}: {}", amount(done));
     }
     let percent = u128::from(done) * 100 / u128::from(total);
     let left = took.as_millis() * u128::from(total.saturating_sub(done)) / u128::from(done) / 1000;
-    format!("  {what}: {percent} % ({} of {}), about {left} s left", amount(done), amount(total))
+    format!(
+        "  {what}: {percent} % ({} of {}), about {left} s left",
+        amount(done),
+        amount(total)
+    )
 }
 
 fn bar_style(known: bool, bytes: bool) -> ProgressStyle {
     let template = match (known, bytes) {
-        (true, true) => "  {msg:<10} {bar:24} {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left",
+        (true, true) => {
+            "  {msg:<10} {bar:24} {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left"
+        }
         (true, false) => "  {msg:<10} {bar:24} {pos} of {len}  {per_sec}  {eta} left",
         (false, true) => "  {msg:<10} {spinner} {decimal_bytes}  {decimal_bytes_per_sec}",
         (false, false) => "  {msg:<10} {spinner} {pos}  {per_sec}",
     };
-    ProgressStyle::with_template(template).expect("because the template is constant").progress_chars("=> ")
+    ProgressStyle::with_template(template)
+        .expect("because the template is constant")
+        .progress_chars("=> ")
 }
 
 /// Writes a line above the bar, if there is one.
@@ -190,20 +236,32 @@ mod tests {
     #[test]
     fn lines_tell_how_long_it_takes() {
         let took = Duration::from_secs(10);
-        assert_eq!(line("hashing", 1_200_000_000, 3_000_000_000, true, took), "  hashing: 40 % (1.2 GB of 3.0 GB), about 15 s left");
+        assert_eq!(
+            line("hashing", 1_200_000_000, 3_000_000_000, true, took),
+            "  hashing: 40 % (1.2 GB of 3.0 GB), about 15 s left"
+        );
         assert_eq!(line("reading", 7, 0, false, took), "  reading: 7");
     }
 
     #[test]
     fn it_knows_which_operations_have_begun() {
         let sink = Progress::new(Style::default(), Talk::Quiet);
-        sink.take(Event::WorkBegan { what: "hashing", total: 2, bytes: false });
+        sink.take(Event::WorkBegan {
+            what: "hashing",
+            total: 2,
+            bytes: false,
+        });
         sink.take(Event::WorkDone { more: 2 });
         assert!(sink.began().is_empty());
         sink.take(Event::WorkEnded);
-        sink.take(Event::StepDone { step: PREVIEW, text: "a\nb".into() });
+        sink.take(Event::StepDone {
+            step: PREVIEW,
+            text: "a\nb".into(),
+        });
         assert_eq!(sink.preview(), "a\nb");
-        sink.take(Event::Began { op: OpId::new(1, 1) });
+        sink.take(Event::Began {
+            op: OpId::new(1, 1),
+        });
         assert_eq!(sink.began(), [OpId::new(1, 1)]);
     }
 

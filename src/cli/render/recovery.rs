@@ -39,11 +39,23 @@ pub fn recovery<'a>(plan: &'a Plan, done: &'a Report, host: &str) -> Recovery<'a
 
 /// The facts at the top: what, seen.
 pub fn facts(of: &Recovery<'_>, zone: &TimeZone) -> Vec<(&'static str, String)> {
-    let version = |version: &Option<Version>| version.as_ref().map_or("none".into(), ToString::to_string);
+    let version =
+        |version: &Option<Version>| version.as_ref().map_or("none".into(), ToString::to_string);
     let at = |time: jiff::Timestamp| local_exact(time, zone);
     let Recovery { report, .. } = of;
     let all = [
-        ("Task", format!("{}{}", of.plan.task, of.plan.title.as_ref().map(|title| format!(" {title}")).unwrap_or_default())),
+        (
+            "Task",
+            format!(
+                "{}{}",
+                of.plan.task,
+                of.plan
+                    .title
+                    .as_ref()
+                    .map(|title| format!(" {title}"))
+                    .unwrap_or_default()
+            ),
+        ),
         ("From", version(&report.from)),
         ("To", version(&report.to)),
         ("Began", at(of.began_at)),
@@ -51,32 +63,80 @@ pub fn facts(of: &Recovery<'_>, zone: &TimeZone) -> Vec<(&'static str, String)> 
         ("Took", duration(report.duration_ms)),
         ("Who", report.who.clone()),
         ("Host", of.host.clone()),
-        ("Reason", if report.message.is_empty() { "none was given".into() } else { report.message.clone() }),
-        ("Operation", report.op.as_ref().map(ToString::to_string).unwrap_or_default()),
-        ("Commit", report.commit.as_ref().map(|commit| commit.as_str().to_string()).unwrap_or_default()),
+        (
+            "Reason",
+            if report.message.is_empty() {
+                "none was given".into()
+            } else {
+                report.message.clone()
+            },
+        ),
+        (
+            "Operation",
+            report
+                .op
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+        ),
+        (
+            "Commit",
+            report
+                .commit
+                .as_ref()
+                .map(|commit| commit.as_str().to_string())
+                .unwrap_or_default(),
+        ),
         ("Tag", report.tag.clone().unwrap_or_default()),
     ];
-    all.into_iter().filter(|(_, seen)| !seen.is_empty()).collect()
+    all.into_iter()
+        .filter(|(_, seen)| !seen.is_empty())
+        .collect()
 }
 
 /// What people should know before anything else, in words.
 pub fn remarks(of: &Recovery<'_>) -> Vec<String> {
     let mut all: Vec<String> = report::notes(of.report).cloned().collect();
-    for check in of.report.verification.iter().flat_map(Verification::problems) {
-        all.insert(0, format!("{} {}: {}", check.id, problem_word(check.status), check.evidence.join("; ")));
+    for check in of
+        .report
+        .verification
+        .iter()
+        .flat_map(Verification::problems)
+    {
+        all.insert(
+            0,
+            format!(
+                "{} {}: {}",
+                check.id,
+                problem_word(check.status),
+                check.evidence.join("; ")
+            ),
+        );
     }
-    all.extend(of.plan.doors.iter().map(|door| format!("a one-way door was passed: {door}")));
+    all.extend(
+        of.plan
+            .doors
+            .iter()
+            .map(|door| format!("a one-way door was passed: {door}")),
+    );
     all.extend(super::drill::affected(&of.plan.radius));
     all.extend(of.plan.drift.iter().cloned());
     if !of.plan.missing_variables.is_empty() {
-        all.push(format!("not set in this environment: {}", of.plan.missing_variables.join(", ")));
+        all.push(format!(
+            "not set in this environment: {}",
+            of.plan.missing_variables.join(", ")
+        ));
     }
     all
 }
 
 /// `failed` or `is inconclusive`.
 fn problem_word(status: Status) -> &'static str {
-    if status == Status::Fail { "failed" } else { "is inconclusive" }
+    if status == Status::Fail {
+        "failed"
+    } else {
+        "is inconclusive"
+    }
 }
 
 /// What became of the state before, in words.
@@ -84,7 +144,10 @@ pub fn backup(of: &Recovery<'_>) -> String {
     if of.report.op.is_none() {
         return "Nothing changed, so nothing had to be saved.".into();
     }
-    format!("Every path that changes was saved first; {} were new in the store.", size(of.report.saved_bytes))
+    format!(
+        "Every path that changes was saved first; {} were new in the store.",
+        size(of.report.saved_bytes)
+    )
 }
 
 /// The word of a status.
@@ -108,7 +171,10 @@ pub fn end_word(end: MomentEnd) -> &'static str {
 
 /// The word of a level.
 pub fn level_word(level: u8) -> &'static str {
-    LEVEL_WORDS.get(usize::from(level).saturating_sub(1)).copied().unwrap_or("other")
+    LEVEL_WORDS
+        .get(usize::from(level).saturating_sub(1))
+        .copied()
+        .unwrap_or("other")
 }
 
 /// What happened to a file.
@@ -127,7 +193,11 @@ pub fn exact(ms: u64) -> String {
 
 /// The report in Markdown.
 pub fn markdown(of: &Recovery<'_>, zone: &TimeZone) -> String {
-    let mut text = format!("# Disaster recovery of {}\n\n{}\n\n", of.plan.task, line(&of.summary));
+    let mut text = format!(
+        "# Disaster recovery of {}\n\n{}\n\n",
+        of.plan.task,
+        line(&of.summary)
+    );
     for remark in remarks(of) {
         let _ = writeln!(text, "> {}\n", line(&remark));
     }
@@ -138,12 +208,22 @@ pub fn markdown(of: &Recovery<'_>, zone: &TimeZone) -> String {
         text.push_str("\n## Time line\n\n| after | step | took | |\n|---:|---|---:|---|\n");
         for moment in &of.report.timeline {
             let (at, took) = (exact(moment.at_ms), exact(moment.took_ms));
-            let _ = writeln!(text, "| {at} | {} | {took} | {} |", line(&moment.what), end_word(moment.end));
+            let _ = writeln!(
+                text,
+                "| {at} | {} | {took} | {} |",
+                line(&moment.what),
+                end_word(moment.end)
+            );
         }
     }
     let _ = write!(text, "\n## Backup\n\n{}\n\n## Files\n\n", backup(of));
     for file in &of.plan.files {
-        let _ = writeln!(text, "- {} {}", verb(file.letter), line(&file.path.to_string()));
+        let _ = writeln!(
+            text,
+            "- {} {}",
+            verb(file.letter),
+            line(&file.path.to_string())
+        );
     }
     let _ = writeln!(text, "- {} unchanged", of.plan.unchanged);
     text.push_str("\n## Verification\n\n");
@@ -153,7 +233,12 @@ pub fn markdown(of: &Recovery<'_>, zone: &TimeZone) -> String {
     }
     text.push_str("\n## Next\n\n");
     for step in &of.next {
-        let _ = writeln!(text, "- {}: `{}`", line(&step.why), command_line(&step.argv).replace('`', "'"));
+        let _ = writeln!(
+            text,
+            "- {}: `{}`",
+            line(&step.why),
+            command_line(&step.argv).replace('`', "'")
+        );
     }
     text
 }
@@ -161,9 +246,19 @@ pub fn markdown(of: &Recovery<'_>, zone: &TimeZone) -> String {
 fn checks(text: &mut String, checked: &Verification) {
     text.push_str("| level | check | result | seen |\n|---|---|---|---|\n");
     for check in &checked.checks {
-        let seen = check.evidence.iter().map(|fact| line(fact)).collect::<Vec<_>>().join("; ");
+        let seen = check
+            .evidence
+            .iter()
+            .map(|fact| line(fact))
+            .collect::<Vec<_>>()
+            .join("; ");
         let level = level_word(check.level);
-        let _ = writeln!(text, "| {level} | {} | {} | {seen} |", line(&check.id), status_word(check.status));
+        let _ = writeln!(
+            text,
+            "| {level} | {} | {} | {seen} |",
+            line(&check.id),
+            status_word(check.status)
+        );
     }
 }
 
@@ -190,10 +285,18 @@ pub(super) mod tests {
     pub(in crate::cli::render) fn sample() -> (Plan, Report) {
         let mut plan = super::super::plan::tests::sample();
         plan.title = Some("momentum </title><script>alert(1)</script>".into());
-        plan.radius = vec![Touched { path: crate::base::RelPath::own("lib/<b>.py"), tasks: vec!["T02".parse().expect("it is an id")] }];
+        plan.radius = vec![Touched {
+            path: crate::base::RelPath::own("lib/<b>.py"),
+            tasks: vec!["T02".parse().expect("it is an id")],
+        }];
         let mut done = report::tests::sample();
         done.message = "drawdown | <b>12 %</b> `x` \"quoted\" 'too' & \u{202e}more".into();
-        let moment = |what: &str, at_ms, took_ms, end| Moment { what: what.into(), at_ms, took_ms, end };
+        let moment = |what: &str, at_ms, took_ms, end| Moment {
+            what: what.into(),
+            at_ms,
+            took_ms,
+            end,
+        };
         done.timeline = vec![
             moment("plan and save", 0, 812, MomentEnd::Done),
             moment("files", 812, 540, MomentEnd::Done),
@@ -268,8 +371,18 @@ pub(super) mod tests {
     #[test]
     fn the_json_form_says_when_it_was_over() {
         let (plan, done) = sample();
-        let value = serde_json::to_value(recovery(&plan, &done, "prod-1")).expect("plain data renders");
-        assert_eq!((&value["began_at"], &value["ended_at"]), (&"2026-02-24T05:10:00Z".into(), &"2026-02-24T05:10:01.94Z".into()));
-        assert_eq!((&value["next"][0]["argv"][1], &value["recovered"]), (&"undo".into(), &true.into()));
+        let value =
+            serde_json::to_value(recovery(&plan, &done, "prod-1")).expect("plain data renders");
+        assert_eq!(
+            (&value["began_at"], &value["ended_at"]),
+            (
+                &"2026-02-24T05:10:00Z".into(),
+                &"2026-02-24T05:10:01.94Z".into()
+            )
+        );
+        assert_eq!(
+            (&value["next"][0]["argv"][1], &value["recovered"]),
+            (&"undo".into(), &true.into())
+        );
     }
 }

@@ -22,36 +22,97 @@ const FILES_SHOWN: usize = 500;
 
 /// The page.
 pub fn html(of: &Recovery<'_>, zone: &TimeZone) -> String {
-    let mut page = head(&format!("Disaster recovery of {}", of.plan.task), mood(of), &way(of), &of.summary);
+    let mut page = head(
+        &format!("Disaster recovery of {}", of.plan.task),
+        mood(of),
+        &way(of),
+        &of.summary,
+    );
     let back = of.report.outcome == Outcome::Done && of.report.changed;
-    section(&mut page, if back { "How to take it back" } else { "What to do next" }, &next(&of.next));
+    section(
+        &mut page,
+        if back {
+            "How to take it back"
+        } else {
+            "What to do next"
+        },
+        &next(&of.next),
+    );
     let remarks = words::remarks(of);
     section_of_remarks(&mut page, &remarks);
-    section(&mut page, "What, who, why, how long", &facts(&words::facts(of, zone)));
+    section(
+        &mut page,
+        "What, who, why, how long",
+        &facts(&words::facts(of, zone)),
+    );
     if !of.report.timeline.is_empty() {
-        section(&mut page, "Time line", &timeline(&of.report.timeline, of.report.duration_ms));
+        section(
+            &mut page,
+            "Time line",
+            &timeline(&of.report.timeline, of.report.duration_ms),
+        );
     }
-    let checks = of.report.verification.as_ref().map_or("<p>Nothing was verified.</p>\n".into(), checks);
+    let checks = of
+        .report
+        .verification
+        .as_ref()
+        .map_or("<p>Nothing was verified.</p>\n".into(), checks);
     section(&mut page, "What was verified", &checks);
     let files = files(&of.plan.files, of.plan.unchanged);
-    section(&mut page, "Backup and files", &format!("<p>{}</p>\n{files}", text(&words::backup(of))));
-    let operation = of.report.op.as_ref().map_or("none".into(), ToString::to_string);
+    section(
+        &mut page,
+        "Backup and files",
+        &format!("<p>{}</p>\n{files}", text(&words::backup(of))),
+    );
+    let operation = of
+        .report
+        .op
+        .as_ref()
+        .map_or("none".into(), ToString::to_string);
     foot(page, &format!("{} · operation {operation}", of.host))
 }
 
 /// What was restored out of a capsule, on the same page.
-pub fn capsule(report: &CapsuleReport, (mood, word): (&str, &str), steps: &[Next], about: &[(&'static str, String)]) -> String {
+pub fn capsule(
+    report: &CapsuleReport,
+    (mood, word): (&str, &str),
+    steps: &[Next],
+    about: &[(&'static str, String)],
+) -> String {
     let title = format!("{} out of an escape capsule", report.task);
-    let summary = format!("{} {} is in {}", report.task, report.version, report.into.as_deref().unwrap_or("nowhere"));
-    let mut page = head(&title, (mood, word), &text(&report.version.to_string()), &summary);
+    let summary = format!(
+        "{} {} is in {}",
+        report.task,
+        report.version,
+        report.into.as_deref().unwrap_or("nowhere")
+    );
+    let mut page = head(
+        &title,
+        (mood, word),
+        &text(&report.version.to_string()),
+        &summary,
+    );
     if !steps.is_empty() {
         section(&mut page, "What to do next", &next(steps));
     }
     section_of_remarks(&mut page, &report.notes);
     section(&mut page, "What, who, how long", &facts(about));
-    section(&mut page, "Time line", &timeline(&report.timeline, report.duration_ms));
-    let proved = each(report.proved.iter().map(|fact| format!("<li>{}</li>\n", text(fact))));
-    section(&mut page, "What was proved", &format!("<ul class=\"remarks proved\">\n{proved}</ul>\n"));
+    section(
+        &mut page,
+        "Time line",
+        &timeline(&report.timeline, report.duration_ms),
+    );
+    let proved = each(
+        report
+            .proved
+            .iter()
+            .map(|fact| format!("<li>{}</li>\n", text(fact))),
+    );
+    section(
+        &mut page,
+        "What was proved",
+        &format!("<ul class=\"remarks proved\">\n{proved}</ul>\n"),
+    );
     foot(page, &format!("manifest {}", report.manifest))
 }
 
@@ -71,21 +132,37 @@ fn head(title: &str, (mood, word): (&str, &str), way: &str, summary: &str) -> St
 
 /// The end of a page.
 fn foot(mut page: String, about: &str) -> String {
-    let _ = write!(page, "<footer>snapback {} · {}</footer>\n</main>\n</body>\n</html>\n", env!("CARGO_PKG_VERSION"), text(about));
+    let _ = write!(
+        page,
+        "<footer>snapback {} · {}</footer>\n</main>\n</body>\n</html>\n",
+        env!("CARGO_PKG_VERSION"),
+        text(about)
+    );
     page
 }
 
 /// What people should know, if there is anything.
 fn section_of_remarks(page: &mut String, remarks: &[String]) {
-    let remarks = each(remarks.iter().map(|remark| format!("<li>{}</li>\n", text(remark))));
+    let remarks = each(
+        remarks
+            .iter()
+            .map(|remark| format!("<li>{}</li>\n", text(remark))),
+    );
     if !remarks.is_empty() {
-        section(page, "What to know", &format!("<ul class=\"remarks\">\n{remarks}</ul>\n"));
+        section(
+            page,
+            "What to know",
+            &format!("<ul class=\"remarks\">\n{remarks}</ul>\n"),
+        );
     }
 }
 
 /// Facts side by side.
 fn facts(all: &[(&'static str, String)]) -> String {
-    let lines = each(all.iter().map(|(what, seen)| format!("<div><dt>{what}</dt><dd>{}</dd></div>\n", text(seen))));
+    let lines = each(
+        all.iter()
+            .map(|(what, seen)| format!("<div><dt>{what}</dt><dd>{}</dd></div>\n", text(seen))),
+    );
     format!("<dl class=\"facts\">\n{lines}</dl>\n")
 }
 
@@ -127,20 +204,44 @@ fn mood(of: &Recovery<'_>) -> (&'static str, &'static str) {
 
 /// `1.3.0 → 1.2.0`.
 fn way(of: &Recovery<'_>) -> String {
-    let version = |version: &Option<crate::model::Version>| version.as_ref().map_or("none".into(), |version| text(&version.to_string()));
-    format!("{} <span class=\"arrow\">→</span> {}", version(&of.report.from), version(&of.report.to))
+    let version = |version: &Option<crate::model::Version>| {
+        version
+            .as_ref()
+            .map_or("none".into(), |version| text(&version.to_string()))
+    };
+    format!(
+        "{} <span class=\"arrow\">→</span> {}",
+        version(&of.report.from),
+        version(&of.report.to)
+    )
 }
 
 /// The commands, the way back first.
 fn next(steps: &[Next]) -> String {
-    let line = |step: &Next| format!("<div><span>{}</span><code>{}</code></div>\n", text(&step.why), text(&command_line(&step.argv)));
+    let line = |step: &Next| {
+        format!(
+            "<div><span>{}</span><code>{}</code></div>\n",
+            text(&step.why),
+            text(&command_line(&step.argv))
+        )
+    };
     let lines = each(steps.iter().map(line));
-    if lines.is_empty() { "<p>Nothing was changed.</p>\n".into() } else { format!("<div class=\"next\">\n{lines}</div>\n") }
+    if lines.is_empty() {
+        "<p>Nothing was changed.</p>\n".into()
+    } else {
+        format!("<div class=\"next\">\n{lines}</div>\n")
+    }
 }
 
 /// Bars on one scale, with the same figures as a table.
 fn timeline(moments: &[Moment], total_ms: u64) -> String {
-    let end = moments.iter().map(|moment| moment.at_ms + moment.took_ms).max().unwrap_or(0).max(total_ms).max(1);
+    let end = moments
+        .iter()
+        .map(|moment| moment.at_ms + moment.took_ms)
+        .max()
+        .unwrap_or(0)
+        .max(total_ms)
+        .max(1);
     let percent = |ms: u64| format!("{}.{:02}", ms * 100 / end, ms * 10_000 / end % 100);
     let mut body = String::from(
         "<table class=\"timeline\">\n<thead><tr><th>Step</th><th class=\"number\">After</th><th class=\"number\">Took</th><th>Result</th><th class=\"bars\"></th></tr></thead>\n<tbody>\n",
@@ -177,7 +278,12 @@ fn checks(checked: &Verification) -> String {
             Status::Inconclusive => "attention",
             Status::Fail => "bad",
         };
-        let seen = each(check.evidence.iter().map(|fact| format!("<div>{}</div>", text(fact))));
+        let seen = each(
+            check
+                .evidence
+                .iter()
+                .map(|fact| format!("<div>{}</div>", text(fact))),
+        );
         let _ = writeln!(
             body,
             "<tr><td>{}&nbsp;{}</td><td><code>{}</code></td><td><span class=\"badge {class}\">{}</span></td><td class=\"seen\">{seen}</td></tr>",
@@ -202,7 +308,10 @@ fn files(files: &[FileLine], unchanged: usize) -> String {
                 Letter::D => "bad",
             };
             let lines = |sign: &str, number: Option<u32>| {
-                number.filter(|number| *number > 0).map(|number| format!("{sign}{number} ")).unwrap_or_default()
+                number
+                    .filter(|number| *number > 0)
+                    .map(|number| format!("{sign}{number} "))
+                    .unwrap_or_default()
             };
             let _ = writeln!(
                 body,
@@ -217,7 +326,11 @@ fn files(files: &[FileLine], unchanged: usize) -> String {
         body.push_str("</tbody>\n</table>\n");
     }
     let more = files.len().saturating_sub(FILES_SHOWN);
-    let more = if more == 0 { String::new() } else { format!("and {more} more; ") };
+    let more = if more == 0 {
+        String::new()
+    } else {
+        format!("and {more} more; ")
+    };
     body + &format!("<p class=\"faint\">{more}{unchanged} unchanged</p>\n")
 }
 
@@ -233,10 +346,22 @@ mod tests {
     #[test]
     fn nothing_foreign_becomes_markup_and_nothing_comes_from_elsewhere() {
         let page = page();
-        for foreign in ["<script", "<b>", "</title><", "\u{202e}", "\u{1b}", "http://", "https://", "url(", "@import"] {
+        for foreign in [
+            "<script",
+            "<b>",
+            "</title><",
+            "\u{202e}",
+            "\u{1b}",
+            "http://",
+            "https://",
+            "url(",
+            "@import",
+        ] {
             assert!(!page.contains(foreign), "{foreign:?}");
         }
-        assert!(page.contains("&lt;b&gt;12 %&lt;/b&gt; `x` &quot;quoted&quot; &#39;too&#39; &amp; \\u{202e}more"));
+        assert!(page.contains(
+            "&lt;b&gt;12 %&lt;/b&gt; `x` &quot;quoted&quot; &#39;too&#39; &amp; \\u{202e}more"
+        ));
         assert!(page.contains("prefers-color-scheme: dark") && page.contains("@media print"));
     }
 
@@ -245,7 +370,11 @@ mod tests {
         let page = page();
         let body = page.split_once("</style>").expect("it has a style").1;
         let mut open: Vec<&str> = Vec::new();
-        for tag in body.split('<').skip(1).map(|rest| rest.split(['>', ' ']).next().unwrap_or_default()) {
+        for tag in body
+            .split('<')
+            .skip(1)
+            .map(|rest| rest.split(['>', ' ']).next().unwrap_or_default())
+        {
             match tag.strip_prefix('/') {
                 Some("head" | "html") => {}
                 Some(end) => assert_eq!(open.pop(), Some(end), "in {body}"),
@@ -259,7 +388,11 @@ mod tests {
     fn bars_stay_on_their_scale() {
         let (_, done) = words::tests::sample();
         let body = timeline(&done.timeline, done.duration_ms);
-        assert!(body.contains("margin-left:0.00%;width:41.85%") && body.contains("margin-left:94.43%;width:4.89%"), "{body}");
+        assert!(
+            body.contains("margin-left:0.00%;width:41.85%")
+                && body.contains("margin-left:94.43%;width:4.89%"),
+            "{body}"
+        );
         assert!(!timeline(&[], 0).contains("NaN"));
     }
 }

@@ -21,12 +21,27 @@ const SHOWN: usize = 20;
 pub fn stats(style: Style, zone: &TimeZone, stats: &StoreStats) -> String {
     let mut text = String::new();
     let rows = stats.groups.iter().map(|group| {
-        let missing = if group.missing == 0 { String::new() } else { group.missing.to_string() };
-        row![safe(&group.name), group.objects.to_string(), size(group.logical), size(group.unique), size(group.stored), missing]
+        let missing = if group.missing == 0 {
+            String::new()
+        } else {
+            group.missing.to_string()
+        };
+        row![
+            safe(&group.name),
+            group.objects.to_string(),
+            size(group.logical),
+            size(group.unique),
+            size(group.stored),
+            missing
+        ]
     });
     let rows: Vec<_> = rows.collect();
     if !rows.is_empty() {
-        text.push_str(&table(style, &["FOR", "OBJECTS", "LOGICAL", "UNIQUE", "STORED", "MISSING"], rows));
+        text.push_str(&table(
+            style,
+            &["FOR", "OBJECTS", "LOGICAL", "UNIQUE", "STORED", "MISSING"],
+            rows,
+        ));
     }
     let _ = writeln!(
         text,
@@ -39,9 +54,15 @@ pub fn stats(style: Style, zone: &TimeZone, stats: &StoreStats) -> String {
         size(stats.garbage)
     );
     if stats.old_objects > 0 {
-        let _ = writeln!(text, "{} of the old format: `snapback store gc` moves them into packs", count(stats.old_objects, "object"));
+        let _ = writeln!(
+            text,
+            "{} of the old format: `snapback store gc` moves them into packs",
+            count(stats.old_objects, "object")
+        );
     }
-    let when = |seconds: Option<i64>| match seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()) {
+    let when = |seconds: Option<i64>| match seconds
+        .and_then(|seconds| Timestamp::from_second(seconds).ok())
+    {
         Some(at) => moment(at, zone),
         None => "never".into(),
     };
@@ -58,13 +79,40 @@ pub fn stats(style: Style, zone: &TimeZone, stats: &StoreStats) -> String {
 /// What a check found.
 pub fn check(style: Style, report: &CheckReport, names: &Names, all: bool) -> String {
     let mut text = damage(style, &report.damage, names, all);
-    text.push_str(&objects(&style.fail(), "cannot be given back", &report.lost, names, all));
-    let seen = format!("{} with {}, {}", count(report.packs, "pack"), count(report.blobs, "chunk"), size(report.bytes));
-    let verdict = if report.is_sound() { "is sound" } else { "is damaged" };
-    let mark = if report.is_sound() { style.ok() } else { style.fail() };
-    let _ = writeln!(text, "{mark} the store {verdict} ({} check of {seen})", report.level);
+    text.push_str(&objects(
+        &style.fail(),
+        "cannot be given back",
+        &report.lost,
+        names,
+        all,
+    ));
+    let seen = format!(
+        "{} with {}, {}",
+        count(report.packs, "pack"),
+        count(report.blobs, "chunk"),
+        size(report.bytes)
+    );
+    let verdict = if report.is_sound() {
+        "is sound"
+    } else {
+        "is damaged"
+    };
+    let mark = if report.is_sound() {
+        style.ok()
+    } else {
+        style.fail()
+    };
+    let _ = writeln!(
+        text,
+        "{mark} the store {verdict} ({} check of {seen})",
+        report.level
+    );
     if report.remaining > 0 {
-        let _ = writeln!(text, "  {} left for the next check, which begins with them", count(report.remaining, "pack"));
+        let _ = writeln!(
+            text,
+            "  {} left for the next check, which begins with them",
+            count(report.remaining, "pack")
+        );
     }
     text
 }
@@ -73,10 +121,29 @@ pub fn check(style: Style, report: &CheckReport, names: &Names, all: bool) -> St
 fn damage(style: Style, damage: &[Harm], names: &Names, all: bool) -> String {
     let mut text = String::new();
     for harm in damage.iter().take(if all { usize::MAX } else { SHOWN }) {
-        let file = if harm.file.is_empty() { "the store" } else { &harm.file };
-        let blob = harm.blob.map(|blob| format!(" (chunk {blob})")).unwrap_or_default();
-        let _ = writeln!(text, "  {} {}: {}{blob}", style.fail(), safe(file), safe(&harm.why));
-        for name in harm.objects.iter().filter_map(|id| names.get(id)).flatten().take(if all { usize::MAX } else { 5 }) {
+        let file = if harm.file.is_empty() {
+            "the store"
+        } else {
+            &harm.file
+        };
+        let blob = harm
+            .blob
+            .map(|blob| format!(" (chunk {blob})"))
+            .unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "  {} {}: {}{blob}",
+            style.fail(),
+            safe(file),
+            safe(&harm.why)
+        );
+        for name in harm
+            .objects
+            .iter()
+            .filter_map(|id| names.get(id))
+            .flatten()
+            .take(if all { usize::MAX } else { 5 })
+        {
             let _ = writeln!(text, "      needed by {}", safe(name));
         }
     }
@@ -95,8 +162,15 @@ fn left_out(text: &mut String, len: usize, all: bool) {
 fn objects(mark: &str, what: &str, ids: &[ObjectId], names: &Names, all: bool) -> String {
     let mut text = String::new();
     for id in ids.iter().take(if all { usize::MAX } else { SHOWN }) {
-        let who = names.get(id).map(|names| names.join(", ")).filter(|names| !names.is_empty());
-        let _ = writeln!(text, "  {mark} {what}: {}", safe(&who.unwrap_or_else(|| id.to_string())));
+        let who = names
+            .get(id)
+            .map(|names| names.join(", "))
+            .filter(|names| !names.is_empty());
+        let _ = writeln!(
+            text,
+            "  {mark} {what}: {}",
+            safe(&who.unwrap_or_else(|| id.to_string()))
+        );
     }
     left_out(&mut text, ids.len(), all);
     text
@@ -104,23 +178,52 @@ fn objects(mark: &str, what: &str, ids: &[ObjectId], names: &Names, all: bool) -
 
 /// What a collection did, or would do.
 pub fn gc(style: Style, report: &GcReport, names: &Names, all: bool) -> String {
-    let mut text = objects(&style.attention(), "named, but not in this store", &report.missing, names, all);
+    let mut text = objects(
+        &style.attention(),
+        "named, but not in this store",
+        &report.missing,
+        names,
+        all,
+    );
     if all {
-        text.push_str(&objects(&style.left_out(), "nothing names", &report.dropped, names, all));
+        text.push_str(&objects(
+            &style.left_out(),
+            "nothing names",
+            &report.dropped,
+            names,
+            all,
+        ));
     }
     if report.migrated > 0 {
-        let _ = writeln!(text, "  {} of the old format into packs", count(report.migrated, "object"));
+        let _ = writeln!(
+            text,
+            "  {} of the old format into packs",
+            count(report.migrated, "object")
+        );
     }
     if report.kept_packs > 0 {
         let why = "not written again: the disk is full, or a chunk is damaged";
-        let _ = writeln!(text, "  {} {} {why}", style.attention(), count(report.kept_packs, "pack"));
+        let _ = writeln!(
+            text,
+            "  {} {} {why}",
+            style.attention(),
+            count(report.kept_packs, "pack")
+        );
     }
     if report.sessions_at_work > 0 {
         let who = count(report.sessions_at_work, "session");
-        let _ = writeln!(text, "{} what nothing needs is condemned; {who} at work: run it again", style.attention());
+        let _ = writeln!(
+            text,
+            "{} what nothing needs is condemned; {who} at work: run it again",
+            style.attention()
+        );
         return text;
     }
-    let (would, freed) = if report.dry_run { ("dry run: ", "would be freed") } else { ("", "freed") };
+    let (would, freed) = if report.dry_run {
+        ("dry run: ", "would be freed")
+    } else {
+        ("", "freed")
+    };
     let _ = writeln!(
         text,
         "{would}{} {freed}: {} that nothing names, {} removed, {} written again; {} stay",
@@ -144,7 +247,11 @@ pub fn repair(style: Style, report: &RepairReport, names: &Names, all: bool) -> 
     let line = match (report.damage.is_empty(), report.lost.is_empty()) {
         (true, true) => format!("{} nothing is damaged", style.ok()),
         (false, true) => format!("{} everything is whole again", style.ok()),
-        (_, false) => format!("{} {} cannot be given back", style.fail(), count(report.lost.len(), "object")),
+        (_, false) => format!(
+            "{} {} cannot be given back",
+            style.fail(),
+            count(report.lost.len(), "object")
+        ),
     };
     text + &line + "\n"
 }

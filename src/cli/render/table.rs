@@ -14,7 +14,10 @@ pub struct Cell {
 impl Cell {
     /// A cell in a colour.
     pub fn painted(paint: Paint, text: impl Into<String>) -> Self {
-        Self { text: text.into(), paint }
+        Self {
+            text: text.into(),
+            paint,
+        }
     }
 }
 
@@ -33,7 +36,13 @@ pub(crate) use row;
 /// Lines of aligned cells, two spaces between columns, none at the ends of lines.
 pub fn lines(style: Style, rows: &[Vec<Cell>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |at: usize| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.text.width()).max().unwrap_or(0);
+    let width = |at: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(at))
+            .map(|cell| cell.text.width())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let line = |row: &Vec<Cell>| {
         let mut line = String::new();
@@ -53,7 +62,10 @@ pub fn lines(style: Style, rows: &[Vec<Cell>]) -> Vec<String> {
 
 /// A table: a faint head, then the rows; each line ends in a newline.
 pub fn table(style: Style, head: &[&str], rows: Vec<Vec<Cell>>) -> String {
-    let head = head.iter().map(|word| Cell::painted(Paint::Faint, *word)).collect();
+    let head = head
+        .iter()
+        .map(|word| Cell::painted(Paint::Faint, *word))
+        .collect();
     let all: Vec<_> = std::iter::once(head).chain(rows).collect();
     lines(style, &all).join("\n") + "\n"
 }
@@ -64,7 +76,11 @@ mod tests {
 
     #[test]
     fn wide_characters_and_empty_cells_line_up() {
-        let rows = vec![row!["T01", "动量", "1.2.0"], row!["T010", "", "0.1.0"], row!["x", "carry"]];
+        let rows = vec![
+            row!["T01", "动量", "1.2.0"],
+            row!["T010", "", "0.1.0"],
+            row!["x", "carry"],
+        ];
         insta::assert_snapshot!(table(Style::default(), &["TASK", "TITLE", "VERSION"], rows), @r"
         TASK  TITLE  VERSION
         T01   动量   1.2.0
@@ -75,8 +91,17 @@ mod tests {
 
     #[test]
     fn colour_does_not_move_columns() {
-        let rows = vec![vec![Cell::painted(Paint::Good, "a"), "b".into()], row!["aa", "b"]];
-        let lines = lines(Style { colour: true, unicode: false }, &rows);
+        let rows = vec![
+            vec![Cell::painted(Paint::Good, "a"), "b".into()],
+            row!["aa", "b"],
+        ];
+        let lines = lines(
+            Style {
+                colour: true,
+                unicode: false,
+            },
+            &rows,
+        );
         assert_eq!(lines, ["\u{1b}[32ma\u{1b}[0m   b", "aa  b"]);
     }
 }

@@ -12,7 +12,10 @@ use crate::{
     base::text::size,
     model::{
         Version,
-        overview::{AdoptionLine, DoctorLine, DriftLine, HistoryLine, OperationLine, ReleaseDetail, ReleaseLine, TaskLine},
+        overview::{
+            AdoptionLine, DoctorLine, DriftLine, HistoryLine, OperationLine, ReleaseDetail,
+            ReleaseLine, TaskLine,
+        },
         report::Outcome,
         verdict::Standing,
     },
@@ -24,10 +27,25 @@ pub fn tasks(style: Style, lines: &[TaskLine]) -> String {
         return "no task yet\n".into();
     }
     let row = |line: &TaskLine| {
-        let drift = if line.drift == 0 { Cell::from("-") } else { Cell::painted(Paint::Attention, count(line.drift, "file")) };
-        let moved = line.moved.iter().map(|version| format!("the tag of {version} was moved"));
-        let troubles: Vec<String> = Some(safe(&line.trouble)).filter(|text| !text.is_empty()).into_iter().chain(moved).collect();
-        let trouble = if troubles.is_empty() { Cell::from("") } else { Cell::painted(Paint::Attention, troubles.join("; ")) };
+        let drift = if line.drift == 0 {
+            Cell::from("-")
+        } else {
+            Cell::painted(Paint::Attention, count(line.drift, "file"))
+        };
+        let moved = line
+            .moved
+            .iter()
+            .map(|version| format!("the tag of {version} was moved"));
+        let troubles: Vec<String> = Some(safe(&line.trouble))
+            .filter(|text| !text.is_empty())
+            .into_iter()
+            .chain(moved)
+            .collect();
+        let trouble = if troubles.is_empty() {
+            Cell::from("")
+        } else {
+            Cell::painted(Paint::Attention, troubles.join("; "))
+        };
         row![
             Cell::painted(Paint::Strong, line.task.as_str()),
             safe(line.title.as_deref().unwrap_or("")),
@@ -39,11 +57,20 @@ pub fn tasks(style: Style, lines: &[TaskLine]) -> String {
             trouble,
         ]
     };
-    let mut text = table(style, &["TASK", "TITLE", "ACTIVE", "STATE", "DRIFT", "NEWEST", "RELEASES", ""], lines.iter().map(row).collect());
+    let mut text = table(
+        style,
+        &[
+            "TASK", "TITLE", "ACTIVE", "STATE", "DRIFT", "NEWEST", "RELEASES", "",
+        ],
+        lines.iter().map(row).collect(),
+    );
     let look = lines.iter().filter(|line| needs_a_look(line)).count();
     let unread: usize = lines.iter().map(|line| line.unread).sum();
     let rest = if look == 0 && unread > 0 {
-        format!("all as released ({} by size alone; `snapback verify-rollback` reads the bytes)", count(unread, "large file"))
+        format!(
+            "all as released ({} by size alone; `snapback verify-rollback` reads the bytes)",
+            count(unread, "large file")
+        )
     } else if look == 0 {
         "all as released".to_string()
     } else {
@@ -55,7 +82,11 @@ pub fn tasks(style: Style, lines: &[TaskLine]) -> String {
 
 /// True for a task that differs from its release, is called bad or failed, or is in trouble.
 pub fn needs_a_look(line: &TaskLine) -> bool {
-    line.drift > 0 || line.standing.bad || line.standing.failed || !line.trouble.is_empty() || !line.moved.is_empty()
+    line.drift > 0
+        || line.standing.bad
+        || line.standing.failed
+        || !line.trouble.is_empty()
+        || !line.moved.is_empty()
 }
 
 /// The unfinished operation, for the top of `status`.
@@ -71,16 +102,27 @@ pub fn unfinished(style: Style, line: &OperationLine) -> String {
 /// One line a release.
 pub fn releases(style: Style, zone: &TimeZone, lines: &[ReleaseLine]) -> String {
     let row = |line: &ReleaseLine| {
-        let paint = if line.active { Paint::Strong } else { Paint::Plain };
+        let paint = if line.active {
+            Paint::Strong
+        } else {
+            Paint::Plain
+        };
         row![
-            Cell::painted(paint, format!("{} {}", if line.active { "*" } else { " " }, line.version)),
+            Cell::painted(
+                paint,
+                format!("{} {}", if line.active { "*" } else { " " }, line.version)
+            ),
             moment(line.at, zone),
             state(line.standing, line.said_by.as_deref()),
             safe(&line.author),
             safe(&line.message),
         ]
     };
-    table(style, &["  VERSION", "DATE", "STATE", "AUTHOR", "REASON"], lines.iter().map(row).collect())
+    table(
+        style,
+        &["  VERSION", "DATE", "STATE", "AUTHOR", "REASON"],
+        lines.iter().map(row).collect(),
+    )
 }
 
 /// Releases and operations, newest first.
@@ -88,7 +130,11 @@ pub fn history(style: Style, zone: &TimeZone, lines: &[HistoryLine]) -> String {
     let row = |line: &HistoryLine| match line {
         HistoryLine::Release(release) => row![
             moment(release.at, zone),
-            if release.standing.failed { Cell::painted(Paint::Bad, "release, failed") } else { Cell::from("release") },
+            if release.standing.failed {
+                Cell::painted(Paint::Bad, "release, failed")
+            } else {
+                Cell::from("release")
+            },
             safe(&release.tag),
             safe(&release.author),
             safe(&release.message),
@@ -96,7 +142,11 @@ pub fn history(style: Style, zone: &TimeZone, lines: &[HistoryLine]) -> String {
         ],
         HistoryLine::Operation(operation) => operation_row(style, zone, operation),
     };
-    table(style, &["DATE", "WHAT", "VERSION", "WHO", "REASON", "ID"], lines.iter().map(row).collect())
+    table(
+        style,
+        &["DATE", "WHAT", "VERSION", "WHO", "REASON", "ID"],
+        lines.iter().map(row).collect(),
+    )
 }
 
 /// Operations, newest first.
@@ -109,11 +159,19 @@ pub fn operations(style: Style, zone: &TimeZone, lines: &[OperationLine]) -> Str
         row.push(ending(line));
         row
     };
-    table(style, &["DATE", "WHAT", "VERSION", "WHO", "REASON", "ID", "STATE"], lines.iter().map(row).collect())
+    table(
+        style,
+        &["DATE", "WHAT", "VERSION", "WHO", "REASON", "ID", "STATE"],
+        lines.iter().map(row).collect(),
+    )
 }
 
 fn operation_row(style: Style, zone: &TimeZone, line: &OperationLine) -> Vec<Cell> {
-    let task = line.task.as_ref().map(|task| format!("{task} ")).unwrap_or_default();
+    let task = line
+        .task
+        .as_ref()
+        .map(|task| format!("{task} "))
+        .unwrap_or_default();
     row![
         moment(line.at, zone),
         line.kind.word(),
@@ -132,7 +190,9 @@ fn name(who: &str) -> String {
 /// How an operation ended.
 fn ending(line: &OperationLine) -> Cell {
     match (line.outcome, &line.undone_by) {
-        (Some(Outcome::Done), Some(by)) => Cell::painted(Paint::Faint, format!("undone by {}", by.short())),
+        (Some(Outcome::Done), Some(by)) => {
+            Cell::painted(Paint::Faint, format!("undone by {}", by.short()))
+        }
         (Some(Outcome::Done), None) => Cell::painted(Paint::Good, "done"),
         (Some(Outcome::Undone), _) => Cell::painted(Paint::Attention, "failed, put back"),
         (Some(Outcome::Stuck), _) => Cell::painted(Paint::Bad, format!("stuck{}", at(line))),
@@ -141,7 +201,10 @@ fn ending(line: &OperationLine) -> Cell {
 }
 
 fn at(line: &OperationLine) -> String {
-    line.stands_at.as_deref().map(|step| format!(" at {}", safe(step))).unwrap_or_default()
+    line.stands_at
+        .as_deref()
+        .map(|step| format!(" at {}", safe(step)))
+        .unwrap_or_default()
 }
 
 fn way(style: Style, line: &OperationLine) -> String {
@@ -154,31 +217,56 @@ fn way(style: Style, line: &OperationLine) -> String {
 
 /// `9f3c21aa  rollback T01 1.3.0 -> 1.2.0`.
 pub fn operation_words(style: Style, line: &OperationLine) -> String {
-    let task = line.task.as_ref().map(|task| format!(" {task}")).unwrap_or_default();
-    format!("{}  {}{task} {}", line.id.short(), line.kind.word(), way(style, line))
+    let task = line
+        .task
+        .as_ref()
+        .map(|task| format!(" {task}"))
+        .unwrap_or_default();
+    format!(
+        "{}  {}{task} {}",
+        line.id.short(),
+        line.kind.word(),
+        way(style, line)
+    )
 }
 
 /// One operation in full.
 pub fn operation(style: Style, zone: &TimeZone, line: &OperationLine, steps: &[&str]) -> String {
     let facts = [
         ("when", moment(line.at, zone)),
-        ("who", format!("{} on {}", safe(&line.who), safe(&line.host))),
+        (
+            "who",
+            format!("{} on {}", safe(&line.who), safe(&line.host)),
+        ),
         ("reason", safe(&line.message)),
         ("steps", steps.join(", ")),
     ];
-    let mut text = format!("{}\n", style.paint(Paint::Strong, &operation_words(style, line)));
+    let mut text = format!(
+        "{}\n",
+        style.paint(Paint::Strong, &operation_words(style, line))
+    );
     for (what, seen) in facts.iter().filter(|(_, seen)| !seen.is_empty()) {
         let _ = writeln!(text, "  {what:<8} {seen}");
     }
     let state = ending(line);
-    text + &format!("  {:<8} {}\n", "state", super::table::lines(style, &[vec![state]])[0])
+    text + &format!(
+        "  {:<8} {}\n",
+        "state",
+        super::table::lines(style, &[vec![state]])[0]
+    )
 }
 
 /// One release in full.
 pub fn release(style: Style, zone: &TimeZone, detail: &ReleaseDetail) -> String {
     let line = &detail.release;
-    let name = style.paint(Paint::Strong, line.tag.trim_end_matches(&format!("-v{}", line.version)));
-    let name = format!("{name} {}", style.paint(Paint::Strong, &line.version.to_string()));
+    let name = style.paint(
+        Paint::Strong,
+        line.tag.trim_end_matches(&format!("-v{}", line.version)),
+    );
+    let name = format!(
+        "{name} {}",
+        style.paint(Paint::Strong, &line.version.to_string())
+    );
     let mut text = format!("{name}{}\n", if line.active { "  (active)" } else { "" });
     let mut fact = |what: &str, seen: &str| {
         let _ = writeln!(text, "  {what:<9} {seen}");
@@ -186,7 +274,11 @@ pub fn release(style: Style, zone: &TimeZone, detail: &ReleaseDetail) -> String 
     fact("when", &moment(line.at, zone));
     fact("who", &safe(&line.author));
     fact("reason", &safe(&line.message));
-    let by = line.said_by.as_deref().map(|who| format!(", said by {}", safe(who))).unwrap_or_default();
+    let by = line
+        .said_by
+        .as_deref()
+        .map(|who| format!(", said by {}", safe(who)))
+        .unwrap_or_default();
     fact("state", &format!("{}{by}", line.standing.word()));
     fact("tag", &safe(&line.tag));
     fact("commit", line.commit.as_str());
@@ -197,23 +289,36 @@ pub fn release(style: Style, zone: &TimeZone, detail: &ReleaseDetail) -> String 
         }
         return text;
     };
-    fact("files", &format!("{}, {}", count(detail.files, "file"), size(detail.bytes)));
+    fact(
+        "files",
+        &format!("{}, {}", count(detail.files, "file"), size(detail.bytes)),
+    );
     let packages = &manifest.dependencies;
-    let number = packages.python_packages.len() + packages.node_packages.len() + packages.cargo_packages.len();
+    let number = packages.python_packages.len()
+        + packages.node_packages.len()
+        + packages.cargo_packages.len();
     if manifest.knows_dependencies() {
         fact("deps", &count(number, "package"));
     } else {
         fact("deps", "not known (adopted)");
     }
     for file in packages.lockfiles.iter().filter(|file| file.unread) {
-        fact("", &format!("{} is not understood; recorded by digest", file.path));
+        fact(
+            "",
+            &format!("{} is not understood; recorded by digest", file.path),
+        );
     }
     if !packages.environment_variables.is_empty() {
         fact("needs", &safe(&packages.environment_variables.join(", ")));
     }
     for file in &manifest.files {
         let size = file.size.map(size).unwrap_or_default();
-        let _ = writeln!(text, "    {:<12} {size:>9}  {}", safe(file.checksum.get(7..19).unwrap_or("")), file.path);
+        let _ = writeln!(
+            text,
+            "    {:<12} {size:>9}  {}",
+            safe(file.checksum.get(7..19).unwrap_or("")),
+            file.path
+        );
     }
     text
 }
@@ -224,13 +329,28 @@ pub fn adoption(style: Style, lines: &[AdoptionLine], dry_run: bool, all: bool) 
     let mut text = String::new();
     let shown = if all { refused.len() } else { 20 };
     for line in refused.iter().take(shown) {
-        let _ = writeln!(text, "  {} {}  {}", style.left_out(), safe(&line.tag), safe(line.reason.as_deref().unwrap_or("")));
+        let _ = writeln!(
+            text,
+            "  {} {}  {}",
+            style.left_out(),
+            safe(&line.tag),
+            safe(line.reason.as_deref().unwrap_or(""))
+        );
     }
     if refused.len() > shown {
         let _ = writeln!(text, "  and {} more (-v lists all)", refused.len() - shown);
     }
-    let verb = if dry_run { "would be adopted" } else { "adopted" };
-    let _ = writeln!(text, "{} {verb}, {} left out.", count(taken.len(), "tag"), refused.len());
+    let verb = if dry_run {
+        "would be adopted"
+    } else {
+        "adopted"
+    };
+    let _ = writeln!(
+        text,
+        "{} {verb}, {} left out.",
+        count(taken.len(), "tag"),
+        refused.len()
+    );
     text
 }
 
@@ -239,31 +359,54 @@ pub fn drift(style: Style, lines: &[DriftLine]) -> String {
     if lines.is_empty() {
         return "registry, configs and tags agree\n".into();
     }
-    let row =
-        |line: &DriftLine| row![line.task.as_str(), version(line.registry.as_ref()), version(line.config.as_ref()), safe(&line.remedy)];
-    table(style, &["TASK", "REGISTRY", "CONFIG", "REMEDY"], lines.iter().map(row).collect())
+    let row = |line: &DriftLine| {
+        row![
+            line.task.as_str(),
+            version(line.registry.as_ref()),
+            version(line.config.as_ref()),
+            safe(&line.remedy)
+        ]
+    };
+    table(
+        style,
+        &["TASK", "REGISTRY", "CONFIG", "REMEDY"],
+        lines.iter().map(row).collect(),
+    )
 }
 
 /// What doctor saw.
 pub fn doctor(style: Style, lines: &[DoctorLine]) -> String {
     let mut text = String::new();
-    let rows: Vec<_> = lines.iter().map(|line| row![safe(&line.what), safe(&line.seen)]).collect();
+    let rows: Vec<_> = lines
+        .iter()
+        .map(|line| row![safe(&line.what), safe(&line.seen)])
+        .collect();
     for (line, shown) in lines.iter().zip(super::table::lines(style, &rows)) {
         let sign = if line.ok { style.ok() } else { style.fail() };
         let _ = writeln!(text, "{sign} {shown}");
         if let (false, Some(fix)) = (line.ok, &line.fix) {
             // What follows "fix:" can be pasted.
-            let (word, how) = if fix.argv.is_empty() { ("hint:", safe(&fix.why)) } else { ("fix:", command_line(&fix.argv)) };
+            let (word, how) = if fix.argv.is_empty() {
+                ("hint:", safe(&fix.why))
+            } else {
+                ("fix:", command_line(&fix.argv))
+            };
             let _ = writeln!(text, "   {} {how}", style.paint(Paint::Attention, word));
         }
     }
     let bad = lines.iter().filter(|line| !line.ok).count();
-    let _ = if bad == 0 { writeln!(text, "everything is in order") } else { writeln!(text, "{} to mend", count(bad, "thing")) };
+    let _ = if bad == 0 {
+        writeln!(text, "everything is in order")
+    } else {
+        writeln!(text, "{} to mend", count(bad, "thing"))
+    };
     text
 }
 
 fn version(version: Option<&Version>) -> Cell {
-    version.map_or(Cell::painted(Paint::Faint, "-"), |version| version.to_string().into())
+    version.map_or(Cell::painted(Paint::Faint, "-"), |version| {
+        version.to_string().into()
+    })
 }
 
 /// The state, and who said so where that was another clone.
@@ -275,7 +418,9 @@ fn state(standing: Standing, said_by: Option<&str>) -> Cell {
         _ => Paint::Faint,
     };
     let pin = if standing.pinned { ", pinned" } else { "" };
-    let by = said_by.map(|who| format!(" by {}", name(who))).unwrap_or_default();
+    let by = said_by
+        .map(|who| format!(" by {}", name(who)))
+        .unwrap_or_default();
     Cell::painted(paint, format!("{}{by}{pin}", standing.word()))
 }
 
@@ -327,11 +472,33 @@ mod tests {
 
     #[test]
     fn status_with_wide_titles() {
-        let bad = Standing { bad: true, ..Standing::default() };
+        let bad = Standing {
+            bad: true,
+            ..Standing::default()
+        };
         let lines = [
             task("T03", "配对", 0, bad, "config says 1.3.0, registry 1.2.0"),
-            task("T02", "carry", 2, Standing { proven: true, pinned: true, ..Standing::default() }, ""),
-            task("T01", "momentum", 0, Standing { good: true, ..Standing::default() }, ""),
+            task(
+                "T02",
+                "carry",
+                2,
+                Standing {
+                    proven: true,
+                    pinned: true,
+                    ..Standing::default()
+                },
+                "",
+            ),
+            task(
+                "T01",
+                "momentum",
+                0,
+                Standing {
+                    good: true,
+                    ..Standing::default()
+                },
+                "",
+            ),
         ];
         insta::assert_snapshot!(tasks(Style::default(), &lines), @"
         TASK  TITLE     ACTIVE  STATE           DRIFT    NEWEST  RELEASES
@@ -345,7 +512,11 @@ mod tests {
     #[test]
     fn operations_and_the_unfinished_one() {
         let zone = TimeZone::UTC;
-        let done = OperationLine { outcome: Some(Outcome::Done), undone_by: Some(OpId::new(8, 1)), ..operation_line() };
+        let done = OperationLine {
+            outcome: Some(Outcome::Done),
+            undone_by: Some(OpId::new(8, 1)),
+            ..operation_line()
+        };
         insta::assert_snapshot!(operations(Style::default(), &zone, &[operation_line(), done]), @"
         DATE                     WHAT      VERSION             WHO     REASON    ID        STATE
         2026-02-24 05:10 +00:00  rollback  T01 1.3.0 -> 1.2.0  Li Wei  drawdown  9f3c21aa  unfinished at files
@@ -371,7 +542,9 @@ mod tests {
         let line = ReleaseLine {
             version: "1.2.0".parse().expect("it is a version"),
             tag: "T01-v1.2.0".into(),
-            commit: "4be1c07000000000000000000000000000000000".parse().expect("it is an id"),
+            commit: "4be1c07000000000000000000000000000000000"
+                .parse()
+                .expect("it is an id"),
             at: "2026-02-20T05:10:00Z".parse().expect("it is a time"),
             author: "Li Wei".into(),
             message: "tighter\nstop".into(),
@@ -384,7 +557,10 @@ mod tests {
           VERSION  DATE                     STATE    AUTHOR  REASON
         * 1.2.0    2026-02-20 05:10 +00:00  unknown  Li Wei  tighter\nstop
         ");
-        let lines = [HistoryLine::Operation(operation_line()), HistoryLine::Release(line)];
+        let lines = [
+            HistoryLine::Operation(operation_line()),
+            HistoryLine::Release(line),
+        ];
         insta::assert_snapshot!(history(Style::default(), &TimeZone::UTC, &lines), @r"
         DATE                     WHAT      VERSION             WHO     REASON         ID
         2026-02-24 05:10 +00:00  rollback  T01 1.3.0 -> 1.2.0  Li Wei  drawdown       9f3c21aa
@@ -394,9 +570,16 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_named() {
-        let line =
-            |tag: &str, reason: Option<&str>| AdoptionLine { tag: tag.into(), release: None, files: 0, reason: reason.map(Into::into) };
-        let lines = [line("T01-v1.0.0", None), line("v9", Some("no task has this name"))];
+        let line = |tag: &str, reason: Option<&str>| AdoptionLine {
+            tag: tag.into(),
+            release: None,
+            files: 0,
+            reason: reason.map(Into::into),
+        };
+        let lines = [
+            line("T01-v1.0.0", None),
+            line("v9", Some("no task has this name")),
+        ];
         insta::assert_snapshot!(adoption(Style::default(), &lines, true, false), @"
           -  v9  no task has this name
         1 tag would be adopted, 1 left out.

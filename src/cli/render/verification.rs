@@ -8,13 +8,19 @@ use crate::{
     model::{Check, Status, Verification, verification::LEVEL_WORDS},
 };
 
-/// The exit code of a verdict: 0 verified, 4 bad, 7 when the branch has another release of the number, 8
-/// when something could not be checked.
+/// The exit code of a verdict: 0 verified, 4 bad, 7 when the branch has another release of the
+/// number, 8 when something could not be checked.
 pub fn exit_code(verification: &Verification) -> i32 {
     match verification.status() {
         Status::Pass | Status::Skipped => 0,
         Status::Inconclusive => Kind::Missing.exit_code(),
-        Status::Fail if verification.problems().all(|check| check.id == Check::NUMBER) => Kind::Conflict.exit_code(),
+        Status::Fail
+            if verification
+                .problems()
+                .all(|check| check.id == Check::NUMBER) =>
+        {
+            Kind::Conflict.exit_code()
+        }
         Status::Fail => Kind::Bad.exit_code(),
     }
 }
@@ -33,39 +39,84 @@ pub fn verifications(style: Style, all: &[Verification]) -> String {
     let mut text = String::new();
     for one in all {
         text.push_str(&problems(style, one));
-        let _ = writeln!(text, "{} {}", sign(style, one.status()), verdict(style, one));
+        let _ = writeln!(
+            text,
+            "{} {}",
+            sign(style, one.status()),
+            verdict(style, one)
+        );
     }
     let bad = all.iter().filter(|one| !one.is_good()).count();
-    let rest = if bad == 0 { "all verified".into() } else { format!("{bad} not verified") };
+    let rest = if bad == 0 {
+        "all verified".into()
+    } else {
+        format!("{bad} not verified")
+    };
     text + &format!("{}: {rest}\n", super::count(all.len(), "version"))
 }
 
 /// The checks that do not hold, with their evidence.
 pub fn problems(style: Style, verification: &Verification) -> String {
-    verification.problems().map(|check| check_lines(style, check, true)).collect()
+    verification
+        .problems()
+        .map(|check| check_lines(style, check, true))
+        .collect()
 }
 
 /// `T01 1.2.0 is verified.` or what is wrong with it.
 pub fn verdict(style: Style, verification: &Verification) -> String {
-    let name = style.paint(Paint::Strong, &format!("{} {}", verification.task, verification.version));
+    let name = style.paint(
+        Paint::Strong,
+        &format!("{} {}", verification.task, verification.version),
+    );
     let words = |wanted: Status| {
-        let looked_at = |level: &u8| verification.checks.iter().any(|check| check.level == *level);
-        let levels = (1..=4).filter(looked_at).filter(|level| verification.level(*level) == wanted);
-        levels.map(|level| LEVEL_WORDS[usize::from(level) - 1]).collect::<Vec<_>>().join(", ")
+        let looked_at = |level: &u8| {
+            verification
+                .checks
+                .iter()
+                .any(|check| check.level == *level)
+        };
+        let levels = (1..=4)
+            .filter(looked_at)
+            .filter(|level| verification.level(*level) == wanted);
+        levels
+            .map(|level| LEVEL_WORDS[usize::from(level) - 1])
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     match verification.status() {
-        Status::Fail => format!("{name} does {}: {} failed.", style.paint(Paint::Bad, "not hold"), words(Status::Fail)),
+        Status::Fail => format!(
+            "{name} does {}: {} failed.",
+            style.paint(Paint::Bad, "not hold"),
+            words(Status::Fail)
+        ),
         Status::Inconclusive => {
-            format!("{name} is {}: {} could not be checked.", style.paint(Paint::Attention, "inconclusive"), words(Status::Inconclusive))
+            format!(
+                "{name} is {}: {} could not be checked.",
+                style.paint(Paint::Attention, "inconclusive"),
+                words(Status::Inconclusive)
+            )
         }
         _ => {
             let skipped = words(Status::Skipped);
-            let skipped = if skipped.is_empty() { skipped } else { format!("not checked: {skipped}") };
-            let but: Vec<&str> = [skipped.as_str(), unread_bytes(verification), line_ends(verification)]
-                .into_iter()
-                .filter(|text| !text.is_empty())
-                .collect();
-            let but = if but.is_empty() { String::new() } else { format!(" ({})", but.join("; ")) };
+            let skipped = if skipped.is_empty() {
+                skipped
+            } else {
+                format!("not checked: {skipped}")
+            };
+            let but: Vec<&str> = [
+                skipped.as_str(),
+                unread_bytes(verification),
+                line_ends(verification),
+            ]
+            .into_iter()
+            .filter(|text| !text.is_empty())
+            .collect();
+            let but = if but.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", but.join("; "))
+            };
             format!("{name} is {}{but}.", style.paint(Paint::Good, "verified"))
         }
     }
@@ -74,13 +125,22 @@ pub fn verdict(style: Style, verification: &Verification) -> String {
 /// What is said of files that are there and were not read.
 fn unread_bytes(verification: &Verification) -> &'static str {
     let is_one = |check: &Check| check.id == "integrity.bytes" && check.status == Status::Skipped;
-    if verification.checks.iter().any(is_one) { "files present, bytes not read; --deep reads them" } else { "" }
+    if verification.checks.iter().any(is_one) {
+        "files present, bytes not read; --deep reads them"
+    } else {
+        ""
+    }
 }
 
-/// What is said of files that are as git keeps them and had other line ends when they were released.
+/// What is said of files that are as git keeps them and had other line ends when they were
+/// released.
 pub fn line_ends(verification: &Verification) -> &'static str {
     let is_one = |check: &Check| check.id == "integrity.line_ends";
-    if verification.checks.iter().any(is_one) { "line ends as git keeps them" } else { "" }
+    if verification.checks.iter().any(is_one) {
+        "line ends as git keeps them"
+    } else {
+        ""
+    }
 }
 
 /// The sign of a status.
@@ -94,11 +154,23 @@ pub fn sign(style: Style, status: Status) -> String {
 }
 
 fn check_lines(style: Style, check: &Check, all: bool) -> String {
-    let first = check.evidence.first().map(|line| safe(line)).unwrap_or_default();
-    let time = if check.duration_ms >= 100 { format!("({})", duration(check.duration_ms)) } else { String::new() };
+    let first = check
+        .evidence
+        .first()
+        .map(|line| safe(line))
+        .unwrap_or_default();
+    let time = if check.duration_ms >= 100 {
+        format!("({})", duration(check.duration_ms))
+    } else {
+        String::new()
+    };
     let name = format!("{:<24}", safe(&check.id));
     let row = vec![table::Cell::from(name), first.into(), time.into()];
-    let mut text = format!("  {} {}\n", sign(style, check.status), table::lines(style, &[row])[0].trim_end());
+    let mut text = format!(
+        "  {} {}\n",
+        sign(style, check.status),
+        table::lines(style, &[row])[0].trim_end()
+    );
     if all || check.status > Status::Skipped {
         for line in check.evidence.iter().skip(1) {
             let _ = writeln!(text, "       {}", safe(line));
@@ -112,7 +184,14 @@ pub(crate) mod tests {
     use super::*;
 
     fn check(id: &str, level: u8, status: Status, evidence: &[&str], duration_ms: u64) -> Check {
-        Check { id: id.into(), level, status, evidence: evidence.iter().map(ToString::to_string).collect(), duration_ms, hints: Vec::new() }
+        Check {
+            id: id.into(),
+            level,
+            status,
+            evidence: evidence.iter().map(ToString::to_string).collect(),
+            duration_ms,
+            hints: Vec::new(),
+        }
     }
 
     /// A version whose smoke test fails.
@@ -121,9 +200,30 @@ pub(crate) mod tests {
             task: "T01".parse().expect("it is an id"),
             version: "1.3.0".parse().expect("it is a version"),
             checks: vec![
-                check("integrity.files", 1, Status::Pass, &["15 of 15 files match", "15 hashed"], 20),
-                check("configuration.version", 2, Status::Pass, &["config, registry and tag say 1.3.0"], 1),
-                check("smoke.command", 3, Status::Fail, &["python3 smoke.py: exit code 1", "AssertionError: \x1b[31mdrawdown"], 830),
+                check(
+                    "integrity.files",
+                    1,
+                    Status::Pass,
+                    &["15 of 15 files match", "15 hashed"],
+                    20,
+                ),
+                check(
+                    "configuration.version",
+                    2,
+                    Status::Pass,
+                    &["config, registry and tag say 1.3.0"],
+                    1,
+                ),
+                check(
+                    "smoke.command",
+                    3,
+                    Status::Fail,
+                    &[
+                        "python3 smoke.py: exit code 1",
+                        "AssertionError: \x1b[31mdrawdown",
+                    ],
+                    830,
+                ),
                 check("readiness.variables", 4, Status::Skipped, &[], 0),
             ],
         }
@@ -160,9 +260,15 @@ pub(crate) mod tests {
         let mut could_not_run = sample();
         could_not_run.checks[2].status = Status::Inconclusive;
         assert_eq!(exit_code(&could_not_run), 8);
-        assert_eq!(verdict(Style::default(), &could_not_run), "T01 1.3.0 is inconclusive: smoke could not be checked.");
+        assert_eq!(
+            verdict(Style::default(), &could_not_run),
+            "T01 1.3.0 is inconclusive: smoke could not be checked."
+        );
         could_not_run.checks.remove(2);
         assert_eq!(exit_code(&could_not_run), 0);
-        assert_eq!(verdict(Style::default(), &could_not_run), "T01 1.3.0 is verified (not checked: readiness).");
+        assert_eq!(
+            verdict(Style::default(), &could_not_run),
+            "T01 1.3.0 is verified (not checked: readiness)."
+        );
     }
 }

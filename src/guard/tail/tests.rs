@@ -16,8 +16,16 @@ struct Log {
 impl Log {
     fn new(time: Option<&str>) -> Self {
         let value = if time.is_some() { "v" } else { "" };
-        let rule = LineRule { value: value.into(), bad: None, time: time.map(String::from) };
-        Self { dir: tempfile::tempdir().expect("because tests can make folders"), cursor: None, rule }
+        let rule = LineRule {
+            value: value.into(),
+            bad: None,
+            time: time.map(String::from),
+        };
+        Self {
+            dir: tempfile::tempdir().expect("because tests can make folders"),
+            cursor: None,
+            rule,
+        }
     }
 
     fn path(&self) -> PathBuf {
@@ -25,7 +33,11 @@ impl Log {
     }
 
     fn append(&self, text: &str) {
-        let mut file = File::options().append(true).create(true).open(self.path()).expect("it opens");
+        let mut file = File::options()
+            .append(true)
+            .create(true)
+            .open(self.path())
+            .expect("it opens");
         file.write_all(text.as_bytes()).expect("it writes");
     }
 
@@ -48,7 +60,11 @@ fn only_whole_new_lines_count() {
     let mut log = Log::new(None);
     assert_eq!(log.values(), [0.0; 0], "there is no file");
     log.append("1\n2\n3");
-    assert_eq!(log.values(), [0.0; 0], "nobody knows when these were written");
+    assert_eq!(
+        log.values(),
+        [0.0; 0],
+        "nobody knows when these were written"
+    );
     log.append("4\n5\n6");
     assert_eq!(log.values(), [34.0, 5.0]);
     assert_eq!(log.values(), [0.0; 0]);
@@ -93,11 +109,19 @@ fn a_file_that_was_cut_or_written_anew_is_begun_again() {
     log.values();
     log.append("1\n1\n1\n");
     assert_eq!(log.values().len(), 3);
-    File::options().write(true).truncate(true).open(log.path()).expect("it opens");
+    File::options()
+        .write(true)
+        .truncate(true)
+        .open(log.path())
+        .expect("it opens");
     log.append("2\n");
     assert_eq!(log.values(), [2.0]);
     // Cut, and already longer than it was when it is seen again.
-    File::options().write(true).truncate(true).open(log.path()).expect("it opens");
+    File::options()
+        .write(true)
+        .truncate(true)
+        .open(log.path())
+        .expect("it opens");
     log.append("3\n4\n5\n6\n");
     assert_eq!(log.values(), [3.0, 4.0, 5.0, 6.0]);
 }
@@ -107,7 +131,10 @@ fn of_too_much_the_newest_is_read_and_memory_is_bounded() {
     let mut log = Log::new(None);
     log.append("0\n");
     log.values();
-    let mut file = File::options().append(true).open(log.path()).expect("it opens");
+    let mut file = File::options()
+        .append(true)
+        .open(log.path())
+        .expect("it opens");
     file.set_len(40 << 30).expect("a sparse file costs nothing");
     file.write_all(b"\n1\n2\n").expect("it writes");
     assert_eq!(log.values(), [1.0, 2.0]);

@@ -1,9 +1,9 @@
 //! Databases among the files: a database and what SQLite keeps beside it are one thing.
 //!
 //! The plan names the logs that lay there when it was made. One that came since was written on the
-//! database as it is now, and beside another one SQLite would read it into that. So where a database is
-//! replaced such a log is put aside; and a database that somebody wrote to does not go back: it stays
-//! as they left it, with all that lies beside it.
+//! database as it is now, and beside another one SQLite would read it into that. So where a
+//! database is replaced such a log is put aside; and a database that somebody wrote to does not go
+//! back: it stays as they left it, with all that lies beside it.
 
 use std::time::Duration;
 
@@ -34,7 +34,11 @@ pub fn refuse_open(ground: &Ground, operation: &Operation) -> Result<(), Failure
     let files = Files::new(ground, &operation.about.id, operation.about.at, &changes);
     let mut open = Vec::new();
     for database in files.databases(changes.iter())? {
-        for (at, change) in changes.iter().enumerate().filter(|(_, change)| is_part(&change.path, &database)) {
+        for (at, change) in changes
+            .iter()
+            .enumerate()
+            .filter(|(_, change)| is_part(&change.path, &database))
+        {
             if !files.is(&change.path, change.before.as_ref())? {
                 open.push((at, change));
             }
@@ -52,18 +56,25 @@ fn is_part(path: &RelPath, database: &Database) -> bool {
 
 impl Files<'_> {
     /// The databases that are there now and that changes touch.
-    fn databases<'c>(&self, changes: impl Iterator<Item = &'c PathChange>) -> Result<Vec<Database>, Failure> {
+    fn databases<'c>(
+        &self,
+        changes: impl Iterator<Item = &'c PathChange>,
+    ) -> Result<Vec<Database>, Failure> {
         let sizes = |change: &'c PathChange| {
-            let of = |state: &Option<crate::model::FileState>| (&change.path, state.as_ref().map_or(0, |state| state.size));
+            let of = |state: &Option<crate::model::FileState>| {
+                (&change.path, state.as_ref().map_or(0, |state| state.size))
+            };
             [of(&change.before), of(&change.after)]
         };
         Ok(databases::among(self.tree, changes.flat_map(sizes))?)
     }
 
-    /// Waits a little until nobody has a database open that is about to be replaced: the task's stop
-    /// command may have run just before.
+    /// Waits a little until nobody has a database open that is about to be replaced: the task's
+    /// stop command may have run just before.
     pub(super) fn wait_closed(&self, open: &[Open<'_>], forward: bool) -> Result<(), Failure> {
-        let Some(ground) = self.ground else { return Ok(()) };
+        let Some(ground) = self.ground else {
+            return Ok(());
+        };
         let databases = self.databases(open.iter().map(|(_, change)| *change))?;
         databases::wait_closed(ground.git.work_tree(), &databases, LETS_GO, !forward).map(drop)
     }
@@ -71,16 +82,28 @@ impl Files<'_> {
     /// Leaves a database of which somebody wrote any part, and what would change its rows.
     pub(super) fn leave_written<'c>(&self, parted: Parted<'c>) -> Result<Parted<'c>, Failure> {
         let Parted { own, mut stay } = parted;
-        let parts = own.iter().map(|(_, change)| *change).chain(self.changes.iter().filter(|change| stay.contains(&change.path)));
+        let parts = own.iter().map(|(_, change)| *change).chain(
+            self.changes
+                .iter()
+                .filter(|change| stay.contains(&change.path)),
+        );
         let mut written = Vec::new();
         for database in self.databases(parts)? {
-            let rows = if own.iter().any(|(_, change)| change.path == database.path) { self.rows_since(&database)? } else { Vec::new() };
+            let rows = if own.iter().any(|(_, change)| change.path == database.path) {
+                self.rows_since(&database)?
+            } else {
+                Vec::new()
+            };
             if !rows.is_empty() || stay.iter().any(|path| is_part(path, &database)) {
                 stay.extend(rows);
                 written.push(database);
             }
         }
-        let (left, own) = own.into_iter().partition(|(_, change)| written.iter().any(|database| is_part(&change.path, database)));
+        let (left, own) = own.into_iter().partition(|(_, change)| {
+            written
+                .iter()
+                .any(|database| is_part(&change.path, database))
+        });
         let left: Vec<Open<'c>> = left;
         stay.extend(left.into_iter().map(|(_, change)| change.path.clone()));
         Ok(Parted { own, stay })
@@ -94,7 +117,9 @@ impl Files<'_> {
                 continue;
             }
             let rows = self.rows_since(&database)?;
-            let is_folded = |log: &&RelPath| !rows.contains(log) && sqlite::is_log(self.tree, log).unwrap_or(false);
+            let is_folded = |log: &&RelPath| {
+                !rows.contains(log) && sqlite::is_log(self.tree, log).unwrap_or(false)
+            };
             let folded: Vec<&RelPath> = self.logs_since(&database).filter(is_folded).collect();
             for log in &rows {
                 self.put_aside(log, log)?;
@@ -104,21 +129,29 @@ impl Files<'_> {
             }
             // Before another database is there: after a power cut it must not lie beside that one.
             let above = database.path.parent();
-            self.tree.sync_dir(&above, SyncPoint::TreeDir).map_err(failed("sync", &above))?;
+            self.tree
+                .sync_dir(&above, SyncPoint::TreeDir)
+                .map_err(failed("sync", &above))?;
         }
         Ok(())
     }
 
     /// What lies beside a database and is none of the plan's.
     fn logs_since<'d>(&self, database: &'d Database) -> impl Iterator<Item = &'d RelPath> {
-        database.logs.iter().filter(|log| !self.changes.iter().any(|change| change.path == **log))
+        database
+            .logs
+            .iter()
+            .filter(|log| !self.changes.iter().any(|change| change.path == **log))
     }
 
     /// Those of them that change its rows.
     fn rows_since(&self, database: &Database) -> Result<Vec<RelPath>, Failure> {
         let mut rows = Vec::new();
         for log in self.logs_since(database) {
-            if sqlite::log_to_its_end(self.tree, &database.path, log).map_err(failed("read", log))? > Log::Idle {
+            if sqlite::log_to_its_end(self.tree, &database.path, log)
+                .map_err(failed("read", log))?
+                > Log::Idle
+            {
                 rows.push(log.clone());
             }
         }

@@ -24,7 +24,9 @@ pub enum Error {
         path: RelPath,
     },
     /// A mount that holds staged files is gone.
-    #[error("{path} was a mount of its own when this began, and is none now: files of this operation are on it")]
+    #[error(
+        "{path} was a mount of its own when this began, and is none now: files of this operation are on it"
+    )]
     Unmounted {
         /// Where.
         path: RelPath,
@@ -49,17 +51,23 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::InTheWay { path, .. } => vec![Hint::say(format!("move {path} out of the way and try again"))],
+            Self::InTheWay { path, .. } => vec![Hint::say(format!(
+                "move {path} out of the way and try again"
+            ))],
             Self::Mounted { path } => vec![
                 Hint::run("take the mount away", &["umount", &path.to_string()]),
-                Hint::say(format!("or name {path} in the task's `protect`: then no rollback touches it")),
+                Hint::say(format!(
+                    "or name {path} in the task's `protect`: then no rollback touches it"
+                )),
             ],
             Self::Unmounted { path } => vec![
                 Hint::run("mount it again", &["mount", &path.to_string()]),
                 Hint::run("then finish the operation", &["snapback", "op", "resume"]),
             ],
             Self::Io { source, path, .. } if source.kind() == io::ErrorKind::CrossesDevices => {
-                vec![Hint::say(format!("{path} and the work tree lie on different file systems: name it in the task's `protect`"))]
+                vec![Hint::say(format!(
+                    "{path} and the work tree lie on different file systems: name it in the task's `protect`"
+                ))]
             }
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 vec![Hint::say("make room on the disk and try again")]
@@ -73,6 +81,13 @@ impl Fault for Error {
 }
 
 /// Makes an [`Error::Io`] from a system error.
-pub(super) fn failed<'a>(doing: &'static str, path: &'a RelPath) -> impl Fn(io::Error) -> Error + 'a {
-    move |source| Error::Io { doing, path: path.clone(), source }
+pub(super) fn failed<'a>(
+    doing: &'static str,
+    path: &'a RelPath,
+) -> impl Fn(io::Error) -> Error + 'a {
+    move |source| Error::Io {
+        doing,
+        path: path.clone(),
+        source,
+    }
 }

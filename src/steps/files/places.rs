@@ -22,7 +22,9 @@ impl Places {
     /// [`Error::Mounted`] for a path that is a mount itself: nothing can be renamed onto it.
     pub fn of<'a>(tree: &dyn Fs, paths: impl Iterator<Item = &'a RelPath>) -> Result<Self, Error> {
         let root = RelPath::root();
-        let mounts = tree.mounts().map_err(failed("see what is mounted below", &root))?;
+        let mounts = tree
+            .mounts()
+            .map_err(failed("see what is mounted below", &root))?;
         let mut places = Self::top();
         if mounts.is_empty() {
             return Ok(places);
@@ -31,9 +33,16 @@ impl Places {
             if mounts.binary_search(path).is_ok() {
                 return Err(Error::Mounted { path: path.clone() });
             }
-            let is_folder = |dir: &&RelPath| matches!(tree.stat(dir), Ok(Some(stat)) if stat.kind == Type::Dir);
-            let above = mounts.iter().rev().find(|mount| path.is_in(mount)).filter(is_folder);
-            places.0.extend(above.filter(|above| !places.0.contains(above)).cloned());
+            let is_folder =
+                |dir: &&RelPath| matches!(tree.stat(dir), Ok(Some(stat)) if stat.kind == Type::Dir);
+            let above = mounts
+                .iter()
+                .rev()
+                .find(|mount| path.is_in(mount))
+                .filter(is_folder);
+            places
+                .0
+                .extend(above.filter(|above| !places.0.contains(above)).cloned());
         }
         places.0.sort();
         Ok(places)
@@ -44,14 +53,23 @@ impl Places {
     /// # Errors
     /// [`Error::Unmounted`] when one of them is no mount any more: its files are out of reach.
     pub(super) fn recall(tree: &dyn Fs, prepared: &Value) -> Result<Self, Error> {
-        let told = prepared.get("mounts").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-        let told: Vec<RelPath> = told.filter_map(|text| RelPath::from_text(text).ok()).collect();
+        let told = prepared
+            .get("mounts")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str);
+        let told: Vec<RelPath> = told
+            .filter_map(|text| RelPath::from_text(text).ok())
+            .collect();
         let mut places = Self::top();
         if told.is_empty() {
             return Ok(places);
         }
         let root = RelPath::root();
-        let mounts = tree.mounts().map_err(failed("see what is mounted below", &root))?;
+        let mounts = tree
+            .mounts()
+            .map_err(failed("see what is mounted below", &root))?;
         if let Some(path) = told.iter().find(|path| mounts.binary_search(path).is_err()) {
             return Err(Error::Unmounted { path: path.clone() });
         }
@@ -65,7 +83,12 @@ impl Places {
         if self.0.len() == 1 {
             return Value::Null;
         }
-        let mounts: Vec<String> = self.0.iter().filter(|place| !place.is_root()).map(RelPath::to_text).collect();
+        let mounts: Vec<String> = self
+            .0
+            .iter()
+            .filter(|place| !place.is_root())
+            .map(RelPath::to_text)
+            .collect();
         json!({ "mounts": mounts })
     }
 
@@ -81,11 +104,21 @@ impl Places {
 
     /// The staging folder of a path.
     pub(super) fn stage_of(&self, path: &RelPath) -> RelPath {
-        stage_in(self.0.iter().rev().find(|place| path.is_in(place)).unwrap_or(&RelPath::root()))
+        stage_in(
+            self.0
+                .iter()
+                .rev()
+                .find(|place| path.is_in(place))
+                .unwrap_or(&RelPath::root()),
+        )
     }
 }
 
 /// The staging folder in a place.
 fn stage_in(place: &RelPath) -> RelPath {
-    if place.is_root() { RelPath::own(STAGE) } else { place.join(STAGE) }
+    if place.is_root() {
+        RelPath::own(STAGE)
+    } else {
+        place.join(STAGE)
+    }
 }

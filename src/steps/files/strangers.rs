@@ -45,8 +45,13 @@ pub fn notes(state: &dyn Fs, op: &OpId) -> std::io::Result<Vec<Kept>> {
     if state.stat(&dir)?.is_none() {
         return Ok(Vec::new());
     }
-    let names = state.list(&dir)?.into_iter().filter(|name| name.starts_with(NOTE.as_bytes()) && name.ends_with(b".json"));
-    let read = |name: Vec<u8>| serde_json::from_slice(&read_limited(state, &dir.join(name), LIMIT).ok()?).ok();
+    let names = state
+        .list(&dir)?
+        .into_iter()
+        .filter(|name| name.starts_with(NOTE.as_bytes()) && name.ends_with(b".json"));
+    let read = |name: Vec<u8>| {
+        serde_json::from_slice(&read_limited(state, &dir.join(name), LIMIT).ok()?).ok()
+    };
     let mut notes: Vec<Kept> = names.filter_map(read).collect();
     notes.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(notes)
@@ -55,12 +60,18 @@ pub fn notes(state: &dyn Fs, op: &OpId) -> std::io::Result<Vec<Kept>> {
 impl Files<'_> {
     /// Puts what stands at `path` into the store unless it is a change's known old or new content.
     pub(super) fn keep_stranger(&self, path: &RelPath, change: &PathChange) -> Result<(), Failure> {
-        if self.is_known(path, change)? { Ok(()) } else { self.put_aside(path, &change.path) }
+        if self.is_known(path, change)? {
+            Ok(())
+        } else {
+            self.put_aside(path, &change.path)
+        }
     }
 
     /// Puts what stands at `path` into the store, and notes it as somebody's file `of`.
     pub(super) fn put_aside(&self, path: &RelPath, of: &RelPath) -> Result<(), Failure> {
-        let Some(stat) = self.tree.stat(path).map_err(failed("look at", path))? else { return Ok(()) };
+        let Some(stat) = self.tree.stat(path).map_err(failed("look at", path))? else {
+            return Ok(());
+        };
         let session = self.store.begin()?;
         let link = stat.kind == Type::Symlink;
         let stored = if link {
@@ -69,15 +80,35 @@ impl Files<'_> {
             session.put(&mut self.tree.open(path).map_err(failed("read", path))?)?
         };
         let _lease = session.commit()?;
-        self.note(&Kept { path: of.clone(), what: Fate::Aside, object: Some(stored.id), mode: stat.mode, link })
+        self.note(&Kept {
+            path: of.clone(),
+            what: Fate::Aside,
+            object: Some(stored.id),
+            mode: stat.mode,
+            link,
+        })
     }
 
     /// Going forward: notes files that somebody deleted and that come back. What is to go and is
     /// gone, and what is not there yet, is nobody's doing.
     pub(super) fn note_deleted(&self, open: &[(usize, &PathChange)]) -> Result<(), Failure> {
-        for (_, change) in open.iter().filter(|(_, change)| change.before.is_some() && change.after.is_some()) {
-            if self.tree.stat(&change.path).map_err(failed("look at", &change.path))?.is_none() {
-                self.note(&Kept { path: change.path.clone(), what: Fate::Rewritten, object: None, mode: 0, link: false })?;
+        for (_, change) in open
+            .iter()
+            .filter(|(_, change)| change.before.is_some() && change.after.is_some())
+        {
+            if self
+                .tree
+                .stat(&change.path)
+                .map_err(failed("look at", &change.path))?
+                .is_none()
+            {
+                self.note(&Kept {
+                    path: change.path.clone(),
+                    what: Fate::Rewritten,
+                    object: None,
+                    mode: 0,
+                    link: false,
+                })?;
             }
         }
         Ok(())
@@ -85,18 +116,30 @@ impl Files<'_> {
 
     /// Going back: somebody's own file, link, folder or deletion stays where it is. Returns the
     /// changes that are to be taken back.
-    pub(super) fn leave_strangers<'c>(&self, open: Vec<Open<'c>>) -> Result<Vec<Open<'c>>, Failure> {
+    pub(super) fn leave_strangers<'c>(
+        &self,
+        open: Vec<Open<'c>>,
+    ) -> Result<Vec<Open<'c>>, Failure> {
         self.forget_left()?;
         let Parted { own, stay } = self.part(open)?;
         for path in stay {
-            self.note(&Kept { path, what: Fate::Stays, object: None, mode: 0, link: false })?;
+            self.note(&Kept {
+                path,
+                what: Fate::Stays,
+                object: None,
+                mode: 0,
+                link: false,
+            })?;
         }
         Ok(own)
     }
 
     /// What goes back, and what stays because it is somebody's.
     pub(super) fn part<'c>(&self, open: Vec<Open<'c>>) -> Result<Parted<'c>, Failure> {
-        let mut parted = Parted { own: Vec::new(), stay: BTreeSet::new() };
+        let mut parted = Parted {
+            own: Vec::new(),
+            stay: BTreeSet::new(),
+        };
         for (at, change) in open {
             if self.is_strangers(change)? {
                 parted.stay.insert(change.path.clone());
@@ -110,10 +153,16 @@ impl Files<'_> {
     /// True when a path that is not as before is not as this operation left it either.
     fn is_strangers(&self, change: &PathChange) -> Result<bool, Failure> {
         let path = &change.path;
-        let kind = self.tree.stat(path).map_err(failed("look at", path))?.map(|stat| stat.kind);
+        let kind = self
+            .tree
+            .stat(path)
+            .map_err(failed("look at", path))?
+            .map(|stat| stat.kind);
         Ok(match kind {
             // This operation swaps files, so it leaves no gap where there was one and is to be one.
-            None => change.before.is_some() && change.after.is_some() || self.is_below_a_file(path)?,
+            None => {
+                change.before.is_some() && change.after.is_some() || self.is_below_a_file(path)?
+            }
             Some(Type::Dir) => !self.is_emptied(path, &|change| change.before.is_none())?,
             Some(Type::Other) => true,
             Some(_) => !self.is_known(path, change)?,
@@ -125,7 +174,9 @@ impl Files<'_> {
     fn is_below_a_file(&self, path: &RelPath) -> Result<bool, Failure> {
         for dir in path.ancestors() {
             let stat = self.tree.stat(&dir).map_err(failed("look at", &dir))?;
-            if stat.is_some_and(|stat| stat.kind != Type::Dir) && !self.changes.iter().any(|change| change.path == dir) {
+            if stat.is_some_and(|stat| stat.kind != Type::Dir)
+                && !self.changes.iter().any(|change| change.path == dir)
+            {
                 return Ok(true);
             }
         }
@@ -134,7 +185,10 @@ impl Files<'_> {
 
     /// True when a path holds the old or the new content of a change.
     fn is_known(&self, path: &RelPath, change: &PathChange) -> Result<bool, Failure> {
-        for state in [change.before.as_ref(), change.after.as_ref()].into_iter().flatten() {
+        for state in [change.before.as_ref(), change.after.as_ref()]
+            .into_iter()
+            .flatten()
+        {
             if self.is_settled(path, state)? || self.is(path, Some(state))? {
                 return Ok(true);
             }
@@ -145,19 +199,35 @@ impl Files<'_> {
     /// Writes a note, durable when this returns. The same twice is one.
     fn note(&self, kept: &Kept) -> Result<(), Failure> {
         let bytes = serde_json::to_vec(kept).expect("because plain data always renders");
-        let file = RelPath::own(format!("ops/{}/{NOTE}{}.json", self.op, Digest::of(&bytes).hex()));
+        let file = RelPath::own(format!(
+            "ops/{}/{NOTE}{}.json",
+            self.op,
+            Digest::of(&bytes).hex()
+        ));
         let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
-        Ok(write_durably(self.state, &file, &bytes, 0o600, points).map_err(failed("write", &file))?)
+        Ok(write_durably(self.state, &file, &bytes, 0o600, points)
+            .map_err(failed("write", &file))?)
     }
 
     /// Removes the notes of an earlier try about what stays: it is looked at again.
     fn forget_left(&self) -> Result<(), Failure> {
         let dir = RelPath::own(format!("ops/{}", self.op));
-        for kept in notes(self.state, &self.op).map_err(failed("list", &dir))?.iter().filter(|kept| kept.what == Fate::Stays) {
+        for kept in notes(self.state, &self.op)
+            .map_err(failed("list", &dir))?
+            .iter()
+            .filter(|kept| kept.what == Fate::Stays)
+        {
             let bytes = serde_json::to_vec(kept).expect("because plain data always renders");
             let file = dir.join(format!("{NOTE}{}.json", Digest::of(&bytes).hex()));
-            if self.state.stat(&file).map_err(failed("look at", &file))?.is_some() {
-                self.state.remove_file(&file).map_err(failed("remove", &file))?;
+            if self
+                .state
+                .stat(&file)
+                .map_err(failed("look at", &file))?
+                .is_some()
+            {
+                self.state
+                    .remove_file(&file)
+                    .map_err(failed("remove", &file))?;
             }
         }
         Ok(())

@@ -35,23 +35,54 @@ struct Walk<'a> {
 
 /// Everything bad with the objects that it hurts, and the objects that cannot be given back.
 /// Without roots nothing was found, and no object is looked at.
-pub fn harm(store: &ChunkStore, found: &Found, roots: Option<&BTreeSet<ObjectId>>) -> Result<(Vec<Harm>, Vec<ObjectId>), Error> {
-    let bad = found.findings.iter().filter_map(|finding| Some(finding.place?.0)).collect();
+pub fn harm(
+    store: &ChunkStore,
+    found: &Found,
+    roots: Option<&BTreeSet<ObjectId>>,
+) -> Result<(Vec<Harm>, Vec<ObjectId>), Error> {
+    let bad = found
+        .findings
+        .iter()
+        .filter_map(|finding| Some(finding.place?.0))
+        .collect();
     let needs = vec![BTreeSet::new(); found.findings.len()];
-    let mut walk = Walk { store, found, bad, needs, tried: HashMap::new(), absent: Vec::new() };
+    let mut walk = Walk {
+        store,
+        found,
+        bad,
+        needs,
+        tried: HashMap::new(),
+        absent: Vec::new(),
+    };
     let mut lost = BTreeSet::new();
     if let Some(roots) = roots {
-        for id in found.packs.lists.iter().chain(roots).collect::<BTreeSet<_>>() {
+        for id in found
+            .packs
+            .lists
+            .iter()
+            .chain(roots)
+            .collect::<BTreeSet<_>>()
+        {
             // Of a list that nothing names, a collection may have dropped some chunks already.
             if !walk.is_whole(*id, roots.contains(id))? {
                 lost.insert(*id);
             }
         }
     }
-    let mut harms: Vec<Harm> = found.findings.iter().zip(&walk.needs).map(|(finding, needs)| to_harm(finding, needs)).collect();
+    let mut harms: Vec<Harm> = found
+        .findings
+        .iter()
+        .zip(&walk.needs)
+        .map(|(finding, needs)| to_harm(finding, needs))
+        .collect();
     for (blob, object, why) in &walk.absent {
         let why = why.clone();
-        harms.push(Harm { file: String::new(), why, blob: Some(ObjectId(blob.id)), objects: vec![*object] });
+        harms.push(Harm {
+            file: String::new(),
+            why,
+            blob: Some(ObjectId(blob.id)),
+            objects: vec![*object],
+        });
     }
     // A bad chunk that no list names is an object of its own.
     for finding in &found.findings {
@@ -71,7 +102,11 @@ fn to_harm(finding: &Finding, needs: &BTreeSet<ObjectId>) -> Harm {
         objects.extend(finding.blob.map(|blob| ObjectId(blob.id)));
     }
     Harm {
-        file: finding.file.as_ref().map(ToString::to_string).unwrap_or_default(),
+        file: finding
+            .file
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         why: finding.why.clone(),
         blob: finding.blob.map(|blob| ObjectId(blob.id)),
         objects: objects.into_iter().collect(),
@@ -83,19 +118,36 @@ impl Walk<'_> {
     /// only when the object must be there.
     fn is_whole(&mut self, id: ObjectId, needed: bool) -> Result<bool, Error> {
         let generation = &self.found.generation;
-        if !generation.index.find(data(id.0)).map_err(Error::Io)?.is_empty() {
+        if !generation
+            .index
+            .find(data(id.0))
+            .map_err(Error::Io)?
+            .is_empty()
+        {
             return self.has(id, data(id.0));
         }
-        if generation.index.find(list(id.0)).map_err(Error::Io)?.is_empty() {
+        if generation
+            .index
+            .find(list(id.0))
+            .map_err(Error::Io)?
+            .is_empty()
+        {
             return self.is_whole_in_old_format(id);
         }
         if !self.has(id, list(id.0))? {
             return Ok(false);
         }
-        let Ok(Some(file)) = self.store.packs.file(generation, &id) else { return Ok(false) };
+        let Ok(Some(file)) = self.store.packs.file(generation, &id) else {
+            return Ok(false);
+        };
         let mut whole = true;
         for chunk in &file.chunks {
-            let places = self.found.generation.index.find(data(chunk.id)).map_err(Error::Io)?;
+            let places = self
+                .found
+                .generation
+                .index
+                .find(data(chunk.id))
+                .map_err(Error::Io)?;
             if places.is_empty() && !needed {
                 continue;
             }
@@ -131,7 +183,9 @@ impl Walk<'_> {
         }
         for (finding, needs) in self.found.findings.iter().zip(&mut self.needs) {
             let hits = |(pack, offset): (Digest, Option<u32>)| {
-                places.iter().any(|place| place.pack.id == pack && offset.is_none_or(|offset| offset == place.offset))
+                places.iter().any(|place| {
+                    place.pack.id == pack && offset.is_none_or(|offset| offset == place.offset)
+                })
             };
             if finding.place.is_some_and(hits) {
                 needs.insert(id);

@@ -27,7 +27,10 @@ pub fn records(store: &ChunkStore) -> io::Result<Vec<Finding>> {
             Ok((record, hash)) => {
                 let forgotten = sequence + commit::KEPT as u64 <= newest;
                 if !forgotten && before.is_some_and(|before| before != record.previous) {
-                    findings.push(Finding::file(path, "the record before it is missing or another one"));
+                    findings.push(Finding::file(
+                        path,
+                        "the record before it is missing or another one",
+                    ));
                 }
                 before = Some(hash);
             }
@@ -38,7 +41,11 @@ pub fn records(store: &ChunkStore) -> io::Result<Vec<Finding>> {
 }
 
 /// Damage of the files that the index consists of.
-pub fn files(store: &ChunkStore, generation: &Generation, level: Level) -> io::Result<Vec<Finding>> {
+pub fn files(
+    store: &ChunkStore,
+    generation: &Generation,
+    level: Level,
+) -> io::Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for file in &generation.record.segments {
         let path = store.layout.index(&file.id);
@@ -58,19 +65,34 @@ pub fn files(store: &ChunkStore, generation: &Generation, level: Level) -> io::R
 }
 
 /// Reads an index file, whose name is the digest of its bytes.
-fn read_file(store: &ChunkStore, path: &RelPath, file: &FileRef) -> io::Result<Result<Vec<u8>, Broken>> {
+fn read_file(
+    store: &ChunkStore,
+    path: &RelPath,
+    file: &FileRef,
+) -> io::Result<Result<Vec<u8>, Broken>> {
     let read = read_whole(&*store.fs, path, Some(file.size))?;
-    Ok(read.and_then(|bytes| if Digest::of(&bytes) == file.id { Ok(bytes) } else { Err(Broken::because("its checksum does not agree")) }))
+    Ok(read.and_then(|bytes| {
+        if Digest::of(&bytes) == file.id {
+            Ok(bytes)
+        } else {
+            Err(Broken::because("its checksum does not agree"))
+        }
+    }))
 }
 
 /// Compares a segment with the tables of its packs. A table that cannot be read is the pack's
 /// damage, not the segment's.
 fn check_segment(store: &ChunkStore, bytes: &[u8], level: Level) -> io::Result<Result<(), Broken>> {
     let parsed = || {
-        let len = segment::head_len(bytes.get(..segment::HEAD).unwrap_or_default(), bytes.len() as u64)?;
+        let len = segment::head_len(
+            bytes.get(..segment::HEAD).unwrap_or_default(),
+            bytes.len() as u64,
+        )?;
         let head = segment::Head::decode(&bytes[..len])?;
         let rows = bytes[len..bytes.len() - 32].chunks_exact(segment::ENTRY);
-        let entries = rows.map(|row| head.entry(row)).collect::<Result<Vec<_>, Broken>>()?;
+        let entries = rows
+            .map(|row| head.entry(row))
+            .collect::<Result<Vec<_>, Broken>>()?;
         Ok((head, entries))
     };
     let (head, mut entries) = match parsed() {
@@ -83,12 +105,20 @@ fn check_segment(store: &ChunkStore, bytes: &[u8], level: Level) -> io::Result<R
     entries.sort_unstable_by_key(|entry| (entry.pack, entry.offset));
     for (nth, pack) in head.packs.iter().enumerate() {
         let nth = u32::try_from(nth).map_err(io::Error::other)?;
-        let Ok(table) = scan::table_of(store, *pack)? else { continue };
+        let Ok(table) = scan::table_of(store, *pack)? else {
+            continue;
+        };
         let from = entries.partition_point(|entry| entry.pack < nth);
         let said = entries[from..].iter().take_while(|entry| entry.pack == nth);
         let table = scan::by_offset(&table);
-        if !said.copied().eq(table.iter().map(|entry| segment::Entry::of(entry, nth))) {
-            return Ok(Err(Broken::because(format!("it does not say what the table of the pack {} says", pack.id))));
+        if !said
+            .copied()
+            .eq(table.iter().map(|entry| segment::Entry::of(entry, nth)))
+        {
+            return Ok(Err(Broken::because(format!(
+                "it does not say what the table of the pack {} says",
+                pack.id
+            ))));
         }
     }
     Ok(Ok(()))
@@ -97,9 +127,21 @@ fn check_segment(store: &ChunkStore, bytes: &[u8], level: Level) -> io::Result<R
 /// Number of files that nothing names: left over by interrupted work.
 pub fn leftovers(store: &ChunkStore, generation: &Generation) -> io::Result<usize> {
     let packs = store.layout.pack_ids(&*store.fs)?;
-    let packs = packs.iter().filter(|id| !generation.index.packs().any(|pack| pack.id == **id)).count();
+    let packs = packs
+        .iter()
+        .filter(|id| !generation.index.packs().any(|pack| pack.id == **id))
+        .count();
     let record = &generation.record;
-    let named = |name: &String| record.segments.iter().chain(&record.dead).any(|file| file.id.hex() == *name);
-    let index = Layout::names(&*store.fs, &store.layout.indexes())?.into_iter().filter(|name| !named(name)).count();
+    let named = |name: &String| {
+        record
+            .segments
+            .iter()
+            .chain(&record.dead)
+            .any(|file| file.id.hex() == *name)
+    };
+    let index = Layout::names(&*store.fs, &store.layout.indexes())?
+        .into_iter()
+        .filter(|name| !named(name))
+        .count();
     Ok(packs + index)
 }

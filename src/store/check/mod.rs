@@ -73,7 +73,12 @@ pub struct Finding {
 impl Finding {
     /// A file that is not what it should be.
     pub fn file(file: RelPath, why: impl Into<String>) -> Self {
-        Self { file: Some(file), why: why.into(), blob: None, place: None }
+        Self {
+            file: Some(file),
+            why: why.into(),
+            blob: None,
+            place: None,
+        }
     }
 }
 
@@ -88,15 +93,25 @@ pub struct Found {
 }
 
 /// The first file of the index that does not say what the packs say.
-pub(super) fn index_damage(store: &ChunkStore, generation: &Generation) -> std::io::Result<Option<(RelPath, String)>> {
+pub(super) fn index_damage(
+    store: &ChunkStore,
+    generation: &Generation,
+) -> std::io::Result<Option<(RelPath, String)>> {
     let findings = index::files(store, generation, Level::Fast)?;
-    Ok(findings.into_iter().find_map(|finding| Some((finding.file?, finding.why))))
+    Ok(findings
+        .into_iter()
+        .find_map(|finding| Some((finding.file?, finding.why))))
 }
 
 impl ChunkStore {
     /// Checks the store. `roots` are the objects that must be there: a deep check finds those
     /// that are missing.
-    pub fn check(&self, roots: &BTreeSet<ObjectId>, how: Check, progress: &Progress<'_>) -> Result<CheckReport, Failure> {
+    pub fn check(
+        &self,
+        roots: &BTreeSet<ObjectId>,
+        how: Check,
+        progress: &Progress<'_>,
+    ) -> Result<CheckReport, Failure> {
         let found = self.find_damage(how, progress)?;
         let mut report = CheckReport {
             level: how.level.word().into(),
@@ -112,8 +127,17 @@ impl ChunkStore {
         (report.damage, report.lost) = harm;
         if how.level > Level::Quick {
             let mut verified = Verified::read(self);
-            let good = |id: &Digest| !found.findings.iter().any(|finding| finding.place.is_some_and(|(pack, _)| pack == *id));
-            verified.note(found.packs.seen.iter().copied().filter(good), how.level, how.seconds);
+            let good = |id: &Digest| {
+                !found
+                    .findings
+                    .iter()
+                    .any(|finding| finding.place.is_some_and(|(pack, _)| pack == *id))
+            };
+            verified.note(
+                found.packs.seen.iter().copied().filter(good),
+                how.level,
+                how.seconds,
+            );
             verified.keep(|id| found.generation.index.packs().any(|pack| pack.id == *id));
             // A check of a store that is not there makes none; notes that cannot be written cost
             // a pack a second look.
@@ -125,7 +149,11 @@ impl ChunkStore {
     }
 
     /// Everything that is not what it should be.
-    pub(super) fn find_damage(&self, how: Check, progress: &Progress<'_>) -> Result<Found, Failure> {
+    pub(super) fn find_damage(
+        &self,
+        how: Check,
+        progress: &Progress<'_>,
+    ) -> Result<Found, Failure> {
         let end = how.budget.map(|budget| Instant::now() + budget);
         let generation = self.refresh()?;
         let mut findings = index::records(self).map_err(Error::Io)?;
@@ -133,10 +161,17 @@ impl ChunkStore {
         let packs = packs::check(self, &generation, how.level, end, &mut findings, progress)?;
         // What was seen while opening, of packs that nothing but a damaged index names.
         for damage in &generation.index.damage {
-            if !findings.iter().any(|finding| finding.file.as_ref() == Some(&damage.file)) {
+            if !findings
+                .iter()
+                .any(|finding| finding.file.as_ref() == Some(&damage.file))
+            {
                 findings.push(Finding::file(damage.file.clone(), damage.why.clone()));
             }
         }
-        Ok(Found { generation, findings, packs })
+        Ok(Found {
+            generation,
+            findings,
+            packs,
+        })
     }
 }

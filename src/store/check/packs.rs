@@ -50,7 +50,10 @@ pub fn check(
 ) -> Result<Checked, Failure> {
     let packs = all(generation);
     let verified = Verified::read(store);
-    let mut due: Vec<PackRef> = packs.into_iter().map(|(id, size)| PackRef { id, size }).collect();
+    let mut due: Vec<PackRef> = packs
+        .into_iter()
+        .map(|(id, size)| PackRef { id, size })
+        .collect();
     due.sort_by_key(|pack| verified.last(&pack.id, level));
     let results = Mutex::new(Vec::new());
     // One after the other in this order, whichever thread is free: what is left is the end.
@@ -61,14 +64,21 @@ pub fn check(
             if end.is_some_and(|end| Instant::now() >= end) {
                 return Ok(());
             }
-            let Some(pack) = next.lock().expect("because no holder panics").next() else { return Ok(()) };
+            let Some(pack) = next.lock().expect("because no holder panics").next() else {
+                return Ok(());
+            };
             let one = check_one(store, *pack, level, scanner).map_err(Error::Io)?;
             progress(pack.size);
             results.lock().expect("because no holder panics").push(one);
         }
     };
-    (0..rayon::current_num_threads()).into_par_iter().try_for_each(|_| work(&mut Scanner::new()))?;
-    let mut checked = Checked { lists: lists(store, &due)?, ..Checked::default() };
+    (0..rayon::current_num_threads())
+        .into_par_iter()
+        .try_for_each(|_| work(&mut Scanner::new()))?;
+    let mut checked = Checked {
+        lists: lists(store, &due)?,
+        ..Checked::default()
+    };
     let results = results.into_inner().expect("because no holder panics");
     checked.remaining = due.len() - results.len();
     for one in results {
@@ -84,15 +94,28 @@ pub fn check(
 /// The packs that a commit relies on, and what its damaged index left of it.
 fn all(generation: &Generation) -> BTreeMap<Digest, u64> {
     let named = generation.record.packs.iter().copied();
-    generation.index.packs().chain(named).map(|pack| (pack.id, pack.size)).collect()
+    generation
+        .index
+        .packs()
+        .chain(named)
+        .map(|pack| (pack.id, pack.size))
+        .collect()
 }
 
 /// The lists of chunks in some packs.
 fn lists(store: &ChunkStore, packs: &[PackRef]) -> Result<Vec<ObjectId>, Error> {
     let mut lists = Vec::new();
     for pack in packs {
-        let Ok(table) = scan::table_of(store, *pack).map_err(Error::Io)? else { continue };
-        lists.extend(table.entries.iter().filter(|entry| entry.blob.kind == BlobKind::File).map(|entry| ObjectId(entry.blob.id)));
+        let Ok(table) = scan::table_of(store, *pack).map_err(Error::Io)? else {
+            continue;
+        };
+        lists.extend(
+            table
+                .entries
+                .iter()
+                .filter(|entry| entry.blob.kind == BlobKind::File)
+                .map(|entry| ObjectId(entry.blob.id)),
+        );
     }
     lists.sort_unstable();
     lists.dedup();
@@ -100,10 +123,22 @@ fn lists(store: &ChunkStore, packs: &[PackRef]) -> Result<Vec<ObjectId>, Error> 
 }
 
 /// Checks one pack.
-fn check_one(store: &ChunkStore, pack: PackRef, level: Level, scanner: &mut Scanner) -> io::Result<One> {
+fn check_one(
+    store: &ChunkStore,
+    pack: PackRef,
+    level: Level,
+    scanner: &mut Scanner,
+) -> io::Result<One> {
     let path = store.layout.pack(&pack.id);
-    let mut one = One { pack, findings: Vec::new(), blobs: 0 };
-    let broken = |why: String| Finding { place: Some((pack.id, None)), ..Finding::file(path.clone(), why) };
+    let mut one = One {
+        pack,
+        findings: Vec::new(),
+        blobs: 0,
+    };
+    let broken = |why: String| Finding {
+        place: Some((pack.id, None)),
+        ..Finding::file(path.clone(), why)
+    };
     let table = match scan::table_of(store, pack)? {
         Ok(table) => table,
         Err(why) => {
@@ -119,7 +154,11 @@ fn check_one(store: &ChunkStore, pack: PackRef, level: Level, scanner: &mut Scan
     if level == Level::Quick {
         return Ok(one);
     }
-    let proof = if level == Level::Deep { Proof::Plain } else { Proof::Checksum };
+    let proof = if level == Level::Deep {
+        Proof::Plain
+    } else {
+        Proof::Checksum
+    };
     if let Err(why) = blobs(&table, proof, scanner, &mut one.findings, &path)? {
         one.findings.push(broken(why));
     }
@@ -143,7 +182,12 @@ fn blobs(
         at = entry.end();
         if let Err(why) = scanner.blob(&entry, proof)? {
             let place = Some((table.pack.id, Some(entry.offset)));
-            findings.push(Finding { file: Some(path.clone()), why: why.0, blob: Some(entry.blob), place });
+            findings.push(Finding {
+                file: Some(path.clone()),
+                why: why.0,
+                blob: Some(entry.blob),
+                place,
+            });
         }
     }
     if at + (table.entries.len() * pack::ENTRY + pack::TRAILER) as u64 != table.pack.size {

@@ -30,15 +30,21 @@ impl Verified {
     /// Reads the notes; none when they cannot be read.
     pub fn read(store: &ChunkStore) -> Self {
         let read = read_whole(&*store.fs, &store.layout.verified(), None);
-        read.ok().and_then(|bytes| Self::decode(&bytes.ok()?).ok()).unwrap_or_default()
+        read.ok()
+            .and_then(|bytes| Self::decode(&bytes.ok()?).ok())
+            .unwrap_or_default()
     }
 
     /// Writes the notes.
     pub fn write(&self, store: &ChunkStore) -> Result<(), Error> {
         store.layout.make(&*store.fs).map_err(Error::Write)?;
         let _alone = store.alone()?;
-        let temp = commit::write_temp(store, &self.encode(), SyncPoint::IndexFile).map_err(Error::Write)?;
-        store.fs.rename(&temp, &store.layout.verified()).map_err(Error::Write)
+        let temp = commit::write_temp(store, &self.encode(), SyncPoint::IndexFile)
+            .map_err(Error::Write)?;
+        store
+            .fs
+            .rename(&temp, &store.layout.verified())
+            .map_err(Error::Write)
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -59,10 +65,18 @@ impl Verified {
         cut.zeros(2)?;
         let gc = cut.u64()?.cast_signed();
         let count = cut.count(48)?;
-        let pack = |_| Ok((cut.digest()?, (cut.u64()?.cast_signed(), cut.u64()?.cast_signed())));
+        let pack = |_| {
+            Ok((
+                cut.digest()?,
+                (cut.u64()?.cast_signed(), cut.u64()?.cast_signed()),
+            ))
+        };
         let packs = (0..count).map(pack).collect::<Result<_, Broken>>()?;
         cut.end()?;
-        Ok(Self { gc: (gc != 0).then_some(gc), packs })
+        Ok(Self {
+            gc: (gc != 0).then_some(gc),
+            packs,
+        })
     }
 
     /// Notes that packs were found whole.
@@ -94,18 +108,36 @@ mod tests {
 
     #[test]
     fn notes_come_back_and_damage_is_found() {
-        let mut verified = Verified { gc: Some(5), ..Verified::default() };
+        let mut verified = Verified {
+            gc: Some(5),
+            ..Verified::default()
+        };
         let ids = [Digest::of(b"a"), Digest::of(b"b")];
         verified.note(ids.into_iter(), Level::Fast, 7);
         verified.note(ids.into_iter().take(1), Level::Deep, 9);
         let bytes = verified.encode();
         assert_eq!(Verified::decode(&bytes), Ok(verified.clone()));
-        assert_eq!((verified.last(&ids[0], Level::Deep), verified.last(&ids[1], Level::Deep)), (9, 0));
-        assert_eq!((verified.last(&ids[0], Level::Fast), verified.last(&ids[1], Level::Fast)), (9, 7));
+        assert_eq!(
+            (
+                verified.last(&ids[0], Level::Deep),
+                verified.last(&ids[1], Level::Deep)
+            ),
+            (9, 0)
+        );
+        assert_eq!(
+            (
+                verified.last(&ids[0], Level::Fast),
+                verified.last(&ids[1], Level::Fast)
+            ),
+            (9, 7)
+        );
         for at in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[at] ^= 1;
-            assert!(Verified::decode(&bad).is_err() && Verified::decode(&bytes[..at]).is_err(), "byte {at}");
+            assert!(
+                Verified::decode(&bad).is_err() && Verified::decode(&bytes[..at]).is_err(),
+                "byte {at}"
+            );
         }
     }
 }

@@ -15,7 +15,8 @@ mod tests;
 /// The version of everything here that decides where a cut falls.
 pub const VERSION: u8 = 1;
 
-/// How many bytes decide whether a position is a candidate: the hash has 64 bits and moves by one a byte.
+/// How many bytes decide whether a position is a candidate: the hash has 64 bits and moves by one a
+/// byte.
 const WINDOW: usize = 64;
 
 /// A file of more bytes than this is cut with [`Sizes::LARGE`].
@@ -60,9 +61,17 @@ pub struct Sizes {
 
 impl Sizes {
     /// For files of up to 8 MiB, where finer chunks are worth their entries in the index.
-    pub const SMALL: Self = Self { min: 32 << 10, avg: 64 << 10, max: 256 << 10 };
+    pub const SMALL: Self = Self {
+        min: 32 << 10,
+        avg: 64 << 10,
+        max: 256 << 10,
+    };
     /// For files of more than 8 MiB.
-    pub const LARGE: Self = Self { min: 64 << 10, avg: 256 << 10, max: 1 << 20 };
+    pub const LARGE: Self = Self {
+        min: 64 << 10,
+        avg: 256 << 10,
+        max: 1 << 20,
+    };
 
     /// Below which the hash makes a candidate, for ends before the average size and for later ones.
     ///
@@ -70,7 +79,10 @@ impl Sizes {
     /// What is small enough early is so late as well, so cuts of one size class are nested.
     fn limits(self) -> (u64, u64) {
         let bits = self.avg.ilog2();
-        (1 << (64 - bits - NORMALISATION), 1 << (64 - bits + NORMALISATION))
+        (
+            1 << (64 - bits - NORMALISATION),
+            1 << (64 - bits + NORMALISATION),
+        )
     }
 
     /// The length of the first chunk of `data`, `None` when the data ends before it does.
@@ -101,7 +113,10 @@ fn roll(hash: u64, byte: u8) -> u64 {
 ///
 /// Four bytes a step: the table words of a pair are added first, which halves the chain of
 /// dependent additions that bounds the speed, and one branch asks for all four.
-#[expect(clippy::needless_bitwise_bool, reason = "one branch that is almost never taken instead of four")]
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "one branch that is almost never taken instead of four"
+)]
 fn find_below(hash: &mut u64, bytes: &[u8], limit: u64) -> Option<usize> {
     let (groups, rest) = bytes.as_chunks::<4>();
     for (nth, group) in groups.iter().enumerate() {
@@ -111,7 +126,11 @@ fn find_below(hash: &mut u64, bytes: &[u8], limit: u64) -> Option<usize> {
         let third = (second << 1).wrapping_add(words[2]);
         let fourth = (second << 2).wrapping_add((words[2] << 1).wrapping_add(words[3]));
         if (first < limit) | (second < limit) | (third < limit) | (fourth < limit) {
-            return Some(nth * 4 + find_one_by_one(hash, group, limit).expect("because one of the four is below the limit"));
+            return Some(
+                nth * 4
+                    + find_one_by_one(hash, group, limit)
+                        .expect("because one of the four is below the limit"),
+            );
         }
         *hash = fourth;
     }
@@ -139,13 +158,16 @@ pub enum Cutter {
 }
 
 impl Cutter {
-    /// Chooses by the beginning of a file: at least its first 8 MiB and a byte, unless it is shorter.
+    /// Chooses by the beginning of a file: at least its first 8 MiB and a byte, unless it is
+    /// shorter.
     ///
     /// `whole` is the file's length in bytes when `head` is all of it.
     pub fn choose(head: &[u8], whole: Option<u64>) -> Self {
         let len = whole.unwrap_or(u64::MAX);
         if let Some(page) = sqlite_page(head) {
-            Self::Pages { chunk: page.max(PAGES) }
+            Self::Pages {
+                chunk: page.max(PAGES),
+            }
         } else if len <= ONE_CHUNK as u64 {
             Self::Pages { chunk: ONE_CHUNK }
         } else if len <= LARGE_FROM {
@@ -155,16 +177,23 @@ impl Cutter {
         }
     }
 
-    /// The byte that a file object keeps: [`VERSION`] in the upper four bits, the kind in the lower.
+    /// The byte that a file object keeps: [`VERSION`] in the upper four bits, the kind in the
+    /// lower.
     pub fn code(&self) -> u8 {
-        let kind = CODED.iter().find(|(_, cutter)| cutter == self).map_or(0, |(kind, _)| *kind);
+        let kind = CODED
+            .iter()
+            .find(|(_, cutter)| cutter == self)
+            .map_or(0, |(kind, _)| *kind);
         VERSION << 4 | kind
     }
 
     /// The cutter of a byte, `None` when this version of the chunker does not know it.
     #[cfg(any(test, fuzzing))]
     pub fn from_code(code: u8) -> Option<Self> {
-        CODED.iter().find(|(kind, _)| VERSION << 4 | kind == code).map(|(_, cutter)| *cutter)
+        CODED
+            .iter()
+            .find(|(kind, _)| VERSION << 4 | kind == code)
+            .map(|(_, cutter)| *cutter)
     }
 
     /// The longest chunk, in bytes. A buffer of this many always holds the end of one.
@@ -196,7 +225,9 @@ impl Cutter {
                 Self::Gear(sizes) => sizes.first(rest),
                 Self::Pages { chunk } => (rest.len() >= *chunk).then_some(*chunk),
             };
-            let Some(len) = complete.or(last.then_some(rest.len())) else { break };
+            let Some(len) = complete.or(last.then_some(rest.len())) else {
+                break;
+            };
             begin += len;
             ends.push(begin);
         }
@@ -211,7 +242,8 @@ const CODED: [(u8, Cutter); 4] = [
     (4, Cutter::Pages { chunk: 64 << 10 }),
 ];
 
-/// The page size of a SQLite database in bytes (its file format, section 1.3), `None` when it is not one.
+/// The page size of a SQLite database in bytes (its file format, section 1.3), `None` when it is
+/// not one.
 fn sqlite_page(head: &[u8]) -> Option<usize> {
     let size = head.strip_prefix(b"SQLite format 3\0")?.first_chunk()?;
     match u16::from_be_bytes(*size) {

@@ -13,7 +13,8 @@ use crate::base::Digest;
 pub const HEADER: usize = 52;
 /// The first bytes of a blob.
 pub const MAGIC: &[u8; 4] = b"SNBB";
-/// Largest number of plain bytes of a blob: a list of 1.8 million chunks, for a file of about 460 GB.
+/// Largest number of plain bytes of a blob: a list of 1.8 million chunks, for a file of about 460
+/// GB.
 pub const MAX_PLAIN: usize = 64 << 20;
 
 /// What a blob's header says.
@@ -58,7 +59,10 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, Broken> {
     if cut.bytes(4)? != MAGIC {
         return Err(Broken::because("there is no blob"));
     }
-    let (kind, codec) = (BlobKind::from_code(cut.u8()?)?, Codec::from_code(cut.u8()?)?);
+    let (kind, codec) = (
+        BlobKind::from_code(cut.u8()?)?,
+        Codec::from_code(cut.u8()?)?,
+    );
     cut.zeros(2)?;
     let (plain, stored) = (cut.u32()?, cut.u32()?);
     let id: Digest = cut.digest()?;
@@ -66,13 +70,21 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, Broken> {
     if plain as usize > MAX_PLAIN || stored > plain || (codec == Codec::Raw && stored != plain) {
         return Err(Broken::because("a blob's lengths make no sense"));
     }
-    Ok(Header { blob: BlobId { id, kind }, codec, plain, stored, crc })
+    Ok(Header {
+        blob: BlobId { id, kind },
+        codec,
+        plain,
+        stored,
+        crc,
+    })
 }
 
 /// Splits a blob, header and stored bytes, and checks its CRC.
 pub fn split(bytes: &[u8]) -> Result<(Header, &[u8]), Broken> {
     let header = read_header(bytes)?;
-    let stored = bytes[HEADER..].get(..header.stored as usize).ok_or_else(|| Broken::because("a blob is cut short"))?;
+    let stored = bytes[HEADER..]
+        .get(..header.stored as usize)
+        .ok_or_else(|| Broken::because("a blob is cut short"))?;
     if checksum(&bytes[..48], stored) != header.crc {
         return Err(Broken::because("a blob's checksum does not agree"));
     }
@@ -85,11 +97,17 @@ mod tests {
 
     #[test]
     fn every_changed_bit_and_every_cut_is_found() {
-        let blob = BlobId { id: Digest::of(b"some bytes"), kind: BlobKind::Data };
+        let blob = BlobId {
+            id: Digest::of(b"some bytes"),
+            kind: BlobKind::Data,
+        };
         let (header, _) = header(blob, Codec::Raw, 10, b"some bytes");
         let bytes = [&header[..], b"some bytes"].concat();
         let (found, stored) = split(&bytes).expect("it is whole");
-        assert_eq!((found.blob, found.codec, found.plain, stored), (blob, Codec::Raw, 10, &b"some bytes"[..]));
+        assert_eq!(
+            (found.blob, found.codec, found.plain, stored),
+            (blob, Codec::Raw, 10, &b"some bytes"[..])
+        );
         for at in 0..bytes.len() {
             for bit in 0..8 {
                 let mut bad = bytes.clone();

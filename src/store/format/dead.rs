@@ -50,13 +50,24 @@ impl Dead {
         if u64::from(packs) * 32 + u64::from(blobs) * 33 != cut.0.len() as u64 {
             return Err(Broken::because("its counts do not fit its size"));
         }
-        let packs: Vec<Digest> = (0..packs).map(|_| cut.digest()).collect::<Result<_, Broken>>()?;
-        let blob = |_| Ok(BlobId { id: cut.digest()?, kind: BlobKind::from_code(cut.u8()?)? });
+        let packs: Vec<Digest> = (0..packs)
+            .map(|_| cut.digest())
+            .collect::<Result<_, Broken>>()?;
+        let blob = |_| {
+            Ok(BlobId {
+                id: cut.digest()?,
+                kind: BlobKind::from_code(cut.u8()?)?,
+            })
+        };
         let blobs: Vec<BlobId> = (0..blobs).map(blob).collect::<Result<_, Broken>>()?;
         if !packs.is_sorted() || !blobs.is_sorted() {
             return Err(Broken::because("it is not sorted"));
         }
-        Ok(Self { sequence, packs, blobs })
+        Ok(Self {
+            sequence,
+            packs,
+            blobs,
+        })
     }
 
     /// True when a blob is condemned.
@@ -71,15 +82,27 @@ mod tests {
 
     #[test]
     fn every_changed_byte_and_every_cut_is_found() {
-        let mut blobs: Vec<_> = (0..5_u8).map(|n| BlobId { id: Digest::of(&[n]), kind: BlobKind::Data }).collect();
+        let mut blobs: Vec<_> = (0..5_u8)
+            .map(|n| BlobId {
+                id: Digest::of(&[n]),
+                kind: BlobKind::Data,
+            })
+            .collect();
         blobs.sort();
-        let dead = Dead { sequence: 7, packs: vec![Digest::of(b"p")], blobs };
+        let dead = Dead {
+            sequence: 7,
+            packs: vec![Digest::of(b"p")],
+            blobs,
+        };
         let bytes = dead.encode();
         assert_eq!(Dead::decode(&bytes), Ok(dead));
         for at in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[at] ^= 1;
-            assert!(Dead::decode(&bad).is_err() && Dead::decode(&bytes[..at]).is_err(), "byte {at}");
+            assert!(
+                Dead::decode(&bad).is_err() && Dead::decode(&bytes[..at]).is_err(),
+                "byte {at}"
+            );
         }
     }
 }

@@ -57,17 +57,32 @@ impl FileObject {
         let mut cut = Cut::sealed(bytes, b"SNBFILE1", VERSION)?;
         let (chunker, cutter, size) = (cut.u8()?, cut.u8()?, cut.u64()?);
         let count = cut.count(ENTRY)?;
-        let chunk = |_| Ok(Chunk { id: cut.digest()?, len: cut.u32()? });
+        let chunk = |_| {
+            Ok(Chunk {
+                id: cut.digest()?,
+                len: cut.u32()?,
+            })
+        };
         let chunks: Vec<Chunk> = (0..count).map(chunk).collect::<Result<_, Broken>>()?;
         cut.end()?;
-        if chunks.iter().map(|chunk| u64::from(chunk.len)).sum::<u64>() != size || chunks.iter().any(|chunk| chunk.len == 0) {
+        if chunks.iter().map(|chunk| u64::from(chunk.len)).sum::<u64>() != size
+            || chunks.iter().any(|chunk| chunk.len == 0)
+        {
             return Err(Broken::because("its chunks do not add up to its size"));
         }
         // A reader makes room for a chunk before it has seen it.
-        if chunks.iter().any(|chunk| chunk.len as usize > super::blob::MAX_PLAIN) {
+        if chunks
+            .iter()
+            .any(|chunk| chunk.len as usize > super::blob::MAX_PLAIN)
+        {
             return Err(Broken::because("it names a chunk that no blob can hold"));
         }
-        Ok(Self { chunker, cutter, size, chunks })
+        Ok(Self {
+            chunker,
+            cutter,
+            size,
+            chunks,
+        })
     }
 }
 
@@ -77,21 +92,40 @@ mod tests {
 
     #[test]
     fn every_changed_byte_and_every_cut_is_found() {
-        let chunk = |len| Chunk { id: Digest::of(&[1]), len };
-        let file = FileObject { chunker: 1, cutter: 2, size: 30, chunks: vec![chunk(10), chunk(20)] };
+        let chunk = |len| Chunk {
+            id: Digest::of(&[1]),
+            len,
+        };
+        let file = FileObject {
+            chunker: 1,
+            cutter: 2,
+            size: 30,
+            chunks: vec![chunk(10), chunk(20)],
+        };
         let bytes = file.encode();
         assert_eq!(FileObject::decode(&bytes), Ok(file.clone()));
         for at in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[at] ^= 4;
-            assert!(FileObject::decode(&bad).is_err() && FileObject::decode(&bytes[..at]).is_err(), "byte {at}");
+            assert!(
+                FileObject::decode(&bad).is_err() && FileObject::decode(&bytes[..at]).is_err(),
+                "byte {at}"
+            );
         }
         assert!(FileObject::decode(&FileObject { size: 31, ..file }.encode()).is_err());
     }
 
     #[test]
     fn a_chunk_that_no_blob_can_hold_is_refused_before_anybody_makes_room_for_it() {
-        let file = |len: u32| FileObject { chunker: 1, cutter: 2, size: len.into(), chunks: vec![Chunk { id: Digest::of(&[1]), len }] };
+        let file = |len: u32| FileObject {
+            chunker: 1,
+            cutter: 2,
+            size: len.into(),
+            chunks: vec![Chunk {
+                id: Digest::of(&[1]),
+                len,
+            }],
+        };
         let most = u32::try_from(super::super::blob::MAX_PLAIN).expect("it fits");
         assert!(FileObject::decode(&file(most).encode()).is_ok());
         assert!(FileObject::decode(&file(most + 1).encode()).is_err());

@@ -42,7 +42,9 @@ impl BlobKind {
         match code {
             0 => Ok(Self::Data),
             1 => Ok(Self::File),
-            _ => Err(Broken::because(format!("it has a blob of the unknown kind {code}"))),
+            _ => Err(Broken::because(format!(
+                "it has a blob of the unknown kind {code}"
+            ))),
         }
     }
 }
@@ -79,7 +81,9 @@ impl Codec {
         match code {
             0 => Ok(Self::Raw),
             1 => Ok(Self::Zstd),
-            _ => Err(Broken::because(format!("it has a blob of the unknown codec {code}"))),
+            _ => Err(Broken::because(format!(
+                "it has a blob of the unknown codec {code}"
+            ))),
         }
     }
 }

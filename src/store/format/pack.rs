@@ -92,12 +92,17 @@ pub fn table(entries: &mut [Entry]) -> Vec<u8> {
 /// Reads a table that hashes to `id`, of a pack whose table begins at `offset`.
 pub fn read_table(bytes: &[u8], id: &Digest, offset: u64) -> Result<Vec<Entry>, Broken> {
     if Digest::of(bytes) != *id {
-        return Err(Broken::because("the checksum of its table of contents does not agree"));
+        return Err(Broken::because(
+            "the checksum of its table of contents does not agree",
+        ));
     }
     if !bytes.len().is_multiple_of(ENTRY) {
         return Err(Broken::because("its table of contents has half an entry"));
     }
-    let entries: Vec<Entry> = bytes.chunks_exact(ENTRY).map(|bytes| read_entry(bytes, offset)).collect::<Result<_, _>>()?;
+    let entries: Vec<Entry> = bytes
+        .chunks_exact(ENTRY)
+        .map(|bytes| read_entry(bytes, offset))
+        .collect::<Result<_, _>>()?;
     if !entries.is_sorted_by_key(|entry| entry.blob) {
         return Err(Broken::because("its table of contents is not sorted"));
     }
@@ -109,11 +114,27 @@ fn read_entry(bytes: &[u8], table: u64) -> Result<Entry, Broken> {
     let mut cut = Cut(bytes);
     let id = cut.digest()?;
     let (offset, stored, plain) = (cut.u32()?, cut.u32()?, cut.u32()?);
-    let (kind, codec) = (BlobKind::from_code(cut.u8()?)?, Codec::from_code(cut.u8()?)?);
+    let (kind, codec) = (
+        BlobKind::from_code(cut.u8()?)?,
+        Codec::from_code(cut.u8()?)?,
+    );
     cut.zeros(2)?;
-    let entry = Entry { blob: BlobId { id, kind }, offset, stored, plain, codec, crc: cut.u32()? };
-    if plain as usize > blob::MAX_PLAIN || stored > plain || (offset as usize) < HEADER || entry.end() > table {
-        return Err(Broken::because("its table of contents names a blob outside the pack"));
+    let entry = Entry {
+        blob: BlobId { id, kind },
+        offset,
+        stored,
+        plain,
+        codec,
+        crc: cut.u32()?,
+    };
+    if plain as usize > blob::MAX_PLAIN
+        || stored > plain
+        || (offset as usize) < HEADER
+        || entry.end() > table
+    {
+        return Err(Broken::because(
+            "its table of contents names a blob outside the pack",
+        ));
     }
     Ok(entry)
 }
@@ -152,7 +173,9 @@ pub fn read_trailer(bytes: &[u8], size: u64) -> Result<Trailer, Broken> {
         return Err(Broken::because("its trailer's checksum does not agree"));
     }
     cut.end()?;
-    let end = offset.checked_add(u64::from(count) * ENTRY as u64).and_then(|end| end.checked_add(TRAILER as u64));
+    let end = offset
+        .checked_add(u64::from(count) * ENTRY as u64)
+        .and_then(|end| end.checked_add(TRAILER as u64));
     if end != Some(size) || offset < HEADER as u64 {
         return Err(Broken::because("its trailer does not fit its size"));
     }
@@ -168,7 +191,10 @@ mod tests {
         let head = header();
         read_header(&head).expect("it is whole");
         let entry = |text: &[u8], offset| Entry {
-            blob: BlobId { id: Digest::of(text), kind: BlobKind::Data },
+            blob: BlobId {
+                id: Digest::of(text),
+                kind: BlobKind::Data,
+            },
             offset,
             stored: 5,
             plain: 9,
@@ -180,7 +206,11 @@ mod tests {
         let id = Digest::of(&bytes);
         assert_eq!(read_table(&bytes, &id, 300).expect("it is whole"), entries);
         assert!(read_table(&bytes, &id, 210).is_err(), "outside");
-        let end = trailer(Trailer { offset: 300, count: 2, id });
+        let end = trailer(Trailer {
+            offset: 300,
+            count: 2,
+            id,
+        });
         let size = 300 + 2 * ENTRY as u64 + TRAILER as u64;
         assert_eq!(read_trailer(&end, size).expect("it is whole").id, id);
         assert!(read_trailer(&end, size + 1).is_err());

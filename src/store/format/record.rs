@@ -25,7 +25,10 @@ pub struct FileRef {
 impl FileRef {
     /// The file with these bytes.
     pub fn of(bytes: &[u8]) -> Self {
-        Self { id: Digest::of(bytes), size: bytes.len() as u64 }
+        Self {
+            id: Digest::of(bytes),
+            size: bytes.len() as u64,
+        }
     }
 }
 
@@ -61,7 +64,15 @@ impl Record {
     /// Before the first commit.
     pub fn empty() -> Self {
         let (packs, segments, roots) = (Vec::new(), Vec::new(), Vec::new());
-        Self { sequence: 0, seconds: 0, previous: Digest::from_bytes([0; 32]), packs, segments, dead: None, roots }
+        Self {
+            sequence: 0,
+            seconds: 0,
+            previous: Digest::from_bytes([0; 32]),
+            packs,
+            segments,
+            dead: None,
+            roots,
+        }
     }
 
     /// Its bytes.
@@ -76,13 +87,18 @@ impl Record {
         }
         bytes.extend_from_slice(&[u8::from(self.dead.is_some()), 0, 0, 0]);
         let packs = self.packs.iter().map(|pack| (pack.id, pack.size));
-        let files = self.segments.iter().chain(&self.dead).map(|file| (file.id, file.size));
+        let files = self
+            .segments
+            .iter()
+            .chain(&self.dead)
+            .map(|file| (file.id, file.size));
         for (id, size) in packs.chain(files) {
             bytes.extend_from_slice(id.bytes());
             bytes.extend_from_slice(&size.to_le_bytes());
         }
         for root in &self.roots {
-            let len = u16::try_from(root.name.len()).expect("because a root's name was checked when it was given");
+            let len = u16::try_from(root.name.len())
+                .expect("because a root's name was checked when it was given");
             bytes.extend_from_slice(&len.to_le_bytes());
             bytes.extend_from_slice(root.name.as_bytes());
             bytes.extend_from_slice(root.id.bytes());
@@ -103,23 +119,43 @@ impl Record {
             return Err(Broken::because("it says that it holds more than it does"));
         }
         let mut pair = || Ok((cut.digest()?, cut.u64()?));
-        let packs = (0..packs).map(|_| pair().map(|(id, size)| PackRef { id, size })).collect::<Result<_, Broken>>()?;
-        let segments = (0..segments).map(|_| pair().map(|(id, size)| FileRef { id, size })).collect::<Result<_, Broken>>()?;
-        let dead = (dead == 1).then(|| pair().map(|(id, size)| FileRef { id, size })).transpose()?;
-        let roots = (0..roots).map(|_| read_root(&mut cut)).collect::<Result<Vec<_>, Broken>>()?;
+        let packs = (0..packs)
+            .map(|_| pair().map(|(id, size)| PackRef { id, size }))
+            .collect::<Result<_, Broken>>()?;
+        let segments = (0..segments)
+            .map(|_| pair().map(|(id, size)| FileRef { id, size }))
+            .collect::<Result<_, Broken>>()?;
+        let dead = (dead == 1)
+            .then(|| pair().map(|(id, size)| FileRef { id, size }))
+            .transpose()?;
+        let roots = (0..roots)
+            .map(|_| read_root(&mut cut))
+            .collect::<Result<Vec<_>, Broken>>()?;
         cut.end()?;
         if !roots.is_sorted_by(|a, b| a.name < b.name) {
             return Err(Broken::because("its roots are not sorted"));
         }
-        Ok(Self { sequence, seconds, previous, packs, segments, dead, roots })
+        Ok(Self {
+            sequence,
+            seconds,
+            previous,
+            packs,
+            segments,
+            dead,
+            roots,
+        })
     }
 }
 
 /// Reads one root.
 fn read_root(cut: &mut Cut<'_>) -> Result<Root, Broken> {
     let len = cut.u16()?;
-    let name = str::from_utf8(cut.bytes(len.into())?).map_err(|_| Broken::because("the name of a root is not UTF-8"))?;
-    Ok(Root { name: name.into(), id: cut.digest()? })
+    let name = str::from_utf8(cut.bytes(len.into())?)
+        .map_err(|_| Broken::because("the name of a root is not UTF-8"))?;
+    Ok(Root {
+        name: name.into(),
+        id: cut.digest()?,
+    })
 }
 
 #[cfg(test)]
@@ -136,15 +172,30 @@ mod tests {
             packs: vec![PackRef { id, size: 5 }],
             segments: vec![FileRef { id, size: 6 }],
             dead: Some(FileRef { id, size: 8 }),
-            roots: vec![Root { name: "a".into(), id }, Root { name: "b".into(), id }],
+            roots: vec![
+                Root {
+                    name: "a".into(),
+                    id,
+                },
+                Root {
+                    name: "b".into(),
+                    id,
+                },
+            ],
         };
         let bytes = record.encode();
         assert_eq!(Record::decode(&bytes), Ok(record));
-        assert_eq!(Record::decode(&Record::empty().encode()), Ok(Record::empty()));
+        assert_eq!(
+            Record::decode(&Record::empty().encode()),
+            Ok(Record::empty())
+        );
         for at in 0..bytes.len() {
             let mut bad = bytes.clone();
             bad[at] ^= 2;
-            assert!(Record::decode(&bad).is_err() && Record::decode(&bytes[..at]).is_err(), "byte {at}");
+            assert!(
+                Record::decode(&bad).is_err() && Record::decode(&bytes[..at]).is_err(),
+                "byte {at}"
+            );
         }
     }
 }

@@ -34,7 +34,11 @@ impl Collection<'_> {
         let lease = session.commit()?;
         for id in &put {
             let generation = self.store.refresh()?;
-            if self.store.read_from(&generation, id, &mut io::sink()).is_ok() {
+            if self
+                .store
+                .read_from(&generation, id, &mut io::sink())
+                .is_ok()
+            {
                 self.store.legacy.remove(id).map_err(Error::Write)?;
                 self.report.migrated += 1;
             }
@@ -73,14 +77,22 @@ impl Collection<'_> {
 }
 
 /// Puts an object of the old format into a session; `None` when it is damaged.
-fn put_legacy(store: &ChunkStore, session: &dyn Session, id: &ObjectId) -> Result<Option<Stored>, Error> {
+fn put_legacy(
+    store: &ChunkStore,
+    session: &dyn Session,
+    id: &ObjectId,
+) -> Result<Option<Stored>, Error> {
     let (put, whole) = piped(store, id, |reader| session.put(reader))?;
     put.map(|stored| whole.then_some(stored))
 }
 
 /// Lets something read an object of the old format; also says whether the object is whole,
 /// which is known only at its end.
-pub fn piped<T>(store: &ChunkStore, id: &ObjectId, run: impl FnOnce(&mut dyn Read) -> T) -> Result<(T, bool), Error> {
+pub fn piped<T>(
+    store: &ChunkStore,
+    id: &ObjectId,
+    run: impl FnOnce(&mut dyn Read) -> T,
+) -> Result<(T, bool), Error> {
     let (mut reader, mut writer) = io::pipe().map_err(Error::Io)?;
     thread::scope(|scope| {
         let reading = scope.spawn(move || store.legacy.read(id, &mut writer).map(drop));

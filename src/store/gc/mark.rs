@@ -23,11 +23,19 @@ pub struct Reached {
 
 /// Follows every root to its list and its chunks. A list that cannot be read is an error: nobody
 /// knows which chunks it needs.
-pub fn reach(store: &ChunkStore, generation: &Generation, roots: &BTreeSet<ObjectId>) -> Result<Reached, Error> {
+pub fn reach(
+    store: &ChunkStore,
+    generation: &Generation,
+    roots: &BTreeSet<ObjectId>,
+) -> Result<Reached, Error> {
     let mut reached = Reached::default();
     let mut absent = HashSet::new();
     for id in roots {
-        let whole = !generation.index.find(data(id.0)).map_err(Error::Io)?.is_empty();
+        let whole = !generation
+            .index
+            .find(data(id.0))
+            .map_err(Error::Io)?
+            .is_empty();
         reached.blobs.insert(data(id.0));
         if !whole {
             absent.insert(data(id.0));
@@ -50,11 +58,21 @@ pub fn reach(store: &ChunkStore, generation: &Generation, roots: &BTreeSet<Objec
 }
 
 /// The list of an object, when it has one.
-fn list_of(store: &ChunkStore, generation: &Generation, id: &ObjectId) -> Result<Option<FileObject>, Error> {
-    store.packs.file(generation, id).map_err(|error| match error {
-        Error::Damaged { id, why } => Error::Unsound { file: format!("the list of chunks of {id}"), why },
-        other => other,
-    })
+fn list_of(
+    store: &ChunkStore,
+    generation: &Generation,
+    id: &ObjectId,
+) -> Result<Option<FileObject>, Error> {
+    store
+        .packs
+        .file(generation, id)
+        .map_err(|error| match error {
+            Error::Damaged { id, why } => Error::Unsound {
+                file: format!("the list of chunks of {id}"),
+                why,
+            },
+            other => other,
+        })
 }
 
 /// Adds a file's chunks; false when one of them is not there. Each is looked for once, however
@@ -76,7 +94,11 @@ fn add_chunks(
 }
 
 /// The objects among some blobs: the lists, and the chunks that are in none of these lists.
-pub fn objects(store: &ChunkStore, generation: &Generation, blobs: &HashSet<BlobId>) -> Result<BTreeSet<ObjectId>, Error> {
+pub fn objects(
+    store: &ChunkStore,
+    generation: &Generation,
+    blobs: &HashSet<BlobId>,
+) -> Result<BTreeSet<ObjectId>, Error> {
     let mut parts = HashSet::new();
     let lists = blobs.iter().filter(|blob| blob.kind == BlobKind::File);
     for blob in lists {
@@ -87,7 +109,11 @@ pub fn objects(store: &ChunkStore, generation: &Generation, blobs: &HashSet<Blob
         }
     }
     let whole = |blob: &&BlobId| blob.kind == BlobKind::File || !parts.contains(&blob.id);
-    Ok(blobs.iter().filter(whole).map(|blob| ObjectId(blob.id)).collect())
+    Ok(blobs
+        .iter()
+        .filter(whole)
+        .map(|blob| ObjectId(blob.id))
+        .collect())
 }
 
 #[cfg(test)]
@@ -110,13 +136,25 @@ mod tests {
         session.store_chunks(&[c], &[b"c"]).expect("it stores");
         for (id, own) in [(a, c), (b, c)] {
             let chunks = [own, shared].map(|id| Chunk { id, len: 1 }).to_vec();
-            session.store_file(id, &FileObject { chunker: 1, cutter: 0, size: 2, chunks }).expect("it stores");
+            session
+                .store_file(
+                    id,
+                    &FileObject {
+                        chunker: 1,
+                        cutter: 0,
+                        size: 2,
+                        chunks,
+                    },
+                )
+                .expect("it stores");
         }
         drop(Box::new(session).commit().expect("it commits"));
         let generation = store.refresh().expect("it opens");
         for roots in [vec![a, b], vec![a, b, c], vec![a, b, c, shared]] {
             let roots: BTreeSet<ObjectId> = roots.into_iter().map(ObjectId).collect();
-            let mut missing = reach(&store, &generation, &roots).expect("it can be read").missing;
+            let mut missing = reach(&store, &generation, &roots)
+                .expect("it can be read")
+                .missing;
             missing.remove(&ObjectId(shared));
             assert_eq!(missing, BTreeSet::from([ObjectId(a), ObjectId(b)]));
         }

@@ -78,14 +78,28 @@ const BRIEFLY: usize = 40;
 impl ChunkStore {
     /// Collects what neither `roots` nor the store's own named objects need. The caller's roots
     /// must be everything that is named anywhere, or an error when that cannot be known.
-    pub fn gc(&self, roots: &Roots<'_>, gc: Gc, progress: &Progress<'_>) -> Result<GcReport, Failure> {
-        let mut report = GcReport { dry_run: gc.dry_run, ..GcReport::default() };
+    pub fn gc(
+        &self,
+        roots: &Roots<'_>,
+        gc: Gc,
+        progress: &Progress<'_>,
+    ) -> Result<GcReport, Failure> {
+        let mut report = GcReport {
+            dry_run: gc.dry_run,
+            ..GcReport::default()
+        };
         if self.fs.stat(&self.layout.dir).map_err(Error::Io)?.is_none() {
             report.missing = roots()?.into_iter().collect();
             report.roots = report.missing.len();
             return Ok(report);
         }
-        let mut collection = Collection { store: self, roots, gc, progress, report };
+        let mut collection = Collection {
+            store: self,
+            roots,
+            gc,
+            progress,
+            report,
+        };
         if gc.dry_run {
             collection.preview()?;
             return Ok(collection.report);
@@ -107,7 +121,11 @@ impl ChunkStore {
     pub(super) fn collecting(&self) -> Result<crate::base::fs::FileLock, Error> {
         self.layout.make(&*self.fs).map_err(Error::Write)?;
         for _ in 0..BRIEFLY {
-            if let Some(held) = self.fs.lock(&self.layout.gc_lock(), Hold::Exclusive, false).map_err(Error::Write)? {
+            if let Some(held) = self
+                .fs
+                .lock(&self.layout.gc_lock(), Hold::Exclusive, false)
+                .map_err(Error::Write)?
+            {
                 return Ok(held);
             }
             // A child that is just being started holds what its parent has let go of.
@@ -122,7 +140,10 @@ impl ChunkStore {
         if self.fs.stat(&path)?.is_some() {
             return Ok(());
         }
-        let written = self.fs.create(&path, FILE_MODE).and_then(|mut file| file.write_all(&vec![0x5a; RESERVE]));
+        let written = self
+            .fs
+            .create(&path, FILE_MODE)
+            .and_then(|mut file| file.write_all(&vec![0x5a; RESERVE]));
         if written.is_err() {
             let _ = self.fs.remove_file(&path);
         }
@@ -140,7 +161,13 @@ impl ChunkStore {
 
     /// The objects that the store itself names.
     pub fn named(&self) -> Result<Vec<(String, ObjectId)>, Error> {
-        Ok(self.refresh()?.record.roots.iter().map(|root| (root.name.clone(), ObjectId(root.id))).collect())
+        Ok(self
+            .refresh()?
+            .record
+            .roots
+            .iter()
+            .map(|root| (root.name.clone(), ObjectId(root.id)))
+            .collect())
     }
 }
 
@@ -149,7 +176,8 @@ impl Collection<'_> {
     fn roots(&self) -> Result<(BTreeSet<ObjectId>, Arc<Generation>), Failure> {
         let mut roots = (self.roots)()?;
         let generation = self.store.sound()?;
-        // Of a large segment only buckets are read; one that misses an entry would hide what is needed.
+        // Of a large segment only buckets are read; one that misses an entry would hide what is
+        // needed.
         let damage = index_damage(self.store, &generation).map_err(Error::Io)?;
         if let Some((file, why)) = damage {
             return Err(scan::unsound(&file, &why).into());
@@ -165,7 +193,11 @@ impl Collection<'_> {
         let mut packs: Vec<_> = generation.index.packs().map(|pack| pack.id).collect();
         packs.sort_unstable();
         let blobs = condemned(self.store, &generation, &reached)?;
-        let dead = Dead { sequence: 0, packs, blobs };
+        let dead = Dead {
+            sequence: 0,
+            packs,
+            blobs,
+        };
         let fates = fates(self.store, &generation, &dead, &reached.blobs)?;
         self.note(&roots, &reached, &generation, &fates)?;
         for fate in fates.iter().filter(|fate| fate.is_gone()) {
@@ -205,10 +237,16 @@ impl Collection<'_> {
         let reached = reach(self.store, &generation, &roots)?;
         let mut packs: Vec<_> = generation.index.packs().map(|pack| pack.id).collect();
         packs.sort_unstable();
-        let mut dead = Dead { sequence: 0, packs, blobs: condemned(self.store, &generation, &reached)? };
+        let mut dead = Dead {
+            sequence: 0,
+            packs,
+            blobs: condemned(self.store, &generation, &reached)?,
+        };
         let fates = fates(self.store, &generation, &dead, &reached.blobs)?;
         // A little garbage in large packs stays where it is, and nobody has to wait for it.
-        if fates.iter().all(|fate| !fate.is_gone()) && due(&fates).iter().all(|fate| fate.dead.is_empty()) {
+        if fates.iter().all(|fate| !fate.is_gone())
+            && due(&fates).iter().all(|fate| fate.dead.is_empty())
+        {
             self.report.dead_blobs += fates.iter().map(|fate| fate.dead.len() as u64).sum::<u64>();
             self.report.dead_bytes += fates.iter().map(|fate| fate.dead_bytes).sum::<u64>();
             return Ok(());
@@ -230,7 +268,8 @@ impl Collection<'_> {
     fn finish(&mut self) -> Result<bool, Failure> {
         let before = self.store.sound()?;
         if before.record.dead.is_some() {
-            self.report.sessions_at_work = sessions::wait(self.store, before.index.dead().sequence, self.gc.patience)?;
+            self.report.sessions_at_work =
+                sessions::wait(self.store, before.index.dead().sequence, self.gc.patience)?;
             if self.report.sessions_at_work > 0 {
                 return Ok(false);
             }
@@ -238,7 +277,12 @@ impl Collection<'_> {
         // Not before the sessions have ended: what they named is among the roots now.
         let (roots, generation) = self.roots()?;
         let reached = reach(self.store, &generation, &roots)?;
-        let fates = fates(self.store, &generation, generation.index.dead(), &reached.blobs)?;
+        let fates = fates(
+            self.store,
+            &generation,
+            generation.index.dead(),
+            &reached.blobs,
+        )?;
         self.note(&roots, &reached, &generation, &fates)?;
         let gone: Vec<&Fate> = fates.iter().filter(|fate| fate.is_gone()).collect();
         if !gone.is_empty() {
@@ -253,7 +297,13 @@ impl Collection<'_> {
     }
 
     /// Adds to the report what is known once the fate of every blob is.
-    fn note(&mut self, roots: &BTreeSet<ObjectId>, reached: &Reached, generation: &Generation, fates: &[Fate]) -> Result<(), Error> {
+    fn note(
+        &mut self,
+        roots: &BTreeSet<ObjectId>,
+        reached: &Reached,
+        generation: &Generation,
+        fates: &[Fate],
+    ) -> Result<(), Error> {
         self.report.roots = roots.len();
         self.report.missing = reached.missing.iter().copied().collect();
         self.report.dead_blobs += fates.iter().map(|fate| fate.dead.len() as u64).sum::<u64>();
@@ -262,17 +312,29 @@ impl Collection<'_> {
         for fate in fates.iter().filter(|fate| fate.is_gone()).chain(due(fates)) {
             dropped.extend(&fate.dead);
         }
-        self.report.dropped.extend(objects(self.store, generation, &dropped)?);
+        self.report
+            .dropped
+            .extend(objects(self.store, generation, &dropped)?);
         Ok(())
     }
 }
 
 /// The blobs that nothing reaches, sorted.
-fn condemned(store: &ChunkStore, generation: &Generation, reached: &Reached) -> Result<Vec<BlobId>, Error> {
+fn condemned(
+    store: &ChunkStore,
+    generation: &Generation,
+    reached: &Reached,
+) -> Result<Vec<BlobId>, Error> {
     let mut blobs = Vec::new();
     for pack in generation.index.packs() {
         let table = scan::sound_table(store, pack)?;
-        blobs.extend(table.entries.iter().map(|entry| entry.blob).filter(|blob| !reached.blobs.contains(blob)));
+        blobs.extend(
+            table
+                .entries
+                .iter()
+                .map(|entry| entry.blob)
+                .filter(|blob| !reached.blobs.contains(blob)),
+        );
     }
     blobs.sort_unstable();
     blobs.dedup();

@@ -30,22 +30,39 @@ pub struct Swept {
 
 /// Commits that some packs are replaced by others; each removed one says whether something of it
 /// is dropped. `last` ends the collection: nothing is condemned any more.
-pub fn replace(store: &ChunkStore, removed: &[(PackRef, bool)], packed: Vec<Packed>, last: bool) -> Result<Swept, Error> {
+pub fn replace(
+    store: &ChunkStore,
+    removed: &[(PackRef, bool)],
+    packed: Vec<Packed>,
+    last: bool,
+) -> Result<Swept, Error> {
     let _alone = store.alone()?;
     let newest = store.sound()?;
     let mut record = newest.next(newest.record.sequence);
     let new: Vec<PackRef> = packed.iter().map(|packed| packed.table.pack).collect();
     // A session that stored the same pack again meanwhile relies on it: see `commit::spare`.
-    let may = |(pack, drops): &&(PackRef, bool)| !drops || newest.index.dead().packs.binary_search(&pack.id).is_ok();
-    let gone = removed.iter().filter(may).map(|(pack, _)| pack.id).filter(|id| !new.iter().any(|pack| pack.id == *id));
+    let may = |(pack, drops): &&(PackRef, bool)| {
+        !drops || newest.index.dead().packs.binary_search(&pack.id).is_ok()
+    };
+    let gone = removed
+        .iter()
+        .filter(may)
+        .map(|(pack, _)| pack.id)
+        .filter(|id| !new.iter().any(|pack| pack.id == *id));
     let gone: HashSet<Digest> = gone.collect();
     let known: HashSet<Digest> = newest.index.packs().map(|pack| pack.id).collect();
     let mut tables: Vec<Table> = Vec::new();
     let mut segments = Vec::new();
     let heads: Vec<_> = newest.index.heads().collect();
-    let merges = last && heads.iter().filter(|(_, head)| head.entries < SEGMENT).count() > FEW_SEGMENTS;
+    let merges = last
+        && heads
+            .iter()
+            .filter(|(_, head)| head.entries < SEGMENT)
+            .count()
+            > FEW_SEGMENTS;
     for (file, head) in heads {
-        let changes = head.packs.iter().any(|pack| gone.contains(&pack.id)) || (merges && head.entries < SEGMENT);
+        let changes = head.packs.iter().any(|pack| gone.contains(&pack.id))
+            || (merges && head.entries < SEGMENT);
         if !changes {
             segments.push(file);
             continue;
@@ -55,7 +72,10 @@ pub fn replace(store: &ChunkStore, removed: &[(PackRef, bool)], packed: Vec<Pack
         }
     }
     record.packs.retain(|pack| !gone.contains(&pack.id));
-    let fresh: Vec<Packed> = packed.into_iter().filter(|packed| !known.contains(&packed.table.pack.id)).collect();
+    let fresh: Vec<Packed> = packed
+        .into_iter()
+        .filter(|packed| !known.contains(&packed.table.pack.id))
+        .collect();
     let names = commit::names(store, &fresh);
     let unsegmented = tables.is_empty();
     for packed in fresh {
@@ -66,7 +86,10 @@ pub fn replace(store: &ChunkStore, removed: &[(PackRef, bool)], packed: Vec<Pack
         }
     }
     let indexes = commit::segments_of(&tables);
-    record.segments = segments.into_iter().chain(indexes.iter().map(|bytes| FileRef::of(bytes))).collect();
+    record.segments = segments
+        .into_iter()
+        .chain(indexes.iter().map(|bytes| FileRef::of(bytes)))
+        .collect();
     record.dead = record.dead.filter(|_| !last);
     let (old, now) = (&newest.record, &record);
     if (&old.packs, &old.segments, &old.dead) != (&now.packs, &now.segments, &now.dead) {
@@ -85,15 +108,30 @@ pub fn sweep(store: &ChunkStore) -> Result<Swept, Error> {
     for id in store.layout.pack_ids(&*store.fs).map_err(Error::Io)? {
         if !packs.contains(&id) {
             let path = store.layout.pack(&id);
-            swept.bytes += store.fs.stat(&path).map_err(Error::Io)?.map_or(0, |stat| stat.size);
+            swept.bytes += store
+                .fs
+                .stat(&path)
+                .map_err(Error::Io)?
+                .map_or(0, |stat| stat.size);
             swept.files += 1;
             sessions::remove(store, &path).map_err(Error::Write)?;
             store.packs.forget(&id);
         }
     }
-    let named = |name: &str| newest.record.segments.iter().chain(&newest.record.dead).any(|file| file.id.hex() == name);
+    let named = |name: &str| {
+        newest
+            .record
+            .segments
+            .iter()
+            .chain(&newest.record.dead)
+            .any(|file| file.id.hex() == name)
+    };
     let dir = store.layout.indexes();
-    for name in Layout::names(&*store.fs, &dir).map_err(Error::Io)?.iter().filter(|name| !named(name)) {
+    for name in Layout::names(&*store.fs, &dir)
+        .map_err(Error::Io)?
+        .iter()
+        .filter(|name| !named(name))
+    {
         sessions::remove(store, &dir.join(name)).map_err(Error::Write)?;
         swept.files += 1;
     }

@@ -68,15 +68,29 @@ pub fn due(fates: &[Fate]) -> Vec<&Fate> {
 
 /// What becomes of every pack of a commit: a blob is dropped when it is condemned, not reached,
 /// and in a pack that was there when it was condemned.
-pub fn fates(store: &ChunkStore, generation: &Generation, dead: &Dead, reached: &HashSet<BlobId>) -> Result<Vec<Fate>, Error> {
+pub fn fates(
+    store: &ChunkStore,
+    generation: &Generation,
+    dead: &Dead,
+    reached: &HashSet<BlobId>,
+) -> Result<Vec<Fate>, Error> {
     let mut fates = Vec::new();
     for pack in generation.index.packs() {
         let table = scan::sound_table(store, pack)?;
         let may = dead.packs.binary_search(&pack.id).is_ok();
         let drops = |entry: &Entry| may && dead.has(entry.blob) && !reached.contains(&entry.blob);
-        let (gone, live): (Vec<Entry>, Vec<Entry>) = scan::by_offset(&table).into_iter().partition(drops);
-        let dead_bytes = gone.iter().map(|entry| (entry.span() + pack::ENTRY) as u64).sum();
-        fates.push(Fate { table, live, dead: gone.iter().map(|entry| entry.blob).collect(), dead_bytes });
+        let (gone, live): (Vec<Entry>, Vec<Entry>) =
+            scan::by_offset(&table).into_iter().partition(drops);
+        let dead_bytes = gone
+            .iter()
+            .map(|entry| (entry.span() + pack::ENTRY) as u64)
+            .sum();
+        fates.push(Fate {
+            table,
+            live,
+            dead: gone.iter().map(|entry| entry.blob).collect(),
+            dead_bytes,
+        });
     }
     Ok(fates)
 }
@@ -113,7 +127,12 @@ impl Collection<'_> {
         let mut scanner = Scanner::new();
         for fate in batch {
             cancel::check()?;
-            scanner.open(&*self.store.fs, &self.store.layout.pack(&fate.table.pack.id)).map_err(Error::Io)?;
+            scanner
+                .open(
+                    &*self.store.fs,
+                    &self.store.layout.pack(&fate.table.pack.id),
+                )
+                .map_err(Error::Io)?;
             let mut whole = true;
             for entry in &fate.live {
                 match scanner.blob(entry, Proof::Plain).map_err(Error::Io)? {
@@ -157,7 +176,15 @@ pub struct Copier<'a> {
 impl<'a> Copier<'a> {
     /// Copies nothing yet.
     pub fn new(store: &'a ChunkStore) -> Self {
-        Self { store, entered: None, files: 0, packer: None, packed: Vec::new(), seen: HashSet::new(), copied: 0 }
+        Self {
+            store,
+            entered: None,
+            files: 0,
+            packer: None,
+            packed: Vec::new(),
+            seen: HashSet::new(),
+            copied: 0,
+        }
     }
 
     /// Copies a blob that was proved, header and stored bytes.
@@ -228,7 +255,10 @@ impl<'a> Copier<'a> {
         if let Some(packer) = self.packer.take() {
             self.close(packer)?;
         }
-        let lease = self.entered.take().map_or_else(Lease::none, |(_, lease)| lease);
+        let lease = self
+            .entered
+            .take()
+            .map_or_else(Lease::none, |(_, lease)| lease);
         Ok((std::mem::take(&mut self.packed), lease))
     }
 }
@@ -236,7 +266,12 @@ impl<'a> Copier<'a> {
 impl Drop for Copier<'_> {
     fn drop(&mut self) {
         let open = self.packer.take().map(|packer| packer.temp().clone());
-        for temp in self.packed.iter().map(|packed| packed.temp.clone()).chain(open) {
+        for temp in self
+            .packed
+            .iter()
+            .map(|packed| packed.temp.clone())
+            .chain(open)
+        {
             let _ = self.store.fs.remove_file(&temp);
         }
     }

@@ -33,7 +33,11 @@ pub fn live(store: &ChunkStore) -> io::Result<Vec<Live>> {
             drop(held);
         } else {
             // A name that says nothing is taken for that of the oldest session.
-            let sequence = name.split('-').next().and_then(|text| u64::from_str_radix(text, 16).ok()).unwrap_or(0);
+            let sequence = name
+                .split('-')
+                .next()
+                .and_then(|text| u64::from_str_radix(text, 16).ok())
+                .unwrap_or(0);
             live.push(Live { sequence, name });
         }
     }
@@ -49,9 +53,16 @@ pub fn sweep(store: &ChunkStore) -> io::Result<usize> {
         return Ok(0);
     }
     let live = live(store)?;
-    let session = |name: &str| name.rsplit_once('-').map_or(String::new(), |(session, _)| session.into());
-    let dead: Vec<_> = names.iter().filter(|name| !live.iter().any(|live| live.name == session(name))).collect();
-    dead.iter().try_for_each(|name| remove(store, &dir.join(name)))?;
+    let session = |name: &str| {
+        name.rsplit_once('-')
+            .map_or(String::new(), |(session, _)| session.into())
+    };
+    let dead: Vec<_> = names
+        .iter()
+        .filter(|name| !live.iter().any(|live| live.name == session(name)))
+        .collect();
+    dead.iter()
+        .try_for_each(|name| remove(store, &dir.join(name)))?;
     Ok(dead.len())
 }
 
@@ -70,7 +81,11 @@ pub fn wait(store: &ChunkStore, sequence: u64, patience: Duration) -> Result<usi
     loop {
         let at_work = {
             let _alone = store.alone()?;
-            live(store).map_err(Error::Io)?.iter().filter(|live| live.sequence < sequence).count()
+            live(store)
+                .map_err(Error::Io)?
+                .iter()
+                .filter(|live| live.sequence < sequence)
+                .count()
         };
         if at_work == 0 || begun.elapsed() >= patience {
             return Ok(at_work);

@@ -73,10 +73,15 @@ fn put_chunks(store: &ChunkStore, file: &FileObject, from: &mut dyn Read) -> Res
     for chunk in &file.chunks {
         bytes.clear();
         // What ends early or cannot be read has no more chunks for us.
-        if from.take(chunk.len.into()).read_to_end(&mut bytes).is_err() || bytes.len() < chunk.len as usize {
+        if from.take(chunk.len.into()).read_to_end(&mut bytes).is_err()
+            || bytes.len() < chunk.len as usize
+        {
             break;
         }
-        let lacks = matches!(store.packs.fetch(&generation, data(chunk.id)), Err(Error::Missing(_) | Error::Damaged { .. }));
+        let lacks = matches!(
+            store.packs.fetch(&generation, data(chunk.id)),
+            Err(Error::Missing(_) | Error::Damaged { .. })
+        );
         if lacks && Digest::of(&bytes) == chunk.id {
             copier.add(data(chunk.id), &bytes)?;
         }

@@ -34,19 +34,35 @@ pub type Candidates<'a> = dyn Fn(&ObjectId) -> Vec<Box<dyn Read>> + 'a;
 
 impl ChunkStore {
     /// Repairs the store. `roots` are the objects that must be there.
-    pub fn repair(&self, roots: &BTreeSet<ObjectId>, sources: &Candidates<'_>, progress: &Progress<'_>) -> Result<RepairReport, Failure> {
+    pub fn repair(
+        &self,
+        roots: &BTreeSet<ObjectId>,
+        sources: &Candidates<'_>,
+        progress: &Progress<'_>,
+    ) -> Result<RepairReport, Failure> {
         if self.fs.stat(&self.layout.dir).map_err(Error::Io)?.is_none() {
             return Ok(RepairReport::default());
         }
         let _one = self.collecting()?;
-        let how = Check { level: Level::Deep, budget: None, seconds: 0 };
+        let how = Check {
+            level: Level::Deep,
+            budget: None,
+            seconds: 0,
+        };
         let found = self.find_damage(how, progress)?;
         let (damage, lost) = harm(self, &found, Some(roots))?;
-        let mut report = RepairReport { damage, ..RepairReport::default() };
+        let mut report = RepairReport {
+            damage,
+            ..RepairReport::default()
+        };
         if !found.findings.is_empty() {
             self.take_out(&found, &mut report)?;
         }
-        let mut hurt: BTreeSet<ObjectId> = report.damage.iter().flat_map(|harm| harm.objects.iter().copied()).collect();
+        let mut hurt: BTreeSet<ObjectId> = report
+            .damage
+            .iter()
+            .flat_map(|harm| harm.objects.iter().copied())
+            .collect();
         hurt.extend(&lost);
         for id in lost {
             cancel::check()?;
@@ -54,7 +70,10 @@ impl ChunkStore {
                 report.lost.push(id);
             }
         }
-        report.healed = hurt.into_iter().filter(|id| !report.lost.contains(id)).collect();
+        report.healed = hurt
+            .into_iter()
+            .filter(|id| !report.lost.contains(id))
+            .collect();
         Ok(report)
     }
 
@@ -72,7 +91,9 @@ impl ChunkStore {
         let new: HashSet<Digest> = packed.iter().map(|packed| packed.table.pack.id).collect();
         for id in bad.iter().filter(|id| new.contains(*id)) {
             // The healed pack gets the very name of the damaged one.
-            report.quarantined.extend(quarantine::copy(self, &self.layout.pack(id))?);
+            report
+                .quarantined
+                .extend(quarantine::copy(self, &self.layout.pack(id))?);
         }
         // Before the commit takes the damaged ones' names.
         quarantine::settle(self)?;
@@ -80,8 +101,15 @@ impl ChunkStore {
         for id in &bad {
             self.packs.forget(id);
         }
-        let packs = bad.iter().filter(|id| !new.contains(*id)).map(|id| self.layout.pack(id));
-        let files = found.findings.iter().filter_map(|finding| finding.file.clone()).filter(|file| file.is_in(&self.layout.indexes()));
+        let packs = bad
+            .iter()
+            .filter(|id| !new.contains(*id))
+            .map(|id| self.layout.pack(id));
+        let files = found
+            .findings
+            .iter()
+            .filter_map(|finding| finding.file.clone())
+            .filter(|file| file.is_in(&self.layout.indexes()));
         for path in packs.chain(files) {
             report.quarantined.extend(quarantine::take(self, &path)?);
         }
@@ -92,16 +120,31 @@ impl ChunkStore {
     }
 
     /// Commits everything but some packs and what is damaged of the index. The lock is held.
-    fn commit_without(&self, bad: &BTreeSet<Digest>, found: &Found, packed: Vec<Packed>) -> Result<(), Error> {
+    fn commit_without(
+        &self,
+        bad: &BTreeSet<Digest>,
+        found: &Found,
+        packed: Vec<Packed>,
+    ) -> Result<(), Error> {
         let newest = self.refresh()?;
-        let last = self.layout.sequences(&*self.fs).map_err(Error::Io)?.last().copied().unwrap_or(0);
+        let last = self
+            .layout
+            .sequences(&*self.fs)
+            .map_err(Error::Io)?
+            .last()
+            .copied()
+            .unwrap_or(0);
         let mut record = newest.next(last);
         let broken = |file: &FileRef| {
             let path = self.layout.index(&file.id);
-            found.findings.iter().any(|finding| finding.file.as_ref() == Some(&path))
+            found
+                .findings
+                .iter()
+                .any(|finding| finding.file.as_ref() == Some(&path))
         };
         let new: HashSet<Digest> = packed.iter().map(|packed| packed.table.pack.id).collect();
-        let (mut segments, mut loose): (Vec<FileRef>, Vec<PackRef>) = (Vec::new(), record.packs.clone());
+        let (mut segments, mut loose): (Vec<FileRef>, Vec<PackRef>) =
+            (Vec::new(), record.packs.clone());
         for (file, head) in newest.index.heads() {
             if broken(&file) || head.packs.iter().any(|pack| bad.contains(&pack.id)) {
                 loose.extend(&head.packs);
@@ -118,9 +161,20 @@ impl ChunkStore {
         }
         let names = commit::names(self, &packed);
         tables.extend(packed.into_iter().map(|packed| packed.table));
-        let indexes = if tables.len() < LOOSE { Vec::new() } else { commit::segments_of(&tables) };
-        record.packs = if indexes.is_empty() { tables.iter().map(|table| table.pack).collect() } else { Vec::new() };
-        record.segments = segments.into_iter().chain(indexes.iter().map(|bytes| FileRef::of(bytes))).collect();
+        let indexes = if tables.len() < LOOSE {
+            Vec::new()
+        } else {
+            commit::segments_of(&tables)
+        };
+        record.packs = if indexes.is_empty() {
+            tables.iter().map(|table| table.pack).collect()
+        } else {
+            Vec::new()
+        };
+        record.segments = segments
+            .into_iter()
+            .chain(indexes.iter().map(|bytes| FileRef::of(bytes)))
+            .collect();
         // Without its list, a collection begins anew: none is under way now.
         record.dead = record.dead.filter(|file| !broken(file));
         commit::write(self, &names, &indexes, &record).map_err(Error::Write)?;
@@ -132,8 +186,14 @@ impl ChunkStore {
 /// The packs of which something is bad.
 fn bad_packs(store: &ChunkStore, findings: &[Finding]) -> BTreeSet<Digest> {
     let named = |finding: &Finding| {
-        let file = finding.file.as_ref().filter(|file| file.is_in(&store.layout.packs()))?;
+        let file = finding
+            .file
+            .as_ref()
+            .filter(|file| file.is_in(&store.layout.packs()))?;
         Digest::from_hex(str::from_utf8(file.name()).ok()?).ok()
     };
-    findings.iter().filter_map(|finding| finding.place.map(|(id, _)| id).or_else(|| named(finding))).collect()
+    findings
+        .iter()
+        .filter_map(|finding| finding.place.map(|(id, _)| id).or_else(|| named(finding)))
+        .collect()
 }

@@ -29,7 +29,12 @@ pub fn settle(store: &ChunkStore) -> Result<(), Error> {
     if store.fs.stat(&dir).map_err(Error::Io)?.is_none() {
         return Ok(());
     }
-    let sync = |dir: &RelPath| store.fs.sync_dir(dir, SyncPoint::PackDir).map_err(Error::Write);
+    let sync = |dir: &RelPath| {
+        store
+            .fs
+            .sync_dir(dir, SyncPoint::PackDir)
+            .map_err(Error::Write)
+    };
     sync(&dir)?;
     sync(&dir.parent())
 }
@@ -65,7 +70,9 @@ pub fn broken_records(store: &ChunkStore) -> Result<Vec<String>, Failure> {
     for sequence in sequences.into_iter().rev() {
         let read = read_record(&*store.fs, &store.layout, sequence).map_err(Error::Io)?;
         match read {
-            Ok((record, hash)) if wanted.is_none_or(|wanted| wanted == hash) => wanted = Some(record.previous),
+            Ok((record, hash)) if wanted.is_none_or(|wanted| wanted == hash) => {
+                wanted = Some(record.previous)
+            }
             _ => moved.extend(take(store, &store.layout.record(sequence))?),
         }
     }

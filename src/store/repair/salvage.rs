@@ -40,7 +40,9 @@ pub fn copy(store: &ChunkStore, id: &Digest, copier: &mut Copier<'_>) -> Result<
 fn search(store: &ChunkStore, id: &Digest, copier: &mut Copier<'_>) -> Result<(), Error> {
     let mut bytes = Vec::new();
     let file = store.fs.open(&store.layout.pack(id)).map_err(Error::Io)?;
-    file.take(pack::MAX).read_to_end(&mut bytes).map_err(|error: io::Error| Error::Io(error))?;
+    file.take(pack::MAX)
+        .read_to_end(&mut bytes)
+        .map_err(|error: io::Error| Error::Io(error))?;
     let mut at = 0;
     while let Some(found) = bytes[at..].find(blob::MAGIC) {
         at += found;

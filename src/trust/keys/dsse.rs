@@ -23,14 +23,22 @@ fn encoding(kind: &str, bytes: &[u8]) -> Vec<u8> {
 /// Signs bytes of a type.
 pub(super) fn sign(key: &SigningKey, kind: &str, bytes: &[u8]) -> ManifestSignature {
     let signature = key.sign(&encoding(kind, bytes));
-    ManifestSignature { key: KeyId(key.verifying_key().to_bytes()), bytes: signature.to_bytes() }
+    ManifestSignature {
+        key: KeyId(key.verifying_key().to_bytes()),
+        bytes: signature.to_bytes(),
+    }
 }
 
 /// True when this very key made the signature over exactly these bytes of this type.
 pub fn holds(key: &KeyId, signature: &ManifestSignature, kind: &str, bytes: &[u8]) -> bool {
-    let Ok(verifying) = VerifyingKey::from_bytes(&key.0) else { return false };
+    let Ok(verifying) = VerifyingKey::from_bytes(&key.0) else {
+        return false;
+    };
     let signed = encoding(kind, bytes);
-    *key == signature.key && verifying.verify_strict(&signed, &Signature::from_bytes(&signature.bytes)).is_ok()
+    *key == signature.key
+        && verifying
+            .verify_strict(&signed, &Signature::from_bytes(&signature.bytes))
+            .is_ok()
 }
 
 /// True for a key under which signatures mean something: a point of the curve, written as it is
@@ -53,8 +61,8 @@ mod tests {
 
     /// The order of the group, little end first: 2^252 + 27742317777372353535851937790883648493.
     const ORDER: [u8; 32] = [
-        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0, 0, 0, 0x10,
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde,
+        0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
     ];
 
     /// The encodings of the points of small order, those that are not canonical too.
@@ -75,7 +83,9 @@ mod tests {
             "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
             "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
         ];
-        hex.iter().map(|hex| *crate::base::Digest::from_hex(hex).unwrap().bytes()).collect()
+        hex.iter()
+            .map(|hex| *crate::base::Digest::from_hex(hex).unwrap().bytes())
+            .collect()
     }
 
     fn key(seed: u8) -> SigningKey {
@@ -85,7 +95,10 @@ mod tests {
     #[test]
     fn the_encoding_is_that_of_the_specification() {
         // The example of DSSE's protocol.md.
-        assert_eq!(encoding("http://example.com/HelloWorld", b"hello world"), b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
+        assert_eq!(
+            encoding("http://example.com/HelloWorld", b"hello world"),
+            b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+        );
         assert_eq!(encoding("", b""), b"DSSEv1 0  0 ");
         // A byte that moves from the type into the bytes is another text.
         assert_ne!(encoding("a ", b"b"), encoding("a", b" b"));
@@ -95,11 +108,22 @@ mod tests {
     fn the_arithmetic_is_that_of_rfc_8032() {
         // Section 7.1, TEST 2.
         let of = |hex: &str| *crate::base::Digest::from_hex(hex).unwrap().bytes();
-        let key = SigningKey::from_bytes(&of("4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb"));
-        assert_eq!(key.verifying_key().to_bytes(), of("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"));
+        let key = SigningKey::from_bytes(&of(
+            "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+        ));
+        assert_eq!(
+            key.verifying_key().to_bytes(),
+            of("3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c")
+        );
         let signature = key.sign(&[0x72]).to_bytes();
-        assert_eq!(signature[..32], of("92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da"));
-        assert_eq!(signature[32..], of("085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"));
+        assert_eq!(
+            signature[..32],
+            of("92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da")
+        );
+        assert_eq!(
+            signature[32..],
+            of("085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00")
+        );
     }
 
     #[test]
@@ -108,7 +132,18 @@ mod tests {
         assert!(holds(&made.key, &made, MANIFEST, BYTES));
         let other = KeyId(key(2).verifying_key().to_bytes());
         assert!(!holds(&other, &made, MANIFEST, BYTES), "another key");
-        assert!(!holds(&other, &ManifestSignature { key: other, ..made.clone() }, MANIFEST, BYTES), "another key's name on it");
+        assert!(
+            !holds(
+                &other,
+                &ManifestSignature {
+                    key: other,
+                    ..made.clone()
+                },
+                MANIFEST,
+                BYTES
+            ),
+            "another key's name on it"
+        );
         for kind in [
             "",
             "application/vnd.snapback.audit.v1+json",
@@ -116,12 +151,27 @@ mod tests {
             "Application/vnd.snapback.manifest.v1+yaml",
         ] {
             assert!(!holds(&made.key, &made, kind, BYTES), "{kind}");
-            assert!(!holds(&made.key, &sign(&key(1), kind, BYTES), MANIFEST, BYTES), "made for {kind}");
+            assert!(
+                !holds(&made.key, &sign(&key(1), kind, BYTES), MANIFEST, BYTES),
+                "made for {kind}"
+            );
         }
-        let raw = ManifestSignature { key: made.key, bytes: key(1).sign(BYTES).to_bytes() };
-        assert!(!holds(&made.key, &raw, MANIFEST, BYTES), "made over the bytes alone");
-        assert!(!holds(&made.key, &made, MANIFEST, &[BYTES, b"\n"].concat()), "a byte at the end");
-        assert!(!holds(&made.key, &made, MANIFEST, &BYTES[1..]), "a byte less");
+        let raw = ManifestSignature {
+            key: made.key,
+            bytes: key(1).sign(BYTES).to_bytes(),
+        };
+        assert!(
+            !holds(&made.key, &raw, MANIFEST, BYTES),
+            "made over the bytes alone"
+        );
+        assert!(
+            !holds(&made.key, &made, MANIFEST, &[BYTES, b"\n"].concat()),
+            "a byte at the end"
+        );
+        assert!(
+            !holds(&made.key, &made, MANIFEST, &BYTES[1..]),
+            "a byte less"
+        );
         assert!(!holds(&made.key, &made, MANIFEST, b""));
     }
 
@@ -131,17 +181,42 @@ mod tests {
         for bit in 0..64 * 8 {
             let mut bytes = made.bytes;
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(!holds(&made.key, &ManifestSignature { bytes, ..made.clone() }, MANIFEST, BYTES), "bit {bit} of the signature");
+            assert!(
+                !holds(
+                    &made.key,
+                    &ManifestSignature {
+                        bytes,
+                        ..made.clone()
+                    },
+                    MANIFEST,
+                    BYTES
+                ),
+                "bit {bit} of the signature"
+            );
         }
         for bit in 0..BYTES.len() * 8 {
             let mut bytes = BYTES.to_vec();
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(!holds(&made.key, &made, MANIFEST, &bytes), "bit {bit} of the bytes");
+            assert!(
+                !holds(&made.key, &made, MANIFEST, &bytes),
+                "bit {bit} of the bytes"
+            );
         }
         for bit in 0..32 * 8 {
             let mut key = made.key;
             key.0[bit / 8] ^= 1 << (bit % 8);
-            assert!(!holds(&key, &ManifestSignature { key, ..made.clone() }, MANIFEST, BYTES), "bit {bit} of the key");
+            assert!(
+                !holds(
+                    &key,
+                    &ManifestSignature {
+                        key,
+                        ..made.clone()
+                    },
+                    MANIFEST,
+                    BYTES
+                ),
+                "bit {bit} of the key"
+            );
         }
     }
 
@@ -157,11 +232,30 @@ mod tests {
                 (*byte, carry) = (sum.to_le_bytes()[0], sum >> 8);
             }
             assert_eq!(carry, 0);
-            assert!(!holds(&made.key, &ManifestSignature { bytes, ..made.clone() }, MANIFEST, BYTES), "S + {times} * order");
+            assert!(
+                !holds(
+                    &made.key,
+                    &ManifestSignature {
+                        bytes,
+                        ..made.clone()
+                    },
+                    MANIFEST,
+                    BYTES
+                ),
+                "S + {times} * order"
+            );
         }
         for s in [[0; 32], [0xff; 32], ORDER] {
             bytes[32..].copy_from_slice(&s);
-            assert!(!holds(&made.key, &ManifestSignature { bytes, ..made.clone() }, MANIFEST, BYTES));
+            assert!(!holds(
+                &made.key,
+                &ManifestSignature {
+                    bytes,
+                    ..made.clone()
+                },
+                MANIFEST,
+                BYTES
+            ));
         }
     }
 
@@ -175,9 +269,22 @@ mod tests {
                 let mut bytes = [0; 64];
                 bytes[..32].copy_from_slice(&r);
                 for nth in 0..16u8 {
-                    assert!(!holds(&weak, &ManifestSignature { key: weak, bytes }, MANIFEST, &[nth]), "{weak}");
+                    assert!(
+                        !holds(
+                            &weak,
+                            &ManifestSignature { key: weak, bytes },
+                            MANIFEST,
+                            &[nth]
+                        ),
+                        "{weak}"
+                    );
                     let sound = sign(&key(nth), MANIFEST, BYTES).key;
-                    assert!(!holds(&sound, &ManifestSignature { key: sound, bytes }, MANIFEST, BYTES));
+                    assert!(!holds(
+                        &sound,
+                        &ManifestSignature { key: sound, bytes },
+                        MANIFEST,
+                        BYTES
+                    ));
                 }
             }
         }
@@ -195,7 +302,10 @@ mod tests {
                 none += usize::from(VerifyingKey::from_bytes(&key).is_err());
             }
         }
-        assert!(none > 0, "some of them are no points, the others are written in two ways");
+        assert!(
+            none > 0,
+            "some of them are no points, the others are written in two ways"
+        );
         assert!(!is_sound(&KeyId([2; 32])) || VerifyingKey::from_bytes(&[2; 32]).is_ok());
     }
 }

@@ -92,7 +92,9 @@ impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
             Self::NoPlace | Self::NoKey(_) | Self::File { .. } => Kind::Missing,
-            Self::PlaceInside(_) | Self::KeyThere(_) | Self::Revoked(_) | Self::Weak(_) => Kind::Refused,
+            Self::PlaceInside(_) | Self::KeyThere(_) | Self::Revoked(_) | Self::Weak(_) => {
+                Kind::Refused
+            }
             Self::NotSafe { .. } => Kind::Denied,
             Self::Unknown(_) => Kind::NotFound,
             Self::Name => Kind::Usage,
@@ -101,12 +103,22 @@ impl Fault for Error {
 
     fn hints(&self) -> Vec<Hint> {
         match self {
-            Self::NoPlace | Self::PlaceInside(_) => vec![Hint::say("set XDG_CONFIG_HOME to a folder outside the work tree")],
+            Self::NoPlace | Self::PlaceInside(_) => vec![Hint::say(
+                "set XDG_CONFIG_HOME to a folder outside the work tree",
+            )],
             Self::NoKey(_) => {
-                vec![Hint::run("make one", &["snapback", "keys", "create"]), Hint::say("or release without a signature: --no-sign")]
+                vec![
+                    Hint::run("make one", &["snapback", "keys", "create"]),
+                    Hint::say("or release without a signature: --no-sign"),
+                ]
             }
-            Self::KeyThere(_) => vec![Hint::say("to begin with a new one, move it away; what it signed stays good until it is revoked")],
-            Self::NotSafe { path, mode, .. } => vec![Hint::run("see to it, for instance", &["chmod", mode, &path.to_string_lossy()])],
+            Self::KeyThere(_) => vec![Hint::say(
+                "to begin with a new one, move it away; what it signed stays good until it is revoked",
+            )],
+            Self::NotSafe { path, mode, .. } => vec![Hint::run(
+                "see to it, for instance",
+                &["chmod", mode, &path.to_string_lossy()],
+            )],
             Self::Unknown(_) => vec![Hint::run("see which are", &["snapback", "keys", "list"])],
             Self::Revoked(_) => vec![Hint::say("let its owner make a new one, and allow that")],
             Self::Weak(_) | Self::Name | Self::File { .. } => Vec::new(),
@@ -141,7 +153,10 @@ pub struct Keys<'a> {
 impl Trust {
     /// The keys of the user at this machine.
     pub fn keys(&self) -> Keys<'_> {
-        Keys { folder: self.place.keys.as_deref(), work_tree: &self.work_tree }
+        Keys {
+            folder: self.place.keys.as_deref(),
+            work_tree: &self.work_tree,
+        }
     }
 }
 
@@ -177,21 +192,46 @@ impl Keys<'_> {
     /// The user's key.
     fn own(&self) -> Result<SigningKey, Error> {
         let path = self.folder.ok_or(Error::NoPlace)?.join(KEY);
-        let Some(root) = self.look()? else { return Err(Error::NoKey(path)) };
-        let Some((bytes, stat)) = read(&root, KEY)? else { return Err(Error::NoKey(path)) };
-        let not_safe = |why| Error::NotSafe { path: path.clone(), why, mode: "600" };
+        let Some(root) = self.look()? else {
+            return Err(Error::NoKey(path));
+        };
+        let Some((bytes, stat)) = read(&root, KEY)? else {
+            return Err(Error::NoKey(path));
+        };
+        let not_safe = |why| Error::NotSafe {
+            path: path.clone(),
+            why,
+            mode: "600",
+        };
         if stat.mode & 0o077 != 0 {
-            return Err(not_safe("others can read it, so it may be in other hands by now"));
+            return Err(not_safe(
+                "others can read it, so it may be in other hands by now",
+            ));
         }
         // What serde says may quote the file, so it is not passed on.
-        let kept: KeptKey = serde_json::from_slice(&bytes).map_err(|_| not_safe("it is damaged"))?;
-        let secret: Option<[u8; 32]> = STANDARD.decode(&kept.secret).ok().and_then(|bytes| bytes.try_into().ok());
-        let key = secret.map(|secret| SigningKey::from_bytes(&secret)).ok_or_else(|| not_safe("it is damaged"))?;
-        let fits = kept.schema == KEY_SCHEMA && kept.algorithm == "ed25519" && kept.public.0 == key.verifying_key().to_bytes();
-        if fits { Ok(key) } else { Err(not_safe("it is damaged, or of another version or algorithm")) }
+        let kept: KeptKey =
+            serde_json::from_slice(&bytes).map_err(|_| not_safe("it is damaged"))?;
+        let secret: Option<[u8; 32]> = STANDARD
+            .decode(&kept.secret)
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok());
+        let key = secret
+            .map(|secret| SigningKey::from_bytes(&secret))
+            .ok_or_else(|| not_safe("it is damaged"))?;
+        let fits = kept.schema == KEY_SCHEMA
+            && kept.algorithm == "ed25519"
+            && kept.public.0 == key.verifying_key().to_bytes();
+        if fits {
+            Ok(key)
+        } else {
+            Err(not_safe(
+                "it is damaged, or of another version or algorithm",
+            ))
+        }
     }
 
-    /// Makes the user's key, and allows it under a name. Returns the public part, and where it lies.
+    /// Makes the user's key, and allows it under a name. Returns the public part, and where it
+    /// lies.
     ///
     /// # Errors
     /// When there is one, or no private folder outside the work tree.
@@ -199,17 +239,38 @@ impl Keys<'_> {
         let name = checked(name)?;
         let (root, _lock) = self.open()?;
         let path = root.path().join(KEY);
-        let failed = |source| Error::File { path: path.clone(), source };
+        let failed = |source| Error::File {
+            path: path.clone(),
+            source,
+        };
         if root.stat(&RelPath::own(KEY)).map_err(failed)?.is_some() {
             return Err(Error::KeyThere(path));
         }
         let mut signers = self.signers()?;
         let key = SigningKey::from_bytes(&random::<32>());
         let public = KeyId(key.verifying_key().to_bytes());
-        let kept = KeptKey { schema: KEY_SCHEMA.into(), algorithm: "ed25519".into(), public, secret: STANDARD.encode(key.to_bytes()) };
-        signers.push(Signer { name, key: public, valid_until: None, revoked: None });
-        // In this order: a key that is there and not allowed would sign what its owner cannot verify.
-        write(&root, SIGNERS, &KeptSigners { schema: SIGNERS_SCHEMA.into(), signers })?;
+        let kept = KeptKey {
+            schema: KEY_SCHEMA.into(),
+            algorithm: "ed25519".into(),
+            public,
+            secret: STANDARD.encode(key.to_bytes()),
+        };
+        signers.push(Signer {
+            name,
+            key: public,
+            valid_until: None,
+            revoked: None,
+        });
+        // In this order: a key that is there and not allowed would sign what its owner cannot
+        // verify.
+        write(
+            &root,
+            SIGNERS,
+            &KeptSigners {
+                schema: SIGNERS_SCHEMA.into(),
+                signers,
+            },
+        )?;
         write(&root, KEY, &kept)?;
         Ok((public, path))
     }
@@ -219,15 +280,26 @@ impl Keys<'_> {
     /// # Errors
     /// When the list is there and cannot be believed.
     pub fn signers(&self) -> Result<Vec<Signer>, Error> {
-        let Some(root) = self.look()? else { return Ok(Vec::new()) };
-        let Some((bytes, stat)) = read(&root, SIGNERS)? else { return Ok(Vec::new()) };
-        let not_safe = |why| Error::NotSafe { path: root.path().join(SIGNERS), why, mode: "600" };
+        let Some(root) = self.look()? else {
+            return Ok(Vec::new());
+        };
+        let Some((bytes, stat)) = read(&root, SIGNERS)? else {
+            return Ok(Vec::new());
+        };
+        let not_safe = |why| Error::NotSafe {
+            path: root.path().join(SIGNERS),
+            why,
+            mode: "600",
+        };
         if stat.mode & 0o022 != 0 {
             return Err(not_safe("others can write to it"));
         }
-        let kept: KeptSigners = serde_json::from_slice(&bytes).map_err(|_| not_safe("it is damaged"))?;
+        let kept: KeptSigners =
+            serde_json::from_slice(&bytes).map_err(|_| not_safe("it is damaged"))?;
         let mut seen = std::collections::BTreeSet::new();
-        if kept.schema != SIGNERS_SCHEMA || !kept.signers.iter().all(|signer| seen.insert(signer.key)) {
+        if kept.schema != SIGNERS_SCHEMA
+            || !kept.signers.iter().all(|signer| seen.insert(signer.key))
+        {
             return Err(not_safe("it is of another version, or names a key twice"));
         }
         Ok(kept.signers)
@@ -238,18 +310,31 @@ impl Keys<'_> {
     /// # Errors
     /// When the key was revoked, or is not sound.
     pub fn allow(&self, signer: &Signer) -> Result<(), Error> {
-        let signer = Signer { name: checked(&signer.name)?, ..signer.clone() };
+        let signer = Signer {
+            name: checked(&signer.name)?,
+            ..signer.clone()
+        };
         if !dsse::is_sound(&signer.key) {
             return Err(Error::Weak(signer.key));
         }
         let (root, _lock) = self.open()?;
         let mut signers = self.signers()?;
-        if signers.iter().any(|known| known.key == signer.key && known.revoked.is_some()) {
+        if signers
+            .iter()
+            .any(|known| known.key == signer.key && known.revoked.is_some())
+        {
             return Err(Error::Revoked(signer.key));
         }
         signers.retain(|known| known.key != signer.key);
         signers.push(signer);
-        write(&root, SIGNERS, &KeptSigners { schema: SIGNERS_SCHEMA.into(), signers })
+        write(
+            &root,
+            SIGNERS,
+            &KeptSigners {
+                schema: SIGNERS_SCHEMA.into(),
+                signers,
+            },
+        )
     }
 
     /// Revokes a key, or all keys of a name; returns those that were not revoked before.
@@ -264,20 +349,42 @@ impl Keys<'_> {
             return Err(Error::Unknown(which.to_string()));
         }
         let mut revoked = Vec::new();
-        for signer in signers.iter_mut().filter(|signer| is_meant(signer) && signer.revoked.is_none()) {
+        for signer in signers
+            .iter_mut()
+            .filter(|signer| is_meant(signer) && signer.revoked.is_none())
+        {
             signer.revoked = Some(now);
             revoked.push(signer.clone());
         }
-        write(&root, SIGNERS, &KeptSigners { schema: SIGNERS_SCHEMA.into(), signers })?;
+        write(
+            &root,
+            SIGNERS,
+            &KeptSigners {
+                schema: SIGNERS_SCHEMA.into(),
+                signers,
+            },
+        )?;
         Ok(revoked)
     }
 
     /// Judges a signature over exact bytes, before anybody reads them, and says whose it is. When a
     /// key is only good for a time, whether that was over is still to be seen.
-    pub fn judge(&self, signature: &ManifestSignature, manifest: &[u8]) -> (Judgement, Option<Signer>) {
+    pub fn judge(
+        &self,
+        signature: &ManifestSignature,
+        manifest: &[u8],
+    ) -> (Judgement, Option<Signer>) {
         let signers = match self.signers() {
             Ok(signers) => signers,
-            Err(error) => return (Judgement::only(State::Unjudged, crate::base::Failure::from(error).chain().join(": ")), None),
+            Err(error) => {
+                return (
+                    Judgement::only(
+                        State::Unjudged,
+                        crate::base::Failure::from(error).chain().join(": "),
+                    ),
+                    None,
+                );
+            }
         };
         let key = Some(signature.key.to_string());
         let judgement = |state, signer: Option<&Signer>, why: &str| Judgement {
@@ -286,11 +393,25 @@ impl Keys<'_> {
             key: key.clone(),
             why: why.into(),
         };
-        let Some(signer) = signers.into_iter().find(|signer| signer.key == signature.key) else {
-            return (judgement(State::UnknownKey, None, "its key is not among those allowed here: `snapback keys list`"), None);
+        let Some(signer) = signers
+            .into_iter()
+            .find(|signer| signer.key == signature.key)
+        else {
+            return (
+                judgement(
+                    State::UnknownKey,
+                    None,
+                    "its key is not among those allowed here: `snapback keys list`",
+                ),
+                None,
+            );
         };
         let found = if !dsse::holds(&signer.key, signature, dsse::MANIFEST, manifest) {
-            judgement(State::Bad, Some(&signer), "it was not made over these bytes")
+            judgement(
+                State::Bad,
+                Some(&signer),
+                "it was not made over these bytes",
+            )
         } else if signer.revoked.is_some() {
             judgement(State::Revoked, Some(&signer), "its key was revoked")
         } else {
@@ -314,17 +435,32 @@ impl Keys<'_> {
         if there.is_some_and(|there| there.starts_with(self.work_tree)) {
             return Err(Error::PlaceInside(folder.to_path_buf()));
         }
-        let failed = |source| Error::File { path: folder.to_path_buf(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
+        let failed = |source| Error::File {
+            path: folder.to_path_buf(),
+            source,
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(failed)?;
         let root = open(folder, self.work_tree)?;
-        let lock = root.lock(&RelPath::own(LOCK), Hold::Exclusive, true).map_err(failed)?;
-        Ok((root, lock.ok_or_else(|| failed(io::ErrorKind::WouldBlock.into()))?))
+        let lock = root
+            .lock(&RelPath::own(LOCK), Hold::Exclusive, true)
+            .map_err(failed)?;
+        Ok((
+            root,
+            lock.ok_or_else(|| failed(io::ErrorKind::WouldBlock.into()))?,
+        ))
     }
 }
 
 /// Opens the folder, which must be the user's own and nobody else's to write.
 fn open(folder: &Path, work_tree: &Path) -> Result<Root, Error> {
-    let failed = |source| Error::File { path: folder.to_path_buf(), source };
+    let failed = |source| Error::File {
+        path: folder.to_path_buf(),
+        source,
+    };
     let real = folder.canonicalize().map_err(failed)?;
     if real.starts_with(work_tree) {
         return Err(Error::PlaceInside(real));
@@ -336,17 +472,30 @@ fn open(folder: &Path, work_tree: &Path) -> Result<Root, Error> {
         Some(_) => return Ok(root),
         None => "it is not there",
     };
-    Err(Error::NotSafe { path: real, why, mode: "700" })
+    Err(Error::NotSafe {
+        path: real,
+        why,
+        mode: "700",
+    })
 }
 
 /// Reads a file of the user's own, and what the very file that was read says of itself; `None` when
 /// there is none.
 fn read(root: &Root, name: &str) -> Result<Option<(Vec<u8>, Stat)>, Error> {
     let path = root.path().join(name);
-    let failed = |source| Error::File { path: path.clone(), source };
+    let failed = |source| Error::File {
+        path: path.clone(),
+        source,
+    };
     let file = RelPath::own(name);
-    let Some(seen) = root.stat(&file).map_err(failed)? else { return Ok(None) };
-    let not_safe = |why| Error::NotSafe { path: path.clone(), why, mode: "600" };
+    let Some(seen) = root.stat(&file).map_err(failed)? else {
+        return Ok(None);
+    };
+    let not_safe = |why| Error::NotSafe {
+        path: path.clone(),
+        why,
+        mode: "600",
+    };
     if seen.kind != Type::File {
         return Err(not_safe("it is no regular file"));
     }
@@ -354,22 +503,35 @@ fn read(root: &Root, name: &str) -> Result<Option<(Vec<u8>, Stat)>, Error> {
         return Err(not_safe("it is too large"));
     }
     let mut bytes = Vec::new();
-    let stat = root.read_into(&file, seen.size, &mut bytes).map_err(failed)?;
-    if stat.uid == user::effective() { Ok(Some((bytes, stat))) } else { Err(not_safe("it belongs to somebody else")) }
+    let stat = root
+        .read_into(&file, seen.size, &mut bytes)
+        .map_err(failed)?;
+    if stat.uid == user::effective() {
+        Ok(Some((bytes, stat)))
+    } else {
+        Err(not_safe("it belongs to somebody else"))
+    }
 }
 
 /// Writes a file that only its owner can read.
 fn write(root: &Root, name: &str, content: &impl Serialize) -> Result<(), Error> {
     let bytes = serde_json::to_vec_pretty(content).expect("because plain data always renders");
     let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
-    write_durably(root, &RelPath::own(name), &bytes, 0o600, points).map_err(|source| Error::File { path: root.path().join(name), source })
+    write_durably(root, &RelPath::own(name), &bytes, 0o600, points).map_err(|source| Error::File {
+        path: root.path().join(name),
+        source,
+    })
 }
 
 /// A name that can be shown on one line.
 fn checked(name: &str) -> Result<String, Error> {
     let name = name.trim();
     let fits = (1..=200).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-    if fits { Ok(name.to_string()) } else { Err(Error::Name) }
+    if fits {
+        Ok(name.to_string())
+    } else {
+        Err(Error::Name)
+    }
 }
 
 #[cfg(test)]

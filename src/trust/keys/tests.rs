@@ -1,5 +1,8 @@
 //! Keys: private, whole, outside the work tree; whose signatures count, and when.
-#![allow(clippy::disallowed_methods, reason = "the test stands for somebody else who writes there")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the test stands for somebody else who writes there"
+)]
 
 use std::{
     fs,
@@ -23,12 +26,19 @@ impl Desk {
     }
 
     fn at(&self, path: &str) -> PathBuf {
-        self.dir.path().canonicalize().expect("it is there").join(path)
+        self.dir
+            .path()
+            .canonicalize()
+            .expect("it is there")
+            .join(path)
     }
 
     /// What is said with the folder of keys there.
     fn with<T>(&self, folder: &str, run: impl FnOnce(Keys<'_>) -> T) -> T {
-        run(Keys { folder: Some(&self.at(folder)), work_tree: &self.at("repo") })
+        run(Keys {
+            folder: Some(&self.at(folder)),
+            work_tree: &self.at("repo"),
+        })
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -45,7 +55,9 @@ const HERE: &str = "config/snapback";
 /// A desk with a key of its own.
 fn with_key() -> (Desk, KeyId) {
     let desk = Desk::new();
-    let (key, _) = desk.with(HERE, |keys| keys.create("Li")).expect("it is made");
+    let (key, _) = desk
+        .with(HERE, |keys| keys.create("Li"))
+        .expect("it is made");
     (desk, key)
 }
 
@@ -60,22 +72,66 @@ fn why(error: Result<ManifestSignature, Error>) -> &'static str {
 fn a_key_is_made_once_private_and_allowed() {
     let (desk, key) = with_key();
     for (name, mode) in [("", 0o700), (KEY, 0o600), (SIGNERS, 0o600), (LOCK, 0o600)] {
-        assert_eq!(fs::metadata(desk.file(name)).expect("it is there").permissions().mode() & 0o777, mode, "{name}");
+        assert_eq!(
+            fs::metadata(desk.file(name))
+                .expect("it is there")
+                .permissions()
+                .mode()
+                & 0o777,
+            mode,
+            "{name}"
+        );
     }
-    let signature = desk.with(HERE, |keys| keys.sign(MANIFEST)).expect("there is a key");
+    let signature = desk
+        .with(HERE, |keys| keys.sign(MANIFEST))
+        .expect("there is a key");
     let (judgement, signer) = desk.with(HERE, |keys| keys.judge(&signature, MANIFEST));
-    assert_eq!((judgement.state, judgement.signer.as_deref(), signer.map(|signer| signer.key)), (State::Good, Some("Li"), Some(key)));
-    assert!(matches!(desk.with(HERE, |keys| keys.create("Li")), Err(Error::KeyThere(_))));
-    assert_eq!(desk.with(HERE, |keys| keys.own_id()).expect("it reads"), Some(key));
+    assert_eq!(
+        (
+            judgement.state,
+            judgement.signer.as_deref(),
+            signer.map(|signer| signer.key)
+        ),
+        (State::Good, Some("Li"), Some(key))
+    );
+    assert!(matches!(
+        desk.with(HERE, |keys| keys.create("Li")),
+        Err(Error::KeyThere(_))
+    ));
+    assert_eq!(
+        desk.with(HERE, |keys| keys.own_id()).expect("it reads"),
+        Some(key)
+    );
 }
 
 #[test]
 fn no_key_and_no_folder_are_told_apart_from_a_bad_one() {
     let desk = Desk::new();
-    assert!(matches!(desk.with(HERE, |keys| keys.sign(MANIFEST)), Err(Error::NoKey(_))));
-    assert!(matches!(Keys { folder: None, work_tree: &desk.at("repo") }.sign(MANIFEST), Err(Error::NoPlace)));
-    assert!(matches!(Keys { folder: None, work_tree: &desk.at("repo") }.create("Li"), Err(Error::NoPlace)));
-    assert_eq!(desk.with(HERE, |keys| keys.own_id()).expect("none is no error"), None);
+    assert!(matches!(
+        desk.with(HERE, |keys| keys.sign(MANIFEST)),
+        Err(Error::NoKey(_))
+    ));
+    assert!(matches!(
+        Keys {
+            folder: None,
+            work_tree: &desk.at("repo")
+        }
+        .sign(MANIFEST),
+        Err(Error::NoPlace)
+    ));
+    assert!(matches!(
+        Keys {
+            folder: None,
+            work_tree: &desk.at("repo")
+        }
+        .create("Li"),
+        Err(Error::NoPlace)
+    ));
+    assert_eq!(
+        desk.with(HERE, |keys| keys.own_id())
+            .expect("none is no error"),
+        None
+    );
     assert!(!desk.at("config").exists(), "reading makes nothing");
 }
 
@@ -84,14 +140,21 @@ fn a_key_that_others_can_read_is_refused() {
     let (desk, _) = with_key();
     for mode in [0o644, 0o640, 0o604, 0o610, 0o601, 0o660, 0o666, 0o777] {
         desk.chmod(KEY, mode);
-        assert!(why(desk.with(HERE, |keys| keys.sign(MANIFEST))).contains("others can read it"), "{mode:o}");
+        assert!(
+            why(desk.with(HERE, |keys| keys.sign(MANIFEST))).contains("others can read it"),
+            "{mode:o}"
+        );
     }
     desk.chmod(KEY, 0o400);
-    desk.with(HERE, |keys| keys.sign(MANIFEST)).expect("less is fine");
+    desk.with(HERE, |keys| keys.sign(MANIFEST))
+        .expect("less is fine");
     desk.chmod(KEY, 0o600);
     desk.chmod("", 0o777);
     assert!(why(desk.with(HERE, |keys| keys.sign(MANIFEST))).contains("others can write"));
-    assert!(matches!(desk.with(HERE, |keys| keys.signers()), Err(Error::NotSafe { .. })));
+    assert!(matches!(
+        desk.with(HERE, |keys| keys.signers()),
+        Err(Error::NotSafe { .. })
+    ));
 }
 
 #[test]
@@ -107,15 +170,28 @@ fn a_key_or_list_that_is_no_file_or_damaged_is_refused_and_never_quoted() {
         bytes[at] ^= 1;
         fs::write(desk.file(KEY), &bytes).expect("it writes");
         match desk.with(HERE, |keys| keys.sign(MANIFEST)) {
-            Ok(signature) => assert_eq!(desk.with(HERE, |keys| keys.judge(&signature, MANIFEST)).0.state, State::Good, "byte {at}"),
+            Ok(signature) => assert_eq!(
+                desk.with(HERE, |keys| keys.judge(&signature, MANIFEST))
+                    .0
+                    .state,
+                State::Good,
+                "byte {at}"
+            ),
             Err(error) => {
                 let debug = format!("{error:?}");
-                let shown = [vec![debug], crate::base::Failure::from(error).chain()].concat().join(" ");
+                let shown = [vec![debug], crate::base::Failure::from(error).chain()]
+                    .concat()
+                    .join(" ");
                 assert!(!shown.contains(&secret[..8]), "{shown}");
             }
         }
     }
-    for bytes in [&b""[..], &whole[..whole.len() - 9], b"{}", text.replace("ed25519\"", "hmac-sha256\"").as_bytes()] {
+    for bytes in [
+        &b""[..],
+        &whole[..whole.len() - 9],
+        b"{}",
+        text.replace("ed25519\"", "hmac-sha256\"").as_bytes(),
+    ] {
         fs::write(desk.file(KEY), bytes).expect("it writes");
         assert!(why(desk.with(HERE, |keys| keys.sign(MANIFEST))).contains("damaged"));
     }
@@ -131,31 +207,75 @@ fn a_key_or_list_that_is_no_file_or_damaged_is_refused_and_never_quoted() {
 fn the_folder_is_never_in_the_work_tree_nor_reached_through_it() {
     let desk = Desk::new();
     for folder in ["repo/config", "repo/.git/x", "repo"] {
-        assert!(matches!(desk.with(folder, |keys| keys.create("Li")), Err(Error::PlaceInside(_))), "{folder}");
+        assert!(
+            matches!(
+                desk.with(folder, |keys| keys.create("Li")),
+                Err(Error::PlaceInside(_))
+            ),
+            "{folder}"
+        );
     }
     fs::create_dir(desk.at("repo/keys")).expect("it is made");
     symlink(desk.at("repo/keys"), desk.at("linked")).expect("it links");
-    assert!(matches!(desk.with("linked", |keys| keys.create("Li")), Err(Error::PlaceInside(_))));
-    assert!(matches!(desk.with("linked", |keys| keys.sign(MANIFEST)), Err(Error::PlaceInside(_))));
-    assert!(fs::read_dir(desk.at("repo/keys")).expect("it lists").next().is_none());
+    assert!(matches!(
+        desk.with("linked", |keys| keys.create("Li")),
+        Err(Error::PlaceInside(_))
+    ));
+    assert!(matches!(
+        desk.with("linked", |keys| keys.sign(MANIFEST)),
+        Err(Error::PlaceInside(_))
+    ));
+    assert!(
+        fs::read_dir(desk.at("repo/keys"))
+            .expect("it lists")
+            .next()
+            .is_none()
+    );
 }
 
 #[test]
 fn a_list_that_cannot_be_believed_vouches_for_nobody() {
     let (desk, key) = with_key();
-    let signature = desk.with(HERE, |keys| keys.sign(MANIFEST)).expect("there is a key");
-    let state = || desk.with(HERE, |keys| keys.judge(&signature, MANIFEST)).0.state;
+    let signature = desk
+        .with(HERE, |keys| keys.sign(MANIFEST))
+        .expect("there is a key");
+    let state = || {
+        desk.with(HERE, |keys| keys.judge(&signature, MANIFEST))
+            .0
+            .state
+    };
     let whole = fs::read_to_string(desk.file(SIGNERS)).expect("it reads");
     desk.chmod(SIGNERS, 0o666);
     assert_eq!(state(), State::Unjudged);
     desk.chmod(SIGNERS, 0o644);
-    assert_eq!(state(), State::Good, "what others can read only is no secret");
-    let twice = whole.replace("  ]", &format!(",{{\"name\": \"Eve\", \"key\": \"{key}\"}}]"));
+    assert_eq!(
+        state(),
+        State::Good,
+        "what others can read only is no secret"
+    );
+    let twice = whole.replace(
+        "  ]",
+        &format!(",{{\"name\": \"Eve\", \"key\": \"{key}\"}}]"),
+    );
     assert_ne!(twice, whole);
-    for text in [twice, whole.replace("signers/1", "signers/2"), whole.replace("\"name\"", "\"names\""), String::new(), whole[..9].into()] {
+    for text in [
+        twice,
+        whole.replace("signers/1", "signers/2"),
+        whole.replace("\"name\"", "\"names\""),
+        String::new(),
+        whole[..9].into(),
+    ] {
         fs::write(desk.file(SIGNERS), text).expect("it writes");
         assert_eq!(state(), State::Unjudged);
-        assert!(desk.with(HERE, |keys| keys.allow(&Signer { name: "Ada".into(), key, valid_until: None, revoked: None })).is_err());
+        assert!(
+            desk.with(HERE, |keys| keys.allow(&Signer {
+                name: "Ada".into(),
+                key,
+                valid_until: None,
+                revoked: None
+            }))
+            .is_err()
+        );
     }
     fs::remove_file(desk.file(SIGNERS)).expect("it goes");
     assert_eq!(state(), State::UnknownKey);
@@ -164,44 +284,137 @@ fn a_list_that_cannot_be_believed_vouches_for_nobody() {
 #[test]
 fn keys_are_told_apart_and_a_revoked_one_never_comes_back() {
     let (desk, own) = with_key();
-    let signature = desk.with(HERE, |keys| keys.sign(MANIFEST)).expect("there is a key");
+    let signature = desk
+        .with(HERE, |keys| keys.sign(MANIFEST))
+        .expect("there is a key");
     let other = Desk::new();
-    let (theirs, _) = other.with(HERE, |keys| keys.create("Ada")).expect("it is made");
+    let (theirs, _) = other
+        .with(HERE, |keys| keys.create("Ada"))
+        .expect("it is made");
     assert_ne!(own, theirs);
-    assert_eq!(other.with(HERE, |keys| keys.judge(&signature, MANIFEST)).0.state, State::UnknownKey);
-    let signer = |key| Signer { name: " Li ".into(), key, valid_until: None, revoked: None };
-    other.with(HERE, |keys| keys.allow(&signer(own))).expect("it is allowed");
-    assert_eq!(other.with(HERE, |keys| keys.judge(&signature, MANIFEST)).0.state, State::Good);
+    assert_eq!(
+        other
+            .with(HERE, |keys| keys.judge(&signature, MANIFEST))
+            .0
+            .state,
+        State::UnknownKey
+    );
+    let signer = |key| Signer {
+        name: " Li ".into(),
+        key,
+        valid_until: None,
+        revoked: None,
+    };
+    other
+        .with(HERE, |keys| keys.allow(&signer(own)))
+        .expect("it is allowed");
+    assert_eq!(
+        other
+            .with(HERE, |keys| keys.judge(&signature, MANIFEST))
+            .0
+            .state,
+        State::Good
+    );
     // Ada's key does not vouch for what Li's made, though both are allowed.
-    let forged = ManifestSignature { key: theirs, ..signature.clone() };
-    assert_eq!(other.with(HERE, |keys| keys.judge(&forged, MANIFEST)).0.state, State::Bad);
+    let forged = ManifestSignature {
+        key: theirs,
+        ..signature.clone()
+    };
+    assert_eq!(
+        other
+            .with(HERE, |keys| keys.judge(&forged, MANIFEST))
+            .0
+            .state,
+        State::Bad
+    );
     let at = Timestamp::UNIX_EPOCH;
-    assert_eq!(other.with(HERE, |keys| keys.revoke("Li", at)).expect("it is there").len(), 1);
-    assert_eq!(other.with(HERE, |keys| keys.revoke(&own.to_string(), at)).expect("it is there").len(), 0, "it was before");
-    assert_eq!(other.with(HERE, |keys| keys.judge(&signature, MANIFEST)).0.state, State::Revoked);
-    assert_eq!(other.with(HERE, |keys| keys.judge(&signature, b"else")).0.state, State::Bad, "forged comes before revoked");
-    assert!(matches!(other.with(HERE, |keys| keys.allow(&signer(own))), Err(Error::Revoked(_))));
-    assert!(matches!(other.with(HERE, |keys| keys.revoke("Eve", at)), Err(Error::Unknown(_))));
+    assert_eq!(
+        other
+            .with(HERE, |keys| keys.revoke("Li", at))
+            .expect("it is there")
+            .len(),
+        1
+    );
+    assert_eq!(
+        other
+            .with(HERE, |keys| keys.revoke(&own.to_string(), at))
+            .expect("it is there")
+            .len(),
+        0,
+        "it was before"
+    );
+    assert_eq!(
+        other
+            .with(HERE, |keys| keys.judge(&signature, MANIFEST))
+            .0
+            .state,
+        State::Revoked
+    );
+    assert_eq!(
+        other
+            .with(HERE, |keys| keys.judge(&signature, b"else"))
+            .0
+            .state,
+        State::Bad,
+        "forged comes before revoked"
+    );
+    assert!(matches!(
+        other.with(HERE, |keys| keys.allow(&signer(own))),
+        Err(Error::Revoked(_))
+    ));
+    assert!(matches!(
+        other.with(HERE, |keys| keys.revoke("Eve", at)),
+        Err(Error::Unknown(_))
+    ));
     let one = KeyId(std::array::from_fn(|nth| u8::from(nth == 0)));
-    assert!(matches!(other.with(HERE, |keys| keys.allow(&signer(one))), Err(Error::Weak(_))));
+    assert!(matches!(
+        other.with(HERE, |keys| keys.allow(&signer(one))),
+        Err(Error::Weak(_))
+    ));
     for name in ["", "  ", "a\nb", "a\u{1b}[31m", &"x".repeat(201)] {
-        let named = Signer { name: name.into(), ..signer(own) };
-        assert!(matches!(other.with(HERE, |keys| keys.allow(&named)), Err(Error::Name)), "{name:?}");
+        let named = Signer {
+            name: name.into(),
+            ..signer(own)
+        };
+        assert!(
+            matches!(
+                other.with(HERE, |keys| keys.allow(&named)),
+                Err(Error::Name)
+            ),
+            "{name:?}"
+        );
     }
 }
 
 #[test]
 fn changes_at_once_lose_nothing() {
     let desk = Desk::new();
-    let key = |nth: u8| KeyId(SigningKey::from_bytes(&[nth; 32]).verifying_key().to_bytes());
+    let key = |nth: u8| {
+        KeyId(
+            SigningKey::from_bytes(&[nth; 32])
+                .verifying_key()
+                .to_bytes(),
+        )
+    };
     std::thread::scope(|scope| {
         for nth in 0..8 {
             let desk = &desk;
             scope.spawn(move || {
-                let signer = Signer { name: format!("S{nth}"), key: key(nth), valid_until: None, revoked: None };
-                desk.with(HERE, |keys| keys.allow(&signer)).expect("it is allowed");
+                let signer = Signer {
+                    name: format!("S{nth}"),
+                    key: key(nth),
+                    valid_until: None,
+                    revoked: None,
+                };
+                desk.with(HERE, |keys| keys.allow(&signer))
+                    .expect("it is allowed");
             });
         }
     });
-    assert_eq!(desk.with(HERE, |keys| keys.signers()).expect("it reads").len(), 8);
+    assert_eq!(
+        desk.with(HERE, |keys| keys.signers())
+            .expect("it reads")
+            .len(),
+        8
+    );
 }

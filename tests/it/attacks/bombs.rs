@@ -2,14 +2,18 @@
 
 use std::fs;
 
-use super::{BACK, LOOKS, SNAP, bounded, hash_object, head_with, raw_tree, release_with, target, withstands};
+use super::{
+    BACK, LOOKS, SNAP, bounded, hash_object, head_with, raw_tree, release_with, target, withstands,
+};
 use crate::support::Sandbox;
 
 /// A tree that names the tree before it ten times, so often: ten files become ten to that power.
 fn bomb(sandbox: &Sandbox, levels: u32, leaf: &[u8]) -> String {
     let mut below = hash_object(sandbox, "tree", leaf);
     for _ in 0..levels {
-        let entries: Vec<_> = (0..10_u8).map(|n| ("40000", vec![b'a' + n], below.clone())).collect();
+        let entries: Vec<_> = (0..10_u8)
+            .map(|n| ("40000", vec![b'a' + n], below.clone()))
+            .collect();
         below = hash_object(sandbox, "tree", &raw_tree(&entries));
     }
     below
@@ -43,7 +47,9 @@ fn a_bomb_beside_the_tasks_costs_nothing() {
     top.insert(0, ("40000", b"aaa".to_vec(), tree));
     let tree = hash_object(&sandbox, "tree", &raw_tree(&top));
     let commit = sandbox.git_out(&["commit-tree", "-p", "HEAD", "-m", "hostile", &tree]);
-    sandbox.git(&["update-ref", "refs/heads/main", &commit]).expect(0);
+    sandbox
+        .git(&["update-ref", "refs/heads/main", &commit])
+        .expect(0);
     withstands(&sandbox, &[0], &["status"], &[]);
     withstands(&sandbox, &[0], BACK, &[]);
 }
@@ -59,7 +65,12 @@ fn trees_ten_thousand_deep() {
         let pack = sandbox.home().join("deep");
         fs::write(&pack, format!("commit refs/heads/deep\ncommitter a <a@b> 0 +0000\ndata 0\ndeleteall\nM {lowest} {levels}\n\n")).unwrap();
         let mut import = sandbox.command("git");
-        super::does(&sandbox, import.args(["fast-import", "--quiet", "--force"]).stdin(fs::File::open(&pack).unwrap()));
+        super::does(
+            &sandbox,
+            import
+                .args(["fast-import", "--quiet", "--force"])
+                .stdin(fs::File::open(&pack).unwrap()),
+        );
         trees.push(sandbox.git_out(&["rev-parse", "deep^{tree}"]));
         lowest = format!("040000 {}", trees[trees.len() - 1]);
     }
@@ -76,9 +87,20 @@ fn trees_ten_thousand_deep() {
 
 /// A loose object that says any size: a stored block of zlib, whose checksum nobody gets to.
 fn claim(sandbox: &Sandbox, kind: &str, size: u64, id: &str) {
-    let bytes = [format!("{kind} {size}\0").as_bytes(), &vec![b'x'; 30_000][..]].concat();
+    let bytes = [
+        format!("{kind} {size}\0").as_bytes(),
+        &vec![b'x'; 30_000][..],
+    ]
+    .concat();
     let len = u16::try_from(bytes.len()).unwrap();
-    let zlib = [&[0x78, 0x01, 0x01][..], &len.to_le_bytes(), &(!len).to_le_bytes(), &bytes, &[0; 4]].concat();
+    let zlib = [
+        &[0x78, 0x01, 0x01][..],
+        &len.to_le_bytes(),
+        &(!len).to_le_bytes(),
+        &bytes,
+        &[0; 4],
+    ]
+    .concat();
     let path = format!(".git/objects/{}/{}", &id[..2], &id[2..]);
     fs::create_dir_all(sandbox.at(&path).parent().unwrap()).unwrap();
     let _ = fs::remove_file(sandbox.at(&path));
@@ -112,7 +134,10 @@ fn objects_that_claim_to_be_huge() {
         let sandbox = origin.copy();
         let id = "1234567812345678123456781234567812345678";
         claim(&sandbox, "blob", size, id);
-        head_with(&sandbox, &[("100644", b".gitattributes".to_vec(), id.into())]);
+        head_with(
+            &sandbox,
+            &[("100644", b".gitattributes".to_vec(), id.into())],
+        );
         withstands(&sandbox, &[0, 4, 7, 8], SNAP, &[]);
     }
 }
@@ -120,17 +145,29 @@ fn objects_that_claim_to_be_huge() {
 #[test]
 fn sparse_files_of_a_tebibyte() {
     let sandbox = target();
-    for name in ["tasks/T01/config.yaml", "task_registry.json", "snapback.yaml", "snapshots/snapshot-T01-v1.0.0.yaml"] {
+    for name in [
+        "tasks/T01/config.yaml",
+        "task_registry.json",
+        "snapback.yaml",
+        "snapshots/snapshot-T01-v1.0.0.yaml",
+    ] {
         let copy = sandbox.copy();
-        fs::File::options().create(true).append(true).open(copy.at(name)).unwrap().set_len(1 << 40).unwrap();
+        fs::File::options()
+            .create(true)
+            .append(true)
+            .open(copy.at(name))
+            .unwrap()
+            .set_len(1 << 40)
+            .unwrap();
         println!("{name}");
         for command in [SNAP, BACK, &["status"]] {
             // A rollback saves what it overwrites, a tebibyte too.
             if command == BACK && name.starts_with("tasks/") {
                 continue;
             }
-            // Hashing all before and after would take as long as the attack wants: only the answer is judged.
-            // What has to read the whole file may reach its time limit, and stops safely then.
+            // Hashing all before and after would take as long as the attack wants: only the answer
+            // is judged. What has to read the whole file may reach its time limit, and stops safely
+            // then.
             let ran = bounded(&copy, &[&["--timeout", "3s"], command].concat());
             println!("{}{}[{}]", ran.stdout, ran.stderr, ran.code);
             assert!([0, 2, 4, 6, 7, 8, 124].contains(&ran.code), "{ran:?}");
@@ -145,21 +182,50 @@ fn a_time_limit_is_kept_while_one_huge_file_is_read() {
     let settings = sandbox.read("snapback.yaml");
     let size = 1 << 35;
     fs::write(sandbox.at("tasks/T01/model.bin"), b"").unwrap();
-    fs::File::options().append(true).open(sandbox.at("tasks/T01/model.bin")).unwrap().set_len(size).unwrap();
+    fs::File::options()
+        .append(true)
+        .open(sandbox.at("tasks/T01/model.bin"))
+        .unwrap()
+        .set_len(size)
+        .unwrap();
     let refs = sandbox.git_out(&["for-each-ref"]);
     let rest = |sandbox: &Sandbox| {
-        fs::File::options().write(true).open(sandbox.at("tasks/T01/model.bin")).unwrap().set_len(0).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(sandbox.at("tasks/T01/model.bin"))
+            .unwrap()
+            .set_len(0)
+            .unwrap();
         let all = sandbox.everything();
-        fs::File::options().write(true).open(sandbox.at("tasks/T01/model.bin")).unwrap().set_len(size).unwrap();
-        all.into_iter().filter(|(path, _)| !path.ends_with("model.bin")).collect::<Vec<_>>()
+        fs::File::options()
+            .write(true)
+            .open(sandbox.at("tasks/T01/model.bin"))
+            .unwrap()
+            .set_len(size)
+            .unwrap();
+        all.into_iter()
+            .filter(|(path, _)| !path.ends_with("model.bin"))
+            .collect::<Vec<_>>()
     };
     let before = rest(&sandbox);
     let data = sandbox.at("tasks/T01");
-    for command in [SNAP, BACK, &["store", "put", data.to_str().unwrap(), "--name", "huge"]] {
+    for command in [
+        SNAP,
+        BACK,
+        &["store", "put", data.to_str().unwrap(), "--name", "huge"],
+    ] {
         let ran = bounded(&sandbox, &[&["--timeout", "1s"], command].concat());
         assert_eq!(ran.code, 124, "{command:?}: {ran:?}");
-        assert!(ran.stderr.contains("time limit") && !ran.stderr.contains("panicked"), "{ran:?}");
-        assert_eq!(fs::metadata(sandbox.at("tasks/T01/model.bin")).unwrap().len(), size);
+        assert!(
+            ran.stderr.contains("time limit") && !ran.stderr.contains("panicked"),
+            "{ran:?}"
+        );
+        assert_eq!(
+            fs::metadata(sandbox.at("tasks/T01/model.bin"))
+                .unwrap()
+                .len(),
+            size
+        );
         assert_eq!(sandbox.git_out(&["for-each-ref"]), refs);
     }
     assert_eq!(rest(&sandbox), before);

@@ -18,24 +18,55 @@ fn devices_pipes_and_sockets_are_neither_read_nor_replaced() {
             println!("skipped: only root makes devices");
             continue;
         }
-        for name in ["tasks/T01/signal.py", "tasks/T01/config.yaml", "tasks/T01/unlisted", "task_registry.json", "snapback.yaml"] {
+        for name in [
+            "tasks/T01/signal.py",
+            "tasks/T01/config.yaml",
+            "tasks/T01/unlisted",
+            "task_registry.json",
+            "snapback.yaml",
+        ] {
             let sandbox = target();
             let _ = fs::remove_file(sandbox.at(name));
             let mut listener = None;
             match what {
                 "pipe" => super::does(&sandbox, Command::new("mkfifo").arg(name)),
-                "device" => super::does(&sandbox, Command::new("mknod").args([name, "c", "1", "5"])),
+                "device" => {
+                    super::does(&sandbox, Command::new("mknod").args([name, "c", "1", "5"]))
+                }
                 // The path of a socket is short; from the folder of the work tree it is.
                 _ => listener = Some(UnixListener::bind(sandbox.at(name)).unwrap()),
             }
             println!("{what} at {name}");
             // Beside the release a FIFO is nobody's business; in its place it is in the way.
-            withstands(&sandbox, &[0, 2, 4, 6, 8], &["--timeout", "20s", "status"], &[]);
-            let codes: &[i32] = if name.ends_with("unlisted") { &[0, 6] } else { &[2, 4, 6, 8] };
-            withstands(&sandbox, codes, &[&["--timeout", "20s"], SNAP].concat(), &[]);
+            withstands(
+                &sandbox,
+                &[0, 2, 4, 6, 8],
+                &["--timeout", "20s", "status"],
+                &[],
+            );
+            let codes: &[i32] = if name.ends_with("unlisted") {
+                &[0, 6]
+            } else {
+                &[2, 4, 6, 8]
+            };
+            withstands(
+                &sandbox,
+                codes,
+                &[&["--timeout", "20s"], SNAP].concat(),
+                &[],
+            );
             // A registry that nobody can read keeps no task from going back; it stays as it is.
-            let codes: &[i32] = if name == "task_registry.json" { &[0] } else { codes };
-            withstands(&sandbox, codes, &[&["--timeout", "20s"], BACK].concat(), &[]);
+            let codes: &[i32] = if name == "task_registry.json" {
+                &[0]
+            } else {
+                codes
+            };
+            withstands(
+                &sandbox,
+                codes,
+                &[&["--timeout", "20s"], BACK].concat(),
+                &[],
+            );
             let left = fs::symlink_metadata(sandbox.at(name)).unwrap();
             assert!(!left.is_file() && !left.is_dir(), "it is still there");
             drop(listener);
@@ -54,9 +85,25 @@ fn links_in_a_circle_are_content() {
     sandbox.release("T01", "1.2.0");
     withstands(&sandbox, &[0], BACK, &[]);
     assert!(!sandbox.exists("tasks/T01/itself") && !sandbox.exists("tasks/T01/up"));
-    withstands(&sandbox, &[0], &["rollback", "-t", "T01", "--to", "1.2.0", "--yes"], &[]);
-    for (name, leads) in [("loop-a", "loop-b"), ("loop-b", "loop-a"), ("itself", "itself"), ("top", "/"), ("up", "../../..")] {
-        assert_eq!(fs::read_link(sandbox.at(&format!("tasks/T01/{name}"))).unwrap().to_str(), Some(leads));
+    withstands(
+        &sandbox,
+        &[0],
+        &["rollback", "-t", "T01", "--to", "1.2.0", "--yes"],
+        &[],
+    );
+    for (name, leads) in [
+        ("loop-a", "loop-b"),
+        ("loop-b", "loop-a"),
+        ("itself", "itself"),
+        ("top", "/"),
+        ("up", "../../.."),
+    ] {
+        assert_eq!(
+            fs::read_link(sandbox.at(&format!("tasks/T01/{name}")))
+                .unwrap()
+                .to_str(),
+            Some(leads)
+        );
     }
     assert_eq!(sandbox.unsound(), Vec::<String>::new());
 }
@@ -64,15 +111,30 @@ fn links_in_a_circle_are_content() {
 #[test]
 fn a_hard_link_outside_keeps_its_bytes_and_its_mode() {
     let sandbox = target();
-    for (nth, name) in
-        ["tasks/T01/signal.py", "tasks/T01/config.yaml", "tasks/T01/model.bin", "tasks/T01/new.py", "task_registry.json"].iter().enumerate()
+    for (nth, name) in [
+        "tasks/T01/signal.py",
+        "tasks/T01/config.yaml",
+        "tasks/T01/model.bin",
+        "tasks/T01/new.py",
+        "task_registry.json",
+    ]
+    .iter()
+    .enumerate()
     {
-        fs::hard_link(sandbox.at(name), sandbox.home().join(format!("other-name-{nth}"))).unwrap();
+        fs::hard_link(
+            sandbox.at(name),
+            sandbox.home().join(format!("other-name-{nth}")),
+        )
+        .unwrap();
     }
     let ino = |name: &str| fs::metadata(sandbox.at(name)).unwrap().ino();
     let before = ino("tasks/T01/signal.py");
     withstands(&sandbox, &[0], BACK, &[]);
-    assert_ne!(ino("tasks/T01/signal.py"), before, "a new file took its name");
+    assert_ne!(
+        ino("tasks/T01/signal.py"),
+        before,
+        "a new file took its name"
+    );
     withstands(&sandbox, &[0], &["undo", "--yes"], &[]);
 }
 
@@ -81,7 +143,13 @@ fn the_store_shares_no_inode_with_the_work_tree() {
     let sandbox = target();
     withstands(&sandbox, &[0], BACK, &[]);
     for name in ["model.bin", "signal.py"] {
-        assert_eq!(fs::metadata(sandbox.at(&format!("tasks/T01/{name}"))).unwrap().nlink(), 1, "{name}");
+        assert_eq!(
+            fs::metadata(sandbox.at(&format!("tasks/T01/{name}")))
+                .unwrap()
+                .nlink(),
+            1,
+            "{name}"
+        );
     }
     sandbox.write("tasks/T01/model.bin", b"edited in place\n");
     sandbox.snapback(&["store", "check"]).expect(0);
@@ -89,18 +157,43 @@ fn the_store_shares_no_inode_with_the_work_tree() {
 
 #[test]
 fn no_restored_file_has_bits_that_no_release_has() {
-    for (mask, plain, program) in [("077", 0o600, 0o700), ("022", 0o644, 0o755), ("002", 0o664, 0o775), ("000", 0o666, 0o777)] {
+    for (mask, plain, program) in [
+        ("077", 0o600, 0o700),
+        ("022", 0o644, 0o755),
+        ("002", 0o664, 0o775),
+        ("000", 0o666, 0o777),
+    ] {
         let sandbox = target();
         fs::remove_file(sandbox.at("tasks/T01/run.sh")).unwrap();
         fs::remove_file(sandbox.at("tasks/T01/lib/rules.py")).unwrap();
         sandbox.chmod("tasks/T01/signal.py", 0o6755);
         sandbox.chmod("tasks/T01/config.yaml", 0o1644);
         let line = format!("umask {mask}; exec \"$0\" \"$@\"");
-        let ran = sandbox.run("sh", &[&["-c", &line, crate::support::sandbox::snapback_program()], BACK].concat());
+        let ran = sandbox.run(
+            "sh",
+            &[
+                &["-c", &line, crate::support::sandbox::snapback_program()],
+                BACK,
+            ]
+            .concat(),
+        );
         assert_eq!(ran.code, 0, "{ran:?}");
-        let mode = |name: &str| fs::metadata(sandbox.at(&format!("tasks/T01/{name}"))).unwrap().mode() & 0o7777;
-        assert_eq!((mode("lib/rules.py"), mode("run.sh")), (plain, program), "umask {mask}");
-        assert_eq!(mode("signal.py") & 0o7000, 0, "a rewritten file has no setuid bit");
+        let mode = |name: &str| {
+            fs::metadata(sandbox.at(&format!("tasks/T01/{name}")))
+                .unwrap()
+                .mode()
+                & 0o7777
+        };
+        assert_eq!(
+            (mode("lib/rules.py"), mode("run.sh")),
+            (plain, program),
+            "umask {mask}"
+        );
+        assert_eq!(
+            mode("signal.py") & 0o7000,
+            0,
+            "a rewritten file has no setuid bit"
+        );
         let state = fs::metadata(sandbox.at(".git/snapback")).unwrap().mode() & 0o777;
         assert_eq!(state, 0o700, "nobody else reads or plants state");
     }

@@ -235,8 +235,16 @@ pub fn hostile() -> Vec<Vec<u8>> {
     let mut names: Vec<Vec<u8>> = WORDS.iter().map(|word| word.as_bytes().to_vec()).collect();
     names.extend((1..32_u8).chain([127]).map(|byte| vec![b'c', byte, b'd']));
     names.extend(
-        [&b"\xff"[..], b"\xff\xfe", b"\xc0\xae\xc0\xae", b"\xed\xa0\x80", b"\xf8\x88\x80\x80\x80", b"a\x80b", b"\xe2\x28\xa1"]
-            .map(<[u8]>::to_vec),
+        [
+            &b"\xff"[..],
+            b"\xff\xfe",
+            b"\xc0\xae\xc0\xae",
+            b"\xed\xa0\x80",
+            b"\xf8\x88\x80\x80\x80",
+            b"a\x80b",
+            b"\xe2\x28\xa1",
+        ]
+        .map(<[u8]>::to_vec),
     );
     names.push(vec![b'n'; 255]);
     names.push("ß".repeat(127).into_bytes());
@@ -247,7 +255,12 @@ pub fn hostile() -> Vec<Vec<u8>> {
 fn the_list_is_long_and_says_nothing_twice() {
     let names = hostile();
     let different: BTreeSet<_> = names.iter().collect();
-    assert!(names.len() >= 200 && different.len() == names.len(), "{} names, {} different", names.len(), different.len());
+    assert!(
+        names.len() >= 200 && different.len() == names.len(),
+        "{} names, {} different",
+        names.len(),
+        different.len()
+    );
 }
 
 /// A word of a command line with a name after it.
@@ -258,8 +271,15 @@ fn with(word: &str, name: &[u8]) -> OsString {
 /// No command ran, and no file was made by one.
 #[track_caller]
 fn assert_no_command_ran(sandbox: &Sandbox) {
-    let made: Vec<_> = sandbox.tree().into_keys().filter(|path| path.rsplit('/').next() == Some("pwned")).collect();
-    assert!(made.is_empty() && !sandbox.home().join("pwned").exists() && !sandbox.exists(".git/pwned"), "{made:?}");
+    let made: Vec<_> = sandbox
+        .tree()
+        .into_keys()
+        .filter(|path| path.rsplit('/').next() == Some("pwned"))
+        .collect();
+    assert!(
+        made.is_empty() && !sandbox.home().join("pwned").exists() && !sandbox.exists(".git/pwned"),
+        "{made:?}"
+    );
 }
 
 #[test]
@@ -269,19 +289,50 @@ fn as_a_task_or_a_version_that_is_asked_for() {
     for name in hostile() {
         let orders = [
             vec![OsString::from("list"), with("--task=", &name)],
-            vec!["rollback".into(), "--yes".into(), "-t".into(), "T01".into(), with("--to=", &name)],
-            vec!["create-snapshot".into(), "--yes".into(), "-t".into(), "T01".into(), with("--version=", &name)],
-            vec!["show".into(), "-t".into(), "T01".into(), "--".into(), with("", &name)],
+            vec![
+                "rollback".into(),
+                "--yes".into(),
+                "-t".into(),
+                "T01".into(),
+                with("--to=", &name),
+            ],
+            vec![
+                "create-snapshot".into(),
+                "--yes".into(),
+                "-t".into(),
+                "T01".into(),
+                with("--version=", &name),
+            ],
+            vec![
+                "show".into(),
+                "-t".into(),
+                "T01".into(),
+                "--".into(),
+                with("", &name),
+            ],
         ];
         for (nth, order) in orders.iter().enumerate() {
             // Right words among the wrong ones: a version that is free, and one that is there.
-            if name == b"1.2.0" || name == b"v1.2.0" || name == b"HEAD" || name == b"main" || name.contains(&b'^') || name.contains(&b'~') {
+            if name == b"1.2.0"
+                || name == b"v1.2.0"
+                || name == b"HEAD"
+                || name == b"main"
+                || name.contains(&b'^')
+                || name.contains(&b'~')
+            {
                 continue;
             }
             let ran = finish(sandbox.command(snapback_program()).args(order));
-            assert!([2, 5].contains(&ran.code), "{nth} {:?}: {ran:?}", name.escape_ascii().to_string());
+            assert!(
+                [2, 5].contains(&ran.code),
+                "{nth} {:?}: {ran:?}",
+                name.escape_ascii().to_string()
+            );
             let raw = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{202e}' | '\u{2066}');
-            assert!(ran.code == 2 || !ran.stderr.contains(raw), "escaped: {ran:?}");
+            assert!(
+                ran.code == 2 || !ran.stderr.contains(raw),
+                "escaped: {ran:?}"
+            );
         }
     }
     super::assert_unchanged(&before, &all(&sandbox), &["all names"]);
@@ -292,12 +343,28 @@ fn as_a_task_or_a_version_that_is_asked_for() {
 fn as_the_names_of_tags_and_branches_of_others() {
     let sandbox = target();
     let commit = sandbox.git_out(&["rev-parse", "HEAD"]);
-    let mut packed = fs::read_to_string(sandbox.at(".git/packed-refs")).unwrap_or_default().into_bytes();
+    let mut packed = fs::read_to_string(sandbox.at(".git/packed-refs"))
+        .unwrap_or_default()
+        .into_bytes();
     let mut made = 0;
-    for name in hostile().into_iter().filter(|name| !name.contains(&b'\n') && !name.contains(&b'\0')) {
-        for prefix in ["refs/tags/", "refs/heads/", "refs/tags/T01-v", "refs/remotes/origin/"] {
+    for name in hostile()
+        .into_iter()
+        .filter(|name| !name.contains(&b'\n') && !name.contains(&b'\0'))
+    {
+        for prefix in [
+            "refs/tags/",
+            "refs/heads/",
+            "refs/tags/T01-v",
+            "refs/remotes/origin/",
+        ] {
             let reference = with(prefix, &name);
-            let update = finish(sandbox.command("git").arg("update-ref").arg(&reference).arg(&commit));
+            let update = finish(
+                sandbox
+                    .command("git")
+                    .arg("update-ref")
+                    .arg(&reference)
+                    .arg(&commit),
+            );
             made += usize::from(update.code == 0);
         }
         if std::str::from_utf8(&name).is_ok_and(|name| !name.contains(['\r', ' '])) {
@@ -326,11 +393,22 @@ fn as_the_names_of_tags_and_branches_of_others() {
 #[test]
 fn as_files_of_a_task_they_come_back_to_the_byte() {
     let sandbox = Sandbox::new(1);
-    let names: Vec<Vec<u8>> = hostile().into_iter().filter(|name| RelPath::parse(name).is_ok() && !name.contains(&b'/')).collect();
-    assert!(names.len() >= 200, "nearly all are legal names: {}", names.len());
+    let names: Vec<Vec<u8>> = hostile()
+        .into_iter()
+        .filter(|name| RelPath::parse(name).is_ok() && !name.contains(&b'/'))
+        .collect();
+    assert!(
+        names.len() >= 200,
+        "nearly all are legal names: {}",
+        names.len()
+    );
     let at = |name: &[u8]| sandbox.at("tasks/T01/odd").join(OsStr::from_bytes(name));
     fs::create_dir_all(sandbox.at("tasks/T01/odd")).unwrap();
-    let put = |what: &str| names.iter().for_each(|name| fs::write(at(name), format!("{what}{}\n", name.escape_ascii())).unwrap());
+    let put = |what: &str| {
+        names.iter().for_each(|name| {
+            fs::write(at(name), format!("{what}{}\n", name.escape_ascii())).unwrap()
+        })
+    };
     put("first ");
     sandbox.release("T01", "1.0.0");
     put("second ");
@@ -341,21 +419,50 @@ fn as_files_of_a_task_they_come_back_to_the_byte() {
     let second = sandbox.tree();
     withstands(&sandbox, &[0], BACK, &[]);
     for name in &names {
-        assert_eq!(fs::read_to_string(at(name)).unwrap(), format!("first {}\n", name.escape_ascii()));
+        assert_eq!(
+            fs::read_to_string(at(name)).unwrap(),
+            format!("first {}\n", name.escape_ascii())
+        );
     }
-    assert_eq!(fs::read_dir(sandbox.at("tasks/T01/odd")).unwrap().count(), names.len());
+    assert_eq!(
+        fs::read_dir(sandbox.at("tasks/T01/odd")).unwrap().count(),
+        names.len()
+    );
     assert_eq!(sandbox.status(), Vec::<String>::new());
-    withstands(&sandbox, &[0], &["verify-snapshot", "-t", "T01", "--all", "--deep"], &[]);
-    for look in [&["show", "-t", "T01", "1.0.0"][..], &["diff", "-t", "T01", "1.0.0..1.1.0"], &["list", "-t", "T01"]] {
+    withstands(
+        &sandbox,
+        &[0],
+        &["verify-snapshot", "-t", "T01", "--all", "--deep"],
+        &[],
+    );
+    for look in [
+        &["show", "-t", "T01", "1.0.0"][..],
+        &["diff", "-t", "T01", "1.0.0..1.1.0"],
+        &["list", "-t", "T01"],
+    ] {
         let shown = withstands(&sandbox, &[0], look, &[]);
-        let raw = |c: char| c.is_control() && c != '\n' || matches!(c, '\u{202e}' | '\u{2066}' | '\u{2028}');
+        let raw = |c: char| {
+            c.is_control() && c != '\n' || matches!(c, '\u{202e}' | '\u{2066}' | '\u{2028}')
+        };
         assert!(!shown.stdout.contains(raw), "{look:?}");
     }
     withstands(&sandbox, &[0], &["undo", "--yes"], &[]);
-    assert_eq!(sandbox.tree().into_keys().collect::<Vec<_>>(), second.into_keys().collect::<Vec<_>>());
+    assert_eq!(
+        sandbox.tree().into_keys().collect::<Vec<_>>(),
+        second.into_keys().collect::<Vec<_>>()
+    );
     // What a file called `.gitmodules` says here is no list of modules, which git remarks.
-    let unsound: Vec<_> = sandbox.unsound().into_iter().filter(|line| !line.contains("gitmodules")).collect();
-    assert!(unsound.iter().all(|line| line.starts_with("git fsck ended")), "{unsound:?}");
+    let unsound: Vec<_> = sandbox
+        .unsound()
+        .into_iter()
+        .filter(|line| !line.contains("gitmodules"))
+        .collect();
+    assert!(
+        unsound
+            .iter()
+            .all(|line| line.starts_with("git fsck ended")),
+        "{unsound:?}"
+    );
     assert_no_command_ran(&sandbox);
 }
 
@@ -363,7 +470,12 @@ fn as_files_of_a_task_they_come_back_to_the_byte() {
 fn names_that_windows_cannot_write_are_refused_where_the_settings_say_so() {
     let sandbox = Sandbox::new(1);
     let settings = String::from_utf8(sandbox.read("snapback.yaml")).unwrap();
-    let set = |portable: bool| sandbox.write("snapback.yaml", format!("{settings}\nreleases: {{portable: {portable}}}\n").as_bytes());
+    let set = |portable: bool| {
+        sandbox.write(
+            "snapback.yaml",
+            format!("{settings}\nreleases: {{portable: {portable}}}\n").as_bytes(),
+        )
+    };
     set(true);
     sandbox.git(&["commit", "-qam", "portable"]).expect(0);
     sandbox.release("T01", "1.0.0");
@@ -383,8 +495,23 @@ fn names_that_windows_cannot_write_are_refused_where_the_settings_say_so() {
         if name.contains('\u{e9}') {
             sandbox.write("tasks/T01/cafe\u{301}", b"y");
         }
-        let ran = withstands(&sandbox, &[6], &["create-snapshot", "-t", "T01", "--version", "1.1.0", "--yes"], &[]);
-        assert!(ran.stderr.contains("cannot be written on every system") && ran.stderr.contains(why), "{name}: {ran:?}");
+        let ran = withstands(
+            &sandbox,
+            &[6],
+            &[
+                "create-snapshot",
+                "-t",
+                "T01",
+                "--version",
+                "1.1.0",
+                "--yes",
+            ],
+            &[],
+        );
+        assert!(
+            ran.stderr.contains("cannot be written on every system") && ran.stderr.contains(why),
+            "{name}: {ran:?}"
+        );
         assert_eq!(sandbox.git_out(&["tag", "--list", "T01-v1.1.0"]), "");
         if !name.contains('\u{e9}') {
             fs::remove_file(sandbox.at(&path)).unwrap();
@@ -392,34 +519,103 @@ fn names_that_windows_cannot_write_are_refused_where_the_settings_say_so() {
     }
     // Without the setting it is a remark, and every file comes back.
     set(false);
-    let ran = sandbox.snapback(&["create-snapshot", "-t", "T01", "--version", "1.1.0", "--yes"]).expect(0);
-    assert!(ran.stderr.contains("1 name cannot be written on every system") || ran.stdout.contains("1 name cannot"), "{ran:?}");
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"]).expect(0);
+    let ran = sandbox
+        .snapback(&[
+            "create-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.1.0",
+            "--yes",
+        ])
+        .expect(0);
+    assert!(
+        ran.stderr
+            .contains("1 name cannot be written on every system")
+            || ran.stdout.contains("1 name cannot"),
+        "{ran:?}"
+    );
+    sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+        .expect(0);
     sandbox.snapback(&["undo", "--yes"]).expect(0);
-    assert_eq!((sandbox.read("tasks/T01/caf\u{e9}"), sandbox.read("tasks/T01/cafe\u{301}")), (b"x".to_vec(), b"y".to_vec()));
+    assert_eq!(
+        (
+            sandbox.read("tasks/T01/caf\u{e9}"),
+            sandbox.read("tasks/T01/cafe\u{301}")
+        ),
+        (b"x".to_vec(), b"y".to_vec())
+    );
 }
 
 #[test]
 fn as_a_reason_or_a_message_they_are_text() {
     let sandbox = target();
     for name in hostile() {
-        let Ok(name) = String::from_utf8(name) else { continue };
-        let ran = sandbox.run(snapback_program(), &["mark", "bad", "1.0.0", "-t", "T01", &format!("--reason={name}"), "--yes"]);
+        let Ok(name) = String::from_utf8(name) else {
+            continue;
+        };
+        let ran = sandbox.run(
+            snapback_program(),
+            &[
+                "mark",
+                "bad",
+                "1.0.0",
+                "-t",
+                "T01",
+                &format!("--reason={name}"),
+                "--yes",
+            ],
+        );
         assert!([0, 2].contains(&ran.code), "{name:?}: {ran:?}");
     }
-    let forged = format!("x\n\nSnapback-Manifest: sha256:{}\nSnapback-Task: T02\nSnapback-Version: 9.9.9", "0".repeat(64));
-    for (nth, message) in
-        [forged.as_str(), "-x", "$(touch pwned)", "a\nb\n\n", "\u{1b}[2J", "tree 0000\nparent x", "  ", "%s%n"].iter().enumerate()
+    let forged = format!(
+        "x\n\nSnapback-Manifest: sha256:{}\nSnapback-Task: T02\nSnapback-Version: 9.9.9",
+        "0".repeat(64)
+    );
+    for (nth, message) in [
+        forged.as_str(),
+        "-x",
+        "$(touch pwned)",
+        "a\nb\n\n",
+        "\u{1b}[2J",
+        "tree 0000\nparent x",
+        "  ",
+        "%s%n",
+    ]
+    .iter()
+    .enumerate()
     {
         sandbox.write("tasks/T01/signal.py", format!("{nth}\n").as_bytes());
         let version = format!("2.0.{nth}");
-        let words = ["create-snapshot", "-t", "T01", "--version", &version, &format!("--message={message}"), "--yes"];
+        let words = [
+            "create-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            &version,
+            &format!("--message={message}"),
+            "--yes",
+        ];
         withstands(&sandbox, &[0], &words, &[]);
-        withstands(&sandbox, &[0], &["verify-snapshot", "-t", "T01", "--version", &version], &[]);
+        withstands(
+            &sandbox,
+            &[0],
+            &["verify-snapshot", "-t", "T01", "--version", &version],
+            &[],
+        );
     }
-    for look in [&["list", "-t", "T01"][..], &["history"], &["show", "-t", "T01", "2.0.4"], &["status"]] {
+    for look in [
+        &["list", "-t", "T01"][..],
+        &["history"],
+        &["show", "-t", "T01", "2.0.4"],
+        &["status"],
+    ] {
         let shown = withstands(&sandbox, &[0], look, &[]);
-        assert!(!shown.stdout.contains(['\u{1b}', '\u{7}', '\u{202e}', '\r']), "{look:?}: {shown:?}");
+        assert!(
+            !shown.stdout.contains(['\u{1b}', '\u{7}', '\u{202e}', '\r']),
+            "{look:?}: {shown:?}"
+        );
     }
     assert_no_command_ran(&sandbox);
     assert_eq!(sandbox.unsound(), Vec::<String>::new());

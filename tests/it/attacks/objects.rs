@@ -8,7 +8,10 @@ use crate::support::Sandbox;
 /// Puts a reference on any id, unasked.
 fn point(sandbox: &Sandbox, reference: &str, to: &str) {
     let packed = fs::read_to_string(sandbox.at(".git/packed-refs")).unwrap_or_default();
-    let kept: Vec<&str> = packed.lines().filter(|line| !line.ends_with(&format!(" {reference}"))).collect();
+    let kept: Vec<&str> = packed
+        .lines()
+        .filter(|line| !line.ends_with(&format!(" {reference}")))
+        .collect();
     if packed.len() > 1 {
         sandbox.write(".git/packed-refs", (kept.join("\n") + "\n").as_bytes());
     }
@@ -33,7 +36,11 @@ fn a_release_tag_that_leads_elsewhere() {
     let blob = hash_object(&origin, "blob", b"x\n");
     let tree = origin.git_out(&["rev-parse", "HEAD^{tree}"]);
     let absent = "1234567812345678123456781234567812345678";
-    let released = origin.git(&["show", "T01-v1.0.0:tasks/T01/signal.py"]).expect(0).stdout.into_bytes();
+    let released = origin
+        .git(&["show", "T01-v1.0.0:tasks/T01/signal.py"])
+        .expect(0)
+        .stdout
+        .into_bytes();
     for (what, to) in [
         ("a blob", blob.as_str()),
         ("a tree", &tree),
@@ -50,10 +57,28 @@ fn a_release_tag_that_leads_elsewhere() {
         point(&sandbox, "refs/tags/T01-v1.0.0", to);
         let back = sandbox.copy();
         let ran = bounded(&back, BACK);
-        if ["nothing", "itself", "garbage", "an empty file", "zeros", "out"].contains(&what) {
-            // It leads nowhere, as one that was deleted: the second reference has what was released.
-            assert_eq!((ran.code, back.read("tasks/T01/signal.py")), (0, released.clone()), "{what}: {ran:?}");
-            assert!(ran.stderr.contains("only refs/snapback/keep/T01/1.0.0 has it"), "{what}: {ran:?}");
+        if [
+            "nothing",
+            "itself",
+            "garbage",
+            "an empty file",
+            "zeros",
+            "out",
+        ]
+        .contains(&what)
+        {
+            // It leads nowhere, as one that was deleted: the second reference has what was
+            // released.
+            assert_eq!(
+                (ran.code, back.read("tasks/T01/signal.py")),
+                (0, released.clone()),
+                "{what}: {ran:?}"
+            );
+            assert!(
+                ran.stderr
+                    .contains("only refs/snapback/keep/T01/1.0.0 has it"),
+                "{what}: {ran:?}"
+            );
         } else {
             assert_ne!(ran.code, 0, "a moved tag is never followed: {what}");
         }
@@ -66,7 +91,12 @@ fn tags_of_tags_and_tags_that_lie() {
     let origin = target();
     let commit = origin.git_out(&["rev-parse", "HEAD"]);
     let tag = |to: &str, kind: &str| {
-        hash_object(&origin, "tag", format!("object {to}\ntype {kind}\ntag T01-v1.0.0\ntagger a <a@b> 0 +0000\n\nx\n").as_bytes())
+        hash_object(
+            &origin,
+            "tag",
+            format!("object {to}\ntype {kind}\ntag T01-v1.0.0\ntagger a <a@b> 0 +0000\n\nx\n")
+                .as_bytes(),
+        )
     };
     let mut chain = tag(&commit, "commit");
     for _ in 0..200 {
@@ -116,8 +146,14 @@ fn commits_that_lie() {
     let commits: Vec<(&str, String)> = vec![
         ("no tree", format!("tree {absent}\nparent {head}\n{who}")),
         ("a commit for a tree", format!("tree {head}\n{who}")),
-        ("no parent there", format!("tree {tree}\nparent {absent}\n{who}")),
-        ("a tree for a parent", format!("tree {tree}\nparent {tree}\n{who}")),
+        (
+            "no parent there",
+            format!("tree {tree}\nparent {absent}\n{who}"),
+        ),
+        (
+            "a tree for a parent",
+            format!("tree {tree}\nparent {tree}\n{who}"),
+        ),
         ("nobody", format!("tree {tree}\nparent {head}\n\nx\n")),
         ("no end", format!("tree {tree}\nparent {head}\nauthor")),
         ("empty", String::new()),
@@ -129,9 +165,17 @@ fn commits_that_lie() {
         ),
         (
             "a time before all",
-            format!("tree {tree}\nparent {head}\nauthor a <a@b> -99999999999 -9999\ncommitter a <a@b> -99999999999 -9999\n\nx\n"),
+            format!(
+                "tree {tree}\nparent {head}\nauthor a <a@b> -99999999999 -9999\ncommitter a <a@b> -99999999999 -9999\n\nx\n"
+            ),
         ),
-        ("ten thousand parents", format!("tree {tree}\n{}{who}", format!("parent {head}\n").repeat(10_000))),
+        (
+            "ten thousand parents",
+            format!(
+                "tree {tree}\n{}{who}",
+                format!("parent {head}\n").repeat(10_000)
+            ),
+        ),
         (
             "an escape",
             format!(
@@ -145,7 +189,10 @@ fn commits_that_lie() {
         point(&sandbox, "refs/heads/main", &id);
         judge(&sandbox, what);
         let shown = bounded(&sandbox, &["history"]);
-        assert!(!(shown.stdout + &shown.stderr).contains(['\u{1b}', '\u{202e}']), "{what}");
+        assert!(
+            !(shown.stdout + &shown.stderr).contains(['\u{1b}', '\u{202e}']),
+            "{what}"
+        );
     }
 }
 
@@ -161,22 +208,47 @@ fn heads_and_lists_of_references_that_lie() {
         (".git/HEAD", "ref: refs/tags/T01-v1.0.0\n".into()),
         (".git/HEAD", "\0\0\0".into()),
         (".git/HEAD", "x".repeat(1 << 20)),
-        (".git/packed-refs", format!("{head} refs/tags/../../../victim\n")),
-        (".git/packed-refs", format!("# pack-refs with: peeled fully-peeled sorted \n^{head}\n")),
+        (
+            ".git/packed-refs",
+            format!("{head} refs/tags/../../../victim\n"),
+        ),
+        (
+            ".git/packed-refs",
+            format!("# pack-refs with: peeled fully-peeled sorted \n^{head}\n"),
+        ),
         (".git/packed-refs", "garbage\n".repeat(1000)),
-        (".git/packed-refs", format!("{head} refs/tags/T01-v1.0.0\n").repeat(10_000)),
+        (
+            ".git/packed-refs",
+            format!("{head} refs/tags/T01-v1.0.0\n").repeat(10_000),
+        ),
         (".git/shallow", format!("{head}\n")),
         (".git/shallow", "garbage\n".into()),
         (".git/info/grafts", format!("{head}\n")),
-        (".git/objects/info/alternates", "../../../home\n/dev/zero\n../objects\n".into()),
+        (
+            ".git/objects/info/alternates",
+            "../../../home\n/dev/zero\n../objects\n".into(),
+        ),
         (".git/commondir", "../../home\n".into()),
-        (".git/info/attributes", "* filter=evil diff=evil merge=evil text eol=crlf working-tree-encoding=UTF-16\n".into()),
-        (".git/index", "DIRC\0\0\0\u{2}\u{7f}\u{7f}\u{7f}\u{7f}".into()),
+        (
+            ".git/info/attributes",
+            "* filter=evil diff=evil merge=evil text eol=crlf working-tree-encoding=UTF-16\n"
+                .into(),
+        ),
+        (
+            ".git/index",
+            "DIRC\0\0\0\u{2}\u{7f}\u{7f}\u{7f}\u{7f}".into(),
+        ),
         (".git/index", String::new()),
     ] {
         let sandbox = origin.copy();
         sandbox.write(name, text.as_bytes());
-        judge(&sandbox, &format!("{name}: {}", text.chars().take(40).collect::<String>().escape_debug()));
+        judge(
+            &sandbox,
+            &format!(
+                "{name}: {}",
+                text.chars().take(40).collect::<String>().escape_debug()
+            ),
+        );
     }
 }
 
@@ -188,7 +260,12 @@ fn replaced_objects_are_not_believed() {
     sandbox.git(&["replace", &old, &evil]).expect(0);
     let wanted = sandbox.git_out(&["--no-replace-objects", "cat-file", "blob", &old]);
     withstands(&sandbox, &[0], BACK, &[]);
-    assert_eq!(String::from_utf8(sandbox.read("tasks/T01/signal.py")).unwrap().trim_end(), wanted);
+    assert_eq!(
+        String::from_utf8(sandbox.read("tasks/T01/signal.py"))
+            .unwrap()
+            .trim_end(),
+        wanted
+    );
 }
 
 #[test]
@@ -198,10 +275,18 @@ fn the_tag_of_another_release_or_task_is_refused() {
     for (from, to) in [("T01-v1.1.0", "T01-v1.0.0"), ("T02-v1.0.0", "T01-v1.0.0")] {
         let copy = sandbox.copy();
         let id = copy.git_out(&["rev-parse", &format!("refs/tags/{from}")]);
-        copy.git(&["update-ref", &format!("refs/tags/{to}"), &id]).expect(0);
-        withstands(&copy, &[4], BACK, &["was moved", "refs/snapback/keep/T01/1.0.0"]);
-        // Where nothing keeps the tag that was there, the manifest is not the one that this one names.
-        copy.git(&["update-ref", "-d", "refs/snapback/keep/T01/1.0.0"]).expect(0);
+        copy.git(&["update-ref", &format!("refs/tags/{to}"), &id])
+            .expect(0);
+        withstands(
+            &copy,
+            &[4],
+            BACK,
+            &["was moved", "refs/snapback/keep/T01/1.0.0"],
+        );
+        // Where nothing keeps the tag that was there, the manifest is not the one that this one
+        // names.
+        copy.git(&["update-ref", "-d", "refs/snapback/keep/T01/1.0.0"])
+            .expect(0);
         withstands(&copy, &[4], BACK, &["sha256:"]);
     }
     for (from, to) in [("T01-v1.1.0", "T01-v1.0.0"), ("T02-v1.0.0", "T01-v1.0.0")] {
@@ -212,6 +297,10 @@ fn the_tag_of_another_release_or_task_is_refused() {
         withstands(&copy, &[4], LOOK, &["changed"]);
         copy.git(&["commit", "-qam", "mixed"]).expect(0);
         withstands(&copy, &[4], LOOK, &["changed"]);
-        assert!(withstands(&copy, &[0], BACK, &[]).stderr.contains("was changed"));
+        assert!(
+            withstands(&copy, &[0], BACK, &[])
+                .stderr
+                .contains("was changed")
+        );
     }
 }

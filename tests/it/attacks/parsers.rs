@@ -10,12 +10,18 @@ fn yaml() -> Vec<(&'static str, Vec<u8>)> {
     let mut bomb = String::from("version: 1\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     let mut merges = String::from("version: 1\nb: &b {a: 1}\nc:\n");
     for nth in 1..10 {
-        let _ = writeln!(bomb, "a{nth}: &a{nth} [{}]", vec![format!("*a{}", nth - 1); 10].join(", "));
+        let _ = writeln!(
+            bomb,
+            "a{nth}: &a{nth} [{}]",
+            vec![format!("*a{}", nth - 1); 10].join(", ")
+        );
     }
     for nth in 0..20_000 {
         let _ = writeln!(merges, "  k{nth}: {{<<: *b}}");
     }
-    let deep = |open: &str, close: &str, n: usize| format!("version: 1\na: {}{}\n", open.repeat(n), close.repeat(n)).into_bytes();
+    let deep = |open: &str, close: &str, n: usize| {
+        format!("version: 1\na: {}{}\n", open.repeat(n), close.repeat(n)).into_bytes()
+    };
     vec![
         ("an alias bomb", bomb.into_bytes()),
         ("twenty thousand merge keys", merges.into_bytes()),
@@ -23,23 +29,45 @@ fn yaml() -> Vec<(&'static str, Vec<u8>)> {
         ("lists 10,000 deep", deep("[", "]", 10_000)),
         ("lists 100,000 deep, open", deep("[", "", 100_000)),
         ("maps 10,000 deep", deep("{a: ", "}", 10_000)),
-        ("blocks 5,000 deep", (0..5_000).fold(String::new(), |text, n| format!("{text}{}a:\n", " ".repeat(n % 900))).into_bytes()),
-        ("sequences 100,000 deep", [&b"a:\n"[..], &b"- ".repeat(100_000)].concat()),
-        ("a scalar of 50 MB", [&b"version: 1\na: "[..], &vec![b'x'; 50 << 20]].concat()),
+        (
+            "blocks 5,000 deep",
+            (0..5_000)
+                .fold(String::new(), |text, n| {
+                    format!("{text}{}a:\n", " ".repeat(n % 900))
+                })
+                .into_bytes(),
+        ),
+        (
+            "sequences 100,000 deep",
+            [&b"a:\n"[..], &b"- ".repeat(100_000)].concat(),
+        ),
+        (
+            "a scalar of 50 MB",
+            [&b"version: 1\na: "[..], &vec![b'x'; 50 << 20]].concat(),
+        ),
         ("the same key twice", b"version: 1\nversion: 2\n".to_vec()),
-        ("a tag that makes objects", b"version: !!python/object/apply:os.system [touch pwned]\n".to_vec()),
+        (
+            "a tag that makes objects",
+            b"version: !!python/object/apply:os.system [touch pwned]\n".to_vec(),
+        ),
         ("two documents", b"version: 1\n---\nversion: 2\n".to_vec()),
         ("not UTF-8", b"version: \xff\xfe1.0.0\n".to_vec()),
         ("UTF-16", b"\xff\xfev\0e\0r\0".to_vec()),
         ("NUL", b"version: 1.0.0\0\n".to_vec()),
         ("a tab for a space", b"version:\n\t- 1.0.0\n".to_vec()),
         ("a number for a version", b"version: 1.10\n".to_vec()),
-        ("a huge number", b"version: 99999999999999999999999999999999999999\n".to_vec()),
+        (
+            "a huge number",
+            b"version: 99999999999999999999999999999999999999\n".to_vec(),
+        ),
         ("not a number", b"version: .nan\n".to_vec()),
         ("infinity", b"version: -.inf\n".to_vec()),
         ("no", b"version: no\n".to_vec()),
         ("a date", b"version: 2026-02-24\n".to_vec()),
-        ("a version out of range", b"version: 99999999999999999999.0.0\n".to_vec()),
+        (
+            "a version out of range",
+            b"version: 99999999999999999999.0.0\n".to_vec(),
+        ),
         ("a list", b"version: [1.0.0]\n".to_vec()),
         ("a map", b"version: {a: 1}\n".to_vec()),
         ("a command", b"version: $(touch pwned)\n".to_vec()),
@@ -90,7 +118,10 @@ fn judge(sandbox: &Sandbox, what: &str) {
     for command in [&["status"][..], SNAP, BACK] {
         let ran = withstands(sandbox, &[0, 2, 3, 4, 6, 7, 8], command, &[]);
         let raw = |c: char| c.is_control() && !c.is_whitespace() || c == '\u{202e}';
-        assert!(!ran.stdout.contains(raw) && !ran.stderr.contains(raw), "{what}: {ran:?}");
+        assert!(
+            !ran.stdout.contains(raw) && !ran.stderr.contains(raw),
+            "{what}: {ran:?}"
+        );
     }
 }
 
@@ -134,12 +165,20 @@ fn manifests_and_lock_files_and_attributes() {
     let origin = target();
     for (what, text) in yaml().into_iter().chain(json()) {
         let sandbox = origin.copy();
-        for name in
-            ["snapshots/snapshot-T01-v1.0.0.yaml", "tasks/T01/pnpm-lock.yaml", "tasks/T01/package-lock.json", "tasks/T01/.gitattributes"]
-        {
+        for name in [
+            "snapshots/snapshot-T01-v1.0.0.yaml",
+            "tasks/T01/pnpm-lock.yaml",
+            "tasks/T01/package-lock.json",
+            "tasks/T01/.gitattributes",
+        ] {
             sandbox.write(name, &text);
         }
-        for name in ["tasks/T01/uv.lock", "tasks/T01/Cargo.lock", "tasks/T01/requirements.txt", "tasks/T01/.gitignore"] {
+        for name in [
+            "tasks/T01/uv.lock",
+            "tasks/T01/Cargo.lock",
+            "tasks/T01/requirements.txt",
+            "tasks/T01/.gitignore",
+        ] {
             sandbox.write(name, &text);
         }
         judge(&sandbox, what);
@@ -150,7 +189,10 @@ fn manifests_and_lock_files_and_attributes() {
 fn odd_but_honest_forms_work() {
     for (what, config) in [
         ("a byte order mark", "\u{feff}version: 1.1.0\n".to_string()),
-        ("Windows line ends", "# x\r\nversion: 1.1.0\r\nname: x\r\n".into()),
+        (
+            "Windows line ends",
+            "# x\r\nversion: 1.1.0\r\nname: x\r\n".into(),
+        ),
         ("tabs after values", "version: 1.1.0\t# x\nname: x\n".into()),
         ("no line end", "version: 1.1.0".into()),
         ("quotes", "\"version\": '1.1.0'\n".into()),

@@ -21,7 +21,10 @@ use super::{BACK, bounded, target};
 const ROUNDS: u64 = 20_000;
 
 fn rounds() -> u64 {
-    std::env::var("SNAPBACK_RACE_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS)
+    std::env::var("SNAPBACK_RACE_ROUNDS")
+        .ok()
+        .and_then(|rounds| rounds.parse().ok())
+        .unwrap_or(ROUNDS)
 }
 
 /// Swaps two names until it is told to stop and counts it. With a pause the folder is in its place
@@ -43,7 +46,15 @@ fn content(dir: &Path) -> Vec<(String, bool, Vec<u8>)> {
     let one = |entry: std::io::Result<fs::DirEntry>| {
         let path = entry.unwrap().path();
         let is_file = fs::symlink_metadata(&path).unwrap().is_file();
-        (path.file_name().unwrap().to_string_lossy().into_owned(), is_file, if is_file { fs::read(&path).unwrap() } else { Vec::new() })
+        (
+            path.file_name().unwrap().to_string_lossy().into_owned(),
+            is_file,
+            if is_file {
+                fs::read(&path).unwrap()
+            } else {
+                Vec::new()
+            },
+        )
     };
     let mut all: Vec<_> = fs::read_dir(dir).unwrap().map(one).collect();
     all.sort();
@@ -54,7 +65,13 @@ fn content(dir: &Path) -> Vec<(String, bool, Vec<u8>)> {
 /// Returns how many of them worked.
 fn operate(root: &Root, round: u64) -> u64 {
     let path = |name: &str| RelPath::own(format!("d/{name}"));
-    let (x, y, made, dir, link) = (path("x"), path("y"), path("made"), path("sub"), path("link"));
+    let (x, y, made, dir, link) = (
+        path("x"),
+        path("y"),
+        path("made"),
+        path("sub"),
+        path("link"),
+    );
     let mut worked = 0;
     let mut ok = |is: bool| worked += u64::from(is);
     let inside = |mut file: Box<dyn Read + Send>| {
@@ -62,8 +79,12 @@ fn operate(root: &Root, round: u64) -> u64 {
         file.read_to_string(&mut text).unwrap();
         assert!(!text.contains("outside"), "round {round} read {text:?}");
     };
-    ok(root.create(&made, 0o644).is_ok_and(|mut file| file.write_all(b"inside").is_ok()));
-    ok(root.append(&x).is_ok_and(|mut file| file.write_all(b"+").is_ok()));
+    ok(root
+        .create(&made, 0o644)
+        .is_ok_and(|mut file| file.write_all(b"inside").is_ok()));
+    ok(root
+        .append(&x)
+        .is_ok_and(|mut file| file.write_all(b"+").is_ok()));
     ok(root.open(&x).map(inside).is_ok());
     ok(root.open_at(&x, 0).map(inside).is_ok());
     ok(root.symlink(b"x", &link).is_ok());
@@ -73,7 +94,9 @@ fn operate(root: &Root, round: u64) -> u64 {
     ok(root.clone_file(&x, &path("clone"), 0o644).is_ok());
     ok(root.exchange(&x, &made).is_ok());
     ok(root.exchange(&x, &made).is_ok());
-    ok(root.lock(&path("lock"), snapback::base::fs::Hold::Exclusive, false).is_ok());
+    ok(root
+        .lock(&path("lock"), snapback::base::fs::Hold::Exclusive, false)
+        .is_ok());
     ok(root.read_link(&link).is_ok_and(|leads| {
         assert_eq!(leads, b"x", "round {round}");
         true
@@ -83,14 +106,19 @@ fn operate(root: &Root, round: u64) -> u64 {
         true
     }));
     ok(root.scan(&RelPath::own("d")).is_ok_and(|names| {
-        assert!(names.iter().all(|(name, _)| name != b"secret"), "round {round}");
+        assert!(
+            names.iter().all(|(name, _)| name != b"secret"),
+            "round {round}"
+        );
         true
     }));
     ok(root.stat(&path("secret")).is_ok_and(|stat| {
         assert!(stat.is_none(), "round {round}");
         true
     }));
-    ok(root.sync_dir(&RelPath::own("d"), SyncPoint::PlanFile).is_ok());
+    ok(root
+        .sync_dir(&RelPath::own("d"), SyncPoint::PlanFile)
+        .is_ok());
     for name in [&made, &link, &path("clone"), &path("lock")] {
         ok(root.remove_file(name).is_ok());
     }
@@ -120,7 +148,15 @@ fn no_operation_escapes_while_its_folder_is_swapped() {
     let (stop, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
     let (mut worked, rounds) = (0, rounds());
     std::thread::scope(|scope| {
-        scope.spawn(|| swap(&inside.join("d"), &inside.join("swap"), Duration::ZERO, &stop, &swaps));
+        scope.spawn(|| {
+            swap(
+                &inside.join("d"),
+                &inside.join("swap"),
+                Duration::ZERO,
+                &stop,
+                &swaps,
+            )
+        });
         let _stops = Stop(&stop);
         for round in 0..rounds {
             worked += operate(&root, round);
@@ -129,15 +165,24 @@ fn no_operation_escapes_while_its_folder_is_swapped() {
             }
             for name in ["d/top", "swap/top"] {
                 // A move that ended inside is taken back by hand, wherever its folder is now.
-                if !inside.join("top").exists() && !inside.join("d").is_symlink() && inside.join(name).exists() {
+                if !inside.join("top").exists()
+                    && !inside.join("d").is_symlink()
+                    && inside.join(name).exists()
+                {
                     let _ = root.rename(&RelPath::own(name), &RelPath::own("top"));
                 }
             }
         }
     });
     assert_eq!(content(&outside), before);
-    println!("{rounds} rounds of 23 operations, {worked} worked, {} swaps, 0 escapes", swaps.load(Ordering::Relaxed));
-    assert!(worked > rounds / 10 && swaps.load(Ordering::Relaxed) > rounds / 10, "both sides were there: {worked}");
+    println!(
+        "{rounds} rounds of 23 operations, {worked} worked, {} swaps, 0 escapes",
+        swaps.load(Ordering::Relaxed)
+    );
+    assert!(
+        worked > rounds / 10 && swaps.load(Ordering::Relaxed) > rounds / 10,
+        "both sides were there: {worked}"
+    );
 }
 
 /// Ends the thread that swaps, also when a test fails.
@@ -164,13 +209,25 @@ fn a_rollback_never_writes_where_a_swapped_folder_leads() {
         }
         sandbox.write("tasks/T01/lib/rules.py", b"edited\n");
         sandbox.write("tasks/T01/lib/more.py", b"more\n");
-        let folder = if nth % 2 == 0 { "tasks/T01/lib" } else { "tasks/T01" };
+        let folder = if nth % 2 == 0 {
+            "tasks/T01/lib"
+        } else {
+            "tasks/T01"
+        };
         let link = sandbox.home().join("link");
         symlink(&outside, &link).unwrap();
         let before = content(&outside);
         let stop = AtomicBool::new(false);
         std::thread::scope(|scope| {
-            scope.spawn(|| swap(&sandbox.at(folder), &link, Duration::from_micros(100 << (nth % 5)), &stop, &swaps));
+            scope.spawn(|| {
+                swap(
+                    &sandbox.at(folder),
+                    &link,
+                    Duration::from_micros(100 << (nth % 5)),
+                    &stop,
+                    &swaps,
+                )
+            });
             let _stops = Stop(&stop);
             let ran = bounded(&sandbox, BACK);
             *ends.entry(ran.code).or_default() += 1;
@@ -185,5 +242,9 @@ fn a_rollback_never_writes_where_a_swapped_folder_leads() {
         assert!([0, 4, 5, 6, 8, 13].contains(&resumed.code), "{resumed:?}");
         assert_eq!(content(&outside), before, "nothing outside changed");
     }
-    println!("{} swaps around {} rollbacks; exit codes {ends:?}; 0 escapes", swaps.load(Ordering::Relaxed), ends.values().sum::<usize>());
+    println!(
+        "{} swaps around {} rollbacks; exit codes {ends:?}; 0 escapes",
+        swaps.load(Ordering::Relaxed),
+        ends.values().sum::<usize>()
+    );
 }

@@ -12,12 +12,23 @@ use crate::support::Sandbox;
 
 /// The newest operation's folder.
 fn newest(sandbox: &Sandbox) -> String {
-    let mut names: Vec<_> = fs::read_dir(sandbox.at(".git/snapback/ops")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut names: Vec<_> = fs::read_dir(sandbox.at(".git/snapback/ops"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     names.sort();
-    names.last().unwrap().strip_prefix(sandbox.root()).unwrap().to_str().unwrap().to_string()
+    names
+        .last()
+        .unwrap()
+        .strip_prefix(sandbox.root())
+        .unwrap()
+        .to_str()
+        .unwrap()
+        .to_string()
 }
 
-/// A copy of the last rollback that was begun and not finished, with its plan changed; all checksums fit.
+/// A copy of the last rollback that was begun and not finished, with its plan changed; all
+/// checksums fit.
 fn plant(sandbox: &Sandbox, change: impl Fn(&str) -> String) {
     let done = newest(sandbox);
     let plan = String::from_utf8(sandbox.read(&format!("{done}/plan.json"))).unwrap();
@@ -26,9 +37,18 @@ fn plant(sandbox: &Sandbox, change: impl Fn(&str) -> String) {
     let id = done.rsplit('/').next().unwrap();
     let fresh = format!("{:06}-deadbeef", counter + 1);
     let forged = forged.replace(id, &fresh);
-    let begin = Record::Begin { plan: Digest::of(forged.as_bytes()), summary: None };
-    sandbox.write(&format!(".git/snapback/ops/{fresh}/plan.json"), forged.as_bytes());
-    sandbox.write(&format!(".git/snapback/ops/{fresh}/journal.jsonl"), chain::render("", &begin).0.as_bytes());
+    let begin = Record::Begin {
+        plan: Digest::of(forged.as_bytes()),
+        summary: None,
+    };
+    sandbox.write(
+        &format!(".git/snapback/ops/{fresh}/plan.json"),
+        forged.as_bytes(),
+    );
+    sandbox.write(
+        &format!(".git/snapback/ops/{fresh}/journal.jsonl"),
+        chain::render("", &begin).0.as_bytes(),
+    );
 }
 
 #[test]
@@ -36,7 +56,14 @@ fn a_planted_plan_writes_nowhere_else() {
     let origin = target();
     origin.snapback(BACK).expect(0);
     origin.snapback(&["undo", "--yes"]).expect(0);
-    for bad in ["../../home/.ssh/authorized_keys", "/etc/x", ".git/hooks/pre-commit", ".GIT/config", "tasks/../../victim", ".snapback/x"] {
+    for bad in [
+        "../../home/.ssh/authorized_keys",
+        "/etc/x",
+        ".git/hooks/pre-commit",
+        ".GIT/config",
+        "tasks/../../victim",
+        ".snapback/x",
+    ] {
         let sandbox = origin.copy();
         plant(&sandbox, |plan| {
             assert!(plan.contains("\"tasks/T01/signal.py\""), "{plan}");
@@ -56,7 +83,10 @@ fn a_planted_plan_writes_only_what_its_task_owns() {
     origin.write("README.md", b"about\n");
     origin.write("tasks/T01/positions.json", b"{}\n");
     let settings = String::from_utf8(origin.read("snapback.yaml")).unwrap();
-    origin.write("snapback.yaml", format!("{settings}tasks:\n  T01: {{protect: [positions.json]}}\n").as_bytes());
+    origin.write(
+        "snapback.yaml",
+        format!("{settings}tasks:\n  T01: {{protect: [positions.json]}}\n").as_bytes(),
+    );
     origin.commit("more");
     origin.snapback(BACK).expect(0);
     origin.snapback(&["undo", "--yes"]).expect(0);
@@ -64,14 +94,24 @@ fn a_planted_plan_writes_only_what_its_task_owns() {
         ("README.md", "which is no file of its task"),
         ("snapback.yaml", "which are the settings"),
         ("tasks/T02/signal.py", "which is another task's file"),
-        ("snapshots/snapshot-T01-v1.0.0.yaml", "which is not its manifest"),
+        (
+            "snapshots/snapshot-T01-v1.0.0.yaml",
+            "which is not its manifest",
+        ),
         ("tasks/T01/positions.json", "which is protected"),
     ] {
         for command in [&["op", "resume"][..], &["op", "abort"]] {
             let sandbox = origin.copy();
             // A copy lies elsewhere, and a plan names its work tree.
-            let here = |plan: &str| plan.replace(origin.root().to_str().unwrap(), sandbox.root().to_str().unwrap());
-            plant(&sandbox, |plan| here(plan).replace("\"tasks/T01/signal.py\"", &format!("\"{bad}\"")));
+            let here = |plan: &str| {
+                plan.replace(
+                    origin.root().to_str().unwrap(),
+                    sandbox.root().to_str().unwrap(),
+                )
+            };
+            plant(&sandbox, |plan| {
+                here(plan).replace("\"tasks/T01/signal.py\"", &format!("\"{bad}\""))
+            });
             println!("{bad}");
             withstands(&sandbox, &[13], command, &[bad, why]);
         }
@@ -94,15 +134,45 @@ fn a_planted_plan_moves_no_names_and_says_no_verdicts_but_its_own() {
     origin.snapback(&["undo", "--yes"]).expect(0);
     // The last that was done is an undo; its plan has a branch, a safety reference and a verdict.
     let changes: [(&str, &str, &str, &str); 5] = [
-        ("\"refs/heads/main\"", "\"refs/heads/other\"", "refs/heads/other", "which HEAD is not on"),
-        ("\"refs/snapback/safety/", "\"refs/tags/T02-v9.0.0-", "refs/tags/T02-v9.0.0", "which is no tag of its version"),
-        ("\"refs/snapback/safety/", "\"refs/snapback/keep/T02/9.0.0-", "refs/snapback/keep/T02/9.0.0", "which is no name of it"),
-        ("\"refs/snapback/verdicts/T01/", "\"refs/snapback/verdicts/T02/", "refs/snapback/verdicts/T02", "which is no name of it"),
-        ("\"task\": \"T01\"", "\"task\": \"T02\"", "the verdict on T02", "which is no version of it"),
+        (
+            "\"refs/heads/main\"",
+            "\"refs/heads/other\"",
+            "refs/heads/other",
+            "which HEAD is not on",
+        ),
+        (
+            "\"refs/snapback/safety/",
+            "\"refs/tags/T02-v9.0.0-",
+            "refs/tags/T02-v9.0.0",
+            "which is no tag of its version",
+        ),
+        (
+            "\"refs/snapback/safety/",
+            "\"refs/snapback/keep/T02/9.0.0-",
+            "refs/snapback/keep/T02/9.0.0",
+            "which is no name of it",
+        ),
+        (
+            "\"refs/snapback/verdicts/T01/",
+            "\"refs/snapback/verdicts/T02/",
+            "refs/snapback/verdicts/T02",
+            "which is no name of it",
+        ),
+        (
+            "\"task\": \"T01\"",
+            "\"task\": \"T02\"",
+            "the verdict on T02",
+            "which is no version of it",
+        ),
     ];
     for (own, bad, name, why) in changes {
         let sandbox = origin.copy();
-        let here = |plan: &str| plan.replace(origin.root().to_str().unwrap(), sandbox.root().to_str().unwrap());
+        let here = |plan: &str| {
+            plan.replace(
+                origin.root().to_str().unwrap(),
+                sandbox.root().to_str().unwrap(),
+            )
+        };
         plant(&sandbox, |plan| {
             // Its head says its task, too: what is changed comes after that.
             let (head, steps) = plan.split_once("\"steps\"").unwrap();
@@ -114,7 +184,15 @@ fn a_planted_plan_moves_no_names_and_says_no_verdicts_but_its_own() {
         let before = names.map(|name| value(&sandbox, name));
         withstands(&sandbox, &[13], &["op", "resume"], &[name, why]);
         assert_eq!(names.map(|name| value(&sandbox, name)), before);
-        assert_eq!(sandbox.git_out(&["for-each-ref", "refs/snapback/verdicts/T02", "refs/snapback/keep/T02/9*", "refs/tags/T02-v9*"]), "");
+        assert_eq!(
+            sandbox.git_out(&[
+                "for-each-ref",
+                "refs/snapback/verdicts/T02",
+                "refs/snapback/keep/T02/9*",
+                "refs/tags/T02-v9*"
+            ]),
+            ""
+        );
         if why == "which HEAD is not on" {
             sandbox.snapback(&["op", "abort"]).expect(0);
         } else {
@@ -132,13 +210,21 @@ fn a_planted_plan_gives_a_branch_only_what_it_planned() {
     let head = origin.git_out(&["rev-parse", "HEAD"]);
     let sandbox = origin.copy();
     plant(&sandbox, |plan| {
-        let here = plan.replace(origin.root().to_str().unwrap(), sandbox.root().to_str().unwrap());
+        let here = plan.replace(
+            origin.root().to_str().unwrap(),
+            sandbox.root().to_str().unwrap(),
+        );
         let own = format!("\"after\": \"{head}\"");
         assert!(here.contains(&own), "{plan}");
         here.replace(&own, &format!("\"after\": \"{old}\""))
     });
     sandbox.git(&["reset", "-q", "--soft", "HEAD~1"]).expect(0);
-    withstands(&sandbox, &[13], &["op", "resume"], &["refs/heads/main", "to another content than it planned"]);
+    withstands(
+        &sandbox,
+        &[13],
+        &["op", "resume"],
+        &["refs/heads/main", "to another content than it planned"],
+    );
 }
 
 #[test]
@@ -157,7 +243,13 @@ fn a_planted_plan_with_a_wrong_checksum_is_never_run() {
 
 #[test]
 fn folders_of_the_state_that_are_links() {
-    for name in ["snapback", "snapback/ops", "snapback/store", "snapback/lock", "snapback/verdicts.jsonl"] {
+    for name in [
+        "snapback",
+        "snapback/ops",
+        "snapback/store",
+        "snapback/lock",
+        "snapback/verdicts.jsonl",
+    ] {
         let sandbox = target();
         let path = sandbox.at(&format!(".git/{name}"));
         let away = sandbox.home().join("away");
@@ -178,7 +270,12 @@ fn folders_of_the_state_that_are_links() {
 
 #[test]
 fn manifests_registries_and_settings_that_are_links_out() {
-    for name in ["task_registry.json", "tasks/T01/config.yaml", "snapback.yaml", "snapshots"] {
+    for name in [
+        "task_registry.json",
+        "tasks/T01/config.yaml",
+        "snapback.yaml",
+        "snapshots",
+    ] {
         let sandbox = target();
         let away = sandbox.home().join("away");
         fs::rename(sandbox.at(name), &away).unwrap();
@@ -187,7 +284,11 @@ fn manifests_registries_and_settings_that_are_links_out() {
         for command in [SNAP, BACK, &["mark", "bad", "1.0.0", "-t", "T01"][..]] {
             let bytes = away.is_file().then(|| fs::read(&away).unwrap());
             withstands(&sandbox, &[0, 2, 4, 6, 7, 8], command, &[]);
-            assert_eq!(away.is_file().then(|| fs::read(&away).unwrap()), bytes, "{name} is written through a link");
+            assert_eq!(
+                away.is_file().then(|| fs::read(&away).unwrap()),
+                bytes,
+                "{name} is written through a link"
+            );
         }
     }
 }

@@ -49,7 +49,10 @@ fn escapes() -> Vec<Vec<u8>> {
     .map(|name| name.as_bytes().to_vec())
     .collect();
     // HFS+ ignores these wherever they stand.
-    for ignored in ['\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{206a}', '\u{206f}', '\u{feff}'] {
+    for ignored in [
+        '\u{200c}', '\u{200d}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202e}', '\u{206a}',
+        '\u{206f}', '\u{feff}',
+    ] {
         for at in 0..=4 {
             let mut name = String::from(".GiT");
             name.insert(at, ignored);
@@ -67,7 +70,11 @@ fn no_name_of_a_tree_leads_out() {
     let blob = hash_object(&origin, "blob", b"hostile\n");
     let empty = hash_object(&origin, "tree", b"");
     for (nth, name) in escapes().into_iter().enumerate() {
-        assert!(RelPath::own("tasks/T01").child(&name).is_err(), "{}", name.escape_ascii());
+        assert!(
+            RelPath::own("tasks/T01").child(&name).is_err(),
+            "{}",
+            name.escape_ascii()
+        );
         // The empty name cannot be told from the end of a mode by git; the others all can.
         if nth % 6 != 0 || name.is_empty() {
             continue;
@@ -88,7 +95,11 @@ fn no_name_of_a_tree_leads_out() {
 fn looks_at_hostile_trees_change_nothing() {
     let sandbox = target();
     let blob = hash_object(&sandbox, "blob", b"[core]\n\tfsmonitor = touch pwned\n");
-    let git = hash_object(&sandbox, "tree", &super::raw_tree(&[("100644", b"config".to_vec(), blob)]));
+    let git = hash_object(
+        &sandbox,
+        "tree",
+        &super::raw_tree(&[("100644", b"config".to_vec(), blob)]),
+    );
     release_with(&sandbox, &[("40000", b".git".to_vec(), git.clone())]);
     head_with(&sandbox, &[("40000", b".GIT".to_vec(), git)]);
     for look in LOOKS {
@@ -101,12 +112,28 @@ fn the_same_name_twice_as_link_and_as_folder() {
     let origin = target();
     let link = hash_object(&origin, "blob", b"../../../home/.ssh");
     let key = hash_object(&origin, "blob", b"hostile\n");
-    let folder = hash_object(&origin, "tree", &super::raw_tree(&[("100644", b"authorized_keys".to_vec(), key.clone())]));
+    let folder = hash_object(
+        &origin,
+        "tree",
+        &super::raw_tree(&[("100644", b"authorized_keys".to_vec(), key.clone())]),
+    );
     for entries in [
-        vec![("120000", b"d".to_vec(), link.clone()), ("40000", b"d".to_vec(), folder.clone())],
-        vec![("40000", b"d".to_vec(), folder.clone()), ("120000", b"d".to_vec(), link)],
-        vec![("100644", b"d".to_vec(), key.clone()), ("100644", b"d".to_vec(), key.clone())],
-        vec![("40000", b"d".to_vec(), folder.clone()), ("40000", b"d".to_vec(), folder)],
+        vec![
+            ("120000", b"d".to_vec(), link.clone()),
+            ("40000", b"d".to_vec(), folder.clone()),
+        ],
+        vec![
+            ("40000", b"d".to_vec(), folder.clone()),
+            ("120000", b"d".to_vec(), link),
+        ],
+        vec![
+            ("100644", b"d".to_vec(), key.clone()),
+            ("100644", b"d".to_vec(), key.clone()),
+        ],
+        vec![
+            ("40000", b"d".to_vec(), folder.clone()),
+            ("40000", b"d".to_vec(), folder),
+        ],
         vec![("100644", b"signal.py".to_vec(), key)],
     ] {
         let sandbox = origin.copy();
@@ -140,13 +167,17 @@ fn a_link_in_the_work_tree_that_leads_into_git() {
 #[test]
 fn twins_by_case_are_refused_where_case_folds() {
     let sandbox = target();
-    sandbox.git(&["rm", "-q", "--cached", "tasks/T01/new.py"]).expect(0);
+    sandbox
+        .git(&["rm", "-q", "--cached", "tasks/T01/new.py"])
+        .expect(0);
     fs::remove_file(sandbox.at("tasks/T01/new.py")).unwrap();
     sandbox.write("tasks/T01/Read.py", b"1\n");
     sandbox.write("tasks/T01/read.py", b"2\n");
     sandbox.release("T01", "1.2.0");
     withstands(&sandbox, &[0], BACK, &[]);
-    sandbox.git(&["config", "core.ignoreCase", "true"]).expect(0);
+    sandbox
+        .git(&["config", "core.ignoreCase", "true"])
+        .expect(0);
     let forward = &["rollback", "-t", "T01", "--to", "1.2.0", "--yes"];
     withstands(&sandbox, &[4, 6], forward, &["ead.py"]);
 }
@@ -179,6 +210,9 @@ fn modes_and_kinds_that_no_release_has() {
         let sandbox = origin.copy();
         release_with(&sandbox, &[(mode, b"odd".to_vec(), id.clone())]);
         withstands(&sandbox, &[0, 4, 6, 8], BACK, &[]);
-        assert!(!sandbox.exists("tasks/T01/odd"), "nothing of the kind is made");
+        assert!(
+            !sandbox.exists("tasks/T01/odd"),
+            "nothing of the kind is made"
+        );
     }
 }

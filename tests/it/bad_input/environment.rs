@@ -1,4 +1,5 @@
-//! What surrounds the program: who the user is, hooks, and standard streams that are closed or full.
+//! What surrounds the program: who the user is, hooks, and standard streams that are closed or
+//! full.
 
 use std::{
     fs,
@@ -18,13 +19,27 @@ fn nobody() {
     sandbox.write("tasks/T01/signal.py", b"changed\n");
     let anonymous = |command: &mut Command| {
         for role in ["AUTHOR", "COMMITTER"] {
-            command.env_remove(format!("GIT_{role}_NAME")).env_remove(format!("GIT_{role}_EMAIL"));
+            command
+                .env_remove(format!("GIT_{role}_NAME"))
+                .env_remove(format!("GIT_{role}_EMAIL"));
         }
     };
     for command in [BACK, SNAP, &["mark", "bad", "1.0.0", "-t", "T01"]] {
-        refused_as(&sandbox, 8, command, &["who you are", "git config user.name", "git config user.email"], anonymous);
+        refused_as(
+            &sandbox,
+            8,
+            command,
+            &[
+                "who you are",
+                "git config user.name",
+                "git config user.email",
+            ],
+            anonymous,
+        );
     }
-    sandbox.git(&["config", "user.name", "Only A Name"]).expect(0);
+    sandbox
+        .git(&["config", "user.name", "Only A Name"])
+        .expect(0);
     refused_as(&sandbox, 8, BACK, &["git config user.email"], anonymous);
     let mut status = sandbox.command(snapback_program());
     status.arg("status");
@@ -53,16 +68,40 @@ fn a_hook_that_calls_snapback() {
     );
     let ran = sandbox.snapback(SNAP).expect(6);
     println!("{}", ran.stderr);
-    assert_eq!(fs::read_to_string(&log).unwrap(), "6\n", "called once, refused once");
-    assert!(ran.stderr.contains("pre-commit hook refused") && ran.stderr.contains("inside a hook"), "{}", ran.stderr);
-    assert_eq!(ran.stderr.lines().filter(|line| line.starts_with("error:")).count(), 1, "{}", ran.stderr);
+    assert_eq!(
+        fs::read_to_string(&log).unwrap(),
+        "6\n",
+        "called once, refused once"
+    );
+    assert!(
+        ran.stderr.contains("pre-commit hook refused") && ran.stderr.contains("inside a hook"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(
+        ran.stderr
+            .lines()
+            .filter(|line| line.starts_with("error:"))
+            .count(),
+        1,
+        "{}",
+        ran.stderr
+    );
     fs::remove_file(&log).unwrap();
     let before = (sandbox.git(&["for-each-ref"]).stdout, sandbox.tree());
-    let answer = sandbox.snapback(&[SNAP, &["--json"]].concat()).expect(6).json();
+    let answer = sandbox
+        .snapback(&[SNAP, &["--json"]].concat())
+        .expect(6)
+        .json();
     assert_eq!(answer["exit_code"], 6, "{answer}");
-    assert_eq!((sandbox.git(&["for-each-ref"]).stdout, sandbox.tree()), before);
+    assert_eq!(
+        (sandbox.git(&["for-each-ref"]).stdout, sandbox.tree()),
+        before
+    );
     assert_eq!(sandbox.unsound(), Vec::<String>::new());
-    sandbox.snapback(&[SNAP, &["--no-verify"]].concat()).expect(0);
+    sandbox
+        .snapback(&[SNAP, &["--no-verify"]].concat())
+        .expect(0);
 }
 
 #[test]
@@ -73,7 +112,11 @@ fn smoke_commands_that_call_snapback() {
     sandbox.git(&["commit", "-qam", "settings"]).expect(0);
     let ran = sandbox.snapback(BACK).expect(4);
     println!("{}{}", ran.stdout, ran.stderr);
-    assert_eq!(sandbox.registry_version("T01").as_deref(), Some("1.1.0"), "put back");
+    assert_eq!(
+        sandbox.registry_version("T01").as_deref(),
+        Some("1.1.0"),
+        "put back"
+    );
     assert_eq!(sandbox.unsound(), Vec::<String>::new());
 }
 
@@ -88,7 +131,14 @@ fn a_hook_that_refuses() {
 #[test]
 fn standard_output_full() {
     let sandbox = released();
-    let full = || Stdio::from(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+    let full = || {
+        Stdio::from(
+            fs::OpenOptions::new()
+                .write(true)
+                .open("/dev/full")
+                .unwrap(),
+        )
+    };
     for args in [
         &["status"][..],
         &["list", "-t", "T01"],
@@ -98,19 +148,38 @@ fn standard_output_full() {
         &["schema", "answer"],
     ] {
         let mut command = sandbox.command(snapback_program());
-        let ran = command.args(args).stdout(full()).stderr(Stdio::piped()).output().unwrap();
+        let ran = command
+            .args(args)
+            .stdout(full())
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
         let stderr = String::from_utf8(ran.stderr).unwrap();
         println!("{args:?} {:?} {stderr}", ran.status);
         if args[0] != "man" {
             assert_eq!(ran.status.code(), Some(8), "{args:?}: {stderr}");
-            assert!(stderr.contains("standard output") && stderr.contains("hint:"), "{stderr}");
+            assert!(
+                stderr.contains("standard output") && stderr.contains("hint:"),
+                "{stderr}"
+            );
         }
         assert!(!stderr.contains("panicked"), "{stderr}");
     }
     let mut command = sandbox.command(snapback_program());
-    let ran = command.args(BACK).stdout(full()).stderr(full()).status().unwrap();
-    assert_eq!(ran.code(), Some(0), "it was done; only the answer could not be told");
-    sandbox.snapback(&["verify-rollback", "-t", "T01", "--expected", "1.0.0"]).expect(0);
+    let ran = command
+        .args(BACK)
+        .stdout(full())
+        .stderr(full())
+        .status()
+        .unwrap();
+    assert_eq!(
+        ran.code(),
+        Some(0),
+        "it was done; only the answer could not be told"
+    );
+    sandbox
+        .snapback(&["verify-rollback", "-t", "T01", "--expected", "1.0.0"])
+        .expect(0);
 }
 
 #[test]
@@ -122,8 +191,10 @@ fn a_reader_that_goes_away() {
         "snapback diff -t T01 1.0.0..1.1.0 | true",
         "snapback status | true",
     ] {
-        let script =
-            format!("set -o pipefail; snapback() {{ '{}' \"$@\"; }}; {line} >/dev/null; echo ${{PIPESTATUS[0]}}", snapback_program());
+        let script = format!(
+            "set -o pipefail; snapback() {{ '{}' \"$@\"; }}; {line} >/dev/null; echo ${{PIPESTATUS[0]}}",
+            snapback_program()
+        );
         let ran = sandbox.run("bash", &["-c", &script]);
         println!("{line}: {ran:?}");
         assert_eq!(ran.stderr, "", "{line} says nothing of a closed pipe");
@@ -144,15 +215,27 @@ fn streams_that_are_closed() {
     for args in ["status >&-", "status >&- 2>&-", "status --json >&- <&-"] {
         let ran = closed(args);
         println!("{args}: {ran:?}");
-        assert!(matches!(ran.code, 0 | 8) && !ran.stderr.contains("panicked"), "{args}: {ran:?}");
+        assert!(
+            matches!(ran.code, 0 | 8) && !ran.stderr.contains("panicked"),
+            "{args}: {ran:?}"
+        );
     }
-    // With descriptors 0 to 2 closed, files that are opened must not land on them and be written over by messages.
+    // With descriptors 0 to 2 closed, files that are opened must not land on them and be written
+    // over by messages.
     let ran = closed("rollback -t T01 --to 1.0.0 --yes <&- >&- 2>&-");
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(sandbox.unsound(), Vec::<String>::new());
-    sandbox.snapback(&["verify-rollback", "-t", "T01", "--expected", "1.0.0"]).expect(0);
+    sandbox
+        .snapback(&["verify-rollback", "-t", "T01", "--expected", "1.0.0"])
+        .expect(0);
     let mut byte = [0];
-    assert!(fs::File::open(sandbox.at("task_registry.json")).unwrap().read(&mut byte).is_ok() && byte == *b"{");
+    assert!(
+        fs::File::open(sandbox.at("task_registry.json"))
+            .unwrap()
+            .read(&mut byte)
+            .is_ok()
+            && byte == *b"{"
+    );
 }
 
 #[test]
@@ -170,11 +253,21 @@ fn git_is_not_on_the_path() {
 fn a_variable_that_names_no_repository() {
     let sandbox = released();
     fs::write(sandbox.home().join("file"), "x").unwrap();
-    for place in ["/nowhere/at/all", sandbox.home().to_str().unwrap(), sandbox.home().join("file").to_str().unwrap()] {
+    for place in [
+        "/nowhere/at/all",
+        sandbox.home().to_str().unwrap(),
+        sandbox.home().join("file").to_str().unwrap(),
+    ] {
         for command in [&["list", "-t", "T01"][..], &["status"], BACK] {
-            refused_as(&sandbox, 10, command, &["named by GIT_DIR", "unset GIT_DIR"], |command| {
-                command.env("GIT_DIR", place);
-            });
+            refused_as(
+                &sandbox,
+                10,
+                command,
+                &["named by GIT_DIR", "unset GIT_DIR"],
+                |command| {
+                    command.env("GIT_DIR", place);
+                },
+            );
         }
     }
 }

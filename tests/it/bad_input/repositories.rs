@@ -9,8 +9,20 @@ use crate::support::Sandbox;
 #[test]
 fn no_repository() {
     let sandbox = Sandbox::new(1);
-    for command in [SNAP, BACK, &["status"], &["init"], &["undo"], &["adopt", "--all"]] {
-        refused(&sandbox, 10, &[&["-C", "../home"], command].concat(), &["not inside a git repository", "snapback -C DIR status"]);
+    for command in [
+        SNAP,
+        BACK,
+        &["status"],
+        &["init"],
+        &["undo"],
+        &["adopt", "--all"],
+    ] {
+        refused(
+            &sandbox,
+            10,
+            &[&["-C", "../home"], command].concat(),
+            &["not inside a git repository", "snapback -C DIR status"],
+        );
     }
     refused(&sandbox, 10, &["-C", "../nowhere", "status"], &["nowhere"]);
 }
@@ -18,16 +30,25 @@ fn no_repository() {
 #[test]
 fn bare() {
     let sandbox = released();
-    sandbox.git(&["clone", "-q", "--bare", ".", "../bare.git"]).expect(0);
+    sandbox
+        .git(&["clone", "-q", "--bare", ".", "../bare.git"])
+        .expect(0);
     for command in [SNAP, BACK, &["status"]] {
-        refused(&sandbox, 6, &[&["-C", "../bare.git"], command].concat(), &["bare", "git clone"]);
+        refused(
+            &sandbox,
+            6,
+            &[&["-C", "../bare.git"], command].concat(),
+            &["bare", "git clone"],
+        );
     }
 }
 
 #[test]
 fn unborn() {
     let sandbox = Sandbox::new(1);
-    sandbox.git(&["checkout", "-q", "--orphan", "fresh"]).expect(0);
+    sandbox
+        .git(&["checkout", "-q", "--orphan", "fresh"])
+        .expect(0);
     refused(&sandbox, 6, SNAP, &["has no commit yet", "git commit"]);
     refused(&sandbox, 5, BACK, &["1.0.0"]);
     sandbox.snapback(&["status"]).expect(0);
@@ -70,7 +91,9 @@ fn in_the_middle_of_something() {
         sandbox.snapback(&["status"]).expect(0);
     }
     let sandbox = torn();
-    sandbox.git(&["bisect", "start", "HEAD", "HEAD~2"]).expect(0);
+    sandbox
+        .git(&["bisect", "start", "HEAD", "HEAD~2"])
+        .expect(0);
     refused(&sandbox, 6, BACK, &["bisect", "git bisect reset"]);
     refused(&sandbox, 6, SNAP, &["bisect", "git bisect reset"]);
 }
@@ -79,25 +102,48 @@ fn in_the_middle_of_something() {
 fn shallow_without_the_tag() {
     let sandbox = released();
     let url = format!("file://{}", sandbox.root().display());
-    sandbox.git(&["clone", "-q", "--depth=1", &url, "../clone"]).expect(0);
-    refused(&sandbox, 5, &[&["-C", "../clone"], BACK].concat(), &["1.0.0", "git fetch"]);
+    sandbox
+        .git(&["clone", "-q", "--depth=1", &url, "../clone"])
+        .expect(0);
+    refused(
+        &sandbox,
+        5,
+        &[&["-C", "../clone"], BACK].concat(),
+        &["1.0.0", "git fetch"],
+    );
 }
 
 #[test]
 fn partial_without_the_bytes() {
     let sandbox = released();
-    sandbox.git(&["config", "uploadpack.allowFilter", "true"]).expect(0);
+    sandbox
+        .git(&["config", "uploadpack.allowFilter", "true"])
+        .expect(0);
     let url = format!("file://{}", sandbox.root().display());
-    sandbox.git(&["clone", "-q", "--filter=blob:none", &url, "../clone"]).expect(0);
-    sandbox.run("cp", &["-r", ".git/snapback", "../clone/.git/snapback"]).expect(0);
-    refused(&sandbox, 8, &[&["-C", "../clone"], BACK].concat(), &["missing here", "git fetch"]);
+    sandbox
+        .git(&["clone", "-q", "--filter=blob:none", &url, "../clone"])
+        .expect(0);
+    sandbox
+        .run("cp", &["-r", ".git/snapback", "../clone/.git/snapback"])
+        .expect(0);
+    refused(
+        &sandbox,
+        8,
+        &[&["-C", "../clone"], BACK].concat(),
+        &["missing here", "git fetch"],
+    );
 }
 
 #[test]
 fn a_clone_without_the_store() {
     let sandbox = released();
     sandbox.git(&["clone", "-q", ".", "../clone"]).expect(0);
-    refused(&sandbox, 8, &[&["-C", "../clone"], BACK].concat(), &["tasks/T01/model.bin"]);
+    refused(
+        &sandbox,
+        8,
+        &[&["-C", "../clone"], BACK].concat(),
+        &["tasks/T01/model.bin"],
+    );
 }
 
 #[test]
@@ -105,13 +151,44 @@ fn a_submodule_in_the_scope() {
     let sandbox = released();
     let other = Sandbox::new(1);
     let url = other.root().display().to_string();
-    sandbox.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", &url, "tasks/T01/vendored"]).expect(0);
+    sandbox
+        .git(&[
+            "-c",
+            "protocol.file.allow=always",
+            "submodule",
+            "--quiet",
+            "add",
+            &url,
+            "tasks/T01/vendored",
+        ])
+        .expect(0);
     sandbox.git(&["commit", "-qm", "a submodule"]).expect(0);
-    refused(&sandbox, 6, SNAP, &["tasks/T01/vendored", "submodule", "exclude"]);
-    refused(&sandbox, 6, &["create-snapshot", "-t", "T01", "--version", "1.3.0", "--dry-run"], &["tasks/T01/vendored"]);
+    refused(
+        &sandbox,
+        6,
+        SNAP,
+        &["tasks/T01/vendored", "submodule", "exclude"],
+    );
+    refused(
+        &sandbox,
+        6,
+        &[
+            "create-snapshot",
+            "-t",
+            "T01",
+            "--version",
+            "1.3.0",
+            "--dry-run",
+        ],
+        &["tasks/T01/vendored"],
+    );
     // It is in the way of nothing, so the way back is open.
     let back = sandbox.snapback(BACK).expect(0);
-    assert!(back.stderr.contains("tasks/T01/vendored is a git repository of its own and stays as it is"), "{back:?}");
+    assert!(
+        back.stderr
+            .contains("tasks/T01/vendored is a git repository of its own and stays as it is"),
+        "{back:?}"
+    );
     assert!(sandbox.exists("tasks/T01/vendored/.git"), "it is untouched");
 }
 
@@ -121,7 +198,11 @@ fn a_nested_repository_in_the_scope() {
     sandbox.git(&["init", "-q", "tasks/T01/nested"]).expect(0);
     sandbox.write("tasks/T01/nested/file", b"x\n");
     let said = sandbox.snapback(SNAP).expect(0);
-    assert!(said.stderr.contains("tasks/T01/nested is a git repository of its own: it is not released"), "{said:?}");
+    assert!(
+        said.stderr
+            .contains("tasks/T01/nested is a git repository of its own: it is not released"),
+        "{said:?}"
+    );
     assert_eq!(sandbox.read("tasks/T01/nested/file"), b"x\n");
     sandbox.snapback(BACK).expect(0);
     assert_eq!(sandbox.read("tasks/T01/nested/file"), b"x\n");
@@ -144,16 +225,35 @@ fn locks_that_git_left() {
 #[test]
 fn references_in_another_format() {
     let sandbox = released();
-    sandbox.git(&["init", "-q", "--ref-format=reftable", "../other"]).expect(0);
-    refused(&sandbox, 6, &[&["-C", "../other"], BACK].concat(), &["reftable", "git refs migrate --ref-format=files"]);
-    refused(&sandbox, 6, &["-C", "../other", "status"], &["reftable", "git refs migrate --ref-format=files"]);
+    sandbox
+        .git(&["init", "-q", "--ref-format=reftable", "../other"])
+        .expect(0);
+    refused(
+        &sandbox,
+        6,
+        &[&["-C", "../other"], BACK].concat(),
+        &["reftable", "git refs migrate --ref-format=files"],
+    );
+    refused(
+        &sandbox,
+        6,
+        &["-C", "../other", "status"],
+        &["reftable", "git refs migrate --ref-format=files"],
+    );
 }
 
 #[test]
 fn a_sparse_work_tree_and_a_conflict_left_in_the_index() {
     let sandbox = released();
-    sandbox.git(&["sparse-checkout", "set", "tasks/T01"]).expect(0);
-    refused(&sandbox, 6, BACK, &["sparse", "git sparse-checkout disable"]);
+    sandbox
+        .git(&["sparse-checkout", "set", "tasks/T01"])
+        .expect(0);
+    refused(
+        &sandbox,
+        6,
+        BACK,
+        &["sparse", "git sparse-checkout disable"],
+    );
     let sandbox = torn();
     sandbox.git(&["merge", "-q", "side"]);
     fs::remove_file(sandbox.at(".git/MERGE_HEAD")).unwrap();

@@ -25,22 +25,38 @@ fn dirty_files_are_shown_saved_and_brought_back() {
     sandbox.write("tasks/T01/notes.txt", b"mine\n");
     sandbox.write("tasks/T02/signal.py", b"another task's work\n");
     let before = sandbox.tree();
-    let plan = sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"]).expect(0).stdout;
+    let plan = sandbox
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"])
+        .expect(0)
+        .stdout;
     println!("{plan}");
-    for word in ["tasks/T01/signal.py", "tasks/T01/lib/rules.py", "tasks/T01/run.sh", "uncommitted", "1 untracked stay", "saved first"] {
+    for word in [
+        "tasks/T01/signal.py",
+        "tasks/T01/lib/rules.py",
+        "tasks/T01/run.sh",
+        "uncommitted",
+        "1 untracked stay",
+        "saved first",
+    ] {
         assert!(plan.contains(word), "{word:?} in the plan:\n{plan}");
     }
     assert_eq!(sandbox.tree(), before, "a plan changes nothing");
     rolls_back(&sandbox);
     assert_eq!(sandbox.read("tasks/T01/notes.txt"), b"mine\n");
-    assert_eq!(sandbox.read("tasks/T02/signal.py"), b"another task's work\n");
+    assert_eq!(
+        sandbox.read("tasks/T02/signal.py"),
+        b"another task's work\n"
+    );
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     let (now, names) = (sandbox.tree(), before.keys());
     for path in names {
         let (was, is) = (&before[path], now.get(path));
         assert!(is.is_some_and(|is| (is.kind, is.mode, &is.digest) == (was.kind, was.mode, &was.digest)), "{path}: {was:?} -> {is:?}");
     }
-    assert!(!sandbox.exists("tasks/T01/run.sh"), "what was removed is removed again");
+    assert!(
+        !sandbox.exists("tasks/T01/run.sh"),
+        "what was removed is removed again"
+    );
     assert_eq!(sandbox.unsound(), Vec::<String>::new());
 }
 
@@ -51,7 +67,11 @@ fn a_folder_in_the_way() {
     sandbox.write("tasks/T01/signal.py/mine.txt", b"mine\n");
     rolls_back(&sandbox);
     sandbox.snapback(&["undo", "--yes"]).expect(0);
-    assert_eq!(sandbox.read("tasks/T01/signal.py/mine.txt"), b"mine\n", "it was saved");
+    assert_eq!(
+        sandbox.read("tasks/T01/signal.py/mine.txt"),
+        b"mine\n",
+        "it was saved"
+    );
     fs::remove_file(sandbox.at("tasks/T01/signal.py/mine.txt")).unwrap();
     rolls_back(&sandbox);
 }
@@ -63,7 +83,10 @@ fn a_released_folder_becomes_a_file_and_back() {
     sandbox.write("tasks/T01/lib", b"a file now\n");
     sandbox.release("T01", "1.2.0");
     rolls_back(&sandbox);
-    assert_eq!(sandbox.read("tasks/T01/lib/rules.py"), b"RULES = ['a', 'b']\n");
+    assert_eq!(
+        sandbox.read("tasks/T01/lib/rules.py"),
+        b"RULES = ['a', 'b']\n"
+    );
     sandbox.snapback(&["undo", "--yes"]).expect(0);
     assert_eq!(sandbox.read("tasks/T01/lib"), b"a file now\n");
     assert_eq!(sandbox.unsound(), Vec::<String>::new());
@@ -76,10 +99,22 @@ fn a_link_in_place_of_a_file_is_replaced_and_never_followed() {
     fs::remove_file(sandbox.at("tasks/T01/signal.py")).unwrap();
     symlink("../../../home/victim", sandbox.at("tasks/T01/signal.py")).unwrap();
     rolls_back(&sandbox);
-    assert_eq!(fs::read(sandbox.home().join("victim")).unwrap(), b"precious\n");
-    assert!(fs::symlink_metadata(sandbox.at("tasks/T01/signal.py")).unwrap().is_file());
+    assert_eq!(
+        fs::read(sandbox.home().join("victim")).unwrap(),
+        b"precious\n"
+    );
+    assert!(
+        fs::symlink_metadata(sandbox.at("tasks/T01/signal.py"))
+            .unwrap()
+            .is_file()
+    );
     sandbox.snapback(&["undo", "--yes"]).expect(0);
-    assert_eq!(fs::read_link(sandbox.at("tasks/T01/signal.py")).unwrap().as_os_str(), "../../../home/victim");
+    assert_eq!(
+        fs::read_link(sandbox.at("tasks/T01/signal.py"))
+            .unwrap()
+            .as_os_str(),
+        "../../../home/victim"
+    );
 }
 
 #[test]
@@ -91,15 +126,32 @@ fn a_link_in_place_of_a_folder() {
     fs::remove_dir_all(sandbox.at("tasks/T01/lib")).unwrap();
     symlink(&outside, sandbox.at("tasks/T01/lib")).unwrap();
     rolls_back(&sandbox);
-    assert_eq!(fs::read(outside.join("rules.py")).unwrap(), b"precious\n", "no link is followed");
+    assert_eq!(
+        fs::read(outside.join("rules.py")).unwrap(),
+        b"precious\n",
+        "no link is followed"
+    );
     sandbox.snapback(&["undo", "--yes"]).expect(0);
-    assert_eq!(fs::read_link(sandbox.at("tasks/T01/lib")).unwrap(), outside, "the link was saved");
+    assert_eq!(
+        fs::read_link(sandbox.at("tasks/T01/lib")).unwrap(),
+        outside,
+        "the link was saved"
+    );
 
     let sandbox = released();
     fs::rename(sandbox.at("tasks"), sandbox.home().join("tasks")).unwrap();
     symlink("../home/tasks", sandbox.at("tasks")).unwrap();
-    refused(&sandbox, 6, BACK, &["tasks is a symbolic link now", "move tasks"]);
-    assert!(refused(&sandbox, 6, SNAP, &["T01"]).stderr.contains("tasks is a symbolic link"));
+    refused(
+        &sandbox,
+        6,
+        BACK,
+        &["tasks is a symbolic link now", "move tasks"],
+    );
+    assert!(
+        refused(&sandbox, 6, SNAP, &["T01"])
+            .stderr
+            .contains("tasks is a symbolic link")
+    );
 }
 
 #[test]
@@ -117,7 +169,12 @@ const NOBODY: u32 = 65534;
 /// Gives everything in the sandbox to a user.
 fn give(sandbox: &Sandbox, user: u32) {
     let top = sandbox.root().parent().unwrap().to_path_buf();
-    let status = std::process::Command::new("chown").arg("-R").arg(format!("{user}:{user}")).arg(&top).status().unwrap();
+    let status = std::process::Command::new("chown")
+        .arg("-R")
+        .arg(format!("{user}:{user}"))
+        .arg(&top)
+        .status()
+        .unwrap();
     assert!(status.success());
 }
 
@@ -138,11 +195,17 @@ fn folders_and_files_that_cannot_be_written() {
             give(&sandbox, NOBODY);
         }
         sandbox.chmod(what, mode);
-        refused_as(&sandbox, 8, BACK, &[what.trim_start_matches(".git/")], |command| {
-            if root {
-                command.uid(NOBODY).gid(NOBODY);
-            }
-        });
+        refused_as(
+            &sandbox,
+            8,
+            BACK,
+            &[what.trim_start_matches(".git/")],
+            |command| {
+                if root {
+                    command.uid(NOBODY).gid(NOBODY);
+                }
+            },
+        );
         sandbox.chmod(what, 0o755);
     }
 }
@@ -155,12 +218,23 @@ fn a_repository_of_somebody_else() {
     let sandbox = released();
     chown(sandbox.root(), Some(NOBODY), Some(NOBODY)).unwrap();
     give(&sandbox, NOBODY);
-    let sees = sandbox.command("git").args(["-c", "safe.directory=*", "rev-parse"]).status().unwrap();
+    let sees = sandbox
+        .command("git")
+        .args(["-c", "safe.directory=*", "rev-parse"])
+        .status()
+        .unwrap();
     assert!(sees.success());
     let status = sandbox.snapback(&["status", "--json"]);
     let answer = status.json();
     assert_eq!(answer["exit_code"], 12, "{answer}");
-    assert!(answer["error"]["hints"][0]["argv"].as_array().unwrap().iter().any(|word| word == "safe.directory"), "{answer}");
+    assert!(
+        answer["error"]["hints"][0]["argv"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|word| word == "safe.directory"),
+        "{answer}"
+    );
 }
 
 #[test]
@@ -182,7 +256,9 @@ fn odd_names_are_released_and_restored_to_the_byte() {
         fs::write(at(name), [name, b" first"].concat()).unwrap();
     }
     sandbox.release("T01", "1.0.0");
-    sandbox.snapback(&["verify-snapshot", "-t", "T01", "--all", "--deep"]).expect(0);
+    sandbox
+        .snapback(&["verify-snapshot", "-t", "T01", "--all", "--deep"])
+        .expect(0);
     for name in names {
         fs::write(at(name), b"second").unwrap();
     }
@@ -190,12 +266,26 @@ fn odd_names_are_released_and_restored_to_the_byte() {
     fs::remove_file(at(b"\xff\xfe.bin2")).unwrap();
     sandbox.release("T01", "1.1.0");
     let shown = rolls_back(&sandbox);
-    assert!(!shown.stderr.contains("line\nend"), "a line end in a name never breaks a line: {}", shown.stderr);
+    assert!(
+        !shown.stderr.contains("line\nend"),
+        "a line end in a name never breaks a line: {}",
+        shown.stderr
+    );
     for name in names {
-        assert_eq!(fs::read(at(name)).unwrap(), [name, b" first"].concat(), "{}", String::from_utf8_lossy(name));
+        assert_eq!(
+            fs::read(at(name)).unwrap(),
+            [name, b" first"].concat(),
+            "{}",
+            String::from_utf8_lossy(name)
+        );
     }
     assert_eq!(sandbox.status(), Vec::<String>::new());
-    for args in [&["diff", "-t", "T01", "1.0.0..1.1.0"][..], &["show", "-t", "T01", "1.0.0"], &["status"], &["op", "list"]] {
+    for args in [
+        &["diff", "-t", "T01", "1.0.0..1.1.0"][..],
+        &["show", "-t", "T01", "1.0.0"],
+        &["status"],
+        &["op", "list"],
+    ] {
         sandbox.snapback(args);
         sandbox.snapback(&[args, &["--json"]].concat()).json();
     }

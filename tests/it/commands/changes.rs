@@ -89,8 +89,12 @@ fn create_snapshot_asks_first() {
 #[test]
 fn create_snapshot_pushes() {
     let sandbox = Sandbox::new(1);
-    sandbox.git(&["init", "-q", "--bare", "../remote.git"]).expect(0);
-    sandbox.git(&["remote", "add", "origin", "../remote.git"]).expect(0);
+    sandbox
+        .git(&["init", "-q", "--bare", "../remote.git"])
+        .expect(0);
+    sandbox
+        .git(&["remote", "add", "origin", "../remote.git"])
+        .expect(0);
     shows!(sandbox, ["snapback create-snapshot -t T01 --yes --push", "git ls-remote -q --refs origin | cut -f2 | cut -d/ -f1-5"], @"
     $ snapback create-snapshot -t T01 --yes --push
     Plan  create-snapshot  T01  1.0.0
@@ -169,7 +173,11 @@ fn rollback() {
 #[test]
 fn undo_redo() {
     let sandbox = released();
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-m", "drawdown", "--yes"]).expect(0);
+    sandbox
+        .snapback(&[
+            "rollback", "-t", "T01", "--to", "1.0.0", "-m", "drawdown", "--yes",
+        ])
+        .expect(0);
     shows!(sandbox, ["snapback rollback -t T01 --to 1.0.0 --yes", "snapback undo --yes", "snapback redo --yes"], @"
     $ snapback rollback -t T01 --to 1.0.0 --yes
     T01 is at 1.0.0 already, verified; nothing to do.
@@ -314,7 +322,17 @@ fn disaster_recovery() {
 #[test]
 fn the_report_of_a_disaster_recovery() {
     let sandbox = released();
-    let args = ["disaster-recovery", "-t", "T01", "--target-version", "1.0.0", "-m", "drawdown", "--report", "../report.md"];
+    let args = [
+        "disaster-recovery",
+        "-t",
+        "T01",
+        "--target-version",
+        "1.0.0",
+        "-m",
+        "drawdown",
+        "--report",
+        "../report.md",
+    ];
     sandbox.snapback(&args).expect(0);
     shows!(sandbox, ["cat ../report.md"], @r#"
     $ cat ../report.md
@@ -381,8 +399,15 @@ fn the_report_of_a_disaster_recovery() {
 #[test]
 fn operations() {
     let sandbox = released();
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-m", "drawdown", "--yes"]).expect(0);
-    let id = sandbox.snapback(&["op", "list", "--json"]).json()["data"]["operations"][0]["id"].as_str().unwrap_or_default().to_string();
+    sandbox
+        .snapback(&[
+            "rollback", "-t", "T01", "--to", "1.0.0", "-m", "drawdown", "--yes",
+        ])
+        .expect(0);
+    let id = sandbox.snapback(&["op", "list", "--json"]).json()["data"]["operations"][0]["id"]
+        .as_str()
+        .unwrap_or_default()
+        .to_string();
     let show = format!("snapback op show {id}");
     shows!(sandbox, ["snapback op list", "snapback op list --limit 1", &show, "snapback op resume", "snapback op abort"], @"
     $ snapback op list

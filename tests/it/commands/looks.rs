@@ -40,7 +40,11 @@ fn status_list_history() {
     T02
     T02 has no release; make one: snapback create-snapshot -t T02
     ");
-    sandbox.snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "-m", "drawdown", "--yes"]).expect(0);
+    sandbox
+        .snapback(&[
+            "rollback", "-t", "T01", "--to", "1.0.0", "-m", "drawdown", "--yes",
+        ])
+        .expect(0);
     shows!(sandbox, ["snapback history -t T01", "snapback status", "snapback list -t T01"], @"
     $ snapback history -t T01
     DATE                     WHAT      VERSION             WHO     REASON     ID
@@ -265,9 +269,15 @@ fn versions_in_words() {
         ("@0s", "1.1.0"),
         ("@2999-01-01T00:00+08:00", "1.1.0"),
     ] {
-        let answer = sandbox.snapback(&["show", "-t", "T01", word, "--json"]).expect(0).json();
+        let answer = sandbox
+            .snapback(&["show", "-t", "T01", word, "--json"])
+            .expect(0)
+            .json();
         let found = answer["data"].to_string();
-        assert!(found.contains(&format!("\"version\":\"{version}\"")), "{word}: {found}");
+        assert!(
+            found.contains(&format!("\"version\":\"{version}\"")),
+            "{word}: {found}"
+        );
     }
     shows!(sandbox, ["snapback show -t T01 @2h", "snapback show -t T01 1.0", "snapback show -t T01 ffffff", "snapback show -t T01 T02-v1.0.0"], @r#"
     $ snapback show -t T01 @2h

@@ -9,8 +9,14 @@ use crate::support::{Sandbox, sandbox::config};
 fn fresh() -> Sandbox {
     let sandbox = Sandbox::empty();
     for task in ["T01", "T02"] {
-        sandbox.write(&format!("tasks/{task}/config.yaml"), config("1.0.0", 3).as_bytes());
-        sandbox.write(&format!("tasks/{task}/signal.py"), b"def signal(x):\n    return x > 0\n");
+        sandbox.write(
+            &format!("tasks/{task}/config.yaml"),
+            config("1.0.0", 3).as_bytes(),
+        );
+        sandbox.write(
+            &format!("tasks/{task}/signal.py"),
+            b"def signal(x):\n    return x > 0\n",
+        );
     }
     sandbox.commit("tasks");
     sandbox
@@ -54,7 +60,9 @@ fn init() {
 #[test]
 fn adopt() {
     let sandbox = fresh();
-    sandbox.git(&["tag", "-am", "by hand", "T01-v1.0.0"]).expect(0);
+    sandbox
+        .git(&["tag", "-am", "by hand", "T01-v1.0.0"])
+        .expect(0);
     sandbox.git(&["tag", "T02-v0.9.0"]).expect(0);
     sandbox.git(&["tag", "unrelated"]).expect(0);
     shows!(sandbox, ["snapback rollback -t T02 --to 0.9.0 --yes", "snapback adopt --all --dry-run", "snapback adopt -t T01 --yes", "snapback adopt --all --yes", "git log --format=%s", "snapback verify-snapshot --all"], @"
@@ -170,7 +178,10 @@ fn completions() {
     let sandbox = released();
     for shell in ["bash", "zsh", "fish"] {
         let script = sandbox.snapback(&["completions", shell]).expect(0).stdout;
-        assert!(script.contains("snapback") && script.len() > 500, "{shell}: {script}");
+        assert!(
+            script.contains("snapback") && script.len() > 500,
+            "{shell}: {script}"
+        );
     }
     let complete = |words: &str, at: u8| {
         format!(
@@ -217,16 +228,30 @@ fn man() {
     snapback-store.1 snapback-trust.1 snapback-undo.1 snapback-verdicts-fetch.1 snapback-verdicts-list.1
     snapback-verdicts-push.1 snapback-verdicts.1 snapback-verify-rollback.1 snapback-verify-snapshot.1 snapback.1
     ");
-    let page = fs::read_to_string(sandbox.home().parent().unwrap().join("man/snapback-rollback.1")).unwrap();
-    assert!(page.contains("\\-\\-from") && page.contains("EXIT"), "{page}");
+    let page = fs::read_to_string(
+        sandbox
+            .home()
+            .parent()
+            .unwrap()
+            .join("man/snapback-rollback.1"),
+    )
+    .unwrap();
+    assert!(
+        page.contains("\\-\\-from") && page.contains("EXIT"),
+        "{page}"
+    );
 }
 
 #[test]
 fn schemas() {
     let sandbox = released();
     for format in ["config", "answer", "manifest"] {
-        let schema: serde_json::Value = serde_json::from_str(&sandbox.snapback(&["schema", format]).expect(0).stdout).unwrap();
-        assert!(schema["$schema"].is_string() && schema["properties"].is_object(), "{format}: {schema}");
+        let schema: serde_json::Value =
+            serde_json::from_str(&sandbox.snapback(&["schema", format]).expect(0).stdout).unwrap();
+        assert!(
+            schema["$schema"].is_string() && schema["properties"].is_object(),
+            "{format}: {schema}"
+        );
     }
 }
 

@@ -52,7 +52,10 @@ fn verify_snapshot_names_a_damaged_object() {
     ");
     sandbox.write(&object, &kept);
     for pack in fs::read_dir(sandbox.at(".git/snapback/store/packs")).unwrap() {
-        let pack = format!(".git/snapback/store/packs/{}", pack.unwrap().file_name().to_str().unwrap());
+        let pack = format!(
+            ".git/snapback/store/packs/{}",
+            pack.unwrap().file_name().to_str().unwrap()
+        );
         let mut bytes = sandbox.read(&pack);
         // In the stored bytes of its first blob.
         bytes[52 + 52 + 1] ^= 1;

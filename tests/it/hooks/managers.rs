@@ -16,7 +16,13 @@ use snapback::base::Digest;
 use crate::support::Sandbox;
 
 /// The hooks that are counted.
-pub const EVENTS: [&str; 5] = ["post-commit", "post-checkout", "post-merge", "post-rewrite", "pre-push"];
+pub const EVENTS: [&str; 5] = [
+    "post-commit",
+    "post-checkout",
+    "post-merge",
+    "post-rewrite",
+    "pre-push",
+];
 
 /// Who has hooks in a repository already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,13 +52,17 @@ pub fn program(path: &Path, text: &str) {
 
 /// Notes the call: whose it is, which hook, how many arguments and lines of input.
 fn note(who: &str, event: &str) -> String {
-    format!("case {event} in pre-push | post-rewrite) n=$(wc -l) ;; *) n=- ;; esac\necho {who} {event} $# $n >>\"$HOOK_LOG\"\n")
+    format!(
+        "case {event} in pre-push | post-rewrite) n=$(wc -l) ;; *) n=- ;; esac\necho {who} {event} $# $n >>\"$HOOK_LOG\"\n"
+    )
 }
 
 /// The real program, when there is one.
 pub fn real(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
 }
 
 impl Manager {
@@ -63,13 +73,24 @@ impl Manager {
         fs::create_dir_all(&hooks).unwrap();
         match self {
             Self::None => {}
-            Self::Plain => EVENTS.iter().for_each(|event| program(&hooks.join(event), &format!("#!/bin/sh\n{}", note("foreign", event)))),
+            Self::Plain => EVENTS.iter().for_each(|event| {
+                program(
+                    &hooks.join(event),
+                    &format!("#!/bin/sh\n{}", note("foreign", event)),
+                )
+            }),
             Self::PreCommit => pre_commit(sandbox, real),
             Self::Lefthook => lefthook(sandbox, real),
             Self::Husky => husky(sandbox, real),
             Self::GitLfs if real => git_lfs(sandbox, &bin),
             Self::GitLfs => {
-                program(&bin.join("git-lfs"), &format!("#!/bin/sh\nevent=$1; shift\n{}", note("foreign", "\"$event\"")));
+                program(
+                    &bin.join("git-lfs"),
+                    &format!(
+                        "#!/bin/sh\nevent=$1; shift\n{}",
+                        note("foreign", "\"$event\"")
+                    ),
+                );
                 for event in EVENTS.into_iter().filter(|event| *event != "post-rewrite") {
                     let text = format!(
                         "#!/bin/sh\ncommand -v git-lfs >/dev/null 2>&1 || {{ echo >&2 \"no git-lfs\"; exit 2; }}\ngit lfs {event} \"$@\"\n"
@@ -78,19 +99,36 @@ impl Manager {
                 }
             }
             Self::OwnPath | Self::GlobalPath => {
-                let folder = if self == Self::OwnPath { sandbox.at(".githooks") } else { sandbox.home().join("company-hooks") };
+                let folder = if self == Self::OwnPath {
+                    sandbox.at(".githooks")
+                } else {
+                    sandbox.home().join("company-hooks")
+                };
                 for event in EVENTS {
-                    program(&folder.join(event), &format!("#!/bin/sh\n{}", note("foreign", event)));
+                    program(
+                        &folder.join(event),
+                        &format!("#!/bin/sh\n{}", note("foreign", event)),
+                    );
                 }
                 if self == Self::OwnPath {
                     sandbox.commit("hooks");
-                    sandbox.git(&["config", "core.hooksPath", ".githooks"]).expect(0);
+                    sandbox
+                        .git(&["config", "core.hooksPath", ".githooks"])
+                        .expect(0);
                 } else {
-                    sandbox.git(&["config", "--global", "core.hooksPath", "~/company-hooks"]).expect(0);
+                    sandbox
+                        .git(&["config", "--global", "core.hooksPath", "~/company-hooks"])
+                        .expect(0);
                 }
             }
             Self::Link => {
-                program(&sandbox.top().join("dispatch"), &format!("#!/bin/sh\nevent=${{0##*/}}\n{}", note("foreign", "\"$event\"")));
+                program(
+                    &sandbox.top().join("dispatch"),
+                    &format!(
+                        "#!/bin/sh\nevent=${{0##*/}}\n{}",
+                        note("foreign", "\"$event\"")
+                    ),
+                );
                 for event in EVENTS {
                     std::os::unix::fs::symlink("../../../dispatch", hooks.join(event)).unwrap();
                 }
@@ -122,12 +160,16 @@ impl Weights {
     /// Those of a row.
     pub fn of(manager: Manager, real: bool, sandbox: &Sandbox) -> Self {
         let has = manager == Manager::GitLfs && real;
-        Self { at: has.then(|| (sandbox.root(), sandbox.top().join("up.git"))) }
+        Self {
+            at: has.then(|| (sandbox.root(), sandbox.top().join("up.git"))),
+        }
     }
 
     /// The same in another work tree.
     pub fn in_tree(self, tree: &Path) -> Self {
-        Self { at: self.at.map(|(_, remote)| (tree.to_path_buf(), remote)) }
+        Self {
+            at: self.at.map(|(_, remote)| (tree.to_path_buf(), remote)),
+        }
     }
 
     /// Writes other bytes.
@@ -143,18 +185,36 @@ impl Weights {
     #[track_caller]
     pub fn assert_locked(&self, event: &str) {
         let Some((tree, _)) = &self.at else { return };
-        let mode = fs::metadata(tree.join(WEIGHTS)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o222, 0, "{event} of git-lfs locks the file: {mode:o}");
-        assert!(!fs::read(tree.join(WEIGHTS)).unwrap().starts_with(b"version https://"), "it is no pointer");
+        let mode = fs::metadata(tree.join(WEIGHTS))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(
+            mode & 0o222,
+            0,
+            "{event} of git-lfs locks the file: {mode:o}"
+        );
+        assert!(
+            !fs::read(tree.join(WEIGHTS))
+                .unwrap()
+                .starts_with(b"version https://"),
+            "it is no pointer"
+        );
     }
 
     /// Whether the remote has the bytes.
     #[track_caller]
     pub fn assert_uploaded(&self, is: bool) {
-        let Some((tree, remote)) = &self.at else { return };
+        let Some((tree, remote)) = &self.at else {
+            return;
+        };
         let digest = Digest::of(&fs::read(tree.join(WEIGHTS)).unwrap()).to_string();
         let oid = digest.strip_prefix("sha256:").unwrap_or(&digest);
-        let object = remote.join("lfs/objects").join(&oid[..2]).join(&oid[2..4]).join(oid);
+        let object = remote
+            .join("lfs/objects")
+            .join(&oid[..2])
+            .join(&oid[2..4])
+            .join(oid);
         assert_eq!(object.is_file(), is, "{}", object.display());
     }
 }
@@ -168,7 +228,9 @@ fn git_lfs(sandbox: &Sandbox, bin: &Path) {
     );
     program(&bin.join("git-lfs"), &noting);
     sandbox.git(&["lfs", "install", "--local"]).expect(0);
-    sandbox.git(&["lfs", "track", "--lockable", "*.dat"]).expect(0);
+    sandbox
+        .git(&["lfs", "track", "--lockable", "*.dat"])
+        .expect(0);
     Weights::of(Manager::GitLfs, true, sandbox).change("first");
     sandbox.commit("weights");
 }
@@ -176,7 +238,10 @@ fn git_lfs(sandbox: &Sandbox, bin: &Path) {
 fn pre_commit(sandbox: &Sandbox, real: bool) {
     if real {
         let log = sandbox.top().join("log");
-        let entry = format!("sh -c 'echo foreign $PRE_COMMIT_STAGE 0 - >>{}'", log.display());
+        let entry = format!(
+            "sh -c 'echo foreign $PRE_COMMIT_STAGE 0 - >>{}'",
+            log.display()
+        );
         let hook = format!(
             "  - {{id: x, name: x, entry: \"{entry}\", language: system, always_run: true, pass_filenames: false, stages: [post-commit, post-checkout, post-merge, post-rewrite, pre-push]}}"
         );
@@ -186,18 +251,28 @@ fn pre_commit(sandbox: &Sandbox, real: bool) {
             .map(|event| {
                 hook.replace("id: x", &format!("id: {event}"))
                     .replace("$PRE_COMMIT_STAGE", event)
-                    .replace("[post-commit, post-checkout, post-merge, post-rewrite, pre-push]", &format!("[{event}]"))
+                    .replace(
+                        "[post-commit, post-checkout, post-merge, post-rewrite, pre-push]",
+                        &format!("[{event}]"),
+                    )
             })
             .collect();
-        sandbox.write(".pre-commit-config.yaml", format!("repos:\n- repo: local\n  hooks:\n{}\n", hooks.join("\n")).as_bytes());
+        sandbox.write(
+            ".pre-commit-config.yaml",
+            format!("repos:\n- repo: local\n  hooks:\n{}\n", hooks.join("\n")).as_bytes(),
+        );
         sandbox.commit("hooks");
         for event in EVENTS {
-            sandbox.run("pre-commit", &["install", "-t", event]).expect(0);
+            sandbox
+                .run("pre-commit", &["install", "-t", event])
+                .expect(0);
         }
         return;
     }
-    let stand_in =
-        format!("#!/bin/sh\nevent=${{3#--hook-type=}}\nwhile [ \"$1\" != -- ]; do shift; done; shift\n{}", note("foreign", "\"$event\""));
+    let stand_in = format!(
+        "#!/bin/sh\nevent=${{3#--hook-type=}}\nwhile [ \"$1\" != -- ]; do shift; done; shift\n{}",
+        note("foreign", "\"$event\"")
+    );
     program(&sandbox.top().join("bin/pre-commit"), &stand_in);
     for event in EVENTS {
         let text = format!(
@@ -212,15 +287,26 @@ fn pre_commit(sandbox: &Sandbox, real: bool) {
 fn lefthook(sandbox: &Sandbox, real: bool) {
     if real {
         let log = sandbox.top().join("log");
-        let job = |event: &&str| format!("{event}:\n  jobs:\n    - run: echo foreign {event} 0 - >>{}\n", log.display());
-        sandbox.write("lefthook.yml", EVENTS.iter().map(job).collect::<String>().as_bytes());
+        let job = |event: &&str| {
+            format!(
+                "{event}:\n  jobs:\n    - run: echo foreign {event} 0 - >>{}\n",
+                log.display()
+            )
+        };
+        sandbox.write(
+            "lefthook.yml",
+            EVENTS.iter().map(job).collect::<String>().as_bytes(),
+        );
         sandbox.commit("hooks");
         sandbox.run("lefthook", &["install"]).expect(0);
         return;
     }
     program(
         &sandbox.top().join("bin/lefthook"),
-        &format!("#!/bin/sh\n[ \"$1\" = run ] || exit 0\nevent=$2; shift 2\n{}", note("foreign", "\"$event\"")),
+        &format!(
+            "#!/bin/sh\n[ \"$1\" = run ] || exit 0\nevent=$2; shift 2\n{}",
+            note("foreign", "\"$event\"")
+        ),
     );
     for event in EVENTS {
         let text = format!(
@@ -234,7 +320,10 @@ fn lefthook(sandbox: &Sandbox, real: bool) {
 
 fn husky(sandbox: &Sandbox, real: bool) {
     for event in EVENTS {
-        sandbox.write(&format!(".husky/{event}"), note("foreign", event).as_bytes());
+        sandbox.write(
+            &format!(".husky/{event}"),
+            note("foreign", event).as_bytes(),
+        );
     }
     sandbox.commit("hooks");
     if real {
@@ -247,7 +336,12 @@ fn husky(sandbox: &Sandbox, real: bool) {
         b"#!/usr/bin/env sh\nn=$(basename \"$0\")\ns=$(dirname \"$(dirname \"$0\")\")/$n\n[ ! -f \"$s\" ] && exit 0\nsh -e \"$s\" \"$@\"\nexit $?\n",
     );
     for event in EVENTS.into_iter().chain(["pre-commit", "commit-msg"]) {
-        program(&sandbox.at(".husky/_").join(event), "#!/usr/bin/env sh\n. \"$(dirname \"$0\")/h\"");
+        program(
+            &sandbox.at(".husky/_").join(event),
+            "#!/usr/bin/env sh\n. \"$(dirname \"$0\")/h\"",
+        );
     }
-    sandbox.git(&["config", "core.hooksPath", ".husky/_"]).expect(0);
+    sandbox
+        .git(&["config", "core.hooksPath", ".husky/_"])
+        .expect(0);
 }

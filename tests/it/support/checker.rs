@@ -32,7 +32,9 @@ impl State {
     /// Where task and records differ from another state; for messages.
     pub fn differs(&self, other: &Self) -> String {
         let mut parts = differences(&self.task, &other.task, &|found| format!("{found:?}"));
-        parts.extend(differences(&self.records, &other.records, &|found| format!("{found:?}")));
+        parts.extend(differences(&self.records, &other.records, &|found| {
+            format!("{found:?}")
+        }));
         parts.join("; ")
     }
 }
@@ -46,8 +48,18 @@ fn differences<T: PartialEq>(
     let mut keys: Vec<&String> = found.keys().chain(wanted.keys()).collect();
     keys.sort();
     keys.dedup();
-    let differ = keys.into_iter().filter(|key| found.get(*key) != wanted.get(*key));
-    differ.map(|key| format!("{key} is {}, not {}", show(found.get(key)), show(wanted.get(key)))).collect()
+    let differ = keys
+        .into_iter()
+        .filter(|key| found.get(*key) != wanted.get(*key));
+    differ
+        .map(|key| {
+            format!(
+                "{key} is {}, not {}",
+                show(found.get(key)),
+                show(wanted.get(key))
+            )
+        })
+        .collect()
 }
 
 /// How a recovery ended.
@@ -96,7 +108,8 @@ pub struct Seen {
     pub collected: Vec<String>,
     /// Objects without a copy that verifies.
     pub damaged: Vec<String>,
-    /// What was said of the data and is not so: `verified` of files that are others, `failed` of what holds.
+    /// What was said of the data and is not so: `verified` of files that are others, `failed` of
+    /// what holds.
     pub misjudged: Vec<String>,
     /// Damages that no command noticed, or that a command passed over with exit code 0.
     pub unnoticed: Vec<String>,
@@ -136,62 +149,168 @@ pub struct Promise {
 
 /// Every promise that is checked, in the order of the design.
 pub const PROMISES: [Promise; 19] = [
-    Promise { id: "I1", says: "no byte is lost", broken: |seen| seen.lost.clone() },
-    Promise { id: "I2", says: "old or new, never a mix, and nothing else is touched", broken: mixed },
-    Promise { id: "I3", says: "what was reported as done survives a power cut", broken: forgotten },
-    Promise { id: "I4", says: "undo is the inverse, and its undo is redo", broken: not_inverse },
-    Promise { id: "I5", says: "recovery succeeds, and twice is once", broken: not_idempotent },
-    Promise { id: "I6", says: "recovery keeps what somebody else wrote", broken: |seen| seen.strangers.clone() },
-    Promise { id: "I7", says: "what is named is there", broken: |seen| seen.dangling.clone() },
-    Promise { id: "I8", says: "a collection removes nothing that is named", broken: |seen| seen.collected.clone() },
-    Promise { id: "I9", says: "every live object has a copy that verifies", broken: |seen| seen.damaged.clone() },
-    Promise { id: "I10", says: "every changed byte is detected and named", broken: |seen| seen.unnoticed.clone() },
-    Promise { id: "I11", says: "what is whole raises no alarm", broken: |seen| seen.alarms.clone() },
-    Promise { id: "I12", says: "nothing outside is changed", broken: |seen| seen.outside.clone() },
-    Promise { id: "I13", says: "caches can be deleted", broken: not_derivable },
-    Promise { id: "I14", says: "concurrent operations equal some order of them", broken: |seen| seen.overwritten.clone() },
-    Promise { id: "I15", says: "no secret value is written anywhere", broken: |seen| seen.secrets.clone() },
-    Promise { id: "I18", says: "every end is clean: no panic, no leftovers, no hanging", broken: |seen| seen.left.clone() },
-    Promise { id: "I19", says: "the same input makes the same manifest", broken: other_manifests },
-    Promise { id: "I20", says: "exit 0 exactly when it is so, and `verified` of nothing else", broken: dishonest },
-    Promise { id: "I21", says: "after a failure it is true what is said of what was changed", broken: untrue },
+    Promise {
+        id: "I1",
+        says: "no byte is lost",
+        broken: |seen| seen.lost.clone(),
+    },
+    Promise {
+        id: "I2",
+        says: "old or new, never a mix, and nothing else is touched",
+        broken: mixed,
+    },
+    Promise {
+        id: "I3",
+        says: "what was reported as done survives a power cut",
+        broken: forgotten,
+    },
+    Promise {
+        id: "I4",
+        says: "undo is the inverse, and its undo is redo",
+        broken: not_inverse,
+    },
+    Promise {
+        id: "I5",
+        says: "recovery succeeds, and twice is once",
+        broken: not_idempotent,
+    },
+    Promise {
+        id: "I6",
+        says: "recovery keeps what somebody else wrote",
+        broken: |seen| seen.strangers.clone(),
+    },
+    Promise {
+        id: "I7",
+        says: "what is named is there",
+        broken: |seen| seen.dangling.clone(),
+    },
+    Promise {
+        id: "I8",
+        says: "a collection removes nothing that is named",
+        broken: |seen| seen.collected.clone(),
+    },
+    Promise {
+        id: "I9",
+        says: "every live object has a copy that verifies",
+        broken: |seen| seen.damaged.clone(),
+    },
+    Promise {
+        id: "I10",
+        says: "every changed byte is detected and named",
+        broken: |seen| seen.unnoticed.clone(),
+    },
+    Promise {
+        id: "I11",
+        says: "what is whole raises no alarm",
+        broken: |seen| seen.alarms.clone(),
+    },
+    Promise {
+        id: "I12",
+        says: "nothing outside is changed",
+        broken: |seen| seen.outside.clone(),
+    },
+    Promise {
+        id: "I13",
+        says: "caches can be deleted",
+        broken: not_derivable,
+    },
+    Promise {
+        id: "I14",
+        says: "concurrent operations equal some order of them",
+        broken: |seen| seen.overwritten.clone(),
+    },
+    Promise {
+        id: "I15",
+        says: "no secret value is written anywhere",
+        broken: |seen| seen.secrets.clone(),
+    },
+    Promise {
+        id: "I18",
+        says: "every end is clean: no panic, no leftovers, no hanging",
+        broken: |seen| seen.left.clone(),
+    },
+    Promise {
+        id: "I19",
+        says: "the same input makes the same manifest",
+        broken: other_manifests,
+    },
+    Promise {
+        id: "I20",
+        says: "exit 0 exactly when it is so, and `verified` of nothing else",
+        broken: dishonest,
+    },
+    Promise {
+        id: "I21",
+        says: "after a failure it is true what is said of what was changed",
+        broken: untrue,
+    },
 ];
 
 /// What is broken: the promise's number and what was seen.
 pub fn judge(seen: &Seen) -> Vec<(&'static str, String)> {
-    PROMISES.iter().flat_map(|promise| (promise.broken)(seen).into_iter().map(|what| (promise.id, what))).collect()
+    PROMISES
+        .iter()
+        .flat_map(|promise| {
+            (promise.broken)(seen)
+                .into_iter()
+                .map(|what| (promise.id, what))
+        })
+        .collect()
 }
 
 /// The broken promises as lines.
 pub fn complaints(seen: &Seen) -> Vec<String> {
-    judge(seen).into_iter().map(|(id, what)| format!("{id}: {what}")).collect()
+    judge(seen)
+        .into_iter()
+        .map(|(id, what)| format!("{id}: {what}"))
+        .collect()
 }
 
 fn mixed(seen: &Seen) -> Vec<String> {
     let mut wrong = Vec::new();
     if !seen.found.is(&seen.old) && !seen.found.is(&seen.new) {
-        wrong.push(format!("from old: {} | from new: {}", seen.found.differs(&seen.old), seen.found.differs(&seen.new)));
+        wrong.push(format!(
+            "from old: {} | from new: {}",
+            seen.found.differs(&seen.old),
+            seen.found.differs(&seen.new)
+        ));
     }
-    wrong.extend(differences(&seen.found.others, &seen.old.others, &|found| format!("{found:?}")));
+    wrong.extend(differences(
+        &seen.found.others,
+        &seen.old.others,
+        &|found| format!("{found:?}"),
+    ));
     wrong
 }
 
 /// Old although it was said to be new. A mix is another promise.
 fn forgotten(seen: &Seen) -> Vec<String> {
-    let (from, to) = if seen.backwards { (&seen.new, &seen.old) } else { (&seen.old, &seen.new) };
+    let (from, to) = if seen.backwards {
+        (&seen.new, &seen.old)
+    } else {
+        (&seen.old, &seen.new)
+    };
     let lost = seen.reported && seen.found.is(from) && !seen.found.is(to);
-    if lost { vec!["success was reported, and it is not so any more".into()] } else { Vec::new() }
+    if lost {
+        vec!["success was reported, and it is not so any more".into()]
+    } else {
+        Vec::new()
+    }
 }
 
 fn not_inverse(seen: &Seen) -> Vec<String> {
     let entry = |state: &State| state.records.get("entry").cloned();
-    let same = |a: &State, b: &State| a.task == b.task && a.others == b.others && entry(a) == entry(b);
+    let same =
+        |a: &State, b: &State| a.task == b.task && a.others == b.others && entry(a) == entry(b);
     let mut wrong = Vec::new();
     if let Some(back) = seen.back.as_ref().filter(|back| !same(back, &seen.old)) {
         wrong.push(format!("the inverse leaves {}", back.differs(&seen.old)));
     }
     if let Some(forth) = seen.forth.as_ref().filter(|forth| !same(forth, &seen.new)) {
-        wrong.push(format!("the inverse of the inverse leaves {}", forth.differs(&seen.new)));
+        wrong.push(format!(
+            "the inverse of the inverse leaves {}",
+            forth.differs(&seen.new)
+        ));
     }
     wrong
 }
@@ -201,37 +320,69 @@ fn not_idempotent(seen: &Seen) -> Vec<String> {
     if let Some(Recovered::Failed(why)) = &seen.recovery {
         wrong.push(format!("the recovery failed: {why}"));
     }
-    if seen.again.as_ref().is_some_and(|again| *again != seen.found) {
+    if seen
+        .again
+        .as_ref()
+        .is_some_and(|again| *again != seen.found)
+    {
         wrong.push("a second recovery changed something".into());
     }
     wrong
 }
 
 fn not_derivable(seen: &Seen) -> Vec<String> {
-    let other = seen.derived.as_ref().filter(|derived| **derived != seen.found);
-    other.map(|derived| format!("without caches: {}", derived.differs(&seen.found))).into_iter().collect()
+    let other = seen
+        .derived
+        .as_ref()
+        .filter(|derived| **derived != seen.found);
+    other
+        .map(|derived| format!("without caches: {}", derived.differs(&seen.found)))
+        .into_iter()
+        .collect()
 }
 
 /// Manifests of the same name that do not say the same.
 fn other_manifests(seen: &Seen) -> Vec<String> {
-    let known = |name: &String| seen.new.manifests.get(name).or_else(|| seen.old.manifests.get(name));
-    let other = seen.found.manifests.iter().filter(|(name, text)| known(name).is_some_and(|known| known != *text));
-    other.map(|(name, _)| format!("{name} is not what the same input made before")).collect()
+    let known = |name: &String| {
+        seen.new
+            .manifests
+            .get(name)
+            .or_else(|| seen.old.manifests.get(name))
+    };
+    let other = seen
+        .found
+        .manifests
+        .iter()
+        .filter(|(name, text)| known(name).is_some_and(|known| known != *text));
+    other
+        .map(|(name, _)| format!("{name} is not what the same input made before"))
+        .collect()
 }
 
 /// What was said after a failure, and is not so.
 fn untrue(seen: &Seen) -> Vec<String> {
-    let Some(claim) = &seen.said else { return Vec::new() };
+    let Some(claim) = &seen.said else {
+        return Vec::new();
+    };
     let says = |words: &str| claim.sentence.contains(words);
     let same = claim.after.is(&claim.before);
     let mut wrong = Vec::new();
-    let mut tell = |what: &str| wrong.push(format!("{what}: {:?}; {}", claim.sentence, claim.after.differs(&claim.before)));
+    let mut tell = |what: &str| {
+        wrong.push(format!(
+            "{what}: {:?}; {}",
+            claim.sentence,
+            claim.after.differs(&claim.before)
+        ))
+    };
     if claim.sentence.is_empty() {
         tell("nothing is said of what was changed");
     }
     // An operation that was found half done is put back to what there was before it.
     let put_back = same || claim.after.is(&seen.old);
-    if !same && ["nothing was changed", "no file was changed"].iter().any(|words| says(words))
+    if !same
+        && ["nothing was changed", "no file was changed"]
+            .iter()
+            .any(|words| says(words))
         || !put_back && ["put back", "as it was"].iter().any(|words| says(words))
     {
         tell("it is not as it was");
@@ -240,7 +391,11 @@ fn untrue(seen: &Seen) -> Vec<String> {
         tell("changed is false");
     }
     if says("not finished") != claim.unfinished {
-        tell(if claim.unfinished { "an operation is open, and that is not said" } else { "no operation is open" });
+        tell(if claim.unfinished {
+            "an operation is open, and that is not said"
+        } else {
+            "no operation is open"
+        });
     }
     wrong
 }
@@ -250,20 +405,37 @@ fn untrue(seen: &Seen) -> Vec<String> {
 fn dishonest(seen: &Seen) -> Vec<String> {
     // Neither is another promise.
     let (is_old, is_new) = (seen.found.is(&seen.old), seen.found.is(&seen.new));
-    let (reached, not_begun) = if seen.backwards { (is_old, is_new) } else { (is_new, is_old) };
+    let (reached, not_begun) = if seen.backwards {
+        (is_old, is_new)
+    } else {
+        (is_new, is_old)
+    };
     let mut wrong = seen.misjudged.clone();
     match (seen.exit, &seen.recovery) {
-        (Some(0), recovery) if (not_begun && !reached) || recovery.as_ref().is_some_and(|recovery| *recovery != Recovered::Nothing) => {
-            wrong.push(format!("exit 0, but it is so: {reached}, and the recovery: {recovery:?}"));
+        (Some(0), recovery)
+            if (not_begun && !reached)
+                || recovery
+                    .as_ref()
+                    .is_some_and(|recovery| *recovery != Recovered::Nothing) =>
+        {
+            wrong.push(format!(
+                "exit 0, but it is so: {reached}, and the recovery: {recovery:?}"
+            ));
         }
-        (Some(exit), Some(Recovered::Nothing)) if !matches!(exit, 0 | 129 | 130 | 143) && reached && !not_begun => {
+        (Some(exit), Some(Recovered::Nothing))
+            if !matches!(exit, 0 | 129 | 130 | 143) && reached && !not_begun =>
+        {
             wrong.push(format!("exit {exit}, but it is so and finished"));
         }
         _ => {}
     }
     match &seen.recovery {
-        Some(Recovered::Done) if is_old && !is_new => wrong.push("the recovery says done, and it is old".into()),
-        Some(Recovered::Undone) if is_new && !is_old => wrong.push("the recovery says undone, and it is new".into()),
+        Some(Recovered::Done) if is_old && !is_new => {
+            wrong.push("the recovery says done, and it is old".into())
+        }
+        Some(Recovered::Undone) if is_new && !is_old => {
+            wrong.push("the recovery says undone, and it is new".into())
+        }
         _ => {}
     }
     wrong

@@ -40,13 +40,21 @@ impl Scenario {
     /// What its disks are judged against.
     pub fn case(&self) -> Case<'_> {
         let stranger = self.stranger.map(|(_, path, bytes)| (path, bytes));
-        Case { before: &self.before, after: &self.after, earlier: self.earlier, stranger }
+        Case {
+            before: &self.before,
+            after: &self.after,
+            earlier: self.earlier,
+            stranger,
+        }
     }
 
     /// Plans and runs the operation; true when success is reported, `None` when it was not even
     /// planned.
     pub fn act(&self, disk: &SimFs) -> Option<bool> {
-        Some(matches!(self.attempt(disk, &World::on(disk))?, Ok(Ended::Done)))
+        Some(matches!(
+            self.attempt(disk, &World::on(disk))?,
+            Ok(Ended::Done)
+        ))
     }
 
     /// Plans and runs the operation; how it ended, `None` when it was not even planned.
@@ -68,7 +76,9 @@ impl Scenario {
     /// Recovers a disk and judges it; whether the new tree is there.
     pub fn mend(&self, disk: &SimFs, resume: bool, reported: bool) -> Result<bool, String> {
         let world = World::on(disk);
-        let ended = world.recover(resume).map_err(|failure| format!("the recovery failed: {failure:?}"))?;
+        let ended = world
+            .recover(resume)
+            .map_err(|failure| format!("the recovery failed: {failure:?}"))?;
         if let Some(Ended::Stuck(error)) = ended {
             return Err(format!("the recovery is stuck: {error}"));
         }
@@ -76,7 +86,13 @@ impl Scenario {
     }
 
     /// Recovers, and shows that a second recovery changes nothing and that the power may go then.
-    fn settle(&self, disk: &SimFs, resume: bool, reported: bool, thorough: bool) -> Result<u64, String> {
+    fn settle(
+        &self,
+        disk: &SimFs,
+        resume: bool,
+        reported: bool,
+        thorough: bool,
+    ) -> Result<u64, String> {
         let end = self.mend(disk, resume, reported)?;
         if !thorough {
             return Ok(0);
@@ -96,7 +112,13 @@ impl Scenario {
     }
 
     /// Cuts the recovery of a disk at every `stride`-th call and recovers again.
-    fn cut_recovery(&self, disk: &SimFs, resume: bool, reported: bool, stride: u64) -> Result<u64, String> {
+    fn cut_recovery(
+        &self,
+        disk: &SimFs,
+        resume: bool,
+        reported: bool,
+        stride: u64,
+    ) -> Result<u64, String> {
         let mut looked = 0;
         let first = 1 + looked_from(disk) % stride;
         for j in (first..).step_by(usize::try_from(stride).unwrap()) {
@@ -106,7 +128,9 @@ impl Scenario {
             for (nth, cut) in again.crash_states(4, j).iter().enumerate() {
                 looked += 1;
                 let resume = (nth % 2 == 0) ^ resume;
-                self.mend(cut, resume, reported).map_err(|wrong| format!("recovery cut at {j}, disk {nth}, resume {resume}: {wrong}"))?;
+                self.mend(cut, resume, reported).map_err(|wrong| {
+                    format!("recovery cut at {j}, disk {nth}, resume {resume}: {wrong}")
+                })?;
             }
             if !again.crashed() {
                 return Ok(looked);
@@ -121,7 +145,11 @@ impl Scenario {
         disk.crash_at(k);
         let acted = self.act(&disk);
         let reported = acted == Some(true);
-        if acted.is_none() && self.stranger.is_some_and(|(when, ..)| when == When::BetweenPlanAndApply) {
+        if acted.is_none()
+            && self
+                .stranger
+                .is_some_and(|(when, ..)| when == When::BetweenPlanAndApply)
+        {
             // The power went before the stranger came.
             return Ok(0);
         }
@@ -134,17 +162,25 @@ impl Scenario {
             let resume = nth % 2 == 0;
             let named = |wrong| format!("power cut at {k}, disk {nth}, resume {resume}: {wrong}");
             if nth as u64 % stride == k % stride {
-                looked += self.cut_recovery(cut, resume, reported, stride).map_err(named)?;
+                looked += self
+                    .cut_recovery(cut, resume, reported, stride)
+                    .map_err(named)?;
             }
-            looked += self.settle(cut, resume, reported, nth as u64 % 4 == k % 4).map_err(named)?;
+            looked += self
+                .settle(cut, resume, reported, nth as u64 % 4 == k % 4)
+                .map_err(named)?;
         }
         if self.stranger.is_none() {
             for resume in [true, false] {
                 // Killed: nothing is lost, and nothing more is durable than at the kill.
                 let killed = disk.fork();
                 let named = |wrong| format!("killed at {k}, resume {resume}: {wrong}");
-                looked += self.cut_recovery(&killed, resume, reported, stride).map_err(named)?;
-                looked += self.settle(&killed, resume, reported, true).map_err(named)?;
+                looked += self
+                    .cut_recovery(&killed, resume, reported, stride)
+                    .map_err(named)?;
+                looked += self
+                    .settle(&killed, resume, reported, true)
+                    .map_err(named)?;
             }
         }
         Ok(looked)
@@ -158,7 +194,12 @@ impl Scenario {
         let wrong: Mutex<Option<(u64, String)>> = Mutex::default();
         let work = || {
             while !over.load(Ordering::Relaxed) {
-                let Some(k) = last.checked_sub(next.fetch_add(1, Ordering::Relaxed)).filter(|k| *k > 0) else { return };
+                let Some(k) = last
+                    .checked_sub(next.fetch_add(1, Ordering::Relaxed))
+                    .filter(|k| *k > 0)
+                else {
+                    return;
+                };
                 match self.at(k, limit, stride) {
                     Ok(disks) => drop(looked.fetch_add(disks, Ordering::Relaxed)),
                     Err(complaint) => {
@@ -190,5 +231,9 @@ fn looked_from(disk: &SimFs) -> u64 {
 
 /// Runs work whose inner parallel loops go in order, so that the same seed means the same calls.
 pub fn alone<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-    rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap().install(work)
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap()
+        .install(work)
 }

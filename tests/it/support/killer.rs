@@ -3,11 +3,15 @@
 //! A seccomp filter stops the program at calls that change files, ptrace counts them and acts:
 //! kill everything before or after the call, tear a write, send a signal, answer an error. So a
 //! test can visit every point at which a crash or a full disk may strike. Writes to pipes, to
-//! standard output and to standard error are not counted. Linux on x86_64 only; elsewhere the tests say that they skip.
+//! standard output and to standard error are not counted. Linux on x86_64 only; elsewhere the tests
+//! say that they skip.
 //!
 //! The tracer is a thread of its own: ptrace belongs to threads, and it waits only for children
 //! of its own thread, so that other tests of the process are not disturbed.
-#![expect(unsafe_code, reason = "fork, ptrace and seccomp have no safe interface; each call passes only live, local memory")]
+#![expect(
+    unsafe_code,
+    reason = "fork, ptrace and seccomp have no safe interface; each call passes only live, local memory"
+)]
 
 mod calls;
 
@@ -80,7 +84,12 @@ const LIMIT: Duration = Duration::from_mins(2);
 
 /// Runs a program and acts at its `k`-th mutating call; 0 only counts.
 pub fn run(target: &Target, mode: Mode, k: u64) -> io::Result<Ran> {
-    thread::scope(|scope| scope.spawn(|| trace(target, mode, k)).join().expect("because the tracer does not panic"))
+    thread::scope(|scope| {
+        scope
+            .spawn(|| trace(target, mode, k))
+            .join()
+            .expect("because the tracer does not panic")
+    })
 }
 
 /// How many mutating calls an undisturbed run makes. The run must end with exit code 0.
@@ -103,17 +112,32 @@ fn shut_down(disk: RawFd, logged: bool) -> io::Result<()> {
     const SHUTDOWN: libc::c_ulong = 0x8004_587d;
     let how: u32 = if logged { 1 } else { 2 };
     // SAFETY: the kernel reads one live number; a descriptor that is none is an error.
-    if unsafe { libc::ioctl(disk, SHUTDOWN, &raw const how) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if unsafe { libc::ioctl(disk, SHUTDOWN, &raw const how) } == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Starts the program, stopped at its first instruction, under the filter.
 fn start(target: &Target, stdout: &File, stderr: &File) -> io::Result<libc::pid_t> {
     let filter = calls::filter();
     let mut command = Command::new(&target.argv[0]);
-    command.args(&target.argv[1..]).env_clear().envs(target.env.iter().cloned()).current_dir(&target.cwd).process_group(0);
-    command.stdin(Stdio::null()).stdout(stdout.try_clone()?).stderr(stderr.try_clone()?);
+    command
+        .args(&target.argv[1..])
+        .env_clear()
+        .envs(target.env.iter().cloned())
+        .current_dir(&target.cwd)
+        .process_group(0);
+    command
+        .stdin(Stdio::null())
+        .stdout(stdout.try_clone()?)
+        .stderr(stderr.try_clone()?);
     let prepare = move || {
-        let program = libc::sock_fprog { len: u16::try_from(filter.len()).unwrap_or(0), filter: filter.as_ptr().cast_mut() };
+        let program = libc::sock_fprog {
+            len: u16::try_from(filter.len()).unwrap_or(0),
+            filter: filter.as_ptr().cast_mut(),
+        };
         // SAFETY: plain system calls between fork and exec; the filter lives in this closure.
         let set = unsafe {
             // A test run in the background inherits ignored signals; the program must not.
@@ -122,9 +146,17 @@ fn start(target: &Target, stdout: &File, stderr: &File) -> io::Result<libc::pid_
             libc::signal(libc::SIGHUP, libc::SIG_DFL);
             libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) == 0
                 && libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-                && libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) == 0
+                && libc::prctl(
+                    libc::PR_SET_SECCOMP,
+                    libc::SECCOMP_MODE_FILTER,
+                    &raw const program,
+                ) == 0
         };
-        if set { Ok(()) } else { Err(io::Error::last_os_error()) }
+        if set {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
     };
     // SAFETY: the closure allocates nothing and takes no lock.
     unsafe { command.pre_exec(prepare) };
@@ -157,9 +189,24 @@ fn trace(target: &Target, mode: Mode, k: u64) -> io::Result<Ran> {
     };
     tracer.follow();
     drop(done);
-    watchdog.join().expect("because the watchdog does not panic");
-    let Tracer { calls, killed, exit, at, .. } = tracer;
-    Ok(Ran { calls, killed, exit, at, stdout: text(&mut stdout)?, stderr: text(&mut stderr)? })
+    watchdog
+        .join()
+        .expect("because the watchdog does not panic");
+    let Tracer {
+        calls,
+        killed,
+        exit,
+        at,
+        ..
+    } = tracer;
+    Ok(Ran {
+        calls,
+        killed,
+        exit,
+        at,
+        stdout: text(&mut stdout)?,
+        stderr: text(&mut stderr)?,
+    })
 }
 
 /// Device and inode of an open file.
@@ -179,7 +226,8 @@ fn text(file: &mut File) -> io::Result<String> {
 
 /// Sends a signal to a process, or to a group when negative; a process that is gone is no error.
 fn signal(pid: libc::pid_t, number: i32) {
-    // SAFETY: a plain system call; `pid` is a traced process that was not yet waited for, or its group.
+    // SAFETY: a plain system call; `pid` is a traced process that was not yet waited for, or its
+    // group.
     unsafe { libc::kill(pid, number) };
 }
 
@@ -218,14 +266,19 @@ impl Tracer {
         loop {
             let mut status = 0;
             // SAFETY: `status` is a live local variable.
-            let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::__WNOTHREAD) };
+            let pid =
+                unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | libc::__WNOTHREAD) };
             if pid < 0 {
                 return;
             }
             if !libc::WIFSTOPPED(status) {
                 self.tracees.remove(&pid);
                 if pid == self.root {
-                    self.exit = if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) } else { 128 + libc::WTERMSIG(status) };
+                    self.exit = if libc::WIFEXITED(status) {
+                        libc::WEXITSTATUS(status)
+                    } else {
+                        128 + libc::WTERMSIG(status)
+                    };
                 }
                 continue;
             }
@@ -319,7 +372,9 @@ impl Tracer {
 
     /// A call in which we have a hand returns.
     fn at_return(&mut self, pid: libc::pid_t) {
-        if let (true, Mode::Err(errno) | Mode::ErrAll(errno)) = (self.failing.remove(&pid), self.mode) {
+        if let (true, Mode::Err(errno) | Mode::ErrAll(errno)) =
+            (self.failing.remove(&pid), self.mode)
+        {
             let mut registers = registers(pid);
             registers.rax = i64::from(-errno).cast_unsigned();
             set_registers(pid, &registers);
@@ -344,7 +399,12 @@ fn registers(pid: libc::pid_t) -> libc::user_regs_struct {
     // SAFETY: all bit patterns are legal registers, and the kernel fills a live local variable.
     unsafe {
         let mut registers: libc::user_regs_struct = mem::zeroed();
-        libc::ptrace(libc::PTRACE_GETREGS, pid, ptr::null_mut::<libc::c_void>(), &raw mut registers);
+        libc::ptrace(
+            libc::PTRACE_GETREGS,
+            pid,
+            ptr::null_mut::<libc::c_void>(),
+            &raw mut registers,
+        );
         registers
     }
 }
@@ -352,5 +412,12 @@ fn registers(pid: libc::pid_t) -> libc::user_regs_struct {
 /// Sets the registers of a stopped thread.
 fn set_registers(pid: libc::pid_t, registers: &libc::user_regs_struct) {
     // SAFETY: the kernel reads a live variable.
-    unsafe { libc::ptrace(libc::PTRACE_SETREGS, pid, ptr::null_mut::<libc::c_void>(), ptr::from_ref(registers)) };
+    unsafe {
+        libc::ptrace(
+            libc::PTRACE_SETREGS,
+            pid,
+            ptr::null_mut::<libc::c_void>(),
+            ptr::from_ref(registers),
+        )
+    };
 }

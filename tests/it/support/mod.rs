@@ -1,5 +1,8 @@
 //! What the integration tests share.
-#![allow(dead_code, reason = "a toolbox: not every tool is in use in every state of the suite")]
+#![allow(
+    dead_code,
+    reason = "a toolbox: not every tool is in use in every state of the suite"
+)]
 
 pub mod checker;
 pub mod explore;
@@ -24,7 +27,9 @@ pub use sandbox::Sandbox;
 
 /// Bytes that look random and do not compress, always the same for the same name or number.
 pub fn noise(name: impl std::fmt::Display, len: usize) -> Vec<u8> {
-    let seed = name.to_string().bytes().fold(1_u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+    let seed = name.to_string().bytes().fold(1_u64, |seed, byte| {
+        seed.wrapping_mul(31).wrapping_add(byte.into())
+    });
     let mut random = sim::crash::Random(seed);
     let mut bytes = Vec::with_capacity(len + 8);
     while bytes.len() < len {

@@ -20,8 +20,18 @@ impl Drop for Mounted {
 
 /// Runs a program quietly; what it said when it failed.
 pub fn quietly(program: &str, args: &[&str]) -> Result<(), String> {
-    let output = Command::new(program).args(args).output().map_err(|error| format!("{program}: {error}"))?;
-    if output.status.success() { Ok(()) } else { Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim())) }
+    let output = Command::new(program)
+        .args(args)
+        .output()
+        .map_err(|error| format!("{program}: {error}"))?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(format!(
+            "{program}: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        ))
+    }
 }
 
 /// A kind of file system and how it is mounted.
@@ -36,15 +46,30 @@ pub struct Kind {
 /// What power is cut on. `noauto_da_alloc` takes back what ext4 does for programs that do not
 /// sync; `writeback` lets names come before bytes.
 pub const KINDS: [Kind; 4] = [
-    Kind { name: "ext4, data=ordered", make: &["mkfs.ext4", "-q", "-F"], megabytes: 64, options: "loop,data=ordered" },
+    Kind {
+        name: "ext4, data=ordered",
+        make: &["mkfs.ext4", "-q", "-F"],
+        megabytes: 64,
+        options: "loop,data=ordered",
+    },
     Kind {
         name: "ext4, data=writeback, nobarrier",
         make: &["mkfs.ext4", "-q", "-F"],
         megabytes: 64,
         options: "loop,data=writeback,nobarrier,noauto_da_alloc",
     },
-    Kind { name: "ext4, data=journal", make: &["mkfs.ext4", "-q", "-F"], megabytes: 64, options: "loop,data=journal" },
-    Kind { name: "XFS", make: &["mkfs.xfs", "-q", "-f"], megabytes: 320, options: "loop" },
+    Kind {
+        name: "ext4, data=journal",
+        make: &["mkfs.ext4", "-q", "-F"],
+        megabytes: 64,
+        options: "loop,data=journal",
+    },
+    Kind {
+        name: "XFS",
+        make: &["mkfs.xfs", "-q", "-f"],
+        megabytes: 320,
+        options: "loop",
+    },
 ];
 
 /// A file system whose power can be cut.
@@ -59,11 +84,29 @@ impl Disk {
     pub fn new(kind: Kind) -> Result<Self, String> {
         let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
         fs::create_dir(dir.path().join("at")).map_err(|error| error.to_string())?;
-        let mut disk = Self { kind, dir, mounted: None };
+        let mut disk = Self {
+            kind,
+            dir,
+            mounted: None,
+        };
         let image = disk.image();
-        fs::File::create(&image).and_then(|file| file.set_len(kind.megabytes << 20)).map_err(|error| error.to_string())?;
-        let (program, args) = kind.make.split_first().expect("because every kind names its program");
-        quietly(program, &[args, &[image.to_str().expect("because temporary folders have plain names")]].concat())?;
+        fs::File::create(&image)
+            .and_then(|file| file.set_len(kind.megabytes << 20))
+            .map_err(|error| error.to_string())?;
+        let (program, args) = kind
+            .make
+            .split_first()
+            .expect("because every kind names its program");
+        quietly(
+            program,
+            &[
+                args,
+                &[image
+                    .to_str()
+                    .expect("because temporary folders have plain names")],
+            ]
+            .concat(),
+        )?;
         disk.mount()?;
         Ok(disk)
     }
@@ -83,8 +126,20 @@ impl Disk {
     }
 
     fn mount(&mut self) -> Result<(), String> {
-        let text = |path: &Path| path.to_str().expect("because temporary folders have plain names").to_string();
-        quietly("mount", &["-o", self.kind.options, &text(&self.image()), &text(&self.at())])?;
+        let text = |path: &Path| {
+            path.to_str()
+                .expect("because temporary folders have plain names")
+                .to_string()
+        };
+        quietly(
+            "mount",
+            &[
+                "-o",
+                self.kind.options,
+                &text(&self.image()),
+                &text(&self.at()),
+            ],
+        )?;
         self.mounted = Some(Mounted(self.at()));
         Ok(())
     }

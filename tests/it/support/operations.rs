@@ -38,65 +38,176 @@ pub struct Operation {
     pub stride: usize,
 }
 
-const RELEASE: &[&str] = &["create-snapshot", "--task", TASK, "--version", "1.2.0", "-m", "third", "--yes"];
-const ROLLBACK: &[&str] = &["rollback", "--task", TASK, "--from", "1.1.0", "--to", "1.0.0", "--yes"];
+const RELEASE: &[&str] = &[
+    "create-snapshot",
+    "--task",
+    TASK,
+    "--version",
+    "1.2.0",
+    "-m",
+    "third",
+    "--yes",
+];
+const ROLLBACK: &[&str] = &[
+    "rollback", "--task", TASK, "--from", "1.1.0", "--to", "1.0.0", "--yes",
+];
 
 /// A row with what most rows have.
 const fn row(name: &'static str, argv: &'static [&'static str]) -> Operation {
-    Operation { name, make: repository, prepare: |_| true, interrupted: None, argv, recovery: Recovery::Journal, back: None, stride: 1 }
+    Operation {
+        name,
+        make: repository,
+        prepare: |_| true,
+        interrupted: None,
+        argv,
+        recovery: Recovery::Journal,
+        back: None,
+        stride: 1,
+    }
 }
 
 /// Every operation that changes something in a repository.
 pub const OPERATIONS: [Operation; 18] = [
     row("create-snapshot", RELEASE),
-    Operation { back: Some(["undo", "redo"]), ..row("rollback", ROLLBACK) },
     Operation {
         back: Some(["undo", "redo"]),
-        ..row("rollback --no-commit", &["rollback", "-t", TASK, "--to", "1.0.0", "--no-commit", "--yes"])
+        ..row("rollback", ROLLBACK)
     },
-    Operation { make: with_wheels, prepare: with_environment, stride: 97, ..row("rollback, env: sync", ROLLBACK) },
-    Operation { prepare: rolled_back, back: Some(["redo", "undo"]), ..row("undo", &["undo", "--yes"]) },
-    Operation { prepare: undone, back: Some(["undo", "redo"]), ..row("redo", &["redo", "--yes"]) },
-    Operation { prepare: released, ..row("undo of a release", &["undo", "T01-v1.2.0", "--yes"]) },
-    Operation { make: tagged_by_hand, ..row("adopt", &["adopt", "--task", TASK, "--yes"]) },
+    Operation {
+        back: Some(["undo", "redo"]),
+        ..row(
+            "rollback --no-commit",
+            &[
+                "rollback",
+                "-t",
+                TASK,
+                "--to",
+                "1.0.0",
+                "--no-commit",
+                "--yes",
+            ],
+        )
+    },
+    Operation {
+        make: with_wheels,
+        prepare: with_environment,
+        stride: 97,
+        ..row("rollback, env: sync", ROLLBACK)
+    },
+    Operation {
+        prepare: rolled_back,
+        back: Some(["redo", "undo"]),
+        ..row("undo", &["undo", "--yes"])
+    },
+    Operation {
+        prepare: undone,
+        back: Some(["undo", "redo"]),
+        ..row("redo", &["redo", "--yes"])
+    },
+    Operation {
+        prepare: released,
+        ..row("undo of a release", &["undo", "T01-v1.2.0", "--yes"])
+    },
+    Operation {
+        make: tagged_by_hand,
+        ..row("adopt", &["adopt", "--task", TASK, "--yes"])
+    },
     Operation {
         prepare: config_edited,
         back: Some(["undo", "redo"]),
-        ..row("registry sync", &["registry", "sync", "--task", TASK, "--from", "config", "--yes"])
+        ..row(
+            "registry sync",
+            &[
+                "registry", "sync", "--task", TASK, "--from", "config", "--yes",
+            ],
+        )
     },
-    Operation { make: not_set_up, ..row("init", &["init", "--yes"]) },
+    Operation {
+        make: not_set_up,
+        ..row("init", &["init", "--yes"])
+    },
     Operation {
         prepare: rolled_back,
         back: Some(["undo", "redo"]),
-        ..row("op restore", &["op", "restore", "latest", "tasks/T01/run.sh", "--in-place", "--yes"])
+        ..row(
+            "op restore",
+            &[
+                "op",
+                "restore",
+                "latest",
+                "tasks/T01/run.sh",
+                "--in-place",
+                "--yes",
+            ],
+        )
     },
-    Operation { interrupted: Some((ROLLBACK, 55)), back: Some(["undo", "redo"]), ..row("op resume, of files", &["op", "resume", "--yes"]) },
-    Operation { interrupted: Some((RELEASE, 72)), ..row("op resume, of a release", &["op", "resume", "--yes"]) },
-    Operation { interrupted: Some((ROLLBACK, 55)), ..row("op abort, of files", &["op", "abort", "--yes"]) },
-    Operation { interrupted: Some((ROLLBACK, 62)), ..row("op abort, later", &["op", "abort", "--yes"]) },
-    Operation { make: with_folder, recovery: Recovery::Again, ..row("store put", &["store", "put", "data", "--name", "second"]) },
-    Operation { make: with_garbage, recovery: Recovery::Again, ..row("store gc", &["store", "gc", "--yes"]) },
-    Operation { make: with_damage, recovery: Recovery::Again, ..row("store repair", &["store", "repair", "--yes"]) },
+    Operation {
+        interrupted: Some((ROLLBACK, 55)),
+        back: Some(["undo", "redo"]),
+        ..row("op resume, of files", &["op", "resume", "--yes"])
+    },
+    Operation {
+        interrupted: Some((RELEASE, 72)),
+        ..row("op resume, of a release", &["op", "resume", "--yes"])
+    },
+    Operation {
+        interrupted: Some((ROLLBACK, 55)),
+        ..row("op abort, of files", &["op", "abort", "--yes"])
+    },
+    Operation {
+        interrupted: Some((ROLLBACK, 62)),
+        ..row("op abort, later", &["op", "abort", "--yes"])
+    },
+    Operation {
+        make: with_folder,
+        recovery: Recovery::Again,
+        ..row("store put", &["store", "put", "data", "--name", "second"])
+    },
+    Operation {
+        make: with_garbage,
+        recovery: Recovery::Again,
+        ..row("store gc", &["store", "gc", "--yes"])
+    },
+    Operation {
+        make: with_damage,
+        recovery: Recovery::Again,
+        ..row("store repair", &["store", "repair", "--yes"])
+    },
 ];
 
 /// The row of this name.
 pub fn operation(name: &str) -> Operation {
-    *OPERATIONS.iter().find(|operation| operation.name == name).unwrap_or_else(|| panic!("there is no row {name}"))
+    *OPERATIONS
+        .iter()
+        .find(|operation| operation.name == name)
+        .unwrap_or_else(|| panic!("there is no row {name}"))
 }
 
 /// T01 released as 1.0.0 and 1.1.0, with other people's and the user's own unfinished work around.
 #[expect(clippy::unnecessary_wraps, reason = "other rows cannot always be made")]
 pub fn repository() -> Option<Sandbox> {
     let mut sandbox = Sandbox::new(3);
-    sandbox.variables.push(("TAVILY_API_KEY".into(), CANARY.into()));
-    database(&sandbox, "CREATE TABLE t(x); INSERT INTO t VALUES ('first')", false);
+    sandbox
+        .variables
+        .push(("TAVILY_API_KEY".into(), CANARY.into()));
+    database(
+        &sandbox,
+        "CREATE TABLE t(x); INSERT INTO t VALUES ('first')",
+        false,
+    );
     for task in ["T01", "T02", "T03"] {
         sandbox.release(task, "1.0.0");
     }
     database(&sandbox, "UPDATE t SET x = 'second'", false);
-    sandbox.write("tasks/T01/signal.py", b"import os\nKEY = os.environ['TAVILY_API_KEY']\ndef signal(x):\n    return x > 1\n");
+    sandbox.write(
+        "tasks/T01/signal.py",
+        b"import os\nKEY = os.environ['TAVILY_API_KEY']\ndef signal(x):\n    return x > 1\n",
+    );
     sandbox.write("tasks/T01/config.yaml", config("1.0.0", 5).as_bytes());
-    sandbox.write("tasks/T01/new_filter.py", b"def keep(x):\n    return True\n");
+    sandbox.write(
+        "tasks/T01/new_filter.py",
+        b"def keep(x):\n    return True\n",
+    );
     sandbox.write("tasks/T01/model.bin", &noise("second model", 90_000));
     std::fs::remove_dir_all(sandbox.at("tasks/T01/lib")).unwrap();
     sandbox.release("T01", "1.1.0");
@@ -115,7 +226,10 @@ pub fn repository() -> Option<Sandbox> {
 
 /// Changes the task's database, in a process that folds its log in, or dies and leaves it behind.
 fn database(sandbox: &Sandbox, sql: &str, dies: bool) {
-    let (scratch, there) = (tempfile::tempdir().unwrap(), sandbox.at("tasks/T01/state.db"));
+    let (scratch, there) = (
+        tempfile::tempdir().unwrap(),
+        sandbox.at("tasks/T01/state.db"),
+    );
     let path = scratch.path().join("state.db");
     if there.exists() {
         std::fs::copy(&there, &path).unwrap();
@@ -124,7 +238,11 @@ fn database(sandbox: &Sandbox, sql: &str, dies: bool) {
     connection.execute_batch("PRAGMA journal_mode=wal").unwrap();
     connection.execute_batch(sql).unwrap();
     if dies {
-        std::fs::copy(scratch.path().join("state.db-wal"), sandbox.at("tasks/T01/state.db-wal")).unwrap();
+        std::fs::copy(
+            scratch.path().join("state.db-wal"),
+            sandbox.at("tasks/T01/state.db-wal"),
+        )
+        .unwrap();
     } else {
         drop(connection);
         std::fs::copy(path, there).unwrap();
@@ -144,15 +262,22 @@ fn config_edited(sandbox: &mut Sandbox) -> bool {
 }
 
 /// Tasks that snapback does not know of yet, with a file of the user's that `init` adds to.
-#[expect(clippy::unnecessary_wraps, reason = "others of the table cannot be made everywhere")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "others of the table cannot be made everywhere"
+)]
 fn not_set_up() -> Option<Sandbox> {
     let mut sandbox = Sandbox::new(2);
-    sandbox.variables.push(("TAVILY_API_KEY".into(), CANARY.into()));
+    sandbox
+        .variables
+        .push(("TAVILY_API_KEY".into(), CANARY.into()));
     for file in ["snapback.yaml", "task_registry.json"] {
         std::fs::remove_file(sandbox.at(file)).unwrap();
     }
     sandbox.write(".gitignore", b"*.bin\n");
-    sandbox.git(&["commit", "-q", "-a", "-m", "not set up"]).expect(0);
+    sandbox
+        .git(&["commit", "-q", "-a", "-m", "not set up"])
+        .expect(0);
     Some(sandbox)
 }
 
@@ -169,20 +294,35 @@ fn undone(sandbox: &mut Sandbox) -> bool {
     true
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "others of the table cannot be made everywhere")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "others of the table cannot be made everywhere"
+)]
 /// Tags of releases that somebody made with git alone.
 fn tagged_by_hand() -> Option<Sandbox> {
     let mut sandbox = Sandbox::new(2);
-    sandbox.variables.push(("TAVILY_API_KEY".into(), CANARY.into()));
-    sandbox.git(&["tag", "-a", "T01-v1.0.0", "-m", "first"]).expect(0);
+    sandbox
+        .variables
+        .push(("TAVILY_API_KEY".into(), CANARY.into()));
+    sandbox
+        .git(&["tag", "-a", "T01-v1.0.0", "-m", "first"])
+        .expect(0);
     for version in ["1.1.0", "1.2.0"] {
         sandbox.write("tasks/T01/signal.py", format!("# {version}\n").as_bytes());
         set_version(&sandbox, version);
-        let mut registry: serde_json::Value = serde_json::from_slice(&sandbox.read("task_registry.json")).unwrap();
+        let mut registry: serde_json::Value =
+            serde_json::from_slice(&sandbox.read("task_registry.json")).unwrap();
         registry["tasks"]["T01"]["version"] = version.into();
-        sandbox.write("task_registry.json", &serde_json::to_vec_pretty(&registry).unwrap());
-        sandbox.git(&["commit", "-q", "-a", "-m", version]).expect(0);
-        sandbox.git(&["tag", "-a", &format!("T01-v{version}"), "-m", version]).expect(0);
+        sandbox.write(
+            "task_registry.json",
+            &serde_json::to_vec_pretty(&registry).unwrap(),
+        );
+        sandbox
+            .git(&["commit", "-q", "-a", "-m", version])
+            .expect(0);
+        sandbox
+            .git(&["tag", "-a", &format!("T01-v{version}"), "-m", version])
+            .expect(0);
     }
     sandbox.write("tasks/T02/signal.py", b"# half an idea\n");
     Some(sandbox)
@@ -195,7 +335,9 @@ fn with_wheels() -> Option<Sandbox> {
     let settings = "version: 1\ntasks:\n  T01:\n    path: tasks/T01\n    env: {venv: .venv}\n    large_files: {patterns: [\"*.bin\"]}\nrollback: {env: sync}\n";
     sandbox.write("snapback.yaml", settings.as_bytes());
     sandbox.write(".gitignore", b"*.bin\n.venv*/\n__pycache__/\n");
-    sandbox.git(&["commit", "-q", "-a", "-m", "settings"]).expect(0);
+    sandbox
+        .git(&["commit", "-q", "-a", "-m", "settings"])
+        .expect(0);
     if sandbox.run("python3", &["-I", "-m", "venv", "--help"]).code != 0 {
         println!("skipped: python3 -m venv does not work here");
         return None;
@@ -203,7 +345,12 @@ fn with_wheels() -> Option<Sandbox> {
     let wheels = sandbox.home().join("wheels");
     std::fs::create_dir(&wheels).unwrap();
     for version in ["1.0", "2.0"] {
-        sandbox.run("python3", &["-I", "-c", MAKE_WHEEL, wheels.to_str().unwrap(), version]).expect(0);
+        sandbox
+            .run(
+                "python3",
+                &["-I", "-c", MAKE_WHEEL, wheels.to_str().unwrap(), version],
+            )
+            .expect(0);
     }
     Some(sandbox)
 }
@@ -211,18 +358,45 @@ fn with_wheels() -> Option<Sandbox> {
 /// Installs and releases both versions.
 fn with_environment(sandbox: &mut Sandbox) -> bool {
     let wheels = sandbox.home().join("wheels").to_str().unwrap().to_string();
-    for (name, value) in [("PIP_FIND_LINKS", &wheels[..]), ("UV_FIND_LINKS", &wheels), ("PIP_NO_INDEX", "1"), ("TAVILY_API_KEY", CANARY)] {
+    for (name, value) in [
+        ("PIP_FIND_LINKS", &wheels[..]),
+        ("UV_FIND_LINKS", &wheels),
+        ("PIP_NO_INDEX", "1"),
+        ("TAVILY_API_KEY", CANARY),
+    ] {
         sandbox.variables.push((name.into(), value.into()));
     }
-    if sandbox.run("python3", &["-I", "-m", "venv", "tasks/T01/.venv"]).code != 0 {
+    if sandbox
+        .run("python3", &["-I", "-m", "venv", "tasks/T01/.venv"])
+        .code
+        != 0
+    {
         println!("skipped: python3 -m venv does not work here");
         return false;
     }
     for (package, version) in [("1.0", "1.0.0"), ("2.0", "1.1.0")] {
-        let argv = ["-I", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--find-links", &wheels];
+        let argv = [
+            "-I",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-index",
+            "--no-deps",
+            "--find-links",
+            &wheels,
+        ];
         let package = format!("pricing=={package}");
-        sandbox.run("tasks/T01/.venv/bin/python", &[&argv[..], &[&package]].concat()).expect(0);
-        sandbox.write("tasks/T01/signal.py", format!("import pricing # {version}\n").as_bytes());
+        sandbox
+            .run(
+                "tasks/T01/.venv/bin/python",
+                &[&argv[..], &[&package]].concat(),
+            )
+            .expect(0);
+        sandbox.write(
+            "tasks/T01/signal.py",
+            format!("import pricing # {version}\n").as_bytes(),
+        );
         set_version(sandbox, version);
         sandbox.release("T01", version);
     }
@@ -234,10 +408,16 @@ fn with_garbage() -> Option<Sandbox> {
     let sandbox = with_folder()?;
     for name in ["second", "third"] {
         sandbox.write("data/b", &noise(name, 60_000));
-        sandbox.snapback(&["store", "put", "data", "--name", name]).expect(0);
+        sandbox
+            .snapback(&["store", "put", "data", "--name", name])
+            .expect(0);
     }
-    sandbox.snapback(&["store", "drop", "first", "--yes"]).expect(0);
-    sandbox.snapback(&["store", "drop", "second", "--yes"]).expect(0);
+    sandbox
+        .snapback(&["store", "drop", "first", "--yes"])
+        .expect(0);
+    sandbox
+        .snapback(&["store", "drop", "second", "--yes"])
+        .expect(0);
     Some(sandbox)
 }
 
@@ -265,7 +445,9 @@ fn with_folder() -> Option<Sandbox> {
     sandbox.write("data/a", b"small");
     sandbox.write("data/b", &noise("b", 60_000));
     std::os::unix::fs::symlink("a", sandbox.at("data/link")).unwrap();
-    sandbox.snapback(&["store", "put", "data", "--name", "first"]).expect(0);
+    sandbox
+        .snapback(&["store", "put", "data", "--name", "first"])
+        .expect(0);
     sandbox.write("data/c", &noise("c", 40_000));
     Some(sandbox)
 }

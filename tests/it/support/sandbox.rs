@@ -30,13 +30,18 @@ pub struct Ran {
 impl Ran {
     /// The answer of a `--json` run.
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("one JSON document on stdout ({error}): {self:?}"))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("one JSON document on stdout ({error}): {self:?}"))
     }
 
     /// Itself, when the exit code is this one.
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         self
     }
 }
@@ -50,7 +55,8 @@ pub struct Entry {
     pub mode: u32,
     /// SHA-256 of the bytes, or of the link's target.
     pub digest: Digest,
-    /// Modification time in nanoseconds; 0 for folders, which change with their names, and for links, whose times nobody reads.
+    /// Modification time in nanoseconds; 0 for folders, which change with their names, and for
+    /// links, whose times nobody reads.
     pub mtime: i128,
 }
 
@@ -74,11 +80,19 @@ impl Sandbox {
 
     /// The same with this object format.
     pub fn of_format(format: &str) -> Self {
-        let sandbox = Self { dir: Arc::new(tempfile::tempdir().unwrap()), work: "repo", variables: Vec::new() };
+        let sandbox = Self {
+            dir: Arc::new(tempfile::tempdir().unwrap()),
+            work: "repo",
+            variables: Vec::new(),
+        };
         fs::create_dir_all(sandbox.root()).unwrap();
         fs::create_dir_all(sandbox.home()).unwrap();
-        sandbox.git(&["init", "-q", "-b", "main", "--object-format", format]).expect(0);
-        sandbox.git(&["commit", "-q", "--allow-empty", "-m", "first"]).expect(0);
+        sandbox
+            .git(&["init", "-q", "-b", "main", "--object-format", format])
+            .expect(0);
+        sandbox
+            .git(&["commit", "-q", "--allow-empty", "-m", "first"])
+            .expect(0);
         sandbox
     }
 
@@ -93,9 +107,18 @@ impl Sandbox {
         let sandbox = self;
         let ids: Vec<String> = (1..=tasks).map(|n| format!("T{n:02}")).collect();
         for id in &ids {
-            sandbox.write(&format!("tasks/{id}/config.yaml"), config("1.0.0", 3).as_bytes());
-            sandbox.write(&format!("tasks/{id}/signal.py"), format!("# {id}\ndef signal(x):\n    return x > 0\n").as_bytes());
-            sandbox.write(&format!("tasks/{id}/run.sh"), b"#!/bin/sh\nexec python3 signal.py\n");
+            sandbox.write(
+                &format!("tasks/{id}/config.yaml"),
+                config("1.0.0", 3).as_bytes(),
+            );
+            sandbox.write(
+                &format!("tasks/{id}/signal.py"),
+                format!("# {id}\ndef signal(x):\n    return x > 0\n").as_bytes(),
+            );
+            sandbox.write(
+                &format!("tasks/{id}/run.sh"),
+                b"#!/bin/sh\nexec python3 signal.py\n",
+            );
             sandbox.chmod(&format!("tasks/{id}/run.sh"), 0o755);
             sandbox.write(&format!("tasks/{id}/lib/rules.py"), b"RULES = ['a', 'b']\n");
             sandbox.write(&format!("tasks/{id}/model.bin"), &noise(id, 70_000));
@@ -124,7 +147,11 @@ impl Sandbox {
 
     /// An independent copy in a folder of its own below `parent`.
     pub fn copy_below(&self, parent: &Path) -> Self {
-        let copy = Self { dir: Arc::new(tempfile::tempdir_in(parent).unwrap()), work: self.work, variables: self.variables.clone() };
+        let copy = Self {
+            dir: Arc::new(tempfile::tempdir_in(parent).unwrap()),
+            work: self.work,
+            variables: self.variables.clone(),
+        };
         copy.become_copy_of(self.top());
         // It lies at another path, so nobody agreed to its commands yet.
         copy.trust();
@@ -133,7 +160,11 @@ impl Sandbox {
 
     /// The same sandbox, seen from another work tree in it.
     pub fn beside(other: &Self, work: &'static str) -> Self {
-        Self { dir: other.dir.clone(), work, variables: other.variables.clone() }
+        Self {
+            dir: other.dir.clone(),
+            work,
+            variables: other.variables.clone(),
+        }
     }
 
     /// The folder of the whole sandbox: the work tree, HOME and what lies beside them.
@@ -145,9 +176,19 @@ impl Sandbox {
     pub fn become_copy_of(&self, top: &Path) {
         for entry in fs::read_dir(self.top()).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }.unwrap();
+            if path.is_dir() {
+                fs::remove_dir_all(path)
+            } else {
+                fs::remove_file(path)
+            }
+            .unwrap();
         }
-        let status = Command::new("cp").arg("-a").arg(top.join(".")).arg(self.top()).status().unwrap();
+        let status = Command::new("cp")
+            .arg("-a")
+            .arg(top.join("."))
+            .arg(self.top())
+            .status()
+            .unwrap();
         assert!(status.success(), "cp -a");
     }
 
@@ -164,12 +205,22 @@ impl Sandbox {
         let home = self.home().to_str().unwrap().to_string();
         let path = std::env::var("PATH").unwrap_or_default();
         let who = [("NAME", "Li Wei"), ("EMAIL", "li.wei@example.com")];
-        let mut all = vec![("HOME".into(), home.clone()), ("XDG_CONFIG_HOME".into(), format!("{home}/.config")), ("PATH".into(), path)];
+        let mut all = vec![
+            ("HOME".into(), home.clone()),
+            ("XDG_CONFIG_HOME".into(), format!("{home}/.config")),
+            ("PATH".into(), path),
+        ];
         for (what, value) in who {
             all.push((format!("GIT_AUTHOR_{what}"), value.into()));
             all.push((format!("GIT_COMMITTER_{what}"), value.into()));
         }
-        let fixed = [("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_TERMINAL_PROMPT", "0"), ("LC_ALL", "C.UTF-8"), ("TZ", "UTC"), ("TERM", "dumb")];
+        let fixed = [
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("LC_ALL", "C.UTF-8"),
+            ("TZ", "UTC"),
+            ("TERM", "dumb"),
+        ];
         all.extend(fixed.map(|(name, value)| (name.to_string(), value.to_string())));
         all.extend(self.variables.iter().cloned());
         all
@@ -178,7 +229,11 @@ impl Sandbox {
     /// A program, to be run in the work tree with nothing inherited.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
-        command.current_dir(self.root()).env_clear().envs(self.environment()).stdin(Stdio::null());
+        command
+            .current_dir(self.root())
+            .env_clear()
+            .envs(self.environment())
+            .stdin(Stdio::null());
         command
     }
 
@@ -196,7 +251,11 @@ impl Sandbox {
     /// What git prints, without the last line end; it must succeed.
     #[track_caller]
     pub fn git_out(&self, args: &[&str]) -> String {
-        self.git(args).expect(0).stdout.trim_end_matches('\n').to_string()
+        self.git(args)
+            .expect(0)
+            .stdout
+            .trim_end_matches('\n')
+            .to_string()
     }
 
     /// Runs the snapback that was built for these tests.
@@ -209,7 +268,17 @@ impl Sandbox {
     #[track_caller]
     pub fn release(&self, task: &str, version: &str) -> Ran {
         let message = format!("{task} {version}");
-        self.snapback(&["create-snapshot", "--task", task, "--version", version, "-m", &message, "--yes"]).expect(0)
+        self.snapback(&[
+            "create-snapshot",
+            "--task",
+            task,
+            "--version",
+            version,
+            "-m",
+            &message,
+            "--yes",
+        ])
+        .expect(0)
     }
 
     /// Commits everything that is in the work tree.
@@ -245,8 +314,10 @@ impl Sandbox {
     /// Agrees to the commands that the configuration names, as a person does who has written them.
     /// A configuration that is wrong on purpose names none.
     pub fn trust(&self) {
-        let names_commands =
-            |text: &[u8]| String::from_utf8_lossy(text).contains("run:") || String::from_utf8_lossy(text).contains("venv:");
+        let names_commands = |text: &[u8]| {
+            String::from_utf8_lossy(text).contains("run:")
+                || String::from_utf8_lossy(text).contains("venv:")
+        };
         if fs::read(self.at("snapback.yaml")).is_ok_and(|text| names_commands(&text)) {
             self.run(snapback_program(), &["trust", "--yes"]);
         }
@@ -289,11 +360,22 @@ impl Sandbox {
         let mut tree = Tree::new();
         collect(self.dir.path(), self.dir.path(), &mut tree);
         let own = |path: &str| {
-            ["/objects", "/snapback", "/snapback/ops", "/snapback/store", "/snapback/audit", "/snapback/lock"]
-                .iter()
-                .any(|end| path.ends_with(end))
+            [
+                "/objects",
+                "/snapback",
+                "/snapback/ops",
+                "/snapback/store",
+                "/snapback/audit",
+                "/snapback/lock",
+            ]
+            .iter()
+            .any(|end| path.ends_with(end))
         };
-        let below = |path: &str| ["/objects/", "/snapback/store/", "/snapback/audit/"].iter().any(|part| path.contains(part));
+        let below = |path: &str| {
+            ["/objects/", "/snapback/store/", "/snapback/audit/"]
+                .iter()
+                .any(|part| path.contains(part))
+        };
         tree.retain(|path, _| !path.contains(".git") || !(own(path) || below(path)));
         tree
     }
@@ -313,53 +395,85 @@ impl Sandbox {
     /// The records of `git status`, sorted: two letters, a space, the path.
     pub fn status(&self) -> Vec<String> {
         let text = self.git_out(&["status", "--porcelain=v1", "-z", "-uall"]);
-        let mut records: Vec<String> = text.split('\0').filter(|record| !record.is_empty()).map(str::to_string).collect();
+        let mut records: Vec<String> = text
+            .split('\0')
+            .filter(|record| !record.is_empty())
+            .map(str::to_string)
+            .collect();
         records.sort();
         records
     }
 
-    /// What is wrong with the repository itself: objects, references, locks and temporary files left.
+    /// What is wrong with the repository itself: objects, references, locks and temporary files
+    /// left.
     pub fn unsound(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         let fsck = self.git(&["fsck", "--strict", "--full", "--no-progress"]);
         let complaints = fsck.stdout.lines().chain(fsck.stderr.lines());
-        wrong.extend(complaints.filter(|line| !line.starts_with("dangling ") && !line.starts_with("notice: ")).map(str::to_string));
+        wrong.extend(
+            complaints
+                .filter(|line| !line.starts_with("dangling ") && !line.starts_with("notice: "))
+                .map(str::to_string),
+        );
         if fsck.code != 0 {
             wrong.push(format!("git fsck ended with {}", fsck.code));
         }
         // The store's locks are kernel locks on files that stay.
-        wrong.extend(leftovers(&self.at(".git"), &|name| name.ends_with(".lock") && name != "gc.lock"));
-        wrong.extend(leftovers(&self.root(), &|name| name == ".snapback" || name.starts_with(".tmp-") || name.starts_with(".snapback-")));
+        wrong.extend(leftovers(&self.at(".git"), &|name| {
+            name.ends_with(".lock") && name != "gc.lock"
+        }));
+        wrong.extend(leftovers(&self.root(), &|name| {
+            name == ".snapback" || name.starts_with(".tmp-") || name.starts_with(".snapback-")
+        }));
         wrong
     }
 
     /// Temporary files among snapback's own records. Those of the store are the collection's.
     pub fn temporary_records(&self) -> Vec<String> {
         let own = self.at(".git/snapback");
-        leftovers(&own, &|name| name.starts_with(".tmp-")).into_iter().filter(|line| !line.contains("/store/")).collect()
+        leftovers(&own, &|name| name.starts_with(".tmp-"))
+            .into_iter()
+            .filter(|line| !line.contains("/store/"))
+            .collect()
     }
 
     /// The version of a task in the registry.
     pub fn registry_version(&self, task: &str) -> Option<String> {
-        self.registry_entry(task)?.get("version")?.as_str().map(str::to_string)
+        self.registry_entry(task)?
+            .get("version")?
+            .as_str()
+            .map(str::to_string)
     }
 
     /// The entry of a task in the registry.
     pub fn registry_entry(&self, task: &str) -> Option<serde_json::Value> {
-        let registry: serde_json::Value = serde_json::from_slice(&self.read("task_registry.json")).unwrap();
-        registry.get("tasks").unwrap_or(&registry).get(task).cloned()
+        let registry: serde_json::Value =
+            serde_json::from_slice(&self.read("task_registry.json")).unwrap();
+        registry
+            .get("tasks")
+            .unwrap_or(&registry)
+            .get(task)
+            .cloned()
     }
 
     /// The version in a task's configuration.
     pub fn config_version(&self, task: &str) -> Option<String> {
         let text = String::from_utf8(self.read(&format!("tasks/{task}/config.yaml"))).unwrap();
-        text.lines().find_map(|line| line.strip_prefix("version: ").map(|version| version.trim_matches('"').to_string()))
+        text.lines().find_map(|line| {
+            line.strip_prefix("version: ")
+                .map(|version| version.trim_matches('"').to_string())
+        })
     }
 }
 
 /// True when a program is there; else the reason why the test is skipped is printed.
 pub fn have(program: &str) -> bool {
-    let there = Command::new("sh").args(["-c", &format!("command -v {program}")]).output().unwrap().status.success();
+    let there = Command::new("sh")
+        .args(["-c", &format!("command -v {program}")])
+        .output()
+        .unwrap()
+        .status
+        .success();
     if !there {
         println!("skipped: there is no {program}");
     }
@@ -369,19 +483,26 @@ pub fn have(program: &str) -> bool {
 /// The program under test; `SNAPBACK_PROGRAM` names another build of it, for long sweeps.
 pub fn snapback_program() -> &'static str {
     static PROGRAM: OnceLock<String> = OnceLock::new();
-    PROGRAM.get_or_init(|| std::env::var("SNAPBACK_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_snapback").into()))
+    PROGRAM.get_or_init(|| {
+        std::env::var("SNAPBACK_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_snapback").into())
+    })
 }
 
 /// A task's configuration.
 pub fn config(version: &str, leverage: u32) -> String {
-    format!("# The configuration of the task.\nname: momentum\nversion: {version}\nmax_leverage: {leverage}   # times\n")
+    format!(
+        "# The configuration of the task.\nname: momentum\nversion: {version}\nmax_leverage: {leverage}   # times\n"
+    )
 }
 
 /// A registry with these tasks at version 1.0.0.
 fn registry(ids: &[String]) -> String {
     let entries: Vec<String> =
         ids.iter().map(|id| format!("    \"{id}\": {{\n      \"name\": \"task {id}\",\n      \"version\": \"1.0.0\"\n    }}")).collect();
-    format!("{{\n  \"tasks\": {{\n{}\n  }},\n  \"note\": \"kept by hand\"\n}}\n", entries.join(",\n"))
+    format!(
+        "{{\n  \"tasks\": {{\n{}\n  }},\n  \"note\": \"kept by hand\"\n}}\n",
+        entries.join(",\n")
+    )
 }
 
 /// The settings: the large files of every task go to the store.
@@ -390,10 +511,19 @@ const SETTINGS: &str = "version: 1\ndefaults:\n  large_files: {patterns: [\"*.bi
 /// Runs a prepared command to its end.
 pub fn finish(command: &mut Command) -> Ran {
     use std::os::unix::process::ExitStatusExt;
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let code = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let code = output
+        .status
+        .code()
+        .unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0));
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-    Ran { code, stdout: text(output.stdout), stderr: text(output.stderr) }
+    Ran {
+        code,
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
 }
 
 /// Adds everything below `dir`, except `.git`, to `tree`.
@@ -407,13 +537,32 @@ fn collect(root: &Path, dir: &Path, tree: &mut Tree) {
         let meta = fs::symlink_metadata(&path).unwrap();
         let (kind, bytes) = match meta.file_type() {
             kind if kind.is_dir() => ('d', Vec::new()),
-            kind if kind.is_symlink() => ('l', fs::read_link(&path).unwrap().as_os_str().as_bytes().to_vec()),
+            kind if kind.is_symlink() => (
+                'l',
+                fs::read_link(&path)
+                    .unwrap()
+                    .as_os_str()
+                    .as_bytes()
+                    .to_vec(),
+            ),
             kind if kind.is_file() => ('f', fs::read(&path).unwrap()),
             _ => ('?', Vec::new()),
         };
         let mode = if kind == 'l' { 0 } else { meta.mode() & 0o7777 };
-        let mtime = if kind == 'd' || kind == 'l' { 0 } else { i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec()) };
-        tree.insert(name.to_string_lossy().into_owned(), Entry { kind, mode, digest: Digest::of(&bytes), mtime });
+        let mtime = if kind == 'd' || kind == 'l' {
+            0
+        } else {
+            i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec())
+        };
+        tree.insert(
+            name.to_string_lossy().into_owned(),
+            Entry {
+                kind,
+                mode,
+                digest: Digest::of(&bytes),
+                mtime,
+            },
+        );
         if kind == 'd' {
             collect(root, &path, tree);
         }

@@ -10,7 +10,12 @@ use super::{
 
 /// A tree from lines of kind, mode, path and text.
 pub fn tree(lines: &[(char, u32, &str, &str)]) -> Tree {
-    lines.iter().map(|(kind, mode, path, text)| (path.to_string(), (*kind, *mode, text.as_bytes().to_vec()))).collect()
+    lines
+        .iter()
+        .map(|(kind, mode, path, text)| {
+            (path.to_string(), (*kind, *mode, text.as_bytes().to_vec()))
+        })
+        .collect()
 }
 
 /// Two versions of a task that differ in every way that files can.
@@ -21,17 +26,32 @@ pub fn versions() -> (Tree, Tree) {
         ('l', 0o777, "T/link", "config.yaml"),
         ('f', 0o644, "T/linked", "a file"),
         ('l', 0o777, "T/linktodir", "gone"),
-        ('f', 0o644, "T/dirtolink/z", "in a folder that becomes a link"),
+        (
+            'f',
+            0o644,
+            "T/dirtolink/z",
+            "in a folder that becomes a link",
+        ),
         ('f', 0o600, "T/todir", "a file that becomes a folder"),
         ('f', 0o644, "T/tofile/x", "in a folder that becomes a file"),
-        ('f', 0o644, "T/gone/deep/only", "the only file of its folder"),
+        (
+            'f',
+            0o644,
+            "T/gone/deep/only",
+            "the only file of its folder",
+        ),
         ('f', 0o644, "T/same", "unchanged"),
         ('f', 0o644, "other/file", "of another task"),
         ('f', 0o755, "T/.venv/python", "old"),
         ('f', 0o755, "T/.venv-built/python", "new"),
     ]);
     let after = tree(&[
-        ('f', 0o644, "T/config.yaml", "version: 1, which is longer than the other one\n"),
+        (
+            'f',
+            0o644,
+            "T/config.yaml",
+            "version: 1, which is longer than the other one\n",
+        ),
         ('f', 0o755, "T/run.sh", "#!/bin/sh\n"),
         ('l', 0o777, "T/link", "run.sh"),
         ('l', 0o777, "T/linked", "same"),
@@ -51,14 +71,29 @@ pub fn versions() -> (Tree, Tree) {
 /// The switch of the environment, there and back.
 fn switch(there: bool) -> EnvironmentChange {
     let [aside, built] = ["T/.venv-aside", "T/.venv-built"].map(RelPath::own);
-    let (aside, bring) = if there { (aside, built) } else { (built, aside) };
-    EnvironmentChange { path: RelPath::own("T/.venv"), aside: Some(aside), bring: Some(bring) }
+    let (aside, bring) = if there {
+        (aside, built)
+    } else {
+        (built, aside)
+    };
+    EnvironmentChange {
+        path: RelPath::own("T/.venv"),
+        aside: Some(aside),
+        bring: Some(bring),
+    }
 }
 
 /// The first operation of a repository.
 pub fn first() -> Scenario {
     let (before, after) = versions();
-    Scenario { base: World::with(&before), before, after, environment: Some(switch(true)), earlier: 0, stranger: None }
+    Scenario {
+        base: World::with(&before),
+        before,
+        after,
+        environment: Some(switch(true)),
+        earlier: 0,
+        stranger: None,
+    }
 }
 
 /// Its inverse, right after it: nothing has had time to become durable by itself.
@@ -66,7 +101,14 @@ pub fn second() -> Scenario {
     let first = first();
     let base = first.base.fork();
     alone(|| assert_eq!(first.act(&base), Some(true)));
-    Scenario { base, before: first.after, after: first.before, environment: Some(switch(false)), earlier: 1, stranger: None }
+    Scenario {
+        base,
+        before: first.after,
+        after: first.before,
+        environment: Some(switch(false)),
+        earlier: 1,
+        stranger: None,
+    }
 }
 
 /// The inverse of the inverse: done again.
@@ -74,10 +116,18 @@ pub fn third() -> Scenario {
     let second = second();
     let base = second.base.fork();
     alone(|| assert_eq!(second.act(&base), Some(true)));
-    Scenario { base, before: second.after, after: second.before, environment: Some(switch(true)), earlier: 2, stranger: None }
+    Scenario {
+        base,
+        before: second.after,
+        after: second.before,
+        environment: Some(switch(true)),
+        earlier: 2,
+        stranger: None,
+    }
 }
 
-/// A release or an adoption, as far as files go: manifests are new, configuration and registry change.
+/// A release or an adoption, as far as files go: manifests are new, configuration and registry
+/// change.
 pub fn release() -> Scenario {
     let before = tree(&[
         ('f', 0o644, "T/config.yaml", "version: 1\n"),
@@ -91,7 +141,14 @@ pub fn release() -> Scenario {
         ('f', 0o644, "snapshots/T-1.yaml", "of one\n"),
         ('f', 0o644, "snapshots/T-2.yaml", "of two\n"),
     ]);
-    Scenario { base: World::with(&before), before, after, environment: None, earlier: 0, stranger: None }
+    Scenario {
+        base: World::with(&before),
+        before,
+        after,
+        environment: None,
+        earlier: 0,
+        stranger: None,
+    }
 }
 
 /// The first operation on a store with so many packs that its commit makes an index of them.

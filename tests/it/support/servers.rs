@@ -1,5 +1,5 @@
-//! Real servers on the loopback for alerts and metrics: HTTP and SMTP, as much as clients need, with
-//! TLS and a certificate of their own where a test wants it.
+//! Real servers on the loopback for alerts and metrics: HTTP and SMTP, as much as clients need,
+//! with TLS and a certificate of their own where a test wants it.
 //!
 //! What arrives is handed to the test over a channel, so that a test waits for an event and never
 //! for a time. Signatures are checked here, by code that shares nothing with the program.
@@ -39,7 +39,8 @@ impl Got {
     }
 }
 
-/// What the server says: status, more header lines, body. `None` = it says nothing and keeps the line open.
+/// What the server says: status, more header lines, body. `None` = it says nothing and keeps the
+/// line open.
 pub type Say = Option<(u16, &'static str, String)>;
 
 /// An HTTP server.
@@ -71,8 +72,12 @@ impl Http {
         thread::spawn(move || {
             let mut open = Vec::new();
             for stream in listener.incoming() {
-                let Some(mut stream) = opened(stream.unwrap(), tls.as_ref()) else { continue };
-                let Some(request) = read_request(&mut stream) else { continue };
+                let Some(mut stream) = opened(stream.unwrap(), tls.as_ref()) else {
+                    continue;
+                };
+                let Some(request) = read_request(&mut stream) else {
+                    continue;
+                };
                 if sender.send(request).is_err() {
                     return;
                 }
@@ -90,7 +95,12 @@ impl Http {
                 }
             }
         });
-        Self { port, got, says, usual }
+        Self {
+            port,
+            got,
+            says,
+            usual,
+        }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -126,20 +136,35 @@ impl<T: Read + Write> Line for T {}
 /// What a server shows of itself.
 fn certificates(name: &str) -> Arc<ServerConfig> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/tls");
-    let chain = CertificateDer::pem_file_iter(format!("{folder}/{name}.pem")).unwrap().map(Result::unwrap).collect();
+    let chain = CertificateDer::pem_file_iter(format!("{folder}/{name}.pem"))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
     let key = PrivateKeyDer::from_pem_file(format!("{folder}/{name}-key.pem")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap())
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    Arc::new(
+        config
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap(),
+    )
 }
 
 /// The connection after its handshake; `None` when the client refused it.
 fn opened(stream: TcpStream, tls: Option<&Arc<ServerConfig>>) -> Option<Box<dyn Line>> {
-    let Some(config) = tls else { return Some(Box::new(stream)) };
+    let Some(config) = tls else {
+        return Some(Box::new(stream));
+    };
     Some(Box::new(shaken(stream, config)?))
 }
 
-fn shaken(mut stream: TcpStream, config: &Arc<ServerConfig>) -> Option<StreamOwned<ServerConnection, TcpStream>> {
+fn shaken(
+    mut stream: TcpStream,
+    config: &Arc<ServerConfig>,
+) -> Option<StreamOwned<ServerConnection, TcpStream>> {
     let mut connection = ServerConnection::new(config.clone()).ok()?;
     while connection.is_handshaking() {
         connection.complete_io(&mut stream).ok()?;
@@ -158,13 +183,22 @@ fn read_request(stream: &mut Box<dyn Line>) -> Option<Got> {
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_string());
     }
-    let len = headers.get("content-length").and_then(|len| len.parse().ok()).unwrap_or(0);
+    let len = headers
+        .get("content-length")
+        .and_then(|len| len.parse().ok())
+        .unwrap_or(0);
     let mut body = vec![0; len];
     reader.read_exact(&mut body).ok()?;
-    Some(Got { line: first, headers, body })
+    Some(Got {
+        line: first,
+        headers,
+        body,
+    })
 }
 
 /// HMAC-SHA256.
@@ -179,8 +213,22 @@ fn hmac(key: &str, message: &[u8]) -> Vec<u8> {
 pub fn feishu_card(got: &Got, secret: &str) -> serde_json::Value {
     let message = got.json();
     let time = message["timestamp"].as_str().expect("a time is there");
-    assert_eq!(message["sign"].as_str(), Some(STANDARD.encode(hmac(&format!("{time}\n{secret}"), b"")).as_str()), "the signature");
-    assert_eq!((message["msg_type"].as_str(), message["card"]["schema"].as_str()), (Some("interactive"), Some("2.0")));
+    assert_eq!(
+        message["sign"].as_str(),
+        Some(
+            STANDARD
+                .encode(hmac(&format!("{time}\n{secret}"), b""))
+                .as_str()
+        ),
+        "the signature"
+    );
+    assert_eq!(
+        (
+            message["msg_type"].as_str(),
+            message["card"]["schema"].as_str()
+        ),
+        (Some("interactive"), Some("2.0"))
+    );
     assert!(got.body.len() <= 20_000, "a bot takes 20 kB");
     message["card"].clone()
 }
@@ -188,9 +236,20 @@ pub fn feishu_card(got: &Got, secret: &str) -> serde_json::Value {
 /// The alert in a webhook's request whose signature is right.
 #[track_caller]
 pub fn webhook_alert(got: &Got, secret: &str) -> serde_json::Value {
-    let message = [got.headers["x-snapback-timestamp"].as_bytes(), b".", &got.body].concat();
-    let hex: Vec<String> = hmac(secret, &message).iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(got.headers["x-snapback-signature"], format!("sha256={}", hex.concat()));
+    let message = [
+        got.headers["x-snapback-timestamp"].as_bytes(),
+        b".",
+        &got.body,
+    ]
+    .concat();
+    let hex: Vec<String> = hmac(secret, &message)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    assert_eq!(
+        got.headers["x-snapback-signature"],
+        format!("sha256={}", hex.concat())
+    );
     got.json()
 }
 
@@ -208,7 +267,8 @@ impl Mail {
     /// A header, its continued lines joined.
     pub fn header(&self, name: &str) -> Option<String> {
         let head = self.text.split("\r\n\r\n").next()?.replace("\r\n ", " ");
-        head.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")).map(str::to_string))
+        head.lines()
+            .find_map(|line| line.strip_prefix(&format!("{name}: ")).map(str::to_string))
     }
 
     /// Headers and bodies, with transfer encodings taken off.
@@ -219,7 +279,9 @@ impl Mail {
             out.push_str(head);
             if head.contains("base64") {
                 let joined: String = body.chars().filter(|c| !c.is_whitespace()).collect();
-                out.push_str(&String::from_utf8_lossy(&STANDARD.decode(joined).unwrap_or_default()));
+                out.push_str(&String::from_utf8_lossy(
+                    &STANDARD.decode(joined).unwrap_or_default(),
+                ));
             } else {
                 out.push_str(&unquote(body));
             }
@@ -234,7 +296,10 @@ fn unquote(text: &str) -> String {
     while at < bytes.len() {
         match bytes[at..] {
             [b'=', b'\r', b'\n', ..] => at += 3,
-            [b'=', high, low, ..] if u8::from_str_radix(&format!("{}{}", char::from(high), char::from(low)), 16).is_ok() => {
+            [b'=', high, low, ..]
+                if u8::from_str_radix(&format!("{}{}", char::from(high), char::from(low)), 16)
+                    .is_ok() =>
+            {
                 out.push(u8::from_str_radix(&text[at + 1..at + 3], 16).unwrap());
                 at += 3;
             }
@@ -296,7 +361,11 @@ impl Smtp {
                 }
             }
         });
-        Self { port, got, refusals }
+        Self {
+            port,
+            got,
+            refusals,
+        }
     }
 
     /// The next mail's receivers are refused with this line.
@@ -333,7 +402,9 @@ fn talk(mut stream: TcpStream, refusal: Option<&str>, tls: &Protected) -> Option
                 reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
                 match line.trim_end() {
                     "STARTTLS" => break stream.write_all(b"220 go on\r\n").ok()?,
-                    line if line.starts_with("EHLO") => stream.write_all(b"250-test\r\n250 STARTTLS\r\n").ok()?,
+                    line if line.starts_with("EHLO") => {
+                        stream.write_all(b"250-test\r\n250 STARTTLS\r\n").ok()?
+                    }
                     line => panic!("it said {line:?} before STARTTLS"),
                 }
             }
@@ -354,18 +425,36 @@ fn receive(stream: &mut dyn Line, refusal: Option<&str>, offers: &str) -> Option
 fn receive_more(stream: &mut dyn Line, refusal: Option<&str>, offers: &str) -> Option<Mail> {
     let hello = format!("250-test\r\n250-8BITMIME\r\n{offers}250 SMTPUTF8");
     let mut reader = BufReader::new(stream);
-    let mut mail = Mail { from: String::new(), to: Vec::new(), login: None, text: String::new() };
+    let mut mail = Mail {
+        from: String::new(),
+        to: Vec::new(),
+        login: None,
+        text: String::new(),
+    };
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line).ok()? == 0 {
             return None;
         }
-        let address = |line: &str| line.split(['<', '>']).nth(1).unwrap_or_default().to_string();
-        let answer = match line.get(..4).unwrap_or_default().to_ascii_uppercase().as_str() {
+        let address = |line: &str| {
+            line.split(['<', '>'])
+                .nth(1)
+                .unwrap_or_default()
+                .to_string()
+        };
+        let answer = match line
+            .get(..4)
+            .unwrap_or_default()
+            .to_ascii_uppercase()
+            .as_str()
+        {
             "EHLO" => &hello,
             "AUTH" => {
                 let said = line.split_whitespace().nth(2).unwrap_or_default();
-                mail.login = STANDARD.decode(said).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+                mail.login = STANDARD
+                    .decode(said)
+                    .ok()
+                    .and_then(|bytes| String::from_utf8(bytes).ok());
                 "235 welcome"
             }
             "MAIL" => {
@@ -394,6 +483,9 @@ fn receive_more(stream: &mut dyn Line, refusal: Option<&str>, offers: &str) -> O
             }
             _ => "250 ok",
         };
-        reader.get_mut().write_all(format!("{answer}\r\n").as_bytes()).ok()?;
+        reader
+            .get_mut()
+            .write_all(format!("{answer}\r\n").as_bytes())
+            .ok()?;
     }
 }

@@ -43,18 +43,39 @@ pub fn gc(store: &ChunkStore, roots: &BTreeSet<ObjectId>) -> Result<GcReport, Fa
 }
 
 /// How [`gc`] collects.
-pub const GC: Gc = Gc { dry_run: false, patience: Duration::ZERO, seconds: 1 };
+pub const GC: Gc = Gc {
+    dry_run: false,
+    patience: Duration::ZERO,
+    seconds: 1,
+};
 
 /// Checks.
-pub fn check(store: &ChunkStore, roots: &BTreeSet<ObjectId>, level: Level) -> Result<CheckReport, Failure> {
-    store.check(roots, Check { level, budget: None, seconds: 1 }, &|_| ())
+pub fn check(
+    store: &ChunkStore,
+    roots: &BTreeSet<ObjectId>,
+    level: Level,
+) -> Result<CheckReport, Failure> {
+    store.check(
+        roots,
+        Check {
+            level,
+            budget: None,
+            seconds: 1,
+        },
+        &|_| (),
+    )
 }
 
 /// Repairs with what lies elsewhere.
-pub fn repair(store: &ChunkStore, roots: &BTreeSet<ObjectId>, elsewhere: &[Vec<u8>]) -> Result<RepairReport, Failure> {
+pub fn repair(
+    store: &ChunkStore,
+    roots: &BTreeSet<ObjectId>,
+    elsewhere: &[Vec<u8>],
+) -> Result<RepairReport, Failure> {
     let candidates = |wanted: &ObjectId| -> Vec<Box<dyn std::io::Read>> {
         let fits = elsewhere.iter().filter(|bytes| id(bytes) == *wanted);
-        fits.map(|bytes| Box::new(std::io::Cursor::new(bytes.clone())) as Box<dyn std::io::Read>).collect()
+        fits.map(|bytes| Box::new(std::io::Cursor::new(bytes.clone())) as Box<dyn std::io::Read>)
+            .collect()
     };
     store.repair(roots, &candidates, &|_| ())
 }

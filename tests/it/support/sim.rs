@@ -34,7 +34,9 @@ impl std::error::Error for PowerCut {}
 
 /// True for the error that mutating calls return from [`SimFs::crash_at`] on.
 pub fn is_crash(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<PowerCut>)
+    error
+        .get_ref()
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<PowerCut>)
 }
 
 /// An effect that is not yet durable.
@@ -144,7 +146,11 @@ impl SimFs {
     /// A full disk (ENOSPC, EDQUOT) hits only calls that need space.
     pub fn fail_at(&self, k: u64, errno: i32, for_ever: bool) {
         let mut state = self.state();
-        state.fail = Some(Fail { from: state.calls + k, errno, for_ever });
+        state.fail = Some(Fail {
+            from: state.calls + k,
+            errno,
+            for_ever,
+        });
     }
 
     /// How many bytes are in use.
@@ -198,7 +204,8 @@ impl SimFs {
         let copy = Self::on(state.live.clone(), state.skipped.clone());
         let mut twin = copy.state();
         (twin.durable, twin.pending) = (state.durable.clone(), state.pending.clone());
-        (twin.next_ino, twin.next_effect, twin.tick) = (state.next_ino, state.next_effect, state.tick);
+        (twin.next_ino, twin.next_effect, twin.tick) =
+            (state.next_ino, state.next_effect, state.tick);
         drop(twin);
         copy
     }
@@ -220,18 +227,26 @@ impl SimFs {
         self.state().live.tree()
     }
 
-    /// For preparing tests: a file with its folders, neither counted nor durable before [`SimFs::settle`].
+    /// For preparing tests: a file with its folders, neither counted nor durable before
+    /// [`SimFs::settle`].
     pub fn put(&self, path: &str, bytes: &[u8]) {
         let faults = {
             let mut state = self.state();
             (state.crash_at.take(), state.fail.take(), state.calls)
         };
         let path = RelPath::own(path);
-        snapback::base::fs::create_dir_all(self, &path.parent(), 0o755).expect("because the test gives a free path");
-        if self.stat(&path).expect("because the path is plain").is_some() {
+        snapback::base::fs::create_dir_all(self, &path.parent(), 0o755)
+            .expect("because the test gives a free path");
+        if self
+            .stat(&path)
+            .expect("because the path is plain")
+            .is_some()
+        {
             self.remove_file(&path).expect("because it is a file");
         }
-        self.create(&path, 0o644).and_then(|mut file| file.write_all(bytes)).expect("because the test gives a free path");
+        self.create(&path, 0o644)
+            .and_then(|mut file| file.write_all(bytes))
+            .expect("because the test gives a free path");
         let mut state = self.state();
         (state.crash_at, state.fail, state.calls) = faults;
     }
@@ -249,15 +264,26 @@ impl SimFs {
     pub fn put_synced(&self, path: &str, bytes: &[u8]) {
         self.put(path, bytes);
         let mut state = self.state();
-        let ino = state.live.walk(&RelPath::own(path)).expect("because it was just put");
-        let due = state.due_for(state.live.walk(&RelPath::own(path).parent()).expect("because it holds a file"));
+        let ino = state
+            .live
+            .walk(&RelPath::own(path))
+            .expect("because it was just put");
+        let due = state.due_for(
+            state
+                .live
+                .walk(&RelPath::own(path).parent())
+                .expect("because it holds a file"),
+        );
         state.flush(|pending| pending.effect.file() == Some(ino) || due.contains(&pending.id));
     }
 
     /// For looking: the bytes of a file, `None` when there is none.
     pub fn get(&self, path: &str) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.open(&RelPath::own(path)).ok()?.read_to_end(&mut bytes).ok()?;
+        self.open(&RelPath::own(path))
+            .ok()?
+            .read_to_end(&mut bytes)
+            .ok()?;
         Some(bytes)
     }
 }
@@ -290,7 +316,11 @@ impl State {
     fn act(&mut self, effect: Effect) -> u64 {
         self.live.apply(&effect);
         self.next_effect += 1;
-        self.pending.push(Pending { id: self.next_effect, effect, forgotten: false });
+        self.pending.push(Pending {
+            id: self.next_effect,
+            effect,
+            forgotten: false,
+        });
         self.next_effect
     }
 
@@ -298,7 +328,12 @@ impl State {
     fn inode(&mut self, node: Node, mode: u32) -> u64 {
         let (ino, now) = (self.next_ino, (self.tick, 0));
         self.next_ino += 1;
-        let inode = Inode { node, mode, mtime: now, ctime: now };
+        let inode = Inode {
+            node,
+            mode,
+            mtime: now,
+            ctime: now,
+        };
         self.durable.inodes.insert(ino, inode.clone());
         self.live.inodes.insert(ino, inode);
         ino
@@ -330,7 +365,9 @@ impl State {
 
     /// Makes durable what `due` picks, in order.
     fn flush(&mut self, mut due: impl FnMut(&Pending) -> bool) {
-        let (flushed, kept) = std::mem::take(&mut self.pending).into_iter().partition(|pending| due(pending));
+        let (flushed, kept) = std::mem::take(&mut self.pending)
+            .into_iter()
+            .partition(|pending| due(pending));
         self.pending = kept;
         let flushed: Vec<Pending> = flushed;
         for pending in flushed {
@@ -341,8 +378,14 @@ impl State {
     /// The effects that a sync of a folder writes. A change of two folders takes along what
     /// happened before it in the other one, as every journal does.
     fn due_for(&self, dir: u64) -> HashSet<u64> {
-        let (mut dirs, mut wanted, mut due) = (HashSet::from([dir]), HashSet::new(), HashSet::new());
-        for pending in self.pending.iter().rev().filter(|pending| !pending.forgotten) {
+        let (mut dirs, mut wanted, mut due) =
+            (HashSet::from([dir]), HashSet::new(), HashSet::new());
+        for pending in self
+            .pending
+            .iter()
+            .rev()
+            .filter(|pending| !pending.forgotten)
+        {
             let touched = pending.effect.dirs();
             let here = touched.iter().any(|dir| dirs.contains(dir));
             if !here && !wanted.contains(&pending.id) {
@@ -350,7 +393,10 @@ impl State {
             }
             due.insert(pending.id);
             dirs.extend(touched);
-            if let Effect::Unlink { after: Some(id), .. } = pending.effect {
+            if let Effect::Unlink {
+                after: Some(id), ..
+            } = pending.effect
+            {
                 wanted.insert(id);
             }
         }
@@ -378,7 +424,9 @@ pub fn sweep<T, E>(
         let done = act(&fs).is_ok();
         for (nth, disk) in fs.crash_states(limit, seed ^ k).iter().enumerate() {
             looked += 1;
-            look(disk, done).map_err(|wrong| format!("power cut at call {k}, disk {nth} (seed {seed}): {wrong}"))?;
+            look(disk, done).map_err(|wrong| {
+                format!("power cut at call {k}, disk {nth} (seed {seed}): {wrong}")
+            })?;
         }
         if !fs.crashed() {
             break;

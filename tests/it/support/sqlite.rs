@@ -18,18 +18,28 @@ pub fn side(path: &Path, end: &str) -> PathBuf {
 /// Opens a database whose log is folded in only when that is asked for; closing folds it in.
 pub fn open(path: &Path) -> Connection {
     let connection = Connection::open(path).unwrap();
-    connection.execute_batch("PRAGMA journal_mode=wal; PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=OFF").unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode=wal; PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=OFF",
+        )
+        .unwrap();
     connection
 }
 
 /// Makes a database with the table `t` and one row in it.
 pub fn with_row(path: &Path, row: &str) {
-    open(path).execute_batch(&format!("CREATE TABLE t(x TEXT); INSERT INTO t VALUES ('{row}')")).unwrap();
+    open(path)
+        .execute_batch(&format!(
+            "CREATE TABLE t(x TEXT); INSERT INTO t VALUES ('{row}')"
+        ))
+        .unwrap();
 }
 
 /// Says another row, and closes.
 pub fn set_row(path: &Path, row: &str) {
-    open(path).execute_batch(&format!("UPDATE t SET x = '{row}'")).unwrap();
+    open(path)
+        .execute_batch(&format!("UPDATE t SET x = '{row}'"))
+        .unwrap();
 }
 
 /// Runs statements in a process that dies: what it left beside the database stays.
@@ -38,7 +48,9 @@ pub fn crashed(path: &Path, mode: &str, sql: &str) {
     let there = scratch.path().join("d");
     fs::copy(path, &there).unwrap();
     let connection = Connection::open(&there).unwrap();
-    let begin = format!("PRAGMA journal_mode={mode}; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=1; PRAGMA synchronous=OFF");
+    let begin = format!(
+        "PRAGMA journal_mode={mode}; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=1; PRAGMA synchronous=OFF"
+    );
     connection.execute_batch(&begin).unwrap();
     connection.execute_batch(sql).unwrap();
     for end in [""].iter().chain(&SIDES) {
@@ -48,7 +60,8 @@ pub fn crashed(path: &Path, mode: &str, sql: &str) {
     }
 }
 
-/// What SQLite makes of a database and all that lies beside it, read from a copy so that nothing changes.
+/// What SQLite makes of a database and all that lies beside it, read from a copy so that nothing
+/// changes.
 pub fn with_copy<T>(path: &Path, read: impl FnOnce(&Connection) -> T) -> T {
     let scratch = tempfile::tempdir().unwrap();
     let there = scratch.path().join("d");
@@ -58,12 +71,18 @@ pub fn with_copy<T>(path: &Path, read: impl FnOnce(&Connection) -> T) -> T {
         }
     }
     let connection = Connection::open(&there).unwrap();
-    let verdict: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    let verdict: String = connection
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
     assert_eq!(verdict, "ok");
     read(&connection)
 }
 
 /// The row of a database that [`with_row`] made.
 pub fn row(path: &Path) -> String {
-    with_copy(path, |connection| connection.query_row("SELECT x FROM t", [], |row| row.get(0)).unwrap())
+    with_copy(path, |connection| {
+        connection
+            .query_row("SELECT x FROM t", [], |row| row.get(0))
+            .unwrap()
+    })
 }

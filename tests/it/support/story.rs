@@ -15,7 +15,14 @@ pub type Shape = Vec<(String, char, bool, snapback::base::Digest)>;
 
 /// What of a tree a release keeps.
 pub fn shape(tree: &Tree) -> Shape {
-    let one = |(path, entry): (&String, &Entry)| (path.clone(), entry.kind, entry.kind == 'f' && entry.mode & 0o100 != 0, entry.digest);
+    let one = |(path, entry): (&String, &Entry)| {
+        (
+            path.clone(),
+            entry.kind,
+            entry.kind == 'f' && entry.mode & 0o100 != 0,
+            entry.digest,
+        )
+    };
     tree.iter().map(one).collect()
 }
 
@@ -42,7 +49,12 @@ impl<'a> Story<'a> {
         assert_released(sandbox, "1.1.0");
         let new = sandbox.tree_in(TASK);
         assert_eq!(shape(&new), wanted, "a release changes no file");
-        Self { sandbox, old, new, outside: outside(sandbox) }
+        Self {
+            sandbox,
+            old,
+            new,
+            outside: outside(sandbox),
+        }
     }
 
     /// Goes back, undoes and redoes it, and goes forward, and looks at everything each time.
@@ -52,7 +64,11 @@ impl<'a> Story<'a> {
         rollback(sandbox, "1.1.0", "1.0.0").expect(0);
         self.assert_old();
         sandbox.snapback(&["undo", "--yes"]).expect(0);
-        assert_eq!(sandbox.tree_in(TASK), self.new, "undo brings everything back, times too");
+        assert_eq!(
+            sandbox.tree_in(TASK),
+            self.new,
+            "undo brings everything back, times too"
+        );
         self.assert_at("1.1.0");
         sandbox.snapback(&["redo", "--yes"]).expect(0);
         self.assert_old();
@@ -73,16 +89,31 @@ impl<'a> Story<'a> {
     fn assert_at(&self, version: &str) {
         let sandbox = self.sandbox;
         assert_released(sandbox, version);
-        assert_eq!(outside(sandbox), self.outside, "nothing outside the task changed");
-        sandbox.snapback(&["verify-rollback", "--task", "T01", "--expected", version]).expect(0);
+        assert_eq!(
+            outside(sandbox),
+            self.outside,
+            "nothing outside the task changed"
+        );
+        sandbox
+            .snapback(&["verify-rollback", "--task", "T01", "--expected", version])
+            .expect(0);
     }
 }
 
 /// Two trees have the same shape.
 #[track_caller]
 pub fn assert_same(found: &Shape, expected: &Shape) {
-    let only = |a: &Shape, b: &Shape| a.iter().filter(|line| !b.contains(line)).map(|line| format!("{line:?}")).collect::<Vec<_>>();
-    assert_eq!((only(found, expected), only(expected, found)), (Vec::new(), Vec::new()), "what is there, what should be");
+    let only = |a: &Shape, b: &Shape| {
+        a.iter()
+            .filter(|line| !b.contains(line))
+            .map(|line| format!("{line:?}"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (only(found, expected), only(expected, found)),
+        (Vec::new(), Vec::new()),
+        "what is there, what should be"
+    );
 }
 
 /// Everything outside the task but what a rollback writes there.
@@ -95,25 +126,53 @@ fn outside(sandbox: &Sandbox) -> Tree {
 /// Rolls T01 back.
 #[track_caller]
 pub fn rollback(sandbox: &Sandbox, from: &str, to: &str) -> Ran {
-    sandbox.snapback(&["rollback", "--task", "T01", "--from", from, "--to", to, "--yes"])
+    sandbox.snapback(&[
+        "rollback", "--task", "T01", "--from", from, "--to", to, "--yes",
+    ])
 }
 
 /// Sets the version in the configuration, as a person does before a release.
 pub fn set_version(sandbox: &Sandbox, version: &str) {
     let path = format!("{TASK}/config.yaml");
     let text = String::from_utf8(sandbox.read(&path)).unwrap();
-    let line = |line: &str| if line.starts_with("version: ") { format!("version: {version}") } else { line.to_string() };
+    let line = |line: &str| {
+        if line.starts_with("version: ") {
+            format!("version: {version}")
+        } else {
+            line.to_string()
+        }
+    };
     let lines: Vec<String> = text.lines().map(line).collect();
     let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     sandbox.write(&path, (lines.join(end) + end).as_bytes());
 }
 
-/// The work tree is clean, the repository sound, HEAD's tree that of the release, the registry right.
+/// The work tree is clean, the repository sound, HEAD's tree that of the release, the registry
+/// right.
 #[track_caller]
 pub fn assert_released(sandbox: &Sandbox, version: &str) {
-    assert_eq!(sandbox.status(), Vec::<String>::new(), "git status at {version}");
-    assert_eq!(sandbox.unsound(), Vec::<String>::new(), "git fsck at {version}");
-    assert_eq!(sandbox.git_out(&["diff", "--name-status", &format!("T01-v{version}"), "HEAD", "--", TASK]), "", "HEAD holds {version}");
+    assert_eq!(
+        sandbox.status(),
+        Vec::<String>::new(),
+        "git status at {version}"
+    );
+    assert_eq!(
+        sandbox.unsound(),
+        Vec::<String>::new(),
+        "git fsck at {version}"
+    );
+    assert_eq!(
+        sandbox.git_out(&[
+            "diff",
+            "--name-status",
+            &format!("T01-v{version}"),
+            "HEAD",
+            "--",
+            TASK
+        ]),
+        "",
+        "HEAD holds {version}"
+    );
     assert_eq!(sandbox.registry_version("T01").as_deref(), Some(version));
     assert_eq!(sandbox.config_version("T01").as_deref(), Some(version));
 }

@@ -2,8 +2,8 @@
 //! system calls, one run each, brought to its end, and judged by [`super::checker`].
 //!
 //! `SNAPBACK_SWEEP=full` visits every call of every operation with every fault; without it so many
-//! points of each operation are visited as the test says, the faults in turn. `SNAPBACK_SWEEP_POINTS`
-//! says another number, `SNAPBACK_SWEEP_SEED` begins elsewhere.
+//! points of each operation are visited as the test says, the faults in turn.
+//! `SNAPBACK_SWEEP_POINTS` says another number, `SNAPBACK_SWEEP_SEED` begins elsewhere.
 
 use std::{
     collections::BTreeMap,
@@ -55,10 +55,34 @@ pub const FAULTS: [(&str, Fault); 14] = [
 
 /// The faults of the third layer.
 pub const CUTS: [(&str, Fault); 4] = [
-    ("power cut", Fault::PowerCut { logged: false, twice: false }),
-    ("power cut, log written", Fault::PowerCut { logged: true, twice: false }),
-    ("power cut twice", Fault::PowerCut { logged: false, twice: true }),
-    ("power cut twice, log written", Fault::PowerCut { logged: true, twice: true }),
+    (
+        "power cut",
+        Fault::PowerCut {
+            logged: false,
+            twice: false,
+        },
+    ),
+    (
+        "power cut, log written",
+        Fault::PowerCut {
+            logged: true,
+            twice: false,
+        },
+    ),
+    (
+        "power cut twice",
+        Fault::PowerCut {
+            logged: false,
+            twice: true,
+        },
+    ),
+    (
+        "power cut twice, log written",
+        Fault::PowerCut {
+            logged: true,
+            twice: true,
+        },
+    ),
 ];
 
 /// A fault at a call; the name is that of the fault.
@@ -94,13 +118,24 @@ struct Trial<'a> {
 
 /// The program with these arguments in this repository.
 fn target(program: &Path, sandbox: &Sandbox, argv: &[&str]) -> Target {
-    let argv = std::iter::once(program.into()).chain(argv.iter().map(Into::into)).collect();
-    Target { argv, env: sandbox.environment(), cwd: sandbox.root() }
+    let argv = std::iter::once(program.into())
+        .chain(argv.iter().map(Into::into))
+        .collect();
+    Target {
+        argv,
+        env: sandbox.environment(),
+        cwd: sandbox.root(),
+    }
 }
 
 impl<'a> Trial<'a> {
     /// Prepares it, runs it once undisturbed, and looks at what it does.
-    fn new(operation: &'a Operation, program: &'a Path, base: &Sandbox, disk: Option<Disk>) -> Option<Self> {
+    fn new(
+        operation: &'a Operation,
+        program: &'a Path,
+        base: &Sandbox,
+        disk: Option<Disk>,
+    ) -> Option<Self> {
         let parent = disk.as_ref().map_or_else(std::env::temp_dir, Disk::at);
         let stage = Stage::new(operation, base, &parent)?;
         let (state_of, mut trial) = (
@@ -120,13 +155,15 @@ impl<'a> Trial<'a> {
         trial.old = state_of(&trial.stage.live);
         if let Some((argv, percent)) = operation.interrupted {
             let whole = target(trial.program, &trial.stage.live, argv);
-            let calls = killer::count(&whole).unwrap_or_else(|error| panic!("{}: {error}", operation.name));
+            let calls =
+                killer::count(&whole).unwrap_or_else(|error| panic!("{}: {error}", operation.name));
             trial.new = state_of(&trial.stage.live);
             trial.stage.reset();
             let ran = killer::run(&whole, Mode::Kill, calls * percent / 100).unwrap();
             let unfinished = trial.stage.live.snapback(&["status"]);
             assert!(
-                ran.killed && unfinished.stdout.contains("op resume") || unfinished.stderr.contains("op resume"),
+                ran.killed && unfinished.stdout.contains("op resume")
+                    || unfinished.stderr.contains("op resume"),
                 "{ran:?} {unfinished:?}"
             );
             trial.stage.save();
@@ -139,27 +176,49 @@ impl<'a> Trial<'a> {
             trial.new = after;
         } else {
             trial.backwards = after.is(&trial.old);
-            assert!(trial.backwards || after.is(&trial.new), "{}: {}", operation.name, after.differs(&trial.new));
+            assert!(
+                trial.backwards || after.is(&trial.new),
+                "{}: {}",
+                operation.name,
+                after.differs(&trial.new)
+            );
         }
-        assert_eq!((trial.stage.live.unsound(), trial.stage.outside()), (vec![], vec![]), "{}", operation.name);
+        assert_eq!(
+            (trial.stage.live.unsound(), trial.stage.outside()),
+            (vec![], vec![]),
+            "{}",
+            operation.name
+        );
         Some(trial)
     }
 
     /// The points to visit; the last run of a full sweep is undisturbed.
     fn points(&self, faults: &[(&'static str, Fault)], visits: usize) -> Vec<Point> {
         let last = self.calls + 1;
-        let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<usize>().ok());
+        let number = |name: &str| {
+            std::env::var(name)
+                .ok()
+                .and_then(|text| text.parse::<usize>().ok())
+        };
         if everything() && number("SNAPBACK_SWEEP_POINTS").is_none() {
             let every = |(name, fault): &(&'static str, Fault)| {
-                (1..=last).step_by(self.operation.stride).map(|k| (*name, *fault, k)).collect::<Vec<_>>()
+                (1..=last)
+                    .step_by(self.operation.stride)
+                    .map(|k| (*name, *fault, k))
+                    .collect::<Vec<_>>()
             };
             return faults.iter().flat_map(every).collect();
         }
-        let (visits, seed) = (number("SNAPBACK_SWEEP_POINTS").unwrap_or(visits), number("SNAPBACK_SWEEP_SEED").unwrap_or(0));
+        let (visits, seed) = (
+            number("SNAPBACK_SWEEP_POINTS").unwrap_or(visits),
+            number("SNAPBACK_SWEEP_SEED").unwrap_or(0),
+        );
         let one = |nth: usize| {
             let (name, fault) = faults[(nth + seed) % faults.len()];
             // The golden section spreads the points of each fault over the whole run.
-            let spread = (u64::try_from(nth + seed).expect("because it is small") + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+            let spread = (u64::try_from(nth + seed).expect("because it is small") + 1)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                >> 32;
             (name, fault, 1 + ((spread * last) >> 32))
         };
         (0..visits).map(one).collect()
@@ -175,10 +234,19 @@ impl<'a> Trial<'a> {
         let as_json = k.is_multiple_of(3);
         let argv = [self.operation.argv, if as_json { &["--json"] } else { &[] }].concat();
         let (ran, cut) = self.disturb(&argv, fault, k);
-        let mut seen = Seen { old: self.old.clone(), new: self.new.clone(), backwards: self.backwards, ..Seen::default() };
+        let mut seen = Seen {
+            old: self.old.clone(),
+            new: self.new.clone(),
+            backwards: self.backwards,
+            ..Seen::default()
+        };
         let finished = !ran.killed && !ran.at.starts_with("NO POWER CUT");
-        // After a failed sync nobody knows what is on the disk, so a failure is the only honest end.
-        let unknown = ran.exit != 0 && ["fsync(", "fdatasync(", "syncfs("].iter().any(|call| ran.at.starts_with(call));
+        // After a failed sync nobody knows what is on the disk, so a failure is the only honest
+        // end.
+        let unknown = ran.exit != 0
+            && ["fsync(", "fdatasync(", "syncfs("]
+                .iter()
+                .any(|call| ran.at.starts_with(call));
         seen.exit = (finished && !cut && !unknown).then_some(ran.exit);
         seen.reported = finished && cut && ran.exit == 0;
         if finished && !cut && ran.exit != 0 {
@@ -189,7 +257,11 @@ impl<'a> Trial<'a> {
         }
         let mut second = String::new();
         if matches!(fault, Fault::Twice(_) | Fault::PowerCut { twice: true, .. }) {
-            let argv = if self.operation.recovery == Recovery::Again { self.operation.argv } else { recovery(k) };
+            let argv = if self.operation.recovery == Recovery::Again {
+                self.operation.argv
+            } else {
+                recovery(k)
+            };
             let (again, _) = self.disturb(argv, fault, 1 + k * 7 % 60);
             second = format!(", then at {}", again.at);
             note_words(&mut seen, &again);
@@ -204,8 +276,15 @@ impl<'a> Trial<'a> {
         }
         self.look(&mut seen);
         let wanted = if self.backwards { &self.old } else { &self.new };
-        if finished && ran.exit == 0 && ran.stdout.contains(", verified") && seen.found.task != wanted.task {
-            seen.misjudged.push(format!("verified, but the files are others: {}", seen.found.differs(wanted)));
+        if finished
+            && ran.exit == 0
+            && ran.stdout.contains(", verified")
+            && seen.found.task != wanted.task
+        {
+            seen.misjudged.push(format!(
+                "verified, but the files are others: {}",
+                seen.found.differs(wanted)
+            ));
         }
         let broken = complaints(&seen);
         if broken.is_empty() {
@@ -220,7 +299,11 @@ impl<'a> Trial<'a> {
             ran.exit,
             ran.stderr.trim()
         );
-        vec![broken.into_iter().fold(told, |told, what| told + "\n    " + &short(what))]
+        vec![
+            broken
+                .into_iter()
+                .fold(told, |told, what| told + "\n    " + &short(what)),
+        ]
     }
 
     /// What a run that failed said, and what is there now.
@@ -228,20 +311,38 @@ impl<'a> Trial<'a> {
         let live = &self.stage.live;
         let (sentence, changed) = if as_json {
             let answer: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
-            let report = answer["error"]["message"].as_str().filter(|text| text.contains("put back")).unwrap_or_default();
-            (answer["left"]["sentence"].as_str().unwrap_or(report).to_string(), answer["changed"].as_bool())
+            let report = answer["error"]["message"]
+                .as_str()
+                .filter(|text| text.contains("put back"))
+                .unwrap_or_default();
+            (
+                answer["left"]["sentence"]
+                    .as_str()
+                    .unwrap_or(report)
+                    .to_string(),
+                answer["changed"].as_bool(),
+            )
         } else {
             (last_words(&format!("{}{}", ran.stdout, ran.stderr)), None)
         };
-        let unfinished = live.snapback(&["status", "--json"]).json()["data"]["unfinished"].is_object();
-        Claim { sentence, changed, before: self.start.clone(), after: state(live), unfinished }
+        let unfinished =
+            live.snapback(&["status", "--json"]).json()["data"]["unfinished"].is_object();
+        Claim {
+            sentence,
+            changed,
+            before: self.start.clone(),
+            after: state(live),
+            unfinished,
+        }
     }
 
     /// Runs a command with a fault; whether the power went at its end.
     fn disturb(&mut self, argv: &[&str], fault: Fault, k: u64) -> (Ran, bool) {
         let target = target(self.program, &self.stage.live, argv);
         let (mode, logged) = match fault {
-            Fault::Once(mode) | Fault::Twice(mode) => return (killer::run(&target, mode, k).unwrap(), false),
+            Fault::Once(mode) | Fault::Twice(mode) => {
+                return (killer::run(&target, mode, k).unwrap(), false);
+            }
             Fault::PowerCut { logged, .. } => (move |disk| Mode::Cut { disk, logged }, logged),
         };
         let disk = self.disk.as_mut().expect("because power is cut on disks");
@@ -262,7 +363,11 @@ impl<'a> Trial<'a> {
         let ran = live.snapback(&[recovery(k), &["--json"]].concat());
         let outcome = serde_json::from_str::<serde_json::Value>(&ran.stdout)
             .ok()
-            .and_then(|answer| answer["data"]["report"]["outcome"].as_str().map(str::to_string));
+            .and_then(|answer| {
+                answer["data"]["report"]["outcome"]
+                    .as_str()
+                    .map(str::to_string)
+            });
         seen.recovery = Some(match (ran.code, outcome.as_deref()) {
             (5, _) => Recovered::Nothing,
             // An abort of what was published already finishes it, and the conflict says so.
@@ -274,7 +379,8 @@ impl<'a> Trial<'a> {
         for word in ["resume", "abort"] {
             let code = live.snapback(&["op", word, "--yes"]).code;
             if code != 5 {
-                seen.left.push(format!("op {word} ends with {code} after the recovery"));
+                seen.left
+                    .push(format!("op {word} ends with {code} after the recovery"));
             }
         }
         if k.is_multiple_of(4) {
@@ -282,11 +388,18 @@ impl<'a> Trial<'a> {
             without_caches(live);
             seen.derived = Some(state(live));
         }
-        if let (Some([back, forth]), true) = (self.operation.back, seen.found.is(&self.new) && !self.new.is(&self.old)) {
+        if let (Some([back, forth]), true) = (
+            self.operation.back,
+            seen.found.is(&self.new) && !self.new.is(&self.old),
+        ) {
             let mut after = |word: &str, kept: &mut Option<State>| {
                 let ran = live.snapback(&[word, "--yes"]);
                 if ran.code != 0 {
-                    seen.lost.push(format!("{word} ends with {}: {}", ran.code, ran.stderr.trim()));
+                    seen.lost.push(format!(
+                        "{word} ends with {}: {}",
+                        ran.code,
+                        ran.stderr.trim()
+                    ));
                 }
                 *kept = Some(state(live));
             };
@@ -308,7 +421,12 @@ impl<'a> Trial<'a> {
         let ran = self.stage.live.snapback(self.operation.argv);
         let now = state(&self.stage.live);
         if ran.code != 0 || !now.is(&self.new) {
-            seen.lost.push(format!("asked for again: exit {}: {}; {}", ran.code, ran.stderr.trim(), now.differs(&self.new)));
+            seen.lost.push(format!(
+                "asked for again: exit {}: {}; {}",
+                ran.code,
+                ran.stderr.trim(),
+                now.differs(&self.new)
+            ));
         }
     }
 
@@ -319,19 +437,32 @@ impl<'a> Trial<'a> {
         let ran = live.snapback(self.operation.argv);
         let after = state(live);
         if ran.code != 0 || !after.is(&self.new) {
-            seen.recovery = Some(Recovered::Failed(format!("run again: {ran:?}; {}", after.differs(&self.new))));
+            seen.recovery = Some(Recovered::Failed(format!(
+                "run again: {ran:?}; {}",
+                after.differs(&self.new)
+            )));
         }
-        for argv in [&["store", "check", "--deep"][..], &["verify-snapshot", "--all", "--deep"]] {
+        for argv in [
+            &["store", "check", "--deep"][..],
+            &["verify-snapshot", "--all", "--deep"],
+        ] {
             let ran = live.snapback(argv);
             if ran.code != 0 {
-                seen.collected.push(format!("{} ends with {}: {} {}", argv.join(" "), ran.code, ran.stdout.trim(), ran.stderr.trim()));
+                seen.collected.push(format!(
+                    "{} ends with {}: {} {}",
+                    argv.join(" "),
+                    ran.code,
+                    ran.stdout.trim(),
+                    ran.stderr.trim()
+                ));
             }
         }
         for name in after.records["store"].lines() {
             let back = live.top().join(format!("back-{name}"));
             let ran = live.snapback(&["store", "restore", name, "--into", back.to_str().unwrap()]);
             if ran.code != 0 {
-                seen.lost.push(format!("{name} does not come back: {}", ran.stderr.trim()));
+                seen.lost
+                    .push(format!("{name} does not come back: {}", ran.stderr.trim()));
             }
         }
     }
@@ -340,10 +471,14 @@ impl<'a> Trial<'a> {
     fn look(&self, seen: &mut Seen) {
         let live = &self.stage.live;
         if self.disk.is_some() {
-            // What nothing names may be torn: git, like gix, syncs no object before it has its name.
+            // What nothing names may be torn: git, like gix, syncs no object before it has its
+            // name.
             live.git(&["prune", "--expire=now"]);
         }
-        let (left, dangling): (Vec<_>, Vec<_>) = live.unsound().into_iter().partition(|line| line.starts_with("left behind"));
+        let (left, dangling): (Vec<_>, Vec<_>) = live
+            .unsound()
+            .into_iter()
+            .partition(|line| line.starts_with("left behind"));
         seen.left.extend(left);
         seen.left.extend(live.temporary_records());
         seen.dangling.extend(dangling);
@@ -351,15 +486,32 @@ impl<'a> Trial<'a> {
         seen.secrets.extend(secrets(live));
         let checked = live.snapback(&["store", "check"]);
         if checked.code != 0 {
-            seen.damaged.push(format!("store check ends with {}: {} {}", checked.code, checked.stdout.trim(), checked.stderr.trim()));
+            seen.damaged.push(format!(
+                "store check ends with {}: {} {}",
+                checked.code,
+                checked.stdout.trim(),
+                checked.stderr.trim()
+            ));
         }
     }
 }
 
 /// The lines that speak of what was changed.
 pub fn last_words(text: &str) -> String {
-    let marks = ["nothing was changed", "put back", "not finished", "is done", "changed before it failed", "cannot be seen", "stuck"];
-    text.lines().filter(|line| marks.iter().any(|mark| line.contains(mark))).map(str::trim).collect::<Vec<_>>().join("\n")
+    let marks = [
+        "nothing was changed",
+        "put back",
+        "not finished",
+        "is done",
+        "changed before it failed",
+        "cannot be seen",
+        "stuck",
+    ];
+    text.lines()
+        .filter(|line| marks.iter().any(|mark| line.contains(mark)))
+        .map(str::trim)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// What a run said that it must not say.
@@ -368,26 +520,42 @@ fn note_words(seen: &mut Seen, ran: &Ran) {
         seen.left.push(format!("a panic: {}", ran.stderr.trim()));
     }
     if ran.stdout.contains(CANARY) || ran.stderr.contains(CANARY) {
-        seen.secrets.push("the output holds the value of a secret".into());
+        seen.secrets
+            .push("the output holds the value of a secret".into());
     }
 }
 
 /// The recovery of a visit: forward and back in turn.
 fn recovery(k: u64) -> &'static [&'static str] {
-    if k.is_multiple_of(2) { &["op", "resume", "--yes"] } else { &["op", "abort", "--yes"] }
+    if k.is_multiple_of(2) {
+        &["op", "resume", "--yes"]
+    } else {
+        &["op", "abort", "--yes"]
+    }
 }
 
 /// Removes everything that can be made again.
 fn without_caches(sandbox: &Sandbox) {
-    for cache in [".git/snapback/facts", ".git/snapback/stat-cache", ".git/snapback/reserve"] {
+    for cache in [
+        ".git/snapback/facts",
+        ".git/snapback/stat-cache",
+        ".git/snapback/reserve",
+    ] {
         let path = sandbox.at(cache);
         let _ = std::fs::remove_dir_all(&path).or_else(|_| std::fs::remove_file(&path));
     }
 }
 
-/// Visits the points of an operation, on all cores; `visits` of them unless the environment says otherwise.
+/// Visits the points of an operation, on all cores; `visits` of them unless the environment says
+/// otherwise.
 pub fn sweep(operation: &Operation, faults: &[(&'static str, Fault)], visits: usize) -> Figures {
-    sweep_of(operation, &PathBuf::from(snapback_program()), faults, visits, &|| Ok(None))
+    sweep_of(
+        operation,
+        &PathBuf::from(snapback_program()),
+        faults,
+        visits,
+        &|| Ok(None),
+    )
 }
 
 /// The same for any program that takes the operation's arguments, on disks made by `disk`.
@@ -399,14 +567,18 @@ pub fn sweep_of(
     disk: &(dyn Fn() -> Result<Option<Disk>, String> + Sync),
 ) -> Figures {
     let figures = Mutex::new(Figures::default());
-    let Some(base) = (operation.make)() else { return Figures::default() };
+    let Some(base) = (operation.make)() else {
+        return Figures::default();
+    };
     let next = AtomicUsize::new(0);
     let work = || {
         let disk = match disk() {
             Ok(disk) => disk,
             Err(why) => return println!("{}: skipped: {why}", operation.name),
         };
-        let Some(mut trial) = Trial::new(operation, program, &base, disk) else { return };
+        let Some(mut trial) = Trial::new(operation, program, &base, disk) else {
+            return;
+        };
         let points = trial.points(faults, visits);
         while let Some((name, fault, k)) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
             let found = trial.visit(*fault, *k);
@@ -416,7 +588,10 @@ pub fn sweep_of(
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from).min(visits.div_ceil(5)) {
+        for _ in 0..std::thread::available_parallelism()
+            .map_or(2, usize::from)
+            .min(visits.div_ceil(5))
+        {
             scope.spawn(work);
         }
     });
@@ -427,8 +602,21 @@ pub fn sweep_of(
 pub fn report(what: &str, figures: &Figures) {
     for (fault, runs) in &figures.runs {
         let of_it = figures.violations.len();
-        println!("| {what} | {fault} | {runs} | {} |", if of_it == 0 { "0".to_string() } else { format!("some of {of_it}") });
+        println!(
+            "| {what} | {fault} | {runs} | {} |",
+            if of_it == 0 {
+                "0".to_string()
+            } else {
+                format!("some of {of_it}")
+            }
+        );
     }
     let some = &figures.violations[..figures.violations.len().min(12)];
-    assert!(some.is_empty(), "{}: {} violations, the first:\n{}", what, figures.violations.len(), some.join("\n"));
+    assert!(
+        some.is_empty(),
+        "{}: {} violations, the first:\n{}",
+        what,
+        figures.violations.len(),
+        some.join("\n")
+    );
 }

@@ -34,8 +34,15 @@ pub fn saying(id: &str, end: End) -> Said {
             about: None,
         },
         why: "it lost money".into(),
-        from: Origin { via: Via::Terminal, tree: None, dir: "tasks/T01".into() },
-        result: Ended { end, error: (end != End::Done).then(|| "bad".to_string()) },
+        from: Origin {
+            via: Via::Terminal,
+            tree: None,
+            dir: "tasks/T01".into(),
+        },
+        result: Ended {
+            end,
+            error: (end != End::Done).then(|| "bad".to_string()),
+        },
     }
 }
 
@@ -56,23 +63,44 @@ pub fn judge(state: &Arc<dyn Fs>, newest: &OpId, done: bool) -> Result<(), Strin
     let mut over = Vec::new();
     for id in history::ids(&**state).map_err(|error| error.to_string())? {
         match history::summary(state, &id).map_err(|error| error.to_string())? {
-            Some(listed) if matches!(listed.phase, Phase::Finished { .. }) => over.push(Over { id, owed: listed.owed.is_some() }),
+            Some(listed) if matches!(listed.phase, Phase::Finished { .. }) => over.push(Over {
+                id,
+                owed: listed.owed.is_some(),
+            }),
             _ => {}
         }
     }
     let segments = trail.segments().map_err(|error| error.to_string())?;
-    let checked = check(&segments, &Outside { over: over.clone(), ..Outside::default() });
+    let checked = check(
+        &segments,
+        &Outside {
+            over: over.clone(),
+            ..Outside::default()
+        },
+    );
     if !checked.is_good() {
-        return Err(format!("V17: the audit log is not whole: {:?}", checked.findings));
+        return Err(format!(
+            "V17: the audit log is not whole: {:?}",
+            checked.findings
+        ));
     }
     let (entries, _) = trail.entries().map_err(|error| error.to_string())?;
     for Over { id, owed } in &over {
-        let ends: Vec<End> =
-            entries.iter().filter(|entry| entry.said.what.id == id.to_string()).map(|entry| entry.said.result.end).collect();
+        let ends: Vec<End> = entries
+            .iter()
+            .filter(|entry| entry.said.what.id == id.to_string())
+            .map(|entry| entry.said.result.end)
+            .collect();
         let wanted = if done { End::Done } else { End::PutBack };
-        let fits = if *owed { ends.is_empty() } else { ends.len() == 1 && (id != newest || ends == [wanted]) };
+        let fits = if *owed {
+            ends.is_empty()
+        } else {
+            ends.len() == 1 && (id != newest || ends == [wanted])
+        };
         if !fits {
-            return Err(format!("V17: {id} is over (done {done}, owed {owed}), and its lines say {ends:?}"));
+            return Err(format!(
+                "V17: {id} is over (done {done}, owed {owed}), and its lines say {ends:?}"
+            ));
         }
     }
     Ok(())

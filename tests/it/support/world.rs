@@ -44,7 +44,11 @@ pub struct Below(pub Arc<dyn Fs>, pub &'static str);
 
 impl Below {
     fn at(&self, path: &RelPath) -> RelPath {
-        if path.is_root() { RelPath::own(self.1) } else { RelPath::own(self.1).join(path.as_bytes()) }
+        if path.is_root() {
+            RelPath::own(self.1)
+        } else {
+            RelPath::own(self.1).join(path.as_bytes())
+        }
     }
 }
 
@@ -101,7 +105,9 @@ struct Stored(Arc<ChunkStore>);
 
 impl Bytes for Stored {
     fn copy(&self, source: &Source, into: &mut dyn Write) -> Result<(), Failure> {
-        let Source::Object(id) = source else { unreachable!("the plans of these tests name objects only") };
+        let Source::Object(id) = source else {
+            unreachable!("the plans of these tests name objects only")
+        };
         self.0.read(id, into)?;
         Ok(())
     }
@@ -147,7 +153,11 @@ impl Step for Commit<'_> {
         true
     }
     fn is_passed(&self) -> Result<bool, Failure> {
-        Ok(self.disk.stat(&self.name).map_err(verdicts::Error::Io)?.is_some())
+        Ok(self
+            .disk
+            .stat(&self.name)
+            .map_err(verdicts::Error::Io)?
+            .is_some())
     }
 }
 
@@ -171,7 +181,11 @@ impl World {
     /// Opens what is on a simulated disk.
     pub fn on(sim: &SimFs) -> Self {
         let (look, sync) = (sim.clone(), sim.clone());
-        Self::over(Arc::new(sim.clone()), Box::new(move || look.tree()), Box::new(move |dir| sync.sync_certainly(dir)))
+        Self::over(
+            Arc::new(sim.clone()),
+            Box::new(move || look.tree()),
+            Box::new(move |dir| sync.sync_certainly(dir)),
+        )
     }
 
     /// Opens what is on any disk, given how to see all of it and how to sync one folder.
@@ -179,7 +193,15 @@ impl World {
         let state: Arc<dyn Fs> = Arc::new(Below(disk.clone(), "git/snapback"));
         let store = Arc::new(ChunkStore::new(state.clone(), RelPath::own("store")));
         let tree = Below(disk.clone(), "work");
-        Self { disk, look, sync, tree, state, bytes: Stored(store.clone()), store }
+        Self {
+            disk,
+            look,
+            sync,
+            tree,
+            state,
+            bytes: Stored(store.clone()),
+            store,
+        }
     }
 
     /// A quiet disk with these files.
@@ -221,7 +243,9 @@ impl World {
     pub fn tree(&self) -> (Tree, Vec<String>) {
         let (mut files, mut dirs, mut used) = (Tree::new(), BTreeSet::new(), BTreeSet::new());
         for (path, (kind, mode, bytes)) in (self.look)() {
-            let Some(path) = path.strip_prefix(b"work/") else { continue };
+            let Some(path) = path.strip_prefix(b"work/") else {
+                continue;
+            };
             let path = String::from_utf8(path.to_vec()).unwrap();
             used.insert(RelPath::own(path.clone()).parent().to_text());
             if kind == 'd' {
@@ -230,26 +254,50 @@ impl World {
                 files.insert(path, (kind, mode, bytes));
             }
         }
-        (files, dirs.into_iter().filter(|dir| !used.contains(dir)).collect())
+        (
+            files,
+            dirs.into_iter().filter(|dir| !used.contains(dir)).collect(),
+        )
     }
 
     /// Saves all bytes and writes down what would turn the tree into `target`; `aside` and
     /// `bring` of the environment are left alone, its switch is a step of its own.
-    pub fn plan(&self, target: &Tree, environment: Option<&EnvironmentChange>) -> Result<Operation, Failure> {
+    pub fn plan(
+        &self,
+        target: &Tree,
+        environment: Option<&EnvironmentChange>,
+    ) -> Result<Operation, Failure> {
         self.sweep()?;
         let id = OpId::new(history::next_counter(&*self.state)?, 7);
         let session = self.store.begin()?;
         let now = self.tree().0;
-        let paths: BTreeSet<&String> = now.keys().chain(target.keys()).filter(|path| !path.contains(".venv")).collect();
+        let paths: BTreeSet<&String> = now
+            .keys()
+            .chain(target.keys())
+            .filter(|path| !path.contains(".venv"))
+            .collect();
         let mut changes = Vec::new();
-        for path in paths.into_iter().filter(|path| now.get(*path) != target.get(*path)) {
+        for path in paths
+            .into_iter()
+            .filter(|path| now.get(*path) != target.get(*path))
+        {
             let rel = RelPath::own(path.clone());
             let stat = self.tree.stat(&rel).map_err(verdicts::Error::Io)?;
-            let mut before = now.get(path).map(|entry| save(&*session, entry)).transpose()?;
+            let mut before = now
+                .get(path)
+                .map(|entry| save(&*session, entry))
+                .transpose()?;
             if let Some(before) = &mut before {
                 before.mtime = stat.map(|stat| stat.mtime);
             }
-            changes.push(PathChange { path: rel, before, after: target.get(path).map(|entry| save(&*session, entry)).transpose()? });
+            changes.push(PathChange {
+                path: rel,
+                before,
+                after: target
+                    .get(path)
+                    .map(|entry| save(&*session, entry))
+                    .transpose()?,
+            });
         }
         let _lease = session.commit()?;
         // The disk's clock, which jumps in some tests: nothing may depend on it.
@@ -277,7 +325,10 @@ impl World {
             from: None,
             to: None,
             message: String::new(),
-            who: Person { name: "A".into(), email: "a@b".into() },
+            who: Person {
+                name: "A".into(),
+                email: "a@b".into(),
+            },
             host: "host".into(),
             worktree: "work".into(),
             at,
@@ -286,21 +337,43 @@ impl World {
             registry: None,
         };
         let on_verify_fail = snapback::model::settings::OnVerifyFail::default();
-        Ok(Operation { schema: OPERATION_SCHEMA.into(), about, on_verify_fail, without_commands: false, steps })
+        Ok(Operation {
+            schema: OPERATION_SCHEMA.into(),
+            about,
+            on_verify_fail,
+            without_commands: false,
+            steps,
+        })
     }
 
     fn steps<'a>(&'a self, operation: &'a Operation) -> Vec<Box<dyn Step + 'a>> {
         let make = |step: &'a operation::Step| -> Box<dyn Step + 'a> {
             match step {
                 operation::Step::Files(changes) => {
-                    let ports = (&self.tree as &dyn Fs, &*self.state, &*self.store as &dyn Store, &self.bytes as &dyn Bytes);
-                    Box::new(Files::over(ports, &operation.about.id, operation.about.at, changes))
+                    let ports = (
+                        &self.tree as &dyn Fs,
+                        &*self.state,
+                        &*self.store as &dyn Store,
+                        &self.bytes as &dyn Bytes,
+                    );
+                    Box::new(Files::over(
+                        ports,
+                        &operation.about.id,
+                        operation.about.at,
+                        changes,
+                    ))
                 }
-                operation::Step::Environment(change) => Box::new(Environment::new(&self.tree, change)),
-                operation::Step::Publish(_) => {
-                    Box::new(Commit { disk: &*self.disk, sync: &*self.sync, name: reference(&operation.about.id) })
+                operation::Step::Environment(change) => {
+                    Box::new(Environment::new(&self.tree, change))
                 }
-                operation::Step::Verdicts(records) => Box::new(Verdicts::new(&*self.state, records)),
+                operation::Step::Publish(_) => Box::new(Commit {
+                    disk: &*self.disk,
+                    sync: &*self.sync,
+                    name: reference(&operation.about.id),
+                }),
+                operation::Step::Verdicts(records) => {
+                    Box::new(Verdicts::new(&*self.state, records))
+                }
                 other => unreachable!("{} is no step of these tests", other.name()),
             }
         };
@@ -315,9 +388,14 @@ impl World {
 
     /// A runner as the program has it, with the audit log as its witness.
     fn runner<'a>(&'a self, log: Log, operation: &'a Operation) -> Runner<'a> {
-        let once = if log.records().len() > 1 { Once::PerhapsThere } else { Once::New };
+        let once = if log.records().len() > 1 {
+            Once::PerhapsThere
+        } else {
+            Once::New
+        };
         let witness = move |ending: Ending<'_>| {
-            Trail::new(self.state.clone()).append(&trail::said(&operation.about.id, ending), once)?;
+            Trail::new(self.state.clone())
+                .append(&trail::said(&operation.about.id, ending), once)?;
             Ok(())
         };
         Runner::new(log, self.steps(operation)).witnessed(Box::new(witness))
@@ -326,7 +404,9 @@ impl World {
     /// What the disk's clock said when something was last written to the work tree.
     fn clock(&self) -> Option<i64> {
         let names = self.tree.list(&RelPath::root()).ok()?;
-        let stats = names.into_iter().filter_map(|name| self.tree.stat(&RelPath::root().join(name)).ok().flatten());
+        let stats = names
+            .into_iter()
+            .filter_map(|name| self.tree.stat(&RelPath::root().join(name)).ok().flatten());
         stats.map(|stat| stat.mtime.0).max()
     }
 
@@ -339,16 +419,27 @@ impl World {
     /// `op resume` or `op abort`; `None` when nothing is unfinished.
     pub fn recover(&self, resume: bool) -> Result<Option<Ended>, Failure> {
         history::sweep(&*self.state)?;
-        let Some(found) = history::unfinished(&self.state)? else { return Ok(None) };
+        let Some(found) = history::unfinished(&self.state)? else {
+            return Ok(None);
+        };
         let runner = self.runner(found.log, &found.operation);
-        (if resume { runner.run() } else { runner.abort("a person asked for it") }).map(Some)
+        (if resume {
+            runner.run()
+        } else {
+            runner.abort("a person asked for it")
+        })
+        .map(Some)
     }
 
     /// The newest operation whose intent was written, and how it ended (`None` = not over).
     pub fn newest(&self) -> Result<Option<(Operation, Option<bool>)>, Failure> {
         for id in history::ids(&*self.state)?.iter().rev() {
             if let Some(found) = history::open(&self.state, id)? {
-                let ended = if let Phase::Finished { done } = found.phase { Some(done) } else { None };
+                let ended = if let Phase::Finished { done } = found.phase {
+                    Some(done)
+                } else {
+                    None
+                };
                 return Ok(Some((found.operation, ended)));
             }
         }
@@ -367,14 +458,19 @@ impl World {
         let mut kept = ids.iter().flat_map(|op| notes(&*self.state, op).unwrap());
         kept.any(|note| {
             let mut found = Vec::new();
-            let read = note.object.is_some_and(|id| self.store.read(&id, &mut found).is_ok());
+            let read = note
+                .object
+                .is_some_and(|id| self.store.read(&id, &mut found).is_ok());
             read && note.path.to_text() == path && found == bytes
         })
     }
 
     /// The counter of the newest operation; 0 = there is none.
     pub fn counter(&self) -> u64 {
-        history::ids(&*self.state).unwrap().last().map_or(0, OpId::counter)
+        history::ids(&*self.state)
+            .unwrap()
+            .last()
+            .map_or(0, OpId::counter)
     }
 
     /// The promises, after a recovery. `before` and `after` are the only trees that may be
@@ -382,7 +478,10 @@ impl World {
     /// operation before. Answers which of the trees it is.
     pub fn judge(&self, case: &Case<'_>, reported: bool) -> Result<bool, String> {
         let say = |failure: Failure| format!("the history cannot be read: {failure:?}");
-        let newest = self.newest().map_err(say)?.filter(|(operation, _)| operation.about.id.counter() > case.earlier);
+        let newest = self
+            .newest()
+            .map_err(say)?
+            .filter(|(operation, _)| operation.about.id.counter() > case.earlier);
         let done = match &newest {
             None => false,
             Some((_, Some(done))) => *done,
@@ -391,23 +490,34 @@ impl World {
         if reported && !done {
             return Err("I3: success was reported and is lost".into());
         }
-        for id in history::ids(&*self.state).map_err(|error| error.to_string())?.iter().filter(|id| id.counter() <= case.earlier) {
+        for id in history::ids(&*self.state)
+            .map_err(|error| error.to_string())?
+            .iter()
+            .filter(|id| id.counter() <= case.earlier)
+        {
             let found = history::open(&self.state, id).map_err(|error| error.to_string())?;
             if !found.is_some_and(|found| matches!(found.phase, Phase::Finished { .. })) {
-                return Err(format!("I3: the earlier operation {id} was over and is not"));
+                return Err(format!(
+                    "I3: the earlier operation {id} was over and is not"
+                ));
             }
         }
         let (mut files, empty) = self.tree();
         let mut wanted = if done { case.after } else { case.before }.clone();
         if let Some((path, bytes)) = case.stranger {
-            let there = files.remove(path).is_some_and(|(_, _, found)| found == bytes);
+            let there = files
+                .remove(path)
+                .is_some_and(|(_, _, found)| found == bytes);
             wanted.remove(path);
             if !there && !self.keeps_stranger(path, bytes) {
                 return Err(format!("I6: the stranger's edit of {path} is lost"));
             }
         }
         if files != wanted {
-            return Err(format!("I2: done {done}, but {}", difference(&files, &wanted)));
+            return Err(format!(
+                "I2: done {done}, but {}",
+                difference(&files, &wanted)
+            ));
         }
         if !empty.is_empty() {
             return Err(format!("I2: empty folders are left: {empty:?}"));
@@ -417,12 +527,23 @@ impl World {
             damaged => return Err(format!("I1: the store is damaged: {damaged:?}")),
         }
         if let Some((operation, _)) = &newest {
-            if let Some(change) = operation.path_changes().find(|change| change.before.as_ref().is_some_and(|state| !self.kept(state))) {
-                return Err(format!("I1: the old bytes of {} are not in the store", change.path));
+            if let Some(change) = operation.path_changes().find(|change| {
+                change
+                    .before
+                    .as_ref()
+                    .is_some_and(|state| !self.kept(state))
+            }) {
+                return Err(format!(
+                    "I1: the old bytes of {} are not in the store",
+                    change.path
+                ));
             }
             self.judge_end(operation, done)?;
         }
-        let leftover = |name: &Vec<u8>| name.split(|byte| *byte == b'/').any(|part| part == b".snapback" || part.starts_with(b".tmp-"));
+        let leftover = |name: &Vec<u8>| {
+            name.split(|byte| *byte == b'/')
+                .any(|part| part == b".snapback" || part.starts_with(b".tmp-"))
+        };
         match (self.look)().into_keys().find(leftover) {
             Some(name) => Err(format!("I18: {} is left", String::from_utf8_lossy(&name))),
             None => Ok(done),
@@ -431,13 +552,22 @@ impl World {
 
     /// The commit point and the verdicts agree with the journal.
     fn judge_end(&self, operation: &Operation, done: bool) -> Result<(), String> {
-        let published = self.disk.stat(&reference(&operation.about.id)).unwrap().is_some();
+        let published = self
+            .disk
+            .stat(&reference(&operation.about.id))
+            .unwrap()
+            .is_some();
         let held = verdicts::standings(&*self.state).map_err(|error| format!("{error}"))?;
-        let lines = read_limited(&*self.state, &RelPath::own("verdicts.jsonl"), 1 << 20).unwrap_or_default();
-        let said = String::from_utf8_lossy(&lines).matches(&operation.about.id.to_string()).count();
+        let lines = read_limited(&*self.state, &RelPath::own("verdicts.jsonl"), 1 << 20)
+            .unwrap_or_default();
+        let said = String::from_utf8_lossy(&lines)
+            .matches(&operation.about.id.to_string())
+            .count();
         trail::judge(&self.state, &operation.about.id, done)?;
         if published != done || said != usize::from(done) || (done && held.is_empty()) {
-            return Err(format!("I2: done {done}, but published {published} and {said} verdicts"));
+            return Err(format!(
+                "I2: done {done}, but published {published} and {said} verdicts"
+            ));
         }
         Ok(())
     }
@@ -460,18 +590,41 @@ fn reference(op: &OpId) -> RelPath {
 }
 
 /// Saves the bytes of one state.
-fn save(session: &dyn Session, (kind, mode, bytes): &(char, u32, Vec<u8>)) -> Result<FileState, Failure> {
+fn save(
+    session: &dyn Session,
+    (kind, mode, bytes): &(char, u32, Vec<u8>),
+) -> Result<FileState, Failure> {
     let stored = session.put(&mut &bytes[..])?;
     let (link, source) = (*kind == 'l', Source::Object(stored.id));
-    Ok(FileState { link, mode: *mode, size: stored.size, digest: stored.digest, mtime: None, source })
+    Ok(FileState {
+        link,
+        mode: *mode,
+        size: stored.size,
+        digest: stored.digest,
+        mtime: None,
+        source,
+    })
 }
 
 /// The paths in which two trees differ.
 fn difference(found: &Tree, wanted: &Tree) -> String {
     let paths: BTreeSet<&String> = found.keys().chain(wanted.keys()).collect();
     let show = |entry: Option<&(char, u32, Vec<u8>)>| {
-        entry.map(|(kind, mode, bytes)| format!("{kind} {mode:o} {:?}", String::from_utf8_lossy(bytes)))
+        entry.map(|(kind, mode, bytes)| {
+            format!("{kind} {mode:o} {:?}", String::from_utf8_lossy(bytes))
+        })
     };
-    let lines = paths.into_iter().filter(|path| found.get(*path) != wanted.get(*path));
-    lines.map(|path| format!("{path} is {:?}, not {:?}", show(found.get(path)), show(wanted.get(path)))).collect::<Vec<_>>().join("; ")
+    let lines = paths
+        .into_iter()
+        .filter(|path| found.get(*path) != wanted.get(*path));
+    lines
+        .map(|path| {
+            format!(
+                "{path} is {:?}, not {:?}",
+                show(found.get(path)),
+                show(wanted.get(path))
+            )
+        })
+        .collect::<Vec<_>>()
+        .join("; ")
 }

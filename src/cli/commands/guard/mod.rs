@@ -73,18 +73,27 @@ enum What {
         rule: Option<String>,
     },
     /// Show the rules, what they said last, and what was done
-    #[command(before_help = "Examples:\n  snapback guard status\n  snapback guard status -t T01 --json")]
+    #[command(
+        before_help = "Examples:\n  snapback guard status\n  snapback guard status -t T01 --json"
+    )]
     Status {
         #[command(flatten)]
         tasks: SomeTasks,
     },
     /// Keep the guard from touching a task
-    #[command(before_help = "Examples:\n  snapback guard freeze -t T01 -m \"maintenance until noon\"")]
+    #[command(
+        before_help = "Examples:\n  snapback guard freeze -t T01 -m \"maintenance until noon\""
+    )]
     Freeze {
         #[command(flatten)]
         task: OneTask,
         /// Why
-        #[arg(short, long, value_name = "TEXT", default_value = "a person asked for it")]
+        #[arg(
+            short,
+            long,
+            value_name = "TEXT",
+            default_value = "a person asked for it"
+        )]
         message: String,
     },
     /// Let the guard touch a task again, with nothing counted against it
@@ -100,7 +109,10 @@ enum What {
 
 impl Run for Args {
     fn changes(&self) -> bool {
-        matches!(self.what, What::Check { .. } | What::Run { .. } | What::Freeze { .. } | What::Thaw { .. })
+        matches!(
+            self.what,
+            What::Check { .. } | What::Run { .. } | What::Freeze { .. } | What::Thaw { .. }
+        )
     }
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
@@ -110,8 +122,14 @@ impl Run for Args {
             What::Backtest { log, task, rule } => {
                 let task = task.find(session)?;
                 let found = session.app()?.backtest(&task, rule.as_deref(), log)?;
-                let data: Vec<_> = found.iter().map(|(rule, found)| json!({ "rule": rule, "backtest": found })).collect();
-                Ok(Reply::new(guard::backtests(session.out, &session.zone, &found), json!({ "task": task, "rules": data })))
+                let data: Vec<_> = found
+                    .iter()
+                    .map(|(rule, found)| json!({ "rule": rule, "backtest": found }))
+                    .collect();
+                Ok(Reply::new(
+                    guard::backtests(session.out, &session.zone, &found),
+                    json!({ "task": task, "rules": data }),
+                ))
             }
             What::Status { tasks } => status(session, tasks),
             What::Freeze { task, message } => freeze(session, &task.find(session)?, message),
@@ -139,7 +157,10 @@ fn check(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     let app = session.app()?;
     let is_of_all = tasks.named(session)?.is_empty();
     let tasks = guarded(session, tasks)?;
-    let look = Look { only_due: false, dry_run: session.globals.dry_run };
+    let look = Look {
+        only_due: false,
+        dry_run: session.globals.dry_run,
+    };
     app.check_watched(&tasks)?;
     if !look.dry_run {
         app.send_alerts()?;
@@ -148,27 +169,56 @@ fn check(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     for task in &tasks {
         watches.push(app.watch(task, look)?);
     }
-    let text: String = watches.iter().map(|watch| guard::watch(session.out, watch)).collect();
-    let changed = watches.iter().any(|watch| watch.report.as_ref().is_some_and(|report| report.changed));
-    let reply = Reply { dry_run: look.dry_run, changed, ..Reply::new(text, json!({ "tasks": watches })) };
+    let text: String = watches
+        .iter()
+        .map(|watch| guard::watch(session.out, watch))
+        .collect();
+    let changed = watches
+        .iter()
+        .any(|watch| watch.report.as_ref().is_some_and(|report| report.changed));
+    let reply = Reply {
+        dry_run: look.dry_run,
+        changed,
+        ..Reply::new(text, json!({ "tasks": watches }))
+    };
     let reply = match worst(&watches) {
         None => reply,
         Some((kind, why)) => reply.with_problem(kind, why).with_next(next(&watches)),
     };
-    Ok(if is_of_all { reply.without(&app.settings().left_out, "not watched") } else { reply })
+    Ok(if is_of_all {
+        reply.without(&app.settings().left_out, "not watched")
+    } else {
+        reply
+    })
 }
 
 /// The exit code of a look, and why.
 fn worst(watches: &[TaskWatch]) -> Option<(Kind, String)> {
     let outcome = |wanted: Outcome| {
-        let lines = watches.iter().flat_map(|watch| &watch.rules).filter(|line| line.judgement.outcome == wanted);
-        lines.map(|line| format!("{} {}", line.task, line.rule)).collect::<Vec<_>>()
+        let lines = watches
+            .iter()
+            .flat_map(|watch| &watch.rules)
+            .filter(|line| line.judgement.outcome == wanted);
+        lines
+            .map(|line| format!("{} {}", line.task, line.rule))
+            .collect::<Vec<_>>()
     };
-    let frozen: Vec<&str> = watches.iter().filter(|watch| watch.frozen.is_some()).map(|watch| watch.task.as_str()).collect();
-    let back: Vec<&str> = watches.iter().filter(|watch| watch.report.is_some()).map(|watch| watch.task.as_str()).collect();
+    let frozen: Vec<&str> = watches
+        .iter()
+        .filter(|watch| watch.frozen.is_some())
+        .map(|watch| watch.task.as_str())
+        .collect();
+    let back: Vec<&str> = watches
+        .iter()
+        .filter(|watch| watch.report.is_some())
+        .map(|watch| watch.task.as_str())
+        .collect();
     let (failed, open) = (outcome(Outcome::Fail), outcome(Outcome::Inconclusive));
     if !frozen.is_empty() {
-        return Some((Kind::Stuck, format!("{} frozen: a person is needed", frozen.join(", "))));
+        return Some((
+            Kind::Stuck,
+            format!("{} frozen: a person is needed", frozen.join(", ")),
+        ));
     }
     if !back.is_empty() {
         return Some((Kind::Bad, format!("{} went back", back.join(", "))));
@@ -183,12 +233,26 @@ fn worst(watches: &[TaskWatch]) -> Option<(Kind, String)> {
 fn next(watches: &[TaskWatch]) -> Vec<Hint> {
     let mut hints = Vec::new();
     if let Some(watch) = watches.iter().find(|watch| watch.frozen.is_some()) {
-        hints.push(Hint::run("see and answer the call", &["snapback", "alert", "list", "--open"]));
-        hints.push(Hint::run("when it is mended", &["snapback", "guard", "thaw", "-t", watch.task.as_str()]));
+        hints.push(Hint::run(
+            "see and answer the call",
+            &["snapback", "alert", "list", "--open"],
+        ));
+        hints.push(Hint::run(
+            "when it is mended",
+            &["snapback", "guard", "thaw", "-t", watch.task.as_str()],
+        ));
     }
-    let went_back = |watch: &&TaskWatch| watch.report.as_ref().is_some_and(|report| report.outcome == report::Outcome::Done);
+    let went_back = |watch: &&TaskWatch| {
+        watch
+            .report
+            .as_ref()
+            .is_some_and(|report| report.outcome == report::Outcome::Done)
+    };
     if let Some(watch) = watches.iter().find(went_back) {
-        hints.push(Hint::run("take it back", &["snapback", "undo", "-t", watch.task.as_str()]));
+        hints.push(Hint::run(
+            "take it back",
+            &["snapback", "undo", "-t", watch.task.as_str()],
+        ));
     }
     hints
 }
@@ -196,9 +260,20 @@ fn next(watches: &[TaskWatch]) -> Vec<Hint> {
 /// What is known, without reading a metric.
 fn status(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
     let app = session.app()?;
-    let states = guarded(session, tasks)?.iter().map(|task| app.guard_state(task)).collect::<Result<Vec<_>, _>>()?;
-    let rules = |task: &TaskId| app.settings().task(task).map(|spec| spec.guard.as_slice()).unwrap_or_default();
-    let text = states.iter().map(|state| guard::state(session.out, &session.zone, state, rules(&state.task))).collect::<String>();
+    let states = guarded(session, tasks)?
+        .iter()
+        .map(|task| app.guard_state(task))
+        .collect::<Result<Vec<_>, _>>()?;
+    let rules = |task: &TaskId| {
+        app.settings()
+            .task(task)
+            .map(|spec| spec.guard.as_slice())
+            .unwrap_or_default()
+    };
+    let text = states
+        .iter()
+        .map(|state| guard::state(session.out, &session.zone, state, rules(&state.task)))
+        .collect::<String>();
     let brief = states.iter().map(guard::brief).collect::<Vec<_>>();
     Ok(Reply::new(text, json!({ "tasks": brief })))
 }
@@ -207,20 +282,35 @@ fn status(session: &Session, tasks: &SomeTasks) -> Result<Reply, Failure> {
 fn freeze(session: &Session, task: &TaskId, why: &str) -> Result<Reply, Failure> {
     let text = format!("the guard leaves {task} alone until it is thawed.\n");
     if session.globals.dry_run {
-        return Ok(Reply { dry_run: true, ..Reply::new(text, json!({ "task": task })) });
+        return Ok(Reply {
+            dry_run: true,
+            ..Reply::new(text, json!({ "task": task }))
+        });
     }
     session.app()?.freeze(task, why)?;
-    let next = vec![Hint::run("let it go on", &["snapback", "guard", "thaw", "-t", task.as_str()])];
-    Ok(Reply::new(text, json!({ "task": task, "frozen": true })).changed().with_next(next))
+    let next = vec![Hint::run(
+        "let it go on",
+        &["snapback", "guard", "thaw", "-t", task.as_str()],
+    )];
+    Ok(Reply::new(text, json!({ "task": task, "frozen": true }))
+        .changed()
+        .with_next(next))
 }
 
 /// Thaws a task.
 fn thaw(session: &Session, task: &TaskId, why: &str) -> Result<Reply, Failure> {
     let app = session.app()?;
     let was = app.guard_state(task)?.frozen.is_some();
-    let text = if was { format!("the guard looks after {task} again.\n") } else { format!("{task} is not frozen.\n") };
+    let text = if was {
+        format!("the guard looks after {task} again.\n")
+    } else {
+        format!("{task} is not frozen.\n")
+    };
     if session.globals.dry_run || !was {
-        return Ok(Reply { dry_run: session.globals.dry_run, ..Reply::new(text, json!({ "task": task, "frozen": was })) });
+        return Ok(Reply {
+            dry_run: session.globals.dry_run,
+            ..Reply::new(text, json!({ "task": task, "frozen": was }))
+        });
     }
     app.thaw(task, why)?;
     Ok(Reply::new(text, json!({ "task": task, "frozen": false })).changed())

@@ -1,7 +1,8 @@
 //! `guard run`: looks all the time, until a signal asks to stop.
 //!
-//! The repository is opened anew for each look, so changed settings count from the next one on. What
-//! goes wrong in one look is said and does not end the guard; the same warning is said once an hour.
+//! The repository is opened anew for each look, so changed settings count from the next one on.
+//! What goes wrong in one look is said and does not end the guard; the same warning is said once an
+//! hour.
 
 use std::{
     collections::HashMap,
@@ -53,38 +54,63 @@ impl Sink for Heard {
     fn take(&self, event: Event) {
         let line = match event {
             Event::Warning(text) => format!("warning: {}", crate::cli::render::safe(&text)),
-            Event::StepDone { step, text } => format!("  {step}: {}", crate::cli::render::safe(&text)),
+            Event::StepDone { step, text } => {
+                format!("  {step}: {}", crate::cli::render::safe(&text))
+            }
             _ => return,
         };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(line);
     }
 }
 
 /// Looks at these tasks, or at all with rules, until a signal asks to stop.
 pub(super) fn run(session: &Session, asked: &[TaskId]) -> Result<Reply, Failure> {
     let app = session.app()?;
-    let _lock = if session.globals.dry_run { None } else { Some(app.lock_guard()?) };
+    let _lock = if session.globals.dry_run {
+        None
+    } else {
+        Some(app.lock_guard()?)
+    };
     let tasks = wanted(app, asked);
     if tasks.is_empty() {
         app.refuse_flaws()?;
         return Err(crate::guard::Error::NoRules.into());
     }
-    let journal = Journal { session, said: Mutex::default() };
+    let journal = Journal {
+        session,
+        said: Mutex::default(),
+    };
     let names: Vec<&str> = tasks.iter().map(TaskId::as_str).collect();
     session.say(&format!("guard: watching {}\n", names.join(", ")));
     let mut last: HashMap<(TaskId, String), String> = HashMap::new();
     let mut looks = 0_u64;
     while cancel::requested().is_none() {
         let heard = Arc::new(Heard::default());
-        let options = Options { sink: heard.clone(), ..session.options() };
-        let pause = match App::open(&session.dir(), options).and_then(|app| look(session, &app, asked, &mut last)) {
+        let options = Options {
+            sink: heard.clone(),
+            ..session.options()
+        };
+        let pause = match App::open(&session.dir(), options)
+            .and_then(|app| look(session, &app, asked, &mut last))
+        {
             Ok(pause) => pause,
             Err(failure) => {
-                journal.say(&format!("warning: {}", crate::cli::render::safe(&failure.to_string())));
+                journal.say(&format!(
+                    "warning: {}",
+                    crate::cli::render::safe(&failure.to_string())
+                ));
                 PAUSES.1
             }
         };
-        for line in heard.0.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+        for line in heard
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+        {
             journal.say(&line);
         }
         looks += 1;
@@ -93,17 +119,31 @@ pub(super) fn run(session: &Session, asked: &[TaskId]) -> Result<Reply, Failure>
             std::thread::sleep(TICK);
         }
     }
-    Ok(Reply::new("guard: stopped.\n".into(), json!({ "looks": looks })))
+    Ok(Reply::new(
+        "guard: stopped.\n".into(),
+        json!({ "looks": looks }),
+    ))
 }
 
 /// The tasks with rules, of those that were named.
 fn wanted(app: &App, named: &[TaskId]) -> Vec<TaskId> {
-    app.guarded().into_iter().filter(|task| named.is_empty() || named.contains(task)).collect()
+    app.guarded()
+        .into_iter()
+        .filter(|task| named.is_empty() || named.contains(task))
+        .collect()
 }
 
 /// One look at everything; returns the pause before the next.
-fn look(session: &Session, app: &App, named: &[TaskId], last: &mut HashMap<(TaskId, String), String>) -> Result<Duration, Failure> {
-    let look = Look { only_due: true, dry_run: session.globals.dry_run };
+fn look(
+    session: &Session,
+    app: &App,
+    named: &[TaskId],
+    last: &mut HashMap<(TaskId, String), String>,
+) -> Result<Duration, Failure> {
+    let look = Look {
+        only_due: true,
+        dry_run: session.globals.dry_run,
+    };
     if !look.dry_run {
         app.send_alerts()?;
         super::super::confirm::settle_overdue(session, app);
@@ -111,23 +151,37 @@ fn look(session: &Session, app: &App, named: &[TaskId], last: &mut HashMap<(Task
     let mut shortest = PAUSES.1;
     // One that can be used again, and then not, is news again.
     last.retain(|(task, rule), _| !rule.is_empty() || app.settings().left_out.contains(task));
-    for task in app.settings().left_out.iter().filter(|task| named.is_empty() || named.contains(task)) {
+    for task in app
+        .settings()
+        .left_out
+        .iter()
+        .filter(|task| named.is_empty() || named.contains(task))
+    {
         let key = (task.clone(), String::new());
         if last.insert(key, "left out".into()).is_none() {
-            session.say(&format!("guard: {task} is not watched: its settings cannot be used\n"));
+            session.say(&format!(
+                "guard: {task} is not watched: its settings cannot be used\n"
+            ));
         }
     }
     for task in wanted(app, named) {
         if cancel::requested().is_some() {
             break;
         }
-        let every = app.settings().task(&task).into_iter().flat_map(|spec| &spec.guard).map(|rule| rule.every).min();
+        let every = app
+            .settings()
+            .task(&task)
+            .into_iter()
+            .flat_map(|spec| &spec.guard)
+            .map(|rule| rule.every)
+            .min();
         shortest = shortest.min(every.unwrap_or(PAUSES.1) / 2);
         let mut watch = app.watch(&task, look)?;
         // Only what is new is said; a rule that passes all day says so once.
         watch.rules.retain(|line| {
             let key = (task.clone(), line.rule.clone());
-            last.insert(key, state_of(line)).as_ref() != Some(&state_of(line)) || line.decision == Decision::Fire
+            last.insert(key, state_of(line)).as_ref() != Some(&state_of(line))
+                || line.decision == Decision::Fire
         });
         if !watch.rules.is_empty() || watch.report.is_some() || !watch.notes.is_empty() {
             session.say(&guard::watch(session.err, &watch));
@@ -146,6 +200,10 @@ fn state_of(line: &RuleLine) -> String {
         Decision::Overruled(_) => "overruled",
         Decision::Freeze(_) => "freeze",
     };
-    let version = line.version.as_ref().map(ToString::to_string).unwrap_or_default();
+    let version = line
+        .version
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     format!("{version} {} {kind}", line.judgement.outcome.word())
 }

@@ -69,7 +69,11 @@ impl Listed {
 impl Restore {
     /// Restores.
     pub fn run(&self, session: &Session) -> Result<Reply, Failure> {
-        restore(session, &self.words.iter().map(String::as_str).collect::<Vec<_>>(), &self.to)
+        restore(
+            session,
+            &self.words.iter().map(String::as_str).collect::<Vec<_>>(),
+            &self.to,
+        )
     }
 }
 
@@ -79,11 +83,25 @@ fn list(session: &Session, op: Option<&str>) -> Result<Reply, Failure> {
     let all = app.kept(op)?;
     let (mut text, mut data) = (String::new(), Vec::new());
     for (id, files) in &all {
-        let _ = writeln!(text, "operation {}: {}", id.short(), count(files.len(), "file"));
+        let _ = writeln!(
+            text,
+            "operation {}: {}",
+            id.short(),
+            count(files.len(), "file")
+        );
         for file in files {
             let size = crate::base::text::size(file.state.size);
-            let released = if file.as_released { ", as released" } else { "" };
-            let _ = writeln!(text, "  {:<9} {}  ({size}{released})", file.why.word(), safe(&file.path.to_text()));
+            let released = if file.as_released {
+                ", as released"
+            } else {
+                ""
+            };
+            let _ = writeln!(
+                text,
+                "  {:<9} {}  ({size}{released})",
+                file.why.word(),
+                safe(&file.path.to_text())
+            );
         }
         for note in app.kept_notes(id) {
             let _ = writeln!(text, "  note      {}", safe(&note.words()));
@@ -97,10 +115,15 @@ fn list(session: &Session, op: Option<&str>) -> Result<Reply, Failure> {
     Ok(Reply::new(text, json!({ "operations": data })).with_next(ways_back(&all, &is_work)))
 }
 
-/// How the files of the newest operation with somebody's work come back. What nobody wrote comes back
-/// by its name only.
+/// How the files of the newest operation with somebody's work come back. What nobody wrote comes
+/// back by its name only.
 fn ways_back(all: &[(OpId, Vec<KeptFile>)], is_work: &dyn Fn(&KeptFile) -> bool) -> Vec<Hint> {
-    let restore = |id: &OpId, why: &str, how: &[&str]| Hint::run(why, &[&["snapback", "op", "restore", &id.short()], how].concat());
+    let restore = |id: &OpId, why: &str, how: &[&str]| {
+        Hint::run(
+            why,
+            &[&["snapback", "op", "restore", &id.short()], how].concat(),
+        )
+    };
     if let Some((id, _)) = all.iter().find(|(_, files)| files.iter().any(is_work)) {
         return vec![
             restore(id, "write them into a new folder", &["--into", "kept"]),
@@ -109,7 +132,11 @@ fn ways_back(all: &[(OpId, Vec<KeptFile>)], is_work: &dyn Fn(&KeptFile) -> bool)
     }
     let last = all.iter().find_map(|(id, files)| Some((id, files.last()?)));
     let one = |(id, file): (&OpId, &KeptFile)| {
-        restore(id, "nobody had written any; one comes back by its name", &[&file.path.to_text(), "--into", "kept"])
+        restore(
+            id,
+            "nobody had written any; one comes back by its name",
+            &[&file.path.to_text(), "--into", "kept"],
+        )
     };
     last.map(one).into_iter().collect()
 }
@@ -117,10 +144,17 @@ fn ways_back(all: &[(OpId, Vec<KeptFile>)], is_work: &dyn Fn(&KeptFile) -> bool)
 /// Brings files back.
 fn restore(session: &Session, words: &[&str], to: &To) -> Result<Reply, Failure> {
     let app = session.app()?;
-    let [op, paths @ ..] = words else { return Err(Error::usage("which operation? see `snapback op kept`").into()) };
+    let [op, paths @ ..] = words else {
+        return Err(Error::usage("which operation? see `snapback op kept`").into());
+    };
     let (line, ..) = app.operation(op)?;
-    let paths = paths.iter().map(|path| RelPath::parse(path).map_err(|bad| Error::usage(bad.to_string())));
-    let wanted = RestoreKept { op: line.id.clone(), paths: paths.collect::<Result<_, _>>()? };
+    let paths = paths
+        .iter()
+        .map(|path| RelPath::parse(path).map_err(|bad| Error::usage(bad.to_string())));
+    let wanted = RestoreKept {
+        op: line.id.clone(),
+        paths: paths.collect::<Result<_, _>>()?,
+    };
     let short = line.id.short();
     if to.in_place {
         let course = change::carry_out(session, &Request::RestoreKept(wanted.clone()), Ask::Once)?;
@@ -135,22 +169,51 @@ fn restore(session: &Session, words: &[&str], to: &To) -> Result<Reply, Failure>
         });
     }
     let Some(into) = &to.into else {
-        let hint = |why: &str, how: &[&str]| Hint::run(why, &[&["snapback", "op", "restore", &short], how].concat());
-        let hints = vec![hint("a new folder", &["--into", "kept"]), hint("back where they were", &["--in-place"])];
-        return Err(Error::Usage { message: "where to?".into(), hints }.into());
+        let hint = |why: &str, how: &[&str]| {
+            Hint::run(why, &[&["snapback", "op", "restore", &short], how].concat())
+        };
+        let hints = vec![
+            hint("a new folder", &["--into", "kept"]),
+            hint("back where they were", &["--in-place"]),
+        ];
+        return Err(Error::Usage {
+            message: "where to?".into(),
+            hints,
+        }
+        .into());
     };
     let dir = session.dir().join(into);
     let names = app.restore_kept_into(&wanted, &dir, true)?;
     let data = json!({ "op": line.id, "into": into.to_string_lossy(), "files": names });
     if session.globals.dry_run {
-        let list = names.iter().fold(String::new(), |list, name| list + "  " + &safe(&name.to_text()) + "\n");
+        let list = names.iter().fold(String::new(), |list, name| {
+            list + "  " + &safe(&name.to_text()) + "\n"
+        });
         return Ok(Reply {
             dry_run: true,
-            ..Reply::new(format!("{list}dry run: {} would be written\n", count(names.len(), "file")), data)
+            ..Reply::new(
+                format!(
+                    "{list}dry run: {} would be written\n",
+                    count(names.len(), "file")
+                ),
+                data,
+            )
         });
     }
-    session.confirm(&format!("Write {} into {}?", count(names.len(), "file"), into.display()))?;
+    session.confirm(&format!(
+        "Write {} into {}?",
+        count(names.len(), "file"),
+        into.display()
+    ))?;
     session.about_to_change(std::slice::from_ref(&dir));
     let names = app.restore_kept_into(&wanted, &dir, false)?;
-    Ok(Reply::new(format!("{} of operation {short} written into {}\n", count(names.len(), "file"), into.display()), data).changed())
+    Ok(Reply::new(
+        format!(
+            "{} of operation {short} written into {}\n",
+            count(names.len(), "file"),
+            into.display()
+        ),
+        data,
+    )
+    .changed())
 }

@@ -60,7 +60,9 @@ enum What {
         op: Option<String>,
     },
     /// List files that an operation put aside
-    #[command(before_help = "Examples:\n  snapback op kept              of the newest operations\n  snapback op kept 9f3c21aa")]
+    #[command(
+        before_help = "Examples:\n  snapback op kept              of the newest operations\n  snapback op kept 9f3c21aa"
+    )]
     Kept(kept::Listed),
     /// Write files that an operation put aside into a folder, or where they were
     #[command(
@@ -84,7 +86,10 @@ impl Run for Args {
             What::List { limit } => {
                 let mut lines = app.operations()?;
                 lines.truncate(*limit);
-                Ok(Reply::new(tables::operations(session.out, &session.zone, &lines), json!({ "operations": lines })))
+                Ok(Reply::new(
+                    tables::operations(session.out, &session.zone, &lines),
+                    json!({ "operations": lines }),
+                ))
             }
             What::Show { op } => show(session, op),
             What::Kept(listed) => listed.run(session),
@@ -121,18 +126,36 @@ fn show(session: &Session, text: &str) -> Result<Reply, Failure> {
     }
     let notes = session.app()?.kept_notes(&line.id);
     for note in &notes {
-        let _ = writeln!(page, "  {} {}", session.out.attention(), crate::cli::render::safe(&note.words()));
+        let _ = writeln!(
+            page,
+            "  {} {}",
+            session.out.attention(),
+            crate::cli::render::safe(&note.words())
+        );
     }
     if let Some(report) = &report {
-        let report = &crate::model::Report { kept: Vec::new(), ..report.clone() };
+        let report = &crate::model::Report {
+            kept: Vec::new(),
+            ..report.clone()
+        };
         page.push_str(&crate::cli::render::report::report(session.out, report));
     }
     let next = match line.outcome {
-        Some(_) if !notes.is_empty() => vec![Hint::run("see what was kept", &["snapback", "op", "kept", &line.id.short()])],
+        Some(_) if !notes.is_empty() => vec![Hint::run(
+            "see what was kept",
+            &["snapback", "op", "kept", &line.id.short()],
+        )],
         Some(_) => Vec::new(),
-        None => vec![Hint::run("finish it", &["snapback", "op", "resume"]), Hint::run("go back", &["snapback", "op", "abort"])],
+        None => vec![
+            Hint::run("finish it", &["snapback", "op", "resume"]),
+            Hint::run("go back", &["snapback", "op", "abort"]),
+        ],
     };
-    Ok(Reply::new(page, json!({ "line": line, "operation": operation, "report": report, "kept": notes })).with_next(next))
+    Ok(Reply::new(
+        page,
+        json!({ "line": line, "operation": operation, "report": report, "kept": notes }),
+    )
+    .with_next(next))
 }
 
 /// What finishing the unfinished operation would do, or taking it back.
@@ -145,7 +168,13 @@ fn would_end(session: &Session, forward: bool) -> Result<Reply, Failure> {
         (true, false) => "it was on its way back: everything would be as it was before it",
         (false, false) => "everything would be as it was before it",
     };
-    Ok(Reply { dry_run: true, ..Reply::new(format!("{page}dry run: {what}\n"), json!({ "operation": line, "done": done })) })
+    Ok(Reply {
+        dry_run: true,
+        ..Reply::new(
+            format!("{page}dry run: {what}\n"),
+            json!({ "operation": line, "done": done }),
+        )
+    })
 }
 
 /// An abort that put everything back has done what it was asked to.
@@ -157,12 +186,20 @@ fn aborted(session: &Session, report: &Report) -> Reply {
     // It was asked for, so a signal that came on the way has nothing left to stop.
     (reply.exit_code, reply.problem, reply.changed, reply.undone) = (0, None, true, false);
     if report.kept.is_empty() {
-        reply.text = format!("{} everything is as it was before the operation\n", session.out.ok());
+        reply.text = format!(
+            "{} everything is as it was before the operation\n",
+            session.out.ok()
+        );
         reply.next.clear();
         return reply;
     }
-    let lines = report.kept.iter().fold(String::new(), |lines, kept| lines + "  " + &crate::cli::render::safe(&kept.words()) + "\n");
-    let said = format!("everything but {} is as it was before the operation", count(report.kept.len(), "file"));
+    let lines = report.kept.iter().fold(String::new(), |lines, kept| {
+        lines + "  " + &crate::cli::render::safe(&kept.words()) + "\n"
+    });
+    let said = format!(
+        "everything but {} is as it was before the operation",
+        count(report.kept.len(), "file")
+    );
     reply.text = format!("{lines}{} {said}\n", session.out.attention());
     reply.with_problem(Kind::Conflict, said)
 }

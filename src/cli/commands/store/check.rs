@@ -43,7 +43,12 @@ impl Run for Args {
         if report.is_sound() {
             return Ok(reply);
         }
-        let next = vec![Hint::run("heal what can be healed", &["snapback", "store", "repair"])];
-        Ok(reply.with_problem(Kind::Bad, "the store is damaged").with_next(next))
+        let next = vec![Hint::run(
+            "heal what can be healed",
+            &["snapback", "store", "repair"],
+        )];
+        Ok(reply
+            .with_problem(Kind::Bad, "the store is damaged")
+            .with_next(next))
     }
 }

@@ -29,13 +29,22 @@ impl Run for Args {
         }
         if !session.globals.yes {
             let (report, names) = app.collect_store(true)?;
-            session.say(&store::gc(session.err, &report, &names, session.globals.verbose));
+            session.say(&store::gc(
+                session.err,
+                &report,
+                &names,
+                session.globals.verbose,
+            ));
             session.confirm("Free it?")?;
         }
         session.about_to_change(&app.store_places());
         let (report, names) = app.collect_store(false)?;
         let reply = reply(session, &report, &names);
-        Ok(if report.is_change() { reply.changed() } else { reply })
+        Ok(if report.is_change() {
+            reply.changed()
+        } else {
+            reply
+        })
     }
 }
 
@@ -43,13 +52,24 @@ impl Run for Args {
 /// damage, of which `store check` says the same.
 fn reply(session: &Session, report: &GcReport, names: &Names) -> Reply {
     let text = store::gc(session.out, report, names, session.globals.verbose);
-    let reply = Reply { dry_run: report.dry_run, ..Reply::new(text, json!({ "gc": report, "needed_by": names })) };
+    let reply = Reply {
+        dry_run: report.dry_run,
+        ..Reply::new(text, json!({ "gc": report, "needed_by": names }))
+    };
     if report.sessions_at_work > 0 {
         return reply.with_problem(Kind::Locked, "sessions that began before are still at work");
     }
     if report.missing.is_empty() {
         return reply;
     }
-    let next = vec![Hint::run("heal what can be healed", &["snapback", "store", "repair"])];
-    reply.with_problem(Kind::Bad, "some of what must stay is not in this store, or not whole").with_next(next)
+    let next = vec![Hint::run(
+        "heal what can be healed",
+        &["snapback", "store", "repair"],
+    )];
+    reply
+        .with_problem(
+            Kind::Bad,
+            "some of what must stay is not in this store, or not whole",
+        )
+        .with_next(next)
 }

@@ -27,10 +27,21 @@ impl Run for Args {
             .iter()
             .map(|saved| {
                 let folders = match &saved.trouble {
-                    None => saved.folders.iter().map(|folder| safe(folder)).collect::<Vec<_>>().join(" "),
+                    None => saved
+                        .folders
+                        .iter()
+                        .map(|folder| safe(folder))
+                        .collect::<Vec<_>>()
+                        .join(" "),
                     Some(trouble) => safe(trouble),
                 };
-                row![safe(&saved.name), moment(saved.at, &session.zone), saved.files.to_string(), size(saved.bytes), folders]
+                row![
+                    safe(&saved.name),
+                    moment(saved.at, &session.zone),
+                    saved.files.to_string(),
+                    size(saved.bytes),
+                    folders
+                ]
             })
             .collect();
         let text = if all.is_empty() {
@@ -40,6 +51,13 @@ impl Run for Args {
         };
         let bad = all.iter().filter(|saved| saved.trouble.is_some()).count();
         let reply = Reply::new(text, json!({ "names": all }));
-        Ok(if bad == 0 { reply } else { reply.with_problem(Kind::Bad, format!("{bad} of {} names cannot be read", all.len())) })
+        Ok(if bad == 0 {
+            reply
+        } else {
+            reply.with_problem(
+                Kind::Bad,
+                format!("{bad} of {} names cannot be read", all.len()),
+            )
+        })
     }
 }

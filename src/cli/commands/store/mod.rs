@@ -78,10 +78,21 @@ const SHOWN: usize = 20;
 /// Lines for what was left out or failed.
 fn troubles(style: Style, word: &str, all: &[Trouble], verbose: bool) -> String {
     let shown = if verbose { all.len() } else { SHOWN };
-    let line = |trouble: &Trouble| format!("  {} {word} {}: {}\n", style.fail(), safe(&trouble.path.to_string()), safe(&trouble.why));
+    let line = |trouble: &Trouble| {
+        format!(
+            "  {} {word} {}: {}\n",
+            style.fail(),
+            safe(&trouble.path.to_string()),
+            safe(&trouble.why)
+        )
+    };
     let mut text: String = all.iter().take(shown).map(line).collect();
     if all.len() > shown {
-        let _ = writeln!(text, "  and {} more; --verbose shows them all", all.len() - shown);
+        let _ = writeln!(
+            text,
+            "  and {} more; --verbose shows them all",
+            all.len() - shown
+        );
     }
     text
 }

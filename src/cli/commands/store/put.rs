@@ -40,8 +40,18 @@ impl Run for Args {
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let dry_run = session.globals.dry_run;
-        let folders = self.folders.iter().map(|folder| session.dir().join(folder)).collect();
-        let put = Put { name: self.name.clone(), folders, partial: self.partial, rehash: self.rehash, dry_run };
+        let folders = self
+            .folders
+            .iter()
+            .map(|folder| session.dir().join(folder))
+            .collect();
+        let put = Put {
+            name: self.name.clone(),
+            folders,
+            partial: self.partial,
+            rehash: self.rehash,
+            dry_run,
+        };
         let app = session.app()?;
         if !dry_run {
             session.about_to_change_records()?;
@@ -58,27 +68,61 @@ fn reply(session: &Session, report: &PutReport, dry_run: bool) -> Reply {
     text.push_str(&troubles(session.out, "not read", &report.failed, verbose));
     let name = safe(&report.name);
     let what = format!("{}, {}", files(report.files), size(report.bytes));
-    let read = format!("{} read, {}", files(report.read_files), size(report.read_bytes));
+    let read = format!(
+        "{} read, {}",
+        files(report.read_files),
+        size(report.read_bytes)
+    );
     let line = match () {
         () if dry_run => format!("dry run: {what}; {}\n", read.replace(" read", " to read")),
-        () if !report.named => format!("{name} stands for what it did before: {what}, but not all could be read\n"),
-        () if !report.changed => format!("{name} is unchanged: {what}  ({read}, {})\n", secs(report.duration_ms)),
-        () => format!("{name} is stored: {what}  ({read}, the store grew by {}, {})\n", size(report.grown), secs(report.duration_ms)),
+        () if !report.named => {
+            format!("{name} stands for what it did before: {what}, but not all could be read\n")
+        }
+        () if !report.changed => format!(
+            "{name} is unchanged: {what}  ({read}, {})\n",
+            secs(report.duration_ms)
+        ),
+        () => format!(
+            "{name} is stored: {what}  ({read}, the store grew by {}, {})\n",
+            size(report.grown),
+            secs(report.duration_ms)
+        ),
     };
     text.push_str(&line);
-    let reply = Reply { changed: report.changed, dry_run, ..Reply::new(text, json!({ "put": report })) };
+    let reply = Reply {
+        changed: report.changed,
+        dry_run,
+        ..Reply::new(text, json!({ "put": report }))
+    };
     let (failed, skipped) = (report.failed.len() as u64, report.skipped.len() as u64);
     let reply = match () {
         () if failed > 0 && !report.named && !dry_run => {
             let hint = Hint::say("add --partial to name what could be read");
-            reply.with_problem(Kind::Partial, format!("{} could not be read; nothing was named", files(failed))).with_next(vec![hint])
+            reply
+                .with_problem(
+                    Kind::Partial,
+                    format!("{} could not be read; nothing was named", files(failed)),
+                )
+                .with_next(vec![hint])
         }
-        () if failed > 0 => reply.with_problem(Kind::Partial, format!("{} could not be read", files(failed))),
-        () if skipped > 0 => reply.with_problem(Kind::Partial, format!("{} left out", files(skipped))),
+        () if failed > 0 => reply.with_problem(
+            Kind::Partial,
+            format!("{} could not be read", files(failed)),
+        ),
+        () if skipped > 0 => {
+            reply.with_problem(Kind::Partial, format!("{} left out", files(skipped)))
+        }
         () => reply,
     };
     if report.changed && reply.exit_code == 0 {
-        let argv = ["snapback", "store", "restore", &report.name, "--into", "DIR"];
+        let argv = [
+            "snapback",
+            "store",
+            "restore",
+            &report.name,
+            "--into",
+            "DIR",
+        ];
         return reply.with_next(vec![Hint::run("bring it back", &argv)]);
     }
     reply

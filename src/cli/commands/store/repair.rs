@@ -10,7 +10,9 @@ use crate::{
 
 /// Heal what another copy exists of; damaged files are kept aside, never deleted
 #[derive(Debug, clap::Args)]
-#[command(before_help = "Examples:\n  snapback store check --deep    what is damaged\n  snapback store repair")]
+#[command(
+    before_help = "Examples:\n  snapback store check --deep    what is damaged\n  snapback store repair"
+)]
 pub struct Args {}
 
 impl Run for Args {
@@ -24,17 +26,28 @@ impl Run for Args {
             let (report, names) = app.check_store(Level::Deep, None)?;
             let sound = report.is_sound();
             let text = store::check(session.out, &report, &names, session.globals.verbose);
-            let what =
-                if sound { "nothing is damaged" } else { "what is damaged would be kept aside, and healed as far as another copy exists" };
-            let reply =
-                Reply { dry_run: true, ..Reply::new(format!("{text}dry run: {what}\n"), json!({ "check": report, "needed_by": names })) };
+            let what = if sound {
+                "nothing is damaged"
+            } else {
+                "what is damaged would be kept aside, and healed as far as another copy exists"
+            };
+            let reply = Reply {
+                dry_run: true,
+                ..Reply::new(
+                    format!("{text}dry run: {what}\n"),
+                    json!({ "check": report, "needed_by": names }),
+                )
+            };
             return Ok(reply);
         }
         session.about_to_change(&app.store_places());
         let (report, names) = app.repair_store()?;
         let text = store::repair(session.out, &report, &names, session.globals.verbose);
         let changed = !report.damage.is_empty();
-        let reply = Reply { changed, ..Reply::new(text, json!({ "repair": report, "needed_by": names })) };
+        let reply = Reply {
+            changed,
+            ..Reply::new(text, json!({ "repair": report, "needed_by": names }))
+        };
         if report.lost.is_empty() {
             return Ok(reply);
         }

@@ -42,15 +42,26 @@ impl Run for Args {
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let app = session.app()?;
         let into = session.dir().join(&self.into);
-        let mut restore = Restore { name: self.name.clone(), into, delete: self.delete, discard: self.discard, dry_run: true };
+        let mut restore = Restore {
+            name: self.name.clone(),
+            into,
+            delete: self.delete,
+            discard: self.discard,
+            dry_run: true,
+        };
         if session.globals.dry_run {
             return Ok(reply(session, &app.store_restore(&restore)?, &restore));
         }
         if self.discard {
             let plan = app.store_restore(&restore)?;
-            let lost = plan.differing + plan.beside.len() as u64 + if self.delete { plan.extra } else { 0 };
+            let lost = plan.differing
+                + plan.beside.len() as u64
+                + if self.delete { plan.extra } else { 0 };
             if lost > 0 {
-                session.confirm(&format!("Overwrite or remove {} without keeping them?", files(lost)))?;
+                session.confirm(&format!(
+                    "Overwrite or remove {} without keeping them?",
+                    files(lost)
+                ))?;
             }
         }
         restore.dry_run = false;
@@ -62,7 +73,12 @@ impl Run for Args {
 
 /// The answer.
 fn reply(session: &Session, report: &RestoreReport, restore: &Restore) -> Reply {
-    let mut text = troubles(session.out, "not restored", &report.failed, session.globals.verbose);
+    let mut text = troubles(
+        session.out,
+        "not restored",
+        &report.failed,
+        session.globals.verbose,
+    );
     let (missing, differing, touched) = (report.missing, report.differing, report.touched);
     let extra = match report.extra {
         0 => String::new(),
@@ -77,9 +93,14 @@ fn reply(session: &Session, report: &RestoreReport, restore: &Restore) -> Reply 
             report.right
         )
     } else {
-        // What could not be restored is as it was before; of what is not in the listing nothing is promised.
+        // What could not be restored is as it was before; of what is not in the listing nothing is
+        // promised.
         let restored = report.total.saturating_sub(report.failed.len() as u64);
-        let part = if report.failed.is_empty() { "is" } else { "is only in part" };
+        let part = if report.failed.is_empty() {
+            "is"
+        } else {
+            "is only in part"
+        };
         format!(
             "{name} {part} in {}: {restored} of {} right; before, {missing} were missing, {differing} differed, {touched} had another mode or time{extra}  ({} written, {})\n",
             safe(&restore.into.to_string_lossy()),
@@ -90,23 +111,48 @@ fn reply(session: &Session, report: &RestoreReport, restore: &Restore) -> Reply 
     };
     text.push_str(&line);
     for log in &report.beside {
-        let (path, goes) = (safe(&log.to_text()), if restore.dry_run { "would go" } else { "went" });
-        let _ = writeln!(text, "  {path} {goes}: SQLite would read it into a database that is restored");
+        let (path, goes) = (
+            safe(&log.to_text()),
+            if restore.dry_run { "would go" } else { "went" },
+        );
+        let _ = writeln!(
+            text,
+            "  {path} {goes}: SQLite would read it into a database that is restored"
+        );
     }
     let mut next = Vec::new();
     if let Some(kept) = &report.kept_as {
-        let _ = writeln!(text, "  what was overwritten or removed is kept as {}", safe(kept));
+        let _ = writeln!(
+            text,
+            "  what was overwritten or removed is kept as {}",
+            safe(kept)
+        );
         let into = restore.into.to_string_lossy();
-        next.push(Hint::run("bring that back", &["snapback", "store", "restore", kept, "--into", &into]));
+        next.push(Hint::run(
+            "bring that back",
+            &["snapback", "store", "restore", kept, "--into", &into],
+        ));
     }
-    let changed = !restore.dry_run && report.missing + report.differing + report.touched + report.removed > 0;
-    let reply = Reply { changed, dry_run: restore.dry_run, ..Reply::new(text, json!({ "restore": report })) }.with_next(next);
+    let changed =
+        !restore.dry_run && report.missing + report.differing + report.touched + report.removed > 0;
+    let reply = Reply {
+        changed,
+        dry_run: restore.dry_run,
+        ..Reply::new(text, json!({ "restore": report }))
+    }
+    .with_next(next);
     let failed = files(report.failed.len() as u64);
     match () {
-        () if report.damaged > 0 => {
-            reply.with_problem(Kind::Bad, format!("{failed} not restored, {} of them damaged in the store", report.damaged))
+        () if report.damaged > 0 => reply.with_problem(
+            Kind::Bad,
+            format!(
+                "{failed} not restored, {} of them damaged in the store",
+                report.damaged
+            ),
+        ),
+        () if !report.failed.is_empty() => {
+            reply.with_problem(Kind::Partial, format!("{failed} not restored"))
         }
-        () if !report.failed.is_empty() => reply.with_problem(Kind::Partial, format!("{failed} not restored")),
         () => reply,
     }
 }

@@ -15,6 +15,9 @@ pub struct Args {}
 impl Run for Args {
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let stats = session.app()?.store_stats()?;
-        Ok(Reply::new(store::stats(session.out, &session.zone, &stats), json!({ "stats": stats })))
+        Ok(Reply::new(
+            store::stats(session.out, &session.zone, &stats),
+            json!({ "stats": stats }),
+        ))
     }
 }

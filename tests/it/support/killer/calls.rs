@@ -63,17 +63,35 @@ const CALLS: &[(i64, &str, Object)] = &[
 ];
 
 /// The calls that change something when their flags say so: number, name, path, flags.
-const OPENS: [(i64, &str, usize, usize); 2] = [(libc::SYS_open, "open", 0, 1), (libc::SYS_openat, "openat", 1, 2)];
+const OPENS: [(i64, &str, usize, usize); 2] = [
+    (libc::SYS_open, "open", 0, 1),
+    (libc::SYS_openat, "openat", 1, 2),
+];
 
-/// The open flags that create or truncate. `O_TMPFILE` holds `O_DIRECTORY`, which alone is harmless.
+/// The open flags that create or truncate. `O_TMPFILE` holds `O_DIRECTORY`, which alone is
+/// harmless.
 const MAKES: i32 = libc::O_CREAT | libc::O_TRUNC | (libc::O_TMPFILE & !libc::O_DIRECTORY);
 
 /// The calls that write; they count only when they write to a file.
-const WRITES: [i64; 6] = [libc::SYS_write, libc::SYS_pwrite64, libc::SYS_writev, libc::SYS_pwritev, libc::SYS_pwritev2, libc::SYS_sendfile];
+const WRITES: [i64; 6] = [
+    libc::SYS_write,
+    libc::SYS_pwrite64,
+    libc::SYS_writev,
+    libc::SYS_pwritev,
+    libc::SYS_pwritev2,
+    libc::SYS_sendfile,
+];
 
 /// The arguments of a call.
 fn arguments(registers: &libc::user_regs_struct) -> [u64; 6] {
-    [registers.rdi, registers.rsi, registers.rdx, registers.r10, registers.r8, registers.r9]
+    [
+        registers.rdi,
+        registers.rsi,
+        registers.rdx,
+        registers.r10,
+        registers.r8,
+        registers.r9,
+    ]
 }
 
 /// The number of a call.
@@ -84,11 +102,16 @@ fn number(registers: &libc::user_regs_struct) -> i64 {
 /// True when this call, which the filter stopped at, counts. Two things need a look that a
 /// filter cannot take: the flags of `openat2`, which are in memory, and whether a write goes to
 /// a file. Pipes, sockets and `talk` (where standard output and error go) are no files.
-pub fn changes_something(pid: libc::pid_t, registers: &libc::user_regs_struct, talk: &[FileId]) -> bool {
+pub fn changes_something(
+    pid: libc::pid_t,
+    registers: &libc::user_regs_struct,
+    talk: &[FileId],
+) -> bool {
     match number(registers) {
         libc::SYS_openat2 => {
             let mut flags = [0; 8];
-            let read = memory(pid).is_some_and(|file| file.read_exact_at(&mut flags, registers.rdx).is_ok());
+            let read = memory(pid)
+                .is_some_and(|file| file.read_exact_at(&mut flags, registers.rdx).is_ok());
             !read || u64::from_ne_bytes(flags) & u64::from(MAKES.cast_unsigned()) != 0
         }
         nr if WRITES.contains(&nr) => {
@@ -106,13 +129,23 @@ fn memory(pid: libc::pid_t) -> Option<fs::File> {
 
 /// The call and what it is about to change, for messages.
 pub fn describe(pid: libc::pid_t, registers: &libc::user_regs_struct) -> String {
-    let opens = OPENS.iter().map(|(nr, name, path, _)| (*nr, *name, Path(*path))).chain([(libc::SYS_openat2, "openat2", Path(1))]);
-    let Some((_, name, object)) = CALLS.iter().copied().chain(opens).find(|(nr, ..)| *nr == number(registers)) else {
+    let opens = OPENS
+        .iter()
+        .map(|(nr, name, path, _)| (*nr, *name, Path(*path)))
+        .chain([(libc::SYS_openat2, "openat2", Path(1))]);
+    let Some((_, name, object)) = CALLS
+        .iter()
+        .copied()
+        .chain(opens)
+        .find(|(nr, ..)| *nr == number(registers))
+    else {
         return format!("call {}", number(registers));
     };
     let arguments = arguments(registers);
     let what = match object {
-        Fd(at) => fs::read_link(format!("/proc/{pid}/fd/{}", arguments[at])).map(|path| path.display().to_string()).unwrap_or_default(),
+        Fd(at) => fs::read_link(format!("/proc/{pid}/fd/{}", arguments[at]))
+            .map(|path| path.display().to_string())
+            .unwrap_or_default(),
         Path(at) => path_at(pid, arguments[at]),
     };
     format!("{name}({what})")
@@ -121,14 +154,20 @@ pub fn describe(pid: libc::pid_t, registers: &libc::user_regs_struct) -> String 
 /// The path at an address of a process; empty when it cannot be read.
 fn path_at(pid: libc::pid_t, address: u64) -> String {
     let mut bytes = vec![0; 4096];
-    let len = memory(pid).and_then(|file| file.read_at(&mut bytes, address).ok()).unwrap_or(0);
-    let end = bytes[..len].iter().position(|byte| *byte == 0).unwrap_or(len);
+    let len = memory(pid)
+        .and_then(|file| file.read_at(&mut bytes, address).ok())
+        .unwrap_or(0);
+    let end = bytes[..len]
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(len);
     String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
 /// Halves the length of a write; false when the call has none to halve.
 pub fn halve(registers: &mut libc::user_regs_struct) -> bool {
-    let can = matches!(number(registers), libc::SYS_write | libc::SYS_pwrite64) && registers.rdx > 1;
+    let can =
+        matches!(number(registers), libc::SYS_write | libc::SYS_pwrite64) && registers.rdx > 1;
     if can {
         registers.rdx /= 2;
     }
@@ -144,10 +183,16 @@ pub fn filter() -> Vec<libc::sock_filter> {
     let word = |nr: i64| u32::try_from(nr).expect("because call numbers are small");
     let argument = |at: usize| u32::try_from(16 + 8 * at).expect("because there are six");
     let line = |code, k, jt, jf| libc::sock_filter { code, jt, jf, k };
-    let (stop, go) = (line(RETURN, libc::SECCOMP_RET_TRACE, 0, 0), line(RETURN, libc::SECCOMP_RET_ALLOW, 0, 0));
+    let (stop, go) = (
+        line(RETURN, libc::SECCOMP_RET_TRACE, 0, 0),
+        line(RETURN, libc::SECCOMP_RET_ALLOW, 0, 0),
+    );
     let mut program = vec![line(LOAD, 0, 0, 0)];
     for (nr, _, _, flags) in OPENS {
-        program.extend([line(IF_EQUAL, word(nr), 0, 4), line(LOAD, argument(flags), 0, 0)]);
+        program.extend([
+            line(IF_EQUAL, word(nr), 0, 4),
+            line(LOAD, argument(flags), 0, 0),
+        ]);
         program.extend([line(IF_ANY_BIT, MAKES.cast_unsigned(), 0, 1), stop, go]);
     }
     let others = CALLS.iter().map(|(nr, ..)| *nr).chain([libc::SYS_openat2]);

@@ -66,7 +66,11 @@ enum Case {
 impl Case {
     /// Which effects survive.
     fn keep(self, pending: &[Pending]) -> Vec<bool> {
-        let mut random = Random(if let Self::Random(seed) = self { seed } else { 0 });
+        let mut random = Random(if let Self::Random(seed) = self {
+            seed
+        } else {
+            0
+        });
         let survives = |(at, pending): (usize, &Pending)| match self {
             Self::None => false,
             Self::All | Self::Torn(..) => true,
@@ -121,7 +125,11 @@ fn structured(pending: &[Pending]) -> Vec<Case> {
     cases.extend((0..all).map(Case::AllBut));
     cases.extend((0..all).map(Case::Only));
     cases.extend((1..all).map(Case::First));
-    let files: HashSet<u64> = pending.iter().filter(|p| matches!(p.effect, Effect::Write { .. })).filter_map(|p| p.effect.file()).collect();
+    let files: HashSet<u64> = pending
+        .iter()
+        .filter(|p| matches!(p.effect, Effect::Write { .. }))
+        .filter_map(|p| p.effect.file())
+        .collect();
     let mut files: Vec<Option<u64>> = files.into_iter().map(Some).collect();
     files.sort_unstable();
     files.push(None);
@@ -134,18 +142,35 @@ fn structured(pending: &[Pending]) -> Vec<Case> {
 /// The disk that one crash leaves.
 fn apply(durable: &Disk, pending: &[Pending], case: Case) -> Disk {
     let keep = case.keep(pending);
-    let (tear, torn) = if let Case::Torn(tear, torn) = case { (tear, torn) } else { (Tear::No, None) };
+    let (tear, torn) = if let Case::Torn(tear, torn) = case {
+        (tear, torn)
+    } else {
+        (Tear::No, None)
+    };
     let mut disk = durable.clone();
-    let lost: HashSet<u64> = pending.iter().zip(&keep).filter(|(_, keep)| !**keep).map(|(p, _)| p.id).collect();
+    let lost: HashSet<u64> = pending
+        .iter()
+        .zip(&keep)
+        .filter(|(_, keep)| !**keep)
+        .map(|(p, _)| p.id)
+        .collect();
     for (pending, _) in pending.iter().zip(&keep).filter(|(_, keep)| **keep) {
         match &pending.effect {
-            Effect::Unlink { after: Some(id), .. } if lost.contains(id) => {}
-            Effect::Write { ino, at, bytes } if tear != Tear::No && torn.is_none_or(|torn| torn == *ino) => {
+            Effect::Unlink {
+                after: Some(id), ..
+            } if lost.contains(id) => {}
+            Effect::Write { ino, at, bytes }
+                if tear != Tear::No && torn.is_none_or(|torn| torn == *ino) =>
+            {
                 let bytes = match tear {
                     Tear::Half => Arc::from(&bytes[..bytes.len() / 2]),
                     _ => Arc::from(vec![0; bytes.len()]),
                 };
-                disk.apply(&Effect::Write { ino: *ino, at: *at, bytes });
+                disk.apply(&Effect::Write {
+                    ino: *ino,
+                    at: *at,
+                    bytes,
+                });
             }
             effect => disk.apply(effect),
         }

@@ -42,17 +42,40 @@ pub type Slot = (u64, Vec<u8>);
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// Bytes of a file from an offset.
-    Write { ino: u64, at: usize, bytes: Arc<[u8]> },
+    Write {
+        ino: u64,
+        at: usize,
+        bytes: Arc<[u8]>,
+    },
     /// Permission bits or the modification time.
-    Attributes { ino: u64, mode: Option<u32>, mtime: Option<(i64, u32)> },
+    Attributes {
+        ino: u64,
+        mode: Option<u32>,
+        mtime: Option<(i64, u32)>,
+    },
     /// A name appears, or points to another inode.
     Link { slot: Slot, ino: u64 },
-    /// A name goes. A move's old name never goes before the new one (`after`, an effect's id) is there.
-    Unlink { slot: Slot, ino: u64, after: Option<u64> },
+    /// A name goes. A move's old name never goes before the new one (`after`, an effect's id) is
+    /// there.
+    Unlink {
+        slot: Slot,
+        ino: u64,
+        after: Option<u64>,
+    },
     /// A rename inside one folder: one change.
-    Rename { dir: u64, from: Vec<u8>, to: Vec<u8>, ino: u64 },
+    Rename {
+        dir: u64,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        ino: u64,
+    },
     /// Two names swap: one change, because no order of two halves would keep both files.
-    Exchange { a: Slot, to_a: u64, b: Slot, to_b: u64 },
+    Exchange {
+        a: Slot,
+        to_a: u64,
+        b: Slot,
+        to_b: u64,
+    },
 }
 
 impl Effect {
@@ -89,8 +112,15 @@ pub struct Disk {
 impl Disk {
     /// An empty root folder.
     pub fn empty() -> Self {
-        let root = Inode { node: Node::Dir(Arc::default()), mode: 0o755, mtime: (0, 0), ctime: (0, 0) };
-        Self { inodes: HashMap::from([(ROOT, root)]) }
+        let root = Inode {
+            node: Node::Dir(Arc::default()),
+            mode: 0o755,
+            mtime: (0, 0),
+            ctime: (0, 0),
+        };
+        Self {
+            inodes: HashMap::from([(ROOT, root)]),
+        }
     }
 
     /// An inode that must exist.
@@ -100,7 +130,9 @@ impl Disk {
 
     /// An inode that must exist, to change it.
     pub fn inode_mut(&mut self, ino: u64) -> &mut Inode {
-        self.inodes.get_mut(&ino).expect("because inodes are never removed")
+        self.inodes
+            .get_mut(&ino)
+            .expect("because inodes are never removed")
     }
 
     /// The names of a folder; an error when the inode is none.
@@ -115,11 +147,18 @@ impl Disk {
     /// The inode of a path, following no link.
     pub fn walk(&self, path: &RelPath) -> io::Result<u64> {
         let mut at = ROOT;
-        for name in path.as_bytes().split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
+        for name in path
+            .as_bytes()
+            .split(|byte| *byte == b'/')
+            .filter(|name| !name.is_empty())
+        {
             if name == b".." || name == b"." {
                 return Err(io::Error::other("the path leaves the root"));
             }
-            at = *self.entries(at)?.get(name).ok_or_else(|| errno(libc::ENOENT))?;
+            at = *self
+                .entries(at)?
+                .get(name)
+                .ok_or_else(|| errno(libc::ENOENT))?;
         }
         Ok(at)
     }
@@ -139,7 +178,10 @@ impl Disk {
 
     /// True when `inner` is `outer` or lies below it.
     pub fn contains(&self, outer: u64, inner: u64) -> bool {
-        outer == inner || self.entries(outer).is_ok_and(|entries| entries.values().any(|ino| self.contains(*ino, inner)))
+        outer == inner
+            || self
+                .entries(outer)
+                .is_ok_and(|entries| entries.values().any(|ino| self.contains(*ino, inner)))
     }
 
     /// What `lstat` says.
@@ -151,12 +193,25 @@ impl Disk {
             Node::Dir(entries) => (Type::Dir, entries.len()),
         };
         let (mode, mtime, ctime) = (inode.mode, inode.mtime, inode.ctime);
-        Stat { kind, mode, size: size as u64, mtime, ctime, ino, dev: 1, uid: 0, gid: 0, links: 1 }
+        Stat {
+            kind,
+            mode,
+            size: size as u64,
+            mtime,
+            ctime,
+            ino,
+            dev: 1,
+            uid: 0,
+            gid: 0,
+            links: 1,
+        }
     }
 
     /// Points a name at an inode, or removes it.
     fn set(&mut self, dir: u64, name: &[u8], ino: Option<u64>) {
-        let Node::Dir(entries) = &mut self.inode_mut(dir).node else { return };
+        let Node::Dir(entries) = &mut self.inode_mut(dir).node else {
+            return;
+        };
         let entries = Arc::make_mut(entries);
         match ino {
             Some(ino) => entries.insert(name.to_vec(), ino),
@@ -164,9 +219,13 @@ impl Disk {
         };
     }
 
-    /// Removes a name only while it points at this inode: an entry that never was cannot be cleared.
+    /// Removes a name only while it points at this inode: an entry that never was cannot be
+    /// cleared.
     fn unset(&mut self, dir: u64, name: &[u8], ino: u64) {
-        if self.entries(dir).is_ok_and(|entries| entries.get(name) == Some(&ino)) {
+        if self
+            .entries(dir)
+            .is_ok_and(|entries| entries.get(name) == Some(&ino))
+        {
             self.set(dir, name, None);
         }
     }
@@ -180,8 +239,15 @@ impl Disk {
                 inode.mode = mode.unwrap_or(inode.mode);
                 inode.mtime = mtime.unwrap_or(inode.mtime);
             }
-            Effect::Link { slot: (dir, name), ino } => self.set(*dir, name, Some(*ino)),
-            Effect::Unlink { slot: (dir, name), ino, .. } => self.unset(*dir, name, *ino),
+            Effect::Link {
+                slot: (dir, name),
+                ino,
+            } => self.set(*dir, name, Some(*ino)),
+            Effect::Unlink {
+                slot: (dir, name),
+                ino,
+                ..
+            } => self.unset(*dir, name, *ino),
             Effect::Rename { dir, from, to, ino } => {
                 self.unset(*dir, from, *ino);
                 self.set(*dir, to, Some(*ino));
@@ -195,7 +261,9 @@ impl Disk {
 
     /// Puts bytes into a file; a gap before them reads as zeros.
     pub fn write(&mut self, ino: u64, at: usize, bytes: &[u8]) {
-        let Node::File(content) = &mut self.inode_mut(ino).node else { return };
+        let Node::File(content) = &mut self.inode_mut(ino).node else {
+            return;
+        };
         let content = Arc::make_mut(content);
         content.resize(content.len().max(at + bytes.len()), 0);
         content[at..at + bytes.len()].copy_from_slice(bytes);
@@ -221,7 +289,11 @@ impl Disk {
             Node::Symlink(target) => target.len() as u64,
             Node::Dir(_) => self.used(*ino),
         };
-        self.entries(dir).into_iter().flatten().map(|(_, ino)| ENTRY as u64 + of(ino)).sum()
+        self.entries(dir)
+            .into_iter()
+            .flatten()
+            .map(|(_, ino)| ENTRY as u64 + of(ino))
+            .sum()
     }
 
     /// Hashes what is below a folder. Large files count as different when they were written apart.
@@ -248,7 +320,11 @@ impl Disk {
         let mut todo = vec![(Vec::new(), ROOT)];
         while let Some((at, dir)) = todo.pop() {
             for (name, ino) in self.entries(dir).into_iter().flatten() {
-                let path = if at.is_empty() { name.clone() } else { [&at[..], b"/", name].concat() };
+                let path = if at.is_empty() {
+                    name.clone()
+                } else {
+                    [&at[..], b"/", name].concat()
+                };
                 let inode = self.inode(*ino);
                 let entry = match &inode.node {
                     Node::File(bytes) => ('f', inode.mode, bytes.to_vec()),

@@ -31,8 +31,13 @@ fn check_target(disk: &Disk, from: u64, to: u64) -> io::Result<()> {
 
 /// True when the folder of a path is missing, or is none.
 fn is_absent(error: &io::Error) -> bool {
-    let link = error.get_ref().is_some_and(|inner| inner.is::<LinkOnTheWay>());
-    link || matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    let link = error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<LinkOnTheWay>());
+    link || matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 impl Fs for SimFs {
@@ -71,14 +76,23 @@ impl Fs for SimFs {
 
     fn list(&self, dir: &RelPath) -> io::Result<Vec<Vec<u8>>> {
         let state = self.state();
-        Ok(state.live.entries(state.live.walk(dir)?)?.keys().cloned().collect())
+        Ok(state
+            .live
+            .entries(state.live.walk(dir)?)?
+            .keys()
+            .cloned()
+            .collect())
     }
 
     fn create(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
         let mut state = self.state();
         state.enter(Call::Grow(disk::ENTRY))?;
         let ino = state.make(path, Node::File(Arc::default()), mode & 0o7755)?;
-        Ok(Box::new(SimFile { fs: self.clone(), ino, at: Some(0) }))
+        Ok(Box::new(SimFile {
+            fs: self.clone(),
+            ino,
+            at: Some(0),
+        }))
     }
 
     fn open_input(&self, path: &RelPath) -> io::Result<Box<dyn Input>> {
@@ -101,14 +115,21 @@ impl Fs for SimFs {
             _ => return Ok(None),
         }
         drop(state);
-        Ok(Some(Box::new(SimLock { fs: self.clone(), path: path.clone() })))
+        Ok(Some(Box::new(SimLock {
+            fs: self.clone(),
+            path: path.clone(),
+        })))
     }
 
     fn append(&self, path: &RelPath) -> io::Result<Box<dyn Output>> {
         let state = self.state();
         let ino = state.live.walk(path)?;
         match &state.live.inode(ino).node {
-            Node::File(_) => Ok(Box::new(SimFile { fs: self.clone(), ino, at: None })),
+            Node::File(_) => Ok(Box::new(SimFile {
+                fs: self.clone(),
+                ino,
+                at: None,
+            })),
             Node::Dir(_) => Err(errno(libc::EISDIR)),
             Node::Symlink(_) => Err(disk::link_on_the_way()),
         }
@@ -117,13 +138,17 @@ impl Fs for SimFs {
     fn symlink(&self, target: &[u8], path: &RelPath) -> io::Result<()> {
         let mut state = self.state();
         state.enter(Call::Grow(disk::ENTRY + target.len()))?;
-        state.make(path, Node::Symlink(target.into()), 0o777).map(drop)
+        state
+            .make(path, Node::Symlink(target.into()), 0o777)
+            .map(drop)
     }
 
     fn create_dir(&self, path: &RelPath, mode: u32) -> io::Result<()> {
         let mut state = self.state();
         state.enter(Call::Grow(disk::ENTRY))?;
-        state.make(path, Node::Dir(Arc::default()), mode & 0o7755).map(drop)
+        state
+            .make(path, Node::Dir(Arc::default()), mode & 0o7755)
+            .map(drop)
     }
 
     fn rename(&self, from: &RelPath, to: &RelPath) -> io::Result<()> {
@@ -136,15 +161,26 @@ impl Fs for SimFs {
         }
         match state.live.get(&to) {
             Some(there) if there == ino => return Ok(()),
-            Some(there) if state.live.contains(there, from.0) => return Err(errno(libc::ENOTEMPTY)),
+            Some(there) if state.live.contains(there, from.0) => {
+                return Err(errno(libc::ENOTEMPTY));
+            }
             Some(there) => check_target(&state.live, ino, there)?,
             None => {}
         }
         if from.0 == to.0 {
-            state.act(Effect::Rename { dir: from.0, from: from.1, to: to.1, ino });
+            state.act(Effect::Rename {
+                dir: from.0,
+                from: from.1,
+                to: to.1,
+                ino,
+            });
         } else {
             let id = state.act(Effect::Link { slot: to, ino });
-            state.act(Effect::Unlink { slot: from, ino, after: Some(id) });
+            state.act(Effect::Unlink {
+                slot: from,
+                ino,
+                after: Some(id),
+            });
         }
         Ok(())
     }
@@ -158,7 +194,12 @@ impl Fs for SimFs {
             // The kernel says EINVAL, which the real port takes for a file system that cannot swap.
             return Err(io::ErrorKind::Unsupported.into());
         }
-        state.act(Effect::Exchange { a, to_a: b_ino, b, to_b: a_ino });
+        state.act(Effect::Exchange {
+            a,
+            to_a: b_ino,
+            b,
+            to_b: a_ino,
+        });
         Ok(())
     }
 
@@ -169,7 +210,11 @@ impl Fs for SimFs {
         if matches!(state.live.inode(ino).node, Node::Dir(_)) {
             return Err(errno(libc::EISDIR));
         }
-        state.act(Effect::Unlink { slot, ino, after: None });
+        state.act(Effect::Unlink {
+            slot,
+            ino,
+            after: None,
+        });
         Ok(())
     }
 
@@ -182,7 +227,11 @@ impl Fs for SimFs {
             Node::Dir(_) => return Err(errno(libc::ENOTEMPTY)),
             _ => return Err(errno(libc::ENOTDIR)),
         }
-        state.act(Effect::Unlink { slot, ino, after: None });
+        state.act(Effect::Unlink {
+            slot,
+            ino,
+            after: None,
+        });
         Ok(())
     }
 
@@ -221,7 +270,10 @@ struct SimLock {
 impl Drop for SimLock {
     fn drop(&mut self) {
         let mut state = self.fs.state();
-        let held = state.locks.get_mut(&self.path).expect("because it was taken");
+        let held = state
+            .locks
+            .get_mut(&self.path)
+            .expect("because it was taken");
         *held = if *held < 0 { 0 } else { *held - 1 };
     }
 }
@@ -230,7 +282,10 @@ impl State {
     /// After a failed sync (not after a crash): what was due will never be written.
     fn forget(&mut self, error: &io::Error, due: impl Fn(&Pending) -> bool) {
         if !is_crash(error) {
-            self.pending.iter_mut().filter(|pending| due(pending)).for_each(|pending| pending.forgotten = true);
+            self.pending
+                .iter_mut()
+                .filter(|pending| due(pending))
+                .for_each(|pending| pending.forgotten = true);
         }
     }
 }
@@ -253,7 +308,11 @@ impl Write for SimFile {
             (None, _) => return Err(errno(libc::EBADF)),
         };
         let now = (state.tick, 0);
-        state.act(Effect::Write { ino: self.ino, at, bytes: bytes.into() });
+        state.act(Effect::Write {
+            ino: self.ino,
+            at,
+            bytes: bytes.into(),
+        });
         state.live.inode_mut(self.ino).mtime = now;
         self.at = self.at.map(|at| at + bytes.len());
         Ok(bytes.len())
@@ -268,7 +327,11 @@ impl SimFile {
     fn set(&mut self, mode: Option<u32>, mtime: Option<(i64, u32)>) -> io::Result<()> {
         let mut state = self.fs.state();
         state.enter(Call::Change)?;
-        state.act(Effect::Attributes { ino: self.ino, mode, mtime });
+        state.act(Effect::Attributes {
+            ino: self.ino,
+            mode,
+            mtime,
+        });
         Ok(())
     }
 }
