@@ -2,7 +2,11 @@
 
 use std::time::Instant;
 
-use super::{App, Error, change::millis, planned_names::Goes};
+use super::{
+    App, Error,
+    change::{Execution, millis},
+    planned_names::Goes,
+};
 use crate::{
     base::{Failure, OpId, fs::read_limited},
     journal::{
@@ -191,7 +195,13 @@ impl App {
             let tag = |name: &str| name.strip_prefix("refs/tags/").map(String::from);
             report.tag = publication.refs.iter().find_map(|change| tag(&change.name));
         }
-        self.run_steps((log, begun), &operation, &mut report, Some(by), direction)?;
+        let execution = Execution {
+            log,
+            begun,
+            operation: &operation,
+            by: Some(by),
+        };
+        self.run_steps(execution, &mut report, direction)?;
         // It was found half done: finished or put back, it is not as this command found it.
         report.changed = true;
         report.duration_ms = millis(begun);

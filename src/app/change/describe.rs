@@ -1,0 +1,97 @@
+//! What each kind of request would do, as a draft; reads only.
+
+use super::super::{App, Error, planned_names::Goes};
+use crate::{
+    base::Failure,
+    draft::Draft,
+    model::{
+        Request,
+        operation::OpKind,
+        request::{CreateSnapshot, Rollback, Undo},
+    },
+    release, rollback,
+};
+
+impl App {
+    /// Describes what a request would do.
+    pub(super) fn describe(&self, request: &Request) -> Result<Draft, Failure> {
+        if matches!(
+            request,
+            Request::CreateSnapshot(_)
+                | Request::Adopt(_)
+                | Request::SyncRegistry(_)
+                | Request::Init(_)
+        ) {
+            self.refuse_flaws()?;
+        }
+        match request {
+            Request::CreateSnapshot(wanted) => self.draft_of_release(wanted),
+            Request::Rollback(wanted) => self.draft_of_rollback(wanted),
+            Request::Undo(wanted) => self.draft_of_undo(wanted, OpKind::Undo),
+            Request::Redo(wanted) => self.draft_of_undo(wanted, OpKind::Redo),
+            Request::Adopt(wanted) => self.draft_of_adoption(wanted),
+            Request::SyncRegistry(wanted) => self.draft_of_sync(wanted),
+            Request::Init(files) => self.draft_of_init(files),
+            Request::RestoreKept(wanted) => self.draft_of_restore(wanted),
+        }
+    }
+
+    /// Describes a release, and notes a way back that the task has and that is broken.
+    fn draft_of_release(&self, wanted: &CreateSnapshot) -> Result<Draft, Failure> {
+        let spec = self.spec(&wanted.task)?;
+        let mut draft = release::draft(
+            &self.ground,
+            spec,
+            &self.releases_for(&wanted.task)?,
+            &self.standings_of(&wanted.task)?,
+            wanted,
+        )?;
+        if let Some(version) = draft.plan.to.clone().filter(|_| !draft.plan.nothing_to_do) {
+            draft
+                .plan
+                .notes
+                .extend(self.broken_way_back(spec, &version)?);
+        }
+        Ok(draft)
+    }
+
+    /// Describes a rollback, and notes who judged its target in another clone.
+    fn draft_of_rollback(&self, wanted: &Rollback) -> Result<Draft, Failure> {
+        let (releases, judged) = (
+            self.releases_for(&wanted.task)?,
+            self.judged(Some(&wanted.task))?,
+        );
+        let mut draft = rollback::draft(
+            &self.ground,
+            self.spec(&wanted.task)?,
+            &releases,
+            &judged.standings,
+            wanted,
+        )?;
+        let to = draft.plan.to.as_ref();
+        if let Some((to, who)) = to.and_then(|to| Some((to, judged.by(&wanted.task, to)?))) {
+            let word = rollback::standing_of(&judged.standings, &wanted.task, to).word();
+            draft.plan.notes.push(format!(
+                "{to} is {word} by the word of {who}, from another clone"
+            ));
+        }
+        Ok(draft)
+    }
+
+    /// Describes an undo or a redo of an operation that was done in this work tree.
+    fn draft_of_undo(&self, wanted: &Undo, kind: OpKind) -> Result<Draft, Failure> {
+        let operation = rollback::undo::find(&self.ground, wanted, kind)?;
+        let (place, op) = (operation.about.worktree.clone(), operation.about.id.short());
+        self.refuse_other_work_tree(&operation)
+            .map_err(|_| Error::DoneElsewhere {
+                place,
+                op,
+                word: kind.word(),
+            })?;
+        self.check_planned(&operation, Goes::Over)?;
+        let task = self.spec(rollback::undo::task_of(&operation)?)?;
+        let mut draft = rollback::undo::draft(&self.ground, task, &operation, kind)?;
+        draft.sign_as(&wanted.signing);
+        Ok(draft)
+    }
+}
