@@ -1,34 +1,27 @@
 //! What operations put aside, listed and brought back: what somebody wrote while one was at work,
 //! and what it overwrote or deleted.
+//!
+//! [`restore`] describes how files come back into the work tree; nothing here changes the work
+//! tree itself.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    path::Path,
-    sync::Arc,
-};
+mod left_version;
+mod restore;
+
+use std::{collections::BTreeSet, path::Path};
 
 use super::{App, Error};
 use crate::{
     base::{Failure, Fs, OpId, RelPath, SyncPoint, fs::create_dir_all, output, sqlite},
-    catalog::{Scope, manifests, registry},
-    draft::{self, Draft, FileDraft, StepDraft, tree},
-    git::{Attributes, Converter, Scan},
-    ground::{Ground, ReadRelease, copy_checked},
+    ground::copy_checked,
     journal::{self, history, log::folder, status::Phase},
     model::{
-        FileState, Operation, Plan, Source, TaskSpec,
+        FileState, Operation, Source,
         kept::{Fate, Kept, KeptFile, Why},
-        operation::OpKind,
-        plan::{FileLine, Letter},
         request::RestoreKept,
     },
-    registry::task_config,
-    rollback::{
-        databases::{Sides, is_same, refuse_open},
-        room::{self, Room},
-    },
-    steps::files::{holds, notes},
+    steps::files::notes,
 };
+use left_version::LeftVersion;
 
 /// So many of the newest operations are looked at when none is named.
 const NEWEST: usize = 50;
@@ -96,27 +89,11 @@ impl App {
 
     /// The files of one operation, what somebody wrote meanwhile first.
     fn kept_of(&self, operation: &Operation, phase: &Phase) -> Result<Vec<KeptFile>, Failure> {
-        let left = Left::of(self, operation);
+        let left = LeftVersion::of(self, operation);
         let notes = self.kept_notes(&operation.about.id);
         let mut files = Vec::new();
         for note in notes.iter().filter(|note| note.what == Fate::Aside) {
-            let Some(object) = note.object else { continue };
-            let size = self.ground.store.verify(&object)?;
-            let mode = if note.link { 0o777 } else { note.mode };
-            let state = FileState {
-                link: note.link,
-                mode,
-                size,
-                digest: object.0,
-                mtime: None,
-                source: Source::Object(object),
-            };
-            files.push(KeptFile {
-                path: note.path.clone(),
-                why: Why::Aside,
-                state,
-                as_released: false,
-            });
+            files.extend(self.put_aside(note)?);
         }
         let stays = |path: &RelPath| {
             notes
@@ -145,6 +122,29 @@ impl App {
             });
         }
         Ok(files)
+    }
+
+    /// A file that was put aside; `None` when its bytes were not kept.
+    fn put_aside(&self, note: &Kept) -> Result<Option<KeptFile>, Failure> {
+        let Some(object) = note.object else {
+            return Ok(None);
+        };
+        let size = self.ground.store.verify(&object)?;
+        let mode = if note.link { 0o777 } else { note.mode };
+        let state = FileState {
+            link: note.link,
+            mode,
+            size,
+            digest: object.0,
+            mtime: None,
+            source: Source::Object(object),
+        };
+        Ok(Some(KeptFile {
+            path: note.path.clone(),
+            why: Why::Aside,
+            state,
+            as_released: false,
+        }))
     }
 
     /// The files that are asked for: those at or below the paths, or all that somebody wrote. A
@@ -256,260 +256,8 @@ impl App {
         Ok(paths)
     }
 
-    /// Describes how files that an operation put aside come back to where they were.
-    pub(super) fn draft_of_restore(&self, wanted: &RestoreKept) -> Result<Draft, Failure> {
-        let (operation, files) = self.chosen(wanted)?;
-        operation
-            .about
-            .task
-            .as_ref()
-            .map_or(Ok(()), |task| self.refuse_flawed(task))?;
-        let Some(task) = operation
-            .about
-            .task
-            .as_ref()
-            .and_then(|id| self.ground.settings.task(id))
-        else {
-            return Err(Error::OnlyInto(wanted.op.short()).into());
-        };
-        self.refuse_other_work_tree(&operation)?;
-        let tree = &*self.ground.tree;
-        let active = registry::in_tree(tree, &self.ground.settings)?;
-        let active = registry::active_by(active.as_ref(), tree, task)?;
-        let about = format!(
-            "kept by {} {}",
-            operation.about.kind.word(),
-            wanted.op.short()
-        );
-        let plan = Plan {
-            title: task.title.clone(),
-            from: active.clone(),
-            to: active,
-            about,
-            ..Plan::new(OpKind::Restore, &task.id)
-        };
-        let mut draft = Draft::new(
-            plan,
-            &format!("what operation {} had kept", wanted.op.short()),
-        );
-        let scope = Scope::new(&self.ground.settings, task)?;
-        let sides = Sides::of(
-            &self.ground,
-            &scope,
-            files
-                .iter()
-                .rev()
-                .map(|file| (&file.path, Some(&file.state))),
-        )?;
-        for file in files {
-            // The registry belongs to all tasks, and going back changes one entry of it only.
-            if file.path == self.ground.settings.registry {
-                draft.plan.notes.push(format!(
-                    "{} is left as it is; --into writes it into a folder",
-                    file.path
-                ));
-                continue;
-            }
-            let named = draft
-                .files
-                .iter()
-                .any(|other: &FileDraft| other.path == file.path);
-            let failed = |source| crate::catalog::Error::Read {
-                path: file.path.clone(),
-                source,
-            };
-            let is_there = holds(tree, &file.path, Some(&file.state)).map_err(failed)?;
-            if named || is_there && !sides.databases.contains(&file.path) {
-                continue;
-            }
-            let before = tree::existing(tree, &self.ground.git, &file.path, None)?;
-            if !is_there {
-                let letter = if before.is_some() {
-                    Letter::M
-                } else {
-                    Letter::A
-                };
-                draft
-                    .plan
-                    .files
-                    .push(line(&file.path, letter, file.state.size, file.why.word()));
-            }
-            let state = FileState {
-                mtime: None,
-                ..file.state
-            };
-            draft.files.push(FileDraft {
-                path: file.path,
-                before,
-                after: Some(draft::Kept::already(state)),
-            });
-        }
-        for log in sides.go {
-            let before = tree::existing(tree, &self.ground.git, &log, None)?;
-            draft.files.push(FileDraft {
-                path: log,
-                before,
-                after: None,
-            });
-        }
-        self.make_room(&scope, &wanted.op, &mut draft)?;
-        let gone = draft.files.iter().filter(|file| file.after.is_none());
-        let why = |path: &RelPath| {
-            if sqlite::database_of(path).is_some() {
-                "SQLite would read it"
-            } else {
-                "in the way"
-            }
-        };
-        let size = |file: &FileDraft| file.before.as_ref().map_or(0, |kept| kept.state.size);
-        draft
-            .plan
-            .files
-            .extend(gone.map(|file| line(&file.path, Letter::D, size(file), why(&file.path))));
-        draft.plan.files.sort_by(|a, b| a.path.cmp(&b.path));
-        draft.plan.nothing_to_do = draft.files.iter().all(is_same);
-        draft.files.sort_by(|a, b| a.path.cmp(&b.path));
-        draft.steps = vec![StepDraft::Files, StepDraft::Verify(None)];
-        refuse_open(&self.ground, &mut draft)?;
-        self.note_other_version(task, &mut draft)?;
-        Ok(draft)
-    }
-
-    /// What lies where the files must go is saved and goes.
-    fn make_room(&self, scope: &Scope, op: &OpId, draft: &mut Draft) -> Result<(), Failure> {
-        let paths = room::with_obstacles(
-            &*self.ground.tree,
-            draft.files.iter().map(|file| file.path.clone()).collect(),
-        )?;
-        let scan = if paths.is_empty() {
-            Scan::default()
-        } else {
-            self.ground.git.scan(&paths)?
-        };
-        let needed = format!("operation {}", op.short());
-        let (made, _) = Room {
-            ground: &self.ground,
-            scope,
-            needed: &needed,
-        }
-        .make_all(&scan, &mut draft.files)?;
-        draft.plan.notes.extend(room::note(made.len(), "undo"));
-        Ok(())
-    }
-
-    /// Says when the configuration that comes back names another version than the one that is
-    /// active.
-    fn note_other_version(&self, task: &TaskSpec, draft: &mut Draft) -> Result<(), Failure> {
-        let Some(file) = draft
-            .files
-            .iter()
-            .find(|file| task.config.as_ref() == Some(&file.path))
-        else {
-            return Ok(());
-        };
-        let Some(state) = file
-            .after
-            .as_ref()
-            .map(|kept| &kept.state)
-            .filter(|state| state.size <= registry::LIMIT)
-        else {
-            return Ok(());
-        };
-        let mut bytes = Vec::new();
-        copy_checked(&self.ground, state, &mut bytes)?;
-        let says = task_config::version(&bytes, &file.path, &task.version_key)
-            .ok()
-            .flatten();
-        if let (Some(says), Some(active)) = (says, &draft.plan.to)
-            && says != *active
-        {
-            draft.plan.notes.push(format!(
-                "{} says {says} then, and the registry {active}",
-                file.path
-            ));
-        }
-        Ok(())
-    }
-
     /// From now on `status` need not speak of it. Not worth a failure.
     pub fn note_restored(&self, op: &OpId) {
         let _ = self.ground.state.create(&folder(op).join(RESTORED), 0o600);
-    }
-}
-
-/// A line of the plan.
-fn line(path: &RelPath, letter: Letter, size: u64, note: &str) -> FileLine {
-    FileLine {
-        path: path.clone(),
-        letter,
-        added: None,
-        removed: None,
-        size,
-        large: false,
-        note: note.into(),
-    }
-}
-
-/// The version that an operation left, as far as it is kept.
-struct Left<'a> {
-    ground: &'a Ground,
-    found: Arc<ReadRelease>,
-    places: HashMap<RelPath, usize>,
-    converter: Converter,
-}
-
-impl<'a> Left<'a> {
-    /// That of an operation; `None` when it was none, or cannot be read.
-    fn of(app: &'a App, operation: &Operation) -> Option<Self> {
-        let (task, version) = (
-            operation.about.task.as_ref()?,
-            operation.about.from.as_ref()?,
-        );
-        let releases = app.release_for(task, version).ok()?;
-        let found = manifests::load(&app.ground, releases.find(task, version).ok()?).ok()?;
-        let converter = app
-            .ground
-            .git
-            .converter(Attributes::Commit(&found.tag.commit))
-            .ok()?;
-        let places = found
-            .manifest
-            .files
-            .iter()
-            .enumerate()
-            .map(|(at, file)| (file.path.clone(), at))
-            .collect();
-        Some(Self {
-            ground: &app.ground,
-            found,
-            places,
-            converter,
-        })
-    }
-
-    /// True when the version has this file just so.
-    fn has(&self, path: &RelPath, state: &FileState) -> bool {
-        let Some(file) = self
-            .places
-            .get(path)
-            .map(|at| &self.found.manifest.files[*at])
-        else {
-            return false;
-        };
-        let mode = file.mode.as_deref();
-        let is_executable =
-            mode.is_none_or(|mode| state.link || (mode == "100755") == (state.mode & 0o100 != 0));
-        if state.link != (mode == Some("120000"))
-            || self.ground.git.trusts_file_mode() && !is_executable
-        {
-            return false;
-        }
-        let is_blob = matches!(&state.source, Source::Blob(id) if file.blob.as_ref() == Some(id));
-        let is_plain = self.converter.is_plain(path).unwrap_or(false);
-        is_blob
-            || file.digest() == Some(state.digest)
-            || !is_plain
-                && tree::restored(self.ground, &self.converter, file)
-                    .is_ok_and(|kept| kept.state.digest == state.digest)
     }
 }

@@ -1,0 +1,77 @@
+//! The version that an operation left, to tell what somebody wrote from what was as released.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::super::App;
+use crate::{
+    base::RelPath,
+    catalog::manifests,
+    draft::tree,
+    git::{Attributes, Converter},
+    ground::{Ground, ReadRelease},
+    model::{FileState, Operation, Source},
+};
+
+/// The version that an operation left, as far as it is kept.
+pub(super) struct LeftVersion<'a> {
+    ground: &'a Ground,
+    found: Arc<ReadRelease>,
+    places: HashMap<RelPath, usize>,
+    converter: Converter,
+}
+
+impl<'a> LeftVersion<'a> {
+    /// That of an operation; `None` when it was none, or cannot be read.
+    pub(super) fn of(app: &'a App, operation: &Operation) -> Option<Self> {
+        let (task, version) = (
+            operation.about.task.as_ref()?,
+            operation.about.from.as_ref()?,
+        );
+        let releases = app.release_for(task, version).ok()?;
+        let found = manifests::load(&app.ground, releases.find(task, version).ok()?).ok()?;
+        let converter = app
+            .ground
+            .git
+            .converter(Attributes::Commit(&found.tag.commit))
+            .ok()?;
+        let places = found
+            .manifest
+            .files
+            .iter()
+            .enumerate()
+            .map(|(at, file)| (file.path.clone(), at))
+            .collect();
+        Some(Self {
+            ground: &app.ground,
+            found,
+            places,
+            converter,
+        })
+    }
+
+    /// True when the version has this file just so.
+    pub(super) fn has(&self, path: &RelPath, state: &FileState) -> bool {
+        let Some(file) = self
+            .places
+            .get(path)
+            .map(|at| &self.found.manifest.files[*at])
+        else {
+            return false;
+        };
+        let mode = file.mode.as_deref();
+        let is_executable =
+            mode.is_none_or(|mode| state.link || (mode == "100755") == (state.mode & 0o100 != 0));
+        if state.link != (mode == Some("120000"))
+            || self.ground.git.trusts_file_mode() && !is_executable
+        {
+            return false;
+        }
+        let is_blob = matches!(&state.source, Source::Blob(id) if file.blob.as_ref() == Some(id));
+        let is_plain = self.converter.is_plain(path).unwrap_or(false);
+        is_blob
+            || file.digest() == Some(state.digest)
+            || !is_plain
+                && tree::restored(self.ground, &self.converter, file)
+                    .is_ok_and(|kept| kept.state.digest == state.digest)
+    }
+}
