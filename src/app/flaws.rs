@@ -114,7 +114,7 @@ impl App {
             what: "configuration".into(),
             ok: false,
             seen: flaw.sentence(),
-            fix: super::setup::remedy(flaw.error.hints()),
+            fix: super::doctor::remedy(flaw.error.hints()),
         };
         self.flaws.iter().map(line).collect()
     }

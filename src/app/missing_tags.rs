@@ -1,7 +1,7 @@
 //! Releases whose manifests are in the branch and whose tags are not here: a clone without tags, a
 //! shallow checkout of a pipeline, a squash merge.
 
-use super::{App, Error, setup::bad};
+use super::{App, Error, doctor::bad};
 use crate::{
     base::{Failure, Hint, TaskId, text},
     catalog::{self, registry, releases::Releases, untagged},

@@ -13,6 +13,7 @@ mod capsule;
 mod change;
 mod compare;
 mod confirm;
+mod doctor;
 mod drift;
 mod drill;
 mod error;
