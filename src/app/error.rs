@@ -233,6 +233,49 @@ impl Fault for Error {
     fn hints(&self) -> Vec<Hint> {
         match self {
             Self::Settings(error) => error.hints(),
+            Self::NoSpace { place, .. } => vec![
+                Hint::run(
+                    "see which disk is full, and make room",
+                    &["df", "-h", &place.to_string_lossy()],
+                ),
+                Hint::run(
+                    "see what the store can give back",
+                    &["snapback", "store", "gc", "--dry-run"],
+                ),
+            ],
+            Self::DryRun => vec![Hint::say("leave --dry-run out to do it")],
+            Self::PlanOutOfDate => vec![Hint::say("run the command again to see the new plan")],
+            Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
+            Self::State { .. } => vec![Hint::say(
+                "see that you may write there, and that the disk is not full or read-only",
+            )],
+            Self::OtherBranch { .. }
+            | Self::NotItsOwn { .. }
+            | Self::NotItsName { .. }
+            | Self::NothingUnfinished
+            | Self::OtherWorkTree(_)
+            | Self::StageTaken(_)
+            | Self::DoneElsewhere { .. }
+            | Self::WasPublished(..) => self.hints_on_operations(),
+            Self::NothingKept(_)
+            | Self::NothingWritten(_)
+            | Self::NotKept { .. }
+            | Self::OnlyInto(_) => self.hints_on_kept_files(),
+            Self::NoSuchVersion { .. } | Self::TagsNotHere { .. } | Self::NoSuchFile { .. } => {
+                self.hints_on_releases()
+            }
+            Self::Behind { .. } | Self::NotUploaded { .. } | Self::TagThere { .. } => {
+                self.hints_on_pushing()
+            }
+            Self::Outside(..) | Self::CannotSync(_) => Vec::new(),
+        }
+    }
+}
+
+impl Error {
+    /// What to do about an operation that is unfinished, over, or not its own.
+    fn hints_on_operations(&self) -> Vec<Hint> {
+        match self {
             Self::OtherBranch { branch, .. } => vec![
                 Hint::run(
                     "go back to that branch",
@@ -246,21 +289,9 @@ impl Fault for Error {
                     "if the settings were changed since it began, put them back as they were; if nobody of yours began it, move its folder out of .git/snapback/ops",
                 ),
             ],
-            Self::NoSpace { place, .. } => vec![
-                Hint::run(
-                    "see which disk is full, and make room",
-                    &["df", "-h", &place.to_string_lossy()],
-                ),
-                Hint::run(
-                    "see what the store can give back",
-                    &["snapback", "store", "gc", "--dry-run"],
-                ),
-            ],
             Self::NothingUnfinished => {
                 vec![Hint::run("see all operations", &["snapback", "op", "list"])]
             }
-            Self::DryRun => vec![Hint::say("leave --dry-run out to do it")],
-            Self::PlanOutOfDate => vec![Hint::say("run the command again to see the new plan")],
             Self::OtherWorkTree(path) => vec![Hint::run(
                 "finish it there",
                 &["snapback", "-C", path, "op", "resume"],
@@ -279,6 +310,13 @@ impl Fault for Error {
                 )]
             }
             Self::WasPublished(op, _) => vec![Hint::run("take it back", &["snapback", "undo", op])],
+            _ => Vec::new(),
+        }
+    }
+
+    /// What to do about files that an operation put aside, or did not.
+    fn hints_on_kept_files(&self) -> Vec<Hint> {
+        match self {
             Self::NothingKept(_) => vec![Hint::run(
                 "see what others have",
                 &["snapback", "op", "kept"],
@@ -298,11 +336,31 @@ impl Fault for Error {
                 "write them there",
                 &["snapback", "op", "restore", op, "--into", "kept"],
             )],
-            Self::NotEmpty(_) => vec![Hint::say("name a folder that does not exist yet")],
+            _ => Vec::new(),
+        }
+    }
+
+    /// What to do about a release, or a file of one, that is not there.
+    fn hints_on_releases(&self) -> Vec<Hint> {
+        match self {
             Self::NoSuchVersion { task, .. } => vec![Hint::run(
                 "see its versions",
                 &["snapback", "list", "--task", task.as_str()],
             )],
+            Self::TagsNotHere { .. } => vec![fetch_tags()],
+            Self::NoSuchFile { task, version, .. } => {
+                vec![Hint::run(
+                    "see its files",
+                    &["snapback", "show", "--task", task.as_str(), version],
+                )]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What to do about what a remote has, or lacks.
+    fn hints_on_pushing(&self) -> Vec<Hint> {
+        match self {
             Self::Behind { remote, branch } => vec![Hint::run(
                 "bring them here",
                 &["git", "pull", "--rebase", remote, branch],
@@ -317,16 +375,6 @@ impl Fault for Error {
             Self::TagThere { remote, .. } => vec![Hint::run(
                 "see what was released",
                 &["git", "fetch", "--tags", remote],
-            )],
-            Self::TagsNotHere { .. } => vec![fetch_tags()],
-            Self::NoSuchFile { task, version, .. } => {
-                vec![Hint::run(
-                    "see its files",
-                    &["snapback", "show", "--task", task.as_str(), version],
-                )]
-            }
-            Self::State { .. } => vec![Hint::say(
-                "see that you may write there, and that the disk is not full or read-only",
             )],
             _ => Vec::new(),
         }
