@@ -1,0 +1,374 @@
+//! What is not there, or not as it must be, and what to do about it.
+
+use super::Release;
+use crate::{
+    base::{Fault, GitId, Hint, Kind, LinkOnTheWay, RelPath, TaskId},
+    git::BrokenRef,
+    model::{TagName, Version},
+};
+
+/// What is not there, or not as it must be.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No task has this id.
+    #[error("there is no task {task:?}")]
+    UnknownTask {
+        /// What was typed.
+        task: String,
+        /// Ids that are near.
+        near: Vec<String>,
+    },
+    /// The task has no such release.
+    #[error("{task} has no version {version}")]
+    UnknownVersion {
+        /// The task.
+        task: TaskId,
+        /// What was typed.
+        version: String,
+        /// Versions that are near, then the newest ones.
+        near: Vec<String>,
+    },
+    /// The release has a tag but no manifest.
+    #[error("{task} {version} has no manifest: its tag is older than snapback here")]
+    NoManifest {
+        /// The task.
+        task: TaskId,
+        /// The version.
+        version: Version,
+    },
+    /// The manifest is not the one that the tag names.
+    #[error(
+        "the manifest of {task} {version} was changed: its tag names {expected}, the file is {found}"
+    )]
+    ManifestChanged {
+        /// The task.
+        task: TaskId,
+        /// The version.
+        version: Version,
+        /// The digest in the tag.
+        expected: String,
+        /// The digest of the file.
+        found: String,
+    },
+    /// The branch has the manifest of another release of the same number.
+    #[error("{0}")]
+    NumberTaken(Box<NumberTaken>),
+    /// The tag was moved: its commit is not the one of the manifest.
+    #[error("the tag {tag} points to {found}, its manifest was made for {expected}")]
+    TagMoved {
+        /// The tag.
+        tag: String,
+        /// The commit in the manifest.
+        expected: String,
+        /// The commit of the tag.
+        found: String,
+    },
+    /// The tag was moved: the second reference names what was released.
+    #[error("the tag {tag} was moved: {kept} still names {names}")]
+    TagReplaced {
+        /// The tag.
+        tag: String,
+        /// The second reference.
+        kept: String,
+        /// What it names.
+        names: GitId,
+    },
+    /// The tag of the release leads nowhere, and no second reference has it.
+    #[error("the tag of {task} {version} is broken: {}: {}", broken.name, broken.why)]
+    TagBroken {
+        /// The task.
+        task: TaskId,
+        /// The version.
+        version: Version,
+        /// The reference.
+        broken: Box<BrokenRef>,
+    },
+    /// A file of the tree cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file.
+        path: RelPath,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A link is where the registry or a task's configuration should be.
+    #[error("{0} is a symbolic link, and snapback changes no file through a link")]
+    Linked(RelPath),
+    /// The names in a folder cannot be changed by this user.
+    #[error("cannot write into {folder}")]
+    Unwritable {
+        /// The folder.
+        folder: RelPath,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file or folder has an attribute that lets nobody change it.
+    #[error("{0} is immutable or append-only (chattr), so it cannot be changed")]
+    Fixed(RelPath),
+    /// No commit that is here holds the manifest that the tag names.
+    #[error("no commit that is here holds the manifest of {task} {version}, which its tag names")]
+    ManifestAway {
+        /// The task.
+        task: TaskId,
+        /// The version.
+        version: Version,
+    },
+    /// A file kept changing while it was read.
+    #[error("{0} is being written: it changed three times while it was read")]
+    Unsteady(RelPath),
+    /// A device, FIFO or socket, or a nested repository, is where a file of the task should be.
+    #[error("{path} is {what}, which cannot be released or restored")]
+    NotAFile {
+        /// Where.
+        path: RelPath,
+        /// What it is.
+        what: &'static str,
+    },
+}
+
+/// The manifest of another release of a number that is taken: somebody lost a race for it.
+#[derive(Debug)]
+pub struct NumberTaken {
+    /// The tag that has the number.
+    pub tag: String,
+    /// The task.
+    pub task: TaskId,
+    /// The version.
+    pub version: Version,
+    /// The commit of the other release.
+    pub commit: String,
+    /// Where its manifest lies.
+    pub path: RelPath,
+    /// A commit that has the tag's own manifest.
+    pub source: Option<GitId>,
+}
+
+impl std::fmt::Display for NumberTaken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            tag,
+            task,
+            version,
+            commit,
+            ..
+        } = self;
+        let commit = commit.get(..7).unwrap_or(commit);
+        write!(
+            f,
+            "this branch has a manifest of {task} {version} that is of another release, made of {commit}: the tag {tag} is not its tag"
+        )
+    }
+}
+
+impl NumberTaken {
+    /// How the branch gets the manifest of the tag, and its own release a number.
+    fn hints(&self) -> Vec<Hint> {
+        let path = self.path.to_string();
+        let take = |source: &GitId| {
+            Hint::run(
+                "take the manifest of the tag into this branch, and commit it",
+                &["git", "checkout", source.as_str(), "--", &path],
+            )
+        };
+        let why = "then release what this branch has under a number of its own";
+        let release = Hint::run(
+            why,
+            &[
+                "snapback",
+                "create-snapshot",
+                "--bump",
+                "patch",
+                "--task",
+                self.task.as_str(),
+            ],
+        );
+        self.source.iter().map(take).chain([release]).collect()
+    }
+}
+
+impl Error {
+    /// The error for a release whose second reference names something else than its tag.
+    pub fn tag_replaced(release: &Release, names: GitId) -> Self {
+        Self::TagReplaced {
+            tag: release.tag(),
+            kept: TagName::keep_reference(&release.task, &release.version),
+            names,
+        }
+    }
+}
+
+impl Fault for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::UnknownTask { .. } | Self::UnknownVersion { .. } => Kind::NotFound,
+            Self::NoManifest { .. } | Self::NotAFile { .. } | Self::Linked(_) | Self::Fixed(_) => {
+                Kind::Refused
+            }
+            Self::ManifestChanged { .. }
+            | Self::TagMoved { .. }
+            | Self::TagReplaced { .. }
+            | Self::TagBroken { .. } => Kind::Bad,
+            Self::NumberTaken(_) => Kind::Conflict,
+            Self::Read { source, .. } | Self::Unwritable { source, .. }
+                if is_link_on_the_way(source) =>
+            {
+                Kind::Refused
+            }
+            Self::Read { .. }
+            | Self::Unwritable { .. }
+            | Self::Unsteady(_)
+            | Self::ManifestAway { .. } => Kind::Missing,
+        }
+    }
+
+    fn hints(&self) -> Vec<Hint> {
+        match self {
+            Self::UnknownTask { .. } | Self::UnknownVersion { .. } => self.hints_on_names(),
+            Self::NoManifest { .. } | Self::ManifestAway { .. } | Self::ManifestChanged { .. } => {
+                self.hints_on_manifests()
+            }
+            Self::TagBroken { .. }
+            | Self::NumberTaken(_)
+            | Self::TagMoved { .. }
+            | Self::TagReplaced { .. } => self.hints_on_tags(),
+            Self::Fixed(path) => vec![Hint::run(
+                "take the attribute away",
+                &["chattr", "-i", "-a", &path.to_string()],
+            )],
+            Self::Linked(path) => vec![Hint::say(format!(
+                "put the file itself at {path}, in place of the link"
+            ))],
+            Self::Unsteady(_) => vec![Hint::say(
+                "stop the task, or set its `stop` command, and try again",
+            )],
+            Self::NotAFile { path, .. } => {
+                vec![Hint::say(format!("add {path} to the task's `exclude`"))]
+            }
+            Self::Unwritable { folder, .. } => {
+                vec![Hint::run(
+                    "see who owns it, and run snapback as that user",
+                    &["ls", "-ld", &folder.to_string()],
+                )]
+            }
+            Self::Read { path, source } if is_link_on_the_way(source) => vec![Hint::say(format!(
+                "no symbolic link is followed on the way to {path}: move it away, or put the real folder in its place"
+            ))],
+            Self::Read { path, .. } => vec![Hint::say(format!(
+                "see who may read {path}, and that its disk is well"
+            ))],
+        }
+    }
+}
+
+impl Error {
+    /// What to do about a task or version that is not there.
+    fn hints_on_names(&self) -> Vec<Hint> {
+        match self {
+            Self::UnknownTask { near, .. } if near.is_empty() => {
+                vec![Hint::run("see all tasks", &["snapback", "status"])]
+            }
+            Self::UnknownTask { near, .. } => {
+                vec![Hint::say(format!("did you mean {}?", near.join(", ")))]
+            }
+            Self::UnknownVersion { task, near, .. } if near.is_empty() => vec![
+                Hint::run(
+                    "make its first release",
+                    &["snapback", "create-snapshot", "--task", task.as_str()],
+                ),
+                Hint::run(
+                    "or, if it was released elsewhere, fetch its tags",
+                    &["git", "fetch", "--tags"],
+                ),
+            ],
+            Self::UnknownVersion { task, near, .. } => vec![
+                Hint::say(format!("did you mean {}?", near.join(", "))),
+                Hint::run(
+                    "see its releases",
+                    &["snapback", "list", "--task", task.as_str()],
+                ),
+            ],
+            _ => Vec::new(),
+        }
+    }
+
+    /// What to do about a manifest that is not there, or was changed.
+    fn hints_on_manifests(&self) -> Vec<Hint> {
+        match self {
+            Self::NoManifest { task, .. } => {
+                vec![Hint::run(
+                    "make manifests for its tags",
+                    &["snapback", "adopt", "--task", task.as_str()],
+                )]
+            }
+            Self::ManifestAway { .. } => vec![
+                Hint::run(
+                    "fetch the branches: a manifest lies in the commit after its tag's",
+                    &[
+                        "git",
+                        "fetch",
+                        "origin",
+                        "+refs/heads/*:refs/remotes/origin/*",
+                    ],
+                ),
+                Hint::run(
+                    "and the tags of later releases, whose commits have it too",
+                    &["git", "fetch", "--tags"],
+                ),
+            ],
+            Self::ManifestChanged { task, version, .. } => {
+                let pattern = format!("*snapshot-{task}-v{version}.yaml");
+                vec![
+                    Hint::run("see who changed it", &["git", "log", "-p", "--", &pattern]),
+                    Hint::run(
+                        "or whether it is changed in the work tree only",
+                        &["git", "status", "--", &pattern],
+                    ),
+                ]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What to do about a tag that is broken, or was moved, or whose number is taken.
+    fn hints_on_tags(&self) -> Vec<Hint> {
+        match self {
+            Self::TagBroken { broken, .. } => broken.hints(),
+            Self::NumberTaken(taken) => taken.hints(),
+            Self::TagMoved { tag, expected, .. } => vec![
+                Hint::run(
+                    "see who made the tag that is there now",
+                    &["git", "show", "--no-patch", tag],
+                ),
+                Hint::run(
+                    "put it back on the commit that was released",
+                    &["git", "update-ref", &format!("refs/tags/{tag}"), expected],
+                ),
+            ],
+            Self::TagReplaced { tag, kept, .. } => {
+                let tag_ref = format!("refs/tags/{tag}");
+                vec![
+                    Hint::run(
+                        "see who made the tag that is there now",
+                        &["git", "show", "--no-patch", tag],
+                    ),
+                    Hint::run(
+                        "bring the release back",
+                        &["git", "update-ref", &tag_ref, kept],
+                    ),
+                    Hint::run(
+                        "or, if the new tag is the right one",
+                        &["git", "update-ref", kept, &tag_ref],
+                    ),
+                ]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// True when a link stands where a folder should.
+fn is_link_on_the_way(error: &std::io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<LinkOnTheWay>())
+}

@@ -1,0 +1,198 @@
+//! Copies of a release's manifest in HEAD and in the work tree, compared with the one that its tag
+//! names. They are no authority: that one cannot be read keeps nobody from anything.
+
+use super::super::{Error, NumberTaken, Release, capture};
+use super::{LIMIT, bytes, digest_in, locate::Located};
+use crate::{
+    base::{Digest, Failure, GitId, Kind, RelPath, fs::read_limited},
+    git::{self, Attributes},
+    ground::{Differs, Ground, OtherCopy},
+    model::{Manifest, manifest::Metadata},
+};
+
+/// How much larger a file can be than what git keeps of it: UTF-32 with a mark of its order.
+const MOST: u64 = 5;
+
+/// What is wrong with a copy of a release's manifest; `None` when only its line ends differ.
+pub fn copy_trouble(release: &Release, copy: &OtherCopy) -> Option<Error> {
+    let (task, version) = (release.task.clone(), release.version.clone());
+    match &copy.differs {
+        Differs::LineEnds => None,
+        Differs::Bytes { expected, found } => Some(Error::ManifestChanged {
+            task,
+            version,
+            expected: expected.to_string(),
+            found: found.clone(),
+        }),
+        Differs::Release { commit } => Some(Error::NumberTaken(Box::new(NumberTaken {
+            tag: release.tag(),
+            task,
+            version,
+            commit: commit.clone(),
+            path: copy.path.clone(),
+            source: copy.source.clone(),
+        }))),
+    }
+}
+
+/// That only the line ends of a copy differ.
+pub fn line_ends(release: &Release) -> String {
+    format!(
+        "the copy of the manifest of {} {} differs by its line ends alone",
+        release.task, release.version
+    )
+}
+
+/// The copy of the manifest in HEAD, or in the work tree, when it is not the one that was found.
+pub(super) fn other_copy(
+    ground: &Ground,
+    release: &Release,
+    located: &Located,
+) -> Result<Option<OtherCopy>, Failure> {
+    let path = ground
+        .settings
+        .manifest_path(&release.task, &release.version);
+    let bytes = &located.bytes[..];
+    let differs = match &located.head {
+        Some(id) => {
+            let large = || Differs::Bytes {
+                expected: Digest::of(bytes),
+                found: "larger than any manifest".into(),
+            };
+            match ground.git.read_blob_within(id, LIMIT) {
+                Ok(copy) => Some(difference(release, &located.commit, bytes, &copy)),
+                Err(git::Error::BadObject { .. } | git::Error::OtherObject(..)) => Some(large()),
+                Err(_) => None,
+            }
+        }
+        None if capture::is_now(&*ground.tree, &path, bytes) => None,
+        None => match in_work_tree(ground, &path, bytes) {
+            Ok(WorkTreeCopy::Bytes(copy)) => {
+                Some(difference(release, &located.commit, bytes, &copy))
+            }
+            Ok(WorkTreeCopy::Large(found)) => Some(Differs::Bytes {
+                expected: Digest::of(bytes),
+                found: found.to_string(),
+            }),
+            // It is no authority: that it cannot be read keeps nobody from anything.
+            Err(failure)
+                if matches!(
+                    failure.kind(),
+                    Kind::Cancelled(_) | Kind::TimeLimit | Kind::Bug
+                ) =>
+            {
+                return Err(failure);
+            }
+            Ok(WorkTreeCopy::Same) | Err(_) => None,
+        },
+    };
+    Ok(differs.map(|differs| OtherCopy {
+        path,
+        differs,
+        source: located.source.clone(),
+    }))
+}
+
+/// The copy of a manifest in the work tree.
+enum WorkTreeCopy {
+    /// None, or the same, converted or not.
+    Same,
+    /// Another one.
+    Bytes(Vec<u8>),
+    /// Another one that is too large to be a manifest.
+    Large(Digest),
+}
+
+/// Compares the copy in the work tree; of one that is too large to be read into memory, as much as
+/// must be.
+fn in_work_tree(ground: &Ground, path: &RelPath, bytes: &[u8]) -> Result<WorkTreeCopy, Failure> {
+    let is_same = |copy: &[u8]| -> Result<bool, Failure> {
+        Ok(copy == bytes
+            || ground
+                .git
+                .converter(Attributes::WorkTree)?
+                .to_git(path, copy.to_vec())?
+                == bytes)
+    };
+    if let Some(copy) = capture::bytes(&*ground.tree, path)? {
+        return Ok(if is_same(&copy)? {
+            WorkTreeCopy::Same
+        } else {
+            WorkTreeCopy::Bytes(copy)
+        });
+    }
+    // The file itself was compared before; no line ends and no encoding make more than this of it.
+    let Some(copy) = capture::read(&*ground.tree, path)? else {
+        return Ok(WorkTreeCopy::Same);
+    };
+    if copy.size <= MOST * bytes.len() as u64 {
+        let read = read_limited(&*ground.tree, path, MOST * LIMIT);
+        if is_same(&read.map_err(|source| Error::Read {
+            path: path.clone(),
+            source,
+        })?)? {
+            return Ok(WorkTreeCopy::Same);
+        }
+    }
+    Ok(WorkTreeCopy::Large(copy.digest))
+}
+
+/// In what a copy differs from the manifest of a release, whose commit is this.
+fn difference(release: &Release, commit: &GitId, bytes: &[u8], copy: &[u8]) -> Differs {
+    let is_end = |(at, byte): &(usize, &u8)| **byte == b'\r' && copy.get(at + 1) == Some(&b'\n');
+    if copy
+        .iter()
+        .enumerate()
+        .filter(|byte| !is_end(byte))
+        .map(|(_, byte)| byte)
+        .eq(bytes)
+    {
+        return Differs::LineEnds;
+    }
+    match Manifest::parse_metadata(copy) {
+        Ok(meta)
+            if (&meta.task_id, &meta.version) == (&release.task, &release.version)
+                && meta.git_commit != commit.as_str() =>
+        {
+            Differs::Release {
+                commit: meta.git_commit,
+            }
+        }
+        _ => Differs::Bytes {
+            expected: Digest::of(bytes),
+            found: Digest::of(copy).to_string(),
+        },
+    }
+}
+
+/// True when a commit has the manifest of another release than the one that has the number. A
+/// commit that has none (an adopted tag, a version that was written before its release), one that
+/// cannot be read, and a copy that somebody edited prove nothing.
+pub fn has_another(ground: &Ground, release: &Release, commit: &GitId) -> bool {
+    let git = &ground.git;
+    let path = ground
+        .settings
+        .manifest_path(&release.task, &release.version);
+    let read = || {
+        git.read_blob_within(&git.entry(commit, &path).ok()??.id, LIMIT)
+            .ok()
+    };
+    let (Some(copy), Ok(tag)) = (read(), git.peel_tag(&release.tag_id)) else {
+        return false;
+    };
+    let of_number =
+        |meta: &Metadata| (&meta.task_id, &meta.version) == (&release.task, &release.version);
+    let Some(there) = Manifest::parse_metadata(&copy).ok().filter(of_number) else {
+        return false;
+    };
+    // The same files may be released twice from one commit.
+    let made_at = || {
+        Manifest::parse_metadata(&bytes(ground, release).ok()?.1)
+            .ok()
+            .map(|here| here.created_at)
+    };
+    let is_named =
+        |digest| digest == Digest::of(&copy) || made_at().is_none_or(|at| at == there.created_at);
+    !tag.commit.as_str().starts_with(&there.git_commit)
+        || !digest_in(&tag.message).is_none_or(is_named)
+}
