@@ -1,0 +1,413 @@
+//! Writes the commits and the tag of an operation, and says which references are to move.
+//!
+//! No reference moves here: what is written is invisible until the operation publishes it.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use super::super::{Back, CommitDraft, Draft, Kept, tree};
+use super::{Writing, bytes::put_state};
+use crate::{
+    base::{Digest, Failure, GitId, ObjectId, OpId, RelPath},
+    catalog::manifests::MANIFEST_TRAILER,
+    git::{self, Attributes},
+    ground::Ground,
+    model::{
+        Manifest, PathChange, TagName,
+        manifest::Role,
+        operation::{OpKind, Person, Publication, RefChange, TreeChange, TreeEntry},
+        signature::Signing,
+    },
+    store::Lease,
+};
+
+/// Writes commits and tag of one operation.
+pub(super) struct CommitWriter<'a> {
+    ground: &'a Ground,
+    who: &'a Person,
+    id: &'a OpId,
+    draft: &'a Draft,
+    wanted: &'a CommitDraft,
+    objects: &'a BTreeMap<RelPath, ObjectId>,
+    sign: RefCell<git::Sign>,
+    /// Why what goes back goes on unsigned.
+    pub(super) unsigned: RefCell<Option<String>>,
+    /// Keep what was stored until the operation is begun.
+    pub(super) leases: RefCell<Vec<Lease>>,
+}
+
+/// The commit of a release's manifest.
+struct ManifestCommit {
+    /// Where the branch goes.
+    tip: GitId,
+    /// The lines of the tag that vouch for the manifest.
+    trailers: String,
+    /// How the manifest gets into the work tree.
+    change: Option<PathChange>,
+}
+
+impl<'a> CommitWriter<'a> {
+    /// Writes nothing yet.
+    pub(super) fn new(
+        writing: Writing<'a>,
+        wanted: &'a CommitDraft,
+        objects: &'a BTreeMap<RelPath, ObjectId>,
+    ) -> Self {
+        let Writing {
+            ground,
+            id,
+            draft,
+            who,
+        } = writing;
+        // A release that is to be signed may take its time to be; a way back may not.
+        let ask = !is_way_back(draft.plan.kind) || ground.asks;
+        let sign = RefCell::new(git::Sign {
+            wanted: wanted.signing.clone(),
+            ask,
+        });
+        Self {
+            ground,
+            who,
+            id,
+            draft,
+            wanted,
+            objects,
+            sign,
+            unsigned: RefCell::default(),
+            leases: RefCell::default(),
+        }
+    }
+
+    /// Writes a commit or tag, signed as is wanted. A way back that cannot be signed is gone
+    /// unsigned, and that is said; anything else is not made.
+    fn signed(
+        &self,
+        write: impl Fn(git::Sign) -> Result<GitId, git::Error>,
+    ) -> Result<GitId, Failure> {
+        let sign = self.sign.borrow().clone();
+        match write(sign.clone()) {
+            Err(error @ git::Error::Unsigned { .. }) if is_way_back(self.draft.plan.kind) => {
+                let said = format!("goes on unsigned: {error}");
+                self.ground.warn(said.clone());
+                self.unsigned.replace(Some(said));
+                let never = git::Sign {
+                    wanted: Signing::Never,
+                    ..sign
+                };
+                self.sign.replace(never.clone());
+                Ok(write(never)?)
+            }
+            written => Ok(written?),
+        }
+    }
+
+    /// Writes them and says which references move. A release makes two commits: one with its
+    /// files, which the tag names, and one with its manifest, which names the first.
+    pub(super) fn write(
+        &self,
+        publication: &mut Publication,
+    ) -> Result<(GitId, Option<PathChange>), Failure> {
+        let wanted = self.wanted;
+        publication.tree.clone_from(&wanted.tree);
+        let commit = self.commit(&wanted.head.commit, &wanted.tree, &wanted.message)?;
+        let written = match &wanted.manifest {
+            Some(manifest) => self.write_manifest(manifest, &commit, publication)?,
+            None => ManifestCommit {
+                tip: commit.clone(),
+                trailers: String::new(),
+                change: None,
+            },
+        };
+        if let Some((name, text)) = &wanted.tag {
+            publication
+                .refs
+                .extend(self.tag((name, text), &written.trailers, &commit)?);
+        }
+        let safety = format!("refs/snapback/safety/{}", self.id);
+        // The tag of a release does not reach its manifest, which is one commit later.
+        let base = if wanted.manifest.is_some() {
+            &written.tip
+        } else {
+            &wanted.head.commit
+        };
+        publication.refs.push(RefChange {
+            name: safety,
+            before: None,
+            after: self.safety(base)?,
+        });
+        publication.refs.push(RefChange {
+            name: wanted.head.branch.clone(),
+            before: Some(wanted.head.commit.clone()),
+            after: written.tip,
+        });
+        Ok((commit, written.change))
+    }
+
+    /// Commits the manifest of a release on top of the release's own commit.
+    fn write_manifest(
+        &self,
+        manifest: &Manifest,
+        commit: &GitId,
+        publication: &mut Publication,
+    ) -> Result<ManifestCommit, Failure> {
+        let git = &self.ground.git;
+        let text = finish_manifest(manifest, commit, self.objects).render();
+        let meta = &manifest.metadata;
+        let path = self
+            .ground
+            .settings
+            .manifest_path(&meta.task_id, &meta.version);
+        let (id, digest) = rayon::join(
+            || git.write_kept_blob(text.clone().into_bytes()),
+            || Digest::of(text.as_bytes()),
+        );
+        let entry = TreeEntry {
+            mode: "100644".into(),
+            id: id?,
+        };
+        let add = TreeChange {
+            path: path.clone(),
+            before: git.entry(commit, &path)?,
+            after: Some(entry),
+        };
+        let tip = self.commit(
+            commit,
+            std::slice::from_ref(&add),
+            &format!("manifest({}): v{}", meta.task_id, meta.version),
+        )?;
+        let mut trailers = format!("{MANIFEST_TRAILER}{digest}\n");
+        if self.wanted.is_signed {
+            trailers.push_str(&self.ground.trust.keys().sign(text.as_bytes())?.trailer());
+        }
+        publication.tree.push(add.clone());
+        publication.index.push(TreeChange {
+            before: self.in_index(&path)?,
+            ..add
+        });
+        let change = Some(self.manifest_change(path, text)?);
+        Ok(ManifestCommit {
+            tip,
+            trailers,
+            change,
+        })
+    }
+
+    /// Writes one commit.
+    fn commit(&self, parent: &GitId, tree: &[TreeChange], message: &str) -> Result<GitId, Failure> {
+        let git = &self.ground.git;
+        let tree = git.write_tree(parent, tree)?;
+        let (parents, message, who, at) = (
+            vec![parent.clone()],
+            message.into(),
+            self.who.clone(),
+            self.ground.clock.now(),
+        );
+        let draft = git::CommitDraft {
+            tree,
+            parents,
+            message,
+            who,
+            at,
+            sign: git::Sign::default(),
+        };
+        self.signed(|sign| {
+            git.write_commit(&git::CommitDraft {
+                sign,
+                ..draft.clone()
+            })
+        })
+    }
+
+    /// Writes the tag and, for a release, names the second reference that keeps it.
+    fn tag(
+        &self,
+        (name, text): (&TagName, &str),
+        trailers: &str,
+        target: &GitId,
+    ) -> Result<Vec<RefChange>, Failure> {
+        let version = match name {
+            TagName::Release { version, .. } => version,
+            TagName::Marker { to, .. } => to,
+        };
+        let anchor = self.audit_anchor();
+        let message = format!(
+            "{text}\n\nSnapback-Task: {}\nSnapback-Version: {version}\n{trailers}{anchor}",
+            name.task()
+        );
+        let (name_of_tag, at, sign) = (
+            name.to_string(),
+            self.ground.clock.now(),
+            git::Sign::default(),
+        );
+        let draft = git::TagDraft {
+            name: name_of_tag,
+            target: target.clone(),
+            message,
+            at,
+            sign,
+        };
+        let after = self.signed(|sign| {
+            self.ground.git.write_tag(&git::TagDraft {
+                sign,
+                ..draft.clone()
+            })
+        })?;
+        let mut refs = Vec::new();
+        if let TagName::Release { task, version } = name {
+            refs.push(RefChange {
+                name: TagName::keep_reference(task, version),
+                before: None,
+                after: after.clone(),
+            });
+        }
+        refs.push(RefChange {
+            name: name.reference(),
+            before: None,
+            after,
+        });
+        Ok(refs)
+    }
+
+    /// The line of a tag that names the newest line of the audit log; empty when there is none.
+    fn audit_anchor(&self) -> String {
+        // Neither a release nor going back is refused because the log cannot be read.
+        let anchor = self.ground.audit().head().unwrap_or_else(|error| {
+            self.ground.warn(format!(
+                "the tag names no line of the audit log: {}",
+                Failure::from(error)
+            ));
+            None
+        });
+        anchor.map(|head| head.trailer()).unwrap_or_default()
+    }
+
+    /// A commit that keeps alive what must not be lost from git: HEAD, the manifest of a release
+    /// when the branch is reset, and what was only in the index.
+    fn safety(&self, head: &GitId) -> Result<GitId, Failure> {
+        let only_in_index = |change: &&TreeChange| {
+            let committed = self
+                .draft
+                .commit
+                .iter()
+                .flat_map(|commit| &commit.tree)
+                .any(|other| other.path == change.path && other.before == change.before);
+            change.before.is_some() && !committed
+        };
+        let staged: Vec<TreeChange> = self
+            .draft
+            .index
+            .iter()
+            .filter(only_in_index)
+            .cloned()
+            .collect();
+        let mut changes = Vec::new();
+        for change in staged {
+            let before = self.ground.git.entry(head, &change.path)?;
+            if before != change.before {
+                changes.push(TreeChange {
+                    path: change.path,
+                    before,
+                    after: change.before,
+                });
+            }
+        }
+        if changes.is_empty() {
+            return Ok(head.clone());
+        }
+        self.commit(
+            head,
+            &changes,
+            "what was staged before a snapback operation",
+        )
+    }
+
+    /// The index entry of a path.
+    fn in_index(&self, path: &RelPath) -> Result<Option<TreeEntry>, Failure> {
+        Ok(self
+            .ground
+            .git
+            .scan(std::slice::from_ref(path))?
+            .tracked
+            .into_iter()
+            .find(|tracked| tracked.path == *path)
+            .and_then(|tracked| tracked.index))
+    }
+
+    /// The change of the work tree that puts the manifest there.
+    fn manifest_change(&self, path: RelPath, text: String) -> Result<PathChange, Failure> {
+        let files = &*self.ground.tree;
+        let session = self.ground.store.begin()?;
+        let converter = self.ground.git.converter(Attributes::WorkTree)?;
+        let after = tree::new_file(self.ground, &converter, &path, text.into_bytes())?;
+        let before = tree::existing(files, &self.ground.git, &path, None)?;
+        let mut grown = 0;
+        let mut put = |kept: Option<Kept>| {
+            kept.map(|kept| put_state(self.ground, &*session, &path, &kept, &mut grown))
+                .transpose()
+        };
+        let (before, after) = (put(before)?, put(Some(after))?);
+        self.leases.borrow_mut().push(session.commit()?);
+        Ok(PathChange {
+            path,
+            before,
+            after,
+        })
+    }
+}
+
+/// True for what must not fail because of a signature: what goes back in an emergency.
+fn is_way_back(kind: OpKind) -> bool {
+    matches!(kind, OpKind::Rollback | OpKind::Undo | OpKind::Redo)
+}
+
+/// Fills in what is known only now: the commit and the ids of the stored objects.
+fn finish_manifest(
+    manifest: &Manifest,
+    commit: &GitId,
+    objects: &BTreeMap<RelPath, ObjectId>,
+) -> Manifest {
+    let mut manifest = manifest.clone();
+    manifest.metadata.git_commit = commit.to_string();
+    for file in manifest
+        .files
+        .iter_mut()
+        .filter(|file| file.role == Role::Large)
+    {
+        file.object = objects.get(&file.path).copied();
+    }
+    manifest
+}
+
+/// The line for the reference logs.
+pub(super) fn log_message(draft: &Draft) -> String {
+    if draft.back.is_some() {
+        return format!(
+            "snapback: {}({}): {}",
+            draft.plan.kind.word(),
+            draft.plan.task,
+            draft.plan.about
+        );
+    }
+    let first = draft
+        .commit
+        .as_ref()
+        .and_then(|commit| commit.message.lines().next())
+        .unwrap_or_default();
+    format!("snapback: {first}")
+}
+
+/// The moves of a branch that goes back; a reference of ours keeps what it leaves.
+pub(super) fn back_refs(back: &Back, id: &OpId) -> Vec<RefChange> {
+    let left = back.head.commit.clone();
+    vec![
+        RefChange {
+            name: format!("refs/snapback/safety/{id}"),
+            before: None,
+            after: left.clone(),
+        },
+        RefChange {
+            name: back.head.branch.clone(),
+            before: Some(left),
+            after: back.to.clone(),
+        },
+    ]
+}
