@@ -110,28 +110,12 @@ pub fn plan<'a>(
         .map_init(Vec::new, look)
         .collect();
     cancel::check()?;
-    let top = fs
-        .stat(&RelPath::root())
-        .ok()
-        .flatten()
-        .map(|stat| stat.dev);
     let mut plan = Plan {
-        one_device: walk
-            .folders
-            .iter()
-            .all(|folder| Some(folder.stat.dev) == top),
+        one_device: is_one_device(fs, &walk),
         ..Plan::default()
     };
     for (entry, look) in entries.iter().zip(looks) {
-        match look {
-            Look::Right => plan.right += 1,
-            Look::Write(task) => plan.write.push(task),
-            Look::Touch(task) => plan.touch.push(task),
-            Look::Refused(why) => plan.refused.push(Trouble {
-                path: entry.path.clone(),
-                why,
-            }),
-        }
+        plan.add(entry, look);
     }
     plan.refused.extend(walk.failed.iter().map(|left| Trouble {
         path: left.path.clone(),
@@ -140,6 +124,33 @@ pub fn plan<'a>(
     compare.extra(entries, &mut plan);
     compare.databases(entries, &mut plan);
     Ok(plan)
+}
+
+impl<'a> Plan<'a> {
+    /// Takes in what was found at the path of an entry.
+    fn add(&mut self, entry: &Entry, look: Look<'a>) {
+        match look {
+            Look::Right => self.right += 1,
+            Look::Write(task) => self.write.push(task),
+            Look::Touch(task) => self.touch.push(task),
+            Look::Refused(why) => self.refused.push(Trouble {
+                path: entry.path.clone(),
+                why,
+            }),
+        }
+    }
+}
+
+/// True when everything that was walked is on the file system of its top.
+fn is_one_device(fs: &dyn Fs, walk: &Walk) -> bool {
+    let top = fs
+        .stat(&RelPath::root())
+        .ok()
+        .flatten()
+        .map(|stat| stat.dev);
+    walk.folders
+        .iter()
+        .all(|folder| Some(folder.stat.dev) == top)
 }
 
 /// Paths that are one on a file system that folds case.

@@ -139,6 +139,19 @@ fn keep(
         true,
         || intake.take(&files),
     )?;
+    let entries = entries_of(root, lost, got)?;
+    let kept = free_name(ground, name)?;
+    let listing = put::NamedListing {
+        name: &kept,
+        entries: &entries,
+        folders: vec![super::folder_bytes(top)],
+    };
+    put::name(ground, session, listing, true)?;
+    Ok(kept)
+}
+
+/// The entries of what is kept, in its order; what was taken in comes in the order of its files.
+fn entries_of(root: &Root, lost: &[Found], got: Vec<Got>) -> Result<Vec<Entry>, Failure> {
     let mut got = got.into_iter();
     let mut entries = Vec::with_capacity(lost.len());
     for found in lost {
@@ -169,6 +182,11 @@ fn keep(
             what,
         });
     }
+    Ok(entries)
+}
+
+/// A name that nothing was kept under yet.
+fn free_name(ground: &Ground, name: &str) -> Result<String, Failure> {
     let taken: Vec<String> = ground
         .store
         .roots()?
@@ -181,22 +199,13 @@ fn keep(
         .and_then(|rest| Some(rest.rsplit_once('-')?.0))
         .unwrap_or(name);
     let mut nth = 1;
-    let kept = loop {
+    loop {
         let kept = format!("before-restore-{name}-{nth}");
         if !taken.contains(&super::root_name(&kept)) {
-            break kept;
+            return Ok(kept);
         }
         nth += 1;
-    };
-    put::name(
-        ground,
-        session,
-        &kept,
-        &entries,
-        vec![super::folder_bytes(top)],
-        true,
-    )?;
-    Ok(kept)
+    }
 }
 
 /// True when the file system below a root takes two names for one that differ in case.

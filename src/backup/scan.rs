@@ -83,7 +83,10 @@ fn folder<'a>(
                 in_use: false,
             }));
             for (name, stat) in &names {
-                look(scope, fs, &dir, (name, *stat), &mut own, all);
+                if let Some(path) = look(&dir, (name, *stat), &mut own) {
+                    let stat = *stat;
+                    scope.spawn(move |scope| folder(scope, fs, path, Some(stat), all));
+                }
             }
             mark_in_use(&mut own.found, &names);
         }
@@ -100,31 +103,26 @@ fn folder<'a>(
     all.failed.append(&mut own.failed);
 }
 
-/// Takes one name in.
-fn look<'a>(
-    scope: &rayon::Scope<'a>,
-    fs: &'a dyn Fs,
-    dir: &RelPath,
-    (name, stat): (&[u8], Stat),
-    own: &mut Walk,
-    all: &'a Mutex<Walk>,
-) {
+/// Takes one name in; returns its path when it is a folder, which is still to be walked.
+fn look(dir: &RelPath, (name, stat): (&[u8], Stat), own: &mut Walk) -> Option<RelPath> {
     if name == b".git" {
-        return;
+        return None;
     }
     let path = match dir.child(name) {
         Ok(path) if path.as_bytes().len() < PATH_MAX => path,
         Ok(path) => {
-            return own.left.push(Left {
+            own.left.push(Left {
                 path,
                 why: "its path is too long".into(),
             });
+            return None;
         }
         Err(error) => {
-            return own.left.push(Left {
+            own.left.push(Left {
                 path: dir.join(name),
                 why: format!("it could not be restored: {}", error.why),
             });
+            return None;
         }
     };
     match stat.kind {
@@ -139,13 +137,14 @@ fn look<'a>(
                 stat,
                 in_use: false,
             });
-            scope.spawn(move |scope| folder(scope, fs, path, Some(stat), all));
+            return Some(path);
         }
         Type::Other => own.left.push(Left {
             path,
             why: "it is a device, FIFO or socket".into(),
         }),
     }
+    None
 }
 
 /// Marks the files beside which SQLite keeps something.

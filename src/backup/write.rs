@@ -5,6 +5,9 @@
 //! themselves. Blocks are shared with an equal file of the same restore where the file system
 //! can (reflink); hard links are never made, for a later change would show in both.
 
+mod batches;
+mod clones;
+
 use std::{
     collections::{BTreeSet, HashMap},
     io,
@@ -21,20 +24,17 @@ use super::{
     scan::Found,
 };
 use crate::{
-    base::{Digest, Failure, Fs, ObjectId, Output, RelPath, SyncPoint, Type, cancel},
+    base::{Failure, Fs, Output, RelPath, SyncPoint, Type, cancel},
     ground::Ground,
     model::backup::{RestoreReport, Trouble},
     store,
 };
+use clones::doubles;
 
 /// What the names of files being written begin with.
 pub const TEMP: &[u8] = b".snapback-restore-";
-/// Files of a batch, and bytes.
-const BATCH: (usize, u64) = (4096, 128 << 20);
 /// Larger files are written one after the other.
 const SMALL: u64 = 8 << 20;
-/// Smaller files are not worth two calls to share their blocks.
-const CLONE_FROM: u64 = 64 << 10;
 
 /// Why a path was not restored.
 #[derive(Debug, thiserror::Error)]
@@ -206,88 +206,6 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Writes small files and links, a batch at a time; one is forced to the disk while the next
-    /// is written.
-    fn write_small(&self, tasks: &[Task<'_>], report: &mut RestoreReport) -> Result<(), Failure> {
-        let mut pending = Vec::new();
-        for batch in batches(tasks) {
-            let (synced, written) = rayon::join(|| self.sync_bytes(&pending), || self.batch(batch));
-            let mut ready = Vec::with_capacity(written.len());
-            for one in written {
-                match one {
-                    Ok(one) => ready.push(one),
-                    Err((entry, miss)) => self.miss(report, &entry.path, &miss),
-                }
-            }
-            if let Err(failure) = synced.and_then(|()| cancel::check().map_err(Failure::from)) {
-                pending.extend(ready);
-                return Err(self.abandon(&pending, failure));
-            }
-            self.place_all(&pending, report);
-            pending = ready;
-        }
-        if let Err(failure) = self.sync_bytes(&pending) {
-            return Err(self.abandon(&pending, failure));
-        }
-        self.place_all(&pending, report);
-        Ok(())
-    }
-
-    /// Writes one batch, all of it beside its places.
-    fn batch<'t>(&self, tasks: &[Task<'t>]) -> Vec<Result<Ready<'t>, (&'t Entry, Miss)>> {
-        let write = |task: &Task<'t>| {
-            let temp = self.temp(&task.entry.path);
-            match cancel::check()
-                .is_ok()
-                .then(|| self.write(task.entry, &temp, false))?
-            {
-                Ok(()) => Some(Ok(Ready { task: *task, temp })),
-                Err(miss) => {
-                    let _ = self.fs.remove_file(&temp);
-                    Some(Err((task.entry, miss)))
-                }
-            }
-        };
-        tasks
-            .par_iter()
-            .with_max_len(32)
-            .filter_map(write)
-            .collect()
-    }
-
-    /// Forces the bytes of written files to the disk, unless each was by itself.
-    fn sync_bytes(&self, ready: &[Ready<'_>]) -> Result<(), Failure> {
-        if ready.is_empty() || !self.together {
-            return Ok(());
-        }
-        self.fs
-            .sync_all(SyncPoint::StageFile)
-            .map_err(|error| Error::Sync(error).into())
-    }
-
-    /// Takes away what was written and must not be used.
-    fn abandon(&self, ready: &[Ready<'_>], failure: Failure) -> Failure {
-        ready
-            .par_iter()
-            .for_each(|ready| drop(self.fs.remove_file(&ready.temp)));
-        failure
-    }
-
-    /// Renames synced files to their places.
-    fn place_all(&self, ready: &[Ready<'_>], report: &mut RestoreReport) {
-        let placed: Vec<_> = ready
-            .par_iter()
-            .with_min_len(16)
-            .map(|ready| self.place(ready))
-            .collect();
-        for (ready, placed) in ready.iter().zip(placed) {
-            if let Err(miss) = placed {
-                let _ = self.fs.remove_file(&ready.temp);
-                self.miss(report, &ready.task.entry.path, &miss);
-            }
-        }
-    }
-
     /// Writes a file or link under a temporary name. The store checks every byte on its way.
     fn write(&self, entry: &Entry, temp: &RelPath, large: bool) -> Result<(), Miss> {
         let object = match &entry.what {
@@ -338,57 +256,6 @@ impl<'a> Writer<'a> {
                 other => Ok(other?),
             },
         }
-    }
-
-    /// Lets files share the blocks of an equal one that is in place; returns those that have to
-    /// be written after all.
-    fn clone_all<'p>(
-        &self,
-        later: Vec<(Task<'p>, RelPath)>,
-        failed: &BTreeSet<RelPath>,
-        report: &mut RestoreReport,
-    ) -> Vec<Task<'p>> {
-        let mut rest = Vec::new();
-        let mut can = true;
-        for (task, first) in later {
-            let temp = self.temp(&task.entry.path);
-            let cloned = if can && !failed.contains(&first) {
-                self.clone_one(task.entry, &first, &temp)
-            } else {
-                Ok(false)
-            };
-            match cloned {
-                Ok(true) => match self.place(&Ready {
-                    task,
-                    temp: temp.clone(),
-                }) {
-                    Ok(()) => report.cloned += 1,
-                    Err(miss) => {
-                        let _ = self.fs.remove_file(&temp);
-                        self.miss(report, &task.entry.path, &miss);
-                    }
-                },
-                Ok(false) | Err(_) => {
-                    can &= !matches!(&cloned, Err(error) if error.kind() == io::ErrorKind::Unsupported);
-                    let _ = self.fs.remove_file(&temp);
-                    rest.push(task);
-                }
-            }
-        }
-        rest
-    }
-
-    /// Makes one clone; false when the first file is not any more what was restored.
-    fn clone_one(&self, entry: &Entry, first: &RelPath, temp: &RelPath) -> io::Result<bool> {
-        let What::File { object, .. } = &entry.what else {
-            return Ok(false);
-        };
-        let mut file = self.fs.clone_file(first, temp, 0o600)?;
-        if ObjectId(Digest::of_reader(&mut *self.fs.open(temp)?)?.0) != *object {
-            return Ok(false);
-        }
-        self.dress(&mut *file, entry, true)?;
-        Ok(true)
     }
 
     /// Sets mode and time of files whose bytes are right.
@@ -476,39 +343,4 @@ fn size(entry: &Entry) -> u64 {
     } else {
         0
     }
-}
-
-/// Splits tasks into batches.
-fn batches<'s, 't>(tasks: &'s [Task<'t>]) -> impl Iterator<Item = &'s [Task<'t>]> {
-    let mut rest = tasks;
-    std::iter::from_fn(move || {
-        let mut bytes = 0;
-        let fits = |task: &&Task<'_>| {
-            bytes += size(task.entry);
-            bytes <= BATCH.1
-        };
-        let len = rest.iter().take(BATCH.0).take_while(fits).count().max(1);
-        let (batch, after) = rest.split_at_checked(len)?;
-        rest = after;
-        Some(batch)
-    })
-}
-
-/// Tasks whose bytes are those of an earlier one, with that one's path; and all others.
-fn doubles(tasks: Vec<Task<'_>>) -> (Vec<(Task<'_>, RelPath)>, Vec<Task<'_>>) {
-    let mut firsts: HashMap<ObjectId, &RelPath> = HashMap::new();
-    let (mut later, mut others) = (Vec::new(), Vec::with_capacity(tasks.len()));
-    for task in tasks {
-        match task.entry.what {
-            What::File { object, size, .. } if size >= CLONE_FROM => match firsts.get(&object) {
-                Some(first) => later.push((task, (*first).clone())),
-                None => {
-                    firsts.insert(object, &task.entry.path);
-                    others.push(task);
-                }
-            },
-            _ => others.push(task),
-        }
-    }
-    (later, others)
 }

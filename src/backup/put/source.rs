@@ -1,0 +1,344 @@
+//! One folder that is put: walked, compared with what the cache knows, read where that is not
+//! enough, and listed.
+
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    sync::atomic::Ordering,
+};
+
+use super::super::{
+    Error,
+    cache::{Cache, Known, same},
+    intake::{Got, Intake},
+    listing::{self, Entry, What},
+    scan::{self, Found, Walk},
+};
+use crate::{
+    base::{Failure, Fs, ObjectId, RelPath, Root, Stat, Type, sqlite},
+    ground::Ground,
+    model::backup::{PutReport, Trouble},
+    store::Session,
+};
+
+/// One in so many files that look unchanged is read all the same, the longest unread first.
+const SAMPLE: usize = 100;
+/// Bytes of such files in one run.
+const SAMPLE_BYTES: u64 = 64 << 20;
+
+/// One folder that is put.
+pub(super) struct Source {
+    root: Root,
+    top: PathBuf,
+    prefix: RelPath,
+    began: (i64, u32),
+    cache: Cache,
+    walk: Walk,
+    known: Vec<Option<Known>>,
+    got: Vec<(usize, Got)>,
+}
+
+impl Source {
+    /// Walks a folder and asks the cache.
+    pub(super) fn open(
+        ground: &Ground,
+        folder: &Path,
+        prefix: &RelPath,
+        rehash: bool,
+    ) -> Result<Self, Failure> {
+        let failed = |source| Error::Folder {
+            path: folder.to_path_buf(),
+            source,
+        };
+        let root = Root::open(folder).map_err(failed)?;
+        let stat = root
+            .stat(&RelPath::root())
+            .map_err(failed)?
+            .ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+        let began = crate::base::clock::of_files();
+        let (walk, cache) = rayon::join(
+            || scan::walk(&root),
+            || Cache::of(&*ground.state, folder, &stat),
+        );
+        let walk = walk?;
+        let mut known = if rehash {
+            vec![None; walk.found.len()]
+        } else {
+            cache.know(&walk.found)
+        };
+        for (file, known) in walk.found.iter().zip(&mut known) {
+            // What is committed to a database in use need not show in its file.
+            *known = known.filter(|_| !file.in_use);
+        }
+        Ok(Self {
+            root,
+            top: folder.to_path_buf(),
+            prefix: prefix.clone(),
+            began,
+            cache,
+            walk,
+            known,
+            got: Vec::new(),
+        })
+    }
+
+    /// Brings into the session what the cache does not know.
+    pub(super) fn store(
+        &mut self,
+        ground: &Ground,
+        session: &dyn Session,
+        dry_run: bool,
+        report: &mut PutReport,
+    ) -> Result<(), Failure> {
+        self.doubt(session)?;
+        let sample = self.sample();
+        let is_file = |file: &Found| file.stat.kind == Type::File;
+        let files = self.walk.found.iter().zip(&self.known).enumerate();
+        let read: Vec<usize> = files
+            .filter(|(nth, (file, known))| {
+                is_file(file) && (known.is_none() || sample.contains(nth))
+            })
+            .map(|(nth, _)| nth)
+            .collect();
+        let chosen: Vec<&Found> = read.iter().map(|nth| &self.walk.found[*nth]).collect();
+        let total = chosen.iter().map(|file| file.stat.size).sum();
+        report.read_files += chosen.len() as u64;
+        report.read_bytes += total;
+        if dry_run {
+            return Ok(());
+        }
+        let progress = |more| ground.progress(more);
+        let intake = Intake {
+            fs: &self.root,
+            top: &self.top,
+            copies: Some(ground.git.common_dir().join("snapback").join("copies")),
+            session,
+            progress: &progress,
+            grown: 0.into(),
+        };
+        let got = ground.work("storing", total, true, || intake.take(&chosen))?;
+        report.grown += intake.grown.load(Ordering::Relaxed);
+        self.got = read.into_iter().zip(got).collect();
+        for (nth, got) in &self.got {
+            if let (Some(known), Got::Stored { object, .. }) = (self.known[*nth], got)
+                && known.object != *object
+            {
+                ground.warn(format!(
+                    "{} was changed though its times do not show it; --rehash reads everything",
+                    self.walk.found[*nth].path
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Believes only what the store still has.
+    fn doubt(&mut self, session: &dyn Session) -> Result<(), Failure> {
+        let objects: Vec<ObjectId> = self
+            .known
+            .iter()
+            .flatten()
+            .map(|known| known.object)
+            .collect();
+        if objects.is_empty() {
+            return Ok(());
+        }
+        let mut held = session.holds(&objects)?.into_iter();
+        for known in &mut self.known {
+            *known = known.filter(|_| held.next().unwrap_or(false));
+        }
+        Ok(())
+    }
+
+    /// Which of the known files are read all the same.
+    fn sample(&self) -> HashSet<usize> {
+        let age = |known: &Known| self.cache.run.wrapping_sub(known.verified);
+        let mut all: Vec<_> = self
+            .known
+            .iter()
+            .enumerate()
+            .filter_map(|(nth, known)| Some((std::cmp::Reverse(age(&(*known)?)), nth)))
+            .collect();
+        let count = all.len().div_ceil(SAMPLE);
+        if count < all.len() {
+            all.select_nth_unstable(count);
+            all.truncate(count);
+        }
+        all.sort_unstable();
+        let mut bytes = 0;
+        let fits = |nth: &usize| {
+            bytes += self.walk.found[*nth].stat.size;
+            bytes <= SAMPLE_BYTES
+        };
+        all.into_iter()
+            .map(|(_, nth)| nth)
+            .take_while(fits)
+            .collect()
+    }
+
+    /// Adds what was found to a listing and a report.
+    pub(super) fn list(&self, entries: &mut Vec<Entry>, report: &mut PutReport) {
+        let trouble = |left: &scan::Left| Trouble {
+            path: self.prefixed(&left.path),
+            why: left.why.clone(),
+        };
+        report.skipped.extend(self.walk.left.iter().map(trouble));
+        report.failed.extend(self.walk.failed.iter().map(trouble));
+        let beside = self.beside();
+        let mut got = self.got.iter().peekable();
+        for (nth, file) in self.walk.found.iter().enumerate() {
+            let fresh = got.next_if(|(at, _)| *at == nth).map(|(_, got)| got);
+            if !beside.contains(&file.path) {
+                entries.extend(self.entry(nth, fresh, report));
+            }
+        }
+        entries.extend(self.walk.empty.iter().map(|folder| Entry {
+            path: self.prefixed(&folder.path),
+            mode: mode_bits(&folder.stat),
+            mtime: folder.stat.mtime,
+            what: What::Folder,
+        }));
+    }
+
+    /// Where a path is listed.
+    fn prefixed(&self, path: &RelPath) -> RelPath {
+        if self.prefix.is_root() {
+            path.clone()
+        } else {
+            self.prefix.join(path.as_bytes())
+        }
+    }
+
+    /// The entry of a file or link, given what reading it brought; without one, the report says
+    /// why.
+    fn entry(&self, nth: usize, fresh: Option<&Got>, report: &mut PutReport) -> Option<Entry> {
+        let file = &self.walk.found[nth];
+        let path = self.prefixed(&file.path);
+        let mut stat = file.stat;
+        let unlisted = |why: String| Trouble {
+            path: path.clone(),
+            why,
+        };
+        let what = match (fresh, self.known[nth]) {
+            _ if stat.kind == Type::Symlink => match self.root.read_link(&file.path) {
+                Ok(target) => What::Link(target),
+                Err(error) => {
+                    report.failed.push(unlisted(error.to_string()));
+                    return None;
+                }
+            },
+            (
+                Some(Got::Stored {
+                    object,
+                    stat: after,
+                    database,
+                }),
+                _,
+            ) => {
+                stat = *after;
+                What::File {
+                    size: after.size,
+                    object: *object,
+                    database: *database,
+                }
+            }
+            (Some(Got::Gone), _) => {
+                report
+                    .skipped
+                    .push(unlisted("it was removed meanwhile".into()));
+                return None;
+            }
+            (Some(Got::Failed(why)), _) => {
+                report.failed.push(unlisted(why.clone()));
+                return None;
+            }
+            (None, Some(known)) => What::File {
+                size: stat.size,
+                object: known.object,
+                database: false,
+            },
+            (None, None) => What::File {
+                size: stat.size,
+                object: listing::object(b""),
+                database: false,
+            },
+        };
+        Some(Entry {
+            path,
+            mode: mode_bits(&stat),
+            mtime: stat.mtime,
+            what,
+        })
+    }
+
+    /// What SQLite keeps beside the databases of which a copy was taken: the copy holds it.
+    fn beside(&self) -> HashSet<RelPath> {
+        let copies = self
+            .got
+            .iter()
+            .filter(|(_, got)| matches!(got, Got::Stored { database: true, .. }));
+        copies
+            .flat_map(|(nth, _)| {
+                sqlite::ENDS.map(|end| sqlite::side(&self.walk.found[*nth].path, end))
+            })
+            .collect()
+    }
+
+    /// Writes the cache. Of what was not named, the store may have nothing.
+    pub(super) fn remember(self, ground: &Ground, named: bool) {
+        if !named {
+            return;
+        }
+        let (mut files, changed) = self.known_now();
+        // Those that were read again look different now; they are few.
+        files.extend(changed.iter().map(|(file, known)| (file, *known)));
+        files.sort_by(|a, b| a.0.path.cmp(&b.0.path));
+        // Without it the next run reads everything, and is right all the same.
+        if let Err(error) = self.cache.write(&*ground.state, self.began, &files) {
+            ground.warn(format!(
+                "what was read could not be written down, the next run will read it again: {error}"
+            ));
+        }
+    }
+
+    /// What is known of the files after this run: of those that look as they did when they were
+    /// walked, and of those that were changed since.
+    fn known_now(&self) -> (Vec<(&Found, Known)>, Vec<(Found, Known)>) {
+        let mut got = self.got.iter().peekable();
+        let mut files = Vec::with_capacity(self.walk.found.len());
+        let mut changed = Vec::new();
+        for (nth, file) in self.walk.found.iter().enumerate() {
+            let Some((_, got)) = got.next_if(|(at, _)| *at == nth) else {
+                files.extend(self.known[nth].map(|known| (file, known)));
+                continue;
+            };
+            let Got::Stored {
+                object,
+                stat,
+                database: false,
+            } = got
+            else {
+                continue;
+            };
+            let known = Known {
+                object: *object,
+                verified: self.cache.run,
+            };
+            if same(stat, &file.stat) {
+                files.push((file, known));
+            } else {
+                let now = Found {
+                    stat: *stat,
+                    ..file.clone()
+                };
+                changed.push((now, known));
+            }
+        }
+        (files, changed)
+    }
+}
+
+/// The permission bits of a file.
+fn mode_bits(stat: &Stat) -> u16 {
+    u16::try_from(stat.mode & 0o7777).expect("because twelve bits fit")
+}

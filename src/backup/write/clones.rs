@@ -1,0 +1,91 @@
+//! Files that share the blocks of an equal file of the same restore, where the file system can.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    io,
+};
+
+use super::super::{
+    listing::{Entry, What},
+    plan::Task,
+};
+use super::{Ready, Writer};
+use crate::{
+    base::{Digest, ObjectId, RelPath},
+    model::backup::RestoreReport,
+};
+
+/// Smaller files are not worth two calls to share their blocks.
+const CLONE_FROM: u64 = 64 << 10;
+
+impl Writer<'_> {
+    /// Lets files share the blocks of an equal one that is in place; returns those that have to
+    /// be written after all.
+    pub(super) fn clone_all<'p>(
+        &self,
+        later: Vec<(Task<'p>, RelPath)>,
+        failed: &BTreeSet<RelPath>,
+        report: &mut RestoreReport,
+    ) -> Vec<Task<'p>> {
+        let mut rest = Vec::new();
+        let mut can = true;
+        for (task, first) in later {
+            let temp = self.temp(&task.entry.path);
+            let cloned = if can && !failed.contains(&first) {
+                self.clone_one(task.entry, &first, &temp)
+            } else {
+                Ok(false)
+            };
+            match cloned {
+                Ok(true) => match self.place(&Ready {
+                    task,
+                    temp: temp.clone(),
+                }) {
+                    Ok(()) => report.cloned += 1,
+                    Err(miss) => {
+                        let _ = self.fs.remove_file(&temp);
+                        self.miss(report, &task.entry.path, &miss);
+                    }
+                },
+                Ok(false) | Err(_) => {
+                    can &= !matches!(&cloned, Err(error) if error.kind() == io::ErrorKind::Unsupported);
+                    let _ = self.fs.remove_file(&temp);
+                    rest.push(task);
+                }
+            }
+        }
+        rest
+    }
+
+    /// Makes one clone; false when the first file is not any more what was restored.
+    fn clone_one(&self, entry: &Entry, first: &RelPath, temp: &RelPath) -> io::Result<bool> {
+        let What::File { object, .. } = &entry.what else {
+            return Ok(false);
+        };
+        let mut file = self.fs.clone_file(first, temp, 0o600)?;
+        if ObjectId(Digest::of_reader(&mut *self.fs.open(temp)?)?.0) != *object {
+            return Ok(false);
+        }
+        self.dress(&mut *file, entry, true)?;
+        Ok(true)
+    }
+}
+
+/// Tasks whose bytes are those of an earlier one, with that one's path; and all others.
+pub(super) fn doubles(tasks: Vec<Task<'_>>) -> (Vec<(Task<'_>, RelPath)>, Vec<Task<'_>>) {
+    let mut firsts: HashMap<ObjectId, &RelPath> = HashMap::new();
+    let (mut later, mut others) = (Vec::new(), Vec::with_capacity(tasks.len()));
+    for task in tasks {
+        match task.entry.what {
+            What::File { object, size, .. } if size >= CLONE_FROM => match firsts.get(&object) {
+                Some(first) => later.push((task, (*first).clone())),
+                None => {
+                    firsts.insert(object, &task.entry.path);
+                    others.push(task);
+                }
+            },
+            _ => others.push(task),
+        }
+    }
+    (later, others)
+}
