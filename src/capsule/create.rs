@@ -24,7 +24,7 @@ use crate::{
     git::{Attributes, Converter},
     ground::{Ground, copy_checked},
     model::{
-        TaskSpec,
+        Manifest, TaskSpec,
         capsule::{
             CAPSULE_SCHEMA, CapsuleFile, CapsuleReport, Listing, PAPERS, Wheel, leads_out,
             target_text,
@@ -69,26 +69,7 @@ pub fn prepare<'a>(
             grown::words(found)
         )
     });
-    let (mut files, mut kept, mut locks) = (Vec::new(), Vec::new(), Vec::new());
-    for entry in manifest
-        .files
-        .iter()
-        .filter(|file| file.role != Role::Registry)
-    {
-        cancel::check()?;
-        let (file, state) = one(ground, &converter, entry)?;
-        if proof::is_lock(&file.path) && !file.is_link() && file.size <= proof::LIMIT {
-            let mut bytes = Vec::new();
-            match &state.keep {
-                Keep::Bytes(here) => bytes.clone_from(here),
-                _ => copy_checked(ground, &state.state, &mut bytes)?,
-            }
-            locks.push(bytes);
-        }
-        files.push(file);
-        kept.push(state);
-        ground.progress(1);
-    }
+    let packed = pack(ground, &converter, manifest)?;
     let tops = [ground.git.work_tree().to_path_buf()];
     let packages = &manifest.dependencies.python_packages;
     let (wheels, missing) = wheels::find(&wheels::places(&tops, &task.dir), packages);
@@ -102,7 +83,7 @@ pub fn prepare<'a>(
         commit: found.tag.commit.to_string(),
         released_at: meta.created_at.clone(),
         manifest: Digest::of(text.as_bytes()),
-        files,
+        files: packed.files,
         wheels: wheels
             .iter()
             .map(|path| wheel(path))
@@ -110,7 +91,10 @@ pub fn prepare<'a>(
         missing,
         papers: Some(PAPERS),
     };
-    for (nth, is_proven) in proof::proven(&listing, &locks).into_iter().enumerate() {
+    for (nth, is_proven) in proof::proven(&listing, &packed.locks)
+        .into_iter()
+        .enumerate()
+    {
         listing.wheels[nth].proven = is_proven;
     }
     let released: Option<Timestamp> = meta.created_at.parse().ok();
@@ -121,13 +105,51 @@ pub fn prepare<'a>(
     Ok(Capsule {
         ground,
         listing,
-        kept,
+        kept: packed.kept,
         wheels,
         manifest: text,
         requirements,
         mtime,
         left_out,
     })
+}
+
+/// The files of a release as they are packed.
+#[derive(Default)]
+struct PackedFiles {
+    files: Vec<CapsuleFile>,
+    kept: Vec<Kept>,
+    /// Bytes of the dependency files among them.
+    locks: Vec<Vec<u8>>,
+}
+
+/// Finds the bytes of every file of the release but the registry.
+fn pack(
+    ground: &Ground,
+    converter: &Converter,
+    manifest: &Manifest,
+) -> Result<PackedFiles, Failure> {
+    let mut packed = PackedFiles::default();
+    for entry in manifest
+        .files
+        .iter()
+        .filter(|file| file.role != Role::Registry)
+    {
+        cancel::check()?;
+        let (file, state) = one(ground, converter, entry)?;
+        if proof::is_lock(&file.path) && !file.is_link() && file.size <= proof::LIMIT {
+            let mut bytes = Vec::new();
+            match &state.keep {
+                Keep::Bytes(here) => bytes.clone_from(here),
+                _ => copy_checked(ground, &state.state, &mut bytes)?,
+            }
+            packed.locks.push(bytes);
+        }
+        packed.files.push(file);
+        packed.kept.push(state);
+        ground.progress(1);
+    }
+    Ok(packed)
 }
 
 /// One file of the release.
@@ -322,19 +344,7 @@ impl Capsule<'_> {
             .enumerate()
             .filter(|(_, (file, _))| !file.is_link())
         {
-            let mut copy = |into: &mut dyn Write| -> io::Result<()> {
-                if let Keep::Bytes(bytes) = &kept.keep {
-                    return into.write_all(bytes);
-                }
-                let copied = cancel::check()
-                    .map_err(Failure::from)
-                    .and_then(|()| copy_checked(self.ground, &kept.state, into));
-                copied.map_err(|failure| {
-                    let text = failure.to_string();
-                    reason.get_or_insert(failure);
-                    io::Error::other(text)
-                })
-            };
+            let mut copy = |into: &mut dyn Write| self.copy_kept(kept, into, reason);
             members.file(
                 &file.member(nth),
                 file.mode == "100755",
@@ -345,6 +355,26 @@ impl Capsule<'_> {
         let sums = std::mem::take(&mut members.sums);
         members.small(SUMS, false, &sums)?;
         members.writer.finish().map(drop)
+    }
+
+    /// Copies the bytes of a file; why that failed is kept as the reason.
+    fn copy_kept(
+        &self,
+        kept: &Kept,
+        into: &mut dyn Write,
+        reason: &mut Option<Failure>,
+    ) -> io::Result<()> {
+        if let Keep::Bytes(bytes) = &kept.keep {
+            return into.write_all(bytes);
+        }
+        let copied = cancel::check()
+            .map_err(Failure::from)
+            .and_then(|()| copy_checked(self.ground, &kept.state, into));
+        copied.map_err(|failure| {
+            let text = failure.to_string();
+            reason.get_or_insert(failure);
+            io::Error::other(text)
+        })
     }
 }
 

@@ -7,44 +7,28 @@
 //! beside the target, links come last, everything is read again and synced, and one rename
 //! makes it visible. `SHA256SUMS` and the release manifest inside must agree with what was seen.
 
+mod members;
+mod papers;
+
 use std::{
-    collections::{BTreeMap, HashMap},
     fs::File,
-    io::{self, BufRead, Read, Write},
-    path::{Path, PathBuf},
+    io::{self, BufRead, Read},
+    path::Path,
 };
 
-use super::{
-    Error, LISTING, PAPERS, SUMS, WHEELS,
-    codec::Codec,
-    place::Place,
-    proof, script,
-    tar::{Copy, Member, Reader},
-};
+use super::{Error, LISTING, SUMS, WHEELS, codec::Codec, place::Place, proof, script, tar::Reader};
 use crate::{
     base::{
-        Digest, Failure, Fs, Hasher, RelPath, Root, cancel,
+        Digest, Failure, Fs, RelPath, Root, cancel,
         fs::create_dir_all,
-        text::{self, escape, size},
+        text::{self, escape},
     },
-    model::{
-        Manifest,
-        capsule::{self, CapsuleReport, Listing, leads_out},
-        manifest::Role,
-    },
+    model::capsule::{self, CapsuleReport, Listing, leads_out},
 };
+use members::small;
 
 /// What is said of a capsule whose texts cannot be compared.
 pub const OTHER_VERSION: &str = "made by another version of snapback: its restore.sh and README.txt cannot be compared with anything; do not run restore.sh";
-/// Largest paper, in bytes.
-const PAPER_LIMIT: u64 = 256 << 20;
-
-/// What a listed member is.
-#[derive(Clone, Copy)]
-enum Listed {
-    File(usize),
-    Wheel(usize),
-}
 
 /// A capsule that is being read.
 struct Opened<'a> {
@@ -185,277 +169,6 @@ impl<'a> Opened<'a> {
         Ok(())
     }
 
-    /// Reads and checks every member; files go below `root`, if there is one.
-    fn unpack(&mut self, root: Option<&Root>) -> Result<(), Failure> {
-        let mut wanted = self.wanted();
-        let mut papers: BTreeMap<&str, Vec<u8>> = BTreeMap::new();
-        while let Some(member) = self.reader.next_member().map_err(|why| self.damaged(why))? {
-            cancel::check()?;
-            let name = self.inner(&member)?;
-            let paper = PAPERS.into_iter().find(|paper| paper.as_bytes() == name);
-            let digest = if let Some(paper) = paper.filter(|paper| !papers.contains_key(paper)) {
-                if self.is_comparable() && member.executable != (paper == "restore.sh") {
-                    return Err(self
-                        .damaged(format!("{paper} has another mode than snapback gives it"))
-                        .into());
-                }
-                let bytes = small(&mut self.reader, &member).map_err(|why| self.damaged(why))?;
-                let digest = Digest::of(&bytes);
-                papers.insert(paper, bytes);
-                if paper == SUMS {
-                    break;
-                }
-                digest
-            } else {
-                let listed = wanted.remove(&name).ok_or_else(|| {
-                    self.damaged(format!(
-                        "{} is not in its list, or there twice",
-                        escape(&name)
-                    ))
-                })?;
-                self.member(&member, listed, root)?
-            };
-            self.sums.extend(script::sums_line(&name, &digest));
-        }
-        if let Some(name) = wanted.into_keys().next() {
-            return Err(self
-                .damaged(format!("it lists {} and does not hold it", escape(&name)))
-                .into());
-        }
-        if papers.contains_key(SUMS)
-            && self
-                .reader
-                .next_member()
-                .map_err(|why| self.damaged(why))?
-                .is_some()
-        {
-            return Err(self.damaged(format!("something comes after {SUMS}")).into());
-        }
-        self.packages = self.check_papers(&papers)?;
-        Ok(())
-    }
-
-    /// The members that the list names.
-    fn wanted(&self) -> HashMap<Vec<u8>, Listed> {
-        let files = self
-            .listing
-            .files
-            .iter()
-            .enumerate()
-            .filter(|(_, file)| !file.is_link());
-        let files = files.map(|(nth, file)| (file.member(nth), Listed::File(nth)));
-        let wheels = self.listing.wheels.iter().enumerate();
-        files
-            .chain(wheels.map(|(nth, wheel)| {
-                (
-                    format!("wheels/{}", wheel.name).into_bytes(),
-                    Listed::Wheel(nth),
-                )
-            }))
-            .collect()
-    }
-
-    /// A member's name inside the one folder.
-    fn inner(&self, member: &Member) -> Result<Vec<u8>, Error> {
-        let inner = member
-            .name
-            .strip_prefix(self.prefix.as_slice())
-            .and_then(|rest| rest.strip_prefix(b"/"));
-        inner.map(<[u8]>::to_vec).ok_or_else(|| {
-            self.damaged(format!("{} lies outside its folder", escape(&member.name)))
-        })
-    }
-
-    /// A listed file or wheel: its size, mode and digest are those of the list.
-    fn member(
-        &mut self,
-        member: &Member,
-        listed: Listed,
-        root: Option<&Root>,
-    ) -> Result<Digest, Failure> {
-        let (size, digest, executable, path) = match listed {
-            Listed::File(nth) => {
-                let file = &self.listing.files[nth];
-                (
-                    file.size,
-                    file.sha256,
-                    Some(file.mode == "100755"),
-                    Some(file.path.clone()),
-                )
-            }
-            Listed::Wheel(nth) => (
-                self.listing.wheels[nth].size,
-                self.listing.wheels[nth].sha256,
-                None,
-                self.wheel_path(nth),
-            ),
-        };
-        if member.size != size
-            || executable.is_some_and(|executable| executable != member.executable)
-        {
-            return Err(self
-                .damaged(format!(
-                    "{} has another size or mode than its list says",
-                    escape(&member.name)
-                ))
-                .into());
-        }
-        let failed = |source| Error::Io {
-            path: PathBuf::from(path.as_ref().map_or("a member".into(), ToString::to_string)),
-            source,
-        };
-        let mut out = match (root, &path) {
-            (Some(root), Some(path)) => {
-                create_dir_all(root, &path.parent(), 0o777).map_err(failed)?;
-                Some(
-                    root.create(
-                        path,
-                        if executable == Some(true) {
-                            0o777
-                        } else {
-                            0o666
-                        },
-                    )
-                    .map_err(failed)?,
-                )
-            }
-            _ => None,
-        };
-        let mut hasher = Hasher::default();
-        let is_lock = path.as_ref().is_some_and(proof::is_lock)
-            && matches!(listed, Listed::File(_))
-            && size <= proof::LIMIT;
-        let mut lock = Vec::new();
-        let copied = self.reader.copy(&mut |bytes| {
-            hasher.update(bytes);
-            if is_lock {
-                lock.extend_from_slice(bytes);
-            }
-            out.as_mut().map_or(Ok(()), |out| out.write_all(bytes))
-        });
-        self.locks.extend(is_lock.then_some(lock));
-        match copied {
-            Ok(()) if hasher.finish() == digest => Ok(digest),
-            Ok(()) => Err(self
-                .damaged(format!(
-                    "{} has other bytes than its list says",
-                    escape(&member.name)
-                ))
-                .into()),
-            Err(Copy::Read(why)) => Err(self.damaged(why).into()),
-            Err(Copy::Write(source)) => Err(failed(source).into()),
-        }
-    }
-
-    /// Where a wheel goes: below `wheels/`, where snapback looks for them, unless the release has
-    /// something of its own there.
-    fn wheel_path(&self, nth: usize) -> Option<RelPath> {
-        let wheel = self.listing.wheels.get(nth)?;
-        script::brings_wheels(&self.listing).then(|| RelPath::own(WHEELS).join(&wheel.name))
-    }
-
-    /// The digests and the release manifest agree with what was seen.
-    /// Returns the packages of the release.
-    fn check_papers(&self, papers: &BTreeMap<&str, Vec<u8>>) -> Result<Vec<String>, Error> {
-        let of = |name: &str| {
-            papers
-                .get(name)
-                .ok_or_else(|| self.damaged(format!("it has no {name}")))
-        };
-        if *of(SUMS)? != self.sums {
-            return Err(self.damaged(format!("{SUMS} does not list exactly what it holds")));
-        }
-        if *of("TREE.sha256")? != script::tree_sums(&self.listing) {
-            return Err(self.damaged("TREE.sha256 does not list its files"));
-        }
-        let bytes = of("manifest.yaml")?;
-        if Digest::of(bytes) != self.listing.manifest {
-            return Err(self.damaged("its manifest is not the one that it lists"));
-        }
-        let manifest = Manifest::parse(bytes).map_err(|error| self.damaged(error.to_string()))?;
-        self.check_manifest(&manifest)?;
-        self.check_texts(papers, &manifest)?;
-        Ok(manifest.dependencies.python_packages)
-    }
-
-    /// True when this program makes the texts of a capsule in the form that this one has.
-    fn is_comparable(&self) -> bool {
-        self.listing.papers == Some(capsule::PAPERS)
-    }
-
-    /// What people run and read is what this program makes for this release, to the byte, and a
-    /// wheel that is called proven is so. Of a capsule of another version that is not known.
-    fn check_texts(
-        &self,
-        papers: &BTreeMap<&str, Vec<u8>>,
-        manifest: &Manifest,
-    ) -> Result<(), Error> {
-        if !self.is_comparable() {
-            return Ok(());
-        }
-        let texts = [
-            ("restore.sh", script::restore(&self.listing)),
-            ("README.txt", script::readme(&self.listing).into_bytes()),
-            (
-                "requirements.txt",
-                script::requirements(&manifest.dependencies.python_packages),
-            ),
-        ];
-        for (name, made) in texts {
-            if papers.get(name) != Some(&made) {
-                return Err(
-                    self.damaged(format!("its {name} is not the one that snapback makes for this release; do not run or follow it"))
-                );
-            }
-        }
-        let proven = proof::proven(&self.listing, &self.locks);
-        match self
-            .listing
-            .wheels
-            .iter()
-            .zip(proven)
-            .find(|(wheel, proven)| wheel.proven != *proven)
-        {
-            None => Ok(()),
-            Some((wheel, _)) => Err(self.damaged(format!(
-                "what it says of what proves {} is not so",
-                wheel.name
-            ))),
-        }
-    }
-
-    /// The list is that of the release.
-    fn check_manifest(&self, manifest: &Manifest) -> Result<(), Error> {
-        let (listing, meta) = (&self.listing, &manifest.metadata);
-        if (&meta.task_id, &meta.version, &meta.git_tag)
-            != (&listing.task, &listing.version, &listing.tag)
-        {
-            return Err(self.damaged(format!(
-                "its manifest is that of {} {}",
-                meta.task_id, meta.version
-            )));
-        }
-        let mut released = manifest
-            .files
-            .iter()
-            .filter(|file| file.role != Role::Registry)
-            .collect::<Vec<_>>();
-        released.sort_by(|a, b| a.path.cmp(&b.path));
-        if released.len() != listing.files.len() {
-            return Err(self.damaged("it lists other files than its manifest"));
-        }
-        for (entry, file) in released.into_iter().zip(&listing.files) {
-            let same_mode = entry.mode.as_ref().is_none_or(|mode| *mode == file.mode);
-            if entry.path != file.path
-                || !same_mode
-                || entry.digest() != Some(file.released.unwrap_or(file.sha256))
-            {
-                return Err(self.damaged(format!("{} is not what its manifest says", file.path)));
-            }
-        }
-        Ok(())
-    }
-
     /// Files, then links; all of it read again, synced, and made visible at once.
     fn restore(&mut self, place: &Place, root: &Root) -> Result<(), Failure> {
         self.unpack(Some(root))?;
@@ -470,31 +183,13 @@ impl<'a> Opened<'a> {
                 root.symlink(&file.target_bytes().unwrap_or_default(), &file.path)
                     .map_err(failed(&file.path))?;
             } else {
-                let read = root
-                    .open(&file.path)
-                    .and_then(|mut bytes| Digest::of_reader(&mut bytes))
+                check_written(root, &file.path, (file.sha256, file.size))
                     .map_err(failed(&file.path))?;
-                if read != (file.sha256, file.size) {
-                    return Err(failed(&file.path)(io::Error::other(
-                        "what was written does not come back from the disk",
-                    ))
-                    .into());
-                }
             }
         }
         for (nth, wheel) in self.listing.wheels.iter().enumerate() {
-            let Some(path) = self.wheel_path(nth) else {
-                continue;
-            };
-            let read = root
-                .open(&path)
-                .and_then(|mut bytes| Digest::of_reader(&mut bytes))
-                .map_err(failed(&path))?;
-            if read != (wheel.sha256, wheel.size) {
-                return Err(failed(&path)(io::Error::other(
-                    "what was written does not come back from the disk",
-                ))
-                .into());
+            if let Some(path) = self.wheel_path(nth) {
+                check_written(root, &path, (wheel.sha256, wheel.size)).map_err(failed(&path))?;
             }
         }
         Ok(place.publish(root)?)
@@ -550,16 +245,16 @@ impl<'a> Opened<'a> {
     }
 }
 
-/// The whole of a small member.
-fn small<R: Read>(reader: &mut Reader<R>, member: &Member) -> Result<Vec<u8>, String> {
-    if member.size > PAPER_LIMIT {
-        return Err(format!(
-            "{} is larger than {}",
-            escape(&member.name),
-            size(PAPER_LIMIT)
-        ));
+/// Reads back what was written; it must have this digest and size.
+fn check_written(root: &Root, path: &RelPath, expected: (Digest, u64)) -> io::Result<()> {
+    let read = root
+        .open(path)
+        .and_then(|mut bytes| Digest::of_reader(&mut bytes))?;
+    if read == expected {
+        Ok(())
+    } else {
+        Err(io::Error::other(
+            "what was written does not come back from the disk",
+        ))
     }
-    let mut bytes = Vec::new();
-    reader.read_to(&mut |more| bytes.extend_from_slice(more))?;
-    Ok(bytes)
 }
