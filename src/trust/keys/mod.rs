@@ -6,6 +6,8 @@
 //! list that somebody else can write to, or that is damaged, vouches for nobody.
 
 pub mod dsse;
+mod error;
+mod folder;
 
 use std::{
     fs::DirBuilder,
@@ -22,12 +24,14 @@ use serde::{Deserialize, Serialize};
 use super::Trust;
 use crate::{
     base::{
-        Fault, Fs, Hint, Kind, RelPath, Root, SyncPoint, Type,
-        fs::{FileLock, Hold, Stat, write_durably},
-        random, user,
+        Fs, RelPath, Root,
+        fs::{FileLock, Hold},
+        random,
     },
     model::signature::{Judgement, KeyId, ManifestSignature, Signer, State},
 };
+pub use error::Error;
+use folder::{open, read, write};
 
 /// The file of the user's key.
 const KEY: &str = "signing-key.json";
@@ -40,91 +44,6 @@ const KEY_SCHEMA: &str = "snapback.signing-key/1";
 const SIGNERS_SCHEMA: &str = "snapback.allowed-signers/1";
 /// Largest list that is read, in bytes.
 const LIMIT: u64 = 4 << 20;
-
-/// What stops the use of keys.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// There is no folder for them.
-    #[error("there is no folder for keys: neither XDG_CONFIG_HOME nor HOME is an absolute path")]
-    NoPlace,
-    /// The folder is inside the work tree, where it could be committed and cloned.
-    #[error("the folder for keys, {0}, is inside the work tree, where it could be committed")]
-    PlaceInside(PathBuf),
-    /// There is no key to sign with.
-    #[error("there is no key to sign with: {0} is not there")]
-    NoKey(PathBuf),
-    /// There is a key already.
-    #[error("there is a key already: {0}")]
-    KeyThere(PathBuf),
-    /// A file or folder that cannot be relied on.
-    #[error("{path} is not used: {why}")]
-    NotSafe {
-        /// The file or folder.
-        path: PathBuf,
-        /// What is wrong with it; never what is in it.
-        why: &'static str,
-        /// The permission bits that it should have.
-        mode: &'static str,
-    },
-    /// A key under which signatures mean nothing.
-    #[error("{0} is not a sound key: everybody could sign with it")]
-    Weak(KeyId),
-    /// No key is allowed under this name.
-    #[error("no key is allowed that is, or belongs to, {0:?}")]
-    Unknown(String),
-    /// A revoked key does not come back.
-    #[error("{0} was revoked")]
-    Revoked(KeyId),
-    /// A name that no signer can have.
-    #[error("a name has 1 to 200 characters, none of them a control character")]
-    Name,
-    /// A file could not be read or written.
-    #[error("cannot use {path}")]
-    File {
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-}
-
-impl Fault for Error {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::NoPlace | Self::NoKey(_) | Self::File { .. } => Kind::Missing,
-            Self::PlaceInside(_) | Self::KeyThere(_) | Self::Revoked(_) | Self::Weak(_) => {
-                Kind::Refused
-            }
-            Self::NotSafe { .. } => Kind::Denied,
-            Self::Unknown(_) => Kind::NotFound,
-            Self::Name => Kind::Usage,
-        }
-    }
-
-    fn hints(&self) -> Vec<Hint> {
-        match self {
-            Self::NoPlace | Self::PlaceInside(_) => vec![Hint::say(
-                "set XDG_CONFIG_HOME to a folder outside the work tree",
-            )],
-            Self::NoKey(_) => {
-                vec![
-                    Hint::run("make one", &["snapback", "keys", "create"]),
-                    Hint::say("or release without a signature: --no-sign"),
-                ]
-            }
-            Self::KeyThere(_) => vec![Hint::say(
-                "to begin with a new one, move it away; what it signed stays good until it is revoked",
-            )],
-            Self::NotSafe { path, mode, .. } => vec![Hint::run(
-                "see to it, for instance",
-                &["chmod", mode, &path.to_string_lossy()],
-            )],
-            Self::Unknown(_) => vec![Hint::run("see which are", &["snapback", "keys", "list"])],
-            Self::Revoked(_) => vec![Hint::say("let its owner make a new one, and allow that")],
-            Self::Weak(_) | Self::Name | Self::File { .. } => Vec::new(),
-        }
-    }
-}
 
 /// A key as it is kept. No `Debug`: nothing can print it.
 #[derive(Serialize, Deserialize)]
@@ -453,74 +372,6 @@ impl Keys<'_> {
             lock.ok_or_else(|| failed(io::ErrorKind::WouldBlock.into()))?,
         ))
     }
-}
-
-/// Opens the folder, which must be the user's own and nobody else's to write.
-fn open(folder: &Path, work_tree: &Path) -> Result<Root, Error> {
-    let failed = |source| Error::File {
-        path: folder.to_path_buf(),
-        source,
-    };
-    let real = folder.canonicalize().map_err(failed)?;
-    if real.starts_with(work_tree) {
-        return Err(Error::PlaceInside(real));
-    }
-    let root = Root::open(&real).map_err(failed)?;
-    let why = match root.stat(&RelPath::root()).map_err(failed)? {
-        Some(stat) if stat.uid != user::effective() => "it belongs to somebody else",
-        Some(stat) if stat.mode & 0o022 != 0 => "others can write to it",
-        Some(_) => return Ok(root),
-        None => "it is not there",
-    };
-    Err(Error::NotSafe {
-        path: real,
-        why,
-        mode: "700",
-    })
-}
-
-/// Reads a file of the user's own, and what the very file that was read says of itself; `None` when
-/// there is none.
-fn read(root: &Root, name: &str) -> Result<Option<(Vec<u8>, Stat)>, Error> {
-    let path = root.path().join(name);
-    let failed = |source| Error::File {
-        path: path.clone(),
-        source,
-    };
-    let file = RelPath::own(name);
-    let Some(seen) = root.stat(&file).map_err(failed)? else {
-        return Ok(None);
-    };
-    let not_safe = |why| Error::NotSafe {
-        path: path.clone(),
-        why,
-        mode: "600",
-    };
-    if seen.kind != Type::File {
-        return Err(not_safe("it is no regular file"));
-    }
-    if seen.size > LIMIT {
-        return Err(not_safe("it is too large"));
-    }
-    let mut bytes = Vec::new();
-    let stat = root
-        .read_into(&file, seen.size, &mut bytes)
-        .map_err(failed)?;
-    if stat.uid == user::effective() {
-        Ok(Some((bytes, stat)))
-    } else {
-        Err(not_safe("it belongs to somebody else"))
-    }
-}
-
-/// Writes a file that only its owner can read.
-fn write(root: &Root, name: &str, content: &impl Serialize) -> Result<(), Error> {
-    let bytes = serde_json::to_vec_pretty(content).expect("because plain data always renders");
-    let points = (SyncPoint::PlanFile, SyncPoint::JournalDir);
-    write_durably(root, &RelPath::own(name), &bytes, 0o600, points).map_err(|source| Error::File {
-        path: root.path().join(name),
-        source,
-    })
 }
 
 /// A name that can be shown on one line.

@@ -281,8 +281,18 @@ fn a_list_that_cannot_be_believed_vouches_for_nobody() {
     assert_eq!(state(), State::UnknownKey);
 }
 
-#[test]
-fn keys_are_told_apart_and_a_revoked_one_never_comes_back() {
+/// A signer under a name with blank space around it.
+fn li(key: KeyId) -> Signer {
+    Signer {
+        name: " Li ".into(),
+        key,
+        valid_until: None,
+        revoked: None,
+    }
+}
+
+/// A signature of Li's, Li's key, and the desk of Ada, who allows nobody but herself yet.
+fn two_desks() -> (ManifestSignature, KeyId, Desk, KeyId) {
     let (desk, own) = with_key();
     let signature = desk
         .with(HERE, |keys| keys.sign(MANIFEST))
@@ -291,90 +301,72 @@ fn keys_are_told_apart_and_a_revoked_one_never_comes_back() {
     let (theirs, _) = other
         .with(HERE, |keys| keys.create("Ada"))
         .expect("it is made");
+    (signature, own, other, theirs)
+}
+
+/// What a desk says of a signature.
+fn state(desk: &Desk, signature: &ManifestSignature, manifest: &[u8]) -> State {
+    desk.with(HERE, |keys| keys.judge(signature, manifest))
+        .0
+        .state
+}
+
+#[test]
+fn keys_are_told_apart() {
+    let (signature, own, other, theirs) = two_desks();
     assert_ne!(own, theirs);
-    assert_eq!(
-        other
-            .with(HERE, |keys| keys.judge(&signature, MANIFEST))
-            .0
-            .state,
-        State::UnknownKey
-    );
-    let signer = |key| Signer {
-        name: " Li ".into(),
-        key,
-        valid_until: None,
-        revoked: None,
-    };
+    assert_eq!(state(&other, &signature, MANIFEST), State::UnknownKey);
     other
-        .with(HERE, |keys| keys.allow(&signer(own)))
+        .with(HERE, |keys| keys.allow(&li(own)))
         .expect("it is allowed");
-    assert_eq!(
-        other
-            .with(HERE, |keys| keys.judge(&signature, MANIFEST))
-            .0
-            .state,
-        State::Good
-    );
+    assert_eq!(state(&other, &signature, MANIFEST), State::Good);
     // Ada's key does not vouch for what Li's made, though both are allowed.
     let forged = ManifestSignature {
         key: theirs,
         ..signature.clone()
     };
-    assert_eq!(
-        other
-            .with(HERE, |keys| keys.judge(&forged, MANIFEST))
-            .0
-            .state,
-        State::Bad
-    );
+    assert_eq!(state(&other, &forged, MANIFEST), State::Bad);
+}
+
+#[test]
+fn a_revoked_key_never_comes_back() {
+    let (signature, own, other, _) = two_desks();
+    other
+        .with(HERE, |keys| keys.allow(&li(own)))
+        .expect("it is allowed");
     let at = Timestamp::UNIX_EPOCH;
+    let revoke = |which: &str| other.with(HERE, |keys| keys.revoke(which, at));
+    assert_eq!(revoke("Li").expect("it is there").len(), 1);
     assert_eq!(
-        other
-            .with(HERE, |keys| keys.revoke("Li", at))
-            .expect("it is there")
-            .len(),
-        1
-    );
-    assert_eq!(
-        other
-            .with(HERE, |keys| keys.revoke(&own.to_string(), at))
-            .expect("it is there")
-            .len(),
+        revoke(&own.to_string()).expect("it is there").len(),
         0,
         "it was before"
     );
+    assert_eq!(state(&other, &signature, MANIFEST), State::Revoked);
     assert_eq!(
-        other
-            .with(HERE, |keys| keys.judge(&signature, MANIFEST))
-            .0
-            .state,
-        State::Revoked
-    );
-    assert_eq!(
-        other
-            .with(HERE, |keys| keys.judge(&signature, b"else"))
-            .0
-            .state,
+        state(&other, &signature, b"else"),
         State::Bad,
         "forged comes before revoked"
     );
     assert!(matches!(
-        other.with(HERE, |keys| keys.allow(&signer(own))),
+        other.with(HERE, |keys| keys.allow(&li(own))),
         Err(Error::Revoked(_))
     ));
-    assert!(matches!(
-        other.with(HERE, |keys| keys.revoke("Eve", at)),
-        Err(Error::Unknown(_))
-    ));
+    assert!(matches!(revoke("Eve"), Err(Error::Unknown(_))));
+}
+
+#[test]
+fn weak_keys_and_names_of_more_than_a_line_are_refused() {
+    let (_, own, other, _) = two_desks();
     let one = KeyId(std::array::from_fn(|nth| u8::from(nth == 0)));
     assert!(matches!(
-        other.with(HERE, |keys| keys.allow(&signer(one))),
+        other.with(HERE, |keys| keys.allow(&li(one))),
         Err(Error::Weak(_))
     ));
     for name in ["", "  ", "a\nb", "a\u{1b}[31m", &"x".repeat(201)] {
         let named = Signer {
             name: name.into(),
-            ..signer(own)
+            ..li(own)
         };
         assert!(
             matches!(
