@@ -317,7 +317,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_format_is_read_without_credentials() {
+    fn uv_lock_is_read_without_credentials() {
         let uv = r#"
 [[package]]
 name = "project"
@@ -336,6 +336,10 @@ source = { git = "https://s3cret@host/g?rev=v1#0abc" }
             Format::Uv.packages(uv).expect("it is one"),
             ["typing-extensions==4.1", "g==1 @ https://host/g@0abc"]
         );
+    }
+
+    #[test]
+    fn pylock_is_read_without_credentials() {
         let pylock = r#"
 lock-version = "1.0"
 [[packages]]
@@ -352,6 +356,10 @@ directory = { path = "d", editable = true }
             Format::Pylock.packages(pylock).expect("it is one"),
             ["attrs==25.1.0", "v @ https://host/v@abc", "d @ editable"]
         );
+    }
+
+    #[test]
+    fn poetry_lock_is_read_without_credentials() {
         let poetry = r#"
 [[package]]
 name = "a"
@@ -369,6 +377,10 @@ reference = "x"
             Format::Poetry.packages(poetry).expect("it is one"),
             ["a==1.0", "p==1.0"]
         );
+    }
+
+    #[test]
+    fn pdm_lock_is_read_without_credentials() {
         let pdm = r#"
 [metadata]
 lock_version = "4.5.0"
@@ -386,6 +398,10 @@ revision = "abc"
             Format::Pdm.packages(pdm).expect("it is one"),
             ["num-py==1.26.4", "g==1 @ https://host/g.git@abc"]
         );
+    }
+
+    #[test]
+    fn pipfile_lock_is_read_without_credentials() {
         let pipfile = r#"{"_meta":{"sources":[{"url":"https://u:s3cret@x"}]},
             "default":{"a":{"version":"==1.0","hashes":[]},"g":{"git":"https://s3cret@host/g.git","ref":"abc"}},"develop":{"b":{"version":"==2"}}}"#;
         assert_eq!(
