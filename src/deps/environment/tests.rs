@@ -37,18 +37,17 @@ for version in ["1.0", "2.0"]:
     fn build(&self, tool: Tool, uv: &Path, into: &str, packages: &[&str]) -> Result<Built, Error> {
         let packages: Vec<String> = packages.iter().map(ToString::to_string).collect();
         let (venv, into) = (RelPath::own(".venv"), RelPath::own(into));
-        build_with(
-            tool,
-            uv,
-            self.dir.path(),
-            &venv,
-            &into,
-            &packages,
-            &Local {
+        let order = EnvironmentOrder {
+            work_tree: self.dir.path(),
+            venv: &venv,
+            into: &into,
+            packages: &packages,
+            local: &Local {
                 wheels: &["wheels".into()],
                 offline: None,
             },
-        )
+        };
+        build_with(tool, uv, &order)
     }
 
     fn exists(&self, name: &str) -> bool {
