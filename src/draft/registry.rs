@@ -90,26 +90,19 @@ fn describe(
         return Ok(edit);
     }
     let (head, index) = tracked.map_or((None, None), |tracked| (tracked.head, tracked.index));
-    let committed = in_git(
+    let entry = EntryEdit {
         ground,
-        &converter,
+        converter: &converter,
         task,
         version,
-        head.as_ref(),
-        in_tree.as_deref(),
-    );
+        in_tree: in_tree.as_deref(),
+    };
+    let committed = entry.in_git(head.as_ref());
     let committed = unfit.take(committed, "HEAD", &mut edit)?.flatten();
     let staged = if index == head {
         committed.clone()
     } else {
-        let staged = in_git(
-            ground,
-            &converter,
-            task,
-            version,
-            index.as_ref(),
-            in_tree.as_deref(),
-        );
+        let staged = entry.in_git(index.as_ref());
         unfit.take(staged, "the index", &mut edit)?.flatten()
     };
     edit.blobs = [&committed, &staged]
@@ -332,31 +325,39 @@ fn work_tree(
     Ok(after)
 }
 
-/// The entry and bytes of a registry that git keeps, after the edit. One that git does not have
-/// yet becomes the work tree's.
-fn in_git(
-    ground: &Ground,
-    converter: &Converter,
-    task: &TaskId,
-    version: Option<&Version>,
-    entry: Option<&TreeEntry>,
-    in_tree: Option<&[u8]>,
-) -> Result<Option<(TreeEntry, Vec<u8>)>, Failure> {
-    let bytes = match (entry, in_tree) {
-        (Some(entry), _) => {
-            read::with_version(&read::in_blob(&ground.git, &entry.id)?, task, version)?
-        }
-        (None, Some(in_tree)) => converter.to_git(&ground.settings.registry, in_tree.to_vec())?,
-        (None, None) => return Ok(None),
-    };
-    let mode = entry.map_or_else(|| "100644".into(), |entry| entry.mode.clone());
-    Ok(Some((
-        TreeEntry {
-            mode,
-            id: ground.git.blob_id(&bytes),
-        },
-        bytes,
-    )))
+/// One edit of an entry, for the places in which git keeps the registry.
+struct EntryEdit<'a> {
+    ground: &'a Ground,
+    converter: &'a Converter,
+    task: &'a TaskId,
+    version: Option<&'a Version>,
+    /// The work tree's registry after the edit.
+    in_tree: Option<&'a [u8]>,
+}
+
+impl EntryEdit<'_> {
+    /// The entry and bytes of a registry that git keeps, after the edit. One that git does not
+    /// have yet becomes the work tree's.
+    fn in_git(&self, entry: Option<&TreeEntry>) -> Result<Option<(TreeEntry, Vec<u8>)>, Failure> {
+        let git = &self.ground.git;
+        let bytes = match (entry, self.in_tree) {
+            (Some(entry), _) => {
+                read::with_version(&read::in_blob(git, &entry.id)?, self.task, self.version)?
+            }
+            (None, Some(in_tree)) => self
+                .converter
+                .to_git(&self.ground.settings.registry, in_tree.to_vec())?,
+            (None, None) => return Ok(None),
+        };
+        let mode = entry.map_or_else(|| "100644".into(), |entry| entry.mode.clone());
+        Ok(Some((
+            TreeEntry {
+                mode,
+                id: git.blob_id(&bytes),
+            },
+            bytes,
+        )))
+    }
 }
 
 impl RegistryEdit {
