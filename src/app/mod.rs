@@ -37,6 +37,7 @@ mod resolve;
 mod setup;
 mod shared;
 mod signing;
+mod state_folder;
 mod store;
 mod sync;
 mod then;
@@ -54,10 +55,8 @@ use std::{
 
 use crate::{
     base::{
-        Clock, Failure, Fs, RelPath, Root, TaskId,
-        fs::create_dir_all,
+        Clock, Failure, RelPath, TaskId,
         lock::{Holder, Lock},
-        look::{ReadOnly, Refused},
         text,
     },
     catalog::{
@@ -79,6 +78,7 @@ pub use error::Error;
 pub use guard::Look;
 pub use missing_tags::{MissingTags, fetch_tags};
 pub use push::{Beyond, Pushed};
+use state_folder::{make_state, open_state, umask};
 pub use store::{Names, Needed};
 pub use sync::merge_registries;
 
@@ -310,15 +310,15 @@ impl App {
 
     /// Tags that lead nowhere, or to no commit, are passed over, and not without a word.
     fn name_broken(&self, releases: &Releases) {
-        releases.broken_tags.iter().for_each(|tag| {
+        for tag in &releases.broken_tags {
             self.warn_once(format!(
                 "{} is broken and passed over: {}",
                 tag.name, tag.why
-            ))
-        });
-        releases.misnamed.iter().for_each(|(name, why)| {
-            self.warn_once(format!("{name} is no release and passed over: {why}"))
-        });
+            ));
+        }
+        for (name, why) in &releases.misnamed {
+            self.warn_once(format!("{name} is no release and passed over: {why}"));
+        }
     }
 
     /// Warns of what is met again and again.
@@ -392,65 +392,4 @@ fn is_released(git: &Repo) -> impl Fn(&TaskId) -> bool {
         tags.iter()
             .any(|tag| tag.name.starts_with(prefix.as_bytes()))
     }
-}
-
-/// Opens the state folder below the git common dir, creating it at first.
-fn open_state(common_dir: &Path, dry_run: bool) -> Result<Arc<dyn Fs>, Error> {
-    let path = common_dir.join("snapback");
-    let refused = || {
-        Refused::new(
-            std::io::ErrorKind::ReadOnlyFilesystem,
-            "a dry run changes nothing",
-        )
-    };
-    if dry_run && std::fs::symlink_metadata(&path).is_err() {
-        return Ok(Arc::new(refused()));
-    }
-    match make_state(common_dir, &path) {
-        Ok(root) if dry_run => Ok(Arc::new(ReadOnly::new(root, refused()))),
-        Ok(root) => Ok(Arc::new(root)),
-        // Nothing was ever written down here. Whoever only reads has no need of a folder for that.
-        Err(source) if !path.exists() && is_read_only(&source) => {
-            let why = format!("{} cannot be made: {source}", path.display());
-            Ok(Arc::new(Refused::new(source.kind(), why)))
-        }
-        Err(source) => Err(Error::State { path, source }),
-    }
-}
-
-/// Opens the state folder, and makes it when it is missing.
-fn make_state(common_dir: &Path, path: &Path) -> std::io::Result<Root> {
-    if path.is_symlink() {
-        return Err(std::io::Error::other(
-            "it is a symbolic link: move the folder that it leads to into its place",
-        ));
-    }
-    if !path.is_dir() {
-        create_dir_all(&Root::open(common_dir)?, &RelPath::own("snapback"), 0o700)?;
-    }
-    Root::open(path)
-}
-
-/// True when a folder cannot be made because nothing may be written there.
-fn is_read_only(error: &std::io::Error) -> bool {
-    matches!(
-        error.kind(),
-        std::io::ErrorKind::ReadOnlyFilesystem | std::io::ErrorKind::PermissionDenied
-    )
-}
-
-/// The permission bits that new files do not get.
-fn umask() -> u32 {
-    use rustix::{fs::Mode, process::umask};
-    // Asking the kernel by setting it would let files of other threads come into being with the
-    // wrong mode: only where there is no other way.
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let told = status
-        .lines()
-        .find_map(|line| u32::from_str_radix(line.strip_prefix("Umask:")?.trim(), 8).ok());
-    told.unwrap_or_else(|| {
-        let mask = umask(Mode::from_raw_mode(0o077));
-        umask(mask);
-        mask.as_raw_mode()
-    })
 }
