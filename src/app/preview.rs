@@ -122,7 +122,7 @@ impl App {
                 self.copy(file, &mut bytes)?;
                 match converter.to_worktree(&file.path, bytes)? {
                     Worktree::Same(bytes) | Worktree::Changed(bytes) => {
-                        out.write_all(&bytes).map_err(outside)?
+                        out.write_all(&bytes).map_err(outside)?;
                     }
                     Worktree::Lfs { oid, .. } => {
                         use crate::ground::Bytes;

@@ -110,9 +110,9 @@ impl Intake<'_> {
         let (mut small, mut large) = (Vec::new(), Vec::new());
         for (nth, file) in files.iter().enumerate() {
             if file.in_use || file.stat.size > SMALL {
-                large.push(nth)
+                large.push(nth);
             } else {
-                small.push(nth)
+                small.push(nth);
             }
         }
         let mut got = vec![Got::Gone; files.len()];

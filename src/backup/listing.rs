@@ -100,7 +100,7 @@ pub fn objects(bytes: &[u8]) -> Result<Vec<ObjectId>, Broken> {
             Some(object)
         } else {
             None
-        })
+        });
     };
     each(bytes, add)?;
     Ok(objects)

@@ -65,9 +65,9 @@ fn quoted(bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![b'\''];
     for byte in bytes {
         if *byte == b'\'' {
-            out.extend_from_slice(b"'\\''")
+            out.extend_from_slice(b"'\\''");
         } else {
-            out.push(*byte)
+            out.push(*byte);
         }
     }
     out.push(b'\'');

@@ -246,7 +246,7 @@ pub fn difference(wanted: &[String], installed: &[String]) -> Difference {
             Some(other) if !is_same_version(other, version) => {
                 found
                     .different
-                    .push((name.clone(), version.clone(), other.clone()))
+                    .push((name.clone(), version.clone(), other.clone()));
             }
             Some(_) => {}
         }

@@ -97,9 +97,9 @@ impl Collector for Others {
             found.lock_file(task, &path)?;
             found.unread(&path);
             if is_known(&path) {
-                farther.push(path)
+                farther.push(path);
             } else {
-                strange.push(path)
+                strange.push(path);
             }
         }
         found.warnings.extend(said(&strange, "not understood"));

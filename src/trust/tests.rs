@@ -114,7 +114,7 @@ fn files_are_private_and_nobody_elses_are_believed() {
         (desk.at("home/snapback/trust"), 0o770, 0o700),
     ] {
         let set = |mode| {
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("it is ours")
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("it is ours");
         };
         set(bad);
         let trust = desk.trust("home", Vec::new());

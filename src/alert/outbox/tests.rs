@@ -136,7 +136,7 @@ fn what_fails_waits_and_dies_and_can_be_sent_again() {
     let settle = |result: Result<(), Refusal>, secs| {
         outbox
             .settle(&AlertId::new(1), "a", &result, at(secs))
-            .expect("it writes")
+            .expect("it writes");
     };
     settle(Err(Refusal::later("no route")), 8);
     assert_eq!((claim(17), claim(18)), (0, 1));

@@ -97,7 +97,7 @@ impl App {
         let total = self.chunks.stored().unwrap_or(0);
         let run = || {
             self.chunks.repair(&needed.objects(), &candidates, &|more| {
-                self.ground.progress(more)
+                self.ground.progress(more);
             })
         };
         let report = self.witnessed(deed("store repair"), "", || {

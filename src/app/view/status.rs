@@ -225,7 +225,7 @@ impl LineSources<'_> {
         };
         match found {
             Some(Err(broken @ catalog::Error::TagBroken { .. })) if watched.release.is_none() => {
-                trouble.push(broken.to_string())
+                trouble.push(broken.to_string());
             }
             _ => trouble.extend(active.and_then(|version| place.trouble(version))),
         }

@@ -38,6 +38,14 @@ pub(super) struct Source {
     got: Vec<(usize, Got)>,
 }
 
+/// What is known of files after a run.
+struct KnownFiles<'a> {
+    /// Those that look as they did when they were walked.
+    files: Vec<(&'a Found, Known)>,
+    /// Those that were changed since, as they look now.
+    changed: Vec<(Found, Known)>,
+}
+
 impl Source {
     /// Walks a folder and asks the cache.
     pub(super) fn open(
@@ -289,7 +297,7 @@ impl Source {
         if !named {
             return;
         }
-        let (mut files, changed) = self.known_now();
+        let KnownFiles { mut files, changed } = self.known_now();
         // Those that were read again look different now; they are few.
         files.extend(changed.iter().map(|(file, known)| (file, *known)));
         files.sort_by(|a, b| a.0.path.cmp(&b.0.path));
@@ -301,9 +309,8 @@ impl Source {
         }
     }
 
-    /// What is known of the files after this run: of those that look as they did when they were
-    /// walked, and of those that were changed since.
-    fn known_now(&self) -> (Vec<(&Found, Known)>, Vec<(Found, Known)>) {
+    /// What is known of the files after this run.
+    fn known_now(&self) -> KnownFiles<'_> {
         let mut got = self.got.iter().peekable();
         let mut files = Vec::with_capacity(self.walk.found.len());
         let mut changed = Vec::new();
@@ -334,7 +341,7 @@ impl Source {
                 changed.push((now, known));
             }
         }
-        (files, changed)
+        KnownFiles { files, changed }
     }
 }
 
