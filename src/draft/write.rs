@@ -1,7 +1,7 @@
 //! Turns a draft into an operation: first every byte it needs is made durable in the store and in
 //! git, invisible to anybody; then the operation is plain data.
 //!
-//! [`bytes`] saves what files hold, [`commits`] writes commits and tag, [`steps`] says what is done.
+//! `bytes` saves what files hold, `commits` writes commits and tag, `steps` says what is done.
 
 mod bytes;
 mod commits;
