@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::{Paint, Style, command_line, count, duration, safe};
-use crate::model::health::{Finding, Health, Level};
+use crate::model::health::{Finding, Health, Level, TaskHealth};
 
 /// What is wrong, worst first, and a count of the tasks.
 pub fn page(style: Style, health: &Health) -> String {
@@ -176,12 +176,6 @@ fn whole(health: &Health) -> Vec<Family> {
             .into_iter()
             .collect(),
     };
-    let state = |level: Level| {
-        (
-            label("state", level.word()),
-            health.count(level).to_string(),
-        )
-    };
     vec![
         Family {
             name: "snapback_build_info",
@@ -203,18 +197,11 @@ fn whole(health: &Health) -> Vec<Family> {
             "How long looking took.",
             Some(seconds(health.duration_ms)),
         ),
-        Family {
-            name: "snapback_tasks",
-            help: "Number of tasks by state.",
-            samples: [Level::Ok, Level::Warning, Level::Critical, Level::Unknown]
-                .into_iter()
-                .map(state)
-                .collect(),
-        },
+        tasks_by_state(health),
         one(
             "snapback_unfinished_operations",
             "Operations that did not finish.",
-            Some(u8::from(health.unfinished).to_string()),
+            Some(flag(health.unfinished)),
         ),
         one(
             "snapback_store_bytes",
@@ -234,80 +221,82 @@ fn whole(health: &Health) -> Vec<Family> {
     ]
 }
 
+/// How many tasks are in each state.
+fn tasks_by_state(health: &Health) -> Family {
+    let states = [Level::Ok, Level::Warning, Level::Critical, Level::Unknown];
+    let state = |level: Level| {
+        (
+            label("state", level.word()),
+            health.count(level).to_string(),
+        )
+    };
+    Family {
+        name: "snapback_tasks",
+        help: "Number of tasks by state.",
+        samples: states.map(state).into(),
+    }
+}
+
+/// How a figure of one task is read; `None` where there is none.
+type TaskFigure = fn(&TaskHealth) -> Option<String>;
+
+/// The figures of each task: name, help, value.
+const TASK_FIGURES: [(&str, &str, TaskFigure); 9] = [
+    (
+        "snapback_task_health_status",
+        "0 ok, 1 warning, 2 critical, 3 unknown.",
+        |task| Some(task.level.nagios().to_string()),
+    ),
+    (
+        "snapback_task_verified",
+        "1 when the active version is proven or called good.",
+        |task| Some(flag(task.verified)),
+    ),
+    (
+        "snapback_task_drift_files",
+        "Files that differ from the active release.",
+        |task| Some(task.drift.to_string()),
+    ),
+    ("snapback_task_snapshots", "Number of releases.", |task| {
+        Some(task.releases.to_string())
+    }),
+    (
+        "snapback_task_last_snapshot_timestamp_seconds",
+        "When the newest release was made.",
+        |task| Some(task.released_at?.as_second().to_string()),
+    ),
+    (
+        "snapback_task_way_back",
+        "1 when there is a version to go back to that is not known to be broken.",
+        |task| {
+            let broken = task
+                .way_back
+                .proof
+                .as_ref()
+                .is_some_and(|proof| !proof.passed);
+            Some(flag(task.way_back.version.is_some() && !broken))
+        },
+    ),
+    (
+        "snapback_task_last_drill_success",
+        "1 when the newest drill of the way back passed.",
+        |task| Some(flag(task.way_back.proof.as_ref()?.passed)),
+    ),
+    (
+        "snapback_task_last_drill_timestamp_seconds",
+        "When the way back was rehearsed last.",
+        |task| Some(task.way_back.proof.as_ref()?.at.as_second().to_string()),
+    ),
+    (
+        "snapback_task_drill_recovery_seconds",
+        "How long the last rehearsed recovery took.",
+        |task| Some(seconds(task.way_back.proof.as_ref()?.recovery_ms)),
+    ),
+];
+
 /// The metrics of each task.
 fn of_tasks(health: &Health) -> Vec<Family> {
-    use crate::model::health::TaskHealth;
-    type Value = fn(&TaskHealth) -> Option<String>;
-    let flag = |yes: bool| u8::from(yes).to_string();
-    let info = health.tasks.iter().filter_map(|task| {
-        let version = task.active.as_ref()?.to_string();
-        Some((
-            format!(
-                "{},{}",
-                label("task", task.task.as_str()),
-                label("version", &version)
-            ),
-            flag(true),
-        ))
-    });
-    let info = Family {
-        name: "snapback_task_info",
-        help: "The active version of each task.",
-        samples: info.collect(),
-    };
-    let all: [(&str, &str, Value); 9] = [
-        (
-            "snapback_task_health_status",
-            "0 ok, 1 warning, 2 critical, 3 unknown.",
-            |task| Some(task.level.nagios().to_string()),
-        ),
-        (
-            "snapback_task_verified",
-            "1 when the active version is proven or called good.",
-            |task| Some(u8::from(task.verified).to_string()),
-        ),
-        (
-            "snapback_task_drift_files",
-            "Files that differ from the active release.",
-            |task| Some(task.drift.to_string()),
-        ),
-        ("snapback_task_snapshots", "Number of releases.", |task| {
-            Some(task.releases.to_string())
-        }),
-        (
-            "snapback_task_last_snapshot_timestamp_seconds",
-            "When the newest release was made.",
-            |task| Some(task.released_at?.as_second().to_string()),
-        ),
-        (
-            "snapback_task_way_back",
-            "1 when there is a version to go back to that is not known to be broken.",
-            |task| {
-                let broken = task
-                    .way_back
-                    .proof
-                    .as_ref()
-                    .is_some_and(|proof| !proof.passed);
-                Some(u8::from(task.way_back.version.is_some() && !broken).to_string())
-            },
-        ),
-        (
-            "snapback_task_last_drill_success",
-            "1 when the newest drill of the way back passed.",
-            |task| Some(u8::from(task.way_back.proof.as_ref()?.passed).to_string()),
-        ),
-        (
-            "snapback_task_last_drill_timestamp_seconds",
-            "When the way back was rehearsed last.",
-            |task| Some(task.way_back.proof.as_ref()?.at.as_second().to_string()),
-        ),
-        (
-            "snapback_task_drill_recovery_seconds",
-            "How long the last rehearsed recovery took.",
-            |task| Some(seconds(task.way_back.proof.as_ref()?.recovery_ms)),
-        ),
-    ];
-    let family = |(name, help, value): (&'static str, &'static str, Value)| {
+    let family = |(name, help, value): (&'static str, &'static str, TaskFigure)| {
         let samples = health
             .tasks
             .iter()
@@ -318,9 +307,34 @@ fn of_tasks(health: &Health) -> Vec<Family> {
             samples: samples.collect(),
         }
     };
-    std::iter::once(info)
-        .chain(all.into_iter().map(family))
+    std::iter::once(active_versions(health))
+        .chain(TASK_FIGURES.map(family))
         .collect()
+}
+
+/// The active version of each task, as a label.
+fn active_versions(health: &Health) -> Family {
+    let samples = health.tasks.iter().filter_map(|task| {
+        let version = task.active.as_ref()?.to_string();
+        Some((
+            format!(
+                "{},{}",
+                label("task", task.task.as_str()),
+                label("version", &version)
+            ),
+            flag(true),
+        ))
+    });
+    Family {
+        name: "snapback_task_info",
+        help: "The active version of each task.",
+        samples: samples.collect(),
+    }
+}
+
+/// A truth as Prometheus knows it.
+fn flag(yes: bool) -> String {
+    u8::from(yes).to_string()
 }
 
 #[cfg(test)]
@@ -329,7 +343,7 @@ mod tests {
     use crate::model::{
         LeftOut,
         answer::Next,
-        health::{Disk, TaskHealth},
+        health::Disk,
         overview::{Proof, WayBack},
     };
 
