@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::{
     Error,
     place::rule,
-    resolve::is_variable,
+    task_block::is_variable,
     units::{Pause, Timeout},
 };
 use crate::{

@@ -50,6 +50,8 @@ mod parts;
 mod place;
 mod resolve;
 mod schema;
+mod task_block;
+mod task_list;
 #[cfg(test)]
 mod tests;
 mod units;
