@@ -1,6 +1,6 @@
 //! What can go wrong with git, for people: one variant an operation that failed.
 //!
-//! Every variant has the kind that fixes the exit code, and the commands that help.
+//! Every variant has the kind that fixes the exit code; the commands that help are in `advice.rs`.
 //! Messages name objects, files and references; foreign bytes in them are escaped.
 
 use std::{io, path::PathBuf};
@@ -491,64 +491,6 @@ impl Fault for Error {
     }
 
     fn hints(&self) -> Vec<Hint> {
-        match self {
-            Self::Unsigned { .. } => {
-                let settings =
-                    "^(commit|tag)\\.(gpgsign|forcesignannotated)|^user\\.signingkey|^gpg\\.";
-                vec![
-                    Hint::say("for this once, without a signature: add --no-sign"),
-                    Hint::run(
-                        "see what asks for it (gpgSign), and the key",
-                        &["git", "config", "--show-origin", "--get-regexp", settings],
-                    ),
-                    Hint::run(
-                        "or name a key that is here",
-                        &["git", "config", "user.signingKey", "<key>"],
-                    ),
-                ]
-            }
-            Self::MissingObject { .. } => Self::lacking(),
-            Self::Unreadable { .. } => vec![Hint::say(
-                "see who may read the files below .git/objects, and that the disk is well",
-            )],
-            Self::BadObject { .. } | Self::Listing { .. } => {
-                vec![Hint::run("see what is damaged", &["git", "fsck", "--full"])]
-            }
-            Self::MissingLfs { .. } => {
-                vec![Hint::run("fetch it", &["git", "lfs", "fetch", "--all"])]
-            }
-            Self::Filter { .. } => vec![Hint::say(
-                "exclude the path from the task, or store it with Git LFS",
-            )],
-            Self::PathChanged { .. }
-            | Self::IndexChanged
-            | Self::RefChanged { .. }
-            | Self::MovedUnder { .. }
-            | Self::HeadMoved { .. } => {
-                vec![Hint::say(
-                    "run the command again: it plans from what is there now",
-                )]
-            }
-            Self::Program(error) => error.hints(),
-            Self::Sync { .. } => vec![Hint::say("check the disk; nothing was published")],
-            Self::File { path, .. } => {
-                vec![Hint::run(
-                    "see who owns it, and that the disk is neither full nor read-only",
-                    &["ls", "-ld", &path.to_string_lossy()],
-                )]
-            }
-            Self::Git { .. } | Self::BadTag { .. } | Self::Prepared(_) | Self::MergeFile { .. } => {
-                vec![Hint::run(
-                    "see whether the repository is whole",
-                    &["git", "fsck", "--full"],
-                )]
-            }
-            Self::Ambiguous { spec } => vec![Hint::run(
-                "see all that begin so",
-                &["git", "rev-parse", &format!("--disambiguate={spec}")],
-            )],
-            // `advice.rs` has the rest.
-            _ => [self.of_the_state(), self.of_the_choice()].concat(),
-        }
+        self.advice()
     }
 }
