@@ -3,14 +3,14 @@
 //! YAML, LF, UTF-8, files sorted by the bytes of their paths. The same manifest always renders
 //! to the same bytes, and those bytes' SHA-256 stands in the tag. Manifests are untrusted when
 //! read: see [`Manifest::parse`]. Hand-written ones without `schema` (the users' own example,
-//! with only `path` and `checksum`) are read too.
+//! with only `path` and `checksum`) are read too. Read `manifest/canonical.rs` for the text.
 
-use std::fmt::Write as _;
-
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use super::{DependencyList, TagName, Version, operation::GitMode};
 use crate::base::{Digest, Fault, GitId, Hint, Kind, ObjectId, RelPath, TaskId, yaml};
+
+mod canonical;
 
 /// The format that is written.
 pub const MANIFEST_SCHEMA: &str = "snapback.manifest/1";
@@ -144,7 +144,7 @@ impl Manifest {
     /// Reads and checks untrusted bytes: size, depth, no aliases, format, safe, sorted and
     /// unique paths of which none is a folder of another, legal modes, a tag that fits.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let manifest = match read_canonical(bytes) {
+        let manifest = match canonical::read(bytes) {
             Some(manifest) => manifest,
             None => yaml::parse(bytes, yaml::Limits::machine())?,
         };
@@ -156,16 +156,8 @@ impl Manifest {
     /// The files of a text in the canonical form are passed over unread: for bytes that a digest
     /// vouches for.
     pub fn parse_dependencies(bytes: &[u8]) -> Result<Option<DependencyList>, Error> {
-        let parts = std::str::from_utf8(bytes).ok().and_then(canonical_parts);
-        let parts = parts
-            .and_then(|(head, _, tail)| Some((read_part::<Head>(head)?, read_part::<Tail>(tail)?)));
-        let manifest = match parts {
-            Some((Head { schema, metadata }, Tail { dependencies })) => Self {
-                schema,
-                metadata,
-                files: Vec::new(),
-                dependencies,
-            },
+        let manifest = match canonical::read_without_files(bytes) {
+            Some(manifest) => manifest,
             None => Self::parse(bytes)?,
         };
         Ok(manifest
@@ -176,34 +168,15 @@ impl Manifest {
     /// What [`Manifest::parse`] would read as the metadata; the files are passed over in the same
     /// way.
     pub fn parse_metadata(bytes: &[u8]) -> Result<Metadata, Error> {
-        let head = std::str::from_utf8(bytes)
-            .ok()
-            .and_then(canonical_parts)
-            .and_then(|(head, ..)| read_part::<Head>(head));
-        match head {
-            Some(head) => Ok(head.metadata),
+        match canonical::read_metadata(bytes) {
+            Some(metadata) => Ok(metadata),
             None => Self::parse(bytes).map(|manifest| manifest.metadata),
         }
     }
 
     /// The canonical bytes.
     pub fn render(&self) -> String {
-        let mut text = yaml::render(&Head {
-            schema: self.schema.clone(),
-            metadata: self.metadata.clone(),
-        });
-        text.push_str(if self.files.is_empty() {
-            "files: []\n"
-        } else {
-            FILES
-        });
-        for file in &self.files {
-            render_file(&mut text, file);
-        }
-        text.push_str(&yaml::render(&Tail {
-            dependencies: self.dependencies.clone(),
-        }));
-        text
+        canonical::render(self)
     }
 
     /// False when nobody looked for the dependencies: the manifest was made from a tag, by a
@@ -233,6 +206,12 @@ impl Manifest {
                 meta.git_tag
             ));
         }
+        self.check_paths(by_hand)?;
+        self.files.iter().try_for_each(|file| file.check(by_hand))
+    }
+
+    /// The rules for the paths: sorted, each once, and none a folder of another.
+    fn check_paths(&self, by_hand: bool) -> Result<(), Error> {
         let mut paths: Vec<&RelPath> = self.files.iter().map(|file| &file.path).collect();
         if by_hand {
             paths.sort();
@@ -261,7 +240,7 @@ impl Manifest {
             }
             folder = here;
         }
-        self.files.iter().try_for_each(|file| file.check(by_hand))
+        Ok(())
     }
 }
 
@@ -299,186 +278,6 @@ impl FileEntry {
 /// A broken rule.
 fn rule<T>(text: String) -> Result<T, Error> {
     Err(Error::Rule(text))
-}
-
-/// The part of the text before the files.
-#[derive(Serialize, Deserialize)]
-struct Head {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    schema: Option<String>,
-    metadata: Metadata,
-}
-
-/// The part of the text after the files.
-#[derive(Serialize, Deserialize)]
-struct Tail {
-    #[serde(default)]
-    dependencies: DependencyList,
-}
-
-/// The line before the files.
-const FILES: &str = "files:\n";
-
-/// Writes one file in the canonical form.
-fn render_file(text: &mut String, file: &FileEntry) {
-    let quoted = quoted(&file.path.to_text());
-    let role = match file.role {
-        Role::Source => "source",
-        Role::Config => "config",
-        Role::Registry => "registry",
-        Role::Shared => "shared",
-        Role::Large => "large",
-    };
-    let _ = write!(
-        text,
-        "  - path: {quoted}\n    checksum: {}\n",
-        file.checksum
-    );
-    if let Some(size) = file.size {
-        let _ = writeln!(text, "    size: {size}");
-    }
-    if let Some(mode) = &file.mode {
-        let _ = writeln!(text, "    mode: \"{mode}\"");
-    }
-    let _ = writeln!(text, "    role: {role}");
-    if let Some(blob) = &file.blob {
-        let _ = writeln!(text, "    blob: \"{blob}\"");
-    }
-    if let Some(object) = &file.object {
-        let _ = writeln!(text, "    object: {object}");
-    }
-}
-
-/// A path in double quotes, which YAML and JSON read alike.
-///
-/// JSON leaves some characters bare that YAML takes for ends of lines, or refuses.
-fn quoted(path: &str) -> String {
-    let json = serde_json::to_string(path).expect("because text always renders");
-    let is_bare = |c: char| {
-        matches!(
-            c,
-            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
-        )
-    };
-    if !json.contains(is_bare) {
-        return json;
-    }
-    let escape = |c: char| {
-        if is_bare(c) {
-            format!("\\u{:04x}", u32::from(c))
-        } else {
-            c.to_string()
-        }
-    };
-    json.chars().map(escape).collect()
-}
-
-/// Reads the canonical form about fifty times faster than a YAML parser does; `None` when the
-/// text deviates from it anywhere, which sends it to the parser. A reader for 50,000 files.
-fn read_canonical(bytes: &[u8]) -> Option<Manifest> {
-    let (head, body, tail) = canonical_parts(std::str::from_utf8(bytes).ok()?)?;
-    let mut lines = body.lines().peekable();
-    // Room for most of them at once: growing would copy them.
-    let mut files = Vec::with_capacity(body.len() / 200);
-    while lines.peek().is_some() {
-        files.push(read_file(&mut lines)?);
-    }
-    // Read apart, head and tail could mean something else than together: a key that stands in
-    // both, say. Only what was written here is certain not to.
-    let head: Head = read_part(head)?;
-    let tail: Tail = read_part(tail)?;
-    Some(Manifest {
-        schema: head.schema,
-        metadata: head.metadata,
-        files,
-        dependencies: tail.dependencies,
-    })
-}
-
-/// Reads a part of the canonical form; `None` when it would be written in another way.
-fn read_part<T: Serialize + DeserializeOwned>(text: &str) -> Option<T> {
-    yaml::parse(text.as_bytes(), yaml::Limits::machine())
-        .ok()
-        .filter(|part| yaml::render(part) == text)
-}
-
-/// Head, files and tail of a text that may be in the canonical form.
-fn canonical_parts(text: &str) -> Option<(&str, &str, &str)> {
-    if text.len() > yaml::Limits::machine().bytes
-        || !text.starts_with("schema: snapback.manifest/1\n")
-    {
-        return None;
-    }
-    let (head, rest) = text.split_at(text.find("\nfiles:\n")? + 1);
-    // The tail is short and comes last, and no line of a file begins with a letter.
-    let (body, tail) =
-        rest[FILES.len()..].split_at(rest[FILES.len()..].rfind("\ndependencies:")? + 1);
-    Some((head, body, tail))
-}
-
-/// Reads one file of the canonical form.
-fn read_file<'a>(
-    lines: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>,
-) -> Option<FileEntry> {
-    let written = lines.next()?.strip_prefix("  - path: ")?;
-    let path: String = serde_json::from_str(written).ok()?;
-    // JSON knows escapes that YAML does not.
-    if written.contains('\\')
-        && ![quoted(&path), serde_json::to_string(&path).ok()?]
-            .iter()
-            .any(|form| form == written)
-    {
-        return None;
-    }
-    let path = RelPath::from_text(&path).ok()?;
-    let checksum = lines.next()?.strip_prefix("    checksum: ")?;
-    let checksum = checksum
-        .parse::<Digest>()
-        .is_ok()
-        .then(|| checksum.to_string())?;
-    let size = lines.next()?.strip_prefix("    size: ")?;
-    let size: u64 = size.parse().ok().filter(|n: &u64| n.to_string() == size)?;
-    let mode = lines
-        .next()?
-        .strip_prefix("    mode: \"")?
-        .strip_suffix('"')?;
-    let mode = ["100644", "100755", "120000"]
-        .into_iter()
-        .find(|known| *known == mode)?
-        .into();
-    let role = match lines.next()?.strip_prefix("    role: ")? {
-        "source" => Role::Source,
-        "config" => Role::Config,
-        "registry" => Role::Registry,
-        "shared" => Role::Shared,
-        "large" => Role::Large,
-        _ => return None,
-    };
-    let last = lines.next()?;
-    let (blob, object) = match role {
-        Role::Large => (
-            None,
-            Some(ObjectId(last.strip_prefix("    object: ")?.parse().ok()?)),
-        ),
-        _ => (
-            Some(
-                last.strip_prefix("    blob: \"")?
-                    .strip_suffix('"')?
-                    .parse()
-                    .ok()?,
-            ),
-            None,
-        ),
-    };
-    Some(FileEntry {
-        path,
-        checksum,
-        size: Some(size),
-        mode: Some(mode),
-        role,
-        blob,
-        object,
-    })
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ fn sample() -> Manifest {
 fn canonical_text_round_trips_by_both_readers() {
     let manifest = sample();
     let text = manifest.render();
-    let fast = read_canonical(text.as_bytes()).expect("it is canonical");
+    let fast = canonical::read(text.as_bytes()).expect("it is canonical");
     let slow: Manifest = yaml::parse(text.as_bytes(), yaml::Limits::machine()).expect("it is YAML");
     assert_eq!((&fast, &slow), (&manifest, &manifest));
     assert_eq!(
@@ -92,14 +92,14 @@ fn names_that_yaml_reads_otherwise_than_json_survive_every_reader() {
         let slow: Manifest =
             yaml::parse(text.as_bytes(), yaml::Limits::machine()).expect("it is YAML");
         assert_eq!(
-            (read_canonical(text.as_bytes()), slow),
+            (canonical::read(text.as_bytes()), slow),
             (Some(manifest.clone()), manifest),
             "{name:?}"
         );
     }
     // As JSON writes it bare, which earlier manifests have; and in an escape that YAML refuses.
     let with = |path: &str| sample().render().replacen("tasks/T01/config.yaml", path, 1);
-    assert!(read_canonical(with("tasks/T01/b\u{85}").as_bytes()).is_some());
+    assert!(canonical::read(with("tasks/T01/b\u{85}").as_bytes()).is_some());
     assert!(Manifest::parse(with("tasks/T01/b\\ud83d\\ude00").as_bytes()).is_err());
 }
 
