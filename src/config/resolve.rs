@@ -94,7 +94,7 @@ pub(super) fn resolve(
             format!("the format {version} is not known; this snapback knows 1"),
         ));
     }
-    let (registry, snapshots) = own_places(file.registry, file.snapshots)?;
+    let (registry, snapshots) = own_places(file.registry.as_deref(), file.snapshots.as_deref())?;
     let defaults = defaults_of(file.defaults)?;
     let mut found = Gathered {
         root,
@@ -143,19 +143,13 @@ pub(super) fn resolve(
 
 /// Where the registry is, and the folder of the manifests.
 fn own_places(
-    registry: Option<String>,
-    snapshots: Option<String>,
+    registry: Option<&str>,
+    snapshots: Option<&str>,
 ) -> Result<(RelPath, RelPath), Error> {
-    let registry = path(
-        "registry",
-        registry.as_deref().unwrap_or("task_registry.json"),
-    )?;
+    let registry = path("registry", registry.unwrap_or("task_registry.json"))?;
     let snapshots = path(
         "snapshots",
-        snapshots
-            .as_deref()
-            .unwrap_or("snapshots")
-            .trim_end_matches('/'),
+        snapshots.unwrap_or("snapshots").trim_end_matches('/'),
     )?;
     Ok((registry, snapshots))
 }

@@ -6,8 +6,9 @@
 use std::time::Duration;
 
 use super::{
-    Error, calls, discover,
+    Error, discover,
     file::{Command, OneOrMany, OneWay, Ready, TaskBlock},
+    guard_rules,
     place::{all_below, in_folder, path, patterns, places, rule},
 };
 use crate::{
@@ -79,7 +80,7 @@ pub(super) fn task(
             .migrations
             .map(|list| patterns("migrations", Some(list)))
             .transpose()?,
-        guard: calls::rules(&at("guard"), block.guard.unwrap_or_default())?,
+        guard: guard_rules::rules(&at("guard"), block.guard.unwrap_or_default())?,
         id,
         dir,
         paths,

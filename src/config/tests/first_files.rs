@@ -1,4 +1,4 @@
-//! What `init` would write is valid, complete, and not written twice; git is the judge of the rules.
+//! What `init` would write is valid, complete and not written twice; git judges the rules.
 
 use std::{fs, path::Path};
 

@@ -1,6 +1,7 @@
 //! Every mistake in the file is named with its key, and what may have been meant.
 
 use super::{super::*, failure, settings};
+use crate::base::Kind;
 
 /// Configurations with a mistake, and what is said of it.
 const MISTAKES: &[(&str, &str)] = &[
