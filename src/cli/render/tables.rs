@@ -11,7 +11,7 @@ use super::{
 use crate::{
     base::text::size,
     model::{
-        Version,
+        Manifest, Version,
         overview::{
             AdoptionLine, DoctorLine, DriftLine, HistoryLine, OperationLine, ReleaseDetail,
             ReleaseLine, TaskLine,
@@ -26,43 +26,12 @@ pub fn tasks(style: Style, lines: &[TaskLine]) -> String {
     if lines.is_empty() {
         return "no task yet\n".into();
     }
-    let row = |line: &TaskLine| {
-        let drift = if line.drift == 0 {
-            Cell::from("-")
-        } else {
-            Cell::painted(Paint::Attention, count(line.drift, "file"))
-        };
-        let moved = line
-            .moved
-            .iter()
-            .map(|version| format!("the tag of {version} was moved"));
-        let troubles: Vec<String> = Some(safe(&line.trouble))
-            .filter(|text| !text.is_empty())
-            .into_iter()
-            .chain(moved)
-            .collect();
-        let trouble = if troubles.is_empty() {
-            Cell::from("")
-        } else {
-            Cell::painted(Paint::Attention, troubles.join("; "))
-        };
-        row![
-            Cell::painted(Paint::Strong, line.task.as_str()),
-            safe(line.title.as_deref().unwrap_or("")),
-            version(line.active.as_ref()),
-            state(line.standing, line.said_by.as_deref()),
-            drift,
-            version(line.newest.as_ref()),
-            line.releases.to_string(),
-            trouble,
-        ]
-    };
     let mut text = table(
         style,
         &[
             "TASK", "TITLE", "ACTIVE", "STATE", "DRIFT", "NEWEST", "RELEASES", "",
         ],
-        lines.iter().map(row).collect(),
+        lines.iter().map(task_row).collect(),
     );
     let look = lines.iter().filter(|line| needs_a_look(line)).count();
     let unread: usize = lines.iter().map(|line| line.unread).sum();
@@ -78,6 +47,39 @@ pub fn tasks(style: Style, lines: &[TaskLine]) -> String {
     };
     let _ = writeln!(text, "{}: {rest}", count(lines.len(), "task"));
     text
+}
+
+/// The line of one task.
+fn task_row(line: &TaskLine) -> Vec<Cell> {
+    let drift = if line.drift == 0 {
+        Cell::from("-")
+    } else {
+        Cell::painted(Paint::Attention, count(line.drift, "file"))
+    };
+    let moved = line
+        .moved
+        .iter()
+        .map(|version| format!("the tag of {version} was moved"));
+    let troubles: Vec<String> = Some(safe(&line.trouble))
+        .filter(|text| !text.is_empty())
+        .into_iter()
+        .chain(moved)
+        .collect();
+    let trouble = if troubles.is_empty() {
+        Cell::from("")
+    } else {
+        Cell::painted(Paint::Attention, troubles.join("; "))
+    };
+    row![
+        Cell::painted(Paint::Strong, line.task.as_str()),
+        safe(line.title.as_deref().unwrap_or("")),
+        version(line.active.as_ref()),
+        state(line.standing, line.said_by.as_deref()),
+        drift,
+        version(line.newest.as_ref()),
+        line.releases.to_string(),
+        trouble,
+    ]
 }
 
 /// True for a task that differs from its release, is called bad or failed, or is in trouble.
@@ -288,6 +290,15 @@ pub fn release(style: Style, zone: &TimeZone, detail: &ReleaseDetail) -> String 
             None => fact("manifest", "none (`snapback adopt` writes one)"),
         }
         return text;
+    };
+    text + &contents(detail, manifest)
+}
+
+/// What a manifest says of its files and of what they depend on.
+fn contents(detail: &ReleaseDetail, manifest: &Manifest) -> String {
+    let mut text = String::new();
+    let mut fact = |what: &str, seen: &str| {
+        let _ = writeln!(text, "  {what:<9} {seen}");
     };
     fact(
         "files",
