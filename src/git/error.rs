@@ -1,12 +1,14 @@
 //! What can go wrong with git, for people: one variant an operation that failed.
 //!
-//! Every variant has the kind that fixes the exit code; the commands that help are in `advice.rs`.
+//! The kind that fixes the exit code is in `error/fault.rs`, the commands that help in `advice.rs`.
 //! Messages name objects, files and references; foreign bytes in them are escaped.
 
 use std::{io, path::PathBuf};
 
 use super::BrokenRef;
-use crate::base::{Digest, Fault, GitId, Hint, Kind, RelPath, path::UnsafePath, process};
+use crate::base::{Digest, GitId, RelPath, path::UnsafePath, process};
+
+mod fault;
 
 /// The error below one of ours: gix's, the file system's or a child process's.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -427,70 +429,5 @@ impl<T, E: Into<Cause>> During<T> for Result<T, E> {
             doing,
             source: error.into(),
         })
-    }
-}
-
-impl Fault for Error {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::NoRepository { .. } => Kind::NoRepository,
-            Self::Bare { .. }
-            | Self::RefStorage(_)
-            | Self::Format(_)
-            | Self::Extension(_)
-            | Self::CommitRuns { .. }
-            | Self::OtherIndex { .. }
-            | Self::OtherName { .. }
-            | Self::Unborn { .. }
-            | Self::Detached
-            | Self::LinkedHead { .. }
-            | Self::SymbolicBranch { .. }
-            | Self::InProgress { .. }
-            | Self::Unmerged { .. }
-            | Self::Sparse
-            | Self::RefName { .. }
-            | Self::Filter { .. }
-            | Self::Attribute { .. }
-            | Self::Convert { .. }
-            | Self::AlreadyPublished { .. }
-            | Self::HookRefused { .. } => Kind::Refused,
-            Self::Owner { .. } => Kind::Denied,
-            Self::GitLocked { .. } => Kind::Locked,
-            Self::Identity { .. }
-            | Self::Unsigned { .. }
-            | Self::MissingObject { .. }
-            | Self::MissingLfs { .. }
-            | Self::Unreadable { .. }
-            | Self::Git { .. }
-            | Self::File { .. }
-            | Self::Listing { .. }
-            | Self::MergeFile { .. }
-            | Self::Sync { .. } => Kind::Missing,
-            Self::BrokenRef(_)
-            | Self::BadObject { .. }
-            | Self::OtherObject(..)
-            | Self::BadTag { .. }
-            | Self::BadPath { .. }
-            | Self::TooMany { .. }
-            | Self::Prepared(_) => Kind::Bad,
-            Self::Ambiguous { .. }
-            | Self::WhichRemote { .. }
-            | Self::Parameters
-            | Self::Date { .. } => Kind::Usage,
-            Self::PathChanged { .. }
-            | Self::IndexChanged
-            | Self::RefChanged { .. }
-            | Self::MovedUnder { .. }
-            | Self::HeadMoved { .. }
-            | Self::RefClash { .. } => Kind::Conflict,
-            Self::Push { .. } | Self::Fetch { .. } | Self::Asked { .. } | Self::NoRemote => {
-                Kind::Network
-            }
-            Self::Program(error) => error.kind(),
-        }
-    }
-
-    fn hints(&self) -> Vec<Hint> {
-        self.advice()
     }
 }

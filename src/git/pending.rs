@@ -220,28 +220,13 @@ impl State {
         file.as_file()
             .write_all_at(trailer.as_slice(), end)
             .map_err(failed)?;
-        let index = temporary(&folder, "idx_")?;
         let entries: Vec<(ObjectId, Place)> = self
             .places
             .iter()
             .map(|(id, place)| (*id, *place))
             .collect();
-        let written = index
-            .as_file()
-            .write_all_at(&pack::index(&entries, &trailer), 0);
-        written.map_err(|source| Error::File {
-            doing: "writing",
-            path: index.path().to_path_buf(),
-            source,
-        })?;
-        let keep = temporary(&folder, "keep_")?;
-        keep.as_file()
-            .write_all_at(KEEP, 0)
-            .map_err(|source| Error::File {
-                doing: "writing",
-                path: keep.path().to_path_buf(),
-                source,
-            })?;
+        let index = filled(&folder, "idx_", &pack::index(&entries, &trailer))?;
+        let keep = filled(&folder, "keep_", KEEP)?;
         // After a failed sync nobody knows what the disk has: the pack is given up, not tried
         // again.
         let file = self.file.take().expect("because it is there");
@@ -342,6 +327,19 @@ fn temporary(folder: &Path, kind: &str) -> Result<NamedTempFile, Error> {
         path: folder.to_path_buf(),
         source,
     })
+}
+
+/// A new file in the folder of packs with these bytes, not synced yet.
+fn filled(folder: &Path, kind: &str, bytes: &[u8]) -> Result<NamedTempFile, Error> {
+    let file = temporary(folder, kind)?;
+    match file.as_file().write_all_at(bytes, 0) {
+        Ok(()) => Ok(file),
+        Err(source) => Err(Error::File {
+            doing: "writing",
+            path: file.path().to_path_buf(),
+            source,
+        }),
+    }
 }
 
 /// Gives a temporary file its name; one that is there has the same bytes.

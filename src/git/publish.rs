@@ -4,8 +4,8 @@
 //! process leaves locks that nobody can explain. Here every lock is recognisable (`locks.rs`),
 //! every step may run again, and until the last reference has moved everything can be taken
 //! back. Order: index lock, reference locks, checks, logs, references (the branch is last),
-//! index, syncs. Objects must be durable before ([`Repo::sync_objects`]). Read `publish/work.rs` for
-//! the steps, and `ref_values.rs` for what references must be before they move.
+//! index, syncs. Objects must be durable before ([`Repo::sync_objects`]). Read `publish/work.rs`
+//! for the steps, and `ref_values.rs` for what references must be before they move.
 
 use std::{
     collections::BTreeSet,

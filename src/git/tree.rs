@@ -1,8 +1,8 @@
 //! Trees, read: what a commit holds below some folders, or at one path.
 //!
 //! Paths in trees are untrusted: each passes `RelPath::parse` or is an error. Nothing recurses, and
-//! no listing is longer than a limit, for a tree is an author's choice. Read `tree/write.rs` for how
-//! a new tree is made from an old one.
+//! no listing is longer than a limit, for a tree is an author's choice. Read `tree/write.rs` for
+//! how a new tree is made from an old one.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
@@ -81,7 +81,7 @@ impl Repo {
             };
             match slot {
                 Some((mode, id)) if mode.is_tree() => {
-                    found.extend(self.list_below(commit, id, &dir, known)?)
+                    found.extend(self.list_below(commit, id, &dir, known)?);
                 }
                 Some((mode, id)) => found.push((dir, tree_entry(mode, &id))),
                 None => {}

@@ -3,8 +3,8 @@
 use super::super::testing::Sandbox;
 use super::*;
 
-#[test]
-fn tags_are_the_same_loose_and_packed() {
+/// A repository with a commit, a light tag on it, an annotated one, and a tag on that.
+fn tagged() -> (Sandbox, GitId) {
     let sandbox = Sandbox::new();
     sandbox.write("a", b"1\n");
     let commit = sandbox.commit("first");
@@ -17,6 +17,12 @@ fn tags_are_the_same_loose_and_packed() {
         "the message\n\nSnapback-Task: T01",
     ]);
     sandbox.git(&["tag", "-a", "of/a/tag", "T01-v1.0.0", "-m", "outer"]);
+    (sandbox, commit)
+}
+
+#[test]
+fn tags_are_the_same_loose_and_packed() {
+    let (sandbox, commit) = tagged();
     let loose = sandbox.repo().tags().unwrap().whole;
     assert_eq!(
         loose
@@ -52,9 +58,16 @@ fn tags_are_the_same_loose_and_packed() {
     let light = repo.peel_tag(&loose[1].id).unwrap();
     assert_eq!(
         (light.commit, light.annotated, light.at),
-        (commit.clone(), false, None)
+        (commit, false, None)
     );
     assert_eq!(repo.peel_tag(&loose[2].id).unwrap().message, "outer\n");
+}
+
+#[test]
+fn references_are_found_by_their_full_names_loose_and_packed() {
+    let (sandbox, commit) = tagged();
+    sandbox.git(&["pack-refs", "--all"]);
+    let repo = sandbox.repo();
     assert_eq!(
         repo.refs_below("refs/heads/").unwrap(),
         [("refs/heads/main".to_string(), commit.clone())]
