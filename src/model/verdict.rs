@@ -291,7 +291,7 @@ impl Standing {
                 Verdict::Bad => (standing.good, standing.bad) = (false, true),
                 Verdict::Held => {
                     (standing.held, standing.held_by_hand) =
-                        (true, standing.held_by_hand || record.op.is_none())
+                        (true, standing.held_by_hand || record.op.is_none());
                 }
                 Verdict::Released => (standing.held, standing.held_by_hand) = (false, false),
                 Verdict::Pinned => standing.pinned = true,
