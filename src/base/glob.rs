@@ -50,7 +50,7 @@ impl Globs {
             let (glob, prefix) = compile(pattern)?;
             match pattern.strip_suffix("/**") {
                 Some(folder) if prefix.as_bytes() == folder.as_bytes() => {
-                    below.push(prefix.clone())
+                    below.push(prefix.clone());
                 }
                 _ => _ = builder.add(glob),
             }

@@ -60,7 +60,7 @@ pub(super) fn find(
             let name = String::from_utf8_lossy(dir.name());
             match rule.id.replace("{name}", &name).parse() {
                 Ok(id) if std::str::from_utf8(dir.as_bytes()).is_ok() => {
-                    found.push(Folder { id, dir })
+                    found.push(Folder { id, dir });
                 }
                 _ => warnings.push(format!(
                     "{dir} is not a task: {} is no task id",

@@ -10,7 +10,8 @@ use serde::{
 };
 
 use super::{
-    calls::{AlertsBlock, RuleBlock},
+    calls::AlertsBlock,
+    guard_rules::RuleBlock,
     units::{Size, Timeout},
 };
 

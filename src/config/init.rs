@@ -59,49 +59,72 @@ pub fn init_files(
         source,
     };
     let root = Root::open(work_tree).map_err(unreadable)?;
-    let mut files = Vec::new();
-    let names = NAMES.map(RelPath::own);
-    if !settings.from_file && read(&root, &names[0])?.is_none() && read(&root, &names[1])?.is_none()
-    {
-        let patterns: Vec<String> = data
-            .iter()
-            .map(|pattern| format!("\"{pattern}\""))
-            .collect();
-        let data = if data.is_empty() {
-            String::new()
-        } else {
-            format!("{DATA}{}]}}\n", patterns.join(", "))
-        };
-        files.push(InitFile {
-            path: names[0].clone(),
-            before: None,
-            after: format!("{TEMPLATE}{data}"),
-        });
+    let files = [
+        configuration(&root, settings, data)?,
+        registry(&root, settings)?,
+        ignore_rules(&root, settings, tracks)?,
+        attributes(&root, settings)?,
+    ];
+    Ok(files.into_iter().flatten().collect())
+}
+
+/// A first configuration, where there is none.
+fn configuration(
+    root: &Root,
+    settings: &Settings,
+    data: &[String],
+) -> Result<Option<InitFile>, Error> {
+    let [path, other] = NAMES.map(RelPath::own);
+    if settings.from_file || read(root, &path)?.is_some() || read(root, &other)?.is_some() {
+        return Ok(None);
     }
+    let patterns: Vec<String> = data
+        .iter()
+        .map(|pattern| format!("\"{pattern}\""))
+        .collect();
+    let data = if data.is_empty() {
+        String::new()
+    } else {
+        format!("{DATA}{}]}}\n", patterns.join(", "))
+    };
+    Ok(Some(InitFile {
+        path,
+        before: None,
+        after: format!("{TEMPLATE}{data}"),
+    }))
+}
+
+/// A first registry, or the one that is there with a block for each task: with a line for each,
+/// releases of neighbours meet in every merge.
+fn registry(root: &Root, settings: &Settings) -> Result<Option<InitFile>, Error> {
+    let path = settings.registry.clone();
     let text = |bytes| String::from_utf8(bytes).expect("because JSON is UTF-8");
-    match read(&root, &settings.registry)? {
-        None => {
-            let after = text(Registry::of(&versions(&root, settings)?));
-            files.push(InitFile {
-                path: settings.registry.clone(),
-                before: None,
-                after,
-            });
-        }
-        // With a line for each task, releases of neighbours meet in every merge.
-        Some(bytes) => {
-            let blocks = Registry::parse(&bytes)
-                .ok()
-                .and_then(|registry| registry.in_blocks());
-            files.extend(blocks.map(|after| InitFile {
-                path: settings.registry.clone(),
-                before: Some(text(bytes)),
-                after: text(after),
-            }));
-        }
-    }
+    let Some(bytes) = read(root, &path)? else {
+        let after = text(Registry::of(&versions(root, settings)?));
+        return Ok(Some(InitFile {
+            path,
+            before: None,
+            after,
+        }));
+    };
+    let blocks = Registry::parse(&bytes)
+        .ok()
+        .and_then(|registry| registry.in_blocks());
+    Ok(blocks.map(|after| InitFile {
+        path,
+        before: Some(text(bytes)),
+        after: text(after),
+    }))
+}
+
+/// `.gitignore` with the rules that are missing, when some are.
+fn ignore_rules(
+    root: &Root,
+    settings: &Settings,
+    tracks: impl Fn(&Globs) -> bool,
+) -> Result<Option<InitFile>, Error> {
     let path = RelPath::own(".gitignore");
-    let before = read(&root, &path)?;
+    let before = read(root, &path)?;
     let not_text = |_| Error::Read {
         file: path.to_string(),
         source: std::io::Error::other("it is not UTF-8; add the rules by hand"),
@@ -110,16 +133,12 @@ pub fn init_files(
         .map(String::from_utf8)
         .transpose()
         .map_err(not_text)?;
-    if let Some(after) = ignore::completed(before.as_deref().unwrap_or_default(), settings, tracks)
-    {
-        files.push(InitFile {
-            path,
-            before,
-            after,
-        });
-    }
-    files.extend(attributes(&root, settings)?);
-    Ok(files)
+    let after = ignore::completed(before.as_deref().unwrap_or_default(), settings, tracks);
+    Ok(after.map(|after| InitFile {
+        path,
+        before,
+        after,
+    }))
 }
 
 /// `.gitattributes` with the lines by which git merges registry and manifests, when one is missing.

@@ -5,12 +5,11 @@ use std::{fs, path::Path, time::Duration};
 use super::*;
 use crate::{
     base::Globs,
-    model::{
-        Version,
-        overview::InitFile,
-        settings::{CommandSpec, EnvMode, OnVerifyFail, Probe},
-    },
+    model::settings::{CommandSpec, Probe},
 };
+
+mod first_files;
+mod mistakes;
 
 /// A work tree with these files (a name that ends in `/` is a folder).
 #[expect(clippy::disallowed_methods, reason = "tests write files directly")]
@@ -141,8 +140,8 @@ fn a_linked_folder_is_no_task() {
     );
 }
 
-#[test]
-fn the_documented_example_says_what_it_shows() {
+/// The example in the documentation of the room, in a work tree with some of what it names.
+fn documented_example() -> (Settings, Vec<String>) {
     let doc: Vec<&str> = include_str!("mod.rs")
         .lines()
         .skip_while(|line| *line != "//! ```yaml")
@@ -157,7 +156,12 @@ fn the_documented_example_says_what_it_shows() {
         ("strategies/.git2/x", ""),
         ("lib/util.py", ""),
     ];
-    let (settings, warnings) = loaded(&files).expect("it loads");
+    loaded(&files).expect("it loads")
+}
+
+#[test]
+fn the_documented_example_names_the_files_that_it_shows() {
+    let (settings, warnings) = documented_example();
     assert_eq!(warnings, ["the folder of T01 is not there: research/t01"]);
     assert_eq!(
         settings
@@ -194,6 +198,21 @@ fn the_documented_example_says_what_it_shows() {
         task.venv.as_ref().map(RelPath::to_text).as_deref(),
         Some("research/t01/.venv")
     );
+    let other = settings.task(&id("S1")).expect("it was found");
+    assert!(
+        matches(&other.exclude, "strategies/S1/a/__pycache__/x.pyc"),
+        "defaults hold"
+    );
+    assert!(
+        !matches(&task.exclude, "research/t01/__pycache__/x"),
+        "a task's own list replaces the default"
+    );
+}
+
+#[test]
+fn the_documented_example_runs_what_it_shows() {
+    let (settings, _) = documented_example();
+    let task = settings.task(&id("T01")).expect("it is there");
     assert_eq!(task.environment_variables, ["TUSHARE_TOKEN"]);
     assert_eq!(
         task.smoke,
@@ -216,37 +235,6 @@ fn the_documented_example_says_what_it_shows() {
     assert_eq!(
         task.start.as_ref().map(|start| start.run.as_str()),
         Some("systemctl --user restart t01")
-    );
-    let other = settings.task(&id("S1")).expect("it was found");
-    assert!(
-        matches(&other.exclude, "strategies/S1/a/__pycache__/x.pyc"),
-        "defaults hold"
-    );
-    assert!(
-        !matches(&task.exclude, "research/t01/__pycache__/x"),
-        "a task's own list replaces the default"
-    );
-}
-
-#[test]
-fn the_first_file_is_valid_with_and_without_its_sample() {
-    assert!(settings(init::TEMPLATE).tasks.is_empty());
-    let (head, sample) = init::TEMPLATE
-        .split_once("#\n")
-        .expect("the sample follows an empty comment");
-    let all = head.to_string() + &sample.replace("\n# ", "\n").replacen("# ", "", 1);
-    let settings = settings(&all);
-    assert_eq!(
-        settings.task(&id("T01")).expect("it is there").probes,
-        [Probe::DiskFree(1_000_000_000)]
-    );
-    assert_eq!(
-        (
-            settings.on_verify_fail,
-            settings.env,
-            settings.require_reason
-        ),
-        (OnVerifyFail::Undo, EnvMode::Plan, false)
     );
 }
 
@@ -272,6 +260,10 @@ fn named_tasks_and_discovery_go_together() {
         settings.task(&id("X")).expect("it is there").paths,
         ["lib/a.py", "research/x/**"]
     );
+}
+
+#[test]
+fn rules_may_name_deep_folders_but_no_folder_twice() {
     let rules = "tasks: {discover: [{glob: 'q?/fix/*', id: 'S-{name}'}, {glob: q1/fix/}]}";
     let deep = loaded(&[
         ("snapback.yaml", rules),
@@ -301,6 +293,10 @@ fn named_tasks_and_discovery_go_together() {
             .collect::<Vec<_>>(),
         ["S-a", "S-b"]
     );
+}
+
+#[test]
+fn without_discovery_only_what_is_named_is_a_task() {
     let none = loaded(&[
         ("snapback.yaml", "tasks: {discover: [], A: }"),
         ("tasks/T01/config.yaml", ""),
@@ -314,7 +310,7 @@ fn named_tasks_and_discovery_go_together() {
             .collect::<Vec<_>>(),
         ["tasks/A"]
     );
-    let whole = self::settings("tasks: {discover: [], all: {path: .}}");
+    let whole = settings("tasks: {discover: [], all: {path: .}}");
     assert_eq!(
         (
             whole.tasks[0].dir.is_root(),
@@ -357,92 +353,6 @@ fn patterns_of_a_task_are_read_as_git_reads_them() {
         "tasks/T01/s.yaml"
     );
     assert_eq!(task.venv.expect("it is set").to_text(), "envs/t");
-}
-
-#[test]
-fn what_is_wrong_is_named() {
-    let cases = [
-        ("version: 2", "version: the format 2"),
-        ("tasks: {T01: {protekt: [x]}}", "unknown field `protekt`"),
-        ("registry: ../x", "registry"),
-        ("registry: /etc/x", "registry"),
-        ("snapshots: .git/x", "snapshots"),
-        ("tasks: {T01: {path: a/../b}}", "tasks.T01.path"),
-        ("tasks: {T01: {path: []}}", "empty list"),
-        ("tasks: {T01: {exclude: ['[']}}", "tasks.T01.exclude"),
-        ("tasks: {'a b': {}}", "not a task id"),
-        (
-            "tasks: {T01: {}, T01: {}}",
-            "line 1 column 18: duplicate mapping key: T01",
-        ),
-        ("tasks: {A: {path: a}, B: {path: a/b}}", "both own a/b/**"),
-        ("tasks: {A: {path: a}, B: {path: a}}", "both own a/**"),
-        ("tasks: {A: {path: .}, B: {path: b}}", "both own b/**"),
-        (
-            "tasks: {A: {path: ['x', 'q/*.py']}, B: {path: ['y', 'x/z/*.c']}}",
-            "both own",
-        ),
-        (
-            "tasks: {T01: {verify: [{run: x, timeout: 5}]}}",
-            "not a time limit",
-        ),
-        (
-            "tasks: {T01: {verify: [{timeout: 5s}]}}",
-            "missing field `run`",
-        ),
-        ("tasks: {T01: {verify: [{run: ' '}]}}", "empty"),
-        ("tasks: {T01: {ready: [{}]}}", "exactly one"),
-        (
-            "tasks: {T01: {ready: [{port: 80, disk_free: 1GB}]}}",
-            "exactly one",
-        ),
-        ("tasks: {T01: {ready: [{port: x}]}}", "not a port"),
-        ("tasks: {T01: {ready: [{http: 'https://x/'}]}}", "http://"),
-        ("tasks: {T01: {large_files: {over: 1.5GB}}}", "not a size"),
-        (
-            "tasks: {T01: {start: {run: a}, restart: {run: b}}}",
-            "keep one",
-        ),
-        (
-            "tasks: {T01: {env: {variables: ['A=secret']}}}",
-            "names only",
-        ),
-        ("tasks: {T01: {version_key: a..b}}", "empty name"),
-        ("tasks: {discover: [{glob: '**/x'}]}", "**"),
-        ("tasks: {discover: [{glob: 'a/*', id: T}]}", "{name}"),
-        ("defaults: {path: x}", "defaults"),
-        ("rollback: {env: of}", "unknown variant `of`"),
-        ("a: &a [*a]", "acceptable"),
-        ("- 1", "snapback.yaml is not a valid"),
-    ];
-    for (text, expected) in cases {
-        let failure = failure(text);
-        assert!(failure.to_string().contains(expected), "{text}: {failure}");
-        assert_eq!(failure.kind(), Kind::Usage, "{text}");
-    }
-    assert!(
-        !failure("tasks: {T01: {env: {variables: ['A=secret']}}}")
-            .to_string()
-            .contains("secret")
-    );
-    assert_eq!(
-        failure("tasks: {T01: {protekt: [x]}}").hints()[0].why,
-        "did you mean `protect`?"
-    );
-    assert_eq!(
-        failure("regestry: x").hints()[0].why,
-        "did you mean `registry`?"
-    );
-    assert_eq!(
-        failure("rollback: {env: of}").hints()[0].why,
-        "did you mean `off`?"
-    );
-    let nested = settings("tasks: {A: {path: ., exclude: [b/]}, B: {path: b}}");
-    assert_eq!(
-        nested.tasks.len(),
-        2,
-        "an outer task may give a folder away"
-    );
 }
 
 #[test]
@@ -494,173 +404,4 @@ fn a_thousand_tasks_are_found() {
         ids,
         (0..1000).map(|n| format!("T{n:04}")).collect::<Vec<_>>()
     );
-}
-
-fn init(dir: &Path, tracked: &[&str]) -> Vec<InitFile> {
-    let settings = loaded_in(dir, None).expect("it loads").settings;
-    let tracked: Vec<RelPath> = tracked
-        .iter()
-        .map(|path| RelPath::parse(path).expect("it is honest"))
-        .collect();
-    init_files(
-        dir,
-        &settings,
-        |globs| tracked.iter().any(|path| globs.matches(path)),
-        &[],
-    )
-    .expect("it plans")
-}
-
-#[test]
-#[expect(clippy::disallowed_methods, reason = "tests write files directly")]
-fn init_writes_what_is_missing_and_nothing_twice() {
-    let before = "# mine\r\n*.log\r\n!data/\r\nkeep";
-    let dir = tree(&[
-        ("tasks/T01/config.yaml", "version: 1.2.0\n"),
-        ("tasks/T02/config.yaml", "name: x\n"),
-        (".gitignore", before),
-    ]);
-    let files = init(dir.path(), &["exports/2025.csv", "tmp/x/y"]);
-    assert_eq!(
-        files
-            .iter()
-            .map(|file| file.path.to_text())
-            .collect::<Vec<_>>(),
-        [
-            "snapback.yaml",
-            "task_registry.json",
-            ".gitignore",
-            ".gitattributes"
-        ]
-    );
-    let registry = Registry::parse(files[1].after.as_bytes()).expect("it is a registry");
-    let version: Version = "1.2.0".parse().expect("it is a version");
-    assert_eq!(registry.tasks(), [(id("T01"), Some(version))]);
-    let ignore = &files[2];
-    assert_eq!(ignore.before.as_deref(), Some(before));
-    let added = ignore
-        .after
-        .strip_prefix(before)
-        .expect("the text stays")
-        .strip_prefix("\r\n\r\n# ")
-        .expect("a new paragraph");
-    let lines: Vec<&str> = added.split("\r\n").collect();
-    for line in ["*.log", "data/", "*.csv", "tmp/"] {
-        assert!(!lines.contains(&line), "{line} is there, wanted or tracked");
-    }
-    for line in [
-        "logs/",
-        "*.jsonl",
-        ".env",
-        ".venv/",
-        "temp/",
-        "!task_registry.json",
-        "!tasks/*/config.yaml",
-    ] {
-        assert!(lines.contains(&line), "{line}");
-    }
-    for file in &files {
-        fs::write(dir.path().join(file.path.as_os()), &file.after).expect("it writes");
-    }
-    assert!(
-        init(dir.path(), &["exports/2025.csv", "tmp/x/y"]).is_empty(),
-        "the second run has nothing to do"
-    );
-}
-
-#[test]
-#[expect(clippy::disallowed_methods, reason = "git is the judge")]
-fn git_ignores_what_it_should_and_nothing_of_snapback() {
-    let config = "registry: state/registry.json\nsnapshots: logs/manifests\ntasks: {discover: [{glob: 'data/*/'}]}\n";
-    let dir = tree(&[
-        ("snapback.yaml", config),
-        ("data/T01/config.yaml", "version: 1.2.0\n"),
-    ]);
-    let files = init(dir.path(), &[]);
-    assert_eq!(
-        files
-            .iter()
-            .map(|file| file.path.to_text())
-            .collect::<Vec<_>>(),
-        ["state/registry.json", ".gitignore", ".gitattributes"]
-    );
-    fs::write(dir.path().join(".gitignore"), &files[1].after).expect("it writes");
-    let git = |args: &[&str]| {
-        let run = std::process::Command::new("git")
-            .current_dir(dir.path())
-            .args(args)
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .output();
-        run.expect("git runs").status.success()
-    };
-    assert!(git(&["init", "-q"]));
-    for path in [
-        "a.log",
-        "data/T01/x.log",
-        "x/__pycache__/a",
-        ".env",
-        "data/T01/.venv/bin/python",
-        "deep/x.db",
-        "tmp/a",
-    ] {
-        assert!(git(&["check-ignore", "-q", path]), "{path} is ignored");
-    }
-    let own = [
-        "snapback.yaml",
-        "state/registry.json",
-        "logs/manifests/snapshot-T01-v1.2.0.yaml",
-        "data/T01/config.yaml",
-        "data/T01/main.py",
-    ];
-    for path in own {
-        assert!(!git(&["check-ignore", "-q", path]), "{path} is not ignored");
-    }
-}
-
-#[test]
-fn the_schema_knows_the_same_keys_as_the_reader() {
-    let schema = schema();
-    for place in [
-        "/properties",
-        "/$defs/task/properties",
-        "/$defs/command/properties",
-        "/$defs/ready/properties",
-        "/$defs/rollback/properties",
-        "/$defs/alerts/properties",
-        "/$defs/channel/properties",
-        "/$defs/hook/properties",
-        "/$defs/email/properties",
-        "/$defs/rule/properties",
-    ] {
-        let known: Vec<String> = schema
-            .pointer(place)
-            .and_then(|at| at.as_object())
-            .expect(place)
-            .keys()
-            .cloned()
-            .collect();
-        let wrong = match place {
-            "/properties" => "zzz: 1".to_string(),
-            "/$defs/task/properties" => "tasks: {T01: {zzz: 1}}".to_string(),
-            "/$defs/command/properties" => "tasks: {T01: {stop: {zzz: 1}}}".to_string(),
-            "/$defs/ready/properties" => "tasks: {T01: {ready: [{zzz: 1}]}}".to_string(),
-            "/$defs/rule/properties" => "tasks: {T01: {guard: [{zzz: 1}]}}".to_string(),
-            "/$defs/alerts/properties" => "alerts: {zzz: 1}".to_string(),
-            "/$defs/channel/properties" => "alerts: {channels: {a: {zzz: 1}}}".to_string(),
-            "/$defs/hook/properties" => "alerts: {channels: {a: {webhook: {zzz: 1}}}}".to_string(),
-            "/$defs/email/properties" => "alerts: {channels: {a: {email: {zzz: 1}}}}".to_string(),
-            _ => "rollback: {zzz: 1}".to_string(),
-        };
-        let message = failure(&wrong).to_string();
-        let mut read: Vec<String> = message
-            .split('`')
-            .skip(3)
-            .step_by(2)
-            .map(String::from)
-            .collect();
-        let mut known = known;
-        known.sort();
-        read.sort();
-        assert_eq!(known, read, "{place}");
-    }
 }

@@ -1,7 +1,9 @@
-//! What helps after some errors of git: which remote is meant, and what may not be changed now.
+//! What helps after an error of git: the commands that a person can type, by what went wrong.
+//!
+//! Each error has its hints in one of the groups here; nothing is looked up, and nothing is run.
 
 use super::{BrokenRef, Error, branch_name};
-use crate::base::Hint;
+use crate::base::{Fault, Hint};
 
 impl BrokenRef {
     /// How what is left of it goes, so that it can be made or fetched again.
@@ -25,6 +27,21 @@ impl BrokenRef {
 }
 
 impl Error {
+    /// The commands that help.
+    pub(super) fn advice(&self) -> Vec<Hint> {
+        [
+            self.of_the_repository(),
+            self.of_the_branch(),
+            self.of_the_references(),
+            self.of_the_objects(),
+            self.of_the_files(),
+            self.of_the_user(),
+            self.of_the_others(),
+            self.of_the_choice(),
+        ]
+        .concat()
+    }
+
     /// How a shallow or partial clone gets what it lacks.
     pub fn lacking() -> Vec<Hint> {
         vec![
@@ -36,44 +53,39 @@ impl Error {
         ]
     }
 
-    /// What helps when nothing says which remote is meant.
-    pub(super) fn of_the_choice(&self) -> Vec<Hint> {
+    /// What helps where something cannot be read or written.
+    fn of_the_objects(&self) -> Vec<Hint> {
         match self {
-            Self::NoRemote => vec![Hint::run(
-                "name one",
-                &["git", "remote", "add", "origin", "<url>"],
+            Self::MissingObject { .. } => Self::lacking(),
+            Self::Unreadable { .. } => vec![Hint::say(
+                "see who may read the files below .git/objects, and that the disk is well",
             )],
-            Self::WhichRemote { remotes } => vec![
-                Hint::say(format!(
-                    "name it: --push={0}, or `verdicts push {0}`",
-                    remotes.first().map_or("REMOTE", String::as_str)
-                )),
-                Hint::run(
-                    "or for all pushes",
-                    &[
-                        "git",
-                        "config",
-                        "remote.pushDefault",
-                        remotes.first().map_or("REMOTE", String::as_str),
-                    ],
-                ),
-            ],
-            Self::OtherName { .. } => vec![
-                Hint::run(
-                    "to the branch that it follows",
-                    &["git", "config", "push.default", "upstream"],
-                ),
-                Hint::run(
-                    "to one of its own name",
-                    &["git", "config", "push.default", "current"],
-                ),
-            ],
+            Self::BadObject { .. } | Self::Listing { .. } => {
+                vec![Hint::run("see what is damaged", &["git", "fsck", "--full"])]
+            }
+            Self::Git { .. } | Self::BadTag { .. } | Self::Prepared(_) | Self::MergeFile { .. } => {
+                vec![Hint::run(
+                    "see whether the repository is whole",
+                    &["git", "fsck", "--full"],
+                )]
+            }
+            Self::TooMany { .. } => vec![Hint::say(
+                "no release is that large: do not trust this commit, or give the task a smaller scope",
+            )],
+            Self::Sync { .. } => vec![Hint::say("check the disk; nothing was published")],
+            Self::File { path, .. } => {
+                vec![Hint::run(
+                    "see who owns it, and that the disk is neither full nor read-only",
+                    &["ls", "-ld", &path.to_string_lossy()],
+                )]
+            }
+            Self::Program(error) => error.hints(),
             _ => Vec::new(),
         }
     }
 
-    /// What helps where nothing may be changed, or nothing can be understood.
-    pub(super) fn of_the_state(&self) -> Vec<Hint> {
+    /// What helps where a repository cannot be worked in.
+    fn of_the_repository(&self) -> Vec<Hint> {
         match self {
             Self::Format(_) | Self::Extension(_) => vec![
                 Hint::run("see what git says of it", &["git", "status"]),
@@ -108,6 +120,21 @@ impl Error {
                 "name yours",
                 &["snapback", "-C", "DIR", "status"],
             )],
+            Self::RefStorage(_) => vec![Hint::run(
+                "convert the references",
+                &["git", "refs", "migrate", "--ref-format=files"],
+            )],
+            Self::Sparse => vec![Hint::run(
+                "check everything out",
+                &["git", "sparse-checkout", "disable"],
+            )],
+            _ => Vec::new(),
+        }
+    }
+
+    /// What helps where the branch cannot be moved now.
+    fn of_the_branch(&self) -> Vec<Hint> {
+        match self {
             Self::Detached => vec![Hint::run("go to a branch", &["git", "switch", "<branch>"])],
             Self::LinkedHead { target } => vec![Hint::run(
                 "let it name its branch",
@@ -126,19 +153,67 @@ impl Error {
                 "make a first commit",
                 &["git", "commit", "--allow-empty", "-m", "Begin"],
             )],
-            Self::BadPath { source, .. } => vec![
-                Hint::say("no release can hold such a name; give it another one and commit"),
-                Hint::run(
-                    "or let git forget it, commit, and move it out of the task's folder",
-                    &["git", "rm", "-r", "--cached", &source.path],
-                ),
-            ],
+            Self::Unmerged { .. } => vec![Hint::run("see what is unresolved", &["git", "status"])],
+            _ => Vec::new(),
+        }
+    }
+
+    /// What helps where names and values are not what they must be.
+    fn of_the_references(&self) -> Vec<Hint> {
+        match self {
+            Self::PathChanged { .. }
+            | Self::IndexChanged
+            | Self::RefChanged { .. }
+            | Self::MovedUnder { .. }
+            | Self::HeadMoved { .. } => {
+                vec![Hint::say(
+                    "run the command again: it plans from what is there now",
+                )]
+            }
             Self::GitLocked { file, .. } => {
                 vec![
                     Hint::say("wait until git has ended"),
                     Hint::run(
                         "if no git is running, remove the lock",
                         &["rm", &file.to_string_lossy()],
+                    ),
+                ]
+            }
+            Self::BrokenRef(broken) => broken.hints(),
+            Self::RefClash { other, .. } => vec![Hint::run(
+                "see what it is",
+                &["git", "show", "--no-patch", other],
+            )],
+            Self::RefName { .. } => vec![Hint::say(
+                "choose a task id and a version that git takes in a reference's name",
+            )],
+            Self::AlreadyPublished { .. } => vec![Hint::run(
+                "finish the operation",
+                &["snapback", "op", "resume"],
+            )],
+            Self::Ambiguous { spec } => vec![Hint::run(
+                "see all that begin so",
+                &["git", "rev-parse", &format!("--disambiguate={spec}")],
+            )],
+            _ => Vec::new(),
+        }
+    }
+
+    /// What helps where git does not know who somebody is, or what they set.
+    fn of_the_user(&self) -> Vec<Hint> {
+        match self {
+            Self::Unsigned { .. } => {
+                let settings =
+                    "^(commit|tag)\\.(gpgsign|forcesignannotated)|^user\\.signingkey|^gpg\\.";
+                vec![
+                    Hint::say("for this once, without a signature: add --no-sign"),
+                    Hint::run(
+                        "see what asks for it (gpgSign), and the key",
+                        &["git", "config", "--show-origin", "--get-regexp", settings],
+                    ),
+                    Hint::run(
+                        "or name a key that is here",
+                        &["git", "config", "user.signingKey", "<key>"],
                     ),
                 ]
             }
@@ -155,48 +230,87 @@ impl Error {
             Self::Parameters => vec![Hint::say(
                 "unset GIT_CONFIG_PARAMETERS, and give settings with git -c KEY=VALUE",
             )],
-            Self::BrokenRef(broken) => broken.hints(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What helps where a file of the tree cannot be taken over.
+    fn of_the_files(&self) -> Vec<Hint> {
+        match self {
+            Self::BadPath { source, .. } => vec![
+                Hint::say("no release can hold such a name; give it another one and commit"),
+                Hint::run(
+                    "or let git forget it, commit, and move it out of the task's folder",
+                    &["git", "rm", "-r", "--cached", &source.path],
+                ),
+            ],
             Self::Attribute { path, attribute } => {
                 vec![Hint::say(format!(
                     "take `{attribute}` off {path} in .gitattributes, or name it in the task's `exclude`"
                 ))]
             }
-            Self::RefClash { other, .. } => vec![Hint::run(
-                "see what it is",
-                &["git", "show", "--no-patch", other],
+            Self::Convert { .. } => vec![Hint::say(
+                "see what .gitattributes ask for this path, or exclude it from the task",
             )],
-            Self::RefName { .. } => vec![Hint::say(
-                "choose a task id and a version that git takes in a reference's name",
+            Self::Filter { .. } => vec![Hint::say(
+                "exclude the path from the task, or store it with Git LFS",
             )],
-            Self::AlreadyPublished { .. } => vec![Hint::run(
-                "finish the operation",
-                &["snapback", "op", "resume"],
-            )],
+            Self::MissingLfs { .. } => {
+                vec![Hint::run("fetch it", &["git", "lfs", "fetch", "--all"])]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What helps where a remote or a hook says no.
+    fn of_the_others(&self) -> Vec<Hint> {
+        match self {
             Self::Push { remote, .. } | Self::Fetch { remote, .. } | Self::Asked { remote, .. } => {
                 vec![Hint::run(
                     "see whether it can be reached",
                     &["git", "ls-remote", remote],
                 )]
             }
-            Self::Convert { .. } => vec![Hint::say(
-                "see what .gitattributes ask for this path, or exclude it from the task",
-            )],
-            Self::TooMany { .. } => vec![Hint::say(
-                "no release is that large: do not trust this commit, or give the task a smaller scope",
-            )],
-            Self::RefStorage(_) => vec![Hint::run(
-                "convert the references",
-                &["git", "refs", "migrate", "--ref-format=files"],
-            )],
-            Self::Sparse => vec![Hint::run(
-                "check everything out",
-                &["git", "sparse-checkout", "disable"],
-            )],
             Self::HookRefused {
                 hook: "pre-commit", ..
             } => vec![Hint::say("mend what it names, or use --no-verify")],
             Self::HookRefused { .. } => vec![Hint::say("mend what it names, and push again")],
-            Self::Unmerged { .. } => vec![Hint::run("see what is unresolved", &["git", "status"])],
+            _ => Vec::new(),
+        }
+    }
+
+    /// What helps when nothing says which remote is meant.
+    fn of_the_choice(&self) -> Vec<Hint> {
+        match self {
+            Self::NoRemote => vec![Hint::run(
+                "name one",
+                &["git", "remote", "add", "origin", "<url>"],
+            )],
+            Self::WhichRemote { remotes } => vec![
+                Hint::say(format!(
+                    "name it: --push={0}, or `verdicts push {0}`",
+                    remotes.first().map_or("REMOTE", String::as_str)
+                )),
+                Hint::run(
+                    "or for all pushes",
+                    &[
+                        "git",
+                        "config",
+                        "remote.pushDefault",
+                        remotes.first().map_or("REMOTE", String::as_str),
+                    ],
+                ),
+            ],
+            Self::OtherName { .. } => vec![
+                Hint::run(
+                    "to the branch that it follows",
+                    &["git", "config", "push.default", "upstream"],
+                ),
+                Hint::run(
+                    "to one of its own name",
+                    &["git", "config", "push.default", "current"],
+                ),
+            ],
             _ => Vec::new(),
         }
     }

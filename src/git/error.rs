@@ -1,12 +1,14 @@
 //! What can go wrong with git, for people: one variant an operation that failed.
 //!
-//! Every variant has the kind that fixes the exit code, and the commands that help.
+//! The kind that fixes the exit code is in `error/fault.rs`, the commands that help in `advice.rs`.
 //! Messages name objects, files and references; foreign bytes in them are escaped.
 
 use std::{io, path::PathBuf};
 
 use super::BrokenRef;
-use crate::base::{Digest, Fault, GitId, Hint, Kind, RelPath, path::UnsafePath, process};
+use crate::base::{Digest, GitId, RelPath, path::UnsafePath, process};
+
+mod fault;
 
 /// The error below one of ours: gix's, the file system's or a child process's.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -427,128 +429,5 @@ impl<T, E: Into<Cause>> During<T> for Result<T, E> {
             doing,
             source: error.into(),
         })
-    }
-}
-
-impl Fault for Error {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::NoRepository { .. } => Kind::NoRepository,
-            Self::Bare { .. }
-            | Self::RefStorage(_)
-            | Self::Format(_)
-            | Self::Extension(_)
-            | Self::CommitRuns { .. }
-            | Self::OtherIndex { .. }
-            | Self::OtherName { .. }
-            | Self::Unborn { .. }
-            | Self::Detached
-            | Self::LinkedHead { .. }
-            | Self::SymbolicBranch { .. }
-            | Self::InProgress { .. }
-            | Self::Unmerged { .. }
-            | Self::Sparse
-            | Self::RefName { .. }
-            | Self::Filter { .. }
-            | Self::Attribute { .. }
-            | Self::Convert { .. }
-            | Self::AlreadyPublished { .. }
-            | Self::HookRefused { .. } => Kind::Refused,
-            Self::Owner { .. } => Kind::Denied,
-            Self::GitLocked { .. } => Kind::Locked,
-            Self::Identity { .. }
-            | Self::Unsigned { .. }
-            | Self::MissingObject { .. }
-            | Self::MissingLfs { .. }
-            | Self::Unreadable { .. }
-            | Self::Git { .. }
-            | Self::File { .. }
-            | Self::Listing { .. }
-            | Self::MergeFile { .. }
-            | Self::Sync { .. } => Kind::Missing,
-            Self::BrokenRef(_)
-            | Self::BadObject { .. }
-            | Self::OtherObject(..)
-            | Self::BadTag { .. }
-            | Self::BadPath { .. }
-            | Self::TooMany { .. }
-            | Self::Prepared(_) => Kind::Bad,
-            Self::Ambiguous { .. }
-            | Self::WhichRemote { .. }
-            | Self::Parameters
-            | Self::Date { .. } => Kind::Usage,
-            Self::PathChanged { .. }
-            | Self::IndexChanged
-            | Self::RefChanged { .. }
-            | Self::MovedUnder { .. }
-            | Self::HeadMoved { .. }
-            | Self::RefClash { .. } => Kind::Conflict,
-            Self::Push { .. } | Self::Fetch { .. } | Self::Asked { .. } | Self::NoRemote => {
-                Kind::Network
-            }
-            Self::Program(error) => error.kind(),
-        }
-    }
-
-    fn hints(&self) -> Vec<Hint> {
-        match self {
-            Self::Unsigned { .. } => {
-                let settings =
-                    "^(commit|tag)\\.(gpgsign|forcesignannotated)|^user\\.signingkey|^gpg\\.";
-                vec![
-                    Hint::say("for this once, without a signature: add --no-sign"),
-                    Hint::run(
-                        "see what asks for it (gpgSign), and the key",
-                        &["git", "config", "--show-origin", "--get-regexp", settings],
-                    ),
-                    Hint::run(
-                        "or name a key that is here",
-                        &["git", "config", "user.signingKey", "<key>"],
-                    ),
-                ]
-            }
-            Self::MissingObject { .. } => Self::lacking(),
-            Self::Unreadable { .. } => vec![Hint::say(
-                "see who may read the files below .git/objects, and that the disk is well",
-            )],
-            Self::BadObject { .. } | Self::Listing { .. } => {
-                vec![Hint::run("see what is damaged", &["git", "fsck", "--full"])]
-            }
-            Self::MissingLfs { .. } => {
-                vec![Hint::run("fetch it", &["git", "lfs", "fetch", "--all"])]
-            }
-            Self::Filter { .. } => vec![Hint::say(
-                "exclude the path from the task, or store it with Git LFS",
-            )],
-            Self::PathChanged { .. }
-            | Self::IndexChanged
-            | Self::RefChanged { .. }
-            | Self::MovedUnder { .. }
-            | Self::HeadMoved { .. } => {
-                vec![Hint::say(
-                    "run the command again: it plans from what is there now",
-                )]
-            }
-            Self::Program(error) => error.hints(),
-            Self::Sync { .. } => vec![Hint::say("check the disk; nothing was published")],
-            Self::File { path, .. } => {
-                vec![Hint::run(
-                    "see who owns it, and that the disk is neither full nor read-only",
-                    &["ls", "-ld", &path.to_string_lossy()],
-                )]
-            }
-            Self::Git { .. } | Self::BadTag { .. } | Self::Prepared(_) | Self::MergeFile { .. } => {
-                vec![Hint::run(
-                    "see whether the repository is whole",
-                    &["git", "fsck", "--full"],
-                )]
-            }
-            Self::Ambiguous { spec } => vec![Hint::run(
-                "see all that begin so",
-                &["git", "rev-parse", &format!("--disambiguate={spec}")],
-            )],
-            // `advice.rs` has the rest.
-            _ => [self.of_the_state(), self.of_the_choice()].concat(),
-        }
     }
 }

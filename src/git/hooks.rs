@@ -12,6 +12,9 @@ use gix::bstr::ByteSlice;
 use super::{Error, Repo, disk, error::During, locks::Lock};
 use crate::base::{GitId, RelPath};
 
+/// What a tree has at a path: whether that is a folder, and its object.
+type PathEntry = (bool, gix::ObjectId);
+
 /// What says where git looks for hooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SaidBy {
@@ -273,7 +276,7 @@ impl Repo {
         let (old, new) = (self.tree_of(before)?, self.tree_of(after)?);
         let mut found = Vec::new();
         for dir in dirs {
-            let (a, b) = if dir.is_root() {
+            let both = if dir.is_root() {
                 (Some((true, old)), Some((true, new)))
             } else {
                 let slot = |tree| {
@@ -284,7 +287,7 @@ impl Repo {
                 };
                 (slot(old)?, slot(new)?)
             };
-            self.compare(dir, a, b, &mut found, 0)?;
+            self.compare(dir, both, &mut found, 0)?;
         }
         found.sort();
         found.dedup();
@@ -295,8 +298,7 @@ impl Repo {
     fn compare(
         &self,
         path: &RelPath,
-        old: Option<(bool, gix::ObjectId)>,
-        new: Option<(bool, gix::ObjectId)>,
+        (old, new): (Option<PathEntry>, Option<PathEntry>),
         found: &mut Vec<RelPath>,
         depth: usize,
     ) -> Result<(), Error> {
@@ -307,9 +309,8 @@ impl Repo {
         if old == new || depth > DEEPEST || found.len() > MOST {
             return Ok(());
         }
-        let folder = |slot: Option<(bool, gix::ObjectId)>| {
-            slot.filter(|(is_tree, _)| *is_tree).map(|(_, id)| id)
-        };
+        let folder =
+            |entry: Option<PathEntry>| entry.filter(|(is_tree, _)| *is_tree).map(|(_, id)| id);
         if old.or(new).is_some()
             && (old.is_some_and(|(is_tree, _)| !is_tree)
                 || new.is_some_and(|(is_tree, _)| !is_tree))
@@ -329,13 +330,8 @@ impl Repo {
             let Ok(below) = path.child(name) else {
                 continue;
             };
-            self.compare(
-                &below,
-                a.get(name).copied(),
-                b.get(name).copied(),
-                found,
-                depth + 1,
-            )?;
+            let both = (a.get(name).copied(), b.get(name).copied());
+            self.compare(&below, both, found, depth + 1)?;
         }
         Ok(())
     }

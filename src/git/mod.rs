@@ -38,6 +38,7 @@ mod publish;
 #[cfg(test)]
 mod publish_tests;
 mod ready;
+mod ref_values;
 mod reflog;
 mod refs;
 mod remote;

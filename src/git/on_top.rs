@@ -268,22 +268,15 @@ impl Repo {
         } else {
             vec![now.clone(), branch.after.clone()]
         };
-        let tree = self.write_tree(&now, &planned.tree)?;
         let draft = CommitDraft {
-            tree,
+            tree: self.write_tree(&now, &planned.tree)?,
             parents,
             message: made.message,
             who: made.author,
             at: made.time,
             sign: Sign::default(),
         };
-        let write = |sign| {
-            self.write_commit(&CommitDraft {
-                sign,
-                ..draft.clone()
-            })
-        };
-        let commit = signed_as(self.is_signed(&branch.after)?, is_one, write)?;
+        let commit = self.commit_on_top(&draft, &branch.after, is_one)?;
         let again = |change: &RefChange| -> Result<RefChange, Error> {
             if change.name == branch.name {
                 return Ok(RefChange {
@@ -301,6 +294,22 @@ impl Repo {
             }
         };
         planned.refs.iter().map(again).collect()
+    }
+
+    /// Writes the commit that stands for an old one, signed as that was; one that is the whole of a
+    /// publication may lack the signature.
+    fn commit_on_top(
+        &self,
+        draft: &CommitDraft,
+        old: &GitId,
+        may_lack: bool,
+    ) -> Result<GitId, Error> {
+        signed_as(self.is_signed(old)?, may_lack, |sign| {
+            self.write_commit(&CommitDraft {
+                sign,
+                ..draft.clone()
+            })
+        })
     }
 
     /// The same tag on the commit that was made again; a tag on something else stays as it is.

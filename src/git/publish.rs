@@ -4,26 +4,28 @@
 //! process leaves locks that nobody can explain. Here every lock is recognisable (`locks.rs`),
 //! every step may run again, and until the last reference has moved everything can be taken
 //! back. Order: index lock, reference locks, checks, logs, references (the branch is last),
-//! index, syncs. Objects must be durable before ([`Repo::sync_objects`]).
+//! index, syncs. Objects must be durable before ([`Repo::sync_objects`]). Read `publish/work.rs`
+//! for the steps, and `ref_values.rs` for what references must be before they move.
 
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
 };
 
-use gix::ObjectId;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Error, Repo, disk,
-    error::During,
     locks::Lock,
     on_top::{Current, STAGED_INDEX, staged},
 };
 use crate::{
-    base::{Digest, GitId, at_once},
+    base::{Digest, at_once},
     model::operation::{Publication, RefChange, TreeChange},
 };
+
+mod work;
+use work::Work;
 
 /// How often the index is read again while somebody else replaces it.
 const READ_AGAIN: usize = 20;
@@ -240,168 +242,8 @@ impl Repo {
     }
 
     /// The file of a shared reference.
-    fn ref_path(&self, name: &str) -> PathBuf {
+    pub(super) fn ref_path(&self, name: &str) -> PathBuf {
         self.common_dir().join(name)
-    }
-
-    /// The value of a reference, read from the files themselves: loose, then packed.
-    pub(super) fn read_ref(&self, name: &str) -> Result<Option<GitId>, Error> {
-        let damaged = || Error::RefName {
-            name: name.to_string(),
-            why: "it is symbolic or damaged",
-        };
-        let path = self.ref_path(name);
-        if !path.is_dir()
-            && let Some(bytes) = disk::read(&path)?
-        {
-            let text = std::str::from_utf8(&bytes).map_err(|_| damaged())?;
-            return text.trim_end().parse().map(Some).map_err(|_| damaged());
-        }
-        let packed = disk::read(&self.common_dir().join("packed-refs"))?.unwrap_or_default();
-        let wanted = format!(" {name}");
-        let line = packed
-            .split(|byte| *byte == b'\n')
-            .find(|line| line.ends_with(wanted.as_bytes()) && !line.starts_with(b"#"));
-        let Some(line) = line else { return Ok(None) };
-        let id = &line[..line.len() - wanted.len()];
-        // The name may end another, longer one: then what is before it is no id.
-        std::str::from_utf8(id)
-            .ok()
-            .and_then(|id| id.parse().ok())
-            .map(Some)
-            .ok_or_else(damaged)
-    }
-
-    /// Fails when HEAD does not name this branch.
-    fn check_head_on(&self, branch: &str) -> Result<(), Error> {
-        let head = disk::read(&self.git_dir().join("HEAD"))?.unwrap_or_default();
-        let is_on = head.trim_ascii_end() == format!("ref: {branch}").as_bytes();
-        if is_on {
-            Ok(())
-        } else {
-            Err(Error::HeadMoved {
-                branch: branch.into(),
-            })
-        }
-    }
-
-    /// Says early what would be refused: a reference that cannot exist beside others, or has not
-    /// the value it must have. A branch that moved may be followed, so that is said when it is
-    /// published.
-    pub fn check_publication(&self, publication: &Publication) -> Result<(), Error> {
-        self.check_names(publication)?;
-        let fixed = publication
-            .refs
-            .iter()
-            .filter(|change| !change.name.starts_with("refs/heads/"));
-        fixed
-            .into_iter()
-            .try_for_each(|change| self.check_value(change))
-    }
-
-    /// Refuses names that are not shared references, or cannot exist beside others.
-    fn check_names(&self, publication: &Publication) -> Result<(), Error> {
-        for change in &publication.refs {
-            self.check_name(change)?;
-            let folder = format!("{}/", change.name);
-            if let Some(other) = publication
-                .refs
-                .iter()
-                .find(|other| other.name.starts_with(&folder))
-            {
-                return Err(Error::RefClash {
-                    name: other.name.clone(),
-                    other: change.name.clone(),
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses one name that is not a shared reference, or cannot exist beside others.
-    fn check_name(&self, change: &RefChange) -> Result<(), Error> {
-        let name = change.name.as_str();
-        let refused = |why| Error::RefName {
-            name: name.to_string(),
-            why,
-        };
-        let valid =
-            name.starts_with("refs/") && gix::validate::reference::name(name.into()).is_ok();
-        if !valid || name.split('/').count() < 3 {
-            return Err(refused("it is not the full name of a reference"));
-        }
-        if ["refs/bisect/", "refs/worktree/", "refs/rewritten/"]
-            .iter()
-            .any(|private| name.starts_with(private))
-        {
-            return Err(refused("it belongs to one work tree"));
-        }
-        let clash = |other: &str| Error::RefClash {
-            name: name.to_string(),
-            other: other.to_string(),
-        };
-        let folders = name.match_indices('/').map(|(at, _)| &name[..at]).skip(1);
-        for folder in folders {
-            if self.read_ref(folder)?.is_some() {
-                return Err(clash(folder));
-            }
-        }
-        match self.refs_below(&format!("{name}/"))?.first() {
-            Some((other, _)) => Err(clash(other)),
-            None => Ok(()),
-        }
-    }
-
-    /// Fails unless a reference has the value before, or has moved already.
-    fn check_value(&self, change: &RefChange) -> Result<(), Error> {
-        let found = self.read_ref(&change.name)?;
-        if found == change.before || self.has_moved(change)? {
-            return Ok(());
-        }
-        Err(Error::RefChanged {
-            name: change.name.clone(),
-            expected: change.before.clone(),
-            found,
-        })
-    }
-
-    /// True when a reference has its new value; a branch may also have moved on from there.
-    fn has_moved(&self, change: &RefChange) -> Result<bool, Error> {
-        let Some(now) = self.read_ref(&change.name)? else {
-            return Ok(false);
-        };
-        if now == change.after {
-            return Ok(true);
-        }
-        if !change.name.starts_with("refs/heads/") || Some(&now) == change.before.as_ref() {
-            return Ok(false);
-        }
-        let (now, after) = (self.oid(&now)?, self.oid(&change.after)?);
-        let before = change
-            .before
-            .as_ref()
-            .map(|before| self.oid(before))
-            .transpose()?;
-        self.with(|repo| {
-            // Nothing can stand on a commit that is not written yet.
-            if !repo.has_object(after) {
-                return Ok(false);
-            }
-            let is_below = |old: ObjectId, new: ObjectId| -> Result<bool, Error> {
-                let bases = repo
-                    .merge_bases_many(new, &[old])
-                    .during("looking whether the branch has moved on")?;
-                Ok(bases.iter().any(|base| *base == old))
-            };
-            if !is_below(after, now)? {
-                return Ok(false);
-            }
-            // A branch that was to go back, and went on instead, has not moved.
-            match before {
-                Some(before) if is_below(after, before)? => Ok(!is_below(before, now)?),
-                _ => Ok(true),
-            }
-        })
     }
 
     /// Gives one reference its old value again; returns the folders to sync.
@@ -471,197 +313,6 @@ fn without_ref(packed: &[u8], change: &RefChange) -> Vec<u8> {
         }
     }
     kept
-}
-
-/// One publication, and the locks that belong to it.
-struct Work<'a> {
-    repo: &'a Repo,
-    publication: &'a Publication,
-    scratch: &'a Path,
-    index: Option<(PreparedIndex, Lock)>,
-    refs: Vec<(&'a RefChange, Lock)>,
-    on_branch: bool,
-}
-
-impl<'a> Work<'a> {
-    fn new(repo: &'a Repo, current: &'a Current<'_>, scratch: &'a Path) -> Result<Self, Error> {
-        let Current {
-            publication,
-            prepared,
-            turn,
-        } = current;
-        let index = match prepared.index.clone() {
-            None => None,
-            Some(index) => {
-                let staged = scratch.join(staged(*turn, STAGED_INDEX));
-                let bytes = disk::read(&staged)?.unwrap_or_default();
-                if Digest::of(&bytes) != index.to {
-                    return Err(Error::Prepared(format!(
-                        "{} is not what was staged",
-                        staged.display()
-                    )));
-                }
-                Some((
-                    index,
-                    Lock {
-                        target: repo.index_path().to_path_buf(),
-                        staged,
-                        bytes,
-                    },
-                ))
-            }
-        };
-        let lock = |(number, change): (usize, &'a RefChange)| {
-            let staged = scratch.join(staged(*turn, &format!("ref-{number}")));
-            (
-                change,
-                Lock {
-                    target: repo.ref_path(&change.name),
-                    staged,
-                    bytes: format!("{}\n", change.after).into_bytes(),
-                },
-            )
-        };
-        let refs = publication.refs.iter().enumerate().map(lock).collect();
-        Ok(Self {
-            repo,
-            publication,
-            scratch,
-            index,
-            on_branch: prepared.on_branch,
-            refs,
-        })
-    }
-
-    /// Fails when the publication cannot be taken back any more.
-    fn check_not_published(&self) -> Result<(), Error> {
-        let index_is_new = || {
-            Ok(
-                matches!(&self.index, Some((index, _)) if self.repo.index_digest()? == Some(index.to)),
-            )
-        };
-        match self.publication.refs.last() {
-            Some(last) if self.repo.has_moved(last)? => Err(Error::AlreadyPublished {
-                name: last.name.clone(),
-            }),
-            None if index_is_new()? => Err(Error::AlreadyPublished {
-                name: "the index".to_string(),
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    /// Takes every lock that is still needed, then checks that nothing changed meanwhile.
-    fn lock_and_check(&self, pause: Pause<'_>) -> Result<(), Error> {
-        self.repo.check_names(self.publication)?;
-        let mut due = Vec::with_capacity(self.refs.len() + 1);
-        for (change, lock) in &self.refs {
-            if self.repo.has_moved(change)? {
-                lock.release()?;
-                continue;
-            }
-            due.push(lock);
-        }
-        let index = match &self.index {
-            Some((index, lock)) if self.index_is_due(index)? => Some((index, lock)),
-            _ => None,
-        };
-        let all: Vec<&Lock> = index
-            .iter()
-            .map(|(_, lock)| *lock)
-            .chain(due.iter().copied())
-            .collect();
-        at_once(&all, |lock| lock.stage())?;
-        if let Some((index, lock)) = index {
-            lock.take_staged()?;
-            pause("index locked")?;
-            self.index_is_due(index)?;
-        }
-        for lock in due {
-            if lock.target.is_dir() {
-                // git leaves empty folders where references were; anything else is in the way.
-                disk::clear_empty_dirs(&lock.target).map_err(|source| Error::File {
-                    doing: "clearing",
-                    path: lock.target.clone(),
-                    source,
-                })?;
-            }
-            lock.take_staged()?;
-            pause("reference locked")?;
-        }
-        self.publication
-            .refs
-            .iter()
-            .try_for_each(|change| self.repo.check_value(change))?;
-        match self.publication.refs.last() {
-            Some(last) if self.on_branch && !self.repo.has_moved(last)? => {
-                self.repo.check_head_on(&last.name)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// True when the index must still be replaced; an index that is neither is an error, except
-    /// after the last reference moved, when somebody went on working.
-    fn index_is_due(&self, index: &PreparedIndex) -> Result<bool, Error> {
-        match self.repo.index_digest()? {
-            now if now == Some(index.to) => Ok(false),
-            now if now == index.from => Ok(true),
-            _ if self.repo.is_past_return(self.publication, self.scratch)?
-                && !self.repo.index_lags(self.publication)? =>
-            {
-                Ok(false)
-            }
-            _ => Err(Error::IndexChanged),
-        }
-    }
-
-    /// Logs and moves the references, replaces the index, and syncs.
-    fn move_all(&self, pause: Pause<'_>) -> Result<(), Error> {
-        let mut touched = BTreeSet::new();
-        for (change, _) in self.refs.iter().filter(|(_, lock)| lock.is_held()) {
-            touched.extend(self.repo.log_move(change, &self.publication.log_message)?);
-            pause("move logged")?;
-        }
-        for (_, lock) in &self.refs {
-            if lock.is_held() {
-                lock.publish()?;
-                pause("reference moved")?;
-            }
-            touched.extend(self.folders_of(&lock.target));
-        }
-        if let Some((index, lock)) = &self.index {
-            if lock.is_held() {
-                if self.index_is_due(index)? {
-                    lock.publish()?;
-                }
-                lock.release()?;
-                pause("index replaced")?;
-            }
-            touched.extend(lock.target.parent().map(Path::to_path_buf));
-        }
-        sync_existing(touched)?;
-        pause("synced")
-    }
-
-    /// The folders from a reference up to the git directory: some of them may be new.
-    fn folders_of(&self, target: &Path) -> Vec<PathBuf> {
-        let common = self.repo.common_dir();
-        target
-            .ancestors()
-            .skip(1)
-            .take_while(|dir| dir.starts_with(common))
-            .map(Path::to_path_buf)
-            .collect()
-    }
-
-    /// Removes the locks of this publication.
-    fn release(&self) -> Result<(), Error> {
-        for (_, lock) in &self.refs {
-            lock.release()?;
-        }
-        self.index.iter().try_for_each(|(_, lock)| lock.release())
-    }
 }
 
 /// Syncs files, then folders; what was removed meanwhile needs no sync.

@@ -82,12 +82,7 @@ impl Repo {
         self.require_work_tree()?;
         let dirs = without_nested(dirs);
         let index = self.read_index(true)?;
-        let file_mode = self.with(|repo| {
-            Ok(repo
-                .config_snapshot()
-                .boolean("core.fileMode")
-                .unwrap_or(true))
-        })?;
+        let file_mode = self.trusts_file_mode();
         let walk = Walk {
             work_tree: self.work_tree(),
             index: &index,
@@ -95,8 +90,6 @@ impl Repo {
             file_mode,
         };
         let mut scan = Scan::default();
-        let mut tracked = Vec::new();
-        let mut others = Vec::new();
         let walk_all = || {
             dirs.iter()
                 .map(|dir| self.walk_one(&walk, &index, dir))
@@ -112,20 +105,19 @@ impl Repo {
                 .map(|(path, _)| path.clone()),
         );
         head.retain(|entry| !is_submodule(entry));
-        for Found {
-            tracked: entries,
-            others: names,
+        let Found {
+            mut tracked,
+            mut others,
             submodules,
             nested,
             refused,
-        } in found?
-        {
-            tracked.extend(entries);
-            others.extend(names);
-            scan.submodules.extend(submodules);
-            scan.nested.extend(nested);
-            scan.refused.extend(refused);
-        }
+        } = found?.into_iter().fold(Found::default(), |mut all, found| {
+            all.merge(found);
+            all
+        });
+        scan.submodules.extend(submodules);
+        scan.nested = nested;
+        scan.refused = refused;
         tracked.par_sort_unstable_by(|a, b| a.0.cmp(&b.0));
         others.par_sort_unstable();
         let index_side = tracked.into_par_iter().map(|(path, entry, state)| Tracked {
@@ -270,9 +262,9 @@ impl Repo {
                     .during(doing)?
                     .is_excluded();
                 if ignored {
-                    scan.ignored.push(path)
+                    scan.ignored.push(path);
                 } else {
-                    scan.untracked.push(path)
+                    scan.untracked.push(path);
                 }
             }
             Ok(())

@@ -3,7 +3,7 @@
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
 use super::{
-    Scan, WorkState,
+    Repo, Scan, WorkState,
     testing::{Sandbox, rel},
 };
 use crate::base::RelPath;
@@ -81,6 +81,52 @@ fn busy() -> Sandbox {
     sandbox
 }
 
+/// What is seen below these paths must be what git's own commands list there.
+fn assert_like_git(sandbox: &Sandbox, repo: &Repo, dirs: &[&str]) {
+    let given: Vec<_> = dirs
+        .iter()
+        .map(|dir| {
+            if *dir == "." {
+                RelPath::root()
+            } else {
+                rel(dir)
+            }
+        })
+        .collect();
+    let scan = repo.scan(&given).unwrap();
+    let ask = |args: &[&str]| listed(sandbox, &[args, &["-z", "--"], dirs].concat());
+    assert_eq!(
+        paths(&scan, |tracked| tracked.index.is_some()),
+        ask(&["ls-files"]),
+        "{dirs:?} index"
+    );
+    assert_eq!(
+        paths(&scan, |tracked| tracked.head.is_some()),
+        ask(&["ls-tree", "-r", "--name-only", "HEAD"]),
+        "{dirs:?} HEAD"
+    );
+    let visible =
+        |path: &RelPath| !path.is_in(&RelPath::own(".snapback")) && !path.is_in(&rel("nested"));
+    let others = |args: &[&str]| ask(args).into_iter().filter(visible).collect::<Vec<_>>();
+    assert_eq!(
+        scan.untracked,
+        others(&["ls-files", "--others", "--exclude-standard"]),
+        "{dirs:?} untracked"
+    );
+    assert_eq!(
+        scan.ignored,
+        others(&["ls-files", "--others", "--ignored", "--exclude-standard"]),
+        "{dirs:?} ignored"
+    );
+    let dirty = ask(&["diff-files", "--name-only"]);
+    assert_eq!(
+        paths(&scan, |tracked| tracked.index.is_some()
+            && tracked.state != WorkState::Clean),
+        dirty,
+        "{dirs:?} changed"
+    );
+}
+
 #[test]
 fn a_scan_agrees_with_git() {
     let sandbox = busy();
@@ -92,49 +138,14 @@ fn a_scan_agrees_with_git() {
         &["tasks/T01/b", "absent"],
         &["linked"],
     ] {
-        let given: Vec<_> = dirs
-            .iter()
-            .map(|dir| {
-                if *dir == "." {
-                    RelPath::root()
-                } else {
-                    rel(dir)
-                }
-            })
-            .collect();
-        let scan = repo.scan(&given).unwrap();
-        let ask = |args: &[&str]| listed(&sandbox, &[args, &["-z", "--"], dirs].concat());
-        assert_eq!(
-            paths(&scan, |tracked| tracked.index.is_some()),
-            ask(&["ls-files"]),
-            "{dirs:?} index"
-        );
-        assert_eq!(
-            paths(&scan, |tracked| tracked.head.is_some()),
-            ask(&["ls-tree", "-r", "--name-only", "HEAD"]),
-            "{dirs:?} HEAD"
-        );
-        let visible =
-            |path: &RelPath| !path.is_in(&RelPath::own(".snapback")) && !path.is_in(&rel("nested"));
-        let others = |args: &[&str]| ask(args).into_iter().filter(visible).collect::<Vec<_>>();
-        assert_eq!(
-            scan.untracked,
-            others(&["ls-files", "--others", "--exclude-standard"]),
-            "{dirs:?} untracked"
-        );
-        assert_eq!(
-            scan.ignored,
-            others(&["ls-files", "--others", "--ignored", "--exclude-standard"]),
-            "{dirs:?} ignored"
-        );
-        let dirty = ask(&["diff-files", "--name-only"]);
-        assert_eq!(
-            paths(&scan, |tracked| tracked.index.is_some()
-                && tracked.state != WorkState::Clean),
-            dirty,
-            "{dirs:?} changed"
-        );
+        assert_like_git(&sandbox, &repo, dirs);
     }
+}
+
+#[test]
+fn a_scan_tells_what_became_of_each_file() {
+    let sandbox = busy();
+    let repo = sandbox.repo();
     let scan = repo.scan(&[RelPath::root()]).unwrap();
     assert_eq!(
         (&scan.nested, &scan.submodules),

@@ -233,7 +233,7 @@ mod tests {
             assert_eq!(
                 repo.read_blob(id).unwrap(),
                 u32::try_from(n).unwrap().to_le_bytes()
-            )
+            );
         });
     }
 

@@ -1,8 +1,8 @@
-//! Trees: what a commit holds below some folders, and a new tree made from an old one.
+//! Trees, read: what a commit holds below some folders, or at one path.
 //!
-//! Paths in trees are untrusted: each passes `RelPath::parse` or is an error. A new tree is
-//! built from a base and a list of changes whose `before` must be true, so that two plans made
-//! from the same base cannot silently overwrite each other.
+//! Paths in trees are untrusted: each passes `RelPath::parse` or is an error. Nothing recurses, and
+//! no listing is longer than a limit, for a tree is an author's choice. Read `tree/write.rs` for
+//! how a new tree is made from an old one.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
@@ -11,7 +11,6 @@ use std::{
 
 use gix::{
     ObjectId,
-    bstr::ByteSlice,
     objs::{
         Kind, TreeRefIter,
         tree::{EntryKind, EntryMode, EntryRef},
@@ -22,8 +21,10 @@ use rayon::prelude::*;
 use super::{Error, Repo, repo::git_id};
 use crate::{
     base::{GitId, RelPath, path::UnsafePath},
-    model::operation::{TreeChange, TreeEntry},
+    model::operation::TreeEntry,
 };
+
+mod write;
 
 /// Tells what lies below a folder with this tree, when that is known without reading the tree.
 pub(super) type Known<'a> =
@@ -80,7 +81,7 @@ impl Repo {
             };
             match slot {
                 Some((mode, id)) if mode.is_tree() => {
-                    found.extend(self.list_below(commit, id, &dir, known)?)
+                    found.extend(self.list_below(commit, id, &dir, known)?);
                 }
                 Some((mode, id)) => found.push((dir, tree_entry(mode, &id))),
                 None => {}
@@ -121,25 +122,6 @@ impl Repo {
             }
         }
         Ok(odd)
-    }
-
-    /// Writes the commit's tree with some paths changed; returns the new tree.
-    ///
-    /// A path that is not `before` is a conflict. Folders that become empty vanish.
-    pub fn write_tree(&self, base_commit: &GitId, changes: &[TreeChange]) -> Result<GitId, Error> {
-        let base = self.tree_of(base_commit)?;
-        let mut sorted: Vec<(&[u8], &TreeChange)> = changes
-            .iter()
-            .map(|change| (change.path.as_bytes(), change))
-            .collect();
-        sorted.sort_by_key(|(path, _)| *path);
-        let tree = match self.rewrite(Some(base), &sorted)? {
-            Some(tree) => tree,
-            None => self.write_object(&gix::objs::Tree {
-                entries: Vec::new(),
-            })?,
-        };
-        Ok(git_id(&tree))
     }
 
     /// Every file below a tree that stands at this path.
@@ -351,80 +333,6 @@ impl Repo {
         }
         Ok((files, folders))
     }
-
-    /// One tree with changes applied, whose paths are relative to it; `None` when it became empty.
-    fn rewrite(
-        &self,
-        tree: Option<ObjectId>,
-        changes: &[(&[u8], &TreeChange)],
-    ) -> Result<Option<ObjectId>, Error> {
-        let mut slots = match tree {
-            Some(id) => self.read_tree(id)?,
-            None => BTreeMap::new(),
-        };
-        for (name, group) in by_first_name(changes) {
-            let (here, below): (Vec<_>, Vec<_>) =
-                group.into_iter().partition(|(rest, _)| rest.is_empty());
-            self.rewrite_name(&mut slots, name, &here, &below)?;
-        }
-        if slots.is_empty() {
-            return Ok(None);
-        }
-        let entry = |(name, (mode, oid)): (Vec<u8>, Slot)| gix::objs::tree::Entry {
-            mode,
-            filename: name.into(),
-            oid,
-        };
-        let mut entries: Vec<_> = slots.into_iter().map(entry).collect();
-        entries.sort();
-        self.write_object(&gix::objs::Tree { entries }).map(Some)
-    }
-
-    /// Applies the changes to one name of a tree: at it, and below it.
-    fn rewrite_name(
-        &self,
-        slots: &mut BTreeMap<Vec<u8>, Slot>,
-        name: &[u8],
-        here: &[(&[u8], &TreeChange)],
-        below: &[(&[u8], &TreeChange)],
-    ) -> Result<(), Error> {
-        let changed = |change: &TreeChange| Error::PathChanged {
-            path: change.path.clone(),
-            place: "the commit",
-        };
-        for (_, change) in here {
-            let now = slots
-                .get(name)
-                .filter(|(mode, _)| !mode.is_tree())
-                .map(|(mode, id)| tree_entry(*mode, id));
-            if now != change.before {
-                return Err(changed(change));
-            }
-            if now.is_some() {
-                slots.remove(name);
-            }
-        }
-        if let Some((_, first)) = below.first() {
-            let subtree = match slots.remove(name) {
-                Some((mode, id)) if mode.is_tree() => Some(id),
-                Some(_) => return Err(changed(first)),
-                None => None,
-            };
-            if let Some(id) = self.rewrite(subtree, below)? {
-                slots.insert(name.to_vec(), (EntryKind::Tree.into(), id));
-            }
-        }
-        for (_, change) in here {
-            let Some(after) = &change.after else { continue };
-            // What is still there is a folder that keeps other files.
-            if slots.contains_key(name) {
-                return Err(changed(change));
-            }
-            let kind = entry_kind(after).ok_or_else(|| changed(change))?;
-            slots.insert(name.to_vec(), (kind.into(), self.oid(&after.id)?));
-        }
-        Ok(())
-    }
 }
 
 /// Calls `take` with each entry of a tree's bytes.
@@ -442,18 +350,6 @@ pub(super) fn entries_of<T>(
             })?)
         })
         .collect()
-}
-
-/// Groups sorted changes by the first name of their paths, and cuts that name off.
-fn by_first_name<'a>(
-    changes: &[(&'a [u8], &'a TreeChange)],
-) -> BTreeMap<&'a [u8], Vec<(&'a [u8], &'a TreeChange)>> {
-    let mut groups: BTreeMap<&[u8], Vec<_>> = BTreeMap::new();
-    for (path, change) in changes {
-        let (name, rest) = path.split_once_str("/").unwrap_or((path, b""));
-        groups.entry(name).or_default().push((rest, *change));
-    }
-    groups
 }
 
 /// Our form of a tree's entry, with the mode that git would show.

@@ -55,7 +55,8 @@ pub(super) struct Found<'a> {
 }
 
 impl Found<'_> {
-    fn merge(&mut self, other: Self) {
+    /// Adds what was found elsewhere.
+    pub fn merge(&mut self, other: Self) {
         self.tracked.extend(other.tracked);
         self.others.extend(other.others);
         self.submodules.extend(other.submodules);

@@ -1,13 +1,17 @@
-//! An alert as data: what people are told when automation acted or stopped, what they may answer,
-//! and where it goes. All channels and the record in the state folder hold the same value.
+//! An alert as data: what people are told when automation acted or stopped, and what they may
+//! answer. All channels and the record in the state folder hold the same value; where it goes is in
+//! `alert/channels.rs`.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, str::FromStr};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::Version;
-use crate::base::{OpId, SecretSource, TaskId};
+use crate::base::{OpId, TaskId};
+
+mod channels;
+pub use channels::{Address, AlertSettings, ChannelSpec, EmailSpec, Tls, Way};
 
 /// The format of an alert.
 pub const ALERT_SCHEMA: &str = "snapback.alert/1";
@@ -334,205 +338,5 @@ impl Kept {
     }
 }
 
-/// Where alerts go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AlertSettings {
-    /// A page that takes answers, with `{id}`, `{option}` and `{task}`.
-    pub link: Option<String>,
-    /// The same alert is told again after this at the earliest.
-    pub repeat: Duration,
-    /// An operation waits no longer than this for the sending.
-    pub limit: Duration,
-    /// Certificates to trust besides the system's, a PEM file.
-    pub ca_file: Option<String>,
-    /// The channels, by name.
-    pub channels: Vec<ChannelSpec>,
-    /// False while the settings of alerts hold a mistake: which channels there are is not known,
-    /// and alerts wait.
-    pub known: bool,
-}
-
-impl Default for AlertSettings {
-    fn default() -> Self {
-        Self {
-            link: None,
-            repeat: Duration::from_hours(4),
-            limit: Duration::from_secs(10),
-            ca_file: None,
-            channels: Vec::new(),
-            known: true,
-        }
-    }
-}
-
-/// One channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChannelSpec {
-    /// Its name.
-    pub name: String,
-    /// What matters less is not sent.
-    pub least: Severity,
-    /// Most messages in a minute.
-    pub per_minute: u32,
-    /// How it is reached.
-    pub way: Way,
-}
-
-/// An address that may be a secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// Written in the configuration.
-    Plain(String),
-    /// Named there.
-    From(SecretSource),
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Plain(url) => f.write_str(url),
-            Self::From(source) => write!(f, "the address in {source}"),
-        }
-    }
-}
-
-/// How a channel is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Way {
-    /// A custom bot of a Feishu (Lark) group.
-    Feishu {
-        /// Its address, which lets anybody write to the group.
-        url: Address,
-        /// The key of its signature check, when that is on.
-        secret: Option<SecretSource>,
-    },
-    /// E-mail.
-    Email(EmailSpec),
-    /// A JSON document, signed.
-    Webhook {
-        /// Its address.
-        url: Address,
-        /// The key of the signature.
-        secret: SecretSource,
-    },
-}
-
-/// How a connection to a mail server is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tls {
-    /// TLS from the first byte, usually port 465.
-    Implicit,
-    /// `STARTTLS`, which must be there, usually port 587.
-    StartTls,
-    /// Not at all; only to this machine.
-    None,
-}
-
-/// A mail server and who writes to whom.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EmailSpec {
-    /// The server.
-    pub server: String,
-    /// Its port.
-    pub port: u16,
-    /// How the connection is protected.
-    pub tls: Tls,
-    /// The sender.
-    pub from: String,
-    /// The receivers.
-    pub to: Vec<String>,
-    /// The name to log in with.
-    pub user: Option<String>,
-    /// The password.
-    pub password: Option<SecretSource>,
-}
-
-impl ChannelSpec {
-    /// Everything that decides where something is sent and which secrets are used: what a person
-    /// agrees to.
-    pub fn describe(&self) -> String {
-        let signed = |secret: &Option<SecretSource>| {
-            secret
-                .as_ref()
-                .map(|from| format!(", signed with {from}"))
-                .unwrap_or_default()
-        };
-        let what = match &self.way {
-            Way::Feishu { url, secret } => format!("Feishu card to {url}{}", signed(secret)),
-            Way::Webhook { url, secret } => {
-                format!("JSON to {url}{}", signed(&Some(secret.clone())))
-            }
-            Way::Email(mail) => {
-                let tls = match mail.tls {
-                    Tls::Implicit => "TLS",
-                    Tls::StartTls => "STARTTLS",
-                    Tls::None => "no TLS",
-                };
-                let user = mail
-                    .user
-                    .as_ref()
-                    .map(|user| format!(", as {user}"))
-                    .unwrap_or_default();
-                let password = mail
-                    .password
-                    .as_ref()
-                    .map(|from| format!(" with the password in {from}"))
-                    .unwrap_or_default();
-                format!(
-                    "mail by {}:{} ({tls}{user}{password}) from {} to {}",
-                    mail.server,
-                    mail.port,
-                    mail.from,
-                    mail.to.join(", ")
-                )
-            }
-        };
-        format!("send alerts ({}): {what}", self.name)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_and_answers_are_read_as_they_are_written() {
-        let id = AlertId::new(0x1f);
-        assert_eq!(id.to_string(), "0000001f");
-        assert_eq!("0000001f".parse::<AlertId>().expect("it is one"), id);
-        for bad in ["", "1f", "0000001F", "+000001f", "../../x"] {
-            assert!(bad.parse::<AlertId>().is_err(), "{bad}");
-        }
-        for text in ["last-good", "hold", "1.2.0"] {
-            assert_eq!(text.parse::<Choice>().expect("it is one").to_string(), text);
-        }
-        assert_eq!(
-            "v1.2.0".parse::<Choice>().expect("it is one").to_string(),
-            "1.2.0"
-        );
-        assert!("yes".parse::<Choice>().is_err());
-    }
-
-    #[test]
-    fn words_of_topics_are_those_of_the_wire() {
-        for topic in [
-            Topic::Test,
-            Topic::RolledBack,
-            Topic::Recovered,
-            Topic::NeedsPerson,
-            Topic::Overruled,
-            Topic::Blind,
-        ] {
-            assert_eq!(
-                serde_json::to_value(topic).expect("it renders"),
-                topic.word()
-            );
-        }
-        for topic in [Topic::Reverted, Topic::NotReverted, Topic::Stuck] {
-            assert_eq!(
-                serde_json::to_value(topic).expect("it renders"),
-                topic.word()
-            );
-        }
-    }
-}
+mod tests;

@@ -3,14 +3,14 @@
 //! YAML, LF, UTF-8, files sorted by the bytes of their paths. The same manifest always renders
 //! to the same bytes, and those bytes' SHA-256 stands in the tag. Manifests are untrusted when
 //! read: see [`Manifest::parse`]. Hand-written ones without `schema` (the users' own example,
-//! with only `path` and `checksum`) are read too.
+//! with only `path` and `checksum`) are read too. Read `manifest/canonical.rs` for the text.
 
-use std::fmt::Write as _;
-
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use super::{DependencyList, TagName, Version, operation::GitMode};
 use crate::base::{Digest, Fault, GitId, Hint, Kind, ObjectId, RelPath, TaskId, yaml};
+
+mod canonical;
 
 /// The format that is written.
 pub const MANIFEST_SCHEMA: &str = "snapback.manifest/1";
@@ -144,7 +144,7 @@ impl Manifest {
     /// Reads and checks untrusted bytes: size, depth, no aliases, format, safe, sorted and
     /// unique paths of which none is a folder of another, legal modes, a tag that fits.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
-        let manifest = match read_canonical(bytes) {
+        let manifest = match canonical::read(bytes) {
             Some(manifest) => manifest,
             None => yaml::parse(bytes, yaml::Limits::machine())?,
         };
@@ -156,16 +156,8 @@ impl Manifest {
     /// The files of a text in the canonical form are passed over unread: for bytes that a digest
     /// vouches for.
     pub fn parse_dependencies(bytes: &[u8]) -> Result<Option<DependencyList>, Error> {
-        let parts = std::str::from_utf8(bytes).ok().and_then(canonical_parts);
-        let parts = parts
-            .and_then(|(head, _, tail)| Some((read_part::<Head>(head)?, read_part::<Tail>(tail)?)));
-        let manifest = match parts {
-            Some((Head { schema, metadata }, Tail { dependencies })) => Self {
-                schema,
-                metadata,
-                files: Vec::new(),
-                dependencies,
-            },
+        let manifest = match canonical::read_without_files(bytes) {
+            Some(manifest) => manifest,
             None => Self::parse(bytes)?,
         };
         Ok(manifest
@@ -176,34 +168,15 @@ impl Manifest {
     /// What [`Manifest::parse`] would read as the metadata; the files are passed over in the same
     /// way.
     pub fn parse_metadata(bytes: &[u8]) -> Result<Metadata, Error> {
-        let head = std::str::from_utf8(bytes)
-            .ok()
-            .and_then(canonical_parts)
-            .and_then(|(head, ..)| read_part::<Head>(head));
-        match head {
-            Some(head) => Ok(head.metadata),
+        match canonical::read_metadata(bytes) {
+            Some(metadata) => Ok(metadata),
             None => Self::parse(bytes).map(|manifest| manifest.metadata),
         }
     }
 
     /// The canonical bytes.
     pub fn render(&self) -> String {
-        let mut text = yaml::render(&Head {
-            schema: self.schema.clone(),
-            metadata: self.metadata.clone(),
-        });
-        text.push_str(if self.files.is_empty() {
-            "files: []\n"
-        } else {
-            FILES
-        });
-        for file in &self.files {
-            render_file(&mut text, file);
-        }
-        text.push_str(&yaml::render(&Tail {
-            dependencies: self.dependencies.clone(),
-        }));
-        text
+        canonical::render(self)
     }
 
     /// False when nobody looked for the dependencies: the manifest was made from a tag, by a
@@ -233,6 +206,12 @@ impl Manifest {
                 meta.git_tag
             ));
         }
+        self.check_paths(by_hand)?;
+        self.files.iter().try_for_each(|file| file.check(by_hand))
+    }
+
+    /// The rules for the paths: sorted, each once, and none a folder of another.
+    fn check_paths(&self, by_hand: bool) -> Result<(), Error> {
         let mut paths: Vec<&RelPath> = self.files.iter().map(|file| &file.path).collect();
         if by_hand {
             paths.sort();
@@ -261,7 +240,7 @@ impl Manifest {
             }
             folder = here;
         }
-        self.files.iter().try_for_each(|file| file.check(by_hand))
+        Ok(())
     }
 }
 
@@ -301,353 +280,5 @@ fn rule<T>(text: String) -> Result<T, Error> {
     Err(Error::Rule(text))
 }
 
-/// The part of the text before the files.
-#[derive(Serialize, Deserialize)]
-struct Head {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    schema: Option<String>,
-    metadata: Metadata,
-}
-
-/// The part of the text after the files.
-#[derive(Serialize, Deserialize)]
-struct Tail {
-    #[serde(default)]
-    dependencies: DependencyList,
-}
-
-/// The line before the files.
-const FILES: &str = "files:\n";
-
-/// Writes one file in the canonical form.
-fn render_file(text: &mut String, file: &FileEntry) {
-    let quoted = quoted(&file.path.to_text());
-    let role = match file.role {
-        Role::Source => "source",
-        Role::Config => "config",
-        Role::Registry => "registry",
-        Role::Shared => "shared",
-        Role::Large => "large",
-    };
-    let _ = write!(
-        text,
-        "  - path: {quoted}\n    checksum: {}\n",
-        file.checksum
-    );
-    if let Some(size) = file.size {
-        let _ = writeln!(text, "    size: {size}");
-    }
-    if let Some(mode) = &file.mode {
-        let _ = writeln!(text, "    mode: \"{mode}\"");
-    }
-    let _ = writeln!(text, "    role: {role}");
-    if let Some(blob) = &file.blob {
-        let _ = writeln!(text, "    blob: \"{blob}\"");
-    }
-    if let Some(object) = &file.object {
-        let _ = writeln!(text, "    object: {object}");
-    }
-}
-
-/// A path in double quotes, which YAML and JSON read alike.
-///
-/// JSON leaves some characters bare that YAML takes for ends of lines, or refuses.
-fn quoted(path: &str) -> String {
-    let json = serde_json::to_string(path).expect("because text always renders");
-    let is_bare = |c: char| {
-        matches!(
-            c,
-            '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
-        )
-    };
-    if !json.contains(is_bare) {
-        return json;
-    }
-    let escape = |c: char| {
-        if is_bare(c) {
-            format!("\\u{:04x}", u32::from(c))
-        } else {
-            c.to_string()
-        }
-    };
-    json.chars().map(escape).collect()
-}
-
-/// Reads the canonical form about fifty times faster than a YAML parser does; `None` when the
-/// text deviates from it anywhere, which sends it to the parser. A reader for 50,000 files.
-fn read_canonical(bytes: &[u8]) -> Option<Manifest> {
-    let (head, body, tail) = canonical_parts(std::str::from_utf8(bytes).ok()?)?;
-    let mut lines = body.lines().peekable();
-    // Room for most of them at once: growing would copy them.
-    let mut files = Vec::with_capacity(body.len() / 200);
-    while lines.peek().is_some() {
-        files.push(read_file(&mut lines)?);
-    }
-    // Read apart, head and tail could mean something else than together: a key that stands in
-    // both, say. Only what was written here is certain not to.
-    let head: Head = read_part(head)?;
-    let tail: Tail = read_part(tail)?;
-    Some(Manifest {
-        schema: head.schema,
-        metadata: head.metadata,
-        files,
-        dependencies: tail.dependencies,
-    })
-}
-
-/// Reads a part of the canonical form; `None` when it would be written in another way.
-fn read_part<T: Serialize + DeserializeOwned>(text: &str) -> Option<T> {
-    yaml::parse(text.as_bytes(), yaml::Limits::machine())
-        .ok()
-        .filter(|part| yaml::render(part) == text)
-}
-
-/// Head, files and tail of a text that may be in the canonical form.
-fn canonical_parts(text: &str) -> Option<(&str, &str, &str)> {
-    if text.len() > yaml::Limits::machine().bytes
-        || !text.starts_with("schema: snapback.manifest/1\n")
-    {
-        return None;
-    }
-    let (head, rest) = text.split_at(text.find("\nfiles:\n")? + 1);
-    // The tail is short and comes last, and no line of a file begins with a letter.
-    let (body, tail) =
-        rest[FILES.len()..].split_at(rest[FILES.len()..].rfind("\ndependencies:")? + 1);
-    Some((head, body, tail))
-}
-
-/// Reads one file of the canonical form.
-fn read_file<'a>(
-    lines: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>,
-) -> Option<FileEntry> {
-    let written = lines.next()?.strip_prefix("  - path: ")?;
-    let path: String = serde_json::from_str(written).ok()?;
-    // JSON knows escapes that YAML does not.
-    if written.contains('\\')
-        && ![quoted(&path), serde_json::to_string(&path).ok()?]
-            .iter()
-            .any(|form| form == written)
-    {
-        return None;
-    }
-    let path = RelPath::from_text(&path).ok()?;
-    let checksum = lines.next()?.strip_prefix("    checksum: ")?;
-    let checksum = checksum
-        .parse::<Digest>()
-        .is_ok()
-        .then(|| checksum.to_string())?;
-    let size = lines.next()?.strip_prefix("    size: ")?;
-    let size: u64 = size.parse().ok().filter(|n: &u64| n.to_string() == size)?;
-    let mode = lines
-        .next()?
-        .strip_prefix("    mode: \"")?
-        .strip_suffix('"')?;
-    let mode = ["100644", "100755", "120000"]
-        .into_iter()
-        .find(|known| *known == mode)?
-        .into();
-    let role = match lines.next()?.strip_prefix("    role: ")? {
-        "source" => Role::Source,
-        "config" => Role::Config,
-        "registry" => Role::Registry,
-        "shared" => Role::Shared,
-        "large" => Role::Large,
-        _ => return None,
-    };
-    let last = lines.next()?;
-    let (blob, object) = match role {
-        Role::Large => (
-            None,
-            Some(ObjectId(last.strip_prefix("    object: ")?.parse().ok()?)),
-        ),
-        _ => (
-            Some(
-                last.strip_prefix("    blob: \"")?
-                    .strip_suffix('"')?
-                    .parse()
-                    .ok()?,
-            ),
-            None,
-        ),
-    };
-    Some(FileEntry {
-        path,
-        checksum,
-        size: Some(size),
-        mode: Some(mode),
-        role,
-        blob,
-        object,
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sample() -> Manifest {
-        let file = |path: &[u8], role, large: bool| FileEntry {
-            path: RelPath::parse(path).expect("safe"),
-            checksum: Digest::of(path).to_string(),
-            size: Some(path.len() as u64),
-            mode: Some("100644".into()),
-            role,
-            blob: (!large).then(|| "1".repeat(40).parse().expect("id")),
-            object: large.then(|| ObjectId(Digest::of(path))),
-        };
-        Manifest {
-            schema: Some(MANIFEST_SCHEMA.into()),
-            metadata: Metadata {
-                task_id: "T01".parse().expect("id"),
-                version: "1.2.0".parse().expect("version"),
-                created_at: "2026-02-24T05:10:00Z".into(),
-                git_commit: "a".repeat(40),
-                git_tag: "T01-v1.2.0".into(),
-                previous: None,
-                message: Some("新增: yes\nno".into()),
-                adopted: false,
-                line_ends: Vec::new(),
-            },
-            files: vec![
-                file(b"tasks/T01/a b\n\"c\".py", Role::Source, false),
-                file(b"tasks/T01/config.yaml", Role::Config, false),
-                file(b"tasks/T01/model.bin", Role::Large, true),
-                file(b"tasks/T01/\xff.py", Role::Source, false),
-            ],
-            dependencies: DependencyList {
-                python_packages: vec!["pandas==2.1.4".into()],
-                ..DependencyList::default()
-            },
-        }
-    }
-
-    #[test]
-    fn canonical_text_round_trips_by_both_readers() {
-        let manifest = sample();
-        let text = manifest.render();
-        let fast = read_canonical(text.as_bytes()).expect("it is canonical");
-        let slow: Manifest =
-            yaml::parse(text.as_bytes(), yaml::Limits::machine()).expect("it is YAML");
-        assert_eq!((&fast, &slow), (&manifest, &manifest));
-        assert_eq!(
-            Manifest::parse(text.as_bytes())
-                .expect("it keeps the rules")
-                .render(),
-            text
-        );
-        assert_eq!(
-            Manifest::parse_dependencies(text.as_bytes()).expect("they are there"),
-            Some(manifest.dependencies.clone())
-        );
-        let by_hand = text.replacen(
-            "schema: snapback.manifest/1\n",
-            "# a note\nschema: snapback.manifest/1\n",
-            1,
-        );
-        assert_eq!(
-            Manifest::parse_dependencies(by_hand.as_bytes()).expect("it is YAML"),
-            Some(manifest.dependencies.clone())
-        );
-        let empty = Manifest {
-            files: vec![],
-            ..manifest
-        };
-        assert_eq!(
-            Manifest::parse(empty.render().as_bytes()).expect("it reads"),
-            empty
-        );
-    }
-
-    #[test]
-    fn names_that_yaml_reads_otherwise_than_json_survive_every_reader() {
-        for name in [
-            "a\u{85}b",
-            "a\u{2028}b",
-            "\u{7f}",
-            "\u{feff}x",
-            "\u{fffe}",
-            "a\tb\\",
-            "😀",
-        ] {
-            let mut manifest = sample();
-            manifest.files.truncate(1);
-            manifest.files[0].path = RelPath::parse(name).expect("safe");
-            let text = manifest.render();
-            let slow: Manifest =
-                yaml::parse(text.as_bytes(), yaml::Limits::machine()).expect("it is YAML");
-            assert_eq!(
-                (read_canonical(text.as_bytes()), slow),
-                (Some(manifest.clone()), manifest),
-                "{name:?}"
-            );
-        }
-        // As JSON writes it bare, which earlier manifests have; and in an escape that YAML refuses.
-        let with = |path: &str| sample().render().replacen("tasks/T01/config.yaml", path, 1);
-        assert!(read_canonical(with("tasks/T01/b\u{85}").as_bytes()).is_some());
-        assert!(Manifest::parse(with("tasks/T01/b\\ud83d\\ude00").as_bytes()).is_err());
-    }
-
-    #[test]
-    fn both_readers_refuse_a_key_that_stands_twice() {
-        for more in [
-            "schema: snapback.manifest/1\n",
-            "files: []\n",
-            "metadata: {}\n",
-        ] {
-            assert!(
-                Manifest::parse((sample().render() + more).as_bytes()).is_err(),
-                "{more}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_users_example_loads() {
-        let text = "# snapshot-T01-v1.2.0.yaml\nmetadata:\n  task_id: \"T01\"\n  version: \"1.2.0\"\n  created_at: \"2026-02-24T05:10:00Z\"\n  git_commit: \"a1b2c3d4e5f6\"\n  git_tag: \"T01-v1.2.0\"\n  \nfiles:\n  - path: \"tasks/T01/config.yaml\"\n    checksum: \"sha256:abc123...\"\n  - path: \"tasks/T01/limit_up_strategy_new.py\"\n    checksum: \"sha256:def456...\"\n  - path: \"task_registry.json\"\n    checksum: \"sha256:ghi789...\"\n  \ndependencies:\n  python_packages:\n    - \"tushare==1.2.85\"\n    - \"pandas==2.1.4\"\n  environment_variables:\n    - \"TAVILY_API_KEY\"\n    - \"TUSHARE_TOKEN\"\n";
-        let manifest = Manifest::parse(text.as_bytes()).expect("it loads");
-        assert_eq!(manifest.files.len(), 3);
-        assert_eq!(
-            manifest.dependencies.environment_variables,
-            ["TAVILY_API_KEY", "TUSHARE_TOKEN"]
-        );
-        assert!(
-            manifest.files[0].digest().is_none(),
-            "a shortened checksum proves nothing"
-        );
-    }
-
-    #[test]
-    fn hostile_manifests_are_refused() {
-        let text = sample().render();
-        let swap = |from: &str, to: &str| {
-            assert!(text.contains(from), "{from}");
-            text.replacen(from, to, 1)
-        };
-        let cases = [
-            swap("tasks/T01/config.yaml", "../config.yaml"),
-            swap("tasks/T01/config.yaml", "/etc/passwd"),
-            swap("tasks/T01/config.yaml", "tasks/.GIT/config"),
-            swap("tasks/T01/config.yaml", "tasks/T01/model.bin"),
-            swap("tasks/T01/config.yaml", "zz"),
-            swap("tasks/T01/model.bin", "tasks/T01/config.yaml/x"),
-            swap("mode: \"100644\"", "mode: \"104755\""),
-            swap("mode: \"100644\"", "mode: \"160000\""),
-            swap("snapback.manifest/1", "snapback.manifest/2"),
-            swap("git_tag: T01-v1.2.0", "git_tag: T02-v1.2.0"),
-            swap("checksum: sha256:", "checksum: sha256:x"),
-            swap("    role: large\n", "    role: source\n"),
-            swap("version: 1.2.0", "version: 1.2"),
-            swap("files:\n", "files: &a\n"),
-            swap("task_id: T01", "task_id: $(id)"),
-            "x: &a [1]\ny: *a\n".into(),
-            String::new(),
-        ];
-        for case in cases {
-            assert!(Manifest::parse(case.as_bytes()).is_err(), "{case}");
-        }
-        assert!(
-            Manifest::parse(&vec![b'#'; 100 << 20]).is_err(),
-            "100 MB are refused"
-        );
-    }
-}
+mod tests;

@@ -13,12 +13,12 @@ use crate::{
     base::clock::Moment,
     model::{
         Version,
-        guard::{Backtest, Decision, Fired, Judgement, Outcome, Over, RuleSpec, Sample},
+        guard::{Decision, Fired, Judgement, Outcome, Over, RuleSpec, Sample},
     },
 };
 
-/// Most judgements of a back-test; a longer log is judged less often.
-const MOST_STEPS: i64 = 200_000;
+mod backtest;
+pub use backtest::backtest;
 
 /// Samples of one version, and what they are judged with.
 #[derive(Debug, Clone, Copy)]
@@ -75,14 +75,7 @@ pub fn judge(rule: &RuleSpec, seen: Seen<'_>, now: Timestamp) -> Judgement {
         .checked_sub(rule.window)
         .unwrap_or(Timestamp::MIN)
         .max(warm);
-    let mut inside: Vec<Sample> = seen
-        .samples
-        .iter()
-        .filter(|sample| sample.at >= begin && sample.at <= now && sample.value.is_finite())
-        .copied()
-        .collect();
-    inside.sort_by(|a, b| a.at.cmp(&b.at).then(a.value.total_cmp(&b.value)));
-    let values: Vec<f64> = inside.iter().map(|sample| sample.value).collect();
+    let values = values_within(seen.samples, begin, now);
     let samples = values.len();
     if samples < rule.min_samples.max(1) {
         return inconclusive(
@@ -94,45 +87,73 @@ pub fn judge(rule: &RuleSpec, seen: Seen<'_>, now: Timestamp) -> Judgement {
     let Some(value) = aggregate(rule.over, &values).filter(|value| value.is_finite()) else {
         return inconclusive(samples, None, "the samples have no finite value".into());
     };
-    let said = |outcome, why: String| Judgement {
+    let (outcome, why) = if rule.fail.holds(value) {
+        let why = format!("{} is {} ({samples} samples)", short(value), rule.fail);
+        judge_failing(rule, value, why, seen.before)
+    } else {
+        judge_not_failing(rule, value, samples)
+    };
+    Judgement {
         outcome,
         value: Some(value),
         samples,
         why,
-    };
-    let shown = short(value);
-    if rule.fail.holds(value) {
-        let why = format!("{shown} is {} ({samples} samples)", rule.fail);
-        return match (rule.compare, seen.before) {
-            (None, _) => said(Outcome::Fail, why),
-            (Some(_), None) => said(
-                Outcome::Inconclusive,
-                format!("{why}, but there is no value of the version before"),
-            ),
-            (Some(factor), Some(before)) => {
-                let worse = if rule.fail.is_upward() {
-                    value >= factor * before
-                } else {
-                    value * factor <= before
-                };
-                let compared = format!("{why}; the version before had {}", short(before));
-                if worse {
-                    said(Outcome::Fail, compared)
-                } else {
-                    said(
-                        Outcome::Inconclusive,
-                        format!("{compared}, so going back does not help"),
-                    )
-                }
-            }
-        };
     }
+}
+
+/// The finite values between two moments, oldest first.
+fn values_within(samples: &[Sample], begin: Timestamp, end: Timestamp) -> Vec<f64> {
+    let mut inside: Vec<Sample> = samples
+        .iter()
+        .filter(|sample| sample.at >= begin && sample.at <= end && sample.value.is_finite())
+        .copied()
+        .collect();
+    inside.sort_by(|a, b| a.at.cmp(&b.at).then(a.value.total_cmp(&b.value)));
+    inside.iter().map(|sample| sample.value).collect()
+}
+
+/// What a value says that the rule calls a failure; where it is compared, only one that is worse
+/// than the version before had fails.
+fn judge_failing(
+    rule: &RuleSpec,
+    value: f64,
+    why: String,
+    before: Option<f64>,
+) -> (Outcome, String) {
+    let Some(factor) = rule.compare else {
+        return (Outcome::Fail, why);
+    };
+    let Some(before) = before else {
+        return (
+            Outcome::Inconclusive,
+            format!("{why}, but there is no value of the version before"),
+        );
+    };
+    let is_worse = if rule.fail.is_upward() {
+        value >= factor * before
+    } else {
+        value * factor <= before
+    };
+    let compared = format!("{why}; the version before had {}", short(before));
+    if is_worse {
+        (Outcome::Fail, compared)
+    } else {
+        (
+            Outcome::Inconclusive,
+            format!("{compared}, so going back does not help"),
+        )
+    }
+}
+
+/// What a value says that the rule does not call a failure.
+fn judge_not_failing(rule: &RuleSpec, value: f64, samples: usize) -> (Outcome, String) {
+    let shown = short(value);
     match rule.pass {
-        Some(pass) if !pass.holds(value) => said(
+        Some(pass) if !pass.holds(value) => (
             Outcome::Inconclusive,
             format!("{shown} is neither {pass} nor {}", rule.fail),
         ),
-        _ => said(
+        _ => (
             Outcome::Pass,
             format!("{shown} is not {} ({samples} samples)", rule.fail),
         ),
@@ -250,96 +271,6 @@ pub fn rebase(fired: &mut [Fired], now: &Moment) -> bool {
         .iter_mut()
         .filter(|fired| now.since(&fired.at).is_none());
     lost.map(|fired| fired.at = now.clone()).count() > 0
-}
-
-/// What a rule would have done with these samples; the log knows no versions, so each rollback
-/// only begins a new warm-up.
-pub fn backtest(rule: &RuleSpec, mut samples: Vec<Sample>) -> Backtest {
-    samples.retain(|sample| sample.value.is_finite());
-    samples.sort_by_key(|sample| sample.at);
-    let mut found = Backtest {
-        samples: samples.len(),
-        ..Backtest::default()
-    };
-    let (Some(first), Some(last)) = (
-        samples.first().map(|sample| sample.at),
-        samples.last().map(|sample| sample.at),
-    ) else {
-        return found;
-    };
-    found.span = Some((first, last));
-    let rule = RuleSpec {
-        dry_run: false,
-        compare: None,
-        ..rule.clone()
-    };
-    let every = i64::try_from(rule.every.as_secs())
-        .unwrap_or(i64::MAX)
-        .max(1);
-    let span = last.duration_since(first).as_secs();
-    let step = every.max(span / MOST_STEPS + 1);
-    if step > every {
-        found.notes.push(format!(
-            "the log is long, so it was judged every {step} s instead of {every} s"
-        ));
-    }
-    let no_version: Version = "0.0.0".parse().expect("because it is a version");
-    let (mut since, mut failed, mut last_failed, mut fired) = (first, 0, None, Vec::new());
-    let mut now = first;
-    loop {
-        let begin = samples.partition_point(|sample| {
-            now.duration_since(sample.at).as_secs_f64() > rule.window.as_secs_f64()
-        });
-        let end = samples.partition_point(|sample| sample.at <= now);
-        let judgement = judge(
-            &rule,
-            Seen {
-                samples: &samples[begin..end],
-                since,
-                before: None,
-            },
-            now,
-        );
-        found.judged += 1;
-        found.outcomes[judgement.outcome as usize] += 1;
-        failed = in_a_row(failed, last_failed, judgement.outcome, rule.window, now);
-        if judgement.outcome == Outcome::Fail {
-            last_failed = Some(now);
-            let frozen = found.frozen.as_ref().map(|(_, why)| why.as_str());
-            match decide(
-                &rule,
-                failed,
-                Past {
-                    frozen,
-                    fired: &fired,
-                    version: None,
-                },
-                &Moment::at(now),
-            ) {
-                Decision::Fire => {
-                    let (from, to) = (no_version.clone(), no_version.clone());
-                    fired.push(Fired {
-                        at: Moment::at(now),
-                        rule: rule.name.clone(),
-                        from,
-                        to,
-                        why: judgement.why.clone(),
-                    });
-                    found.fired.push((now, judgement));
-                    (since, failed) = (now, 0);
-                }
-                Decision::Freeze(why) => found.frozen = Some((now, why)),
-                Decision::Wait(_) => found.waited += 1,
-                _ => {}
-            }
-        }
-        if now >= last {
-            return found;
-        }
-        now = now
-            .checked_add(Duration::from_secs(step.unsigned_abs()))
-            .map_or(last, |next| next.min(last));
-    }
 }
 
 #[cfg(test)]

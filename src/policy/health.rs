@@ -3,6 +3,7 @@
 use crate::{
     base::text::size,
     model::{
+        Version,
         answer::Next,
         health::{Disk, Finding, Level},
         overview::{Released, TaskLine, WayBack},
@@ -43,194 +44,134 @@ fn finding(
 
 /// What a task's line tells, and where it could go back to. Worst first.
 pub fn of_task(line: &TaskLine, way: &WayBack) -> Vec<Finding> {
-    let task = line.task.as_str();
-    let mut found = of_standing(line);
-    if !line.trouble.is_empty() && !line.lacks_only_its_release() {
-        // Versions that disagree are mended by a command; what cannot be read stops a rollback.
-        let level = if line.config.is_some() && line.active.is_some() {
-            Level::Warning
-        } else {
-            Level::Critical
-        };
-        let is_untagged = line
-            .active
-            .as_ref()
-            .is_some_and(|active| line.untagged.contains(active));
-        let (why, argv): (_, &[&str]) = match () {
-            () if is_untagged => (FETCH.0, &FETCH.1),
-            () if line.active.is_none() && line.releases > 0 => (
-                "see which releases it has",
-                &["snapback", "list", "-t", task],
-            ),
-            () => ("see what disagrees", &["snapback", "registry", "sync"]),
-        };
-        found.push(finding("registry", level, line.trouble.clone(), why, argv));
-    }
-    if line.drift > 0 && line.active.is_some() {
-        let files = if line.drift == 1 {
-            "1 file differs".into()
-        } else {
-            format!("{} files differ", line.drift)
-        };
-        found.push(finding(
-            "drift",
-            Level::Warning,
-            format!("{files} from the release"),
-            "see what differs",
-            &["snapback", "diff", "-t", task],
-        ));
-    }
-    found.extend(of_way(line, way));
-    if let Some(seen) = line
+    let left_out = line
         .left_out
         .words("is no part of its releases", "are no part of its releases")
-    {
-        found.push(finding(
-            "left_out",
-            Level::Ok,
-            seen,
-            "to keep them, name them in `large_files` of snapback.yaml",
-            &[],
-        ));
-    }
+        .map(|seen| {
+            finding(
+                "left_out",
+                Level::Ok,
+                seen,
+                "to keep them, name them in `large_files` of snapback.yaml",
+                &[],
+            )
+        });
+    let all = [
+        of_standing(line),
+        of_trouble(line),
+        of_drift(line),
+        of_way(line, way),
+        left_out,
+    ];
+    let mut found: Vec<Finding> = all.into_iter().flatten().collect();
     sort(&mut found);
     found
 }
 
 /// What was said of the active version.
-fn of_standing(line: &TaskLine) -> Vec<Finding> {
-    let task = line.task.as_str();
-    let unreleased = || {
-        let seen = "it was never released, so nothing can be brought back";
-        vec![finding(
+fn of_standing(line: &TaskLine) -> Option<Finding> {
+    let unreleased = |seen: String| {
+        finding(
             "unverified",
             Level::Warning,
             seen,
             "release it",
-            &["snapback", "create-snapshot", "-t", task],
-        )]
+            &["snapback", "create-snapshot", "-t", line.task.as_str()],
+        )
     };
-    let Some(active) = &line.active else {
-        // One that has releases is told as what is wrong with the task.
-        return if line.releases == 0 {
-            unreleased()
-        } else {
-            Vec::new()
-        };
-    };
-    match line.released {
-        Released::Here => {}
-        // It is told as what is wrong with the task.
-        Released::Elsewhere => return Vec::new(),
-        Released::Never if line.releases == 0 => return unreleased(),
-        Released::Never => {
-            let seen = format!("{active} was never released, so it cannot be brought back");
-            return vec![finding(
+    let nothing = "it was never released, so nothing can be brought back";
+    match (&line.active, line.released) {
+        (None, _) | (Some(_), Released::Never) if line.releases == 0 => {
+            Some(unreleased(nothing.into()))
+        }
+        // What has releases all the same is told as what is wrong with the task.
+        (None, _) | (Some(_), Released::Elsewhere) => None,
+        (Some(active), Released::Never) => Some(unreleased(format!(
+            "{active} was never released, so it cannot be brought back"
+        ))),
+        (Some(active), Released::Here) => of_verdicts(line, active),
+    }
+}
+
+/// What people and checks said of the active version, which has a release.
+fn of_verdicts(line: &TaskLine, active: &Version) -> Option<Finding> {
+    let task = line.task.as_str();
+    let why = match line.standing {
+        said if said.bad => "was called bad",
+        said if said.failed => "its last check failed",
+        said if said.held => "held",
+        said if said.proven || said.good => return None,
+        _ => {
+            return Some(finding(
                 "unverified",
                 Level::Warning,
-                seen,
-                "release it",
-                &["snapback", "create-snapshot", "-t", task],
-            )];
+                format!("{active} was never proven here"),
+                "prove it",
+                &["snapback", "drill", "-t", task, "--to", "active"],
+            ));
         }
+    };
+    Some(finding(
+        "standing",
+        Level::Critical,
+        format!("{active} is active and {why}"),
+        "go back to a good version",
+        &["snapback", "rollback", "-t", task],
+    ))
+}
+
+/// What disagrees, or cannot be read.
+fn of_trouble(line: &TaskLine) -> Option<Finding> {
+    let task = line.task.as_str();
+    if line.trouble.is_empty() || line.lacks_only_its_release() {
+        return None;
     }
-    let back = ["snapback", "rollback", "-t", task];
-    match line.standing {
-        said if said.bad => {
-            vec![finding(
-                "standing",
-                Level::Critical,
-                format!("{active} is active and was called bad"),
-                "go back to a good version",
-                &back,
-            )]
-        }
-        said if said.failed => {
-            vec![finding(
-                "standing",
-                Level::Critical,
-                format!("{active} is active and its last check failed"),
-                "go back to a good version",
-                &back,
-            )]
-        }
-        said if said.held => {
-            vec![finding(
-                "standing",
-                Level::Critical,
-                format!("{active} is active and held"),
-                "go back to a good version",
-                &back,
-            )]
-        }
-        said if said.proven || said.good => Vec::new(),
-        _ => vec![finding(
-            "unverified",
-            Level::Warning,
-            format!("{active} was never proven here"),
-            "prove it",
-            &["snapback", "drill", "-t", task, "--to", "active"],
-        )],
+    // Versions that disagree are mended by a command; what cannot be read stops a rollback.
+    let level = if line.config.is_some() && line.active.is_some() {
+        Level::Warning
+    } else {
+        Level::Critical
+    };
+    let is_untagged = line
+        .active
+        .as_ref()
+        .is_some_and(|active| line.untagged.contains(active));
+    let (why, argv): (_, &[&str]) = match () {
+        () if is_untagged => (FETCH.0, &FETCH.1),
+        () if line.active.is_none() && line.releases > 0 => (
+            "see which releases it has",
+            &["snapback", "list", "-t", task],
+        ),
+        () => ("see what disagrees", &["snapback", "registry", "sync"]),
+    };
+    Some(finding("registry", level, line.trouble.clone(), why, argv))
+}
+
+/// How far it is from its release.
+fn of_drift(line: &TaskLine) -> Option<Finding> {
+    if line.drift == 0 || line.active.is_none() {
+        return None;
     }
+    let files = if line.drift == 1 {
+        "1 file differs".into()
+    } else {
+        format!("{} files differ", line.drift)
+    };
+    Some(finding(
+        "drift",
+        Level::Warning,
+        format!("{files} from the release"),
+        "see what differs",
+        &["snapback", "diff", "-t", line.task.as_str()],
+    ))
 }
 
 /// Where it could go back to.
 fn of_way(line: &TaskLine, way: &WayBack) -> Option<Finding> {
     let task = line.task.as_str();
-    let list = ["snapback", "list", "-t", task];
     let active = line.active.as_ref()?;
     let Some(version) = &way.version else {
-        if let Some(why) = way.why.as_ref().filter(|_| !line.untagged.is_empty()) {
-            return Some(finding(
-                "way_back",
-                Level::Warning,
-                why.clone(),
-                FETCH.0,
-                &FETCH.1,
-            ));
-        }
-        if line.releases == 0 {
-            return None;
-        }
-        if line.releases == 1 && line.released == Released::Here {
-            // A first release is no fault of anybody, and nobody can mend it.
-            return Some(finding(
-                "way_back",
-                Level::Ok,
-                "it has one release: the next one will have a way back",
-                "",
-                &[],
-            ));
-        }
-        if way.oldest {
-            let seen =
-                format!("{task} is at its oldest version, {active}: nothing older to go back to");
-            return Some(finding("way_back", Level::Ok, seen, "", &[]));
-        }
-        if let Some(version) = way.unproven.as_ref().map(ToString::to_string) {
-            // Whether it is there and whole is looked at as for a proven one.
-            let seen = format!(
-                "{version} is the newest older version of {task}; it was never proven here"
-            );
-            return Some(finding(
-                "way_back",
-                Level::Ok,
-                seen,
-                "prove it",
-                &["snapback", "drill", "-t", task, "--to", &version],
-            ));
-        }
-        let seen = way
-            .why
-            .clone()
-            .unwrap_or_else(|| "every older version is bad or held".into());
-        return Some(finding(
-            "way_back",
-            Level::Warning,
-            seen,
-            "see its versions",
-            &list,
-        ));
+        return of_no_way(line, way, active);
     };
     let proof = way.proof.as_ref().filter(|proof| !proof.passed)?;
     let seen = format!("the way back to {version} is broken: {}", proof.why);
@@ -242,6 +183,43 @@ fn of_way(line: &TaskLine, way: &WayBack) -> Option<Finding> {
         "rehearse it again",
         &["snapback", "drill", "-t", task, "--to", &version],
     ))
+}
+
+/// Why there is no version to go back to, and how bad that is.
+fn of_no_way(line: &TaskLine, way: &WayBack, active: &Version) -> Option<Finding> {
+    let task = line.task.as_str();
+    let found = |level, seen: String, why: &str, argv: &[&str]| {
+        Some(finding("way_back", level, seen, why, argv))
+    };
+    if let Some(why) = way.why.as_ref().filter(|_| !line.untagged.is_empty()) {
+        return found(Level::Warning, why.clone(), FETCH.0, &FETCH.1);
+    }
+    if line.releases == 0 {
+        return None;
+    }
+    if line.releases == 1 && line.released == Released::Here {
+        // A first release is no fault of anybody, and nobody can mend it.
+        let seen = "it has one release: the next one will have a way back";
+        return found(Level::Ok, seen.into(), "", &[]);
+    }
+    if way.oldest {
+        let seen =
+            format!("{task} is at its oldest version, {active}: nothing older to go back to");
+        return found(Level::Ok, seen, "", &[]);
+    }
+    if let Some(version) = way.unproven.as_ref().map(ToString::to_string) {
+        // Whether it is there and whole is looked at as for a proven one.
+        let seen =
+            format!("{version} is the newest older version of {task}; it was never proven here");
+        let drill = ["snapback", "drill", "-t", task, "--to", &version];
+        return found(Level::Ok, seen, "prove it", &drill);
+    }
+    let seen = way
+        .why
+        .clone()
+        .unwrap_or_else(|| "every older version is bad or held".into());
+    let list = ["snapback", "list", "-t", task];
+    found(Level::Warning, seen, "see its versions", &list)
 }
 
 /// What a disk tells.
@@ -369,6 +347,10 @@ mod tests {
             [("way_back", Level::Ok)],
             "what is proven stands, and there is a way back"
         );
+    }
+
+    #[test]
+    fn what_has_no_release_or_only_one_is_told_once() {
         let lack = Released::Never;
         let trouble = lack
             .trouble(&"1.2.0".parse().expect("it is a version"))

@@ -100,7 +100,7 @@ impl ChunkStore {
         loop {
             match run(&generation) {
                 Err(error @ (Error::Missing(_) | Error::Damaged { .. })) => {
-                    generation = self.newer(&generation)?.ok_or(error)?
+                    generation = self.newer(&generation)?.ok_or(error)?;
                 }
                 other => return other,
             }

@@ -108,7 +108,7 @@ impl Packs {
                 Ok(Ok(bytes)) => return Ok(bytes),
                 Ok(Err(broken)) => why = Some(broken.0),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    why = Some("a pack is missing".into())
+                    why = Some("a pack is missing".into());
                 }
                 Err(error) => return Err(Error::Io(error)),
             }

@@ -44,7 +44,7 @@ impl ChunkStore {
                     match entry.blob.kind {
                         BlobKind::Data => {
                             (stats.chunks, stats.unique) =
-                                (stats.chunks + 1, stats.unique + u64::from(entry.plain))
+                                (stats.chunks + 1, stats.unique + u64::from(entry.plain));
                         }
                         BlobKind::File => stats.lists += 1,
                     }

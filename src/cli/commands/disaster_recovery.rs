@@ -7,6 +7,7 @@ use std::{
 
 use clap_complete::ArgValueCandidates;
 use jiff::tz::TimeZone;
+use serde::Serialize;
 
 use super::{Run, rollback::How};
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::{Request, answer::Next, recovery::Recovery, settings::EnvMode},
+    model::{Request, answer::Next, capsule::CapsuleReport, recovery::Recovery, settings::EnvMode},
 };
 
 /// Save everything, roll back, verify, and write a report; asks nothing
@@ -79,11 +80,37 @@ impl Form {
         match self {
             Self::Markdown => recovery::markdown(of, zone),
             Self::Html => recovery_html::html(of, zone),
-            Self::Json => {
-                serde_json::to_string_pretty(of).expect("because plain data always renders") + "\n"
-            }
+            Self::Json => json(of),
         }
     }
+
+    /// The page of a recovery out of a capsule.
+    fn render_capsule(
+        self,
+        report: &CapsuleReport,
+        is_whole: bool,
+        next: &[Next],
+        (reason, zone): (&str, &TimeZone),
+    ) -> String {
+        match self {
+            Self::Markdown => capsule_report::markdown(report, reason, next, zone),
+            Self::Html => {
+                let mood = if is_whole {
+                    ("good", "restored")
+                } else {
+                    ("attention", "without its packages")
+                };
+                let facts = capsule_report::facts(report, reason, zone);
+                recovery_html::capsule(report, mood, next, &facts)
+            }
+            Self::Json => json(report),
+        }
+    }
+}
+
+/// A report for programs.
+fn json(report: &impl Serialize) -> String {
+    serde_json::to_string_pretty(report).expect("because plain data always renders") + "\n"
 }
 
 impl Args {
@@ -95,31 +122,11 @@ impl Args {
         into: &Path,
     ) -> Result<Reply, Failure> {
         if session.globals.dry_run {
-            let report = App::rehearse_capsule(file, into, self.links_out)?;
-            self.report
-                .iter()
-                .try_for_each(|path| output::check(path))?;
-            return Ok(Reply {
-                dry_run: true,
-                ..Reply::new(
-                    capsules::page(session.out, &report, "would come out of"),
-                    &report,
-                )
-            });
+            return self.rehearse_capsule(session, file, into);
         }
         session.about_to_change(&[into.to_path_buf()]);
         let report = App::restore_capsule(file, into, self.links_out)?;
-        // From nothing there are no settings; where there are some, they say what to do with
-        // packages.
-        let here = session
-            .app()
-            .ok()
-            .map(|app| app.environment_of(&report.task));
-        let (venv, mode) = here.unwrap_or_default();
-        let (venv, mode) = (
-            venv.unwrap_or_else(|| RelPath::own(".venv")),
-            self.how.env_mode().unwrap_or(mode),
-        );
+        let (venv, mode) = self.environment(session, &report);
         let sync = mode == EnvMode::Sync && !report.packages.is_empty();
         let (report, failure) = if sync {
             App::install_capsule(report, into, &venv)
@@ -137,29 +144,12 @@ impl Args {
             .changed()
             .with_next(hints);
         for path in &self.report {
-            let page = match Form::of(path) {
-                Form::Markdown => {
-                    capsule_report::markdown(&report, self.how.reason(), &next, &session.zone)
-                }
-                Form::Html => {
-                    let mood = if failure.is_none() {
-                        ("good", "restored")
-                    } else {
-                        ("attention", "without its packages")
-                    };
-                    recovery_html::capsule(
-                        &report,
-                        mood,
-                        &next,
-                        &capsule_report::facts(&report, self.how.reason(), &session.zone),
-                    )
-                }
-                Form::Json => {
-                    serde_json::to_string_pretty(&report)
-                        .expect("because plain data always renders")
-                        + "\n"
-                }
-            };
+            let page = Form::of(path).render_capsule(
+                &report,
+                failure.is_none(),
+                &next,
+                (self.how.reason(), &session.zone),
+            );
             reply = keep(session, path, &page, reply);
         }
         Ok(match failure {
@@ -169,6 +159,40 @@ impl Args {
             ),
             None => reply,
         })
+    }
+
+    /// The answer of a dry run: what would come out of a capsule.
+    fn rehearse_capsule(
+        &self,
+        session: &Session,
+        file: &Path,
+        into: &Path,
+    ) -> Result<Reply, Failure> {
+        let report = App::rehearse_capsule(file, into, self.links_out)?;
+        self.report
+            .iter()
+            .try_for_each(|path| output::check(path))?;
+        Ok(Reply {
+            dry_run: true,
+            ..Reply::new(
+                capsules::page(session.out, &report, "would come out of"),
+                &report,
+            )
+        })
+    }
+
+    /// Where packages go, and what is done with them. From nothing there are no settings; where
+    /// there are some, they say so.
+    fn environment(&self, session: &Session, report: &CapsuleReport) -> (RelPath, EnvMode) {
+        let here = session
+            .app()
+            .ok()
+            .map(|app| app.environment_of(&report.task));
+        let (venv, mode) = here.unwrap_or_default();
+        (
+            venv.unwrap_or_else(|| RelPath::own(".venv")),
+            self.how.env_mode().unwrap_or(mode),
+        )
     }
 }
 

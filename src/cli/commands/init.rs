@@ -11,7 +11,7 @@ use crate::{
         reply::Reply,
         session::Session,
     },
-    model::report::Outcome,
+    model::{overview::InitFile, report::Outcome},
 };
 
 /// Find tasks and write snapback.yaml, the registry and ignore rules
@@ -28,25 +28,15 @@ impl Run for Args {
 
     fn run(&self, session: &Session) -> Result<Reply, Failure> {
         let dir = session.dir();
-        if !session.globals.dry_run
-            && App::settle_init(
-                &dir,
-                Options {
-                    config: None,
-                    ..session.options()
-                },
-            )?
-        {
+        let options = || Options {
+            config: None,
+            ..session.options()
+        };
+        if !session.globals.dry_run && App::settle_init(&dir, options())? {
             session.warn("an earlier `init` was interrupted; what it had written is put back");
         }
         let (mut files, left_out) = App::init_files(&dir)?;
-        // In a new configuration they are named already.
-        let is_named = files
-            .iter()
-            .any(|file| file.path.name().starts_with(b"snapback."));
-        let patterns = left_out.join(", ");
-        let keep = (!is_named && !left_out.is_empty())
-            .then(|| Hint::say(format!("no release keeps the data of the tasks; `large_files` in snapback.yaml would: {patterns}")));
+        let keep = keep_data(&files, &left_out);
         files.retain(|file| file.before.as_ref() != Some(&file.after));
         let data = json!({ "files": files, "left_out": left_out });
         if files.is_empty() {
@@ -70,36 +60,11 @@ impl Run for Args {
         }
         session.say(&show(session.err));
         session.confirm(&format!("Write {}?", count(files.len(), "file")))?;
-        let report = App::init(
-            &dir,
-            Options {
-                config: None,
-                ..session.options()
-            },
-            &files,
-        )?;
+        let report = App::init(&dir, options(), &files)?;
         if report.outcome != Outcome::Done {
             return Ok(Reply::of_report(session.out, None, &report));
         }
-        let names: Vec<_> = files.iter().map(|file| file.path.to_text()).collect();
-        let mut add = vec!["git", "add", "--"];
-        add.extend(names.iter().map(String::as_str));
-        let mut next = vec![
-            Hint::run("keep them", &add),
-            Hint::run("then", &["git", "commit", "-m", "Set up snapback"]),
-            Hint::run("see your tasks", &["snapback", "status"]),
-        ];
-        if session
-            .app()?
-            .commands(&[])
-            .iter()
-            .any(|state| !state.trusted)
-        {
-            next.push(Hint::run(
-                "agree to the commands that it names",
-                &["snapback", "trust"],
-            ));
-        }
+        let mut next = next_steps(session, &files)?;
         next.extend(keep);
         let reply = Reply::new(
             format!("{} written, not committed.\n", count(files.len(), "file")),
@@ -112,4 +77,42 @@ impl Run for Args {
         .changed()
         .with_next(next))
     }
+}
+
+/// How the data of the tasks gets into releases, when none has them. In a new configuration they
+/// are named already.
+fn keep_data(files: &[InitFile], left_out: &[String]) -> Option<Hint> {
+    let is_named = files
+        .iter()
+        .any(|file| file.path.name().starts_with(b"snapback."));
+    let patterns = left_out.join(", ");
+    (!is_named && !left_out.is_empty()).then(|| {
+        Hint::say(format!(
+            "no release keeps the data of the tasks; `large_files` in snapback.yaml would: {patterns}"
+        ))
+    })
+}
+
+/// What is done with the files once they are there.
+fn next_steps(session: &Session, files: &[InitFile]) -> Result<Vec<Hint>, Failure> {
+    let names: Vec<_> = files.iter().map(|file| file.path.to_text()).collect();
+    let mut add = vec!["git", "add", "--"];
+    add.extend(names.iter().map(String::as_str));
+    let mut next = vec![
+        Hint::run("keep them", &add),
+        Hint::run("then", &["git", "commit", "-m", "Set up snapback"]),
+        Hint::run("see your tasks", &["snapback", "status"]),
+    ];
+    if session
+        .app()?
+        .commands(&[])
+        .iter()
+        .any(|state| !state.trusted)
+    {
+        next.push(Hint::run(
+            "agree to the commands that it names",
+            &["snapback", "trust"],
+        ));
+    }
+    Ok(next)
 }

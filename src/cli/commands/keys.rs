@@ -98,28 +98,7 @@ impl Run for Args {
             });
         }
         match &self.what {
-            What::Create { name } => {
-                let (signer, path) = app.create_key(name.as_deref())?;
-                let text = format!(
-                    "made {}, which only you can read.\nyour key, allowed here as {}:\n  {}\n",
-                    safe(&path.to_string_lossy()),
-                    safe(&signer.name),
-                    signer.key
-                );
-                let key = signer.key.to_string();
-                let next = vec![
-                    Hint::run(
-                        "let others verify what you sign; on their machines",
-                        &["snapback", "keys", "allow", &key, "--name", &signer.name],
-                    ),
-                    Hint::say(
-                        "to sign every release, put `releases: {sign: true}` into snapback.yaml",
-                    ),
-                ];
-                Ok(Reply::new(text, json!({ "signer": signer }))
-                    .changed()
-                    .with_next(next))
-            }
+            What::Create { name } => create(session, name.as_deref()),
             What::List => list(session),
             What::Allow { key, name, until } => {
                 let signer = Signer {
@@ -136,27 +115,50 @@ impl Run for Args {
                 );
                 Ok(Reply::new(text, json!({ "signer": signer })).changed())
             }
-            What::Revoke { which } => {
-                let revoked = app.revoke_key(which)?;
-                let text = match revoked.len() {
-                    0 => format!("{} was revoked before.\n", safe(which)),
-                    some => {
-                        format!(
-                            "{} of {} revoked: nothing that was signed with it counts any more.\n",
-                            count(some, "key"),
-                            safe(which)
-                        )
-                    }
-                };
-                let reply = Reply::new(text, json!({ "revoked": revoked }));
-                Ok(if revoked.is_empty() {
-                    reply
-                } else {
-                    reply.changed()
-                })
-            }
+            What::Revoke { which } => revoke(session, which),
         }
     }
+}
+
+/// Makes the user's own key.
+fn create(session: &Session, name: Option<&str>) -> Result<Reply, Failure> {
+    let (signer, path) = session.app()?.create_key(name)?;
+    let text = format!(
+        "made {}, which only you can read.\nyour key, allowed here as {}:\n  {}\n",
+        safe(&path.to_string_lossy()),
+        safe(&signer.name),
+        signer.key
+    );
+    let key = signer.key.to_string();
+    let next = vec![
+        Hint::run(
+            "let others verify what you sign; on their machines",
+            &["snapback", "keys", "allow", &key, "--name", &signer.name],
+        ),
+        Hint::say("to sign every release, put `releases: {sign: true}` into snapback.yaml"),
+    ];
+    Ok(Reply::new(text, json!({ "signer": signer }))
+        .changed()
+        .with_next(next))
+}
+
+/// Makes all that was signed with a key, or by somebody, count no more.
+fn revoke(session: &Session, which: &str) -> Result<Reply, Failure> {
+    let revoked = session.app()?.revoke_key(which)?;
+    let text = match revoked.len() {
+        0 => format!("{} was revoked before.\n", safe(which)),
+        some => format!(
+            "{} of {} revoked: nothing that was signed with it counts any more.\n",
+            count(some, "key"),
+            safe(which)
+        ),
+    };
+    let reply = Reply::new(text, json!({ "revoked": revoked }));
+    Ok(if revoked.is_empty() {
+        reply
+    } else {
+        reply.changed()
+    })
 }
 
 /// The keys, the user's own first.

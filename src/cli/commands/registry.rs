@@ -107,19 +107,7 @@ impl Run for Args {
         };
         let from = match from {
             _ if lines.is_empty() => return Ok(shown.without(left_out, "not compared")),
-            None => {
-                let hint = |why: &str, side: &str| {
-                    Hint::run(why, &["snapback", "registry", "sync", "--from", side])
-                };
-                let next = vec![
-                    hint("the configs are right", "config"),
-                    hint("the registry is right", "registry"),
-                ];
-                return Ok(shown
-                    .with_problem(Kind::Bad, "registry and configs disagree")
-                    .with_next(next)
-                    .without(left_out, "not compared"));
-            }
+            None => return Ok(disagreeing(shown).without(left_out, "not compared")),
             Some(_) if session.globals.dry_run => {
                 app.refuse_flaws()?;
                 return Ok(Reply {
@@ -142,6 +130,18 @@ impl Run for Args {
             &app.sync_registry(&tasks, from)?,
         ))
     }
+}
+
+/// The answer where registry and configs disagree, and which side may be right.
+fn disagreeing(shown: Reply) -> Reply {
+    let hint =
+        |why: &str, side: &str| Hint::run(why, &["snapback", "registry", "sync", "--from", side]);
+    shown
+        .with_problem(Kind::Bad, "registry and configs disagree")
+        .with_next(vec![
+            hint("the configs are right", "config"),
+            hint("the registry is right", "registry"),
+        ])
 }
 
 /// Shows what a registry that cannot be read becomes, asks, and writes it.

@@ -59,6 +59,20 @@ impl Walk<'_> {
     /// All steps; the time they took without waiting, in milliseconds.
     fn all(&mut self) -> Result<u64, Failure> {
         let tools = Tools::find(&self.stage)?;
+        self.set_up(tools)?;
+        self.release()?;
+        let good = self.stage.digests()?;
+        self.break_it(tools)?;
+        let bad = self.stage.digests()?;
+        self.types("snapback verify-rollback -t T01 --expected 1.3.0", &[4])?;
+        self.roll_back(&good)?;
+        self.undo_and_redo(&good, &bad)?;
+        self.look_back()?;
+        Ok(self.stage.took_ms())
+    }
+
+    /// A repository with three tasks, whose commands are agreed to.
+    fn set_up(&mut self, tools: Tools) -> Result<(), Failure> {
         self.title(
             "A throw-away repository",
             "three strategies, one with a database of a few MB that git ignores",
@@ -74,6 +88,11 @@ impl Walk<'_> {
             &[0],
         )?;
         self.types("snapback trust --yes", &[0])?;
+        Ok(())
+    }
+
+    /// The first releases of all tasks.
+    fn release(&mut self) -> Result<(), Failure> {
         self.title(
             "Release",
             "each version gets a commit, a manifest and a tag",
@@ -91,7 +110,11 @@ impl Walk<'_> {
             &[0],
         )?;
         self.types("snapback status", &[0])?;
-        let good = self.stage.digests()?;
+        Ok(())
+    }
+
+    /// A release that does not hold up.
+    fn break_it(&mut self, tools: Tools) -> Result<(), Failure> {
         self.title(
             "Break it",
             "1.3.0 loosens the stop, raises the leverage and rebuilds the database",
@@ -101,8 +124,11 @@ impl Walk<'_> {
             "snapback create-snapshot -t T01 --version 1.3.0 -m 'faster entries' --yes",
             &[0, 4, 8],
         )?;
-        let bad = self.stage.digests()?;
-        self.types("snapback verify-rollback -t T01 --expected 1.3.0", &[4])?;
+        Ok(())
+    }
+
+    /// Back to the release before, whose files are these.
+    fn roll_back(&mut self, good: &[(String, String)]) -> Result<(), Failure> {
         self.title(
             "Roll back",
             "code, configuration and database; everything is saved first",
@@ -111,25 +137,37 @@ impl Walk<'_> {
             "snapback rollback -t T01 --from 1.3.0 --to 1.2.0 -m 'drawdown' --yes",
             &[0],
         )?;
-        self.must_be(&good, "1.2.0")?;
+        self.must_be(good, "1.2.0")?;
         self.types("snapback verify-rollback -t T01 --expected 1.2.0", &[0])?;
+        Ok(())
+    }
+
+    /// The rollback taken back, and done again.
+    fn undo_and_redo(
+        &mut self,
+        good: &[(String, String)],
+        bad: &[(String, String)],
+    ) -> Result<(), Failure> {
         self.title(
             "Changed your mind",
             "an undo is exact, too: the broken version is back, byte for byte",
         )?;
         // The smoke test of 1.3.0 still fails, and the exit code may say so.
         self.types("snapback undo --yes", &[0, 4])?;
-        self.must_be(&bad, "1.3.0")?;
+        self.must_be(bad, "1.3.0")?;
         self.types("snapback redo --yes", &[0])?;
-        self.must_be(&good, "1.2.0")?;
+        self.must_be(good, "1.2.0")
+    }
+
+    /// The history, and git's own look at the repository.
+    fn look_back(&mut self) -> Result<(), Failure> {
         self.title(
             "Look back",
             "who, when, why; and git agrees that all is well",
         )?;
         self.types("snapback history -t T01", &[0])?;
         self.silent("git fsck --strict --no-dangling")?;
-        self.silent("git status --porcelain")?;
-        Ok(self.stage.took_ms())
+        self.silent("git status --porcelain")
     }
 
     /// Announces a part of the walk, and waits for Enter before it unless it is to go by itself.

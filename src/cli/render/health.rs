@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::{Paint, Style, command_line, count, duration, safe};
-use crate::model::health::{Finding, Health, Level};
+use crate::model::health::{Finding, Health, Level, TaskHealth};
 
 /// What is wrong, worst first, and a count of the tasks.
 pub fn page(style: Style, health: &Health) -> String {
@@ -176,12 +176,6 @@ fn whole(health: &Health) -> Vec<Family> {
             .into_iter()
             .collect(),
     };
-    let state = |level: Level| {
-        (
-            label("state", level.word()),
-            health.count(level).to_string(),
-        )
-    };
     vec![
         Family {
             name: "snapback_build_info",
@@ -203,18 +197,11 @@ fn whole(health: &Health) -> Vec<Family> {
             "How long looking took.",
             Some(seconds(health.duration_ms)),
         ),
-        Family {
-            name: "snapback_tasks",
-            help: "Number of tasks by state.",
-            samples: [Level::Ok, Level::Warning, Level::Critical, Level::Unknown]
-                .into_iter()
-                .map(state)
-                .collect(),
-        },
+        tasks_by_state(health),
         one(
             "snapback_unfinished_operations",
             "Operations that did not finish.",
-            Some(u8::from(health.unfinished).to_string()),
+            Some(flag(health.unfinished)),
         ),
         one(
             "snapback_store_bytes",
@@ -234,80 +221,82 @@ fn whole(health: &Health) -> Vec<Family> {
     ]
 }
 
+/// How many tasks are in each state.
+fn tasks_by_state(health: &Health) -> Family {
+    let states = [Level::Ok, Level::Warning, Level::Critical, Level::Unknown];
+    let state = |level: Level| {
+        (
+            label("state", level.word()),
+            health.count(level).to_string(),
+        )
+    };
+    Family {
+        name: "snapback_tasks",
+        help: "Number of tasks by state.",
+        samples: states.map(state).into(),
+    }
+}
+
+/// How a figure of one task is read; `None` where there is none.
+type TaskFigure = fn(&TaskHealth) -> Option<String>;
+
+/// The figures of each task: name, help, value.
+const TASK_FIGURES: [(&str, &str, TaskFigure); 9] = [
+    (
+        "snapback_task_health_status",
+        "0 ok, 1 warning, 2 critical, 3 unknown.",
+        |task| Some(task.level.nagios().to_string()),
+    ),
+    (
+        "snapback_task_verified",
+        "1 when the active version is proven or called good.",
+        |task| Some(flag(task.verified)),
+    ),
+    (
+        "snapback_task_drift_files",
+        "Files that differ from the active release.",
+        |task| Some(task.drift.to_string()),
+    ),
+    ("snapback_task_snapshots", "Number of releases.", |task| {
+        Some(task.releases.to_string())
+    }),
+    (
+        "snapback_task_last_snapshot_timestamp_seconds",
+        "When the newest release was made.",
+        |task| Some(task.released_at?.as_second().to_string()),
+    ),
+    (
+        "snapback_task_way_back",
+        "1 when there is a version to go back to that is not known to be broken.",
+        |task| {
+            let broken = task
+                .way_back
+                .proof
+                .as_ref()
+                .is_some_and(|proof| !proof.passed);
+            Some(flag(task.way_back.version.is_some() && !broken))
+        },
+    ),
+    (
+        "snapback_task_last_drill_success",
+        "1 when the newest drill of the way back passed.",
+        |task| Some(flag(task.way_back.proof.as_ref()?.passed)),
+    ),
+    (
+        "snapback_task_last_drill_timestamp_seconds",
+        "When the way back was rehearsed last.",
+        |task| Some(task.way_back.proof.as_ref()?.at.as_second().to_string()),
+    ),
+    (
+        "snapback_task_drill_recovery_seconds",
+        "How long the last rehearsed recovery took.",
+        |task| Some(seconds(task.way_back.proof.as_ref()?.recovery_ms)),
+    ),
+];
+
 /// The metrics of each task.
 fn of_tasks(health: &Health) -> Vec<Family> {
-    use crate::model::health::TaskHealth;
-    type Value = fn(&TaskHealth) -> Option<String>;
-    let flag = |yes: bool| u8::from(yes).to_string();
-    let info = health.tasks.iter().filter_map(|task| {
-        let version = task.active.as_ref()?.to_string();
-        Some((
-            format!(
-                "{},{}",
-                label("task", task.task.as_str()),
-                label("version", &version)
-            ),
-            flag(true),
-        ))
-    });
-    let info = Family {
-        name: "snapback_task_info",
-        help: "The active version of each task.",
-        samples: info.collect(),
-    };
-    let all: [(&str, &str, Value); 9] = [
-        (
-            "snapback_task_health_status",
-            "0 ok, 1 warning, 2 critical, 3 unknown.",
-            |task| Some(task.level.nagios().to_string()),
-        ),
-        (
-            "snapback_task_verified",
-            "1 when the active version is proven or called good.",
-            |task| Some(u8::from(task.verified).to_string()),
-        ),
-        (
-            "snapback_task_drift_files",
-            "Files that differ from the active release.",
-            |task| Some(task.drift.to_string()),
-        ),
-        ("snapback_task_snapshots", "Number of releases.", |task| {
-            Some(task.releases.to_string())
-        }),
-        (
-            "snapback_task_last_snapshot_timestamp_seconds",
-            "When the newest release was made.",
-            |task| Some(task.released_at?.as_second().to_string()),
-        ),
-        (
-            "snapback_task_way_back",
-            "1 when there is a version to go back to that is not known to be broken.",
-            |task| {
-                let broken = task
-                    .way_back
-                    .proof
-                    .as_ref()
-                    .is_some_and(|proof| !proof.passed);
-                Some(u8::from(task.way_back.version.is_some() && !broken).to_string())
-            },
-        ),
-        (
-            "snapback_task_last_drill_success",
-            "1 when the newest drill of the way back passed.",
-            |task| Some(u8::from(task.way_back.proof.as_ref()?.passed).to_string()),
-        ),
-        (
-            "snapback_task_last_drill_timestamp_seconds",
-            "When the way back was rehearsed last.",
-            |task| Some(task.way_back.proof.as_ref()?.at.as_second().to_string()),
-        ),
-        (
-            "snapback_task_drill_recovery_seconds",
-            "How long the last rehearsed recovery took.",
-            |task| Some(seconds(task.way_back.proof.as_ref()?.recovery_ms)),
-        ),
-    ];
-    let family = |(name, help, value): (&'static str, &'static str, Value)| {
+    let family = |(name, help, value): (&'static str, &'static str, TaskFigure)| {
         let samples = health
             .tasks
             .iter()
@@ -318,128 +307,35 @@ fn of_tasks(health: &Health) -> Vec<Family> {
             samples: samples.collect(),
         }
     };
-    std::iter::once(info)
-        .chain(all.into_iter().map(family))
+    std::iter::once(active_versions(health))
+        .chain(TASK_FIGURES.map(family))
         .collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{
-        LeftOut,
-        answer::Next,
-        health::{Disk, TaskHealth},
-        overview::{Proof, WayBack},
-    };
-
-    fn sample() -> Health {
-        let at = "2026-02-24T05:10:00Z".parse().expect("it is a time");
-        let proof = Proof {
-            at,
-            passed: false,
-            recovery_ms: 6204,
-            offline: true,
-            why: "a | b\nc".into(),
-        };
-        let fix = Some(Next {
-            why: "rehearse it again".into(),
-            argv: ["snapback", "drill", "-t", "T01"]
-                .map(String::from)
-                .to_vec(),
-        });
-        let task = TaskHealth {
-            task: "T01".parse().expect("it is an id"),
-            title: None,
-            level: Level::Critical,
-            active: "1.3.0".parse().ok(),
-            verified: true,
-            released_at: Some(at),
-            releases: 3,
-            drift: 2,
-            way_back: WayBack {
-                version: "1.2.0".parse().ok(),
-                proof: Some(proof),
-                ..WayBack::default()
-            },
-            left_out: LeftOut::default(),
-            findings: vec![
-                Finding {
-                    check: "way_back",
-                    level: Level::Critical,
-                    seen: "the way back is broken: a | b\nc".into(),
-                    fix,
-                },
-                Finding {
-                    check: "drift",
-                    level: Level::Warning,
-                    seen: "2 files differ from the release".into(),
-                    fix: None,
-                },
-            ],
-        };
-        Health {
-            at,
-            level: Level::Critical,
-            deep: false,
-            repository: Vec::new(),
-            tasks: vec![task],
-            unfinished: false,
-            disk: Some(Disk {
-                bytes: 2000,
-                free: 1000,
-                inodes: 0,
-                inodes_free: 0,
-            }),
-            stored: None,
-            duration_ms: 12,
-        }
-    }
-
-    #[test]
-    fn the_page_and_the_line_of_nagios() {
-        insta::assert_snapshot!(page(Style::default(), &sample()), @r"
-        x  T01 the way back is broken: a | b\nc
-             rehearse it again:  snapback drill -t T01
-        !  T01 2 files differ from the release
-        1 task: 1 critical  (presence only; --deep reads every byte; 12 ms)
-        ");
-        insta::assert_snapshot!(nagios(&sample()), @r"SNAPBACK CRITICAL - T01: the way back is broken: a / b\nc; 1 more | 'tasks'=1;;;0 'critical'=1;;;0 'unknown'=0;;;0 'warning'=0;;;0 'drift_files'=2;;;0 'unfinished'=0;;;0 'disk_free'=1000B;;;0;2000 'time'=0.012s;;;0");
-    }
-
-    #[test]
-    fn every_metric_has_a_name_of_prometheus_and_a_type() {
-        let text = metrics(&sample());
-        let mut typed = std::collections::BTreeSet::new();
-        for line in text.lines() {
-            if let Some(rest) = line.strip_prefix("# TYPE ") {
-                assert!(
-                    typed.insert(rest.split(' ').next().expect("it has a name").to_string()),
-                    "twice: {line}"
-                );
-            } else if !line.starts_with("# HELP ") {
-                let name: String = line
-                    .chars()
-                    .take_while(|c| !matches!(c, '{' | ' '))
-                    .collect();
-                assert!(
-                    typed.contains(&name) && name.starts_with("snapback_"),
-                    "{line}"
-                );
-                assert!(
-                    line.rsplit(' ')
-                        .next()
-                        .is_some_and(|value| value.parse::<f64>().is_ok()),
-                    "{line}"
-                );
-            }
-        }
-        assert!(
-            text.contains("snapback_task_drill_recovery_seconds{task=\"T01\"} 6.204\n"),
-            "{text}"
-        );
-        assert!(text.contains("snapback_task_info{task=\"T01\",version=\"1.3.0\"} 1\n"));
-        assert!(text.ends_with('\n') && !text.contains("snapback_store_bytes"));
-        assert_eq!(label("task", "a\"b\\c\nd"), "task=\"a\\\"b\\\\c\\nd\"");
+/// The active version of each task, as a label.
+fn active_versions(health: &Health) -> Family {
+    let samples = health.tasks.iter().filter_map(|task| {
+        let version = task.active.as_ref()?.to_string();
+        Some((
+            format!(
+                "{},{}",
+                label("task", task.task.as_str()),
+                label("version", &version)
+            ),
+            flag(true),
+        ))
+    });
+    Family {
+        name: "snapback_task_info",
+        help: "The active version of each task.",
+        samples: samples.collect(),
     }
 }
+
+/// A truth as Prometheus knows it.
+fn flag(yes: bool) -> String {
+    u8::from(yes).to_string()
+}
+
+#[cfg(test)]
+mod tests;

@@ -31,54 +31,19 @@ pub fn plan(style: Style, plan: &Plan, all: bool) -> String {
         text: head(style, plan) + "\n",
     };
     page.section("files", &file_lines(style, plan, all));
-    let (one, many) = match plan.kind {
-        OpKind::CreateSnapshot => ("is not part of it", "are not part of it"),
-        _ => (
-            "is in no release and stays as it is",
-            "are in no release and stay as they are",
-        ),
-    };
-    if let Some(words) = plan.left_out.words(one, many) {
-        let keeps = if plan.kind == OpKind::CreateSnapshot {
-            " (`large_files` keeps them)"
-        } else {
-            ""
-        };
-        page.section("ignored", &[safe(&words) + keeps]);
-    }
+    page.section("ignored", left_out_line(plan).as_slice());
     page.section("deps", &package_lines(style, &plan.packages, all));
     page.section(
         "affects",
         &cut(super::drill::affected(&plan.radius), ENTRIES_SHOWN, all),
     );
     for door in &plan.doors {
-        page.section(
-            "one-way",
-            &[format!(
-                "{}: {}",
-                style.paint(Paint::Attention, "a one-way door is passed"),
-                safe(door)
-            )],
-        );
+        let passed = style.paint(Paint::Attention, "a one-way door is passed");
+        page.section("one-way", &[format!("{passed}: {}", safe(door))]);
     }
-    page.section(
-        "shared",
-        &cut(
-            plan.drift.iter().map(|line| safe(line)).collect(),
-            ENTRIES_SHOWN,
-            all,
-        ),
-    );
-    if !plan.missing_variables.is_empty() {
-        let names = safe(&plan.missing_variables.join(", "));
-        page.section(
-            "needs",
-            &[format!(
-                "{} not set: {names}",
-                style.paint(Paint::Attention, "environment variables")
-            )],
-        );
-    }
+    let drift = plan.drift.iter().map(|line| safe(line)).collect();
+    page.section("shared", &cut(drift, ENTRIES_SHOWN, all));
+    page.section("needs", variables_line(style, plan).as_slice());
     for state in &plan.commands {
         let mark = if state.trusted {
             String::new()
@@ -99,24 +64,61 @@ pub fn plan(style: Style, plan: &Plan, all: bool) -> String {
     for note in &plan.notes {
         page.section("note", &[safe(note)]);
     }
-    if matches!(
+    page.section("safety", safety_line(plan).as_slice());
+    page.text
+}
+
+/// The ignored files that no release has, if there are any.
+fn left_out_line(plan: &Plan) -> Option<String> {
+    let is_release = plan.kind == OpKind::CreateSnapshot;
+    let (one, many) = if is_release {
+        ("is not part of it", "are not part of it")
+    } else {
+        (
+            "is in no release and stays as it is",
+            "are in no release and stay as they are",
+        )
+    };
+    let keeps = if is_release {
+        " (`large_files` keeps them)"
+    } else {
+        ""
+    };
+    let words = plan.left_out.words(one, many)?;
+    Some(safe(&words) + keeps)
+}
+
+/// The environment variables that are needed and not set, if there are any.
+fn variables_line(style: Style, plan: &Plan) -> Option<String> {
+    if plan.missing_variables.is_empty() {
+        return None;
+    }
+    let names = safe(&plan.missing_variables.join(", "));
+    let variables = style.paint(Paint::Attention, "environment variables");
+    Some(format!("{variables} not set: {names}"))
+}
+
+/// How what a plan replaces is brought back; nothing for plans that replace nothing.
+fn safety_line(plan: &Plan) -> Option<String> {
+    let replaces = matches!(
         plan.kind,
         OpKind::Rollback | OpKind::Undo | OpKind::Redo | OpKind::Restore
-    ) && !plan.nothing_to_do
-    {
-        let back = if plan.kind == OpKind::Undo {
-            "snapback redo"
-        } else {
-            "snapback undo"
-        };
-        let safety = if plan.of_release {
-            "everything is saved first; its commits stay below refs/snapback/safety".to_string()
-        } else {
-            format!("everything is saved first; `{back}` brings it back")
-        };
-        page.section("safety", &[safety]);
+    );
+    if !replaces || plan.nothing_to_do {
+        return None;
     }
-    page.text
+    if plan.of_release {
+        let kept = "everything is saved first; its commits stay below refs/snapback/safety";
+        return Some(kept.into());
+    }
+    let back = if plan.kind == OpKind::Undo {
+        "snapback redo"
+    } else {
+        "snapback undo"
+    };
+    Some(format!(
+        "everything is saved first; `{back}` brings it back"
+    ))
 }
 
 /// `2.6 MB are written, up to 5.2 MB with what is saved; 120.3 GB are free`.
@@ -354,151 +356,4 @@ pub fn size_of_change(plan: &Plan) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use crate::model::LeftOut;
-    use crate::model::trust::{CommandState, ConfiguredCommand, Role};
-
-    fn path(text: &str) -> RelPath {
-        RelPath::parse(text).expect("it is honest")
-    }
-
-    fn file(letter: Letter, name: &str, lines: Option<(u32, u32)>, note: &str) -> FileLine {
-        FileLine {
-            path: path(&format!("tasks/T01/{name}")),
-            letter,
-            added: lines.map(|(added, _)| added),
-            removed: lines.map(|(_, removed)| removed),
-            size: 214_000_000,
-            large: lines.is_none(),
-            note: note.into(),
-        }
-    }
-
-    fn command(role: Role, run: &str, trusted: bool) -> CommandState {
-        let (task, dir) = (
-            Some("T01".parse().expect("it is an id")),
-            RelPath::own("tasks/T01"),
-        );
-        let command = ConfiguredCommand {
-            task,
-            role,
-            run: run.into(),
-            dir,
-            timeout_ms: 1000,
-            config: "snapback.yaml".into(),
-        };
-        CommandState { command, trusted }
-    }
-
-    /// A rollback with a bit of everything.
-    pub fn sample() -> Plan {
-        Plan {
-            kind: OpKind::Rollback,
-            task: "T01".parse().expect("it is an id"),
-            title: Some("momentum".into()),
-            from: "1.3.0".parse().ok(),
-            to: "1.2.0".parse().ok(),
-            about: "1.2.0 by Li Wei, 3 days ago: \"tighter stop\", good".into(),
-            files: vec![
-                file(Letter::M, "signal.py", Some((4, 31)), ""),
-                file(
-                    Letter::M,
-                    "config.yaml",
-                    Some((1, 1)),
-                    "max_leverage: 5 -> 3",
-                ),
-                file(
-                    Letter::D,
-                    "new\x1b[2Jfilter.py",
-                    Some((0, 8)),
-                    "added in 1.3.0",
-                ),
-                file(Letter::M, "model.bin", None, ""),
-            ],
-            unchanged: 11,
-            untracked: vec![path("a"), path("b"), path("c")],
-            protected: vec![path("tasks/T01/positions.json")],
-            left_out: LeftOut::of(vec![
-                (path("tasks/T01/train.csv"), 4000),
-                (path("tasks/T01/market.sqlite"), 3_000_000_000),
-            ]),
-            radius: Vec::new(),
-            doors: Vec::new(),
-            drift: vec![
-                "lib/util.py differs from what 1.2.0 was released with; T02 uses it too".into(),
-            ],
-            packages: vec![PackageChange {
-                ecosystem: "python",
-                name: "pandas".into(),
-                before: Some("2.2.1".into()),
-                after: Some("2.1.4".into()),
-            }],
-            missing_variables: vec!["TUSHARE_TOKEN".into()],
-            commands: vec![
-                command(Role::Start, "systemctl restart momentum", true),
-                command(Role::Smoke, "python -m pytest -q", false),
-            ],
-            space: None,
-            notes: Vec::new(),
-            nothing_to_do: false,
-            of_release: false,
-        }
-    }
-
-    #[test]
-    fn a_rollback() {
-        insta::assert_snapshot!(plan(Style::default(), &sample(), false), @r#"
-        Plan  T01 momentum  1.3.0 -> 1.2.0  (1.2.0 by Li Wei, 3 days ago: "tighter stop", good)
-          files    M tasks/T01/signal.py              +4  -31
-                   M tasks/T01/config.yaml            +1  -1   max_leverage: 5 -> 3
-                   D tasks/T01/new\u{1b}[2Jfilter.py      -8   added in 1.3.0
-                   M tasks/T01/model.bin                       214.0 MB from the store
-                   11 unchanged, 3 untracked stay, 1 protected (positions.json)
-          ignored  2 ignored files, 3.0 GB, are in no release and stay as they are: tasks/T01/market.sqlite, tasks/T01/train.csv
-          deps     pandas 2.2.1 -> 2.1.4
-          shared   lib/util.py differs from what 1.2.0 was released with; T02 uses it too
-          needs    environment variables not set: TUSHARE_TOKEN
-          start    systemctl restart momentum
-          check    python -m pytest -q  (not trusted)
-          safety   everything is saved first; `snapback undo` brings it back
-        "#);
-        assert_eq!(
-            question(&sample()),
-            "Roll T01 back from 1.3.0 to 1.2.0: 4 files, 856.0 MB?"
-        );
-    }
-
-    #[test]
-    fn a_release_in_unicode() {
-        let release = Plan {
-            kind: OpKind::CreateSnapshot,
-            from: None,
-            to: "0.1.0".parse().ok(),
-            about: String::new(),
-            drift: Vec::new(),
-            packages: Vec::new(),
-            missing_variables: Vec::new(),
-            commands: Vec::new(),
-            protected: Vec::new(),
-            files: vec![file(Letter::A, "model.bin", None, "ignored by git")],
-            ..sample()
-        };
-        insta::assert_snapshot!(plan(Style { colour: false, unicode: true }, &release, false), @"
-        Plan  create-snapshot  T01 momentum  nothing → 0.1.0
-          files    A tasks/T01/model.bin  214.0 MB into the store, ignored by git
-                   11 unchanged, 3 untracked stay
-          ignored  2 ignored files, 3.0 GB, are not part of it: tasks/T01/market.sqlite, tasks/T01/train.csv (`large_files` keeps them)
-        ");
-    }
-
-    #[test]
-    fn long_lists_are_cut_unless_all_is_wanted() {
-        let mut long = sample();
-        long.files = (0..50)
-            .map(|n| file(Letter::M, &format!("f{n:02}"), Some((1, 0)), ""))
-            .collect();
-        assert!(plan(Style::default(), &long, false).contains("... and 20 more (-v lists all)"));
-        assert!(plan(Style::default(), &long, true).contains("tasks/T01/f49"));
-    }
-}
+pub(crate) mod tests;

@@ -135,7 +135,7 @@ impl Sink for Progress {
         match event {
             Event::Began { op } => state.began.push(op),
             Event::WorkBegan { what, total, bytes } => {
-                state.work = Some(self.begin(what, total, bytes))
+                state.work = Some(self.begin(what, total, bytes));
             }
             Event::WorkDone { more } => {
                 if let Some(work) = &mut state.work {

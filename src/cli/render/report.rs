@@ -84,89 +84,66 @@ pub fn next(report: &Report) -> Vec<Hint> {
             ),
         ];
     }
-    let share = || {
-        let words: Vec<&str> = report.share.iter().map(String::as_str).collect();
-        match report.commit {
-            // Without a remote there is nobody to share it with.
-            Some(_) => (!words.is_empty()).then(|| Hint::run("share it", &words)),
-            None => Some(Hint::run(
-                "see what is not committed",
-                &["git", "status", "--short"],
-            )),
-        }
-    };
-    let with_share = |hints: Vec<Hint>| hints.into_iter().chain(share()).collect();
-    match (report.outcome, report.kind) {
-        (Outcome::Stuck, _) => vec![
+    match report.outcome {
+        Outcome::Stuck => vec![
             Hint::run("see what is left to do", &["snapback", "op", "show", &id]),
             Hint::run("try to go on", &["snapback", "op", "resume"]),
             Hint::run("try to go back", &["snapback", "op", "abort"]),
         ],
-        (Outcome::Undone, _) => vec![Hint::run(
+        Outcome::Undone => vec![Hint::run(
             "see what was tried",
             &["snapback", "op", "show", &id],
         )],
-        (Outcome::Done, OpKind::Rollback | OpKind::Redo | OpKind::Restore) => {
-            with_share(vec![Hint::run("take it back", &["snapback", "undo"])])
+        Outcome::Done => next_of_done(report),
+    }
+}
+
+/// What can be done after what was done.
+fn next_of_done(report: &Report) -> Vec<Hint> {
+    let task = report
+        .task
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let with_share =
+        |hint: Option<Hint>| -> Vec<Hint> { hint.into_iter().chain(share(report)).collect() };
+    match report.kind {
+        OpKind::Rollback | OpKind::Redo | OpKind::Restore => {
+            with_share(Some(Hint::run("take it back", &["snapback", "undo"])))
         }
-        (Outcome::Done, OpKind::Undo) if report.of_release => {
-            let task = report
-                .task
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            vec![Hint::run(
-                "release it again",
-                &["snapback", "create-snapshot", "--task", &task],
-            )]
-        }
-        (Outcome::Done, OpKind::Undo) => {
-            with_share(vec![Hint::run("bring it again", &["snapback", "redo"])])
-        }
-        (Outcome::Done, OpKind::CreateSnapshot) if exit_code(report) == Kind::Bad.exit_code() => {
-            let task = report
-                .task
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            vec![Hint::run(
-                "go back to the newest good version",
-                &["snapback", "rollback", "--task", &task],
-            )]
-        }
-        (Outcome::Done, OpKind::CreateSnapshot) if is_edited(report) => {
-            let task = report
-                .task
-                .as_ref()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            with_share(vec![Hint::run(
-                "see what differs",
-                &["snapback", "diff", "--task", &task],
-            )])
-        }
-        (Outcome::Done, _) => with_share(Vec::new()),
+        OpKind::Undo if report.of_release => vec![Hint::run(
+            "release it again",
+            &["snapback", "create-snapshot", "--task", &task],
+        )],
+        OpKind::Undo => with_share(Some(Hint::run("bring it again", &["snapback", "redo"]))),
+        OpKind::CreateSnapshot if exit_code(report) == Kind::Bad.exit_code() => vec![Hint::run(
+            "go back to the newest good version",
+            &["snapback", "rollback", "--task", &task],
+        )],
+        OpKind::CreateSnapshot if is_edited(report) => with_share(Some(Hint::run(
+            "see what differs",
+            &["snapback", "diff", "--task", &task],
+        ))),
+        _ => with_share(None),
+    }
+}
+
+/// How what was committed gets to others; without a commit, what is not committed.
+fn share(report: &Report) -> Option<Hint> {
+    let words: Vec<&str> = report.share.iter().map(String::as_str).collect();
+    match report.commit {
+        // Without a remote there is nobody to share it with.
+        Some(_) => (!words.is_empty()).then(|| Hint::run("share it", &words)),
+        None => Some(Hint::run(
+            "see what is not committed",
+            &["git", "status", "--short"],
+        )),
     }
 }
 
 /// The sentence that says it all.
 fn sentence(style: Style, report: &Report) -> String {
-    let strong = |text: &str| style.paint(Paint::Strong, text);
-    let everything = if report.kind == OpKind::Init {
-        "the repository"
-    } else {
-        "every task"
-    };
-    let task = strong(
-        report
-            .task
-            .as_ref()
-            .map_or(everything, |task| task.as_str()),
-    );
-    let (from, to) = (
-        strong(&Version::or_none(report.from.as_ref())),
-        strong(&Version::or_none(report.to.as_ref())),
-    );
+    let task = task_name(style, report);
     match report.outcome {
         Outcome::Stuck => format!(
             "{task} is {}: a person is needed, see below.",
@@ -176,7 +153,7 @@ fn sentence(style: Style, report: &Report) -> String {
             let version = report
                 .from
                 .as_ref()
-                .map(|_| format!(" ({from})"))
+                .map(|_| format!(" ({})", strong_version(style, report.from.as_ref())))
                 .unwrap_or_default();
             let failed = style.paint(Paint::Bad, "failed");
             let all = match report.kept.len() {
@@ -189,43 +166,69 @@ fn sentence(style: Style, report: &Report) -> String {
             )
         }
         Outcome::Done if !report.changed => format!(
-            "{task} is at {to} already{}; nothing to do.",
+            "{task} is at {} already{}; nothing to do.",
+            strong_version(style, report.to.as_ref()),
             verified(style, report)
         ),
-        Outcome::Done => match report.kind {
-            OpKind::CreateSnapshot => format!(
-                "{task} {to} is released{}{}.",
-                made(report),
-                verified(style, report)
-            ),
-            OpKind::Adopt => format!("{task}: manifests written{}.", made(report)),
-            OpKind::RegistrySync => format!("{task}: registry and configs agree{}.", made(report)),
-            OpKind::Init => "the first files are written, not committed.".into(),
-            OpKind::Restore => format!(
-                "{} brought back to where they were.",
-                count(report.files_changed, "file")
-            ),
-            OpKind::Rollback if report.from > report.to => {
-                format!(
-                    "{task} is at {to}{}.  {from} is held.",
-                    verified(style, report)
-                )
-            }
-            OpKind::Undo if report.of_release => {
-                format!("{task} {from} is no release any more; {task} is at {to}.")
-            }
-            // What a registry said that could not be read, or had no entry, is no version.
-            OpKind::Undo if report.to.is_none() => {
-                format!("{task} is as it was before{}.", unless_well(style, report))
-            }
-            OpKind::Redo if report.to.is_none() => {
-                format!("{task}: done again{}.", unless_well(style, report))
-            }
-            OpKind::Rollback | OpKind::Redo | OpKind::Undo => {
-                format!("{task} is at {to}{}.", verified(style, report))
-            }
-        },
+        Outcome::Done => sentence_of_done(style, report),
     }
+}
+
+/// The sentence about what was done.
+fn sentence_of_done(style: Style, report: &Report) -> String {
+    let task = task_name(style, report);
+    let from = strong_version(style, report.from.as_ref());
+    let to = strong_version(style, report.to.as_ref());
+    match report.kind {
+        OpKind::CreateSnapshot => format!(
+            "{task} {to} is released{}{}.",
+            made(report),
+            verified(style, report)
+        ),
+        OpKind::Adopt => format!("{task}: manifests written{}.", made(report)),
+        OpKind::RegistrySync => format!("{task}: registry and configs agree{}.", made(report)),
+        OpKind::Init => "the first files are written, not committed.".into(),
+        OpKind::Restore => format!(
+            "{} brought back to where they were.",
+            count(report.files_changed, "file")
+        ),
+        OpKind::Rollback if report.from > report.to => format!(
+            "{task} is at {to}{}.  {from} is held.",
+            verified(style, report)
+        ),
+        OpKind::Undo if report.of_release => {
+            format!("{task} {from} is no release any more; {task} is at {to}.")
+        }
+        // What a registry said that could not be read, or had no entry, is no version.
+        OpKind::Undo if report.to.is_none() => {
+            format!("{task} is as it was before{}.", unless_well(style, report))
+        }
+        OpKind::Redo if report.to.is_none() => {
+            format!("{task}: done again{}.", unless_well(style, report))
+        }
+        OpKind::Rollback | OpKind::Redo | OpKind::Undo => {
+            format!("{task} is at {to}{}.", verified(style, report))
+        }
+    }
+}
+
+/// What a report is about: a task, all of them, or the repository.
+fn task_name(style: Style, report: &Report) -> String {
+    let everything = if report.kind == OpKind::Init {
+        "the repository"
+    } else {
+        "every task"
+    };
+    let name = report
+        .task
+        .as_ref()
+        .map_or(everything, |task| task.as_str());
+    style.paint(Paint::Strong, name)
+}
+
+/// A version as the sentence shows it.
+fn strong_version(style: Style, version: Option<&Version>) -> String {
+    style.paint(Paint::Strong, &Version::or_none(version))
 }
 
 /// What is wrong, if anything is.
@@ -332,132 +335,4 @@ fn tail(style: Style, report: &Report) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use crate::base::OpId;
-
-    /// A rollback that was done and verified.
-    pub fn sample() -> Report {
-        let mut verification = verification::tests::sample();
-        verification.version = "1.2.0".parse().expect("it is a version");
-        verification.checks.truncate(2);
-        Report {
-            op: Some(OpId::new(7, 0x9f3c_21aa)),
-            kind: OpKind::Rollback,
-            task: "T01".parse().ok(),
-            from: "1.3.0".parse().ok(),
-            to: "1.2.0".parse().ok(),
-            outcome: Outcome::Done,
-            changed: true,
-            message: "drawdown".into(),
-            who: "Li Wei <li@example.com>".into(),
-            at: "2026-02-24T05:10:00Z".parse().expect("it is a time"),
-            duration_ms: 1940,
-            commit: "4be1c07000000000000000000000000000000000".parse().ok(),
-            tag: Some("T01-v1.2.0-rollback-from-v1.3.0".into()),
-            files_changed: 4,
-            saved_bytes: 4_000_000,
-            verification: Some(verification),
-            exit_code: None,
-            notes: Vec::new(),
-            timeline: Vec::new(),
-            share: [
-                "git",
-                "push",
-                "--atomic",
-                "origin",
-                "main",
-                "T01-v1.2.0-rollback-from-v1.3.0",
-            ]
-            .map(String::from)
-            .to_vec(),
-            kept: Vec::new(),
-            of_release: false,
-        }
-    }
-
-    #[test]
-    fn done() {
-        insta::assert_snapshot!(report(Style::default(), &sample()), @"T01 is at 1.2.0, verified.  1.3.0 is held.  (1.9 s, 4 files changed, 4.0 MB saved, operation 9f3c21aa)");
-        assert_eq!(exit_code(&sample()), 0);
-        let release = Report {
-            kind: OpKind::CreateSnapshot,
-            tag: Some("T01-v1.2.0".into()),
-            saved_bytes: 0,
-            ..sample()
-        };
-        insta::assert_snapshot!(report(Style::default(), &release), @"T01 1.2.0 is released: commit 4be1c070, tag T01-v1.2.0, verified.  (1.9 s, 4 files changed, operation 9f3c21aa)");
-        assert_eq!(next(&release)[0].argv[..3], ["git", "push", "--atomic"]);
-        assert!(
-            next(&Report {
-                share: Vec::new(),
-                ..release.clone()
-            })
-            .is_empty(),
-            "there is no remote"
-        );
-        let bad = Report {
-            verification: Some(verification::tests::sample()),
-            ..release
-        };
-        assert_eq!(
-            next(&bad)[0].argv,
-            ["snapback", "rollback", "--task", "T01"]
-        );
-    }
-
-    #[test]
-    fn undone_stuck_and_kept_although_bad() {
-        let bad = Report {
-            verification: Some(verification::tests::sample()),
-            ..sample()
-        };
-        insta::assert_snapshot!(report(Style::default(), &bad), @r"
-          x  smoke.command             python3 smoke.py: exit code 1  (830 ms)
-               AssertionError: \u{1b}[31mdrawdown
-        T01 is at 1.2.0, but verification failed.  1.3.0 is held.  (1.9 s, 4 files changed, 4.0 MB saved, operation 9f3c21aa)
-        ");
-        assert_eq!(exit_code(&bad), 4);
-        let again = "1.3.0 does not hold up: smoke.command: exit code 1".to_string();
-        let undone = Report {
-            outcome: Outcome::Undone,
-            changed: false,
-            notes: vec![again],
-            ..bad
-        };
-        insta::assert_snapshot!(report(Style::default(), &undone), @r"
-          x  smoke.command             python3 smoke.py: exit code 1  (830 ms)
-               AssertionError: \u{1b}[31mdrawdown
-        T01 is as it was (1.3.0): the rollback failed and everything was put back.  (1.9 s, 4.0 MB saved, operation 9f3c21aa)
-        ");
-        assert_eq!(exit_code(&undone), 4);
-        let stuck = Report {
-            outcome: Outcome::Stuck,
-            notes: vec!["files: No space left on device".into()],
-            verification: None,
-            ..undone
-        };
-        insta::assert_snapshot!(report(Style::default(), &stuck), @"
-          !  files: No space left on device
-        T01 is stuck half-way: a person is needed, see below.  (1.9 s, 4.0 MB saved, operation 9f3c21aa)
-        ");
-        assert_eq!(exit_code(&stuck), 13);
-        assert_eq!(next(&stuck)[0].argv, ["snapback", "op", "show", "9f3c21aa"]);
-    }
-
-    #[test]
-    fn nothing_to_do() {
-        let idle = Report {
-            op: None,
-            changed: false,
-            verification: None,
-            commit: None,
-            ..sample()
-        };
-        assert_eq!(
-            report(Style::default(), &idle),
-            "T01 is at 1.2.0 already; nothing to do.\n"
-        );
-        assert!(next(&idle).is_empty());
-    }
-}
+pub(crate) mod tests;

@@ -8,7 +8,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::guard::{Condition, Metric};
+use crate::model::guard::{Backtest, Condition, Metric};
 
 fn at(secs: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + secs).expect("it is in range")

@@ -158,7 +158,8 @@ impl ChunkStore {
         let generation = self.refresh()?;
         let mut findings = index::records(self).map_err(Error::Io)?;
         findings.extend(index::files(self, &generation, how.level).map_err(Error::Io)?);
-        let packs = packs::check(self, &generation, how.level, end, &mut findings, progress)?;
+        let (packs, damaged) = packs::check(self, &generation, how.level, end, progress)?;
+        findings.extend(damaged);
         // What was seen while opening, of packs that nothing but a damaged index names.
         for damage in &generation.index.damage {
             if !findings

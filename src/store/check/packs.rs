@@ -39,15 +39,15 @@ struct One {
     blobs: u64,
 }
 
-/// Checks all packs that a commit relies on, those that were checked longest ago first.
+/// Checks all packs that a commit relies on, those that were checked longest ago first; what was
+/// read, and what is not what it should be.
 pub fn check(
     store: &ChunkStore,
     generation: &Generation,
     level: Level,
     end: Option<Instant>,
-    findings: &mut Vec<Finding>,
     progress: &Progress<'_>,
-) -> Result<Checked, Failure> {
+) -> Result<(Checked, Vec<Finding>), Failure> {
     let packs = all(generation);
     let verified = Verified::read(store);
     let mut due: Vec<PackRef> = packs
@@ -81,6 +81,7 @@ pub fn check(
     };
     let results = results.into_inner().expect("because no holder panics");
     checked.remaining = due.len() - results.len();
+    let mut findings = Vec::new();
     for one in results {
         checked.seen.push(one.pack.id);
         checked.bytes += one.pack.size;
@@ -88,7 +89,7 @@ pub fn check(
         findings.extend(one.findings);
     }
     checked.seen.sort_unstable();
-    Ok(checked)
+    Ok((checked, findings))
 }
 
 /// The packs that a commit relies on, and what its damaged index left of it.

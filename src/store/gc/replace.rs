@@ -9,6 +9,7 @@ use crate::{
         ChunkStore, Error,
         commit::{self, SEGMENT},
         format::{PackRef, record::FileRef},
+        generation::Generation,
         index::Table,
         layout::Layout,
         packer::Packed,
@@ -39,17 +40,7 @@ pub fn replace(
     let _alone = store.alone()?;
     let newest = store.sound()?;
     let mut record = newest.next(newest.record.sequence);
-    let new: Vec<PackRef> = packed.iter().map(|packed| packed.table.pack).collect();
-    // A session that stored the same pack again meanwhile relies on it: see `commit::spare`.
-    let may = |(pack, drops): &&(PackRef, bool)| {
-        !drops || newest.index.dead().packs.binary_search(&pack.id).is_ok()
-    };
-    let gone = removed
-        .iter()
-        .filter(may)
-        .map(|(pack, _)| pack.id)
-        .filter(|id| !new.iter().any(|pack| pack.id == *id));
-    let gone: HashSet<Digest> = gone.collect();
+    let gone = packs_that_go(&newest, removed, &packed);
     let known: HashSet<Digest> = newest.index.packs().map(|pack| pack.id).collect();
     let mut tables: Vec<Table> = Vec::new();
     let mut segments = Vec::new();
@@ -97,6 +88,24 @@ pub fn replace(
         store.forget();
     }
     sweep(store)
+}
+
+/// Those of the removed packs that may go now, and do not come back under the same name.
+fn packs_that_go(
+    newest: &Generation,
+    removed: &[(PackRef, bool)],
+    packed: &[Packed],
+) -> HashSet<Digest> {
+    // A session that stored the same pack again meanwhile relies on it: see `commit::spare`.
+    let may = |(pack, drops): &&(PackRef, bool)| {
+        !drops || newest.index.dead().packs.binary_search(&pack.id).is_ok()
+    };
+    removed
+        .iter()
+        .filter(may)
+        .map(|(pack, _)| pack.id)
+        .filter(|id| !packed.iter().any(|packed| packed.table.pack.id == *id))
+        .collect()
 }
 
 /// Removes what the newest commit does not name: packs and index files, temporary files of

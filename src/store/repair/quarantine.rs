@@ -71,7 +71,7 @@ pub fn broken_records(store: &ChunkStore) -> Result<Vec<String>, Failure> {
         let read = read_record(&*store.fs, &store.layout, sequence).map_err(Error::Io)?;
         match read {
             Ok((record, hash)) if wanted.is_none_or(|wanted| wanted == hash) => {
-                wanted = Some(record.previous)
+                wanted = Some(record.previous);
             }
             _ => moved.extend(take(store, &store.layout.record(sequence))?),
         }

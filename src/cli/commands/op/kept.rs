@@ -1,6 +1,9 @@
 //! `op kept` and `op restore`: what operations put aside, listed and brought back.
 
-use std::{fmt::Write, path::PathBuf};
+use std::{
+    fmt::Write,
+    path::{Path, PathBuf},
+};
 
 use serde_json::json;
 
@@ -155,49 +158,64 @@ fn restore(session: &Session, words: &[&str], to: &To) -> Result<Reply, Failure>
         op: line.id.clone(),
         paths: paths.collect::<Result<_, _>>()?,
     };
-    let short = line.id.short();
     if to.in_place {
-        let course = change::carry_out(session, &Request::RestoreKept(wanted.clone()), Ask::Once)?;
-        return Ok(match course {
-            Course::Shown(plan) => Reply::dry_run(session.out, &plan, session.globals.verbose),
-            Course::Done(plan, report) => {
-                if report.outcome == Outcome::Done {
-                    app.note_restored(&wanted.op);
-                }
-                Reply::of_report(session.out, Some(&plan), &report)
-            }
-        });
+        return restore_in_place(session, wanted);
     }
-    let Some(into) = &to.into else {
-        let hint = |why: &str, how: &[&str]| {
-            Hint::run(why, &[&["snapback", "op", "restore", &short], how].concat())
-        };
-        let hints = vec![
+    match &to.into {
+        Some(into) => restore_into(session, &wanted, into),
+        None => Err(where_to(&wanted.op).into()),
+    }
+}
+
+/// Writes the files back to where they were.
+fn restore_in_place(session: &Session, wanted: RestoreKept) -> Result<Reply, Failure> {
+    let op = wanted.op.clone();
+    let course = change::carry_out(session, &Request::RestoreKept(wanted), Ask::Once)?;
+    Ok(match course {
+        Course::Shown(plan) => Reply::dry_run(session.out, &plan, session.globals.verbose),
+        Course::Done(plan, report) => {
+            if report.outcome == Outcome::Done {
+                session.app()?.note_restored(&op);
+            }
+            Reply::of_report(session.out, Some(&plan), &report)
+        }
+    })
+}
+
+/// The error for a restore that names no place.
+fn where_to(op: &OpId) -> Error {
+    let hint = |why: &str, how: &[&str]| {
+        Hint::run(
+            why,
+            &[&["snapback", "op", "restore", &op.short()], how].concat(),
+        )
+    };
+    Error::Usage {
+        message: "where to?".into(),
+        hints: vec![
             hint("a new folder", &["--into", "kept"]),
             hint("back where they were", &["--in-place"]),
-        ];
-        return Err(Error::Usage {
-            message: "where to?".into(),
-            hints,
-        }
-        .into());
-    };
+        ],
+    }
+}
+
+/// Writes the files into a folder that is empty or new.
+fn restore_into(session: &Session, wanted: &RestoreKept, into: &Path) -> Result<Reply, Failure> {
+    let app = session.app()?;
     let dir = session.dir().join(into);
-    let names = app.restore_kept_into(&wanted, &dir, true)?;
-    let data = json!({ "op": line.id, "into": into.to_string_lossy(), "files": names });
+    let names = app.restore_kept_into(wanted, &dir, true)?;
+    let data = json!({ "op": wanted.op, "into": into.to_string_lossy(), "files": names });
     if session.globals.dry_run {
         let list = names.iter().fold(String::new(), |list, name| {
             list + "  " + &safe(&name.to_text()) + "\n"
         });
+        let text = format!(
+            "{list}dry run: {} would be written\n",
+            count(names.len(), "file")
+        );
         return Ok(Reply {
             dry_run: true,
-            ..Reply::new(
-                format!(
-                    "{list}dry run: {} would be written\n",
-                    count(names.len(), "file")
-                ),
-                data,
-            )
+            ..Reply::new(text, data)
         });
     }
     session.confirm(&format!(
@@ -206,14 +224,12 @@ fn restore(session: &Session, words: &[&str], to: &To) -> Result<Reply, Failure>
         into.display()
     ))?;
     session.about_to_change(std::slice::from_ref(&dir));
-    let names = app.restore_kept_into(&wanted, &dir, false)?;
-    Ok(Reply::new(
-        format!(
-            "{} of operation {short} written into {}\n",
-            count(names.len(), "file"),
-            into.display()
-        ),
-        data,
-    )
-    .changed())
+    let names = app.restore_kept_into(wanted, &dir, false)?;
+    let text = format!(
+        "{} of operation {} written into {}\n",
+        count(names.len(), "file"),
+        wanted.op.short(),
+        into.display()
+    );
+    Ok(Reply::new(text, data).changed())
 }

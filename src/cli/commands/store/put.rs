@@ -66,6 +66,29 @@ fn reply(session: &Session, report: &PutReport, dry_run: bool) -> Reply {
     let verbose = session.globals.verbose;
     let mut text = troubles(session.out, "left out", &report.skipped, verbose);
     text.push_str(&troubles(session.out, "not read", &report.failed, verbose));
+    text.push_str(&counts(report, dry_run));
+    let reply = Reply {
+        changed: report.changed,
+        dry_run,
+        ..Reply::new(text, json!({ "put": report }))
+    };
+    let reply = with_failures(reply, report, dry_run);
+    if report.changed && reply.exit_code == 0 {
+        let argv = [
+            "snapback",
+            "store",
+            "restore",
+            &report.name,
+            "--into",
+            "DIR",
+        ];
+        return reply.with_next(vec![Hint::run("bring it back", &argv)]);
+    }
+    reply
+}
+
+/// The line that counts the files: those to be stored, or those that were.
+fn counts(report: &PutReport, dry_run: bool) -> String {
     let name = safe(&report.name);
     let what = format!("{}, {}", files(report.files), size(report.bytes));
     let read = format!(
@@ -73,7 +96,7 @@ fn reply(session: &Session, report: &PutReport, dry_run: bool) -> Reply {
         files(report.read_files),
         size(report.read_bytes)
     );
-    let line = match () {
+    match () {
         () if dry_run => format!("dry run: {what}; {}\n", read.replace(" read", " to read")),
         () if !report.named => {
             format!("{name} stands for what it did before: {what}, but not all could be read\n")
@@ -87,15 +110,13 @@ fn reply(session: &Session, report: &PutReport, dry_run: bool) -> Reply {
             size(report.grown),
             secs(report.duration_ms)
         ),
-    };
-    text.push_str(&line);
-    let reply = Reply {
-        changed: report.changed,
-        dry_run,
-        ..Reply::new(text, json!({ "put": report }))
-    };
+    }
+}
+
+/// The answer with an exit code that says how many files are not in the store.
+fn with_failures(reply: Reply, report: &PutReport, dry_run: bool) -> Reply {
     let (failed, skipped) = (report.failed.len() as u64, report.skipped.len() as u64);
-    let reply = match () {
+    match () {
         () if failed > 0 && !report.named && !dry_run => {
             let hint = Hint::say("add --partial to name what could be read");
             reply
@@ -113,17 +134,5 @@ fn reply(session: &Session, report: &PutReport, dry_run: bool) -> Reply {
             reply.with_problem(Kind::Partial, format!("{} left out", files(skipped)))
         }
         () => reply,
-    };
-    if report.changed && reply.exit_code == 0 {
-        let argv = [
-            "snapback",
-            "store",
-            "restore",
-            &report.name,
-            "--into",
-            "DIR",
-        ];
-        return reply.with_next(vec![Hint::run("bring it back", &argv)]);
     }
-    reply
 }

@@ -79,37 +79,7 @@ fn reply(session: &Session, report: &RestoreReport, restore: &Restore) -> Reply 
         &report.failed,
         session.globals.verbose,
     );
-    let (missing, differing, touched) = (report.missing, report.differing, report.touched);
-    let extra = match report.extra {
-        0 => String::new(),
-        n if restore.dry_run && restore.delete => format!(", {n} to be removed"),
-        n if restore.delete => format!(", {n} extra"),
-        n => format!(", {n} extra left alone"),
-    };
-    let name = safe(&report.name);
-    let line = if restore.dry_run {
-        format!(
-            "dry run: {name}: {missing} missing, {differing} differing, {touched} with another mode or time, {} right{extra}\n",
-            report.right
-        )
-    } else {
-        // What could not be restored is as it was before; of what is not in the listing nothing is
-        // promised.
-        let restored = report.total.saturating_sub(report.failed.len() as u64);
-        let part = if report.failed.is_empty() {
-            "is"
-        } else {
-            "is only in part"
-        };
-        format!(
-            "{name} {part} in {}: {restored} of {} right; before, {missing} were missing, {differing} differed, {touched} had another mode or time{extra}  ({} written, {})\n",
-            safe(&restore.into.to_string_lossy()),
-            report.total,
-            size(report.bytes),
-            secs(report.duration_ms)
-        )
-    };
-    text.push_str(&line);
+    text.push_str(&counts(report, restore));
     for log in &report.beside {
         let (path, goes) = (
             safe(&log.to_text()),
@@ -141,6 +111,44 @@ fn reply(session: &Session, report: &RestoreReport, restore: &Restore) -> Reply 
         ..Reply::new(text, json!({ "restore": report }))
     }
     .with_next(next);
+    with_failures(reply, report)
+}
+
+/// The line that counts the files: those to be restored, or those that were.
+fn counts(report: &RestoreReport, restore: &Restore) -> String {
+    let (missing, differing, touched) = (report.missing, report.differing, report.touched);
+    let extra = match report.extra {
+        0 => String::new(),
+        n if restore.dry_run && restore.delete => format!(", {n} to be removed"),
+        n if restore.delete => format!(", {n} extra"),
+        n => format!(", {n} extra left alone"),
+    };
+    let name = safe(&report.name);
+    if restore.dry_run {
+        return format!(
+            "dry run: {name}: {missing} missing, {differing} differing, {touched} with another mode or time, {} right{extra}\n",
+            report.right
+        );
+    }
+    // What could not be restored is as it was before; of what is not in the listing nothing is
+    // promised.
+    let restored = report.total.saturating_sub(report.failed.len() as u64);
+    let part = if report.failed.is_empty() {
+        "is"
+    } else {
+        "is only in part"
+    };
+    format!(
+        "{name} {part} in {}: {restored} of {} right; before, {missing} were missing, {differing} differed, {touched} had another mode or time{extra}  ({} written, {})\n",
+        safe(&restore.into.to_string_lossy()),
+        report.total,
+        size(report.bytes),
+        secs(report.duration_ms)
+    )
+}
+
+/// The answer with an exit code that says how many files were not restored.
+fn with_failures(reply: Reply, report: &RestoreReport) -> Reply {
     let failed = files(report.failed.len() as u64);
     match () {
         () if report.damaged > 0 => reply.with_problem(

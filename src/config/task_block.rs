@@ -1,0 +1,196 @@
+//! One task's block of the file in the model's words: its paths, patterns, commands and probes.
+//!
+//! It looks at one task at a time: whether several may stand beside each other is asked in
+//! `overlaps.rs`. No value of an environment variable is ever taken or shown.
+
+use std::time::Duration;
+
+use super::{
+    Error, discover,
+    file::{Command, OneOrMany, OneWay, Ready, TaskBlock},
+    guard_rules,
+    place::{all_below, in_folder, path, patterns, places, rule},
+};
+use crate::{
+    base::{Fs, RelPath, TaskId},
+    model::{
+        TaskSpec,
+        settings::{CommandSpec, Door, Probe},
+    },
+};
+
+/// Time limit of a `verify` command that names none.
+const VERIFY: Duration = Duration::from_mins(5);
+/// Time limit of a probe that names none.
+const READY: Duration = Duration::from_secs(30);
+/// Time limit of `stop`, `start` and `restart` without one.
+const SWITCH: Duration = Duration::from_mins(1);
+
+/// One task. `found` is its folder when discovery knows it.
+pub(super) fn task(
+    id: TaskId,
+    found: Option<RelPath>,
+    block: TaskBlock,
+    root: &dyn Fs,
+) -> Result<TaskSpec, Error> {
+    let at = |key: &str| format!("tasks.{id}.{key}");
+    let (dir, paths) = match (&block.path, found) {
+        (Some(paths), _) => places(&at("path"), paths, root)?,
+        (None, Some(dir)) => (dir.clone(), vec![all_below(&dir)]),
+        (None, None) => {
+            let dir = path(&at("path"), &format!("tasks/{id}"))?;
+            (dir.clone(), vec![all_below(&dir)])
+        }
+    };
+    let config = match &block.config {
+        Some(config) => Some(in_folder(&at("config"), &dir, config)?),
+        None => discover::config_in(root, &dir),
+    };
+    let patterns =
+        |key: &str, list: Option<OneOrMany>| patterns(&at(key), &dir, &list.unwrap_or_default().0);
+    let large = block.large_files.unwrap_or_default();
+    let env = block.env.unwrap_or_default();
+    let shared = block.shared.unwrap_or_default();
+    let start = start_or_restart(&at("restart"), block.start, block.restart)?;
+    let command = |key: &str, command: Option<Command>| {
+        command
+            .map(|command| to_command(&at(key), command, SWITCH))
+            .transpose()
+    };
+    Ok(TaskSpec {
+        title: block.title,
+        exclude: patterns("exclude", block.exclude)?,
+        shared: places(&at("shared"), &shared, root)?.1,
+        protect: patterns("protect", block.protect)?,
+        large_files: patterns("large_files", large.patterns)?,
+        large_over: large.over.map(|size| size.0),
+        config,
+        version_key: version_key(&at("version_key"), block.version_key)?,
+        venv: env
+            .venv
+            .map(|venv| in_folder(&at("env.venv"), &dir, &venv))
+            .transpose()?,
+        environment_variables: variables(&at("env.variables"), env.variables.unwrap_or_default())?,
+        smoke: each(block.verify, |run| to_command(&at("verify"), run, VERIFY))?,
+        probes: each(block.ready, |probe| to_probe(&at("ready"), probe))?,
+        stop: command("stop", block.stop)?,
+        start: command("start", start)?,
+        one_way: each(block.one_way, |door| to_door(&at("one_way"), door))?,
+        migrations: block
+            .migrations
+            .map(|list| patterns("migrations", Some(list)))
+            .transpose()?,
+        guard: guard_rules::rules(&at("guard"), block.guard.unwrap_or_default())?,
+        id,
+        dir,
+        paths,
+    })
+}
+
+/// Each item of a list in the model's words; no list is an empty one.
+fn each<T, U>(
+    list: Option<Vec<T>>,
+    to_model: impl FnMut(T) -> Result<U, Error>,
+) -> Result<Vec<U>, Error> {
+    list.unwrap_or_default().into_iter().map(to_model).collect()
+}
+
+/// The command that starts a task again, under one of its two names.
+fn start_or_restart(
+    at: &str,
+    start: Option<Command>,
+    restart: Option<Command>,
+) -> Result<Option<Command>, Error> {
+    if start.is_some() && restart.is_some() {
+        return Err(rule(at, "`start` is there too; keep one of them"));
+    }
+    Ok(start.or(restart))
+}
+
+/// A version that cannot be gone back from.
+fn to_door(at: &str, door: OneWay) -> Result<Door, Error> {
+    let (text, why) = match door {
+        OneWay::Version(text) => (text, None),
+        OneWay::Because(block) => (block.version, block.why),
+    };
+    let plain = text.strip_prefix('v').unwrap_or(&text);
+    Ok(Door {
+        version: plain
+            .parse()
+            .map_err(|error| rule(at, format!("{error}")))?,
+        why,
+    })
+}
+
+/// The key of the version.
+fn version_key(at: &str, key: Option<String>) -> Result<String, Error> {
+    let key = key.unwrap_or_else(|| "version".to_string());
+    if key.split('.').any(str::is_empty) {
+        Err(rule(at, format!("{key:?} holds an empty name")))
+    } else {
+        Ok(key)
+    }
+}
+
+/// Names of environment variables; a value after `=` would be a secret in a file.
+fn variables(at: &str, names: Vec<String>) -> Result<Vec<String>, Error> {
+    match names.iter().position(|name| !is_variable(name)) {
+        // The text is not shown, because it may be a value.
+        Some(index) => Err(rule(
+            at,
+            format!(
+                "item {} is not the name of a variable; write names only, never values",
+                index + 1
+            ),
+        )),
+        None => Ok(names),
+    }
+}
+
+/// True for what can be the name of an environment variable.
+pub(super) fn is_variable(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// A command with its time limit.
+fn to_command(at: &str, command: Command, usual: Duration) -> Result<CommandSpec, Error> {
+    if command.run.trim().is_empty() || command.run.contains('\0') {
+        return Err(rule(at, "the command is empty or holds a NUL byte"));
+    }
+    Ok(CommandSpec {
+        run: command.run,
+        timeout: command.timeout.map_or(usual, |timeout| timeout.0),
+    })
+}
+
+/// A probe: exactly one kind.
+fn to_probe(at: &str, ready: Ready) -> Result<Probe, Error> {
+    let timeout = ready.timeout;
+    let limit = timeout.map_or(READY, |timeout| timeout.0);
+    match (ready.run, ready.port, ready.http, ready.disk_free) {
+        (Some(run), None, None, None) => Ok(Probe::Command(to_command(
+            at,
+            Command { run, timeout },
+            READY,
+        )?)),
+        (None, Some(port), None, None) => Ok(Probe::Port(port.0, port.1, limit)),
+        (None, None, Some(url), None)
+            if url.starts_with("http://") && url.len() > "http://".len() =>
+        {
+            Ok(Probe::Http(url, limit))
+        }
+        (None, None, Some(url), None) => Err(rule(
+            at,
+            format!("{url:?} does not begin with http://; for https use `run: curl -fsS …`"),
+        )),
+        (None, None, None, Some(size)) => Ok(Probe::DiskFree(size.0)),
+        _ => Err(rule(
+            at,
+            "each item needs exactly one of `run`, `port`, `http` and `disk_free`",
+        )),
+    }
+}

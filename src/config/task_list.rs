@@ -1,0 +1,202 @@
+//! Which tasks there are: those that the file names, and the folders that the rules find.
+//!
+//! What is wrong with one entry stops the tasks that it may be about, and no others; it is never
+//! guessed what it was to say.
+
+use std::collections::HashSet;
+
+use super::{
+    Error, Stops,
+    discover::{self, Folder, Rule},
+    file::{Discover, TaskBlock, Tasks},
+    overlaps::Claim,
+    place::{check_glob, rule},
+    resolve::{Gathered, Released},
+    task_block::task,
+};
+use crate::{
+    base::{RelPath, TaskId, fs::Type, text},
+    model::TaskSpec,
+};
+
+/// All tasks, those that the file names and those that are found.
+pub(super) fn all(
+    declared: Tasks,
+    defaults: &TaskBlock,
+    (registry, released): (&RelPath, Released<'_>),
+    found: &mut Gathered<'_>,
+) -> Vec<TaskSpec> {
+    let rules = usable_rules(declared.discover, found);
+    let mut folders =
+        discover::find(found.root, &rules, &mut found.warnings).unwrap_or_else(|error| {
+            found.leave_out(error, Stops::Undeclared);
+            Vec::new()
+        });
+    let stopped = found.stopped();
+    let is_known = |id: &TaskId| {
+        stopped.contains(id)
+            || folders.iter().any(|folder| folder.id == *id)
+            || declared.named.iter().any(|(name, _)| name == id.as_str())
+    };
+    let lost: Vec<Folder> = released(registry, &is_known)
+        .into_iter()
+        .filter_map(|id| discover::lost(&rules, id))
+        .collect();
+    found.warnings.extend(lost.iter().map(|lost| {
+        format!(
+            "{} has lost its folder {} or its configuration; its releases have them",
+            lost.id, lost.dir
+        )
+    }));
+    folders.extend(lost);
+    let mut tasks = named(declared.named, &folders, defaults, found);
+    leave_misnamed_out(&folders, &tasks, found);
+    add_found(&mut tasks, folders, defaults, found);
+    tasks
+}
+
+/// The rules of discovery, none where they cannot be used. Where rules are wrong, folders that no
+/// rule names are no tasks either.
+fn usable_rules(declared: Option<Vec<Discover>>, found: &mut Gathered<'_>) -> Vec<Rule> {
+    let rules = rules(declared).unwrap_or_else(|error| {
+        found.leave_out(error.with_line(found.bytes), Stops::Undeclared);
+        Vec::new()
+    });
+    if found.undeclared().is_some() {
+        Vec::new()
+    } else {
+        rules
+    }
+}
+
+/// The rules of discovery.
+fn rules(declared: Option<Vec<Discover>>) -> Result<Vec<Rule>, Error> {
+    let Some(declared) = declared else {
+        return Ok(vec![Rule::usual()]);
+    };
+    let to_rule = |discover: Discover| {
+        let at = "tasks.discover";
+        let id = discover.id.unwrap_or_else(|| "{name}".to_string());
+        if discover.glob.contains("**") {
+            return Err(rule(
+                at,
+                format!("{:?} holds `**`; name each level with `*`", discover.glob),
+            ));
+        }
+        if !id.contains("{name}") {
+            return Err(rule(
+                at,
+                format!(
+                    "the id {id:?} does not hold {{name}}, so every folder would be the same task"
+                ),
+            ));
+        }
+        check_glob(at, discover.glob.trim_end_matches('/'))?;
+        Ok(Rule {
+            glob: discover.glob,
+            id,
+            needs_config: false,
+        })
+    };
+    declared.into_iter().map(to_rule).collect()
+}
+
+/// The tasks that the file names.
+fn named(
+    blocks: Vec<(String, TaskBlock)>,
+    folders: &[Folder],
+    defaults: &TaskBlock,
+    found: &mut Gathered<'_>,
+) -> Vec<TaskSpec> {
+    let (mut tasks, mut undeclared) = (Vec::with_capacity(blocks.len()), Vec::new());
+    let why = found.undeclared();
+    for (name, block) in blocks {
+        let id: TaskId = match name.parse() {
+            Ok(id) => id,
+            Err(error) => {
+                let error =
+                    rule(&format!("tasks.{name}"), format!("{error}")).with_line(found.bytes);
+                found.misnamed.push((name, error));
+                continue;
+            }
+        };
+        if why.is_some() && block.path.is_none() {
+            undeclared.push(id);
+            continue;
+        }
+        let dir = folders
+            .iter()
+            .find(|folder| folder.id == id)
+            .map(|folder| folder.dir.clone());
+        match task(id.clone(), dir, block.or(defaults), found.root) {
+            Err(error) => found.stop(error, [id]),
+            Ok(spec) => {
+                if !matches!(found.root.stat(&spec.dir), Ok(Some(stat)) if stat.kind == Type::Dir) {
+                    found.warnings.push(format!(
+                        "the folder of {} is not there: {}",
+                        spec.id, spec.dir
+                    ));
+                }
+                tasks.push(spec);
+            }
+        }
+    }
+    if let Some(error) = why.filter(|_| !undeclared.is_empty()) {
+        found.leave_out(error, Stops::Tasks(undeclared));
+    }
+    tasks
+}
+
+/// Says whom the entries stop whose names are no ids, and notes what all that cannot be used owns.
+fn leave_misnamed_out(folders: &[Folder], tasks: &[TaskSpec], found: &mut Gathered<'_>) {
+    let misnamed = std::mem::take(&mut found.misnamed);
+    let stopped = found.stopped();
+    let unusable = misnamed
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .chain(stopped.iter().map(TaskId::as_str));
+    found.claims = Claim::all(unusable, found.bytes, found.root);
+    for (name, error) in misnamed {
+        // It may be the entry of a task that has none; what is merged into the list may be any.
+        let bare = folders
+            .iter()
+            .map(|folder| &folder.id)
+            .filter(|id| tasks.iter().all(|task| task.id != **id));
+        let may_be =
+            |id: &&TaskId| name == "<<" || !text::did_you_mean(&name, [id.as_str()]).is_empty();
+        let near: Vec<TaskId> = bare.filter(may_be).cloned().collect();
+        found.leave_out(
+            error,
+            if near.is_empty() {
+                Stops::Nothing
+            } else {
+                Stops::Tasks(near)
+            },
+        );
+    }
+}
+
+/// Adds the folders that no entry of the file is about.
+fn add_found(
+    tasks: &mut Vec<TaskSpec>,
+    folders: Vec<Folder>,
+    defaults: &TaskBlock,
+    found: &mut Gathered<'_>,
+) {
+    let taken: HashSet<RelPath> = tasks.iter().map(|task| task.dir.clone()).collect();
+    let ids: HashSet<TaskId> = tasks
+        .iter()
+        .map(|task| task.id.clone())
+        .chain(found.stopped())
+        .collect();
+    for folder in folders
+        .into_iter()
+        .filter(|folder| !taken.contains(&folder.dir) && !ids.contains(&folder.id))
+    {
+        let id = folder.id.clone();
+        match task(folder.id, Some(folder.dir), defaults.clone(), found.root) {
+            Ok(spec) => tasks.push(spec),
+            Err(error) => found.stop(error, [id]),
+        }
+    }
+}

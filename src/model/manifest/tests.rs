@@ -1,0 +1,168 @@
+//! Both readers of a manifest agree, and hostile manifests are refused.
+
+use super::*;
+
+fn sample() -> Manifest {
+    let file = |path: &[u8], role, large: bool| FileEntry {
+        path: RelPath::parse(path).expect("safe"),
+        checksum: Digest::of(path).to_string(),
+        size: Some(path.len() as u64),
+        mode: Some("100644".into()),
+        role,
+        blob: (!large).then(|| "1".repeat(40).parse().expect("id")),
+        object: large.then(|| ObjectId(Digest::of(path))),
+    };
+    Manifest {
+        schema: Some(MANIFEST_SCHEMA.into()),
+        metadata: Metadata {
+            task_id: "T01".parse().expect("id"),
+            version: "1.2.0".parse().expect("version"),
+            created_at: "2026-02-24T05:10:00Z".into(),
+            git_commit: "a".repeat(40),
+            git_tag: "T01-v1.2.0".into(),
+            previous: None,
+            message: Some("新增: yes\nno".into()),
+            adopted: false,
+            line_ends: Vec::new(),
+        },
+        files: vec![
+            file(b"tasks/T01/a b\n\"c\".py", Role::Source, false),
+            file(b"tasks/T01/config.yaml", Role::Config, false),
+            file(b"tasks/T01/model.bin", Role::Large, true),
+            file(b"tasks/T01/\xff.py", Role::Source, false),
+        ],
+        dependencies: DependencyList {
+            python_packages: vec!["pandas==2.1.4".into()],
+            ..DependencyList::default()
+        },
+    }
+}
+
+#[test]
+fn canonical_text_round_trips_by_both_readers() {
+    let manifest = sample();
+    let text = manifest.render();
+    let fast = canonical::read(text.as_bytes()).expect("it is canonical");
+    let slow: Manifest = yaml::parse(text.as_bytes(), yaml::Limits::machine()).expect("it is YAML");
+    assert_eq!((&fast, &slow), (&manifest, &manifest));
+    assert_eq!(
+        Manifest::parse(text.as_bytes())
+            .expect("it keeps the rules")
+            .render(),
+        text
+    );
+    assert_eq!(
+        Manifest::parse_dependencies(text.as_bytes()).expect("they are there"),
+        Some(manifest.dependencies.clone())
+    );
+    let by_hand = text.replacen(
+        "schema: snapback.manifest/1\n",
+        "# a note\nschema: snapback.manifest/1\n",
+        1,
+    );
+    assert_eq!(
+        Manifest::parse_dependencies(by_hand.as_bytes()).expect("it is YAML"),
+        Some(manifest.dependencies.clone())
+    );
+    let empty = Manifest {
+        files: vec![],
+        ..manifest
+    };
+    assert_eq!(
+        Manifest::parse(empty.render().as_bytes()).expect("it reads"),
+        empty
+    );
+}
+
+#[test]
+fn names_that_yaml_reads_otherwise_than_json_survive_every_reader() {
+    for name in [
+        "a\u{85}b",
+        "a\u{2028}b",
+        "\u{7f}",
+        "\u{feff}x",
+        "\u{fffe}",
+        "a\tb\\",
+        "😀",
+    ] {
+        let mut manifest = sample();
+        manifest.files.truncate(1);
+        manifest.files[0].path = RelPath::parse(name).expect("safe");
+        let text = manifest.render();
+        let slow: Manifest =
+            yaml::parse(text.as_bytes(), yaml::Limits::machine()).expect("it is YAML");
+        assert_eq!(
+            (canonical::read(text.as_bytes()), slow),
+            (Some(manifest.clone()), manifest),
+            "{name:?}"
+        );
+    }
+    // As JSON writes it bare, which earlier manifests have; and in an escape that YAML refuses.
+    let with = |path: &str| sample().render().replacen("tasks/T01/config.yaml", path, 1);
+    assert!(canonical::read(with("tasks/T01/b\u{85}").as_bytes()).is_some());
+    assert!(Manifest::parse(with("tasks/T01/b\\ud83d\\ude00").as_bytes()).is_err());
+}
+
+#[test]
+fn both_readers_refuse_a_key_that_stands_twice() {
+    for more in [
+        "schema: snapback.manifest/1\n",
+        "files: []\n",
+        "metadata: {}\n",
+    ] {
+        assert!(
+            Manifest::parse((sample().render() + more).as_bytes()).is_err(),
+            "{more}"
+        );
+    }
+}
+
+#[test]
+fn the_users_example_loads() {
+    let text = "# snapshot-T01-v1.2.0.yaml\nmetadata:\n  task_id: \"T01\"\n  version: \"1.2.0\"\n  created_at: \"2026-02-24T05:10:00Z\"\n  git_commit: \"a1b2c3d4e5f6\"\n  git_tag: \"T01-v1.2.0\"\n  \nfiles:\n  - path: \"tasks/T01/config.yaml\"\n    checksum: \"sha256:abc123...\"\n  - path: \"tasks/T01/limit_up_strategy_new.py\"\n    checksum: \"sha256:def456...\"\n  - path: \"task_registry.json\"\n    checksum: \"sha256:ghi789...\"\n  \ndependencies:\n  python_packages:\n    - \"tushare==1.2.85\"\n    - \"pandas==2.1.4\"\n  environment_variables:\n    - \"TAVILY_API_KEY\"\n    - \"TUSHARE_TOKEN\"\n";
+    let manifest = Manifest::parse(text.as_bytes()).expect("it loads");
+    assert_eq!(manifest.files.len(), 3);
+    assert_eq!(
+        manifest.dependencies.environment_variables,
+        ["TAVILY_API_KEY", "TUSHARE_TOKEN"]
+    );
+    assert!(
+        manifest.files[0].digest().is_none(),
+        "a shortened checksum proves nothing"
+    );
+}
+
+#[test]
+fn hostile_manifests_are_refused() {
+    let text = sample().render();
+    let swap = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1)
+    };
+    let cases = [
+        swap("tasks/T01/config.yaml", "../config.yaml"),
+        swap("tasks/T01/config.yaml", "/etc/passwd"),
+        swap("tasks/T01/config.yaml", "tasks/.GIT/config"),
+        swap("tasks/T01/config.yaml", "tasks/T01/model.bin"),
+        swap("tasks/T01/config.yaml", "zz"),
+        swap("tasks/T01/model.bin", "tasks/T01/config.yaml/x"),
+        swap("mode: \"100644\"", "mode: \"104755\""),
+        swap("mode: \"100644\"", "mode: \"160000\""),
+        swap("snapback.manifest/1", "snapback.manifest/2"),
+        swap("git_tag: T01-v1.2.0", "git_tag: T02-v1.2.0"),
+        swap("checksum: sha256:", "checksum: sha256:x"),
+        swap("    role: large\n", "    role: source\n"),
+        swap("version: 1.2.0", "version: 1.2"),
+        swap("files:\n", "files: &a\n"),
+        swap("task_id: T01", "task_id: $(id)"),
+        "x: &a [1]\ny: *a\n".into(),
+        String::new(),
+    ];
+    for case in cases {
+        assert!(Manifest::parse(case.as_bytes()).is_err(), "{case}");
+    }
+    assert!(
+        Manifest::parse(&vec![b'#'; 100 << 20]).is_err(),
+        "100 MB are refused"
+    );
+}
