@@ -125,11 +125,8 @@ fn timeless(text: &str) -> String {
     text.lines().filter(moment).collect::<Vec<_>>().join("\n")
 }
 
-/// What is written down, by name.
-fn records<'a>(
-    sandbox: &Sandbox,
-    manifests: impl Iterator<Item = &'a String>,
-) -> std::collections::BTreeMap<String, String> {
+/// The registry without the task, and the entry of the task.
+fn registry(sandbox: &Sandbox) -> (String, String) {
     let registry = if sandbox.exists("task_registry.json") {
         sandbox.read("task_registry.json")
     } else {
@@ -140,6 +137,15 @@ fn records<'a>(
         .get_mut("tasks")
         .and_then(|tasks| tasks.as_object_mut())
         .and_then(|tasks| tasks.remove(TASK));
+    (registry.to_string(), entry.unwrap_or_default().to_string())
+}
+
+/// What is written down, by name.
+fn records<'a>(
+    sandbox: &Sandbox,
+    manifests: impl Iterator<Item = &'a String>,
+) -> std::collections::BTreeMap<String, String> {
+    let (registry, entry) = registry(sandbox);
     // Manifests name their time, and so do the objects that hold them.
     let plain = |text: String| {
         text.lines()
@@ -158,8 +164,8 @@ fn records<'a>(
     };
     let names = sandbox.snapback(&["store", "list", "--json"]);
     let mut all = vec![
-        ("registry", registry.to_string()),
-        ("entry", entry.unwrap_or_default().to_string()),
+        ("registry", registry),
+        ("entry", entry),
         (
             "refs",
             said(&[

@@ -5,6 +5,9 @@
 //! points of each operation are visited as the test says, the faults in turn.
 //! `SNAPBACK_SWEEP_POINTS` says another number, `SNAPBACK_SWEEP_SEED` begins elsewhere.
 
+mod faults;
+mod recovery;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -16,7 +19,7 @@ use std::{
 
 use super::{
     Sandbox,
-    checker::{Claim, Recovered, Seen, State, complaints},
+    checker::{Claim, Seen, State, complaints},
     killer::{self, Mode, Ran, Target},
     mounted::Disk,
     operations::{CANARY, Operation, Recovery},
@@ -24,66 +27,7 @@ use super::{
     stage::{Stage, secrets, state},
 };
 
-/// What goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Fault {
-    /// At one call.
-    Once(Mode),
-    /// At one call, and at one of the recovery's again; then a kill.
-    Twice(Mode),
-    /// The power goes; `logged` as in [`killer::power_off`].
-    PowerCut { logged: bool, twice: bool },
-}
-
-/// The faults of the second layer, in the order of the table in `docs/reliability.md`.
-pub const FAULTS: [(&str, Fault); 14] = [
-    ("killed before the call", Fault::Once(Mode::Kill)),
-    ("killed after the call", Fault::Once(Mode::After)),
-    ("killed in a torn write", Fault::Once(Mode::Torn)),
-    ("killed twice", Fault::Twice(Mode::Kill)),
-    ("ENOSPC once", Fault::Once(Mode::Err(libc::ENOSPC))),
-    ("ENOSPC for ever", Fault::Once(Mode::ErrAll(libc::ENOSPC))),
-    ("EIO once", Fault::Once(Mode::Err(libc::EIO))),
-    ("EIO for ever", Fault::Once(Mode::ErrAll(libc::EIO))),
-    ("EROFS once", Fault::Once(Mode::Err(libc::EROFS))),
-    ("EROFS for ever", Fault::Once(Mode::ErrAll(libc::EROFS))),
-    ("EACCES once", Fault::Once(Mode::Err(libc::EACCES))),
-    ("TERM", Fault::Once(Mode::Term)),
-    ("INT", Fault::Once(Mode::Int)),
-    ("HUP", Fault::Once(Mode::Hup)),
-];
-
-/// The faults of the third layer.
-pub const CUTS: [(&str, Fault); 4] = [
-    (
-        "power cut",
-        Fault::PowerCut {
-            logged: false,
-            twice: false,
-        },
-    ),
-    (
-        "power cut, log written",
-        Fault::PowerCut {
-            logged: true,
-            twice: false,
-        },
-    ),
-    (
-        "power cut twice",
-        Fault::PowerCut {
-            logged: false,
-            twice: true,
-        },
-    ),
-    (
-        "power cut twice, log written",
-        Fault::PowerCut {
-            logged: true,
-            twice: true,
-        },
-    ),
-];
+pub use faults::{CUTS, FAULTS, Fault};
 
 /// A fault at a call; the name is that of the fault.
 type Point = (&'static str, Fault, u64);
@@ -255,17 +199,7 @@ impl<'a> Trial<'a> {
         if ran.exit == 137 && !ran.killed {
             seen.left.push("it did not end".into());
         }
-        let mut second = String::new();
-        if matches!(fault, Fault::Twice(_) | Fault::PowerCut { twice: true, .. }) {
-            let argv = if self.operation.recovery == Recovery::Again {
-                self.operation.argv
-            } else {
-                recovery(k)
-            };
-            let (again, _) = self.disturb(argv, fault, 1 + k * 7 % 60);
-            second = format!(", then at {}", again.at);
-            note_words(&mut seen, &again);
-        }
+        let second = self.disturb_again(&mut seen, fault, k);
         note_words(&mut seen, &ran);
         match self.operation.recovery {
             Recovery::Journal => {
@@ -290,20 +224,39 @@ impl<'a> Trial<'a> {
         if broken.is_empty() {
             return Vec::new();
         }
+        vec![self.tell(&ran, &format!("{fault:?} at {k}"), &second, broken)]
+    }
+
+    /// Disturbs the recovery of a fault that comes twice, too; where that was.
+    fn disturb_again(&mut self, seen: &mut Seen, fault: Fault, k: u64) -> String {
+        let mut second = String::new();
+        if matches!(fault, Fault::Twice(_) | Fault::PowerCut { twice: true, .. }) {
+            let argv = if self.operation.recovery == Recovery::Again {
+                self.operation.argv
+            } else {
+                recovery(k)
+            };
+            let (again, _) = self.disturb(argv, fault, 1 + k * 7 % 60);
+            second = format!(", then at {}", again.at);
+            note_words(seen, &again);
+        }
+        second
+    }
+
+    /// One violation: what was done, how it ended, and each promise that was broken.
+    fn tell(&self, ran: &Ran, fault: &str, second: &str, broken: Vec<String>) -> String {
         let short = |text: String| text.chars().take(700).collect::<String>();
         let told = format!(
-            "{}, {fault:?} at {k} of {}, {}{second}; exit {}: {}",
+            "{}, {fault} of {}, {}{second}; exit {}: {}",
             self.operation.name,
             self.calls,
             ran.at,
             ran.exit,
             ran.stderr.trim()
         );
-        vec![
-            broken
-                .into_iter()
-                .fold(told, |told, what| told + "\n    " + &short(what)),
-        ]
+        broken
+            .into_iter()
+            .fold(told, |told, what| told + "\n    " + &short(what))
     }
 
     /// What a run that failed said, and what is there now.
@@ -355,116 +308,6 @@ impl<'a> Trial<'a> {
         drop(handle);
         disk.boot();
         (ran, true)
-    }
-
-    /// Finishes or takes back what is unfinished, and does it again.
-    fn recover(&self, seen: &mut Seen, k: u64) {
-        let live = &self.stage.live;
-        let ran = live.snapback(&[recovery(k), &["--json"]].concat());
-        let outcome = serde_json::from_str::<serde_json::Value>(&ran.stdout)
-            .ok()
-            .and_then(|answer| {
-                answer["data"]["report"]["outcome"]
-                    .as_str()
-                    .map(str::to_string)
-            });
-        seen.recovery = Some(match (ran.code, outcome.as_deref()) {
-            (5, _) => Recovered::Nothing,
-            // An abort of what was published already finishes it, and the conflict says so.
-            (0, Some("done")) | (7, None) => Recovered::Done,
-            (_, Some("undone")) => Recovered::Undone,
-            _ => Recovered::Failed(format!("exit {}: {}", ran.code, ran.stdout)),
-        });
-        seen.found = state(live);
-        for word in ["resume", "abort"] {
-            let code = live.snapback(&["op", word, "--yes"]).code;
-            if code != 5 {
-                seen.left
-                    .push(format!("op {word} ends with {code} after the recovery"));
-            }
-        }
-        if k.is_multiple_of(4) {
-            seen.again = Some(state(live));
-            without_caches(live);
-            seen.derived = Some(state(live));
-        }
-        if let (Some([back, forth]), true) = (
-            self.operation.back,
-            seen.found.is(&self.new) && !self.new.is(&self.old),
-        ) {
-            let mut after = |word: &str, kept: &mut Option<State>| {
-                let ran = live.snapback(&[word, "--yes"]);
-                if ran.code != 0 {
-                    seen.lost.push(format!(
-                        "{word} ends with {}: {}",
-                        ran.code,
-                        ran.stderr.trim()
-                    ));
-                }
-                *kept = Some(state(live));
-            };
-            let (mut first, mut second) = (None, None);
-            after(back, &mut first);
-            if k.is_multiple_of(4) {
-                after(forth, &mut second);
-            }
-            (seen.back, seen.forth) = (first, second);
-        }
-    }
-
-    /// What came to nothing is asked for again, and works: no rest of the first run is in its way.
-    fn retry(&self, seen: &mut Seen, k: u64) {
-        let nothing = seen.found.is(&self.old) && !self.old.is(&self.new);
-        if !nothing || self.operation.interrupted.is_some() || !k.is_multiple_of(2) {
-            return;
-        }
-        let ran = self.stage.live.snapback(self.operation.argv);
-        let now = state(&self.stage.live);
-        if ran.code != 0 || !now.is(&self.new) {
-            seen.lost.push(format!(
-                "asked for again: exit {}: {}; {}",
-                ran.code,
-                ran.stderr.trim(),
-                now.differs(&self.new)
-            ));
-        }
-    }
-
-    /// Without a journal, nothing may be in between at any moment, and the next run finishes it.
-    fn run_again(&self, seen: &mut Seen) {
-        let live = &self.stage.live;
-        seen.found = state(live);
-        let ran = live.snapback(self.operation.argv);
-        let after = state(live);
-        if ran.code != 0 || !after.is(&self.new) {
-            seen.recovery = Some(Recovered::Failed(format!(
-                "run again: {ran:?}; {}",
-                after.differs(&self.new)
-            )));
-        }
-        for argv in [
-            &["store", "check", "--deep"][..],
-            &["verify-snapshot", "--all", "--deep"],
-        ] {
-            let ran = live.snapback(argv);
-            if ran.code != 0 {
-                seen.collected.push(format!(
-                    "{} ends with {}: {} {}",
-                    argv.join(" "),
-                    ran.code,
-                    ran.stdout.trim(),
-                    ran.stderr.trim()
-                ));
-            }
-        }
-        for name in after.records["store"].lines() {
-            let back = live.top().join(format!("back-{name}"));
-            let ran = live.snapback(&["store", "restore", name, "--into", back.to_str().unwrap()]);
-            if ran.code != 0 {
-                seen.lost
-                    .push(format!("{name} does not come back: {}", ran.stderr.trim()));
-            }
-        }
     }
 
     /// What is the same for every operation.

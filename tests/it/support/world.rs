@@ -4,20 +4,19 @@
 //! after a crash recovered, by the very types the program uses; only the commit point is a
 //! stand-in, one synced name in `git/refs`. [`World::judge`] says which promise is broken.
 
+mod judge;
+mod ports;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{self, Read, Write},
+    io::{self, Write},
     sync::Arc,
 };
 
 use jiff::Timestamp;
-use serde_json::Value;
 use snapback::{
     audit::{Once, Trail},
-    base::{
-        Failure, Fs, Input, OpId, Output, RelPath, Stat, SyncPoint,
-        fs::{FileLock, Hold, create_dir_all, read_limited},
-    },
+    base::{Failure, Fs, OpId, RelPath, fs::create_dir_all},
     ground::Bytes,
     journal::{Ended, Ending, Log, Phase, Runner, Step, history},
     model::{
@@ -27,142 +26,23 @@ use snapback::{
     steps::{
         environment::Environment,
         files::{Files, notes},
-        verdicts,
-        verdicts::Verdicts,
+        verdicts::{self, Verdicts},
     },
     store::{ChunkStore, Session, Store},
 };
 
 use super::{sim::SimFs, trail};
 
+pub use judge::Case;
+pub use ports::Below;
+use ports::{Commit, Stored};
+
 /// The files of a work tree: a letter (`f` or `l`), permission bits, bytes.
 pub type Tree = BTreeMap<String, (char, u32, Vec<u8>)>;
 
-/// One folder of the simulated disk as a port of its own, so that all ports crash together.
-#[derive(Clone)]
-pub struct Below(pub Arc<dyn Fs>, pub &'static str);
-
-impl Below {
-    fn at(&self, path: &RelPath) -> RelPath {
-        if path.is_root() {
-            RelPath::own(self.1)
-        } else {
-            RelPath::own(self.1).join(path.as_bytes())
-        }
-    }
-}
-
-impl Fs for Below {
-    fn stat(&self, path: &RelPath) -> io::Result<Option<Stat>> {
-        self.0.stat(&self.at(path))
-    }
-    fn open(&self, path: &RelPath) -> io::Result<Box<dyn Read + Send>> {
-        self.0.open(&self.at(path))
-    }
-    fn read_link(&self, path: &RelPath) -> io::Result<Vec<u8>> {
-        self.0.read_link(&self.at(path))
-    }
-    fn list(&self, dir: &RelPath) -> io::Result<Vec<Vec<u8>>> {
-        self.0.list(&self.at(dir))
-    }
-    fn create(&self, path: &RelPath, mode: u32) -> io::Result<Box<dyn Output>> {
-        self.0.create(&self.at(path), mode)
-    }
-    fn append(&self, path: &RelPath) -> io::Result<Box<dyn Output>> {
-        self.0.append(&self.at(path))
-    }
-    fn symlink(&self, target: &[u8], path: &RelPath) -> io::Result<()> {
-        self.0.symlink(target, &self.at(path))
-    }
-    fn create_dir(&self, path: &RelPath, mode: u32) -> io::Result<()> {
-        self.0.create_dir(&self.at(path), mode)
-    }
-    fn rename(&self, from: &RelPath, to: &RelPath) -> io::Result<()> {
-        self.0.rename(&self.at(from), &self.at(to))
-    }
-    fn exchange(&self, a: &RelPath, b: &RelPath) -> io::Result<()> {
-        self.0.exchange(&self.at(a), &self.at(b))
-    }
-    fn remove_file(&self, path: &RelPath) -> io::Result<()> {
-        self.0.remove_file(&self.at(path))
-    }
-    fn remove_dir(&self, path: &RelPath) -> io::Result<()> {
-        self.0.remove_dir(&self.at(path))
-    }
-    fn sync_dir(&self, dir: &RelPath, point: SyncPoint) -> io::Result<()> {
-        self.0.sync_dir(&self.at(dir), point)
-    }
-    fn open_input(&self, path: &RelPath) -> io::Result<Box<dyn Input>> {
-        self.0.open_input(&self.at(path))
-    }
-    fn lock(&self, path: &RelPath, hold: Hold, wait: bool) -> io::Result<Option<FileLock>> {
-        self.0.lock(&self.at(path), hold, wait)
-    }
-}
-
-/// The bytes of stored objects.
-struct Stored(Arc<ChunkStore>);
-
-impl Bytes for Stored {
-    fn copy(&self, source: &Source, into: &mut dyn Write) -> Result<(), Failure> {
-        let Source::Object(id) = source else {
-            unreachable!("the plans of these tests name objects only")
-        };
-        self.0.read(id, into)?;
-        Ok(())
-    }
-}
-
-/// The stand-in for the move of the branch: a name in `git/refs`, synced whatever is skipped.
-struct Commit<'a> {
-    disk: &'a dyn Fs,
-    sync: &'a Sync,
-    name: RelPath,
-}
-
-impl Commit<'_> {
-    fn point(&self) -> io::Result<()> {
-        if self.disk.stat(&self.name)?.is_none() {
-            self.disk.symlink(b"published", &self.name)?;
-        }
-        (self.sync)(&self.name.parent())
-    }
-
-    fn take_back(&self) -> io::Result<()> {
-        if self.disk.stat(&self.name)?.is_some() {
-            self.disk.remove_file(&self.name)?;
-        }
-        (self.sync)(&self.name.parent())
-    }
-}
-
-impl Step for Commit<'_> {
-    fn name(&self) -> &'static str {
-        "publish"
-    }
-    fn prepare(&mut self) -> Result<Value, Failure> {
-        Ok(Value::Null)
-    }
-    fn apply(&mut self, _prepared: &Value) -> Result<(), Failure> {
-        Ok(self.point().map_err(verdicts::Error::Io)?)
-    }
-    fn undo(&mut self, _prepared: &Value) -> Result<(), Failure> {
-        Ok(self.take_back().map_err(verdicts::Error::Io)?)
-    }
-    fn is_commit_point(&self) -> bool {
-        true
-    }
-    fn is_passed(&self) -> Result<bool, Failure> {
-        Ok(self
-            .disk
-            .stat(&self.name)
-            .map_err(verdicts::Error::Io)?
-            .is_some())
-    }
-}
-
 /// A sync that no mutant skips.
 type Sync = dyn Fn(&RelPath) -> io::Result<()>;
+
 /// Every path of a disk: kind, permission bits, bytes.
 pub type Paths = BTreeMap<Vec<u8>, (char, u32, Vec<u8>)>;
 
@@ -270,6 +150,28 @@ impl World {
         self.sweep()?;
         let id = OpId::new(history::next_counter(&*self.state)?, 7);
         let session = self.store.begin()?;
+        let changes = self.changes(&*session, target)?;
+        let _lease = session.commit()?;
+        // The disk's clock, which jumps in some tests: nothing may depend on it.
+        let at = Timestamp::from_second(self.clock().unwrap_or(1_000_000)).unwrap();
+        let record = held(&id, at);
+        let mut steps = vec![operation::Step::Files(changes)];
+        steps.extend(environment.cloned().map(operation::Step::Environment));
+        steps.push(operation::Step::Publish(operation::Publication::default()));
+        steps.push(operation::Step::Verdicts(vec![record]));
+        let about = about(id, at);
+        let on_verify_fail = snapback::model::settings::OnVerifyFail::default();
+        Ok(Operation {
+            schema: OPERATION_SCHEMA.into(),
+            about,
+            on_verify_fail,
+            without_commands: false,
+            steps,
+        })
+    }
+
+    /// What turns the files of the work tree into those of `target`, with all bytes saved.
+    fn changes(&self, session: &dyn Session, target: &Tree) -> Result<Vec<PathChange>, Failure> {
         let now = self.tree().0;
         let paths: BTreeSet<&String> = now
             .keys()
@@ -285,7 +187,7 @@ impl World {
             let stat = self.tree.stat(&rel).map_err(verdicts::Error::Io)?;
             let mut before = now
                 .get(path)
-                .map(|entry| save(&*session, entry))
+                .map(|entry| save(session, entry))
                 .transpose()?;
             if let Some(before) = &mut before {
                 before.mtime = stat.map(|stat| stat.mtime);
@@ -295,55 +197,11 @@ impl World {
                 before,
                 after: target
                     .get(path)
-                    .map(|entry| save(&*session, entry))
+                    .map(|entry| save(session, entry))
                     .transpose()?,
             });
         }
-        let _lease = session.commit()?;
-        // The disk's clock, which jumps in some tests: nothing may depend on it.
-        let at = Timestamp::from_second(self.clock().unwrap_or(1_000_000)).unwrap();
-        let record = VerdictRecord {
-            task: "T01".parse().unwrap(),
-            version: "1.2.3".parse().unwrap(),
-            release: None,
-            verdict: Verdict::Held,
-            reason: "rolled back".into(),
-            who: "A <a@b>".into(),
-            at,
-            op: Some(id.clone()),
-            seq: None,
-            mends: None,
-        };
-        let mut steps = vec![operation::Step::Files(changes)];
-        steps.extend(environment.cloned().map(operation::Step::Environment));
-        steps.push(operation::Step::Publish(operation::Publication::default()));
-        steps.push(operation::Step::Verdicts(vec![record]));
-        let about = operation::About {
-            id,
-            kind: OpKind::Rollback,
-            task: Some("T01".parse().unwrap()),
-            from: None,
-            to: None,
-            message: String::new(),
-            who: Person {
-                name: "A".into(),
-                email: "a@b".into(),
-            },
-            host: "host".into(),
-            worktree: "work".into(),
-            at,
-            unsigned: None,
-            undoes: None,
-            registry: None,
-        };
-        let on_verify_fail = snapback::model::settings::OnVerifyFail::default();
-        Ok(Operation {
-            schema: OPERATION_SCHEMA.into(),
-            about,
-            on_verify_fail,
-            without_commands: false,
-            steps,
-        })
+        Ok(changes)
     }
 
     fn steps<'a>(&'a self, operation: &'a Operation) -> Vec<Box<dyn Step + 'a>> {
@@ -472,116 +330,44 @@ impl World {
             .last()
             .map_or(0, OpId::counter)
     }
+}
 
-    /// The promises, after a recovery. `before` and `after` are the only trees that may be
-    /// there; `reported` is what was said before the power went; `base` is the number of the
-    /// operation before. Answers which of the trees it is.
-    pub fn judge(&self, case: &Case<'_>, reported: bool) -> Result<bool, String> {
-        let say = |failure: Failure| format!("the history cannot be read: {failure:?}");
-        let newest = self
-            .newest()
-            .map_err(say)?
-            .filter(|(operation, _)| operation.about.id.counter() > case.earlier);
-        let done = match &newest {
-            None => false,
-            Some((_, Some(done))) => *done,
-            Some((_, None)) => return Err("I5: it is still unfinished after the recovery".into()),
-        };
-        if reported && !done {
-            return Err("I3: success was reported and is lost".into());
-        }
-        for id in history::ids(&*self.state)
-            .map_err(|error| error.to_string())?
-            .iter()
-            .filter(|id| id.counter() <= case.earlier)
-        {
-            let found = history::open(&self.state, id).map_err(|error| error.to_string())?;
-            if !found.is_some_and(|found| matches!(found.phase, Phase::Finished { .. })) {
-                return Err(format!(
-                    "I3: the earlier operation {id} was over and is not"
-                ));
-            }
-        }
-        let (mut files, empty) = self.tree();
-        let mut wanted = if done { case.after } else { case.before }.clone();
-        if let Some((path, bytes)) = case.stranger {
-            let there = files
-                .remove(path)
-                .is_some_and(|(_, _, found)| found == bytes);
-            wanted.remove(path);
-            if !there && !self.keeps_stranger(path, bytes) {
-                return Err(format!("I6: the stranger's edit of {path} is lost"));
-            }
-        }
-        if files != wanted {
-            return Err(format!(
-                "I2: done {done}, but {}",
-                difference(&files, &wanted)
-            ));
-        }
-        if !empty.is_empty() {
-            return Err(format!("I2: empty folders are left: {empty:?}"));
-        }
-        match self.store.damage() {
-            Ok(damage) if damage.is_empty() => {}
-            damaged => return Err(format!("I1: the store is damaged: {damaged:?}")),
-        }
-        if let Some((operation, _)) = &newest {
-            if let Some(change) = operation.path_changes().find(|change| {
-                change
-                    .before
-                    .as_ref()
-                    .is_some_and(|state| !self.kept(state))
-            }) {
-                return Err(format!(
-                    "I1: the old bytes of {} are not in the store",
-                    change.path
-                ));
-            }
-            self.judge_end(operation, done)?;
-        }
-        let leftover = |name: &Vec<u8>| {
-            name.split(|byte| *byte == b'/')
-                .any(|part| part == b".snapback" || part.starts_with(b".tmp-"))
-        };
-        match (self.look)().into_keys().find(leftover) {
-            Some(name) => Err(format!("I18: {} is left", String::from_utf8_lossy(&name))),
-            None => Ok(done),
-        }
-    }
-
-    /// The commit point and the verdicts agree with the journal.
-    fn judge_end(&self, operation: &Operation, done: bool) -> Result<(), String> {
-        let published = self
-            .disk
-            .stat(&reference(&operation.about.id))
-            .unwrap()
-            .is_some();
-        let held = verdicts::standings(&*self.state).map_err(|error| format!("{error}"))?;
-        let lines = read_limited(&*self.state, &RelPath::own("verdicts.jsonl"), 1 << 20)
-            .unwrap_or_default();
-        let said = String::from_utf8_lossy(&lines)
-            .matches(&operation.about.id.to_string())
-            .count();
-        trail::judge(&self.state, &operation.about.id, done)?;
-        if published != done || said != usize::from(done) || (done && held.is_empty()) {
-            return Err(format!(
-                "I2: done {done}, but published {published} and {said} verdicts"
-            ));
-        }
-        Ok(())
+/// The word that a rollback says of the version that it leaves.
+fn held(id: &OpId, at: Timestamp) -> VerdictRecord {
+    VerdictRecord {
+        task: "T01".parse().unwrap(),
+        version: "1.2.3".parse().unwrap(),
+        release: None,
+        verdict: Verdict::Held,
+        reason: "rolled back".into(),
+        who: "A <a@b>".into(),
+        at,
+        op: Some(id.clone()),
+        seq: None,
+        mends: None,
     }
 }
 
-/// What a disk is judged against.
-#[derive(Clone, Copy)]
-pub struct Case<'a> {
-    pub before: &'a Tree,
-    pub after: &'a Tree,
-    /// The counter of the operation before; 0 = there was none.
-    pub earlier: u64,
-    /// What somebody else wrote, and where.
-    pub stranger: Option<(&'a str, &'a [u8])>,
+/// What is said of every operation of these tests.
+fn about(id: OpId, at: Timestamp) -> operation::About {
+    operation::About {
+        id,
+        kind: OpKind::Rollback,
+        task: Some("T01".parse().unwrap()),
+        from: None,
+        to: None,
+        message: String::new(),
+        who: Person {
+            name: "A".into(),
+            email: "a@b".into(),
+        },
+        host: "host".into(),
+        worktree: "work".into(),
+        at,
+        unsigned: None,
+        undoes: None,
+        registry: None,
+    }
 }
 
 /// The name that the commit point makes.
@@ -604,27 +390,4 @@ fn save(
         mtime: None,
         source,
     })
-}
-
-/// The paths in which two trees differ.
-fn difference(found: &Tree, wanted: &Tree) -> String {
-    let paths: BTreeSet<&String> = found.keys().chain(wanted.keys()).collect();
-    let show = |entry: Option<&(char, u32, Vec<u8>)>| {
-        entry.map(|(kind, mode, bytes)| {
-            format!("{kind} {mode:o} {:?}", String::from_utf8_lossy(bytes))
-        })
-    };
-    let lines = paths
-        .into_iter()
-        .filter(|path| found.get(*path) != wanted.get(*path));
-    lines
-        .map(|path| {
-            format!(
-                "{path} is {:?}, not {:?}",
-                show(found.get(path)),
-                show(wanted.get(path))
-            )
-        })
-        .collect::<Vec<_>>()
-        .join("; ")
 }
