@@ -1,11 +1,13 @@
 //! Signed releases, with the real `gpg` and `ssh-keygen`: made, judged, demanded, forged; and no
 //! program that a repository's own configuration names is ever run for them.
 
+mod openpgp;
+
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use crate::support::{
     Sandbox,
-    sandbox::{Ran, finish, have},
+    sandbox::{Ran, have},
 };
 
 /// A new SSH key in the home folder; the path of its private half.
@@ -292,12 +294,9 @@ fn a_good_signature_of_another_version_is_not_one_of_this() {
     );
 }
 
-#[test]
-fn no_program_and_no_trust_of_the_repository_itself_is_used() {
-    if !have("ssh-keygen") {
-        return;
-    }
-    let (sandbox, _) = ssh_signed();
+/// Makes the repository's own configuration name programs that sign and judge, and vouch for this
+/// key; the file that such a program would leave.
+fn name_programs_and_trust(sandbox: &Sandbox, stranger: &str) -> std::path::PathBuf {
     let hostile = sandbox.home().join("hostile");
     let ran = sandbox.home().join("ran");
     fs::write(
@@ -309,7 +308,6 @@ fn no_program_and_no_trust_of_the_repository_itself_is_used() {
     )
     .unwrap();
     fs::set_permissions(&hostile, fs::Permissions::from_mode(0o755)).unwrap();
-    let stranger = ssh_key(&sandbox, "stranger");
     let theirs = sandbox.home().join("theirs");
     fs::write(
         &theirs,
@@ -336,6 +334,17 @@ fn no_program_and_no_trust_of_the_repository_itself_is_used() {
             theirs.to_str().unwrap(),
         ])
         .expect(0);
+    ran
+}
+
+#[test]
+fn no_program_and_no_trust_of_the_repository_itself_is_used() {
+    if !have("ssh-keygen") {
+        return;
+    }
+    let (sandbox, _) = ssh_signed();
+    let stranger = ssh_key(&sandbox, "stranger");
+    let ran = name_programs_and_trust(&sandbox, &stranger);
     sandbox.git(&["config", "commit.gpgSign", "true"]).expect(0);
     sandbox.release("T01", "1.0.0");
     assert!(
@@ -375,160 +384,10 @@ fn no_program_and_no_trust_of_the_repository_itself_is_used() {
             .contains("signature: unknown key")
     );
     sandbox
-        .snapback(&[
-            "rollback",
-            "-t",
-            "T01",
-            "--to",
-            "1.0.0",
-            "--signature",
-            "required",
-            "--yes",
-        ])
+        .run_line("rollback -t T01 --to 1.0.0 --signature required --yes")
         .expect(0);
     assert!(
         !ran.exists(),
         "a program of the repository's configuration was run"
     );
-}
-
-/// Runs gpg with the sandbox's keys.
-fn gpg(sandbox: &Sandbox, args: &[&str]) -> Ran {
-    finish(
-        sandbox
-            .command("gpg")
-            .args([
-                "--batch",
-                "--no-tty",
-                "--pinentry-mode",
-                "loopback",
-                "--passphrase",
-                "",
-            ])
-            .args(args),
-    )
-}
-
-#[test]
-fn gpg_keys_good_expired_and_unknown() {
-    if !have("gpg") {
-        return;
-    }
-    let sandbox = Sandbox::new(1);
-    let rings = sandbox.home().join(".gnupg");
-    fs::create_dir_all(&rings).unwrap();
-    fs::set_permissions(&rings, fs::Permissions::from_mode(0o700)).unwrap();
-    // Made long ago for one day: it has expired.
-    let made = gpg(
-        &sandbox,
-        &[
-            "--faked-system-time",
-            "20200101T000000",
-            "--quick-gen-key",
-            "old@example.com",
-            "ed25519",
-            "sign",
-            "1d",
-        ],
-    );
-    if made.code != 0 {
-        println!("skipped: gpg cannot make keys here: {}", made.stderr.trim());
-        return;
-    }
-    gpg(
-        &sandbox,
-        &[
-            "--quick-gen-key",
-            "Li Wei <li.wei@example.com>",
-            "ed25519",
-            "sign",
-            "never",
-        ],
-    )
-    .expect(0);
-    global(&sandbox, "user.signingKey", "li.wei@example.com");
-    sandbox
-        .snapback(&[
-            "create-snapshot",
-            "-t",
-            "T01",
-            "--version",
-            "1.0.0",
-            "--sign",
-            "--yes",
-        ])
-        .expect(0);
-    sandbox.git(&["verify-tag", "T01-v1.0.0"]).expect(0);
-    let text = verify(&sandbox, "required").expect(0).stdout;
-    assert!(
-        text.contains("signature: good (openpgp)") && text.contains("Li Wei <li.wei@example.com>"),
-        "{text}"
-    );
-    // An expired key does not sign, so its tag is made at a time when it had not.
-    let wrapper = sandbox.home().join("old-gpg");
-    fs::write(
-        &wrapper,
-        "#!/bin/sh\nexec gpg --faked-system-time 20200101T010000 \"$@\"\n",
-    )
-    .unwrap();
-    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
-    global(&sandbox, "gpg.program", wrapper.to_str().unwrap());
-    sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
-    sandbox
-        .snapback(&[
-            "create-snapshot",
-            "-t",
-            "T01",
-            "--version",
-            "1.1.0",
-            "--sign=old@example.com",
-            "--yes",
-        ])
-        .expect(0);
-    global(&sandbox, "gpg.program", "gpg");
-    let old = |demand: &str| {
-        sandbox.snapback(&[
-            "verify-snapshot",
-            "-t",
-            "T01",
-            "--version",
-            "1.1.0",
-            "--signature",
-            demand,
-            "-v",
-        ])
-    };
-    assert!(
-        old("required")
-            .expect(4)
-            .stdout
-            .contains("signature: expired")
-    );
-    assert!(
-        old("optional")
-            .expect(0)
-            .stdout
-            .contains("signature: expired")
-    );
-    // Another ring knows neither.
-    let _ = finish(sandbox.command("gpgconf").args(["--kill", "all"]));
-    fs::rename(&rings, sandbox.home().join("kept")).unwrap();
-    fs::create_dir_all(&rings).unwrap();
-    fs::set_permissions(&rings, fs::Permissions::from_mode(0o700)).unwrap();
-    let unknown = verify(&sandbox, "required").expect(4).stdout;
-    assert!(
-        unknown.contains("signature: unknown key")
-            && unknown.contains("key: ")
-            && !unknown.contains("signer: "),
-        "{unknown}"
-    );
-    let _ = finish(sandbox.command("gpgconf").args(["--kill", "all"]));
-    global(&sandbox, "gpg.program", "/nowhere/gpg");
-    assert!(
-        verify(&sandbox, "required")
-            .expect(8)
-            .stdout
-            .contains("signature: not judged")
-    );
-    verify(&sandbox, "optional").expect(0);
 }
