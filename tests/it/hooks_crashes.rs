@@ -152,20 +152,26 @@ fn every_sync_of_an_installation_is_needed() {
     }
 }
 
-/// The state of a guard, and a rollback that waits to be confirmed: written, written again,
-/// removed.
-fn guard_files(skipped: Option<SyncPoint>) -> Result<u64, String> {
-    let task: TaskId = "T01".parse().unwrap();
-    let base = SimFs::new();
-    base.settle();
-    let state = |disk: &SimFs| Memory::new(Arc::new(disk.clone()));
-    let waiting = |disk: &SimFs| Confirmations::new(Arc::new(disk.clone()));
-    let known = |reason: &str| {
-        let mut known = GuardState::new(&task);
-        known.version = Some(reason.parse().unwrap());
-        known
-    };
-    let pending = Pending {
+/// Where a guard keeps what it knows.
+fn state(disk: &SimFs) -> Memory {
+    Memory::new(Arc::new(disk.clone()))
+}
+
+/// Where the rollbacks lie that wait to be confirmed.
+fn waiting(disk: &SimFs) -> Confirmations {
+    Confirmations::new(Arc::new(disk.clone()))
+}
+
+/// What a guard knows while this version is active.
+fn known(task: &TaskId, version: &str) -> GuardState {
+    let mut known = GuardState::new(task);
+    known.version = Some(version.parse().unwrap());
+    known
+}
+
+/// A rollback that waits.
+fn pending(task: &TaskId) -> Pending {
+    Pending {
         schema: CONFIRM_SCHEMA.into(),
         task: task.clone(),
         from: None,
@@ -177,9 +183,27 @@ fn guard_files(skipped: Option<SyncPoint>) -> Result<u64, String> {
         worktree: "/".into(),
         attempts: 0,
         failed: None,
-    };
+    }
+}
+
+/// What lies there: the version that the guard knows, and whether a rollback waits.
+fn read(disk: &SimFs, task: &TaskId) -> Result<(Option<Version>, bool), String> {
+    let known = state(disk).load(task).map_err(|error| error.to_string())?;
+    let waits = waiting(disk)
+        .load(task)
+        .map_err(|error| error.to_string())?;
+    Ok((known.version, waits.is_some()))
+}
+
+/// The state of a guard, and a rollback that waits to be confirmed: written, written again,
+/// removed.
+fn guard_files(skipped: Option<SyncPoint>) -> Result<u64, String> {
+    let task: TaskId = "T01".parse().unwrap();
+    let base = SimFs::new();
+    base.settle();
+    let pending = pending(&task);
     let written = base.fork();
-    state(&written).save(&known("1.0.0")).unwrap();
+    state(&written).save(&known(&task, "1.0.0")).unwrap();
     waiting(&written).save(&pending).unwrap();
     written.settle();
     for disk in [&base, &written] {
@@ -187,22 +211,9 @@ fn guard_files(skipped: Option<SyncPoint>) -> Result<u64, String> {
             disk.skip(point);
         }
     }
-    let read = |disk: &SimFs| -> Result<(Option<Version>, bool), String> {
-        let known = state(disk)
-            .load(&task)
-            .map_err(|error| error.to_string())?
-            .version;
-        Ok((
-            known,
-            waiting(disk)
-                .load(&task)
-                .map_err(|error| error.to_string())?
-                .is_some(),
-        ))
-    };
     let version = |text: &str| Some(text.parse::<Version>().unwrap());
     let expect = |disk: &SimFs, done: bool, olds: [Option<Version>; 2], waits: [bool; 2]| {
-        let (known, is_waiting) = read(disk)?;
+        let (known, is_waiting) = read(disk, &task)?;
         let good = if done {
             known == olds[1] && is_waiting == waits[1]
         } else {
@@ -216,13 +227,13 @@ fn guard_files(skipped: Option<SyncPoint>) -> Result<u64, String> {
     };
     let first = |disk: &SimFs| {
         state(disk)
-            .save(&known("1.0.0"))
+            .save(&known(&task, "1.0.0"))
             .map_err(drop)
             .and_then(|()| waiting(disk).save(&pending).map_err(drop))
     };
     let second = |disk: &SimFs| {
         state(disk)
-            .save(&known("2.0.0"))
+            .save(&known(&task, "2.0.0"))
             .map_err(drop)
             .and_then(|()| waiting(disk).remove(&task).map_err(drop))
     };

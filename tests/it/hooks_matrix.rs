@@ -6,12 +6,12 @@
 //! folder with another git; real managers take part when they are on PATH, which
 //! `bench/managers.sh` sees to. With `--nocapture` every row says which of its cells were tried.
 
-#[path = "hooks/managers.rs"]
 mod managers;
+mod rows;
 
 use std::{cell::RefCell, collections::BTreeMap, fs, os::unix::fs::MetadataExt, path::Path};
 
-use managers::{EVENTS, Manager, Weights, program, real};
+use managers::{Manager, Weights, program};
 
 use crate::support::{
     Sandbox,
@@ -55,9 +55,12 @@ fn prepared(manager: Manager, real: bool) -> Sandbox {
     sandbox
 }
 
+/// Files by path, with mode and bytes.
+type State = BTreeMap<String, (u32, Vec<u8>)>;
+
 /// What an uninstallation must bring back: every file among hooks and configurations, with its
 /// mode.
-fn state(sandbox: &Sandbox) -> BTreeMap<String, (u32, Vec<u8>)> {
+fn state(sandbox: &Sandbox) -> State {
     fn add(top: &Path, dir: &Path, found: &mut BTreeMap<String, (u32, Vec<u8>)>) {
         for entry in fs::read_dir(dir).into_iter().flatten() {
             let path = entry.unwrap().path();
@@ -255,7 +258,21 @@ impl Cells<'_> {
         );
         self.hold("amend");
         self.linked(sandbox, round);
-        // A clone has none of our hooks; those of the company are everywhere.
+        self.cloned(sandbox, round);
+        self.check(sandbox, 0, &["gc", "-q"], &[]);
+        self.hold("gc");
+        weights.assert_uploaded(false);
+        self.check(
+            sandbox,
+            0,
+            &["push", "-qf", "origin", "main"],
+            &["pre-push"],
+        );
+        weights.assert_uploaded(true);
+    }
+
+    /// A clone has none of our hooks; those of the company are everywhere.
+    fn cloned(&self, sandbox: &Sandbox, round: &str) {
         let everywhere: &[&str] = if self.manager == Manager::GlobalPath {
             &["post-checkout"]
         } else {
@@ -269,16 +286,6 @@ impl Cells<'_> {
             everywhere,
         );
         self.hold("clone");
-        self.check(sandbox, 0, &["gc", "-q"], &[]);
-        self.hold("gc");
-        weights.assert_uploaded(false);
-        self.check(
-            sandbox,
-            0,
-            &["push", "-qf", "origin", "main"],
-            &["pre-push"],
-        );
-        weights.assert_uploaded(true);
     }
 
     /// Pushes that bring the remote no commit.
@@ -362,198 +369,4 @@ impl Cells<'_> {
             .expect(0);
         self.hold("worktree");
     }
-}
-
-/// The whole row of a manager.
-fn row(manager: Manager, real: bool) {
-    let sandbox = prepared(manager, real);
-    let done = RefCell::default();
-    let cells = |installed| Cells {
-        manager,
-        real,
-        installed,
-        done: &done,
-    };
-    let before = state(&sandbox);
-    cells(false).all(&sandbox, "a");
-    assert_eq!(
-        state(&sandbox),
-        before,
-        "the hooks of others change nothing by themselves"
-    );
-    let counting = sandbox.top().join("counting/snapback");
-    let install = [
-        "hooks",
-        "install",
-        "-y",
-        "--program",
-        counting.to_str().unwrap(),
-    ];
-    assert!(
-        sandbox
-            .snapback(&[&install[..], &["--dry-run"]].concat())
-            .expect(0)
-            .stdout
-            .contains("nothing was changed")
-    );
-    assert_eq!(state(&sandbox), before, "a dry run is one");
-    let first = sandbox
-        .snapback(&[&install[..], &["--json"]].concat())
-        .expect(0)
-        .json();
-    assert_eq!(first["changed"], true);
-    let method = first["data"]["plan"]["method"]
-        .as_str()
-        .unwrap()
-        .to_string();
-    let is_new = sandbox
-        .git(&[
-            "-c",
-            "hook.p.event=pre-push",
-            "-c",
-            "hook.p.command=true",
-            "hook",
-            "list",
-            "pre-push",
-        ])
-        .code
-        == 0;
-    let fitting = match manager {
-        _ if is_new => "config",
-        Manager::Husky | Manager::OwnPath | Manager::GlobalPath | Manager::Link => "redirect",
-        _ => "shim",
-    };
-    assert_eq!(method, fitting);
-    let installed = state(&sandbox);
-    assert_eq!(
-        sandbox
-            .snapback(&[&install[..], &["--json"]].concat())
-            .expect(0)
-            .json()["changed"],
-        false,
-        "twice is once"
-    );
-    assert_eq!(state(&sandbox), installed);
-    let status = sandbox
-        .snapback(&["hooks", "status", "--json"])
-        .expect(0)
-        .json();
-    for hook in status["data"]["hooks"]["hooks"].as_array().unwrap() {
-        let is_ours = EVENTS.contains(&hook["event"].as_str().unwrap());
-        assert_eq!(
-            hook["method"].as_str(),
-            is_ours.then_some(fitting),
-            "{hook}"
-        );
-    }
-    cells(true).hold("install");
-    cells(true).all(&sandbox, "b");
-    // Another round of installing in between, with another choice of hooks.
-    sandbox
-        .snapback(&["hooks", "install", "-y", "--also", "commit-msg"])
-        .expect(0);
-    sandbox.snapback(&install).expect(0);
-    assert_eq!(
-        state(&sandbox),
-        installed,
-        "the same choice gives the same bytes"
-    );
-    sandbox.snapback(&["hooks", "uninstall", "-y"]).expect(0);
-    assert_eq!(state(&sandbox), before, "every byte and mode is back");
-    assert_eq!(
-        sandbox
-            .snapback(&["hooks", "uninstall", "-y", "--json"])
-            .expect(0)
-            .json()["changed"],
-        false
-    );
-    cells(false).all(&sandbox, "c");
-    cells(true).hold("uninstall");
-    assert_eq!(sandbox.unsound(), Vec::<String>::new());
-    let who = format!(
-        "{manager:?} ({})",
-        if real {
-            "itself"
-        } else {
-            "scripts of its form"
-        }
-    );
-    print_row(&sandbox.git_out(&["version"]), &who, Some(&done.borrow()));
-    assert!(
-        COLUMNS.iter().all(|column| done.borrow().contains(column)),
-        "{done:?}"
-    );
-}
-
-/// The row of a real manager, when it is there.
-fn real_row(manager: Manager, name: &str) {
-    if real(name).is_none() {
-        return print_row("any", &format!("{manager:?} ({name} is not on PATH)"), None);
-    }
-    row(manager, true);
-}
-
-#[test]
-fn nobody_else_has_hooks() {
-    row(Manager::None, false);
-}
-
-#[test]
-fn plain_hooks() {
-    row(Manager::Plain, false);
-}
-
-#[test]
-fn pre_commit() {
-    row(Manager::PreCommit, false);
-}
-
-#[test]
-fn pre_commit_itself() {
-    real_row(Manager::PreCommit, "pre-commit");
-}
-
-#[test]
-fn lefthook() {
-    row(Manager::Lefthook, false);
-}
-
-#[test]
-fn lefthook_itself() {
-    real_row(Manager::Lefthook, "lefthook");
-}
-
-#[test]
-fn husky() {
-    row(Manager::Husky, false);
-}
-
-#[test]
-fn husky_itself() {
-    real_row(Manager::Husky, "husky");
-}
-
-#[test]
-fn git_lfs() {
-    row(Manager::GitLfs, false);
-}
-
-#[test]
-fn git_lfs_itself() {
-    real_row(Manager::GitLfs, "git-lfs");
-}
-
-#[test]
-fn an_own_folder() {
-    row(Manager::OwnPath, false);
-}
-
-#[test]
-fn a_folder_of_the_company() {
-    row(Manager::GlobalPath, false);
-}
-
-#[test]
-fn links_that_act_on_their_name() {
-    row(Manager::Link, false);
 }
