@@ -4,11 +4,13 @@
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
+use serde_json::Value;
+
 use crate::support::{
     Sandbox,
     killer::{self, Mode, Target},
     operations::repository,
-    sandbox::snapback_program,
+    sandbox::{Ran, snapback_program},
     story::set_version,
 };
 
@@ -54,9 +56,8 @@ fn edit(sandbox: &Sandbox, place: &str, edit: Edit) {
     }
 }
 
-/// One crash, one edit, one recovery: true when something had to be named and was; else what is
-/// wrong.
-fn judge(base: &Sandbox, k: u64, place: &str, how: Edit, recovery: &str) -> Result<bool, String> {
+/// A copy in which a rollback was killed at its k-th call.
+fn crashed(base: &Sandbox, k: u64) -> Sandbox {
     let sandbox = base.copy();
     let argv = std::iter::once(snapback_program().into())
         .chain(ROLLBACK.iter().map(Into::into))
@@ -71,55 +72,37 @@ fn judge(base: &Sandbox, k: u64, place: &str, how: Edit, recovery: &str) -> Resu
         k,
     )
     .unwrap();
-    let status = sandbox.snapback(&["status", "--json"]).json();
-    let Some(open) = status["data"]["unfinished"]["id"].as_str() else {
-        return Ok(false);
-    };
-    let before = there(&sandbox.at(place));
-    edit(&sandbox, place, how);
-    let written = there(&sandbox.at(place));
-    if written == before {
-        return Ok(false);
-    }
-    let ran = sandbox.snapback(&["op", recovery, "--yes", "--json"]);
-    let now = there(&sandbox.at(place));
-    let old = there(&base.at(place));
-    let answer = ran.json();
+    sandbox
+}
+
+/// Right ends of a recovery that need not name the edit, which is still there when `stays`.
+fn is_honest_without_names(ran: &Ran, answer: &Value, place: &str, stays: bool) -> bool {
+    let report = &answer["data"]["report"];
+    // Past its files it is the check of them that fails: then it is put back, and the edit stays
+    // and is named.
+    let is_put_back = ran.code == 4
+        && report["outcome"] == "undone"
+        && report["kept"].to_string().contains(place);
+    // Where they were verified already, the edit stays, and what was verified before it is not
+    // called so.
+    let is_told = ran.code == 4
+        && report["outcome"] == "done"
+        && stays
+        && report["verification"].to_string().contains(place);
+    ran.code == 0 || ran.code == 7 || is_put_back || is_told
+}
+
+/// Those that must name the edit and do not.
+fn silent(
+    sandbox: &Sandbox,
+    open: &str,
+    place: &str,
+    ran: &Ran,
+    report: &str,
+) -> Vec<&'static str> {
     let named = |text: &str| text.contains(place);
-    let as_asked = if recovery == "abort" {
-        now == old
-    } else {
-        true
-    };
-    // What the operation would have made of the path is what the person made of it, too.
-    let report = answer["data"]["report"]["kept"].to_string();
-    let must_be_named = (now != written || !as_asked)
-        && answer["data"]["report"]["outcome"] != serde_json::Value::Null
-        && written != old;
-    if !must_be_named {
-        // Past its files it is the check of them that fails: then it is put back, and the edit
-        // stays and is named.
-        let is_put_back =
-            ran.code == 4 && answer["data"]["report"]["outcome"] == "undone" && named(&report);
-        // Where they were verified already, the edit stays, and what was verified before it is not
-        // called so.
-        let found = answer["data"]["report"]["verification"].to_string();
-        let stays = ran.code == 4
-            && answer["data"]["report"]["outcome"] == "done"
-            && now == written
-            && named(&found);
-        return if ran.code == 0 || ran.code == 7 || is_put_back || stays {
-            Ok(false)
-        } else {
-            Err(format!("exit {}: {}", ran.code, ran.stdout))
-        };
-    }
-    // A file that is deleted, and that the operation was to delete, or to make: nobody can tell.
-    if how == Edit::Delete && place != "tasks/T01/signal.py" && place != "tasks/T01/run.sh" {
-        return Ok(false);
-    }
     let told = [
-        ("the answer", named(&report)),
+        ("the answer", named(report)),
         ("the exit code", ran.code == 7),
         (
             "op show",
@@ -134,11 +117,52 @@ fn judge(base: &Sandbox, k: u64, place: &str, how: Edit, recovery: &str) -> Resu
             named(&sandbox.snapback(&["op", "kept", open]).stdout),
         ),
     ];
-    let silent: Vec<&str> = told
-        .iter()
+    told.iter()
         .filter(|(_, named)| !named)
         .map(|(what, _)| *what)
-        .collect();
+        .collect()
+}
+
+/// One crash, one edit, one recovery: true when something had to be named and was; else what is
+/// wrong.
+fn judge(base: &Sandbox, k: u64, place: &str, how: Edit, recovery: &str) -> Result<bool, String> {
+    let sandbox = crashed(base, k);
+    let status = sandbox.snapback(&["status", "--json"]).json();
+    let Some(open) = status["data"]["unfinished"]["id"].as_str() else {
+        return Ok(false);
+    };
+    let before = there(&sandbox.at(place));
+    edit(&sandbox, place, how);
+    let written = there(&sandbox.at(place));
+    if written == before {
+        return Ok(false);
+    }
+    let ran = sandbox.snapback(&["op", recovery, "--yes", "--json"]);
+    let now = there(&sandbox.at(place));
+    let old = there(&base.at(place));
+    let answer = ran.json();
+    let as_asked = if recovery == "abort" {
+        now == old
+    } else {
+        true
+    };
+    // What the operation would have made of the path is what the person made of it, too.
+    let report = answer["data"]["report"]["kept"].to_string();
+    let must_be_named = (now != written || !as_asked)
+        && answer["data"]["report"]["outcome"] != Value::Null
+        && written != old;
+    if !must_be_named {
+        return if is_honest_without_names(&ran, &answer, place, now == written) {
+            Ok(false)
+        } else {
+            Err(format!("exit {}: {}", ran.code, ran.stdout))
+        };
+    }
+    // A file that is deleted, and that the operation was to delete, or to make: nobody can tell.
+    if how == Edit::Delete && place != "tasks/T01/signal.py" && place != "tasks/T01/run.sh" {
+        return Ok(false);
+    }
+    let silent = silent(&sandbox, open, place, &ran, &report);
     if !silent.is_empty() {
         return Err(format!(
             "{place} is not named by {silent:?}; exit {}: {} {}",
@@ -350,8 +374,8 @@ fn what_a_rollback_overwrote_is_listed_and_comes_back() {
     assert_ne!(sandbox.read(place), before, "undo takes it back");
 }
 
-#[test]
-fn only_what_somebody_wrote_comes_back_when_nothing_is_named() {
+/// T01 1.0.0, and 1.1.0 with two files more.
+fn two_versions() -> Sandbox {
     let sandbox = Sandbox::new(1);
     sandbox.release("T01", "1.0.0");
     for path in ["signal.py", "added.py", "gone.py"] {
@@ -359,6 +383,12 @@ fn only_what_somebody_wrote_comes_back_when_nothing_is_named() {
     }
     set_version(&sandbox, "1.1.0");
     sandbox.release("T01", "1.1.0");
+    sandbox
+}
+
+#[test]
+fn only_what_somebody_wrote_comes_back_when_nothing_is_named() {
+    let sandbox = two_versions();
     let restore = |more: &[&str]| sandbox.snapback(&[&["op", "restore", "latest"], more].concat());
     sandbox
         .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])

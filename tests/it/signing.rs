@@ -180,35 +180,25 @@ fn no_sign_leaves_everything_unsigned_and_a_good_key_signs_everything() {
                 ("tag.gpgSign", "true"),
             ],
         );
-        for (args, tag) in [
+        for (line, tag) in [
             (
-                &["rollback", "-t", "T01", "--to", "1.0.0", "--yes"][..],
+                "rollback -t T01 --to 1.0.0 --yes",
                 Some("T01-v1.0.0-rollback-from-v1.1.0"),
             ),
-            (&["undo", "--yes"], None),
-            (&["redo", "--yes"], None),
-            (&["undo", "--yes"], None),
+            ("undo --yes", None),
+            ("redo --yes", None),
+            ("undo --yes", None),
             (
-                &["dr", "-t", "T01", "--to", "1.0.0"],
+                "dr -t T01 --to 1.0.0",
                 Some("T01-v1.0.0-rollback-from-v1.1.0+2"),
             ),
             (
-                &[
-                    "create-snapshot",
-                    "-t",
-                    "T01",
-                    "--version",
-                    "1.2.0",
-                    "--yes",
-                ],
+                "create-snapshot -t T01 --version 1.2.0 --yes",
                 Some("T01-v1.2.0"),
             ),
         ] {
-            let args = if never {
-                [args, &["--no-sign"]].concat()
-            } else {
-                args.to_vec()
-            };
+            let mut args: Vec<&str> = line.split(' ').collect();
+            args.extend(never.then_some("--no-sign"));
             let ran = sandbox.snapback(&args).expect(0);
             assert!(!format!("{ran:?}").contains("unsigned"), "{ran:?}");
             assert_eq!(

@@ -269,6 +269,36 @@ fn taking_back_on_a_full_tmpfs_and_a_full_ext4() {
     }
 }
 
+/// Fills the disk up to six megabytes; the file that does it.
+fn fill(disk: &Path) -> std::path::PathBuf {
+    let filler = disk.join("filler");
+    let mut file = fs::File::create(&filler).unwrap();
+    while file.write_all(&[7; 4096]).is_ok() {}
+    let room = file.metadata().unwrap().len() - 6_000_000;
+    file.set_len(room).unwrap();
+    drop(file);
+    filler
+}
+
+/// The plan of a release says how many bytes it may write, and how many there is room for.
+fn assert_a_release_says_what_it_needs(sandbox: &Sandbox) {
+    let planned = sandbox
+        .run_line("create-snapshot -t T01 --version 1.0.0 --dry-run --json")
+        .expect(0)
+        .json();
+    let space = &planned["data"]["plan"]["space"];
+    assert!(
+        space["at_most"]
+            .as_u64()
+            .is_some_and(|most| most >= 8_000_000),
+        "{space}"
+    );
+    assert!(
+        space["free"].as_u64().is_some_and(|free| free < 40 << 20),
+        "{space}"
+    );
+}
+
 #[test]
 fn a_plan_knows_that_the_disk_has_too_little_room() {
     let dir = tempfile::tempdir().unwrap();
@@ -295,29 +325,7 @@ fn a_plan_knows_that_the_disk_has_too_little_room() {
             "tasks/T01/model.bin",
             &crate::support::noise("large", 8_000_000),
         );
-        let planned = sandbox
-            .snapback(&[
-                "create-snapshot",
-                "-t",
-                "T01",
-                "--version",
-                "1.0.0",
-                "--dry-run",
-                "--json",
-            ])
-            .expect(0)
-            .json();
-        let space = &planned["data"]["plan"]["space"];
-        assert!(
-            space["at_most"]
-                .as_u64()
-                .is_some_and(|most| most >= 8_000_000),
-            "{space}"
-        );
-        assert!(
-            space["free"].as_u64().is_some_and(|free| free < 40 << 20),
-            "{space}"
-        );
+        assert_a_release_says_what_it_needs(&sandbox);
         sandbox.release("T01", "1.0.0");
         sandbox.write("tasks/T01/model.bin", b"small");
         sandbox.release("T01", "1.1.0");
@@ -327,12 +335,7 @@ fn a_plan_knows_that_the_disk_has_too_little_room() {
             .snapback(&[&back[..], &["--dry-run"]].concat())
             .expect(0);
         assert!((planned.stdout + &planned.stderr).contains("8.0 MB are written, up to "));
-        let filler = at.join("filler");
-        let mut file = fs::File::create(&filler).unwrap();
-        while file.write_all(&[7; 4096]).is_ok() {}
-        let room = file.metadata().unwrap().len() - 6_000_000;
-        file.set_len(room).unwrap();
-        drop(file);
+        let filler = fill(&at);
         let before = sandbox.everything();
         for more in [&["--dry-run"][..], &[]] {
             let refused = sandbox.snapback(&[&back[..], more].concat()).expect(8);
