@@ -8,6 +8,7 @@
     reason = "tests use the standard library directly and may panic"
 )]
 
+#[path = "../support/mod.rs"]
 mod support;
 
 mod alerts;
