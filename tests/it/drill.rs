@@ -11,7 +11,7 @@ use crate::support::{
 };
 
 /// Settings with these lines for T01, agreed to.
-fn settings(sandbox: &Sandbox, task: &str, rest: &str) {
+pub fn settings(sandbox: &Sandbox, task: &str, rest: &str) {
     let text = format!(
         "version: 1\ndefaults:\n  large_files: {{patterns: [\"*.bin\"]}}\ntasks:\n  discover:\n    - glob: tasks/*\n  T01:\n    path: tasks/T01\n{task}{rest}"
     );
@@ -34,7 +34,7 @@ fn released(command: &str) -> Sandbox {
     sandbox
 }
 
-fn drill(sandbox: &Sandbox, args: &[&str]) -> Ran {
+pub fn drill(sandbox: &Sandbox, args: &[&str]) -> Ran {
     sandbox.snapback(&[&["drill", "--json", "-t", "T01"], args].concat())
 }
 

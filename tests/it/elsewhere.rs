@@ -5,7 +5,7 @@
 use std::fs;
 
 use crate::{
-    clones::clone,
+    it::clones::clone,
     support::{Sandbox, story::set_version},
 };
 

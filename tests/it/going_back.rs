@@ -2,7 +2,7 @@
 //! hints that do something.
 
 use crate::{
-    clones::{clone, released},
+    it::clones::{clone, released},
     support::Sandbox,
 };
 

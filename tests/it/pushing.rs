@@ -2,7 +2,7 @@
 //! push that is refused leaves ways out that work.
 
 use crate::{
-    clones::{clone, released},
+    it::clones::{clone, released},
     support::{Sandbox, sandbox::Ran},
 };
 

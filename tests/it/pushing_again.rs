@@ -9,7 +9,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
-    clones::{clone, released},
+    it::clones::{clone, released},
     support::{
         Sandbox,
         sandbox::{Ran, snapback_program},

@@ -7,7 +7,7 @@ use snapback::{
 };
 
 use crate::{
-    clones::{clone, released},
+    it::clones::{clone, released},
     support::{Sandbox, sandbox::Ran, story::set_version},
 };
 

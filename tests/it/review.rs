@@ -3,7 +3,7 @@
 //!
 //! Real repositories, the real program, git as the judge. Read `support/sandbox.rs` first.
 
-use super::support::{Sandbox, story};
+use crate::support::{Sandbox, story};
 
 /// T01 released as 1.0.0, 1.1.0 and 1.2.0; `signal.py` differs in each, `lib/rules.py` in the last.
 fn three_releases() -> Sandbox {

@@ -17,7 +17,7 @@ use snapback::{
 };
 
 use crate::{
-    store_check::Numbers,
+    it::store_check::Numbers,
     support::{
         noise,
         shelf::{self, check, id, ids, read},
@@ -133,7 +133,7 @@ fn start(role: &str, seed: u64, dir: &Path) -> Child {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
-            "store_rounds::part_of_a_round",
+            "faults::store_rounds::part_of_a_round",
             "--nocapture",
             "--test-threads",
             "1",
