@@ -39,13 +39,13 @@ const BREAKINGS: [Breaking; 32] = [
     ("I2", |seen| set_found(seen, |state| state.task.clear())),
     ("I2", |seen| {
         set_found(seen, |state| {
-            drop(state.records.insert("entry".into(), "half".into()))
-        })
+            drop(state.records.insert("entry".into(), "half".into()));
+        });
     }),
     ("I2", |seen| {
         set_found(seen, |state| {
-            state.task.get_mut("T/file").unwrap().1 = 0o600
-        })
+            state.task.get_mut("T/file").unwrap().1 = 0o600;
+        });
     }),
     ("I2", |seen| {
         for state in [
@@ -65,7 +65,7 @@ const BREAKINGS: [Breaking; 32] = [
     ("I4", |seen| seen.back.as_mut().unwrap().others.clear()),
     ("I5", |seen| seen.again.as_mut().unwrap().others.clear()),
     ("I5", |seen| {
-        seen.recovery = Some(Recovered::Failed("no".into()))
+        seen.recovery = Some(Recovered::Failed("no".into()));
     }),
     ("I6", |seen| seen.strangers.push("T/file".into())),
     ("I7", |seen| seen.dangling.push("a tag".into())),
@@ -90,11 +90,11 @@ const BREAKINGS: [Breaking; 32] = [
         }
     }),
     ("I20", |seen| {
-        (seen.exit, seen.recovery) = (Some(8), Some(Recovered::Nothing))
+        (seen.exit, seen.recovery) = (Some(8), Some(Recovered::Nothing));
     }),
     ("I20", |seen| {
         seen.misjudged
-            .push("verified, but T/file is another one".into())
+            .push("verified, but T/file is another one".into());
     }),
     ("I20", |seen| {
         go_back(seen);
@@ -106,17 +106,17 @@ const BREAKINGS: [Breaking; 32] = [
         seen.recovery = Some(Recovered::Done);
     }),
     ("I21", |seen| {
-        seen.said = Some(claim("nothing was changed", "new", false))
+        seen.said = Some(claim("nothing was changed", "new", false));
     }),
     ("I21", |seen| seen.said = Some(claim("", "old", false))),
     ("I21", |seen| {
-        seen.said = Some(claim("nothing was changed", "old", true))
+        seen.said = Some(claim("nothing was changed", "old", true));
     }),
     ("I21", |seen| {
         seen.said = Some(Claim {
             changed: Some(false),
             ..claim("operation 1 is not finished", "new", true)
-        })
+        });
     }),
 ];
 

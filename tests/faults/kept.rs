@@ -216,7 +216,7 @@ fn what_a_person_wrote_after_a_crash_stays_or_is_named_and_comes_back() {
                 match judge(&base, calls * percent as u64 / 100, place, how, recovery) {
                     Ok(was_named) => named += u32::from(was_named),
                     Err(why) => {
-                        wrong.push(format!("{percent} %, {how:?} {place}, {recovery}: {why}"))
+                        wrong.push(format!("{percent} %, {how:?} {place}, {recovery}: {why}"));
                     }
                 }
             }

@@ -216,7 +216,7 @@ fn of_the_store() {
             sandbox
                 .snapback(&["store", "put", "data", "--name", "first"])
                 .expect(0),
-        )
+        );
     };
     is_true(&[
         (|_| {}, &["store", "put", "data", "--name", "first"]),

@@ -312,7 +312,7 @@ fn while_a_process_has_the_database_open_it_is_tried_again_and_a_person_is_calle
         assert!(
             matches!(&settled(&app(&sandbox, secs))[..], [Settled::Later(said)] if said.contains(&why)),
             "{secs}"
-        )
+        );
     };
     let called = || {
         let alerts = sandbox

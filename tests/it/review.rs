@@ -237,7 +237,7 @@ fn executable_bits_are_gits_where_it_does_not_trust_the_file_system() {
     sandbox.git(&["config", "core.fileMode", "false"]).expect(0);
     sandbox.chmod("tasks/T01/run.sh", 0o644);
     let story = story::Story::begin(&sandbox, |sandbox| {
-        sandbox.write("tasks/T01/run.sh", b"#!/bin/sh\nexit 0\n")
+        sandbox.write("tasks/T01/run.sh", b"#!/bin/sh\nexit 0\n");
     });
     let entry = || sandbox.git_out(&["ls-files", "-s", "tasks/T01/run.sh"]);
     assert!(entry().starts_with("100755"), "{}", entry());

@@ -36,7 +36,7 @@ fn log(sandbox: &Sandbox) -> Vec<String> {
 /// Two releases that differ in `signal.py`.
 fn two_releases(sandbox: &Sandbox) -> Story<'_> {
     Story::begin(sandbox, |sandbox| {
-        sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n")
+        sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
     })
 }
 

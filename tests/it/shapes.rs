@@ -321,7 +321,7 @@ fn a_preview_has_the_line_ends_of_its_version() {
     sandbox.write("tasks/T01/.gitattributes", b"*.txt text eol=crlf\n");
     sandbox.write("tasks/T01/a.txt", b"one\r\n");
     let story = Story::begin(&sandbox, |sandbox| {
-        sandbox.write("tasks/T01/.gitattributes", b"*.txt text eol=lf\n")
+        sandbox.write("tasks/T01/.gitattributes", b"*.txt text eol=lf\n");
     });
     drop(story);
     let into = sandbox.home().join("export");

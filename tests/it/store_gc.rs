@@ -219,7 +219,7 @@ fn a_reader_that_looks_at_an_old_commit_finds_what_moved() {
     let mut into = Slow(
         Vec::new(),
         Some(Box::new(|| {
-            assert!(gc(&store, &ids(&kept)).unwrap().rewritten_packs > 0)
+            assert!(gc(&store, &ids(&kept)).unwrap().rewritten_packs > 0);
         })),
     );
     reader.read(&id(&kept[0]), &mut into).unwrap();

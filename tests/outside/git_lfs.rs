@@ -90,7 +90,7 @@ fn git_lfs_edits_that_were_not_committed_come_back_with_undo() {
     let Some(sandbox) = with_lfs() else { return };
     sandbox.write("tasks/T01/model.onnx", &noise("1.0.0", 50_000));
     let _story = Story::begin(&sandbox, |sandbox| {
-        sandbox.write("tasks/T01/model.onnx", &noise("1.1.0", 50_000))
+        sandbox.write("tasks/T01/model.onnx", &noise("1.1.0", 50_000));
     });
     sandbox.write("tasks/T01/model.onnx", &noise("staged", 50_000));
     sandbox
@@ -147,7 +147,7 @@ fn git_lfs_bytes_that_are_not_here_are_an_error_that_changes_nothing() {
     let Some(sandbox) = with_lfs() else { return };
     sandbox.write("tasks/T01/model.onnx", &noise("1.0.0", 50_000));
     let story = Story::begin(&sandbox, |sandbox| {
-        sandbox.write("tasks/T01/model.onnx", &noise("1.1.0", 50_000))
+        sandbox.write("tasks/T01/model.onnx", &noise("1.1.0", 50_000));
     });
     let pointer = sandbox.git_out(&["show", "T01-v1.0.0:tasks/T01/model.onnx"]);
     let oid = pointer.split("sha256:").nth(1).unwrap()[..64].to_string();

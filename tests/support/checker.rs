@@ -372,7 +372,7 @@ fn untrue(seen: &Seen) -> Vec<String> {
             "{what}: {:?}; {}",
             claim.sentence,
             claim.after.differs(&claim.before)
-        ))
+        ));
     };
     if claim.sentence.is_empty() {
         tell("nothing is said of what was changed");
@@ -431,10 +431,10 @@ fn dishonest(seen: &Seen) -> Vec<String> {
     }
     match &seen.recovery {
         Some(Recovered::Done) if is_old && !is_new => {
-            wrong.push("the recovery says done, and it is old".into())
+            wrong.push("the recovery says done, and it is old".into());
         }
         Some(Recovered::Undone) if is_new && !is_old => {
-            wrong.push("the recovery says undone, and it is new".into())
+            wrong.push("the recovery says undone, and it is new".into());
         }
         _ => {}
     }

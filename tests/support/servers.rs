@@ -403,7 +403,7 @@ fn talk(mut stream: TcpStream, refusal: Option<&str>, tls: &Protected) -> Option
                 match line.trim_end() {
                     "STARTTLS" => break stream.write_all(b"220 go on\r\n").ok()?,
                     line if line.starts_with("EHLO") => {
-                        stream.write_all(b"250-test\r\n250 STARTTLS\r\n").ok()?
+                        stream.write_all(b"250-test\r\n250 STARTTLS\r\n").ok()?;
                     }
                     line => panic!("it said {line:?} before STARTTLS"),
                 }

@@ -206,9 +206,9 @@ fn as_files_of_a_task_they_come_back_to_the_byte() {
     let at = |name: &[u8]| sandbox.at("tasks/T01/odd").join(OsStr::from_bytes(name));
     fs::create_dir_all(sandbox.at("tasks/T01/odd")).unwrap();
     let put = |what: &str| {
-        names.iter().for_each(|name| {
-            fs::write(at(name), format!("{what}{}\n", name.escape_ascii())).unwrap()
-        })
+        for name in &names {
+            fs::write(at(name), format!("{what}{}\n", name.escape_ascii())).unwrap();
+        }
     };
     put("first ");
     sandbox.release("T01", "1.0.0");
@@ -284,7 +284,7 @@ fn names_that_windows_cannot_write_are_refused_where_the_settings_say_so() {
         sandbox.write(
             "snapback.yaml",
             format!("{settings}\nreleases: {{portable: {portable}}}\n").as_bytes(),
-        )
+        );
     };
     set(true);
     sandbox.git(&["commit", "-qam", "portable"]).expect(0);

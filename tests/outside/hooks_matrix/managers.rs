@@ -77,7 +77,7 @@ impl Manager {
                 program(
                     &hooks.join(event),
                     &format!("#!/bin/sh\n{}", note("foreign", event)),
-                )
+                );
             }),
             Self::PreCommit => pre_commit(sandbox, real),
             Self::Lefthook => lefthook(sandbox, real),

@@ -71,12 +71,12 @@ fn release_signed_by_the_old_key(sandbox: &Sandbox) {
     )
     .unwrap();
     fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).unwrap();
-    global(&sandbox, "gpg.program", wrapper.to_str().unwrap());
+    global(sandbox, "gpg.program", wrapper.to_str().unwrap());
     sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
     sandbox
         .run_line("create-snapshot -t T01 --version 1.1.0 --sign=old@example.com --yes")
         .expect(0);
-    global(&sandbox, "gpg.program", "gpg");
+    global(sandbox, "gpg.program", "gpg");
 }
 
 #[test]
