@@ -37,8 +37,8 @@ fn verify(sandbox: &Sandbox, code: i32) -> Value {
         .clone()
 }
 
-#[test]
-fn every_command_that_changes_something_says_so_once() {
+/// Two releases, and after them every command that changes something, once.
+fn every_command_once() -> Sandbox {
     let sandbox = Sandbox::two_releases(1);
     let ok = |args: &[&str]| drop(sandbox.snapback(args).expect(0));
     ok(&[
@@ -71,6 +71,13 @@ fn every_command_that_changes_something_says_so_once() {
     ok(&["store", "drop", "nightly", "--yes"]);
     ok(&["store", "gc", "--yes"]);
     ok(&["store", "repair"]);
+    sandbox
+}
+
+#[test]
+fn every_command_that_changes_something_says_so_once() {
+    let sandbox = every_command_once();
+    let ok = |args: &[&str]| drop(sandbox.snapback(args).expect(0));
     let before = said(&sandbox);
     // What only looks, or only shows, says nothing; what there was nothing to do for neither.
     ok(&["store", "gc", "--dry-run"]);
@@ -108,6 +115,11 @@ fn every_command_that_changes_something_says_so_once() {
         ]
     );
     assert!(before.iter().all(|(_, end)| end == "done"), "{before:?}");
+}
+
+#[test]
+fn a_line_says_who_did_what_and_why_and_only_its_owner_reads_it() {
+    let sandbox = every_command_once();
     let rollback = &lines(&sandbox)[2];
     assert_eq!(
         (
@@ -460,15 +472,7 @@ fn a_line_that_could_not_be_written_is_owed_and_written_by_the_next_operation() 
     assert_eq!(owed(&sandbox), Vec::<Value>::new());
     for _ in 0..2 {
         sandbox
-            .snapback(&[
-                "rollback",
-                "-t",
-                "T01",
-                "--to",
-                "1.0.0",
-                "--no-commands",
-                "--yes",
-            ])
+            .run_line("rollback -t T01 --to 1.0.0 --no-commands --yes")
             .expect(0);
         sandbox
             .snapback(&["undo", "--no-commands", "--yes"])

@@ -107,7 +107,7 @@ fn a_task_goes_back_beside_any_registry_and_that_keeps_every_byte() {
                 assert!(
                     sandbox.read("task_registry.json") == bytes,
                     "{kind}: every byte stays"
-                )
+                );
             });
         }
     }
@@ -131,7 +131,7 @@ fn a_registry_that_is_no_file_stays_what_it_is() {
         };
         let before = is(&sandbox);
         go(&sandbox, kind, &|sandbox| {
-            assert_eq!(is(sandbox), before, "{kind}")
+            assert_eq!(is(sandbox), before, "{kind}");
         });
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::support::{
     Sandbox,
-    sandbox::{finish, snapback_program},
+    sandbox::{Ran, finish, snapback_program},
     story::set_version,
 };
 
@@ -64,19 +64,8 @@ fn canary(sandbox: &Sandbox, name: &str) -> String {
     path.to_str().unwrap().to_string()
 }
 
-/// A released task, and then a git configuration full of canaries.
-fn hostile() -> Sandbox {
-    let sandbox = Sandbox::new(2);
-    sandbox.release("T01", "1.0.0");
-    sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
-    set_version(&sandbox, "1.1.0");
-    sandbox.release("T01", "1.1.0");
-    sandbox.write(
-        ".gitattributes",
-        b"*.evil diff=evil merge=evil filter=evil\n*.long filter=long\n",
-    );
-    sandbox.git(&["add", ".gitattributes"]).expect(0);
-    sandbox.git(&["commit", "-qm", "attributes"]).expect(0);
+/// A branch with a commit that says that it is signed.
+fn signed_commit(sandbox: &Sandbox) {
     let tree = sandbox.git_out(&["rev-parse", "HEAD^{tree}"]);
     let signed = format!(
         "tree {tree}\nauthor A <a@b.c> 1 +0000\ncommitter A <a@b.c> 1 +0000\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n\nsigned\n"
@@ -90,6 +79,34 @@ fn hostile() -> Sandbox {
         sandbox.home().join("signed").to_str().unwrap(),
     ]);
     sandbox.git(&["branch", "signed", &signed]).expect(0);
+}
+
+/// Hooks that are canaries, in git's folder and in the one of the configuration.
+fn canary_hooks(sandbox: &Sandbox) {
+    for hook in HOOKS {
+        let from = canary(sandbox, &format!("hook.{hook}"));
+        let to = sandbox.home().join("hooks").join(hook);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(&from, &to).unwrap();
+        fs::create_dir_all(sandbox.at(".git/hooks")).unwrap();
+        fs::copy(&from, sandbox.at(".git/hooks").join(hook)).unwrap();
+    }
+}
+
+/// A released task, and then a git configuration full of canaries.
+fn hostile() -> Sandbox {
+    let sandbox = Sandbox::new(2);
+    sandbox.release("T01", "1.0.0");
+    sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
+    set_version(&sandbox, "1.1.0");
+    sandbox.release("T01", "1.1.0");
+    sandbox.write(
+        ".gitattributes",
+        b"*.evil diff=evil merge=evil filter=evil\n*.long filter=long\n",
+    );
+    sandbox.git(&["add", ".gitattributes"]).expect(0);
+    sandbox.git(&["commit", "-qm", "attributes"]).expect(0);
+    signed_commit(&sandbox);
     let mut config = vec![String::from("[log]\n\tshowSignature = true\n")];
     for name in PROGRAMS {
         let (section, key) = name.rsplit_once('.').unwrap();
@@ -124,14 +141,7 @@ fn hostile() -> Sandbox {
     )
     .unwrap();
     config.push(format!("[include]\n\tpath = \"{}\"\n", included.display()));
-    for hook in HOOKS {
-        let from = canary(&sandbox, &format!("hook.{hook}"));
-        let to = sandbox.home().join("hooks").join(hook);
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        fs::copy(&from, &to).unwrap();
-        fs::create_dir_all(sandbox.at(".git/hooks")).unwrap();
-        fs::copy(&from, sandbox.at(".git/hooks").join(hook)).unwrap();
-    }
+    canary_hooks(&sandbox);
     let mut text = fs::read_to_string(sandbox.at(".git/config")).unwrap();
     text += &config.concat();
     fs::write(sandbox.at(".git/config"), text).unwrap();
@@ -289,6 +299,18 @@ fn commands_see_no_variables_that_lead_git_elsewhere_and_recursion_ends() {
     );
 }
 
+/// Nothing that a command printed makes a terminal do anything.
+fn assert_harmless(ran: &Ran) {
+    for (stream, text) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
+        let harmful = |c: &char| {
+            (c.is_control() && !matches!(c, '\n' | '\t'))
+                || matches!(c, '\u{202e}' | '\u{2066}' | '\u{fffd}')
+        };
+        let at = text.chars().find(harmful);
+        assert_eq!(at, None, "{stream}: {text:?}");
+    }
+}
+
 #[test]
 fn nothing_of_strangers_reaches_the_terminal_as_it_is() {
     let sandbox = Sandbox::new(2);
@@ -354,13 +376,6 @@ fn nothing_of_strangers_reaches_the_terminal_as_it_is() {
         texts.push(snapback(&args));
     }
     for ran in texts {
-        for (stream, text) in [("stdout", &ran.stdout), ("stderr", &ran.stderr)] {
-            let harmful = |c: &char| {
-                (c.is_control() && !matches!(c, '\n' | '\t'))
-                    || matches!(c, '\u{202e}' | '\u{2066}' | '\u{fffd}')
-            };
-            let at = text.chars().find(harmful);
-            assert_eq!(at, None, "{stream}: {text:?}");
-        }
+        assert_harmless(&ran);
     }
 }

@@ -59,6 +59,45 @@ fn tags(sandbox: &Sandbox) -> Vec<String> {
         .collect()
 }
 
+/// `doctor`, `status` and a rollback say that this clone, made with these options, lacks its tags.
+fn assert_missing_tags_are_named(b: &Sandbox, options: &[&str]) {
+    let doctor = b.snapback(&["doctor"]).expect(8).stdout;
+    assert!(
+        doctor.contains("no release tags although snapshots/ has 3 manifests")
+            && doctor.contains("git fetch --tags"),
+        "{doctor}"
+    );
+    assert_eq!(
+        doctor.contains("--unshallow"),
+        options.contains(&"--depth"),
+        "{doctor}"
+    );
+    let status = b.snapback(&["status"]).expect(0);
+    assert!(
+        status
+            .stdout
+            .contains("the tag of 1.1.0 is not in this clone: git fetch --tags"),
+        "{}",
+        status.stdout
+    );
+    assert!(
+        status
+            .stderr
+            .contains("this clone has no release tags although snapshots/ has 3 manifests"),
+        "{}",
+        status.stderr
+    );
+    let unknown = b
+        .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
+        .expect(5);
+    assert!(
+        unknown.stderr.contains("its tag is not in this clone")
+            && unknown.stderr.contains("git fetch --tags"),
+        "{}",
+        unknown.stderr
+    );
+}
+
 #[test]
 fn a_clone_without_tags_releases_nothing_again() {
     let a = released();
@@ -106,41 +145,7 @@ fn a_clone_without_tags_releases_nothing_again() {
         b.write("tasks/T01/config.yaml", b"name: momentum\nversion: 1.0.0\n");
         create(&b, &[]).expect(7);
         b.git(&["checkout", "-q", "."]).expect(0);
-        let doctor = b.snapback(&["doctor"]).expect(8).stdout;
-        assert!(
-            doctor.contains("no release tags although snapshots/ has 3 manifests")
-                && doctor.contains("git fetch --tags"),
-            "{doctor}"
-        );
-        assert_eq!(
-            doctor.contains("--unshallow"),
-            options.contains(&"--depth"),
-            "{doctor}"
-        );
-        let status = b.snapback(&["status"]).expect(0);
-        assert!(
-            status
-                .stdout
-                .contains("the tag of 1.1.0 is not in this clone: git fetch --tags"),
-            "{}",
-            status.stdout
-        );
-        assert!(
-            status
-                .stderr
-                .contains("this clone has no release tags although snapshots/ has 3 manifests"),
-            "{}",
-            status.stderr
-        );
-        let unknown = b
-            .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--yes"])
-            .expect(5);
-        assert!(
-            unknown.stderr.contains("its tag is not in this clone")
-                && unknown.stderr.contains("git fetch --tags"),
-            "{}",
-            unknown.stderr
-        );
+        assert_missing_tags_are_named(&b, options);
         // With the tags the next one is counted, and the plan says nothing of them.
         b.git(&["fetch", "-q", "--tags"]).expect(0);
         b.git(&["fetch", "-q", "--unshallow"]);

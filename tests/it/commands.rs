@@ -84,8 +84,8 @@ const FILTERS: &[(&str, &str)] = &[
 /// Asserts that a session is as written down.
 macro_rules! shows {
     ($sandbox:expr, [$($line:expr),* $(,)?], @$snapshot:literal) => {
-        insta::with_settings!({ filters => $crate::commands::FILTERS.to_vec() }, {
-            insta::assert_snapshot!($crate::commands::session(&$sandbox, &[$($line),*]), @$snapshot);
+        insta::with_settings!({ filters => $crate::it::commands::FILTERS.to_vec() }, {
+            insta::assert_snapshot!($crate::it::commands::session(&$sandbox, &[$($line),*]), @$snapshot);
         });
     };
 }

@@ -45,9 +45,9 @@ fn shared() -> Sandbox {
     for (version, said) in [("2.0.0", "one"), ("2.1.0", "two")] {
         for database in [&own, &theirs] {
             if database.exists() {
-                set_row(database, said)
+                set_row(database, said);
             } else {
-                with_row(database, said)
+                with_row(database, said);
             }
         }
         sandbox.commit(said);

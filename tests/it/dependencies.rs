@@ -251,7 +251,7 @@ fn a_linked_list_of_packages_is_read_where_it_lies() {
     use std::os::unix::fs::symlink;
     let sandbox = task();
     let link = |target: &str, name: &str| {
-        symlink(target, sandbox.at(&format!("tasks/T01/{name}"))).unwrap()
+        symlink(target, sandbox.at(&format!("tasks/T01/{name}"))).unwrap();
     };
     std::fs::remove_file(sandbox.at("tasks/T01/requirements.txt")).unwrap();
     sandbox.write("pins.txt", b"-r more.txt\nnumpy==1.0\n");

@@ -61,13 +61,7 @@ fn a_release_that_was_taken_back_is_gone_to_only_with_a_reason_that_stays() {
             back(&sandbox, name, &[]).expect(6);
         }
         sandbox
-            .snapback(&[
-                "disaster-recovery",
-                "-t",
-                "T01",
-                "--target-version",
-                "1.0.0",
-            ])
+            .run_line("disaster-recovery -t T01 --target-version 1.0.0")
             .expect(6);
         assert_eq!(sandbox.everything(), before);
         back(

@@ -5,7 +5,7 @@
 use std::fs;
 
 use crate::{
-    clones::clone,
+    it::clones::clone,
     support::{Sandbox, story::set_version},
 };
 
@@ -82,16 +82,7 @@ fn a_release_in_a_clone_without_the_large_files_is_refused_and_one_that_drops_th
     // Whoever deletes one where its bytes are kept sees that in the plan.
     fs::remove_file(a.at("tasks/T01/model.bin")).unwrap();
     let plan = a
-        .snapback(&[
-            "create-snapshot",
-            "-t",
-            "T01",
-            "--bump",
-            "patch",
-            "-m",
-            "x",
-            "--dry-run",
-        ])
+        .run_line("create-snapshot -t T01 --bump patch -m x --dry-run")
         .expect(0);
     assert!(
         plan.stdout.contains("D tasks/T01/model.bin"),
@@ -106,17 +97,8 @@ fn a_release_in_a_clone_without_the_large_files_is_refused_and_one_that_drops_th
         "snapback.yaml",
         format!("{settings}tasks:\n  T01: {{exclude: [model.bin]}}\n").as_bytes(),
     );
-    c.snapback(&[
-        "create-snapshot",
-        "-t",
-        "T01",
-        "--bump",
-        "patch",
-        "-m",
-        "x",
-        "--yes",
-    ])
-    .expect(0);
+    c.run_line("create-snapshot -t T01 --bump patch -m x --yes")
+        .expect(0);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! that is being made, and nothing at all where nobody knows what an extension means.
 
 use crate::{
-    clones::released,
+    it::clones::released,
     support::{Sandbox, sandbox::snapback_program},
 };
 

@@ -2,7 +2,7 @@
 //! hints that do something.
 
 use crate::{
-    clones::{clone, released},
+    it::clones::{clone, released},
     support::Sandbox,
 };
 
@@ -37,14 +37,8 @@ fn a_time_means_what_was_active_then() {
         .expect(0);
     a.git(&["remote", "add", "origin", "../up.git"]).expect(0);
     at(&mut a, "2026-01-01T10:00:00+00:00");
-    a.git(&[
-        "commit",
-        "-q",
-        "--amend",
-        "--no-edit",
-        "--date=2026-01-01T10:00:00+00:00",
-    ])
-    .expect(0);
+    a.git_line("commit -q --amend --no-edit --date=2026-01-01T10:00:00+00:00")
+        .expect(0);
     a.release("T01", "1.0.0");
     at(&mut a, "2026-01-02T10:00:00+00:00");
     a.write("tasks/T01/signal.py", b"two\n");
@@ -76,16 +70,8 @@ fn a_time_means_what_was_active_then() {
     }
     assert_eq!(found(&a, "@0s"), "1.0.0");
     // What no commit tells, the operations of the work tree do.
-    a.snapback(&[
-        "rollback",
-        "-t",
-        "T01",
-        "--to",
-        "1.1.0",
-        "--no-commit",
-        "-y",
-    ])
-    .expect(0);
+    a.run_line("rollback -t T01 --to 1.1.0 --no-commit -y")
+        .expect(0);
     assert_eq!(found(&a, "@0s"), "1.1.0");
     assert_eq!(found(&b, "@0s"), "1.0.0");
     // A version that was active and is no release is named.

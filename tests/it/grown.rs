@@ -79,7 +79,7 @@ fn what_became_the_tasks_within_its_folder_comes_back_too() {
             sandbox.write(
                 "snapback.yaml",
                 format!("version: 1\ntasks:\n  T01: {task}\n").as_bytes(),
-            )
+            );
         };
         set(before);
         sandbox.write("tasks/T01/notes/a.md", b"old\n");

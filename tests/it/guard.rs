@@ -8,7 +8,7 @@ use std::{
 
 use crate::support::{
     Sandbox,
-    sandbox::{finish, snapback_program},
+    sandbox::{Ran, finish, snapback_program},
     servers::Http,
     story::set_version,
 };
@@ -83,7 +83,15 @@ fn exit_codes_say_what_rules_say() {
         missing.stdout.contains("exited with 1"),
         "a command that fails says nothing of the task: {missing:?}"
     );
-    value("0.9\n");
+    let empty = Sandbox::new(1);
+    empty.snapback(&["guard", "check"]).expect(2);
+}
+
+#[test]
+fn a_rule_fires_once_then_cools_down_and_a_frozen_task_is_left_alone() {
+    let sandbox = guarded("run: 'cat $HOME/value'");
+    let check = |code| sandbox.snapback(&["guard", "check"]).expect(code);
+    fs::write(sandbox.home().join("value"), "0.9\n").unwrap();
     let shown = sandbox
         .snapback(&["guard", "check", "--dry-run", "--json"])
         .expect(4)
@@ -130,8 +138,6 @@ fn exit_codes_say_what_rules_say() {
         Some("1.2.0"),
         "an ordinary undo"
     );
-    let empty = Sandbox::new(1);
-    empty.snapback(&["guard", "check"]).expect(2);
 }
 
 /// Five bad lines of a log, written by a shell with the time that it is.
@@ -193,6 +199,17 @@ fn what_a_version_wrote_while_it_was_left_does_not_count_for_the_next_one() {
     assert!(by_hand.stdout.contains("0 of 3 samples"), "{by_hand:?}");
 }
 
+/// What the rule says of a value now, whatever was seen before.
+fn judged_anew(sandbox: &Sandbox) -> Ran {
+    let _ = fs::remove_file(sandbox.at(".git/snapback/guard/T01.json"));
+    let mut command = sandbox.command(snapback_program());
+    finish(
+        command
+            .args(["guard", "check", "--dry-run"])
+            .env("METRIC_TOKEN", "CANARY-token-5c5c"),
+    )
+}
+
 #[test]
 fn values_of_servers() {
     let server = Http::start("{\"stats\": {\"rate\": 0.1}}");
@@ -200,15 +217,7 @@ fn values_of_servers() {
         "http: \"{}\", value: stats.rate, token_from: {{env: METRIC_TOKEN}}",
         server.url("/m.json")
     ));
-    let check = || {
-        let _ = fs::remove_file(sandbox.at(".git/snapback/guard/T01.json"));
-        let mut command = sandbox.command(snapback_program());
-        finish(
-            command
-                .args(["guard", "check", "--dry-run"])
-                .env("METRIC_TOKEN", "CANARY-token-5c5c"),
-        )
-    };
+    let check = || judged_anew(&sandbox);
     check().expect(0);
     let got = server.next();
     assert_eq!(
@@ -235,15 +244,15 @@ fn values_of_servers() {
             "{word}: {ran:?}"
         );
     }
-    rules(
-        &sandbox,
-        &format!(
-            "prometheus: \"{}\", query: 'sum(rate(errors{{task=\"T01\"}}[5m]))'",
-            server.url("")
-        ),
-    );
-    sandbox.snapback(&["trust", "--yes"]).expect(0);
-    server.rest();
+}
+
+#[test]
+fn values_of_prometheus() {
+    let server = Http::start("{}");
+    let sandbox = guarded(&format!(
+        "prometheus: \"{}\", query: 'sum(rate(errors{{task=\"T01\"}}[5m]))'",
+        server.url("")
+    ));
     let vector = |series: &str| {
         format!(
             "{{\"status\": \"success\", \"data\": {{\"resultType\": \"vector\", \"result\": [{series}]}}}}"
@@ -260,7 +269,7 @@ fn values_of_servers() {
         ("{\"status\": \"error\", \"error\": \"parse error\"}".into(), 8, "parse error"),
     ] {
         server.usually(&body);
-        let ran = check().expect(code);
+        let ran = judged_anew(&sandbox).expect(code);
         assert!(ran.stdout.contains(word), "{word}: {ran:?}");
     }
     assert!(server.next().line.starts_with(

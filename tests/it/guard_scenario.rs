@@ -142,12 +142,8 @@ fn told(scene: &Scene, event: &str, words: &[&str]) -> String {
     mail.text
 }
 
-#[test]
-fn a_task_that_turns_bad_goes_back_and_everybody_knows() {
-    let scene = Scene::new(
-        "",
-        "    verify: [{run: 'grep -q \"# 1.2.0\" signal.py || test ! -e strict'}]\n",
-    );
+/// Nothing is done while there is nothing to go by, nor for one bad look.
+fn one_bad_look_only_waits(scene: &Scene) {
     // Nothing to go by yet, then good, then not enough of the bad.
     let first = scene.look(0);
     assert_eq!(
@@ -172,6 +168,10 @@ fn a_task_that_turns_bad_goes_back_and_everybody_knows() {
         (scene.active().as_str(), scene.bot.rest().len()),
         ("1.3.0", 0)
     );
+}
+
+/// The second bad look in a row: it goes back, and the mail that says so.
+fn it_goes_back(scene: &Scene) -> String {
     // The second time in a row: back, verified, held, told.
     scene.log(600..630, 1);
     let fired = scene.look(630);
@@ -200,15 +200,19 @@ fn a_task_that_turns_bad_goes_back_and_everybody_knows() {
         shown["data"]["release"]["release"]["standing"]["held"], true,
         "{shown}"
     );
-    let first_mail = told(
-        &scene,
+    told(
+        scene,
         "guard.rolled-back",
         &[
             "T01 went back 1.3.0 -> 1.2.0, verified",
             "1.3.0 is held",
             "errors: ",
         ],
-    );
+    )
+}
+
+/// What comes in the cooldown is seen, and nothing more is done or said.
+fn the_cooldown_holds(scene: &Scene) {
     // More errors of the old version, a second trigger within the cooldown: nothing.
     scene.log(630..660, 1);
     let after = scene.look(661);
@@ -235,19 +239,24 @@ fn a_task_that_turns_bad_goes_back_and_everybody_knows() {
         ),
         ("1.2.0", 0, 0)
     );
+}
+
+/// People hear in the same thread that it holds up.
+fn it_gets_better(scene: &Scene, first_mail: &str) {
     // It gets better, and people are told so in the same thread.
     scene.log(1000..1400, 1_000);
     assert_eq!(Scene::outcome(&scene.look(1400)).0, Outcome::Pass);
-    let better = told(&scene, "guard.recovered", &["T01 holds up at 1.2.0"]);
+    let better = told(scene, "guard.recovered", &["T01 holds up at 1.2.0"]);
     let id = |mail: &str, name: &str| {
         mail.lines()
             .find_map(|line| line.strip_prefix(name).map(|id| id.trim().to_string()))
     };
-    assert_eq!(
-        id(&better, "In-Reply-To: "),
-        id(&first_mail, "Message-ID: ")
-    );
+    assert_eq!(id(&better, "In-Reply-To: "), id(first_mail, "Message-ID: "));
     assert!(id(&better, "In-Reply-To: ").is_some());
+}
+
+/// The version that it left is brought back and fails again: that is a person's matter.
+fn a_person_overrules_it(scene: &Scene) {
     // A person brings 1.3.0 back, and it fails again: only people are called, once.
     scene
         .sandbox
@@ -263,19 +272,16 @@ fn a_task_that_turns_bad_goes_back_and_everybody_knows() {
         "1.3.0",
         "a version that it left is not left again by itself"
     );
-    told(&scene, "guard.overruled", &["T01 fails at 1.3.0 again"]);
+    told(scene, "guard.overruled", &["T01 fails at 1.3.0 again"]);
     assert_eq!(scene.bot.rest().len(), 0);
+}
+
+/// The rules, run over the same log afterwards, fire when they did.
+fn a_back_test_agrees(scene: &Scene) {
     // Back-test of the same log: when it would have fired.
     let found = scene
         .sandbox
-        .snapback(&[
-            "guard",
-            "backtest",
-            "tasks/T01/run.log",
-            "-t",
-            "T01",
-            "--json",
-        ])
+        .run_line("guard backtest tasks/T01/run.log -t T01 --json")
         .expect(0)
         .json();
     let found = &found["data"]["rules"][0]["backtest"];
@@ -285,6 +291,20 @@ fn a_task_that_turns_bad_goes_back_and_everybody_knows() {
         "{found}"
     );
     assert_eq!(found["unreadable"], 0);
+}
+
+#[test]
+fn a_task_that_turns_bad_goes_back_and_everybody_knows() {
+    let scene = Scene::new(
+        "",
+        "    verify: [{run: 'grep -q \"# 1.2.0\" signal.py || test ! -e strict'}]\n",
+    );
+    one_bad_look_only_waits(&scene);
+    let first_mail = it_goes_back(&scene);
+    the_cooldown_holds(&scene);
+    it_gets_better(&scene, &first_mail);
+    a_person_overrules_it(&scene);
+    a_back_test_agrees(&scene);
     // Everything is in the audit log, which is whole.
     let log = scene
         .sandbox
@@ -298,14 +318,8 @@ fn a_task_that_turns_bad_goes_back_and_everybody_knows() {
     scene.sandbox.snapback(&["audit", "verify"]).expect(0);
 }
 
-#[test]
-fn a_rollback_that_fails_freezes_the_task_and_calls_a_person() {
-    let scene = Scene::new("", "    verify: [{run: 'test ! -e strict'}]\n");
-    fs::write(scene.sandbox.home().join("x"), "").unwrap();
-    scene
-        .sandbox
-        .write("tasks/T01/strict", b"the smoke test fails now\n");
-    scene.sandbox.write(".git/info/exclude", b"strict\n");
+/// The rollback fails its check: the task is frozen, and a person is called.
+fn it_is_frozen(scene: &Scene) {
     scene.look(0);
     scene.log(40..400, 1);
     scene.look(300);
@@ -314,7 +328,7 @@ fn a_rollback_that_fails_freezes_the_task_and_calls_a_person() {
     assert!(frozen.why.contains("was put back"), "{frozen:?}");
     assert_eq!(scene.active(), "1.3.0", "nothing was changed");
     let mail = told(
-        &scene,
+        scene,
         "guard.needs-person",
         &[
             "T01 needs a person",
@@ -323,18 +337,10 @@ fn a_rollback_that_fails_freezes_the_task_and_calls_a_person() {
         ],
     );
     assert!(mail.contains("Subject: "), "{mail}");
-    // Frozen: it is judged, and nothing is done, however long it fails.
-    scene.log(400..20_000, 1);
-    for at in [10_000, 20_000] {
-        let watch = scene.look(at);
-        assert!(
-            matches!(&watch.rules[0].decision, Decision::Wait(why) if why.contains("frozen")),
-            "{watch:?}"
-        );
-    }
-    assert_eq!((scene.bot.rest().len(), scene.mail.rest().len()), (0, 0));
-    let ran = scene.sandbox.snapback(&["guard", "check"]).expect(13);
-    assert!(ran.stdout.contains("T01 is frozen"), "{ran:?}");
+}
+
+/// The person answers the call with a version, having proven it, and thaws the task.
+fn a_person_answers(scene: &Scene) {
     // The person answers, which is recorded; then the guard may go on.
     let list = scene
         .sandbox
@@ -374,6 +380,30 @@ fn a_rollback_that_fails_freezes_the_task_and_calls_a_person() {
         .sandbox
         .snapback(&["guard", "thaw", "-t", "T01"])
         .expect(0);
+}
+
+#[test]
+fn a_rollback_that_fails_freezes_the_task_and_calls_a_person() {
+    let scene = Scene::new("", "    verify: [{run: 'test ! -e strict'}]\n");
+    fs::write(scene.sandbox.home().join("x"), "").unwrap();
+    scene
+        .sandbox
+        .write("tasks/T01/strict", b"the smoke test fails now\n");
+    scene.sandbox.write(".git/info/exclude", b"strict\n");
+    it_is_frozen(&scene);
+    // Frozen: it is judged, and nothing is done, however long it fails.
+    scene.log(400..20_000, 1);
+    for at in [10_000, 20_000] {
+        let watch = scene.look(at);
+        assert!(
+            matches!(&watch.rules[0].decision, Decision::Wait(why) if why.contains("frozen")),
+            "{watch:?}"
+        );
+    }
+    assert_eq!((scene.bot.rest().len(), scene.mail.rest().len()), (0, 0));
+    let ran = scene.sandbox.snapback(&["guard", "check"]).expect(13);
+    assert!(ran.stdout.contains("T01 is frozen"), "{ran:?}");
+    a_person_answers(&scene);
     scene.look(20_100);
     scene.log(20_140..20_500, 1);
     scene.look(20_490);

@@ -124,7 +124,7 @@ fn what_doctor_prints_as_a_fix_can_be_pasted_and_leads_on() {
             sandbox.at("snapback.yaml"),
             "version: 1\ntasks: {T01: {verify: [{run: \"true\"}]}}\n",
         )
-        .unwrap()
+        .unwrap();
     });
     with(&|sandbox| fs::remove_dir_all(sandbox.at(".git/snapback")).unwrap());
     with(&|sandbox| {

@@ -196,6 +196,27 @@ fn rebase(sandbox: &Sandbox, name: &str) -> String {
         .stderr
 }
 
+/// A rebase said that the release holds and stays where it is, and noted what its commit became.
+fn assert_followed(sandbox: &Sandbox, said: &str, released: &str) {
+    assert_eq!(
+        said.matches("T01-v1.1.0 holds and stays on").count(),
+        1,
+        "{said}"
+    );
+    assert!(
+        said.contains(&released[..8]) && said.contains("git push <remote> T01-v1.1.0"),
+        "{said}"
+    );
+    let noted = String::from_utf8(sandbox.read(".git/snapback/rewritten")).unwrap();
+    let (old, new) = noted.trim_end().split_once(' ').expect("one line");
+    assert_eq!(old, released);
+    let subjects = [old, new].map(|id| sandbox.git_out(&["log", "-1", "--format=%s", id]));
+    assert_eq!(subjects[0], subjects[1], "the same commit after the rebase");
+    sandbox
+        .git(&["merge-base", "--is-ancestor", new, "HEAD"])
+        .expect(0);
+}
+
 #[test]
 fn a_release_on_a_rewritten_commit_is_followed() {
     let sandbox = prepared();
@@ -206,24 +227,7 @@ fn a_release_on_a_rewritten_commit_is_followed() {
     sandbox.release("T01", "1.1.0");
     let released = sandbox.git_out(&["rev-parse", "T01-v1.1.0^{commit}"]);
     for name in ["other", "another"] {
-        let said = rebase(&sandbox, name);
-        assert_eq!(
-            said.matches("T01-v1.1.0 holds and stays on").count(),
-            1,
-            "{said}"
-        );
-        assert!(
-            said.contains(&released[..8]) && said.contains("git push <remote> T01-v1.1.0"),
-            "{said}"
-        );
-        let noted = String::from_utf8(sandbox.read(".git/snapback/rewritten")).unwrap();
-        let (old, new) = noted.trim_end().split_once(' ').expect("one line");
-        assert_eq!(old, released);
-        let subjects = [old, new].map(|id| sandbox.git_out(&["log", "-1", "--format=%s", id]));
-        assert_eq!(subjects[0], subjects[1], "the same commit after the rebase");
-        sandbox
-            .git(&["merge-base", "--is-ancestor", new, "HEAD"])
-            .expect(0);
+        assert_followed(&sandbox, &rebase(&sandbox, name), &released);
     }
     sandbox
         .snapback(&["verify-snapshot", "-t", "T01", "--version", "1.1.0"])
@@ -234,15 +238,7 @@ fn a_release_on_a_rewritten_commit_is_followed() {
         "it counts from what the release became: {said}"
     );
     let next = sandbox
-        .snapback(&[
-            "create-snapshot",
-            "-t",
-            "T01",
-            "--bump",
-            "auto",
-            "--dry-run",
-            "--json",
-        ])
+        .run_line("create-snapshot -t T01 --bump auto --dry-run --json")
         .expect(0)
         .json();
     assert_eq!(
@@ -275,14 +271,7 @@ fn a_release_on_a_rewritten_commit_is_followed() {
     // What cannot be read is no more than a hint that is missing.
     sandbox.write(".git/snapback/rewritten", b"\xff\n0 1\n");
     sandbox
-        .snapback(&[
-            "create-snapshot",
-            "-t",
-            "T01",
-            "--bump",
-            "auto",
-            "--dry-run",
-        ])
+        .run_line("create-snapshot -t T01 --bump auto --dry-run")
         .expect(0);
     let (said, _) = commit(&sandbox, "fix: again");
     assert!(said.contains("T01: changed after 1.1.0"), "{said}");

@@ -54,47 +54,49 @@ fn as_somebody(sandbox: &Sandbox, program: &str, variables: &[(&str, &str)]) -> 
     command
 }
 
+/// Ways in which an environment says who somebody is.
+const SOMEBODIES: &[&[(&str, &str)]] = &[
+    &[
+        ("GIT_AUTHOR_NAME", "Ann <x>"),
+        ("GIT_AUTHOR_EMAIL", "<a@b>"),
+        ("GIT_COMMITTER_NAME", "Bot"),
+        ("GIT_COMMITTER_EMAIL", "b@c"),
+    ],
+    &[
+        ("GIT_AUTHOR_NAME", "\"Dr.\" A\nB,"),
+        ("EMAIL", "a@b"),
+        ("GIT_COMMITTER_NAME", "C"),
+        ("GIT_COMMITTER_EMAIL", ""),
+    ],
+    &[(
+        "GIT_CONFIG_PARAMETERS",
+        r"'user.name'='O'\''B'\!'' 'user.email'='o@b'",
+    )],
+    &[(
+        "GIT_CONFIG_PARAMETERS",
+        "'user.name=Old Form' 'user.email=o@b' 'author.name=The Author'",
+    )],
+    &[
+        ("GIT_CONFIG_COUNT", "2"),
+        ("GIT_CONFIG_KEY_0", "user.name"),
+        ("GIT_CONFIG_VALUE_0", "Count"),
+        ("GIT_CONFIG_KEY_1", "user.email"),
+        ("GIT_CONFIG_VALUE_1", "c@d"),
+        ("GIT_CONFIG_PARAMETERS", "'user.name'='Wins'"),
+    ],
+    &[
+        (
+            "GIT_CONFIG_PARAMETERS",
+            "'user.name'='D' 'user.email'='d@e'",
+        ),
+        ("GIT_AUTHOR_DATE", "2005-04-07T22:13:13"),
+        ("GIT_COMMITTER_DATE", "@1234567890 +0530"),
+    ],
+];
+
 #[test]
 fn what_is_written_is_what_git_writes() {
-    let cases: &[&[(&str, &str)]] = &[
-        &[
-            ("GIT_AUTHOR_NAME", "Ann <x>"),
-            ("GIT_AUTHOR_EMAIL", "<a@b>"),
-            ("GIT_COMMITTER_NAME", "Bot"),
-            ("GIT_COMMITTER_EMAIL", "b@c"),
-        ],
-        &[
-            ("GIT_AUTHOR_NAME", "\"Dr.\" A\nB,"),
-            ("EMAIL", "a@b"),
-            ("GIT_COMMITTER_NAME", "C"),
-            ("GIT_COMMITTER_EMAIL", ""),
-        ],
-        &[(
-            "GIT_CONFIG_PARAMETERS",
-            r"'user.name'='O'\''B'\!'' 'user.email'='o@b'",
-        )],
-        &[(
-            "GIT_CONFIG_PARAMETERS",
-            "'user.name=Old Form' 'user.email=o@b' 'author.name=The Author'",
-        )],
-        &[
-            ("GIT_CONFIG_COUNT", "2"),
-            ("GIT_CONFIG_KEY_0", "user.name"),
-            ("GIT_CONFIG_VALUE_0", "Count"),
-            ("GIT_CONFIG_KEY_1", "user.email"),
-            ("GIT_CONFIG_VALUE_1", "c@d"),
-            ("GIT_CONFIG_PARAMETERS", "'user.name'='Wins'"),
-        ],
-        &[
-            (
-                "GIT_CONFIG_PARAMETERS",
-                "'user.name'='D' 'user.email'='d@e'",
-            ),
-            ("GIT_AUTHOR_DATE", "2005-04-07T22:13:13"),
-            ("GIT_COMMITTER_DATE", "@1234567890 +0530"),
-        ],
-    ];
-    for variables in cases {
+    for variables in SOMEBODIES {
         let sandbox = anonymous();
         finish(as_somebody(&sandbox, "git", variables).args([
             "commit",

@@ -66,16 +66,7 @@ fn every_command_that_speaks_of_a_task_names_what_its_releases_leave_out() {
         .expect(0);
     sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
     sandbox
-        .snapback(&[
-            "create-snapshot",
-            "-t",
-            "T01",
-            "--version",
-            "1.1.0",
-            "-m",
-            "x",
-            "--yes",
-        ])
+        .run_line("create-snapshot -t T01 --version 1.1.0 -m x --yes")
         .expect(0);
     let plan = sandbox
         .snapback(&["rollback", "-t", "T01", "--to", "1.0.0", "--dry-run"])

@@ -24,6 +24,17 @@ fn released_twice(attributes: &str, bytes: &[u8]) -> Sandbox {
     sandbox
 }
 
+/// Makes the index later than the files: what git says of them comes from it, not from the files.
+fn age_index(sandbox: &Sandbox) {
+    let later = std::time::SystemTime::now() + std::time::Duration::from_secs(2);
+    std::fs::File::options()
+        .write(true)
+        .open(sandbox.at(".git/index"))
+        .unwrap()
+        .set_modified(later)
+        .unwrap();
+}
+
 #[test]
 fn what_comes_back_with_other_line_ends_is_named_and_what_does_not_is_not() {
     const CASES: [(&str, &[u8]); 10] = [
@@ -53,27 +64,10 @@ fn what_comes_back_with_other_line_ends_is_named_and_what_does_not_is_not() {
             .for_each(|(nth, (_, bytes))| sandbox.write(&path(nth), bytes));
         sandbox.commit("files");
         if aged {
-            // What git says of them comes from the index, not from the files.
-            let later = std::time::SystemTime::now() + std::time::Duration::from_secs(2);
-            std::fs::File::options()
-                .write(true)
-                .open(sandbox.at(".git/index"))
-                .unwrap()
-                .set_modified(later)
-                .unwrap();
+            age_index(&sandbox);
         }
         let released = sandbox
-            .snapback(&[
-                "create-snapshot",
-                "-t",
-                "T01",
-                "--version",
-                "1.0.0",
-                "-m",
-                "x",
-                "--dry-run",
-                "--json",
-            ])
+            .run_line("create-snapshot -t T01 --version 1.0.0 -m x --dry-run --json")
             .expect(0)
             .json();
         sandbox.release("T01", "1.0.0");

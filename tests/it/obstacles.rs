@@ -156,7 +156,7 @@ fn files_that_nobody_may_replace() {
                 return;
             }
             let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                assert_seen(&sandbox, path)
+                assert_seen(&sandbox, path);
             }));
             assert!(set("-"));
             seen.unwrap();

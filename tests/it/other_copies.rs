@@ -3,7 +3,7 @@
 //! locked.
 
 use crate::{
-    clones::{clone, released},
+    it::clones::{clone, released},
     support::Sandbox,
 };
 

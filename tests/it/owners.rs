@@ -111,6 +111,32 @@ fn with_sudo(sandbox: &Sandbox, args: &[&str]) -> Ran {
     )
 }
 
+/// Every command that makes or changes files, as root runs them for the owner.
+const STEPS: &[&str] = &[
+    "rollback -t T01 --to 1.0.0 --yes",
+    "undo --yes",
+    "redo --yes",
+    "mark good 1.0.0 -t T01",
+    "hold 1.1.0 -t T01 -m x",
+    "create-snapshot -t T01 --version 1.2.0 --yes --push",
+    "verdicts push",
+    "verdicts fetch",
+    "drill -t T01 --to 1.0.0",
+    "dr -t T01 --to 1.0.0",
+    "store gc --yes",
+    "hooks install --yes",
+    "rollback -t T01 --to 1.2.0 --no-commit --despite-verdict -m x --yes",
+    "store put tasks --name tasks",
+    "store restore tasks --into made/restored/here",
+    "preview -t T01 1.0.0 --into made/preview",
+    "op restore latest tasks/T01/config.yaml --into made/kept/here --yes",
+    "man made/pages",
+    "capsule create -t T01 --version 1.0.0 made/T01.tar",
+    "dr --from made/T01.tar --into made/recovered --report made/report.md",
+    "health --fail-on never --textfile made/metrics.prom",
+    "status",
+];
+
 #[test]
 fn what_root_does_in_somebodys_repository_is_all_theirs() {
     if !can() {
@@ -131,85 +157,13 @@ fn what_root_does_in_somebodys_repository_is_all_theirs() {
     )
     .expect(0);
     give(sandbox.top(), OWNER);
-    let steps: &[&[&str]] = &[
-        &["rollback", "-t", "T01", "--to", "1.0.0", "--yes"],
-        &["undo", "--yes"],
-        &["redo", "--yes"],
-        &["mark", "good", "1.0.0", "-t", "T01"],
-        &["hold", "1.1.0", "-t", "T01", "-m", "x"],
-        &[
-            "create-snapshot",
-            "-t",
-            "T01",
-            "--version",
-            "1.2.0",
-            "--yes",
-            "--push",
-        ],
-        &["verdicts", "push"],
-        &["verdicts", "fetch"],
-        &["drill", "-t", "T01", "--to", "1.0.0"],
-        &["dr", "-t", "T01", "--to", "1.0.0"],
-        &["store", "gc", "--yes"],
-        &["hooks", "install", "--yes"],
-        &[
-            "rollback",
-            "-t",
-            "T01",
-            "--to",
-            "1.2.0",
-            "--no-commit",
-            "--despite-verdict",
-            "-m",
-            "x",
-            "--yes",
-        ],
-        &["store", "put", "tasks", "--name", "tasks"],
-        &["store", "restore", "tasks", "--into", "made/restored/here"],
-        &["preview", "-t", "T01", "1.0.0", "--into", "made/preview"],
-        &[
-            "op",
-            "restore",
-            "latest",
-            "tasks/T01/config.yaml",
-            "--into",
-            "made/kept/here",
-            "--yes",
-        ],
-        &["man", "made/pages"],
-        &[
-            "capsule",
-            "create",
-            "-t",
-            "T01",
-            "--version",
-            "1.0.0",
-            "made/T01.tar",
-        ],
-        &[
-            "dr",
-            "--from",
-            "made/T01.tar",
-            "--into",
-            "made/recovered",
-            "--report",
-            "made/report.md",
-        ],
-        &[
-            "health",
-            "--fail-on",
-            "never",
-            "--textfile",
-            "made/metrics.prom",
-        ],
-        &["status"],
-    ];
-    for args in steps {
-        with_sudo(&sandbox, args).expect(0);
+    for line in STEPS {
+        let args: Vec<&str> = line.split(' ').collect();
+        with_sudo(&sandbox, &args).expect(0);
         let mut roots = Vec::new();
         of(&sandbox.root(), 0, &mut roots);
         of(&origin, 0, &mut roots);
-        assert_eq!(roots, Vec::<String>::new(), "after {args:?}");
+        assert_eq!(roots, Vec::<String>::new(), "after {line}");
     }
     for args in [
         &["undo", "--yes"][..],

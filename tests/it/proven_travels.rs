@@ -99,6 +99,39 @@ fn check(sandbox: &Sandbox, fit: bool) {
         .expect(if fit { 0 } else { 4 });
 }
 
+/// A rollback without a version goes to 1.0.0, and every look says whose word that is.
+fn assert_goes_back_by_the_word_of_another(b: &Sandbox) {
+    let plan = b
+        .snapback(&["rollback", "-t", "T01", "--dry-run"])
+        .expect(0);
+    assert!(
+        plan.stdout.contains("1.0.0 is proven by the word of"),
+        "{}",
+        plan.stdout
+    );
+    let json = b
+        .snapback(&["rollback", "-t", "T01", "--dry-run", "--json"])
+        .expect(0)
+        .json();
+    assert_eq!(json["data"]["plan"]["to"], "1.0.0");
+    let who = release(b, "1.0.0")["said_by"].as_str().unwrap().to_string();
+    let name = who.split(" <").next().unwrap();
+    for args in [
+        &["list", "-t", "T01"][..],
+        &["status"],
+        &["show", "1.0.0", "-t", "T01"],
+        &["verdicts", "list"],
+    ] {
+        assert!(b.snapback(args).expect(0).stdout.contains(name), "{args:?}");
+    }
+    assert!(
+        b.snapback(&["list", "-t", "T01"])
+            .expect(0)
+            .stdout
+            .contains(&format!("proven by {name}"))
+    );
+}
+
 #[test]
 fn a_fresh_clone_chooses_what_was_proven_elsewhere_and_says_who_said_so() {
     let a = pushed();
@@ -114,44 +147,13 @@ fn a_fresh_clone_chooses_what_was_proven_elsewhere_and_says_who_said_so() {
     fetch(&untold);
     // A untold `git fetch` brings them as well, once it is told to.
     let told = clone(&a, "told");
-    told.git(&[
-        "config",
-        "--add",
-        "remote.origin.fetch",
-        "refs/snapback/verdicts/*:refs/snapback/verdicts/*",
-    ])
+    told.git_line(
+        "config --add remote.origin.fetch refs/snapback/verdicts/*:refs/snapback/verdicts/*",
+    )
     .expect(0);
     told.git(&["fetch", "-q"]).expect(0);
     for b in [&untold, &told] {
-        let plan = b
-            .snapback(&["rollback", "-t", "T01", "--dry-run"])
-            .expect(0);
-        assert!(
-            plan.stdout.contains("1.0.0 is proven by the word of"),
-            "{}",
-            plan.stdout
-        );
-        let json = b
-            .snapback(&["rollback", "-t", "T01", "--dry-run", "--json"])
-            .expect(0)
-            .json();
-        assert_eq!(json["data"]["plan"]["to"], "1.0.0");
-        let who = release(b, "1.0.0")["said_by"].as_str().unwrap().to_string();
-        let name = who.split(" <").next().unwrap();
-        for args in [
-            &["list", "-t", "T01"][..],
-            &["status"],
-            &["show", "1.0.0", "-t", "T01"],
-            &["verdicts", "list"],
-        ] {
-            assert!(b.snapback(args).expect(0).stdout.contains(name), "{args:?}");
-        }
-        assert!(
-            b.snapback(&["list", "-t", "T01"])
-                .expect(0)
-                .stdout
-                .contains(&format!("proven by {name}"))
-        );
+        assert_goes_back_by_the_word_of_another(b);
     }
     assert_eq!(
         release(&a, "1.0.0")["said_by"],

@@ -2,7 +2,7 @@
 //! push that is refused leaves ways out that work.
 
 use crate::{
-    clones::{clone, released},
+    it::clones::{clone, released},
     support::{Sandbox, sandbox::Ran},
 };
 
@@ -130,15 +130,8 @@ fn without_a_word_the_only_remote_is_meant_and_of_several_they_are_named() {
         "{}",
         made.stdout
     );
-    a.git(&[
-        "push",
-        "--quiet",
-        "--atomic",
-        "company",
-        "main",
-        "T01-v1.0.1",
-    ])
-    .expect(0);
+    a.git_line("push --quiet --atomic company main T01-v1.0.1")
+        .expect(0);
     assert_eq!(
         there(&a, "company"),
         ["refs/heads/main", "refs/tags/T01-v1.0.1"]

@@ -9,7 +9,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
-    clones::{clone, released},
+    it::clones::{clone, released},
     support::{
         Sandbox,
         sandbox::{Ran, snapback_program},
@@ -60,7 +60,7 @@ fn changed() -> Sandbox {
 }
 
 #[test]
-fn the_same_command_makes_the_push_that_was_refused() {
+fn the_same_release_makes_the_push_that_was_refused() {
     let a = changed();
     let refusing = "../up.git/hooks/pre-receive";
     hook(&a, refusing, Some("echo closed; exit 1"));
@@ -110,7 +110,13 @@ fn the_same_command_makes_the_push_that_was_refused() {
             .stdout
             .contains("origin has it already")
     );
+}
 
+#[test]
+fn the_same_rollback_makes_the_push_that_was_refused() {
+    let a = changed();
+    let refusing = "../up.git/hooks/pre-receive";
+    create(&a, &["--push"]).expect(0);
     let back = ["rollback", "-t", "T01", "--to", "1.0.0", "--push", "--yes"];
     hook(&a, refusing, Some("exit 1"));
     a.snapback(&back).expect(9);

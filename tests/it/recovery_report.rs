@@ -19,8 +19,8 @@ fn released(smoke: &str) -> Sandbox {
     sandbox
 }
 
-#[test]
-fn one_recovery_gives_three_forms_that_agree() {
+/// One recovery with its report as a page, as text and as a document.
+fn three_forms() -> (String, String, serde_json::Value) {
     let sandbox = released("echo \"smoke <x>\"");
     let path = |name: &str| sandbox.top().join(name).to_str().unwrap().to_string();
     let (html, json, markdown) = (path("r.html"), path("r.json"), path("r.md"));
@@ -51,6 +51,12 @@ fn one_recovery_gives_three_forms_that_agree() {
         fs::read_to_string(&markdown).unwrap(),
     );
     let value: serde_json::Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    (page, text, value)
+}
+
+#[test]
+fn one_recovery_gives_three_forms_that_agree() {
+    let (page, text, value) = three_forms();
     assert_eq!(
         (value["schema"].as_str(), value["recovered"].as_bool()),
         (Some("snapback.recovery/1"), Some(true))
@@ -73,6 +79,11 @@ fn one_recovery_gives_three_forms_that_agree() {
         page.contains("&lt;b&gt;&amp;&#39;new&quot;.py") && !page.contains("<b>"),
         "{page}"
     );
+}
+
+#[test]
+fn the_time_line_has_every_step_and_ends_with_the_recovery() {
+    let (_, _, value) = three_forms();
     let steps: Vec<&str> = value["report"]["timeline"]
         .as_array()
         .unwrap()

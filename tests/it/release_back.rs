@@ -7,7 +7,7 @@ use snapback::{
 };
 
 use crate::{
-    clones::{clone, released},
+    it::clones::{clone, released},
     support::{Sandbox, sandbox::Ran, story::set_version},
 };
 
@@ -294,79 +294,85 @@ fn what_lay_before_the_release_can_be_taken_back_after_it() {
     a.snapback(&["redo", "-y"]).expect(0);
 }
 
+/// Commands after a release, and how taking it back ends then.
+type Followed = (&'static [&'static [&'static str]], i32, &'static str);
+
+/// What happens after the release, and what the refusal says.
+const FOLLOWED_BY: [Followed; 13] = [
+    (
+        &[&["git", "push", "-q", "origin", "main", "T01-v1.2.0"]],
+        6,
+        "has its commits",
+    ),
+    (
+        &[&["git", "push", "-q", "origin", "T01-v1.2.0"]],
+        6,
+        "origin has its tag T01-v1.2.0",
+    ),
+    (
+        &[&["git", "push", "-q", "origin", "main"]],
+        6,
+        "origin/main has its commits",
+    ),
+    // Nothing here knows of it any more, or ever did.
+    (
+        &[
+            &["git", "push", "-q", "origin", "main"],
+            &["git", "update-ref", "-d", "refs/remotes/origin/main"],
+        ],
+        6,
+        "origin/main has its commits",
+    ),
+    (
+        &[&["git", "push", "-q", "../up.git", "main:refs/heads/a/b"]],
+        6,
+        "origin/a/b has its commits",
+    ),
+    (
+        &[
+            &["git", "commit", "-q", "--allow-empty", "-m", "on top"],
+            &["git", "push", "-q", "../up.git", "main"],
+            &["git", "reset", "-q", "--soft", "HEAD~1"],
+        ],
+        6,
+        "origin/main has its commits",
+    ),
+    (
+        &[&["git", "commit", "-q", "--allow-empty", "-m", "on top"]],
+        6,
+        "main has commits on top of it",
+    ),
+    (&[&["git", "branch", "feat"]], 6, "feat has its commits"),
+    (
+        &[
+            &["git", "switch", "-q", "-c", "feat"],
+            &["git", "commit", "-q", "--allow-empty", "-m", "on top"],
+            &["git", "switch", "-q", "main"],
+        ],
+        6,
+        "feat has its commits",
+    ),
+    (&[&["git", "tag", "build-7"]], 6, "build-7 has its commits"),
+    (
+        &[&["git", "worktree", "add", "-q", "--detach", "../linked"]],
+        6,
+        "the work tree linked has its commits",
+    ),
+    (
+        &[&["git", "switch", "-q", "-c", "other"]],
+        6,
+        "it was made on main, and HEAD is on other",
+    ),
+    (
+        &[&["snapback", "rollback", "-t", "T01", "--to", "1.0.0", "-y"]],
+        7,
+        "came after",
+    ),
+];
+
 #[test]
 fn what_others_have_or_what_stands_on_it_is_refused() {
-    // What happens after the release, and what the refusal says.
-    let forget: &[&str] = &["git", "update-ref", "-d", "refs/remotes/origin/main"];
-    let cases: [(&[&[&str]], i32, &str); 13] = [
-        (
-            &[&["git", "push", "-q", "origin", "main", "T01-v1.2.0"]],
-            6,
-            "has its commits",
-        ),
-        (
-            &[&["git", "push", "-q", "origin", "T01-v1.2.0"]],
-            6,
-            "origin has its tag T01-v1.2.0",
-        ),
-        (
-            &[&["git", "push", "-q", "origin", "main"]],
-            6,
-            "origin/main has its commits",
-        ),
-        // Nothing here knows of it any more, or ever did.
-        (
-            &[&["git", "push", "-q", "origin", "main"], forget],
-            6,
-            "origin/main has its commits",
-        ),
-        (
-            &[&["git", "push", "-q", "../up.git", "main:refs/heads/a/b"]],
-            6,
-            "origin/a/b has its commits",
-        ),
-        (
-            &[
-                &["git", "commit", "-q", "--allow-empty", "-m", "on top"],
-                &["git", "push", "-q", "../up.git", "main"],
-                &["git", "reset", "-q", "--soft", "HEAD~1"],
-            ],
-            6,
-            "origin/main has its commits",
-        ),
-        (
-            &[&["git", "commit", "-q", "--allow-empty", "-m", "on top"]],
-            6,
-            "main has commits on top of it",
-        ),
-        (&[&["git", "branch", "feat"]], 6, "feat has its commits"),
-        (
-            &[
-                &["git", "switch", "-q", "-c", "feat"],
-                &["git", "commit", "-q", "--allow-empty", "-m", "on top"],
-                &["git", "switch", "-q", "main"],
-            ],
-            6,
-            "feat has its commits",
-        ),
-        (&[&["git", "tag", "build-7"]], 6, "build-7 has its commits"),
-        (
-            &[&["git", "worktree", "add", "-q", "--detach", "../linked"]],
-            6,
-            "the work tree linked has its commits",
-        ),
-        (
-            &[&["git", "switch", "-q", "-c", "other"]],
-            6,
-            "it was made on main, and HEAD is on other",
-        ),
-        (
-            &[&["snapback", "rollback", "-t", "T01", "--to", "1.0.0", "-y"]],
-            7,
-            "came after",
-        ),
-    ];
-    for (commands, code, says) in cases {
+    for (commands, code, says) in FOLLOWED_BY {
         let a = released();
         a.write("tasks/T01/signal.py", b"three\n");
         a.release("T01", "1.2.0");

@@ -3,7 +3,7 @@
 //!
 //! Real repositories, the real program, git as the judge. Read `support/sandbox.rs` first.
 
-use super::support::{Sandbox, story};
+use crate::support::{Sandbox, story};
 
 /// T01 released as 1.0.0, 1.1.0 and 1.2.0; `signal.py` differs in each, `lib/rules.py` in the last.
 fn three_releases() -> Sandbox {
@@ -237,7 +237,7 @@ fn executable_bits_are_gits_where_it_does_not_trust_the_file_system() {
     sandbox.git(&["config", "core.fileMode", "false"]).expect(0);
     sandbox.chmod("tasks/T01/run.sh", 0o644);
     let story = story::Story::begin(&sandbox, |sandbox| {
-        sandbox.write("tasks/T01/run.sh", b"#!/bin/sh\nexit 0\n")
+        sandbox.write("tasks/T01/run.sh", b"#!/bin/sh\nexit 0\n");
     });
     let entry = || sandbox.git_out(&["ls-files", "-s", "tasks/T01/run.sh"]);
     assert!(entry().starts_with("100755"), "{}", entry());

@@ -1,7 +1,7 @@
 //! One word means one thing in every command, and no advice is a dead end.
 
 use crate::{
-    clones::{clone, released},
+    it::clones::{clone, released},
     support::Sandbox,
 };
 

@@ -145,9 +145,8 @@ const LINES: [&str; 34] = [
     "schema config",
 ];
 
-#[test]
-fn no_secret_is_in_anything_that_snapback_writes_or_prints() {
-    let sandbox = planted();
+/// What the commands print, each with its line.
+fn everything_said(sandbox: &Sandbox) -> Vec<(String, Vec<u8>)> {
     let mut said = Vec::new();
     let mut say = |line: &str, ran: Ran| {
         let text = [ran.stdout.as_bytes(), ran.stderr.as_bytes()].concat();
@@ -161,68 +160,44 @@ fn no_secret_is_in_anything_that_snapback_writes_or_prints() {
         if fails {
             fs::write(sandbox.home().join("fail"), b"").unwrap();
             sandbox.write("tasks/T01/run.sh", b"#!/bin/sh\n# changed\n");
-            set_version(&sandbox, "1.1.0");
+            set_version(sandbox, "1.1.0");
             say(
                 "second release",
-                run(&sandbox, &["create-snapshot", "-t", "T01", "--yes", "-v"]),
+                run(sandbox, &["create-snapshot", "-t", "T01", "--yes", "-v"]),
             );
         }
         for line in LINES {
             let words: Vec<&str> = line.split(' ').collect();
-            say(line, run(&sandbox, &words));
+            say(line, run(sandbox, &words));
             say(
                 &format!("{line} --json"),
-                run(&sandbox, &[&words[..], &["--json"]].concat()),
+                run(sandbox, &[&words[..], &["--json"]].concat()),
             );
         }
         let _ = fs::remove_dir_all(sandbox.home().join("preview"));
     }
     fs::write(sandbox.home().join("fail-stop"), b"").unwrap();
     let url = format!("--push=https://li:{}@127.0.0.1:1/a.git", CANARIES[4]);
-    for args in [
-        &["rollback", "-t", "T01", "--to", "1.0.0", "--yes", "-v"][..],
-        &["rollback", "-t", "T01", "--to", "1.0.0", "--yes", "--json"],
-        &[
-            "create-snapshot",
-            "-t",
-            "T02",
-            "--version",
-            "1.5.0",
-            "--yes",
-            &url,
-        ],
-        &[
-            "create-snapshot",
-            "-t",
-            "T02",
-            "--version",
-            "1.6.0",
-            "--yes",
-            "--json",
-            &url,
-        ],
-        &["create-snapshot", "-t", "T02", "--version", "1.7.0", &url],
-        &["op", "list", "--json"],
-        &["history", "--json"],
+    for line in [
+        "rollback -t T01 --to 1.0.0 --yes -v",
+        "rollback -t T01 --to 1.0.0 --yes --json",
+        "create-snapshot -t T02 --version 1.5.0 --yes URL",
+        "create-snapshot -t T02 --version 1.6.0 --yes --json URL",
+        "create-snapshot -t T02 --version 1.7.0 URL",
+        "op list --json",
+        "history --json",
     ] {
-        say(
-            &args.join(" ").replace(CANARIES[4], "[canary]"),
-            run(&sandbox, args),
-        );
+        let args: Vec<&str> = line
+            .split(' ')
+            .map(|word| if word == "URL" { &url } else { word })
+            .collect();
+        say(line, run(sandbox, &args));
     }
-    for (line, text) in &said {
-        assert_eq!(
-            seen(text),
-            Vec::<&str>::new(),
-            "printed by {line}:\n{}",
-            String::from_utf8_lossy(text)
-        );
-    }
-    assert!(
-        said.iter()
-            .any(|(_, text)| text.windows(3).any(|window| window == b"***")),
-        "the commands did print something to hide"
-    );
+    said
+}
+
+/// What the commands have written, by its place.
+fn everything_written(sandbox: &Sandbox) -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let mut written = Vec::new();
     for place in [
         sandbox.at(".git/snapback"),
@@ -250,6 +225,27 @@ fn no_secret_is_in_anything_that_snapback_writes_or_prints() {
         ("tags".into(), tags.into_bytes()),
         ("commits".into(), log.into_bytes()),
     ]);
+    written
+}
+
+#[test]
+fn no_secret_is_in_anything_that_snapback_writes_or_prints() {
+    let sandbox = planted();
+    let said = everything_said(&sandbox);
+    for (line, text) in &said {
+        assert_eq!(
+            seen(text),
+            Vec::<&str>::new(),
+            "printed by {line}:\n{}",
+            String::from_utf8_lossy(text)
+        );
+    }
+    assert!(
+        said.iter()
+            .any(|(_, text)| text.windows(3).any(|window| window == b"***")),
+        "the commands did print something to hide"
+    );
+    let written = everything_written(&sandbox);
     assert!(written.len() > 20, "{}", written.len());
     for (path, bytes) in &written {
         assert_eq!(

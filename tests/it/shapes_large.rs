@@ -19,7 +19,7 @@ use crate::support::{
 };
 
 const MODEL: &str = "tasks/T01/model.bin";
-const ONNX: &str = "tasks/T01/model.onnx";
+pub const ONNX: &str = "tasks/T01/model.onnx";
 /// What releasing and rolling back may take, whatever the size of the files.
 const MEMORY_KB: u64 = 300_000;
 
@@ -80,7 +80,7 @@ fn run(sandbox: &Sandbox, args: &[&str]) -> u64 {
 }
 
 /// True when the tests that write gigabytes are wanted.
-fn wants_big() -> bool {
+pub fn wants_big() -> bool {
     let wanted = std::env::var_os("SNAPBACK_TEST_BIG").is_some_and(|value| value == "1");
     if !wanted {
         println!("skipped: set SNAPBACK_TEST_BIG=1 to write 10 GB");
@@ -89,7 +89,7 @@ fn wants_big() -> bool {
 }
 
 /// Releases two models of that size, goes back, undoes and redoes it.
-fn back_and_forth(sandbox: &Sandbox, path: &str, megabytes: u64) {
+pub fn back_and_forth(sandbox: &Sandbox, path: &str, megabytes: u64) {
     let (fill, digest) = (
         |name: &str| fill(sandbox, path, name, megabytes),
         || digest(sandbox, path),
@@ -153,24 +153,6 @@ fn forty_megabytes() {
 fn two_gigabytes() {
     if wants_big() {
         back_and_forth(&Sandbox::new(1), MODEL, 2048);
-    }
-}
-
-#[test]
-fn half_a_gigabyte_in_git_lfs() {
-    let sandbox = Sandbox::new(1);
-    if sandbox.git(&["lfs", "install", "--local"]).code != 0 {
-        println!("skipped: git-lfs is not installed");
-    } else if wants_big() {
-        sandbox.write(
-            ".gitattributes",
-            b"*.onnx filter=lfs diff=lfs merge=lfs -text\n",
-        );
-        sandbox.git(&["add", ".gitattributes"]).expect(0);
-        sandbox
-            .git(&["commit", "-q", "-m", "large files"])
-            .expect(0);
-        back_and_forth(&sandbox, ONNX, 512);
     }
 }
 

@@ -23,7 +23,7 @@ fn settings(sandbox: &Sandbox, task: &str) {
 fn cloned() -> Sandbox {
     let sandbox = Sandbox::new(1);
     Story::begin(&sandbox, |sandbox| {
-        sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n")
+        sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
     });
     settings(&sandbox, COMMANDS);
     sandbox

@@ -9,7 +9,7 @@ use crate::support::{
 fn an_edit_after_the_rollback_survives_undo_and_redo() {
     let sandbox = Sandbox::new(2);
     let story = Story::begin(&sandbox, |sandbox| {
-        sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n")
+        sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
     });
     rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
     sandbox.write("tasks/T01/signal.py", b"# a hot fix\n");
@@ -38,7 +38,7 @@ fn an_edit_after_the_rollback_survives_undo_and_redo() {
 fn several_rollbacks_are_undone_one_by_one() {
     let sandbox = Sandbox::new(2);
     let story = Story::begin(&sandbox, |sandbox| {
-        sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n")
+        sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
     });
     sandbox.write("tasks/T01/signal.py", b"# 1.2.0\n");
     set_version(&sandbox, "1.2.0");
@@ -115,7 +115,7 @@ fn another_tasks_commits_in_between_stay() {
     let sandbox = Sandbox::new(2);
     sandbox.release("T02", "1.0.0");
     let story = Story::begin(&sandbox, |sandbox| {
-        sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n")
+        sandbox.write("tasks/T01/signal.py", b"# 1.1.0\n");
     });
     rollback(&sandbox, "1.1.0", "1.0.0").expect(0);
     let config = String::from_utf8(sandbox.read("tasks/T02/config.yaml"))

@@ -242,29 +242,35 @@ impl Sink for Editor {
     }
 }
 
+/// The repository with somebody who edits a file of the task at work in it, whom a release may not
+/// survive.
+fn edited_meanwhile(sandbox: &Sandbox, dies: bool) -> App {
+    let place = Place {
+        folder: Some(sandbox.home().join(".local/state/snapback/trust")),
+        ..Place::default()
+    };
+    let sink = Arc::new(Editor {
+        file: sandbox.at("tasks/T01/signal.py"),
+        dies,
+    });
+    App::open(
+        &sandbox.root(),
+        Options {
+            sink,
+            trust: place,
+            ..Options::default()
+        },
+    )
+    .unwrap()
+}
+
 #[test]
 fn what_somebody_changes_while_a_release_is_made_is_named_and_is_no_fault_of_the_release() {
     for dies in [true, false] {
         let sandbox = with_smoke("grep -q 1.2.0 signal.py");
         sandbox.write("tasks/T01/signal.py", b"# 1.2.0\n");
         set_version(&sandbox, "1.2.0");
-        let place = Place {
-            folder: Some(sandbox.home().join(".local/state/snapback/trust")),
-            ..Place::default()
-        };
-        let sink = Arc::new(Editor {
-            file: sandbox.at("tasks/T01/signal.py"),
-            dies,
-        });
-        let app = App::open(
-            &sandbox.root(),
-            Options {
-                sink,
-                trust: place,
-                ..Options::default()
-            },
-        )
-        .unwrap();
+        let app = edited_meanwhile(&sandbox, dies);
         let wanted = CreateSnapshot {
             task: "T01".parse().unwrap(),
             version: None,
@@ -300,14 +306,7 @@ fn what_somebody_changes_while_a_release_is_made_is_named_and_is_no_fault_of_the
             b"# still being written\n"
         );
         sandbox
-            .snapback(&[
-                "verify-snapshot",
-                "-t",
-                "T01",
-                "--version",
-                "1.2.0",
-                "--deep",
-            ])
+            .run_line("verify-snapshot -t T01 --version 1.2.0 --deep")
             .expect(0);
         let list = sandbox
             .snapback(&["list", "-t", "T01", "--json"])

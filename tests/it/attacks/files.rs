@@ -31,7 +31,7 @@ fn devices_pipes_and_sockets_are_neither_read_nor_replaced() {
             match what {
                 "pipe" => super::does(&sandbox, Command::new("mkfifo").arg(name)),
                 "device" => {
-                    super::does(&sandbox, Command::new("mknod").args([name, "c", "1", "5"]))
+                    super::does(&sandbox, Command::new("mknod").args([name, "c", "1", "5"]));
                 }
                 // The path of a socket is short; from the folder of the work tree it is.
                 _ => listener = Some(UnixListener::bind(sandbox.at(name)).unwrap()),

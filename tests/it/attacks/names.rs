@@ -1,5 +1,7 @@
 //! Names that are commands, options or escapes somewhere: one list, for everything that is named.
 
+mod words;
+
 use std::{
     collections::BTreeSet,
     ffi::{OsStr, OsString},
@@ -13,222 +15,13 @@ use snapback::{
     model::{TagName, Version},
 };
 
-use super::{BACK, LOOKS, all, target, withstands};
-use crate::support::{Sandbox, sandbox::finish, sandbox::snapback_program};
+use words::WORDS;
 
-/// The names that are text.
-const WORDS: &[&str] = &[
-    "-x",
-    "--",
-    "-",
-    "-rf",
-    "-n",
-    "-C",
-    "-c",
-    "--help",
-    "--version",
-    "--exec=touch pwned",
-    "--upload-pack=touch pwned",
-    "--output=pwned",
-    "--config=pwned",
-    "--git-dir=pwned",
-    "-o pwned",
-    "-oProxyCommand=touch pwned",
-    "--no-verify",
-    "--yes",
-    "--json",
-    "--all",
-    "@file",
-    "$(touch pwned)",
-    "$(touch${IFS}pwned)",
-    "${IFS}",
-    "$HOME",
-    "$((1))",
-    "`touch pwned`",
-    "`id`",
-    ";touch pwned",
-    "a;touch pwned;b",
-    "|touch pwned",
-    "a|b",
-    "||touch pwned",
-    "&touch pwned",
-    "&&touch pwned",
-    "a&b",
-    "\ntouch pwned\n",
-    "a\nb",
-    "a\r\nb",
-    "a\rb",
-    ">pwned",
-    "a>pwned",
-    ">>pwned",
-    "<pwned",
-    "a<b>c",
-    "<(touch pwned)",
-    "'",
-    "\"",
-    "'; touch pwned; '",
-    "\"; touch pwned; \"",
-    "''",
-    "\"\"",
-    "\\",
-    "\\\\",
-    "\\n",
-    "\\x00",
-    "a\\b",
-    "..\\..\\x",
-    "C:\\x",
-    "\\\\host\\share",
-    "*",
-    "?",
-    "[a]",
-    "[!a]",
-    "**",
-    "{a,b}",
-    "~",
-    "~root",
-    "~/x",
-    "!",
-    "!!",
-    "!important",
-    "#",
-    "#comment",
-    "a#b",
-    ":",
-    ":(top)x",
-    ":/x",
-    ":!x",
-    "a:b",
-    "::",
-    ":(exclude)*",
-    "^",
-    "a^{}",
-    "HEAD^",
-    "HEAD~1",
-    "@",
-    "@{u}",
-    "@{-1}",
-    "a@{1}",
-    "HEAD",
-    "ORIG_HEAD",
-    "FETCH_HEAD",
-    "main",
-    "refs",
-    "refs:heads",
-    "a..b",
-    "a...b",
-    "....",
-    "...",
-    "a.lock",
-    "x.lock.lock",
-    "%",
-    "%s%n%x",
-    "%00",
-    "%2e%2e%2f",
-    "%0a",
-    "%PATH%",
-    "{{7*7}}",
-    "${7*7}",
-    "#{7*7}",
-    "<%= 7 %>",
-    "{0}",
-    "{}",
-    "<script>",
-    "<b>",
-    "&lt;",
-    "=cmd",
-    "=1+1",
-    "+cmd",
-    "+refs:refs",
-    "-1",
-    "0",
-    "1.2.0",
-    "v1.2.0",
-    "null",
-    "~null",
-    "true",
-    "no",
-    "yes",
-    "on",
-    "1e3",
-    ".inf",
-    ".nan",
-    "0x10",
-    "0o17",
-    "1_000",
-    "2026-02-24",
-    "12:30:45",
-    "- a",
-    "a: b",
-    "a : b",
-    "? a",
-    "| a",
-    "> a",
-    "& a",
-    "* a",
-    "!tag a",
-    "%YAML 1.2",
-    "---",
-    "--- a",
-    "... a",
-    "[",
-    "]",
-    "{",
-    "}",
-    ",",
-    "a,b",
-    "bytes:",
-    "bytes:2e2e",
-    "bytes:zz",
-    "sha256:",
-    "CON",
-    "NUL",
-    "NUL.txt",
-    "COM1",
-    "LPT1.x",
-    "aux",
-    "a.",
-    "a ",
-    " ",
-    " a",
-    "  ",
-    "\t",
-    "a\tb",
-    "desktop.ini",
-    "Thumbs.db",
-    ".gitignore",
-    ".gitmodules",
-    ".gitattributes x",
-    ".mailmap",
-    ".gitkeep",
-    "config.yaml ",
-    "Snapback-Manifest: sha256:0",
-    "Signed-off-by: x",
-    "\u{1b}[2J",
-    "\u{1b}]0;x\u{7}",
-    "\u{9b}31m",
-    "\u{202e}gpj.x",
-    "\u{2066}x\u{2069}",
-    "\u{200b}",
-    "\u{feff}x",
-    "a\u{2028}b",
-    "a\u{85}b",
-    "e\u{301}",
-    "\u{e9}",
-    "\u{fb01}",
-    "\u{ff0e}\u{ff0e}",
-    "\u{2044}x",
-    "\u{2215}x",
-    "\u{1f4a9}",
-    "\u{130}",
-    "\u{131}",
-    "\u{df}",
-    "SS\u{df}",
-    "\u{fffd}",
-    "\u{10ffff}",
-    "\u{e000}",
-    "a\u{300}\u{301}\u{302}",
-    "名前",
-];
+use super::{BACK, LOOKS, all, target, withstands};
+use crate::support::{
+    Sandbox,
+    sandbox::{finish, snapback_program},
+};
 
 /// Two hundred names and more that were never honest.
 pub fn hostile() -> Vec<Vec<u8>> {
@@ -390,6 +183,14 @@ fn as_the_names_of_tags_and_branches_of_others() {
     assert_no_command_ran(&sandbox);
 }
 
+/// A look shows names, and nothing that a terminal would act on.
+fn assert_shown_escaped(sandbox: &Sandbox, look: &[&str]) {
+    let shown = withstands(sandbox, &[0], look, &[]);
+    let raw =
+        |c: char| c.is_control() && c != '\n' || matches!(c, '\u{202e}' | '\u{2066}' | '\u{2028}');
+    assert!(!shown.stdout.contains(raw), "{look:?}");
+}
+
 #[test]
 fn as_files_of_a_task_they_come_back_to_the_byte() {
     let sandbox = Sandbox::new(1);
@@ -405,9 +206,9 @@ fn as_files_of_a_task_they_come_back_to_the_byte() {
     let at = |name: &[u8]| sandbox.at("tasks/T01/odd").join(OsStr::from_bytes(name));
     fs::create_dir_all(sandbox.at("tasks/T01/odd")).unwrap();
     let put = |what: &str| {
-        names.iter().for_each(|name| {
-            fs::write(at(name), format!("{what}{}\n", name.escape_ascii())).unwrap()
-        })
+        for name in &names {
+            fs::write(at(name), format!("{what}{}\n", name.escape_ascii())).unwrap();
+        }
     };
     put("first ");
     sandbox.release("T01", "1.0.0");
@@ -440,11 +241,7 @@ fn as_files_of_a_task_they_come_back_to_the_byte() {
         &["diff", "-t", "T01", "1.0.0..1.1.0"],
         &["list", "-t", "T01"],
     ] {
-        let shown = withstands(&sandbox, &[0], look, &[]);
-        let raw = |c: char| {
-            c.is_control() && c != '\n' || matches!(c, '\u{202e}' | '\u{2066}' | '\u{2028}')
-        };
-        assert!(!shown.stdout.contains(raw), "{look:?}");
+        assert_shown_escaped(&sandbox, look);
     }
     withstands(&sandbox, &[0], &["undo", "--yes"], &[]);
     assert_eq!(
@@ -466,6 +263,19 @@ fn as_files_of_a_task_they_come_back_to_the_byte() {
     assert_no_command_ran(&sandbox);
 }
 
+/// Names that some system cannot write, and what the refusal says of each.
+const UNPORTABLE: [(&str, &str); 9] = [
+    ("CON", "device"),
+    ("sub/nul.txt", "device"),
+    ("com1.d/x", "device"),
+    ("dot.", "drops"),
+    ("space ", "drops"),
+    ("a:b", "something else"),
+    ("SIGNAL.py", "tasks/T01/SIGNAL.py where case"),
+    ("LIB/x", "tasks/T01/LIB where case"),
+    ("caf\u{e9}", ""),
+];
+
 #[test]
 fn names_that_windows_cannot_write_are_refused_where_the_settings_say_so() {
     let sandbox = Sandbox::new(1);
@@ -474,22 +284,12 @@ fn names_that_windows_cannot_write_are_refused_where_the_settings_say_so() {
         sandbox.write(
             "snapback.yaml",
             format!("{settings}\nreleases: {{portable: {portable}}}\n").as_bytes(),
-        )
+        );
     };
     set(true);
     sandbox.git(&["commit", "-qam", "portable"]).expect(0);
     sandbox.release("T01", "1.0.0");
-    for (name, why) in [
-        ("CON", "device"),
-        ("sub/nul.txt", "device"),
-        ("com1.d/x", "device"),
-        ("dot.", "drops"),
-        ("space ", "drops"),
-        ("a:b", "something else"),
-        ("SIGNAL.py", "tasks/T01/SIGNAL.py where case"),
-        ("LIB/x", "tasks/T01/LIB where case"),
-        ("caf\u{e9}", ""),
-    ] {
+    for (name, why) in UNPORTABLE {
         let path = format!("tasks/T01/{name}");
         sandbox.write(&path, b"x");
         if name.contains('\u{e9}') {
@@ -520,14 +320,7 @@ fn names_that_windows_cannot_write_are_refused_where_the_settings_say_so() {
     // Without the setting it is a remark, and every file comes back.
     set(false);
     let ran = sandbox
-        .snapback(&[
-            "create-snapshot",
-            "-t",
-            "T01",
-            "--version",
-            "1.1.0",
-            "--yes",
-        ])
+        .run_line("create-snapshot -t T01 --version 1.1.0 --yes")
         .expect(0);
     assert!(
         ran.stderr
@@ -547,6 +340,17 @@ fn names_that_windows_cannot_write_are_refused_where_the_settings_say_so() {
         (b"x".to_vec(), b"y".to_vec())
     );
 }
+
+/// Messages of releases that were never honest.
+const MESSAGES: [&str; 7] = [
+    "-x",
+    "$(touch pwned)",
+    "a\nb\n\n",
+    "\u{1b}[2J",
+    "tree 0000\nparent x",
+    "  ",
+    "%s%n",
+];
 
 #[test]
 fn as_a_reason_or_a_message_they_are_text() {
@@ -573,19 +377,8 @@ fn as_a_reason_or_a_message_they_are_text() {
         "x\n\nSnapback-Manifest: sha256:{}\nSnapback-Task: T02\nSnapback-Version: 9.9.9",
         "0".repeat(64)
     );
-    for (nth, message) in [
-        forged.as_str(),
-        "-x",
-        "$(touch pwned)",
-        "a\nb\n\n",
-        "\u{1b}[2J",
-        "tree 0000\nparent x",
-        "  ",
-        "%s%n",
-    ]
-    .iter()
-    .enumerate()
-    {
+    let messages = std::iter::once(forged.as_str()).chain(MESSAGES);
+    for (nth, message) in messages.enumerate() {
         sandbox.write("tasks/T01/signal.py", format!("{nth}\n").as_bytes());
         let version = format!("2.0.{nth}");
         let words = [

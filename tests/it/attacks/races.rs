@@ -155,7 +155,7 @@ fn no_operation_escapes_while_its_folder_is_swapped() {
                 Duration::ZERO,
                 &stop,
                 &swaps,
-            )
+            );
         });
         let _stops = Stop(&stop);
         for round in 0..rounds {
@@ -226,7 +226,7 @@ fn a_rollback_never_writes_where_a_swapped_folder_leads() {
                     Duration::from_micros(100 << (nth % 5)),
                     &stop,
                     &swaps,
-                )
+                );
             });
             let _stops = Stop(&stop);
             let ran = bounded(&sandbox, BACK);

@@ -126,46 +126,48 @@ fn value(sandbox: &Sandbox, name: &str) -> String {
     sandbox.git(&["rev-parse", "-q", "--verify", name]).stdout
 }
 
+/// The plan of an undo, which has a branch, a safety reference and a verdict: what of it is
+/// replaced, by what, which name a refusal then says, and why.
+const FOREIGN_NAMES: [(&str, &str, &str, &str); 5] = [
+    (
+        "\"refs/heads/main\"",
+        "\"refs/heads/other\"",
+        "refs/heads/other",
+        "which HEAD is not on",
+    ),
+    (
+        "\"refs/snapback/safety/",
+        "\"refs/tags/T02-v9.0.0-",
+        "refs/tags/T02-v9.0.0",
+        "which is no tag of its version",
+    ),
+    (
+        "\"refs/snapback/safety/",
+        "\"refs/snapback/keep/T02/9.0.0-",
+        "refs/snapback/keep/T02/9.0.0",
+        "which is no name of it",
+    ),
+    (
+        "\"refs/snapback/verdicts/T01/",
+        "\"refs/snapback/verdicts/T02/",
+        "refs/snapback/verdicts/T02",
+        "which is no name of it",
+    ),
+    (
+        "\"task\": \"T01\"",
+        "\"task\": \"T02\"",
+        "the verdict on T02",
+        "which is no version of it",
+    ),
+];
+
 #[test]
 fn a_planted_plan_moves_no_names_and_says_no_verdicts_but_its_own() {
     let origin = target();
     origin.git(&["branch", "other"]).expect(0);
     origin.snapback(BACK).expect(0);
     origin.snapback(&["undo", "--yes"]).expect(0);
-    // The last that was done is an undo; its plan has a branch, a safety reference and a verdict.
-    let changes: [(&str, &str, &str, &str); 5] = [
-        (
-            "\"refs/heads/main\"",
-            "\"refs/heads/other\"",
-            "refs/heads/other",
-            "which HEAD is not on",
-        ),
-        (
-            "\"refs/snapback/safety/",
-            "\"refs/tags/T02-v9.0.0-",
-            "refs/tags/T02-v9.0.0",
-            "which is no tag of its version",
-        ),
-        (
-            "\"refs/snapback/safety/",
-            "\"refs/snapback/keep/T02/9.0.0-",
-            "refs/snapback/keep/T02/9.0.0",
-            "which is no name of it",
-        ),
-        (
-            "\"refs/snapback/verdicts/T01/",
-            "\"refs/snapback/verdicts/T02/",
-            "refs/snapback/verdicts/T02",
-            "which is no name of it",
-        ),
-        (
-            "\"task\": \"T01\"",
-            "\"task\": \"T02\"",
-            "the verdict on T02",
-            "which is no version of it",
-        ),
-    ];
-    for (own, bad, name, why) in changes {
+    for (own, bad, name, why) in FOREIGN_NAMES {
         let sandbox = origin.copy();
         let here = |plan: &str| {
             plan.replace(

@@ -55,6 +55,31 @@ fn content(sandbox: &Sandbox) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Whoever ended a command reads one sentence: an error, or that nothing was changed.
+fn assert_one_reason(ran: &Ran, ended_at_once: bool) {
+    let errors = ran
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("error:"))
+        .count();
+    let put_back = ran.stdout.contains("everything was put back");
+    let cancelled = ran.stderr.ends_with("cancelled; nothing was changed\n");
+    assert!(
+        ended_at_once || errors == 1 || put_back || cancelled,
+        "{ran:?}"
+    );
+}
+
+/// git is content, and nothing is to be resumed.
+fn assert_nothing_is_left(sandbox: &Sandbox, when: &str) {
+    assert_eq!(sandbox.unsound(), Vec::<String>::new(), "{when}");
+    let resumed = sandbox.snapback(&["op", "resume"]).expect(5);
+    assert!(
+        resumed.stderr.contains("no operation is unfinished"),
+        "{resumed:?}"
+    );
+}
+
 #[test]
 fn a_signal_at_any_moment() {
     let mut random = crate::support::sim::crash::Random(20_260_824);
@@ -101,28 +126,9 @@ fn a_signal_at_any_moment() {
         } else {
             assert_eq!(now, old, "{micros} µs: {ran:?}");
             assert_eq!(references(&sandbox), before, "{micros} µs: {ran:?}");
-            let errors = ran
-                .stderr
-                .lines()
-                .filter(|line| line.starts_with("error:"))
-                .count();
-            let put_back = ran.stdout.contains("everything was put back");
-            let cancelled = ran.stderr.ends_with("cancelled; nothing was changed\n");
-            assert!(
-                ended_at_once || errors == 1 || put_back || cancelled,
-                "{ran:?}"
-            );
+            assert_one_reason(&ran, ended_at_once);
         }
-        assert_eq!(
-            sandbox.unsound(),
-            Vec::<String>::new(),
-            "{micros} µs: {ran:?}"
-        );
-        let resumed = sandbox.snapback(&["op", "resume"]).expect(5);
-        assert!(
-            resumed.stderr.contains("no operation is unfinished"),
-            "{resumed:?}"
-        );
+        assert_nothing_is_left(&sandbox, &format!("{micros} µs: {ran:?}"));
     }
     println!("{ends:?} in {takes:?}");
     assert!(

@@ -40,77 +40,37 @@ fn a_task_that_does_not_exist() {
 #[test]
 fn a_version_that_does_not_exist() {
     let sandbox = released();
-    refused(
-        &sandbox,
-        5,
-        &["rollback", "-t", "T01", "--to", "1.1.1", "--yes"],
-        &[
-            "T01 has no version 1.1.1",
-            "did you mean 1.1.0",
-            "snapback list",
-        ],
-    );
-    refused(
-        &sandbox,
-        5,
-        &["rollback", "-t", "T01", "--to", "yesterday", "--yes"],
-        &["yesterday", "snapback list"],
-    );
-    refused(
-        &sandbox,
-        5,
-        &["rollback", "-t", "T02", "--to", "1.0.0", "--yes"],
-        &["T02 has no version 1.0.0", "create-snapshot"],
-    );
-    refused(
-        &sandbox,
-        5,
-        &["diff", "-t", "T01", "1.0.0..9.9.9"],
-        &["9.9.9"],
-    );
-    refused(
-        &sandbox,
-        5,
-        &["preview", "-t", "T01", "9.9.9", "--cat", "x"],
-        &["9.9.9"],
-    );
-    refused(
-        &sandbox,
-        5,
-        &["mark", "bad", "9.9.9", "-t", "T01"],
-        &["9.9.9"],
-    );
-    refused(
-        &sandbox,
-        5,
-        &["rollback", "-t", "T01", "--to", "@2h", "--yes"],
-        &["@2h"],
-    );
-    refused(
-        &sandbox,
-        5,
-        &["op", "show", "ffffffff"],
-        &["ffffffff", "snapback op list"],
-    );
-    refused(
-        &sandbox,
-        5,
-        &["op", "resume"],
-        &["no operation is unfinished"],
-    );
-    refused(
-        &sandbox,
-        5,
-        &[
-            "preview",
-            "-t",
-            "T01",
-            "1.0.0",
-            "--cat",
-            "tasks/T01/nothing.py",
-        ],
-        &["nothing.py", "snapback show"],
-    );
+    for (line, words) in [
+        (
+            "rollback -t T01 --to 1.1.1 --yes",
+            &[
+                "T01 has no version 1.1.1",
+                "did you mean 1.1.0",
+                "snapback list",
+            ][..],
+        ),
+        (
+            "rollback -t T01 --to yesterday --yes",
+            &["yesterday", "snapback list"],
+        ),
+        (
+            "rollback -t T02 --to 1.0.0 --yes",
+            &["T02 has no version 1.0.0", "create-snapshot"],
+        ),
+        ("diff -t T01 1.0.0..9.9.9", &["9.9.9"]),
+        ("preview -t T01 9.9.9 --cat x", &["9.9.9"]),
+        ("mark bad 9.9.9 -t T01", &["9.9.9"]),
+        ("rollback -t T01 --to @2h --yes", &["@2h"]),
+        ("op show ffffffff", &["ffffffff", "snapback op list"]),
+        ("op resume", &["no operation is unfinished"]),
+        (
+            "preview -t T01 1.0.0 --cat tasks/T01/nothing.py",
+            &["nothing.py", "snapback show"],
+        ),
+    ] {
+        let args: Vec<&str> = line.split(' ').collect();
+        refused(&sandbox, 5, &args, words);
+    }
 }
 
 #[test]

@@ -322,18 +322,8 @@ fn disaster_recovery() {
 #[test]
 fn the_report_of_a_disaster_recovery() {
     let sandbox = released();
-    let args = [
-        "disaster-recovery",
-        "-t",
-        "T01",
-        "--target-version",
-        "1.0.0",
-        "-m",
-        "drawdown",
-        "--report",
-        "../report.md",
-    ];
-    sandbox.snapback(&args).expect(0);
+    let line = "disaster-recovery -t T01 --target-version 1.0.0 -m drawdown --report ../report.md";
+    sandbox.run_line(line).expect(0);
     shows!(sandbox, ["cat ../report.md"], @r#"
     $ cat ../report.md
     # Disaster recovery of T01

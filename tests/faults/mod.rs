@@ -1,0 +1,28 @@
+//! What goes wrong: kills, signals, power cuts, disks that are full, broken or small, damage, many
+//! processes at once; and tests of the harnesses that do it.
+//!
+//! `SNAPBACK_SWEEP=full` and its like make them long. `cargo test --test it faults::` runs no
+//! others.
+
+mod at_once;
+mod audit_crashes;
+mod backup_kills;
+mod broken;
+mod checker;
+mod crash_states;
+mod damage;
+mod disk_errors;
+mod guard_kills;
+mod hooks_crashes;
+mod kept;
+mod kill_sweep;
+mod killer_harness;
+mod power_cuts;
+mod said;
+mod sim_fs;
+mod small_disk;
+mod store_faults;
+mod store_gc;
+mod store_repair;
+mod store_rounds;
+mod walks;

@@ -1,0 +1,14 @@
+//! Programs that are not ours, for real: gpg, ssh-keygen, git-lfs, pip, managers of hooks, a mail
+//! server, TLS. Where one is not installed its tests say so and skip.
+//!
+//! `cargo test --test it outside::` runs no others.
+
+mod alerts_aiosmtpd;
+mod alerts_tls;
+mod capsule_ways;
+mod drill_packages;
+mod environment;
+mod git_lfs;
+mod hooks_matrix;
+mod signatures;
+mod signing;

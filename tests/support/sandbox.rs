@@ -1,0 +1,399 @@
+//! Real repositories in temporary folders, and the real programs run in them.
+//!
+//! Every child process gets a cleared environment: no user's git configuration, no colours, a
+//! fixed user and locale, HOME inside the sandbox. git itself is the judge of what it says.
+
+mod looks;
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Arc, OnceLock},
+};
+
+use tempfile::TempDir;
+
+use super::noise;
+
+use looks::collect;
+pub use looks::{Entry, Tree};
+
+/// What a finished program said.
+#[derive(Debug, Clone)]
+pub struct Ran {
+    /// The exit code; 128 + the signal's number when one ended it.
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// The answer of a `--json` run.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("one JSON document on stdout ({error}): {self:?}"))
+    }
+
+    /// Itself, when the exit code is this one.
+    #[track_caller]
+    pub fn expect(self, code: i32) -> Self {
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
+        self
+    }
+}
+
+/// A repository in a folder of its own that goes with it.
+pub struct Sandbox {
+    dir: Arc<TempDir>,
+    /// The folder of the work tree; `repo` unless a test went to another one.
+    pub work: &'static str,
+    /// More variables for every program.
+    pub variables: Vec<(String, String)>,
+}
+
+impl Sandbox {
+    /// A repository with one empty commit and nothing else.
+    pub fn empty() -> Self {
+        Self::of_format("sha1")
+    }
+
+    /// The same with this object format.
+    pub fn of_format(format: &str) -> Self {
+        let sandbox = Self {
+            dir: Arc::new(tempfile::tempdir().unwrap()),
+            work: "repo",
+            variables: Vec::new(),
+        };
+        fs::create_dir_all(sandbox.root()).unwrap();
+        fs::create_dir_all(sandbox.home()).unwrap();
+        sandbox
+            .git(&["init", "-q", "-b", "main", "--object-format", format])
+            .expect(0);
+        sandbox
+            .git(&["commit", "-q", "--allow-empty", "-m", "first"])
+            .expect(0);
+        sandbox
+    }
+
+    /// A repository with tasks T01, T02, … at version 1.0.0, not yet released: five files each,
+    /// one of them large (kept in the store), and a registry; all committed except the large ones.
+    pub fn new(tasks: usize) -> Self {
+        Self::empty().with_tasks(tasks)
+    }
+
+    /// Itself, with that many tasks.
+    pub fn with_tasks(self, tasks: usize) -> Self {
+        let sandbox = self;
+        let ids: Vec<String> = (1..=tasks).map(|n| format!("T{n:02}")).collect();
+        for id in &ids {
+            sandbox.write(
+                &format!("tasks/{id}/config.yaml"),
+                config("1.0.0", 3).as_bytes(),
+            );
+            sandbox.write(
+                &format!("tasks/{id}/signal.py"),
+                format!("# {id}\ndef signal(x):\n    return x > 0\n").as_bytes(),
+            );
+            sandbox.write(
+                &format!("tasks/{id}/run.sh"),
+                b"#!/bin/sh\nexec python3 signal.py\n",
+            );
+            sandbox.chmod(&format!("tasks/{id}/run.sh"), 0o755);
+            sandbox.write(&format!("tasks/{id}/lib/rules.py"), b"RULES = ['a', 'b']\n");
+            sandbox.write(&format!("tasks/{id}/model.bin"), &noise(id, 70_000));
+        }
+        sandbox.write("task_registry.json", registry(&ids).as_bytes());
+        sandbox.write("snapback.yaml", SETTINGS.as_bytes());
+        sandbox.write(".gitignore", b"*.bin\n*.log\n__pycache__/\n");
+        sandbox.commit("tasks");
+        sandbox
+    }
+
+    /// The work tree.
+    pub fn root(&self) -> PathBuf {
+        self.dir.path().join(self.work)
+    }
+
+    /// The HOME of every program.
+    pub fn home(&self) -> PathBuf {
+        self.dir.path().join("home")
+    }
+
+    /// An independent copy: bytes, modes, times, `.git` and all.
+    pub fn copy(&self) -> Self {
+        self.copy_below(&std::env::temp_dir())
+    }
+
+    /// An independent copy in a folder of its own below `parent`.
+    pub fn copy_below(&self, parent: &Path) -> Self {
+        let copy = Self {
+            dir: Arc::new(tempfile::tempdir_in(parent).unwrap()),
+            work: self.work,
+            variables: self.variables.clone(),
+        };
+        copy.become_copy_of(self.top());
+        // It lies at another path, so nobody agreed to its commands yet.
+        copy.trust();
+        copy
+    }
+
+    /// The same sandbox, seen from another work tree in it.
+    pub fn beside(other: &Self, work: &'static str) -> Self {
+        Self {
+            dir: other.dir.clone(),
+            work,
+            variables: other.variables.clone(),
+        }
+    }
+
+    /// The folder of the whole sandbox: the work tree, HOME and what lies beside them.
+    pub fn top(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Replaces everything by a copy of another sandbox's folder.
+    pub fn become_copy_of(&self, top: &Path) {
+        for entry in fs::read_dir(self.top()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                fs::remove_dir_all(path)
+            } else {
+                fs::remove_file(path)
+            }
+            .unwrap();
+        }
+        let status = Command::new("cp")
+            .arg("-a")
+            .arg(top.join("."))
+            .arg(self.top())
+            .status()
+            .unwrap();
+        assert!(status.success(), "cp -a");
+    }
+
+    /// Everything beside the work tree, apart from what other programs cache there.
+    pub fn tree_beside(&self) -> Tree {
+        let mut tree = Tree::new();
+        collect(self.top(), &self.home(), &mut tree);
+        tree.retain(|path, _| !path.contains("/.cache"));
+        tree
+    }
+
+    /// The environment of every program; nothing else is inherited but PATH.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let home = self.home().to_str().unwrap().to_string();
+        let path = std::env::var("PATH").unwrap_or_default();
+        let who = [("NAME", "Li Wei"), ("EMAIL", "li.wei@example.com")];
+        let mut all = vec![
+            ("HOME".into(), home.clone()),
+            ("XDG_CONFIG_HOME".into(), format!("{home}/.config")),
+            ("PATH".into(), path),
+        ];
+        for (what, value) in who {
+            all.push((format!("GIT_AUTHOR_{what}"), value.into()));
+            all.push((format!("GIT_COMMITTER_{what}"), value.into()));
+        }
+        let fixed = [
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("LC_ALL", "C.UTF-8"),
+            ("TZ", "UTC"),
+            ("TERM", "dumb"),
+        ];
+        all.extend(fixed.map(|(name, value)| (name.to_string(), value.to_string())));
+        all.extend(self.variables.iter().cloned());
+        all
+    }
+
+    /// A program, to be run in the work tree with nothing inherited.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.root())
+            .env_clear()
+            .envs(self.environment())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a program to its end.
+    pub fn run(&self, program: &str, args: &[&str]) -> Ran {
+        finish(self.command(program).args(args))
+    }
+
+    /// Runs git.
+    #[track_caller]
+    pub fn git(&self, args: &[&str]) -> Ran {
+        self.run("git", args)
+    }
+
+    /// The same with the words of a line, none of which has a space in it.
+    #[track_caller]
+    pub fn git_line(&self, line: &str) -> Ran {
+        self.git(&line.split(' ').collect::<Vec<_>>())
+    }
+
+    /// What git prints, without the last line end; it must succeed.
+    #[track_caller]
+    pub fn git_out(&self, args: &[&str]) -> String {
+        self.git(args)
+            .expect(0)
+            .stdout
+            .trim_end_matches('\n')
+            .to_string()
+    }
+
+    /// Runs the snapback that was built for these tests.
+    #[track_caller]
+    pub fn snapback(&self, args: &[&str]) -> Ran {
+        self.run(snapback_program(), args)
+    }
+
+    /// The same with the words of a line, none of which has a space in it.
+    #[track_caller]
+    pub fn run_line(&self, line: &str) -> Ran {
+        self.snapback(&line.split(' ').collect::<Vec<_>>())
+    }
+
+    /// Releases a version of a task; it must succeed.
+    #[track_caller]
+    pub fn release(&self, task: &str, version: &str) -> Ran {
+        let message = format!("{task} {version}");
+        self.snapback(&[
+            "create-snapshot",
+            "--task",
+            task,
+            "--version",
+            version,
+            "-m",
+            &message,
+            "--yes",
+        ])
+        .expect(0)
+    }
+
+    /// Commits everything that is in the work tree.
+    pub fn commit(&self, message: &str) {
+        self.git(&["add", "-A"]).expect(0);
+        self.git(&["commit", "-q", "-m", message]).expect(0);
+    }
+
+    /// [`Sandbox::new`] with T01 released as 1.0.0 and, with another `signal.py`, as 1.1.0.
+    pub fn two_releases(tasks: usize) -> Self {
+        let sandbox = Self::new(tasks);
+        sandbox.release("T01", "1.0.0");
+        sandbox.write("tasks/T01/signal.py", b"VALUE = 2\n");
+        sandbox.release("T01", "1.1.0");
+        sandbox
+    }
+
+    /// The absolute path of something in the work tree.
+    pub fn at(&self, path: &str) -> PathBuf {
+        self.root().join(path)
+    }
+
+    /// Writes a file of the work tree, with its folders.
+    pub fn write(&self, path: &str, bytes: &[u8]) {
+        let path = self.at(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        if path == self.at("snapback.yaml") {
+            self.trust();
+        }
+    }
+
+    /// Agrees to the commands that the configuration names, as a person does who has written them.
+    /// A configuration that is wrong on purpose names none.
+    pub fn trust(&self) {
+        let names_commands = |text: &[u8]| {
+            String::from_utf8_lossy(text).contains("run:")
+                || String::from_utf8_lossy(text).contains("venv:")
+        };
+        if fs::read(self.at("snapback.yaml")).is_ok_and(|text| names_commands(&text)) {
+            self.run(snapback_program(), &["trust", "--yes"]);
+        }
+    }
+
+    /// Reads a file of the work tree.
+    #[track_caller]
+    pub fn read(&self, path: &str) -> Vec<u8> {
+        fs::read(self.at(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// True when something lies there, also a broken link.
+    pub fn exists(&self, path: &str) -> bool {
+        fs::symlink_metadata(self.at(path)).is_ok()
+    }
+
+    /// Sets permission bits.
+    pub fn chmod(&self, path: &str, mode: u32) {
+        fs::set_permissions(self.at(path), fs::Permissions::from_mode(mode)).unwrap();
+    }
+}
+
+/// True when a program is there; else the reason why the test is skipped is printed.
+pub fn have(program: &str) -> bool {
+    let there = Command::new("sh")
+        .args(["-c", &format!("command -v {program}")])
+        .output()
+        .unwrap()
+        .status
+        .success();
+    if !there {
+        println!("skipped: there is no {program}");
+    }
+    there
+}
+
+/// The program under test; `SNAPBACK_PROGRAM` names another build of it, for long sweeps.
+pub fn snapback_program() -> &'static str {
+    static PROGRAM: OnceLock<String> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        std::env::var("SNAPBACK_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_snapback").into())
+    })
+}
+
+/// A task's configuration.
+pub fn config(version: &str, leverage: u32) -> String {
+    format!(
+        "# The configuration of the task.\nname: momentum\nversion: {version}\nmax_leverage: {leverage}   # times\n"
+    )
+}
+
+/// A registry with these tasks at version 1.0.0.
+fn registry(ids: &[String]) -> String {
+    let entries: Vec<String> =
+        ids.iter().map(|id| format!("    \"{id}\": {{\n      \"name\": \"task {id}\",\n      \"version\": \"1.0.0\"\n    }}")).collect();
+    format!(
+        "{{\n  \"tasks\": {{\n{}\n  }},\n  \"note\": \"kept by hand\"\n}}\n",
+        entries.join(",\n")
+    )
+}
+
+/// The settings: the large files of every task go to the store.
+const SETTINGS: &str = "version: 1\ndefaults:\n  large_files: {patterns: [\"*.bin\"]}\n";
+
+/// Runs a prepared command to its end.
+pub fn finish(command: &mut Command) -> Ran {
+    use std::os::unix::process::ExitStatusExt;
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let code = output
+        .status
+        .code()
+        .unwrap_or_else(|| 128 + output.status.signal().unwrap_or(0));
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ran {
+        code,
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}

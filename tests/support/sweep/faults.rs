@@ -1,0 +1,64 @@
+//! What goes wrong in a sweep: the faults of the second layer and those of the third.
+
+use super::super::killer::Mode;
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Fault {
+    /// At one call.
+    Once(Mode),
+    /// At one call, and at one of the recovery's again; then a kill.
+    Twice(Mode),
+    /// The power goes; `logged` as in [`killer::power_off`].
+    PowerCut { logged: bool, twice: bool },
+}
+
+/// The faults of the second layer, in the order of the table in `docs/reliability.md`.
+pub const FAULTS: [(&str, Fault); 14] = [
+    ("killed before the call", Fault::Once(Mode::Kill)),
+    ("killed after the call", Fault::Once(Mode::After)),
+    ("killed in a torn write", Fault::Once(Mode::Torn)),
+    ("killed twice", Fault::Twice(Mode::Kill)),
+    ("ENOSPC once", Fault::Once(Mode::Err(libc::ENOSPC))),
+    ("ENOSPC for ever", Fault::Once(Mode::ErrAll(libc::ENOSPC))),
+    ("EIO once", Fault::Once(Mode::Err(libc::EIO))),
+    ("EIO for ever", Fault::Once(Mode::ErrAll(libc::EIO))),
+    ("EROFS once", Fault::Once(Mode::Err(libc::EROFS))),
+    ("EROFS for ever", Fault::Once(Mode::ErrAll(libc::EROFS))),
+    ("EACCES once", Fault::Once(Mode::Err(libc::EACCES))),
+    ("TERM", Fault::Once(Mode::Term)),
+    ("INT", Fault::Once(Mode::Int)),
+    ("HUP", Fault::Once(Mode::Hup)),
+];
+
+/// The faults of the third layer.
+pub const CUTS: [(&str, Fault); 4] = [
+    (
+        "power cut",
+        Fault::PowerCut {
+            logged: false,
+            twice: false,
+        },
+    ),
+    (
+        "power cut, log written",
+        Fault::PowerCut {
+            logged: true,
+            twice: false,
+        },
+    ),
+    (
+        "power cut twice",
+        Fault::PowerCut {
+            logged: false,
+            twice: true,
+        },
+    ),
+    (
+        "power cut twice, log written",
+        Fault::PowerCut {
+            logged: true,
+            twice: true,
+        },
+    ),
+];

@@ -1,0 +1,393 @@
+//! A repository on the simulated disk, and the real code that changes it: store, journal, steps.
+//!
+//! An operation is planned as the drafts do it (all bytes into the store first), begun, run, and
+//! after a crash recovered, by the very types the program uses; only the commit point is a
+//! stand-in, one synced name in `git/refs`. [`World::judge`] says which promise is broken.
+
+mod judge;
+mod ports;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{self, Write},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use snapback::{
+    audit::{Once, Trail},
+    base::{Failure, Fs, OpId, RelPath, fs::create_dir_all},
+    ground::Bytes,
+    journal::{Ended, Ending, Log, Phase, Runner, Step, history},
+    model::{
+        FileState, Operation, PathChange, Source, Verdict, VerdictRecord,
+        operation::{self, EnvironmentChange, OPERATION_SCHEMA, OpKind, Person},
+    },
+    steps::{
+        environment::Environment,
+        files::{Files, notes},
+        verdicts::{self, Verdicts},
+    },
+    store::{ChunkStore, Session, Store},
+};
+
+use super::{sim::SimFs, trail};
+
+pub use judge::Case;
+pub use ports::Below;
+use ports::{Commit, Stored};
+
+/// The files of a work tree: a letter (`f` or `l`), permission bits, bytes.
+pub type Tree = BTreeMap<String, (char, u32, Vec<u8>)>;
+
+/// A sync that no mutant skips.
+type Sync = dyn Fn(&RelPath) -> io::Result<()>;
+
+/// Every path of a disk: kind, permission bits, bytes.
+pub type Paths = BTreeMap<Vec<u8>, (char, u32, Vec<u8>)>;
+
+/// The ports of one repository on a disk.
+pub struct World {
+    disk: Arc<dyn Fs>,
+    look: Box<dyn Fn() -> Paths>,
+    sync: Box<Sync>,
+    tree: Below,
+    state: Arc<dyn Fs>,
+    store: Arc<ChunkStore>,
+    bytes: Stored,
+}
+
+impl World {
+    /// Opens what is on a simulated disk.
+    pub fn on(sim: &SimFs) -> Self {
+        let (look, sync) = (sim.clone(), sim.clone());
+        Self::over(
+            Arc::new(sim.clone()),
+            Box::new(move || look.tree()),
+            Box::new(move |dir| sync.sync_certainly(dir)),
+        )
+    }
+
+    /// Opens what is on any disk, given how to see all of it and how to sync one folder.
+    pub fn over(disk: Arc<dyn Fs>, look: Box<dyn Fn() -> Paths>, sync: Box<Sync>) -> Self {
+        let state: Arc<dyn Fs> = Arc::new(Below(disk.clone(), "git/snapback"));
+        let store = Arc::new(ChunkStore::new(state.clone(), RelPath::own("store")));
+        let tree = Below(disk.clone(), "work");
+        Self {
+            disk,
+            look,
+            sync,
+            tree,
+            state,
+            bytes: Stored(store.clone()),
+            store,
+        }
+    }
+
+    /// A quiet disk with these files.
+    pub fn with(tree: &Tree) -> SimFs {
+        let disk = SimFs::new();
+        Self::fill(&disk, tree);
+        disk.settle();
+        disk
+    }
+
+    /// Makes an empty disk one with these files.
+    pub fn fill(disk: &dyn Fs, tree: &Tree) {
+        for dir in ["work", "git/refs", "git/snapback"] {
+            create_dir_all(disk, &RelPath::own(dir), 0o755).unwrap();
+        }
+        for (path, (kind, mode, bytes)) in tree {
+            let path = RelPath::own(format!("work/{path}"));
+            create_dir_all(disk, &path.parent(), 0o755).unwrap();
+            if *kind == 'l' {
+                disk.symlink(bytes, &path).unwrap();
+            } else {
+                let mut file = disk.create(&path, 0o644).unwrap();
+                file.write_all(bytes).unwrap();
+                file.set_mode(*mode).unwrap();
+            }
+        }
+    }
+
+    /// Commits a pack of its own for each of these contents.
+    pub fn commit_each(&self, contents: std::ops::Range<u32>) {
+        for content in contents {
+            let session = self.store.begin().unwrap();
+            session.put(&mut &content.to_le_bytes()[..]).unwrap();
+            drop(session.commit().unwrap());
+        }
+    }
+
+    /// The files of the work tree, and the folders that hold none.
+    pub fn tree(&self) -> (Tree, Vec<String>) {
+        let (mut files, mut dirs, mut used) = (Tree::new(), BTreeSet::new(), BTreeSet::new());
+        for (path, (kind, mode, bytes)) in (self.look)() {
+            let Some(path) = path.strip_prefix(b"work/") else {
+                continue;
+            };
+            let path = String::from_utf8(path.to_vec()).unwrap();
+            used.insert(RelPath::own(path.clone()).parent().to_text());
+            if kind == 'd' {
+                dirs.insert(path);
+            } else {
+                files.insert(path, (kind, mode, bytes));
+            }
+        }
+        (
+            files,
+            dirs.into_iter().filter(|dir| !used.contains(dir)).collect(),
+        )
+    }
+
+    /// Saves all bytes and writes down what would turn the tree into `target`; `aside` and
+    /// `bring` of the environment are left alone, its switch is a step of its own.
+    pub fn plan(
+        &self,
+        target: &Tree,
+        environment: Option<&EnvironmentChange>,
+    ) -> Result<Operation, Failure> {
+        self.sweep()?;
+        let id = OpId::new(history::next_counter(&*self.state)?, 7);
+        let session = self.store.begin()?;
+        let changes = self.changes(&*session, target)?;
+        let _lease = session.commit()?;
+        // The disk's clock, which jumps in some tests: nothing may depend on it.
+        let at = Timestamp::from_second(self.clock().unwrap_or(1_000_000)).unwrap();
+        let record = held(&id, at);
+        let mut steps = vec![operation::Step::Files(changes)];
+        steps.extend(environment.cloned().map(operation::Step::Environment));
+        steps.push(operation::Step::Publish(operation::Publication::default()));
+        steps.push(operation::Step::Verdicts(vec![record]));
+        let about = about(id, at);
+        let on_verify_fail = snapback::model::settings::OnVerifyFail::default();
+        Ok(Operation {
+            schema: OPERATION_SCHEMA.into(),
+            about,
+            on_verify_fail,
+            without_commands: false,
+            steps,
+        })
+    }
+
+    /// What turns the files of the work tree into those of `target`, with all bytes saved.
+    fn changes(&self, session: &dyn Session, target: &Tree) -> Result<Vec<PathChange>, Failure> {
+        let now = self.tree().0;
+        let paths: BTreeSet<&String> = now
+            .keys()
+            .chain(target.keys())
+            .filter(|path| !path.contains(".venv"))
+            .collect();
+        let mut changes = Vec::new();
+        for path in paths
+            .into_iter()
+            .filter(|path| now.get(*path) != target.get(*path))
+        {
+            let rel = RelPath::own(path.clone());
+            let stat = self.tree.stat(&rel).map_err(verdicts::Error::Io)?;
+            let mut before = now
+                .get(path)
+                .map(|entry| save(session, entry))
+                .transpose()?;
+            if let Some(before) = &mut before {
+                before.mtime = stat.map(|stat| stat.mtime);
+            }
+            changes.push(PathChange {
+                path: rel,
+                before,
+                after: target
+                    .get(path)
+                    .map(|entry| save(session, entry))
+                    .transpose()?,
+            });
+        }
+        Ok(changes)
+    }
+
+    fn steps<'a>(&'a self, operation: &'a Operation) -> Vec<Box<dyn Step + 'a>> {
+        let make = |step: &'a operation::Step| -> Box<dyn Step + 'a> {
+            match step {
+                operation::Step::Files(changes) => {
+                    let ports = (
+                        &self.tree as &dyn Fs,
+                        &*self.state,
+                        &*self.store as &dyn Store,
+                        &self.bytes as &dyn Bytes,
+                    );
+                    Box::new(Files::over(
+                        ports,
+                        &operation.about.id,
+                        operation.about.at,
+                        changes,
+                    ))
+                }
+                operation::Step::Environment(change) => {
+                    Box::new(Environment::new(&self.tree, change))
+                }
+                operation::Step::Publish(_) => Box::new(Commit {
+                    disk: &*self.disk,
+                    sync: &*self.sync,
+                    name: reference(&operation.about.id),
+                }),
+                operation::Step::Verdicts(records) => {
+                    Box::new(Verdicts::new(&*self.state, records))
+                }
+                other => unreachable!("{} is no step of these tests", other.name()),
+            }
+        };
+        operation.steps.iter().map(make).collect()
+    }
+
+    /// Begins and runs an operation.
+    pub fn run(&self, operation: &Operation) -> Result<Ended, Failure> {
+        let log = Log::begin(self.state.clone(), operation)?;
+        self.runner(log, operation).run()
+    }
+
+    /// A runner as the program has it, with the audit log as its witness.
+    fn runner<'a>(&'a self, log: Log, operation: &'a Operation) -> Runner<'a> {
+        let once = if log.records().len() > 1 {
+            Once::PerhapsThere
+        } else {
+            Once::New
+        };
+        let witness = move |ending: Ending<'_>| {
+            Trail::new(self.state.clone())
+                .append(&trail::said(&operation.about.id, ending), once)?;
+            Ok(())
+        };
+        Runner::new(log, self.steps(operation)).witnessed(Box::new(witness))
+    }
+
+    /// What the disk's clock said when something was last written to the work tree.
+    fn clock(&self) -> Option<i64> {
+        let names = self.tree.list(&RelPath::root()).ok()?;
+        let stats = names
+            .into_iter()
+            .filter_map(|name| self.tree.stat(&RelPath::root().join(name)).ok().flatten());
+        stats.map(|stat| stat.mtime.0).max()
+    }
+
+    /// What every command does first: leftovers of operations that never began go.
+    fn sweep(&self) -> Result<(), Failure> {
+        create_dir_all(&*self.state, &RelPath::own("ops"), 0o700).map_err(verdicts::Error::Io)?;
+        Ok(history::sweep(&*self.state)?)
+    }
+
+    /// `op resume` or `op abort`; `None` when nothing is unfinished.
+    pub fn recover(&self, resume: bool) -> Result<Option<Ended>, Failure> {
+        history::sweep(&*self.state)?;
+        let Some(found) = history::unfinished(&self.state)? else {
+            return Ok(None);
+        };
+        let runner = self.runner(found.log, &found.operation);
+        (if resume {
+            runner.run()
+        } else {
+            runner.abort("a person asked for it")
+        })
+        .map(Some)
+    }
+
+    /// The newest operation whose intent was written, and how it ended (`None` = not over).
+    pub fn newest(&self) -> Result<Option<(Operation, Option<bool>)>, Failure> {
+        for id in history::ids(&*self.state)?.iter().rev() {
+            if let Some(found) = history::open(&self.state, id)? {
+                let ended = if let Phase::Finished { done } = found.phase {
+                    Some(done)
+                } else {
+                    None
+                };
+                return Ok(Some((found.operation, ended)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// True when a state's exact bytes can be read from the store.
+    fn kept(&self, state: &FileState) -> bool {
+        matches!(state.source, Source::Object(id) if self.store.verify(&id).is_ok() && id.0 == state.digest)
+    }
+
+    /// True when a note in an operation's folder names stored bytes of a path.
+    pub fn keeps_stranger(&self, path: &str, bytes: &[u8]) -> bool {
+        // What `op kept` names, and the bytes that `op restore` writes.
+        let ids = history::ids(&*self.state).unwrap();
+        let mut kept = ids.iter().flat_map(|op| notes(&*self.state, op).unwrap());
+        kept.any(|note| {
+            let mut found = Vec::new();
+            let read = note
+                .object
+                .is_some_and(|id| self.store.read(&id, &mut found).is_ok());
+            read && note.path.to_text() == path && found == bytes
+        })
+    }
+
+    /// The counter of the newest operation; 0 = there is none.
+    pub fn counter(&self) -> u64 {
+        history::ids(&*self.state)
+            .unwrap()
+            .last()
+            .map_or(0, OpId::counter)
+    }
+}
+
+/// The word that a rollback says of the version that it leaves.
+fn held(id: &OpId, at: Timestamp) -> VerdictRecord {
+    VerdictRecord {
+        task: "T01".parse().unwrap(),
+        version: "1.2.3".parse().unwrap(),
+        release: None,
+        verdict: Verdict::Held,
+        reason: "rolled back".into(),
+        who: "A <a@b>".into(),
+        at,
+        op: Some(id.clone()),
+        seq: None,
+        mends: None,
+    }
+}
+
+/// What is said of every operation of these tests.
+fn about(id: OpId, at: Timestamp) -> operation::About {
+    operation::About {
+        id,
+        kind: OpKind::Rollback,
+        task: Some("T01".parse().unwrap()),
+        from: None,
+        to: None,
+        message: String::new(),
+        who: Person {
+            name: "A".into(),
+            email: "a@b".into(),
+        },
+        host: "host".into(),
+        worktree: "work".into(),
+        at,
+        unsigned: None,
+        undoes: None,
+        registry: None,
+    }
+}
+
+/// The name that the commit point makes.
+fn reference(op: &OpId) -> RelPath {
+    RelPath::own(format!("git/refs/{op}"))
+}
+
+/// Saves the bytes of one state.
+fn save(
+    session: &dyn Session,
+    (kind, mode, bytes): &(char, u32, Vec<u8>),
+) -> Result<FileState, Failure> {
+    let stored = session.put(&mut &bytes[..])?;
+    let (link, source) = (*kind == 'l', Source::Object(stored.id));
+    Ok(FileState {
+        link,
+        mode: *mode,
+        size: stored.size,
+        digest: stored.digest,
+        mtime: None,
+        source,
+    })
+}

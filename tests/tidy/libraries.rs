@@ -1,0 +1,91 @@
+//! Outside libraries have one owner each, and so has unsafe code.
+
+use crate::sources::{code_only, sources, words};
+
+/// Outside libraries with one owner: the name's beginning, and the paths that may use it.
+const OWNERS: [(&str, &[&str]); 11] = [
+    ("gix", &["src/git/"]),
+    ("zstd", &["src/store/"]),
+    ("clap", &["src/cli/", "src/main.rs", "src/bin/"]),
+    ("indicatif", &["src/cli/"]),
+    ("flate2", &["src/capsule/"]),
+    ("duct", &["src/base/process"]),
+    ("rusqlite", &["src/backup/sqlite.rs"]),
+    ("ureq", &["src/base/http.rs"]),
+    ("rustls", &["src/base/http.rs"]),
+    ("lettre", &["src/alert/email.rs"]),
+    ("ed25519_dalek", &["src/trust/keys/"]),
+];
+
+/// The outside libraries that a file uses though another room owns them.
+fn foreign_libraries(file: &str, text: &str) -> Vec<String> {
+    let code = code_only(text);
+    let is = |word: &str, name: &str| {
+        word == name
+            || word
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with('_'))
+    };
+    let names_crate = |at: usize, word: &str| {
+        code[at + word.len()..].starts_with("::") || code[..at].trim_end().ends_with("use")
+    };
+    let words = words(&code);
+    let mut wrong = Vec::new();
+    for (name, owners) in OWNERS {
+        if owners.iter().any(|owner| file.starts_with(owner)) {
+            continue;
+        }
+        // A path that ends in the name (`crate::store::zstd`) is our own module, not the crate.
+        let used = words.iter().find(|(at, _, word)| {
+            is(word, name) && names_crate(*at, word) && !code[..*at].ends_with("::")
+        });
+        if let Some((_, line, word)) = used {
+            wrong.push(format!(
+                "{file}:{line}: {word} belongs to {}",
+                owners.join(", ")
+            ));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn outside_libraries_have_one_owner() {
+    let wrong: Vec<String> = sources(&["src"])
+        .iter()
+        .flat_map(|(file, text)| foreign_libraries(file, text))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The one file of the product that may have unsafe code; its proofs stand in it.
+const UNSAFE: &str = "src/base/sha256/kernel.rs";
+
+#[test]
+fn unsafe_code_is_in_one_file() {
+    let has = |text: &str| {
+        words(&code_only(text))
+            .iter()
+            .any(|(.., word)| ["unsafe", "unsafe_code"].contains(word))
+    };
+    let files: Vec<String> = sources(&["src"])
+        .into_iter()
+        .filter(|(_, text)| has(text))
+        .map(|(file, _)| file)
+        .collect();
+    assert_eq!(files, [UNSAFE]);
+}
+
+#[test]
+fn libraries_in_foreign_rooms_are_found() {
+    let bad = |file: &str, text: &str| foreign_libraries(file, text).len();
+    assert_eq!(bad("src/release/mod.rs", "use gix::ObjectId;"), 1);
+    assert_eq!(
+        bad("src/release/mod.rs", "fn f(id: gix_hash::ObjectId) {}"),
+        1
+    );
+    assert_eq!(bad("src/git/mod.rs", "use gix::ObjectId;"), 0);
+    assert_eq!(bad("src/git/run.rs", "duct::cmd(\"git\", [\"x\"])"), 1);
+    assert_eq!(bad("src/model/plan.rs", "let conduct = product::of(x);"), 0);
+    assert_eq!(bad("src/config/mod.rs", "#[derive(clap::Args)]"), 1);
+}
