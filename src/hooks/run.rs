@@ -326,29 +326,37 @@ fn before_push(facts: &Facts<'_>, call: &Call) -> Result<Said, Failure> {
             text::count(unseen, "tag")
         ));
     }
+    let remote = call.args.first().map_or_else(
+        || "<remote>".into(),
+        |name| text::escape(name.as_encoded_bytes()),
+    );
+    said.lines.extend(left_behind(behind, &remote));
+    Ok(said)
+}
+
+/// What is said of tags that should go with a push and do not; each with whether its commit was
+/// rewritten.
+fn left_behind(tags: Vec<(String, bool)>, remote: &str) -> Vec<String> {
     let (rewritten, followed): (Vec<_>, Vec<_>) =
-        behind.into_iter().partition(|(_, rewritten)| *rewritten);
+        tags.into_iter().partition(|(_, rewritten)| *rewritten);
     let names = |tags: Vec<(String, bool)>| few(tags.into_iter().map(|(name, _)| name));
+    let mut lines = Vec::new();
     if !followed.is_empty() {
-        said.lines.push(format!(
+        lines.push(format!(
             "{} not pushed: git push --follow-tags takes tags along",
             names(followed).join(", ")
         ));
     }
     if !rewritten.is_empty() {
-        let remote = call.args.first().map_or_else(
-            || "<remote>".into(),
-            |name| text::escape(name.as_encoded_bytes()),
-        );
         let tags = names(rewritten);
         let why = "on commits that were rewritten, so only their names take them along";
-        said.lines.push(format!(
+        lines.push(format!(
             "{} not pushed, {why}: git push {remote} {}",
             tags.join(", "),
             tags.join(" ")
         ));
     }
-    Ok(said)
+    lines
 }
 
 /// Looks at one tag of a push; false when there was no time for it.
@@ -387,19 +395,32 @@ fn push_tag(
     if facts.is_late() {
         return false;
     }
-    let Ok(tag_id) = one.id.parse::<GitId>() else {
-        return true;
-    };
-    let release = Release {
-        task: task.clone(),
-        version: version.clone(),
-        tag_id,
-        lost: false,
-    };
-    match manifests::load(facts.ground, &release) {
+    if let Ok(tag_id) = one.id.parse::<GitId>() {
+        let release = Release {
+            task: task.clone(),
+            version: version.clone(),
+            tag_id,
+            lost: false,
+        };
+        said.refused
+            .extend(broken(facts, name, &release, may_change));
+    }
+    true
+}
+
+/// Why a release that is pushed does not hold, with what helps.
+fn broken(
+    facts: &Facts<'_>,
+    name: &TagName,
+    release: &Release,
+    may_change: bool,
+) -> Option<(String, Vec<Hint>)> {
+    match manifests::load(facts.ground, release) {
         // Whoever says that a tag may change has moved it.
         Err(failure)
-            if may_change && matches!(failure.find(), Some(catalog::Error::TagReplaced { .. })) => {
+            if may_change && matches!(failure.find(), Some(catalog::Error::TagReplaced { .. })) =>
+        {
+            None
         }
         Err(failure) if failure.kind() == Kind::Bad => {
             let hint = Hint::run(
@@ -408,19 +429,17 @@ fn push_tag(
                     "snapback",
                     "verify-snapshot",
                     "-t",
-                    task.as_str(),
+                    release.task.as_str(),
                     "--version",
-                    &version.to_string(),
+                    &release.version.to_string(),
                 ],
             );
-            said.refused
-                .push((format!("{name} does not hold: {failure}"), vec![hint]));
+            Some((format!("{name} does not hold: {failure}"), vec![hint]))
         }
         // A tag that is older than snapback has no manifest, and what is elsewhere cannot be looked
         // at.
-        _ => {}
+        _ => None,
     }
-    true
 }
 
 /// Looks at one branch of a push; returns the tags of releases that should go with it and do not,
