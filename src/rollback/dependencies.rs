@@ -1,5 +1,6 @@
-//! What differs between two versions in what they depend on, and the new environment that a rollback
-//! builds when that is wanted. What is not known of a version is never taken for a difference.
+//! What differs between two versions in what they depend on, and the new environment that a
+//! rollback builds when that is wanted. What is not known of a version is never taken for a
+//! difference.
 
 use super::Rollback;
 use crate::{

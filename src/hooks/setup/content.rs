@@ -1,5 +1,5 @@
-//! What an installation writes: lines of git's configuration, and the scripts of a redirection. Only
-//! says it; nothing is written here.
+//! What an installation writes: lines of git's configuration, and the scripts of a redirection.
+//! Only says it; nothing is written here.
 
 use std::{collections::BTreeMap, os::unix::ffi::OsStrExt, path::PathBuf};
 

@@ -122,7 +122,7 @@ fn plan_shims(look: &Look<'_>, wanted: &HooksWanted) -> Result<Vec<String>, Erro
                 lines.push(format!("renew {name}"));
             }
             (None, Slot::Free) if is_wanted => {
-                lines.push(format!("write {}", look.usual.join(name).display()))
+                lines.push(format!("write {}", look.usual.join(name).display()));
             }
             (None, Slot::Foreign { .. }) if is_wanted => {
                 if let Some(place) = &place {

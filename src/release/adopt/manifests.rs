@@ -29,7 +29,10 @@ impl Known {
         if let Some(known) = self.blobs.get(id) {
             return Ok(*known);
         }
-        let bytes = ground.git.read_blob(id).map_err(said)?;
+        let bytes = ground
+            .git
+            .read_blob(id)
+            .map_err(|error| error.to_string())?;
         let read = (Digest::of(&bytes), bytes.len() as u64);
         self.blobs.insert(id.clone(), read);
         Ok(read)
@@ -70,11 +73,17 @@ fn adopt_one(
     previous: Option<&Version>,
     known: &mut Known,
 ) -> Result<Manifest, String> {
-    let tag = ground.git.peel_tag(&release.tag_id).map_err(said)?;
+    let tag = ground
+        .git
+        .peel_tag(&release.tag_id)
+        .map_err(|error| error.to_string())?;
     if manifests::digest_in(&tag.message).is_some() {
         return Err("it was released by snapback elsewhere: bring the branch with its manifest here (git fetch, git merge)".into());
     }
-    let commit = ground.git.commit(&tag.commit).map_err(said)?;
+    let commit = ground
+        .git
+        .commit(&tag.commit)
+        .map_err(|error| error.to_string())?;
     let task = ground
         .settings
         .task(&release.task)
@@ -110,11 +119,6 @@ fn adopt_one(
     })
 }
 
-/// An error of git as the reason why a tag is not adopted.
-fn said(error: crate::git::Error) -> String {
-    error.to_string()
-}
-
 /// The files of a task in a commit; one without any is refused.
 fn files(
     ground: &Ground,
@@ -123,7 +127,11 @@ fn files(
     known: &mut Known,
 ) -> Result<Vec<FileEntry>, String> {
     let mut files = Vec::new();
-    for (path, entry) in ground.git.entries(commit, &scope.dirs()).map_err(said)? {
+    for (path, entry) in ground
+        .git
+        .entries(commit, &scope.dirs())
+        .map_err(|error| error.to_string())?
+    {
         if !scope.owns(&path) {
             continue;
         }

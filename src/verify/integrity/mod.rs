@@ -32,7 +32,7 @@ pub fn commit(
         let path = &file.path;
         match in_commit.get(path) {
             Some(_) if file.role == Role::Large => {
-                problems.push(format!("{path} is in the commit and in the store"))
+                problems.push(format!("{path} is in the commit and in the store"));
             }
             Some(entry) => {
                 seen += usize::from(file.is_restored());
@@ -45,7 +45,7 @@ pub fn commit(
                 }
             }
             None if file.is_restored() && file.role != Role::Large => {
-                problems.push(format!("{path} is not in the tag's commit"))
+                problems.push(format!("{path} is not in the tag's commit"));
             }
             None => {}
         }
